@@ -1,0 +1,136 @@
+//! What peers say to each other, whatever the bytes are.
+
+use std::sync::Arc;
+
+use crate::escape::Text;
+use crate::peer::{Claimed, PeerName};
+
+/// Bytes of one message to a plain peer, header included: legacy peers call `recv(1024)` once and lose the rest (wire.md).
+pub const MAX_SENT_BYTES: usize = 1024;
+
+/// Messages that one long text may be split into. Sixteen are about 15 KB, ten screens of text; more than that is a file.
+pub const MAX_PARTS: usize = 16;
+
+/// Bytes that we read of one connection. A terminal in line mode, which all legacy programs read, passes at most 4,096
+/// bytes a line; twice that leaves room for a script.
+pub const MAX_RECEIVED_BYTES: usize = 8 * 1024;
+
+/// How a peer writes its messages, and so how it has to be written to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
+pub enum Form {
+    /// `ip:port team text`: what most programs speak.
+    #[default]
+    Standard,
+    /// `ip port name text`: what R3 speaks, and deadly to others.
+    R3,
+    /// `ip:port WORD` for its commands, the standard form for its texts: SmartCookies.
+    TwoField,
+}
+
+/// What a message says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Body {
+    /// Something for a person to read.
+    Text(Text),
+    /// A text that also asks to be listed: Hashpa's `Hello, I am connecting!`.
+    Greeting(Text),
+    /// `connect`: list me, and say so with `connect_ack`.
+    Connect,
+    /// `connect_ack`: you are listed.
+    ConnectAck,
+    /// `CONNECT_REQUEST`: list me, and say `CONNECTED` on this connection.
+    ConnectRequest,
+    /// `exit` and its kin: forget me.
+    Exit,
+    /// `PING`: are you there? The listener's accepting is the answer.
+    Ping,
+}
+
+/// One message of the plain network.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Plain {
+    /// The address in its header: a claim, nothing more.
+    pub claimed: Claimed,
+    /// The form it is written in.
+    pub form: Form,
+    /// Its team field, which the two-field form lacks.
+    pub name: Option<PeerName>,
+    /// What it says.
+    pub body: Body,
+}
+
+/// One piece of what a connection carried.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Decoded {
+    /// A message.
+    Message(Plain),
+    /// Bytes that are no message.
+    Unreadable(Unreadable),
+}
+
+/// Bytes that are no message, kept to be shown.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unreadable {
+    /// What is wrong.
+    pub fault: Fault,
+    /// Their beginning.
+    pub text: Text,
+}
+
+/// Why a message cannot be understood.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// It does not begin with an address.
+    NoAddress,
+    /// It ends after the address or the name.
+    NoText,
+}
+
+/// What we have to say to a plain peer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outgoing {
+    /// The parts of one text, in order; each is a message of its own. Shared, for a text may go to ten thousand.
+    Text(Arc<[String]>),
+    /// Ask to be listed.
+    Connect,
+    /// Confirm that the peer is listed.
+    ConnectAck,
+    /// Say goodbye.
+    Exit,
+    /// An empty connection: its being closed by the other side shows that somebody serves it.
+    Probe,
+    /// A message that Hashpa ignores in silence, where it would complain of an empty connection.
+    Ping,
+}
+
+/// What became of something sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// The peer acknowledged it.
+    Delivered,
+    /// The peer closed the connection cleanly after it, as one does that has read it.
+    HandedOver,
+    /// The connection was made and the bytes written, but the peer neither closed nor answered in time.
+    Unanswered,
+    /// The connection broke after the bytes were written, so the peer may have them or not.
+    Broken,
+    /// Nothing was sent.
+    Failed(Failure),
+}
+
+/// Why nothing could be sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Failure {
+    /// The machine answers that nobody listens at that port.
+    Refused,
+    /// Nothing answered within the time for connecting.
+    TimedOut,
+    /// There is no way to that address.
+    NoRoute,
+    /// This machine had no descriptors, memory or ports left: says nothing about the peer.
+    NoResources,
+    /// We were told to stop before its turn came: says nothing about the peer.
+    Cancelled,
+    /// Anything else, in the words of the operating system.
+    Other(String),
+}

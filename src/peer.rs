@@ -1,0 +1,352 @@
+//! Who somebody is: addresses and names that are valid by construction.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::str::FromStr;
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use crate::escape;
+
+/// Columns that a name may take, ours and as much as we show of another's: a third of a usual terminal line.
+pub const MAX_NAME_COLUMNS: usize = 32;
+
+/// Bytes that a name may take: 32 columns of the longest UTF-8 characters. Without it, combining marks, which take no
+/// column, could fill a whole message.
+pub const MAX_NAME_BYTES: usize = 4 * MAX_NAME_COLUMNS;
+
+/// An address that a peer can be dialled at: IPv4 unicast, port 1-65535.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PeerAddr(SocketAddrV4);
+
+impl PeerAddr {
+    /// The address, or `None` where nobody can be dialled: port 0, an unspecified, multicast or broadcast IP.
+    pub fn new(ip: Ipv4Addr, port: u16) -> Option<Self> {
+        let dialable = port != 0 && !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast();
+        dialable.then_some(Self(SocketAddrV4::new(ip, port)))
+    }
+
+    /// Its IP.
+    pub fn ip(self) -> Ipv4Addr {
+        *self.0.ip()
+    }
+
+    /// Its port, never 0.
+    pub fn port(self) -> u16 {
+        self.0.port()
+    }
+
+    /// The socket address to dial.
+    pub fn socket(self) -> SocketAddrV4 {
+        self.0
+    }
+}
+
+impl fmt::Display for PeerAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for PeerAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Why a string is no address that can be dialled. Its text is a whole sentence for a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddrError(String);
+
+impl fmt::Display for AddrError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for AddrError {}
+
+impl FromStr for PeerAddr {
+    type Err = AddrError;
+
+    fn from_str(text: &str) -> Result<Self, AddrError> {
+        let shown = escape::harmless(text);
+        let wrong = |why: &str| AddrError(format!("`{shown}` is not an address: {why}"));
+        let Some((ip, port)) = text.rsplit_once(':') else {
+            return Err(wrong("write IP:PORT, like 127.0.0.1:5001."));
+        };
+        let port = parse_port(port).map_err(|error| wrong(&error.to_string()))?;
+        let ip: Ipv4Addr = ip.parse().map_err(|_| {
+            wrong("the part before the colon has to be an IPv4 address, four numbers from 0 to 255 like 127.0.0.1.")
+        })?;
+        Self::new(ip, port)
+            .ok_or_else(|| wrong("nobody can be reached at that IP, it stands for no single machine."))
+    }
+}
+
+/// Reads a port that can be dialled.
+///
+/// # Errors
+/// A whole sentence for a user where `text` is not a decimal number from 1 to 65535.
+pub fn parse_port(text: &str) -> Result<u16, AddrError> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    match text.parse::<u16>() {
+        Ok(port) if digits && port != 0 => Ok(port),
+        _ => Err(AddrError("the port has to be a number from 1 to 65535.".into())),
+    }
+}
+
+/// The address that a message says it is from. Nothing is known of its truth: it may be a loopback address of another
+/// machine, or somebody else's.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Claimed {
+    /// The claimed IP, of any kind.
+    pub ip: Ipv4Addr,
+    /// The claimed listening port, never 0.
+    pub port: u16,
+}
+
+impl fmt::Display for Claimed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.ip, self.port)
+    }
+}
+
+/// The IP that a connection really came from.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Source(pub Ipv4Addr);
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Our own name: one word of 1 to [`MAX_NAME_COLUMNS`] columns that every peer understands as such.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Name(String);
+
+impl Name {
+    /// The name as it is sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a string cannot be our name, with one that can.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameError {
+    why: &'static str,
+    suggestion: Option<String>,
+}
+
+impl NameError {
+    /// A valid name close to the one refused, where there is any.
+    pub fn suggestion(&self) -> Option<&str> {
+        self.suggestion.as_deref()
+    }
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.why)?;
+        match &self.suggestion {
+            Some(name) => write!(f, "; how about `{name}`?"),
+            None => f.write_str("."),
+        }
+    }
+}
+
+impl std::error::Error for NameError {}
+
+impl FromStr for Name {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        match name_fault(text) {
+            None => Ok(Self(text.to_owned())),
+            Some(why) => Err(NameError { why, suggestion: corrected(text) }),
+        }
+    }
+}
+
+/// What is wrong with `text` as our name.
+fn name_fault(text: &str) -> Option<&'static str> {
+    if text.is_empty() {
+        return Some("A name needs at least one character");
+    }
+    if text.contains(char::is_whitespace) {
+        return Some("A name is one word, without spaces");
+    }
+    if !escape::is_harmless(text) {
+        return Some("A name has no control or invisible characters");
+    }
+    if text.width() > MAX_NAME_COLUMNS || text.len() > MAX_NAME_BYTES {
+        return Some("A name has at most 32 columns");
+    }
+    if text.width() == 0 {
+        return Some("A name needs at least one visible character");
+    }
+    if text.eq_ignore_ascii_case("all") {
+        return Some("The prompt understands `all` as everybody, so nobody can be called that");
+    }
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        return Some("The prompt understands a number as a row of the peer list, so a name needs a letter");
+    }
+    if text.parse::<PeerAddr>().is_ok() || text.parse::<Ipv4Addr>().is_ok() {
+        return Some("The prompt understands that as an address, so a name has to look different");
+    }
+    if text.contains("CONNECT_REQUEST") {
+        return Some("CONNECT_REQUEST is a command to older programs, so a name cannot hold it");
+    }
+    None
+}
+
+/// The nearest valid name to `text`, if any is near.
+fn corrected(text: &str) -> Option<String> {
+    let joined =
+        text.split_whitespace().collect::<Vec<_>>().join("_").replace("CONNECT_REQUEST", "CONNECT-REQUEST");
+    let mut name = String::new();
+    for c in joined.chars() {
+        let mut longer = name.clone();
+        longer.push(c);
+        if !escape::is_harmless(&longer) {
+            continue;
+        }
+        if longer.width() > MAX_NAME_COLUMNS || longer.len() > MAX_NAME_BYTES {
+            break;
+        }
+        name = longer;
+    }
+    if !name.is_empty() && name_fault(&name).is_some() {
+        name.insert_str(0, "peer-");
+    }
+    (name_fault(&name).is_none()).then_some(name)
+}
+
+/// The name that a peer gives itself, made harmless and cut to [`MAX_NAME_COLUMNS`]. Nothing is known of its truth.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct PeerName(String);
+
+impl PeerName {
+    /// Takes the name field of a message, or a name from peers.toml.
+    pub fn new(raw: &str) -> Self {
+        Self(shortened(&escape::harmless(raw), MAX_NAME_COLUMNS))
+    }
+
+    /// The name as it is shown.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PeerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// `text` if it takes at most `columns`, else its beginning with an ellipsis, together at most `columns`.
+pub fn shortened(text: &str, columns: usize) -> String {
+    if text.width() <= columns && text.len() <= 4 * columns {
+        return text.to_owned();
+    }
+    let mut short = String::new();
+    let mut taken = 0;
+    for c in text.chars() {
+        taken += c.width().unwrap_or(0);
+        if taken + 1 > columns || short.len() + c.len_utf8() > 4 * columns {
+            break;
+        }
+        short.push(c);
+    }
+    short.push('…');
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_address_is_an_ipv4_unicast_address_with_a_port() {
+        let addr: PeerAddr = "127.0.0.1:5001".parse().expect("valid");
+        assert_eq!((addr.ip(), addr.port()), (Ipv4Addr::LOCALHOST, 5001));
+        for wrong in [
+            "",
+            "127.0.0.1",
+            "127.0.0.1:",
+            "127.0.0.1:0",
+            "127.0.0.1:65536",
+            "127.0.0.1:+1",
+            "::1:5000",
+            "0.0.0.0:1",
+            "224.0.0.1:1",
+            "255.255.255.255:1",
+            "host:1",
+            "127.0.0.1:5000 ",
+        ] {
+            let error = wrong.parse::<PeerAddr>().expect_err(wrong).to_string();
+            assert!(error.starts_with('`') && error.ends_with('.'), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_is_refused_with_one_that_can() {
+        for (wrong, suggestion) in [
+            ("Alice Smith", Some("Alice_Smith")),
+            (" Al\tice ", Some("Al_ice")),
+            ("a\u{202e}b", Some("ab")),
+            ("all", Some("peer-all")),
+            ("ALL", Some("peer-ALL")),
+            ("42", Some("peer-42")),
+            ("127.0.0.1", Some("peer-127.0.0.1")),
+            ("xCONNECT_REQUESTx", Some("xCONNECT-REQUESTx")),
+            ("", None),
+            ("\u{200b}", None),
+            ("\u{3000}", None),
+        ] {
+            let error = wrong.parse::<Name>().expect_err(wrong);
+            assert_eq!(error.suggestion(), suggestion, "{wrong:?}");
+        }
+        let long = "x".repeat(33).parse::<Name>().expect_err("33 columns");
+        assert_eq!(long.suggestion(), Some("x".repeat(32).as_str()));
+    }
+
+    #[test]
+    fn a_name_is_measured_in_columns() {
+        assert!("王".repeat(16).parse::<Name>().is_ok());
+        assert!("王".repeat(17).parse::<Name>().is_err());
+        assert!("Zoë".parse::<Name>().is_ok());
+        assert!("e\u{301}".repeat(32).parse::<Name>().is_ok());
+    }
+
+    #[test]
+    fn a_peers_name_is_shown_harmless_and_no_longer_than_ours_may_be() {
+        assert_eq!(PeerName::new("Bob\x1b[2J").as_str(), r"Bob\x1b[2J");
+        assert_eq!(PeerName::new(&"x".repeat(40)).as_str(), format!("{}…", "x".repeat(31)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_suggested_name_is_always_valid(text: String) {
+            if let Err(error) = text.parse::<Name>()
+                && let Some(name) = error.suggestion()
+            {
+                prop_assert!(name.parse::<Name>().is_ok());
+            }
+        }
+
+        #[test]
+        fn a_shortened_text_never_takes_more_columns_than_it_may(text: String, columns in 1usize..40) {
+            prop_assert!(shortened(&text, columns).width() <= columns);
+        }
+    }
+}
