@@ -4,3 +4,4 @@
 pub mod escape;
 pub mod message;
 pub mod peer;
+pub mod wire;

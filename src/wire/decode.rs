@@ -1,0 +1,276 @@
+//! From the bytes of a connection to its messages.
+
+use std::borrow::Cow;
+
+use super::standard;
+use crate::escape::Text;
+use crate::message::{Decoded, Fault, MAX_RECEIVED_BYTES, Unreadable};
+
+/// Characters of an unreadable message that are kept for showing: enough to see who or what sent it.
+const UNREADABLE_CHARS: usize = 120;
+
+/// Collects the bytes of one connection. A plain message has no end of its own: it ends when the sender closes, falls
+/// silent, or reaches [`MAX_RECEIVED_BYTES`], and the caller says which by calling [`Decoder::finish`].
+#[derive(Debug, Default)]
+pub struct Decoder {
+    bytes: Vec<u8>,
+    full: bool,
+}
+
+/// Whether a [`Decoder`] takes more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    /// The message may go on.
+    NeedMore,
+    /// More came than is read; reading on is of no use.
+    Full,
+}
+
+impl Decoder {
+    /// A decoder that has seen nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next bytes of the connection, in pieces of any size.
+    pub fn push(&mut self, bytes: &[u8]) -> Progress {
+        let room = MAX_RECEIVED_BYTES - self.bytes.len();
+        if bytes.len() > room {
+            self.full = true;
+        }
+        self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        if self.full { Progress::Full } else { Progress::NeedMore }
+    }
+
+    /// Whether nothing has come yet.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Whether more came than was read, so that the last message is not whole.
+    pub fn is_cut(&self) -> bool {
+        self.full
+    }
+
+    /// The messages, now that there are no more bytes. None for an empty connection or nothing but white space.
+    pub fn finish(self) -> Vec<Decoded> {
+        let text = String::from_utf8_lossy(&self.bytes);
+        let text = match text {
+            // A cut through a character is ours, not the sender's.
+            Cow::Owned(lossy) if self.full => Cow::Owned(lossy.trim_end_matches('\u{fffd}').to_owned()),
+            text => text,
+        };
+        decode(&text)
+    }
+}
+
+/// The messages in `text`. It is split at a newline only where the next line begins with the address that the first
+/// line began with: no sender can write a line in another's name, and a text of several lines stays one.
+fn decode(text: &str) -> Vec<Decoded> {
+    let text = text.trim_start_matches(super::is_space);
+    if text.is_empty() {
+        return Vec::new();
+    }
+    let Ok((first, _)) = standard::address(text) else {
+        return vec![unreadable(text, Fault::NoAddress)];
+    };
+    let mut messages = Vec::new();
+    let mut begin = 0;
+    for (newline, _) in text.match_indices('\n') {
+        let next = newline + 1;
+        if standard::address(&text[next..]).is_ok_and(|(address, _)| address == first) {
+            messages.push(one(&text[begin..newline]));
+            begin = next;
+        }
+    }
+    messages.push(one(&text[begin..]));
+    messages
+}
+
+fn one(text: &str) -> Decoded {
+    match standard::message(text) {
+        Ok(message) => Decoded::Message(message),
+        Err(fault) => unreadable(text, fault),
+    }
+}
+
+fn unreadable(text: &str, fault: Fault) -> Decoded {
+    let text = text.trim_end_matches(super::is_space);
+    let beginning: String = text.chars().take(UNREADABLE_CHARS).collect();
+    Decoded::Unreadable(Unreadable { fault, text: Text::new(beginning) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::message::{Body, Form, Plain};
+    use crate::peer::{Claimed, PeerName};
+    use proptest::prelude::*;
+
+    fn decoded(bytes: &[u8]) -> Vec<Decoded> {
+        let mut decoder = Decoder::new();
+        decoder.push(bytes);
+        decoder.finish()
+    }
+
+    fn plain(form: Form, name: Option<&str>, body: Body) -> Decoded {
+        Decoded::Message(Plain {
+            claimed: Claimed { ip: Ipv4Addr::LOCALHOST, port: 5001 },
+            form,
+            name: name.map(PeerName::new),
+            body,
+        })
+    }
+
+    fn text(text: &str) -> Body {
+        Body::Text(Text::new(text))
+    }
+
+    #[test]
+    fn every_form_of_a_message_is_understood() {
+        let bob = Some("Bob");
+        for (bytes, form, name, body) in [
+            ("127.0.0.1:5001 Bob Hello there", Form::Standard, bob, text("Hello there")),
+            ("<127.0.0.1:5001> Bob Hello", Form::Standard, bob, text("Hello")),
+            ("127.0.0.1 5001 Bob Hello there", Form::R3, bob, text("Hello there")),
+            ("127.0.0.1:5001 Bob Hello\r\n", Form::Standard, bob, text("Hello")),
+            ("127.0.0.1:5001\u{2003}Bob\u{a0}Hello", Form::Standard, bob, text("Hello")),
+            ("127.0.0.1:5001 Bob   indented", Form::Standard, bob, text("  indented")),
+            ("127.0.0.1:5001 Bob exit", Form::Standard, bob, Body::Exit),
+            ("127.0.0.1:5001 Bob  EXIT \n", Form::Standard, bob, Body::Exit),
+            ("127.0.0.1:5001 Bob exit now", Form::Standard, bob, text("exit now")),
+            ("127.0.0.1:5001 Bob [PEER_QUIT]", Form::Standard, bob, Body::Exit),
+            ("<127.0.0.1:5001> Bob quit", Form::Standard, bob, Body::Exit),
+            ("127.0.0.1:5001 Bob quit", Form::Standard, bob, text("quit")),
+            ("127.0.0.1:5001 Bob Connect", Form::Standard, bob, Body::Connect),
+            ("127.0.0.1 5001 Bob connect", Form::R3, bob, Body::Connect),
+            ("127.0.0.1 5001 Bob connect_ack", Form::R3, bob, Body::ConnectAck),
+            ("127.0.0.1:5001 Hashpa PING", Form::Standard, Some("Hashpa"), Body::Ping),
+            ("127.0.0.1:5001 Bob ping", Form::Standard, bob, text("ping")),
+            (
+                "127.0.0.1:5001 Hashpa Hello, I am connecting!",
+                Form::Standard,
+                Some("Hashpa"),
+                Body::Greeting(Text::new("Hello, I am connecting!")),
+            ),
+            ("127.0.0.1:5001 CONNECT_REQUEST", Form::TwoField, None, Body::ConnectRequest),
+            ("127.0.0.1:5001 DISCONNECTED", Form::TwoField, None, Body::Exit),
+            ("127.0.0.1:5001 DISCONNECT", Form::TwoField, None, Body::Exit),
+            ("127.0.0.1:5001 CONNECT", Form::Standard, None, Body::Connect),
+            ("127.0.0.1:5001 Connected", Form::Standard, None, Body::ConnectAck),
+        ] {
+            assert_eq!(decoded(bytes.as_bytes()), [plain(form, name, body)], "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_is_kept_to_be_shown() {
+        for (bytes, fault) in [
+            ("hello", Fault::NoAddress),
+            ("127.0.0.1:0 Bob hi", Fault::NoAddress),
+            ("127.0.0.1:65536 Bob hi", Fault::NoAddress),
+            ("127.0.0.1:abc Bob hi", Fault::NoAddress),
+            ("127.0.0.1: Bob hi", Fault::NoAddress),
+            ("[::1]:5001 Bob hi", Fault::NoAddress),
+            ("1.2.3:5001 Bob hi", Fault::NoAddress),
+            ("127.0.0.1 Bob hi", Fault::NoAddress),
+            ("127.0.0.1:5001", Fault::NoText),
+            ("127.0.0.1:5001 Bob", Fault::NoText),
+            ("127.0.0.1:5001 Bob  \n", Fault::NoText),
+            ("127.0.0.1 5001 exit", Fault::NoText),
+            ("GET / HTTP/1.1", Fault::NoAddress),
+        ] {
+            let expected = Unreadable { fault, text: Text::new(bytes.trim_end()) };
+            assert_eq!(decoded(bytes.as_bytes()), [Decoded::Unreadable(expected)], "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_connection_carries_nothing() {
+        assert_eq!(decoded(b""), []);
+        assert_eq!(decoded(b" \r\n"), []);
+    }
+
+    #[test]
+    fn lines_of_the_same_sender_are_messages_and_others_stay_text() {
+        let one = plain(Form::Standard, Some("Bob"), text("one"));
+        let two = plain(Form::Standard, Some("Bob"), text("two"));
+        assert_eq!(decoded(b"127.0.0.1:5001 Bob one\n127.0.0.1:5001 Bob two\n"), [one, two]);
+        let forged = "127.0.0.1:5001 Bob one\n127.0.0.1:5002 Eve two";
+        let whole = plain(Form::Standard, Some("Bob"), text("one\n127.0.0.1:5002 Eve two"));
+        assert_eq!(decoded(forged.as_bytes()), [whole]);
+    }
+
+    #[test]
+    fn invalid_utf8_is_replaced_and_the_rest_is_kept() {
+        let body = text("caf\u{fffd} ok");
+        assert_eq!(decoded(b"127.0.0.1:5001 Bob caf\xe9 ok"), [plain(Form::Standard, Some("Bob"), body)]);
+    }
+
+    #[test]
+    fn no_more_than_the_limit_is_kept_and_the_cut_is_known() {
+        let mut decoder = Decoder::new();
+        let mut bytes = b"127.0.0.1:5001 Bob ".to_vec();
+        bytes.resize(MAX_RECEIVED_BYTES, b'x');
+        assert_eq!(decoder.push(&bytes), Progress::NeedMore);
+        assert_eq!(decoder.push(b"y"), Progress::Full);
+        assert_eq!(decoder.push(&[b'z'; 100_000]), Progress::Full);
+        assert!(decoder.is_cut());
+        let messages = decoder.finish();
+        let [Decoded::Message(Plain { body: Body::Text(text), .. })] = &messages[..] else {
+            panic!("{messages:?}")
+        };
+        assert_eq!(text.raw().len(), MAX_RECEIVED_BYTES - "127.0.0.1:5001 Bob ".len());
+    }
+
+    #[test]
+    fn a_cut_through_a_character_leaves_no_replacement_character() {
+        let mut decoder = Decoder::new();
+        let mut bytes = b"127.0.0.1:5001 Bob ".to_vec();
+        bytes.resize(MAX_RECEIVED_BYTES - 1, b'x');
+        bytes.extend("€".bytes());
+        decoder.push(&bytes);
+        let messages = decoder.finish();
+        let [Decoded::Message(Plain { body: Body::Text(text), .. })] = &messages[..] else {
+            panic!("{messages:?}")
+        };
+        assert!(text.raw().ends_with('x'));
+    }
+
+    #[test]
+    fn every_prefix_of_a_message_is_a_message_or_unreadable_and_bytes_may_come_one_by_one() {
+        let whole = "127.0.0.1:5001 Bob Grüße, 你好\n127.0.0.1:5001 Bob exit".as_bytes();
+        for end in 0..=whole.len() {
+            let at_once = decoded(&whole[..end]);
+            let mut decoder = Decoder::new();
+            for byte in &whole[..end] {
+                assert_eq!(decoder.push(std::slice::from_ref(byte)), Progress::NeedMore);
+            }
+            assert_eq!(decoder.finish(), at_once);
+            assert_eq!(at_once.is_empty(), end == 0);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_in_any_pieces_decode_to_the_same(bytes: Vec<u8>, piece in 1usize..64) {
+            let mut decoder = Decoder::new();
+            for piece in bytes.chunks(piece) {
+                decoder.push(piece);
+            }
+            prop_assert_eq!(decoder.finish(), decoded(&bytes));
+        }
+
+        #[test]
+        fn a_header_with_anything_behind_it_never_speaks_for_another_address(rest: String) {
+            let bytes = format!("127.0.0.1:5001 {rest}");
+            for message in decoded(bytes.as_bytes()) {
+                if let Decoded::Message(message) = message {
+                    prop_assert_eq!(message.claimed.port, 5001);
+                }
+            }
+        }
+    }
+}

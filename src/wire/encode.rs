@@ -1,0 +1,237 @@
+//! From what we have to say to the bytes of one connection.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use super::is_space;
+use crate::message::{Form, MAX_PARTS, MAX_SENT_BYTES, Outgoing};
+use crate::peer::Name;
+
+/// The sender's half of a message: where we listen and what we are called.
+#[derive(Clone, Copy, Debug)]
+pub struct Header<'a> {
+    /// The IP that the peer can dial us at: the local one of the very connection, or what the user advertises.
+    pub ip: Ipv4Addr,
+    /// Our listening port.
+    pub port: u16,
+    /// Our name.
+    pub name: &'a Name,
+}
+
+/// The longest address that a header can hold, so that a text fits whatever connection it goes over.
+const LONGEST_ADDRESS: usize = "255.255.255.255:65535".len();
+
+/// The longest mark before a part of a split text.
+const LONGEST_MARK: usize = "(16/16) ".len();
+
+/// Why a text cannot be sent to plain peers. Its display is a whole sentence for a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EncodeError {
+    /// There is nothing but white space.
+    Empty,
+    /// It would take more than [`MAX_PARTS`] messages.
+    TooLong {
+        /// Its bytes.
+        bytes: usize,
+        /// The most that would fit.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("There is no text to send; type at least one character."),
+            Self::TooLong { bytes, limit } => {
+                write!(
+                    f,
+                    "The text has {bytes} bytes and at most {limit} can be sent at once; shorten or divide it."
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for EncodeError {}
+
+/// The messages that carry `text`: one for each of its lines, and a line too long for a legacy peer's single
+/// `recv(1024)` in several that begin with `(1/3) `, cut at white space where there is some, always between characters.
+/// Control characters, which nobody types, become visible; a tab becomes a space.
+///
+/// # Errors
+/// Where there is no text, or it takes more than [`MAX_PARTS`] messages.
+pub fn messages_for(text: &str, name: &Name) -> Result<Vec<String>, EncodeError> {
+    let room = MAX_SENT_BYTES - LONGEST_ADDRESS - 1 - name.as_str().len() - 1;
+    let mut messages = Vec::new();
+    for line in text.split(['\n', '\r', '\x0b', '\x0c', '\u{85}', '\u{2028}', '\u{2029}']) {
+        let line = visible_controls(line.trim_matches(is_space));
+        if line.len() <= room {
+            if !line.is_empty() {
+                messages.push(line);
+            }
+            continue;
+        }
+        let parts = split(&line, room - LONGEST_MARK);
+        let count = parts.len();
+        messages.extend(parts.iter().enumerate().map(|(i, part)| format!("({}/{count}) {part}", i + 1)));
+    }
+    if messages.is_empty() {
+        return Err(EncodeError::Empty);
+    }
+    if messages.len() > MAX_PARTS {
+        let limit = MAX_PARTS * (room - LONGEST_MARK);
+        return Err(EncodeError::TooLong { bytes: text.len(), limit });
+    }
+    Ok(messages)
+}
+
+fn visible_controls(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    for c in line.chars() {
+        match c {
+            '\t' => out.push(' '),
+            c if c.is_control() => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Pieces of `line` of at most `room` bytes.
+fn split(line: &str, room: usize) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = line;
+    while rest.len() > room {
+        let end = rest.floor_char_boundary(room);
+        // Cutting at a space must not leave tiny parts, so only one in the second half counts.
+        let cut = rest[..end].rfind(' ').filter(|space| *space > room / 2).unwrap_or(end);
+        parts.push(&rest[..cut]);
+        rest = rest[cut..].trim_start_matches(' ');
+    }
+    if !rest.is_empty() {
+        parts.push(rest);
+    }
+    parts
+}
+
+/// The bytes of each connection that `message` takes: several for a text in parts, none for an empty connection.
+/// Texts come from [`messages_for`], so every message is at most [`MAX_SENT_BYTES`] long, on one line, and valid UTF-8.
+pub fn encode(header: Header<'_>, form: Form, message: &Outgoing) -> Vec<Vec<u8>> {
+    let Header { ip, port, name } = header;
+    let line = |text: &str| {
+        let line = match form {
+            Form::Standard | Form::TwoField => format!("{ip}:{port} {name} {text}"),
+            Form::R3 => format!("{ip} {port} {name} {text}"),
+        };
+        debug_assert!(line.len() <= MAX_SENT_BYTES);
+        line.into_bytes()
+    };
+    match message {
+        Outgoing::Text(parts) => parts.iter().map(|part| line(part)).collect(),
+        Outgoing::Connect => vec![line("connect")],
+        Outgoing::ConnectAck => vec![line("connect_ack")],
+        Outgoing::Exit if form == Form::TwoField => vec![format!("{ip}:{port} DISCONNECTED").into_bytes()],
+        Outgoing::Exit => vec![line("exit")],
+        Outgoing::Ping => vec![line("PING")],
+        Outgoing::Probe => vec![Vec::new()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::escape::Text;
+    use crate::message::{Body, Decoded, Plain};
+    use crate::wire::Decoder;
+    use proptest::prelude::*;
+
+    fn alice() -> Name {
+        "Alice".parse().unwrap()
+    }
+
+    fn encoded(form: Form, message: &Outgoing) -> Vec<String> {
+        let name = alice();
+        let header = Header { ip: Ipv4Addr::LOCALHOST, port: 5000, name: &name };
+        let messages = encode(header, form, message);
+        messages.into_iter().map(|bytes| String::from_utf8(bytes).unwrap()).collect()
+    }
+
+    #[test]
+    fn each_message_has_the_form_its_peer_understands() {
+        let hi = Outgoing::Text(["hi you".to_owned()].into());
+        for (form, message, bytes) in [
+            (Form::Standard, &hi, "127.0.0.1:5000 Alice hi you"),
+            (Form::R3, &hi, "127.0.0.1 5000 Alice hi you"),
+            (Form::TwoField, &hi, "127.0.0.1:5000 Alice hi you"),
+            (Form::Standard, &Outgoing::Connect, "127.0.0.1:5000 Alice connect"),
+            (Form::R3, &Outgoing::ConnectAck, "127.0.0.1 5000 Alice connect_ack"),
+            (Form::Standard, &Outgoing::Exit, "127.0.0.1:5000 Alice exit"),
+            (Form::R3, &Outgoing::Exit, "127.0.0.1 5000 Alice exit"),
+            (Form::TwoField, &Outgoing::Exit, "127.0.0.1:5000 DISCONNECTED"),
+            (Form::Standard, &Outgoing::Ping, "127.0.0.1:5000 Alice PING"),
+            (Form::Standard, &Outgoing::Probe, ""),
+        ] {
+            assert_eq!(encoded(form, message), [bytes]);
+        }
+    }
+
+    #[test]
+    fn lines_become_messages_and_empty_ones_none() {
+        assert_eq!(messages_for(" a\r\n\n b\u{2028}c \n", &alice()).unwrap(), ["a", "b", "c"]);
+        assert_eq!(messages_for(" \n\t", &alice()), Err(EncodeError::Empty));
+    }
+
+    #[test]
+    fn control_characters_are_sent_visible() {
+        assert_eq!(messages_for("a\x1b[31m\tb", &alice()).unwrap(), ["a\\u{1b}[31m b"]);
+    }
+
+    #[test]
+    fn a_long_text_is_split_between_words_and_numbered() {
+        let text = "word ".repeat(300);
+        let parts = messages_for(&text, &alice()).unwrap();
+        assert_eq!(parts.len(), 2);
+        assert!(parts[0].starts_with("(1/2) word") && parts[0].ends_with("word"));
+        assert!(parts[1].starts_with("(2/2) word"));
+    }
+
+    #[test]
+    fn a_text_over_the_limit_is_refused_with_the_limit() {
+        let error = messages_for(&"x".repeat(100_000), &alice()).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("100000 bytes") && text.contains("at most 15"), "{text}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_arrives_as_it_was_sent_in_either_form(text in "[^\\p{Cc}]{1,400}", r3: bool) {
+            let form = if r3 { Form::R3 } else { Form::Standard };
+            let Ok(parts) = messages_for(&text, &alice()) else { return Ok(()) };
+            for (bytes, part) in encoded(form, &Outgoing::Text(parts.clone().into())).iter().zip(&parts) {
+                prop_assert!(bytes.len() <= MAX_SENT_BYTES);
+                prop_assert!(!bytes.contains('\n'));
+                let mut decoder = Decoder::new();
+                decoder.push(bytes.as_bytes());
+                let messages = decoder.finish();
+                prop_assert_eq!(messages.len(), 1);
+                if let Decoded::Message(Plain { body: Body::Text(got), form: got_form, name, .. }) = &messages[0] {
+                    prop_assert_eq!(got, &Text::new(part.as_str()));
+                    prop_assert_eq!(*got_form, form);
+                    prop_assert_eq!(name.as_ref().map(|name| name.as_str().to_owned()), Some("Alice".to_owned()));
+                }
+            }
+        }
+
+        #[test]
+        fn the_parts_of_a_split_text_hold_every_word(words in prop::collection::vec("[a-zé漢]{1,30}", 1..150)) {
+            let text = words.join(" ");
+            let parts = messages_for(&text, &alice()).unwrap();
+            let longest = parts.iter().map(String::len).max().unwrap_or(0);
+            prop_assert!(longest + LONGEST_ADDRESS + 7 <= MAX_SENT_BYTES);
+            if parts.len() > 1 {
+                let unmarked: Vec<&str> = parts.iter().map(|part| part.split_once(") ").unwrap().1).collect();
+                prop_assert_eq!(unmarked.join(" "), text);
+            }
+        }
+    }
+}
