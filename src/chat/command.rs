@@ -1,0 +1,214 @@
+//! What the user wants.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::event::{Action, Deed, Event, OpId, Unsendable};
+use super::life::{Check, Life, Why};
+use super::table::Known;
+use super::time::Time;
+use super::{ANSWER_WITHIN, Chat, Op, Purpose, StaticPeer};
+use crate::message::{Form, Outgoing};
+use crate::peer::PeerAddr;
+
+/// Texts that may wait for one peer. Nobody types sixty-four lines ahead of a peer that does not answer; a script that
+/// does is told.
+pub const MAX_TEXTS_WAITING: usize = 64;
+
+/// Time for one probe of a list: what is left of the whole after a refusal that had to be repeated a second later.
+const LIST_PROBE_WITHIN: Duration = Duration::from_millis(1_800);
+
+/// Whom a command is for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// Everybody that it makes sense for.
+    All,
+    /// These, known or not.
+    These(Vec<PeerAddr>),
+}
+
+/// What the user wants.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Send a text, already divided into messages.
+    Send {
+        /// To whom; `All` are those that are there.
+        to: Target,
+        /// Its messages, in order.
+        parts: Arc<[String]>,
+    },
+    /// See who is there, and list them.
+    List,
+    /// Ask to be listed; `All` are all known.
+    Connect(Target),
+    /// Say goodbye; `All` are those that are there.
+    Disconnect(Target),
+    /// Say goodbye to everybody, for the program ends.
+    Leave,
+}
+
+impl Chat {
+    /// Makes the static peers known and dials them all.
+    pub fn start(&mut self, peers: Vec<StaticPeer>, now: Time) -> (OpId, Vec<Action>) {
+        let mut waiting = HashSet::new();
+        for StaticPeer { addr, name, form } in peers.into_iter().take(super::MAX_STATIC_PEERS) {
+            if self.is_own(addr) || !self.table.add(addr, Known::Static, Life::of_static(now)) {
+                continue;
+            }
+            self.table.update(addr, |peer| {
+                peer.name = name;
+                peer.form = form;
+            });
+            waiting.insert(addr);
+        }
+        let addrs: Vec<PeerAddr> = self.table.rows().map(|peer| peer.addr).collect();
+        for addr in addrs {
+            self.check(addr, Check::Connect, None);
+        }
+        let op = self.new_op(Op::Start { waiting, deadline: now.plus(ANSWER_WITHIN) });
+        self.settle_watches(now);
+        (op, self.done())
+    }
+
+    /// Does what the user wants.
+    pub fn command(&mut self, command: Command, now: Time) -> (OpId, Vec<Action>) {
+        let op = match command {
+            Command::Send { to, parts } => self.send(to, parts, now),
+            Command::List => self.list(now),
+            Command::Connect(to) => self.connect(to),
+            Command::Disconnect(to) => self.disconnect(to, now),
+            Command::Leave => self.leave(now),
+        };
+        (op, self.done())
+    }
+
+    fn targets(&self, target: Target, gone_too: bool) -> Vec<PeerAddr> {
+        match target {
+            Target::All => {
+                self.table.rows().filter(|peer| gone_too || peer.is_there()).map(|peer| peer.addr).collect()
+            }
+            Target::These(addrs) => addrs,
+        }
+    }
+
+    fn spread(&mut self, deed: Deed, targets: &[PeerAddr]) -> OpId {
+        let total = targets.len();
+        if total == 0 {
+            self.tell(Event::Nobody(deed));
+        }
+        self.new_op(Op::Spread { deed, total, pending: total, done: 0, failed: Vec::new() })
+    }
+
+    fn send(&mut self, to: Target, parts: Arc<[String]>, now: Time) -> OpId {
+        if let [only] = &parts[..] {
+            // What the originals do when their user types these words as a text.
+            if only.eq_ignore_ascii_case("exit") {
+                self.tell(Event::TakenAs(Deed::Disconnect));
+                return self.disconnect(to, now);
+            }
+            if only.eq_ignore_ascii_case("connect") {
+                self.tell(Event::TakenAs(Deed::Connect));
+                return self.connect(to);
+            }
+        }
+        let targets = self.targets(to, false);
+        let op = self.spread(Deed::Send, &targets);
+        for addr in targets {
+            if let Some(why) = self.unsendable(addr, &parts) {
+                let who = self.who(addr);
+                self.tell(Event::NotSent { op, who, why });
+                self.not_sent(op);
+                continue;
+            }
+            self.table.update(addr, |peer| peer.texts_waiting += 1);
+            self.transmit(addr, Purpose::Text(op), Outgoing::Text(Arc::clone(&parts)), None);
+        }
+        self.settle(op);
+        op
+    }
+
+    /// Why a text must not be sent to a peer.
+    fn unsendable(&self, addr: PeerAddr, parts: &[String]) -> Option<Unsendable> {
+        if self.is_own(addr) {
+            return Some(Unsendable::Ourselves);
+        }
+        let peer = self.table.peer(addr);
+        if peer.is_some_and(|peer| peer.texts_waiting >= MAX_TEXTS_WAITING) {
+            return Some(Unsendable::TooManyWaiting);
+        }
+        // SmartCookies asks its user about any text that holds the word; only who showed to be another program is safe.
+        let is_no_smart_cookies = peer.is_some_and(|peer| peer.form == Form::R3 || peer.shook_hands);
+        for part in parts {
+            if let Some(word) = COMMAND_WORDS.iter().find(|word| part.eq_ignore_ascii_case(word)) {
+                return Some(Unsendable::CommandWord(word));
+            }
+            if part == "PING" {
+                return Some(Unsendable::CommandWord("PING"));
+            }
+            if !is_no_smart_cookies && part.contains("CONNECT_REQUEST") {
+                return Some(Unsendable::CommandWord("CONNECT_REQUEST"));
+            }
+        }
+        None
+    }
+
+    fn connect(&mut self, to: Target) -> OpId {
+        let targets = self.targets(to, true);
+        let op = self.spread(Deed::Connect, &targets);
+        for addr in targets {
+            if self.is_own(addr) {
+                let who = self.who(addr);
+                self.tell(Event::NotSent { op, who, why: Unsendable::Ourselves });
+                self.not_sent(op);
+                continue;
+            }
+            self.transmit(addr, Purpose::Connect(op), Outgoing::Connect, None);
+        }
+        self.settle(op);
+        op
+    }
+
+    fn disconnect(&mut self, to: Target, now: Time) -> OpId {
+        let targets = self.targets(to, false);
+        let op = self.spread(Deed::Disconnect, &targets);
+        for addr in targets {
+            self.transmit(addr, Purpose::Exit(op), Outgoing::Exit, None);
+            self.table.update(addr, |peer| peer.life.parted(Why::Disconnected, now));
+            // The user wanted it, so it is no news.
+            self.table.update(addr, |peer| {
+                peer.told = false;
+                peer.tell_at = None;
+                peer.ack_due = None;
+            });
+        }
+        self.settle(op);
+        op
+    }
+
+    fn leave(&mut self, now: Time) -> OpId {
+        self.leaving = true;
+        let targets = self.targets(Target::All, false);
+        let op = self.new_op(Op::Leave { pending: targets.len() });
+        for addr in targets {
+            self.transmit(addr, Purpose::Exit(op), Outgoing::Exit, Some(now.plus(ANSWER_WITHIN)));
+        }
+        self.settle(op);
+        op
+    }
+
+    fn list(&mut self, now: Time) -> OpId {
+        let addrs: Vec<PeerAddr> = self.table.rows().map(|peer| peer.addr).collect();
+        let deadline = now.plus(LIST_PROBE_WITHIN);
+        for &addr in &addrs {
+            self.check(addr, Check::Probe, Some(deadline));
+        }
+        let waiting = addrs.into_iter().collect();
+        let op = self.new_op(Op::List { waiting, deadline: now.plus(ANSWER_WITHIN) });
+        self.settle_watches(now);
+        op
+    }
+}
+
+/// Texts that other programs take for commands and show to nobody, in any case.
+const COMMAND_WORDS: [&str; 4] = ["exit", "connect", "connect_ack", "[PEER_QUIT]"];

@@ -1,0 +1,175 @@
+//! What the rules tell the user, and what they want done.
+
+use super::life::Why;
+use super::table::Row;
+use super::time::Time;
+use crate::escape::Text;
+use crate::message::{Fate, Form, Outgoing, Unreadable};
+use crate::peer::{Claimed, PeerAddr, PeerName, Source};
+
+/// A command of the user, for as long as the program runs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct OpId(pub u64);
+
+/// Something on its way to a peer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct JobId(pub u64);
+
+/// A peer as it is named to the user.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Who {
+    /// What it calls itself, if it has.
+    pub name: Option<PeerName>,
+    /// Where it is dialled.
+    pub addr: PeerAddr,
+    /// What its header says, where that is not its address.
+    pub claimed: Option<Claimed>,
+}
+
+/// What a command does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Deed {
+    /// Send a text.
+    Send,
+    /// Ask to be listed.
+    Connect,
+    /// Say goodbye.
+    Disconnect,
+}
+
+/// Why a text is not sent although its recipient can be reached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unsendable {
+    /// Programs take this word for a command of their own and show it to nobody.
+    CommandWord(&'static str),
+    /// Too many texts wait for this peer already.
+    TooManyWaiting,
+    /// It is our own address.
+    Ourselves,
+}
+
+/// Something that the user is told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// A text came.
+    Message {
+        /// From whom.
+        from: Who,
+        /// What it says.
+        text: Text,
+        /// It was longer than is read; this is its beginning.
+        cut: bool,
+    },
+    /// Something came that is no message.
+    Unreadable {
+        /// From where.
+        source: Source,
+        /// Its beginning, and what is wrong with it.
+        what: Unreadable,
+    },
+    /// Somebody claims our own address.
+    Impostor {
+        /// From where.
+        source: Source,
+        /// The address that was claimed.
+        claimed: Claimed,
+        /// What was said.
+        text: Text,
+    },
+    /// A peer is there.
+    Came(Who),
+    /// A peer is gone.
+    Went(Who, Why),
+    /// What became of a command for one peer.
+    Done {
+        /// Which command.
+        op: OpId,
+        /// What it does.
+        deed: Deed,
+        /// To whom.
+        who: Who,
+        /// What became of it.
+        fate: Fate,
+        /// How many parts of a long text were sent, and how many there are; (1, 1) for all else.
+        parts: (usize, usize),
+        /// To how many the command goes.
+        total: usize,
+    },
+    /// A text was not sent to a peer, on purpose.
+    NotSent {
+        /// Which command.
+        op: OpId,
+        /// To whom.
+        who: Who,
+        /// The reason.
+        why: Unsendable,
+    },
+    /// A command to several is done with all of them.
+    Sum {
+        /// What it did.
+        deed: Deed,
+        /// How many it went to.
+        total: usize,
+        /// How many took it.
+        done: usize,
+        /// Those that did not, and why: the first few.
+        failed: Vec<(Who, Fate)>,
+    },
+    /// A text was exactly a command word of the originals, and does what it does there.
+    TakenAs(Deed),
+    /// A command for everybody found nobody.
+    Nobody(Deed),
+    /// The peer list, verified.
+    Listed {
+        /// Its rows.
+        rows: Vec<Row>,
+        /// How many of them could not be asked within the time.
+        unasked: usize,
+    },
+    /// All static peers were dialled once.
+    Dialled {
+        /// How many there are.
+        total: usize,
+        /// How many are there.
+        connected: usize,
+    },
+    /// A command is done.
+    Settled(OpId),
+}
+
+/// Something to be done by whoever has sockets.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Transmit {
+    /// Its outcome is reported under this.
+    pub job: JobId,
+    /// Where it goes.
+    pub to: PeerAddr,
+    /// Where it goes if nobody listens there.
+    pub fallback: Option<PeerAddr>,
+    /// The form to write it in.
+    pub form: Form,
+    /// What to say.
+    pub message: Outgoing,
+    /// When it is to be over whatever happens; later than that it is not begun.
+    pub deadline: Option<Time>,
+}
+
+/// What the rules want done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Dial and say something.
+    Transmit(Transmit),
+    /// Tell the user.
+    Tell(Event),
+}
+
+/// What to answer on the connection that something came on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// Nothing: there was nothing, or it was not taken.
+    Nothing,
+    /// The receipt: it was taken.
+    Receipt,
+    /// `CONNECTED`: the sender is listed.
+    Connected,
+}

@@ -1,0 +1,228 @@
+//! The rules of the chat. Pure: what happened and the time go in, what is to be done comes out.
+//!
+//! In scope: who is known and believed, who is there, what is answered, what a command does and when it is done. Out of
+//! scope: bytes, sockets, threads, the clock, the terminal.
+
+mod command;
+mod event;
+mod life;
+mod outcome;
+mod receive;
+mod table;
+mod tick;
+mod time;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+pub use command::{Command, MAX_TEXTS_WAITING, Target};
+pub use event::{Action, Answer, Deed, Event, JobId, OpId, Transmit, Unsendable, Who};
+pub use life::{
+    Change, Check, Evidence, GONE_AFTER, LONGEST_BACKOFF, Life, PROBE_INTERVAL, QUIET_REPEAT, REFUSAL_REPEAT,
+    State, Why,
+};
+pub use outcome::Sent;
+pub use receive::Received;
+pub use table::{GONE_SHOWN, Known, MAX_PEERS, MAX_STATIC_PEERS, Row};
+pub use time::Time;
+
+use crate::message::{Fate, Form, Outgoing};
+use crate::peer::{PeerAddr, PeerName};
+use table::{Peer, Table};
+
+/// How long the user waits at most for the verified list, for the first dialling of the static peers and for the
+/// goodbyes: what people still feel as an answer to what they did.
+pub const ANSWER_WITHIN: Duration = Duration::from_millis(1_900);
+
+/// How long a peer that is there may stay unannounced because its name has not come yet.
+const NAME_WITHIN: Duration = Duration::from_millis(300);
+
+/// IPs of our own that are remembered; a machine has a handful.
+const MAX_OWN_IPS: usize = 64;
+
+/// Who we are to the others.
+#[derive(Clone, Debug)]
+pub struct Me {
+    /// The IP we listen at; unspecified for all of them.
+    pub bind: Ipv4Addr,
+    /// The port we listen at.
+    pub port: u16,
+    /// The IP that our headers say, if the user chose one.
+    pub advertise: Option<Ipv4Addr>,
+}
+
+/// A peer that the user configured.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StaticPeer {
+    /// Where it is dialled.
+    pub addr: PeerAddr,
+    /// What it is called until it says so itself.
+    pub name: Option<PeerName>,
+    /// The form it is written to in until it writes to us.
+    pub form: Form,
+}
+
+/// What something under way was sent for.
+#[derive(Clone, Copy, Debug)]
+enum Purpose {
+    Text(OpId),
+    Connect(OpId),
+    Exit(OpId),
+    Ack,
+    Check(Check),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Job {
+    addr: PeerAddr,
+    purpose: Purpose,
+}
+
+/// A command under way.
+#[derive(Debug)]
+enum Op {
+    Spread { deed: Deed, total: usize, pending: usize, done: usize, failed: Vec<(Who, Fate)> },
+    List { waiting: HashSet<PeerAddr>, deadline: Time },
+    Start { waiting: HashSet<PeerAddr>, deadline: Time },
+    Leave { pending: usize },
+}
+
+/// The state of the chat. Every method takes the time, and returns what is to be done because of it.
+#[derive(Debug)]
+pub struct Chat {
+    me: Me,
+    own_ips: BTreeSet<Ipv4Addr>,
+    table: Table,
+    ops: BTreeMap<OpId, Op>,
+    jobs: HashMap<JobId, Job>,
+    last_op: u64,
+    last_job: u64,
+    checks_under_way: usize,
+    leaving: bool,
+    actions: Vec<Action>,
+}
+
+impl Chat {
+    /// A chat in which nobody is known.
+    pub fn new(me: Me) -> Self {
+        Self {
+            me,
+            own_ips: BTreeSet::new(),
+            table: Table::default(),
+            ops: BTreeMap::new(),
+            jobs: HashMap::new(),
+            last_op: 0,
+            last_job: 0,
+            checks_under_way: 0,
+            leaving: false,
+            actions: Vec::new(),
+        }
+    }
+
+    /// Takes note that `ip` is one of this machine's.
+    pub fn learn_own_ip(&mut self, ip: Ipv4Addr) {
+        if self.own_ips.len() < MAX_OWN_IPS {
+            self.own_ips.insert(ip);
+        }
+    }
+
+    /// Whether somebody who dials `addr` reaches us.
+    pub fn is_own(&self, addr: PeerAddr) -> bool {
+        let ip = addr.ip();
+        let ours = if self.me.bind.is_unspecified() {
+            ip.is_loopback() || self.own_ips.contains(&ip)
+        } else {
+            ip == self.me.bind
+        };
+        addr.port() == self.me.port && (ours || self.me.advertise == Some(ip))
+    }
+
+    /// The table as it is believed to be, unverified, in the order of the numbers.
+    pub fn rows(&self, now: Time) -> Vec<Row> {
+        self.table.rows().map(|peer| Row::of(peer, now)).collect()
+    }
+
+    fn new_op(&mut self, op: Op) -> OpId {
+        self.last_op += 1;
+        let id = OpId(self.last_op);
+        self.ops.insert(id, op);
+        id
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.actions.push(Action::Tell(event));
+    }
+
+    fn done(&mut self) -> Vec<Action> {
+        std::mem::take(&mut self.actions)
+    }
+
+    fn who(&self, addr: PeerAddr) -> Who {
+        match self.table.peer(addr) {
+            Some(peer) => who(peer),
+            None => Who { name: None, addr, claimed: None },
+        }
+    }
+
+    fn transmit(&mut self, addr: PeerAddr, purpose: Purpose, message: Outgoing, deadline: Option<Time>) {
+        self.last_job += 1;
+        let job = JobId(self.last_job);
+        self.jobs.insert(job, Job { addr, purpose });
+        let peer = self.table.peer(addr);
+        let transmit = Transmit {
+            job,
+            to: addr,
+            fallback: peer.and_then(other_loopback),
+            form: peer.map_or(Form::default(), |peer| peer.form),
+            message,
+            deadline,
+        };
+        self.actions.push(Action::Transmit(transmit));
+    }
+
+    /// Tells the user that a peer is there, once it is certain and its name known or overdue.
+    fn announce(&mut self, addr: PeerAddr, now: Time) {
+        let news = self.table.update(addr, |peer| {
+            let certain = peer.life.is_proven() || peer.shook_hands;
+            if peer.told || !peer.is_there() || !certain {
+                return None;
+            }
+            let overdue = *peer.tell_at.get_or_insert(now.plus(NAME_WITHIN)) <= now;
+            if peer.name.is_none() && !overdue {
+                return None;
+            }
+            peer.told = true;
+            peer.tell_at = None;
+            Some(who(peer))
+        });
+        if let Some(Some(who)) = news {
+            self.tell(Event::Came(who));
+        }
+    }
+
+    /// Tells the user that a peer is gone, if they knew that it was there.
+    fn went(&mut self, addr: PeerAddr, why: Why) {
+        let news = self.table.update(addr, |peer| {
+            peer.tell_at = None;
+            peer.ack_due = None;
+            let told = std::mem::take(&mut peer.told);
+            (told && (peer.life.is_proven() || peer.shook_hands)).then(|| who(peer))
+        });
+        if let Some(Some(who)) = news {
+            self.tell(Event::Went(who, why));
+        }
+    }
+}
+
+fn who(peer: &Peer) -> Who {
+    Who { name: peer.name.clone(), addr: peer.addr, claimed: peer.claimed }
+}
+
+/// The address that a peer claims on the loopback network, where it differs from the one its connection came from. Both
+/// are on this machine, so only trying tells which one it listens at.
+fn other_loopback(peer: &Peer) -> Option<PeerAddr> {
+    let claimed = peer.claimed?;
+    let both = claimed.ip.is_loopback() && peer.addr.ip().is_loopback() && !peer.life.is_proven();
+    both.then(|| PeerAddr::new(claimed.ip, claimed.port)).flatten()
+}

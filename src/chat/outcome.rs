@@ -1,0 +1,182 @@
+//! What follows from the fate of something sent, and when a command is done.
+
+use super::event::{Action, Deed, Event, JobId, OpId};
+use super::life::{Change, Check, Evidence, Life};
+use super::table::Known;
+use super::time::Time;
+use super::{Chat, Job, Op, Purpose};
+use crate::message::{Failure, Fate};
+use crate::peer::{PeerAddr, Source};
+
+/// Failures that a sum names one by one; more than these are counted.
+const MAX_FAILED_NAMED: usize = 20;
+
+/// What became of a job.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sent {
+    /// Which one.
+    pub job: JobId,
+    /// The address that was dialled in the end: the one asked for, or the fallback.
+    pub to: PeerAddr,
+    /// What became of it; of a text in parts, the worst.
+    pub fate: Fate,
+    /// How many parts were sent, and how many there are.
+    pub parts: (usize, usize),
+}
+
+impl Chat {
+    /// Takes note of what became of something sent.
+    pub fn sent(&mut self, sent: Sent, now: Time) -> Vec<Action> {
+        let Sent { job, to, fate, parts } = sent;
+        let Some(Job { addr, purpose }) = self.jobs.remove(&job) else {
+            return Vec::new();
+        };
+        let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
+        if let Purpose::Text(_) = purpose {
+            self.table.update(addr, |peer| peer.texts_waiting = peer.texts_waiting.saturating_sub(1));
+        }
+        let addr = if to != addr && taken && self.table.rekey(addr, to) {
+            // It listens where it claims to, and speaks from elsewhere on this machine.
+            self.table.update(to, |peer| peer.speaks_from = Some(Source(addr.ip())));
+            self.rename_waiting(addr, to);
+            to
+        } else {
+            addr
+        };
+        match purpose {
+            Purpose::Exit(_) => {}
+            Purpose::Text(_) => self.observe(addr, &fate, Evidence::Text, now),
+            Purpose::Connect(_) => self.observe(addr, &fate, Evidence::Connect, now),
+            // An acknowledgement that was taken shows that somebody serves the address, as any text does.
+            Purpose::Ack => self.observe(addr, &fate, Evidence::Text, now),
+            Purpose::Check(check) => {
+                self.checks_under_way = self.checks_under_way.saturating_sub(1);
+                self.table.update(addr, |peer| peer.life.checked(now));
+                let evidence = if check == Check::Connect { Evidence::Connect } else { Evidence::Probe };
+                self.observe(addr, &fate, evidence, now);
+                self.checked(addr, &fate);
+                self.settle_watches(now);
+            }
+        }
+        if let Purpose::Text(op) | Purpose::Connect(op) | Purpose::Exit(op) = purpose {
+            self.finished(op, addr, fate, parts);
+        }
+        self.done()
+    }
+
+    /// What a fate shows about the peer.
+    fn observe(&mut self, addr: PeerAddr, fate: &Fate, evidence: Evidence, now: Time) {
+        let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
+        if taken && evidence != Evidence::Probe && !self.leaving {
+            self.table.add(addr, Known::SentTo, Life::of_heard(now));
+        }
+        let change = self.table.update(addr, |peer| match fate {
+            Fate::Delivered | Fate::HandedOver => peer.life.answered(evidence, now),
+            Fate::Failed(Failure::Refused) => peer.life.refused(now),
+            Fate::Failed(Failure::NoResources | Failure::Cancelled) => Change::None,
+            Fate::Unanswered | Fate::Broken | Fate::Failed(_) => peer.life.unanswered(now),
+        });
+        match change {
+            Some(Change::Went(why)) => self.went(addr, why),
+            Some(_) => self.announce(addr, now),
+            None => {}
+        }
+    }
+
+    /// Takes a peer off the lists that wait for it, unless it refused and has to be asked again.
+    fn checked(&mut self, addr: PeerAddr, fate: &Fate) {
+        let unasked = matches!(fate, Fate::Failed(Failure::NoResources | Failure::Cancelled));
+        let doubtful = self.table.peer(addr).is_some_and(|peer| peer.life.is_doubtful());
+        for op in self.ops.values_mut() {
+            match op {
+                Op::List { waiting, .. } if !doubtful && !unasked => {
+                    waiting.remove(&addr);
+                }
+                Op::Start { waiting, .. } => {
+                    waiting.remove(&addr);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn rename_waiting(&mut self, from: PeerAddr, to: PeerAddr) {
+        for op in self.ops.values_mut() {
+            if let Op::List { waiting, .. } | Op::Start { waiting, .. } = op
+                && waiting.remove(&from)
+            {
+                waiting.insert(to);
+            }
+        }
+    }
+
+    /// One recipient of a command is done with.
+    fn finished(&mut self, id: OpId, addr: PeerAddr, fate: Fate, parts: (usize, usize)) {
+        let who = self.who(addr);
+        match self.ops.get_mut(&id) {
+            Some(Op::Spread { deed, total, pending, done, failed }) => {
+                *pending -= 1;
+                if matches!(fate, Fate::Delivered | Fate::HandedOver) {
+                    *done += 1;
+                } else if failed.len() < MAX_FAILED_NAMED {
+                    failed.push((who.clone(), fate.clone()));
+                }
+                let (deed, total) = (*deed, *total);
+                self.tell(Event::Done { op: id, deed, who, fate, parts, total });
+            }
+            Some(Op::Leave { pending }) => *pending -= 1,
+            _ => {}
+        }
+        self.settle(id);
+    }
+
+    /// One recipient of a command is not even tried.
+    pub(super) fn not_sent(&mut self, id: OpId) {
+        if let Some(Op::Spread { pending, .. }) = self.ops.get_mut(&id) {
+            *pending -= 1;
+        }
+    }
+
+    /// Ends a command that waits for nobody any more.
+    pub(super) fn settle(&mut self, id: OpId) {
+        let over = match self.ops.get(&id) {
+            Some(Op::Spread { pending, .. } | Op::Leave { pending }) => *pending == 0,
+            _ => false,
+        };
+        if !over {
+            return;
+        }
+        if let Some(Op::Spread { deed, total, done, failed, .. }) = self.ops.remove(&id)
+            && (total > 1 || (deed == Deed::Connect && total > 0))
+        {
+            self.tell(Event::Sum { deed, total, done, failed });
+        }
+        self.tell(Event::Settled(id));
+    }
+
+    /// Ends the lists that wait for nobody any more, or for longer than the user should.
+    pub(super) fn settle_watches(&mut self, now: Time) {
+        let over = |op: &Op| match op {
+            Op::List { waiting, deadline } | Op::Start { waiting, deadline } => {
+                waiting.is_empty() || *deadline <= now
+            }
+            Op::Spread { .. } | Op::Leave { .. } => false,
+        };
+        let ids: Vec<OpId> = self.ops.iter().filter(|(_, op)| over(op)).map(|(id, _)| *id).collect();
+        for id in ids {
+            match self.ops.remove(&id) {
+                Some(Op::List { waiting, .. }) => {
+                    let rows = self.rows(now);
+                    self.tell(Event::Listed { rows, unasked: waiting.len() });
+                }
+                Some(Op::Start { .. }) => {
+                    let total = self.table.len();
+                    let connected = self.table.rows().filter(|peer| peer.is_there()).count();
+                    self.tell(Event::Dialled { total, connected });
+                }
+                _ => {}
+            }
+            self.tell(Event::Settled(id));
+        }
+    }
+}

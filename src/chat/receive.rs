@@ -1,0 +1,167 @@
+//! What follows from a message that came.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::event::{Action, Answer, Event};
+use super::life::{Life, Why};
+use super::table::{Known, Peer};
+use super::time::Time;
+use super::{Chat, Purpose};
+use crate::message::{Body, Decoded, Form, Outgoing, Plain};
+use crate::peer::{Claimed, PeerAddr, Source};
+
+/// Time between two acknowledgements to one peer: however often it asks, we do not dial it more often. A later
+/// acknowledgement is not dropped but waits.
+const ACK_SPACING: Duration = Duration::from_secs(2);
+
+/// What one connection carried.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// Where it came from.
+    pub source: Source,
+    /// What came.
+    pub decoded: Vec<Decoded>,
+    /// The last message was longer than is read, or its sender too slow to finish it.
+    pub cut: bool,
+}
+
+impl Chat {
+    /// Takes what one connection carried.
+    pub fn received(&mut self, received: Received, now: Time) -> (Answer, Vec<Action>) {
+        let Received { source, decoded, cut } = received;
+        let count = decoded.len();
+        let mut answer = Answer::Nothing;
+        let mut all_taken = count > 0;
+        for (index, piece) in decoded.into_iter().enumerate() {
+            let cut = cut && index + 1 == count;
+            match piece {
+                Decoded::Message(message) => match self.message(source, message, cut, now) {
+                    Answer::Nothing => all_taken = false,
+                    Answer::Receipt => answer = if count == 1 { Answer::Receipt } else { answer },
+                    Answer::Connected => answer = Answer::Connected,
+                },
+                Decoded::Unreadable(what) => {
+                    all_taken = false;
+                    self.tell(Event::Unreadable { source, what });
+                }
+            }
+        }
+        let answer = match answer {
+            Answer::Connected => Answer::Connected,
+            _ if all_taken && !cut => Answer::Receipt,
+            _ => Answer::Nothing,
+        };
+        (answer, self.done())
+    }
+
+    fn message(&mut self, source: Source, message: Plain, cut: bool, now: Time) -> Answer {
+        let Plain { claimed, form, name, body } = message;
+        if body == Body::Ping {
+            // Hashpa's probe: its header is our own address, so it says nothing about its sender.
+            return Answer::Receipt;
+        }
+        let Some(addr) = self.address_of(source, claimed) else {
+            return Answer::Nothing;
+        };
+        if self.is_own(addr) {
+            if let Body::Text(text) | Body::Greeting(text) = body {
+                self.tell(Event::Impostor { source, claimed, text });
+            }
+            return Answer::Nothing;
+        }
+        if body == Body::Exit {
+            return self.said_exit(addr, form, now);
+        }
+        if !self.table.add(addr, Known::Heard, Life::of_heard(now)) {
+            return Answer::Nothing;
+        }
+        self.table.update(addr, |peer| {
+            peer.claimed = (claimed.ip != addr.ip()).then_some(claimed);
+            peer.name = name.or(peer.name.take());
+            peer.last_heard = Some(now);
+            learn_form(peer, form, &body);
+            peer.life.heard(now);
+            if matches!(body, Body::Connect | Body::ConnectAck | Body::ConnectRequest | Body::Greeting(_)) {
+                peer.shook_hands |= matches!(body, Body::Connect | Body::ConnectAck);
+                peer.life.connected();
+            }
+        });
+        self.announce(addr, now);
+        match body {
+            Body::Text(text) | Body::Greeting(text) => {
+                self.table.update(addr, |peer| peer.told = true);
+                let from = self.who(addr);
+                self.tell(Event::Message { from, text, cut });
+            }
+            Body::Connect => self.acknowledge(addr, now),
+            Body::ConnectRequest => return Answer::Connected,
+            Body::ConnectAck | Body::Exit | Body::Ping => {}
+        }
+        Answer::Receipt
+    }
+
+    /// The address that a sender is known under. What it claims counts if the connection came from that IP; else the
+    /// claimed port at the IP that it did come from, for nobody can speak for an IP that is not theirs.
+    fn address_of(&self, source: Source, claimed: Claimed) -> Option<PeerAddr> {
+        let as_claimed = PeerAddr::new(claimed.ip, claimed.port);
+        if claimed.ip == source.0 {
+            return as_claimed;
+        }
+        let proven = as_claimed.filter(|addr| {
+            let peer = self.table.peer(*addr);
+            peer.is_some_and(|peer| peer.speaks_from == Some(source))
+        });
+        proven.or_else(|| PeerAddr::new(source.0, claimed.port))
+    }
+
+    fn said_exit(&mut self, addr: PeerAddr, form: Form, now: Time) -> Answer {
+        // Who is not known is not made known by leaving.
+        self.table.update(addr, |peer| {
+            peer.last_heard = Some(now);
+            learn_form(peer, form, &Body::Exit);
+            peer.life.parted(Why::SaidExit, now)
+        });
+        self.went(addr, Why::SaidExit);
+        Answer::Receipt
+    }
+
+    /// Sends `connect_ack`, or has it sent when the last one is long enough ago.
+    pub(super) fn acknowledge(&mut self, addr: PeerAddr, now: Time) {
+        let due = self.table.update(addr, |peer| {
+            let due = peer.acked_at.map_or(now, |last| last.plus(ACK_SPACING));
+            if due > now {
+                peer.ack_due = Some(due);
+                return false;
+            }
+            peer.acked_at = Some(now);
+            peer.ack_due = None;
+            true
+        });
+        if due == Some(true) && !self.leaving {
+            self.transmit(addr, Purpose::Ack, Outgoing::ConnectAck, None);
+        }
+    }
+
+    /// Whether `claimed` would be our own address if `ip` were one of this machine's.
+    pub fn may_be_own(&self, ip: Ipv4Addr, port: u16) -> bool {
+        port == self.me.port
+            && self.me.bind.is_unspecified()
+            && !ip.is_loopback()
+            && !self.own_ips.contains(&ip)
+    }
+}
+
+/// Remembers how a peer writes, so that it is written to in the same way.
+fn learn_form(peer: &mut Peer, form: Form, body: &Body) {
+    let is_handshake = matches!(body, Body::Connect | Body::ConnectAck);
+    // SmartCookies writes its texts in the standard form; they do not show that it has become another program.
+    if form != Form::Standard || peer.form == Form::R3 || is_handshake {
+        peer.form = form;
+    }
+    if matches!(body, Body::Greeting(_)) {
+        peer.wants_ping = true;
+    } else if is_handshake || form != Form::Standard {
+        peer.wants_ping = false;
+    }
+}

@@ -1,0 +1,362 @@
+//! The peer table: who is known, under which number, and who makes room for whom.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use super::life::{Life, PROBE_INTERVAL, State, Why};
+use super::time::Time;
+use crate::message::Form;
+use crate::peer::{Claimed, PeerAddr, PeerName, Source};
+
+/// Peers known at most. Ten thousand rows of well under a kilobyte are a few megabytes, and more people than anybody
+/// chats with.
+pub const MAX_PEERS: usize = 10_000;
+
+/// Static peers at most: they are never evicted, so they must leave room for others.
+pub const MAX_STATIC_PEERS: usize = MAX_PEERS / 2;
+
+/// How long a peer that is gone is still shown.
+pub const GONE_SHOWN: Duration = Duration::from_secs(600);
+
+/// Time between two probes of the whole table: with more peers each is probed more rarely, so that the probes never
+/// become a load. 20 ms are 50 a second; up to 750 peers the usual interval holds.
+const PROBE_SPACING: Duration = Duration::from_millis(20);
+
+/// How a peer came to be known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Known {
+    /// The user configured it.
+    Static,
+    /// It sent us something.
+    Heard,
+    /// We sent it something.
+    SentTo,
+}
+
+/// One row of the table.
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    pub(super) number: u32,
+    pub(super) addr: PeerAddr,
+    /// What its header says, where that is not its address.
+    pub(super) claimed: Option<Claimed>,
+    /// An IP other than that of `addr` that it was seen to speak from, proven by its answering at `addr` after it had
+    /// claimed it.
+    pub(super) speaks_from: Option<Source>,
+    pub(super) name: Option<PeerName>,
+    pub(super) known: Known,
+    pub(super) form: Form,
+    /// It speaks Hashpa's dialect, which wants a `PING` where others bear an empty connection.
+    pub(super) wants_ping: bool,
+    /// It has sent `connect` or `connect_ack`, which SmartCookies never does.
+    pub(super) shook_hands: bool,
+    pub(super) life: Life,
+    pub(super) last_heard: Option<Time>,
+    /// The user knows that it is there.
+    pub(super) told: bool,
+    /// When the user is told at the latest that it is there; until then its name may come.
+    pub(super) tell_at: Option<Time>,
+    pub(super) acked_at: Option<Time>,
+    pub(super) ack_due: Option<Time>,
+    /// Texts on their way to it.
+    pub(super) texts_waiting: usize,
+    wake: Option<Time>,
+    rank: Option<(Rank, u64)>,
+}
+
+/// Who goes first when the table is full; among equals, whoever has had the rank longest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Rank {
+    Claimed,
+    Gone,
+    There,
+}
+
+impl Peer {
+    /// Whether the user would say that it is there.
+    pub(super) fn is_there(&self) -> bool {
+        self.life.state() != State::Gone
+    }
+
+    fn rank(&self) -> Option<Rank> {
+        if self.known == Known::Static || self.texts_waiting > 0 {
+            return None;
+        }
+        Some(if !self.life.is_proven() {
+            Rank::Claimed
+        } else if self.is_there() {
+            Rank::There
+        } else {
+            Rank::Gone
+        })
+    }
+
+    fn removal(&self) -> Option<Time> {
+        let (since, _) = self.life.gone()?;
+        (self.known != Known::Static).then(|| since.plus(GONE_SHOWN))
+    }
+
+    fn wake(&self, interval: Duration) -> Option<Time> {
+        let check = self.life.next_check(interval).map(|(at, _)| at);
+        [check, self.removal(), self.tell_at, self.ack_due].into_iter().flatten().min()
+    }
+}
+
+/// The table and its two indexes: who has something due when, and who may be evicted in which order.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    peers: HashMap<PeerAddr, Peer>,
+    numbers: BTreeMap<u32, PeerAddr>,
+    schedule: BTreeSet<(Time, PeerAddr)>,
+    evictable: BTreeSet<(Rank, u64, PeerAddr)>,
+    next_number: u32,
+    changes: u64,
+}
+
+impl Table {
+    pub(super) fn len(&self) -> usize {
+        self.peers.len()
+    }
+
+    pub(super) fn peer(&self, addr: PeerAddr) -> Option<&Peer> {
+        self.peers.get(&addr)
+    }
+
+    /// All rows in the order of their numbers.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &Peer> {
+        self.numbers.values().filter_map(|addr| self.peers.get(addr))
+    }
+
+    /// Changes a row, and keeps the indexes true.
+    pub(super) fn update<T>(&mut self, addr: PeerAddr, change: impl FnOnce(&mut Peer) -> T) -> Option<T> {
+        let interval = self.interval();
+        let peer = self.peers.get_mut(&addr)?;
+        let result = change(peer);
+        let wake = peer.wake(interval);
+        // A row that wakes too early only looks again; so a sign of life, which moves the next look back, costs nothing.
+        let keep = peer.wake.is_some_and(|old| wake.is_some_and(|new| old <= new));
+        if !keep && wake != peer.wake {
+            if let Some(old) = peer.wake {
+                self.schedule.remove(&(old, addr));
+            }
+            if let Some(new) = wake {
+                self.schedule.insert((new, addr));
+            }
+            peer.wake = wake;
+        }
+        let rank = peer.rank();
+        if rank != peer.rank.map(|(rank, _)| rank) {
+            if let Some((rank, since)) = peer.rank.take() {
+                self.evictable.remove(&(rank, since, addr));
+            }
+            if let Some(rank) = rank {
+                self.changes += 1;
+                peer.rank = Some((rank, self.changes));
+                self.evictable.insert((rank, self.changes, addr));
+            }
+        }
+        Some(result)
+    }
+
+    /// Adds a row; a full table makes room first, and if nobody may go, the row is not added.
+    pub(super) fn add(&mut self, addr: PeerAddr, known: Known, life: Life) -> bool {
+        if self.peers.contains_key(&addr) {
+            return true;
+        }
+        if self.peers.len() >= MAX_PEERS {
+            let Some(&(.., first)) = self.evictable.first() else {
+                return false;
+            };
+            self.remove(first);
+        }
+        self.next_number += 1;
+        let peer = Peer {
+            number: self.next_number,
+            addr,
+            claimed: None,
+            speaks_from: None,
+            name: None,
+            known,
+            form: Form::default(),
+            wants_ping: false,
+            shook_hands: false,
+            life,
+            last_heard: None,
+            told: false,
+            tell_at: None,
+            acked_at: None,
+            ack_due: None,
+            texts_waiting: 0,
+            wake: None,
+            rank: None,
+        };
+        self.numbers.insert(peer.number, addr);
+        self.peers.insert(addr, peer);
+        self.update(addr, |_| ());
+        true
+    }
+
+    pub(super) fn remove(&mut self, addr: PeerAddr) -> Option<Peer> {
+        let peer = self.peers.remove(&addr)?;
+        self.numbers.remove(&peer.number);
+        if let Some(wake) = peer.wake {
+            self.schedule.remove(&(wake, addr));
+        }
+        if let Some((rank, since)) = peer.rank {
+            self.evictable.remove(&(rank, since, addr));
+        }
+        Some(peer)
+    }
+
+    /// Gives a row another address, under which nobody is known yet.
+    pub(super) fn rekey(&mut self, from: PeerAddr, to: PeerAddr) -> bool {
+        if self.peers.contains_key(&to) {
+            return false;
+        }
+        let Some(mut peer) = self.remove(from) else {
+            return false;
+        };
+        peer.addr = to;
+        peer.wake = None;
+        peer.rank = None;
+        self.numbers.insert(peer.number, to);
+        self.peers.insert(to, peer);
+        self.update(to, |_| ());
+        true
+    }
+
+    /// How long a peer that is well is left in peace, given how many there are.
+    pub(super) fn interval(&self) -> Duration {
+        let all = PROBE_SPACING.saturating_mul(u32::try_from(self.peers.len()).unwrap_or(u32::MAX));
+        PROBE_INTERVAL.max(all)
+    }
+
+    /// When the first row has something due.
+    pub(super) fn next_wake(&self) -> Option<Time> {
+        self.schedule.first().map(|(at, _)| *at)
+    }
+
+    /// The first row that has something due at `now`, taken off the schedule until it is next updated.
+    pub(super) fn take_due(&mut self, now: Time) -> Option<PeerAddr> {
+        let &(at, addr) = self.schedule.first()?;
+        if at > now {
+            return None;
+        }
+        self.schedule.remove(&(at, addr));
+        if let Some(peer) = self.peers.get_mut(&addr) {
+            peer.wake = None;
+        }
+        Some(addr)
+    }
+
+    /// Whether a row that is gone has been shown as such for long enough.
+    pub(super) fn is_outlived(&self, addr: PeerAddr, now: Time) -> bool {
+        let peer = self.peers.get(&addr);
+        peer.is_some_and(|peer| peer.texts_waiting == 0 && peer.removal().is_some_and(|at| at <= now))
+    }
+}
+
+/// A row as the user sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Row {
+    /// The number that it is chosen by: given once, never given to another.
+    pub number: u32,
+    /// What it calls itself, if it has said so or peers.toml does.
+    pub name: Option<PeerName>,
+    /// Where it is dialled.
+    pub addr: PeerAddr,
+    /// What its header says, where that is not its address.
+    pub claimed: Option<Claimed>,
+    /// Whether it is there.
+    pub state: State,
+    /// Why it is gone, if it is.
+    pub why: Option<Why>,
+    /// How it came to be known.
+    pub known: Known,
+    /// How long ago something came from it, if anything did.
+    pub last_heard: Option<Duration>,
+}
+
+impl Row {
+    pub(super) fn of(peer: &Peer, now: Time) -> Self {
+        Self {
+            number: peer.number,
+            name: peer.name.clone(),
+            addr: peer.addr,
+            claimed: peer.claimed,
+            state: peer.life.state(),
+            why: peer.life.gone().map(|(_, why)| why),
+            known: peer.known,
+            last_heard: peer.last_heard.map(|at| now.since(at)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::chat::life::Evidence;
+
+    fn addr(n: usize) -> PeerAddr {
+        let n = u32::try_from(n).unwrap();
+        PeerAddr::new(Ipv4Addr::from_bits(0x7f00_0001 + n), 5000).unwrap()
+    }
+
+    fn now() -> Time {
+        Time::default()
+    }
+
+    #[test]
+    fn a_full_table_evicts_the_oldest_claim_first_and_a_static_peer_never() {
+        let mut table = Table::default();
+        table.add(addr(0), Known::Static, Life::of_static(now()));
+        for n in 1..MAX_PEERS {
+            table.add(addr(n), Known::Heard, Life::of_heard(now()));
+        }
+        for n in 1..MAX_PEERS {
+            if n != 7 && n != 9 {
+                table.update(addr(n), |peer| peer.life.answered(Evidence::Probe, now()));
+            }
+        }
+        for (newcomer, evicted) in [(1, 7), (2, 9)] {
+            assert!(table.add(addr(MAX_PEERS + newcomer), Known::Heard, Life::of_heard(now())));
+            table.update(addr(MAX_PEERS + newcomer), |peer| peer.life.answered(Evidence::Probe, now()));
+            assert_eq!(table.len(), MAX_PEERS);
+            assert!(table.peer(addr(evicted)).is_none());
+        }
+        // Nobody is a mere claim any more: then those go that are gone, then the oldest.
+        table.update(addr(5), |peer| peer.life.parted(Why::SaidExit, now()));
+        for (newcomer, evicted) in [(3, 5), (4, 1)] {
+            assert!(table.add(addr(MAX_PEERS + newcomer), Known::Heard, Life::of_heard(now())));
+            table.update(addr(MAX_PEERS + newcomer), |peer| peer.life.answered(Evidence::Probe, now()));
+            assert!(table.peer(addr(evicted)).is_none());
+        }
+        assert!(table.peer(addr(0)).is_some());
+    }
+
+    #[test]
+    fn a_number_is_given_once() {
+        let mut table = Table::default();
+        table.add(addr(1), Known::Heard, Life::of_heard(now()));
+        table.add(addr(2), Known::Heard, Life::of_heard(now()));
+        table.remove(addr(1));
+        table.add(addr(1), Known::Heard, Life::of_heard(now()));
+        let rows: Vec<_> = table.rows().map(|peer| (peer.number, peer.addr)).collect();
+        assert_eq!(rows, [(2, addr(2)), (3, addr(1))]);
+    }
+
+    #[test]
+    fn a_gone_peer_is_removed_after_ten_minutes_and_a_static_one_is_not() {
+        let mut table = Table::default();
+        table.add(addr(1), Known::Static, Life::of_static(now()));
+        table.add(addr(2), Known::Heard, Life::of_heard(now()));
+        for n in [1, 2] {
+            table.update(addr(n), |peer| peer.life.parted(Why::SaidExit, now()));
+            assert!(!table.is_outlived(addr(n), now().plus(GONE_SHOWN - Duration::from_millis(1))));
+        }
+        assert!(!table.is_outlived(addr(1), now().plus(GONE_SHOWN)));
+        assert!(table.is_outlived(addr(2), now().plus(GONE_SHOWN)));
+    }
+}

@@ -1,0 +1,84 @@
+//! What follows from time passing.
+
+use std::time::Duration;
+
+use super::event::Action;
+use super::life::Check;
+use super::time::Time;
+use super::{Chat, Op, Purpose};
+use crate::message::Outgoing;
+use crate::peer::PeerAddr;
+
+/// Looks under way at a time that nobody asked for. Sixty-four unanswered ones a second still ask a full table anew
+/// within three minutes, and an attacker who invents peers cannot make us dial faster.
+const MAX_CHECKS_UNDER_WAY: usize = 64;
+
+/// When a look is tried again for which there was no room.
+const CHECK_LATER: Duration = Duration::from_millis(200);
+
+impl Chat {
+    /// When [`Chat::tick`] has something to do next, if nothing else happens before.
+    pub fn next_wake(&self) -> Option<Time> {
+        let deadlines = self.ops.values().filter_map(|op| match op {
+            Op::List { deadline, .. } | Op::Start { deadline, .. } => Some(*deadline),
+            Op::Spread { .. } | Op::Leave { .. } => None,
+        });
+        let table = if self.leaving { None } else { self.table.next_wake() };
+        deadlines.chain(table).min()
+    }
+
+    /// Does what has become due.
+    pub fn tick(&mut self, now: Time) -> Vec<Action> {
+        while !self.leaving
+            && let Some(addr) = self.table.take_due(now)
+        {
+            self.due(addr, now);
+        }
+        self.settle_watches(now);
+        self.done()
+    }
+
+    fn due(&mut self, addr: PeerAddr, now: Time) {
+        if self.table.is_outlived(addr, now) {
+            self.table.remove(addr);
+            return;
+        }
+        let interval = self.table.interval();
+        let Some(peer) = self.table.peer(addr) else { return };
+        let ack = peer.ack_due.is_some_and(|at| at <= now);
+        let tell = peer.tell_at.is_some_and(|at| at <= now);
+        let check = peer.life.next_check(interval).filter(|(at, _)| *at <= now);
+        if ack {
+            self.acknowledge(addr, now);
+        }
+        if tell {
+            self.announce(addr, now);
+        }
+        if let Some((_, check)) = check {
+            if self.checks_under_way < MAX_CHECKS_UNDER_WAY {
+                self.check(addr, check, None);
+            } else {
+                self.table.update(addr, |peer| peer.life.look_later(now.plus(CHECK_LATER)));
+            }
+        }
+        // Puts it back on the schedule.
+        self.table.update(addr, |_| ());
+    }
+
+    /// Looks for a peer, now.
+    pub(super) fn check(&mut self, addr: PeerAddr, check: Check, deadline: Option<Time>) {
+        let Some(wants_ping) = self.table.update(addr, |peer| {
+            peer.life.checking();
+            peer.wants_ping
+        }) else {
+            return;
+        };
+        let message = match check {
+            Check::Connect => Outgoing::Connect,
+            Check::Probe if wants_ping => Outgoing::Ping,
+            Check::Probe => Outgoing::Probe,
+        };
+        self.checks_under_way += 1;
+        self.transmit(addr, Purpose::Check(check), message, deadline);
+    }
+}
