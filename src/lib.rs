@@ -4,5 +4,6 @@
 pub mod chat;
 pub mod escape;
 pub mod message;
+pub mod net;
 pub mod peer;
 pub mod wire;

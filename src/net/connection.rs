@@ -1,0 +1,146 @@
+//! One accepted connection, from its first byte to its closing.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::waiting::Place;
+use crate::wire::{Decoder, Progress};
+
+/// A message is over this long after its last byte (wire.md): legacy peers write once and some never close.
+const SILENCE: Duration = Duration::from_millis(250);
+
+/// Every connection is over after this, whatever its sender does; SmartCookies, the slowest honest one, waits 5 s.
+const LIFETIME: Duration = Duration::from_secs(5);
+
+/// Bytes read away after a message that is too long, so that closing does not reset the connection under a sender that
+/// is still writing.
+const MAX_DRAINED: usize = 64 * 1024;
+
+/// How long that may take.
+const DRAIN_FOR: Duration = Duration::from_millis(250);
+
+/// How a connection's message came to its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum End {
+    /// Its sender closed or fell silent.
+    Whole,
+    /// It was longer than is read, or not over when its time was.
+    Cut,
+    /// It was closed to make room, or broke.
+    Lost,
+}
+
+/// An accepted connection and what has been read of it.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) stream: Arc<TcpStream>,
+    pub(super) source: Ipv4Addr,
+    pub(super) local: Ipv4Addr,
+    pub(super) decoder: Decoder,
+    opened: Instant,
+}
+
+impl Connection {
+    /// Takes over an accepted stream, which is not read from yet.
+    pub(super) fn new(stream: TcpStream, source: Ipv4Addr) -> io::Result<Self> {
+        let local = match stream.local_addr()? {
+            SocketAddr::V4(local) => *local.ip(),
+            SocketAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
+        };
+        stream.set_nonblocking(true)?;
+        let opened = Instant::now();
+        Ok(Self { stream: Arc::new(stream), source, local, decoder: Decoder::new(), opened })
+    }
+
+    /// Reads what is there already, without waiting. `None` if the message may go on.
+    pub(super) fn read_ready(&mut self) -> Option<End> {
+        let mut buffer = [0; 1024];
+        loop {
+            match (&*self.stream).read(&mut buffer) {
+                Ok(0) => return Some(End::Whole),
+                Ok(count) if self.decoder.push(&buffer[..count]) == Progress::Full => return Some(End::Cut),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Some(self.broken()),
+            }
+        }
+    }
+
+    /// Waits for the rest of the message.
+    pub(super) fn read_rest(&mut self, place: &Place<'_>) -> End {
+        if self.stream.set_nonblocking(false).is_err() {
+            return End::Lost;
+        }
+        let end_of_life = self.opened + LIFETIME;
+        let mut heard = Instant::now();
+        let mut buffer = [0; 1024];
+        loop {
+            let silent_at = if self.decoder.is_empty() { end_of_life } else { heard + SILENCE };
+            let left = silent_at.min(end_of_life).saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return if silent_at <= end_of_life { End::Whole } else { End::Cut };
+            }
+            if self.stream.set_read_timeout(Some(left)).is_err() {
+                return End::Lost;
+            }
+            match (&*self.stream).read(&mut buffer) {
+                _ if place.is_evicted() => return End::Lost,
+                Ok(0) => return End::Whole,
+                Ok(count) => {
+                    heard = Instant::now();
+                    place.heard();
+                    if self.decoder.push(&buffer[..count]) == Progress::Full {
+                        return End::Cut;
+                    }
+                }
+                // The deadlines are looked at above, for a timeout may come a little early.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                    ) => {}
+                Err(_) => return self.broken(),
+            }
+        }
+    }
+
+    /// A reset comes after the bytes of a sender that closed without reading our answer to an earlier one; what it
+    /// wrote is whole all the same. Without any byte nothing is lost.
+    fn broken(&self) -> End {
+        if self.decoder.is_empty() { End::Lost } else { End::Whole }
+    }
+
+    /// Answers and closes. The sender may be gone, or never read; that is its right.
+    pub(super) fn close(self, answer: &[u8], end: End) {
+        let mut stream = &*self.stream;
+        if !answer.is_empty() {
+            // An answer of some forty bytes always fits into the empty send buffer, so this does not block.
+            let _ = stream.write_all(answer);
+        }
+        if end == End::Cut {
+            self.drain();
+        }
+    }
+
+    fn drain(&self) {
+        let until = Instant::now() + DRAIN_FOR;
+        let mut drained = 0;
+        let mut buffer = [0; 4096];
+        if self.stream.set_nonblocking(false).is_err() {
+            return;
+        }
+        while drained < MAX_DRAINED {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.stream.set_read_timeout(Some(left)).is_err() {
+                return;
+            }
+            match (&*self.stream).read(&mut buffer) {
+                Ok(count) if count > 0 => drained += count,
+                _ => return,
+            }
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! One dialled connection: connect, one write, half-close, wait for the other side to close.
+//!
+//! The rules are those of wire.md, "Sending to a plain peer": one connection a message, never a reset, and a connect
+//! alone shows nothing, for a stopped program still accepts.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::message::{Failure, Fate, Form, Outgoing};
+use crate::peer::{Name, PeerAddr};
+use crate::wire::{self, Header, Receipt};
+
+/// Time for a connection to be made when there is something to say. A lost first packet is sent again after one second;
+/// three leave room for that.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Time for a whole probe. The list has to be verified within two seconds, a repeated refusal included.
+pub const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Time for the other side to read and close. A live legacy peer does within about 10 ms (wire.md), SmartCookies and
+/// ours after writing a receipt.
+pub const EOF_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Bytes of an answer that are looked at for a receipt; receipts have about 40.
+const ANSWER_BYTES: usize = 1024;
+
+/// Bytes of an answer that are read away so that closing does not reset the connection. More than this is no answer.
+const MAX_DRAINED: usize = 64 * 1024;
+
+/// Who dials.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Our name.
+    pub name: Name,
+    /// The IP we listen at, which we also dial from; unspecified for whichever the system takes.
+    pub bind: Ipv4Addr,
+    /// The port we listen at.
+    pub port: u16,
+    /// The IP that our headers say instead of the local one of each connection.
+    pub advertise: Option<Ipv4Addr>,
+}
+
+/// Says `message` to `to` and learns its fate; of a text in parts, the worst of theirs, the number sent and the number
+/// there are. Begins nothing after `deadline`, and ends by then.
+pub(super) fn say(
+    identity: &Identity,
+    to: PeerAddr,
+    form: Form,
+    message: &Outgoing,
+    deadline: Option<Instant>,
+) -> (Fate, (usize, usize)) {
+    let total = match message {
+        Outgoing::Text(parts) => parts.len(),
+        _ => 1,
+    };
+    let mut worst = Fate::Delivered;
+    for sent in 0..total {
+        let fate = exchange(identity, to, form, message, sent, deadline);
+        match fate {
+            Fate::Delivered => {}
+            Fate::HandedOver => worst = Fate::HandedOver,
+            bad => return (bad, (sent, total)),
+        }
+    }
+    (worst, (total, total))
+}
+
+/// One connection for one message.
+fn exchange(
+    identity: &Identity,
+    to: PeerAddr,
+    form: Form,
+    message: &Outgoing,
+    part: usize,
+    deadline: Option<Instant>,
+) -> Fate {
+    let begun = Instant::now();
+    let is_probe = matches!(message, Outgoing::Probe | Outgoing::Ping);
+    let whole = if is_probe { PROBE_TIMEOUT } else { CONNECT_TIMEOUT + EOF_TIMEOUT };
+    let end = deadline.unwrap_or(begun + whole).min(begun + whole);
+    let to_connect =
+        (if is_probe { PROBE_TIMEOUT } else { CONNECT_TIMEOUT }).min(end.saturating_duration_since(begun));
+    if to_connect.is_zero() {
+        return Fate::Failed(Failure::Cancelled);
+    }
+    let mut stream = match connect(identity.bind, to.socket(), to_connect) {
+        Ok(stream) => stream,
+        Err(error) => return Fate::Failed(failure(&error)),
+    };
+    let ip = match (identity.advertise, stream.local_addr()) {
+        (Some(ip), _) => ip,
+        (None, Ok(SocketAddr::V4(local))) => *local.ip(),
+        (None, _) => identity.bind,
+    };
+    let header = Header { ip, port: identity.port, name: &identity.name };
+    let Some(bytes) = wire::encode(header, form, message).into_iter().nth(part) else {
+        return Fate::Failed(Failure::Cancelled);
+    };
+    match converse(&mut stream, &bytes, end.min(Instant::now() + EOF_TIMEOUT)) {
+        Ok(fate) => fate,
+        Err(_) => Fate::Broken,
+    }
+}
+
+/// Connects from `from`, or from wherever the system likes if that is unspecified.
+fn connect(from: Ipv4Addr, to: SocketAddrV4, within: Duration) -> io::Result<TcpStream> {
+    let stream = if from.is_unspecified() {
+        TcpStream::connect_timeout(&to.into(), within)?
+    } else {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+        socket.bind(&SocketAddrV4::new(from, 0).into())?;
+        socket.connect_timeout(&to.into(), within)?;
+        socket.into()
+    };
+    // On one machine, a port that nobody listens at can be dialled from that very port, and TCP then connects the
+    // socket to itself.
+    if stream.local_addr()? == stream.peer_addr()? {
+        return Err(ErrorKind::ConnectionRefused.into());
+    }
+    Ok(stream)
+}
+
+/// Writes, half-closes and reads to the end or to the deadline.
+fn converse(stream: &mut TcpStream, bytes: &[u8], deadline: Instant) -> io::Result<Fate> {
+    if !bytes.is_empty() {
+        stream.set_write_timeout(Some(remaining(deadline)))?;
+        stream.write_all(bytes)?;
+    }
+    stream.shutdown(Shutdown::Write)?;
+    let mut answer = Vec::new();
+    let mut drained = 0;
+    let mut buffer = [0; ANSWER_BYTES];
+    let ended = loop {
+        stream.set_read_timeout(Some(remaining(deadline)))?;
+        match stream.read(&mut buffer) {
+            Ok(0) => break Fate::HandedOver,
+            Ok(count) => {
+                drained += count;
+                let room = ANSWER_BYTES - answer.len();
+                answer.extend_from_slice(&buffer[..count.min(room)]);
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                break Fate::Unanswered;
+            }
+            Err(_) => break Fate::Broken,
+        }
+        if Instant::now() >= deadline || drained > MAX_DRAINED {
+            break Fate::Unanswered;
+        }
+    };
+    // A receipt counts however the connection ended after it.
+    Ok(match Receipt::parse(&answer) {
+        Receipt::Acknowledged => Fate::Delivered,
+        Receipt::None => ended,
+    })
+}
+
+/// What is left until `deadline`; never zero, which sockets take for "for ever".
+fn remaining(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
+}
+
+/// Why a connection could not be made.
+fn failure(error: &io::Error) -> Failure {
+    match error.kind() {
+        ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => Failure::Refused,
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => Failure::TimedOut,
+        ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::NetworkDown => {
+            Failure::NoRoute
+        }
+        ErrorKind::OutOfMemory | ErrorKind::AddrNotAvailable | ErrorKind::AddrInUse => Failure::NoResources,
+        _ if is_out_of_descriptors(error) => Failure::NoResources,
+        _ => Failure::Other(error.to_string()),
+    }
+}
+
+/// Whether this process or machine has no more descriptors or buffers to give.
+pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    // EMFILE, ENFILE and ENOBUFS on Linux and macOS (which number only the last differently), WSAEMFILE and WSAENOBUFS
+    // on Windows; std has no ErrorKind for them.
+    let codes: &[i32] = if cfg!(windows) { &[10024, 10055] } else { &[23, 24, 55, 105] };
+    error.raw_os_error().is_some_and(|code| codes.contains(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    fn identity() -> Identity {
+        let name = "Alice".parse().unwrap();
+        Identity { name, bind: Ipv4Addr::UNSPECIFIED, port: 5000, advertise: None }
+    }
+
+    /// A peer that does `serve` with the first connection, and what it read.
+    fn fate_with(
+        serve: impl FnOnce(TcpStream) -> Vec<u8> + Send + 'static,
+        message: &Outgoing,
+    ) -> (Fate, Vec<u8>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = listener.local_addr().unwrap().to_string().parse().unwrap();
+        let peer = thread::spawn(move || serve(listener.accept().unwrap().0));
+        let (fate, _) = say(&identity(), to, Form::Standard, message, None);
+        (fate, peer.join().unwrap())
+    }
+
+    fn read_all(stream: &mut TcpStream) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
+    fn hello() -> Outgoing {
+        Outgoing::Text(["hello".to_owned()].into())
+    }
+
+    #[test]
+    fn a_peer_that_reads_and_closes_has_been_handed_the_message() {
+        let (fate, bytes) = fate_with(|mut stream| read_all(&mut stream), &hello());
+        assert_eq!(fate, Fate::HandedOver);
+        assert_eq!(bytes, b"127.0.0.1:5000 Alice hello");
+    }
+
+    #[test]
+    fn a_receipt_means_delivered() {
+        let acknowledge = |mut stream: TcpStream| {
+            let bytes = read_all(&mut stream);
+            stream.write_all(b"[ACK] Message received from 5001").unwrap();
+            bytes
+        };
+        assert_eq!(fate_with(acknowledge, &hello()).0, Fate::Delivered);
+    }
+
+    #[test]
+    fn a_peer_that_never_closes_has_not_answered() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = listener.local_addr().unwrap().to_string().parse().unwrap();
+        let begun = Instant::now();
+        let (fate, parts) = say(&identity(), to, Form::Standard, &Outgoing::Probe, None);
+        assert_eq!((fate, parts), (Fate::Unanswered, (0, 1)));
+        assert!(begun.elapsed() >= PROBE_TIMEOUT);
+    }
+
+    #[test]
+    fn a_closed_port_refuses_and_a_passed_deadline_cancels() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = listener.local_addr().unwrap().to_string().parse().unwrap();
+        drop(listener);
+        let refused = say(&identity(), to, Form::Standard, &hello(), None).0;
+        assert_eq!(refused, Fate::Failed(Failure::Refused));
+        let late = say(&identity(), to, Form::Standard, &hello(), Some(Instant::now())).0;
+        assert_eq!(late, Fate::Failed(Failure::Cancelled));
+    }
+
+    #[test]
+    fn a_probe_is_an_empty_connection() {
+        let (fate, bytes) = fate_with(|mut stream| read_all(&mut stream), &Outgoing::Probe);
+        assert_eq!((fate, bytes), (Fate::HandedOver, Vec::new()));
+    }
+}

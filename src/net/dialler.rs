@@ -1,0 +1,303 @@
+//! Many dialled connections at once: bounded threads, and for each peer one message after the other.
+
+use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::STACK_BYTES;
+use super::dial::{self, Identity};
+use crate::message::{Failure, Fate, Form, Outgoing};
+use crate::peer::PeerAddr;
+
+/// Threads that dial at once at most. Peers that never answer hold one for seconds each; with this many, five hundred
+/// such still delay nobody, and each thread costs some tens of kilobytes only while it is needed.
+pub const MAX_DIALLERS: usize = 512;
+
+/// Errands under way or waiting at most: three for each peer of a full table.
+pub const MAX_ERRANDS: usize = 30_000;
+
+/// An idle thread ends after this long, so that a burst does not hold its threads for ever.
+const IDLE_FOR: Duration = Duration::from_secs(5);
+
+/// Something to be said to somebody.
+#[derive(Clone, Debug)]
+pub struct Errand {
+    /// It is reported under this.
+    pub id: u64,
+    /// To whom.
+    pub to: PeerAddr,
+    /// Whom to dial if nobody listens there.
+    pub fallback: Option<PeerAddr>,
+    /// The form to write it in.
+    pub form: Form,
+    /// What to say.
+    pub message: Outgoing,
+    /// When to be done whatever happens.
+    pub deadline: Option<Instant>,
+}
+
+/// What became of an errand.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Which one.
+    pub id: u64,
+    /// The address dialled in the end.
+    pub to: PeerAddr,
+    /// Its fate.
+    pub fate: Fate,
+    /// How many parts were sent, and how many there are.
+    pub parts: (usize, usize),
+}
+
+type Callback = dyn Fn(Report) + Send + Sync;
+
+/// Dials in threads of its own, as many as are needed and at most [`MAX_DIALLERS`]. Messages to one peer go one after
+/// the other in the order given; probes wait for nobody.
+pub struct Dialler {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    identity: Identity,
+    report: Box<Callback>,
+    state: Mutex<State>,
+    work: Condvar,
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    ready: VecDeque<Errand>,
+    /// Peers that somebody is talking to, and what else is to be said to them.
+    lanes: HashMap<PeerAddr, VecDeque<Errand>>,
+    errands: usize,
+    threads: usize,
+    idle: usize,
+    stopping: bool,
+}
+
+impl Dialler {
+    /// A dialler without threads yet. `report` is called from its threads, once for every errand taken.
+    pub fn new(identity: Identity, report: impl Fn(Report) + Send + Sync + 'static) -> Self {
+        let shared = Shared {
+            identity,
+            report: Box::new(report),
+            state: Mutex::default(),
+            work: Condvar::new(),
+            ended: Condvar::new(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Takes an errand without waiting for anything.
+    ///
+    /// # Errors
+    /// Gives it back where [`MAX_ERRANDS`] are under way, no thread can be had, or the dialler is stopping.
+    pub fn submit(&self, errand: Errand) -> Result<(), Errand> {
+        let mut state = self.shared.state.lock();
+        if state.stopping || state.errands >= MAX_ERRANDS {
+            return Err(errand);
+        }
+        if state.idle <= state.ready.len() && state.threads < MAX_DIALLERS {
+            let spawned = spawn(&self.shared);
+            match spawned {
+                Ok(()) => state.threads += 1,
+                Err(error) if state.threads == 0 => {
+                    log::error!("no thread to dial with: {error}");
+                    return Err(errand);
+                }
+                Err(error) => log::warn!("no further thread to dial with: {error}"),
+            }
+        }
+        state.errands += 1;
+        if is_probe(&errand) {
+            state.ready.push_back(errand);
+        } else if let Some(lane) = state.lanes.get_mut(&errand.to) {
+            lane.push_back(errand);
+            return Ok(());
+        } else {
+            state.lanes.insert(errand.to, VecDeque::new());
+            state.ready.push_back(errand);
+        }
+        self.shared.work.notify_one();
+        Ok(())
+    }
+
+    /// Takes no more errands, reports those not begun as cancelled, and waits for the others until `deadline`.
+    pub fn stop(&self, deadline: Instant) {
+        let mut state = self.shared.state.lock();
+        state.stopping = true;
+        let mut cancelled: Vec<Errand> = state.ready.drain(..).collect();
+        cancelled.extend(state.lanes.drain().flat_map(|(_, lane)| lane));
+        self.shared.work.notify_all();
+        parking_lot::MutexGuard::unlocked(&mut state, || {
+            for errand in cancelled {
+                let parts = (0, 1);
+                let fate = Fate::Failed(Failure::Cancelled);
+                (self.shared.report)(Report { id: errand.id, to: errand.to, fate, parts });
+            }
+        });
+        while state.threads > 0 && !self.shared.ended.wait_until(&mut state, deadline).timed_out() {}
+    }
+}
+
+fn is_probe(errand: &Errand) -> bool {
+    matches!(errand.message, Outgoing::Probe | Outgoing::Ping)
+}
+
+fn spawn(shared: &Arc<Shared>) -> std::io::Result<()> {
+    let shared = Arc::clone(shared);
+    thread::Builder::new()
+        .name("dialler".into())
+        .stack_size(STACK_BYTES)
+        .spawn(move || work(&shared))
+        .map(drop)
+}
+
+/// What each thread does until there is nothing to do.
+fn work(shared: &Shared) {
+    let mut state = shared.state.lock();
+    loop {
+        if let Some(errand) = state.ready.pop_front() {
+            parking_lot::MutexGuard::unlocked(&mut state, || run(shared, &errand));
+            state.errands -= 1;
+            if !is_probe(&errand) {
+                next_in_lane(&mut state, errand.to);
+            }
+            continue;
+        }
+        if state.stopping {
+            break;
+        }
+        state.idle += 1;
+        let waited = shared.work.wait_for(&mut state, IDLE_FOR);
+        state.idle -= 1;
+        if waited.timed_out() && state.ready.is_empty() {
+            break;
+        }
+    }
+    state.threads -= 1;
+    shared.ended.notify_all();
+}
+
+/// Whoever has said something to a peer goes on with what waits for it, or closes the lane.
+fn next_in_lane(state: &mut State, to: PeerAddr) {
+    match state.lanes.get_mut(&to).and_then(VecDeque::pop_front) {
+        Some(next) => state.ready.push_front(next),
+        None => drop(state.lanes.remove(&to)),
+    }
+}
+
+fn run(shared: &Shared, errand: &Errand) {
+    let dialled = catch_unwind(AssertUnwindSafe(|| {
+        let Errand { to, fallback, form, ref message, deadline, .. } = *errand;
+        let first = dial::say(&shared.identity, to, form, message, deadline);
+        match (&first.0, fallback) {
+            (Fate::Failed(Failure::Refused), Some(other)) => {
+                let second = dial::say(&shared.identity, other, form, message, deadline);
+                if matches!(second.0, Fate::Delivered | Fate::HandedOver) {
+                    (other, second)
+                } else {
+                    (to, first)
+                }
+            }
+            _ => (to, first),
+        }
+    }));
+    // An errand is reported whatever happens.
+    let (to, (fate, parts)) = dialled.unwrap_or((errand.to, (Fate::Broken, (0, 1))));
+    (shared.report)(Report { id: errand.id, to, fate, parts });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn dialler() -> (Dialler, mpsc::Receiver<Report>) {
+        let (tell, told) = mpsc::channel();
+        let name = "Alice".parse().unwrap();
+        let identity = Identity { name, bind: Ipv4Addr::UNSPECIFIED, port: 5000, advertise: None };
+        (Dialler::new(identity, move |report| tell.send(report).unwrap()), told)
+    }
+
+    fn errand(id: u64, to: PeerAddr, message: Outgoing) -> Errand {
+        Errand { id, to, fallback: None, form: Form::Standard, message, deadline: None }
+    }
+
+    fn text(text: &str) -> Outgoing {
+        Outgoing::Text([text.to_owned()].into())
+    }
+
+    fn addr_of(listener: &TcpListener) -> PeerAddr {
+        listener.local_addr().unwrap().to_string().parse().unwrap()
+    }
+
+    #[test]
+    fn messages_to_one_peer_arrive_in_order() {
+        let (dialler, told) = dialler();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = addr_of(&listener);
+        for id in 0..50 {
+            dialler.submit(errand(id, to, text(&id.to_string()))).unwrap();
+        }
+        for id in 0..50 {
+            let mut got = String::new();
+            listener.accept().unwrap().0.read_to_string(&mut got).unwrap();
+            assert_eq!(got, format!("127.0.0.1:5000 Alice {id}"));
+            assert_eq!(told.recv().unwrap().id, id);
+        }
+        dialler.stop(Instant::now() + Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_peer_that_never_answers_delays_nobody_else() {
+        let (dialler, told) = dialler();
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let lively = TcpListener::bind("127.0.0.1:0").unwrap();
+        for id in 0..40 {
+            dialler.submit(errand(id, addr_of(&silent), Outgoing::Probe)).unwrap();
+        }
+        dialler.submit(errand(99, addr_of(&lively), text("hello"))).unwrap();
+        drop(lively.accept().unwrap());
+        assert_eq!(told.recv().unwrap().id, 99);
+        dialler.stop(Instant::now() + Duration::from_secs(5));
+    }
+
+    #[test]
+    fn stopping_reports_what_was_not_begun_as_cancelled() {
+        let (dialler, told) = dialler();
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        for id in 0..3 {
+            dialler.submit(errand(id, addr_of(&silent), text("hello"))).unwrap();
+        }
+        let held = silent.accept().unwrap();
+        dialler.stop(Instant::now() + Duration::from_secs(5));
+        drop(held);
+        let mut fates: Vec<_> = told.try_iter().map(|report| (report.id, report.fate)).collect();
+        fates.sort_by_key(|(id, _)| *id);
+        let cancelled = Fate::Failed(Failure::Cancelled);
+        assert_eq!(fates, [(0, Fate::Unanswered), (1, cancelled.clone()), (2, cancelled)]);
+        assert!(dialler.submit(errand(4, addr_of(&silent), Outgoing::Probe)).is_err());
+    }
+
+    #[test]
+    fn the_fallback_is_dialled_where_nobody_listens_at_the_first_address() {
+        let (dialler, told) = dialler();
+        let closed = addr_of(&TcpListener::bind("127.0.0.1:0").unwrap());
+        let open = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut errand = errand(1, closed, text("hello"));
+        errand.fallback = Some(addr_of(&open));
+        dialler.submit(errand).unwrap();
+        open.accept().unwrap().0.read_to_end(&mut Vec::new()).unwrap();
+        let report = told.recv().unwrap();
+        assert_eq!((report.to, report.fate), (addr_of(&open), Fate::HandedOver));
+    }
+}

@@ -1,0 +1,26 @@
+//! Sockets and the threads that block on them.
+//!
+//! In scope: accepting, reading one connection within its bounds, dialling, writing one message and learning its fate.
+//! Out of scope: what a message means. Both halves report through a callback and know nothing of the chat.
+
+mod connection;
+mod dial;
+mod dialler;
+mod listener;
+mod waiting;
+
+use std::net::{Ipv4Addr, UdpSocket};
+
+pub use dial::{CONNECT_TIMEOUT, EOF_TIMEOUT, Identity, PROBE_TIMEOUT};
+pub use dialler::{Dialler, Errand, MAX_DIALLERS, MAX_ERRANDS, Report};
+pub(crate) use listener::HANDLER;
+pub use listener::{Delivery, Listener, MAX_HANDLERS, Recipient, Reply};
+pub use waiting::{MAX_WAITING, MAX_WAITING_PER_SOURCE};
+
+/// The stack of a thread that only moves a few kilobytes between a socket and the heap.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// Whether `ip` is one of this machine's: the operating system lets nobody bind to another's.
+pub fn is_local(ip: Ipv4Addr) -> bool {
+    UdpSocket::bind((ip, 0)).is_ok()
+}
