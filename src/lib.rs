@@ -3,7 +3,9 @@
 
 pub mod chat;
 pub mod escape;
+pub mod mailbox;
 pub mod message;
 pub mod net;
+pub mod node;
 pub mod peer;
 pub mod wire;

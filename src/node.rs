@@ -1,0 +1,376 @@
+//! The runtime: owns the one lock, feeds the rules with what happens, and does what they want done.
+//!
+//! Under the lock there is only computing and putting into queues; nothing is dialled, read, written or printed.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::{Arc, OnceLock, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+use std::{fmt, io};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::chat::{
+    Action, Answer, Chat, Command, Event, JobId, Me, OpId, Received, Row, Sent, StaticPeer, Target, Time,
+    Transmit,
+};
+use crate::mailbox::Mailbox;
+use crate::message::{Decoded, Failure, Fate};
+use crate::net::{self, Delivery, Dialler, Errand, Identity, Listener, Recipient, Reply, Report};
+use crate::peer::{Name, PeerAddr, Source};
+use crate::wire;
+
+/// Who we are and whom we know.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// Our name.
+    pub name: Name,
+    /// The IP to listen at.
+    pub bind: Ipv4Addr,
+    /// The port to listen at; 0 for any.
+    pub port: u16,
+    /// The IP that others are told to dial, if not the one we dial from.
+    pub advertise: Option<Ipv4Addr>,
+    /// Whom to dial from the start.
+    pub peers: Vec<StaticPeer>,
+}
+
+/// Why a node cannot start. Its display is a whole sentence for a user.
+#[derive(Debug)]
+pub enum StartError {
+    /// Somebody listens there already.
+    PortInUse(SocketAddrV4),
+    /// The operating system does not let us.
+    NotPermitted(SocketAddrV4),
+    /// The IP is not this machine's.
+    NotOurs(Ipv4Addr),
+    /// Anything else.
+    Other(SocketAddrV4, io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PortInUse(addr) => write!(
+                f,
+                "Port {} is already in use, perhaps by another p2p-chat; choose another one, or 0 for any that is free.",
+                addr.port()
+            ),
+            Self::NotPermitted(addr) => write!(
+                f,
+                "Listening at port {} is not permitted; choose one from 1024 to 65535, or 0 for any that is free.",
+                addr.port()
+            ),
+            Self::NotOurs(ip) => {
+                write!(
+                    f,
+                    "{ip} is no address of this machine; give --bind one that is, or leave it out to listen at all."
+                )
+            }
+            Self::Other(addr, error) => write!(f, "Cannot listen at {addr}: {error}."),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl StartError {
+    fn of(addr: SocketAddrV4, error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Self::PortInUse(addr),
+            io::ErrorKind::PermissionDenied => Self::NotPermitted(addr),
+            io::ErrorKind::AddrNotAvailable => Self::NotOurs(*addr.ip()),
+            _ => Self::Other(addr, error),
+        }
+    }
+}
+
+/// A running peer.
+pub struct Node {
+    shared: Arc<Shared>,
+    name: Name,
+    listener: Listener,
+    ticker: JoinHandle<()>,
+    addr: SocketAddrV4,
+    start: OpId,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Wakes the ticker when something became due earlier than it sleeps.
+    earlier: Condvar,
+    began: Instant,
+    port: u16,
+    outlet: Box<dyn Outlet>,
+    dialler: OnceLock<Dialler>,
+}
+
+struct State {
+    chat: Chat,
+    ticker_sleeps_until: Option<Time>,
+    stopping: bool,
+}
+
+/// Where events go.
+trait Outlet: Send + Sync {
+    fn put(&self, event: Event);
+    fn has_room(&self) -> bool;
+    fn wait_for_room(&self, deadline: Instant) -> bool;
+}
+
+impl<T: From<Event> + Send> Outlet for Arc<Mailbox<T>> {
+    fn put(&self, event: Event) {
+        Mailbox::put(self, event.into());
+    }
+
+    fn has_room(&self) -> bool {
+        Mailbox::has_room(self)
+    }
+
+    fn wait_for_room(&self, deadline: Instant) -> bool {
+        Mailbox::wait_for_room(self, deadline)
+    }
+}
+
+impl Node {
+    /// Listens, and dials the static peers in the background. Events go to `mailbox`.
+    ///
+    /// # Errors
+    /// Where it cannot listen, or has no thread to do so.
+    pub fn start<T>(config: NodeConfig, mailbox: &Arc<Mailbox<T>>) -> Result<Self, StartError>
+    where
+        T: From<Event> + Send + 'static,
+    {
+        let NodeConfig { name, bind, port, advertise, peers } = config;
+        let asked = SocketAddrV4::new(bind, port);
+        let (socket, addr) = Listener::bind(asked).map_err(|error| StartError::of(asked, error))?;
+        let port = addr.port();
+        let mut chat = Chat::new(Me { bind, port, advertise });
+        for peer in &peers {
+            learn_if_own(&mut chat, peer.addr.ip(), peer.addr.port());
+        }
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State { chat, ticker_sleeps_until: None, stopping: false }),
+            earlier: Condvar::new(),
+            began: Instant::now(),
+            port,
+            outlet: Box::new(Arc::clone(mailbox)),
+            dialler: OnceLock::new(),
+        });
+        let weak = Arc::downgrade(&shared);
+        let identity = Identity { name: name.clone(), bind, port, advertise };
+        let dialler = Dialler::new(identity, move |report| Shared::report(&weak, report));
+        // Nobody else can have set it: the shared state was made three lines above.
+        let _ = shared.dialler.set(dialler);
+        let listener = Listener::serve(socket, addr, Inbox(Arc::clone(&shared)))
+            .map_err(|error| StartError::Other(addr, error))?;
+        let ticking = Arc::clone(&shared);
+        let ticker = thread::Builder::new()
+            .name("ticker".into())
+            .spawn(move || ticking.tick())
+            .map_err(|error| StartError::Other(addr, error))?;
+        let start = shared.with_chat(|chat, now| chat.start(peers, now));
+        Ok(Self { shared, name, listener, ticker, addr, start })
+    }
+
+    /// What we are called.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// Where it listens, with the port that was taken.
+    pub fn addr(&self) -> SocketAddrV4 {
+        self.addr
+    }
+
+    /// The dialling of the static peers, which is settled as a command is.
+    pub fn start_op(&self) -> OpId {
+        self.start
+    }
+
+    /// Does what the user wants, without waiting for anything; what comes of it is told in events.
+    pub fn command(&self, command: Command) -> OpId {
+        self.shared.with_chat(|chat, now| {
+            if let Command::Send { to: Target::These(addrs), .. } | Command::Connect(Target::These(addrs)) =
+                &command
+            {
+                for addr in addrs {
+                    learn_if_own(chat, addr.ip(), addr.port());
+                }
+            }
+            chat.command(command, now)
+        })
+    }
+
+    /// The peer list as it is believed to be, unverified.
+    pub fn rows(&self) -> Vec<Row> {
+        let now = self.shared.now();
+        self.shared.state.lock().chat.rows(now)
+    }
+
+    /// Whether somebody who dials `addr` reaches us.
+    pub fn is_own(&self, addr: PeerAddr) -> bool {
+        let mut state = self.shared.state.lock();
+        learn_if_own(&mut state.chat, addr.ip(), addr.port());
+        state.chat.is_own(addr)
+    }
+
+    /// Closes the listener, ends all threads, and waits for them until `deadline`. Goodbyes are a command of their own,
+    /// which comes before. Threads that the operating system still holds by then end with the process.
+    pub fn stop(self, deadline: Instant) {
+        self.listener.stop(deadline);
+        if let Some(dialler) = self.shared.dialler.get() {
+            dialler.stop(deadline);
+        }
+        self.shared.state.lock().stopping = true;
+        self.shared.earlier.notify_all();
+        // The ticker never blocks on anything but the lock and its own sleep, which has just ended.
+        if self.ticker.join().is_err() {
+            log::error!("the ticker thread had failed");
+        }
+    }
+}
+
+/// Remembers an IP with our port as ours if it is this machine's. The test is a bind, which touches no network and
+/// blocks on nothing, and happens once for each such address.
+fn learn_if_own(chat: &mut Chat, ip: Ipv4Addr, port: u16) {
+    if chat.may_be_own(ip, port) && net::is_local(ip) {
+        chat.learn_own_ip(ip);
+    }
+}
+
+impl Shared {
+    fn now(&self) -> Time {
+        Time(self.began.elapsed())
+    }
+
+    /// Lets the rules do something, and does what they want because of it.
+    fn with_chat<T>(&self, act: impl FnOnce(&mut Chat, Time) -> (T, Vec<Action>)) -> T {
+        let mut state = self.state.lock();
+        let now = self.now();
+        let (result, actions) = act(&mut state.chat, now);
+        self.perform(&mut state, actions, now);
+        result
+    }
+
+    /// Hands actions to their queues. The lock is held so that what is told and sent has the order of the rules.
+    fn perform(&self, state: &mut State, actions: Vec<Action>, now: Time) {
+        let mut actions = actions;
+        while !actions.is_empty() {
+            for action in std::mem::take(&mut actions) {
+                match action {
+                    Action::Tell(event) => self.outlet.put(event),
+                    Action::Transmit(transmit) => {
+                        if let Some(refused) = self.submit(transmit) {
+                            actions.extend(state.chat.sent(refused, now));
+                        }
+                    }
+                }
+            }
+        }
+        let due = state.chat.next_wake();
+        let sooner = match (due, state.ticker_sleeps_until) {
+            (Some(due), Some(until)) => due < until,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        if sooner {
+            self.earlier.notify_one();
+        }
+    }
+
+    fn submit(&self, transmit: Transmit) -> Option<Sent> {
+        let Transmit { job, to, fallback, form, message, deadline } = transmit;
+        let deadline = deadline.map(|at| self.began + at.0);
+        let errand = Errand { id: job.0, to, fallback, form, message, deadline };
+        match self.dialler.get().map(|dialler| dialler.submit(errand)) {
+            Some(Ok(())) => None,
+            _ => Some(Sent { job, to, fate: Fate::Failed(Failure::NoResources), parts: (0, 1) }),
+        }
+    }
+
+    fn report(shared: &Weak<Self>, report: Report) {
+        let Some(shared) = shared.upgrade() else { return };
+        let Report { id, to, fate, parts } = report;
+        log::debug!("to {to}: {fate:?}");
+        shared.with_chat(|chat, now| ((), chat.sent(Sent { job: JobId(id), to, fate, parts }, now)));
+    }
+
+    /// What the ticker thread does: sleep until something is due, and do it.
+    fn tick(&self) {
+        let mut state = self.state.lock();
+        while !state.stopping {
+            let now = self.now();
+            match state.chat.next_wake() {
+                Some(due) if due <= now => {
+                    let actions = state.chat.tick(now);
+                    self.perform(&mut state, actions, now);
+                }
+                due => {
+                    state.ticker_sleeps_until = due;
+                    match due {
+                        // A millisecond more than the difference: what was due is then past, not just about to be.
+                        Some(due) => {
+                            let left = due.since(now) + Duration::from_millis(1);
+                            self.earlier.wait_for(&mut state, left);
+                        }
+                        None => self.earlier.wait(&mut state),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What the listener delivers to.
+struct Inbox(Arc<Shared>);
+
+impl Recipient for Inbox {
+    fn deliver(&self, delivery: Delivery, wait_until: Option<Instant>) -> Reply {
+        let shared = &self.0;
+        let room = match wait_until {
+            None => shared.outlet.has_room(),
+            Some(deadline) => shared.outlet.wait_for_room(deadline),
+        };
+        if !room {
+            return Reply::Full(delivery);
+        }
+        let Delivery { source, local, decoder, cut } = delivery;
+        let decoded = decoder.finish();
+        log::debug!("from {source}: {decoded:?}");
+        #[cfg(debug_assertions)]
+        panic_if_asked(&decoded);
+        let source = Source(source);
+        let answer = shared.with_chat(|chat, now| {
+            chat.learn_own_ip(local);
+            for message in &decoded {
+                if let Decoded::Message(message) = message
+                    && message.claimed.ip == source.0
+                {
+                    learn_if_own(chat, source.0, message.claimed.port);
+                }
+            }
+            chat.received(Received { source, decoded, cut }, now)
+        });
+        Reply::Answer(match answer {
+            Answer::Nothing => Vec::new(),
+            Answer::Receipt => wire::receipt(shared.port).into_bytes(),
+            Answer::Connected => wire::CONNECTED.as_bytes().to_vec(),
+        })
+    }
+}
+
+/// Lets the tests see that a panic in the handling of one connection ends that connection only. Not in release builds.
+#[cfg(debug_assertions)]
+fn panic_if_asked(decoded: &[Decoded]) {
+    use crate::message::{Body, Plain};
+
+    let Ok(word) = std::env::var("P2P_CHAT_TEST_PANIC") else {
+        return;
+    };
+    for message in decoded {
+        if let Decoded::Message(Plain { body: Body::Text(text), .. }) = message {
+            assert!(text.raw() != word, "asked to panic by a test");
+        }
+    }
+}
