@@ -1,11 +1,33 @@
 //! Chat in a terminal between people who can reach each other, with no server in the middle.
+//!
+//! # The map
+//! Two pure rooms, two rims, and one place that ties them:
+//!
+//! - [`wire`] turns bytes into messages and back; [`chat`] holds the rules: who is known, who is there, what follows
+//!   from what. Neither has a clock, a thread, a socket or a terminal.
+//! - [`net`] is the rim towards the network: accepting and dialling, with bounded threads. [`ui`] is the rim towards the
+//!   person: the menu, the edited line, the words, the screen.
+//! - [`node`] owns the one lock around the chat and performs what it wants; [`app`] ties node and ui with one loop over
+//!   one queue, the [`mailbox`].
+//! - [`escape`], [`peer`] and [`message`] are the vocabulary; [`cli`], [`config`] and [`logging`] are the way in.
+//!
+//! # In scope
+//! The plain network that five legacy programs speak, without a server, on IPv4.
+//!
+//! # Out of scope
+//! Names that are proven, secrecy and certain delivery: the plain network has none of them.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod app;
 pub mod chat;
+pub mod cli;
+pub mod config;
 pub mod escape;
+pub mod logging;
 pub mod mailbox;
 pub mod message;
 pub mod net;
 pub mod node;
 pub mod peer;
+pub mod ui;
 pub mod wire;

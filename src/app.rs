@@ -1,0 +1,419 @@
+//! The application: one loop over one queue of happenings, between the node and the person.
+
+use std::collections::HashMap;
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+use crate::chat::{Command, Event, OpId, Row, Target, Unsendable};
+use crate::cli::{Cli, listening_port};
+use crate::config;
+use crate::mailbox::Mailbox;
+use crate::message::Fate;
+use crate::node::{Node, NodeConfig, StartError};
+use crate::peer::{Name, PeerAddr};
+use crate::ui::{self, Act, Directory, Input, Menu, Screen, Turn, Typed};
+use crate::wire;
+
+/// Time for threads to end after the goodbyes are said, so that Exit takes at most two seconds in all.
+const STOP_WITHIN: Duration = Duration::from_millis(100);
+
+/// The time of day as it is shown.
+const CLOCK: &str = "%H:%M:%S";
+
+/// Something that the application reacts to.
+enum Happening {
+    Chat(Event),
+    Input(Input),
+    /// A signal asks to end the program.
+    #[cfg_attr(not(unix), allow(dead_code))]
+    Signal(i32),
+}
+
+impl From<Event> for Happening {
+    fn from(event: Event) -> Self {
+        Self::Chat(event)
+    }
+}
+
+type Queue = Arc<Mailbox<Happening>>;
+
+/// Runs the program from its arguments to its exit status.
+///
+/// # Errors
+/// What keeps it from starting, or from going on; each chain reads as sentences for the user.
+pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let peers = config::static_peers(cli)?;
+    let queue = Queue::default();
+    let (name, node) = start(cli, peers, terminal, &queue)?;
+    let mut app = App::new(node, Arc::clone(&queue), terminal)?;
+    app.greet(&name)?;
+    app.run()
+}
+
+/// Asks for what the command line does not say, and starts the node.
+fn start(
+    cli: &Cli,
+    peers: Vec<crate::chat::StaticPeer>,
+    terminal: bool,
+    queue: &Queue,
+) -> anyhow::Result<(Name, Node)> {
+    let name = match &cli.name {
+        Some(name) => name.clone(),
+        None if terminal => {
+            question("Enter your name: ", |line| line.parse::<Name>().map_err(|e| e.to_string()))?
+        }
+        None => bail!("No name was given; add --name NAME, or set P2P_CHAT_NAME."),
+    };
+    let mut asked = cli.port;
+    loop {
+        let port = match asked {
+            Some(port) => port,
+            None if terminal => question("Enter your port number: ", |line| {
+                listening_port(line)
+                    .map_err(|error| format!("`{}` will not do: {error}.", crate::escape::harmless(line)))
+            })?,
+            None => {
+                bail!("No port was given; add --port PORT (0 for any that is free), or set P2P_CHAT_PORT.")
+            }
+        };
+        let config = NodeConfig {
+            name: name.clone(),
+            bind: cli.bind.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
+            port,
+            advertise: cli.advertise,
+            peers: peers.clone(),
+        };
+        match Node::start(config, queue) {
+            Ok(node) => return Ok((name, node)),
+            Err(error @ (StartError::PortInUse(_) | StartError::NotPermitted(_))) if cli.port.is_none() => {
+                writeln!(io::stdout(), "{error}")?;
+                asked = None;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Asks on the terminal until the answer is valid.
+fn question<T>(prompt: &str, read: impl Fn(&str) -> Result<T, String>) -> anyhow::Result<T> {
+    loop {
+        let mut stdout = io::stdout().lock();
+        write!(stdout, "{prompt}")?;
+        stdout.flush()?;
+        let mut line = String::new();
+        if io::stdin().lock().read_line(&mut line)? == 0 {
+            writeln!(stdout)?;
+            bail!("The program was left before it started.");
+        }
+        match read(line.trim()) {
+            Ok(answer) => return Ok(answer),
+            Err(sentence) => writeln!(stdout, "{sentence}")?,
+        }
+    }
+}
+
+/// Why the loop ended.
+enum Ending {
+    /// The user chose to, or there is no more input.
+    Exit,
+    /// A signal, or the key that stands for one.
+    Signal(i32),
+}
+
+/// SIGINT, which Ctrl-C stands for whether the terminal sends a signal or a key.
+const INTERRUPT: i32 = 2;
+
+struct App {
+    node: Node,
+    queue: Queue,
+    screen: Screen,
+    menu: Menu,
+    /// Texts under way, to be kept if they fail.
+    texts: HashMap<OpId, String>,
+    /// Asks for the next line, where lines are read one by one.
+    next_line: Option<SyncSender<()>>,
+    /// What has to be settled before the next line is read.
+    busy: Option<OpId>,
+    out: Vec<String>,
+}
+
+/// What the menu looks people up in.
+struct People<'a>(&'a Node);
+
+impl Directory for People<'_> {
+    fn rows(&self) -> Vec<Row> {
+        self.0.rows()
+    }
+
+    fn is_own(&self, addr: PeerAddr) -> bool {
+        self.0.is_own(addr)
+    }
+}
+
+impl App {
+    fn new(node: Node, queue: Queue, terminal: bool) -> anyhow::Result<Self> {
+        watch_signals(&queue)?;
+        let input = Arc::clone(&queue);
+        let take = move |what| input.put(Happening::Input(what));
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let (screen, next_line) = if terminal && !dumb {
+            let screen = Screen::raw().context("Cannot take over the terminal; TERM=dumb does without.")?;
+            ui::read_keys(take)?;
+            (screen, None)
+        } else {
+            let screen = if terminal { Screen::cooked() } else { Screen::lines() };
+            (screen, Some(ui::read_lines(take)?))
+        };
+        // A person at a terminal may type on while a command is under way; a script must not run ahead of itself.
+        let busy = (!io::stdin().is_terminal()).then(|| node.start_op());
+        let (menu, texts, out) = (Menu::new(), HashMap::new(), Vec::new());
+        Ok(Self { node, queue, screen, menu, texts, next_line, busy, out })
+    }
+
+    fn greet(&mut self, name: &Name) -> io::Result<()> {
+        let addr = self.node.addr();
+        let at = if addr.ip().is_unspecified() { String::new() } else { format!(" of {}", addr.ip()) };
+        self.out.push(format!("You are {name}, listening at port {}{at}.", addr.port()));
+        self.out.extend(Menu::lines());
+        self.show()?;
+        self.want_line();
+        Ok(())
+    }
+
+    /// Shows what there is to show, above the current prompt.
+    fn show(&mut self) -> io::Result<()> {
+        let lines = std::mem::take(&mut self.out);
+        self.screen.show(&lines)
+    }
+
+    /// Lets the next line be read, if nothing has to be waited for.
+    fn want_line(&self) {
+        if let (Some(next), None) = (&self.next_line, self.busy) {
+            // A wish that is still standing is enough.
+            let _ = next.try_send(());
+        }
+    }
+
+    fn run(mut self) -> anyhow::Result<ExitCode> {
+        if self.busy.is_none() {
+            self.screen.ask(self.menu.prompt());
+            self.screen.show(&[])?;
+        }
+        let ending = loop {
+            match self.batch() {
+                Ok(None) => {}
+                Ok(Some(ending)) => break ending,
+                Err(error) => {
+                    log::warn!("standard output is gone: {error}");
+                    self.leave()?;
+                    return Ok(ExitCode::FAILURE);
+                }
+            }
+        };
+        self.leave()?;
+        Ok(match ending {
+            Ending::Exit => ExitCode::SUCCESS,
+            // As a shell says it of a program that a signal ended.
+            Ending::Signal(signal) => ExitCode::from(128 + u8::try_from(signal).unwrap_or(0)),
+        })
+    }
+
+    /// Takes everything that has happened, and shows it at once.
+    fn batch(&mut self) -> io::Result<Option<Ending>> {
+        let mut happenings = self.queue.take(None);
+        while let Some(happening) = happenings.pop_front() {
+            let ending = match happening {
+                Happening::Chat(event) => {
+                    self.event(&event);
+                    None
+                }
+                Happening::Input(input) => self.input(input)?,
+                Happening::Signal(signal) => Some(Ending::Signal(signal)),
+            };
+            if ending.is_some() {
+                // What came before it is shown, what came after it is shown while leaving.
+                for later in happenings {
+                    self.queue.put(later);
+                }
+                self.show()?;
+                return Ok(ending);
+            }
+        }
+        self.show()?;
+        Ok(None)
+    }
+
+    fn event(&mut self, event: &Event) {
+        let clock = jiff::Zoned::now().strftime(CLOCK).to_string();
+        self.out.extend(ui::lines(event, &clock));
+        match event {
+            Event::Done { op, who, fate, parts, .. } => {
+                let taken =
+                    matches!(fate, Fate::Delivered | Fate::HandedOver | Fate::Unanswered | Fate::Broken);
+                if !taken && parts.0 == 0 {
+                    self.keep(*op, who.addr);
+                }
+            }
+            Event::NotSent { op, why: Unsendable::CommandWord(word), .. }
+                if self.texts.get(op).is_some_and(|text| text.trim() == *word) => {}
+            Event::NotSent { op, who, .. } => self.keep(*op, who.addr),
+            Event::Settled(op) => {
+                self.texts.remove(op);
+                if self.busy == Some(*op) {
+                    self.busy = None;
+                    self.screen.ask(self.menu.prompt());
+                    self.want_line();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Keeps the text of a command for sending it again, and says how.
+    fn keep(&mut self, op: OpId, addr: PeerAddr) {
+        if let Some(text) = self.texts.get(&op) {
+            self.menu.keep(Target::These(vec![addr]), addr.to_string(), text.clone());
+            self.out.push("The text is kept: choose 1 and press Enter twice to send it again.".into());
+        }
+    }
+
+    fn input(&mut self, input: Input) -> io::Result<Option<Ending>> {
+        match input {
+            Input::Key(key) => {
+                let Some(editor) = self.screen.editor() else {
+                    return Ok(None);
+                };
+                match editor.key(key) {
+                    Typed::Edited => {}
+                    Typed::Line(line) => {
+                        self.show()?;
+                        self.screen.finish_line(&line)?;
+                        return Ok(self.line(&line));
+                    }
+                    Typed::Escape => {
+                        editor.set("");
+                        self.menu.reset();
+                        self.screen.ask(self.menu.prompt());
+                    }
+                    Typed::Leave => return Ok(Some(Ending::Signal(INTERRUPT))),
+                }
+            }
+            Input::Resized => self.screen.resized()?,
+            Input::Line(line) => return Ok(self.line(&line)),
+            Input::LineTooLong => {
+                let limit = ui::MAX_LINE_BYTES;
+                self.out
+                    .push(format!("That line has more than {limit} bytes and was passed over; divide it."));
+                self.want_line();
+            }
+            Input::End => return Ok(Some(Ending::Exit)),
+        }
+        Ok(None)
+    }
+
+    /// Takes a finished line to the menu, and does what comes of it.
+    fn line(&mut self, line: &str) -> Option<Ending> {
+        #[cfg(debug_assertions)]
+        if std::env::var("P2P_CHAT_TEST_PANIC").is_ok_and(|word| word == line) {
+            panic!("asked to panic by a test");
+        }
+        let Turn { say, act, refill } = self.menu.line(line, &People(&self.node));
+        self.out.extend(say);
+        if let (Some(refill), Some(editor)) = (refill, self.screen.editor()) {
+            editor.set(&refill);
+        }
+        let op = match act {
+            None => None,
+            Some(Act::Exit) => return Some(Ending::Exit),
+            Some(Act::Send(to, text)) => self.send(to, text),
+            Some(Act::List) => Some(self.node.command(Command::List)),
+            Some(Act::Connect(to)) => Some(self.node.command(Command::Connect(to))),
+            Some(Act::Disconnect(to)) => Some(self.node.command(Command::Disconnect(to))),
+        };
+        if self.next_line.is_some() && !io::stdin().is_terminal() {
+            self.busy = op;
+        }
+        // A script is asked for the next line when it is read, so that its transcript reads in order.
+        if self.busy.is_none() {
+            self.screen.ask(self.menu.prompt());
+            self.want_line();
+        }
+        None
+    }
+
+    fn send(&mut self, to: Target, text: String) -> Option<OpId> {
+        match wire::messages_for(&text, self.node.name()) {
+            Ok(parts) => {
+                let op = self.node.command(Command::Send { to, parts: parts.into() });
+                self.texts.insert(op, text);
+                Some(op)
+            }
+            Err(error) => {
+                self.out.push(error.to_string());
+                self.menu.keep(to, "the same".into(), text);
+                self.out.push("The text is kept; nothing was sent.".into());
+                None
+            }
+        }
+    }
+
+    /// Says goodbye to everybody and ends, within two seconds, or at once if asked a second time.
+    fn leave(mut self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + crate::chat::ANSWER_WITHIN;
+        let there = self.node.rows().iter().filter(|row| row.state != crate::chat::State::Gone).count();
+        let mut lines = std::mem::take(&mut self.out);
+        if there > 0 {
+            lines.push(format!("Saying goodbye to {there} {}.", if there == 1 { "peer" } else { "peers" }));
+        }
+        // Standard output may be gone, which is no reason not to say goodbye.
+        let _ = self.screen.close(&lines);
+        let goodbye = self.node.command(Command::Leave);
+        'leaving: loop {
+            let happenings = self.queue.take(Some(deadline));
+            if happenings.is_empty() {
+                break;
+            }
+            for happening in happenings {
+                match happening {
+                    Happening::Chat(Event::Settled(op)) if op == goodbye => break 'leaving,
+                    Happening::Chat(event) => self.event(&event),
+                    Happening::Signal(_) => break 'leaving,
+                    Happening::Input(_) => {}
+                }
+            }
+            let lines = std::mem::take(&mut self.out);
+            let _ = self.screen.show(&lines);
+        }
+        let lines = std::mem::take(&mut self.out);
+        let _ = self.screen.show(&lines);
+        self.node.stop(Instant::now() + STOP_WITHIN);
+        Ok(())
+    }
+}
+
+/// Turns the signals that ask to end the program into happenings, so that it ends in order.
+#[cfg(unix)]
+fn watch_signals(queue: &Queue) -> anyhow::Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let queue = Arc::clone(queue);
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        for signal in signals.forever() {
+            queue.put(Happening::Signal(signal));
+        }
+    })?;
+    Ok(())
+}
+
+/// On other systems Ctrl-C comes as a key, and nothing else asks.
+#[cfg(not(unix))]
+fn watch_signals(_queue: &Queue) -> anyhow::Result<()> {
+    Ok(())
+}

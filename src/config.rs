@@ -1,0 +1,221 @@
+//! From flags, environment and files to what the program runs with.
+//!
+//! Flags win over the environment (clap sees to that), both over a file, and a file over the defaults. A file that
+//! holds a mistake stops the program: half a configuration is worse than none.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy;
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::chat::{MAX_STATIC_PEERS, StaticPeer};
+use crate::cli::Cli;
+use crate::escape::harmless;
+use crate::message::Form;
+use crate::peer::{PeerAddr, PeerName};
+
+/// The name of the file that lists static peers.
+const PEERS_FILE: &str = "peers.toml";
+
+/// Our folder in the user's configuration directory.
+const FOLDER: &str = "p2p-chat";
+
+/// Bytes that a peers.toml may have: what [`MAX_STATIC_PEERS`] entries with comments never reach.
+const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Why the static peers cannot be read. Its display is a whole sentence for a user.
+#[derive(Debug)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    Unreadable(PathBuf, io::Error),
+    /// It is larger than any list of peers.
+    TooLarge(PathBuf),
+    /// It holds a mistake.
+    Mistake {
+        /// Which file.
+        path: PathBuf,
+        /// The line of the mistake, from 1.
+        line: usize,
+        /// What is wrong and what would be right.
+        what: String,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(path, error) => write!(f, "Cannot read {}: {error}.", path.display()),
+            Self::TooLarge(path) => {
+                write!(
+                    f,
+                    "{} has more than {MAX_FILE_BYTES} bytes, so it is no list of peers.",
+                    path.display()
+                )
+            }
+            Self::Mistake { path, line, what } => write!(f, "{}, line {line}: {what}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// The static peers: those of the first file found, and those of the command line, each address once.
+///
+/// # Errors
+/// Where a file was named and cannot be read, or a file holds a mistake.
+pub fn static_peers(cli: &Cli) -> Result<Vec<StaticPeer>, ConfigError> {
+    let mut peers = if cli.no_static { Vec::new() } else { from_files(cli.peers.as_deref())? };
+    for &addr in &cli.peer {
+        if peers.iter().all(|peer| peer.addr != addr) {
+            peers.push(StaticPeer { addr, name: None, form: Form::Standard });
+        }
+    }
+    Ok(peers)
+}
+
+fn from_files(named: Option<&Path>) -> Result<Vec<StaticPeer>, ConfigError> {
+    if let Some(path) = named {
+        return read(path);
+    }
+    let in_configuration = configuration_directory().map(|folder| folder.join(PEERS_FILE));
+    for path in [Some(PathBuf::from(PEERS_FILE)), in_configuration].into_iter().flatten() {
+        match read(&path) {
+            Err(ConfigError::Unreadable(_, error)) if error.kind() == io::ErrorKind::NotFound => {}
+            result => return result,
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Where the user's configuration of this program lies: `$XDG_CONFIG_HOME/p2p-chat` or `~/.config/p2p-chat` on Linux,
+/// the platform's own place elsewhere.
+fn configuration_directory() -> Option<PathBuf> {
+    let strategy = etcetera::base_strategy::choose_native_strategy().ok()?;
+    Some(strategy.config_dir().join(FOLDER))
+}
+
+fn read(path: &Path) -> Result<Vec<StaticPeer>, ConfigError> {
+    let unreadable = |error| ConfigError::Unreadable(path.to_owned(), error);
+    if fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE_BYTES {
+        return Err(ConfigError::TooLarge(path.to_owned()));
+    }
+    let text = fs::read_to_string(path).map_err(unreadable)?;
+    parse(&text).map_err(|(at, what)| {
+        let line = text[..at.min(text.len())].matches('\n').count() + 1;
+        ConfigError::Mistake { path: path.to_owned(), line, what: harmless(&what) }
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    peer: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    address: Spanned<String>,
+    name: Option<Spanned<String>>,
+    form: Option<Spanned<String>>,
+}
+
+/// The peers that `text` lists; a mistake with its place and a sentence.
+fn parse(text: &str) -> Result<Vec<StaticPeer>, (usize, String)> {
+    let file: File = toml::from_str(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        let message = error.message().replace('\n', ", ");
+        (
+            at,
+            format!(
+                "{message}; expected are [[peer]] entries with `address`, and if you like `name` and `form`."
+            ),
+        )
+    })?;
+    if let Some(extra) = file.peer.get(MAX_STATIC_PEERS) {
+        let what = format!("more than {MAX_STATIC_PEERS} peers are listed; keep those that you need.");
+        return Err((extra.address.span().start, what));
+    }
+    let mut seen = HashSet::new();
+    let mut peers = Vec::new();
+    for entry in file.peer {
+        let at = entry.address.span().start;
+        let addr: PeerAddr = entry.address.get_ref().parse().map_err(|error| (at, format!("{error}")))?;
+        if !seen.insert(addr) {
+            return Err((at, format!("{addr} is listed twice; leave one of the entries out.")));
+        }
+        let name = entry.name.map(peer_name).transpose()?;
+        let form = entry.form.map(form).transpose()?.unwrap_or_default();
+        peers.push(StaticPeer { addr, name, form });
+    }
+    Ok(peers)
+}
+
+fn peer_name(name: Spanned<String>) -> Result<PeerName, (usize, String)> {
+    let at = name.span().start;
+    match name.get_ref().parse::<crate::peer::Name>() {
+        Ok(name) => Ok(PeerName::new(name.as_str())),
+        Err(error) => Err((at, error.to_string())),
+    }
+}
+
+fn form(form: Spanned<String>) -> Result<Form, (usize, String)> {
+    match form.get_ref().as_str() {
+        "standard" => Ok(Form::Standard),
+        "r3" => Ok(Form::R3),
+        other => Err((form.span().start, format!("`{other}` is no form; write \"standard\" or \"r3\"."))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistake(text: &str) -> (usize, String) {
+        let (at, what) = parse(text).unwrap_err();
+        (text[..at].matches('\n').count() + 1, what)
+    }
+
+    #[test]
+    fn a_list_of_peers_is_read() {
+        let text = "[[peer]]\naddress = \"127.0.0.1:5000\"\n[[peer]]\naddress = \"127.0.0.1:5001\"\n\
+                    name = \"Rita\"\nform = \"r3\"\n";
+        let plain = StaticPeer { addr: "127.0.0.1:5000".parse().unwrap(), name: None, form: Form::Standard };
+        let rita = StaticPeer {
+            addr: "127.0.0.1:5001".parse().unwrap(),
+            name: Some(PeerName::new("Rita")),
+            form: Form::R3,
+        };
+        assert_eq!(parse(text).unwrap(), [plain, rita]);
+        assert_eq!(parse("# nobody\n").unwrap(), []);
+    }
+
+    #[test]
+    fn each_mistake_is_found_at_its_line() {
+        for (text, line, words) in [
+            ("[[peer]]\naddress = \"127.0.0.1\"", 2, "write IP:PORT"),
+            ("[[peer]]\naddress = \"127.0.0.1:0\"", 2, "from 1 to 65535"),
+            ("[[peer]]\n\naddress = \"localhost:5000\"", 3, "IPv4 address"),
+            ("[[peer]]\nadress = \"127.0.0.1:5000\"", 2, "unknown field `adress`"),
+            ("\n[[peer]]\nname = \"Bob\"", 2, "missing field `address`"),
+            ("[[peers]]\n", 1, "unknown field `peers`"),
+            ("[[peer]]\naddress = \"127.0.0.1:1\"\nform = \"R3\"", 3, "\"standard\" or \"r3\""),
+            ("[[peer]]\naddress = \"127.0.0.1:1\"\nname = \"a b\"", 3, "how about `a_b`?"),
+            ("[[peer]]\naddress = 5000", 2, "expected a string"),
+            ("[[peer]]\naddress = \"127.0.0.1:1\"\n[[peer]]\naddress = \"127.0.0.1:1\"", 4, "listed twice"),
+            ("[[peer]\n", 1, "expected"),
+            ("[[peer]]\naddress = \"127.0.0.1:1", 2, "expected"),
+        ] {
+            let (found, what) = mistake(text);
+            assert_eq!(found, line, "{text:?}: {what}");
+            assert!(what.contains(words), "{text:?}: {what}");
+            assert!(what.ends_with(['.', '?']), "{what}");
+        }
+    }
+}

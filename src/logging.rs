@@ -1,0 +1,54 @@
+//! Where the log goes, and what a panic leaves behind.
+
+use std::fs::OpenOptions;
+use std::io::{self, IsTerminal, Write};
+use std::panic;
+use std::thread;
+
+use anyhow::Context;
+use env_logger::{Builder, Target};
+use log::LevelFilter;
+
+use crate::cli::Cli;
+use crate::net::HANDLER;
+use crate::ui::restore_terminal;
+
+/// Starts logging as the command line says: to the file named, else to standard error if that is not the terminal that
+/// the chat is on, else nowhere. Also lets a panic restore the terminal before it is reported.
+///
+/// # Errors
+/// Where the file cannot be opened.
+pub fn start(cli: &Cli) -> anyhow::Result<()> {
+    let level = match cli.verbose {
+        0 => LevelFilter::Warn,
+        1 => LevelFilter::Info,
+        _ => LevelFilter::Debug,
+    };
+    if let Some(path) = &cli.log_file {
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        let file = file.with_context(|| format!("Cannot write the log file {}", path.display()))?;
+        Builder::new().filter_level(level).target(Target::Pipe(Box::new(file))).init();
+    } else if !io::stderr().is_terminal() {
+        Builder::new().filter_level(level).init();
+    } else if cli.verbose > 0 {
+        let _ = writeln!(
+            io::stderr(),
+            "The log would write over the chat, so nothing is logged; add --log-file FILE."
+        );
+    }
+    restore_terminal_on_panic();
+    Ok(())
+}
+
+fn restore_terminal_on_panic() {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if thread::current().name() == Some(HANDLER) {
+            // It ends one connection, not the program; whoever catches it says so.
+            log::error!("{}", crate::escape::harmless(&info.to_string()));
+            return;
+        }
+        restore_terminal();
+        usual(info);
+    }));
+}

@@ -1,0 +1,126 @@
+//! The peer list as a table whose columns stay straight with any names.
+
+use std::time::Duration;
+
+use unicode_width::UnicodeWidthStr;
+
+use crate::chat::{Known, Row, State, Why};
+
+/// The lines of the list; `unasked` of the rows could not be verified in time.
+pub fn peer_list(rows: &[Row], unasked: usize) -> Vec<String> {
+    if rows.is_empty() {
+        return vec![
+            "Nobody is known yet; choose 3 to connect to an ip:port, or list peers in peers.toml.".into(),
+        ];
+    }
+    let head = ["No", "Name", "Address", "State", "Known", "Last heard"].map(str::to_owned);
+    let cells: Vec<[String; 6]> = std::iter::once(head).chain(rows.iter().map(cells)).collect();
+    let mut widths = [0; 6];
+    for row in &cells {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.width());
+        }
+    }
+    let mut lines: Vec<String> = cells.iter().map(|row| line(row, &widths)).collect();
+    let there = rows.iter().filter(|row| row.state != State::Gone).count();
+    lines.push(format!(
+        "{} {} known, {there} there.",
+        rows.len(),
+        if rows.len() == 1 { "peer" } else { "peers" }
+    ));
+    if unasked > 0 {
+        lines.push(format!(
+            "{unasked} of them could not be asked in time; their state is what was last known."
+        ));
+    }
+    lines
+}
+
+fn line(row: &[String; 6], widths: &[usize; 6]) -> String {
+    let mut line = String::new();
+    for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
+        let gap = " ".repeat(width - cell.width());
+        match column {
+            0 => line.extend([gap.as_str(), cell]),
+            _ => line.extend(["  ", cell, gap.as_str()]),
+        }
+    }
+    line.truncate(line.trim_end().len());
+    line
+}
+
+fn cells(row: &Row) -> [String; 6] {
+    let state = match (row.state, row.why) {
+        (State::Connected, _) => "connected",
+        (State::Active, _) => "active",
+        (State::Quiet, _) => "quiet",
+        (State::Gone, Some(Why::SaidExit)) => "gone (left)",
+        (State::Gone, Some(Why::Disconnected)) => "gone (by us)",
+        (State::Gone, _) => "gone",
+    };
+    let known = match row.known {
+        Known::Static => "static",
+        Known::Heard => "heard",
+        Known::SentTo => "sent to",
+    };
+    [
+        row.number.to_string(),
+        row.name.as_ref().map_or("-", |name| name.as_str()).to_owned(),
+        row.addr.to_string(),
+        state.to_owned(),
+        known.to_owned(),
+        row.last_heard.map_or_else(|| "never".to_owned(), ago),
+    ]
+}
+
+/// How long ago something was, as exactly as somebody wants to know it.
+fn ago(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s ago"),
+        seconds @ 60..3600 => format!("{} min ago", seconds / 60),
+        seconds => format!("{} h ago", seconds / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peer::PeerName;
+
+    fn row(number: u32, name: &str, state: State, last_heard: Option<u64>) -> Row {
+        Row {
+            number,
+            name: (!name.is_empty()).then(|| PeerName::new(name)),
+            addr: format!("127.0.0.1:{}", 5000 + number).parse().unwrap(),
+            claimed: None,
+            state,
+            why: None,
+            known: Known::Heard,
+            last_heard: last_heard.map(Duration::from_secs),
+        }
+    }
+
+    #[test]
+    fn columns_are_straight_with_wide_and_combining_characters() {
+        let rows = [
+            row(1, "Bob", State::Connected, Some(3)),
+            row(2, "王小明", State::Active, Some(61)),
+            row(10, "Zoe\u{308}", State::Gone, Some(7_300)),
+            row(11, "", State::Quiet, None),
+        ];
+        let expected = "\
+No  Name    Address         State      Known  Last heard
+ 1  Bob     127.0.0.1:5001  connected  heard  3 s ago
+ 2  王小明  127.0.0.1:5002  active     heard  1 min ago
+10  Zoe\u{308}     127.0.0.1:5010  gone       heard  2 h ago
+11  -       127.0.0.1:5011  quiet      heard  never
+4 peers known, 3 there.";
+        assert_eq!(peer_list(&rows, 0).join("\n"), expected);
+    }
+
+    #[test]
+    fn what_could_not_be_verified_is_said() {
+        let lines = peer_list(&[row(1, "Bob", State::Active, None)], 1);
+        assert!(lines[3].starts_with("1 of them could not be asked"), "{lines:?}");
+    }
+}

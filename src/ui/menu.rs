@@ -1,0 +1,494 @@
+//! The numbered menu: a line goes in, the next prompt, a sentence or something to do comes out. Pure.
+
+use std::net::Ipv4Addr;
+
+use crate::chat::{Row, State, Target};
+use crate::escape::harmless;
+use crate::peer::{PeerAddr, parse_port, shortened};
+
+/// The menu as it is shown.
+pub(super) const MENU: [&str; 5] =
+    ["1  Send a message", "2  Show peers", "3  Connect", "4  Disconnect", "0  Exit"];
+
+/// Columns of a kept text or a mistaken entry that are shown again in a sentence.
+const SHOWN_AGAIN: usize = 40;
+
+/// What the menu looks people up in.
+pub trait Directory {
+    /// The peer list.
+    fn rows(&self) -> Vec<Row>;
+    /// Whether an address is our own.
+    fn is_own(&self, addr: PeerAddr) -> bool;
+}
+
+/// Something to be done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Act {
+    /// Send this text.
+    Send(Target, String),
+    /// Verify and show the peers.
+    List,
+    /// Ask to be listed.
+    Connect(Target),
+    /// Say goodbye.
+    Disconnect(Target),
+    /// Leave.
+    Exit,
+}
+
+/// What comes of a line.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Turn {
+    /// What to tell the user first.
+    pub say: Vec<String>,
+    /// What to do then.
+    pub act: Option<Act>,
+    /// What to put into the line for the user to correct: what they typed is not lost.
+    pub refill: Option<String>,
+}
+
+/// Somebody chosen, and how to call them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Chosen {
+    target: Target,
+    label: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Deed {
+    Send,
+    Connect,
+    Disconnect,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+enum Asking {
+    #[default]
+    Choice,
+    Whom(Deed),
+    Port(Deed, Ipv4Addr),
+    Text(Chosen),
+}
+
+/// Where the user is in the menu, and what they need not type again.
+#[derive(Clone, Debug, Default)]
+pub struct Menu {
+    asking: Asking,
+    last: Option<Chosen>,
+    kept: Option<String>,
+}
+
+/// What a line of the user's names.
+enum Named {
+    Chosen(Chosen),
+    NeedsPort(Ipv4Addr),
+}
+
+impl Menu {
+    /// A menu at its beginning.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The lines of the menu itself.
+    pub fn lines() -> Vec<String> {
+        MENU.map(str::to_owned).to_vec()
+    }
+
+    /// What to ask now.
+    pub fn prompt(&self) -> String {
+        match &self.asking {
+            Asking::Choice => "Choice [0-4]: ".into(),
+            Asking::Whom(Deed::Send) => "To: ".into(),
+            Asking::Whom(Deed::Connect) => "Connect to: ".into(),
+            Asking::Whom(Deed::Disconnect) => "Disconnect from: ".into(),
+            Asking::Port(_, ip) => format!("Port of {ip}: "),
+            Asking::Text(to) => format!("Text to {}: ", to.label),
+        }
+    }
+
+    /// What can be answered to the prompt, where that needs saying.
+    fn hint(&self) -> Option<String> {
+        let names = "a number of the list, a name, ip:port";
+        Some(match &self.asking {
+            Asking::Whom(Deed::Send) => match &self.last {
+                Some(last) => format!("To whom? Give {names} or all; Enter for {}; 0 goes back.", last.label),
+                None => format!("To whom? Give {names} or all; 0 goes back."),
+            },
+            Asking::Whom(Deed::Connect) => {
+                format!("Connect to whom? Give {names}; Enter for all known; 0 goes back.")
+            }
+            Asking::Whom(Deed::Disconnect) => {
+                format!("Disconnect from whom? Give {names} or all; 0 goes back.")
+            }
+            Asking::Text(_) => format!("Enter alone sends the kept text: {}", shown(self.kept.as_ref()?)),
+            Asking::Choice | Asking::Port(..) => return None,
+        })
+    }
+
+    /// Back to the menu; what is half done is forgotten, but a kept text stays.
+    pub fn reset(&mut self) {
+        self.asking = Asking::Choice;
+    }
+
+    /// Whether the menu itself is asking.
+    pub fn is_at_choice(&self) -> bool {
+        self.asking == Asking::Choice
+    }
+
+    /// Keeps a text that was not sent, for the user to send with two strokes of Enter.
+    pub fn keep(&mut self, to: Target, label: String, text: String) {
+        self.last = Some(Chosen { target: to, label });
+        self.kept = Some(text);
+    }
+
+    /// Takes a line that the user finished.
+    pub fn line(&mut self, line: &str, directory: &dyn Directory) -> Turn {
+        match std::mem::take(&mut self.asking) {
+            Asking::Choice => self.choice(line.trim()),
+            Asking::Whom(deed) => self.whom(deed, line.trim(), directory),
+            Asking::Port(deed, ip) => self.port(deed, ip, line.trim(), directory),
+            Asking::Text(to) => self.text(to, line),
+        }
+    }
+
+    fn choice(&mut self, line: &str) -> Turn {
+        match line {
+            "1" => self.ask(Asking::Whom(Deed::Send)),
+            "2" => act(Act::List),
+            "3" => self.ask(Asking::Whom(Deed::Connect)),
+            "4" => self.ask(Asking::Whom(Deed::Disconnect)),
+            "0" => act(Act::Exit),
+            "" => Turn { say: Self::lines(), ..Turn::default() },
+            other => {
+                let mut say = vec![format!("`{}` is no choice; type a number from the menu.", shown(other))];
+                if other.chars().count() > 2 && other.contains(|c: char| !c.is_ascii_digit()) {
+                    // Somebody began to talk.
+                    self.kept = Some(other.to_owned());
+                    say.push("The text is kept: choose 1 to send it.".into());
+                }
+                say.extend(Self::lines());
+                Turn { say, ..Turn::default() }
+            }
+        }
+    }
+
+    fn ask(&mut self, asking: Asking) -> Turn {
+        self.asking = asking;
+        Turn { say: self.hint().into_iter().collect(), ..Turn::default() }
+    }
+
+    fn whom(&mut self, deed: Deed, line: &str, directory: &dyn Directory) -> Turn {
+        if line == "0" {
+            return Turn::default();
+        }
+        let named = match (line, deed, &self.last) {
+            ("", Deed::Send, Some(last)) => Ok(Named::Chosen(last.clone())),
+            ("", Deed::Connect, _) => Ok(everybody()),
+            ("", ..) => {
+                Err("Nobody was named; give a number, a name, an ip:port or `all`, or 0 to go back.".into())
+            }
+            _ => find(line, directory),
+        };
+        match named {
+            Ok(Named::Chosen(chosen)) => self.chosen(deed, chosen),
+            Ok(Named::NeedsPort(ip)) => self.ask(Asking::Port(deed, ip)),
+            Err(sentence) => {
+                self.asking = Asking::Whom(deed);
+                again(sentence, line)
+            }
+        }
+    }
+
+    fn port(&mut self, deed: Deed, ip: Ipv4Addr, line: &str, directory: &dyn Directory) -> Turn {
+        if line == "0" {
+            return Turn::default();
+        }
+        let found = parse_port(line)
+            .map_err(|_| {
+                format!("`{}` is no port; give a number from 1 to 65535, or 0 to go back.", shown(line))
+            })
+            .and_then(|port| find(&format!("{ip}:{port}"), directory));
+        match found {
+            Ok(Named::Chosen(chosen)) => self.chosen(deed, chosen),
+            Ok(Named::NeedsPort(_)) => Turn::default(),
+            Err(sentence) => {
+                self.asking = Asking::Port(deed, ip);
+                again(sentence, line)
+            }
+        }
+    }
+
+    fn chosen(&mut self, deed: Deed, chosen: Chosen) -> Turn {
+        match deed {
+            Deed::Send => {
+                self.last = Some(chosen.clone());
+                self.ask(Asking::Text(chosen))
+            }
+            Deed::Connect => act(Act::Connect(chosen.target)),
+            Deed::Disconnect => act(Act::Disconnect(chosen.target)),
+        }
+    }
+
+    fn text(&mut self, to: Chosen, line: &str) -> Turn {
+        if !line.trim().is_empty() {
+            self.kept = None;
+            return act(Act::Send(to.target, line.to_owned()));
+        }
+        match self.kept.take() {
+            Some(kept) => act(Act::Send(to.target, kept)),
+            None => {
+                let sentence = "There is no text to send; choose 1 again and type at least one character.";
+                Turn { say: vec![sentence.into()], ..Turn::default() }
+            }
+        }
+    }
+}
+
+fn act(act: Act) -> Turn {
+    Turn { act: Some(act), ..Turn::default() }
+}
+
+/// Asks the same again, with what was typed to be corrected.
+fn again(sentence: String, line: &str) -> Turn {
+    Turn { say: vec![sentence], act: None, refill: Some(line.to_owned()) }
+}
+
+fn shown(text: &str) -> String {
+    shortened(&harmless(text), SHOWN_AGAIN)
+}
+
+fn everybody() -> Named {
+    Named::Chosen(Chosen { target: Target::All, label: "all".into() })
+}
+
+fn one(addr: PeerAddr, rows: &[Row]) -> Named {
+    let row = rows.iter().find(|row| row.addr == addr);
+    let label = row.map_or_else(|| addr.to_string(), label);
+    Named::Chosen(Chosen { target: Target::These(vec![addr]), label })
+}
+
+fn label(row: &Row) -> String {
+    match &row.name {
+        Some(name) => format!("{name} ({})", row.addr),
+        None => row.addr.to_string(),
+    }
+}
+
+/// Who is meant by `line`: `all`, a number of the list, an address, an IP, or the beginning of a name.
+fn find(line: &str, directory: &dyn Directory) -> Result<Named, String> {
+    if line.eq_ignore_ascii_case("all") {
+        return Ok(everybody());
+    }
+    let rows = directory.rows();
+    if line.bytes().all(|byte| byte.is_ascii_digit()) {
+        let row = rows.iter().find(|row| row.number.to_string() == line);
+        return row.map(|row| one(row.addr, &rows)).ok_or_else(|| {
+            format!("No peer has the number {}; choose 2 in the menu to see the list.", shown(line))
+        });
+    }
+    if let Ok(ip) = line.parse::<Ipv4Addr>() {
+        return Ok(Named::NeedsPort(ip));
+    }
+    let by_name = by_name(line, &rows);
+    match line.parse::<PeerAddr>() {
+        Ok(addr) if directory.is_own(addr) => {
+            Err(format!("{addr} is our own address; choose somebody else."))
+        }
+        Ok(addr) => Ok(one(addr, &rows)),
+        Err(error) if line.contains(':') && by_name.is_empty() => Err(error.to_string()),
+        Err(_) => match by_name[..] {
+            [row] => Ok(one(row.addr, &rows)),
+            [] => Err(format!(
+                "Nobody is called `{}`; give a number, a name, an ip:port or `all`, or 0 to go back.",
+                shown(line)
+            )),
+            _ => Err(which(line, &by_name)),
+        },
+    }
+}
+
+/// The rows that `line` names: by their whole name, or else by its beginning, in any case; those that are there before
+/// those that are gone.
+fn by_name<'a>(line: &str, rows: &'a [Row]) -> Vec<&'a Row> {
+    let wanted = line.to_lowercase();
+    let matching = |fits: &dyn Fn(&str) -> bool| -> Vec<&'a Row> {
+        let fitting = |row: &&Row| row.name.as_ref().is_some_and(|name| fits(&name.as_str().to_lowercase()));
+        let all: Vec<_> = rows.iter().filter(fitting).collect();
+        let there: Vec<_> = all.iter().copied().filter(|row| row.state != State::Gone).collect();
+        if there.is_empty() { all } else { there }
+    };
+    let whole = matching(&|name| name == wanted);
+    if whole.is_empty() { matching(&|name| name.starts_with(&wanted)) } else { whole }
+}
+
+/// Peers of a question that are named one by one.
+const MAX_NAMED: usize = 8;
+
+fn which(line: &str, rows: &[&Row]) -> String {
+    let mut named: Vec<String> =
+        rows.iter().take(MAX_NAMED).map(|row| format!("{} for {}", row.number, label(row))).collect();
+    if rows.len() > MAX_NAMED {
+        named.push(format!("and {} more in the list", rows.len() - MAX_NAMED));
+    }
+    format!("`{}` fits {} peers; give a number: {}.", shown(line), rows.len(), named.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::Known;
+    use crate::peer::PeerName;
+
+    struct People(Vec<Row>);
+
+    impl Directory for People {
+        fn rows(&self) -> Vec<Row> {
+            self.0.clone()
+        }
+
+        fn is_own(&self, addr: PeerAddr) -> bool {
+            addr.port() == 5000
+        }
+    }
+
+    fn people() -> People {
+        let row = |number, name: &str, port: u16, state| Row {
+            number,
+            name: Some(PeerName::new(name)),
+            addr: PeerAddr::new(Ipv4Addr::LOCALHOST, port).unwrap(),
+            claimed: None,
+            state,
+            why: None,
+            known: Known::Heard,
+            last_heard: None,
+        };
+        People(vec![
+            row(1, "Bob", 5001, State::Connected),
+            row(2, "Carol", 5002, State::Active),
+            row(4, "Dan", 5004, State::Active),
+            row(5, "Dan", 5005, State::Quiet),
+            row(6, "Carla", 5006, State::Gone),
+        ])
+    }
+
+    fn to(port: u16) -> Target {
+        Target::These(vec![PeerAddr::new(Ipv4Addr::LOCALHOST, port).unwrap()])
+    }
+
+    /// What the lines lead to in the end, and everything said on the way.
+    fn after(menu: &mut Menu, lines: &[&str]) -> (Option<Act>, String, Option<String>) {
+        let mut said = Vec::new();
+        let mut last = Turn::default();
+        for line in lines {
+            last = menu.line(line, &people());
+            said.extend(last.say.clone());
+        }
+        (last.act, said.join("\n"), last.refill)
+    }
+
+    fn act_of(lines: &[&str]) -> Option<Act> {
+        after(&mut Menu::new(), lines).0
+    }
+
+    #[test]
+    fn a_recipient_is_a_number_a_beginning_of_a_name_an_address_or_all() {
+        let hi = "hi".to_owned();
+        for (whom, target) in [
+            ("2", to(5002)),
+            ("bo", to(5001)),
+            ("CAROL", to(5002)),
+            ("car", to(5002)),
+            (" 127.0.0.1:7000 ", to(7000)),
+            ("ALL", Target::All),
+        ] {
+            assert_eq!(act_of(&["1", whom, "hi"]), Some(Act::Send(target, hi.clone())), "{whom}");
+        }
+        assert_eq!(act_of(&["1", "127.0.0.1", "7000", "hi"]), Some(Act::Send(to(7000), hi)));
+    }
+
+    #[test]
+    fn a_gone_peer_is_meant_only_when_nobody_there_is() {
+        assert_eq!(act_of(&["1", "carl", "hi"]), Some(Act::Send(to(5006), "hi".into())));
+    }
+
+    #[test]
+    fn enter_takes_the_last_recipient() {
+        let mut menu = Menu::new();
+        after(&mut menu, &["1", "bob", "one"]);
+        let (act, said, _) = after(&mut menu, &["1", "", "two"]);
+        assert_eq!(act, Some(Act::Send(to(5001), "two".into())));
+        assert!(said.contains("Enter for Bob (127.0.0.1:5001)"), "{said}");
+    }
+
+    #[test]
+    fn connecting_and_disconnecting_take_one_or_all() {
+        assert_eq!(act_of(&["3", ""]), Some(Act::Connect(Target::All)));
+        assert_eq!(act_of(&["3", "127.0.0.1:7000"]), Some(Act::Connect(to(7000))));
+        assert_eq!(act_of(&["4", "1"]), Some(Act::Disconnect(to(5001))));
+        assert_eq!(act_of(&["4", "all"]), Some(Act::Disconnect(Target::All)));
+        assert_eq!(act_of(&["2"]), Some(Act::List));
+        assert_eq!(act_of(&["0"]), Some(Act::Exit));
+    }
+
+    #[test]
+    fn whoever_cannot_be_meant_is_asked_for_again_with_what_was_typed() {
+        for (whom, words) in [
+            (
+                "dan",
+                "`dan` fits 2 peers; give a number: 4 for Dan (127.0.0.1:5004), 5 for Dan (127.0.0.1:5005).",
+            ),
+            ("zoe", "Nobody is called `zoe`"),
+            ("9", "No peer has the number 9"),
+            ("127.0.0.1:5000", "127.0.0.1:5000 is our own address"),
+            ("127.0.0.1:x", "the port has to be a number from 1 to 65535"),
+            ("", "Nobody was named"),
+        ] {
+            let mut menu = Menu::new();
+            let (act, said, refill) = after(&mut menu, &["1", whom]);
+            assert_eq!((act, refill.as_deref()), (None, Some(whom)));
+            assert!(said.contains(words), "{said}");
+            assert_eq!(menu.prompt(), "To: ");
+        }
+    }
+
+    #[test]
+    fn zero_goes_back_to_the_menu() {
+        for lines in [&["1", "0"][..], &["3", "0"], &["4", "0"], &["1", "127.0.0.1", "0"]] {
+            let mut menu = Menu::new();
+            assert_eq!(after(&mut menu, lines).0, None);
+            assert!(menu.is_at_choice());
+        }
+    }
+
+    #[test]
+    fn a_bad_choice_gets_one_sentence_and_the_menu_again() {
+        let (act, said, _) = after(&mut Menu::new(), &["9"]);
+        assert_eq!(act, None);
+        assert_eq!(said, format!("`9` is no choice; type a number from the menu.\n{}", MENU.join("\n")));
+    }
+
+    #[test]
+    fn a_text_typed_at_the_menu_is_kept_to_be_sent() {
+        let mut menu = Menu::new();
+        let (_, said, _) = after(&mut menu, &["hello Bob"]);
+        assert!(said.contains("The text is kept"), "{said}");
+        assert_eq!(after(&mut menu, &["1", "bob", ""]).0, Some(Act::Send(to(5001), "hello Bob".into())));
+    }
+
+    #[test]
+    fn a_text_that_was_not_sent_is_sent_again_with_enter() {
+        let mut menu = Menu::new();
+        menu.keep(to(5002), "Carol (127.0.0.1:5002)".into(), "see you".into());
+        let (act, said, _) = after(&mut menu, &["1", "", ""]);
+        assert_eq!(act, Some(Act::Send(to(5002), "see you".into())));
+        assert!(said.contains("Enter alone sends the kept text: see you"), "{said}");
+    }
+
+    #[test]
+    fn an_empty_text_is_not_sent() {
+        let (act, said, _) = after(&mut Menu::new(), &["1", "bob", "  "]);
+        assert_eq!(act, None);
+        assert!(said.contains("There is no text to send"), "{said}");
+    }
+}

@@ -1,0 +1,222 @@
+//! The one owner of the terminal: prints events above the line that is being typed, and leaves that line as it is.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossterm::cursor::{MoveToColumn, MoveUp};
+use crossterm::queue;
+use crossterm::terminal::{self, Clear, ClearType};
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+use super::editor::Editor;
+
+/// Columns kept for the typed text however long the prompt is.
+const MIN_TEXT_COLUMNS: usize = 10;
+
+/// The width taken where the terminal does not tell.
+const USUAL_COLUMNS: usize = 80;
+
+/// Whether the terminal is in raw mode because of us, and so has to be restored, by whoever ends the program.
+static RAW: AtomicBool = AtomicBool::new(false);
+
+/// Gives the terminal back as it was found. May be called at any time, also twice, also in a panic.
+pub fn restore_terminal() {
+    if RAW.swap(false, Ordering::SeqCst) {
+        // If the terminal is gone there is nothing to restore.
+        let _ = terminal::disable_raw_mode();
+        let _ = io::stdout().write_all(b"\r\x1b[K");
+        let _ = io::stdout().flush();
+    }
+}
+
+/// Where the user reads.
+#[derive(Debug)]
+pub struct Screen {
+    kind: Kind,
+    prompt: String,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// A terminal whose line we edit ourselves.
+    Raw { editor: Editor, drawn: bool, drawn_cursor: usize },
+    /// A terminal that edits lines itself: the prompt stays on the line of what is typed.
+    Cooked { prompted: bool },
+    /// No terminal: every prompt and every event is a line.
+    Lines { prompted: bool },
+}
+
+impl Screen {
+    /// Takes over a terminal that obeys control sequences.
+    ///
+    /// # Errors
+    /// Where the terminal cannot be put into raw mode.
+    pub fn raw() -> io::Result<Self> {
+        terminal::enable_raw_mode()?;
+        RAW.store(true, Ordering::SeqCst);
+        Ok(Self::of(Kind::Raw { editor: Editor::default(), drawn: false, drawn_cursor: 0 }))
+    }
+
+    /// Prints to a terminal that does not obey control sequences.
+    pub fn cooked() -> Self {
+        Self::of(Kind::Cooked { prompted: false })
+    }
+
+    /// Prints to a pipe or a file.
+    pub fn lines() -> Self {
+        Self::of(Kind::Lines { prompted: true })
+    }
+
+    fn of(kind: Kind) -> Self {
+        Self { kind, prompt: String::new() }
+    }
+
+    /// The line being typed, on a terminal that we edit it on.
+    pub fn editor(&mut self) -> Option<&mut Editor> {
+        match &mut self.kind {
+            Kind::Raw { editor, .. } => Some(editor),
+            Kind::Cooked { .. } | Kind::Lines { .. } => None,
+        }
+    }
+
+    /// Changes the prompt, and asks it at the next [`Screen::show`].
+    pub fn ask(&mut self, prompt: String) {
+        self.prompt = prompt;
+        match &mut self.kind {
+            Kind::Raw { .. } => {}
+            Kind::Cooked { prompted } | Kind::Lines { prompted } => *prompted = false,
+        }
+    }
+
+    /// Prints lines, and the prompt with what is typed below them. One write, so nothing flickers.
+    ///
+    /// # Errors
+    /// Where standard output is gone.
+    pub fn show(&mut self, lines: &[String]) -> io::Result<()> {
+        let mut out = Vec::new();
+        match &mut self.kind {
+            Kind::Raw { editor, drawn, drawn_cursor } => {
+                if *drawn {
+                    queue!(out, MoveToColumn(0), Clear(ClearType::UntilNewLine))?;
+                }
+                for line in lines {
+                    write!(out, "{line}\r\n")?;
+                }
+                *drawn_cursor = draw_line(&mut out, &self.prompt, editor)?;
+                *drawn = true;
+            }
+            Kind::Cooked { prompted } => {
+                if *prompted && !lines.is_empty() {
+                    out.push(b'\n');
+                }
+                write_lines(&mut out, lines)?;
+                if !*prompted || !lines.is_empty() {
+                    out.extend_from_slice(self.prompt.as_bytes());
+                }
+                *prompted = true;
+            }
+            Kind::Lines { prompted } => {
+                write_lines(&mut out, lines)?;
+                if !std::mem::replace(prompted, true) && !self.prompt.is_empty() {
+                    writeln!(out, "{}", self.prompt.trim_end())?;
+                }
+            }
+        }
+        write_out(&out)
+    }
+
+    /// Leaves the finished line standing and goes to the next.
+    ///
+    /// # Errors
+    /// Where standard output is gone.
+    pub fn finish_line(&mut self, line: &str) -> io::Result<()> {
+        let Kind::Raw { drawn, .. } = &mut self.kind else {
+            return Ok(());
+        };
+        let mut out = Vec::new();
+        if std::mem::take(drawn) {
+            queue!(out, MoveToColumn(0), Clear(ClearType::UntilNewLine))?;
+        }
+        write!(out, "{}{line}\r\n", self.prompt)?;
+        write_out(&out)
+    }
+
+    /// The window has another size: draws the line anew. Terminals that break long lines anew have broken the old one.
+    ///
+    /// # Errors
+    /// Where standard output is gone.
+    pub fn resized(&mut self) -> io::Result<()> {
+        let mut out = Vec::new();
+        if let Kind::Raw { drawn: true, drawn_cursor, .. } = &self.kind {
+            let rows = *drawn_cursor / columns().max(1);
+            if let Ok(rows @ 1..) = u16::try_from(rows) {
+                queue!(out, MoveUp(rows))?;
+            }
+            queue!(out, MoveToColumn(0), Clear(ClearType::FromCursorDown))?;
+        }
+        write_out(&out)?;
+        self.show(&[])
+    }
+
+    /// Prints last lines without a prompt, and gives the terminal back.
+    ///
+    /// # Errors
+    /// Where standard output is gone.
+    pub fn close(&mut self, lines: &[String]) -> io::Result<()> {
+        restore_terminal();
+        let mut out = Vec::new();
+        if matches!(self.kind, Kind::Cooked { prompted: true }) {
+            out.push(b'\n');
+        }
+        write_lines(&mut out, lines)?;
+        self.kind = Kind::Lines { prompted: true };
+        write_out(&out)
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        restore_terminal();
+    }
+}
+
+fn columns() -> usize {
+    terminal::size().map_or(USUAL_COLUMNS, |(columns, _)| usize::from(columns))
+}
+
+fn write_lines(out: &mut Vec<u8>, lines: &[String]) -> io::Result<()> {
+    lines.iter().try_for_each(|line| writeln!(out, "{line}"))
+}
+
+fn write_out(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes)?;
+    stdout.flush()
+}
+
+/// Draws the prompt and what of the typed text fits on one row; returns the column of the cursor.
+fn draw_line(out: &mut Vec<u8>, prompt: &str, editor: &Editor) -> io::Result<usize> {
+    // The last column stays free: what is written there makes some terminals go to the next row.
+    let room = columns().saturating_sub(1);
+    let prompt = end_of(prompt, room.saturating_sub(MIN_TEXT_COLUMNS.min(room / 2)));
+    let view = editor.view(room.saturating_sub(prompt.width()));
+    write!(out, "{prompt}{}", view.text)?;
+    let cursor = prompt.width() + view.cursor;
+    queue!(out, MoveToColumn(u16::try_from(cursor).unwrap_or(u16::MAX)))?;
+    Ok(cursor)
+}
+
+/// The end of `text` that takes at most `columns`: in a narrow window, the words next to the cursor matter most.
+fn end_of(text: &str, columns: usize) -> &str {
+    let mut taken = 0;
+    let mut begin = text.len();
+    for (at, grapheme) in text.grapheme_indices(true).rev() {
+        taken += grapheme.width();
+        if taken > columns {
+            break;
+        }
+        begin = at;
+    }
+    &text[begin..]
+}
