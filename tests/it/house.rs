@@ -1,0 +1,57 @@
+//! The rules of the house, checked: who may import whom, and what pure rooms must not know.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn sources(room: &str) -> Vec<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(room);
+    if path.is_file() {
+        return vec![path];
+    }
+    let entries = fs::read_dir(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    entries.map(|entry| entry.expect("readable").path()).collect()
+}
+
+/// The part of a file that is not its unit tests.
+fn without_tests(path: &Path) -> String {
+    let text = fs::read_to_string(path).expect("readable");
+    text.split("#[cfg(test)]\nmod tests").next().expect("a first part").to_owned()
+}
+
+#[test]
+fn rooms_import_only_what_they_may() {
+    for (room, may) in [
+        ("escape.rs", &[][..]),
+        ("peer.rs", &["escape"]),
+        ("message.rs", &["escape", "peer"]),
+        ("wire", &["escape", "peer", "message"]),
+        ("chat", &["escape", "peer", "message", "chat"]),
+        ("net", &["peer", "message", "wire"]),
+        ("ui", &["escape", "peer", "message", "chat", "net", "ui"]),
+        ("mailbox.rs", &[]),
+    ] {
+        for path in sources(room) {
+            for line in without_tests(&path).lines() {
+                let Some((_, imported)) = line.split_once("crate::") else { continue };
+                let imported: String = imported.chars().take_while(|c| c.is_ascii_lowercase()).collect();
+                assert!(may.contains(&imported.as_str()), "{}: {line}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn pure_rooms_have_no_clock_no_thread_no_socket_and_no_terminal() {
+    let impure =
+        ["Instant", "SystemTime", "std::thread", "TcpStream", "TcpListener", "std::io", "crossterm", "jiff"];
+    let pure =
+        ["ui/menu.rs", "ui/editor.rs", "ui/words.rs", "ui/list.rs", "escape.rs", "peer.rs", "message.rs"];
+    for room in ["wire", "chat"].into_iter().chain(pure) {
+        for path in sources(room) {
+            let text = without_tests(&path);
+            for word in impure {
+                assert!(!text.contains(word), "{} knows {word}", path.display());
+            }
+        }
+    }
+}

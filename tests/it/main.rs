@@ -1,0 +1,10 @@
+//! The behaviour of p2p-chat, shown with real processes and real sockets.
+//!
+//! Every scenario builds its peers with [`support`], on ports that the system chooses, in a directory of its own, and
+//! waits for what shall happen with a deadline. The programs of old are played by [`legacy`].
+
+mod house;
+mod legacy;
+mod legacy_selftest;
+mod support;
+mod talking;

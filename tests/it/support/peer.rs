@@ -1,0 +1,293 @@
+//! One p2p-chat process, driven through its standard input and output as a script would.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::SOON;
+
+/// A peer about to be started.
+pub(crate) struct Builder {
+    name: String,
+    args: Vec<String>,
+    peers_toml: Option<String>,
+    env: Vec<(String, String)>,
+}
+
+/// What the process printed so far, and whether it can print more.
+#[derive(Default)]
+struct Printed {
+    state: Mutex<(Vec<String>, bool)>,
+    changed: Condvar,
+}
+
+/// A running peer. It is killed when dropped.
+pub(crate) struct Peer {
+    name: String,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: Arc<Printed>,
+    stderr: Arc<Printed>,
+    port: u16,
+    /// Lines of standard output that [`Peer::sees`] has passed.
+    seen: usize,
+    dir: TempDir,
+}
+
+impl Builder {
+    /// Another command line argument.
+    pub(crate) fn arg(mut self, arg: impl ToString) -> Self {
+        self.args.push(arg.to_string());
+        self
+    }
+
+    /// An environment variable.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Listens at this port instead of any free one.
+    pub(crate) fn port(self, port: u16) -> Self {
+        self.arg("--port").arg(port)
+    }
+
+    /// Dials this address from the start.
+    pub(crate) fn knows(self, addr: SocketAddrV4) -> Self {
+        self.arg("--peer").arg(addr)
+    }
+
+    /// Finds this peers.toml in its working directory.
+    pub(crate) fn peers_toml(mut self, text: &str) -> Self {
+        self.peers_toml = Some(text.to_owned());
+        self
+    }
+
+    /// The command that starts it, in a directory of its own.
+    pub(crate) fn command(&self) -> (Command, TempDir) {
+        let dir = TempDir::new().expect("a temporary directory");
+        if let Some(text) = &self.peers_toml {
+            std::fs::write(dir.path().join("peers.toml"), text).expect("peers.toml written");
+        }
+        let mut command = Command::new(env!("CARGO_BIN_EXE_p2p-chat"));
+        command.current_dir(dir.path()).env_clear();
+        for folder in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"] {
+            command.env(folder, dir.path());
+        }
+        command.envs(self.env.iter().cloned());
+        if !self.name.is_empty() {
+            command.args(["--name", &self.name]);
+        }
+        if !self.args.iter().any(|arg| arg == "--port")
+            && !self.env.iter().any(|(name, _)| name == "P2P_CHAT_PORT")
+        {
+            command.args(["--port", "0"]);
+        }
+        command.args(&self.args);
+        (command, dir)
+    }
+
+    /// Starts it and waits until it listens.
+    pub(crate) fn start(self) -> Peer {
+        let mut peer = self.start_without_waiting();
+        let line = peer.sees("listening at port ");
+        let number = line.split("port ").nth(1).expect("a port").trim_end_matches('.');
+        peer.port = number.split(' ').next().expect("a word").parse().expect("a port");
+        peer
+    }
+
+    /// Starts it, whatever it does then.
+    pub(crate) fn start_without_waiting(self) -> Peer {
+        let (mut command, dir) = self.command();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let stdin = child.stdin.take();
+        let stdout = collect(child.stdout.take().expect("piped"));
+        let stderr = collect(child.stderr.take().expect("piped"));
+        Peer { name: self.name, child, stdin, stdout, stderr, port: 0, seen: 0, dir }
+    }
+}
+
+fn collect(pipe: impl Read + Send + 'static) -> Arc<Printed> {
+    let printed = Arc::new(Printed::default());
+    let collected = Arc::clone(&printed);
+    thread::spawn(move || {
+        let mut pipe = BufReader::new(pipe);
+        let mut bytes = Vec::new();
+        while pipe.read_until(b'\n', &mut bytes).is_ok_and(|count| count > 0) {
+            let line = String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned();
+            collected.state.lock().expect("not poisoned").0.push(line);
+            collected.changed.notify_all();
+            bytes.clear();
+        }
+        collected.state.lock().expect("not poisoned").1 = true;
+        collected.changed.notify_all();
+    });
+    printed
+}
+
+impl Peer {
+    /// A peer called `name`, on any free port, that knows nobody.
+    pub(crate) fn named(name: &str) -> Builder {
+        Builder { name: name.to_owned(), args: Vec::new(), peers_toml: None, env: Vec::new() }
+    }
+
+    /// Where it is dialled.
+    pub(crate) fn addr(&self) -> SocketAddrV4 {
+        SocketAddrV4::new(Ipv4Addr::LOCALHOST, self.port)
+    }
+
+    /// The name and address by which others show it.
+    pub(crate) fn shown(&self) -> String {
+        format!("{} ({})", self.name, self.addr())
+    }
+
+    /// Its working directory.
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.dir.path().to_owned()
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Types lines, each ended with Enter.
+    pub(crate) fn types(&mut self, lines: &[&str]) {
+        let stdin = self.stdin.as_mut().expect("its input is open");
+        for line in lines {
+            writeln!(stdin, "{line}").expect("it reads its input");
+        }
+    }
+
+    /// Sends a text by way of the menu.
+    pub(crate) fn says(&mut self, to: &str, text: &str) {
+        self.types(&["1", to, text]);
+    }
+
+    /// Ends its input.
+    pub(crate) fn ends_input(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Waits for a line that holds `words`, after all lines waited for before, and returns it.
+    pub(crate) fn sees(&mut self, words: &str) -> String {
+        let (lines, line) = wait_for(&self.stdout, self.seen, words, SOON);
+        let Some(at) = line else {
+            let errors = self.stderr.state.lock().expect("not poisoned").0.join("\n");
+            panic!(
+                "{} never saw `{words}` after line {}:\n{}\n{errors}",
+                self.name,
+                self.seen,
+                lines.join("\n")
+            );
+        };
+        self.seen = at + 1;
+        lines[at].clone()
+    }
+
+    /// Waits for a line that holds `words`, wherever it stands, without passing the others.
+    pub(crate) fn has_seen(&self, words: &str) -> String {
+        let (lines, line) = wait_for(&self.stdout, 0, words, SOON);
+        match line {
+            Some(at) => lines[at].clone(),
+            None => panic!("{} never saw `{words}`:\n{}", self.name, lines.join("\n")),
+        }
+    }
+
+    /// Everything it printed so far.
+    pub(crate) fn printed(&self) -> Vec<String> {
+        self.stdout.state.lock().expect("not poisoned").0.clone()
+    }
+
+    /// The row of the verified peer list that is about `addr`, by way of the menu; `None` if there is none.
+    pub(crate) fn lists(&mut self, addr: SocketAddrV4) -> Option<String> {
+        self.types(&["2"]);
+        let begin = self.seen;
+        self.sees(" known, ");
+        let addr = format!("  {addr}  ");
+        self.printed()[begin..self.seen].iter().rfind(|line| line.contains(&addr)).cloned()
+    }
+
+    /// Proves that it still answers: a stranger's message is shown and acknowledged.
+    pub(crate) fn still_answers(&mut self) {
+        let word = format!("still-there-{}", self.seen);
+        let bytes = format!("127.0.0.9:9999 Witness {word}");
+        let answer = super::send_raw_from([127, 0, 0, 9].into(), self.addr(), bytes.as_bytes());
+        assert_eq!(String::from_utf8_lossy(&answer), format!("[ACK] Message received from {}", self.port));
+        self.has_seen(&word);
+    }
+
+    /// Resident memory in KiB, as Linux tells it.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("Linux tells");
+        line.split_whitespace().nth(1).expect("a number").parse().expect("a number")
+    }
+
+    /// Waits for it to end.
+    pub(crate) fn ends(&mut self) -> ExitStatus {
+        self.ends_within(SOON)
+    }
+
+    /// Waits for it to end, within this time.
+    pub(crate) fn ends_within(&mut self, time: Duration) -> ExitStatus {
+        let deadline = Instant::now() + time;
+        // Its output ends when it does; then its status is there at once.
+        for printed in [&self.stdout, &self.stderr] {
+            let mut state = printed.state.lock().expect("not poisoned");
+            while !state.1 {
+                let left = deadline.saturating_duration_since(Instant::now());
+                assert!(!left.is_zero(), "{} did not end:\n{}", self.name, state.0.join("\n"));
+                state = printed.changed.wait_timeout(state, left).expect("not poisoned").0;
+            }
+        }
+        self.child.wait().expect("it ended")
+    }
+
+    /// What it wrote to standard error, once it has ended.
+    pub(crate) fn errors(&self) -> String {
+        self.stderr.state.lock().expect("not poisoned").0.join("\n")
+    }
+
+    /// Ends it without any goodbye.
+    pub(crate) fn crashes(&mut self) {
+        self.child.kill().expect("it ran");
+        self.ends();
+    }
+}
+
+fn wait_for(printed: &Printed, from: usize, words: &str, time: Duration) -> (Vec<String>, Option<usize>) {
+    let deadline = Instant::now() + time;
+    let mut state = printed.state.lock().expect("not poisoned");
+    let mut next = from;
+    loop {
+        if let Some(at) = state.0[next.min(state.0.len())..].iter().position(|line| line.contains(words)) {
+            return (state.0.clone(), Some(next + at));
+        }
+        next = next.max(state.0.len());
+        let left = deadline.saturating_duration_since(Instant::now());
+        if state.1 || left.is_zero() {
+            return (state.0.clone(), None);
+        }
+        state = printed.changed.wait_timeout(state, left).expect("not poisoned").0;
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

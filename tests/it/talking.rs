@@ -1,0 +1,227 @@
+//! Two and three of ours.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use crate::support::{Peer, nobody, send_raw, send_raw_from};
+
+/// Alice, and Bob who dials her from the start; each knows that the other is there.
+fn alice_and_bob() -> (Peer, Peer) {
+    let mut alice = Peer::named("Alice").start();
+    let mut bob = Peer::named("Bob").knows(alice.addr()).start();
+    alice.sees(&format!("* {} is here.", bob.shown()));
+    bob.sees(&format!("* {} is here.", alice.shown()));
+    (alice, bob)
+}
+
+#[test]
+fn two_peers_see_each_other_and_talk() {
+    let (mut alice, mut bob) = alice_and_bob();
+    alice.says("bob", "Hello, Bob");
+    bob.sees(&format!("] {}: Hello, Bob", alice.shown()));
+    alice.sees(&format!("Delivered to {}.", bob.shown()));
+    bob.says("1", "Grüße, Alice 你好");
+    alice.sees(&format!("] {}: Grüße, Alice 你好", bob.shown()));
+}
+
+#[test]
+fn a_third_peer_sends_to_all() {
+    let (mut alice, mut bob) = alice_and_bob();
+    let mut carol = Peer::named("Carol").knows(alice.addr()).knows(bob.addr()).start();
+    carol.says("all", "lunch is ready");
+    for peer in [&mut alice, &mut bob] {
+        peer.sees(&format!("] {}: lunch is ready", carol.shown()));
+    }
+    carol.sees("Sent to 2 of 2.");
+}
+
+#[test]
+fn a_script_needs_no_pause_between_its_lines() {
+    let mut alice = Peer::named("Alice").start();
+    let mut carol = Peer::named("Carol").knows(alice.addr()).start_without_waiting();
+    carol.types(&["1", "all", "one", "1", "", "two", "0"]);
+    assert!(carol.ends().success());
+    alice.sees("Carol");
+    alice.sees(": one");
+    alice.sees(": two");
+    alice.sees("has left.");
+}
+
+#[test]
+fn the_end_of_input_is_exit_and_everybody_is_told() {
+    let (mut alice, mut bob) = alice_and_bob();
+    bob.ends_input();
+    assert!(bob.ends().success());
+    alice.sees(&format!("* {} has left.", bob.shown()));
+}
+
+#[test]
+fn a_peer_that_starts_later_is_connected_without_anyone_asking() {
+    let addr = nobody();
+    let mut alice = Peer::named("Alice").knows(addr).start();
+    alice.sees("0 of 1 static peers are there; the others are tried again in the background.");
+    let mut bob = Peer::named("Bob").port(addr.port()).start();
+    alice.sees(&format!("* {} is here.", bob.shown()));
+    bob.sees(&format!("* {} is here.", alice.shown()));
+}
+
+#[test]
+fn a_crashed_peer_is_seen_to_be_gone_and_back_after_its_restart() {
+    let (mut alice, mut bob) = alice_and_bob();
+    let (addr, shown) = (bob.addr(), bob.shown());
+    bob.crashes();
+    let row = alice.lists(addr).expect("still listed");
+    assert!(row.contains("gone"), "{row}");
+    alice.has_seen(&format!("* {shown} is gone: nobody listens there any more."));
+    let mut bob = Peer::named("Bob").port(addr.port()).knows(alice.addr()).start();
+    alice.sees(&format!("* {shown} is here."));
+    alice.says("bob", "welcome back");
+    bob.sees(": welcome back");
+}
+
+#[test]
+fn a_connected_peer_that_went_is_dialled_again_without_being_static() {
+    let (mut alice, mut bob) = alice_and_bob();
+    let (addr, shown) = (bob.addr(), bob.shown());
+    bob.crashes();
+    alice.lists(addr);
+    // The new Bob knows nobody, so it is Alice who finds him.
+    let mut bob = Peer::named("Bob").port(addr.port()).start();
+    alice.sees(&format!("* {shown} is here."));
+    bob.sees(&format!("* {} is here.", alice.shown()));
+}
+
+#[test]
+fn disconnecting_tells_the_peer_and_is_not_undone_by_its_static_list() {
+    let (mut alice, mut bob) = alice_and_bob();
+    alice.types(&["4", "bob"]);
+    alice.sees(&format!("Disconnected from {}.", bob.shown()));
+    bob.sees(&format!("* {} has left.", alice.shown()));
+    // Bob has Alice as a static peer. He looks after her a second later, finds her listening, and leaves her alone.
+    let row = bob.lists(alice.addr()).expect("static peers stay listed");
+    assert!(row.contains("gone (left)"), "{row}");
+    let row = alice.lists(bob.addr()).expect("still listed");
+    assert!(row.contains("gone (by us)"), "{row}");
+    // A message brings her back.
+    alice.says(&bob.addr().to_string(), "I am back");
+    bob.sees(&format!("* {} is here.", alice.shown()));
+    bob.sees(": I am back");
+}
+
+#[test]
+fn a_text_that_is_only_exit_or_connect_does_what_it_says() {
+    let (mut alice, mut bob) = alice_and_bob();
+    alice.says("bob", "exit");
+    alice.sees("A text that is only `exit` means goodbye, so this disconnects.");
+    bob.sees(&format!("* {} has left.", alice.shown()));
+    alice.says("bob", "connect");
+    alice.sees(&format!("Connected to {}.", bob.shown()));
+    bob.sees(&format!("* {} is here.", alice.shown()));
+}
+
+#[test]
+fn words_that_programs_take_for_commands_are_not_sent_as_texts() {
+    let (mut alice, bob) = alice_and_bob();
+    for word in ["PING", "connect_ack", "[PEER_QUIT]"] {
+        alice.says("bob", word);
+        alice.sees(&format!("Not sent to {}: programs there take `{word}` for a command", bob.shown()));
+    }
+}
+
+#[test]
+fn connecting_reports_each_result_and_a_sum() {
+    let (mut alice, bob) = alice_and_bob();
+    let missing = nobody();
+    alice.types(&["3", &missing.to_string()]);
+    alice.sees(&format!("Not connected to {missing}: refused, nobody listens there."));
+    alice.sees(&format!("Connected 0 of 1; {missing} refused."));
+    alice.types(&["3", ""]);
+    alice.sees(&format!("Connected to {}.", bob.shown()));
+    alice.sees("Connected 1 of 1.");
+}
+
+#[test]
+fn a_text_that_cannot_be_sent_is_kept_and_sent_again_with_enter() {
+    let addr = nobody();
+    let mut alice = Peer::named("Alice").start();
+    alice.says(&addr.to_string(), "precious words");
+    alice.sees(&format!("Not sent to {addr}: refused, nobody listens there."));
+    alice.sees("The text is kept");
+    let mut bob = Peer::named("Bob").port(addr.port()).start();
+    alice.types(&["1", "", ""]);
+    bob.sees(": precious words");
+    alice.sees("Delivered to");
+}
+
+#[test]
+fn a_long_text_arrives_in_numbered_parts_and_in_order() {
+    let (mut alice, mut bob) = alice_and_bob();
+    let text = format!("{}the end", "words ".repeat(600));
+    alice.says("bob", &text);
+    for part in ["(1/4) words", "(2/4) words", "(3/4) words", "(4/4) words"] {
+        bob.sees(part);
+    }
+    alice.sees(&format!("Delivered to {}, in 4 messages.", bob.shown()));
+    alice.says("bob", &"x".repeat(20_000));
+    alice.sees("The text has 20000 bytes and at most");
+}
+
+#[test]
+fn many_texts_arrive_in_the_order_they_were_typed() {
+    let (mut alice, mut bob) = alice_and_bob();
+    for number in 0..100 {
+        alice.says("bob", &format!("number {number}."));
+    }
+    for number in 0..100 {
+        let line = bob.sees(": number ");
+        assert!(line.ends_with(&format!(": number {number}.")), "{line}");
+    }
+}
+
+#[test]
+fn a_peer_that_accepts_and_never_closes_is_quiet_and_delays_nobody() {
+    let (mut alice, mut bob) = alice_and_bob();
+    let stuck = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let addr = crate::support::v4(stuck.local_addr().expect("bound"));
+    let hello = format!("{addr} Stuck hello");
+    send_raw(alice.addr(), hello.as_bytes());
+    alice.sees("Stuck");
+    let begun = Instant::now();
+    let row = alice.lists(addr).expect("listed");
+    assert!(row.contains("quiet"), "{row}");
+    assert!(begun.elapsed() < Duration::from_secs(3), "the list took {:?}", begun.elapsed());
+    alice.says("bob", "nobody waits for Stuck");
+    bob.sees(": nobody waits for Stuck");
+    let begun = Instant::now();
+    alice.types(&["0"]);
+    assert!(alice.ends().success());
+    assert!(begun.elapsed() < Duration::from_secs(3), "leaving took {:?}", begun.elapsed());
+    bob.sees("has left.");
+}
+
+#[test]
+fn a_claimed_address_is_believed_only_from_its_own_machine() {
+    let (mut alice, mut bob) = alice_and_bob();
+    let forged = format!("{} Bob exit", bob.addr());
+    send_raw_from([127, 0, 0, 66].into(), alice.addr(), forged.as_bytes());
+    let forged = format!("{} Bob I am Bob", bob.addr());
+    send_raw_from([127, 0, 0, 66].into(), alice.addr(), forged.as_bytes());
+    let line = alice.sees(": I am Bob");
+    let shown = format!("Bob (127.0.0.66:{}, calls itself {})", bob.addr().port(), bob.addr());
+    assert!(line.contains(&shown), "{line}");
+    let row = alice.lists(bob.addr()).expect("still listed");
+    assert!(row.contains("connected"), "{row}");
+    alice.says(&bob.addr().to_string(), "still friends");
+    bob.sees(": still friends");
+}
+
+#[test]
+fn two_peers_of_one_name_are_asked_about() {
+    let (mut alice, _bob) = alice_and_bob();
+    let mut other = Peer::named("Bob").knows(alice.addr()).start();
+    alice.sees(&format!("* {} is here.", other.shown()));
+    alice.says("bob", "2");
+    alice.sees("`bob` fits 2 peers; give a number: 1 for Bob");
+    alice.types(&["for the second"]);
+    other.sees(": for the second");
+}
