@@ -9,6 +9,8 @@ mod life;
 mod outcome;
 mod receive;
 mod table;
+#[cfg(test)]
+mod tests;
 mod tick;
 mod time;
 

@@ -93,7 +93,7 @@ impl Peer {
 
     fn removal(&self) -> Option<Time> {
         let (since, _) = self.life.gone()?;
-        (self.known != Known::Static).then(|| since.plus(GONE_SHOWN))
+        (self.known != Known::Static && self.texts_waiting == 0).then(|| since.plus(GONE_SHOWN))
     }
 
     fn wake(&self, interval: Duration) -> Option<Time> {
@@ -252,7 +252,7 @@ impl Table {
     /// Whether a row that is gone has been shown as such for long enough.
     pub(super) fn is_outlived(&self, addr: PeerAddr, now: Time) -> bool {
         let peer = self.peers.get(&addr);
-        peer.is_some_and(|peer| peer.texts_waiting == 0 && peer.removal().is_some_and(|at| at <= now))
+        peer.and_then(Peer::removal).is_some_and(|at| at <= now)
     }
 }
 

@@ -61,8 +61,11 @@ impl Chat {
                 self.table.update(addr, |peer| peer.life.look_later(now.plus(CHECK_LATER)));
             }
         }
-        // Puts it back on the schedule.
-        self.table.update(addr, |_| ());
+        // Puts it back on the schedule, with nothing left on it that is past.
+        self.table.update(addr, |peer| {
+            peer.ack_due = peer.ack_due.filter(|at| *at > now);
+            peer.tell_at = peer.tell_at.filter(|at| *at > now);
+        });
     }
 
     /// Looks for a peer, now.

@@ -8,3 +8,4 @@ mod legacy;
 mod legacy_selftest;
 mod support;
 mod talking;
+mod vectors;
