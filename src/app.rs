@@ -1,6 +1,7 @@
 //! The application: one loop over one queue of happenings, between the node and the person.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use crate::chat::{Command, Event, OpId, Row, Target, Unsendable};
+use crate::chat::{Command, Event, OpId, Row, Target, Unsendable, Who};
 use crate::cli::{Cli, listening_port};
 use crate::config;
 use crate::mailbox::Mailbox;
@@ -42,13 +43,25 @@ impl From<Event> for Happening {
 
 type Queue = Arc<Mailbox<Happening>>;
 
+/// The program was started with something missing or wrong. Its display is a whole sentence for a user.
+#[derive(Debug)]
+pub struct Misused(String);
+
+impl fmt::Display for Misused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Misused {}
+
 /// Runs the program from its arguments to its exit status.
 ///
 /// # Errors
 /// What keeps it from starting, or from going on; each chain reads as sentences for the user.
 pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
-    let peers = config::static_peers(cli)?;
+    let peers = config::static_peers(cli).map_err(|error| Misused(error.to_string()))?;
     let queue = Queue::default();
     let (name, node) = start(cli, peers, terminal, &queue)?;
     let mut app = App::new(node, Arc::clone(&queue), terminal)?;
@@ -68,7 +81,7 @@ fn start(
         None if terminal => {
             question("Enter your name: ", |line| line.parse::<Name>().map_err(|e| e.to_string()))?
         }
-        None => bail!("No name was given; add --name NAME, or set P2P_CHAT_NAME."),
+        None => bail!(Misused("No name was given; add --name NAME, or set P2P_CHAT_NAME.".into())),
     };
     let mut asked = cli.port;
     loop {
@@ -134,8 +147,8 @@ struct App {
     queue: Queue,
     screen: Screen,
     menu: Menu,
-    /// Texts under way, to be kept if they fail.
-    texts: HashMap<OpId, String>,
+    /// Texts under way, and to whom each could not be sent.
+    texts: HashMap<OpId, (String, Vec<Who>)>,
     /// Asks for the next line, where lines are read one by one.
     next_line: Option<SyncSender<()>>,
     /// What has to be settled before the next line is read.
@@ -252,19 +265,14 @@ impl App {
     fn event(&mut self, event: &Event) {
         let clock = jiff::Zoned::now().strftime(CLOCK).to_string();
         self.out.extend(ui::lines(event, &clock));
+        log::info!("{event:?}");
         match event {
-            Event::Done { op, who, fate, parts, .. } => {
-                let taken =
-                    matches!(fate, Fate::Delivered | Fate::HandedOver | Fate::Unanswered | Fate::Broken);
-                if !taken && parts.0 == 0 {
-                    self.keep(*op, who.addr);
-                }
-            }
+            Event::Done { op, who, fate: Fate::Failed(_), parts: (0, _), .. } => self.failed(*op, who),
             Event::NotSent { op, why: Unsendable::CommandWord(word), .. }
-                if self.texts.get(op).is_some_and(|text| text.trim() == *word) => {}
-            Event::NotSent { op, who, .. } => self.keep(*op, who.addr),
+                if self.texts.get(op).is_some_and(|(text, _)| text.trim() == *word) => {}
+            Event::NotSent { op, who, .. } => self.failed(*op, who),
             Event::Settled(op) => {
-                self.texts.remove(op);
+                self.keep_what_failed(*op);
                 if self.busy == Some(*op) {
                     self.busy = None;
                     self.screen.ask(self.menu.prompt());
@@ -275,12 +283,25 @@ impl App {
         }
     }
 
-    /// Keeps the text of a command for sending it again, and says how.
-    fn keep(&mut self, op: OpId, addr: PeerAddr) {
-        if let Some(text) = self.texts.get(&op) {
-            self.menu.keep(Target::These(vec![addr]), addr.to_string(), text.clone());
-            self.out.push("The text is kept: choose 1 and press Enter twice to send it again.".into());
+    fn failed(&mut self, op: OpId, who: &Who) {
+        if let Some((_, failed)) = self.texts.get_mut(&op) {
+            failed.push(who.clone());
         }
+    }
+
+    /// Keeps the text of a command for sending it again to those who could not have it, and says how.
+    fn keep_what_failed(&mut self, op: OpId) {
+        let Some((text, failed)) = self.texts.remove(&op) else { return };
+        let label = match &failed[..] {
+            [] => return,
+            [one] => one
+                .name
+                .as_ref()
+                .map_or_else(|| one.addr.to_string(), |name| format!("{name} ({})", one.addr)),
+            several => format!("these {}", several.len()),
+        };
+        self.menu.keep(Target::These(failed.iter().map(|who| who.addr).collect()), label, text);
+        self.out.push("The text is kept: choose 1 and press Enter twice to send it again.".into());
     }
 
     fn input(&mut self, input: Input) -> io::Result<Option<Ending>> {
@@ -351,7 +372,7 @@ impl App {
         match wire::messages_for(&text, self.node.name()) {
             Ok(parts) => {
                 let op = self.node.command(Command::Send { to, parts: parts.into() });
-                self.texts.insert(op, text);
+                self.texts.insert(op, (text, Vec::new()));
                 Some(op)
             }
             Err(error) => {

@@ -4,9 +4,10 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use p2p_chat::{app, cli::Cli, logging};
+use p2p_chat::app::{self, Misused};
+use p2p_chat::{cli::Cli, logging};
 
-/// Exit status where the arguments or the configuration will not do, as clap has it for usage errors.
+/// Exit status where the arguments or a configuration file will not do, as clap has it for usage errors.
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
@@ -15,6 +16,6 @@ fn main() -> ExitCode {
     ran.unwrap_or_else(|error| {
         // If standard error is gone too, the exit status has to do.
         let _ = writeln!(io::stderr(), "p2p-chat: {error:#}");
-        ExitCode::from(USAGE)
+        if error.is::<Misused>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
     })
 }

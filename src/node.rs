@@ -2,13 +2,14 @@
 //!
 //! Under the lock there is only computing and putting into queues; nothing is dialled, read, written or printed.
 
+use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{fmt, io};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::chat::{
     Action, Answer, Chat, Command, Event, JobId, Me, OpId, Received, Row, Sent, StaticPeer, Target, Time,
@@ -145,10 +146,7 @@ impl Node {
         let asked = SocketAddrV4::new(bind, port);
         let (socket, addr) = Listener::bind(asked).map_err(|error| StartError::of(asked, error))?;
         let port = addr.port();
-        let mut chat = Chat::new(Me { bind, port, advertise });
-        for peer in &peers {
-            learn_if_own(&mut chat, peer.addr.ip(), peer.addr.port());
-        }
+        let chat = Chat::new(Me { bind, port, advertise });
         let shared = Arc::new(Shared {
             state: Mutex::new(State { chat, ticker_sleeps_until: None, stopping: false }),
             earlier: Condvar::new(),
@@ -169,6 +167,9 @@ impl Node {
             .name("ticker".into())
             .spawn(move || ticking.tick())
             .map_err(|error| StartError::Other(addr, error))?;
+        for peer in &peers {
+            shared.learn_if_own(peer.addr.ip(), peer.addr.port());
+        }
         let start = shared.with_chat(|chat, now| chat.start(peers, now));
         Ok(Self { shared, name, listener, ticker, addr, start })
     }
@@ -190,16 +191,12 @@ impl Node {
 
     /// Does what the user wants, without waiting for anything; what comes of it is told in events.
     pub fn command(&self, command: Command) -> OpId {
-        self.shared.with_chat(|chat, now| {
-            if let Command::Send { to: Target::These(addrs), .. } | Command::Connect(Target::These(addrs)) =
-                &command
-            {
-                for addr in addrs {
-                    learn_if_own(chat, addr.ip(), addr.port());
-                }
-            }
-            chat.command(command, now)
-        })
+        if let Command::Send { to: Target::These(addrs), .. } | Command::Connect(Target::These(addrs)) =
+            &command
+        {
+            addrs.iter().for_each(|addr| self.shared.learn_if_own(addr.ip(), addr.port()));
+        }
+        self.shared.with_chat(|chat, now| chat.command(command, now))
     }
 
     /// The peer list as it is believed to be, unverified.
@@ -210,9 +207,8 @@ impl Node {
 
     /// Whether somebody who dials `addr` reaches us.
     pub fn is_own(&self, addr: PeerAddr) -> bool {
-        let mut state = self.shared.state.lock();
-        learn_if_own(&mut state.chat, addr.ip(), addr.port());
-        state.chat.is_own(addr)
+        self.shared.learn_if_own(addr.ip(), addr.port());
+        self.shared.state.lock().chat.is_own(addr)
     }
 
     /// Closes the listener, ends all threads, and waits for them until `deadline`. Goodbyes are a command of their own,
@@ -231,14 +227,6 @@ impl Node {
     }
 }
 
-/// Remembers an IP with our port as ours if it is this machine's. The test is a bind, which touches no network and
-/// blocks on nothing, and happens once for each such address.
-fn learn_if_own(chat: &mut Chat, ip: Ipv4Addr, port: u16) {
-    if chat.may_be_own(ip, port) && net::is_local(ip) {
-        chat.learn_own_ip(ip);
-    }
-}
-
 impl Shared {
     fn now(&self) -> Time {
         Time(self.began.elapsed())
@@ -249,27 +237,23 @@ impl Shared {
         let mut state = self.state.lock();
         let now = self.now();
         let (result, actions) = act(&mut state.chat, now);
-        self.perform(&mut state, actions, now);
+        let errands = self.tell(&mut state, actions);
+        drop(state);
+        self.submit(errands);
         result
     }
 
-    /// Hands actions to their queues. The lock is held so that what is told and sent has the order of the rules.
-    fn perform(&self, state: &mut State, actions: Vec<Action>, now: Time) {
-        let mut actions = actions;
-        while !actions.is_empty() {
-            for action in std::mem::take(&mut actions) {
-                match action {
-                    Action::Tell(event) => self.outlet.put(event),
-                    Action::Transmit(transmit) => {
-                        if let Some(refused) = self.submit(transmit) {
-                            actions.extend(state.chat.sent(refused, now));
-                        }
-                    }
-                }
+    /// Puts events into the mailbox, under the lock so that the user reads them in the order of the rules; returns what
+    /// is to be sent.
+    fn tell(&self, state: &mut State, actions: Vec<Action>) -> Vec<Transmit> {
+        let mut errands = Vec::new();
+        for action in actions {
+            match action {
+                Action::Tell(event) => self.outlet.put(event),
+                Action::Transmit(transmit) => errands.push(transmit),
             }
         }
-        let due = state.chat.next_wake();
-        let sooner = match (due, state.ticker_sleeps_until) {
+        let sooner = match (state.chat.next_wake(), state.ticker_sleeps_until) {
             (Some(due), Some(until)) => due < until,
             (Some(_), None) => true,
             (None, _) => false,
@@ -277,15 +261,31 @@ impl Shared {
         if sooner {
             self.earlier.notify_one();
         }
+        errands
     }
 
-    fn submit(&self, transmit: Transmit) -> Option<Sent> {
-        let Transmit { job, to, fallback, form, message, deadline } = transmit;
-        let deadline = deadline.map(|at| self.began + at.0);
-        let errand = Errand { id: job.0, to, fallback, form, message, deadline };
-        match self.dialler.get().map(|dialler| dialler.submit(errand)) {
-            Some(Ok(())) => None,
-            _ => Some(Sent { job, to, fate: Fate::Failed(Failure::NoResources), parts: (0, 1) }),
+    /// Hands errands to the dialler, without the lock. What it does not take has failed.
+    fn submit(&self, errands: Vec<Transmit>) {
+        let mut errands = VecDeque::from(errands);
+        while let Some(Transmit { job, to, fallback, form, message, deadline }) = errands.pop_front() {
+            let deadline = deadline.map(|at| self.began + at.0);
+            let errand = Errand { id: job.0, to, fallback, form, message, deadline };
+            if matches!(self.dialler.get().map(|dialler| dialler.submit(errand)), Some(Ok(()))) {
+                continue;
+            }
+            let sent = Sent { job, to, fate: Fate::Failed(Failure::NoResources), parts: (0, 1) };
+            let mut state = self.state.lock();
+            let now = self.now();
+            let actions = state.chat.sent(sent, now);
+            errands.extend(self.tell(&mut state, actions));
+        }
+    }
+
+    /// Remembers an IP with our port as ours if it is this machine's. The test is a bind, so it is made without the
+    /// lock; it happens once for each such address.
+    fn learn_if_own(&self, ip: Ipv4Addr, port: u16) {
+        if port == self.port && self.state.lock().chat.may_be_own(ip, port) && net::is_local(ip) {
+            self.state.lock().chat.learn_own_ip(ip);
         }
     }
 
@@ -304,7 +304,8 @@ impl Shared {
             match state.chat.next_wake() {
                 Some(due) if due <= now => {
                     let actions = state.chat.tick(now);
-                    self.perform(&mut state, actions, now);
+                    let errands = self.tell(&mut state, actions);
+                    MutexGuard::unlocked(&mut state, || self.submit(errands));
                 }
                 due => {
                     state.ticker_sleeps_until = due;
@@ -341,15 +342,13 @@ impl Recipient for Inbox {
         #[cfg(debug_assertions)]
         panic_if_asked(&decoded);
         let source = Source(source);
+        for message in &decoded {
+            if let Decoded::Message(message) = message {
+                shared.learn_if_own(source.0, message.claimed.port);
+            }
+        }
         let answer = shared.with_chat(|chat, now| {
             chat.learn_own_ip(local);
-            for message in &decoded {
-                if let Decoded::Message(message) = message
-                    && message.claimed.ip == source.0
-                {
-                    learn_if_own(chat, source.0, message.claimed.port);
-                }
-            }
             chat.received(Received { source, decoded, cut }, now)
         });
         Reply::Answer(match answer {

@@ -117,7 +117,10 @@ fn done(deed: Deed, who: &Who, fate: &Fate, parts: (usize, usize)) -> String {
             if parts.1 > 1 { format!("{how}, in {} messages.", parts.1) } else { format!("{how}.") }
         }
         (Deed::Send, Fate::Unanswered | Fate::Broken) => {
-            format!("Sent{} to {who}, but {why}: whether it was read is unknown.", part_words(parts, 1))
+            format!(
+                "Sent{} to {who}, but {why}: whether it was read is unknown, and it is not sent again.",
+                part_words(parts, 1)
+            )
         }
         (Deed::Send, _) if parts.0 > 0 => format!("Sent only{} to {who}: {why}.", part_words(parts, 0)),
         (Deed::Send, _) => format!("Not sent to {who}: {why}."),
@@ -215,7 +218,7 @@ mod tests {
             (
                 Fate::Unanswered,
                 (0, 1),
-                "Sent to Bob (127.0.0.1:5001), but no reaction within 1 s: whether it was read is unknown.",
+                "Sent to Bob (127.0.0.1:5001), but no reaction within 1 s: whether it was read is unknown, and it is not sent again.",
             ),
             (
                 failed(Failure::Refused),
