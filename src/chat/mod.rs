@@ -200,6 +200,7 @@ impl Chat {
         });
         if let Some(Some(who)) = news {
             self.tell(Event::Came(who));
+            self.met(addr);
         }
     }
 

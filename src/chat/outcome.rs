@@ -86,16 +86,28 @@ impl Chat {
     /// Takes a peer off the lists that wait for it, unless it refused and has to be asked again.
     fn checked(&mut self, addr: PeerAddr, fate: &Fate) {
         let unasked = matches!(fate, Fate::Failed(Failure::NoResources | Failure::Cancelled));
-        let doubtful = self.table.peer(addr).is_some_and(|peer| peer.life.is_doubtful());
+        let peer = self.table.peer(addr);
+        let doubtful = peer.is_some_and(|peer| peer.life.is_doubtful());
+        // One that is there is met when its name is known, for whoever comes next may use it.
+        let to_be_met = peer.is_some_and(|peer| peer.is_there() && !peer.told);
         for op in self.ops.values_mut() {
-            match op {
-                Op::List { waiting, .. } if !doubtful && !unasked => {
-                    waiting.remove(&addr);
-                }
-                Op::Start { waiting, .. } => {
-                    waiting.remove(&addr);
-                }
-                _ => {}
+            if let Op::List { waiting, .. } = op
+                && !doubtful
+                && !unasked
+            {
+                waiting.remove(&addr);
+            }
+        }
+        if !to_be_met {
+            self.met(addr);
+        }
+    }
+
+    /// A static peer is there and the user has been told so, or it is not there: its first dialling is over.
+    pub(super) fn met(&mut self, addr: PeerAddr) {
+        for op in self.ops.values_mut() {
+            if let Op::Start { waiting, .. } = op {
+                waiting.remove(&addr);
             }
         }
     }

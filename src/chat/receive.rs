@@ -47,6 +47,7 @@ impl Chat {
                 }
             }
         }
+        self.settle_watches(now);
         let answer = match answer {
             Answer::Connected => Answer::Connected,
             _ if all_taken && !cut => Answer::Receipt,

@@ -320,6 +320,17 @@ fn a_peer_whose_name_never_comes_is_announced_without_it() {
 }
 
 #[test]
+fn the_first_dialling_is_over_when_everybody_is_met_by_name_or_missing() {
+    let mut story = Story::new().with_static(&[5001, 5002]);
+    story.refused(5002);
+    story.ends(5001, &Fate::Delivered);
+    assert_eq!(story.told(), []);
+    story.gets(5001, Body::ConnectAck);
+    let dialled = Event::Dialled { total: 2, connected: 1 };
+    assert_eq!(story.told(), [Event::Came(bob(5001)), dialled, Event::Settled(OpId(1))]);
+}
+
+#[test]
 fn a_list_waits_for_the_second_refusal_and_never_longer_than_two_seconds() {
     let mut story = Story::new();
     for port in [5001, 5002, 5003] {
