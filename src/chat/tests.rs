@@ -125,6 +125,10 @@ fn bob(port: u16) -> Who {
     Who { name: Some(PeerName::new("Bob")), addr: at(port), claimed: None }
 }
 
+fn dialled(total: usize, connected: usize) -> Event {
+    Event::Dialled { total, connected }
+}
+
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
@@ -296,7 +300,7 @@ fn the_user_is_told_once_that_a_peer_is_there_and_once_that_it_is_gone() {
     assert!(!story.told().iter().any(|event| matches!(event, Event::Came(_))));
     story.gets(5001, Body::ConnectAck);
     story.gets(5001, Body::ConnectAck);
-    assert_eq!(story.told(), [Event::Came(bob(5001))]);
+    assert_eq!(story.told(), [Event::Came(bob(5001)), dialled(1, 1), Event::Settled(OpId(1))]);
     for _ in 0..3 {
         story.later(seconds(16));
         story.refused(5001);
@@ -316,7 +320,7 @@ fn a_peer_whose_name_never_comes_is_announced_without_it() {
     story.told();
     story.later(seconds(1));
     let who = Who { name: None, addr: at(5001), claimed: None };
-    assert_eq!(story.told(), [Event::Came(who)]);
+    assert_eq!(story.told(), [Event::Came(who), dialled(1, 1), Event::Settled(OpId(1))]);
 }
 
 #[test]
@@ -326,8 +330,7 @@ fn the_first_dialling_is_over_when_everybody_is_met_by_name_or_missing() {
     story.ends(5001, &Fate::Delivered);
     assert_eq!(story.told(), []);
     story.gets(5001, Body::ConnectAck);
-    let dialled = Event::Dialled { total: 2, connected: 1 };
-    assert_eq!(story.told(), [Event::Came(bob(5001)), dialled, Event::Settled(OpId(1))]);
+    assert_eq!(story.told(), [Event::Came(bob(5001)), dialled(2, 1), Event::Settled(OpId(1))]);
 }
 
 #[test]
