@@ -31,16 +31,16 @@ impl Chat {
     pub fn received(&mut self, received: Received, now: Time) -> (Answer, Vec<Action>) {
         let Received { source, decoded, cut } = received;
         let count = decoded.len();
-        let mut answer = Answer::Nothing;
-        let mut all_taken = count > 0;
+        let mut connected = false;
+        let mut all_taken = count > 0 && !cut;
         for (index, piece) in decoded.into_iter().enumerate() {
-            let cut = cut && index + 1 == count;
             match piece {
-                Decoded::Message(message) => match self.message(source, message, cut, now) {
-                    Answer::Nothing => all_taken = false,
-                    Answer::Receipt => answer = if count == 1 { Answer::Receipt } else { answer },
-                    Answer::Connected => answer = Answer::Connected,
-                },
+                Decoded::Message(message) => {
+                    let cut = cut && index + 1 == count;
+                    let answer = self.message(source, message, cut, now);
+                    connected |= answer == Answer::Connected;
+                    all_taken &= answer != Answer::Nothing;
+                }
                 Decoded::Unreadable(what) => {
                     all_taken = false;
                     self.tell(Event::Unreadable { source, what });
@@ -48,10 +48,10 @@ impl Chat {
             }
         }
         self.settle_watches(now);
-        let answer = match answer {
-            Answer::Connected => Answer::Connected,
-            _ if all_taken && !cut => Answer::Receipt,
-            _ => Answer::Nothing,
+        let answer = match (connected, all_taken) {
+            (true, _) => Answer::Connected,
+            (false, true) => Answer::Receipt,
+            (false, false) => Answer::Nothing,
         };
         (answer, self.done())
     }

@@ -1,18 +1,20 @@
 //! The person's side: what they type, what they read.
 //!
 //! In scope: the menu, the edited line, the words for every event, the screen. Out of scope: what follows from a choice;
-//! that is the node's, by way of the application. `menu`, `editor`, `words` and `list` are pure.
+//! that is the node's, by way of the application. `menu`, `people`, `editor`, `words` and `list` are pure.
 
 mod editor;
 mod input;
 mod list;
 mod menu;
+mod people;
 mod screen;
 mod words;
 
 pub use editor::{Editor, Key, MAX_LINE_BYTES, Typed};
 pub use input::{Input, read_keys, read_lines};
 pub use list::peer_list;
-pub use menu::{Act, Directory, Menu, Turn};
+pub use menu::{Act, Menu, Turn};
+pub use people::Directory;
 pub use screen::{Screen, restore_terminal};
 pub use words::{fate_words, lines};

@@ -1,0 +1,130 @@
+//! What the user's commands do.
+
+use super::*;
+
+#[test]
+fn a_peer_that_listens_at_another_loopback_address_than_it_dials_from_is_found_there() {
+    let elsewhere = Ipv4Addr::new(127, 0, 1, 1);
+    let claimed = Claimed { ip: elsewhere, port: 5001 };
+    let real = PeerAddr::new(elsewhere, 5001).unwrap();
+    let mut story = Story::new();
+    story.gets_from(HERE, claimed, Form::Standard, Body::Connect);
+    let ack = story.under_way.iter().find(|t| t.message == Outgoing::ConnectAck).unwrap().clone();
+    assert_eq!((ack.to, ack.fallback), (at(5001), Some(real)));
+    let actions =
+        story.chat.sent(Sent { job: ack.job, to: real, fate: Fate::HandedOver, parts: (1, 1) }, story.now);
+    story.perform(actions);
+    assert_eq!(story.chat.rows(story.now)[0].addr, real);
+    // It goes on speaking from where it did, and is still the same peer.
+    story.gets_from(HERE, claimed, Form::Standard, Body::Exit);
+    let rows = story.chat.rows(story.now);
+    assert_eq!((rows.len(), rows[0].state), (1, State::Gone));
+}
+
+#[test]
+fn a_list_waits_for_the_second_refusal_and_never_longer_than_two_seconds() {
+    let mut story = Story::new();
+    for port in [5001, 5002, 5003] {
+        story.gets(port, Body::Connect);
+        story.ends(port, &Fate::Delivered);
+    }
+    story.later(seconds(5));
+    let began = story.now;
+    let op = story.does(Command::List);
+    story.told();
+    story.ends(5001, &Fate::HandedOver);
+    story.refused(5002);
+    story.later(seconds(1));
+    assert_eq!(story.told(), []);
+    story.refused(5002);
+    story.told();
+    story.later(seconds(1));
+    assert!(story.now.since(began) <= seconds(2));
+    let told = story.told();
+    let [Event::Listed { rows, unasked }, Event::Settled(settled)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((*unasked, *settled), (1, op));
+    let states: Vec<State> = rows.iter().map(|row| row.state).collect();
+    assert_eq!(states, [State::Connected, State::Gone, State::Connected]);
+}
+
+#[test]
+fn a_text_to_all_goes_to_those_that_are_there() {
+    let mut story = Story::new();
+    for port in [5001, 5002] {
+        story.gets(port, Body::Connect);
+        story.ends(port, &Fate::Delivered);
+    }
+    story.gets(5002, Body::Exit);
+    story.told();
+    let op = story.says(Target::All, "hi");
+    assert_eq!(story.dials(5001), [Outgoing::Text(["hi".to_owned()].into())]);
+    assert_eq!(story.dials(5002), []);
+    story.ends(5001, &Fate::Delivered);
+    let fate = Fate::Delivered;
+    let done = Event::Done { op, deed: Deed::Send, who: bob(5001), fate, parts: (1, 1), total: 1 };
+    assert_eq!(story.told(), [done, Event::Settled(op)]);
+}
+
+#[test]
+fn a_text_to_nobody_is_said_to_be() {
+    let mut story = Story::new();
+    let op = story.says(Target::All, "hi");
+    assert_eq!(story.told(), [Event::Nobody(Deed::Send), Event::Settled(op)]);
+}
+
+#[test]
+fn a_stranger_that_took_a_text_is_known_from_then_on_and_one_that_refused_is_not() {
+    let mut story = Story::new();
+    story.says(these(5001), "hi");
+    story.ends(5001, &Fate::HandedOver);
+    story.says(these(5002), "hi");
+    story.refused(5002);
+    let rows = story.chat.rows(story.now);
+    assert_eq!((rows.len(), rows[0].known, rows[0].state), (1, Known::SentTo, State::Active));
+}
+
+#[test]
+fn connect_request_goes_only_to_who_is_certainly_not_smart_cookies() {
+    let mut story = Story::new();
+    story.gets(5001, text("hi"));
+    story.gets(5002, Body::Connect);
+    let words = "about CONNECT_REQUEST";
+    story.told();
+    story.says(these(5001), words);
+    assert!(matches!(story.told()[..], [Event::NotSent { why: Unsendable::CommandWord(_), .. }, _]));
+    story.says(these(5002), words);
+    assert!(story.dials(5002).contains(&Outgoing::Text([words.to_owned()].into())));
+}
+
+#[test]
+fn texts_that_wait_for_one_peer_are_bounded_and_the_user_is_told() {
+    let mut story = Story::new();
+    story.gets(5001, Body::Connect);
+    story.told();
+    for _ in 0..MAX_TEXTS_WAITING {
+        story.says(these(5001), "hi");
+    }
+    assert_eq!(story.told(), []);
+    story.says(these(5001), "one more");
+    assert!(matches!(story.told()[..], [Event::NotSent { why: Unsendable::TooManyWaiting, .. }, _]));
+}
+
+#[test]
+fn leaving_tells_everybody_who_is_there_and_dials_nobody_after_that() {
+    let mut story = Story::new().with_static(&[5001, 5002]);
+    story.ends(5001, &Fate::Delivered);
+    story.refused(5002);
+    story.gets(5003, Body::Connect);
+    story.ends(5003, &Fate::Delivered);
+    story.told();
+    let op = story.does(Command::Leave);
+    assert_eq!(story.dials(5001), [Outgoing::Exit]);
+    assert_eq!(story.dials(5002), []);
+    assert_eq!(story.dials(5003), [Outgoing::Exit]);
+    assert!(story.under_way.iter().all(|transmit| transmit.deadline.is_some()));
+    story.ends(5001, &Fate::HandedOver);
+    story.ends(5003, &Fate::Unanswered);
+    assert_eq!(story.told(), [Event::Settled(op)]);
+    story.later(seconds(100));
+    assert!(story.under_way.is_empty());
+}

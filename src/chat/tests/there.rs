@@ -1,0 +1,123 @@
+//! Who is there, who is told so, and how many are looked for.
+
+use super::*;
+
+#[test]
+fn however_often_a_peer_connects_it_is_acknowledged_every_two_seconds_and_not_forgotten() {
+    let mut story = Story::new();
+    for _ in 0..100 {
+        story.gets(5001, Body::Connect);
+    }
+    let acks = |story: &Story| story.dials(5001).iter().filter(|m| **m == Outgoing::ConnectAck).count();
+    assert_eq!(acks(&story), 1);
+    story.ends(5001, &Fate::Delivered);
+    story.later(seconds(2));
+    assert_eq!(acks(&story), 1);
+    story.ends(5001, &Fate::Delivered);
+    story.later(seconds(10));
+    assert_eq!(acks(&story), 0);
+}
+
+#[test]
+fn a_peer_that_greets_like_hashpa_is_probed_with_ping() {
+    let mut story = Story::new();
+    story.gets(5001, Body::Greeting(Text::new("Hello, I am connecting!")));
+    story.later(seconds(0));
+    assert_eq!(story.dials(5001), [Outgoing::Ping]);
+}
+
+#[test]
+fn a_heard_peer_is_verified_at_once_and_then_left_in_peace() {
+    let mut story = Story::new();
+    story.gets(5001, text("hi"));
+    story.later(seconds(0));
+    assert_eq!(story.dials(5001), [Outgoing::Probe]);
+    story.ends(5001, &Fate::HandedOver);
+    story.later(seconds(14));
+    assert_eq!(story.dials(5001), []);
+    story.later(seconds(1));
+    assert_eq!(story.dials(5001), [Outgoing::Probe]);
+}
+
+#[test]
+fn the_user_is_told_once_that_a_peer_is_there_and_once_that_it_is_gone() {
+    let mut story = Story::new().with_static(&[5001]);
+    story.ends(5001, &Fate::Delivered);
+    // Its name is on its way.
+    assert!(!story.told().iter().any(|event| matches!(event, Event::Came(_))));
+    story.gets(5001, Body::ConnectAck);
+    story.gets(5001, Body::ConnectAck);
+    assert_eq!(story.told(), [Event::Came(bob(5001)), dialled(1, 1), Event::Settled(OpId(1))]);
+    for _ in 0..3 {
+        story.later(seconds(16));
+        story.refused(5001);
+        story.later(seconds(1));
+        story.refused(5001);
+    }
+    assert_eq!(story.told(), [Event::Went(bob(5001), Why::Refused)]);
+    story.gets(5001, text("back"));
+    let back = Event::Message { from: bob(5001), text: Text::new("back"), cut: false };
+    assert_eq!(story.told(), [Event::Came(bob(5001)), back]);
+}
+
+#[test]
+fn a_peer_whose_name_never_comes_is_announced_without_it() {
+    let mut story = Story::new().with_static(&[5001]);
+    story.ends(5001, &Fate::HandedOver);
+    story.told();
+    story.later(seconds(1));
+    let who = Who { name: None, addr: at(5001), claimed: None };
+    assert_eq!(story.told(), [Event::Came(who), dialled(1, 1), Event::Settled(OpId(1))]);
+}
+
+#[test]
+fn the_first_dialling_is_over_when_everybody_is_met_by_name_or_missing() {
+    let mut story = Story::new().with_static(&[5001, 5002]);
+    story.refused(5002);
+    story.ends(5001, &Fate::Delivered);
+    assert_eq!(story.told(), []);
+    story.gets(5001, Body::ConnectAck);
+    assert_eq!(story.told(), [Event::Came(bob(5001)), dialled(2, 1), Event::Settled(OpId(1))]);
+}
+
+#[test]
+fn invented_peers_fill_no_more_than_the_table_and_displace_no_static_peer() {
+    let mut story = Story::new().with_static(&[5001]);
+    story.refused(5001);
+    let mut source = 0x0a00_0000;
+    for _ in 0..MAX_PEERS + 50 {
+        source += 1;
+        let ip = Ipv4Addr::from_bits(source);
+        story.gets_from(ip, Claimed { ip, port: 6000 }, Form::Standard, text("hi"));
+        story.told.clear();
+        story.under_way.clear();
+    }
+    assert_eq!(story.chat.rows(story.now).len(), MAX_PEERS);
+    assert_eq!(story.state(5001), Some(State::Gone));
+    assert_eq!(story.chat.table.len(), MAX_PEERS);
+}
+
+#[test]
+fn looks_at_invented_peers_are_bounded_and_none_is_forgotten() {
+    let mut story = Story::new();
+    for port in 6000..6300 {
+        story.gets(port, text("hi"));
+    }
+    let mut looked = 0;
+    for _ in 0..100 {
+        story.later(Duration::from_millis(200));
+        let under_way = story.under_way.len();
+        assert!(under_way <= 64, "{under_way} at once");
+        looked += under_way;
+        for Transmit { job, to, .. } in std::mem::take(&mut story.under_way) {
+            let fate = Fate::HandedOver;
+            let actions = story.chat.sent(Sent { job, to, fate, parts: (1, 1) }, story.now);
+            story.perform(actions);
+        }
+        if looked >= 300 {
+            break;
+        }
+    }
+    assert_eq!(looked, 300);
+    assert!(story.chat.table.rows().all(|peer| peer.life.is_proven()));
+}

@@ -1,0 +1,106 @@
+//! Who is believed, and what is answered.
+
+use super::*;
+
+#[test]
+fn a_connect_is_acknowledged_and_an_acknowledgement_is_not() {
+    let mut story = Story::new();
+    assert_eq!(story.gets(5001, Body::Connect), Answer::Receipt);
+    assert!(story.dials(5001).contains(&Outgoing::ConnectAck));
+    story.ends(5001, &Fate::Delivered);
+    assert_eq!(story.state(5001), Some(State::Connected));
+    assert_eq!(story.gets(5001, Body::ConnectAck), Answer::Receipt);
+    assert!(!story.dials(5001).contains(&Outgoing::ConnectAck));
+}
+
+#[test]
+fn an_acknowledgement_has_the_form_of_the_asker() {
+    let mut story = Story::new();
+    story.gets_from(HERE, Claimed { ip: HERE, port: 5001 }, Form::R3, Body::Connect);
+    let ack = story.under_way.iter().find(|transmit| transmit.message == Outgoing::ConnectAck).unwrap();
+    assert_eq!(ack.form, Form::R3);
+}
+
+#[test]
+fn a_connect_request_is_answered_on_its_connection_and_remembered_as_smart_cookies() {
+    let mut story = Story::new();
+    let claimed = Claimed { ip: HERE, port: 5001 };
+    assert_eq!(story.gets_from(HERE, claimed, Form::TwoField, Body::ConnectRequest), Answer::Connected);
+    story.gets(5001, text("a text in the standard form"));
+    story.ends(5001, &Fate::Delivered);
+    story.does(Command::Disconnect(these(5001)));
+    let goodbye = story.under_way.last().unwrap();
+    assert_eq!((goodbye.form, &goodbye.message), (Form::TwoField, &Outgoing::Exit));
+}
+
+#[test]
+fn a_ping_makes_nobody_known() {
+    let mut story = Story::new();
+    assert_eq!(story.gets(5000, Body::Ping), Answer::Receipt);
+    assert_eq!(story.gets(5001, Body::Ping), Answer::Receipt);
+    assert_eq!(story.chat.rows(story.now), []);
+    assert_eq!(story.told(), []);
+}
+
+#[test]
+fn our_own_address_is_never_added_and_whoever_claims_it_is_not_taken() {
+    let mut story = Story::new().with_static(&[5000, 5001]);
+    assert_eq!(story.state(5000), None);
+    assert_eq!(story.gets(5000, Body::Connect), Answer::Nothing);
+    assert_eq!(story.gets(5000, text("I am you")), Answer::Nothing);
+    assert!(matches!(story.told()[..], [Event::Impostor { .. }]));
+    story.chat.learn_own_ip(LAN);
+    story.gets_from(LAN, Claimed { ip: LAN, port: 5000 }, Form::Standard, Body::Connect);
+    assert_eq!(story.state(5000), None);
+    let op = story.says(these(5000), "me");
+    let who = Who { name: None, addr: at(5000), claimed: None };
+    assert_eq!(story.told(), [Event::NotSent { op, who, why: Unsendable::Ourselves }, Event::Settled(op)]);
+}
+
+#[test]
+fn a_goodbye_counts_only_from_where_the_peer_is() {
+    let mut story = Story::new();
+    story.gets(5001, Body::Connect);
+    story.ends(5001, &Fate::Delivered);
+    story.gets_from(LAN, Claimed { ip: HERE, port: 5001 }, Form::Standard, Body::Exit);
+    assert_eq!(story.state(5001), Some(State::Connected));
+    assert_eq!(story.chat.rows(story.now).len(), 1);
+    story.told();
+    story.gets(5001, Body::Exit);
+    assert_eq!(story.state(5001), Some(State::Gone));
+    assert_eq!(story.told(), [Event::Went(bob(5001), Why::SaidExit)]);
+}
+
+#[test]
+fn a_claim_from_elsewhere_is_replaced_by_the_source() {
+    let mut story = Story::new();
+    for ip in [HERE, Ipv4Addr::UNSPECIFIED, Ipv4Addr::new(10, 0, 0, 9)] {
+        story.gets_from(LAN, Claimed { ip, port: 5001 }, Form::Standard, Body::Connect);
+    }
+    let addrs: Vec<PeerAddr> = story.chat.rows(story.now).iter().map(|row| row.addr).collect();
+    assert_eq!(addrs, [PeerAddr::new(LAN, 5001).unwrap()]);
+    assert!(story.under_way.iter().all(|transmit| transmit.to.ip() == LAN && transmit.fallback.is_none()));
+}
+
+#[test]
+fn what_is_no_message_gets_no_receipt_and_a_connection_one_receipt_for_all() {
+    let mut story = Story::new();
+    let message = |what: &str| {
+        let claimed = Claimed { ip: HERE, port: 5001 };
+        let name = Some(PeerName::new("Bob"));
+        Decoded::Message(Plain { claimed, form: Form::Standard, name, body: text(what) })
+    };
+    let junk = Decoded::Unreadable(Unreadable { fault: Fault::NoAddress, text: Text::new("junk") });
+    for (decoded, cut, answer) in [
+        (vec![], false, Answer::Nothing),
+        (vec![message("one"), message("two")], false, Answer::Receipt),
+        (vec![message("one"), message("two")], true, Answer::Nothing),
+        (vec![message("one"), junk.clone()], false, Answer::Nothing),
+        (vec![junk], false, Answer::Nothing),
+    ] {
+        let received = Received { source: Source(HERE), decoded, cut };
+        let (answered, actions) = story.chat.received(received, story.now);
+        story.perform(actions);
+        assert_eq!(answered, answer);
+    }
+}
