@@ -3,9 +3,15 @@
 //! Every scenario builds its peers with [`support`], on ports that the system chooses, in a directory of its own, and
 //! waits for what shall happen with a deadline. The programs of old are played by [`legacy`].
 
+mod ending;
+mod flood;
+mod hostile;
 mod house;
 mod legacy;
 mod legacy_selftest;
+mod receipts;
+mod starting;
+mod static_peers;
 mod support;
 mod talking;
 mod vectors;

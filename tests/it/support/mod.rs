@@ -1,22 +1,56 @@
 //! Builds scenarios: peers that are real processes, and what a person or a stranger on the network does to them.
 
+mod harmless;
 mod peer;
+mod target;
+mod unread;
 
-use std::io::{Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::ops::Range;
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
-pub(crate) use peer::Peer;
+pub(crate) use harmless::assert_harmless;
+pub(crate) use peer::{Builder, Peer};
+pub(crate) use target::{MALLORY, Target};
+pub(crate) use unread::Unread;
 
 /// How long anything may take that shall happen. Far more than it does, so that a busy machine fails no test.
 pub(crate) const SOON: Duration = Duration::from_secs(15);
 
-/// An address at which nobody listens.
+/// Ports for the tests themselves, which the system gives to nobody who asks for any: the first that it does give are
+/// 32,768 on Linux and 49,152 elsewhere.
+struct Ports {
+    range: Range<u16>,
+    taken: AtomicU32,
+}
+
+impl Ports {
+    const fn new(range: Range<u16>) -> Self {
+        Self { range, taken: AtomicU32::new(0) }
+    }
+
+    /// The next one. Test processes that run at the same time begin at different ports.
+    fn take(&self) -> u16 {
+        let count = u32::from(self.range.end - self.range.start);
+        let taken = self.taken.fetch_add(1, Ordering::Relaxed).wrapping_add(process::id().wrapping_mul(101));
+        self.range.start + u16::try_from(taken % count).expect("less than the count")
+    }
+}
+
+/// An address at which nobody listens, and which stays free for whoever shall listen there later.
 pub(crate) fn nobody() -> SocketAddrV4 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    v4(listener.local_addr().expect("bound"))
+    static NEXT: Ports = Ports::new(21_000..32_000);
+    loop {
+        let port = NEXT.take();
+        if TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok() {
+            return SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+        }
+    }
 }
 
 /// Sends `bytes` as a legacy program does, one connection, one write, and returns what was answered before the other
@@ -38,13 +72,58 @@ pub(crate) fn send_raw_from(source: Ipv4Addr, to: SocketAddrV4, bytes: &[u8]) ->
 
 /// A connection from `source`, with bounded reads and writes.
 pub(crate) fn dial_from(source: Ipv4Addr, to: SocketAddrV4) -> TcpStream {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    socket.bind(&SocketAddrV4::new(source, 0).into()).expect("a loopback address");
-    socket.connect_timeout(&to.into(), SOON).expect("the peer accepts");
-    let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(SOON)).expect("a timeout");
-    stream.set_write_timeout(Some(SOON)).expect("a timeout");
-    stream
+    try_dial_from(source, to).expect("the peer accepts")
+}
+
+/// The same where the peer may be gone. It is made from ports of our own: ten thousand that the system chose would be in
+/// the way of peers that come back to the port they had, for a minute after they are closed.
+pub(crate) fn try_dial_from(source: Ipv4Addr, to: SocketAddrV4) -> io::Result<TcpStream> {
+    static NEXT: Ports = Ports::new(10_000..20_000);
+    loop {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        let dialled = socket
+            .bind(&SocketAddrV4::new(source, NEXT.take()).into())
+            .and_then(|()| socket.connect_timeout(&to.into(), SOON));
+        match dialled {
+            Ok(()) => {
+                let stream = TcpStream::from(socket);
+                stream.set_read_timeout(Some(SOON))?;
+                stream.set_write_timeout(Some(SOON))?;
+                return Ok(stream);
+            }
+            // The port is taken, or was used for the same connection before.
+            Err(error) if matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::AddrNotAvailable) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The first connection to `listener` that says anything, and where it came from.
+pub(crate) fn hear(listener: &TcpListener) -> (String, Ipv4Addr) {
+    SockRef::from(listener).set_read_timeout(Some(SOON)).expect("a timeout");
+    loop {
+        let (mut stream, source) = listener.accept().expect("somebody dials");
+        stream.set_read_timeout(Some(SOON)).expect("a timeout");
+        let mut said = String::new();
+        // Whoever says nothing only looks whether anybody is there.
+        if stream.read_to_string(&mut said).expect("UTF-8, and then the end") > 0 {
+            return (said, *v4(source).ip());
+        }
+    }
+}
+
+/// Starts a peer that must not start, and returns what it says about that: nothing but an error.
+pub(crate) fn refused(peer: Builder) -> String {
+    let mut peer = peer.start_without_waiting();
+    // If it starts after all, it ends as well.
+    peer.ends_input();
+    let status = peer.ends();
+    assert_eq!(peer.printed(), [""; 0]);
+    let errors = peer.errors();
+    assert_eq!(status.code(), Some(2), "{errors}");
+    assert_harmless(errors.lines());
+    errors
 }
 
 /// The IPv4 address that `addr` is.

@@ -4,10 +4,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::SOON;
@@ -16,7 +18,8 @@ use super::SOON;
 pub(crate) struct Builder {
     name: String,
     args: Vec<String>,
-    peers_toml: Option<String>,
+    any_port: bool,
+    files: Vec<(String, Vec<u8>)>,
     env: Vec<(String, String)>,
 }
 
@@ -58,22 +61,35 @@ impl Builder {
         self.arg("--port").arg(port)
     }
 
+    /// Is not told on the command line where to listen.
+    pub(crate) fn without_port(mut self) -> Self {
+        self.any_port = false;
+        self
+    }
+
     /// Dials this address from the start.
     pub(crate) fn knows(self, addr: SocketAddrV4) -> Self {
         self.arg("--peer").arg(addr)
     }
 
     /// Finds this peers.toml in its working directory.
-    pub(crate) fn peers_toml(mut self, text: &str) -> Self {
-        self.peers_toml = Some(text.to_owned());
+    pub(crate) fn peers_toml(self, text: &str) -> Self {
+        self.file("peers.toml", text)
+    }
+
+    /// Finds this file under its working directory, which is also its home and its configuration directory.
+    pub(crate) fn file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        self.files.push((path.to_owned(), content.as_ref().to_vec()));
         self
     }
 
     /// The command that starts it, in a directory of its own.
     pub(crate) fn command(&self) -> (Command, TempDir) {
         let dir = TempDir::new().expect("a temporary directory");
-        if let Some(text) = &self.peers_toml {
-            std::fs::write(dir.path().join("peers.toml"), text).expect("peers.toml written");
+        for (path, content) in &self.files {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder made");
+            std::fs::write(path, content).expect("a file written");
         }
         let mut command = Command::new(env!("CARGO_BIN_EXE_p2p-chat"));
         command.current_dir(dir.path()).env_clear();
@@ -84,9 +100,8 @@ impl Builder {
         if !self.name.is_empty() {
             command.args(["--name", &self.name]);
         }
-        if !self.args.iter().any(|arg| arg == "--port")
-            && !self.env.iter().any(|(name, _)| name == "P2P_CHAT_PORT")
-        {
+        let says_port = self.args.iter().any(|arg| arg == "--port");
+        if self.any_port && !says_port && !self.env.iter().any(|(name, _)| name == "P2P_CHAT_PORT") {
             command.args(["--port", "0"]);
         }
         command.args(&self.args);
@@ -125,7 +140,9 @@ fn collect(pipe: impl Read + Send + 'static) -> Arc<Printed> {
         let mut pipe = BufReader::new(pipe);
         let mut bytes = Vec::new();
         while pipe.read_until(b'\n', &mut bytes).is_ok_and(|count| count > 0) {
-            let line = String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned();
+            // Only the newline that ends it is taken off; what is no text stays recognisable, and is found harmful.
+            let line = String::from_utf8(bytes.strip_suffix(b"\n").unwrap_or(&bytes).to_vec())
+                .unwrap_or_else(|error| format!("\x1b no UTF-8: {:?}", error.into_bytes()));
             collected.state.lock().expect("not poisoned").0.push(line);
             collected.changed.notify_all();
             bytes.clear();
@@ -139,7 +156,13 @@ fn collect(pipe: impl Read + Send + 'static) -> Arc<Printed> {
 impl Peer {
     /// A peer called `name`, on any free port, that knows nobody.
     pub(crate) fn named(name: &str) -> Builder {
-        Builder { name: name.to_owned(), args: Vec::new(), peers_toml: None, env: Vec::new() }
+        Builder {
+            name: name.to_owned(),
+            args: Vec::new(),
+            any_port: true,
+            files: Vec::new(),
+            env: Vec::new(),
+        }
     }
 
     /// Where it is dialled.
@@ -157,7 +180,7 @@ impl Peer {
         self.dir.path().to_owned()
     }
 
-    /// Its process.
+    /// The number of its process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -221,7 +244,8 @@ impl Peer {
 
     /// Proves that it still answers: a stranger's message is shown and acknowledged.
     pub(crate) fn still_answers(&mut self) {
-        let word = format!("still-there-{}", self.seen);
+        static ASKED: AtomicUsize = AtomicUsize::new(0);
+        let word = format!("still-there-{}.", ASKED.fetch_add(1, Ordering::Relaxed));
         let bytes = format!("127.0.0.9:9999 Witness {word}");
         let answer = super::send_raw_from([127, 0, 0, 9].into(), self.addr(), bytes.as_bytes());
         assert_eq!(String::from_utf8_lossy(&answer), format!("[ACK] Message received from {}", self.port));
@@ -230,9 +254,29 @@ impl Peer {
 
     /// Resident memory in KiB, as Linux tells it.
     pub(crate) fn resident_kib(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    /// Threads, as Linux counts them.
+    pub(crate) fn threads(&self) -> u64 {
+        self.status("Threads:")
+    }
+
+    fn status(&self, field: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("Linux tells");
+        let line = status.lines().find(|line| line.starts_with(field)).expect("Linux tells");
         line.split_whitespace().nth(1).expect("a number").parse().expect("a number")
+    }
+
+    /// Open descriptors, as Linux lists them.
+    pub(crate) fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("it runs").count()
+    }
+
+    /// Asks it to end.
+    pub(crate) fn is_sent(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.pid()).expect("a process number"));
+        kill_process(pid.expect("a process number"), signal).expect("it runs");
     }
 
     /// Waits for it to end.

@@ -1,0 +1,121 @@
+//! The way out where nobody chooses Exit: signals, and a standard output that is gone.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::net::TcpListener;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::{Peer, SOON, Unread, send_raw, v4};
+
+/// The two seconds that leaving may take, and one for a machine that is busy with other tests.
+const LEAVING: Duration = Duration::from_secs(3);
+
+#[test]
+fn a_signal_ends_the_program_with_goodbyes_as_a_shell_would_say_it() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129), (Signal::INT, 130)] {
+        let mut alice = Peer::named("Alice").start();
+        let mut bob = Peer::named("Bob").knows(alice.addr()).start();
+        alice.sees(&format!("* {} is here.", bob.shown()));
+        bob.sees(&format!("* {} is here.", alice.shown()));
+        bob.is_sent(signal);
+        assert_eq!(bob.ends_within(LEAVING).code(), Some(code));
+        bob.has_seen("Saying goodbye to 1 peer.");
+        assert_eq!(bob.errors(), "");
+        alice.sees(&format!("* {} has left.", bob.shown()));
+    }
+}
+
+#[test]
+fn a_signal_ends_a_program_that_knows_nobody() {
+    let mut alice = Peer::named("Alice").start();
+    alice.is_sent(Signal::TERM);
+    assert_eq!(alice.ends_within(LEAVING).code(), Some(143));
+}
+
+/// Alice, who knows somebody that accepts and never closes, and whoever that is.
+fn alice_and_a_stuck_peer() -> (Peer, TcpListener) {
+    let mut alice = Peer::named("Alice").start();
+    let stuck = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let addr = v4(stuck.local_addr().expect("bound"));
+    send_raw(alice.addr(), format!("{addr} Stuck hello").as_bytes());
+    alice.sees(": hello");
+    (alice, stuck)
+}
+
+#[test]
+fn a_signal_waits_for_nobody_who_does_not_answer() {
+    let (mut alice, _stuck) = alice_and_a_stuck_peer();
+    alice.is_sent(Signal::TERM);
+    assert_eq!(alice.ends_within(LEAVING).code(), Some(143));
+}
+
+#[test]
+fn a_second_signal_ends_the_goodbyes_at_once() {
+    let (mut alice, _stuck) = alice_and_a_stuck_peer();
+    alice.types(&["0"]);
+    alice.sees("Saying goodbye to 1 peer.");
+    let begun = Instant::now();
+    alice.is_sent(Signal::INT);
+    alice.ends();
+    // Nobody who does not answer is given up earlier than this.
+    assert!(begun.elapsed() < Duration::from_millis(900), "it took {:?}", begun.elapsed());
+}
+
+#[test]
+fn a_standard_output_that_is_closed_from_the_start_ends_the_program() {
+    let mut bob = Unread::start(&Peer::named("Bob"), Stdio::piped());
+    bob.closes_output();
+    assert!(!bob.status_within(SOON).expect("it ends by itself").success());
+}
+
+#[test]
+fn a_standard_output_that_is_closed_later_ends_the_program_with_goodbyes() {
+    let mut alice = Peer::named("Alice").start();
+    let mut bob = Unread::start(&Peer::named("Bob").knows(alice.addr()), Stdio::piped());
+    alice.sees("Bob (");
+    // Bob has said all that he says by himself, so it is a message that shows him that nobody reads.
+    bob.prints("Choice [0-4]:");
+    bob.closes_output();
+    alice.says("bob", "is anybody reading?");
+    alice.sees("has left.");
+    assert!(!bob.status_within(SOON).expect("it ends by itself").success());
+}
+
+#[test]
+fn whoever_was_told_of_a_peer_with_nowhere_to_print_is_told_that_it_left() {
+    let mut alice = Peer::named("Alice").start();
+    for _ in 0..10 {
+        let full = File::create("/dev/full").expect("Linux has it");
+        let mut bob = Unread::start(&Peer::named("Bob").knows(alice.addr()), full.into());
+        assert!(!bob.status_within(SOON).expect("it ends by itself").success());
+    }
+    alice.still_answers();
+    let printed = alice.printed();
+    let who = |words: &str| -> HashSet<String> {
+        let lines = printed.iter().filter(|line| line.ends_with(words));
+        lines.map(|line| line[11..line.len() - words.len()].to_owned()).collect()
+    };
+    assert_eq!(who(" is here."), who(" has left."));
+}
+
+#[test]
+fn two_signals_end_even_a_program_whose_output_nobody_reads() {
+    let mut bob = Unread::start(&Peer::named("Bob"), Stdio::piped());
+    let addr = bob.listens();
+    // Far more than a pipe takes that nobody reads from.
+    let text = format!("127.0.0.1:9 Carol {}", "x".repeat(8_000));
+    for _ in 0..40 {
+        let answer = send_raw(addr, text.as_bytes());
+        assert!(answer.starts_with(b"[ACK] "), "{answer:?}");
+    }
+    bob.is_sent(Signal::TERM);
+    let status = bob.status_within(LEAVING).or_else(|| {
+        // Whoever asked once and sees nothing happen asks again.
+        bob.is_sent(Signal::TERM);
+        bob.status_within(LEAVING)
+    });
+    assert_eq!(status.expect("it ends").code(), Some(143));
+}

@@ -1,0 +1,286 @@
+//! Senders that never end, never begin, come by the thousand or break off: each is bounded, and delays nobody else.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use socket2::SockRef;
+
+use crate::support::{MALLORY, Peer, SOON, Target, dial_from, send_raw_from};
+
+/// What a person would still call at once, on a machine that is busy with other tests. It is far less than the five
+/// seconds that a silent connection may last, so nobody meeting it has waited for one.
+const PROMPT: Duration = Duration::from_secs(2);
+
+/// Bytes after which a sender gives up that wanted to send for ever.
+const ENDLESS: usize = 8 * 1024 * 1024;
+
+/// Connections held open at once in the worst scenario.
+const IDLE: usize = 2_000;
+
+const CUT: &str = " [cut: longer than 8192 bytes or too slow]";
+
+/// What `stream` is answered until the other side ends the connection, and how long that took.
+fn answer(stream: &mut TcpStream) -> (String, Duration) {
+    let begun = Instant::now();
+    let mut bytes = Vec::new();
+    if let Err(error) = stream.read_to_end(&mut bytes) {
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset, "the connection was never ended");
+    }
+    (String::from_utf8(bytes).expect("UTF-8"), begun.elapsed())
+}
+
+/// Lets this process hold a few thousand descriptors, where it may. Peers started before keep the usual limit.
+fn allow_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = u64::try_from(2 * IDLE).expect("small");
+    if limit.current.is_some_and(|current| current < wanted) {
+        let current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
+        setrlimit(Resource::Nofile, Rlimit { current, ..limit }).expect("up to the maximum it may be raised");
+    }
+}
+
+/// Sends the same for ever, or until the other side has had enough; says how much it took.
+fn send_endlessly(alice: &Target, beginning: &str) -> usize {
+    let mut stream = dial_from(MALLORY, alice.addr());
+    stream.write_all(beginning.as_bytes()).expect("room for a line");
+    let mut sent = 0;
+    while sent < ENDLESS {
+        match stream.write(&[b'x'; 16 * 1024]) {
+            Ok(count) => sent += count,
+            Err(_) => break,
+        }
+    }
+    sent
+}
+
+#[test]
+fn an_endless_line_is_cut_and_its_sender_is_stopped() {
+    let mut alice = Target::new();
+    let header = "127.0.0.66:9 Mallory ";
+    assert!(send_endlessly(&alice, header) < ENDLESS, "nobody stopped it");
+    alice.has_shown(&[format!("Mallory (127.0.0.66:9): {}{CUT}", "x".repeat(8_192 - header.len()))]);
+    assert!(send_endlessly(&alice, "") < ENDLESS, "nobody stopped it");
+    let why = "is no message, it does not begin with an address";
+    alice.has_shown(&[format!("* Something from 127.0.0.66 {why}: {}", "x".repeat(120))]);
+    thread::scope(|scope| {
+        for _ in 0..50 {
+            scope.spawn(|| send_endlessly(&alice, header));
+        }
+    });
+    assert_eq!(alice.shown().len(), 50);
+}
+
+#[test]
+fn one_byte_a_second_is_a_message_of_one_byte() {
+    let mut alice = Target::new();
+    let mut stream = dial_from(MALLORY, alice.addr());
+    stream.write_all(b"1").expect("room for a byte");
+    let (answered, waited) = answer(&mut stream);
+    assert_eq!(answered, "");
+    assert!(waited < PROMPT, "the next byte was waited for {waited:?}");
+    let why = "is no message, it does not begin with an address";
+    alice.has_shown(&[format!("* Something from 127.0.0.66 {why}: 1")]);
+}
+
+#[test]
+fn a_sender_just_fast_enough_never_to_be_silent_is_cut_in_the_end() {
+    let mut alice = Target::new();
+    let mut stream = dial_from(MALLORY, alice.addr());
+    stream.write_all(b"127.0.0.66:9 Mallory ").expect("room for a header");
+    stream.set_read_timeout(Some(Duration::from_millis(50))).expect("a timeout");
+    let begun = Instant::now();
+    let mut sent = 0;
+    // Waiting for the answer that must not come is the pause between two bytes.
+    while let Err(error) = stream.read(&mut [0; 64]) {
+        if error.kind() == ErrorKind::ConnectionReset || stream.write_all(b".").is_err() {
+            break;
+        }
+        sent += 1;
+        assert!(begun.elapsed() < SOON, "it was never cut");
+    }
+    let shown = alice.shown();
+    let [line] = &shown[..] else { panic!("{shown:?}") };
+    let dots = line.strip_prefix("Mallory (127.0.0.66:9): ").and_then(|line| line.strip_suffix(CUT));
+    assert!(dots.is_some_and(|dots| dots.len() <= sent && dots.bytes().all(|byte| byte == b'.')), "{line}");
+}
+
+#[test]
+fn a_connection_that_stays_silent_is_closed_without_a_word() {
+    let mut alice = Target::new();
+    let (answered, waited) = answer(&mut dial_from(MALLORY, alice.addr()));
+    assert_eq!(answered, "");
+    assert!(waited > Duration::from_secs(4), "an honest slow one had only {waited:?}");
+    alice.has_shown(&[""; 0]);
+}
+
+#[test]
+fn a_message_whose_sender_keeps_the_connection_open_is_shown_and_acknowledged_promptly() {
+    let mut alice = Target::new();
+    let mut stream = dial_from(MALLORY, alice.addr());
+    stream.write_all(b"127.0.0.66:9 Mallory I stay on the line").expect("room for a line");
+    let (answered, waited) = answer(&mut stream);
+    assert_eq!(answered, alice.receipt());
+    assert!(waited < PROMPT, "it took {waited:?}");
+    alice.has_shown(&["Mallory (127.0.0.66:9): I stay on the line"]);
+}
+
+#[test]
+fn the_first_half_of_a_header_before_a_silence_is_told_and_not_acknowledged() {
+    let mut alice = Target::new();
+    for (half, why) in [
+        ("127.0.0.66", "it does not begin with an address"),
+        ("127.0.0.66:9 Mal", "it has no text"),
+        ("127.0.0.66:9 Mallory ", "it has no text"),
+    ] {
+        let mut stream = dial_from(MALLORY, alice.addr());
+        stream.write_all(half.as_bytes()).expect("room for a line");
+        assert_eq!(answer(&mut stream).0, "", "{half}");
+        alice.has_shown(&[format!("* Something from 127.0.0.66 is no message, {why}: {}", half.trim())]);
+    }
+}
+
+#[test]
+fn a_message_in_pieces_is_one_message() {
+    let mut alice = Target::new();
+    let mut stream = dial_from(MALLORY, alice.addr());
+    stream.set_nodelay(true).expect("an option");
+    for byte in "127.0.0.66:9 Mallory gr\u{fc}\u{df}e".bytes() {
+        stream.write_all(&[byte]).expect("room for a byte");
+    }
+    stream.shutdown(Shutdown::Write).expect("it is open");
+    assert_eq!(answer(&mut stream).0, alice.receipt());
+    alice.has_shown(&["Mallory (127.0.0.66:9): gr\u{fc}\u{df}e"]);
+}
+
+/// Holds idle connections from `sources` addresses, and sees that everybody else is served meanwhile.
+fn hold_idle_connections(sources: usize) {
+    let mut alice = Target::new();
+    allow_descriptors();
+    let source = |number: usize| Ipv4Addr::new(127, 0, 66, u8::try_from(number % sources).expect("few"));
+    let idle: Vec<_> = (0..IDLE).map(|number| dial_from(source(number), alice.addr())).collect();
+    // From a stranger, and from one of those that hold the connections.
+    for speaker in [MALLORY, source(0)] {
+        let begun = Instant::now();
+        let text = format!("{speaker}:9 Carol let me in");
+        let answered = send_raw_from(speaker, alice.addr(), text.as_bytes());
+        let waited = begun.elapsed();
+        assert_eq!(answered, alice.receipt().as_bytes());
+        assert!(waited < PROMPT, "it took {waited:?}");
+        alice.has_shown(&[format!("Carol ({speaker}:9): let me in")]);
+    }
+    let (threads, descriptors) = (alice.peer.threads(), alice.peer.descriptors());
+    assert!(threads < 400 && descriptors < 400, "{threads} threads, {descriptors} descriptors");
+    drop(idle);
+    alice.has_shown(&[""; 0]);
+}
+
+#[test]
+fn two_thousand_idle_connections_of_one_machine_delay_nobody() {
+    hold_idle_connections(1);
+}
+
+#[test]
+fn two_thousand_idle_connections_of_many_machines_delay_nobody() {
+    hold_idle_connections(200);
+}
+
+#[test]
+fn five_hundred_invented_peers_are_listed_and_found_to_be_nowhere_in_time() {
+    let mut alice = Target::new();
+    // Ports that the system gives to nobody who asks for any.
+    let ports = 20_000..20_500;
+    let mut expected = Vec::new();
+    for port in ports {
+        assert_eq!(alice.answers(format!("127.0.0.66:{port} Nobody I am number {port}")), alice.receipt());
+        expected.push(format!("Nobody (127.0.0.66:{port}): I am number {port}"));
+    }
+    alice.has_shown(&expected);
+    let last = "127.0.0.66:20499".parse().expect("an address");
+    let begun = Instant::now();
+    let mut row = alice.peer.lists(last).expect("listed");
+    let waited = begun.elapsed();
+    assert!(waited < 2 * PROMPT, "the list took {waited:?}");
+    // A busy machine may not have found the time to ask them all, which the list then says.
+    while !row.contains("gone") {
+        alice.peer.sees("could not be asked in time");
+        assert!(begun.elapsed() < SOON, "{row}");
+        row = alice.peer.lists(last).expect("listed");
+    }
+    alice.peer.sees("Choice [0-4]:");
+    let sum = alice.peer.has_seen(" peers known, ");
+    assert!(sum.starts_with("501 peers known, "), "{sum}");
+    let shown = alice.shown();
+    assert!(!shown.iter().any(|line| line.starts_with("* ")), "nobody came and nobody went: {shown:?}");
+}
+
+#[test]
+fn a_connection_that_is_reset_harms_nobody_and_what_it_had_sent_is_shown() {
+    let mut alice = Target::new();
+    let reset = |bytes: &[u8]| {
+        let mut stream = dial_from(MALLORY, alice.addr());
+        SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("an option");
+        stream.write_all(bytes).expect("room for a line");
+    };
+    let mut expected = Vec::new();
+    for number in 0..50 {
+        reset(b"");
+        reset(format!("127.0.0.66:9 Mallory number {number}").as_bytes());
+        expected.push(format!("Mallory (127.0.0.66:9): number {number}"));
+    }
+    // Some are waited for by threads of their own, so they may be shown in another order.
+    for line in &expected {
+        alice.peer.has_seen(line);
+    }
+    let mut shown = alice.shown();
+    shown.sort();
+    expected.sort();
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn many_who_speak_at_once_are_each_shown_and_acknowledged_once() {
+    let mut alice = Target::new();
+    let receipt = alice.receipt();
+    thread::scope(|scope| {
+        for speaker in 0..20 {
+            let (alice, receipt) = (&alice, &receipt);
+            scope.spawn(move || {
+                for number in 0..25 {
+                    assert_eq!(alice.answers(format!("127.0.0.66:9 Mallory {speaker}-{number}.")), *receipt);
+                }
+            });
+        }
+    });
+    let mut shown = alice.shown();
+    let mut expected: Vec<String> = (0..20)
+        .flat_map(|speaker| (0..25).map(move |number| format!("Mallory (127.0.0.66:9): {speaker}-{number}.")))
+        .collect();
+    shown.sort();
+    expected.sort();
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn a_panic_in_the_handling_of_one_connection_ends_that_connection_only() {
+    let mut alice = Target::of(Peer::named("Alice").env("P2P_CHAT_TEST_PANIC", "boom"));
+    // More often than there are threads, had each panic cost one.
+    for _ in 0..300 {
+        assert_eq!(alice.answers("127.0.0.66:9 Mallory boom"), "");
+    }
+    // In threads that had to wait for the message, too.
+    let mut open: Vec<_> = (0..50).map(|_| dial_from(MALLORY, alice.addr())).collect();
+    for stream in &mut open {
+        stream.write_all(b"127.0.0.66:9 Mallory boom").expect("room for a line");
+    }
+    for stream in &mut open {
+        assert_eq!(answer(stream).0, "");
+    }
+    alice.has_shown(&[""; 0]);
+    let told = alice.log().matches("the handling of a connection failed").count();
+    assert_eq!(told, 350);
+    alice.peer.types(&["0"]);
+    assert!(alice.peer.ends().success());
+}

@@ -1,0 +1,317 @@
+//! What a hostile sender writes: every input is shown as it stands or refused, obeyed by nothing, and acknowledged only
+//! if it was shown.
+
+use crate::support::{MALLORY, Peer, Target, send_raw_from};
+
+/// Mallory's own header; whatever follows it is hers to say.
+const HEADER: &str = "127.0.0.66:9 Mallory ";
+
+/// How her messages are shown.
+const SHOWN: &str = "Mallory (127.0.0.66:9): ";
+
+/// A connection that carries nothing readable, and why, as it is told.
+fn no_address(text: &str) -> String {
+    format!("* Something from {MALLORY} is no message, it does not begin with an address: {text}")
+}
+
+fn no_text(text: &str) -> String {
+    format!("* Something from {MALLORY} is no message, it has no text: {text}")
+}
+
+/// Sends each text behind Mallory's header, and checks that it is acknowledged once and shown as said.
+fn are_shown(texts: &[(&[u8], &str)]) {
+    let mut alice = Target::new();
+    let receipt = alice.receipt();
+    for (text, shown) in texts {
+        let bytes = [HEADER.as_bytes(), text].concat();
+        assert_eq!(alice.answers(&bytes), receipt, "{shown}");
+        alice.has_shown(&[format!("{SHOWN}{shown}")]);
+    }
+}
+
+#[test]
+fn a_message_shown_gets_one_receipt_and_then_the_connection_ends() {
+    are_shown(&[
+        (b"hello", "hello"),
+        ("Grüße 你好 👋 שלום".as_bytes(), "Grüße 你好 👋 שלום"),
+        (b"  two spaces before and none behind \t \r\n", "  two spaces before and none behind"),
+        (b"exit the room", "exit the room"),
+        (b"%s %n {} $(reboot) `x` \\n \"'", "%s %n {} $(reboot) `x` \\n \"'"),
+    ]);
+}
+
+#[test]
+fn invalid_utf8_is_replaced_and_the_rest_is_shown() {
+    are_shown(&[
+        (b"caf\xe9 ok", "caf\u{fffd} ok"),
+        (b"\xff\xfe", "\u{fffd}\u{fffd}"),
+        (b"overlong \xc0\xaf slash", "overlong \u{fffd}\u{fffd} slash"),
+        (b"surrogate \xed\xa0\x80.", "surrogate \u{fffd}\u{fffd}\u{fffd}."),
+        (b"too high \xf5\x80\x80\x80.", "too high \u{fffd}\u{fffd}\u{fffd}\u{fffd}."),
+        (b"a character cut off \xf0\x9f\x98", "a character cut off \u{fffd}"),
+        (b"a raw C1 \x9b31mred", "a raw C1 \u{fffd}31mred"),
+    ]);
+}
+
+#[test]
+fn control_characters_and_escape_sequences_are_shown_and_not_obeyed() {
+    are_shown(&[
+        (b"a\0b", r"a\x00b"),
+        (b"\x1b[2J\x1b[1;1H\x1b[31mred", r"\x1b[2J\x1b[1;1H\x1b[31mred"),
+        (b"\x1b]0;a title\x07", r"\x1b]0;a title\x07"),
+        (b"\x1b]52;c;ZXZpbA==\x1b\\", r"\x1b]52;c;ZXZpbA==\x1b\"),
+        (b"\x1bP1$q\x1b\\ \x1bc", r"\x1bP1$q\x1b\ \x1bc"),
+        ("\u{9b}2J \u{9d}0;x\u{9c} \u{85}.".as_bytes(), r"\u{9b}2J \u{9d}0;x\u{9c} \u{85}."),
+        (b"over\rwritten", r"over\rwritten"),
+        (b"back\x08\x08\x08space \x7f.", r"back\x08\x08\x08space \x7f."),
+        (b"tab\tbell\x07vertical\x0bfeed\x0cend", r"tab\tbell\x07vertical\x0bfeed\x0cend"),
+        (b"\x0e\x0f\x1c\x1d\x1e\x1f.", r"\x0e\x0f\x1c\x1d\x1e\x1f."),
+    ]);
+}
+
+#[test]
+fn bidirectional_and_invisible_characters_are_shown_and_not_obeyed() {
+    are_shown(&[
+        ("\u{202e}txt.exe\u{202c}".as_bytes(), r"\u{202e}txt.exe\u{202c}"),
+        ("\u{2066}a\u{2069}\u{200e}\u{200f}\u{61c}".as_bytes(), r"\u{2066}a\u{2069}\u{200e}\u{200f}\u{61c}"),
+        (
+            "in\u{200b}vi\u{200d}si\u{2060}ble\u{feff}".as_bytes(),
+            r"in\u{200b}vi\u{200d}si\u{2060}ble\u{feff}",
+        ),
+        ("soft\u{ad}hyphen \u{3164}filler".as_bytes(), r"soft\u{ad}hyphen \u{3164}filler"),
+        ("a\u{2028}line\u{2029}break".as_bytes(), r"a\u{2028}line\u{2029}break"),
+        ("tags \u{e0041}\u{e007f}\u{e0100}.".as_bytes(), r"tags \u{e0041}\u{e007f}\u{e0100}."),
+    ]);
+}
+
+#[test]
+fn marks_do_not_pile_up_over_other_lines() {
+    let mut alice = Target::new();
+    alice.answers(format!("{HEADER}\u{301}z{}", "\u{301}".repeat(1_000)));
+    let shown = alice.shown();
+    let [line] = &shown[..] else { panic!("{shown:?}") };
+    assert!(line.starts_with(&format!("{SHOWN}\\u{{301}}z")), "{line}");
+    assert!(!line.contains(&"\u{301}".repeat(9)), "{line}");
+}
+
+#[test]
+fn a_hostile_name_is_as_harmless_as_a_text() {
+    let mut alice = Target::new();
+    let receipt = alice.receipt();
+    for (name, shown) in [
+        ("\x1b[2Jx", r"\x1b[2Jx"),
+        ("\0", r"\x00"),
+        ("a\u{202e}b\u{200b}", r"a\u{202e}b\u{200b}"),
+        ("\u{9b}m", r"\u{9b}m"),
+        ("Bob(127.0.0.1:5001):", "Bob(127.0.0.1:5001):"),
+        ("\u{fffd}", "\u{fffd}"),
+    ] {
+        assert_eq!(alice.answers(format!("127.0.0.66:9 {name} hi")), receipt);
+        alice.has_shown(&[format!("{shown} (127.0.0.66:9): hi")]);
+        assert_eq!(alice.answers(format!("<127.0.0.66:9> {name} hi")), receipt);
+        assert_eq!(alice.answers(format!("127.0.0.66 9 {name} hi")), receipt);
+        let row = format!("{shown} (127.0.0.66:9): hi");
+        alice.has_shown(&[&row, &row]);
+    }
+    let row = alice.peer.lists("127.0.0.66:9".parse().expect("an address")).expect("listed");
+    crate::support::assert_harmless([row]);
+}
+
+#[test]
+fn a_very_long_name_is_cut_to_what_a_line_bears() {
+    let mut alice = Target::new();
+    alice.answers(format!("127.0.0.66:9 {} hi", "n".repeat(5_000)));
+    alice.has_shown(&[format!("{}… (127.0.0.66:9): hi", "n".repeat(31))]);
+    alice.answers(format!("127.0.0.66:9 {} hi", "王".repeat(2_000)));
+    alice.has_shown(&[format!("{}… (127.0.0.66:9): hi", "王".repeat(15))]);
+    alice.answers(format!("127.0.0.66:9 n{} hi", "\u{301}".repeat(2_000)));
+    let shown = alice.shown();
+    assert!(shown.len() == 1 && shown[0].len() < 200, "{shown:?}");
+    // A name that does not end is no message.
+    assert_eq!(alice.answers(format!("127.0.0.66:9 {}", "n".repeat(5_000))), "");
+    alice.has_shown(&[no_text(&format!("127.0.0.66:9 {}", "n".repeat(107)))]);
+}
+
+#[test]
+fn nobody_can_forge_a_second_line() {
+    let forged = "[12:00:00] Bob (127.0.0.1:5001): forged";
+    are_shown(&[
+        (
+            b"hi\n127.0.0.1:5001 Bob forged\n127.0.0.1:5001 Bob exit",
+            r"hi\n127.0.0.1:5001 Bob forged\n127.0.0.1:5001 Bob exit",
+        ),
+        (b"hi\n127.0.0.66:10 Bob forged", r"hi\n127.0.0.66:10 Bob forged"),
+        (b"hi\r\n127.0.0.1 5001 Bob forged", r"hi\r\n127.0.0.1 5001 Bob forged"),
+        (b"hi\n<127.0.0.1:5001> Bob forged", r"hi\n<127.0.0.1:5001> Bob forged"),
+        (format!("hi\n{forged}").as_bytes(), &format!(r"hi\n{forged}")),
+        (format!("hi\r{forged}").as_bytes(), &format!(r"hi\r{forged}")),
+        (format!("hi\u{2028}{forged}").as_bytes(), &format!(r"hi\u{{2028}}{forged}")),
+        (format!("hi\x0b{forged}").as_bytes(), &format!(r"hi\x0b{forged}")),
+    ]);
+}
+
+#[test]
+fn several_messages_of_one_sender_in_one_connection_are_each_shown_and_share_a_receipt() {
+    let mut alice = Target::new();
+    let receipt = alice.receipt();
+    let numbers: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+    let bytes: String = numbers.iter().map(|number| format!("{HEADER}{number}\r\n")).collect();
+    assert_eq!(alice.answers(bytes), receipt);
+    alice.has_shown(&numbers.iter().map(|number| format!("{SHOWN}{number}")).collect::<Vec<_>>());
+    // One that cannot be read makes the whole unacknowledged, for there is one receipt for all.
+    assert_eq!(alice.answers(format!("{HEADER}one\n127.0.0.66:9\n{HEADER}three")), "");
+    alice.has_shown(&[format!("{SHOWN}one"), no_text("127.0.0.66:9"), format!("{SHOWN}three")]);
+}
+
+#[test]
+fn every_mistake_in_a_header_is_told_and_nothing_of_it_is_acknowledged() {
+    let mut alice = Target::new();
+    for header in [
+        "hello",
+        "127.0.0.66",
+        "127.0.0.66:",
+        ":9",
+        "127.0.0.66:0",
+        "127.0.0.66:65536",
+        "127.0.0.66:99999999999999999999",
+        "127.0.0.66:-9",
+        "127.0.0.66:+9",
+        "127.0.0.66:9x",
+        "127.0.0.66:９",
+        "127.0.0.66:9:9",
+        "127.0.0.66 :9",
+        "127.0.0.66: 9",
+        "127.0.0.066:9",
+        "0x7f.0.0.1:9",
+        "127.1:9",
+        "256.0.0.1:9",
+        "127.0.0.66.:9",
+        "1.2.3.4.5:9",
+        "localhost:9",
+        "[::1]:9",
+        "::ffff:127.0.0.66:9",
+        "<127.0.0.66:9",
+        "127.0.0.66:9>",
+        "<>",
+        "(127.0.0.66:9)",
+        "127.0.0.66\u{ff1a}9",
+    ] {
+        let text = format!("{header} Mallory hi");
+        assert_eq!(alice.answers(&text), "", "{text}");
+        alice.has_shown(&[no_address(&text)]);
+    }
+    for (bytes, shown) in [
+        (&b"\0"[..], r"\x00"),
+        (b"\x1b[2J", r"\x1b[2J"),
+        (b"127.0.0.66:9\x1b[2J Mallory hi", r"127.0.0.66:9\x1b[2J Mallory hi"),
+        (b"127.0.0.66:9\0 Mallory hi", r"127.0.0.66:9\x00 Mallory hi"),
+        (b"\xef\xbb\xbf127.0.0.66:9 Mallory hi", r"\u{feff}127.0.0.66:9 Mallory hi"),
+        (b"127.0.0.66:9\xff Mallory hi", "127.0.0.66:9\u{fffd} Mallory hi"),
+        (b"\x16\x03\x01\x02\0\x01\0", r"\x16\x03\x01\x02\x00\x01\x00"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", r"GET / HTTP/1.1\r\nHost: x"),
+    ] {
+        assert_eq!(alice.answers(bytes), "", "{shown}");
+        alice.has_shown(&[no_address(shown)]);
+    }
+    for header in ["127.0.0.66:9", "127.0.0.66:9 Mallory", "127.0.0.66 9 Mallory", "<127.0.0.66:9> exits"] {
+        assert_eq!(alice.answers(format!("{header} \r\n")), "", "{header}");
+        alice.has_shown(&[no_text(header)]);
+    }
+}
+
+#[test]
+fn a_claimed_address_that_nobody_can_have_is_named_and_not_used() {
+    let mut alice = Target::new();
+    for claimed in ["0.0.0.0:9", "255.255.255.255:9", "224.0.0.1:9", "192.0.2.1:9", "127.0.0.1:9"] {
+        assert_eq!(alice.answers(format!("{claimed} Mallory hi")), alice.receipt());
+        alice.has_shown(&[format!("Mallory (127.0.0.66:9, calls itself {claimed}): hi")]);
+    }
+    assert!(alice.peer.lists("192.0.2.1:9".parse().expect("an address")).is_none());
+}
+
+#[test]
+fn an_empty_connection_is_silent_and_is_not_answered() {
+    let mut alice = Target::new();
+    for bytes in ["", " ", "\n", "\r\n\r\n", "\t \x0b\x0c", "\u{2003}\u{a0}\u{85}\u{2028}"] {
+        assert_eq!(alice.answers(bytes), "");
+    }
+    assert_eq!(alice.answers(" ".repeat(9_000)), "");
+    alice.has_shown(&[""; 0]);
+}
+
+#[test]
+fn our_own_address_in_a_header_is_told_and_neither_answered_nor_listed() {
+    let mut alice = Target::new();
+    let own = alice.addr();
+    // Listening at all addresses, every loopback address with our port is ours.
+    for source in [*own.ip(), MALLORY] {
+        for command in ["connect", "connect_ack", "exit", "I am\x1b[2J you"] {
+            assert_eq!(send_raw_from(source, own, format!("{own} Alice {command}").as_bytes()), b"");
+        }
+        assert_eq!(send_raw_from(source, own, format!("{own} CONNECT_REQUEST").as_bytes()), b"");
+        alice.has_shown(&[format!(
+            r"* Somebody at {source} claims our own address {own}; not taken: I am\x1b[2J you"
+        )]);
+    }
+    assert!(alice.peer.lists(own).is_none());
+}
+
+#[test]
+fn our_own_address_claimed_from_elsewhere_is_only_a_claim() {
+    let mut alice = Target::of(Peer::named("Alice").arg("--bind").arg("127.0.0.1"));
+    let own = alice.addr();
+    assert_eq!(alice.answers(format!("{own} Alice I am you")), alice.receipt());
+    alice.has_shown(&[format!("Alice (127.0.0.66:{}, calls itself {own}): I am you", own.port())]);
+    assert!(alice.peer.lists(own).is_none());
+}
+
+#[test]
+fn an_exit_from_another_machine_ends_nobodys_presence() {
+    let mut alice = Target::new();
+    let bob = Peer::named("Bob").knows(alice.addr()).start();
+    let here = format!("* {} is here.", bob.shown());
+    alice.peer.sees(&here);
+    for goodbye in [
+        format!("{} Bob exit", bob.addr()),
+        format!("{} DISCONNECTED", bob.addr()),
+        format!("<{}> Bob quit", bob.addr()),
+    ] {
+        alice.answers(goodbye);
+    }
+    alice.has_shown(&[here]);
+    let row = alice.peer.lists(bob.addr()).expect("listed");
+    assert!(row.contains("connected"), "{row}");
+}
+
+#[test]
+fn a_message_beyond_the_limit_is_shown_as_cut_and_not_acknowledged() {
+    let mut alice = Target::new();
+    let room = 8_192 - HEADER.len();
+    let most = "x".repeat(room);
+    assert_eq!(alice.answers(format!("{HEADER}{most}")), alice.receipt());
+    alice.has_shown(&[format!("{SHOWN}{most}")]);
+    let cut = format!("{SHOWN}{most} [cut: longer than 8192 bytes or too slow]");
+    for more in [1, 1_000, 60_000] {
+        assert_eq!(alice.answers(format!("{HEADER}{most}{}", "x".repeat(more))), "");
+        alice.has_shown(&[&cut]);
+    }
+    // A character that the limit falls into is left out and not shown in part.
+    assert_eq!(alice.answers(format!("{HEADER}{}€€", &most[1..])), "");
+    alice.has_shown(&[format!("{SHOWN}{} [cut: longer than 8192 bytes or too slow]", &most[1..])]);
+}
+
+#[test]
+fn the_beginning_of_a_message_that_was_cut_is_no_command() {
+    let mut alice = Target::new();
+    let mut bob = Peer::named("Bob").knows(alice.addr()).start();
+    let here = format!("* {} is here.", bob.shown());
+    alice.peer.sees(&here);
+    // What Bob says is `exit`, much white space, and something else.
+    let text = format!("{} Bob exit{}is what I will not do", bob.addr(), " ".repeat(9_000));
+    assert_eq!(send_raw_from([127, 0, 0, 1].into(), alice.addr(), text.as_bytes()), b"");
+    let shown = alice.shown();
+    assert!(!shown.iter().any(|line| line.contains("has left")), "{shown:?}");
+    let row = alice.peer.lists(bob.addr()).expect("listed");
+    assert!(row.contains("connected"), "{row}");
+    bob.still_answers();
+}

@@ -1,0 +1,275 @@
+//! The way in: the command line, the environment, the port, and what is said where they will not do.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
+use std::path::Path;
+
+use crate::support::{Builder, MALLORY, Peer, hear, nobody, refused, send_raw, send_raw_from, v4};
+
+/// A peer of which the command line says only this about its port.
+fn with_port(arg: &str) -> Builder {
+    Peer::named("Alice").without_port().arg(arg)
+}
+
+/// A peer of which the command line says only this about its name.
+fn with_name(name: &str) -> Builder {
+    Peer::named("").arg(format!("--name={name}"))
+}
+
+#[test]
+fn a_port_in_use_is_named_in_one_sentence() {
+    let mut alice = Peer::named("Alice").start();
+    let port = alice.addr().port();
+    let errors = refused(Peer::named("Bob").port(port));
+    assert!(errors.starts_with(&format!("p2p-chat: Port {port} is already in use")), "{errors}");
+    assert!(errors.lines().count() == 1 && errors.ends_with('.'), "{errors}");
+    alice.still_answers();
+}
+
+#[test]
+fn a_port_in_use_at_one_address_only_is_in_use_too() {
+    let taken = TcpListener::bind("127.0.0.5:0").expect("a port");
+    let port = taken.local_addr().expect("bound").port();
+    assert!(refused(Peer::named("Bob").port(port)).contains(&format!("Port {port} is already in use")));
+    // At another address it is free.
+    let mut bob = Peer::named("Bob").port(port).arg("--bind").arg("127.0.0.1").start();
+    bob.still_answers();
+}
+
+#[test]
+fn a_name_that_will_not_do_is_refused_with_one_that_will() {
+    for (name, words) in [
+        ("", "A name needs at least one character."),
+        ("Alice Smith", "how about `Alice_Smith`?"),
+        ("all", "how about `peer-all`?"),
+        ("42", "how about `peer-42`?"),
+        ("127.0.0.1:5000", "how about `peer-127.0.0.1:5000`?"),
+        (
+            "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            "at most 32 columns; how about `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx`?",
+        ),
+        ("CONNECT_REQUEST", "how about `CONNECT-REQUEST`?"),
+    ] {
+        let errors = refused(with_name(name));
+        assert!(errors.contains("--name") && errors.contains(words), "{errors}");
+    }
+}
+
+#[test]
+fn a_port_that_will_not_do_is_refused_with_what_will() {
+    for port in ["", "65536", "-1", "+5", "five", "1.5", "5000 "] {
+        let errors = refused(with_port(&format!("--port={port}")));
+        assert!(errors.contains("--port") && errors.contains("a number from 1 to 65535"), "{errors}");
+    }
+}
+
+#[test]
+fn an_address_that_will_not_do_is_refused_with_what_will() {
+    for (arg, words) in [
+        ("--peer=127.0.0.1", "write IP:PORT, like 127.0.0.1:5001."),
+        ("--peer=127.0.0.1:0", "a number from 1 to 65535"),
+        ("--peer=localhost:5000", "an IPv4 address, four numbers from 0 to 255"),
+        ("--peer=[::1]:5000", "an IPv4 address, four numbers from 0 to 255"),
+        ("--peer=0.0.0.0:5000", "stands for no single machine"),
+        ("--peer=", "write IP:PORT"),
+        ("--bind=localhost", "four numbers from 0 to 255"),
+        ("--bind=::1", "four numbers from 0 to 255"),
+        ("--bind=127.0.0.1:5000", "four numbers from 0 to 255"),
+        ("--bind=192.0.2.1", "192.0.2.1 is no address of this machine"),
+        ("--advertise=localhost", "four numbers from 0 to 255"),
+        ("--advertise=0.0.0.0", "give an address of a single machine"),
+        ("--advertise=224.0.0.1", "give an address of a single machine"),
+        ("--advertise=255.255.255.255", "give an address of a single machine"),
+    ] {
+        let errors = refused(Peer::named("Alice").arg(arg));
+        assert!(errors.contains(words), "{arg}: {errors}");
+    }
+}
+
+#[test]
+fn listening_where_no_single_machine_can_be_is_refused() {
+    for ip in ["224.0.0.1", "255.255.255.255"] {
+        let errors = refused(Peer::named("Alice").arg("--bind").arg(ip));
+        assert!(errors.contains(ip), "{errors}");
+    }
+}
+
+#[test]
+fn a_refusal_is_a_whole_sentence() {
+    let mut broken_off = Vec::new();
+    for peer in [
+        with_name("Alice Smith"),
+        with_port("--port=five"),
+        Peer::named("Alice").arg("--peer=localhost:1"),
+        Peer::named("Alice").arg("--bind=localhost"),
+        Peer::named("Alice").arg("--advertise=0.0.0.0"),
+        Peer::named("Alice").arg("--peers=missing.toml"),
+        Peer::named("Alice").arg("--log-file=missing/log"),
+    ] {
+        let errors = refused(peer);
+        let sentence = errors.lines().next().expect("a line").to_owned();
+        if !sentence.ends_with(['.', '?']) {
+            broken_off.push(sentence);
+        }
+    }
+    assert_eq!(broken_off, [""; 0]);
+}
+
+#[test]
+fn without_a_terminal_a_missing_name_or_port_is_refused_with_how_to_give_it() {
+    let errors = refused(Peer::named(""));
+    assert_eq!(errors, "p2p-chat: No name was given; add --name NAME, or set P2P_CHAT_NAME.");
+    let errors = refused(Peer::named("Alice").without_port());
+    assert!(errors.starts_with("p2p-chat: No port was given; add --port PORT"), "{errors}");
+}
+
+#[test]
+fn an_argument_that_does_not_exist_is_refused() {
+    for arg in ["--prot=5000", "-x", "Alice"] {
+        assert!(refused(Peer::named("Alice").arg(arg)).contains("unexpected argument"));
+    }
+}
+
+#[test]
+fn name_and_port_may_come_from_the_environment() {
+    let port = nobody().port();
+    let envy = Peer::named("").without_port().env("P2P_CHAT_NAME", "Envy");
+    let mut envy = envy.env("P2P_CHAT_PORT", &port.to_string()).start();
+    envy.has_seen(&format!("You are Envy, listening at port {port}."));
+    envy.still_answers();
+    let errors = refused(Peer::named("Alice").without_port().env("P2P_CHAT_PORT", "five"));
+    assert!(errors.contains("a number from 1 to 65535"), "{errors}");
+}
+
+#[test]
+fn flags_win_over_the_environment() {
+    let port = nobody().port();
+    let peer =
+        Peer::named("Alice").port(port).env("P2P_CHAT_NAME", "not a name").env("P2P_CHAT_PORT", "five");
+    peer.start().has_seen(&format!("You are Alice, listening at port {port}."));
+}
+
+#[test]
+fn port_zero_takes_any_that_is_free_and_says_which() {
+    let alice = Peer::named("Alice").port(0).start();
+    assert_ne!(alice.addr().port(), 0);
+    let receipt = format!("[ACK] Message received from {}", alice.addr().port());
+    assert_eq!(send_raw(alice.addr(), b"127.0.0.1:9 Bob hi"), receipt.as_bytes());
+}
+
+/// A listener of a program of old, and its address.
+fn program() -> (TcpListener, SocketAddrV4) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let addr = v4(listener.local_addr().expect("bound"));
+    (listener, addr)
+}
+
+#[test]
+fn a_bound_peer_listens_there_only_and_dials_from_there() {
+    let (program, addr) = program();
+    let bound = Ipv4Addr::new(127, 0, 0, 5);
+    let mut bob = Peer::named("Bob").arg("--bind").arg(bound).knows(addr).start();
+    let port = bob.addr().port();
+    bob.has_seen(&format!("You are Bob, listening at port {port} of 127.0.0.5."));
+    assert_eq!(hear(&program), (format!("127.0.0.5:{port} Bob connect"), bound));
+    assert!(TcpStream::connect(bob.addr()).is_err(), "it listens at {} too", bob.addr());
+    let answer = send_raw(SocketAddrV4::new(bound, port), b"127.0.0.1:9 Carol hi");
+    assert_eq!(answer, format!("[ACK] Message received from {port}").as_bytes());
+    bob.sees("Carol (127.0.0.1:9): hi");
+    let mut alice = Peer::named("Alice").start();
+    bob.says(&alice.addr().to_string(), "from where I am bound");
+    alice.sees(&format!("] Bob (127.0.0.5:{port}): from where I am bound"));
+}
+
+#[test]
+fn an_advertised_address_is_what_the_header_says() {
+    let (program, addr) = program();
+    let bob = Peer::named("Bob").arg("--advertise").arg("192.0.2.7").knows(addr).start();
+    let port = bob.addr().port();
+    assert_eq!(hear(&program), (format!("192.0.2.7:{port} Bob connect"), Ipv4Addr::LOCALHOST));
+    let mut alice = Peer::named("Alice").start();
+    let _carol = Peer::named("Carol").arg("--advertise").arg("192.0.2.8").knows(alice.addr()).start();
+    alice.sees(", calls itself 192.0.2.8:");
+}
+
+#[test]
+fn the_version_is_told() {
+    let (mut command, _dir) = Peer::named("Alice").arg("--version").command();
+    let output = command.output().expect("it runs");
+    assert!(output.status.success());
+    let expected = format!("p2p-chat {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+}
+
+#[test]
+fn the_help_names_every_argument_and_gives_examples() {
+    for flag in ["--help", "-h"] {
+        let (mut command, _dir) = Peer::named("Alice").arg(flag).command();
+        let output = command.output().expect("it runs");
+        assert!(output.status.success());
+        let help = String::from_utf8(output.stdout).expect("UTF-8");
+        for words in [
+            "Examples:",
+            "p2p-chat --name Alice --port 5000",
+            "--name <NAME>",
+            "--port <PORT>",
+            "--bind <IP>",
+            "--advertise <IP>",
+            "--peers <FILE>",
+            "--peer <IP:PORT>",
+            "--no-static",
+            "--log-file <FILE>",
+            "P2P_CHAT_NAME",
+            "P2P_CHAT_PORT",
+            "P2P_CHAT_PEERS",
+        ] {
+            assert!(help.contains(words), "{words} is missing in\n{help}");
+        }
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+    }
+}
+
+fn log_of(dir: &Path) -> String {
+    fs::read_to_string(dir.join("log")).expect("a log")
+}
+
+#[test]
+fn the_log_is_written_to_its_file_behind_what_is_there() {
+    let mut alice =
+        Peer::named("Alice").file("log", "an older log\n").arg("--log-file").arg("log").arg("-vv").start();
+    send_raw_from(MALLORY, alice.addr(), b"127.0.0.66:9 Mallory hi");
+    alice.types(&["0"]);
+    assert!(alice.ends().success());
+    let log = log_of(&alice.dir());
+    assert!(log.starts_with("an older log\n"), "{log}");
+    assert!(log.lines().any(|line| line.contains("from 127.0.0.66") && line.contains("hi")), "{log}");
+    assert_eq!(alice.errors(), "");
+}
+
+#[test]
+fn a_log_that_was_not_asked_to_be_verbose_is_quiet() {
+    let mut alice = Peer::named("Alice").arg("--log-file").arg("log").start();
+    alice.still_answers();
+    assert_eq!(log_of(&alice.dir()), "");
+}
+
+#[test]
+fn one_v_logs_what_happens() {
+    let mut alice = Peer::named("Alice").arg("--log-file").arg("log").arg("-v").start();
+    let mut bob = Peer::named("Bob").knows(alice.addr()).start();
+    alice.sees(&format!("* {} is here.", bob.shown()));
+    bob.types(&["0"]);
+    alice.sees("has left.");
+    alice.types(&["0"]);
+    assert!(alice.ends().success());
+    let log = log_of(&alice.dir());
+    assert!(log.contains(" INFO "), "nothing of what happened is in {log:?}");
+}
+
+#[test]
+fn a_log_file_that_cannot_be_written_is_named_with_the_reason() {
+    for (path, reason) in [("missing/log", "No such file"), (".", "Is a directory")] {
+        let errors = refused(Peer::named("Alice").arg("--log-file").arg(path));
+        assert!(errors.contains(&format!("Cannot write the log file {path}: {reason}")), "{errors}");
+    }
+}

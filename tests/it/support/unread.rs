@@ -1,0 +1,76 @@
+//! A peer whose output is read by nobody, or only in part.
+
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::process::{Child, ChildStdout, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::peer::Builder;
+
+/// A peer that is not known by what it prints, for nobody reads that to its end. It is killed when dropped.
+pub(crate) struct Unread {
+    child: Child,
+    stdout: Option<BufReader<ChildStdout>>,
+    ended: mpsc::Receiver<()>,
+    _dir: TempDir,
+}
+
+impl Unread {
+    /// Starts it, with its standard output going there.
+    pub(crate) fn start(peer: &Builder, stdout: Stdio) -> Self {
+        let (mut command, dir) = peer.command();
+        let command = command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("it starts");
+        let stdout = child.stdout.take().map(BufReader::new);
+        let mut stderr = child.stderr.take().expect("piped");
+        let (tell, ended) = mpsc::channel();
+        thread::spawn(move || {
+            // Its end is that of the process, which is left to be waited for.
+            let _ = std::io::copy(&mut stderr, &mut std::io::sink());
+            let _ = tell.send(());
+        });
+        Self { child, stdout, ended, _dir: dir }
+    }
+
+    /// Reads up to a line that begins so.
+    pub(crate) fn prints(&mut self, words: &str) -> String {
+        let lines = self.stdout.as_mut().expect("piped").lines().map(|line| line.expect("UTF-8"));
+        lines.into_iter().find(|line| line.starts_with(words)).expect("a line")
+    }
+
+    /// Reads where it listens, which it says first.
+    pub(crate) fn listens(&mut self) -> SocketAddrV4 {
+        let line = self.prints("You are ");
+        let port = line.trim_end_matches('.').rsplit(' ').next().expect("a word");
+        SocketAddrV4::new(Ipv4Addr::LOCALHOST, port.parse().expect("a port"))
+    }
+
+    /// Reads no more, and lets it know.
+    pub(crate) fn closes_output(&mut self) {
+        self.stdout = None;
+    }
+
+    /// Asks it to end.
+    pub(crate) fn is_sent(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it runs, or was not waited for");
+    }
+
+    /// How it ended; `None` if it still runs after `time`.
+    pub(crate) fn status_within(&mut self, time: Duration) -> Option<ExitStatus> {
+        self.ended.recv_timeout(time).ok()?;
+        Some(self.child.wait().expect("it ended"))
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
