@@ -1,6 +1,6 @@
 //! The application: one loop over one queue of happenings, between the node and the person.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
@@ -65,8 +65,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let queue = Queue::default();
     let (name, node) = start(cli, peers, terminal, &queue)?;
     let mut app = App::new(node, Arc::clone(&queue), terminal)?;
-    app.greet(&name)?;
-    app.run()
+    let shown = app.greet(&name);
+    app.run(shown)
 }
 
 /// Asks for what the command line does not say, and starts the node.
@@ -89,7 +89,7 @@ fn start(
             Some(port) => port,
             None if terminal => question("Enter your port number: ", |line| {
                 listening_port(line)
-                    .map_err(|error| format!("`{}` will not do: {error}.", crate::escape::harmless(line)))
+                    .map_err(|error| format!("`{}` will not do: {error}", crate::escape::harmless(line)))
             })?,
             None => {
                 bail!("No port was given; add --port PORT (0 for any that is free), or set P2P_CHAT_PORT.")
@@ -194,6 +194,9 @@ impl App {
         let at = if addr.ip().is_unspecified() { String::new() } else { format!(" of {}", addr.ip()) };
         self.out.push(format!("You are {name}, listening at port {}{at}.", addr.port()));
         self.out.extend(Menu::lines());
+        if self.busy.is_none() {
+            self.screen.ask(self.menu.prompt());
+        }
         self.show()?;
         self.want_line();
         Ok(())
@@ -213,24 +216,17 @@ impl App {
         }
     }
 
-    fn run(mut self) -> anyhow::Result<ExitCode> {
-        if self.busy.is_none() {
-            self.screen.ask(self.menu.prompt());
-            self.screen.show(&[])?;
-        }
-        let ending = loop {
-            match self.batch() {
-                Ok(None) => {}
-                Ok(Some(ending)) => break ending,
-                Err(error) => {
-                    log::warn!("standard output is gone: {error}");
-                    self.leave()?;
-                    return Ok(ExitCode::FAILURE);
+    /// Lives from the queue until something ends it, then says goodbye. `shown` is what became of the first lines.
+    fn run(mut self, shown: io::Result<()>) -> anyhow::Result<ExitCode> {
+        let ending = shown.and_then(|()| {
+            loop {
+                if let Some(ending) = self.batch()? {
+                    return Ok(ending);
                 }
             }
-        };
-        self.leave()?;
-        Ok(match ending {
+        });
+        self.leave();
+        Ok(match ending.context("Standard output is gone")? {
             Ending::Exit => ExitCode::SUCCESS,
             // As a shell says it of a program that a signal ended.
             Ending::Signal(signal) => ExitCode::from(128 + u8::try_from(signal).unwrap_or(0)),
@@ -385,7 +381,7 @@ impl App {
     }
 
     /// Says goodbye to everybody and ends, within two seconds, or at once if asked a second time.
-    fn leave(mut self) -> anyhow::Result<()> {
+    fn leave(mut self) {
         let deadline = Instant::now() + crate::chat::ANSWER_WITHIN;
         let there = self.node.rows().iter().filter(|row| row.state != crate::chat::State::Gone).count();
         let mut lines = std::mem::take(&mut self.out);
@@ -395,26 +391,37 @@ impl App {
         // Standard output may be gone, which is no reason not to say goodbye.
         let _ = self.screen.close(&lines);
         let goodbye = self.node.command(Command::Leave);
-        'leaving: loop {
+        loop {
             let happenings = self.queue.take(Some(deadline));
             if happenings.is_empty() {
                 break;
             }
-            for happening in happenings {
-                match happening {
-                    Happening::Chat(Event::Settled(op)) if op == goodbye => break 'leaving,
-                    Happening::Chat(event) => self.event(&event),
-                    Happening::Signal(_) => break 'leaving,
-                    Happening::Input(_) => {}
-                }
+            let over = self.last_happenings(happenings, goodbye);
+            let _ = self.show();
+            if over {
+                break;
             }
-            let lines = std::mem::take(&mut self.out);
-            let _ = self.screen.show(&lines);
         }
-        let lines = std::mem::take(&mut self.out);
-        let _ = self.screen.show(&lines);
+        // What was acknowledged until now is shown; what comes later is not acknowledged.
+        self.node.close();
+        let rest = self.queue.take(Some(Instant::now()));
+        self.last_happenings(rest, goodbye);
+        let _ = self.show();
         self.node.stop(Instant::now() + STOP_WITHIN);
-        Ok(())
+    }
+
+    /// Takes what happens while leaving; says whether it is time to go.
+    fn last_happenings(&mut self, happenings: VecDeque<Happening>, goodbye: OpId) -> bool {
+        let mut over = false;
+        for happening in happenings {
+            match happening {
+                Happening::Chat(Event::Settled(op)) if op == goodbye => over = true,
+                Happening::Chat(event) => self.event(&event),
+                Happening::Signal(_) => over = true,
+                Happening::Input(_) => {}
+            }
+        }
+        over
     }
 }
 
@@ -426,7 +433,12 @@ fn watch_signals(queue: &Queue) -> anyhow::Result<()> {
     let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     let queue = Arc::clone(queue);
     std::thread::Builder::new().name("signals".into()).spawn(move || {
-        for signal in signals.forever() {
+        for (earlier, signal) in signals.forever().enumerate() {
+            if earlier > 0 {
+                // The main thread may be stuck, writing to somebody who does not read.
+                ui::abandon_terminal();
+                std::process::exit(128 + signal);
+            }
             queue.put(Happening::Signal(signal));
         }
     })?;

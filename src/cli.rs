@@ -32,7 +32,7 @@ pub struct Cli {
     pub port: Option<u16>,
 
     /// The IPv4 address to listen at [default: all of this machine's]
-    #[arg(long, value_name = "IP", value_parser = ip)]
+    #[arg(long, value_name = "IP", value_parser = listening_ip)]
     pub bind: Option<Ipv4Addr>,
 
     /// The IPv4 address that others are told to answer to [default: the one each connection is made from]
@@ -67,19 +67,27 @@ pub struct Cli {
 pub fn listening_port(text: &str) -> Result<u16, String> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let port = text.parse().ok().filter(|_| digits);
-    port.ok_or_else(|| "a port is a number from 1 to 65535, or 0 for any that is free".to_owned())
+    port.ok_or_else(|| "a port is a number from 1 to 65535, or 0 for any that is free.".to_owned())
 }
 
 fn ip(text: &str) -> Result<Ipv4Addr, String> {
-    text.parse().map_err(|_| "an IPv4 address is four numbers from 0 to 255, like 192.168.1.20".to_owned())
+    text.parse().map_err(|_| "an IPv4 address is four numbers from 0 to 255, like 192.168.1.20.".to_owned())
 }
 
 fn advertised_ip(text: &str) -> Result<Ipv4Addr, String> {
     let ip = ip(text)?;
     match PeerAddr::new(ip, 1) {
         Some(_) => Ok(ip),
-        None => Err("others cannot answer to that; give an address of a single machine".to_owned()),
+        None => Err("others cannot answer to that; give an address of a single machine.".to_owned()),
     }
+}
+
+fn listening_ip(text: &str) -> Result<Ipv4Addr, String> {
+    let ip = ip(text)?;
+    if ip.is_unspecified() || PeerAddr::new(ip, 1).is_some() {
+        return Ok(ip);
+    }
+    Err("nobody can listen there; give an address of this machine, or 0.0.0.0 for all of them.".to_owned())
 }
 
 #[cfg(test)]

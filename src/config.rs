@@ -104,11 +104,15 @@ fn read(path: &Path) -> Result<Vec<StaticPeer>, ConfigError> {
     if fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE_BYTES {
         return Err(ConfigError::TooLarge(path.to_owned()));
     }
-    let text = fs::read_to_string(path).map_err(unreadable)?;
-    parse(&text).map_err(|(at, what)| {
-        let line = text[..at.min(text.len())].matches('\n').count() + 1;
-        ConfigError::Mistake { path: path.to_owned(), line, what: harmless(&what) }
-    })
+    let bytes = fs::read(path).map_err(unreadable)?;
+    let mistake = |at: usize, what: &str| {
+        let line = bytes.iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
+        ConfigError::Mistake { path: path.to_owned(), line, what: harmless(what) }
+    };
+    let text = str::from_utf8(&bytes).map_err(|error| {
+        mistake(error.valid_up_to(), "this is not UTF-8; save the file in that encoding.")
+    })?;
+    parse(text).map_err(|(at, what)| mistake(at, &what))
 }
 
 #[derive(Deserialize)]

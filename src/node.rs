@@ -65,7 +65,7 @@ impl fmt::Display for StartError {
             Self::NotOurs(ip) => {
                 write!(
                     f,
-                    "{ip} is no address of this machine; give --bind one that is, or leave it out to listen at all."
+                    "{ip} is no address of this machine; give --bind one that is, or leave it out to listen at all of them."
                 )
             }
             Self::Other(addr, error) => write!(f, "Cannot listen at {addr}: {error}."),
@@ -211,6 +211,12 @@ impl Node {
         self.shared.state.lock().chat.is_own(addr)
     }
 
+    /// Takes nothing more from the network: what comes from now on is not acknowledged. What was taken before is in the
+    /// mailbox when this returns.
+    pub fn close(&self) {
+        self.shared.state.lock().chat.close();
+    }
+
     /// Closes the listener, ends all threads, and waits for them until `deadline`. Goodbyes are a command of their own,
     /// which comes before. Threads that the operating system still holds by then end with the process.
     pub fn stop(self, deadline: Instant) {
@@ -268,6 +274,7 @@ impl Shared {
     fn submit(&self, errands: Vec<Transmit>) {
         let mut errands = VecDeque::from(errands);
         while let Some(Transmit { job, to, fallback, form, message, deadline }) = errands.pop_front() {
+            log::debug!("job {} to {to}: {message:?}", job.0);
             let deadline = deadline.map(|at| self.began + at.0);
             let errand = Errand { id: job.0, to, fallback, form, message, deadline };
             if matches!(self.dialler.get().map(|dialler| dialler.submit(errand)), Some(Ok(()))) {
@@ -292,7 +299,7 @@ impl Shared {
     fn report(shared: &Weak<Self>, report: Report) {
         let Some(shared) = shared.upgrade() else { return };
         let Report { id, to, fate, parts } = report;
-        log::debug!("to {to}: {fate:?}");
+        log::debug!("job {id} to {to}: {fate:?}");
         shared.with_chat(|chat, now| ((), chat.sent(Sent { job: JobId(id), to, fate, parts }, now)));
     }
 
@@ -336,7 +343,8 @@ impl Recipient for Inbox {
         if !room {
             return Reply::Full(delivery);
         }
-        let Delivery { source, local, decoder, cut } = delivery;
+        let Delivery { source, local, decoder } = delivery;
+        let cut = decoder.is_cut();
         let decoded = decoder.finish();
         log::debug!("from {source}: {decoded:?}");
         #[cfg(debug_assertions)]

@@ -174,9 +174,11 @@ impl Chat {
         let op = self.spread(Deed::Disconnect, &targets);
         for addr in targets {
             self.transmit(addr, Purpose::Exit(op), Outgoing::Exit, None);
-            self.table.update(addr, |peer| peer.life.parted(Why::Disconnected, now));
-            // The user wanted it, so it is no news.
+            let before = self.last_job;
             self.table.update(addr, |peer| {
+                peer.life.parted(Why::Disconnected, now);
+                peer.parted_after = before;
+                // The user wanted it, so it is no news.
                 peer.told = false;
                 peer.tell_at = None;
                 peer.ack_due = None;
@@ -188,7 +190,12 @@ impl Chat {
 
     fn leave(&mut self, now: Time) -> OpId {
         self.leaving = true;
-        let targets = self.targets(Target::All, false);
+        // Whoever is just being told that we are here has to be told that we are not, too.
+        let greeted = self.jobs.values().filter(|job| {
+            matches!(job.purpose, Purpose::Connect(_) | Purpose::Check(Check::Connect) | Purpose::Ack)
+        });
+        let mut targets: HashSet<PeerAddr> = greeted.map(|job| job.addr).collect();
+        targets.extend(self.targets(Target::All, false));
         let op = self.new_op(Op::Leave { pending: targets.len() });
         for addr in targets {
             self.transmit(addr, Purpose::Exit(op), Outgoing::Exit, Some(now.plus(ANSWER_WITHIN)));

@@ -102,6 +102,7 @@ pub struct Chat {
     last_job: u64,
     checks_under_way: usize,
     leaving: bool,
+    closed: bool,
     actions: Vec<Action>,
 }
 
@@ -118,6 +119,7 @@ impl Chat {
             last_job: 0,
             checks_under_way: 0,
             leaving: false,
+            closed: false,
             actions: Vec::new(),
         }
     }
@@ -127,6 +129,11 @@ impl Chat {
         if self.own_ips.len() < MAX_OWN_IPS {
             self.own_ips.insert(ip);
         }
+    }
+
+    /// Takes nothing more that comes: nobody is there any more to be told of it.
+    pub fn close(&mut self) {
+        self.closed = true;
     }
 
     /// Whether somebody who dials `addr` reaches us.
@@ -175,7 +182,7 @@ impl Chat {
         let transmit = Transmit {
             job,
             to: addr,
-            fallback: peer.and_then(other_loopback),
+            fallback: peer.and_then(other_loopback).filter(|addr| !self.is_own(*addr)),
             form: peer.map_or(Form::default(), |peer| peer.form),
             message,
             deadline,

@@ -43,17 +43,19 @@ impl Chat {
         } else {
             addr
         };
+        let parted_since = self.table.peer(addr).is_some_and(|peer| job.0 <= peer.parted_after);
+        let or_only_probe = |evidence| if parted_since { Evidence::Probe } else { evidence };
         match purpose {
             Purpose::Exit(_) => {}
-            Purpose::Text(_) => self.observe(addr, &fate, Evidence::Text, now),
-            Purpose::Connect(_) => self.observe(addr, &fate, Evidence::Connect, now),
+            Purpose::Text(_) => self.observe(addr, &fate, or_only_probe(Evidence::Text), now),
+            Purpose::Connect(_) => self.observe(addr, &fate, or_only_probe(Evidence::Connect), now),
             // An acknowledgement that was taken shows that somebody serves the address, as any text does.
-            Purpose::Ack => self.observe(addr, &fate, Evidence::Text, now),
+            Purpose::Ack => self.observe(addr, &fate, or_only_probe(Evidence::Text), now),
             Purpose::Check(check) => {
                 self.checks_under_way = self.checks_under_way.saturating_sub(1);
                 self.table.update(addr, |peer| peer.life.checked(now));
                 let evidence = if check == Check::Connect { Evidence::Connect } else { Evidence::Probe };
-                self.observe(addr, &fate, evidence, now);
+                self.observe(addr, &fate, or_only_probe(evidence), now);
                 self.checked(addr, &fate);
                 self.settle_watches(now);
             }

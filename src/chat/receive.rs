@@ -29,6 +29,9 @@ pub struct Received {
 impl Chat {
     /// Takes what one connection carried.
     pub fn received(&mut self, received: Received, now: Time) -> (Answer, Vec<Action>) {
+        if self.closed {
+            return (Answer::Nothing, Vec::new());
+        }
         let Received { source, decoded, cut } = received;
         let count = decoded.len();
         let mut connected = false;
@@ -118,9 +121,11 @@ impl Chat {
 
     fn said_exit(&mut self, addr: PeerAddr, form: Form, now: Time) -> Answer {
         // Who is not known is not made known by leaving.
+        let before = self.last_job;
         self.table.update(addr, |peer| {
             peer.last_heard = Some(now);
             learn_form(peer, form, &Body::Exit);
+            peer.parted_after = before;
             peer.life.parted(Why::SaidExit, now)
         });
         self.went(addr, Why::SaidExit);

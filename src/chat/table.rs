@@ -58,6 +58,9 @@ pub(super) struct Peer {
     pub(super) tell_at: Option<Time>,
     pub(super) acked_at: Option<Time>,
     pub(super) ack_due: Option<Time>,
+    /// The last job begun when one of us said goodbye to the other: what becomes of it and those before it, which were
+    /// on their way, does not bring the peer back.
+    pub(super) parted_after: u64,
     /// Texts on their way to it.
     pub(super) texts_waiting: usize,
     wake: Option<Time>,
@@ -186,6 +189,7 @@ impl Table {
             tell_at: None,
             acked_at: None,
             ack_due: None,
+            parted_after: 0,
             texts_waiting: 0,
             wake: None,
             rank: None,
@@ -217,6 +221,7 @@ impl Table {
             return false;
         };
         peer.addr = to;
+        peer.claimed = peer.claimed.filter(|claimed| claimed.ip != to.ip());
         peer.wake = None;
         peer.rank = None;
         self.numbers.insert(peer.number, to);

@@ -48,8 +48,6 @@ pub struct Delivery {
     pub local: Ipv4Addr,
     /// What came.
     pub decoder: Decoder,
-    /// Its sender was not done.
-    pub cut: bool,
 }
 
 /// What is made of a [`Delivery`].
@@ -259,11 +257,13 @@ fn deliver(
         connection.close(&[], end);
         return None;
     }
+    if end == End::Cut {
+        connection.decoder.mark_cut();
+    }
     let delivery = Delivery {
         source: connection.source,
         local: connection.local,
         decoder: std::mem::take(&mut connection.decoder),
-        cut: end == End::Cut,
     };
     match shared.recipient.deliver(delivery, wait_until) {
         Reply::Answer(answer) => {

@@ -30,6 +30,13 @@ pub fn restore_terminal() {
     }
 }
 
+/// The same without writing to the terminal, for when whoever writes to it is stuck.
+pub fn abandon_terminal() {
+    if RAW.swap(false, Ordering::SeqCst) {
+        let _ = terminal::disable_raw_mode();
+    }
+}
+
 /// Where the user reads.
 #[derive(Debug)]
 pub struct Screen {

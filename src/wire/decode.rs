@@ -47,7 +47,12 @@ impl Decoder {
         self.bytes.is_empty()
     }
 
-    /// Whether more came than was read, so that the last message is not whole.
+    /// The sender was not done: the last message is not whole, and so no command.
+    pub fn mark_cut(&mut self) {
+        self.full = true;
+    }
+
+    /// Whether the last message is not whole: more came than was read, or the sender was not done.
     pub fn is_cut(&self) -> bool {
         self.full
     }
@@ -60,13 +65,13 @@ impl Decoder {
             Cow::Owned(lossy) if self.full => Cow::Owned(lossy.trim_end_matches('\u{fffd}').to_owned()),
             text => text,
         };
-        decode(&text)
+        decode(&text, self.full)
     }
 }
 
 /// The messages in `text`. It is split at a newline only where the next line begins with the address that the first
 /// line began with: no sender can write a line in another's name, and a text of several lines stays one.
-fn decode(text: &str) -> Vec<Decoded> {
+fn decode(text: &str, cut: bool) -> Vec<Decoded> {
     let text = text.trim_start_matches(super::is_space);
     if text.is_empty() {
         return Vec::new();
@@ -79,16 +84,16 @@ fn decode(text: &str) -> Vec<Decoded> {
     for (newline, _) in text.match_indices('\n') {
         let next = newline + 1;
         if standard::address(&text[next..]).is_ok_and(|(address, _)| address == first) {
-            messages.push(one(&text[begin..newline]));
+            messages.push(one(&text[begin..newline], false));
             begin = next;
         }
     }
-    messages.push(one(&text[begin..]));
+    messages.push(one(&text[begin..], cut));
     messages
 }
 
-fn one(text: &str) -> Decoded {
-    match standard::message(text) {
+fn one(text: &str, cut: bool) -> Decoded {
+    match standard::message(text, cut) {
         Ok(message) => Decoded::Message(message),
         Err(fault) => unreadable(text, fault),
     }
@@ -96,7 +101,10 @@ fn one(text: &str) -> Decoded {
 
 fn unreadable(text: &str, fault: Fault) -> Decoded {
     let text = text.trim_end_matches(super::is_space);
-    let beginning: String = text.chars().take(UNREADABLE_CHARS).collect();
+    let mut beginning: String = text.chars().take(UNREADABLE_CHARS).collect();
+    if beginning.len() < text.len() {
+        beginning.push('…');
+    }
     Decoded::Unreadable(Unreadable { fault, text: Text::new(beginning) })
 }
 
@@ -237,6 +245,18 @@ mod tests {
             panic!("{messages:?}")
         };
         assert!(text.raw().ends_with('x'));
+    }
+
+    #[test]
+    fn the_beginning_of_a_cut_message_is_no_command() {
+        let mut decoder = Decoder::new();
+        decoder.push(b"127.0.0.1:5001 Bob exit");
+        decoder.mark_cut();
+        assert_eq!(decoder.finish(), [plain(Form::Standard, Some("Bob"), text("exit"))]);
+        let mut decoder = Decoder::new();
+        decoder.push(b"127.0.0.1:5001 DISCONNECTED");
+        decoder.mark_cut();
+        assert!(matches!(decoder.finish()[..], [Decoded::Unreadable(_)]));
     }
 
     #[test]

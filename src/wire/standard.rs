@@ -40,21 +40,21 @@ fn claim(ip: &str, port: &str) -> Option<Claimed> {
     Some(Claimed { ip: ip.parse::<Ipv4Addr>().ok()?, port: parse_port(port).ok()? })
 }
 
-/// Reads one message, which ends where `text` ends.
-pub(super) fn message(text: &str) -> Result<Plain, Fault> {
+/// Reads one message, which ends where `text` ends. One that is `cut` may go on to be anything, so it is no command.
+pub(super) fn message(text: &str, cut: bool) -> Result<Plain, Fault> {
     let (address, rest) = address(text)?;
     let (name, text) = first_word(rest).ok_or(Fault::NoText)?;
     let text = text.trim_end_matches(is_space);
     // One separator; what follows it is the text, whose own white space is the sender's business.
     let text = text.strip_prefix(is_space).unwrap_or(text);
     if text.is_empty() {
-        return command_word(address, name).ok_or(Fault::NoText);
+        return command_word(address, name).filter(|_| !cut).ok_or(Fault::NoText);
     }
     Ok(Plain {
         claimed: address.claimed,
         form: address.form,
         name: Some(PeerName::new(name)),
-        body: body(text, address.bracketed),
+        body: if cut { Body::Text(Text::new(text)) } else { body(text, address.bracketed) },
     })
 }
 
