@@ -1,7 +1,6 @@
 //! The application: one loop over one queue of happenings, between the node and the person.
 
 use std::collections::{HashMap, VecDeque};
-use std::fmt;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 
 use crate::chat::{Command, Event, OpId, Row, Target, Unsendable, Who};
-use crate::cli::{Cli, listening_port};
+use crate::cli::{Cli, Misused, listening_port};
 use crate::config;
 use crate::mailbox::Mailbox;
 use crate::message::Fate;
@@ -43,25 +42,13 @@ impl From<Event> for Happening {
 
 type Queue = Arc<Mailbox<Happening>>;
 
-/// The program was started with something missing or wrong. Its display is a whole sentence for a user.
-#[derive(Debug)]
-pub struct Misused(String);
-
-impl fmt::Display for Misused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Misused {}
-
 /// Runs the program from its arguments to its exit status.
 ///
 /// # Errors
 /// What keeps it from starting, or from going on; each chain reads as sentences for the user.
 pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
-    let peers = config::static_peers(cli).map_err(|error| Misused(error.to_string()))?;
+    let peers = config::static_peers(cli).map_err(|error| Misused::new(error))?;
     let queue = Queue::default();
     let (name, node) = start(cli, peers, terminal, &queue)?;
     let mut app = App::new(node, Arc::clone(&queue), terminal)?;
@@ -81,7 +68,7 @@ fn start(
         None if terminal => {
             question("Enter your name: ", |line| line.parse::<Name>().map_err(|e| e.to_string()))?
         }
-        None => bail!(Misused("No name was given; add --name NAME, or set P2P_CHAT_NAME.".into())),
+        None => bail!(Misused::new("No name was given; add --name NAME, or set P2P_CHAT_NAME.")),
     };
     let mut asked = cli.port;
     loop {
@@ -108,6 +95,7 @@ fn start(
                 writeln!(io::stdout(), "{error}")?;
                 asked = None;
             }
+            Err(error @ StartError::NotOurs(_)) => bail!(Misused::new(error)),
             Err(error) => return Err(error.into()),
         }
     }
@@ -250,7 +238,8 @@ impl App {
                 for later in happenings {
                     self.queue.put(later);
                 }
-                self.show()?;
+                // If that is no longer possible, why the program ends is known all the same.
+                let _ = self.show();
                 return Ok(ending);
             }
         }
@@ -318,11 +307,20 @@ impl App {
                         self.menu.reset();
                         self.screen.ask(self.menu.prompt());
                     }
-                    Typed::Leave => return Ok(Some(Ending::Signal(INTERRUPT))),
+                    Typed::Leave => return Ok(Some(Ending::Exit)),
+                    Typed::Interrupt => return Ok(Some(Ending::Signal(INTERRUPT))),
+                }
+            }
+            Input::Paste(text) => {
+                if let Some(editor) = self.screen.editor() {
+                    editor.paste(&text);
                 }
             }
             Input::Resized => self.screen.resized()?,
-            Input::Line(line) => return Ok(self.line(&line)),
+            Input::Line(line) => {
+                self.screen.finish_line(&line)?;
+                return Ok(self.line(&line));
+            }
             Input::LineTooLong => {
                 let limit = ui::MAX_LINE_BYTES;
                 self.out
@@ -408,6 +406,10 @@ impl App {
         self.last_happenings(rest, goodbye);
         let _ = self.show();
         self.node.stop(Instant::now() + STOP_WITHIN);
+        // What could not be sent any more has failed.
+        let rest = self.queue.take(Some(Instant::now()));
+        self.last_happenings(rest, goodbye);
+        let _ = self.show();
     }
 
     /// Takes what happens while leaving; says whether it is time to go.

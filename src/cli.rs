@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::fmt;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
@@ -58,6 +59,25 @@ pub struct Cli {
     /// Log more: -v what happens, -vv every message and connection
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
+}
+
+/// The program was started with something missing or wrong. Its display is a whole sentence for a user.
+#[derive(Debug)]
+pub struct Misused(String);
+
+impl fmt::Display for Misused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Misused {}
+
+impl Misused {
+    /// Takes the sentence that says what is wrong and what would be right.
+    pub fn new(sentence: impl fmt::Display) -> Self {
+        Self(sentence.to_string())
+    }
 }
 
 /// Reads a port to listen at, 0 included.

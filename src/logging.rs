@@ -5,11 +5,10 @@ use std::io::{self, IsTerminal, Write};
 use std::panic;
 use std::thread;
 
-use anyhow::Context;
 use env_logger::{Builder, Target};
 use log::LevelFilter;
 
-use crate::cli::Cli;
+use crate::cli::{Cli, Misused};
 use crate::net::HANDLER;
 use crate::ui::restore_terminal;
 
@@ -18,7 +17,7 @@ use crate::ui::restore_terminal;
 ///
 /// # Errors
 /// Where the file cannot be opened.
-pub fn start(cli: &Cli) -> anyhow::Result<()> {
+pub fn start(cli: &Cli) -> Result<(), Misused> {
     let level = match cli.verbose {
         0 => LevelFilter::Warn,
         1 => LevelFilter::Info,
@@ -26,7 +25,9 @@ pub fn start(cli: &Cli) -> anyhow::Result<()> {
     };
     if let Some(path) = &cli.log_file {
         let file = OpenOptions::new().create(true).append(true).open(path);
-        let file = file.with_context(|| format!("Cannot write the log file {}", path.display()))?;
+        let file = file.map_err(|error| {
+            Misused::new(format_args!("Cannot write the log file {}: {error}.", path.display()))
+        })?;
         Builder::new().filter_level(level).target(Target::Pipe(Box::new(file))).init();
     } else if !io::stderr().is_terminal() {
         Builder::new().filter_level(level).init();

@@ -6,8 +6,8 @@ use std::process::{self, ExitCode};
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
-use p2p_chat::app::{self, Misused};
-use p2p_chat::cli::Cli;
+use p2p_chat::app;
+use p2p_chat::cli::{Cli, Misused};
 use p2p_chat::escape::harmless;
 use p2p_chat::logging;
 
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         }
         process::exit(error.exit_code())
     });
-    let ran = logging::start(&cli).and_then(|()| app::run(&cli));
+    let ran = logging::start(&cli).map_err(Into::into).and_then(|()| app::run(&cli));
     ran.unwrap_or_else(|error| {
         let stop = if format!("{error:#}").ends_with(['.', '?']) { "" } else { "." };
         // If standard error is gone too, the exit status has to do.

@@ -91,7 +91,7 @@ pub struct Node {
     shared: Arc<Shared>,
     name: Name,
     listener: Listener,
-    ticker: JoinHandle<()>,
+    ticker: Option<JoinHandle<()>>,
     addr: SocketAddrV4,
     start: OpId,
 }
@@ -166,6 +166,7 @@ impl Node {
         let ticker = thread::Builder::new()
             .name("ticker".into())
             .spawn(move || ticking.tick())
+            .map(Some)
             .map_err(|error| StartError::Other(addr, error))?;
         for peer in &peers {
             shared.learn_if_own(peer.addr.ip(), peer.addr.port());
@@ -219,7 +220,7 @@ impl Node {
 
     /// Closes the listener, ends all threads, and waits for them until `deadline`. Goodbyes are a command of their own,
     /// which comes before. Threads that the operating system still holds by then end with the process.
-    pub fn stop(self, deadline: Instant) {
+    pub fn stop(&mut self, deadline: Instant) {
         self.listener.stop(deadline);
         if let Some(dialler) = self.shared.dialler.get() {
             dialler.stop(deadline);
@@ -227,7 +228,7 @@ impl Node {
         self.shared.state.lock().stopping = true;
         self.shared.earlier.notify_all();
         // The ticker never blocks on anything but the lock and its own sleep, which has just ended.
-        if self.ticker.join().is_err() {
+        if self.ticker.take().is_some_and(|ticker| ticker.join().is_err()) {
             log::error!("the ticker thread had failed");
         }
     }

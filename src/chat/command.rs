@@ -8,7 +8,7 @@ use super::event::{Action, Deed, Event, OpId, Unsendable};
 use super::life::{Check, Life, Why};
 use super::table::Known;
 use super::time::Time;
-use super::{ANSWER_WITHIN, Chat, Op, Purpose, StaticPeer};
+use super::{ANSWER_WITHIN, Chat, Job, Op, Purpose, StaticPeer};
 use crate::message::{Form, Outgoing};
 use crate::peer::PeerAddr;
 
@@ -190,9 +190,14 @@ impl Chat {
 
     fn leave(&mut self, now: Time) -> OpId {
         self.leaving = true;
-        // Whoever is just being told that we are here has to be told that we are not, too.
+        // Whoever is just being told something has to be told that we leave, too; and as goodbyes wait behind texts, the
+        // fate of each text is known before.
         let greeted = self.jobs.values().filter(|job| {
-            matches!(job.purpose, Purpose::Connect(_) | Purpose::Check(Check::Connect) | Purpose::Ack)
+            let Job { purpose, .. } = job;
+            matches!(
+                purpose,
+                Purpose::Connect(_) | Purpose::Check(Check::Connect) | Purpose::Ack | Purpose::Text(_)
+            )
         });
         let mut targets: HashSet<PeerAddr> = greeted.map(|job| job.addr).collect();
         targets.extend(self.targets(Target::All, false));

@@ -98,6 +98,9 @@ pub struct Life {
     is_static: bool,
     /// It answered something of ours at least once.
     proven: bool,
+    /// Since it said goodbye, nobody was seen to listen at its address: its program has ended, so whoever listens there
+    /// next has not said goodbye.
+    ended: bool,
     checking: bool,
     refused_at: Option<Time>,
     /// The last sign of life.
@@ -123,6 +126,7 @@ impl Life {
             wanted: false,
             is_static: false,
             proven: false,
+            ended: false,
             checking: false,
             refused_at: None,
             seen: now,
@@ -168,9 +172,8 @@ impl Life {
         }
         let (at, check) = match self.phase {
             Phase::Alive if self.proven && !self.is_doubtful() => (self.seen.plus(interval), Check::Probe),
-            Phase::Alive | Phase::Quiet { .. } | Phase::Gone { why: Why::SaidExit, .. } => {
-                (self.next, Check::Probe)
-            }
+            Phase::Alive | Phase::Quiet { .. } => (self.next, Check::Probe),
+            Phase::Gone { why: Why::SaidExit, .. } if !self.ended => (self.next, Check::Probe),
             Phase::Gone { .. } => (self.next, if self.wanted { Check::Connect } else { Check::Probe }),
         };
         Some((at.max(self.not_before), check))
@@ -208,6 +211,7 @@ impl Life {
         self.proven = true;
         if let Phase::Gone { why: Why::SaidExit | Why::Disconnected, .. } = self.phase
             && evidence == Evidence::Probe
+            && !self.ended
         {
             // It still runs and does not want to be talked to, or we do not: an empty connection changes neither.
             self.back_off(now);
@@ -223,6 +227,7 @@ impl Life {
     fn alive(&mut self, now: Time) -> Change {
         let was_gone = self.gone().is_some();
         self.phase = Phase::Alive;
+        self.ended = false;
         self.refused_at = None;
         self.seen = now;
         self.attempts = 0;
@@ -236,11 +241,8 @@ impl Life {
 
     /// Nobody listens at its address.
     pub fn refused(&mut self, now: Time) -> Change {
-        if let Phase::Gone { since, why } = self.phase {
-            if why == Why::SaidExit {
-                // Its program has really ended, so whoever listens there next has not said goodbye.
-                self.phase = Phase::Gone { since, why: Why::Refused };
-            }
+        if let Phase::Gone { why, .. } = self.phase {
+            self.ended = why == Why::SaidExit;
             self.back_off(now);
             return Change::None;
         }
@@ -282,6 +284,7 @@ impl Life {
     fn goes(&mut self, why: Why, now: Time) -> Change {
         self.phase = Phase::Gone { since: now, why };
         self.connected = false;
+        self.ended = false;
         self.refused_at = None;
         self.attempts = 0;
         self.back_off(now);

@@ -52,6 +52,8 @@ pub enum Typed {
     Escape,
     /// The user wants to leave.
     Leave,
+    /// The user interrupts the program.
+    Interrupt,
 }
 
 /// A line and a cursor in it, which always stands between characters as people see them (grapheme clusters).
@@ -100,12 +102,18 @@ impl Editor {
                 return Typed::Line(std::mem::take(&mut self.text));
             }
             Key::Escape => return Typed::Escape,
-            Key::Interrupt => return Typed::Leave,
+            Key::Interrupt => return Typed::Interrupt,
             Key::EndOfInput if self.text.is_empty() => return Typed::Leave,
             Key::EndOfInput => self.remove(self.cursor, self.after()),
             Key::Redraw => {}
         }
         Typed::Edited
+    }
+
+    /// Inserts a text from the clipboard, which is never obeyed: line ends, tabs and other controls become spaces.
+    pub fn paste(&mut self, text: &str) {
+        let text = text.trim_end_matches(['\r', '\n']).replace("\r\n", "\n");
+        text.chars().for_each(|c| self.insert(if c.is_control() { ' ' } else { c }));
     }
 
     fn insert(&mut self, c: char) {
@@ -201,6 +209,13 @@ mod tests {
         let mut editor = typed("hi", &[]);
         assert_eq!(editor.key(Key::Enter), Typed::Line("hi".into()));
         assert_eq!(editor, Editor::default());
+    }
+
+    #[test]
+    fn a_pasted_block_is_one_line_and_nothing_in_it_is_obeyed() {
+        let mut editor = typed("say ", &[]);
+        editor.paste("one\r\ntwo\tthree\n0\n");
+        assert_eq!(editor.text(), "say one two three 0");
     }
 
     #[test]

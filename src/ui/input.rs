@@ -13,6 +13,8 @@ use super::editor::{Key, MAX_LINE_BYTES};
 pub enum Input {
     /// A stroke on a terminal.
     Key(Key),
+    /// A text from the clipboard.
+    Paste(String),
     /// The window has another size.
     Resized,
     /// A whole line of a pipe, a file or a terminal that edits lines itself.
@@ -27,7 +29,8 @@ pub enum Input {
 ///
 /// # Errors
 /// Where no thread can be had.
-pub fn read_keys(take: impl Fn(Input) + Send + 'static) -> io::Result<()> {
+pub fn read_keys(take: impl Fn(Input) + Clone + Send + 'static) -> io::Result<()> {
+    watch_for_hangup(take.clone())?;
     let read = move || {
         loop {
             match event::read() {
@@ -36,6 +39,7 @@ pub fn read_keys(take: impl Fn(Input) + Send + 'static) -> io::Result<()> {
                         take(Input::Key(key));
                     }
                 }
+                Ok(event::Event::Paste(text)) => take(Input::Paste(text)),
                 Ok(event::Event::Resize(..)) => take(Input::Resized),
                 Ok(_) => {}
                 Err(_) => return take(Input::End),
@@ -44,6 +48,28 @@ pub fn read_keys(take: impl Fn(Input) + Send + 'static) -> io::Result<()> {
     };
     // Nothing can end a blocked read, so nobody waits for this thread; it ends with the process.
     thread::Builder::new().name("keys".into()).spawn(read).map(drop)
+}
+
+/// Says that there is no more input when the terminal vanishes: crossterm's reading does not end then, and SIGHUP goes
+/// only to programs whose controlling terminal it was.
+#[cfg(unix)]
+fn watch_for_hangup(take: impl Fn(Input) + Send + 'static) -> io::Result<()> {
+    use rustix::event::{PollFd, PollFlags, poll};
+
+    let watch = move || {
+        let stdin = io::stdin();
+        // Without any flags, only a hang-up or an error ends the waiting.
+        let mut terminal = [PollFd::new(&stdin, PollFlags::empty())];
+        while let Err(rustix::io::Errno::INTR) = poll(&mut terminal, None) {}
+        take(Input::End);
+    };
+    thread::Builder::new().name("hangup".into()).spawn(watch).map(drop)
+}
+
+/// Elsewhere the program ends with its window.
+#[cfg(not(unix))]
+fn watch_for_hangup(_take: impl Fn(Input) + Send + 'static) -> io::Result<()> {
+    Ok(())
 }
 
 fn key_of(key: KeyEvent) -> Option<Key> {

@@ -85,18 +85,14 @@ impl Menu {
 
     /// What can be answered to the prompt, where that needs saying.
     fn hint(&self) -> Option<String> {
-        let names = "a number of the list, a name, ip:port";
+        let names = "A number of the list, a name, ip:port";
         Some(match &self.asking {
             Asking::Whom(Deed::Send) => match &self.last {
-                Some(last) => format!("To whom? Give {names} or all; Enter for {}; 0 goes back.", last.label),
-                None => format!("To whom? Give {names} or all; 0 goes back."),
+                Some(last) => format!("To whom? {names} or all. Enter: {}. 0: back.", last.label),
+                None => format!("To whom? {names} or all. 0: back."),
             },
-            Asking::Whom(Deed::Connect) => {
-                format!("Connect to whom? Give {names}; Enter for all known; 0 goes back.")
-            }
-            Asking::Whom(Deed::Disconnect) => {
-                format!("Disconnect from whom? Give {names} or all; 0 goes back.")
-            }
+            Asking::Whom(Deed::Connect) => format!("Connect to whom? {names}. Enter: all known. 0: back."),
+            Asking::Whom(Deed::Disconnect) => format!("Disconnect from whom? {names} or all. 0: back."),
             Asking::Text(_) => format!("Enter alone sends the kept text: {}", shown(self.kept.as_ref()?)),
             Asking::Choice | Asking::Port(..) => return None,
         })
@@ -314,7 +310,7 @@ mod tests {
         after(&mut menu, &["1", "bob", "one"]);
         let (act, said, _) = after(&mut menu, &["1", "", "two"]);
         assert_eq!(act, Some(Act::Send(to(5001), "two".into())));
-        assert!(said.contains("Enter for Bob (127.0.0.1:5001)"), "{said}");
+        assert!(said.contains("Enter: Bob (127.0.0.1:5001)."), "{said}");
     }
 
     #[test]

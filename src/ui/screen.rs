@@ -1,9 +1,11 @@
 //! The one owner of the terminal: prints events above the line that is being typed, and leaves that line as it is.
 
+use std::env;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossterm::cursor::{MoveToColumn, MoveUp};
+use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::queue;
 use crossterm::terminal::{self, Clear, ClearType};
 use unicode_segmentation::UnicodeSegmentation;
@@ -24,9 +26,10 @@ static RAW: AtomicBool = AtomicBool::new(false);
 pub fn restore_terminal() {
     if RAW.swap(false, Ordering::SeqCst) {
         // If the terminal is gone there is nothing to restore.
+        let mut out = Vec::new();
+        let _ = queue!(out, DisableBracketedPaste, MoveToColumn(0), Clear(ClearType::UntilNewLine));
+        let _ = write_out(&out);
         let _ = terminal::disable_raw_mode();
-        let _ = io::stdout().write_all(b"\r\x1b[K");
-        let _ = io::stdout().flush();
     }
 }
 
@@ -44,10 +47,17 @@ pub struct Screen {
     prompt: String,
 }
 
+/// Where the row of the prompt ends, and where the cursor stands in it.
+#[derive(Clone, Copy, Debug)]
+struct Drawn {
+    end: usize,
+    cursor: usize,
+}
+
 #[derive(Debug)]
 enum Kind {
     /// A terminal whose line we edit ourselves.
-    Raw { editor: Editor, drawn: bool, drawn_cursor: usize },
+    Raw { editor: Editor, drawn: Option<Drawn> },
     /// A terminal that edits lines itself: the prompt stays on the line of what is typed.
     Cooked { prompted: bool },
     /// No terminal: every prompt and every event is a line.
@@ -62,7 +72,10 @@ impl Screen {
     pub fn raw() -> io::Result<Self> {
         terminal::enable_raw_mode()?;
         RAW.store(true, Ordering::SeqCst);
-        Ok(Self::of(Kind::Raw { editor: Editor::default(), drawn: false, drawn_cursor: 0 }))
+        let mut out = Vec::new();
+        queue!(out, EnableBracketedPaste)?;
+        write_out(&out)?;
+        Ok(Self::of(Kind::Raw { editor: Editor::default(), drawn: None }))
     }
 
     /// Prints to a terminal that does not obey control sequences.
@@ -103,15 +116,14 @@ impl Screen {
     pub fn show(&mut self, lines: &[String]) -> io::Result<()> {
         let mut out = Vec::new();
         match &mut self.kind {
-            Kind::Raw { editor, drawn, drawn_cursor } => {
-                if *drawn {
+            Kind::Raw { editor, drawn } => {
+                if drawn.is_some() {
                     queue!(out, MoveToColumn(0), Clear(ClearType::UntilNewLine))?;
                 }
                 for line in lines {
                     write!(out, "{line}\r\n")?;
                 }
-                *drawn_cursor = draw_line(&mut out, &self.prompt, editor)?;
-                *drawn = true;
+                *drawn = Some(draw_line(&mut out, &self.prompt, editor)?);
             }
             Kind::Cooked { prompted } => {
                 if *prompted && !lines.is_empty() {
@@ -138,25 +150,31 @@ impl Screen {
     /// # Errors
     /// Where standard output is gone.
     pub fn finish_line(&mut self, line: &str) -> io::Result<()> {
-        let Kind::Raw { drawn, .. } = &mut self.kind else {
-            return Ok(());
-        };
         let mut out = Vec::new();
-        if std::mem::take(drawn) {
-            queue!(out, MoveToColumn(0), Clear(ClearType::UntilNewLine))?;
+        match &mut self.kind {
+            Kind::Raw { drawn, .. } => {
+                if drawn.take().is_some() {
+                    queue!(out, MoveToColumn(0), Clear(ClearType::UntilNewLine))?;
+                }
+                write!(out, "{}{line}\r\n", self.prompt)?;
+            }
+            // The terminal has gone to the next line by itself.
+            Kind::Cooked { prompted } => *prompted = false,
+            Kind::Lines { .. } => {}
         }
-        write!(out, "{}{line}\r\n", self.prompt)?;
         write_out(&out)
     }
 
-    /// The window has another size: draws the line anew. Terminals that break long lines anew have broken the old one.
+    /// The window has another size: draws the line anew. Most terminals have broken the old one anew.
     ///
     /// # Errors
     /// Where standard output is gone.
     pub fn resized(&mut self) -> io::Result<()> {
         let mut out = Vec::new();
-        if let Kind::Raw { drawn: true, drawn_cursor, .. } = &self.kind {
-            let rows = *drawn_cursor / columns().max(1);
+        if let Kind::Raw { drawn: Some(Drawn { end, cursor }), .. } = self.kind {
+            // At the end of a full row the cursor still stands in that row.
+            let cursor = if cursor == end { cursor.saturating_sub(1) } else { cursor };
+            let rows = if breaks_lines_anew() { cursor / columns().max(1) } else { 0 };
             if let Ok(rows @ 1..) = u16::try_from(rows) {
                 queue!(out, MoveUp(rows))?;
             }
@@ -202,16 +220,24 @@ fn write_out(bytes: &[u8]) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Draws the prompt and what of the typed text fits on one row; returns the column of the cursor.
-fn draw_line(out: &mut Vec<u8>, prompt: &str, editor: &Editor) -> io::Result<usize> {
+/// Whether the terminal breaks lines anew when its window gets narrower. Those in use do, but for xterm, which tells by
+/// a variable that it is one, and GNU screen; inside tmux, tmux does it.
+fn breaks_lines_anew() -> bool {
+    let has = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+    has("TMUX") || !(has("XTERM_VERSION") || has("STY"))
+}
+
+/// Draws the prompt and what of the typed text fits on one row.
+fn draw_line(out: &mut Vec<u8>, prompt: &str, editor: &Editor) -> io::Result<Drawn> {
     // The last column stays free: what is written there makes some terminals go to the next row.
     let room = columns().saturating_sub(1);
-    let prompt = end_of(prompt, room.saturating_sub(MIN_TEXT_COLUMNS.min(room / 2)));
+    let wanted = (editor.text().width() + 1).min(MIN_TEXT_COLUMNS).min(room / 2);
+    let prompt = end_of(prompt, room.saturating_sub(wanted));
     let view = editor.view(room.saturating_sub(prompt.width()));
     write!(out, "{prompt}{}", view.text)?;
     let cursor = prompt.width() + view.cursor;
     queue!(out, MoveToColumn(u16::try_from(cursor).unwrap_or(u16::MAX)))?;
-    Ok(cursor)
+    Ok(Drawn { end: prompt.width() + view.text.width(), cursor })
 }
 
 /// The end of `text` that takes at most `columns`: in a narrow window, the words next to the cursor matter most.

@@ -57,11 +57,15 @@ pub fn lines(event: &Event, clock: &str) -> Vec<String> {
         ],
         Event::Listed { rows, unasked } => peer_list(rows, *unasked),
         Event::Dialled { total: 0, .. } | Event::Settled(_) => Vec::new(),
+        Event::Dialled { total: 1, connected: 1 } => vec!["The static peer is there.".into()],
+        Event::Dialled { total: 1, .. } => {
+            vec!["The static peer is not there; it is tried again in the background.".into()]
+        }
         Event::Dialled { total, connected } if total == connected => {
             vec![format!("All {total} static peers are there.")]
         }
         Event::Dialled { total, connected } => vec![format!(
-            "{connected} of {total} static peers {} there; the others are tried again in the background.",
+            "{connected} of {total} static peers {} there; the rest is tried again in the background.",
             if *connected == 1 { "is" } else { "are" }
         )],
     }

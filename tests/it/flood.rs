@@ -64,7 +64,7 @@ fn an_endless_line_is_cut_and_its_sender_is_stopped() {
     alice.has_shown(&[format!("Mallory (127.0.0.66:9): {}{CUT}", "x".repeat(8_192 - header.len()))]);
     assert!(send_endlessly(&alice, "") < ENDLESS, "nobody stopped it");
     let why = "is no message, it does not begin with an address";
-    alice.has_shown(&[format!("* Something from 127.0.0.66 {why}: {}", "x".repeat(120))]);
+    alice.has_shown(&[format!("* Something from 127.0.0.66 {why}: {}…", "x".repeat(120))]);
     thread::scope(|scope| {
         for _ in 0..50 {
             scope.spawn(|| send_endlessly(&alice, header));

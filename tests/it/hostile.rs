@@ -129,7 +129,7 @@ fn a_very_long_name_is_cut_to_what_a_line_bears() {
     assert!(shown.len() == 1 && shown[0].len() < 200, "{shown:?}");
     // A name that does not end is no message.
     assert_eq!(alice.answers(format!("127.0.0.66:9 {}", "n".repeat(5_000))), "");
-    alice.has_shown(&[no_text(&format!("127.0.0.66:9 {}", "n".repeat(107)))]);
+    alice.has_shown(&[no_text(&format!("127.0.0.66:9 {}…", "n".repeat(107)))]);
 }
 
 #[test]

@@ -14,4 +14,6 @@ mod starting;
 mod static_peers;
 mod support;
 mod talking;
+#[cfg(unix)]
+mod terminal;
 mod vectors;

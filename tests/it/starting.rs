@@ -4,7 +4,9 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::path::Path;
 
-use crate::support::{Builder, MALLORY, Peer, hear, nobody, refused, send_raw, send_raw_from, v4};
+use crate::support::{
+    Builder, MALLORY, Peer, cannot_start, hear, nobody, refused, send_raw, send_raw_from, v4,
+};
 
 /// A peer of which the command line says only this about its port.
 fn with_port(arg: &str) -> Builder {
@@ -20,7 +22,7 @@ fn with_name(name: &str) -> Builder {
 fn a_port_in_use_is_named_in_one_sentence() {
     let mut alice = Peer::named("Alice").start();
     let port = alice.addr().port();
-    let errors = refused(Peer::named("Bob").port(port));
+    let errors = cannot_start(Peer::named("Bob").port(port));
     assert!(errors.starts_with(&format!("p2p-chat: Port {port} is already in use")), "{errors}");
     assert!(errors.lines().count() == 1 && errors.ends_with('.'), "{errors}");
     alice.still_answers();
@@ -30,7 +32,7 @@ fn a_port_in_use_is_named_in_one_sentence() {
 fn a_port_in_use_at_one_address_only_is_in_use_too() {
     let taken = TcpListener::bind("127.0.0.5:0").expect("a port");
     let port = taken.local_addr().expect("bound").port();
-    assert!(refused(Peer::named("Bob").port(port)).contains(&format!("Port {port} is already in use")));
+    assert!(cannot_start(Peer::named("Bob").port(port)).contains(&format!("Port {port} is already in use")));
     // At another address it is free.
     let mut bob = Peer::named("Bob").port(port).arg("--bind").arg("127.0.0.1").start();
     bob.still_answers();

@@ -3,6 +3,8 @@
 mod harmless;
 mod peer;
 mod target;
+#[cfg(unix)]
+mod terminal;
 mod unread;
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -17,6 +19,8 @@ use socket2::{Domain, SockRef, Socket, Type};
 pub(crate) use harmless::assert_harmless;
 pub(crate) use peer::{Builder, Peer};
 pub(crate) use target::{MALLORY, Target};
+#[cfg(unix)]
+pub(crate) use terminal::{Terminal, rows};
 pub(crate) use unread::Unread;
 
 /// How long anything may take that shall happen. Far more than it does, so that a busy machine fails no test.
@@ -113,15 +117,24 @@ pub(crate) fn hear(listener: &TcpListener) -> (String, Ipv4Addr) {
     }
 }
 
-/// Starts a peer that must not start, and returns what it says about that: nothing but an error.
+/// Starts a peer whose arguments or files will not do, and returns what it says about that: nothing but an error.
 pub(crate) fn refused(peer: Builder) -> String {
+    ends_at_once(peer, 2)
+}
+
+/// Starts a peer that this machine does not let start, and returns what it says about that: nothing but an error.
+pub(crate) fn cannot_start(peer: Builder) -> String {
+    ends_at_once(peer, 1)
+}
+
+fn ends_at_once(peer: Builder, expected: i32) -> String {
     let mut peer = peer.start_without_waiting();
     // If it starts after all, it ends as well.
     peer.ends_input();
     let status = peer.ends();
     assert_eq!(peer.printed(), [""; 0]);
     let errors = peer.errors();
-    assert_eq!(status.code(), Some(2), "{errors}");
+    assert_eq!(status.code(), Some(expected), "{errors}");
     assert_harmless(errors.lines());
     errors
 }

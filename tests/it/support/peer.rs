@@ -67,6 +67,11 @@ impl Builder {
         self
     }
 
+    /// What it is called.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Dials this address from the start.
     pub(crate) fn knows(self, addr: SocketAddrV4) -> Self {
         self.arg("--peer").arg(addr)

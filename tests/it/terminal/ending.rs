@@ -1,0 +1,173 @@
+//! The end, in whatever way it comes: the terminal is as it was found, and the others know.
+
+use std::process::ExitStatus;
+
+use rustix::process::Signal;
+
+use super::*;
+use crate::support::send_raw_from;
+
+/// Waits for the end, and asserts that a shell could go on in this terminal as if nothing had been.
+fn ends_restored(alice: &mut Terminal) -> ExitStatus {
+    let status = alice.ends();
+    assert!(alice.modes().are_usual(), "{:?}", alice.modes());
+    assert_eq!(alice.modes(), alice.modes_found());
+    let screen = alice.screen();
+    let (row, column) = alice.cursor();
+    assert_eq!(column, 0, "the cursor is in the midst of row {row}:\n{screen}");
+    assert!(screen.lines().count() <= usize::from(row), "something stands in or below row {row}:\n{screen}");
+    alice.shows("a visible cursor on the usual screen in usual colours", |screen| {
+        !screen.hide_cursor()
+            && !screen.alternate_screen()
+            && !screen.bracketed_paste()
+            && screen.fgcolor() == vt100::Color::Default
+            && !screen.bold()
+    });
+    status
+}
+
+/// Alice with a half-typed line, and Bob.
+fn half_typed() -> (Terminal, Peer) {
+    let (alice, bob) = alice_and_bob(80);
+    begins_text(&alice, &bob);
+    alice.keys("never sent");
+    line_stands(&alice, &to_bob(&bob), "never sent", "");
+    (alice, bob)
+}
+
+#[test]
+fn a_killed_program_cannot_restore_the_terminal_and_these_tests_see_it() {
+    let (mut alice, _bob) = half_typed();
+    alice.gets(Signal::KILL);
+    assert!(!alice.ends().success());
+    assert!(!alice.modes().are_usual());
+    assert_ne!(alice.modes(), alice.modes_found());
+}
+
+#[test]
+fn exit_restores_the_terminal_and_tells_everybody() {
+    let (mut alice, mut bob) = alice_and_bob(80);
+    line_stands(&alice, CHOICE, "", "");
+    alice.enters("0");
+    assert_eq!(ends_restored(&mut alice).code(), Some(0));
+    bob.sees("has left.");
+    assert!(alice.screen().contains("Choice [0-4]: 0\n"), "{}", alice.screen());
+}
+
+#[test]
+fn control_c_ends_in_order_with_a_half_typed_line() {
+    let (mut alice, mut bob) = half_typed();
+    alice.key(CONTROL_C);
+    assert_eq!(ends_restored(&mut alice).code(), Some(130));
+    bob.sees("has left.");
+    assert!(!alice.screen().contains("never sent"), "{}", alice.screen());
+    assert!(!alice.screen().contains("Text to"), "{}", alice.screen());
+}
+
+#[test]
+fn control_d_leaves_from_an_empty_line_only() {
+    let (mut alice, mut bob) = half_typed();
+    alice.key(CONTROL_D);
+    alice.keys("!");
+    line_stands(&alice, &to_bob(&bob), "never sent!", "");
+    alice.key(ESCAPE);
+    line_stands(&alice, CHOICE, "", "");
+    alice.key(CONTROL_D);
+    let status = ends_restored(&mut alice);
+    bob.sees("has left.");
+    // The end of input is the end, on a terminal as in a script; nobody interrupted anything.
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn signals_that_ask_to_end_end_in_order() {
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+        let (mut alice, mut bob) = half_typed();
+        alice.gets(signal);
+        assert_eq!(ends_restored(&mut alice).code(), Some(128 + signal.as_raw()));
+        bob.sees("has left.");
+        assert!(!alice.screen().contains("never sent"), "{}", alice.screen());
+    }
+}
+
+#[test]
+fn a_closed_window_ends_the_program_and_tells_everybody() {
+    let (mut alice, mut bob) = half_typed();
+    alice.hangs_up();
+    let status = alice.ends();
+    bob.sees("has left.");
+    assert_eq!(status.code(), Some(128 + Signal::HUP.as_raw()));
+}
+
+#[test]
+fn a_closed_window_of_a_dumb_terminal_ends_the_program_and_tells_everybody() {
+    let (mut alice, mut bob) = alice_like_and_bob(Peer::named("Alice").env("TERM", "dumb"), 80);
+    alice.waits_for(CHOICE);
+    alice.hangs_up();
+    // The end of its input or the signal, whichever it notices first.
+    let status = alice.ends();
+    assert!(matches!(status.code(), Some(0 | 129)), "{status}");
+    bob.sees("has left.");
+}
+
+#[test]
+fn a_terminal_that_vanishes_without_a_signal_ends_the_program() {
+    // Nobody is known and so nothing can happen that would be shown, and would fail to be.
+    let mut alice = Terminal::start_without_control(Peer::named("Alice"), ROWS, 80);
+    line_stands(&alice, CHOICE, "", "");
+    alice.keys("idle");
+    line_stands(&alice, CHOICE, "idle", "");
+    alice.hangs_up();
+    alice.ends();
+}
+
+#[test]
+fn a_text_that_was_entered_right_before_exit_is_sent_and_its_fate_is_told() {
+    for _ in 0..5 {
+        let mut bob = Peer::named("Bob").start();
+        let mut alice = Terminal::start(Peer::named("Alice"), ROWS, 80);
+        line_stands(&alice, CHOICE, "", "");
+        alice.keys(&format!("1\r{}\rparting words\r0\r", bob.addr()));
+        assert!(alice.ends().success());
+        bob.sees(": parting words");
+        assert!(alice.screen().contains("Delivered to"), "{}", alice.screen());
+        bob.sees("has left.");
+    }
+}
+
+#[test]
+fn a_panic_restores_the_terminal_before_it_is_reported() {
+    let (mut alice, _bob) =
+        alice_like_and_bob(Peer::named("Alice").env("P2P_CHAT_TEST_PANIC", "tremble"), 80);
+    line_stands(&alice, CHOICE, "", "");
+    alice.enters("tremble");
+    assert_eq!(ends_restored(&mut alice).code(), Some(101));
+    let screen = alice.screen();
+    assert!(screen.contains("\nthread 'main'"), "{screen}");
+    assert!(screen.contains("\nasked to panic by a test"), "{screen}");
+}
+
+#[test]
+fn a_panic_in_the_handling_of_a_connection_is_not_the_users_concern() {
+    let (mut alice, mut bob) =
+        alice_like_and_bob(Peer::named("Alice").env("P2P_CHAT_TEST_PANIC", "tremble"), 80);
+    begins_text(&alice, &bob);
+    alice.keys("undisturbed");
+    line_stands(&alice, &to_bob(&bob), "undisturbed", "");
+    let before = alice.screen();
+    for _ in 0..3 {
+        let answer = send_raw_from([127, 0, 0, 9].into(), alice.addr(), b"127.0.0.9:9999 Stranger tremble");
+        assert!(answer.is_empty(), "{answer:?}");
+    }
+    bob.says("1", "after it");
+    said_above_line(&alice, ": after it", &to_bob(&bob), "undisturbed", "");
+    let rows_before: Vec<_> = before.lines().collect();
+    let screen = alice.screen();
+    let rows_after: Vec<_> = screen.lines().collect();
+    assert_eq!(rows_after[..rows_before.len() - 1], rows_before[..rows_before.len() - 1]);
+    assert_eq!(rows_after.len(), rows_before.len() + 1, "{screen}");
+    alice.enters("");
+    bob.sees(": undisturbed");
+    alice.key(CONTROL_C);
+    assert_eq!(ends_restored(&mut alice).code(), Some(130));
+}

@@ -1,0 +1,87 @@
+//! Somebody who types only the name of the program, and follows what it says.
+
+use std::net::TcpListener;
+
+use super::*;
+use crate::support::nobody;
+
+/// Somebody who has said neither their name nor their port.
+fn newcomer() -> Builder {
+    Peer::named("").without_port().arg("--bind").arg("127.0.0.1")
+}
+
+#[test]
+fn a_newcomer_is_asked_for_a_name_and_a_port_until_they_will_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("bound").port();
+    let free = nobody().port();
+    let newcomer = Terminal::start(newcomer(), ROWS, 100);
+    line_stands(&newcomer, "Enter your name: ", "", "");
+    newcomer.enters("Alice Smith");
+    newcomer.waits_for("A name is one word, without spaces; how about `Alice_Smith`?");
+    line_stands(&newcomer, "Enter your name: ", "", "");
+    newcomer.enters("");
+    newcomer.waits_for("A name needs at least one character.");
+    line_stands(&newcomer, "Enter your name: ", "", "");
+    newcomer.enters("Alice_Smith");
+    line_stands(&newcomer, "Enter your port number: ", "", "");
+    for wrong in ["five", "70000", "-1"] {
+        newcomer.enters(wrong);
+        newcomer.waits_for(&format!("`{wrong}` will not do: a port is a number from 1 to 65535"));
+        line_stands(&newcomer, "Enter your port number: ", "", "");
+    }
+    newcomer.enters(&port.to_string());
+    newcomer.shows("that the port is in use", |screen| {
+        let rows = rows(screen);
+        let asked = rows.iter().position(|row| *row == format!("Enter your port number: {port}"));
+        asked.is_some_and(|at| rows[at + 1].contains(&port.to_string()) && rows[at + 1].contains("in use"))
+    });
+    line_stands(&newcomer, "Enter your port number: ", "", "");
+    newcomer.enters(&free.to_string());
+    newcomer.waits_for(&format!("You are Alice_Smith, listening at port {free}"));
+    for line in ["1  Send a message", "2  Show peers", "3  Connect", "4  Disconnect", "0  Exit"] {
+        newcomer.waits_for(line);
+    }
+    line_stands(&newcomer, CHOICE, "", "");
+    assert!(!newcomer.modes().are_usual());
+}
+
+#[test]
+fn a_newcomer_can_leave_before_anything_began() {
+    for key in [CONTROL_C, CONTROL_D] {
+        let mut newcomer = Terminal::start(newcomer(), ROWS, 80);
+        line_stands(&newcomer, "Enter your name: ", "", "");
+        newcomer.key(key);
+        assert!(!newcomer.ends().success());
+        assert!(newcomer.modes().are_usual());
+        let (_, column) = newcomer.cursor();
+        assert!(key == CONTROL_C || column == 0, "{}", newcomer.screen());
+    }
+}
+
+#[test]
+fn two_terminals_talk_by_numbers_only() {
+    let alice = Terminal::start(Peer::named("Alice"), ROWS, 80);
+    line_stands(&alice, CHOICE, "", "");
+    let mut bob = Terminal::start(Peer::named("Bob").knows(alice.addr()), ROWS, 80);
+    bob.waits_for(&format!("* {} is here.", alice.shown()));
+    alice.waits_for(&format!("* {} is here.", bob.shown()));
+    for (from, to, text) in [(&alice, &bob, "hello"), (&bob, &alice, "hello yourself")] {
+        line_stands(from, CHOICE, "", "");
+        from.enters("2");
+        from.waits_for(" 1  ");
+        line_stands(from, CHOICE, "", "");
+        from.enters("1");
+        line_stands(from, "To: ", "", "");
+        from.enters("1");
+        line_stands(from, &format!("Text to {}: ", to.shown()), "", "");
+        from.enters(text);
+        from.waits_for(&format!("Delivered to {}.", to.shown()));
+        to.waits_for(&format!("] {}: {text}", from.shown()));
+        line_stands(to, CHOICE, "", "");
+    }
+    bob.enters("0");
+    assert!(bob.ends().success());
+    alice.waits_for(&format!("* {} has left.", bob.shown()));
+    line_stands(&alice, CHOICE, "", "");
+}
