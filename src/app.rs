@@ -48,7 +48,7 @@ type Queue = Arc<Mailbox<Happening>>;
 /// What keeps it from starting, or from going on; each chain reads as sentences for the user.
 pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
-    let peers = config::static_peers(cli).map_err(|error| Misused::new(error))?;
+    let peers = config::static_peers(cli).map_err(Misused::new)?;
     let queue = Queue::default();
     let (name, node) = start(cli, peers, terminal, &queue)?;
     let mut app = App::new(node, Arc::clone(&queue), terminal)?;
@@ -78,9 +78,9 @@ fn start(
                 listening_port(line)
                     .map_err(|error| format!("`{}` will not do: {error}", crate::escape::harmless(line)))
             })?,
-            None => {
-                bail!("No port was given; add --port PORT (0 for any that is free), or set P2P_CHAT_PORT.")
-            }
+            None => bail!(Misused::new(
+                "No port was given; add --port PORT (0 for any that is free), or set P2P_CHAT_PORT."
+            )),
         };
         let config = NodeConfig {
             name: name.clone(),
@@ -126,6 +126,9 @@ enum Ending {
     /// A signal, or the key that stands for one.
     Signal(i32),
 }
+
+/// SIGHUP, which stands for a terminal that vanished whether the signal came or not.
+const HANG_UP: i32 = 1;
 
 /// SIGINT, which Ctrl-C stands for whether the terminal sends a signal or a key.
 const INTERRUPT: i32 = 2;
@@ -234,12 +237,10 @@ impl App {
                 Happening::Signal(signal) => Some(Ending::Signal(signal)),
             };
             if ending.is_some() {
-                // What came before it is shown, what came after it is shown while leaving.
+                // All of it is shown while leaving.
                 for later in happenings {
                     self.queue.put(later);
                 }
-                // If that is no longer possible, why the program ends is known all the same.
-                let _ = self.show();
                 return Ok(ending);
             }
         }
@@ -328,6 +329,7 @@ impl App {
                 self.want_line();
             }
             Input::End => return Ok(Some(Ending::Exit)),
+            Input::HangUp => return Ok(Some(Ending::Signal(HANG_UP))),
         }
         Ok(None)
     }

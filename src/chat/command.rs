@@ -59,6 +59,7 @@ impl Chat {
             self.table.update(addr, |peer| {
                 peer.name = name;
                 peer.form = form;
+                peer.configured_form = form;
             });
             waiting.insert(addr);
         }
@@ -88,7 +89,7 @@ impl Chat {
             Target::All => {
                 self.table.rows().filter(|peer| gone_too || peer.is_there()).map(|peer| peer.addr).collect()
             }
-            Target::These(addrs) => addrs,
+            Target::These(addrs) => addrs.into_iter().map(|addr| self.table.listens_at(addr)).collect(),
         }
     }
 
@@ -211,12 +212,13 @@ impl Chat {
 
     fn list(&mut self, now: Time) -> OpId {
         let addrs: Vec<PeerAddr> = self.table.rows().map(|peer| peer.addr).collect();
+        let after = self.last_job;
         let deadline = now.plus(LIST_PROBE_WITHIN);
         for &addr in &addrs {
             self.check(addr, Check::Probe, Some(deadline));
         }
         let waiting = addrs.into_iter().collect();
-        let op = self.new_op(Op::List { waiting, deadline: now.plus(ANSWER_WITHIN) });
+        let op = self.new_op(Op::List { waiting, after, deadline: now.plus(ANSWER_WITHIN) });
         self.settle_watches(now);
         op
     }

@@ -96,12 +96,16 @@ pub struct Life {
     /// Dialled with `connect` when it is gone: a static peer, or one that was connected before it went.
     wanted: bool,
     is_static: bool,
+    /// A probe found it back before our `connect` did, so it does not list us yet.
+    connect_due: bool,
     /// It answered something of ours at least once.
     proven: bool,
     /// Since it said goodbye, nobody was seen to listen at its address: its program has ended, so whoever listens there
     /// next has not said goodbye.
     ended: bool,
     checking: bool,
+    /// The look that has just ended, at a peer that is gone, was before its time: the user asked.
+    early: bool,
     refused_at: Option<Time>,
     /// The last sign of life.
     seen: Time,
@@ -125,9 +129,11 @@ impl Life {
             connected: false,
             wanted: false,
             is_static: false,
+            connect_due: false,
             proven: false,
             ended: false,
             checking: false,
+            early: false,
             refused_at: None,
             seen: now,
             next: now,
@@ -171,6 +177,7 @@ impl Life {
             return None;
         }
         let (at, check) = match self.phase {
+            Phase::Alive if self.connect_due => (self.next, Check::Connect),
             Phase::Alive if self.proven && !self.is_doubtful() => (self.seen.plus(interval), Check::Probe),
             Phase::Alive | Phase::Quiet { .. } => (self.next, Check::Probe),
             Phase::Gone { why: Why::SaidExit, .. } if !self.ended => (self.next, Check::Probe),
@@ -187,6 +194,7 @@ impl Life {
     /// The look is over. What it showed is said by the other calls; if it showed nothing, the next is in a second.
     pub fn checked(&mut self, now: Time) {
         self.checking = false;
+        self.early = self.gone().is_some() && now < self.next;
         self.next = self.next.max(now.plus(REFUSAL_REPEAT));
     }
 
@@ -204,6 +212,7 @@ impl Life {
     pub fn connected(&mut self) {
         self.connected = true;
         self.wanted = true;
+        self.connect_due = false;
     }
 
     /// It took something that we sent.
@@ -218,6 +227,7 @@ impl Life {
             return Change::None;
         }
         let change = self.alive(now);
+        self.connect_due |= change == Change::Came && self.wanted && evidence == Evidence::Probe;
         if evidence == Evidence::Connect {
             self.connected();
         }
@@ -284,6 +294,8 @@ impl Life {
     fn goes(&mut self, why: Why, now: Time) -> Change {
         self.phase = Phase::Gone { since: now, why };
         self.connected = false;
+        self.connect_due = false;
+        self.early = false;
         self.ended = false;
         self.refused_at = None;
         self.attempts = 0;
@@ -302,6 +314,10 @@ impl Life {
     }
 
     fn back_off(&mut self, now: Time) {
+        if std::mem::take(&mut self.early) {
+            // A look that the user asked for puts off nothing.
+            return;
+        }
         let wait = Duration::from_secs(1 << self.attempts.min(6)).min(LONGEST_BACKOFF);
         self.attempts = self.attempts.saturating_add(1);
         self.next = now.plus(wait);

@@ -84,10 +84,26 @@ struct Job {
 /// A command under way.
 #[derive(Debug)]
 enum Op {
-    Spread { deed: Deed, total: usize, pending: usize, done: usize, failed: Vec<(Who, Fate)> },
-    List { waiting: HashSet<PeerAddr>, deadline: Time },
-    Start { waiting: HashSet<PeerAddr>, deadline: Time },
-    Leave { pending: usize },
+    Spread {
+        deed: Deed,
+        total: usize,
+        pending: usize,
+        done: usize,
+        failed: Vec<(Who, Fate)>,
+    },
+    /// `after` is the last job before it: what an earlier look shows is too old.
+    List {
+        waiting: HashSet<PeerAddr>,
+        after: u64,
+        deadline: Time,
+    },
+    Start {
+        waiting: HashSet<PeerAddr>,
+        deadline: Time,
+    },
+    Leave {
+        pending: usize,
+    },
 }
 
 /// The state of the chat. Every method takes the time, and returns what is to be done because of it.
@@ -217,7 +233,8 @@ impl Chat {
             peer.tell_at = None;
             peer.ack_due = None;
             let told = std::mem::take(&mut peer.told);
-            (told && (peer.life.is_proven() || peer.shook_hands)).then(|| who(peer))
+            // Of somebody who only ever claimed to be there it is no news that nobody is, but their own goodbye is.
+            (told && (peer.life.is_proven() || peer.shook_hands || why == Why::SaidExit)).then(|| who(peer))
         });
         if let Some(Some(who)) = news {
             self.tell(Event::Went(who, why));

@@ -35,14 +35,7 @@ impl Chat {
         if let Purpose::Text(_) = purpose {
             self.table.update(addr, |peer| peer.texts_waiting = peer.texts_waiting.saturating_sub(1));
         }
-        let addr = if to != addr && taken && self.table.rekey(addr, to) {
-            // It listens where it claims to, and speaks from elsewhere on this machine.
-            self.table.update(to, |peer| peer.speaks_from = Some(Source(addr.ip())));
-            self.rename_waiting(addr, to);
-            to
-        } else {
-            addr
-        };
+        let addr = if to != addr && taken { self.found_at(addr, to) } else { addr };
         let parted_since = self.table.peer(addr).is_some_and(|peer| job.0 <= peer.parted_after);
         let or_only_probe = |evidence| if parted_since { Evidence::Probe } else { evidence };
         match purpose {
@@ -56,7 +49,7 @@ impl Chat {
                 self.table.update(addr, |peer| peer.life.checked(now));
                 let evidence = if check == Check::Connect { Evidence::Connect } else { Evidence::Probe };
                 self.observe(addr, &fate, or_only_probe(evidence), now);
-                self.checked(addr, &fate);
+                self.checked(addr, job, &fate);
                 self.settle_watches(now);
             }
         }
@@ -64,6 +57,25 @@ impl Chat {
             self.finished(op, addr, fate, parts);
         }
         self.done()
+    }
+
+    /// It listens where it claims to, and speaks from elsewhere on this machine. Everything under way follows it.
+    fn found_at(&mut self, addr: PeerAddr, to: PeerAddr) -> PeerAddr {
+        if !self.table.rekey(addr, to) {
+            return addr;
+        }
+        self.table.update(to, |peer| peer.speaks_from = Some(Source(addr.ip())));
+        for job in self.jobs.values_mut().filter(|job| job.addr == addr) {
+            job.addr = to;
+        }
+        for op in self.ops.values_mut() {
+            if let Op::List { waiting, .. } | Op::Start { waiting, .. } = op
+                && waiting.remove(&addr)
+            {
+                waiting.insert(to);
+            }
+        }
+        to
     }
 
     /// What a fate shows about the peer.
@@ -83,29 +95,40 @@ impl Chat {
             Some(_) => self.announce(addr, now),
             None => {}
         }
+        if *fate == Fate::Failed(Failure::Refused) {
+            // Whoever listens there next may be another program, and what one taught us is deadly to another.
+            self.table.update(addr, |peer| {
+                if !peer.is_there() {
+                    peer.form = peer.configured_form;
+                    peer.wants_ping = false;
+                    peer.shook_hands = false;
+                }
+            });
+        }
     }
 
-    /// Takes a peer off the lists that wait for it, unless it refused and has to be asked again.
-    fn checked(&mut self, addr: PeerAddr, fate: &Fate) {
+    /// Takes a peer off the lists that wait for it, unless it refused and has to be asked again, or the look was begun
+    /// before the list.
+    fn checked(&mut self, addr: PeerAddr, job: JobId, fate: &Fate) {
         let unasked = matches!(fate, Fate::Failed(Failure::NoResources | Failure::Cancelled));
         let peer = self.table.peer(addr);
         let doubtful = peer.is_some_and(|peer| peer.life.is_doubtful());
         // One that is there is met when its name is known, for whoever comes next may use it.
         let to_be_met = peer.is_some_and(|peer| peer.is_there() && !peer.told);
         for op in self.ops.values_mut() {
-            if let Op::List { waiting, .. } = op
-                && !doubtful
-                && !unasked
-            {
-                waiting.remove(&addr);
+            match op {
+                Op::List { waiting, after, .. } if !doubtful && !unasked && job.0 > *after => {
+                    waiting.remove(&addr);
+                }
+                Op::Start { waiting, .. } if !to_be_met => {
+                    waiting.remove(&addr);
+                }
+                _ => {}
             }
-        }
-        if !to_be_met {
-            self.met(addr);
         }
     }
 
-    /// A static peer is there and the user has been told so, or it is not there: its first dialling is over.
+    /// The user was told that a peer is there: the first dialling need not wait for it.
     pub(super) fn met(&mut self, addr: PeerAddr) {
         for op in self.ops.values_mut() {
             if let Op::Start { waiting, .. } = op {
@@ -114,12 +137,11 @@ impl Chat {
         }
     }
 
-    fn rename_waiting(&mut self, from: PeerAddr, to: PeerAddr) {
+    /// A peer has just spoken: no list need wait for it.
+    pub(super) fn seen(&mut self, addr: PeerAddr) {
         for op in self.ops.values_mut() {
-            if let Op::List { waiting, .. } | Op::Start { waiting, .. } = op
-                && waiting.remove(&from)
-            {
-                waiting.insert(to);
+            if let Op::List { waiting, .. } = op {
+                waiting.remove(&addr);
             }
         }
     }
@@ -171,7 +193,7 @@ impl Chat {
     /// Ends the lists that wait for nobody any more, or for longer than the user should.
     pub(super) fn settle_watches(&mut self, now: Time) {
         let over = |op: &Op| match op {
-            Op::List { waiting, deadline } | Op::Start { waiting, deadline } => {
+            Op::List { waiting, deadline, .. } | Op::Start { waiting, deadline } => {
                 waiting.is_empty() || *deadline <= now
             }
             Op::Spread { .. } | Op::Leave { .. } => false,

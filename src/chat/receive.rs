@@ -65,7 +65,7 @@ impl Chat {
             // Hashpa's probe: its header is our own address, so it says nothing about its sender.
             return Answer::Receipt;
         }
-        let Some(addr) = self.address_of(source, claimed) else {
+        let Some(addr) = self.address_of(source, claimed, body == Body::Exit) else {
             return Answer::Nothing;
         };
         if self.is_own(addr) {
@@ -92,6 +92,7 @@ impl Chat {
             }
         });
         self.announce(addr, now);
+        self.seen(addr);
         match body {
             Body::Text(text) | Body::Greeting(text) => {
                 self.table.update(addr, |peer| peer.told = true);
@@ -106,15 +107,18 @@ impl Chat {
     }
 
     /// The address that a sender is known under. What it claims counts if the connection came from that IP; else the
-    /// claimed port at the IP that it did come from, for nobody can speak for an IP that is not theirs.
-    fn address_of(&self, source: Source, claimed: Claimed) -> Option<PeerAddr> {
+    /// claimed port at the IP that it did come from, for nobody can speak for an IP that is not theirs. But all of
+    /// 127.0.0.0/8 is one machine, which dials from 127.0.0.1: from there a peer that is known by its claim is
+    /// recognised, though not to say goodbye before it was seen to dial from there.
+    fn address_of(&self, source: Source, claimed: Claimed, is_exit: bool) -> Option<PeerAddr> {
         let as_claimed = PeerAddr::new(claimed.ip, claimed.port);
         if claimed.ip == source.0 {
             return as_claimed;
         }
         let proven = as_claimed.filter(|addr| {
             let peer = self.table.peer(*addr);
-            peer.is_some_and(|peer| peer.speaks_from == Some(source))
+            let same_machine = source.0 == Ipv4Addr::LOCALHOST && claimed.ip.is_loopback() && !is_exit;
+            peer.is_some_and(|peer| peer.speaks_from == Some(source) || same_machine)
         });
         proven.or_else(|| PeerAddr::new(source.0, claimed.port))
     }

@@ -46,6 +46,8 @@ pub(super) struct Peer {
     pub(super) name: Option<PeerName>,
     pub(super) known: Known,
     pub(super) form: Form,
+    /// The form that the user configured; what a peer has taught us ends with its program.
+    pub(super) configured_form: Form,
     /// It speaks Hashpa's dialect, which wants a `PING` where others bear an empty connection.
     pub(super) wants_ping: bool,
     /// It has sent `connect` or `connect_ack`, which SmartCookies never does.
@@ -125,6 +127,16 @@ impl Table {
         self.peers.get(&addr)
     }
 
+    /// Where the peer listens that speaks from `addr`, if it was found elsewhere since somebody chose it by that address.
+    pub(super) fn listens_at(&self, addr: PeerAddr) -> PeerAddr {
+        if self.peers.contains_key(&addr) || !addr.ip().is_loopback() {
+            return addr;
+        }
+        let speaks = Some(Source(addr.ip()));
+        let there = |peer: &&Peer| peer.speaks_from == speaks && peer.addr.port() == addr.port();
+        self.rows().find(there).map_or(addr, |peer| peer.addr)
+    }
+
     /// All rows in the order of their numbers.
     pub(super) fn rows(&self) -> impl Iterator<Item = &Peer> {
         self.numbers.values().filter_map(|addr| self.peers.get(addr))
@@ -181,6 +193,7 @@ impl Table {
             name: None,
             known,
             form: Form::default(),
+            configured_form: Form::default(),
             wants_ping: false,
             shook_hands: false,
             life,

@@ -23,6 +23,8 @@ pub enum Input {
     LineTooLong,
     /// There is no more.
     End,
+    /// The terminal is gone.
+    HangUp,
 }
 
 /// Reads the keys of a terminal in raw mode in a thread of its own, until the terminal is gone.
@@ -42,7 +44,7 @@ pub fn read_keys(take: impl Fn(Input) + Clone + Send + 'static) -> io::Result<()
                 Ok(event::Event::Paste(text)) => take(Input::Paste(text)),
                 Ok(event::Event::Resize(..)) => take(Input::Resized),
                 Ok(_) => {}
-                Err(_) => return take(Input::End),
+                Err(_) => return take(Input::HangUp),
             }
         }
     };
@@ -50,7 +52,7 @@ pub fn read_keys(take: impl Fn(Input) + Clone + Send + 'static) -> io::Result<()
     thread::Builder::new().name("keys".into()).spawn(read).map(drop)
 }
 
-/// Says that there is no more input when the terminal vanishes: crossterm's reading does not end then, and SIGHUP goes
+/// Says when the terminal vanishes: crossterm's reading does not end then, and SIGHUP goes
 /// only to programs whose controlling terminal it was.
 #[cfg(unix)]
 fn watch_for_hangup(take: impl Fn(Input) + Send + 'static) -> io::Result<()> {
@@ -61,7 +63,7 @@ fn watch_for_hangup(take: impl Fn(Input) + Send + 'static) -> io::Result<()> {
         // Without any flags, only a hang-up or an error ends the waiting.
         let mut terminal = [PollFd::new(&stdin, PollFlags::empty())];
         while let Err(rustix::io::Errno::INTR) = poll(&mut terminal, None) {}
-        take(Input::End);
+        take(Input::HangUp);
     };
     thread::Builder::new().name("hangup".into()).spawn(watch).map(drop)
 }

@@ -17,3 +17,4 @@ mod talking;
 #[cfg(unix)]
 mod terminal;
 mod vectors;
+mod with_legacy;

@@ -89,6 +89,8 @@ fn a_connected_peer_that_went_is_dialled_again_without_being_static() {
     let mut bob = Peer::named("Bob").port(addr.port()).knows(alice.addr()).start();
     let shown = bob.shown();
     alice.sees(&format!("* {shown} is here."));
+    // Looking makes sure that he is more than a claim.
+    alice.lists(addr);
     bob.crashes();
     alice.lists(addr);
     // The new Bob knows nobody, so it is Alice who finds him.

@@ -1,0 +1,172 @@
+//! A real p2p-chat and stand-ins for the five legacy programs, each way.
+//!
+//! The bytes that a program receives and the words that our user reads are both compared; what the programs can and
+//! cannot bear is design/wire.md.
+
+mod addresses;
+mod connecting;
+mod leaving;
+mod listing;
+mod survival;
+mod texts;
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Instant;
+
+use socket2::{Domain, Socket, Type};
+
+use crate::legacy::{Legacy, Program};
+use crate::support::{Peer, SOON, v4};
+
+/// The name and address by which our user sees a program.
+fn shown(legacy: &Legacy) -> String {
+    format!("{} ({})", legacy.name(), legacy.addr())
+}
+
+/// The bytes of `text` from `peer`, in the one form that the program reads.
+fn from(peer: &Peer, legacy: &Legacy, text: &str) -> String {
+    match legacy.program() {
+        Program::R3 => format!("127.0.0.1 {} Alice {text}", peer.addr().port()),
+        _ => format!("127.0.0.1:{} Alice {text}", peer.addr().port()),
+    }
+}
+
+/// What the program received that was not empty, one entry for each connection.
+fn received(legacy: &Legacy) -> Vec<String> {
+    let texts = legacy.raw().into_iter().filter(|bytes| !bytes.is_empty());
+    texts.map(|bytes| String::from_utf8(bytes).expect("we send UTF-8")).collect()
+}
+
+/// Waits until one connection brought exactly these bytes to the program.
+fn gets(legacy: &Legacy, bytes: &str) {
+    let got = legacy.wait_raw(|raw| raw.iter().any(|one| one == bytes.as_bytes()), SOON);
+    assert!(got, "{} never got `{bytes}`: {:?}", legacy.name(), received(legacy));
+}
+
+/// Waits until the program's user has seen a line that holds `words`.
+fn shows(legacy: &Legacy, words: &str) {
+    assert!(legacy.wait_shown(words, SOON), "{} never showed `{words}`: {:?}", legacy.name(), legacy.shown());
+}
+
+/// Waits until the program lists exactly `peers`.
+fn knows(legacy: &Legacy, peers: &[SocketAddrV4]) {
+    let known = legacy.wait_peers(|known| known == peers, SOON);
+    assert!(known, "{} lists {:?}, not {peers:?}", legacy.name(), legacy.peers());
+}
+
+/// Asserts that nobody at the program was shown a line about something that it could not read.
+fn saw_no_noise(legacy: &Legacy) {
+    let shown = legacy.shown();
+    assert!(!shown.iter().any(|line| line.contains("malformed")), "{}: {shown:?}", legacy.name());
+}
+
+/// A port that nobody else is given as long as this lives, and that a program may listen at again and again.
+///
+/// Without it, the port of a program that has ended may go to whatever else runs on this machine.
+struct Reserved {
+    addr: SocketAddrV4,
+    _socket: Option<Socket>,
+}
+
+/// Reserves a port of 127.0.0.1.
+fn reserved() -> Reserved {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    // Bound, never listening: dialling is refused, the system gives the port to nobody, and who asks for it gets it.
+    socket.set_reuse_address(true).expect("an option");
+    socket.bind(&SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
+    let addr = v4(socket.local_addr().expect("bound").as_socket().expect("an IP address"));
+    // Only Linux lets another socket listen beside it.
+    Reserved { addr, _socket: cfg!(target_os = "linux").then_some(socket) }
+}
+
+impl Reserved {
+    fn start(&self, program: Program) -> Legacy {
+        Legacy::start_at(program, self.addr).expect("a port of our own")
+    }
+}
+
+/// One of each program.
+fn all_five() -> Vec<Legacy> {
+    Program::ALL.into_iter().map(Legacy::start).collect()
+}
+
+/// A peers.toml that lists these programs, R3 with its form.
+fn peers_toml<'a>(programs: impl IntoIterator<Item = &'a Legacy>) -> String {
+    let entry = |legacy: &Legacy| {
+        let form = if legacy.program() == Program::R3 { "form = \"r3\"\n" } else { "" };
+        format!("[[peer]]\naddress = \"{}\"\nname = \"{}\"\n{form}", legacy.addr(), legacy.name())
+    };
+    programs.into_iter().map(entry).collect()
+}
+
+/// Alice, who has all these programs as static peers and is connected to them.
+fn alice_who_knows<'a>(programs: impl IntoIterator<Item = &'a Legacy>) -> Peer {
+    let list = peers_toml(programs);
+    let mut alice = Peer::named("Alice").peers_toml(&list).start();
+    match list.matches("[[peer]]").count() {
+        1 => alice.sees("The static peer is there."),
+        count => alice.sees(&format!("All {count} static peers are there.")),
+    };
+    alice
+}
+
+/// Each program connects in its own way, and our user is told of each.
+fn they_connect(programs: &[Legacy], alice: &Peer) {
+    for legacy in programs {
+        let answer = legacy.connect(alice.addr()).expect("Alice listens");
+        let expected = (legacy.program() == Program::SmartCookies).then(|| "CONNECTED".to_owned());
+        assert_eq!(answer, expected, "{}", legacy.name());
+        match legacy.program() {
+            Program::Hashpa => alice.has_seen(&format!("] {}: Hello, I am connecting!", shown(legacy))),
+            // The two-field form holds no name.
+            Program::SmartCookies => alice.has_seen(&format!("* {} is here.", legacy.addr())),
+            _ => alice.has_seen(&format!("* {} is here.", shown(legacy))),
+        };
+    }
+}
+
+/// The row of a program, which has to be there.
+fn row(alice: &mut Peer, legacy: &Legacy) -> String {
+    alice.lists(legacy.addr()).unwrap_or_else(|| panic!("{} is not listed", legacy.name()))
+}
+
+/// Asserts that a program is listed in this state.
+fn is_listed(alice: &mut Peer, legacy: &Legacy, state: &str) {
+    let row = row(alice, legacy);
+    assert!(row.contains(&format!("  {state}  ")), "{} is not {state}: {row}", legacy.name());
+}
+
+/// Waits until a program is listed in this state, which something under way brings about.
+fn becomes(alice: &mut Peer, legacy: &Legacy, state: &str) {
+    let deadline = Instant::now() + SOON;
+    loop {
+        let row = row(alice, legacy);
+        if row.contains(&format!("  {state}  ")) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{} is not {state}: {row}", legacy.name());
+    }
+}
+
+/// Lists until our user was told of these programs, by the names that they are shown with, that they are gone. One
+/// list may not do: a probe that was under way when a program ended can still vouch for it.
+fn go(alice: &mut Peer, names: &[String]) {
+    let deadline = Instant::now() + SOON;
+    let told = |alice: &Peer, name: &String| {
+        let line = format!("* {name} is gone: nobody listens there any more.");
+        alice.printed().iter().any(|printed| printed.contains(&line))
+    };
+    while !names.iter().all(|name| told(alice, name)) {
+        assert!(Instant::now() < deadline, "not all gone: {names:?}");
+        alice.types(&["2"]);
+        alice.sees(" known, ");
+    }
+}
+
+/// Waits until Alice has heard a program, such as its `connect_ack`.
+fn is_heard(alice: &mut Peer, legacy: &Legacy) {
+    let deadline = Instant::now() + SOON;
+    while row(alice, legacy).contains("never") {
+        assert!(Instant::now() < deadline, "nothing came from {}", legacy.name());
+    }
+}

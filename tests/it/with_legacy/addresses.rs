@@ -1,0 +1,119 @@
+//! Honest programs that claim an IP which is not where they can be reached.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use super::{all_five, from, gets, is_listed, knows, row, shown, shows};
+use crate::legacy::{Legacy, Program};
+use crate::support::Peer;
+
+/// What gethostbyname(hostname) says on many machines.
+const HOSTNAME: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
+
+/// A program that listens at 127.0.1.1 only, says so, and dials from 127.0.0.1.
+fn at_hostname(program: Program) -> Legacy {
+    Legacy::start_at(program, SocketAddrV4::new(HOSTNAME, 0)).expect("a free port")
+}
+
+#[test]
+fn a_program_that_claims_a_wrong_ip_is_listed_where_it_can_be_reached() {
+    for legacy in all_five() {
+        let legacy = legacy.claiming(HOSTNAME);
+        let mut alice = Peer::named("Alice").start();
+        legacy.send(alice.addr(), "guess where I am").expect("Alice listens");
+        let claimed = SocketAddrV4::new(HOSTNAME, legacy.addr().port());
+        let named = format!("{} ({}, calls itself {claimed})", legacy.name(), legacy.addr());
+        alice.sees(&format!("] {named}: guess where I am"));
+        is_listed(&mut alice, &legacy, "active");
+        assert_eq!(alice.lists(claimed), None);
+        alice.says(&legacy.name().to_lowercase(), "found you");
+        alice.sees(&format!(" to {named}"));
+        gets(&legacy, &from(&alice, &legacy, "found you"));
+        shows(&legacy, &format!("{}: found you", alice.shown()));
+        legacy.exit_to(alice.addr()).expect("Alice listens");
+        alice.sees(&format!("* {named} has left."));
+        is_listed(&mut alice, &legacy, "gone (left)");
+    }
+}
+
+#[test]
+fn a_connect_with_a_wrong_ip_is_acknowledged_where_its_sender_can_be_reached() {
+    for program in [Program::R3, Program::CryptoKnights] {
+        let legacy = Legacy::start(program).claiming(HOSTNAME);
+        let mut alice = Peer::named("Alice").start();
+        legacy.connect(alice.addr()).expect("Alice listens");
+        gets(&legacy, &from(&alice, &legacy, "connect_ack"));
+        shows(&legacy, &format!("{} is connected", alice.shown()));
+        is_listed(&mut alice, &legacy, "connected");
+    }
+}
+
+#[test]
+fn a_program_that_listens_where_it_claims_and_dials_from_elsewhere_is_reached() {
+    for program in Program::ALL {
+        let legacy = at_hostname(program);
+        let mut alice = Peer::named("Alice").start();
+        legacy.send(alice.addr(), "guess where I am").expect("Alice listens");
+        alice.sees(": guess where I am");
+        is_listed(&mut alice, &legacy, "active");
+        alice.says(&legacy.name().to_lowercase(), "found you");
+        gets(&legacy, &from(&alice, &legacy, "found you"));
+        alice.sees(&format!(" to {}", shown(&legacy)));
+        legacy.send(alice.addr(), "once more").expect("Alice listens");
+        alice.sees(&format!("] {}: once more", shown(&legacy)));
+        is_one_row(&mut alice, &legacy);
+        legacy.exit_to(alice.addr()).expect("Alice listens");
+        alice.sees(&format!("* {} has left.", shown(&legacy)));
+    }
+}
+
+#[test]
+fn a_reply_at_once_to_a_program_that_dials_from_elsewhere_leaves_one_row() {
+    // Until it has been dialled once, nobody knows at which of the two it listens.
+    for program in Program::ALL {
+        let legacy = at_hostname(program);
+        let mut alice = Peer::named("Alice").start();
+        legacy.send(alice.addr(), "guess where I am").expect("Alice listens");
+        alice.sees(": guess where I am");
+        alice.says(&legacy.name().to_lowercase(), "found you");
+        gets(&legacy, &from(&alice, &legacy, "found you"));
+        is_one_row(&mut alice, &legacy);
+    }
+}
+
+#[test]
+fn a_connect_from_a_program_that_dials_from_elsewhere_leaves_one_row() {
+    for program in [Program::R3, Program::CryptoKnights] {
+        let legacy = at_hostname(program);
+        let mut alice = Peer::named("Alice").start();
+        legacy.connect(alice.addr()).expect("Alice listens");
+        gets(&legacy, &from(&alice, &legacy, "connect_ack"));
+        is_one_row(&mut alice, &legacy);
+        is_listed(&mut alice, &legacy, "connected");
+    }
+}
+
+#[test]
+fn a_static_program_that_dials_from_elsewhere_stays_one_peer_that_can_be_answered() {
+    let knights = at_hostname(Program::CryptoKnights);
+    let mut alice = Peer::named("Alice").knows(knights.addr()).start();
+    alice.sees("The static peer is there.");
+    knows(&knights, &[alice.addr()]);
+    knights.send(alice.addr(), "guess where I am").expect("Alice listens");
+    alice.sees(": guess where I am");
+    is_listed(&mut alice, &knights, "connected");
+    alice.says("crypto", "found you");
+    alice.sees(&format!("Handed over to {}", shown(&knights)));
+    gets(&knights, &from(&alice, &knights, "found you"));
+    is_one_row(&mut alice, &knights);
+}
+
+/// Asserts that Alice knows one peer, at the address where it listens.
+fn is_one_row(alice: &mut Peer, legacy: &Legacy) {
+    let elsewhere = SocketAddrV4::new(Ipv4Addr::LOCALHOST, legacy.addr().port());
+    assert_eq!(alice.lists(elsewhere), None, "nobody listens there; {} is {}", legacy.name(), legacy.addr());
+    let row = row(alice, legacy);
+    assert!(row.contains(legacy.name()), "{row}");
+    let printed = alice.printed();
+    let sum = printed.iter().rfind(|line| line.contains(" known, ")).expect("a list");
+    assert!(sum.starts_with("1 peer known"), "{sum}");
+}

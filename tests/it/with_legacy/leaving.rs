@@ -1,0 +1,156 @@
+//! Goodbyes, both ways.
+
+use std::net::TcpStream;
+
+use super::{alice_who_knows, all_five, from, gets, go, is_heard, is_listed, knows, shown, they_connect};
+use crate::legacy::{Legacy, Program};
+use crate::support::Peer;
+
+/// The bytes of Alice's goodbye to a program that has shown what it is.
+fn goodbye(alice: &Peer, legacy: &Legacy) -> String {
+    match legacy.program() {
+        Program::SmartCookies => format!("127.0.0.1:{} DISCONNECTED", alice.addr().port()),
+        _ => from(alice, legacy, "exit"),
+    }
+}
+
+/// Waits until a program has taken Alice off its list. Hashpa takes `exit` for chat and keeps her.
+fn forgets(legacy: &Legacy, alice: &Peer) {
+    match legacy.program() {
+        Program::Hashpa => knows(legacy, &[alice.addr()]),
+        _ => knows(legacy, &[]),
+    }
+}
+
+#[test]
+fn disconnecting_tells_every_program_in_its_own_words() {
+    let five = all_five();
+    let mut alice = Peer::named("Alice").start();
+    they_connect(&five, &alice);
+    for legacy in &five {
+        legacy.know(alice.addr());
+        alice.types(&["4", &legacy.addr().to_string()]);
+        let line = alice.sees("Disconnected from ");
+        assert!(line.contains(&legacy.addr().to_string()) && line.ends_with('.'), "{line}");
+        assert!(!line.contains("could not be told"), "{line}");
+        gets(legacy, &goodbye(&alice, legacy));
+        forgets(legacy, &alice);
+        is_listed(&mut alice, legacy, "gone (by us)");
+    }
+}
+
+#[test]
+fn leaving_tells_every_program_in_its_own_words() {
+    let five = all_five();
+    let mut alice = Peer::named("Alice").start();
+    they_connect(&five, &alice);
+    for legacy in &five {
+        legacy.know(alice.addr());
+    }
+    alice.types(&["0"]);
+    alice.sees("Saying goodbye to 5 peers.");
+    assert!(alice.ends().success());
+    for legacy in &five {
+        gets(legacy, &goodbye(&alice, legacy));
+        forgets(legacy, &alice);
+        assert!(legacy.listener_alive(), "{}: {:?}", legacy.name(), legacy.cause_of_death());
+    }
+}
+
+#[test]
+fn smart_cookies_that_has_not_shown_what_it_is_is_told_exit() {
+    let cookies = Legacy::start(Program::SmartCookies);
+    let mut alice = alice_who_knows([&cookies]);
+    cookies.send(alice.addr(), "just a text").expect("Alice listens");
+    alice.sees(": just a text");
+    alice.types(&["4", "smart"]);
+    alice.sees(&format!("Disconnected from {}.", shown(&cookies)));
+    gets(&cookies, &from(&alice, &cookies, "exit"));
+}
+
+#[test]
+fn smart_cookies_that_writes_texts_after_its_request_is_still_told_disconnected() {
+    let cookies = Legacy::start(Program::SmartCookies);
+    let mut alice = Peer::named("Alice").start();
+    cookies.connect(alice.addr()).expect("Alice listens");
+    cookies.send(alice.addr(), "and a text").expect("Alice listens");
+    alice.sees(": and a text");
+    alice.says("smart", "and an answer");
+    gets(&cookies, &from(&alice, &cookies, "and an answer"));
+    alice.types(&["4", "smart"]);
+    gets(&cookies, &goodbye(&alice, &cookies));
+    knows(&cookies, &[]);
+}
+
+#[test]
+fn an_exit_that_is_typed_at_any_program_marks_it_gone_until_it_speaks_again() {
+    for legacy in all_five() {
+        let mut alice = Peer::named("Alice").start();
+        legacy.send(alice.addr(), "hello").expect("Alice listens");
+        alice.sees(&format!("] {}: hello", shown(&legacy)));
+        is_listed(&mut alice, &legacy, "active");
+        legacy.exit_to(alice.addr()).expect("Alice listens");
+        alice.sees(&format!("* {} has left.", shown(&legacy)));
+        // Its program runs on and accepts, and still it has left.
+        is_listed(&mut alice, &legacy, "gone (left)");
+        legacy.send(alice.addr(), "I am back").expect("Alice listens");
+        alice.sees(&format!("* {} is here.", shown(&legacy)));
+        alice.sees(&format!("] {}: I am back", shown(&legacy)));
+        is_listed(&mut alice, &legacy, "active");
+    }
+}
+
+#[test]
+fn xyz_says_exit_when_its_user_quits() {
+    let xyz = Legacy::start(Program::Xyz);
+    let mut alice = alice_who_knows([&xyz]);
+    knows(&xyz, &[alice.addr()]);
+    xyz.quit();
+    alice.sees(&format!("* {} has left.", shown(&xyz)));
+    is_listed(&mut alice, &xyz, "gone (left)");
+}
+
+#[test]
+fn a_program_that_quits_without_a_word_is_seen_to_be_gone() {
+    let programs = [Program::R3, Program::SmartCookies, Program::Hashpa, Program::CryptoKnights];
+    let four = programs.map(Legacy::start);
+    let mut alice = alice_who_knows(&four);
+    // Their `connect_ack` is not to come after they have quit.
+    is_heard(&mut alice, &four[0]);
+    is_heard(&mut alice, &four[3]);
+    for legacy in &four {
+        legacy.quit();
+    }
+    go(&mut alice, &four.each_ref().map(shown));
+    for legacy in &four {
+        is_listed(&mut alice, legacy, "gone");
+    }
+}
+
+#[test]
+fn smart_cookies_that_disconnects_is_gone() {
+    let cookies = Legacy::start(Program::SmartCookies);
+    let mut alice = Peer::named("Alice").start();
+    cookies.connect(alice.addr()).expect("Alice listens");
+    alice.sees(&format!("* {} is here.", cookies.addr()));
+    cookies.disconnect(alice.addr()).expect("Alice listens");
+    alice.sees(&format!("* {} has left.", cookies.addr()));
+    is_listed(&mut alice, &cookies, "gone (left)");
+}
+
+#[test]
+fn what_was_under_way_when_we_disconnected_does_not_bring_a_peer_back() {
+    let xyz = Legacy::start(Program::Xyz);
+    // XYZ is busy, so Alice's `connect_ack` is taken only after she has disconnected.
+    let idle = TcpStream::connect(xyz.addr()).expect("XYZ accepts");
+    let mut alice = Peer::named("Alice").start();
+    xyz.connect(alice.addr()).expect("Alice listens");
+    alice.sees(&format!("* {} is here.", shown(&xyz)));
+    alice.types(&["4", "xyz"]);
+    alice.sees("Disconnect from whom?");
+    alice.still_answers();
+    drop(idle);
+    gets(&xyz, &from(&alice, &xyz, "exit"));
+    alice.sees(&format!("Disconnected from {}.", shown(&xyz)));
+    is_listed(&mut alice, &xyz, "gone (by us)");
+}

@@ -1,0 +1,126 @@
+//! Who is there: our probes at the programs, and theirs at us.
+
+use std::net::TcpStream;
+
+use super::{all_five, from, gets, is_listed, received, row, saw_no_noise, shown, shows, they_connect};
+use crate::legacy::{Legacy, Program};
+use crate::support::{Peer, send_raw};
+
+#[test]
+fn listing_verifies_all_five_and_nobody_there_notices() {
+    let five = all_five();
+    let mut alice = Peer::named("Alice").start();
+    they_connect(&five, &alice);
+    for legacy in &five {
+        is_listed(&mut alice, legacy, "connected");
+    }
+    for legacy in &five {
+        match legacy.program() {
+            // They asked to be answered so, and XYZ cannot be told from CryptoKnights by its `connect`.
+            Program::R3 | Program::CryptoKnights | Program::Xyz => {
+                assert_eq!(received(legacy), [from(&alice, legacy, "connect_ack")]);
+            }
+            Program::SmartCookies => {
+                assert_eq!((received(legacy), legacy.shown()), (Vec::new(), Vec::new()));
+            }
+            Program::Hashpa => {
+                let ping = from(&alice, legacy, "PING");
+                assert!(received(legacy).iter().all(|text| *text == ping), "{:?}", received(legacy));
+                assert!(legacy.raw().iter().all(|bytes| !bytes.is_empty()), "an empty connection");
+                assert_eq!(legacy.shown(), [""; 0]);
+            }
+        }
+        saw_no_noise(legacy);
+        assert!(legacy.listener_alive(), "{}: {:?}", legacy.name(), legacy.cause_of_death());
+    }
+}
+
+#[test]
+fn hashpa_that_has_greeted_is_pinged_as_long_as_it_is_known() {
+    let hashpa = Legacy::start(Program::Hashpa);
+    let mut alice = Peer::named("Alice").start();
+    hashpa.connect(alice.addr()).expect("Alice listens");
+    alice.sees(&format!("] {}: Hello, I am connecting!", shown(&hashpa)));
+    hashpa.send(alice.addr(), "and a text").expect("Alice listens");
+    alice.sees(": and a text");
+    alice.says("hashpa", "and an answer");
+    shows(&hashpa, ": and an answer");
+    for _ in 0..3 {
+        is_listed(&mut alice, &hashpa, "connected");
+    }
+    gets(&hashpa, &from(&alice, &hashpa, "PING"));
+    assert!(hashpa.raw().iter().all(|bytes| !bytes.is_empty()), "an empty connection");
+    assert_eq!(hashpa.shown(), [format!("{}: and an answer", alice.shown())]);
+}
+
+#[test]
+fn the_list_tells_who_is_connected_who_only_spoke_who_is_stuck_and_who_is_gone() {
+    let [connected, spoke, stuck, ends] =
+        [Program::CryptoKnights, Program::R3, Program::Xyz, Program::SmartCookies].map(Legacy::start);
+    let mut alice = Peer::named("Alice").start();
+    connected.connect(alice.addr()).expect("Alice listens");
+    alice.sees(&format!("* {} is here.", shown(&connected)));
+    for legacy in [&spoke, &stuck, &ends] {
+        legacy.send(alice.addr(), "hello").expect("Alice listens");
+        alice.sees(&format!("] {}: hello", shown(legacy)));
+        is_listed(&mut alice, legacy, "active");
+    }
+    // One idle connection keeps XYZ from serving anybody else.
+    let idle = TcpStream::connect(stuck.addr()).expect("XYZ accepts");
+    ends.quit();
+    for (legacy, state) in [(&connected, "connected"), (&spoke, "active"), (&stuck, "quiet"), (&ends, "gone")]
+    {
+        is_listed(&mut alice, legacy, state);
+    }
+    // What is sent to it meanwhile is told honestly, and read when it is free again.
+    alice.says("xyz", "are you stuck?");
+    alice.sees(&format!("Sent to {}, but no reaction within 1 s", shown(&stuck)));
+    drop(idle);
+    shows(&stuck, &format!("{}: are you stuck?", alice.shown()));
+    is_listed(&mut alice, &stuck, "active");
+    assert!(stuck.listener_alive(), "{:?}", stuck.cause_of_death());
+}
+
+#[test]
+fn probes_of_theirs_find_us_add_nobody_and_print_nothing() {
+    let mut alice = Peer::named("Alice").start();
+    alice.types(&["2"]);
+    alice.sees("Nobody is known yet");
+    for legacy in all_five() {
+        let probes = !matches!(legacy.program(), Program::Xyz | Program::SmartCookies);
+        for _ in 0..3 {
+            assert_eq!(legacy.probe(alice.addr()), probes, "{}", legacy.name());
+        }
+    }
+    // The same once more, waiting until it is handled.
+    let ping = format!("{} Hashpa PING", alice.addr());
+    send_raw(alice.addr(), ping.as_bytes());
+    assert_eq!(send_raw(alice.addr(), b""), b"");
+    alice.types(&["2"]);
+    alice.sees("Nobody is known yet");
+    let printed = alice.printed();
+    let at_first = printed.iter().position(|line| line.contains("Nobody is known yet")).expect("seen");
+    assert_eq!(besides_prompts(&printed[at_first + 1..]), [printed[at_first].as_str()]);
+}
+
+#[test]
+fn a_ping_of_a_known_hashpa_is_as_silent() {
+    let hashpa = Legacy::start(Program::Hashpa);
+    let mut alice = Peer::named("Alice").start();
+    hashpa.connect(alice.addr()).expect("Alice listens");
+    alice.sees("Hello, I am connecting!");
+    is_listed(&mut alice, &hashpa, "connected");
+    let before = alice.printed().len();
+    assert!(hashpa.probe(alice.addr()));
+    send_raw(alice.addr(), format!("{} Hashpa PING", alice.addr()).as_bytes());
+    let row = row(&mut alice, &hashpa);
+    assert!(row.trim_start().starts_with("1 "), "{row}");
+    let printed = alice.printed();
+    let table = besides_prompts(&printed[before..]);
+    assert_eq!(table.len(), 3, "{table:?}");
+    assert!(table[2].contains("1 peer known, 1 there."), "{table:?}");
+}
+
+fn besides_prompts(lines: &[String]) -> Vec<&str> {
+    lines.iter().map(String::as_str).filter(|line| !line.starts_with("Choice [0-4]")).collect()
+}

@@ -1,0 +1,171 @@
+//! Texts, both ways.
+
+use super::{alice_who_knows, all_five, from, gets, is_listed, received, row, saw_no_noise, shown, shows};
+use crate::legacy::{Legacy, Program};
+use crate::support::Peer;
+
+/// What our user is told when a text has reached a program, by whatever it is called.
+fn told(legacy: &Legacy, who: &str) -> String {
+    match legacy.program() {
+        Program::SmartCookies => format!("Delivered to {who}."),
+        _ => format!("Handed over to {who}, which gives no receipts."),
+    }
+}
+
+#[test]
+fn a_text_is_one_connection_and_exactly_these_bytes() {
+    for legacy in all_five() {
+        if legacy.program() == Program::R3 {
+            continue; // Who does not know that it is R3 cannot write to it; the next test does.
+        }
+        let mut alice = Peer::named("Alice").start();
+        alice.says(&legacy.addr().to_string(), "Grüße  an alle 你好 🙂");
+        alice.sees(&told(&legacy, &legacy.addr().to_string()));
+        shows(&legacy, &format!("{}: Grüße  an alle 你好 🙂", alice.shown()));
+        let line = format!("127.0.0.1:{} Alice Grüße  an alle 你好 🙂", alice.addr().port());
+        assert_eq!(legacy.raw(), [line.as_bytes()], "{}", legacy.name());
+        assert_eq!(legacy.peers(), [alice.addr()], "{}", legacy.name());
+    }
+}
+
+#[test]
+fn r3_is_written_to_in_its_form_when_peers_toml_says_so() {
+    let r3 = Legacy::start(Program::R3);
+    let mut alice = alice_who_knows([&r3]);
+    alice.says("R3", "Grüße  an alle 你好 🙂");
+    alice.sees(&told(&r3, &shown(&r3)));
+    shows(&r3, &format!("{}: Grüße  an alle 你好 🙂", alice.shown()));
+    let port = alice.addr().port();
+    let connect = format!("127.0.0.1 {port} Alice connect");
+    let text = format!("127.0.0.1 {port} Alice Grüße  an alle 你好 🙂");
+    assert_eq!(r3.raw(), [connect.as_bytes(), text.as_bytes()]);
+    saw_no_noise(&r3);
+}
+
+#[test]
+fn r3_is_written_to_in_its_form_once_it_has_written_to_us() {
+    let r3 = Legacy::start(Program::R3);
+    let mut alice = Peer::named("Alice").start();
+    alice.says(&r3.addr().to_string(), "who are you?");
+    alice.sees("Handed over to ");
+    assert_eq!(r3.raw(), [format!("127.0.0.1:{} Alice who are you?", alice.addr().port()).as_bytes()]);
+    r3.send(alice.addr(), "I am R3").expect("Alice listens");
+    alice.sees(&format!("] {}: I am R3", shown(&r3)));
+    alice.says("r3", "nice to meet you");
+    alice.sees(&told(&r3, &shown(&r3)));
+    gets(&r3, &format!("127.0.0.1 {} Alice nice to meet you", alice.addr().port()));
+    shows(&r3, &format!("{}: nice to meet you", alice.shown()));
+}
+
+#[test]
+fn a_text_of_every_program_is_shown_and_its_sender_learnt_and_answered() {
+    for legacy in all_five() {
+        let mut alice = Peer::named("Alice").start();
+        let answer = legacy.send(alice.addr(), "hello  from 漢字").expect("Alice listens");
+        let receipt = format!("[ACK] Message received from {}", alice.addr().port());
+        let expected = (legacy.program() == Program::SmartCookies).then_some(receipt);
+        assert_eq!(answer, expected, "{}", legacy.name());
+
+        let line = alice.sees(": hello  from 漢字");
+        let (time, rest) = line.split_once("] ").expect("a time");
+        assert!(time.starts_with('[') && time.len() == "[00:00:00".len(), "{line}");
+        assert_eq!(rest, format!("{}: hello  from 漢字", shown(&legacy)));
+        let row = row(&mut alice, &legacy);
+        for cell in [legacy.name(), "  active  ", "  heard  ", " s ago"] {
+            assert!(row.contains(cell), "{row}");
+        }
+
+        alice.says(&legacy.name().to_lowercase(), "hello yourself");
+        alice.sees(&told(&legacy, &shown(&legacy)));
+        assert_eq!(received(&legacy), [from(&alice, &legacy, "hello yourself")]);
+        shows(&legacy, &format!("{}: hello yourself", alice.shown()));
+    }
+}
+
+#[test]
+fn a_text_to_all_reaches_all_five_and_all_five_reach_us() {
+    let five = all_five();
+    let mut alice = alice_who_knows(&five);
+    for legacy in &five {
+        legacy.send(alice.addr(), &format!("{} is speaking", legacy.name())).expect("Alice listens");
+        alice.sees(&format!("] {}: {} is speaking", shown(legacy), legacy.name()));
+    }
+    alice.says("all", "dinner is served");
+    alice.sees("Sent to 5 of 5.");
+    for legacy in &five {
+        alice.has_seen(&told(legacy, &shown(legacy)));
+        shows(legacy, &format!("{}: dinner is served", alice.shown()));
+        let connect = from(&alice, legacy, "connect");
+        assert_eq!(received(legacy), [connect, from(&alice, legacy, "dinner is served")]);
+        saw_no_noise(legacy);
+    }
+    for legacy in &five {
+        is_listed(&mut alice, legacy, "connected");
+    }
+}
+
+#[test]
+fn a_long_text_reaches_every_program_in_parts_that_it_can_read() {
+    // No spaces, so that the parts put together are the text again; every cut is between two long characters.
+    let text = "漢字é🙂ß".repeat(220);
+    let five = all_five();
+    let mut alice = alice_who_knows(&five);
+    alice.says("all", &text);
+    alice.sees("Sent to 5 of 5.");
+    for legacy in &five {
+        let got = received(legacy);
+        let parts = &got[1..]; // The first was `connect`.
+        assert!(parts.iter().all(|part| part.len() <= 1024 && !part.contains('\n')), "{parts:?}");
+        let joined: String = parts
+            .iter()
+            .enumerate()
+            .map(|(i, part)| {
+                let begin = from(&alice, legacy, &format!("({}/{}) ", i + 1, parts.len()));
+                part.strip_prefix(&begin).unwrap_or_else(|| panic!("{part} does not begin with {begin}"))
+            })
+            .collect();
+        assert_eq!(joined, text, "{}", legacy.name());
+        let told = told(legacy, &shown(legacy));
+        alice.has_seen(&format!("{}, in {} messages.", told.trim_end_matches('.'), parts.len()));
+        shows(legacy, &format!("{}: (1/{}) 漢字", alice.shown(), parts.len()));
+        saw_no_noise(legacy);
+    }
+}
+
+#[test]
+fn connect_request_inside_a_text_is_kept_from_smart_cookies() {
+    let cookies = Legacy::start(Program::SmartCookies);
+    let knights = Legacy::start(Program::CryptoKnights);
+    let mut alice = Peer::named("Alice").start();
+    let text = "what is a CONNECT_REQUEST for?";
+    alice.says(&cookies.addr().to_string(), text);
+    alice.sees(&format!("Not sent to {}: programs there take `CONNECT_REQUEST`", cookies.addr()));
+    cookies.connect(alice.addr()).expect("Alice listens");
+    cookies.send(alice.addr(), "here I am").expect("Alice listens");
+    knights.connect(alice.addr()).expect("Alice listens");
+    alice.has_seen(&format!("] {}: here I am", shown(&cookies)));
+    alice.has_seen(&format!("* {} is here.", shown(&knights)));
+    alice.says("all", text);
+    alice.sees(&format!("Not sent to {}: programs there take `CONNECT_REQUEST`", shown(&cookies)));
+    alice.sees("Sent to 1 of 2");
+    // CryptoKnights has shown by its `connect` that the word means nothing to it.
+    shows(&knights, &format!("{}: {text}", alice.shown()));
+    assert_eq!(received(&cookies), [""; 0]);
+    assert_eq!(cookies.shown(), [""; 0]);
+}
+
+#[test]
+fn words_that_programs_obey_are_not_sent_to_them_as_texts() {
+    for legacy in all_five() {
+        let mut alice = Peer::named("Alice").start();
+        for word in ["PING", "connect_ack", "[PEER_QUIT]"] {
+            alice.says(&legacy.addr().to_string(), word);
+            alice.sees(&format!("Not sent to {}: programs there take `{word}` for a command", legacy.addr()));
+        }
+        // What only holds such a word is a text, and the first thing that comes.
+        alice.says(&legacy.addr().to_string(), "ping PING pong");
+        alice.sees(&told(&legacy, &legacy.addr().to_string()));
+        let line = format!("127.0.0.1:{} Alice ping PING pong", alice.addr().port());
+        assert_eq!(legacy.raw(), [line.as_bytes()], "{}", legacy.name());
+    }
+}
