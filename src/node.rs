@@ -244,20 +244,24 @@ impl Shared {
         let mut state = self.state.lock();
         let now = self.now();
         let (result, actions) = act(&mut state.chat, now);
-        let errands = self.tell(&mut state, actions);
+        self.perform(&mut state, actions, now);
         drop(state);
-        self.submit(errands);
+        self.staff();
         result
     }
 
-    /// Puts events into the mailbox, under the lock so that the user reads them in the order of the rules; returns what
-    /// is to be sent.
-    fn tell(&self, state: &mut State, actions: Vec<Action>) -> Vec<Transmit> {
-        let mut errands = Vec::new();
-        for action in actions {
+    /// Puts events into the mailbox and errands into the dialler's queue. Both are put there under the lock, so that
+    /// what is told and what is said to a peer has the order of the rules; neither blocks.
+    fn perform(&self, state: &mut State, actions: Vec<Action>, now: Time) {
+        let mut actions = VecDeque::from(actions);
+        while let Some(action) = actions.pop_front() {
             match action {
                 Action::Tell(event) => self.outlet.put(event),
-                Action::Transmit(transmit) => errands.push(transmit),
+                Action::Transmit(transmit) => {
+                    if let Err(refused) = self.push(transmit) {
+                        actions.extend(state.chat.sent(refused, now));
+                    }
+                }
             }
         }
         let sooner = match (state.chat.next_wake(), state.ticker_sleeps_until) {
@@ -268,24 +272,23 @@ impl Shared {
         if sooner {
             self.earlier.notify_one();
         }
-        errands
     }
 
-    /// Hands errands to the dialler, without the lock. What it does not take has failed.
-    fn submit(&self, errands: Vec<Transmit>) {
-        let mut errands = VecDeque::from(errands);
-        while let Some(Transmit { job, to, fallback, form, message, deadline }) = errands.pop_front() {
-            log::debug!("job {} to {to}: {message:?}", job.0);
-            let deadline = deadline.map(|at| self.began + at.0);
-            let errand = Errand { id: job.0, to, fallback, form, message, deadline };
-            if matches!(self.dialler.get().map(|dialler| dialler.submit(errand)), Some(Ok(()))) {
-                continue;
-            }
-            let sent = Sent { job, to, fate: Fate::Failed(Failure::NoResources), parts: (0, 1) };
-            let mut state = self.state.lock();
-            let now = self.now();
-            let actions = state.chat.sent(sent, now);
-            errands.extend(self.tell(&mut state, actions));
+    /// What the dialler does not take has failed.
+    fn push(&self, transmit: Transmit) -> Result<(), Sent> {
+        let Transmit { job, to, fallback, form, message, deadline } = transmit;
+        let deadline = deadline.map(|at| self.began + at.0);
+        let errand = Errand { id: job.0, to, fallback, form, message, deadline };
+        match self.dialler.get().map(|dialler| dialler.push(errand)) {
+            Some(Ok(())) => Ok(()),
+            _ => Err(Sent { job, to, fate: Fate::Failed(Failure::NoResources), parts: (0, 1) }),
+        }
+    }
+
+    /// Has the dialler take on the threads that its queue needs; without the lock, for making one takes a while.
+    fn staff(&self) {
+        if let Some(dialler) = self.dialler.get() {
+            dialler.staff();
         }
     }
 
@@ -312,8 +315,8 @@ impl Shared {
             match state.chat.next_wake() {
                 Some(due) if due <= now => {
                     let actions = state.chat.tick(now);
-                    let errands = self.tell(&mut state, actions);
-                    MutexGuard::unlocked(&mut state, || self.submit(errands));
+                    self.perform(&mut state, actions, now);
+                    MutexGuard::unlocked(&mut state, || self.staff());
                 }
                 due => {
                     state.ticker_sleeps_until = due;

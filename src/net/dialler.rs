@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::STACK_BYTES;
 use super::dial::{self, Identity};
@@ -75,8 +75,10 @@ struct State {
     /// Peers that somebody is talking to, and what else is to be said to them.
     lanes: HashMap<PeerAddr, VecDeque<Errand>>,
     errands: usize,
+    /// Threads, those that wait for work, and those that have not begun to.
     threads: usize,
     idle: usize,
+    starting: usize,
     stopping: bool,
 }
 
@@ -93,25 +95,14 @@ impl Dialler {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Takes an errand without waiting for anything.
+    /// Takes an errand into the queue, without waiting for anything. [`Dialler::staff`] has to follow.
     ///
     /// # Errors
-    /// Gives it back where [`MAX_ERRANDS`] are under way, no thread can be had, or the dialler is stopping.
-    pub fn submit(&self, errand: Errand) -> Result<(), Errand> {
+    /// Gives it back where [`MAX_ERRANDS`] are under way or the dialler is stopping.
+    pub fn push(&self, errand: Errand) -> Result<(), Errand> {
         let mut state = self.shared.state.lock();
         if state.stopping || state.errands >= MAX_ERRANDS {
             return Err(errand);
-        }
-        if state.idle <= state.ready.len() && state.threads < MAX_DIALLERS {
-            let spawned = spawn(&self.shared);
-            match spawned {
-                Ok(()) => state.threads += 1,
-                Err(error) if state.threads == 0 => {
-                    log::error!("no thread to dial with: {error}");
-                    return Err(errand);
-                }
-                Err(error) => log::warn!("no further thread to dial with: {error}"),
-            }
         }
         state.errands += 1;
         if is_probe(&errand) {
@@ -127,21 +118,54 @@ impl Dialler {
         Ok(())
     }
 
+    /// Takes on a thread for every errand that is ready and has none, as far as [`MAX_DIALLERS`] and the system allow.
+    /// Errands that find no thread at all are reported as failed.
+    pub fn staff(&self) {
+        let mut state = self.shared.state.lock();
+        while !state.stopping
+            && state.threads < MAX_DIALLERS
+            && state.ready.len() > state.idle + state.starting
+        {
+            state.threads += 1;
+            state.starting += 1;
+            let spawned = MutexGuard::unlocked(&mut state, || spawn(&self.shared));
+            let Err(error) = spawned else { continue };
+            state.threads -= 1;
+            state.starting -= 1;
+            let helpless = if state.threads == 0 { state.take_all() } else { Vec::new() };
+            drop(state);
+            log::error!("no further thread to dial with: {error}");
+            helpless.into_iter().for_each(|errand| self.shared.fail(errand, Failure::NoResources));
+            return;
+        }
+    }
+
     /// Takes no more errands, reports those not begun as cancelled, and waits for the others until `deadline`.
     pub fn stop(&self, deadline: Instant) {
         let mut state = self.shared.state.lock();
         state.stopping = true;
-        let mut cancelled: Vec<Errand> = state.ready.drain(..).collect();
-        cancelled.extend(state.lanes.drain().flat_map(|(_, lane)| lane));
+        let cancelled = state.take_all();
         self.shared.work.notify_all();
-        parking_lot::MutexGuard::unlocked(&mut state, || {
-            for errand in cancelled {
-                let parts = (0, 1);
-                let fate = Fate::Failed(Failure::Cancelled);
-                (self.shared.report)(Report { id: errand.id, to: errand.to, fate, parts });
-            }
+        MutexGuard::unlocked(&mut state, || {
+            cancelled.into_iter().for_each(|errand| self.shared.fail(errand, Failure::Cancelled));
         });
         while state.threads > 0 && !self.shared.ended.wait_until(&mut state, deadline).timed_out() {}
+    }
+}
+
+impl State {
+    /// Everything that is not under way yet.
+    fn take_all(&mut self) -> Vec<Errand> {
+        let mut all: Vec<Errand> = self.ready.drain(..).collect();
+        all.extend(self.lanes.drain().flat_map(|(_, lane)| lane));
+        self.errands -= all.len();
+        all
+    }
+}
+
+impl Shared {
+    fn fail(&self, errand: Errand, failure: Failure) {
+        (self.report)(Report { id: errand.id, to: errand.to, fate: Fate::Failed(failure), parts: (0, 1) });
     }
 }
 
@@ -161,9 +185,10 @@ fn spawn(shared: &Arc<Shared>) -> std::io::Result<()> {
 /// What each thread does until there is nothing to do.
 fn work(shared: &Shared) {
     let mut state = shared.state.lock();
+    state.starting -= 1;
     loop {
         if let Some(errand) = state.ready.pop_front() {
-            parking_lot::MutexGuard::unlocked(&mut state, || run(shared, &errand));
+            MutexGuard::unlocked(&mut state, || run(shared, &errand));
             state.errands -= 1;
             if !is_probe(&errand) {
                 next_in_lane(&mut state, errand.to);
@@ -193,6 +218,7 @@ fn next_in_lane(state: &mut State, to: PeerAddr) {
 }
 
 fn run(shared: &Shared, errand: &Errand) {
+    log::debug!("job {} to {}: {:?}", errand.id, errand.to, errand.message);
     let dialled = catch_unwind(AssertUnwindSafe(|| {
         let Errand { to, fallback, form, ref message, deadline, .. } = *errand;
         let first = dial::say(&shared.identity, to, form, message, deadline);
@@ -232,6 +258,12 @@ mod tests {
         Errand { id, to, fallback: None, form: Form::Standard, message, deadline: None }
     }
 
+    fn push(dialler: &Dialler, errand: Errand) -> Result<(), Errand> {
+        dialler.push(errand)?;
+        dialler.staff();
+        Ok(())
+    }
+
     fn text(text: &str) -> Outgoing {
         Outgoing::Text([text.to_owned()].into())
     }
@@ -246,7 +278,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = addr_of(&listener);
         for id in 0..50 {
-            dialler.submit(errand(id, to, text(&id.to_string()))).unwrap();
+            push(&dialler, errand(id, to, text(&id.to_string()))).unwrap();
         }
         for id in 0..50 {
             let mut got = String::new();
@@ -263,9 +295,9 @@ mod tests {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let lively = TcpListener::bind("127.0.0.1:0").unwrap();
         for id in 0..40 {
-            dialler.submit(errand(id, addr_of(&silent), Outgoing::Probe)).unwrap();
+            push(&dialler, errand(id, addr_of(&silent), Outgoing::Probe)).unwrap();
         }
-        dialler.submit(errand(99, addr_of(&lively), text("hello"))).unwrap();
+        push(&dialler, errand(99, addr_of(&lively), text("hello"))).unwrap();
         drop(lively.accept().unwrap());
         assert_eq!(told.recv().unwrap().id, 99);
         dialler.stop(Instant::now() + Duration::from_secs(5));
@@ -276,7 +308,7 @@ mod tests {
         let (dialler, told) = dialler();
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         for id in 0..3 {
-            dialler.submit(errand(id, addr_of(&silent), text("hello"))).unwrap();
+            push(&dialler, errand(id, addr_of(&silent), text("hello"))).unwrap();
         }
         let held = silent.accept().unwrap();
         dialler.stop(Instant::now() + Duration::from_secs(5));
@@ -285,7 +317,7 @@ mod tests {
         fates.sort_by_key(|(id, _)| *id);
         let cancelled = Fate::Failed(Failure::Cancelled);
         assert_eq!(fates, [(0, Fate::Unanswered), (1, cancelled.clone()), (2, cancelled)]);
-        assert!(dialler.submit(errand(4, addr_of(&silent), Outgoing::Probe)).is_err());
+        assert!(push(&dialler, errand(4, addr_of(&silent), Outgoing::Probe)).is_err());
     }
 
     #[test]
@@ -295,7 +327,7 @@ mod tests {
         let open = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut errand = errand(1, closed, text("hello"));
         errand.fallback = Some(addr_of(&open));
-        dialler.submit(errand).unwrap();
+        push(&dialler, errand).unwrap();
         open.accept().unwrap().0.read_to_end(&mut Vec::new()).unwrap();
         let report = told.recv().unwrap();
         assert_eq!((report.to, report.fate), (addr_of(&open), Fate::HandedOver));
