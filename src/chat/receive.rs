@@ -9,11 +9,14 @@ use super::table::{Known, Peer};
 use super::time::Time;
 use super::{Chat, Purpose};
 use crate::message::{Body, Decoded, Form, Outgoing, Plain};
-use crate::peer::{Claimed, PeerAddr, Source};
+use crate::peer::{Claimed, PeerAddr, PeerName, Source};
 
 /// Time between two acknowledgements to one peer: however often it asks, we do not dial it more often. A later
 /// acknowledgement is not dropped but waits.
 const ACK_SPACING: Duration = Duration::from_secs(2);
+
+/// Rows that are searched for whoever sent a `PING`; in a longer table it is not worth the time under the lock.
+const MAX_SEARCHED: usize = 256;
 
 /// What one connection carried.
 #[derive(Clone, Debug)]
@@ -62,7 +65,7 @@ impl Chat {
     fn message(&mut self, source: Source, message: Plain, cut: bool, now: Time) -> Answer {
         let Plain { claimed, form, name, body } = message;
         if body == Body::Ping {
-            // Hashpa's probe: its header is our own address, so it says nothing about its sender.
+            self.pinged(source, name.as_ref());
             return Answer::Receipt;
         }
         let Some(addr) = self.address_of(source, claimed, body == Body::Exit) else {
@@ -104,6 +107,20 @@ impl Chat {
             Body::ConnectAck | Body::Exit | Body::Ping => {}
         }
         Answer::Receipt
+    }
+
+    /// Hashpa's probe. Its header is our own address, so it makes nobody known; but who is known by that name there wants
+    /// to be probed in the same way.
+    fn pinged(&mut self, source: Source, name: Option<&PeerName>) {
+        if name.is_none() || self.table.len() > MAX_SEARCHED {
+            return;
+        }
+        let is_it =
+            |peer: &&Peer| peer.addr.ip() == source.0 && peer.name.as_ref() == name && !peer.wants_ping;
+        let pinging: Vec<PeerAddr> = self.table.rows().filter(is_it).map(|peer| peer.addr).collect();
+        for addr in pinging {
+            self.table.update(addr, |peer| peer.wants_ping = true);
+        }
     }
 
     /// The address that a sender is known under. What it claims counts if the connection came from that IP; else the

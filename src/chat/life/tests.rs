@@ -151,3 +151,40 @@ fn no_second_look_is_begun_while_one_is_under_way() {
     life.checked(at(20));
     assert_eq!(life.next_check(PROBE_INTERVAL), Some((at(1_020), Check::Probe)));
 }
+
+#[test]
+fn a_static_peer_that_a_probe_finds_is_still_asked_to_list_us() {
+    let mut life = Life::of_static(at(0));
+    life.refused(at(0));
+    assert_eq!(life.answered(Evidence::Probe, at(500)), Change::Came);
+    assert_eq!(life.next_check(PROBE_INTERVAL), Some((at(500), Check::Connect)));
+    life.answered(Evidence::Connect, at(600));
+    assert_eq!(life.next_check(PROBE_INTERVAL), Some((at(15_600), Check::Probe)));
+}
+
+#[test]
+fn a_look_that_the_user_asked_for_puts_off_nothing() {
+    let mut life = Life::of_static(at(0));
+    for now in [0, 1_000, 3_000] {
+        life.checking();
+        life.checked(at(now));
+        life.refused(at(now));
+    }
+    assert_eq!(life.next_check(PROBE_INTERVAL), Some((at(7_000), Check::Connect)));
+    for now in [3_100, 3_200, 3_300] {
+        life.checking();
+        life.checked(at(now));
+        life.refused(at(now));
+    }
+    assert_eq!(life.next_check(PROBE_INTERVAL), Some((at(7_000), Check::Connect)));
+}
+
+#[test]
+fn a_peer_that_left_and_is_not_static_stays_left_alone_when_the_list_finds_it_down() {
+    let mut life = Life::of_heard(at(0));
+    life.answered(Evidence::Connect, at(0));
+    life.parted(Why::SaidExit, at(1_000));
+    life.refused(at(2_000));
+    assert_eq!(life.next_check(PROBE_INTERVAL), None);
+    assert_eq!(life.gone(), Some((at(1_000), Why::SaidExit)));
+}

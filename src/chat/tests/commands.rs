@@ -128,3 +128,36 @@ fn leaving_tells_everybody_who_is_there_and_dials_nobody_after_that() {
     story.later(seconds(100));
     assert!(story.under_way.is_empty());
 }
+
+#[test]
+fn a_disconnection_is_not_undone_by_what_was_on_its_way() {
+    let mut story = Story::new();
+    story.gets(5001, Body::Connect);
+    story.says(these(5001), "hi");
+    story.does(Command::Disconnect(these(5001)));
+    story.ends(5001, &Fate::Delivered);
+    assert_eq!(story.state(5001), Some(State::Gone));
+    story.says(these(5001), "I am back");
+    story.ends(5001, &Fate::Delivered);
+    assert_eq!(story.state(5001), Some(State::Active));
+}
+
+#[test]
+fn whoever_is_being_told_something_when_we_leave_is_told_goodbye_after_it() {
+    let mut story = Story::new().with_static(&[5001]);
+    story.says(these(5002), "hi");
+    story.does(Command::Leave);
+    assert_eq!(story.dials(5001), [Outgoing::Connect, Outgoing::Exit]);
+    assert_eq!(story.dials(5002), [Outgoing::Text(["hi".to_owned()].into()), Outgoing::Exit]);
+}
+
+#[test]
+fn nothing_is_taken_when_nobody_is_there_any_more_to_be_told() {
+    let mut story = Story::new();
+    story.does(Command::Leave);
+    assert_eq!(story.gets(5001, text("just in time")), Answer::Receipt);
+    story.chat.close();
+    story.told();
+    assert_eq!(story.gets(5001, text("too late")), Answer::Nothing);
+    assert_eq!(story.told(), []);
+}

@@ -121,3 +121,13 @@ fn looks_at_invented_peers_are_bounded_and_none_is_forgotten() {
     assert_eq!(looked, 300);
     assert!(story.chat.table.rows().all(|peer| peer.life.is_proven()));
 }
+
+#[test]
+fn a_peer_whose_program_pings_us_is_probed_with_ping() {
+    let mut story = Story::new();
+    story.gets(5001, text("hi"));
+    story.ends(5001, &Fate::HandedOver);
+    story.gets(5000, Body::Ping);
+    story.later(seconds(0));
+    assert_eq!(story.dials(5001), [Outgoing::Ping]);
+}
