@@ -19,6 +19,9 @@ pub const MAX_TEXTS_WAITING: usize = 64;
 /// Time for one probe of a list: what is left of the whole after a refusal that had to be repeated a second later.
 const LIST_PROBE_WITHIN: Duration = Duration::from_millis(1_800);
 
+/// How long leaving waits for attempts to reach somebody who was not there: whoever is there accepts within this.
+const ATTEMPTS_WITHIN: Duration = Duration::from_millis(500);
+
 /// Whom a command is for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Target {
@@ -191,22 +194,27 @@ impl Chat {
 
     fn leave(&mut self, now: Time) -> OpId {
         self.leaving = true;
-        // Whoever is just being told something has to be told that we leave, too; and as goodbyes wait behind texts, the
-        // fate of each text is known before.
-        let greeted = self.jobs.values().filter(|job| {
-            let Job { purpose, .. } = job;
-            matches!(
-                purpose,
-                Purpose::Connect(_) | Purpose::Check(Check::Connect) | Purpose::Ack | Purpose::Text(_)
-            )
-        });
-        let mut targets: HashSet<PeerAddr> = greeted.map(|job| job.addr).collect();
-        targets.extend(self.targets(Target::All, false));
-        let op = self.new_op(Op::Leave { pending: targets.len() });
+        let mut targets: HashSet<PeerAddr> = self.targets(Target::All, false).into_iter().collect();
+        let mut attempts = HashSet::new();
+        for (id, Job { addr, purpose }) in &self.jobs {
+            match purpose {
+                // Goodbyes wait behind texts, so the fate of each text is known before.
+                Purpose::Text(_) => {
+                    targets.insert(*addr);
+                }
+                Purpose::Connect(_) | Purpose::Check(Check::Connect) | Purpose::Ack => {
+                    attempts.insert(*id);
+                }
+                Purpose::Check(Check::Probe) | Purpose::Exit(_) => {}
+            }
+        }
+        attempts.retain(|id| self.jobs.get(id).is_some_and(|job| !targets.contains(&job.addr)));
+        let patience = now.plus(ATTEMPTS_WITHIN);
+        let op = self.new_op(Op::Leave { pending: targets.len(), attempts, patience });
         for addr in targets {
             self.transmit(addr, Purpose::Exit(op), Outgoing::Exit, Some(now.plus(ANSWER_WITHIN)));
         }
-        self.settle(op);
+        self.settle_watches(now);
         op
     }
 

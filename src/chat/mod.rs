@@ -101,8 +101,12 @@ enum Op {
         waiting: HashSet<PeerAddr>,
         deadline: Time,
     },
+    /// Goodbyes under way, and the attempts to reach somebody who was not there, which are waited for a little: whoever
+    /// is reached has to be told goodbye, too.
     Leave {
         pending: usize,
+        attempts: HashSet<JobId>,
+        patience: Time,
     },
 }
 

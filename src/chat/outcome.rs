@@ -5,7 +5,7 @@ use super::life::{Change, Check, Evidence, Life};
 use super::table::Known;
 use super::time::Time;
 use super::{Chat, Job, Op, Purpose};
-use crate::message::{Failure, Fate};
+use crate::message::{Failure, Fate, Outgoing};
 use crate::peer::{PeerAddr, Source};
 
 /// Failures that a sum names one by one; more than these are counted.
@@ -53,8 +53,12 @@ impl Chat {
                 self.settle_watches(now);
             }
         }
+        if self.leaving {
+            self.attempted(job, addr, taken);
+            self.settle_watches(now);
+        }
         if let Purpose::Text(op) | Purpose::Connect(op) | Purpose::Exit(op) = purpose {
-            self.finished(op, addr, fate, parts);
+            self.finished(op, addr, fate, parts, now);
         }
         self.done()
     }
@@ -146,8 +150,25 @@ impl Chat {
         }
     }
 
+    /// Whoever was reached while we leave is told goodbye after that.
+    fn attempted(&mut self, job: JobId, addr: PeerAddr, taken: bool) {
+        let mut reached = None;
+        for (id, op) in &mut self.ops {
+            if let Op::Leave { pending, attempts, patience } = op
+                && attempts.remove(&job)
+                && taken
+            {
+                *pending += 1;
+                reached = Some((*id, *patience));
+            }
+        }
+        if let Some((op, deadline)) = reached {
+            self.transmit(addr, Purpose::Exit(op), Outgoing::Exit, Some(deadline));
+        }
+    }
+
     /// One recipient of a command is done with.
-    fn finished(&mut self, id: OpId, addr: PeerAddr, fate: Fate, parts: (usize, usize)) {
+    fn finished(&mut self, id: OpId, addr: PeerAddr, fate: Fate, parts: (usize, usize), now: Time) {
         let who = self.who(addr);
         match self.ops.get_mut(&id) {
             Some(Op::Spread { deed, total, pending, done, failed }) => {
@@ -160,10 +181,11 @@ impl Chat {
                 let (deed, total) = (*deed, *total);
                 self.tell(Event::Done { op: id, deed, who, fate, parts, total });
             }
-            Some(Op::Leave { pending }) => *pending -= 1,
+            Some(Op::Leave { pending, .. }) => *pending -= 1,
             _ => {}
         }
         self.settle(id);
+        self.settle_watches(now);
     }
 
     /// One recipient of a command is not even tried.
@@ -176,7 +198,7 @@ impl Chat {
     /// Ends a command that waits for nobody any more.
     pub(super) fn settle(&mut self, id: OpId) {
         let over = match self.ops.get(&id) {
-            Some(Op::Spread { pending, .. } | Op::Leave { pending }) => *pending == 0,
+            Some(Op::Spread { pending, .. }) => *pending == 0,
             _ => false,
         };
         if !over {
@@ -190,13 +212,16 @@ impl Chat {
         self.tell(Event::Settled(id));
     }
 
-    /// Ends the lists that wait for nobody any more, or for longer than the user should.
+    /// Ends what waits for nobody any more, or for longer than the user should.
     pub(super) fn settle_watches(&mut self, now: Time) {
         let over = |op: &Op| match op {
             Op::List { waiting, deadline, .. } | Op::Start { waiting, deadline } => {
                 waiting.is_empty() || *deadline <= now
             }
-            Op::Spread { .. } | Op::Leave { .. } => false,
+            Op::Leave { pending, attempts, patience } => {
+                *pending == 0 && (attempts.is_empty() || *patience <= now)
+            }
+            Op::Spread { .. } => false,
         };
         let ids: Vec<OpId> = self.ops.iter().filter(|(_, op)| over(op)).map(|(id, _)| *id).collect();
         for id in ids {

@@ -21,7 +21,8 @@ impl Chat {
     pub fn next_wake(&self) -> Option<Time> {
         let deadlines = self.ops.values().filter_map(|op| match op {
             Op::List { deadline, .. } | Op::Start { deadline, .. } => Some(*deadline),
-            Op::Spread { .. } | Op::Leave { .. } => None,
+            Op::Leave { pending, patience, .. } => (*pending == 0).then_some(*patience),
+            Op::Spread { .. } => None,
         });
         let table = if self.leaving { None } else { self.table.next_wake() };
         deadlines.chain(table).min()

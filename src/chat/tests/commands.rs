@@ -146,9 +146,24 @@ fn a_disconnection_is_not_undone_by_what_was_on_its_way() {
 fn whoever_is_being_told_something_when_we_leave_is_told_goodbye_after_it() {
     let mut story = Story::new().with_static(&[5001]);
     story.says(these(5002), "hi");
-    story.does(Command::Leave);
-    assert_eq!(story.dials(5001), [Outgoing::Connect, Outgoing::Exit]);
+    let op = story.does(Command::Leave);
     assert_eq!(story.dials(5002), [Outgoing::Text(["hi".to_owned()].into()), Outgoing::Exit]);
+    story.ends(5002, &Fate::Delivered);
+    story.ends(5001, &Fate::Delivered);
+    assert_eq!(story.dials(5001), [Outgoing::Exit]);
+    story.told();
+    story.ends(5001, &Fate::Delivered);
+    assert_eq!(story.told(), [Event::Settled(op)]);
+}
+
+#[test]
+fn leaving_waits_only_a_little_for_those_who_were_not_there() {
+    let mut story = Story::new().with_static(&[5001]);
+    let op = story.does(Command::Leave);
+    story.later(Duration::from_millis(499));
+    assert_eq!(story.told(), []);
+    story.later(Duration::from_millis(1));
+    assert_eq!(story.told(), [Event::Settled(op)]);
 }
 
 #[test]
