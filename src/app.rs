@@ -22,6 +22,9 @@ use crate::wire;
 /// Time for threads to end after the goodbyes are said, so that Exit takes at most two seconds in all.
 const STOP_WITHIN: Duration = Duration::from_millis(100);
 
+/// Recipients that a prompt names.
+const MAX_LABELLED: usize = 3;
+
 /// The time of day as it is shown.
 const CLOCK: &str = "%H:%M:%S";
 
@@ -29,6 +32,9 @@ const CLOCK: &str = "%H:%M:%S";
 enum Happening {
     Chat(Event),
     Input(Input),
+    /// The program was stopped and goes on.
+    #[cfg_attr(not(unix), allow(dead_code))]
+    Continued,
     /// A signal asks to end the program.
     #[cfg_attr(not(unix), allow(dead_code))]
     Signal(i32),
@@ -74,7 +80,7 @@ fn start(
     loop {
         let port = match asked {
             Some(port) => port,
-            None if terminal => question("Enter your port number: ", |line| {
+            None if terminal => question("Enter your port number (0 for any free one): ", |line| {
                 listening_port(line)
                     .map_err(|error| format!("`{}` will not do: {error}", crate::escape::harmless(line)))
             })?,
@@ -166,7 +172,7 @@ impl App {
         let input = Arc::clone(&queue);
         let take = move |what| input.put(Happening::Input(what));
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let (screen, next_line) = if terminal && !dumb {
+        let (screen, next_line) = if terminal && !dumb && ui::is_in_foreground() {
             let screen = Screen::raw().context("Cannot take over the terminal; TERM=dumb does without.")?;
             ui::read_keys(take)?;
             (screen, None)
@@ -234,6 +240,10 @@ impl App {
                     None
                 }
                 Happening::Input(input) => self.input(input)?,
+                Happening::Continued => {
+                    self.screen.resume()?;
+                    None
+                }
                 Happening::Signal(signal) => Some(Ending::Signal(signal)),
             };
             if ending.is_some() {
@@ -250,8 +260,9 @@ impl App {
 
     fn event(&mut self, event: &Event) {
         let clock = jiff::Zoned::now().strftime(CLOCK).to_string();
-        self.out.extend(ui::lines(event, &clock));
-        log::info!("{event:?}");
+        let lines = ui::lines(event, &clock);
+        lines.iter().for_each(|line| log::info!("{line}"));
+        self.out.extend(lines);
         match event {
             Event::Done { op, who, fate: Fate::Failed(_), parts: (0, _), .. } => self.failed(*op, who),
             Event::NotSent { op, why: Unsendable::CommandWord(word), .. }
@@ -278,16 +289,14 @@ impl App {
     /// Keeps the text of a command for sending it again to those who could not have it, and says how.
     fn keep_what_failed(&mut self, op: OpId) {
         let Some((text, failed)) = self.texts.remove(&op) else { return };
-        let label = match &failed[..] {
-            [] => return,
-            [one] => one
-                .name
-                .as_ref()
-                .map_or_else(|| one.addr.to_string(), |name| format!("{name} ({})", one.addr)),
-            several => format!("these {}", several.len()),
-        };
-        self.menu.keep(Target::These(failed.iter().map(|who| who.addr).collect()), label, text);
-        self.out.push("The text is kept: choose 1 and press Enter twice to send it again.".into());
+        if failed.is_empty() {
+            return;
+        }
+        let names: Vec<String> = failed.iter().take(MAX_LABELLED).map(ui::named).collect();
+        let more = failed.len() - names.len();
+        let label = names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() };
+        let say = self.menu.keep(Target::These(failed.iter().map(|who| who.addr).collect()), label, text);
+        self.out.extend(say);
     }
 
     fn input(&mut self, input: Input) -> io::Result<Option<Ending>> {
@@ -304,8 +313,9 @@ impl App {
                         return Ok(self.line(&line));
                     }
                     Typed::Escape => {
-                        editor.set("");
-                        self.menu.reset();
+                        let typed = editor.take();
+                        let say = self.menu.escape(typed);
+                        self.out.extend(say);
                         self.screen.ask(self.menu.prompt());
                     }
                     Typed::Leave => return Ok(Some(Ending::Exit)),
@@ -343,7 +353,7 @@ impl App {
         let Turn { say, act, refill } = self.menu.line(line, &People(&self.node));
         self.out.extend(say);
         if let (Some(refill), Some(editor)) = (refill, self.screen.editor()) {
-            editor.set(&refill);
+            editor.offer(&refill);
         }
         let op = match act {
             None => None,
@@ -373,8 +383,11 @@ impl App {
             }
             Err(error) => {
                 self.out.push(error.to_string());
-                self.menu.keep(to, "the same".into(), text);
-                self.out.push("The text is kept; nothing was sent.".into());
+                // Whoever types can change it; a script goes on with the menu.
+                if let Some(editor) = self.screen.editor() {
+                    editor.set(&text);
+                    self.menu.ask_text_again();
+                }
                 None
             }
         }
@@ -422,7 +435,7 @@ impl App {
                 Happening::Chat(Event::Settled(op)) if op == goodbye => over = true,
                 Happening::Chat(event) => self.event(&event),
                 Happening::Signal(_) => over = true,
-                Happening::Input(_) => {}
+                Happening::Input(_) | Happening::Continued => {}
             }
         }
         over
@@ -432,13 +445,18 @@ impl App {
 /// Turns the signals that ask to end the program into happenings, so that it ends in order.
 #[cfg(unix)]
 fn watch_signals(queue: &Queue) -> anyhow::Result<()> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM};
 
-    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let mut signals = signal_hook::iterator::Signals::new([SIGCONT, SIGHUP, SIGINT, SIGTERM])?;
     let queue = Arc::clone(queue);
     std::thread::Builder::new().name("signals".into()).spawn(move || {
-        for (earlier, signal) in signals.forever().enumerate() {
-            if earlier > 0 {
+        let mut asked = false;
+        for signal in signals.forever() {
+            if signal == SIGCONT {
+                queue.put(Happening::Continued);
+                continue;
+            }
+            if std::mem::replace(&mut asked, true) {
                 // The main thread may be stuck, writing to somebody who does not read.
                 ui::abandon_terminal();
                 std::process::exit(128 + signal);

@@ -1,10 +1,12 @@
 //! The command line.
 
+use std::env;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use clap::{ArgAction, Parser};
+use clap::builder::Resettable;
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
 use crate::peer::{Name, PeerAddr};
 
@@ -61,6 +63,23 @@ pub struct Cli {
     pub verbose: u8,
 }
 
+impl Cli {
+    /// Reads the command line and the environment. A variable that is set to nothing counts as not set.
+    ///
+    /// # Errors
+    /// Those of clap, which include `--help` and `--version`.
+    pub fn read() -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let empty =
+            |arg: &&clap::Arg| arg.get_env().and_then(env::var_os).is_some_and(|value| value.is_empty());
+        let ids: Vec<_> = command.get_arguments().filter(empty).map(|arg| arg.get_id().clone()).collect();
+        for id in ids {
+            command = command.mut_arg(id, |arg| arg.env(Resettable::Reset));
+        }
+        Self::from_arg_matches(&command.try_get_matches()?)
+    }
+}
+
 /// The program was started with something missing or wrong. Its display is a whole sentence for a user.
 #[derive(Debug)]
 pub struct Misused(String);
@@ -112,8 +131,6 @@ fn listening_ip(text: &str) -> Result<Ipv4Addr, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -134,13 +134,12 @@ struct Entry {
 fn parse(text: &str) -> Result<Vec<StaticPeer>, (usize, String)> {
     let file: File = toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
-        let message = error.message().replace('\n', ", ");
-        (
-            at,
-            format!(
-                "{message}; expected are [[peer]] entries with `address`, and if you like `name` and `form`."
-            ),
-        )
+        let message = match error.message() {
+            map if map.contains("map, expected a sequence") => "write [[peer]], with two brackets".to_owned(),
+            message => message.replace('\n', ", "),
+        };
+        let format = "A list of peers has [[peer]] entries, each with an `address` and, if you like, a `name` and a `form`.";
+        (at, format!("{message}. {format}"))
     })?;
     if let Some(extra) = file.peer.get(MAX_STATIC_PEERS) {
         let what = format!("more than {MAX_STATIC_PEERS} peers are listed; keep those that you need.");
@@ -209,6 +208,7 @@ mod tests {
             ("[[peer]]\nadress = \"127.0.0.1:5000\"", 2, "unknown field `adress`"),
             ("\n[[peer]]\nname = \"Bob\"", 2, "missing field `address`"),
             ("[[peers]]\n", 1, "unknown field `peers`"),
+            ("[peer]\naddress = \"127.0.0.1:1\"", 1, "write [[peer]], with two brackets"),
             ("[[peer]]\naddress = \"127.0.0.1:1\"\nform = \"R3\"", 3, "\"standard\" or \"r3\""),
             ("[[peer]]\naddress = \"127.0.0.1:1\"\nname = \"a b\"", 3, "how about `a_b`?"),
             ("[[peer]]\naddress = 5000", 2, "expected a string"),

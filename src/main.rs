@@ -4,8 +4,8 @@ use std::env;
 use std::io::{self, Write};
 use std::process::{self, ExitCode};
 
+use clap::CommandFactory;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
 use p2p_chat::app;
 use p2p_chat::cli::{Cli, Misused};
 use p2p_chat::escape::harmless;
@@ -15,7 +15,7 @@ use p2p_chat::logging;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = Cli::try_parse().unwrap_or_else(|error| {
+    let cli = Cli::read().unwrap_or_else(|error| {
         let _ = error.print();
         if error.kind() == ErrorKind::ValueValidation {
             name_environment();

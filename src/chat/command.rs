@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::event::{Action, Deed, Event, OpId, Unsendable};
 use super::life::{Check, Life, Why};
-use super::table::Known;
+use super::table::{Known, Peer};
 use super::time::Time;
 use super::{ANSWER_WITHIN, Chat, Job, Op, Purpose, StaticPeer};
 use crate::message::{Form, Outgoing};
@@ -177,6 +177,12 @@ impl Chat {
         let targets = self.targets(to, false);
         let op = self.spread(Deed::Disconnect, &targets);
         for addr in targets {
+            if !self.table.peer(addr).is_some_and(Peer::is_there) {
+                let who = self.who(addr);
+                self.tell(Event::NotSent { op, who, why: Unsendable::NotThere });
+                self.not_sent(op);
+                continue;
+            }
             self.transmit(addr, Purpose::Exit(op), Outgoing::Exit, None);
             let before = self.last_job;
             self.table.update(addr, |peer| {

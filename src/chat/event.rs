@@ -46,6 +46,8 @@ pub enum Unsendable {
     TooManyWaiting,
     /// It is our own address.
     Ourselves,
+    /// Nobody is there to say goodbye to.
+    NotThere,
 }
 
 /// Something that the user is told.

@@ -89,7 +89,13 @@ impl Chat {
             self.table.add(addr, Known::SentTo, Life::of_heard(now));
         }
         let change = self.table.update(addr, |peer| match fate {
-            Fate::Delivered | Fate::HandedOver => peer.life.answered(evidence, now),
+            Fate::Delivered | Fate::HandedOver => {
+                let change = peer.life.answered(evidence, now);
+                if peer.is_there() {
+                    peer.last_heard = Some(now);
+                }
+                change
+            }
             Fate::Failed(Failure::Refused) => peer.life.refused(now),
             Fate::Failed(Failure::NoResources | Failure::Cancelled) => Change::None,
             Fate::Unanswered | Fate::Broken | Fate::Failed(_) => peer.life.unanswered(now),

@@ -61,6 +61,8 @@ pub enum Typed {
 pub struct Editor {
     text: String,
     cursor: usize,
+    /// The text was put there for correcting: a character typed replaces it, any other key takes it over.
+    offered: bool,
 }
 
 /// The part of the line that fits a window.
@@ -78,14 +80,32 @@ impl Editor {
         &self.text
     }
 
-    /// Replaces the line; the cursor stands at its end.
+    /// Empties the line, and returns what was typed.
+    pub fn take(&mut self) -> String {
+        self.cursor = 0;
+        self.offered = false;
+        std::mem::take(&mut self.text)
+    }
+
+    /// Puts back what was typed, to be gone on with.
     pub fn set(&mut self, text: &str) {
         self.text = text.chars().filter(|c| !c.is_control()).collect();
         self.cursor = self.text.len();
+        self.offered = false;
+    }
+
+    /// Offers what was typed for correction: whoever moves in it or removes from it goes on with it, whoever types
+    /// something new replaces it.
+    pub fn offer(&mut self, text: &str) {
+        self.set(text);
+        self.offered = true;
     }
 
     /// Takes a stroke.
     pub fn key(&mut self, key: Key) -> Typed {
+        if std::mem::take(&mut self.offered) && matches!(key, Key::Char(_)) {
+            self.take();
+        }
         match key {
             Key::Char(c) => self.insert(c),
             Key::Backspace => self.remove(self.before(), self.cursor),
@@ -97,10 +117,7 @@ impl Editor {
             Key::DeleteWord => self.remove(self.word_start(), self.cursor),
             Key::DeleteToStart => self.remove(0, self.cursor),
             Key::DeleteToEnd => self.text.truncate(self.cursor),
-            Key::Enter => {
-                self.cursor = 0;
-                return Typed::Line(std::mem::take(&mut self.text));
-            }
+            Key::Enter => return Typed::Line(self.take()),
             Key::Escape => return Typed::Escape,
             Key::Interrupt => return Typed::Interrupt,
             Key::EndOfInput if self.text.is_empty() => return Typed::Leave,
@@ -112,6 +129,9 @@ impl Editor {
 
     /// Inserts a text from the clipboard, which is never obeyed: line ends, tabs and other controls become spaces.
     pub fn paste(&mut self, text: &str) {
+        if std::mem::take(&mut self.offered) {
+            self.take();
+        }
         let text = text.trim_end_matches(['\r', '\n']).replace("\r\n", "\n");
         text.chars().for_each(|c| self.insert(if c.is_control() { ' ' } else { c }));
     }
@@ -209,6 +229,20 @@ mod tests {
         let mut editor = typed("hi", &[]);
         assert_eq!(editor.key(Key::Enter), Typed::Line("hi".into()));
         assert_eq!(editor, Editor::default());
+    }
+
+    #[test]
+    fn an_offered_text_is_replaced_by_what_is_typed_and_kept_by_any_other_key() {
+        let offered = |keys: &[Key]| {
+            let mut editor = Editor::default();
+            editor.offer("bbo");
+            keys.iter().for_each(|key| drop(editor.key(*key)));
+            editor.text().to_owned()
+        };
+        assert_eq!(offered(&[Key::Char('0')]), "0");
+        assert_eq!(offered(&[Key::Char('a'), Key::Char('l')]), "al");
+        assert_eq!(offered(&[Key::Home, Key::Delete]), "bo");
+        assert_eq!(offered(&[Key::Backspace, Key::Char('b')]), "bbb");
     }
 
     #[test]

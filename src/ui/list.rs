@@ -22,12 +22,11 @@ pub fn peer_list(rows: &[Row], unasked: usize) -> Vec<String> {
         }
     }
     let mut lines: Vec<String> = cells.iter().map(|row| line(row, &widths)).collect();
-    let there = rows.iter().filter(|row| row.state != State::Gone).count();
-    lines.push(format!(
-        "{} {} known, {there} there.",
-        rows.len(),
-        if rows.len() == 1 { "peer" } else { "peers" }
-    ));
+    let quiet = rows.iter().filter(|row| row.state == State::Quiet).count();
+    let there = rows.iter().filter(|row| row.state != State::Gone).count() - quiet;
+    let quiet = if quiet > 0 { format!(", {quiet} quiet") } else { String::new() };
+    let peers = if rows.len() == 1 { "peer" } else { "peers" };
+    lines.push(format!("{} {peers} known, {there} there{quiet}.", rows.len()));
     if unasked > 0 {
         lines.push(format!(
             "{unasked} of them could not be asked in time; their state is what was last known."
@@ -114,7 +113,7 @@ No  Name    Address         State      Known  Last heard
  2  王小明  127.0.0.1:5002  active     heard  1 min ago
 10  Zoe\u{308}     127.0.0.1:5010  gone       heard  2 h ago
 11  -       127.0.0.1:5011  quiet      heard  never
-4 peers known, 3 there.";
+4 peers known, 2 there, 1 quiet.";
         assert_eq!(peer_list(&rows, 0).join("\n"), expected);
     }
 

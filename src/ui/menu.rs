@@ -1,5 +1,6 @@
 //! The numbered menu: a line goes in, the next prompt, a sentence or something to do comes out. Pure.
 
+use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 
 use super::people::{Chosen, Directory, Named, everybody, find, shown};
@@ -57,8 +58,18 @@ enum Asking {
 pub struct Menu {
     asking: Asking,
     last: Option<Chosen>,
-    kept: Option<String>,
+    kept: VecDeque<Kept>,
 }
+
+/// A text that was not sent; one that was typed at the menu was meant for nobody in particular yet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Kept {
+    to: Option<Target>,
+    text: String,
+}
+
+/// Texts that are kept at most. Whoever has more than that lying about has forgotten the oldest.
+const MAX_KEPT: usize = 16;
 
 impl Menu {
     /// A menu at its beginning.
@@ -85,7 +96,7 @@ impl Menu {
 
     /// What can be answered to the prompt, where that needs saying.
     fn hint(&self) -> Option<String> {
-        let names = "A number of the list, a name, ip:port";
+        let names = "Number, name, ip:port";
         Some(match &self.asking {
             Asking::Whom(Deed::Send) => match &self.last {
                 Some(last) => format!("To whom? {names} or all. Enter: {}. 0: back.", last.label),
@@ -93,14 +104,12 @@ impl Menu {
             },
             Asking::Whom(Deed::Connect) => format!("Connect to whom? {names}. Enter: all known. 0: back."),
             Asking::Whom(Deed::Disconnect) => format!("Disconnect from whom? {names} or all. 0: back."),
-            Asking::Text(_) => format!("Enter alone sends the kept text: {}", shown(self.kept.as_ref()?)),
+            Asking::Text(to) => {
+                let kept = self.kept.get(self.kept_for(to)?)?;
+                format!("Enter alone sends the kept text: {}", shown(&kept.text))
+            }
             Asking::Choice | Asking::Port(..) => return None,
         })
-    }
-
-    /// Back to the menu; what is half done is forgotten, but a kept text stays.
-    pub fn reset(&mut self) {
-        self.asking = Asking::Choice;
     }
 
     /// Whether the menu itself is asking.
@@ -108,10 +117,41 @@ impl Menu {
         self.asking == Asking::Choice
     }
 
-    /// Keeps a text that was not sent, for the user to send with two strokes of Enter.
-    pub fn keep(&mut self, to: Target, label: String, text: String) {
-        self.last = Some(Chosen { target: to, label });
-        self.kept = Some(text);
+    /// Keeps a text that was not sent, for the user to send with two strokes of Enter; returns what to say of that.
+    pub fn keep(&mut self, to: Target, label: String, text: String) -> Vec<String> {
+        self.last = Some(Chosen { target: to.clone(), label });
+        let mut say = vec!["The text is kept: choose 1 and press Enter twice to send it again.".to_owned()];
+        say.extend(self.keep_for(Some(to), text));
+        say
+    }
+
+    /// Gives up what is being asked, and keeps what was typed if it was a text; returns what to say of that.
+    pub fn escape(&mut self, typed: String) -> Vec<String> {
+        match std::mem::take(&mut self.asking) {
+            Asking::Text(to) if !typed.trim().is_empty() => self.keep(to.target, to.label, typed),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Asks for the text to the last recipient again, for what was typed has to be changed.
+    pub fn ask_text_again(&mut self) {
+        if let Some(last) = self.last.clone() {
+            self.asking = Asking::Text(last);
+        }
+    }
+
+    /// Keeps a text; if there are too many, the oldest goes, and that is said.
+    fn keep_for(&mut self, to: Option<Target>, text: String) -> Option<String> {
+        self.kept.push_back(Kept { to, text });
+        let dropped = if self.kept.len() > MAX_KEPT { self.kept.pop_front() } else { None };
+        dropped.map(|oldest| {
+            format!("More than {MAX_KEPT} texts are kept, so the oldest is dropped: {}", oldest.text)
+        })
+    }
+
+    /// The newest kept text that was meant for these, or for nobody in particular.
+    fn kept_for(&self, to: &Chosen) -> Option<usize> {
+        self.kept.iter().rposition(|kept| kept.to.as_ref().is_none_or(|target| *target == to.target))
     }
 
     /// Takes a line that the user finished.
@@ -136,8 +176,8 @@ impl Menu {
                 let mut say = vec![format!("`{}` is no choice; type a number from the menu.", shown(other))];
                 if other.chars().count() > 2 && other.contains(|c: char| !c.is_ascii_digit()) {
                     // Somebody began to talk.
-                    self.kept = Some(other.to_owned());
                     say.push("The text is kept: choose 1 to send it.".into());
+                    say.extend(self.keep_for(None, other.to_owned()));
                 }
                 say.extend(Self::lines());
                 Turn { say, ..Turn::default() }
@@ -204,11 +244,10 @@ impl Menu {
 
     fn text(&mut self, to: Chosen, line: &str) -> Turn {
         if !line.trim().is_empty() {
-            self.kept = None;
             return act(Act::Send(to.target, line.to_owned()));
         }
-        match self.kept.take() {
-            Some(kept) => act(Act::Send(to.target, kept)),
+        match self.kept_for(&to).and_then(|at| self.kept.remove(at)) {
+            Some(kept) => act(Act::Send(to.target, kept.text)),
             None => {
                 let sentence = "There is no text to send; choose 1 again and type at least one character.";
                 Turn { say: vec![sentence.into()], ..Turn::default() }
@@ -375,6 +414,41 @@ mod tests {
         let (act, said, _) = after(&mut menu, &["1", "", ""]);
         assert_eq!(act, Some(Act::Send(to(5002), "see you".into())));
         assert!(said.contains("Enter alone sends the kept text: see you"), "{said}");
+    }
+
+    #[test]
+    fn a_kept_text_is_offered_only_to_whom_it_was_meant_for_and_survives_other_texts() {
+        let mut menu = Menu::new();
+        menu.keep(to(5002), "Carol".into(), "for Carol".into());
+        menu.keep(to(5001), "Bob".into(), "for Bob".into());
+        assert_eq!(after(&mut menu, &["1", "4", ""]).0, None);
+        assert_eq!(
+            after(&mut menu, &["1", "carol", "something else"]).0,
+            Some(Act::Send(to(5002), "something else".into()))
+        );
+        assert_eq!(after(&mut menu, &["1", "carol", ""]).0, Some(Act::Send(to(5002), "for Carol".into())));
+        assert_eq!(after(&mut menu, &["1", "bob", ""]).0, Some(Act::Send(to(5001), "for Bob".into())));
+    }
+
+    #[test]
+    fn when_too_many_texts_are_kept_the_oldest_is_dropped_and_named() {
+        let mut menu = Menu::new();
+        for number in 0..MAX_KEPT {
+            assert_eq!(menu.keep(to(5001), "Bob".into(), format!("text {number}")).len(), 1);
+        }
+        let said = menu.keep(to(5001), "Bob".into(), "one more".into());
+        assert!(said[1].ends_with("the oldest is dropped: text 0"), "{said:?}");
+    }
+
+    #[test]
+    fn escape_goes_back_to_the_menu_and_keeps_a_text() {
+        let mut menu = Menu::new();
+        after(&mut menu, &["1", "bob"]);
+        assert!(menu.escape("half a".into())[0].starts_with("The text is kept"));
+        assert!(menu.is_at_choice());
+        assert_eq!(after(&mut menu, &["1", "bob", ""]).0, Some(Act::Send(to(5001), "half a".into())));
+        after(&mut menu, &["1"]);
+        assert_eq!(menu.escape("half a name".into()), Vec::<String>::new());
     }
 
     #[test]

@@ -16,5 +16,5 @@ pub use input::{Input, read_keys, read_lines};
 pub use list::peer_list;
 pub use menu::{Act, Menu, Turn};
 pub use people::Directory;
-pub use screen::{Screen, abandon_terminal, restore_terminal};
-pub use words::{fate_words, lines};
+pub use screen::{Screen, abandon_terminal, is_in_foreground, restore_terminal};
+pub use words::{fate_words, lines, named};

@@ -24,7 +24,7 @@ static RAW: AtomicBool = AtomicBool::new(false);
 
 /// Gives the terminal back as it was found. May be called at any time, also twice, also in a panic.
 pub fn restore_terminal() {
-    if RAW.swap(false, Ordering::SeqCst) {
+    if RAW.swap(false, Ordering::SeqCst) && is_in_foreground() {
         // If the terminal is gone there is nothing to restore.
         let mut out = Vec::new();
         let _ = queue!(out, DisableBracketedPaste, MoveToColumn(0), Clear(ClearType::UntilNewLine));
@@ -33,9 +33,26 @@ pub fn restore_terminal() {
     }
 }
 
+/// Whether the terminal is ours to change. A program in the background that tries is stopped for it, and could not even
+/// be ended any more.
+#[cfg(unix)]
+pub fn is_in_foreground() -> bool {
+    match rustix::termios::tcgetpgrp(io::stdin()) {
+        Ok(group) => group == rustix::process::getpgrp(),
+        // It is not the terminal that controls us, so nobody stops us.
+        Err(_) => true,
+    }
+}
+
+/// Whether the terminal is ours to change: elsewhere always.
+#[cfg(not(unix))]
+pub fn is_in_foreground() -> bool {
+    true
+}
+
 /// The same without writing to the terminal, for when whoever writes to it is stuck.
 pub fn abandon_terminal() {
-    if RAW.swap(false, Ordering::SeqCst) {
+    if RAW.swap(false, Ordering::SeqCst) && is_in_foreground() {
         let _ = terminal::disable_raw_mode();
     }
 }
@@ -163,6 +180,26 @@ impl Screen {
             Kind::Lines { .. } => {}
         }
         write_out(&out)
+    }
+
+    /// The program was stopped and goes on, and a shell has had the terminal meanwhile: takes it over again.
+    ///
+    /// # Errors
+    /// Where standard output is gone.
+    pub fn resume(&mut self) -> io::Result<()> {
+        if !RAW.load(Ordering::SeqCst) || !is_in_foreground() {
+            return Ok(());
+        }
+        // crossterm believes that it is still raw.
+        terminal::disable_raw_mode()?;
+        terminal::enable_raw_mode()?;
+        if let Kind::Raw { drawn, .. } = &mut self.kind {
+            *drawn = None;
+        }
+        let mut out = Vec::new();
+        queue!(out, EnableBracketedPaste, MoveToColumn(0), Clear(ClearType::UntilNewLine))?;
+        write_out(&out)?;
+        self.show(&[])
     }
 
     /// The window has another size: draws the line anew. Most terminals have broken the old one anew.

@@ -72,7 +72,7 @@ pub fn lines(event: &Event, clock: &str) -> Vec<String> {
 }
 
 /// A peer's name and address. An address in its header that is not where it was heard from is named too.
-pub(super) fn named(who: &Who) -> String {
+pub fn named(who: &Who) -> String {
     let claim = who.claimed.map(|claimed| format!(", calls itself {claimed}")).unwrap_or_default();
     match &who.name {
         Some(name) => format!("{name} ({}{claim})", who.addr),
@@ -143,6 +143,7 @@ fn part_words(parts: (usize, usize), more: usize) -> String {
 fn not_sent(who: &Who, why: Unsendable) -> String {
     let who = named(who);
     match why {
+        Unsendable::NotThere => format!("{who} is not there, so there is nobody to disconnect from."),
         Unsendable::Ourselves => format!("{who} is our own address; choose somebody else."),
         Unsendable::TooManyWaiting => {
             format!(

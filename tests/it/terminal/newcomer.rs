@@ -24,19 +24,21 @@ fn a_newcomer_is_asked_for_a_name_and_a_port_until_they_will_do() {
     newcomer.waits_for("A name needs at least one character.");
     line_stands(&newcomer, "Enter your name: ", "", "");
     newcomer.enters("Alice_Smith");
-    line_stands(&newcomer, "Enter your port number: ", "", "");
+    line_stands(&newcomer, "Enter your port number (0 for any free one): ", "", "");
     for wrong in ["five", "70000", "-1"] {
         newcomer.enters(wrong);
         newcomer.waits_for(&format!("`{wrong}` will not do: a port is a number from 1 to 65535"));
-        line_stands(&newcomer, "Enter your port number: ", "", "");
+        line_stands(&newcomer, "Enter your port number (0 for any free one): ", "", "");
     }
     newcomer.enters(&port.to_string());
     newcomer.shows("that the port is in use", |screen| {
         let rows = rows(screen);
-        let asked = rows.iter().position(|row| *row == format!("Enter your port number: {port}"));
+        let asked = rows
+            .iter()
+            .position(|row| *row == format!("Enter your port number (0 for any free one): {port}"));
         asked.is_some_and(|at| rows[at + 1].contains(&port.to_string()) && rows[at + 1].contains("in use"))
     });
-    line_stands(&newcomer, "Enter your port number: ", "", "");
+    line_stands(&newcomer, "Enter your port number (0 for any free one): ", "", "");
     newcomer.enters(&free.to_string());
     newcomer.waits_for(&format!("You are Alice_Smith, listening at port {free}"));
     for line in ["1  Send a message", "2  Show peers", "3  Connect", "4  Disconnect", "0  Exit"] {
