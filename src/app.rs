@@ -133,6 +133,10 @@ enum Ending {
     Signal(i32),
 }
 
+/// A signal this long after the first ends the program at once.
+#[cfg(unix)]
+const IMPATIENT_AFTER: Duration = Duration::from_millis(300);
+
 /// SIGHUP, which stands for a terminal that vanished whether the signal came or not.
 const HANG_UP: i32 = 1;
 
@@ -150,6 +154,8 @@ struct App {
     next_line: Option<SyncSender<()>>,
     /// What has to be settled before the next line is read.
     busy: Option<OpId>,
+    /// What was taken from the queue together with what ended the program.
+    rest: VecDeque<Happening>,
     out: Vec<String>,
 }
 
@@ -183,7 +189,8 @@ impl App {
         // A person at a terminal may type on while a command is under way; a script must not run ahead of itself.
         let busy = (!io::stdin().is_terminal()).then(|| node.start_op());
         let (menu, texts, out) = (Menu::new(), HashMap::new(), Vec::new());
-        Ok(Self { node, queue, screen, menu, texts, next_line, busy, out })
+        let rest = VecDeque::new();
+        Ok(Self { node, queue, screen, menu, texts, next_line, busy, rest, out })
     }
 
     fn greet(&mut self, name: &Name) -> io::Result<()> {
@@ -247,10 +254,8 @@ impl App {
                 Happening::Signal(signal) => Some(Ending::Signal(signal)),
             };
             if ending.is_some() {
-                // All of it is shown while leaving.
-                for later in happenings {
-                    self.queue.put(later);
-                }
+                // The rest is taken while leaving.
+                self.rest = happenings;
                 return Ok(ending);
             }
         }
@@ -404,9 +409,12 @@ impl App {
         // Standard output may be gone, which is no reason not to say goodbye.
         let _ = self.screen.close(&lines);
         let goodbye = self.node.command(Command::Leave);
+        let rest = std::mem::take(&mut self.rest);
+        self.last_happenings(rest, goodbye);
         loop {
             let happenings = self.queue.take(Some(deadline));
-            if happenings.is_empty() {
+            if happenings.is_empty() || Instant::now() >= deadline {
+                self.rest = happenings;
                 break;
             }
             let over = self.last_happenings(happenings, goodbye);
@@ -415,6 +423,8 @@ impl App {
                 break;
             }
         }
+        let late = std::mem::take(&mut self.rest);
+        self.last_happenings(late, goodbye);
         // What was acknowledged until now is shown; what comes later is not acknowledged.
         self.node.close();
         let rest = self.queue.take(Some(Instant::now()));
@@ -450,13 +460,14 @@ fn watch_signals(queue: &Queue) -> anyhow::Result<()> {
     let mut signals = signal_hook::iterator::Signals::new([SIGCONT, SIGHUP, SIGINT, SIGTERM])?;
     let queue = Arc::clone(queue);
     std::thread::Builder::new().name("signals".into()).spawn(move || {
-        let mut asked = false;
+        let mut asked: Option<Instant> = None;
         for signal in signals.forever() {
             if signal == SIGCONT {
                 queue.put(Happening::Continued);
                 continue;
             }
-            if std::mem::replace(&mut asked, true) {
+            // A window that closes may send its signal twice; a person who is impatient takes longer.
+            if asked.get_or_insert_with(Instant::now).elapsed() >= IMPATIENT_AFTER {
                 // The main thread may be stuck, writing to somebody who does not read.
                 ui::abandon_terminal();
                 std::process::exit(128 + signal);

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
@@ -101,10 +101,12 @@ fn configuration_directory() -> Option<PathBuf> {
 
 fn read(path: &Path) -> Result<Vec<StaticPeer>, ConfigError> {
     let unreadable = |error| ConfigError::Unreadable(path.to_owned(), error);
-    if fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE_BYTES {
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(unreadable)?;
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(ConfigError::TooLarge(path.to_owned()));
     }
-    let bytes = fs::read(path).map_err(unreadable)?;
     let mistake = |at: usize, what: &str| {
         let line = bytes.iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
         ConfigError::Mistake { path: path.to_owned(), line, what: harmless(what) }
@@ -135,7 +137,7 @@ fn parse(text: &str) -> Result<Vec<StaticPeer>, (usize, String)> {
     let file: File = toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let message = match error.message() {
-            map if map.contains("map, expected a sequence") => "write [[peer]], with two brackets".to_owned(),
+            message if message.contains("expected a sequence") => "write [[peer]], with two brackets".to_owned(),
             message => message.replace('\n', ", "),
         };
         let format = "A list of peers has [[peer]] entries, each with an `address` and, if you like, a `name` and a `form`.";

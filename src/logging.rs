@@ -9,7 +9,7 @@ use env_logger::{Builder, Target};
 use log::LevelFilter;
 
 use crate::cli::{Cli, Misused};
-use crate::net::HANDLER;
+use crate::net::{DIALLER, HANDLER};
 use crate::ui::restore_terminal;
 
 /// Starts logging as the command line says: to the file named, else to standard error if that is not the terminal that
@@ -44,12 +44,17 @@ pub fn start(cli: &Cli) -> Result<(), Misused> {
 fn restore_terminal_on_panic() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        if thread::current().name() == Some(HANDLER) {
+        let name = thread::current().name().map(str::to_owned);
+        if matches!(name.as_deref(), Some(HANDLER | DIALLER)) {
             // It ends one connection, not the program; whoever catches it says so.
             log::error!("{}", crate::escape::harmless(&info.to_string()));
             return;
         }
         restore_terminal();
         usual(info);
+        if name.as_deref() != Some("main") {
+            // Nobody else does what this thread did, so the program cannot go on. The status is that of a panic.
+            std::process::exit(101);
+        }
     }));
 }

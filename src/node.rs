@@ -160,6 +160,11 @@ impl Node {
         let dialler = Dialler::new(identity, move |report| Shared::report(&weak, report));
         // Nobody else can have set it: the shared state was made three lines above.
         let _ = shared.dialler.set(dialler);
+        // Whoever dials meanwhile waits in the backlog, so static peers are known as such before they can speak.
+        for peer in &peers {
+            shared.learn_if_own(peer.addr.ip(), peer.addr.port());
+        }
+        let start = shared.with_chat(|chat, now| chat.start(peers, now));
         let listener = Listener::serve(socket, addr, Inbox(Arc::clone(&shared)))
             .map_err(|error| StartError::Other(addr, error))?;
         let ticking = Arc::clone(&shared);
@@ -168,10 +173,6 @@ impl Node {
             .spawn(move || ticking.tick())
             .map(Some)
             .map_err(|error| StartError::Other(addr, error))?;
-        for peer in &peers {
-            shared.learn_if_own(peer.addr.ip(), peer.addr.port());
-        }
-        let start = shared.with_chat(|chat, now| chat.start(peers, now));
         Ok(Self { shared, name, listener, ticker, addr, start })
     }
 

@@ -66,8 +66,9 @@ impl Chat {
             });
             waiting.insert(addr);
         }
+        // In the order of their numbers.
         let addrs: Vec<PeerAddr> = self.table.rows().map(|peer| peer.addr).collect();
-        for addr in addrs {
+        for addr in addrs.into_iter().filter(|addr| waiting.contains(addr)) {
             self.check(addr, Check::Connect, None);
         }
         let op = self.new_op(Op::Start { waiting, deadline: now.plus(ANSWER_WITHIN) });
@@ -167,6 +168,7 @@ impl Chat {
                 self.not_sent(op);
                 continue;
             }
+            self.table.update(addr, |peer| peer.life.want());
             self.transmit(addr, Purpose::Connect(op), Outgoing::Connect, None);
         }
         self.settle(op);
@@ -217,6 +219,13 @@ impl Chat {
         attempts.retain(|id| self.jobs.get(id).is_some_and(|job| !targets.contains(&job.addr)));
         let patience = now.plus(ATTEMPTS_WITHIN);
         let op = self.new_op(Op::Leave { pending: targets.len(), attempts, patience });
+        // If the time is not enough for all, those go without who only ever claimed to be there.
+        let mut targets: Vec<PeerAddr> = targets.into_iter().collect();
+        targets.sort_by_key(|addr| {
+            let peer = self.table.peer(*addr);
+            let certain = peer.is_some_and(|peer| peer.known == Known::Static || peer.life.is_proven());
+            (!certain, peer.map(|peer| peer.number))
+        });
         for addr in targets {
             self.transmit(addr, Purpose::Exit(op), Outgoing::Exit, Some(now.plus(ANSWER_WITHIN)));
         }

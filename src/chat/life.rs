@@ -198,6 +198,18 @@ impl Life {
         self.next = self.next.max(now.plus(REFUSAL_REPEAT));
     }
 
+    /// What is seen next was not looked for: the user, or an acknowledgement, happened to show it. It puts no look off.
+    pub fn aside(&mut self) {
+        self.early = self.gone().is_some();
+    }
+
+    /// The user asks to be listed by it, whatever was between them.
+    pub fn want(&mut self) {
+        if let Phase::Gone { since, why: Why::Disconnected } = self.phase {
+            self.phase = Phase::Gone { since, why: Why::NotYetThere };
+        }
+    }
+
     /// There was no room for a look that was due.
     pub fn look_later(&mut self, at: Time) {
         self.not_before = at;

@@ -26,7 +26,7 @@ pub use life::{
 };
 pub use outcome::Sent;
 pub use receive::Received;
-pub use table::{GONE_SHOWN, Known, MAX_PEERS, MAX_STATIC_PEERS, Row};
+pub use table::{GONE_SHOWN, Known, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, Row};
 pub use time::Time;
 
 use crate::message::{Fate, Form, Outgoing};
@@ -146,7 +146,8 @@ impl Chat {
 
     /// Takes note that `ip` is one of this machine's.
     pub fn learn_own_ip(&mut self, ip: Ipv4Addr) {
-        if self.own_ips.len() < MAX_OWN_IPS {
+        // Those of the loopback network are known to be ours anyway.
+        if self.own_ips.len() < MAX_OWN_IPS && !ip.is_loopback() && !ip.is_unspecified() {
             self.own_ips.insert(ip);
         }
     }

@@ -1,8 +1,8 @@
 //! What follows from the fate of something sent, and when a command is done.
 
 use super::event::{Action, Deed, Event, JobId, OpId};
-use super::life::{Change, Check, Evidence, Life};
-use super::table::Known;
+use super::life::{Change, Check, Evidence, Life, REFUSAL_REPEAT};
+use super::table::{Known, Peer};
 use super::time::Time;
 use super::{Chat, Job, Op, Purpose};
 use crate::message::{Failure, Fate, Outgoing};
@@ -35,21 +35,45 @@ impl Chat {
         if let Purpose::Text(_) = purpose {
             self.table.update(addr, |peer| peer.texts_waiting = peer.texts_waiting.saturating_sub(1));
         }
-        let addr = if to != addr && taken { self.found_at(addr, to) } else { addr };
+        let mut addr = addr;
+        let mut seen = fate.clone();
+        if to != addr && taken {
+            let both_known = self.table.peer(addr).is_some() && self.table.peer(to).is_some();
+            if both_known {
+                // Nobody listens at the first, and whoever answered at the second has a row of their own.
+                seen = Fate::Failed(Failure::Refused);
+                self.observe(to, &fate, Evidence::Probe, now);
+            } else {
+                self.found_at(addr, to);
+                addr = to;
+            }
+        }
         let parted_since = self.table.peer(addr).is_some_and(|peer| job.0 <= peer.parted_after);
         let or_only_probe = |evidence| if parted_since { Evidence::Probe } else { evidence };
+        if !matches!(purpose, Purpose::Check(_)) {
+            self.table.update(addr, |peer| peer.life.aside());
+        }
         match purpose {
             Purpose::Exit(_) => {}
-            Purpose::Text(_) => self.observe(addr, &fate, or_only_probe(Evidence::Text), now),
-            Purpose::Connect(_) => self.observe(addr, &fate, or_only_probe(Evidence::Connect), now),
-            // An acknowledgement that was taken shows that somebody serves the address, as any text does.
-            Purpose::Ack => self.observe(addr, &fate, or_only_probe(Evidence::Text), now),
+            Purpose::Text(_) => self.observe(addr, &seen, or_only_probe(Evidence::Text), now),
+            Purpose::Connect(_) => self.observe(addr, &seen, or_only_probe(Evidence::Connect), now),
+            Purpose::Ack => {
+                self.checks_under_way = self.checks_under_way.saturating_sub(1);
+                self.table.update(addr, |peer| peer.acking = false);
+                // An acknowledgement that was taken shows that somebody serves the address, as any text does.
+                self.observe(addr, &seen, or_only_probe(Evidence::Text), now);
+            }
             Purpose::Check(check) => {
                 self.checks_under_way = self.checks_under_way.saturating_sub(1);
-                self.table.update(addr, |peer| peer.life.checked(now));
+                self.table.update(addr, |peer| {
+                    peer.life.checked(now);
+                    if matches!(seen, Fate::Failed(Failure::NoResources | Failure::Cancelled)) {
+                        peer.life.look_later(now.plus(REFUSAL_REPEAT));
+                    }
+                });
                 let evidence = if check == Check::Connect { Evidence::Connect } else { Evidence::Probe };
-                self.observe(addr, &fate, or_only_probe(evidence), now);
-                self.checked(addr, job, &fate);
+                self.observe(addr, &seen, or_only_probe(evidence), now);
+                self.checked(addr, job, &seen);
                 self.settle_watches(now);
             }
         }
@@ -64,10 +88,8 @@ impl Chat {
     }
 
     /// It listens where it claims to, and speaks from elsewhere on this machine. Everything under way follows it.
-    fn found_at(&mut self, addr: PeerAddr, to: PeerAddr) -> PeerAddr {
-        if !self.table.rekey(addr, to) {
-            return addr;
-        }
+    fn found_at(&mut self, addr: PeerAddr, to: PeerAddr) {
+        self.table.rekey(addr, to);
         self.table.update(to, |peer| peer.speaks_from = Some(Source(addr.ip())));
         for job in self.jobs.values_mut().filter(|job| job.addr == addr) {
             job.addr = to;
@@ -79,7 +101,6 @@ impl Chat {
                 waiting.insert(to);
             }
         }
-        to
     }
 
     /// What a fate shows about the peer.
@@ -237,8 +258,10 @@ impl Chat {
                     self.tell(Event::Listed { rows, unasked: waiting.len() });
                 }
                 Some(Op::Start { .. }) => {
-                    let total = self.table.len();
-                    let connected = self.table.rows().filter(|peer| peer.is_there()).count();
+                    let is_static = |peer: &&Peer| peer.known == Known::Static;
+                    let total = self.table.rows().filter(is_static).count();
+                    let connected =
+                        self.table.rows().filter(is_static).filter(|peer| peer.is_there()).count();
                     self.tell(Event::Dialled { total, connected });
                 }
                 _ => {}

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::event::{Action, Answer, Event};
 use super::life::{Life, Why};
 use super::table::{Known, Peer};
+use super::tick::{CHECK_LATER, MAX_CHECKS_UNDER_WAY};
 use super::time::Time;
 use super::{Chat, Purpose};
 use crate::message::{Body, Decoded, Form, Outgoing, Plain};
@@ -83,10 +84,18 @@ impl Chat {
         if !self.table.add(addr, Known::Heard, Life::of_heard(now)) {
             return Answer::Nothing;
         }
+        let disconnected = |peer: &Peer| peer.life.gone().is_some_and(|(_, why)| why == Why::Disconnected);
+        if body == Body::ConnectAck && self.table.peer(addr).is_some_and(disconnected) {
+            // It answers a `connect` from before we said goodbye. If we have sent another, its fate brings the peer back.
+            return Answer::Receipt;
+        }
         self.table.update(addr, |peer| {
             peer.claimed = (claimed.ip != addr.ip()).then_some(claimed);
             peer.name = name.or(peer.name.take());
             peer.last_heard = Some(now);
+            if source.0 != addr.ip() && peer.life.is_proven() {
+                peer.speaks_from = Some(source);
+            }
             learn_form(peer, form, &body);
             peer.life.heard(now);
             if matches!(body, Body::Connect | Body::ConnectAck | Body::ConnectRequest | Body::Greeting(_)) {
@@ -153,19 +162,24 @@ impl Chat {
         Answer::Receipt
     }
 
-    /// Sends `connect_ack`, or has it sent when the last one is long enough ago.
+    /// Sends `connect_ack`, or has it sent when the last one is long enough ago and there is room. Acknowledgements share
+    /// the room of looks: both are dialled because of what others sent.
     pub(super) fn acknowledge(&mut self, addr: PeerAddr, now: Time) {
+        let has_room = self.checks_under_way < MAX_CHECKS_UNDER_WAY;
         let due = self.table.update(addr, |peer| {
-            let due = peer.acked_at.map_or(now, |last| last.plus(ACK_SPACING));
+            let spaced = peer.acked_at.map_or(now, |last| last.plus(ACK_SPACING));
+            let due = if peer.acking || !has_room { spaced.max(now.plus(CHECK_LATER)) } else { spaced };
             if due > now {
                 peer.ack_due = Some(due);
                 return false;
             }
+            peer.acking = true;
             peer.acked_at = Some(now);
             peer.ack_due = None;
             true
         });
         if due == Some(true) && !self.leaving {
+            self.checks_under_way += 1;
             self.transmit(addr, Purpose::Ack, Outgoing::ConnectAck, None);
         }
     }

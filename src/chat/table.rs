@@ -1,6 +1,7 @@
 //! The peer table: who is known, under which number, and who makes room for whom.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::life::{Life, PROBE_INTERVAL, State, Why};
@@ -14,6 +15,9 @@ pub const MAX_PEERS: usize = 10_000;
 
 /// Static peers at most: they are never evicted, so they must leave room for others.
 pub const MAX_STATIC_PEERS: usize = MAX_PEERS / 2;
+
+/// Peers of one IP at most, so that no machine drives the others out; on the loopback network all have few.
+pub const MAX_PEERS_PER_IP: usize = MAX_PEERS / 4;
 
 /// How long a peer that is gone is still shown.
 pub const GONE_SHOWN: Duration = Duration::from_secs(600);
@@ -60,6 +64,7 @@ pub(super) struct Peer {
     pub(super) tell_at: Option<Time>,
     pub(super) acked_at: Option<Time>,
     pub(super) ack_due: Option<Time>,
+    pub(super) acking: bool,
     /// The last job begun when one of us said goodbye to the other: what becomes of it and those before it, which were
     /// on their way, does not bring the peer back.
     pub(super) parted_after: u64,
@@ -114,6 +119,9 @@ pub(super) struct Table {
     numbers: BTreeMap<u32, PeerAddr>,
     schedule: BTreeSet<(Time, PeerAddr)>,
     evictable: BTreeSet<(Rank, u64, PeerAddr)>,
+    /// The same by IP.
+    evictable_of: BTreeSet<(Ipv4Addr, Rank, u64, PeerAddr)>,
+    per_ip: HashMap<Ipv4Addr, usize>,
     next_number: u32,
     changes: u64,
 }
@@ -163,11 +171,13 @@ impl Table {
         if rank != peer.rank.map(|(rank, _)| rank) {
             if let Some((rank, since)) = peer.rank.take() {
                 self.evictable.remove(&(rank, since, addr));
+                self.evictable_of.remove(&(addr.ip(), rank, since, addr));
             }
             if let Some(rank) = rank {
                 self.changes += 1;
                 peer.rank = Some((rank, self.changes));
                 self.evictable.insert((rank, self.changes, addr));
+                self.evictable_of.insert((addr.ip(), rank, self.changes, addr));
             }
         }
         Some(result)
@@ -178,11 +188,17 @@ impl Table {
         if self.peers.contains_key(&addr) {
             return true;
         }
-        if self.peers.len() >= MAX_PEERS {
-            let Some(&(.., first)) = self.evictable.first() else {
-                return false;
-            };
-            self.remove(first);
+        let of_ip = self.per_ip.get(&addr.ip()).copied().unwrap_or(0);
+        let first = if of_ip >= MAX_PEERS_PER_IP && !addr.ip().is_loopback() {
+            self.first_of(addr.ip())
+        } else if self.peers.len() >= MAX_PEERS {
+            self.evictable.first().map(|&(.., first)| first)
+        } else {
+            Some(addr)
+        };
+        match first {
+            None => return false,
+            Some(first) => drop(self.remove(first)),
         }
         self.next_number += 1;
         let peer = Peer {
@@ -202,15 +218,29 @@ impl Table {
             tell_at: None,
             acked_at: None,
             ack_due: None,
+            acking: false,
             parted_after: 0,
             texts_waiting: 0,
             wake: None,
             rank: None,
         };
+        self.insert(peer);
+        true
+    }
+
+    /// The row that goes first of those at `ip`.
+    fn first_of(&self, ip: Ipv4Addr) -> Option<PeerAddr> {
+        let lowest = PeerAddr::new(ip, 1)?;
+        let from_ip_on = self.evictable_of.range((ip, Rank::Claimed, 0, lowest)..).next();
+        from_ip_on.filter(|first| first.0 == ip).map(|&(.., addr)| addr)
+    }
+
+    fn insert(&mut self, peer: Peer) {
+        let addr = peer.addr;
+        *self.per_ip.entry(addr.ip()).or_default() += 1;
         self.numbers.insert(peer.number, addr);
         self.peers.insert(addr, peer);
         self.update(addr, |_| ());
-        true
     }
 
     pub(super) fn remove(&mut self, addr: PeerAddr) -> Option<Peer> {
@@ -221,6 +251,13 @@ impl Table {
         }
         if let Some((rank, since)) = peer.rank {
             self.evictable.remove(&(rank, since, addr));
+            self.evictable_of.remove(&(addr.ip(), rank, since, addr));
+        }
+        if let Some(count) = self.per_ip.get_mut(&addr.ip()) {
+            *count -= 1;
+            if *count == 0 {
+                self.per_ip.remove(&addr.ip());
+            }
         }
         Some(peer)
     }
@@ -237,9 +274,7 @@ impl Table {
         peer.claimed = peer.claimed.filter(|claimed| claimed.ip != to.ip());
         peer.wake = None;
         peer.rank = None;
-        self.numbers.insert(peer.number, to);
-        self.peers.insert(to, peer);
-        self.update(to, |_| ());
+        self.insert(peer);
         true
     }
 
@@ -352,6 +387,21 @@ mod tests {
             assert!(table.peer(addr(evicted)).is_none());
         }
         assert!(table.peer(addr(0)).is_some());
+    }
+
+    #[test]
+    fn one_machine_drives_nobody_else_out() {
+        let mut table = Table::default();
+        let ip = |last| Ipv4Addr::new(10, 0, 0, last);
+        let at = |last, port| PeerAddr::new(ip(last), port).unwrap();
+        table.add(at(1, 5000), Known::Heard, Life::of_heard(now()));
+        for port in 1..=u16::try_from(MAX_PEERS_PER_IP + 100).unwrap() {
+            table.add(at(2, port), Known::Heard, Life::of_heard(now()));
+            table.update(at(2, port), |peer| peer.life.answered(Evidence::Probe, now()));
+        }
+        assert_eq!(table.len(), MAX_PEERS_PER_IP + 1);
+        assert!(table.peer(at(1, 5000)).is_some());
+        assert!(table.peer(at(2, 100)).is_none() && table.peer(at(2, 101)).is_some());
     }
 
     #[test]

@@ -9,12 +9,12 @@ use super::{Chat, Op, Purpose};
 use crate::message::Outgoing;
 use crate::peer::PeerAddr;
 
-/// Looks under way at a time that nobody asked for. Sixty-four unanswered ones a second still ask a full table anew
+/// Looks and acknowledgements under way at a time that the user did not ask for. Sixty-four unanswered ones a second still ask a full table anew
 /// within three minutes, and an attacker who invents peers cannot make us dial faster.
-const MAX_CHECKS_UNDER_WAY: usize = 64;
+pub(super) const MAX_CHECKS_UNDER_WAY: usize = 64;
 
 /// When a look is tried again for which there was no room.
-const CHECK_LATER: Duration = Duration::from_millis(200);
+pub(super) const CHECK_LATER: Duration = Duration::from_millis(200);
 
 impl Chat {
     /// When [`Chat::tick`] has something to do next, if nothing else happens before.

@@ -148,7 +148,10 @@ fn converse(stream: &mut TcpStream, bytes: &[u8], deadline: Instant) -> io::Resu
             }
             Err(_) => break Fate::Broken,
         }
-        if Instant::now() >= deadline || drained > MAX_DRAINED {
+        if drained > MAX_DRAINED {
+            break Fate::Broken;
+        }
+        if Instant::now() >= deadline {
             break Fate::Unanswered;
         }
     };

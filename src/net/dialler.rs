@@ -20,6 +20,9 @@ pub const MAX_DIALLERS: usize = 512;
 /// Errands under way or waiting at most: three for each peer of a full table.
 pub const MAX_ERRANDS: usize = 30_000;
 
+/// The name of the threads in which a panic ends one errand only.
+pub(crate) const DIALLER: &str = "dialler";
+
 /// An idle thread ends after this long, so that a burst does not hold its threads for ever.
 const IDLE_FOR: Duration = Duration::from_secs(5);
 
@@ -175,11 +178,7 @@ fn is_probe(errand: &Errand) -> bool {
 
 fn spawn(shared: &Arc<Shared>) -> std::io::Result<()> {
     let shared = Arc::clone(shared);
-    thread::Builder::new()
-        .name("dialler".into())
-        .stack_size(STACK_BYTES)
-        .spawn(move || work(&shared))
-        .map(drop)
+    thread::Builder::new().name(DIALLER.into()).stack_size(STACK_BYTES).spawn(move || work(&shared)).map(drop)
 }
 
 /// What each thread does until there is nothing to do.
@@ -188,7 +187,11 @@ fn work(shared: &Shared) {
     state.starting -= 1;
     loop {
         if let Some(errand) = state.ready.pop_front() {
-            MutexGuard::unlocked(&mut state, || run(shared, &errand));
+            MutexGuard::unlocked(&mut state, || {
+                if catch_unwind(AssertUnwindSafe(|| run(shared, &errand))).is_err() {
+                    log::error!("the report of job {} failed", errand.id);
+                }
+            });
             state.errands -= 1;
             if !is_probe(&errand) {
                 next_in_lane(&mut state, errand.to);

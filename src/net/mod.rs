@@ -12,6 +12,7 @@ mod waiting;
 use std::net::{Ipv4Addr, UdpSocket};
 
 pub use dial::{CONNECT_TIMEOUT, EOF_TIMEOUT, Identity, PROBE_TIMEOUT};
+pub(crate) use dialler::DIALLER;
 pub use dialler::{Dialler, Errand, MAX_DIALLERS, MAX_ERRANDS, Report};
 pub(crate) use listener::HANDLER;
 pub use listener::{Delivery, Listener, MAX_HANDLERS, Recipient, Reply};

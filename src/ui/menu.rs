@@ -48,7 +48,8 @@ enum Deed {
 enum Asking {
     #[default]
     Choice,
-    Whom(Deed),
+    /// With whom Enter alone means, as the question said.
+    Whom(Deed, Option<Chosen>),
     Port(Deed, Ipv4Addr),
     Text(Chosen),
 }
@@ -86,9 +87,9 @@ impl Menu {
     pub fn prompt(&self) -> String {
         match &self.asking {
             Asking::Choice => "Choice [0-4]: ".into(),
-            Asking::Whom(Deed::Send) => "To: ".into(),
-            Asking::Whom(Deed::Connect) => "Connect to: ".into(),
-            Asking::Whom(Deed::Disconnect) => "Disconnect from: ".into(),
+            Asking::Whom(Deed::Send, _) => "To: ".into(),
+            Asking::Whom(Deed::Connect, _) => "Connect to: ".into(),
+            Asking::Whom(Deed::Disconnect, _) => "Disconnect from: ".into(),
             Asking::Port(_, ip) => format!("Port of {ip}: "),
             Asking::Text(to) => format!("Text to {}: ", to.label),
         }
@@ -98,12 +99,12 @@ impl Menu {
     fn hint(&self) -> Option<String> {
         let names = "Number, name, ip:port";
         Some(match &self.asking {
-            Asking::Whom(Deed::Send) => match &self.last {
+            Asking::Whom(Deed::Send, last) => match last {
                 Some(last) => format!("To whom? {names} or all. Enter: {}. 0: back.", last.label),
                 None => format!("To whom? {names} or all. 0: back."),
             },
-            Asking::Whom(Deed::Connect) => format!("Connect to whom? {names}. Enter: all known. 0: back."),
-            Asking::Whom(Deed::Disconnect) => format!("Disconnect from whom? {names} or all. 0: back."),
+            Asking::Whom(Deed::Connect, _) => format!("Connect to whom? {names}. Enter: all known. 0: back."),
+            Asking::Whom(Deed::Disconnect, _) => format!("Disconnect from whom? {names} or all. 0: back."),
             Asking::Text(to) => {
                 let kept = self.kept.get(self.kept_for(to)?)?;
                 format!("Enter alone sends the kept text: {}", shown(&kept.text))
@@ -158,7 +159,7 @@ impl Menu {
     pub fn line(&mut self, line: &str, directory: &dyn Directory) -> Turn {
         match std::mem::take(&mut self.asking) {
             Asking::Choice => self.choice(line.trim()),
-            Asking::Whom(deed) => self.whom(deed, line.trim(), directory),
+            Asking::Whom(deed, last) => self.whom(deed, last, line.trim(), directory),
             Asking::Port(deed, ip) => self.port(deed, ip, line.trim(), directory),
             Asking::Text(to) => self.text(to, line),
         }
@@ -166,10 +167,10 @@ impl Menu {
 
     fn choice(&mut self, line: &str) -> Turn {
         match line {
-            "1" => self.ask(Asking::Whom(Deed::Send)),
+            "1" => self.ask(Asking::Whom(Deed::Send, self.last.clone())),
             "2" => act(Act::List),
-            "3" => self.ask(Asking::Whom(Deed::Connect)),
-            "4" => self.ask(Asking::Whom(Deed::Disconnect)),
+            "3" => self.ask(Asking::Whom(Deed::Connect, None)),
+            "4" => self.ask(Asking::Whom(Deed::Disconnect, None)),
             "0" => act(Act::Exit),
             "" => Turn { say: Self::lines(), ..Turn::default() },
             other => {
@@ -190,11 +191,11 @@ impl Menu {
         Turn { say: self.hint().into_iter().collect(), ..Turn::default() }
     }
 
-    fn whom(&mut self, deed: Deed, line: &str, directory: &dyn Directory) -> Turn {
+    fn whom(&mut self, deed: Deed, last: Option<Chosen>, line: &str, directory: &dyn Directory) -> Turn {
         if line == "0" {
             return Turn::default();
         }
-        let named = match (line, deed, &self.last) {
+        let named = match (line, deed, &last) {
             ("", Deed::Send, Some(last)) => Ok(Named::Chosen(last.clone())),
             ("", Deed::Connect, _) => Ok(everybody()),
             ("", ..) => {
@@ -206,7 +207,7 @@ impl Menu {
             Ok(Named::Chosen(chosen)) => self.chosen(deed, chosen),
             Ok(Named::NeedsPort(ip)) => self.ask(Asking::Port(deed, ip)),
             Err(sentence) => {
-                self.asking = Asking::Whom(deed);
+                self.asking = Asking::Whom(deed, last);
                 again(sentence, line)
             }
         }
@@ -428,6 +429,15 @@ mod tests {
         );
         assert_eq!(after(&mut menu, &["1", "carol", ""]).0, Some(Act::Send(to(5002), "for Carol".into())));
         assert_eq!(after(&mut menu, &["1", "bob", ""]).0, Some(Act::Send(to(5001), "for Bob".into())));
+    }
+
+    #[test]
+    fn what_enter_alone_means_does_not_change_while_the_question_stands() {
+        let mut menu = Menu::new();
+        after(&mut menu, &["1", "carol", "one"]);
+        after(&mut menu, &["1"]);
+        menu.keep(to(5001), "Bob".into(), "for Bob".into());
+        assert_eq!(after(&mut menu, &["", "two"]).0, Some(Act::Send(to(5002), "two".into())));
     }
 
     #[test]

@@ -83,7 +83,11 @@ fn decode(text: &str, cut: bool) -> Vec<Decoded> {
     let mut begin = 0;
     for (newline, _) in text.match_indices('\n') {
         let next = newline + 1;
-        if standard::address(&text[next..]).is_ok_and(|(address, _)| address == first) {
+        let line = &text[next..];
+        // A line that begins with white space is passed over here, for finding where each ends would take long.
+        if !line.starts_with(super::is_space)
+            && standard::address(line).is_ok_and(|(address, _)| address == first)
+        {
             messages.push(one(&text[begin..newline], false));
             begin = next;
         }

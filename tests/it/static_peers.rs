@@ -25,7 +25,7 @@ fn every_mistake_is_told_with_its_file_and_line_and_the_program_does_not_start()
         ("# Bob\n\n[[peer]]\nname = \"Bob\"", 3, "missing field `address`"),
         ("[[peers]]\naddress = \"127.0.0.1:9\"", 1, "unknown field `peers`"),
         ("[peer]\naddress = \"127.0.0.1:9\"", 1, "write [[peer]], with two brackets"),
-        ("peer = 5", 1, "expected are [[peer]] entries"),
+        ("peer = 5", 1, "write [[peer]], with two brackets"),
         ("[[peer]]\naddress = \"127.0.0.1:9\"\nform = \"R3\"", 3, "write \"standard\" or \"r3\""),
         ("[[peer]]\naddress = \"127.0.0.1:9\"\nname = \"Bob Smith\"", 3, "how about `Bob_Smith`?"),
         ("[[peer]]\naddress = \"127.0.0.1:9\"\naddress = \"127.0.0.1:10\"", 3, "duplicate key"),

@@ -1,0 +1,223 @@
+//! Whatever happens in whatever order: what always holds.
+//!
+//! `PROPTEST_CASES` makes it as many histories as wanted.
+
+use proptest::prelude::*;
+use std::collections::{BTreeMap, HashSet};
+
+use super::*;
+use crate::message::Fate;
+
+const PORTS: [u16; 5] = [5000, 5001, 5002, 5003, 5004];
+const STATICS: [u16; 2] = [5001, 5002];
+
+#[derive(Clone, Debug)]
+enum Step {
+    Gets { source: u8, claim: u8, port: usize, form: u8, body: u8, named: bool },
+    Ends { which: prop::sample::Index, fate: u8, fallback: bool },
+    Send { to: Option<(u8, usize)>, exit: bool },
+    Connect { to: Option<(u8, usize)> },
+    Disconnect { to: Option<(u8, usize)> },
+    List,
+    Later(u64),
+}
+
+fn ip(n: u8) -> Ipv4Addr {
+    match n {
+        0 => HERE,
+        1 => Ipv4Addr::new(127, 0, 1, 1),
+        2 => LAN,
+        _ => Ipv4Addr::new(10, 0, 0, 8),
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let to = || prop::option::of((0u8..4, 0..PORTS.len()));
+    prop_oneof![
+        8 => (0u8..4, 0u8..4, 0..PORTS.len(), 0u8..3, 0u8..8, any::<bool>())
+            .prop_map(|(source, claim, port, form, body, named)| Step::Gets { source, claim, port, form, body, named }),
+        12 => (any::<prop::sample::Index>(), 0u8..9, any::<bool>())
+            .prop_map(|(which, fate, fallback)| Step::Ends { which, fate, fallback }),
+        3 => (to(), prop::bool::weighted(0.1)).prop_map(|(to, exit)| Step::Send { to, exit }),
+        2 => to().prop_map(|to| Step::Connect { to }),
+        2 => to().prop_map(|to| Step::Disconnect { to }),
+        1 => Just(Step::List),
+        8 => prop_oneof![0u64..50, 0u64..3_000, 0u64..20_000, Just(700_000u64)].prop_map(Step::Later),
+    ]
+}
+
+fn fate(n: u8) -> Fate {
+    match n {
+        0 => Fate::Delivered,
+        1 | 2 => Fate::HandedOver,
+        3 => Fate::Unanswered,
+        4 => Fate::Broken,
+        5 | 6 => Fate::Failed(Failure::Refused),
+        7 => Fate::Failed(Failure::NoResources),
+        _ => Fate::Failed(Failure::TimedOut),
+    }
+}
+
+fn body(n: u8) -> Body {
+    match n {
+        0 | 1 => text("hi"),
+        2 => Body::Connect,
+        3 => Body::ConnectAck,
+        4 => Body::ConnectRequest,
+        5 => Body::Exit,
+        6 => Body::Ping,
+        _ => Body::Greeting(Text::new("Hello, I am connecting!")),
+    }
+}
+
+fn target(to: Option<(u8, usize)>) -> Target {
+    match to.and_then(|(n, port)| PeerAddr::new(ip(n), PORTS[port])) {
+        Some(addr) => Target::These(vec![addr]),
+        None => Target::All,
+    }
+}
+
+struct World {
+    story: Story,
+    ops: HashSet<OpId>,
+    settled: BTreeMap<OpId, usize>,
+    /// Addresses that ever took something.
+    answered: HashSet<PeerAddr>,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut story = Story::new();
+        story.chat.learn_own_ip(LAN);
+        let story = story.with_static(&STATICS);
+        let ops = HashSet::from([OpId(1)]);
+        Self { story, ops, settled: BTreeMap::new(), answered: HashSet::new() }
+    }
+
+    fn does(&mut self, command: Command) {
+        let op = self.story.does(command);
+        self.ops.insert(op);
+    }
+
+    fn end(&mut self, transmit: Transmit, fate: Fate, fallback: bool) {
+        let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
+        let to = transmit.fallback.filter(|_| fallback && taken).unwrap_or(transmit.to);
+        if taken {
+            self.answered.insert(to);
+        }
+        let actions =
+            self.story.chat.sent(Sent { job: transmit.job, to, fate, parts: (1, 1) }, self.story.now);
+        self.story.perform(actions);
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Gets { source, claim, port, form, body: what, named } => {
+                let form = [Form::Standard, Form::R3, Form::TwoField][usize::from(form)];
+                let claimed = Claimed { ip: ip(claim), port: PORTS[port] };
+                let name = named.then(|| PeerName::new("Bob"));
+                let decoded = vec![Decoded::Message(Plain { claimed, form, name, body: body(what) })];
+                let received = Received { source: Source(ip(source)), decoded, cut: false };
+                let (_, actions) = self.story.chat.received(received, self.story.now);
+                self.story.perform(actions);
+            }
+            Step::Ends { which, fate: n, fallback } => {
+                if !self.story.under_way.is_empty() {
+                    let at = which.index(self.story.under_way.len());
+                    let transmit = self.story.under_way.remove(at);
+                    self.end(transmit, fate(n), fallback);
+                }
+            }
+            Step::Send { to, exit } => {
+                let parts = [if exit { "exit" } else { "hello" }.to_owned()].into();
+                self.does(Command::Send { to: target(to), parts });
+            }
+            Step::Connect { to } => self.does(Command::Connect(target(to))),
+            Step::Disconnect { to } => self.does(Command::Disconnect(target(to))),
+            Step::List => self.does(Command::List),
+            Step::Later(ms) => self.story.later(Duration::from_millis(ms)),
+        }
+    }
+
+    fn check(&mut self) -> Result<(), TestCaseError> {
+        let now = self.story.now;
+        let actions = self.story.chat.tick(now);
+        self.story.perform(actions);
+        prop_assert!(self.story.chat.next_wake().is_none_or(|at| at > now), "tick left something due");
+        let rows = self.story.chat.rows(now);
+        let addrs: HashSet<_> = rows.iter().map(|row| row.addr).collect();
+        prop_assert_eq!(addrs.len(), rows.len(), "two rows of one address");
+        for row in &rows {
+            prop_assert!(!self.story.chat.is_own(row.addr), "own address listed: {:?}", row);
+            let peer = self.story.chat.table.peer(row.addr).unwrap();
+            prop_assert!(
+                !peer.life.is_proven() || self.answered.contains(&row.addr),
+                "{} is believed, but nothing ever answered there",
+                row.addr
+            );
+        }
+        for port in STATICS {
+            // It may have been found at the address that it claims.
+            let stays = rows.iter().any(|row| row.known == Known::Static && row.addr.port() == port);
+            prop_assert!(stays, "{port} is no static peer any more");
+        }
+        for event in self.story.told() {
+            if let Event::Settled(op) = event {
+                *self.settled.entry(op).or_default() += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing to dial with: must not be tried again and again at the same moment.
+    fn check_no_resources(&mut self) -> Result<(), TestCaseError> {
+        for round in 0..200 {
+            if self.story.under_way.is_empty() {
+                return Ok(());
+            }
+            prop_assert!(round < 50, "dialled {round} times at one moment: {:?}", self.story.under_way);
+            for transmit in std::mem::take(&mut self.story.under_way) {
+                self.end(transmit, Fate::Failed(Failure::NoResources), false);
+            }
+            let actions = self.story.chat.tick(self.story.now);
+            self.story.perform(actions);
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_the_table_stays_true_and_every_command_is_settled_once(
+        steps in prop::collection::vec(step(), 0..120),
+    ) {
+        let mut world = World::new();
+        for step in steps {
+            world.step(step);
+            world.check()?;
+        }
+        world.check_no_resources()?;
+        // All that is under way ends, and so does every command.
+        for _ in 0..3 {
+            for transmit in std::mem::take(&mut world.story.under_way) {
+                world.end(transmit, Fate::HandedOver, false);
+            }
+            world.check()?;
+        }
+        world.story.later(ANSWER_WITHIN);
+        world.check()?;
+        for op in &world.ops {
+            prop_assert_eq!(world.settled.get(op), Some(&1), "{:?}", op);
+        }
+        world.does(Command::Leave);
+        for transmit in std::mem::take(&mut world.story.under_way) {
+            world.end(transmit, Fate::Unanswered, false);
+        }
+        world.check()?;
+        for op in &world.ops {
+            prop_assert_eq!(world.settled.get(op), Some(&1), "{:?}", op);
+        }
+        prop_assert!(world.story.chat.jobs.is_empty() && world.story.chat.ops.is_empty());
+        prop_assert_eq!(world.story.chat.checks_under_way, 0);
+    }
+}
