@@ -152,6 +152,8 @@ struct App {
     texts: HashMap<OpId, (String, Vec<Who>)>,
     /// Asks for the next line, where lines are read one by one.
     next_line: Option<SyncSender<()>>,
+    /// Whether what is typed is taken: not as long as the program is in the background of a terminal.
+    listens: bool,
     /// What has to be settled before the next line is read.
     busy: Option<OpId>,
     /// What was taken from the queue together with what ended the program.
@@ -175,22 +177,48 @@ impl Directory for People<'_> {
 impl App {
     fn new(node: Node, queue: Queue, terminal: bool) -> anyhow::Result<Self> {
         watch_signals(&queue)?;
-        let input = Arc::clone(&queue);
-        let take = move |what| input.put(Happening::Input(what));
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let (screen, next_line) = if terminal && !dumb && ui::is_in_foreground() {
-            let screen = Screen::raw().context("Cannot take over the terminal; TERM=dumb does without.")?;
-            ui::read_keys(take)?;
-            (screen, None)
-        } else {
-            let screen = if terminal { Screen::cooked() } else { Screen::lines() };
-            (screen, Some(ui::read_lines(take)?))
-        };
         // A person at a terminal may type on while a command is under way; a script must not run ahead of itself.
         let busy = (!io::stdin().is_terminal()).then(|| node.start_op());
+        let screen = if terminal { Screen::cooked() } else { Screen::lines() };
         let (menu, texts, out) = (Menu::new(), HashMap::new(), Vec::new());
         let rest = VecDeque::new();
-        Ok(Self { node, queue, screen, menu, texts, next_line, busy, rest, out })
+        let mut app =
+            Self { node, queue, screen, menu, texts, next_line: None, listens: false, busy, rest, out };
+        if !terminal || ui::is_in_foreground() {
+            app.listen()?;
+        }
+        Ok(app)
+    }
+
+    /// Begins to take what is typed.
+    fn listen(&mut self) -> anyhow::Result<()> {
+        let input = Arc::clone(&self.queue);
+        let take = move |what| input.put(Happening::Input(what));
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        if self.screen.is_terminal() && !dumb {
+            let raw = Screen::raw().context("Cannot take over the terminal; TERM=dumb does without.")?;
+            self.screen = raw;
+            ui::read_keys(take)?;
+        } else {
+            self.next_line = Some(ui::read_lines(take)?);
+        }
+        self.listens = true;
+        Ok(())
+    }
+
+    /// The program was stopped, or in the background, and goes on in the foreground.
+    fn resume(&mut self) -> io::Result<()> {
+        if self.listens {
+            return self.screen.resume();
+        }
+        if ui::is_in_foreground() {
+            self.listen().map_err(io::Error::other)?;
+            self.screen.ask(self.menu.prompt());
+            self.want_line();
+            return Ok(());
+        }
+        stop_in_background();
+        Ok(())
     }
 
     fn greet(&mut self, name: &Name) -> io::Result<()> {
@@ -203,6 +231,9 @@ impl App {
         }
         self.show()?;
         self.want_line();
+        if !self.listens {
+            stop_in_background();
+        }
         Ok(())
     }
 
@@ -248,7 +279,7 @@ impl App {
                 }
                 Happening::Input(input) => self.input(input)?,
                 Happening::Continued => {
-                    self.screen.resume()?;
+                    self.resume()?;
                     None
                 }
                 Happening::Signal(signal) => Some(Ending::Signal(signal)),
@@ -449,6 +480,15 @@ impl App {
             }
         }
         over
+    }
+}
+
+/// Stops until the shell brings the program to the foreground, as programs do that read from their terminal. Reading
+/// would do the same, but would also stop it again whenever it is told to end.
+fn stop_in_background() {
+    #[cfg(unix)]
+    if let Err(error) = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTTIN) {
+        log::warn!("cannot stop: {error}");
     }
 }
 

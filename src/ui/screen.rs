@@ -109,6 +109,11 @@ impl Screen {
         Self { kind, prompt: String::new() }
     }
 
+    /// Whether a person reads it.
+    pub fn is_terminal(&self) -> bool {
+        !matches!(self.kind, Kind::Lines { .. })
+    }
+
     /// The line being typed, on a terminal that we edit it on.
     pub fn editor(&mut self) -> Option<&mut Editor> {
         match &mut self.kind {
