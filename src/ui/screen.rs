@@ -244,7 +244,9 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        restore_terminal();
+        if matches!(self.kind, Kind::Raw { .. }) {
+            restore_terminal();
+        }
     }
 }
 
