@@ -1,20 +1,25 @@
 //! The application: one loop over one queue of happenings, between the node and the person.
 
+mod begin;
+mod signals;
+
 use std::collections::{HashMap, VecDeque};
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
+use begin::start;
+use signals::{stop_in_background, watch_signals};
 
 use crate::chat::{Command, Event, OpId, Row, Target, Unsendable, Who};
-use crate::cli::{Cli, Misused, listening_port};
+use crate::cli::{Cli, Misused};
 use crate::config;
 use crate::mailbox::Mailbox;
 use crate::message::Fate;
-use crate::node::{Node, NodeConfig, StartError};
+use crate::node::Node;
 use crate::peer::{Name, PeerAddr};
 use crate::ui::{self, Act, Directory, Input, Menu, Screen, Turn, Typed};
 use crate::wire;
@@ -62,69 +67,6 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     app.run(shown)
 }
 
-/// Asks for what the command line does not say, and starts the node.
-fn start(
-    cli: &Cli,
-    peers: Vec<crate::chat::StaticPeer>,
-    terminal: bool,
-    queue: &Queue,
-) -> anyhow::Result<(Name, Node)> {
-    let name = match &cli.name {
-        Some(name) => name.clone(),
-        None if terminal => {
-            question("Enter your name: ", |line| line.parse::<Name>().map_err(|e| e.to_string()))?
-        }
-        None => bail!(Misused::new("No name was given; add --name NAME, or set P2P_CHAT_NAME.")),
-    };
-    let mut asked = cli.port;
-    loop {
-        let port = match asked {
-            Some(port) => port,
-            None if terminal => question("Enter your port number (0 for any free one): ", |line| {
-                listening_port(line)
-                    .map_err(|error| format!("`{}` will not do: {error}", crate::escape::harmless(line)))
-            })?,
-            None => bail!(Misused::new(
-                "No port was given; add --port PORT (0 for any that is free), or set P2P_CHAT_PORT."
-            )),
-        };
-        let config = NodeConfig {
-            name: name.clone(),
-            bind: cli.bind.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
-            port,
-            advertise: cli.advertise,
-            peers: peers.clone(),
-        };
-        match Node::start(config, queue) {
-            Ok(node) => return Ok((name, node)),
-            Err(error @ (StartError::PortInUse(_) | StartError::NotPermitted(_))) if cli.port.is_none() => {
-                writeln!(io::stdout(), "{error}")?;
-                asked = None;
-            }
-            Err(error @ StartError::NotOurs(_)) => bail!(Misused::new(error)),
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-/// Asks on the terminal until the answer is valid.
-fn question<T>(prompt: &str, read: impl Fn(&str) -> Result<T, String>) -> anyhow::Result<T> {
-    loop {
-        let mut stdout = io::stdout().lock();
-        write!(stdout, "{prompt}")?;
-        stdout.flush()?;
-        let mut line = String::new();
-        if io::stdin().lock().read_line(&mut line)? == 0 {
-            writeln!(stdout)?;
-            bail!("The program was left before it started.");
-        }
-        match read(line.trim()) {
-            Ok(answer) => return Ok(answer),
-            Err(sentence) => writeln!(stdout, "{sentence}")?,
-        }
-    }
-}
-
 /// Why the loop ended.
 enum Ending {
     /// The user chose to, or there is no more input.
@@ -132,10 +74,6 @@ enum Ending {
     /// A signal, or the key that stands for one.
     Signal(i32),
 }
-
-/// A signal this long after the first ends the program at once.
-#[cfg(unix)]
-const IMPATIENT_AFTER: Duration = Duration::from_millis(300);
 
 /// SIGHUP, which stands for a terminal that vanished whether the signal came or not.
 const HANG_UP: i32 = 1;
@@ -481,45 +419,4 @@ impl App {
         }
         over
     }
-}
-
-/// Stops until the shell brings the program to the foreground, as programs do that read from their terminal. Reading
-/// would do the same, but would also stop it again whenever it is told to end.
-fn stop_in_background() {
-    #[cfg(unix)]
-    if let Err(error) = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTTIN) {
-        log::warn!("cannot stop: {error}");
-    }
-}
-
-/// Turns the signals that ask to end the program into happenings, so that it ends in order.
-#[cfg(unix)]
-fn watch_signals(queue: &Queue) -> anyhow::Result<()> {
-    use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM};
-
-    let mut signals = signal_hook::iterator::Signals::new([SIGCONT, SIGHUP, SIGINT, SIGTERM])?;
-    let queue = Arc::clone(queue);
-    std::thread::Builder::new().name("signals".into()).spawn(move || {
-        let mut asked: Option<Instant> = None;
-        for signal in signals.forever() {
-            if signal == SIGCONT {
-                queue.put(Happening::Continued);
-                continue;
-            }
-            // A window that closes may send its signal twice; a person who is impatient takes longer.
-            if asked.get_or_insert_with(Instant::now).elapsed() >= IMPATIENT_AFTER {
-                // The main thread may be stuck, writing to somebody who does not read.
-                ui::abandon_terminal();
-                std::process::exit(128 + signal);
-            }
-            queue.put(Happening::Signal(signal));
-        }
-    })?;
-    Ok(())
-}
-
-/// On other systems Ctrl-C comes as a key, and nothing else asks.
-#[cfg(not(unix))]
-fn watch_signals(_queue: &Queue) -> anyhow::Result<()> {
-    Ok(())
 }

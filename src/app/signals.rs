@@ -1,0 +1,55 @@
+//! Signals become happenings, so that the program ends, and goes on, in order.
+
+#[cfg(unix)]
+use std::sync::Arc;
+#[cfg(unix)]
+use std::time::{Duration, Instant};
+
+use super::Queue;
+#[cfg(unix)]
+use super::{Happening, ui};
+
+/// A signal this long after the first ends the program at once.
+#[cfg(unix)]
+const IMPATIENT_AFTER: Duration = Duration::from_millis(300);
+
+/// Stops until the shell brings the program to the foreground, as programs do that read from their terminal. Reading
+/// would do the same, but would also stop it again whenever it is told to end.
+pub(super) fn stop_in_background() {
+    #[cfg(unix)]
+    if let Err(error) = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTTIN) {
+        log::warn!("cannot stop: {error}");
+    }
+}
+
+/// Turns the signals that ask to end the program into happenings, so that it ends in order.
+#[cfg(unix)]
+pub(super) fn watch_signals(queue: &Queue) -> anyhow::Result<()> {
+    use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM};
+
+    let mut signals = signal_hook::iterator::Signals::new([SIGCONT, SIGHUP, SIGINT, SIGTERM])?;
+    let queue = Arc::clone(queue);
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        let mut asked: Option<Instant> = None;
+        for signal in signals.forever() {
+            if signal == SIGCONT {
+                queue.put(Happening::Continued);
+                continue;
+            }
+            // A window that closes may send its signal twice; a person who is impatient takes longer.
+            if asked.get_or_insert_with(Instant::now).elapsed() >= IMPATIENT_AFTER {
+                // The main thread may be stuck, writing to somebody who does not read.
+                ui::abandon_terminal();
+                std::process::exit(128 + signal);
+            }
+            queue.put(Happening::Signal(signal));
+        }
+    })?;
+    Ok(())
+}
+
+/// On other systems Ctrl-C comes as a key, and nothing else asks.
+#[cfg(not(unix))]
+pub(super) fn watch_signals(_queue: &Queue) -> anyhow::Result<()> {
+    Ok(())
+}
