@@ -207,6 +207,24 @@ fn a_peer_that_accepts_and_never_closes_is_quiet_and_delays_nobody() {
     bob.sees("has left.");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_stopped_process_is_quiet_and_back_when_it_goes_on() {
+    use rustix::process::Signal;
+
+    let (mut alice, mut bob) = alice_and_bob();
+    bob.is_sent(Signal::STOP);
+    let row = alice.lists(bob.addr()).expect("still listed");
+    assert!(row.contains("quiet"), "{row}");
+    alice.says("bob", "for later");
+    alice.sees("whether it was read is unknown, and it is not sent again.");
+    bob.is_sent(Signal::CONT);
+    bob.sees(": for later");
+    let row = alice.lists(bob.addr()).expect("still listed");
+    assert!(row.contains("connected"), "{row}");
+    assert_eq!(bob.printed().iter().filter(|line| line.ends_with(": for later")).count(), 1);
+}
+
 #[test]
 fn a_claimed_address_is_believed_only_from_its_own_machine() {
     let (mut alice, mut bob) = alice_and_bob();
