@@ -281,6 +281,10 @@ impl Life {
 
     /// It did not answer within the time allowed, or there was no way to it.
     pub fn unanswered(&mut self, now: Time) -> Change {
+        if self.refused_at.is_some_and(|first| now.since(first) < REFUSAL_REPEAT) {
+            // Its program ended while this was under way; the second look, which is due, tells.
+            return Change::None;
+        }
         self.refused_at = None;
         match self.phase {
             Phase::Gone { .. } => {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
+use std::io;
 use std::net::TcpListener;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -66,8 +67,9 @@ fn a_second_signal_ends_the_goodbyes_at_once() {
 
 #[test]
 fn a_standard_output_that_is_closed_from_the_start_ends_the_program() {
-    let mut bob = Unread::start(&Peer::named("Bob"), Stdio::piped());
-    bob.closes_output();
+    let (reader, writer) = io::pipe().expect("a pipe");
+    drop(reader);
+    let mut bob = Unread::start(&Peer::named("Bob"), writer.into());
     assert!(!bob.status_within(SOON).expect("it ends by itself").success());
 }
 

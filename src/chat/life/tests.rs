@@ -188,3 +188,28 @@ fn a_peer_that_left_and_is_not_static_stays_left_alone_when_the_list_finds_it_do
     assert_eq!(life.next_check(PROBE_INTERVAL), None);
     assert_eq!(life.gone(), Some((at(1_000), Why::SaidExit)));
 }
+
+#[test]
+fn what_broke_off_when_the_program_ended_does_not_put_off_the_second_look() {
+    play(
+        Life::of_heard(at(0)),
+        &[
+            (0, takes_connect, Change::None, State::Connected, Some((15_000, Check::Probe))),
+            (1_000, Life::refused, Change::Doubtful, State::Connected, Some((2_000, Check::Probe))),
+            (1_001, Life::unanswered, Change::None, State::Connected, Some((2_000, Check::Probe))),
+            (2_000, Life::refused, Change::Went(Why::Refused), State::Gone, Some((3_000, Check::Connect))),
+        ],
+    );
+}
+
+#[test]
+fn a_refusal_that_is_followed_by_silence_is_not_confirmed() {
+    play(
+        Life::of_heard(at(0)),
+        &[
+            (0, takes_connect, Change::None, State::Connected, Some((15_000, Check::Probe))),
+            (1_000, Life::refused, Change::Doubtful, State::Connected, Some((2_000, Check::Probe))),
+            (2_000, Life::unanswered, Change::None, State::Quiet, Some((4_000, Check::Probe))),
+        ],
+    );
+}
