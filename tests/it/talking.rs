@@ -14,6 +14,14 @@ fn alice_and_bob() -> (Peer, Peer) {
     (alice, bob)
 }
 
+/// The same, but Bob is at a port that stays free for him when he is gone.
+fn alice_and_a_returning_bob() -> (Peer, Peer) {
+    let mut alice = Peer::named("Alice").start();
+    let bob = Peer::named("Bob").port(nobody().port()).knows(alice.addr()).start();
+    alice.sees(&format!("* {} is here.", bob.shown()));
+    (alice, bob)
+}
+
 #[test]
 fn two_peers_see_each_other_and_talk() {
     let (mut alice, mut bob) = alice_and_bob();
@@ -67,11 +75,8 @@ fn a_peer_that_starts_later_is_connected_without_anyone_asking() {
 
 #[test]
 fn a_crashed_peer_is_seen_to_be_gone_and_back_after_its_restart() {
-    let addr = nobody();
-    let mut alice = Peer::named("Alice").start();
-    let mut bob = Peer::named("Bob").port(addr.port()).knows(alice.addr()).start();
-    let shown = bob.shown();
-    alice.sees(&format!("* {shown} is here."));
+    let (mut alice, mut bob) = alice_and_a_returning_bob();
+    let (addr, shown) = (bob.addr(), bob.shown());
     bob.crashes();
     let row = alice.lists(addr).expect("still listed");
     assert!(row.contains("gone"), "{row}");
@@ -84,11 +89,8 @@ fn a_crashed_peer_is_seen_to_be_gone_and_back_after_its_restart() {
 
 #[test]
 fn a_connected_peer_that_went_is_dialled_again_without_being_static() {
-    let addr = nobody();
-    let mut alice = Peer::named("Alice").start();
-    let mut bob = Peer::named("Bob").port(addr.port()).knows(alice.addr()).start();
-    let shown = bob.shown();
-    alice.sees(&format!("* {shown} is here."));
+    let (mut alice, mut bob) = alice_and_a_returning_bob();
+    let (addr, shown) = (bob.addr(), bob.shown());
     // Looking makes sure that he is more than a claim.
     alice.lists(addr);
     bob.crashes();

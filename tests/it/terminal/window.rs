@@ -12,6 +12,21 @@ fn count(alice: &Terminal, text: &str) -> usize {
     alice.screen().matches(text).count()
 }
 
+/// Alice in a window of 100 columns, with a half-typed line longer than that below three messages of Bob's.
+fn long_line_below_three_messages() -> (Terminal, Peer, String) {
+    let (alice, mut bob) = alice_and_bob(100);
+    begins_text(&alice, &bob);
+    let text = long_text();
+    alice.keys(&text);
+    line_stands(&alice, &to_bob(&bob), &text[text.len() - (99 - to_bob(&bob).width())..], "");
+    for number in 1..=3 {
+        bob.says("1", &format!("message {number}."));
+        alice.waits_for(&format!(": message {number}."));
+        bob.sees("Delivered to");
+    }
+    (alice, bob, text)
+}
+
 #[test]
 fn a_line_longer_than_the_window_scrolls_and_is_sent_whole() {
     let (alice, mut bob) = alice_and_bob(80);
@@ -78,16 +93,7 @@ fn a_long_line_is_drawn_once_in_a_narrower_and_in_a_wider_window() {
 
 #[test]
 fn a_long_line_in_a_narrower_window_covers_nothing_of_what_stands_above() {
-    let (alice, mut bob) = alice_and_bob(100);
-    begins_text(&alice, &bob);
-    let text = long_text();
-    alice.keys(&text);
-    line_stands(&alice, &to_bob(&bob), &text[text.len() - (99 - to_bob(&bob).width())..], "");
-    for number in 1..=3 {
-        bob.says("1", &format!("message {number}."));
-        alice.waits_for(&format!(": message {number}."));
-        bob.sees("Delivered to");
-    }
+    let (alice, bob, text) = long_line_below_three_messages();
     alice.resize(ROWS, 50);
     let room = 49 - to_bob(&bob).width();
     line_stands(&alice, &to_bob(&bob), &text[text.len() - room..], "");
@@ -98,16 +104,7 @@ fn a_long_line_in_a_narrower_window_covers_nothing_of_what_stands_above() {
 
 #[test]
 fn a_window_made_narrower_column_by_column_covers_nothing_of_what_stands_above() {
-    let (alice, mut bob) = alice_and_bob(100);
-    begins_text(&alice, &bob);
-    let text = long_text();
-    alice.keys(&text);
-    line_stands(&alice, &to_bob(&bob), &text[text.len() - (99 - to_bob(&bob).width())..], "");
-    for number in 1..=3 {
-        bob.says("1", &format!("message {number}."));
-        alice.waits_for(&format!(": message {number}."));
-        bob.sees("Delivered to");
-    }
+    let (alice, bob, text) = long_line_below_three_messages();
     for columns in [99, 98, 97] {
         alice.resize(ROWS, columns);
         let room = usize::from(columns) - 1 - to_bob(&bob).width();
