@@ -14,7 +14,7 @@ use anyhow::Context;
 use begin::start;
 use signals::{stop_in_background, watch_signals};
 
-use crate::chat::{Command, Event, OpId, Row, Target, Unsendable, Who};
+use crate::chat::{ANSWER_WITHIN, Command, Event, OpId, Row, State, Target, Unsendable, Who};
 use crate::cli::{Cli, Misused};
 use crate::config;
 use crate::mailbox::Mailbox;
@@ -337,7 +337,7 @@ impl App {
             Some(Act::Connect(to)) => Some(self.node.command(Command::Connect(to))),
             Some(Act::Disconnect(to)) => Some(self.node.command(Command::Disconnect(to))),
         };
-        if self.next_line.is_some() && !io::stdin().is_terminal() {
+        if !io::stdin().is_terminal() {
             self.busy = op;
         }
         // A script is asked for the next line when it is read, so that its transcript reads in order.
@@ -369,8 +369,8 @@ impl App {
 
     /// Says goodbye to everybody and ends, within two seconds, or at once if asked a second time.
     fn leave(mut self) {
-        let deadline = Instant::now() + crate::chat::ANSWER_WITHIN;
-        let there = self.node.rows().iter().filter(|row| row.state != crate::chat::State::Gone).count();
+        let deadline = Instant::now() + ANSWER_WITHIN;
+        let there = self.node.rows().iter().filter(|row| row.state != State::Gone).count();
         let mut lines = std::mem::take(&mut self.out);
         if there > 0 {
             lines.push(format!("Saying goodbye to {there} {}.", if there == 1 { "peer" } else { "peers" }));

@@ -48,43 +48,52 @@ impl Chat {
                 addr = to;
             }
         }
-        let parted_since = self.table.peer(addr).is_some_and(|peer| job.0 <= peer.parted_after);
-        let or_only_probe = |evidence| if parted_since { Evidence::Probe } else { evidence };
-        if !matches!(purpose, Purpose::Check(_)) {
-            self.table.update(addr, |peer| peer.life.aside());
+        let evidence = match purpose {
+            Purpose::Exit(_) => None,
+            // An acknowledgement that was taken shows that somebody serves the address, as any text does.
+            Purpose::Text(_) | Purpose::Ack => Some(Evidence::Text),
+            Purpose::Connect(_) | Purpose::Check(Check::Connect) => Some(Evidence::Connect),
+            Purpose::Check(Check::Probe) => Some(Evidence::Probe),
+        };
+        self.over(addr, purpose, &seen, now);
+        if let Some(evidence) = evidence {
+            // What was on its way when one of us said goodbye shows no more than a probe.
+            let parted_since = self.table.peer(addr).is_some_and(|peer| job.0 <= peer.parted_after);
+            self.observe(addr, &seen, if parted_since { Evidence::Probe } else { evidence }, now);
         }
-        match purpose {
-            Purpose::Exit(_) => {}
-            Purpose::Text(_) => self.observe(addr, &seen, or_only_probe(Evidence::Text), now),
-            Purpose::Connect(_) => self.observe(addr, &seen, or_only_probe(Evidence::Connect), now),
-            Purpose::Ack => {
-                self.checks_under_way = self.checks_under_way.saturating_sub(1);
-                self.table.update(addr, |peer| peer.acking = false);
-                // An acknowledgement that was taken shows that somebody serves the address, as any text does.
-                self.observe(addr, &seen, or_only_probe(Evidence::Text), now);
-            }
-            Purpose::Check(check) => {
-                self.checks_under_way = self.checks_under_way.saturating_sub(1);
-                self.table.update(addr, |peer| {
-                    peer.life.checked(now);
-                    if matches!(seen, Fate::Failed(Failure::NoResources | Failure::Cancelled)) {
-                        peer.life.look_later(now.plus(REFUSAL_REPEAT));
-                    }
-                });
-                let evidence = if check == Check::Connect { Evidence::Connect } else { Evidence::Probe };
-                self.observe(addr, &seen, or_only_probe(evidence), now);
-                self.checked(addr, job, &seen);
-                self.settle_watches(now);
-            }
+        if let Purpose::Check(_) = purpose {
+            self.checked(addr, job, &seen);
         }
         if self.leaving {
             self.attempted(job, addr, taken);
-            self.settle_watches(now);
         }
         if let Purpose::Text(op) | Purpose::Connect(op) | Purpose::Exit(op) = purpose {
-            self.finished(op, addr, fate, parts, now);
+            self.finished(op, addr, fate, parts);
         }
+        self.settle_watches(now);
         self.done()
+    }
+
+    /// Something is no longer under way: gives its place back, and tells the peer's life whether it was looked for.
+    fn over(&mut self, addr: PeerAddr, purpose: Purpose, seen: &Fate, now: Time) {
+        if matches!(purpose, Purpose::Check(_) | Purpose::Ack) {
+            self.checks_under_way = self.checks_under_way.saturating_sub(1);
+        }
+        let showed_nothing = matches!(seen, Fate::Failed(Failure::NoResources | Failure::Cancelled));
+        self.table.update(addr, |peer| match purpose {
+            Purpose::Check(_) => {
+                peer.life.checked(now);
+                if showed_nothing {
+                    peer.life.look_later(now.plus(REFUSAL_REPEAT));
+                }
+            }
+            Purpose::Ack => {
+                peer.acking = false;
+                peer.life.aside();
+            }
+            Purpose::Text(_) | Purpose::Connect(_) => peer.life.aside(),
+            Purpose::Exit(_) => {}
+        });
     }
 
     /// It listens where it claims to, and speaks from elsewhere on this machine. Everything under way follows it.
@@ -195,7 +204,7 @@ impl Chat {
     }
 
     /// One recipient of a command is done with.
-    fn finished(&mut self, id: OpId, addr: PeerAddr, fate: Fate, parts: (usize, usize), now: Time) {
+    fn finished(&mut self, id: OpId, addr: PeerAddr, fate: Fate, parts: (usize, usize)) {
         let who = self.who(addr);
         match self.ops.get_mut(&id) {
             Some(Op::Spread { deed, total, pending, done, failed }) => {
@@ -212,7 +221,6 @@ impl Chat {
             _ => {}
         }
         self.settle(id);
-        self.settle_watches(now);
     }
 
     /// One recipient of a command is not even tried.

@@ -9,8 +9,8 @@ use super::{Chat, Op, Purpose};
 use crate::message::Outgoing;
 use crate::peer::PeerAddr;
 
-/// Looks and acknowledgements under way at a time that the user did not ask for. Sixty-four unanswered ones a second still ask a full table anew
-/// within three minutes, and an attacker who invents peers cannot make us dial faster.
+/// Looks and acknowledgements under way at a time that the user did not ask for. Sixty-four unanswered ones a second
+/// still ask a full table anew within three minutes, and an attacker who invents peers cannot make us dial faster.
 pub(super) const MAX_CHECKS_UNDER_WAY: usize = 64;
 
 /// When a look is tried again for which there was no room.

@@ -33,6 +33,13 @@ pub fn restore_terminal() {
     }
 }
 
+/// The same without writing to the terminal, for when whoever writes to it is stuck.
+pub fn abandon_terminal() {
+    if RAW.swap(false, Ordering::SeqCst) && is_in_foreground() {
+        let _ = terminal::disable_raw_mode();
+    }
+}
+
 /// Whether the terminal is ours to change. A program in the background that tries is stopped for it, and could not even
 /// be ended any more.
 #[cfg(unix)]
@@ -48,13 +55,6 @@ pub fn is_in_foreground() -> bool {
 #[cfg(not(unix))]
 pub fn is_in_foreground() -> bool {
     true
-}
-
-/// The same without writing to the terminal, for when whoever writes to it is stuck.
-pub fn abandon_terminal() {
-    if RAW.swap(false, Ordering::SeqCst) && is_in_foreground() {
-        let _ = terminal::disable_raw_mode();
-    }
 }
 
 /// Where the user reads.
