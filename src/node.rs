@@ -89,7 +89,6 @@ impl StartError {
 /// A running peer.
 pub struct Node {
     shared: Arc<Shared>,
-    name: Name,
     listener: Listener,
     ticker: Option<JoinHandle<()>>,
     addr: SocketAddrV4,
@@ -108,6 +107,8 @@ struct Shared {
 
 struct State {
     chat: Chat,
+    /// What we are called from now on.
+    name: Name,
     ticker_sleeps_until: Option<Time>,
     stopping: bool,
 }
@@ -148,7 +149,7 @@ impl Node {
         let port = addr.port();
         let chat = Chat::new(Me { bind, port, advertise });
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { chat, ticker_sleeps_until: None, stopping: false }),
+            state: Mutex::new(State { chat, name, ticker_sleeps_until: None, stopping: false }),
             earlier: Condvar::new(),
             began: Instant::now(),
             port,
@@ -156,7 +157,7 @@ impl Node {
             dialler: OnceLock::new(),
         });
         let weak = Arc::downgrade(&shared);
-        let identity = Identity { name: name.clone(), bind, port, advertise };
+        let identity = Identity { bind, port, advertise };
         let dialler = Dialler::new(identity, move |report| Shared::report(&weak, report));
         // Nobody else can have set it: the shared state was made three lines above.
         let _ = shared.dialler.set(dialler);
@@ -173,12 +174,17 @@ impl Node {
             .spawn(move || ticking.tick())
             .map(Some)
             .map_err(|error| StartError::Other(addr, error))?;
-        Ok(Self { shared, name, listener, ticker, addr, start })
+        Ok(Self { shared, listener, ticker, addr, start })
     }
 
     /// What we are called.
-    pub fn name(&self) -> &Name {
-        &self.name
+    pub fn name(&self) -> Name {
+        self.shared.state.lock().name.clone()
+    }
+
+    /// Calls us otherwise. What is on its way keeps the name that it was begun with.
+    pub fn set_name(&self, name: Name) {
+        self.shared.state.lock().name = name;
     }
 
     /// Where it listens, with the port that was taken.
@@ -205,6 +211,16 @@ impl Node {
     pub fn rows(&self) -> Vec<Row> {
         let now = self.shared.now();
         self.shared.state.lock().chat.rows(now)
+    }
+
+    /// How many peers are there, as far as is known.
+    pub fn here(&self) -> usize {
+        self.shared.state.lock().chat.here()
+    }
+
+    /// Whether a peer is in the list.
+    pub fn knows(&self, addr: PeerAddr) -> bool {
+        self.shared.state.lock().chat.knows(addr)
     }
 
     /// Whether somebody who dials `addr` reaches us.
@@ -259,7 +275,7 @@ impl Shared {
             match action {
                 Action::Tell(event) => self.outlet.put(event),
                 Action::Transmit(transmit) => {
-                    if let Err(refused) = self.push(transmit) {
+                    if let Err(refused) = self.push(transmit, state.name.clone()) {
                         actions.extend(state.chat.sent(refused, now));
                     }
                 }
@@ -276,10 +292,10 @@ impl Shared {
     }
 
     /// What the dialler does not take has failed.
-    fn push(&self, transmit: Transmit) -> Result<(), Sent> {
+    fn push(&self, transmit: Transmit, name: Name) -> Result<(), Sent> {
         let Transmit { job, to, fallback, form, message, deadline } = transmit;
         let deadline = deadline.map(|at| self.began + at.0);
-        let errand = Errand { id: job.0, to, fallback, form, message, deadline };
+        let errand = Errand { id: job.0, to, fallback, form, name, message, deadline };
         match self.dialler.get().map(|dialler| dialler.push(errand)) {
             Some(Ok(())) => Ok(()),
             _ => Err(Sent { job, to, fate: Fate::Failed(Failure::NoResources), parts: (0, 1) }),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -127,7 +128,7 @@ impl fmt::Display for Source {
 
 /// Our own name: one word of 1 to [`MAX_NAME_COLUMNS`] columns that every peer understands as such.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Name(String);
+pub struct Name(Arc<str>);
 
 impl Name {
     /// The name as it is sent.
@@ -173,7 +174,7 @@ impl FromStr for Name {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         match name_fault(text) {
-            None => Ok(Self(text.to_owned())),
+            None => Ok(Self(text.into())),
             Some(why) => Err(NameError { why, suggestion: corrected(text) }),
         }
     }

@@ -173,6 +173,16 @@ impl Chat {
         self.table.rows().map(|peer| Row::of(peer, now)).collect()
     }
 
+    /// How many are there.
+    pub fn here(&self) -> usize {
+        self.table.here()
+    }
+
+    /// Whether a peer is in the table.
+    pub fn knows(&self, addr: PeerAddr) -> bool {
+        self.table.peer(addr).is_some()
+    }
+
     fn new_op(&mut self, op: Op) -> OpId {
         self.last_op += 1;
         let id = OpId(self.last_op);

@@ -72,6 +72,8 @@ pub(super) struct Peer {
     pub(super) texts_waiting: usize,
     wake: Option<Time>,
     rank: Option<(Rank, u64)>,
+    /// It is among those that [`Table::here`] counts.
+    counted: bool,
 }
 
 /// Who goes first when the table is full; among equals, whoever has had the rank longest.
@@ -124,11 +126,17 @@ pub(super) struct Table {
     per_ip: HashMap<Ipv4Addr, usize>,
     next_number: u32,
     changes: u64,
+    here: usize,
 }
 
 impl Table {
     pub(super) fn len(&self) -> usize {
         self.peers.len()
+    }
+
+    /// How many are there.
+    pub(super) fn here(&self) -> usize {
+        self.here
     }
 
     pub(super) fn peer(&self, addr: PeerAddr) -> Option<&Peer> {
@@ -166,6 +174,10 @@ impl Table {
                 self.schedule.insert((new, addr));
             }
             peer.wake = wake;
+        }
+        let is_there = peer.is_there();
+        if is_there != std::mem::replace(&mut peer.counted, is_there) {
+            self.here = if is_there { self.here + 1 } else { self.here - 1 };
         }
         let rank = peer.rank();
         if rank != peer.rank.map(|(rank, _)| rank) {
@@ -223,6 +235,7 @@ impl Table {
             texts_waiting: 0,
             wake: None,
             rank: None,
+            counted: false,
         };
         self.insert(peer);
         true
@@ -246,6 +259,7 @@ impl Table {
     pub(super) fn remove(&mut self, addr: PeerAddr) -> Option<Peer> {
         let peer = self.peers.remove(&addr)?;
         self.numbers.remove(&peer.number);
+        self.here -= usize::from(peer.counted);
         if let Some(wake) = peer.wake {
             self.schedule.remove(&(wake, addr));
         }
@@ -274,6 +288,7 @@ impl Table {
         peer.claimed = peer.claimed.filter(|claimed| claimed.ip != to.ip());
         peer.wake = None;
         peer.rank = None;
+        peer.counted = false;
         self.insert(peer);
         true
     }

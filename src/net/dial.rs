@@ -33,8 +33,6 @@ const MAX_DRAINED: usize = 64 * 1024;
 /// Who dials.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// Our name.
-    pub name: Name,
     /// The IP we listen at, which we also dial from; unspecified for whichever the system takes.
     pub bind: Ipv4Addr,
     /// The port we listen at.
@@ -43,10 +41,11 @@ pub struct Identity {
     pub advertise: Option<Ipv4Addr>,
 }
 
-/// Says `message` to `to` and learns its fate; of a text in parts, the worst of theirs, the number sent and the number
+/// Says `message` to `to`, under this name, and learns its fate; of a text in parts, the worst of theirs, the number sent and the number
 /// there are. Begins nothing after `deadline`, and ends by then.
 pub(super) fn say(
     identity: &Identity,
+    name: &Name,
     to: PeerAddr,
     form: Form,
     message: &Outgoing,
@@ -58,7 +57,7 @@ pub(super) fn say(
     };
     let mut worst = Fate::Delivered;
     for sent in 0..total {
-        let fate = exchange(identity, to, form, message, sent, deadline);
+        let fate = exchange(identity, name, to, form, (message, sent), deadline);
         match fate {
             Fate::Delivered => {}
             Fate::HandedOver => worst = Fate::HandedOver,
@@ -71,10 +70,10 @@ pub(super) fn say(
 /// One connection for one message.
 fn exchange(
     identity: &Identity,
+    name: &Name,
     to: PeerAddr,
     form: Form,
-    message: &Outgoing,
-    part: usize,
+    (message, part): (&Outgoing, usize),
     deadline: Option<Instant>,
 ) -> Fate {
     let begun = Instant::now();
@@ -95,7 +94,7 @@ fn exchange(
         (None, Ok(SocketAddr::V4(local))) => *local.ip(),
         (None, _) => identity.bind,
     };
-    let header = Header { ip, port: identity.port, name: &identity.name };
+    let header = Header { ip, port: identity.port, name };
     let Some(bytes) = wire::encode(header, form, message).into_iter().nth(part) else {
         return Fate::Failed(Failure::Cancelled);
     };
@@ -197,8 +196,11 @@ mod tests {
     use super::*;
 
     fn identity() -> Identity {
-        let name = "Alice".parse().unwrap();
-        Identity { name, bind: Ipv4Addr::UNSPECIFIED, port: 5000, advertise: None }
+        Identity { bind: Ipv4Addr::UNSPECIFIED, port: 5000, advertise: None }
+    }
+
+    fn alice() -> Name {
+        "Alice".parse().unwrap()
     }
 
     /// A peer that does `serve` with the first connection, and what it read.
@@ -209,7 +211,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
         let peer = thread::spawn(move || serve(listener.accept().unwrap().0));
-        let (fate, _) = say(&identity(), to, Form::Standard, message, None);
+        let (fate, _) = say(&identity(), &alice(), to, Form::Standard, message, None);
         (fate, peer.join().unwrap())
     }
 
@@ -245,7 +247,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
         let begun = Instant::now();
-        let (fate, parts) = say(&identity(), to, Form::Standard, &Outgoing::Probe, None);
+        let (fate, parts) = say(&identity(), &alice(), to, Form::Standard, &Outgoing::Probe, None);
         assert_eq!((fate, parts), (Fate::Unanswered, (0, 1)));
         assert!(begun.elapsed() >= PROBE_TIMEOUT);
     }
@@ -255,9 +257,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
         drop(listener);
-        let refused = say(&identity(), to, Form::Standard, &hello(), None).0;
+        let refused = say(&identity(), &alice(), to, Form::Standard, &hello(), None).0;
         assert_eq!(refused, Fate::Failed(Failure::Refused));
-        let late = say(&identity(), to, Form::Standard, &hello(), Some(Instant::now())).0;
+        let late = say(&identity(), &alice(), to, Form::Standard, &hello(), Some(Instant::now())).0;
         assert_eq!(late, Fate::Failed(Failure::Cancelled));
     }
 

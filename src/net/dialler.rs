@@ -11,7 +11,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use super::STACK_BYTES;
 use super::dial::{self, Identity};
 use crate::message::{Failure, Fate, Form, Outgoing};
-use crate::peer::PeerAddr;
+use crate::peer::{Name, PeerAddr};
 
 /// Threads that dial at once at most. Peers that never answer hold one for seconds each; with this many, five hundred
 /// such still delay nobody, and each thread costs some tens of kilobytes only while it is needed.
@@ -37,6 +37,8 @@ pub struct Errand {
     pub fallback: Option<PeerAddr>,
     /// The form to write it in.
     pub form: Form,
+    /// What we are called.
+    pub name: Name,
     /// What to say.
     pub message: Outgoing,
     /// When to be done whatever happens.
@@ -223,11 +225,11 @@ fn next_in_lane(state: &mut State, to: PeerAddr) {
 fn run(shared: &Shared, errand: &Errand) {
     log::debug!("job {} to {}: {:?}", errand.id, errand.to, errand.message);
     let dialled = catch_unwind(AssertUnwindSafe(|| {
-        let Errand { to, fallback, form, ref message, deadline, .. } = *errand;
-        let first = dial::say(&shared.identity, to, form, message, deadline);
+        let Errand { to, fallback, form, ref name, ref message, deadline, .. } = *errand;
+        let first = dial::say(&shared.identity, name, to, form, message, deadline);
         match (&first.0, fallback) {
             (Fate::Failed(Failure::Refused), Some(other)) => {
-                let second = dial::say(&shared.identity, other, form, message, deadline);
+                let second = dial::say(&shared.identity, name, other, form, message, deadline);
                 if matches!(second.0, Fate::Delivered | Fate::HandedOver) {
                     (other, second)
                 } else {
@@ -252,13 +254,13 @@ mod tests {
 
     fn dialler() -> (Dialler, mpsc::Receiver<Report>) {
         let (tell, told) = mpsc::channel();
-        let name = "Alice".parse().unwrap();
-        let identity = Identity { name, bind: Ipv4Addr::UNSPECIFIED, port: 5000, advertise: None };
+        let identity = Identity { bind: Ipv4Addr::UNSPECIFIED, port: 5000, advertise: None };
         (Dialler::new(identity, move |report| tell.send(report).unwrap()), told)
     }
 
     fn errand(id: u64, to: PeerAddr, message: Outgoing) -> Errand {
-        Errand { id, to, fallback: None, form: Form::Standard, message, deadline: None }
+        let name = "Alice".parse().unwrap();
+        Errand { id, to, fallback: None, form: Form::Standard, name, message, deadline: None }
     }
 
     fn push(dialler: &Dialler, errand: Errand) -> Result<(), Errand> {

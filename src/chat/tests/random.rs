@@ -147,6 +147,8 @@ impl World {
         let rows = self.story.chat.rows(now);
         let addrs: HashSet<_> = rows.iter().map(|row| row.addr).collect();
         prop_assert_eq!(addrs.len(), rows.len(), "two rows of one address");
+        let there = rows.iter().filter(|row| row.state != State::Gone).count();
+        prop_assert_eq!(self.story.chat.here(), there);
         for row in &rows {
             prop_assert!(!self.story.chat.is_own(row.addr), "own address listed: {:?}", row);
             let peer = self.story.chat.table.peer(row.addr).unwrap();
