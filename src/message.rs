@@ -11,6 +11,9 @@ pub const MAX_SENT_BYTES: usize = 1024;
 /// Messages that one long text may be split into. Sixteen are about 15 KB, ten screens of text; more than that is a file.
 pub const MAX_PARTS: usize = 16;
 
+/// What stands in a message where a line of its text ended: a message to a plain peer is one line (wire.md).
+pub const LINE_MARK: &str = " ⏎ ";
+
 /// Bytes that we read of one connection. A terminal in line mode, which all legacy programs read, passes at most 4,096
 /// bytes a line; twice that leaves room for a script.
 pub const MAX_RECEIVED_BYTES: usize = 8 * 1024;

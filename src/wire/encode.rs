@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use super::is_space;
-use crate::message::{Form, MAX_PARTS, MAX_SENT_BYTES, Outgoing};
+use crate::message::{Form, LINE_MARK, MAX_PARTS, MAX_SENT_BYTES, Outgoing};
 use crate::peer::Name;
 
 /// The sender's half of a message: where we listen and what we are called.
@@ -54,35 +54,33 @@ impl fmt::Display for EncodeError {
 
 impl std::error::Error for EncodeError {}
 
-/// The messages that carry `text`: one for each of its lines, and a line too long for a legacy peer's single
-/// `recv(1024)` in several that begin with `(1/3) `, cut at white space where there is some, always between characters.
-/// Control characters, which nobody types, become visible; a tab becomes a space.
+/// The messages that carry `text`: usually one, and a text too long for a legacy peer's single `recv(1024)` in several
+/// that begin with `(1/3) `, cut at white space where there is some, always between characters. A text of several lines
+/// has [`LINE_MARK`] where they end, for no message may hold a newline. Control characters, which nobody types, become
+/// visible; a tab becomes a space.
 ///
 /// # Errors
 /// Where there is no text, or it takes more than [`MAX_PARTS`] messages.
 pub fn messages_for(text: &str, name: &Name) -> Result<Vec<String>, EncodeError> {
     let room = MAX_SENT_BYTES - LONGEST_ADDRESS - 1 - name.as_str().len() - 1;
-    let mut messages = Vec::new();
-    for line in text.split(['\n', '\r', '\x0b', '\x0c', '\u{85}', '\u{2028}', '\u{2029}']) {
-        let line = visible_controls(line.trim_matches(is_space));
-        if line.len() <= room {
-            if !line.is_empty() {
-                messages.push(line);
-            }
-            continue;
-        }
-        let parts = split(&line, room - LONGEST_MARK);
-        let count = parts.len();
-        messages.extend(parts.iter().enumerate().map(|(i, part)| format!("({}/{count}) {part}", i + 1)));
-    }
-    if messages.is_empty() {
+    let ends = ['\n', '\r', '\x0b', '\x0c', '\u{85}', '\u{2028}', '\u{2029}'];
+    let text = text.replace("\r\n", "\n");
+    let lines: Vec<&str> =
+        text.trim_matches(is_space).split(ends).map(|line| line.trim_end_matches(is_space)).collect();
+    let line = visible_controls(&lines.join(LINE_MARK));
+    if line.is_empty() {
         return Err(EncodeError::Empty);
     }
-    if messages.len() > MAX_PARTS {
+    if line.len() <= room {
+        return Ok(vec![line]);
+    }
+    let parts = split(&line, room - LONGEST_MARK);
+    let count = parts.len();
+    if count > MAX_PARTS {
         let limit = MAX_PARTS * (room - LONGEST_MARK);
         return Err(EncodeError::TooLong { bytes: text.len(), limit });
     }
-    Ok(messages)
+    Ok(parts.iter().enumerate().map(|(i, part)| format!("({}/{count}) {part}", i + 1)).collect())
 }
 
 fn visible_controls(line: &str) -> String {
@@ -176,8 +174,8 @@ mod tests {
     }
 
     #[test]
-    fn lines_become_messages_and_empty_ones_none() {
-        assert_eq!(messages_for(" a\r\n\n b\u{2028}c \n", &alice()).unwrap(), ["a", "b", "c"]);
+    fn a_text_of_several_lines_is_one_message_that_shows_where_they_end() {
+        assert_eq!(messages_for(" a \r\n\n  b\u{2028}c \n", &alice()).unwrap(), ["a ⏎  ⏎   b ⏎ c"]);
         assert_eq!(messages_for(" \n\t", &alice()), Err(EncodeError::Empty));
     }
 
