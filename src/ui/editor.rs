@@ -1,7 +1,24 @@
 //! The line that is being typed: keys go in, the edited line comes out. Pure.
+//!
+//! Promised: the cursor stands between characters as people see them, no control character but the line end gets in, and
+//! nothing typed is lost by one stroke: what is removed comes back with undoing, a cleared line with Up as well. Left to
+//! others: what a finished line means, which lines are worth remembering, and how the line is drawn.
+//!
+//! In a text of several lines, Home, End and the keys that delete to the start or the end mean the line of the cursor,
+//! and once they are there, the whole text or the line end; Up and Down move between the lines first.
 
-use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
-use unicode_width::UnicodeWidthStr;
+mod buffer;
+mod deeds;
+mod search;
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use buffer::{Buffer, floor};
+use deeds::{Deed, cleaned};
+use search::Search;
+
+use super::history::{History, Way};
 
 /// Bytes that a typed line may have; more than can be sent at once, so that the limit named is that of sending.
 pub const MAX_LINE_BYTES: usize = 32 * 1024;
@@ -11,6 +28,8 @@ pub const MAX_LINE_BYTES: usize = 32 * 1024;
 pub enum Key {
     /// A character to insert.
     Char(char),
+    /// A line end to insert.
+    Newline,
     /// Remove what is before the cursor.
     Backspace,
     /// Remove what is at the cursor.
@@ -19,26 +38,54 @@ pub enum Key {
     Left,
     /// Move by one character.
     Right,
+    /// Move to the beginning of the word.
+    WordLeft,
+    /// Move to the end of the word.
+    WordRight,
     /// Move to the beginning.
     Home,
     /// Move to the end.
     End,
-    /// Remove the word before the cursor.
+    /// Move to the line above, or to what was typed before.
+    Up,
+    /// Move to the line below, or to what was typed later.
+    Down,
+    /// Remove what is before the cursor, back to white space.
     DeleteWord,
+    /// Remove the word of letters and digits before the cursor.
+    DeleteWordBack,
+    /// Remove the word of letters and digits behind the cursor.
+    DeleteWordAhead,
     /// Remove all before the cursor.
     DeleteToStart,
     /// Remove all from the cursor on.
     DeleteToEnd,
+    /// Insert what was last removed by more than a character.
+    Yank,
+    /// Let the two characters around the cursor change places.
+    Transpose,
+    /// Take the last step back.
+    Undo,
+    /// Search what was typed before; in a search, further back.
+    Search,
+    /// Search the other way.
+    SearchNewer,
+    /// Give up a search.
+    Cancel,
+    /// Complete what is typed.
+    Tab,
     /// The line is finished.
     Enter,
     /// Give up what is half done.
     Escape,
-    /// Leave.
+    /// Clear the line; leave, if nothing is typed.
     Interrupt,
     /// Leave, if nothing is typed.
     EndOfInput,
-    /// Draw the screen anew.
-    Redraw,
+    /// Stop the program for a while.
+    Suspend,
+    /// Clear the screen.
+    ClearScreen,
 }
 
 /// What a stroke meant.
@@ -46,52 +93,87 @@ pub enum Key {
 pub enum Typed {
     /// The line changed, or the cursor moved.
     Edited,
+    /// The line is full; nothing was put in.
+    Full,
     /// The line is finished; this is it.
     Line(String),
+    /// The user wants what is typed to be completed.
+    Complete,
     /// The user gives up what is half done.
     Escape,
     /// The user wants to leave.
     Leave,
     /// The user interrupts the program.
     Interrupt,
+    /// The user wants to stop the program for a while.
+    Suspend,
+    /// The user wants an empty screen.
+    ClearScreen,
 }
 
-/// A line and a cursor in it, which always stands between characters as people see them (grapheme clusters).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A pasted text did not fit the line whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TooLong {
+    /// Bytes at its end that were not put in.
+    pub left_out: usize,
+}
+
+/// A line, the cursor in it, and what was typed before.
+#[derive(Clone, Debug, Default)]
 pub struct Editor {
-    text: String,
-    cursor: usize,
+    buffer: Buffer,
     /// The text was put there for correcting: a character typed replaces it, any other key takes it over.
     offered: bool,
-}
-
-/// The part of the line that fits a window.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct View<'a> {
-    /// The visible text.
-    pub text: &'a str,
-    /// Columns from its beginning to the cursor.
-    pub cursor: usize,
+    history: History,
+    search: Option<Search>,
+    /// What was searched for last.
+    searched: String,
+    /// What was last removed by more than a character.
+    killed: String,
+    /// The line as it was before each step, the last step last.
+    steps: VecDeque<Buffer>,
+    last: Deed,
+    /// The column that Up and Down keep to, also through shorter lines.
+    column: Option<usize>,
 }
 
 impl Editor {
-    /// What is typed so far.
+    /// What is typed so far; during a search, what is found.
     pub fn text(&self) -> &str {
-        &self.text
+        self.buffer.text()
+    }
+
+    /// The byte before which the cursor stands.
+    pub fn cursor(&self) -> usize {
+        self.buffer.cursor()
+    }
+
+    /// Whether nothing is typed.
+    pub fn is_empty(&self) -> bool {
+        self.text().is_empty()
     }
 
     /// Empties the line, and returns what was typed.
     pub fn take(&mut self) -> String {
-        self.cursor = 0;
-        self.offered = false;
-        std::mem::take(&mut self.text)
+        self.end_search();
+        let text = std::mem::take(&mut self.buffer).into_text();
+        self.history.end_walk(&text);
+        self.start_with(Buffer::default());
+        text
     }
 
-    /// Puts back what was typed, to be gone on with.
+    /// Puts back what was typed, to be gone on with. It is never cut, however long it is.
     pub fn set(&mut self, text: &str) {
-        self.text = text.chars().filter(|c| !c.is_control()).collect();
-        self.cursor = self.text.len();
+        self.end_search();
+        self.start_with(Buffer::at_end(cleaned(text)));
+    }
+
+    fn start_with(&mut self, buffer: Buffer) {
+        self.buffer = buffer;
+        self.steps.clear();
         self.offered = false;
+        self.last = Deed::Other;
+        self.column = None;
     }
 
     /// Offers what was typed for correction: whoever moves in it or removes from it goes on with it, whoever types
@@ -101,204 +183,103 @@ impl Editor {
         self.offered = true;
     }
 
+    /// Remembers a line for Up and for searching.
+    pub fn remember(&mut self, line: &str) {
+        self.end_search();
+        self.history.remember(line);
+    }
+
+    /// Puts `with` into the place of what is in the range, which is widened to whole characters; the cursor stands
+    /// behind it. What would make the line too long is not done.
+    pub fn replace(&mut self, range: Range<usize>, with: &str) {
+        self.end_search();
+        let range = self.buffer.snapped(range);
+        let with = cleaned(with);
+        if self.text().len() - range.len() + with.len() <= MAX_LINE_BYTES {
+            self.step(Deed::Other);
+            self.buffer.replace(range, &with);
+            self.offered = false;
+            self.column = None;
+        }
+    }
+
+    /// Inserts a text from the clipboard, which is never obeyed: it finishes no line, tabs become spaces, and so do
+    /// other controls. During a search, its first line is searched for.
+    ///
+    /// # Errors
+    /// Where it does not fit; then as much of it as fits is inserted.
+    pub fn paste(&mut self, text: &str) -> Result<(), TooLong> {
+        let text = cleaned(text.trim_end_matches(['\r', '\n']));
+        if self.search.is_some() {
+            return self.extend_query(text.lines().next().unwrap_or_default());
+        }
+        if text.is_empty() {
+            return Ok(());
+        }
+        let room = if self.offered { MAX_LINE_BYTES } else { self.room() };
+        let fits = floor(&text, room);
+        if fits > 0 {
+            self.step(Deed::Other);
+            self.insert(&text[..fits]);
+        }
+        if fits == text.len() { Ok(()) } else { Err(TooLong { left_out: text.len() - fits }) }
+    }
+
     /// Takes a stroke.
     pub fn key(&mut self, key: Key) -> Typed {
-        if std::mem::take(&mut self.offered) && matches!(key, Key::Char(_)) {
-            self.take();
-        }
+        // These leave the line alone, and a search, and an offer.
         match key {
-            Key::Char(c) => self.insert(c),
-            Key::Backspace => self.remove(self.before(), self.cursor),
-            Key::Delete => self.remove(self.cursor, self.after()),
-            Key::Left => self.cursor = self.before(),
-            Key::Right => self.cursor = self.after(),
-            Key::Home => self.cursor = 0,
-            Key::End => self.cursor = self.text.len(),
-            Key::DeleteWord => self.remove(self.word_start(), self.cursor),
-            Key::DeleteToStart => self.remove(0, self.cursor),
-            Key::DeleteToEnd => self.text.truncate(self.cursor),
+            Key::Suspend => return Typed::Suspend,
+            Key::ClearScreen => return Typed::ClearScreen,
+            _ => {}
+        }
+        if let Some(typed) = self.search_key(key) {
+            return typed;
+        }
+        let column = self.column.take();
+        if let Key::Char(c) = key {
+            return self.type_in(c);
+        }
+        self.offered = false;
+        let cursor = self.cursor();
+        match key {
+            Key::Newline => return self.type_in('\n'),
+            Key::Backspace => self.erase(self.buffer.before()..cursor),
+            Key::Delete => self.erase(cursor..self.buffer.after()),
+            Key::EndOfInput if self.is_empty() => return Typed::Leave,
+            Key::EndOfInput => self.erase(cursor..self.buffer.after()),
+            Key::Left => self.go(self.buffer.before()),
+            Key::Right => self.go(self.buffer.after()),
+            Key::WordLeft => self.go(self.buffer.word_start(char::is_alphanumeric)),
+            Key::WordRight => self.go(self.buffer.word_end(char::is_alphanumeric)),
+            Key::Home => self.go(self.or_further(self.buffer.line_start(), 0)),
+            Key::End => self.go(self.or_further(self.buffer.line_end(), self.text().len())),
+            Key::Up => self.up_or_down(Way::Older, column),
+            Key::Down => self.up_or_down(Way::Newer, column),
+            Key::DeleteWord => self.kill(self.buffer.word_start(|c| !c.is_whitespace())..cursor),
+            Key::DeleteWordBack => self.kill(self.buffer.word_start(char::is_alphanumeric)..cursor),
+            Key::DeleteWordAhead => self.kill(cursor..self.buffer.word_end(char::is_alphanumeric)),
+            Key::DeleteToStart => {
+                self.kill(self.or_further(self.buffer.line_start(), self.buffer.before())..cursor)
+            }
+            Key::DeleteToEnd => {
+                self.kill(cursor..self.or_further(self.buffer.line_end(), self.buffer.after()))
+            }
+            Key::Yank => return self.yank(),
+            Key::Transpose => self.transpose(),
+            Key::Undo => self.undo(),
+            Key::Search => self.begin_search(Way::Older),
+            Key::SearchNewer => self.begin_search(Way::Newer),
+            Key::Tab => return Typed::Complete,
             Key::Enter => return Typed::Line(self.take()),
             Key::Escape => return Typed::Escape,
-            Key::Interrupt => return Typed::Interrupt,
-            Key::EndOfInput if self.text.is_empty() => return Typed::Leave,
-            Key::EndOfInput => self.remove(self.cursor, self.after()),
-            Key::Redraw => {}
+            Key::Interrupt if self.is_empty() => return Typed::Interrupt,
+            Key::Interrupt => self.clear(),
+            Key::Cancel | Key::Char(_) | Key::Suspend | Key::ClearScreen => {}
         }
         Typed::Edited
-    }
-
-    /// Inserts a text from the clipboard, which is never obeyed: line ends, tabs and other controls become spaces.
-    pub fn paste(&mut self, text: &str) {
-        if std::mem::take(&mut self.offered) {
-            self.take();
-        }
-        let text = text.trim_end_matches(['\r', '\n']).replace("\r\n", "\n");
-        text.chars().for_each(|c| self.insert(if c.is_control() { ' ' } else { c }));
-    }
-
-    fn insert(&mut self, c: char) {
-        if c.is_control() || self.text.len() + c.len_utf8() > MAX_LINE_BYTES {
-            return;
-        }
-        self.text.insert(self.cursor, c);
-        self.cursor += c.len_utf8();
-        // What was inserted may have joined what follows.
-        self.settle();
-    }
-
-    fn remove(&mut self, from: usize, to: usize) {
-        self.text.replace_range(from..to, "");
-        self.cursor = from;
-        self.settle();
-    }
-
-    /// Moves the cursor on to the next boundary if it stands within a character.
-    fn settle(&mut self) {
-        let mut place = GraphemeCursor::new(self.cursor, self.text.len(), true);
-        // The whole text is one chunk, so neither call can ask for more.
-        if let Ok(false) = place.is_boundary(&self.text, 0) {
-            self.cursor = self.after();
-        }
-    }
-
-    fn before(&self) -> usize {
-        let mut place = GraphemeCursor::new(self.cursor, self.text.len(), true);
-        place.prev_boundary(&self.text, 0).ok().flatten().unwrap_or(0)
-    }
-
-    fn after(&self) -> usize {
-        let mut place = GraphemeCursor::new(self.cursor, self.text.len(), true);
-        place.next_boundary(&self.text, 0).ok().flatten().unwrap_or(self.text.len())
-    }
-
-    fn word_start(&self) -> usize {
-        let before = self.text[..self.cursor].trim_end();
-        before
-            .rfind(char::is_whitespace)
-            .map_or(0, |space| space + before[space..].chars().next().map_or(1, char::len_utf8))
-    }
-
-    /// The part around the cursor that takes at most `columns`.
-    pub fn view(&self, columns: usize) -> View<'_> {
-        let mut begin = self.cursor;
-        let mut taken = 0;
-        for (at, grapheme) in self.text[..self.cursor].grapheme_indices(true).rev() {
-            if taken + grapheme.width() > columns {
-                break;
-            }
-            taken += grapheme.width();
-            begin = at;
-        }
-        let cursor = taken;
-        let mut end = self.cursor;
-        for (at, grapheme) in self.text[self.cursor..].grapheme_indices(true) {
-            if taken + grapheme.width() > columns {
-                break;
-            }
-            taken += grapheme.width();
-            end = self.cursor + at + grapheme.len();
-        }
-        View { text: &self.text[begin..end], cursor }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn typed(text: &str, keys: &[Key]) -> Editor {
-        let mut editor = Editor::default();
-        text.chars().for_each(|c| drop(editor.key(Key::Char(c))));
-        keys.iter().for_each(|key| drop(editor.key(*key)));
-        editor
-    }
-
-    #[test]
-    fn keys_edit_whole_characters_as_people_see_them() {
-        assert_eq!(typed("ae\u{301}", &[Key::Backspace]).text(), "a");
-        assert_eq!(typed("👨\u{200d}👩\u{200d}👧x", &[Key::Left, Key::Backspace]).text(), "x");
-        assert_eq!(typed("abc", &[Key::Home, Key::Delete, Key::Char('x')]).text(), "xbc");
-        assert_eq!(typed("one two  ", &[Key::DeleteWord]).text(), "one ");
-        assert_eq!(typed("one two", &[Key::Left, Key::DeleteToStart]).text(), "o");
-        assert_eq!(typed("one two", &[Key::Home, Key::Right, Key::DeleteToEnd]).text(), "o");
-    }
-
-    #[test]
-    fn enter_gives_the_line_and_an_empty_one_follows() {
-        let mut editor = typed("hi", &[]);
-        assert_eq!(editor.key(Key::Enter), Typed::Line("hi".into()));
-        assert_eq!(editor, Editor::default());
-    }
-
-    #[test]
-    fn an_offered_text_is_replaced_by_what_is_typed_and_kept_by_any_other_key() {
-        let offered = |keys: &[Key]| {
-            let mut editor = Editor::default();
-            editor.offer("bbo");
-            keys.iter().for_each(|key| drop(editor.key(*key)));
-            editor.text().to_owned()
-        };
-        assert_eq!(offered(&[Key::Char('0')]), "0");
-        assert_eq!(offered(&[Key::Char('a'), Key::Char('l')]), "al");
-        assert_eq!(offered(&[Key::Home, Key::Delete]), "bo");
-        assert_eq!(offered(&[Key::Backspace, Key::Char('b')]), "bbb");
-    }
-
-    #[test]
-    fn a_pasted_block_is_one_line_and_nothing_in_it_is_obeyed() {
-        let mut editor = typed("say ", &[]);
-        editor.paste("one\r\ntwo\tthree\n0\n");
-        assert_eq!(editor.text(), "say one two three 0");
-    }
-
-    #[test]
-    fn end_of_input_leaves_only_an_empty_line() {
-        assert_eq!(typed("hi", &[]).key(Key::EndOfInput), Typed::Edited);
-        assert_eq!(Editor::default().key(Key::EndOfInput), Typed::Leave);
-    }
-
-    #[test]
-    fn a_line_longer_than_the_window_shows_the_part_around_the_cursor() {
-        assert_eq!(typed("abcdefgh", &[]).view(4), View { text: "efgh", cursor: 4 });
-        assert_eq!(typed("abcdefgh", &[Key::Home]).view(4), View { text: "abcd", cursor: 0 });
-        assert_eq!(typed("漢字漢字", &[]).view(5), View { text: "漢字", cursor: 4 });
-    }
-
-    fn any_key() -> impl Strategy<Value = Key> {
-        let fixed = [
-            Key::Backspace,
-            Key::Delete,
-            Key::Left,
-            Key::Right,
-            Key::Home,
-            Key::End,
-            Key::DeleteWord,
-            Key::DeleteToStart,
-            Key::DeleteToEnd,
-            Key::EndOfInput,
-        ];
-        let joining = ['\u{301}', '\u{200d}', '👩', '🇩', '🇪', ' ', 'é', '漢', '\u{1100}', '\u{1161}'];
-        prop_oneof![
-            3 => any::<char>().prop_map(Key::Char),
-            3 => prop::sample::select(joining.to_vec()).prop_map(Key::Char),
-            4 => prop::sample::select(fixed.to_vec()),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn any_strokes_leave_the_cursor_between_characters_and_within_the_window(
-            keys in prop::collection::vec(any_key(), 0..60), columns in 0usize..20,
-        ) {
-            let mut editor = Editor::default();
-            for key in keys {
-                editor.key(key);
-                let ends: Vec<usize> = editor.text.grapheme_indices(true).map(|(at, _)| at).collect();
-                prop_assert!(editor.cursor == editor.text.len() || ends.contains(&editor.cursor));
-                let view = editor.view(columns);
-                prop_assert!(view.text.width() <= columns + 1 && view.cursor <= columns);
-            }
-        }
-    }
-}
+mod tests;

@@ -17,6 +17,8 @@ pub enum Input {
     Paste(String),
     /// The window has another size.
     Resized,
+    /// The window is looked at, or no more.
+    Focus(bool),
     /// A whole line of a pipe, a file or a terminal that edits lines itself.
     Line(String),
     /// A line longer than [`MAX_LINE_BYTES`], which is not kept.
@@ -43,6 +45,8 @@ pub fn read_keys(take: impl Fn(Input) + Clone + Send + 'static) -> io::Result<()
                 }
                 Ok(event::Event::Paste(text)) => take(Input::Paste(text)),
                 Ok(event::Event::Resize(..)) => take(Input::Resized),
+                Ok(event::Event::FocusGained) => take(Input::Focus(true)),
+                Ok(event::Event::FocusLost) => take(Input::Focus(false)),
                 Ok(_) => {}
                 Err(_) => return take(Input::HangUp),
             }
@@ -74,40 +78,87 @@ fn watch_for_hangup(_take: impl Fn(Input) + Send + 'static) -> io::Result<()> {
     Ok(())
 }
 
+/// What a key of a terminal means, in the habits of readline.
 fn key_of(key: KeyEvent) -> Option<Key> {
     if key.kind == KeyEventKind::Release {
         return None;
     }
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     let alt = key.modifiers.contains(KeyModifiers::ALT);
+    let shift = key.modifiers.contains(KeyModifiers::SHIFT);
     Some(match key.code {
         // AltGr is Control and Alt together on Windows, and makes an ordinary character.
-        KeyCode::Char(c) if control && !alt => match c.to_ascii_lowercase() {
-            'a' => Key::Home,
-            'b' => Key::Left,
-            'c' => Key::Interrupt,
-            'd' => Key::EndOfInput,
-            'e' => Key::End,
-            'f' => Key::Right,
-            'h' => Key::Backspace,
-            'k' => Key::DeleteToEnd,
-            'l' => Key::Redraw,
-            'u' => Key::DeleteToStart,
-            'w' => Key::DeleteWord,
-            'j' | 'm' => Key::Enter,
-            _ => return None,
-        },
-        KeyCode::Char(c) if control == alt => Key::Char(c),
+        KeyCode::Char(c) if control && alt && cfg!(windows) => Key::Char(c),
+        KeyCode::Char(c) if control && alt => return control_alt(c),
+        KeyCode::Char(c) if control => return control_and(c),
+        KeyCode::Char(c) if alt => return alt_and(c),
+        KeyCode::Char(c) => Key::Char(c),
+        KeyCode::Backspace if control || alt => Key::DeleteWordBack,
         KeyCode::Backspace => Key::Backspace,
+        KeyCode::Delete if control || alt => Key::DeleteWordAhead,
         KeyCode::Delete => Key::Delete,
+        KeyCode::Left if control || alt => Key::WordLeft,
         KeyCode::Left => Key::Left,
+        KeyCode::Right if control || alt => Key::WordRight,
         KeyCode::Right => Key::Right,
+        KeyCode::Up => Key::Up,
+        KeyCode::Down => Key::Down,
         KeyCode::Home => Key::Home,
         KeyCode::End => Key::End,
+        // Most terminals tell only of Alt.
+        KeyCode::Enter if alt || shift => Key::Newline,
         KeyCode::Enter => Key::Enter,
+        KeyCode::Tab => Key::Tab,
         KeyCode::Esc => Key::Escape,
         _ => return None,
     })
+}
+
+fn control_and(c: char) -> Option<Key> {
+    Some(match c.to_ascii_lowercase() {
+        'a' => Key::Home,
+        'b' => Key::Left,
+        'c' => Key::Interrupt,
+        'd' => Key::EndOfInput,
+        'e' => Key::End,
+        'f' => Key::Right,
+        'g' => Key::Cancel,
+        'h' => Key::Backspace,
+        'i' => Key::Tab,
+        'j' | 'm' => Key::Enter,
+        'k' => Key::DeleteToEnd,
+        'l' => Key::ClearScreen,
+        'n' => Key::Down,
+        'p' => Key::Up,
+        'r' => Key::Search,
+        's' => Key::SearchNewer,
+        't' => Key::Transpose,
+        'u' => Key::DeleteToStart,
+        'w' => Key::DeleteWord,
+        'y' => Key::Yank,
+        'z' => Key::Suspend,
+        // All of them are one byte to most terminals, which crossterm takes for the 7.
+        '7' | '_' | '/' => Key::Undo,
+        _ => return None,
+    })
+}
+
+fn alt_and(c: char) -> Option<Key> {
+    Some(match c.to_ascii_lowercase() {
+        'b' => Key::WordLeft,
+        'f' => Key::WordRight,
+        'd' => Key::DeleteWordAhead,
+        _ => return None,
+    })
+}
+
+/// Alt with Backspace and with Enter, as terminals send them whose keys for these are Control-H and Control-J.
+fn control_alt(c: char) -> Option<Key> {
+    match c.to_ascii_lowercase() {
+        'h' => Some(Key::DeleteWordBack),
+        'j' | 'm' => Some(Key::Newline),
+        _ => None,
+    }
 }
 
 /// Reads standard input line by line in a thread of its own. The next line is read when something is put into the
@@ -156,6 +207,75 @@ fn skip_line(input: &mut impl BufRead) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const CONTROL: KeyModifiers = KeyModifiers::CONTROL;
+    const ALT: KeyModifiers = KeyModifiers::ALT;
+
+    fn key(code: KeyCode, modifiers: KeyModifiers) -> Option<Key> {
+        key_of(KeyEvent::new(code, modifiers))
+    }
+
+    #[test]
+    fn control_and_a_letter_mean_what_they_mean_to_readline() {
+        let expected = [
+            ("ab", [Key::Home, Key::Left]),
+            ("cd", [Key::Interrupt, Key::EndOfInput]),
+            ("ef", [Key::End, Key::Right]),
+            ("gh", [Key::Cancel, Key::Backspace]),
+            ("ij", [Key::Tab, Key::Enter]),
+            ("kl", [Key::DeleteToEnd, Key::ClearScreen]),
+            ("mn", [Key::Enter, Key::Down]),
+            ("pr", [Key::Up, Key::Search]),
+            ("st", [Key::SearchNewer, Key::Transpose]),
+            ("uw", [Key::DeleteToStart, Key::DeleteWord]),
+            ("yz", [Key::Yank, Key::Suspend]),
+            ("7_", [Key::Undo, Key::Undo]),
+        ];
+        for (letters, keys) in expected {
+            let got = letters.chars().map(|c| key(KeyCode::Char(c), CONTROL)).collect::<Vec<_>>();
+            assert_eq!(got, keys.map(Some), "{letters}");
+        }
+        for c in "oqvx] ".chars() {
+            assert_eq!(key(KeyCode::Char(c), CONTROL), None, "{c}");
+        }
+    }
+
+    #[test]
+    fn words_are_moved_over_and_removed_with_alt_or_control() {
+        for (c, expected) in [('b', Key::WordLeft), ('F', Key::WordRight), ('d', Key::DeleteWordAhead)] {
+            assert_eq!(key(KeyCode::Char(c), ALT), Some(expected));
+        }
+        for modifier in [ALT, CONTROL] {
+            assert_eq!(key(KeyCode::Left, modifier), Some(Key::WordLeft));
+            assert_eq!(key(KeyCode::Right, modifier), Some(Key::WordRight));
+            assert_eq!(key(KeyCode::Backspace, modifier), Some(Key::DeleteWordBack));
+            assert_eq!(key(KeyCode::Delete, modifier), Some(Key::DeleteWordAhead));
+            assert_eq!(key(KeyCode::Home, modifier), Some(Key::Home));
+            assert_eq!(key(KeyCode::End, modifier), Some(Key::End));
+        }
+        assert_eq!(key(KeyCode::Char('x'), ALT), None);
+    }
+
+    #[test]
+    fn enter_with_alt_is_a_line_end_in_the_text() {
+        assert_eq!(key(KeyCode::Enter, KeyModifiers::NONE), Some(Key::Enter));
+        assert_eq!(key(KeyCode::Enter, ALT), Some(Key::Newline));
+        assert_eq!(key(KeyCode::Tab, KeyModifiers::NONE), Some(Key::Tab));
+        assert_eq!(key(KeyCode::BackTab, KeyModifiers::SHIFT), None);
+    }
+
+    #[test]
+    fn alt_gr_makes_characters_where_it_is_control_and_alt() {
+        let expected = cfg!(windows).then_some(Key::Char('@'));
+        assert_eq!(key(KeyCode::Char('@'), CONTROL | ALT), expected);
+        assert_eq!(key(KeyCode::Char('@'), KeyModifiers::NONE), Some(Key::Char('@')));
+    }
+
+    #[test]
+    fn letting_a_key_go_is_no_stroke() {
+        let released = KeyEvent::new_with_kind(KeyCode::Enter, KeyModifiers::NONE, KeyEventKind::Release);
+        assert_eq!(key_of(released), None);
+    }
 
     #[test]
     fn lines_end_at_newlines_and_the_last_needs_none() {

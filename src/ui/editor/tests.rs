@@ -1,0 +1,292 @@
+//! The editor stroke by stroke.
+
+mod properties;
+mod searching;
+
+use super::deeds::MAX_STEPS;
+use super::*;
+
+fn press(editor: &mut Editor, keys: &[Key]) {
+    keys.iter().for_each(|key| drop(editor.key(*key)));
+}
+
+fn write(editor: &mut Editor, text: &str) {
+    text.chars().for_each(|c| drop(editor.key(if c == '\n' { Key::Newline } else { Key::Char(c) })));
+}
+
+fn typed(text: &str, keys: &[Key]) -> Editor {
+    let mut editor = Editor::default();
+    write(&mut editor, text);
+    press(&mut editor, keys);
+    editor
+}
+
+/// The text with `|` at the cursor.
+fn shown(editor: &Editor) -> String {
+    let (before, after) = editor.text().split_at(editor.cursor());
+    format!("{before}|{after}")
+}
+
+/// What comes of these keys after this text.
+fn after(text: &str, keys: &[Key]) -> String {
+    shown(&typed(text, keys))
+}
+
+fn remembering(lines: &[&str]) -> Editor {
+    let mut editor = Editor::default();
+    lines.iter().for_each(|line| editor.remember(line));
+    editor
+}
+
+#[test]
+fn keys_edit_whole_characters_as_people_see_them() {
+    assert_eq!(after("ae\u{301}", &[Key::Backspace]), "a|");
+    assert_eq!(after("👨\u{200d}👩\u{200d}👧x", &[Key::Left, Key::Backspace]), "|x");
+    assert_eq!(after("🇩🇪🇫🇷", &[Key::Left, Key::Left, Key::Delete]), "|🇫🇷");
+    assert_eq!(after("abc", &[Key::Home, Key::Delete, Key::Char('x')]), "x|bc");
+    assert_eq!(after("abc", &[Key::Home, Key::Right, Key::End, Key::Left]), "ab|c");
+    assert_eq!(
+        after("ab", &[Key::Home, Key::Left, Key::Backspace, Key::End, Key::Right, Key::Delete]),
+        "ab|"
+    );
+}
+
+#[test]
+fn a_mark_typed_before_a_character_takes_the_cursor_along() {
+    assert_eq!(after("\u{1100}\u{1161}x", &[Key::Left, Key::Char('\u{301}')]), "\u{1100}\u{1161}\u{301}|x");
+    assert_eq!(after("🇪x", &[Key::Home, Key::Char('🇩')]), "🇩🇪|x");
+}
+
+#[test]
+fn words_of_letters_and_digits_are_moved_over_and_removed() {
+    let text = "see (e\u{301}te\u{301} 2024)!";
+    assert_eq!(after(text, &[Key::WordLeft]), "see (e\u{301}te\u{301} |2024)!");
+    assert_eq!(after(text, &[Key::WordLeft, Key::WordLeft]), "see (|e\u{301}te\u{301} 2024)!");
+    assert_eq!(after(text, &[Key::Home, Key::WordRight]), "see| (e\u{301}te\u{301} 2024)!");
+    assert_eq!(after(text, &[Key::Home, Key::WordRight, Key::WordRight]), "see (e\u{301}te\u{301}| 2024)!");
+    assert_eq!(after(text, &[Key::WordRight, Key::Home, Key::WordLeft]), format!("|{text}"));
+    assert_eq!(after(text, &[Key::DeleteWordBack]), "see (e\u{301}te\u{301} |");
+    assert_eq!(after(text, &[Key::DeleteWord]), "see (e\u{301}te\u{301} |");
+    assert_eq!(after(text, &[Key::DeleteWord, Key::DeleteWord]), "see |");
+    assert_eq!(after(text, &[Key::Home, Key::DeleteWordAhead]), "| (e\u{301}te\u{301} 2024)!");
+    assert_eq!(after("one two  ", &[Key::DeleteWord]), "one |");
+}
+
+#[test]
+fn the_start_and_the_end_of_the_line_are_removed_from_the_cursor() {
+    assert_eq!(after("one two", &[Key::Left, Key::DeleteToStart]), "|o");
+    assert_eq!(after("one two", &[Key::Home, Key::Right, Key::DeleteToEnd]), "o|");
+}
+
+#[test]
+fn in_a_text_of_several_lines_the_line_comes_first_and_then_the_text() {
+    let text = "one\ntwo\nend";
+    assert_eq!(after(text, &[Key::Home]), "one\ntwo\n|end");
+    assert_eq!(after(text, &[Key::Home, Key::Home]), "|one\ntwo\nend");
+    assert_eq!(after(text, &[Key::Home, Key::Home, Key::End]), "one|\ntwo\nend");
+    assert_eq!(after(text, &[Key::Home, Key::Home, Key::End, Key::End]), "one\ntwo\nend|");
+    assert_eq!(after(text, &[Key::DeleteToStart]), "one\ntwo\n|");
+    assert_eq!(after(text, &[Key::DeleteToStart, Key::DeleteToStart]), "one\ntwo|");
+    assert_eq!(after(text, &[Key::Up, Key::Left, Key::DeleteToEnd]), "one\ntw|\nend");
+    assert_eq!(after(text, &[Key::Up, Key::DeleteToEnd]), "one\ntwo|end");
+}
+
+#[test]
+fn up_and_down_go_through_the_lines_in_their_column_and_then_through_what_was_typed_before() {
+    assert_eq!(after("long line\n\nanother", &[Key::Up]), "long line\n|\nanother");
+    assert_eq!(after("long line\n\nanother", &[Key::Up, Key::Up]), "long li|ne\n\nanother");
+    assert_eq!(after("漢字\nabc", &[Key::Up]), "漢|字\nabc");
+    assert_eq!(after("漢字\nabc", &[Key::Up, Key::Down, Key::Down]), "漢字\nabc|");
+    let mut editor = remembering(&["before"]);
+    write(&mut editor, "one\ntwo");
+    press(&mut editor, &[Key::Up, Key::Up]);
+    assert_eq!(shown(&editor), "before|");
+    press(&mut editor, &[Key::Down]);
+    assert_eq!(shown(&editor), "one\ntwo|");
+}
+
+#[test]
+fn a_line_from_before_is_changed_without_changing_what_is_remembered() {
+    let mut editor = remembering(&["first", "second"]);
+    write(&mut editor, "half");
+    press(&mut editor, &[Key::Up, Key::Char('!'), Key::Up, Key::Down]);
+    assert_eq!(editor.text(), "second!");
+    assert_eq!(editor.key(Key::Enter), Typed::Line("second!".into()));
+    press(&mut editor, &[Key::Up]);
+    assert_eq!(editor.text(), "half", "what was half typed is not lost");
+    press(&mut editor, &[Key::Up]);
+    assert_eq!(editor.text(), "second");
+}
+
+#[test]
+fn what_was_half_typed_is_not_remembered_again_once_it_is_finished() {
+    let mut editor = remembering(&["first"]);
+    write(&mut editor, "half");
+    press(&mut editor, &[Key::Up, Key::Down]);
+    write(&mut editor, " and whole");
+    press(&mut editor, &[Key::Enter, Key::Up]);
+    assert_eq!(editor.text(), "first");
+}
+
+#[test]
+fn enter_gives_the_line_and_an_empty_one_follows() {
+    let mut editor = typed("hi", &[Key::Left]);
+    assert_eq!(editor.key(Key::Enter), Typed::Line("hi".into()));
+    assert!(editor.is_empty());
+    press(&mut editor, &[Key::Undo, Key::Up]);
+    assert_eq!(shown(&editor), "|", "remembering is not for the editor to decide");
+}
+
+#[test]
+fn a_key_that_is_not_for_the_line_is_passed_on_and_leaves_it() {
+    for (key, expected) in [
+        (Key::Escape, Typed::Escape),
+        (Key::Tab, Typed::Complete),
+        (Key::Suspend, Typed::Suspend),
+        (Key::ClearScreen, Typed::ClearScreen),
+        (Key::Cancel, Typed::Edited),
+    ] {
+        let mut editor = typed("half", &[Key::Left]);
+        assert_eq!(editor.key(key), expected);
+        assert_eq!(shown(&editor), "hal|f");
+    }
+}
+
+#[test]
+fn control_c_clears_a_line_that_up_and_undo_bring_back_and_interrupts_at_an_empty_one() {
+    let mut editor = typed("half typed", &[]);
+    assert_eq!(editor.key(Key::Interrupt), Typed::Edited);
+    assert!(editor.is_empty());
+    let mut other = editor.clone();
+    press(&mut editor, &[Key::Up]);
+    assert_eq!(editor.text(), "half typed");
+    press(&mut other, &[Key::Undo]);
+    assert_eq!(other.text(), "half typed");
+    press(&mut other, &[Key::DeleteToStart]);
+    assert_eq!(other.key(Key::Interrupt), Typed::Interrupt);
+}
+
+#[test]
+fn end_of_input_leaves_only_an_empty_line() {
+    let mut editor = typed("hi", &[Key::Left]);
+    assert_eq!(editor.key(Key::EndOfInput), Typed::Edited);
+    assert_eq!(shown(&editor), "h|");
+    assert_eq!(Editor::default().key(Key::EndOfInput), Typed::Leave);
+}
+
+#[test]
+fn an_offered_text_is_replaced_by_what_is_typed_and_kept_by_any_other_key() {
+    let offered = |keys: &[Key]| {
+        let mut editor = Editor::default();
+        editor.offer("bbo");
+        press(&mut editor, keys);
+        editor.text().to_owned()
+    };
+    assert_eq!(offered(&[Key::Char('0')]), "0");
+    assert_eq!(offered(&[Key::Char('a'), Key::Char('l')]), "al");
+    assert_eq!(offered(&[Key::Home, Key::Delete]), "bo");
+    assert_eq!(offered(&[Key::Backspace, Key::Char('b')]), "bbb");
+    assert_eq!(offered(&[Key::Newline, Key::Char('b')]), "bbo\nb");
+    assert_eq!(offered(&[Key::ClearScreen, Key::Char('0')]), "0");
+    assert_eq!(offered(&[Key::Char('0'), Key::Undo]), "bbo");
+    let mut editor = Editor::default();
+    editor.offer("bbo");
+    assert_eq!(editor.paste("bob"), Ok(()));
+    assert_eq!(editor.text(), "bob");
+}
+
+#[test]
+fn a_pasted_block_stays_in_the_line_and_nothing_in_it_is_obeyed() {
+    let mut editor = typed("say ", &[]);
+    assert_eq!(editor.paste("one\r\ntwo\tthree\rfour\x1b[2J\x7f\u{9b}0\r\n\n"), Ok(()));
+    assert_eq!(shown(&editor), "say one\ntwo    three\nfour [2J  0|");
+    assert_eq!(editor.paste("\n"), Ok(()));
+    press(&mut editor, &[Key::Char('\x07'), Key::Undo]);
+    assert_eq!(shown(&editor), "say |");
+}
+
+#[test]
+fn of_a_paste_that_does_not_fit_whole_characters_go_in_and_the_rest_is_told() {
+    let mut editor = typed("x", &[]);
+    let family = "👨\u{200d}👩\u{200d}👧";
+    let long = family.repeat(MAX_LINE_BYTES / family.len() + 1);
+    let fits = (MAX_LINE_BYTES - 1) / family.len() * family.len();
+    assert_eq!(editor.paste(&long), Err(TooLong { left_out: long.len() - fits }));
+    assert_eq!(editor.text(), format!("x{}", &long[..fits]));
+    assert_eq!(editor.paste(&"x".repeat(MAX_LINE_BYTES - 1 - fits)), Ok(()));
+    assert_eq!(editor.key(Key::Char('x')), Typed::Full);
+    assert_eq!(editor.paste("xyz"), Err(TooLong { left_out: 3 }));
+    assert_eq!(editor.text().len(), MAX_LINE_BYTES);
+}
+
+#[test]
+fn what_is_removed_by_more_than_a_character_can_be_inserted_again() {
+    assert_eq!(
+        after("one two three", &[Key::DeleteWord, Key::DeleteWord, Key::Home, Key::Yank]),
+        "two three|one "
+    );
+    let both = [Key::WordLeft, Key::DeleteToStart, Key::DeleteToEnd, Key::Yank, Key::Yank];
+    assert_eq!(after("one two", &both), "one twoone two|");
+    let parted = [Key::DeleteWord, Key::Left, Key::DeleteWord, Key::Yank];
+    assert_eq!(after("one two", &parted), "one| ");
+    assert_eq!(after("one", &[Key::Yank]), "one|");
+    assert_eq!(after("one", &[Key::DeleteToStart, Key::Enter, Key::Yank]), "one|");
+}
+
+#[test]
+fn what_was_removed_is_not_inserted_where_it_does_not_fit() {
+    let mut editor = typed("abc", &[Key::DeleteToStart]);
+    assert_eq!(editor.paste(&"x".repeat(MAX_LINE_BYTES - 2)), Ok(()));
+    assert_eq!(editor.key(Key::Yank), Typed::Full);
+}
+
+#[test]
+fn words_typed_are_undone_one_by_one_and_removals_as_a_whole() {
+    assert_eq!(after("one two", &[Key::Undo]), "one |");
+    assert_eq!(after("one two", &[Key::Undo, Key::Undo, Key::Undo]), "|");
+    assert_eq!(after("one two", &[Key::Backspace, Key::Backspace, Key::Undo]), "one two|");
+    assert_eq!(after("one two", &[Key::DeleteWord, Key::DeleteWord, Key::Undo]), "one |");
+    assert_eq!(after("one two", &[Key::Left, Key::DeleteToStart, Key::Undo]), "one tw|o");
+    assert_eq!(after("one two", &[Key::Transpose, Key::Undo]), "one two|");
+}
+
+#[test]
+fn undoing_brings_back_what_was_typed_before_going_through_what_was_typed_earlier() {
+    let mut editor = remembering(&["one", "two"]);
+    write(&mut editor, "half");
+    press(&mut editor, &[Key::Up, Key::Up, Key::Undo]);
+    assert_eq!(editor.text(), "half");
+}
+
+#[test]
+fn no_more_steps_are_kept_than_the_limit_says() {
+    let mut editor = typed(&"x ".repeat(MAX_STEPS + 20), &[]);
+    assert_eq!(editor.steps.len(), MAX_STEPS);
+    press(&mut editor, &[Key::Undo; MAX_STEPS + 5]);
+    assert_eq!(editor.text(), "x ".repeat(20));
+}
+
+#[test]
+fn two_characters_change_places() {
+    assert_eq!(after("teh", &[Key::Transpose]), "the|");
+    assert_eq!(after("teh", &[Key::Left, Key::Transpose]), "the|");
+    assert_eq!(after("ab", &[Key::Home, Key::Transpose]), "|ab");
+    assert_eq!(after("a", &[Key::Transpose]), "a|");
+    assert_eq!(after("xe\u{301}", &[Key::Transpose]), "e\u{301}x|");
+}
+
+#[test]
+fn a_completion_replaces_whole_characters_and_leaves_the_cursor_behind_it() {
+    let mut editor = typed("to bo, hi", &[]);
+    editor.replace(3..5, "Bob");
+    assert_eq!(shown(&editor), "to Bob|, hi");
+    press(&mut editor, &[Key::Undo]);
+    assert_eq!(shown(&editor), "to bo, hi|");
+    let mut editor = typed("e\u{301}👨\u{200d}👩x", &[]);
+    editor.replace(1..5, "_");
+    assert_eq!(shown(&editor), "_|x");
+    editor.replace(7..90, "!");
+    assert_eq!(shown(&editor), "_x!|");
+    editor.replace(0..0, &"x".repeat(MAX_LINE_BYTES));
+    assert_eq!(shown(&editor), "_x!|");
+}

@@ -1,0 +1,211 @@
+//! The lines that were typed before: remembered, walked through and searched. Pure.
+
+use std::collections::{BTreeMap, VecDeque};
+
+/// Lines remembered at most; nobody walks back further.
+const MAX_REMEMBERED: usize = 500;
+
+/// Bytes remembered at most, so that pasted blocks cannot fill the memory, and a search stays quick.
+const MAX_REMEMBERED_BYTES: usize = 1024 * 1024;
+
+/// Which way to go through the lines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Way {
+    /// Towards what was typed earlier.
+    Older,
+    /// Towards what was typed later.
+    Newer,
+}
+
+/// The lines, the oldest first. Behind the newest is the place of the line that is being typed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct History {
+    lines: VecDeque<String>,
+    bytes: usize,
+    /// Where somebody who walks is; nobody walks at the place of the line that is being typed.
+    at: Option<usize>,
+    /// What was typed or changed at places that were walked away from. The lines themselves stay as they were.
+    drafts: BTreeMap<usize, String>,
+}
+
+impl History {
+    /// Remembers a line, unless it is blank or the newest already, and forgets the oldest if there are too many. A walk
+    /// is over then.
+    pub(super) fn remember(&mut self, line: &str) {
+        self.end_walk(line);
+        self.push(line);
+    }
+
+    /// Ends a walk because `line` is finished. What was half typed elsewhere is remembered, for it would be lost.
+    pub(super) fn end_walk(&mut self, line: &str) {
+        // What stands here is older than what is finished.
+        self.drafts.remove(&self.place());
+        self.at = None;
+        for draft in std::mem::take(&mut self.drafts).into_values() {
+            if draft != line {
+                self.push(&draft);
+            }
+        }
+    }
+
+    fn push(&mut self, line: &str) {
+        if line.trim().is_empty() || self.lines.back().is_some_and(|newest| newest == line) {
+            return;
+        }
+        self.bytes += line.len();
+        self.lines.push_back(line.to_owned());
+        while self.lines.len() > MAX_REMEMBERED || (self.bytes > MAX_REMEMBERED_BYTES && self.lines.len() > 1)
+        {
+            self.bytes -= self.lines.pop_front().map_or(0, |oldest| oldest.len());
+        }
+    }
+
+    /// Where the walk is.
+    pub(super) fn place(&self) -> usize {
+        self.at.unwrap_or(self.lines.len())
+    }
+
+    /// What is at a place: the line, or what was made of it.
+    pub(super) fn line(&self, place: usize) -> &str {
+        let draft = self.drafts.get(&place).or_else(|| self.lines.get(place));
+        draft.map_or("", String::as_str)
+    }
+
+    /// Takes a step, and returns what is there, unless there is nothing further that way. `current` is what stands at
+    /// the present place, and will be there again.
+    pub(super) fn step(&mut self, way: Way, current: &str) -> Option<String> {
+        let to = next(self.place(), way).filter(|place| *place <= self.lines.len())?;
+        Some(self.go(to, current))
+    }
+
+    /// Goes to a place, and returns what is there.
+    pub(super) fn go(&mut self, to: usize, current: &str) -> String {
+        let from = self.place();
+        if self.lines.get(from).map_or("", String::as_str) == current {
+            self.drafts.remove(&from);
+        } else {
+            self.drafts.insert(from, current.to_owned());
+        }
+        self.at = (to < self.lines.len()).then_some(to);
+        self.line(to).to_owned()
+    }
+
+    /// The first line that holds `query` in letters of either case, from a place on, and where in the line it does.
+    /// Lines like `but` are passed over.
+    pub(super) fn find(
+        &self,
+        query: &str,
+        from: usize,
+        way: Way,
+        but: Option<&str>,
+    ) -> Option<(usize, usize)> {
+        let query = lower(query);
+        let search = |place: usize| {
+            let line = self.line(place);
+            if but == Some(line) {
+                return None;
+            }
+            found_at(line, &query).map(|at| (place, at))
+        };
+        match way {
+            Way::Older => (0..self.lines.len().min(from + 1)).rev().find_map(search),
+            Way::Newer => (from..self.lines.len()).find_map(search),
+        }
+    }
+}
+
+/// The next place; there may be nothing.
+pub(super) fn next(place: usize, way: Way) -> Option<usize> {
+    match way {
+        Way::Older => place.checked_sub(1),
+        Way::Newer => place.checked_add(1),
+    }
+}
+
+/// Letter by letter, unlike `str::to_lowercase`, so that what a letter becomes does not depend on its neighbours.
+fn lower(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
+}
+
+/// Where `line` has what in lower case is `query`.
+fn found_at(line: &str, query: &str) -> Option<usize> {
+    let found = lower(line).find(query)?;
+    let mut end = 0;
+    for (at, c) in line.char_indices() {
+        // A letter may be longer or shorter in lower case.
+        end += c.to_lowercase().map(char::len_utf8).sum::<usize>();
+        if end > found {
+            return Some(at);
+        }
+    }
+    Some(line.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remembering(lines: &[&str]) -> History {
+        let mut history = History::default();
+        lines.iter().for_each(|line| history.remember(line));
+        history
+    }
+
+    #[test]
+    fn a_walk_goes_to_the_oldest_and_back_to_what_was_being_typed() {
+        let mut history = remembering(&["one", "two"]);
+        assert_eq!(history.step(Way::Newer, "half"), None);
+        assert_eq!(history.step(Way::Older, "half").as_deref(), Some("two"));
+        assert_eq!(history.step(Way::Older, "two").as_deref(), Some("one"));
+        assert_eq!(history.step(Way::Older, "one"), None);
+        assert_eq!(history.step(Way::Newer, "one").as_deref(), Some("two"));
+        assert_eq!(history.step(Way::Newer, "two").as_deref(), Some("half"));
+    }
+
+    #[test]
+    fn what_was_made_of_a_line_is_there_as_long_as_the_walk_lasts() {
+        let mut history = remembering(&["one", "two"]);
+        history.step(Way::Older, "");
+        assert_eq!(history.step(Way::Older, "two!").as_deref(), Some("one"));
+        assert_eq!(history.step(Way::Newer, "one").as_deref(), Some("two!"));
+        history.end_walk("two!");
+        assert_eq!(history.step(Way::Older, "").as_deref(), Some("two"));
+    }
+
+    #[test]
+    fn what_was_half_typed_is_remembered_when_another_line_is_finished() {
+        let mut history = remembering(&["one"]);
+        history.step(Way::Older, "half");
+        history.end_walk("one");
+        assert_eq!(history.line(1), "half");
+    }
+
+    #[test]
+    fn blank_lines_and_the_newest_again_are_not_remembered() {
+        let history = remembering(&["one", " ", "", "one", "two", "one"]);
+        assert_eq!(history.lines, ["one", "two", "one"]);
+    }
+
+    #[test]
+    fn the_oldest_is_forgotten_when_there_are_too_many_or_too_long_lines() {
+        let mut history = History::default();
+        (0..=MAX_REMEMBERED).for_each(|number| history.remember(&number.to_string()));
+        assert_eq!((history.lines.len(), history.line(0)), (MAX_REMEMBERED, "1"));
+        history.remember(&"x".repeat(MAX_REMEMBERED_BYTES - 3));
+        assert_eq!((history.lines.len(), history.line(0)), (2, "500"));
+        history.remember(&"y".repeat(MAX_REMEMBERED_BYTES + 1));
+        assert_eq!((history.lines.len(), history.bytes), (1, MAX_REMEMBERED_BYTES + 1));
+    }
+
+    #[test]
+    fn a_search_finds_letters_of_either_case_and_where_they_are() {
+        let history = remembering(&["İstanbul GRÜSSE", "see you", "ΟΔΟΣ, See"]);
+        assert_eq!(history.find("see", 9, Way::Older, None), Some((2, 10)));
+        assert_eq!(history.find("SEE", 1, Way::Older, None), Some((1, 0)));
+        assert_eq!(history.find("grü", 3, Way::Older, None), Some((0, 10)));
+        assert_eq!(history.find("σ,", 3, Way::Older, None), Some((2, 6)));
+        assert_eq!(history.find("see", 0, Way::Newer, None), Some((1, 0)));
+        assert_eq!(history.find("see", 0, Way::Newer, Some("see you")), Some((2, 10)));
+        assert_eq!(history.find("see", 0, Way::Older, None), None);
+    }
+}

@@ -1,0 +1,247 @@
+//! How the prompt and the line lie on the rows of a window. Pure.
+//!
+//! Lines are broken anywhere between characters as people see them (grapheme clusters), as a terminal does it. Every
+//! character is shown harmless, so that a pasted one which a terminal would obey, or would not show, is seen. The last
+//! column stays free: what is written there makes some terminals go to the next row.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use unicode_segmentation::{Graphemes, UnicodeSegmentation};
+use unicode_width::UnicodeWidthStr;
+
+use crate::escape::harmless;
+
+/// What is shown for a character that is wider than the window.
+const TOO_WIDE: &str = "?";
+
+/// Rows that there have to be for marks, one above and one below the row of the cursor.
+const MIN_ROWS_WITH_MARKS: usize = 3;
+
+/// A row as it is shown.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Row {
+    /// What of the prompt is in it; it stands before the text.
+    pub prompt: String,
+    /// What of the text is in it, or the mark for rows out of sight.
+    pub text: String,
+    /// Columns that both take.
+    pub columns: usize,
+    /// Whether it says only how many rows are out of sight.
+    pub is_mark: bool,
+}
+
+/// The rows, and where the cursor is in them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Layout {
+    /// The rows, at least one.
+    pub rows: Vec<Row>,
+    /// The row and the column of the cursor, counted from 0.
+    pub cursor: (usize, usize),
+}
+
+/// Lays out the prompt and the text with the cursor at a byte of it, on at most `max_rows` rows (at least one) of a
+/// window of `columns` columns. If that is not enough, the rows around the cursor are shown.
+pub(super) fn lay_out(prompt: &str, text: &str, cursor: usize, columns: usize, max_rows: usize) -> Layout {
+    let room = columns.saturating_sub(1).max(1);
+    let max_rows = max_rows.max(1);
+    let prompt = end_of(prompt, room, room.saturating_mul(max_rows) / 2);
+    let mut spread = Spread::new(room);
+    units(prompt).for_each(|unit| spread.put_prompt(unit));
+    units(text).for_each(|unit| spread.put_text(unit, cursor));
+    spread.end(cursor);
+    let seen = Seen::around(spread.cursor.0, spread.starts.len(), max_rows);
+    let row = |number| match seen.mark(number) {
+        Some(mark) => mark_row(&mark, room),
+        None => spread.row(number, prompt, text),
+    };
+    Layout {
+        rows: seen.rows.clone().map(row).collect(),
+        cursor: (spread.cursor.0 - seen.rows.start, spread.cursor.1),
+    }
+}
+
+/// The end of a prompt that takes at most `columns`: the words next to the text matter most, and the text matters more.
+fn end_of(prompt: &str, room: usize, columns: usize) -> &str {
+    let mut taken: usize = units(prompt).map(|unit| shown(unit, room).1).sum();
+    let mut begin = 0;
+    for unit in units(prompt) {
+        if taken <= columns {
+            break;
+        }
+        taken -= shown(unit, room).1;
+        begin += unit.len();
+    }
+    &prompt[begin..]
+}
+
+/// A mark as far as it fits; it is ASCII.
+fn mark_row(mark: &str, room: usize) -> Row {
+    let text = mark[..mark.len().min(room)].to_owned();
+    Row { columns: text.len(), text, is_mark: true, ..Row::default() }
+}
+
+/// A character as it is shown, and the columns that it takes.
+fn shown(unit: &str, room: usize) -> (Cow<'_, str>, usize) {
+    if let [b' '..=b'~'] = unit.as_bytes() {
+        return (unit.into(), 1);
+    }
+    let shown = harmless(unit);
+    match shown.width() {
+        width if width > room => (TOO_WIDE.into(), TOO_WIDE.len()),
+        width => (shown.into(), width),
+    }
+}
+
+/// The grapheme clusters of a text. Most texts are ASCII, where each byte is one; the search for others is slow.
+fn units(text: &str) -> Units<'_> {
+    Units { rest: text, within: None }
+}
+
+struct Units<'a> {
+    rest: &'a str,
+    /// A part that is not only ASCII.
+    within: Option<Graphemes<'a>>,
+}
+
+impl<'a> Iterator for Units<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        if let Some(unit) = self.within.as_mut().and_then(Iterator::next) {
+            return Some(unit);
+        }
+        self.within = None;
+        let bytes = self.rest.as_bytes();
+        // Between two ASCII characters there is always a boundary; line ends of two are none of ours.
+        let ends_at = |at: usize| bytes[at].is_ascii() && bytes.get(at + 1).is_none_or(u8::is_ascii);
+        let last = (0..bytes.len()).find(|at| ends_at(*at)).or(bytes.len().checked_sub(1))?;
+        let (part, rest) = self.rest.split_at(last + 1);
+        self.rest = rest;
+        if last == 0 {
+            return Some(part);
+        }
+        self.within.insert(part.graphemes(true)).next()
+    }
+}
+
+/// A place in the prompt and one in the text.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    prompt: usize,
+    text: usize,
+}
+
+/// Where the rows begin. They are filled one after the other.
+struct Spread {
+    room: usize,
+    starts: Vec<Place>,
+    /// Where what is put next begins, and its column.
+    at: Place,
+    column: usize,
+    cursor: (usize, usize),
+}
+
+impl Spread {
+    fn new(room: usize) -> Self {
+        Self { room, starts: vec![Place::default()], at: Place::default(), column: 0, cursor: (0, 0) }
+    }
+
+    fn put_prompt(&mut self, unit: &str) {
+        let (_, width) = shown(unit, self.room);
+        self.make_room(width);
+        self.column += width;
+        self.at.prompt += unit.len();
+    }
+
+    fn put_text(&mut self, unit: &str, cursor: usize) {
+        let holds_cursor = (self.at.text..self.at.text + unit.len()).contains(&cursor);
+        if unit == "\n" {
+            if holds_cursor {
+                self.put_cursor();
+            }
+            self.at.text += unit.len();
+            return self.begin_row();
+        }
+        let (_, width) = shown(unit, self.room);
+        self.make_room(width);
+        if holds_cursor {
+            self.put_cursor();
+        }
+        self.column += width;
+        self.at.text += unit.len();
+    }
+
+    /// Puts the cursor behind all, if it is there.
+    fn end(&mut self, cursor: usize) {
+        if cursor >= self.at.text {
+            self.put_cursor();
+        }
+    }
+
+    fn put_cursor(&mut self) {
+        self.make_room(1);
+        self.cursor = (self.starts.len() - 1, self.column);
+    }
+
+    /// Begins a row if so many columns do not fit this one. What takes none needs one for the cursor to stand at it.
+    fn make_room(&mut self, columns: usize) {
+        if self.column > 0 && self.column + columns.max(1) > self.room {
+            self.begin_row();
+        }
+    }
+
+    fn begin_row(&mut self) {
+        self.starts.push(self.at);
+        self.column = 0;
+    }
+
+    /// A row as it is shown.
+    fn row(&self, number: usize, prompt: &str, text: &str) -> Row {
+        let start = self.starts[number];
+        let end = self.starts.get(number + 1).unwrap_or(&self.at);
+        let mut row = Row::default();
+        for unit in units(&prompt[start.prompt..end.prompt]) {
+            let (shown, width) = shown(unit, self.room);
+            row.prompt.push_str(&shown);
+            row.columns += width;
+        }
+        for unit in units(text[start.text..end.text].trim_end_matches('\n')) {
+            let (shown, width) = shown(unit, self.room);
+            row.text.push_str(&shown);
+            row.columns += width;
+        }
+        row
+    }
+}
+
+/// The rows that are in sight.
+struct Seen {
+    rows: Range<usize>,
+    all: usize,
+    has_marks: bool,
+}
+
+impl Seen {
+    /// As many rows as there may be, with that of the cursor in the middle where the beginning and the end let it.
+    fn around(cursor: usize, all: usize, max_rows: usize) -> Self {
+        let count = all.min(max_rows);
+        let first = cursor.saturating_sub(count / 2).min(all - count);
+        Self { rows: first..first + count, all, has_marks: max_rows >= MIN_ROWS_WITH_MARKS }
+    }
+
+    /// What stands in the place of the first or the last row if there are more.
+    fn mark(&self, row: usize) -> Option<String> {
+        let below = self.all - self.rows.end;
+        match row {
+            _ if !self.has_marks => None,
+            // The row of the mark is out of sight as well.
+            _ if row == self.rows.start && row > 0 => Some(format!("... {} rows above", row + 1)),
+            _ if row + 1 == self.rows.end && below > 0 => Some(format!("... {} rows below", below + 1)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
