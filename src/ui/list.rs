@@ -4,51 +4,64 @@ use std::time::Duration;
 
 use unicode_width::UnicodeWidthStr;
 
+use super::labels::Labels;
+use super::style::{Ink, Line, ink_of};
 use crate::chat::{Known, Row, State, Why};
 
 /// The lines of the list; `unasked` of the rows could not be verified in time.
-pub fn peer_list(rows: &[Row], unasked: usize) -> Vec<String> {
+pub fn peer_list(rows: &[Row], unasked: usize, labels: &Labels) -> Vec<Line> {
     if rows.is_empty() {
         return vec![
             "Nobody is known yet; choose 3 to connect to an ip:port, or list peers in peers.toml.".into(),
         ];
     }
     let head = ["No", "Name", "Address", "State", "Known", "Last heard"].map(str::to_owned);
-    let cells: Vec<[String; 6]> = std::iter::once(head).chain(rows.iter().map(cells)).collect();
+    let cells: Vec<[String; 6]> =
+        std::iter::once(head).chain(rows.iter().map(|row| cells(row, labels))).collect();
     let mut widths = [0; 6];
     for row in &cells {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.width());
         }
     }
-    let mut lines: Vec<String> = cells.iter().map(|row| line(row, &widths)).collect();
+    let inks = std::iter::once(Ink::Plain).chain(rows.iter().map(|row| {
+        let name = labels.name(row.addr).or(row.name.as_ref().map(|name| name.as_str()));
+        name.map_or(Ink::Plain, ink_of)
+    }));
+    let mut lines: Vec<Line> = cells.iter().zip(inks).map(|(row, ink)| line(row, &widths, ink)).collect();
     let quiet = rows.iter().filter(|row| row.state == State::Quiet).count();
     let there = rows.iter().filter(|row| row.state != State::Gone).count() - quiet;
     let quiet = if quiet > 0 { format!(", {quiet} quiet") } else { String::new() };
     let peers = if rows.len() == 1 { "peer" } else { "peers" };
-    lines.push(format!("{} {peers} known, {there} there{quiet}.", rows.len()));
+    lines.push(format!("{} {peers} known, {there} there{quiet}.", rows.len()).into());
     if unasked > 0 {
-        lines.push(format!(
-            "{unasked} of them could not be asked in time; their state is what was last known."
-        ));
+        let words =
+            format!("{unasked} of them could not be asked in time; their state is what was last known.");
+        lines.push(words.into());
     }
     lines
 }
 
-fn line(row: &[String; 6], widths: &[usize; 6]) -> String {
-    let mut line = String::new();
+fn line(row: &[String; 6], widths: &[usize; 6], ink: Ink) -> Line {
+    let mut line = Line::default();
+    let mut gap = String::new();
     for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
-        let gap = " ".repeat(width - cell.width());
-        match column {
-            0 => line.extend([gap.as_str(), cell]),
-            _ => line.extend(["  ", cell, gap.as_str()]),
-        }
+        let space = " ".repeat(width - cell.width());
+        let ink = if column == 1 { ink } else { Ink::Plain };
+        // The gap before a cell is written with it, so that no line ends with blanks.
+        line = match column {
+            0 => line.then(space).then(cell.clone()),
+            _ => line.then(std::mem::take(&mut gap)).and(ink, cell.clone()),
+        };
+        gap = match column {
+            0 => "  ".into(),
+            _ => " ".repeat(width - cell.width()) + "  ",
+        };
     }
-    line.truncate(line.trim_end().len());
     line
 }
 
-fn cells(row: &Row) -> [String; 6] {
+fn cells(row: &Row, labels: &Labels) -> [String; 6] {
     let state = match (row.state, row.why) {
         (State::Connected, _) => "connected",
         (State::Active, _) => "active",
@@ -64,7 +77,10 @@ fn cells(row: &Row) -> [String; 6] {
     };
     [
         row.number.to_string(),
-        row.name.as_ref().map_or("-", |name| name.as_str()).to_owned(),
+        match (&row.name, labels.nickname(row.addr)) {
+            (None, None) => "-".to_owned(),
+            (name, _) => labels.label(row.addr, name.as_ref()),
+        },
         row.addr.to_string(),
         state.to_owned(),
         known.to_owned(),
@@ -84,6 +100,7 @@ fn ago(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::Who;
     use crate::peer::PeerName;
 
     fn row(number: u32, name: &str, state: State, last_heard: Option<u64>) -> Row {
@@ -97,6 +114,14 @@ mod tests {
             known: Known::Heard,
             last_heard: last_heard.map(Duration::from_secs),
         }
+    }
+
+    fn listed(rows: &[Row], unasked: usize) -> Vec<String> {
+        let mut labels = Labels::default();
+        for row in rows {
+            labels.meet(&Who { name: row.name.clone(), addr: row.addr, claimed: None }, |_| true);
+        }
+        peer_list(rows, unasked, &labels).iter().map(Line::to_string).collect()
     }
 
     #[test]
@@ -114,12 +139,12 @@ No  Name    Address         State      Known  Last heard
 10  Zoe\u{308}     127.0.0.1:5010  gone       heard  2 h ago
 11  -       127.0.0.1:5011  quiet      heard  never
 4 peers known, 2 there, 1 quiet.";
-        assert_eq!(peer_list(&rows, 0).join("\n"), expected);
+        assert_eq!(listed(&rows, 0).join("\n"), expected);
     }
 
     #[test]
     fn what_could_not_be_verified_is_said() {
-        let lines = peer_list(&[row(1, "Bob", State::Active, None)], 1);
+        let lines = listed(&[row(1, "Bob", State::Active, None)], 1);
         assert!(lines[3].starts_with("1 of them could not be asked"), "{lines:?}");
     }
 }

@@ -1,45 +1,170 @@
-//! A sentence for everything that happens.
+//! A line for everything that happens. Pure.
 
+use super::labels::{Labels, Renamed};
 use super::list::peer_list;
+use super::style::{Ink, Line, ink_of};
 use crate::chat::{Deed, Event, GONE_AFTER, MAX_TEXTS_WAITING, Unsendable, Who, Why};
-use crate::message::{Failure, Fate, Fault, MAX_RECEIVED_BYTES};
+use crate::escape::{Text, harmless};
+use crate::message::{Failure, Fate, Fault, LINE_MARK, MAX_RECEIVED_BYTES};
 use crate::net::{CONNECT_TIMEOUT, EOF_TIMEOUT};
 
 /// Recipients of one command whose outcomes are all shown one by one; with more, only what went wrong and the sum.
 const SHOWN_ONE_BY_ONE: usize = 10;
 
-/// The lines that tell `event`, at the local time `clock`; none where the user need not be told. Everything in them
-/// that came from the network is harmless by its type.
-pub fn lines(event: &Event, clock: &str) -> Vec<String> {
-    match event {
-        Event::Message { from, text, cut } => {
-            let end = if *cut {
-                format!(" [cut: longer than {MAX_RECEIVED_BYTES} bytes or too slow]")
-            } else {
-                String::new()
-            };
-            vec![format!("[{clock}] {}: {text}{end}", named(from))]
+/// Rows that one message may take because it says so: a longer one stays on one line, with its marks. A pasted page has
+/// some fifty, and whoever wants to fill a screen can do it with messages as well.
+const MAX_ROWS_SHOWN: usize = 100;
+
+/// How things are said: to whom, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Voice<'a> {
+    /// What each peer is called.
+    pub labels: &'a Labels,
+    /// Names stand with their addresses everywhere, and everything is one line: for a pipe, a file, the log.
+    pub full: bool,
+    /// A text of several lines is shown as such.
+    pub rows: bool,
+    /// What stands before a line that tells of a moment: the time, or nothing.
+    pub stamp: &'a str,
+}
+
+impl Voice<'_> {
+    /// A peer as it is called in the middle of a sentence. An address in its header that is not where it was heard
+    /// from is always named.
+    pub fn named(&self, who: &Who) -> String {
+        if self.full {
+            return self.introduced(who);
         }
+        let label = self.label(who);
+        match who.claimed {
+            Some(claimed) => format!("{label} (calls itself {claimed})"),
+            None => label,
+        }
+    }
+
+    /// A peer with its address.
+    pub fn introduced(&self, who: &Who) -> String {
+        let claim = who.claimed.map(|claimed| format!("calls itself {claimed}"));
+        match (&who.name, claim) {
+            (None, None) if self.labels.nickname(who.addr).is_none() => who.addr.to_string(),
+            (None, Some(claim)) if self.labels.nickname(who.addr).is_none() => {
+                format!("{} ({claim})", who.addr)
+            }
+            (_, None) => format!("{} ({})", self.label(who), who.addr),
+            (_, Some(claim)) => format!("{} ({}, {claim})", self.label(who), who.addr),
+        }
+    }
+
+    fn label(&self, who: &Who) -> String {
+        match (&who.name, self.labels.nickname(who.addr)) {
+            (_, Some(nickname)) => nickname.to_string(),
+            // The address follows, so the name itself is enough.
+            (Some(name), None) if self.full => name.to_string(),
+            (name, None) => self.labels.label(who.addr, name.as_ref()),
+        }
+    }
+
+    /// The colour of a peer's name.
+    pub fn ink(&self, who: &Who) -> Ink {
+        let name = self.labels.name(who.addr).or(who.name.as_ref().map(|name| name.as_str()));
+        name.map_or(Ink::Plain, ink_of)
+    }
+
+    /// The lines that a text makes, the first behind `before`.
+    pub fn text(&self, before: Line, text: &Text, end: &str) -> Vec<Line> {
+        let rows: Vec<&str> = text.raw().split(LINE_MARK).collect();
+        if !self.rows || rows.len() > MAX_ROWS_SHOWN {
+            return vec![before.then(format!("{text}{end}"))];
+        }
+        let last = rows.len() - 1;
+        let mut before = Some(before);
+        let row = |(at, row): (usize, &str)| {
+            let end = if at == last { end } else { "" };
+            // Nobody can forge a message in a further line: those stand behind a bar.
+            let before = before.take().unwrap_or_else(|| Line::of(Ink::Faint, "  │ "));
+            before.then(format!("{}{end}", Text::new(row)))
+        };
+        rows.into_iter().enumerate().map(row).collect()
+    }
+
+    /// The lines that tell what somebody said.
+    pub fn message(&self, from: &Who, text: &Text, cut: bool) -> Vec<Line> {
+        let end = if cut {
+            format!(" [cut: longer than {MAX_RECEIVED_BYTES} bytes or too slow]")
+        } else {
+            String::new()
+        };
+        let stamp = Line::of(Ink::Faint, self.stamp);
+        let (ink, name) = (self.ink(from), self.named(from));
+        match action(text) {
+            Some(action) => self.text(stamp.then("** ").and(ink, name).then(" "), &action, &end),
+            None => self.text(stamp.and(ink, name).then(": "), text, &end),
+        }
+    }
+
+    /// The line that says what somebody calls itself now.
+    pub fn renamed(&self, who: &Who, renamed: &Renamed) -> Line {
+        let now = format!(" is called {} now.", renamed.now);
+        self.about(who, format!("{} ({})", renamed.before, who.addr), now)
+    }
+
+    fn notice(&self, text: impl Into<String>) -> Line {
+        Line::of(Ink::Faint, self.stamp).and(Ink::Faint, "* ").and(Ink::Faint, text)
+    }
+
+    /// A notice about a peer, whose name keeps its colour.
+    fn about(&self, who: &Who, named: String, rest: String) -> Line {
+        Line::of(Ink::Faint, self.stamp).and(Ink::Faint, "* ").and(self.ink(who), named).and(Ink::Faint, rest)
+    }
+}
+
+/// A text of the user's own as it is left standing, behind the prompt that it was typed at.
+pub fn own_text(prompt: Line, text: &str) -> Vec<Line> {
+    let mut prompt = Some(prompt);
+    let before = |_| prompt.take().unwrap_or_else(|| Line::of(Ink::Faint, "  │ "));
+    let befores: Vec<Line> = text.split('\n').map(before).collect();
+    text.split('\n').zip(befores).map(|(row, before)| before.then(harmless(row))).collect()
+}
+
+/// What somebody does, if a text says it as `/me waves` does (the convention of XEP-0245: the command is sent as it was
+/// typed, and shown by whoever knows it).
+fn action(text: &Text) -> Option<Text> {
+    text.raw().strip_prefix("/me ").filter(|action| !action.trim().is_empty()).map(Text::new)
+}
+
+/// The lines that tell `event`; none where the user need not be told. Everything in them that came from the network is
+/// harmless by its type.
+pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
+    match event {
+        Event::Message { from, text, cut } => voice.message(from, text, *cut),
         Event::Unreadable { source, what } => {
             let why = match what.fault {
                 Fault::NoAddress => "does not begin with an address",
                 Fault::NoText => "has no text",
             };
-            vec![format!("[{clock}] * Something from {source} is no message, it {why}: {}", what.text)]
+            vec![voice.notice(format!("Something from {source} is no message, it {why}: {}", what.text))]
         }
         Event::Impostor { source, claimed, text } => {
-            vec![format!(
-                "[{clock}] * Somebody at {source} claims our own address {claimed}; not taken: {text}"
-            )]
+            vec![
+                voice.notice(format!(
+                    "Somebody at {source} claims our own address {claimed}; not taken: {text}"
+                )),
+            ]
         }
-        Event::Came(who) => vec![format!("[{clock}] * {} is here.", named(who))],
-        Event::Went(who, why) => vec![format!("[{clock}] * {} {}.", named(who), gone_words(*why))],
+        Event::Came(who) => vec![voice.about(who, voice.introduced(who), " is here.".into())],
+        Event::Went(who, why) => vec![voice.about(who, voice.named(who), format!(" {}.", gone_words(*why)))],
         Event::Done { deed, who, fate, parts, total, .. } => {
-            let good = matches!(fate, Fate::Delivered | Fate::HandedOver);
-            if good && *total > SHOWN_ONE_BY_ONE { Vec::new() } else { vec![done(*deed, who, fate, *parts)] }
+            let good = is_good(fate);
+            if good && *total > SHOWN_ONE_BY_ONE {
+                return Vec::new();
+            }
+            let ink = if good { Ink::Faint } else { Ink::Bad };
+            vec![Line::of(ink, done(*deed, &voice.named(who), fate, *parts))]
         }
-        Event::NotSent { who, why, .. } => vec![not_sent(who, *why)],
-        Event::Sum { deed, total, done, failed } => vec![sum(*deed, *total, *done, failed)],
+        Event::NotSent { who, why, .. } => vec![Line::of(Ink::Bad, not_sent(&voice.named(who), *why))],
+        // Of one its own line has said it; a script counts on the sum.
+        Event::Sum { total: 1, .. } if !voice.full => Vec::new(),
+        Event::Sum { deed, total, done, failed } => vec![sum(*deed, *total, *done, failed).into()],
         Event::TakenAs(deed) => vec![
             match deed {
                 Deed::Disconnect => "A text that is only `exit` means goodbye, so this disconnects.",
@@ -55,30 +180,28 @@ pub fn lines(event: &Event, clock: &str) -> Vec<String> {
             }
             .into(),
         ],
-        Event::Listed { rows, unasked } => peer_list(rows, *unasked),
+        Event::Listed { rows, unasked } => peer_list(rows, *unasked, voice.labels),
         Event::Dialled { total: 0, .. } | Event::Settled(_) => Vec::new(),
         Event::Dialled { total: 1, connected: 1 } => vec!["The static peer is there.".into()],
         Event::Dialled { total: 1, .. } => {
             vec!["The static peer is not there; it is tried again in the background.".into()]
         }
         Event::Dialled { total, connected } if total == connected => {
-            vec![format!("All {total} static peers are there.")]
+            vec![format!("All {total} static peers are there.").into()]
         }
-        Event::Dialled { total, connected } => vec![format!(
-            "{connected} of {total} static peers {} there; the rest is tried again in the background.",
-            if *connected == 1 { "is" } else { "are" }
-        )],
+        Event::Dialled { total, connected } => vec![
+            format!(
+                "{connected} of {total} static peers {} there; the rest is tried again in the background.",
+                if *connected == 1 { "is" } else { "are" }
+            )
+            .into(),
+        ],
     }
 }
 
-/// A peer's name and address. An address in its header that is not where it was heard from is named too.
-pub fn named(who: &Who) -> String {
-    let claim = who.claimed.map(|claimed| format!(", calls itself {claimed}")).unwrap_or_default();
-    match &who.name {
-        Some(name) => format!("{name} ({}{claim})", who.addr),
-        None if claim.is_empty() => who.addr.to_string(),
-        None => format!("{} ({})", who.addr, &claim[2..]),
-    }
+/// Whether something arrived, as far as can be known.
+pub fn is_good(fate: &Fate) -> bool {
+    matches!(fate, Fate::Delivered | Fate::HandedOver)
 }
 
 fn gone_words(why: Why) -> String {
@@ -108,8 +231,7 @@ pub fn fate_words(fate: &Fate) -> String {
     }
 }
 
-fn done(deed: Deed, who: &Who, fate: &Fate, parts: (usize, usize)) -> String {
-    let who = named(who);
+fn done(deed: Deed, who: &str, fate: &Fate, parts: (usize, usize)) -> String {
     let why = fate_words(fate);
     match (deed, fate) {
         (Deed::Send, Fate::Delivered | Fate::HandedOver) => {
@@ -140,8 +262,7 @@ fn part_words(parts: (usize, usize), more: usize) -> String {
     if parts.1 > 1 { format!(" {} of {} messages", parts.0 + more, parts.1) } else { String::new() }
 }
 
-fn not_sent(who: &Who, why: Unsendable) -> String {
-    let who = named(who);
+fn not_sent(who: &str, why: Unsendable) -> String {
     match why {
         Unsendable::NotThere => format!("{who} is not there, so there is nobody to disconnect from."),
         Unsendable::Ourselves => format!("{who} is our own address; choose somebody else."),
@@ -181,69 +302,4 @@ fn sum(deed: Deed, total: usize, done: usize, failed: &[(Who, Fate)]) -> String 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::chat::OpId;
-    use crate::escape::Text;
-    use crate::peer::{Claimed, PeerAddr, PeerName};
-
-    fn bob() -> Who {
-        let addr: PeerAddr = "127.0.0.1:5001".parse().unwrap();
-        Who { name: Some(PeerName::new("Bob")), addr, claimed: None }
-    }
-
-    fn told(event: &Event) -> String {
-        lines(event, "14:03:07").join("\n")
-    }
-
-    fn sent(deed: Deed, fate: Fate, parts: (usize, usize)) -> String {
-        told(&Event::Done { op: OpId(1), deed, who: bob(), fate, parts, total: 1 })
-    }
-
-    #[test]
-    fn a_message_names_when_who_from_where_and_what() {
-        let event = Event::Message { from: bob(), text: Text::new("Hello"), cut: false };
-        assert_eq!(told(&event), "[14:03:07] Bob (127.0.0.1:5001): Hello");
-    }
-
-    #[test]
-    fn an_address_that_is_only_claimed_is_said_to_be() {
-        let claimed = Some(Claimed { ip: [127, 0, 1, 1].into(), port: 5001 });
-        let event = Event::Message { from: Who { claimed, ..bob() }, text: Text::new("x"), cut: false };
-        assert_eq!(told(&event), "[14:03:07] Bob (127.0.0.1:5001, calls itself 127.0.1.1:5001): x");
-    }
-
-    #[test]
-    fn every_fate_of_a_text_has_its_words() {
-        let failed = |failure| Fate::Failed(failure);
-        for (fate, parts, words) in [
-            (Fate::Delivered, (1, 1), "Delivered to Bob (127.0.0.1:5001)."),
-            (Fate::Delivered, (3, 3), "Delivered to Bob (127.0.0.1:5001), in 3 messages."),
-            (Fate::HandedOver, (1, 1), "Handed over to Bob (127.0.0.1:5001), which gives no receipts."),
-            (
-                Fate::Unanswered,
-                (0, 1),
-                "Sent to Bob (127.0.0.1:5001), but no reaction within 1 s: whether it was read is unknown, and it is not sent again.",
-            ),
-            (
-                failed(Failure::Refused),
-                (0, 1),
-                "Not sent to Bob (127.0.0.1:5001): refused, nobody listens there.",
-            ),
-            (
-                failed(Failure::TimedOut),
-                (1, 3),
-                "Sent only 1 of 3 messages to Bob (127.0.0.1:5001): timed out, no answer within 3 s.",
-            ),
-        ] {
-            assert_eq!(sent(Deed::Send, fate, parts), words);
-        }
-    }
-
-    #[test]
-    fn a_sum_names_those_that_failed() {
-        let refused = Fate::Failed(Failure::Refused);
-        let event = Event::Sum { deed: Deed::Connect, total: 4, done: 3, failed: vec![(bob(), refused)] };
-        assert_eq!(told(&event), "Connected 3 of 4; 127.0.0.1:5001 refused.");
-    }
-}
+mod tests;

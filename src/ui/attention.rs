@@ -1,0 +1,155 @@
+//! The bell and the notification for whoever looks elsewhere. Pure.
+
+use std::time::Duration;
+
+use super::style::Line;
+use crate::peer::shortened;
+
+/// Pause between two calls for attention: who comes back after the first needs no second, and a flood rings no alarm.
+pub(super) const PAUSE: Duration = Duration::from_secs(5);
+
+/// Columns of a notification's text: what a desktop shows of it.
+const MAX_COLUMNS: usize = 120;
+
+/// How a terminal is asked to notify.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Osc {
+    /// `OSC 9 ; text`: iTerm2, WezTerm, Ghostty, kitty, ConEmu.
+    Nine,
+    /// `OSC 777 ; notify ; title ; text`: urxvt, foot, the terminals of VTE.
+    SevenSevenSeven,
+}
+
+/// What is done when a message comes while nobody looks.
+#[derive(Clone, Debug)]
+pub struct Attention {
+    bell: bool,
+    osc: Option<Osc>,
+    with_text: bool,
+    focused: bool,
+    last: Option<Duration>,
+}
+
+impl Attention {
+    /// With the user's wishes. Until a terminal says otherwise, its window is looked at.
+    pub fn new(bell: bool, osc: Option<Osc>, with_text: bool) -> Self {
+        Self { bell, osc, with_text, focused: true, last: None }
+    }
+
+    /// Whether the terminal need be asked to tell whether its window is looked at.
+    pub fn is_wanted(&self) -> bool {
+        self.bell || self.osc.is_some()
+    }
+
+    /// The window is looked at, or no more.
+    pub fn focus(&mut self, focused: bool) {
+        self.focused = focused;
+        self.last = None;
+    }
+
+    /// The bytes that call for attention because of `message`, which came from `label` at `now`; none if they are not
+    /// called for, or were a moment ago.
+    pub fn call(&mut self, label: &str, message: &Line, now: Duration) -> Option<String> {
+        let pause = self.last.is_some_and(|last| now.saturating_sub(last) < PAUSE);
+        if self.focused || pause || !self.is_wanted() {
+            return None;
+        }
+        self.last = Some(now);
+        let text = if self.with_text { message.to_string() } else { format!("Message from {label}") };
+        let mut bytes = String::new();
+        match self.osc {
+            // The words before it keep a text that begins with a number and a semicolon from being a command of ConEmu's.
+            Some(Osc::Nine) => bytes.push_str(&format!("\x1b]9;p2p-chat: {}\x07", shown(&text))),
+            Some(Osc::SevenSevenSeven) => {
+                bytes.push_str(&format!("\x1b]777;notify;p2p-chat;{}\x07", shown(&text)))
+            }
+            None => {}
+        }
+        if self.bell {
+            bytes.push('\x07');
+        }
+        Some(bytes)
+    }
+}
+
+/// A text as a part of a control sequence: no control character ends it, and no semicolon begins another part.
+fn shown(text: &str) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() || c == ';' { ',' } else { c }).collect();
+    shortened(&text, MAX_COLUMNS)
+}
+
+/// The notification that the terminal with these variables understands; `None` where nothing is known to.
+pub fn osc_of(variable: impl Fn(&str) -> Option<String>) -> Option<Osc> {
+    let term = variable("TERM").unwrap_or_default();
+    let program = variable("TERM_PROGRAM").unwrap_or_default();
+    let is_set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
+    // tmux and screen keep both from the terminal; the console of Linux would show them.
+    if is_set("TMUX") || is_set("STY") || term == "linux" || term == "dumb" {
+        return None;
+    }
+    let seven = is_set("VTE_VERSION") || term.starts_with("foot") || term.starts_with("rxvt");
+    let nine = matches!(program.as_str(), "iTerm.app" | "WezTerm" | "ghostty")
+        || is_set("KITTY_WINDOW_ID")
+        || is_set("ConEmuPID")
+        || term.contains("kitty")
+        || term.contains("ghostty");
+    match (seven, nine) {
+        (true, _) => Some(Osc::SevenSevenSeven),
+        (_, true) => Some(Osc::Nine),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn calls(mut attention: Attention, text: &str) -> Option<String> {
+        attention.focus(false);
+        attention.call("Bob", &text.into(), Duration::ZERO)
+    }
+
+    #[test]
+    fn a_window_that_is_looked_at_calls_for_nothing() {
+        let mut attention = Attention::new(true, Some(Osc::Nine), true);
+        assert_eq!(attention.call("Bob", &"Bob: hi".into(), Duration::ZERO), None);
+        attention.focus(false);
+        assert!(attention.call("Bob", &"Bob: hi".into(), Duration::ZERO).is_some());
+        attention.focus(true);
+        assert_eq!(attention.call("Bob", &"Bob: hi".into(), PAUSE), None);
+    }
+
+    #[test]
+    fn a_flood_rings_once_and_then_only_now_and_then() {
+        let mut attention = Attention::new(true, None, true);
+        attention.focus(false);
+        let rings = (0..1_000)
+            .filter(|ms| attention.call("Bob", &"x".into(), Duration::from_millis(*ms * 10)).is_some());
+        assert_eq!(rings.count(), 2);
+    }
+
+    #[test]
+    fn each_way_is_chosen_and_the_text_can_be_left_out() {
+        let nine = |text| Attention::new(false, Some(Osc::Nine), text);
+        assert_eq!(calls(nine(true), "Bob: hi").as_deref(), Some("\x1b]9;p2p-chat: Bob: hi\x07"));
+        assert_eq!(calls(nine(false), "Bob: hi").as_deref(), Some("\x1b]9;p2p-chat: Message from Bob\x07"));
+        let seven = Attention::new(true, Some(Osc::SevenSevenSeven), true);
+        assert_eq!(calls(seven, "Bob: a;b").as_deref(), Some("\x1b]777;notify;p2p-chat;Bob: a,b\x07\x07"));
+        assert_eq!(calls(Attention::new(true, None, true), "x").as_deref(), Some("\x07"));
+        assert_eq!(calls(Attention::new(false, None, true), "x"), None);
+    }
+
+    #[test]
+    fn a_terminal_is_asked_in_the_way_it_understands() {
+        let with = |name: &'static str, value: &'static str| {
+            osc_of(move |wanted| (wanted == name).then(|| value.to_owned()))
+        };
+        assert_eq!(with("TERM", "foot"), Some(Osc::SevenSevenSeven));
+        assert_eq!(with("VTE_VERSION", "7000"), Some(Osc::SevenSevenSeven));
+        assert_eq!(with("TERM_PROGRAM", "iTerm.app"), Some(Osc::Nine));
+        assert_eq!(with("TERM", "xterm-kitty"), Some(Osc::Nine));
+        for (name, value) in [("TERM", "xterm-256color"), ("TERM", "linux"), ("TMUX", "x")] {
+            assert_eq!(with(name, value), None, "{name}");
+        }
+    }
+}

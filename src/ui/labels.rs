@@ -1,0 +1,229 @@
+//! What each peer is called here: its name, or the user's own nickname for it, so that no two are called the same. Pure.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv4Addr;
+
+use crate::chat::{MAX_PEERS, Who};
+use crate::peer::{Name, PeerAddr, PeerName};
+
+/// Peers that labels are kept for: all that can be known, and as many that were. With more, those that are known no
+/// longer lose theirs.
+const MAX_LABELS: usize = 2 * MAX_PEERS;
+
+/// What stands between a name and what tells it from another's.
+pub(super) const MARK: char = '·';
+
+/// A peer that calls itself something else than before.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Renamed {
+    /// What it was called here until now.
+    pub before: String,
+    /// What it is called now.
+    pub now: String,
+}
+
+#[derive(Clone, Debug)]
+struct Given {
+    name: PeerName,
+    label: String,
+}
+
+/// The labels. A label belongs to the first who came with that name, for as long as it is known; whoever comes later
+/// with the same name has its port, or its whole address, behind it.
+#[derive(Clone, Debug, Default)]
+pub struct Labels {
+    given: HashMap<PeerAddr, Given>,
+    /// Whose each label is, in small letters.
+    owners: HashMap<String, PeerAddr>,
+    nicknames: BTreeMap<PeerAddr, Name>,
+}
+
+impl Labels {
+    /// Labels with the user's nicknames.
+    pub fn new(nicknames: BTreeMap<PeerAddr, Name>) -> Self {
+        Self { nicknames, ..Self::default() }
+    }
+
+    /// Takes other nicknames. A peer whose label is now a nickname of another gets a new one when it is met again.
+    pub fn set_nicknames(&mut self, nicknames: BTreeMap<PeerAddr, Name>) {
+        self.nicknames = nicknames;
+        let nicknames = &self.nicknames;
+        let clashes = |addr: &PeerAddr, given: &Given| {
+            nicknames.iter().any(|(other, name)| other != addr && same(name.as_str(), &given.label))
+        };
+        let gone: Vec<PeerAddr> =
+            self.given.iter().filter(|(addr, given)| clashes(addr, given)).map(|(addr, _)| *addr).collect();
+        gone.into_iter().for_each(|addr| self.forget(addr));
+    }
+
+    /// The user's nickname for a peer.
+    pub fn nickname(&self, addr: PeerAddr) -> Option<&Name> {
+        self.nicknames.get(&addr)
+    }
+
+    /// All the user's nicknames.
+    pub fn nicknames(&self) -> impl Iterator<Item = (&PeerAddr, &Name)> {
+        self.nicknames.iter()
+    }
+
+    /// Gives a peer its label, if it has a name; says so if it had another name before. `knows` tells who is known still.
+    pub fn meet(&mut self, who: &Who, knows: impl Fn(PeerAddr) -> bool) -> Option<Renamed> {
+        let name = who.name.as_ref()?;
+        let before = match self.given.get(&who.addr) {
+            Some(given) if given.name == *name => return None,
+            Some(given) => Some(given.label.clone()),
+            None => None,
+        };
+        self.forget(who.addr);
+        if self.given.len() >= MAX_LABELS {
+            self.given.retain(|addr, _| knows(*addr));
+            let given = &self.given;
+            self.owners.retain(|_, addr| given.contains_key(addr));
+        }
+        let label = self.free_label(who.addr, name, &knows);
+        if self.given.len() < MAX_LABELS {
+            if let Some(former) = self.owners.insert(label.to_lowercase(), who.addr) {
+                self.given.remove(&former);
+            }
+            self.given.insert(who.addr, Given { name: name.clone(), label: label.clone() });
+        }
+        before.map(|before| Renamed { before, now: label })
+    }
+
+    fn forget(&mut self, addr: PeerAddr) {
+        if let Some(given) = self.given.remove(&addr) {
+            self.owners.remove(&given.label.to_lowercase());
+        }
+    }
+
+    fn free_label(&self, addr: PeerAddr, name: &PeerName, knows: &impl Fn(PeerAddr) -> bool) -> String {
+        let free = |label: &str| {
+            let owner = self.owners.get(&label.to_lowercase());
+            let nickname =
+                self.nicknames.iter().any(|(other, name)| *other != addr && same(name.as_str(), label));
+            !nickname && owner.is_none_or(|owner| !knows(*owner))
+        };
+        let plain = name.as_str();
+        if free(plain) && !reads_otherwise(plain) {
+            return plain.to_owned();
+        }
+        let with_port = format!("{plain}{MARK}{}", addr.port());
+        if free(&with_port) { with_port } else { format!("{plain}{MARK}{addr}") }
+    }
+
+    /// What a peer is called: the user's nickname, its label, or its address if it has no name.
+    pub fn label(&self, addr: PeerAddr, name: Option<&PeerName>) -> String {
+        if let Some(nickname) = self.nicknames.get(&addr) {
+            return nickname.to_string();
+        }
+        match (self.given.get(&addr), name) {
+            (Some(given), _) => given.label.clone(),
+            (None, Some(name)) => format!("{name}{MARK}{addr}"),
+            (None, None) => addr.to_string(),
+        }
+    }
+
+    /// The name behind a label, by which its colour is chosen: that of the same person at another port is the same.
+    pub fn name(&self, addr: PeerAddr) -> Option<&str> {
+        let nickname = self.nicknames.get(&addr).map(Name::as_str);
+        nickname.or_else(|| self.given.get(&addr).map(|given| given.name.as_str()))
+    }
+}
+
+fn same(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
+}
+
+/// Whether the prompt would understand a name as something else, or a reader might: `*` begins what the program itself
+/// says, and `/` a command.
+fn reads_otherwise(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_punctuation() && !matches!(c, '_' | '-' | '.'))
+        || name.eq_ignore_ascii_case("all")
+        || name.bytes().all(|byte| byte.is_ascii_digit())
+        || name.parse::<PeerAddr>().is_ok()
+        || name.parse::<Ipv4Addr>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addr(text: &str) -> PeerAddr {
+        text.parse().unwrap()
+    }
+
+    fn who(name: &str, at: &str) -> Who {
+        Who { name: Some(PeerName::new(name)), addr: addr(at), claimed: None }
+    }
+
+    fn met(labels: &mut Labels, name: &str, at: &str) -> String {
+        labels.meet(&who(name, at), |_| true);
+        labels.label(addr(at), Some(&PeerName::new(name)))
+    }
+
+    #[test]
+    fn two_peers_of_one_name_are_told_apart_by_port_or_else_by_address() {
+        let mut labels = Labels::default();
+        assert_eq!(met(&mut labels, "Bob", "127.0.0.1:5001"), "Bob");
+        assert_eq!(met(&mut labels, "bob", "127.0.0.1:5003"), "bob·5003");
+        assert_eq!(met(&mut labels, "Bob", "10.0.0.7:5003"), "Bob·10.0.0.7:5003");
+        assert_eq!(met(&mut labels, "Bob", "127.0.0.1:5001"), "Bob");
+    }
+
+    #[test]
+    fn nobody_takes_the_label_of_another_by_calling_itself_like_it() {
+        let mut labels = Labels::default();
+        met(&mut labels, "Bob", "127.0.0.1:5001");
+        met(&mut labels, "Bob", "127.0.0.1:5003");
+        assert_eq!(met(&mut labels, "Bob·5003", "127.0.0.1:9"), "Bob·5003·9");
+    }
+
+    #[test]
+    fn a_name_that_reads_as_something_else_never_stands_alone() {
+        let mut labels = Labels::default();
+        for name in ["all", "ALL", "7", "127.0.0.1", "127.0.0.1:1", "*", "**", "/quit", "@bob", "[12:00:00]"]
+        {
+            assert!(met(&mut labels, name, "127.0.0.1:9").contains(MARK), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_label_is_free_again_when_its_peer_is_forgotten() {
+        let mut labels = Labels::default();
+        met(&mut labels, "Bob", "127.0.0.1:5001");
+        labels.meet(&who("Bob", "127.0.0.1:5003"), |known| known.port() != 5001);
+        assert_eq!(labels.label(addr("127.0.0.1:5003"), None), "Bob");
+        assert_eq!(labels.label(addr("127.0.0.1:5001"), None), "127.0.0.1:5001");
+    }
+
+    #[test]
+    fn a_new_name_is_noticed() {
+        let mut labels = Labels::default();
+        met(&mut labels, "Bob", "127.0.0.1:5001");
+        met(&mut labels, "Carol", "127.0.0.1:5002");
+        let renamed = labels.meet(&who("Carol", "127.0.0.1:5001"), |_| true);
+        assert_eq!(renamed, Some(Renamed { before: "Bob".into(), now: "Carol·5001".into() }));
+        assert_eq!(met(&mut labels, "Bob", "127.0.0.1:5004"), "Bob");
+    }
+
+    #[test]
+    fn a_nickname_wins_and_belongs_to_one_peer_only() {
+        let nicknames = BTreeMap::from([(addr("127.0.0.1:5001"), "Boss".parse().unwrap())]);
+        let mut labels = Labels::new(nicknames);
+        assert_eq!(met(&mut labels, "Bob", "127.0.0.1:5001"), "Boss");
+        assert_eq!(met(&mut labels, "boss", "127.0.0.1:5002"), "boss·5002");
+        labels.set_nicknames(BTreeMap::new());
+        assert_eq!(labels.label(addr("127.0.0.1:5001"), None), "Bob");
+    }
+
+    #[test]
+    fn labels_are_kept_for_a_bounded_number_of_peers() {
+        let mut labels = Labels::default();
+        for n in 0..MAX_LABELS + 10 {
+            let n = u32::try_from(n).unwrap();
+            let at = PeerAddr::new(Ipv4Addr::from(0x0a00_0000 + n), 5000).unwrap();
+            labels.meet(&Who { name: Some(PeerName::new("Bob")), addr: at, claimed: None }, |_| false);
+        }
+        assert!(labels.given.len() <= MAX_LABELS && labels.owners.len() <= MAX_LABELS);
+    }
+}

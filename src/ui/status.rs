@@ -1,0 +1,95 @@
+//! The status line: who I am, who is there, what I have not answered. Pure.
+
+use unicode_width::UnicodeWidthStr;
+
+use super::style::{Ink, Line};
+use crate::peer::shortened;
+
+/// What the status line tells.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Status {
+    /// Our name.
+    pub name: String,
+    /// Where others reach us.
+    pub addr: String,
+    /// How many peers are there.
+    pub here: usize,
+    /// Messages of others that came during a conversation: from whom, how many.
+    pub unread: Vec<(String, usize)>,
+    /// What becomes of what was sent.
+    pub sending: Option<String>,
+}
+
+/// Windows narrower than this have no status line: what they show is worth more.
+pub(super) const MIN_COLUMNS: usize = 30;
+
+/// Windows lower than this have none either.
+pub(super) const MIN_ROWS: usize = 8;
+
+/// Those of whom something is unread that are named one by one.
+const MAX_NAMED: usize = 3;
+
+impl Status {
+    /// The line, at most this many columns wide; what matters least is left out first.
+    pub fn line(&self, columns: usize) -> Line {
+        let unread = (!self.unread.is_empty()).then(|| unread(&self.unread));
+        let here = format!("{} here", self.here);
+        let me = (Ink::Faint, self.name.clone());
+        let whole = (Ink::Faint, format!("{} {}", self.name, self.addr));
+        let here = (Ink::Faint, here);
+        let sending = self.sending.clone().map(|words| (Ink::Faint, words));
+        let unread = unread.map(|words| (Ink::Strong, words));
+        let choices = [
+            vec![Some(whole.clone()), Some(here.clone()), unread.clone(), sending.clone()],
+            vec![Some(whole), Some(here.clone()), unread.clone()],
+            vec![Some(me.clone()), Some(here.clone()), unread.clone()],
+            vec![Some(here.clone()), unread],
+            vec![Some(here)],
+        ];
+        let lines = choices.map(|pieces| joined(pieces.into_iter().flatten()));
+        let fits = |line: &&Line| line.to_string().width() <= columns;
+        lines.iter().find(fits).cloned().unwrap_or_else(|| {
+            Line::of(Ink::Faint, shortened(&lines[lines.len() - 1].to_string(), columns.max(1)))
+        })
+    }
+}
+
+fn joined(pieces: impl Iterator<Item = (Ink, String)>) -> Line {
+    let mut line = Line::of(Ink::Faint, "──");
+    for (at, (ink, words)) in pieces.enumerate() {
+        line = line.and(Ink::Faint, if at == 0 { " " } else { " · " }).and(ink, words);
+    }
+    line
+}
+
+fn unread(of: &[(String, usize)]) -> String {
+    let mut named: Vec<String> =
+        of.iter().take(MAX_NAMED).map(|(label, count)| format!("{label} {count}")).collect();
+    if of.len() > MAX_NAMED {
+        named.push(format!("{} more", of.len() - MAX_NAMED));
+    }
+    format!("unread: {}", named.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_matters_least_is_left_out_where_there_is_no_room() {
+        let status = Status {
+            name: "Alice".into(),
+            addr: "192.168.1.20:5000".into(),
+            here: 3,
+            unread: vec![("Carol".into(), 2)],
+            sending: Some("delivered".into()),
+        };
+        let line = |columns| status.line(columns).to_string();
+        assert_eq!(line(80), "── Alice 192.168.1.20:5000 · 3 here · unread: Carol 2 · delivered");
+        assert_eq!(line(60), "── Alice 192.168.1.20:5000 · 3 here · unread: Carol 2");
+        assert_eq!(line(40), "── Alice · 3 here · unread: Carol 2");
+        assert_eq!(line(30), "── 3 here · unread: Carol 2");
+        assert_eq!(line(12), "── 3 here");
+        assert_eq!(line(5), "── 3…");
+    }
+}

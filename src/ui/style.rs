@@ -1,0 +1,236 @@
+//! Lines with colours in them, and what the colours are on a terminal. Pure.
+//!
+//! Every colour can be read on a dark background and on a light one: it has a contrast of about 4 to 1 at least with
+//! black and with white, which a test computes as WCAG 2 does.
+
+use std::fmt::{self, Write};
+
+/// What a part of a line is; the palette decides how it looks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ink {
+    /// As the terminal writes.
+    Plain,
+    /// Less important than what stands beside it.
+    Faint,
+    /// More important.
+    Strong,
+    /// Something went wrong.
+    Bad,
+    /// A peer's name; the same number has the same colour.
+    Peer(u32),
+}
+
+/// Which colours there are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Palette {
+    /// None, and no control sequences.
+    #[default]
+    None,
+    /// The eight of old.
+    Eight,
+    /// The 256 of xterm.
+    Many,
+}
+
+/// The xterm colours that peers have: hues that can be told apart, in an order in which neighbours differ.
+const PEERS: [u8; 12] = [31, 130, 98, 28, 161, 63, 64, 163, 30, 129, 27, 131];
+
+/// The same of the eight colours of old: green, magenta and cyan. Blue cannot be read on black, nor yellow on white, and
+/// red is for what went wrong.
+const FEW_PEERS: [u8; 3] = [2, 5, 6];
+
+/// The xterm colour for what went wrong: red.
+const BAD: u8 = 196;
+
+/// The xterm colour for what matters less: grey.
+const FAINT: u8 = 243;
+
+/// Ends every colour.
+const RESET: &str = "\x1b[0m";
+
+/// One line of text, parts of which may be coloured. It holds no control characters; whoever makes one of foreign text
+/// takes care of that (see `crate::escape`).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Line(Vec<(Ink, String)>);
+
+impl Line {
+    /// A line in one ink.
+    pub fn of(ink: Ink, text: impl Into<String>) -> Self {
+        Self::default().and(ink, text)
+    }
+
+    /// The same line with something behind it.
+    #[must_use]
+    pub fn and(mut self, ink: Ink, text: impl Into<String>) -> Self {
+        let text = text.into();
+        if !text.is_empty() {
+            self.0.push((ink, text));
+        }
+        self
+    }
+
+    /// The same line with something plain behind it.
+    #[must_use]
+    pub fn then(self, text: impl Into<String>) -> Self {
+        self.and(Ink::Plain, text)
+    }
+
+    /// The same line with something before it.
+    #[must_use]
+    pub fn behind(mut self, ink: Ink, text: impl Into<String>) -> Self {
+        let text = text.into();
+        if !text.is_empty() {
+            self.0.insert(0, (ink, text));
+        }
+        self
+    }
+
+    /// The same line with everything plain in another ink.
+    #[must_use]
+    pub fn in_ink(mut self, ink: Ink) -> Self {
+        for part in &mut self.0 {
+            if part.0 == Ink::Plain {
+                part.0 = ink;
+            }
+        }
+        self
+    }
+
+    /// The parts, in order.
+    pub fn parts(&self) -> impl Iterator<Item = (Ink, &str)> {
+        self.0.iter().map(|(ink, text)| (*ink, text.as_str()))
+    }
+
+    /// The line as it is written to a terminal with these colours.
+    pub fn paint(&self, palette: Palette) -> String {
+        let mut out = String::new();
+        let mut before = None;
+        for (ink, text) in self.parts() {
+            let sequence = sequence(palette, ink);
+            if sequence != before {
+                if before.is_some() {
+                    out.push_str(RESET);
+                }
+                if let Some(sequence) = sequence {
+                    // Writing into a String cannot fail.
+                    let _ = write!(out, "\x1b[{sequence}m");
+                }
+                before = sequence;
+            }
+            out.push_str(text);
+        }
+        if before.is_some() {
+            out.push_str(RESET);
+        }
+        out
+    }
+}
+
+/// Without any colours.
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.parts().try_for_each(|(_, text)| f.write_str(text))
+    }
+}
+
+impl From<String> for Line {
+    fn from(text: String) -> Self {
+        Self::of(Ink::Plain, text)
+    }
+}
+
+impl From<&str> for Line {
+    fn from(text: &str) -> Self {
+        Self::of(Ink::Plain, text)
+    }
+}
+
+/// What selects an ink: the parameters of SGR.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sequence {
+    Bold,
+    /// One of the eight colours of old.
+    Few(u8),
+    /// One of the 256 of xterm.
+    Many(u8),
+}
+
+impl fmt::Display for Sequence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bold => f.write_str("1"),
+            Self::Few(colour) => write!(f, "3{colour}"),
+            Self::Many(colour) => write!(f, "38;5;{colour}"),
+        }
+    }
+}
+
+/// What selects an ink, if it differs from plain.
+fn sequence(palette: Palette, ink: Ink) -> Option<Sequence> {
+    let of = |colours: &[u8], number: u32| colours[number as usize % colours.len()];
+    match (palette, ink) {
+        (Palette::None, _) | (_, Ink::Plain) | (Palette::Eight, Ink::Faint) => None,
+        (_, Ink::Strong) => Some(Sequence::Bold),
+        (Palette::Eight, Ink::Bad) => Some(Sequence::Few(1)),
+        (Palette::Eight, Ink::Peer(number)) => Some(Sequence::Few(of(&FEW_PEERS, number))),
+        (Palette::Many, Ink::Bad) => Some(Sequence::Many(BAD)),
+        (Palette::Many, Ink::Faint) => Some(Sequence::Many(FAINT)),
+        (Palette::Many, Ink::Peer(number)) => Some(Sequence::Many(of(&PEERS, number))),
+    }
+}
+
+/// The ink of whoever has this name: the same in every run and at every peer.
+pub fn ink_of(name: &str) -> Ink {
+    // FNV-1a, 32 bits: the hashes of the standard library may change from one release to the next.
+    let hash =
+        name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    Ink::Peer(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_colours_nothing_but_the_text_is_written() {
+        let line = Line::of(Ink::Faint, "[14:03] ").and(ink_of("Bob"), "Bob").then(": hello");
+        assert_eq!(line.paint(Palette::None), "[14:03] Bob: hello");
+        assert_eq!(line.to_string(), "[14:03] Bob: hello");
+    }
+
+    #[test]
+    fn every_colour_ends_where_its_part_ends() {
+        let line = Line::of(Ink::Bad, "n").and(Ink::Bad, "o").then(" yes");
+        assert_eq!(line.paint(Palette::Many), "\x1b[38;5;196mno\x1b[0m yes");
+        assert_eq!(line.paint(Palette::Eight), "\x1b[31mno\x1b[0m yes");
+    }
+
+    #[test]
+    fn a_name_has_its_colour_in_every_run() {
+        assert_eq!(ink_of("Alice"), Ink::Peer(752_715_143));
+        assert_ne!(ink_of("Bob"), ink_of("bob"));
+    }
+
+    /// The relative luminance of an xterm colour of the cube or the grey ramp (WCAG 2).
+    fn luminance(colour: u8) -> f64 {
+        let step = |n: u8| if n == 0 { 0 } else { 55 + 40 * n };
+        let rgb = match colour {
+            16..=231 => [(colour - 16) / 36, (colour - 16) / 6 % 6, (colour - 16) % 6].map(step),
+            _ => [8 + 10 * (colour - 232); 3],
+        };
+        let [r, g, b] = rgb.map(|c| {
+            let c = f64::from(c) / 255.0;
+            if c <= 0.03928 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+        });
+        0.2126 * r + 0.7152 * g + 0.0722 * b
+    }
+
+    #[test]
+    fn every_colour_can_be_read_on_black_and_on_white() {
+        for colour in PEERS.into_iter().chain([BAD, FAINT]) {
+            let luminance = luminance(colour);
+            let (on_white, on_black) = (1.05 / (luminance + 0.05), (luminance + 0.05) / 0.05);
+            assert!(on_white >= 3.99 && on_black >= 3.99, "{colour}: {on_white:.2} {on_black:.2}");
+        }
+    }
+}
