@@ -1,29 +1,73 @@
-//! The numbered menu: a line goes in, the next prompt, a sentence or something to do comes out. Pure.
+//! The prompt: a line goes in, the next prompt, a sentence or something to do comes out. Pure.
+//!
+//! This file has the numbered menu and what follows from an answer; `menu/talk.rs` has what else can be typed where it asks
+//! for a choice: `@name text`, commands, and the lines of a conversation. `menu/asking.rs` has the words of the questions.
 
-use std::collections::VecDeque;
-use std::net::Ipv4Addr;
+mod answers;
+mod asking;
+mod kept;
+mod talk;
 
-use super::people::{Chosen, Directory, Named, everybody, find, shown};
+use super::people::{Chosen, Directory, Lost, Named, find, shown};
 use crate::chat::Target;
-use crate::peer::parse_port;
+use crate::peer::{Name, PeerAddr};
+use asking::{Asking, Deed, Question};
+use kept::KeptTexts;
 
 /// The menu as it is shown.
-pub(super) const MENU: [&str; 5] =
-    ["1  Send a message", "2  Show peers", "3  Connect", "4  Disconnect", "0  Exit"];
+pub(super) const MENU: [&str; 7] =
+    ["1  Send a message", "2  Show peers", "3  Connect", "4  Disconnect", "5  History", "6  More", "0  Exit"];
+
+/// What the menu has no place for, with the command that does the same.
+const MORE: [&str; 8] = [
+    "1  Talk with somebody, line by line   /chat",
+    "2  Answer the last message            /reply",
+    "3  Say what you do                    /me",
+    "4  Change your name                   /name",
+    "5  Mute or unmute somebody            /mute",
+    "6  Give somebody a nickname           /alias",
+    "7  Help                               /help",
+    "0  Back",
+];
 
 /// Something to be done.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Act {
     /// Send this text.
-    Send(Target, String),
+    Send(Chosen, String),
     /// Verify and show the peers.
     List,
     /// Ask to be listed.
     Connect(Target),
     /// Say goodbye.
     Disconnect(Target),
+    /// Show what was said, with somebody or with all.
+    History(Option<Chosen>),
+    /// Be called otherwise.
+    Rename(Name),
+    /// Show somebody's messages no more.
+    Mute(PeerAddr, String),
+    /// Show them again.
+    Unmute(PeerAddr, String),
+    /// The one or the other, whichever it is not.
+    ToggleMute(PeerAddr, String),
+    /// Say who is muted.
+    ListMuted,
+    /// Give a nickname, or take it away.
+    Nickname(PeerAddr, String, Option<Name>),
+    /// Say which nicknames there are.
+    ListNicknames,
     /// Leave.
     Exit,
+}
+
+/// What to put into the line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Refill {
+    /// What was mistyped: typing replaces it, moving in it corrects it.
+    Offer(String),
+    /// What is to be gone on with.
+    Edit(String),
 }
 
 /// What comes of a line.
@@ -33,49 +77,36 @@ pub struct Turn {
     pub say: Vec<String>,
     /// What to do then.
     pub act: Option<Act>,
-    /// What to put into the line for the user to correct: what they typed is not lost.
-    pub refill: Option<String>,
+    /// What to put into the line: what was typed is not lost.
+    pub refill: Option<Refill>,
+    /// The line was a text for this recipient, and nothing but that: whoever reads it again wants to know to whom.
+    pub said_to: Option<String>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Deed {
-    Send,
-    Connect,
-    Disconnect,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-enum Asking {
-    #[default]
-    Choice,
-    /// With whom Enter alone means, as the question said.
-    Whom(Deed, Option<Chosen>),
-    Port(Deed, Ipv4Addr),
-    Text(Chosen),
-}
-
-/// Where the user is in the menu, and what they need not type again.
+/// Where the user is, and what they need not type again.
 #[derive(Clone, Debug, Default)]
 pub struct Menu {
     asking: Asking,
+    conversation: Option<Chosen>,
+    /// To whom the last text was sent.
     last: Option<Chosen>,
-    kept: VecDeque<Kept>,
+    last_sender: Option<Chosen>,
+    /// Who had written last when the line was begun.
+    reply_to: Option<Chosen>,
+    kept: KeptTexts,
+    /// What is put into the line can be edited there.
+    can_edit: bool,
 }
-
-/// A text that was not sent; one that was typed at the menu was meant for nobody in particular yet.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Kept {
-    to: Option<Target>,
-    text: String,
-}
-
-/// Texts that are kept at most. Whoever has more than that lying about has forgotten the oldest.
-const MAX_KEPT: usize = 16;
 
 impl Menu {
-    /// A menu at its beginning.
-    pub fn new() -> Self {
-        Self::default()
+    /// A menu at its beginning. `can_edit` says whether the user can edit what is put into their line.
+    pub fn new(can_edit: bool) -> Self {
+        Self { can_edit, ..Self::default() }
+    }
+
+    /// The same for a line that can be edited.
+    pub fn set_can_edit(&mut self) {
+        self.can_edit = true;
     }
 
     /// The lines of the menu itself.
@@ -85,175 +116,172 @@ impl Menu {
 
     /// What to ask now.
     pub fn prompt(&self) -> String {
-        match &self.asking {
-            Asking::Choice => "Choice [0-4]: ".into(),
-            Asking::Whom(Deed::Send, _) => "To: ".into(),
-            Asking::Whom(Deed::Connect, _) => "Connect to: ".into(),
-            Asking::Whom(Deed::Disconnect, _) => "Disconnect from: ".into(),
-            Asking::Port(_, ip) => format!("Port of {ip}: "),
-            Asking::Text(to) => format!("Text to {}: ", to.label),
-        }
+        self.asking.prompt(self.conversation.as_ref())
     }
 
-    /// What can be answered to the prompt, where that needs saying.
     fn hint(&self) -> Option<String> {
-        let names = "Number, name, ip:port";
-        Some(match &self.asking {
-            Asking::Whom(Deed::Send, last) => match last {
-                Some(last) => format!("To whom? {names} or all. Enter: {}. 0: back.", last.label),
-                None => format!("To whom? {names} or all. 0: back."),
-            },
-            Asking::Whom(Deed::Connect, _) => format!("Connect to whom? {names}. Enter: all known. 0: back."),
-            Asking::Whom(Deed::Disconnect, _) => format!("Disconnect from whom? {names} or all. 0: back."),
-            Asking::Text(to) => {
-                let kept = self.kept.get(self.kept_for(to)?)?;
-                format!("Enter alone sends the kept text: {}", shown(&kept.text))
-            }
-            Asking::Choice | Asking::Port(..) => return None,
-        })
+        let kept = match &self.asking {
+            Asking::Text(to) => self.kept.newest_for(&to.target),
+            _ => None,
+        };
+        self.asking.hint(kept)
     }
 
-    /// Whether the menu itself is asking.
+    /// Whether the menu itself is asking, or a conversation is going on.
     pub fn is_at_choice(&self) -> bool {
         self.asking == Asking::Choice
     }
 
-    /// Keeps a text that was not sent, for the user to send with two strokes of Enter; returns what to say of that.
-    pub fn keep(&mut self, to: Target, label: String, text: String) -> Vec<String> {
-        self.last = Some(Chosen { target: to.clone(), label });
-        let mut say = vec!["The text is kept: choose 1 and press Enter twice to send it again.".to_owned()];
-        say.extend(self.keep_for(Some(to), text));
-        say
+    /// Whether the line that is typed now is worth remembering: not an answer to a question but for a text.
+    pub fn takes_text(&self) -> bool {
+        matches!(self.asking, Asking::Choice | Asking::Text(_))
     }
 
-    /// Gives up what is being asked, and keeps what was typed if it was a text; returns what to say of that.
+    /// Whether the line that is typed now can begin with a command or with `@`.
+    pub fn takes_commands(&self) -> bool {
+        self.is_at_choice()
+    }
+
+    /// Whether the line that is typed now names a peer.
+    pub fn takes_peer(&self) -> bool {
+        matches!(self.asking, Asking::Whom(_))
+    }
+
+    /// With whom a conversation is going on.
+    pub fn conversation(&self) -> Option<&Chosen> {
+        self.conversation.as_ref()
+    }
+
+    /// Takes note of who wrote.
+    pub fn heard(&mut self, from: Chosen) {
+        self.last_sender = Some(from);
+    }
+
+    /// Takes note that a line is begun: a reply in it goes to whoever had written last by now.
+    pub fn begins_line(&mut self) {
+        self.reply_to.clone_from(&self.last_sender);
+    }
+
+    /// Calls a peer otherwise wherever it is named.
+    pub fn relabel(&mut self, addr: PeerAddr, label: &str) {
+        let named = [&mut self.conversation, &mut self.last, &mut self.last_sender, &mut self.reply_to];
+        for chosen in named.into_iter().flatten().filter(|chosen| chosen.addr() == Some(addr)) {
+            label.clone_into(&mut chosen.label);
+        }
+    }
+
+    /// Keeps a text that was not sent, for the user to send again; returns what to say of that.
+    pub fn keep(&mut self, to: Chosen, text: String) -> Vec<String> {
+        let how = match &self.conversation {
+            None => "choose 1 and press Enter twice to send it again.",
+            Some(_) if self.can_edit => "press Up and Enter to send it again.",
+            Some(_) => "/back, then 1 and Enter twice send it again.",
+        };
+        self.last = Some(to.clone());
+        let dropped = self.kept.keep(Some(to.target), text);
+        std::iter::once(format!("The text is kept: {how}")).chain(dropped).collect()
+    }
+
+    /// Gives up what is being asked, or the conversation if nothing is typed, and keeps what was typed if it was a text;
+    /// returns what to say of that.
     pub fn escape(&mut self, typed: String) -> Vec<String> {
-        match std::mem::take(&mut self.asking) {
-            Asking::Text(to) if !typed.trim().is_empty() => self.keep(to.target, to.label, typed),
+        let typed = Some(typed).filter(|typed| !typed.trim().is_empty());
+        match (std::mem::take(&mut self.asking), typed) {
+            (Asking::Text(to), Some(typed)) => self.keep(to, typed),
+            (
+                Asking::Whom(Question { text: Some(text), .. })
+                | Asking::Port(Question { text: Some(text), .. }, _),
+                _,
+            ) => self.keep_for_later(text),
+            // It can be found again with Up, and is no text that could go to somebody else.
+            (Asking::Choice, Some(typed)) if typed.starts_with(['/', '@']) => Vec::new(),
+            (Asking::Choice, Some(typed)) => match self.conversation.clone() {
+                Some(with) => self.keep(with, typed),
+                None if typed.trim().bytes().all(|byte| byte.is_ascii_digit()) => Vec::new(),
+                None => self.keep_for_later(typed),
+            },
+            (Asking::Choice, None) => self.end_conversation().into_iter().collect(),
             _ => Vec::new(),
         }
     }
 
+    fn keep_for_later(&mut self, text: String) -> Vec<String> {
+        let dropped = self.kept.keep(None, text);
+        std::iter::once("The text is kept: choose 1 to send it.".to_owned()).chain(dropped).collect()
+    }
+
     /// Asks for the text to the last recipient again, for what was typed has to be changed.
     pub fn ask_text_again(&mut self) {
-        if let Some(last) = self.last.clone() {
+        if self.conversation.is_none()
+            && let Some(last) = self.last.clone()
+        {
             self.asking = Asking::Text(last);
         }
     }
 
-    /// Keeps a text; if there are too many, the oldest goes, and that is said.
-    fn keep_for(&mut self, to: Option<Target>, text: String) -> Option<String> {
-        self.kept.push_back(Kept { to, text });
-        let dropped = if self.kept.len() > MAX_KEPT { self.kept.pop_front() } else { None };
-        dropped.map(|oldest| {
-            format!("More than {MAX_KEPT} texts are kept, so the oldest is dropped: {}", oldest.text)
-        })
-    }
-
-    /// The newest kept text that was meant for these, or for nobody in particular.
-    fn kept_for(&self, to: &Chosen) -> Option<usize> {
-        self.kept.iter().rposition(|kept| kept.to.as_ref().is_none_or(|target| *target == to.target))
-    }
-
     /// Takes a line that the user finished.
     pub fn line(&mut self, line: &str, directory: &dyn Directory) -> Turn {
-        match std::mem::take(&mut self.asking) {
-            Asking::Choice => self.choice(line.trim()),
-            Asking::Whom(deed, last) => self.whom(deed, last, line.trim(), directory),
-            Asking::Port(deed, ip) => self.port(deed, ip, line.trim(), directory),
+        let turn = match std::mem::take(&mut self.asking) {
+            Asking::Choice => self.choice(line, directory),
+            Asking::More => self.more(line.trim()),
+            Asking::Whom(question) => self.whom(question, line.trim(), directory),
+            Asking::Port(question, ip) => self.port(question, ip, line.trim(), directory),
             Asking::Text(to) => self.text(to, line),
-        }
+            Asking::Name => self.name(line.trim()),
+            Asking::Nickname(addr, label) => self.nickname(addr, label, line.trim()),
+        };
+        self.reply_to = None;
+        turn
     }
 
-    fn choice(&mut self, line: &str) -> Turn {
-        match line {
-            "1" => self.ask(Asking::Whom(Deed::Send, self.last.clone())),
-            "2" => act(Act::List),
-            "3" => self.ask(Asking::Whom(Deed::Connect, None)),
-            "4" => self.ask(Asking::Whom(Deed::Disconnect, None)),
-            "0" => act(Act::Exit),
-            "" => Turn { say: Self::lines(), ..Turn::default() },
-            other => {
-                let mut say = vec![format!("`{}` is no choice; type a number from the menu.", shown(other))];
-                if other.chars().count() > 2 && other.contains(|c: char| !c.is_ascii_digit()) {
-                    // Somebody began to talk.
-                    say.push("The text is kept: choose 1 to send it.".into());
-                    say.extend(self.keep_for(None, other.to_owned()));
+    fn choice(&mut self, line: &str, directory: &dyn Directory) -> Turn {
+        if self.conversation.is_none() && !line.contains('\n') {
+            match line.trim() {
+                "1" => return self.ask_whom(Deed::Send, self.last.clone()),
+                "2" => return act(Act::List),
+                "3" => return self.ask_whom(Deed::Connect, None),
+                "4" => return self.ask_whom(Deed::Disconnect, None),
+                "5" => return self.ask_whom(Deed::History, None),
+                "6" => {
+                    self.asking = Asking::More;
+                    return say(MORE.map(str::to_owned));
                 }
-                say.extend(Self::lines());
-                Turn { say, ..Turn::default() }
+                "0" => return act(Act::Exit),
+                "" => return say(Self::lines()),
+                other if other.bytes().all(|byte| byte.is_ascii_digit()) => {
+                    let no = format!("`{}` is no choice; type a number from the menu.", shown(other));
+                    return say(std::iter::once(no).chain(Self::lines()));
+                }
+                _ => {}
+            }
+        }
+        self.talk(line, directory)
+    }
+
+    fn more(&mut self, line: &str) -> Turn {
+        match line {
+            "1" => self.ask_whom(Deed::Chat, self.last.clone()),
+            "2" => self.reply(""),
+            "3" => self.ask_whom(Deed::Me, self.last.clone()),
+            "4" => self.ask(Asking::Name),
+            "5" => self.ask_whom(Deed::Mute, None),
+            "6" => self.ask_whom(Deed::Nickname, None),
+            "7" => say(super::commands::overview()),
+            "0" | "" => Turn::default(),
+            other => {
+                self.asking = Asking::More;
+                again(format!("`{}` is no choice; type a number from 0 to 7.", shown(other)), other)
             }
         }
     }
 
     fn ask(&mut self, asking: Asking) -> Turn {
         self.asking = asking;
-        Turn { say: self.hint().into_iter().collect(), ..Turn::default() }
+        say(self.hint())
     }
 
-    fn whom(&mut self, deed: Deed, last: Option<Chosen>, line: &str, directory: &dyn Directory) -> Turn {
-        if line == "0" {
-            return Turn::default();
-        }
-        let named = match (line, deed, &last) {
-            ("", Deed::Send, Some(last)) => Ok(Named::Chosen(last.clone())),
-            ("", Deed::Connect, _) => Ok(everybody()),
-            ("", ..) => {
-                Err("Nobody was named; give a number, a name, an ip:port or `all`, or 0 to go back.".into())
-            }
-            _ => find(line, directory),
-        };
-        match named {
-            Ok(Named::Chosen(chosen)) => self.chosen(deed, chosen),
-            Ok(Named::NeedsPort(ip)) => self.ask(Asking::Port(deed, ip)),
-            Err(sentence) => {
-                self.asking = Asking::Whom(deed, last);
-                again(sentence, line)
-            }
-        }
-    }
-
-    fn port(&mut self, deed: Deed, ip: Ipv4Addr, line: &str, directory: &dyn Directory) -> Turn {
-        if line == "0" {
-            return Turn::default();
-        }
-        let found = parse_port(line)
-            .map_err(|_| {
-                format!("`{}` is no port; give a number from 1 to 65535, or 0 to go back.", shown(line))
-            })
-            .and_then(|port| find(&format!("{ip}:{port}"), directory));
-        match found {
-            Ok(Named::Chosen(chosen)) => self.chosen(deed, chosen),
-            Ok(Named::NeedsPort(_)) => Turn::default(),
-            Err(sentence) => {
-                self.asking = Asking::Port(deed, ip);
-                again(sentence, line)
-            }
-        }
-    }
-
-    fn chosen(&mut self, deed: Deed, chosen: Chosen) -> Turn {
-        match deed {
-            Deed::Send => {
-                self.last = Some(chosen.clone());
-                self.ask(Asking::Text(chosen))
-            }
-            Deed::Connect => act(Act::Connect(chosen.target)),
-            Deed::Disconnect => act(Act::Disconnect(chosen.target)),
-        }
-    }
-
-    fn text(&mut self, to: Chosen, line: &str) -> Turn {
-        if !line.trim().is_empty() {
-            return act(Act::Send(to.target, line.to_owned()));
-        }
-        match self.kept_for(&to).and_then(|at| self.kept.remove(at)) {
-            Some(kept) => act(Act::Send(to.target, kept.text)),
-            None => {
-                let sentence = "There is no text to send; choose 1 again and type at least one character.";
-                Turn { say: vec![sentence.into()], ..Turn::default() }
-            }
-        }
+    fn ask_whom(&mut self, deed: Deed, last: Option<Chosen>) -> Turn {
+        self.ask(Asking::Whom(Question { deed, last, text: None }))
     }
 }
 
@@ -261,10 +289,14 @@ fn act(act: Act) -> Turn {
     Turn { act: Some(act), ..Turn::default() }
 }
 
+fn say(lines: impl IntoIterator<Item = String>) -> Turn {
+    Turn { say: lines.into_iter().collect(), ..Turn::default() }
+}
+
 /// Asks the same again, with what was typed to be corrected.
 fn again(sentence: String, line: &str) -> Turn {
-    Turn { say: vec![sentence], act: None, refill: Some(line.to_owned()) }
+    Turn { refill: Some(Refill::Offer(line.to_owned())), ..say([sentence]) }
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

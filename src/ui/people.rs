@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use super::labels::{Labels, MARK};
 use crate::chat::{Row, State, Target};
 use crate::escape::harmless;
 use crate::peer::{PeerAddr, shortened};
@@ -9,25 +10,69 @@ use crate::peer::{PeerAddr, shortened};
 /// Columns of a kept text or a mistaken entry that are shown again in a sentence.
 const SHOWN_AGAIN: usize = 40;
 
-/// What the menu looks people up in.
+/// What the prompt looks people up in.
 pub trait Directory {
     /// The peer list.
     fn rows(&self) -> Vec<Row>;
     /// Whether an address is our own.
     fn is_own(&self, addr: PeerAddr) -> bool;
+    /// What each is called.
+    fn labels(&self) -> &Labels;
 }
 
 /// Somebody chosen, and how to call them.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Chosen {
-    pub(super) target: Target,
-    pub(super) label: String,
+pub struct Chosen {
+    /// Who it is.
+    pub target: Target,
+    /// What they are called, for sentences and prompts.
+    pub label: String,
 }
 
-/// What a line of the user's names.
+impl Chosen {
+    /// One peer.
+    pub fn one(addr: PeerAddr, label: String) -> Self {
+        Self { target: Target::These(vec![addr]), label }
+    }
+
+    /// Everybody.
+    pub fn all() -> Self {
+        Self { target: Target::All, label: "all".into() }
+    }
+
+    /// The address, if it is one peer.
+    pub fn addr(&self) -> Option<PeerAddr> {
+        match &self.target {
+            Target::These(addrs) if addrs.len() == 1 => addrs.first().copied(),
+            _ => None,
+        }
+    }
+}
+
+/// What a word of the user's names.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Named {
-    Chosen(Chosen),
+    /// Exactly this.
+    Exactly(Chosen),
+    /// Nobody is called so, but only this can be meant: it begins so, or is the only one there of that name.
+    Perhaps(Chosen),
+    /// An IP, of which the port is missing.
     NeedsPort(Ipv4Addr),
+}
+
+/// Why a word names nobody.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Lost {
+    /// No row has that number.
+    NoNumber,
+    /// It is our own address.
+    Ourselves(PeerAddr),
+    /// It is to be an address, and a sentence says why it is none.
+    NoAddress(String),
+    /// Nobody is called so; somebody is called almost so.
+    Nobody(Option<String>),
+    /// Several are.
+    Several(String),
 }
 
 /// A text of the user's own, as it is named in a sentence.
@@ -35,79 +80,123 @@ pub(super) fn shown(text: &str) -> String {
     shortened(&harmless(text), SHOWN_AGAIN)
 }
 
-/// All of them.
-pub(super) fn everybody() -> Named {
-    Named::Chosen(Chosen { target: Target::All, label: "all".into() })
-}
-
-fn one(addr: PeerAddr, rows: &[Row]) -> Named {
-    let row = rows.iter().find(|row| row.addr == addr);
-    let label = row.map_or_else(|| addr.to_string(), label);
-    Named::Chosen(Chosen { target: Target::These(vec![addr]), label })
-}
-
-fn label(row: &Row) -> String {
-    match &row.name {
-        Some(name) => format!("{name} ({})", row.addr),
-        None => row.addr.to_string(),
+impl Lost {
+    /// The sentence that says so. `or` is what else can be done, as the end of a sentence.
+    pub(super) fn sentence(&self, word: &str, or: &str) -> String {
+        let word = shown(word);
+        match self {
+            Self::NoNumber => {
+                format!("No peer has the number {word}; 2 in the menu, or /peers, shows the list.")
+            }
+            Self::Ourselves(addr) => format!("{addr} is our own address; choose somebody else."),
+            Self::NoAddress(sentence) | Self::Several(sentence) => sentence.clone(),
+            Self::Nobody(Some(near)) => {
+                format!(
+                    "Nobody is called `{word}`; did you mean {near}? Give a number, a name, an ip:port or `all`{or}."
+                )
+            }
+            Self::Nobody(None) => {
+                format!("Nobody is called `{word}`; give a number, a name, an ip:port or `all`{or}.")
+            }
+        }
     }
 }
 
-/// Who is meant by `line`: `all`, a number of the list, an address, an IP, or the beginning of a name.
-pub(super) fn find(line: &str, directory: &dyn Directory) -> Result<Named, String> {
-    if line.eq_ignore_ascii_case("all") {
-        return Ok(everybody());
+/// Who is meant by `word`: `all`, a number of the list, an address, an IP, a name or its beginning.
+pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost> {
+    if word.eq_ignore_ascii_case("all") {
+        return Ok(Named::Exactly(Chosen::all()));
     }
     let rows = directory.rows();
-    if line.bytes().all(|byte| byte.is_ascii_digit()) {
-        let row = rows.iter().find(|row| row.number.to_string() == line);
-        return row.map(|row| one(row.addr, &rows)).ok_or_else(|| {
-            format!("No peer has the number {}; choose 2 in the menu to see the list.", shown(line))
-        });
+    let labels = directory.labels();
+    let chosen = |row: &Row| Chosen::one(row.addr, labels.label(row.addr, row.name.as_ref()));
+    if !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()) {
+        let row = rows.iter().find(|row| row.number.to_string() == word);
+        return row.map(|row| Named::Exactly(chosen(row))).ok_or(Lost::NoNumber);
     }
-    if let Ok(ip) = line.parse::<Ipv4Addr>() {
+    if let Ok(ip) = word.parse::<Ipv4Addr>() {
         return Ok(Named::NeedsPort(ip));
     }
-    let by_name = by_name(line, &rows);
-    match line.parse::<PeerAddr>() {
-        Ok(addr) if directory.is_own(addr) => {
-            Err(format!("{addr} is our own address; choose somebody else."))
+    match word.parse::<PeerAddr>() {
+        Ok(addr) if directory.is_own(addr) => return Err(Lost::Ourselves(addr)),
+        Ok(addr) => {
+            let row = rows.iter().find(|row| row.addr == addr);
+            let label = row.map_or_else(|| labels.label(addr, None), |row| chosen(row).label);
+            return Ok(Named::Exactly(Chosen::one(addr, label)));
         }
-        Ok(addr) => Ok(one(addr, &rows)),
-        Err(error) if line.contains(':') && by_name.is_empty() => Err(error.to_string()),
-        Err(_) => match by_name[..] {
-            [row] => Ok(one(row.addr, &rows)),
-            [] => Err(format!(
-                "Nobody is called `{}`; give a number, a name, an ip:port or `all`, or 0 to go back.",
-                shown(line)
-            )),
-            _ => Err(which(line, &by_name)),
-        },
+        Err(_) => {}
+    }
+    by_name(word, &rows, labels).map_err(|lost| match (lost, word.parse::<PeerAddr>()) {
+        (Lost::Nobody(_), Err(error)) if word.contains(':') => Lost::NoAddress(error.to_string()),
+        (lost, _) => lost,
+    })
+}
+
+/// How alike a name has to be (1 is the same) for it to be offered in place of another.
+const ALIKE: f64 = 0.8;
+
+fn by_name(word: &str, rows: &[Row], labels: &Labels) -> Result<Named, Lost> {
+    let wanted = word.to_lowercase();
+    if let Some((addr, name)) = labels.nicknames().find(|(_, name)| name.as_str().to_lowercase() == wanted) {
+        return Ok(Named::Exactly(Chosen::one(*addr, name.to_string())));
+    }
+    let label = |row: &Row| labels.label(row.addr, row.name.as_ref());
+    let choose = |row: &Row| Chosen::one(row.addr, label(row));
+    let is_there = |row: &&Row| row.state != State::Gone;
+    let whole = of_name(rows, |name| name == wanted);
+    // A colon is easier to type than the mark before the port.
+    let with_mark = wanted.replace(':', &MARK.to_string());
+    let is_called = |row: &&Row| [&wanted, &with_mark].contains(&&label(row).to_lowercase());
+    if let Some(row) = rows.iter().find(is_called) {
+        // Of two Bobs, one gone and one there, the user may mean either.
+        if is_there(&row) || !whole.iter().any(|row| row.state != State::Gone) {
+            return Ok(Named::Exactly(choose(row)));
+        }
+    }
+    let fitting = if whole.is_empty() {
+        let starting = |row: &&Row| label(row).to_lowercase().starts_with(&wanted);
+        let mut rows_of = of_name(rows, |name| name.starts_with(&wanted));
+        if rows_of.is_empty() {
+            rows_of = rows.iter().filter(starting).collect();
+        }
+        rows_of
+    } else {
+        whole
+    };
+    match fitting[..] {
+        [row] => Ok(Named::Perhaps(choose(row))),
+        [] => Err(Lost::Nobody(nearest(&wanted, rows.iter().map(label)))),
+        _ => Err(Lost::Several(which(word, &fitting, label))),
     }
 }
 
-/// The rows that `line` names: by their whole name, or else by its beginning, in any case; those that are there before
-/// those that are gone.
-fn by_name<'a>(line: &str, rows: &'a [Row]) -> Vec<&'a Row> {
-    let wanted = line.to_lowercase();
-    let matching = |fits: &dyn Fn(&str) -> bool| -> Vec<&'a Row> {
-        let fitting = |row: &&Row| row.name.as_ref().is_some_and(|name| fits(&name.as_str().to_lowercase()));
-        let all: Vec<_> = rows.iter().filter(fitting).collect();
-        let there: Vec<_> = all.iter().copied().filter(|row| row.state != State::Gone).collect();
-        if there.is_empty() { all } else { there }
-    };
-    let whole = matching(&|name| name == wanted);
-    if whole.is_empty() { matching(&|name| name.starts_with(&wanted)) } else { whole }
+/// The rows whose name fits; those that are there before those that are gone.
+fn of_name(rows: &[Row], fits: impl Fn(&str) -> bool) -> Vec<&Row> {
+    let fitting = |row: &&Row| row.name.as_ref().is_some_and(|name| fits(&name.as_str().to_lowercase()));
+    let all: Vec<_> = rows.iter().filter(fitting).collect();
+    let there: Vec<_> = all.iter().copied().filter(|row| row.state != State::Gone).collect();
+    if there.is_empty() { all } else { there }
+}
+
+fn nearest(wanted: &str, labels: impl Iterator<Item = String>) -> Option<String> {
+    labels
+        .map(|label| (strsim::jaro_winkler(&label.to_lowercase(), wanted), label))
+        .filter(|(alike, _)| *alike >= ALIKE)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, label)| label)
 }
 
 /// Peers of a question that are named one by one.
 const MAX_NAMED: usize = 8;
 
-fn which(line: &str, rows: &[&Row]) -> String {
-    let mut named: Vec<String> =
-        rows.iter().take(MAX_NAMED).map(|row| format!("{} for {}", row.number, label(row))).collect();
+fn which(word: &str, rows: &[&Row], label: impl Fn(&Row) -> String) -> String {
+    let mut named: Vec<String> = rows
+        .iter()
+        .take(MAX_NAMED)
+        .map(|row| format!("{} for {} ({})", row.number, label(row), row.addr))
+        .collect();
     if rows.len() > MAX_NAMED {
         named.push(format!("and {} more in the list", rows.len() - MAX_NAMED));
     }
-    format!("`{}` fits {} peers; give a number: {}.", shown(line), rows.len(), named.join(", "))
+    format!("`{}` fits {} peers; give a number: {}.", shown(word), rows.len(), named.join(", "))
 }

@@ -1,10 +1,13 @@
 //! The menu line by line.
 
-use super::*;
-use crate::chat::{Known, Row, State};
-use crate::peer::{PeerAddr, PeerName};
+use std::net::Ipv4Addr;
 
-struct People(Vec<Row>);
+use super::*;
+use crate::chat::{Known, Row, State, Who};
+use crate::peer::PeerName;
+use crate::ui::labels::Labels;
+
+pub(in crate::ui) struct People(Vec<Row>, Labels);
 
 impl Directory for People {
     fn rows(&self) -> Vec<Row> {
@@ -14,9 +17,14 @@ impl Directory for People {
     fn is_own(&self, addr: PeerAddr) -> bool {
         addr.port() == 5000
     }
+
+    fn labels(&self) -> &Labels {
+        &self.1
+    }
 }
 
-fn people() -> People {
+/// Some that are there, two of one name, and one that is gone.
+pub(in crate::ui) fn people() -> People {
     let row = |number, name: &str, port: u16, state| Row {
         number,
         name: Some(PeerName::new(name)),
@@ -27,13 +35,36 @@ fn people() -> People {
         known: Known::Heard,
         last_heard: None,
     };
-    People(vec![
+    let rows = vec![
         row(1, "Bob", 5001, State::Connected),
         row(2, "Carol", 5002, State::Active),
         row(4, "Dan", 5004, State::Active),
         row(5, "Dan", 5005, State::Quiet),
         row(6, "Carla", 5006, State::Gone),
-    ])
+    ];
+    let mut labels = Labels::default();
+    for Row { name, addr, .. } in &rows {
+        labels.meet(&Who { name: name.clone(), addr: *addr, claimed: None }, |_| true);
+    }
+    People(rows, labels)
+}
+
+/// The act of sending to the peer at this port.
+fn send(port: u16, text: &str) -> Option<Act> {
+    let label = people().1.label(PeerAddr::new(Ipv4Addr::LOCALHOST, port).unwrap(), None);
+    Some(Act::Send(Chosen { target: to(port), label }, text.into()))
+}
+
+fn bob() -> Chosen {
+    Chosen { target: to(5001), label: "Bob".into() }
+}
+
+fn carol() -> Chosen {
+    Chosen { target: to(5002), label: "Carol".into() }
+}
+
+fn menu() -> Menu {
+    Menu::new(true)
 }
 
 fn to(port: u16) -> Target {
@@ -41,7 +72,7 @@ fn to(port: u16) -> Target {
 }
 
 /// What the lines lead to in the end, and everything said on the way.
-fn after(menu: &mut Menu, lines: &[&str]) -> (Option<Act>, String, Option<String>) {
+fn after(menu: &mut Menu, lines: &[&str]) -> (Option<Act>, String, Option<Refill>) {
     let mut said = Vec::new();
     let mut last = Turn::default();
     for line in lines {
@@ -52,37 +83,34 @@ fn after(menu: &mut Menu, lines: &[&str]) -> (Option<Act>, String, Option<String
 }
 
 fn act_of(lines: &[&str]) -> Option<Act> {
-    after(&mut Menu::new(), lines).0
+    after(&mut menu(), lines).0
 }
 
 #[test]
 fn a_recipient_is_a_number_a_beginning_of_a_name_an_address_or_all() {
-    let hi = "hi".to_owned();
-    for (whom, target) in [
-        ("2", to(5002)),
-        ("bo", to(5001)),
-        ("CAROL", to(5002)),
-        ("car", to(5002)),
-        (" 127.0.0.1:7000 ", to(7000)),
-        ("ALL", Target::All),
-    ] {
-        assert_eq!(act_of(&["1", whom, "hi"]), Some(Act::Send(target, hi.clone())), "{whom}");
+    for (whom, port) in
+        [("2", 5002), ("bo", 5001), ("CAROL", 5002), ("car", 5002), (" 127.0.0.1:7000 ", 7000)]
+    {
+        assert_eq!(act_of(&["1", whom, "hi"]), send(port, "hi"), "{whom}");
     }
-    assert_eq!(act_of(&["1", "127.0.0.1", "7000", "hi"]), Some(Act::Send(to(7000), hi)));
+    assert_eq!(act_of(&["1", "dan", "hi"]), send(5004, "hi"));
+    assert_eq!(act_of(&["1", "Dan·5005", "hi"]), send(5005, "hi"));
+    assert_eq!(act_of(&["1", "ALL", "hi"]), Some(Act::Send(Chosen::all(), "hi".into())));
+    assert_eq!(act_of(&["1", "127.0.0.1", "7000", "hi"]), send(7000, "hi"));
 }
 
 #[test]
 fn a_gone_peer_is_meant_only_when_nobody_there_is() {
-    assert_eq!(act_of(&["1", "carl", "hi"]), Some(Act::Send(to(5006), "hi".into())));
+    assert_eq!(act_of(&["1", "carl", "hi"]), send(5006, "hi"));
 }
 
 #[test]
 fn enter_takes_the_last_recipient() {
-    let mut menu = Menu::new();
+    let mut menu = menu();
     after(&mut menu, &["1", "bob", "one"]);
     let (act, said, _) = after(&mut menu, &["1", "", "two"]);
-    assert_eq!(act, Some(Act::Send(to(5001), "two".into())));
-    assert!(said.contains("Enter: Bob (127.0.0.1:5001)."), "{said}");
+    assert_eq!(act, send(5001, "two"));
+    assert!(said.contains("Enter: Bob."), "{said}");
 }
 
 #[test]
@@ -98,16 +126,20 @@ fn connecting_and_disconnecting_take_one_or_all() {
 #[test]
 fn whoever_cannot_be_meant_is_asked_for_again_with_what_was_typed() {
     for (whom, words) in [
-        ("dan", "`dan` fits 2 peers; give a number: 4 for Dan (127.0.0.1:5004), 5 for Dan (127.0.0.1:5005)."),
+        (
+            "da",
+            "`da` fits 2 peers; give a number: 4 for Dan (127.0.0.1:5004), 5 for Dan·5005 (127.0.0.1:5005).",
+        ),
+        ("boob", "Nobody is called `boob`; did you mean Bob?"),
         ("zoe", "Nobody is called `zoe`"),
         ("9", "No peer has the number 9"),
         ("127.0.0.1:5000", "127.0.0.1:5000 is our own address"),
         ("127.0.0.1:x", "the port has to be a number from 1 to 65535"),
         ("", "Nobody was named"),
     ] {
-        let mut menu = Menu::new();
+        let mut menu = menu();
         let (act, said, refill) = after(&mut menu, &["1", whom]);
-        assert_eq!((act, refill.as_deref()), (None, Some(whom)));
+        assert_eq!((act, refill), (None, Some(Refill::Offer(whom.into()))));
         assert!(said.contains(words), "{said}");
         assert_eq!(menu.prompt(), "To: ");
     }
@@ -115,8 +147,16 @@ fn whoever_cannot_be_meant_is_asked_for_again_with_what_was_typed() {
 
 #[test]
 fn zero_goes_back_to_the_menu() {
-    for lines in [&["1", "0"][..], &["3", "0"], &["4", "0"], &["1", "127.0.0.1", "0"]] {
-        let mut menu = Menu::new();
+    for lines in [
+        &["1", "0"][..],
+        &["3", "0"],
+        &["6", "0"],
+        &["6", "4", "0"],
+        &["6", "6", "bob", "0"],
+        &["4", "0"],
+        &["1", "127.0.0.1", "0"],
+    ] {
+        let mut menu = menu();
         assert_eq!(after(&mut menu, lines).0, None);
         assert!(menu.is_at_choice());
     }
@@ -124,75 +164,241 @@ fn zero_goes_back_to_the_menu() {
 
 #[test]
 fn a_bad_choice_gets_one_sentence_and_the_menu_again() {
-    let (act, said, _) = after(&mut Menu::new(), &["9"]);
+    let (act, said, _) = after(&mut menu(), &["9"]);
     assert_eq!(act, None);
     assert_eq!(said, format!("`9` is no choice; type a number from the menu.\n{}", MENU.join("\n")));
 }
 
 #[test]
-fn a_text_typed_at_the_menu_is_kept_to_be_sent() {
-    let mut menu = Menu::new();
-    let (_, said, _) = after(&mut menu, &["hello Bob"]);
-    assert!(said.contains("The text is kept"), "{said}");
-    assert_eq!(after(&mut menu, &["1", "bob", ""]).0, Some(Act::Send(to(5001), "hello Bob".into())));
+fn a_text_typed_at_the_menu_goes_to_whoever_is_named_then_and_to_nobody_by_accident() {
+    let (act, said, _) = after(&mut menu(), &["hello Bob"]);
+    assert_eq!(act, None);
+    assert!(said.contains("To whom shall it go?"), "{said}");
+    assert_eq!(act_of(&["hello Bob", "bob"]), send(5001, "hello Bob"));
+    let mut menu = menu();
+    let (act, said, _) = after(&mut menu, &["hello Bob", "nobody", "0"]);
+    assert_eq!(act, None);
+    assert!(said.contains("The text is kept: choose 1 to send it."), "{said}");
+    assert_eq!(after(&mut menu, &["1", "bob", ""]).0, send(5001, "hello Bob"));
+    assert!(after(&mut menu, &["quit"]).1.contains("If you meant the command: 0, and then /quit."));
+}
+
+#[test]
+fn a_pasted_block_is_a_text_whatever_it_begins_with() {
+    for block in ["0\n1\n2", "/quit\n/quit", "hello\nworld"] {
+        let mut menu = menu();
+        assert_eq!(after(&mut menu, &[block]).0, None);
+        assert_eq!(after(&mut menu, &["bob"]).0, send(5001, block));
+    }
+    assert_eq!(act_of(&["@bob one\n0\n"]), send(5001, "one\n0"));
 }
 
 #[test]
 fn a_text_that_was_not_sent_is_sent_again_with_enter() {
-    let mut menu = Menu::new();
-    menu.keep(to(5002), "Carol (127.0.0.1:5002)".into(), "see you".into());
+    let mut menu = menu();
+    menu.keep(carol(), "see you".into());
     let (act, said, _) = after(&mut menu, &["1", "", ""]);
-    assert_eq!(act, Some(Act::Send(to(5002), "see you".into())));
+    assert_eq!(act, send(5002, "see you"));
     assert!(said.contains("Enter alone sends the kept text: see you"), "{said}");
 }
 
 #[test]
 fn a_kept_text_is_offered_only_to_whom_it_was_meant_for_and_survives_other_texts() {
-    let mut menu = Menu::new();
-    menu.keep(to(5002), "Carol".into(), "for Carol".into());
-    menu.keep(to(5001), "Bob".into(), "for Bob".into());
+    let mut menu = menu();
+    menu.keep(carol(), "for Carol".into());
+    menu.keep(bob(), "for Bob".into());
     assert_eq!(after(&mut menu, &["1", "4", ""]).0, None);
-    assert_eq!(
-        after(&mut menu, &["1", "carol", "something else"]).0,
-        Some(Act::Send(to(5002), "something else".into()))
-    );
-    assert_eq!(after(&mut menu, &["1", "carol", ""]).0, Some(Act::Send(to(5002), "for Carol".into())));
-    assert_eq!(after(&mut menu, &["1", "bob", ""]).0, Some(Act::Send(to(5001), "for Bob".into())));
+    assert_eq!(after(&mut menu, &["1", "carol", "something else"]).0, send(5002, "something else"));
+    assert_eq!(after(&mut menu, &["1", "carol", ""]).0, send(5002, "for Carol"));
+    assert_eq!(after(&mut menu, &["1", "bob", ""]).0, send(5001, "for Bob"));
 }
 
 #[test]
 fn what_enter_alone_means_does_not_change_while_the_question_stands() {
-    let mut menu = Menu::new();
+    let mut menu = menu();
     after(&mut menu, &["1", "carol", "one"]);
     after(&mut menu, &["1"]);
-    menu.keep(to(5001), "Bob".into(), "for Bob".into());
-    assert_eq!(after(&mut menu, &["", "two"]).0, Some(Act::Send(to(5002), "two".into())));
+    menu.keep(bob(), "for Bob".into());
+    assert_eq!(after(&mut menu, &["", "two"]).0, send(5002, "two"));
 }
 
 #[test]
 fn when_too_many_texts_are_kept_the_oldest_is_dropped_and_named() {
-    let mut menu = Menu::new();
-    for number in 0..MAX_KEPT {
-        assert_eq!(menu.keep(to(5001), "Bob".into(), format!("text {number}")).len(), 1);
+    let mut menu = menu();
+    for number in 0..16 {
+        assert_eq!(menu.keep(bob(), format!("text {number}")).len(), 1);
     }
-    let said = menu.keep(to(5001), "Bob".into(), "one more".into());
+    let said = menu.keep(bob(), "one more".into());
     assert!(said[1].ends_with("the oldest is dropped: text 0"), "{said:?}");
 }
 
 #[test]
 fn escape_goes_back_to_the_menu_and_keeps_a_text() {
-    let mut menu = Menu::new();
+    let mut menu = menu();
     after(&mut menu, &["1", "bob"]);
     assert!(menu.escape("half a".into())[0].starts_with("The text is kept"));
     assert!(menu.is_at_choice());
-    assert_eq!(after(&mut menu, &["1", "bob", ""]).0, Some(Act::Send(to(5001), "half a".into())));
+    assert_eq!(after(&mut menu, &["1", "bob", ""]).0, send(5001, "half a"));
     after(&mut menu, &["1"]);
     assert_eq!(menu.escape("half a name".into()), Vec::<String>::new());
 }
 
 #[test]
 fn an_empty_text_is_not_sent() {
-    let (act, said, _) = after(&mut Menu::new(), &["1", "bob", "  "]);
+    let (act, said, _) = after(&mut menu(), &["1", "bob", "  "]);
     assert_eq!(act, None);
     assert!(said.contains("There is no text to send"), "{said}");
+}
+
+#[test]
+fn at_sends_at_once_to_whom_it_names_exactly() {
+    for (line, port) in [
+        ("@bob see you at 5", 5001),
+        ("@Bob: see you at 5", 5001),
+        ("@BOB, see you at 5", 5001),
+        ("  @1 see you at 5 ", 5001),
+        ("@127.0.0.1:7000 see you at 5", 7000),
+        ("@127.0.0.1:7000: see you at 5", 7000),
+        ("@dan·5005 see you at 5", 5005),
+        ("@dan:5005: see you at 5", 5005),
+    ] {
+        assert_eq!(act_of(&[line]), send(port, "see you at 5"), "{line}");
+    }
+    assert_eq!(act_of(&["@all soup"]), Some(Act::Send(Chosen::all(), "soup".into())));
+    let mut menu = menu();
+    assert_eq!(after(&mut menu, &["@bob"]).0, None);
+    assert_eq!(menu.prompt(), "Text to Bob: ");
+}
+
+#[test]
+fn at_sends_nothing_to_somebody_who_is_not_called_so() {
+    let (act, said, refill) = after(&mut menu(), &["@bo secret"]);
+    assert_eq!(act, None);
+    assert_eq!(said, "Nobody is called `bo`; with Enter it goes to Bob.");
+    assert_eq!(refill, Some(Refill::Edit("@Bob secret".into())));
+    for line in
+        ["@zoe secret", "@ secret", "@da secret", "@9 secret", "@127.0.0.1 secret", "@127.0.0.1:5000 x"]
+    {
+        let (act, said, refill) = after(&mut menu(), &[line]);
+        assert_eq!((act, refill), (None, Some(Refill::Edit(line.into()))), "{said}");
+        let mut no_editor = Menu::new(false);
+        let (act, said, _) = after(&mut no_editor, &[line]);
+        assert_eq!(act, None);
+        assert!(said.contains("The text is kept"), "{said}");
+    }
+}
+
+#[test]
+fn in_a_conversation_every_line_goes_there() {
+    let mut menu = menu();
+    after(&mut menu, &["/chat bob"]);
+    assert_eq!(menu.prompt(), "to Bob> ");
+    for (line, text) in [
+        ("hello", "hello"),
+        ("1", "1"),
+        ("0", "0"),
+        ("//etc/hosts", "/etc/hosts"),
+        ("@@home", "@home"),
+        ("/me waves", "/me waves"),
+        ("a\nb", "a\nb"),
+    ] {
+        assert_eq!(after(&mut menu, &[line]).0, send(5001, text), "{line}");
+        assert_eq!(menu.prompt(), "to Bob> ");
+    }
+    assert_eq!(after(&mut menu, &["@carol psst"]).0, send(5002, "psst"));
+    assert_eq!(after(&mut menu, &["/peers"]).0, Some(Act::List));
+    assert_eq!(after(&mut menu, &[""]).0, None);
+    after(&mut menu, &["/chat carol"]);
+    assert_eq!(menu.prompt(), "to Carol> ");
+    after(&mut menu, &["/back"]);
+    assert_eq!(menu.prompt(), "Choice [0-6]: ");
+}
+
+#[test]
+fn escape_ends_a_conversation_only_where_nothing_is_typed() {
+    let mut menu = menu();
+    after(&mut menu, &["/chat bob"]);
+    assert!(menu.escape("half".into())[0].contains("press Up and Enter"));
+    assert_eq!(menu.prompt(), "to Bob> ");
+    menu.escape(String::new());
+    assert_eq!(menu.prompt(), "Choice [0-6]: ");
+}
+
+#[test]
+fn a_reply_goes_to_whoever_wrote_last_when_it_was_begun() {
+    let mut menu = menu();
+    assert!(after(&mut menu, &["/reply"]).1.contains("Nobody has written yet"));
+    menu.heard(bob());
+    assert_eq!(after(&mut menu, &["/reply fine"]).0, send(5001, "fine"));
+    menu.begins_line();
+    menu.heard(carol());
+    assert_eq!(after(&mut menu, &["/r fine"]).0, send(5001, "fine"));
+    assert_eq!(after(&mut menu, &["/reply fine"]).0, send(5002, "fine"));
+    after(&mut menu, &["6", "2"]);
+    assert_eq!(menu.prompt(), "Text to Carol: ");
+}
+
+#[test]
+fn an_unknown_command_gets_the_nearest_one_offered() {
+    let (act, said, refill) = after(&mut menu(), &["/pers"]);
+    assert_eq!(act, None);
+    assert_eq!(said, "`/pers` is no command; did you mean /peers?");
+    assert_eq!(refill, Some(Refill::Edit("/peers".into())));
+    assert!(after(&mut menu(), &["/xyzzy now"]).1.contains("/help lists them"));
+    assert!(after(&mut menu(), &["/quit now"]).1.contains("/quit stands alone"));
+}
+
+#[test]
+fn every_command_does_what_its_place_in_the_menu_does() {
+    let addr = PeerAddr::new(Ipv4Addr::LOCALHOST, 5001).unwrap();
+    let bob_label = || "Bob".to_owned();
+    let boss = || Some("Boss".parse().unwrap());
+    for (command, menu, act) in [
+        (&["/peers"][..], &["2"][..], Act::List),
+        (&["/connect bob"], &["3", "bob"], Act::Connect(to(5001))),
+        (&["/connect all"], &["3", ""], Act::Connect(Target::All)),
+        (&["/disconnect bob"], &["4", "bob"], Act::Disconnect(to(5001))),
+        (&["/history"], &["5", ""], Act::History(None)),
+        (&["/history bob"], &["5", "bob"], Act::History(Some(bob()))),
+        (&["/name Zoe"], &["6", "4", "Zoe"], Act::Rename("Zoe".parse().unwrap())),
+        (&["/alias bob Boss"], &["6", "6", "bob", "Boss"], Act::Nickname(addr, bob_label(), boss())),
+        (&["/alias bob -"], &["6", "6", "bob", ""], Act::Nickname(addr, bob_label(), None)),
+        (&["/quit"], &["0"], Act::Exit),
+    ] {
+        assert_eq!(act_of(command), Some(act.clone()), "{command:?}");
+        assert_eq!(act_of(menu), Some(act), "{menu:?}");
+    }
+    assert_eq!(act_of(&["/mute bob"]), Some(Act::Mute(addr, bob_label())));
+    assert_eq!(act_of(&["/unmute bob"]), Some(Act::Unmute(addr, bob_label())));
+    assert_eq!(act_of(&["6", "5", "bob"]), Some(Act::ToggleMute(addr, bob_label())));
+    assert_eq!(act_of(&["/mute"]), Some(Act::ListMuted));
+    assert_eq!(act_of(&["/alias"]), Some(Act::ListNicknames));
+    assert_eq!(act_of(&["/me waves", "bob"]), send(5001, "/me waves"));
+    let mut me = menu();
+    assert_eq!(after(&mut me, &["6", "3", "bob"]).2, Some(Refill::Edit("/me ".into())));
+    assert_eq!(after(&mut me, &["/me waves"]).0, send(5001, "/me waves"));
+    for lines in [&["/help"][..], &["6", "7"]] {
+        assert!(after(&mut menu(), lines).1.contains("@WHOM TEXT"));
+    }
+    assert!(after(&mut menu(), &["/help chat"]).1.starts_with("/chat [WHOM]: talk with somebody"));
+    assert!(after(&mut menu(), &["/help cat"]).1.contains("did you mean /chat?"));
+    let mut chat = menu();
+    after(&mut chat, &["6", "1", "bob"]);
+    assert_eq!(chat.prompt(), "to Bob> ");
+}
+
+#[test]
+fn a_command_for_one_takes_no_more_and_no_less() {
+    for line in [
+        "/mute all",
+        "/mute bob carol",
+        "/unmute",
+        "/unmute 127.0.0.1",
+        "/alias bob not one word",
+        "/alias zoe Z",
+    ] {
+        let (act, said, refill) = after(&mut menu(), &[line]);
+        assert_eq!(act, None, "{line}: {said}");
+        assert!(matches!(refill, Some(Refill::Edit(text)) if text.starts_with(line)), "{line}");
+    }
 }

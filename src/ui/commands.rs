@@ -1,0 +1,229 @@
+//! The commands of the prompt: what each is called, takes and does. Pure. The help, the completion and the manual page
+//! all read this one table.
+
+/// A command as it is explained.
+#[derive(Clone, Copy, Debug)]
+pub struct CommandHelp {
+    /// What is typed, with its slash.
+    pub name: &'static str,
+    /// What stands behind it; what may be left out in brackets.
+    pub arguments: &'static str,
+    /// What it does, in a line.
+    pub short: &'static str,
+    /// What else there is to know, in whole sentences.
+    pub long: &'static str,
+}
+
+/// All of them, in the order of the help.
+pub const COMMANDS: &[CommandHelp] = &[
+    CommandHelp {
+        name: "/help",
+        arguments: "[COMMAND]",
+        short: "show this, or all there is to know about a command",
+        long: "Without a command it lists them all. `/help chat` and `/help /chat` are the same.",
+    },
+    CommandHelp {
+        name: "/peers",
+        arguments: "",
+        short: "ask who is there, and show the list",
+        long: "Every peer is asked first whether it is there, which takes two seconds at most. The number of a peer in \
+               the list can be used wherever a name can.",
+    },
+    CommandHelp {
+        name: "/connect",
+        arguments: "[WHOM]",
+        short: "ask somebody, or all, to list you",
+        long: "WHOM may be an ip:port that is not in the list yet. Without WHOM you are asked.",
+    },
+    CommandHelp {
+        name: "/disconnect",
+        arguments: "[WHOM]",
+        short: "say goodbye to somebody, or to all",
+        long: "They are left alone until one of you writes or connects again. Without WHOM you are asked.",
+    },
+    CommandHelp {
+        name: "/chat",
+        arguments: "[WHOM]",
+        short: "talk with somebody: every line goes there until /back",
+        long: "The prompt says to whom the lines go. Commands and @WHOM work as before; a line that is to begin with / or @ \
+               begins with // or @@. Without WHOM you are asked.",
+    },
+    CommandHelp {
+        name: "/back",
+        arguments: "",
+        short: "end the conversation and go back to the menu",
+        long: "So does Escape on an empty line.",
+    },
+    CommandHelp {
+        name: "/reply",
+        arguments: "[TEXT]",
+        short: "answer the last message",
+        long: "It goes to whoever wrote last when you began to type it, not to who writes meanwhile. Without TEXT you are \
+               asked for it.",
+    },
+    CommandHelp {
+        name: "/history",
+        arguments: "[WHOM]",
+        short: "show what was said in this run, by all or with one",
+        long: "What came from muted peers is in it too. It holds the last messages of this run and is gone when the program ends.",
+    },
+    CommandHelp {
+        name: "/me",
+        arguments: "TEXT",
+        short: "say what you do: /me waves is shown as ** Alice waves",
+        long: "In a conversation it goes there, else you are asked to whom. Programs that do not know it show the line as \
+               it was typed.",
+    },
+    CommandHelp {
+        name: "/name",
+        arguments: "[NEW]",
+        short: "change your name",
+        long: "Others see it with your next message. It holds until the program ends; --name or the configuration file keep it.",
+    },
+    CommandHelp {
+        name: "/mute",
+        arguments: "[WHOM]",
+        short: "do not show somebody's messages",
+        long: "They are still taken and acknowledged, and are in the history. Without WHOM it lists who is muted. It holds until \
+               /unmute or the end of the program.",
+    },
+    CommandHelp {
+        name: "/unmute",
+        arguments: "WHOM",
+        short: "show somebody's messages again",
+        long: "It says how many messages came meanwhile; /history shows them.",
+    },
+    CommandHelp {
+        name: "/alias",
+        arguments: "[WHOM] [NAME]",
+        short: "give somebody a nickname of your own",
+        long: "It belongs to the address and is kept for the next time, in aliases.toml in the data directory. `/alias WHOM -` takes it \
+               away. Without anything it lists them.",
+    },
+    CommandHelp {
+        name: "/quit",
+        arguments: "",
+        short: "say goodbye to everybody and end",
+        long: "So does 0 in the menu, and Ctrl-D on an empty line.",
+    },
+];
+
+/// The keys of the line, and what each does.
+pub const KEYS: &[(&str, &str)] = &[
+    ("Left, Right, Ctrl-B, Ctrl-F", "Go one character back or on."),
+    ("Ctrl-Left, Ctrl-Right, Alt-B, Alt-F", "Go one word back or on."),
+    (
+        "Home, End, Ctrl-A, Ctrl-E",
+        "Go to the beginning or the end of the line; once more, of the whole text.",
+    ),
+    ("Up, Down, Ctrl-P, Ctrl-N", "Go through the lines of the text, and then through those typed before."),
+    ("Ctrl-R, Ctrl-S", "Search in the lines typed before, towards older or newer ones; Ctrl-G gives up."),
+    ("Backspace, Delete, Ctrl-H, Ctrl-D", "Delete a character. Ctrl-D on an empty line leaves."),
+    ("Ctrl-W, Alt-Backspace, Alt-D", "Delete to the blank before, the word before, the word behind."),
+    ("Ctrl-U, Ctrl-K", "Delete to the beginning or the end of the line."),
+    ("Ctrl-Y, Ctrl-T, Ctrl-_", "Put back what was deleted, exchange two characters, undo."),
+    ("Tab", "Complete a command, a name or an address, or show what there is to choose from."),
+    ("Alt-Enter", "Begin a new line in the text."),
+    ("Escape", "Go back to the menu, or end a conversation; what is half typed is kept."),
+    ("Ctrl-C", "Clear the line, which Up brings back; on an empty one, twice, leave."),
+    ("Ctrl-L, Ctrl-Z", "Empty the screen; stop until the shell lets the program go on."),
+];
+
+/// Other words that people know from elsewhere, and the command that each stands for.
+const SYNONYMS: [(&str, &str); 9] = [
+    ("/?", "/help"),
+    ("/h", "/help"),
+    ("/list", "/peers"),
+    ("/who", "/peers"),
+    ("/r", "/reply"),
+    ("/nick", "/name"),
+    ("/q", "/quit"),
+    ("/exit", "/quit"),
+    ("/bye", "/quit"),
+];
+
+/// The command that `word` names, in any case: as it is called, or by another word for it.
+pub(super) fn named(word: &str) -> Option<&'static CommandHelp> {
+    let word = word.to_lowercase();
+    let word = SYNONYMS.iter().find(|(other, _)| *other == word).map_or(word.as_str(), |(_, name)| name);
+    COMMANDS.iter().find(|command| command.name == word)
+}
+
+/// How alike two words have to be (1 is the same) for one to be offered in place of the other.
+const ALIKE: f64 = 0.75;
+
+/// The command that `word` was meant to be: one that begins with it, or one that is spelt almost so.
+pub(super) fn nearest(word: &str) -> Option<&'static CommandHelp> {
+    if word.len() <= 1 {
+        return None;
+    }
+    let word = word.to_lowercase();
+    let by_beginning = COMMANDS.iter().find(|command| command.name.starts_with(&word));
+    by_beginning.or_else(|| {
+        let alike = |command: &CommandHelp| strsim::jaro_winkler(command.name, &word);
+        let nearest = COMMANDS.iter().max_by(|a, b| alike(a).total_cmp(&alike(b)))?;
+        (alike(nearest) >= ALIKE && strsim::damerau_levenshtein(nearest.name, &word) <= 3).then_some(nearest)
+    })
+}
+
+/// Columns for a command and its arguments in the help.
+const NAME_COLUMNS: usize = 22;
+
+/// The help: everything that can be typed at the prompt.
+pub(super) fn overview() -> Vec<String> {
+    let mut lines = vec![
+        "The numbers of the menu always work. Besides, at the same prompt:".to_owned(),
+        format!("  {:NAME_COLUMNS$}{}", "@WHOM TEXT", "send at once; @all TEXT to everybody who is there"),
+    ];
+    for command in COMMANDS {
+        let usage = usage(command);
+        lines.push(format!("  {usage:NAME_COLUMNS$}{}", command.short));
+    }
+    lines.push("WHOM is a name, its number in the list, an ip:port, or all. Tab completes.".into());
+    lines
+}
+
+/// All there is to know about a command.
+pub(super) fn explained(command: &CommandHelp) -> Vec<String> {
+    vec![format!("{}: {}.", usage(command), command.short), command.long.to_owned()]
+}
+
+/// A command as it is typed.
+pub(super) fn usage(command: &CommandHelp) -> String {
+    format!("{} {}", command.name, command.arguments).trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_found_by_its_name_or_another_word_for_it() {
+        for (word, name) in [("/quit", "/quit"), ("/QUIT", "/quit"), ("/exit", "/quit"), ("/?", "/help")] {
+            assert_eq!(named(word).map(|command| command.name), Some(name), "{word}");
+        }
+        assert!(named("/qu").is_none() && named("quit").is_none() && named("/").is_none());
+    }
+
+    #[test]
+    fn the_nearest_command_is_offered_if_any_is_near() {
+        for (word, name) in
+            [("/pers", "/peers"), ("/conect", "/connect"), ("/his", "/history"), ("/quti", "/quit")]
+        {
+            assert_eq!(nearest(word).map(|command| command.name), Some(name), "{word}");
+        }
+        for word in ["/", "/xyzzy", "/etc/hosts", "/usr/bin/env"] {
+            assert!(nearest(word).is_none(), "{word}");
+        }
+    }
+
+    #[test]
+    fn the_help_fits_a_usual_terminal() {
+        for line in overview() {
+            assert!(line.len() <= 80, "{line}");
+        }
+        for (other, name) in SYNONYMS {
+            assert!(COMMANDS.iter().any(|command| command.name == name), "{other}");
+        }
+    }
+}

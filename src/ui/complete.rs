@@ -1,0 +1,214 @@
+//! What Tab does: the rest of a command, of a name or of an address, or what there is to choose from. Pure.
+
+use std::ops::Range;
+
+use unicode_width::UnicodeWidthStr;
+
+use super::commands::COMMANDS;
+use super::people::Directory;
+use crate::chat::{Row, State};
+
+/// Candidates that are shown at most; whoever has more types another letter.
+const MAX_SHOWN: usize = 40;
+
+/// What may stand in the line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// A text, `@name` or a command.
+    Line,
+    /// A peer.
+    Peer,
+    /// Nothing that can be completed.
+    Other,
+}
+
+/// What comes of Tab.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Completed {
+    /// What to put in which place of the line.
+    pub replace: Option<(Range<usize>, String)>,
+    /// What there is to choose from, if several fit and nothing can be added.
+    pub candidates: Vec<String>,
+}
+
+/// Completes the word before the cursor.
+pub fn complete(text: &str, cursor: usize, place: Place, directory: &dyn Directory) -> Completed {
+    let before = &text[..cursor];
+    let start = before
+        .rfind(char::is_whitespace)
+        .map_or(0, |space| space + before[space..].chars().next().map_or(1, char::len_utf8));
+    let word = &before[start..];
+    let first = text[..start].trim().is_empty();
+    let (all, end) = match place {
+        Place::Other => return Completed::default(),
+        Place::Peer => (peers(word, "", directory), ""),
+        Place::Line if first && word.starts_with('/') && !word.starts_with("//") => {
+            (COMMANDS.iter().map(|command| command.name.to_owned()).collect(), " ")
+        }
+        Place::Line if word.starts_with('@') && !word.starts_with("@@") => {
+            (peers(&word[1..], "@", directory), " ")
+        }
+        Place::Line if first && word.is_empty() => {
+            (COMMANDS.iter().map(|command| command.name.to_owned()).collect(), "")
+        }
+        Place::Line => match argument(text[..start].trim()) {
+            Some(Argument::Command) => {
+                (COMMANDS.iter().map(|command| command.name[1..].to_owned()).collect(), "")
+            }
+            Some(Argument::Peer(end)) => (peers(word, "", directory), end),
+            None => return Completed::default(),
+        },
+    };
+    let wanted = word.to_lowercase();
+    let fitting: Vec<String> =
+        all.into_iter().filter(|candidate| candidate.to_lowercase().starts_with(&wanted)).collect();
+    match &fitting[..] {
+        [] => Completed::default(),
+        [only] => {
+            // A blank that is there already is not written twice.
+            let end = if text[cursor..].starts_with(' ') { "" } else { end };
+            let with = format!("{only}{end}");
+            Completed { replace: (with != word).then_some((start..cursor, with)), candidates: Vec::new() }
+        }
+        several => {
+            let common = common_beginning(several);
+            if !word.is_empty() && common.to_lowercase().len() > wanted.len() {
+                Completed { replace: Some((start..cursor, common)), candidates: Vec::new() }
+            } else {
+                Completed { replace: None, candidates: fitting }
+            }
+        }
+    }
+}
+
+enum Argument {
+    Command,
+    /// What follows a peer that is complete.
+    Peer(&'static str),
+}
+
+/// What stands behind a command, if that is the first thing behind it.
+fn argument(before: &str) -> Option<Argument> {
+    match super::commands::named(before)?.name {
+        "/help" => Some(Argument::Command),
+        "/connect" | "/disconnect" | "/chat" | "/history" | "/mute" | "/unmute" => Some(Argument::Peer("")),
+        "/alias" => Some(Argument::Peer(" ")),
+        _ => None,
+    }
+}
+
+/// Whom a word can mean: labels, those there before those gone; `all`; addresses, once a digit is typed.
+fn peers(word: &str, mark: &str, directory: &dyn Directory) -> Vec<String> {
+    let mut rows = directory.rows();
+    rows.sort_by_key(|row| row.state == State::Gone);
+    let labels = directory.labels();
+    let address = |row: &Row| row.addr.to_string();
+    let mut words: Vec<String> = rows
+        .iter()
+        .filter(|row| row.name.is_some() || labels.nickname(row.addr).is_some())
+        .map(|row| labels.label(row.addr, row.name.as_ref()))
+        .collect();
+    words.push("all".into());
+    words.extend(rows.iter().filter(|row| row.name.is_none()).map(address));
+    if word.starts_with(|c: char| c.is_ascii_digit()) {
+        words.extend(rows.iter().filter(|row| row.name.is_some()).map(address));
+    }
+    words.into_iter().map(|word| format!("{mark}{word}")).collect()
+}
+
+/// The longest beginning that all have, but for the case of letters, as the first writes it.
+fn common_beginning(words: &[String]) -> String {
+    let mut common = words[0].as_str();
+    for word in &words[1..] {
+        let same = common
+            .char_indices()
+            .zip(word.chars())
+            .take_while(|((_, a), b)| a.to_lowercase().eq(b.to_lowercase()))
+            .map(|((at, c), _)| at + c.len_utf8())
+            .last();
+        common = &common[..same.unwrap_or(0)];
+    }
+    common.to_owned()
+}
+
+/// Candidates in columns, in lines of at most `width` columns where they fit at all.
+pub fn in_columns(candidates: &[String], width: usize) -> Vec<String> {
+    let shown = &candidates[..candidates.len().min(MAX_SHOWN)];
+    let wide = shown.iter().map(|word| word.width()).max().unwrap_or(0) + 2;
+    let per_line = (width / wide).max(1);
+    let mut lines: Vec<String> = shown
+        .chunks(per_line)
+        .map(|words| {
+            let line: String =
+                words.iter().map(|word| format!("{word}{}", " ".repeat(wide - word.width()))).collect();
+            line.trim_end().to_owned()
+        })
+        .collect();
+    if candidates.len() > MAX_SHOWN {
+        lines.push(format!("... and {} more; type another letter.", candidates.len() - MAX_SHOWN));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::menu::tests::people;
+
+    /// The line after Tab with the cursor at `|`, and the candidates.
+    fn tab(line: &str, place: Place) -> (String, Vec<String>) {
+        let cursor = line.find('|').unwrap();
+        let mut text = line.replace('|', "");
+        let completed = complete(&text, cursor, place, &people());
+        if let Some((range, with)) = completed.replace {
+            text.replace_range(range, &with);
+        }
+        (text, completed.candidates)
+    }
+
+    fn line(line: &str) -> String {
+        tab(line, Place::Line).0
+    }
+
+    #[test]
+    fn commands_names_and_addresses_are_completed() {
+        assert_eq!(line("/pe|"), "/peers ");
+        assert_eq!(line("/HIS|"), "/history ");
+        assert_eq!(line("/help ch|"), "/help chat");
+        assert_eq!(line("@b|"), "@Bob ");
+        assert_eq!(line("@b| see you"), "@Bob see you");
+        assert_eq!(line("/chat b|"), "/chat Bob");
+        assert_eq!(line("/alias bo|"), "/alias Bob ");
+        assert_eq!(line("@127.0.0.1:5001|"), "@127.0.0.1:5001 ");
+        assert_eq!(line("tell @bo|"), "tell @Bob ");
+        assert_eq!(tab("bo|", Place::Peer).0, "Bob");
+        assert_eq!(tab("al|", Place::Peer).0, "all");
+    }
+
+    #[test]
+    fn what_fits_several_is_completed_as_far_as_they_agree_and_then_they_are_shown() {
+        assert_eq!(tab("@c|", Place::Line), ("@Car".into(), vec![]));
+        assert_eq!(tab("@car|", Place::Line), ("@car".into(), vec!["@Carol".into(), "@Carla".into()]));
+        assert_eq!(tab("@dan|", Place::Line).1, ["@Dan", "@Dan·5005"]);
+        assert_eq!(tab("/m|", Place::Line).1, ["/me", "/mute"]);
+        assert_eq!(tab("|", Place::Line).1.len(), COMMANDS.len());
+    }
+
+    #[test]
+    fn what_fits_nothing_stays_as_it_is() {
+        for text in ["@x|", "/x|", "hello b|", "/quit b|", "//pe|", "@@b|", "/chat bob c|"] {
+            assert_eq!(tab(text, Place::Line), (text.replace('|', ""), vec![]), "{text}");
+        }
+        assert_eq!(tab("b|", Place::Other).0, "b");
+    }
+
+    #[test]
+    fn candidates_stand_in_columns_that_fit_the_window() {
+        let words = ["Alice", "Bob", "王小明"].map(str::to_owned);
+        assert_eq!(in_columns(&words, 80), ["Alice   Bob     王小明"]);
+        assert_eq!(in_columns(&words, 17), ["Alice   Bob", "王小明"]);
+        assert_eq!(in_columns(&words, 1).len(), 3);
+        let many: Vec<String> = (0..100).map(|n| format!("Peer{n}")).collect();
+        assert_eq!(in_columns(&many, 1).last().unwrap(), "... and 60 more; type another letter.");
+    }
+}

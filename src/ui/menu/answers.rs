@@ -1,0 +1,139 @@
+//! What follows from the answer to a question.
+
+use std::net::Ipv4Addr;
+
+use super::asking::{Asking, Deed, Question};
+use super::{Act, Menu, Refill, Turn, act, again, say};
+use crate::chat::Target;
+use crate::peer::{PeerAddr, parse_port};
+use crate::ui::people::{Chosen, Directory, Named, find, shown};
+
+impl Menu {
+    pub(super) fn whom(&mut self, question: Question, line: &str, directory: &dyn Directory) -> Turn {
+        if line == "0" {
+            return question.text.map_or_else(Turn::default, |text| say(self.keep_for_later(text)));
+        }
+        let or = if question.text.is_some() { ", or 0 to keep it for later" } else { ", or 0 to go back" };
+        let found = match (line, question.deed, &question.last) {
+            ("", Deed::Connect, _) => Ok(Named::Exactly(Chosen::all())),
+            ("", Deed::History, _) => return act(Act::History(None)),
+            ("", Deed::Send | Deed::Me | Deed::Chat, Some(last)) => Ok(Named::Exactly(last.clone())),
+            ("", ..) => Err(format!("Nobody was named; give a number, a name, an ip:port or `all`{or}.")),
+            _ => find(line, directory).map_err(|lost| lost.sentence(line, or)),
+        };
+        match found {
+            Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => self.chosen(question, chosen),
+            Ok(Named::NeedsPort(ip)) => self.ask(Asking::Port(question, ip)),
+            Err(sentence) => {
+                self.asking = Asking::Whom(question);
+                again(sentence, line)
+            }
+        }
+    }
+
+    pub(super) fn port(
+        &mut self,
+        question: Question,
+        ip: Ipv4Addr,
+        line: &str,
+        directory: &dyn Directory,
+    ) -> Turn {
+        if line == "0" {
+            return question.text.map_or_else(Turn::default, |text| say(self.keep_for_later(text)));
+        }
+        let found = parse_port(line)
+            .map_err(|_| {
+                format!("`{}` is no port; give a number from 1 to 65535, or 0 to go back.", shown(line))
+            })
+            .and_then(|port| {
+                let addr = format!("{ip}:{port}");
+                find(&addr, directory).map_err(|lost| lost.sentence(&addr, ""))
+            });
+        match found {
+            Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => self.chosen(question, chosen),
+            Ok(Named::NeedsPort(_)) => Turn::default(),
+            Err(sentence) => {
+                self.asking = Asking::Port(question, ip);
+                again(sentence, line)
+            }
+        }
+    }
+
+    /// Does with whoever was chosen what the question was asked for.
+    pub(super) fn chosen(&mut self, question: Question, chosen: Chosen) -> Turn {
+        match question.deed {
+            Deed::Send => {
+                self.last = Some(chosen.clone());
+                match question.text {
+                    Some(text) => act(Act::Send(chosen, text)),
+                    None => self.ask(Asking::Text(chosen)),
+                }
+            }
+            Deed::Me => {
+                self.last = Some(chosen.clone());
+                self.asking = Asking::Text(chosen);
+                Turn { refill: Some(Refill::Edit("/me ".into())), ..Turn::default() }
+            }
+            Deed::Connect => act(Act::Connect(chosen.target)),
+            Deed::Disconnect => act(Act::Disconnect(chosen.target)),
+            Deed::Chat => self.begin_conversation(chosen),
+            Deed::History if chosen.target == Target::All => act(Act::History(None)),
+            Deed::History => act(Act::History(Some(chosen))),
+            Deed::Mute | Deed::Nickname => match (chosen.addr(), question.deed) {
+                (Some(addr), Deed::Mute) => act(Act::ToggleMute(addr, chosen.label)),
+                (Some(addr), _) => self.ask(Asking::Nickname(addr, chosen.label)),
+                (None, _) => {
+                    self.asking = Asking::Whom(question);
+                    again("That goes for one peer at a time; name one, or 0 to go back.".into(), "all")
+                }
+            },
+        }
+    }
+
+    pub(super) fn begin_conversation(&mut self, with: Chosen) -> Turn {
+        let line = format!("Every line goes to {} now; /back or Escape ends that.", with.label);
+        self.last = Some(with.clone());
+        self.conversation = Some(with);
+        say([line])
+    }
+
+    pub(super) fn end_conversation(&mut self) -> Option<String> {
+        let with = self.conversation.take()?;
+        Some(format!("Lines go to {} no more; Enter alone shows the menu.", with.label))
+    }
+
+    pub(super) fn text(&mut self, to: Chosen, line: &str) -> Turn {
+        if !line.trim().is_empty() {
+            return act(Act::Send(to, line.to_owned()));
+        }
+        match self.kept.take_newest_for(&to.target) {
+            Some(text) => act(Act::Send(to, text)),
+            None => {
+                say(["There is no text to send; choose 1 again and type at least one character.".to_owned()])
+            }
+        }
+    }
+
+    pub(super) fn name(&mut self, line: &str) -> Turn {
+        match line.parse() {
+            Ok(name) => act(Act::Rename(name)),
+            Err(_) if line.is_empty() || line == "0" => Turn::default(),
+            Err(error) => {
+                self.asking = Asking::Name;
+                again(error.to_string(), line)
+            }
+        }
+    }
+
+    pub(super) fn nickname(&mut self, addr: PeerAddr, label: String, line: &str) -> Turn {
+        match line.parse() {
+            Ok(name) => act(Act::Nickname(addr, label, Some(name))),
+            Err(_) if line.is_empty() => act(Act::Nickname(addr, label, None)),
+            Err(_) if line == "0" => Turn::default(),
+            Err(error) => {
+                self.asking = Asking::Nickname(addr, label);
+                again(error.to_string(), line)
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What the menu asks, and in which words.
+
+use std::net::Ipv4Addr;
+
+use crate::peer::PeerAddr;
+use crate::ui::people::{Chosen, shown};
+
+/// What is to be done with whoever is chosen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Deed {
+    Send,
+    Connect,
+    Disconnect,
+    Chat,
+    History,
+    Me,
+    Mute,
+    Nickname,
+}
+
+/// A question for a peer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Question {
+    pub(super) deed: Deed,
+    /// Whom Enter alone means, as the question said.
+    pub(super) last: Option<Chosen>,
+    /// The text that is there already.
+    pub(super) text: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) enum Asking {
+    #[default]
+    Choice,
+    More,
+    Whom(Question),
+    Port(Question, Ipv4Addr),
+    Text(Chosen),
+    Name,
+    Nickname(PeerAddr, String),
+}
+
+impl Asking {
+    /// What to ask now.
+    pub(super) fn prompt(&self, conversation: Option<&Chosen>) -> String {
+        match (self, conversation) {
+            (Self::Choice, Some(with)) => format!("to {}> ", with.label),
+            (Self::Choice, None) => "Choice [0-6]: ".into(),
+            (Self::More, _) => "More [0-7]: ".into(),
+            (Self::Whom(question), _) => match question.deed {
+                Deed::Send | Deed::Me => "To: ".into(),
+                Deed::Connect => "Connect to: ".into(),
+                Deed::Disconnect => "Disconnect from: ".into(),
+                Deed::Chat => "Talk with: ".into(),
+                Deed::History => "History of: ".into(),
+                Deed::Mute => "Mute or unmute: ".into(),
+                Deed::Nickname => "Nickname for: ".into(),
+            },
+            (Self::Port(_, ip), _) => format!("Port of {ip}: "),
+            (Self::Text(to), _) => format!("Text to {}: ", to.label),
+            (Self::Name, _) => "New name: ".into(),
+            (Self::Nickname(_, label), _) => format!("What to call {label}: "),
+        }
+    }
+
+    /// What can be answered to the prompt, where that needs saying; `kept` is the text that Enter alone would send.
+    pub(super) fn hint(&self, kept: Option<&str>) -> Option<String> {
+        let names = "Number, name, ip:port";
+        Some(match self {
+            Self::Whom(question) => {
+                let enter =
+                    question.last.as_ref().map_or(String::new(), |last| format!(" Enter: {}.", last.label));
+                match question.deed {
+                    Deed::Send if question.text.is_some() => {
+                        format!("To whom shall it go? {names} or all.{enter} 0: keep it for later.")
+                    }
+                    Deed::Send | Deed::Me => format!("To whom? {names} or all.{enter} 0: back."),
+                    Deed::Connect => format!("Connect to whom? {names}. Enter: all known. 0: back."),
+                    Deed::Disconnect => format!("Disconnect from whom? {names} or all. 0: back."),
+                    Deed::Chat => format!("Talk with whom? {names} or all.{enter} 0: back."),
+                    Deed::History => format!("History of whom? {names}. Enter: all. 0: back."),
+                    Deed::Mute => format!("Mute or unmute whom? {names}. 0: back."),
+                    Deed::Nickname => format!("A nickname for whom? {names}. 0: back."),
+                }
+            }
+            Self::Text(_) => format!("Enter alone sends the kept text: {}", shown(kept?)),
+            Self::Name => "What do you want to be called? One word. 0: back.".into(),
+            Self::Nickname(..) => {
+                "What do you call them? One word. Enter: as they call themselves. 0: back.".into()
+            }
+            Self::Choice | Self::More | Self::Port(..) => return None,
+        })
+    }
+}

@@ -1,0 +1,45 @@
+//! Texts that were not sent, for the user to send after all.
+
+use std::collections::VecDeque;
+
+use super::shown;
+use crate::chat::Target;
+
+/// Texts that are kept at most. Whoever has more than that lying about has forgotten the oldest.
+const MAX_KEPT: usize = 16;
+
+/// A text; one that was typed at the menu was meant for nobody in particular yet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Kept {
+    to: Option<Target>,
+    text: String,
+}
+
+/// The texts, the newest last.
+#[derive(Clone, Debug, Default)]
+pub(super) struct KeptTexts(VecDeque<Kept>);
+
+impl KeptTexts {
+    /// Keeps a text; if there are too many, the oldest goes, and a sentence says so.
+    pub(super) fn keep(&mut self, to: Option<Target>, text: String) -> Option<String> {
+        self.0.push_back(Kept { to, text });
+        let dropped = if self.0.len() > MAX_KEPT { self.0.pop_front() } else { None };
+        dropped.map(|oldest| {
+            format!("More than {MAX_KEPT} texts are kept, so the oldest is dropped: {}", shown(&oldest.text))
+        })
+    }
+
+    fn place(&self, to: &Target) -> Option<usize> {
+        self.0.iter().rposition(|kept| kept.to.as_ref().is_none_or(|target| target == to))
+    }
+
+    /// The newest that was meant for these, or for nobody in particular.
+    pub(super) fn newest_for(&self, to: &Target) -> Option<&str> {
+        self.place(to).map(|at| self.0[at].text.as_str())
+    }
+
+    /// The same, taken out.
+    pub(super) fn take_newest_for(&mut self, to: &Target) -> Option<String> {
+        self.place(to).and_then(|at| self.0.remove(at)).map(|kept| kept.text)
+    }
+}
