@@ -1,20 +1,40 @@
 //! The person's side: what they type, what they read.
 //!
-//! In scope: the menu, the edited line, the words for every event, the screen. Out of scope: what follows from a choice;
-//! that is the node's, by way of the application. `menu`, `people`, `editor`, `words` and `list` are pure.
+//! In scope: the prompt with its menu and commands, the edited line, the words and colours for every event, the screen.
+//! Out of scope: what follows from a choice; that is the node's, by way of the application. All but `input`, `terminal`,
+//! `screen` and `dock` are pure.
 
+mod attention;
+mod commands;
+mod complete;
+mod dock;
 mod editor;
+mod history;
 mod input;
+mod labels;
+mod layout;
 mod list;
 mod menu;
 mod people;
 mod screen;
+mod seen;
+mod status;
+mod style;
+mod terminal;
 mod words;
 
+pub use attention::{Attention, Osc, osc_of};
+pub use commands::{COMMANDS, CommandHelp, KEYS};
+pub use complete::{Completed, Place, complete, in_columns};
 pub use editor::{Editor, Key, MAX_LINE_BYTES, Typed};
 pub use input::{Input, read_keys, read_lines};
+pub use labels::{Labels, Renamed};
 pub use list::peer_list;
-pub use menu::{Act, Menu, Turn};
-pub use people::Directory;
-pub use screen::{Screen, abandon_terminal, is_in_foreground, restore_terminal};
-pub use words::{fate_words, lines, named};
+pub use menu::{Act, Menu, Refill, Turn};
+pub use people::{Chosen, Directory};
+pub use screen::Screen;
+pub use seen::{Seen, day_line};
+pub use status::Status;
+pub use style::{Ink, Line, Palette, ink_of};
+pub use terminal::{abandon_terminal, is_in_foreground, restore_terminal};
+pub use words::{Voice, fate_words, is_good, lines, own_text};

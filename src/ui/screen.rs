@@ -1,117 +1,77 @@
-//! The one owner of the terminal: prints events above the line that is being typed, and leaves that line as it is.
+//! The one owner of the terminal: prints lines above the one that is being typed, and leaves that as it is.
+//!
+//! At the bottom of what is printed stands the *dock*: the status line, and below it the prompt with the typed text, over
+//! as many rows as it takes. What is new is written where the dock stood, and the dock anew below it, in one write. Nothing
+//! else is ever written over, so everything can be read again by scrolling back.
 
-use std::env;
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use crossterm::cursor::{MoveToColumn, MoveUp};
-use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::cursor::{MoveTo, MoveToColumn, MoveUp};
 use crossterm::queue;
-use crossterm::terminal::{self, Clear, ClearType};
-use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
+use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
 
+use super::dock::{Dock, Drawn};
 use super::editor::Editor;
-
-/// Columns kept for the typed text however long the prompt is.
-const MIN_TEXT_COLUMNS: usize = 10;
-
-/// The width taken where the terminal does not tell.
-const USUAL_COLUMNS: usize = 80;
-
-/// Whether the terminal is in raw mode because of us, and so has to be restored, by whoever ends the program.
-static RAW: AtomicBool = AtomicBool::new(false);
-
-/// Gives the terminal back as it was found. May be called at any time, also twice, also in a panic.
-pub fn restore_terminal() {
-    if RAW.swap(false, Ordering::SeqCst) && is_in_foreground() {
-        // If the terminal is gone there is nothing to restore.
-        let mut out = Vec::new();
-        let _ = queue!(out, DisableBracketedPaste, MoveToColumn(0), Clear(ClearType::UntilNewLine));
-        let _ = write_out(&out);
-        let _ = terminal::disable_raw_mode();
-    }
-}
-
-/// The same without writing to the terminal, for when whoever writes to it is stuck.
-pub fn abandon_terminal() {
-    if RAW.swap(false, Ordering::SeqCst) && is_in_foreground() {
-        let _ = terminal::disable_raw_mode();
-    }
-}
-
-/// Whether the terminal is ours to change. A program in the background that tries is stopped for it, and could not even
-/// be ended any more.
-#[cfg(unix)]
-pub fn is_in_foreground() -> bool {
-    match rustix::termios::tcgetpgrp(io::stdin()) {
-        Ok(group) => group == rustix::process::getpgrp(),
-        // It is not the terminal that controls us, so nobody stops us.
-        Err(_) => true,
-    }
-}
-
-/// Whether the terminal is ours to change: elsewhere always.
-#[cfg(not(unix))]
-pub fn is_in_foreground() -> bool {
-    true
-}
+use super::status::Status;
+use super::style::{Line, Palette};
+use super::terminal;
 
 /// Where the user reads.
 #[derive(Debug)]
 pub struct Screen {
     kind: Kind,
-    prompt: String,
-}
-
-/// Where the row of the prompt ends, and where the cursor stands in it.
-#[derive(Clone, Copy, Debug)]
-struct Drawn {
-    end: usize,
-    cursor: usize,
+    /// Whether a person reads it.
+    terminal: bool,
+    palette: Palette,
+    prompt: Line,
 }
 
 #[derive(Debug)]
 enum Kind {
     /// A terminal whose line we edit ourselves.
-    Raw { editor: Editor, drawn: Option<Drawn> },
-    /// A terminal that edits lines itself: the prompt stays on the line of what is typed.
-    Cooked { prompted: bool },
+    Raw { editor: Box<Editor>, status: Option<Status>, drawn: Option<Drawn> },
+    /// A terminal that edits lines itself: the prompt stays on the line of what is typed. After news it is asked `again`,
+    /// or not. The cursor surely stands at the `start` of a line only after the user has finished one.
+    Cooked { prompted: bool, again: bool, start: bool },
     /// No terminal: every prompt and every event is a line.
     Lines { prompted: bool },
 }
 
 impl Screen {
-    /// Takes over a terminal that obeys control sequences.
-    ///
-    /// # Errors
-    /// Where the terminal cannot be put into raw mode.
-    pub fn raw() -> io::Result<Self> {
-        terminal::enable_raw_mode()?;
-        RAW.store(true, Ordering::SeqCst);
-        let mut out = Vec::new();
-        queue!(out, EnableBracketedPaste)?;
-        write_out(&out)?;
-        Ok(Self::of(Kind::Raw { editor: Editor::default(), drawn: None }))
-    }
-
-    /// Prints to a terminal that does not obey control sequences.
-    pub fn cooked() -> Self {
-        Self::of(Kind::Cooked { prompted: false })
+    /// Prints to a terminal that edits lines itself. `again` says whether the prompt is repeated below what comes while
+    /// it stands there.
+    pub fn cooked(palette: Palette, again: bool) -> Self {
+        Self {
+            kind: Kind::Cooked { prompted: false, again, start: true },
+            terminal: true,
+            palette,
+            prompt: Line::default(),
+        }
     }
 
     /// Prints to a pipe or a file.
-    pub fn lines() -> Self {
-        Self::of(Kind::Lines { prompted: true })
+    pub fn lines(palette: Palette) -> Self {
+        Self { kind: Kind::Lines { prompted: true }, terminal: false, palette, prompt: Line::default() }
     }
 
-    fn of(kind: Kind) -> Self {
-        Self { kind, prompt: String::new() }
+    /// Takes over a terminal that obeys control sequences. `tell_focus` asks it to tell whether its window is looked at.
+    ///
+    /// # Errors
+    /// Where the terminal cannot be put into raw mode.
+    pub fn take_over(&mut self, tell_focus: bool) -> io::Result<()> {
+        terminal::take_over(tell_focus)?;
+        self.kind = Kind::Raw { editor: Box::default(), status: None, drawn: None };
+        Ok(())
     }
 
     /// Whether a person reads it.
     pub fn is_terminal(&self) -> bool {
-        !matches!(self.kind, Kind::Lines { .. })
+        self.terminal
+    }
+
+    /// Whether the line is edited here.
+    pub fn edits(&self) -> bool {
+        matches!(self.kind, Kind::Raw { .. })
     }
 
     /// The line being typed, on a terminal that we edit it on.
@@ -122,69 +82,130 @@ impl Screen {
         }
     }
 
+    /// Columns of the window.
+    pub fn columns(&self) -> usize {
+        terminal::size().0
+    }
+
+    /// What is asked now.
+    pub fn prompt(&self) -> &Line {
+        &self.prompt
+    }
+
     /// Changes the prompt, and asks it at the next [`Screen::show`].
-    pub fn ask(&mut self, prompt: String) {
+    pub fn ask(&mut self, prompt: Line) {
         self.prompt = prompt;
         match &mut self.kind {
             Kind::Raw { .. } => {}
-            Kind::Cooked { prompted } | Kind::Lines { prompted } => *prompted = false,
+            Kind::Cooked { prompted, .. } | Kind::Lines { prompted } => *prompted = false,
         }
     }
 
-    /// Prints lines, and the prompt with what is typed below them. One write, so nothing flickers.
+    /// Changes the status line, which is shown from the next [`Screen::show`] on.
+    pub fn set_status(&mut self, new: Option<Status>) {
+        if let Kind::Raw { status, .. } = &mut self.kind {
+            *status = new;
+        }
+    }
+
+    /// Whether there is a status line, and room for it.
+    pub fn shows_status(&self) -> bool {
+        let has_one = matches!(&self.kind, Kind::Raw { status: Some(_), .. });
+        has_one && Dock::has_room_for_status(terminal::size())
+    }
+
+    /// Prints lines, and the prompt with what is typed below them. `calls` are the bytes of a bell or a notification. One
+    /// write, so nothing flickers.
     ///
     /// # Errors
     /// Where standard output is gone.
-    pub fn show(&mut self, lines: &[String]) -> io::Result<()> {
+    pub fn show(&mut self, lines: &[Line], calls: &str) -> io::Result<()> {
+        let palette = self.palette;
         let mut out = Vec::new();
         match &mut self.kind {
-            Kind::Raw { editor, drawn } => {
-                if drawn.is_some() {
-                    queue!(out, MoveToColumn(0), Clear(ClearType::UntilNewLine))?;
+            Kind::Raw { editor, status, drawn } => {
+                let size = terminal::size();
+                let dock = Dock::of(&self.prompt, editor, status.as_ref(), size);
+                out.extend_from_slice(calls.as_bytes());
+                queue!(out, BeginSynchronizedUpdate)?;
+                if let Some(drawn) = drawn.as_ref() {
+                    go_to_top(&mut out, drawn, size)?;
+                }
+                // Only a dock that stands where the new one will is drawn over.
+                let before = drawn.take().filter(|drawn| lines.is_empty() && drawn.size == size);
+                if before.is_none() {
+                    queue!(out, Clear(ClearType::FromCursorDown))?;
                 }
                 for line in lines {
-                    write!(out, "{line}\r\n")?;
+                    write!(out, "{}\r\n", line.paint(palette))?;
                 }
-                *drawn = Some(draw_line(&mut out, &self.prompt, editor)?);
+                *drawn = Some(dock.draw(&mut out, palette, before.as_ref())?);
+                queue!(out, EndSynchronizedUpdate)?;
             }
-            Kind::Cooked { prompted } => {
-                if *prompted && !lines.is_empty() {
-                    out.push(b'\n');
+            Kind::Cooked { prompted, again, start } => {
+                if !lines.is_empty() {
+                    if !*start {
+                        out.push(b'\n');
+                    }
+                    *prompted &= !*again;
                 }
-                write_lines(&mut out, lines)?;
-                if !*prompted || !lines.is_empty() {
-                    out.extend_from_slice(self.prompt.as_bytes());
+                write_lines(&mut out, lines, palette)?;
+                if !*prompted {
+                    out.extend_from_slice(self.prompt.paint(palette).as_bytes());
                 }
+                // Whoever types now, nobody knows how far they are.
+                *start = false;
                 *prompted = true;
             }
             Kind::Lines { prompted } => {
-                write_lines(&mut out, lines)?;
-                if !std::mem::replace(prompted, true) && !self.prompt.is_empty() {
-                    writeln!(out, "{}", self.prompt.trim_end())?;
+                write_lines(&mut out, lines, palette)?;
+                let prompt = self.prompt.to_string();
+                if !std::mem::replace(prompted, true) && !prompt.is_empty() {
+                    writeln!(out, "{}", prompt.trim_end())?;
                 }
             }
         }
-        write_out(&out)
+        terminal::write_out(&out)
     }
 
-    /// Leaves the finished line standing and goes to the next.
+    /// Leaves the finished line standing as these lines, and goes to the next.
     ///
     /// # Errors
     /// Where standard output is gone.
-    pub fn finish_line(&mut self, line: &str) -> io::Result<()> {
+    pub fn finish_line(&mut self, lines: &[Line]) -> io::Result<()> {
         let mut out = Vec::new();
         match &mut self.kind {
             Kind::Raw { drawn, .. } => {
-                if drawn.take().is_some() {
-                    queue!(out, MoveToColumn(0), Clear(ClearType::UntilNewLine))?;
+                if let Some(drawn) = drawn.take() {
+                    go_to_top(&mut out, &drawn, terminal::size())?;
+                    queue!(out, Clear(ClearType::FromCursorDown))?;
                 }
-                write!(out, "{}{line}\r\n", self.prompt)?;
+                for line in lines {
+                    write!(out, "{}\r\n", line.paint(self.palette))?;
+                }
             }
             // The terminal has gone to the next line by itself.
-            Kind::Cooked { prompted } => *prompted = false,
+            Kind::Cooked { prompted, start, .. } => (*prompted, *start) = (false, true),
             Kind::Lines { .. } => {}
         }
-        write_out(&out)
+        terminal::write_out(&out)
+    }
+
+    /// Gives the terminal to a shell for a while, below everything.
+    ///
+    /// # Errors
+    /// Where standard output is gone.
+    pub fn give_back(&mut self) -> io::Result<()> {
+        if let Kind::Raw { drawn, .. } = &mut self.kind {
+            let mut out = Vec::new();
+            if let Some(drawn) = drawn.take() {
+                go_to_top(&mut out, &drawn, terminal::size())?;
+                queue!(out, Clear(ClearType::FromCursorDown))?;
+            }
+            terminal::write_out(&out)?;
+            terminal::give_back()?;
+        }
+        Ok(())
     }
 
     /// The program was stopped and goes on, and a shell has had the terminal meanwhile: takes it over again.
@@ -192,108 +213,75 @@ impl Screen {
     /// # Errors
     /// Where standard output is gone.
     pub fn resume(&mut self) -> io::Result<()> {
-        if !RAW.load(Ordering::SeqCst) || !is_in_foreground() {
+        let Some(mut out) = terminal::take_over_again()? else {
             return Ok(());
-        }
-        // crossterm believes that it is still raw.
-        terminal::disable_raw_mode()?;
-        terminal::enable_raw_mode()?;
+        };
         if let Kind::Raw { drawn, .. } = &mut self.kind {
-            *drawn = None;
+            // A dock that is still there stands wherever the shell has left it.
+            if drawn.take().is_some() {
+                queue!(out, MoveToColumn(0), Clear(ClearType::FromCursorDown))?;
+            }
         }
-        let mut out = Vec::new();
-        queue!(out, EnableBracketedPaste, MoveToColumn(0), Clear(ClearType::UntilNewLine))?;
-        write_out(&out)?;
-        self.show(&[])
+        terminal::write_out(&out)?;
+        self.show(&[], "")
     }
 
-    /// The window has another size: draws the line anew. Most terminals have broken the old one anew.
+    /// Empties the window and draws the dock at its top.
     ///
     /// # Errors
     /// Where standard output is gone.
-    pub fn resized(&mut self) -> io::Result<()> {
-        let mut out = Vec::new();
-        if let Kind::Raw { drawn: Some(Drawn { end, cursor }), .. } = self.kind {
-            // At the end of a full row the cursor still stands in that row.
-            let cursor = if cursor == end { cursor.saturating_sub(1) } else { cursor };
-            let rows = if breaks_lines_anew() { cursor / columns().max(1) } else { 0 };
-            if let Ok(rows @ 1..) = u16::try_from(rows) {
-                queue!(out, MoveUp(rows))?;
-            }
-            queue!(out, MoveToColumn(0), Clear(ClearType::FromCursorDown))?;
+    pub fn clear(&mut self) -> io::Result<()> {
+        if let Kind::Raw { drawn, .. } = &mut self.kind {
+            *drawn = None;
+            let mut out = Vec::new();
+            queue!(out, Clear(ClearType::All), MoveTo(0, 0))?;
+            terminal::write_out(&out)?;
         }
-        write_out(&out)?;
-        self.show(&[])
+        self.show(&[], "")
     }
 
     /// Prints last lines without a prompt, and gives the terminal back.
     ///
     /// # Errors
     /// Where standard output is gone.
-    pub fn close(&mut self, lines: &[String]) -> io::Result<()> {
-        restore_terminal();
+    pub fn close(&mut self, lines: &[Line]) -> io::Result<()> {
         let mut out = Vec::new();
-        if matches!(self.kind, Kind::Cooked { prompted: true }) {
-            out.push(b'\n');
+        match &mut self.kind {
+            Kind::Raw { drawn: Some(drawn), .. } => {
+                go_to_top(&mut out, drawn, terminal::size())?;
+                queue!(out, Clear(ClearType::FromCursorDown))?;
+                // Who cannot write here cannot write below either.
+                let _ = terminal::write_out(&out);
+                out.clear();
+            }
+            Kind::Cooked { start: false, .. } => out.push(b'\n'),
+            Kind::Raw { .. } | Kind::Cooked { .. } | Kind::Lines { .. } => {}
         }
-        write_lines(&mut out, lines)?;
+        terminal::restore_terminal();
+        write_lines(&mut out, lines, self.palette)?;
         self.kind = Kind::Lines { prompted: true };
-        write_out(&out)
+        terminal::write_out(&out)
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
         if matches!(self.kind, Kind::Raw { .. }) {
-            restore_terminal();
+            terminal::restore_terminal();
         }
     }
 }
 
-fn columns() -> usize {
-    terminal::size().map_or(USUAL_COLUMNS, |(columns, _)| usize::from(columns))
+fn write_lines(out: &mut Vec<u8>, lines: &[Line], palette: Palette) -> io::Result<()> {
+    lines.iter().try_for_each(|line| writeln!(out, "{}", line.paint(palette)))
 }
 
-fn write_lines(out: &mut Vec<u8>, lines: &[String]) -> io::Result<()> {
-    lines.iter().try_for_each(|line| writeln!(out, "{line}"))
-}
-
-fn write_out(bytes: &[u8]) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes)?;
-    stdout.flush()
-}
-
-/// Whether the terminal breaks lines anew when its window gets narrower. Those in use do, but for xterm, which tells by
-/// a variable that it is one, and GNU screen; inside tmux, tmux does it.
-fn breaks_lines_anew() -> bool {
-    let has = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
-    has("TMUX") || !(has("XTERM_VERSION") || has("STY"))
-}
-
-/// Draws the prompt and what of the typed text fits on one row.
-fn draw_line(out: &mut Vec<u8>, prompt: &str, editor: &Editor) -> io::Result<Drawn> {
-    // The last column stays free: what is written there makes some terminals go to the next row.
-    let room = columns().saturating_sub(1);
-    let wanted = (editor.text().width() + 1).min(MIN_TEXT_COLUMNS).min(room / 2);
-    let prompt = end_of(prompt, room.saturating_sub(wanted));
-    let view = editor.view(room.saturating_sub(prompt.width()));
-    write!(out, "{prompt}{}", view.text)?;
-    let cursor = prompt.width() + view.cursor;
-    queue!(out, MoveToColumn(u16::try_from(cursor).unwrap_or(u16::MAX)))?;
-    Ok(Drawn { end: prompt.width() + view.text.width(), cursor })
-}
-
-/// The end of `text` that takes at most `columns`: in a narrow window, the words next to the cursor matter most.
-fn end_of(text: &str, columns: usize) -> &str {
-    let mut taken = 0;
-    let mut begin = text.len();
-    for (at, grapheme) in text.grapheme_indices(true).rev() {
-        taken += grapheme.width();
-        if taken > columns {
-            break;
-        }
-        begin = at;
+/// Goes from where the cursor stands in a dock to the dock's first column, in a window of this size now.
+fn go_to_top(out: &mut Vec<u8>, drawn: &Drawn, size: (usize, usize)) -> io::Result<()> {
+    let breaks = drawn.size.0 != size.0 && terminal::breaks_lines_anew();
+    let rows = drawn.rows_above_cursor(breaks.then_some(size.0));
+    if let Ok(rows @ 1..) = u16::try_from(rows) {
+        queue!(out, MoveUp(rows))?;
     }
-    &text[begin..]
+    queue!(out, MoveToColumn(0))
 }

@@ -1,0 +1,139 @@
+//! The terminal as the system has it: raw or not, ours or a shell's, how large.
+
+use std::env;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossterm::cursor::MoveToColumn;
+use crossterm::event::{DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange};
+use crossterm::queue;
+use crossterm::terminal::{self, Clear, ClearType};
+
+/// The size taken where the terminal does not tell.
+const USUAL_SIZE: (usize, usize) = (80, 24);
+
+/// Whether the terminal is in raw mode because of us, and so has to be restored, by whoever ends the program.
+static RAW: AtomicBool = AtomicBool::new(false);
+
+/// Whether the terminal tells when its window is looked at, because we asked.
+static TELLS_FOCUS: AtomicBool = AtomicBool::new(false);
+
+/// Takes the terminal over: keys come one by one, pastes as such, and what is printed is not changed.
+pub(super) fn take_over(tell_focus: bool) -> io::Result<()> {
+    terminal::enable_raw_mode()?;
+    RAW.store(true, Ordering::SeqCst);
+    TELLS_FOCUS.store(tell_focus, Ordering::SeqCst);
+    write_out(&beginning()?)
+}
+
+/// Takes over a terminal that a shell has had meanwhile. `None` if it is not ours.
+pub(super) fn take_over_again() -> io::Result<Option<Vec<u8>>> {
+    if !RAW.load(Ordering::SeqCst) || !is_in_foreground() {
+        return Ok(None);
+    }
+    // crossterm believes that it is still raw.
+    terminal::disable_raw_mode()?;
+    terminal::enable_raw_mode()?;
+    beginning().map(Some)
+}
+
+fn beginning() -> io::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    queue!(out, EnableBracketedPaste)?;
+    if TELLS_FOCUS.load(Ordering::SeqCst) {
+        queue!(out, EnableFocusChange)?;
+    }
+    Ok(out)
+}
+
+fn end() -> Vec<u8> {
+    let mut out = Vec::new();
+    // Writing into a vector cannot fail.
+    let _ = queue!(out, DisableBracketedPaste);
+    if TELLS_FOCUS.load(Ordering::SeqCst) {
+        let _ = queue!(out, DisableFocusChange);
+    }
+    out
+}
+
+/// Gives the terminal to a shell for a while.
+pub(super) fn give_back() -> io::Result<()> {
+    write_out(&end())?;
+    terminal::disable_raw_mode()
+}
+
+/// Gives the terminal back as it was found. May be called at any time, also twice, also in a panic.
+pub fn restore_terminal() {
+    if RAW.swap(false, Ordering::SeqCst) && is_in_foreground() {
+        // If the terminal is gone there is nothing to restore.
+        let mut out = end();
+        let _ = queue!(out, MoveToColumn(0), Clear(ClearType::FromCursorDown));
+        let _ = write_out(&out);
+        let _ = terminal::disable_raw_mode();
+    }
+}
+
+/// The same without writing to the terminal, for when whoever writes to it is stuck.
+pub fn abandon_terminal() {
+    if RAW.swap(false, Ordering::SeqCst) && is_in_foreground() {
+        let _ = terminal::disable_raw_mode();
+    }
+}
+
+/// Whether the terminal is ours to change. A program in the background that tries is stopped for it, and could not even
+/// be ended any more.
+#[cfg(unix)]
+pub fn is_in_foreground() -> bool {
+    match rustix::termios::tcgetpgrp(io::stdin()) {
+        Ok(group) => group == rustix::process::getpgrp(),
+        // It is not the terminal that controls us, so nobody stops us.
+        Err(_) => true,
+    }
+}
+
+/// Whether the terminal is ours to change: elsewhere always.
+#[cfg(not(unix))]
+pub fn is_in_foreground() -> bool {
+    true
+}
+
+/// Columns and rows of the window.
+pub(super) fn size() -> (usize, usize) {
+    let told = terminal::size().ok().filter(|(columns, rows)| *columns > 0 && *rows > 0);
+    told.map_or(USUAL_SIZE, |(columns, rows)| (columns.into(), rows.into()))
+}
+
+/// Whether the terminal breaks lines anew when its window gets narrower. Those in use do, but for xterm, which tells by
+/// a variable that it is one, and GNU screen; inside tmux, tmux does it.
+pub(super) fn breaks_lines_anew() -> bool {
+    let has = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+    has("TMUX") || !(has("XTERM_VERSION") || has("STY"))
+}
+
+/// Writes everything at once. The standard library's own handle would write up to the last line end first and the rest
+/// after it, and a terminal might show what is between.
+#[cfg(unix)]
+pub(super) fn write_out(bytes: &[u8]) -> io::Result<()> {
+    use std::fs::File;
+    use std::os::fd::AsFd;
+    use std::sync::OnceLock;
+
+    static STDOUT: OnceLock<File> = OnceLock::new();
+
+    let mut stdout = match STDOUT.get() {
+        Some(stdout) => stdout,
+        None => {
+            let stdout = io::stdout().as_fd().try_clone_to_owned()?;
+            STDOUT.get_or_init(|| File::from(stdout))
+        }
+    };
+    stdout.write_all(bytes)
+}
+
+/// Writes everything, through the handle that takes care of the console's encoding.
+#[cfg(not(unix))]
+pub(super) fn write_out(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes)?;
+    stdout.flush()
+}
