@@ -4,13 +4,16 @@ use std::env;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use clap::builder::Resettable;
-use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
+use clap::builder::{BoolishValueParser, Resettable};
+use clap::{ArgAction, Command, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use unicode_width::UnicodeWidthStr;
 
 use crate::peer::{Name, PeerAddr};
 
-const EXAMPLES: &str = "\
+pub(crate) const EXAMPLES: &str = "\
 Examples:
   Two terminals on one machine, which find each other by the peers.toml that comes with the program:
     p2p-chat --name Alice --port 5000
@@ -24,7 +27,7 @@ Examples:
 
 /// Chat in a terminal between people who can reach each other, with no server in the middle.
 #[derive(Parser, Debug, Clone)]
-#[command(name = "p2p-chat", version, after_help = EXAMPLES)]
+#[command(name = "p2p-chat", version, after_help = EXAMPLES, disable_help_subcommand = true)]
 pub struct Cli {
     /// Your name: one word of at most 32 columns; asked for on a terminal if missing
     #[arg(long, env = "P2P_CHAT_NAME", value_name = "NAME")]
@@ -35,49 +38,168 @@ pub struct Cli {
     pub port: Option<u16>,
 
     /// The IPv4 address to listen at [default: all of this machine's]
-    #[arg(long, value_name = "IP", value_parser = listening_ip)]
+    #[arg(long, env = "P2P_CHAT_BIND", value_name = "IP", value_parser = listening_ip, help_heading = NETWORK)]
     pub bind: Option<Ipv4Addr>,
 
     /// The IPv4 address that others are told to answer to [default: the one each connection is made from]
-    #[arg(long, value_name = "IP", value_parser = advertised_ip)]
+    #[arg(long, env = "P2P_CHAT_ADVERTISE", value_name = "IP", value_parser = advertised_ip, help_heading = NETWORK)]
     pub advertise: Option<Ipv4Addr>,
 
     /// The file that lists static peers [default: ./peers.toml, then the one in the configuration directory]
-    #[arg(long, env = "P2P_CHAT_PEERS", value_name = "FILE")]
+    #[arg(long, env = "P2P_CHAT_PEERS", value_name = "FILE", help_heading = NETWORK)]
     pub peers: Option<PathBuf>,
 
     /// A further peer to dial from the start; may be given several times
-    #[arg(long, value_name = "IP:PORT")]
+    #[arg(long, env = "P2P_CHAT_PEER", value_name = "IP:PORT", value_delimiter = ',', help_heading = NETWORK)]
     pub peer: Vec<PeerAddr>,
 
     /// Do not read any peers.toml
-    #[arg(long)]
+    #[arg(long, env = "P2P_CHAT_NO_STATIC", help_heading = NETWORK)]
+    #[arg(value_name = "BOOL", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
+    #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true, hide_default_value = true)]
     pub no_static: bool,
 
+    /// When to write in colours: auto is on a terminal that has them, unless NO_COLOR is set
+    #[arg(long, env = "P2P_CHAT_COLOR", value_name = "WHEN", default_value = "auto", help_heading = LOOKS)]
+    pub color: ColorWhen,
+
+    /// How to write the local time, as strftime has it, or off
+    #[arg(long, env = "P2P_CHAT_TIME_FORMAT", value_name = "FORMAT", default_value = "%H:%M:%S", help_heading = LOOKS)]
+    pub time_format: TimeFormat,
+
+    /// Be kind to screen readers: redraw nothing, write one line per event and no control sequences
+    #[arg(long, env = "P2P_CHAT_PLAIN", help_heading = LOOKS)]
+    #[arg(value_name = "BOOL", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
+    #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true, hide_default_value = true)]
+    pub plain: bool,
+
+    /// Show the status line above the prompt
+    #[arg(long, env = "P2P_CHAT_STATUS", help_heading = LOOKS)]
+    #[arg(value_name = "BOOL", default_value = "true", default_missing_value = "true", num_args = 0..=1)]
+    #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true)]
+    pub status: bool,
+
+    /// Ring the bell when a message comes while the window is not looked at
+    #[arg(long, env = "P2P_CHAT_BELL", help_heading = LOOKS)]
+    #[arg(value_name = "BOOL", default_value = "true", default_missing_value = "true", num_args = 0..=1)]
+    #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true)]
+    pub bell: bool,
+
+    /// How to have the terminal notify then: auto is the way that it is known to understand, if any
+    #[arg(long, env = "P2P_CHAT_NOTIFY", value_name = "HOW", default_value = "auto", help_heading = LOOKS)]
+    pub notify: Notify,
+
+    /// Let notifications say what was said, not only by whom
+    #[arg(long, env = "P2P_CHAT_NOTIFY_TEXT", help_heading = LOOKS)]
+    #[arg(value_name = "BOOL", default_value = "true", default_missing_value = "true", num_args = 0..=1)]
+    #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true)]
+    pub notify_text: bool,
+
+    /// The configuration file [default: config.toml in the configuration directory, if it is there]
+    #[arg(long, env = "P2P_CHAT_CONFIG", value_name = "FILE", help_heading = FILES)]
+    pub config: Option<PathBuf>,
+
+    /// Where nicknames are kept [default: p2p-chat in the data directory of the system]
+    #[arg(long, env = "P2P_CHAT_DATA_DIR", value_name = "DIR", help_heading = FILES)]
+    pub data_dir: Option<PathBuf>,
+
     /// Write the log to this file; needed to log at all while the terminal is in use
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "P2P_CHAT_LOG_FILE", value_name = "FILE", help_heading = FILES)]
     pub log_file: Option<PathBuf>,
 
     /// Log more: -v what happens, -vv every message and connection
-    #[arg(short, long, action = ArgAction::Count)]
+    #[arg(short, long, action = ArgAction::Count, help_heading = FILES)]
     pub verbose: u8,
+
+    /// What to do instead of chatting.
+    #[command(subcommand)]
+    pub instead: Option<Instead>,
 }
 
-impl Cli {
-    /// Reads the command line and the environment. A variable that is set to nothing counts as not set.
-    ///
-    /// # Errors
-    /// Those of clap, which include `--help` and `--version`.
-    pub fn read() -> Result<Self, clap::Error> {
-        let mut command = Self::command();
-        let empty =
-            |arg: &&clap::Arg| arg.get_env().and_then(env::var_os).is_some_and(|value| value.is_empty());
-        let ids: Vec<_> = command.get_arguments().filter(empty).map(|arg| arg.get_id().clone()).collect();
-        for id in ids {
-            command = command.mut_arg(id, |arg| arg.env(Resettable::Reset));
+const NETWORK: &str = "Network";
+const LOOKS: &str = "What is shown, and how";
+const FILES: &str = "Configuration, data and log";
+
+/// What the program can do instead of chatting.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Instead {
+    /// Print what a shell needs to complete the command line
+    Completions {
+        /// For which shell
+        shell: Shell,
+    },
+    /// Print the manual page, for man to show: p2p-chat man | man -l -
+    Man,
+    /// Print the values in effect, and where each comes from
+    Config,
+}
+
+/// When to write in colours.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ColorWhen {
+    /// On a terminal that has them, unless the environment says otherwise.
+    Auto,
+    /// Wherever the output goes.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// How to have the terminal notify.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Notify {
+    /// As the terminal is known to understand, if it is.
+    Auto,
+    /// With OSC 9.
+    Osc9,
+    /// With OSC 777.
+    Osc777,
+    /// Not at all.
+    Off,
+}
+
+/// How to write the time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TimeFormat {
+    /// Not at all.
+    Off,
+    /// In this format of strftime, which is known to work.
+    Strftime(String),
+}
+
+/// Columns that a time may take: as much as a date with the time of day and the zone.
+const MAX_TIME_COLUMNS: usize = 40;
+
+impl FromStr for TimeFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.eq_ignore_ascii_case("off") {
+            return Ok(Self::Off);
         }
-        Self::from_arg_matches(&command.try_get_matches()?)
+        let example = "write one like %H:%M or %Y-%m-%d %H:%M:%S, or off.";
+        if text.trim().is_empty() {
+            return Err(format!("a time format is not empty; {example}"));
+        }
+        let shown = jiff::fmt::strtime::format(text, &jiff::Zoned::now())
+            .map_err(|error| format!("{}; {example}", crate::escape::harmless(&error.to_string())))?;
+        if !crate::escape::is_harmless(&shown) {
+            return Err(format!("the time would hold control or invisible characters; {example}"));
+        }
+        if shown.width() > MAX_TIME_COLUMNS {
+            return Err(format!("the time would take more than {MAX_TIME_COLUMNS} columns; {example}"));
+        }
+        Ok(Self::Strftime(text.to_owned()))
     }
+}
+
+/// The command line as clap has it, reading the environment but for variables that are set to nothing: those count as
+/// not set.
+pub fn command() -> Command {
+    Cli::command().mut_args(|arg| {
+        let is_empty = arg.get_env().and_then(env::var_os).is_some_and(|value| value.is_empty());
+        if is_empty { arg.env(Resettable::Reset) } else { arg }
+    })
 }
 
 /// The program was started with something missing or wrong. Its display is a whole sentence for a user.
@@ -136,6 +258,16 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_time_format_is_one_that_can_be_printed() {
+        assert_eq!("off".parse(), Ok(TimeFormat::Off));
+        assert_eq!("%H:%M".parse(), Ok(TimeFormat::Strftime("%H:%M".into())));
+        for wrong in ["", " ", "%", "%!", "%H%n%M", "\u{1b}[31m%H", &"x".repeat(41)] {
+            let sentence = wrong.parse::<TimeFormat>().unwrap_err();
+            assert!(sentence.ends_with("or off."), "{wrong:?}: {sentence}");
+        }
     }
 
     #[test]

@@ -1,7 +1,4 @@
-//! From flags, environment and files to what the program runs with.
-//!
-//! Flags win over the environment (clap sees to that), both over a file, and a file over the defaults. A file that
-//! holds a mistake stops the program: half a configuration is worse than none.
+//! Files of the user's: where they lie, how they are read, and the list of static peers among them.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -22,18 +19,18 @@ use crate::peer::{PeerAddr, PeerName};
 /// The name of the file that lists static peers.
 const PEERS_FILE: &str = "peers.toml";
 
-/// Our folder in the user's configuration directory.
-const FOLDER: &str = "p2p-chat";
+/// Our folder in the user's configuration and data directories.
+pub(crate) const FOLDER: &str = "p2p-chat";
 
-/// Bytes that a peers.toml may have: what [`MAX_STATIC_PEERS`] entries with comments never reach.
+/// Bytes that a file may have: what a peers.toml of [`MAX_STATIC_PEERS`] entries with comments never reach.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Why the static peers cannot be read. Its display is a whole sentence for a user.
+/// Why a file cannot be read. Its display is a whole sentence for a user.
 #[derive(Debug)]
 pub enum ConfigError {
     /// The file cannot be read.
     Unreadable(PathBuf, io::Error),
-    /// It is larger than any list of peers.
+    /// It is larger than any such file.
     TooLarge(PathBuf),
     /// It holds a mistake.
     Mistake {
@@ -53,7 +50,7 @@ impl fmt::Display for ConfigError {
             Self::TooLarge(path) => {
                 write!(
                     f,
-                    "{} has more than {MAX_FILE_BYTES} bytes, so it is no list of peers.",
+                    "{} has more than {MAX_FILE_BYTES} bytes, so it is no such file as it should be.",
                     path.display()
                 )
             }
@@ -78,12 +75,25 @@ pub fn static_peers(cli: &Cli) -> Result<Vec<StaticPeer>, ConfigError> {
     Ok(peers)
 }
 
+/// The list of static peers that is read, or would be if it were there; `None` if none is.
+pub fn peers_file(cli: &Cli) -> Option<PathBuf> {
+    if cli.no_static {
+        return None;
+    }
+    cli.peers.clone().or_else(|| usual_peers_files().find(|path| path.exists()))
+}
+
+/// Where a list of static peers is looked for.
+fn usual_peers_files() -> impl Iterator<Item = PathBuf> {
+    let in_configuration = configuration_directory().map(|folder| folder.join(PEERS_FILE));
+    [Some(PathBuf::from(PEERS_FILE)), in_configuration].into_iter().flatten()
+}
+
 fn from_files(named: Option<&Path>) -> Result<Vec<StaticPeer>, ConfigError> {
     if let Some(path) = named {
         return read(path);
     }
-    let in_configuration = configuration_directory().map(|folder| folder.join(PEERS_FILE));
-    for path in [Some(PathBuf::from(PEERS_FILE)), in_configuration].into_iter().flatten() {
+    for path in usual_peers_files() {
         match read(&path) {
             Err(ConfigError::Unreadable(_, error)) if error.kind() == io::ErrorKind::NotFound => {}
             result => return result,
@@ -94,12 +104,16 @@ fn from_files(named: Option<&Path>) -> Result<Vec<StaticPeer>, ConfigError> {
 
 /// Where the user's configuration of this program lies: `$XDG_CONFIG_HOME/p2p-chat` or `~/.config/p2p-chat` on Linux,
 /// the platform's own place elsewhere.
-fn configuration_directory() -> Option<PathBuf> {
+pub fn configuration_directory() -> Option<PathBuf> {
     let strategy = etcetera::base_strategy::choose_native_strategy().ok()?;
     Some(strategy.config_dir().join(FOLDER))
 }
 
-fn read(path: &Path) -> Result<Vec<StaticPeer>, ConfigError> {
+/// The text of a file.
+///
+/// # Errors
+/// Where it cannot be read, is larger than any such file, or is no UTF-8.
+pub fn read_text(path: &Path) -> Result<String, ConfigError> {
     let unreadable = |error| ConfigError::Unreadable(path.to_owned(), error);
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(unreadable)?;
@@ -107,14 +121,21 @@ fn read(path: &Path) -> Result<Vec<StaticPeer>, ConfigError> {
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(ConfigError::TooLarge(path.to_owned()));
     }
-    let mistake = |at: usize, what: &str| {
-        let line = bytes.iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
-        ConfigError::Mistake { path: path.to_owned(), line, what: harmless(what) }
-    };
-    let text = str::from_utf8(&bytes).map_err(|error| {
-        mistake(error.valid_up_to(), "this is not UTF-8; save the file in that encoding.")
-    })?;
-    parse(text).map_err(|(at, what)| mistake(at, &what))
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        mistake(path, error.as_bytes(), at, "this is not UTF-8; save the file in that encoding.")
+    })
+}
+
+/// A mistake at a byte of a file.
+pub fn mistake(path: &Path, bytes: &[u8], at: usize, what: &str) -> ConfigError {
+    let line = bytes.iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
+    ConfigError::Mistake { path: path.to_owned(), line, what: harmless(what) }
+}
+
+fn read(path: &Path) -> Result<Vec<StaticPeer>, ConfigError> {
+    let text = read_text(path)?;
+    parse(&text).map_err(|(at, what)| mistake(path, text.as_bytes(), at, &what))
 }
 
 #[derive(Deserialize)]

@@ -9,7 +9,8 @@
 //!   person: the menu, the edited line, the words, the screen.
 //! - [`node`] owns the one lock around the chat and performs what it wants; [`app`] ties node and ui with one loop over
 //!   one queue, the [`mailbox`].
-//! - [`escape`], [`peer`] and [`message`] are the vocabulary; [`cli`], [`config`] and [`logging`] are the way in.
+//! - [`escape`], [`peer`] and [`message`] are the vocabulary; [`cli`], [`settings`], [`config`] and [`logging`] are the way in,
+//!   [`exit`] the way out; [`data`] is what is kept, [`manual`] what is printed instead of chatting.
 //!
 //! # In scope
 //! The plain network that five legacy programs speak, without a server, on IPv4.
@@ -22,12 +23,16 @@ pub mod app;
 pub mod chat;
 pub mod cli;
 pub mod config;
+pub mod data;
 pub mod escape;
+pub mod exit;
 pub mod logging;
 pub mod mailbox;
+pub mod manual;
 pub mod message;
 pub mod net;
 pub mod node;
 pub mod peer;
+pub mod settings;
 pub mod ui;
 pub mod wire;

@@ -1,34 +1,57 @@
 //! Parse arguments, start logging, run the library, print what went wrong, exit.
 
 use std::env;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::process::{self, ExitCode};
 
 use clap::CommandFactory;
-use clap::error::ErrorKind;
-use p2p_chat::app;
-use p2p_chat::cli::{Cli, Misused};
+use p2p_chat::cli::{Cli, Instead, Misused};
 use p2p_chat::escape::harmless;
-use p2p_chat::logging;
-
-/// Exit status where the arguments or a configuration file will not do, as clap has it for usage errors.
-const USAGE: u8 = 2;
+use p2p_chat::exit::{OutputGone, status_of};
+use p2p_chat::settings::{Settings, SettingsError};
+use p2p_chat::{app, logging, manual};
 
 fn main() -> ExitCode {
-    let cli = Cli::read().unwrap_or_else(|error| {
-        let _ = error.print();
-        if error.kind() == ErrorKind::ValueValidation {
-            name_environment();
-        }
-        process::exit(error.exit_code())
-    });
-    let ran = logging::start(&cli).map_err(Into::into).and_then(|()| app::run(&cli));
-    ran.unwrap_or_else(|error| {
+    run().unwrap_or_else(|error| {
         let stop = if format!("{error:#}").ends_with(['.', '?']) { "" } else { "." };
         // If standard error is gone too, the exit status has to do.
         let _ = writeln!(io::stderr(), "p2p-chat: {error:#}{stop}");
-        if error.is::<Misused>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+        ExitCode::from(status_of(&error))
     })
+}
+
+fn run() -> anyhow::Result<ExitCode> {
+    let settings = Settings::read().map_err(|error| match error {
+        SettingsError::Command(error) => usage(&error),
+        SettingsError::File(error) => Misused::new(error),
+    })?;
+    let mut stdout = io::stdout().lock();
+    let printed = match &settings.cli.instead {
+        None => {
+            drop(stdout);
+            logging::start(&settings.cli)?;
+            return app::run(&settings.cli);
+        }
+        Some(Instead::Completions { shell }) => manual::completions(*shell, &mut stdout),
+        Some(Instead::Man) => manual::man(&mut stdout),
+        Some(Instead::Config) => manual::config(&settings, &mut stdout),
+    };
+    match printed.and_then(|()| stdout.flush()) {
+        // Whoever reads only the beginning has what they want.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::from(error).context(OutputGone))
+        }
+        Ok(()) | Err(_) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Says what clap says about the command line, and ends with its status.
+fn usage(error: &clap::Error) -> ! {
+    let _ = error.print();
+    if error.kind() == clap::error::ErrorKind::ValueValidation {
+        name_environment();
+    }
+    process::exit(error.exit_code())
 }
 
 /// Says which variables stand for flags, for clap blames the flag whichever of them was wrong.

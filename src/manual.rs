@@ -1,0 +1,231 @@
+//! What is printed instead of chatting: completions, the manual page, the settings in effect.
+
+use std::io::{self, Write};
+
+use clap::CommandFactory;
+use clap_mangen::Man;
+use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
+
+use crate::cli::{Cli, EXAMPLES};
+use crate::config;
+use crate::data;
+use crate::exit;
+use crate::settings::{Origin, Settings};
+use crate::ui::{COMMANDS, KEYS, Menu};
+
+/// Writes what `shell` needs to complete the command line.
+///
+/// # Errors
+/// Where `out` is gone.
+pub fn completions(shell: clap_complete::Shell, out: &mut impl Write) -> io::Result<()> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "p2p-chat", &mut text);
+    out.write_all(&text)
+}
+
+/// Writes the manual page.
+///
+/// # Errors
+/// Where `out` is gone.
+pub fn man(out: &mut impl Write) -> io::Result<()> {
+    let man = Man::new(Cli::command()).manual("User Commands");
+    man.render_title(out)?;
+    man.render_name_section(out)?;
+    man.render_synopsis_section(out)?;
+    man.render_description_section(out)?;
+    man.render_options_section(out)?;
+    let mut page = Roff::new();
+    subcommands(&mut page);
+    menu(&mut page);
+    commands(&mut page);
+    keys(&mut page);
+    files(&mut page);
+    environment(&mut page);
+    statuses(&mut page);
+    examples(&mut page);
+    page.to_writer(out)
+}
+
+fn item(page: &mut Roff, tag: Vec<Inline>, text: &str) {
+    page.control("TP", []);
+    page.text(tag);
+    page.text([roman(text)]);
+}
+
+fn subcommands(page: &mut Roff) {
+    page.control("SH", ["SUBCOMMANDS"]);
+    page.text([roman("Instead of chatting:")]);
+    for command in Cli::command().get_subcommands() {
+        let arguments: Vec<String> = command
+            .get_positionals()
+            .map(|arg| format!(" {}", arg.get_id().as_str().to_uppercase()))
+            .collect();
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        item(page, vec![bold(command.get_name()), italic(arguments.concat())], &format!("{about}."));
+    }
+}
+
+fn menu(page: &mut Roff) {
+    page.control("SH", ["MENU"]);
+    page.text([roman(
+        "The menu asks with `Choice [0-6]:`. A number is answered with the next question; 0 goes back. Enter alone shows the menu.",
+    )]);
+    for line in Menu::lines() {
+        let (number, words) = line.split_once("  ").unwrap_or((&line, ""));
+        item(page, vec![bold(number)], words);
+    }
+}
+
+fn commands(page: &mut Roff) {
+    page.control("SH", ["COMMANDS"]);
+    page.text([roman(
+        "At the same prompt, without the menu. WHOM is a name, its number in the list, an ip:port, or all.",
+    )]);
+    item(
+        page,
+        vec![bold("@"), italic("WHOM TEXT")],
+        "Send at once, to exactly whom it names. A line that begins with @@ or // is a text that begins with @ or /.",
+    );
+    for command in COMMANDS {
+        item(page, vec![bold(command.name), roman(" "), italic(command.arguments)], &sentence(command.short));
+        page.control("IP", []);
+        page.text([roman(command.long)]);
+    }
+}
+
+fn sentence(words: &str) -> String {
+    let mut chars = words.chars();
+    chars.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), chars.as_str()))
+}
+
+fn keys(page: &mut Roff) {
+    page.control("SH", ["KEYS"]);
+    for (keys, what) in KEYS {
+        item(page, vec![bold(*keys)], what);
+    }
+}
+
+fn files(page: &mut Roff) {
+    page.control("SH", ["FILES"]);
+    for (file, what) in [
+        (
+            "config.toml",
+            "The settings, by the names of the options: port = 5000. In $XDG_CONFIG_HOME/p2p-chat or ~/.config/p2p-chat on Linux, in \
+             the platform's own place elsewhere; p2p-chat config says where. Options win over the environment, that over the file, \
+             the file over the defaults.",
+        ),
+        (
+            "peers.toml",
+            "The static peers: [[peer]] entries with an address, and if you like a name and a form. Looked for in the working \
+             directory, then beside config.toml.",
+        ),
+        (
+            "aliases.toml",
+            "The nicknames that /alias gives. In $XDG_DATA_HOME/p2p-chat or ~/.local/share/p2p-chat on Linux, in the platform's own \
+             place elsewhere.",
+        ),
+    ] {
+        item(page, vec![italic(file)], what);
+    }
+}
+
+fn environment(page: &mut Roff) {
+    page.control("SH", ["ENVIRONMENT"]);
+    page.text([roman("A variable that is set to nothing counts as not set.")]);
+    for arg in Cli::command().get_arguments() {
+        if let (Some(variable), Some(long)) = (arg.get_env(), arg.get_long()) {
+            item(page, vec![bold(variable.to_string_lossy())], &format!("Stands for --{long}."));
+        }
+    }
+    item(
+        page,
+        vec![bold("NO_COLOR")],
+        "If it is set, nothing is written in colours, unless --color always asks for it.",
+    );
+    item(
+        page,
+        vec![bold("TERM")],
+        "Where it is dumb, no control sequences are written and the terminal edits the line.",
+    );
+}
+
+fn statuses(page: &mut Roff) {
+    page.control("SH", ["EXIT STATUS"]);
+    for (status, meaning) in exit::MEANINGS {
+        item(page, vec![bold(status)], meaning);
+    }
+}
+
+fn examples(page: &mut Roff) {
+    page.control("SH", ["EXAMPLES"]);
+    for line in EXAMPLES.lines().skip(1).map(str::trim).filter(|line| !line.is_empty()) {
+        // What is a command stands below what it is for.
+        if line.contains("p2p-chat --") {
+            page.control("IP", []);
+            page.text([bold(line)]);
+        } else {
+            page.control("PP", []);
+            page.text([roman(line)]);
+        }
+    }
+}
+
+/// Writes the settings in effect, as they could stand in config.toml, and where each comes from.
+///
+/// # Errors
+/// Where `out` is gone.
+pub fn config(settings: &Settings, out: &mut impl Write) -> io::Result<()> {
+    let mut text = "# The settings in effect. This could be saved as config.toml.\n".to_owned();
+    let file = match &settings.file {
+        Some((path, true)) => format!("{}", path.display()),
+        Some((path, false)) => format!("{}, which is not there", path.display()),
+        None => "none, for there is no home directory".into(),
+    };
+    text.push_str(&format!("# Configuration file: {}\n", crate::escape::harmless(&file)));
+    let peers = match config::peers_file(&settings.cli) {
+        Some(path) => path.display().to_string(),
+        None => "none".into(),
+    };
+    text.push_str(&format!("# List of static peers: {}\n", crate::escape::harmless(&peers)));
+    let data = data::folder(&settings.cli).map_or_else(|| "none".into(), |path| path.display().to_string());
+    text.push_str(&format!("# Data directory: {}\n\n", crate::escape::harmless(&data)));
+    let lines: Vec<(String, String)> =
+        settings.values().into_iter().map(|(name, values, origin)| line(&name, &values, &origin)).collect();
+    let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0);
+    for (line, origin) in lines {
+        text.push_str(&format!("{line:width$}  # {origin}\n"));
+    }
+    out.write_all(text.as_bytes())
+}
+
+/// A setting as it stands in a file, and where it comes from.
+fn line(name: &str, values: &[String], origin: &Origin) -> (String, String) {
+    let origin = match origin {
+        Origin::Flag => format!("--{name}"),
+        Origin::Environment(variable) => format!("environment, {variable}"),
+        Origin::File(line) => format!("configuration file, line {line}"),
+        Origin::Default if values.is_empty() => "not set".into(),
+        Origin::Default => "default".into(),
+    };
+    let line = match (name, values) {
+        (_, []) => format!("# {name} ="),
+        ("peer", values) => format!("{name} = {}", toml::Value::from(values.to_vec())),
+        (_, [value, ..]) => format!("{name} = {}", toml_value(name, value)),
+    };
+    (line, origin)
+}
+
+/// A value with the type that a reader expects: a number, a truth, or else a string.
+fn toml_value(name: &str, value: &str) -> toml::Value {
+    let command = Cli::command();
+    let arg = command.get_arguments().find(|arg| arg.get_long() == Some(name));
+    let is_switch = arg.is_some_and(|arg| arg.get_value_parser().type_id() == std::any::TypeId::of::<bool>());
+    if is_switch {
+        let truth = matches!(value.to_lowercase().as_str(), "true" | "yes" | "y" | "t" | "on" | "1");
+        return toml::Value::from(truth);
+    }
+    match value.parse::<i64>() {
+        Ok(number) if matches!(name, "port" | "verbose") => toml::Value::from(number),
+        _ => toml::Value::from(value),
+    }
+}
