@@ -1,45 +1,45 @@
 //! The application: one loop over one queue of happenings, between the node and the person.
 
+mod act;
 mod begin;
+mod clock;
+mod greeting;
+mod leave;
+mod looks;
 mod signals;
+mod tell;
+mod typed;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::{self, IsTerminal};
+use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context;
 use begin::start;
+use clock::Clock;
 use signals::{stop_in_background, watch_signals};
 
-use crate::chat::{ANSWER_WITHIN, Command, Event, OpId, Row, State, Target, Unsendable, Who};
+use crate::chat::{Event, OpId, Row, Who};
 use crate::cli::{Cli, Misused};
 use crate::config;
+use crate::data::Aliases;
+use crate::exit::OutputGone;
 use crate::mailbox::Mailbox;
-use crate::message::Fate;
 use crate::node::Node;
 use crate::peer::{Name, PeerAddr};
-use crate::ui::{self, Act, Directory, Input, Menu, Screen, Turn, Typed};
-use crate::wire;
-
-/// Time for threads to end after the goodbyes are said, so that Exit takes at most two seconds in all.
-const STOP_WITHIN: Duration = Duration::from_millis(100);
-
-/// Recipients that a prompt names.
-const MAX_LABELLED: usize = 3;
-
-/// The time of day as it is shown.
-const CLOCK: &str = "%H:%M:%S";
+use crate::ui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Screen, Seen};
 
 /// Something that the application reacts to.
 enum Happening {
     Chat(Event),
     Input(Input),
-    /// The program was stopped and goes on.
+    /// The program was stopped and goes on; how often that was.
     #[cfg_attr(not(unix), allow(dead_code))]
-    Continued,
+    Continued(u64),
     /// A signal asks to end the program.
     #[cfg_attr(not(unix), allow(dead_code))]
     Signal(i32),
@@ -60,10 +60,12 @@ type Queue = Arc<Mailbox<Happening>>;
 pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     let peers = config::static_peers(cli).map_err(Misused::new)?;
+    let alone = peers.is_empty();
+    let aliases = Aliases::open(crate::data::folder(cli)).map_err(Misused::new)?;
     let queue = Queue::default();
     let (name, node) = start(cli, peers, terminal, &queue)?;
-    let mut app = App::new(node, Arc::clone(&queue), terminal)?;
-    let shown = app.greet(&name);
+    let mut app = App::new(cli, node, aliases, Arc::clone(&queue), terminal)?;
+    let shown = app.greet(&name, alone);
     app.run(shown)
 }
 
@@ -86,8 +88,31 @@ struct App {
     queue: Queue,
     screen: Screen,
     menu: Menu,
-    /// Texts under way, and to whom each could not be sent.
-    texts: HashMap<OpId, (String, Vec<Who>)>,
+    wishes: Wishes,
+    labels: Labels,
+    aliases: Aliases,
+    clock: Clock,
+    seen: Seen,
+    attention: Attention,
+    began: Instant,
+    /// Those whose messages are not shown, and how many came since.
+    muted: BTreeMap<PeerAddr, usize>,
+    /// Messages of others that came during a conversation.
+    unread: BTreeMap<PeerAddr, usize>,
+    /// Texts under way.
+    texts: HashMap<OpId, Sent>,
+    /// What became of the last text, where the status line tells it.
+    outcome: Option<String>,
+    /// Where others reach us, as far as is known.
+    own_addr: String,
+    /// How many peers are there.
+    here: usize,
+    /// Something happened since `here` was counted.
+    stale: bool,
+    /// How often the program was stopped and has gone on where it was asked to.
+    continued: u64,
+    /// The user was asked whether they want to leave.
+    asked_to_leave: bool,
     /// Asks for the next line, where lines are read one by one.
     next_line: Option<SyncSender<()>>,
     /// Whether what is typed is taken: not as long as the program is in the background of a terminal.
@@ -96,32 +121,83 @@ struct App {
     busy: Option<OpId>,
     /// What was taken from the queue together with what ended the program.
     rest: VecDeque<Happening>,
-    out: Vec<String>,
+    out: Vec<Line>,
+    /// Bytes that call for attention.
+    calls: String,
 }
 
-/// What the menu looks people up in.
-struct People<'a>(&'a Node);
+/// How the user wants things to be shown.
+struct Wishes {
+    plain: bool,
+    status: bool,
+    advertise: Option<Ipv4Addr>,
+}
+
+/// A text under way.
+struct Sent {
+    to: Chosen,
+    text: String,
+    /// Those who could not have it.
+    failed: Vec<Who>,
+    /// Its outcome is told in the status line if it is good.
+    quiet: bool,
+}
+
+/// What the prompt looks people up in.
+struct People<'a> {
+    node: &'a Node,
+    labels: &'a Labels,
+}
 
 impl Directory for People<'_> {
     fn rows(&self) -> Vec<Row> {
-        self.0.rows()
+        self.node.rows()
     }
 
     fn is_own(&self, addr: PeerAddr) -> bool {
-        self.0.is_own(addr)
+        self.node.is_own(addr)
+    }
+
+    fn labels(&self) -> &Labels {
+        self.labels
     }
 }
 
 impl App {
-    fn new(node: Node, queue: Queue, terminal: bool) -> anyhow::Result<Self> {
+    fn new(cli: &Cli, node: Node, aliases: Aliases, queue: Queue, terminal: bool) -> anyhow::Result<Self> {
         watch_signals(&queue)?;
         // A person at a terminal may type on while a command is under way; a script must not run ahead of itself.
         let busy = (!io::stdin().is_terminal()).then(|| node.start_op());
-        let screen = if terminal { Screen::cooked() } else { Screen::lines() };
-        let (menu, texts, out) = (Menu::new(), HashMap::new(), Vec::new());
-        let rest = VecDeque::new();
-        let mut app =
-            Self { node, queue, screen, menu, texts, next_line: None, listens: false, busy, rest, out };
+        let palette = looks::palette(cli.color, cli.plain);
+        let screen = if terminal { Screen::cooked(palette, !cli.plain) } else { Screen::lines(palette) };
+        let mut app = Self {
+            queue,
+            screen,
+            menu: Menu::new(false),
+            wishes: Wishes { plain: cli.plain, status: cli.status, advertise: cli.advertise },
+            labels: Labels::new(aliases.all().clone()),
+            aliases,
+            clock: Clock::new(cli.time_format.clone()),
+            seen: Seen::default(),
+            attention: Attention::new(cli.bell, looks::osc(cli.notify), cli.notify_text),
+            began: Instant::now(),
+            muted: BTreeMap::new(),
+            unread: BTreeMap::new(),
+            texts: HashMap::new(),
+            outcome: None,
+            own_addr: greeting::own_addr(&node, cli.advertise),
+            here: 0,
+            stale: true,
+            continued: 0,
+            asked_to_leave: false,
+            next_line: None,
+            listens: false,
+            busy,
+            rest: VecDeque::new(),
+            out: Vec::new(),
+            calls: String::new(),
+            node,
+        };
         if !terminal || ui::is_in_foreground() {
             app.listen()?;
         }
@@ -133,9 +209,11 @@ impl App {
         let input = Arc::clone(&self.queue);
         let take = move |what| input.put(Happening::Input(what));
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        if self.screen.is_terminal() && !dumb {
-            let raw = Screen::raw().context("Cannot take over the terminal; TERM=dumb does without.")?;
-            self.screen = raw;
+        if self.screen.is_terminal() && !dumb && !self.wishes.plain {
+            self.screen
+                .take_over(self.attention.is_wanted())
+                .context("Cannot take over the terminal; --plain does without.")?;
+            self.menu.set_can_edit();
             ui::read_keys(take)?;
         } else {
             self.next_line = Some(ui::read_lines(take)?);
@@ -151,7 +229,7 @@ impl App {
         }
         if ui::is_in_foreground() {
             self.listen().map_err(io::Error::other)?;
-            self.screen.ask(self.menu.prompt());
+            self.ask();
             self.want_line();
             return Ok(());
         }
@@ -159,13 +237,12 @@ impl App {
         Ok(())
     }
 
-    fn greet(&mut self, name: &Name) -> io::Result<()> {
-        let addr = self.node.addr();
-        let at = if addr.ip().is_unspecified() { String::new() } else { format!(" of {}", addr.ip()) };
-        self.out.push(format!("You are {name}, listening at port {}{at}.", addr.port()));
-        self.out.extend(Menu::lines());
+    fn greet(&mut self, name: &Name, alone: bool) -> io::Result<()> {
+        let lines =
+            greeting::lines(name, &self.node, self.wishes.advertise, self.screen.is_terminal(), alone);
+        self.out.extend(lines.into_iter().map(Line::from));
         if self.busy.is_none() {
-            self.screen.ask(self.menu.prompt());
+            self.ask();
         }
         self.show()?;
         self.want_line();
@@ -175,10 +252,30 @@ impl App {
         Ok(())
     }
 
+    /// Asks what the menu asks now.
+    fn ask(&mut self) {
+        let ink = match self.menu.conversation() {
+            Some(with) if self.menu.is_at_choice() => {
+                with.addr().and_then(|addr| self.labels.name(addr)).map_or(Ink::Strong, ui::ink_of)
+            }
+            _ => Ink::Plain,
+        };
+        self.screen.ask(Line::of(ink, self.menu.prompt()));
+    }
+
+    fn say(&mut self, line: impl Into<Line>) {
+        self.out.push(line.into());
+    }
+
     /// Shows what there is to show, above the current prompt.
     fn show(&mut self) -> io::Result<()> {
+        if self.screen.edits() {
+            let status = self.wishes.status.then(|| self.status());
+            self.screen.set_status(status);
+        }
         let lines = std::mem::take(&mut self.out);
-        self.screen.show(&lines)
+        let calls = std::mem::take(&mut self.calls);
+        self.screen.show(&lines, &calls)
     }
 
     /// Lets the next line be read, if nothing has to be waited for.
@@ -198,8 +295,10 @@ impl App {
                 }
             }
         });
+        // Where a terminal does not take what is printed, it has vanished.
+        let ending = if self.screen.is_terminal() { ending.or(Ok(Ending::Signal(HANG_UP))) } else { ending };
         self.leave();
-        Ok(match ending.context("Standard output is gone")? {
+        Ok(match ending.context(OutputGone)? {
             Ending::Exit => ExitCode::SUCCESS,
             // As a shell says it of a program that a signal ended.
             Ending::Signal(signal) => ExitCode::from(128 + u8::try_from(signal).unwrap_or(0)),
@@ -216,8 +315,10 @@ impl App {
                     None
                 }
                 Happening::Input(input) => self.input(input)?,
-                Happening::Continued => {
-                    self.resume()?;
+                Happening::Continued(times) => {
+                    if times > self.continued {
+                        self.resume()?;
+                    }
                     None
                 }
                 Happening::Signal(signal) => Some(Ending::Signal(signal)),
@@ -230,193 +331,5 @@ impl App {
         }
         self.show()?;
         Ok(None)
-    }
-
-    fn event(&mut self, event: &Event) {
-        let clock = jiff::Zoned::now().strftime(CLOCK).to_string();
-        let lines = ui::lines(event, &clock);
-        lines.iter().for_each(|line| log::info!("{line}"));
-        self.out.extend(lines);
-        match event {
-            Event::Done { op, who, fate: Fate::Failed(_), parts: (0, _), .. } => self.failed(*op, who),
-            Event::NotSent { op, why: Unsendable::CommandWord(word), .. }
-                if self.texts.get(op).is_some_and(|(text, _)| text.trim() == *word) => {}
-            Event::NotSent { op, who, .. } => self.failed(*op, who),
-            Event::Settled(op) => {
-                self.keep_what_failed(*op);
-                if self.busy == Some(*op) {
-                    self.busy = None;
-                    self.screen.ask(self.menu.prompt());
-                    self.want_line();
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn failed(&mut self, op: OpId, who: &Who) {
-        if let Some((_, failed)) = self.texts.get_mut(&op) {
-            failed.push(who.clone());
-        }
-    }
-
-    /// Keeps the text of a command for sending it again to those who could not have it, and says how.
-    fn keep_what_failed(&mut self, op: OpId) {
-        let Some((text, failed)) = self.texts.remove(&op) else { return };
-        if failed.is_empty() {
-            return;
-        }
-        let names: Vec<String> = failed.iter().take(MAX_LABELLED).map(ui::named).collect();
-        let more = failed.len() - names.len();
-        let label = names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() };
-        let say = self.menu.keep(Target::These(failed.iter().map(|who| who.addr).collect()), label, text);
-        self.out.extend(say);
-    }
-
-    fn input(&mut self, input: Input) -> io::Result<Option<Ending>> {
-        match input {
-            Input::Key(key) => {
-                let Some(editor) = self.screen.editor() else {
-                    return Ok(None);
-                };
-                match editor.key(key) {
-                    Typed::Edited => {}
-                    Typed::Line(line) => {
-                        self.show()?;
-                        self.screen.finish_line(&line)?;
-                        return Ok(self.line(&line));
-                    }
-                    Typed::Escape => {
-                        let typed = editor.take();
-                        let say = self.menu.escape(typed);
-                        self.out.extend(say);
-                        self.screen.ask(self.menu.prompt());
-                    }
-                    Typed::Leave => return Ok(Some(Ending::Exit)),
-                    Typed::Interrupt => return Ok(Some(Ending::Signal(INTERRUPT))),
-                }
-            }
-            Input::Paste(text) => {
-                if let Some(editor) = self.screen.editor() {
-                    editor.paste(&text);
-                }
-            }
-            Input::Resized => self.screen.resized()?,
-            Input::Line(line) => {
-                self.screen.finish_line(&line)?;
-                return Ok(self.line(&line));
-            }
-            Input::LineTooLong => {
-                let limit = ui::MAX_LINE_BYTES;
-                self.out
-                    .push(format!("That line has more than {limit} bytes and was passed over; divide it."));
-                self.want_line();
-            }
-            Input::End => return Ok(Some(Ending::Exit)),
-            Input::HangUp => return Ok(Some(Ending::Signal(HANG_UP))),
-        }
-        Ok(None)
-    }
-
-    /// Takes a finished line to the menu, and does what comes of it.
-    fn line(&mut self, line: &str) -> Option<Ending> {
-        #[cfg(debug_assertions)]
-        if std::env::var("P2P_CHAT_TEST_PANIC").is_ok_and(|word| word == line) {
-            panic!("asked to panic by a test");
-        }
-        let Turn { say, act, refill } = self.menu.line(line, &People(&self.node));
-        self.out.extend(say);
-        if let (Some(refill), Some(editor)) = (refill, self.screen.editor()) {
-            editor.offer(&refill);
-        }
-        let op = match act {
-            None => None,
-            Some(Act::Exit) => return Some(Ending::Exit),
-            Some(Act::Send(to, text)) => self.send(to, text),
-            Some(Act::List) => Some(self.node.command(Command::List)),
-            Some(Act::Connect(to)) => Some(self.node.command(Command::Connect(to))),
-            Some(Act::Disconnect(to)) => Some(self.node.command(Command::Disconnect(to))),
-        };
-        if !io::stdin().is_terminal() {
-            self.busy = op;
-        }
-        // A script is asked for the next line when it is read, so that its transcript reads in order.
-        if self.busy.is_none() {
-            self.screen.ask(self.menu.prompt());
-            self.want_line();
-        }
-        None
-    }
-
-    fn send(&mut self, to: Target, text: String) -> Option<OpId> {
-        match wire::messages_for(&text, self.node.name()) {
-            Ok(parts) => {
-                let op = self.node.command(Command::Send { to, parts: parts.into() });
-                self.texts.insert(op, (text, Vec::new()));
-                Some(op)
-            }
-            Err(error) => {
-                self.out.push(error.to_string());
-                // Whoever types can change it; a script goes on with the menu.
-                if let Some(editor) = self.screen.editor() {
-                    editor.set(&text);
-                    self.menu.ask_text_again();
-                }
-                None
-            }
-        }
-    }
-
-    /// Says goodbye to everybody and ends, within two seconds, or at once if asked a second time.
-    fn leave(mut self) {
-        let deadline = Instant::now() + ANSWER_WITHIN;
-        let there = self.node.rows().iter().filter(|row| row.state != State::Gone).count();
-        let mut lines = std::mem::take(&mut self.out);
-        if there > 0 {
-            lines.push(format!("Saying goodbye to {there} {}.", if there == 1 { "peer" } else { "peers" }));
-        }
-        // Standard output may be gone, which is no reason not to say goodbye.
-        let _ = self.screen.close(&lines);
-        let goodbye = self.node.command(Command::Leave);
-        let rest = std::mem::take(&mut self.rest);
-        self.last_happenings(rest, goodbye);
-        loop {
-            let happenings = self.queue.take(Some(deadline));
-            if happenings.is_empty() || Instant::now() >= deadline {
-                self.rest = happenings;
-                break;
-            }
-            let over = self.last_happenings(happenings, goodbye);
-            let _ = self.show();
-            if over {
-                break;
-            }
-        }
-        let late = std::mem::take(&mut self.rest);
-        self.last_happenings(late, goodbye);
-        // What was acknowledged until now is shown; what comes later is not acknowledged.
-        self.node.close();
-        let rest = self.queue.take(Some(Instant::now()));
-        self.last_happenings(rest, goodbye);
-        let _ = self.show();
-        self.node.stop(Instant::now() + STOP_WITHIN);
-        // What could not be sent any more has failed.
-        let rest = self.queue.take(Some(Instant::now()));
-        self.last_happenings(rest, goodbye);
-        let _ = self.show();
-    }
-
-    /// Takes what happens while leaving; says whether it is time to go.
-    fn last_happenings(&mut self, happenings: VecDeque<Happening>, goodbye: OpId) -> bool {
-        let mut over = false;
-        for happening in happenings {
-            match happening {
-                Happening::Chat(Event::Settled(op)) if op == goodbye => over = true,
-                Happening::Chat(event) => self.event(&event),
-                Happening::Signal(_) => over = true,
-                Happening::Input(_) | Happening::Continued => {}
-            }
-        }
-        over
     }
 }

@@ -1,57 +1,83 @@
-//! From the command line, and what it leaves to ask, to a node that listens.
+//! From the settings, and what they leave to ask, to a node that listens.
 
+use std::env;
 use std::io::{self, BufRead, Write};
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use anyhow::bail;
 
 use super::Queue;
+use crate::chat::StaticPeer;
 use crate::cli::{Cli, Misused, listening_port};
+use crate::escape::harmless;
+use crate::net;
 use crate::node::{Node, NodeConfig, StartError};
 use crate::peer::Name;
 
-/// Asks for what the command line does not say, and starts the node.
+/// The port that is offered first.
+const FIRST_PORT: u16 = 5000;
+
+/// Ports that are tried for one to offer: more programs than anybody runs on one machine.
+const PORTS_TRIED: u16 = 100;
+
+/// Asks for what the settings do not say, and starts the node.
 pub(super) fn start(
     cli: &Cli,
-    peers: Vec<crate::chat::StaticPeer>,
+    peers: Vec<StaticPeer>,
     terminal: bool,
     queue: &Queue,
 ) -> anyhow::Result<(Name, Node)> {
     let name = match &cli.name {
         Some(name) => name.clone(),
-        None if terminal => {
-            question("Enter your name: ", |line| line.parse::<Name>().map_err(|e| e.to_string()))?
-        }
+        None if terminal => ask_name()?,
         None => bail!(Misused::new("No name was given; add --name NAME, or set P2P_CHAT_NAME.")),
     };
+    let bind = cli.bind.unwrap_or(Ipv4Addr::UNSPECIFIED);
     let mut asked = cli.port;
     loop {
         let port = match asked {
             Some(port) => port,
-            None if terminal => question("Enter your port number (0 for any free one): ", |line| {
-                listening_port(line)
-                    .map_err(|error| format!("`{}` will not do: {error}", crate::escape::harmless(line)))
-            })?,
+            None if terminal => ask_port(bind)?,
             None => bail!(Misused::new(
                 "No port was given; add --port PORT (0 for any that is free), or set P2P_CHAT_PORT."
             )),
         };
-        let config = NodeConfig {
-            name: name.clone(),
-            bind: cli.bind.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
-            port,
-            advertise: cli.advertise,
-            peers: peers.clone(),
-        };
+        let config =
+            NodeConfig { name: name.clone(), bind, port, advertise: cli.advertise, peers: peers.clone() };
         match Node::start(config, queue) {
             Ok(node) => return Ok((name, node)),
             Err(error @ (StartError::PortInUse(_) | StartError::NotPermitted(_))) if cli.port.is_none() => {
                 writeln!(io::stdout(), "{error}")?;
                 asked = None;
             }
-            Err(error @ StartError::NotOurs(_)) => bail!(Misused::new(error)),
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Asks for the name, and offers the one that the user has logged in under if it will do.
+fn ask_name() -> anyhow::Result<Name> {
+    let login = ["USER", "USERNAME"].into_iter().find_map(|variable| env::var(variable).ok());
+    let offered: Option<Name> = login.and_then(|login| login.parse().ok());
+    let prompt = match &offered {
+        Some(name) => format!("Enter your name [{name}]: "),
+        None => "Enter your name: ".into(),
+    };
+    question(&prompt, |line| match (line, &offered) {
+        ("", Some(name)) => Ok(name.clone()),
+        (line, _) => line.parse::<Name>().map_err(|error| error.to_string()),
+    })
+}
+
+/// Asks for the port, and offers the first that is free from [`FIRST_PORT`] on.
+fn ask_port(bind: Ipv4Addr) -> anyhow::Result<u16> {
+    let is_free = |port: &u16| net::Listener::bind(SocketAddrV4::new(bind, *port)).is_ok();
+    let offered = (FIRST_PORT..FIRST_PORT + PORTS_TRIED).find(is_free).unwrap_or(0);
+    let prompt = format!("Enter your port number [{offered}], 0 for any free one: ");
+    question(&prompt, |line| match line {
+        "" => Ok(offered),
+        line => listening_port(line).map_err(|error| format!("`{}` will not do: {error}", harmless(line))),
+    })
 }
 
 /// Asks on the terminal until the answer is valid.

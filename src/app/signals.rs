@@ -5,6 +5,9 @@ use std::sync::Arc;
 #[cfg(unix)]
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use parking_lot::{Condvar, Mutex};
+
 use super::Queue;
 #[cfg(unix)]
 use super::{Happening, ui};
@@ -22,6 +25,40 @@ pub(super) fn stop_in_background() {
     }
 }
 
+/// How long a stop may take to come about after it was asked for. Where nobody could continue the program, the system
+/// does not stop it at all, and it goes on after this.
+#[cfg(unix)]
+const STOPS_WITHIN: Duration = Duration::from_millis(100);
+
+/// How often the program was continued.
+#[cfg(unix)]
+static CONTINUED: (Mutex<u64>, Condvar) = (Mutex::new(0), Condvar::new());
+
+/// Stops the program, and what was started together with it, until the shell lets it go on: what a terminal does
+/// on Ctrl-Z while it looks out for that itself.
+///
+/// Returns how often the program was continued in all, by which the news of it is told from that of a later time.
+pub(super) fn suspend() -> u64 {
+    #[cfg(not(unix))]
+    return 0;
+    #[cfg(unix)]
+    {
+        let mut continued = CONTINUED.0.lock();
+        let before = *continued;
+        if let Err(error) = rustix::process::kill_current_process_group(rustix::process::Signal::TSTP) {
+            log::warn!("cannot stop: {error}");
+            return before;
+        }
+        let deadline = Instant::now() + STOPS_WITHIN;
+        while *continued == before {
+            if CONTINUED.1.wait_until(&mut continued, deadline).timed_out() {
+                break;
+            }
+        }
+        *continued
+    }
+}
+
 /// Turns the signals that ask to end the program into happenings, so that it ends in order.
 #[cfg(unix)]
 pub(super) fn watch_signals(queue: &Queue) -> anyhow::Result<()> {
@@ -33,7 +70,10 @@ pub(super) fn watch_signals(queue: &Queue) -> anyhow::Result<()> {
         let mut asked: Option<Instant> = None;
         for signal in signals.forever() {
             if signal == SIGCONT {
-                queue.put(Happening::Continued);
+                let mut times = CONTINUED.0.lock();
+                *times += 1;
+                queue.put(Happening::Continued(*times));
+                CONTINUED.1.notify_all();
                 continue;
             }
             // A window that closes may send its signal twice; a person who is impatient takes longer.

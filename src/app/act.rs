@@ -1,0 +1,210 @@
+//! What the user wants, done.
+
+use std::io;
+
+use super::{App, Ending, People, Sent};
+use crate::chat::{Command, OpId, Target};
+use crate::peer::{Name, PeerAddr};
+use crate::ui::{self, Act, Chosen, Ink, Line, Refill, Turn};
+use crate::wire;
+
+/// Peers or nicknames that a list names at most; the rest is counted.
+const MAX_LISTED: usize = 50;
+
+impl App {
+    /// Takes a finished line to the menu, and does what comes of it.
+    pub(super) fn line(&mut self, line: &str) -> io::Result<Option<Ending>> {
+        #[cfg(debug_assertions)]
+        if std::env::var("P2P_CHAT_TEST_PANIC").is_ok_and(|word| word == line) {
+            panic!("asked to panic by a test");
+        }
+        let before = self.menu.conversation().cloned();
+        let Turn { say, act, refill, said_to } =
+            self.menu.line(line, &People { node: &self.node, labels: &self.labels });
+        self.echo(line, said_to.as_deref(), act.as_ref())?;
+        self.out.extend(say.into_iter().map(Line::from));
+        if let Some(editor) = self.screen.editor() {
+            match refill {
+                Some(Refill::Offer(text)) => editor.offer(&text),
+                Some(Refill::Edit(text)) => editor.set(&text),
+                None => {}
+            }
+        }
+        if self.menu.conversation() != before.as_ref() {
+            self.unread.clear();
+            self.outcome = None;
+        }
+        let op = match act {
+            None => None,
+            Some(Act::Exit) => return Ok(Some(Ending::Exit)),
+            Some(Act::Send(to, text)) => self.send(to, text),
+            Some(Act::List) => Some(self.node.command(Command::List)),
+            Some(Act::Connect(to)) => Some(self.node.command(Command::Connect(to))),
+            Some(Act::Disconnect(to)) => Some(self.node.command(Command::Disconnect(to))),
+            Some(local) => {
+                self.local(local);
+                None
+            }
+        };
+        if self.next_line.is_some() && !io::IsTerminal::is_terminal(&io::stdin()) {
+            self.busy = op;
+        }
+        // A script is asked for the next line when it is read, so that its transcript reads in order.
+        if self.busy.is_none() {
+            self.ask();
+            self.want_line();
+        }
+        Ok(None)
+    }
+
+    /// Leaves the finished line standing. A text that was said to somebody stands there as such, with the time.
+    fn echo(&mut self, line: &str, said_to: Option<&str>, act: Option<&Act>) -> io::Result<()> {
+        let lines = match (said_to, act) {
+            (Some(label), Some(Act::Send(to, text))) => {
+                let stamp = self.clock.now().stamp;
+                let ink = to.addr().and_then(|addr| self.labels.name(addr)).map_or(Ink::Strong, ui::ink_of);
+                let prompt = Line::of(Ink::Faint, &*stamp).and(ink, format!("to {label}> "));
+                ui::own_text(prompt, text)
+            }
+            _ => ui::own_text(self.screen.prompt().clone(), line),
+        };
+        self.screen.finish_line(&lines)
+    }
+
+    pub(super) fn send(&mut self, to: Chosen, text: String) -> Option<OpId> {
+        match wire::messages_for(&text, &self.node.name()) {
+            Ok(parts) => {
+                if let Some(addr) = to.addr() {
+                    self.unread.remove(&addr);
+                }
+                let op = self.node.command(Command::Send { to: to.target.clone(), parts: parts.into() });
+                let moment = self.clock.now();
+                let line = Line::of(Ink::Faint, &*moment.stamp).then(format!("you to {}: ", to.label));
+                self.seen.said(to.target.clone(), op, &moment.day, ui::own_text(line, &text));
+                // In a conversation nobody wants to read after each line that it arrived.
+                let quiet = self.menu.conversation().is_some_and(|with| *with == to)
+                    && to.target != Target::All
+                    && self.screen.shows_status();
+                self.outcome = None;
+                self.texts.insert(op, Sent { to, text, failed: Vec::new(), quiet });
+                Some(op)
+            }
+            Err(error) => {
+                self.say(Line::of(Ink::Bad, error.to_string()));
+                // Whoever types can change it; a script goes on with the menu.
+                if let Some(editor) = self.screen.editor() {
+                    editor.set(&text);
+                    self.menu.ask_text_again();
+                }
+                None
+            }
+        }
+    }
+
+    /// Does what needs nobody else.
+    fn local(&mut self, act: Act) {
+        match act {
+            Act::History(with) => self.history(with),
+            Act::Rename(name) => self.rename(name),
+            Act::Mute(addr, label) => self.mute(addr, &label),
+            Act::Unmute(addr, label) => self.unmute(addr, &label),
+            Act::ToggleMute(addr, label) if self.muted.contains_key(&addr) => self.unmute(addr, &label),
+            Act::ToggleMute(addr, label) => self.mute(addr, &label),
+            Act::ListMuted => self.list_muted(),
+            Act::Nickname(addr, label, name) => self.nickname(addr, &label, name),
+            Act::ListNicknames => self.list_nicknames(),
+            Act::Send(..) | Act::List | Act::Connect(_) | Act::Disconnect(_) | Act::Exit => {}
+        }
+    }
+
+    fn history(&mut self, with: Option<Chosen>) {
+        let addr = with.as_ref().and_then(Chosen::addr);
+        if let Some(addr) = addr {
+            self.unread.remove(&addr);
+        }
+        let today = self.clock.now().day;
+        self.out.extend(self.seen.last(addr, &today));
+    }
+
+    fn rename(&mut self, name: Name) {
+        self.say(format!("You are {name} now; others see it with your next message."));
+        self.node.set_name(name);
+    }
+
+    fn mute(&mut self, addr: PeerAddr, label: &str) {
+        if self.muted.len() >= crate::chat::MAX_PEERS {
+            self.say("More are muted than can be known; /unmute somebody first.");
+            return;
+        }
+        self.muted.entry(addr).or_insert(0);
+        self.say(format!(
+            "What {label} writes is not shown any more; /history {label} shows it, /unmute {label} ends this."
+        ));
+    }
+
+    fn unmute(&mut self, addr: PeerAddr, label: &str) {
+        let line = match self.muted.remove(&addr) {
+            None => format!("{label} is not muted."),
+            Some(0) => format!("What {label} writes is shown again; nothing came meanwhile."),
+            Some(1) => format!(
+                "What {label} writes is shown again; /history {label} shows the message that came meanwhile."
+            ),
+            Some(count) => format!(
+                "What {label} writes is shown again; /history {label} shows the {count} messages that came meanwhile."
+            ),
+        };
+        self.say(line);
+    }
+
+    fn list_muted(&mut self) {
+        if self.muted.is_empty() {
+            self.say("Nobody is muted; /mute WHOM mutes somebody.");
+        }
+        let lines: Vec<String> = self
+            .muted
+            .iter()
+            .take(MAX_LISTED)
+            .map(|(addr, count)| {
+                format!("{} ({addr}) is muted; messages since: {count}.", self.labels.label(*addr, None))
+            })
+            .collect();
+        lines.into_iter().for_each(|line| self.say(line));
+        let more = self.muted.len().saturating_sub(MAX_LISTED);
+        if more > 0 {
+            self.say(format!("And {more} more."));
+        }
+    }
+
+    fn nickname(&mut self, addr: PeerAddr, label: &str, name: Option<Name>) {
+        let line = match &name {
+            Some(name) => format!("{label} ({addr}) is called {name} here, also the next time."),
+            None if self.labels.nickname(addr).is_none() => {
+                self.say(format!("{label} has no nickname; /alias {label} NAME gives one."));
+                return;
+            }
+            None => format!("{label} ({addr}) has no nickname any more."),
+        };
+        if let Err(error) = self.aliases.set(addr, name) {
+            self.say(Line::of(Ink::Bad, error.to_string()));
+            return;
+        }
+        self.labels.set_nicknames(self.aliases.all().clone());
+        let label = self.labels.label(addr, None);
+        self.menu.relabel(addr, &label);
+        self.say(line);
+    }
+
+    fn list_nicknames(&mut self) {
+        let all = self.aliases.all();
+        if all.is_empty() {
+            self.say("There are no nicknames; /alias WHOM NAME gives one.");
+            return;
+        }
+        let mut lines: Vec<String> =
+            all.iter().take(MAX_LISTED).map(|(addr, name)| format!("{name} is {addr}.")).collect();
+        if all.len() > MAX_LISTED {
+            lines.push(format!("And {} more.", all.len() - MAX_LISTED));
+        }
+        lines.into_iter().for_each(|line| self.say(line));
+    }
+}

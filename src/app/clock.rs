@@ -1,0 +1,73 @@
+//! The time as it is shown. The one place that reads the calendar.
+
+use std::sync::Arc;
+
+use jiff::{Timestamp, Unit, Zoned};
+
+use crate::cli::TimeFormat;
+
+/// A day as it is shown where a new one begins.
+const DAY: &str = "%A, %-d %B %Y";
+
+/// The local time, in the user's format.
+pub(super) struct Clock {
+    format: TimeFormat,
+    /// The format shows nothing shorter than a second, so that a second's stamp can be used again.
+    whole_seconds: bool,
+    second: i64,
+    moment: Moment,
+    /// The day of what was shown last.
+    shown: Option<Arc<str>>,
+}
+
+/// A moment as it is shown.
+#[derive(Clone)]
+pub(super) struct Moment {
+    /// `[14:03:07] `, or nothing if the user wants none.
+    pub(super) stamp: Arc<str>,
+    /// `Saturday, 21 November 2026`.
+    pub(super) day: Arc<str>,
+}
+
+impl Clock {
+    pub(super) fn new(format: TimeFormat) -> Self {
+        let now = Zoned::now();
+        let whole = now.round(Unit::Second).unwrap_or_else(|_| now.clone());
+        let part =
+            whole.checked_add(jiff::Span::new().nanoseconds(123_456_789)).unwrap_or_else(|_| now.clone());
+        let whole_seconds = stamp(&format, &whole) == stamp(&format, &part);
+        let second = now.timestamp().as_second();
+        Self { whole_seconds, second, moment: moment(&format, &now), format, shown: None }
+    }
+
+    /// Now.
+    pub(super) fn now(&mut self) -> Moment {
+        let now = Timestamp::now();
+        if !self.whole_seconds || now.as_second() != self.second {
+            self.second = now.as_second();
+            self.moment = moment(&self.format, &Zoned::new(now, jiff::tz::TimeZone::system()));
+        }
+        self.moment.clone()
+    }
+
+    /// Takes note that something of now is shown; says whether a line has to tell before that another day has begun.
+    pub(super) fn begins_day(&mut self) -> Option<Arc<str>> {
+        let day = self.now().day;
+        let before = self.shown.replace(Arc::clone(&day));
+        (before.is_some_and(|before| before != day) && self.format != TimeFormat::Off).then_some(day)
+    }
+}
+
+fn moment(format: &TimeFormat, now: &Zoned) -> Moment {
+    Moment { stamp: stamp(format, now).into(), day: now.strftime(DAY).to_string().into() }
+}
+
+fn stamp(format: &TimeFormat, now: &Zoned) -> String {
+    match format {
+        TimeFormat::Off => String::new(),
+        // The command line has refused what cannot be printed.
+        TimeFormat::Strftime(format) => {
+            jiff::fmt::strtime::format(format, now).map(|time| format!("[{time}] ")).unwrap_or_default()
+        }
+    }
+}

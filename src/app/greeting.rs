@@ -1,0 +1,76 @@
+//! The first lines: who we are, where others reach us, what can be done.
+
+use std::net::Ipv4Addr;
+
+use crate::node::Node;
+use crate::peer::Name;
+use crate::ui::Menu;
+
+/// Addresses of this machine that are named; a laptop with a few virtual networks has more than anybody wants to read.
+const MAX_NAMED: usize = 3;
+
+/// This machine's addresses that another machine may reach, in the order in which the system has them.
+fn machine_ips() -> Vec<Ipv4Addr> {
+    // Where the system does not tell, nothing depends on it.
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let mut ips: Vec<Ipv4Addr> = interfaces
+        .iter()
+        .filter_map(|interface| match interface.ip() {
+            std::net::IpAddr::V4(ip) => Some(ip),
+            std::net::IpAddr::V6(_) => None,
+        })
+        .filter(|ip| !ip.is_loopback() && !ip.is_link_local() && !ip.is_unspecified())
+        .collect();
+    ips.dedup();
+    ips
+}
+
+/// The IPs that others reach us at, the likeliest first.
+fn reachable(node: &Node, advertise: Option<Ipv4Addr>) -> Vec<Ipv4Addr> {
+    match (advertise, *node.addr().ip()) {
+        (Some(ip), _) => vec![ip],
+        (None, ip) if !ip.is_unspecified() => vec![ip],
+        (None, _) => machine_ips(),
+    }
+}
+
+/// Where others reach us, for the status line.
+pub(super) fn own_addr(node: &Node, advertise: Option<Ipv4Addr>) -> String {
+    let ip = reachable(node, advertise).first().copied().unwrap_or(Ipv4Addr::LOCALHOST);
+    format!("{ip}:{}", node.addr().port())
+}
+
+/// The first lines. A person at a terminal is also told where others reach them, and, if nobody is known (`alone`), how
+/// to find somebody.
+pub(super) fn lines(
+    name: &Name,
+    node: &Node,
+    advertise: Option<Ipv4Addr>,
+    terminal: bool,
+    alone: bool,
+) -> Vec<String> {
+    let addr = node.addr();
+    let at = if addr.ip().is_unspecified() { String::new() } else { format!(" of {}", addr.ip()) };
+    let mut lines = vec![format!("You are {name}, listening at port {}{at}.", addr.port())];
+    if !terminal {
+        lines.extend(Menu::lines());
+        return lines;
+    }
+    let port = addr.port();
+    let ips: Vec<String> =
+        reachable(node, advertise).iter().take(MAX_NAMED).map(|ip| format!("{ip}:{port}")).collect();
+    if ips.is_empty() {
+        lines.push(format!("Others on this machine reach you at 127.0.0.1:{port}."));
+    } else {
+        lines.push(format!("Others reach you at {}.", ips.join(" or ")));
+    }
+    lines.extend(Menu::lines());
+    lines.push("Or type @NAME TEXT to send at once, /help for all that can be typed here.".into());
+    if alone {
+        let here = if addr.ip().is_unspecified() { Ipv4Addr::LOCALHOST } else { *addr.ip() };
+        lines.push("Nobody is known yet. Choose 3 and give the ip:port that the program of".into());
+        lines.push("somebody else shows. Or start one more in another terminal, choose 3".into());
+        lines.push(format!("there, and give {here}:{port}."));
+    }
+    lines
+}

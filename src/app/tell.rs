@@ -1,0 +1,199 @@
+//! What happens, told to the user.
+
+use super::{App, Sent};
+use crate::chat::{Event, OpId, Target, Unsendable, Who};
+use crate::message::Fate;
+use crate::ui::{self, Chosen, Line, Status, Voice};
+
+/// Recipients that a prompt names.
+const MAX_LABELLED: usize = 3;
+
+/// Peers of whom messages are counted as unread: the status line names three, and nobody comes back to more.
+const MAX_UNREAD: usize = 1_000;
+
+impl App {
+    /// Takes an event.
+    pub(super) fn event(&mut self, event: &Event) {
+        self.stale = true;
+        self.meet_all(event);
+        let moment = self.clock.now();
+        if log::log_enabled!(log::Level::Info) {
+            let voice = Voice { labels: &self.labels, full: true, rows: false, stamp: &moment.stamp };
+            ui::lines(event, &voice).iter().for_each(|line| log::info!("{line}"));
+        }
+        let voice = self.voice(&moment.stamp);
+        let lines = ui::lines(event, &voice);
+        match event {
+            Event::Message { from, .. } => {
+                self.seen.heard(from.addr, &moment.day, lines.clone());
+                if let Some(count) = self.muted.get_mut(&from.addr) {
+                    *count += 1;
+                    return;
+                }
+                self.heard(from, &lines);
+                self.tell(lines);
+            }
+            Event::Done { op, who, fate, parts, .. } => {
+                if matches!(fate, Fate::Failed(_)) && parts.0 == 0 {
+                    self.failed(*op, who);
+                }
+                if !ui::is_good(fate) {
+                    self.seen.became(*op, &ui::fate_words(fate));
+                }
+                match self.texts.get(op) {
+                    Some(sent) if sent.quiet && ui::is_good(fate) && self.screen.edits() => {
+                        let time = moment.stamp.trim_matches(['[', ']', ' ']);
+                        self.outcome = Some(format!("{} {time}", ui::fate_words(fate)).trim_end().to_owned());
+                    }
+                    _ => self.tell(lines),
+                }
+            }
+            Event::NotSent { op, who, why } => {
+                self.tell(lines);
+                self.seen.became(*op, "not sent");
+                let is_only_the_word =
+                    |word: &str| self.texts.get(op).is_some_and(|sent| sent.text.trim() == word);
+                if !matches!(why, Unsendable::CommandWord(word) if is_only_the_word(word)) {
+                    self.failed(*op, who);
+                }
+            }
+            Event::Settled(op) => {
+                self.keep_what_failed(*op);
+                if self.busy == Some(*op) {
+                    self.busy = None;
+                    self.ask();
+                    self.want_line();
+                }
+            }
+            _ => self.tell(lines),
+        }
+    }
+
+    /// Shows lines that tell of now.
+    fn tell(&mut self, lines: Vec<Line>) {
+        if lines.is_empty() {
+            return;
+        }
+        if let Some(day) = self.clock.begins_day() {
+            self.out.push(ui::day_line(&day));
+        }
+        self.out.extend(lines);
+    }
+
+    /// How things are said here.
+    pub(super) fn voice<'a>(&'a self, stamp: &'a str) -> Voice<'a> {
+        let terminal = self.screen.is_terminal();
+        Voice { labels: &self.labels, full: !terminal, rows: self.screen.edits(), stamp }
+    }
+
+    /// Gives everybody in an event a label.
+    fn meet_all(&mut self, event: &Event) {
+        match event {
+            Event::Message { from: who, .. }
+            | Event::Came(who)
+            | Event::Went(who, _)
+            | Event::Done { who, .. }
+            | Event::NotSent { who, .. } => self.meet(who),
+            Event::Listed { rows, .. } => {
+                for row in rows {
+                    self.meet(&Who { name: row.name.clone(), addr: row.addr, claimed: None });
+                }
+            }
+            Event::Unreadable { .. }
+            | Event::Impostor { .. }
+            | Event::Sum { .. }
+            | Event::TakenAs(_)
+            | Event::Nobody(_)
+            | Event::Dialled { .. }
+            | Event::Settled(_) => {}
+        }
+    }
+
+    fn meet(&mut self, who: &Who) {
+        let node = &self.node;
+        let renamed = self.labels.meet(who, |addr| node.knows(addr));
+        if let Some(with) = self.menu.conversation().filter(|with| with.addr() == Some(who.addr)) {
+            let label = self.labels.label(who.addr, who.name.as_ref());
+            if label != with.label {
+                self.menu.relabel(who.addr, &label);
+                self.ask_again();
+            }
+        }
+        let Some(renamed) = renamed else { return };
+        if self.labels.nickname(who.addr).is_some() {
+            return;
+        }
+        self.menu.relabel(who.addr, &renamed.now);
+        // On a pipe every line has name and address.
+        if self.screen.is_terminal() {
+            let stamp = self.clock.now().stamp;
+            let line = self.voice(&stamp).renamed(who, &renamed);
+            self.tell(vec![line]);
+        }
+    }
+
+    /// The prompt names somebody who is called otherwise now.
+    pub(super) fn ask_again(&mut self) {
+        if self.screen.edits() {
+            self.ask();
+        }
+    }
+
+    /// A message is shown: whoever replies answers it, and whoever looks elsewhere is called.
+    fn heard(&mut self, from: &Who, lines: &[Line]) {
+        let label = self.labels.label(from.addr, from.name.as_ref());
+        if let Some(with) = self.menu.conversation()
+            && with.target != Target::All
+            && with.addr() != Some(from.addr)
+            && (self.unread.len() < MAX_UNREAD || self.unread.contains_key(&from.addr))
+        {
+            *self.unread.entry(from.addr).or_insert(0) += 1;
+        }
+        if self.screen.edits()
+            && let Some(line) = lines.first()
+            && let Some(call) = self.attention.call(&label, line, self.began.elapsed())
+        {
+            self.calls.push_str(&call);
+        }
+        self.menu.heard(Chosen::one(from.addr, label));
+    }
+
+    /// What the status line tells now.
+    pub(super) fn status(&mut self) -> Status {
+        if std::mem::take(&mut self.stale) {
+            self.here = self.node.here();
+        }
+        let under_way = self.texts.values().filter(|sent| sent.quiet).count();
+        let sending = if under_way > 0 { Some("sending".into()) } else { self.outcome.clone() };
+        let unread = self.unread.iter().map(|(addr, count)| (self.labels.label(*addr, None), *count));
+        Status {
+            name: self.node.name().to_string(),
+            addr: self.own_addr.clone(),
+            here: self.here,
+            unread: unread.collect(),
+            sending,
+        }
+    }
+
+    fn failed(&mut self, op: OpId, who: &Who) {
+        if let Some(sent) = self.texts.get_mut(&op) {
+            sent.failed.push(who.clone());
+        }
+    }
+
+    /// Keeps the text of a command for sending it again to those who could not have it, and says how.
+    fn keep_what_failed(&mut self, op: OpId) {
+        let Some(Sent { to, text, failed, .. }) = self.texts.remove(&op) else { return };
+        if failed.is_empty() {
+            return;
+        }
+        let voice = self.voice("");
+        let names: Vec<String> = failed.iter().take(MAX_LABELLED).map(|who| voice.named(who)).collect();
+        let more = failed.len() - names.len();
+        let label = names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() };
+        let target = Target::These(failed.iter().map(|who| who.addr).collect());
+        let to = if target == to.target { to } else { Chosen { target, label } };
+        let say = self.menu.keep(to, text);
+        self.out.extend(say.into_iter().map(Line::from));
+    }
+}

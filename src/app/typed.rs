@@ -1,0 +1,124 @@
+//! What is typed, key by key or line by line.
+
+use std::io;
+
+use super::{App, Ending, HANG_UP, INTERRUPT, People, signals};
+use crate::ui::{self, Ink, Input, Key, Line, Place, Typed};
+
+impl App {
+    /// Takes what the person did.
+    pub(super) fn input(&mut self, input: Input) -> io::Result<Option<Ending>> {
+        match input {
+            Input::Key(key) => return self.key(key),
+            Input::Paste(text) => self.paste(&text),
+            Input::Resized => {}
+            Input::Focus(focused) => self.attention.focus(focused),
+            Input::Line(line) => {
+                return self.line(&line);
+            }
+            Input::LineTooLong => {
+                let limit = ui::MAX_LINE_BYTES;
+                self.say(format!("That line has more than {limit} bytes and was passed over; divide it."));
+                self.want_line();
+            }
+            Input::End => return Ok(Some(Ending::Exit)),
+            Input::HangUp => return Ok(Some(Ending::Signal(HANG_UP))),
+        }
+        Ok(None)
+    }
+
+    fn key(&mut self, key: Key) -> io::Result<Option<Ending>> {
+        let Some(editor) = self.screen.editor() else {
+            return Ok(None);
+        };
+        let asked_to_leave = std::mem::take(&mut self.asked_to_leave);
+        let was_empty = editor.is_empty();
+        let typed = editor.key(key);
+        if was_empty && !editor.is_empty() {
+            self.menu.begins_line();
+        }
+        match typed {
+            Typed::Edited => {}
+            Typed::Full => {
+                let limit = ui::MAX_LINE_BYTES;
+                self.say(Line::of(
+                    Ink::Bad,
+                    format!("A line has at most {limit} bytes; send it, or shorten it."),
+                ));
+            }
+            Typed::Complete => self.complete(),
+            Typed::Line(line) => {
+                // An answer to a question, or a number of the menu, is not worth being found again.
+                let is_number = line.trim().bytes().all(|byte| byte.is_ascii_digit());
+                if self.menu.takes_text() && !is_number {
+                    editor.remember(&line);
+                }
+                self.show()?;
+                return self.line(&line);
+            }
+            Typed::Escape => {
+                let typed = editor.take();
+                if self.menu.takes_text() {
+                    editor.remember(&typed);
+                }
+                let talked = self.menu.conversation().is_some();
+                let say = self.menu.escape(typed);
+                self.out.extend(say.into_iter().map(Line::from));
+                if talked && self.menu.conversation().is_none() {
+                    self.unread.clear();
+                    self.outcome = None;
+                }
+                self.ask();
+            }
+            Typed::Leave => return Ok(Some(Ending::Exit)),
+            Typed::Interrupt if asked_to_leave => return Ok(Some(Ending::Signal(INTERRUPT))),
+            Typed::Interrupt => {
+                self.asked_to_leave = true;
+                self.say("Press Ctrl-C once more to leave.");
+            }
+            Typed::Suspend => {
+                self.show()?;
+                self.screen.give_back()?;
+                self.continued = signals::suspend();
+                self.screen.resume()?;
+            }
+            Typed::ClearScreen => self.screen.clear()?,
+        }
+        Ok(None)
+    }
+
+    fn paste(&mut self, text: &str) {
+        self.asked_to_leave = false;
+        let Some(editor) = self.screen.editor() else { return };
+        let was_empty = editor.is_empty();
+        let pasted = editor.paste(text);
+        if was_empty && !editor.is_empty() {
+            self.menu.begins_line();
+        }
+        if let Err(too_long) = pasted {
+            let (limit, left_out) = (ui::MAX_LINE_BYTES, too_long.left_out);
+            self.say(Line::of(
+                Ink::Bad,
+                format!("A line has at most {limit} bytes, so the last {left_out} bytes of what was pasted are left out."),
+            ));
+        }
+    }
+
+    /// Completes the word before the cursor, or shows what there is to choose from.
+    fn complete(&mut self) {
+        let place = match (self.menu.takes_commands(), self.menu.takes_peer()) {
+            (true, _) => Place::Line,
+            (_, true) => Place::Peer,
+            _ => Place::Other,
+        };
+        let columns = self.screen.columns();
+        let Some(editor) = self.screen.editor() else { return };
+        let people = People { node: &self.node, labels: &self.labels };
+        let completed = ui::complete(editor.text(), editor.cursor(), place, &people);
+        if let Some((range, with)) = completed.replace {
+            editor.replace(range, &with);
+        }
+        let lines = ui::in_columns(&completed.candidates, columns);
+        self.out.extend(lines.into_iter().map(|line| Line::of(Ink::Faint, line)));
+    }
+}
