@@ -79,7 +79,7 @@ fn a_standard_output_that_is_closed_later_ends_the_program_with_goodbyes() {
     let mut bob = Unread::start(&Peer::named("Bob").knows(alice.addr()), Stdio::piped());
     alice.sees("Bob (");
     // Bob has said all that he says by himself, so it is a message that shows him that nobody reads.
-    bob.prints("Choice [0-4]:");
+    bob.prints("Choice [0-6]:");
     bob.closes_output();
     alice.says("bob", "is anybody reading?");
     alice.sees("has left.");

@@ -209,7 +209,7 @@ fn five_hundred_invented_peers_are_listed_and_found_to_be_nowhere_in_time() {
         assert!(begun.elapsed() < SOON, "{row}");
         row = alice.peer.lists(last).expect("listed");
     }
-    alice.peer.sees("Choice [0-4]:");
+    alice.peer.sees("Choice [0-6]:");
     let sum = alice.peer.has_seen(" peers known, ");
     assert!(sum.starts_with("501 peers known, "), "{sum}");
     let shown = alice.shown();

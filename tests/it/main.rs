@@ -3,6 +3,7 @@
 //! Every scenario builds its peers with [`support`], on ports that the system chooses, in a directory of its own, and
 //! waits for what shall happen with a deadline. The programs of old are played by [`legacy`].
 
+mod configuring;
 mod ending;
 mod flood;
 mod hostile;

@@ -77,7 +77,6 @@ fn an_address_that_will_not_do_is_refused_with_what_will() {
         ("--bind=localhost", "four numbers from 0 to 255"),
         ("--bind=::1", "four numbers from 0 to 255"),
         ("--bind=127.0.0.1:5000", "four numbers from 0 to 255"),
-        ("--bind=192.0.2.1", "192.0.2.1 is no address of this machine"),
         ("--advertise=localhost", "four numbers from 0 to 255"),
         ("--advertise=0.0.0.0", "give an address of a single machine"),
         ("--advertise=224.0.0.1", "give an address of a single machine"),
@@ -128,7 +127,11 @@ fn without_a_terminal_a_missing_name_or_port_is_refused_with_how_to_give_it() {
 #[test]
 fn an_argument_that_does_not_exist_is_refused() {
     for arg in ["--prot=5000", "-x", "Alice"] {
-        assert!(refused(Peer::named("Alice").arg(arg)).contains("unexpected argument"));
+        let errors = refused(Peer::named("Alice").arg(arg));
+        assert!(
+            errors.contains("unexpected argument") || errors.contains("unrecognized subcommand"),
+            "{errors}"
+        );
     }
 }
 

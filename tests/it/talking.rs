@@ -244,12 +244,18 @@ fn a_claimed_address_is_believed_only_from_its_own_machine() {
 }
 
 #[test]
-fn two_peers_of_one_name_are_asked_about() {
-    let (mut alice, _bob) = alice_and_bob();
+fn two_peers_of_one_name_are_told_apart() {
+    let (mut alice, mut bob) = alice_and_bob();
     let mut other = Peer::named("Bob").knows(alice.addr()).start();
     alice.sees(&format!("* {} is here.", other.shown()));
-    alice.says("bob", "2");
-    alice.sees("`bob` fits 2 peers; give a number: 1 for Bob");
-    alice.types(&["for the second"]);
+    let label = format!("Bob·{}", other.addr().port());
+    assert!(alice.lists(other.addr()).expect("listed").contains(&label));
+    alice.says("bob", "for the first");
+    bob.sees(": for the first");
+    alice.says(&label, "for the second");
     other.sees(": for the second");
+    alice.says("bo", "2");
+    alice.sees("`bo` fits 2 peers; give a number: 1 for Bob (");
+    alice.types(&["for the second again"]);
+    other.sees(": for the second again");
 }

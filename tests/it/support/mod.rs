@@ -122,9 +122,14 @@ pub(crate) fn refused(peer: Builder) -> String {
     ends_at_once(peer, 2)
 }
 
-/// Starts a peer that this machine does not let start, and returns what it says about that: nothing but an error.
+/// Starts a peer at a port that is in use, and returns what it says about that: nothing but an error.
 pub(crate) fn cannot_start(peer: Builder) -> String {
-    ends_at_once(peer, 1)
+    ends_at_once(peer, 3)
+}
+
+/// The same for a peer that must not listen where it is to, or cannot.
+pub(crate) fn cannot_listen(peer: Builder) -> String {
+    ends_at_once(peer, 4)
 }
 
 fn ends_at_once(peer: Builder, expected: i32) -> String {

@@ -29,7 +29,7 @@ impl Target {
     /// Any peer, started here.
     pub(crate) fn of(peer: Builder) -> Self {
         let mut peer = peer.arg("-vv").arg("--log-file").arg("log").start();
-        peer.sees("Choice [0-4]:");
+        peer.sees("Choice [0-6]:");
         let resident_kib = peer.resident_kib();
         let mut target = Self { peer, passed: 0, resident_kib };
         target.passed = target.peer.printed().len();

@@ -2,6 +2,7 @@
 //!
 //! The screen is that of the vt100 crate: a terminal that does not break long lines anew when its window changes.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -139,6 +140,27 @@ impl Terminal {
         })
     }
 
+    /// The same by an interactive bash, whose prompt is `sh$ ` and which has job control.
+    pub(crate) fn start_in_shell(builder: Builder, rows: u16, columns: u16) -> Self {
+        let terminal = Self::open(builder, rows, columns, |command, pts| {
+            let word = |word: &OsStr| format!("'{}'", word.to_str().expect("UTF-8").replace('\'', "'\\''"));
+            let words: Vec<String> =
+                std::iter::once(command.get_program()).chain(command.get_args()).map(word).collect();
+            let dir = command.get_current_dir().expect("its own directory");
+            let start = dir.join("start");
+            std::fs::write(&start, format!("PS1='sh$ '\nchat() {{ {}; }}\n", words.join(" ")))
+                .expect("written");
+            let mut shell = process::Command::new("bash");
+            shell.current_dir(dir).env_clear().env("PATH", "/usr/bin:/bin");
+            shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            shell.args(["--noprofile", "--rcfile"]).arg(start).arg("-i");
+            Command::from(shell).spawn(pts)
+        });
+        terminal.waits_for("sh$");
+        terminal.enters("chat");
+        terminal
+    }
+
     fn open(
         builder: Builder,
         rows: u16,
@@ -187,6 +209,11 @@ impl Terminal {
         });
         assert!(said, "{} never said where it listens:\n{}", self.name, self.screen());
         SocketAddrV4::new(Ipv4Addr::LOCALHOST, port.expect("said"))
+    }
+
+    /// What it is called.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The name and address by which others show it.
@@ -241,6 +268,11 @@ impl Terminal {
     /// The rows of the screen, without the blanks at their ends and without the empty rows at the end.
     pub(crate) fn screen(&self) -> String {
         rows(self.window.lock().parser.screen()).join("\n").trim_end().to_owned()
+    }
+
+    /// What `read` reads from the screen.
+    pub(crate) fn cells<T>(&self, read: impl FnOnce(&vt100::Screen) -> T) -> T {
+        read(self.window.lock().parser.screen())
     }
 
     /// The row and the column of the cursor, from 0.

@@ -29,9 +29,9 @@ fn ends_restored(alice: &mut Terminal) -> ExitStatus {
 /// Alice with a half-typed line, and Bob.
 fn half_typed() -> (Terminal, Peer) {
     let (alice, bob) = alice_and_bob(80);
-    begins_text(&alice, &bob);
+    begins_text(&alice);
     alice.keys("never sent");
-    line_stands(&alice, &to_bob(&bob), "never sent", "");
+    line_stands(&alice, TO_BOB, "never sent", "");
     (alice, bob)
 }
 
@@ -51,12 +51,25 @@ fn exit_restores_the_terminal_and_tells_everybody() {
     alice.enters("0");
     assert_eq!(ends_restored(&mut alice).code(), Some(0));
     bob.sees("has left.");
-    assert!(alice.screen().contains("Choice [0-4]: 0\n"), "{}", alice.screen());
+    assert!(alice.screen().contains("Choice [0-6]: 0\n"), "{}", alice.screen());
 }
 
 #[test]
-fn control_c_ends_in_order_with_a_half_typed_line() {
+fn control_c_clears_a_half_typed_line_then_asks_and_then_ends_in_order() {
     let (mut alice, mut bob) = half_typed();
+    alice.key(CONTROL_C);
+    line_stands(&alice, TO_BOB, "", "");
+    assert!(!alice.screen().contains("Press Ctrl-C"), "{}", alice.screen());
+    alice.key(CONTROL_C);
+    alice.waits_for("Press Ctrl-C once more to leave.");
+    // Whoever types on has thought better of it.
+    alice.key(UP);
+    line_stands(&alice, TO_BOB, "never sent", "");
+    alice.key(CONTROL_C);
+    line_stands(&alice, TO_BOB, "", "");
+    alice.key(CONTROL_C);
+    alice
+        .shows("the question a second time", |screen| screen.contents().matches("Press Ctrl-C").count() == 2);
     alice.key(CONTROL_C);
     assert_eq!(ends_restored(&mut alice).code(), Some(130));
     bob.sees("has left.");
@@ -69,7 +82,7 @@ fn control_d_leaves_from_an_empty_line_only() {
     let (mut alice, mut bob) = half_typed();
     alice.key(CONTROL_D);
     alice.keys("!");
-    line_stands(&alice, &to_bob(&bob), "never sent!", "");
+    line_stands(&alice, TO_BOB, "never sent!", "");
     alice.key(ESCAPE);
     line_stands(&alice, CHOICE, "", "");
     alice.key(CONTROL_D);
@@ -151,23 +164,28 @@ fn a_panic_restores_the_terminal_before_it_is_reported() {
 fn a_panic_in_the_handling_of_a_connection_is_not_the_users_concern() {
     let (mut alice, mut bob) =
         alice_like_and_bob(Peer::named("Alice").env("P2P_CHAT_TEST_PANIC", "tremble"), 80);
-    begins_text(&alice, &bob);
+    begins_text(&alice);
     alice.keys("undisturbed");
-    line_stands(&alice, &to_bob(&bob), "undisturbed", "");
+    line_stands(&alice, TO_BOB, "undisturbed", "");
     let before = alice.screen();
     for _ in 0..3 {
         let answer = send_raw_from([127, 0, 0, 9].into(), alice.addr(), b"127.0.0.9:9999 Stranger tremble");
         assert!(answer.is_empty(), "{answer:?}");
     }
     bob.says("1", "after it");
-    said_above_line(&alice, ": after it", &to_bob(&bob), "undisturbed", "");
+    said_above_line(&alice, ": after it", TO_BOB, "undisturbed", "");
     let rows_before: Vec<_> = before.lines().collect();
     let screen = alice.screen();
     let rows_after: Vec<_> = screen.lines().collect();
-    assert_eq!(rows_after[..rows_before.len() - 1], rows_before[..rows_before.len() - 1]);
+    // All but the status line and the line being typed, which stand one row lower now.
+    let above = rows_before.len() - 2;
+    assert_eq!(rows_after[..above], rows_before[..above]);
     assert_eq!(rows_after.len(), rows_before.len() + 1, "{screen}");
     alice.enters("");
     bob.sees(": undisturbed");
+    alice.waits_for("Delivered to Bob.");
+    alice.key(CONTROL_C);
+    alice.waits_for("Press Ctrl-C once more to leave.");
     alice.key(CONTROL_C);
     assert_eq!(ends_restored(&mut alice).code(), Some(130));
 }

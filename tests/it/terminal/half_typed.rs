@@ -9,14 +9,14 @@ fn messages() -> Vec<String> {
 #[test]
 fn a_half_typed_line_stays_as_it_is_while_messages_arrive_above_it() {
     let (alice, mut bob) = alice_and_bob(80);
-    begins_text(&alice, &bob);
+    begins_text(&alice);
     alice.keys("half a line");
-    line_stands(&alice, &to_bob(&bob), "half a line", "");
+    line_stands(&alice, TO_BOB, "half a line", "");
     for text in messages() {
         bob.says("1", &text[2..]);
-        said_above_line(&alice, &text, &to_bob(&bob), "half a line", "");
+        said_above_line(&alice, &text, TO_BOB, "half a line", "");
     }
-    stand_in_order(&alice, &messages(), &format!("{}half a line", to_bob(&bob)));
+    stand_in_order(&alice, &messages(), &format!("{}half a line", TO_BOB));
     alice.enters(" and its end");
     bob.sees(": half a line and its end");
 }
@@ -24,15 +24,15 @@ fn a_half_typed_line_stays_as_it_is_while_messages_arrive_above_it() {
 #[test]
 fn typing_goes_on_between_messages() {
     let (alice, mut bob) = alice_and_bob(80);
-    begins_text(&alice, &bob);
+    begins_text(&alice);
     let mut typed = String::new();
     for (text, word) in messages().iter().zip('a'..) {
         alice.keys(&format!("{word} "));
         typed.push_str(&format!("{word} "));
         bob.says("1", &text[2..]);
-        said_above_line(&alice, text, &to_bob(&bob), &typed, "");
+        said_above_line(&alice, text, TO_BOB, &typed, "");
     }
-    stand_in_order(&alice, &messages(), &format!("{}{typed}", to_bob(&bob)));
+    stand_in_order(&alice, &messages(), &format!("{}{typed}", TO_BOB));
     alice.enters("end");
     bob.sees(": a b c d e f g h i j end");
 }
@@ -40,14 +40,14 @@ fn typing_goes_on_between_messages() {
 #[test]
 fn typing_in_the_midst_of_a_burst_of_messages_loses_nothing_of_either() {
     let (alice, mut bob) = alice_and_bob(80);
-    begins_text(&alice, &bob);
+    begins_text(&alice);
     for text in messages() {
         bob.types(&["1", "1", &text[2..]]);
         alice.keys("abc");
     }
     let typed = "abc".repeat(10);
-    said_above_line(&alice, messages().last().expect("ten"), &to_bob(&bob), &typed, "");
-    stand_in_order(&alice, &messages(), &format!("{}{typed}", to_bob(&bob)));
+    said_above_line(&alice, messages().last().expect("ten"), TO_BOB, &typed, "");
+    stand_in_order(&alice, &messages(), &format!("{}{typed}", TO_BOB));
     alice.enters("");
     bob.sees(&format!(": {typed}"));
 }
@@ -55,19 +55,19 @@ fn typing_in_the_midst_of_a_burst_of_messages_loses_nothing_of_either() {
 #[test]
 fn the_cursor_stays_in_the_middle_of_the_line_where_it_was_moved() {
     let (alice, mut bob) = alice_and_bob(80);
-    begins_text(&alice, &bob);
+    begins_text(&alice);
     alice.keys("hello world");
     for _ in "world".chars() {
         alice.key(LEFT);
     }
-    line_stands(&alice, &to_bob(&bob), "hello ", "world");
+    line_stands(&alice, TO_BOB, "hello ", "world");
     for text in messages() {
         bob.says("1", &text[2..]);
-        said_above_line(&alice, &text, &to_bob(&bob), "hello ", "world");
+        said_above_line(&alice, &text, TO_BOB, "hello ", "world");
     }
-    stand_in_order(&alice, &messages(), &format!("{}hello world", to_bob(&bob)));
+    stand_in_order(&alice, &messages(), &format!("{}hello world", TO_BOB));
     alice.keys("wide ");
-    line_stands(&alice, &to_bob(&bob), "hello wide ", "world");
+    line_stands(&alice, TO_BOB, "hello wide ", "world");
     alice.enters("");
     bob.sees(": hello wide world");
 }
@@ -75,21 +75,21 @@ fn the_cursor_stays_in_the_middle_of_the_line_where_it_was_moved() {
 #[test]
 fn wide_and_combining_characters_keep_their_places() {
     let (alice, mut bob) = alice_and_bob(80);
-    begins_text(&alice, &bob);
+    begins_text(&alice);
     let (before, after) = ("你好 ", "cafe\u{301} 王");
     alice.keys(&format!("{before}{after}"));
-    line_stands(&alice, &to_bob(&bob), &format!("{before}{after}"), "");
+    line_stands(&alice, TO_BOB, &format!("{before}{after}"), "");
     for _ in 0..6 {
         alice.key(LEFT);
     }
-    line_stands(&alice, &to_bob(&bob), before, after);
+    line_stands(&alice, TO_BOB, before, after);
     for text in [": 你好, Alice 王", ": e\u{301}a\u{308}", ": plain"] {
         bob.says("1", &text[2..]);
-        said_above_line(&alice, text, &to_bob(&bob), before, after);
+        said_above_line(&alice, text, TO_BOB, before, after);
     }
     alice.key(BACKSPACE);
     alice.key(BACKSPACE);
-    line_stands(&alice, &to_bob(&bob), "你", after);
+    line_stands(&alice, TO_BOB, "你", after);
     alice.enters("");
     bob.sees(": 你cafe\u{301} 王");
 }
@@ -97,13 +97,13 @@ fn wide_and_combining_characters_keep_their_places() {
 #[test]
 fn a_message_that_breaks_over_rows_leaves_the_line_as_it_is() {
     let (alice, mut bob) = alice_and_bob(60);
-    begins_text(&alice, &bob);
+    begins_text(&alice);
     alice.keys("still here");
     let long = "words ".repeat(40);
     bob.says("1", &format!("{long}and the end."));
-    said_above_line(&alice, "and the end.", &to_bob(&bob), "still here", "");
+    said_above_line(&alice, "and the end.", TO_BOB, "still here", "");
     bob.says("1", "short again");
-    said_above_line(&alice, ": short again", &to_bob(&bob), "still here", "");
+    said_above_line(&alice, ": short again", TO_BOB, "still here", "");
     assert_eq!(alice.screen().matches("still here").count(), 1);
 }
 
@@ -113,21 +113,21 @@ fn messages_at_the_bottom_of_the_window_push_up_what_is_above() {
     let alice = Terminal::start(Peer::named("Alice").knows(bob.addr()), 12, 80);
     bob.sees(&format!("* {} is here.", alice.shown()));
     alice.waits_for(&format!("* {} is here.", bob.shown()));
-    begins_text(&alice, &bob);
+    begins_text(&alice);
     alice.keys("at the bottom");
     for text in messages() {
         bob.says("1", &text[2..]);
-        said_above_line(&alice, &text, &to_bob(&bob), "at the bottom", "");
+        said_above_line(&alice, &text, TO_BOB, "at the bottom", "");
     }
-    stand_in_order(&alice, &messages(), &format!("{}at the bottom", to_bob(&bob)));
+    stand_in_order(&alice, &messages(), &format!("{}at the bottom", TO_BOB));
 }
 
 #[test]
 fn escape_gives_up_the_line_and_goes_back_to_the_menu() {
     let (alice, mut bob) = alice_and_bob(80);
-    begins_text(&alice, &bob);
+    begins_text(&alice);
     alice.keys("never mind");
-    line_stands(&alice, &to_bob(&bob), "never mind", "");
+    line_stands(&alice, TO_BOB, "never mind", "");
     alice.key(ESCAPE);
     line_stands(&alice, CHOICE, "", "");
     assert!(!alice.screen().contains("never mind"), "{}", alice.screen());
@@ -135,7 +135,7 @@ fn escape_gives_up_the_line_and_goes_back_to_the_menu() {
     line_stands(&alice, "Connect to: ", "", "");
     alice.key(ESCAPE);
     line_stands(&alice, CHOICE, "", "");
-    begins_text(&alice, &bob);
+    begins_text(&alice);
     alice.enters("after all");
     bob.sees(": after all");
     assert!(!bob.printed().iter().any(|line| line.contains("never mind")));
@@ -154,7 +154,7 @@ fn an_unknown_recipient_stays_in_the_line_to_be_corrected() {
     alice.key(BACKSPACE);
     line_stands(&alice, "To: ", "bob", "");
     alice.enters("");
-    line_stands(&alice, &to_bob(&bob), "", "");
+    line_stands(&alice, TO_BOB, "", "");
     alice.enters("corrected");
     bob.sees(": corrected");
 }

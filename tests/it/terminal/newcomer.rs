@@ -10,6 +10,46 @@ fn newcomer() -> Builder {
     Peer::named("").without_port().arg("--bind").arg("127.0.0.1")
 }
 
+/// Waits for the question for the port, which offers one.
+fn port_is_asked(newcomer: &Terminal) {
+    newcomer.shows("the question for the port", |screen| {
+        let (at, _) = screen.cursor_position();
+        let row = &rows(screen)[usize::from(at)];
+        row.starts_with("Enter your port number [") && row.ends_with("], 0 for any free one:")
+    });
+}
+
+#[test]
+fn a_newcomer_who_only_presses_enter_is_led_to_a_chat() {
+    let mut bob = Peer::named("Bob").start();
+    let newcomer = Terminal::start(newcomer().env("USER", "dan"), ROWS, 100);
+    line_stands(&newcomer, "Enter your name [dan]: ", "", "");
+    newcomer.enters("");
+    port_is_asked(&newcomer);
+    newcomer.enters("");
+    newcomer.waits_for("You are dan, listening at port 5");
+    newcomer.waits_for("Others reach you at 127.0.0.1:5");
+    newcomer.waits_for("Nobody is known yet. Choose 3 and give the ip:port");
+    line_stands(&newcomer, CHOICE, "", "");
+    newcomer.enters("3");
+    line_stands(&newcomer, "Connect to: ", "", "");
+    newcomer.enters(&bob.addr().to_string());
+    newcomer.waits_for("Connected to");
+    bob.sees("* dan (127.0.0.1:5");
+    newcomer.enters("1");
+    line_stands(&newcomer, "To: ", "", "");
+    newcomer.enters("1");
+    newcomer.waits_for("Text to ");
+    newcomer.enters("hello");
+    bob.sees(": hello");
+}
+
+#[test]
+fn a_login_name_that_will_not_do_is_not_offered() {
+    let newcomer = Terminal::start(newcomer().env("USER", "two words"), ROWS, 100);
+    line_stands(&newcomer, "Enter your name: ", "", "");
+}
+
 #[test]
 fn a_newcomer_is_asked_for_a_name_and_a_port_until_they_will_do() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -24,21 +64,19 @@ fn a_newcomer_is_asked_for_a_name_and_a_port_until_they_will_do() {
     newcomer.waits_for("A name needs at least one character.");
     line_stands(&newcomer, "Enter your name: ", "", "");
     newcomer.enters("Alice_Smith");
-    line_stands(&newcomer, "Enter your port number (0 for any free one): ", "", "");
+    port_is_asked(&newcomer);
     for wrong in ["five", "70000", "-1"] {
         newcomer.enters(wrong);
         newcomer.waits_for(&format!("`{wrong}` will not do: a port is a number from 1 to 65535"));
-        line_stands(&newcomer, "Enter your port number (0 for any free one): ", "", "");
+        port_is_asked(&newcomer);
     }
     newcomer.enters(&port.to_string());
     newcomer.shows("that the port is in use", |screen| {
         let rows = rows(screen);
-        let asked = rows
-            .iter()
-            .position(|row| *row == format!("Enter your port number (0 for any free one): {port}"));
+        let asked = rows.iter().position(|row| row.ends_with(&format!("], 0 for any free one: {port}")));
         asked.is_some_and(|at| rows[at + 1].contains(&port.to_string()) && rows[at + 1].contains("in use"))
     });
-    line_stands(&newcomer, "Enter your port number (0 for any free one): ", "", "");
+    port_is_asked(&newcomer);
     newcomer.enters(&free.to_string());
     newcomer.waits_for(&format!("You are Alice_Smith, listening at port {free}"));
     for line in ["1  Send a message", "2  Show peers", "3  Connect", "4  Disconnect", "0  Exit"] {
@@ -76,14 +114,14 @@ fn two_terminals_talk_by_numbers_only() {
         from.enters("1");
         line_stands(from, "To: ", "", "");
         from.enters("1");
-        line_stands(from, &format!("Text to {}: ", to.shown()), "", "");
+        line_stands(from, &format!("Text to {}: ", to.name()), "", "");
         from.enters(text);
-        from.waits_for(&format!("Delivered to {}.", to.shown()));
-        to.waits_for(&format!("] {}: {text}", from.shown()));
+        from.waits_for(&format!("Delivered to {}.", to.name()));
+        to.waits_for(&format!("] {}: {text}", from.name()));
         line_stands(to, CHOICE, "", "");
     }
     bob.enters("0");
     assert!(bob.ends().success());
-    alice.waits_for(&format!("* {} has left.", bob.shown()));
+    alice.waits_for("* Bob has left.");
     line_stands(&alice, CHOICE, "", "");
 }

@@ -15,10 +15,10 @@ fn count(alice: &Terminal, text: &str) -> usize {
 /// Alice in a window of 100 columns, with a half-typed line longer than that below three messages of Bob's.
 fn long_line_below_three_messages() -> (Terminal, Peer, String) {
     let (alice, mut bob) = alice_and_bob(100);
-    begins_text(&alice, &bob);
+    begins_text(&alice);
     let text = long_text();
     alice.keys(&text);
-    line_stands(&alice, &to_bob(&bob), &text[text.len() - (99 - to_bob(&bob).width())..], "");
+    wrapped_stands(&alice, TO_BOB, &text, 100);
     for number in 1..=3 {
         bob.says("1", &format!("message {number}."));
         alice.waits_for(&format!(": message {number}."));
@@ -28,44 +28,75 @@ fn long_line_below_three_messages() -> (Terminal, Peer, String) {
 }
 
 #[test]
-fn a_line_longer_than_the_window_scrolls_and_is_sent_whole() {
+fn a_line_longer_than_the_window_is_wrapped_and_sent_whole() {
     let (alice, mut bob) = alice_and_bob(80);
-    begins_text(&alice, &bob);
+    begins_text(&alice);
     let text = long_text();
     alice.keys(&text);
-    let room = 79 - to_bob(&bob).width();
-    line_stands(&alice, &to_bob(&bob), &text[text.len() - room..], "");
+    wrapped_stands(&alice, TO_BOB, &text, 80);
     bob.says("1", "in between");
-    said_above_line(&alice, ": in between", &to_bob(&bob), &text[text.len() - room..], "");
+    alice.waits_for(": in between");
+    wrapped_stands(&alice, TO_BOB, &text, 80);
+    assert_eq!(count(&alice, "w10"), 1, "{}", alice.screen());
     alice.key(HOME);
-    line_stands(&alice, &to_bob(&bob), "", &text[..room]);
     bob.says("1", "once more");
-    said_above_line(&alice, ": once more", &to_bob(&bob), "", &text[..room]);
+    alice.waits_for(": once more");
+    alice.shows("the cursor at the beginning of the text", |screen| {
+        let (row, column) = row_and_column(screen);
+        row.starts_with(&format!("{TO_BOB}w10 w11")) && column == TO_BOB.width()
+    });
     alice.enters("");
     assert!(bob.sees(": w10 ").ends_with(&text), "not whole: {:?}", bob.printed());
-    alice.waits_for(&format!("Delivered to {}.", bob.shown()));
-    alice.waits_for(&format!("{}{text}", to_bob(&bob)));
+    alice.waits_for("Delivered to Bob.");
+    // What was sent stands there as the terminal breaks it.
+    alice.waits_for(&format!("{TO_BOB}{text}"));
+}
+
+#[test]
+fn a_wrapped_line_with_wide_characters_stays_as_it_is_while_messages_pour_in() {
+    let (alice, mut bob) = alice_and_bob(40);
+    begins_text(&alice);
+    let text = "漢字 and cafe\u{301}, 漢字 and cafe\u{301}, ".repeat(3);
+    alice.keys(&text);
+    for number in 0..300 {
+        bob.types(&["1", "1", &format!("pour {number}.")]);
+    }
+    alice.waits_for(": pour 299.");
+    let shown = wrapped(TO_BOB, &text.replace('\u{301}', ""), 40);
+    let expected = shown.last().expect("rows").trim_end().to_owned();
+    alice.shows("the line as it was typed", |screen| {
+        let dock: Vec<String> =
+            rows(screen).into_iter().rev().skip_while(String::is_empty).take(shown.len()).collect();
+        let dock: Vec<String> = dock.into_iter().rev().map(|row| row.replace('\u{301}', "")).collect();
+        dock.iter().zip(&shown).all(|(row, shown)| row == shown.trim_end()) && dock.last() == Some(&expected)
+    });
+    alice.enters("");
+    bob.sees(&format!(": {}", text.trim_end()));
+    let raw = String::from_utf8_lossy(&alice.raw_output()).into_owned();
+    for number in 0..300 {
+        assert_eq!(raw.matches(&format!("pour {number}.")).count(), 1, "{number}");
+    }
 }
 
 #[test]
 fn a_line_that_fits_is_drawn_once_in_a_narrower_and_in_a_wider_window() {
     let (alice, mut bob) = alice_and_bob(100);
-    begins_text(&alice, &bob);
+    begins_text(&alice);
     bob.says("1", "before");
     alice.keys("half typed");
-    said_above_line(&alice, ": before", &to_bob(&bob), "half typed", "");
+    said_above_line(&alice, ": before", TO_BOB, "half typed", "");
     let mut typed = "half typed".to_owned();
     for columns in [60, 120, 50, 80] {
         alice.resize(ROWS, columns);
-        line_stands(&alice, &to_bob(&bob), &typed, "");
+        line_stands(&alice, TO_BOB, &typed, "");
         alice.keys("!");
         typed.push('!');
-        line_stands(&alice, &to_bob(&bob), &typed, "");
+        line_stands(&alice, TO_BOB, &typed, "");
         assert_eq!(count(&alice, "half typed"), 1, "{columns} columns:\n{}", alice.screen());
         assert_eq!(count(&alice, "Text to"), 1, "{columns} columns:\n{}", alice.screen());
     }
     bob.says("1", "after");
-    said_above_line(&alice, ": after", &to_bob(&bob), &typed, "");
+    said_above_line(&alice, ": after", TO_BOB, &typed, "");
     alice.enters("");
     bob.sees(&format!(": {typed}"));
 }
@@ -73,19 +104,19 @@ fn a_line_that_fits_is_drawn_once_in_a_narrower_and_in_a_wider_window() {
 #[test]
 fn a_long_line_is_drawn_once_in_a_narrower_and_in_a_wider_window() {
     let (alice, mut bob) = alice_and_bob(100);
-    begins_text(&alice, &bob);
+    begins_text(&alice);
     let mut text = long_text();
     alice.keys(&text);
-    line_stands(&alice, &to_bob(&bob), &text[text.len() - (99 - to_bob(&bob).width())..], "");
+    wrapped_stands(&alice, TO_BOB, &text, 100);
     for columns in [60, 120, 44, 80] {
         alice.resize(ROWS, columns);
-        let room = usize::from(columns) - 1 - to_bob(&bob).width();
-        line_stands(&alice, &to_bob(&bob), &text[text.len() - room..], "");
+        wrapped_stands(&alice, TO_BOB, &text, columns.into());
         alice.keys("!");
         text.push('!');
-        line_stands(&alice, &to_bob(&bob), &text[text.len() - room..], "");
-        assert_eq!(count(&alice, "end!"), 1, "{columns} columns:\n{}", alice.screen());
+        wrapped_stands(&alice, TO_BOB, &text, columns.into());
+        assert_eq!(count(&alice, "w10"), 1, "{columns} columns:\n{}", alice.screen());
         assert_eq!(count(&alice, "Text to"), 1, "{columns} columns:\n{}", alice.screen());
+        assert_eq!(count(&alice, "── Alice"), 1, "{columns} columns:\n{}", alice.screen());
     }
     alice.enters("");
     assert!(bob.sees(": w10 ").ends_with(&text), "not whole: {:?}", bob.printed());
@@ -93,27 +124,36 @@ fn a_long_line_is_drawn_once_in_a_narrower_and_in_a_wider_window() {
 
 #[test]
 fn a_long_line_in_a_narrower_window_covers_nothing_of_what_stands_above() {
-    let (alice, bob, text) = long_line_below_three_messages();
-    alice.resize(ROWS, 50);
-    let room = 49 - to_bob(&bob).width();
-    line_stands(&alice, &to_bob(&bob), &text[text.len() - room..], "");
+    let (alice, _bob, text) = long_line_below_three_messages();
+    for columns in [99, 98, 70, 50] {
+        alice.resize(ROWS, columns);
+        wrapped_stands(&alice, TO_BOB, &text, columns.into());
+    }
     for number in 1..=3 {
         assert_eq!(count(&alice, &format!(": message {number}.")), 1, "{number}:\n{}", alice.screen());
     }
 }
 
 #[test]
-fn a_window_made_narrower_column_by_column_covers_nothing_of_what_stands_above() {
-    let (alice, bob, text) = long_line_below_three_messages();
-    for columns in [99, 98, 97] {
-        alice.resize(ROWS, columns);
-        let room = usize::from(columns) - 1 - to_bob(&bob).width();
-        // The line is as long as the window is now wide, so that no terminal breaks it.
-        line_stands(&alice, &to_bob(&bob), &text[text.len() - room..], "");
-    }
-    for number in 1..=3 {
-        assert_eq!(count(&alice, &format!(": message {number}.")), 1, "{number}:\n{}", alice.screen());
-    }
+fn a_text_higher_than_the_window_shows_the_rows_around_the_cursor() {
+    let mut bob = Peer::named("Bob").start();
+    let alice = Terminal::start(Peer::named("Alice").knows(bob.addr()), 12, 60);
+    alice.waits_for(&format!("* {} is here.", bob.shown()));
+    begins_text(&alice);
+    let lines: Vec<String> = (1..=50).map(|number| format!("line {number}.")).collect();
+    alice.keys(&format!("\x1b[200~{}\x1b[201~", lines.join("\n")));
+    alice.waits_for("line 50.");
+    let screen = alice.screen();
+    assert!(screen.contains("rows above") && !screen.contains("line 40."), "{screen}");
+    assert!(screen.contains("── Alice"), "{screen}");
+    bob.says("1", "in between");
+    alice.waits_for(": in between");
+    alice.key(HOME);
+    alice.key(HOME);
+    alice.waits_for("Text to Bob: line 1.");
+    assert!(alice.screen().contains("rows below"), "{}", alice.screen());
+    alice.enters("");
+    assert!(bob.sees("line 1. ⏎ line 2.").ends_with("⏎ line 50."), "{:?}", bob.printed());
 }
 
 #[test]
@@ -154,24 +194,37 @@ fn line_ends(alice: &Terminal, end: &str) {
 #[test]
 fn a_window_of_twenty_columns_is_usable() {
     let (alice, mut bob) = alice_and_bob(20);
-    line_ends(&alice, "[0-4]: ");
+    line_ends(&alice, "[0-6]: ");
     alice.enters("1");
     line_ends(&alice, "To: ");
     alice.enters("1");
-    line_ends(&alice, "): ");
-    alice.keys("abcdefghijklmnopqrstuvwxyz");
-    line_ends(&alice, "): rstuvwxyz");
+    wrapped_stands(&alice, TO_BOB, "", 20);
+    let text = "abcdefghijklmnopqrstuvwxyz";
+    alice.keys(text);
+    wrapped_stands(&alice, TO_BOB, text, 20);
+    assert!(!alice.screen().contains("──"), "no room for a status line:\n{}", alice.screen());
     bob.says("1", "a message that takes several rows");
     alice.waits_for(": a message that takes several rows");
-    line_ends(&alice, "): rstuvwxyz");
-    assert_eq!(count(&alice, "rstuvwxyz"), 1, "{}", alice.screen());
+    wrapped_stands(&alice, TO_BOB, text, 20);
     alice.enters("");
-    bob.sees(": abcdefghijklmnopqrstuvwxyz");
-    alice.waits_for(&format!("Delivered to {}.", bob.shown()));
-    line_ends(&alice, "[0-4]: ");
+    bob.sees(&format!(": {text}"));
+    alice.waits_for("Delivered to Bob.");
+    line_ends(&alice, "[0-6]: ");
     alice.enters("2");
     alice.waits_for("1 peer known, 1 there.");
-    line_ends(&alice, "[0-4]: ");
+    line_ends(&alice, "[0-6]: ");
+}
+
+#[test]
+fn a_low_window_has_no_status_line_until_it_is_higher() {
+    let alice = Terminal::start(Peer::named("Alice"), 7, 80);
+    line_stands(&alice, CHOICE, "", "");
+    alice.keys("x");
+    line_stands(&alice, CHOICE, "x", "");
+    assert!(!alice.screen().contains("── Alice"), "{}", alice.screen());
+    alice.resize(20, 80);
+    alice.waits_for("── Alice");
+    line_stands(&alice, CHOICE, "x", "");
 }
 
 #[test]
@@ -185,13 +238,13 @@ fn a_prompt_that_fits_a_narrow_window_is_not_cut() {
 #[test]
 fn a_window_of_one_column_harms_nobody() {
     let (alice, mut bob) = alice_and_bob(80);
-    begins_text(&alice, &bob);
+    begins_text(&alice);
     alice.keys("very 窄");
-    line_stands(&alice, &to_bob(&bob), "very 窄", "");
+    line_stands(&alice, TO_BOB, "very 窄", "");
     alice.resize(ROWS, 1);
     bob.says("1", "x");
     alice.resize(ROWS, 80);
-    line_stands(&alice, &to_bob(&bob), "very 窄", "");
+    line_stands(&alice, TO_BOB, "very 窄", "");
     alice.enters("");
     bob.sees(": very 窄");
 }

@@ -1,0 +1,280 @@
+//! The settings: flags, environment, config.toml and defaults; and what is printed instead of chatting.
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use tempfile::TempDir;
+
+use crate::support::{Builder, Peer, cannot_listen, nobody, refused};
+
+/// Nobody in particular, about to do something other than chatting.
+fn nobody_yet() -> Builder {
+    Peer::named("").without_port()
+}
+
+/// What it prints, once it has ended well. Its directory is gone then.
+fn printed(builder: Builder) -> String {
+    let (mut command, _dir) = builder.command();
+    let Output { status, stdout, stderr } = command.output().expect("it runs");
+    let errors = String::from_utf8_lossy(&stderr);
+    assert!(status.success() && errors.is_empty(), "{status}: {errors}");
+    String::from_utf8(stdout).expect("UTF-8")
+}
+
+/// The line of `p2p-chat config` about this setting, its blanks made one.
+fn setting(builder: Builder, name: &str) -> String {
+    let config = printed(builder.arg("config"));
+    let line = config.lines().find(|line| line.trim_start_matches("# ").starts_with(&format!("{name} =")));
+    let line = line.unwrap_or_else(|| panic!("{name} is missing in\n{config}"));
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+const CONFIG: &str = "p2p-chat/config.toml";
+
+#[test]
+fn flags_win_over_the_environment_that_over_the_file_and_that_over_the_defaults() {
+    let default = || nobody_yet();
+    assert_eq!(setting(default(), "time-format"), "time-format = \"%H:%M:%S\" # default");
+    assert_eq!(setting(default(), "name"), "# name = # not set");
+    let file = || default().file(CONFIG, "# mine\ntime-format = \"%H:%M\"\nstatus = false\n");
+    assert_eq!(setting(file(), "time-format"), "time-format = \"%H:%M\" # configuration file, line 2");
+    assert_eq!(setting(file(), "status"), "status = false # configuration file, line 3");
+    let environment = || file().env("P2P_CHAT_TIME_FORMAT", "%R").env("P2P_CHAT_STATUS", "on");
+    let from = "environment, P2P_CHAT_TIME_FORMAT";
+    assert_eq!(setting(environment(), "time-format"), format!("time-format = \"%R\" # {from}"));
+    assert_eq!(setting(environment(), "status"), "status = true # environment, P2P_CHAT_STATUS");
+    let flag = || environment().arg("--time-format").arg("off").arg("--status=no");
+    assert_eq!(setting(flag(), "time-format"), "time-format = \"off\" # --time-format");
+    assert_eq!(setting(flag(), "status"), "status = false # --status");
+    // A variable that is set to nothing counts as not set.
+    let empty = file().env("P2P_CHAT_TIME_FORMAT", "");
+    assert!(setting(empty, "time-format").ends_with("# configuration file, line 2"));
+}
+
+#[test]
+fn the_file_starts_a_chat_without_any_arguments() {
+    let port = nobody().port();
+    let text = format!("name = \"Filly\"\nport = {port}\nbind = \"127.0.0.1\"\nno-static = true\n");
+    let mut filly = nobody_yet().file(CONFIG, text).start();
+    filly.has_seen(&format!("You are Filly, listening at port {port} of 127.0.0.1."));
+    filly.still_answers();
+}
+
+#[test]
+fn what_config_prints_can_be_saved_as_the_file_and_means_the_same() {
+    let set = || {
+        nobody_yet()
+            .arg("--name=\"Quo\\te\"")
+            .arg("--port=5000")
+            .arg("--peer=127.0.0.1:1")
+            .arg("--peer=127.0.0.1:2")
+            .arg("--color=never")
+            .arg("--plain")
+            .arg("-vv")
+            .arg("--time-format=%H:%M # \"o'clock\"")
+    };
+    let first = printed(set().arg("config"));
+    let again = printed(nobody_yet().file(CONFIG, &first).arg("config"));
+    let values = |text: &str| -> Vec<String> {
+        let settings = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+        settings.map(|line| line.rsplit_once("  # ").expect("an origin").0.trim_end().to_owned()).collect()
+    };
+    assert_eq!(values(&first), values(&again));
+    assert!(values(&first).contains(&"peer = [\"127.0.0.1:1\", \"127.0.0.1:2\"]".to_owned()), "{first}");
+    assert!(values(&first).contains(&"verbose = 2".to_owned()), "{first}");
+    assert!(again.contains("# configuration file, line "), "{again}");
+}
+
+#[test]
+fn a_mistake_in_the_file_is_named_with_its_line_and_what_would_be_right() {
+    for (text, words) in [
+        ("\nprot = 5000", "config.toml, line 2: `prot` is no setting; did you mean `port`?"),
+        (
+            "port = \"five\"",
+            "config.toml, line 1: `port = five` will not do: a port is a number from 1 to 65535",
+        ),
+        ("name = \"two words\"", "how about `two_words`?"),
+        ("color = \"red\"", "write auto or always or never."),
+        ("plain = \"maybe\"", "write true or false."),
+        ("time-format = \"\"", "a time format is not empty"),
+        ("port = 5000\nport = 5001", "config.toml, line 2: duplicate key"),
+        ("[chat]\nport = 5000", "`chat` is no setting"),
+        ("name = \"\\u001b[2J\"", "\\x1b[2J"),
+    ] {
+        let errors = refused(Peer::named("Alice").file(CONFIG, text));
+        assert!(errors.starts_with("p2p-chat: ") && errors.contains(words), "{text:?}: {errors}");
+        assert!(errors.lines().count() == 1 && errors.ends_with(['.', '?']), "{text:?}: {errors}");
+    }
+}
+
+#[test]
+fn a_file_that_is_named_has_to_be_there_and_one_that_is_not_named_need_not() {
+    let errors = refused(Peer::named("Alice").arg("--config=missing.toml"));
+    assert!(errors.contains("Cannot read missing.toml"), "{errors}");
+    let named = nobody_yet().file("my.toml", "name = \"Mine\"").arg("--config=my.toml");
+    assert_eq!(setting(named, "name"), "name = \"Mine\" # configuration file, line 1");
+    let config = printed(nobody_yet().arg("config"));
+    assert!(config.contains("config.toml, which is not there"), "{config}");
+}
+
+#[test]
+fn config_tells_which_files_are_used() {
+    let config = printed(nobody_yet().peers_toml("").arg("config"));
+    assert!(config.contains("# List of static peers: peers.toml\n"), "{config}");
+    let config = printed(nobody_yet().arg("--no-static").arg("--data-dir=here").arg("config"));
+    assert!(config.contains("# List of static peers: none\n"), "{config}");
+    assert!(config.contains("# Data directory: here\n"), "{config}");
+}
+
+/// All long flags, as the help has them.
+fn flags() -> Vec<String> {
+    let help = printed(nobody_yet().arg("--help"));
+    let words = help.split_whitespace().filter(|word| word.starts_with("--"));
+    let flags = words.map(|word| word.trim_end_matches(|c: char| !c.is_ascii_lowercase()).to_owned());
+    let flags: Vec<String> = flags.map(|flag| flag.split('[').next().expect("a flag").to_owned()).collect();
+    assert!(flags.len() > 15, "{flags:?}");
+    flags
+}
+
+#[test]
+fn completions_for_every_shell_know_every_flag() {
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let script = printed(nobody_yet().arg("completions").arg(shell));
+        for flag in flags() {
+            // Fish has `-l name`.
+            let name = flag.trim_start_matches("--");
+            assert!(script.contains(&flag) || script.contains(&format!("-l {name}")), "{shell}: {flag}");
+        }
+        assert!(script.contains("completions") && script.contains("config"), "{shell}");
+    }
+    let errors = refused(nobody_yet().arg("completions").arg("cmd"));
+    assert!(errors.contains("[possible values: bash,"), "{errors}");
+}
+
+#[test]
+fn the_completions_for_bash_are_a_script_that_bash_can_read() {
+    let (mut command, dir) = nobody_yet().arg("completions").arg("bash").command();
+    let script = command.output().expect("it runs").stdout;
+    let path = dir.path().join("script");
+    fs::write(&path, script).expect("written");
+    let bash = std::process::Command::new("bash").arg("-n").arg(&path).output().expect("bash runs");
+    assert!(bash.status.success(), "{}", String::from_utf8_lossy(&bash.stderr));
+}
+
+#[test]
+fn the_manual_page_tells_everything() {
+    // A minus is written `\-` there.
+    let page = printed(nobody_yet().arg("man")).replace("\\-", "-");
+    for flag in flags() {
+        assert!(page.contains(&flag), "{flag} is missing in\n{page}");
+    }
+    for section in [
+        "NAME",
+        "SYNOPSIS",
+        "MENU",
+        "COMMANDS",
+        "KEYS",
+        "FILES",
+        "ENVIRONMENT",
+        "\"EXIT STATUS\"",
+        "EXAMPLES",
+    ] {
+        assert!(page.contains(&format!(".SH {section}\n")), "{section} is missing in\n{page}");
+    }
+    for word in
+        ["/chat", "/reply", "/alias", "Ctrl-R", "config.toml", "aliases.toml", "P2P_CHAT_PLAIN", "128+N"]
+    {
+        assert!(page.contains(word), "{word} is missing in\n{page}");
+    }
+}
+
+#[test]
+fn what_is_printed_instead_of_chatting_may_be_read_in_part_only() {
+    for what in ["man", "config"] {
+        let (mut command, _dir) = nobody_yet().arg(what).command();
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        drop(child.stdout.take());
+        let mut errors = String::new();
+        child.stderr.take().expect("piped").read_to_string(&mut errors).expect("read");
+        assert!(child.wait().expect("it ends").success() && errors.is_empty(), "{errors}");
+    }
+}
+
+#[test]
+fn the_manual_and_the_completions_need_no_file_and_no_environment_that_will_do() {
+    for what in [&["man"][..], &["completions", "fish"]] {
+        let broken = nobody_yet().file(CONFIG, "prot = 1").env("P2P_CHAT_PORT", "five");
+        printed(what.iter().fold(broken, |builder, arg| builder.arg(arg)));
+    }
+    refused(nobody_yet().file(CONFIG, "prot = 1").arg("config"));
+}
+
+/// What is in a directory, at any depth.
+fn everything_in(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).expect("readable").map(|entry| entry.expect("readable").path());
+    let names = entries
+        .flat_map(|path| if path.is_dir() { everything_in(&path) } else { vec![path.display().to_string()] });
+    names.collect()
+}
+
+#[test]
+fn a_chat_leaves_nothing_behind_unless_something_is_to_be_kept() {
+    let mut alice = Peer::named("Alice").start();
+    alice.types(&["/alias 127.0.0.1:1", "0", "0"]);
+    assert!(alice.ends().success());
+    assert_eq!(everything_in(&alice.dir()), [""; 0]);
+}
+
+#[test]
+fn a_nickname_is_kept_for_the_next_time_in_the_data_directory() {
+    let data = TempDir::new().expect("a temporary directory");
+    let path = data.path().join("deep").join("down");
+    let mut bob = Peer::named("Bob").start();
+    let with_data = |name| Peer::named(name).arg("--data-dir").arg(path.display());
+    let mut alice = with_data("Alice").knows(bob.addr()).start();
+    alice.sees(&format!("* {} is here.", bob.shown()));
+    alice.types(&["/alias bob Boss"]);
+    alice.sees(&format!("Bob ({}) is called Boss here, also the next time.", bob.addr()));
+    bob.says(&alice.addr().to_string(), "hello");
+    alice.sees(&format!("] Boss ({}): hello", bob.addr()));
+    alice.types(&["0"]);
+    assert!(alice.ends().success());
+    let mut alice = with_data("Alice").start();
+    alice.types(&["/alias", "@boss still you?"]);
+    alice.sees(&format!("Boss is {}.", bob.addr()));
+    bob.sees(": still you?");
+    alice.types(&["/alias boss -", "/alias"]);
+    alice.sees("There are no nicknames");
+}
+
+#[test]
+fn the_data_directory_is_where_the_system_has_such_things() {
+    let mut alice = Peer::named("Alice").start();
+    alice.types(&["/alias 127.0.0.1:1 Nick"]);
+    alice.sees("127.0.0.1:1 (127.0.0.1:1) is called Nick here");
+    assert!(alice.dir().join("p2p-chat").join("aliases.toml").exists());
+}
+
+#[test]
+fn a_list_of_nicknames_with_a_mistake_is_refused_with_its_line() {
+    let broken =
+        Peer::named("Alice").file("p2p-chat/aliases.toml", "[[alias]]\naddress = \"here\"\nname = \"x\"\n");
+    let errors = refused(broken);
+    assert!(errors.contains("aliases.toml, line 2: `here` is not an address"), "{errors}");
+}
+
+#[test]
+fn every_reason_not_to_start_has_its_exit_status() {
+    let alice = Peer::named("Alice").start();
+    // 2 and 3 are told by `refused` and `cannot_start` everywhere else.
+    let errors = cannot_listen(Peer::named("Bob").arg("--bind=192.0.2.1"));
+    assert!(errors.contains("192.0.2.1 is no address of this machine"), "{errors}");
+    drop(alice);
+    let (mut command, _dir) = Peer::named("Alice").command();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program starts");
+    drop(child.stdout.take());
+    assert_eq!(child.wait().expect("it ends").code(), Some(5));
+}

@@ -1,0 +1,69 @@
+//! Tab: the rest of a command, a name or an address, or what there is to choose from.
+
+use super::*;
+
+const TAB: &[u8] = b"\t";
+
+#[test]
+fn commands_and_names_are_completed_from_what_there_is() {
+    let (alice, mut bob) = alice_and_bob(80);
+    line_stands(&alice, CHOICE, "", "");
+    for (typed, whole) in [("/his", "/history "), ("/chat b", "/chat Bob"), ("@B", "@Bob "), ("@al", "@all ")]
+    {
+        alice.keys(typed);
+        alice.key(TAB);
+        line_stands(&alice, CHOICE, whole, "");
+        alice.key(CONTROL_U);
+        line_stands(&alice, CHOICE, "", "");
+    }
+    let address = bob.addr().to_string();
+    alice.keys(&format!("@{}", &address[..address.len() - 1]));
+    alice.key(TAB);
+    line_stands(&alice, CHOICE, &format!("@{address} "), "");
+    alice.enters("found by his address");
+    bob.sees(": found by his address");
+    line_stands(&alice, CHOICE, "", "");
+    alice.enters("1");
+    line_stands(&alice, "To: ", "", "");
+    alice.keys("b");
+    alice.key(TAB);
+    line_stands(&alice, "To: ", "Bob", "");
+}
+
+#[test]
+fn two_peers_of_one_name_are_shown_to_choose_from() {
+    let alice = Terminal::start(Peer::named("Alice").arg("--bind=127.0.0.1"), ROWS, 80);
+    line_stands(&alice, CHOICE, "", "");
+    let _bob = Peer::named("Bob").knows(alice.addr()).start();
+    alice.waits_for("* Bob (");
+    let mut other = Peer::named("Bob").knows(alice.addr()).start();
+    alice.waits_for(&format!("* Bob·{} (", other.addr().port()));
+    begins_screen(&alice);
+    let ports = [alice.addr().port(), other.addr().port()];
+    alice.keys("@b");
+    alice.key(TAB);
+    screen_is(&alice, &ports, "── Alice 127.0.0.1:{0} · 2 here\nChoice [0-6]: @Bob");
+    alice.key(TAB);
+    let width = format!("@Bob·{}", ports[1]).width() + 2;
+    let candidates = format!("{:width$}@Bob·{}", "@Bob", ports[1]);
+    screen_is(
+        &alice,
+        &ports,
+        &format!("{candidates}\n── Alice 127.0.0.1:{{0}} · 2 here\nChoice [0-6]: @Bob"),
+    );
+    alice.keys("·");
+    alice.key(TAB);
+    line_stands(&alice, CHOICE, &format!("@Bob·{} ", ports[1]), "");
+    alice.enters("for the other");
+    other.sees(": for the other");
+}
+
+#[test]
+fn on_an_empty_line_the_commands_are_shown() {
+    let (alice, _bob) = alice_and_bob(80);
+    line_stands(&alice, CHOICE, "", "");
+    alice.key(TAB);
+    alice.waits_for("/help");
+    alice.waits_for("/quit");
+    line_stands(&alice, CHOICE, "", "");
+}

@@ -1,0 +1,104 @@
+//! A pasted block: one message, shown before it is sent, and nothing in it is obeyed.
+
+use super::*;
+
+/// What a terminal sends when this is pasted.
+fn pasted(text: &str) -> String {
+    format!("\x1b[200~{text}\x1b[201~")
+}
+
+/// Fifty lines that would do harm if they were obeyed.
+fn fifty_lines() -> Vec<String> {
+    ["0", "/quit", "1", "all", "@bob no", ""]
+        .into_iter()
+        .cycle()
+        .take(49)
+        .map(str::to_owned)
+        .chain(["end".to_owned()])
+        .collect()
+}
+
+#[test]
+fn fifty_lines_are_shown_and_go_out_as_one_message_when_enter_is_pressed() {
+    let (alice, mut bob) = alice_and_bob(80);
+    line_stands(&alice, CHOICE, "", "");
+    alice.enters("/chat bob");
+    line_stands(&alice, "to Bob> ", "", "");
+    begins_screen(&alice);
+    let lines = fifty_lines();
+    alice.keys(&pasted(&lines.join("\r")));
+    alice.waits_for("rows above");
+    let screen = alice.screen();
+    assert!(screen.ends_with("\nend"), "{screen}");
+    assert!(!bob.printed().iter().any(|line| line.contains("] Alice")), "{:?}", bob.printed());
+    alice.enters("");
+    let line = bob.sees("] Alice");
+    assert!(line.ends_with(&format!(": {}", lines.join(" ⏎ "))), "{line}");
+    // Nothing of it was done: the conversation goes on, and nothing more was sent.
+    line_stands(&alice, "to Bob> ", "", "");
+    alice.enters("after it");
+    assert!(bob.sees("] Alice").ends_with(": after it"), "{:?}", bob.printed());
+}
+
+#[test]
+fn a_block_pasted_at_the_menu_is_asked_about_like_any_text() {
+    let (alice, mut bob) = alice_and_bob(80);
+    line_stands(&alice, CHOICE, "", "");
+    alice.keys(&pasted("0\n0\n"));
+    wrapped_stands(&alice, CHOICE, "0\n0", 80);
+    alice.enters("");
+    alice.waits_for("To whom shall it go?");
+    line_stands(&alice, "To: ", "", "");
+    alice.enters("bob");
+    bob.sees(": 0 ⏎ 0");
+}
+
+#[test]
+fn where_it_arrives_the_lines_stand_behind_a_bar() {
+    let alice = Terminal::start(Peer::named("Alice").arg("--bind=127.0.0.1"), ROWS, 80);
+    line_stands(&alice, CHOICE, "", "");
+    let bob = Terminal::start(Peer::named("Bob").arg("--bind=127.0.0.1").knows(alice.addr()), ROWS, 80);
+    bob.waits_for(&format!("* {} is here.", alice.shown()));
+    line_stands(&bob, CHOICE, "", "");
+    begins_screen(&alice);
+    bob.keys("@alice ");
+    bob.keys(&pasted("fn main() {\n\tprintln!(\"hi\");\n\n}\n[12:00:00] Carol: forged"));
+    bob.enters("");
+    screen_is(
+        &alice,
+        &[alice.addr().port()],
+        "\
+[..:..:..] Bob: fn main() {
+  │     println!(\"hi\");
+  │
+  │ }
+  │ [..:..:..] Carol: forged
+── Alice 127.0.0.1:{0} · 1 here
+Choice [0-6]:",
+    );
+}
+
+#[test]
+fn a_block_that_is_too_long_is_cut_and_that_is_said() {
+    let (alice, _bob) = alice_and_bob(80);
+    line_stands(&alice, CHOICE, "", "");
+    alice.keys(&pasted(&"x".repeat(40_000)));
+    alice
+        .waits_for("A line has at most 32768 bytes, so the last 7232 bytes of what was pasted are left out.");
+    alice.key(CONTROL_C);
+    line_stands(&alice, CHOICE, "", "");
+}
+
+#[test]
+fn a_block_that_is_cleared_is_brought_back_with_up() {
+    let (alice, mut bob) = alice_and_bob(80);
+    begins_text(&alice);
+    alice.keys(&pasted("one\ntwo"));
+    wrapped_stands(&alice, TO_BOB, "one\ntwo", 80);
+    alice.key(CONTROL_C);
+    line_stands(&alice, TO_BOB, "", "");
+    alice.key(UP);
+    wrapped_stands(&alice, TO_BOB, "one\ntwo", 80);
+    alice.enters("");
+    bob.sees(": one ⏎ two");
+}

@@ -1,0 +1,305 @@
+//! Talking without the menu: by name, in conversations, with commands.
+
+use super::*;
+
+/// Alice on a terminal, Bob and Carol on pipes; everybody knows Alice, and she knows both.
+fn alice_bob_and_carol() -> (Terminal, Peer, Peer) {
+    let alice = Terminal::start(Peer::named("Alice").arg("--bind=127.0.0.1"), ROWS, 80);
+    line_stands(&alice, CHOICE, "", "");
+    let mut peers = ["Bob", "Carol"].map(|name| {
+        let mut peer = Peer::named(name).knows(alice.addr()).start();
+        peer.sees("* Alice (");
+        alice.waits_for(&format!("* {} is here.", peer.shown()));
+        peer
+    });
+    line_stands(&alice, CHOICE, "", "");
+    begins_screen(&alice);
+    let [bob, carol] = &mut peers;
+    assert!(bob.addr() != carol.addr());
+    let [bob, carol] = peers;
+    (alice, bob, carol)
+}
+
+#[test]
+fn at_and_a_name_sends_at_once_and_all_sends_to_everybody() {
+    let (alice, mut bob, mut carol) = alice_bob_and_carol();
+    alice.enters("@bob see you at 5");
+    bob.sees("): see you at 5");
+    alice.waits_for("Delivered to Bob.");
+    alice.enters("@all soup is ready");
+    for peer in [&mut bob, &mut carol] {
+        peer.sees("): soup is ready");
+    }
+    let port = alice.addr().port();
+    alice.shows("who has what", |screen| {
+        let text = steady(screen);
+        let fates = ["Delivered to Bob.\n", "Delivered to Carol.\n", "Sent to 2 of 2.\n"];
+        text.starts_with(
+            "[..:..:..] to Bob> see you at 5\nDelivered to Bob.\n[..:..:..] to all> soup is ready\n",
+        ) && fates.iter().all(|fate| text.contains(fate))
+            && text.ends_with(&format!("── Alice 127.0.0.1:{port} · 2 here\nChoice [0-6]:"))
+    });
+}
+
+#[test]
+fn a_name_that_nobody_has_sends_nothing_and_is_given_back() {
+    let (alice, mut bob, _carol) = alice_bob_and_carol();
+    alice.enters("@bo secret");
+    screen_is(
+        &alice,
+        &[alice.addr().port()],
+        "\
+Choice [0-6]: @bo secret
+Nobody is called `bo`; with Enter it goes to Bob.
+── Alice 127.0.0.1:{0} · 2 here
+Choice [0-6]: @Bob secret",
+    );
+    assert!(!bob.printed().iter().any(|line| line.contains("secret")), "{:?}", bob.printed());
+    alice.enters("");
+    bob.sees(": secret");
+    line_stands(&alice, CHOICE, "", "");
+    alice.enters("@zoe secret");
+    alice.waits_for("Nobody is called `zoe`");
+    line_stands(&alice, CHOICE, "@zoe secret", "");
+}
+
+#[test]
+fn in_a_conversation_every_line_goes_there_and_what_others_say_is_counted() {
+    let (alice, mut bob, mut carol) = alice_bob_and_carol();
+    alice.enters("/chat bob");
+    line_stands(&alice, "to Bob> ", "", "");
+    for line in ["hello", "1", "0", "//etc/hosts", "@@home"] {
+        alice.enters(line);
+        bob.sees(&format!("): {}", line.replace("//", "/").replace("@@", "@")));
+    }
+    alice.waits_for("· delivered ");
+    begins_screen(&alice);
+    carol.says("1", "psst");
+    carol.says("1", "hey");
+    alice.waits_for("unread: Carol 2");
+    bob.says("1", "back to you");
+    alice.waits_for(": back to you");
+    assert!(alice.screen().contains("unread: Carol 2"), "{}", alice.screen());
+    alice.enters("/history carol");
+    alice.shows("nothing unread", |screen| !screen.contents().contains("unread"));
+    carol.says("1", "third");
+    alice.waits_for("unread: Carol 1");
+    alice.enters("@carol later");
+    carol.sees(": later");
+    alice.shows("nothing unread", |screen| !screen.contents().contains("unread"));
+    carol.says("1", "fourth");
+    alice.waits_for("unread: Carol 1");
+    alice.enters("/back");
+    alice.shows("nothing unread", |screen| !screen.contents().contains("unread"));
+    line_stands(&alice, CHOICE, "", "");
+}
+
+#[test]
+fn escape_on_an_empty_line_ends_a_conversation() {
+    let (alice, bob, _carol) = alice_bob_and_carol();
+    alice.enters("/chat bob");
+    line_stands(&alice, "to Bob> ", "", "");
+    alice.keys("half");
+    line_stands(&alice, "to Bob> ", "half", "");
+    alice.key(ESCAPE);
+    alice.waits_for("press Up and Enter to send it again.");
+    line_stands(&alice, "to Bob> ", "", "");
+    alice.key(UP);
+    line_stands(&alice, "to Bob> ", "half", "");
+    alice.key(CONTROL_U);
+    line_stands(&alice, "to Bob> ", "", "");
+    alice.key(ESCAPE);
+    line_stands(&alice, CHOICE, "", "");
+    assert!(!bob.printed().iter().any(|line| line.contains("half")), "{:?}", bob.printed());
+}
+
+#[test]
+fn a_text_that_does_not_arrive_in_a_conversation_is_said_and_kept() {
+    let (alice, mut bob, _carol) = alice_bob_and_carol();
+    alice.enters("/chat bob");
+    line_stands(&alice, "to Bob> ", "", "");
+    bob.crashes();
+    alice.enters("anybody there?");
+    alice.waits_for("Not sent to Bob: refused, nobody listens there.");
+    alice.waits_for("The text is kept: press Up and Enter to send it again.");
+    line_stands(&alice, "to Bob> ", "", "");
+    let mut bob = Peer::named("Bob").port(bob.addr().port()).start();
+    alice.key(UP);
+    line_stands(&alice, "to Bob> ", "anybody there?", "");
+    alice.enters("");
+    bob.sees(": anybody there?");
+}
+
+#[test]
+fn a_reply_goes_to_whoever_had_written_last_when_it_was_begun() {
+    let (alice, mut bob, mut carol) = alice_bob_and_carol();
+    alice.enters("/reply too early");
+    alice.waits_for("Nobody has written yet");
+    alice.key(CONTROL_U);
+    bob.says("1", "a question");
+    alice.waits_for(": a question");
+    alice.keys("/reply the answer");
+    line_stands(&alice, CHOICE, "/reply the answer", "");
+    carol.says("1", "in between");
+    alice.waits_for(": in between");
+    alice.enters("");
+    bob.sees(": the answer");
+    alice.enters("/reply and for you");
+    carol.sees(": and for you");
+    assert!(!carol.printed().iter().any(|line| line.contains("the answer")), "{:?}", carol.printed());
+}
+
+#[test]
+fn a_text_typed_at_the_menu_goes_to_nobody_until_somebody_is_named() {
+    let (alice, mut bob, mut carol) = alice_bob_and_carol();
+    alice.enters("hello everybody");
+    screen_is(
+        &alice,
+        &[alice.addr().port()],
+        "\
+Choice [0-6]: hello everybody
+To whom shall it go? Number, name, ip:port or all. 0: keep it for later.
+── Alice 127.0.0.1:{0} · 2 here
+To:",
+    );
+    alice.enters("0");
+    alice.waits_for("The text is kept: choose 1 to send it.");
+    line_stands(&alice, CHOICE, "", "");
+    alice.enters("1");
+    alice.enters("carol");
+    alice.waits_for("Enter alone sends the kept text: hello everybody");
+    alice.enters("");
+    carol.sees(": hello everybody");
+    bob.says("1", "what was that?");
+    alice.waits_for(": what was that?");
+    assert!(!bob.printed().iter().any(|line| line.contains("hello everybody")), "{:?}", bob.printed());
+}
+
+#[test]
+fn what_somebody_does_is_shown_as_that_on_both_sides_of_a_terminal() {
+    let (alice, mut bob, _carol) = alice_bob_and_carol();
+    bob.says("1", "/me waves");
+    alice.waits_for("] ** Bob waves");
+    alice.enters("/chat bob");
+    line_stands(&alice, "to Bob> ", "", "");
+    alice.enters("/me waves back");
+    bob.sees("] ** Alice (");
+    alice.waits_for("to Bob> /me waves back");
+}
+
+#[test]
+fn another_name_is_seen_by_others_with_the_next_message() {
+    let alice = Terminal::start(Peer::named("Alice").arg("--bind=127.0.0.1"), ROWS, 80);
+    line_stands(&alice, CHOICE, "", "");
+    let bob = Terminal::start(Peer::named("Bob").arg("--bind=127.0.0.1").knows(alice.addr()), ROWS, 80);
+    bob.waits_for(&format!("* {} is here.", alice.shown()));
+    alice.waits_for(&format!("* {} is here.", bob.shown()));
+    line_stands(&alice, CHOICE, "", "");
+    alice.enters("/name Zoe");
+    alice.waits_for("You are Zoe now; others see it with your next message.");
+    alice.waits_for("── Zoe 127.0.0.1");
+    alice.enters("@bob it is me");
+    bob.waits_for(&format!("* {} is called Zoe now.", alice.shown()));
+    bob.waits_for("] Zoe: it is me");
+    alice.enters("/name two words");
+    alice.waits_for("how about `two_words`?");
+    line_stands(&alice, CHOICE, "/name two words", "");
+}
+
+#[test]
+fn whoever_is_muted_is_not_shown_but_taken_and_can_be_read_later() {
+    let (alice, mut bob, _carol) = alice_bob_and_carol();
+    alice.enters("/mute bob");
+    alice.waits_for("What Bob writes is not shown any more");
+    bob.says("1", "one");
+    bob.sees("Delivered to Alice");
+    bob.says("1", "two");
+    bob.sees("Delivered to Alice");
+    begins_screen(&alice);
+    alice.enters("/history bob");
+    alice.waits_for("Bob: one");
+    alice.waits_for("Bob: two");
+    alice.enters("/mute");
+    alice.waits_for(&format!("{} is muted; messages since: 2.", bob.shown()));
+    alice.enters("/unmute bob");
+    alice.waits_for("/history Bob shows the 2 messages that");
+    bob.says("1", "three");
+    alice.waits_for("] Bob: three");
+}
+
+#[test]
+fn every_command_has_its_place_in_the_menu() {
+    let (alice, mut bob, _carol) = alice_bob_and_carol();
+    alice.enters("6");
+    screen_is(
+        &alice,
+        &[alice.addr().port()],
+        "\
+Choice [0-6]: 6
+1  Talk with somebody, line by line   /chat
+2  Answer the last message            /reply
+3  Say what you do                    /me
+4  Change your name                   /name
+5  Mute or unmute somebody            /mute
+6  Give somebody a nickname           /alias
+7  Help                               /help
+0  Back
+── Alice 127.0.0.1:{0} · 2 here
+More [0-7]:",
+    );
+    alice.enters("1");
+    line_stands(&alice, "Talk with: ", "", "");
+    alice.enters("bob");
+    line_stands(&alice, "to Bob> ", "", "");
+    alice.enters("by the menu");
+    bob.sees(": by the menu");
+    alice.enters("/back");
+    line_stands(&alice, CHOICE, "", "");
+    alice.enters("6");
+    alice.enters("3");
+    line_stands(&alice, "To: ", "", "");
+    alice.enters("bob");
+    line_stands(&alice, TO_BOB, "/me ", "");
+    alice.enters("dances");
+    bob.sees("] ** Alice (");
+    line_stands(&alice, CHOICE, "", "");
+    alice.enters("6");
+    alice.enters("6");
+    line_stands(&alice, "Nickname for: ", "", "");
+    alice.enters("bob");
+    line_stands(&alice, "What to call Bob: ", "", "");
+    alice.enters("Boss");
+    alice.waits_for("is called Boss here");
+    alice.enters("@boss hello");
+    bob.sees(": hello");
+    alice.enters("5");
+    line_stands(&alice, "History of: ", "", "");
+    alice.enters("boss");
+    alice.waits_for("you to Boss: hello");
+    alice.enters("6");
+    alice.enters("7");
+    alice.waits_for("@WHOM TEXT");
+}
+
+#[test]
+fn a_command_that_there_is_not_gets_the_nearest_one_offered() {
+    let (alice, _bob, _carol) = alice_bob_and_carol();
+    alice.enters("/pers");
+    screen_is(
+        &alice,
+        &[alice.addr().port()],
+        "\
+Choice [0-6]: /pers
+`/pers` is no command; did you mean /peers?
+── Alice 127.0.0.1:{0} · 2 here
+Choice [0-6]: /peers",
+    );
+    alice.enters("");
+    alice.waits_for("2 peers known, 2 there.");
+    line_stands(&alice, CHOICE, "", "");
+    alice.enters("/help chat");
+    alice.waits_for("/chat [WHOM]: talk with somebody: every line goes there until /back.");
+    line_stands(&alice, CHOICE, "", "");
+    alice.enters("/quit");
+    alice.waits_for("Saying goodbye to 2 peers.");
+}
