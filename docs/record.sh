@@ -1,0 +1,192 @@
+#!/usr/bin/env bash
+# Records docs/session.cast and docs/SCREENS.md anew from a real run of the release binary, in tmux.
+# Needs tmux and asciinema 2. Play with: asciinema play docs/session.cast
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo build --release --locked
+state=$(mktemp -d)
+mkdir "$state/bin" "$state/empty"
+cp target/release/p2p-chat "$state/bin/"
+trap 'tmux -L record kill-server 2>/dev/null || true; rm -rf "$state"' EXIT
+
+# They live on the loopback network, in a directory without peers.toml, and leave nothing behind.
+clean=(env -i "PATH=$state/bin:/usr/bin:/bin" "HOME=$state" TERM=tmux-256color LANG=C.UTF-8 "PS1=\$ " USER=dan TZ=UTC
+  P2P_CHAT_BIND=127.0.0.1 TMUX=inside)
+shell="cd $state/empty && exec ${clean[*]@Q} bash --norc --noprofile -i"
+
+t() { tmux -L record "$@"; }
+# Waits until a pane shows something.
+sees() {
+  for _ in $(seq 100); do
+    if t capture-pane -p -t "$1" | grep -qF -- "$2"; then return; fi
+    sleep 0.1
+  done
+  echo "$1 never showed: $2" >&2
+  t capture-pane -p -t "$1" >&2
+  exit 1
+}
+# Types as a person does.
+types() {
+  local i
+  for ((i = 0; i < ${#2}; i++)); do
+    t send-keys -t "$1" -l -- "${2:i:1}"
+    sleep 0.04
+  done
+}
+press() { t send-keys -t "$1" "${@:2}"; sleep 0.4; }
+enters() { types "$1" "$2"; sleep 0.2; press "$1" Enter; }
+
+screens=docs/SCREENS.md
+cat >"$screens" <<'WORDS'
+# Screens
+
+What the terminal showed in a real run, made by [record.sh](record.sh) together with [session.cast](session.cast) (`asciinema play docs/session.cast`), in which a
+newcomer uses numbers and a regular uses names. Colours are not shown here.
+WORDS
+# A screen as the terminal shows it, with the words before it.
+screen() {
+  {
+    printf '\n## %s\n\n%s\n\n```\n' "$2" "$3"
+    t capture-pane -p -t "$1" | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}'
+    printf '```\n'
+  } >>"$screens"
+}
+
+# The session: a newcomer who uses numbers, left, and a regular who uses names, right.
+t -f /dev/null new-session -d -x 150 -y 34 "$shell"
+t set -g status off
+t set -g focus-events on
+t split-window -h "$shell"
+left=:0.0 right=:0.1
+asciinema rec -q --overwrite -i 2 --cols 150 --rows 34 -t "A newcomer uses numbers, a regular uses names" \
+  -c "env -u TMUX tmux -L record attach" docs/session.cast &
+recorder=$!
+sleep 1
+enters $right "p2p-chat --name Bob --port 5001"
+sees $right "Choice"
+enters $left "p2p-chat"
+sees $left "Enter your name"
+press $left Enter
+sees $left "Enter your port"
+press $left Enter
+sees $left "Choice"
+screen $left "A newcomer's first minute" "Typed: \`p2p-chat\`, Enter for the name offered, Enter for the port offered."
+enters $left "3"
+enters $left "127.0.0.1:5001"
+sees $left "Connected to"
+enters $left "1"
+enters $left "1"
+enters $left "Hello Bob, I am new here"
+sees $right "I am new here"
+enters $right "/reply Welcome! I never use the numbers"
+sees $left "Welcome"
+types $right "/chat d"
+press $right Tab
+press $right Enter
+enters $right "Every line goes to you now"
+types $right "My line stays whole"
+enters $left "1"
+press $left Enter
+enters $left "even while I write this?"
+sees $right "while I write"
+screen $right "A regular, and a message while he types" \
+  "Typed: \`/reply Welcome! ...\`, \`/chat d\`, Tab, Enter, then only lines. The last is half typed."
+press $right Enter
+enters $left "2"
+sees $left "1 peer known"
+screen $left "A newcomer by numbers" \
+  "Typed: \`3\` and an address; \`1\`, \`1\` and a text; \`1\`, Enter for the same as last time, and a text; \`2\`."
+enters $right "/me waves"
+sees $left "waves"
+enters $left "0"
+sees $right "has left"
+enters $right "/quit"
+sleep 1
+t kill-server
+wait $recorder || true
+
+# The screens of the rest.
+t -f /dev/null new-session -d -x 84 -y 22 "$shell"
+t set -g status off
+t set -g focus-events on
+t new-window "$shell"
+t new-window "$shell"
+a=:0 b=:1 c=:2
+enters $a "p2p-chat --name Alice --port 5600"
+sees $a "Choice"
+enters $b "p2p-chat --name Bob --port 5601 --peer 127.0.0.1:5600"
+sees $a "Bob (127.0.0.1:5601) is here"
+enters $c "p2p-chat --name Bob --port 5603 --peer 127.0.0.1:5600"
+sees $a "5603) is here"
+press $a C-l
+enters $a "/help"
+screen $a "Help" "Typed: \`/help\`."
+press $a C-l
+types $a "@b"
+press $a Tab
+press $a Tab
+screen $a "Completion, and two peers of one name" "Typed: \`@b\` and Tab twice."
+press $a C-u
+enters $a "/alias 2 Robert"
+enters $a "@robert see you at 5"
+sees $a "Delivered to Robert"
+enters $a "/chat bob"
+enters $b "@alice One"
+enters $c "@alice Two, while you talk with the other Bob"
+sees $a "unread"
+types $a "A line that is longer than the window is wrapped, also with wide characters 你好, and it stays where it is"
+screen $a "A nickname, a conversation, what is unread meanwhile, a wrapped line" \
+  "Typed: \`/alias 2 Robert\`, \`@robert see you at 5\`, \`/chat bob\`, and a line that is not finished."
+press $a Enter
+printf 'fn main() {\n    println!("{}", 6 * 7);\n}\n' | t load-buffer -
+press $a C-l
+t paste-buffer -p -t $a
+sleep 0.4
+screen $a "A pasted block before it is sent" "Nothing in it is obeyed. Enter sends it as one message."
+press $a Enter
+sees $b "println"
+enters $b "/me reads it"
+press $b Enter
+sees $a "reads it"
+screen $b "The same where it arrived" "The lines stand behind a bar, so that nobody can forge a message in them."
+press $a C-l
+press $a C-r
+types $a "see"
+screen $a "Search" "Typed: Ctrl-R and \`see\`."
+press $a C-g
+enters $a "/pers"
+screen $a "A command that there is not" "Typed: \`/pers\`. The nearest one stands in the line; Enter does it."
+press $a Enter
+sees $a "peers known"
+enters $a "/mute robert"
+enters $c "@alice Not shown"
+enters $a "/history robert"
+enters $a "/unmute robert"
+screen $a "The list, muting and the history" "Typed: Enter for \`/peers\`, \`/mute robert\`, \`/history robert\`, \`/unmute robert\`."
+enters $a "/back"
+press $a C-c
+screen $a "Ctrl-C on an empty line" "Typed: \`/back\`, Ctrl-C."
+types $a "half a line"
+press $a C-z
+sees $a "Stopped"
+enters $b "@alice Still there?"
+sleep 0.5
+enters $a "fg"
+sees $a "half a line"
+screen $a "Stopped and continued" "Typed: \`half a line\`, Ctrl-Z, later \`fg\`. What came meanwhile is shown."
+t resize-window -t $a -x 20 -y 22
+sleep 0.5
+screen $a "A window of 20 columns" "The same line, in a window made narrower. There is no room for the status line."
+t resize-window -t $a -x 84 -y 22
+press $a C-u
+enters $a "/quit"
+sleep 0.5
+press $a C-l
+enters $a "p2p-chat --plain --name Alice --port 5600 --time-format %H:%M"
+sees $a "Choice"
+enters $b "@alice Can you read this?"
+sees $a "read this"
+enters $a "@bob Every word"
+sees $a "Delivered"
+screen $a "Plain, for screen readers" "Typed: \`p2p-chat --plain ...\`, \`@bob Every word\`. No control sequence is written, each event is one line."
+t kill-server
