@@ -78,8 +78,7 @@ fn a_crashed_peer_is_seen_to_be_gone_and_back_after_its_restart() {
     let (mut alice, mut bob) = alice_and_a_returning_bob();
     let (addr, shown) = (bob.addr(), bob.shown());
     bob.crashes();
-    let row = alice.lists(addr).expect("still listed");
-    assert!(row.contains("gone"), "{row}");
+    alice.finds(addr, "gone");
     alice.has_seen(&format!("* {shown} is gone: nobody listens there any more."));
     let mut bob = Peer::named("Bob").port(addr.port()).knows(alice.addr()).start();
     alice.sees(&format!("* {shown} is here."));
@@ -94,7 +93,7 @@ fn a_connected_peer_that_went_is_dialled_again_without_being_static() {
     // Looking makes sure that he is more than a claim.
     alice.lists(addr);
     bob.crashes();
-    alice.lists(addr);
+    alice.finds(addr, "gone");
     // The new Bob knows nobody, so it is Alice who finds him.
     let mut bob = Peer::named("Bob").port(addr.port()).start();
     alice.sees(&format!("* {shown} is here."));
@@ -215,9 +214,8 @@ fn a_stopped_process_is_quiet_and_back_when_it_goes_on() {
     use rustix::process::Signal;
 
     let (mut alice, mut bob) = alice_and_bob();
-    bob.is_sent(Signal::STOP);
-    let row = alice.lists(bob.addr()).expect("still listed");
-    assert!(row.contains("quiet"), "{row}");
+    bob.is_stopped();
+    alice.finds(bob.addr(), "quiet");
     alice.says("bob", "for later");
     alice.sees("whether it was read is unknown, and it is not sent again.");
     bob.is_sent(Signal::CONT);

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tempfile::TempDir;
 
 use super::SOON;
@@ -282,6 +282,26 @@ impl Peer {
     pub(crate) fn is_sent(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.pid()).expect("a process number"));
         kill_process(pid.expect("a process number"), signal).expect("it runs");
+    }
+
+    /// Stops it, and waits until the system has done so.
+    pub(crate) fn is_stopped(&self) {
+        self.is_sent(Signal::STOP);
+        let pid = Pid::from_raw(i32::try_from(self.pid()).expect("a process number"));
+        let (_, status) = waitpid(pid, WaitOptions::UNTRACED).expect("our child").expect("waited for");
+        assert!(status.stopped(), "it ended");
+    }
+
+    /// Looks after a peer until the list has it as `state`, which takes more than one look on a busy machine.
+    pub(crate) fn finds(&mut self, addr: SocketAddrV4, state: &str) {
+        let deadline = Instant::now() + SOON;
+        loop {
+            let row = self.lists(addr).expect("still listed");
+            if row.contains(state) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{row} is never {state}");
+        }
     }
 
     /// Waits for it to end.
