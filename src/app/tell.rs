@@ -38,7 +38,7 @@ impl App {
                     self.failed(*op, who);
                 }
                 if !ui::is_good(fate) {
-                    self.seen.became(*op, &ui::fate_words(fate));
+                    self.became(*op, &ui::fate_words(fate));
                 }
                 match self.texts.get(op) {
                     Some(sent) if sent.quiet && ui::is_good(fate) && self.screen.edits() => {
@@ -50,7 +50,7 @@ impl App {
             }
             Event::NotSent { op, who, why } => {
                 self.tell(lines);
-                self.seen.became(*op, "not sent");
+                self.became(*op, "not sent");
                 let is_only_the_word =
                     |word: &str| self.texts.get(op).is_some_and(|sent| sent.text.trim() == word);
                 if !matches!(why, Unsendable::CommandWord(word) if is_only_the_word(word)) {
@@ -172,6 +172,13 @@ impl App {
             here: self.here,
             unread: unread.collect(),
             sending,
+        }
+    }
+
+    /// Adds to a text in the history what became of it; of one that went to several, it would be said too often.
+    fn became(&mut self, op: OpId, words: &str) {
+        if self.texts.get(&op).is_some_and(|sent| sent.to.addr().is_some()) {
+            self.seen.became(op, words);
         }
     }
 
