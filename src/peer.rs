@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
 
 use crate::escape;
 
@@ -262,13 +263,14 @@ pub fn shortened(text: &str, columns: usize) -> String {
         return text.to_owned();
     }
     let mut short = String::new();
-    let mut taken = 0;
-    for c in text.chars() {
-        taken += c.width().unwrap_or(0);
-        if taken + 1 > columns || short.len() + c.len_utf8() > 4 * columns {
+    for grapheme in text.graphemes(true) {
+        // The width of the whole is not always that of its parts: what follows can make a character wide.
+        let end = short.len();
+        short.push_str(grapheme);
+        if short.width() + 1 > columns || short.len() > 4 * columns {
+            short.truncate(end);
             break;
         }
-        short.push(c);
     }
     short.push('…');
     short
@@ -330,6 +332,12 @@ mod tests {
         assert!("王".repeat(17).parse::<Name>().is_err());
         assert!("Zoë".parse::<Name>().is_ok());
         assert!("e\u{301}".repeat(32).parse::<Name>().is_ok());
+    }
+
+    #[test]
+    fn a_character_that_its_follower_makes_wide_is_measured_with_it() {
+        assert_eq!(shortened("0\u{fe0f} and more", 2), "…");
+        assert_eq!(shortened("0\u{fe0f} and more", 3), "0\u{fe0f}…");
     }
 
     #[test]
