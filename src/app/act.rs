@@ -94,7 +94,7 @@ impl App {
                 // Whoever types can change it; a script goes on with the menu.
                 if let Some(editor) = self.screen.editor() {
                     editor.set(&text);
-                    self.menu.ask_text_again();
+                    self.menu.ask_text_again(to);
                 }
                 None
             }

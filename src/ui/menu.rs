@@ -92,7 +92,7 @@ pub struct Menu {
     last: Option<Chosen>,
     last_sender: Option<Chosen>,
     /// Who had written last when the line was begun.
-    reply_to: Option<Chosen>,
+    reply_to: Option<Option<Chosen>>,
     kept: KeptTexts,
     /// What is put into the line can be edited there.
     can_edit: bool,
@@ -159,13 +159,18 @@ impl Menu {
 
     /// Takes note that a line is begun: a reply in it goes to whoever had written last by now.
     pub fn begins_line(&mut self) {
-        self.reply_to.clone_from(&self.last_sender);
+        self.reply_to = Some(self.last_sender.clone());
     }
 
     /// Calls a peer otherwise wherever it is named.
     pub fn relabel(&mut self, addr: PeerAddr, label: &str) {
-        let named = [&mut self.conversation, &mut self.last, &mut self.last_sender, &mut self.reply_to];
-        for chosen in named.into_iter().flatten().filter(|chosen| chosen.addr() == Some(addr)) {
+        let named = [&mut self.conversation, &mut self.last, &mut self.last_sender];
+        for chosen in named
+            .into_iter()
+            .flatten()
+            .chain(self.reply_to.iter_mut().flatten())
+            .filter(|chosen| chosen.addr() == Some(addr))
+        {
             label.clone_into(&mut chosen.label);
         }
     }
@@ -174,7 +179,7 @@ impl Menu {
     pub fn keep(&mut self, to: Chosen, text: String) -> Vec<String> {
         let how = match &self.conversation {
             None => "choose 1 and press Enter twice to send it again.",
-            Some(_) if self.can_edit => "press Up and Enter to send it again.",
+            Some(with) if self.can_edit && with.target == to.target => "press Up and Enter to send it again.",
             Some(_) => "/back, then 1 and Enter twice send it again.",
         };
         self.last = Some(to.clone());
@@ -210,12 +215,10 @@ impl Menu {
         std::iter::once("The text is kept: choose 1 to send it.".to_owned()).chain(dropped).collect()
     }
 
-    /// Asks for the text to the last recipient again, for what was typed has to be changed.
-    pub fn ask_text_again(&mut self) {
-        if self.conversation.is_none()
-            && let Some(last) = self.last.clone()
-        {
-            self.asking = Asking::Text(last);
+    /// Asks for the text to this recipient again, for what was typed has to be changed.
+    pub fn ask_text_again(&mut self, to: Chosen) {
+        if self.conversation.as_ref().is_none_or(|with| with.target != to.target) {
+            self.asking = Asking::Text(to);
         }
     }
 
@@ -230,7 +233,10 @@ impl Menu {
             Asking::Name => self.name(line.trim()),
             Asking::Nickname(addr, label) => self.nickname(addr, label, line.trim()),
         };
-        self.reply_to = None;
+        // A line that is given back to be corrected is still the one that was begun then.
+        if turn.refill.is_none() {
+            self.reply_to = None;
+        }
         turn
     }
 

@@ -98,7 +98,7 @@ impl Menu {
 
     /// `/reply`, with or without a text.
     pub(super) fn reply(&mut self, text: &str) -> Turn {
-        match self.reply_to.clone().or_else(|| self.last_sender.clone()) {
+        match self.reply_to.clone().unwrap_or_else(|| self.last_sender.clone()) {
             None if text.is_empty() => say(["Nobody has written yet, so there is nobody to answer.".into()]),
             None => self.not_sent(
                 "Nobody has written yet; name somebody, like `@bob see you at 5`.".into(),

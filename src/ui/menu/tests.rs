@@ -336,6 +336,16 @@ fn a_reply_goes_to_whoever_wrote_last_when_it_was_begun() {
     assert_eq!(after(&mut menu, &["/reply fine"]).0, send(5002, "fine"));
     after(&mut menu, &["6", "2"]);
     assert_eq!(menu.prompt(), "Text to Carol: ");
+    menu.escape(String::new());
+    // A line given back to be corrected was begun before Bob wrote.
+    menu.begins_line();
+    after(&mut menu, &["/repl fine"]);
+    menu.heard(bob());
+    assert_eq!(after(&mut menu, &["/reply fine"]).0, send(5002, "fine"));
+    let mut early = Menu::new(true);
+    early.begins_line();
+    early.heard(bob());
+    assert_eq!(after(&mut early, &["/reply hello"]).0, None);
 }
 
 #[test]
