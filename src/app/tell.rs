@@ -101,6 +101,7 @@ impl App {
             }
             Event::Unreadable { .. }
             | Event::Impostor { .. }
+            | Event::Refused { .. }
             | Event::Sum { .. }
             | Event::TakenAs(_)
             | Event::Nobody(_)

@@ -135,6 +135,13 @@ pub enum Event {
         /// How many are there.
         connected: usize,
     },
+    /// Messages were not taken, for there was no room for them; nothing was acknowledged.
+    Refused {
+        /// Where they came from, and how many; whoever sent most is first.
+        sources: Vec<(Source, u64)>,
+        /// How many came from elsewhere.
+        others: u64,
+    },
     /// A command is done.
     Settled(OpId),
 }

@@ -8,6 +8,7 @@ mod event;
 mod life;
 mod outcome;
 mod receive;
+mod refusals;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -26,12 +27,15 @@ pub use life::{
 };
 pub use outcome::Sent;
 pub use receive::Received;
+pub use refusals::{REFUSALS_REPEAT, REFUSALS_SUMMED};
 pub use table::{GONE_SHOWN, Known, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, Row};
 pub use time::Time;
 
 use crate::message::{Fate, Form, Outgoing};
 use crate::peer::{PeerAddr, PeerName};
+use refusals::Refusals;
 use table::{Peer, Table};
+use tick::Checks;
 
 /// How long the user waits at most for the verified list, for the first dialling of the static peers and for the
 /// goodbyes: what people still feel as an answer to what they did.
@@ -78,6 +82,8 @@ enum Purpose {
 #[derive(Clone, Copy, Debug)]
 struct Job {
     addr: PeerAddr,
+    /// Where it was begun to, whatever address its peer has by now.
+    ip: Ipv4Addr,
     purpose: Purpose,
 }
 
@@ -120,7 +126,8 @@ pub struct Chat {
     jobs: HashMap<JobId, Job>,
     last_op: u64,
     last_job: u64,
-    checks_under_way: usize,
+    checks: Checks,
+    refusals: Refusals,
     leaving: bool,
     closed: bool,
     actions: Vec<Action>,
@@ -137,7 +144,8 @@ impl Chat {
             jobs: HashMap::new(),
             last_op: 0,
             last_job: 0,
-            checks_under_way: 0,
+            checks: Checks::default(),
+            refusals: Refusals::default(),
             leaving: false,
             closed: false,
             actions: Vec::new(),
@@ -208,7 +216,7 @@ impl Chat {
     fn transmit(&mut self, addr: PeerAddr, purpose: Purpose, message: Outgoing, deadline: Option<Time>) {
         self.last_job += 1;
         let job = JobId(self.last_job);
-        self.jobs.insert(job, Job { addr, purpose });
+        self.jobs.insert(job, Job { addr, ip: addr.ip(), purpose });
         let peer = self.table.peer(addr);
         let transmit = Transmit {
             job,

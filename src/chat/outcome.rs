@@ -28,7 +28,7 @@ impl Chat {
     /// Takes note of what became of something sent.
     pub fn sent(&mut self, sent: Sent, now: Time) -> Vec<Action> {
         let Sent { job, to, fate, parts } = sent;
-        let Some(Job { addr, purpose }) = self.jobs.remove(&job) else {
+        let Some(Job { addr, ip, purpose }) = self.jobs.remove(&job) else {
             return Vec::new();
         };
         let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
@@ -55,6 +55,9 @@ impl Chat {
             Purpose::Connect(_) | Purpose::Check(Check::Connect) => Some(Evidence::Connect),
             Purpose::Check(Check::Probe) => Some(Evidence::Probe),
         };
+        if matches!(purpose, Purpose::Check(_) | Purpose::Ack) {
+            self.checks.end(ip);
+        }
         self.over(addr, purpose, &seen, now);
         if let Some(evidence) = evidence {
             // What was on its way when one of us said goodbye shows no more than a probe.
@@ -74,11 +77,8 @@ impl Chat {
         self.done()
     }
 
-    /// Something is no longer under way: gives its place back, and tells the peer's life whether it was looked for.
+    /// Something is no longer under way: tells the peer's life whether it was looked for.
     fn over(&mut self, addr: PeerAddr, purpose: Purpose, seen: &Fate, now: Time) {
-        if matches!(purpose, Purpose::Check(_) | Purpose::Ack) {
-            self.checks_under_way = self.checks_under_way.saturating_sub(1);
-        }
         let showed_nothing = matches!(seen, Fate::Failed(Failure::NoResources | Failure::Cancelled));
         self.table.update(addr, |peer| match purpose {
             Purpose::Check(_) => {

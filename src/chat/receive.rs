@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::event::{Action, Answer, Event};
 use super::life::{Life, Why};
 use super::table::{Known, Peer};
-use super::tick::{CHECK_LATER, MAX_CHECKS_UNDER_WAY};
+use super::tick::CHECK_LATER;
 use super::time::Time;
 use super::{Chat, Purpose};
 use crate::message::{Body, Decoded, Form, Outgoing, Plain};
@@ -165,7 +165,7 @@ impl Chat {
     /// Sends `connect_ack`, or has it sent when the last one is long enough ago and there is room. Acknowledgements share
     /// the room of looks: both are dialled because of what others sent.
     pub(super) fn acknowledge(&mut self, addr: PeerAddr, now: Time) {
-        let has_room = self.checks_under_way < MAX_CHECKS_UNDER_WAY;
+        let has_room = self.checks.has_room(addr.ip());
         let due = self.table.update(addr, |peer| {
             let spaced = peer.acked_at.map_or(now, |last| last.plus(ACK_SPACING));
             let due = if peer.acking || !has_room { spaced.max(now.plus(CHECK_LATER)) } else { spaced };
@@ -179,7 +179,7 @@ impl Chat {
             true
         });
         if due == Some(true) && !self.leaving {
-            self.checks_under_way += 1;
+            self.checks.begin(addr.ip());
             self.transmit(addr, Purpose::Ack, Outgoing::ConnectAck, None);
         }
     }

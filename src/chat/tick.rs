@@ -1,5 +1,7 @@
 //! What follows from time passing.
 
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::event::Action;
@@ -13,6 +15,42 @@ use crate::peer::PeerAddr;
 /// still ask a full table anew within three minutes, and an attacker who invents peers cannot make us dial faster.
 pub(super) const MAX_CHECKS_UNDER_WAY: usize = 64;
 
+/// Looks and acknowledgements under way, counted by the IP they go to: each may have as many as are free, so that whoever
+/// invents peers does not keep others from being looked for (see the mailbox for the rule).
+#[derive(Debug, Default)]
+pub(super) struct Checks {
+    all: usize,
+    of: HashMap<Ipv4Addr, usize>,
+}
+
+impl Checks {
+    /// Whether one that the user did not ask for may be made to `ip`.
+    pub(super) fn has_room(&self, ip: Ipv4Addr) -> bool {
+        self.of.get(&ip).copied().unwrap_or(0) < MAX_CHECKS_UNDER_WAY.saturating_sub(self.all)
+    }
+
+    /// Whether none is under way.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.all == 0 && self.of.is_empty()
+    }
+
+    pub(super) fn begin(&mut self, ip: Ipv4Addr) {
+        self.all += 1;
+        *self.of.entry(ip).or_default() += 1;
+    }
+
+    pub(super) fn end(&mut self, ip: Ipv4Addr) {
+        self.all -= 1;
+        if let Some(count) = self.of.get_mut(&ip) {
+            *count -= 1;
+            if *count == 0 {
+                self.of.remove(&ip);
+            }
+        }
+    }
+}
+
 /// When a look is tried again for which there was no room.
 pub(super) const CHECK_LATER: Duration = Duration::from_millis(200);
 
@@ -25,7 +63,7 @@ impl Chat {
             Op::Spread { .. } => None,
         });
         let table = if self.leaving { None } else { self.table.next_wake() };
-        deadlines.chain(table).min()
+        deadlines.chain(table).chain(self.refusals.next_wake()).min()
     }
 
     /// Does what has become due.
@@ -35,6 +73,7 @@ impl Chat {
         {
             self.due(addr, now);
         }
+        self.tell_refusals(now);
         self.settle_watches(now);
         self.done()
     }
@@ -56,7 +95,7 @@ impl Chat {
             self.announce(addr, now);
         }
         if let Some((_, check)) = check {
-            if self.checks_under_way < MAX_CHECKS_UNDER_WAY {
+            if self.checks.has_room(addr.ip()) {
                 self.check(addr, check, None);
             } else {
                 self.table.update(addr, |peer| peer.life.look_later(now.plus(CHECK_LATER)));
@@ -82,7 +121,7 @@ impl Chat {
             Check::Probe if wants_ping => Outgoing::Ping,
             Check::Probe => Outgoing::Probe,
         };
-        self.checks_under_way += 1;
+        self.checks.begin(addr.ip());
         self.transmit(addr, Purpose::Check(check), message, deadline);
     }
 }

@@ -7,6 +7,7 @@ use crate::chat::{Deed, Event, GONE_AFTER, MAX_TEXTS_WAITING, Unsendable, Who, W
 use crate::escape::{Text, harmless};
 use crate::message::{Failure, Fate, Fault, LINE_MARK, MAX_RECEIVED_BYTES};
 use crate::net::{CONNECT_TIMEOUT, EOF_TIMEOUT};
+use crate::peer::Source;
 
 /// Recipients of one command whose outcomes are all shown one by one; with more, only what went wrong and the sum.
 const SHOWN_ONE_BY_ONE: usize = 10;
@@ -151,6 +152,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
                 )),
             ]
         }
+        Event::Refused { sources, others } => vec![voice.notice(refused(sources, *others))],
         Event::Came(who) => vec![voice.about(who, voice.introduced(who), " is here.".into())],
         Event::Went(who, why) => vec![voice.about(who, voice.named(who), format!(" {}.", gone_words(*why)))],
         Event::Done { deed, who, fate, parts, total, .. } => {
@@ -197,6 +199,24 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             .into(),
         ],
     }
+}
+
+/// The line that sums up what could not be taken.
+fn refused(sources: &[(Source, u64)], others: u64) -> String {
+    let count = |count: u64| match count {
+        1 => "1 message".to_owned(),
+        count => format!("{count} messages"),
+    };
+    let mut from: Vec<String> =
+        sources.iter().map(|(source, of)| format!("{} from {source}", count(*of))).collect();
+    if others > 0 {
+        from.push(format!("{} from others", count(others)));
+    }
+    let refused = if let ([(_, 1)], 0) = (sources, others) { "was refused" } else { "were refused" };
+    format!(
+        "{} {refused}: more came at once than can be taken. Nothing of it was acknowledged.",
+        from.join(", ")
+    )
 }
 
 /// Whether something arrived, as far as can be known.

@@ -220,6 +220,6 @@ proptest! {
             prop_assert_eq!(world.settled.get(op), Some(&1), "{:?}", op);
         }
         prop_assert!(world.story.chat.jobs.is_empty() && world.story.chat.ops.is_empty());
-        prop_assert_eq!(world.story.chat.checks_under_way, 0);
+        prop_assert!(world.story.chat.checks.is_empty());
     }
 }

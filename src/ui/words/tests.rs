@@ -97,3 +97,20 @@ fn a_sum_names_those_that_failed() {
     let event = Event::Sum { deed: Deed::Connect, total: 4, done: 3, failed: vec![(bob(), refused)] };
     assert_eq!(told(&event), "Connected 3 of 4; 127.0.0.1:5001 refused.");
 }
+
+#[test]
+fn what_was_refused_is_summed_up_in_one_line() {
+    let source = |last| Source([127, 0, 0, last].into());
+    let refused = |sources: &[(u8, u64)], others| {
+        let sources = sources.iter().map(|(last, count)| (source(*last), *count)).collect();
+        told(&Event::Refused { sources, others })
+    };
+    let end = "more came at once than can be taken. Nothing of it was acknowledged.";
+    assert_eq!(refused(&[(9, 1)], 0), format!("[14:03:07] * 1 message from 127.0.0.9 was refused: {end}"));
+    assert_eq!(
+        refused(&[(9, 1204), (7, 1)], 12),
+        format!(
+            "[14:03:07] * 1204 messages from 127.0.0.9, 1 message from 127.0.0.7, 12 messages from others were refused: {end}"
+        )
+    );
+}
