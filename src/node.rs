@@ -115,22 +115,23 @@ struct State {
 
 /// Where events go.
 trait Outlet: Send + Sync {
-    fn put(&self, event: Event);
-    fn has_room(&self) -> bool;
-    fn wait_for_room(&self, deadline: Instant) -> bool;
+    /// Puts an event in, on account of the source that caused it.
+    fn put(&self, event: Event, source: Option<Ipv4Addr>);
+    fn has_room(&self, source: Ipv4Addr) -> bool;
+    fn wait_for_room(&self, source: Ipv4Addr, deadline: Instant) -> bool;
 }
 
 impl<T: From<Event> + Send> Outlet for Arc<Mailbox<T>> {
-    fn put(&self, event: Event) {
-        Mailbox::put(self, event.into());
+    fn put(&self, event: Event, source: Option<Ipv4Addr>) {
+        Mailbox::put_from(self, event.into(), source);
     }
 
-    fn has_room(&self) -> bool {
-        Mailbox::has_room(self)
+    fn has_room(&self, source: Ipv4Addr) -> bool {
+        Mailbox::has_room(self, source)
     }
 
-    fn wait_for_room(&self, deadline: Instant) -> bool {
-        Mailbox::wait_for_room(self, deadline)
+    fn wait_for_room(&self, source: Ipv4Addr, deadline: Instant) -> bool {
+        Mailbox::wait_for_room(self, source, deadline)
     }
 }
 
@@ -258,10 +259,19 @@ impl Shared {
 
     /// Lets the rules do something, and does what they want because of it.
     fn with_chat<T>(&self, act: impl FnOnce(&mut Chat, Time) -> (T, Vec<Action>)) -> T {
+        self.with_chat_for(None, act)
+    }
+
+    /// The same because of what a source of the network sent.
+    fn with_chat_for<T>(
+        &self,
+        source: Option<Ipv4Addr>,
+        act: impl FnOnce(&mut Chat, Time) -> (T, Vec<Action>),
+    ) -> T {
         let mut state = self.state.lock();
         let now = self.now();
         let (result, actions) = act(&mut state.chat, now);
-        self.perform(&mut state, actions, now);
+        self.perform(&mut state, actions, source, now);
         drop(state);
         self.staff();
         result
@@ -269,11 +279,11 @@ impl Shared {
 
     /// Puts events into the mailbox and errands into the dialler's queue. Both are put there under the lock, so that
     /// what is told and what is said to a peer has the order of the rules; neither blocks.
-    fn perform(&self, state: &mut State, actions: Vec<Action>, now: Time) {
+    fn perform(&self, state: &mut State, actions: Vec<Action>, source: Option<Ipv4Addr>, now: Time) {
         let mut actions = VecDeque::from(actions);
         while let Some(action) = actions.pop_front() {
             match action {
-                Action::Tell(event) => self.outlet.put(event),
+                Action::Tell(event) => self.outlet.put(event, source),
                 Action::Transmit(transmit) => {
                     if let Err(refused) = self.push(transmit, state.name.clone()) {
                         actions.extend(state.chat.sent(refused, now));
@@ -332,7 +342,7 @@ impl Shared {
             match state.chat.next_wake() {
                 Some(due) if due <= now => {
                     let actions = state.chat.tick(now);
-                    self.perform(&mut state, actions, now);
+                    self.perform(&mut state, actions, None, now);
                     MutexGuard::unlocked(&mut state, || self.staff());
                 }
                 due => {
@@ -358,8 +368,8 @@ impl Recipient for Inbox {
     fn deliver(&self, delivery: Delivery, wait_until: Option<Instant>) -> Reply {
         let shared = &self.0;
         let room = match wait_until {
-            None => shared.outlet.has_room(),
-            Some(deadline) => shared.outlet.wait_for_room(deadline),
+            None => shared.outlet.has_room(delivery.source),
+            Some(deadline) => shared.outlet.wait_for_room(delivery.source, deadline),
         };
         if !room {
             return Reply::Full(delivery);
@@ -376,7 +386,7 @@ impl Recipient for Inbox {
                 shared.learn_if_own(source.0, message.claimed.port);
             }
         }
-        let answer = shared.with_chat(|chat, now| {
+        let answer = shared.with_chat_for(Some(source.0), |chat, now| {
             chat.learn_own_ip(local);
             chat.received(Received { source, decoded, cut }, now)
         });
@@ -385,6 +395,10 @@ impl Recipient for Inbox {
             Answer::Receipt => wire::receipt(shared.port).into_bytes(),
             Answer::Connected => wire::CONNECTED.as_bytes().to_vec(),
         })
+    }
+
+    fn refused(&self, source: Ipv4Addr) {
+        self.0.with_chat(|chat, now| ((), chat.refused(Source(source), now)));
     }
 }
 

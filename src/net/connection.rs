@@ -69,11 +69,32 @@ impl Connection {
         }
     }
 
-    /// Waits for the rest of the message.
-    pub(super) fn read_rest(&mut self, place: &Place<'_>) -> End {
-        if self.stream.set_nonblocking(false).is_err() {
-            return End::Lost;
+    /// Waits a moment for the rest of the message, about as long as `within`. `None` if the message may go on.
+    pub(super) fn read_soon(&mut self, place: &Place<'_>, within: Duration) -> Option<End> {
+        let stream = Arc::clone(&self.stream);
+        if stream.set_nonblocking(false).is_err() || stream.set_read_timeout(Some(within)).is_err() {
+            return Some(End::Lost);
         }
+        let until = Instant::now() + within;
+        let mut buffer = [0; 1024];
+        loop {
+            match (&*stream).read(&mut buffer) {
+                _ if place.is_evicted() => return Some(End::Lost),
+                Ok(0) => return Some(End::Whole),
+                Ok(count) if self.decoder.push(&buffer[..count]) == Progress::Full => return Some(End::Cut),
+                Ok(_) => place.heard(),
+                Err(error) if is_silence(&error) => return None,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Some(self.broken()),
+            }
+            if Instant::now() >= until {
+                return None;
+            }
+        }
+    }
+
+    /// Waits for the rest of the message, after [`Connection::read_soon`].
+    pub(super) fn read_rest(&mut self, place: &Place<'_>) -> End {
         let end_of_life = self.opened + LIFETIME;
         let mut heard = Instant::now();
         let mut buffer = [0; 1024];
@@ -97,11 +118,7 @@ impl Connection {
                     }
                 }
                 // The deadlines are looked at above, for a timeout may come a little early.
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
-                    ) => {}
+                Err(error) if is_silence(&error) || error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return self.broken(),
             }
         }
@@ -143,4 +160,9 @@ impl Connection {
             }
         }
     }
+}
+
+/// Whether a read ended because nothing came in its time.
+fn is_silence(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }

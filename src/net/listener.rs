@@ -1,15 +1,19 @@
 //! Accepting: one thread at a time accepts, and reads what is there at once; it hands the accepting on before it waits
 //! for anything ("leader and followers").
 //!
-//! So messages that are whole when they are accepted are taken in the order of their acceptance and without a switch
-//! between threads, and one that is slow delays nobody. There is always a follower: a new thread is made when there is
-//! none, up to [`MAX_HANDLERS`], and by then the connections that wait are bounded below that.
+//! So a message that is whole when it is accepted is taken without a switch between threads, and one that is slow delays
+//! nobody. There is always a follower: a new thread is made when there is none, up to [`MAX_HANDLERS`], and by then the
+//! connections that wait are bounded below that.
+//!
+//! In a burst several threads accept and read at once; one alone would get too little of a busy machine, and the system's
+//! queue would overflow, after which a connect takes a second and more. What a source sent is delivered in the order of
+//! its acceptance all the same ([`Order`]).
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,6 +23,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::STACK_BYTES;
 use super::connection::{Connection, End};
 use super::dial::is_out_of_descriptors;
+use super::held::Held;
+use super::order::{Next, ORDER_WITHIN, Order, Ticket};
 use super::waiting::{MAX_WAITING, Waiting};
 use crate::wire::Decoder;
 
@@ -35,6 +41,22 @@ const IDLE_FOR: Duration = Duration::from_secs(5);
 
 /// How long a message may wait for room in the queue of events before it is refused.
 const ROOM_WITHIN: Duration = Duration::from_secs(2);
+
+/// When there is no room for a message, nothing more is accepted for this long at first: that slows down whoever just sends
+/// quickly, and loses nothing. Nobody else notices so short a pause. Whoever goes on after it without a room of their own is
+/// refused.
+const HOLD_BACK_FOR: Duration = Duration::from_millis(100);
+
+/// That many connections within [`BURST_WITHIN`] are a burst: four thousand a second come from programs only, and leave one
+/// thread less than ten times what it needs for each.
+const BURST: u32 = 16;
+
+/// See [`BURST`].
+const BURST_WITHIN: Duration = Duration::from_millis(4);
+
+/// Threads that serve a burst, besides those that wait for something. Each gets its share of a busy machine as each sender does:
+/// with four, eight senders on two cores were served about as quickly as they sent, with eight surely.
+const BURST_HANDLERS: usize = 8;
 
 /// The first and the longest pause after accepting failed.
 const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
@@ -63,6 +85,9 @@ pub enum Reply {
 pub trait Recipient: Send + Sync + 'static {
     /// Takes one, waiting for room until the given time, or not at all.
     fn deliver(&self, delivery: Delivery, wait_until: Option<Instant>) -> Reply;
+
+    /// Takes note that a message of this source was not taken, and not answered.
+    fn refused(&self, source: Ipv4Addr);
 }
 
 /// A listening socket and the threads that serve it.
@@ -74,13 +99,60 @@ pub struct Listener {
 struct Shared {
     socket: TcpListener,
     recipient: Box<dyn Recipient>,
-    /// Whoever holds this accepts.
-    turn: Mutex<()>,
-    followers: AtomicUsize,
+    turns: Mutex<Turns>,
+    /// It may be a follower's turn.
+    free: Condvar,
+    order: Order<Read, Finished>,
+    held: Held,
     waiting: Waiting,
     stopping: AtomicBool,
     threads: Mutex<usize>,
     ended: Condvar,
+}
+
+/// Who accepts.
+struct Turns {
+    /// Threads that accept, or serve what they accepted without waiting.
+    leaders: usize,
+    /// Threads that wait for their turn.
+    followers: usize,
+    /// When the last [`BURST`] connections began, and how many of them have come.
+    since: Instant,
+    count: u32,
+    bursting: bool,
+}
+
+/// A message that was read.
+struct Read {
+    connection: Connection,
+    end: End,
+}
+
+/// A connection that only has to be answered and closed.
+struct Finished {
+    connection: Connection,
+    answer: Vec<u8>,
+    end: End,
+}
+
+impl Turns {
+    fn new(now: Instant) -> Self {
+        Self { leaders: 0, followers: 0, since: now, count: 0, bursting: false }
+    }
+
+    /// Counts a connection, and sees whether this is a burst.
+    fn count(&mut self) {
+        self.count += 1;
+        if self.count >= BURST {
+            let now = Instant::now();
+            self.bursting = now.duration_since(self.since) < BURST_WITHIN;
+            (self.since, self.count) = (now, 0);
+        }
+    }
+
+    fn is_free(&self) -> bool {
+        self.leaders < if self.bursting { BURST_HANDLERS } else { 1 }
+    }
 }
 
 impl Listener {
@@ -110,8 +182,10 @@ impl Listener {
         let shared = Arc::new(Shared {
             socket,
             recipient: Box::new(recipient),
-            turn: Mutex::new(()),
-            followers: AtomicUsize::new(0),
+            turns: Mutex::new(Turns::new(Instant::now())),
+            free: Condvar::new(),
+            order: Order::default(),
+            held: Held::default(),
             waiting: Waiting::default(),
             stopping: AtomicBool::new(false),
             threads: Mutex::new(0),
@@ -126,10 +200,12 @@ impl Listener {
         self.shared.stopping.store(true, Ordering::SeqCst);
         self.shared.waiting.evict_all();
         let ip = if self.addr.ip().is_unspecified() { Ipv4Addr::LOCALHOST } else { *self.addr.ip() };
-        // Whoever accepts now sees that it is over; if this cannot connect, nobody is blocked in accepting.
-        if let Ok(stream) =
-            TcpStream::connect_timeout(&(ip, self.addr.port()).into(), Duration::from_millis(200))
-        {
+        let leaders = self.shared.turns.lock().leaders;
+        self.shared.free.notify_all();
+        for _ in 0..leaders {
+            // Whoever accepts now sees that it is over; if this cannot connect, nobody is blocked in accepting.
+            let addr = (ip, self.addr.port()).into();
+            let Ok(stream) = TcpStream::connect_timeout(&addr, Duration::from_millis(200)) else { break };
             let _ = stream.shutdown(Shutdown::Both);
         }
         let mut threads = self.shared.threads.lock();
@@ -158,126 +234,259 @@ pub(crate) const HANDLER: &str = "handler";
 
 /// What each thread does: wait for the turn, accept until something has to be waited for, hand the turn on, wait.
 fn follow(shared: &Arc<Shared>) {
-    loop {
-        shared.followers.fetch_add(1, Ordering::SeqCst);
-        let turn = loop {
-            // The last follower waits without a time, so that nothing wakes up when nothing happens.
-            if shared.followers.load(Ordering::SeqCst) <= 1 {
-                break Some(shared.turn.lock());
-            }
-            if let Some(turn) = shared.turn.try_lock_for(IDLE_FOR) {
-                break Some(turn);
-            }
-            let others = shared.followers.fetch_sub(1, Ordering::SeqCst) - 1;
-            if others > 0 {
-                break None;
-            }
-            shared.followers.fetch_add(1, Ordering::SeqCst);
-        };
-        let Some(turn) = turn else { return };
-        shared.followers.fetch_sub(1, Ordering::SeqCst);
-        if shared.stopping.load(Ordering::SeqCst) {
-            return;
+    while take_turn(shared) {
+        Handler { shared, leads: true }.lead();
+    }
+}
+
+/// Waits until it is this thread's turn. There is always one that waits; of more, one ends after a while.
+fn take_turn(shared: &Shared) -> bool {
+    let mut turns = shared.turns.lock();
+    turns.followers += 1;
+    while !turns.is_free() && !shared.stopping.load(Ordering::SeqCst) {
+        if turns.followers == 1 {
+            // Without a time, so that nothing wakes up when nothing happens.
+            shared.free.wait(&mut turns);
+        } else if shared.free.wait_for(&mut turns, IDLE_FOR).timed_out() && turns.followers > 1 {
+            break;
         }
-        let handled = catch_unwind(AssertUnwindSafe(|| lead(shared, turn)));
-        if handled.is_err() {
-            log::error!("the handling of a connection failed; the connection was closed");
+    }
+    turns.followers -= 1;
+    let has_turn = turns.is_free() && !shared.stopping.load(Ordering::SeqCst);
+    turns.leaders += usize::from(has_turn);
+    has_turn
+}
+
+/// A thread that has, or had, the turn.
+struct Handler<'a> {
+    shared: &'a Arc<Shared>,
+    leads: bool,
+}
+
+impl Drop for Handler<'_> {
+    fn drop(&mut self) {
+        if self.leads {
+            self.shared.turns.lock().leaders -= 1;
         }
     }
 }
 
-/// Accepts, and serves what needs no waiting, until a connection has to be waited for.
-fn lead(shared: &Arc<Shared>, turn: MutexGuard<'_, ()>) {
-    let mut pause = ACCEPT_PAUSE.0;
-    loop {
-        let accepted = shared.socket.accept();
-        if shared.stopping.load(Ordering::SeqCst) {
-            return;
-        }
-        let (stream, source) = match accepted {
-            Ok((stream, SocketAddr::V4(source))) => (stream, *source.ip()),
-            Ok(_) => continue,
-            Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {
-                continue;
+impl Handler<'_> {
+    /// Accepts, and serves what needs no waiting, until a connection has to be waited for or this thread is not needed.
+    fn lead(&mut self) {
+        let shared = self.shared;
+        let mut pause = ACCEPT_PAUSE.0;
+        while self.leads {
+            let accepted = shared.socket.accept();
+            if shared.stopping.load(Ordering::SeqCst) {
+                return;
             }
-            Err(error) => {
-                if is_out_of_descriptors(&error) {
-                    shared.waiting.evict_one();
+            let (stream, source) = match accepted {
+                Ok((stream, SocketAddr::V4(source))) => (stream, *source.ip()),
+                Ok(_) => continue,
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) =>
+                {
+                    continue;
                 }
-                log::warn!("cannot accept a connection: {error}; trying again in {pause:?}");
-                // The turn is kept: another thread would fail in the same way.
-                let mut threads = shared.threads.lock();
-                shared.ended.wait_for(&mut threads, pause);
-                pause = (pause * 2).min(ACCEPT_PAUSE.1);
-                continue;
+                Err(error) => {
+                    if is_out_of_descriptors(&error) {
+                        shared.waiting.evict_one();
+                    }
+                    log::warn!("cannot accept a connection: {error}; trying again in {pause:?}");
+                    // The turn is kept: another thread would fail in the same way.
+                    let mut threads = shared.threads.lock();
+                    shared.ended.wait_for(&mut threads, pause);
+                    pause = (pause * 2).min(ACCEPT_PAUSE.1);
+                    continue;
+                }
+            };
+            pause = ACCEPT_PAUSE.0;
+            let ticket = shared.order.ticket(source);
+            self.look_around();
+            self.serve(stream, source, ticket);
+        }
+    }
+
+    /// Serves one connection to its end.
+    fn serve(&mut self, stream: TcpStream, source: Ipv4Addr, ticket: Ticket) {
+        // What a panic leaves open is a place in the order of this source; so it is settled here whatever happens.
+        let mut ticket = Some(ticket);
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            let mut connection = Connection::new(stream, source).ok()?;
+            let end = self.read(&mut connection, &mut ticket);
+            Some(Read { connection, end })
+        }));
+        let read = read.unwrap_or_else(|_| {
+            log::error!("the reading of a connection failed; the connection was closed");
+            None
+        });
+        let read = match read {
+            Some(read) if read.says_something() => read,
+            silent => {
+                if let Some(ticket) = ticket {
+                    let next = self.shared.order.give_up(ticket);
+                    self.carry_on(source, next);
+                }
+                return self.close_unheard(silent);
             }
         };
-        pause = ACCEPT_PAUSE.0;
-        let Ok(mut connection) = Connection::new(stream, source) else {
-            continue;
+        let read = match ticket {
+            Some(ticket) if self.shared.order.has_room(&ticket) => {
+                let next = self.shared.order.fill(ticket, read);
+                return self.carry_on(source, next);
+            }
+            Some(ticket) => {
+                let next = self.shared.order.give_up(ticket);
+                self.carry_on(source, next);
+                read
+            }
+            // It was slow, so nobody knows when it came.
+            None => read,
         };
-        let undelivered = match connection.read_ready() {
-            // Reading the rest of a message that is too long takes time.
-            end @ (None | Some(End::Cut)) => Some((connection, end)),
-            Some(end) => deliver(shared, connection, end, None),
-        };
-        let Some((connection, end)) = undelivered else {
-            continue;
-        };
-        // Something has to be waited for: whoever comes next is another thread's.
-        if shared.followers.load(Ordering::SeqCst) == 0
-            && let Err(error) = spawn(shared)
-        {
-            log::warn!("no further thread to accept with: {error}");
-        }
-        drop(turn);
-        wait_for(shared, connection, end);
-        return;
+        let finished = self.deliver(read);
+        self.finish(finished);
     }
-}
 
-/// Waits for a connection's sender, or for room for what it has sent.
-fn wait_for(shared: &Shared, mut connection: Connection, end: Option<End>) {
-    let end = end.unwrap_or_else(|| {
+    /// Reads a message. If that takes long, its place in the order is given up meanwhile.
+    fn read(&mut self, connection: &mut Connection, ticket: &mut Option<Ticket>) -> End {
+        if let Some(end) = connection.read_ready() {
+            return end;
+        }
+        self.block();
+        let shared = self.shared;
         let stream = Arc::clone(&connection.stream);
         let place = shared.waiting.admit(&stream, connection.source);
+        if let Some(end) = connection.read_soon(&place, ORDER_WITHIN) {
+            return end;
+        }
+        if let Some(ticket) = ticket.take() {
+            let next = shared.order.give_up(ticket);
+            self.carry_on(connection.source, next);
+        }
         connection.read_rest(&place)
-    });
-    deliver(shared, connection, end, Some(Instant::now() + ROOM_WITHIN));
+    }
+
+    /// Does what is next for a source until somebody else does, or nothing is left.
+    fn carry_on(&mut self, source: Ipv4Addr, mut next: Next<Read, Finished>) {
+        loop {
+            match next {
+                Next::Deliver(read) => {
+                    let finished = self.deliver(read);
+                    next = self.shared.order.delivered(source, finished);
+                }
+                Next::Finish(finished) => return self.finish(finished),
+            }
+        }
+    }
+
+    /// Delivers a message, and waits for room if there is none.
+    fn deliver(&mut self, read: Read) -> Option<Finished> {
+        let Read { mut connection, end } = read;
+        if end == End::Cut {
+            connection.decoder.mark_cut();
+        }
+        let decoder = std::mem::take(&mut connection.decoder);
+        let source = connection.source;
+        let delivery = Delivery { source, local: connection.local, decoder };
+        let recipient = &self.shared.recipient;
+        let reply = catch_unwind(AssertUnwindSafe(|| match recipient.deliver(delivery, None) {
+            Reply::Full(delivery) => self.deliver_later(delivery),
+            reply => reply,
+        }));
+        match reply {
+            Ok(Reply::Answer(answer)) => Some(Finished { connection, answer, end }),
+            Ok(Reply::Full(_)) => {
+                log::debug!("a message of {source} was refused: the queue of events is full");
+                recipient.refused(source);
+                Some(Finished { connection, answer: Vec::new(), end })
+            }
+            Err(_) => {
+                log::error!("the handling of a connection failed; the connection was closed");
+                None
+            }
+        }
+    }
+
+    /// Waits for room: first in the way of everybody, then aside, if that many do not wait there already.
+    fn deliver_later(&mut self, mut delivery: Delivery) -> Reply {
+        let shared = self.shared;
+        let until = Instant::now() + ROOM_WITHIN;
+        let source = delivery.source;
+        if !shared.held.holds(source) {
+            match shared.recipient.deliver(delivery, Some(Instant::now() + HOLD_BACK_FOR)) {
+                Reply::Full(back) => delivery = back,
+                answer @ Reply::Answer(_) => return answer,
+            }
+        }
+        let Some(_hold) = shared.held.hold(source) else { return Reply::Full(delivery) };
+        self.block();
+        shared.recipient.deliver(delivery, Some(until))
+    }
+
+    fn finish(&mut self, finished: impl IntoIterator<Item = Finished>) {
+        for Finished { connection, answer, end } in finished {
+            if end == End::Cut {
+                // Reading the rest of a message that is too long takes time.
+                self.block();
+            }
+            connection.close(&answer, end);
+        }
+    }
+
+    /// Closes without an answer, and counts what was said in vain.
+    fn close_unheard(&mut self, read: Option<Read>) {
+        let Some(Read { connection, end }) = read else { return };
+        if !connection.decoder.is_empty() {
+            log::debug!("a message of {} was refused: it had to make room for others", connection.source);
+            self.shared.recipient.refused(connection.source);
+        }
+        self.finish([Finished { connection, answer: Vec::new(), end }]);
+    }
+
+    /// Calls others in a burst, and is one too many after it.
+    fn look_around(&mut self) {
+        let shared = self.shared;
+        let mut turns = shared.turns.lock();
+        let was_bursting = turns.bursting;
+        turns.count();
+        if !turns.bursting {
+            if turns.leaders > 1 {
+                turns.leaders -= 1;
+                self.leads = false;
+            }
+        } else if turns.is_free() {
+            if turns.followers == 0 {
+                MutexGuard::unlocked(&mut turns, || self.add_follower());
+            } else if !was_bursting {
+                shared.free.notify_all();
+            }
+        }
+    }
+
+    /// Something has to be waited for: whoever comes next is another thread's.
+    fn block(&mut self) {
+        let shared = self.shared;
+        let mut turns = shared.turns.lock();
+        turns.leaders -= usize::from(std::mem::take(&mut self.leads));
+        if turns.followers > 0 {
+            shared.free.notify_one();
+        } else if turns.leaders == 0 {
+            drop(turns);
+            self.add_follower();
+        }
+    }
+
+    fn add_follower(&self) {
+        if let Err(error) = spawn(self.shared) {
+            log::warn!("no further thread to accept with: {error}");
+        }
+    }
 }
 
-/// Delivers what a connection carried, answers and closes; gives it back if there is no room for it.
-fn deliver(
-    shared: &Shared,
-    mut connection: Connection,
-    end: End,
-    wait_until: Option<Instant>,
-) -> Option<(Connection, Option<End>)> {
-    if end == End::Lost || connection.decoder.is_empty() {
-        connection.close(&[], end);
-        return None;
-    }
-    if end == End::Cut {
-        connection.decoder.mark_cut();
-    }
-    let delivery = Delivery {
-        source: connection.source,
-        local: connection.local,
-        decoder: std::mem::take(&mut connection.decoder),
-    };
-    match shared.recipient.deliver(delivery, wait_until) {
-        Reply::Answer(answer) => {
-            connection.close(&answer, end);
-            None
-        }
-        Reply::Full(delivery) if wait_until.is_none() => {
-            connection.decoder = delivery.decoder;
-            Some((connection, Some(end)))
-        }
-        Reply::Full(_) => {
-            log::warn!("a message was refused: the queue of events is full");
-            connection.close(&[], end);
-            None
-        }
+impl Read {
+    /// Whether there is a message to deliver.
+    fn says_something(&self) -> bool {
+        self.end != End::Lost && !self.connection.decoder.is_empty()
     }
 }

@@ -6,7 +6,9 @@
 mod connection;
 mod dial;
 mod dialler;
+mod held;
 mod listener;
+mod order;
 mod waiting;
 
 use std::net::{Ipv4Addr, UdpSocket};
