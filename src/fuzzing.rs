@@ -5,7 +5,10 @@
 //! fuzzer has found once stays found. How to fuzz is in docs/FAULTS.md; the targets that call these are in `fuzz/`.
 
 mod decoder;
+mod inbound;
+mod printed;
 #[cfg(test)]
 mod replay;
 
 pub use decoder::decoder;
+pub use inbound::inbound;

@@ -22,3 +22,8 @@ fn replay(target: &str, run: fn(&[u8])) {
 fn what_the_fuzzer_found_for_the_decoder_holds() {
     replay("decoder", super::decoder);
 }
+
+#[test]
+fn what_the_fuzzer_found_for_the_whole_inbound_connection_holds() {
+    replay("inbound", super::inbound);
+}

@@ -33,6 +33,8 @@ pub use list::peer_list;
 pub use menu::{Act, Menu, Refill, Turn};
 pub use people::{Chosen, Directory};
 pub use screen::Screen;
+#[cfg(any(test, fuzzing))]
+pub(crate) use screen::{END, RAW_END, write_lines};
 pub use seen::{Seen, day_line};
 pub use status::Status;
 pub use style::{Ink, Line, Palette, ink_of};
