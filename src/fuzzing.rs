@@ -5,10 +5,14 @@
 //! fuzzer has found once stays found. How to fuzz is in docs/FAULTS.md; the targets that call these are in `fuzz/`.
 
 mod decoder;
+mod files;
 mod inbound;
+mod keys;
 mod printed;
 #[cfg(test)]
 mod replay;
 
 pub use decoder::decoder;
+pub use files::{config_toml, peers_toml};
 pub use inbound::inbound;
+pub use keys::keys;

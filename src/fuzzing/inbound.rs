@@ -21,13 +21,13 @@ use crate::wire::Decoder;
 const END: u8 = 0xff;
 
 /// Records of one input: enough for a story, and few enough to be quick.
-const MAX_RECORDS: usize = 16;
+const MAX_RECORDS: usize = 12;
 
 /// Connections that one record of a flood makes: more than may be acknowledged at a time.
 const FLOOD: u16 = 66;
 
 /// Times that something becomes due in one story; then time stands still. A flood has hundreds look for their peers.
-const MAX_TICKS: usize = 200;
+const MAX_TICKS: usize = 64;
 
 /// Connections after which the table is compared at the end of the story only.
 const OFTEN_COMPARED: usize = 24;
@@ -131,7 +131,7 @@ impl World {
             acked: HashMap::new(),
             told: 0,
             leaving: false,
-            has_flood: kind >= 0xf0,
+            has_flood: kind == 0xff,
             connections: 0,
             ticks: 0,
         };

@@ -27,3 +27,18 @@ fn what_the_fuzzer_found_for_the_decoder_holds() {
 fn what_the_fuzzer_found_for_the_whole_inbound_connection_holds() {
     replay("inbound", super::inbound);
 }
+
+#[test]
+fn what_the_fuzzer_found_for_the_typed_line_holds() {
+    replay("keys", super::keys);
+}
+
+#[test]
+fn what_the_fuzzer_found_for_the_lists_of_peers_and_nicknames_holds() {
+    replay("peers_toml", super::peers_toml);
+}
+
+#[test]
+fn what_the_fuzzer_found_for_the_settings_holds() {
+    replay("config_toml", super::config_toml);
+}
