@@ -14,6 +14,26 @@ const BIDI: [char; 12] = [
 /// Characters of no width that are known to take no room and do no harm: variation selectors 15 and 16.
 const SELECTORS: [char; 2] = ['\u{fe0e}', '\u{fe0f}'];
 
+/// Characters that `unicode-width` gives no width and that are seen all the same: letters that are drawn onto the one
+/// after them (Grapheme_Cluster_Break=Prepend), and the caret of Devanagari.
+const PREPENDED: [char; 15] = [
+    '\u{d4e}',
+    '\u{a8fa}',
+    '\u{111c2}',
+    '\u{111c3}',
+    '\u{113d1}',
+    '\u{1193f}',
+    '\u{11941}',
+    '\u{11a84}',
+    '\u{11a85}',
+    '\u{11a86}',
+    '\u{11a87}',
+    '\u{11a88}',
+    '\u{11a89}',
+    '\u{11d46}',
+    '\u{11f02}',
+];
+
 /// Why a character must not be printed, if so.
 fn fault(c: char) -> Option<&'static str> {
     use GeneralCategory as G;
@@ -33,7 +53,8 @@ fn fault(c: char) -> Option<&'static str> {
     // Marks are drawn onto the character before them, and so are the vowels and finals of Hangul.
     let is_drawn_on = matches!(category, G::NonspacingMark | G::EnclosingMark | G::SpacingMark)
         || matches!(c, '\u{1161}'..='\u{11ff}' | '\u{d7b0}'..='\u{d7ff}')
-        || SELECTORS.contains(&c);
+        || SELECTORS.contains(&c)
+        || PREPENDED.contains(&c);
     (c.width() == Some(0) && !is_drawn_on).then_some("a character of no width")
 }
 
@@ -88,4 +109,18 @@ fn uncoloured(line: &str) -> String {
         rest = &rest[end..];
     }
     bare + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_character_there_is_becomes_harmless() {
+        let faults: Vec<String> = ('\0'..=char::MAX)
+            .filter(|c| crate::escape::harmless(&format!("a{c}")).chars().any(|c| fault(c).is_some()))
+            .map(|c| format!("U+{:04X}", u32::from(c)))
+            .collect();
+        assert!(faults.is_empty(), "{faults:?}");
+    }
 }
