@@ -3,19 +3,22 @@
 //! The input is a story: records between bytes that are in no UTF-8 text. The first byte of a record says what it is: a
 //! connection that somebody makes, time that passes, what became of something we sent, or what the user wants.
 
+mod reader;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::printed::{are_harmless, is_harmless};
+use super::printed::is_harmless;
 use crate::chat::{
-    Action, Answer, Chat, Command, Event, Known, MAX_PEERS, Me, Received, Sent, State, StaticPeer, Target,
-    Time, Transmit,
+    Action, Answer, Chat, Command, Known, MAX_PEERS, Me, Received, Sent, State, StaticPeer, Target, Time,
+    Transmit,
 };
 use crate::message::{Body, Decoded, Failure, Fate, Form, Outgoing};
 use crate::peer::{PeerAddr, Source};
-use crate::ui::{Attention, Labels, Line, Osc, Voice, lines};
+use crate::ui::{Attention, Labels, Osc};
 use crate::wire::Decoder;
+use reader::Reader;
 
 /// What stands between two records.
 const END: u8 = 0xff;
@@ -37,9 +40,6 @@ const MAX_UNASKED: usize = 64;
 
 /// Time between two acknowledgements to a peer (docs/PROTOCOL.md).
 const ACK_SPACING: Duration = Duration::from_secs(2);
-
-/// Rows that one message may take on a terminal (`MAX_ROWS_SHOWN` of the words).
-const MAX_ROWS: usize = 100;
 
 /// Where connections come from.
 const SOURCES: [Ipv4Addr; 8] = [
@@ -82,8 +82,7 @@ pub fn inbound(input: &[u8]) {
 struct World {
     chat: Chat,
     now: Time,
-    labels: Labels,
-    attention: Attention,
+    reader: Reader,
     under_way: Vec<(Transmit, bool)>,
     /// IPs that may be dialled: those of static peers, those that the user asked for, and those that spoke.
     mine: BTreeSet<Ipv4Addr>,
@@ -91,8 +90,6 @@ struct World {
     r3: BTreeSet<Ipv4Addr>,
     statics: Vec<PeerAddr>,
     acked: HashMap<PeerAddr, Time>,
-    /// Messages told since this was last asked.
-    told: usize,
     leaving: bool,
     /// There may be a flood in this story; most have none, for it takes long.
     has_flood: bool,
@@ -122,14 +119,16 @@ impl World {
         let mut world = Self {
             chat,
             now: Time::default(),
-            labels: Labels::new(if kind & 16 == 0 { BTreeMap::new() } else { nicknames }),
-            attention: Attention::new(kind & 32 == 0, Some(Osc::SevenSevenSeven), true),
+            reader: Reader {
+                labels: Labels::new(if kind & 16 == 0 { BTreeMap::new() } else { nicknames }),
+                attention: Attention::new(kind & 32 == 0, Some(Osc::SevenSevenSeven), true),
+                messages: 0,
+            },
             under_way: Vec::new(),
             r3: if form == Form::R3 { mine.clone() } else { BTreeSet::new() },
             mine,
             statics: statics.clone(),
             acked: HashMap::new(),
-            told: 0,
             leaving: false,
             has_flood: kind == 0xff,
             connections: 0,
@@ -198,11 +197,11 @@ impl World {
             }
         }
         let (cut, is_empty) = (received.cut, received.decoded.is_empty());
-        self.told = 0;
+        self.reader.messages = 0;
         let (answer, actions) = self.chat.received(received, self.now);
         self.perform(actions, false);
         if answer == Answer::Receipt {
-            assert_eq!(self.told, texts, "acknowledged and not shown");
+            assert_eq!(self.reader.messages, texts, "acknowledged and not shown");
             assert!(!cut && !unreadable && !is_empty, "what was not taken is acknowledged");
         }
     }
@@ -285,7 +284,10 @@ impl World {
     fn perform(&mut self, actions: Vec<Action>, asked: bool) {
         for action in actions {
             match action {
-                Action::Tell(event) => self.print(&event),
+                Action::Tell(event) => {
+                    let chat = &self.chat;
+                    self.reader.reads(&event, |addr| chat.knows(addr), self.now);
+                }
                 Action::Transmit(transmit) => {
                     self.may_be_sent(&transmit);
                     let unasked = !asked && !self.leaving;
@@ -315,50 +317,6 @@ impl World {
         }
     }
 
-    /// Prints an event as the application does: for the log and a pipe, and for a terminal.
-    fn print(&mut self, event: &Event) {
-        let stamp = "[12:00:00] ";
-        let mut renamed = Vec::new();
-        let (chat, labels) = (&self.chat, &mut self.labels);
-        event.each_who(|who| {
-            if let Some(other) = labels.meet(who, |addr| chat.knows(addr)) {
-                renamed.push((who.clone(), other));
-            }
-        });
-        let voice = |full, rows| Voice { labels: &self.labels, full, rows, stamp };
-        let on_pipe = lines(event, &voice(true, false));
-        let on_terminal = lines(event, &voice(false, true));
-        let more: Vec<Line> =
-            renamed.iter().map(|(who, other)| voice(false, true).renamed(who, other)).collect();
-        match event {
-            Event::Message { .. } => {
-                self.told += 1;
-                assert_eq!(on_pipe.len(), 1);
-                assert!((1..=MAX_ROWS).contains(&on_terminal.len()));
-                for further in &on_terminal[1..] {
-                    assert!(further.to_string().starts_with("  │ "), "a forged line: {further:?}");
-                }
-            }
-            Event::Unreadable { .. } | Event::Impostor { .. } | Event::Came(_) | Event::Went(..) => {
-                assert_eq!((on_pipe.len(), on_terminal.len()), (1, 1));
-            }
-            Event::Listed { rows, .. } => assert!(on_pipe.len() <= rows.len() + 3),
-            _ => assert!(on_pipe.len() <= 1 && on_terminal.len() <= 1),
-        }
-        are_harmless(&on_pipe);
-        are_harmless(&on_terminal);
-        are_harmless(&more);
-        if let (Event::Message { from, .. }, Some(line)) = (event, on_terminal.first()) {
-            let label = self.labels.label(from.addr, from.name.as_ref());
-            self.attention.focus(false);
-            if let Some(call) = self.attention.call(&label, line, self.now.0) {
-                let call = call.trim_end_matches('\x07');
-                let words = call.strip_prefix("\x1b]777;notify;p2p-chat;");
-                is_harmless(words.unwrap_or(call));
-            }
-        }
-    }
-
     /// What holds after every step.
     fn check(&mut self) {
         let actions = self.chat.tick(self.now);
@@ -383,6 +341,7 @@ impl World {
     }
 }
 
+/// What may become of something sent.
 fn fate(n: u8) -> Fate {
     match n {
         0..=2 => Fate::Delivered,

@@ -3,21 +3,22 @@
 //! Bytes of the input that are text are typed; others are the keys of a table, a key with modifiers, a paste, a window of
 //! another size, or a line that is put in by the program.
 
-use std::net::Ipv4Addr;
+mod codes;
+mod people;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use unicode_segmentation::GraphemeCursor;
 use unicode_width::UnicodeWidthStr;
 
-use super::printed::{are_harmless, is_harmless};
-use crate::chat::{Known, Row, State, Who};
+use super::printed::{are_harmless, is_harmless, without_sequences};
 use crate::message::MAX_SENT_BYTES;
-use crate::peer::{Name, PeerAddr, PeerName};
 use crate::ui::{
-    Act, Chosen, Directory, Dock, Editor, Ink, Labels, Line, MAX_LINE_BYTES, Menu, Palette, Place, Refill,
-    Status, Turn, Typed, complete, in_columns, key_of, lay_out, own_text,
+    Act, Chosen, Dock, Editor, Ink, Key, Line, MAX_LINE_BYTES, Menu, Palette, Place, Refill, Status, Turn,
+    Typed, complete, in_columns, key_of, lay_out, own_text,
 };
 use crate::wire;
+use codes::{code_of, first_char};
+use people::People;
 
 /// Strokes of one input.
 const MAX_STROKES: usize = 128;
@@ -100,7 +101,6 @@ impl Desk {
             return c.len_utf8();
         }
         match byte(0) {
-            // A line feed is what Control-J sends, and so is a carriage return Enter.
             b'\r' => self.key(KeyCode::Enter, KeyModifiers::NONE),
             b'\t' => self.key(KeyCode::Tab, KeyModifiers::NONE),
             0x1b => self.key(KeyCode::Esc, KeyModifiers::NONE),
@@ -157,8 +157,8 @@ impl Desk {
         }
         self.strokes += 1;
         match (key, &mut self.plain) {
-            (crate::ui::Key::Char(c), Some(plain)) if !c.is_control() => plain.push(c),
-            (crate::ui::Key::Enter | crate::ui::Key::Suspend | crate::ui::Key::ClearScreen, _) => {}
+            (Key::Char(c), Some(plain)) if !c.is_control() => plain.push(c),
+            (Key::Enter | Key::Suspend | Key::ClearScreen, _) => {}
             _ => self.plain = None,
         }
         match typed {
@@ -175,7 +175,7 @@ impl Desk {
                 // The line is, or what is searched for.
                 let is_full =
                     self.editor.text().len() + 4 > MAX_LINE_BYTES || self.editor.search_prompt().is_some();
-                assert!(is_full || key == crate::ui::Key::Yank);
+                assert!(is_full || key == Key::Yank);
                 self.plain = None;
             }
             _ => {}
@@ -215,7 +215,7 @@ impl Desk {
             self.editor.remember(line);
         }
         assert!(self.editor.is_empty());
-        self.draw_prompt();
+        is_harmless(&self.menu.prompt());
         let Turn { say, act, refill, said_to } = self.menu.line(line, &self.people);
         say.iter().for_each(|line| is_harmless(line));
         said_to.iter().for_each(|label| is_harmless(label));
@@ -280,11 +280,6 @@ impl Desk {
         }
     }
 
-    /// The prompt alone, for what it says changes with every line.
-    fn draw_prompt(&self) {
-        is_harmless(&self.menu.prompt());
-    }
-
     /// The rows at the bottom of the window.
     fn draw(&self) {
         let (columns, rows) = self.size;
@@ -328,111 +323,8 @@ impl Desk {
         let Some(first) = self.first.filter(|_| self.strokes <= UNDONE) else { return };
         // One ends a search.
         for _ in 0..=UNDONE {
-            self.editor.key(crate::ui::Key::Undo);
+            self.editor.key(Key::Undo);
         }
         assert_eq!(self.editor.text(), first, "undoing does not lead back");
-    }
-}
-
-/// The character that bytes begin with, if they do with one.
-fn first_char(bytes: &[u8]) -> Option<char> {
-    let begin = &bytes[..bytes.len().min(4)];
-    let valid = match std::str::from_utf8(begin) {
-        Ok(text) => text,
-        Err(error) => std::str::from_utf8(&begin[..error.valid_up_to()]).unwrap_or_default(),
-    };
-    valid.chars().next()
-}
-
-/// A row without the control sequences that the dock is drawn with: colours, and those that clear and move.
-fn without_sequences(row: &str) -> String {
-    let mut bare = String::new();
-    let mut rest = row;
-    while let Some((before, sequence)) = rest.split_once("\x1b[") {
-        bare.push_str(before);
-        let end = sequence.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(sequence.len());
-        let last = sequence[end..].chars().next();
-        assert!(matches!(last, Some('m' | 'K' | 'J' | 'A' | 'G')), "{row:?}");
-        rest = &sequence[end + 1..];
-    }
-    bare + rest
-}
-
-fn code_of(byte: u8) -> KeyCode {
-    match byte & 0x1f {
-        0 | 1 => KeyCode::Left,
-        2 | 3 => KeyCode::Right,
-        4 | 5 => KeyCode::Up,
-        6 => KeyCode::Down,
-        7 => KeyCode::Home,
-        8 => KeyCode::End,
-        9 => KeyCode::Delete,
-        10 => KeyCode::Backspace,
-        11 => KeyCode::Enter,
-        12 => KeyCode::Tab,
-        13 => KeyCode::BackTab,
-        14 => KeyCode::Insert,
-        15 => KeyCode::PageUp,
-        16 => KeyCode::F(byte),
-        17 => KeyCode::Null,
-        18 => KeyCode::Esc,
-        19 => KeyCode::Char('\u{9b}'),
-        20 => KeyCode::Char('\n'),
-        n => KeyCode::Char(char::from(b'a' + n)),
-    }
-}
-
-/// Those whom the prompt knows.
-struct People {
-    rows: Vec<Row>,
-    labels: Labels,
-    name: Name,
-}
-
-impl People {
-    fn new() -> Self {
-        let row = |number: u16, name: &str, state| {
-            Some(Row {
-                number: number.into(),
-                name: (!name.is_empty()).then(|| PeerName::new(name)),
-                addr: PeerAddr::new(Ipv4Addr::LOCALHOST, 5000 + number)?,
-                claimed: None,
-                state,
-                why: None,
-                known: Known::Heard,
-                last_heard: None,
-            })
-        };
-        let rows: Vec<Row> = [
-            row(1, "Bob", State::Connected),
-            row(2, "Carol", State::Active),
-            row(4, "Dan", State::Active),
-            row(5, "Dan", State::Quiet),
-            row(6, "王小明", State::Gone),
-            row(7, "", State::Active),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        let mut labels = Labels::default();
-        for row in &rows {
-            labels.meet(&Who { name: row.name.clone(), addr: row.addr, claimed: None }, |_| true);
-        }
-        let Ok(name) = "Alice".parse() else { unreachable!("a valid name") };
-        Self { rows, labels, name }
-    }
-}
-
-impl Directory for People {
-    fn rows(&self) -> Vec<Row> {
-        self.rows.clone()
-    }
-
-    fn is_own(&self, addr: PeerAddr) -> bool {
-        addr.port() == 5000
-    }
-
-    fn labels(&self) -> &Labels {
-        &self.labels
     }
 }

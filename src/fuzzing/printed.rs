@@ -111,6 +111,23 @@ fn uncoloured(line: &str) -> String {
     bare + rest
 }
 
+/// A row without the control sequences that the dock is drawn with: colours, and those that clear and move.
+///
+/// # Panics
+/// Where there are others.
+pub(super) fn without_sequences(row: &str) -> String {
+    let mut bare = String::new();
+    let mut rest = row;
+    while let Some((before, sequence)) = rest.split_once("\x1b[") {
+        bare.push_str(before);
+        let end = sequence.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(sequence.len());
+        let last = sequence[end..].chars().next();
+        assert!(matches!(last, Some('m' | 'K' | 'J' | 'A' | 'G')), "{row:?}");
+        rest = &sequence[end + 1..];
+    }
+    bare + rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
