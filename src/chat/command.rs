@@ -204,7 +204,7 @@ impl Chat {
         self.leaving = true;
         let mut targets: HashSet<PeerAddr> = self.targets(Target::All, false).into_iter().collect();
         let mut attempts = HashSet::new();
-        for (id, Job { addr, purpose }) in &self.jobs {
+        for (id, Job { addr, purpose, .. }) in &self.jobs {
             match purpose {
                 // Goodbyes wait behind texts, so the fate of each text is known before.
                 Purpose::Text(_) => {

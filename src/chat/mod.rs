@@ -77,7 +77,10 @@ enum Purpose {
 
 #[derive(Clone, Copy, Debug)]
 struct Job {
+    /// Whom it is for; follows a peer that is found elsewhere.
     addr: PeerAddr,
+    /// What is dialled first.
+    dialled: PeerAddr,
     purpose: Purpose,
 }
 
@@ -208,7 +211,7 @@ impl Chat {
     fn transmit(&mut self, addr: PeerAddr, purpose: Purpose, message: Outgoing, deadline: Option<Time>) {
         self.last_job += 1;
         let job = JobId(self.last_job);
-        self.jobs.insert(job, Job { addr, purpose });
+        self.jobs.insert(job, Job { addr, dialled: addr, purpose });
         let peer = self.table.peer(addr);
         let transmit = Transmit {
             job,
