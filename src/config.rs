@@ -14,7 +14,7 @@ use crate::chat::{MAX_STATIC_PEERS, StaticPeer};
 use crate::cli::Cli;
 use crate::escape::harmless;
 use crate::message::Form;
-use crate::peer::{PeerAddr, PeerName};
+use crate::peer::{PeerAddr, PeerName, quoted, shortened};
 
 /// The name of the file that lists static peers.
 const PEERS_FILE: &str = "peers.toml";
@@ -121,10 +121,23 @@ pub fn read_text(path: &Path) -> Result<String, ConfigError> {
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(ConfigError::TooLarge(path.to_owned()));
     }
+    text_of(path, bytes)
+}
+
+/// The text that the bytes of a file are.
+pub(crate) fn text_of(path: &Path, bytes: Vec<u8>) -> Result<String, ConfigError> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         mistake(path, error.as_bytes(), at, "this is not UTF-8; save the file in that encoding.")
     })
+}
+
+/// Columns of what the parser of TOML says that are shown: it repeats keys, whatever their length.
+const MAX_TOML_COLUMNS: usize = 200;
+
+/// What the parser of TOML says, as the beginning of a sentence.
+pub(crate) fn toml_words(message: &str) -> String {
+    shortened(&harmless(&message.replace('\n', ", ")), MAX_TOML_COLUMNS)
 }
 
 /// A mistake at a byte of a file.
@@ -134,8 +147,12 @@ pub fn mistake(path: &Path, bytes: &[u8], at: usize, what: &str) -> ConfigError 
 }
 
 fn read(path: &Path) -> Result<Vec<StaticPeer>, ConfigError> {
-    let text = read_text(path)?;
-    parse(&text).map_err(|(at, what)| mistake(path, text.as_bytes(), at, &what))
+    peers_of(path, &read_text(path)?)
+}
+
+/// The peers that the text of a file lists.
+pub(crate) fn peers_of(path: &Path, text: &str) -> Result<Vec<StaticPeer>, ConfigError> {
+    parse(text).map_err(|(at, what)| mistake(path, text.as_bytes(), at, &what))
 }
 
 #[derive(Deserialize)]
@@ -159,7 +176,7 @@ fn parse(text: &str) -> Result<Vec<StaticPeer>, (usize, String)> {
         let at = error.span().map_or(0, |span| span.start);
         let message = match error.message() {
             message if message.contains("expected a sequence") => "write [[peer]], with two brackets".to_owned(),
-            message => message.replace('\n', ", "),
+            message => toml_words(message),
         };
         let format = "A list of peers has [[peer]] entries, each with an `address` and, if you like, a `name` and a `form`.";
         (at, format!("{message}. {format}"))
@@ -195,7 +212,10 @@ fn form(form: Spanned<String>) -> Result<Form, (usize, String)> {
     match form.get_ref().as_str() {
         "standard" => Ok(Form::Standard),
         "r3" => Ok(Form::R3),
-        other => Err((form.span().start, format!("`{other}` is no form; write \"standard\" or \"r3\"."))),
+        other => {
+            let what = format!("`{}` is no form; write \"standard\" or \"r3\".", quoted(other));
+            Err((form.span().start, what))
+        }
     }
 }
 
@@ -220,6 +240,20 @@ mod tests {
         };
         assert_eq!(parse(text).unwrap(), [plain, rita]);
         assert_eq!(parse("# nobody\n").unwrap(), []);
+    }
+
+    #[test]
+    fn a_mistake_is_told_in_a_few_lines_whatever_the_file_holds() {
+        let long = "x".repeat(100_000);
+        for text in [
+            format!("[[peer]]\naddress = \"{long}\""),
+            format!("[[peer]]\n{long} = 1"),
+            format!("[[peer]]\naddress = \"127.0.0.1:1\"\nform = \"{long}\""),
+            format!("[[peer]]\naddress = \"127.0.0.1:1\"\nname = \"{long}\""),
+        ] {
+            let (_, what) = mistake(&text);
+            assert!(what.len() < 500 && what.ends_with(['.', '?']), "{what}");
+        }
     }
 
     #[test]

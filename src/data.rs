@@ -11,7 +11,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::cli::Cli;
-use crate::config::{ConfigError, FOLDER, mistake, read_text};
+use crate::config::{ConfigError, FOLDER, mistake, read_text, toml_words};
 use crate::peer::{Name, PeerAddr};
 
 /// The file of the nicknames.
@@ -143,14 +143,19 @@ fn read(folder: &Path) -> Result<BTreeMap<PeerAddr, Name>, DataError> {
         }
         text => text.map_err(DataError::File)?,
     };
-    parse(&text).map_err(|(at, what)| DataError::File(mistake(&path, text.as_bytes(), at, &what)))
+    aliases_of(&path, &text).map_err(DataError::File)
+}
+
+/// The nicknames that the text of a file lists.
+pub(crate) fn aliases_of(path: &Path, text: &str) -> Result<BTreeMap<PeerAddr, Name>, ConfigError> {
+    parse(text).map_err(|(at, what)| mistake(path, text.as_bytes(), at, &what))
 }
 
 /// The nicknames that `text` lists; a mistake with its place and a sentence.
 fn parse(text: &str) -> Result<BTreeMap<PeerAddr, Name>, (usize, String)> {
     let file: AliasFile = toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
-        let message = error.message().replace('\n', ", ");
+        let message = toml_words(error.message());
         (
             at,
             format!(
@@ -181,12 +186,7 @@ fn write(folder: &Path, all: &BTreeMap<PeerAddr, Name>) -> Result<(), DataError>
     let path = folder.join(ALIASES_FILE);
     let unwritable = |error| DataError::Unwritable(path.clone(), error);
     make_folder(folder).map_err(unwritable)?;
-    let mut text =
-        "# Nicknames, as /alias gives them. p2p-chat writes this file anew when one changes.\n".to_owned();
-    for (addr, name) in all {
-        let name = toml::Value::from(name.as_str());
-        text.push_str(&format!("\n[[alias]]\naddress = \"{addr}\"\nname = {name}\n"));
-    }
+    let text = text_of(all);
     // Beside the old file, so that taking its place is one step; under a name that no other program has.
     let new = folder.join(format!("{ALIASES_FILE}.{}", std::process::id()));
     let replaced = write_file(&new, text.as_bytes()).and_then(|()| fs::rename(&new, &path));
@@ -195,6 +195,17 @@ fn write(folder: &Path, all: &BTreeMap<PeerAddr, Name>) -> Result<(), DataError>
         let _ = fs::remove_file(&new);
         unwritable(error)
     })
+}
+
+/// The file that lists these nicknames.
+pub(crate) fn text_of(all: &BTreeMap<PeerAddr, Name>) -> String {
+    let mut text =
+        "# Nicknames, as /alias gives them. p2p-chat writes this file anew when one changes.\n".to_owned();
+    for (addr, name) in all {
+        let name = toml::Value::from(name.as_str());
+        text.push_str(&format!("\n[[alias]]\naddress = \"{addr}\"\nname = {name}\n"));
+    }
+    text
 }
 
 fn make_folder(folder: &Path) -> io::Result<()> {

@@ -12,6 +12,8 @@
 //! - [`escape`], [`peer`] and [`message`] are the vocabulary; [`cli`], [`settings`], [`config`] and [`logging`] are the way in,
 //!   [`exit`] the way out; [`data`] is what is kept, [`manual`] what is printed instead of chatting.
 //!
+//! `fuzzing`, which only tests and the fuzzer see, is what holds for any input.
+//!
 //! # In scope
 //! The plain network that five legacy programs speak, without a server, on IPv4.
 //!
@@ -26,6 +28,8 @@ pub mod config;
 pub mod data;
 pub mod escape;
 pub mod exit;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod logging;
 pub mod mailbox;
 pub mod manual;

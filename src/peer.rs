@@ -75,7 +75,7 @@ impl FromStr for PeerAddr {
         if text.is_empty() {
             return Err(AddrError("There is no address; write IP:PORT, like 127.0.0.1:5001.".into()));
         }
-        let shown = escape::harmless(text);
+        let shown = quoted(text);
         let wrong = |why: &str| AddrError(format!("`{shown}` is not an address: {why}"));
         let Some((ip, port)) = text.rsplit_once(':') else {
             return Err(wrong("write IP:PORT, like 127.0.0.1:5001."));
@@ -255,6 +255,14 @@ impl fmt::Display for PeerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Columns of what somebody wrote that a sentence about it repeats: enough to find it, also in a file of long lines.
+const MAX_QUOTED_COLUMNS: usize = 60;
+
+/// What somebody wrote, as a sentence about it repeats it: harmless, and no longer than a sentence bears.
+pub fn quoted(text: &str) -> String {
+    shortened(&escape::harmless(text), MAX_QUOTED_COLUMNS)
 }
 
 /// `text` if it takes at most `columns`, else its beginning with an ellipsis, together at most `columns`.

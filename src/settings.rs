@@ -15,7 +15,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 use toml::de::{DeTable, DeValue};
 
 use crate::cli::{self, Cli, Instead};
-use crate::config::{ConfigError, configuration_directory, mistake, read_text};
+use crate::config::{ConfigError, configuration_directory, mistake, read_text, toml_words};
+use crate::peer::quoted;
 
 /// The name of the configuration file.
 const CONFIG_FILE: &str = "config.toml";
@@ -36,9 +37,9 @@ pub struct Settings {
 
 /// What the file says for a flag.
 #[derive(Debug)]
-struct Entry {
-    line: usize,
-    values: Vec<String>,
+pub(crate) struct Entry {
+    pub(crate) line: usize,
+    pub(crate) values: Vec<String>,
 }
 
 /// Where a value comes from.
@@ -151,21 +152,24 @@ fn entries(named: Option<&Path>, command: &Command) -> Result<Found, ConfigError
         }
         text => text?,
     };
-    let entries = parse(&text, command).map_err(|(at, what)| mistake(&path, text.as_bytes(), at, &what))?;
+    let entries = entries_of(&path, &text, command)?;
     Ok((Some((path, true)), entries))
+}
+
+/// What the text of a configuration file says by the id of the flag.
+pub(crate) fn entries_of(
+    path: &Path,
+    text: &str,
+    command: &Command,
+) -> Result<BTreeMap<String, Entry>, ConfigError> {
+    parse(text, command).map_err(|(at, what)| mistake(path, text.as_bytes(), at, &what))
 }
 
 /// What a configuration file says; a mistake with its place and a sentence.
 fn parse(text: &str, command: &Command) -> Result<BTreeMap<String, Entry>, (usize, String)> {
     let table = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
-        (
-            at,
-            format!(
-                "{}. A configuration file has lines like `port = 5000`.",
-                error.message().replace('\n', ", ")
-            ),
-        )
+        (at, format!("{}. A configuration file has lines like `port = 5000`.", toml_words(error.message())))
     })?;
     // A variable must not stand in for the value that is tried.
     let command = without_environment(command);
@@ -179,7 +183,7 @@ fn parse(text: &str, command: &Command) -> Result<BTreeMap<String, Entry>, (usiz
         let values = values_of(value.get_ref(), arg).map_err(|what| (at, format!("`{wanted}` {what}")))?;
         for value in &values {
             check(&command, arg, value)
-                .map_err(|what| (at, format!("`{wanted} = {value}` will not do: {what}")))?;
+                .map_err(|what| (at, format!("`{wanted} = {}` will not do: {what}", quoted(value))))?;
         }
         let line = text[..at].matches('\n').count() + 1;
         entries.insert(arg.get_id().to_string(), Entry { line, values });
@@ -193,8 +197,8 @@ fn unknown(key: &str, command: &Command) -> String {
     let nearest =
         names.iter().max_by(|a, b| alike(a).total_cmp(&alike(b))).filter(|name| alike(name) >= ALIKE);
     match nearest {
-        Some(name) => format!("`{key}` is no setting; did you mean `{name}`?"),
-        None => format!("`{key}` is no setting; there are {}.", names.join(", ")),
+        Some(name) => format!("`{}` is no setting; did you mean `{name}`?", quoted(key)),
+        None => format!("`{}` is no setting; there are {}.", quoted(key), names.join(", ")),
     }
 }
 
@@ -257,6 +261,15 @@ mod tests {
         assert_eq!(entries["plain"].values, ["true"]);
         assert_eq!(entries.len(), 6);
         assert!(parse("# nothing\n", &cli::command()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_mistake_is_told_in_a_few_lines_whatever_the_file_holds() {
+        let long = "x".repeat(10_000);
+        for text in ["{} = 1", "name = \"{}\"", "port = \"{}\"", "peer = [\"{}\"]", "color = \"{}\""] {
+            let (_, what) = mistake(&text.replace("{}", &long));
+            assert!(what.len() < 500 && what.ends_with(['.', '?']), "{what}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ impl App {
     /// Takes an event.
     pub(super) fn event(&mut self, event: &Event) {
         self.stale = true;
-        self.meet_all(event);
+        event.each_who(|who| self.meet(who));
         let moment = self.clock.now();
         if log::log_enabled!(log::Level::Info) {
             let voice = Voice { labels: &self.labels, full: true, rows: false, stamp: &moment.stamp };
@@ -86,30 +86,7 @@ impl App {
         Voice { labels: &self.labels, full: !terminal, rows: self.screen.edits(), stamp }
     }
 
-    /// Gives everybody in an event a label.
-    fn meet_all(&mut self, event: &Event) {
-        match event {
-            Event::Message { from: who, .. }
-            | Event::Came(who)
-            | Event::Went(who, _)
-            | Event::Done { who, .. }
-            | Event::NotSent { who, .. } => self.meet(who),
-            Event::Listed { rows, .. } => {
-                for row in rows {
-                    self.meet(&Who { name: row.name.clone(), addr: row.addr, claimed: None });
-                }
-            }
-            Event::Unreadable { .. }
-            | Event::Impostor { .. }
-            | Event::Refused { .. }
-            | Event::Sum { .. }
-            | Event::TakenAs(_)
-            | Event::Nobody(_)
-            | Event::Dialled { .. }
-            | Event::Settled(_) => {}
-        }
-    }
-
+    /// Gives a peer a label, and says so if it had another.
     fn meet(&mut self, who: &Who) {
         let node = &self.node;
         let renamed = self.labels.meet(who, |addr| node.knows(addr));

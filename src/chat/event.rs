@@ -146,6 +146,32 @@ pub enum Event {
     Settled(OpId),
 }
 
+impl Event {
+    /// Shows `take` everybody that the user may read of because of this.
+    pub fn each_who(&self, mut take: impl FnMut(&Who)) {
+        match self {
+            Self::Message { from: who, .. }
+            | Self::Came(who)
+            | Self::Went(who, _)
+            | Self::Done { who, .. }
+            | Self::NotSent { who, .. } => take(who),
+            Self::Listed { rows, .. } => {
+                for row in rows {
+                    take(&Who { name: row.name.clone(), addr: row.addr, claimed: None });
+                }
+            }
+            Self::Unreadable { .. }
+            | Self::Impostor { .. }
+            | Self::Refused { .. }
+            | Self::Sum { .. }
+            | Self::TakenAs(_)
+            | Self::Nobody(_)
+            | Self::Dialled { .. }
+            | Self::Settled(_) => {}
+        }
+    }
+}
+
 /// Something to be done by whoever has sockets.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Transmit {

@@ -81,9 +81,10 @@ enum Purpose {
 
 #[derive(Clone, Copy, Debug)]
 struct Job {
+    /// Whom it is for; follows a peer that is found elsewhere.
     addr: PeerAddr,
-    /// Where it was begun to, whatever address its peer has by now.
-    ip: Ipv4Addr,
+    /// What is dialled first.
+    dialled: PeerAddr,
     purpose: Purpose,
 }
 
@@ -216,7 +217,7 @@ impl Chat {
     fn transmit(&mut self, addr: PeerAddr, purpose: Purpose, message: Outgoing, deadline: Option<Time>) {
         self.last_job += 1;
         let job = JobId(self.last_job);
-        self.jobs.insert(job, Job { addr, ip: addr.ip(), purpose });
+        self.jobs.insert(job, Job { addr, dialled: addr, purpose });
         let peer = self.table.peer(addr);
         let transmit = Transmit {
             job,

@@ -28,7 +28,7 @@ impl Chat {
     /// Takes note of what became of something sent.
     pub fn sent(&mut self, sent: Sent, now: Time) -> Vec<Action> {
         let Sent { job, to, fate, parts } = sent;
-        let Some(Job { addr, ip, purpose }) = self.jobs.remove(&job) else {
+        let Some(Job { addr, dialled, purpose }) = self.jobs.remove(&job) else {
             return Vec::new();
         };
         let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
@@ -40,9 +40,14 @@ impl Chat {
         if to != addr && taken {
             let both_known = self.table.peer(addr).is_some() && self.table.peer(to).is_some();
             if both_known {
+                self.observe(to, &fate, Evidence::Probe, now);
+            }
+            if to == dialled {
+                // The peer was found elsewhere since, so whoever answers here is another, and this shows nothing of it.
+                seen = Fate::Failed(Failure::Cancelled);
+            } else if both_known {
                 // Nobody listens at the first, and whoever answered at the second has a row of their own.
                 seen = Fate::Failed(Failure::Refused);
-                self.observe(to, &fate, Evidence::Probe, now);
             } else {
                 self.found_at(addr, to);
                 addr = to;
@@ -56,7 +61,7 @@ impl Chat {
             Purpose::Check(Check::Probe) => Some(Evidence::Probe),
         };
         if matches!(purpose, Purpose::Check(_) | Purpose::Ack) {
-            self.checks.end(ip);
+            self.checks.end(dialled.ip());
         }
         self.over(addr, purpose, &seen, now);
         if let Some(evidence) = evidence {

@@ -15,7 +15,7 @@ use super::style::{Ink, Line, Palette};
 
 /// What is to stand at the bottom of a window.
 #[derive(Debug)]
-pub(super) struct Dock {
+pub(crate) struct Dock {
     rows: Vec<Line>,
     /// Row and column, from the dock's first.
     cursor: (usize, usize),
@@ -24,7 +24,7 @@ pub(super) struct Dock {
 
 /// A dock as it was drawn.
 #[derive(Debug)]
-pub(super) struct Drawn {
+pub(crate) struct Drawn {
     rows: Vec<Line>,
     cursor: (usize, usize),
     /// The window that it was drawn in: columns and rows.
@@ -38,7 +38,7 @@ impl Dock {
     }
 
     /// The dock for a window of this size (columns, rows).
-    pub(super) fn of(prompt: &Line, editor: &Editor, status: Option<&Status>, size: (usize, usize)) -> Self {
+    pub(crate) fn of(prompt: &Line, editor: &Editor, status: Option<&Status>, size: (usize, usize)) -> Self {
         let (columns, window_rows) = size;
         let mut rows = Vec::new();
         if let Some(status) = status.filter(|_| Self::has_room_for_status(size)) {
@@ -60,7 +60,7 @@ impl Dock {
 
     /// Draws it from where the cursor stands, which is in the first column, and leaves the cursor where the user types.
     /// Where it stands over the one that was drawn `before`, rows that are the same are left alone.
-    pub(super) fn draw(
+    pub(crate) fn draw(
         self,
         out: &mut Vec<u8>,
         palette: Palette,

@@ -79,7 +79,7 @@ fn watch_for_hangup(_take: impl Fn(Input) + Send + 'static) -> io::Result<()> {
 }
 
 /// What a key of a terminal means, in the habits of readline.
-fn key_of(key: KeyEvent) -> Option<Key> {
+pub(crate) fn key_of(key: KeyEvent) -> Option<Key> {
     if key.kind == KeyEventKind::Release {
         return None;
     }

@@ -20,7 +20,7 @@ const MIN_ROWS_WITH_MARKS: usize = 3;
 
 /// A row as it is shown.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Row {
+pub(crate) struct Row {
     /// What of the prompt is in it; it stands before the text.
     pub prompt: String,
     /// What of the text is in it, or the mark for rows out of sight.
@@ -33,7 +33,7 @@ pub(super) struct Row {
 
 /// The rows, and where the cursor is in them.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Layout {
+pub(crate) struct Layout {
     /// The rows, at least one.
     pub rows: Vec<Row>,
     /// The row and the column of the cursor, counted from 0.
@@ -42,7 +42,7 @@ pub(super) struct Layout {
 
 /// Lays out the prompt and the text with the cursor at a byte of it, on at most `max_rows` rows (at least one) of a
 /// window of `columns` columns. If that is not enough, the rows around the cursor are shown.
-pub(super) fn lay_out(prompt: &str, text: &str, cursor: usize, columns: usize, max_rows: usize) -> Layout {
+pub(crate) fn lay_out(prompt: &str, text: &str, cursor: usize, columns: usize, max_rows: usize) -> Layout {
     let room = columns.saturating_sub(1).max(1);
     let max_rows = max_rows.max(1);
     let prompt = end_of(prompt, room, room.saturating_mul(max_rows) / 2);

@@ -26,13 +26,21 @@ mod words;
 pub use attention::{Attention, Osc, osc_of};
 pub use commands::{COMMANDS, CommandHelp, KEYS};
 pub use complete::{Completed, Place, complete, in_columns};
+#[cfg(any(test, fuzzing))]
+pub(crate) use dock::Dock;
 pub use editor::{Editor, Key, MAX_LINE_BYTES, Typed};
+#[cfg(any(test, fuzzing))]
+pub(crate) use input::key_of;
 pub use input::{Input, read_keys, read_lines};
 pub use labels::{Labels, Renamed};
+#[cfg(any(test, fuzzing))]
+pub(crate) use layout::lay_out;
 pub use list::peer_list;
 pub use menu::{Act, Menu, Refill, Turn};
 pub use people::{Chosen, Directory};
 pub use screen::Screen;
+#[cfg(any(test, fuzzing))]
+pub(crate) use screen::{END, RAW_END, write_lines};
 pub use seen::{Seen, day_line};
 pub use status::Status;
 pub use style::{Ink, Line, Palette, ink_of};

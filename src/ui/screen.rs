@@ -136,9 +136,7 @@ impl Screen {
                 if before.is_none() {
                     queue!(out, Clear(ClearType::FromCursorDown))?;
                 }
-                for line in lines {
-                    write!(out, "{}\r\n", line.paint(palette))?;
-                }
+                write_lines(&mut out, lines, palette, RAW_END)?;
                 *drawn = Some(dock.draw(&mut out, palette, before.as_ref())?);
                 queue!(out, EndSynchronizedUpdate)?;
             }
@@ -149,7 +147,7 @@ impl Screen {
                     }
                     *prompted &= !*again;
                 }
-                write_lines(&mut out, lines, palette)?;
+                write_lines(&mut out, lines, palette, END)?;
                 if !*prompted {
                     out.extend_from_slice(self.prompt.paint(palette).as_bytes());
                 }
@@ -158,7 +156,7 @@ impl Screen {
                 *prompted = true;
             }
             Kind::Lines { prompted } => {
-                write_lines(&mut out, lines, palette)?;
+                write_lines(&mut out, lines, palette, END)?;
                 let prompt = self.prompt.to_string();
                 if !std::mem::replace(prompted, true) && !prompt.is_empty() {
                     writeln!(out, "{}", prompt.trim_end())?;
@@ -180,9 +178,7 @@ impl Screen {
                     go_to_top(&mut out, &drawn, terminal::size())?;
                     queue!(out, Clear(ClearType::FromCursorDown))?;
                 }
-                for line in lines {
-                    write!(out, "{}\r\n", line.paint(self.palette))?;
-                }
+                write_lines(&mut out, lines, self.palette, RAW_END)?;
             }
             // The terminal has gone to the next line by itself.
             Kind::Cooked { prompted, start, .. } => (*prompted, *start) = (false, true),
@@ -258,7 +254,7 @@ impl Screen {
             Kind::Raw { .. } | Kind::Cooked { .. } | Kind::Lines { .. } => {}
         }
         terminal::restore_terminal();
-        write_lines(&mut out, lines, self.palette)?;
+        write_lines(&mut out, lines, self.palette, END)?;
         self.kind = Kind::Lines { prompted: true };
         terminal::write_out(&out)
     }
@@ -272,8 +268,15 @@ impl Drop for Screen {
     }
 }
 
-fn write_lines(out: &mut Vec<u8>, lines: &[Line], palette: Palette) -> io::Result<()> {
-    lines.iter().try_for_each(|line| writeln!(out, "{}", line.paint(palette)))
+/// What ends a line on a pipe, and on a terminal that goes to the beginning of the next by itself.
+pub(crate) const END: &str = "\n";
+
+/// What ends a line on a terminal in raw mode.
+pub(crate) const RAW_END: &str = "\r\n";
+
+/// Writes lines as they are printed.
+pub(crate) fn write_lines(out: &mut Vec<u8>, lines: &[Line], palette: Palette, end: &str) -> io::Result<()> {
+    lines.iter().try_for_each(|line| write!(out, "{}{end}", line.paint(palette)))
 }
 
 /// Goes from where the cursor stands in a dock to the dock's first column, in a window of this size now.

@@ -22,6 +22,24 @@ fn a_peer_that_listens_at_another_loopback_address_than_it_dials_from_is_found_t
 }
 
 #[test]
+fn a_peer_that_was_found_elsewhere_does_not_go_back_to_where_another_answers() {
+    let mut story = Story::new();
+    let real = PeerAddr::new(Ipv4Addr::new(127, 0, 1, 1), 5001).unwrap();
+    let claimed = Claimed { ip: real.ip(), port: 5001 };
+    story.gets_from(HERE, claimed, Form::Standard, Body::Connect);
+    story.says(these(5001), "hi");
+    let text = story.under_way.pop().unwrap();
+    let ack = story.under_way.remove(0);
+    for (job, to) in [(ack.job, real), (text.job, at(5001))] {
+        let sent = Sent { job, to, fate: Fate::Delivered, parts: (1, 1) };
+        let actions = story.chat.sent(sent, story.now);
+        story.perform(actions);
+        let addrs: Vec<PeerAddr> = story.chat.rows(story.now).iter().map(|row| row.addr).collect();
+        assert_eq!(addrs, [real]);
+    }
+}
+
+#[test]
 fn a_list_waits_for_the_second_refusal_and_never_longer_than_two_seconds() {
     let mut story = Story::new();
     for port in [5001, 5002, 5003] {

@@ -1,0 +1,107 @@
+//! The files that the user writes: peers.toml, aliases.toml, config.toml.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use clap::Arg;
+use clap::builder::Resettable;
+
+use super::printed::is_harmless;
+use crate::chat::MAX_STATIC_PEERS;
+use crate::config::{ConfigError, peers_of, text_of};
+use crate::peer::PeerAddr;
+use crate::{cli, data, settings};
+
+/// Characters that a mistake may be told in: a few lines on a terminal, whatever the file holds.
+const MAX_TOLD: usize = 600;
+
+/// The first byte of an input that is a list of nicknames. Others begin a list of peers.
+const ALIASES: u8 = b'=';
+
+/// Reads the input as peers.toml, or as aliases.toml.
+///
+/// # Panics
+/// Where what is accepted cannot be dialled or is too much, or what is refused is not told in a clear sentence.
+pub fn peers_toml(input: &[u8]) {
+    match input.split_first() {
+        Some((&ALIASES, rest)) => aliases(rest),
+        _ => peers(input),
+    }
+}
+
+fn peers(bytes: &[u8]) {
+    let path = Path::new("peers.toml");
+    match text_of(path, bytes.to_vec()).and_then(|text| peers_of(path, &text)) {
+        Err(error) => is_clear(&error, bytes),
+        Ok(peers) => {
+            assert!(peers.len() <= MAX_STATIC_PEERS);
+            let addrs: BTreeSet<PeerAddr> = peers.iter().map(|peer| peer.addr).collect();
+            assert_eq!(addrs.len(), peers.len(), "an address is listed twice");
+            for peer in &peers {
+                can_be_dialled(peer.addr);
+                peer.name.iter().for_each(|name| is_harmless(name.as_str()));
+            }
+        }
+    }
+}
+
+fn aliases(bytes: &[u8]) {
+    let path = Path::new("aliases.toml");
+    match text_of(path, bytes.to_vec()).and_then(|text| data::aliases_of(path, &text)) {
+        Err(error) => is_clear(&error, bytes),
+        Ok(all) => {
+            for (addr, name) in &all {
+                can_be_dialled(*addr);
+                is_harmless(name.as_str());
+            }
+            let again = data::aliases_of(path, &data::text_of(&all));
+            assert!(again.is_ok_and(|again| again == all), "what we write is not what we read");
+        }
+    }
+}
+
+/// Reads the input as config.toml.
+///
+/// # Panics
+/// Where what is refused is not told in a clear sentence, or a value stands in no line.
+pub fn config_toml(input: &[u8]) {
+    let path = Path::new("config.toml");
+    let command = cli::command();
+    match text_of(path, input.to_vec()).and_then(|text| settings::entries_of(path, &text, &command)) {
+        Err(error) => is_clear(&error, input),
+        Ok(entries) => {
+            for entry in entries.values() {
+                assert!((1..=lines(input)).contains(&entry.line));
+            }
+            // Whatever variables whoever runs this has.
+            let default = |arg: Arg| match entries.get(arg.get_id().as_str()) {
+                Some(entry) => {
+                    arg.default_values(entry.values.iter().map(String::from)).env(Resettable::Reset)
+                }
+                None => arg.env(Resettable::Reset),
+            };
+            let values = command.mut_args(default).try_get_matches_from(["p2p-chat"]);
+            assert!(values.is_ok(), "what the file may say stops the program: {:?}", values.err());
+        }
+    }
+}
+
+fn can_be_dialled(addr: PeerAddr) {
+    assert_eq!(PeerAddr::new(addr.ip(), addr.port()), Some(addr));
+    assert_eq!(addr.to_string().parse().as_ref(), Ok(&addr));
+}
+
+fn lines(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// Asserts that an error is told in whole sentences on one line, and names a line that there is.
+fn is_clear(error: &ConfigError, bytes: &[u8]) {
+    let told = error.to_string();
+    is_harmless(&told);
+    assert!(told.ends_with(['.', '?']), "no sentence: {told}");
+    let length = told.chars().count();
+    assert!(length <= MAX_TOLD, "{length} characters: {told}");
+    let ConfigError::Mistake { line, .. } = error else { panic!("no mistake: {told}") };
+    assert!((1..=lines(bytes)).contains(line), "there is no line {line}");
+}

@@ -1,0 +1,358 @@
+//! All that comes in, from the bytes of each connection to the lines that are printed because of it.
+//!
+//! The input is a story: records between bytes that are in no UTF-8 text. The first byte of a record says what it is: a
+//! connection that somebody makes, time that passes, what became of something we sent, or what the user wants.
+
+mod reader;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::printed::is_harmless;
+use crate::chat::{
+    Action, Answer, Chat, Command, Known, MAX_PEERS, Me, Received, Sent, State, StaticPeer, Target, Time,
+    Transmit,
+};
+use crate::message::{Body, Decoded, Failure, Fate, Form, Outgoing};
+use crate::peer::{PeerAddr, Source};
+use crate::ui::{Attention, Labels, Osc};
+use crate::wire::Decoder;
+use reader::Reader;
+
+/// What stands between two records.
+const END: u8 = 0xff;
+
+/// Records of one input: enough for a story, and few enough to be quick.
+const MAX_RECORDS: usize = 12;
+
+/// Connections that one record of a flood makes: more than may be acknowledged at a time.
+const FLOOD: u16 = 66;
+
+/// Times that something becomes due in one story; then time stands still. A flood has hundreds look for their peers.
+const MAX_TICKS: usize = 64;
+
+/// Connections after which the table is compared at the end of the story only.
+const OFTEN_COMPARED: usize = 24;
+
+/// Acknowledgements and looks that may be under way at a time unless the user asked for them (docs/ARCHITECTURE.md).
+const MAX_UNASKED: usize = 64;
+
+/// Time between two acknowledgements to a peer (docs/PROTOCOL.md).
+const ACK_SPACING: Duration = Duration::from_secs(2);
+
+/// Where connections come from.
+const SOURCES: [Ipv4Addr; 8] = [
+    Ipv4Addr::LOCALHOST,
+    Ipv4Addr::new(10, 0, 0, 7),
+    Ipv4Addr::new(10, 0, 0, 8),
+    Ipv4Addr::new(127, 0, 1, 1),
+    Ipv4Addr::new(192, 168, 1, 20),
+    OURS,
+    Ipv4Addr::new(169, 254, 3, 3),
+    Ipv4Addr::new(0, 0, 0, 0),
+];
+
+/// An address of our machine on its network.
+const OURS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+
+/// The port that we listen at.
+const PORT: u16 = 5000;
+
+/// Plays the story of an input.
+///
+/// # Panics
+/// Where something is printed that may not be, something is acknowledged and not shown, somebody is dialled who may not
+/// be, or the table is not true any more.
+pub fn inbound(input: &[u8]) {
+    let Some((first, rest)) = input.split_first() else { return };
+    let mut world = World::new(*first);
+    for record in rest.split(|byte| *byte == END).take(MAX_RECORDS) {
+        if let Some((what, rest)) = record.split_first() {
+            world.record(*what, rest);
+            if world.connections <= OFTEN_COMPARED {
+                world.check();
+            }
+        }
+    }
+    world.check();
+}
+
+/// A chat, its user and its network.
+struct World {
+    chat: Chat,
+    now: Time,
+    reader: Reader,
+    under_way: Vec<(Transmit, bool)>,
+    /// IPs that may be dialled: those of static peers, those that the user asked for, and those that spoke.
+    mine: BTreeSet<Ipv4Addr>,
+    /// IPs that may be written to in R3's form.
+    r3: BTreeSet<Ipv4Addr>,
+    statics: Vec<PeerAddr>,
+    acked: HashMap<PeerAddr, Time>,
+    leaving: bool,
+    /// There may be a flood in this story; most have none, for it takes long.
+    has_flood: bool,
+    connections: usize,
+    ticks: usize,
+}
+
+impl World {
+    fn new(kind: u8) -> Self {
+        let bind = if kind & 1 == 0 { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+        let advertise = (kind & 2 != 0).then(|| Ipv4Addr::new(10, 0, 0, 9));
+        let mut chat = Chat::new(Me { bind, port: PORT, advertise });
+        chat.learn_own_ip(OURS);
+        let statics: Vec<PeerAddr> = if kind & 4 == 0 {
+            Vec::new()
+        } else {
+            ["127.0.0.1:5001", "10.0.0.7:5001", "10.9.9.9:5001"]
+                .map(str::parse)
+                .into_iter()
+                .flatten()
+                .collect()
+        };
+        let form = if kind & 8 == 0 { Form::Standard } else { Form::R3 };
+        let mine: BTreeSet<Ipv4Addr> = statics.iter().map(|addr| addr.ip()).collect();
+        let nicknames: BTreeMap<_, _> =
+            statics.first().and_then(|addr| Some((*addr, "Boss".parse().ok()?))).into_iter().collect();
+        let mut world = Self {
+            chat,
+            now: Time::default(),
+            reader: Reader {
+                labels: Labels::new(if kind & 16 == 0 { BTreeMap::new() } else { nicknames }),
+                attention: Attention::new(kind & 32 == 0, Some(Osc::SevenSevenSeven), true),
+                messages: 0,
+            },
+            under_way: Vec::new(),
+            r3: if form == Form::R3 { mine.clone() } else { BTreeSet::new() },
+            mine,
+            statics: statics.clone(),
+            acked: HashMap::new(),
+            leaving: false,
+            has_flood: kind == 0xff,
+            connections: 0,
+            ticks: 0,
+        };
+        let peers = statics.into_iter().map(|addr| StaticPeer { addr, name: None, form }).collect();
+        let (_, actions) = world.chat.start(peers, world.now);
+        world.perform(actions, true);
+        world
+    }
+
+    fn record(&mut self, what: u8, rest: &[u8]) {
+        let byte = |at: usize| rest.get(at).copied().unwrap_or(0);
+        match what {
+            0..=0x1f => self.connection(what, rest),
+            0x20..=0x2f => {
+                let scale = [1, 100, 1_000, 3_000][usize::from(what & 3)];
+                self.later(Duration::from_millis(u64::from(byte(0)) * scale));
+            }
+            0x30..=0x5f => self.ends(usize::from(byte(0)), fate(what & 0xf), what & 0x10 != 0),
+            0x68..=0x6f if self.has_flood && self.connections < usize::from(FLOOD) => {
+                self.flood(what & 7, byte(0), byte(1))
+            }
+            0x60..=0x6f => {}
+            0x70..=0x7f => self.user(what & 0xf, byte(0), &String::from_utf8_lossy(rest)),
+            // Everything under way ends so.
+            _ => {
+                for _ in 0..self.under_way.len() {
+                    self.ends(0, fate(what & 0xf), what & 0x10 != 0);
+                }
+            }
+        }
+    }
+
+    fn connection(&mut self, what: u8, bytes: &[u8]) {
+        let source = SOURCES[usize::from(what & 7)];
+        let mut decoder = Decoder::new();
+        let (one, other) = bytes.split_at(bytes.len() / 2);
+        decoder.push(one);
+        decoder.push(other);
+        if what & 0x10 != 0 {
+            decoder.mark_cut();
+        }
+        let cut = decoder.is_cut();
+        self.received(Received { source: Source(source), decoded: decoder.finish(), cut });
+    }
+
+    fn received(&mut self, received: Received) {
+        let source = received.source.0;
+        self.connections += 1;
+        self.mine.insert(source);
+        let (mut texts, mut unreadable) = (0, false);
+        for piece in &received.decoded {
+            match piece {
+                Decoded::Message(message) => {
+                    texts += usize::from(matches!(message.body, Body::Text(_) | Body::Greeting(_)));
+                    if source.is_loopback() && message.claimed.ip.is_loopback() {
+                        self.mine.insert(message.claimed.ip);
+                    }
+                    if message.form == Form::R3 {
+                        let also = [message.claimed.ip].into_iter().filter(Ipv4Addr::is_loopback);
+                        self.r3.extend(also.chain([source]));
+                    }
+                }
+                Decoded::Unreadable(_) => unreadable = true,
+            }
+        }
+        let (cut, is_empty) = (received.cut, received.decoded.is_empty());
+        self.reader.messages = 0;
+        let (answer, actions) = self.chat.received(received, self.now);
+        self.perform(actions, false);
+        if answer == Answer::Receipt {
+            assert_eq!(self.reader.messages, texts, "acknowledged and not shown");
+            assert!(!cut && !unreadable && !is_empty, "what was not taken is acknowledged");
+        }
+    }
+
+    /// Invented peers of one source, each of which asks to be listed.
+    fn flood(&mut self, source: u8, port: u8, body: u8) {
+        let source = SOURCES[usize::from(source)];
+        let body = ["connect", "hello", "Hello, I am connecting!", "exit"][usize::from(body & 3)];
+        for n in 0..FLOOD {
+            let port = u16::from(port) * FLOOD + n + 1;
+            let mut decoder = Decoder::new();
+            decoder.push(format!("{source}:{port} Flood{n} {body}").as_bytes());
+            self.received(Received { source: Source(source), decoded: decoder.finish(), cut: false });
+        }
+    }
+
+    /// Lets time pass, doing what becomes due.
+    fn later(&mut self, by: Duration) {
+        let end = self.now.plus(by);
+        while let Some(due) = self.chat.next_wake().filter(|due| *due <= end) {
+            self.ticks += 1;
+            if self.ticks > MAX_TICKS {
+                return;
+            }
+            self.now = self.now.max(due);
+            let actions = self.chat.tick(self.now);
+            self.perform(actions, false);
+            assert!(self.chat.next_wake().is_none_or(|due| due > self.now), "something due was left");
+        }
+        self.now = end;
+    }
+
+    fn ends(&mut self, which: usize, fate: Fate, fallback: bool) {
+        if self.under_way.is_empty() {
+            return;
+        }
+        let (transmit, _) = self.under_way.remove(which % self.under_way.len());
+        let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
+        let to = transmit.fallback.filter(|_| fallback && taken).unwrap_or(transmit.to);
+        let parts = if let Outgoing::Text(parts) = &transmit.message { parts.len() } else { 1 };
+        let sent = Sent { job: transmit.job, to, fate, parts: (usize::from(taken) * parts, parts) };
+        let actions = self.chat.sent(sent, self.now);
+        self.perform(actions, false);
+    }
+
+    fn user(&mut self, what: u8, whom: u8, text: &str) {
+        let rows = self.chat.rows(self.now);
+        let row = rows.get(usize::from(whom >> 1) % rows.len().max(1)).map(|row| row.addr);
+        let to = match row {
+            Some(addr) if whom & 1 == 0 => Target::These(vec![addr]),
+            None if whom & 1 == 0 => {
+                let elsewhere = PeerAddr::new(Ipv4Addr::new(172, 16, 0, whom.max(1)), 5001);
+                Target::These(elsewhere.into_iter().collect())
+            }
+            _ => Target::All,
+        };
+        if let Target::These(addrs) = &to {
+            self.mine.extend(addrs.iter().map(|addr| addr.ip()));
+        }
+        let command = match what {
+            0 => Command::List,
+            1..=4 => Command::Connect(to),
+            5..=7 => Command::Disconnect(to),
+            15 => {
+                self.leaving = true;
+                Command::Leave
+            }
+            _ => {
+                let name = "Alice".parse();
+                let parts = name.ok().and_then(|name| crate::wire::messages_for(text, &name).ok());
+                let Some(parts) = parts else { return };
+                Command::Send { to, parts: parts.into() }
+            }
+        };
+        let (_, actions) = self.chat.command(command, self.now);
+        self.perform(actions, true);
+    }
+
+    /// Takes what the rules want. `asked` says whether the user wanted something.
+    fn perform(&mut self, actions: Vec<Action>, asked: bool) {
+        for action in actions {
+            match action {
+                Action::Tell(event) => {
+                    let chat = &self.chat;
+                    self.reader.reads(&event, |addr| chat.knows(addr), self.now);
+                }
+                Action::Transmit(transmit) => {
+                    self.may_be_sent(&transmit);
+                    let unasked = !asked && !self.leaving;
+                    self.under_way.push((transmit, unasked));
+                }
+            }
+        }
+        let unasked = self.under_way.iter().filter(|(_, unasked)| *unasked).count();
+        assert!(unasked <= MAX_UNASKED, "{unasked} dialled at once because others wanted it");
+    }
+
+    fn may_be_sent(&mut self, transmit: &Transmit) {
+        let Transmit { to, fallback, form, message, .. } = transmit;
+        assert!(self.mine.contains(&to.ip()), "{to} is dialled and nobody there spoke");
+        assert!(!self.chat.is_own(*to), "we dial ourselves at {to}");
+        if let Some(fallback) = fallback {
+            let both_here = fallback.ip().is_loopback() && to.ip().is_loopback();
+            assert!(both_here && self.mine.contains(&fallback.ip()), "{to} falls back to {fallback}");
+            assert!(!self.chat.is_own(*fallback), "we dial ourselves at {fallback}");
+        }
+        assert!(*form != Form::R3 || self.r3.contains(&to.ip()), "{to} is written to as if it were R3");
+        // On the loopback network a peer may be found at another address, and whoever comes to the first is another.
+        if *message == Outgoing::ConnectAck && !to.ip().is_loopback() {
+            let before = self.acked.insert(*to, self.now);
+            let is_spaced = before.is_none_or(|before| self.now.since(before) >= ACK_SPACING);
+            assert!(is_spaced, "{to} is acknowledged twice within {ACK_SPACING:?}");
+        }
+    }
+
+    /// What holds after every step.
+    fn check(&mut self) {
+        let actions = self.chat.tick(self.now);
+        self.perform(actions, false);
+        assert!(self.chat.next_wake().is_none_or(|due| due > self.now), "a tick left something due");
+        let rows = self.chat.rows(self.now);
+        let addrs: BTreeSet<PeerAddr> = rows.iter().map(|row| row.addr).collect();
+        assert_eq!(addrs.len(), rows.len(), "two rows of one address");
+        assert!(rows.len() <= MAX_PEERS);
+        assert_eq!(self.chat.here(), rows.iter().filter(|row| row.state != State::Gone).count());
+        for row in &rows {
+            assert!(!self.chat.is_own(row.addr), "our own address is listed");
+            row.name.iter().for_each(|name| is_harmless(name.as_str()));
+        }
+        for addr in &self.statics {
+            // It may have been found at the address that it claims.
+            let stays = rows
+                .iter()
+                .any(|row| row.known == Known::Static && (row.addr == *addr || addr.ip().is_loopback()));
+            assert!(stays || self.chat.is_own(*addr), "{addr} is no static peer any more");
+        }
+    }
+}
+
+/// What may become of something sent.
+fn fate(n: u8) -> Fate {
+    match n {
+        0..=2 => Fate::Delivered,
+        3..=5 => Fate::HandedOver,
+        6 => Fate::Unanswered,
+        7 => Fate::Broken,
+        8..=10 => Fate::Failed(Failure::Refused),
+        11 => Fate::Failed(Failure::NoResources),
+        12 => Fate::Failed(Failure::NoRoute),
+        13 => Fate::Failed(Failure::Cancelled),
+        14 => Fate::Failed(Failure::Other("Network is down (os error 100)".into())),
+        _ => Fate::Failed(Failure::TimedOut),
+    }
+}

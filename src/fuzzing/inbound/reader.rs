@@ -1,0 +1,63 @@
+//! Somebody who reads all that is printed.
+
+use crate::chat::{Event, Time};
+use crate::fuzzing::printed::{are_harmless, is_harmless};
+use crate::peer::PeerAddr;
+use crate::ui::{Attention, Labels, Line, Voice, lines};
+
+/// Rows that one message may take on a terminal (`MAX_ROWS_SHOWN` of the words).
+const MAX_ROWS: usize = 100;
+
+/// Whoever reads, and what each is called there.
+pub(super) struct Reader {
+    pub(super) labels: Labels,
+    pub(super) attention: Attention,
+    /// Messages read.
+    pub(super) messages: usize,
+}
+
+impl Reader {
+    /// Prints an event as the application does: for the log and a pipe, and for a terminal.
+    pub(super) fn reads(&mut self, event: &Event, knows: impl Fn(PeerAddr) -> bool, now: Time) {
+        let stamp = "[12:00:00] ";
+        let mut renamed = Vec::new();
+        let labels = &mut self.labels;
+        event.each_who(|who| {
+            if let Some(other) = labels.meet(who, &knows) {
+                renamed.push((who.clone(), other));
+            }
+        });
+        let voice = |full, rows| Voice { labels: &self.labels, full, rows, stamp };
+        let on_pipe = lines(event, &voice(true, false));
+        let on_terminal = lines(event, &voice(false, true));
+        let more: Vec<Line> =
+            renamed.iter().map(|(who, other)| voice(false, true).renamed(who, other)).collect();
+        match event {
+            Event::Message { .. } => {
+                self.messages += 1;
+                assert_eq!(on_pipe.len(), 1);
+                assert!((1..=MAX_ROWS).contains(&on_terminal.len()));
+                for further in &on_terminal[1..] {
+                    assert!(further.to_string().starts_with("  │ "), "a forged line: {further:?}");
+                }
+            }
+            Event::Unreadable { .. } | Event::Impostor { .. } | Event::Came(_) | Event::Went(..) => {
+                assert_eq!((on_pipe.len(), on_terminal.len()), (1, 1));
+            }
+            Event::Listed { rows, .. } => assert!(on_pipe.len() <= rows.len() + 3),
+            _ => assert!(on_pipe.len() <= 1 && on_terminal.len() <= 1),
+        }
+        are_harmless(&on_pipe);
+        are_harmless(&on_terminal);
+        are_harmless(&more);
+        if let (Event::Message { from, .. }, Some(line)) = (event, on_terminal.first()) {
+            let label = self.labels.label(from.addr, from.name.as_ref());
+            self.attention.focus(false);
+            if let Some(call) = self.attention.call(&label, line, now.0) {
+                let call = call.trim_end_matches('\x07');
+                let words = call.strip_prefix("\x1b]777;notify;p2p-chat;");
+                is_harmless(words.unwrap_or(call));
+            }
+        }
+    }
+}

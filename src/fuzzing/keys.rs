@@ -1,0 +1,330 @@
+//! The line that is typed, key by key: from the events of the terminal to what the menu makes of the finished line.
+//!
+//! Bytes of the input that are text are typed; others are the keys of a table, a key with modifiers, a paste, a window of
+//! another size, or a line that is put in by the program.
+
+mod codes;
+mod people;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use unicode_segmentation::GraphemeCursor;
+use unicode_width::UnicodeWidthStr;
+
+use super::printed::{are_harmless, is_harmless, without_sequences};
+use crate::message::MAX_SENT_BYTES;
+use crate::ui::{
+    Act, Chosen, Dock, Editor, Ink, Key, Line, MAX_LINE_BYTES, Menu, Palette, Place, Refill, Status, Turn,
+    Typed, complete, in_columns, key_of, lay_out, own_text,
+};
+use crate::wire;
+use codes::{code_of, first_char};
+use people::People;
+
+/// Strokes of one input.
+const MAX_STROKES: usize = 128;
+
+/// Steps that the editor can undo (`MAX_STEPS` of its deeds).
+const UNDONE: usize = 100;
+
+/// Bytes that the program adds at most where it gives a line back to be corrected, like `@Bob` for `@b`.
+const ADDED: usize = 32;
+
+/// Copies of what was pasted that one byte pastes: enough to fill the line with a text of some length.
+const COPIES: usize = 2_000;
+
+/// Strokes that are made in a line longer than [`LONG`], for each may take as long as the line.
+const STROKES_IN_LONG: usize = 4;
+
+/// Bytes of a line that is long. Those are not drawn, for that takes long as well.
+const LONG: usize = 1_024;
+
+/// Types what the input says.
+///
+/// # Panics
+/// Where the cursor stands within a character, a bound does not hold, a row is wider than the window, something is drawn
+/// that may not be, or what was typed does not come out.
+pub fn keys(input: &[u8]) {
+    let mut desk = Desk::default();
+    let mut rest = input;
+    let mut in_long = 0;
+    for _ in 0..MAX_STROKES {
+        if rest.is_empty() {
+            break;
+        }
+        let used = desk.stroke(rest);
+        rest = &rest[used..];
+        desk.check();
+        in_long += usize::from(desk.editor.text().len() > LONG);
+        if in_long > STROKES_IN_LONG {
+            break;
+        }
+    }
+    desk.draw();
+    desk.undo_all();
+}
+
+/// Somebody's desk: the line, the menu, the window.
+struct Desk {
+    editor: Editor,
+    menu: Menu,
+    people: People,
+    pasted: String,
+    size: (usize, usize),
+    /// The line as it was when it was begun, as long as all since can be undone.
+    first: Option<String>,
+    strokes: usize,
+    /// What was typed, as long as that was nothing but plain characters.
+    plain: Option<String>,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self {
+            editor: Editor::default(),
+            menu: Menu::new(true),
+            people: People::new(),
+            pasted: "漢 e\u{301}\x1b[31m\r\n\tx".into(),
+            size: (80, 24),
+            first: Some(String::new()),
+            strokes: 0,
+            plain: Some(String::new()),
+        }
+    }
+}
+
+impl Desk {
+    /// Makes the stroke that the input begins with, and returns how many bytes it took.
+    fn stroke(&mut self, input: &[u8]) -> usize {
+        let byte = |at: usize| input.get(at).copied().unwrap_or(0);
+        if let Some(c) = first_char(input).filter(|c| !c.is_control()) {
+            self.key(KeyCode::Char(c), KeyModifiers::NONE);
+            return c.len_utf8();
+        }
+        match byte(0) {
+            b'\r' => self.key(KeyCode::Enter, KeyModifiers::NONE),
+            b'\t' => self.key(KeyCode::Tab, KeyModifiers::NONE),
+            0x1b => self.key(KeyCode::Esc, KeyModifiers::NONE),
+            0x7f => self.key(KeyCode::Backspace, KeyModifiers::NONE),
+            control @ 0x01..=0x1a => {
+                self.key(KeyCode::Char(char::from(control + 0x60)), KeyModifiers::CONTROL)
+            }
+            0x00 | 0x1c..=0x1f => self.key(KeyCode::Char('7'), KeyModifiers::CONTROL),
+            0xff => {
+                let text = &input[1..];
+                let end = text.iter().position(|byte| *byte == 0xff).unwrap_or(text.len());
+                self.pasted = String::from_utf8_lossy(&text[..end]).into_owned();
+                self.paste(1);
+                return (end + 2).min(input.len());
+            }
+            0xfe => {
+                self.size = (usize::from(byte(1)), usize::from(byte(2) & 0x3f));
+                self.draw();
+                return input.len().min(3);
+            }
+            0xfd => {
+                let code = code_of(byte(1));
+                let modifiers = KeyModifiers::from_bits_truncate(byte(2));
+                let kinds = [KeyEventKind::Press, KeyEventKind::Repeat, KeyEventKind::Release];
+                self.event(KeyEvent::new_with_kind(code, modifiers, kinds[usize::from(byte(3)) % 3]));
+                return input.len().min(4);
+            }
+            0xfc => self.paste(COPIES),
+            0xfb => {
+                let (start, end) = (usize::from(byte(1)), usize::from(byte(2)));
+                let with = self.pasted.clone();
+                self.changed();
+                self.editor.replace(start..end, &with);
+                return input.len().min(3);
+            }
+            0xfa => {
+                self.menu.heard(Chosen::one(self.people.rows[0].addr, "Bob".into()));
+            }
+            other => self.key(code_of(other), KeyModifiers::NONE),
+        }
+        1
+    }
+
+    fn key(&mut self, code: KeyCode, modifiers: KeyModifiers) {
+        self.event(KeyEvent::new(code, modifiers));
+    }
+
+    fn event(&mut self, event: KeyEvent) {
+        let Some(key) = key_of(event) else { return };
+        let was_empty = self.editor.is_empty();
+        let typed = self.editor.key(key);
+        if was_empty && !self.editor.is_empty() {
+            self.menu.begins_line();
+        }
+        self.strokes += 1;
+        match (key, &mut self.plain) {
+            (Key::Char(c), Some(plain)) if !c.is_control() => plain.push(c),
+            (Key::Enter | Key::Suspend | Key::ClearScreen, _) => {}
+            _ => self.plain = None,
+        }
+        match typed {
+            Typed::Line(line) => self.line(&line),
+            Typed::Complete => self.complete(),
+            Typed::Escape => {
+                let typed = self.editor.take();
+                self.editor.remember(&typed);
+                let say = self.menu.escape(typed);
+                say.iter().for_each(|line| is_harmless(line));
+                self.begin("");
+            }
+            Typed::Full => {
+                // The line is, or what is searched for.
+                let is_full =
+                    self.editor.text().len() + 4 > MAX_LINE_BYTES || self.editor.search_prompt().is_some();
+                assert!(is_full || key == Key::Yank);
+                self.plain = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// A line is begun that holds this.
+    fn begin(&mut self, text: &str) {
+        self.first = Some(text.to_owned());
+        self.strokes = 0;
+        self.plain = text.is_empty().then(String::new);
+    }
+
+    /// Something was done to the line that is no key.
+    fn changed(&mut self) {
+        self.strokes += 1;
+        self.plain = None;
+    }
+
+    fn paste(&mut self, copies: usize) {
+        let text = if copies == 1 { self.pasted.clone() } else { self.pasted.repeat(copies) };
+        self.changed();
+        let before = self.editor.text().len();
+        let searching = self.editor.search_prompt().is_some();
+        if let Err(too_long) = self.editor.paste(&text) {
+            assert!(too_long.left_out > 0);
+            let limit = searching || self.editor.text().len() + too_long.left_out > MAX_LINE_BYTES;
+            assert!(limit, "{} bytes are left out of {} at {before}", too_long.left_out, text.len());
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        if let Some(plain) = self.plain.take() {
+            assert_eq!(line, plain, "what is typed is not what comes out");
+        }
+        if self.menu.takes_text() {
+            self.editor.remember(line);
+        }
+        assert!(self.editor.is_empty());
+        is_harmless(&self.menu.prompt());
+        let Turn { say, act, refill, said_to } = self.menu.line(line, &self.people);
+        say.iter().for_each(|line| is_harmless(line));
+        said_to.iter().for_each(|label| is_harmless(label));
+        if line.len() <= LONG {
+            are_harmless(&own_text(Line::of(Ink::Strong, "to Bob> "), line));
+        }
+        let mut begun = String::new();
+        match refill {
+            Some(Refill::Offer(text)) => {
+                self.editor.offer(&text);
+                begun = self.editor.text().to_owned();
+            }
+            Some(Refill::Edit(text)) => {
+                self.editor.set(&text);
+                begun = self.editor.text().to_owned();
+            }
+            None => {}
+        }
+        match act {
+            Some(Act::Send(to, text)) => {
+                is_harmless(&to.label);
+                let parts = wire::messages_for(&text, &self.people.name);
+                for part in parts.iter().flatten() {
+                    assert!(part.len() <= MAX_SENT_BYTES && !part.contains('\n'));
+                }
+                let kept = self.menu.keep(to, text);
+                kept.iter().for_each(|line| is_harmless(line));
+            }
+            Some(Act::Rename(name)) => self.people.name = name,
+            _ => {}
+        }
+        self.begin(&begun);
+        self.plain = begun.is_empty().then(String::new);
+    }
+
+    fn complete(&mut self) {
+        let place = match (self.menu.takes_commands(), self.menu.takes_peer()) {
+            (true, _) => Place::Line,
+            (_, true) => Place::Peer,
+            _ => Place::Other,
+        };
+        let completed = complete(self.editor.text(), self.editor.cursor(), place, &self.people);
+        self.changed();
+        if let Some((range, with)) = completed.replace {
+            self.editor.replace(range, &with);
+        }
+        for line in in_columns(&completed.candidates, self.size.0) {
+            is_harmless(&line);
+        }
+    }
+
+    /// What holds after every stroke.
+    fn check(&self) {
+        let (text, cursor) = (self.editor.text(), self.editor.cursor());
+        assert!(text.len() <= MAX_LINE_BYTES + ADDED, "{} bytes", text.len());
+        assert!(text.is_char_boundary(cursor), "the cursor stands at {cursor} of {text:?}");
+        let is_between = GraphemeCursor::new(cursor, text.len(), true).is_boundary(text, 0);
+        assert_eq!(is_between, Ok(true), "the cursor stands within a character, at {cursor} of {text:?}");
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+        if let Some(plain) = &self.plain {
+            assert_eq!(text, plain, "what is typed is not what stands there");
+        }
+    }
+
+    /// The rows at the bottom of the window.
+    fn draw(&self) {
+        let (columns, rows) = self.size;
+        if self.editor.text().len() > LONG {
+            return;
+        }
+        let prompt = self.menu.prompt();
+        let words = self.editor.search_prompt().unwrap_or_else(|| prompt.clone());
+        let layout = lay_out(&words, self.editor.text(), self.editor.cursor(), columns, rows);
+        let room = columns.saturating_sub(1).max(1);
+        assert!((1..=rows.max(1)).contains(&layout.rows.len()), "{} rows of {rows}", layout.rows.len());
+        for row in &layout.rows {
+            assert!(row.columns <= room, "{} columns of {room}: {row:?}", row.columns);
+            let width = row.prompt.width() + row.text.width();
+            assert!(width <= room, "{width} columns of {room} are written: {row:?}");
+            is_harmless(&row.prompt);
+            is_harmless(&row.text);
+        }
+        let (row, column) = layout.cursor;
+        assert!(row < layout.rows.len() && column < room.max(2), "the cursor stands at {:?}", layout.cursor);
+        if columns == 0 || rows == 0 {
+            return;
+        }
+        let status = Status {
+            name: self.people.name.to_string(),
+            addr: "10.0.0.1:5000".into(),
+            here: 3,
+            unread: vec![("Carol".into(), 2)],
+            sending: None,
+        };
+        let dock = Dock::of(&Line::of(Ink::Strong, prompt), &self.editor, Some(&status), self.size);
+        let mut out = Vec::new();
+        // Writing into a vector cannot fail.
+        let _ = dock.draw(&mut out, Palette::Many, None);
+        let out = String::from_utf8_lossy(&out);
+        out.split("\r\n").for_each(|row| is_harmless(&without_sequences(row)));
+    }
+
+    /// Takes every step back.
+    fn undo_all(mut self) {
+        let Some(first) = self.first.filter(|_| self.strokes <= UNDONE) else { return };
+        // One ends a search.
+        for _ in 0..=UNDONE {
+            self.editor.key(Key::Undo);
+        }
+        assert_eq!(self.editor.text(), first, "undoing does not lead back");
+    }
+}

@@ -1,0 +1,44 @@
+//! The corpus, replayed on any toolchain.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+/// Runs a target with every file of its corpus.
+fn replay(target: &str, run: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let files = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut count = 0;
+    for file in files {
+        let path = file.unwrap().path();
+        let input = std::fs::read(&path).unwrap();
+        let outcome = catch_unwind(AssertUnwindSafe(|| run(&input)));
+        assert!(outcome.is_ok(), "{} does not hold any more", path.display());
+        count += 1;
+    }
+    assert!(count > 0, "{} is empty", folder.display());
+}
+
+#[test]
+fn what_the_fuzzer_found_for_the_decoder_holds() {
+    replay("decoder", super::decoder);
+}
+
+#[test]
+fn what_the_fuzzer_found_for_the_whole_inbound_connection_holds() {
+    replay("inbound", super::inbound);
+}
+
+#[test]
+fn what_the_fuzzer_found_for_the_typed_line_holds() {
+    replay("keys", super::keys);
+}
+
+#[test]
+fn what_the_fuzzer_found_for_the_lists_of_peers_and_nicknames_holds() {
+    replay("peers_toml", super::peers_toml);
+}
+
+#[test]
+fn what_the_fuzzer_found_for_the_settings_holds() {
+    replay("config_toml", super::config_toml);
+}
