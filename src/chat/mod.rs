@@ -183,6 +183,11 @@ impl Chat {
         self.table.peer(addr).is_some()
     }
 
+    /// How many things are on their way to peers, and how many commands are not settled. Nothing is kept of what is over.
+    pub fn under_way(&self) -> (usize, usize) {
+        (self.jobs.len(), self.ops.len())
+    }
+
     fn new_op(&mut self, op: Op) -> OpId {
         self.last_op += 1;
         let id = OpId(self.last_op);

@@ -11,6 +11,7 @@ mod house;
 mod legacy;
 mod legacy_selftest;
 mod receipts;
+mod simulator;
 mod starting;
 mod static_peers;
 mod support;

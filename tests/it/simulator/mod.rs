@@ -1,0 +1,113 @@
+//! Whole networks of peers on a virtual clock, without a socket or a thread: real rules (`chat`) and real bytes (`wire`)
+//! between hundreds of programs, ours and those of old, that come, leave, crash, are stopped, cut off and restarted.
+//!
+//! What is the network's and the runtime's part is played by `world` and `dialler` as `node` and `net` do it. At every
+//! step it is checked that what always has to hold does (`checks`). A run is made from one number, its seed, and nothing
+//! else: whatever fails names the seed, and the same seed does the same again.
+//!
+//! `P2P_CHAT_SEED=7 cargo test --test it simulator::networks` replays one seed, and
+//! `P2P_CHAT_SEEDS=1000 cargo test --release --test it simulator::networks` runs so many.
+
+mod checks;
+mod dialler;
+mod legacy;
+mod ours;
+mod peer;
+mod plan;
+mod random;
+mod script;
+mod world;
+
+use std::env;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use random::Trace;
+use world::World;
+
+/// Seeds of an ordinary test run: a few seconds.
+const SEEDS: u64 = 12;
+
+/// Until everybody who is there has been found again: a minute between two attempts, and some time for what else has to
+/// be tried at most sixty-four at a time.
+const FOUND_WITHIN: Duration = Duration::from_secs(200);
+
+/// Until nothing is under way any more when nothing is begun: the lists and texts that wait longest.
+const RESTS_WITHIN: Duration = Duration::from_secs(900);
+
+/// What a run has shown, so that nobody takes an empty world for a good one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Shown {
+    trace: Trace,
+    steps: u64,
+    programs: usize,
+    texts: usize,
+    shown: usize,
+    links: usize,
+}
+
+/// Lives through one world.
+fn live(seed: u64) -> Shown {
+    let mut world = World::new(seed);
+    world.populate();
+    let wild = world.plan.wild;
+    world.run_until(wild);
+    // Everything heals, and nobody does anything any more.
+    world.plan.heal();
+    world.plan.weather = 0;
+    world.plan.deeds = 0;
+    world.unite();
+    world.run_until(wild + FOUND_WITHIN);
+    let links = world.check_converged();
+    let ours: Vec<usize> = (0..world.processes.len()).filter(|pid| world.is_up(*pid)).collect();
+    for pid in &ours {
+        world.leaves(*pid);
+    }
+    let end = world.now + RESTS_WITHIN;
+    world.rest_until(end);
+    ours.iter().for_each(|pid| world.check_at_rest(*pid));
+    Shown {
+        trace: world.trace,
+        steps: world.step,
+        programs: world.processes.len(),
+        texts: world.said.len(),
+        shown: world.said.values().filter(|said| !said.shown.is_empty()).count(),
+        links,
+    }
+}
+
+/// The same, and whatever fails says how to see it again.
+fn live_or_name_the_seed(seed: u64) -> Shown {
+    catch_unwind(AssertUnwindSafe(|| live(seed))).unwrap_or_else(|why| {
+        let why = why.downcast_ref::<String>().cloned();
+        let why = why.unwrap_or_else(|| "see above".to_owned());
+        panic!(
+            "seed {seed}, {why}\nSee it again: P2P_CHAT_SEED={seed} cargo test --test it simulator::networks"
+        )
+    })
+}
+
+fn number(variable: &str) -> Option<u64> {
+    env::var(variable).ok().map(|text| text.parse().expect("a number"))
+}
+
+#[test]
+fn networks_of_any_kind_keep_to_the_rules_at_every_step() {
+    if let Some(seed) = number("P2P_CHAT_SEED") {
+        let shown = live_or_name_the_seed(seed);
+        return println!("seed {seed}: {shown:?}");
+    }
+    let (mut texts, mut shown, mut links) = (0, 0, 0);
+    for seed in 0..number("P2P_CHAT_SEEDS").unwrap_or(SEEDS) {
+        let run = live_or_name_the_seed(seed);
+        (texts, shown, links) = (texts + run.texts, shown + run.shown, links + run.links);
+    }
+    assert!(shown > texts / 10 && links > 0, "{shown} of {texts} texts were shown, {links} found each other");
+}
+
+#[test]
+fn the_same_seed_does_the_same_again() {
+    let (one, other) = (live_or_name_the_seed(3), live_or_name_the_seed(3));
+    assert_eq!(one, other);
+    assert_ne!(one.trace, live_or_name_the_seed(4).trace);
+}
