@@ -78,7 +78,7 @@ impl World {
                     && known.addr.port() == fixed.addr.port()
                     && (known.addr == fixed.addr || fixed.addr.ip().is_loopback())
             };
-            if !ours.chat.is_own(fixed.addr) && !rows.iter().any(|row| stays(row)) {
+            if !ours.chat.is_own(fixed.addr) && !rows.iter().any(stays) {
                 self.fail(pid, format_args!("{} is no static peer any more", fixed.addr));
             }
         }
@@ -313,7 +313,7 @@ impl World {
                     // A goodbye is for good while its program runs; and whether it still runs cannot be seen when
                     // another has begun at once.
                     Some(_) if ours.parted.contains(&row.addr) => {}
-                    Some(_) if matches!(row.state, State::Connected | State::Active) => links += 1,
+                    Some(_) if row.state == State::Connected => links += 1,
                     Some(other) => {
                         self.fail(pid, format_args!("{} is process {other}, but {state:?} for it", row.addr))
                     }
