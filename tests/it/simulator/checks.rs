@@ -281,10 +281,13 @@ impl World {
     /// A program of old was ended by what it got.
     pub(super) fn check_killed(&self, pid: Pid, from: Pid, kind: Kind, why: &str, bytes: &[u8]) {
         let by_ours = matches!(self.processes[from].program, Program::Ours(_));
-        // Whoever listened there before may have taught the sender R3's form, and nothing has shown that it is gone.
-        let taught = self.processes[..pid].iter().any(|other| {
-            other.port == self.processes[pid].port
-                && matches!(&other.program, Program::Legacy(legacy) if matches!(legacy.kind, Kind::R3 | Kind::Liar))
+        // Whoever listened there before may have taught the sender R3's form, and nothing has shown that it is gone; and a
+        // liar on the same machine can speak for it.
+        let taught = self.processes.iter().any(|other| {
+            let there = other.host == self.processes[pid].host;
+            let same = other.port == self.processes[pid].port;
+            matches!(&other.program, Program::Legacy(legacy)
+                if (legacy.kind == Kind::R3 && same) || (legacy.kind == Kind::Liar && (same || there)))
         });
         if by_ours && !taught {
             let bytes = String::from_utf8_lossy(bytes).into_owned();
@@ -301,23 +304,27 @@ impl World {
                 continue;
             }
             let rows = ours.chat.rows(ours.time(self.now));
-            for row in rows.iter().filter(|row| row.known == Known::Static) {
+            for row in &rows {
                 let there = self.route(pid, row.addr.ip()).map(|(host, _)| host);
                 let other = there.and_then(|host| self.listener(host, row.addr.socket()));
                 let state = (row.state, row.why);
-                match other {
-                    None if row.state != State::Gone => {
-                        self.fail(pid, format_args!("{} is believed to be there: {state:?}", row.addr));
-                    }
-                    None => {}
+                let wrong = match other {
+                    None => row.state != State::Gone,
                     // A goodbye is for good while its program runs; and whether it still runs cannot be seen when
                     // another has begun at once.
-                    Some(_) if ours.parted.contains(&row.addr) => {}
-                    Some(_) if row.state == State::Connected => links += 1,
-                    Some(other) => {
-                        self.fail(pid, format_args!("{} is process {other}, but {state:?} for it", row.addr))
+                    Some(_) if ours.parted.contains(&row.addr) => row.state == State::Quiet,
+                    Some(_) if row.known == Known::Static => row.state != State::Connected,
+                    // Who never answered there is a mere claim, which is not followed.
+                    Some(_) if ours.answered.contains(&row.addr) => {
+                        matches!(row.state, State::Gone | State::Quiet)
                     }
+                    Some(_) => false,
+                };
+                if wrong {
+                    let what = format!("{} is process {other:?}, but {state:?}, {:?}", row.addr, row.known);
+                    self.fail(pid, format_args!("{what}"));
                 }
+                links += usize::from(matches!(row.state, State::Connected));
             }
         }
         links

@@ -134,6 +134,9 @@ impl World {
             Next::Dial => self.dial_part(pid, job),
             Next::Over(to, fate, parts) => {
                 let message = running.errand.message.clone();
+                if matches!(fate, Fate::Delivered | Fate::HandedOver) {
+                    self.ours_mut(pid).answered.insert(to);
+                }
                 let sent = Sent { job, to, fate: fate.clone(), parts };
                 let (_, told) = self.with_chat(pid, Cause::Sent, |chat, now| ((), chat.sent(sent, now)));
                 self.check_outcome(pid, job, &message, (&fate, parts), &told);

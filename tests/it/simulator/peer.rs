@@ -65,6 +65,8 @@ pub(super) struct Ours {
     pub(super) looks: BTreeMap<PeerAddr, VecDeque<Duration>>,
     /// Whether the user's deeds or a goodbye of the other's stand between us and each peer.
     pub(super) parted: BTreeSet<PeerAddr>,
+    /// Where something of ours was taken.
+    pub(super) answered: BTreeSet<PeerAddr>,
     /// When it was ticked lately.
     pub(super) ticks: VecDeque<Duration>,
 }

@@ -102,6 +102,7 @@ impl World {
             asked_us: BTreeMap::new(),
             looks: BTreeMap::new(),
             parted: BTreeSet::new(),
+            answered: BTreeSet::new(),
             ticks: VecDeque::new(),
         }
     }
