@@ -6,6 +6,7 @@
 mod configuring;
 mod ending;
 mod flood;
+mod harmless_output;
 mod hostile;
 mod house;
 mod legacy;
