@@ -112,6 +112,13 @@ fn read(form: Form, connections: &[Connection]) {
     let mut reader = Reader::new(form);
     for connection in connections {
         let decoded = printing::decoded(connection);
+        // Nobody speaks for another address than the one that the connection began with, in no line of it.
+        let mut claims = decoded.iter().filter_map(|piece| match piece {
+            Decoded::Message(message) => Some(message.claimed),
+            Decoded::Unreadable(_) => None,
+        });
+        let first = claims.next();
+        assert!(claims.all(|claimed| Some(claimed) == first), "{decoded:?}");
         let expected = predicted(connection, &decoded);
         let printed = reader.takes(connection, decoded);
         check(&printed, form, &expected);

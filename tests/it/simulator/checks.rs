@@ -1,9 +1,11 @@
 //! What always holds.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use p2p_chat::chat::{
     Answer, Command, Event as Told, JobId, Known, MAX_PEERS, MAX_PEERS_PER_IP, State, Target, Transmit,
+    UnderWay,
 };
 use p2p_chat::message::{Body, Decoded, Fate, Outgoing};
 
@@ -32,23 +34,24 @@ impl World {
     pub(super) fn check(&mut self, pid: Pid) {
         let now = self.now;
         let ours = self.ours(pid);
-        let (jobs, ops) = ours.chat.under_way();
-        if jobs != ours.dialler.under_way() || ops != ours.waiting.len() {
-            let (errands, waiting) = (ours.dialler.under_way(), ours.waiting.len());
-            self.fail(
-                pid,
-                format_args!("keeps {jobs} jobs for {errands} errands, {ops} commands for {waiting}"),
-            );
+        let under_way = ours.chat.under_way();
+        let (errands, waiting) = (ours.dialler.errands, ours.waiting.len());
+        if under_way.jobs != errands || under_way.commands != waiting || under_way.unasked > errands {
+            self.fail(pid, format_args!("has {errands} errands and {waiting} commands, but {under_way:?}"));
         }
         for (op, waiting) in &ours.waiting {
             if now > waiting.since + waiting.within {
                 self.fail(pid, format_args!("{op:?}, {}, is not settled", waiting.what));
             }
         }
-        let length = u64::try_from(ours.may_dial.len()).expect("64 bits");
-        if self.step.is_multiple_of(1 + length / ROWS_LOOKED_AT_ONCE) {
+        if self.is_looked_at(pid) {
             self.check_table(pid);
         }
+    }
+
+    fn is_looked_at(&self, pid: Pid) -> bool {
+        let length = u64::try_from(self.ours(pid).may_dial.len()).expect("64 bits");
+        self.step.is_multiple_of(1 + length / ROWS_LOOKED_AT_ONCE)
     }
 
     pub(super) fn check_table(&self, pid: Pid) {
@@ -59,15 +62,16 @@ impl World {
             self.fail(pid, format_args!("counts {} of {} rows as there", ours.chat.here(), rows.len()));
         }
         let own = (self.hosts[self.processes[pid].host].0, self.processes[pid].port);
+        let everywhere = self.processes[pid].bind.is_unspecified();
+        let mut at_ip = HashMap::new();
         for row in &rows {
             let addr = row.addr;
-            if addr.port() == own.1 && (addr.ip() == own.0 || addr.ip().is_loopback()) {
+            if addr.port() == own.1 && (addr.ip() == own.0 || (everywhere && addr.ip().is_loopback())) {
                 self.fail(pid, format_args!("lists itself at {addr}"));
             }
-            if rows.len() > MAX_PEERS_PER_IP
-                && rows.iter().filter(|row| row.addr.ip() == addr.ip()).count() > MAX_PEERS_PER_IP
-                && !addr.ip().is_loopback()
-            {
+            let at_ip = at_ip.entry(addr.ip()).or_insert(0);
+            *at_ip += 1;
+            if *at_ip > MAX_PEERS_PER_IP && !addr.ip().is_loopback() {
                 self.fail(pid, format_args!("lists too many at {}", addr.ip()));
             }
         }
@@ -226,7 +230,7 @@ impl World {
         for text in shown {
             self.shown(pid, job, text);
         }
-        if answer != Answer::Nothing && speaks {
+        if answer != Answer::Nothing && speaks && self.is_looked_at(pid) {
             let spoke = |addr| self.ours(pid).may_dial.contains(&addr);
             let there = self.states(pid).into_iter().any(|(addr, state)| state != State::Gone && spoke(addr));
             if !there {
@@ -332,9 +336,9 @@ impl World {
 
     /// Nothing is kept of what is over.
     pub(super) fn check_at_rest(&self, pid: Pid) {
-        let (jobs, ops) = self.ours(pid).chat.under_way();
-        if (jobs, ops) != (0, 0) {
-            self.fail(pid, format_args!("keeps {jobs} jobs and {ops} commands when all is over"));
+        let under_way = self.ours(pid).chat.under_way();
+        if under_way != UnderWay::default() {
+            self.fail(pid, format_args!("when all is over there is {under_way:?}"));
         }
     }
 }

@@ -137,11 +137,6 @@ impl Dialler {
             None => drop(self.lanes.remove(&errand.to)),
         }
     }
-
-    /// The errand that was reported is over only after this; until then it counts.
-    pub(super) fn under_way(&self) -> usize {
-        self.errands
-    }
 }
 
 /// How long one connection may take to be made, and to be over, given when the errand has to end.

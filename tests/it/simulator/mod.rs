@@ -8,6 +8,7 @@
 //! `P2P_CHAT_SEED=7 cargo test --test it simulator::networks` replays one seed, and
 //! `P2P_CHAT_SEEDS=1000 cargo test --release --test it simulator::networks` runs so many.
 
+mod bounds;
 mod checks;
 mod dialler;
 mod legacy;
@@ -18,6 +19,7 @@ mod random;
 mod script;
 mod world;
 
+use std::collections::BTreeMap;
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -28,15 +30,11 @@ use world::World;
 /// Seeds of an ordinary test run: a few seconds.
 const SEEDS: u64 = 12;
 
-/// Until everybody who is there has been found again: a minute between two attempts, and some time for what else has to
-/// be tried at most sixty-four at a time.
-const FOUND_WITHIN: Duration = Duration::from_secs(200);
-
 /// Until nothing is under way any more when nothing is begun: the lists and texts that wait longest.
 const RESTS_WITHIN: Duration = Duration::from_secs(900);
 
 /// What a run has shown, so that nobody takes an empty world for a good one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 struct Shown {
     trace: Trace,
     steps: u64,
@@ -44,20 +42,21 @@ struct Shown {
     texts: usize,
     shown: usize,
     links: usize,
+    counts: BTreeMap<String, usize>,
 }
 
 /// Lives through one world.
 fn live(seed: u64) -> Shown {
     let mut world = World::new(seed);
     world.populate();
-    let wild = world.plan.wild;
+    let (wild, calm) = (world.plan.wild, world.plan.calm);
     world.run_until(wild);
     // Everything heals, and nobody does anything any more.
     world.plan.heal();
     world.plan.weather = 0;
     world.plan.deeds = 0;
     world.unite();
-    world.run_until(wild + FOUND_WITHIN);
+    world.run_until(wild + calm);
     let links = world.check_converged();
     let ours: Vec<usize> = (0..world.processes.len()).filter(|pid| world.is_up(*pid)).collect();
     for pid in &ours {
@@ -73,6 +72,7 @@ fn live(seed: u64) -> Shown {
         texts: world.said.len(),
         shown: world.said.values().filter(|said| !said.shown.is_empty()).count(),
         links,
+        counts: world.counts,
     }
 }
 
@@ -97,12 +97,35 @@ fn networks_of_any_kind_keep_to_the_rules_at_every_step() {
         let shown = live_or_name_the_seed(seed);
         return println!("seed {seed}: {shown:?}");
     }
+    let mut sum = BTreeMap::new();
     let (mut texts, mut shown, mut links) = (0, 0, 0);
     for seed in 0..number("P2P_CHAT_SEEDS").unwrap_or(SEEDS) {
         let run = live_or_name_the_seed(seed);
         (texts, shown, links) = (texts + run.texts, shown + run.shown, links + run.links);
+        for (what, count) in run.counts {
+            *sum.entry(what).or_insert(0) += count;
+        }
     }
+    println!("{texts} texts, {shown} shown, {links} links, {sum:#?}");
+    // The worlds were as wild as they were meant to be.
     assert!(shown > texts / 10 && links > 0, "{shown} of {texts} texts were shown, {links} found each other");
+    for what in [
+        "text: delivered",
+        "text: handed over",
+        "text: broken",
+        "text: unanswered",
+        "text: refused",
+        "text: timed out",
+        "text in parts: delivered",
+        "connect: delivered",
+        "connect_ack: delivered",
+        "exit: delivered",
+        "probe: handed over",
+        "PING: handed over",
+    ] {
+        assert!(sum.contains_key(what), "no {what} in {sum:#?}");
+    }
+    assert!(sum.keys().any(|what| what.ends_with(" elsewhere")), "nobody was found elsewhere: {sum:#?}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use p2p_chat::chat::{
     Action, Answer, Chat, Event as Told, JobId, OpId, Received, Sent, State, Time, Transmit,
 };
-use p2p_chat::message::{Body, Decoded, Failure, Fate, Plain};
+use p2p_chat::message::{Body, Decoded, Failure, Fate, Outgoing, Plain};
 use p2p_chat::peer::{PeerAddr, Source};
 use p2p_chat::wire::{self, Decoder, Header};
 
@@ -133,10 +133,12 @@ impl World {
         match running.exchanged(fate) {
             Next::Dial => self.dial_part(pid, job),
             Next::Over(to, fate, parts) => {
-                let message = running.errand.message.clone();
+                let (message, errand_to) = (running.errand.message.clone(), running.errand.to);
                 if matches!(fate, Fate::Delivered | Fate::HandedOver) {
                     self.ours_mut(pid).answered.insert(to);
                 }
+                let other = if to == errand_to { "" } else { " elsewhere" };
+                self.count(format!("{}: {}{other}", said_of(&message), fate_of(&fate)));
                 let sent = Sent { job, to, fate: fate.clone(), parts };
                 let (_, told) = self.with_chat(pid, Cause::Sent, |chat, now| ((), chat.sent(sent, now)));
                 self.check_outcome(pid, job, &message, (&fate, parts), &told);
@@ -248,5 +250,31 @@ impl World {
             ),
             Some(_) => {}
         }
+    }
+}
+
+/// What was said, for counting.
+fn said_of(message: &Outgoing) -> &'static str {
+    match message {
+        Outgoing::Text(parts) if parts.len() > 1 => "text in parts",
+        Outgoing::Text(_) => "text",
+        Outgoing::Connect => "connect",
+        Outgoing::ConnectAck => "connect_ack",
+        Outgoing::Exit => "exit",
+        Outgoing::Probe => "probe",
+        Outgoing::Ping => "PING",
+    }
+}
+
+/// What became of it, for counting.
+fn fate_of(fate: &Fate) -> &'static str {
+    match fate {
+        Fate::Delivered => "delivered",
+        Fate::HandedOver => "handed over",
+        Fate::Unanswered => "unanswered",
+        Fate::Broken => "broken",
+        Fate::Failed(Failure::Refused) => "refused",
+        Fate::Failed(Failure::TimedOut) => "timed out",
+        Fate::Failed(_) => "failed",
     }
 }

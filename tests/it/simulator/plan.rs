@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
+use p2p_chat::chat::GONE_SHOWN;
+
 use super::random::Random;
+
+/// Until everybody who is there has been found again: a minute between two attempts, and some time for what else has to
+/// be tried at most sixty-four at a time.
+const FOUND_WITHIN: Duration = Duration::from_secs(200);
 
 /// The settings of one run, drawn from its seed. What is counted "in a thousand" is drawn each time it may happen.
 #[derive(Clone, Debug)]
@@ -13,6 +19,8 @@ pub(super) struct Plan {
     pub(super) hosts: usize,
     /// Programs of old, in a thousand.
     pub(super) legacy: usize,
+    /// Programs of old that say what `gethostbyname(hostname)` does, 127.0.1.1, in a thousand; half of them listen there.
+    pub(super) misled: usize,
     /// Static peers of each.
     pub(super) statics: usize,
     /// Milliseconds that a packet takes, at least and at most, and how often it takes a second or more.
@@ -29,6 +37,8 @@ pub(super) struct Plan {
     pub(super) weather: usize,
     /// How long that goes on.
     pub(super) wild: Duration,
+    /// How long it stays calm after that.
+    pub(super) calm: Duration,
     /// Threads that a peer of ours dials with at most.
     pub(super) diallers: usize,
 }
@@ -41,8 +51,9 @@ impl Plan {
         let bad = |random: &mut Random, most: usize| if calm { 0 } else { random.within(0, most) };
         Self {
             programs,
-            hosts: if random.in_thousand(150) { 1 } else { random.within(1, programs) },
+            hosts: if random.in_thousand(250) { 1 } else { random.within(1, programs) },
             legacy: random.within(0, 400),
+            misled: random.one(&[0, 200, 800]).expect("three"),
             statics: random.within(0, 8).min(programs),
             latency: (0, random.within(1, 120)),
             slow: bad(random, 30),
@@ -52,7 +63,29 @@ impl Plan {
             deeds: if crowd { random.within(40_000, 120_000) } else { random.within(1_000, 30_000) },
             weather: if calm { 60_000 } else { random.within(1_000, 30_000) },
             wild: Duration::from_secs(u64::try_from(random.within(60, 300)).expect("64 bits")),
+            calm: if random.in_thousand(200) { FOUND_WITHIN + GONE_SHOWN } else { FOUND_WITHIN },
             diallers: if random.in_thousand(150) { random.within(1, 4) } else { usize::MAX },
+        }
+    }
+
+    /// A world in which nothing goes wrong and nobody does anything.
+    pub(super) fn still() -> Self {
+        Self {
+            programs: 0,
+            hosts: 1,
+            legacy: 0,
+            misled: 0,
+            statics: 0,
+            latency: (0, 5),
+            slow: 0,
+            lost: 0,
+            broken: 0,
+            full: 0,
+            deeds: 0,
+            weather: 0,
+            wild: Duration::ZERO,
+            calm: Duration::ZERO,
+            diallers: usize::MAX,
         }
     }
 

@@ -43,7 +43,7 @@ impl World {
     }
 
     /// Starts a program, if its port is free: ours with these static peers, or of any kind.
-    fn launch(&mut self, host: usize, port: u16, statics: Option<Vec<StaticPeer>>) {
+    pub(super) fn launch(&mut self, host: usize, port: u16, statics: Option<Vec<StaticPeer>>) {
         if self.listening.contains_key(&(host, port)) {
             return;
         }
@@ -54,16 +54,18 @@ impl World {
         let program = if legacy {
             let kind = self.random.one(&KINDS).expect("there are kinds");
             let mut claim = SocketAddrV4::new(ip, port);
-            if self.random.in_thousand(200) {
-                // What gethostbyname(hostname) often says.
+            if self.random.in_thousand(self.plan.misled) {
                 claim.set_ip(Ipv4Addr::new(127, 0, 1, 1));
-                // Some listen there as well, so that only trying tells.
+                // Only trying tells.
                 bind = self.random.one(&[bind, *claim.ip()]).expect("two");
             }
             Program::Legacy(Legacy { kind, claim, listed: BTreeSet::new(), said: 0 })
         } else {
             let statics = statics.unwrap_or_else(|| self.some_statics(host, port));
-            Program::Ours(Box::new(self.ours_new(pid, port, statics)))
+            if self.random.in_thousand(150) {
+                bind = ip;
+            }
+            Program::Ours(Box::new(self.ours_new(pid, bind, port, statics)))
         };
         self.trace.note(format_args!("{:?} {pid} at {ip}:{port}", self.now));
         self.processes.push(Process { host, port, bind, alive: true, stopped: None, program });
@@ -82,8 +84,8 @@ impl World {
         }
     }
 
-    fn ours_new(&mut self, pid: Pid, port: u16, statics: Vec<StaticPeer>) -> Ours {
-        let chat = Chat::new(Me { bind: Ipv4Addr::UNSPECIFIED, port, advertise: None });
+    fn ours_new(&mut self, pid: Pid, bind: Ipv4Addr, port: u16, statics: Vec<StaticPeer>) -> Ours {
+        let chat = Chat::new(Me { bind, port, advertise: None });
         let name: Name = format!("p{pid}").parse().expect("a name");
         let may_dial = statics.iter().map(|peer| peer.addr).collect();
         Ours {
@@ -127,8 +129,9 @@ impl World {
             let there = self.random.below(self.hosts.len());
             return PeerAddr::new(self.hosts[there].0, 4_999).expect("a unicast address");
         }
+        let near = self.random.in_thousand(500);
         let process = &self.processes[self.random.below(known)];
-        let near = process.host == host && self.random.clone().in_thousand(500);
+        let near = near && process.host == host;
         let ip = if near { Ipv4Addr::LOCALHOST } else { self.hosts[process.host].0 };
         PeerAddr::new(ip, process.port).expect("a unicast address")
     }

@@ -88,6 +88,8 @@ pub(super) struct World {
     /// Texts that peers of ours have sent, each unlike any other.
     pub(super) said: BTreeMap<String, Said>,
     pub(super) texts: u64,
+    /// How often what happened.
+    pub(super) counts: BTreeMap<String, usize>,
 }
 
 impl World {
@@ -111,6 +113,7 @@ impl World {
             last: 0,
             said: BTreeMap::new(),
             texts: 0,
+            counts: BTreeMap::new(),
         }
     }
 
@@ -155,6 +158,10 @@ impl World {
         self.run_until(end);
     }
 
+    pub(super) fn count(&mut self, what: impl Into<String>) {
+        *self.counts.entry(what.into()).or_default() += 1;
+    }
+
     fn happens(&mut self, event: Event) {
         match event {
             Event::Wake(pid) => self.wakes(pid),
@@ -170,8 +177,10 @@ impl World {
 
     /// The machine that `from` reaches at `ip`, and the IP that it reaches it from.
     pub(super) fn route(&self, from: Pid, ip: Ipv4Addr) -> Option<(usize, Ipv4Addr)> {
-        let Process { host, bind, .. } = self.processes[from];
-        let source = |usual| if bind.is_unspecified() { usual } else { bind };
+        let Process { host, bind, ref program, .. } = self.processes[from];
+        // Programs of old dial from wherever the system likes.
+        let bound = matches!(program, Program::Ours(_)) && !bind.is_unspecified();
+        let source = |usual| if bound { bind } else { usual };
         if ip.is_loopback() {
             return Some((host, source(Ipv4Addr::LOCALHOST)));
         }
