@@ -47,13 +47,15 @@ impl Plan {
     pub(super) fn of(random: &mut Random) -> Self {
         let crowd = random.in_thousand(150);
         let programs = if crowd { random.within(100, 250) } else { random.within(2, 40) };
+        // A few machines on which many claim what their host's name resolves to.
+        let lodging = random.in_thousand(300);
         let calm = random.in_thousand(250);
         let bad = |random: &mut Random, most: usize| if calm { 0 } else { random.within(0, most) };
         Self {
             programs,
-            hosts: if random.in_thousand(250) { 1 } else { random.within(1, programs) },
-            legacy: random.within(0, 400),
-            misled: random.one(&[0, 200, 800]).expect("three"),
+            hosts: random.within(1, if lodging { 2 } else { programs }),
+            legacy: if lodging { random.within(300, 700) } else { random.within(0, 400) },
+            misled: if lodging { 700 } else { random.within(0, 200) },
             statics: random.within(0, 8).min(programs),
             latency: (0, random.within(1, 120)),
             slow: bad(random, 30),
