@@ -59,15 +59,15 @@ impl Running {
             bad => (bad, (self.part, total)),
         };
         match (self.first.take(), self.errand.fallback) {
-            (None, Some(other)) if fate == Fate::Failed(Failure::Refused) => {
+            (None, Some(other)) if fate == Fate::Failed(Failure::Refused) && parts.0 == 0 => {
                 self.first = Some((fate, parts));
                 self.to = other;
                 self.part = 0;
                 self.worst = Fate::Delivered;
                 Next::Dial
             }
-            (Some((first, parts)), _) if !matches!(fate, Fate::Delivered | Fate::HandedOver) => {
-                Next::Over(self.errand.to, first, parts)
+            (Some((first, none)), _) if matches!(fate, Fate::Failed(_)) && parts.0 == 0 => {
+                Next::Over(self.errand.to, first, none)
             }
             _ => Next::Over(self.to, fate, parts),
         }
