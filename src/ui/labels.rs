@@ -33,7 +33,7 @@ struct Given {
 #[derive(Clone, Debug, Default)]
 pub struct Labels {
     given: HashMap<PeerAddr, Given>,
-    /// Whose each label is, in small letters.
+    /// Whose each label is, by its [`key`].
     owners: HashMap<String, PeerAddr>,
     nicknames: BTreeMap<PeerAddr, Name>,
 }
@@ -82,7 +82,7 @@ impl Labels {
         }
         let label = self.free_label(who.addr, name, &knows);
         if self.given.len() < MAX_LABELS {
-            if let Some(former) = self.owners.insert(label.to_lowercase(), who.addr) {
+            if let Some(former) = self.owners.insert(key(&label), who.addr) {
                 self.given.remove(&former);
             }
             self.given.insert(who.addr, Given { name: name.clone(), label: label.clone() });
@@ -92,13 +92,13 @@ impl Labels {
 
     fn forget(&mut self, addr: PeerAddr) {
         if let Some(given) = self.given.remove(&addr) {
-            self.owners.remove(&given.label.to_lowercase());
+            self.owners.remove(&key(&given.label));
         }
     }
 
     fn free_label(&self, addr: PeerAddr, name: &PeerName, knows: &impl Fn(PeerAddr) -> bool) -> String {
         let free = |label: &str| {
-            let owner = self.owners.get(&label.to_lowercase());
+            let owner = self.owners.get(&key(label));
             let nickname =
                 self.nicknames.iter().any(|(other, name)| *other != addr && same(name.as_str(), label));
             !nickname && owner.is_none_or(|owner| !knows(*owner))
@@ -130,22 +130,32 @@ impl Labels {
     }
 }
 
+/// What two labels have in common that look the same: the letters, whatever their size, without the selectors of the
+/// emoji presentation, which take no room and change no letter.
+fn key(label: &str) -> String {
+    label.to_lowercase().replace(['\u{fe0e}', '\u{fe0f}'], "")
+}
+
 fn same(one: &str, other: &str) -> bool {
-    one.to_lowercase() == other.to_lowercase()
+    key(one) == key(other)
 }
 
 /// Whether the prompt would understand a name as something else, or a reader might: `*` begins what the program itself
-/// says, and `/` a command.
+/// says, `/` a command, and a number behind the mark what tells one of two from the other.
 fn reads_otherwise(name: &str) -> bool {
+    let name = &key(name);
     name.starts_with(|c: char| c.is_ascii_punctuation() && !matches!(c, '_' | '-' | '.'))
         || name.eq_ignore_ascii_case("all")
         || name.bytes().all(|byte| byte.is_ascii_digit())
         || name.parse::<PeerAddr>().is_ok()
         || name.parse::<Ipv4Addr>().is_ok()
+        || name.split(MARK).skip(1).any(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn addr(text: &str) -> PeerAddr {
@@ -225,5 +235,101 @@ mod tests {
             labels.meet(&Who { name: Some(PeerName::new("Bob")), addr: at, claimed: None }, |_| false);
         }
         assert!(labels.given.len() <= MAX_LABELS && labels.owners.len() <= MAX_LABELS);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        /// Somebody is met under a name, and somebody else is known no longer.
+        Meets {
+            name: usize,
+            at: usize,
+            forgotten: Option<usize>,
+        },
+        Nicknames {
+            name: Option<usize>,
+            at: usize,
+        },
+    }
+
+    /// Names of one another's making: of one spelling in other letters, labels of others, and what reads as something else.
+    const NAMES: [&str; 16] = [
+        "Bob",
+        "bob",
+        "BOB",
+        "Bob·5001",
+        "Bob·5002",
+        "bob·127.0.0.1:5001",
+        "Bob·127.0.0.1:5002",
+        "Bob·10.0.0.7:5001",
+        "Bob·10.0.0.7:5001·5002",
+        "Bob\u{fe0f}",
+        "all",
+        "all·5001",
+        "7",
+        "127.0.0.1:5001",
+        "*",
+        "İ",
+    ];
+
+    const ADDRS: [&str; 6] = [
+        "127.0.0.1:5001",
+        "127.0.0.1:5002",
+        "10.0.0.7:5001",
+        "10.0.0.7:5002",
+        "10.0.0.8:5001",
+        "10.0.0.8:15001",
+    ];
+
+    fn step() -> impl Strategy<Value = Step> {
+        let forgotten = prop::option::weighted(0.1, 0..ADDRS.len());
+        prop_oneof![
+            10 => (0..NAMES.len(), 0..ADDRS.len(), forgotten)
+                .prop_map(|(name, at, forgotten)| Step::Meets { name, at, forgotten }),
+            1 => (prop::option::of(0..NAMES.len()), 0..ADDRS.len())
+                .prop_map(|(name, at)| Step::Nicknames { name, at }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_peers_that_are_known_are_ever_called_the_same(
+            steps in prop::collection::vec(step(), 0..60),
+        ) {
+            let mut labels = Labels::default();
+            let mut known: BTreeMap<PeerAddr, PeerName> = BTreeMap::new();
+            let mut nicknames: BTreeMap<PeerAddr, Name> = BTreeMap::new();
+            for step in steps {
+                match step {
+                    Step::Meets { name, at, forgotten } => {
+                        if let Some(forgotten) = forgotten {
+                            known.remove(&addr(ADDRS[forgotten]));
+                        }
+                        let who = who(NAMES[name], ADDRS[at]);
+                        known.insert(who.addr, PeerName::new(NAMES[name]));
+                        labels.meet(&who, |addr| known.contains_key(&addr));
+                    }
+                    Step::Nicknames { name, at } => {
+                        nicknames.remove(&addr(ADDRS[at]));
+                        // A user who gives somebody the label of another by hand wants it so.
+                        let name = name.map(|name| NAMES[name]).filter(|name| !name.contains(MARK));
+                        let name = name.and_then(|name| name.parse::<Name>().ok());
+                        // Two peers of one nickname are refused where nicknames are given.
+                        if let Some(name) = name
+                            && !nicknames.values().any(|other| same(other.as_str(), name.as_str()))
+                        {
+                            nicknames.insert(addr(ADDRS[at]), name);
+                        }
+                        labels.set_nicknames(nicknames.clone());
+                    }
+                }
+                let mut called: BTreeMap<String, PeerAddr> = BTreeMap::new();
+                for (addr, name) in &known {
+                    let label = labels.label(*addr, Some(name));
+                    let seen = label.to_lowercase().replace('\u{fe0f}', "");
+                    let other = called.insert(seen, *addr);
+                    prop_assert_eq!(other, None, "both {} and another are called {}", addr, label);
+                }
+            }
+        }
     }
 }
