@@ -78,7 +78,7 @@ fn who_asks_a_thousand_times_has_us_dial_it_every_two_seconds() {
     }
     let to_eve =
         |what: &str| world.counts.iter().filter(|(key, _)| key.starts_with(what)).map(|(_, n)| n).sum();
-    // Ten seconds, and whoever is dialled in vain keeps it for three of them each time. Eve's machine is none of the world's.
+    // In ten seconds and a half; whoever is dialled in vain may keep it for three seconds each time.
     let acks: usize = to_eve("connect_ack");
-    assert!((3..=5).contains(&acks), "{acks}: {:?}", world.counts);
+    assert!((3..=6).contains(&acks), "{acks}: {:?}", world.counts);
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use p2p_chat::chat::{
     Answer, Command, Event as Told, JobId, Known, MAX_PEERS, MAX_PEERS_PER_IP, State, Target, Transmit,
-    UnderWay,
 };
 use p2p_chat::message::{Body, Decoded, Fate, Outgoing};
+use p2p_chat::peer::Source;
 
 use super::legacy::Kind;
-use super::ours::Cause;
+use super::ours::{Cause, speakers_of};
 use super::peer::{Pid, Program};
 use super::world::World;
 
@@ -203,16 +203,18 @@ impl World {
     pub(super) fn check_received(
         &mut self,
         pid: Pid,
-        job: Option<JobId>,
+        (source, job): (Source, Option<JobId>),
         decoded: &[Decoded],
         answer: Answer,
         told: &[Told],
     ) {
         let mut texts = Vec::new();
-        let mut speaks = false;
+        let mut speakers = Vec::new();
         for piece in decoded {
             let Decoded::Message(message) = piece else { continue };
-            speaks |= !matches!(message.body, Body::Exit | Body::Ping | Body::ConnectAck);
+            if !matches!(message.body, Body::Exit | Body::Ping | Body::ConnectAck) {
+                speakers.extend(speakers_of(source, message.claimed));
+            }
             if let Body::Text(text) | Body::Greeting(text) = &message.body {
                 texts.push(text.raw());
             }
@@ -230,11 +232,11 @@ impl World {
         for text in shown {
             self.shown(pid, job, text);
         }
-        if answer != Answer::Nothing && speaks && self.is_looked_at(pid) {
-            let spoke = |addr| self.ours(pid).may_dial.contains(&addr);
-            let there = self.states(pid).into_iter().any(|(addr, state)| state != State::Gone && spoke(addr));
-            if !there {
-                self.fail(pid, format_args!("somebody spoke, and nobody is there: {decoded:?}"));
+        if answer != Answer::Nothing && !speakers.is_empty() && self.is_looked_at(pid) {
+            let table = self.states(pid);
+            let there = |addr| table.get(addr).is_some_and(|state| *state != State::Gone);
+            if !speakers.iter().any(there) {
+                self.fail(pid, format_args!("{speakers:?} spoke, and is not there: {decoded:?}"));
             }
         }
     }
@@ -296,49 +298,6 @@ impl World {
         if by_ours && !taught {
             let bytes = String::from_utf8_lossy(bytes).into_owned();
             self.fail(pid, format_args!("{kind:?} was ended by process {from} with {why}: `{bytes}`"));
-        }
-    }
-
-    /// When nothing goes wrong any more for long enough, whoever knows somebody for certain sees that they are there.
-    pub(super) fn check_converged(&self) -> usize {
-        let mut links = 0;
-        for (pid, process) in self.processes.iter().enumerate() {
-            let Program::Ours(ours) = &process.program else { continue };
-            if !process.alive || ours.leaving {
-                continue;
-            }
-            let rows = ours.chat.rows(ours.time(self.now));
-            for row in &rows {
-                let there = self.route(pid, row.addr.ip()).map(|(host, _)| host);
-                let other = there.and_then(|host| self.listener(host, row.addr.socket()));
-                let state = (row.state, row.why);
-                let wrong = match other {
-                    None => row.state != State::Gone,
-                    // A goodbye is for good while its program runs; and whether it still runs cannot be seen when
-                    // another has begun at once.
-                    Some(_) if ours.parted.contains(&row.addr) => row.state == State::Quiet,
-                    Some(_) if row.known == Known::Static => row.state != State::Connected,
-                    // Who never answered there is a mere claim, which is not followed.
-                    Some(_) if ours.answered.contains(&row.addr) => {
-                        matches!(row.state, State::Gone | State::Quiet)
-                    }
-                    Some(_) => false,
-                };
-                if wrong {
-                    let what = format!("{} is process {other:?}, but {state:?}, {:?}", row.addr, row.known);
-                    self.fail(pid, format_args!("{what}"));
-                }
-                links += usize::from(matches!(row.state, State::Connected));
-            }
-        }
-        links
-    }
-
-    /// Nothing is kept of what is over.
-    pub(super) fn check_at_rest(&self, pid: Pid) {
-        let under_way = self.ours(pid).chat.under_way();
-        if under_way != UnderWay::default() {
-            self.fail(pid, format_args!("when all is over there is {under_way:?}"));
         }
     }
 }

@@ -12,11 +12,14 @@ mod bounds;
 mod checks;
 mod dialler;
 mod legacy;
+mod network;
 mod ours;
+mod outlook;
 mod peer;
 mod plan;
 mod random;
 mod script;
+mod weather;
 mod world;
 
 use std::collections::BTreeMap;

@@ -7,7 +7,7 @@ use p2p_chat::chat::{
     Action, Answer, Chat, Event as Told, JobId, OpId, Received, Sent, State, Time, Transmit,
 };
 use p2p_chat::message::{Body, Decoded, Failure, Fate, Outgoing, Plain};
-use p2p_chat::peer::{PeerAddr, Source};
+use p2p_chat::peer::{Claimed, PeerAddr, Source};
 use p2p_chat::wire::{self, Decoder, Header};
 
 use super::dialler::{self, Next};
@@ -189,7 +189,7 @@ impl World {
             chat.learn_own_ip(local);
             chat.received(received, now)
         });
-        self.check_received(pid, job, &decoded, answer, &told);
+        self.check_received(pid, (source, job), &decoded, answer, &told);
         self.turn_over(pid);
         match answer {
             Answer::Nothing => Vec::new(),
@@ -212,11 +212,7 @@ impl World {
         ours.is_asked = false;
         for message in decoded {
             let Decoded::Message(Plain { claimed, body, .. }) = message else { continue };
-            let mut may = vec![PeerAddr::new(source.0, claimed.port)];
-            if source.0.is_loopback() && claimed.ip.is_loopback() {
-                may.push(PeerAddr::new(claimed.ip, claimed.port));
-            }
-            for addr in may.into_iter().flatten() {
+            for addr in speakers_of(source, *claimed) {
                 if *body != Body::Ping {
                     ours.may_dial.insert(addr);
                 }
@@ -251,6 +247,15 @@ impl World {
             Some(_) => {}
         }
     }
+}
+
+/// Where whoever claims this may be: at the IP that it spoke from, or on the loopback network where it says.
+pub(super) fn speakers_of(source: Source, claimed: Claimed) -> Vec<PeerAddr> {
+    let mut addrs = vec![PeerAddr::new(source.0, claimed.port)];
+    if source.0.is_loopback() && claimed.ip.is_loopback() {
+        addrs.push(PeerAddr::new(claimed.ip, claimed.port));
+    }
+    addrs.into_iter().flatten().collect()
 }
 
 /// What was said, for counting.
