@@ -61,7 +61,7 @@ fn invented_peers_fill_the_table_to_its_bounds_and_displace_no_static_peer() {
     assert!(table.contains_key(&fixed));
     world.check_table(1);
     // All of them are looked for, at most so many at a time, and none of them is there.
-    let soon = world.now + Duration::from_secs(60);
+    let soon = world.now + Duration::from_secs(8);
     world.run_until(soon);
     world.check_table(1);
     assert!(world.ours(1).chat.under_way().unasked <= UNASKED);
