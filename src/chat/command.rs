@@ -224,7 +224,7 @@ impl Chat {
         targets.sort_by_key(|addr| {
             let peer = self.table.peer(*addr);
             let certain = peer.is_some_and(|peer| peer.known == Known::Static || peer.life.is_proven());
-            (!certain, peer.map(|peer| peer.number))
+            (!certain, peer.map(|peer| peer.number), *addr)
         });
         for addr in targets {
             self.transmit(addr, Purpose::Exit(op), Outgoing::Exit, Some(now.plus(ANSWER_WITHIN)));

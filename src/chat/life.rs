@@ -96,7 +96,7 @@ pub struct Life {
     /// Dialled with `connect` when it is gone: a static peer, or one that was connected before it went.
     wanted: bool,
     is_static: bool,
-    /// A probe found it back before our `connect` did, so it does not list us yet.
+    /// Something else than our `connect` found it back, so it does not list us yet.
     connect_due: bool,
     /// It answered something of ours at least once.
     proven: bool,
@@ -239,7 +239,6 @@ impl Life {
             return Change::None;
         }
         let change = self.alive(now);
-        self.connect_due |= change == Change::Came && self.wanted && evidence == Evidence::Probe;
         if evidence == Evidence::Connect {
             self.connected();
         }
@@ -248,6 +247,9 @@ impl Life {
 
     fn alive(&mut self, now: Time) -> Change {
         let was_gone = self.gone().is_some();
+        // After a goodbye it is not asked, unless that was said by a program that has ended.
+        let parted = matches!(self.phase, Phase::Gone { why: Why::SaidExit | Why::Disconnected, .. });
+        self.connect_due |= was_gone && self.wanted && (!parted || self.ended);
         self.phase = Phase::Alive;
         self.ended = false;
         self.refused_at = None;

@@ -117,6 +117,17 @@ enum Op {
     },
 }
 
+/// How much is under way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct UnderWay {
+    /// Things on their way to peers.
+    pub jobs: usize,
+    /// Those among them that count against what may be dialled at once without the user's having asked.
+    pub unasked: usize,
+    /// Commands that are not settled.
+    pub commands: usize,
+}
+
 /// The state of the chat. Every method takes the time, and returns what is to be done because of it.
 #[derive(Debug)]
 pub struct Chat {
@@ -190,6 +201,11 @@ impl Chat {
     /// Whether a peer is in the table.
     pub fn knows(&self, addr: PeerAddr) -> bool {
         self.table.peer(addr).is_some()
+    }
+
+    /// How much is under way. Nothing is kept of what is over.
+    pub fn under_way(&self) -> UnderWay {
+        UnderWay { jobs: self.jobs.len(), unasked: self.checks_under_way, commands: self.ops.len() }
     }
 
     fn new_op(&mut self, op: Op) -> OpId {

@@ -228,12 +228,13 @@ fn run(shared: &Shared, errand: &Errand) {
         let Errand { to, fallback, form, ref name, ref message, deadline, .. } = *errand;
         let first = dial::say(&shared.identity, name, to, form, message, deadline);
         match (&first.0, fallback) {
-            (Fate::Failed(Failure::Refused), Some(other)) => {
+            // What has had a part of a text is the one meant, whatever becomes of the rest.
+            (Fate::Failed(Failure::Refused), Some(other)) if first.1.0 == 0 => {
                 let second = dial::say(&shared.identity, name, other, form, message, deadline);
-                if matches!(second.0, Fate::Delivered | Fate::HandedOver) {
-                    (other, second)
-                } else {
-                    (to, first)
+                // Only if nothing was sent there either, nothing was sent.
+                match second {
+                    (Fate::Failed(_), (0, _)) => (to, first),
+                    second => (other, second),
                 }
             }
             _ => (to, first),
@@ -323,6 +324,39 @@ mod tests {
         let cancelled = Fate::Failed(Failure::Cancelled);
         assert_eq!(fates, [(0, Fate::Unanswered), (1, cancelled.clone()), (2, cancelled)]);
         assert!(push(&dialler, errand(4, addr_of(&silent), Outgoing::Probe)).is_err());
+    }
+
+    #[test]
+    fn what_was_written_to_the_fallback_is_never_told_as_not_sent() {
+        let (dialler, told) = dialler();
+        let closed = addr_of(&TcpListener::bind("127.0.0.1:0").unwrap());
+        let stopped = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut errand = errand(1, closed, text("hello"));
+        errand.fallback = Some(addr_of(&stopped));
+        push(&dialler, errand).unwrap();
+        // It accepts and does not read, and perhaps will.
+        let report = told.recv().unwrap();
+        assert_eq!((report.to, report.fate), (addr_of(&stopped), Fate::Unanswered));
+    }
+
+    #[test]
+    fn a_text_of_which_a_part_was_taken_is_not_begun_again_elsewhere() {
+        let (dialler, told) = dialler();
+        let ends = TcpListener::bind("127.0.0.1:0").unwrap();
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        other.set_nonblocking(true).unwrap();
+        let to = addr_of(&ends);
+        let mut errand = errand(1, to, Outgoing::Text(["one".to_owned(), "two".to_owned()].into()));
+        errand.fallback = Some(addr_of(&other));
+        push(&dialler, errand).unwrap();
+        let mut taken = ends.accept().unwrap().0;
+        drop(ends);
+        taken.read_to_end(&mut Vec::new()).unwrap();
+        drop(taken);
+        let report = told.recv().unwrap();
+        assert_eq!((report.to, report.parts), (to, (1, 2)));
+        assert_eq!(report.fate, Fate::Failed(Failure::Refused));
+        assert!(other.accept().is_err(), "the second address was dialled");
     }
 
     #[test]

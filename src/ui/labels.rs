@@ -33,7 +33,7 @@ struct Given {
 #[derive(Clone, Debug, Default)]
 pub struct Labels {
     given: HashMap<PeerAddr, Given>,
-    /// Whose each label is, in small letters.
+    /// Whose each label is, by its [`key`].
     owners: HashMap<String, PeerAddr>,
     nicknames: BTreeMap<PeerAddr, Name>,
 }
@@ -82,7 +82,7 @@ impl Labels {
         }
         let label = self.free_label(who.addr, name, &knows);
         if self.given.len() < MAX_LABELS {
-            if let Some(former) = self.owners.insert(label.to_lowercase(), who.addr) {
+            if let Some(former) = self.owners.insert(key(&label), who.addr) {
                 self.given.remove(&former);
             }
             self.given.insert(who.addr, Given { name: name.clone(), label: label.clone() });
@@ -92,13 +92,13 @@ impl Labels {
 
     fn forget(&mut self, addr: PeerAddr) {
         if let Some(given) = self.given.remove(&addr) {
-            self.owners.remove(&given.label.to_lowercase());
+            self.owners.remove(&key(&given.label));
         }
     }
 
     fn free_label(&self, addr: PeerAddr, name: &PeerName, knows: &impl Fn(PeerAddr) -> bool) -> String {
         let free = |label: &str| {
-            let owner = self.owners.get(&label.to_lowercase());
+            let owner = self.owners.get(&key(label));
             let nickname =
                 self.nicknames.iter().any(|(other, name)| *other != addr && same(name.as_str(), label));
             !nickname && owner.is_none_or(|owner| !knows(*owner))
@@ -130,100 +130,27 @@ impl Labels {
     }
 }
 
+/// What two labels have in common that look the same: the letters, whatever their size, without the selectors of the
+/// emoji presentation, which take no room and change no letter.
+fn key(label: &str) -> String {
+    label.to_lowercase().replace(['\u{fe0e}', '\u{fe0f}'], "")
+}
+
 fn same(one: &str, other: &str) -> bool {
-    one.to_lowercase() == other.to_lowercase()
+    key(one) == key(other)
 }
 
 /// Whether the prompt would understand a name as something else, or a reader might: `*` begins what the program itself
-/// says, and `/` a command.
+/// says, `/` a command, and a number behind the mark what tells one of two from the other.
 fn reads_otherwise(name: &str) -> bool {
+    let name = &key(name);
     name.starts_with(|c: char| c.is_ascii_punctuation() && !matches!(c, '_' | '-' | '.'))
         || name.eq_ignore_ascii_case("all")
         || name.bytes().all(|byte| byte.is_ascii_digit())
         || name.parse::<PeerAddr>().is_ok()
         || name.parse::<Ipv4Addr>().is_ok()
+        || name.split(MARK).skip(1).any(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn addr(text: &str) -> PeerAddr {
-        text.parse().unwrap()
-    }
-
-    fn who(name: &str, at: &str) -> Who {
-        Who { name: Some(PeerName::new(name)), addr: addr(at), claimed: None }
-    }
-
-    fn met(labels: &mut Labels, name: &str, at: &str) -> String {
-        labels.meet(&who(name, at), |_| true);
-        labels.label(addr(at), Some(&PeerName::new(name)))
-    }
-
-    #[test]
-    fn two_peers_of_one_name_are_told_apart_by_port_or_else_by_address() {
-        let mut labels = Labels::default();
-        assert_eq!(met(&mut labels, "Bob", "127.0.0.1:5001"), "Bob");
-        assert_eq!(met(&mut labels, "bob", "127.0.0.1:5003"), "bob·5003");
-        assert_eq!(met(&mut labels, "Bob", "10.0.0.7:5003"), "Bob·10.0.0.7:5003");
-        assert_eq!(met(&mut labels, "Bob", "127.0.0.1:5001"), "Bob");
-    }
-
-    #[test]
-    fn nobody_takes_the_label_of_another_by_calling_itself_like_it() {
-        let mut labels = Labels::default();
-        met(&mut labels, "Bob", "127.0.0.1:5001");
-        met(&mut labels, "Bob", "127.0.0.1:5003");
-        assert_eq!(met(&mut labels, "Bob·5003", "127.0.0.1:9"), "Bob·5003·9");
-    }
-
-    #[test]
-    fn a_name_that_reads_as_something_else_never_stands_alone() {
-        let mut labels = Labels::default();
-        for name in ["all", "ALL", "7", "127.0.0.1", "127.0.0.1:1", "*", "**", "/quit", "@bob", "[12:00:00]"]
-        {
-            assert!(met(&mut labels, name, "127.0.0.1:9").contains(MARK), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_label_is_free_again_when_its_peer_is_forgotten() {
-        let mut labels = Labels::default();
-        met(&mut labels, "Bob", "127.0.0.1:5001");
-        labels.meet(&who("Bob", "127.0.0.1:5003"), |known| known.port() != 5001);
-        assert_eq!(labels.label(addr("127.0.0.1:5003"), None), "Bob");
-        assert_eq!(labels.label(addr("127.0.0.1:5001"), None), "127.0.0.1:5001");
-    }
-
-    #[test]
-    fn a_new_name_is_noticed() {
-        let mut labels = Labels::default();
-        met(&mut labels, "Bob", "127.0.0.1:5001");
-        met(&mut labels, "Carol", "127.0.0.1:5002");
-        let renamed = labels.meet(&who("Carol", "127.0.0.1:5001"), |_| true);
-        assert_eq!(renamed, Some(Renamed { before: "Bob".into(), now: "Carol·5001".into() }));
-        assert_eq!(met(&mut labels, "Bob", "127.0.0.1:5004"), "Bob");
-    }
-
-    #[test]
-    fn a_nickname_wins_and_belongs_to_one_peer_only() {
-        let nicknames = BTreeMap::from([(addr("127.0.0.1:5001"), "Boss".parse().unwrap())]);
-        let mut labels = Labels::new(nicknames);
-        assert_eq!(met(&mut labels, "Bob", "127.0.0.1:5001"), "Boss");
-        assert_eq!(met(&mut labels, "boss", "127.0.0.1:5002"), "boss·5002");
-        labels.set_nicknames(BTreeMap::new());
-        assert_eq!(labels.label(addr("127.0.0.1:5001"), None), "Bob");
-    }
-
-    #[test]
-    fn labels_are_kept_for_a_bounded_number_of_peers() {
-        let mut labels = Labels::default();
-        for n in 0..MAX_LABELS + 10 {
-            let n = u32::try_from(n).unwrap();
-            let at = PeerAddr::new(Ipv4Addr::from(0x0a00_0000 + n), 5000).unwrap();
-            labels.meet(&Who { name: Some(PeerName::new("Bob")), addr: at, claimed: None }, |_| false);
-        }
-        assert!(labels.given.len() <= MAX_LABELS && labels.owners.len() <= MAX_LABELS);
-    }
-}
+mod tests;

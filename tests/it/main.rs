@@ -6,11 +6,13 @@
 mod configuring;
 mod ending;
 mod flood;
+mod harmless_output;
 mod hostile;
 mod house;
 mod legacy;
 mod legacy_selftest;
 mod receipts;
+mod simulator;
 mod starting;
 mod static_peers;
 mod support;

@@ -163,6 +163,34 @@ fn a_static_peer_that_a_probe_finds_is_still_asked_to_list_us() {
 }
 
 #[test]
+fn a_static_peer_that_speaks_or_takes_a_text_before_our_connect_arrives_is_still_asked_to_list_us() {
+    let lost = || {
+        let mut life = Life::of_static(at(0));
+        life.refused(at(0));
+        life
+    };
+    let (mut speaks, mut takes) = (lost(), lost());
+    assert_eq!(speaks.heard(at(500)), Change::Came);
+    assert_eq!(takes.answered(Evidence::Text, at(500)), Change::Came);
+    for life in [speaks, takes] {
+        assert_eq!(life.next_check(PROBE_INTERVAL), Some((at(500), Check::Connect)));
+    }
+    // Its own `connect` needs no second one.
+    let mut asks = lost();
+    asks.heard(at(500));
+    asks.connected();
+    assert_eq!(asks.next_check(PROBE_INTERVAL), Some((at(500), Check::Probe)));
+    // After a goodbye nobody is asked because of a text.
+    for why in [Why::SaidExit, Why::Disconnected] {
+        let mut parted = lost();
+        parted.answered(Evidence::Connect, at(500));
+        parted.parted(why, at(600));
+        parted.heard(at(700));
+        assert_eq!(parted.next_check(PROBE_INTERVAL), Some((at(15_700), Check::Probe)));
+    }
+}
+
+#[test]
 fn a_look_that_the_user_asked_for_puts_off_nothing() {
     let mut life = Life::of_static(at(0));
     for now in [0, 1_000, 3_000] {

@@ -175,6 +175,19 @@ fn whoever_is_being_told_something_when_we_leave_is_told_goodbye_after_it() {
 }
 
 #[test]
+fn goodbyes_go_in_one_order_whoever_is_listed() {
+    let mut story = Story::new();
+    let ports: Vec<u16> = (5001..5020).collect();
+    for port in &ports {
+        story.says(these(*port), "hi");
+    }
+    story.under_way.clear();
+    story.does(Command::Leave);
+    let told: Vec<u16> = story.under_way.iter().map(|transmit| transmit.to.port()).collect();
+    assert_eq!(told, ports);
+}
+
+#[test]
 fn leaving_waits_only_a_little_for_those_who_were_not_there() {
     let mut story = Story::new().with_static(&[5001]);
     let op = story.does(Command::Leave);

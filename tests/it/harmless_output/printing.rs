@@ -1,0 +1,215 @@
+//! From a connection to the lines of a screen, by the parts of the program that are pure; what joins them in the program
+//! (src/node.rs, src/app/tell.rs) is done here in the same way.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use p2p_chat::chat::{Action, Answer, Chat, Event, Me, Received, Sent, StaticPeer, Time, Who};
+use p2p_chat::message::{Decoded, Failure, Fate, Form as Written};
+use p2p_chat::peer::{PeerName, Source};
+use p2p_chat::ui::{Labels, Line, Seen, Voice, lines, peer_list};
+use p2p_chat::wire::Decoder;
+
+use super::input::Connection;
+
+/// Where we listen, at all addresses of this machine.
+pub(super) const OWN_PORT: u16 = 5000;
+const OWN_IP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 7);
+
+/// The one source of connections that is not this machine.
+pub(super) const OTHER_MACHINE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 8);
+
+/// What is printed to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    /// A pipe, a file, the log.
+    Pipe,
+    /// A terminal that edits lines itself.
+    Terminal,
+    /// A terminal that we edit the line on: texts of several lines are shown as such.
+    Edited,
+}
+
+/// What a printed line or block tells.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Told {
+    Message(String),
+    Unreadable,
+    Impostor,
+    Came,
+    Went,
+    Renamed,
+}
+
+impl Told {
+    /// Whether it is there because of what somebody wrote, and not because of what the rules think of it.
+    pub(super) fn is_said(&self) -> bool {
+        matches!(self, Self::Message(_) | Self::Unreadable | Self::Impostor)
+    }
+}
+
+/// What was printed because of one connection, in order.
+pub(super) type Printed = Vec<(Told, Vec<Line>)>;
+
+/// Whoever reads: a chat, and what is needed to show it.
+pub(super) struct Reader {
+    form: Form,
+    chat: Chat,
+    now: Time,
+    labels: Labels,
+    seen: Seen,
+}
+
+/// What a connection carries.
+pub(super) fn decoded(connection: &Connection) -> Vec<Decoded> {
+    decoder(connection).finish()
+}
+
+fn decoder(connection: &Connection) -> Decoder {
+    let mut decoder = Decoder::new();
+    decoder.push(&connection.bytes);
+    if !connection.whole {
+        decoder.mark_cut();
+    }
+    decoder
+}
+
+impl Reader {
+    pub(super) fn new(form: Form) -> Self {
+        let mut chat = Chat::new(Me { bind: Ipv4Addr::UNSPECIFIED, port: OWN_PORT, advertise: None });
+        chat.learn_own_ip(OWN_IP);
+        let addr = "127.0.0.1:5001".parse().expect("an address");
+        let bob = StaticPeer { addr, name: Some(PeerName::new("Bob")), form: Written::Standard };
+        let (_, actions) = chat.start(vec![bob], Time::default());
+        let mut reader =
+            Self { form, chat, now: Time::default(), labels: Labels::default(), seen: Seen::default() };
+        // Whatever Bob was told, he is there.
+        reader.printed(actions, true);
+        reader
+    }
+
+    /// Takes a connection and what follows from it within two seconds, and prints what is told of it.
+    pub(super) fn takes(&mut self, connection: &Connection, decoded: Vec<Decoded>) -> Printed {
+        let cut = decoder(connection).is_cut();
+        let texts = decoded.len();
+        let received = Received { source: Source(connection.source), decoded, cut };
+        let (answer, actions) = self.chat.received(received, self.now);
+        let mut printed = self.printed(actions, connection.serves);
+        let refused = printed.iter().any(|(told, _)| matches!(told, Told::Unreadable | Told::Impostor));
+        assert!(
+            answer != Answer::Receipt || (!refused && !cut && texts > 0),
+            "a receipt for what was not taken"
+        );
+        for _ in 0..20 {
+            self.now = self.now.plus(Duration::from_millis(100));
+            let actions = self.chat.tick(self.now);
+            printed.extend(self.printed(actions, connection.serves));
+        }
+        printed
+    }
+
+    /// Performs actions, everything that is dialled having the same fate, and prints events.
+    fn printed(&mut self, actions: Vec<Action>, serves: bool) -> Printed {
+        let mut printed = Vec::new();
+        for action in actions {
+            match action {
+                Action::Transmit(transmit) => {
+                    let fate = if serves { Fate::Delivered } else { Fate::Failed(Failure::Refused) };
+                    let sent = Sent { job: transmit.job, to: transmit.to, fate, parts: (1, 1) };
+                    let actions = self.chat.sent(sent, self.now);
+                    printed.extend(self.printed(actions, serves));
+                }
+                Action::Tell(event) => printed.extend(self.tell(&event)),
+            }
+        }
+        printed
+    }
+
+    /// `App::event`, for what can come of a received connection.
+    fn tell(&mut self, event: &Event) -> Printed {
+        let mut printed = Vec::new();
+        let who = match event {
+            Event::Message { from: who, .. } | Event::Came(who) | Event::Went(who, _) => Some(who),
+            _ => None,
+        };
+        if let Some(who) = who {
+            printed.extend(self.meet(who));
+        }
+        let told = match event {
+            Event::Message { text, .. } => Told::Message(text.raw().to_owned()),
+            Event::Unreadable { .. } => Told::Unreadable,
+            Event::Impostor { .. } => Told::Impostor,
+            Event::Came(_) => Told::Came,
+            Event::Went(..) => Told::Went,
+            // The first dialling, and the end of a command.
+            _ => return printed,
+        };
+        let lines = lines(event, &self.voice());
+        if let Event::Message { from, .. } = event {
+            self.seen.heard(from.addr, &Arc::from("today"), lines.clone());
+        }
+        printed.push((told, lines));
+        printed
+    }
+
+    fn meet(&mut self, who: &Who) -> Option<(Told, Vec<Line>)> {
+        let chat = &self.chat;
+        let renamed = self.labels.meet(who, |addr| chat.knows(addr))?;
+        (self.form != Form::Pipe).then(|| (Told::Renamed, vec![self.voice().renamed(who, &renamed)]))
+    }
+
+    fn voice(&self) -> Voice<'_> {
+        Voice {
+            labels: &self.labels,
+            full: self.form == Form::Pipe,
+            rows: self.form == Form::Edited,
+            stamp: "",
+        }
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.chat.rows(self.now).len()
+    }
+
+    /// The peer list.
+    pub(super) fn list(&self) -> Vec<Line> {
+        peer_list(&self.chat.rows(self.now), 0, &self.labels)
+    }
+
+    /// What was said, read again.
+    pub(super) fn history(&self) -> Vec<Line> {
+        self.seen.last(None, "today")
+    }
+}
+
+/// A painted line without the colours that we write ourselves, each of which has to end within the line. Any other control
+/// sequence stays.
+pub(super) fn without_own_colours(painted: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = painted;
+    let mut coloured = false;
+    while let Some((before, after)) = rest.split_once("\x1b[") {
+        plain.push_str(before);
+        let Some((parameters, behind)) = after.split_once('m') else {
+            plain.push_str("\x1b[");
+            rest = after;
+            continue;
+        };
+        let reset = parameters == "0";
+        let colour = parameters == "1"
+            || matches!(parameters.strip_prefix("38;5;"), Some(n) if n.parse::<u8>().is_ok())
+            || matches!(parameters.strip_prefix('3'), Some(n) if n.len() == 1 && n.parse::<u8>().is_ok());
+        if !(reset || colour) {
+            plain.push_str("\x1b[");
+            rest = after;
+            continue;
+        }
+        assert_eq!(coloured, reset, "a colour begins or ends twice in {painted:?}");
+        coloured = colour;
+        rest = behind;
+    }
+    assert!(!coloured, "a colour goes on behind {painted:?}");
+    plain.push_str(rest);
+    plain
+}

@@ -1,0 +1,303 @@
+//! What always holds.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use p2p_chat::chat::{
+    Answer, Command, Event as Told, JobId, Known, MAX_PEERS, MAX_PEERS_PER_IP, State, Target, Transmit,
+};
+use p2p_chat::message::{Body, Decoded, Fate, Outgoing};
+use p2p_chat::peer::Source;
+
+use super::legacy::Kind;
+use super::ours::{Cause, speakers_of};
+use super::peer::{Pid, Program};
+use super::world::World;
+
+/// `connect_ack` goes to a peer at most so often (PROTOCOL.md, Liveness).
+const ACK_SPACING: Duration = Duration::from_secs(2);
+
+/// Looks at one peer that the user did not ask for: one a second at most, and the first two at once when a refusal shows
+/// that something is wrong.
+const LOOKS: usize = 12;
+const LOOKS_WITHIN: Duration = Duration::from_secs(10);
+
+/// Turns of the ticker in one second: every peer may have something due, and sixty-four looks may find no room five times.
+const TICKS: usize = 50;
+const TICKS_PER_PEER: usize = 8;
+
+/// Of a long table only every so many turns are looked at in full, for that takes long.
+const ROWS_LOOKED_AT_ONCE: u64 = 16;
+
+impl World {
+    /// After every turn of the rules.
+    pub(super) fn check(&mut self, pid: Pid) {
+        let now = self.now;
+        let ours = self.ours(pid);
+        let under_way = ours.chat.under_way();
+        let (errands, waiting) = (ours.dialler.errands, ours.waiting.len());
+        if under_way.jobs != errands || under_way.commands != waiting || under_way.unasked > errands {
+            self.fail(pid, format_args!("has {errands} errands and {waiting} commands, but {under_way:?}"));
+        }
+        for (op, waiting) in &ours.waiting {
+            if now > waiting.since + waiting.within {
+                self.fail(pid, format_args!("{op:?}, {}, is not settled", waiting.what));
+            }
+        }
+        if self.is_looked_at(pid) {
+            self.check_table(pid);
+        }
+    }
+
+    fn is_looked_at(&self, pid: Pid) -> bool {
+        let length = u64::try_from(self.ours(pid).may_dial.len()).expect("64 bits");
+        self.step.is_multiple_of(1 + length / ROWS_LOOKED_AT_ONCE)
+    }
+
+    pub(super) fn check_table(&self, pid: Pid) {
+        let ours = self.ours(pid);
+        let rows = ours.chat.rows(ours.time(self.now));
+        let here = rows.iter().filter(|row| row.state != State::Gone).count();
+        if here != ours.chat.here() || rows.len() > MAX_PEERS {
+            self.fail(pid, format_args!("counts {} of {} rows as there", ours.chat.here(), rows.len()));
+        }
+        let own = (self.hosts[self.processes[pid].host].0, self.processes[pid].port);
+        let everywhere = self.processes[pid].bind.is_unspecified();
+        let mut at_ip = HashMap::new();
+        for row in &rows {
+            let addr = row.addr;
+            if addr.port() == own.1 && (addr.ip() == own.0 || (everywhere && addr.ip().is_loopback())) {
+                self.fail(pid, format_args!("lists itself at {addr}"));
+            }
+            let at_ip = at_ip.entry(addr.ip()).or_insert(0);
+            *at_ip += 1;
+            if *at_ip > MAX_PEERS_PER_IP && !addr.ip().is_loopback() {
+                self.fail(pid, format_args!("lists too many at {}", addr.ip()));
+            }
+        }
+        for fixed in &ours.statics {
+            // One may be found at another loopback address that it claims.
+            let stays = |known: &p2p_chat::chat::Row| {
+                known.known == Known::Static
+                    && known.addr.port() == fixed.addr.port()
+                    && (known.addr == fixed.addr || fixed.addr.ip().is_loopback())
+            };
+            if !ours.chat.is_own(fixed.addr) && !rows.iter().any(stays) {
+                self.fail(pid, format_args!("{} is no static peer any more", fixed.addr));
+            }
+        }
+    }
+
+    /// The ticker has done what was due.
+    pub(super) fn check_ticked(&mut self, pid: Pid) {
+        let now = self.now;
+        let ours = self.ours_mut(pid);
+        let (due, time) = (ours.chat.next_wake(), ours.time(now));
+        ours.ticks.push_back(now);
+        while ours.ticks.front().is_some_and(|at| *at + Duration::from_secs(1) < now) {
+            ours.ticks.pop_front();
+        }
+        let (ticks, most) = (ours.ticks.len(), TICKS + TICKS_PER_PEER * ours.may_dial.len());
+        if due.is_some_and(|due| due <= time) {
+            self.fail(pid, format_args!("after a tick something is due at {due:?}, which is past"));
+        }
+        if ticks > most {
+            self.fail(pid, format_args!("ticked {ticks} times within a second"));
+        }
+    }
+
+    /// Something is about to be sent.
+    pub(super) fn check_transmit(&mut self, pid: Pid, transmit: &Transmit, cause: Cause) {
+        let now = self.now;
+        let Transmit { job, to, fallback, ref message, .. } = *transmit;
+        let ours = self.ours_mut(pid);
+        for addr in std::iter::once(to).chain(fallback) {
+            if !ours.may_dial.contains(&addr) {
+                self.fail(pid, format_args!("dials {addr}, where nobody spoke from: {message:?}"));
+            }
+        }
+        let ours = self.ours_mut(pid);
+        let what = match (cause, message) {
+            (Cause::Received, Outgoing::ConnectAck) if !ours.is_asked => {
+                Some("answers no `connect`".to_owned())
+            }
+            (Cause::Received, Outgoing::ConnectAck) | (_, Outgoing::Exit) => None,
+            (Cause::Received, _) => Some("is sent because of what came".to_owned()),
+            (_, Outgoing::Text(_)) if cause != Cause::Command => {
+                Some("is a text without a command".to_owned())
+            }
+            (Cause::Tick | Cause::Sent, Outgoing::Connect | Outgoing::Probe | Outgoing::Ping) => {
+                let looks = ours.looks.entry(to).or_default();
+                looks.push_back(now);
+                while looks.front().is_some_and(|at| *at + LOOKS_WITHIN < now) {
+                    looks.pop_front();
+                }
+                (looks.len() > LOOKS).then(|| format!("is look {} within {LOOKS_WITHIN:?}", looks.len()))
+            }
+            _ => None,
+        };
+        let what = what.or_else(|| {
+            if *message != Outgoing::ConnectAck {
+                return None;
+            }
+            let asked = ours.asked_us.get_mut(&to);
+            let asked = asked.is_some_and(|count| {
+                let some = *count > 0;
+                *count = count.saturating_sub(1);
+                some
+            });
+            let before = ours.acked.insert(to, now);
+            if before.is_some_and(|before| now < before + ACK_SPACING) {
+                return Some(format!("follows one of {:?} before", now.saturating_sub(before?)));
+            }
+            (!asked).then(|| "was not asked for".to_owned())
+        });
+        if let Some(what) = what {
+            self.fail(pid, format_args!("{job:?} to {to} {what} ({cause:?}): {message:?}"));
+        }
+        if let Outgoing::Text(parts) = message {
+            for part in parts.iter() {
+                let said = self.said.get_mut(part);
+                if !said.is_some_and(|said| said.to.insert(to)) {
+                    self.fail(pid, format_args!("sends `{part}` to {to} twice, or it was never said"));
+                }
+            }
+        }
+    }
+
+    /// The user is told something.
+    pub(super) fn check_told(&mut self, pid: Pid, event: &Told) {
+        match event {
+            Told::Settled(op) => self.settled(pid, *op),
+            Told::Done { op, .. } | Told::NotSent { op, .. } => {
+                let waiting = self.ours_mut(pid).waiting.get_mut(op);
+                let counted = waiting.is_some_and(|waiting| {
+                    let expected = waiting.outcomes > 0;
+                    waiting.outcomes = waiting.outcomes.saturating_sub(1);
+                    expected
+                });
+                if !counted {
+                    self.fail(pid, format_args!("one outcome too many: {event:?}"));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// How many outcomes a command has to have: one for each whom it is for.
+    pub(super) fn expected_outcomes(&self, pid: Pid, command: &Command) -> usize {
+        let ours = self.ours(pid);
+        let (to, gone_too) = match command {
+            Command::Send { to, .. } | Command::Disconnect(to) => (to, false),
+            Command::Connect(to) => (to, true),
+            Command::List | Command::Leave => return 0,
+        };
+        match to {
+            Target::These(addrs) => addrs.len(),
+            Target::All if gone_too => ours.chat.rows(ours.time(self.now)).len(),
+            Target::All => ours.chat.here(),
+        }
+    }
+
+    /// What came was taken or not, and what was told of it fits that.
+    pub(super) fn check_received(
+        &mut self,
+        pid: Pid,
+        (source, job): (Source, Option<JobId>),
+        decoded: &[Decoded],
+        answer: Answer,
+        told: &[Told],
+    ) {
+        let mut texts = Vec::new();
+        let mut speakers = Vec::new();
+        for piece in decoded {
+            let Decoded::Message(message) = piece else { continue };
+            if !matches!(message.body, Body::Exit | Body::Ping | Body::ConnectAck) {
+                speakers.extend(speakers_of(source, message.claimed));
+            }
+            if let Body::Text(text) | Body::Greeting(text) = &message.body {
+                texts.push(text.raw());
+            }
+        }
+        let shown: Vec<&str> = told
+            .iter()
+            .filter_map(|event| match event {
+                Told::Message { text, .. } => Some(text.raw()),
+                _ => None,
+            })
+            .collect();
+        if answer != Answer::Nothing && shown != texts {
+            self.fail(pid, format_args!("answered {answer:?} to {texts:?}, and showed {shown:?}"));
+        }
+        for text in shown {
+            self.shown(pid, job, text);
+        }
+        if answer != Answer::Nothing && !speakers.is_empty() && self.is_looked_at(pid) {
+            let table = self.states(pid);
+            let there = |addr| table.get(addr).is_some_and(|state| *state != State::Gone);
+            if !speakers.iter().any(there) {
+                self.fail(pid, format_args!("{speakers:?} spoke, and is not there: {decoded:?}"));
+            }
+        }
+    }
+
+    /// A text of one of ours was shown by `pid`.
+    pub(super) fn shown(&mut self, pid: Pid, job: Option<JobId>, text: &str) {
+        let port = self.processes[pid].port;
+        let Some(said) = self.said.get_mut(text) else { return };
+        said.shown_for.extend(job);
+        let shown = said.shown.entry(pid).or_default();
+        *shown += 1;
+        // Somebody may be listed under two addresses, and then has what is for all twice.
+        let addresses = said.to.iter().filter(|addr| addr.port() == port || addr.ip().is_loopback()).count();
+        if *shown > addresses {
+            self.fail(pid, format_args!("showed `{text}` {shown} times", shown = addresses + 1));
+        }
+    }
+
+    /// What became of a text is what was seen of it.
+    pub(super) fn check_outcome(
+        &mut self,
+        pid: Pid,
+        job: JobId,
+        message: &Outgoing,
+        (fate, parts): (&Fate, (usize, usize)),
+        told: &[Told],
+    ) {
+        let Outgoing::Text(texts) = message else { return };
+        let shown = |text: &String| self.said.get(text).is_some_and(|said| said.shown_for.contains(&job));
+        let said: Vec<&Fate> = told
+            .iter()
+            .filter_map(|event| if let Told::Done { fate, .. } = event { Some(fate) } else { None })
+            .collect();
+        if said != [fate] {
+            self.fail(pid, format_args!("{job:?} ended as {fate:?}, and the user was told {said:?}"));
+        }
+        match fate {
+            Fate::Delivered if !texts.iter().all(shown) => {
+                self.fail(pid, format_args!("{texts:?} was delivered and never shown"));
+            }
+            Fate::Failed(_) if texts.iter().skip(parts.0).any(shown) => {
+                self.fail(pid, format_args!("{texts:?} was shown, and its sender told that it was not sent"));
+            }
+            _ => {}
+        }
+    }
+
+    /// A program of old was ended by what it got.
+    pub(super) fn check_killed(&self, pid: Pid, from: Pid, kind: Kind, why: &str, bytes: &[u8]) {
+        let by_ours = matches!(self.processes[from].program, Program::Ours(_));
+        // Whoever listened there before may have taught the sender R3's form, and nothing has shown that it is gone; and a
+        // liar on the same machine can speak for it.
+        let taught = self.processes.iter().any(|other| {
+            let there = other.host == self.processes[pid].host;
+            let same = other.port == self.processes[pid].port;
+            matches!(&other.program, Program::Legacy(legacy)
+                if (legacy.kind == Kind::R3 && same) || (legacy.kind == Kind::Liar && (same || there)))
+        });
+        if by_ours && !taught {
+            let bytes = String::from_utf8_lossy(bytes).into_owned();
+            self.fail(pid, format_args!("{kind:?} was ended by process {from} with {why}: `{bytes}`"));
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Whole networks of peers on a virtual clock, without a socket or a thread: real rules (`chat`) and real bytes (`wire`)
+//! between hundreds of programs, ours and those of old, that come, leave, crash, are stopped, cut off and restarted.
+//!
+//! What is the network's and the runtime's part is played by `world` and `dialler` as `node` and `net` do it. At every
+//! step it is checked that what always has to hold does (`checks`). A run is made from one number, its seed, and nothing
+//! else: whatever fails names the seed, and the same seed does the same again.
+//!
+//! `P2P_CHAT_SEED=7 cargo test --test it simulator::networks` replays one seed, and
+//! `P2P_CHAT_SEEDS=1000 cargo test --release --test it simulator::networks` runs so many.
+
+mod bounds;
+mod checks;
+mod dialler;
+mod legacy;
+mod network;
+mod ours;
+mod outlook;
+mod peer;
+mod plan;
+mod random;
+mod script;
+mod weather;
+mod world;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use random::Trace;
+use world::World;
+
+/// Seeds of an ordinary test run: a few seconds.
+const SEEDS: u64 = 12;
+
+/// Until nothing is under way any more when nothing is begun: the lists and texts that wait longest.
+const RESTS_WITHIN: Duration = Duration::from_secs(900);
+
+/// What a run has shown, so that nobody takes an empty world for a good one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Shown {
+    trace: Trace,
+    steps: u64,
+    programs: usize,
+    texts: usize,
+    shown: usize,
+    links: usize,
+    counts: BTreeMap<String, usize>,
+}
+
+/// Lives through one world.
+fn live(seed: u64) -> Shown {
+    let mut world = World::new(seed);
+    world.populate();
+    let (wild, calm) = (world.plan.wild, world.plan.calm);
+    world.run_until(wild);
+    // Everything heals, and nobody does anything any more.
+    world.plan.heal();
+    world.plan.weather = 0;
+    world.plan.deeds = 0;
+    world.unite();
+    world.run_until(wild + calm);
+    let links = world.check_converged();
+    let ours: Vec<usize> = (0..world.processes.len()).filter(|pid| world.is_up(*pid)).collect();
+    for pid in &ours {
+        world.leaves(*pid);
+    }
+    let end = world.now + RESTS_WITHIN;
+    world.rest_until(end);
+    ours.iter().for_each(|pid| world.check_at_rest(*pid));
+    Shown {
+        trace: world.trace,
+        steps: world.step,
+        programs: world.processes.len(),
+        texts: world.said.len(),
+        shown: world.said.values().filter(|said| !said.shown.is_empty()).count(),
+        links,
+        counts: world.counts,
+    }
+}
+
+/// The same, and whatever fails says how to see it again.
+fn live_or_name_the_seed(seed: u64) -> Shown {
+    catch_unwind(AssertUnwindSafe(|| live(seed))).unwrap_or_else(|why| {
+        let why = why.downcast_ref::<String>().cloned();
+        let why = why.unwrap_or_else(|| "see above".to_owned());
+        panic!(
+            "seed {seed}, {why}\nSee it again: P2P_CHAT_SEED={seed} cargo test --test it simulator::networks"
+        )
+    })
+}
+
+fn number(variable: &str) -> Option<u64> {
+    env::var(variable).ok().map(|text| text.parse().expect("a number"))
+}
+
+#[test]
+fn networks_of_any_kind_keep_to_the_rules_at_every_step() {
+    if let Some(seed) = number("P2P_CHAT_SEED") {
+        let shown = live_or_name_the_seed(seed);
+        return println!("seed {seed}: {shown:?}");
+    }
+    let mut sum = BTreeMap::new();
+    let (mut texts, mut shown, mut links) = (0, 0, 0);
+    for seed in 0..number("P2P_CHAT_SEEDS").unwrap_or(SEEDS) {
+        let run = live_or_name_the_seed(seed);
+        (texts, shown, links) = (texts + run.texts, shown + run.shown, links + run.links);
+        for (what, count) in run.counts {
+            *sum.entry(what).or_insert(0) += count;
+        }
+    }
+    println!("{texts} texts, {shown} shown, {links} links, {sum:#?}");
+    // The worlds were as wild as they were meant to be.
+    assert!(shown > texts / 10 && links > 0, "{shown} of {texts} texts were shown, {links} found each other");
+    for what in [
+        "text: delivered",
+        "text: handed over",
+        "text: broken",
+        "text: unanswered",
+        "text: refused",
+        "text: timed out",
+        "text in parts: delivered",
+        "connect: delivered",
+        "connect_ack: delivered",
+        "exit: delivered",
+        "probe: handed over",
+        "PING: handed over",
+    ] {
+        assert!(sum.contains_key(what), "no {what} in {sum:#?}");
+    }
+    assert!(sum.keys().any(|what| what.ends_with(" elsewhere")), "nobody was found elsewhere: {sum:#?}");
+}
+
+#[test]
+fn the_same_seed_does_the_same_again() {
+    let (one, other) = (live_or_name_the_seed(3), live_or_name_the_seed(3));
+    assert_eq!(one, other);
+    assert_ne!(one.trace, live_or_name_the_seed(4).trace);
+}

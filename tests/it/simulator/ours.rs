@@ -1,0 +1,285 @@
+//! A peer of ours, driven as `node` drives it, and held to the rules at every step.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use p2p_chat::chat::{
+    Action, Answer, Chat, Event as Told, JobId, OpId, Received, Sent, State, Time, Transmit,
+};
+use p2p_chat::message::{Body, Decoded, Failure, Fate, Outgoing, Plain};
+use p2p_chat::peer::{Claimed, PeerAddr, Source};
+use p2p_chat::wire::{self, Decoder, Header};
+
+use super::dialler::{self, Next};
+use super::peer::{Ours, Pid, Program};
+use super::world::{Event, World};
+
+/// Because of what the rules do something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Cause {
+    Command,
+    Received,
+    Sent,
+    Tick,
+}
+
+impl World {
+    pub(super) fn ours(&self, pid: Pid) -> &Ours {
+        match &self.processes[pid].program {
+            Program::Ours(ours) => ours,
+            Program::Legacy(_) => self.fail(pid, format_args!("the simulator takes it for ours")),
+        }
+    }
+
+    pub(super) fn ours_mut(&mut self, pid: Pid) -> &mut Ours {
+        match &mut self.processes[pid].program {
+            Program::Ours(ours) => ours,
+            Program::Legacy(_) => panic!("the simulator takes process {pid} for ours"),
+        }
+    }
+
+    /// `Shared::with_chat`: lets the rules do something, and does what they want because of it. What the user is told is
+    /// returned, for those who have more to check.
+    pub(super) fn with_chat<T>(
+        &mut self,
+        pid: Pid,
+        cause: Cause,
+        act: impl FnOnce(&mut Chat, Time) -> (T, Vec<Action>),
+    ) -> (T, Vec<Told>) {
+        let now = self.now;
+        let ours = self.ours_mut(pid);
+        let time = ours.time(now);
+        let (result, actions) = act(&mut ours.chat, time);
+        let mut actions = VecDeque::from(actions);
+        let mut told = Vec::new();
+        while let Some(action) = actions.pop_front() {
+            self.trace.note(format_args!("{now:?} {pid} {action:?}"));
+            match action {
+                Action::Tell(event) => {
+                    self.check_told(pid, &event);
+                    told.push(event);
+                }
+                Action::Transmit(transmit) => {
+                    self.check_transmit(pid, &transmit, cause);
+                    let ours = self.ours_mut(pid);
+                    if let Err(Transmit { job, to, .. }) = ours.dialler.push(transmit) {
+                        let fate = Fate::Failed(Failure::NoResources);
+                        actions.extend(ours.chat.sent(Sent { job, to, fate, parts: (0, 1) }, time));
+                    }
+                }
+            }
+        }
+        (result, told)
+    }
+
+    /// What follows every turn of the rules: threads dial, the ticker sleeps, and everything is as it has to be.
+    pub(super) fn turn_over(&mut self, pid: Pid) {
+        while let Some(job) = self.ours_mut(pid).dialler.begin() {
+            self.dial_part(pid, job);
+        }
+        let now = self.now;
+        let ours = self.ours_mut(pid);
+        if let Some(due) = ours.chat.next_wake() {
+            // A millisecond more, as the ticker sleeps.
+            let at = (ours.born + due.0).max(now) + Duration::from_millis(1);
+            if ours.wakes_at.is_none_or(|sooner| at < sooner) {
+                ours.wakes_at = Some(at);
+                self.later(at - now, Event::Wake(pid));
+            }
+        }
+        self.check(pid);
+    }
+
+    pub(super) fn wakes(&mut self, pid: Pid) {
+        let now = self.now;
+        if !self.processes[pid].alive || self.processes[pid].stopped.is_some() {
+            return;
+        }
+        let ours = self.ours_mut(pid);
+        if ours.wakes_at.is_some_and(|at| at > now) {
+            // It was woken earlier than this, and sleeps again.
+            return;
+        }
+        ours.wakes_at = None;
+        let time = ours.time(now);
+        if ours.chat.next_wake().is_some_and(|due| due <= time) {
+            self.with_chat(pid, Cause::Tick, |chat, now| ((), chat.tick(now)));
+            self.check_ticked(pid);
+        }
+        self.turn_over(pid);
+    }
+
+    fn dial_part(&mut self, pid: Pid, job: JobId) {
+        let now = self.now;
+        let ours = self.ours_mut(pid);
+        let (born, name) = (ours.born, ours.name.clone());
+        let Some(running) = ours.dialler.running(job) else { return };
+        let (to, part, errand) = (running.to, running.part, running.errand.clone());
+        let deadline = errand.deadline.map(|at| born + at.0);
+        let Some(limits) = dialler::limits(&errand.message, now, deadline) else {
+            return self.exchanged(pid, job, Fate::Failed(Failure::Cancelled));
+        };
+        let port = self.processes[pid].port;
+        let bytes = |ip| {
+            let header = Header { ip, port, name: &name };
+            wire::encode(header, errand.form, &errand.message).swap_remove(part)
+        };
+        self.dial(pid, Some(job), to.socket(), bytes, limits);
+    }
+
+    /// A dialler's thread learned what became of one connection.
+    pub(super) fn exchanged(&mut self, pid: Pid, job: JobId, fate: Fate) {
+        let Some(running) = self.ours_mut(pid).dialler.running(job) else { return };
+        match running.exchanged(fate) {
+            Next::Dial => self.dial_part(pid, job),
+            Next::Over(to, fate, parts) => {
+                let (message, errand_to) = (running.errand.message.clone(), running.errand.to);
+                if matches!(fate, Fate::Delivered | Fate::HandedOver) {
+                    self.ours_mut(pid).answered.insert(to);
+                }
+                let other = if to == errand_to { "" } else { " elsewhere" };
+                self.count(format!("{}: {}{other}", said_of(&message), fate_of(&fate)));
+                let sent = Sent { job, to, fate: fate.clone(), parts };
+                let (_, told) = self.with_chat(pid, Cause::Sent, |chat, now| ((), chat.sent(sent, now)));
+                self.check_outcome(pid, job, &message, (&fate, parts), &told);
+                self.ours_mut(pid).dialler.end(job);
+                self.turn_over(pid);
+            }
+        }
+    }
+
+    /// `Inbox::deliver`: what came on a connection goes to the rules; returns the answer.
+    pub(super) fn takes(&mut self, pid: Pid, id: u64) -> Vec<u8> {
+        let exchange = &self.exchanges[&id];
+        let (source, local, bytes) = (Source(exchange.source), *exchange.to.ip(), exchange.bytes.clone());
+        let (from, job) = (exchange.from, exchange.job);
+        match &mut self.processes[pid].program {
+            Program::Ours(_) => self.receives(pid, job, source, local, &bytes),
+            Program::Legacy(_) => self.legacy_receives(pid, from, job, &bytes),
+        }
+    }
+
+    pub(super) fn receives(
+        &mut self,
+        pid: Pid,
+        job: Option<JobId>,
+        source: Source,
+        local: std::net::Ipv4Addr,
+        bytes: &[u8],
+    ) -> Vec<u8> {
+        if self.random.in_thousand(self.plan.full) {
+            // No room in the mailbox: not taken, and no answer.
+            return Vec::new();
+        }
+        let mut decoder = Decoder::new();
+        let piece = self.random.within(1, 200);
+        for piece in bytes.chunks(piece) {
+            decoder.push(piece);
+        }
+        let cut = decoder.is_cut();
+        let decoded = decoder.finish();
+        self.note_claims(pid, source, &decoded);
+        for message in &decoded {
+            if let Decoded::Message(message) = message {
+                self.learn_if_own(pid, source.0, message.claimed.port);
+            }
+        }
+        let received = Received { source, decoded: decoded.clone(), cut };
+        let (answer, told) = self.with_chat(pid, Cause::Received, |chat, now| {
+            chat.learn_own_ip(local);
+            chat.received(received, now)
+        });
+        self.check_received(pid, (source, job), &decoded, answer, &told);
+        self.turn_over(pid);
+        match answer {
+            Answer::Nothing => Vec::new(),
+            Answer::Receipt => wire::receipt(self.processes[pid].port).into_bytes(),
+            Answer::Connected => wire::CONNECTED.as_bytes().to_vec(),
+        }
+    }
+
+    /// `Shared::learn_if_own`, where the machine's own IP is known without asking a system.
+    pub(super) fn learn_if_own(&mut self, pid: Pid, ip: std::net::Ipv4Addr, port: u16) {
+        let host = self.hosts[self.processes[pid].host].0;
+        if port == self.processes[pid].port && ip == host {
+            self.ours_mut(pid).chat.learn_own_ip(ip);
+        }
+    }
+
+    /// Everybody who spoke from an IP may be dialled there, and on the loopback network where they claim to listen.
+    fn note_claims(&mut self, pid: Pid, source: Source, decoded: &[Decoded]) {
+        let ours = self.ours_mut(pid);
+        ours.is_asked = false;
+        for message in decoded {
+            let Decoded::Message(Plain { claimed, body, .. }) = message else { continue };
+            for addr in speakers_of(source, *claimed) {
+                if *body != Body::Ping {
+                    ours.may_dial.insert(addr);
+                }
+                if *body == Body::Connect {
+                    ours.is_asked = true;
+                    *ours.asked_us.entry(addr).or_default() += 1;
+                }
+                if *body == Body::Exit {
+                    ours.parted.insert(addr);
+                }
+            }
+        }
+    }
+
+    /// The table, by address.
+    pub(super) fn states(&self, pid: Pid) -> HashMap<PeerAddr, State> {
+        let ours = self.ours(pid);
+        ours.chat.rows(ours.time(self.now)).into_iter().map(|row| (row.addr, row.state)).collect()
+    }
+
+    pub(super) fn settled(&mut self, pid: Pid, op: OpId) {
+        let now = self.now;
+        match self.ours_mut(pid).waiting.remove(&op) {
+            None => self.fail(pid, format_args!("{op:?} was settled twice, or never begun")),
+            Some(waiting) if waiting.outcomes > 0 => {
+                self.fail(pid, format_args!("{op:?} was settled before {} outcomes", waiting.outcomes))
+            }
+            Some(waiting) if now > waiting.since + waiting.within => self.fail(
+                pid,
+                format_args!("{} took {:?} until it was settled", waiting.what, now - waiting.since),
+            ),
+            Some(_) => {}
+        }
+    }
+}
+
+/// Where whoever claims this may be: at the IP that it spoke from, or on the loopback network where it says.
+pub(super) fn speakers_of(source: Source, claimed: Claimed) -> Vec<PeerAddr> {
+    let mut addrs = vec![PeerAddr::new(source.0, claimed.port)];
+    if source.0.is_loopback() && claimed.ip.is_loopback() {
+        addrs.push(PeerAddr::new(claimed.ip, claimed.port));
+    }
+    addrs.into_iter().flatten().collect()
+}
+
+/// What was said, for counting.
+fn said_of(message: &Outgoing) -> &'static str {
+    match message {
+        Outgoing::Text(parts) if parts.len() > 1 => "text in parts",
+        Outgoing::Text(_) => "text",
+        Outgoing::Connect => "connect",
+        Outgoing::ConnectAck => "connect_ack",
+        Outgoing::Exit => "exit",
+        Outgoing::Probe => "probe",
+        Outgoing::Ping => "PING",
+    }
+}
+
+/// What became of it, for counting.
+fn fate_of(fate: &Fate) -> &'static str {
+    match fate {
+        Fate::Delivered => "delivered",
+        Fate::HandedOver => "handed over",
+        Fate::Unanswered => "unanswered",
+        Fate::Broken => "broken",
+        Fate::Failed(Failure::Refused) => "refused",
+        Fate::Failed(Failure::TimedOut) => "timed out",
+        Fate::Failed(_) => "failed",
+    }
+}

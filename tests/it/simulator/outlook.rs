@@ -1,0 +1,51 @@
+//! What has to hold when all has calmed down.
+
+use p2p_chat::chat::{Known, State, UnderWay};
+
+use super::peer::{Pid, Program};
+use super::world::World;
+
+impl World {
+    /// When nothing goes wrong any more for long enough, whoever knows somebody for certain sees that they are there.
+    pub(super) fn check_converged(&self) -> usize {
+        let mut links = 0;
+        for (pid, process) in self.processes.iter().enumerate() {
+            let Program::Ours(ours) = &process.program else { continue };
+            if !process.alive || ours.leaving {
+                continue;
+            }
+            let rows = ours.chat.rows(ours.time(self.now));
+            for row in &rows {
+                let there = self.route(pid, row.addr.ip()).map(|(host, _)| host);
+                let other = there.and_then(|host| self.listener(host, row.addr.socket()));
+                let state = (row.state, row.why);
+                let wrong = match other {
+                    None => row.state != State::Gone,
+                    // A goodbye is for good while its program runs; and whether it still runs cannot be seen when
+                    // another has begun at once.
+                    Some(_) if ours.parted.contains(&row.addr) => row.state == State::Quiet,
+                    Some(_) if row.known == Known::Static => row.state != State::Connected,
+                    // Who never answered there is a mere claim, which is not followed.
+                    Some(_) if ours.answered.contains(&row.addr) => {
+                        matches!(row.state, State::Gone | State::Quiet)
+                    }
+                    Some(_) => false,
+                };
+                if wrong {
+                    let what = format!("{} is process {other:?}, but {state:?}, {:?}", row.addr, row.known);
+                    self.fail(pid, format_args!("{what}"));
+                }
+                links += usize::from(matches!(row.state, State::Connected));
+            }
+        }
+        links
+    }
+
+    /// Nothing is kept of what is over.
+    pub(super) fn check_at_rest(&self, pid: Pid) {
+        let under_way = self.ours(pid).chat.under_way();
+        if under_way != UnderWay::default() {
+            self.fail(pid, format_args!("when all is over there is {under_way:?}"));
+        }
+    }
+}

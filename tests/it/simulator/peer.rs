@@ -1,0 +1,79 @@
+//! One running program: ours around a real `Chat`, or one of old.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use p2p_chat::chat::{Chat, OpId, StaticPeer, Time};
+use p2p_chat::peer::{Name, PeerAddr};
+
+use super::dialler::Dialler;
+use super::legacy::Legacy;
+
+/// A program, which has this number for ever: one that is started anew is another.
+pub(super) type Pid = usize;
+
+/// What runs in a process.
+pub(super) enum Program {
+    Ours(Box<Ours>),
+    Legacy(Legacy),
+}
+
+/// A process, alive or not.
+pub(super) struct Process {
+    pub(super) host: usize,
+    pub(super) port: u16,
+    /// The IP that it listens at; unspecified for all.
+    pub(super) bind: Ipv4Addr,
+    pub(super) alive: bool,
+    /// Since when it is stopped (SIGSTOP), if it is: the system accepts for it, and it does not read.
+    pub(super) stopped: Option<Duration>,
+    pub(super) program: Program,
+}
+
+/// A command that is not settled.
+pub(super) struct Waiting {
+    pub(super) since: Duration,
+    pub(super) within: Duration,
+    pub(super) what: &'static str,
+    /// Outcomes that have to come first.
+    pub(super) outcomes: usize,
+}
+
+/// A peer of ours, and what is known about it that the rules must keep to.
+pub(super) struct Ours {
+    pub(super) chat: Chat,
+    pub(super) name: Name,
+    /// When its clock was zero.
+    pub(super) born: Duration,
+    pub(super) dialler: Dialler,
+    pub(super) statics: Vec<StaticPeer>,
+    pub(super) wakes_at: Option<Duration>,
+    pub(super) leaving: bool,
+    /// Commands given.
+    pub(super) ops: u64,
+    /// Where it may dial: its static peers, what its user asked for, and what was claimed from the IP it is at.
+    pub(super) may_dial: BTreeSet<PeerAddr>,
+    /// Commands that are not settled.
+    pub(super) waiting: BTreeMap<OpId, Waiting>,
+    /// When an acknowledgement went to each peer, and how many it may still expect.
+    pub(super) acked: BTreeMap<PeerAddr, Duration>,
+    /// What is being taken holds a `connect`.
+    pub(super) is_asked: bool,
+    pub(super) asked_us: BTreeMap<PeerAddr, usize>,
+    /// When each peer was last looked for without the user's having asked.
+    pub(super) looks: BTreeMap<PeerAddr, VecDeque<Duration>>,
+    /// Whether the user's deeds or a goodbye of the other's stand between us and each peer.
+    pub(super) parted: BTreeSet<PeerAddr>,
+    /// Where something of ours was taken.
+    pub(super) answered: BTreeSet<PeerAddr>,
+    /// When it was ticked lately.
+    pub(super) ticks: VecDeque<Duration>,
+}
+
+impl Ours {
+    /// The time on its own clock.
+    pub(super) fn time(&self, now: Duration) -> Time {
+        Time(now - self.born)
+    }
+}

@@ -1,0 +1,72 @@
+//! Seeded randomness, and the hash of what happened.
+
+use std::fmt;
+use std::time::Duration;
+
+/// SplitMix64 (Steele, Lea, Flood 2014): one number of state, and every seed is a good one.
+#[derive(Clone, Debug)]
+pub(super) struct Random(u64);
+
+impl Random {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `end`, which is not zero.
+    pub(super) fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % u64::try_from(end).expect("64 bits")).expect("below `end`")
+    }
+
+    /// A number from `low` to `high`, both included.
+    pub(super) fn within(&mut self, low: usize, high: usize) -> usize {
+        low + self.below(high - low + 1)
+    }
+
+    /// True in so many of a thousand cases.
+    pub(super) fn in_thousand(&mut self, count: usize) -> bool {
+        self.below(1_000) < count
+    }
+
+    /// Some milliseconds, both ends included, and a part of one, so that hardly two things happen at the same moment.
+    pub(super) fn ms(&mut self, low: usize, high: usize) -> Duration {
+        let ms = u64::try_from(self.within(low, high)).expect("64 bits");
+        Duration::from_millis(ms) + Duration::from_nanos(self.next() % 1_000_000)
+    }
+
+    /// One of these, if there is any.
+    pub(super) fn one<T: Copy>(&mut self, of: &[T]) -> Option<T> {
+        (!of.is_empty()).then(|| of[self.below(of.len())])
+    }
+}
+
+/// The hash of everything that happened, in order (FNV-1a): the same for the same seed in every run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Trace(u64);
+
+impl Trace {
+    pub(super) fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    pub(super) fn note(&mut self, what: fmt::Arguments<'_>) {
+        // A hash takes everything that is written to it.
+        let _ = fmt::write(self, what);
+    }
+}
+
+impl fmt::Write for Trace {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        Ok(())
+    }
+}

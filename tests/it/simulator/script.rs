@@ -1,0 +1,275 @@
+//! What people and the weather do.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
+
+use p2p_chat::chat::{Chat, Command, JobId, Me, OpId, StaticPeer, Target};
+use p2p_chat::message::Form;
+use p2p_chat::peer::{Name, PeerAddr};
+use p2p_chat::wire;
+
+use super::dialler::Dialler;
+use super::legacy::{KINDS, Kind, Legacy};
+use super::ours::Cause;
+use super::peer::{Ours, Pid, Process, Program, Waiting};
+use super::world::{Event, Said, World};
+
+/// How long a command may take until it is settled. A text may wait behind `MAX_TEXTS_WAITING` others to a peer that
+/// never reads, four seconds each, and then for a thread.
+pub(super) const SETTLED_WITHIN: Duration = Duration::from_secs(600);
+
+/// How long a list and the first dialling may take: `ANSWER_WITHIN`, and the ticker's millisecond.
+const ANSWERED_WITHIN: Duration = Duration::from_millis(1_902);
+
+impl World {
+    /// Makes the machines and the first programs.
+    pub(super) fn populate(&mut self) {
+        for n in 0..self.plan.hosts {
+            let n = u8::try_from(n).expect("few machines");
+            self.hosts.push((Ipv4Addr::new(10, 0, n / 100, n % 100 + 1), 0));
+        }
+        for _ in 0..self.plan.programs {
+            let host = self.random.below(self.plan.hosts);
+            let port = if self.random.in_thousand(200) { 5_000 } else { self.new_port() };
+            self.launch(host, port, None);
+        }
+        let after = self.random.ms(0, self.plan.weather);
+        self.later(after, Event::Weather);
+    }
+
+    pub(super) fn new_port(&self) -> u16 {
+        5_001 + u16::try_from(self.processes.len()).expect("few programs")
+    }
+
+    /// Starts a program, if its port is free: ours with these static peers, or of any kind.
+    pub(super) fn launch(&mut self, host: usize, port: u16, statics: Option<Vec<StaticPeer>>) {
+        if self.listening.contains_key(&(host, port)) {
+            return;
+        }
+        let pid = self.processes.len();
+        let legacy = statics.is_none() && self.random.in_thousand(self.plan.legacy);
+        let ip = self.hosts[host].0;
+        let mut bind = Ipv4Addr::UNSPECIFIED;
+        let program = if legacy {
+            let kind = self.random.one(&KINDS).expect("there are kinds");
+            let mut claim = SocketAddrV4::new(ip, port);
+            if self.random.in_thousand(self.plan.misled) {
+                claim.set_ip(Ipv4Addr::new(127, 0, 1, 1));
+                // Only trying tells.
+                bind = self.random.one(&[bind, *claim.ip()]).expect("two");
+            }
+            Program::Legacy(Legacy { kind, claim, listed: BTreeSet::new(), said: 0 })
+        } else {
+            let statics = statics.unwrap_or_else(|| self.some_statics(host, port));
+            if self.random.in_thousand(150) {
+                bind = ip;
+            }
+            Program::Ours(Box::new(self.ours_new(pid, bind, port, statics)))
+        };
+        self.trace.note(format_args!("{:?} {pid} at {ip}:{port}", self.now));
+        self.processes.push(Process { host, port, bind, alive: true, stopped: None, program });
+        self.listening.insert((host, port), pid);
+        let after = self.random.ms(0, self.plan.deeds);
+        self.later(after, Event::Deed(pid));
+        if let Program::Ours(ours) = &self.processes[pid].program {
+            let statics = ours.statics.clone();
+            for peer in &statics {
+                self.learn_if_own(pid, peer.addr.ip(), peer.addr.port());
+            }
+            self.wait_for(pid, OpId(1), "the first dialling", ANSWERED_WITHIN, 0);
+            let (op, _) = self.with_chat(pid, Cause::Command, |chat, now| chat.start(statics, now));
+            assert_eq!(op, OpId(1), "the first command has the first number");
+            self.turn_over(pid);
+        }
+    }
+
+    fn ours_new(&mut self, pid: Pid, bind: Ipv4Addr, port: u16, statics: Vec<StaticPeer>) -> Ours {
+        let chat = Chat::new(Me { bind, port, advertise: None });
+        let name: Name = format!("p{pid}").parse().expect("a name");
+        let may_dial = statics.iter().map(|peer| peer.addr).collect();
+        Ours {
+            chat,
+            name,
+            born: self.now,
+            dialler: Dialler::new(self.plan.diallers),
+            statics,
+            wakes_at: None,
+            leaving: false,
+            ops: 1,
+            may_dial,
+            waiting: BTreeMap::new(),
+            acked: BTreeMap::new(),
+            is_asked: false,
+            asked_us: BTreeMap::new(),
+            looks: BTreeMap::new(),
+            parted: BTreeSet::new(),
+            answered: BTreeSet::new(),
+            ticks: VecDeque::new(),
+        }
+    }
+
+    /// Static peers: addresses of programs that run, will, or never do; perhaps our own.
+    fn some_statics(&mut self, host: usize, port: u16) -> Vec<StaticPeer> {
+        let mut addrs = BTreeSet::new();
+        for _ in 0..self.random.within(0, self.plan.statics) {
+            addrs.insert(self.some_addr(host));
+        }
+        if self.random.in_thousand(50) {
+            addrs.extend(PeerAddr::new(self.hosts[host].0, port));
+        }
+        let peer = |addr| StaticPeer { addr, name: None, form: Form::Standard };
+        addrs.into_iter().map(peer).collect()
+    }
+
+    /// An address that somebody listens at, most likely, seen from a machine.
+    fn some_addr(&mut self, host: usize) -> PeerAddr {
+        let known = self.processes.len();
+        if known == 0 || self.random.in_thousand(50) {
+            let there = self.random.below(self.hosts.len());
+            return PeerAddr::new(self.hosts[there].0, 4_999).expect("a unicast address");
+        }
+        let near = self.random.in_thousand(500);
+        let process = &self.processes[self.random.below(known)];
+        let near = near && process.host == host;
+        let ip = if near { Ipv4Addr::LOCALHOST } else { self.hosts[process.host].0 };
+        PeerAddr::new(ip, process.port).expect("a unicast address")
+    }
+
+    fn wait_for(&mut self, pid: Pid, op: OpId, what: &'static str, within: Duration, outcomes: usize) {
+        let waiting = Waiting { since: self.now, within, what, outcomes };
+        self.ours_mut(pid).waiting.insert(op, waiting);
+    }
+
+    /// Somebody does something, and will again.
+    pub(super) fn deed(&mut self, pid: Pid) {
+        if !self.processes[pid].alive || self.plan.deeds == 0 {
+            return;
+        }
+        let after = self.random.ms(0, self.plan.deeds);
+        self.later(after, Event::Deed(pid));
+        if self.processes[pid].stopped.is_some() {
+            return;
+        }
+        match self.processes[pid].program {
+            Program::Ours(_) => self.user_acts(pid),
+            Program::Legacy(_) => self.legacy_speaks(pid),
+        }
+    }
+
+    fn user_acts(&mut self, pid: Pid) {
+        let rows: Vec<PeerAddr> = {
+            let ours = self.ours(pid);
+            ours.chat.rows(ours.time(self.now)).iter().map(|row| row.addr).collect()
+        };
+        let host = self.processes[pid].host;
+        let one = match self.random.one(&rows) {
+            Some(addr) if !self.random.in_thousand(200) => addr,
+            _ => self.some_addr(host),
+        };
+        let all = self.random.in_thousand(200);
+        let to = if all { Target::All } else { Target::These(vec![one]) };
+        match self.random.below(20) {
+            0..=9 => self.says_text(pid, to),
+            10..=12 => self.commands(pid, Command::Connect(to), "connect", SETTLED_WITHIN),
+            13..=14 => self.commands(pid, Command::List, "a list", ANSWERED_WITHIN),
+            15 => self.commands(pid, Command::Disconnect(to), "disconnect", SETTLED_WITHIN),
+            16 => {
+                // A burst to one.
+                for _ in 0..self.random.within(2, 70) {
+                    self.says_text(pid, Target::These(vec![one]));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn says_text(&mut self, pid: Pid, to: Target) {
+        self.texts += 1;
+        let token = format!("text-{}-of-{pid}", self.texts);
+        let long = self.random.in_thousand(50);
+        let text = if long { format!("{token} ").repeat(120) } else { token };
+        let parts = wire::messages_for(&text, &self.ours(pid).name).expect("a text of some 2,000 bytes");
+        for part in &parts {
+            self.said.insert(part.clone(), Said::default());
+        }
+        self.commands(pid, Command::Send { to, parts: parts.into() }, "a text", SETTLED_WITHIN);
+    }
+
+    /// Gives a command, as `Node::command` does.
+    pub(super) fn commands(&mut self, pid: Pid, command: Command, what: &'static str, within: Duration) {
+        if let Command::Send { to: Target::These(addrs), .. } | Command::Connect(Target::These(addrs)) =
+            &command
+        {
+            for addr in addrs {
+                self.learn_if_own(pid, addr.ip(), addr.port());
+                self.ours_mut(pid).may_dial.insert(*addr);
+            }
+        }
+        let outcomes = self.expected_outcomes(pid, &command);
+        if let Command::Disconnect(to) = &command {
+            let rows = self.states(pid).into_keys().collect();
+            let parted = if let Target::These(addrs) = to { addrs.clone() } else { rows };
+            self.ours_mut(pid).parted.extend(parted);
+        }
+        // Commands are numbered one after the other.
+        let op = OpId(self.ours(pid).ops + 1);
+        self.ours_mut(pid).ops += 1;
+        self.wait_for(pid, op, what, within, outcomes);
+        let (given, _) = self.with_chat(pid, Cause::Command, |chat, now| chat.command(command, now));
+        if given != op {
+            self.fail(pid, format_args!("{given:?} was given for {op:?}"));
+        }
+        self.turn_over(pid);
+    }
+
+    fn legacy_speaks(&mut self, pid: Pid) {
+        let Process { host, ref program, .. } = self.processes[pid];
+        let Program::Legacy(legacy) = program else { return };
+        let (listed, lies): (Vec<SocketAddrV4>, _) =
+            (legacy.listed.iter().copied().collect(), legacy.kind == Kind::Liar);
+        let to = match self.random.one(&listed) {
+            Some(addr) if !self.random.in_thousand(300) => addr,
+            _ => self.some_addr(host).socket(),
+        };
+        let others = if lies { vec![self.some_addr(host).socket()] } else { Vec::new() };
+        let mut random = self.random.clone();
+        let Program::Legacy(legacy) = &mut self.processes[pid].program else { return };
+        let bytes = legacy.says(to, &others, &mut random).into_bytes();
+        self.random = random;
+        self.legacy_dials(pid, to, bytes);
+    }
+
+    fn legacy_dials(&mut self, pid: Pid, to: SocketAddrV4, bytes: Vec<u8>) {
+        if to.ip().is_unspecified() || to.port() == 0 {
+            return;
+        }
+        // SmartCookies waits five seconds for an answer.
+        let limits = (self.now + Duration::from_secs(3), self.now + Duration::from_secs(5));
+        self.dial(pid, None, to, |_| bytes, limits);
+    }
+
+    pub(super) fn legacy_receives(
+        &mut self,
+        pid: Pid,
+        from: Pid,
+        job: Option<JobId>,
+        bytes: &[u8],
+    ) -> Vec<u8> {
+        let port = self.processes[pid].port;
+        let Program::Legacy(legacy) = &mut self.processes[pid].program else { return Vec::new() };
+        let kind = legacy.kind;
+        let reaction = legacy.receive(bytes, port);
+        if let Some(why) = reaction.dies {
+            self.check_killed(pid, from, kind, why, bytes);
+            self.kill(pid);
+        }
+        if let Some(text) = &reaction.shows {
+            self.shown(pid, job, text);
+        }
+        if let Some((to, line)) = reaction.says {
+            self.legacy_dials(pid, to, line.into_bytes());
+        }
+        reaction.answer.into_bytes()
+    }
+}

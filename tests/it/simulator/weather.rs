@@ -1,0 +1,83 @@
+//! What becomes of machines, lines and programs.
+
+use p2p_chat::chat::{ANSWER_WITHIN, Command};
+
+use super::peer::{Pid, Process, Program};
+use super::script::SETTLED_WITHIN;
+use super::world::{Event, World};
+
+impl World {
+    /// Something becomes of the network or of somebody in it, and will again.
+    pub(super) fn weather(&mut self) {
+        if self.plan.weather == 0 {
+            return;
+        }
+        let after = self.random.ms(0, self.plan.weather);
+        self.later(after, Event::Weather);
+        let alive: Vec<Pid> = (0..self.processes.len()).filter(|pid| self.processes[*pid].alive).collect();
+        let Some(pid) = self.random.one(&alive) else { return self.join() };
+        match self.random.below(12) {
+            0 | 1 => self.partition(),
+            2 | 3 => self.unite(),
+            4 => self.kill(pid),
+            5 => self.goodbye(pid),
+            6 | 7 => {
+                // At the same port, at another, or as another program.
+                let Process { host, port, ref program, .. } = self.processes[pid];
+                let same = if let Program::Ours(ours) = program { Some(ours.statics.clone()) } else { None };
+                let port = if self.random.in_thousand(700) { port } else { self.new_port() };
+                let statics = same.filter(|_| self.random.in_thousand(900));
+                if self.random.in_thousand(500) {
+                    self.goodbye(pid);
+                }
+                self.kill(pid);
+                self.launch(host, port, statics);
+            }
+            8 | 9 => {
+                if self.processes[pid].stopped.is_some() {
+                    return;
+                }
+                self.processes[pid].stopped = Some(self.now);
+                let after = self.random.ms(10, 20_000);
+                self.later(after, Event::Continues(pid));
+            }
+            _ => self.join(),
+        }
+    }
+
+    fn join(&mut self) {
+        let alive = self.processes.iter().filter(|process| process.alive).count();
+        if alive <= self.plan.programs {
+            let host = self.random.below(self.plan.hosts);
+            let port = self.new_port();
+            self.launch(host, port, None);
+        }
+    }
+
+    fn partition(&mut self) {
+        let sides = self.random.within(2, 3);
+        for host in 0..self.hosts.len() {
+            self.hosts[host].1 = self.random.below(sides);
+        }
+    }
+
+    pub(super) fn unite(&mut self) {
+        self.hosts.iter_mut().for_each(|host| host.1 = 0);
+    }
+
+    /// Somebody leaves as they should; their program ends two seconds later at the latest.
+    fn goodbye(&mut self, pid: Pid) {
+        if let Program::Ours(ours) = &self.processes[pid].program
+            && !ours.leaving
+            && self.processes[pid].stopped.is_none()
+        {
+            self.leaves(pid);
+        }
+    }
+
+    pub(super) fn leaves(&mut self, pid: Pid) {
+        self.ours_mut(pid).leaving = true;
+        self.commands(pid, Command::Leave, "leaving", SETTLED_WITHIN);
+        self.later(ANSWER_WITHIN, Event::Ends(pid));
+    }
+}

@@ -1,0 +1,208 @@
+//! The world: machines, a virtual clock, and a network that delays, loses, refuses and breaks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
+
+use p2p_chat::chat::JobId;
+use p2p_chat::message::Fate;
+use p2p_chat::peer::PeerAddr;
+
+use super::peer::{Pid, Process, Program};
+use super::plan::Plan;
+use super::random::{Random, Trace};
+
+/// A text that a peer of ours has sent.
+#[derive(Default)]
+pub(super) struct Said {
+    /// Where it goes.
+    pub(super) to: BTreeSet<PeerAddr>,
+    /// How often a program showed it, by program.
+    pub(super) shown: BTreeMap<Pid, usize>,
+    /// The errands that it was shown for.
+    pub(super) shown_for: BTreeSet<JobId>,
+}
+
+/// Something that will happen.
+pub(super) enum Event {
+    /// The ticker of a peer of ours wakes up.
+    Wake(Pid),
+    /// Its user does something, or a program of old says something.
+    Deed(Pid),
+    /// A connection reaches the machine that it was dialled at.
+    Arrives(u64),
+    /// What was written into it reaches the program.
+    Bytes(u64),
+    /// Whoever dialled learns what became of it.
+    Over(u64, Fate),
+    /// Something becomes of a machine, a program or a line.
+    Weather,
+    /// A stopped program goes on.
+    Continues(Pid),
+    /// A program that said goodbye ends.
+    Ends(Pid),
+}
+
+/// A dialled connection.
+pub(super) struct Exchange {
+    pub(super) from: Pid,
+    /// The errand of a peer of ours that it belongs to.
+    pub(super) job: Option<JobId>,
+    pub(super) to: SocketAddrV4,
+    pub(super) source: Ipv4Addr,
+    pub(super) bytes: Vec<u8>,
+    pub(super) connect_by: Duration,
+    pub(super) end: Duration,
+    /// The program that accepted it.
+    pub(super) target: Option<Pid>,
+    /// Whoever dialled is still interested.
+    pub(super) dialling: bool,
+    /// Attempts of the bytes to get through.
+    pub(super) tries: usize,
+}
+
+pub(super) struct World {
+    pub(super) step: u64,
+    pub(super) now: Duration,
+    pub(super) random: Random,
+    pub(super) plan: Plan,
+    pub(super) trace: Trace,
+    /// The IP of each machine, and the side of the partition that it is on.
+    pub(super) hosts: Vec<(Ipv4Addr, usize)>,
+    pub(super) processes: Vec<Process>,
+    /// Who listens where.
+    pub(super) listening: BTreeMap<(usize, u16), Pid>,
+    /// Connections that a stopped program has not read yet.
+    pub(super) backlog: BTreeMap<Pid, Vec<u64>>,
+    /// What became of connections that a stopped program has dialled.
+    pub(super) unlearned: BTreeMap<Pid, Vec<(u64, Fate)>>,
+    events: BTreeMap<(Duration, u64), Event>,
+    pub(super) exchanges: BTreeMap<u64, Exchange>,
+    pub(super) last: u64,
+    /// Texts that peers of ours have sent, each unlike any other.
+    pub(super) said: BTreeMap<String, Said>,
+    pub(super) texts: u64,
+    /// How often what happened.
+    pub(super) counts: BTreeMap<String, usize>,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let plan = Plan::of(&mut random);
+        Self {
+            step: 0,
+            // No process is born at the beginning of the world.
+            now: Duration::from_secs(1),
+            random,
+            plan,
+            trace: Trace::new(),
+            hosts: Vec::new(),
+            processes: Vec::new(),
+            listening: BTreeMap::new(),
+            backlog: BTreeMap::new(),
+            unlearned: BTreeMap::new(),
+            events: BTreeMap::new(),
+            exchanges: BTreeMap::new(),
+            last: 0,
+            said: BTreeMap::new(),
+            texts: 0,
+            counts: BTreeMap::new(),
+        }
+    }
+
+    /// Ends the run with what is wrong.
+    pub(super) fn fail(&self, pid: Pid, what: fmt::Arguments<'_>) -> ! {
+        let process = &self.processes[pid];
+        let ip = self.hosts[process.host].0;
+        panic!("at step {}, {:?}, process {pid} at {ip}:{}: {what}", self.step, self.now, process.port);
+    }
+
+    pub(super) fn later(&mut self, after: Duration, event: Event) {
+        self.last += 1;
+        self.events.insert((self.now + after, self.last), event);
+    }
+
+    pub(super) fn at(&mut self, at: Duration, event: Event) {
+        self.later(at.saturating_sub(self.now), event);
+    }
+
+    /// Lets everything happen that happens until then.
+    pub(super) fn run_until(&mut self, end: Duration) {
+        while let Some(entry) = self.events.first_entry()
+            && entry.key().0 <= end
+        {
+            let ((at, _), event) = entry.remove_entry();
+            self.now = at;
+            self.step += 1;
+            self.happens(event);
+        }
+        self.now = end;
+    }
+
+    /// Whether a peer of ours runs and means to go on.
+    pub(super) fn is_up(&self, pid: Pid) -> bool {
+        let process = &self.processes[pid];
+        process.alive && matches!(&process.program, Program::Ours(ours) if !ours.leaving)
+    }
+
+    /// Lets everything come to its end, but ends no program.
+    pub(super) fn rest_until(&mut self, end: Duration) {
+        self.events.retain(|_, event| !matches!(event, Event::Ends(_)));
+        self.run_until(end);
+    }
+
+    pub(super) fn count(&mut self, what: impl Into<String>) {
+        *self.counts.entry(what.into()).or_default() += 1;
+    }
+
+    fn happens(&mut self, event: Event) {
+        match event {
+            Event::Wake(pid) => self.wakes(pid),
+            Event::Deed(pid) => self.deed(pid),
+            Event::Arrives(id) => self.arrives(id),
+            Event::Bytes(id) => self.bytes_arrive(id),
+            Event::Over(id, fate) => self.over(id, fate),
+            Event::Weather => self.weather(),
+            Event::Continues(pid) => self.continues(pid),
+            Event::Ends(pid) => self.kill(pid),
+        }
+    }
+
+    /// A stopped program goes on and reads what came meanwhile.
+    fn continues(&mut self, pid: Pid) {
+        let Some(since) = self.processes[pid].stopped.take() else { return };
+        let stopped = self.now - since;
+        if self.processes[pid].alive
+            && let Program::Ours(ours) = &mut self.processes[pid].program
+        {
+            // What the user waits for may take so much longer.
+            ours.waiting.values_mut().for_each(|waiting| waiting.within += stopped);
+            ours.wakes_at = Some(self.now);
+            self.later(Duration::ZERO, Event::Wake(pid));
+        }
+        for (id, fate) in self.unlearned.remove(&pid).unwrap_or_default() {
+            self.over(id, fate);
+        }
+        for id in self.backlog.remove(&pid).unwrap_or_default() {
+            self.bytes_arrive(id);
+        }
+    }
+
+    /// A process ends without a word. What it wrote is on its way.
+    pub(super) fn kill(&mut self, pid: Pid) {
+        let process = &mut self.processes[pid];
+        if !std::mem::replace(&mut process.alive, false) {
+            return;
+        }
+        process.stopped = None;
+        self.listening.remove(&(process.host, process.port));
+        for (id, fate) in self.unlearned.remove(&pid).unwrap_or_default() {
+            self.over(id, fate);
+        }
+        for id in self.backlog.remove(&pid).unwrap_or_default() {
+            self.later(Duration::from_millis(1), Event::Over(id, Fate::Broken));
+        }
+    }
+}
