@@ -5,6 +5,7 @@
 
 mod configuring;
 mod ending;
+mod faults;
 mod flood;
 mod hostile;
 mod house;
