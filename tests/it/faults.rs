@@ -5,6 +5,8 @@
 //! everybody finds everybody without a restart.
 
 mod ledger;
+mod legacies;
+mod mixture;
 mod ours;
 
 use std::net::SocketAddrV4;

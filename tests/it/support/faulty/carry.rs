@@ -26,29 +26,44 @@ pub(super) fn connection(shared: &Shared, mut dialler: TcpStream) -> io::Result<
     let mut first = vec![0; MESSAGE_BYTES];
     let count = dialler.read(&mut first)?;
     first.truncate(count);
-    let (fault, passed) = {
+    let (fault, number) = {
         let mut state = shared.lock();
         let fault = (state.plan)(&first);
         state.done.push((String::from_utf8_lossy(&first).into_owned(), fault));
-        (fault, state.passed)
+        (fault, state.done.len() - 1)
     };
     shared.changed.notify_all();
+    let held = suffer(shared, dialler, &first, fault, number);
+    if !first.is_empty() {
+        let mut state = shared.lock();
+        state.latest_over = state.latest_over.max(Some(number));
+    }
+    held
+}
+
+fn suffer(
+    shared: &Shared,
+    mut dialler: TcpStream,
+    first: &[u8],
+    fault: Fault,
+    number: usize,
+) -> io::Result<Vec<TcpStream>> {
     match fault {
-        Fault::None => through(shared, dialler, &first, Duration::ZERO)?,
+        Fault::None => through(shared, dialler, first, Duration::ZERO)?,
         Fault::DelayConnection(time) => {
             thread::sleep(time);
-            through(shared, dialler, &first, Duration::ZERO)?;
+            through(shared, dialler, first, Duration::ZERO)?;
         }
         Fault::DelayBytes(time) => {
             let peer = connect(shared, &dialler)?;
             thread::sleep(time);
-            exchange(dialler, peer, &first, Duration::ZERO)?;
+            exchange(dialler, peer, first, Duration::ZERO)?;
         }
-        Fault::DelayAnswer(time) => through(shared, dialler, &first, time)?,
+        Fault::DelayAnswer(time) => through(shared, dialler, first, time)?,
         Fault::SingleBytes => {
             let mut peer = connect(shared, &dialler)?;
             peer.set_nodelay(true)?;
-            for byte in &first {
+            for byte in first {
                 // A peer that has had enough closes; its answer is still carried back.
                 if peer.write_all(&[*byte]).is_err() {
                     break;
@@ -64,22 +79,22 @@ pub(super) fn connection(shared: &Shared, mut dialler: TcpStream) -> io::Result<
             reset(dialler)?;
         }
         Fault::ResetBeforeReceipt => {
-            answer_to(shared, &mut dialler, &first)?;
+            answer_to(shared, &mut dialler, first)?;
             reset(dialler)?;
         }
         Fault::BlackHole => return Ok(vec![dialler]),
         Fault::HalfOpen => {
-            answer_to(shared, &mut dialler, &first)?;
+            answer_to(shared, &mut dialler, first)?;
             return Ok(vec![dialler]);
         }
         Fault::Swallow => {
             read_away(&mut dialler)?;
         }
         Fault::HoldForNext => {
-            let next = |state: &mut super::State| state.passed == passed && !state.stopping;
+            let next = |state: &mut super::State| state.latest_over <= Some(number) && !state.stopping;
             let waited = shared.changed.wait_timeout_while(shared.lock(), LIMIT, next);
             drop(waited.unwrap_or_else(PoisonError::into_inner));
-            through(shared, dialler, &first, Duration::ZERO)?;
+            through(shared, dialler, first, Duration::ZERO)?;
         }
     }
     Ok(Vec::new())
@@ -121,8 +136,13 @@ fn exchange(
     thread::sleep(before_answer);
     let mut dialler = dialler;
     let written = dialler.write_all(&answer);
-    // What shuts both ends the other direction, too.
-    let _ = dialler.shutdown(if ended.is_ok() { Shutdown::Write } else { Shutdown::Both });
+    if ended.is_ok() {
+        let _ = dialler.shutdown(Shutdown::Write);
+    } else {
+        // The peer broke it, so it breaks here, too; what is read ends for the other direction.
+        let _ = SockRef::from(&dialler).set_linger(Some(Duration::ZERO));
+        let _ = dialler.shutdown(Shutdown::Read);
+    }
     let _ = forth.join();
     written
 }

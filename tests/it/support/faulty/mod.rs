@@ -53,7 +53,7 @@ pub(crate) enum Fault {
     HalfOpen,
     /// Everything is read and the connection closed in good order; the peer gets nothing.
     Swallow,
-    /// The connection is kept until another that came later is over.
+    /// The connection is kept until another with a message, which came later, is over.
     HoldForNext,
 }
 
@@ -75,8 +75,8 @@ struct State {
     plan: Plan,
     /// Connections that something is still to be done with.
     under_way: usize,
-    /// Connections that something was done with, held ones not counted.
-    passed: u64,
+    /// The latest connection with a message that is over, as an index of `done`.
+    latest_over: Option<usize>,
     /// Connections that shall never end, as long as the proxy lives.
     held: Vec<TcpStream>,
     /// What was done to which connection, for whoever looks for the cause of a failure.
@@ -92,7 +92,7 @@ impl Faulty {
         let state = State {
             plan: Box::new(|_| Fault::None),
             under_way: 0,
-            passed: 0,
+            latest_over: None,
             held: Vec::new(),
             done: Vec::new(),
             stopping: false,
@@ -205,9 +205,7 @@ fn serve(socket: &TcpListener, shared: &Arc<Shared>) {
             let held = carry::connection(&shared, dialler).unwrap_or_default();
             let mut state = shared.lock();
             state.under_way -= 1;
-            if held.is_empty() {
-                state.passed += 1;
-            } else if !state.stopping {
+            if !state.stopping {
                 state.held.extend(held);
             }
             drop(state);
