@@ -11,6 +11,7 @@ mod hostile;
 mod house;
 mod legacy;
 mod legacy_selftest;
+mod namespaces;
 mod receipts;
 mod starting;
 mod static_peers;
