@@ -14,5 +14,6 @@ mod strangers;
 #[cfg(not(target_os = "linux"))]
 #[test]
 fn network_namespaces_are_skipped_for_only_linux_has_them() {
-    println!("skipped: only Linux has network namespaces");
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "scenarios are skipped: only Linux has network namespaces");
 }

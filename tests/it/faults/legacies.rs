@@ -11,7 +11,7 @@ use crate::support::{Fault, Faulty, Peer, SOON};
 const TOO_LONG: Duration = Duration::from_millis(1_600);
 
 /// Alice, with a proxy before one legacy program that she knows by it.
-fn alice_and(program: Program) -> (Peer, Faulty, Legacy) {
+pub(super) fn alice_and(program: Program) -> (Peer, Faulty, Legacy) {
     let proxy = Faulty::new();
     let legacy = proxy.before_legacy(program);
     let form = if program == Program::R3 { "r3" } else { "standard" };

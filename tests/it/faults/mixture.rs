@@ -7,11 +7,13 @@ use std::net::SocketAddrV4;
 use std::thread;
 use std::time::Duration;
 
+use super::legacies::alice_and;
 use super::{Outcome, Pair, outcomes, says_at, shown_times};
-use crate::support::{Fault, Faulty, Peer, Rng, Seed, number};
+use crate::legacy::Program;
+use crate::support::{Fault, Faulty, Peer, Rng, SOON, Seed, number};
 
-/// Texts in each direction and seed in `cargo test`: two seeds of two directions are some 200 texts, and half a minute beside
-/// the other tests. `P2P_CHAT_MESSAGES` is another number.
+/// Texts in each direction and seed in `cargo test`: with two seeds 300 texts, in a quarter of a minute, most of which is
+/// waiting. `P2P_CHAT_MESSAGES` is another number.
 const MESSAGES: u64 = 50;
 
 /// Seeds in `cargo test`. `P2P_CHAT_SEEDS` is another number.
@@ -62,21 +64,38 @@ fn text(from: &str, number: u64) -> String {
     format!("{MARK}{from}-{number}.")
 }
 
-/// What has to hold of every text, whatever the network did to it.
+/// What has to hold of every text to one of ours, whatever the network did to it.
 fn judge(text: &str, outcome: Outcome, times: usize, fault: &[Fault]) {
     let what = format!("{text}: told {outcome:?}, shown {times} times, after {fault:?}");
     assert!(times <= 1, "{what}");
     assert!(fault.len() <= 1, "sent again: {what}");
     match outcome {
         Outcome::Delivered => assert_eq!(times, 1, "{what}"),
-        // Whoever closed in good order and showed nothing was the network, as it does where it swallows.
+        // Ours gives a receipt for what it shows, so it was the network that closed in good order.
         Outcome::HandedOver => assert_eq!(fault, [Fault::Swallow], "{what}"),
         Outcome::NotSent => assert_eq!(times, 0, "{what}"),
         Outcome::Unknown => {}
     }
-    // A test in which nothing goes wrong, or everything, would show nothing.
-    if fault == [Fault::SingleBytes] || fault == [Fault::None] {
-        assert!(matches!(outcome, Outcome::Delivered | Outcome::Unknown), "{what}");
+    // A network that lost everything would show nothing of the rest.
+    if matches!(fault, [Fault::None | Fault::SingleBytes | Fault::HalfOpen | Fault::ResetBeforeReceipt]) {
+        assert_eq!(times, 1, "{what}");
+    }
+}
+
+/// The same of every text to a legacy program, which may have closed after a single byte of it.
+fn judge_legacy(text: &str, outcome: Outcome, times: usize, fault: &[Fault]) {
+    let what = format!("{text}: told {outcome:?}, shown {times} times, after {fault:?}");
+    assert!(times <= 1, "{what}");
+    assert!(fault.len() <= 1, "sent again: {what}");
+    match outcome {
+        Outcome::Delivered => assert_eq!(times, 1, "{what}"),
+        Outcome::HandedOver => {
+            assert!(times == 1 || matches!(fault, [Fault::Swallow | Fault::SingleBytes]), "{what}");
+        }
+        Outcome::NotSent => assert_eq!(times, 0, "{what}"),
+        Outcome::Unknown => {}
+    }
+    if matches!(fault, [Fault::None | Fault::HalfOpen | Fault::ResetBeforeReceipt]) {
         assert_eq!(times, 1, "{what}");
     }
 }
@@ -117,17 +136,48 @@ fn two_peers_talk(seed: &Seed, count: u64) {
             judge(text, *outcome, shown_times(&printed, text), &proxy.did_to(text));
         }
         assert_eq!(outcomes(teller, to).len(), texts.len() + 1, "one outcome for each text");
+        // If all were well, or none, nothing would have been tried.
+        for expected in [Outcome::Delivered, Outcome::Unknown] {
+            let some = texts.iter().any(|(_, outcome)| *outcome == expected);
+            assert!(some || count < MESSAGES, "of {count} texts none was {expected:?}");
+        }
     }
 }
 
-fn over_seeds(seeds: u64, count: u64) {
-    let mut seeds = Seed::all(1, seeds).into_iter().peekable();
+fn one_talks_to_a_legacy_program(seed: &Seed, count: u64) {
+    // XYZ dies of a connection that is reset, and is not ours to save.
+    let program = Rng::new(seed.0).one_of(&[
+        Program::R3,
+        Program::SmartCookies,
+        Program::Hashpa,
+        Program::CryptoKnights,
+    ]);
+    let (mut alice, proxy, legacy) = alice_and(program);
+    suffers(&proxy, seed.0);
+    let texts = says_all(&mut alice, proxy.addr(), program.name(), count);
+    proxy.heals();
+    proxy.settles();
+    let well = says_at(&mut alice, proxy.addr(), "all is well.");
+    assert!(matches!(well, Outcome::Delivered | Outcome::HandedOver), "{program:?}: {well:?}");
+    alice.finds(proxy.addr(), "connected");
+    assert!(legacy.wait_shown("all is well.", SOON), "{:?}", legacy.shown());
+    let shown = legacy.shown();
+    for (text, outcome) in &texts {
+        judge_legacy(text, *outcome, shown_times(&shown, text), &proxy.did_to(text));
+    }
+    assert_eq!(outcomes(&alice, proxy.addr()).len(), texts.len() + 1, "one outcome for each text");
+}
+
+/// Runs a scenario for many seeds, some at a time.
+fn over_seeds(scenario: fn(&Seed, u64)) {
+    let count = number("P2P_CHAT_MESSAGES").unwrap_or(MESSAGES);
+    let mut seeds = Seed::all(1, number("P2P_CHAT_SEEDS").unwrap_or(SEEDS)).into_iter().peekable();
     while seeds.peek().is_some() {
         let some: Vec<Seed> = seeds.by_ref().take(AT_ONCE).collect();
         thread::scope(|scope| {
             for seed in some {
                 // The seed is printed by the thread in which its network failed.
-                scope.spawn(move || two_peers_talk(&seed, count));
+                scope.spawn(move || scenario(&seed, count));
             }
         });
     }
@@ -135,5 +185,10 @@ fn over_seeds(seeds: u64, count: u64) {
 
 #[test]
 fn in_any_mixture_of_faults_every_text_is_shown_at_most_once_and_has_exactly_one_true_outcome() {
-    over_seeds(number("P2P_CHAT_SEEDS").unwrap_or(SEEDS), number("P2P_CHAT_MESSAGES").unwrap_or(MESSAGES));
+    over_seeds(two_peers_talk);
+}
+
+#[test]
+fn in_any_mixture_of_faults_every_text_to_a_legacy_program_has_exactly_one_true_outcome() {
+    over_seeds(one_talks_to_a_legacy_program);
 }

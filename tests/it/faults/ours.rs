@@ -125,13 +125,12 @@ fn a_peer_that_hangs_delays_no_text_to_another() {
 }
 
 #[test]
-fn peers_that_hung_until_they_were_gone_find_each_other_again() {
-    find_each_other_after(Fault::BlackHole);
-}
-
-#[test]
-fn peers_whose_connections_were_all_reset_until_they_were_gone_find_each_other_again() {
-    find_each_other_after(Fault::ResetAfter(0));
+fn peers_that_hung_or_broke_every_connection_until_they_were_gone_find_each_other_again() {
+    thread::scope(|scope| {
+        for fault in [Fault::BlackHole, Fault::ResetAfter(0)] {
+            scope.spawn(move || find_each_other_after(fault));
+        }
+    });
 }
 
 fn find_each_other_after(fault: Fault) {

@@ -1,5 +1,6 @@
 //! Chance that can be had again: a small generator, and the seed that a failing scenario prints.
 
+use std::io::Write;
 use std::thread;
 
 /// Set to the seed that a failure printed, this replays it.
@@ -58,7 +59,8 @@ impl Seed {
 impl Drop for Seed {
     fn drop(&mut self) {
         if thread::panicking() {
-            println!("This was seed {}; {REPLAY}={} replays it.", self.0, self.0);
+            let seed = self.0;
+            let _ = writeln!(std::io::stderr(), "This was seed {seed}; {REPLAY}={seed} replays it.");
         }
     }
 }
