@@ -87,8 +87,13 @@ struct State {
 impl Faulty {
     /// A proxy that does nothing wrong yet, before a port that nobody listens at yet.
     pub(crate) fn new() -> Self {
-        let port = nobody().port();
-        let socket = TcpListener::bind((FRONT, port)).expect("nobody listens at the port");
+        // Another test process may take the port between the look and the binding.
+        let (port, socket) = loop {
+            let port = nobody().port();
+            if let Ok(socket) = TcpListener::bind((FRONT, port)) {
+                break (port, socket);
+            }
+        };
         let state = State {
             plan: Box::new(|_| Fault::None),
             under_way: 0,
