@@ -5,12 +5,14 @@
 
 mod configuring;
 mod ending;
+mod faults;
 mod flood;
 mod harmless_output;
 mod hostile;
 mod house;
 mod legacy;
 mod legacy_selftest;
+mod namespaces;
 mod receipts;
 mod simulator;
 mod starting;

@@ -1,5 +1,6 @@
 //! Builds scenarios: peers that are real processes, and what a person or a stranger on the network does to them.
 
+mod faulty;
 mod harmless;
 mod peer;
 mod target;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
+pub(crate) use faulty::{Fault, Faulty, Rng, Seed, number};
 pub(crate) use harmless::assert_harmless;
 pub(crate) use peer::{Builder, Peer};
 pub(crate) use target::{MALLORY, Target};

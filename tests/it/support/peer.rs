@@ -21,6 +21,8 @@ pub(crate) struct Builder {
     any_port: bool,
     files: Vec<(String, Vec<u8>)>,
     env: Vec<(String, String)>,
+    /// The command that starts the program, where that is not the system.
+    under: Vec<String>,
 }
 
 /// What the process printed so far, and whether it can print more.
@@ -67,6 +69,12 @@ impl Builder {
         self
     }
 
+    /// Is started by this command, whose last arguments are the program and its own.
+    pub(crate) fn under(mut self, command: &[&str]) -> Self {
+        self.under = command.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
     /// What it is called.
     pub(crate) fn name(&self) -> &str {
         &self.name
@@ -96,7 +104,15 @@ impl Builder {
             std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder made");
             std::fs::write(path, content).expect("a file written");
         }
-        let mut command = Command::new(env!("CARGO_BIN_EXE_p2p-chat"));
+        let program = env!("CARGO_BIN_EXE_p2p-chat");
+        let mut command = match &self.under[..] {
+            [] => Command::new(program),
+            [starter, args @ ..] => {
+                let mut command = Command::new(starter);
+                command.args(args).arg(program);
+                command
+            }
+        };
         command.current_dir(dir.path()).env_clear();
         for folder in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"] {
             command.env(folder, dir.path());
@@ -167,6 +183,7 @@ impl Peer {
             any_port: true,
             files: Vec::new(),
             env: Vec::new(),
+            under: Vec::new(),
         }
     }
 

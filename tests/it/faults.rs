@@ -1,0 +1,55 @@
+//! A network that goes wrong, and what each side is told of it.
+//!
+//! Whatever happens to a connection: a message is shown at most once; "Delivered" is never said of one that was not shown;
+//! every message sent has exactly one outcome; a peer that hangs delays nobody else; and when the network is well again,
+//! everybody finds everybody without a restart.
+
+mod ledger;
+mod legacies;
+mod mixture;
+mod ours;
+
+use std::net::SocketAddrV4;
+
+use crate::support::{Faulty, Peer};
+use ledger::{Outcome, outcomes, says_at, shown_times};
+
+/// Two of ours, each behind a proxy of their own, who know that the other is there.
+struct Pair {
+    alice: Peer,
+    bob: Peer,
+    to_alice: Faulty,
+    to_bob: Faulty,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let (to_alice, to_bob) = (Faulty::new(), Faulty::new());
+        let mut alice = to_alice.before(Peer::named("Alice")).knows(to_bob.addr()).start();
+        let mut bob = to_bob.before(Peer::named("Bob")).knows(to_alice.addr()).start();
+        alice.sees(&here("Bob", to_bob.addr()));
+        bob.sees(&here("Alice", to_alice.addr()));
+        Self { alice, bob, to_alice, to_bob }
+    }
+
+    /// Alice says something to Bob, and is told what became of it.
+    fn alice_says(&mut self, text: &str) -> Outcome {
+        says_at(&mut self.alice, self.to_bob.addr(), text)
+    }
+
+    /// How often Bob was shown exactly this from Alice, once everything on its way has come.
+    fn bob_was_shown(&mut self, text: &str) -> usize {
+        self.to_bob.settles();
+        self.to_bob.heals();
+        // What comes after the faults is shown after everything that came before.
+        static LAST: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+        let last = format!("last-{}.", LAST.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        assert_eq!(self.alice_says(&last), Outcome::Delivered);
+        self.bob.has_seen(&format!(": {last}"));
+        shown_times(&self.bob.printed(), text)
+    }
+}
+
+fn here(name: &str, addr: SocketAddrV4) -> String {
+    format!("* {name} ({addr}) is here.")
+}

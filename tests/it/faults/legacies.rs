@@ -1,0 +1,147 @@
+//! One fault at a time between one of ours and a legacy program, each way.
+
+use std::thread;
+use std::time::Duration;
+
+use super::{Outcome, here, says_at, shown_times};
+use crate::legacy::{Legacy, Program};
+use crate::support::{Fault, Faulty, Peer, SOON};
+
+/// Longer than our sender waits for an answer, and shorter than SmartCookies does.
+const TOO_LONG: Duration = Duration::from_millis(1_600);
+
+/// Alice, with a proxy before one legacy program that she knows by it.
+pub(super) fn alice_and(program: Program) -> (Peer, Faulty, Legacy) {
+    let proxy = Faulty::new();
+    let legacy = proxy.before_legacy(program);
+    let form = if program == Program::R3 { "r3" } else { "standard" };
+    let addr = proxy.addr();
+    let list = format!("[[peer]]\naddress = \"{addr}\"\nname = \"{}\"\nform = \"{form}\"\n", legacy.name());
+    let mut alice = Peer::named("Alice").peers_toml(&list).start();
+    alice.sees(&here(legacy.name(), addr));
+    (alice, proxy, legacy)
+}
+
+/// Alice, with a proxy before her, who knows the program that dials her through it.
+fn alice_behind_a_proxy() -> (Peer, Faulty) {
+    let proxy = Faulty::new();
+    let alice = proxy.before(Peer::named("Alice")).start();
+    (alice, proxy)
+}
+
+/// Does the same with each program, at the same time, for most of it is waiting.
+fn with_each(scenario: impl Fn(Program) + Sync) {
+    thread::scope(|scope| {
+        for program in Program::ALL {
+            let scenario = &scenario;
+            scope.spawn(move || scenario(program));
+        }
+    });
+}
+
+/// How often the program has shown exactly this.
+fn showed(legacy: &Legacy, text: &str) -> usize {
+    shown_times(&legacy.shown(), text)
+}
+
+/// What a text is told to have become where nothing goes wrong.
+fn well(program: Program) -> Outcome {
+    if program == Program::SmartCookies { Outcome::Delivered } else { Outcome::HandedOver }
+}
+
+#[test]
+fn a_text_to_a_legacy_program_that_comes_too_late_or_whose_answer_is_lost_is_shown_once_and_its_fate_unknown()
+{
+    with_each(|program| {
+        let (mut alice, proxy, legacy) = alice_and(program);
+        let faults = [
+            Fault::DelayConnection(TOO_LONG),
+            Fault::DelayAnswer(TOO_LONG),
+            Fault::ResetBeforeReceipt,
+            Fault::HalfOpen,
+        ];
+        for (number, fault) in faults.into_iter().enumerate() {
+            let text = format!("text-{number}.");
+            proxy.does_to(&text, fault);
+            assert_eq!(says_at(&mut alice, proxy.addr(), &text), Outcome::Unknown, "{program:?}, {fault:?}");
+            assert!(legacy.wait_shown(&text, SOON), "{program:?}, {fault:?}: {:?}", legacy.shown());
+        }
+        assert_eq!(says_at(&mut alice, proxy.addr(), "all is well."), well(program));
+        proxy.settles();
+        for number in 0..faults.len() {
+            assert_eq!(showed(&legacy, &format!("text-{number}.")), 1, "{:?}", legacy.shown());
+        }
+        assert!(legacy.listener_alive(), "{program:?} died: {:?}", legacy.cause_of_death());
+    });
+}
+
+#[test]
+fn a_text_to_a_legacy_program_that_never_gets_there_is_of_unknown_fate_and_the_next_is_well() {
+    with_each(|program| {
+        let (mut alice, proxy, legacy) = alice_and(program);
+        proxy.does_to("lost", Fault::BlackHole);
+        assert_eq!(says_at(&mut alice, proxy.addr(), "lost."), Outcome::Unknown, "{program:?}");
+        assert_eq!(says_at(&mut alice, proxy.addr(), "all is well."), well(program));
+        assert_eq!((showed(&legacy, "lost."), showed(&legacy, "all is well.")), (0, 1));
+    });
+}
+
+#[test]
+fn a_legacy_program_that_got_one_byte_of_a_text_is_never_said_to_have_it() {
+    with_each(|program| {
+        let (mut alice, proxy, legacy) = alice_and(program);
+        // It calls recv() once, so a network that delivers single bytes loses the rest. Nobody can repair that.
+        proxy.does_to("in single bytes", Fault::SingleBytes);
+        let outcome = says_at(&mut alice, proxy.addr(), "in single bytes.");
+        assert!(matches!(outcome, Outcome::HandedOver | Outcome::Unknown), "{program:?}: {outcome:?}");
+        assert_eq!(says_at(&mut alice, proxy.addr(), "all is well."), well(program));
+        assert_eq!((showed(&legacy, "in single bytes."), showed(&legacy, "all is well.")), (0, 1));
+    });
+}
+
+#[test]
+fn a_legacy_program_that_hangs_delays_no_text_to_another() {
+    let (mut alice, proxy, hanging) = alice_and(Program::Xyz);
+    let lively = Legacy::start(Program::CryptoKnights);
+    lively.connect(alice.addr()).expect("Alice listens");
+    alice.sees(&here(lively.name(), lively.addr()));
+    proxy.does_to("to both", Fault::HalfOpen);
+    alice.types(&["@all to both."]);
+    alice.sees(&format!("Handed over to {} ({})", lively.name(), lively.addr()));
+    alice.sees(&format!("Sent to {} ({}), but no reaction", hanging.name(), proxy.addr()));
+    assert_eq!((showed(&hanging, "to both."), showed(&lively, "to both.")), (1, 1));
+}
+
+#[test]
+fn what_a_legacy_program_says_is_shown_once_whatever_becomes_of_our_answer() {
+    with_each(|program| {
+        let (alice, proxy) = alice_behind_a_proxy();
+        let legacy = Legacy::start(program);
+        let faults = [
+            Fault::SingleBytes,
+            Fault::DelayConnection(TOO_LONG),
+            Fault::DelayBytes(TOO_LONG),
+            Fault::DelayAnswer(TOO_LONG),
+            Fault::ResetBeforeReceipt,
+            Fault::HalfOpen,
+        ];
+        for (number, fault) in faults.into_iter().enumerate() {
+            let text = format!("text-{number}.");
+            proxy.does_to(&text, fault);
+            let answer = legacy.send(proxy.addr(), &text);
+            alice.has_seen(&format!("): {text}"));
+            if program == Program::SmartCookies {
+                // The others never look.
+                let answered = matches!(answer, Ok(Some(receipt)) if receipt.starts_with("[ACK] "));
+                let lost = matches!(fault, Fault::ResetBeforeReceipt | Fault::HalfOpen);
+                assert_eq!(answered, !lost, "{fault:?}");
+            }
+        }
+        proxy.settles();
+        legacy.send(proxy.addr(), "the last.").expect("all is well");
+        alice.has_seen("): the last.");
+        for number in 0..faults.len() {
+            assert_eq!(shown_times(&alice.printed(), &format!("text-{number}.")), 1, "{program:?}");
+        }
+    });
+}

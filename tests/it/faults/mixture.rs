@@ -1,0 +1,194 @@
+//! All faults at once, by chance, over many messages; a seed that fails is printed and replays.
+//!
+//! What is done to a text depends on the seed and the text alone. Which probe or greeting meets which fault depends on when the
+//! programs look, so a replay repeats every text's fate on the network, and not the order of everything.
+
+use std::net::SocketAddrV4;
+use std::thread;
+use std::time::Duration;
+
+use super::legacies::alice_and;
+use super::{Outcome, Pair, outcomes, says_at, shown_times};
+use crate::legacy::Program;
+use crate::support::{Fault, Faulty, Peer, Rng, SOON, Seed, number};
+
+/// Texts in each direction and seed in `cargo test`: with two seeds 300 texts, in a quarter of a minute, most of which is
+/// waiting. `P2P_CHAT_MESSAGES` is another number.
+const MESSAGES: u64 = 50;
+
+/// Seeds in `cargo test`. `P2P_CHAT_SEEDS` is another number.
+const SEEDS: u64 = 2;
+
+/// How many networks go wrong at the same time: they mostly wait.
+const AT_ONCE: usize = 8;
+
+/// Marks a text of the mixture, so that no part of another is taken for one.
+const MARK: &str = "mixed-";
+
+/// What becomes of a connection, for this seed.
+fn fate(seed: u64, bytes: &[u8]) -> Fault {
+    let words = String::from_utf8_lossy(bytes);
+    let text = words.find(MARK).map_or(&words[..0], |at| &words[at..]);
+    let mut rng = Rng::about(seed, text.as_bytes());
+    // Half of everything is well. What is long is longer than a sender waits.
+    let delay = Duration::from_millis(rng.below(300) + if rng.below(4) == 0 { 1_100 } else { 0 });
+    let bytes = usize::try_from(rng.below(60)).expect("small");
+    let faults = [
+        Fault::DelayConnection(delay),
+        Fault::DelayBytes(delay),
+        Fault::DelayAnswer(delay),
+        Fault::SingleBytes,
+        Fault::ResetAfter(bytes),
+        Fault::ResetBeforeReceipt,
+        Fault::BlackHole,
+        Fault::HalfOpen,
+        Fault::Swallow,
+        Fault::HoldForNext,
+    ];
+    if rng.below(2) == 0 { Fault::None } else { rng.one_of(&faults) }
+}
+
+/// A plan in which probes and greetings suffer, too, each another fault.
+fn suffers(proxy: &Faulty, seed: u64) {
+    let mut others = 0_u64;
+    proxy.follows(move |bytes| {
+        if String::from_utf8_lossy(bytes).contains(MARK) {
+            return fate(seed, bytes);
+        }
+        others += 1;
+        fate(seed ^ others, b"")
+    });
+}
+
+fn text(from: &str, number: u64) -> String {
+    format!("{MARK}{from}-{number}.")
+}
+
+/// What has to hold of every text to one of ours, whatever the network did to it.
+fn judge(text: &str, outcome: Outcome, times: usize, fault: &[Fault]) {
+    let what = format!("{text}: told {outcome:?}, shown {times} times, after {fault:?}");
+    assert!(times <= 1, "{what}");
+    assert!(fault.len() <= 1, "sent again: {what}");
+    match outcome {
+        Outcome::Delivered => assert_eq!(times, 1, "{what}"),
+        // Ours gives a receipt for what it shows, so it was the network that closed in good order.
+        Outcome::HandedOver => assert_eq!(fault, [Fault::Swallow], "{what}"),
+        Outcome::NotSent => assert_eq!(times, 0, "{what}"),
+        Outcome::Unknown => {}
+    }
+    // A network that lost everything would show nothing of the rest.
+    if matches!(fault, [Fault::None | Fault::SingleBytes | Fault::HalfOpen | Fault::ResetBeforeReceipt]) {
+        assert_eq!(times, 1, "{what}");
+    }
+}
+
+/// The same of every text to a legacy program, which may have closed after a single byte of it.
+fn judge_legacy(text: &str, outcome: Outcome, times: usize, fault: &[Fault]) {
+    let what = format!("{text}: told {outcome:?}, shown {times} times, after {fault:?}");
+    assert!(times <= 1, "{what}");
+    assert!(fault.len() <= 1, "sent again: {what}");
+    match outcome {
+        Outcome::Delivered => assert_eq!(times, 1, "{what}"),
+        Outcome::HandedOver => {
+            assert!(times == 1 || matches!(fault, [Fault::Swallow | Fault::SingleBytes]), "{what}");
+        }
+        Outcome::NotSent => assert_eq!(times, 0, "{what}"),
+        Outcome::Unknown => {}
+    }
+    if matches!(fault, [Fault::None | Fault::HalfOpen | Fault::ResetBeforeReceipt]) {
+        assert_eq!(times, 1, "{what}");
+    }
+}
+
+/// Says all texts, one after the other.
+fn says_all(peer: &mut Peer, to: SocketAddrV4, from: &str, count: u64) -> Vec<(String, Outcome)> {
+    (0..count).map(|number| text(from, number)).map(|text| (text.clone(), says_at(peer, to, &text))).collect()
+}
+
+fn two_peers_talk(seed: &Seed, count: u64) {
+    let mut pair = Pair::new();
+    let (to_alice, to_bob) = (pair.to_alice.addr(), pair.to_bob.addr());
+    suffers(&pair.to_alice, seed.0);
+    suffers(&pair.to_bob, !seed.0);
+    let (alices, bobs) = thread::scope(|scope| {
+        let alices = scope.spawn(|| says_all(&mut pair.alice, to_bob, "alice", count));
+        let bobs = scope.spawn(|| says_all(&mut pair.bob, to_alice, "bob", count));
+        (alices.join(), bobs.join())
+    });
+    let (alices, bobs) = (alices.expect("no panic"), bobs.expect("no panic"));
+    // They are well again without a restart, and nothing comes late.
+    for proxy in [&pair.to_alice, &pair.to_bob] {
+        proxy.heals();
+        proxy.settles();
+    }
+    assert_eq!(says_at(&mut pair.alice, to_bob, "all is well."), Outcome::Delivered);
+    assert_eq!(says_at(&mut pair.bob, to_alice, "all is well."), Outcome::Delivered);
+    pair.alice.has_seen("): all is well.");
+    pair.bob.has_seen("): all is well.");
+    pair.alice.finds(to_bob, "connected");
+    pair.bob.finds(to_alice, "connected");
+    for (texts, teller, to, reader, proxy) in [
+        (&alices, &pair.alice, to_bob, &pair.bob, &pair.to_bob),
+        (&bobs, &pair.bob, to_alice, &pair.alice, &pair.to_alice),
+    ] {
+        let printed = reader.printed();
+        for (text, outcome) in texts {
+            judge(text, *outcome, shown_times(&printed, text), &proxy.did_to(text));
+        }
+        assert_eq!(outcomes(teller, to).len(), texts.len() + 1, "one outcome for each text");
+        // If all were well, or none, nothing would have been tried.
+        for expected in [Outcome::Delivered, Outcome::Unknown] {
+            let some = texts.iter().any(|(_, outcome)| *outcome == expected);
+            assert!(some || count < MESSAGES, "of {count} texts none was {expected:?}");
+        }
+    }
+}
+
+fn one_talks_to_a_legacy_program(seed: &Seed, count: u64) {
+    // XYZ dies of a connection that is reset, and is not ours to save.
+    let program = Rng::new(seed.0).one_of(&[
+        Program::R3,
+        Program::SmartCookies,
+        Program::Hashpa,
+        Program::CryptoKnights,
+    ]);
+    let (mut alice, proxy, legacy) = alice_and(program);
+    suffers(&proxy, seed.0);
+    let texts = says_all(&mut alice, proxy.addr(), program.name(), count);
+    proxy.heals();
+    proxy.settles();
+    let well = says_at(&mut alice, proxy.addr(), "all is well.");
+    assert!(matches!(well, Outcome::Delivered | Outcome::HandedOver), "{program:?}: {well:?}");
+    alice.finds(proxy.addr(), "connected");
+    assert!(legacy.wait_shown("all is well.", SOON), "{:?}", legacy.shown());
+    let shown = legacy.shown();
+    for (text, outcome) in &texts {
+        judge_legacy(text, *outcome, shown_times(&shown, text), &proxy.did_to(text));
+    }
+    assert_eq!(outcomes(&alice, proxy.addr()).len(), texts.len() + 1, "one outcome for each text");
+}
+
+/// Runs a scenario for many seeds, some at a time.
+fn over_seeds(scenario: fn(&Seed, u64)) {
+    let count = number("P2P_CHAT_MESSAGES").unwrap_or(MESSAGES);
+    let mut seeds = Seed::all(1, number("P2P_CHAT_SEEDS").unwrap_or(SEEDS)).into_iter().peekable();
+    while seeds.peek().is_some() {
+        let some: Vec<Seed> = seeds.by_ref().take(AT_ONCE).collect();
+        thread::scope(|scope| {
+            for seed in some {
+                // The seed is printed by the thread in which its network failed.
+                scope.spawn(move || scenario(&seed, count));
+            }
+        });
+    }
+}
+
+#[test]
+fn in_any_mixture_of_faults_every_text_is_shown_at_most_once_and_has_exactly_one_true_outcome() {
+    over_seeds(two_peers_talk);
+}
+
+#[test]
+fn in_any_mixture_of_faults_every_text_to_a_legacy_program_has_exactly_one_true_outcome() {
+    over_seeds(one_talks_to_a_legacy_program);
+}

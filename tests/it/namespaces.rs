@@ -1,0 +1,19 @@
+//! Machines of their own, made of network namespaces: what a network between real machines can do, and loopback cannot.
+//!
+//! Needs Linux, root, `ip` and `nft`. Where one of them is missing, each scenario says so on standard error and ends.
+
+#[cfg(target_os = "linux")]
+mod lab;
+#[cfg(target_os = "linux")]
+mod moving;
+#[cfg(target_os = "linux")]
+mod partition;
+#[cfg(target_os = "linux")]
+mod strangers;
+
+#[cfg(not(target_os = "linux"))]
+#[test]
+fn network_namespaces_are_skipped_for_only_linux_has_them() {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "scenarios are skipped: only Linux has network namespaces");
+}

@@ -1,0 +1,188 @@
+//! Up to four machines for one test, joined by cables, and removed at its end however it ends.
+//!
+//! Each machine is a network namespace, so addresses, routes and filters in it are nobody else's: every test has the same
+//! addresses, and all run at the same time. Nothing is made or changed outside of these namespaces.
+
+use std::fs::File;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::AsFd;
+use std::process::{Command, id};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+use rustix::process::geteuid;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::support::{Builder, Peer};
+
+/// Two at once that make the first namespace of a system are in each other's way.
+static MAKING: Mutex<()> = Mutex::new(());
+
+/// The machines of one test. Dropping it removes them.
+pub(super) struct Lab {
+    prefix: String,
+    machines: Vec<String>,
+}
+
+/// One machine.
+#[derive(Clone, Debug)]
+pub(super) struct Machine {
+    namespace: String,
+}
+
+impl Lab {
+    /// A place for machines; `None`, with the reason on standard error, where there can be none.
+    pub(super) fn new() -> Option<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let prefix = format!("p2p-chat-{}-{}-", id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let mut lab = Self { prefix, machines: Vec::new() };
+        match lab.is_possible() {
+            Ok(()) => Some(lab),
+            Err(why) => {
+                let test = thread::current().name().unwrap_or("a test").to_owned();
+                // Not by a macro, for what those print of a test that passes is kept from being seen.
+                let _ = writeln!(std::io::stderr(), "{test} is skipped: {why}");
+                None
+            }
+        }
+    }
+
+    /// Tries everything that the scenarios need.
+    fn is_possible(&mut self) -> Result<(), String> {
+        if !geteuid().is_root() {
+            return Err("network namespaces can only be made by root".into());
+        }
+        run(&["ip", "-V"])?;
+        run(&["nft", "-v"])?;
+        let (one, other) = (self.try_machine("try")?, self.try_machine("other")?);
+        self.try_join(&one, &other)?;
+        run(&one.within(&["nft", "add", "table", "inet", "try"]))?;
+        self.clear();
+        Ok(())
+    }
+
+    /// A machine without any cable.
+    pub(super) fn machine(&mut self, name: &str) -> Machine {
+        self.try_machine(name).expect("one was made before")
+    }
+
+    fn try_machine(&mut self, name: &str) -> Result<Machine, String> {
+        let namespace = format!("{}{name}", self.prefix);
+        let making = MAKING.lock();
+        run(&["ip", "netns", "add", &namespace])?;
+        drop(making);
+        self.machines.push(namespace.clone());
+        let machine = Machine { namespace };
+        run(&machine.within(&["ip", "link", "set", "lo", "up"]))?;
+        Ok(machine)
+    }
+
+    /// A cable between two machines; its end is called at each after the other.
+    pub(super) fn joins(&self, one: (&Machine, &str), other: (&Machine, &str)) {
+        self.try_join(one.0, other.0).expect("one was made before");
+        for ((machine, addr), (far, _)) in [(one, other), (other, one)] {
+            machine.does(&format!("ip addr add {addr}/24 dev {}", machine.cable(far)));
+        }
+    }
+
+    fn try_join(&self, one: &Machine, other: &Machine) -> Result<(), String> {
+        run(&[
+            "ip",
+            "link",
+            "add",
+            &one.cable(other),
+            "netns",
+            &one.namespace,
+            "type",
+            "veth", //
+            "peer",
+            "name",
+            &other.cable(one),
+            "netns",
+            &other.namespace,
+        ])?;
+        for (machine, far) in [(one, other), (other, one)] {
+            run(&machine.within(&["ip", "link", "set", &machine.cable(far), "up"]))?;
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self) {
+        for namespace in self.machines.drain(..) {
+            // With the namespace go its cables. Whatever is in the way of that, the other machines go all the same.
+            if let Err(error) = run(&["ip", "netns", "del", &namespace]) {
+                let _ = writeln!(std::io::stderr(), "{error}");
+            }
+        }
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+impl Machine {
+    /// The end of the cable to another machine.
+    pub(super) fn cable(&self, far: &Machine) -> String {
+        format!("to-{}", far.namespace.rsplit('-').next().expect("a name"))
+    }
+
+    fn within<'a>(&'a self, command: &[&'a str]) -> Vec<&'a str> {
+        [&["ip", "netns", "exec", &self.namespace], command].concat()
+    }
+
+    /// Runs a command there, which has to succeed.
+    pub(super) fn does(&self, command: &str) {
+        let words: Vec<&str> = command.split(' ').collect();
+        run(&self.within(&words)).expect("it succeeds");
+    }
+
+    /// From now on does this with every packet that comes by a cable or leaves by one: `drop`, `reject`, or `reject with ...`.
+    pub(super) fn filters(&self, verdict: &str) {
+        self.does("nft add table inet wall");
+        for (hook, way) in [("input", "iifname"), ("output", "oifname")] {
+            self.does(&format!("nft add chain inet wall {hook} {{ type filter hook {hook} priority 0 ; }}"));
+            self.does(&format!("nft add rule inet wall {hook} {way} != lo {verdict}"));
+        }
+    }
+
+    /// No longer does it.
+    pub(super) fn filters_nothing(&self) {
+        self.does("nft delete table inet wall");
+    }
+
+    /// A program that shall run there.
+    pub(super) fn runs(&self, name: &str) -> Builder {
+        Peer::named(name).under(&self.within(&[]))
+    }
+
+    /// Does something as a program there would; sockets made meanwhile stay there.
+    pub(super) fn inside<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        let namespace = File::open(format!("/run/netns/{}", self.namespace)).expect("it was made");
+        let moved = || {
+            // Only this thread moves, and it ends here.
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).expect("root may");
+            act()
+        };
+        thread::scope(|scope| scope.spawn(moved).join()).expect("no panic")
+    }
+}
+
+/// The address that a program has which listens at this machine's address.
+pub(super) fn at(ip: &str, port: u16) -> SocketAddrV4 {
+    SocketAddrV4::new(ip.parse::<Ipv4Addr>().expect("an address"), port)
+}
+
+fn run(command: &[&str]) -> Result<(), String> {
+    let words = command.join(" ");
+    let output = Command::new(command[0]).args(&command[1..]).output();
+    let output = output.map_err(|error| format!("`{words}` cannot be run: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("`{words}` failed: {}", String::from_utf8_lossy(&output.stderr).trim()))
+}

@@ -1,0 +1,136 @@
+//! A network that comes apart and together again, between two machines.
+
+use super::lab::{Lab, Machine, at};
+use crate::support::Peer;
+
+const HERE: &str = "10.77.0.1";
+const THERE: &str = "10.77.0.2";
+
+/// Alice here and Bob there, each with the other as a static peer, and what is between them.
+struct Scene {
+    alice: Peer,
+    bob: Peer,
+    /// Bob's machine.
+    there: Machine,
+    here: Machine,
+    _lab: Lab,
+}
+
+/// They always listen at the same port: their machines have no other programs.
+const PORT: u16 = 5000;
+
+impl Scene {
+    fn new() -> Option<Self> {
+        let mut lab = Lab::new()?;
+        let (here, there) = (lab.machine("here"), lab.machine("there"));
+        lab.joins((&here, HERE), (&there, THERE));
+        let mut alice = here.runs("Alice").port(PORT).knows(at(THERE, PORT)).start();
+        let mut bob = there.runs("Bob").port(PORT).knows(at(HERE, PORT)).start();
+        alice.sees(&format!("* Bob ({THERE}:{PORT}) is here."));
+        bob.sees(&format!("* Alice ({HERE}:{PORT}) is here."));
+        Some(Self { alice, bob, there, here, _lab: lab })
+    }
+
+    /// Both find that the other does not answer.
+    fn both_list_the_other_as(&mut self, state: &str) {
+        self.alice.finds(at(THERE, PORT), state);
+        self.bob.finds(at(HERE, PORT), state);
+    }
+
+    /// Both find back, without anybody asking or being restarted, and talk.
+    fn both_come_back(&mut self) {
+        self.alice.sees(&format!("* Bob ({THERE}:{PORT}) is here."));
+        self.bob.sees(&format!("* Alice ({HERE}:{PORT}) is here."));
+        self.both_talk();
+    }
+
+    fn both_talk(&mut self) {
+        self.alice.types(&["@bob are you there?"]);
+        self.bob.sees(&format!("Alice ({HERE}:{PORT}): are you there?"));
+        self.alice.sees(&format!("Delivered to Bob ({THERE}:{PORT})."));
+        self.bob.types(&["@alice I am."]);
+        self.alice.sees(&format!("Bob ({THERE}:{PORT}): I am."));
+        self.bob.sees(&format!("Delivered to Alice ({HERE}:{PORT})."));
+        self.both_list_the_other_as("connected");
+    }
+
+    /// Both say that the other is gone because nothing comes from it.
+    fn both_lose_the_other(&mut self) {
+        self.alice.sees(&format!("* Bob ({THERE}:{PORT}) is gone: no answer for 10 s."));
+        self.bob.sees(&format!("* Alice ({HERE}:{PORT}) is gone: no answer for 10 s."));
+        self.both_list_the_other_as("gone");
+    }
+}
+
+#[test]
+fn a_partition_that_drops_everything_makes_peers_quiet_and_gone_and_its_end_brings_them_back() {
+    let Some(mut scene) = Scene::new() else { return };
+    scene.there.filters("drop");
+    scene.both_list_the_other_as("quiet");
+    scene.alice.types(&["@bob is anybody there?"]);
+    scene.alice.sees(&format!("Not sent to Bob ({THERE}:{PORT}): timed out, no answer within 3 s."));
+    scene.both_lose_the_other();
+    scene.there.filters_nothing();
+    scene.both_come_back();
+}
+
+#[test]
+fn a_short_partition_makes_peers_quiet_and_nobody_is_said_to_be_gone() {
+    let Some(mut scene) = Scene::new() else { return };
+    scene.here.filters("drop");
+    scene.both_list_the_other_as("quiet");
+    scene.here.filters_nothing();
+    scene.both_list_the_other_as("connected");
+    scene.both_talk();
+    for peer in [&scene.alice, &scene.bob] {
+        let printed = peer.printed();
+        assert!(!printed.iter().any(|line| line.contains("is gone")), "{printed:?}");
+        assert_eq!(printed.iter().filter(|line| line.ends_with("is here.")).count(), 1, "{printed:?}");
+    }
+}
+
+/// The packets that begin a connection. Whatever else is refused would include the refusals.
+const BEGINNING: &str = "tcp flags & (fin|syn|rst|ack) == syn";
+
+#[test]
+fn a_partition_that_refuses_makes_peers_gone_and_its_end_brings_them_back() {
+    for refusal in ["reject with tcp reset", "reject"] {
+        let Some(mut scene) = Scene::new() else { return };
+        // Bob's machine tells Alice that nobody may come, and Bob that he may not go.
+        scene.there.filters(&format!("{BEGINNING} {refusal}"));
+        scene.alice.types(&["@bob is anybody there?"]);
+        scene.alice.sees(&format!("Not sent to Bob ({THERE}:{PORT}): refused, nobody listens there."));
+        scene.both_list_the_other_as("gone");
+        scene.alice.has_seen(&format!("* Bob ({THERE}:{PORT}) is gone: nobody listens there any more."));
+        scene.bob.has_seen(&format!("* Alice ({HERE}:{PORT}) is gone: nobody listens there any more."));
+        scene.there.filters_nothing();
+        scene.both_come_back();
+    }
+}
+
+#[test]
+fn a_partition_that_says_it_is_forbidden_makes_peers_quiet_and_its_end_brings_them_back() {
+    let Some(mut scene) = Scene::new() else { return };
+    // Many firewalls say so, and not that nobody listens: what is behind them may be there.
+    scene.there.filters(&format!("{BEGINNING} reject with icmp type admin-prohibited"));
+    scene.both_list_the_other_as("quiet");
+    scene.alice.types(&["@bob is anybody there?"]);
+    scene.alice.sees(&format!("Not sent to Bob ({THERE}:{PORT}): no route, the network knows no way there."));
+    scene.there.filters_nothing();
+    scene.both_list_the_other_as("connected");
+    scene.both_talk();
+}
+
+#[test]
+fn a_machine_whose_cable_is_pulled_and_put_back_is_found_again() {
+    let Some(mut scene) = Scene::new() else { return };
+    let cable = scene.there.cable(&scene.here);
+    scene.there.does(&format!("ip link set {cable} down"));
+    scene.both_list_the_other_as("quiet");
+    // His machine knows at once that there is no way; hers only that nobody answers.
+    scene.bob.types(&["@alice is anybody there?"]);
+    scene.bob.sees(&format!("Not sent to Alice ({HERE}:{PORT}): no route, the network knows no way there."));
+    scene.both_lose_the_other();
+    scene.there.does(&format!("ip link set {cable} up"));
+    scene.both_come_back();
+}
