@@ -205,7 +205,7 @@ impl Chat {
 
     /// How much is under way. Nothing is kept of what is over.
     pub fn under_way(&self) -> UnderWay {
-        UnderWay { jobs: self.jobs.len(), unasked: self.checks_under_way, commands: self.ops.len() }
+        UnderWay { jobs: self.jobs.len(), unasked: self.checks.under_way(), commands: self.ops.len() }
     }
 
     fn new_op(&mut self, op: Op) -> OpId {

@@ -29,6 +29,11 @@ impl Checks {
         self.of.get(&ip).copied().unwrap_or(0) < MAX_CHECKS_UNDER_WAY.saturating_sub(self.all)
     }
 
+    /// How many there are.
+    pub(super) fn under_way(&self) -> usize {
+        self.all
+    }
+
     /// Whether none is under way.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
