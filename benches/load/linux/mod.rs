@@ -1,6 +1,8 @@
 //! The parts, and the minimal programs that they are compared with.
 
 mod bare;
+mod crowd;
+mod fanout;
 mod ours;
 mod process;
 mod receive;
@@ -32,7 +34,7 @@ struct Findings {
 
 type Part = fn() -> anyhow::Result<Findings>;
 
-const PARTS: [(&str, Part); 1] = [("receive", receive::measure)];
+const PARTS: [(&str, Part); 2] = [("receive", receive::measure), ("fanout", fanout::measure)];
 
 /// Measures the parts of these names, or all, and prints a table of each as soon as it is there.
 pub(crate) fn measure(names: &[String]) -> ExitCode {

@@ -1,11 +1,11 @@
 //! The released program without a terminal, and what it prints on a pipe.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use tempfile::TempDir;
@@ -21,8 +21,7 @@ const CHUNK: usize = 64 * 1024;
 /// Our program. It is killed when dropped.
 pub(super) struct Ours {
     child: Child,
-    /// Held open, for its end is Exit.
-    _stdin: ChildStdin,
+    stdin: ChildStdin,
     output: Output,
     pub(super) addr: SocketAddrV4,
     _dir: TempDir,
@@ -40,13 +39,7 @@ impl Ours {
         let told = output.wait(|text, _| port(text).is_some(), Instant::now() + SOON);
         ensure!(told, "it never said where it listens: {}", output.text());
         let port = port(output.text().as_bytes()).context("no port")?;
-        Ok(Self {
-            child,
-            _stdin: stdin,
-            output,
-            addr: SocketAddrV4::new(Ipv4Addr::LOCALHOST, port),
-            _dir: dir,
-        })
+        Ok(Self { child, stdin, output, addr: SocketAddrV4::new(Ipv4Addr::LOCALHOST, port), _dir: dir })
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -55,6 +48,19 @@ impl Ours {
 
     pub(super) fn output(&self) -> &Output {
         &self.output
+    }
+
+    /// Types a line.
+    pub(super) fn line(&mut self, line: &str) -> anyhow::Result<()> {
+        Ok(writeln!(self.stdin, "{line}")?)
+    }
+
+    /// Waits until it has printed this.
+    pub(super) fn wait_for(&self, words: &str, within: Duration) -> anyhow::Result<()> {
+        let is_there = |text: &[u8], _| text.windows(words.len()).any(|piece| piece == words.as_bytes());
+        let told = self.output.wait(is_there, Instant::now() + within);
+        ensure!(told, "it never said {words:?}: {}", self.output.text());
+        Ok(())
     }
 }
 

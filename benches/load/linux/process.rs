@@ -16,3 +16,21 @@ pub(super) fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
     }
     Ok(all)
 }
+
+/// Its threads.
+pub(super) fn threads(pid: u32) -> anyhow::Result<usize> {
+    status(pid, "Threads:")
+}
+
+/// The most memory of its own that it has had at once.
+pub(super) fn peak_resident_kilobytes(pid: u32) -> anyhow::Result<usize> {
+    status(pid, "VmHWM:")
+}
+
+/// A number of its status.
+fn status(pid: u32, name: &str) -> anyhow::Result<usize> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line =
+        status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name}"))?;
+    line.trim().trim_end_matches(" kB").parse().with_context(|| format!("no number: {line}"))
+}
