@@ -3,6 +3,7 @@
 mod bare;
 mod crowd;
 mod fanout;
+mod held;
 mod ours;
 mod process;
 mod receive;
@@ -34,7 +35,8 @@ struct Findings {
 
 type Part = fn() -> anyhow::Result<Findings>;
 
-const PARTS: [(&str, Part); 2] = [("receive", receive::measure), ("fanout", fanout::measure)];
+const PARTS: [(&str, Part); 3] =
+    [("receive", receive::measure), ("fanout", fanout::measure), ("held", held::measure)];
 
 /// Measures the parts of these names, or all, and prints a table of each as soon as it is there.
 pub(crate) fn measure(names: &[String]) -> ExitCode {

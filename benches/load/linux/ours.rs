@@ -132,6 +132,11 @@ impl Output {
         }
     }
 
+    /// The marks printed so far.
+    pub(super) fn marks(&self) -> usize {
+        self.shared.printed.lock().unwrap_or_else(PoisonError::into_inner).marks
+    }
+
     /// All that was printed so far.
     pub(super) fn text(&self) -> String {
         let printed = self.shared.printed.lock().unwrap_or_else(PoisonError::into_inner);
