@@ -1,9 +1,11 @@
 //! The parts, and the minimal programs that they are compared with.
 
 mod bare;
+mod begin;
 mod crowd;
 mod fanout;
 mod held;
+mod list;
 mod ours;
 mod process;
 mod receive;
@@ -35,8 +37,13 @@ struct Findings {
 
 type Part = fn() -> anyhow::Result<Findings>;
 
-const PARTS: [(&str, Part); 3] =
-    [("receive", receive::measure), ("fanout", fanout::measure), ("held", held::measure)];
+const PARTS: [(&str, Part); 5] = [
+    ("receive", receive::measure),
+    ("fanout", fanout::measure),
+    ("held", held::measure),
+    ("list", list::measure),
+    ("start", begin::measure),
+];
 
 /// Measures the parts of these names, or all, and prints a table of each as soon as it is there.
 pub(crate) fn measure(names: &[String]) -> ExitCode {

@@ -64,6 +64,18 @@ impl Ours {
     }
 }
 
+impl Ours {
+    /// Waits until it has ended by itself.
+    pub(super) fn wait_for_end(&mut self, within: Duration) -> anyhow::Result<()> {
+        // Its output ends with it.
+        let deadline = Instant::now() + within;
+        ensure!(self.output.wait_for_end(deadline), "it does not end: {}", self.output.text());
+        let status = self.child.wait()?;
+        ensure!(status.success(), "it ended as {status}");
+        Ok(())
+    }
+}
+
 impl Drop for Ours {
     fn drop(&mut self) {
         // It may have ended already.
@@ -81,6 +93,21 @@ pub(super) fn command(dir: &TempDir) -> Command {
     }
     command.args(["--name", "Bench", "--port", "0"]);
     command
+}
+
+/// Reads until it has said where it listens.
+pub(super) fn listens_in(child: &mut Child) -> anyhow::Result<u16> {
+    let stdout = child.stdout.as_mut().context("no standard output")?;
+    let mut text = Vec::new();
+    let mut chunk = [0; 1024];
+    loop {
+        let count = stdout.read(&mut chunk)?;
+        ensure!(count > 0, "it never said where it listens");
+        text.extend_from_slice(&chunk[..count]);
+        if let Some(port) = port(&text) {
+            return Ok(port);
+        }
+    }
 }
 
 /// The port that the program says it listens at, once the sentence is whole.
@@ -130,6 +157,14 @@ impl Output {
             let waited = self.shared.more.wait_timeout(printed, left);
             printed = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// Waits until nothing more will come; says whether that is so.
+    pub(super) fn wait_for_end(&self, deadline: Instant) -> bool {
+        let printed = self.shared.printed.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = deadline.saturating_duration_since(Instant::now());
+        let waited = self.shared.more.wait_timeout_while(printed, left, |printed| !printed.over);
+        waited.unwrap_or_else(PoisonError::into_inner).0.over
     }
 
     /// The marks printed so far.

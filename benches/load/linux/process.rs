@@ -29,8 +29,31 @@ pub(super) fn peak_resident_kilobytes(pid: u32) -> anyhow::Result<usize> {
 
 /// A number of its status.
 fn status(pid: u32, name: &str) -> anyhow::Result<usize> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line =
-        status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name}"))?;
+    field(&format!("/proc/{pid}/status"), name)
+}
+
+/// The number behind a name in a file of Linux's about a process.
+fn field(path: &str, name: &str) -> anyhow::Result<usize> {
+    let text = fs::read_to_string(path)?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name}"))?;
     line.trim().trim_end_matches(" kB").parse().with_context(|| format!("no number: {line}"))
+}
+
+/// The memory of a process, in megabytes.
+pub(super) struct Memory {
+    /// All that is in memory of it.
+    pub(super) resident: f64,
+    /// The same, with what it shares with others counted in parts.
+    pub(super) proportional: f64,
+    /// What comes from no file: heap, stacks, changed data.
+    pub(super) anonymous: f64,
+}
+
+/// How much memory it has now, of each kind.
+pub(super) fn memory(pid: u32) -> anyhow::Result<Memory> {
+    let path = format!("/proc/{pid}/smaps_rollup");
+    let megabytes = |name| Ok::<_, anyhow::Error>(field(&path, name)? as f64 / 1024.0);
+    let (resident, proportional, anonymous) =
+        (megabytes("Rss:")?, megabytes("Pss:")?, megabytes("Anonymous:")?);
+    Ok(Memory { resident, proportional, anonymous })
 }
