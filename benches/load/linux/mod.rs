@@ -3,6 +3,7 @@
 mod bare;
 mod begin;
 mod crowd;
+mod dialback;
 mod fanout;
 mod held;
 mod list;
@@ -37,12 +38,13 @@ struct Findings {
 
 type Part = fn() -> anyhow::Result<Findings>;
 
-const PARTS: [(&str, Part); 5] = [
+const PARTS: [(&str, Part); 6] = [
     ("receive", receive::measure),
     ("fanout", fanout::measure),
     ("held", held::measure),
     ("list", list::measure),
     ("start", begin::measure),
+    ("dialback", dialback::measure),
 ];
 
 /// Measures the parts of these names, or all, and prints a table of each as soon as it is there.
