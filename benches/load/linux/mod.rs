@@ -9,6 +9,7 @@ mod held;
 mod list;
 mod ours;
 mod process;
+mod python;
 mod receive;
 mod senders;
 
@@ -38,13 +39,14 @@ struct Findings {
 
 type Part = fn() -> anyhow::Result<Findings>;
 
-const PARTS: [(&str, Part); 6] = [
+const PARTS: [(&str, Part); 7] = [
     ("receive", receive::measure),
     ("fanout", fanout::measure),
     ("held", held::measure),
     ("list", list::measure),
     ("start", begin::measure),
     ("dialback", dialback::measure),
+    ("python", python::measure),
 ];
 
 /// Measures the parts of these names, or all, and prints a table of each as soon as it is there.
@@ -70,7 +72,9 @@ fn measure_parts(names: &[String]) -> anyhow::Result<()> {
         let load = std::fs::read_to_string("/proc/loadavg").context("the load average")?;
         let found = part().with_context(|| (*name).to_owned())?;
         println!("## {name}\n\nLoad average before it: {}.", load.split(' ').next().unwrap_or_default());
-        println!("{}", table(RUNS, &found.rows));
+        if !found.rows.is_empty() {
+            println!("{}", table(RUNS, &found.rows));
+        }
         for note in found.notes {
             println!("{note}\n");
         }

@@ -32,7 +32,17 @@ impl Ours {
     pub(super) fn start(args: &[&str]) -> anyhow::Result<Self> {
         let dir = TempDir::new()?;
         let mut command = command(&dir);
-        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(args);
+        Self::start_in(dir, command)
+    }
+
+    /// Starts another program that says in the same words where it listens.
+    pub(super) fn start_other(command: Command) -> anyhow::Result<Self> {
+        Self::start_in(TempDir::new()?, command)
+    }
+
+    fn start_in(dir: TempDir, mut command: Command) -> anyhow::Result<Self> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let stdin = child.stdin.take().context("no standard input")?;
         let output = Output::read(child.stdout.take().context("no standard output")?);
