@@ -1,6 +1,6 @@
 //! The same beside its baselines, as a table of ratios; divan prints times and gives none away.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::hint::black_box;
 use std::net::SocketAddrV4;
 use std::time::Instant;
@@ -18,6 +18,10 @@ const RUNS: usize = 7;
 const GO: u32 = 1_000;
 const GOES: usize = 101;
 
+/// Bytes of a row of the table, of which an update touches nearly all, and the bytes that come from memory together.
+const ROW_BYTES: usize = 240;
+const CACHE_LINE: usize = 64;
+
 /// Measures everything by turns.
 pub(crate) fn table_of_ratios() -> String {
     let mut parsed =
@@ -26,6 +30,7 @@ pub(crate) fn table_of_ratios() -> String {
         row("line to the event queue", "the same, into a locked queue").with(Target::AtMost(500.0));
     let mut updated =
         row("text of a known peer taken, 10000 known", "100 known").with(Target::RatioAtMost(1.5));
+    let mut bare = row("bare map of as large rows, one changed, 10000 rows", "100 rows");
     let mut escaped = texts().map(|text| row(&format!("text escaped, {text}"), "copied"));
     for _ in 0..RUNS {
         parsed.add(time(|_| LINE, decode), time(|_| LINE, cut_in_three));
@@ -40,11 +45,12 @@ pub(crate) fn table_of_ratios() -> String {
             ),
         );
         updated.add(update(10_000), update(100));
+        bare.add(update_bare_map(10_000), update_bare_map(100));
         for (row, text) in escaped.iter_mut().zip(texts()) {
             row.add(time(|_| text.text, p2p_chat::escape::harmless), time(|_| text.text, str::to_owned));
         }
     }
-    let mut rows = vec![parsed, queued, updated];
+    let mut rows = vec![parsed, queued, updated, bare];
     rows.extend(escaped);
     table(RUNS, &rows)
 }
@@ -64,6 +70,18 @@ fn cut_in_three(line: &[u8]) -> Option<(SocketAddrV4, String, String)> {
 fn update(peers: u32) -> f64 {
     let mut chat = known_chat(peers);
     time(|number| message_of(number * 7_919 % peers), |message| chat.received(message, now()))
+}
+
+/// The same turns with nothing but a map and a string in each row: what the memory of the machine costs.
+fn update_bare_map(peers: u32) -> f64 {
+    let mut rows: HashMap<u32, (String, [u8; ROW_BYTES])> =
+        (0..peers).map(|number| (number, (format!("P{number}"), [0; ROW_BYTES]))).collect();
+    let input = |number: u32| (number * 7_919 % peers, format!("P{number}"));
+    time(input, |(number, name)| {
+        let row = rows.get_mut(&number)?;
+        row.1.iter_mut().step_by(CACHE_LINE).for_each(|byte| *byte = byte.wrapping_add(1));
+        Some(std::mem::replace(&mut row.0, name))
+    })
 }
 
 /// Nanoseconds that it takes to do this once; making what it is done with, and throwing away what comes of it, not counted.
