@@ -3,13 +3,13 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod common;
 #[cfg(unix)]
 mod measure;
 
 use std::process::ExitCode;
 
-/// What `cargo bench` adds to the arguments and `cargo test --all-targets`, which builds the program slow, does not.
-const BENCH: &str = "--bench";
+use common::BENCH;
 
 /// Fails where something does not work, such as a message that is lost; never because of a figure.
 fn main() -> ExitCode {

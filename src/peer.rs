@@ -242,6 +242,10 @@ pub struct PeerName(String);
 impl PeerName {
     /// Takes the name field of a message, or a name from peers.toml.
     pub fn new(raw: &str) -> Self {
+        // Nearly all names are such, and every message has one: then nothing needs to be escaped or measured.
+        if raw.len() <= MAX_NAME_COLUMNS && raw.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Self(raw.to_owned());
+        }
         Self(shortened(&escape::harmless(raw), MAX_NAME_COLUMNS))
     }
 

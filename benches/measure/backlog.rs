@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure};
 use tempfile::TempDir;
 
-use super::figures::milliseconds;
+use super::RUNS;
 use super::sender::{SOON, Sender, check_all_shown};
 use super::terminal::{Buffer, Chat, Terminal};
-use super::{Compared, RUNS};
+use crate::common::figures::milliseconds;
+use crate::common::table::Compared;
 
 /// Messages that wait while the terminal is not read.
 const MESSAGES: usize = 10_000;

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
+use super::RUNS;
 use super::terminal::{Chat, Terminal};
-use super::{Compared, RUNS};
+use crate::common::table::Compared;
 
 /// How long nothing happens.
 const IDLE: Duration = Duration::from_secs(5);

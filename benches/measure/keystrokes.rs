@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use super::figures::percentile;
+use super::RUNS;
 use super::sender::{Sender, check_all_shown};
 use super::terminal::Chat;
-use super::{Compared, RUNS};
+use crate::common::figures::percentile;
+use crate::common::table::Compared;
 
 /// Keystrokes of one run under one condition: three beyond the 99th percentile.
 const KEYSTROKES: usize = 300;

@@ -1,0 +1,135 @@
+//! What is measured, and what it is measured with.
+
+use std::fmt::{self, Display, Formatter};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use p2p_chat::chat::{Action, Answer, Chat, Event, Me, Received, Sent, Time};
+use p2p_chat::mailbox::{Mailbox, ROOM};
+use p2p_chat::message::{Decoded, Fate};
+use p2p_chat::peer::Source;
+use p2p_chat::wire::Decoder;
+use parking_lot::Mutex;
+
+/// A line of a usual length.
+pub(crate) const LINE: &[u8] = b"127.0.0.1:5001 Bob see you at one, in front of the door";
+
+/// When everything happens: long after the start, and always at the same time, for looks that become due are no part of this.
+pub(crate) fn now() -> Time {
+    Time(Duration::from_secs(1_000))
+}
+
+/// From bytes to what they say.
+pub(crate) fn decode(bytes: &[u8]) -> Vec<Decoded> {
+    let mut decoder = Decoder::new();
+    decoder.push(bytes);
+    decoder.finish()
+}
+
+fn me() -> Me {
+    Me { bind: Ipv4Addr::UNSPECIFIED, port: 5000, advertise: None }
+}
+
+/// What stands between a connection and the main thread, as node.rs has it: the rules under their lock, and the queue.
+pub(crate) struct Inbox {
+    chat: Mutex<Chat>,
+    mailbox: Arc<Mailbox<Event>>,
+}
+
+impl Inbox {
+    /// One to which the sender of the line is known.
+    pub(crate) fn new() -> Self {
+        let inbox = Self { chat: Mutex::new(Chat::new(me())), mailbox: Arc::default() };
+        inbox.take(LINE);
+        inbox.empty();
+        inbox
+    }
+
+    /// Takes what one connection carried.
+    pub(crate) fn take(&self, bytes: &[u8]) -> Answer {
+        let decoded = decode(bytes);
+        let source = Source(Ipv4Addr::LOCALHOST);
+        let mut chat = self.chat.lock();
+        let (answer, actions) = chat.received(Received { source, decoded, cut: false }, now());
+        for action in actions {
+            match action {
+                Action::Tell(event) => self.mailbox.put(event),
+                Action::Transmit(_) => {}
+            }
+        }
+        answer
+    }
+
+    /// Takes everything out, as the main thread does.
+    pub(crate) fn empty(&self) -> usize {
+        self.mailbox.take(Some(Instant::now())).len()
+    }
+
+    /// The same where there is no room left.
+    pub(crate) fn empty_if_full(&self) {
+        if !self.mailbox.has_room() {
+            assert_eq!(self.empty(), ROOM, "every line became an event");
+        }
+    }
+}
+
+/// Rules to which so many peers are known and proven to be there.
+pub(crate) fn known_chat(peers: u32) -> Chat {
+    let mut chat = Chat::new(me());
+    let mut actions = Vec::new();
+    for number in 0..peers {
+        actions.extend(chat.received(message_of(number), now()).1);
+    }
+    // Each is looked for once; whoever answers is left in peace for long.
+    loop {
+        actions.extend(chat.tick(now()));
+        let transmits = |action| match action {
+            Action::Transmit(transmit) => Some(transmit),
+            Action::Tell(_) => None,
+        };
+        let looks: Vec<_> = actions.drain(..).filter_map(transmits).collect();
+        if looks.is_empty() {
+            break;
+        }
+        for look in looks {
+            let sent = Sent { job: look.job, to: look.to, fate: Fate::HandedOver, parts: (1, 1) };
+            actions.extend(chat.sent(sent, now()));
+        }
+    }
+    let rows = chat.rows(now());
+    assert_eq!(rows.len(), peers as usize, "all of them are known");
+    chat
+}
+
+/// A text of the peer of this number. Peers that follow each other in number lie anywhere in the table.
+pub(crate) fn message_of(number: u32) -> Received {
+    let ip = Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 1, 0, 0)) + number);
+    let line = format!("{ip}:5001 P{number} see you at one, in front of the door");
+    Received { source: Source(ip), decoded: decode(line.as_bytes()), cut: false }
+}
+
+/// A text and what is special about it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Named {
+    name: &'static str,
+    pub(crate) text: &'static str,
+}
+
+impl Display for Named {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// Texts of about forty characters.
+pub(crate) fn texts() -> [Named; 3] {
+    [
+        Named { name: "ascii", text: "see you at one, in front of the big door" },
+        Named { name: "other letters", text: "bis später, um halb eins, grüß schön 你好 ру" },
+        Named {
+            name: "hostile",
+            text: "\u{1b}[31m\u{1b}[2J\u{202e}evil\u{200b}\u{7}\n\r\u{1b}]0;title\u{7}\u{feff} and so on",
+        },
+    ]
+}
