@@ -82,11 +82,15 @@ impl Display for Compared {
     }
 }
 
+/// What stands above a table, or above several.
+pub(crate) fn what_the_figures_are(runs: usize) -> String {
+    format!("Medians of {runs} runs, and the lowest and highest of them:\n")
+}
+
 /// The table of all rows. Where one has a target, there is a column for targets.
-pub(crate) fn table(runs: usize, rows: &[Compared]) -> String {
+pub(crate) fn table(rows: &[Compared]) -> String {
     let targets = rows.iter().any(|row| row.target.is_some());
-    let mut table = format!("Medians of {runs} runs, and the lowest and highest of them:\n\n");
-    table += "| what | p2p-chat | baseline | ratio |";
+    let mut table = String::from("| what | p2p-chat | baseline | ratio |");
     table += if targets { " target |\n" } else { "\n" };
     table += "|---|---|---|---|";
     table += if targets { "---|\n" } else { "\n" };

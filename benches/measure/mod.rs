@@ -24,7 +24,7 @@ pub(crate) fn table() -> anyhow::Result<String> {
     rows.push(backlog::measure().context("the backlog")?);
     #[cfg(target_os = "linux")]
     rows.extend(idle::measure().context("idling")?);
-    let mut table = table::table(RUNS, &rows);
+    let mut table = format!("{}\n{}", table::what_the_figures_are(RUNS), table::table(&rows));
     if !cfg!(target_os = "linux") {
         table += "\nWake-ups are counted only where Linux counts them.\n";
     }

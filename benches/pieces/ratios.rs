@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use super::common::table::{Compared, Target, table};
+use super::common::table::{Compared, Target, table, what_the_figures_are};
 use super::things::{Inbox, LINE, decode, known_chat, message_of, now, texts};
 
 /// Times that everything is measured.
@@ -52,7 +52,7 @@ pub(crate) fn table_of_ratios() -> String {
     }
     let mut rows = vec![parsed, queued, updated, bare];
     rows.extend(escaped);
-    table(RUNS, &rows)
+    format!("{}\n{}", what_the_figures_are(RUNS), table(&rows))
 }
 
 fn row(what: &str, baseline: &str) -> Compared {

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use crate::common::table::{Compared, table};
+use crate::common::table::{Compared, table, what_the_figures_are};
 pub(crate) use bare::{BARE, be as be_bare};
 
 /// Times that everything is measured: odd, so that the median is one of them, and as many as some minutes have room for.
@@ -65,15 +65,16 @@ fn measure_parts(names: &[String]) -> anyhow::Result<()> {
         let known = PARTS.map(|(part, _)| part).join(", ");
         bail!("there is no part {name}; there are {known}");
     }
+    println!("{}", what_the_figures_are(RUNS));
     let mut faults = Vec::new();
     for (name, part) in
         PARTS.iter().filter(|(part, _)| names.is_empty() || names.iter().any(|name| name == part))
     {
         let load = std::fs::read_to_string("/proc/loadavg").context("the load average")?;
         let found = part().with_context(|| (*name).to_owned())?;
-        println!("## {name}\n\nLoad average before it: {}.", load.split(' ').next().unwrap_or_default());
+        println!("#### {name}\n\nLoad average before it: {}.", load.split(' ').next().unwrap_or_default());
         if !found.rows.is_empty() {
-            println!("{}", table(RUNS, &found.rows));
+            println!("{}", table(&found.rows));
         }
         for note in found.notes {
             println!("{note}\n");
