@@ -14,6 +14,7 @@ mod legacy;
 mod legacy_selftest;
 mod namespaces;
 mod receipts;
+mod shares;
 mod simulator;
 mod starting;
 mod static_peers;

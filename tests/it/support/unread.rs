@@ -43,6 +43,18 @@ impl Unread {
         lines.into_iter().find(|line| line.starts_with(words)).expect("a line")
     }
 
+    /// Reads up to a line that is such a one, and gives all of them.
+    pub(crate) fn reads_to(&mut self, is_last: impl Fn(&str) -> bool) -> Vec<String> {
+        let mut read = Vec::new();
+        for line in self.stdout.as_mut().expect("piped").lines() {
+            read.push(line.expect("UTF-8"));
+            if read.last().is_some_and(|line| is_last(line)) {
+                return read;
+            }
+        }
+        panic!("the output ended after {:?}", read.last())
+    }
+
     /// Reads where it listens, which it says first.
     pub(crate) fn listens(&mut self) -> SocketAddrV4 {
         let line = self.prints("You are ");
