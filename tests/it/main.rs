@@ -18,4 +18,5 @@ mod talking;
 #[cfg(unix)]
 mod terminal;
 mod vectors;
+mod whole;
 mod with_legacy;

@@ -1,6 +1,7 @@
 //! Builds scenarios: peers that are real processes, and what a person or a stranger on the network does to them.
 
 mod harmless;
+mod load;
 mod peer;
 mod target;
 #[cfg(unix)]

@@ -1,6 +1,6 @@
 //! One p2p-chat process, driven through its standard input and output as a script would.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -21,6 +21,7 @@ pub(crate) struct Builder {
     any_port: bool,
     files: Vec<(String, Vec<u8>)>,
     env: Vec<(String, String)>,
+    launcher: Option<String>,
 }
 
 /// What the process printed so far, and whether it can print more.
@@ -53,6 +54,12 @@ impl Builder {
     /// An environment variable.
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Is started by a shell that does this before, such as `ulimit -n 40`.
+    pub(crate) fn after(mut self, script: &str) -> Self {
+        self.launcher = Some(format!("{script} && exec \"$0\" \"$@\""));
         self
     }
 
@@ -96,7 +103,11 @@ impl Builder {
             std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder made");
             std::fs::write(path, content).expect("a file written");
         }
-        let mut command = Command::new(env!("CARGO_BIN_EXE_p2p-chat"));
+        let program = env!("CARGO_BIN_EXE_p2p-chat");
+        let mut command = Command::new(if self.launcher.is_some() { "/bin/sh" } else { program });
+        if let Some(script) = &self.launcher {
+            command.args(["-c", script, program]);
+        }
         command.current_dir(dir.path()).env_clear();
         for folder in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"] {
             command.env(folder, dir.path());
@@ -167,6 +178,7 @@ impl Peer {
             any_port: true,
             files: Vec::new(),
             env: Vec::new(),
+            launcher: None,
         }
     }
 
@@ -203,6 +215,11 @@ impl Peer {
         self.types(&["1", to, text]);
     }
 
+    /// Types what `write` writes, as fast as it is read.
+    pub(crate) fn is_typed_by<T>(&mut self, write: impl FnOnce(&mut ChildStdin) -> io::Result<T>) -> T {
+        write(self.stdin.as_mut().expect("its input is open")).expect("it reads its input")
+    }
+
     /// Ends its input.
     pub(crate) fn ends_input(&mut self) {
         self.stdin = None;
@@ -210,7 +227,12 @@ impl Peer {
 
     /// Waits for a line that holds `words`, after all lines waited for before, and returns it.
     pub(crate) fn sees(&mut self, words: &str) -> String {
-        let (lines, line) = wait_for(&self.stdout, self.seen, words, SOON);
+        self.sees_within(words, SOON)
+    }
+
+    /// The same where it may take longer.
+    pub(crate) fn sees_within(&mut self, words: &str, time: Duration) -> String {
+        let (lines, line) = wait_for(&self.stdout, self.seen, words, time);
         let Some(at) = line else {
             let errors = self.stderr.state.lock().expect("not poisoned").0.join("\n");
             panic!(
