@@ -4,3 +4,4 @@
 //! The long forms are ignored unless asked for: `cargo test --release --test it -- --ignored whole`.
 
 mod descriptors;
+mod killed;
