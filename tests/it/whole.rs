@@ -5,3 +5,4 @@
 
 mod descriptors;
 mod killed;
+mod stopped;
