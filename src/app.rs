@@ -21,7 +21,7 @@ use std::time::Instant;
 use anyhow::Context;
 use begin::start;
 use clock::Clock;
-use signals::{stop_in_background, watch_signals};
+use signals::{Signals, stop_in_background};
 
 use crate::chat::{Event, OpId, Row, Who};
 use crate::cli::{Cli, Misused};
@@ -63,7 +63,10 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let alone = peers.is_empty();
     let aliases = Aliases::open(crate::data::folder(cli)).map_err(Misused::new)?;
     let queue = Queue::default();
+    let signals = Signals::open()?;
     let (name, node) = start(cli, peers, terminal, &queue)?;
+    // Not before: whoever is asked for name and port can leave as from any program that reads a line.
+    signals.watch(&queue)?;
     let mut app = App::new(cli, node, aliases, Arc::clone(&queue), terminal)?;
     let shown = app.greet(&name, alone);
     app.run(shown)
@@ -165,7 +168,6 @@ impl Directory for People<'_> {
 
 impl App {
     fn new(cli: &Cli, node: Node, aliases: Aliases, queue: Queue, terminal: bool) -> anyhow::Result<Self> {
-        watch_signals(&queue)?;
         // A person at a terminal may type on while a command is under way; a script must not run ahead of itself.
         let busy = (!io::stdin().is_terminal()).then(|| node.start_op());
         let palette = looks::palette(cli.color, cli.plain);

@@ -59,37 +59,56 @@ pub(super) fn suspend() -> u64 {
     }
 }
 
-/// Turns the signals that ask to end the program into happenings, so that it ends in order.
-#[cfg(unix)]
-pub(super) fn watch_signals(queue: &Queue) -> anyhow::Result<()> {
-    use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM};
+/// Where signals are told, before any is asked for.
+pub(super) struct Signals(#[cfg(unix)] signal_hook::iterator::Signals);
 
-    let mut signals = signal_hook::iterator::Signals::new([SIGCONT, SIGHUP, SIGINT, SIGTERM])?;
-    let queue = Arc::clone(queue);
-    std::thread::Builder::new().name("signals".into()).spawn(move || {
-        let mut asked: Option<Instant> = None;
-        for signal in signals.forever() {
-            if signal == SIGCONT {
-                let mut times = CONTINUED.0.lock();
-                *times += 1;
-                queue.put(Happening::Continued(*times));
-                CONTINUED.1.notify_all();
-                continue;
-            }
-            // A window that closes may send its signal twice; a person who is impatient takes longer.
-            if asked.get_or_insert_with(Instant::now).elapsed() >= IMPATIENT_AFTER {
-                // The main thread may be stuck, writing to somebody who does not read.
-                ui::abandon_terminal();
-                std::process::exit(128 + signal);
-            }
-            queue.put(Happening::Signal(signal));
+#[cfg(unix)]
+impl Signals {
+    /// Opens what is needed for it, which has to come before there are connections: they may take all descriptors that
+    /// can be had.
+    pub(super) fn open() -> anyhow::Result<Self> {
+        Ok(Self(signal_hook::iterator::Signals::new(Vec::<i32>::new())?))
+    }
+
+    /// Turns the signals that ask to end the program into happenings, so that it ends in order.
+    pub(super) fn watch(mut self, queue: &Queue) -> anyhow::Result<()> {
+        use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM};
+
+        for signal in [SIGCONT, SIGHUP, SIGINT, SIGTERM] {
+            self.0.add_signal(signal)?;
         }
-    })?;
-    Ok(())
+        let queue = Arc::clone(queue);
+        std::thread::Builder::new().name("signals".into()).spawn(move || {
+            let mut asked: Option<Instant> = None;
+            for signal in self.0.forever() {
+                if signal == SIGCONT {
+                    let mut times = CONTINUED.0.lock();
+                    *times += 1;
+                    queue.put(Happening::Continued(*times));
+                    CONTINUED.1.notify_all();
+                    continue;
+                }
+                // A window that closes may send its signal twice; a person who is impatient takes longer.
+                if asked.get_or_insert_with(Instant::now).elapsed() >= IMPATIENT_AFTER {
+                    // The main thread may be stuck, writing to somebody who does not read.
+                    ui::abandon_terminal();
+                    std::process::exit(128 + signal);
+                }
+                queue.put(Happening::Signal(signal));
+            }
+        })?;
+        Ok(())
+    }
 }
 
 /// On other systems Ctrl-C comes as a key, and nothing else asks.
 #[cfg(not(unix))]
-pub(super) fn watch_signals(_queue: &Queue) -> anyhow::Result<()> {
-    Ok(())
+impl Signals {
+    pub(super) fn open() -> anyhow::Result<Self> {
+        Ok(Self())
+    }
+
+    pub(super) fn watch(self, _queue: &Queue) -> anyhow::Result<()> {
+        Ok(())
+    }
 }
