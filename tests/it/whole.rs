@@ -3,6 +3,9 @@
 //!
 //! The long forms are ignored unless asked for: `cargo test --release --test it -- --ignored whole`.
 
+#[cfg(unix)]
+mod closed;
 mod descriptors;
 mod killed;
+mod log;
 mod stopped;

@@ -1,4 +1,4 @@
-//! What a peer costs the machine, as Linux counts it.
+//! What a peer costs the machine, as Linux counts it, and whether it is there at all.
 
 use std::fs;
 use std::time::Duration;

@@ -346,6 +346,18 @@ impl Peer {
         self.child.wait().expect("it ended")
     }
 
+    /// The same where its end cannot be seen from its output.
+    pub(crate) fn is_over_within(&mut self, time: Duration) -> ExitStatus {
+        let deadline = Instant::now() + time;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("our child") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "{} did not end", self.name);
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// What it wrote to standard error, once it has ended.
     pub(crate) fn errors(&self) -> String {
         self.stderr.state.lock().expect("not poisoned").0.join("\n")
