@@ -3,9 +3,21 @@
 //!
 //! The long forms are ignored unless asked for: `cargo test --release --test it -- --ignored whole`.
 
+mod clock;
 #[cfg(unix)]
 mod closed;
 mod descriptors;
 mod killed;
 mod log;
 mod stopped;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Ends what goes on in other threads when dropped, also where a failed assertion drops it.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}

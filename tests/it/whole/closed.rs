@@ -1,5 +1,7 @@
 //! Standard streams and terminals that are closed under the program, in whatever state it is.
 
+use std::io::Write;
+use std::net::SocketAddrV4;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -7,6 +9,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+use super::Over;
 use crate::support::{MALLORY, Peer, SOON, Terminal, Unread, send_raw_from, try_dial_from};
 
 /// The status that says that standard output is gone.
@@ -16,7 +19,7 @@ const OUTPUT_GONE: i32 = 5;
 const LEAVING: Duration = Duration::from_secs(8);
 
 /// Lets four strangers talk to `addr` without pause while `act` is done.
-fn flooded<T>(addr: std::net::SocketAddrV4, act: impl FnOnce() -> T) -> T {
+fn flooded<T>(addr: SocketAddrV4, act: impl FnOnce() -> T) -> T {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         for speaker in 0..4 {
@@ -29,13 +32,12 @@ fn flooded<T>(addr: std::net::SocketAddrV4, act: impl FnOnce() -> T) -> T {
                     // It may be gone by now.
                     let Ok(mut stream) = try_dial_from(MALLORY, addr) else { continue };
                     let text = format!("127.0.0.66:9 Mallory {speaker}-{number}.");
-                    let _ = std::io::Write::write_all(&mut stream, text.as_bytes());
+                    let _ = stream.write_all(text.as_bytes());
                 }
             });
         }
-        let done = act();
-        over.store(true, Ordering::SeqCst);
-        done
+        let _over = Over(&over);
+        act()
     })
 }
 
@@ -46,7 +48,7 @@ fn a_window_closed_while_everybody_talks_ends_the_program_and_tells_everybody() 
     bob.sees(&format!("* {} is here.", alice.shown()));
     let addr = alice.addr();
     let status = flooded(addr, || {
-        alice.waits_for("-20.");
+        alice.waits_for("Mallory: ");
         alice.hangs_up();
         alice.ends()
     });

@@ -6,6 +6,7 @@ use std::net::{Shutdown, SocketAddrV4};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use super::Over;
 use crate::support::{Builder, MALLORY, Peer, nobody, try_dial_from};
 
 /// Texts of one sender that were acknowledged and waited to be printed when the kill came, at most. A sender says the
@@ -150,6 +151,7 @@ fn kill_and_restart(kills: usize) {
     let over = AtomicBool::new(false);
     let mut lives = Vec::new();
     let (of_alice, of_bob, of_legacy) = thread::scope(|scope| {
+        let end = Over(&over);
         let legacy = LEGACY.map(|name| scope.spawn(|| talks_as_legacy(name, at, &over)));
         let alice = scope.spawn(|| talks(&mut alice, "Alice", at, bob_at, &over));
         let bob = scope.spawn(|| talks(&mut bob, "Bob", at, alice_at, &over));
@@ -165,7 +167,7 @@ fn kill_and_restart(kills: usize) {
         }
         carol_now.sees(": Alice-mortal-");
         carol_now.sees(": Bob-mortal-");
-        over.store(true, Ordering::SeqCst);
+        drop(end);
         let legacy = legacy.map(|speaker| speaker.join().expect("no panic"));
         (alice.join().expect("no panic"), bob.join().expect("no panic"), legacy)
     });
