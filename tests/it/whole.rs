@@ -9,6 +9,7 @@ mod closed;
 mod descriptors;
 mod killed;
 mod log;
+mod long;
 mod stopped;
 
 use std::sync::atomic::{AtomicBool, Ordering};
