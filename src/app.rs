@@ -120,6 +120,8 @@ struct App {
     next_line: Option<SyncSender<()>>,
     /// Whether what is typed is taken: not as long as the program is in the background of a terminal.
     listens: bool,
+    /// A shell has the terminal: nothing is shown until it is ours again.
+    away: bool,
     /// What has to be settled before the next line is read.
     busy: Option<OpId>,
     /// What was taken from the queue together with what ended the program.
@@ -194,6 +196,7 @@ impl App {
             asked_to_leave: false,
             next_line: None,
             listens: false,
+            away: false,
             busy,
             rest: VecDeque::new(),
             out: Vec::new(),
@@ -224,18 +227,20 @@ impl App {
         Ok(())
     }
 
-    /// The program was stopped, or in the background, and goes on in the foreground.
+    /// The program was stopped, or in the background, and goes on: in the foreground it takes the terminal over, in the
+    /// background it stops.
     fn resume(&mut self) -> io::Result<()> {
+        self.away = !ui::is_in_foreground() && !stop_in_background();
+        if self.away {
+            // The news that it goes on, or is to end, comes as a happening, after whatever else has happened.
+            return Ok(());
+        }
         if self.listens {
             return self.screen.resume();
         }
-        if ui::is_in_foreground() {
-            self.listen().map_err(io::Error::other)?;
-            self.ask();
-            self.want_line();
-            return Ok(());
-        }
-        stop_in_background();
+        self.listen().map_err(io::Error::other)?;
+        self.ask();
+        self.want_line();
         Ok(())
     }
 
@@ -249,7 +254,7 @@ impl App {
         self.show()?;
         self.want_line();
         if !self.listens {
-            stop_in_background();
+            return self.resume();
         }
         Ok(())
     }
@@ -271,6 +276,9 @@ impl App {
 
     /// Shows what there is to show, above the current prompt.
     fn show(&mut self) -> io::Result<()> {
+        if self.away {
+            return Ok(());
+        }
         if self.screen.edits() {
             let status = self.wishes.status.then(|| self.status());
             self.screen.set_status(status);
