@@ -21,7 +21,7 @@ use std::time::Instant;
 use anyhow::Context;
 use begin::start;
 use clock::Clock;
-use signals::{stop_in_background, watch_signals};
+use signals::{Signals, stop_in_background};
 
 use crate::chat::{Event, OpId, Row, Who};
 use crate::cli::{Cli, Misused};
@@ -63,7 +63,10 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let alone = peers.is_empty();
     let aliases = Aliases::open(crate::data::folder(cli)).map_err(Misused::new)?;
     let queue = Queue::default();
+    let signals = Signals::open()?;
     let (name, node) = start(cli, peers, terminal, &queue)?;
+    // Not before: whoever is asked for name and port can leave as from any program that reads a line.
+    signals.watch(&queue)?;
     let mut app = App::new(cli, node, aliases, Arc::clone(&queue), terminal)?;
     let shown = app.greet(&name, alone);
     app.run(shown)
@@ -117,6 +120,8 @@ struct App {
     next_line: Option<SyncSender<()>>,
     /// Whether what is typed is taken: not as long as the program is in the background of a terminal.
     listens: bool,
+    /// A shell has the terminal: nothing is shown until it is ours again.
+    away: bool,
     /// What has to be settled before the next line is read.
     busy: Option<OpId>,
     /// What was taken from the queue together with what ended the program.
@@ -165,7 +170,6 @@ impl Directory for People<'_> {
 
 impl App {
     fn new(cli: &Cli, node: Node, aliases: Aliases, queue: Queue, terminal: bool) -> anyhow::Result<Self> {
-        watch_signals(&queue)?;
         // A person at a terminal may type on while a command is under way; a script must not run ahead of itself.
         let busy = (!io::stdin().is_terminal()).then(|| node.start_op());
         let palette = looks::palette(cli.color, cli.plain);
@@ -192,6 +196,7 @@ impl App {
             asked_to_leave: false,
             next_line: None,
             listens: false,
+            away: false,
             busy,
             rest: VecDeque::new(),
             out: Vec::new(),
@@ -222,18 +227,20 @@ impl App {
         Ok(())
     }
 
-    /// The program was stopped, or in the background, and goes on in the foreground.
+    /// The program was stopped, or in the background, and goes on: in the foreground it takes the terminal over, in the
+    /// background it stops.
     fn resume(&mut self) -> io::Result<()> {
+        self.away = !ui::is_in_foreground() && !stop_in_background();
+        if self.away {
+            // The news that it goes on, or is to end, comes as a happening, after whatever else has happened.
+            return Ok(());
+        }
         if self.listens {
             return self.screen.resume();
         }
-        if ui::is_in_foreground() {
-            self.listen().map_err(io::Error::other)?;
-            self.ask();
-            self.want_line();
-            return Ok(());
-        }
-        stop_in_background();
+        self.listen().map_err(io::Error::other)?;
+        self.ask();
+        self.want_line();
         Ok(())
     }
 
@@ -247,7 +254,7 @@ impl App {
         self.show()?;
         self.want_line();
         if !self.listens {
-            stop_in_background();
+            return self.resume();
         }
         Ok(())
     }
@@ -269,6 +276,9 @@ impl App {
 
     /// Shows what there is to show, above the current prompt.
     fn show(&mut self) -> io::Result<()> {
+        if self.away {
+            return Ok(());
+        }
         if self.screen.edits() {
             let status = self.wishes.status.then(|| self.status());
             self.screen.set_status(status);

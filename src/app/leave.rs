@@ -14,6 +14,8 @@ impl App {
     /// Says goodbye to everybody and ends, within two seconds, or at once if asked a second time.
     pub(super) fn leave(mut self) {
         let deadline = Instant::now() + ANSWER_WITHIN;
+        // Last lines are written as any program in the background may.
+        self.away = false;
         let there = self.node.here();
         let mut lines = std::mem::take(&mut self.out);
         if there > 0 {

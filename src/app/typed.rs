@@ -79,8 +79,9 @@ impl App {
             Typed::Suspend => {
                 self.show()?;
                 self.screen.give_back()?;
+                self.away = true;
                 self.continued = signals::suspend();
-                self.screen.resume()?;
+                self.resume()?;
             }
             Typed::ClearScreen => self.screen.clear()?,
         }

@@ -324,6 +324,42 @@ impl Table {
     }
 }
 
+/// How much a table and its indexes hold, for the tests that look for what is never given back.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    pub(super) peers: usize,
+    numbers: usize,
+    schedule: usize,
+    pub(super) evictable: usize,
+    evictable_of: usize,
+    pub(super) per_ip: usize,
+}
+
+#[cfg(test)]
+impl Sizes {
+    /// Whether no index holds more than there are rows.
+    pub(super) fn fits(&self) -> bool {
+        self.numbers == self.peers
+            && self.evictable == self.evictable_of
+            && [self.schedule, self.evictable, self.per_ip].iter().all(|size| *size <= self.peers)
+    }
+}
+
+#[cfg(test)]
+impl Table {
+    pub(super) fn sizes(&self) -> Sizes {
+        Sizes {
+            peers: self.peers.len(),
+            numbers: self.numbers.len(),
+            schedule: self.schedule.len(),
+            evictable: self.evictable.len(),
+            evictable_of: self.evictable_of.len(),
+            per_ip: self.per_ip.len(),
+        }
+    }
+}
+
 /// A row as the user sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Row {

@@ -2,6 +2,7 @@
 
 mod commands;
 mod random;
+mod soak;
 mod there;
 mod who;
 

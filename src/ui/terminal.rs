@@ -1,7 +1,9 @@
 //! The terminal as the system has it: raw or not, ours or a shell's, how large.
 
 use std::env;
-use std::io::{self, Write};
+use std::io;
+#[cfg(not(unix))]
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossterm::cursor::MoveToColumn;
@@ -111,23 +113,19 @@ pub(super) fn breaks_lines_anew() -> bool {
 }
 
 /// Writes everything at once. The standard library's own handle would write up to the last line end first and the rest
-/// after it, and a terminal might show what is between.
+/// after it, and a terminal might show what is between. No descriptor is opened for it: there may be none to be had.
 #[cfg(unix)]
-pub(super) fn write_out(bytes: &[u8]) -> io::Result<()> {
-    use std::fs::File;
-    use std::os::fd::AsFd;
-    use std::sync::OnceLock;
-
-    static STDOUT: OnceLock<File> = OnceLock::new();
-
-    let mut stdout = match STDOUT.get() {
-        Some(stdout) => stdout,
-        None => {
-            let stdout = io::stdout().as_fd().try_clone_to_owned()?;
-            STDOUT.get_or_init(|| File::from(stdout))
+pub(super) fn write_out(mut bytes: &[u8]) -> io::Result<()> {
+    let stdout = io::stdout();
+    while !bytes.is_empty() {
+        match rustix::io::write(&stdout, bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => bytes = &bytes[count..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
-    };
-    stdout.write_all(bytes)
+    }
+    Ok(())
 }
 
 /// Writes everything, through the handle that takes care of the console's encoding.

@@ -23,4 +23,5 @@ mod talking;
 #[cfg(unix)]
 mod terminal;
 mod vectors;
+mod whole;
 mod with_legacy;

@@ -2,6 +2,7 @@
 
 mod faulty;
 mod harmless;
+mod load;
 mod peer;
 mod target;
 #[cfg(unix)]

@@ -1,6 +1,6 @@
 //! One p2p-chat process, driven through its standard input and output as a script would.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -55,6 +55,12 @@ impl Builder {
     /// An environment variable.
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Is started by a shell that does this before, such as `ulimit -n 40`.
+    pub(crate) fn after(mut self, script: &str) -> Self {
+        self.under = ["/bin/sh".into(), "-c".into(), format!("{script} && exec \"$0\" \"$@\"")].into();
         self
     }
 
@@ -220,6 +226,11 @@ impl Peer {
         self.types(&["1", to, text]);
     }
 
+    /// Types what `write` writes, as fast as it is read.
+    pub(crate) fn is_typed_by<T>(&mut self, write: impl FnOnce(&mut ChildStdin) -> io::Result<T>) -> T {
+        write(self.stdin.as_mut().expect("its input is open")).expect("it reads its input")
+    }
+
     /// Ends its input.
     pub(crate) fn ends_input(&mut self) {
         self.stdin = None;
@@ -227,7 +238,12 @@ impl Peer {
 
     /// Waits for a line that holds `words`, after all lines waited for before, and returns it.
     pub(crate) fn sees(&mut self, words: &str) -> String {
-        let (lines, line) = wait_for(&self.stdout, self.seen, words, SOON);
+        self.sees_within(words, SOON)
+    }
+
+    /// The same where it may take longer.
+    pub(crate) fn sees_within(&mut self, words: &str, time: Duration) -> String {
+        let (lines, line) = wait_for(&self.stdout, self.seen, words, time);
         let Some(at) = line else {
             let errors = self.stderr.state.lock().expect("not poisoned").0.join("\n");
             panic!(
@@ -339,6 +355,18 @@ impl Peer {
             }
         }
         self.child.wait().expect("it ended")
+    }
+
+    /// The same where its end cannot be seen from its output.
+    pub(crate) fn is_over_within(&mut self, time: Duration) -> ExitStatus {
+        let deadline = Instant::now() + time;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("our child") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "{} did not end", self.name);
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// What it wrote to standard error, once it has ended.

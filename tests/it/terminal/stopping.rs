@@ -61,3 +61,71 @@ fn bash_is_there_for_these_tests() {
     let bash = Command::new("bash").arg("--version").stdout(Stdio::null()).status();
     assert!(bash.is_ok_and(|status| status.success()), "these tests need bash");
 }
+
+/// Has the shell wait until it has a stopped job, and say so.
+const UNTIL_STOPPED: &str = "until [ \"$(jobs -s)\" ]; do sleep 0.02; done; echo stopped $((40 + 2))";
+
+#[test]
+fn after_bg_it_leaves_the_terminal_to_the_shell_until_fg() {
+    let (alice, mut bob) = alice_in_a_shell();
+    alice.keys("half a line");
+    line_stands(&alice, CHOICE, "half a line", "");
+    alice.key(CONTROL_Z);
+    alice.waits_for("Stopped");
+    for text in ["message 0", "message 1", "message 2"] {
+        alice.enters("clear");
+        alice.shows("an empty screen", |screen| {
+            rows(screen).iter().filter(|row| !row.is_empty()).count() == 1
+        });
+        bob.types(&["1", "1", text]);
+        // It stops again by itself, as a program would that reads from the terminal.
+        alice.enters(&format!("bg; {UNTIL_STOPPED}"));
+        alice.waits_for("stopped 42");
+        let screen = alice.screen();
+        assert!(!screen.contains("half a line") && !screen.contains("── Alice"), "{screen}");
+    }
+    alice.enters("fg");
+    alice.waits_for(": message 2");
+    line_stands(&alice, CHOICE, "half a line", "");
+    let screen = alice.screen();
+    for once in ["── Alice", ": message 0", ": message 1", ": message 2"] {
+        assert_eq!(screen.matches(once).count(), 1, "{once}:\n{screen}");
+    }
+    alice.key(CONTROL_U);
+    alice.enters("@bob back again");
+    bob.sees(": back again");
+}
+
+#[test]
+fn what_is_ended_in_the_background_says_goodbye_and_stays_ended() {
+    let (alice, mut bob) = alice_in_a_shell();
+    alice.key(CONTROL_Z);
+    alice.waits_for("Stopped");
+    alice.enters(&format!("bg; {UNTIL_STOPPED}"));
+    alice.waits_for("stopped 42");
+    // A shell continues what it has stopped, so that the signal comes.
+    alice.enters("kill %1; until [ ! \"$(jobs -r)$(jobs -s)\" ]; do sleep 0.02; done; echo over $((40 + 2))");
+    bob.sees("has left.");
+    alice.waits_for("over 42");
+    assert!(alice.screen().contains("Saying goodbye to 1 peer."), "{}", alice.screen());
+}
+
+#[test]
+fn started_in_the_background_and_brought_forward_at_once_it_takes_the_terminal() {
+    let (alice, _bob) = alice_in_a_shell();
+    // Whenever it is that it looks whether it is in the foreground.
+    for delay in (0..60).step_by(5) {
+        alice.key(CONTROL_D);
+        alice.shows("the shell's prompt", |screen| {
+            let (at, _) = screen.cursor_position();
+            rows(screen)[usize::from(at)] == "sh$"
+        });
+        alice.enters(&format!("clear; chat & sleep 0.0{delay:02}; fg"));
+        // The status line shows that it has taken the terminal over; if it were stopped, the shell would ask.
+        alice.waits_for("── Alice");
+        alice.keys("works");
+        line_stands(&alice, CHOICE, "works", "");
+        alice.key(CONTROL_U);
+        line_stands(&alice, CHOICE, "", "");
+    }
+}

@@ -1,0 +1,321 @@
+//! Two days of chatting in a second: people come, speak, freeze, crash, leave and come back, strangers pass by, and the
+//! user does what users do. The clock is the story's, the chance is seeded.
+//!
+//! `P2P_CHAT_SOAKS` makes it as many different pairs of days as wanted; a failure names its seed.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::*;
+
+/// The length of it.
+const HOURS: u64 = 48;
+
+/// Those that peers.toml lists, and all that come and go for two days.
+const STATICS: usize = 8;
+const REGULARS: usize = 24;
+
+/// Looks at one peer in an hour: one in fifteen seconds while it is well, ...
+const LOOKS_AN_HOUR: usize = 240;
+
+/// ... some more whenever it came or went: until that is believed, and until back-off has slowed them down to one a
+/// minute, ...
+const LOOKS_A_TURN: usize = 20;
+
+/// ... and two for each time that the user wanted to know.
+const LOOKS_A_WISH: usize = 2;
+
+/// After this long a peer that is not there is not believed to be: the interval, the time it may stay without an answer,
+/// and two looks.
+const BELIEVED_GONE_WITHIN: Duration = Duration::from_secs(30);
+
+/// After this long a static peer that is there is found: the longest back-off, and two looks.
+const FOUND_WITHIN: Duration = Duration::from_secs(65);
+
+/// Everything that is under way or remembered at any time: texts and looks, a few for each who was there in the last
+/// quarter of an hour.
+const MOST_JOBS: usize = 400;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Being {
+    Up,
+    /// Nobody listens at its address.
+    Down,
+    /// Its program is stopped: it accepts, and never answers.
+    Frozen,
+}
+
+#[derive(Clone, Debug)]
+struct Soul {
+    being: Being,
+    since: Time,
+    /// How often it came and went in this hour and the one before.
+    turns: [usize; 2],
+}
+
+enum Due {
+    Ends(Sent),
+    Acts(u16),
+    StrangersPass,
+    UserActs,
+    Audit,
+}
+
+/// SplitMix64: enough chance for a story, and the same on every machine.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % end
+    }
+}
+
+struct Soak {
+    story: Story,
+    chance: Chance,
+    souls: BTreeMap<u16, Soul>,
+    agenda: BTreeMap<(Time, u64), Due>,
+    entries: u64,
+    next_stranger: u16,
+    /// Looks at each in this hour, and what the user wanted in it.
+    looks: HashMap<u16, usize>,
+    wishes: usize,
+    began: usize,
+    settled: usize,
+}
+
+impl Soak {
+    fn new(seed: u64) -> Self {
+        let ports: Vec<u16> = (5001..).take(STATICS).collect();
+        let mut soak = Self {
+            story: Story::new().with_static(&ports),
+            chance: Chance(seed),
+            souls: BTreeMap::new(),
+            agenda: BTreeMap::new(),
+            entries: 0,
+            next_stranger: 20_000,
+            looks: HashMap::new(),
+            wishes: 1,
+            // The first dialling.
+            began: 1,
+            settled: 0,
+        };
+        for port in (5001..).take(STATICS + REGULARS) {
+            soak.souls.insert(port, Soul { being: Being::Down, since: Time::default(), turns: [1, 0] });
+            let at = soak.within(600_000);
+            soak.note(at, Due::Acts(port));
+        }
+        for due in [Due::StrangersPass, Due::UserActs, Due::Audit] {
+            soak.note(Time(seconds(60)), due);
+        }
+        soak.take_up();
+        soak
+    }
+
+    /// Some moment within so many milliseconds.
+    fn within(&mut self, ms: u64) -> Time {
+        self.story.now.plus(Duration::from_millis(1 + self.chance.below(ms)))
+    }
+
+    fn note(&mut self, at: Time, due: Due) {
+        self.entries += 1;
+        self.agenda.insert((at, self.entries), due);
+    }
+
+    /// Notes how what the chat dialled ends, and counts what it told.
+    fn take_up(&mut self) {
+        for transmit in std::mem::take(&mut self.story.under_way) {
+            let port = transmit.to.port();
+            if matches!(transmit.message, Outgoing::Probe | Outgoing::Ping | Outgoing::Connect) {
+                *self.looks.entry(port).or_default() += 1;
+            }
+            let being = self.souls.get(&port).map_or(Being::Down, |soul| soul.being);
+            let (fate, ms) = match (being, &transmit.message) {
+                (Being::Up, Outgoing::Probe) => (Fate::HandedOver, 2),
+                (Being::Up, _) => (Fate::Delivered, 5),
+                (Being::Down, _) => (Fate::Failed(Failure::Refused), 1),
+                (Being::Frozen, _) => (Fate::Unanswered, 1_000),
+            };
+            let sent = Sent { job: transmit.job, to: transmit.to, fate, parts: (1, 1) };
+            self.note(self.story.now.plus(Duration::from_millis(ms)), Due::Ends(sent));
+        }
+        self.settled += self.story.told().iter().filter(|event| matches!(event, Event::Settled(_))).count();
+    }
+
+    /// Lives until `end`, always doing what is due first.
+    fn live_until(&mut self, end: Time) {
+        loop {
+            let agenda = self.agenda.first_key_value().map(|(&(at, _), _)| at);
+            let wake = self.story.chat.next_wake();
+            let Some(next) = agenda.into_iter().chain(wake).min().filter(|at| *at <= end) else { break };
+            self.story.now = self.story.now.max(next);
+            if wake == Some(next) {
+                let actions = self.story.chat.tick(self.story.now);
+                self.story.perform(actions);
+                let wake = self.story.chat.next_wake();
+                assert!(wake.is_none_or(|at| at > self.story.now), "it would wake up for nothing, for ever");
+            } else if let Some((_, due)) = self.agenda.pop_first() {
+                self.happens(due);
+            }
+            self.take_up();
+        }
+        self.story.now = end;
+    }
+
+    fn happens(&mut self, due: Due) {
+        match due {
+            Due::Ends(sent) => {
+                let actions = self.story.chat.sent(sent, self.story.now);
+                self.story.perform(actions);
+            }
+            Due::Acts(port) => {
+                self.acts(port);
+                let at = self.within(600_000);
+                self.note(at, Due::Acts(port));
+            }
+            Due::StrangersPass => {
+                for _ in 0..self.chance.below(4) {
+                    self.next_stranger += 1;
+                    self.story.gets(self.next_stranger, text("does anybody read this?"));
+                }
+                let at = self.within(120_000);
+                self.note(at, Due::StrangersPass);
+            }
+            Due::UserActs => {
+                self.user_acts();
+                let at = self.within(600_000);
+                self.note(at, Due::UserActs);
+            }
+            Due::Audit => {
+                self.audit();
+                self.note(self.story.now.plus(seconds(60)), Due::Audit);
+            }
+        }
+    }
+
+    fn becomes(&mut self, port: u16, being: Being) {
+        let now = self.story.now;
+        let soul = self.souls.get_mut(&port).expect("it lives here");
+        if soul.being != being {
+            soul.being = being;
+            soul.since = now;
+            soul.turns[0] += 1;
+        }
+    }
+
+    /// Somebody does something.
+    fn acts(&mut self, port: u16) {
+        let being = self.souls[&port].being;
+        match (being, self.chance.below(10)) {
+            (Being::Up, 0..6) => drop(self.story.gets(port, text("what about lunch?"))),
+            (Being::Up, 6) => drop(self.story.gets(port, Body::Connect)),
+            (Being::Up, 7) => {
+                self.story.gets(port, Body::Exit);
+                self.becomes(port, Being::Down);
+            }
+            (Being::Up, 8) => self.becomes(port, Being::Down),
+            (Being::Up, _) => self.becomes(port, Being::Frozen),
+            (Being::Down | Being::Frozen, 0..3) => {}
+            (Being::Frozen, 3) => self.becomes(port, Being::Down),
+            (Being::Down, 3) => self.becomes(port, Being::Up),
+            (Being::Down | Being::Frozen, which) => {
+                self.becomes(port, Being::Up);
+                self.story.gets(port, if which < 6 { Body::Connect } else { text("back again") });
+            }
+        }
+    }
+
+    fn user_acts(&mut self) {
+        self.began += 1;
+        self.wishes += 1;
+        let port = 5001 + u16::try_from(self.chance.below((STATICS + REGULARS) as u64)).expect("few");
+        match self.chance.below(10) {
+            0..3 => self.story.does(Command::List),
+            3..6 => self.story.says(Target::All, "soup is ready"),
+            6..8 => self.story.says(these(port), "are you there?"),
+            8 => self.story.does(Command::Connect(Target::All)),
+            _ => self.story.does(Command::Disconnect(these(port))),
+        };
+    }
+
+    /// What holds at every minute: the table tells the truth, and nothing piles up.
+    fn audit(&mut self) {
+        let now = self.story.now;
+        let chat = &self.story.chat;
+        for row in chat.rows(now) {
+            let Some(soul) = self.souls.get(&row.addr.port()) else { continue };
+            let for_long = now.since(soul.since);
+            if row.state != State::Gone {
+                assert!(
+                    soul.being == Being::Up || for_long < BELIEVED_GONE_WITHIN,
+                    "at {now:?} {row:?} is believed there, and is {:?} for {for_long:?}",
+                    soul.being
+                );
+            } else if row.known == Known::Static && soul.being == Being::Up {
+                let parted = matches!(row.why, Some(Why::SaidExit | Why::Disconnected));
+                assert!(parted || for_long < FOUND_WITHIN, "at {now:?} {row:?} is up for {for_long:?}");
+            }
+        }
+        let sizes = chat.table.sizes();
+        // Whoever is gone is shown for ten minutes; strangers are at most four in the minute or so between two visits.
+        let most = STATICS + REGULARS + 4 * 12 * 60;
+        assert!(sizes.peers <= most && sizes.fits(), "{sizes:?}");
+        assert!(chat.jobs.len() <= MOST_JOBS && chat.ops.len() <= 8, "{} jobs", chat.jobs.len());
+        assert!(chat.checks.under_way() <= MOST_JOBS && chat.actions.is_empty());
+        if now.0.as_secs() % 3_600 == 0 {
+            self.end_hour();
+        }
+    }
+
+    /// Nobody was dialled more often in the hour that ends than there was reason to.
+    fn end_hour(&mut self) {
+        for (port, soul) in &mut self.souls {
+            let turns: usize = soul.turns.iter().sum();
+            let most = LOOKS_AN_HOUR + LOOKS_A_TURN * turns + LOOKS_A_WISH * self.wishes;
+            let looks = self.looks.get(port).copied().unwrap_or(0);
+            assert!(looks <= most, "port {port} was dialled {looks} times in an hour with {turns} turns");
+            soul.turns = [0, soul.turns[0]];
+        }
+        self.looks.clear();
+        self.wishes = 0;
+    }
+}
+
+/// Two days, and then silence: everything is as it was at the beginning.
+fn soak(seed: u64) {
+    let mut soak = Soak::new(seed);
+    let begin = soak.story.chat.table.sizes();
+    soak.live_until(Time(seconds(HOURS * 3_600)));
+    let heard = soak.story.chat.table.sizes();
+    assert!(heard.peers > STATICS, "nobody came: {heard:?}");
+    // Everybody crashes, nobody speaks any more, and the user has gone to bed.
+    let ports: Vec<u16> = soak.souls.keys().copied().collect();
+    ports.into_iter().for_each(|port| soak.becomes(port, Being::Down));
+    soak.agenda.retain(|_, due| matches!(due, Due::Ends(_) | Due::Audit));
+    soak.live_until(soak.story.now.plus(GONE_SHOWN + BELIEVED_GONE_WITHIN));
+    // Whatever look is under way at this moment ends.
+    soak.agenda.retain(|_, due| matches!(due, Due::Ends(_)));
+    while let Some((_, due)) = soak.agenda.pop_first() {
+        soak.happens(due);
+    }
+    let chat = &soak.story.chat;
+    let end = chat.table.sizes();
+    assert!(end.fits(), "{end:?}");
+    assert_eq!((end.peers, end.per_ip, end.evictable), (begin.peers, begin.per_ip, begin.evictable));
+    assert_eq!((chat.jobs.len(), chat.ops.len(), chat.checks.under_way()), (0, 0, 0));
+    assert_eq!(chat.own_ips.len(), 0);
+    assert_eq!(chat.here(), 0);
+    assert_eq!(soak.settled, soak.began, "commands were settled less or more than once");
+}
+
+#[test]
+fn after_two_days_of_coming_and_going_everything_is_as_it_was() {
+    let soaks = std::env::var("P2P_CHAT_SOAKS").ok().and_then(|count| count.parse().ok()).unwrap_or(1);
+    for seed in 0..soaks {
+        let failed = std::panic::catch_unwind(|| soak(seed)).is_err();
+        assert!(!failed, "the soak with seed {seed} failed");
+    }
+}

@@ -1,0 +1,91 @@
+//! A calendar that jumps. What is shown has the new time; who is there is decided by a clock that cannot be set.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::{MALLORY, Peer, send_raw_from};
+
+/// Settings of the calendar as libfaketime understands them, and what a line shows of them. The machine's own year is not
+/// among them.
+const JUMPS: [(&str, &str); 6] = [
+    ("@2400-06-01 12:00:00", "2400-06-01"),
+    ("@1970-01-01 00:00:05", "1970-01-01"),
+    ("@1900-03-04 05:06:07", "1900-03-04"),
+    ("@2099-12-31 10:00:00", "2099-12-31"),
+    ("@2020-02-29 10:00:00", "2020-02-29"),
+    ("@2038-01-19 03:14:07", "2038-01-19"),
+];
+
+/// Debian's libfaketime, which lets one program see another calendar.
+fn faketime() -> Option<PathBuf> {
+    let folders = fs::read_dir("/usr/lib").ok()?.filter_map(Result::ok);
+    folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1")).find(|path| path.exists())
+}
+
+/// Sets the calendar that is read from `file`.
+fn set(file: &Path, time: &str) {
+    // A file that is read while it is written would be half a time.
+    let new = file.with_extension("new");
+    fs::write(&new, format!("{time}\n")).expect("written");
+    fs::rename(&new, file).expect("renamed");
+}
+
+#[test]
+fn a_calendar_that_jumps_by_centuries_moves_nobodys_state() {
+    let Some(library) = faketime() else {
+        eprintln!("skipped: libfaketime is not installed; .ci/run installs it");
+        return;
+    };
+    let dir = tempfile::TempDir::new().expect("a temporary directory");
+    let calendar = dir.path().join("calendar");
+    set(&calendar, "+0");
+    let mut bob = Peer::named("Bob").start();
+    let mut alice = Peer::named("Alice")
+        .knows(bob.addr())
+        .arg("--time-format=%Y-%m-%d")
+        .env("TZ", "UTC")
+        .env("LD_PRELOAD", library.to_str().expect("UTF-8"))
+        .env("FAKETIME_TIMESTAMP_FILE", calendar.to_str().expect("UTF-8"))
+        .env("FAKETIME_NO_CACHE", "1")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .start();
+    alice.sees(&format!("* {} is here.", bob.shown()));
+    alice.finds(bob.addr(), "connected");
+    let mut before = None;
+    for (time, day) in JUMPS {
+        set(&calendar, time);
+        let text = format!("in {}", &day[..4]);
+        bob.says("alice", &text);
+        // A line tells that another day has begun, and stands before the first that has its date.
+        let line = alice.sees("--- ");
+        let year = &day[..4];
+        assert!(line.ends_with(&format!(" {year} ---")), "{line}");
+        let line = alice.sees(&format!(": {text}"));
+        assert!(line.starts_with(&format!("[{day}] Bob (")), "{line}");
+        bob.sees("Delivered to Alice");
+        // To the list, no time has passed.
+        let row = alice.lists(bob.addr()).expect("static peers stay listed");
+        let seconds: u64 = row
+            .strip_suffix(" s ago")
+            .and_then(|row| row.rsplit(' ').next())
+            .and_then(|seconds| seconds.parse().ok())
+            .unwrap_or_else(|| panic!("in {day}: {row}"));
+        assert!(row.contains("connected") && seconds < 15, "in {day}: {row}");
+        // The same day begins only once.
+        let days = alice.printed().iter().filter(|line| line.ends_with(&format!(" {year} ---"))).count();
+        assert_eq!(days, 1, "{day} after {before:?}");
+        before = Some(day);
+    }
+    // Whoever is new is shown with the same date.
+    send_raw_from(MALLORY, alice.addr(), b"127.0.0.66:9 Mallory what day is it?");
+    let line = alice.sees(": what day is it?");
+    assert!(before.is_some_and(|day| line.starts_with(&format!("[{day}] Mallory ("))), "{line}");
+    for peer in [&alice, &bob] {
+        let printed = peer.printed();
+        assert!(!printed.iter().any(|line| line.contains(" is gone")), "{printed:#?}");
+        assert_eq!(printed.iter().filter(|line| line.contains(" is here.")).count(), 1, "{printed:#?}");
+        assert_eq!(peer.errors(), "");
+    }
+    alice.types(&["0"]);
+    assert!(alice.ends().success());
+}

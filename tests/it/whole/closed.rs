@@ -1,0 +1,146 @@
+//! Standard streams and terminals that are closed under the program, in whatever state it is.
+
+use std::io::Write;
+use std::net::SocketAddrV4;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::Over;
+use crate::support::{MALLORY, Peer, SOON, Terminal, Unread, send_raw_from, try_dial_from};
+
+/// The status that says that standard output is gone.
+const OUTPUT_GONE: i32 = 5;
+
+/// The two seconds that leaving may take, and more for a machine that is busy with other tests and a flood.
+const LEAVING: Duration = Duration::from_secs(8);
+
+/// Lets four strangers talk to `addr` without pause while `act` is done.
+fn flooded<T>(addr: SocketAddrV4, act: impl FnOnce() -> T) -> T {
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for speaker in 0..4 {
+            let over = &over;
+            scope.spawn(move || {
+                for number in 0.. {
+                    if over.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    // It may be gone by now.
+                    let Ok(mut stream) = try_dial_from(MALLORY, addr) else { continue };
+                    let text = format!("127.0.0.66:9 Mallory {speaker}-{number}.");
+                    let _ = stream.write_all(text.as_bytes());
+                }
+            });
+        }
+        let _over = Over(&over);
+        act()
+    })
+}
+
+#[test]
+fn a_window_closed_while_everybody_talks_ends_the_program_and_tells_everybody() {
+    let mut bob = Peer::named("Bob").start();
+    let mut alice = Terminal::start(Peer::named("Alice").knows(bob.addr()), 24, 80);
+    bob.sees(&format!("* {} is here.", alice.shown()));
+    let addr = alice.addr();
+    let status = flooded(addr, || {
+        alice.waits_for("Mallory: ");
+        alice.hangs_up();
+        alice.ends()
+    });
+    bob.sees("has left.");
+    assert_eq!(status.code(), Some(128 + Signal::HUP.as_raw()));
+}
+
+#[test]
+fn a_window_closed_at_the_first_question_ends_the_program() {
+    use std::os::unix::process::ExitStatusExt;
+
+    let mut nobody = Terminal::start(Peer::named("").without_port(), 24, 80);
+    nobody.waits_for("Enter your name");
+    nobody.hangs_up();
+    let status = nobody.ends();
+    // The signal ends it, as any program that has just been started; or it sees the end of its input first.
+    assert!(status.signal() == Some(Signal::HUP.as_raw()) || status.code() == Some(1), "{status}");
+}
+
+#[test]
+fn a_window_closed_at_a_question_of_the_menu_ends_the_program_and_tells_everybody() {
+    let mut bob = Peer::named("Bob").start();
+    let mut alice = Terminal::start(Peer::named("Alice").knows(bob.addr()), 24, 80);
+    bob.sees(&format!("* {} is here.", alice.shown()));
+    alice.waits_for(&format!("* {} is here.", bob.shown()));
+    alice.enters("1");
+    alice.waits_for("To whom?");
+    alice.hangs_up();
+    assert_eq!(alice.ends().code(), Some(128 + Signal::HUP.as_raw()));
+    bob.sees("has left.");
+}
+
+#[test]
+fn a_standard_output_closed_while_everybody_talks_ends_the_program_and_tells_everybody() {
+    let mut bob = Peer::named("Bob").start();
+    let mut alice = Unread::start(&Peer::named("Alice").knows(bob.addr()), Stdio::piped());
+    let addr = alice.listens();
+    bob.sees("* Alice (");
+    let status = flooded(addr, || {
+        alice.prints("Choice [0-6]:");
+        alice.closes_output();
+        alice.status_within(LEAVING)
+    });
+    assert_eq!(status.expect("it ends by itself").code(), Some(OUTPUT_GONE));
+    bob.sees("has left.");
+}
+
+#[test]
+fn a_standard_output_closed_while_nothing_happens_is_noticed_at_the_next_word() {
+    let mut alice = Unread::start(&Peer::named("Alice"), Stdio::piped());
+    let addr = alice.listens();
+    alice.prints("Choice [0-6]:");
+    alice.closes_output();
+    // Nobody asks it to print, so it cannot know, and serves on.
+    assert_eq!(alice.status_within(Duration::from_millis(300)), None);
+    assert!(send_raw_from(MALLORY, addr, b"127.0.0.66:9 Mallory hi").starts_with(b"[ACK] "));
+    assert_eq!(alice.status_within(SOON).expect("it ends by itself").code(), Some(OUTPUT_GONE));
+}
+
+#[test]
+fn without_a_standard_error_or_with_a_full_one_the_chat_is_the_same() {
+    for without in ["exec 2>&-", "exec 2>/dev/full"] {
+        let mut bob = Peer::named("Bob").start();
+        // With a log that goes to standard error, and everything in it.
+        let mut alice = Peer::named("Alice").knows(bob.addr()).arg("-vv").after(without).start();
+        alice.sees("The static peer is there.");
+        alice.says("bob", "unlogged");
+        bob.sees(": unlogged");
+        alice.still_answers();
+        alice.types(&["0"]);
+        assert!(alice.ends().success());
+        bob.sees("has left.");
+    }
+}
+
+#[test]
+fn without_a_standard_input_it_is_left_at_once() {
+    let mut bob = Peer::named("Bob").start();
+    let mut alice = Peer::named("Alice").knows(bob.addr()).after("exec <&-").start();
+    alice.sees("Saying goodbye to 1 peer.");
+    assert!(alice.ends_within(LEAVING).success());
+    bob.sees("has left.");
+}
+
+#[test]
+fn without_any_standard_stream_it_comes_and_goes_in_order() {
+    let mut bob = Peer::named("Bob").start();
+    let builder = Peer::named("Alice").knows(bob.addr()).after("exec <&- >&- 2>&-");
+    let mut alice = builder.start_without_waiting();
+    bob.sees("* Alice (");
+    bob.sees("has left.");
+    // Its output was closed from the start, so nothing but its end tells.
+    assert!(alice.is_over_within(LEAVING).success());
+    bob.still_answers();
+}

@@ -1,0 +1,208 @@
+//! A peer that is killed and started again, over and over, while others talk to it and to each other without pause.
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddrV4};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use super::Over;
+use crate::support::{Builder, MALLORY, Peer, nobody, try_dial_from};
+
+/// Texts of one sender that were acknowledged and waited to be printed when the kill came, at most. A sender says the
+/// next when it has the receipt of the last, so more than this is a receiver that does not keep up with four of them.
+const MOST_UNSHOWN_IN_A_LIFE: usize = 50;
+
+/// Older programs that talk to the mortal too, as fast as it acknowledges, so that its mailbox is seldom empty.
+const LEGACY: [&str; 2] = ["Leah", "Leo"];
+
+/// What became of a text, as its sender was told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Outcome {
+    Delivered,
+    /// The connection was closed without a receipt: the kill came between reading and answering.
+    HandedOver,
+    /// It is said to have failed, so nothing was sent.
+    Failed,
+    Unknown,
+}
+
+/// What the sender was told of all texts to `addr`, in order.
+fn outcomes(printed: &[String], addr: SocketAddrV4) -> Vec<Outcome> {
+    let addr = addr.to_string();
+    let outcome = |line: &String| {
+        let named = line.contains(&addr);
+        match line {
+            _ if !named => None,
+            line if line.starts_with("Delivered to ") => Some(Outcome::Delivered),
+            line if line.starts_with("Not sent to ") => Some(Outcome::Failed),
+            line if line.starts_with("Sent to ") && line.contains(" is unknown, ") => Some(Outcome::Unknown),
+            line if line.starts_with("Handed over to ") => Some(Outcome::HandedOver),
+            _ => None,
+        }
+    };
+    printed.iter().filter_map(outcome).collect()
+}
+
+/// The number of the text `{speaker}-{topic}-{number}.` in a line that was printed.
+fn number(line: &str, speaker: &str, topic: &str) -> Option<usize> {
+    let (_, text) = line.rsplit_once(": ")?;
+    text.strip_prefix(&format!("{speaker}-{topic}-"))?.strip_suffix('.')?.parse().ok()
+}
+
+/// Says numbered texts to both, in turn, until it is `over`; returns how many to each, once all have an outcome.
+fn talks(
+    speaker: &mut Peer,
+    name: &str,
+    mortal: SocketAddrV4,
+    other: SocketAddrV4,
+    over: &AtomicBool,
+) -> usize {
+    let said = speaker.is_typed_by(|input| {
+        let mut said = 0;
+        while !over.load(Ordering::SeqCst) {
+            writeln!(input, "@{mortal} {name}-mortal-{said}.\n@{other} {name}-other-{said}.")?;
+            said += 1;
+        }
+        Ok(said)
+    });
+    // From a pipe one line is read when the one before it is settled.
+    speaker.types(&["2"]);
+    speaker.sees(" known, ");
+    said
+}
+
+/// Says numbered texts as an older program does, which reads receipts, until it is `over`; returns what became of each.
+fn talks_as_legacy(name: &str, mortal: SocketAddrV4, over: &AtomicBool) -> Vec<Outcome> {
+    let mut told = Vec::new();
+    while !over.load(Ordering::SeqCst) {
+        let Ok(mut stream) = try_dial_from(MALLORY, mortal) else {
+            // It is dead at the moment.
+            thread::yield_now();
+            continue;
+        };
+        let text = format!("127.0.0.66:9 {name} {name}-mortal-{}.", told.len());
+        let mut answer = Vec::new();
+        let written = stream.write_all(text.as_bytes()).and_then(|()| stream.shutdown(Shutdown::Write));
+        let _ = written.and_then(|()| stream.read_to_end(&mut answer));
+        told.push(if answer.starts_with(b"[ACK] ") { Outcome::Delivered } else { Outcome::Unknown });
+    }
+    told
+}
+
+/// Checks what `name` was told of its texts to the mortal against what each of its lives showed; returns how many were
+/// acknowledged and never shown, which only a kill may cause.
+fn judge(told: &[Outcome], said: usize, name: &str, lives: &[Vec<String>]) -> usize {
+    assert_eq!(told.len(), said, "each text has one outcome");
+    let mut shown = HashMap::new();
+    for (life, printed) in lives.iter().enumerate() {
+        let mut last = None;
+        for number in printed.iter().filter_map(|line| number(line, name, "mortal")) {
+            assert!(shown.insert(number, life).is_none(), "{name}'s text {number} was shown twice");
+            assert!(last < Some(number), "{name}'s text {number} came after {last:?}");
+            last = Some(number);
+        }
+    }
+    let mut unshown: HashMap<usize, usize> = HashMap::new();
+    // The life that printed the last text, and texts acknowledged since.
+    let (mut life, mut lost) = (0, 0);
+    for (number, outcome) in told.iter().enumerate() {
+        match (outcome, shown.get(&number)) {
+            (Outcome::Failed, Some(_)) => {
+                panic!("{name}'s text {number} is said not to be sent, and was shown")
+            }
+            (Outcome::Delivered, None) => lost += 1,
+            (_, Some(&now)) => {
+                // What was acknowledged and not shown was the last that its life took.
+                assert!(
+                    lost == 0 || now > life,
+                    "a text of {name} before {number} was dropped in life {now}"
+                );
+                if now > life {
+                    unshown.insert(life, std::mem::take(&mut lost));
+                    life = now;
+                }
+            }
+            (_, None) => {}
+        }
+    }
+    unshown.insert(life, lost);
+    assert!(unshown.values().all(|count| *count <= MOST_UNSHOWN_IN_A_LIFE), "{unshown:?}");
+    unshown.values().sum()
+}
+
+/// Prints the figures of a run.
+fn tell(name: &str, told: &[Outcome], unshown: usize, kills: usize) {
+    let outcomes = [Outcome::Delivered, Outcome::HandedOver, Outcome::Unknown, Outcome::Failed];
+    let [acknowledged, handed_over, unknown, failed] =
+        outcomes.map(|what| told.iter().filter(|outcome| **outcome == what).count());
+    eprintln!(
+        "{name} to the one killed {kills} times: {acknowledged} acknowledged, {unshown} of these never shown; \
+         {handed_over} handed over, {unknown} unknown, {failed} failed"
+    );
+}
+
+fn kill_and_restart(kills: usize) {
+    let [at, alice_at, bob_at] = [(); 3].map(|()| nobody());
+    let alice = Peer::named("Alice").port(alice_at.port()).knows(at).knows(bob_at);
+    let bob = Peer::named("Bob").port(bob_at.port()).knows(at).knows(alice_at);
+    let carol = || Peer::named("Carol").port(at.port()).knows(alice_at).knows(bob_at);
+    let [mut alice, mut bob, mut carol_now] = [alice, bob, carol()].map(Builder::start);
+    let over = AtomicBool::new(false);
+    let mut lives = Vec::new();
+    let (of_alice, of_bob, of_legacy) = thread::scope(|scope| {
+        let end = Over(&over);
+        let legacy = LEGACY.map(|name| scope.spawn(|| talks_as_legacy(name, at, &over)));
+        let alice = scope.spawn(|| talks(&mut alice, "Alice", at, bob_at, &over));
+        let bob = scope.spawn(|| talks(&mut bob, "Bob", at, alice_at, &over));
+        for kill in 0..kills {
+            // Each life is of another length, and none is killed before both speak to it.
+            for _ in 0..=kill % 7 {
+                carol_now.sees(": Alice-mortal-");
+                carol_now.sees(": Bob-mortal-");
+            }
+            carol_now.crashes();
+            lives.push(carol_now.printed());
+            carol_now = carol().start();
+        }
+        carol_now.sees(": Alice-mortal-");
+        carol_now.sees(": Bob-mortal-");
+        drop(end);
+        let legacy = legacy.map(|speaker| speaker.join().expect("no panic"));
+        (alice.join().expect("no panic"), bob.join().expect("no panic"), legacy)
+    });
+    for peer in [&mut alice, &mut bob] {
+        peer.finds(at, "connected");
+    }
+    for addr in [alice_at, bob_at] {
+        carol_now.finds(addr, "connected");
+    }
+    lives.push(carol_now.printed());
+    for (name, told) in LEGACY.iter().zip(&of_legacy) {
+        tell(name, told, judge(told, told.len(), name, &lives), kills);
+    }
+    for (speaker, listener, name, said) in [(&alice, &bob, "Alice", of_alice), (&bob, &alice, "Bob", of_bob)]
+    {
+        // Between the two who live nothing was lost, and nobody was believed dead.
+        let told = outcomes(&speaker.printed(), listener.addr());
+        assert_eq!(told, vec![Outcome::Delivered; said]);
+        let heard: Vec<_> =
+            listener.printed().iter().filter_map(|line| number(line, name, "other")).collect();
+        assert_eq!(heard, (0..said).collect::<Vec<_>>());
+        let told = outcomes(&speaker.printed(), at);
+        tell(name, &told, judge(&told, said, name, &lives), kills);
+        let gone = format!("* {} is gone", listener.shown());
+        assert!(!speaker.printed().iter().any(|line| line.contains(&gone)), "{gone}");
+    }
+}
+
+#[test]
+fn a_peer_killed_again_and_again_under_traffic_costs_nobody_else_anything() {
+    kill_and_restart(6);
+}
+
+#[test]
+#[ignore = "the long form: 50 kills"]
+fn a_peer_killed_fifty_times_under_traffic_costs_nobody_else_anything() {
+    kill_and_restart(50);
+}

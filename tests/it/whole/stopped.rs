@@ -1,0 +1,68 @@
+//! A peer that is stopped for a while: it still accepts, and does nothing.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::{MALLORY, Peer, dial_from};
+
+/// A peer that does not answer is gone after ten seconds; it is asked every two, a question takes one, and the machine
+/// may be busy.
+const GONE: Duration = Duration::from_secs(30);
+
+/// A sender waits one second for a reaction; the rest is for a machine that is busy with other tests.
+const TOLD_WITHIN: Duration = Duration::from_secs(5);
+
+#[test]
+fn a_stopped_peer_is_quiet_then_gone_then_back_and_what_it_was_handed_it_shows_once() {
+    let mut bob = Peer::named("Bob").start();
+    let mut carol = Peer::named("Carol").start();
+    let mut alice = Peer::named("Alice").knows(bob.addr()).knows(carol.addr()).start();
+    alice.sees("All 2 static peers are there.");
+    alice.finds(bob.addr(), "connected");
+    bob.is_stopped();
+    // Bob comes first in the list, and nobody waits for him.
+    let begun = Instant::now();
+    alice.types(&["@all one of three."]);
+    alice.sees(&format!("Delivered to {}.", carol.shown()));
+    let unknown =
+        format!("Sent to {}, but no reaction within 1 s: whether it was read is unknown", bob.shown());
+    alice.sees(&unknown);
+    assert!(begun.elapsed() < TOLD_WITHIN, "it took {:?}", begun.elapsed());
+    carol.sees(": one of three.");
+    for text in ["two of three.", "three of three."] {
+        alice.says(&bob.addr().to_string(), text);
+        alice.sees(&unknown);
+    }
+    let mut waiting: Vec<_> = (0..20)
+        .map(|number| {
+            let mut stream = dial_from(MALLORY, bob.addr());
+            stream.write_all(format!("127.0.0.66:9 Mallory number {number}.").as_bytes()).expect("room");
+            stream.shutdown(Shutdown::Write).expect("it is open");
+            stream
+        })
+        .collect();
+    alice.finds(bob.addr(), "quiet");
+    alice.sees_within(&format!("* {} is gone: no answer for 10 s.", bob.shown()), GONE);
+    bob.is_sent(Signal::CONT);
+    alice.sees_within(&format!("* {} is here.", bob.shown()), GONE);
+    alice.finds(bob.addr(), "connected");
+    bob.finds(alice.addr(), "connected");
+    let receipt = format!("[ACK] Message received from {}", bob.addr().port());
+    for stream in &mut waiting {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer, and the end");
+        assert_eq!(answer, receipt);
+    }
+    let printed = bob.printed();
+    let expected = ["one", "two", "three"].map(|number| format!("{} of three.", number)).into_iter();
+    for text in expected.chain((0..20).map(|number| format!("number {number}."))) {
+        let times = printed.iter().filter(|line| line.ends_with(&format!(": {text}"))).count();
+        assert_eq!(times, 1, "{text}");
+    }
+    // To Bob no time has passed in which others would have been silent.
+    assert!(!printed.iter().any(|line| line.contains(" is gone")), "{printed:?}");
+    assert!(!carol.printed().iter().any(|line| line.contains(&alice.shown()) && line.contains(" is gone")));
+}
