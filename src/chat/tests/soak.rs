@@ -265,7 +265,7 @@ impl Soak {
         assert!(sizes.peers <= most && sizes.fits(), "{sizes:?}");
         assert!(chat.jobs.len() <= MOST_JOBS && chat.ops.len() <= 8, "{} jobs", chat.jobs.len());
         assert!(chat.checks.under_way() <= MOST_JOBS && chat.actions.is_empty());
-        if now.0.as_secs() % 3_600 == 0 {
+        if now.0.as_secs().is_multiple_of(3_600) {
             self.end_hour();
         }
     }

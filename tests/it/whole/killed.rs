@@ -132,6 +132,7 @@ fn judge(told: &[Outcome], said: usize, name: &str, lives: &[Vec<String>]) -> us
 }
 
 /// Prints the figures of a run.
+#[allow(clippy::print_stderr, reason = "a person reads the figures of a long run")]
 fn tell(name: &str, told: &[Outcome], unshown: usize, kills: usize) {
     let outcomes = [Outcome::Delivered, Outcome::HandedOver, Outcome::Unknown, Outcome::Failed];
     let [acknowledged, handed_over, unknown, failed] =

@@ -119,6 +119,7 @@ fn shows_each_once(printed: &[String], name: &str, count: usize) {
     assert_eq!(next, count, "of {name}");
 }
 
+#[allow(clippy::print_stderr, reason = "a person reads the figures of a long run")]
 fn run(amount: &Amount) {
     let begun = Instant::now();
     let mut alice = Peer::named("Alice").start();
