@@ -113,6 +113,8 @@ pub enum Fate {
     Delivered,
     /// The peer closed the connection cleanly after it, as one does that has read it.
     HandedOver,
+    /// The same, but of a peer that has given receipts before: a full queue, or somebody in between, may have swallowed it.
+    NoReceipt,
     /// The connection was made and the bytes written, but the peer neither closed nor answered in time.
     Unanswered,
     /// The connection broke after the bytes were written, so the peer may have them or not.

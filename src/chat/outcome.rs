@@ -75,6 +75,11 @@ impl Chat {
         if self.leaving {
             self.attempted(job, addr, taken);
         }
+        let gives_receipts = self.table.peer(addr).is_some_and(|peer| peer.gives_receipts);
+        let fate = match (purpose, fate) {
+            (Purpose::Text(_), Fate::HandedOver) if gives_receipts => Fate::NoReceipt,
+            (_, fate) => fate,
+        };
         if let Purpose::Text(op) | Purpose::Connect(op) | Purpose::Exit(op) = purpose {
             self.finished(op, addr, fate, parts);
         }
@@ -124,7 +129,8 @@ impl Chat {
             self.table.add(addr, Known::SentTo, Life::of_heard(now));
         }
         let change = self.table.update(addr, |peer| match fate {
-            Fate::Delivered | Fate::HandedOver => {
+            Fate::Delivered | Fate::HandedOver | Fate::NoReceipt => {
+                peer.gives_receipts |= *fate == Fate::Delivered;
                 let change = peer.life.answered(evidence, now);
                 if peer.is_there() {
                     peer.last_heard = Some(now);
@@ -146,6 +152,7 @@ impl Chat {
                 if !peer.is_there() {
                     peer.form = peer.configured_form;
                     peer.wants_ping = false;
+                    peer.gives_receipts = false;
                     peer.shook_hands = false;
                 }
             });

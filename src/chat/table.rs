@@ -54,6 +54,8 @@ pub(super) struct Peer {
     pub(super) configured_form: Form,
     /// It speaks Hashpa's dialect, which wants a `PING` where others bear an empty connection.
     pub(super) wants_ping: bool,
+    /// It has acknowledged something of ours.
+    pub(super) gives_receipts: bool,
     /// It has sent `connect` or `connect_ack`, which SmartCookies never does.
     pub(super) shook_hands: bool,
     pub(super) life: Life,
@@ -223,6 +225,7 @@ impl Table {
             form: Form::default(),
             configured_form: Form::default(),
             wants_ping: false,
+            gives_receipts: false,
             shook_hands: false,
             life,
             last_heard: None,

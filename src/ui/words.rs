@@ -238,6 +238,7 @@ pub fn fate_words(fate: &Fate) -> String {
     match fate {
         Fate::Delivered => "delivered".into(),
         Fate::HandedOver => "handed over".into(),
+        Fate::NoReceipt => "it closed the connection without the receipt that it usually gives".into(),
         Fate::Unanswered => format!("no reaction within {} s", EOF_TIMEOUT.as_secs()),
         Fate::Broken => "the connection broke".into(),
         Fate::Failed(failure) => match failure {
@@ -262,7 +263,7 @@ fn done(deed: Deed, who: &str, fate: &Fate, parts: (usize, usize)) -> String {
             };
             if parts.1 > 1 { format!("{how}, in {} messages.", parts.1) } else { format!("{how}.") }
         }
-        (Deed::Send, Fate::Unanswered | Fate::Broken) => {
+        (Deed::Send, Fate::NoReceipt | Fate::Unanswered | Fate::Broken) => {
             format!(
                 "Sent{} to {who}, but {why}: whether it was read is unknown, and it is not sent again.",
                 part_words(parts, 1)

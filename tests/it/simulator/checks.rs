@@ -7,7 +7,7 @@ use p2p_chat::chat::{
     Answer, Command, Event as Told, JobId, Known, MAX_PEERS, MAX_PEERS_PER_IP, State, Target, Transmit,
 };
 use p2p_chat::message::{Body, Decoded, Fate, Outgoing};
-use p2p_chat::peer::Source;
+use p2p_chat::peer::{PeerAddr, Source};
 
 use super::legacy::Kind;
 use super::ours::{Cause, speakers_of};
@@ -259,7 +259,7 @@ impl World {
     pub(super) fn check_outcome(
         &mut self,
         pid: Pid,
-        job: JobId,
+        (job, to): (JobId, PeerAddr),
         message: &Outgoing,
         (fate, parts): (&Fate, (usize, usize)),
         told: &[Told],
@@ -270,7 +270,9 @@ impl World {
             .iter()
             .filter_map(|event| if let Told::Done { fate, .. } = event { Some(fate) } else { None })
             .collect();
-        if said != [fate] {
+        // Whoever never gave a receipt cannot be missing one.
+        let misses = *fate == Fate::HandedOver && self.ours(pid).receipts.contains(&to);
+        if said != [fate] && !(misses && said == [&Fate::NoReceipt]) {
             self.fail(pid, format_args!("{job:?} ended as {fate:?}, and the user was told {said:?}"));
         }
         match fate {

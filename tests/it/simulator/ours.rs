@@ -137,11 +137,14 @@ impl World {
                 if matches!(fate, Fate::Delivered | Fate::HandedOver) {
                     self.ours_mut(pid).answered.insert(to);
                 }
+                if fate == Fate::Delivered {
+                    self.ours_mut(pid).receipts.insert(to);
+                }
                 let other = if to == errand_to { "" } else { " elsewhere" };
                 self.count(format!("{}: {}{other}", said_of(&message), fate_of(&fate)));
                 let sent = Sent { job, to, fate: fate.clone(), parts };
                 let (_, told) = self.with_chat(pid, Cause::Sent, |chat, now| ((), chat.sent(sent, now)));
-                self.check_outcome(pid, job, &message, (&fate, parts), &told);
+                self.check_outcome(pid, (job, to), &message, (&fate, parts), &told);
                 self.ours_mut(pid).dialler.end(job);
                 self.turn_over(pid);
             }
@@ -276,6 +279,7 @@ fn fate_of(fate: &Fate) -> &'static str {
     match fate {
         Fate::Delivered => "delivered",
         Fate::HandedOver => "handed over",
+        Fate::NoReceipt => "no receipt",
         Fate::Unanswered => "unanswered",
         Fate::Broken => "broken",
         Fate::Failed(Failure::Refused) => "refused",

@@ -67,6 +67,8 @@ pub(super) struct Ours {
     pub(super) parted: BTreeSet<PeerAddr>,
     /// Where something of ours was taken.
     pub(super) answered: BTreeSet<PeerAddr>,
+    /// Where a receipt came from.
+    pub(super) receipts: BTreeSet<PeerAddr>,
     /// When it was ticked lately.
     pub(super) ticks: VecDeque<Duration>,
 }

@@ -105,6 +105,7 @@ impl World {
             looks: BTreeMap::new(),
             parted: BTreeSet::new(),
             answered: BTreeSet::new(),
+            receipts: BTreeSet::new(),
             ticks: VecDeque::new(),
         }
     }
