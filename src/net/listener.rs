@@ -58,6 +58,9 @@ const BURST_WITHIN: Duration = Duration::from_millis(4);
 /// with four, eight senders on two cores were served about as quickly as they sent, with eight surely.
 const BURST_HANDLERS: usize = 8;
 
+/// Time between two lines in the log that tell that accepting failed: where descriptors are short it may fail all the time.
+const ACCEPT_WARNED: Duration = Duration::from_secs(10);
+
 /// The first and the longest pause after accepting failed.
 const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
@@ -105,6 +108,8 @@ struct Shared {
     order: Order<Read, Finished>,
     held: Held,
     waiting: Waiting,
+    /// When the log was told lately that accepting failed.
+    warned: Mutex<Option<Instant>>,
     stopping: AtomicBool,
     threads: Mutex<usize>,
     ended: Condvar,
@@ -187,6 +192,7 @@ impl Listener {
             order: Order::default(),
             held: Held::default(),
             waiting: Waiting::default(),
+            warned: Mutex::new(None),
             stopping: AtomicBool::new(false),
             threads: Mutex::new(0),
             ended: Condvar::new(),
@@ -210,6 +216,17 @@ impl Listener {
         }
         let mut threads = self.shared.threads.lock();
         while *threads > 0 && !self.shared.ended.wait_until(&mut threads, deadline).timed_out() {}
+    }
+}
+
+impl Shared {
+    /// Tells the log that accepting failed, now and then.
+    fn warn_of(&self, error: &io::Error) {
+        let mut warned = self.warned.lock();
+        if warned.is_none_or(|at| at.elapsed() >= ACCEPT_WARNED) {
+            *warned = Some(Instant::now());
+            log::warn!("cannot accept a connection: {error}; it is tried again and again");
+        }
     }
 }
 
@@ -293,7 +310,7 @@ impl Handler<'_> {
                     if is_out_of_descriptors(&error) {
                         shared.waiting.evict_one();
                     }
-                    log::warn!("cannot accept a connection: {error}; trying again in {pause:?}");
+                    shared.warn_of(&error);
                     // The turn is kept: another thread would fail in the same way.
                     let mut threads = shared.threads.lock();
                     shared.ended.wait_for(&mut threads, pause);
