@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::time::Instant;
 
-use parking_lot::{Condvar, Mutex};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// What is taken in from the network while this much waits to be shown is held back, and refused in the end. Sixteen
 /// thousand messages are many screens; at the longest a message may be they are 128 MB. One source gets half of it.
@@ -43,6 +43,12 @@ impl<T> Default for Mailbox<T> {
 }
 
 impl<T> Mailbox<T> {
+    /// Not parking_lot's, which gives its turn away after a moment of spinning: on a busy machine that costs milliseconds, in the middle of
+    /// a burst. What is under this lock cannot panic half-way.
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Puts something in.
     pub fn put(&self, item: T) {
         self.put_from(item, None);
@@ -50,7 +56,7 @@ impl<T> Mailbox<T> {
 
     /// Puts something in, on account of the source that caused it.
     pub fn put_from(&self, item: T, source: Option<Ipv4Addr>) {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         state.queue.push_back(item);
         if let Some(source) = source {
             *state.of_source.entry(source).or_default() += 1;
@@ -62,30 +68,34 @@ impl<T> Mailbox<T> {
 
     /// Whether there is room for something from a source of the network.
     pub fn has_room(&self, source: Ipv4Addr) -> bool {
-        self.state.lock().has_room(source)
+        self.lock().has_room(source)
     }
 
     /// Waits until there is room, or until `deadline`; says whether there is.
     pub fn wait_for_room(&self, source: Ipv4Addr, deadline: Instant) -> bool {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         while !state.has_room(source) {
-            if self.emptied.wait_until(&mut state, deadline).timed_out() {
-                return state.has_room(source);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
             }
+            state = self.emptied.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         true
     }
 
     /// Takes everything out; waits for something until `deadline`, or for ever.
     pub fn take(&self, deadline: Option<Instant>) -> VecDeque<T> {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         while state.queue.is_empty() {
             match deadline {
-                None => self.filled.wait(&mut state),
+                None => state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(deadline) => {
-                    if self.filled.wait_until(&mut state, deadline).timed_out() {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
                         break;
                     }
+                    state = self.filled.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
                 }
             }
         }

@@ -70,7 +70,7 @@ impl Connection {
     }
 
     /// Waits a moment for the rest of the message, about as long as `within`. `None` if the message may go on.
-    pub(super) fn read_soon(&mut self, place: &Place<'_>, within: Duration) -> Option<End> {
+    pub(super) fn read_soon(&mut self, place: Option<&Place<'_>>, within: Duration) -> Option<End> {
         let stream = Arc::clone(&self.stream);
         if stream.set_nonblocking(false).is_err() || stream.set_read_timeout(Some(within)).is_err() {
             return Some(End::Lost);
@@ -79,10 +79,14 @@ impl Connection {
         let mut buffer = [0; 1024];
         loop {
             match (&*stream).read(&mut buffer) {
-                _ if place.is_evicted() => return Some(End::Lost),
+                _ if place.is_some_and(Place::is_evicted) => return Some(End::Lost),
                 Ok(0) => return Some(End::Whole),
                 Ok(count) if self.decoder.push(&buffer[..count]) == Progress::Full => return Some(End::Cut),
-                Ok(_) => place.heard(),
+                Ok(_) => {
+                    if let Some(place) = place {
+                        place.heard();
+                    }
+                }
                 Err(error) if is_silence(&error) => return None,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return Some(self.broken()),

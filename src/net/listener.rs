@@ -54,12 +54,19 @@ const BURST: u32 = 16;
 /// See [`BURST`].
 const BURST_WITHIN: Duration = Duration::from_millis(4);
 
+/// One of several leaders looks after so many connections whether they are still needed; each look takes a lock that all share.
+const LOOKS_EVERY: u32 = 4;
+
 /// Threads that serve a burst, besides those that wait for something. Each gets its share of a busy machine as each sender does:
-/// with four, eight senders on two cores were served about as quickly as they sent, with eight surely.
-const BURST_HANDLERS: usize = 8;
+/// with twelve, eight senders on two cores are mostly served as quickly as they send; with eight, half as often.
+const BURST_HANDLERS: usize = 12;
 
 /// Time between two lines in the log that tell that accepting failed: where descriptors are short it may fail all the time.
 const ACCEPT_WARNED: Duration = Duration::from_secs(10);
+
+/// How long one of several leaders waits for a message that was not there at once, before it leaves the accepting to others: a
+/// sender that has just connected writes within this, unless it means to be slow.
+const BURST_PATIENCE: Duration = Duration::from_millis(2);
 
 /// The first and the longest pause after accepting failed.
 const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
@@ -145,9 +152,9 @@ impl Turns {
         Self { leaders: 0, followers: 0, since: now, count: 0, bursting: false }
     }
 
-    /// Counts a connection, and sees whether this is a burst.
-    fn count(&mut self) {
-        self.count += 1;
+    /// Counts connections, and sees whether this is a burst.
+    fn count(&mut self, accepted: u32) {
+        self.count += accepted;
         if self.count >= BURST {
             let now = Instant::now();
             self.bursting = now.duration_since(self.since) < BURST_WITHIN;
@@ -252,7 +259,7 @@ pub(crate) const HANDLER: &str = "handler";
 /// What each thread does: wait for the turn, accept until something has to be waited for, hand the turn on, wait.
 fn follow(shared: &Arc<Shared>) {
     while take_turn(shared) {
-        Handler { shared, leads: true }.lead();
+        Handler { shared, leads: true, in_burst: false, accepted: 0 }.lead();
     }
 }
 
@@ -278,6 +285,10 @@ fn take_turn(shared: &Shared) -> bool {
 struct Handler<'a> {
     shared: &'a Arc<Shared>,
     leads: bool,
+    /// Others accept as well.
+    in_burst: bool,
+    /// Connections since it last looked around.
+    accepted: u32,
 }
 
 impl Drop for Handler<'_> {
@@ -370,11 +381,16 @@ impl Handler<'_> {
         if let Some(end) = connection.read_ready() {
             return end;
         }
+        if self.in_burst
+            && let Some(end) = connection.read_soon(None, BURST_PATIENCE)
+        {
+            return end;
+        }
         self.block();
         let shared = self.shared;
         let stream = Arc::clone(&connection.stream);
         let place = shared.waiting.admit(&stream, connection.source);
-        if let Some(end) = connection.read_soon(&place, ORDER_WITHIN) {
+        if let Some(end) = connection.read_soon(Some(&place), ORDER_WITHIN) {
             return end;
         }
         if let Some(ticket) = ticket.take() {
@@ -464,19 +480,29 @@ impl Handler<'_> {
     /// Calls others in a burst, and is one too many after it.
     fn look_around(&mut self) {
         let shared = self.shared;
+        self.accepted += 1;
+        if self.in_burst && self.accepted < LOOKS_EVERY {
+            return;
+        }
         let mut turns = shared.turns.lock();
         let was_bursting = turns.bursting;
-        turns.count();
+        turns.count(std::mem::take(&mut self.accepted));
+        self.in_burst = turns.bursting && turns.leaders > 1;
         if !turns.bursting {
             if turns.leaders > 1 {
                 turns.leaders -= 1;
                 self.leads = false;
             }
         } else if turns.is_free() {
-            if turns.followers == 0 {
-                MutexGuard::unlocked(&mut turns, || self.add_follower());
-            } else if !was_bursting {
+            if !was_bursting {
+                // All at once, for on a busy machine each takes a while to begin.
+                let there = turns.leaders + turns.followers;
                 shared.free.notify_all();
+                MutexGuard::unlocked(&mut turns, || {
+                    (there..BURST_HANDLERS).for_each(|_| self.add_follower())
+                });
+            } else if turns.followers > 0 {
+                shared.free.notify_one();
             }
         }
     }

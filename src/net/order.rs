@@ -9,9 +9,8 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::Ipv4Addr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-use parking_lot::{Mutex, MutexGuard};
 
 /// How long a message waits for what was accepted before it from the same source. A sender writes within a millisecond of
 /// connecting even on a busy machine, or is somebody whose order nobody can know; and this is felt by nobody.
@@ -82,9 +81,15 @@ impl<M, F> Default for Queue<M, F> {
 }
 
 impl<M, F> Order<M, F> {
+    /// Not parking_lot's, which gives its turn away after a moment of spinning: on a busy machine that costs milliseconds, in the middle of
+    /// a burst. What is under this lock cannot panic half-way.
+    fn lock(&self) -> MutexGuard<'_, State<M, F>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The next place of a source.
     pub(super) fn ticket(&self, source: Ipv4Addr) -> Ticket {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         let queue = state.sources.entry(source).or_default();
         let number = queue.first + queue.places.len() as u64;
         queue.places.push_back(Place::Open);
@@ -95,7 +100,7 @@ impl<M, F> Order<M, F> {
     /// What finds no room is delivered at once, whatever is before it. A place that the others of its source wait for may
     /// always be filled.
     pub(super) fn has_room(&self, ticket: &Ticket) -> bool {
-        self.state.lock().has_room(ticket)
+        self.lock().has_room(ticket)
     }
 
     /// Gives a place up: nothing came, or too late, or it is refused.
@@ -109,7 +114,7 @@ impl<M, F> Order<M, F> {
     }
 
     fn settle(&self, Ticket { source, number }: Ticket, place: Place<M>) -> Next<M, F> {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         let is_ready = usize::from(matches!(place, Place::Ready(_)));
         state.ready += is_ready;
         let queue = state.sources.entry(source).or_default();
@@ -126,7 +131,7 @@ impl<M, F> Order<M, F> {
 
     /// For whoever delivered: what is next, now that this was.
     pub(super) fn delivered(&self, source: Ipv4Addr, finished: Option<F>) -> Next<M, F> {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         state.sources.entry(source).or_default().finished.extend(finished);
         self.next_of(state, source)
     }
@@ -213,8 +218,8 @@ mod tests {
         assert_eq!(all(&order, BEN, next), ["other"]);
         let next = order.fill(first, "first");
         assert_eq!(all(&order, ANN, next), ["first", "second", "third"]);
-        assert!(order.state.lock().sources.is_empty());
-        assert_eq!(order.state.lock().ready, 0);
+        assert!(order.lock().sources.is_empty());
+        assert_eq!(order.lock().ready, 0);
     }
 
     #[test]
@@ -225,7 +230,7 @@ mod tests {
         assert!(all(&order, ANN, next).is_empty());
         let next = order.give_up(first);
         assert_eq!(all(&order, ANN, next), ["second"]);
-        assert!(order.state.lock().sources.is_empty());
+        assert!(order.lock().sources.is_empty());
     }
 
     #[test]
@@ -261,6 +266,6 @@ mod tests {
         assert!(order.has_room(&last));
         assert!(all(&order, ANN, order.give_up(last)).is_empty());
         assert!(matches!(order.give_up(other), Next::Finish(_)));
-        assert!(order.state.lock().sources.is_empty());
+        assert!(order.lock().sources.is_empty());
     }
 }

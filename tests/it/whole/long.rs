@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Peer, SOON, send_raw_from};
+use crate::support::{Peer, SOON, dial_from, send_raw_from};
 
 /// Older programs, each at an address of its own, and peers of ours, that talk to one at the same time.
 const LEGACY: [&str; 4] = ["Lea", "Leo", "Liv", "Lou"];
@@ -53,6 +53,8 @@ impl Held {
                 return held;
             }
             assert!(begun.elapsed() < 2 * SOON, "{held:?} after {before:?}");
+            // Those that accepted in the burst leave that to one of them when somebody connects.
+            drop(dial_from(source(0), peer.addr()));
             thread::sleep(Duration::from_millis(50));
         }
     }
