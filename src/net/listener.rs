@@ -13,7 +13,7 @@ use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -68,6 +68,9 @@ const ACCEPT_WARNED: Duration = Duration::from_secs(10);
 /// sender that has just connected writes within this, unless it means to be slow.
 const BURST_PATIENCE: Duration = Duration::from_millis(2);
 
+/// After it has waited so in vain, nobody does until this many messages were there at once: many silent connections are an attack.
+const IMPATIENT_FOR: u32 = 256;
+
 /// The first and the longest pause after accepting failed.
 const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
@@ -112,6 +115,8 @@ struct Shared {
     turns: Mutex<Turns>,
     /// It may be a follower's turn.
     free: Condvar,
+    /// Messages that have to be there at once until leaders wait a moment again.
+    in_vain: AtomicU32,
     order: Order<Read, Finished>,
     held: Held,
     waiting: Waiting,
@@ -196,6 +201,7 @@ impl Listener {
             recipient: Box::new(recipient),
             turns: Mutex::new(Turns::new(Instant::now())),
             free: Condvar::new(),
+            in_vain: AtomicU32::new(0),
             order: Order::default(),
             held: Held::default(),
             waiting: Waiting::default(),
@@ -379,12 +385,16 @@ impl Handler<'_> {
     /// Reads a message. If that takes long, its place in the order is given up meanwhile.
     fn read(&mut self, connection: &mut Connection, ticket: &mut Option<Ticket>) -> End {
         if let Some(end) = connection.read_ready() {
+            // Counting down may lose a step where two do it at once, which harms nothing.
+            let in_vain = self.shared.in_vain.load(Ordering::Relaxed);
+            self.shared.in_vain.store(in_vain.saturating_sub(1), Ordering::Relaxed);
             return end;
         }
-        if self.in_burst
-            && let Some(end) = connection.read_soon(None, BURST_PATIENCE)
-        {
-            return end;
+        if self.in_burst && self.shared.in_vain.load(Ordering::Relaxed) == 0 {
+            if let Some(end) = connection.read_soon(None, BURST_PATIENCE) {
+                return end;
+            }
+            self.shared.in_vain.store(IMPATIENT_FOR, Ordering::Relaxed);
         }
         self.block();
         let shared = self.shared;
