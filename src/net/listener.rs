@@ -6,8 +6,8 @@
 //! connections that wait are bounded below that.
 //!
 //! In a burst several threads accept and read at once; one alone would get too little of a busy machine, and the system's
-//! queue would overflow, after which a connect takes a second and more. What a source sent is delivered in the order of
-//! its acceptance all the same ([`Order`]).
+//! queue would overflow, after which a connect takes a second and more. What a source sent is delivered in the order in
+//! which places were taken for it all the same ([`Order`]); in a burst that may differ a little from the order of acceptance.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! Several threads read at once, and yet what one source sent is delivered in the order in which it was accepted.
+//! Several threads read at once, and yet what one source sent is delivered in the order in which places were taken for it.
 //!
 //! Every connection gets a [`Ticket`] when it is accepted. Whoever has read its message puts it into the place of its
 //! ticket; whoever finds the first place filled delivers what is ready, for the others too ("flat combining"), so nobody
