@@ -121,14 +121,16 @@ fn started_in_the_background_and_brought_forward_at_once_it_takes_the_terminal()
             let (at, _) = screen.cursor_position();
             rows(screen)[usize::from(at)] == "sh$"
         });
-        alice.enters(&format!("clear; chat & sleep 0.0{delay:02}; fg"));
+        alice.enters(&format!("clear; echo round {delay}; chat & sleep 0.0{delay:02}; fg"));
         // The status line shows that it has taken the terminal over. Between its last look and its stopping the shell may have
         // brought it forward; no system call does both at once and can still be interrupted. Then the shell asks again.
         let asked_again = Cell::new(false);
         alice.shows("the status line, or the shell", |screen| {
+            let (at, _) = screen.cursor_position();
             let rows = rows(screen);
-            asked_again.set(rows.iter().any(|row| row.contains("Stopped")));
-            asked_again.get() || rows.iter().any(|row| row.contains("── Alice"))
+            let begun = rows.contains(&format!("round {delay}"));
+            asked_again.set(begun && rows[usize::from(at)] == "sh$");
+            begun && (asked_again.get() || rows.iter().any(|row| row.contains("── Alice")))
         });
         if asked_again.get() {
             alice.enters("fg");
