@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::standard;
+use super::standard::{self, Address};
 use crate::escape::Text;
 use crate::message::{Decoded, Fault, MAX_RECEIVED_BYTES, Unreadable};
 
@@ -76,7 +76,7 @@ fn decode(text: &str, cut: bool) -> Vec<Decoded> {
     if text.is_empty() {
         return Vec::new();
     }
-    let Ok((first, _)) = standard::address(text) else {
+    let Ok((first, rest)) = standard::address(text) else {
         return vec![unreadable(text, Fault::NoAddress)];
     };
     let mut messages = Vec::new();
@@ -92,12 +92,18 @@ fn decode(text: &str, cut: bool) -> Vec<Decoded> {
             begin = next;
         }
     }
-    messages.push(one(&text[begin..], cut));
+    // Nearly always there is one message, whose address has just been read.
+    messages.push(if begin == 0 { decoded(text, Ok((first, rest)), cut) } else { one(&text[begin..], cut) });
     messages
 }
 
 fn one(text: &str, cut: bool) -> Decoded {
-    match standard::message(text, cut) {
+    decoded(text, standard::address(text), cut)
+}
+
+/// The message that `text` is, given the address that it begins with and what follows that.
+fn decoded(text: &str, address: Result<(Address, &str), Fault>, cut: bool) -> Decoded {
+    match address.and_then(|(address, rest)| standard::message(address, rest, cut)) {
         Ok(message) => Decoded::Message(message),
         Err(fault) => unreadable(text, fault),
     }

@@ -40,9 +40,9 @@ fn claim(ip: &str, port: &str) -> Option<Claimed> {
     Some(Claimed { ip: ip.parse::<Ipv4Addr>().ok()?, port: parse_port(port).ok()? })
 }
 
-/// Reads one message, which ends where `text` ends. One that is `cut` may go on to be anything, so it is no command.
-pub(super) fn message(text: &str, cut: bool) -> Result<Plain, Fault> {
-    let (address, rest) = address(text)?;
+/// Reads what follows the address of one message, which ends where `rest` ends. One that is `cut` may go on to be
+/// anything, so it is no command.
+pub(super) fn message(address: Address, rest: &str, cut: bool) -> Result<Plain, Fault> {
     let (name, text) = first_word(rest).ok_or(Fault::NoText)?;
     let text = text.trim_end_matches(is_space);
     // One separator; what follows it is the text, whose own white space is the sender's business.
