@@ -52,9 +52,12 @@ impl fmt::Debug for Text {
 
 /// Writes `raw` so that it stays on one line and obeys nothing.
 fn write_harmless(raw: &str, out: &mut impl fmt::Write) -> fmt::Result {
-    let mut marks = MAX_MARKS; // a mark with no base before it would sit on what we printed before
+    // Most texts are nothing else than this, or begin so.
+    let ascii = raw.bytes().position(|byte| !matches!(byte, b' '..=b'~')).unwrap_or(raw.len());
+    // A mark with no base before it would sit on what we printed before.
+    let mut marks = if ascii == 0 { MAX_MARKS } else { 0 };
     let mut plain_from = 0;
-    for (at, c) in raw.char_indices() {
+    for (at, c) in raw[ascii..].char_indices().map(|(at, c)| (ascii + at, c)) {
         if c == ' ' || c.is_ascii_graphic() {
             marks = 0;
             continue;
