@@ -254,7 +254,7 @@ impl Node {
 
 impl Shared {
     fn now(&self) -> Time {
-        Time(self.began.elapsed())
+        Time::at(self.began.elapsed())
     }
 
     /// Lets the rules do something, and does what they want because of it.
@@ -304,7 +304,7 @@ impl Shared {
     /// What the dialler does not take has failed.
     fn push(&self, transmit: Transmit, name: Name) -> Result<(), Sent> {
         let Transmit { job, to, fallback, form, message, deadline } = transmit;
-        let deadline = deadline.map(|at| self.began + at.0);
+        let deadline = deadline.map(|at| self.began + at.since_start());
         let errand = Errand { id: job.0, to, fallback, form, name, message, deadline };
         match self.dialler.get().map(|dialler| dialler.push(errand)) {
             Some(Ok(())) => Ok(()),

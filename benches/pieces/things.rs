@@ -17,7 +17,7 @@ pub(crate) const LINE: &[u8] = b"127.0.0.1:5001 Bob see you at one, in front of 
 
 /// When everything happens: long after the start, and always at the same time, for looks that become due are no part of this.
 pub(crate) fn now() -> Time {
-    Time(Duration::from_secs(1_000))
+    Time::at(Duration::from_secs(1_000))
 }
 
 /// From bytes to what they say.

@@ -77,7 +77,7 @@ mod tests {
     }
 
     fn at(millis: u64) -> Time {
-        Time(Duration::from_millis(millis))
+        Time::at(Duration::from_millis(millis))
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::*;
 
 fn at(millis: u64) -> Time {
-    Time(Duration::from_millis(millis))
+    Time::at(Duration::from_millis(millis))
 }
 
 /// What happens at a time, and the state and the next look after it.

@@ -109,7 +109,7 @@ impl Soak {
             soak.note(at, Due::Acts(port));
         }
         for due in [Due::StrangersPass, Due::UserActs, Due::Audit] {
-            soak.note(Time(seconds(60)), due);
+            soak.note(Time::at(seconds(60)), due);
         }
         soak.take_up();
         soak
@@ -265,7 +265,7 @@ impl Soak {
         assert!(sizes.peers <= most && sizes.fits(), "{sizes:?}");
         assert!(chat.jobs.len() <= MOST_JOBS && chat.ops.len() <= 8, "{} jobs", chat.jobs.len());
         assert!(chat.checks.under_way() <= MOST_JOBS && chat.actions.is_empty());
-        if now.0.as_secs().is_multiple_of(3_600) {
+        if now.since_start().as_secs().is_multiple_of(3_600) {
             self.end_hour();
         }
     }
@@ -288,7 +288,7 @@ impl Soak {
 fn soak(seed: u64) {
     let mut soak = Soak::new(seed);
     let begin = soak.story.chat.table.sizes();
-    soak.live_until(Time(seconds(HOURS * 3_600)));
+    soak.live_until(Time::at(seconds(HOURS * 3_600)));
     let heard = soak.story.chat.table.sizes();
     assert!(heard.peers > STATICS, "nobody came: {heard:?}");
     // Everybody crashes, nobody speaks any more, and the user has gone to bed.

@@ -53,7 +53,7 @@ impl Reader {
         if let (Event::Message { from, .. }, Some(line)) = (event, on_terminal.first()) {
             let label = self.labels.label(from.addr, from.name.as_ref());
             self.attention.focus(false);
-            if let Some(call) = self.attention.call(&label, line, now.0) {
+            if let Some(call) = self.attention.call(&label, line, now.since_start()) {
                 let call = call.trim_end_matches('\x07');
                 let words = call.strip_prefix("\x1b]777;notify;p2p-chat;");
                 is_harmless(words.unwrap_or(call));

@@ -81,7 +81,7 @@ impl World {
         let ours = self.ours_mut(pid);
         if let Some(due) = ours.chat.next_wake() {
             // A millisecond more, as the ticker sleeps.
-            let at = (ours.born + due.0).max(now) + Duration::from_millis(1);
+            let at = (ours.born + due.since_start()).max(now) + Duration::from_millis(1);
             if ours.wakes_at.is_none_or(|sooner| at < sooner) {
                 ours.wakes_at = Some(at);
                 self.later(at - now, Event::Wake(pid));
@@ -115,7 +115,7 @@ impl World {
         let (born, name) = (ours.born, ours.name.clone());
         let Some(running) = ours.dialler.running(job) else { return };
         let (to, part, errand) = (running.to, running.part, running.errand.clone());
-        let deadline = errand.deadline.map(|at| born + at.0);
+        let deadline = errand.deadline.map(|at| born + at.since_start());
         let Some(limits) = dialler::limits(&errand.message, now, deadline) else {
             return self.exchanged(pid, job, Fate::Failed(Failure::Cancelled));
         };

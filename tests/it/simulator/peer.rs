@@ -76,6 +76,6 @@ pub(super) struct Ours {
 impl Ours {
     /// The time on its own clock.
     pub(super) fn time(&self, now: Duration) -> Time {
-        Time(now - self.born)
+        Time::at(now - self.born)
     }
 }
