@@ -216,7 +216,15 @@ impl Chat {
     }
 
     fn tell(&mut self, event: Event) {
-        self.actions.push(Action::Tell(event));
+        self.act(Action::Tell(event));
+    }
+
+    fn act(&mut self, action: Action) {
+        if self.actions.is_empty() {
+            // What happens has one consequence nearly always, and room for more would be most of what it costs.
+            self.actions.reserve_exact(1);
+        }
+        self.actions.push(action);
     }
 
     fn done(&mut self) -> Vec<Action> {
@@ -243,28 +251,20 @@ impl Chat {
             message,
             deadline,
         };
-        self.actions.push(Action::Transmit(transmit));
+        self.act(Action::Transmit(transmit));
     }
 
     /// Tells the user that a peer is there, once it is certain and its name known or overdue.
     fn announce(&mut self, addr: PeerAddr, now: Time) {
-        let news = self.table.update(addr, |peer| {
-            let certain = peer.life.is_proven() || peer.shook_hands;
-            if peer.told || !peer.is_there() || !certain {
-                return None;
-            }
-            let overdue = *peer.tell_at.get_or_insert(now.plus(NAME_WITHIN)) <= now;
-            if peer.name.is_none() && !overdue {
-                return None;
-            }
-            peer.told = true;
-            peer.tell_at = None;
-            Some(who(peer))
-        });
-        if let Some(Some(who)) = news {
-            self.tell(Event::Came(who));
-            self.met(addr);
+        if let Some(Some(who)) = self.table.update(addr, |peer| announced(peer, now)) {
+            self.came(who);
         }
+    }
+
+    fn came(&mut self, who: Who) {
+        let addr = who.addr;
+        self.tell(Event::Came(who));
+        self.met(addr);
     }
 
     /// Tells the user that a peer is gone, if they knew that it was there.
@@ -280,6 +280,21 @@ impl Chat {
             self.tell(Event::Went(who, why));
         }
     }
+}
+
+/// Who it is that the user is now to be told of, once it is certain that it is there, and its name known or overdue.
+fn announced(peer: &mut Peer, now: Time) -> Option<Who> {
+    let certain = peer.life.is_proven() || peer.shook_hands;
+    if peer.told || !peer.is_there() || !certain {
+        return None;
+    }
+    let overdue = *peer.tell_at.get_or_insert(now.plus(NAME_WITHIN)) <= now;
+    if peer.name.is_none() && !overdue {
+        return None;
+    }
+    peer.told = true;
+    peer.tell_at = None;
+    Some(who(peer))
 }
 
 fn who(peer: &Peer) -> Who {

@@ -8,7 +8,7 @@ use super::life::{Life, Why};
 use super::table::{Known, Peer};
 use super::tick::CHECK_LATER;
 use super::time::Time;
-use super::{Chat, Purpose};
+use super::{Chat, Purpose, announced, who};
 use crate::message::{Body, Decoded, Form, Outgoing, Plain};
 use crate::peer::{Claimed, PeerAddr, PeerName, Source};
 
@@ -89,9 +89,12 @@ impl Chat {
             // It answers a `connect` from before we said goodbye. If we have sent another, its fate brings the peer back.
             return Answer::Receipt;
         }
-        self.table.update(addr, |peer| {
+        // All in one go: in a long table, finding the row is what takes the time.
+        let heard = self.table.update(addr, |peer| {
             peer.claimed = (claimed.ip != addr.ip()).then_some(claimed);
-            peer.name = name.or(peer.name.take());
+            if name.is_some() && peer.name != name {
+                peer.name = name;
+            }
             peer.last_heard = Some(now);
             if source.0 != addr.ip() && peer.life.is_proven() {
                 peer.speaks_from = Some(source);
@@ -102,18 +105,25 @@ impl Chat {
                 peer.shook_hands |= matches!(body, Body::Connect | Body::ConnectAck);
                 peer.life.connected();
             }
+            let came = announced(peer, now);
+            let said = matches!(body, Body::Text(_) | Body::Greeting(_));
+            peer.told |= said;
+            (came, said.then(|| who(peer)))
         });
-        self.announce(addr, now);
+        let Some((came, from)) = heard else {
+            return Answer::Nothing;
+        };
+        if let Some(who) = came {
+            self.came(who);
+        }
         self.seen(addr);
-        match body {
-            Body::Text(text) | Body::Greeting(text) => {
-                self.table.update(addr, |peer| peer.told = true);
-                let from = self.who(addr);
+        match (body, from) {
+            (Body::Text(text) | Body::Greeting(text), Some(from)) => {
                 self.tell(Event::Message { from, text, cut });
             }
-            Body::Connect => self.acknowledge(addr, now),
-            Body::ConnectRequest => return Answer::Connected,
-            Body::ConnectAck | Body::Exit | Body::Ping => {}
+            (Body::Connect, _) => self.acknowledge(addr, now),
+            (Body::ConnectRequest, _) => return Answer::Connected,
+            _ => {}
         }
         Answer::Receipt
     }
