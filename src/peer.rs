@@ -1,10 +1,12 @@
 //! Who somebody is: addresses and names that are valid by construction.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use smol_str::SmolStr;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
@@ -18,8 +20,15 @@ pub const MAX_NAME_COLUMNS: usize = 32;
 pub const MAX_NAME_BYTES: usize = 4 * MAX_NAME_COLUMNS;
 
 /// An address that a peer can be dialled at: IPv4 unicast, port 1-65535.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PeerAddr(SocketAddrV4);
+
+impl Hash for PeerAddr {
+    /// In one number, which is hashed in half the time that the parts take: every message looks for its sender.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(u64::from(self.ip().to_bits()) << 16 | u64::from(self.port()));
+    }
+}
 
 impl PeerAddr {
     /// The address, or `None` where nobody can be dialled: port 0, an unspecified, multicast or broadcast IP.
@@ -237,16 +246,16 @@ fn corrected(text: &str) -> Option<String> {
 
 /// The name that a peer gives itself, made harmless and cut to [`MAX_NAME_COLUMNS`]. Nothing is known of its truth.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct PeerName(String);
+pub struct PeerName(SmolStr);
 
 impl PeerName {
     /// Takes the name field of a message, or a name from peers.toml.
     pub fn new(raw: &str) -> Self {
         // Nearly all names are such, and every message has one: then nothing needs to be escaped or measured.
         if raw.len() <= MAX_NAME_COLUMNS && raw.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Self(raw.to_owned());
+            return Self(raw.into());
         }
-        Self(shortened(&escape::harmless(raw), MAX_NAME_COLUMNS))
+        Self(shortened(&escape::harmless(raw), MAX_NAME_COLUMNS).into())
     }
 
     /// The name as it is shown.
