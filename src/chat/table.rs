@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::life::{Life, PROBE_INTERVAL, State, Why};
+use super::life::{Check, Life, PROBE_INTERVAL, State, Why};
 use super::time::Time;
 use crate::message::Form;
 use crate::peer::{Claimed, PeerAddr, PeerName, Source};
@@ -110,8 +110,13 @@ impl Peer {
         (self.known != Known::Static && self.texts_waiting == 0).then(|| since.plus(GONE_SHOWN))
     }
 
+    /// When and how to look for it next. An acknowledgement under way shows as much as a look would.
+    pub(super) fn next_check(&self, interval: Duration) -> Option<(Time, Check)> {
+        if self.acking { None } else { self.life.next_check(interval) }
+    }
+
     fn wake(&self, interval: Duration) -> Option<Time> {
-        let check = self.life.next_check(interval).map(|(at, _)| at);
+        let check = self.next_check(interval).map(|(at, _)| at);
         [check, self.removal(), self.tell_at, self.ack_due].into_iter().flatten().min()
     }
 }

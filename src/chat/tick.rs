@@ -92,7 +92,7 @@ impl Chat {
         let Some(peer) = self.table.peer(addr) else { return };
         let ack = peer.ack_due.is_some_and(|at| at <= now);
         let tell = peer.tell_at.is_some_and(|at| at <= now);
-        let check = peer.life.next_check(interval).filter(|(at, _)| *at <= now);
+        let check = peer.next_check(interval).filter(|(at, _)| *at <= now);
         if ack {
             self.acknowledge(addr, now);
         }
