@@ -40,21 +40,26 @@ pub(super) struct Connection {
     pub(super) local: Ipv4Addr,
     pub(super) decoder: Decoder,
     opened: Instant,
+    patience: Option<Duration>,
 }
 
 impl Connection {
-    /// Takes over an accepted stream, which is not read from yet.
-    pub(super) fn new(stream: TcpStream, source: Ipv4Addr) -> io::Result<Self> {
+    /// Takes over an accepted stream, which is not read from yet; [`Connection::read_ready`] waits for about as long as
+    /// `patience`, or not at all.
+    pub(super) fn new(stream: TcpStream, source: Ipv4Addr, patience: Option<Duration>) -> io::Result<Self> {
         let local = match stream.local_addr()? {
             SocketAddr::V4(local) => *local.ip(),
             SocketAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
         };
-        stream.set_nonblocking(true)?;
+        match patience {
+            Some(patience) => stream.set_read_timeout(Some(patience))?,
+            None => stream.set_nonblocking(true)?,
+        }
         let opened = Instant::now();
-        Ok(Self { stream: Arc::new(stream), source, local, decoder: Decoder::new(), opened })
+        Ok(Self { stream: Arc::new(stream), source, local, decoder: Decoder::new(), opened, patience })
     }
 
-    /// Reads what is there already, without waiting. `None` if the message may go on.
+    /// Reads what is there, or comes within a moment. `None` if the message may go on.
     pub(super) fn read_ready(&mut self) -> Option<End> {
         let mut buffer = [0; 1024];
         loop {
@@ -62,15 +67,19 @@ impl Connection {
                 Ok(0) => return Some(End::Whole),
                 Ok(count) if self.decoder.push(&buffer[..count]) == Progress::Full => return Some(End::Cut),
                 Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+                Err(error) if is_silence(&error) => return None,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return Some(self.broken()),
+            }
+            // Who sends byte after byte would hold it up otherwise.
+            if self.patience.is_some_and(|patience| self.opened.elapsed() >= patience) {
+                return None;
             }
         }
     }
 
     /// Waits a moment for the rest of the message, about as long as `within`. `None` if the message may go on.
-    pub(super) fn read_soon(&mut self, place: Option<&Place<'_>>, within: Duration) -> Option<End> {
+    pub(super) fn read_soon(&mut self, place: &Place<'_>, within: Duration) -> Option<End> {
         let stream = Arc::clone(&self.stream);
         if stream.set_nonblocking(false).is_err() || stream.set_read_timeout(Some(within)).is_err() {
             return Some(End::Lost);
@@ -79,14 +88,10 @@ impl Connection {
         let mut buffer = [0; 1024];
         loop {
             match (&*stream).read(&mut buffer) {
-                _ if place.is_some_and(Place::is_evicted) => return Some(End::Lost),
+                _ if place.is_evicted() => return Some(End::Lost),
                 Ok(0) => return Some(End::Whole),
                 Ok(count) if self.decoder.push(&buffer[..count]) == Progress::Full => return Some(End::Cut),
-                Ok(_) => {
-                    if let Some(place) = place {
-                        place.heard();
-                    }
-                }
+                Ok(_) => place.heard(),
                 Err(error) if is_silence(&error) => return None,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return Some(self.broken()),

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::STACK_BYTES;
@@ -25,6 +25,7 @@ use super::connection::{Connection, End};
 use super::dial::is_out_of_descriptors;
 use super::held::Held;
 use super::order::{Next, ORDER_WITHIN, Order, Ticket};
+use super::turns::{Advice, Seen, Turns};
 use super::waiting::{MAX_WAITING, Waiting};
 use crate::wire::Decoder;
 
@@ -47,26 +48,12 @@ const ROOM_WITHIN: Duration = Duration::from_secs(2);
 /// refused.
 const HOLD_BACK_FOR: Duration = Duration::from_millis(100);
 
-/// That many connections within [`BURST_WITHIN`] are a burst: four thousand a second come from programs only, and leave one
-/// thread less than ten times what it needs for each.
-const BURST: u32 = 16;
-
-/// See [`BURST`].
-const BURST_WITHIN: Duration = Duration::from_millis(4);
-
-/// One of several leaders looks after so many connections whether they are still needed; each look takes a lock that all share.
-const LOOKS_EVERY: u32 = 4;
-
-/// Threads that serve a burst, besides those that wait for something. Each gets its share of a busy machine as each sender does:
-/// with twelve, eight senders on two cores are mostly served as quickly as they send; with eight, half as often.
-const BURST_HANDLERS: usize = 12;
-
 /// Time between two lines in the log that tell that accepting failed: where descriptors are short it may fail all the time.
 const ACCEPT_WARNED: Duration = Duration::from_secs(10);
 
-/// How long one of several leaders waits for a message that was not there at once, before it leaves the accepting to others: a
-/// sender that has just connected writes within this, unless it means to be slow.
-const BURST_PATIENCE: Duration = Duration::from_millis(2);
+/// How long a leader waits for a message that was not there at once, before it leaves the accepting to others: a sender that
+/// has just connected writes within this, unless it means to be slow, and waking another thread costs more.
+const PATIENCE: Duration = Duration::from_millis(2);
 
 /// After it has waited so in vain, nobody does until this many messages were there at once: many silent connections are an attack.
 const IMPATIENT_FOR: u32 = 256;
@@ -127,18 +114,6 @@ struct Shared {
     ended: Condvar,
 }
 
-/// Who accepts.
-struct Turns {
-    /// Threads that accept, or serve what they accepted without waiting.
-    leaders: usize,
-    /// Threads that wait for their turn.
-    followers: usize,
-    /// When the last [`BURST`] connections began, and how many of them have come.
-    since: Instant,
-    count: u32,
-    bursting: bool,
-}
-
 /// A message that was read.
 struct Read {
     connection: Connection,
@@ -150,26 +125,6 @@ struct Finished {
     connection: Connection,
     answer: Vec<u8>,
     end: End,
-}
-
-impl Turns {
-    fn new(now: Instant) -> Self {
-        Self { leaders: 0, followers: 0, since: now, count: 0, bursting: false }
-    }
-
-    /// Counts connections, and sees whether this is a burst.
-    fn count(&mut self, accepted: u32) {
-        self.count += accepted;
-        if self.count >= BURST {
-            let now = Instant::now();
-            self.bursting = now.duration_since(self.since) < BURST_WITHIN;
-            (self.since, self.count) = (now, 0);
-        }
-    }
-
-    fn is_free(&self) -> bool {
-        self.leaders < if self.bursting { BURST_HANDLERS } else { 1 }
-    }
 }
 
 impl Listener {
@@ -219,7 +174,7 @@ impl Listener {
         self.shared.stopping.store(true, Ordering::SeqCst);
         self.shared.waiting.evict_all();
         let ip = if self.addr.ip().is_unspecified() { Ipv4Addr::LOCALHOST } else { *self.addr.ip() };
-        let leaders = self.shared.turns.lock().leaders;
+        let leaders = self.shared.turns.lock().leaders();
         self.shared.free.notify_all();
         for _ in 0..leaders {
             // Whoever accepts now sees that it is over; if this cannot connect, nobody is blocked in accepting.
@@ -265,26 +220,23 @@ pub(crate) const HANDLER: &str = "handler";
 /// What each thread does: wait for the turn, accept until something has to be waited for, hand the turn on, wait.
 fn follow(shared: &Arc<Shared>) {
     while take_turn(shared) {
-        Handler { shared, leads: true, in_burst: false, accepted: 0 }.lead();
+        Handler { shared, leads: true, in_burst: false, seen: Seen::default() }.lead();
     }
 }
 
 /// Waits until it is this thread's turn. There is always one that waits; of more, one ends after a while.
 fn take_turn(shared: &Shared) -> bool {
     let mut turns = shared.turns.lock();
-    turns.followers += 1;
+    turns.wait();
     while !turns.is_free() && !shared.stopping.load(Ordering::SeqCst) {
-        if turns.followers == 1 {
+        if turns.followers() == 1 {
             // Without a time, so that nothing wakes up when nothing happens.
             shared.free.wait(&mut turns);
-        } else if shared.free.wait_for(&mut turns, IDLE_FOR).timed_out() && turns.followers > 1 {
+        } else if shared.free.wait_for(&mut turns, IDLE_FOR).timed_out() && turns.followers() > 1 {
             break;
         }
     }
-    turns.followers -= 1;
-    let has_turn = turns.is_free() && !shared.stopping.load(Ordering::SeqCst);
-    turns.leaders += usize::from(has_turn);
-    has_turn
+    turns.take(!shared.stopping.load(Ordering::SeqCst))
 }
 
 /// A thread that has, or had, the turn.
@@ -293,14 +245,14 @@ struct Handler<'a> {
     leads: bool,
     /// Others accept as well.
     in_burst: bool,
-    /// Connections since it last looked around.
-    accepted: u32,
+    /// What it accepted since it last looked around.
+    seen: Seen,
 }
 
 impl Drop for Handler<'_> {
     fn drop(&mut self) {
         if self.leads {
-            self.shared.turns.lock().leaders -= 1;
+            self.shared.turns.lock().leave();
         }
     }
 }
@@ -311,7 +263,9 @@ impl Handler<'_> {
         let shared = self.shared;
         let mut pause = ACCEPT_PAUSE.0;
         while self.leads {
+            let begun = Instant::now();
             let accepted = shared.socket.accept();
+            let took = begun.elapsed();
             if shared.stopping.load(Ordering::SeqCst) {
                 return;
             }
@@ -337,6 +291,7 @@ impl Handler<'_> {
             };
             pause = ACCEPT_PAUSE.0;
             let ticket = shared.order.ticket(source);
+            self.seen.accepted(took);
             self.look_around();
             self.serve(stream, source, ticket);
         }
@@ -347,7 +302,8 @@ impl Handler<'_> {
         // What a panic leaves open is a place in the order of this source; so it is settled here whatever happens.
         let mut ticket = Some(ticket);
         let read = catch_unwind(AssertUnwindSafe(|| {
-            let mut connection = Connection::new(stream, source).ok()?;
+            let patient = self.shared.in_vain.load(Ordering::Relaxed) == 0;
+            let mut connection = Connection::new(stream, source, patient.then_some(PATIENCE)).ok()?;
             let end = self.read(&mut connection, &mut ticket);
             Some(Read { connection, end })
         }));
@@ -384,23 +340,22 @@ impl Handler<'_> {
 
     /// Reads a message. If that takes long, its place in the order is given up meanwhile.
     fn read(&mut self, connection: &mut Connection, ticket: &mut Option<Ticket>) -> End {
+        let shared = self.shared;
+        // Two threads that count at once may lose a step, which harms nothing.
+        let in_vain = shared.in_vain.load(Ordering::Relaxed);
         if let Some(end) = connection.read_ready() {
-            // Counting down may lose a step where two do it at once, which harms nothing.
-            let in_vain = self.shared.in_vain.load(Ordering::Relaxed);
-            self.shared.in_vain.store(in_vain.saturating_sub(1), Ordering::Relaxed);
+            if in_vain > 0 {
+                shared.in_vain.store(in_vain - 1, Ordering::Relaxed);
+            }
             return end;
         }
-        if self.in_burst && self.shared.in_vain.load(Ordering::Relaxed) == 0 {
-            if let Some(end) = connection.read_soon(None, BURST_PATIENCE) {
-                return end;
-            }
-            self.shared.in_vain.store(IMPATIENT_FOR, Ordering::Relaxed);
+        if in_vain == 0 {
+            shared.in_vain.store(IMPATIENT_FOR, Ordering::Relaxed);
         }
         self.block();
-        let shared = self.shared;
         let stream = Arc::clone(&connection.stream);
         let place = shared.waiting.admit(&stream, connection.source);
-        if let Some(end) = connection.read_soon(Some(&place), ORDER_WITHIN) {
+        if let Some(end) = connection.read_soon(&place, ORDER_WITHIN) {
             return end;
         }
         if let Some(ticket) = ticket.take() {
@@ -487,33 +442,25 @@ impl Handler<'_> {
         self.finish([Finished { connection, answer: Vec::new(), end }]);
     }
 
-    /// Calls others in a burst, and is one too many after it.
+    /// Calls others in a burst, and leaves where it is one too many.
     fn look_around(&mut self) {
-        let shared = self.shared;
-        self.accepted += 1;
-        if self.in_burst && self.accepted < LOOKS_EVERY {
+        if !self.seen.is_due(self.in_burst) {
             return;
         }
+        let seen = std::mem::take(&mut self.seen);
+        let shared = self.shared;
         let mut turns = shared.turns.lock();
-        let was_bursting = turns.bursting;
-        turns.count(std::mem::take(&mut self.accepted));
-        self.in_burst = turns.bursting && turns.leaders > 1;
-        if !turns.bursting {
-            if turns.leaders > 1 {
-                turns.leaders -= 1;
-                self.leads = false;
-            }
-        } else if turns.is_free() {
-            if !was_bursting {
-                // All at once, for on a busy machine each takes a while to begin.
-                let there = turns.leaders + turns.followers;
+        let advice = turns.look(seen, Instant::now());
+        self.in_burst = turns.is_bursting();
+        drop(turns);
+        match advice {
+            Advice::Stay => {}
+            Advice::Call => drop(shared.free.notify_one()),
+            Advice::CallAll(missing) => {
                 shared.free.notify_all();
-                MutexGuard::unlocked(&mut turns, || {
-                    (there..BURST_HANDLERS).for_each(|_| self.add_follower())
-                });
-            } else if turns.followers > 0 {
-                shared.free.notify_one();
+                (0..missing).for_each(|_| self.add_follower());
             }
+            Advice::Leave => self.leads = false,
         }
     }
 
@@ -521,10 +468,12 @@ impl Handler<'_> {
     fn block(&mut self) {
         let shared = self.shared;
         let mut turns = shared.turns.lock();
-        turns.leaders -= usize::from(std::mem::take(&mut self.leads));
-        if turns.followers > 0 {
+        if std::mem::take(&mut self.leads) {
+            turns.leave();
+        }
+        if turns.followers() > 0 {
             shared.free.notify_one();
-        } else if turns.leaders == 0 {
+        } else if turns.leaders() == 0 {
             drop(turns);
             self.add_follower();
         }

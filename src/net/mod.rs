@@ -9,6 +9,7 @@ mod dialler;
 mod held;
 mod listener;
 mod order;
+mod turns;
 mod waiting;
 
 use std::net::{Ipv4Addr, UdpSocket};
