@@ -59,7 +59,7 @@ pub enum Event {
         from: Who,
         /// What it says.
         text: Text,
-        /// It was longer than is read; this is its beginning.
+        /// It was longer than is read, or broke off; this is its beginning.
         cut: bool,
     },
     /// Something came that is no message.

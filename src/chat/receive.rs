@@ -26,7 +26,7 @@ pub struct Received {
     pub source: Source,
     /// What came.
     pub decoded: Vec<Decoded>,
-    /// The last message was longer than is read, or its sender too slow to finish it.
+    /// The last message was longer than is read, or its sender too slow to finish it, or it broke off.
     pub cut: bool,
 }
 

@@ -91,7 +91,7 @@ impl Voice<'_> {
     /// The lines that tell what somebody said.
     pub fn message(&self, from: &Who, text: &Text, cut: bool) -> Vec<Line> {
         let end = if cut {
-            format!(" [cut: longer than {MAX_RECEIVED_BYTES} bytes or too slow]")
+            format!(" [cut: longer than {MAX_RECEIVED_BYTES} bytes, too slow, or broken off]")
         } else {
             String::new()
         };
