@@ -238,7 +238,7 @@ impl Chat {
         let transmit = Transmit {
             job,
             to: addr,
-            fallback: peer.and_then(other_loopback).filter(|addr| !self.is_own(*addr)),
+            fallback: peer.and_then(other_loopback).filter(|addr| !self.is_own(*addr) && !self.knows(*addr)),
             form: peer.map_or(Form::default(), |peer| peer.form),
             message,
             deadline,
@@ -287,7 +287,8 @@ fn who(peer: &Peer) -> Who {
 }
 
 /// The address that a peer claims on the loopback network, where it differs from the one its connection came from. Both
-/// are on this machine, so only trying tells which one it listens at.
+/// are on this machine, so only trying tells which one it listens at. It is not tried where it is the address of another row,
+/// for what is sent there is for somebody else.
 fn other_loopback(peer: &Peer) -> Option<PeerAddr> {
     let claimed = peer.claimed?;
     let both = claimed.ip.is_loopback() && peer.addr.ip().is_loopback() && !peer.life.is_proven();
