@@ -33,7 +33,7 @@ impl Chat {
         };
         let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
         if let Purpose::Text(_) = purpose {
-            self.table.update(addr, |peer| peer.texts_waiting = peer.texts_waiting.saturating_sub(1));
+            self.text_ends(addr);
         }
         let nothing_sent = matches!(fate, Fate::Failed(_)) && parts.0 == 0;
         let mut addr = addr;
@@ -114,6 +114,7 @@ impl Chat {
         for job in self.jobs.values_mut().filter(|job| job.addr == addr) {
             job.addr = to;
         }
+        self.texts_follow(addr, to);
         for op in self.ops.values_mut() {
             if let Op::List { waiting, .. } | Op::Start { waiting, .. } = op
                 && waiting.remove(&addr)
@@ -128,6 +129,7 @@ impl Chat {
         let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
         if taken && evidence != Evidence::Probe && !self.leaving {
             self.table.add(addr, Known::SentTo, Life::of_heard(now));
+            self.note_texts(addr);
         }
         let change = self.table.update(addr, |peer| match fate {
             Fate::Delivered | Fate::HandedOver | Fate::NoReceipt => {

@@ -84,6 +84,9 @@ impl Chat {
         if !self.table.add(addr, Known::Heard, Life::of_heard(now)) {
             return Answer::Nothing;
         }
+        if !self.texts.is_empty() {
+            self.note_texts(addr);
+        }
         let disconnected = |peer: &Peer| peer.life.gone().is_some_and(|(_, why)| why == Why::Disconnected);
         if body == Body::ConnectAck && self.table.peer(addr).is_some_and(disconnected) {
             // It answers a `connect` from before we said goodbye. If we have sent another, its fate brings the peer back.

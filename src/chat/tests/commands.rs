@@ -198,6 +198,50 @@ fn texts_that_wait_for_one_peer_are_bounded_and_the_user_is_told() {
 }
 
 #[test]
+fn texts_that_wait_for_an_address_without_a_row_are_bounded_too_and_one_more_may_go_when_one_is_gone() {
+    let mut story = Story::new();
+    let full =
+        |told: Vec<Event>| matches!(told[..], [Event::NotSent { why: Unsendable::TooManyWaiting, .. }, _]);
+    for _ in 0..MAX_TEXTS_WAITING {
+        story.says(these(5001), "hi");
+    }
+    assert_eq!((story.told(), story.state(5001)), (Vec::new(), None));
+    story.says(these(5001), "one more");
+    assert!(full(story.told()));
+    // Nor does it help to be listed meanwhile.
+    story.gets(5001, text("hello"));
+    story.told();
+    story.says(these(5001), "one more");
+    assert!(full(story.told()));
+    let Transmit { job, to, .. } = story.under_way.remove(0);
+    let sent = Sent { job, to, fate: Fate::Delivered, parts: (1, 1) };
+    let actions = story.chat.sent(sent, story.now);
+    story.perform(actions);
+    story.told();
+    story.says(these(5001), "one more");
+    assert_eq!(story.told(), []);
+    story.says(these(5001), "and one");
+    assert!(full(story.told()));
+}
+
+#[test]
+fn texts_on_their_way_count_for_the_row_that_they_find_there_and_follow_it() {
+    let mut story = Story::new();
+    let real = PeerAddr::new(Ipv4Addr::new(127, 0, 1, 1), 5001).unwrap();
+    story.says(these(5001), "hi");
+    story.gets_from(HERE, Claimed { ip: real.ip(), port: 5001 }, Form::Standard, Body::Connect);
+    assert_eq!(story.chat.table.peer(at(5001)).unwrap().texts_waiting, 1);
+    let ack = story.under_way.iter().find(|t| t.message == Outgoing::ConnectAck).unwrap().clone();
+    let found = Sent { job: ack.job, to: real, fate: Fate::HandedOver, parts: (1, 1) };
+    let actions = story.chat.sent(found, story.now);
+    story.perform(actions);
+    assert_eq!(story.chat.table.peer(real).unwrap().texts_waiting, 1);
+    story.refused(5001);
+    assert_eq!(story.chat.table.peer(real).unwrap().texts_waiting, 0);
+    assert!(story.chat.texts.is_empty());
+}
+
+#[test]
 fn leaving_tells_everybody_who_is_there_and_dials_nobody_after_that() {
     let mut story = Story::new().with_static(&[5001, 5002]);
     story.ends(5001, &Fate::Delivered);
