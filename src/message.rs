@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::escape::Text;
-use crate::peer::{Claimed, PeerName};
+use crate::peer::{Claimed, PeerAddr, PeerName};
 
 /// Bytes of one message to a plain peer, header included: legacy peers call `recv(1024)` once and lose the rest (wire.md).
 pub const MAX_SENT_BYTES: usize = 1024;
@@ -119,6 +119,8 @@ pub enum Fate {
     Unanswered,
     /// The connection broke after the bytes were written, so the peer may have them or not.
     Broken,
+    /// It was sent, whole or in part, to this address, where somebody else listens than the peer it was for.
+    Astray(PeerAddr),
     /// Nothing was sent.
     Failed(Failure),
 }

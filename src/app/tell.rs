@@ -34,7 +34,8 @@ impl App {
                 self.tell(lines);
             }
             Event::Done { op, who, fate, parts, .. } => {
-                if matches!(fate, Fate::Failed(_)) && parts.0 == 0 {
+                let is_without = matches!(fate, Fate::Failed(_)) && parts.0 == 0;
+                if is_without || matches!(fate, Fate::Astray(_)) {
                     self.failed(*op, who);
                 }
                 if !ui::is_good(fate) {

@@ -12,10 +12,6 @@ use super::{ANSWER_WITHIN, Chat, Job, Op, Purpose, StaticPeer};
 use crate::message::{Form, Outgoing};
 use crate::peer::PeerAddr;
 
-/// Texts that may wait for one peer. Nobody types sixty-four lines ahead of a peer that does not answer; a script that
-/// does is told.
-pub const MAX_TEXTS_WAITING: usize = 64;
-
 /// Time for one probe of a list: what is left of the whole after a refusal that had to be repeated a second later.
 const LIST_PROBE_WITHIN: Duration = Duration::from_millis(1_800);
 
@@ -126,7 +122,7 @@ impl Chat {
                 self.not_sent(op);
                 continue;
             }
-            self.table.update(addr, |peer| peer.texts_waiting += 1);
+            self.text_begins(addr);
             self.transmit(addr, Purpose::Text(op), Outgoing::Text(Arc::clone(&parts)), None);
         }
         self.settle(op);
@@ -138,10 +134,10 @@ impl Chat {
         if self.is_own(addr) {
             return Some(Unsendable::Ourselves);
         }
-        let peer = self.table.peer(addr);
-        if peer.is_some_and(|peer| peer.texts_waiting >= MAX_TEXTS_WAITING) {
+        if self.is_full_of_texts(addr) {
             return Some(Unsendable::TooManyWaiting);
         }
+        let peer = self.table.peer(addr);
         // SmartCookies asks its user about any text that holds the word; only who showed to be another program is safe.
         let is_no_smart_cookies = peer.is_some_and(|peer| peer.form == Form::R3 || peer.shook_hands);
         for part in parts {

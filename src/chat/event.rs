@@ -42,7 +42,7 @@ pub enum Deed {
 pub enum Unsendable {
     /// Programs take this word for a command of their own and show it to nobody.
     CommandWord(&'static str),
-    /// Too many texts wait for this peer already.
+    /// Too many texts wait for this address already.
     TooManyWaiting,
     /// It is our own address.
     Ourselves,
@@ -59,7 +59,7 @@ pub enum Event {
         from: Who,
         /// What it says.
         text: Text,
-        /// It was longer than is read; this is its beginning.
+        /// It was longer than is read, or broke off; this is its beginning.
         cut: bool,
     },
     /// Something came that is no message.

@@ -12,6 +12,7 @@ mod refusals;
 mod table;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod tick;
 mod time;
 
@@ -19,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-pub use command::{Command, MAX_TEXTS_WAITING, Target};
+pub use command::{Command, Target};
 pub use event::{Action, Answer, Deed, Event, JobId, OpId, Transmit, Unsendable, Who};
 pub use life::{
     Change, Check, Evidence, GONE_AFTER, LONGEST_BACKOFF, Life, PROBE_INTERVAL, QUIET_REPEAT, REFUSAL_REPEAT,
@@ -29,12 +30,14 @@ pub use outcome::Sent;
 pub use receive::Received;
 pub use refusals::{REFUSALS_REPEAT, REFUSALS_SUMMED};
 pub use table::{GONE_SHOWN, Known, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, Row};
+pub use texts::MAX_TEXTS_WAITING;
 pub use time::Time;
 
 use crate::message::{Fate, Form, Outgoing};
 use crate::peer::{PeerAddr, PeerName};
 use refusals::Refusals;
 use table::{Peer, Table};
+use texts::Texts;
 use tick::Checks;
 
 /// How long the user waits at most for the verified list, for the first dialling of the static peers and for the
@@ -139,6 +142,7 @@ pub struct Chat {
     last_op: u64,
     last_job: u64,
     checks: Checks,
+    texts: Texts,
     refusals: Refusals,
     leaving: bool,
     closed: bool,
@@ -157,6 +161,7 @@ impl Chat {
             last_op: 0,
             last_job: 0,
             checks: Checks::default(),
+            texts: Texts::default(),
             refusals: Refusals::default(),
             leaving: false,
             closed: false,
@@ -246,7 +251,7 @@ impl Chat {
         let transmit = Transmit {
             job,
             to: addr,
-            fallback: peer.and_then(other_loopback).filter(|addr| !self.is_own(*addr)),
+            fallback: peer.and_then(other_loopback).filter(|addr| !self.is_own(*addr) && !self.knows(*addr)),
             form: peer.map_or(Form::default(), |peer| peer.form),
             message,
             deadline,
@@ -302,7 +307,8 @@ fn who(peer: &Peer) -> Who {
 }
 
 /// The address that a peer claims on the loopback network, where it differs from the one its connection came from. Both
-/// are on this machine, so only trying tells which one it listens at.
+/// are on this machine, so only trying tells which one it listens at. It is not tried where it is the address of another row,
+/// for what is sent there is for somebody else.
 fn other_loopback(peer: &Peer) -> Option<PeerAddr> {
     let claimed = peer.claimed?;
     let both = claimed.ip.is_loopback() && peer.addr.ip().is_loopback() && !peer.life.is_proven();

@@ -27,28 +27,28 @@ pub struct Sent {
 impl Chat {
     /// Takes note of what became of something sent.
     pub fn sent(&mut self, sent: Sent, now: Time) -> Vec<Action> {
-        let Sent { job, to, fate, parts } = sent;
+        let Sent { job, to, mut fate, parts } = sent;
         let Some(Job { addr, dialled, purpose }) = self.jobs.remove(&job) else {
             return Vec::new();
         };
         let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
         if let Purpose::Text(_) = purpose {
-            self.table.update(addr, |peer| peer.texts_waiting = peer.texts_waiting.saturating_sub(1));
+            self.text_ends(addr);
         }
+        let nothing_sent = matches!(fate, Fate::Failed(_)) && parts.0 == 0;
         let mut addr = addr;
         let mut seen = fate.clone();
-        if to != addr && taken {
-            let both_known = self.table.peer(addr).is_some() && self.table.peer(to).is_some();
-            if both_known {
+        if to != addr && !nothing_sent {
+            let is_anothers = self.table.peer(to).is_some();
+            if is_anothers {
                 self.observe(to, &fate, Evidence::Probe, now);
             }
-            if to == dialled {
-                // The peer was found elsewhere since, so whoever answers here is another, and this shows nothing of it.
-                seen = Fate::Failed(Failure::Cancelled);
-            } else if both_known {
-                // Nobody listens at the first, and whoever answered at the second has a row of their own.
-                seen = Fate::Failed(Failure::Refused);
-            } else {
+            if to == dialled || is_anothers {
+                // Either the peer was found elsewhere since, so whoever is here is another, and this shows nothing of it; or
+                // nobody listens at its first address, and whoever is at the second has got a row of their own meanwhile.
+                seen = Fate::Failed(if to == dialled { Failure::Cancelled } else { Failure::Refused });
+                fate = Fate::Astray(to);
+            } else if taken {
                 self.found_at(addr, to);
                 addr = to;
             }
@@ -73,7 +73,8 @@ impl Chat {
             self.checked(addr, job, &seen);
         }
         if self.leaving {
-            self.attempted(job, addr, taken);
+            // Who got it instead lists us now as well as anybody.
+            self.attempted(job, if matches!(fate, Fate::Astray(_)) { to } else { addr }, taken);
         }
         let gives_receipts = self.table.peer(addr).is_some_and(|peer| peer.gives_receipts);
         let fate = match (purpose, fate) {
@@ -113,6 +114,7 @@ impl Chat {
         for job in self.jobs.values_mut().filter(|job| job.addr == addr) {
             job.addr = to;
         }
+        self.texts_follow(addr, to);
         for op in self.ops.values_mut() {
             if let Op::List { waiting, .. } | Op::Start { waiting, .. } = op
                 && waiting.remove(&addr)
@@ -127,6 +129,7 @@ impl Chat {
         let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
         if taken && evidence != Evidence::Probe && !self.leaving {
             self.table.add(addr, Known::SentTo, Life::of_heard(now));
+            self.note_texts(addr);
         }
         let change = self.table.update(addr, |peer| match fate {
             Fate::Delivered | Fate::HandedOver | Fate::NoReceipt => {
@@ -139,7 +142,7 @@ impl Chat {
             }
             Fate::Failed(Failure::Refused) => peer.life.refused(now),
             Fate::Failed(Failure::NoResources | Failure::Cancelled) => Change::None,
-            Fate::Unanswered | Fate::Broken | Fate::Failed(_) => peer.life.unanswered(now),
+            Fate::Unanswered | Fate::Broken | Fate::Astray(_) | Fate::Failed(_) => peer.life.unanswered(now),
         });
         match change {
             Some(Change::Went(why)) => self.went(addr, why),

@@ -26,7 +26,7 @@ pub struct Received {
     pub source: Source,
     /// What came.
     pub decoded: Vec<Decoded>,
-    /// The last message was longer than is read, or its sender too slow to finish it.
+    /// The last message was longer than is read, or its sender too slow to finish it, or it broke off.
     pub cut: bool,
 }
 
@@ -83,6 +83,9 @@ impl Chat {
         }
         if !self.table.add(addr, Known::Heard, Life::of_heard(now)) {
             return Answer::Nothing;
+        }
+        if !self.texts.is_empty() {
+            self.note_texts(addr);
         }
         let disconnected = |peer: &Peer| peer.life.gone().is_some_and(|(_, why)| why == Why::Disconnected);
         if body == Body::ConnectAck && self.table.peer(addr).is_some_and(disconnected) {

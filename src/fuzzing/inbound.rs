@@ -307,6 +307,10 @@ impl World {
             let both_here = fallback.ip().is_loopback() && to.ip().is_loopback();
             assert!(both_here && self.mine.contains(&fallback.ip()), "{to} falls back to {fallback}");
             assert!(!self.chat.is_own(*fallback), "we dial ourselves at {fallback}");
+            assert!(
+                !self.chat.knows(*fallback),
+                "what is for {to} is tried at {fallback}, which is another's"
+            );
         }
         assert!(*form != Form::R3 || self.r3.contains(&to.ip()), "{to} is written to as if it were R3");
         // On the loopback network a peer may be found at another address, and whoever comes to the first is another.

@@ -28,6 +28,8 @@ pub(super) enum End {
     Whole,
     /// It was longer than is read, or not over when its time was.
     Cut,
+    /// It was reset before it was over, so it may have been meant to go on.
+    BrokenOff,
     /// It was closed to make room, or broke.
     Lost,
 }
@@ -133,10 +135,18 @@ impl Connection {
         }
     }
 
-    /// A reset comes after the bytes of a sender that closed without reading our answer to an earlier one; what it
-    /// wrote is whole all the same. Without any byte nothing is lost.
+    /// What a reset leaves. It may be the beginning of anything: `exit strategy` that breaks off after its first word is no
+    /// `exit`. Nobody's whole message is taken for that. All programs that were measured close in good order behind what they
+    /// wrote (wire.md), and so do we; and a reset after that end, which who never reads our receipt causes, comes too late:
+    /// Linux shows the end first. The end of a line is an end, too. Without any byte nothing is lost.
     fn broken(&self) -> End {
-        if self.decoder.is_empty() { End::Lost } else { End::Whole }
+        if self.decoder.is_empty() {
+            End::Lost
+        } else if self.decoder.ends_a_line() {
+            End::Whole
+        } else {
+            End::BrokenOff
+        }
     }
 
     /// Answers and closes. The sender may be gone, or never read; that is its right.
@@ -174,4 +184,83 @@ impl Connection {
 /// Whether a read ended because nothing came in its time.
 fn is_silence(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use socket2::SockRef;
+
+    use super::*;
+    use crate::message::{Body, Decoded, Plain};
+
+    /// What a connection leaves whose sender writes this and does that, all before anything is read of it.
+    fn left_by(bytes: &[u8], does: impl FnOnce(TcpStream)) -> (End, Vec<Decoded>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let accepted = listener.accept().unwrap().0;
+        let mut connection = Connection::new(accepted, Ipv4Addr::LOCALHOST).unwrap();
+        sender.write_all(bytes).unwrap();
+        does(sender);
+        let until = Instant::now() + Duration::from_secs(10);
+        let end = loop {
+            if let Some(end) = connection.read_soon(None, Duration::from_millis(10)) {
+                break end;
+            }
+            assert!(Instant::now() < until, "it does not end");
+        };
+        if end == End::BrokenOff {
+            connection.decoder.mark_cut();
+        }
+        (end, connection.decoder.finish())
+    }
+
+    fn resets(sender: TcpStream) {
+        SockRef::from(&sender).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
+    fn bodies(decoded: &[Decoded]) -> Vec<&Body> {
+        let body = |piece| match piece {
+            &Decoded::Message(Plain { ref body, .. }) => body,
+            Decoded::Unreadable(what) => panic!("{what:?}"),
+        };
+        decoded.iter().map(body).collect()
+    }
+
+    #[test]
+    fn what_a_reset_broke_off_is_a_text_and_no_command() {
+        for word in ["exit", "connect", "connect_ack", "PING", "CONNECT_REQUEST", "[PEER_QUIT]"] {
+            let (end, decoded) = left_by(format!("127.0.0.1:5000 Bob {word}").as_bytes(), resets);
+            assert_eq!(end, End::BrokenOff);
+            assert!(matches!(&bodies(&decoded)[..], [Body::Text(text)] if text.raw() == word), "{decoded:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_has_ended_is_whole_and_so_is_what_a_reset_left_of_it() {
+        let (end, decoded) = left_by(b"127.0.0.1:5000 Bob exit\r\n", resets);
+        assert_eq!((end, bodies(&decoded)), (End::Whole, vec![&Body::Exit]));
+        let (end, decoded) = left_by(b"127.0.0.1:5000 Bob connect\n127.0.0.1:5000 Bob exit", resets);
+        assert_eq!(end, End::BrokenOff);
+        assert!(matches!(bodies(&decoded)[..], [Body::Connect, Body::Text(_)]), "{decoded:?}");
+    }
+
+    #[test]
+    fn a_reset_without_any_byte_leaves_nothing() {
+        assert_eq!(left_by(b"", resets), (End::Lost, Vec::new()));
+    }
+
+    /// As the older programs do, some of which cause a reset by never reading what we answer. Elsewhere than on Linux the
+    /// system may show the reset first, and then a command is shown instead of being obeyed.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_message_that_was_closed_in_good_order_is_whole_whatever_comes_after_it() {
+        let closes_and_resets = |sender: TcpStream| {
+            sender.shutdown(std::net::Shutdown::Write).unwrap();
+            resets(sender);
+        };
+        let (end, decoded) = left_by(b"127.0.0.1:5000 Bob exit", closes_and_resets);
+        assert_eq!((end, bodies(&decoded)), (End::Whole, vec![&Body::Exit]));
+    }
 }

@@ -381,7 +381,7 @@ impl Handler<'_> {
     /// Delivers a message, and waits for room if there is none.
     fn deliver(&mut self, read: Read) -> Option<Finished> {
         let Read { mut connection, end } = read;
-        if end == End::Cut {
+        if matches!(end, End::Cut | End::BrokenOff) {
             connection.decoder.mark_cut();
         }
         let decoder = std::mem::take(&mut connection.decoder);

@@ -91,7 +91,7 @@ impl Voice<'_> {
     /// The lines that tell what somebody said.
     pub fn message(&self, from: &Who, text: &Text, cut: bool) -> Vec<Line> {
         let end = if cut {
-            format!(" [cut: longer than {MAX_RECEIVED_BYTES} bytes or too slow]")
+            format!(" [cut: longer than {MAX_RECEIVED_BYTES} bytes, too slow, or broken off]")
         } else {
             String::new()
         };
@@ -241,6 +241,7 @@ pub fn fate_words(fate: &Fate) -> String {
         Fate::NoReceipt => "it closed the connection without the receipt that it usually gives".into(),
         Fate::Unanswered => format!("no reaction within {} s", EOF_TIMEOUT.as_secs()),
         Fate::Broken => "the connection broke".into(),
+        Fate::Astray(to) => format!("it went to {to} instead, where somebody else listens"),
         Fate::Failed(failure) => match failure {
             Failure::Refused => "refused, nobody listens there".into(),
             Failure::TimedOut => format!("timed out, no answer within {} s", CONNECT_TIMEOUT.as_secs()),
@@ -269,6 +270,7 @@ fn done(deed: Deed, who: &str, fate: &Fate, parts: (usize, usize)) -> String {
                 part_words(parts, 1)
             )
         }
+        (Deed::Send, Fate::Astray(_)) => format!("Not delivered to {who}: {why}."),
         (Deed::Send, _) if parts.0 > 0 => format!("Sent only{} to {who}: {why}.", part_words(parts, 0)),
         (Deed::Send, _) => format!("Not sent to {who}: {why}."),
         (Deed::Connect, Fate::Delivered | Fate::HandedOver) => format!("Connected to {who}."),

@@ -47,6 +47,11 @@ impl Decoder {
         self.bytes.is_empty()
     }
 
+    /// Whether the last byte ends a line.
+    pub fn ends_a_line(&self) -> bool {
+        self.bytes.last() == Some(&b'\n')
+    }
+
     /// The sender was not done: the last message is not whole, and so no command.
     pub fn mark_cut(&mut self) {
         self.full = true;

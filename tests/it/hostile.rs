@@ -290,14 +290,17 @@ fn a_message_beyond_the_limit_is_shown_as_cut_and_not_acknowledged() {
     let most = "x".repeat(room);
     assert_eq!(alice.answers(format!("{HEADER}{most}")), alice.receipt());
     alice.has_shown(&[format!("{SHOWN}{most}")]);
-    let cut = format!("{SHOWN}{most} [cut: longer than 8192 bytes or too slow]");
+    let cut = format!("{SHOWN}{most} [cut: longer than 8192 bytes, too slow, or broken off]");
     for more in [1, 1_000, 60_000] {
         assert_eq!(alice.answers(format!("{HEADER}{most}{}", "x".repeat(more))), "");
         alice.has_shown(&[&cut]);
     }
     // A character that the limit falls into is left out and not shown in part.
     assert_eq!(alice.answers(format!("{HEADER}{}€€", &most[1..])), "");
-    alice.has_shown(&[format!("{SHOWN}{} [cut: longer than 8192 bytes or too slow]", &most[1..])]);
+    alice.has_shown(&[format!(
+        "{SHOWN}{} [cut: longer than 8192 bytes, too slow, or broken off]",
+        &most[1..]
+    )]);
 }
 
 #[test]

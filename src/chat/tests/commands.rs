@@ -30,6 +30,7 @@ fn a_peer_that_was_found_elsewhere_does_not_go_back_to_where_another_answers() {
     story.says(these(5001), "hi");
     let text = story.under_way.pop().unwrap();
     let ack = story.under_way.remove(0);
+    story.told();
     for (job, to) in [(ack.job, real), (text.job, at(5001))] {
         let sent = Sent { job, to, fate: Fate::Delivered, parts: (1, 1) };
         let actions = story.chat.sent(sent, story.now);
@@ -37,6 +38,75 @@ fn a_peer_that_was_found_elsewhere_does_not_go_back_to_where_another_answers() {
         let addrs: Vec<PeerAddr> = story.chat.rows(story.now).iter().map(|row| row.addr).collect();
         assert_eq!(addrs, [real]);
     }
+    // And the text is not said to be his.
+    let told = story.told();
+    let astray =
+        |event: &Event| matches!(event, Event::Done { fate: Fate::Astray(to), .. } if *to == at(5001));
+    assert!(told.iter().any(astray), "{told:?}");
+}
+
+/// Bob, who spoke from 127.0.0.1 and claims 127.0.1.1, has been written to; where he is tried, and what for.
+fn bob_is_written_to(story: &mut Story) -> (OpId, PeerAddr, Transmit) {
+    let real = PeerAddr::new(Ipv4Addr::new(127, 0, 1, 1), 5001).unwrap();
+    story.gets_from(HERE, Claimed { ip: real.ip(), port: 5001 }, Form::Standard, text("hi"));
+    let op = story.says(these(5001), "for Bob");
+    story.told();
+    (op, real, story.under_way.pop().unwrap())
+}
+
+/// Somebody speaks from the address that Bob claims.
+fn carol_speaks(story: &mut Story, at: PeerAddr) {
+    story.gets_from(at.ip(), Claimed { ip: at.ip(), port: at.port() }, Form::Standard, text("it is mine"));
+    story.told();
+}
+
+#[test]
+fn a_second_address_is_not_tried_where_somebody_else_is_known() {
+    let mut story = Story::new();
+    let (_, real, text) = bob_is_written_to(&mut story);
+    assert_eq!((text.to, text.fallback), (at(5001), Some(real)));
+    carol_speaks(&mut story, real);
+    story.says(these(5001), "again");
+    let again = story.under_way.pop().unwrap();
+    assert_eq!((again.to, again.fallback), (at(5001), None));
+}
+
+#[test]
+fn a_text_that_somebody_else_got_meanwhile_is_not_said_to_be_delivered() {
+    for (fate, parts) in [
+        (Fate::Delivered, (1, 1)),
+        (Fate::HandedOver, (1, 1)),
+        (Fate::Unanswered, (0, 1)),
+        (Fate::Broken, (0, 1)),
+        (Fate::Failed(Failure::Refused), (1, 2)),
+    ] {
+        let mut story = Story::new();
+        let (op, real, text) = bob_is_written_to(&mut story);
+        carol_speaks(&mut story, real);
+        let actions = story.chat.sent(Sent { job: text.job, to: real, fate, parts }, story.now);
+        story.perform(actions);
+        let claimed = Some(Claimed { ip: real.ip(), port: 5001 });
+        let who = Who { claimed, ..bob(5001) };
+        let astray = Event::Done { op, deed: Deed::Send, who, fate: Fate::Astray(real), parts, total: 1 };
+        assert_eq!(story.told(), [astray, Event::Settled(op)]);
+        // Nobody listens at Bob's address, as far as was seen.
+        assert!(story.chat.table.peer(at(5001)).unwrap().life.is_doubtful());
+        assert_eq!(story.chat.rows(story.now).len(), 2);
+    }
+}
+
+#[test]
+fn a_text_of_which_nothing_was_sent_anywhere_is_not_sent() {
+    let mut story = Story::new();
+    let (op, real, text) = bob_is_written_to(&mut story);
+    carol_speaks(&mut story, real);
+    let fate = Fate::Failed(Failure::Refused);
+    let sent = Sent { job: text.job, to: at(5001), fate: fate.clone(), parts: (0, 1) };
+    let actions = story.chat.sent(sent, story.now);
+    story.perform(actions);
+    assert!(
+        matches!(&story.told()[..], [Event::Done { op: of, fate: told, .. }, _] if *of == op && *told == fate)
+    );
 }
 
 #[test]
@@ -125,6 +195,50 @@ fn texts_that_wait_for_one_peer_are_bounded_and_the_user_is_told() {
     assert_eq!(story.told(), []);
     story.says(these(5001), "one more");
     assert!(matches!(story.told()[..], [Event::NotSent { why: Unsendable::TooManyWaiting, .. }, _]));
+}
+
+#[test]
+fn texts_that_wait_for_an_address_without_a_row_are_bounded_too_and_one_more_may_go_when_one_is_gone() {
+    let mut story = Story::new();
+    let full =
+        |told: Vec<Event>| matches!(told[..], [Event::NotSent { why: Unsendable::TooManyWaiting, .. }, _]);
+    for _ in 0..MAX_TEXTS_WAITING {
+        story.says(these(5001), "hi");
+    }
+    assert_eq!((story.told(), story.state(5001)), (Vec::new(), None));
+    story.says(these(5001), "one more");
+    assert!(full(story.told()));
+    // Nor does it help to be listed meanwhile.
+    story.gets(5001, text("hello"));
+    story.told();
+    story.says(these(5001), "one more");
+    assert!(full(story.told()));
+    let Transmit { job, to, .. } = story.under_way.remove(0);
+    let sent = Sent { job, to, fate: Fate::Delivered, parts: (1, 1) };
+    let actions = story.chat.sent(sent, story.now);
+    story.perform(actions);
+    story.told();
+    story.says(these(5001), "one more");
+    assert_eq!(story.told(), []);
+    story.says(these(5001), "and one");
+    assert!(full(story.told()));
+}
+
+#[test]
+fn texts_on_their_way_count_for_the_row_that_they_find_there_and_follow_it() {
+    let mut story = Story::new();
+    let real = PeerAddr::new(Ipv4Addr::new(127, 0, 1, 1), 5001).unwrap();
+    story.says(these(5001), "hi");
+    story.gets_from(HERE, Claimed { ip: real.ip(), port: 5001 }, Form::Standard, Body::Connect);
+    assert_eq!(story.chat.table.peer(at(5001)).unwrap().texts_waiting, 1);
+    let ack = story.under_way.iter().find(|t| t.message == Outgoing::ConnectAck).unwrap().clone();
+    let found = Sent { job: ack.job, to: real, fate: Fate::HandedOver, parts: (1, 1) };
+    let actions = story.chat.sent(found, story.now);
+    story.perform(actions);
+    assert_eq!(story.chat.table.peer(real).unwrap().texts_waiting, 1);
+    story.refused(5001);
+    assert_eq!(story.chat.table.peer(real).unwrap().texts_waiting, 0);
+    assert!(story.chat.texts.is_empty());
 }
 
 #[test]

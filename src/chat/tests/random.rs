@@ -152,6 +152,8 @@ impl World {
         for row in &rows {
             prop_assert!(!self.story.chat.is_own(row.addr), "own address listed: {:?}", row);
             let peer = self.story.chat.table.peer(row.addr).unwrap();
+            let is_text = |job: &&Job| job.addr == row.addr && matches!(job.purpose, Purpose::Text(_));
+            prop_assert_eq!(peer.texts_waiting, self.story.chat.jobs.values().filter(is_text).count());
             prop_assert!(
                 !peer.life.is_proven() || self.answered.contains(&row.addr),
                 "{} is believed, but nothing ever answered there",
@@ -220,6 +222,6 @@ proptest! {
             prop_assert_eq!(world.settled.get(op), Some(&1), "{:?}", op);
         }
         prop_assert!(world.story.chat.jobs.is_empty() && world.story.chat.ops.is_empty());
-        prop_assert!(world.story.chat.checks.is_empty());
+        prop_assert!(world.story.chat.checks.is_empty() && world.story.chat.texts.is_empty());
     }
 }

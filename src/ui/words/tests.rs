@@ -86,6 +86,11 @@ fn every_fate_of_a_text_has_its_words() {
             (1, 3),
             "Sent only 1 of 3 messages to Bob (127.0.0.1:5001): timed out, no answer within 3 s.",
         ),
+        (
+            Fate::Astray(PeerAddr::new([127, 0, 1, 1].into(), 5001).unwrap()),
+            (3, 3),
+            "Not delivered to Bob (127.0.0.1:5001): it went to 127.0.1.1:5001 instead, where somebody else listens.",
+        ),
     ] {
         assert_eq!(sent(Deed::Send, fate, parts), words);
     }

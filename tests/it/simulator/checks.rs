@@ -116,6 +116,12 @@ impl World {
                 self.fail(pid, format_args!("dials {addr}, where nobody spoke from: {message:?}"));
             }
         }
+        if fallback.is_some_and(|other| self.ours(pid).chat.knows(other)) {
+            self.fail(
+                pid,
+                format_args!("tries what is for {to} at the address of somebody else: {fallback:?}"),
+            );
+        }
         let ours = self.ours_mut(pid);
         let what = match (cause, message) {
             (Cause::Received, Outgoing::ConnectAck) if !ours.is_asked => {
@@ -266,13 +272,23 @@ impl World {
     ) {
         let Outgoing::Text(texts) = message else { return };
         let shown = |text: &String| self.said.get(text).is_some_and(|said| said.shown_for.contains(&job));
-        let said: Vec<&Fate> = told
+        let done: Vec<(&Fate, PeerAddr)> = told
             .iter()
-            .filter_map(|event| if let Told::Done { fate, .. } = event { Some(fate) } else { None })
+            .filter_map(
+                |event| if let Told::Done { fate, who, .. } = event { Some((fate, who.addr)) } else { None },
+            )
             .collect();
+        let said: Vec<&Fate> = done.iter().map(|(fate, _)| *fate).collect();
+        // Nobody is said to have what another has.
+        if let [(Fate::Delivered | Fate::HandedOver, whom)] = done[..]
+            && whom != to
+        {
+            self.fail(pid, format_args!("{texts:?} went to {to}, and the user was told of {whom}"));
+        }
+        let strays = said == [&Fate::Astray(to)] && done.iter().all(|(_, whom)| *whom != to);
         // Whoever never gave a receipt cannot be missing one.
         let misses = *fate == Fate::HandedOver && self.ours(pid).receipts.contains(&to);
-        if said != [fate] && !(misses && said == [&Fate::NoReceipt]) {
+        if said != [fate] && !(misses && said == [&Fate::NoReceipt]) && !strays {
             self.fail(pid, format_args!("{job:?} ended as {fate:?}, and the user was told {said:?}"));
         }
         match fate {

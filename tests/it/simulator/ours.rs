@@ -282,6 +282,7 @@ fn fate_of(fate: &Fate) -> &'static str {
         Fate::NoReceipt => "no receipt",
         Fate::Unanswered => "unanswered",
         Fate::Broken => "broken",
+        Fate::Astray(_) => "astray",
         Fate::Failed(Failure::Refused) => "refused",
         Fate::Failed(Failure::TimedOut) => "timed out",
         Fate::Failed(_) => "failed",
