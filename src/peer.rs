@@ -19,6 +19,9 @@ pub const MAX_NAME_COLUMNS: usize = 32;
 /// column, could fill a whole message.
 pub const MAX_NAME_BYTES: usize = 4 * MAX_NAME_COLUMNS;
 
+/// The Braille pattern without a dot: it looks like a space and is none, so one name could read as several words.
+const BLANK: char = '\u{2800}';
+
 /// An address that a peer can be dialled at: IPv4 unicast, port 1-65535.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PeerAddr(SocketAddrV4);
@@ -198,7 +201,7 @@ fn name_fault(text: &str) -> Option<&'static str> {
     if text.contains(char::is_whitespace) {
         return Some("A name is one word, without spaces");
     }
-    if !escape::is_harmless(text) {
+    if !escape::is_harmless(text) || text.contains(BLANK) {
         return Some("A name has no control or invisible characters");
     }
     if text.width() > MAX_NAME_COLUMNS || text.len() > MAX_NAME_BYTES {
@@ -230,7 +233,7 @@ fn corrected(text: &str) -> Option<String> {
     for c in joined.chars() {
         let mut longer = name.clone();
         longer.push(c);
-        if !escape::is_harmless(&longer) {
+        if !escape::is_harmless(&longer) || c == BLANK {
             continue;
         }
         if longer.width() > MAX_NAME_COLUMNS || longer.len() > MAX_NAME_BYTES {
@@ -255,7 +258,7 @@ impl PeerName {
         if raw.len() <= MAX_NAME_COLUMNS && raw.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Self(raw.into());
         }
-        Self(shortened(&escape::harmless(raw), MAX_NAME_COLUMNS).into())
+        Self(shortened(&escape::harmless(raw).replace(BLANK, r"\u{2800}"), MAX_NAME_COLUMNS).into())
     }
 
     /// The name as it is shown.
@@ -331,6 +334,7 @@ mod tests {
             ("Alice Smith", Some("Alice_Smith")),
             (" Al\tice ", Some("Al_ice")),
             ("a\u{202e}b", Some("ab")),
+            ("a\u{2800}b", Some("ab")),
             ("all", Some("peer-all")),
             ("ALL", Some("peer-ALL")),
             ("42", Some("peer-42")),
@@ -363,6 +367,7 @@ mod tests {
 
     #[test]
     fn a_peers_name_is_shown_harmless_and_no_longer_than_ours_may_be() {
+        assert_eq!(PeerName::new("Bob:\u{2800}hi").as_str(), r"Bob:\u{2800}hi");
         assert_eq!(PeerName::new("Bob\x1b[2J").as_str(), r"Bob\x1b[2J");
         assert_eq!(PeerName::new(&"x".repeat(40)).as_str(), format!("{}…", "x".repeat(31)));
     }

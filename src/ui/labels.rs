@@ -13,6 +13,10 @@ const MAX_LABELS: usize = 2 * MAX_PEERS;
 /// What stands between a name and what tells it from another's.
 pub(super) const MARK: char = '·';
 
+/// The mark, and what looks like it.
+const LIKE_THE_MARK: [char; 8] =
+    [MARK, '\u{387}', '\u{2027}', '\u{2219}', '\u{22c5}', '\u{30fb}', '\u{a78f}', '\u{ff65}'];
+
 /// A peer that calls itself something else than before.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Renamed {
@@ -104,6 +108,10 @@ impl Labels {
             !nickname && owner.is_none_or(|owner| !knows(*owner))
         };
         let plain = name.as_str();
+        if has_a_twin(plain) {
+            // No table says here which of two spellings look the same, but no two peers have one address.
+            return format!("{plain}{MARK}{addr}");
+        }
         if free(plain) && !reads_otherwise(plain) {
             return plain.to_owned();
         }
@@ -149,7 +157,16 @@ fn reads_otherwise(name: &str) -> bool {
         || name.bytes().all(|byte| byte.is_ascii_digit())
         || name.parse::<PeerAddr>().is_ok()
         || name.parse::<Ipv4Addr>().is_ok()
-        || name.split(MARK).skip(1).any(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        || name.split(LIKE_THE_MARK).skip(1).any(|rest| rest.starts_with(char::is_numeric))
+}
+
+/// Whether a name may be the second spelling of another that Unicode calls the same and every terminal draws the same:
+/// letters with their accents behind them, the parts of Korean syllables, Chinese characters kept for compatibility.
+fn has_a_twin(name: &str) -> bool {
+    name.contains(|c: char| {
+        matches!(c,
+            '\u{300}'..='\u{36f}' | '\u{1100}'..='\u{11ff}' | '\u{f900}'..='\u{faff}' | '\u{2f800}'..='\u{2fa1f}')
+    })
 }
 
 #[cfg(test)]
