@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use smol_str::SmolStr;
+use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
@@ -247,7 +248,8 @@ fn corrected(text: &str) -> Option<String> {
     (name_fault(&name).is_none()).then_some(name)
 }
 
-/// The name that a peer gives itself, made harmless and cut to [`MAX_NAME_COLUMNS`]. Nothing is known of its truth.
+/// The name that a peer gives itself, made harmless, in the composed spelling of Unicode (NFC, UAX #15), and cut to
+/// [`MAX_NAME_COLUMNS`]. Nothing is known of its truth.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct PeerName(SmolStr);
 
@@ -258,7 +260,9 @@ impl PeerName {
         if raw.len() <= MAX_NAME_COLUMNS && raw.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Self(raw.into());
         }
-        Self(shortened(&escape::harmless(raw).replace(BLANK, r"\u{2800}"), MAX_NAME_COLUMNS).into())
+        // In one spelling, so that no two names look the same which only Unicode's ways of writing them tell apart.
+        let spelt: String = raw.nfc().collect();
+        Self(shortened(&escape::harmless(&spelt).replace(BLANK, r"\u{2800}"), MAX_NAME_COLUMNS).into())
     }
 
     /// The name as it is shown.

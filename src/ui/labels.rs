@@ -108,10 +108,6 @@ impl Labels {
             !nickname && owner.is_none_or(|owner| !knows(*owner))
         };
         let plain = name.as_str();
-        if has_a_twin(plain) {
-            // No table says here which of two spellings look the same, but no two peers have one address.
-            return format!("{plain}{MARK}{addr}");
-        }
         if free(plain) && !reads_otherwise(plain) {
             return plain.to_owned();
         }
@@ -158,15 +154,6 @@ fn reads_otherwise(name: &str) -> bool {
         || name.parse::<PeerAddr>().is_ok()
         || name.parse::<Ipv4Addr>().is_ok()
         || name.split(LIKE_THE_MARK).skip(1).any(|rest| rest.starts_with(char::is_numeric))
-}
-
-/// Whether a name may be the second spelling of another that Unicode calls the same and every terminal draws the same:
-/// letters with their accents behind them, the parts of Korean syllables, Chinese characters kept for compatibility.
-fn has_a_twin(name: &str) -> bool {
-    name.contains(|c: char| {
-        matches!(c,
-            '\u{300}'..='\u{36f}' | '\u{1100}'..='\u{11ff}' | '\u{f900}'..='\u{faff}' | '\u{2f800}'..='\u{2fa1f}')
-    })
 }
 
 #[cfg(test)]

@@ -129,14 +129,14 @@ mod tests {
         let rows = [
             row(1, "Bob", State::Connected, Some(3)),
             row(2, "王小明", State::Active, Some(61)),
-            row(10, "Zoe\u{308}", State::Gone, Some(7_300)),
+            row(10, "Zox\u{301}", State::Gone, Some(7_300)),
             row(11, "", State::Quiet, None),
         ];
         let expected = "\
 No  Name    Address         State      Known  Last heard
  1  Bob     127.0.0.1:5001  connected  heard  3 s ago
  2  王小明  127.0.0.1:5002  active     heard  1 min ago
-10  Zoe\u{308}     127.0.0.1:5010  gone       heard  2 h ago
+10  Zox\u{301}     127.0.0.1:5010  gone       heard  2 h ago
 11  -       127.0.0.1:5011  quiet      heard  never
 4 peers known, 2 there, 1 quiet.";
         assert_eq!(listed(&rows, 0).join("\n"), expected);
