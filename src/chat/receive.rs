@@ -168,6 +168,8 @@ impl Chat {
         self.table.update(addr, |peer| {
             peer.last_heard = Some(now);
             learn_form(peer, form, &Body::Exit);
+            // It is not looked for any more, so nobody would see that another program listens there.
+            peer.gives_receipts = false;
             peer.parted_after = before;
             peer.life.parted(Why::SaidExit, now)
         });

@@ -322,26 +322,35 @@ fn nothing_is_taken_when_nobody_is_there_any_more_to_be_told() {
     assert_eq!(story.told(), []);
 }
 
+/// What the user is told of a text of which the dialler says `given`.
+fn fate_of_a_text(story: &mut Story, given: Fate) -> Fate {
+    story.says(these(5001), "hi");
+    let is_text = |transmit: &Transmit| matches!(transmit.message, Outgoing::Text(_));
+    let index = story.under_way.iter().rposition(is_text).unwrap();
+    let job = story.under_way.remove(index).job;
+    let actions = story.chat.sent(Sent { job, to: at(5001), fate: given, parts: (1, 1) }, story.now);
+    let fates = actions.iter().find_map(|action| match action {
+        Action::Tell(Event::Done { fate, .. }) => Some(fate.clone()),
+        _ => None,
+    });
+    fates.unwrap()
+}
+
 #[test]
 fn whoever_gives_receipts_and_closes_without_one_may_not_have_the_text() {
     let mut story = Story::new();
     story.gets(5001, Body::Connect);
-    let tell = |story: &mut Story, given: Fate| {
-        story.says(these(5001), "hi");
-        let index = story
-            .under_way
-            .iter()
-            .rposition(|transmit| matches!(transmit.message, Outgoing::Text(_)))
-            .unwrap();
-        let job = story.under_way.remove(index).job;
-        let actions = story.chat.sent(Sent { job, to: at(5001), fate: given, parts: (1, 1) }, story.now);
-        let fates = actions.iter().find_map(|action| match action {
-            Action::Tell(Event::Done { fate, .. }) => Some(fate.clone()),
-            _ => None,
-        });
-        fates.unwrap()
-    };
-    assert_eq!(tell(&mut story, Fate::HandedOver), Fate::HandedOver);
-    assert_eq!(tell(&mut story, Fate::Delivered), Fate::Delivered);
-    assert_eq!(tell(&mut story, Fate::HandedOver), Fate::NoReceipt);
+    assert_eq!(fate_of_a_text(&mut story, Fate::HandedOver), Fate::HandedOver);
+    assert_eq!(fate_of_a_text(&mut story, Fate::Delivered), Fate::Delivered);
+    assert_eq!(fate_of_a_text(&mut story, Fate::HandedOver), Fate::NoReceipt);
+}
+
+#[test]
+fn whoever_comes_after_a_goodbye_may_be_a_program_that_gives_no_receipts() {
+    let mut story = Story::new();
+    story.gets(5001, Body::Connect);
+    assert_eq!(fate_of_a_text(&mut story, Fate::Delivered), Fate::Delivered);
+    story.gets(5001, Body::Exit);
+    story.gets(5001, Body::Connect);
+    assert_eq!(fate_of_a_text(&mut story, Fate::HandedOver), Fate::HandedOver);
 }
