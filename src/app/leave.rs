@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::{App, Happening};
+use super::{App, HANG_UP, Happening};
 use crate::chat::{ANSWER_WITHIN, Command, Event, OpId};
 use crate::ui::Line;
 
@@ -11,7 +11,7 @@ use crate::ui::Line;
 const STOP_WITHIN: Duration = Duration::from_millis(100);
 
 impl App {
-    /// Says goodbye to everybody and ends, within two seconds, or at once if asked a second time.
+    /// Says goodbye to everybody and ends, within two seconds, or at once if somebody asks a second time.
     pub(super) fn leave(mut self) {
         let deadline = Instant::now() + ANSWER_WITHIN;
         // Last lines are written as any program in the background may.
@@ -60,7 +60,8 @@ impl App {
             match happening {
                 Happening::Chat(Event::Settled(op)) if op == goodbye => over = true,
                 Happening::Chat(event) => self.event(&event),
-                Happening::Signal(_) => over = true,
+                // A window that closes ends the input as well, and may be noticed twice; that is nobody's impatience.
+                Happening::Signal(signal) => over |= signal != HANG_UP,
                 Happening::Input(_) | Happening::Continued(_) => {}
             }
         }

@@ -3,18 +3,17 @@
 //! Bytes of the input that are text are typed; others are the keys of a table, a key with modifiers, a paste, a window of
 //! another size, or a line that is put in by the program.
 
+mod checks;
 mod codes;
 mod people;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use unicode_segmentation::GraphemeCursor;
-use unicode_width::UnicodeWidthStr;
 
-use super::printed::{are_harmless, is_harmless, without_sequences};
+use super::printed::{are_harmless, is_harmless};
 use crate::message::MAX_SENT_BYTES;
 use crate::ui::{
-    Act, Chosen, Dock, Editor, Ink, Key, Line, MAX_LINE_BYTES, Menu, Palette, Place, Refill, Status, Turn,
-    Typed, complete, in_columns, key_of, lay_out, own_text,
+    Act, Chosen, Editor, Ink, Key, Line, MAX_LINE_BYTES, Menu, Place, Refill, Turn, Typed, complete,
+    in_columns, key_of, own_text,
 };
 use crate::wire;
 use codes::{code_of, first_char};
@@ -22,12 +21,6 @@ use people::People;
 
 /// Strokes of one input.
 const MAX_STROKES: usize = 128;
-
-/// Steps that the editor can undo (`MAX_STEPS` of its deeds).
-const UNDONE: usize = 100;
-
-/// Bytes that the program adds at most where it gives a line back to be corrected, like `@Bob` for `@b`.
-const ADDED: usize = 32;
 
 /// Copies of what was pasted that one byte pastes: enough to fill the line with a text of some length.
 const COPIES: usize = 2_000;
@@ -265,66 +258,5 @@ impl Desk {
         for line in in_columns(&completed.candidates, self.size.0) {
             is_harmless(&line);
         }
-    }
-
-    /// What holds after every stroke.
-    fn check(&self) {
-        let (text, cursor) = (self.editor.text(), self.editor.cursor());
-        assert!(text.len() <= MAX_LINE_BYTES + ADDED, "{} bytes", text.len());
-        assert!(text.is_char_boundary(cursor), "the cursor stands at {cursor} of {text:?}");
-        let is_between = GraphemeCursor::new(cursor, text.len(), true).is_boundary(text, 0);
-        assert_eq!(is_between, Ok(true), "the cursor stands within a character, at {cursor} of {text:?}");
-        assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
-        if let Some(plain) = &self.plain {
-            assert_eq!(text, plain, "what is typed is not what stands there");
-        }
-    }
-
-    /// The rows at the bottom of the window.
-    fn draw(&self) {
-        let (columns, rows) = self.size;
-        if self.editor.text().len() > LONG {
-            return;
-        }
-        let prompt = self.menu.prompt();
-        let words = self.editor.search_prompt().unwrap_or_else(|| prompt.clone());
-        let layout = lay_out(&words, self.editor.text(), self.editor.cursor(), columns, rows);
-        let room = columns.saturating_sub(1).max(1);
-        assert!((1..=rows.max(1)).contains(&layout.rows.len()), "{} rows of {rows}", layout.rows.len());
-        for row in &layout.rows {
-            assert!(row.columns <= room, "{} columns of {room}: {row:?}", row.columns);
-            let width = row.prompt.width() + row.text.width();
-            assert!(width <= room, "{width} columns of {room} are written: {row:?}");
-            is_harmless(&row.prompt);
-            is_harmless(&row.text);
-        }
-        let (row, column) = layout.cursor;
-        assert!(row < layout.rows.len() && column < room.max(2), "the cursor stands at {:?}", layout.cursor);
-        if columns == 0 || rows == 0 {
-            return;
-        }
-        let status = Status {
-            name: self.people.name.to_string(),
-            addr: "10.0.0.1:5000".into(),
-            here: 3,
-            unread: vec![("Carol".into(), 2)],
-            sending: None,
-        };
-        let dock = Dock::of(&Line::of(Ink::Strong, prompt), &self.editor, Some(&status), self.size);
-        let mut out = Vec::new();
-        // Writing into a vector cannot fail.
-        let _ = dock.draw(&mut out, Palette::Many, None);
-        let out = String::from_utf8_lossy(&out);
-        out.split("\r\n").for_each(|row| is_harmless(&without_sequences(row)));
-    }
-
-    /// Takes every step back.
-    fn undo_all(mut self) {
-        let Some(first) = self.first.filter(|_| self.strokes <= UNDONE) else { return };
-        // One ends a search.
-        for _ in 0..=UNDONE {
-            self.editor.key(Key::Undo);
-        }
-        assert_eq!(self.editor.text(), first, "undoing does not lead back");
     }
 }

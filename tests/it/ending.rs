@@ -14,6 +14,9 @@ use crate::support::{Peer, SOON, Unread, send_raw, v4};
 /// The two seconds that leaving may take, and one for a machine that is busy with other tests.
 const LEAVING: Duration = Duration::from_secs(3);
 
+/// Nobody who does not answer is given up earlier than this, unless the user is impatient.
+const PATIENCE: Duration = Duration::from_millis(900);
+
 #[test]
 fn a_signal_ends_the_program_with_goodbyes_as_a_shell_would_say_it() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129), (Signal::INT, 130)] {
@@ -61,8 +64,19 @@ fn a_second_signal_ends_the_goodbyes_at_once() {
     let begun = Instant::now();
     alice.is_sent(Signal::INT);
     alice.ends();
-    // Nobody who does not answer is given up earlier than this.
-    assert!(begun.elapsed() < Duration::from_millis(900), "it took {:?}", begun.elapsed());
+    assert!(begun.elapsed() < PATIENCE, "it took {:?}", begun.elapsed());
+}
+
+#[test]
+fn a_hang_up_cuts_short_no_goodbye_that_was_begun() {
+    let (mut alice, _stuck) = alice_and_a_stuck_peer();
+    let begun = Instant::now();
+    // A window that closes is the end of the input and sends the signal; either may be noticed first.
+    alice.ends_input();
+    alice.sees("Saying goodbye to 1 peer.");
+    alice.is_sent(Signal::HUP);
+    assert_eq!(alice.ends_within(LEAVING).code(), Some(0));
+    assert!(begun.elapsed() >= PATIENCE, "it gave up after {:?}", begun.elapsed());
 }
 
 #[test]

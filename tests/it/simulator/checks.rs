@@ -1,17 +1,13 @@
-//! What always holds.
+//! What always holds of the table, the commands, and what is dialled.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use p2p_chat::chat::{
-    Answer, Command, Event as Told, JobId, Known, MAX_PEERS, MAX_PEERS_PER_IP, State, Target, Transmit,
-};
-use p2p_chat::message::{Body, Decoded, Fate, Outgoing};
-use p2p_chat::peer::{PeerAddr, Source};
+use p2p_chat::chat::{Command, Event as Told, Known, MAX_PEERS, MAX_PEERS_PER_IP, State, Target, Transmit};
+use p2p_chat::message::Outgoing;
 
-use super::legacy::Kind;
-use super::ours::{Cause, speakers_of};
-use super::peer::{Pid, Program};
+use super::ours::Cause;
+use super::peer::Pid;
 use super::world::World;
 
 /// `connect_ack` goes to a peer at most so often (PROTOCOL.md, Liveness).
@@ -49,7 +45,7 @@ impl World {
         }
     }
 
-    fn is_looked_at(&self, pid: Pid) -> bool {
+    pub(super) fn is_looked_at(&self, pid: Pid) -> bool {
         let length = u64::try_from(self.ours(pid).may_dial.len()).expect("64 bits");
         self.step.is_multiple_of(1 + length / ROWS_LOOKED_AT_ONCE)
     }
@@ -202,120 +198,6 @@ impl World {
             Target::These(addrs) => addrs.len(),
             Target::All if gone_too => ours.chat.rows(ours.time(self.now)).len(),
             Target::All => ours.chat.here(),
-        }
-    }
-
-    /// What came was taken or not, and what was told of it fits that.
-    pub(super) fn check_received(
-        &mut self,
-        pid: Pid,
-        (source, job): (Source, Option<JobId>),
-        decoded: &[Decoded],
-        answer: Answer,
-        told: &[Told],
-    ) {
-        let mut texts = Vec::new();
-        let mut speakers = Vec::new();
-        for piece in decoded {
-            let Decoded::Message(message) = piece else { continue };
-            if !matches!(message.body, Body::Exit | Body::Ping | Body::ConnectAck) {
-                speakers.extend(speakers_of(source, message.claimed));
-            }
-            if let Body::Text(text) | Body::Greeting(text) = &message.body {
-                texts.push(text.raw());
-            }
-        }
-        let shown: Vec<&str> = told
-            .iter()
-            .filter_map(|event| match event {
-                Told::Message { text, .. } => Some(text.raw()),
-                _ => None,
-            })
-            .collect();
-        if answer != Answer::Nothing && shown != texts {
-            self.fail(pid, format_args!("answered {answer:?} to {texts:?}, and showed {shown:?}"));
-        }
-        for text in shown {
-            self.shown(pid, job, text);
-        }
-        if answer != Answer::Nothing && !speakers.is_empty() && self.is_looked_at(pid) {
-            let table = self.states(pid);
-            let there = |addr| table.get(addr).is_some_and(|state| *state != State::Gone);
-            if !speakers.iter().any(there) {
-                self.fail(pid, format_args!("{speakers:?} spoke, and is not there: {decoded:?}"));
-            }
-        }
-    }
-
-    /// A text of one of ours was shown by `pid`.
-    pub(super) fn shown(&mut self, pid: Pid, job: Option<JobId>, text: &str) {
-        let port = self.processes[pid].port;
-        let Some(said) = self.said.get_mut(text) else { return };
-        said.shown_for.extend(job);
-        let shown = said.shown.entry(pid).or_default();
-        *shown += 1;
-        // Somebody may be listed under two addresses, and then has what is for all twice.
-        let addresses = said.to.iter().filter(|addr| addr.port() == port || addr.ip().is_loopback()).count();
-        if *shown > addresses {
-            self.fail(pid, format_args!("showed `{text}` {shown} times", shown = addresses + 1));
-        }
-    }
-
-    /// What became of a text is what was seen of it.
-    pub(super) fn check_outcome(
-        &mut self,
-        pid: Pid,
-        (job, to): (JobId, PeerAddr),
-        message: &Outgoing,
-        (fate, parts): (&Fate, (usize, usize)),
-        told: &[Told],
-    ) {
-        let Outgoing::Text(texts) = message else { return };
-        let shown = |text: &String| self.said.get(text).is_some_and(|said| said.shown_for.contains(&job));
-        let done: Vec<(&Fate, PeerAddr)> = told
-            .iter()
-            .filter_map(
-                |event| if let Told::Done { fate, who, .. } = event { Some((fate, who.addr)) } else { None },
-            )
-            .collect();
-        let said: Vec<&Fate> = done.iter().map(|(fate, _)| *fate).collect();
-        // Nobody is said to have what another has.
-        if let [(Fate::Delivered | Fate::HandedOver, whom)] = done[..]
-            && whom != to
-        {
-            self.fail(pid, format_args!("{texts:?} went to {to}, and the user was told of {whom}"));
-        }
-        let strays = said == [&Fate::Astray(to)] && done.iter().all(|(_, whom)| *whom != to);
-        // Whoever never gave a receipt cannot be missing one.
-        let misses = *fate == Fate::HandedOver && self.ours(pid).receipts.contains(&to);
-        if said != [fate] && !(misses && said == [&Fate::NoReceipt]) && !strays {
-            self.fail(pid, format_args!("{job:?} ended as {fate:?}, and the user was told {said:?}"));
-        }
-        match fate {
-            Fate::Delivered if !texts.iter().all(shown) => {
-                self.fail(pid, format_args!("{texts:?} was delivered and never shown"));
-            }
-            Fate::Failed(_) if texts.iter().skip(parts.0).any(shown) => {
-                self.fail(pid, format_args!("{texts:?} was shown, and its sender told that it was not sent"));
-            }
-            _ => {}
-        }
-    }
-
-    /// A program of old was ended by what it got.
-    pub(super) fn check_killed(&self, pid: Pid, from: Pid, kind: Kind, why: &str, bytes: &[u8]) {
-        let by_ours = matches!(self.processes[from].program, Program::Ours(_));
-        // Whoever listened there before may have taught the sender R3's form, and nothing has shown that it is gone; and a
-        // liar on the same machine can speak for it.
-        let taught = self.processes.iter().any(|other| {
-            let there = other.host == self.processes[pid].host;
-            let same = other.port == self.processes[pid].port;
-            matches!(&other.program, Program::Legacy(legacy)
-                if (legacy.kind == Kind::R3 && same) || (legacy.kind == Kind::Liar && (same || there)))
-        });
-        if by_ours && !taught {
-            let bytes = String::from_utf8_lossy(bytes).into_owned();
-            self.fail(pid, format_args!("{kind:?} was ended by process {from} with {why}: `{bytes}`"));
         }
     }
 }

@@ -2,7 +2,7 @@
 //! between hundreds of programs, ours and those of old, that come, leave, crash, are stopped, cut off and restarted.
 //!
 //! What is the network's and the runtime's part is played by `world` and `dialler` as `node` and `net` do it. At every
-//! step it is checked that what always has to hold does (`checks`). A run is made from one number, its seed, and nothing
+//! step it is checked that what always has to hold does (`checks`), and that what is told is true (`truth`). A run is made from one number, its seed, and nothing
 //! else: whatever fails names the seed, and the same seed does the same again.
 //!
 //! `P2P_CHAT_SEED=7 cargo test --test it simulator::networks` replays one seed, and
@@ -19,6 +19,7 @@ mod peer;
 mod plan;
 mod random;
 mod script;
+mod truth;
 mod weather;
 mod world;
 

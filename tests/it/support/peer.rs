@@ -1,36 +1,24 @@
 //! One p2p-chat process, driven through its standard input and output as a script would.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+mod builder;
+mod printed;
+
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ExitStatus};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tempfile::TempDir;
 
+pub(crate) use builder::Builder;
+use printed::{Printed, wait_for};
+
 use super::SOON;
-
-/// A peer about to be started.
-pub(crate) struct Builder {
-    name: String,
-    args: Vec<String>,
-    any_port: bool,
-    files: Vec<(String, Vec<u8>)>,
-    env: Vec<(String, String)>,
-    /// The command that starts the program, where that is not the system.
-    under: Vec<String>,
-}
-
-/// What the process printed so far, and whether it can print more.
-#[derive(Default)]
-struct Printed {
-    state: Mutex<(Vec<String>, bool)>,
-    changed: Condvar,
-}
 
 /// A running peer. It is killed when dropped.
 pub(crate) struct Peer {
@@ -45,152 +33,10 @@ pub(crate) struct Peer {
     dir: TempDir,
 }
 
-impl Builder {
-    /// Another command line argument.
-    pub(crate) fn arg(mut self, arg: impl ToString) -> Self {
-        self.args.push(arg.to_string());
-        self
-    }
-
-    /// An environment variable.
-    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
-        self.env.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// Is started by a shell that does this before, such as `ulimit -n 40`.
-    pub(crate) fn after(mut self, script: &str) -> Self {
-        self.under = ["/bin/sh".into(), "-c".into(), format!("{script} && exec \"$0\" \"$@\"")].into();
-        self
-    }
-
-    /// Listens at this port instead of any free one.
-    pub(crate) fn port(self, port: u16) -> Self {
-        self.arg("--port").arg(port)
-    }
-
-    /// Is not told on the command line where to listen.
-    pub(crate) fn without_port(mut self) -> Self {
-        self.any_port = false;
-        self
-    }
-
-    /// Is started by this command, whose last arguments are the program and its own.
-    pub(crate) fn under(mut self, command: &[&str]) -> Self {
-        self.under = command.iter().map(|word| (*word).to_owned()).collect();
-        self
-    }
-
-    /// What it is called.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Dials this address from the start.
-    pub(crate) fn knows(self, addr: SocketAddrV4) -> Self {
-        self.arg("--peer").arg(addr)
-    }
-
-    /// Finds this peers.toml in its working directory.
-    pub(crate) fn peers_toml(self, text: &str) -> Self {
-        self.file("peers.toml", text)
-    }
-
-    /// Finds this file under its working directory, which is also its home and its configuration directory.
-    pub(crate) fn file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
-        self.files.push((path.to_owned(), content.as_ref().to_vec()));
-        self
-    }
-
-    /// The command that starts it, in a directory of its own.
-    pub(crate) fn command(&self) -> (Command, TempDir) {
-        let dir = TempDir::new().expect("a temporary directory");
-        for (path, content) in &self.files {
-            let path = dir.path().join(path);
-            std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder made");
-            std::fs::write(path, content).expect("a file written");
-        }
-        let program = env!("CARGO_BIN_EXE_p2p-chat");
-        let mut command = match &self.under[..] {
-            [] => Command::new(program),
-            [starter, args @ ..] => {
-                let mut command = Command::new(starter);
-                command.args(args).arg(program);
-                command
-            }
-        };
-        command.current_dir(dir.path()).env_clear();
-        for folder in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"] {
-            command.env(folder, dir.path());
-        }
-        command.envs(self.env.iter().cloned());
-        if !self.name.is_empty() {
-            command.args(["--name", &self.name]);
-        }
-        let says_port = self.args.iter().any(|arg| arg == "--port");
-        if self.any_port && !says_port && !self.env.iter().any(|(name, _)| name == "P2P_CHAT_PORT") {
-            command.args(["--port", "0"]);
-        }
-        command.args(&self.args);
-        (command, dir)
-    }
-
-    /// Starts it and waits until it listens.
-    pub(crate) fn start(self) -> Peer {
-        let mut peer = self.start_without_waiting();
-        let line = peer.sees("listening at port ");
-        let number = line.split("port ").nth(1).expect("a port").trim_end_matches('.');
-        peer.port = number.split(' ').next().expect("a word").parse().expect("a port");
-        peer
-    }
-
-    /// Starts it, whatever it does then.
-    pub(crate) fn start_without_waiting(self) -> Peer {
-        let (mut command, dir) = self.command();
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let stdin = child.stdin.take();
-        let stdout = collect(child.stdout.take().expect("piped"));
-        let stderr = collect(child.stderr.take().expect("piped"));
-        Peer { name: self.name, child, stdin, stdout, stderr, port: 0, seen: 0, dir }
-    }
-}
-
-fn collect(pipe: impl Read + Send + 'static) -> Arc<Printed> {
-    let printed = Arc::new(Printed::default());
-    let collected = Arc::clone(&printed);
-    thread::spawn(move || {
-        let mut pipe = BufReader::new(pipe);
-        let mut bytes = Vec::new();
-        while pipe.read_until(b'\n', &mut bytes).is_ok_and(|count| count > 0) {
-            // Only the newline that ends it is taken off; what is no text stays recognisable, and is found harmful.
-            let line = String::from_utf8(bytes.strip_suffix(b"\n").unwrap_or(&bytes).to_vec())
-                .unwrap_or_else(|error| format!("\x1b no UTF-8: {:?}", error.into_bytes()));
-            collected.state.lock().expect("not poisoned").0.push(line);
-            collected.changed.notify_all();
-            bytes.clear();
-        }
-        collected.state.lock().expect("not poisoned").1 = true;
-        collected.changed.notify_all();
-    });
-    printed
-}
-
 impl Peer {
     /// A peer called `name`, on any free port, that knows nobody.
     pub(crate) fn named(name: &str) -> Builder {
-        Builder {
-            name: name.to_owned(),
-            args: Vec::new(),
-            any_port: true,
-            files: Vec::new(),
-            env: Vec::new(),
-            under: Vec::new(),
-        }
+        Builder::new(name)
     }
 
     /// Where it is dialled.
@@ -378,23 +224,6 @@ impl Peer {
     pub(crate) fn crashes(&mut self) {
         self.child.kill().expect("it ran");
         self.ends();
-    }
-}
-
-fn wait_for(printed: &Printed, from: usize, words: &str, time: Duration) -> (Vec<String>, Option<usize>) {
-    let deadline = Instant::now() + time;
-    let mut state = printed.state.lock().expect("not poisoned");
-    let mut next = from;
-    loop {
-        if let Some(at) = state.0[next.min(state.0.len())..].iter().position(|line| line.contains(words)) {
-            return (state.0.clone(), Some(next + at));
-        }
-        next = next.max(state.0.len());
-        let left = deadline.saturating_duration_since(Instant::now());
-        if state.1 || left.is_zero() {
-            return (state.0.clone(), None);
-        }
-        state = printed.changed.wait_timeout(state, left).expect("not poisoned").0;
     }
 }
 

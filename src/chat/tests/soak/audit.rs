@@ -1,0 +1,68 @@
+//! What holds at every minute of the two days, and in every hour.
+
+use super::*;
+
+/// Looks at one peer in an hour: one in fifteen seconds while it is well, ...
+const LOOKS_AN_HOUR: usize = 240;
+
+/// ... some more whenever it came or went: until that is believed, and until back-off has slowed them down to one a
+/// minute, ...
+const LOOKS_A_TURN: usize = 20;
+
+/// ... and two for each time that the user wanted to know.
+const LOOKS_A_WISH: usize = 2;
+
+/// After this long a peer that is not there is not believed to be: the interval, the time it may stay without an answer,
+/// and two looks.
+pub(super) const BELIEVED_GONE_WITHIN: Duration = Duration::from_secs(30);
+
+/// After this long a static peer that is there is found: the longest back-off, and two looks.
+const FOUND_WITHIN: Duration = Duration::from_secs(65);
+
+/// Everything that is under way or remembered at any time: texts and looks, a few for each who was there in the last
+/// quarter of an hour.
+const MOST_JOBS: usize = 400;
+
+impl Soak {
+    /// What holds at every minute: the table tells the truth, and nothing piles up.
+    pub(super) fn audit(&mut self) {
+        let now = self.story.now;
+        let chat = &self.story.chat;
+        for row in chat.rows(now) {
+            let Some(soul) = self.souls.get(&row.addr.port()) else { continue };
+            let for_long = now.since(soul.since);
+            if row.state != State::Gone {
+                assert!(
+                    soul.being == Being::Up || for_long < BELIEVED_GONE_WITHIN,
+                    "at {now:?} {row:?} is believed there, and is {:?} for {for_long:?}",
+                    soul.being
+                );
+            } else if row.known == Known::Static && soul.being == Being::Up {
+                let parted = matches!(row.why, Some(Why::SaidExit | Why::Disconnected));
+                assert!(parted || for_long < FOUND_WITHIN, "at {now:?} {row:?} is up for {for_long:?}");
+            }
+        }
+        let sizes = chat.table.sizes();
+        // Whoever is gone is shown for ten minutes; strangers are at most four in the minute or so between two visits.
+        let most = STATICS + REGULARS + 4 * 12 * 60;
+        assert!(sizes.peers <= most && sizes.fits(), "{sizes:?}");
+        assert!(chat.jobs.len() <= MOST_JOBS && chat.ops.len() <= 8, "{} jobs", chat.jobs.len());
+        assert!(chat.checks.under_way() <= MOST_JOBS && chat.actions.is_empty());
+        if now.since_start().as_secs().is_multiple_of(3_600) {
+            self.end_hour();
+        }
+    }
+
+    /// Nobody was dialled more often in the hour that ends than there was reason to.
+    fn end_hour(&mut self) {
+        for (port, soul) in &mut self.souls {
+            let turns: usize = soul.turns.iter().sum();
+            let most = LOOKS_AN_HOUR + LOOKS_A_TURN * turns + LOOKS_A_WISH * self.wishes;
+            let looks = self.looks.get(port).copied().unwrap_or(0);
+            assert!(looks <= most, "port {port} was dialled {looks} times in an hour with {turns} turns");
+            soul.turns = [0, soul.turns[0]];
+        }
+        self.looks.clear();
+        self.wishes = 0;
+    }
+}

@@ -1,0 +1,82 @@
+//! What holds whatever comes in: who may be dialled and how often, and that the table is true.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::World;
+use crate::chat::{Action, Known, MAX_PEERS, State, Transmit};
+use crate::fuzzing::printed::is_harmless;
+use crate::message::{Form, Outgoing};
+use crate::peer::PeerAddr;
+
+/// Acknowledgements and looks that may be under way at a time unless the user asked for them (docs/ARCHITECTURE.md).
+const MAX_UNASKED: usize = 64;
+
+/// Time between two acknowledgements to a peer (docs/PROTOCOL.md).
+const ACK_SPACING: Duration = Duration::from_secs(2);
+
+impl World {
+    /// Takes what the rules want. `asked` says whether the user wanted something.
+    pub(super) fn perform(&mut self, actions: Vec<Action>, asked: bool) {
+        for action in actions {
+            match action {
+                Action::Tell(event) => {
+                    let chat = &self.chat;
+                    self.reader.reads(&event, |addr| chat.knows(addr), self.now);
+                }
+                Action::Transmit(transmit) => {
+                    self.may_be_sent(&transmit);
+                    let unasked = !asked && !self.leaving;
+                    self.under_way.push((transmit, unasked));
+                }
+            }
+        }
+        let unasked = self.under_way.iter().filter(|(_, unasked)| *unasked).count();
+        assert!(unasked <= MAX_UNASKED, "{unasked} dialled at once because others wanted it");
+    }
+
+    fn may_be_sent(&mut self, transmit: &Transmit) {
+        let Transmit { to, fallback, form, message, .. } = transmit;
+        assert!(self.mine.contains(&to.ip()), "{to} is dialled and nobody there spoke");
+        assert!(!self.chat.is_own(*to), "we dial ourselves at {to}");
+        if let Some(fallback) = fallback {
+            let both_here = fallback.ip().is_loopback() && to.ip().is_loopback();
+            assert!(both_here && self.mine.contains(&fallback.ip()), "{to} falls back to {fallback}");
+            assert!(!self.chat.is_own(*fallback), "we dial ourselves at {fallback}");
+            assert!(
+                !self.chat.knows(*fallback),
+                "what is for {to} is tried at {fallback}, which is another's"
+            );
+        }
+        assert!(*form != Form::R3 || self.r3.contains(&to.ip()), "{to} is written to as if it were R3");
+        // On the loopback network a peer may be found at another address, and whoever comes to the first is another.
+        if *message == Outgoing::ConnectAck && !to.ip().is_loopback() {
+            let before = self.acked.insert(*to, self.now);
+            let is_spaced = before.is_none_or(|before| self.now.since(before) >= ACK_SPACING);
+            assert!(is_spaced, "{to} is acknowledged twice within {ACK_SPACING:?}");
+        }
+    }
+
+    /// What holds after every step.
+    pub(super) fn check(&mut self) {
+        let actions = self.chat.tick(self.now);
+        self.perform(actions, false);
+        assert!(self.chat.next_wake().is_none_or(|due| due > self.now), "a tick left something due");
+        let rows = self.chat.rows(self.now);
+        let addrs: BTreeSet<PeerAddr> = rows.iter().map(|row| row.addr).collect();
+        assert_eq!(addrs.len(), rows.len(), "two rows of one address");
+        assert!(rows.len() <= MAX_PEERS);
+        assert_eq!(self.chat.here(), rows.iter().filter(|row| row.state != State::Gone).count());
+        for row in &rows {
+            assert!(!self.chat.is_own(row.addr), "our own address is listed");
+            row.name.iter().for_each(|name| is_harmless(name.as_str()));
+        }
+        for addr in &self.statics {
+            // It may have been found at the address that it claims.
+            let stays = rows
+                .iter()
+                .any(|row| row.known == Known::Static && (row.addr == *addr || addr.ip().is_loopback()));
+            assert!(stays || self.chat.is_own(*addr), "{addr} is no static peer any more");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What holds whatever is typed: the line, the rows at the bottom of the window, and that all of it can be undone.
+
+use unicode_segmentation::GraphemeCursor;
+use unicode_width::UnicodeWidthStr;
+
+use super::{Desk, LONG};
+use crate::fuzzing::printed::{is_harmless, without_sequences};
+use crate::ui::{Dock, Ink, Key, Line, MAX_LINE_BYTES, Palette, Status, lay_out};
+
+/// Steps that the editor can undo (`MAX_STEPS` of its deeds).
+const UNDONE: usize = 100;
+
+/// Bytes that the program adds at most where it gives a line back to be corrected, like `@Bob` for `@b`.
+const ADDED: usize = 32;
+
+impl Desk {
+    /// What holds after every stroke.
+    pub(super) fn check(&self) {
+        let (text, cursor) = (self.editor.text(), self.editor.cursor());
+        assert!(text.len() <= MAX_LINE_BYTES + ADDED, "{} bytes", text.len());
+        assert!(text.is_char_boundary(cursor), "the cursor stands at {cursor} of {text:?}");
+        let is_between = GraphemeCursor::new(cursor, text.len(), true).is_boundary(text, 0);
+        assert_eq!(is_between, Ok(true), "the cursor stands within a character, at {cursor} of {text:?}");
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+        if let Some(plain) = &self.plain {
+            assert_eq!(text, plain, "what is typed is not what stands there");
+        }
+    }
+
+    /// The rows at the bottom of the window.
+    pub(super) fn draw(&self) {
+        let (columns, rows) = self.size;
+        if self.editor.text().len() > LONG {
+            return;
+        }
+        let prompt = self.menu.prompt();
+        let words = self.editor.search_prompt().unwrap_or_else(|| prompt.clone());
+        let layout = lay_out(&words, self.editor.text(), self.editor.cursor(), columns, rows);
+        let room = columns.saturating_sub(1).max(1);
+        assert!((1..=rows.max(1)).contains(&layout.rows.len()), "{} rows of {rows}", layout.rows.len());
+        for row in &layout.rows {
+            assert!(row.columns <= room, "{} columns of {room}: {row:?}", row.columns);
+            let width = row.prompt.width() + row.text.width();
+            assert!(width <= room, "{width} columns of {room} are written: {row:?}");
+            is_harmless(&row.prompt);
+            is_harmless(&row.text);
+        }
+        let (row, column) = layout.cursor;
+        assert!(row < layout.rows.len() && column < room.max(2), "the cursor stands at {:?}", layout.cursor);
+        if columns == 0 || rows == 0 {
+            return;
+        }
+        let status = Status {
+            name: self.people.name.to_string(),
+            addr: "10.0.0.1:5000".into(),
+            here: 3,
+            unread: vec![("Carol".into(), 2)],
+            sending: None,
+        };
+        let dock = Dock::of(&Line::of(Ink::Strong, prompt), &self.editor, Some(&status), self.size);
+        let mut out = Vec::new();
+        // Writing into a vector cannot fail.
+        let _ = dock.draw(&mut out, Palette::Many, None);
+        let out = String::from_utf8_lossy(&out);
+        out.split("\r\n").for_each(|row| is_harmless(&without_sequences(row)));
+    }
+
+    /// Takes every step back.
+    pub(super) fn undo_all(mut self) {
+        let Some(first) = self.first.filter(|_| self.strokes <= UNDONE) else { return };
+        // One ends a search.
+        for _ in 0..=UNDONE {
+            self.editor.key(Key::Undo);
+        }
+        assert_eq!(self.editor.text(), first, "undoing does not lead back");
+    }
+}

@@ -1,0 +1,146 @@
+//! How a peer is started: its arguments, its environment, and the directory that it finds.
+
+use std::net::SocketAddrV4;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::Peer;
+use super::printed::collect;
+
+/// A peer about to be started.
+pub(crate) struct Builder {
+    name: String,
+    args: Vec<String>,
+    any_port: bool,
+    files: Vec<(String, Vec<u8>)>,
+    env: Vec<(String, String)>,
+    /// The command that starts the program, where that is not the system.
+    under: Vec<String>,
+}
+
+impl Builder {
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            args: Vec::new(),
+            any_port: true,
+            files: Vec::new(),
+            env: Vec::new(),
+            under: Vec::new(),
+        }
+    }
+
+    /// Another command line argument.
+    pub(crate) fn arg(mut self, arg: impl ToString) -> Self {
+        self.args.push(arg.to_string());
+        self
+    }
+
+    /// An environment variable.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Is started by a shell that does this before, such as `ulimit -n 40`.
+    pub(crate) fn after(mut self, script: &str) -> Self {
+        self.under = ["/bin/sh".into(), "-c".into(), format!("{script} && exec \"$0\" \"$@\"")].into();
+        self
+    }
+
+    /// Listens at this port instead of any free one.
+    pub(crate) fn port(self, port: u16) -> Self {
+        self.arg("--port").arg(port)
+    }
+
+    /// Is not told on the command line where to listen.
+    pub(crate) fn without_port(mut self) -> Self {
+        self.any_port = false;
+        self
+    }
+
+    /// Is started by this command, whose last arguments are the program and its own.
+    pub(crate) fn under(mut self, command: &[&str]) -> Self {
+        self.under = command.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
+    /// What it is called.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Dials this address from the start.
+    pub(crate) fn knows(self, addr: SocketAddrV4) -> Self {
+        self.arg("--peer").arg(addr)
+    }
+
+    /// Finds this peers.toml in its working directory.
+    pub(crate) fn peers_toml(self, text: &str) -> Self {
+        self.file("peers.toml", text)
+    }
+
+    /// Finds this file under its working directory, which is also its home and its configuration directory.
+    pub(crate) fn file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        self.files.push((path.to_owned(), content.as_ref().to_vec()));
+        self
+    }
+
+    /// The command that starts it, in a directory of its own.
+    pub(crate) fn command(&self) -> (Command, TempDir) {
+        let dir = TempDir::new().expect("a temporary directory");
+        for (path, content) in &self.files {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder made");
+            std::fs::write(path, content).expect("a file written");
+        }
+        let program = env!("CARGO_BIN_EXE_p2p-chat");
+        let mut command = match &self.under[..] {
+            [] => Command::new(program),
+            [starter, args @ ..] => {
+                let mut command = Command::new(starter);
+                command.args(args).arg(program);
+                command
+            }
+        };
+        command.current_dir(dir.path()).env_clear();
+        for folder in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"] {
+            command.env(folder, dir.path());
+        }
+        command.envs(self.env.iter().cloned());
+        if !self.name.is_empty() {
+            command.args(["--name", &self.name]);
+        }
+        let says_port = self.args.iter().any(|arg| arg == "--port");
+        if self.any_port && !says_port && !self.env.iter().any(|(name, _)| name == "P2P_CHAT_PORT") {
+            command.args(["--port", "0"]);
+        }
+        command.args(&self.args);
+        (command, dir)
+    }
+
+    /// Starts it and waits until it listens.
+    pub(crate) fn start(self) -> Peer {
+        let mut peer = self.start_without_waiting();
+        let line = peer.sees("listening at port ");
+        let number = line.split("port ").nth(1).expect("a port").trim_end_matches('.');
+        peer.port = number.split(' ').next().expect("a word").parse().expect("a port");
+        peer
+    }
+
+    /// Starts it, whatever it does then.
+    pub(crate) fn start_without_waiting(self) -> Peer {
+        let (mut command, dir) = self.command();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let stdin = child.stdin.take();
+        let stdout = collect(child.stdout.take().expect("piped"));
+        let stderr = collect(child.stderr.take().expect("piped"));
+        Peer { name: self.name, child, stdin, stdout, stderr, port: 0, seen: 0, dir }
+    }
+}
