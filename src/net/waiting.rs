@@ -45,15 +45,16 @@ pub(super) struct Place<'a> {
 }
 
 impl Waiting {
-    /// Takes a connection in, and closes the one that has been silent longest where there are too many, of its own
-    /// source first.
+    /// Takes a connection in, and closes the one that has been silent longest where there are too many: of its own source
+    /// if that has its half, else of the source that has most. So whoever opens many displaces their own, and nobody who
+    /// needs a moment to write.
     pub(super) fn admit(&self, stream: &Arc<TcpStream>, source: Ipv4Addr) -> Place<'_> {
         let mut state = self.state.lock();
         let of_source = state.per_source.get(&source).copied().unwrap_or(0);
         if of_source >= MAX_WAITING_PER_SOURCE {
-            state.evict(Some(source));
+            state.evict(|open, _| open.source == source);
         } else if state.open.len() >= MAX_WAITING {
-            state.evict(None);
+            state.evict_of_most();
         }
         state.last_id += 1;
         let id = state.last_id;
@@ -65,24 +66,28 @@ impl Waiting {
         Place { waiting: self, id, evicted }
     }
 
-    /// Closes the connection that has been silent longest, to free its descriptor.
+    /// Closes the connection that has been silent longest of the source that has most, to free its descriptor.
     pub(super) fn evict_one(&self) {
-        self.state.lock().evict(None);
+        self.state.lock().evict_of_most();
     }
 
     /// Closes all of them.
     pub(super) fn evict_all(&self) {
         let mut state = self.state.lock();
         while !state.open.is_empty() {
-            state.evict(None);
+            state.evict(|_, _| true);
         }
     }
 }
 
 impl State {
-    fn evict(&mut self, source: Option<Ipv4Addr>) {
-        let candidates =
-            self.open.iter().filter(|(_, open)| source.is_none_or(|source| open.source == source));
+    fn evict_of_most(&mut self) {
+        let most = self.per_source.values().copied().max();
+        self.evict(|open, per_source| per_source.get(&open.source).copied() == most);
+    }
+
+    fn evict(&mut self, is_candidate: impl Fn(&Open, &HashMap<Ipv4Addr, usize>) -> bool) {
+        let candidates = self.open.iter().filter(|(_, open)| is_candidate(open, &self.per_source));
         let Some(id) = candidates.min_by_key(|(_, open)| open.heard).map(|(id, _)| *id) else {
             return;
         };
@@ -136,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_silent_makes_room_and_of_the_own_source_first() {
+    fn the_longest_silent_makes_room_of_the_own_source_first_and_then_of_the_one_that_has_most() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = Arc::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
         let waiting = Waiting::default();
@@ -147,8 +152,13 @@ mod tests {
         let evicted: Vec<usize> = (0..places.len()).filter(|i| places[*i].is_evicted()).collect();
         assert_eq!(evicted, [1]);
         places.extend((0..MAX_WAITING_PER_SOURCE - 1).map(|_| waiting.admit(&stream, ip(2))));
-        assert!(!other.is_evicted());
         places.push(waiting.admit(&stream, ip(3)));
+        let evicted: Vec<usize> = (0..places.len()).filter(|i| places[*i].is_evicted()).collect();
+        assert_eq!(evicted, [1, 2]);
+        // However many come from two that have many, whoever has few keeps their place.
+        places.extend((0..2 * MAX_WAITING).map(|n| waiting.admit(&stream, ip(1 + u8::from(n % 2 == 0)))));
+        assert!(!other.is_evicted());
+        waiting.evict_all();
         assert!(other.is_evicted());
         drop(places);
         assert!(waiting.state.lock().open.is_empty() && waiting.state.lock().per_source.is_empty());
