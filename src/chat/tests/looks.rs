@@ -73,6 +73,26 @@ fn who_has_waited_longest_is_next_and_machines_take_turns() {
 }
 
 #[test]
+fn a_machine_for_which_many_wait_does_not_delay_another() {
+    let mut story = Story::new();
+    let dan = Ipv4Addr::new(10, 0, 0, 77);
+    for last in 1..=64 {
+        speaks(&mut story, Ipv4Addr::new(10, 0, 1, last), 9, text("hi"));
+    }
+    for (ip, count) in [(EVE, 100), (dan, 3)] {
+        (1..=count).for_each(|port| speaks(&mut story, ip, port, text("hi")));
+    }
+    let mut begun = Vec::new();
+    while begun.len() < 6 {
+        let before = story.under_way.len();
+        first_ends(&mut story, Fate::Unanswered);
+        // Now and then neither has as few as are free.
+        begun.extend(under_way(&story).split_off(before - 1));
+    }
+    assert_eq!(begun, [(EVE, 1), (dan, 1), (EVE, 2), (dan, 2), (EVE, 3), (dan, 3)]);
+}
+
+#[test]
 fn an_acknowledgement_that_waits_for_room_is_sent_when_there_is_some() {
     let mut story = Story::new();
     for port in 1..=32 {
