@@ -3,6 +3,7 @@
 //! In scope: who is known and believed, who is there, what is answered, what a command does and when it is done. Out of
 //! scope: bytes, sockets, threads, the clock, the terminal.
 
+mod checks;
 mod command;
 mod event;
 mod life;
@@ -35,10 +36,10 @@ pub use time::Time;
 
 use crate::message::{Fate, Form, Outgoing};
 use crate::peer::{PeerAddr, PeerName};
+use checks::Checks;
 use refusals::Refusals;
 use table::{Peer, Table};
 use texts::Texts;
-use tick::Checks;
 
 /// How long the user waits at most for the verified list, for the first dialling of the static peers and for the
 /// goodbyes: what people still feel as an answer to what they did.

@@ -61,7 +61,9 @@ impl Chat {
             Purpose::Check(Check::Probe) => Some(Evidence::Probe),
         };
         if matches!(purpose, Purpose::Check(_) | Purpose::Ack) {
-            self.checks.end(dialled.ip());
+            // Where this machine had nothing to dial with, the next would fare no better at once.
+            let had_none = seen == Fate::Failed(Failure::NoResources);
+            self.checks.end(dialled.ip(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
         }
         self.over(addr, purpose, &seen, now);
         if let Some(evidence) = evidence {

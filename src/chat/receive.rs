@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::event::{Action, Answer, Event};
 use super::life::{Life, Why};
 use super::table::{Known, Peer};
-use super::tick::CHECK_LATER;
 use super::time::Time;
 use super::{Chat, Purpose, announced, who};
 use crate::message::{Body, Decoded, Form, Outgoing, Plain};
@@ -15,6 +14,9 @@ use crate::peer::{Claimed, PeerAddr, PeerName, Source};
 /// Time between two acknowledgements to one peer: however often it asks, we do not dial it more often. A later
 /// acknowledgement is not dropped but waits.
 const ACK_SPACING: Duration = Duration::from_secs(2);
+
+/// When an acknowledgement is thought of again before which another is still under way.
+const ACK_LATER: Duration = Duration::from_millis(200);
 
 /// Rows that are searched for whoever sent a `PING`; in a longer table it is not worth the time under the lock.
 const MAX_SEARCHED: usize = 256;
@@ -181,19 +183,24 @@ impl Chat {
     /// the room of looks: both are dialled because of what others sent.
     pub(super) fn acknowledge(&mut self, addr: PeerAddr, now: Time) {
         let has_room = self.checks.has_room(addr.ip());
-        let due = self.table.update(addr, |peer| {
+        let is_time = self.table.update(addr, |peer| {
             let spaced = peer.acked_at.map_or(now, |last| last.plus(ACK_SPACING));
-            let due = if peer.acking || !has_room { spaced.max(now.plus(CHECK_LATER)) } else { spaced };
-            if due > now {
+            let due = if peer.acking { spaced.max(now.plus(ACK_LATER)) } else { spaced };
+            if due > now || !has_room {
                 peer.ack_due = Some(due);
-                return false;
+                return due <= now;
             }
             peer.acking = true;
             peer.acked_at = Some(now);
             peer.ack_due = None;
             true
         });
-        if due == Some(true) && !self.leaving {
+        if is_time != Some(true) || self.leaving {
+            return;
+        }
+        if !has_room {
+            self.wait_for_room(addr);
+        } else {
             self.checks.begin(addr.ip());
             self.transmit(addr, Purpose::Ack, Outgoing::ConnectAck, None);
         }

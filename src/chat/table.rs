@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use super::checks::Place;
 use super::life::{Check, Life, PROBE_INTERVAL, State, Why};
 use super::time::Time;
 use crate::message::Form;
@@ -67,6 +68,8 @@ pub(super) struct Peer {
     pub(super) acked_at: Option<Time>,
     pub(super) ack_due: Option<Time>,
     pub(super) acking: bool,
+    /// It waits for its turn to be looked at or acknowledged.
+    pub(super) place: Option<Place>,
     /// The last job begun when one of us said goodbye to the other: what becomes of it and those before it, which were
     /// on their way, does not bring the peer back.
     pub(super) parted_after: u64,
@@ -117,7 +120,9 @@ impl Peer {
 
     fn wake(&self, interval: Duration) -> Option<Time> {
         let check = self.next_check(interval).map(|(at, _)| at);
-        [check, self.removal(), self.tell_at, self.ack_due].into_iter().flatten().min()
+        // Who waits for a turn is woken by it.
+        let dialled = [check, self.ack_due].into_iter().filter(|_| self.place.is_none());
+        dialled.chain([self.removal(), self.tell_at]).flatten().min()
     }
 }
 
@@ -239,6 +244,7 @@ impl Table {
             acked_at: None,
             ack_due: None,
             acking: false,
+            place: None,
             parted_after: 0,
             texts_waiting: 0,
             wake: None,
@@ -294,6 +300,7 @@ impl Table {
         };
         peer.addr = to;
         peer.claimed = peer.claimed.filter(|claimed| claimed.ip != to.ip());
+        peer.place = None;
         peer.wake = None;
         peer.rank = None;
         peer.counted = false;

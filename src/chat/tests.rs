@@ -1,6 +1,7 @@
 //! The rules as stories: what comes in, what is to be done.
 
 mod commands;
+mod looks;
 mod random;
 mod soak;
 mod there;

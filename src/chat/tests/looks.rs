@@ -1,0 +1,166 @@
+//! Looks and acknowledgements that nobody asked for: whose turn it is, and that waiting for it costs nothing.
+
+use super::*;
+use crate::chat::checks::MAX_CHECKS_UNDER_WAY;
+
+const EVE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 66);
+
+/// Somebody at `ip` says something, and is looked at when there is room.
+fn speaks(story: &mut Story, ip: Ipv4Addr, port: u16, body: Body) {
+    story.gets_from(ip, Claimed { ip, port }, Form::Standard, body);
+    story.later(seconds(0));
+}
+
+/// Where something is under way, in the order in which it was begun.
+fn under_way(story: &Story) -> Vec<(Ipv4Addr, u16)> {
+    story.under_way.iter().map(|transmit| (transmit.to.ip(), transmit.to.port())).collect()
+}
+
+/// What was begun first ends, and whoever is next begins.
+fn first_ends(story: &mut Story, fate: Fate) {
+    let Transmit { job, to, .. } = story.under_way.remove(0);
+    let actions = story.chat.sent(Sent { job, to, fate, parts: (0, 1) }, story.now);
+    story.perform(actions);
+    story.later(seconds(0));
+}
+
+#[test]
+fn nothing_wakes_up_for_ten_thousand_peers_that_wait_to_be_looked_at() {
+    let mut story = Story::new();
+    for n in 0..u32::try_from(MAX_PEERS).unwrap() {
+        // Every other one waits to be acknowledged, too.
+        let body = if n % 2 == 0 { text("hi") } else { Body::Connect };
+        speaks(&mut story, Ipv4Addr::from_bits(0xac10_0000 + n), 9, body);
+    }
+    assert_eq!(story.under_way.len(), MAX_CHECKS_UNDER_WAY);
+    assert_eq!(story.chat.next_wake(), None);
+    first_ends(&mut story, Fate::Unanswered);
+    assert_eq!(story.under_way.len(), MAX_CHECKS_UNDER_WAY);
+    // That one is thought of again a second later at the earliest, and nobody else before that.
+    assert!(story.chat.next_wake() >= Some(story.now.plus(seconds(1))));
+}
+
+#[test]
+fn who_has_waited_longest_is_next_and_machines_take_turns() {
+    let mut story = Story::new();
+    for port in 1..=100 {
+        speaks(&mut story, EVE, port, text("hi"));
+    }
+    // One machine gets half of the places, and those that come then have the other half to share.
+    assert_eq!(story.under_way.len(), MAX_CHECKS_UNDER_WAY / 2);
+    for last in 1..=40 {
+        speaks(&mut story, Ipv4Addr::new(10, 0, 1, last), 9, text("hi"));
+    }
+    assert_eq!(story.under_way.len(), MAX_CHECKS_UNDER_WAY);
+    let begun = story.under_way.len();
+    // Eve's share is a small one by now, so as hers end the others have their turns, in the order in which they came.
+    for _ in 0..8 {
+        first_ends(&mut story, Fate::Unanswered);
+    }
+    let next: Vec<_> = under_way(&story).split_off(begun - 8);
+    let waiting = (33..=40).map(|last| (Ipv4Addr::new(10, 0, 1, last), 9));
+    assert_eq!(next, waiting.collect::<Vec<_>>());
+    // Then hers have their turn, in their order, and nobody is looked at twice or left out.
+    let mut of_eve = Vec::new();
+    while !story.under_way.is_empty() {
+        assert!(story.under_way.len() <= MAX_CHECKS_UNDER_WAY);
+        let (ip, port) = under_way(&story)[0];
+        of_eve.extend((ip == EVE).then_some(port));
+        first_ends(&mut story, Fate::Unanswered);
+    }
+    // Eight of hers have ended above.
+    assert_eq!(of_eve, (9..=100).collect::<Vec<u16>>());
+}
+
+#[test]
+fn a_machine_for_which_many_wait_does_not_delay_another() {
+    let mut story = Story::new();
+    let dan = Ipv4Addr::new(10, 0, 0, 77);
+    for last in 1..=64 {
+        speaks(&mut story, Ipv4Addr::new(10, 0, 1, last), 9, text("hi"));
+    }
+    for (ip, count) in [(EVE, 100), (dan, 3)] {
+        (1..=count).for_each(|port| speaks(&mut story, ip, port, text("hi")));
+    }
+    let mut begun = Vec::new();
+    while begun.len() < 6 {
+        let before = story.under_way.len();
+        first_ends(&mut story, Fate::Unanswered);
+        // Now and then neither has as few as are free.
+        begun.extend(under_way(&story).split_off(before - 1));
+    }
+    assert_eq!(begun, [(EVE, 1), (dan, 1), (EVE, 2), (dan, 2), (EVE, 3), (dan, 3)]);
+}
+
+#[test]
+fn an_acknowledgement_that_waits_for_room_is_sent_when_there_is_some() {
+    let mut story = Story::new();
+    for port in 1..=32 {
+        speaks(&mut story, EVE, port, text("hi"));
+    }
+    speaks(&mut story, EVE, 99, Body::Connect);
+    assert!(story.dials(99).is_empty());
+    for _ in 0..2 {
+        first_ends(&mut story, Fate::HandedOver);
+    }
+    assert_eq!(story.dials(99), [Outgoing::ConnectAck, Outgoing::Probe]);
+}
+
+#[test]
+fn who_moves_or_is_displaced_while_waiting_is_not_forgotten_and_leaves_nothing_behind() {
+    let mut story = Story::new();
+    let real = PeerAddr::new(Ipv4Addr::new(127, 0, 1, 1), 99).unwrap();
+    for port in 1..=32 {
+        speaks(&mut story, HERE, port, text("hi"));
+    }
+    story.gets_from(HERE, Claimed { ip: real.ip(), port: 99 }, Form::Standard, text("hi"));
+    story.later(seconds(0));
+    assert!(story.dials(99).is_empty(), "no room");
+    // A text of the user finds it elsewhere.
+    story.says(these(99), "hello");
+    let found = story.under_way.pop().unwrap();
+    let sent = Sent { job: found.job, to: real, fate: Fate::Broken, parts: (0, 1) };
+    let actions = story.chat.sent(Sent { fate: Fate::HandedOver, ..sent }, story.now);
+    story.perform(actions);
+    story.later(seconds(15));
+    assert!(under_way(&story).contains(&(real.ip(), 99)), "{:?}", story.chat.table.peer(real));
+}
+
+#[test]
+fn the_queue_stays_as_short_as_the_table_however_many_come_and_are_displaced() {
+    let mut story = Story::new();
+    for round in 0..4 {
+        for n in 0..u32::try_from(MAX_PEERS).unwrap() + 500 {
+            // The same come again, and others.
+            let ip = Ipv4Addr::from_bits(0xac10_0000 + n + (round / 2) * 7_000);
+            speaks(&mut story, ip, 9, text("hi"));
+            story.told.clear();
+        }
+        let (waiting, rows) = (story.chat.checks.waiting(), story.chat.table.len());
+        assert!(waiting <= 2 * rows + 64, "{waiting} wait, {rows} are known");
+    }
+    assert_eq!(story.under_way.len(), MAX_CHECKS_UNDER_WAY);
+    // All that are known are looked at in the end.
+    let mut looks = 0;
+    while story.chat.checks.under_way() > 0 {
+        first_ends(&mut story, Fate::HandedOver);
+        looks += 1;
+    }
+    assert!(story.chat.table.rows().all(|peer| peer.life.is_proven()), "{looks} looks");
+    assert_eq!(story.chat.checks.waiting(), 0);
+}
+
+#[test]
+fn where_there_is_nothing_to_dial_with_the_next_waits_a_while() {
+    let mut story = Story::new();
+    for port in 1..=200 {
+        speaks(&mut story, EVE, port, text("hi"));
+    }
+    let before = story.under_way.len();
+    for _ in 0..before {
+        first_ends(&mut story, Fate::Failed(Failure::NoResources));
+    }
+    assert_eq!(story.under_way, []);
+    story.later(REFUSAL_REPEAT);
+    assert_eq!(story.under_way.len(), before);
+}
