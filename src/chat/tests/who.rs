@@ -22,6 +22,32 @@ fn an_acknowledgement_has_the_form_of_the_asker() {
 }
 
 #[test]
+fn once_nobody_listens_there_a_peer_is_written_to_as_peers_toml_says() {
+    for (configured, taught) in [(Form::R3, Form::Standard), (Form::Standard, Form::R3)] {
+        let mut story = Story::new();
+        let peers = vec![StaticPeer { addr: at(5001), name: None, form: configured }];
+        let (_, actions) = story.chat.start(peers, story.now);
+        story.perform(actions);
+        story.ends(5001, &Fate::Delivered);
+        let claimed = Claimed { ip: HERE, port: 5001 };
+        story.gets_from(HERE, claimed, taught, Body::Connect);
+        assert_eq!(story.under_way.last().unwrap().form, taught);
+        story.ends(5001, &Fate::Delivered);
+        // Whoever listens there next may be another program.
+        for _ in 0..2 {
+            story.does(Command::List);
+            story.refused(5001);
+            story.later(seconds(1));
+        }
+        story.refused(5001);
+        assert_eq!(story.state(5001), Some(State::Gone));
+        story.later(seconds(60));
+        let look = story.under_way.last().unwrap();
+        assert_eq!((look.form, &look.message), (configured, &Outgoing::Connect));
+    }
+}
+
+#[test]
 fn a_connect_request_is_answered_on_its_connection_and_remembered_as_smart_cookies() {
     let mut story = Story::new();
     let claimed = Claimed { ip: HERE, port: 5001 };

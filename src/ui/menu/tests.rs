@@ -315,6 +315,18 @@ fn in_a_conversation_every_line_goes_there() {
 }
 
 #[test]
+fn a_blank_me_says_nothing_to_anybody() {
+    let mut talking = menu();
+    after(&mut talking, &["/chat bob"]);
+    for menu in [&mut talking, &mut menu()] {
+        for line in ["/me", "/me ", "/me    "] {
+            let (act, said, refill) = after(menu, &[line]);
+            assert_eq!((act, refill), (None, Some(Refill::Edit("/me ".into()))), "`{line}`: {said}");
+        }
+    }
+}
+
+#[test]
 fn escape_ends_a_conversation_only_where_nothing_is_typed() {
     let mut menu = menu();
     after(&mut menu, &["/chat bob"]);

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use p2p_chat::chat::{Command, Event as Told, Known, MAX_PEERS, MAX_PEERS_PER_IP, State, Target, Transmit};
 use p2p_chat::message::Outgoing;
+use p2p_chat::peer::PeerAddr;
 
-use super::ours::Cause;
+use super::ours::{Cause, is_look};
 use super::peer::Pid;
 use super::world::World;
 
@@ -17,6 +18,15 @@ const ACK_SPACING: Duration = Duration::from_secs(2);
 /// that something is wrong.
 const LOOKS: usize = 12;
 const LOOKS_WITHIN: Duration = Duration::from_secs(10);
+
+/// A static peer that is gone is looked for so often at least (PROTOCOL.md, Liveness), ...
+const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+
+/// ... but for the ticker's millisecond and a look or two that found no room.
+const LATE: Duration = Duration::from_secs(1);
+
+/// Looks under way at a time of which there is always room for another, wherever they go: half of what there may be.
+const ROOMY: usize = 32;
 
 /// Turns of the ticker in one second: every peer may have something due, and sixty-four looks may find no room five times.
 const TICKS: usize = 50;
@@ -39,6 +49,9 @@ impl World {
             if now > waiting.since + waiting.within {
                 self.fail(pid, format_args!("{op:?}, {}, is not settled", waiting.what));
             }
+        }
+        if under_way.unasked >= ROOMY {
+            self.ours_mut(pid).held_up = now;
         }
         if self.is_looked_at(pid) {
             self.check_table(pid);
@@ -118,6 +131,9 @@ impl World {
                 format_args!("tries what is for {to} at the address of somebody else: {fallback:?}"),
             );
         }
+        if is_look(message) {
+            self.check_look(pid, to, cause);
+        }
         let ours = self.ours_mut(pid);
         let what = match (cause, message) {
             (Cause::Received, Outgoing::ConnectAck) if !ours.is_asked => {
@@ -163,6 +179,23 @@ impl World {
                 if !said.is_some_and(|said| said.to.insert(to)) {
                     self.fail(pid, format_args!("sends `{part}` to {to} twice, or it was never said"));
                 }
+            }
+        }
+    }
+
+    /// Somebody is about to be looked for. If it is a static peer that is gone, that is not too late, however often it
+    /// was in vain.
+    fn check_look(&mut self, pid: Pid, to: PeerAddr, cause: Cause) {
+        let now = self.now;
+        let ours = self.ours_mut(pid);
+        let Some(missed) = ours.missed.remove(&to) else { return };
+        let due = missed.max(ours.held_up) + LONGEST_BACKOFF + LATE;
+        let is_static = ours.statics.iter().any(|peer| peer.addr == to);
+        let is_gone = |row: &p2p_chat::chat::Row| row.addr == to && row.state == State::Gone;
+        if cause == Cause::Tick && is_static && now > due {
+            let rows = ours.chat.rows(ours.time(now));
+            if rows.iter().any(is_gone) {
+                self.fail(pid, format_args!("{to} was left alone since {missed:?}, {:?}", now - missed));
             }
         }
     }

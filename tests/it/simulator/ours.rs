@@ -134,8 +134,13 @@ impl World {
             Next::Dial => self.dial_part(pid, job),
             Next::Over(to, fate, parts) => {
                 let (message, errand_to) = (running.errand.message.clone(), running.errand.to);
+                let now = self.now;
+                let ours = self.ours_mut(pid);
                 if matches!(fate, Fate::Delivered | Fate::HandedOver) {
-                    self.ours_mut(pid).answered.insert(to);
+                    ours.answered.insert(to);
+                    ours.missed.remove(&errand_to);
+                } else if is_look(&message) {
+                    ours.missed.insert(errand_to, now);
                 }
                 if fate == Fate::Delivered {
                     self.ours_mut(pid).receipts.insert(to);
@@ -216,6 +221,7 @@ impl World {
         for message in decoded {
             let Decoded::Message(Plain { claimed, body, .. }) = message else { continue };
             for addr in speakers_of(source, *claimed) {
+                ours.missed.remove(&addr);
                 if *body != Body::Ping {
                     ours.may_dial.insert(addr);
                 }
@@ -259,6 +265,11 @@ pub(super) fn speakers_of(source: Source, claimed: Claimed) -> Vec<PeerAddr> {
         addrs.push(PeerAddr::new(claimed.ip, claimed.port));
     }
     addrs.into_iter().flatten().collect()
+}
+
+/// Whether it is sent to see if somebody is there.
+pub(super) fn is_look(message: &Outgoing) -> bool {
+    matches!(message, Outgoing::Connect | Outgoing::Probe | Outgoing::Ping)
 }
 
 /// What was said, for counting.

@@ -63,6 +63,10 @@ pub(super) struct Ours {
     pub(super) asked_us: BTreeMap<PeerAddr, usize>,
     /// When each peer was last looked for without the user's having asked.
     pub(super) looks: BTreeMap<PeerAddr, VecDeque<Duration>>,
+    /// When the last look for a peer ended in vain, unless something was seen or begun since.
+    pub(super) missed: BTreeMap<PeerAddr, Duration>,
+    /// When something last kept it from looking: it was stopped, or there was no room for looks.
+    pub(super) held_up: Duration,
     /// Whether the user's deeds or a goodbye of the other's stand between us and each peer.
     pub(super) parted: BTreeSet<PeerAddr>,
     /// Where something of ours was taken.

@@ -103,6 +103,8 @@ impl World {
             is_asked: false,
             asked_us: BTreeMap::new(),
             looks: BTreeMap::new(),
+            missed: BTreeMap::new(),
+            held_up: self.now,
             parted: BTreeSet::new(),
             answered: BTreeSet::new(),
             receipts: BTreeSet::new(),

@@ -180,6 +180,7 @@ impl World {
             // What the user waits for may take so much longer.
             ours.waiting.values_mut().for_each(|waiting| waiting.within += stopped);
             ours.wakes_at = Some(self.now);
+            ours.held_up = self.now;
             self.later(Duration::ZERO, Event::Wake(pid));
         }
         for (id, fate) in self.unlearned.remove(&pid).unwrap_or_default() {
