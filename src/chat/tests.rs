@@ -1,5 +1,6 @@
 //! The rules as stories: what comes in, what is to be done.
 
+mod addresses;
 mod commands;
 mod looks;
 mod random;

@@ -30,7 +30,7 @@ pub(super) enum End {
     Cut,
     /// It was reset before it was over, so it may have been meant to go on.
     BrokenOff,
-    /// It was closed to make room, or broke.
+    /// It was closed to make room, or broke before anything came.
     Lost,
 }
 

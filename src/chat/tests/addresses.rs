@@ -1,0 +1,110 @@
+//! Peers with two addresses on the loopback network, one of which may be somebody else's.
+
+use super::*;
+
+#[test]
+fn a_peer_that_listens_at_another_loopback_address_than_it_dials_from_is_found_there() {
+    let elsewhere = Ipv4Addr::new(127, 0, 1, 1);
+    let claimed = Claimed { ip: elsewhere, port: 5001 };
+    let real = PeerAddr::new(elsewhere, 5001).unwrap();
+    let mut story = Story::new();
+    story.gets_from(HERE, claimed, Form::Standard, Body::Connect);
+    let ack = story.under_way.iter().find(|t| t.message == Outgoing::ConnectAck).unwrap().clone();
+    assert_eq!((ack.to, ack.fallback), (at(5001), Some(real)));
+    let actions =
+        story.chat.sent(Sent { job: ack.job, to: real, fate: Fate::HandedOver, parts: (1, 1) }, story.now);
+    story.perform(actions);
+    assert_eq!(story.chat.rows(story.now)[0].addr, real);
+    // It goes on speaking from where it did, and is still the same peer.
+    story.gets_from(HERE, claimed, Form::Standard, Body::Exit);
+    let rows = story.chat.rows(story.now);
+    assert_eq!((rows.len(), rows[0].state), (1, State::Gone));
+}
+
+#[test]
+fn a_peer_that_was_found_elsewhere_does_not_go_back_to_where_another_answers() {
+    let mut story = Story::new();
+    let real = PeerAddr::new(Ipv4Addr::new(127, 0, 1, 1), 5001).unwrap();
+    let claimed = Claimed { ip: real.ip(), port: 5001 };
+    story.gets_from(HERE, claimed, Form::Standard, Body::Connect);
+    story.says(these(5001), "hi");
+    let text = story.under_way.pop().unwrap();
+    let ack = story.under_way.remove(0);
+    story.told();
+    for (job, to) in [(ack.job, real), (text.job, at(5001))] {
+        let sent = Sent { job, to, fate: Fate::Delivered, parts: (1, 1) };
+        let actions = story.chat.sent(sent, story.now);
+        story.perform(actions);
+        let addrs: Vec<PeerAddr> = story.chat.rows(story.now).iter().map(|row| row.addr).collect();
+        assert_eq!(addrs, [real]);
+    }
+    // And the text is not said to be his.
+    let told = story.told();
+    let astray =
+        |event: &Event| matches!(event, Event::Done { fate: Fate::Astray(to), .. } if *to == at(5001));
+    assert!(told.iter().any(astray), "{told:?}");
+}
+
+/// Bob, who spoke from 127.0.0.1 and claims 127.0.1.1, has been written to; where he is tried, and what for.
+fn bob_is_written_to(story: &mut Story) -> (OpId, PeerAddr, Transmit) {
+    let real = PeerAddr::new(Ipv4Addr::new(127, 0, 1, 1), 5001).unwrap();
+    story.gets_from(HERE, Claimed { ip: real.ip(), port: 5001 }, Form::Standard, text("hi"));
+    let op = story.says(these(5001), "for Bob");
+    story.told();
+    (op, real, story.under_way.pop().unwrap())
+}
+
+/// Somebody speaks from the address that Bob claims.
+fn carol_speaks(story: &mut Story, at: PeerAddr) {
+    story.gets_from(at.ip(), Claimed { ip: at.ip(), port: at.port() }, Form::Standard, text("it is mine"));
+    story.told();
+}
+
+#[test]
+fn a_second_address_is_not_tried_where_somebody_else_is_known() {
+    let mut story = Story::new();
+    let (_, real, text) = bob_is_written_to(&mut story);
+    assert_eq!((text.to, text.fallback), (at(5001), Some(real)));
+    carol_speaks(&mut story, real);
+    story.says(these(5001), "again");
+    let again = story.under_way.pop().unwrap();
+    assert_eq!((again.to, again.fallback), (at(5001), None));
+}
+
+#[test]
+fn a_text_that_somebody_else_got_meanwhile_is_not_said_to_be_delivered() {
+    for (fate, parts) in [
+        (Fate::Delivered, (1, 1)),
+        (Fate::HandedOver, (1, 1)),
+        (Fate::Unanswered, (0, 1)),
+        (Fate::Broken, (0, 1)),
+        (Fate::Failed(Failure::Refused), (1, 2)),
+    ] {
+        let mut story = Story::new();
+        let (op, real, text) = bob_is_written_to(&mut story);
+        carol_speaks(&mut story, real);
+        let actions = story.chat.sent(Sent { job: text.job, to: real, fate, parts }, story.now);
+        story.perform(actions);
+        let claimed = Some(Claimed { ip: real.ip(), port: 5001 });
+        let who = Who { claimed, ..bob(5001) };
+        let astray = Event::Done { op, deed: Deed::Send, who, fate: Fate::Astray(real), parts, total: 1 };
+        assert_eq!(story.told(), [astray, Event::Settled(op)]);
+        // Nobody listens at Bob's address, as far as was seen.
+        assert!(story.chat.table.peer(at(5001)).unwrap().life.is_doubtful());
+        assert_eq!(story.chat.rows(story.now).len(), 2);
+    }
+}
+
+#[test]
+fn a_text_of_which_nothing_was_sent_anywhere_is_not_sent() {
+    let mut story = Story::new();
+    let (op, real, text) = bob_is_written_to(&mut story);
+    carol_speaks(&mut story, real);
+    let fate = Fate::Failed(Failure::Refused);
+    let sent = Sent { job: text.job, to: at(5001), fate: fate.clone(), parts: (0, 1) };
+    let actions = story.chat.sent(sent, story.now);
+    story.perform(actions);
+    assert!(
+        matches!(&story.told()[..], [Event::Done { op: of, fate: told, .. }, _] if *of == op && *told == fate)
+    );
+}
