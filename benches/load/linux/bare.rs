@@ -1,5 +1,6 @@
 //! The minimal programs: this very program, started with other arguments, so that what they take is counted per process.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::path::Path;
@@ -26,6 +27,7 @@ const PORT: &str = "port ";
 pub(crate) fn be(args: &[String]) -> ExitCode {
     let result = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["receiver"] => receive(),
+        ["doorkeeper"] => keep_the_door(),
         ["echo"] => echo(),
         ["dialback"] => dial_back(),
         ["chat", peer] => chat(peer),
@@ -59,6 +61,30 @@ fn receive() -> anyhow::Result<()> {
         }
     }
 }
+
+/// Accepts in one thread. What comes from [`FRIEND`] is read and passed on with a mark; of all others it keeps some and
+/// closes the oldest, as the least that can be done about those who only hold their connections.
+fn keep_the_door() -> anyhow::Result<()> {
+    let (socket, _) = listen_anywhere()?;
+    let mut stdout = io::stdout().lock();
+    let mut buffer = [0; 1024];
+    let mut kept = VecDeque::new();
+    loop {
+        let (mut stream, source) = socket.accept()?;
+        if source.ip() != FRIEND {
+            kept.push_back(stream);
+            kept.drain(..kept.len().saturating_sub(KEPT));
+        } else if stream.read(&mut buffer)? > 0 {
+            writeln!(stdout, "{}", char::from(MARK))?;
+        }
+    }
+}
+
+/// Whom [`keep_the_door`] serves: where a connection comes from that is not bound elsewhere.
+const FRIEND: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
+/// Connections that [`keep_the_door`] keeps: as many as ours does at most.
+const KEPT: usize = 256;
 
 /// Gives back what it reads, on one connection.
 fn echo() -> anyhow::Result<()> {

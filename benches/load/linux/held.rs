@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::ours::Ours;
+use super::bare::Bare;
+use super::ours::{Ours, Output};
 use super::process::{peak_resident_kilobytes, threads};
 use super::senders::{Manner, exchange};
 use super::{Findings, RUNS, SOON};
@@ -52,22 +53,31 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
         let mut middle = Compared::new(what("message shown, p50"), usual, "ms");
         let mut longest =
             Compared::new(what("message shown, longest"), usual, "ms").with(Target::TimesAndMore(1.2, 50.0));
+        let mut bare = Compared::new(what("message shown, longest"), "bare doorkeeper, held alike", "ms");
         let mut memory =
             Compared::new(what("resident memory, peak"), usual, "MB").with(Target::TimesAndMore(1.0, 20.0));
         let mut most_threads = Compared::new(what("threads"), usual, "number");
         let mut held = Vec::new();
         for _ in 0..RUNS {
             let program = Ours::start(&["--no-static"])?;
-            let before = send_evenly(&program)?;
+            let before = send_evenly(program.addr, program.output())?;
             let memory_before = peak_resident_kilobytes(program.pid())?;
             let threads_before = threads(program.pid())?;
-            let (during, threads_during, open) = while_attacked(attack, &program)?;
+            let ((during, threads_during), open) = while_attacked(attack, program.addr, || {
+                Ok((send_evenly(program.addr, program.output())?, threads(program.pid())?))
+            })?;
             middle.add(percentile(&during, 50), percentile(&before, 50));
             longest.add(percentile(&during, 100), percentile(&before, 100));
             let memory_during = peak_resident_kilobytes(program.pid())?;
             memory.add(memory_during as f64 / 1024.0, memory_before as f64 / 1024.0);
             most_threads.add(threads_during as f64, threads_before as f64);
             held.push(open);
+            let keeper = Bare::start(&["doorkeeper"])?;
+            let evenly = || send_evenly(keeper.addr, keeper.output());
+            bare.add(
+                percentile(&during, 100),
+                percentile(&while_attacked(attack, keeper.addr, evenly)?.0, 100),
+            );
         }
         held.sort_unstable();
         found.notes.push(format!(
@@ -75,19 +85,19 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
             attack.what,
             held[held.len() / 2]
         ));
-        found.rows.extend([middle, longest, memory, most_threads]);
+        found.rows.extend([middle, longest, bare, memory, most_threads]);
     }
     Ok(found)
 }
 
 /// The times from just before a message is sent until it is read from the pipe.
-fn send_evenly(program: &Ours) -> anyhow::Result<Vec<Duration>> {
+fn send_evenly(to: SocketAddrV4, output: &Output) -> anyhow::Result<Vec<Duration>> {
     let mut times = Vec::new();
-    let seen_before = program.output().marks();
+    let seen_before = output.marks();
     for number in 1..=MESSAGES {
         let begun = Instant::now();
-        exchange(Manner::Waits, program.addr, b"127.0.0.1:1 Ann see you at one #")?;
-        let shown = program.output().wait(|_, seen| seen >= seen_before + number, Instant::now() + SOON);
+        exchange(Manner::Waits, to, b"127.0.0.1:1 Ann see you at one #")?;
+        let shown = output.wait(|_, seen| seen >= seen_before + number, Instant::now() + SOON);
         ensure!(shown, "message {number} was never shown");
         times.push(begun.elapsed());
         thread::sleep(SPACING);
@@ -95,21 +105,24 @@ fn send_evenly(program: &Ours) -> anyhow::Result<Vec<Duration>> {
     Ok(times)
 }
 
-/// The same while the attack lasts; the program's threads then, and the connections still held.
-fn while_attacked(attack: Attack, program: &Ours) -> anyhow::Result<(Vec<Duration>, usize, usize)> {
+/// Does something while the attack lasts; what comes of it, and the connections still held then.
+fn while_attacked<T>(
+    attack: Attack,
+    to: SocketAddrV4,
+    act: impl FnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<(T, usize)> {
     let over = AtomicBool::new(false);
     let open = AtomicUsize::new(0);
     thread::scope(|scope| {
-        let attacker = scope.spawn(|| hold(attack, program.addr, &over, &open));
+        let attacker = scope.spawn(|| hold(attack, to, &over, &open));
         while open.load(Ordering::SeqCst) == 0 && !attacker.is_finished() {
             thread::sleep(Duration::from_millis(1));
         }
-        let times = send_evenly(program);
-        let threads = threads(program.pid());
+        let done = act();
         over.store(true, Ordering::SeqCst);
         let Ok(held) = attacker.join() else { bail!("the attacker panicked") };
         held.context("the attacker")?;
-        Ok((times?, threads?, open.load(Ordering::SeqCst)))
+        Ok((done?, open.load(Ordering::SeqCst)))
     })
 }
 
