@@ -26,7 +26,7 @@ use super::dial::is_out_of_descriptors;
 use super::held::Held;
 use super::order::{Next, ORDER_WITHIN, Order, Ticket};
 use super::turns::{Advice, Seen, Turns};
-use super::waiting::{MAX_WAITING, Waiting};
+use super::waiting::{HandedOver, MAX_WAITING, Place, Waiting};
 use crate::wire::Decoder;
 
 /// Connections that the system keeps until we accept them. std asks for 128, at which bursts of connects were measured
@@ -220,7 +220,7 @@ pub(crate) const HANDLER: &str = "handler";
 /// What each thread does: wait for the turn, accept until something has to be waited for, hand the turn on, wait.
 fn follow(shared: &Arc<Shared>) {
     while take_turn(shared) {
-        Handler { shared, leads: true, in_burst: false, seen: Seen::default() }.lead();
+        Handler { shared, leads: true, in_burst: false, seen: Seen::default(), next: None }.lead();
     }
 }
 
@@ -247,6 +247,8 @@ struct Handler<'a> {
     in_burst: bool,
     /// What it accepted since it last looked around.
     seen: Seen,
+    /// A connection that has taken the place of the one that this thread waited for.
+    next: Option<(Connection, Place<'a>)>,
 }
 
 impl Drop for Handler<'_> {
@@ -257,7 +259,7 @@ impl Drop for Handler<'_> {
     }
 }
 
-impl Handler<'_> {
+impl<'a> Handler<'a> {
     /// Accepts, and serves what needs no waiting, until a connection has to be waited for or this thread is not needed.
     fn lead(&mut self) {
         let shared = self.shared;
@@ -297,20 +299,31 @@ impl Handler<'_> {
         }
     }
 
-    /// Serves one connection to its end.
+    /// Serves one connection to its end, and whatever takes its place meanwhile.
     fn serve(&mut self, stream: TcpStream, source: Ipv4Addr, ticket: Ticket) {
         // What a panic leaves open is a place in the order of this source; so it is settled here whatever happens.
         let mut ticket = Some(ticket);
-        let read = catch_unwind(AssertUnwindSafe(|| {
-            let patient = self.shared.in_vain.load(Ordering::Relaxed) == 0;
-            let mut connection = Connection::new(stream, source, patient.then_some(PATIENCE)).ok()?;
-            let end = self.read(&mut connection, &mut ticket);
-            Some(Read { connection, end })
-        }));
-        let read = read.unwrap_or_else(|_| {
+        let read = self.guarded(|handler| handler.read(stream, source, &mut ticket));
+        self.take(source, read, ticket);
+        while let Some((mut connection, place)) = self.next.take() {
+            let read = self.guarded(|handler| {
+                let end = handler.wait_for(&mut connection, place, &mut None);
+                Some(Read { connection, end })
+            });
+            self.take(source, read, None);
+        }
+    }
+
+    /// Reads, and survives a panic.
+    fn guarded(&mut self, read: impl FnOnce(&mut Self) -> Option<Read>) -> Option<Read> {
+        catch_unwind(AssertUnwindSafe(|| read(self))).unwrap_or_else(|_| {
             log::error!("the reading of a connection failed; the connection was closed");
             None
-        });
+        })
+    }
+
+    /// Delivers what was read when it is its turn, and finishes it.
+    fn take(&mut self, source: Ipv4Addr, read: Option<Read>, ticket: Option<Ticket>) {
         let read = match read {
             Some(read) if read.says_something() => read,
             silent => {
@@ -338,31 +351,56 @@ impl Handler<'_> {
         self.finish(finished);
     }
 
-    /// Reads a message. If that takes long, its place in the order is given up meanwhile.
-    fn read(&mut self, connection: &mut Connection, ticket: &mut Option<Ticket>) -> End {
+    /// Reads a message. If that takes long, its place in the order is given up meanwhile; and where too many take long,
+    /// a thread that waits already has it instead.
+    fn read(&mut self, stream: TcpStream, source: Ipv4Addr, ticket: &mut Option<Ticket>) -> Option<Read> {
         let shared = self.shared;
         // Two threads that count at once may lose a step, which harms nothing.
         let in_vain = shared.in_vain.load(Ordering::Relaxed);
+        let patience = (in_vain == 0).then_some(PATIENCE);
+        let mut connection = Connection::new(stream, source, patience).ok()?;
         if let Some(end) = connection.read_ready() {
             if in_vain > 0 {
                 shared.in_vain.store(in_vain - 1, Ordering::Relaxed);
             }
-            return end;
+            return Some(Read { connection, end });
         }
         if in_vain == 0 {
             shared.in_vain.store(IMPATIENT_FOR, Ordering::Relaxed);
         }
+        let mut connection = match shared.waiting.hand_over(connection) {
+            HandedOver::No(connection) => connection,
+            HandedOver::Yes(displaced) => {
+                // Its message may have come since it was looked at.
+                return displaced.map(|mut connection| {
+                    let end = connection.read_ready().unwrap_or(End::Lost);
+                    Read { connection, end }
+                });
+            }
+        };
         self.block();
-        let stream = Arc::clone(&connection.stream);
-        let place = shared.waiting.admit(&stream, connection.source);
-        if let Some(end) = connection.read_soon(&place, ORDER_WITHIN) {
-            return end;
-        }
-        if let Some(ticket) = ticket.take() {
-            let next = shared.order.give_up(ticket);
+        let place = shared.waiting.admit(&connection.stream, source);
+        let end = self.wait_for(&mut connection, place, ticket);
+        Some(Read { connection, end })
+    }
+
+    /// Waits for the rest of a message.
+    fn wait_for(
+        &mut self,
+        connection: &mut Connection,
+        place: Place<'a>,
+        ticket: &mut Option<Ticket>,
+    ) -> End {
+        let mut end = connection.read_soon(&place, ORDER_WITHIN);
+        if end.is_none()
+            && let Some(ticket) = ticket.take()
+        {
+            let next = self.shared.order.give_up(ticket);
             self.carry_on(connection.source, next);
         }
-        connection.read_rest(&place)
+        let end = end.take().unwrap_or_else(|| connection.read_rest(&place));
+        self.next = place.next();
+        end
     }
 
     /// Does what is next for a source until somebody else does, or nothing is left.

@@ -8,6 +8,8 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
+use super::connection::Connection;
+
 /// Connections that may wait for their sender at once. Each holds a thread and a descriptor; an honest one is done
 /// within milliseconds, so this many wait only when somebody holds them open, and then the longest silent goes.
 pub const MAX_WAITING: usize = 256;
@@ -15,7 +17,10 @@ pub const MAX_WAITING: usize = 256;
 /// Of these, how many from one source: half, so that one address never displaces all others.
 pub const MAX_WAITING_PER_SOURCE: usize = MAX_WAITING / 2;
 
-/// The connections that wait for their sender.
+/// The connections that wait for their sender, each in a thread that waits for it.
+///
+/// Where there are too many, the one that has been silent longest is closed: of the newcomer's own source if that has its
+/// half, else of the source that has most. So whoever opens many displaces their own, and nobody who needs a moment to write.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     state: Mutex<State>,
@@ -34,6 +39,8 @@ struct Open {
     source: Ipv4Addr,
     heard: Instant,
     evicted: Arc<AtomicBool>,
+    /// What has taken the place, until the thread that waits there has seen it.
+    next: Option<Connection>,
 }
 
 /// A place among the waiting; given back when dropped.
@@ -44,76 +51,133 @@ pub(super) struct Place<'a> {
     evicted: Arc<AtomicBool>,
 }
 
+/// What came of handing a connection over.
+#[derive(Debug)]
+pub(super) enum HandedOver {
+    /// A thread that waits has it. Another, which none had seen yet, may have had to make room for it.
+    Yes(Option<Connection>),
+    /// There are places left, so it needs a thread of its own.
+    No(Connection),
+}
+
 impl Waiting {
-    /// Takes a connection in, and closes the one that has been silent longest where there are too many: of its own source
-    /// if that has its half, else of the source that has most. So whoever opens many displaces their own, and nobody who
-    /// needs a moment to write.
+    /// Takes a connection in, and makes room for it where there are too many.
     pub(super) fn admit(&self, stream: &Arc<TcpStream>, source: Ipv4Addr) -> Place<'_> {
+        let evicted = Arc::new(AtomicBool::new(false));
         let mut state = self.state.lock();
-        let of_source = state.per_source.get(&source).copied().unwrap_or(0);
-        if of_source >= MAX_WAITING_PER_SOURCE {
-            state.evict(|open, _| open.source == source);
-        } else if state.open.len() >= MAX_WAITING {
-            state.evict_of_most();
-        }
+        let displaced = state.displaced_by(source).and_then(|id| state.remove(id));
         state.last_id += 1;
         let id = state.last_id;
-        let evicted = Arc::new(AtomicBool::new(false));
-        let open =
-            Open { stream: Arc::clone(stream), source, heard: Instant::now(), evicted: Arc::clone(&evicted) };
+        let open = Open {
+            stream: Arc::clone(stream),
+            source,
+            heard: Instant::now(),
+            evicted: Arc::clone(&evicted),
+            next: None,
+        };
         state.open.insert(id, open);
         *state.per_source.entry(source).or_default() += 1;
+        drop(state);
+        displaced.iter().for_each(Open::close);
         Place { waiting: self, id, evicted }
+    }
+
+    /// Where there are too many, gives a connection the place of the one that it displaces, and the thread that waits there:
+    /// whoever accepts need not wake another thread for it, so many silent connections cost as little as they can.
+    pub(super) fn hand_over(&self, connection: Connection) -> HandedOver {
+        let mut state = self.state.lock();
+        let Some(id) = state.displaced_by(connection.source) else { return HandedOver::No(connection) };
+        let source = connection.source;
+        state.forget(id);
+        *state.per_source.entry(source).or_default() += 1;
+        let Some(open) = state.open.get_mut(&id) else { return HandedOver::No(connection) };
+        let stream = std::mem::replace(&mut open.stream, Arc::clone(&connection.stream));
+        open.source = source;
+        open.heard = Instant::now();
+        let unseen = open.next.replace(connection);
+        open.evicted.store(true, Ordering::Relaxed);
+        drop(state);
+        if unseen.is_none() {
+            // It may be closed already; then its thread is about to find out.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        HandedOver::Yes(unseen)
     }
 
     /// Closes the connection that has been silent longest of the source that has most, to free its descriptor.
     pub(super) fn evict_one(&self) {
-        self.state.lock().evict_of_most();
+        let mut state = self.state.lock();
+        let displaced = state.longest_silent_of_most().and_then(|id| state.remove(id));
+        drop(state);
+        displaced.iter().for_each(Open::close);
     }
 
     /// Closes all of them.
     pub(super) fn evict_all(&self) {
-        let mut state = self.state.lock();
-        while !state.open.is_empty() {
-            state.evict(|_, _| true);
-        }
+        let all: Vec<Open> = {
+            let mut state = self.state.lock();
+            state.per_source.clear();
+            state.open.drain().map(|(_, open)| open).collect()
+        };
+        all.iter().for_each(Open::close);
+    }
+}
+
+impl Open {
+    fn close(&self) {
+        self.evicted.store(true, Ordering::Relaxed);
+        // It may be closed already; then its thread is about to find out.
+        let _ = self.stream.shutdown(Shutdown::Both);
     }
 }
 
 impl State {
-    fn evict_of_most(&mut self) {
-        let most = self.per_source.values().copied().max();
-        self.evict(|open, per_source| per_source.get(&open.source).copied() == most);
+    /// Which place a newcomer of this source would take, if there is none left for it.
+    fn displaced_by(&self, source: Ipv4Addr) -> Option<u64> {
+        if self.per_source.get(&source).copied().unwrap_or(0) >= MAX_WAITING_PER_SOURCE {
+            self.longest_silent(|open| open.source == source)
+        } else if self.open.len() >= MAX_WAITING {
+            self.longest_silent_of_most()
+        } else {
+            None
+        }
     }
 
-    fn evict(&mut self, is_candidate: impl Fn(&Open, &HashMap<Ipv4Addr, usize>) -> bool) {
-        let candidates = self.open.iter().filter(|(_, open)| is_candidate(open, &self.per_source));
-        let Some(id) = candidates.min_by_key(|(_, open)| open.heard).map(|(id, _)| *id) else {
-            return;
-        };
-        if let Some(open) = self.remove(id) {
-            open.evicted.store(true, Ordering::Relaxed);
-            // It may be closed already; then its thread is about to find out.
-            let _ = open.stream.shutdown(Shutdown::Both);
+    fn longest_silent_of_most(&self) -> Option<u64> {
+        match self.per_source.values().copied().max()? {
+            1 => self.longest_silent(|_| true),
+            most => self.longest_silent(|open| self.per_source.get(&open.source).copied() == Some(most)),
         }
+    }
+
+    fn longest_silent(&self, is_candidate: impl Fn(&Open) -> bool) -> Option<u64> {
+        let candidates = self.open.iter().filter(|(_, open)| is_candidate(open));
+        candidates.min_by_key(|(_, open)| open.heard).map(|(id, _)| *id)
     }
 
     fn remove(&mut self, id: u64) -> Option<Open> {
-        let open = self.open.remove(&id)?;
-        if let Some(count) = self.per_source.get_mut(&open.source) {
+        self.forget(id);
+        self.open.remove(&id)
+    }
+
+    /// Counts a place no longer for the source that has it.
+    fn forget(&mut self, id: u64) {
+        let Some(source) = self.open.get(&id).map(|open| open.source) else { return };
+        if let Some(count) = self.per_source.get_mut(&source) {
             *count -= 1;
             if *count == 0 {
-                self.per_source.remove(&open.source);
+                self.per_source.remove(&source);
             }
         }
-        Some(open)
     }
 }
 
 impl Place<'_> {
     /// Something came on this connection.
     pub(super) fn heard(&self) {
-        if let Some(open) = self.waiting.state.lock().open.get_mut(&self.id) {
+        if let Some(open) =
+            self.waiting.state.lock().open.get_mut(&self.id).filter(|open| open.next.is_none())
+        {
             open.heard = Instant::now();
         }
     }
@@ -122,11 +186,27 @@ impl Place<'_> {
     pub(super) fn is_evicted(&self) -> bool {
         self.evicted.load(Ordering::Relaxed)
     }
+
+    /// What has taken this place meanwhile; if nothing has, the place is given back.
+    pub(super) fn next(self) -> Option<(Connection, Self)> {
+        let next = {
+            let mut state = self.waiting.state.lock();
+            let next = state.open.get_mut(&self.id).and_then(|open| open.next.take());
+            if next.is_some() {
+                self.evicted.store(false, Ordering::Relaxed);
+            } else {
+                state.remove(self.id);
+            }
+            next
+        };
+        next.map(|connection| (connection, self))
+    }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.waiting.state.lock().remove(self.id);
+        // What waits there is closed without the lock.
+        let _open = self.waiting.state.lock().remove(self.id);
     }
 }
 
@@ -160,6 +240,45 @@ mod tests {
         assert!(!other.is_evicted());
         waiting.evict_all();
         assert!(other.is_evicted());
+        drop(places);
+        assert!(waiting.state.lock().open.is_empty() && waiting.state.lock().per_source.is_empty());
+    }
+
+    fn connection(source: Ipv4Addr) -> Connection {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        Connection::new(stream, source, None).unwrap()
+    }
+
+    #[test]
+    fn where_all_places_are_taken_a_newcomer_gets_one_together_with_its_thread() {
+        let waiting = Waiting::default();
+        let first = connection(ip(1));
+        let HandedOver::No(first) = waiting.hand_over(first) else { panic!("there are places left") };
+        let mut places: Vec<_> =
+            (0..MAX_WAITING_PER_SOURCE).map(|_| waiting.admit(&first.stream, ip(1))).collect();
+        assert!(matches!(waiting.hand_over(connection(ip(2))), HandedOver::No(_)), "of another source");
+        let newcomer = connection(ip(1));
+        let addr = newcomer.stream.local_addr().unwrap();
+        assert!(matches!(waiting.hand_over(newcomer), HandedOver::Yes(None)));
+        let place = places.remove(0);
+        assert!(place.is_evicted());
+        let (next, place) = place.next().expect("the newcomer");
+        assert_eq!(next.stream.local_addr().unwrap(), addr);
+        assert!(!place.is_evicted() && place.next().is_none());
+        assert_eq!(waiting.state.lock().per_source[&ip(1)], MAX_WAITING_PER_SOURCE - 1);
+    }
+
+    #[test]
+    fn a_newcomer_that_no_thread_has_seen_yet_may_have_to_make_room_in_its_turn() {
+        let waiting = Waiting::default();
+        let first = connection(ip(1));
+        let places: Vec<_> =
+            (0..MAX_WAITING_PER_SOURCE).map(|_| waiting.admit(&first.stream, ip(1))).collect();
+        for _ in &places {
+            assert!(matches!(waiting.hand_over(connection(ip(1))), HandedOver::Yes(None)));
+        }
+        assert!(matches!(waiting.hand_over(connection(ip(1))), HandedOver::Yes(Some(_))));
         drop(places);
         assert!(waiting.state.lock().open.is_empty() && waiting.state.lock().per_source.is_empty());
     }
