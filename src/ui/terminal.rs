@@ -122,10 +122,22 @@ pub(super) fn write_out(mut bytes: &[u8]) -> io::Result<()> {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => bytes = &bytes[count..],
             Err(rustix::io::Errno::INTR) => {}
+            // Another program that shares it has set it so that writing does not wait.
+            Err(rustix::io::Errno::AGAIN) => wait_until_writable(&stdout)?,
             Err(error) => return Err(error.into()),
         }
     }
     Ok(())
+}
+
+#[cfg(unix)]
+fn wait_until_writable(stdout: &io::Stdout) -> io::Result<()> {
+    use rustix::event::{PollFd, PollFlags, poll};
+
+    match poll(&mut [PollFd::new(stdout, PollFlags::OUT)], None) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Writes everything, through the handle that takes care of the console's encoding.

@@ -1,7 +1,7 @@
 //! Standard streams and terminals that are closed under the program, in whatever state it is.
 
-use std::io::Write;
-use std::net::SocketAddrV4;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -143,4 +143,24 @@ fn without_any_standard_stream_it_comes_and_goes_in_order() {
     // Its output was closed from the start, so nothing but its end tells.
     assert!(alice.is_over_within(LEAVING).success());
     bob.still_answers();
+}
+
+#[test]
+fn an_output_that_does_not_wait_for_its_reader_is_not_gone() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    rustix::io::ioctl_fionbio(&writer, true).expect("an option");
+    let _alice = Unread::start(&Peer::named("Alice"), writer.into());
+    let mut lines = BufReader::new(reader).lines().map(|line| line.expect("UTF-8"));
+    let port = |line: String| {
+        line.strip_prefix("You are Alice, listening at port ")?.strip_suffix('.')?.parse().ok()
+    };
+    let addr = SocketAddrV4::new(Ipv4Addr::LOCALHOST, lines.by_ref().find_map(port).expect("it says so"));
+    // Three times what a pipe holds, while nobody reads.
+    for number in 0..200 {
+        let text = format!("127.0.0.66:9 Mallory {number} {}", "x".repeat(900));
+        assert!(!send_raw_from(MALLORY, addr, text.as_bytes()).is_empty(), "{number} is not acknowledged");
+    }
+    for number in 0..200 {
+        assert!(lines.any(|line| line.contains(&format!(": {number} xx"))), "{number} is not shown");
+    }
 }
