@@ -1,6 +1,6 @@
 //! Where strokes and lines come from: a thread that blocks on the terminal or on standard input.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
@@ -169,7 +169,7 @@ fn control_alt(c: char) -> Option<Key> {
 pub fn read_lines(take: impl Fn(Input) + Send + 'static) -> io::Result<SyncSender<()>> {
     let (next, wanted) = sync_channel(1);
     let read = move || {
-        let mut input = io::stdin().lock();
+        let mut input = BufReader::new(Patient(io::stdin()));
         while wanted.recv().is_ok() {
             let line = next_line(&mut input);
             let over = line == Input::End;
@@ -181,6 +181,31 @@ pub fn read_lines(take: impl Fn(Input) + Send + 'static) -> io::Result<SyncSende
     };
     thread::Builder::new().name("lines".into()).spawn(read)?;
     Ok(next)
+}
+
+/// Standard input, waited for also where another program that shares it has set it so that reading does not wait.
+struct Patient(io::Stdin);
+
+impl Read for Patient {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(buffer) {
+                #[cfg(unix)]
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait_until_readable(&self.0)?,
+                read => return read,
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+fn wait_until_readable(stdin: &io::Stdin) -> io::Result<()> {
+    use rustix::event::{PollFd, PollFlags, poll};
+
+    match poll(&mut [PollFd::new(stdin, PollFlags::IN)], None) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn next_line(input: &mut impl BufRead) -> Input {

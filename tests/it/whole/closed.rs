@@ -164,3 +164,21 @@ fn an_output_that_does_not_wait_for_its_reader_is_not_gone() {
         assert!(lines.any(|line| line.contains(&format!(": {number} xx"))), "{number} is not shown");
     }
 }
+
+#[test]
+fn an_input_that_is_empty_for_the_moment_is_not_at_its_end() {
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    rustix::io::ioctl_fionbio(&reader, true).expect("an option");
+    let (mut command, _dir) = Peer::named("Alice").command();
+    let mut alice = command.stdin(reader).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut lines = BufReader::new(alice.stdout.take().expect("piped")).lines();
+    let mut prints = |words: &str| lines.any(|line| line.expect("UTF-8").contains(words));
+    assert!(prints("Choice [0-6]:"));
+    for _ in 0..3 {
+        // A line in two pieces. Between the lines there is nothing to be read.
+        writer.write_all(b"2").and_then(|()| writer.write_all(b"\n")).expect("it reads");
+        assert!(prints("Nobody is known yet"), "it ended");
+    }
+    writer.write_all(b"0\n").expect("it reads");
+    assert!(alice.wait().expect("it ends").success());
+}
