@@ -106,6 +106,8 @@ struct Shared {
     in_vain: AtomicU32,
     order: Order<Read, Finished>,
     held: Held,
+    /// Messages that are too long and read to their end, each with its thread.
+    draining: Held,
     waiting: Waiting,
     /// When the log was told lately that accepting failed.
     warned: Mutex<Option<Instant>>,
@@ -159,6 +161,7 @@ impl Listener {
             in_vain: AtomicU32::new(0),
             order: Order::default(),
             held: Held::default(),
+            draining: Held::default(),
             waiting: Waiting::default(),
             warned: Mutex::new(None),
             stopping: AtomicBool::new(false),
@@ -462,11 +465,16 @@ impl<'a> Handler<'a> {
 
     fn finish(&mut self, finished: impl IntoIterator<Item = Finished>) {
         for Finished { connection, answer, end } in finished {
-            if end == End::Cut {
+            if end != End::Cut {
+                connection.close(&answer, end);
+            } else if let Some(_hold) = self.shared.draining.hold(connection.source) {
                 // Reading the rest of a message that is too long takes time.
                 self.block();
+                connection.close(&answer, end);
+            } else {
+                // Whoever sends that many bears that the connection is reset.
+                connection.close(&answer, End::Lost);
             }
-            connection.close(&answer, end);
         }
     }
 

@@ -1,14 +1,16 @@
 //! Senders that never end, never begin, come by the thousand or break off: each is bounded, and delays nobody else.
 
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::SockRef;
 
-use crate::support::{MALLORY, Peer, SOON, Target, dial_from, send_raw_from};
+use crate::support::{MALLORY, Peer, SOON, Target, dial_from, send_raw_from, try_dial_from};
 
 /// What a person would still call at once, on a machine that is busy with other tests. It is far less than the five
 /// seconds that a silent connection may last, so nobody meeting it has waited for one.
@@ -21,6 +23,12 @@ const ENDLESS: usize = 8 * 1024 * 1024;
 const IDLE: usize = 2_000;
 
 const CUT: &str = " [cut: longer than 8192 bytes, too slow, or broken off]";
+
+/// Connections that an attacker keeps open with too long a message each.
+const UNCLOSED: usize = 3_000;
+
+/// A machine that does as others do.
+const CAROL: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 44);
 
 /// What `stream` is answered until the other side ends the connection, and how long that took.
 fn answer(stream: &mut TcpStream) -> (String, Duration) {
@@ -185,6 +193,44 @@ fn two_thousand_idle_connections_of_one_machine_delay_nobody() {
 #[test]
 fn two_thousand_idle_connections_of_many_machines_delay_nobody() {
     hold_idle_connections(200);
+}
+
+#[test]
+fn thousands_of_messages_that_are_too_long_and_never_closed_delay_nobody_else() {
+    let mut alice = Target::new();
+    allow_descriptors();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        // Each sends at once more than is read, and waits for the other side to close.
+        let attackers: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut open = VecDeque::new();
+                    while !stop.load(Ordering::Relaxed) {
+                        let Ok(mut stream) = try_dial_from(MALLORY, alice.addr()) else { continue };
+                        let _ = stream.write_all(&[b'x'; 9_000]);
+                        open.push_back(stream);
+                        if open.len() > UNCLOSED / 8 {
+                            let _ = open.pop_front().expect("just filled").read_to_end(&mut Vec::new());
+                        }
+                    }
+                })
+            })
+            .collect();
+        let begun = Instant::now();
+        while begun.elapsed() < PROMPT {
+            let since = Instant::now();
+            let answered = send_raw_from(CAROL, alice.addr(), b"127.0.0.44:9 Carol calm");
+            let waited = since.elapsed();
+            if waited > PROMPT || answered != alice.receipt().as_bytes() {
+                stop.store(true, Ordering::Relaxed);
+                panic!("Carol was answered {:?} after {waited:?}", String::from_utf8_lossy(&answered));
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+        attackers.into_iter().for_each(|attacker| attacker.join().expect("it ends"));
+    });
+    let _ = alice.shown();
 }
 
 #[test]
