@@ -120,6 +120,8 @@ struct Shared {
 struct Read {
     connection: Connection,
     end: End,
+    /// It waits for room no longer than until then, also where others of its source have waited before it.
+    until: Instant,
 }
 
 /// A connection that only has to be answered and closed.
@@ -311,7 +313,7 @@ impl<'a> Handler<'a> {
         while let Some((mut connection, place)) = self.next.take() {
             let read = self.guarded(|handler| {
                 let end = handler.wait_for(&mut connection, place, &mut None);
-                Some(Read { connection, end })
+                Some(Read::new(connection, end))
             });
             self.take(source, read, None);
         }
@@ -366,7 +368,7 @@ impl<'a> Handler<'a> {
             if in_vain > 0 {
                 shared.in_vain.store(in_vain - 1, Ordering::Relaxed);
             }
-            return Some(Read { connection, end });
+            return Some(Read::new(connection, end));
         }
         if in_vain == 0 {
             shared.in_vain.store(IMPATIENT_FOR, Ordering::Relaxed);
@@ -377,14 +379,14 @@ impl<'a> Handler<'a> {
                 // Its message may have come since it was looked at.
                 return displaced.map(|mut connection| {
                     let end = connection.read_ready().unwrap_or(End::Lost);
-                    Read { connection, end }
+                    Read::new(connection, end)
                 });
             }
         };
         self.block();
         let place = shared.waiting.admit(&connection.stream, source);
         let end = self.wait_for(&mut connection, place, ticket);
-        Some(Read { connection, end })
+        Some(Read::new(connection, end))
     }
 
     /// Waits for the rest of a message.
@@ -421,7 +423,7 @@ impl<'a> Handler<'a> {
 
     /// Delivers a message, and waits for room if there is none.
     fn deliver(&mut self, read: Read) -> Option<Finished> {
-        let Read { mut connection, end } = read;
+        let Read { mut connection, end, until } = read;
         if matches!(end, End::Cut | End::BrokenOff) {
             connection.decoder.mark_cut();
         }
@@ -430,7 +432,7 @@ impl<'a> Handler<'a> {
         let delivery = Delivery { source, local: connection.local, decoder };
         let recipient = &self.shared.recipient;
         let reply = catch_unwind(AssertUnwindSafe(|| match recipient.deliver(delivery, None) {
-            Reply::Full(delivery) => self.deliver_later(delivery),
+            Reply::Full(delivery) => self.deliver_later(delivery, until),
             reply => reply,
         }));
         match reply {
@@ -448,12 +450,11 @@ impl<'a> Handler<'a> {
     }
 
     /// Waits for room: first in the way of everybody, then aside, if that many do not wait there already.
-    fn deliver_later(&mut self, mut delivery: Delivery) -> Reply {
+    fn deliver_later(&mut self, mut delivery: Delivery, until: Instant) -> Reply {
         let shared = self.shared;
-        let until = Instant::now() + ROOM_WITHIN;
         let source = delivery.source;
         if !shared.held.holds(source) {
-            match shared.recipient.deliver(delivery, Some(Instant::now() + HOLD_BACK_FOR)) {
+            match shared.recipient.deliver(delivery, Some(until.min(Instant::now() + HOLD_BACK_FOR))) {
                 Reply::Full(back) => delivery = back,
                 answer @ Reply::Answer(_) => return answer,
             }
@@ -480,7 +481,7 @@ impl<'a> Handler<'a> {
 
     /// Closes without an answer, and counts what was said in vain.
     fn close_unheard(&mut self, read: Option<Read>) {
-        let Some(Read { connection, end }) = read else { return };
+        let Some(Read { connection, end, .. }) = read else { return };
         if !connection.decoder.is_empty() {
             log::debug!("a message of {} was refused: it had to make room for others", connection.source);
             self.shared.recipient.refused(connection.source);
@@ -533,6 +534,10 @@ impl<'a> Handler<'a> {
 }
 
 impl Read {
+    fn new(connection: Connection, end: End) -> Self {
+        Self { connection, end, until: Instant::now() + ROOM_WITHIN }
+    }
+
     /// Whether there is a message to deliver.
     fn says_something(&self) -> bool {
         self.end != End::Lost && !self.connection.decoder.is_empty()

@@ -2,7 +2,8 @@
 //! neither acknowledged nor passed over in silence.
 
 use std::collections::HashSet;
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -117,6 +118,34 @@ fn while_nothing_can_be_shown_a_flood_is_refused_beyond_its_share_and_that_is_sa
     assert_eq!(once, expected, "what is acknowledged is shown, once, and nothing else");
     let calm = printed.iter().filter(|line| line.contains("Carol (127.0.0.44:9): calm ")).count();
     assert_eq!(calm, 20);
+}
+
+#[test]
+fn while_nothing_can_be_shown_each_of_many_messages_of_one_machine_is_refused_in_time() {
+    /// More than one machine gets places for, in the order of its messages and among those that wait for room.
+    const AT_ONCE: usize = 200;
+    /// The two seconds that a message may wait, and what a busy machine adds. One after the other they take minutes.
+    const REFUSED_WITHIN: Duration = Duration::from_secs(8);
+
+    let mut alice = Unread::start(&Peer::named("Alice"), Stdio::piped());
+    let addr = alice.listens();
+    let is_taken = |_: &usize| !send_raw_from(MALLORY, addr, b"127.0.0.66:9 Mallory full").is_empty();
+    thread::scope(|scope| {
+        for _ in 0..FLOODERS {
+            scope.spawn(|| assert!((0..10 * FLOOD).take_while(is_taken).count() < 10 * FLOOD));
+        }
+    });
+    let begun = Instant::now();
+    let mut open: Vec<TcpStream> = (0..AT_ONCE).map(|_| dial_from(MALLORY, addr)).collect();
+    for stream in &mut open {
+        stream.write_all(b"127.0.0.66:9 Mallory late").expect("room for a line");
+        stream.shutdown(Shutdown::Write).expect("it is open");
+    }
+    for stream in &mut open {
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("it is closed");
+        assert!(answer.is_empty() && begun.elapsed() < REFUSED_WITHIN, "{:?}", begun.elapsed());
+    }
 }
 
 #[test]
