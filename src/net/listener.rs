@@ -44,8 +44,8 @@ const IDLE_FOR: Duration = Duration::from_secs(5);
 const ROOM_WITHIN: Duration = Duration::from_secs(2);
 
 /// When there is no room for a message, nothing more is accepted for this long at first: that slows down whoever just sends
-/// quickly, and loses nothing. Nobody else notices so short a pause. Whoever goes on after it without a room of their own is
-/// refused.
+/// quickly, and loses nothing. Nobody else notices so short a pause. There is none as long as messages wait for room, or many
+/// sources could make one pause of theirs; whoever goes on without a room of their own is refused.
 const HOLD_BACK_FOR: Duration = Duration::from_millis(100);
 
 /// Time between two lines in the log that tell that accepting failed: where descriptors are short it may fail all the time.
@@ -453,7 +453,7 @@ impl<'a> Handler<'a> {
     fn deliver_later(&mut self, mut delivery: Delivery, until: Instant) -> Reply {
         let shared = self.shared;
         let source = delivery.source;
-        if !shared.held.holds(source) {
+        if shared.held.is_empty() {
             match shared.recipient.deliver(delivery, Some(until.min(Instant::now() + HOLD_BACK_FOR))) {
                 Reply::Full(back) => delivery = back,
                 answer @ Reply::Answer(_) => return answer,

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -146,6 +146,42 @@ fn while_nothing_can_be_shown_each_of_many_messages_of_one_machine_is_refused_in
         stream.read_to_end(&mut answer).expect("it is closed");
         assert!(answer.is_empty() && begun.elapsed() < REFUSED_WITHIN, "{:?}", begun.elapsed());
     }
+}
+
+#[test]
+fn while_nothing_can_be_shown_many_that_flood_do_not_hold_up_somebody_else() {
+    /// Machines that flood. Had each a tenth of a second in which nobody else is served, they would have all of it.
+    const MACHINES: u8 = 60;
+
+    let mut alice = Unread::start(&Peer::named("Alice"), Stdio::piped());
+    let addr = alice.listens();
+    let (stop, refused) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let waits: Vec<Duration> = thread::scope(|scope| {
+        for machine in 0..MACHINES {
+            let (stop, refused) = (&stop, &refused);
+            scope.spawn(move || {
+                let source = Ipv4Addr::new(127, 0, 60, 1 + machine);
+                while !stop.load(Ordering::Relaxed) {
+                    let message = format!("{source}:9 Mallory flood");
+                    let is_refused = send_raw_from(source, addr, message.as_bytes()).is_empty();
+                    refused.fetch_add(usize::from(is_refused), Ordering::Relaxed);
+                }
+            });
+        }
+        while refused.load(Ordering::Relaxed) < usize::from(MACHINES) {
+            thread::yield_now();
+        }
+        let waited = |number| {
+            let begun = Instant::now();
+            let message = format!("{CAROL}:9 Carol calm {number}.");
+            let answer = send_raw_from(CAROL, addr, message.as_bytes());
+            if answer.is_empty() { Duration::MAX } else { begun.elapsed() }
+        };
+        let waits = (0..5).map(waited).collect();
+        stop.store(true, Ordering::Relaxed);
+        waits
+    });
+    assert!(waits.iter().all(|waited| *waited < PROMPT), "{waits:?}");
 }
 
 #[test]
