@@ -60,6 +60,7 @@ fn where_it_arrives_the_lines_stand_behind_a_bar() {
     let bob = Terminal::start(Peer::named("Bob").arg("--bind=127.0.0.1").knows(alice.addr()), ROWS, 80);
     bob.waits_for(&format!("* {} is here.", alice.shown()));
     line_stands(&bob, CHOICE, "", "");
+    alice.waits_for(&format!("* {} is here.", bob.shown()));
     begins_screen(&alice);
     bob.keys("@alice ");
     bob.keys(&pasted("fn main() {\n\tprintln!(\"hi\");\n\n}\n[12:00:00] Carol: forged"));
