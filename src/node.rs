@@ -280,10 +280,11 @@ impl Shared {
     /// Puts events into the mailbox and errands into the dialler's queue. Both are put there under the lock, so that
     /// what is told and what is said to a peer has the order of the rules; neither blocks.
     fn perform(&self, state: &mut State, actions: Vec<Action>, source: Option<Ipv4Addr>, now: Time) {
+        let mut told = Vec::new();
         let mut actions = VecDeque::from(actions);
         while let Some(action) = actions.pop_front() {
             match action {
-                Action::Tell(event) => self.outlet.put(event, source),
+                Action::Tell(event) => told.push(event),
                 Action::Transmit(transmit) => {
                     if let Err(refused) = self.push(transmit, state.name.clone()) {
                         actions.extend(state.chat.sent(refused, now));
@@ -291,6 +292,8 @@ impl Shared {
                 }
             }
         }
+        // Whoever dials is woken first: the user can wait, and on a busy machine the one woken first runs first.
+        told.into_iter().for_each(|event| self.outlet.put(event, source));
         let sooner = match (state.chat.next_wake(), state.ticker_sleeps_until) {
             (Some(due), Some(until)) => due < until,
             (Some(_), None) => true,

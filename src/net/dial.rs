@@ -85,14 +85,14 @@ fn exchange(
     if to_connect.is_zero() {
         return Fate::Failed(Failure::Cancelled);
     }
-    let mut stream = match connect(identity.bind, to.socket(), to_connect) {
-        Ok(stream) => stream,
+    let (mut stream, local) = match connect(identity.bind, to.socket(), to_connect) {
+        Ok(connected) => connected,
         Err(error) => return Fate::Failed(failure(&error)),
     };
-    let ip = match (identity.advertise, stream.local_addr()) {
+    let ip = match (identity.advertise, local) {
         (Some(ip), _) => ip,
-        (None, Ok(SocketAddr::V4(local))) => *local.ip(),
-        (None, _) => identity.bind,
+        (None, SocketAddr::V4(local)) => *local.ip(),
+        (None, SocketAddr::V6(_)) => identity.bind,
     };
     let header = Header { ip, port: identity.port, name };
     let Some(bytes) = wire::encode(header, form, message).into_iter().nth(part) else {
@@ -104,8 +104,8 @@ fn exchange(
     }
 }
 
-/// Connects from `from`, or from wherever the system likes if that is unspecified.
-fn connect(from: Ipv4Addr, to: SocketAddrV4, within: Duration) -> io::Result<TcpStream> {
+/// Connects from `from`, or from wherever the system likes if that is unspecified; says from where it was.
+fn connect(from: Ipv4Addr, to: SocketAddrV4, within: Duration) -> io::Result<(TcpStream, SocketAddr)> {
     let stream = if from.is_unspecified() {
         TcpStream::connect_timeout(&to.into(), within)?
     } else {
@@ -116,18 +116,17 @@ fn connect(from: Ipv4Addr, to: SocketAddrV4, within: Duration) -> io::Result<Tcp
     };
     // On one machine, a port that nobody listens at can be dialled from that very port, and TCP then connects the
     // socket to itself.
-    if stream.local_addr()? == stream.peer_addr()? {
+    let local = stream.local_addr()?;
+    if local == SocketAddr::V4(to) {
         return Err(ErrorKind::ConnectionRefused.into());
     }
-    Ok(stream)
+    Ok((stream, local))
 }
 
 /// Writes, half-closes and reads to the end or to the deadline.
 fn converse(stream: &mut TcpStream, bytes: &[u8], deadline: Instant) -> io::Result<Fate> {
-    if !bytes.is_empty() {
-        stream.set_write_timeout(Some(remaining(deadline)))?;
-        stream.write_all(bytes)?;
-    }
+    // A message of at most a kilobyte always fits into the empty send buffer, so this does not block.
+    stream.write_all(bytes)?;
     stream.shutdown(Shutdown::Write)?;
     let mut answer = Vec::new();
     let mut drained = 0;
