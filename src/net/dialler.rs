@@ -17,6 +17,13 @@ use crate::peer::{Name, PeerAddr};
 /// such still delay nobody, and each thread costs some tens of kilobytes only while it is needed.
 pub const MAX_DIALLERS: usize = 512;
 
+/// Threads that are taken on at once, and again whenever those that there are get stuck. So many dial a thousand peers that
+/// answer as quickly as any number does, and a thread costs more than dialling.
+const SOME_DIALLERS: usize = 32;
+
+/// They are stuck when fewer than half of them have ended an errand within this time: a peer that answers does in a tenth of it.
+const STUCK_AFTER: Duration = Duration::from_millis(5);
+
 /// Errands under way or waiting at most: three for each peer of a full table.
 pub const MAX_ERRANDS: usize = 30_000;
 
@@ -72,6 +79,8 @@ struct Shared {
     state: Mutex<State>,
     work: Condvar,
     ended: Condvar,
+    /// Ends the watch.
+    stopped: Condvar,
 }
 
 #[derive(Default)]
@@ -84,6 +93,10 @@ struct State {
     threads: usize,
     idle: usize,
     starting: usize,
+    /// A thread watches whether the others are stuck.
+    watched: bool,
+    /// Errands that have ended.
+    done: usize,
     stopping: bool,
 }
 
@@ -96,6 +109,7 @@ impl Dialler {
             state: Mutex::default(),
             work: Condvar::new(),
             ended: Condvar::new(),
+            stopped: Condvar::new(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -123,25 +137,19 @@ impl Dialler {
         Ok(())
     }
 
-    /// Takes on a thread for every errand that is ready and has none, as far as [`MAX_DIALLERS`] and the system allow.
-    /// Errands that find no thread at all are reported as failed.
+    /// Takes on threads for the errands that are ready and have none: [`SOME_DIALLERS`], and more when these are stuck, as far as
+    /// [`MAX_DIALLERS`] and the system allow. Errands that find no thread at all are reported as failed.
     pub fn staff(&self) {
         let mut state = self.shared.state.lock();
-        while !state.stopping
-            && state.threads < MAX_DIALLERS
-            && state.ready.len() > state.idle + state.starting
-        {
-            state.threads += 1;
-            state.starting += 1;
-            let spawned = MutexGuard::unlocked(&mut state, || spawn(&self.shared));
-            let Err(error) = spawned else { continue };
-            state.threads -= 1;
-            state.starting -= 1;
-            let helpless = if state.threads == 0 { state.take_all() } else { Vec::new() };
-            drop(state);
-            log::error!("no further thread to dial with: {error}");
-            helpless.into_iter().for_each(|errand| self.shared.fail(errand, Failure::NoResources));
-            return;
+        take_on(&self.shared, &mut state, SOME_DIALLERS);
+        if state.lacks_threads() && !state.watched {
+            state.watched = true;
+            let shared = Arc::clone(&self.shared);
+            let watch = thread::Builder::new().name(DIALLER.into()).stack_size(STACK_BYTES);
+            if let Err(error) = watch.spawn(move || watch_over(&shared)) {
+                state.watched = false;
+                log::error!("no thread to watch over dialling with: {error}");
+            }
         }
     }
 
@@ -151,14 +159,22 @@ impl Dialler {
         state.stopping = true;
         let cancelled = state.take_all();
         self.shared.work.notify_all();
+        self.shared.stopped.notify_all();
         MutexGuard::unlocked(&mut state, || {
             cancelled.into_iter().for_each(|errand| self.shared.fail(errand, Failure::Cancelled));
         });
-        while state.threads > 0 && !self.shared.ended.wait_until(&mut state, deadline).timed_out() {}
+        while (state.threads > 0 || state.watched)
+            && !self.shared.ended.wait_until(&mut state, deadline).timed_out()
+        {}
     }
 }
 
 impl State {
+    /// Whether errands wait for a thread that could be had.
+    fn lacks_threads(&self) -> bool {
+        !self.stopping && self.threads < MAX_DIALLERS && self.ready.len() > self.idle + self.starting
+    }
+
     /// Everything that is not under way yet.
     fn take_all(&mut self) -> Vec<Errand> {
         let mut all: Vec<Errand> = self.ready.drain(..).collect();
@@ -183,6 +199,39 @@ fn spawn(shared: &Arc<Shared>) -> std::io::Result<()> {
     thread::Builder::new().name(DIALLER.into()).stack_size(STACK_BYTES).spawn(move || work(&shared)).map(drop)
 }
 
+/// Takes on threads for what is ready, up to so many in all.
+fn take_on(shared: &Arc<Shared>, state: &mut MutexGuard<'_, State>, most: usize) {
+    while state.lacks_threads() && state.threads < most {
+        state.threads += 1;
+        state.starting += 1;
+        let spawned = MutexGuard::unlocked(state, || spawn(shared));
+        let Err(error) = spawned else { continue };
+        state.threads -= 1;
+        state.starting -= 1;
+        let helpless = if state.threads == 0 { state.take_all() } else { Vec::new() };
+        MutexGuard::unlocked(state, || {
+            log::error!("no further thread to dial with: {error}");
+            helpless.into_iter().for_each(|errand| shared.fail(errand, Failure::NoResources));
+        });
+        return;
+    }
+}
+
+/// Takes on more threads as often as those that there are get stuck, until there is a thread for everything.
+fn watch_over(shared: &Arc<Shared>) {
+    let mut state = shared.state.lock();
+    while state.lacks_threads() {
+        let done = state.done;
+        shared.stopped.wait_for(&mut state, STUCK_AFTER);
+        if state.done.wrapping_sub(done) < state.threads / 2 {
+            let most = state.threads + SOME_DIALLERS;
+            take_on(shared, &mut state, most);
+        }
+    }
+    state.watched = false;
+    shared.ended.notify_all();
+}
+
 /// What each thread does until there is nothing to do.
 fn work(shared: &Shared) {
     let mut state = shared.state.lock();
@@ -195,6 +244,7 @@ fn work(shared: &Shared) {
                 }
             });
             state.errands -= 1;
+            state.done = state.done.wrapping_add(1);
             if !is_probe(&errand) {
                 next_in_lane(&mut state, errand.to);
             }
