@@ -1,0 +1,124 @@
+use std::io::Read;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::mpsc;
+
+use super::*;
+
+fn dialler() -> (Dialler, mpsc::Receiver<Report>) {
+    let (tell, told) = mpsc::channel();
+    let identity = Identity { bind: Ipv4Addr::UNSPECIFIED, port: 5000, advertise: None };
+    (Dialler::new(identity, move |report| tell.send(report).unwrap()), told)
+}
+
+fn errand(id: u64, to: PeerAddr, message: Outgoing) -> Errand {
+    let name = "Alice".parse().unwrap();
+    Errand { id, to, fallback: None, form: Form::Standard, name, message, deadline: None }
+}
+
+fn push(dialler: &Dialler, errand: Errand) -> Result<(), Errand> {
+    dialler.push(errand)?;
+    dialler.staff();
+    Ok(())
+}
+
+fn text(text: &str) -> Outgoing {
+    Outgoing::Text([text.to_owned()].into())
+}
+
+fn addr_of(listener: &TcpListener) -> PeerAddr {
+    listener.local_addr().unwrap().to_string().parse().unwrap()
+}
+
+#[test]
+fn messages_to_one_peer_arrive_in_order() {
+    let (dialler, told) = dialler();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = addr_of(&listener);
+    for id in 0..50 {
+        push(&dialler, errand(id, to, text(&id.to_string()))).unwrap();
+    }
+    for id in 0..50 {
+        let mut got = String::new();
+        listener.accept().unwrap().0.read_to_string(&mut got).unwrap();
+        assert_eq!(got, format!("127.0.0.1:5000 Alice {id}"));
+        assert_eq!(told.recv().unwrap().id, id);
+    }
+    dialler.stop(Instant::now() + Duration::from_secs(5));
+}
+
+#[test]
+fn a_peer_that_never_answers_delays_nobody_else() {
+    let (dialler, told) = dialler();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let lively = TcpListener::bind("127.0.0.1:0").unwrap();
+    for id in 0..40 {
+        push(&dialler, errand(id, addr_of(&silent), Outgoing::Probe)).unwrap();
+    }
+    push(&dialler, errand(99, addr_of(&lively), text("hello"))).unwrap();
+    drop(lively.accept().unwrap());
+    assert_eq!(told.recv().unwrap().id, 99);
+    dialler.stop(Instant::now() + Duration::from_secs(5));
+}
+
+#[test]
+fn stopping_reports_what_was_not_begun_as_cancelled() {
+    let (dialler, told) = dialler();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    for id in 0..3 {
+        push(&dialler, errand(id, addr_of(&silent), text("hello"))).unwrap();
+    }
+    let held = silent.accept().unwrap();
+    dialler.stop(Instant::now() + Duration::from_secs(5));
+    drop(held);
+    let mut fates: Vec<_> = told.try_iter().map(|report| (report.id, report.fate)).collect();
+    fates.sort_by_key(|(id, _)| *id);
+    let cancelled = Fate::Failed(Failure::Cancelled);
+    assert_eq!(fates, [(0, Fate::Unanswered), (1, cancelled.clone()), (2, cancelled)]);
+    assert!(push(&dialler, errand(4, addr_of(&silent), Outgoing::Probe)).is_err());
+}
+
+#[test]
+fn what_was_written_to_the_fallback_is_never_told_as_not_sent() {
+    let (dialler, told) = dialler();
+    let closed = addr_of(&TcpListener::bind("127.0.0.1:0").unwrap());
+    let stopped = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut errand = errand(1, closed, text("hello"));
+    errand.fallback = Some(addr_of(&stopped));
+    push(&dialler, errand).unwrap();
+    // It accepts and does not read, and perhaps will.
+    let report = told.recv().unwrap();
+    assert_eq!((report.to, report.fate), (addr_of(&stopped), Fate::Unanswered));
+}
+
+#[test]
+fn a_text_of_which_a_part_was_taken_is_not_begun_again_elsewhere() {
+    let (dialler, told) = dialler();
+    let ends = TcpListener::bind("127.0.0.1:0").unwrap();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    other.set_nonblocking(true).unwrap();
+    let to = addr_of(&ends);
+    let mut errand = errand(1, to, Outgoing::Text(["one".to_owned(), "two".to_owned()].into()));
+    errand.fallback = Some(addr_of(&other));
+    push(&dialler, errand).unwrap();
+    let mut taken = ends.accept().unwrap().0;
+    drop(ends);
+    taken.read_to_end(&mut Vec::new()).unwrap();
+    drop(taken);
+    let report = told.recv().unwrap();
+    assert_eq!((report.to, report.parts), (to, (1, 2)));
+    assert_eq!(report.fate, Fate::Failed(Failure::Refused));
+    assert!(other.accept().is_err(), "the second address was dialled");
+}
+
+#[test]
+fn the_fallback_is_dialled_where_nobody_listens_at_the_first_address() {
+    let (dialler, told) = dialler();
+    let closed = addr_of(&TcpListener::bind("127.0.0.1:0").unwrap());
+    let open = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut errand = errand(1, closed, text("hello"));
+    errand.fallback = Some(addr_of(&open));
+    push(&dialler, errand).unwrap();
+    open.accept().unwrap().0.read_to_end(&mut Vec::new()).unwrap();
+    let report = told.recv().unwrap();
+    assert_eq!((report.to, report.fate), (addr_of(&open), Fate::HandedOver));
+}
