@@ -34,7 +34,7 @@ fn rooms_import_only_what_they_may() {
         ("message.rs", &["escape", "peer"]),
         ("wire", &["escape", "peer", "message"]),
         ("chat", &["escape", "peer", "message", "chat"]),
-        ("net", &["peer", "message", "wire"]),
+        ("net", &["peer", "message", "wire", "net"]),
         ("ui", &["escape", "peer", "message", "chat", "net", "ui"]),
         ("mailbox.rs", &[]),
     ] {
