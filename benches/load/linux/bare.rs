@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
@@ -27,6 +28,7 @@ const PORT: &str = "port ";
 pub(crate) fn be(args: &[String]) -> ExitCode {
     let result = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["receiver"] => receive(),
+        ["receivers"] => receive_together(),
         ["doorkeeper"] => keep_the_door(),
         ["echo"] => echo(),
         ["dialback"] => dial_back(),
@@ -61,6 +63,29 @@ fn receive() -> anyhow::Result<()> {
         }
     }
 }
+
+/// The same in as many threads as ours accepts with in a burst.
+fn receive_together() -> anyhow::Result<()> {
+    let (socket, _) = listen_anywhere()?;
+    let receive = || -> anyhow::Result<()> {
+        let mut buffer = [0; 1024];
+        loop {
+            let (mut stream, _) = socket.accept()?;
+            let count = stream.read(&mut buffer)?;
+            drop(stream);
+            if buffer[..count].last() == Some(&LAST) {
+                writeln!(io::stdout(), "{}", char::from(MARK))?;
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..TOGETHER).map(|_| scope.spawn(receive)).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().unwrap_or(Ok(())))
+    })
+}
+
+/// Threads of [`receive_together`].
+const TOGETHER: usize = 12;
 
 /// Accepts in one thread. What comes from [`FRIEND`] is read and passed on with a mark; of all others it keeps some and
 /// closes the oldest, as the least that can be done about those who only hold their connections.

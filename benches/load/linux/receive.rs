@@ -49,7 +49,14 @@ fn compare(manner: Manner, senders: usize, found: &mut Findings) -> anyhow::Resu
     let mut cpu = row("CPU time per message", "us", Target::RatioAtMost(2.0));
     let mut connect = row("longest connect", "ms", Target::AtMost(500.0));
     let mut lost = row("lost or shown twice", "number", Target::AtMost(0.0));
-    let mut late = row("shown behind a later one of its sender", "number", Target::AtMost(0.0));
+    let together = "bare receiver, 12 threads";
+    let mut beside = Compared::new(format!("longest connect, {how}"), together, "ms");
+    // Whoever does not wait for one message to be taken before sending the next has no claim to an order.
+    let mut late =
+        Compared::new(format!("shown behind a later one of its sender, {how}"), "bare receiver", "number");
+    if manner == Manner::Waits {
+        late = late.with(Target::AtMost(0.0));
+    }
     for _ in 0..RUNS {
         let bare = Bare::start(&["receiver"])?;
         let theirs = run(bare.pid(), bare.addr.port(), bare.output(), manner, senders, senders)?;
@@ -57,6 +64,9 @@ fn compare(manner: Manner, senders: usize, found: &mut Findings) -> anyhow::Resu
         let taken = text.lines().last().and_then(|line| line.split(' ').next()?.parse::<usize>().ok());
         let bare_lost = MESSAGES - taken.unwrap_or(0);
         drop(bare);
+        let many = Bare::start(&["receivers"])?;
+        let theirs_together = run(many.pid(), many.addr.port(), many.output(), manner, senders, senders)?;
+        drop(many);
 
         let program = Ours::start(&["--no-static"])?;
         let ours = run(program.pid(), program.addr.port(), program.output(), manner, senders, MESSAGES)?;
@@ -66,14 +76,14 @@ fn compare(manner: Manner, senders: usize, found: &mut Findings) -> anyhow::Resu
         rate.add(ours.rate, theirs.rate);
         cpu.add(ours.cpu_per_message, theirs.cpu_per_message);
         connect.add(ours.longest_connect, theirs.longest_connect);
+        beside.add(ours.longest_connect, theirs_together.longest_connect);
         lost.add((shown.lost + shown.twice) as f64, bare_lost as f64);
         late.add(shown.late as f64, 0.0);
-        // Whoever does not wait for one message to be taken before sending the next has no claim to an order.
         if shown.lost + shown.twice > 0 || (manner == Manner::Waits && shown.late > 0) {
             found.faults.push(format!("{how}: {shown:?}"));
         }
     }
-    found.rows.extend([rate, cpu, connect, lost, late]);
+    found.rows.extend([rate, cpu, connect, beside, lost, late]);
     Ok(())
 }
 
