@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::{Delivery, Reply, Shared, spawn};
-use crate::net::connection::{Connection, End};
+use crate::net::connection::{Connection, DRAIN_FOR, End};
 use crate::net::dial::is_out_of_descriptors;
 use crate::net::order::{Next, ORDER_WITHIN, Ticket};
 use crate::net::turns::{Advice, Seen};
@@ -272,17 +272,24 @@ impl<'a> Handler<'a> {
         shared.recipient.deliver(delivery, Some(until))
     }
 
+    /// Answers and closes: first whatever takes no time, and then, all within one while, what is read to its end.
     fn finish(&mut self, finished: impl IntoIterator<Item = Finished>) {
-        for Finished { connection, answer, end } in finished {
-            if end != End::Cut {
-                connection.close(&answer, end);
-            } else if let Some(_hold) = self.shared.draining.hold(connection.source) {
+        let begun = Instant::now();
+        let mut too_long = Vec::new();
+        for finished in finished {
+            match finished.end {
+                End::Cut => too_long.push(finished),
+                end => finished.connection.close(&finished.answer, end, begun),
+            }
+        }
+        for Finished { connection, answer, end } in too_long {
+            if let Some(_hold) = self.shared.draining.hold(connection.source) {
                 // Reading the rest of a message that is too long takes time.
                 self.block();
-                connection.close(&answer, end);
+                connection.close(&answer, end, begun + DRAIN_FOR);
             } else {
                 // Whoever sends that many bears that the connection is reset.
-                connection.close(&answer, End::Lost);
+                connection.close(&answer, End::Lost, begun);
             }
         }
     }
@@ -351,3 +358,6 @@ impl Read {
         self.end != End::Lost && !self.connection.decoder.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;
