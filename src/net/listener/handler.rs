@@ -32,6 +32,10 @@ const IMPATIENT_FOR: u32 = 256;
 /// The first and the longest pause after accepting failed.
 const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
+/// The pause where a connection was closed to make room: its thread gives the descriptor back within this. Longer, and
+/// whoever opens connections quickly would fill the system's queue, in which everybody else waits.
+const EVICT_PAUSE: Duration = Duration::from_millis(1);
+
 /// A message that was read.
 pub(super) struct Read {
     connection: Connection,
@@ -93,8 +97,8 @@ impl<'a> Handler<'a> {
                     continue;
                 }
                 Err(error) => {
-                    if is_out_of_descriptors(&error) {
-                        shared.waiting.evict_one();
+                    if is_out_of_descriptors(&error) && shared.waiting.evict_one() {
+                        pause = EVICT_PAUSE;
                     }
                     shared.warn_of(&error);
                     // The turn is kept: another thread would fail in the same way.
