@@ -18,8 +18,8 @@ const LIFETIME: Duration = Duration::from_secs(5);
 /// is still writing.
 const MAX_DRAINED: usize = 64 * 1024;
 
-/// How long that may take.
-const DRAIN_FOR: Duration = Duration::from_millis(250);
+/// How long that may take, for all together that one thread closes.
+pub(super) const DRAIN_FOR: Duration = Duration::from_millis(250);
 
 /// How a connection's message came to its end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -149,20 +149,19 @@ impl Connection {
         }
     }
 
-    /// Answers and closes. The sender may be gone, or never read; that is its right.
-    pub(super) fn close(self, answer: &[u8], end: End) {
+    /// Answers and closes; what is too long is read away until `until`. The sender may be gone, or never read; that is its right.
+    pub(super) fn close(self, answer: &[u8], end: End, until: Instant) {
         let mut stream = &*self.stream;
         if !answer.is_empty() {
             // An answer of some forty bytes always fits into the empty send buffer, so this does not block.
             let _ = stream.write_all(answer);
         }
         if end == End::Cut {
-            self.drain();
+            self.drain(until);
         }
     }
 
-    fn drain(&self) {
-        let until = Instant::now() + DRAIN_FOR;
+    fn drain(&self, until: Instant) {
         let mut drained = 0;
         let mut buffer = [0; 4096];
         if self.stream.set_nonblocking(false).is_err() {

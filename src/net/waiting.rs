@@ -104,12 +104,14 @@ impl Waiting {
         HandedOver::Yes(unseen)
     }
 
-    /// Closes the connection that has been silent longest of the source that has most, to free its descriptor.
-    pub(super) fn evict_one(&self) {
+    /// Closes the connection that has been silent longest of the source that has most, to free its descriptor; says
+    /// whether there was one.
+    pub(super) fn evict_one(&self) -> bool {
         let mut state = self.state.lock();
         let displaced = state.longest_silent_of_most().and_then(|id| state.remove(id));
         drop(state);
         displaced.iter().for_each(Open::close);
+        displaced.is_some()
     }
 
     /// Closes all of them.

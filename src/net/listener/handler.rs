@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::{Delivery, Reply, Shared, spawn};
-use crate::net::connection::{Connection, End};
+use crate::net::connection::{Connection, DRAIN_FOR, End};
 use crate::net::dial::is_out_of_descriptors;
 use crate::net::order::{Next, ORDER_WITHIN, Ticket};
 use crate::net::turns::{Advice, Seen};
@@ -31,6 +31,10 @@ const IMPATIENT_FOR: u32 = 256;
 
 /// The first and the longest pause after accepting failed.
 const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// The pause where a connection was closed to make room: its thread gives the descriptor back within this. Longer, and
+/// whoever opens connections quickly would fill the system's queue, in which everybody else waits.
+const EVICT_PAUSE: Duration = Duration::from_millis(1);
 
 /// A message that was read.
 pub(super) struct Read {
@@ -93,8 +97,8 @@ impl<'a> Handler<'a> {
                     continue;
                 }
                 Err(error) => {
-                    if is_out_of_descriptors(&error) {
-                        shared.waiting.evict_one();
+                    if is_out_of_descriptors(&error) && shared.waiting.evict_one() {
+                        pause = EVICT_PAUSE;
                     }
                     shared.warn_of(&error);
                     // The turn is kept: another thread would fail in the same way.
@@ -272,17 +276,24 @@ impl<'a> Handler<'a> {
         shared.recipient.deliver(delivery, Some(until))
     }
 
+    /// Answers and closes: first whatever takes no time, and then, all within one while, what is read to its end.
     fn finish(&mut self, finished: impl IntoIterator<Item = Finished>) {
-        for Finished { connection, answer, end } in finished {
-            if end != End::Cut {
-                connection.close(&answer, end);
-            } else if let Some(_hold) = self.shared.draining.hold(connection.source) {
+        let begun = Instant::now();
+        let mut too_long = Vec::new();
+        for finished in finished {
+            match finished.end {
+                End::Cut => too_long.push(finished),
+                end => finished.connection.close(&finished.answer, end, begun),
+            }
+        }
+        for Finished { connection, answer, end } in too_long {
+            if let Some(_hold) = self.shared.draining.hold(connection.source) {
                 // Reading the rest of a message that is too long takes time.
                 self.block();
-                connection.close(&answer, end);
+                connection.close(&answer, end, begun + DRAIN_FOR);
             } else {
                 // Whoever sends that many bears that the connection is reset.
-                connection.close(&answer, End::Lost);
+                connection.close(&answer, End::Lost, begun);
             }
         }
     }
@@ -351,3 +362,6 @@ impl Read {
         self.end != End::Lost && !self.connection.decoder.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;
