@@ -89,10 +89,13 @@ impl Connection {
         let until = Instant::now() + within;
         let mut buffer = [0; 1024];
         loop {
-            match (&*stream).read(&mut buffer) {
+            let read = (&*stream).read(&mut buffer);
+            // Also of a connection that has to make room: what came and is not taken is counted.
+            let progress = self.decoder.push(&buffer[..*read.as_ref().unwrap_or(&0)]);
+            match read {
                 _ if place.is_evicted() => return Some(End::Lost),
                 Ok(0) => return Some(End::Whole),
-                Ok(count) if self.decoder.push(&buffer[..count]) == Progress::Full => return Some(End::Cut),
+                Ok(_) if progress == Progress::Full => return Some(End::Cut),
                 Ok(_) => place.heard(),
                 Err(error) if is_silence(&error) => return None,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -118,15 +121,15 @@ impl Connection {
             if self.stream.set_read_timeout(Some(left)).is_err() {
                 return End::Lost;
             }
-            match (&*self.stream).read(&mut buffer) {
+            let read = (&*self.stream).read(&mut buffer);
+            let progress = self.decoder.push(&buffer[..*read.as_ref().unwrap_or(&0)]);
+            match read {
                 _ if place.is_evicted() => return End::Lost,
                 Ok(0) => return End::Whole,
-                Ok(count) => {
+                Ok(_) if progress == Progress::Full => return End::Cut,
+                Ok(_) => {
                     heard = Instant::now();
                     place.heard();
-                    if self.decoder.push(&buffer[..count]) == Progress::Full {
-                        return End::Cut;
-                    }
                 }
                 // The deadlines are looked at above, for a timeout may come a little early.
                 Err(error) if is_silence(&error) || error.kind() == ErrorKind::Interrupted => {}

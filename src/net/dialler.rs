@@ -24,6 +24,9 @@ const SOME_DIALLERS: usize = 32;
 /// They are stuck when fewer than half of them have ended an errand within this time: a peer that answers does in a tenth of it.
 const STUCK_AFTER: Duration = Duration::from_millis(5);
 
+/// After a thread could not be had, this long passes until the next is asked for.
+const SHORT_FOR: Duration = Duration::from_secs(1);
+
 /// Errands under way or waiting at most: three for each peer of a full table.
 pub const MAX_ERRANDS: usize = 30_000;
 
@@ -199,8 +202,8 @@ fn spawn(shared: &Arc<Shared>) -> std::io::Result<()> {
     thread::Builder::new().name(DIALLER.into()).stack_size(STACK_BYTES).spawn(move || work(&shared)).map(drop)
 }
 
-/// Takes on threads for what is ready, up to so many in all.
-fn take_on(shared: &Arc<Shared>, state: &mut MutexGuard<'_, State>, most: usize) {
+/// Takes on threads for what is ready, up to so many in all; says whether they could be had.
+fn take_on(shared: &Arc<Shared>, state: &mut MutexGuard<'_, State>, most: usize) -> bool {
     while state.lacks_threads() && state.threads < most {
         state.threads += 1;
         state.starting += 1;
@@ -213,19 +216,21 @@ fn take_on(shared: &Arc<Shared>, state: &mut MutexGuard<'_, State>, most: usize)
             log::error!("no further thread to dial with: {error}");
             helpless.into_iter().for_each(|errand| shared.fail(errand, Failure::NoResources));
         });
-        return;
+        return false;
     }
+    true
 }
 
 /// Takes on more threads as often as those that there are get stuck, until there is a thread for everything.
 fn watch_over(shared: &Arc<Shared>) {
     let mut state = shared.state.lock();
+    let mut pause = STUCK_AFTER;
     while state.lacks_threads() {
         let done = state.done;
-        shared.stopped.wait_for(&mut state, STUCK_AFTER);
-        if state.done.wrapping_sub(done) < state.threads / 2 {
+        shared.stopped.wait_for(&mut state, pause);
+        if state.done.wrapping_sub(done) < (state.threads / 2).max(1) {
             let most = state.threads + SOME_DIALLERS;
-            take_on(shared, &mut state, most);
+            pause = if take_on(shared, &mut state, most) { STUCK_AFTER } else { SHORT_FOR };
         }
     }
     state.watched = false;

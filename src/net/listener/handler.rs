@@ -251,7 +251,7 @@ impl<'a> Handler<'a> {
             Ok(Reply::Answer(answer)) => Some(Finished { connection, answer, end }),
             Ok(Reply::Full(_)) => {
                 log::debug!("a message of {source} was refused: the queue of events is full");
-                recipient.refused(source);
+                self.refuse(source);
                 Some(Finished { connection, answer: Vec::new(), end })
             }
             Err(_) => {
@@ -298,12 +298,19 @@ impl<'a> Handler<'a> {
         }
     }
 
+    /// Counts what was not taken.
+    fn refuse(&self, source: Ipv4Addr) {
+        if catch_unwind(AssertUnwindSafe(|| self.shared.recipient.refused(source))).is_err() {
+            log::error!("a refusal could not be counted");
+        }
+    }
+
     /// Closes without an answer, and counts what was said in vain.
     fn close_unheard(&mut self, read: Option<Read>) {
         let Some(Read { connection, end, .. }) = read else { return };
         if !connection.decoder.is_empty() {
             log::debug!("a message of {} was refused: it had to make room for others", connection.source);
-            self.shared.recipient.refused(connection.source);
+            self.refuse(connection.source);
         }
         self.finish([Finished { connection, answer: Vec::new(), end }]);
     }
