@@ -13,6 +13,9 @@ pub(crate) const MALLORY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 66);
 /// less than what any of them sends or opens without bounds.
 const MAX_GROWTH_KIB: u64 = 20 * 1024;
 
+/// What the line holds that proves it.
+const WITNESS: &str = "Witness (127.0.0.9:9999): still-there-";
+
 /// A peer that logs everything, and what was known of it before the next attack.
 pub(crate) struct Target {
     pub(crate) peer: Peer,
@@ -61,16 +64,24 @@ impl Target {
 
     /// The same for lines that are judged by the caller.
     pub(crate) fn shown(&mut self) -> Vec<String> {
+        let mut new = self.unharmed();
+        let witness = new.pop().expect("the witness's line");
+        assert!(witness.contains(WITNESS), "{witness} after {new:?}");
+        new
+    }
+
+    /// Proves that it is unharmed while it may still be busy with what came before: the lines since the last time, with
+    /// the one that proves it among them.
+    pub(crate) fn unharmed(&mut self) -> Vec<String> {
         self.peer.still_answers();
         let grown = self.peer.resident_kib().saturating_sub(self.resident_kib);
         assert!(grown < MAX_GROWTH_KIB, "its memory grew by {grown} KiB");
         let printed = self.peer.printed();
-        let mut new = printed[self.passed..].to_vec();
+        let new = printed[self.passed..].to_vec();
         self.passed = printed.len();
         assert_harmless(&new);
         assert_harmless(self.log().lines());
-        let witness = new.pop().expect("the witness's line");
-        assert!(witness.contains("Witness (127.0.0.9:9999): still-there-"), "{witness} after {new:?}");
+        assert!(new.iter().any(|line| line.contains(WITNESS)), "{new:?}");
         new.iter().map(|line| without_clock(line)).collect()
     }
 
