@@ -140,7 +140,7 @@ impl Dialler {
         Ok(())
     }
 
-    /// Takes on threads for the errands that are ready and have none: [`SOME_DIALLERS`], and more when these are stuck, as far as
+    /// Takes on threads for the errands that are ready and have none: `SOME_DIALLERS`, and more when these are stuck, as far as
     /// [`MAX_DIALLERS`] and the system allow. Errands that find no thread at all are reported as failed.
     pub fn staff(&self) {
         let mut state = self.shared.state.lock();
