@@ -30,12 +30,13 @@ fn without_tests(path: &Path) -> String {
 fn rooms_import_only_what_they_may() {
     for (room, may) in [
         ("escape.rs", &[][..]),
+        ("key.rs", &[]),
         ("peer.rs", &["escape"]),
         ("message.rs", &["escape", "peer"]),
-        ("wire", &["escape", "peer", "message"]),
-        ("chat", &["escape", "peer", "message", "chat"]),
-        ("net", &["peer", "message", "wire"]),
-        ("ui", &["escape", "peer", "message", "chat", "net", "ui"]),
+        ("wire", &["escape", "key", "peer", "message"]),
+        ("chat", &["escape", "key", "peer", "message", "chat"]),
+        ("net", &["key", "peer", "message", "wire"]),
+        ("ui", &["escape", "key", "peer", "message", "chat", "net", "ui"]),
         ("mailbox.rs", &[]),
     ] {
         for path in sources(room) {
@@ -70,6 +71,7 @@ fn pure_rooms_have_no_clock_no_thread_no_socket_and_no_terminal() {
         "ui/style.rs",
         "ui/words.rs",
         "escape.rs",
+        "key.rs",
         "peer.rs",
         "message.rs",
     ];
