@@ -84,3 +84,19 @@ fn pure_rooms_have_no_clock_no_thread_no_socket_and_no_terminal() {
         }
     }
 }
+
+#[test]
+fn cryptography_is_named_only_where_keys_are_kept_and_checked() {
+    for path in sources("") {
+        let path = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).expect("below it");
+        if path.starts_with("src/net/secure") || path == Path::new("src/identity.rs") {
+            continue;
+        }
+        let text = without_tests(path);
+        for word in ["rustls::", "ring::"] {
+            let named =
+                text.match_indices(word).any(|(at, _)| !text[..at].ends_with(|c: char| c.is_alphanumeric()));
+            assert!(!named, "{} names {word}", path.display());
+        }
+    }
+}
