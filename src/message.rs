@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::escape::Text;
+use crate::key::PeerKey;
 use crate::peer::{Claimed, PeerAddr, PeerName};
 
 /// Bytes of one message to a plain peer, header included: legacy peers call `recv(1024)` once and lose the rest (wire.md).
@@ -42,6 +43,18 @@ impl fmt::Debug for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", u128::from_be_bytes(self.0))
     }
+}
+
+/// How we speak to a peer. Only an exchange of our own settles it, never what others send in plain.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Speech {
+    /// Nobody has asked it yet.
+    #[default]
+    Unknown,
+    /// In plain: it has read a message of ours and named no key.
+    Plain,
+    /// In encryption only, with who holds this key.
+    Secure(PeerKey),
 }
 
 /// How a peer writes its messages, and so how it has to be written to.

@@ -32,7 +32,7 @@ fn rooms_import_only_what_they_may() {
         ("escape.rs", &[][..]),
         ("key.rs", &[]),
         ("peer.rs", &["escape"]),
-        ("message.rs", &["escape", "peer"]),
+        ("message.rs", &["escape", "key", "peer"]),
         ("wire", &["escape", "key", "peer", "message"]),
         ("chat", &["escape", "key", "peer", "message", "chat"]),
         ("net", &["key", "peer", "message", "wire"]),
