@@ -1,14 +1,16 @@
 //! One encrypted connection: the lines, the handshake, then bytes both ways, all of it in time.
 
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
-use rustls::{CertificateError, ClientConnection, Connection, Error, ServerConnection};
+use rustls::{ClientConnection, Connection, Error, ServerConnection};
 
 use super::key::from_spki;
+use super::refused::Refused;
+use super::timed::Timed;
 use super::tls::{ALPN, Tls};
 use super::verifier::{Expectation, WrongKey};
 use crate::key::PeerKey;
@@ -20,104 +22,16 @@ pub const OK_WITHIN: Duration = Duration::from_secs(1);
 /// Time from the line to both hellos: two round trips, of which each may lose a packet, which is sent again after a second.
 pub const HELLO_WITHIN: Duration = Duration::from_secs(3);
 
-/// How long bytes are read away after an error, so that closing does not reset the connection and take the alert along.
+/// How long ending a connection may take: the last words, and reading away what still comes, so that closing does not reset the
+/// connection and take those words along.
 const DRAIN_FOR: Duration = Duration::from_millis(250);
 
-/// How many. A handshake has about a thousand.
+/// How many bytes are read away. A handshake has about a thousand.
 const MAX_DRAINED: u64 = 64 * 1024;
 
-/// Why there is no encrypted connection.
-#[derive(Debug)]
-pub enum Refused {
-    /// Something else came than the line that the other side has to say: it is no p2p-chat, or somebody swallows or changes the line.
-    NoLine,
-    /// More than the line came before we said ok.
-    TooEarly,
-    /// The other side has proven another key than the one expected; ours was not sent.
-    WrongKey(WrongKey),
-    /// The other side has our own key: it is us.
-    Ourselves,
-    /// The handshake failed; [`rustls::Error::AlertReceived`] where the other side refused.
-    Tls(Error),
-    /// The connection broke, or its time was over ([`ErrorKind::TimedOut`]).
-    Io(io::Error),
-}
-
-impl From<Error> for Refused {
-    fn from(error: Error) -> Self {
-        if let Error::InvalidCertificate(CertificateError::Other(other)) = &error
-            && let Some(wrong) = other.0.downcast_ref::<WrongKey>()
-        {
-            return Self::WrongKey(*wrong);
-        }
-        Self::Tls(error)
-    }
-}
-
-impl From<io::Error> for Refused {
-    fn from(error: io::Error) -> Self {
-        // rustls passes its own errors in the clothes of I/O.
-        match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-            Some(tls) => tls.clone().into(),
-            None => Self::Io(error),
-        }
-    }
-}
-
-/// A stream all of whose waits together end at one moment.
-#[derive(Debug)]
-struct Timed {
-    stream: Arc<TcpStream>,
-    deadline: Instant,
-}
-
-impl Timed {
-    /// Takes over a stream, which may have been read from without waiting.
-    fn new(stream: Arc<TcpStream>, deadline: Instant) -> io::Result<Self> {
-        stream.set_nonblocking(false)?;
-        // Each write is a whole turn or flight, which nothing follows that it could be sent with.
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, deadline })
-    }
-
-    fn left(&self) -> io::Result<Duration> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
-    }
-}
-
-/// A socket's timeout is a moment that is not over yet, in the words of the system.
-fn in_time<T>(result: io::Result<T>) -> io::Result<T> {
-    result.map_err(|error| match error.kind() {
-        ErrorKind::WouldBlock => ErrorKind::TimedOut.into(),
-        _ => error,
-    })
-}
-
-impl Read for Timed {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.set_read_timeout(Some(self.left()?))?;
-        in_time((&*self.stream).read(buffer))
-    }
-}
-
-impl Write for Timed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.set_write_timeout(Some(self.left()?))?;
-        in_time((&*self.stream).write(bytes))
-    }
-
-    /// rustls queues its records apart, and asks only this for all of them at once. It tries an alert only once, so that without this it
-    /// would stay behind what is queued before it.
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.stream.set_write_timeout(Some(self.left()?))?;
-        in_time((&*self.stream).write_vectored(slices))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+/// Bytes in a row that bring nothing to read. One record of TLS has up to 16 KiB and 256 bytes, and may come in pieces; who sends more than
+/// a few of that without a word inside (empty records, new keys) only wants us to work.
+const MAX_VOID_BYTES: usize = 64 * 1024;
 
 /// An encrypted connection to who has proven to hold a key. Reading and writing block until the deadline; what is written is sent at
 /// once, so write a turn in one piece. Dropped without [`Channel::close`], it looks cut to the other side.
@@ -126,6 +40,8 @@ pub struct Channel {
     tls: Connection,
     io: Timed,
     peer: PeerKey,
+    /// Bytes that came since there was something to read.
+    void: usize,
 }
 
 /// Opens the exchange on a connection just made, as its dialler: at most [`OK_WITHIN`] for the ok, and all of it before `deadline`.
@@ -203,7 +119,7 @@ fn shake_hands(
     expectation: Expectation,
 ) -> Result<Channel, Refused> {
     // Nobody is taken for who we are ourselves, should anything below forget to look.
-    let mut channel = Channel { tls: connection, io, peer: tls.own() };
+    let mut channel = Channel { tls: connection, io, peer: tls.own(), void: 0 };
     while channel.tls.is_handshaking() {
         if let Err(error) = channel.tls.complete_io(&mut channel.io) {
             // Where the connection broke or the time is over, there is nobody to be told.
@@ -254,16 +170,60 @@ impl Channel {
         }
     }
 
-    /// Ends it in good order, which the other side can tell from a cut. The other half stays open until that side closes, too.
+    /// Says `last` and ends in good order, which the other side can tell from a cut, in a moment whatever that side does. What it sends
+    /// meanwhile is read away.
+    pub fn close(mut self, last: &[u8]) {
+        self.io.deadline = Instant::now() + DRAIN_FOR;
+        // The other side may have closed the connection already; that is its right.
+        if self.write_all(last).is_ok() {
+            self.tls.send_close_notify();
+        }
+        self.give_up();
+    }
+
+    /// Reads what has come already, without waiting: `None` where that is nothing. Otherwise as [`Channel::read`].
     ///
     /// # Errors
-    /// Where that cannot be sent.
-    pub fn close(mut self) -> io::Result<()> {
-        self.tls.send_close_notify();
-        self.send()?;
-        // The other side may have closed the connection already; that is its right.
-        let _ = self.io.stream.shutdown(Shutdown::Write);
-        Ok(())
+    /// As [`Channel::read`].
+    pub fn read_ready(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        loop {
+            match self.take(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                done => return done.map(Some),
+            }
+            let tls = &mut self.tls;
+            match self.io.without_waiting(|stream| tls.read_tls(stream)) {
+                Ok(count) => self.came(count)?,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// What is decrypted already.
+    fn take(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let done = self.tls.reader().read(buffer);
+        if done.is_ok() {
+            self.void = 0;
+        }
+        done
+    }
+
+    /// Takes note of bytes that rustls has read.
+    fn came(&mut self, count: usize) -> io::Result<()> {
+        self.void += count;
+        let processed = match self.tls.process_new_packets() {
+            Ok(state) if state.plaintext_bytes_to_read() == 0 && self.void > MAX_VOID_BYTES => {
+                Err(Error::General("too much without a word inside".into()))
+            }
+            done => done.map(drop),
+        };
+        // What was whole before a fault in the same read is dropped with it. It gets no receipt, so it comes again.
+        processed.map_err(|error| {
+            self.give_up();
+            io::Error::new(ErrorKind::InvalidData, error)
+        })
     }
 
     /// Sends all that rustls has to send.
@@ -279,7 +239,7 @@ impl Channel {
         Ok(())
     }
 
-    /// After an error: lets the other side have the alert.
+    /// Lets the other side have what is to be sent, an alert after an error.
     fn give_up(&mut self) {
         self.io.deadline = self.io.deadline.min(Instant::now() + DRAIN_FOR);
         let _ = self.send();
@@ -294,19 +254,14 @@ impl Read for Channel {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             self.send()?;
-            match self.tls.reader().read(buffer) {
+            match self.take(buffer) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 done => return done,
             }
             match self.tls.read_tls(&mut self.io) {
-                Ok(_) => {}
+                Ok(count) => self.came(count)?,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
-            }
-            // What was whole before a fault in the same read is dropped with it. It gets no receipt, so it comes again.
-            if let Err(error) = self.tls.process_new_packets() {
-                self.give_up();
-                return Err(io::Error::new(ErrorKind::InvalidData, error));
             }
         }
     }

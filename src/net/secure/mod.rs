@@ -9,11 +9,14 @@
 
 mod channel;
 mod key;
+mod refused;
+mod timed;
 mod tls;
 mod verifier;
 
-pub use channel::{Channel, HELLO_WITHIN, OK_WITHIN, Refused, accept, dial};
+pub use channel::{Channel, HELLO_WITHIN, OK_WITHIN, accept, dial};
 pub use key::OwnKey;
+pub use refused::Refused;
 pub use tls::Tls;
 pub use verifier::{Expectation, WrongKey};
 

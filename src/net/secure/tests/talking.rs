@@ -13,7 +13,7 @@ fn talk(channel: Side, words: &[u8]) -> (crate::key::PeerKey, Vec<u8>) {
     let mut heard = vec![0; words.len()];
     channel.read_exact(&mut heard).unwrap();
     let peer = channel.peer();
-    channel.close().unwrap();
+    channel.close(b"");
     (peer, heard)
 }
 
@@ -49,7 +49,7 @@ fn a_turn_of_any_size_arrives_whole() {
             let mut channel = dialler(b'A', Expectation::Any)(stream).unwrap();
             channel.write_all(&turn).unwrap();
             channel.read_exact(&mut [0; 2]).unwrap();
-            channel.close().unwrap();
+            channel.close(b"");
         },
         |stream| {
             let mut channel = acceptor(b'B')(stream).unwrap();
@@ -73,7 +73,7 @@ fn a_cut_is_told_from_an_end() {
                 if cut {
                     channel.stream().shutdown(Shutdown::Write).unwrap();
                 } else {
-                    channel.close().unwrap();
+                    channel.close(b"");
                 }
             },
             |stream| {
@@ -99,7 +99,7 @@ fn the_line_may_have_been_read_before_in_part_or_whole() {
                 stream.set_nonblocking(true).unwrap();
                 let channel = accept(&tls(b'B'), stream, &said, in_time()).unwrap();
                 let peer = channel.peer();
-                channel.close().unwrap();
+                channel.close(b"");
                 peer
             },
         );
@@ -115,7 +115,7 @@ fn reading_ends_at_its_deadline_and_goes_on_after_it() {
             // Says something only when it is asked.
             channel.read_exact(&mut [0; 1]).unwrap();
             channel.write_all(b"at last").unwrap();
-            channel.close().unwrap();
+            channel.close(b"");
         },
         |stream| {
             let mut channel = acceptor(b'B')(stream).unwrap();
