@@ -1,6 +1,7 @@
 //! The encrypted exchange between two p2p-chat peers: TLS 1.3 with raw Ed25519 keys on both sides (RFC 7250), behind one line of ASCII.
 //!
-//! In scope: our key as TLS wants it, the lines, the handshake with the check of the other's key, bytes both ways, each within its time.
+//! In scope: our key as TLS wants it, the lines, the handshake with the check of the other's key, bytes both ways, each within its time; and
+//! what is said inside, as far as it is the same whatever the chat thinks of it ([`talk`]).
 //! Out of scope: which key to expect, and what follows from one that was proven; that is the chat's. What is said inside is
 //! [`crate::wire::Record`]'s. rustls and ring are named in this room alone, where no file does more than one thing with them.
 //!
@@ -10,6 +11,7 @@
 mod channel;
 mod key;
 mod refused;
+pub mod talk;
 mod timed;
 mod tls;
 mod verifier;

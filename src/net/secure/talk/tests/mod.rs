@@ -1,0 +1,1 @@
+//! Two sides over real sockets, and one side against a hand-made bad one.
