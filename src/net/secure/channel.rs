@@ -248,6 +248,23 @@ impl Channel {
     }
 }
 
+/// What only a bad side does.
+#[cfg(test)]
+impl Channel {
+    /// Tells the other side to use new keys.
+    pub(super) fn new_keys(&mut self) -> io::Result<()> {
+        self.tls.refresh_traffic_keys().map_err(io::Error::other)?;
+        self.send()
+    }
+
+    /// Ends what we say, and goes on hearing.
+    pub(super) fn half_close(&mut self) {
+        self.tls.send_close_notify();
+        self.send().unwrap();
+        self.io.stream.shutdown(Shutdown::Write).unwrap();
+    }
+}
+
 impl Read for Channel {
     /// 0 only after the other side ended in good order; [`ErrorKind::UnexpectedEof`] where the connection was cut, and
     /// [`ErrorKind::InvalidData`] where its bytes are not what the other side sent. After an error nothing more is to be read.

@@ -10,36 +10,36 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-type Side = Result<Channel, Refused>;
+pub(super) type Side = Result<Channel, Refused>;
 
 /// Everybody's key is made of one letter here.
-fn key(letter: u8) -> OwnKey {
+pub(super) fn key(letter: u8) -> OwnKey {
     OwnKey::from_seed(&[letter; 32]).unwrap()
 }
 
-fn tls(letter: u8) -> Tls {
+pub(super) fn tls(letter: u8) -> Tls {
     Tls::new(&key(letter)).unwrap()
 }
 
 /// More than anything takes on a busy machine; no test waits for it to be over.
-fn in_time() -> Instant {
+pub(super) fn in_time() -> Instant {
     Instant::now() + Duration::from_secs(30)
 }
 
 /// A dialler with this key.
-fn dialler(letter: u8, expectation: Expectation) -> impl FnOnce(TcpStream) -> Side + Send {
+pub(super) fn dialler(letter: u8, expectation: Expectation) -> impl FnOnce(TcpStream) -> Side + Send {
     move |stream| dial(&tls(letter), stream, expectation, in_time())
 }
 
 /// An acceptor with this key.
-fn acceptor(letter: u8) -> impl FnOnce(TcpStream) -> Side + Send {
+pub(super) fn acceptor(letter: u8) -> impl FnOnce(TcpStream) -> Side + Send {
     move |stream| accept(&tls(letter), stream, b"", in_time())
 }
 
 /// What passed between them, each way.
-struct Passed {
-    up: Vec<u8>,
-    down: Vec<u8>,
+pub(super) struct Passed {
+    pub(super) up: Vec<u8>,
+    pub(super) down: Vec<u8>,
 }
 
 /// Passes on what comes, to its end, and keeps it.
@@ -59,7 +59,7 @@ fn tap(mut from: TcpStream, mut to: TcpStream) -> JoinHandle<Vec<u8>> {
 }
 
 /// Lets both talk through a tap, each in its own thread.
-fn meet<A: Send, B: Send>(
+pub(super) fn meet<A: Send, B: Send>(
     dialler: impl FnOnce(TcpStream) -> A + Send,
     acceptor: impl FnOnce(TcpStream) -> B + Send,
 ) -> (A, B, Passed) {
@@ -85,7 +85,7 @@ fn meet<A: Send, B: Send>(
 }
 
 /// The types and lengths of the TLS records in these bytes.
-fn tls_records(mut bytes: &[u8]) -> Vec<(u8, usize)> {
+pub(super) fn tls_records(mut bytes: &[u8]) -> Vec<(u8, usize)> {
     let mut all = Vec::new();
     while let Some((head, rest)) = bytes.split_first_chunk::<5>() {
         let length = usize::from(u16::from_be_bytes([head[3], head[4]]));

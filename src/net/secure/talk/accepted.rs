@@ -12,8 +12,8 @@ use crate::wire::{ByeReason, Hello, MAX_IDS, Record};
 /// A talk that somebody has dialled to us, with both hellos said.
 #[derive(Debug)]
 pub struct Accepted {
-    talk: Talk,
-    idle_at: Instant,
+    pub(super) talk: Talk,
+    pub(super) idle_at: Instant,
     /// When the turn whose records are not whole yet has to be.
     whole_by: Option<Instant>,
 }

@@ -12,8 +12,8 @@ use crate::wire::{ByeReason, Hello, Record};
 /// A talk that we have dialled, with both hellos said, kept for turns.
 #[derive(Debug)]
 pub struct Dialled {
-    talk: Talk,
-    idle_at: Instant,
+    pub(super) talk: Talk,
+    pub(super) idle_at: Instant,
 }
 
 /// What became of a turn.
