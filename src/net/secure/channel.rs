@@ -37,7 +37,7 @@ const MAX_VOID_BYTES: usize = 64 * 1024;
 /// once, so write a turn in one piece. Dropped without [`Channel::close`], it looks cut to the other side.
 #[derive(Debug)]
 pub struct Channel {
-    tls: Connection,
+    pub(super) tls: Connection,
     io: Timed,
     peer: PeerKey,
     /// Bytes that came since there was something to read.
@@ -245,23 +245,6 @@ impl Channel {
         let _ = self.send();
         let _ = self.io.stream.shutdown(Shutdown::Write);
         let _ = io::copy(&mut (&mut self.io).take(MAX_DRAINED), &mut io::sink());
-    }
-}
-
-/// What only a bad side does.
-#[cfg(test)]
-impl Channel {
-    /// Tells the other side to use new keys.
-    pub(super) fn new_keys(&mut self) -> io::Result<()> {
-        self.tls.refresh_traffic_keys().map_err(io::Error::other)?;
-        self.send()
-    }
-
-    /// Ends what we say, and goes on hearing.
-    pub(super) fn half_close(&mut self) {
-        self.tls.send_close_notify();
-        self.send().unwrap();
-        self.io.stream.shutdown(Shutdown::Write).unwrap();
     }
 }
 

@@ -52,7 +52,7 @@ impl Dialled {
         self.talk.channel.peer()
     }
 
-    /// The channel: its connection is readable when the other side says bye or ends.
+    /// The channel: after [`Dialled::look`], its connection is readable when the other side says bye or ends.
     pub fn channel(&self) -> &Channel {
         &self.talk.channel
     }
@@ -62,7 +62,8 @@ impl Dialled {
         self.idle_at.min(self.talk.worn_at)
     }
 
-    /// Whether it can be kept on: looks, without waiting, whether the other side has said bye or ended.
+    /// Whether it can be kept on: looks, without waiting, whether the other side has said bye or ended. All that has come is read by then,
+    /// so that the connection tells of what comes next.
     ///
     /// # Errors
     /// Why it ended.

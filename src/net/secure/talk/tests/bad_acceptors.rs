@@ -1,8 +1,15 @@
 //! What a dialler makes of an acceptor that keeps no rule.
 
 use std::net::Shutdown;
+use std::sync::Arc;
+
+use rustls::crypto::cipher::{OutboundChunks, OutboundPlainMessage};
+use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
+use rustls::{Connection, ConnectionTrafficSecrets, ContentType, ProtocolVersion, ServerConfig};
 
 use super::*;
+use crate::net::secure::accept;
+use crate::net::secure::tests::tls;
 use crate::wire::RecordFault;
 
 /// Alice says her hello to who answers with these bytes; what she makes of them, and what was said to that.
@@ -80,9 +87,8 @@ fn an_answer_that_nobody_asked_for_ends_it_and_those_before_it_count() {
 fn who_speaks_unasked_between_turns_gets_no_turn() {
     let (outcome, heard) = talk(
         |channel| {
-            let talk = alice(channel);
-            talk.channel().stream().set_read_timeout(None).unwrap();
-            assert!(talk.channel().stream().peek(&mut [0]).unwrap() > 0);
+            let mut talk = alice(channel);
+            wait_for_more(&mut talk);
             talk.turn(turn([1], &[]))
         },
         |mut channel| {
@@ -209,4 +215,50 @@ fn an_end_or_a_cut_amid_the_answers_is_told_and_leaves_those_that_were_whole() {
             }
         }
     }
+}
+
+/// Seals records of TLS with nothing inside, which rustls never sends.
+fn empty_records(channel: Channel) -> impl Iterator<Item = Vec<u8>> {
+    let (seq, secrets) = match channel.tls {
+        Connection::Server(server) => server.dangerous_extract_secrets().unwrap().tx,
+        Connection::Client(_) => panic!("it has accepted"),
+    };
+    let ConnectionTrafficSecrets::Aes128Gcm { key, iv } = secrets else { panic!("it is the first choice") };
+    let suite = TLS13_AES_128_GCM_SHA256.tls13().unwrap();
+    let mut sealer = suite.aead_alg.encrypter(key, iv);
+    (seq..).map(move |seq| {
+        let nothing = OutboundPlainMessage {
+            typ: ContentType::ApplicationData,
+            version: ProtocolVersion::TLSv1_2,
+            payload: OutboundChunks::Single(&[]),
+        };
+        sealer.encrypt(nothing, seq).unwrap().encode()
+    })
+}
+
+#[test]
+fn empty_records_without_an_end_are_ended_soon() {
+    let begun = Instant::now();
+    let (outcome, (), _) = meet(
+        |stream| alice(dialler(b'A', Expectation::Any)(stream).unwrap()).turn(turn([1], &[])),
+        |stream| {
+            let mut tls = tls(b'M');
+            let mut config = ServerConfig::clone(&tls.server);
+            config.enable_secret_extraction = true;
+            tls.server = config.into();
+            let mut channel = accept(&tls, stream, b"", in_time()).unwrap();
+            hear(&mut channel);
+            say(&mut channel, &[Record::Hello(hello("Mallory"))]);
+            hear(&mut channel);
+            let stream = Arc::clone(channel.stream());
+            for record in empty_records(channel).take(1_000_000) {
+                if (&*stream).write_all(&record).is_err() {
+                    return;
+                }
+            }
+            panic!("nobody minds");
+        },
+    );
+    assert!(matches!(outcome.then, Err(End::Tls(_))), "{:?}", outcome.then);
+    assert!(begun.elapsed() < TURN_WITHIN, "it is not the time that ends it");
 }

@@ -138,7 +138,8 @@ fn new_keys_without_an_end_are_ended_soon() {
             say(&mut channel, &[Record::Hello(hello("Mallory"))]);
             hear(&mut channel);
             for _ in 0..100_000 {
-                if channel.new_keys().is_err() {
+                channel.tls.refresh_traffic_keys().unwrap();
+                if channel.flush().is_err() {
                     return;
                 }
             }
@@ -260,7 +261,9 @@ fn receipts_reach_who_ends_its_half_behind_its_texts() {
             say(&mut channel, &[Record::Hello(hello("Mallory"))]);
             hear(&mut channel);
             say(&mut channel, &[text(1)]);
-            channel.half_close();
+            channel.tls.send_close_notify();
+            channel.flush().unwrap();
+            channel.stream().shutdown(Shutdown::Write).unwrap();
             hear_to_the_end(&mut channel)
         },
         |channel| bob(channel).unwrap().serve(take),

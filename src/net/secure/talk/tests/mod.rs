@@ -81,6 +81,14 @@ fn bob(channel: Channel) -> Result<Accepted, End> {
     Accepted::greet(channel, |_, _| Ok(hello("Bob"))).map(|(talk, _)| talk)
 }
 
+/// Waits until the other side has said something more, which nobody has looked at yet.
+fn wait_for_more(talk: &mut Dialled) {
+    if talk.talk.records.is_empty() && !talk.talk.channel.has_more() {
+        talk.channel().stream().set_read_timeout(None).unwrap();
+        assert!(talk.channel().stream().peek(&mut [0]).unwrap() > 0);
+    }
+}
+
 /// Says these records at once, without any rule.
 fn say(channel: &mut Channel, records: &[Record]) {
     channel.write_all(&records.iter().flat_map(Record::encode).collect::<Vec<_>>()).unwrap();
