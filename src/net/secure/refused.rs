@@ -19,7 +19,7 @@ pub enum Refused {
     Ourselves,
     /// The handshake failed; [`rustls::Error::AlertReceived`] where the other side refused.
     Tls(Error),
-    /// The connection broke, or its time was over ([`ErrorKind::TimedOut`]).
+    /// The connection broke, or its time was over ([`io::ErrorKind::TimedOut`]).
     Io(io::Error),
 }
 
