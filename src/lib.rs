@@ -9,7 +9,7 @@
 //!   person: the menu, the edited line, the words, the screen.
 //! - [`node`] owns the one lock around the chat and performs what it wants; [`app`] ties node and ui with one loop over
 //!   one queue, the [`mailbox`].
-//! - [`escape`], [`peer`] and [`message`] are the vocabulary; [`cli`], [`settings`], [`config`] and [`logging`] are the way in,
+//! - [`escape`], [`key`], [`peer`] and [`message`] are the vocabulary; [`cli`], [`settings`], [`config`] and [`logging`] are the way in,
 //!   [`exit`] the way out; [`data`] is what is kept, [`manual`] what is printed instead of chatting.
 //!
 //! `fuzzing`, which only tests and the fuzzer see, is what holds for any input.
@@ -30,6 +30,7 @@ pub mod escape;
 pub mod exit;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod key;
 pub mod logging;
 pub mod mailbox;
 pub mod manual;

@@ -1,8 +1,10 @@
 //! What peers say to each other, whatever the bytes are.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::escape::Text;
+use crate::key::PeerKey;
 use crate::peer::{Claimed, PeerAddr, PeerName};
 
 /// Bytes of one message to a plain peer, header included: legacy peers call `recv(1024)` once and lose the rest (wire.md).
@@ -17,6 +19,43 @@ pub const LINE_MARK: &str = " ⏎ ";
 /// Bytes that we read of one connection. A terminal in line mode, which all legacy programs read, passes at most 4,096
 /// bytes a line; twice that leaves room for a script.
 pub const MAX_RECEIVED_BYTES: usize = 8 * 1024;
+
+/// Bytes of a [`MessageId`]: random ones of this number never meet.
+pub const ID_BYTES: usize = 16;
+
+/// What a text between two p2p-chat peers is known by: its receipt names it, and a text that was sent again has the same.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId([u8; ID_BYTES]);
+
+impl MessageId {
+    /// The id of these bytes, which its sender takes from a good random source.
+    pub const fn new(bytes: [u8; ID_BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes, as they are sent.
+    pub const fn as_bytes(&self) -> &[u8; ID_BYTES] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+/// How we speak to a peer. Only an exchange of our own settles it, never what others send in plain.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Speech {
+    /// Nobody has asked it yet.
+    #[default]
+    Unknown,
+    /// In plain: it has read a message of ours and named no key.
+    Plain,
+    /// In encryption only, with who holds this key.
+    Secure(PeerKey),
+}
 
 /// How a peer writes its messages, and so how it has to be written to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]

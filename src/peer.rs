@@ -57,6 +57,42 @@ impl PeerAddr {
     }
 }
 
+impl PeerAddr {
+    /// The same as an address that plain messages go to, if it can be one.
+    pub fn plain(self) -> Option<PlainAddr> {
+        Some(PlainAddr(self.0))
+    }
+}
+
+/// An address that plain messages go to, dialable and IPv4: older programs know nothing else (wire.md), and what dials in plain takes nothing else.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PlainAddr(SocketAddrV4);
+
+impl PlainAddr {
+    /// The socket address to dial.
+    pub fn socket(self) -> SocketAddrV4 {
+        self.0
+    }
+}
+
+impl From<PlainAddr> for PeerAddr {
+    fn from(addr: PlainAddr) -> Self {
+        Self(addr.0)
+    }
+}
+
+impl fmt::Display for PlainAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for PlainAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl fmt::Display for PeerAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -313,6 +349,7 @@ mod tests {
     fn an_address_is_an_ipv4_unicast_address_with_a_port() {
         let addr: PeerAddr = "127.0.0.1:5001".parse().expect("valid");
         assert_eq!((addr.ip(), addr.port()), (Ipv4Addr::LOCALHOST, 5001));
+        assert_eq!(addr.plain().map(PeerAddr::from), Some(addr), "plain messages go there");
         for wrong in [
             "",
             "127.0.0.1",

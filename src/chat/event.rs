@@ -15,6 +15,19 @@ pub struct OpId(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct JobId(pub u64);
 
+/// How sure it is that somebody is who it is named as. Signs on the screen say which.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Proof {
+    /// It has proven a key that the user has compared with its owner.
+    Verified,
+    /// It has proven the key that it is known by, which nobody has compared.
+    Encrypted,
+    /// Nothing is proven, and what is said can be read and changed on its way.
+    Plain,
+    /// Nothing is proven, and the peer that is known by a key and called this has the name or address that is claimed.
+    Claims(PeerName),
+}
+
 /// A peer as it is named to the user.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Who {
@@ -24,6 +37,8 @@ pub struct Who {
     pub addr: PeerAddr,
     /// What its header says, where that is not its address.
     pub claimed: Option<Claimed>,
+    /// How sure it is that it is this peer.
+    pub proof: Proof,
 }
 
 /// What a command does.
@@ -157,7 +172,7 @@ impl Event {
             | Self::NotSent { who, .. } => take(who),
             Self::Listed { rows, .. } => {
                 for row in rows {
-                    take(&Who { name: row.name.clone(), addr: row.addr, claimed: None });
+                    take(&Who { name: row.name.clone(), addr: row.addr, claimed: None, proof: Proof::Plain });
                 }
             }
             Self::Unreadable { .. }

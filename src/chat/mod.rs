@@ -22,7 +22,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 pub use command::{Command, Target};
-pub use event::{Action, Answer, Deed, Event, JobId, OpId, Transmit, Unsendable, Who};
+pub use event::{Action, Answer, Deed, Event, JobId, OpId, Proof, Transmit, Unsendable, Who};
 pub use life::{
     Change, Check, Evidence, GONE_AFTER, LONGEST_BACKOFF, Life, PROBE_INTERVAL, QUIET_REPEAT, REFUSAL_REPEAT,
     State, Why,
@@ -240,7 +240,7 @@ impl Chat {
     fn who(&self, addr: PeerAddr) -> Who {
         match self.table.peer(addr) {
             Some(peer) => who(peer),
-            None => Who { name: None, addr, claimed: None },
+            None => Who { name: None, addr, claimed: None, proof: Proof::Plain },
         }
     }
 
@@ -304,7 +304,7 @@ fn announced(peer: &mut Peer, now: Time) -> Option<Who> {
 }
 
 fn who(peer: &Peer) -> Who {
-    Who { name: peer.name.clone(), addr: peer.addr, claimed: peer.claimed }
+    Who { name: peer.name.clone(), addr: peer.addr, claimed: peer.claimed, proof: Proof::Plain }
 }
 
 /// The address that a peer claims on the loopback network, where it differs from the one its connection came from. Both

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::checks::Place;
 use super::life::{Check, Life, PROBE_INTERVAL, State, Why};
 use super::time::Time;
-use crate::message::Form;
+use crate::message::{Form, Speech};
 use crate::peer::{Claimed, PeerAddr, PeerName, Source};
 
 /// Peers known at most. Ten thousand rows of well under a kilobyte are a few megabytes, and more people than anybody
@@ -51,6 +51,8 @@ pub(super) struct Peer {
     pub(super) name: Option<PeerName>,
     pub(super) known: Known,
     pub(super) form: Form,
+    /// How it is spoken to.
+    pub(super) speech: Speech,
     /// The form that the user configured; what a peer has taught us ends with its program.
     pub(super) configured_form: Form,
     /// It speaks Hashpa's dialect, which wants a `PING` where others bear an empty connection.
@@ -233,6 +235,7 @@ impl Table {
             name: None,
             known,
             form: Form::default(),
+            speech: Speech::default(),
             configured_form: Form::default(),
             wants_ping: false,
             gives_receipts: false,
@@ -386,6 +389,8 @@ pub struct Row {
     pub addr: PeerAddr,
     /// What its header says, where that is not its address.
     pub claimed: Option<Claimed>,
+    /// How it is spoken to.
+    pub speech: Speech,
     /// Whether it is there.
     pub state: State,
     /// Why it is gone, if it is.
@@ -403,6 +408,7 @@ impl Row {
             name: peer.name.clone(),
             addr: peer.addr,
             claimed: peer.claimed,
+            speech: peer.speech,
             state: peer.life.state(),
             why: peer.life.gone().map(|(_, why)| why),
             known: peer.known,

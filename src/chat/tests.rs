@@ -130,7 +130,7 @@ fn text(text: &str) -> Body {
 }
 
 fn bob(port: u16) -> Who {
-    Who { name: Some(PeerName::new("Bob")), addr: at(port), claimed: None }
+    Who { name: Some(PeerName::new("Bob")), addr: at(port), claimed: None, proof: Proof::Plain }
 }
 
 fn dialled(total: usize, connected: usize) -> Event {

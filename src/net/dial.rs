@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::message::{Failure, Fate, Form, Outgoing};
-use crate::peer::{Name, PeerAddr};
+use crate::peer::{Name, PeerAddr, PlainAddr};
 use crate::wire::{self, Header, Receipt};
 
 /// Time for a connection to be made when there is something to say. A lost first packet is sent again after one second;
@@ -85,7 +85,10 @@ fn exchange(
     if to_connect.is_zero() {
         return Fate::Failed(Failure::Cancelled);
     }
-    let (mut stream, local) = match connect(identity.bind, to.socket(), to_connect) {
+    let Some(to) = to.plain() else {
+        return Fate::Failed(Failure::NoRoute);
+    };
+    let (mut stream, local) = match connect(identity.bind, to, to_connect) {
         Ok(connected) => connected,
         Err(error) => return Fate::Failed(failure(&error)),
     };
@@ -105,7 +108,8 @@ fn exchange(
 }
 
 /// Connects from `from`, or from wherever the system likes if that is unspecified; says from where it was.
-fn connect(from: Ipv4Addr, to: SocketAddrV4, within: Duration) -> io::Result<(TcpStream, SocketAddr)> {
+fn connect(from: Ipv4Addr, to: PlainAddr, within: Duration) -> io::Result<(TcpStream, SocketAddr)> {
+    let to = to.socket();
     let stream = if from.is_unspecified() {
         TcpStream::connect_timeout(&to.into(), within)?
     } else {

@@ -1,6 +1,7 @@
 //! Sockets and the threads that block on them.
 //!
-//! In scope: accepting, reading one connection within its bounds, dialling, writing one message and learning its fate.
+//! In scope: accepting, reading one connection within its bounds, dialling, writing one message and learning its fate;
+//! beside that, not used yet, the encrypted exchange ([`secure`]).
 //! Out of scope: what a message means. Both halves report through a callback and know nothing of the chat.
 
 mod connection;
@@ -9,6 +10,7 @@ mod dialler;
 mod held;
 mod listener;
 mod order;
+pub mod secure;
 mod turns;
 mod waiting;
 

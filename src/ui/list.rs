@@ -100,7 +100,8 @@ fn ago(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::Who;
+    use crate::chat::{Proof, Who};
+    use crate::message::Speech;
     use crate::peer::PeerName;
 
     fn row(number: u32, name: &str, state: State, last_heard: Option<u64>) -> Row {
@@ -109,6 +110,7 @@ mod tests {
             name: (!name.is_empty()).then(|| PeerName::new(name)),
             addr: format!("127.0.0.1:{}", 5000 + number).parse().unwrap(),
             claimed: None,
+            speech: Speech::Unknown,
             state,
             why: None,
             known: Known::Heard,
@@ -119,7 +121,10 @@ mod tests {
     fn listed(rows: &[Row], unasked: usize) -> Vec<String> {
         let mut labels = Labels::default();
         for row in rows {
-            labels.meet(&Who { name: row.name.clone(), addr: row.addr, claimed: None }, |_| true);
+            labels.meet(
+                &Who { name: row.name.clone(), addr: row.addr, claimed: None, proof: Proof::Plain },
+                |_| true,
+            );
         }
         peer_list(rows, unasked, &labels).iter().map(Line::to_string).collect()
     }

@@ -30,12 +30,13 @@ fn without_tests(path: &Path) -> String {
 fn rooms_import_only_what_they_may() {
     for (room, may) in [
         ("escape.rs", &[][..]),
+        ("key.rs", &[]),
         ("peer.rs", &["escape"]),
-        ("message.rs", &["escape", "peer"]),
-        ("wire", &["escape", "peer", "message"]),
-        ("chat", &["escape", "peer", "message", "chat"]),
-        ("net", &["peer", "message", "wire", "net"]),
-        ("ui", &["escape", "peer", "message", "chat", "net", "ui"]),
+        ("message.rs", &["escape", "key", "peer"]),
+        ("wire", &["escape", "key", "peer", "message"]),
+        ("chat", &["escape", "key", "peer", "message", "chat"]),
+        ("net", &["key", "peer", "message", "wire", "net"]),
+        ("ui", &["escape", "key", "peer", "message", "chat", "net", "ui"]),
         ("mailbox.rs", &[]),
     ] {
         for path in sources(room) {
@@ -70,6 +71,7 @@ fn pure_rooms_have_no_clock_no_thread_no_socket_and_no_terminal() {
         "ui/style.rs",
         "ui/words.rs",
         "escape.rs",
+        "key.rs",
         "peer.rs",
         "message.rs",
     ];
@@ -79,6 +81,22 @@ fn pure_rooms_have_no_clock_no_thread_no_socket_and_no_terminal() {
             for word in impure {
                 assert!(!text.contains(word), "{} knows {word}", path.display());
             }
+        }
+    }
+}
+
+#[test]
+fn cryptography_is_named_only_where_keys_are_kept_and_checked() {
+    for path in sources("") {
+        let path = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).expect("below it");
+        if path.starts_with("src/net/secure") || path == Path::new("src/identity.rs") {
+            continue;
+        }
+        let text = without_tests(path);
+        for word in ["rustls::", "ring::"] {
+            let named =
+                text.match_indices(word).any(|(at, _)| !text[..at].ends_with(|c: char| c.is_alphanumeric()));
+            assert!(!named, "{} names {word}", path.display());
         }
     }
 }

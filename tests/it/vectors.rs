@@ -1,7 +1,10 @@
 //! The test vectors of docs/PROTOCOL.md are true.
 
-use p2p_chat::message::{Body, Decoded, Form};
-use p2p_chat::wire::Decoder;
+use p2p_chat::key::PeerKey;
+use p2p_chat::message::{Body, Decoded, Form, MessageId};
+use p2p_chat::peer::PeerName;
+use p2p_chat::wire::opening::{DIAL_LINE, OK_LINE};
+use p2p_chat::wire::{ByeReason, Decoder, Hello, Record, Records};
 
 const PROTOCOL: &str = include_str!("../../docs/PROTOCOL.md");
 
@@ -49,7 +52,7 @@ fn row_of(decoded: &[Decoded]) -> [String; 4] {
 
 #[test]
 fn the_test_vectors_of_the_protocol_page_are_true() {
-    let table = PROTOCOL.split("## Test vectors").nth(1).expect("the section");
+    let table = PROTOCOL.split("\n## Test vectors").nth(1).expect("the section");
     let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
     assert!(rows.len() >= 20, "the table is read");
     for row in rows {
@@ -59,5 +62,71 @@ fn the_test_vectors_of_the_protocol_page_are_true() {
         decoder.push(&bytes);
         let expected: Vec<&str> = cells[1..].iter().map(|cell| cell.trim_end()).collect();
         assert_eq!(row_of(&decoder.finish()).to_vec(), expected, "{row}");
+    }
+}
+
+/// The rows of the first table behind a heading, without its head.
+fn rows(heading: &str) -> Vec<[&'static str; 2]> {
+    let section = PROTOCOL.split(heading).nth(1).expect("the section");
+    let table = section.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
+    let cells = |line: &'static str| line.trim_matches('|').split_once('|').expect("two columns");
+    table
+        .take_while(|line| line.starts_with('|'))
+        .map(cells)
+        .map(|(one, two)| [one.trim(), two.trim()])
+        .collect()
+}
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    let pairs = hex.as_bytes().chunks(2).map(|pair| str::from_utf8(pair).expect("ASCII"));
+    pairs.map(|pair| u8::from_str_radix(pair, 16).expect("hexadecimal")).collect()
+}
+
+#[test]
+fn the_keys_of_the_protocol_page_are_true() {
+    let rows = rows("\n### Keys in writing");
+    assert_eq!(rows.len(), 3, "the table is read");
+    for [bytes, text] in rows {
+        let byte = bytes_of(bytes.strip_prefix("32 times ").expect("as all of them"))[0];
+        assert_eq!(PeerKey::new([byte; 32]).to_string(), text);
+        assert_eq!(text.parse(), Ok(PeerKey::new([byte; 32])));
+    }
+}
+
+#[test]
+fn the_vectors_of_records_on_the_protocol_page_are_true() {
+    let hello = Hello {
+        dialled: DIAL_LINE.to_vec(),
+        answered: OK_LINE.to_vec(),
+        name: PeerName::new("Alice"),
+        port: 5000,
+        version: "0.2.0".into(),
+        features: Vec::new(),
+        addresses: vec!["[2001:db8::1]:5000".parse().expect("an address")],
+    };
+    let id = |byte| MessageId::new([byte; 16]);
+    let text = |again| Record::Text { id: id(7), time: 1_700_000_000_000, again, body: "Hi\nBob".into() };
+    let expected = [
+        Some(Record::Hello(hello)),
+        Some(text(false)),
+        Some(text(true)),
+        Some(Record::Receipt(vec![id(7), id(8)])),
+        Some(Record::Ping(1)),
+        Some(Record::Pong(1)),
+        Some(Record::Bye(ByeReason::Leaves)),
+        None,
+        Some(Record::Ping(2)),
+    ];
+    let rows = rows("\n### Vectors of records");
+    assert_eq!(rows.len(), expected.len(), "the table is read");
+    let mut records = Records::new();
+    for ([hex, what], expected) in rows.into_iter().zip(expected) {
+        let bytes = bytes_of(hex);
+        records.push(&bytes);
+        assert_eq!(records.next_record(), Ok(expected.clone()), "{what}");
+        if let Some(expected) = expected {
+            assert_eq!(expected.encode(), bytes, "{what}");
+        }
+        assert!(records.is_empty(), "{what}");
     }
 }

@@ -79,7 +79,7 @@ fn our_own_address_is_never_added_and_whoever_claims_it_is_not_taken() {
     story.gets_from(LAN, Claimed { ip: LAN, port: 5000 }, Form::Standard, Body::Connect);
     assert_eq!(story.state(5000), None);
     let op = story.says(these(5000), "me");
-    let who = Who { name: None, addr: at(5000), claimed: None };
+    let who = Who { name: None, addr: at(5000), claimed: None, proof: Proof::Plain };
     assert_eq!(story.told(), [Event::NotSent { op, who, why: Unsendable::Ourselves }, Event::Settled(op)]);
 }
 

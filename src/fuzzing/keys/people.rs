@@ -2,7 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use crate::chat::{Known, Row, State, Who};
+use crate::chat::{Known, Proof, Row, State, Who};
+use crate::message::Speech;
 use crate::peer::{Name, PeerAddr, PeerName};
 use crate::ui::{Directory, Labels};
 
@@ -21,6 +22,7 @@ impl People {
                 name: (!name.is_empty()).then(|| PeerName::new(name)),
                 addr: PeerAddr::new(Ipv4Addr::LOCALHOST, 5000 + number)?,
                 claimed: None,
+                speech: Speech::Unknown,
                 state,
                 why: None,
                 known: Known::Heard,
@@ -40,7 +42,10 @@ impl People {
         .collect();
         let mut labels = Labels::default();
         for row in &rows {
-            labels.meet(&Who { name: row.name.clone(), addr: row.addr, claimed: None }, |_| true);
+            labels.meet(
+                &Who { name: row.name.clone(), addr: row.addr, claimed: None, proof: Proof::Plain },
+                |_| true,
+            );
         }
         let Ok(name) = "Alice".parse() else { unreachable!("a valid name") };
         Self { rows, labels, name }

@@ -3,13 +3,14 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::chat::Proof;
 
 fn addr(text: &str) -> PeerAddr {
     text.parse().unwrap()
 }
 
 fn who(name: &str, at: &str) -> Who {
-    Who { name: Some(PeerName::new(name)), addr: addr(at), claimed: None }
+    Who { name: Some(PeerName::new(name)), addr: addr(at), claimed: None, proof: Proof::Plain }
 }
 
 fn met(labels: &mut Labels, name: &str, at: &str) -> String {
@@ -93,7 +94,10 @@ fn labels_are_kept_for_a_bounded_number_of_peers() {
     for n in 0..MAX_LABELS + 10 {
         let n = u32::try_from(n).unwrap();
         let at = PeerAddr::new(Ipv4Addr::from(0x0a00_0000 + n), 5000).unwrap();
-        labels.meet(&Who { name: Some(PeerName::new("Bob")), addr: at, claimed: None }, |_| false);
+        labels.meet(
+            &Who { name: Some(PeerName::new("Bob")), addr: at, claimed: None, proof: Proof::Plain },
+            |_| false,
+        );
     }
     assert!(labels.given.len() <= MAX_LABELS && labels.owners.len() <= MAX_LABELS);
 }

@@ -3,7 +3,8 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::chat::{Known, Row, State, Who};
+use crate::chat::{Known, Proof, Row, State, Who};
+use crate::message::Speech;
 use crate::peer::PeerName;
 use crate::ui::labels::Labels;
 
@@ -30,6 +31,7 @@ pub(in crate::ui) fn people() -> People {
         name: Some(PeerName::new(name)),
         addr: PeerAddr::new(Ipv4Addr::LOCALHOST, port).unwrap(),
         claimed: None,
+        speech: Speech::Unknown,
         state,
         why: None,
         known: Known::Heard,
@@ -44,7 +46,7 @@ pub(in crate::ui) fn people() -> People {
     ];
     let mut labels = Labels::default();
     for Row { name, addr, .. } in &rows {
-        labels.meet(&Who { name: name.clone(), addr: *addr, claimed: None }, |_| true);
+        labels.meet(&Who { name: name.clone(), addr: *addr, claimed: None, proof: Proof::Plain }, |_| true);
     }
     People(rows, labels)
 }

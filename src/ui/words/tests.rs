@@ -1,13 +1,13 @@
 //! The words for each event.
 
 use super::*;
-use crate::chat::OpId;
+use crate::chat::{OpId, Proof};
 use crate::escape::Text;
 use crate::peer::{Claimed, PeerAddr, PeerName};
 
 fn bob() -> Who {
     let addr: PeerAddr = "127.0.0.1:5001".parse().unwrap();
-    Who { name: Some(PeerName::new("Bob")), addr, claimed: None }
+    Who { name: Some(PeerName::new("Bob")), addr, claimed: None, proof: Proof::Plain }
 }
 
 fn told_in(event: &Event, full: bool) -> String {

@@ -1,0 +1,211 @@
+//! What a peer is known by once it has proven it: a public key, and how people write it.
+//!
+//! One string for everything: receipts, `peers.toml`, pins, the screen. It is the whole key and no hash of it, so there is nothing
+//! to look up and nothing that was cut off.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Bytes of an Ed25519 public key (RFC 8032, section 5.1.5).
+pub const KEY_BYTES: usize = 32;
+
+/// Characters of a key in writing: five bits each, four bits of the last one unused.
+pub const KEY_CHARS: usize = (KEY_BYTES * 8).div_ceil(5);
+
+/// Characters of a key that stand together on the screen: as many as are read aloud in one breath.
+const GROUP_CHARS: usize = 4;
+
+/// The alphabet of base32 (RFC 4648, section 6) in small letters, without padding. 0, 1, 8 and 9 are missing, which look like letters.
+const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+/// A peer's public key; what it is known by. That somebody *holds* it is proven by the handshake alone.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerKey([u8; KEY_BYTES]);
+
+impl PeerKey {
+    /// The key of these bytes, which may be any: what is no point of the curve never proves anything.
+    pub const fn new(bytes: [u8; KEY_BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes, as they are signed and sent.
+    pub const fn as_bytes(&self) -> &[u8; KEY_BYTES] {
+        &self.0
+    }
+
+    /// The key as it is shown to be compared: groups of four characters with spaces between.
+    pub const fn grouped(self) -> Grouped {
+        Grouped(self)
+    }
+
+    /// The key in base32.
+    fn chars(&self) -> [u8; KEY_CHARS] {
+        let mut chars = [0; KEY_CHARS];
+        for (index, char) in chars.iter_mut().enumerate() {
+            // Five bits lie in at most two bytes; behind the last one are zeros.
+            let (first, shift) = (index * 5 / 8, index * 5 % 8);
+            let next = self.0.get(first + 1).copied().unwrap_or(0);
+            let both = u16::from_be_bytes([self.0[first], next]);
+            *char = ALPHABET[usize::from(both >> (11 - shift) & 31)];
+        }
+        chars
+    }
+}
+
+/// 52 characters without a space, as it is written in files and on the wire.
+impl fmt::Display for PeerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&String::from_utf8_lossy(&self.chars()))
+    }
+}
+
+impl fmt::Debug for PeerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A key in 13 groups of four characters; see [`PeerKey::grouped`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Grouped(PeerKey);
+
+impl fmt::Display for Grouped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, group) in self.0.chars().chunks(GROUP_CHARS).enumerate() {
+            let space = if index == 0 { "" } else { " " };
+            write!(f, "{space}{}", String::from_utf8_lossy(group))?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a text is no key. Its text is a whole sentence for a user, and repeats nothing of what was written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyError {
+    /// A character that no key has; the number counts from 1, without spaces and hyphens.
+    Character(usize),
+    /// Not as many characters as a key has, but this many.
+    Length(usize),
+    /// The last character says more than a key has bits, so one of them is not as it was written.
+    LeftOver,
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Character(at) => write!(
+                f,
+                "Character {at} of the key cannot be in one: keys are written with the letters a to z and the digits 2 to 7."
+            ),
+            Self::Length(count) => write!(f, "A key has {KEY_CHARS} characters, and this has {count}."),
+            Self::LeftOver => {
+                f.write_str("The last character of the key is not right; it may have been mistyped.")
+            }
+        }
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+impl FromStr for PeerKey {
+    type Err = KeyError;
+
+    /// Takes capitals, white space and hyphens too, as people copy it. Otherwise there is one spelling for each key.
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        let mut bytes = [0; KEY_BYTES];
+        let (mut bits, mut held, mut count) = (0u16, 0, 0);
+        for c in text.chars().filter(|c| !c.is_whitespace() && *c != '-') {
+            let value =
+                ALPHABET.iter().zip(0u16..).find(|(known, _)| char::from(**known) == c.to_ascii_lowercase());
+            let (_, value) = value.ok_or(KeyError::Character(count + 1))?;
+            // Between two characters at most seven bits are held, so nothing is lost at the top.
+            bits = bits << 5 | value;
+            held += 5;
+            if held >= 8 {
+                held -= 8;
+                if let Some(byte) = bytes.get_mut(count * 5 / 8) {
+                    *byte = (bits >> held & 0xff) as u8;
+                }
+            }
+            bits &= (1 << held) - 1;
+            count += 1;
+        }
+        if count != KEY_CHARS {
+            return Err(KeyError::Length(count));
+        }
+        if bits != 0 {
+            return Err(KeyError::LeftOver);
+        }
+        Ok(Self(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Made with another implementation: `base64.b32encode` of Python, in small letters and without `=`.
+    const VECTORS: [([u8; KEY_BYTES], &str); 3] = [
+        ([1; KEY_BYTES], "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq"),
+        ([2; KEY_BYTES], "aibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaiba"),
+        ([255; KEY_BYTES], "777777777777777777777777777777777777777777777777777q"),
+    ];
+
+    #[test]
+    fn a_key_is_written_in_base32() {
+        for (bytes, text) in VECTORS {
+            assert_eq!(PeerKey::new(bytes).to_string(), text);
+            assert_eq!(text.parse(), Ok(PeerKey::new(bytes)));
+        }
+    }
+
+    #[test]
+    fn a_key_is_shown_in_thirteen_groups() {
+        let grouped = PeerKey::new([1; KEY_BYTES]).grouped().to_string();
+        assert_eq!(grouped, "aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq");
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_with_a_sentence_that_says_why() {
+        let [(_, good), ..] = VECTORS;
+        for (wrong, error) in [
+            (String::new(), KeyError::Length(0)),
+            (good[1..].into(), KeyError::Length(51)),
+            (format!("{good}a"), KeyError::Length(53)),
+            (good.repeat(2_000), KeyError::Length(104_000)),
+            (good.replacen('q', "1", 1), KeyError::Character(4)),
+            (format!("aeaq - {}", "\u{202e}"), KeyError::Character(5)),
+            (good.replacen('q', "é", 1), KeyError::Character(4)),
+            (format!("{}r", &good[..51]), KeyError::LeftOver),
+        ] {
+            let found = wrong.parse::<PeerKey>().expect_err("no key");
+            assert_eq!(found, error);
+            let sentence = found.to_string();
+            assert!(sentence.starts_with(char::is_uppercase) && sentence.ends_with('.'), "{sentence}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_is_read_as_it_is_written_and_as_people_copy_it(bytes: [u8; KEY_BYTES]) {
+            let key = PeerKey::new(bytes);
+            prop_assert_eq!(key.to_string().parse(), Ok(key));
+            prop_assert_eq!(key.to_string().to_uppercase().parse(), Ok(key));
+            prop_assert_eq!(key.grouped().to_string().parse(), Ok(key));
+            prop_assert_eq!(key.grouped().to_string().replace(' ', "-\n\t").parse(), Ok(key));
+        }
+
+        #[test]
+        fn no_two_texts_are_the_same_key(text in "[a-z2-7]{52}") {
+            if let Ok(key) = text.parse::<PeerKey>() {
+                prop_assert_eq!(key.to_string(), text);
+            }
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_panic(text: String) {
+            let _ = text.parse::<PeerKey>();
+        }
+    }
+}

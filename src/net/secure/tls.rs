@@ -1,0 +1,103 @@
+//! What all our TLS connections have in common.
+
+use std::sync::Arc;
+
+use rustls::client::{AlwaysResolvesClientRawPublicKeys, Resumption};
+use rustls::crypto::{
+    CryptoProvider, GetRandomFailed, KeyProvider, SecureRandom, WebPkiSupportedAlgorithms, ring as provider,
+};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::server::{AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage};
+use rustls::sign::SigningKey;
+use rustls::version::TLS13;
+use rustls::{ClientConfig, ServerConfig};
+
+use super::key::OwnKey;
+use super::verifier::{Expectation, Verifier};
+use crate::key::PeerKey;
+
+/// The protocol inside and its version, which the handshake binds.
+pub(super) const ALPN: &[u8] = b"p2p-chat/1";
+
+/// Our key and the settings of TLS; made once, shared by all connections.
+#[derive(Debug)]
+pub struct Tls {
+    own: PeerKey,
+    pub(super) server: Arc<ServerConfig>,
+    /// For the first contact with whomever.
+    any: Arc<ClientConfig>,
+}
+
+impl Tls {
+    /// TLS in the name of this key.
+    ///
+    /// # Errors
+    /// Where rustls takes the settings for contradictory, which depends on none of the arguments.
+    pub fn new(key: &OwnKey) -> Result<Self, rustls::Error> {
+        let provider = Arc::new(only_what_is_needed());
+        let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&[&TLS13])?
+            .with_client_cert_verifier(Arc::new(Verifier { expectation: Expectation::Any }))
+            .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(Arc::clone(&key.certified))));
+        server.alpn_protocols = vec![ALPN.to_vec()];
+        server.send_tls13_tickets = 0;
+        server.session_storage = Arc::new(NoServerSessionStorage {});
+        let mut client = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&TLS13])?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Verifier { expectation: Expectation::Any }))
+            .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(Arc::clone(
+                &key.certified,
+            ))));
+        client.alpn_protocols = vec![ALPN.to_vec()];
+        client.resumption = Resumption::disabled();
+        client.enable_sni = false;
+        Ok(Self { own: key.public(), server: Arc::new(server), any: Arc::new(client) })
+    }
+
+    /// Our own key.
+    pub fn own(&self) -> PeerKey {
+        self.own
+    }
+
+    /// The settings of a dialler that expects this. One of its own for each pin costs less than a microsecond.
+    pub(super) fn client(&self, expectation: Expectation) -> Arc<ClientConfig> {
+        if expectation == Expectation::Any {
+            return Arc::clone(&self.any);
+        }
+        let mut client = ClientConfig::clone(&self.any);
+        client.dangerous().set_certificate_verifier(Arc::new(Verifier { expectation }));
+        Arc::new(client)
+    }
+}
+
+/// ring without what we never speak: no RSA, no NIST curves, no certificates, no TLS 1.2. Less to attack, and less to carry.
+fn only_what_is_needed() -> CryptoProvider {
+    CryptoProvider {
+        cipher_suites: vec![
+            provider::cipher_suite::TLS13_AES_128_GCM_SHA256,
+            provider::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+        ],
+        kx_groups: vec![provider::kx_group::X25519],
+        // Signatures are checked by the verifier alone.
+        signature_verification_algorithms: WebPkiSupportedAlgorithms { all: &[], mapping: &[] },
+        secure_random: &OfRing,
+        key_provider: &OfRing,
+    }
+}
+
+#[derive(Debug)]
+struct OfRing;
+
+impl SecureRandom for OfRing {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), GetRandomFailed> {
+        let random = ::ring::rand::SystemRandom::new();
+        ::ring::rand::SecureRandom::fill(&random, bytes).map_err(|_| GetRandomFailed)
+    }
+}
+
+impl KeyProvider for OfRing {
+    fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+        Err(rustls::Error::General("our key comes as it is".into()))
+    }
+}

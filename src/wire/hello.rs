@@ -1,0 +1,136 @@
+//! The first record of each side: who it is, beyond the key that the handshake has proven.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use smol_str::SmolStr;
+
+use super::fields::{Fields, RecordFault, put};
+use super::is_space;
+use crate::peer::PeerName;
+
+/// Further addresses in a hello: more interfaces than a machine of a person has.
+pub const MAX_ADDRESSES: usize = 8;
+
+/// Bytes of a line that a hello repeats: the longer one of ours has 14, and a later version's is hardly longer.
+const MAX_LINE_BYTES: usize = 32;
+
+/// Bytes of a name in a hello: twice what ours may have, for the composed spelling of some scripts is longer.
+const MAX_NAME_BYTES: usize = 2 * crate::peer::MAX_NAME_BYTES;
+
+/// Bytes of a program's version, like `0.2.0-beta.1+5f3759d`.
+const MAX_VERSION_BYTES: usize = 32;
+
+/// Bytes of all words for features together.
+const MAX_FEATURES_BYTES: usize = 256;
+
+/// Bytes of one further address: an IPv6 address, or a mapped IPv4 address (RFC 4291, section 2.5.5.2), and a port.
+const ADDRESS_BYTES: usize = 16 + 2;
+
+/// Who one is, beyond the key that the handshake has proven.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hello {
+    /// The dialler's line before TLS, byte for byte, as this side sent or read it: changed on its way, it differs here.
+    pub dialled: Vec<u8>,
+    /// The acceptor's line, likewise.
+    pub answered: Vec<u8>,
+    /// What it calls itself: one word.
+    pub name: PeerName,
+    /// Where it listens, never 0; the IP is that of the connection.
+    pub port: u16,
+    /// Its program's version, ASCII.
+    pub version: SmolStr,
+    /// What it can do beyond this version of the protocol: words of ASCII.
+    pub features: Vec<SmolStr>,
+    /// Where else it listens: dialable, not link-local (which would mean another machine elsewhere), at most [`MAX_ADDRESSES`].
+    pub addresses: Vec<SocketAddr>,
+}
+
+impl Hello {
+    pub(super) fn encode_fields(&self, to: &mut Vec<u8>) {
+        put(to, 1, &self.dialled);
+        put(to, 2, &self.answered);
+        put(to, 3, self.name.as_str().as_bytes());
+        put(to, 4, &self.port.to_be_bytes());
+        put(to, 5, self.version.as_bytes());
+        if !self.features.is_empty() {
+            put(to, 6, self.features.join(" ").as_bytes());
+        }
+        if !self.addresses.is_empty() {
+            let mut bytes = Vec::with_capacity(self.addresses.len() * ADDRESS_BYTES);
+            for address in &self.addresses {
+                bytes.extend(mapped(address.ip()).octets());
+                bytes.extend(address.port().to_be_bytes());
+            }
+            put(to, 7, &bytes);
+        }
+    }
+
+    pub(super) fn decode(fields: &Fields<'_>) -> Result<Self, RecordFault> {
+        let line = |number| match fields.need(number)? {
+            line if line.len() <= MAX_LINE_BYTES => Ok(line.to_vec()),
+            _ => Err(RecordFault::Value(number)),
+        };
+        let name = fields.text(3, MAX_NAME_BYTES)?;
+        if name.contains(is_space) {
+            return Err(RecordFault::Value(3));
+        }
+        let port = u16::from_be_bytes(fields.array(4)?);
+        if port == 0 {
+            return Err(RecordFault::Value(4));
+        }
+        Ok(Self {
+            dialled: line(1)?,
+            answered: line(2)?,
+            name: PeerName::new(name),
+            port,
+            version: word(fields.text(5, MAX_VERSION_BYTES)?, 5)?,
+            features: match fields.at(6) {
+                Some(_) => {
+                    let words = fields.text(6, MAX_FEATURES_BYTES)?.split(' ');
+                    words.map(|text| word(text, 6)).collect::<Result<_, _>>()?
+                }
+                None => Vec::new(),
+            },
+            addresses: match fields.at(7) {
+                Some(bytes) => addresses(bytes).ok_or(RecordFault::Value(7))?,
+                None => Vec::new(),
+            },
+        })
+    }
+}
+
+fn word(text: &str, number: u8) -> Result<SmolStr, RecordFault> {
+    let graphic = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if graphic { Ok(text.into()) } else { Err(RecordFault::Value(number)) }
+}
+
+fn mapped(ip: IpAddr) -> Ipv6Addr {
+    match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+        IpAddr::V6(ip) => ip,
+    }
+}
+
+/// The addresses of a hello; `None` where one cannot be.
+fn addresses(bytes: &[u8]) -> Option<Vec<SocketAddr>> {
+    let (chunks, rest) = bytes.as_chunks::<ADDRESS_BYTES>();
+    if chunks.is_empty() || chunks.len() > MAX_ADDRESSES || !rest.is_empty() {
+        return None;
+    }
+    let one = |chunk: &[u8; ADDRESS_BYTES]| {
+        let (ip, port) = chunk.split_first_chunk::<16>()?;
+        let ip = Ipv6Addr::from(*ip).to_canonical();
+        let port = u16::from_be_bytes(port.try_into().ok()?);
+        (port != 0 && means_one_machine(ip)).then(|| SocketAddr::new(ip, port))
+    };
+    chunks.iter().map(one).collect()
+}
+
+/// Whether `ip` means the same single machine wherever it is dialled from, as far as its shape tells.
+fn means_one_machine(ip: IpAddr) -> bool {
+    let local_or_all = match ip {
+        IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    };
+    !(local_or_all || ip.is_unspecified() || ip.is_multicast())
+}

@@ -1,0 +1,177 @@
+//! The records inside the encrypted exchange, one at a time: what they say, and their bytes.
+//!
+//! A record is `type: u8, length: u24, value`, and its value is fields of the very same shape, in rising order of their numbers. Fields
+//! that are not known are skipped, so that later versions can add some; [`super::Records`] skips the records that are not known, and
+//! bounds how long and how many they are.
+
+use std::sync::Arc;
+
+use super::fields::{Fields, HEAD_BYTES, RecordFault, length_of, put};
+use super::hello::Hello;
+use crate::message::{ID_BYTES, MessageId};
+
+/// Bytes of a text: a few thousand words. More than that is a file.
+pub const MAX_TEXT_BYTES: usize = 64 * 1024;
+
+/// Bytes of a record's value: the longest text, and 2 KiB for its other fields and those of later versions.
+pub const MAX_RECORD_BYTES: usize = MAX_TEXT_BYTES + 2 * 1024;
+
+/// Ids in one receipt: those of a whole turn.
+pub const MAX_IDS: usize = super::MAX_TURN_RECORDS;
+
+const HELLO: u8 = 1;
+const TEXT: u8 = 2;
+const RECEIPT: u8 = 3;
+const PING: u8 = 4;
+const PONG: u8 = 5;
+const BYE: u8 = 6;
+
+/// Something said inside the encrypted exchange.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Record {
+    /// Who one is; the first record of each side.
+    Hello(Hello),
+    /// Something for a person to read.
+    Text {
+        /// What its receipt names, and what a double is known by.
+        id: MessageId,
+        /// The sender's clock, in milliseconds since 1970; a claim.
+        time: u64,
+        /// It was sent before, without a receipt.
+        again: bool,
+        /// 1 to [`MAX_TEXT_BYTES`] bytes, of several lines perhaps.
+        body: Arc<str>,
+    },
+    /// These texts were taken: 1 to [`MAX_IDS`].
+    Receipt(Vec<MessageId>),
+    /// Are you there?
+    Ping(u64),
+    /// The answer, with the number of the question.
+    Pong(u64),
+    /// The last that one says on this connection, and why.
+    Bye(ByeReason),
+}
+
+/// Why one ends a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ByeReason {
+    /// It leaves the chat. The only one that ends its presence.
+    Leaves,
+    /// The other is blocked, or its user takes nobody new.
+    NotAccepted,
+    /// Its user has still to decide whether the other is taken.
+    NotDecided,
+    /// It has no room; later it may.
+    NoRoom,
+    /// What the other said cannot be understood.
+    NotUnderstood,
+    /// Nothing was said for long.
+    Idle,
+    /// A reason of a later version.
+    Other(u8),
+}
+
+impl ByeReason {
+    fn number(self) -> u8 {
+        match self {
+            Self::Leaves => 1,
+            Self::NotAccepted => 2,
+            Self::NotDecided => 3,
+            Self::NoRoom => 4,
+            Self::NotUnderstood => 5,
+            Self::Idle => 6,
+            Self::Other(number) => number,
+        }
+    }
+
+    fn of(number: u8) -> Self {
+        match number {
+            1 => Self::Leaves,
+            2 => Self::NotAccepted,
+            3 => Self::NotDecided,
+            4 => Self::NoRoom,
+            5 => Self::NotUnderstood,
+            6 => Self::Idle,
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl Record {
+    /// The bytes of it. They are read back as the same record where its parts keep the limits that they name.
+    ///
+    /// # Panics
+    /// Where a part is longer than 16 MiB.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(64);
+        self.encode_into(&mut bytes);
+        bytes
+    }
+
+    /// Writes its bytes behind those that are there: a turn goes out in one write.
+    ///
+    /// # Panics
+    /// As [`Record::encode`].
+    pub fn encode_into(&self, bytes: &mut Vec<u8>) {
+        let kind = match self {
+            Self::Hello(_) => HELLO,
+            Self::Text { .. } => TEXT,
+            Self::Receipt(_) => RECEIPT,
+            Self::Ping(_) => PING,
+            Self::Pong(_) => PONG,
+            Self::Bye(_) => BYE,
+        };
+        let head = bytes.len();
+        bytes.extend([kind, 0, 0, 0]);
+        self.encode_fields(bytes);
+        let length = length_of(bytes.len() - head - HEAD_BYTES);
+        bytes[head + 1..head + HEAD_BYTES].copy_from_slice(&length);
+    }
+
+    fn encode_fields(&self, to: &mut Vec<u8>) {
+        match self {
+            Self::Hello(hello) => hello.encode_fields(to),
+            Self::Text { id, time, again, body } => {
+                put(to, 1, id.as_bytes());
+                put(to, 2, &time.to_be_bytes());
+                put(to, 3, body.as_bytes());
+                if *again {
+                    put(to, 4, &[]);
+                }
+            }
+            Self::Receipt(ids) => put(to, 1, &ids.iter().flat_map(|id| *id.as_bytes()).collect::<Vec<_>>()),
+            Self::Ping(nonce) | Self::Pong(nonce) => put(to, 1, &nonce.to_be_bytes()),
+            Self::Bye(reason) => put(to, 1, &[reason.number()]),
+        }
+    }
+
+    /// The record of this type and value; `None` where the type is not known.
+    pub(super) fn decode(kind: u8, value: &[u8]) -> Result<Option<Self>, RecordFault> {
+        if !(HELLO..=BYE).contains(&kind) {
+            return Ok(None);
+        }
+        let fields = Fields::of(value)?;
+        Ok(Some(match kind {
+            HELLO => Self::Hello(Hello::decode(&fields)?),
+            TEXT => Self::Text {
+                id: MessageId::new(fields.array(1)?),
+                time: u64::from_be_bytes(fields.array(2)?),
+                again: fields.flag(4)?,
+                body: fields.text(3, MAX_TEXT_BYTES)?.into(),
+            },
+            RECEIPT => {
+                let (ids, rest) = fields.need(1)?.as_chunks::<ID_BYTES>();
+                if ids.is_empty() || ids.len() > MAX_IDS || !rest.is_empty() {
+                    return Err(RecordFault::Value(1));
+                }
+                Self::Receipt(ids.iter().map(|id| MessageId::new(*id)).collect())
+            }
+            PING => Self::Ping(u64::from_be_bytes(fields.array(1)?)),
+            PONG => Self::Pong(u64::from_be_bytes(fields.array(1)?)),
+            _ => Self::Bye(ByeReason::of(fields.array::<1>(1)?[0])),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests;
