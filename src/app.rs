@@ -28,6 +28,7 @@ use crate::cli::{Cli, Misused};
 use crate::config;
 use crate::data::Aliases;
 use crate::exit::OutputGone;
+use crate::identity::Kept;
 use crate::mailbox::Mailbox;
 use crate::node::Node;
 use crate::peer::{Name, PeerAddr};
@@ -64,12 +65,15 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let aliases = Aliases::open(crate::data::folder(cli)).map_err(Misused::new)?;
     let queue = Queue::default();
     let signals = Signals::open()?;
-    let (name, node) = start(cli, peers, terminal, &queue)?;
+    let (name, identity, node) = start(cli, peers, terminal, &queue)?;
     // Not before: whoever is asked for name and port can leave as from any program that reads a line.
     signals.watch(&queue)?;
     let mut app = App::new(cli, node, aliases, Arc::clone(&queue), terminal)?;
-    let shown = app.greet(&name, alone);
-    app.run(shown)
+    let shown = app.greet(&name, identity.kept(), alone);
+    // Until then nobody else may be who we are.
+    let ended = app.run(shown);
+    drop(identity);
+    ended
 }
 
 /// Why the loop ended.
@@ -244,9 +248,9 @@ impl App {
         Ok(())
     }
 
-    fn greet(&mut self, name: &Name, alone: bool) -> io::Result<()> {
+    fn greet(&mut self, name: &Name, kept: &Kept, alone: bool) -> io::Result<()> {
         let lines =
-            greeting::lines(name, &self.node, self.wishes.advertise, self.screen.is_terminal(), alone);
+            greeting::lines(name, kept, &self.node, self.wishes.advertise, self.screen.is_terminal(), alone);
         self.out.extend(lines.into_iter().map(Line::from));
         if self.busy.is_none() {
             self.ask();

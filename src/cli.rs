@@ -11,6 +11,7 @@ use clap::{ArgAction, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use unicode_width::UnicodeWidthStr;
 
+use crate::identity::Profile;
 use crate::peer::{Name, PeerAddr};
 
 pub(crate) const EXAMPLES: &str = "\
@@ -99,7 +100,11 @@ pub struct Cli {
     #[arg(long, env = "P2P_CHAT_CONFIG", value_name = "FILE", help_heading = FILES)]
     pub config: Option<PathBuf>,
 
-    /// Where nicknames are kept [default: p2p-chat in the data directory of the system]
+    /// Which of your keys to be known by: a name of its own [default: your name]
+    #[arg(long, env = "P2P_CHAT_PROFILE", value_name = "NAME", help_heading = FILES)]
+    pub profile: Option<Profile>,
+
+    /// Where keys and nicknames are kept [default: p2p-chat in the data directory of the system]
     #[arg(long, env = "P2P_CHAT_DATA_DIR", value_name = "DIR", help_heading = FILES)]
     pub data_dir: Option<PathBuf>,
 

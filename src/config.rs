@@ -30,8 +30,8 @@ const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 pub enum ConfigError {
     /// The file cannot be read.
     Unreadable(PathBuf, io::Error),
-    /// It is larger than any such file.
-    TooLarge(PathBuf),
+    /// It has more bytes than any such file has.
+    TooLarge(PathBuf, u64),
     /// It holds a mistake.
     Mistake {
         /// Which file.
@@ -47,10 +47,10 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(path, error) => write!(f, "Cannot read {}: {error}.", path.display()),
-            Self::TooLarge(path) => {
+            Self::TooLarge(path, max) => {
                 write!(
                     f,
-                    "{} has more than {MAX_FILE_BYTES} bytes, so it is no such file as it should be.",
+                    "{} has more than {max} bytes, so it is no such file as it should be.",
                     path.display()
                 )
             }
@@ -114,12 +114,17 @@ pub fn configuration_directory() -> Option<PathBuf> {
 /// # Errors
 /// Where it cannot be read, is larger than any such file, or is no UTF-8.
 pub fn read_text(path: &Path) -> Result<String, ConfigError> {
+    read_text_within(path, MAX_FILE_BYTES)
+}
+
+/// The same of a file that has at most `max` bytes.
+pub(crate) fn read_text_within(path: &Path, max: u64) -> Result<String, ConfigError> {
     let unreadable = |error| ConfigError::Unreadable(path.to_owned(), error);
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(unreadable)?;
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(ConfigError::TooLarge(path.to_owned()));
+    file.take(max + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > max {
+        return Err(ConfigError::TooLarge(path.to_owned(), max));
     }
     text_of(path, bytes)
 }

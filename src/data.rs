@@ -1,9 +1,8 @@
-//! The data directory: what the program keeps for the user from one run to the next. So far the nicknames.
+//! The data directory: what the program keeps for the user from one run to the next. Here the nicknames; the keys are [`crate::identity`]'s.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
@@ -12,6 +11,7 @@ use toml::Spanned;
 
 use crate::cli::Cli;
 use crate::config::{ConfigError, FOLDER, mistake, read_text, toml_words};
+use crate::files;
 use crate::peer::{Name, PeerAddr};
 
 /// The file of the nicknames.
@@ -184,17 +184,8 @@ fn parse(text: &str) -> Result<BTreeMap<PeerAddr, Name>, (usize, String)> {
 
 fn write(folder: &Path, all: &BTreeMap<PeerAddr, Name>) -> Result<(), DataError> {
     let path = folder.join(ALIASES_FILE);
-    let unwritable = |error| DataError::Unwritable(path.clone(), error);
-    make_folder(folder).map_err(unwritable)?;
-    let text = text_of(all);
-    // Beside the old file, so that taking its place is one step; under a name that no other program has.
-    let new = folder.join(format!("{ALIASES_FILE}.{}", std::process::id()));
-    let replaced = write_file(&new, text.as_bytes()).and_then(|()| fs::rename(&new, &path));
-    replaced.map_err(|error| {
-        // What is half written is of no use; the error that is told is the first.
-        let _ = fs::remove_file(&new);
-        unwritable(error)
-    })
+    let written = files::make_folder(folder).and_then(|()| files::replace(&path, text_of(all).as_bytes()));
+    written.map_err(|error| DataError::Unwritable(path, error))
 }
 
 /// The file that lists these nicknames.
@@ -208,27 +199,10 @@ pub(crate) fn text_of(all: &BTreeMap<PeerAddr, Name>) -> String {
     text
 }
 
-fn make_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-/// Writes a file that only the user can read, down to the disk.
-fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file: File = options.open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use tempfile::TempDir;
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::cli::Misused;
+use crate::identity::IdentityError;
 use crate::node::StartError;
 
 /// Something kept the program from starting or from going on that has no status of its own.
@@ -16,8 +17,11 @@ pub const CANNOT_LISTEN: u8 = 4;
 /// Nobody takes what is printed.
 pub const OUTPUT_GONE: u8 = 5;
 
+/// Another process is the same profile.
+pub const PROFILE_IN_USE: u8 = 6;
+
 /// Every status and what it means, for the manual page.
-pub const MEANINGS: [(&str, &str); 8] = [
+pub const MEANINGS: [(&str, &str); 9] = [
     ("0", "All is well: after Exit, Ctrl-D or the end of input."),
     (
         "1",
@@ -27,6 +31,7 @@ pub const MEANINGS: [(&str, &str); 8] = [
     ("3", "The port is in use."),
     ("4", "Listening there is not permitted, or the address is none of this machine's."),
     ("5", "Standard output is gone."),
+    ("6", "Another process is the same profile."),
     ("101", "A fault of the program's own, which is reported on standard error."),
     ("128+N", "Signal N ended it: 130 for Ctrl-C, 129 for a closed window, 143 for kill."),
 ];
@@ -50,6 +55,16 @@ pub fn status_of(error: &anyhow::Error) -> u8 {
     }
     if error.is::<OutputGone>() {
         return OUTPUT_GONE;
+    }
+    match error.downcast_ref::<IdentityError>() {
+        Some(IdentityError::Running(..)) => return PROFILE_IN_USE,
+        Some(
+            IdentityError::Open(..)
+            | IdentityError::Damaged(..)
+            | IdentityError::Io(..)
+            | IdentityError::NoFolder,
+        ) => return USAGE,
+        Some(IdentityError::NoRandom) | None => {}
     }
     match error.downcast_ref::<StartError>() {
         Some(StartError::PortInUse(_)) => PORT_IN_USE,
@@ -76,6 +91,10 @@ mod tests {
             (Error::from(StartError::NotOurs(*addr.ip())), CANNOT_LISTEN),
             (Error::from(OutputGone), OUTPUT_GONE),
             (Err::<(), _>(std::io::Error::other("x")).context(OutputGone).unwrap_err(), OUTPUT_GONE),
+            (Error::from(IdentityError::Running("x".parse().unwrap(), None)), PROFILE_IN_USE),
+            (Error::from(IdentityError::Damaged("key".into(), "x".into())), USAGE),
+            (Error::from(IdentityError::NoFolder), USAGE),
+            (Error::from(IdentityError::NoRandom), FAILURE),
             (Error::msg("x"), FAILURE),
         ] {
             assert_eq!(status_of(&error), status, "{error}");

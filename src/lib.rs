@@ -10,7 +10,7 @@
 //! - [`node`] owns the one lock around the chat and performs what it wants; [`app`] ties node and ui with one loop over
 //!   one queue, the [`mailbox`].
 //! - [`escape`], [`key`], [`peer`] and [`message`] are the vocabulary; [`cli`], [`settings`], [`config`] and [`logging`] are the way in,
-//!   [`exit`] the way out; [`data`] is what is kept, [`manual`] what is printed instead of chatting.
+//!   [`exit`] the way out; [`data`], [`identity`] and [`known`] are what is kept, [`manual`] what is printed instead of chatting.
 //!
 //! `fuzzing`, which only tests and the fuzzer see, is what holds for any input.
 //!
@@ -28,9 +28,12 @@ pub mod config;
 pub mod data;
 pub mod escape;
 pub mod exit;
+mod files;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod identity;
 pub mod key;
+pub mod known;
 pub mod logging;
 pub mod mailbox;
 pub mod manual;

@@ -124,6 +124,11 @@ fn files(page: &mut Roff) {
             "The nicknames that /alias gives. In $XDG_DATA_HOME/p2p-chat or ~/.local/share/p2p-chat on Linux, in the platform's own \
              place elsewhere.",
         ),
+        (
+            "profiles/NAME/key",
+            "In the same directory: the key that others know you by, one for each name that you use, or that --profile says. Nobody else may \
+             read it. Whoever has a copy is you; if it is lost, you are somebody else to others.",
+        ),
     ] {
         item(page, vec![italic(file)], what);
     }

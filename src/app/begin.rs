@@ -10,6 +10,7 @@ use super::Queue;
 use crate::chat::StaticPeer;
 use crate::cli::{Cli, Misused, listening_port};
 use crate::escape::harmless;
+use crate::identity::{Identity, Profile};
 use crate::net;
 use crate::node::{Node, NodeConfig, StartError};
 use crate::peer::Name;
@@ -20,18 +21,20 @@ const FIRST_PORT: u16 = 5000;
 /// Ports that are tried for one to offer: more programs than anybody runs on one machine.
 const PORTS_TRIED: u16 = 100;
 
-/// Asks for what the settings do not say, and starts the node.
+/// Asks for what the settings do not say, takes on who we are, and starts the node.
 pub(super) fn start(
     cli: &Cli,
     peers: Vec<StaticPeer>,
     terminal: bool,
     queue: &Queue,
-) -> anyhow::Result<(Name, Node)> {
+) -> anyhow::Result<(Name, Identity, Node)> {
     let name = match &cli.name {
         Some(name) => name.clone(),
         None if terminal => ask_name()?,
         None => bail!(Misused::new("No name was given; add --name NAME, or set P2P_CHAT_NAME.")),
     };
+    // Before anything is said to anybody: not more than one process may be heard as this one.
+    let identity = Identity::open(cli, &cli.profile.clone().unwrap_or_else(|| Profile::from(&name)))?;
     let bind = cli.bind.unwrap_or(Ipv4Addr::UNSPECIFIED);
     let mut asked = cli.port;
     loop {
@@ -45,7 +48,7 @@ pub(super) fn start(
         let config =
             NodeConfig { name: name.clone(), bind, port, advertise: cli.advertise, peers: peers.clone() };
         match Node::start(config, queue) {
-            Ok(node) => return Ok((name, node)),
+            Ok(node) => return Ok((name, identity, node)),
             Err(error @ (StartError::PortInUse(_) | StartError::NotPermitted(_))) if cli.port.is_none() => {
                 writeln!(io::stdout(), "{error}")?;
                 asked = None;

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use crate::identity::Kept;
 use crate::node::Node;
 use crate::peer::Name;
 use crate::ui::Menu;
@@ -44,6 +45,7 @@ pub(super) fn own_addr(node: &Node, advertise: Option<Ipv4Addr>) -> String {
 /// to find somebody.
 pub(super) fn lines(
     name: &Name,
+    kept: &Kept,
     node: &Node,
     advertise: Option<Ipv4Addr>,
     terminal: bool,
@@ -52,6 +54,11 @@ pub(super) fn lines(
     let addr = node.addr();
     let at = if addr.ip().is_unspecified() { String::new() } else { format!(" of {}", addr.ip()) };
     let mut lines = vec![format!("You are {name}, listening at port {}{at}.", addr.port())];
+    if let Kept::Nowhere(why) = kept {
+        lines.push(format!(
+            "{why} Your key is for this run only: the next time you are somebody else to others."
+        ));
+    }
     if !terminal {
         lines.extend(Menu::lines());
         return lines;

@@ -183,9 +183,17 @@ fn the_manual_page_tells_everything() {
     ] {
         assert!(page.contains(&format!(".SH {section}\n")), "{section} is missing in\n{page}");
     }
-    for word in
-        ["/chat", "/reply", "/alias", "Ctrl-R", "config.toml", "aliases.toml", "P2P_CHAT_PLAIN", "128+N"]
-    {
+    for word in [
+        "/chat",
+        "/reply",
+        "/alias",
+        "Ctrl-R",
+        "config.toml",
+        "aliases.toml",
+        "profiles/NAME/key",
+        "P2P_CHAT_PLAIN",
+        "128+N",
+    ] {
         assert!(page.contains(word), "{word} is missing in\n{page}");
     }
 }
@@ -221,11 +229,14 @@ fn everything_in(dir: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_chat_leaves_nothing_behind_unless_something_is_to_be_kept() {
+fn a_chat_leaves_nothing_behind_but_its_key_unless_something_is_to_be_kept() {
     let mut alice = Peer::named("Alice").start();
     alice.types(&["/alias 127.0.0.1:1", "0", "0"]);
     assert!(alice.ends().success());
-    assert_eq!(everything_in(&alice.dir()), [""; 0]);
+    let mut left = everything_in(&alice.dir());
+    left.sort();
+    let folder = alice.dir().join("p2p-chat/profiles/alice");
+    assert_eq!(left, ["key", "lock"].map(|file| folder.join(file).display().to_string()));
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod flood;
 mod harmless_output;
 mod hostile;
 mod house;
+mod identity;
 mod legacy;
 mod legacy_selftest;
 mod namespaces;

@@ -135,6 +135,11 @@ pub(crate) fn cannot_listen(peer: Builder) -> String {
     ends_at_once(peer, 4)
 }
 
+/// The same for a peer whose profile is another process already.
+pub(crate) fn is_running_already(peer: Builder) -> String {
+    ends_at_once(peer, 6)
+}
+
 fn ends_at_once(peer: Builder, expected: i32) -> String {
     let mut peer = peer.start_without_waiting();
     // If it starts after all, it ends as well.

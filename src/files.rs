@@ -1,0 +1,109 @@
+//! Files that only the user can read: how they are made, and replaced in one step.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Makes a directory, and those above it, for the user alone. One that is there stays as it is.
+pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// Writes a file, or replaces it: whoever reads it meanwhile, or after a crash, finds the old one or the new one, and never a half.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = beside(path);
+    // What is half written is of no use; the error that is told is the first.
+    write(&new, bytes).and_then(|()| fs::rename(&new, path)).inspect_err(|_| drop(fs::remove_file(&new)))
+}
+
+/// Writes a file where none is, whole from the first moment on.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] where there is one, which stays as it is; and those of the system.
+pub(crate) fn write_first(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = beside(path);
+    let written = write(&new, bytes).and_then(|()| fs::hard_link(&new, path));
+    // Its other name is the one that counts.
+    drop(fs::remove_file(&new));
+    written
+}
+
+/// Where the new content is written: in the same folder, so that it takes its place in one step, under a name that nobody else has.
+fn beside(path: &Path) -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+    PathBuf::from(name)
+}
+
+/// Writes down to the disk.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // What a process of the same number left when it crashed may have other permissions.
+    drop(fs::remove_file(path));
+    let mut file = private().write(true).create_new(true).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// How a file is opened so that, where that makes it, only the user can read it.
+pub(crate) fn private() -> OpenOptions {
+    #[cfg_attr(not(unix), allow(unused_mut))]
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_else_is_left() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("file");
+        for text in ["one", "another"] {
+            replace(&path, text.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+        // A directory is not replaced, and what was written for that goes.
+        let folder = dir.path().join("folder");
+        make_folder(&folder).unwrap();
+        assert!(replace(&folder, b"x").is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_first_file_is_written_once_and_never_over_another() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("file");
+        write_first(&path, b"one").unwrap();
+        assert_eq!(write_first(&path, b"another").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn only_the_user_can_read_what_is_made() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let dir = TempDir::new().unwrap();
+        let folder = dir.path().join("deep").join("down");
+        make_folder(&folder).unwrap();
+        write_first(&folder.join("file"), b"x").unwrap();
+        for (path, expected) in
+            [(folder.parent().unwrap(), 0o700), (&folder, 0o700), (&folder.join("file"), 0o600)]
+        {
+            let mode = fs::metadata(path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, expected, "{}", path.display());
+        }
+    }
+}

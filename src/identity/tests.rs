@@ -1,0 +1,132 @@
+use std::fs;
+use std::thread;
+
+use clap::Parser;
+use tempfile::TempDir;
+
+use super::*;
+
+fn cli(data: &Path) -> Cli {
+    Cli::parse_from(["p2p-chat", "--data-dir", data.to_str().unwrap()])
+}
+
+fn profile(name: &str) -> Profile {
+    name.parse().unwrap()
+}
+
+#[test]
+fn a_profile_has_one_key_and_another_profile_another() {
+    let dir = TempDir::new().unwrap();
+    let cli = cli(dir.path());
+    let alice = Identity::open(&cli, &profile("Alice")).unwrap();
+    let bob = Identity::open(&cli, &profile("Bob")).unwrap();
+    assert_ne!(alice.key(), bob.key());
+    assert_eq!(key_of(&cli, &profile("ALICE")).unwrap(), alice.key(), "also while she is running");
+    let (key, seed) = (alice.key(), *alice.seed());
+    drop(alice);
+    let again = Identity::open(&cli, &profile("alice")).unwrap();
+    assert_eq!((again.key(), *again.seed()), (key, seed));
+}
+
+#[test]
+fn a_key_made_by_somebody_asking_for_it_is_the_one_that_is_used() {
+    let dir = TempDir::new().unwrap();
+    let cli = cli(dir.path());
+    let key = key_of(&cli, &profile("Alice")).unwrap();
+    assert_eq!(Identity::open(&cli, &profile("Alice")).unwrap().key(), key);
+}
+
+#[test]
+fn many_who_make_the_first_key_at_once_agree_on_one() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("key");
+    let keys: Vec<PeerKey> = thread::scope(|scope| {
+        let makers: Vec<_> = (0..8).map(|_| scope.spawn(|| read_or_make(&path).unwrap().public)).collect();
+        makers.into_iter().map(|maker| maker.join().unwrap()).collect()
+    });
+    assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing half written is left");
+}
+
+#[test]
+fn one_profile_is_one_process_and_its_number_is_told() {
+    let dir = TempDir::new().unwrap();
+    let cli = cli(dir.path());
+    let _alice = Identity::open(&cli, &profile("Alice")).unwrap();
+    // A lock goes with the open file, so a second one in the same process is refused too.
+    let sentence = Identity::open(&cli, &profile("alice")).unwrap_err().to_string();
+    let process = std::process::id();
+    assert_eq!(
+        sentence,
+        format!(
+            "alice is running already (process {process}). Start with --profile NAME to be somebody else."
+        )
+    );
+}
+
+#[test]
+fn what_cannot_be_kept_where_the_user_said_is_told() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    let sentence = Identity::open(&cli(&file), &profile("Alice")).unwrap_err().to_string();
+    assert!(sentence.starts_with("Cannot use ") && sentence.ends_with('.'), "{sentence}");
+}
+
+#[test]
+#[cfg(unix)]
+fn what_others_have_rights_to_is_refused_with_what_helps() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let dir = TempDir::new().unwrap();
+    let data = dir.path().join("it's here");
+    let cli = cli(&data);
+    let key = key_of(&cli, &profile("Alice")).unwrap();
+    let folder = data.join("profiles").join("alice");
+    let file = folder.join("key");
+    for (path, good) in [(&folder, 0o700), (&file, 0o600)] {
+        for bits in [0o040, 0o020, 0o010, 0o004, 0o002, 0o001] {
+            fs::set_permissions(path, fs::Permissions::from_mode(good | bits)).unwrap();
+            for error in [
+                key_of(&cli, &profile("Alice")).unwrap_err(),
+                Identity::open(&cli, &profile("Alice")).unwrap_err(),
+            ] {
+                let shell = format!("'{}'", path.display().to_string().replace("it's", r"it'\''s"));
+                assert!(
+                    error.to_string().ends_with(&format!("; `chmod {good:o} {shell}` ends that.")),
+                    "{error}"
+                );
+            }
+        }
+        fs::set_permissions(path, fs::Permissions::from_mode(good)).unwrap();
+    }
+    assert_eq!(key_of(&cli, &profile("Alice")).unwrap(), key);
+}
+
+#[test]
+fn a_damaged_key_is_refused_and_left_as_it_is() {
+    let dir = TempDir::new().unwrap();
+    let cli = cli(dir.path());
+    key_of(&cli, &profile("Alice")).unwrap();
+    let path = dir.path().join("profiles").join("alice").join("key");
+    let whole = fs::read(&path).unwrap();
+    for damaged in [&b""[..], b"p2p-chat key 1\n", &whole[1..], b"\xff\xfe"] {
+        fs::write(&path, damaged).unwrap();
+        let error = Identity::open(&cli, &profile("Alice")).unwrap_err();
+        assert!(matches!(error, IdentityError::Damaged(..)), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), damaged);
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_key_that_leads_nowhere_is_told_and_not_made() {
+    let dir = TempDir::new().unwrap();
+    let cli = cli(dir.path());
+    key_of(&cli, &profile("Alice")).unwrap();
+    let path = dir.path().join("profiles").join("alice").join("key");
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink(dir.path().join("a disk that is not there"), &path).unwrap();
+    assert!(matches!(Identity::open(&cli, &profile("Alice")), Err(IdentityError::Io(..))));
+    assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
+}

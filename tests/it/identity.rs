@@ -1,0 +1,170 @@
+//! Who a peer is: a key for each profile, which nobody else may read and one process at a time may be.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::support::{Builder, Peer, is_running_already, refused};
+
+/// A peer that keeps everything in `data`.
+fn with_data(name: &str, data: &Path) -> Builder {
+    Peer::named(name).arg("--data-dir").arg(data.display())
+}
+
+/// The directory of a profile.
+fn folder(data: &Path, profile: &str) -> PathBuf {
+    data.join("profiles").join(profile)
+}
+
+/// What stands in the file of a key.
+fn key(data: &Path, profile: &str) -> String {
+    fs::read_to_string(folder(data, profile).join("key")).expect("a key")
+}
+
+/// Runs a peer until it listens, and to its end.
+fn run(peer: Builder) {
+    let mut peer = peer.start();
+    peer.types(&["0"]);
+    assert!(peer.ends().success());
+}
+
+#[test]
+fn the_first_run_makes_a_key_and_the_next_ones_use_it() {
+    let data = TempDir::new().expect("a temporary directory");
+    run(with_data("Alice", data.path()));
+    let first = key(data.path(), "alice");
+    let lines: Vec<_> = first.lines().map(|line| line.split_once(' ').expect("two words")).collect();
+    assert!(
+        matches!(lines[..], [("p2p-chat", "key 1"), ("secret", secret), ("public", public)]
+            if secret.len() == 52 && public.len() == 52 && secret != public),
+        "another format: it would be shown here, but it is secret"
+    );
+    run(with_data("Alice", data.path()));
+    // A name differs from another by more than its capitals.
+    run(with_data("ALICE", data.path()));
+    assert!(key(data.path(), "alice") == first);
+    assert_eq!(fs::read_dir(data.path().join("profiles")).expect("readable").count(), 1);
+}
+
+#[test]
+#[cfg(unix)]
+fn nobody_else_can_read_what_is_made() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let data = TempDir::new().expect("a temporary directory");
+    // Whatever the umask is.
+    let mut alice = with_data("Alice", data.path()).after("umask 000").start();
+    let alices = folder(data.path(), "alice");
+    let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!(mode(&alices), 0o700);
+    let files: Vec<_> =
+        fs::read_dir(&alices).expect("readable").map(|entry| entry.expect("readable").path()).collect();
+    assert_eq!(files.len(), 2, "a key and a lock: {files:?}");
+    assert!(files.iter().all(|path| mode(path) == 0o600), "{files:?}");
+    alice.still_answers();
+}
+
+#[test]
+fn two_profiles_on_one_machine_are_two_people() {
+    let data = TempDir::new().expect("a temporary directory");
+    let mut alice = with_data("Alice", data.path()).start();
+    let mut bob = with_data("Bob", data.path()).knows(alice.addr()).start();
+    let mut other = with_data("Alice", data.path()).arg("--profile=at work").knows(alice.addr()).start();
+    for peer in [&mut alice, &mut bob, &mut other] {
+        peer.still_answers();
+    }
+    let keys = ["alice", "bob", "at%20work"].map(|profile| key(data.path(), profile));
+    assert!(keys[0] != keys[1] && keys[1] != keys[2] && keys[0] != keys[2]);
+}
+
+#[test]
+fn a_second_process_of_one_profile_is_refused_and_a_crash_releases_it() {
+    let data = TempDir::new().expect("a temporary directory");
+    let mut alice = with_data("Alice", data.path()).start();
+    let help = "Start with --profile NAME to be somebody else.";
+    let said = is_running_already(with_data("Alice", data.path()));
+    assert_eq!(said, format!("p2p-chat: Alice is running already (process {}). {help}", alice.pid()));
+    let said = is_running_already(with_data("Bob", data.path()).arg("--profile=alice"));
+    assert_eq!(said, format!("p2p-chat: alice is running already (process {}). {help}", alice.pid()));
+    alice.still_answers();
+    let first = key(data.path(), "alice");
+    alice.crashes();
+    let mut again = with_data("Alice", data.path()).start();
+    again.still_answers();
+    assert!(key(data.path(), "alice") == first);
+    // Its number is in the file now, also where it is shorter than the one before.
+    let said = is_running_already(with_data("Alice", data.path()));
+    assert!(said.contains(&format!("(process {}).", again.pid())), "{said}");
+}
+
+#[test]
+fn another_name_during_the_run_is_no_other_profile() {
+    let data = TempDir::new().expect("a temporary directory");
+    let mut alice = with_data("Alice", data.path()).start();
+    alice.types(&["/name Zoe"]);
+    alice.sees("Zoe");
+    is_running_already(with_data("Alice", data.path()));
+    assert!(!folder(data.path(), "zoe").exists());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_key_that_others_can_read_is_refused_with_what_helps() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
+
+    let data = TempDir::new().expect("a temporary directory");
+    run(with_data("Alice", data.path()));
+    let alices = folder(data.path(), "alice");
+    for path in [alices.join("key"), alices] {
+        let good = fs::metadata(&path).expect("it is there").permissions();
+        fs::set_permissions(&path, fs::Permissions::from_mode(good.mode() | 0o044)).expect("changed");
+        let errors = refused(with_data("Alice", data.path()));
+        assert!(errors.lines().count() == 1, "{errors}");
+        let (sentence, help) = errors.split_once("; `").expect("what helps");
+        let help = help.strip_suffix("` ends that.").expect("the end of the sentence");
+        assert!(sentence.starts_with("p2p-chat: Others on this machine have rights to "), "{sentence}");
+        // What helps does help.
+        assert!(Command::new("/bin/sh").args(["-c", help]).status().expect("a shell").success());
+        run(with_data("Alice", data.path()));
+    }
+}
+
+#[test]
+fn a_damaged_key_is_refused_and_left_as_it_is() {
+    let data = TempDir::new().expect("a temporary directory");
+    run(with_data("Alice", data.path()));
+    let path = folder(data.path(), "alice").join("key");
+    let whole = key(data.path(), "alice");
+    for damaged in [String::new(), whole[..100].to_owned(), whole.replace("public ", "public a")] {
+        fs::write(&path, &damaged).expect("written");
+        let errors = refused(with_data("Alice", data.path()));
+        assert!(errors.contains(" is no key that can be used: "), "{errors}");
+        let secret = whole.lines().nth(1).expect("a secret").split_once(' ').expect("two words").1;
+        assert!(!errors.contains(&secret[..8]), "what is secret is told");
+        assert!(key(data.path(), "alice") == damaged);
+    }
+}
+
+#[test]
+fn without_a_home_the_key_is_for_one_run_and_that_is_said() {
+    let nowhere = |name| Peer::named(name).env("XDG_DATA_HOME", "/dev/null/x").env("HOME", "/dev/null");
+    let mut alice = nowhere("Alice").start();
+    let line = alice.sees("Your key is for this run only: the next time you are somebody else to others.");
+    assert!(line.starts_with("Cannot make /dev/null/x/p2p-chat/profiles/alice: "), "{line}");
+    alice.still_answers();
+    // What cannot be kept cannot be locked.
+    nowhere("Alice").start().still_answers();
+    // Where the user says where, it has to be there.
+    let errors = refused(Peer::named("Alice").arg("--data-dir=/dev/null/x"));
+    assert!(errors.contains("Cannot use /dev/null/x/profiles/alice: "), "{errors}");
+}
+
+#[test]
+fn a_profile_that_will_not_do_is_refused() {
+    for (profile, words) in [("", "needs a name"), ("a\u{1b}b", "no control")] {
+        let errors = refused(Peer::named("Alice").arg(format!("--profile={profile}")));
+        assert!(errors.contains("--profile") && errors.contains(words), "{errors}");
+    }
+}
