@@ -10,6 +10,7 @@ mod life;
 mod outcome;
 mod receive;
 mod refusals;
+mod seen;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ pub use life::{
 pub use outcome::Sent;
 pub use receive::Received;
 pub use refusals::{REFUSALS_REPEAT, REFUSALS_SUMMED};
+pub use seen::{MAX_SEEN_IDS, MAX_SEEN_KEYS, Novelty, Seen};
 pub use table::{GONE_SHOWN, Known, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, Row};
 pub use texts::MAX_TEXTS_WAITING;
 pub use time::Time;
