@@ -7,6 +7,7 @@ mod checks;
 mod command;
 mod event;
 mod life;
+mod outbox;
 mod outcome;
 mod receive;
 mod refusals;
@@ -27,6 +28,10 @@ pub use event::{Action, Answer, Deed, Event, JobId, OpId, Transmit, Unsendable, 
 pub use life::{
     Change, Check, Evidence, GONE_AFTER, LONGEST_BACKOFF, Life, PROBE_INTERVAL, QUIET_REPEAT, REFUSAL_REPEAT,
     State, Why,
+};
+pub use outbox::{
+    FIRST_WAIT, Hold, Jitter, LONGEST_WAIT, Lost, MAX_NO_OK, MAX_OPEN_BYTES, MAX_OPEN_TEXTS, MAX_TURN_BYTES,
+    MAX_TURN_TEXTS, NO_OK_WAIT, NotPut, OutText, Outbox, RECORD_BYTES, TextNews, TextState, TurnEnd,
 };
 pub use outcome::Sent;
 pub use receive::Received;

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::MAX_TURN_RECORDS as MAX_OPEN_TEXTS;
+use crate::chat::MAX_OPEN_TEXTS;
 
 fn key(n: u32) -> PeerKey {
     let mut bytes = [0; 32];
