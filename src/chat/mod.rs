@@ -18,6 +18,7 @@ mod tests;
 mod texts;
 mod tick;
 mod time;
+mod trust;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::Ipv4Addr;
@@ -40,6 +41,10 @@ pub use seen::{MAX_SEEN_IDS, MAX_SEEN_KEYS, Novelty, Seen};
 pub use table::{GONE_SHOWN, Known, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, Row};
 pub use texts::MAX_TEXTS_WAITING;
 pub use time::Time;
+pub use trust::{
+    As, Change as PinChange, MAX_HINTS, MAX_OFFERS, MAX_OFFERS_OF_ONE, MAX_PINS, MAX_PINS_OF_ONE, Meeting,
+    Offer, Pin, Policy, Refused, Trust, Trusted, Unknown, Verdict, Writable, code_input,
+};
 
 use crate::message::{Fate, Form, Outgoing};
 use crate::peer::{PeerAddr, PeerName};
