@@ -1,7 +1,7 @@
 //! What the user says about a key: `/trust`, `/block`, `/unpin`, `/verify`.
 
 use super::hints;
-use super::{MAX_PINS, Offer, Pin, Trusted, pin_of};
+use super::{MAX_PINS, Offer, Pin, Trusted};
 use crate::key::PeerKey;
 use crate::peer::PeerName;
 
@@ -45,7 +45,7 @@ impl Trusted {
     /// Where there is no such offer, or it is not against that pin; nothing is changed then.
     pub fn take(&mut self, key: PeerKey, whom: As) -> Result<(), Unknown> {
         let offer = self.offers.iter().find(|offer| offer.met.key == key).ok_or(Unknown::Offer)?;
-        let mut pin = pin_of(&offer.met);
+        let mut pin = Pin::of(&offer.met);
         if let As::NewKeyOf(old) = whom {
             let is_against = offer.against.iter().any(|pin| pin.key == old);
             let old = self.pin(old).filter(|old| is_against && !old.blocked).ok_or(Unknown::Pin)?;
@@ -72,7 +72,7 @@ impl Trusted {
             if !self.make_room() {
                 return Err(Unknown::NoRoom);
             }
-            let pin = Pin { blocked: true, ..pin_of(&met) };
+            let pin = Pin { blocked: true, ..Pin::of(&met) };
             self.leaves_address(&pin);
             self.insert(pin, true);
         } else if self.pins.contains_key(&key) {
