@@ -8,6 +8,7 @@ mod command;
 mod event;
 mod life;
 mod outbox;
+mod outboxes;
 mod outcome;
 mod receive;
 mod refusals;
@@ -34,6 +35,7 @@ pub use outbox::{
     FIRST_WAIT, Hold, Jitter, LONGEST_WAIT, Lost, MAX_NO_OK, MAX_OPEN_BYTES, MAX_OPEN_TEXTS, MAX_TURN_BYTES,
     MAX_TURN_TEXTS, NO_OK_WAIT, NotPut, OutText, Outbox, RECORD_BYTES, TextNews, TextState, TurnEnd,
 };
+pub use outboxes::{MAX_ALL_BYTES, Outboxes};
 pub use outcome::Sent;
 pub use receive::Received;
 pub use refusals::{REFUSALS_REPEAT, REFUSALS_SUMMED};
