@@ -164,7 +164,9 @@ proptest! {
             all.turn_ended(key, ids.len(), &[], TurnEnd::Held(Hold::NoRoom), now, Jitter(0));
         }
         now = now.plus(NO_OK_WAIT.max(FIRST_WAIT));
-        while let Some(due) = all.due(now) {
+        // Of four keys each has at most 30 texts; more turns than that are turns for nothing.
+        for _ in 0..4 * 30 {
+            let Some(due) = all.due(now) else { break };
             let ids: Vec<_> = all.begin_turn(trusted.writable(due).unwrap(), now).iter().map(|text| text.id).collect();
             all.turn_ended(due, ids.len(), &ids, TurnEnd::Answered, now, Jitter(0));
         }
