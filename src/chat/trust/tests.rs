@@ -93,6 +93,17 @@ fn trusting_the_new_key_of_somebody_forgets_the_old_one_and_verifies_nothing() {
 }
 
 #[test]
+fn a_key_is_not_taken_for_the_new_one_of_somebody_blocked_or_of_somebody_it_has_nothing_to_do_with() {
+    let mut trusted = with_bob(Policy::AcceptNew);
+    trusted.met(met(3, "Alice", 3));
+    trusted.met(met(2, "Bob", 2));
+    assert_eq!(trusted.take(key(2), As::NewKeyOf(key(3))), Err(Unknown::Pin));
+    trusted.block(key(1)).expect("pinned");
+    assert_eq!(trusted.take(key(2), As::NewKeyOf(key(1))), Err(Unknown::Pin));
+    assert_eq!((trusted.trust(key(1)), trusted.trust(key(2))), (Trust::Blocked, Trust::Unpinned));
+}
+
+#[test]
 fn another_person_of_the_same_name_is_pinned_beside_the_first() {
     let mut trusted = with_bob(Policy::AcceptNew);
     trusted.met(met(2, "Bob", 2));
