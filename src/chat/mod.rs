@@ -7,15 +7,19 @@ mod checks;
 mod command;
 mod event;
 mod life;
+mod outbox;
+mod outboxes;
 mod outcome;
 mod receive;
 mod refusals;
+mod seen;
 mod table;
 #[cfg(test)]
 mod tests;
 mod texts;
 mod tick;
 mod time;
+mod trust;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::Ipv4Addr;
@@ -27,12 +31,22 @@ pub use life::{
     Change, Check, Evidence, GONE_AFTER, LONGEST_BACKOFF, Life, PROBE_INTERVAL, QUIET_REPEAT, REFUSAL_REPEAT,
     State, Why,
 };
+pub use outbox::{
+    FIRST_WAIT, Hold, Jitter, LONGEST_WAIT, Lost, MAX_NO_OK, MAX_OPEN_BYTES, MAX_OPEN_TEXTS, MAX_TURN_BYTES,
+    MAX_TURN_TEXTS, NO_OK_WAIT, NotPut, OutText, Outbox, RECORD_BYTES, TextNews, TextState, TurnEnd,
+};
+pub use outboxes::{MAX_ALL_BYTES, Outboxes};
 pub use outcome::Sent;
 pub use receive::Received;
 pub use refusals::{REFUSALS_REPEAT, REFUSALS_SUMMED};
+pub use seen::{MAX_SEEN_IDS, MAX_SEEN_KEYS, Novelty, Seen};
 pub use table::{GONE_SHOWN, Known, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, Row};
 pub use texts::MAX_TEXTS_WAITING;
 pub use time::Time;
+pub use trust::{
+    As, Change as PinChange, MAX_HINTS, MAX_OFFERS, MAX_OFFERS_OF_ONE, MAX_PINS, MAX_PINS_OF_ONE, Meeting,
+    Offer, Pin, Policy, Refused, Trust, Trusted, Unknown, Verdict, Writable, code_input,
+};
 
 use crate::message::{Fate, Form, Outgoing};
 use crate::peer::{PeerAddr, PeerName};

@@ -50,9 +50,21 @@ fn rooms_import_only_what_they_may() {
 }
 
 #[test]
-fn pure_rooms_have_no_clock_no_thread_no_socket_and_no_terminal() {
-    let impure =
-        ["Instant", "SystemTime", "std::thread", "TcpStream", "TcpListener", "std::io", "crossterm", "jiff"];
+fn pure_rooms_have_no_clock_no_thread_no_socket_no_file_no_randomness_and_no_terminal() {
+    let impure = [
+        "Instant",
+        "SystemTime",
+        "std::thread",
+        "TcpStream",
+        "TcpListener",
+        "std::io",
+        "std::fs",
+        "crossterm",
+        "jiff",
+        "use ring",
+        "rustls",
+        "SystemRandom",
+    ];
     let pure = [
         "ui/attention.rs",
         "ui/commands.rs",

@@ -1,0 +1,358 @@
+//! The texts to one proven key: each is delivered once its receipt is there and not before, and until then it is sent again.
+//!
+//! One turn is under way at a time, and begins with the oldest text that has no receipt; what is typed meanwhile is the next turn. So the
+//! order stays, and a text whose receipt came is in no further turn. It ends in one of two ways, and in one only: delivered, or failed with
+//! the reason. Out of
+//! scope: which key may be written to, and how much all outboxes hold together.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::event::OpId;
+use super::time::Time;
+use crate::message::MessageId;
+
+/// Texts to one key that have no receipt yet. As many as are one turn; who has typed more to somebody who is not there wants to know.
+pub const MAX_OPEN_TEXTS: usize = 64;
+
+/// Bytes of them: sixteen texts of the longest kind.
+pub const MAX_OPEN_BYTES: usize = 1024 * 1024;
+
+/// Texts of one turn (docs/PROTOCOL.md): no more than the other side takes.
+pub const MAX_TURN_TEXTS: usize = 64;
+
+/// Bytes of one turn (docs/PROTOCOL.md), heads included.
+pub const MAX_TURN_BYTES: usize = 256 * 1024;
+
+/// What a record adds to the bytes of a text at most: its head, the id, the time, and the heads of its fields.
+pub const RECORD_BYTES: usize = 64;
+
+/// The wait after the first turn that did not succeed; each further one is twice as long.
+pub const FIRST_WAIT: Duration = Duration::from_secs(1);
+
+/// The longest of these waits: who is back is written to within a minute, even if nothing shows that it is back.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Turns in a row that nobody who speaks encrypted answered before it is believed that another program listens there now.
+pub const MAX_NO_OK: u32 = 3;
+
+/// The wait when that is believed: an old program shows each try to its user as an error.
+pub const NO_OK_WAIT: Duration = Duration::from_secs(600);
+
+/// A random number that shortens a wait by up to a quarter, so that those who lost the same peer do not come back all at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Jitter(pub u8);
+
+/// A text on its way to a key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OutText {
+    /// What its receipt names.
+    pub id: MessageId,
+    /// The command that it belongs to.
+    pub op: OpId,
+    /// When it was typed, in milliseconds since 1970.
+    pub time: u64,
+    /// What it says; shared by all whom it goes to.
+    pub body: Arc<str>,
+    /// It may have been written before, so its receiver has to look whether it knows it.
+    pub again: bool,
+}
+
+impl OutText {
+    fn bytes(&self) -> usize {
+        self.body.len() + RECORD_BYTES
+    }
+}
+
+/// Why a text waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hold {
+    /// Those before it are on their way.
+    Turn,
+    /// There was no connection, or it broke, or took too long.
+    Unreachable,
+    /// Whoever listens there does not speak encrypted.
+    NoOk,
+    /// Whoever listens there has another key.
+    WrongKey,
+    /// The peer has to decide first whether it takes us.
+    NotDecided,
+    /// The peer has no room.
+    NoRoom,
+    /// The peer answered, but not for this text.
+    NoReceipt,
+}
+
+/// Why a text is not sent any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lost {
+    /// The peer does not take us.
+    NotAccepted,
+    /// The user has blocked the key.
+    Blocked,
+    /// The user has forgotten the key.
+    Unpinned,
+    /// The user has trusted another key in its place while the text was on its way.
+    Replaced,
+    /// The user has left.
+    Left,
+    /// Two outboxes became one, and it did not fit.
+    TooMany,
+}
+
+/// What is known of a text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TextState {
+    /// It waits.
+    Queued(Hold),
+    /// It was written, and its receipt is waited for.
+    Sent,
+    /// Its receipt is there.
+    Delivered,
+    /// It is not sent any more.
+    Failed(Lost),
+}
+
+/// What the user is told of a text: only what changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TextNews {
+    /// Which text.
+    pub id: MessageId,
+    /// The command that it belongs to.
+    pub op: OpId,
+    /// What is known of it now.
+    pub state: TextState,
+}
+
+/// How a turn ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TurnEnd {
+    /// The peer answered in the way it should.
+    Answered,
+    /// It did not, and the texts without a receipt wait.
+    Held(Hold),
+    /// It never will.
+    Refused(Lost),
+}
+
+/// Why a text was not taken into an outbox.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NotPut {
+    /// As many texts, or bytes of texts, wait as may.
+    Full,
+    /// It is longer than any turn.
+    TooLong,
+    /// It is there already.
+    Doubled,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    text: OutText,
+    told: Option<TextState>,
+    /// It is given up, but on its way: what becomes of it is known when the turn ends.
+    lost: Option<Lost>,
+}
+
+impl Entry {
+    fn news(&mut self, state: TextState) -> Option<TextNews> {
+        let is_news = self.told.replace(state) != Some(state);
+        is_news.then_some(TextNews { id: self.text.id, op: self.text.op, state })
+    }
+}
+
+/// The texts to one key that have no receipt.
+#[derive(Default, Debug)]
+pub struct Outbox {
+    entries: VecDeque<Entry>,
+    /// How many of the first are on their way.
+    turn: usize,
+    bytes: usize,
+    /// Before this nothing is tried.
+    not_before: Time,
+    /// Turns in a row that did not succeed.
+    failures: u32,
+    no_ok: u32,
+    last_end: Option<Time>,
+}
+
+impl Outbox {
+    /// The texts without a receipt, oldest first.
+    pub fn open(&self) -> impl ExactSizeIterator<Item = &OutText> {
+        self.entries.iter().map(|entry| &entry.text)
+    }
+
+    /// Whether every text is done with.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The bytes of its texts.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether a turn is under way.
+    pub fn is_under_way(&self) -> bool {
+        self.turn > 0
+    }
+
+    /// Adds a text behind the others.
+    ///
+    /// # Errors
+    /// Where it does not fit, or is there already: one person may have been chosen twice.
+    pub fn put(&mut self, text: OutText) -> Result<(), NotPut> {
+        if self.entries.iter().any(|entry| entry.text.id == text.id) {
+            return Err(NotPut::Doubled);
+        }
+        if text.bytes() > MAX_TURN_BYTES {
+            return Err(NotPut::TooLong);
+        }
+        if self.entries.len() >= MAX_OPEN_TEXTS || self.bytes + text.bytes() > MAX_OPEN_BYTES {
+            return Err(NotPut::Full);
+        }
+        self.bytes += text.bytes();
+        self.entries.push_back(Entry { text, told: None, lost: None });
+        Ok(())
+    }
+
+    /// When the next turn may begin; `None` while one is under way, or where there is nothing to send.
+    pub fn due(&self) -> Option<Time> {
+        (self.turn == 0 && !self.entries.is_empty()).then_some(self.not_before)
+    }
+
+    /// Begins a turn with the oldest texts, if it is time.
+    pub fn begin_turn(&mut self, now: Time) -> Vec<OutText> {
+        if self.due().is_none_or(|at| at > now) {
+            return Vec::new();
+        }
+        let mut bytes = 0;
+        let fits = |entry: &&Entry| {
+            bytes += entry.text.bytes();
+            bytes <= MAX_TURN_BYTES
+        };
+        let turn: Vec<OutText> = self
+            .entries
+            .iter()
+            .take(MAX_TURN_TEXTS)
+            .take_while(fits)
+            .map(|entry| entry.text.clone())
+            .collect();
+        self.turn = turn.len();
+        turn
+    }
+
+    /// The first `count` texts of the turn were written.
+    pub fn written(&mut self, count: usize) -> Vec<TextNews> {
+        let written = self.entries.iter_mut().take(self.turn.min(count));
+        written
+            .filter_map(|entry| {
+                entry.text.again = true;
+                entry.news(TextState::Sent)
+            })
+            .collect()
+    }
+
+    /// The turn is over: the first `written` texts may have reached the peer, and these receipts came back. A receipt counts for what was
+    /// written only; nobody can take what was not sent.
+    pub fn turn_ended(
+        &mut self,
+        written: usize,
+        receipts: &[MessageId],
+        end: TurnEnd,
+        now: Time,
+        jitter: Jitter,
+    ) -> Vec<TextNews> {
+        let turn = std::mem::take(&mut self.turn);
+        let mut news = Vec::new();
+        let mut kept = VecDeque::with_capacity(self.entries.len());
+        let mut delivered = 0;
+        for (index, mut entry) in std::mem::take(&mut self.entries).into_iter().enumerate() {
+            entry.text.again |= index < turn.min(written);
+            let state = if entry.text.again && receipts.contains(&entry.text.id) {
+                TextState::Delivered
+            } else if let Some(lost) = entry.lost {
+                TextState::Failed(lost)
+            } else {
+                match end {
+                    TurnEnd::Refused(lost) => TextState::Failed(lost),
+                    TurnEnd::Held(hold) => TextState::Queued(hold),
+                    TurnEnd::Answered if index < turn => TextState::Queued(Hold::NoReceipt),
+                    TurnEnd::Answered => {
+                        kept.push_back(entry);
+                        continue;
+                    }
+                }
+            };
+            delivered += usize::from(state == TextState::Delivered && index < turn);
+            news.extend(entry.news(state));
+            match state {
+                TextState::Delivered | TextState::Failed(_) => self.bytes -= entry.text.bytes(),
+                TextState::Queued(_) | TextState::Sent => kept.push_back(entry),
+            }
+        }
+        self.entries = kept;
+        self.wait(end, delivered, turn, now, jitter);
+        news
+    }
+
+    fn wait(&mut self, end: TurnEnd, delivered: usize, turn: usize, now: Time, jitter: Jitter) {
+        self.last_end = Some(now);
+        self.no_ok = if end == TurnEnd::Held(Hold::NoOk) { self.no_ok.saturating_add(1) } else { 0 };
+        if end == TurnEnd::Answered && delivered >= turn {
+            self.failures = 0;
+            self.not_before = now;
+            return;
+        }
+        if delivered > 0 {
+            self.failures = 0;
+        }
+        let wait = if self.no_ok >= MAX_NO_OK {
+            NO_OK_WAIT
+        } else {
+            LONGEST_WAIT.min(FIRST_WAIT.saturating_mul(1 << self.failures.min(6)))
+        };
+        self.failures = self.failures.saturating_add(1);
+        self.not_before = now.plus(wait - wait / 4 * u32::from(jitter.0) / 255);
+    }
+
+    /// The peer has shown that it is there: it is tried at once, but not within a second of the last turn, or two that are both full
+    /// would dial each other without end.
+    pub fn met(&mut self, now: Time) {
+        self.failures = 0;
+        self.no_ok = 0;
+        let earliest = self.last_end.map_or(now, |end| end.plus(FIRST_WAIT).max(now));
+        self.not_before = self.not_before.min(earliest);
+    }
+
+    /// Gives all up. What is on its way at the moment may still arrive, so it is told of when the turn ends.
+    pub fn give_up(&mut self, lost: Lost) -> Vec<TextNews> {
+        for entry in self.entries.iter_mut().take(self.turn) {
+            entry.lost.get_or_insert(lost);
+        }
+        let rest = self.entries.split_off(self.turn);
+        self.fail(rest, lost)
+    }
+
+    /// Takes out the texts that are not on their way, for another key to get them; those on their way are given up.
+    pub fn leave_to_another(&mut self) -> Vec<OutText> {
+        for entry in self.entries.iter_mut().take(self.turn) {
+            entry.lost.get_or_insert(Lost::Replaced);
+        }
+        let rest = self.entries.split_off(self.turn);
+        self.bytes -= rest.iter().map(|entry| entry.text.bytes()).sum::<usize>();
+        rest.into_iter().map(|entry| entry.text).collect()
+    }
+
+    fn fail(&mut self, entries: impl IntoIterator<Item = Entry>, lost: Lost) -> Vec<TextNews> {
+        let fail = |mut entry: Entry| {
+            self.bytes -= entry.text.bytes();
+            entry.news(TextState::Failed(lost))
+        };
+        entries.into_iter().filter_map(fail).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;
