@@ -4,6 +4,7 @@ mod act;
 mod begin;
 mod clock;
 mod greeting;
+mod id;
 mod leave;
 mod looks;
 mod signals;
@@ -21,6 +22,7 @@ use std::time::Instant;
 use anyhow::Context;
 use begin::start;
 use clock::Clock;
+pub use id::id;
 use signals::{Signals, stop_in_background};
 
 use crate::chat::{Event, OpId, Row, Who};

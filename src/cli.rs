@@ -137,6 +137,8 @@ pub enum Instead {
     Man,
     /// Print the values in effect, and where each comes from
     Config,
+    /// Print the key that others know you by; on a terminal also as a QR code
+    Id,
 }
 
 /// When to write in colours.

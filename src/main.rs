@@ -35,6 +35,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Some(Instead::Completions { shell }) => manual::completions(*shell, &mut stdout),
         Some(Instead::Man) => manual::man(&mut stdout),
         Some(Instead::Config) => manual::config(&settings, &mut stdout),
+        Some(Instead::Id) => stdout.write_all(app::id(&settings.cli)?.as_bytes()),
     };
     match printed.and_then(|()| stdout.flush()) {
         // Whoever reads only the beginning has what they want.

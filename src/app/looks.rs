@@ -6,7 +6,8 @@ use std::io::{self, IsTerminal};
 use crate::cli::{ColorWhen, Notify};
 use crate::ui::{self, Osc, Palette};
 
-fn variable(name: &str) -> Option<String> {
+/// What a variable says, if it is set to anything.
+pub(super) fn variable(name: &str) -> Option<String> {
     env::var_os(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
 }
 

@@ -44,5 +44,5 @@ pub(crate) use screen::{END, RAW_END, write_lines};
 pub use seen::{Seen, day_line};
 pub use status::Status;
 pub use style::{Ink, Line, Palette, ink_of};
-pub use terminal::{abandon_terminal, is_in_foreground, restore_terminal};
+pub use terminal::{abandon_terminal, columns, is_in_foreground, restore_terminal};
 pub use words::{Voice, fate_words, is_good, lines, own_text};

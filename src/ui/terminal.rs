@@ -99,6 +99,11 @@ pub fn is_in_foreground() -> bool {
     true
 }
 
+/// Columns of the window.
+pub fn columns() -> usize {
+    size().0
+}
+
 /// Columns and rows of the window.
 pub(super) fn size() -> (usize, usize) {
     let told = terminal::size().ok().filter(|(columns, rows)| *columns > 0 && *rows > 0);

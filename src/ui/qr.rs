@@ -1,0 +1,86 @@
+//! A QR code in half blocks: two modules, one above the other, in each character.
+
+use qrcodegen::{QrCode, QrCodeEcc};
+
+/// Modules around a code that stay light (ISO/IEC 18004, section 6.3.8).
+const MARGIN: i32 = 4;
+
+/// What the foreground of the terminal is taken for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Foreground {
+    /// Dark on a light background, as codes are printed.
+    Dark,
+    /// Light on a dark background.
+    Light,
+}
+
+/// The lines of the code that says `text`, all of one width; `None` where it is too long for any.
+pub fn qr(text: &str, foreground: Foreground) -> Option<Vec<String>> {
+    // A medium level of correction costs no larger code here, and bears a reflection on the screen.
+    let code = QrCode::encode_text(text, QrCodeEcc::Medium).ok()?;
+    // Outside of the code there are only light modules.
+    let is_drawn = |x, y| code.get_module(x, y) == (foreground == Foreground::Dark);
+    let ends = -MARGIN..code.size() + MARGIN;
+    let line = |y: i32| -> String {
+        let character = |x| match (is_drawn(x, y), y + 1 < ends.end && is_drawn(x, y + 1)) {
+            (false, false) => ' ',
+            (true, false) => '▀',
+            (false, true) => '▄',
+            (true, true) => '█',
+        };
+        ends.clone().map(character).collect()
+    };
+    Some(ends.clone().step_by(2).map(line).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "P2P-CHAT:AEAQCAIBAEAQCAIBAEAQCAIBAEAQCAIBAEAQCAIBAEAQCAIBAEAQ";
+
+    /// What stands there as somebody with a camera sees it: true is dark.
+    fn seen(lines: &[String], foreground: Foreground) -> Vec<Vec<bool>> {
+        let dark = |drawn: bool| drawn == (foreground == Foreground::Dark);
+        let halves = |line: &String| {
+            [['▀', '█'], ['▄', '█']].map(|drawn| line.chars().map(|c| dark(drawn.contains(&c))).collect::<Vec<_>>())
+        };
+        lines.iter().flat_map(halves).collect()
+    }
+
+    #[test]
+    fn a_key_is_a_code_of_37_columns_and_19_lines() {
+        let lines = qr(TEXT, Foreground::Dark).unwrap();
+        assert_eq!(lines.len(), 19);
+        assert!(lines.iter().all(|line| line.chars().count() == 37), "{lines:?}");
+    }
+
+    #[test]
+    fn the_code_stands_in_a_light_margin_with_its_three_corners() {
+        for foreground in [Foreground::Dark, Foreground::Light] {
+            let seen = seen(&qr(TEXT, foreground).unwrap(), foreground);
+            for at in 0..37 {
+                for edge in 0..4 {
+                    let sides = [(at, edge), (at, 36 - edge), (edge, at), (36 - edge, at)];
+                    assert!(sides.iter().all(|(x, y)| !seen[*y][*x]), "{foreground:?} {at}");
+                }
+            }
+            // The finder patterns of ISO/IEC 18004, section 6.3.3: rings around a square.
+            for (left, top) in [(4, 4), (26, 4), (4, 26)] {
+                for (x, y) in (0..7).flat_map(|x| (0..7).map(move |y| (x, y))) {
+                    let ring = usize::max(usize::abs_diff(x, 3), usize::abs_diff(y, 3));
+                    assert_eq!(seen[top + y][left + x], ring != 2, "{foreground:?} {left} {top} {x} {y}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn both_foregrounds_show_the_same_code_and_another_text_another() {
+        let dark = seen(&qr(TEXT, Foreground::Dark).unwrap(), Foreground::Dark);
+        let light = seen(&qr(TEXT, Foreground::Light).unwrap(), Foreground::Light);
+        assert_eq!(dark[..37], light[..37]);
+        assert_ne!(qr(TEXT, Foreground::Dark), qr(&TEXT.replace("CAIB", "CAIC"), Foreground::Dark));
+        assert_eq!(qr(&"x".repeat(5_000), Foreground::Dark), None);
+    }
+}
