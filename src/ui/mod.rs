@@ -16,6 +16,7 @@ mod layout;
 mod list;
 mod menu;
 mod people;
+mod qr;
 mod screen;
 mod seen;
 mod status;
@@ -38,6 +39,7 @@ pub(crate) use layout::lay_out;
 pub use list::peer_list;
 pub use menu::{Act, Menu, Refill, Turn};
 pub use people::{Chosen, Directory};
+pub use qr::{Foreground, qr};
 pub use screen::Screen;
 #[cfg(any(test, fuzzing))]
 pub(crate) use screen::{END, RAW_END, write_lines};

@@ -43,7 +43,8 @@ mod tests {
     fn seen(lines: &[String], foreground: Foreground) -> Vec<Vec<bool>> {
         let dark = |drawn: bool| drawn == (foreground == Foreground::Dark);
         let halves = |line: &String| {
-            [['▀', '█'], ['▄', '█']].map(|drawn| line.chars().map(|c| dark(drawn.contains(&c))).collect::<Vec<_>>())
+            [['▀', '█'], ['▄', '█']]
+                .map(|drawn| line.chars().map(|c| dark(drawn.contains(&c))).collect::<Vec<_>>())
         };
         lines.iter().flat_map(halves).collect()
     }
