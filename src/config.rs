@@ -69,7 +69,7 @@ pub fn static_peers(cli: &Cli) -> Result<Vec<StaticPeer>, ConfigError> {
     let mut peers = if cli.no_static { Vec::new() } else { from_files(cli.peers.as_deref())? };
     for &addr in &cli.peer {
         if peers.iter().all(|peer| peer.addr != addr) {
-            peers.push(StaticPeer { addr, name: None, form: Form::Standard });
+            peers.push(StaticPeer { addr, name: None, form: Form::Standard, key: None });
         }
     }
     Ok(peers)
@@ -200,7 +200,7 @@ fn parse(text: &str) -> Result<Vec<StaticPeer>, (usize, String)> {
         }
         let name = entry.name.map(peer_name).transpose()?;
         let form = entry.form.map(form).transpose()?.unwrap_or_default();
-        peers.push(StaticPeer { addr, name, form });
+        peers.push(StaticPeer { addr, name, form, key: None });
     }
     Ok(peers)
 }
@@ -237,11 +237,17 @@ mod tests {
     fn a_list_of_peers_is_read() {
         let text = "[[peer]]\naddress = \"127.0.0.1:5000\"\n[[peer]]\naddress = \"127.0.0.1:5001\"\n\
                     name = \"Rita\"\nform = \"r3\"\n";
-        let plain = StaticPeer { addr: "127.0.0.1:5000".parse().unwrap(), name: None, form: Form::Standard };
+        let plain = StaticPeer {
+            addr: "127.0.0.1:5000".parse().unwrap(),
+            name: None,
+            form: Form::Standard,
+            key: None,
+        };
         let rita = StaticPeer {
             addr: "127.0.0.1:5001".parse().unwrap(),
             name: Some(PeerName::new("Rita")),
             form: Form::R3,
+            key: None,
         };
         assert_eq!(parse(text).unwrap(), [plain, rita]);
         assert_eq!(parse("# nobody\n").unwrap(), []);

@@ -42,5 +42,6 @@ pub mod net;
 pub mod node;
 pub mod peer;
 pub mod settings;
+pub mod talk;
 pub mod ui;
 pub mod wire;

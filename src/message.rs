@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::escape::Text;
 use crate::key::PeerKey;
 use crate::peer::{Claimed, PeerAddr, PeerName};
+use crate::talk::{Hold, Lost};
 
 /// Bytes of one message to a plain peer, header included: legacy peers call `recv(1024)` once and lose the rest (wire.md).
 pub const MAX_SENT_BYTES: usize = 1024;
@@ -162,6 +163,10 @@ pub enum Fate {
     Astray(PeerAddr),
     /// Nothing was sent.
     Failed(Failure),
+    /// It waits, for this reason, and is sent again until its receipt is there; only a text to a proven key does.
+    Waits(Hold),
+    /// It was for a proven key, and is not sent any more.
+    Lost(Lost),
 }
 
 /// Why nothing could be sent.

@@ -285,6 +285,8 @@ impl Shared {
         while let Some(action) = actions.pop_front() {
             match action {
                 Action::Tell(event) => told.push(event),
+                // TODO: the join.
+                Action::Talk(talk) => log::debug!("{talk:?}"),
                 Action::Transmit(transmit) => {
                     if let Err(refused) = self.push(transmit, state.name.clone()) {
                         actions.extend(state.chat.sent(refused, now));
@@ -311,7 +313,13 @@ impl Shared {
         let errand = Errand { id: job.0, to, fallback, form, name, message, deadline };
         match self.dialler.get().map(|dialler| dialler.push(errand)) {
             Some(Ok(())) => Ok(()),
-            _ => Err(Sent { job, to, fate: Fate::Failed(Failure::NoResources), parts: (0, 1) }),
+            _ => Err(Sent {
+                job,
+                to,
+                fate: Fate::Failed(Failure::NoResources),
+                parts: (0, 1),
+                capability: None,
+            }),
         }
     }
 
@@ -334,7 +342,9 @@ impl Shared {
         let Some(shared) = shared.upgrade() else { return };
         let Report { id, to, fate, parts } = report;
         log::debug!("job {id} to {to}: {fate:?}");
-        shared.with_chat(|chat, now| ((), chat.sent(Sent { job: JobId(id), to, fate, parts }, now)));
+        shared.with_chat(|chat, now| {
+            ((), chat.sent(Sent { job: JobId(id), to, fate, parts, capability: None }, now))
+        });
     }
 
     /// What the ticker thread does: sleep until something is due, and do it.

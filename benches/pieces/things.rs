@@ -55,7 +55,7 @@ impl Inbox {
         for action in actions {
             match action {
                 Action::Tell(event) => self.mailbox.put_from(event, Some(source.0)),
-                Action::Transmit(_) => {}
+                Action::Transmit(_) | Action::Talk(_) => {}
             }
         }
         answer
@@ -90,14 +90,15 @@ pub(crate) fn known_chat(peers: u32) -> Chat {
         actions.extend(chat.tick(now()));
         let transmits = |action| match action {
             Action::Transmit(transmit) => Some(transmit),
-            Action::Tell(_) => None,
+            Action::Tell(_) | Action::Talk(_) => None,
         };
         let looks: Vec<_> = actions.drain(..).filter_map(transmits).collect();
         if looks.is_empty() {
             break;
         }
         for look in looks {
-            let sent = Sent { job: look.job, to: look.to, fate: Fate::HandedOver, parts: (1, 1) };
+            let sent =
+                Sent { job: look.job, to: look.to, fate: Fate::HandedOver, parts: (1, 1), capability: None };
             actions.extend(chat.sent(sent, now()));
         }
     }

@@ -77,7 +77,12 @@ impl App {
                 if let Some(addr) = to.addr() {
                     self.unread.remove(&addr);
                 }
-                let op = self.node.command(Command::Send { to: to.target.clone(), parts: parts.into() });
+                let op = self.node.command(Command::Send {
+                    to: to.target.clone(),
+                    parts: parts.into(),
+                    letter: None,
+                    in_plain: false,
+                });
                 let moment = self.clock.now();
                 let line = Line::of(Ink::Faint, &*moment.stamp).then(format!("you to {}: ", to.label));
                 self.seen.said(to.target.clone(), op, &moment.day, ui::own_text(line, &text));

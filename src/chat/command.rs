@@ -8,9 +8,12 @@ use super::event::{Action, Deed, Event, OpId, Unsendable};
 use super::life::{Check, Life, Why};
 use super::table::{Known, Peer};
 use super::time::Time;
+use super::trust::{As, Policy};
 use super::{ANSWER_WITHIN, Chat, Job, Op, Purpose, StaticPeer};
+use crate::key::PeerKey;
 use crate::message::{Form, Outgoing};
 use crate::peer::PeerAddr;
+use crate::talk::Letter;
 
 /// Time for one probe of a list: what is left of the whole after a refusal that had to be repeated a second later.
 const LIST_PROBE_WITHIN: Duration = Duration::from_millis(1_800);
@@ -34,8 +37,12 @@ pub enum Command {
     Send {
         /// To whom; `All` are those that are there.
         to: Target,
-        /// Its messages, in order.
+        /// Its messages to plain peers, in order; none where it is too long for those.
         parts: Arc<[String]>,
+        /// The same for those that are spoken to in encryption.
+        letter: Option<Letter>,
+        /// It may go out in plain to somebody who is known by a key, this once: the user said so.
+        in_plain: bool,
     },
     /// See who is there, and list them.
     List,
@@ -43,6 +50,21 @@ pub enum Command {
     Connect(Target),
     /// Say goodbye; `All` are those that are there.
     Disconnect(Target),
+    /// Take a key that waits for the user's word.
+    Trust(PeerKey, As),
+    /// Want nothing of a key any more.
+    Block(PeerKey),
+    /// Forget a key.
+    Unpin(PeerKey),
+    /// The user has compared a key with its owner.
+    Verify {
+        /// The key.
+        key: PeerKey,
+        /// The clock, in seconds since 1970.
+        date: u64,
+    },
+    /// Do this with unknown keys from now on.
+    SetPolicy(Policy),
     /// Say goodbye to everybody, for the program ends.
     Leave,
 }
@@ -51,7 +73,7 @@ impl Chat {
     /// Makes the static peers known and dials them all.
     pub fn start(&mut self, peers: Vec<StaticPeer>, now: Time) -> (OpId, Vec<Action>) {
         let mut waiting = HashSet::new();
-        for StaticPeer { addr, name, form } in peers.into_iter().take(super::MAX_STATIC_PEERS) {
+        for StaticPeer { addr, name, form, key: _ } in peers.into_iter().take(super::MAX_STATIC_PEERS) {
             if self.is_own(addr) || !self.table.add(addr, Known::Static, Life::of_static(now)) {
                 continue;
             }
@@ -75,10 +97,15 @@ impl Chat {
     /// Does what the user wants.
     pub fn command(&mut self, command: Command, now: Time) -> (OpId, Vec<Action>) {
         let op = match command {
-            Command::Send { to, parts } => self.send(to, parts, now),
+            Command::Send { to, parts, .. } => self.send(to, parts, now),
             Command::List => self.list(now),
             Command::Connect(to) => self.connect(to),
             Command::Disconnect(to) => self.disconnect(to, now),
+            Command::Trust(..)
+            | Command::Block(_)
+            | Command::Unpin(_)
+            | Command::Verify { .. }
+            | Command::SetPolicy(_) => self.spread(Deed::Connect, &[]),
             Command::Leave => self.leave(now),
         };
         (op, self.done())

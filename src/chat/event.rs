@@ -1,11 +1,15 @@
 //! What the rules tell the user, and what they want done.
 
 use super::life::Why;
+use super::outbox::TextState;
 use super::table::Row;
 use super::time::Time;
+use super::trust::{As, Offer, Pin, Policy, Unknown};
 use crate::escape::Text;
+use crate::key::PeerKey;
 use crate::message::{Fate, Form, Outgoing, Unreadable};
 use crate::peer::{Claimed, PeerAddr, PeerName, Source};
+use crate::talk::{ByeReason, Say};
 
 /// A command of the user, for as long as the program runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -63,6 +67,27 @@ pub enum Unsendable {
     Ourselves,
     /// Nobody is there to say goodbye to.
     NotThere,
+    /// It is longer than plain peers can take, and this is one.
+    TooLongForPlain,
+    /// The user wants nothing said in plain, and this is a plain peer.
+    OnlyEncrypted,
+    /// Its key waits for the user's word, or is blocked.
+    NotTrusted,
+}
+
+/// What the user has said about keys, done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Decision {
+    /// A key is taken, as whom.
+    Trusted(Pin, As),
+    /// A key is blocked.
+    Blocked(Pin),
+    /// A key is forgotten.
+    Unpinned(Pin),
+    /// A key is the right one.
+    Verified(Pin),
+    /// What is done with unknown keys from now on.
+    Policy(Policy),
 }
 
 /// Something that the user is told.
@@ -76,6 +101,51 @@ pub enum Event {
         text: Text,
         /// It was longer than is read, or broke off; this is its beginning.
         cut: bool,
+        /// It may have been shown before our start: its sender has sent it before, and we do not remember.
+        again: bool,
+    },
+    /// A text came in plain, in the name or from the address of somebody who is known by a key.
+    Unproven {
+        /// Who it would be; its proof says whose name or address was claimed.
+        from: Who,
+        /// Where it came from.
+        source: Source,
+        /// What it says.
+        text: Text,
+        /// It was longer than is read, or broke off; this is its beginning.
+        cut: bool,
+    },
+    /// A peer is spoken to in encryption from now on, with this key, which was not known before.
+    Pinned(Who, PeerKey),
+    /// A key waits for the user's word; nothing goes to it until then, and nothing of it is shown.
+    Offered(Offer),
+    /// So many more keys wait for the user's word than are kept.
+    MoreOffered(u64),
+    /// A known key calls itself by the name of another, which it is not given.
+    TakesName(Who, PeerName),
+    /// A peer's receipt has promised one key, and another was proven.
+    Misled {
+        /// Where.
+        addr: PeerAddr,
+        /// The key of the receipt.
+        promised: PeerKey,
+        /// The key that was proven.
+        offered: PeerKey,
+    },
+    /// A peer does not take us, and what was to be said to it is not said.
+    TurnedAway(Who, ByeReason),
+    /// What the user said about a key was done.
+    Decided(Decision),
+    /// What the user said about a key was not done.
+    Undecided(Unknown),
+    /// What becomes of a text to a proven key after its [`Event::Done`], which said that it waits.
+    Later {
+        /// Which command.
+        op: OpId,
+        /// To whom.
+        who: Who,
+        /// Delivered, or failed and why.
+        state: TextState,
     },
     /// Something came that is no message.
     Unreadable {
@@ -166,6 +236,11 @@ impl Event {
     pub fn each_who(&self, mut take: impl FnMut(&Who)) {
         match self {
             Self::Message { from: who, .. }
+            | Self::Unproven { from: who, .. }
+            | Self::Pinned(who, _)
+            | Self::TakesName(who, _)
+            | Self::TurnedAway(who, _)
+            | Self::Later { who, .. }
             | Self::Came(who)
             | Self::Went(who, _)
             | Self::Done { who, .. }
@@ -176,6 +251,11 @@ impl Event {
                 }
             }
             Self::Unreadable { .. }
+            | Self::Offered(_)
+            | Self::MoreOffered(_)
+            | Self::Misled { .. }
+            | Self::Decided(_)
+            | Self::Undecided(_)
             | Self::Impostor { .. }
             | Self::Refused { .. }
             | Self::Sum { .. }
@@ -204,11 +284,28 @@ pub struct Transmit {
     pub deadline: Option<Time>,
 }
 
+/// Something to be said in encryption by whoever has sockets.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Talk {
+    /// Its outcome is reported under this.
+    pub job: JobId,
+    /// Where to dial, in this order; at least one.
+    pub addrs: Vec<PeerAddr>,
+    /// The key that has to be proven; none on first contact.
+    pub expect: Option<PeerKey>,
+    /// What to say.
+    pub say: Say,
+    /// When it is to be over whatever happens; later than that it is not begun.
+    pub deadline: Option<Time>,
+}
+
 /// What the rules want done.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Action {
     /// Dial and say something.
     Transmit(Transmit),
+    /// Dial, or use a connection that is kept, and say something in encryption.
+    Talk(Talk),
     /// Tell the user.
     Tell(Event),
 }

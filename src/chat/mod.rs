@@ -26,13 +26,13 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 pub use command::{Command, Target};
-pub use event::{Action, Answer, Deed, Event, JobId, OpId, Proof, Transmit, Unsendable, Who};
+pub use event::{Action, Answer, Decision, Deed, Event, JobId, OpId, Proof, Talk, Transmit, Unsendable, Who};
 pub use life::{
     Change, Check, Evidence, GONE_AFTER, LONGEST_BACKOFF, Life, PROBE_INTERVAL, QUIET_REPEAT, REFUSAL_REPEAT,
     State, Why,
 };
 pub use outbox::{
-    FIRST_WAIT, Hold, Jitter, LONGEST_WAIT, Lost, MAX_NO_OK, MAX_OPEN_BYTES, MAX_OPEN_TEXTS, MAX_TURN_BYTES,
+    FIRST_WAIT, Jitter, LONGEST_WAIT, MAX_NO_OK, MAX_OPEN_BYTES, MAX_OPEN_TEXTS, MAX_TURN_BYTES,
     MAX_TURN_TEXTS, NO_OK_WAIT, NotPut, OutText, Outbox, RECORD_BYTES, TextNews, TextState, TurnEnd,
 };
 pub use outboxes::{MAX_ALL_BYTES, Outboxes};
@@ -48,6 +48,7 @@ pub use trust::{
     Offer, Pin, Policy, Refused, Trust, Trusted, Unknown, Verdict, Writable, code_input,
 };
 
+use crate::key::PeerKey;
 use crate::message::{Fate, Form, Outgoing};
 use crate::peer::{PeerAddr, PeerName};
 use checks::Checks;
@@ -85,6 +86,8 @@ pub struct StaticPeer {
     pub name: Option<PeerName>,
     /// The form it is written to in until it writes to us.
     pub form: Form,
+    /// The key that it has to prove, if the user knows it; then nothing is ever said to it in plain.
+    pub key: Option<PeerKey>,
 }
 
 /// What something under way was sent for.

@@ -6,12 +6,12 @@
 //! scope: which key may be written to, and how much all outboxes hold together.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::OpId;
 use super::time::Time;
 use crate::message::MessageId;
+use crate::talk::{Hold, Letter, Lost};
 
 /// Texts to one key that have no receipt yet. As many as are one turn; who has typed more to somebody who is not there wants to know.
 pub const MAX_OPEN_TEXTS: usize = 64;
@@ -47,58 +47,16 @@ pub struct Jitter(pub u8);
 /// A text on its way to a key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OutText {
-    /// What its receipt names.
-    pub id: MessageId,
     /// The command that it belongs to.
     pub op: OpId,
-    /// When it was typed, in milliseconds since 1970.
-    pub time: u64,
-    /// What it says; shared by all whom it goes to.
-    pub body: Arc<str>,
-    /// It may have been written before, so its receiver has to look whether it knows it.
-    pub again: bool,
+    /// The text itself.
+    pub letter: Letter,
 }
 
 impl OutText {
     fn bytes(&self) -> usize {
-        self.body.len() + RECORD_BYTES
+        self.letter.body.len() + RECORD_BYTES
     }
-}
-
-/// Why a text waits.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Hold {
-    /// Those before it are on their way.
-    Turn,
-    /// There was no connection, or it broke, or took too long.
-    Unreachable,
-    /// Whoever listens there does not speak encrypted.
-    NoOk,
-    /// Whoever listens there has another key.
-    WrongKey,
-    /// The peer has to decide first whether it takes us.
-    NotDecided,
-    /// The peer has no room.
-    NoRoom,
-    /// The peer answered, but not for this text.
-    NoReceipt,
-}
-
-/// Why a text is not sent any more.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Lost {
-    /// The peer does not take us.
-    NotAccepted,
-    /// The user has blocked the key.
-    Blocked,
-    /// The user has forgotten the key.
-    Unpinned,
-    /// The user has trusted another key in its place while the text was on its way.
-    Replaced,
-    /// The user has left.
-    Left,
-    /// Two outboxes became one, and it did not fit.
-    TooMany,
 }
 
 /// What is known of a text.
@@ -158,7 +116,7 @@ struct Entry {
 impl Entry {
     fn news(&mut self, state: TextState) -> Option<TextNews> {
         let is_news = self.told.replace(state) != Some(state);
-        is_news.then_some(TextNews { id: self.text.id, op: self.text.op, state })
+        is_news.then_some(TextNews { id: self.text.letter.id, op: self.text.op, state })
     }
 }
 
@@ -203,7 +161,7 @@ impl Outbox {
     /// # Errors
     /// Where it does not fit, or is there already: one person may have been chosen twice.
     pub fn put(&mut self, text: OutText) -> Result<(), NotPut> {
-        if self.entries.iter().any(|entry| entry.text.id == text.id) {
+        if self.entries.iter().any(|entry| entry.text.letter.id == text.letter.id) {
             return Err(NotPut::Doubled);
         }
         if text.bytes() > MAX_TURN_BYTES {
@@ -248,7 +206,7 @@ impl Outbox {
         let written = self.entries.iter_mut().take(self.turn.min(count));
         written
             .filter_map(|entry| {
-                entry.text.again = true;
+                entry.text.letter.again = true;
                 entry.news(TextState::Sent)
             })
             .collect()
@@ -269,8 +227,8 @@ impl Outbox {
         let mut kept = VecDeque::with_capacity(self.entries.len());
         let mut delivered = 0;
         for (index, mut entry) in std::mem::take(&mut self.entries).into_iter().enumerate() {
-            entry.text.again |= index < turn.min(written);
-            let state = if entry.text.again && receipts.contains(&entry.text.id) {
+            entry.text.letter.again |= index < turn.min(written);
+            let state = if entry.text.letter.again && receipts.contains(&entry.text.letter.id) {
                 TextState::Delivered
             } else if let Some(lost) = entry.lost {
                 TextState::Failed(lost)

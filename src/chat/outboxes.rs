@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::outbox::{Jitter, Lost, NotPut, OutText, Outbox, TextNews, TextState, TurnEnd};
+use super::outbox::{Jitter, NotPut, OutText, Outbox, TextNews, TextState, TurnEnd};
 use super::time::Time;
 use super::trust::Writable;
 use crate::key::PeerKey;
 use crate::message::MessageId;
+use crate::talk::Lost;
 
 /// Bytes that all outboxes hold together: a thousand different texts of the longest kind.
 pub const MAX_ALL_BYTES: usize = 64 * 1024 * 1024;
@@ -54,7 +55,8 @@ impl Outboxes {
     /// # Errors
     /// As [`Outbox::put`], and where all outboxes together are full.
     pub fn put(&mut self, to: Writable<'_>, text: OutText) -> Result<(), NotPut> {
-        let more = ENTRY_BYTES + if self.bodies.contains_key(&text.id) { 0 } else { text.body.len() };
+        let more =
+            ENTRY_BYTES + if self.bodies.contains_key(&text.letter.id) { 0 } else { text.letter.body.len() };
         if self.bytes + more > MAX_ALL_BYTES {
             return Err(NotPut::Full);
         }
@@ -98,7 +100,7 @@ impl Outboxes {
     pub fn follow(&mut self, from: PeerKey, to: Writable<'_>) -> Vec<TextNews> {
         let texts = self.change(from, Outbox::leave_to_another);
         let put = |text: OutText| {
-            let (id, op) = (text.id, text.op);
+            let (id, op) = (text.letter.id, text.op);
             let lost = TextNews { id, op, state: TextState::Failed(Lost::TooMany) };
             (self.change(to.key(), |outbox| outbox.put(text)) == Err(NotPut::Full)).then_some(lost)
         };
@@ -109,13 +111,14 @@ impl Outboxes {
     fn change<T>(&mut self, key: PeerKey, change: impl FnOnce(&mut Outbox) -> T) -> T {
         let outbox = self.of.entry(key).or_default();
         let due = outbox.due();
-        let before: Vec<MessageId> = outbox.open().map(|text| text.id).collect();
+        let before: Vec<MessageId> = outbox.open().map(|text| text.letter.id).collect();
         let result = change(outbox);
         if due != outbox.due() {
             due.map(|at| self.schedule.remove(&(at, key)));
             outbox.due().map(|at| self.schedule.insert((at, key)));
         }
-        let after: HashMap<MessageId, usize> = outbox.open().map(|text| (text.id, text.body.len())).collect();
+        let after: HashMap<MessageId, usize> =
+            outbox.open().map(|text| (text.letter.id, text.letter.body.len())).collect();
         let is_over = outbox.is_empty();
         for id in before.iter().filter(|id| !after.contains_key(id)) {
             self.holds_no_more(*id);

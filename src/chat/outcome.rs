@@ -5,6 +5,7 @@ use super::life::{Change, Check, Evidence, Life, REFUSAL_REPEAT};
 use super::table::{Known, Peer};
 use super::time::Time;
 use super::{Chat, Job, Op, Purpose};
+use crate::key::PeerKey;
 use crate::message::{Failure, Fate, Outgoing};
 use crate::peer::{PeerAddr, Source};
 
@@ -22,12 +23,14 @@ pub struct Sent {
     pub fate: Fate,
     /// How many parts were sent, and how many there are.
     pub parts: (usize, usize),
+    /// The key that its receipt promised: it can be spoken to in encryption.
+    pub capability: Option<PeerKey>,
 }
 
 impl Chat {
     /// Takes note of what became of something sent.
     pub fn sent(&mut self, sent: Sent, now: Time) -> Vec<Action> {
-        let Sent { job, to, mut fate, parts } = sent;
+        let Sent { job, to, mut fate, parts, capability: _ } = sent;
         let Some(Job { addr, dialled, purpose }) = self.jobs.remove(&job) else {
             return Vec::new();
         };
@@ -145,6 +148,7 @@ impl Chat {
             Fate::Failed(Failure::Refused) => peer.life.refused(now),
             Fate::Failed(Failure::NoResources | Failure::Cancelled) => Change::None,
             Fate::Unanswered | Fate::Broken | Fate::Astray(_) | Fate::Failed(_) => peer.life.unanswered(now),
+            Fate::Waits(_) | Fate::Lost(_) => Change::None,
         });
         match change {
             Some(Change::Went(why)) => self.went(addr, why),

@@ -124,7 +124,7 @@ impl Chat {
         self.seen(addr);
         match (body, from) {
             (Body::Text(text) | Body::Greeting(text), Some(from)) => {
-                self.tell(Event::Message { from, text, cut });
+                self.tell(Event::Message { from, text, cut, again: false });
             }
             (Body::Connect, _) => self.acknowledge(addr, now),
             (Body::ConnectRequest, _) => return Answer::Connected,

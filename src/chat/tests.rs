@@ -38,13 +38,19 @@ impl Story {
         for action in actions {
             match action {
                 Action::Transmit(transmit) => self.under_way.push(transmit),
+                Action::Talk(talk) => panic!("nobody here has a key: {talk:?}"),
                 Action::Tell(event) => self.told.push(event),
             }
         }
     }
 
     fn with_static(mut self, ports: &[u16]) -> Self {
-        let peers = ports.iter().map(|port| StaticPeer { addr: at(*port), name: None, form: Form::Standard });
+        let peers = ports.iter().map(|port| StaticPeer {
+            addr: at(*port),
+            name: None,
+            form: Form::Standard,
+            key: None,
+        });
         let (_, actions) = self.chat.start(peers.collect(), self.now);
         self.perform(actions);
         self
@@ -88,7 +94,7 @@ impl Story {
         let (of_port, rest) = self.under_way.drain(..).partition(|t| t.to.port() == port);
         self.under_way = rest;
         for Transmit { job, to, .. } in of_port {
-            let sent = Sent { job, to, fate: fate.clone(), parts: (1, 1) };
+            let sent = Sent { job, to, fate: fate.clone(), parts: (1, 1), capability: None };
             let actions = self.chat.sent(sent, self.now);
             self.perform(actions);
         }
@@ -105,7 +111,7 @@ impl Story {
     }
 
     fn says(&mut self, to: Target, text: &str) -> OpId {
-        self.does(Command::Send { to, parts: [text.to_owned()].into() })
+        self.does(Command::Send { to, parts: [text.to_owned()].into(), letter: None, in_plain: false })
     }
 
     fn state(&self, port: u16) -> Option<State> {

@@ -125,7 +125,8 @@ impl World {
             connections: 0,
             ticks: 0,
         };
-        let peers = statics.into_iter().map(|addr| StaticPeer { addr, name: None, form }).collect();
+        let peers =
+            statics.into_iter().map(|addr| StaticPeer { addr, name: None, form, key: None }).collect();
         let (_, actions) = world.chat.start(peers, world.now);
         world.perform(actions, true);
         world
@@ -233,7 +234,13 @@ impl World {
         let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
         let to = transmit.fallback.filter(|_| fallback && taken).unwrap_or(transmit.to);
         let parts = if let Outgoing::Text(parts) = &transmit.message { parts.len() } else { 1 };
-        let sent = Sent { job: transmit.job, to, fate, parts: (usize::from(taken) * parts, parts) };
+        let sent = Sent {
+            job: transmit.job,
+            to,
+            fate,
+            parts: (usize::from(taken) * parts, parts),
+            capability: None,
+        };
         let actions = self.chat.sent(sent, self.now);
         self.perform(actions, false);
     }
@@ -264,7 +271,7 @@ impl World {
                 let name = "Alice".parse();
                 let parts = name.ok().and_then(|name| crate::wire::messages_for(text, &name).ok());
                 let Some(parts) = parts else { return };
-                Command::Send { to, parts: parts.into() }
+                Command::Send { to, parts: parts.into(), letter: None, in_plain: false }
             }
         };
         let (_, actions) = self.chat.command(command, self.now);

@@ -137,7 +137,7 @@ fn action(text: &Text) -> Option<Text> {
 /// harmless by its type.
 pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
     match event {
-        Event::Message { from, text, cut } => voice.message(from, text, *cut),
+        Event::Message { from, text, cut, .. } => voice.message(from, text, *cut),
         Event::Unreadable { source, what } => {
             let why = match what.fault {
                 Fault::NoAddress => "does not begin with an address",
@@ -182,6 +182,17 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             }
             .into(),
         ],
+        // TODO words
+        Event::Unproven { .. }
+        | Event::Pinned(..)
+        | Event::Offered(_)
+        | Event::MoreOffered(_)
+        | Event::TakesName(..)
+        | Event::Misled { .. }
+        | Event::TurnedAway(..)
+        | Event::Decided(_)
+        | Event::Undecided(_)
+        | Event::Later { .. } => vec![format!("{event:?}").into()],
         Event::Listed { rows, unasked } => peer_list(rows, *unasked, voice.labels),
         Event::Dialled { total: 0, .. } | Event::Settled(_) => Vec::new(),
         Event::Dialled { total: 1, connected: 1 } => vec!["The static peer is there.".into()],
@@ -239,6 +250,8 @@ pub fn fate_words(fate: &Fate) -> String {
         Fate::Delivered => "delivered".into(),
         Fate::HandedOver => "handed over".into(),
         Fate::NoReceipt => "it closed the connection without the receipt that it usually gives".into(),
+        Fate::Waits(_) => "queued".into(),
+        Fate::Lost(_) => "not sent any more".into(),
         Fate::Unanswered => format!("no reaction within {} s", EOF_TIMEOUT.as_secs()),
         Fate::Broken => "the connection broke".into(),
         Fate::Astray(to) => format!("it went to {to} instead, where somebody else listens"),
@@ -287,6 +300,9 @@ fn part_words(parts: (usize, usize), more: usize) -> String {
 
 fn not_sent(who: &str, why: Unsendable) -> String {
     match why {
+        Unsendable::TooLongForPlain | Unsendable::OnlyEncrypted | Unsendable::NotTrusted => {
+            format!("Not sent to {who}.")
+        }
         Unsendable::NotThere => format!("{who} is not there, so there is nobody to disconnect from."),
         Unsendable::Ourselves => format!("{who} is our own address; choose somebody else."),
         Unsendable::TooManyWaiting => {

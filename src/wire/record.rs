@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::fields::{Fields, HEAD_BYTES, RecordFault, length_of, put};
 use super::hello::Hello;
 use crate::message::{ID_BYTES, MessageId};
+pub use crate::talk::ByeReason;
 
 /// Bytes of a text: a few thousand words. More than that is a file.
 pub const MAX_TEXT_BYTES: usize = 64 * 1024;
@@ -50,51 +51,6 @@ pub enum Record {
     Pong(u64),
     /// The last that one says on this connection, and why.
     Bye(ByeReason),
-}
-
-/// Why one ends a connection.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ByeReason {
-    /// It leaves the chat. The only one that ends its presence.
-    Leaves,
-    /// The other is blocked, or its user takes nobody new.
-    NotAccepted,
-    /// Its user has still to decide whether the other is taken.
-    NotDecided,
-    /// It has no room; later it may.
-    NoRoom,
-    /// What the other said cannot be understood.
-    NotUnderstood,
-    /// Nothing was said for long.
-    Idle,
-    /// A reason of a later version.
-    Other(u8),
-}
-
-impl ByeReason {
-    fn number(self) -> u8 {
-        match self {
-            Self::Leaves => 1,
-            Self::NotAccepted => 2,
-            Self::NotDecided => 3,
-            Self::NoRoom => 4,
-            Self::NotUnderstood => 5,
-            Self::Idle => 6,
-            Self::Other(number) => number,
-        }
-    }
-
-    fn of(number: u8) -> Self {
-        match number {
-            1 => Self::Leaves,
-            2 => Self::NotAccepted,
-            3 => Self::NotDecided,
-            4 => Self::NoRoom,
-            5 => Self::NotUnderstood,
-            6 => Self::Idle,
-            other => Self::Other(other),
-        }
-    }
 }
 
 impl Record {

@@ -32,11 +32,12 @@ fn rooms_import_only_what_they_may() {
         ("escape.rs", &[][..]),
         ("key.rs", &[]),
         ("peer.rs", &["escape"]),
-        ("message.rs", &["escape", "key", "peer"]),
-        ("wire", &["escape", "key", "peer", "message"]),
-        ("chat", &["escape", "key", "peer", "message", "chat"]),
-        ("net", &["key", "peer", "message", "wire", "net"]),
-        ("ui", &["escape", "key", "peer", "message", "chat", "net", "ui"]),
+        ("message.rs", &["escape", "key", "peer", "talk"]),
+        ("talk.rs", &["key", "message", "peer"]),
+        ("wire", &["escape", "key", "peer", "message", "talk"]),
+        ("chat", &["escape", "key", "peer", "message", "talk", "chat"]),
+        ("net", &["key", "peer", "message", "talk", "wire", "net"]),
+        ("ui", &["escape", "key", "peer", "message", "talk", "chat", "net", "ui"]),
         ("mailbox.rs", &[]),
     ] {
         for path in sources(room) {

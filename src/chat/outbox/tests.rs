@@ -12,7 +12,10 @@ fn id(n: u32) -> MessageId {
 }
 
 fn text(n: u32, bytes: usize) -> OutText {
-    OutText { id: id(n), op: OpId(n.into()), time: 0, body: "x".repeat(bytes).into(), again: false }
+    OutText {
+        op: OpId(n.into()),
+        letter: Letter { id: id(n), time: 0, body: "x".repeat(bytes).into(), again: false },
+    }
 }
 
 fn at(ms: u64) -> Time {
@@ -28,7 +31,7 @@ fn of(count: u32) -> Outbox {
 }
 
 fn ids(turn: &[OutText]) -> Vec<MessageId> {
-    turn.iter().map(|text| text.id).collect()
+    turn.iter().map(|text| text.letter.id).collect()
 }
 
 fn states(news: &[TextNews]) -> Vec<(MessageId, TextState)> {
@@ -52,7 +55,7 @@ fn what_broke_off_is_sent_again_with_its_id_and_says_so_only_where_it_was_writte
     outbox.turn_ended(1, &[], TurnEnd::Held(Hold::Unreachable), at(0), NOW);
     let again = outbox.begin_turn(at(1_000));
     assert_eq!(
-        again.iter().map(|text| (text.id, text.again)).collect::<Vec<_>>(),
+        again.iter().map(|text| (text.letter.id, text.letter.again)).collect::<Vec<_>>(),
         [(id(1), true), (id(2), false)]
     );
 }
@@ -228,7 +231,7 @@ proptest! {
                         let open = put.iter().filter(|id| !ended.contains_key(id)).take(begun.len());
                         prop_assert!(open.copied().eq(ids(&begun)), "not the oldest in their order: {begun:?}");
                         for text in &begun {
-                            prop_assert_eq!(text.again, written.contains(&text.id), "the mark is not true");
+                            prop_assert_eq!(text.letter.again, written.contains(&text.letter.id), "the mark is not true");
                         }
                         prop_assert!(begun.len() <= MAX_TURN_TEXTS);
                         prop_assert!(begun.iter().map(OutText::bytes).sum::<usize>() <= MAX_TURN_BYTES);
@@ -245,8 +248,8 @@ proptest! {
                     let whole = ids(&turn).iter().all(|id| receipts.contains(id) && written.contains(id));
                     news = outbox.turn_ended(count, &receipts, end(n), now, Jitter(jitter));
                     for text in std::mem::take(&mut turn) {
-                        let receipted = receipts.contains(&text.id) && written.contains(&text.id);
-                        let told = news.iter().any(|news| (news.id, news.state) == (text.id, TextState::Delivered));
+                        let receipted = receipts.contains(&text.letter.id) && written.contains(&text.letter.id);
+                        let told = news.iter().any(|news| (news.id, news.state) == (text.letter.id, TextState::Delivered));
                         prop_assert_eq!(receipted, told, "delivered is what has a receipt, and nothing else");
                     }
                     failed_at = (end(n) != TurnEnd::Answered || !whole).then_some(now);
@@ -255,7 +258,7 @@ proptest! {
                 Step::Met => outbox.met(now),
                 Step::GiveUp => {
                     news = outbox.give_up(Lost::Blocked);
-                    let open: Vec<_> = outbox.open().map(|text| text.id).collect();
+                    let open: Vec<_> = outbox.open().map(|text| text.letter.id).collect();
                     prop_assert_eq!(open, ids(&turn), "kept what is not on its way");
                 }
                 Step::Later(ms) => now = now.plus(Duration::from_millis(ms)),
@@ -266,7 +269,7 @@ proptest! {
                     ended.insert(news.id, news.state);
                 }
             }
-            let open: Vec<_> = outbox.open().map(|text| text.id).collect();
+            let open: Vec<_> = outbox.open().map(|text| text.letter.id).collect();
             prop_assert!(put.iter().filter(|id| !ended.contains_key(id)).eq(&open), "a text is lost, or kept after its end");
             prop_assert_eq!(outbox.bytes(), outbox.open().map(OutText::bytes).sum::<usize>());
             prop_assert!(open.len() <= MAX_OPEN_TEXTS && outbox.bytes() <= MAX_OPEN_BYTES);

@@ -4,8 +4,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::chat::{FIRST_WAIT, Hold, MAX_OPEN_TEXTS, Meeting, NO_OK_WAIT, OpId, Policy, Trusted, Verdict};
+use crate::chat::{FIRST_WAIT, MAX_OPEN_TEXTS, Meeting, NO_OK_WAIT, OpId, Policy, Trusted, Verdict};
 use crate::peer::{PeerAddr, PeerName, Source};
+use crate::talk::{Hold, Letter};
 
 fn key(n: u8) -> PeerKey {
     PeerKey::new([n; 32])
@@ -16,7 +17,10 @@ fn id(n: u32) -> MessageId {
 }
 
 fn text(n: u32, bytes: usize) -> OutText {
-    OutText { id: id(n), op: OpId(n.into()), time: 0, body: "x".repeat(bytes).into(), again: false }
+    OutText {
+        op: OpId(n.into()),
+        letter: Letter { id: id(n), time: 0, body: "x".repeat(bytes).into(), again: false },
+    }
 }
 
 fn at(ms: u64) -> Time {
@@ -70,7 +74,10 @@ fn what_is_for_an_old_key_goes_to_the_one_that_is_trusted_in_its_place() {
     all.put(old, text(2, 5)).expect("fits");
     all.put(old, text(3, 5)).expect("fits");
     assert_eq!(all.follow(key(1), new), []);
-    assert_eq!(all.begin_turn(new, at(0)).iter().map(|text| text.id).collect::<Vec<_>>(), [id(2), id(3)]);
+    assert_eq!(
+        all.begin_turn(new, at(0)).iter().map(|text| text.letter.id).collect::<Vec<_>>(),
+        [id(2), id(3)]
+    );
     let news = all.turn_ended(key(1), 1, &[], TurnEnd::Held(Hold::Unreachable), at(0), Jitter(0));
     assert_eq!(news, [TextNews { id: id(1), op: OpId(1), state: TextState::Failed(Lost::Replaced) }]);
     assert_eq!(all.due(at(9_000_000)), None, "the old key gets another turn");
@@ -128,7 +135,7 @@ proptest! {
                         prop_assert!(to.is_some() && !blocked.contains(&due), "a blocked key gets a turn");
                         let turn = all.begin_turn(to.unwrap(), now);
                         prop_assert!(!turn.is_empty() && under_way.iter().all(|(key, ..)| *key != due));
-                        under_way.push((due, turn.iter().map(|text| text.id).collect(), ends));
+                        under_way.push((due, turn.iter().map(|text| text.letter.id).collect(), ends));
                     }
                     under_way.retain(|(key, ids, ends)| {
                         let end = match ends {
@@ -154,7 +161,7 @@ proptest! {
             let sum: usize = all.bodies.iter().map(|(_, (count, body))| body + count * ENTRY_BYTES).sum();
             prop_assert_eq!(all.bytes(), sum);
             let mut open = HashMap::<MessageId, usize>::new();
-            all.of.values().flat_map(Outbox::open).for_each(|text| *open.entry(text.id).or_default() += 1);
+            all.of.values().flat_map(Outbox::open).for_each(|text| *open.entry(text.letter.id).or_default() += 1);
             prop_assert_eq!(open, all.bodies.iter().map(|(id, (count, _))| (*id, *count)).collect::<HashMap<_, _>>());
             let due: BTreeSet<_> = all.of.iter().filter_map(|(key, outbox)| Some((outbox.due()?, *key))).collect();
             prop_assert_eq!(&all.schedule, &due);
@@ -167,7 +174,7 @@ proptest! {
         // Of four keys each has at most 30 texts; more turns than that are turns for nothing.
         for _ in 0..4 * 30 {
             let Some(due) = all.due(now) else { break };
-            let ids: Vec<_> = all.begin_turn(trusted.writable(due).unwrap(), now).iter().map(|text| text.id).collect();
+            let ids: Vec<_> = all.begin_turn(trusted.writable(due).unwrap(), now).iter().map(|text| text.letter.id).collect();
             all.turn_ended(due, ids.len(), &ids, TurnEnd::Answered, now, Jitter(0));
         }
         prop_assert_eq!((all.bytes(), all.of.len(), all.schedule.len()), (0, 0, 0), "somebody is forgotten");

@@ -11,8 +11,10 @@ fn a_peer_that_listens_at_another_loopback_address_than_it_dials_from_is_found_t
     story.gets_from(HERE, claimed, Form::Standard, Body::Connect);
     let ack = story.under_way.iter().find(|t| t.message == Outgoing::ConnectAck).unwrap().clone();
     assert_eq!((ack.to, ack.fallback), (at(5001), Some(real)));
-    let actions =
-        story.chat.sent(Sent { job: ack.job, to: real, fate: Fate::HandedOver, parts: (1, 1) }, story.now);
+    let actions = story.chat.sent(
+        Sent { job: ack.job, to: real, fate: Fate::HandedOver, parts: (1, 1), capability: None },
+        story.now,
+    );
     story.perform(actions);
     assert_eq!(story.chat.rows(story.now)[0].addr, real);
     // It goes on speaking from where it did, and is still the same peer.
@@ -32,7 +34,7 @@ fn a_peer_that_was_found_elsewhere_does_not_go_back_to_where_another_answers() {
     let ack = story.under_way.remove(0);
     story.told();
     for (job, to) in [(ack.job, real), (text.job, at(5001))] {
-        let sent = Sent { job, to, fate: Fate::Delivered, parts: (1, 1) };
+        let sent = Sent { job, to, fate: Fate::Delivered, parts: (1, 1), capability: None };
         let actions = story.chat.sent(sent, story.now);
         story.perform(actions);
         let addrs: Vec<PeerAddr> = story.chat.rows(story.now).iter().map(|row| row.addr).collect();
@@ -83,7 +85,8 @@ fn a_text_that_somebody_else_got_meanwhile_is_not_said_to_be_delivered() {
         let mut story = Story::new();
         let (op, real, text) = bob_is_written_to(&mut story);
         carol_speaks(&mut story, real);
-        let actions = story.chat.sent(Sent { job: text.job, to: real, fate, parts }, story.now);
+        let actions =
+            story.chat.sent(Sent { job: text.job, to: real, fate, parts, capability: None }, story.now);
         story.perform(actions);
         let claimed = Some(Claimed { ip: real.ip(), port: 5001 });
         let who = Who { claimed, ..bob(5001) };
@@ -101,7 +104,7 @@ fn a_text_of_which_nothing_was_sent_anywhere_is_not_sent() {
     let (op, real, text) = bob_is_written_to(&mut story);
     carol_speaks(&mut story, real);
     let fate = Fate::Failed(Failure::Refused);
-    let sent = Sent { job: text.job, to: at(5001), fate: fate.clone(), parts: (0, 1) };
+    let sent = Sent { job: text.job, to: at(5001), fate: fate.clone(), parts: (0, 1), capability: None };
     let actions = story.chat.sent(sent, story.now);
     story.perform(actions);
     assert!(

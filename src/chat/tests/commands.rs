@@ -107,7 +107,7 @@ fn texts_that_wait_for_an_address_without_a_row_are_bounded_too_and_one_more_may
     story.says(these(5001), "one more");
     assert!(full(story.told()));
     let Transmit { job, to, .. } = story.under_way.remove(0);
-    let sent = Sent { job, to, fate: Fate::Delivered, parts: (1, 1) };
+    let sent = Sent { job, to, fate: Fate::Delivered, parts: (1, 1), capability: None };
     let actions = story.chat.sent(sent, story.now);
     story.perform(actions);
     story.told();
@@ -125,7 +125,7 @@ fn texts_on_their_way_count_for_the_row_that_they_find_there_and_follow_it() {
     story.gets_from(HERE, Claimed { ip: real.ip(), port: 5001 }, Form::Standard, Body::Connect);
     assert_eq!(story.chat.table.peer(at(5001)).unwrap().texts_waiting, 1);
     let ack = story.under_way.iter().find(|t| t.message == Outgoing::ConnectAck).unwrap().clone();
-    let found = Sent { job: ack.job, to: real, fate: Fate::HandedOver, parts: (1, 1) };
+    let found = Sent { job: ack.job, to: real, fate: Fate::HandedOver, parts: (1, 1), capability: None };
     let actions = story.chat.sent(found, story.now);
     story.perform(actions);
     assert_eq!(story.chat.table.peer(real).unwrap().texts_waiting, 1);
@@ -221,7 +221,8 @@ fn fate_of_a_text(story: &mut Story, given: Fate) -> Fate {
     let is_text = |transmit: &Transmit| matches!(transmit.message, Outgoing::Text(_));
     let index = story.under_way.iter().rposition(is_text).unwrap();
     let job = story.under_way.remove(index).job;
-    let actions = story.chat.sent(Sent { job, to: at(5001), fate: given, parts: (1, 1) }, story.now);
+    let actions =
+        story.chat.sent(Sent { job, to: at(5001), fate: given, parts: (1, 1), capability: None }, story.now);
     let fates = actions.iter().find_map(|action| match action {
         Action::Tell(Event::Done { fate, .. }) => Some(fate.clone()),
         _ => None,

@@ -19,7 +19,7 @@ fn under_way(story: &Story) -> Vec<(Ipv4Addr, u16)> {
 /// What was begun first ends, and whoever is next begins.
 fn first_ends(story: &mut Story, fate: Fate) {
     let Transmit { job, to, .. } = story.under_way.remove(0);
-    let actions = story.chat.sent(Sent { job, to, fate, parts: (0, 1) }, story.now);
+    let actions = story.chat.sent(Sent { job, to, fate, parts: (0, 1), capability: None }, story.now);
     story.perform(actions);
     story.later(seconds(0));
 }
@@ -120,7 +120,7 @@ fn who_moves_or_is_displaced_while_waiting_is_not_forgotten_and_leaves_nothing_b
     // A text of the user finds it elsewhere.
     story.says(these(99), "hello");
     let found = story.under_way.pop().unwrap();
-    let sent = Sent { job: found.job, to: real, fate: Fate::Broken, parts: (0, 1) };
+    let sent = Sent { job: found.job, to: real, fate: Fate::Broken, parts: (0, 1), capability: None };
     let actions = story.chat.sent(Sent { fate: Fate::HandedOver, ..sent }, story.now);
     story.perform(actions);
     story.later(seconds(15));

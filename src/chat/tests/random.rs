@@ -105,8 +105,10 @@ impl World {
         if taken {
             self.answered.insert(to);
         }
-        let actions =
-            self.story.chat.sent(Sent { job: transmit.job, to, fate, parts: (1, 1) }, self.story.now);
+        let actions = self
+            .story
+            .chat
+            .sent(Sent { job: transmit.job, to, fate, parts: (1, 1), capability: None }, self.story.now);
         self.story.perform(actions);
     }
 
@@ -130,7 +132,7 @@ impl World {
             }
             Step::Send { to, exit } => {
                 let parts = [if exit { "exit" } else { "hello" }.to_owned()].into();
-                self.does(Command::Send { to: target(to), parts });
+                self.does(Command::Send { to: target(to), parts, letter: None, in_plain: false });
             }
             Step::Connect { to } => self.does(Command::Connect(target(to))),
             Step::Disconnect { to } => self.does(Command::Disconnect(target(to))),

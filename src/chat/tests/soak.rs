@@ -121,7 +121,7 @@ impl Soak {
                 (Being::Down, _) => (Fate::Failed(Failure::Refused), 1),
                 (Being::Frozen, _) => (Fate::Unanswered, 1_000),
             };
-            let sent = Sent { job: transmit.job, to: transmit.to, fate, parts: (1, 1) };
+            let sent = Sent { job: transmit.job, to: transmit.to, fate, parts: (1, 1), capability: None };
             self.note(self.story.now.plus(Duration::from_millis(ms)), Due::Ends(sent));
         }
         self.settled += self.story.told().iter().filter(|event| matches!(event, Event::Settled(_))).count();

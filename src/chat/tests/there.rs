@@ -56,7 +56,7 @@ fn the_user_is_told_once_that_a_peer_is_there_and_once_that_it_is_gone() {
     }
     assert_eq!(story.told(), [Event::Went(bob(5001), Why::Refused)]);
     story.gets(5001, text("back"));
-    let back = Event::Message { from: bob(5001), text: Text::new("back"), cut: false };
+    let back = Event::Message { from: bob(5001), text: Text::new("back"), cut: false, again: false };
     assert_eq!(story.told(), [Event::Came(bob(5001)), back]);
 }
 
@@ -111,7 +111,7 @@ fn looks_at_invented_peers_are_bounded_and_none_is_forgotten() {
         looked += under_way;
         for Transmit { job, to, .. } in std::mem::take(&mut story.under_way) {
             let fate = Fate::HandedOver;
-            let actions = story.chat.sent(Sent { job, to, fate, parts: (1, 1) }, story.now);
+            let actions = story.chat.sent(Sent { job, to, fate, parts: (1, 1), capability: None }, story.now);
             story.perform(actions);
         }
         if looked >= 300 {

@@ -24,6 +24,7 @@ impl World {
                     let chat = &self.chat;
                     self.reader.reads(&event, |addr| chat.knows(addr), self.now);
                 }
+                Action::Talk(talk) => panic!("nobody here has a key: {talk:?}"),
                 Action::Transmit(transmit) => {
                     self.may_be_sent(&transmit);
                     let unasked = !asked && !self.leaving;

@@ -22,7 +22,7 @@ fn told(event: &Event) -> String {
 }
 
 fn said(text: &str) -> Event {
-    Event::Message { from: bob(), text: Text::new(text), cut: false }
+    Event::Message { from: bob(), text: Text::new(text), cut: false, again: false }
 }
 
 fn sent(deed: Deed, fate: Fate, parts: (usize, usize)) -> String {
@@ -31,7 +31,7 @@ fn sent(deed: Deed, fate: Fate, parts: (usize, usize)) -> String {
 
 #[test]
 fn a_message_names_when_who_from_where_and_what() {
-    let event = Event::Message { from: bob(), text: Text::new("Hello"), cut: false };
+    let event = Event::Message { from: bob(), text: Text::new("Hello"), cut: false, again: false };
     assert_eq!(told(&event), "[14:03:07] Bob (127.0.0.1:5001): Hello");
 }
 
@@ -60,7 +60,8 @@ fn a_text_of_several_lines_stands_behind_a_bar_and_on_one_line_for_a_pipe() {
 #[test]
 fn an_address_that_is_only_claimed_is_said_to_be() {
     let claimed = Some(Claimed { ip: [127, 0, 1, 1].into(), port: 5001 });
-    let event = Event::Message { from: Who { claimed, ..bob() }, text: Text::new("x"), cut: false };
+    let event =
+        Event::Message { from: Who { claimed, ..bob() }, text: Text::new("x"), cut: false, again: false };
     assert_eq!(told(&event), "[14:03:07] Bob (127.0.0.1:5001, calls itself 127.0.1.1:5001): x");
 }
 

@@ -80,7 +80,7 @@ impl Reader {
         let mut chat = Chat::new(Me { bind: Ipv4Addr::UNSPECIFIED, port: OWN_PORT, advertise: None });
         chat.learn_own_ip(OWN_IP);
         let addr = "127.0.0.1:5001".parse().expect("an address");
-        let bob = StaticPeer { addr, name: Some(PeerName::new("Bob")), form: Written::Standard };
+        let bob = StaticPeer { addr, name: Some(PeerName::new("Bob")), form: Written::Standard, key: None };
         let (_, actions) = chat.start(vec![bob], Time::default());
         let mut reader =
             Self { form, chat, now: Time::default(), labels: Labels::default(), seen: Seen::default() };
@@ -114,9 +114,11 @@ impl Reader {
         let mut printed = Vec::new();
         for action in actions {
             match action {
+                Action::Talk(talk) => panic!("nobody here has a key: {talk:?}"),
                 Action::Transmit(transmit) => {
                     let fate = if serves { Fate::Delivered } else { Fate::Failed(Failure::Refused) };
-                    let sent = Sent { job: transmit.job, to: transmit.to, fate, parts: (1, 1) };
+                    let sent =
+                        Sent { job: transmit.job, to: transmit.to, fate, parts: (1, 1), capability: None };
                     let actions = self.chat.sent(sent, self.now);
                     printed.extend(self.printed(actions, serves));
                 }

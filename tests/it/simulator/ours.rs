@@ -59,12 +59,15 @@ impl World {
                     self.check_told(pid, &event);
                     told.push(event);
                 }
+                Action::Talk(talk) => panic!("nobody here has a key: {talk:?}"),
                 Action::Transmit(transmit) => {
                     self.check_transmit(pid, &transmit, cause);
                     let ours = self.ours_mut(pid);
                     if let Err(Transmit { job, to, .. }) = ours.dialler.push(transmit) {
                         let fate = Fate::Failed(Failure::NoResources);
-                        actions.extend(ours.chat.sent(Sent { job, to, fate, parts: (0, 1) }, time));
+                        actions.extend(
+                            ours.chat.sent(Sent { job, to, fate, parts: (0, 1), capability: None }, time),
+                        );
                     }
                 }
             }
@@ -147,7 +150,7 @@ impl World {
                 }
                 let other = if to == errand_to { "" } else { " elsewhere" };
                 self.count(format!("{}: {}{other}", said_of(&message), fate_of(&fate)));
-                let sent = Sent { job, to, fate: fate.clone(), parts };
+                let sent = Sent { job, to, fate: fate.clone(), parts, capability: None };
                 let (_, told) = self.with_chat(pid, Cause::Sent, |chat, now| ((), chat.sent(sent, now)));
                 self.check_outcome(pid, (job, to), &message, (&fate, parts), &told);
                 self.ours_mut(pid).dialler.end(job);
@@ -294,6 +297,7 @@ fn fate_of(fate: &Fate) -> &'static str {
         Fate::Unanswered => "unanswered",
         Fate::Broken => "broken",
         Fate::Astray(_) => "astray",
+        Fate::Waits(_) | Fate::Lost(_) => unreachable!("nobody here has a key"),
         Fate::Failed(Failure::Refused) => "refused",
         Fate::Failed(Failure::TimedOut) => "timed out",
         Fate::Failed(_) => "failed",

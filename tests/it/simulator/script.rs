@@ -121,7 +121,7 @@ impl World {
         if self.random.in_thousand(50) {
             addrs.extend(PeerAddr::new(self.hosts[host].0, port));
         }
-        let peer = |addr| StaticPeer { addr, name: None, form: Form::Standard };
+        let peer = |addr| StaticPeer { addr, name: None, form: Form::Standard, key: None };
         addrs.into_iter().map(peer).collect()
     }
 
@@ -196,7 +196,12 @@ impl World {
         for part in &parts {
             self.said.insert(part.clone(), Said::default());
         }
-        self.commands(pid, Command::Send { to, parts: parts.into() }, "a text", SETTLED_WITHIN);
+        self.commands(
+            pid,
+            Command::Send { to, parts: parts.into(), letter: None, in_plain: false },
+            "a text",
+            SETTLED_WITHIN,
+        );
     }
 
     /// Gives a command, as `Node::command` does.
