@@ -406,6 +406,7 @@ impl Recipient for Inbox {
         Reply::Answer(match answer {
             Answer::Nothing => Vec::new(),
             Answer::Receipt => wire::receipt(shared.port).into_bytes(),
+            Answer::Capable => wire::receipt(shared.port).into_bytes(),
             Answer::Connected => wire::CONNECTED.as_bytes().to_vec(),
         })
     }

@@ -5,15 +5,19 @@
 
 mod checks;
 mod command;
+mod decide;
 mod event;
+mod letters;
 mod life;
 mod outbox;
 mod outboxes;
 mod outcome;
 mod receive;
 mod refusals;
+mod secure;
 mod seen;
 mod table;
+mod talked;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -39,6 +43,7 @@ pub use outboxes::{MAX_ALL_BYTES, Outboxes};
 pub use outcome::Sent;
 pub use receive::Received;
 pub use refusals::{REFUSALS_REPEAT, REFUSALS_SUMMED};
+pub use secure::{Keys, Moment};
 pub use seen::{MAX_SEEN_IDS, MAX_SEEN_KEYS, Novelty, Seen};
 pub use table::{GONE_SHOWN, Known, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, Row};
 pub use texts::MAX_TEXTS_WAITING;
@@ -53,6 +58,7 @@ use crate::message::{Fate, Form, Outgoing};
 use crate::peer::{PeerAddr, PeerName};
 use checks::Checks;
 use refusals::Refusals;
+use secure::Secure;
 use table::{Peer, Table};
 use texts::Texts;
 
@@ -98,6 +104,12 @@ enum Purpose {
     Exit(OpId),
     Ack,
     Check(Check),
+    /// See how it is spoken to, for texts that wait for that.
+    Ask,
+    /// It has shown that it can speak in encryption.
+    Greet,
+    /// Texts to a key.
+    Turn(PeerKey),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +119,8 @@ struct Job {
     /// What is dialled first.
     dialled: PeerAddr,
     purpose: Purpose,
+    /// The key that has to be proven.
+    expect: Option<PeerKey>,
 }
 
 /// A command under way.
@@ -162,6 +176,8 @@ pub struct Chat {
     checks: Checks,
     texts: Texts,
     refusals: Refusals,
+    /// None where we have no key, and everybody is spoken to in plain.
+    secure: Option<Box<Secure>>,
     leaving: bool,
     closed: bool,
     actions: Vec<Action>,
@@ -181,6 +197,7 @@ impl Chat {
             checks: Checks::default(),
             texts: Texts::default(),
             refusals: Refusals::default(),
+            secure: None,
             leaving: false,
             closed: false,
             actions: Vec::new(),
@@ -251,6 +268,7 @@ impl Chat {
     }
 
     fn done(&mut self) -> Vec<Action> {
+        self.tell_of_pins();
         std::mem::take(&mut self.actions)
     }
 
@@ -264,7 +282,7 @@ impl Chat {
     fn transmit(&mut self, addr: PeerAddr, purpose: Purpose, message: Outgoing, deadline: Option<Time>) {
         self.last_job += 1;
         let job = JobId(self.last_job);
-        self.jobs.insert(job, Job { addr, dialled: addr, purpose });
+        self.jobs.insert(job, Job { addr, dialled: addr, purpose, expect: None });
         let peer = self.table.peer(addr);
         let transmit = Transmit {
             job,
@@ -321,7 +339,7 @@ fn announced(peer: &mut Peer, now: Time) -> Option<Who> {
 }
 
 fn who(peer: &Peer) -> Who {
-    Who { name: peer.name.clone(), addr: peer.addr, claimed: peer.claimed, proof: Proof::Plain }
+    Who { name: peer.name.clone(), addr: peer.addr, claimed: peer.claimed, proof: peer.proof() }
 }
 
 /// The address that a peer claims on the loopback network, where it differs from the one its connection came from. Both

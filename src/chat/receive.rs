@@ -39,6 +39,14 @@ impl Chat {
             return (Answer::Nothing, Vec::new());
         }
         let Received { source, decoded, cut } = received;
+        if !decoded.is_empty() && self.refuses_plain(source, now) {
+            return (Answer::Nothing, self.done());
+        }
+        // Who writes in another program's form reads no key, and their user would have to.
+        let capable = self.secure.is_some()
+            && decoded
+                .iter()
+                .all(|piece| matches!(piece, Decoded::Message(Plain { form: Form::Standard, .. })));
         let count = decoded.len();
         let mut connected = false;
         let mut all_taken = count > 0 && !cut;
@@ -59,6 +67,7 @@ impl Chat {
         self.settle_watches(now);
         let answer = match (connected, all_taken) {
             (true, _) => Answer::Connected,
+            (false, true) if capable => Answer::Capable,
             (false, true) => Answer::Receipt,
             (false, false) => Answer::Nothing,
         };
@@ -79,6 +88,9 @@ impl Chat {
                 self.tell(Event::Impostor { source, claimed, text });
             }
             return Answer::Nothing;
+        }
+        if self.is_unproven(source, addr, name.as_ref(), &body, cut) {
+            return Answer::Receipt;
         }
         if body == Body::Exit {
             return self.said_exit(addr, form, now);
@@ -195,7 +207,7 @@ impl Chat {
             peer.ack_due = None;
             true
         });
-        if is_time != Some(true) || self.leaving {
+        if is_time != Some(true) || self.leaving || self.is_only_encrypted(addr) {
             return;
         }
         if !has_room {

@@ -5,10 +5,13 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::checks::Place;
+use super::event::Proof;
 use super::life::{Check, Life, PROBE_INTERVAL, State, Why};
 use super::time::Time;
+use crate::key::PeerKey;
 use crate::message::{Form, Speech};
 use crate::peer::{Claimed, PeerAddr, PeerName, Source};
+use crate::talk::ByeReason;
 
 /// Peers known at most. Ten thousand rows of well under a kilobyte are a few megabytes, and more people than anybody
 /// chats with.
@@ -53,6 +56,10 @@ pub(super) struct Peer {
     pub(super) form: Form,
     /// How it is spoken to.
     pub(super) speech: Speech,
+    /// The user has compared its key.
+    pub(super) verified: bool,
+    /// Why it did not take us when it was met last; told once.
+    pub(super) turned_away: Option<ByeReason>,
     /// The form that the user configured; what a peer has taught us ends with its program.
     pub(super) configured_form: Form,
     /// It speaks Hashpa's dialect, which wants a `PING` where others bear an empty connection.
@@ -97,6 +104,15 @@ impl Peer {
         self.life.state() != State::Gone
     }
 
+    /// How sure it is that it is who it is named as.
+    pub(super) fn proof(&self) -> Proof {
+        match self.speech {
+            Speech::Secure(_) if self.verified => Proof::Verified,
+            Speech::Secure(_) => Proof::Encrypted,
+            Speech::Unknown | Speech::Plain => Proof::Plain,
+        }
+    }
+
     fn rank(&self) -> Option<Rank> {
         if self.known == Known::Static || self.texts_waiting > 0 {
             return None;
@@ -138,6 +154,7 @@ pub(super) struct Table {
     /// The same by IP.
     evictable_of: BTreeSet<(Ipv4Addr, Rank, u64, PeerAddr)>,
     per_ip: HashMap<Ipv4Addr, usize>,
+    by_key: HashMap<PeerKey, PeerAddr>,
     next_number: u32,
     changes: u64,
     here: usize,
@@ -236,6 +253,8 @@ impl Table {
             known,
             form: Form::default(),
             speech: Speech::default(),
+            verified: false,
+            turned_away: None,
             configured_form: Form::default(),
             wants_ping: false,
             gives_receipts: false,
@@ -269,6 +288,9 @@ impl Table {
         let addr = peer.addr;
         *self.per_ip.entry(addr.ip()).or_default() += 1;
         self.numbers.insert(peer.number, addr);
+        if let Speech::Secure(key) = peer.speech {
+            self.by_key.insert(key, addr);
+        }
         self.peers.insert(addr, peer);
         self.update(addr, |_| ());
     }
@@ -276,6 +298,9 @@ impl Table {
     pub(super) fn remove(&mut self, addr: PeerAddr) -> Option<Peer> {
         let peer = self.peers.remove(&addr)?;
         self.numbers.remove(&peer.number);
+        if let Speech::Secure(key) = peer.speech {
+            self.by_key.remove(&key);
+        }
         self.here -= usize::from(peer.counted);
         if let Some(wake) = peer.wake {
             self.schedule.remove(&(wake, addr));
@@ -291,6 +316,27 @@ impl Table {
             }
         }
         Some(peer)
+    }
+
+    /// The row of who holds a key.
+    pub(super) fn row_of(&self, key: PeerKey) -> Option<PeerAddr> {
+        self.by_key.get(&key).copied()
+    }
+
+    /// Notes how a peer is spoken to. Nobody else's row is known by its key then.
+    pub(super) fn speak(&mut self, addr: PeerAddr, speech: Speech, verified: bool) {
+        let Some(peer) = self.peers.get_mut(&addr) else { return };
+        let before = std::mem::replace(&mut peer.speech, speech);
+        peer.verified = verified;
+        if let Speech::Secure(key) = before {
+            self.by_key.remove(&key);
+        }
+        if let Speech::Secure(key) = speech
+            && let Some(other) = self.by_key.insert(key, addr).filter(|other| *other != addr)
+            && let Some(other) = self.peers.get_mut(&other)
+        {
+            other.speech = Speech::Unknown;
+        }
     }
 
     /// Gives a row another address, under which nobody is known yet.
@@ -352,6 +398,7 @@ pub(super) struct Sizes {
     pub(super) evictable: usize,
     evictable_of: usize,
     pub(super) per_ip: usize,
+    by_key: usize,
 }
 
 #[cfg(test)]
@@ -360,7 +407,9 @@ impl Sizes {
     pub(super) fn fits(&self) -> bool {
         self.numbers == self.peers
             && self.evictable == self.evictable_of
-            && [self.schedule, self.evictable, self.per_ip].iter().all(|size| *size <= self.peers)
+            && [self.schedule, self.evictable, self.per_ip, self.by_key]
+                .iter()
+                .all(|size| *size <= self.peers)
     }
 }
 
@@ -374,6 +423,7 @@ impl Table {
             evictable: self.evictable.len(),
             evictable_of: self.evictable_of.len(),
             per_ip: self.per_ip.len(),
+            by_key: self.by_key.len(),
         }
     }
 }
@@ -391,6 +441,8 @@ pub struct Row {
     pub claimed: Option<Claimed>,
     /// How it is spoken to.
     pub speech: Speech,
+    /// How sure it is that it is who it is named as.
+    pub proof: Proof,
     /// Whether it is there.
     pub state: State,
     /// Why it is gone, if it is.
@@ -409,6 +461,7 @@ impl Row {
             addr: peer.addr,
             claimed: peer.claimed,
             speech: peer.speech,
+            proof: peer.proof(),
             state: peer.life.state(),
             why: peer.life.gone().map(|(_, why)| why),
             known: peer.known,

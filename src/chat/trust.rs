@@ -232,6 +232,11 @@ impl Trusted {
         }
     }
 
+    /// Whether something has to be written down.
+    pub fn has_changes(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
     /// What has to be written down since this was asked last, each key once.
     pub fn take_changes(&mut self) -> Vec<Change> {
         // One that was forgotten by the user and has knocked again is not to be written down any more either.
