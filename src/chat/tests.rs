@@ -2,6 +2,7 @@
 
 mod addresses;
 mod commands;
+mod keys;
 mod looks;
 mod random;
 mod soak;
@@ -25,20 +26,30 @@ struct Story {
     chat: Chat,
     now: Time,
     under_way: Vec<Transmit>,
+    talks: Vec<Talk>,
     told: Vec<Event>,
 }
 
 impl Story {
     fn new() -> Self {
         let me = Me { bind: Ipv4Addr::UNSPECIFIED, port: 5000, advertise: None };
-        Self { chat: Chat::new(me), now: Time::default(), under_way: Vec::new(), told: Vec::new() }
+        Self {
+            chat: Chat::new(me),
+            now: Time::default(),
+            under_way: Vec::new(),
+            talks: Vec::new(),
+            told: Vec::new(),
+        }
     }
 
     fn perform(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
                 Action::Transmit(transmit) => self.under_way.push(transmit),
-                Action::Talk(talk) => panic!("nobody here has a key: {talk:?}"),
+                Action::Talk(talk) => {
+                    assert!(self.chat.secure.is_some(), "we have no key: {talk:?}");
+                    self.talks.push(talk);
+                }
                 Action::Tell(event) => self.told.push(event),
             }
         }
