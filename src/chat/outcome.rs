@@ -7,7 +7,7 @@ use super::time::Time;
 use super::{Chat, Job, Op, Purpose};
 use crate::key::PeerKey;
 use crate::message::{Failure, Fate, Outgoing};
-use crate::peer::{PeerAddr, Source};
+use crate::peer::PeerAddr;
 
 /// Failures that a sum names one by one; more than these are counted.
 const MAX_FAILED_NAMED: usize = 20;
@@ -66,7 +66,7 @@ impl Chat {
         if matches!(purpose, Purpose::Check(_) | Purpose::Ack) {
             // Where this machine had nothing to dial with, the next would fare no better at once.
             let had_none = seen == Fate::Failed(Failure::NoResources);
-            self.checks.end(dialled.ip(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
+            self.checks.end(dialled.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
         }
         self.over(addr, purpose, &seen, now);
         if let Some(evidence) = evidence {
@@ -115,7 +115,7 @@ impl Chat {
     /// It listens where it claims to, and speaks from elsewhere on this machine. Everything under way follows it.
     fn found_at(&mut self, addr: PeerAddr, to: PeerAddr) {
         self.table.rekey(addr, to);
-        self.table.update(to, |peer| peer.speaks_from = Some(Source(addr.ip())));
+        self.table.update(to, |peer| peer.speaks_from = Some(addr.source()));
         for job in self.jobs.values_mut().filter(|job| job.addr == addr) {
             job.addr = to;
         }

@@ -53,7 +53,7 @@ impl Chat {
         }
         let check = self.table.peer(addr).and_then(|peer| peer.next_check(interval));
         if let Some((_, check)) = check.filter(|(at, _)| *at <= now) {
-            if self.checks.has_room(addr.ip()) {
+            if self.checks.has_room(addr.share()) {
                 self.check(addr, check, None);
             } else {
                 self.wait_for_room(addr);
@@ -80,7 +80,7 @@ impl Chat {
             Check::Probe if wants_ping => Outgoing::Ping,
             Check::Probe => Outgoing::Probe,
         };
-        self.checks.begin(addr.ip());
+        self.checks.begin(addr.share());
         self.transmit(addr, Purpose::Check(check), message, deadline);
     }
 }
