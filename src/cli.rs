@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -40,7 +40,7 @@ pub struct Cli {
 
     /// The IPv4 address to listen at [default: all of this machine's]
     #[arg(long, env = "P2P_CHAT_BIND", value_name = "IP", value_parser = listening_ip, help_heading = NETWORK)]
-    pub bind: Option<Ipv4Addr>,
+    pub bind: Option<IpAddr>,
 
     /// The IPv4 address that others are told to answer to [default: the one each connection is made from]
     #[arg(long, env = "P2P_CHAT_ADVERTISE", value_name = "IP", value_parser = advertised_ip, help_heading = NETWORK)]
@@ -250,10 +250,12 @@ fn advertised_ip(text: &str) -> Result<Ipv4Addr, String> {
     }
 }
 
-fn listening_ip(text: &str) -> Result<Ipv4Addr, String> {
-    let ip = ip(text)?;
+fn listening_ip(text: &str) -> Result<IpAddr, String> {
+    let ip: IpAddr = text.parse().map_err(|_| {
+        "an IP address is one of IPv4, like 192.168.1.20, or of IPv6, like 2001:db8::7.".to_owned()
+    })?;
     if ip.is_unspecified() || PeerAddr::new(ip, 1).is_some() {
-        return Ok(ip);
+        return Ok(ip.to_canonical());
     }
     Err("nobody can listen there; give an address of this machine, or 0.0.0.0 for all of them.".to_owned())
 }

@@ -3,7 +3,7 @@
 //! Under the lock there is only computing and putting into queues; nothing is dialled, read, written or printed.
 
 use std::collections::VecDeque;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use crate::chat::{
 use crate::mailbox::Mailbox;
 use crate::message::{Decoded, Failure, Fate};
 use crate::net::{self, Delivery, Dialler, Errand, Identity, Listener, Recipient, Reply, Report};
-use crate::peer::{Name, PeerAddr, Source};
+use crate::peer::{Name, PeerAddr, Share, Source};
 use crate::wire;
 
 /// Who we are and whom we know.
@@ -27,7 +27,7 @@ pub struct NodeConfig {
     /// Our name.
     pub name: Name,
     /// The IP to listen at.
-    pub bind: Ipv4Addr,
+    pub bind: IpAddr,
     /// The port to listen at; 0 for any.
     pub port: u16,
     /// The IP that others are told to dial, if not the one we dial from.
@@ -40,13 +40,13 @@ pub struct NodeConfig {
 #[derive(Debug)]
 pub enum StartError {
     /// Somebody listens there already.
-    PortInUse(SocketAddrV4),
+    PortInUse(SocketAddr),
     /// The operating system does not let us.
-    NotPermitted(SocketAddrV4),
+    NotPermitted(SocketAddr),
     /// The IP is not this machine's.
-    NotOurs(Ipv4Addr),
+    NotOurs(IpAddr),
     /// Anything else.
-    Other(SocketAddrV4, io::Error),
+    Other(SocketAddr, io::Error),
 }
 
 impl fmt::Display for StartError {
@@ -76,11 +76,11 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {}
 
 impl StartError {
-    fn of(addr: SocketAddrV4, error: io::Error) -> Self {
+    fn of(addr: SocketAddr, error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::AddrInUse => Self::PortInUse(addr),
             io::ErrorKind::PermissionDenied => Self::NotPermitted(addr),
-            io::ErrorKind::AddrNotAvailable => Self::NotOurs(*addr.ip()),
+            io::ErrorKind::AddrNotAvailable => Self::NotOurs(addr.ip()),
             _ => Self::Other(addr, error),
         }
     }
@@ -91,7 +91,7 @@ pub struct Node {
     shared: Arc<Shared>,
     listener: Listener,
     ticker: Option<JoinHandle<()>>,
-    addr: SocketAddrV4,
+    addr: SocketAddr,
     start: OpId,
 }
 
@@ -116,21 +116,21 @@ struct State {
 /// Where events go.
 trait Outlet: Send + Sync {
     /// Puts an event in, on account of the source that caused it.
-    fn put(&self, event: Event, source: Option<Ipv4Addr>);
-    fn has_room(&self, source: Ipv4Addr) -> bool;
-    fn wait_for_room(&self, source: Ipv4Addr, deadline: Instant) -> bool;
+    fn put(&self, event: Event, source: Option<Share>);
+    fn has_room(&self, source: Share) -> bool;
+    fn wait_for_room(&self, source: Share, deadline: Instant) -> bool;
 }
 
 impl<T: From<Event> + Send> Outlet for Arc<Mailbox<T>> {
-    fn put(&self, event: Event, source: Option<Ipv4Addr>) {
+    fn put(&self, event: Event, source: Option<Share>) {
         Mailbox::put_from(self, event.into(), source);
     }
 
-    fn has_room(&self, source: Ipv4Addr) -> bool {
+    fn has_room(&self, source: Share) -> bool {
         Mailbox::has_room(self, source)
     }
 
-    fn wait_for_room(&self, source: Ipv4Addr, deadline: Instant) -> bool {
+    fn wait_for_room(&self, source: Share, deadline: Instant) -> bool {
         Mailbox::wait_for_room(self, source, deadline)
     }
 }
@@ -145,7 +145,7 @@ impl Node {
         T: From<Event> + Send + 'static,
     {
         let NodeConfig { name, bind, port, advertise, peers } = config;
-        let asked = SocketAddrV4::new(bind, port);
+        let asked = SocketAddr::new(bind, port);
         let (socket, addr) = Listener::bind(asked).map_err(|error| StartError::of(asked, error))?;
         let port = addr.port();
         let chat = Chat::new(Me { bind, port, advertise });
@@ -189,7 +189,7 @@ impl Node {
     }
 
     /// Where it listens, with the port that was taken.
-    pub fn addr(&self) -> SocketAddrV4 {
+    pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
@@ -265,7 +265,7 @@ impl Shared {
     /// The same because of what a source of the network sent.
     fn with_chat_for<T>(
         &self,
-        source: Option<Ipv4Addr>,
+        source: Option<Share>,
         act: impl FnOnce(&mut Chat, Time) -> (T, Vec<Action>),
     ) -> T {
         let mut state = self.state.lock();
@@ -279,7 +279,7 @@ impl Shared {
 
     /// Puts events into the mailbox and errands into the dialler's queue. Both are put there under the lock, so that
     /// what is told and what is said to a peer has the order of the rules; neither blocks.
-    fn perform(&self, state: &mut State, actions: Vec<Action>, source: Option<Ipv4Addr>, now: Time) {
+    fn perform(&self, state: &mut State, actions: Vec<Action>, source: Option<Share>, now: Time) {
         let mut told = Vec::new();
         let mut actions = VecDeque::from(actions);
         while let Some(action) = actions.pop_front() {
@@ -332,7 +332,7 @@ impl Shared {
 
     /// Remembers an IP with our port as ours if it is this machine's. The test is a bind, so it is made without the
     /// lock; it happens once for each such address.
-    fn learn_if_own(&self, ip: Ipv4Addr, port: u16) {
+    fn learn_if_own(&self, ip: IpAddr, port: u16) {
         if port == self.port && self.state.lock().chat.may_be_own(ip, port) && net::is_local(ip) {
             self.state.lock().chat.learn_own_ip(ip);
         }
@@ -381,8 +381,8 @@ impl Recipient for Inbox {
     fn deliver(&self, delivery: Delivery, wait_until: Option<Instant>) -> Reply {
         let shared = &self.0;
         let room = match wait_until {
-            None => shared.outlet.has_room(delivery.source),
-            Some(deadline) => shared.outlet.wait_for_room(delivery.source, deadline),
+            None => shared.outlet.has_room(delivery.source.share()),
+            Some(deadline) => shared.outlet.wait_for_room(delivery.source.share(), deadline),
         };
         if !room {
             return Reply::Full(delivery);
@@ -393,13 +393,12 @@ impl Recipient for Inbox {
         log::debug!("from {source}: {decoded:?}");
         #[cfg(debug_assertions)]
         panic_if_asked(&decoded);
-        let source = Source(source);
         for message in &decoded {
             if let Decoded::Message(message) = message {
-                shared.learn_if_own(source.0, message.claimed.port);
+                shared.learn_if_own(source.ip(), message.claimed.port);
             }
         }
-        let answer = shared.with_chat_for(Some(source.0), |chat, now| {
+        let answer = shared.with_chat_for(Some(source.share()), |chat, now| {
             chat.learn_own_ip(local);
             chat.received(Received { source, decoded, cut }, now)
         });
@@ -411,8 +410,8 @@ impl Recipient for Inbox {
         })
     }
 
-    fn refused(&self, source: Ipv4Addr) {
-        self.0.with_chat(|chat, now| ((), chat.refused(Source(source), now)));
+    fn refused(&self, source: Source) {
+        self.0.with_chat(|chat, now| ((), chat.refused(source, now)));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::io::{self, BufRead, Write};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::bail;
 
@@ -35,7 +35,7 @@ pub(super) fn start(
     };
     // Before anything is said to anybody: not more than one process may be heard as this one.
     let identity = Identity::open(cli, &cli.profile.clone().unwrap_or_else(|| Profile::from(&name)))?;
-    let bind = cli.bind.unwrap_or(Ipv4Addr::UNSPECIFIED);
+    let bind = cli.bind.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
     let mut asked = cli.port;
     loop {
         let port = match asked {
@@ -73,8 +73,8 @@ fn ask_name() -> anyhow::Result<Name> {
 }
 
 /// Asks for the port, and offers the first that is free from [`FIRST_PORT`] on.
-fn ask_port(bind: Ipv4Addr) -> anyhow::Result<u16> {
-    let is_free = |port: &u16| net::Listener::bind(SocketAddrV4::new(bind, *port)).is_ok();
+fn ask_port(bind: IpAddr) -> anyhow::Result<u16> {
+    let is_free = |port: &u16| net::Listener::bind(SocketAddr::new(bind, *port)).is_ok();
     let offered = (FIRST_PORT..FIRST_PORT + PORTS_TRIED).find(is_free).unwrap_or(0);
     let prompt = format!("Enter your port number [{offered}], 0 for any free one: ");
     question(&prompt, |line| match line {

@@ -26,7 +26,7 @@ mod time;
 mod trust;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 pub use command::{Command, Target};
@@ -76,7 +76,7 @@ const MAX_OWN_IPS: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Me {
     /// The IP we listen at; unspecified for all of them.
-    pub bind: Ipv4Addr,
+    pub bind: IpAddr,
     /// The port we listen at.
     pub port: u16,
     /// The IP that our headers say, if the user chose one.
@@ -167,7 +167,7 @@ pub struct UnderWay {
 #[derive(Debug)]
 pub struct Chat {
     me: Me,
-    own_ips: BTreeSet<Ipv4Addr>,
+    own_ips: BTreeSet<IpAddr>,
     table: Table,
     ops: BTreeMap<OpId, Op>,
     jobs: HashMap<JobId, Job>,
@@ -205,7 +205,8 @@ impl Chat {
     }
 
     /// Takes note that `ip` is one of this machine's.
-    pub fn learn_own_ip(&mut self, ip: Ipv4Addr) {
+    pub fn learn_own_ip(&mut self, ip: impl Into<IpAddr>) {
+        let ip = ip.into();
         // Those of the loopback network are known to be ours anyway.
         if self.own_ips.len() < MAX_OWN_IPS && !ip.is_loopback() && !ip.is_unspecified() {
             self.own_ips.insert(ip);
@@ -225,7 +226,7 @@ impl Chat {
         } else {
             ip == self.me.bind
         };
-        addr.port() == self.me.port && (ours || self.me.advertise == Some(ip))
+        addr.port() == self.me.port && (ours || self.me.advertise.is_some_and(|advertised| advertised == ip))
     }
 
     /// The table as it is believed to be, unverified, in the order of the numbers.

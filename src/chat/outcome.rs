@@ -7,7 +7,7 @@ use super::time::Time;
 use super::{Chat, Job, Op, Purpose};
 use crate::key::PeerKey;
 use crate::message::{Failure, Fate, Outgoing, Speech};
-use crate::peer::{PeerAddr, Source};
+use crate::peer::PeerAddr;
 use crate::talk::Say;
 
 /// Failures that a sum names one by one; more than these are counted.
@@ -75,7 +75,7 @@ impl Chat {
         if matches!(purpose, Purpose::Check(_) | Purpose::Ack) {
             // Where this machine had nothing to dial with, the next would fare no better at once.
             let had_none = seen == Fate::Failed(Failure::NoResources);
-            self.checks.end(dialled.ip(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
+            self.checks.end(dialled.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
         }
         self.over(addr, purpose, &seen, now);
         if let Some(evidence) = evidence {
@@ -148,7 +148,7 @@ impl Chat {
     /// It listens where it claims to, and speaks from elsewhere on this machine.
     fn found_at(&mut self, addr: PeerAddr, to: PeerAddr) {
         self.follows(addr, to);
-        self.table.update(to, |peer| peer.speaks_from = Some(Source(addr.ip())));
+        self.table.update(to, |peer| peer.speaks_from = Some(addr.source()));
     }
 
     /// A peer has another address from now on. Everything under way follows it.

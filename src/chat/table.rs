@@ -1,7 +1,7 @@
 //! The peer table: who is known, under which number, and who makes room for whom.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use super::checks::Place;
@@ -10,7 +10,7 @@ use super::life::{Check, Life, PROBE_INTERVAL, State, Why};
 use super::time::Time;
 use crate::key::PeerKey;
 use crate::message::{Form, Speech};
-use crate::peer::{Claimed, PeerAddr, PeerName, Source};
+use crate::peer::{Claimed, PeerAddr, PeerName, Share, Source};
 use crate::talk::ByeReason;
 
 /// Peers known at most. Ten thousand rows of well under a kilobyte are a few megabytes, and more people than anybody
@@ -151,9 +151,9 @@ pub(super) struct Table {
     numbers: BTreeMap<u32, PeerAddr>,
     schedule: BTreeSet<(Time, PeerAddr)>,
     evictable: BTreeSet<(Rank, u64, PeerAddr)>,
-    /// The same by IP.
-    evictable_of: BTreeSet<(Ipv4Addr, Rank, u64, PeerAddr)>,
-    per_ip: HashMap<Ipv4Addr, usize>,
+    /// The same by share.
+    evictable_of: BTreeSet<(Share, Rank, u64, PeerAddr)>,
+    per_ip: HashMap<Share, usize>,
     by_key: HashMap<PeerKey, PeerAddr>,
     next_number: u32,
     changes: u64,
@@ -179,7 +179,7 @@ impl Table {
         if self.peers.contains_key(&addr) || !addr.ip().is_loopback() {
             return addr;
         }
-        let speaks = Some(Source(addr.ip()));
+        let speaks = Some(addr.source());
         let there = |peer: &&Peer| peer.speaks_from == speaks && peer.addr.port() == addr.port();
         self.rows().find(there).map_or(addr, |peer| peer.addr)
     }
@@ -214,13 +214,13 @@ impl Table {
         if rank != peer.rank.map(|(rank, _)| rank) {
             if let Some((rank, since)) = peer.rank.take() {
                 self.evictable.remove(&(rank, since, addr));
-                self.evictable_of.remove(&(addr.ip(), rank, since, addr));
+                self.evictable_of.remove(&(addr.share(), rank, since, addr));
             }
             if let Some(rank) = rank {
                 self.changes += 1;
                 peer.rank = Some((rank, self.changes));
                 self.evictable.insert((rank, self.changes, addr));
-                self.evictable_of.insert((addr.ip(), rank, self.changes, addr));
+                self.evictable_of.insert((addr.share(), rank, self.changes, addr));
             }
         }
         Some(result)
@@ -231,9 +231,9 @@ impl Table {
         if self.peers.contains_key(&addr) {
             return true;
         }
-        let of_ip = self.per_ip.get(&addr.ip()).copied().unwrap_or(0);
+        let of_ip = self.per_ip.get(&addr.share()).copied().unwrap_or(0);
         let first = if of_ip >= MAX_PEERS_PER_IP && !addr.ip().is_loopback() {
-            self.first_of(addr.ip())
+            self.first_of(addr.share())
         } else if self.peers.len() >= MAX_PEERS {
             self.evictable.first().map(|&(.., first)| first)
         } else {
@@ -277,16 +277,16 @@ impl Table {
         true
     }
 
-    /// The row that goes first of those at `ip`.
-    fn first_of(&self, ip: Ipv4Addr) -> Option<PeerAddr> {
-        let lowest = PeerAddr::new(ip, 1)?;
-        let from_ip_on = self.evictable_of.range((ip, Rank::Claimed, 0, lowest)..).next();
-        from_ip_on.filter(|first| first.0 == ip).map(|&(.., addr)| addr)
+    /// The row that goes first of those that have `share` together.
+    fn first_of(&self, share: Share) -> Option<PeerAddr> {
+        let lowest = PeerAddr::new(Ipv6Addr::LOCALHOST, 1)?;
+        let from_there_on = self.evictable_of.range((share, Rank::Claimed, 0, lowest)..).next();
+        from_there_on.filter(|first| first.0 == share).map(|&(.., addr)| addr)
     }
 
     fn insert(&mut self, peer: Peer) {
         let addr = peer.addr;
-        *self.per_ip.entry(addr.ip()).or_default() += 1;
+        *self.per_ip.entry(addr.share()).or_default() += 1;
         self.numbers.insert(peer.number, addr);
         if let Speech::Secure(key) = peer.speech {
             self.by_key.insert(key, addr);
@@ -307,12 +307,12 @@ impl Table {
         }
         if let Some((rank, since)) = peer.rank {
             self.evictable.remove(&(rank, since, addr));
-            self.evictable_of.remove(&(addr.ip(), rank, since, addr));
+            self.evictable_of.remove(&(addr.share(), rank, since, addr));
         }
-        if let Some(count) = self.per_ip.get_mut(&addr.ip()) {
+        if let Some(count) = self.per_ip.get_mut(&addr.share()) {
             *count -= 1;
             if *count == 0 {
-                self.per_ip.remove(&addr.ip());
+                self.per_ip.remove(&addr.share());
             }
         }
         Some(peer)

@@ -9,7 +9,7 @@ use super::trust::Meeting;
 use super::{Chat, Job, Purpose};
 use crate::key::PeerKey;
 use crate::message::{Failure, Fate, Speech};
-use crate::peer::{PeerAddr, Source};
+use crate::peer::PeerAddr;
 use crate::talk::{ByeReason, Hold, Lost, Met, Say, TalkEnd, Talked};
 
 impl Chat {
@@ -39,7 +39,7 @@ impl Chat {
         }
         if matches!(purpose, Purpose::Check(_) | Purpose::Ack) {
             let had_none = end == TalkEnd::Unreachable(Failure::NoResources);
-            self.checks.end(dialled.ip(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
+            self.checks.end(dialled.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
         }
         let seen = seen_of(&end, was_met);
         self.over(addr, purpose, &seen, now);
@@ -102,7 +102,7 @@ impl Chat {
             return Ok(row);
         }
         let name = hello.map(|hello| hello.name);
-        let source = Source(reached.ip());
+        let source = reached.source();
         let row =
             self.meets(Meeting { key, name, addr: reached, dialled: true, source, date: moment.date }, now)?;
         if let Some(secure) = &mut self.secure {
@@ -123,7 +123,7 @@ impl Chat {
         let Some(secure) = &self.secure else { return };
         let is_anothers = secure.trusted.claimed(None, Some(reached)).is_some();
         if is_anothers || secure.trusted.writable(offered).is_some() {
-            let source = Source(reached.ip());
+            let source = reached.source();
             let meeting =
                 Meeting { key: offered, name: None, addr: reached, dialled: true, source, date: moment.date };
             // What follows for the offered key is told there; for the expected one nothing does but that it is not here.

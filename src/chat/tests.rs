@@ -32,7 +32,7 @@ struct Story {
 
 impl Story {
     fn new() -> Self {
-        let me = Me { bind: Ipv4Addr::UNSPECIFIED, port: 5000, advertise: None };
+        let me = Me { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
         Self {
             chat: Chat::new(me),
             now: Time::default(),
@@ -82,7 +82,7 @@ impl Story {
         let name = Some(PeerName::new("Bob"));
         let decoded = vec![Decoded::Message(Plain { claimed, form, name, body })];
         let (answer, actions) =
-            self.chat.received(Received { source: Source(source), decoded, cut: false }, self.now);
+            self.chat.received(Received { source: Source::from(source), decoded, cut: false }, self.now);
         self.perform(actions);
         answer
     }

@@ -58,7 +58,7 @@ impl Chat {
         }
         let check = self.table.peer(addr).and_then(|peer| peer.next_check(interval));
         if let Some((_, check)) = check.filter(|(at, _)| *at <= now) {
-            if self.checks.has_room(addr.ip()) {
+            if self.checks.has_room(addr.share()) {
                 self.check(addr, check, None);
             } else {
                 self.wait_for_room(addr);
@@ -80,7 +80,7 @@ impl Chat {
         }) else {
             return;
         };
-        self.checks.begin(addr.ip());
+        self.checks.begin(addr.share());
         let speech = self.speech_of(addr);
         if matches!(speech, Speech::Secure(_)) || self.is_only_encrypted(addr) {
             let expect = if let Speech::Secure(key) = speech { Some(key) } else { None };

@@ -87,7 +87,7 @@ pub fn config_toml(input: &[u8]) {
 }
 
 fn can_be_dialled(addr: PeerAddr) {
-    assert_eq!(PeerAddr::new(addr.ip(), addr.port()), Some(addr));
+    assert_eq!(PeerAddr::of(addr.socket()), Some(addr));
     assert_eq!(addr.to_string().parse().as_ref(), Ok(&addr));
 }
 

@@ -1,11 +1,12 @@
 //! One accepted connection, from its first byte to its closing.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::waiting::Place;
+use crate::peer::Source;
 use crate::wire::{Decoder, Progress};
 
 /// A message is over this long after its last byte (wire.md): legacy peers write once and some never close.
@@ -38,8 +39,8 @@ pub(super) enum End {
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) stream: Arc<TcpStream>,
-    pub(super) source: Ipv4Addr,
-    pub(super) local: Ipv4Addr,
+    pub(super) source: Source,
+    pub(super) local: IpAddr,
     pub(super) decoder: Decoder,
     opened: Instant,
     patience: Option<Duration>,
@@ -48,11 +49,8 @@ pub(super) struct Connection {
 impl Connection {
     /// Takes over an accepted stream, which is not read from yet; [`Connection::read_ready`] waits for about as long as
     /// `patience`, or not at all.
-    pub(super) fn new(stream: TcpStream, source: Ipv4Addr, patience: Option<Duration>) -> io::Result<Self> {
-        let local = match stream.local_addr()? {
-            SocketAddr::V4(local) => *local.ip(),
-            SocketAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
-        };
+    pub(super) fn new(stream: TcpStream, source: Source, patience: Option<Duration>) -> io::Result<Self> {
+        let local = stream.local_addr()?.ip().to_canonical();
         match patience {
             Some(patience) => stream.set_read_timeout(Some(patience))?,
             None => stream.set_nonblocking(true)?,
@@ -203,7 +201,8 @@ mod tests {
         let mut sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let accepted = listener.accept().unwrap().0;
         let patience = Some(Duration::from_secs(10));
-        let mut connection = Connection::new(accepted, Ipv4Addr::LOCALHOST, patience).unwrap();
+        let mut connection =
+            Connection::new(accepted, std::net::Ipv4Addr::LOCALHOST.into(), patience).unwrap();
         sender.write_all(bytes).unwrap();
         does(sender);
         let end = connection.read_ready().expect("it ends");

@@ -4,13 +4,13 @@
 //! alone shows nothing, for a stopped program still accepts.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::message::{Failure, Fate, Form, Outgoing};
-use crate::peer::{Name, PeerAddr, PlainAddr};
+use crate::peer::{Name, PeerAddr};
 use crate::wire::{self, Header, Receipt};
 
 /// Time for a connection to be made when there is something to say. A lost first packet is sent again after one second;
@@ -34,7 +34,7 @@ const MAX_DRAINED: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub struct Identity {
     /// The IP we listen at, which we also dial from; unspecified for whichever the system takes.
-    pub bind: Ipv4Addr,
+    pub bind: IpAddr,
     /// The port we listen at.
     pub port: u16,
     /// The IP that our headers say instead of the local one of each connection.
@@ -85,17 +85,18 @@ fn exchange(
     if to_connect.is_zero() {
         return Fate::Failed(Failure::Cancelled);
     }
-    let Some(to) = to.plain() else {
+    // Where we listen at an IPv6 address only, nobody who speaks plain could answer.
+    let (Some(to), true) = (to.plain(), identity.bind.is_ipv4() || identity.bind.is_unspecified()) else {
         return Fate::Failed(Failure::NoRoute);
     };
-    let (mut stream, local) = match connect(identity.bind, to, to_connect) {
+    let (mut stream, local) = match connect(identity.bind, SocketAddr::V4(to.socket()), to_connect) {
         Ok(connected) => connected,
         Err(error) => return Fate::Failed(failure(&error)),
     };
     let ip = match (identity.advertise, local) {
         (Some(ip), _) => ip,
         (None, SocketAddr::V4(local)) => *local.ip(),
-        (None, SocketAddr::V6(_)) => identity.bind,
+        (None, SocketAddr::V6(_)) => return Fate::Failed(Failure::NoRoute),
     };
     let header = Header { ip, port: identity.port, name };
     let Some(bytes) = wire::encode(header, form, message).into_iter().nth(part) else {
@@ -108,20 +109,19 @@ fn exchange(
 }
 
 /// Connects from `from`, or from wherever the system likes if that is unspecified; says from where it was.
-fn connect(from: Ipv4Addr, to: PlainAddr, within: Duration) -> io::Result<(TcpStream, SocketAddr)> {
-    let to = to.socket();
-    let stream = if from.is_unspecified() {
-        TcpStream::connect_timeout(&to.into(), within)?
+fn connect(from: IpAddr, to: SocketAddr, within: Duration) -> io::Result<(TcpStream, SocketAddr)> {
+    let stream = if from.is_unspecified() || from.is_ipv4() != to.is_ipv4() {
+        TcpStream::connect_timeout(&to, within)?
     } else {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
-        socket.bind(&SocketAddrV4::new(from, 0).into())?;
+        let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
+        socket.bind(&SocketAddr::new(from, 0).into())?;
         socket.connect_timeout(&to.into(), within)?;
         socket.into()
     };
     // On one machine, a port that nobody listens at can be dialled from that very port, and TCP then connects the
     // socket to itself.
     let local = stream.local_addr()?;
-    if local == SocketAddr::V4(to) {
+    if local == to {
         return Err(ErrorKind::ConnectionRefused.into());
     }
     Ok((stream, local))
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     fn identity() -> Identity {
-        Identity { bind: Ipv4Addr::UNSPECIFIED, port: 5000, advertise: None }
+        Identity { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None }
     }
 
     fn alice() -> Name {

@@ -11,8 +11,8 @@
 
 mod handler;
 
-use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
@@ -26,6 +26,7 @@ use super::held::Held;
 use super::order::Order;
 use super::turns::Turns;
 use super::waiting::{MAX_WAITING, Waiting};
+use crate::peer::Source;
 use crate::wire::Decoder;
 use handler::{Finished, Handler, Read};
 
@@ -47,9 +48,9 @@ const ACCEPT_WARNED: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Delivery {
     /// Where it came from.
-    pub source: Ipv4Addr,
+    pub source: Source,
     /// The IP of ours that it came to.
-    pub local: Ipv4Addr,
+    pub local: IpAddr,
     /// What came.
     pub decoder: Decoder,
 }
@@ -69,13 +70,13 @@ pub trait Recipient: Send + Sync + 'static {
     fn deliver(&self, delivery: Delivery, wait_until: Option<Instant>) -> Reply;
 
     /// Takes note that a message of this source was not taken, and not answered.
-    fn refused(&self, source: Ipv4Addr);
+    fn refused(&self, source: Source);
 }
 
 /// A listening socket and the threads that serve it.
 pub struct Listener {
     shared: Arc<Shared>,
-    addr: SocketAddrV4,
+    addr: SocketAddr,
 }
 
 struct Shared {
@@ -103,25 +104,27 @@ impl Listener {
     ///
     /// # Errors
     /// Those of the operating system: the port is in use or not permitted, the IP is not this machine's.
-    pub fn bind(addr: SocketAddrV4) -> io::Result<(TcpListener, SocketAddrV4)> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+    pub fn bind(addr: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
         // Elsewhere than on Unix this option lets others take the port over.
         #[cfg(unix)]
         socket.set_reuse_address(true)?;
+        if addr.is_ipv6() {
+            // What comes over IPv4 comes to a socket of its own, so no address has two ways to be written.
+            socket.set_only_v6(true)?;
+        }
         socket.bind(&addr.into())?;
         socket.listen(BACKLOG)?;
         let socket = TcpListener::from(socket);
-        match socket.local_addr()? {
-            SocketAddr::V4(addr) => Ok((socket, addr)),
-            SocketAddr::V6(_) => Err(ErrorKind::AddrNotAvailable.into()),
-        }
+        let addr = socket.local_addr()?;
+        Ok((socket, addr))
     }
 
     /// Serves a bound socket.
     ///
     /// # Errors
     /// Where not even one thread can be had.
-    pub fn serve(socket: TcpListener, addr: SocketAddrV4, recipient: impl Recipient) -> io::Result<Self> {
+    pub fn serve(socket: TcpListener, addr: SocketAddr, recipient: impl Recipient) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             socket,
             recipient: Box::new(recipient),
@@ -145,12 +148,16 @@ impl Listener {
     pub fn stop(&self, deadline: Instant) {
         self.shared.stopping.store(true, Ordering::SeqCst);
         self.shared.waiting.evict_all();
-        let ip = if self.addr.ip().is_unspecified() { Ipv4Addr::LOCALHOST } else { *self.addr.ip() };
+        let mut addr = self.addr;
+        match addr.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => addr.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => addr.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
         let leaders = self.shared.turns.lock().leaders();
         self.shared.free.notify_all();
         for _ in 0..leaders {
             // Whoever accepts now sees that it is over; if this cannot connect, nobody is blocked in accepting.
-            let addr = (ip, self.addr.port()).into();
             let Ok(stream) = TcpStream::connect_timeout(&addr, Duration::from_millis(200)) else { break };
             let _ = stream.shutdown(Shutdown::Both);
         }

@@ -14,7 +14,7 @@ pub mod secure;
 mod turns;
 mod waiting;
 
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, UdpSocket};
 
 pub use dial::{CONNECT_TIMEOUT, EOF_TIMEOUT, Identity, PROBE_TIMEOUT};
 pub(crate) use dialler::DIALLER;
@@ -27,6 +27,6 @@ pub use waiting::{MAX_WAITING, MAX_WAITING_PER_SOURCE};
 const STACK_BYTES: usize = 256 * 1024;
 
 /// Whether `ip` is one of this machine's: the operating system lets nobody bind to another's.
-pub fn is_local(ip: Ipv4Addr) -> bool {
+pub fn is_local(ip: IpAddr) -> bool {
     UdpSocket::bind((ip, 0)).is_ok()
 }

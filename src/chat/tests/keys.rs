@@ -85,7 +85,7 @@ impl Story {
             name: Some(PeerName::new(name)),
             addr: at(port),
             dialled: false,
-            source: Source(HERE),
+            source: Source::from(HERE),
             date: 2_000,
         };
         let (welcome, actions) = self.chat.welcome(meeting, self.now);
@@ -277,7 +277,7 @@ fn a_plain_line_in_a_pinned_name_or_from_its_address_is_shown_apart_and_does_not
     story.gets_from(LAN, Claimed { ip: LAN, port: 9 }, Form::Standard, text("pay Eve"));
     let told = story.told();
     let [Event::Unproven { from, source, .. }] = &told[..] else { panic!("{told:?}") };
-    assert_eq!((&from.proof, *source), (&Proof::Claims(PeerName::new("Bob")), Source(LAN)));
+    assert_eq!((&from.proof, *source), (&Proof::Claims(PeerName::new("Bob")), Source::from(LAN)));
     assert_eq!(story.chat.rows(story.now).len(), 1, "nobody is listed because of it");
     story.gets_from(LAN, Claimed { ip: LAN, port: 9 }, Form::Standard, Body::Connect);
     assert_eq!((story.under_way.len(), story.talks.len()), (0, 0));

@@ -124,7 +124,7 @@ fn what_is_no_message_gets_no_receipt_and_a_connection_one_receipt_for_all() {
         (vec![message("one"), junk.clone()], false, Answer::Nothing),
         (vec![junk], false, Answer::Nothing),
     ] {
-        let received = Received { source: Source(HERE), decoded, cut };
+        let received = Received { source: Source::from(HERE), decoded, cut };
         let (answered, actions) = story.chat.received(received, story.now);
         story.perform(actions);
         assert_eq!(answered, answer);

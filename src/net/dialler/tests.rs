@@ -6,7 +6,7 @@ use super::*;
 
 fn dialler() -> (Dialler, mpsc::Receiver<Report>) {
     let (tell, told) = mpsc::channel();
-    let identity = Identity { bind: Ipv4Addr::UNSPECIFIED, port: 5000, advertise: None };
+    let identity = Identity { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
     (Dialler::new(identity, move |report| tell.send(report).unwrap()), told)
 }
 

@@ -32,7 +32,7 @@ fn invents(world: &mut World, ip: Ipv4Addr, port: u16, text: &str) {
     world.step += 1;
     let local = world.hosts[1].0;
     let bytes = format!("{ip}:{port} Eve {text}").into_bytes();
-    world.receives(1, None, Source(ip), local, &bytes);
+    world.receives(1, None, Source::from(ip), local, &bytes);
     let unasked = world.ours(1).chat.under_way().unasked;
     assert!(unasked <= UNASKED, "{unasked} at once");
 }
@@ -40,7 +40,7 @@ fn invents(world: &mut World, ip: Ipv4Addr, port: u16, text: &str) {
 fn by_ip(world: &World) -> BTreeMap<Ipv4Addr, usize> {
     let mut counts = BTreeMap::new();
     for addr in world.states(1).into_keys() {
-        *counts.entry(addr.ip()).or_insert(0) += 1;
+        *counts.entry(addr.v4().expect("IPv4")).or_insert(0) += 1;
     }
     counts
 }

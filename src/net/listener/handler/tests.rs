@@ -11,7 +11,7 @@ impl Recipient for Nobody {
         Reply::Answer(Vec::new())
     }
 
-    fn refused(&self, _: Ipv4Addr) {}
+    fn refused(&self, _: Source) {}
 }
 
 /// Both ends of a connection, ours with what is to be answered.
@@ -19,7 +19,7 @@ fn finished(answer: &str, end: End) -> (TcpStream, Finished) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let accepted = listener.accept().unwrap().0;
-    let connection = Connection::new(accepted, Ipv4Addr::LOCALHOST, None).unwrap();
+    let connection = Connection::new(accepted, std::net::Ipv4Addr::LOCALHOST.into(), None).unwrap();
     (sender, Finished { connection, answer: answer.into(), end })
 }
 
