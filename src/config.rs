@@ -1,6 +1,6 @@
 //! Files of the user's: where they lie and how they are read; what a list of static peers says is [`peers`]'s.
 
-mod peers;
+pub(crate) mod peers;
 
 use std::fmt;
 use std::fs;
@@ -14,7 +14,6 @@ use crate::cli::Cli;
 use crate::escape::harmless;
 use crate::message::Form;
 use crate::peer::shortened;
-pub(crate) use peers::peers_of;
 use peers::read;
 
 /// The name of the file that lists static peers.

@@ -3,6 +3,8 @@
 //! Out of scope: what follows from it, and when a key is remembered. The lock of the profile keeps other processes from writing
 //! the file meanwhile, so it is read once.
 
+mod configured;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;

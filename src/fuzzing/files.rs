@@ -8,7 +8,8 @@ use clap::builder::Resettable;
 
 use super::printed::is_harmless;
 use crate::chat::{MAX_HINTS, MAX_STATIC_PEERS};
-use crate::config::{ConfigError, peers_of, text_of};
+use crate::config::peers::peers_of;
+use crate::config::{ConfigError, text_of};
 use crate::peer::PeerAddr;
 use crate::{cli, data, settings};
 
