@@ -12,9 +12,10 @@ use std::{fmt, io};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::chat::{
-    Action, Answer, Chat, Command, Event, JobId, Me, OpId, Received, Row, Sent, StaticPeer, Target, Time,
-    Transmit,
+    Action, Answer, Chat, Command, Event, JobId, Me, OpId, Pin, Policy, Received, Row, Sent, StaticPeer,
+    Target, Time, Transmit,
 };
+use crate::key::KEY_BYTES;
 use crate::mailbox::Mailbox;
 use crate::message::{Decoded, Failure, Fate};
 use crate::net::{self, Delivery, Dialler, Errand, Identity, Listener, Recipient, Reply, Report};
@@ -22,7 +23,7 @@ use crate::peer::{Name, PeerAddr, Share, Source};
 use crate::wire;
 
 /// Who we are and whom we know.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NodeConfig {
     /// Our name.
     pub name: Name,
@@ -34,6 +35,24 @@ pub struct NodeConfig {
     pub advertise: Option<Ipv4Addr>,
     /// Whom to dial from the start.
     pub peers: Vec<StaticPeer>,
+    /// The secret of our key.
+    pub seed: [u8; KEY_BYTES],
+    /// What is remembered of others' keys.
+    pub pins: Vec<Pin>,
+    /// What is done with keys that are not known.
+    pub policy: Policy,
+    /// Nothing is said in plain, and nothing plain is taken.
+    pub require_encryption: bool,
+}
+
+impl fmt::Debug for NodeConfig {
+    /// Without the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeConfig")
+            .field("name", &self.name)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a node cannot start. Its display is a whole sentence for a user.
@@ -144,7 +163,8 @@ impl Node {
     where
         T: From<Event> + Send + 'static,
     {
-        let NodeConfig { name, bind, port, advertise, peers } = config;
+        // TODO: the join of what is encrypted.
+        let NodeConfig { name, bind, port, advertise, peers, .. } = config;
         let asked = SocketAddr::new(bind, port);
         let (socket, addr) = Listener::bind(asked).map_err(|error| StartError::of(asked, error))?;
         let port = addr.port();

@@ -73,7 +73,7 @@ impl Chat {
     /// Makes the static peers known and dials them all.
     pub fn start(&mut self, peers: Vec<StaticPeer>, now: Time) -> (OpId, Vec<Action>) {
         let mut waiting = HashSet::new();
-        for StaticPeer { addr, name, form, key } in peers.into_iter().take(super::MAX_STATIC_PEERS) {
+        for StaticPeer { addr, name, form, key, also: _ } in peers.into_iter().take(super::MAX_STATIC_PEERS) {
             if self.is_own(addr) || !self.table.add(addr, Known::Static, Life::of_static(now)) {
                 continue;
             }

@@ -94,6 +94,8 @@ pub struct StaticPeer {
     pub form: Form,
     /// The key that it has to prove, if the user knows it; then nothing is ever said to it in plain.
     pub key: Option<PeerKey>,
+    /// Where else it may be, if it proves that key there.
+    pub also: Vec<PeerAddr>,
 }
 
 /// What something under way was sent for.

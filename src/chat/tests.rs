@@ -61,6 +61,7 @@ impl Story {
             name: None,
             form: Form::Standard,
             key: None,
+            also: Vec::new(),
         });
         let (_, actions) = self.chat.start(peers.collect(), self.now);
         self.perform(actions);

@@ -125,8 +125,10 @@ impl World {
             connections: 0,
             ticks: 0,
         };
-        let peers =
-            statics.into_iter().map(|addr| StaticPeer { addr, name: None, form, key: None }).collect();
+        let peers = statics
+            .into_iter()
+            .map(|addr| StaticPeer { addr, name: None, form, key: None, also: Vec::new() })
+            .collect();
         let (_, actions) = world.chat.start(peers, world.now);
         world.perform(actions, true);
         world

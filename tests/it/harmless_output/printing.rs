@@ -80,7 +80,13 @@ impl Reader {
         let mut chat = Chat::new(Me { bind: Ipv4Addr::UNSPECIFIED.into(), port: OWN_PORT, advertise: None });
         chat.learn_own_ip(OWN_IP);
         let addr = "127.0.0.1:5001".parse().expect("an address");
-        let bob = StaticPeer { addr, name: Some(PeerName::new("Bob")), form: Written::Standard, key: None };
+        let bob = StaticPeer {
+            addr,
+            name: Some(PeerName::new("Bob")),
+            form: Written::Standard,
+            key: None,
+            also: Vec::new(),
+        };
         let (_, actions) = chat.start(vec![bob], Time::default());
         let mut reader =
             Self { form, chat, now: Time::default(), labels: Labels::default(), seen: Seen::default() };

@@ -21,7 +21,8 @@ fn two() -> (World, [PeerAddr; 2]) {
     world.hosts = vec![(Ipv4Addr::new(10, 0, 0, 1), 0), (Ipv4Addr::new(10, 0, 0, 2), 0)];
     world.launch(0, 5_001, Some(Vec::new()));
     let addrs = [1, 2].map(|port| PeerAddr::new(Ipv4Addr::new(10, 0, 0, 1), 5_000 + port).expect("unicast"));
-    let fixed = addrs.map(|addr| StaticPeer { addr, name: None, form: Form::Standard, key: None });
+    let fixed =
+        addrs.map(|addr| StaticPeer { addr, name: None, form: Form::Standard, key: None, also: Vec::new() });
     world.launch(1, 5_002, Some(fixed.to_vec()));
     world.run_until(Duration::from_secs(5));
     (world, addrs)

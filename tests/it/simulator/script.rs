@@ -121,7 +121,7 @@ impl World {
         if self.random.in_thousand(50) {
             addrs.extend(PeerAddr::new(self.hosts[host].0, port));
         }
-        let peer = |addr| StaticPeer { addr, name: None, form: Form::Standard, key: None };
+        let peer = |addr| StaticPeer { addr, name: None, form: Form::Standard, key: None, also: Vec::new() };
         addrs.into_iter().map(peer).collect()
     }
 
