@@ -17,7 +17,7 @@ use crate::chat::{
 };
 use crate::mailbox::Mailbox;
 use crate::message::{Decoded, Failure, Fate};
-use crate::net::{self, Delivery, Dialler, Errand, Identity, Listener, Recipient, Reply, Report};
+use crate::net::{self, Delivery, Dialler, Errand, How, Identity, Listener, Recipient, Reply, Report};
 use crate::peer::{Name, PeerAddr, Source};
 use crate::wire;
 
@@ -159,7 +159,7 @@ impl Node {
         });
         let weak = Arc::downgrade(&shared);
         let identity = Identity { bind, port, advertise };
-        let dialler = Dialler::new(identity, move |report| Shared::report(&weak, report));
+        let dialler = Dialler::new(identity, None, move |report| Shared::report(&weak, report));
         // Nobody else can have set it: the shared state was made three lines above.
         let _ = shared.dialler.set(dialler);
         // Whoever dials meanwhile waits in the backlog, so static peers are known as such before they can speak.
@@ -310,7 +310,8 @@ impl Shared {
     fn push(&self, transmit: Transmit, name: Name) -> Result<(), Sent> {
         let Transmit { job, to, fallback, form, message, deadline } = transmit;
         let deadline = deadline.map(|at| self.began + at.since_start());
-        let errand = Errand { id: job.0, to, fallback, form, name, message, deadline };
+        let how = How::Plain { to, fallback, form, message };
+        let errand = Errand { id: job.0, name, how, deadline };
         match self.dialler.get().map(|dialler| dialler.push(errand)) {
             Some(Ok(())) => Ok(()),
             _ => Err(Sent {
@@ -340,10 +341,11 @@ impl Shared {
 
     fn report(shared: &Weak<Self>, report: Report) {
         let Some(shared) = shared.upgrade() else { return };
-        let Report { id, to, fate, parts } = report;
+        // TODO: the join.
+        let Report::Sent { id, to, fate, parts, capability } = report else { return };
         log::debug!("job {id} to {to}: {fate:?}");
         shared.with_chat(|chat, now| {
-            ((), chat.sent(Sent { job: JobId(id), to, fate, parts, capability: None }, now))
+            ((), chat.sent(Sent { job: JobId(id), to, fate, parts, capability }, now))
         });
     }
 
@@ -405,7 +407,7 @@ impl Recipient for Inbox {
         });
         Reply::Answer(match answer {
             Answer::Nothing => Vec::new(),
-            Answer::Receipt => wire::receipt(shared.port).into_bytes(),
+            Answer::Receipt => wire::receipt(shared.port, None).into_bytes(),
             Answer::Connected => wire::CONNECTED.as_bytes().to_vec(),
         })
     }

@@ -204,7 +204,7 @@ impl World {
         self.turn_over(pid);
         match answer {
             Answer::Nothing => Vec::new(),
-            Answer::Receipt => wire::receipt(self.processes[pid].port).into_bytes(),
+            Answer::Receipt => wire::receipt(self.processes[pid].port, None).into_bytes(),
             Answer::Connected => wire::CONNECTED.as_bytes().to_vec(),
         }
     }
