@@ -26,7 +26,7 @@ use crate::talk::{ByeReason, Letter, Say};
 const TELL_SPACING: Duration = Duration::from_secs(60);
 
 /// Addresses of one peer that are dialled one after the other.
-const MAX_DIALLED: usize = super::MAX_HINTS + 1;
+const MAX_DIALLED: usize = 2 * super::MAX_HINTS + 1;
 
 /// What we need to speak in encryption.
 #[derive(Clone, Debug)]
@@ -158,7 +158,9 @@ impl Chat {
         let pin = self.secure.as_ref().and_then(|secure| secure.trusted.pin(key));
         let hints = pin.into_iter().flat_map(|pin| pin.addrs.iter().copied());
         let mut addrs: Vec<PeerAddr> = Vec::new();
-        for addr in first.into_iter().chain(row).chain(hints) {
+        let also =
+            row.and_then(|row| self.table.peer(row)).into_iter().flat_map(|peer| peer.also.iter().copied());
+        for addr in first.into_iter().chain(row).chain(hints).chain(also) {
             if addrs.len() < MAX_DIALLED && !addrs.contains(&addr) && !self.is_own(addr) {
                 addrs.push(addr);
             }
@@ -276,17 +278,29 @@ impl Chat {
     ///
     /// # Errors
     /// Why it is not talked to.
-    pub fn welcome(&mut self, meeting: Meeting, now: Time) -> (Result<(), ByeReason>, Vec<Action>) {
+    pub fn welcome(
+        &mut self,
+        meeting: Meeting,
+        also: Vec<PeerAddr>,
+        now: Time,
+    ) -> (Result<(), ByeReason>, Vec<Action>) {
         if self.closed {
             return (Err(ByeReason::NoRoom), Vec::new());
         }
         let key = meeting.key;
         let met = self.meets(meeting, now).map(|addr| {
+            self.listens_also(addr, also);
             self.hears(addr, now);
             self.here_again(key, now);
         });
         self.settle_watches(now);
         (met, self.done())
+    }
+
+    /// A peer has said where else it listens.
+    pub(super) fn listens_also(&mut self, addr: PeerAddr, mut also: Vec<PeerAddr>) {
+        also.truncate(super::MAX_HINTS);
+        self.table.update(addr, |peer| peer.also = also.into());
     }
 
     /// Who was met is there, and may be written to at once.

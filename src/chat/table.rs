@@ -54,6 +54,8 @@ pub(super) struct Peer {
     pub(super) name: Option<PeerName>,
     pub(super) known: Known,
     pub(super) form: Form,
+    /// Where else it says that it listens; dialled only with its key expected.
+    pub(super) also: Box<[PeerAddr]>,
     /// How it is spoken to.
     pub(super) speech: Speech,
     /// The user has compared its key.
@@ -252,6 +254,7 @@ impl Table {
             name: None,
             known,
             form: Form::default(),
+            also: Box::default(),
             speech: Speech::default(),
             verified: false,
             turned_away: None,

@@ -101,13 +101,14 @@ impl Chat {
         {
             return Ok(row);
         }
-        let name = hello.map(|hello| hello.name);
+        let (name, also) = hello.map_or((None, Vec::new()), |hello| (Some(hello.name), hello.also));
         let source = reached.source();
         let row =
             self.meets(Meeting { key, name, addr: reached, dialled: true, source, date: moment.date }, now)?;
         if let Some(secure) = &mut self.secure {
             secure.trusted.keep(key);
         }
+        self.listens_also(row, also);
         Ok(row)
     }
 

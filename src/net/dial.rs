@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::key::PeerKey;
 use crate::message::{Failure, Fate, Form, Outgoing};
 use crate::peer::{Name, PeerAddr};
 use crate::wire::{self, Header, Receipt};
@@ -41,8 +42,18 @@ pub struct Identity {
     pub advertise: Option<Ipv4Addr>,
 }
 
-/// Says `message` to `to`, under this name, and learns its fate; of a text in parts, the worst of theirs, the number sent and the number
-/// there are. Begins nothing after `deadline`, and ends by then.
+/// What became of a message.
+#[derive(Debug)]
+pub(super) struct Said {
+    /// Its fate; of a text in parts, the worst of theirs.
+    pub(super) fate: Fate,
+    /// How many parts were sent, and how many there are.
+    pub(super) parts: (usize, usize),
+    /// The key that the last receipt named which named one.
+    pub(super) capability: Option<PeerKey>,
+}
+
+/// Says `message` to `to`, under this name, and learns its fate. Begins nothing after `deadline`, and ends by then.
 pub(super) fn say(
     identity: &Identity,
     name: &Name,
@@ -50,21 +61,23 @@ pub(super) fn say(
     form: Form,
     message: &Outgoing,
     deadline: Option<Instant>,
-) -> (Fate, (usize, usize)) {
+) -> Said {
     let total = match message {
         Outgoing::Text(parts) => parts.len(),
         _ => 1,
     };
-    let mut worst = Fate::Delivered;
-    for sent in 0..total {
-        let fate = exchange(identity, name, to, form, (message, sent), deadline);
+    let mut said = Said { fate: Fate::Delivered, parts: (0, total), capability: None };
+    for part in 0..total {
+        let (fate, capability) = exchange(identity, name, to, form, (message, part), deadline);
+        said.capability = capability.or(said.capability);
         match fate {
             Fate::Delivered => {}
-            Fate::HandedOver => worst = Fate::HandedOver,
-            bad => return (bad, (sent, total)),
+            Fate::HandedOver => said.fate = Fate::HandedOver,
+            bad => return Said { fate: bad, ..said },
         }
+        said.parts.0 = part + 1;
     }
-    (worst, (total, total))
+    said
 }
 
 /// One connection for one message.
@@ -75,7 +88,8 @@ fn exchange(
     form: Form,
     (message, part): (&Outgoing, usize),
     deadline: Option<Instant>,
-) -> Fate {
+) -> (Fate, Option<PeerKey>) {
+    let failed = |failure| (Fate::Failed(failure), None);
     let begun = Instant::now();
     let is_probe = matches!(message, Outgoing::Probe | Outgoing::Ping);
     let whole = if is_probe { PROBE_TIMEOUT } else { CONNECT_TIMEOUT + EOF_TIMEOUT };
@@ -83,28 +97,28 @@ fn exchange(
     let to_connect =
         (if is_probe { PROBE_TIMEOUT } else { CONNECT_TIMEOUT }).min(end.saturating_duration_since(begun));
     if to_connect.is_zero() {
-        return Fate::Failed(Failure::Cancelled);
+        return failed(Failure::Cancelled);
     }
     // Where we listen at an IPv6 address only, nobody who speaks plain could answer.
     let (Some(to), true) = (to.plain(), identity.bind.is_ipv4() || identity.bind.is_unspecified()) else {
-        return Fate::Failed(Failure::NoRoute);
+        return failed(Failure::NoRoute);
     };
     let (mut stream, local) = match connect(identity.bind, SocketAddr::V4(to.socket()), to_connect) {
         Ok(connected) => connected,
-        Err(error) => return Fate::Failed(failure(&error)),
+        Err(error) => return failed(failure(&error)),
     };
     let ip = match (identity.advertise, local) {
         (Some(ip), _) => ip,
         (None, SocketAddr::V4(local)) => *local.ip(),
-        (None, SocketAddr::V6(_)) => return Fate::Failed(Failure::NoRoute),
+        (None, SocketAddr::V6(_)) => return failed(Failure::NoRoute),
     };
     let header = Header { ip, port: identity.port, name };
     let Some(bytes) = wire::encode(header, form, message).into_iter().nth(part) else {
-        return Fate::Failed(Failure::Cancelled);
+        return failed(Failure::Cancelled);
     };
     match converse(&mut stream, &bytes, end.min(Instant::now() + EOF_TIMEOUT)) {
-        Ok(fate) => fate,
-        Err(_) => Fate::Broken,
+        Ok(done) => done,
+        Err(_) => (Fate::Broken, None),
     }
 }
 
@@ -128,7 +142,7 @@ fn connect(from: IpAddr, to: SocketAddr, within: Duration) -> io::Result<(TcpStr
 }
 
 /// Writes, half-closes and reads to the end or to the deadline.
-fn converse(stream: &mut TcpStream, bytes: &[u8], deadline: Instant) -> io::Result<Fate> {
+fn converse(stream: &mut TcpStream, bytes: &[u8], deadline: Instant) -> io::Result<(Fate, Option<PeerKey>)> {
     // A message of at most a kilobyte always fits into the empty send buffer, so this does not block.
     stream.write_all(bytes)?;
     stream.shutdown(Shutdown::Write)?;
@@ -159,8 +173,8 @@ fn converse(stream: &mut TcpStream, bytes: &[u8], deadline: Instant) -> io::Resu
     };
     // A receipt counts however the connection ended after it.
     Ok(match Receipt::parse(&answer) {
-        Receipt::Acknowledged => Fate::Delivered,
-        Receipt::None => ended,
+        Receipt::Acknowledged { capability } => (Fate::Delivered, capability),
+        Receipt::None => (ended, None),
     })
 }
 
@@ -214,7 +228,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
         let peer = thread::spawn(move || serve(listener.accept().unwrap().0));
-        let (fate, _) = say(&identity(), &alice(), to, Form::Standard, message, None);
+        let Said { fate, .. } = say(&identity(), &alice(), to, Form::Standard, message, None);
         (fate, peer.join().unwrap())
     }
 
@@ -246,11 +260,29 @@ mod tests {
     }
 
     #[test]
+    fn the_key_of_the_last_receipt_that_names_one_is_told() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = listener.local_addr().unwrap().to_string().parse().unwrap();
+        let keys = [Some(PeerKey::new([1; 32])), Some(PeerKey::new([2; 32])), None];
+        let peer = thread::spawn(move || {
+            for key in keys {
+                let mut stream = listener.accept().unwrap().0;
+                read_all(&mut stream);
+                stream.write_all(wire::receipt(5001, key.as_ref()).as_bytes()).unwrap();
+            }
+        });
+        let text = Outgoing::Text(["one", "two", "three"].map(str::to_owned).into());
+        let said = say(&identity(), &alice(), to, Form::Standard, &text, None);
+        peer.join().unwrap();
+        assert_eq!((said.fate, said.parts, said.capability), (Fate::Delivered, (3, 3), keys[1]));
+    }
+
+    #[test]
     fn a_peer_that_never_closes_has_not_answered() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
         let begun = Instant::now();
-        let (fate, parts) = say(&identity(), &alice(), to, Form::Standard, &Outgoing::Probe, None);
+        let Said { fate, parts, .. } = say(&identity(), &alice(), to, Form::Standard, &Outgoing::Probe, None);
         assert_eq!((fate, parts), (Fate::Unanswered, (0, 1)));
         assert!(begun.elapsed() >= PROBE_TIMEOUT);
     }
@@ -260,9 +292,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
         drop(listener);
-        let refused = say(&identity(), &alice(), to, Form::Standard, &hello(), None).0;
+        let refused = say(&identity(), &alice(), to, Form::Standard, &hello(), None).fate;
         assert_eq!(refused, Fate::Failed(Failure::Refused));
-        let late = say(&identity(), &alice(), to, Form::Standard, &hello(), Some(Instant::now())).0;
+        let late = say(&identity(), &alice(), to, Form::Standard, &hello(), Some(Instant::now())).fate;
         assert_eq!(late, Fate::Failed(Failure::Cancelled));
     }
 

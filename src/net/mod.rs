@@ -7,10 +7,12 @@
 mod connection;
 mod dial;
 mod dialler;
+mod errand;
 mod held;
 mod listener;
 mod order;
 pub mod secure;
+mod talk;
 mod turns;
 mod waiting;
 
@@ -18,7 +20,8 @@ use std::net::{IpAddr, UdpSocket};
 
 pub use dial::{CONNECT_TIMEOUT, EOF_TIMEOUT, Identity, PROBE_TIMEOUT};
 pub(crate) use dialler::DIALLER;
-pub use dialler::{Dialler, Errand, MAX_DIALLERS, MAX_ERRANDS, Report};
+pub use dialler::{Dialler, MAX_DIALLERS, MAX_ERRANDS};
+pub use errand::{Errand, How, Report};
 pub(crate) use listener::HANDLER;
 pub use listener::{Delivery, Listener, MAX_HANDLERS, Recipient, Reply};
 pub use waiting::{MAX_WAITING, MAX_WAITING_PER_SOURCE};

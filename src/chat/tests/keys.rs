@@ -88,7 +88,7 @@ impl Story {
             source: Source::from(HERE),
             date: 2_000,
         };
-        let (welcome, actions) = self.chat.welcome(meeting, self.now);
+        let (welcome, actions) = self.chat.welcome(meeting, Vec::new(), self.now);
         self.perform(actions);
         welcome
     }

@@ -205,7 +205,7 @@ impl World {
         self.turn_over(pid);
         match answer {
             Answer::Nothing => Vec::new(),
-            Answer::Receipt | Answer::Capable => wire::receipt(self.processes[pid].port).into_bytes(),
+            Answer::Receipt | Answer::Capable => wire::receipt(self.processes[pid].port, None).into_bytes(),
             Answer::Connected => wire::CONNECTED.as_bytes().to_vec(),
         }
     }
