@@ -167,7 +167,7 @@ impl Node {
             shared.learn_if_own(peer.addr.ip(), peer.addr.port());
         }
         let start = shared.with_chat(|chat, now| chat.start(peers, now));
-        let listener = Listener::serve(socket, addr, Inbox(Arc::clone(&shared)))
+        let listener = Listener::serve(socket, addr, Inbox(Arc::clone(&shared)), None)
             .map_err(|error| StartError::Other(addr, error))?;
         let ticking = Arc::clone(&shared);
         let ticker = thread::Builder::new()

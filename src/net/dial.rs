@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::key::PeerKey;
 use crate::message::{Failure, Fate, Form, Outgoing};
-use crate::peer::{Name, PeerAddr, PlainAddr};
+use crate::peer::{Name, PeerAddr};
 use crate::wire::{self, Header, Receipt};
 
 /// Time for a connection to be made when there is something to say. A lost first packet is sent again after one second;
@@ -102,7 +102,7 @@ fn exchange(
     let Some(to) = to.plain() else {
         return failed(Failure::NoRoute);
     };
-    let (mut stream, local) = match connect(identity.bind, to, to_connect) {
+    let (mut stream, local) = match connect(identity.bind, to.socket().into(), to_connect) {
         Ok(connected) => connected,
         Err(error) => return failed(failure(&error)),
     };
@@ -121,11 +121,14 @@ fn exchange(
     }
 }
 
-/// Connects from `from`, or from wherever the system likes if that is unspecified; says from where it was.
-fn connect(from: Ipv4Addr, to: PlainAddr, within: Duration) -> io::Result<(TcpStream, SocketAddr)> {
-    let to = to.socket();
-    let stream = if from.is_unspecified() {
-        TcpStream::connect_timeout(&to.into(), within)?
+/// Connects from `from`, or from wherever the system likes if that is unspecified or of another kind than `to`; says from where it was.
+pub(super) fn connect(
+    from: Ipv4Addr,
+    to: SocketAddr,
+    within: Duration,
+) -> io::Result<(TcpStream, SocketAddr)> {
+    let stream = if from.is_unspecified() || to.is_ipv6() {
+        TcpStream::connect_timeout(&to, within)?
     } else {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
         socket.bind(&SocketAddrV4::new(from, 0).into())?;
@@ -135,7 +138,7 @@ fn connect(from: Ipv4Addr, to: PlainAddr, within: Duration) -> io::Result<(TcpSt
     // On one machine, a port that nobody listens at can be dialled from that very port, and TCP then connects the
     // socket to itself.
     let local = stream.local_addr()?;
-    if local == SocketAddr::V4(to) {
+    if local == to {
         return Err(ErrorKind::ConnectionRefused.into());
     }
     Ok((stream, local))
@@ -184,7 +187,7 @@ fn remaining(deadline: Instant) -> Duration {
 }
 
 /// Why a connection could not be made.
-fn failure(error: &io::Error) -> Failure {
+pub(super) fn failure(error: &io::Error) -> Failure {
     match error.kind() {
         ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => Failure::Refused,
         ErrorKind::TimedOut | ErrorKind::WouldBlock => Failure::TimedOut,
