@@ -99,7 +99,8 @@ impl Node {
         });
         let weak = Arc::downgrade(&shared);
         let identity = Identity { bind, port, advertise };
-        let dialler = Dialler::new(identity, Some(tls), move |report| Shared::report(&weak, report));
+        let dialler =
+            Dialler::new(identity, Some(Arc::clone(&tls)), move |report| Shared::report(&weak, report));
         // Nobody else can have set it: the shared state was made three lines above.
         let _ = shared.dialler.set(dialler);
         // Whoever dials meanwhile waits in the backlog, so static peers are known as such before they can speak.
@@ -107,7 +108,7 @@ impl Node {
             shared.learn_if_own(peer.addr.ip(), peer.addr.port());
         }
         let start = shared.with_chat(|chat, now| chat.start(peers, now));
-        let listener = Listener::serve(socket, addr, Inbox(Arc::clone(&shared)))
+        let listener = Listener::serve(socket, addr, Inbox(Arc::clone(&shared)), Some(tls))
             .map_err(|error| StartError::Other(addr, error))?;
         let ticking = Arc::clone(&shared);
         let ticker = thread::Builder::new()

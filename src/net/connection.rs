@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::waiting::Place;
 use crate::peer::Source;
+use crate::wire::opening::{First, first};
 use crate::wire::{Decoder, Progress};
 
 /// A message is over this long after its last byte (wire.md): legacy peers write once and some never close.
@@ -33,6 +34,8 @@ pub(super) enum End {
     BrokenOff,
     /// It was closed to make room, or broke before anything came.
     Lost,
+    /// It is no message: what came is the line that opens the encrypted exchange.
+    Opening,
 }
 
 /// An accepted connection and what has been read of it.
@@ -42,6 +45,8 @@ pub(super) struct Connection {
     pub(super) source: Source,
     pub(super) local: IpAddr,
     pub(super) decoder: Decoder,
+    /// Whether the line that opens the encrypted exchange is more to us than a message that cannot be read.
+    pub(super) takes_line: bool,
     opened: Instant,
     patience: Option<Duration>,
 }
@@ -56,7 +61,20 @@ impl Connection {
             None => stream.set_nonblocking(true)?,
         }
         let opened = Instant::now();
-        Ok(Self { stream: Arc::new(stream), source, local, decoder: Decoder::new(), opened, patience })
+        Ok(Self {
+            stream: Arc::new(stream),
+            source,
+            local,
+            decoder: Decoder::new(),
+            takes_line: false,
+            opened,
+            patience,
+        })
+    }
+
+    /// Whether it opens the encrypted exchange. More behind the line than there may be does too: who reads it there refuses it.
+    pub(super) fn opens(&self) -> bool {
+        self.takes_line && matches!(first(self.decoder.bytes()), First::Opening | First::TooMuch)
     }
 
     /// Reads what is there, or comes within a moment. `None` if the message may go on.
@@ -66,6 +84,7 @@ impl Connection {
             match (&*self.stream).read(&mut buffer) {
                 Ok(0) => return Some(End::Whole),
                 Ok(count) if self.decoder.push(&buffer[..count]) == Progress::Full => return Some(End::Cut),
+                Ok(_) if self.opens() => return Some(End::Opening),
                 Ok(_) => {}
                 Err(error) if is_silence(&error) => return None,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -94,6 +113,7 @@ impl Connection {
                 _ if place.is_evicted() => return Some(End::Lost),
                 Ok(0) => return Some(End::Whole),
                 Ok(_) if progress == Progress::Full => return Some(End::Cut),
+                Ok(_) if self.opens() => return Some(End::Opening),
                 Ok(_) => place.heard(),
                 Err(error) if is_silence(&error) => return None,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -125,6 +145,7 @@ impl Connection {
                 _ if place.is_evicted() => return End::Lost,
                 Ok(0) => return End::Whole,
                 Ok(_) if progress == Progress::Full => return End::Cut,
+                Ok(_) if self.opens() => return End::Opening,
                 Ok(_) => {
                     heard = Instant::now();
                     place.heard();

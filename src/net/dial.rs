@@ -123,7 +123,7 @@ fn exchange(
 }
 
 /// Connects from `from`, or from wherever the system likes if that is unspecified; says from where it was.
-fn connect(from: IpAddr, to: SocketAddr, within: Duration) -> io::Result<(TcpStream, SocketAddr)> {
+pub(super) fn connect(from: IpAddr, to: SocketAddr, within: Duration) -> io::Result<(TcpStream, SocketAddr)> {
     let stream = if from.is_unspecified() || from.is_ipv4() != to.is_ipv4() {
         TcpStream::connect_timeout(&to, within)?
     } else {
@@ -184,7 +184,7 @@ fn remaining(deadline: Instant) -> Duration {
 }
 
 /// Why a connection could not be made.
-fn failure(error: &io::Error) -> Failure {
+pub(super) fn failure(error: &io::Error) -> Failure {
     match error.kind() {
         ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => Failure::Refused,
         ErrorKind::TimedOut | ErrorKind::WouldBlock => Failure::TimedOut,

@@ -24,10 +24,11 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::STACK_BYTES;
 use super::held::Held;
 use super::order::Order;
+use super::recipient::{Delivery, Recipient, Reply};
+use super::secure::Tls;
+use super::talk::Host;
 use super::turns::Turns;
 use super::waiting::{MAX_WAITING, Waiting};
-use crate::peer::Source;
-use crate::wire::Decoder;
 use handler::{Finished, Handler, Read};
 
 /// Connections that the system keeps until we accept them. std asks for 128, at which bursts of connects were measured
@@ -44,35 +45,6 @@ const IDLE_FOR: Duration = Duration::from_secs(5);
 /// Time between two lines in the log that tell that accepting failed: where descriptors are short it may fail all the time.
 const ACCEPT_WARNED: Duration = Duration::from_secs(10);
 
-/// What one connection carried.
-#[derive(Debug)]
-pub struct Delivery {
-    /// Where it came from.
-    pub source: Source,
-    /// The IP of ours that it came to.
-    pub local: IpAddr,
-    /// What came.
-    pub decoder: Decoder,
-}
-
-/// What is made of a [`Delivery`].
-#[derive(Debug)]
-pub enum Reply {
-    /// It was looked at; this is to be answered.
-    Answer(Vec<u8>),
-    /// There is no room for it at the moment.
-    Full(Delivery),
-}
-
-/// Takes deliveries, at any time from several threads at once.
-pub trait Recipient: Send + Sync + 'static {
-    /// Takes one, waiting for room until the given time, or not at all.
-    fn deliver(&self, delivery: Delivery, wait_until: Option<Instant>) -> Reply;
-
-    /// Takes note that a message of this source was not taken, and not answered.
-    fn refused(&self, source: Source);
-}
-
 /// A listening socket and the threads that serve it.
 pub struct Listener {
     shared: Arc<Shared>,
@@ -81,7 +53,9 @@ pub struct Listener {
 
 struct Shared {
     socket: TcpListener,
-    recipient: Box<dyn Recipient>,
+    recipient: Arc<dyn Recipient>,
+    /// What talks in encryption; nothing where we have no key.
+    host: Option<Host>,
     turns: Mutex<Turns>,
     /// It may be a follower's turn.
     free: Condvar,
@@ -120,14 +94,21 @@ impl Listener {
         Ok((socket, addr))
     }
 
-    /// Serves a bound socket.
+    /// Serves a bound socket, and talks in encryption to who asks for it, in the name of the key of `tls`.
     ///
     /// # Errors
     /// Where not even one thread can be had.
-    pub fn serve(socket: TcpListener, addr: SocketAddr, recipient: impl Recipient) -> io::Result<Self> {
+    pub fn serve(
+        socket: TcpListener,
+        addr: SocketAddr,
+        recipient: impl Recipient,
+        tls: Option<Arc<Tls>>,
+    ) -> io::Result<Self> {
+        let recipient: Arc<dyn Recipient> = Arc::new(recipient);
         let shared = Arc::new(Shared {
             socket,
-            recipient: Box::new(recipient),
+            host: tls.map(|tls| Host::new(tls, Arc::clone(&recipient))),
+            recipient,
             turns: Mutex::new(Turns::new(Instant::now())),
             free: Condvar::new(),
             in_vain: AtomicU32::new(0),
@@ -142,6 +123,12 @@ impl Listener {
         });
         spawn(&shared)?;
         Ok(Self { shared, addr })
+    }
+
+    /// How many threads it has.
+    #[cfg(test)]
+    pub(super) fn threads(&self) -> usize {
+        *self.shared.threads.lock()
     }
 
     /// Accepts no more, closes what waits, and waits for the threads until `deadline`.

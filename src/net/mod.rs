@@ -11,6 +11,7 @@ mod errand;
 mod held;
 mod listener;
 mod order;
+mod recipient;
 pub mod secure;
 mod talk;
 mod turns;
@@ -23,7 +24,9 @@ pub(crate) use dialler::DIALLER;
 pub use dialler::{Dialler, MAX_DIALLERS, MAX_ERRANDS};
 pub use errand::{Errand, How, Report};
 pub(crate) use listener::HANDLER;
-pub use listener::{Delivery, Listener, MAX_HANDLERS, Recipient, Reply};
+pub use listener::{Listener, MAX_HANDLERS};
+pub use recipient::{Delivery, Recipient, Reply};
+pub use talk::introduction;
 pub use waiting::{MAX_WAITING, MAX_WAITING_PER_SOURCE};
 
 /// The stack of a thread that only moves a few kilobytes between a socket and the heap.

@@ -1,14 +1,17 @@
 //! What comes from the network, taken to the rules.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::shared::Shared;
-use crate::chat::{Answer, Received};
-use crate::message::Decoded;
-use crate::net::{Delivery, Recipient, Reply};
+use super::shared::{Shared, moment};
+use crate::chat::{Answer, Meeting, Received};
+use crate::key::PeerKey;
+use crate::message::{Decoded, MessageId};
+use crate::net::{self, Delivery, Recipient, Reply};
 use crate::peer::Source;
-use crate::wire;
+use crate::talk::{ByeReason, Letter};
+use crate::wire::{self, Hello};
 
 /// What the listener delivers to.
 pub(super) struct Inbox(pub(super) Arc<Shared>);
@@ -48,6 +51,52 @@ impl Recipient for Inbox {
 
     fn refused(&self, source: Source) {
         self.0.with_chat(|chat, now| ((), chat.refused(source, now)));
+    }
+
+    fn welcome(
+        &self,
+        key: PeerKey,
+        hello: &Hello,
+        source: Source,
+        local: IpAddr,
+    ) -> Result<Hello, ByeReason> {
+        let shared = &self.0;
+        shared.learn_if_own(source.ip(), hello.port);
+        let addr = source.at(hello.port).ok_or(ByeReason::NotUnderstood)?;
+        let name = Some(hello.name.clone());
+        let meeting = Meeting { key, name, addr, dialled: false, source, date: moment().date };
+        let also = net::introduction(hello).also;
+        log::debug!("{key} says hello from {source}: {hello:?}");
+        shared.with_chat_for(Some(source.share()), |chat, now| {
+            chat.learn_own_ip(local);
+            chat.welcome(meeting, also, now)
+        })?;
+        let name = shared.state.lock().name.clone();
+        Ok(shared.hello(&name, local))
+    }
+
+    fn letters(
+        &self,
+        key: PeerKey,
+        source: Source,
+        letters: Vec<Letter>,
+        wait_until: Instant,
+    ) -> Vec<MessageId> {
+        let shared = &self.0;
+        if !shared.outlet.wait_for_room(source.share(), wait_until) {
+            self.refused(source);
+            return Vec::new();
+        }
+        log::debug!("{} texts of {key} at {source}", letters.len());
+        shared.with_chat_for(Some(source.share()), |chat, now| chat.letters(key, letters, now))
+    }
+
+    fn heard(&self, key: PeerKey) {
+        self.0.with_chat(|chat, now| ((), chat.heard_from(key, now)));
+    }
+
+    fn ended(&self, key: PeerKey, bye: Option<ByeReason>) {
+        self.0.with_chat(|chat, now| ((), chat.ended(key, bye, now)));
     }
 }
 

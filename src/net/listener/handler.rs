@@ -122,11 +122,8 @@ impl<'a> Handler<'a> {
         let mut ticket = Some(ticket);
         let read = self.guarded(|handler| handler.read(stream, source, &mut ticket));
         self.take(source, read, ticket);
-        while let Some((mut connection, place)) = self.next.take() {
-            let read = self.guarded(|handler| {
-                let end = handler.wait_for(&mut connection, place, &mut None);
-                Some(Read::new(connection, end))
-            });
+        while let Some((connection, place)) = self.next.take() {
+            let read = self.guarded(|handler| handler.wait_for(connection, place, &mut None));
             self.take(source, read, None);
         }
     }
@@ -176,16 +173,20 @@ impl<'a> Handler<'a> {
         let in_vain = shared.in_vain.load(Ordering::Relaxed);
         let patience = (in_vain == 0).then_some(PATIENCE);
         let mut connection = Connection::new(stream, source, patience).ok()?;
-        if let Some(end) = connection.read_ready() {
-            if in_vain > 0 {
-                shared.in_vain.store(in_vain - 1, Ordering::Relaxed);
+        connection.takes_line = shared.host.is_some();
+        match connection.read_ready() {
+            // It takes some round trips until anything is said.
+            Some(End::Opening) => {}
+            Some(end) => {
+                if in_vain > 0 {
+                    shared.in_vain.store(in_vain - 1, Ordering::Relaxed);
+                }
+                return Some(Read::new(connection, end));
             }
-            return Some(Read::new(connection, end));
+            None if in_vain == 0 => shared.in_vain.store(IMPATIENT_FOR, Ordering::Relaxed),
+            None => {}
         }
-        if in_vain == 0 {
-            shared.in_vain.store(IMPATIENT_FOR, Ordering::Relaxed);
-        }
-        let mut connection = match shared.waiting.hand_over(connection) {
+        let connection = match shared.waiting.hand_over(connection) {
             HandedOver::No(connection) => connection,
             HandedOver::Yes(displaced) => {
                 // Its message may have come since it was looked at.
@@ -197,27 +198,36 @@ impl<'a> Handler<'a> {
         };
         self.block();
         let place = shared.waiting.admit(&connection.stream, source.share());
-        let end = self.wait_for(&mut connection, place, ticket);
-        Some(Read::new(connection, end))
+        self.wait_for(connection, place, ticket)
     }
 
-    /// Waits for the rest of a message.
+    /// Waits for the rest of a message. What opens the encrypted exchange is seen to at once, so that nothing is left to deliver.
     fn wait_for(
         &mut self,
-        connection: &mut Connection,
+        mut connection: Connection,
         place: Place<'a>,
         ticket: &mut Option<Ticket>,
-    ) -> End {
-        let mut end = connection.read_soon(&place, ORDER_WITHIN);
-        if end.is_none()
+    ) -> Option<Read> {
+        let end = match connection.opens() {
+            true => Some(End::Opening),
+            false => connection.read_soon(&place, ORDER_WITHIN),
+        };
+        if matches!(end, None | Some(End::Opening))
             && let Some(ticket) = ticket.take()
         {
             let next = self.shared.order.give_up(ticket);
             self.carry_on(connection.source, next);
         }
-        let end = end.take().unwrap_or_else(|| connection.read_rest(&place));
+        let end = end.unwrap_or_else(|| connection.read_rest(&place));
+        let read = match (end, &self.shared.host) {
+            (End::Opening, Some(host)) => {
+                host.receive(connection, &place);
+                None
+            }
+            _ => Some(Read::new(connection, end)),
+        };
         self.next = place.next();
-        end
+        read
     }
 
     /// Does what is next for a source until somebody else does, or nothing is left.
@@ -308,7 +318,7 @@ impl<'a> Handler<'a> {
     /// Closes without an answer, and counts what was said in vain.
     fn close_unheard(&mut self, read: Option<Read>) {
         let Some(Read { connection, end, .. }) = read else { return };
-        if !connection.decoder.is_empty() {
+        if !connection.decoder.is_empty() && end != End::Opening {
             log::debug!("a message of {} was refused: it had to make room for others", connection.source);
             self.refuse(connection.source);
         }
@@ -366,7 +376,7 @@ impl Read {
 
     /// Whether there is a message to deliver.
     fn says_something(&self) -> bool {
-        self.end != End::Lost && !self.connection.decoder.is_empty()
+        !matches!(self.end, End::Lost | End::Opening) && !self.connection.decoder.is_empty()
     }
 }
 

@@ -1,21 +1,16 @@
-//! What the sockets do for encrypted talk. Nothing yet: whoever asks for it hears that there is nothing to do it with.
+//! What the sockets do for encrypted talk: dial it ([`Talker`]), accept it ([`Host`]), and tell the chat what came of it.
+//!
+//! In scope: which address to dial, how often, and how long; what an end of a connection means for what was to be said.
+//! Out of scope: the exchange itself (`secure`), and what follows from it (the chat's).
 
-use std::net::IpAddr;
-use std::sync::Arc;
+mod ends;
+mod host;
+mod opening;
+mod talker;
 
-use super::errand::{Errand, Report};
-use super::secure::Tls;
-use crate::message::Failure;
+pub(super) use host::Host;
+pub use opening::introduction;
+pub(super) use talker::Talker;
 
-/// Talks in encryption, in the name of a key.
-pub(super) struct Talker;
-
-impl Talker {
-    pub(super) fn new(_: Arc<Tls>, _: IpAddr, _: Arc<dyn Fn(Report) + Send + Sync>) -> Self {
-        Self
-    }
-
-    pub(super) fn talk(&self, errand: &Errand) -> Option<Report> {
-        errand.failed(Failure::NoResources)
-    }
-}
+#[cfg(test)]
+mod tests;
