@@ -199,6 +199,25 @@ fn two_peers_of_the_tests_are_two_people_and_none_writes_into_a_home() {
 }
 
 #[test]
+fn only_the_builder_starts_the_program() {
+    fn below(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).expect("readable") {
+            let path = entry.expect("readable").path();
+            let starter = concat!("CARGO_BIN", "_EXE_p2p-chat");
+            if path.is_dir() {
+                below(&path, found);
+            } else if fs::read_to_string(&path).expect("UTF-8").contains(starter) {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"), &mut found);
+    // So that nobody forgets to give it a directory of its own.
+    assert!(matches!(&found[..], [path] if path.ends_with("support/peer/builder.rs")), "{found:?}");
+}
+
+#[test]
 fn a_profile_that_will_not_do_is_refused() {
     for (profile, words) in [("", "needs a name"), ("a\u{1b}b", "no control")] {
         let errors = refused(Peer::named("Alice").arg(format!("--profile={profile}")));
