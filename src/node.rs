@@ -12,9 +12,11 @@ use std::{fmt, io};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::chat::{
-    Action, Answer, Chat, Command, Event, JobId, Me, OpId, Received, Row, Sent, StaticPeer, Target, Time,
-    Transmit,
+    Action, Answer, Chat, Command, Event, JobId, Me, Offer, OpId, Pin, Received, Row, Sent, StaticPeer,
+    Target, Time, Transmit,
 };
+use crate::crypto;
+use crate::key::{KEY_BYTES, PeerKey};
 use crate::mailbox::Mailbox;
 use crate::message::{Decoded, Failure, Fate};
 use crate::net::{self, Delivery, Dialler, Errand, Identity, Listener, Recipient, Reply, Report};
@@ -228,6 +230,36 @@ impl Node {
     pub fn is_own(&self, addr: PeerAddr) -> bool {
         self.shared.learn_if_own(addr.ip(), addr.port());
         self.shared.state.lock().chat.is_own(addr)
+    }
+
+    /// What is known of the key of a peer, if it has proven one.
+    pub fn pin_of(&self, _addr: PeerAddr) -> Option<Pin> {
+        None // JOIN
+    }
+
+    /// The keys that wait for the user's word, and how many more there were for which there was no room.
+    pub fn offers(&self) -> (Vec<Offer>, u64) {
+        (Vec::new(), 0) // JOIN
+    }
+
+    /// Those of them that a word of the user may mean.
+    pub fn offers_for(&self, _word: &str) -> Vec<Offer> {
+        Vec::new() // JOIN
+    }
+
+    /// The pins that a word of the user may mean: a name, or the beginning of a key.
+    pub fn pins_for(&self, _word: &str) -> Vec<Pin> {
+        Vec::new() // JOIN
+    }
+
+    /// The key that others know us by.
+    pub fn own_key(&self) -> PeerKey {
+        PeerKey::new([0; KEY_BYTES]) // JOIN
+    }
+
+    /// The digits that we and whoever holds `key` compare. It takes some milliseconds, and no lock.
+    pub fn code_with(&self, key: PeerKey) -> String {
+        crypto::short_code(self.own_key(), key)
     }
 
     /// Takes nothing more from the network: what comes from now on is not acknowledged. What was taken before is in the

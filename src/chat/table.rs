@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::checks::Place;
+use super::event::Proof;
 use super::life::{Check, Life, PROBE_INTERVAL, State, Why};
 use super::time::Time;
 use crate::message::{Form, Speech};
@@ -391,6 +392,8 @@ pub struct Row {
     pub claimed: Option<Claimed>,
     /// How it is spoken to.
     pub speech: Speech,
+    /// How sure it is that it is this peer.
+    pub proof: Proof,
     /// Whether it is there.
     pub state: State,
     /// Why it is gone, if it is.
@@ -409,6 +412,11 @@ impl Row {
             addr: peer.addr,
             claimed: peer.claimed,
             speech: peer.speech,
+            // JOIN: what the pin of its key says.
+            proof: match peer.speech {
+                Speech::Secure(_) => Proof::Encrypted,
+                Speech::Unknown | Speech::Plain => Proof::Plain,
+            },
             state: peer.life.state(),
             why: peer.life.gone().map(|(_, why)| why),
             known: peer.known,
