@@ -32,8 +32,9 @@ use crate::data::Aliases;
 use crate::exit::OutputGone;
 use crate::identity::Kept;
 use crate::mailbox::Mailbox;
+use crate::net;
 use crate::node::Node;
-use crate::peer::{Name, PeerAddr};
+use crate::peer::{AddrError, Name, PeerAddr};
 use crate::ui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Screen, Seen};
 
 /// Something that the application reacts to.
@@ -171,6 +172,10 @@ impl Directory for People<'_> {
 
     fn labels(&self) -> &Labels {
         self.labels
+    }
+
+    fn address(&self, word: &str) -> Result<PeerAddr, AddrError> {
+        net::parse_addr(word)
     }
 }
 

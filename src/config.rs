@@ -14,7 +14,8 @@ use crate::chat::{MAX_STATIC_PEERS, StaticPeer};
 use crate::cli::Cli;
 use crate::escape::harmless;
 use crate::message::Form;
-use crate::peer::{PeerAddr, PeerName, quoted, shortened};
+use crate::net;
+use crate::peer::{PeerName, quoted, shortened};
 
 /// The name of the file that lists static peers.
 const PEERS_FILE: &str = "peers.toml";
@@ -194,7 +195,7 @@ fn parse(text: &str) -> Result<Vec<StaticPeer>, (usize, String)> {
     let mut peers = Vec::new();
     for entry in file.peer {
         let at = entry.address.span().start;
-        let addr: PeerAddr = entry.address.get_ref().parse().map_err(|error| (at, format!("{error}")))?;
+        let addr = net::parse_addr(entry.address.get_ref()).map_err(|error| (at, format!("{error}")))?;
         if !seen.insert(addr) {
             return Err((at, format!("{addr} is listed twice; leave one of the entries out.")));
         }

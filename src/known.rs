@@ -15,6 +15,7 @@ use toml::Spanned;
 use crate::config::{ConfigError, mistake, read_text_within, toml_words};
 use crate::files;
 use crate::key::PeerKey;
+use crate::net;
 use crate::peer::{PeerAddr, PeerName, quoted};
 
 /// The file, in the directory of the profile.
@@ -200,7 +201,7 @@ fn pin(entry: Entry) -> Result<Pin, Mistake> {
         ));
     }
     let addr = |text: &Spanned<String>| {
-        text.get_ref().parse::<PeerAddr>().map_err(|error| (text.span().start, format!("{error}")))
+        net::parse_addr(text.get_ref()).map_err(|error| (text.span().start, format!("{error}")))
     };
     Ok(Pin {
         key,

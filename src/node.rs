@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Once, OnceLock, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{fmt, io};
@@ -89,9 +89,10 @@ impl StartError {
 /// A running peer.
 pub struct Node {
     shared: Arc<Shared>,
-    listener: Listener,
+    /// One for each family.
+    listeners: Vec<Listener>,
     ticker: Option<JoinHandle<()>>,
-    addr: SocketAddr,
+    addrs: Vec<SocketAddr>,
     start: OpId,
 }
 
@@ -145,8 +146,9 @@ impl Node {
         T: From<Event> + Send + 'static,
     {
         let NodeConfig { name, bind, port, advertise, peers } = config;
-        let asked = SocketAddr::new(bind, port);
-        let (socket, addr) = Listener::bind(asked).map_err(|error| StartError::of(asked, error))?;
+        let bound = net::bind(bind, port).map_err(|(addr, error)| StartError::of(addr, error))?;
+        let addrs: Vec<SocketAddr> = bound.iter().map(|(_, addr)| *addr).collect();
+        let addr = addrs.first().copied().unwrap_or(SocketAddr::new(bind, port));
         let port = addr.port();
         let chat = Chat::new(Me { bind, port, advertise });
         let shared = Arc::new(Shared {
@@ -164,18 +166,21 @@ impl Node {
         let _ = shared.dialler.set(dialler);
         // Whoever dials meanwhile waits in the backlog, so static peers are known as such before they can speak.
         for peer in &peers {
-            shared.learn_if_own(peer.addr.ip(), peer.addr.port());
+            shared.learn_if_own(peer.addr);
         }
         let start = shared.with_chat(|chat, now| chat.start(peers, now));
-        let listener = Listener::serve(socket, addr, Inbox(Arc::clone(&shared)))
-            .map_err(|error| StartError::Other(addr, error))?;
+        let serve = |(socket, addr)| {
+            let listener = Listener::serve(socket, addr, Inbox(Arc::clone(&shared)));
+            listener.map_err(|error| StartError::Other(addr, error))
+        };
+        let listeners = bound.into_iter().map(serve).collect::<Result<_, _>>()?;
         let ticking = Arc::clone(&shared);
         let ticker = thread::Builder::new()
             .name("ticker".into())
             .spawn(move || ticking.tick())
             .map(Some)
             .map_err(|error| StartError::Other(addr, error))?;
-        Ok(Self { shared, listener, ticker, addr, start })
+        Ok(Self { shared, listeners, ticker, addrs, start })
     }
 
     /// What we are called.
@@ -188,9 +193,14 @@ impl Node {
         self.shared.state.lock().name = name;
     }
 
-    /// Where it listens, with the port that was taken.
+    /// Where it listens, with the port that was taken; of both families, where it does in both.
+    pub fn addrs(&self) -> &[SocketAddr] {
+        &self.addrs
+    }
+
+    /// The first of them.
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.addrs[0]
     }
 
     /// The dialling of the static peers, which is settled as a command is.
@@ -203,7 +213,7 @@ impl Node {
         if let Command::Send { to: Target::These(addrs), .. } | Command::Connect(Target::These(addrs)) =
             &command
         {
-            addrs.iter().for_each(|addr| self.shared.learn_if_own(addr.ip(), addr.port()));
+            addrs.iter().for_each(|addr| self.shared.learn_if_own(*addr));
         }
         self.shared.with_chat(|chat, now| chat.command(command, now))
     }
@@ -226,7 +236,7 @@ impl Node {
 
     /// Whether somebody who dials `addr` reaches us.
     pub fn is_own(&self, addr: PeerAddr) -> bool {
-        self.shared.learn_if_own(addr.ip(), addr.port());
+        self.shared.learn_if_own(addr);
         self.shared.state.lock().chat.is_own(addr)
     }
 
@@ -239,7 +249,9 @@ impl Node {
     /// Closes the listener, ends all threads, and waits for them until `deadline`. Goodbyes are a command of their own,
     /// which comes before. Threads that the operating system still holds by then end with the process.
     pub fn stop(&mut self, deadline: Instant) {
-        self.listener.stop(deadline);
+        // All before any is waited for.
+        self.listeners.iter().for_each(Listener::close);
+        self.listeners.iter().for_each(|listener| listener.stop(deadline));
         if let Some(dialler) = self.shared.dialler.get() {
             dialler.stop(deadline);
         }
@@ -332,8 +344,9 @@ impl Shared {
 
     /// Remembers an IP with our port as ours if it is this machine's. The test is a bind, so it is made without the
     /// lock; it happens once for each such address.
-    fn learn_if_own(&self, ip: IpAddr, port: u16) {
-        if port == self.port && self.state.lock().chat.may_be_own(ip, port) && net::is_local(ip) {
+    fn learn_if_own(&self, addr: PeerAddr) {
+        let (ip, port) = (addr.ip(), addr.port());
+        if port == self.port && self.state.lock().chat.may_be_own(ip, port) && net::is_local(addr) {
             self.state.lock().chat.learn_own_ip(ip);
         }
     }
@@ -393,9 +406,15 @@ impl Recipient for Inbox {
         log::debug!("from {source}: {decoded:?}");
         #[cfg(debug_assertions)]
         panic_if_asked(&decoded);
+        if source.ip().is_ipv6() && !decoded.is_empty() {
+            static TOLD: Once = Once::new();
+            TOLD.call_once(|| log::warn!("{source} spoke plain over IPv6; nothing is taken of that"));
+        }
         for message in &decoded {
-            if let Decoded::Message(message) = message {
-                shared.learn_if_own(source.ip(), message.claimed.port);
+            if let Decoded::Message(message) = message
+                && let Some(addr) = source.at(message.claimed.port)
+            {
+                shared.learn_if_own(addr);
             }
         }
         let answer = shared.with_chat_for(Some(source.share()), |chat, now| {

@@ -146,7 +146,16 @@ impl Listener {
 
     /// Accepts no more, closes what waits, and waits for the threads until `deadline`.
     pub fn stop(&self, deadline: Instant) {
-        self.shared.stopping.store(true, Ordering::SeqCst);
+        self.close();
+        let mut threads = self.shared.threads.lock();
+        while *threads > 0 && !self.shared.ended.wait_until(&mut threads, deadline).timed_out() {}
+    }
+
+    /// Accepts no more and closes what waits, without waiting for the threads.
+    pub fn close(&self) {
+        if self.shared.stopping.swap(true, Ordering::SeqCst) {
+            return;
+        }
         self.shared.waiting.evict_all();
         let mut addr = self.addr;
         match addr.ip() {
@@ -161,8 +170,6 @@ impl Listener {
             let Ok(stream) = TcpStream::connect_timeout(&addr, Duration::from_millis(200)) else { break };
             let _ = stream.shutdown(Shutdown::Both);
         }
-        let mut threads = self.shared.threads.lock();
-        while *threads > 0 && !self.shared.ended.wait_until(&mut threads, deadline).timed_out() {}
     }
 }
 

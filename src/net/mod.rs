@@ -10,23 +10,18 @@ mod dialler;
 mod held;
 mod listener;
 mod order;
+mod places;
 pub mod secure;
 mod turns;
 mod waiting;
-
-use std::net::{IpAddr, UdpSocket};
 
 pub use dial::{CONNECT_TIMEOUT, EOF_TIMEOUT, Identity, PROBE_TIMEOUT};
 pub(crate) use dialler::DIALLER;
 pub use dialler::{Dialler, Errand, MAX_DIALLERS, MAX_ERRANDS, Report};
 pub(crate) use listener::HANDLER;
 pub use listener::{Delivery, Listener, MAX_HANDLERS, Recipient, Reply};
+pub use places::{Bound, bind, is_local, parse_addr};
 pub use waiting::{MAX_WAITING, MAX_WAITING_PER_SOURCE};
 
 /// The stack of a thread that only moves a few kilobytes between a socket and the heap.
 const STACK_BYTES: usize = 256 * 1024;
-
-/// Whether `ip` is one of this machine's: the operating system lets nobody bind to another's.
-pub fn is_local(ip: IpAddr) -> bool {
-    UdpSocket::bind((ip, 0)).is_ok()
-}

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::labels::{Labels, MARK};
 use crate::chat::{Row, State, Target};
 use crate::escape::harmless;
-use crate::peer::{PeerAddr, shortened};
+use crate::peer::{AddrError, PeerAddr, shortened};
 
 /// Columns of a kept text or a mistaken entry that are shown again in a sentence.
 const SHOWN_AGAIN: usize = 40;
@@ -18,6 +18,13 @@ pub trait Directory {
     fn is_own(&self, addr: PeerAddr) -> bool;
     /// What each is called.
     fn labels(&self) -> &Labels;
+    /// The address that a word is, if it is one. Whoever knows the interfaces of the machine takes their names, too.
+    ///
+    /// # Errors
+    /// Why it is none.
+    fn address(&self, word: &str) -> Result<PeerAddr, AddrError> {
+        word.parse()
+    }
 }
 
 /// Somebody chosen, and how to call them.
@@ -117,7 +124,8 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
     if let Ok(ip) = word.parse::<IpAddr>() {
         return Ok(Named::NeedsPort(ip));
     }
-    match word.parse::<PeerAddr>() {
+    let address = directory.address(word);
+    match address {
         Ok(addr) if directory.is_own(addr) => return Err(Lost::Ourselves(addr)),
         Ok(addr) => {
             let row = rows.iter().find(|row| row.addr == addr);
@@ -126,7 +134,7 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
         }
         Err(_) => {}
     }
-    by_name(word, &rows, labels).map_err(|lost| match (lost, word.parse::<PeerAddr>()) {
+    by_name(word, &rows, labels).map_err(|lost| match (lost, address) {
         (Lost::Nobody(_), Err(error)) if word.contains(':') => Lost::NoAddress(error.to_string()),
         (lost, _) => lost,
     })
