@@ -19,7 +19,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::STACK_BYTES;
 use super::held::Held;
@@ -166,9 +166,15 @@ impl Listener {
         let leaders = self.shared.turns.lock().leaders();
         self.shared.free.notify_all();
         for _ in 0..leaders {
-            // Whoever accepts now sees that it is over; if this cannot connect, nobody is blocked in accepting.
-            let Ok(stream) = TcpStream::connect_timeout(&addr, Duration::from_millis(200)) else { break };
-            let _ = stream.shutdown(Shutdown::Both);
+            // Whoever accepts now sees that it is over.
+            match TcpStream::connect_timeout(&addr, Duration::from_millis(200)) {
+                Ok(stream) => drop(stream.shutdown(Shutdown::Both)),
+                Err(_) => {
+                    // The address may have been taken from the machine meanwhile. On Linux this wakes them all.
+                    drop(SockRef::from(&self.shared.socket).shutdown(Shutdown::Both));
+                    break;
+                }
+            }
         }
     }
 }
