@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::peer::PeerAddr;
 use crate::key::KEY_BYTES;
 
 fn key(byte: u8) -> PeerKey {
