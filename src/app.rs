@@ -392,6 +392,13 @@ impl App {
         Ok(None)
     }
 
+    /// Takes note of what is to be written down of others' keys.
+    fn note_pins(&mut self) {
+        if let Err(error) = self.known.note(self.node.take_pin_changes()) {
+            self.say(error.to_string());
+        }
+    }
+
     /// Writes down what is known of others' keys.
     fn save_known(&mut self) {
         if let Err(error) = self.known.save() {

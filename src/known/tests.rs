@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::peer::PeerAddr;
 use crate::key::KEY_BYTES;
+use crate::peer::PeerAddr;
 
 fn key(byte: u8) -> PeerKey {
     PeerKey::new([byte; KEY_BYTES])
