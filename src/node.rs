@@ -12,8 +12,8 @@ use std::{fmt, io};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::chat::{
-    Action, Answer, Chat, Command, Event, JobId, Me, Offer, OpId, Pin, Received, Row, Sent, StaticPeer,
-    Target, Time, Transmit,
+    Action, Answer, Chat, Command, Event, JobId, Me, Offer, OpId, Pin, Proof, Received, Row, Sent,
+    StaticPeer, Target, Time, Transmit,
 };
 use crate::crypto;
 use crate::key::{KEY_BYTES, PeerKey};
@@ -235,6 +235,15 @@ impl Node {
     /// What is known of the key of a peer, if it has proven one.
     pub fn pin_of(&self, _addr: PeerAddr) -> Option<Pin> {
         None // JOIN
+    }
+
+    /// How sure it is that whoever is written to at an address is who is known to be there.
+    pub fn proof_of(&self, addr: PeerAddr) -> Proof {
+        match self.pin_of(addr) {
+            Some(pin) if pin.verified.is_some() => Proof::Verified,
+            Some(_) => Proof::Encrypted,
+            None => Proof::Plain,
+        }
     }
 
     /// The keys that wait for the user's word, and how many more there were for which there was no room.
