@@ -3,7 +3,8 @@
 //! Whoever has said what there was to say gives its talk to be kept. When something comes on it, or its time is over, a thread of the crew
 //! attends to it; or somebody takes it who has something to say. Where there are too many, the one that would end first goes.
 
-use std::collections::HashMap;
+mod state;
+
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use self::state::{Entry, State};
 use super::bell::{Bell, Waited};
 use super::crew::Crew;
 use crate::key::PeerKey;
@@ -67,25 +69,6 @@ struct Shared<T: Kept> {
     bell: OnceLock<Bell>,
     state: Mutex<State<T>>,
     ended: Condvar,
-}
-
-struct State<T> {
-    kept: HashMap<u64, Entry<T>>,
-    /// The last one kept of each key.
-    of_key: HashMap<PeerKey, u64>,
-    last_id: u64,
-    /// Those that are attended to.
-    busy: usize,
-    /// Until when the thread that waits will, whatever is put here; `None` for ever.
-    waits_until: Option<Instant>,
-    watched: bool,
-    stopping: bool,
-}
-
-struct Entry<T> {
-    talk: T,
-    until: Instant,
-    rests_until: Instant,
 }
 
 impl<T: Kept> Keeper<T> {
@@ -178,46 +161,6 @@ impl<T: Kept> Keeper<T> {
         let mut state = shared.state.lock();
         while state.watched && !shared.ended.wait_until(&mut state, deadline).timed_out() {}
         left
-    }
-}
-
-impl<T> Default for State<T> {
-    fn default() -> Self {
-        Self {
-            kept: HashMap::new(),
-            of_key: HashMap::new(),
-            last_id: 0,
-            busy: 0,
-            waits_until: None,
-            watched: false,
-            stopping: false,
-        }
-    }
-}
-
-impl<T: Kept> State<T> {
-    fn remove(&mut self, id: u64) -> Option<T> {
-        let Entry { talk, .. } = self.kept.remove(&id)?;
-        let key = talk.key();
-        if self.of_key.get(&key) == Some(&id) {
-            self.of_key.remove(&key);
-        }
-        Some(talk)
-    }
-
-    /// The one that makes room for another, where there are so many.
-    fn displaced(&mut self, most: usize) -> Option<T> {
-        if self.kept.len() + self.busy < most {
-            return None;
-        }
-        let mut of_source: HashMap<Option<Ipv4Addr>, usize> = HashMap::new();
-        for entry in self.kept.values() {
-            *of_source.entry(entry.talk.source()).or_default() += 1;
-        }
-        let most = of_source.values().copied().max()?;
-        let candidates = self.kept.iter().filter(|(_, entry)| of_source[&entry.talk.source()] == most);
-        let (&id, _) = candidates.min_by_key(|(_, entry)| entry.until)?;
-        self.remove(id)
     }
 }
 
@@ -317,27 +260,6 @@ impl<T: Kept> Shared<T> {
         }
         state.watched = false;
         self.ended.notify_all();
-    }
-}
-
-impl<T: Kept> State<T> {
-    /// Takes out what is due, which is busy from now on; notes whose connections are to be waited for, and says until when.
-    fn look(&mut self, now: Instant, waited: &mut Waited) -> (Vec<T>, Option<Instant>) {
-        let due: Vec<u64> =
-            self.kept.iter().filter(|(_, entry)| entry.until <= now).map(|(id, _)| *id).collect();
-        let due: Vec<T> = due.into_iter().filter_map(|id| self.remove(id)).collect();
-        self.busy += due.len();
-        let mut until = None;
-        for (id, entry) in &self.kept {
-            let wakes = if entry.rests_until > now {
-                entry.rests_until
-            } else {
-                waited.push((*id, Arc::clone(entry.talk.stream())));
-                entry.until
-            };
-            until = Some(until.map_or(wakes, |until: Instant| until.min(wakes)));
-        }
-        (due, until)
     }
 }
 
