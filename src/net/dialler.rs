@@ -13,7 +13,9 @@ use super::dial::{self, Identity, Said};
 use super::errand::{Errand, How, Lane, Report};
 use super::secure::Tls;
 use super::talk::Talker;
+use crate::key::PeerKey;
 use crate::message::{Failure, Fate};
+use crate::talk::ByeReason;
 
 /// Threads that dial at once at most. Peers that never answer hold one for seconds each; with this many, five hundred
 /// such still delay nobody, and each thread costs some tens of kilobytes only while it is needed.
@@ -135,7 +137,15 @@ impl Dialler {
         }
     }
 
-    /// Takes no more errands, reports those not begun as cancelled, and waits for the others until `deadline`.
+    /// Ends the connection that we have dialled and keep to this key, for this reason, without a report.
+    pub fn part(&self, key: &PeerKey, bye: ByeReason) {
+        if let Some(talker) = &self.shared.talker {
+            talker.part(key, bye);
+        }
+    }
+
+    /// Takes no more errands, reports those not begun as cancelled, waits for the others until `deadline`, and ends the connections that are
+    /// kept.
     pub fn stop(&self, deadline: Instant) {
         let mut state = self.shared.state.lock();
         state.stopping = true;
@@ -148,6 +158,10 @@ impl Dialler {
         while (state.threads > 0 || state.watched)
             && !self.shared.ended.wait_until(&mut state, deadline).timed_out()
         {}
+        drop(state);
+        if let Some(talker) = &self.shared.talker {
+            talker.stop(deadline);
+        }
     }
 }
 

@@ -29,6 +29,8 @@ use super::secure::Tls;
 use super::talk::Host;
 use super::turns::Turns;
 use super::waiting::{MAX_WAITING, Waiting};
+use crate::key::PeerKey;
+use crate::talk::ByeReason;
 use handler::{Finished, Handler, Read};
 
 /// Connections that the system keeps until we accept them. std asks for 128, at which bursts of connects were measured
@@ -125,15 +127,31 @@ impl Listener {
         Ok(Self { shared, addr })
     }
 
+    /// How many encrypted talks it keeps, and how many threads that takes.
+    #[cfg(test)]
+    pub(super) fn talks(&self) -> (usize, usize) {
+        self.shared.host.as_ref().map_or((0, 0), Host::count)
+    }
+
     /// How many threads it has.
     #[cfg(test)]
     pub(super) fn threads(&self) -> usize {
         *self.shared.threads.lock()
     }
 
-    /// Accepts no more, closes what waits, and waits for the threads until `deadline`.
+    /// Ends all idle talks that were dialled to us with this key, for this reason, without telling the recipient.
+    pub fn part(&self, key: &PeerKey, bye: ByeReason) {
+        if let Some(host) = &self.shared.host {
+            host.part(key, bye);
+        }
+    }
+
+    /// Accepts no more, closes what waits and what is kept, and waits for the threads until `deadline`.
     pub fn stop(&self, deadline: Instant) {
         self.close();
+        if let Some(host) = &self.shared.host {
+            host.stop(deadline);
+        }
         let mut threads = self.shared.threads.lock();
         while *threads > 0 && !self.shared.ended.wait_until(&mut threads, deadline).timed_out() {}
     }

@@ -219,15 +219,17 @@ impl<'a> Handler<'a> {
             self.carry_on(connection.source, next);
         }
         let end = end.unwrap_or_else(|| connection.read_rest(&place));
-        let read = match (end, &self.shared.host) {
-            (End::Opening, Some(host)) => {
-                host.receive(connection, &place);
-                None
-            }
-            _ => Some(Read::new(connection, end)),
+        let (End::Opening, Some(host)) = (end, &self.shared.host) else {
+            self.next = place.next();
+            return Some(Read::new(connection, end));
         };
+        let visitor = host.receive(connection, &place);
+        // Who is known by a key makes room only for others that are.
         self.next = place.next();
-        read
+        if let Some(visitor) = visitor {
+            host.attend(visitor);
+        }
+        None
     }
 
     /// Does what is next for a source until somebody else does, or nothing is left.

@@ -26,6 +26,9 @@ pub const HELLO_WITHIN: Duration = Duration::from_secs(3);
 /// connection and take those words along.
 const DRAIN_FOR: Duration = Duration::from_millis(250);
 
+/// How long the last words may take of who cannot wait: they fit an empty buffer, and who has filled that does not read them.
+const PART_WITHIN: Duration = Duration::from_millis(1);
+
 /// How many bytes are read away. A handshake has about a thousand.
 const MAX_DRAINED: u64 = 64 * 1024;
 
@@ -179,6 +182,16 @@ impl Channel {
             self.tls.send_close_notify();
         }
         self.give_up();
+    }
+
+    /// The same for who cannot wait even for a moment: what the other side sends meanwhile may cost it the last words.
+    pub fn part(mut self, last: &[u8]) {
+        self.io.deadline = Instant::now() + PART_WITHIN;
+        if self.write_all(last).is_ok() {
+            self.tls.send_close_notify();
+        }
+        let _ = self.send();
+        let _ = self.io.stream.shutdown(Shutdown::Write);
     }
 
     /// Reads what has come already, without waiting: `None` where that is nothing. Otherwise as [`Channel::read`].

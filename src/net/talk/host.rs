@@ -1,131 +1,95 @@
-//! The encrypted talks that others have dialled to us.
+//! Receiving who dials us in encryption, and keeping the talks until there is more to say.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::ends;
+use super::guest::{Desk, Guest, guarded};
+use super::keeper::{Keeper, Kept};
+use super::room::most_kept;
 use crate::key::PeerKey;
 use crate::net::connection::Connection;
-use crate::net::held::Held;
+use crate::net::listener::HANDLER;
 use crate::net::recipient::Recipient;
-use crate::net::secure::talk::{Accepted, End, Reply, Step};
+use crate::net::secure::talk::{Accepted, End};
 use crate::net::secure::{self, HELLO_WITHIN, Tls};
 use crate::net::waiting::Place;
-use crate::peer::Source;
-use crate::talk::{ByeReason, Letter};
-use crate::wire::Record;
+use crate::talk::ByeReason;
 
-/// How long texts may wait for room in the queue of events before they are refused.
-const ROOM_WITHIN: Duration = Duration::from_secs(2);
+/// A turn that comes right after a silence may be noticed this much later, so that many that fall silent at once wake a thread but once.
+const REST: Duration = Duration::from_millis(2);
+
+/// Threads that attend to kept talks: more than may wait for room in the queue of events, so that there are always some for the others.
+const MAX_ATTENDING: usize = 96;
 
 /// Talks to who dials us in encryption, in the name of a key.
 pub(in crate::net) struct Host {
     tls: Arc<Tls>,
-    recipient: Arc<dyn Recipient>,
-    /// Those whose texts wait for room, each with its thread.
-    held: Held,
-}
-
-/// A talk with who was welcomed.
-struct Guest {
-    talk: Accepted,
-    key: PeerKey,
-    source: Source,
+    desk: Arc<Desk>,
+    guests: Keeper<Guest>,
 }
 
 impl Host {
     pub(in crate::net) fn new(tls: Arc<Tls>, recipient: Arc<dyn Recipient>) -> Self {
-        Self { tls, recipient, held: Held::default() }
+        Self::with_most(most_kept(), tls, recipient)
     }
 
-    /// Takes a connection that has brought the line, and talks on it. Until both have said hello it has to make room for others as whoever is
-    /// silent.
-    pub(in crate::net) fn receive(&self, connection: Connection, place: &Place<'_>) {
+    pub(super) fn with_most(most: usize, tls: Arc<Tls>, recipient: Arc<dyn Recipient>) -> Self {
+        let desk = Arc::new(Desk::new(recipient));
+        let attending = Arc::clone(&desk);
+        let attend = move |guest, why| attending.attend(guest, why);
+        Self { tls, desk, guests: Keeper::new((most, REST), (HANDLER, MAX_ATTENDING), attend) }
+    }
+
+    /// Takes a connection that has brought the line, until both have said hello. So long it has to make room for others as whoever is silent.
+    pub(in crate::net) fn receive(&self, connection: Connection, place: &Place<'_>) -> Option<Visitor> {
         let Connection { stream, source, local, decoder, .. } = connection;
         let deadline = Instant::now() + HELLO_WITHIN;
         let channel = match secure::accept(&self.tls, stream, decoder.bytes(), deadline) {
             Ok(channel) => channel,
-            Err(refused) => return log::debug!("no encrypted exchange with {source}: {refused:?}"),
+            Err(refused) => {
+                log::debug!("no encrypted exchange with {source}: {refused:?}");
+                return None;
+            }
         };
         place.heard();
         let key = channel.peer();
         let welcome = |key, hello: &_| {
-            let answer = || self.recipient.welcome(key, hello, source, local);
+            let answer = || self.desk.recipient.welcome(key, hello, source, local);
             guarded(answer).unwrap_or(Err(ByeReason::NoRoom))
         };
         match Accepted::greet(channel, welcome) {
-            Ok((talk, _)) => self.talk(Guest { talk, key, source }, place),
-            Err(end) => log::debug!("{key} at {source} is not talked to: {end:?}"),
-        }
-    }
-
-    /// Talks to the end.
-    fn talk(&self, mut guest: Guest, place: &Place<'_>) {
-        loop {
-            place.heard();
-            let until = guest.talk.ends_at();
-            guest = match self.turn(guest, until) {
-                Ok((guest, _)) => guest,
-                Err(()) => return,
-            };
-        }
-    }
-
-    /// One turn, if it begins until then. Whether there was one; or it has ended, and that was told.
-    fn turn(&self, guest: Guest, until: Instant) -> Result<(Guest, bool), ()> {
-        let Guest { talk, key, source } = guest;
-        let mut has_texts = false;
-        let step = talk.turn(until, |texts| {
-            has_texts = true;
-            self.take(key, source, texts)
-        });
-        match step {
-            Ok(Step::Answered(talk)) => match has_texts || guarded(|| self.recipient.heard(key)).is_some() {
-                true => Ok((Guest { talk, key, source }, true)),
-                false => {
-                    self.ended(key, source, &talk.close(ByeReason::NoRoom));
-                    Err(())
-                }
-            },
-            Ok(Step::Silent(talk)) => Ok((Guest { talk, key, source }, false)),
+            Ok((talk, _)) => Some(Visitor(Guest { talk, key, source })),
             Err(end) => {
-                self.ended(key, source, &end);
-                Err(())
+                log::debug!("{key} at {source} is not talked to: {end:?}");
+                None
             }
         }
     }
 
-    /// Hands texts over, and receipts those that were taken.
-    fn take(&self, key: PeerKey, source: Source, texts: Vec<Record>) -> Reply {
-        let letters: Vec<Letter> = texts.into_iter().filter_map(letter).collect();
-        let all = letters.len();
-        let now = Instant::now();
-        // Whoever has its share of those that wait hears at once that there is no room.
-        let hold = self.held.hold(source.share());
-        let wait_until = if hold.is_some() { now + ROOM_WITHIN } else { now };
-        let taken = guarded(|| self.recipient.letters(key, source, letters, wait_until)).unwrap_or_default();
-        if taken.len() >= all { Reply::Receipts(taken) } else { Reply::Bye(taken, ByeReason::NoRoom) }
+    /// Talks to who was received, on this thread as long as there is something to say and nobody else is due.
+    pub(in crate::net) fn attend(&self, Visitor(guest): Visitor) {
+        if let Err(guest) = self.guests.begin(guest) {
+            let (key, source) = (guest.key, guest.source);
+            guest.part(Some(ByeReason::NoRoom));
+            self.desk.ended(key, source, &End::Said(ByeReason::NoRoom));
+        }
     }
 
-    fn ended(&self, key: PeerKey, source: Source, end: &End) {
-        log::debug!("the talk with {key} at {source} has ended: {end:?}");
-        guarded(|| self.recipient.ended(key, ends::bye(end)));
+    /// Ends all idle talks with this key, for this reason.
+    pub(in crate::net) fn part(&self, key: &PeerKey, bye: ByeReason) {
+        self.guests.part(key, bye);
+    }
+
+    #[cfg(test)]
+    pub(in crate::net) fn count(&self) -> (usize, usize) {
+        self.guests.count()
+    }
+
+    /// Ends all talks, until `deadline`.
+    pub(in crate::net) fn stop(&self, deadline: Instant) {
+        self.guests.stop(deadline).into_iter().for_each(|guest| guest.part(Some(ByeReason::Idle)));
     }
 }
 
-/// Asks the recipient. Where it panics, this talk ends and nothing else.
-fn guarded<T>(ask: impl FnOnce() -> T) -> Option<T> {
-    let answer = catch_unwind(AssertUnwindSafe(ask));
-    if answer.is_err() {
-        log::error!("the handling of an encrypted talk failed; its connection is closed");
-    }
-    answer.ok()
-}
-
-fn letter(record: Record) -> Option<Letter> {
-    match record {
-        Record::Text { id, time, again, body } => Some(Letter { id, time, again, body }),
-        _ => None,
-    }
-}
+/// Who has just said hello.
+pub(in crate::net) struct Visitor(Guest);

@@ -3,9 +3,15 @@
 //! In scope: which address to dial, how often, and how long; what an end of a connection means for what was to be said.
 //! Out of scope: the exchange itself (`secure`), and what follows from it (the chat's).
 
+mod bell;
+mod crew;
 mod ends;
+mod guest;
 mod host;
+mod keeper;
+mod line;
 mod opening;
+mod room;
 mod talker;
 
 pub(super) use host::Host;

@@ -5,11 +5,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::ends;
+use super::line::{Line, Lines, Tell};
 use super::opening::{Missed, OPEN_WITHIN, Opened, Opening};
+use crate::key::PeerKey;
 use crate::message::MessageId;
+use crate::net::dial::PROBE_TIMEOUT;
 use crate::net::errand::{Errand, How, Report};
 use crate::net::secure::Tls;
 use crate::net::secure::talk::{Dialled, End, Outcome, TURN_WITHIN, Turn};
+use crate::peer::PeerAddr;
 use crate::talk::{ByeReason, Letter, Met, Say, TalkEnd, Talked};
 
 /// Talks in encryption, in the name of a key.
@@ -17,6 +21,7 @@ pub(in crate::net) struct Talker {
     tls: Arc<Tls>,
     /// The IP to dial from; unspecified for whichever the system takes.
     from: IpAddr,
+    lines: Lines,
 }
 
 /// What was said so far of what is to be said, on whatever connection.
@@ -28,12 +33,8 @@ struct Said {
 }
 
 impl Talker {
-    pub(in crate::net) fn new(
-        tls: Arc<Tls>,
-        from: IpAddr,
-        _report: Arc<dyn Fn(Report) + Send + Sync>,
-    ) -> Self {
-        Self { tls, from }
+    pub(in crate::net) fn new(tls: Arc<Tls>, from: IpAddr, tell: Arc<Tell>) -> Self {
+        Self { tls, from, lines: Lines::new(tell) }
     }
 
     /// Does an encrypted errand; nothing where it is none, or has no address.
@@ -42,25 +43,43 @@ impl Talker {
             return None;
         };
         let mut said = Said::default();
-        let opening = Opening { tls: &self.tls, from: self.from, addrs, expect: *expect, hello };
-        let open_by = Instant::now() + OPEN_WITHIN;
-        let (addr, met, end) = match opening.open(deadline.map_or(open_by, |deadline| deadline.min(open_by)))
-        {
-            Ok(Opened { addr, talk, met }) => (addr, Some(met), self.say(talk, say, &mut said, *deadline)),
-            Err(missed) => {
-                let Missed { addr, key, end } = missed?;
-                (addr, key.map(|key| Met { key, hello: None }), end)
+        let kept = expect.and_then(|key| self.say_on_kept(key, say, &mut said, *deadline));
+        let (addr, met, end) = match kept {
+            Some((addr, key, end)) => (addr, Some(Met { key, hello: None }), end),
+            None => {
+                let opening = Opening { tls: &self.tls, from: self.from, addrs, expect: *expect, hello };
+                let open_by = Instant::now() + OPEN_WITHIN;
+                match opening.open(deadline.map_or(open_by, |deadline| deadline.min(open_by))) {
+                    Ok(Opened { addr, talk, met }) => {
+                        (addr, Some(met), self.say(Line { talk, addr }, say, &mut said, *deadline))
+                    }
+                    Err(missed) => {
+                        let Missed { addr, key, end } = missed?;
+                        (addr, key.map(|key| Met { key, hello: None }), end)
+                    }
+                }
             }
         };
         let Said { written, receipts } = said;
         Some(Report::Talked { id: *id, talked: Talked { addr, met, written, receipts, end } })
     }
 
-    /// Says it on a new connection.
-    fn say(&self, talk: Dialled, say: &Say, said: &mut Said, deadline: Option<Instant>) -> TalkEnd {
+    /// Ends the connection that is kept to this key, for this reason.
+    pub(in crate::net) fn part(&self, key: &PeerKey, bye: ByeReason) {
+        self.lines.part(key, bye);
+    }
+
+    /// Ends what is kept, until `deadline`.
+    pub(in crate::net) fn stop(&self, deadline: Instant) {
+        self.lines.stop(deadline);
+    }
+
+    /// Says it on a new connection, which is kept.
+    fn say(&self, line: Line, say: &Say, said: &mut Said, deadline: Option<Instant>) -> TalkEnd {
+        let Line { talk, addr } = line;
         let done = match say {
             Say::Greet => Ok(talk),
-            Say::Ping => said.turn(talk, ping(), 0, deadline).0,
+            Say::Ping => said.turn(talk, ping(), 0, deadline),
             Say::Texts(letters) => said.texts(talk, letters, deadline),
             Say::Bye => {
                 talk.close(Some(ByeReason::Leaves));
@@ -69,12 +88,67 @@ impl Talker {
         };
         match done {
             Ok(talk) => {
-                talk.close(None);
+                self.lines.keep(Line { talk, addr });
                 TalkEnd::Answered
             }
             Err(end) => ends::talked(&end),
         }
     }
+
+    /// Says it on the connection that is kept to this key. Nothing where there is none, or where it had ended, so that a new one may do.
+    fn say_on_kept(
+        &self,
+        key: PeerKey,
+        say: &Say,
+        said: &mut Said,
+        deadline: Option<Instant>,
+    ) -> Option<(PeerAddr, PeerKey, TalkEnd)> {
+        let Line { talk, addr } = self.lines.take(&key)?;
+        let done = match say {
+            // There was a hello on it; whether it still leads to somebody is what can be asked.
+            Say::Greet | Say::Ping => said.turn(talk, ping(), 0, Some(half_of(deadline))),
+            Say::Texts(letters) => said.texts(talk, letters, deadline),
+            Say::Bye => match talk.look() {
+                Ok(talk) => {
+                    talk.close(Some(ByeReason::Leaves));
+                    return Some((addr, key, TalkEnd::Answered));
+                }
+                Err(end) => Err(end),
+            },
+        };
+        let end = match done {
+            Ok(talk) => {
+                self.lines.keep(Line { talk, addr });
+                return Some((addr, key, TalkEnd::Answered));
+            }
+            Err(end) => end,
+        };
+        log::debug!("the kept connection with {key} was of no use any more: {end:?}");
+        let is_over = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        if is_over || said.written > 0 && is_answer(&end) {
+            return Some((addr, key, ends::talked(&end)));
+        }
+        if matches!(end, End::Bye(_)) {
+            self.lines.tell_of(key, &end);
+        }
+        None
+    }
+}
+
+/// Whether an end is what the other side had to say to the texts, so that they would hear the same on another connection.
+fn is_answer(end: &End) -> bool {
+    match end {
+        End::Bye(reason) => *reason != ByeReason::Idle,
+        End::NotUnderstood(_) | End::Said(_) => true,
+        End::Closed | End::Over | End::Broken(_) | End::TimedOut | End::Tls(_) => false,
+    }
+}
+
+/// Until when to ask on a connection that is kept: who is there answers at once, and if nobody does, a new connection needs time, too.
+fn half_of(deadline: Option<Instant>) -> Instant {
+    let now = Instant::now();
+    let half = deadline.map(|deadline| deadline.saturating_duration_since(now) / 2);
+    now + half.map_or(PROBE_TIMEOUT, |half| half.min(PROBE_TIMEOUT))
 }
 
 impl Said {
@@ -93,7 +167,7 @@ impl Said {
                 break;
             }
             next = end;
-            talk = self.turn(talk, turn, end, deadline).0?;
+            talk = self.turn(talk, turn, end, deadline)?;
         }
         Ok(talk)
     }
@@ -113,14 +187,14 @@ impl Said {
         (turn, letters.len())
     }
 
-    /// Says a turn, whose texts end at `end`; and whether any of it may have gone out.
+    /// Says a turn, whose texts end at `end`.
     fn turn(
         &mut self,
         talk: Dialled,
         turn: Turn,
         end: usize,
         deadline: Option<Instant>,
-    ) -> (Result<Dialled, End>, bool) {
+    ) -> Result<Dialled, End> {
         let by = Instant::now() + TURN_WITHIN;
         let by = deadline.map_or(by, |deadline| deadline.min(by));
         let Outcome { receipted, sent, then, .. } = talk.turn_by(turn, by);
@@ -128,7 +202,7 @@ impl Said {
             self.written = self.written.max(end);
         }
         self.receipts.extend(receipted);
-        (then, sent)
+        then
     }
 }
 

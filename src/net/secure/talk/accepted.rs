@@ -101,6 +101,11 @@ impl Accepted {
         self.talk.end(End::Said(reason))
     }
 
+    /// The same without waiting.
+    pub fn part(self, bye: Option<ByeReason>) {
+        self.talk.part(bye);
+    }
+
     /// Whether something was said and answered.
     fn hear_and_answer(
         &mut self,

@@ -106,6 +106,23 @@ impl Dialled {
         self.talk.end(bye.map_or(End::Over, End::Said))
     }
 
+    /// The same without waiting.
+    pub fn part(self, bye: Option<ByeReason>) {
+        self.talk.part(bye);
+    }
+
+    /// Whether something has come that its connection does not tell of any more, so that [`Dialled::look`] has to come first where that is
+    /// waited on.
+    pub fn has_more(&mut self) -> bool {
+        !self.talk.records.is_empty() || self.talk.channel.has_more()
+    }
+
+    /// As if it had been idle for as long as it may be by then.
+    #[cfg(test)]
+    pub fn idles_until(&mut self, moment: Instant) {
+        self.idle_at = moment;
+    }
+
     fn look_around(&mut self, deadline: Instant) -> Result<(), End> {
         if Instant::now() >= self.idle_at || self.talk.is_worn() {
             return Err(End::Over);

@@ -142,6 +142,11 @@ impl Talk {
         }
     }
 
+    /// Says bye, if there is a reason, and ends it without waiting.
+    fn part(self, bye: Option<ByeReason>) {
+        self.channel.part(&bye.map_or_else(Vec::new, |reason| Record::Bye(reason).encode()));
+    }
+
     /// Ends it as it has to be ended for this reason, and passes the reason on.
     fn end(self, end: End) -> End {
         let last = match &end {

@@ -16,9 +16,9 @@ fn texts_arrive_in_their_order_and_who_takes_them_is_known() {
     let met = talked.met.unwrap();
     let also = vec!["192.0.2.7:5000".parse().unwrap(), "[2001:db8::1]:5000".parse().unwrap()];
     assert_eq!(met.key, key(b'B'));
-    assert_eq!(met.hello, Some(Introduction { name: PeerName::new("B"), port: 5000, also }));
+    assert_eq!(met.hello, Some(Introduction { name: name(b'B'), port: 5000, also }));
     let welcomed = house.chat.wait(|story| story.welcomed.pop());
-    assert_eq!((welcomed.0, welcomed.1.name), (key(b'A'), PeerName::new("A")));
+    assert_eq!((welcomed.0, welcomed.1.name), (key(b'A'), name(b'A')));
     assert_eq!(house.chat.wait(|story| story.turns.pop()), letters(1..=3));
 }
 

@@ -2,6 +2,7 @@
 
 mod accepting;
 mod dialling;
+mod keeping;
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
@@ -40,11 +41,24 @@ fn hello(letter: u8) -> Hello {
     Hello {
         dialled: Vec::new(),
         answered: Vec::new(),
-        name: PeerName::new(&char::from(letter).to_string()),
+        name: name(letter),
         port: 5000,
         version: "0.2.0".into(),
         features: Vec::new(),
         addresses: vec!["192.0.2.7:5000".parse().unwrap(), "[2001:db8::1]:5000".parse().unwrap()],
+    }
+}
+
+fn name(letter: u8) -> PeerName {
+    PeerName::new(&format!("P{letter}"))
+}
+
+/// Waits until this is so, of something that nobody tells of.
+fn until(is_so: impl Fn() -> bool) {
+    let late = Instant::now() + IN_TIME;
+    while !is_so() {
+        assert!(Instant::now() < late, "it never came to that");
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
 
