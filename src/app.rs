@@ -25,7 +25,7 @@ use clock::Clock;
 pub use id::id;
 use signals::{Signals, stop_in_background};
 
-use crate::chat::{Event, Offer, OpId, Pin, Row, Who};
+use crate::chat::{Event, Offer, OpId, Pin, Proof, Row, Who};
 use crate::cli::{Cli, Misused};
 use crate::config;
 use crate::data::Aliases;
@@ -123,7 +123,9 @@ struct App {
     own_addr: String,
     /// How many peers are there.
     here: usize,
-    /// Something happened since `here` was counted.
+    /// How they are spoken to with whom a conversation is going on.
+    with: Option<Proof>,
+    /// Something happened since `here` was counted and `with` looked up.
     stale: bool,
     /// How often the program was stopped and has gone on where it was asked to.
     continued: u64,
@@ -237,6 +239,7 @@ impl App {
             outcome: None,
             own_addr: greeting::own_addr(&node, cli.advertise),
             here: 0,
+            with: None,
             stale: true,
             continued: 0,
             asked_to_leave: false,

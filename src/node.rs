@@ -19,7 +19,7 @@ use shared::{Shared, State};
 pub use start_error::StartError;
 
 use crate::chat::{
-    Chat, Command, Event, Keys, Me, Offer, OpId, Pin, PinChange, Policy, Row, StaticPeer, Target,
+    Chat, Command, Event, Keys, Me, Offer, OpId, Pin, PinChange, Policy, Proof, Row, StaticPeer, Target,
 };
 use crate::crypto;
 use crate::key::{KEY_BYTES, PeerKey};
@@ -212,6 +212,15 @@ impl Node {
     pub fn is_own(&self, addr: PeerAddr) -> bool {
         self.shared.learn_if_own(addr);
         self.shared.state.lock().chat.is_own(addr)
+    }
+
+    /// How sure it is that whoever is written to at an address is who is known to be there.
+    pub fn proof_of(&self, addr: PeerAddr) -> Proof {
+        match self.pin_of(addr) {
+            Some(pin) if pin.verified.is_some() => Proof::Verified,
+            Some(_) => Proof::Encrypted,
+            None => Proof::Plain,
+        }
     }
 
     /// The digits that we and whoever holds `key` compare. It takes some milliseconds, and no lock.

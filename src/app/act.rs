@@ -35,6 +35,7 @@ impl App {
             }
         }
         if self.menu.conversation() != before.as_ref() {
+            self.stale = true;
             self.unread.clear();
             self.outcome = None;
         }

@@ -79,6 +79,16 @@ impl App {
                     self.want_line();
                 }
             }
+            Event::Offered(_) => {
+                // Nobody should have to look at the screen by chance for this.
+                if let (true, Some(line)) = (self.screen.edits(), lines.first())
+                    && let Some(call) =
+                        self.attention.call("a key that is not known", line, self.began.elapsed())
+                {
+                    self.calls.push_str(&call);
+                }
+                self.tell(lines);
+            }
             _ => self.tell(lines),
         }
     }
@@ -200,6 +210,8 @@ impl App {
     pub(super) fn status(&mut self) -> Status {
         if std::mem::take(&mut self.stale) {
             self.here = self.node.here();
+            let with = self.menu.conversation();
+            self.with = with.and_then(Chosen::addr).map(|addr| self.node.proof_of(addr));
         }
         let under_way = self.texts.values().filter(|sent| sent.quiet && !sent.settled).count();
         let sending = if under_way > 0 { Some("sending".into()) } else { self.outcome.clone() };
@@ -208,6 +220,7 @@ impl App {
             name: self.node.name().to_string(),
             addr: self.own_addr.clone(),
             here: self.here,
+            with: self.menu.conversation().map(|with| with.label.clone()).zip(self.with.clone()),
             unread: unread.collect(),
             sending,
         }

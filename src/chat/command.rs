@@ -138,6 +138,9 @@ impl Chat {
         if self.is_own(addr) {
             return Some(Unsendable::Ourselves);
         }
+        if parts.is_empty() {
+            return Some(Unsendable::TooLongForPlain);
+        }
         if self.is_full_of_texts(addr) {
             return Some(Unsendable::TooManyWaiting);
         }

@@ -29,7 +29,7 @@ pub struct Screen {
 #[derive(Debug)]
 enum Kind {
     /// A terminal whose line we edit ourselves.
-    Raw { editor: Box<Editor>, status: Option<Status>, drawn: Option<Drawn> },
+    Raw { editor: Box<Editor>, status: Option<Box<Status>>, drawn: Option<Drawn> },
     /// A terminal that edits lines itself: the prompt stays on the line of what is typed. After news it is asked `again`,
     /// or not. The cursor surely stands at the `start` of a line only after the user has finished one.
     Cooked { prompted: bool, again: bool, start: bool },
@@ -104,7 +104,7 @@ impl Screen {
     /// Changes the status line, which is shown from the next [`Screen::show`] on.
     pub fn set_status(&mut self, new: Option<Status>) {
         if let Kind::Raw { status, .. } = &mut self.kind {
-            *status = new;
+            *status = new.map(Box::new);
         }
     }
 
@@ -125,7 +125,7 @@ impl Screen {
         match &mut self.kind {
             Kind::Raw { editor, status, drawn } => {
                 let size = terminal::size();
-                let dock = Dock::of(&self.prompt, editor, status.as_ref(), size);
+                let dock = Dock::of(&self.prompt, editor, status.as_deref(), size);
                 out.extend_from_slice(calls.as_bytes());
                 queue!(out, BeginSynchronizedUpdate)?;
                 if let Some(drawn) = drawn.as_ref() {

@@ -3,6 +3,7 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::style::{Ink, Line};
+use crate::chat::Proof;
 use crate::peer::shortened;
 
 /// What the status line tells.
@@ -14,6 +15,8 @@ pub struct Status {
     pub addr: String,
     /// How many peers are there.
     pub here: usize,
+    /// With whom a conversation is going on, and how they are spoken to.
+    pub with: Option<(String, Proof)>,
     /// Messages of others that came during a conversation: from whom, how many.
     pub unread: Vec<(String, usize)>,
     /// What becomes of what was sent.
@@ -37,14 +40,20 @@ impl Status {
         let me = (Ink::Faint, self.name.clone());
         let whole = (Ink::Faint, format!("{} {}", self.name, self.addr));
         let here = (Ink::Faint, here);
+        let with = self.with.as_ref().map(|(label, proof)| match proof {
+            Proof::Verified => (Ink::Faint, format!("{label}: verified")),
+            Proof::Encrypted => (Ink::Faint, format!("{label}: encrypted")),
+            Proof::Plain | Proof::Claims(_) => (Ink::Strong, format!("{label}: plain")),
+        });
         let sending = self.sending.clone().map(|words| (Ink::Faint, words));
         let unread = unread.map(|words| (Ink::Strong, words));
         let choices = [
-            vec![Some(whole.clone()), Some(here.clone()), unread.clone(), sending.clone()],
-            vec![Some(whole), Some(here.clone()), unread.clone()],
-            vec![Some(me.clone()), Some(here.clone()), unread.clone()],
-            vec![Some(here.clone()), unread],
-            vec![Some(here)],
+            vec![Some(whole.clone()), Some(here.clone()), with.clone(), unread.clone(), sending.clone()],
+            vec![Some(whole), Some(here.clone()), with.clone(), unread.clone()],
+            vec![Some(me.clone()), Some(here.clone()), with.clone(), unread.clone()],
+            vec![Some(here.clone()), with.clone(), unread.clone()],
+            vec![with.clone().or(Some(here.clone())), unread],
+            vec![with.or(Some(here))],
         ];
         let lines = choices.map(|pieces| joined(pieces.into_iter().flatten()));
         let fits = |line: &&Line| line.to_string().width() <= columns;
@@ -81,6 +90,7 @@ mod tests {
             name: "Alice".into(),
             addr: "192.168.1.20:5000".into(),
             here: 3,
+            with: None,
             unread: vec![("Carol".into(), 2)],
             sending: Some("delivered".into()),
         };
@@ -91,5 +101,29 @@ mod tests {
         assert_eq!(line(30), "── 3 here · unread: Carol 2");
         assert_eq!(line(12), "── 3 here");
         assert_eq!(line(5), "── 3…");
+    }
+
+    #[test]
+    fn how_whom_one_talks_with_is_spoken_to_is_shown_as_long_as_there_is_room_for_anything() {
+        for (proof, word) in
+            [(Proof::Verified, "verified"), (Proof::Encrypted, "encrypted"), (Proof::Plain, "plain")]
+        {
+            let status = Status {
+                name: "Alice".into(),
+                addr: "192.168.1.20:5000".into(),
+                here: 3,
+                with: Some(("Bob".into(), proof)),
+                unread: vec![("Carol".into(), 2)],
+                sending: None,
+            };
+            let line = |columns| status.line(columns).to_string();
+            assert_eq!(
+                line(80),
+                format!("── Alice 192.168.1.20:5000 · 3 here · Bob: {word} · unread: Carol 2")
+            );
+            assert_eq!(line(55), format!("── Alice · 3 here · Bob: {word} · unread: Carol 2"));
+            assert_eq!(line(38), format!("── Bob: {word} · unread: Carol 2"));
+            assert_eq!(line(20), format!("── Bob: {word}"));
+        }
     }
 }

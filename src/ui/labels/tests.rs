@@ -44,6 +44,14 @@ fn a_name_that_reads_as_something_else_never_stands_alone() {
 }
 
 #[test]
+fn a_name_that_looks_verified_never_stands_alone() {
+    let mut labels = Labels::default();
+    for name in ["Bob✓", "Bob\u{2714}", "Bob(verified)", "Bob[verified]"] {
+        assert_eq!(met(&mut labels, name, "127.0.0.1:9"), format!("{name}·9"));
+    }
+}
+
+#[test]
 fn a_second_spelling_of_a_name_never_looks_like_the_first() {
     let mut labels = Labels::default();
     for (name, spelt) in [("Andr\u{e9}", "Andre\u{301}"), ("\u{d55c}", "\u{1112}\u{1161}\u{11ab}")] {

@@ -8,6 +8,8 @@ use crate::message::Speech;
 use crate::peer::PeerName;
 use crate::ui::labels::Labels;
 
+mod trust;
+
 pub(in crate::ui) struct People(Vec<Row>, Labels, Vec<Pin>, Vec<Offer>);
 
 impl Directory for People {

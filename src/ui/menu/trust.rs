@@ -3,11 +3,11 @@
 use super::asking::{Asking, Sure};
 use super::talk::{first_word, wrong};
 use super::{Act, Menu, Turn, act, again, say};
-use crate::chat::{As, Offer, Pin, Policy};
+use crate::chat::{As, Offer, Pin, Policy, Target};
 use crate::key::PeerKey;
 use crate::ui::commands::{self, CommandHelp};
 use crate::ui::labels::MARK;
-use crate::ui::people::{Chosen, Directory, Lost, Named, find, shown};
+use crate::ui::people::{Directory, Lost, Named, find, shown};
 use crate::ui::words::{beginning, name_of};
 
 /// Digits of a short code that stand together: as many as are read aloud in one breath.
@@ -43,7 +43,7 @@ impl Menu {
             _ => {}
         }
         if command.name == "/block" {
-            match &offers_for(word, directory)[..] {
+            match &offers_for(word, directory).0[..] {
                 [] => {}
                 [offer] => return act(Act::Block(offer.met.key)),
                 several => return which_offer(command.name, word, several),
@@ -51,7 +51,7 @@ impl Menu {
         }
         let pins = match pins_meant(command.name, word, &line, directory) {
             Ok(pins) => pins,
-            Err(turn) => return turn,
+            Err((sentence, line)) => return wrong(&sentence, &line),
         };
         match (command.name, &pins[..]) {
             ("/key", _) => act(Act::ShowPins(pins)),
@@ -159,7 +159,7 @@ fn policy(how: &str, line: &str) -> Turn {
 
 /// `/trust bob`, `/trust bob as new`.
 fn trust(word: &str, more: &str, line: &str, directory: &dyn Directory) -> Turn {
-    let offers = offers_for(word, directory);
+    let (offers, word) = offers_for(word, directory);
     let [offer] = &offers[..] else {
         return match &offers[..] {
             [] => wrong(
@@ -207,18 +207,23 @@ fn whose<'a>(word: &str, offer: &'a Offer) -> Vec<&'a Pin> {
     if named.is_empty() && is_key { offer.against.iter().collect() } else { named }
 }
 
-/// The keys waiting that a word may mean; a label of two of one name stands for the name.
-fn offers_for(word: &str, directory: &dyn Directory) -> Vec<Offer> {
+/// The keys waiting that a word may mean, and the word: a label of two of one name stands for the name.
+fn offers_for<'a>(word: &'a str, directory: &dyn Directory) -> (Vec<Offer>, &'a str) {
     let offers = directory.offers_for(word);
     match word.split_once(MARK) {
-        Some((name, _)) if offers.is_empty() => directory.offers_for(name),
-        _ => offers,
+        Some((name, _)) if offers.is_empty() => (directory.offers_for(name), name),
+        _ => (offers, word),
     }
 }
 
 /// The pins that a word means: of that name or with that key, or that of the peer which is called so. Only exactly: nobody is blocked
-/// or believed because their name begins like another's.
-fn pins_meant(command: &str, word: &str, line: &str, directory: &dyn Directory) -> Result<Vec<Pin>, Turn> {
+/// or believed because their name begins like another's. Where there is none: what is wrong, and the line corrected.
+fn pins_meant(
+    command: &str,
+    word: &str,
+    line: &str,
+    directory: &dyn Directory,
+) -> Result<Vec<Pin>, (String, String)> {
     let mut pins = directory.pins_named(word);
     let found = find(word, directory);
     if let Ok(Named::Exactly(chosen)) = &found
@@ -230,23 +235,22 @@ fn pins_meant(command: &str, word: &str, line: &str, directory: &dyn Directory) 
     if !pins.is_empty() {
         return Ok(pins);
     }
-    Err(match found {
-        Ok(Named::Exactly(Chosen { target: crate::chat::Target::All, .. })) => {
-            wrong(&format!("{command} goes for one peer at a time; name one."), line)
+    let sentence = match found {
+        Ok(Named::Exactly(chosen)) if chosen.target == Target::All => {
+            format!("{command} goes for one peer at a time; name one.")
         }
-        Ok(Named::Exactly(chosen)) => {
-            wrong(&format!("{} is spoken to in plain and has shown no key.", chosen.label), line)
+        Ok(Named::Exactly(chosen)) => format!("{} is spoken to in plain and has shown no key.", chosen.label),
+        Ok(Named::Perhaps(chosen)) => {
+            let sentence = format!("Nobody is called `{}`; did you mean {}?", shown(word), chosen.label);
+            return Err((sentence, format!("{command} {}", chosen.label)));
         }
-        Ok(Named::Perhaps(chosen)) => wrong(
-            &format!("Nobody is called `{}`; did you mean {}?", shown(word), chosen.label),
-            &format!("{command} {}", chosen.label),
-        ),
-        Ok(Named::NeedsPort(ip)) => wrong(&format!("Write the port too, like {command} {ip}:5000."), line),
+        Ok(Named::NeedsPort(ip)) => format!("Write the port too, like {command} {ip}:5000."),
         Err(Lost::Nobody(_)) => {
-            wrong(&format!("No key is known by the name, or that begins with, `{}`.", shown(word)), line)
+            format!("No key is known by the name, or that begins with, `{}`.", shown(word))
         }
-        Err(lost) => wrong(&lost.sentence(word, ""), line),
-    })
+        Err(lost) => lost.sentence(word, ""),
+    };
+    Err((sentence, line.to_owned()))
 }
 
 fn which_offer(command: &str, word: &str, offers: &[Offer]) -> Turn {
