@@ -104,7 +104,8 @@ impl Shared {
             match action {
                 Action::Tell(event) => told.push(event),
                 Action::Talk(talk) => {
-                    if let Err((job, refused)) = self.push_talk(talk, &state.name) {
+                    if let Err(refused) = self.push_talk(talk, &state.name) {
+                        let (job, refused) = *refused;
                         actions.extend(state.chat.talked(job, refused, moment(), now));
                     }
                 }
@@ -146,7 +147,7 @@ impl Shared {
     }
 
     /// The same of what is said in encryption.
-    fn push_talk(&self, talk: Talk, name: &Name) -> Result<(), (JobId, Talked)> {
+    fn push_talk(&self, talk: Talk, name: &Name) -> Result<(), Box<(JobId, Talked)>> {
         let Talk { job, addrs, expect, say, deadline } = talk;
         let first = addrs[0];
         let hello = self.hello(name, first.ip());
@@ -157,7 +158,7 @@ impl Shared {
             Some(Ok(())) => Ok(()),
             _ => {
                 let end = TalkEnd::Unreachable(Failure::NoResources);
-                Err((job, Talked { addr: first, met: None, written: 0, receipts: Vec::new(), end }))
+                Err(Box::new((job, Talked { addr: first, met: None, written: 0, receipts: Vec::new(), end })))
             }
         }
     }

@@ -116,3 +116,21 @@ fn who_leaves_closes_both_sockets() {
     let again = Peer::named("Bob").port(port).start();
     assert_eq!(again.addr(), SocketAddrV4::new(Ipv4Addr::LOCALHOST, port));
 }
+
+#[test]
+fn two_of_ours_talk_in_encryption_over_ipv6() {
+    if !has_ipv6() {
+        return;
+    }
+    let mut alice = Peer::named("Alice").start();
+    let mut bob = Peer::named("Bob").start();
+    let (at_alice, at_bob) = (at_loopback(alice.addr().port()), at_loopback(bob.addr().port()));
+    bob.types(&[&format!("/connect {at_alice}")]);
+    bob.sees(&format!("Connected to Alice ({at_alice}) [encrypted]"));
+    alice.sees(&format!("Bob ({at_bob}) [encrypted] is here."));
+    bob.types(&["@alice hello over six"]);
+    alice.sees(&format!("Bob ({at_bob}) [encrypted]: hello over six"));
+    bob.sees(&format!("Delivered to Alice ({at_alice})"));
+    alice.types(&["@bob and back"]);
+    bob.sees(&format!("Alice ({at_alice}) [encrypted]: and back"));
+}

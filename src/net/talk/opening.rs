@@ -72,7 +72,7 @@ impl Opening<'_> {
         if left.is_zero() {
             return Err(missed(TalkEnd::Unreachable(Failure::Cancelled)));
         }
-        let to = SocketAddr::from(addr.socket());
+        let to = addr.socket();
         let (stream, _) = dial::connect(self.from, to, left.min(CONNECT_TIMEOUT))
             .map_err(|error| missed(TalkEnd::Unreachable(dial::failure(&error))))?;
         let expectation = self.expect.map_or(Expectation::Any, Expectation::Key);
