@@ -20,7 +20,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::Instant;
 
 use anyhow::Context;
-use begin::start;
+use begin::{Begun, start};
 use clock::Clock;
 pub use id::id;
 use signals::{Signals, stop_in_background};
@@ -31,6 +31,7 @@ use crate::config;
 use crate::data::Aliases;
 use crate::exit::OutputGone;
 use crate::identity::Kept;
+use crate::known::KnownPeers;
 use crate::mailbox::Mailbox;
 use crate::node::Node;
 use crate::peer::{Name, PeerAddr};
@@ -67,11 +68,11 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let aliases = Aliases::open(crate::data::folder(cli)).map_err(Misused::new)?;
     let queue = Queue::default();
     let signals = Signals::open()?;
-    let (name, identity, node) = start(cli, peers, terminal, &queue)?;
+    let Begun { name, identity, known, node, told } = start(cli, peers, terminal, &queue)?;
     // Not before: whoever is asked for name and port can leave as from any program that reads a line.
     signals.watch(&queue)?;
-    let mut app = App::new(cli, node, aliases, Arc::clone(&queue), terminal)?;
-    let shown = app.greet(&name, identity.kept(), alone);
+    let mut app = App::new(cli, node, aliases, known, Arc::clone(&queue), terminal)?;
+    let shown = app.greet(&name, identity.kept(), alone, told);
     // Until then nobody else may be who we are.
     let ended = app.run(shown);
     drop(identity);
@@ -100,6 +101,8 @@ struct App {
     wishes: Wishes,
     labels: Labels,
     aliases: Aliases,
+    /// What is remembered of others' keys, and written down now and then.
+    known: KnownPeers,
     clock: Clock,
     seen: Seen,
     attention: Attention,
@@ -175,7 +178,14 @@ impl Directory for People<'_> {
 }
 
 impl App {
-    fn new(cli: &Cli, node: Node, aliases: Aliases, queue: Queue, terminal: bool) -> anyhow::Result<Self> {
+    fn new(
+        cli: &Cli,
+        node: Node,
+        aliases: Aliases,
+        known: KnownPeers,
+        queue: Queue,
+        terminal: bool,
+    ) -> anyhow::Result<Self> {
         // A person at a terminal may type on while a command is under way; a script must not run ahead of itself.
         let busy = (!io::stdin().is_terminal()).then(|| node.start_op());
         let palette = looks::palette(cli.color, cli.plain);
@@ -187,6 +197,7 @@ impl App {
             wishes: Wishes { plain: cli.plain, status: cli.status, advertise: cli.advertise },
             labels: Labels::new(aliases.all().clone()),
             aliases,
+            known,
             clock: Clock::new(cli.time_format.clone()),
             seen: Seen::default(),
             attention: Attention::new(cli.bell, looks::osc(cli.notify), cli.notify_text),
@@ -250,10 +261,10 @@ impl App {
         Ok(())
     }
 
-    fn greet(&mut self, name: &Name, kept: &Kept, alone: bool) -> io::Result<()> {
+    fn greet(&mut self, name: &Name, kept: &Kept, alone: bool, told: Vec<String>) -> io::Result<()> {
         let lines =
             greeting::lines(name, kept, &self.node, self.wishes.advertise, self.screen.is_terminal(), alone);
-        self.out.extend(lines.into_iter().map(Line::from));
+        self.out.extend(lines.into_iter().chain(told).map(Line::from));
         if self.busy.is_none() {
             self.ask();
         }
@@ -323,7 +334,7 @@ impl App {
 
     /// Takes everything that has happened, and shows it at once.
     fn batch(&mut self) -> io::Result<Option<Ending>> {
-        let mut happenings = self.queue.take(None);
+        let mut happenings = self.queue.take(self.known.save_due());
         while let Some(happening) = happenings.pop_front() {
             let ending = match happening {
                 Happening::Chat(event) => {
@@ -345,7 +356,17 @@ impl App {
                 return Ok(ending);
             }
         }
+        if self.known.save_due().is_some_and(|due| due <= Instant::now()) {
+            self.save_known();
+        }
         self.show()?;
         Ok(None)
+    }
+
+    /// Writes down what is known of others' keys.
+    fn save_known(&mut self) {
+        if let Err(error) = self.known.save() {
+            self.say(error.to_string());
+        }
     }
 }

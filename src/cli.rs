@@ -2,15 +2,16 @@
 
 use std::env;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::builder::{BoolishValueParser, Resettable};
+use clap::builder::{BoolishValueParser, PossibleValue, Resettable};
 use clap::{ArgAction, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use unicode_width::UnicodeWidthStr;
 
+use crate::chat::Policy;
 use crate::identity::Profile;
 use crate::peer::{Name, PeerAddr};
 
@@ -40,7 +41,7 @@ pub struct Cli {
 
     /// The IPv4 address to listen at [default: all of this machine's]
     #[arg(long, env = "P2P_CHAT_BIND", value_name = "IP", value_parser = listening_ip, help_heading = NETWORK)]
-    pub bind: Option<Ipv4Addr>,
+    pub bind: Option<IpAddr>,
 
     /// The IPv4 address that others are told to answer to [default: the one each connection is made from]
     #[arg(long, env = "P2P_CHAT_ADVERTISE", value_name = "IP", value_parser = advertised_ip, help_heading = NETWORK)]
@@ -59,6 +60,20 @@ pub struct Cli {
     #[arg(value_name = "BOOL", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
     #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true, hide_default_value = true)]
     pub no_static: bool,
+
+    /// Which of your keys to be known by: a name of its own [default: your name]
+    #[arg(long, env = "P2P_CHAT_PROFILE", value_name = "NAME", help_heading = KEYS)]
+    pub profile: Option<Profile>,
+
+    /// What to do with keys that are not known: remember them, ask for your word, or refuse them
+    #[arg(long, env = "P2P_CHAT_POLICY", value_name = "WHAT", default_value = "accept-new", help_heading = KEYS)]
+    pub policy: Policy,
+
+    /// Say nothing to anybody who does not speak encrypted, and refuse what comes in plain
+    #[arg(long, env = "P2P_CHAT_REQUIRE_ENCRYPTION", help_heading = KEYS)]
+    #[arg(value_name = "BOOL", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
+    #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true, hide_default_value = true)]
+    pub require_encryption: bool,
 
     /// When to write in colours: auto is on a terminal that has them, unless NO_COLOR is set
     #[arg(long, env = "P2P_CHAT_COLOR", value_name = "WHEN", default_value = "auto", help_heading = LOOKS)]
@@ -100,10 +115,6 @@ pub struct Cli {
     #[arg(long, env = "P2P_CHAT_CONFIG", value_name = "FILE", help_heading = FILES)]
     pub config: Option<PathBuf>,
 
-    /// Which of your keys to be known by: a name of its own [default: your name]
-    #[arg(long, env = "P2P_CHAT_PROFILE", value_name = "NAME", help_heading = FILES)]
-    pub profile: Option<Profile>,
-
     /// Where keys and nicknames are kept [default: p2p-chat in the data directory of the system]
     #[arg(long, env = "P2P_CHAT_DATA_DIR", value_name = "DIR", help_heading = FILES)]
     pub data_dir: Option<PathBuf>,
@@ -122,6 +133,7 @@ pub struct Cli {
 }
 
 const NETWORK: &str = "Network";
+const KEYS: &str = "Keys and encryption";
 const LOOKS: &str = "What is shown, and how";
 const FILES: &str = "Configuration, data and log";
 
@@ -139,6 +151,21 @@ pub enum Instead {
     Config,
     /// Print the key that others know you by; on a terminal also as a QR code
     Id,
+}
+
+impl ValueEnum for Policy {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::AcceptNew, Self::Ask, Self::Strict]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::AcceptNew => ("accept-new", "They are remembered, and nobody else can take their place"),
+            Self::Ask => ("ask", "They wait until you trust or block them"),
+            Self::Strict => ("strict", "They are refused: only those are talked to whose keys you have"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
 }
 
 /// When to write in colours.
@@ -250,10 +277,12 @@ fn advertised_ip(text: &str) -> Result<Ipv4Addr, String> {
     }
 }
 
-fn listening_ip(text: &str) -> Result<Ipv4Addr, String> {
-    let ip = ip(text)?;
+fn listening_ip(text: &str) -> Result<IpAddr, String> {
+    let ip: IpAddr = text.parse().map_err(|_| {
+        "an IP address is one of IPv4, like 192.168.1.20, or of IPv6, like 2001:db8::7.".to_owned()
+    })?;
     if ip.is_unspecified() || PeerAddr::new(ip, 1).is_some() {
-        return Ok(ip);
+        return Ok(ip.to_canonical());
     }
     Err("nobody can listen there; give an address of this machine, or 0.0.0.0 for all of them.".to_owned())
 }

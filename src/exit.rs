@@ -69,13 +69,13 @@ pub fn status_of(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<StartError>() {
         Some(StartError::PortInUse(_)) => PORT_IN_USE,
         Some(StartError::NotPermitted(_) | StartError::NotOurs(_)) => CANNOT_LISTEN,
-        Some(StartError::Other(..)) | None => FAILURE,
+        Some(StartError::Other(..) | StartError::NoKey) | None => FAILURE,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, SocketAddrV4};
+    use std::net::{Ipv4Addr, SocketAddr};
 
     use anyhow::{Context, Error};
 
@@ -83,12 +83,12 @@ mod tests {
 
     #[test]
     fn each_error_has_its_status() {
-        let addr = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80);
+        let addr = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 80);
         for (error, status) in [
             (Error::from(Misused::new("x")), USAGE),
             (Error::from(StartError::PortInUse(addr)), PORT_IN_USE),
             (Error::from(StartError::NotPermitted(addr)), CANNOT_LISTEN),
-            (Error::from(StartError::NotOurs(*addr.ip())), CANNOT_LISTEN),
+            (Error::from(StartError::NotOurs(addr.ip())), CANNOT_LISTEN),
             (Error::from(OutputGone), OUTPUT_GONE),
             (Err::<(), _>(std::io::Error::other("x")).context(OutputGone).unwrap_err(), OUTPUT_GONE),
             (Error::from(IdentityError::Running("x".parse().unwrap(), None)), PROFILE_IN_USE),

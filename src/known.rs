@@ -3,15 +3,19 @@
 //! Out of scope: what follows from it, and when a key is remembered. The lock of the profile keeps other processes from writing
 //! the file meanwhile, so it is read once.
 
+mod configured;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::chat::{MAX_HINTS, MAX_PINS, Pin, PinChange};
 use crate::config::{ConfigError, mistake, read_text_within, toml_words};
 use crate::files;
 use crate::key::PeerKey;
@@ -20,36 +24,16 @@ use crate::peer::{PeerAddr, PeerName, quoted};
 /// The file, in the directory of the profile.
 const KNOWN_FILE: &str = "known_peers.toml";
 
-/// Keys that are remembered: as many as there are rows.
-pub const MAX_PINS: usize = 10_000;
-
-/// Addresses of one key: more interfaces than a person's machines have.
-pub const MAX_HINTS: usize = 8;
-
 /// Bytes that one entry takes at most as we write it, and some more for comments.
 const MAX_ENTRY_BYTES: u64 = 1_200;
 
 /// Bytes that the file may have, so that what is written can be read.
 const MAX_KNOWN_BYTES: u64 = MAX_PINS as u64 * MAX_ENTRY_BYTES;
 
-const TITLE: &str = "# Other people's keys. p2p-chat writes this file anew when one changes; edit it while p2p-chat is not running.\n";
+/// Time between two writes. A full file takes 0.1 s in a debug build, too long for each change; a crash loses what was learned in a second.
+const SAVE_PAUSE: Duration = Duration::from_secs(1);
 
-/// What is remembered of a key.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Pin {
-    /// The key.
-    pub key: PeerKey,
-    /// What it called itself last.
-    pub name: Option<PeerName>,
-    /// Where it was, the latest first, at most [`MAX_HINTS`].
-    pub addrs: Vec<PeerAddr>,
-    /// When it was first remembered, in seconds since 1970.
-    pub first_seen: u64,
-    /// When the user said that it is the right one, in seconds since 1970.
-    pub verified: Option<u64>,
-    /// The user wants nothing of it.
-    pub blocked: bool,
-}
+const TITLE: &str = "# Other people's keys. p2p-chat writes this file anew when one changes; edit it while p2p-chat is not running.\n";
 
 /// Why the keys cannot be read or kept. Its display is a whole sentence for a user.
 #[derive(Debug)]
@@ -83,6 +67,12 @@ impl std::error::Error for KnownError {}
 pub struct KnownPeers {
     folder: Option<PathBuf>,
     pins: BTreeMap<PeerKey, Pin>,
+    /// The file does not say what is known.
+    unsaved: bool,
+    /// Nobody has tried to write it since the last change.
+    due: bool,
+    /// When it was last written, or that was tried.
+    saved_at: Option<Instant>,
 }
 
 impl KnownPeers {
@@ -92,7 +82,7 @@ impl KnownPeers {
     /// Where the file is there and cannot be read, or holds a mistake.
     pub fn open(folder: Option<&Path>) -> Result<Self, KnownError> {
         let pins = folder.map_or_else(|| Ok(BTreeMap::new()), read).map_err(KnownError::File)?;
-        Ok(Self { folder: folder.map(Path::to_owned), pins })
+        Ok(Self { folder: folder.map(Path::to_owned), pins, unsaved: false, due: false, saved_at: None })
     }
 
     /// All of them, by their keys.
@@ -100,34 +90,56 @@ impl KnownPeers {
         self.pins.values()
     }
 
-    /// Remembers what is new, forgets the keys without anything, and writes that down, at once and as a whole, if it changes anything. It
-    /// goes down to the disk, so it may take its time.
+    /// Takes changes. They are in the file once it is saved, which is due afterwards if they change anything.
     ///
     /// # Errors
-    /// Where there would be too many: nothing is changed then. Where the file cannot be written: it stays as it was, and is
-    /// written with the next change.
-    pub fn change(
-        &mut self,
-        changes: impl IntoIterator<Item = (PeerKey, Option<Pin>)>,
-    ) -> Result<(), KnownError> {
-        let mut pins = self.pins.clone();
-        for (key, pin) in changes {
-            match pin {
-                Some(pin) => drop(pins.insert(key, pin)),
-                None => drop(pins.remove(&key)),
-            }
-        }
-        if pins.len() > MAX_PINS {
+    /// Where there would be too many: nothing is changed then.
+    pub fn note(&mut self, changes: impl IntoIterator<Item = PinChange>) -> Result<(), KnownError> {
+        // Of several changes of a key the last counts.
+        let mut changes: BTreeMap<PeerKey, Option<Pin>> = changes
+            .into_iter()
+            .map(|change| match change {
+                PinChange::Write(pin) => (pin.key, Some(pin)),
+                PinChange::Forget(key) => (key, None),
+            })
+            .collect();
+        changes.retain(|key, pin| self.pins.get(key) != pin.as_ref());
+        let forgotten = changes.values().filter(|pin| pin.is_none()).count();
+        let new = changes.iter().filter(|(key, pin)| pin.is_some() && !self.pins.contains_key(key)).count();
+        if self.pins.len() + new > MAX_PINS + forgotten {
             return Err(KnownError::TooMany);
         }
-        if pins == self.pins {
-            return Ok(());
+        if !changes.is_empty() {
+            (self.unsaved, self.due) = (true, true);
         }
-        self.pins = pins;
-        let Some(folder) = &self.folder else { return Ok(()) };
+        for (key, pin) in changes {
+            match pin {
+                Some(pin) => drop(self.pins.insert(key, pin)),
+                None => drop(self.pins.remove(&key)),
+            }
+        }
+        Ok(())
+    }
+
+    /// When the file is to be saved: at once, but not more than once in [`SAVE_PAUSE`]. `None` where that was
+    /// done, or tried, since the last change.
+    pub fn save_due(&self) -> Option<Instant> {
+        let due = self.due && self.folder.is_some();
+        due.then(|| self.saved_at.map_or_else(Instant::now, |at| at + SAVE_PAUSE))
+    }
+
+    /// Writes the file as a whole, if it does not say what is known. It goes down to the disk, so it may take its time.
+    ///
+    /// # Errors
+    /// Where the file cannot be written: it stays as it was. It is due again with the next change, and each further call tries it.
+    pub fn save(&mut self) -> Result<(), KnownError> {
+        let Some(folder) = self.folder.as_ref().filter(|_| self.unsaved) else { return Ok(()) };
         let path = folder.join(KNOWN_FILE);
-        files::replace(&path, text_of(self.pins()).as_bytes())
-            .map_err(|error| KnownError::Unwritable(path, error))
+        let written = files::replace(&path, text_of(self.pins.values()).as_bytes());
+        // Counted from the end, so that a slow disk does not take all the time of whoever saves.
+        self.saved_at = Some(Instant::now());
+        (self.unsaved, self.due) = (written.is_err(), false);
+        written.map_err(|error| KnownError::Unwritable(path, error))
     }
 }
 

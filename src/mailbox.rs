@@ -1,10 +1,11 @@
 //! The queue that the main thread lives from: whatever happens anywhere is put in here, and taken out in batches.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::Ipv4Addr;
 use std::time::Instant;
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::peer::Share;
 
 /// What is taken in from the network while this much waits to be shown is held back, and refused in the end. Sixteen
 /// thousand messages are many screens; at the longest a message may be they are 128 MB. One source gets half of it.
@@ -26,11 +27,11 @@ pub struct Mailbox<T> {
 struct State<T> {
     queue: VecDeque<T>,
     /// How much of it each source has caused; no more entries than the queue has items.
-    of_source: HashMap<Ipv4Addr, usize>,
+    of_source: HashMap<Share, usize>,
 }
 
 impl<T> State<T> {
-    fn has_room(&self, source: Ipv4Addr) -> bool {
+    fn has_room(&self, source: Share) -> bool {
         self.of_source.get(&source).copied().unwrap_or(0) < ROOM.saturating_sub(self.queue.len())
     }
 }
@@ -55,7 +56,7 @@ impl<T> Mailbox<T> {
     }
 
     /// Puts something in, on account of the source that caused it.
-    pub fn put_from(&self, item: T, source: Option<Ipv4Addr>) {
+    pub fn put_from(&self, item: T, source: Option<Share>) {
         let mut state = self.lock();
         state.queue.push_back(item);
         if let Some(source) = source {
@@ -67,12 +68,12 @@ impl<T> Mailbox<T> {
     }
 
     /// Whether there is room for something from a source of the network.
-    pub fn has_room(&self, source: Ipv4Addr) -> bool {
+    pub fn has_room(&self, source: Share) -> bool {
         self.lock().has_room(source)
     }
 
     /// Waits until there is room, or until `deadline`; says whether there is.
-    pub fn wait_for_room(&self, source: Ipv4Addr, deadline: Instant) -> bool {
+    pub fn wait_for_room(&self, source: Share, deadline: Instant) -> bool {
         let mut state = self.lock();
         while !state.has_room(source) {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -107,6 +108,7 @@ impl<T> Mailbox<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
     use std::sync::Arc;
     use std::thread;
     use std::time::Duration;
@@ -121,11 +123,11 @@ mod tests {
         assert!(mailbox.take(Some(Instant::now())).is_empty());
     }
 
-    const ANN: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
-    const BEN: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+    const ANN: Share = Share::V4(Ipv4Addr::new(127, 0, 0, 1));
+    const BEN: Share = Share::V4(Ipv4Addr::new(127, 0, 0, 2));
 
     /// Puts in as much of `source` as there is room for, and says how much that was.
-    fn fill(mailbox: &Mailbox<usize>, source: Ipv4Addr) -> usize {
+    fn fill(mailbox: &Mailbox<usize>, source: Share) -> usize {
         let mut count = 0;
         while mailbox.has_room(source) {
             mailbox.put_from(count, Some(source));
@@ -141,7 +143,7 @@ mod tests {
         assert_eq!(fill(&mailbox, BEN), ROOM / 4);
         mailbox.put(1);
         assert!(!mailbox.has_room(ANN) && !mailbox.has_room(BEN));
-        assert!(mailbox.has_room(Ipv4Addr::LOCALHOST.to_bits().wrapping_add(9).into()));
+        assert!(mailbox.has_room(Ipv4Addr::new(127, 0, 0, 10).into()));
         mailbox.take(None);
         assert_eq!(fill(&mailbox, BEN), ROOM / 2);
     }

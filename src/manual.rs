@@ -129,6 +129,10 @@ fn files(page: &mut Roff) {
             "In the same directory: the key that others know you by, one for each name that you use, or that --profile says. Nobody else may \
              read it. Whoever has a copy is you; if it is lost, you are somebody else to others.",
         ),
+        (
+            "profiles/NAME/known_peers.toml",
+            "Beside it: the keys of others that are remembered, with what you have said about them. It may be edited while the program is not running.",
+        ),
     ] {
         item(page, vec![italic(file)], what);
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::escape::Text;
 use crate::key::PeerKey;
 use crate::peer::{Claimed, PeerAddr, PeerName};
-use crate::talk::{Hold, Lost};
+use crate::talk::{ByeReason, Hold, Lost};
 
 /// Bytes of one message to a plain peer, header included: legacy peers call `recv(1024)` once and lose the rest (wire.md).
 pub const MAX_SENT_BYTES: usize = 1024;
@@ -182,6 +182,16 @@ pub enum Failure {
     NoResources,
     /// We were told to stop before its turn came: says nothing about the peer.
     Cancelled,
+    /// Whoever listens there does not speak encrypted.
+    NoOk,
+    /// Whoever listens there has another key.
+    WrongKey,
+    /// The encrypted exchange failed: somebody in between may disturb it.
+    NotSecure,
+    /// The peer does not take us, or not yet, and says so.
+    TurnedAway(ByeReason),
+    /// Its key waits for the user's word, or is blocked.
+    NotTrusted,
     /// Anything else, in the words of the operating system.
     Other(String),
 }

@@ -2,87 +2,61 @@
 //!
 //! Under the lock there is only computing and putting into queues; nothing is dialled, read, written or printed.
 
-use std::collections::VecDeque;
-use std::net::{Ipv4Addr, SocketAddrV4};
-use std::sync::{Arc, OnceLock, Weak};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
-use std::{fmt, io};
+mod inbox;
+mod shared;
+mod start_error;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+
+use inbox::Inbox;
+use shared::{Shared, State};
+pub use start_error::StartError;
 
 use crate::chat::{
-    Action, Answer, Chat, Command, Event, JobId, Me, OpId, Received, Row, Sent, StaticPeer, Target, Time,
-    Transmit,
+    Chat, Command, Event, Keys, Me, Offer, OpId, Pin, PinChange, Policy, Row, StaticPeer, Target,
 };
+use crate::key::{KEY_BYTES, PeerKey};
 use crate::mailbox::Mailbox;
-use crate::message::{Decoded, Failure, Fate};
-use crate::net::{self, Delivery, Dialler, Errand, Identity, Listener, Recipient, Reply, Report};
-use crate::peer::{Name, PeerAddr, Source};
-use crate::wire;
+use crate::net::secure::{OwnKey, Tls};
+use crate::net::{Dialler, Identity, Listener};
+use crate::peer::{Name, PeerAddr};
 
 /// Who we are and whom we know.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NodeConfig {
     /// Our name.
     pub name: Name,
     /// The IP to listen at.
-    pub bind: Ipv4Addr,
+    pub bind: IpAddr,
     /// The port to listen at; 0 for any.
     pub port: u16,
     /// The IP that others are told to dial, if not the one we dial from.
     pub advertise: Option<Ipv4Addr>,
     /// Whom to dial from the start.
     pub peers: Vec<StaticPeer>,
+    /// The secret of our key.
+    pub seed: [u8; KEY_BYTES],
+    /// What is remembered of others' keys.
+    pub pins: Vec<Pin>,
+    /// What is done with keys that are not known.
+    pub policy: Policy,
+    /// Nothing is said in plain, and nothing plain is taken.
+    pub require_encryption: bool,
 }
 
-/// Why a node cannot start. Its display is a whole sentence for a user.
-#[derive(Debug)]
-pub enum StartError {
-    /// Somebody listens there already.
-    PortInUse(SocketAddrV4),
-    /// The operating system does not let us.
-    NotPermitted(SocketAddrV4),
-    /// The IP is not this machine's.
-    NotOurs(Ipv4Addr),
-    /// Anything else.
-    Other(SocketAddrV4, io::Error),
-}
-
-impl fmt::Display for StartError {
+impl fmt::Debug for NodeConfig {
+    /// Without the secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::PortInUse(addr) => write!(
-                f,
-                "Port {} is already in use, perhaps by another p2p-chat; choose another one, or 0 for any that is free.",
-                addr.port()
-            ),
-            Self::NotPermitted(addr) => write!(
-                f,
-                "Listening at port {} is not permitted; choose one from 1024 to 65535, or 0 for any that is free.",
-                addr.port()
-            ),
-            Self::NotOurs(ip) => {
-                write!(
-                    f,
-                    "{ip} is no address of this machine; give --bind one that is, or leave it out to listen at all of them."
-                )
-            }
-            Self::Other(addr, error) => write!(f, "Cannot listen at {addr}: {error}."),
-        }
-    }
-}
-
-impl std::error::Error for StartError {}
-
-impl StartError {
-    fn of(addr: SocketAddrV4, error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::AddrInUse => Self::PortInUse(addr),
-            io::ErrorKind::PermissionDenied => Self::NotPermitted(addr),
-            io::ErrorKind::AddrNotAvailable => Self::NotOurs(*addr.ip()),
-            _ => Self::Other(addr, error),
-        }
+        f.debug_struct("NodeConfig")
+            .field("name", &self.name)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
     }
 }
 
@@ -91,48 +65,8 @@ pub struct Node {
     shared: Arc<Shared>,
     listener: Listener,
     ticker: Option<JoinHandle<()>>,
-    addr: SocketAddrV4,
+    addr: SocketAddr,
     start: OpId,
-}
-
-struct Shared {
-    state: Mutex<State>,
-    /// Wakes the ticker when something became due earlier than it sleeps.
-    earlier: Condvar,
-    began: Instant,
-    port: u16,
-    outlet: Box<dyn Outlet>,
-    dialler: OnceLock<Dialler>,
-}
-
-struct State {
-    chat: Chat,
-    /// What we are called from now on.
-    name: Name,
-    ticker_sleeps_until: Option<Time>,
-    stopping: bool,
-}
-
-/// Where events go.
-trait Outlet: Send + Sync {
-    /// Puts an event in, on account of the source that caused it.
-    fn put(&self, event: Event, source: Option<Ipv4Addr>);
-    fn has_room(&self, source: Ipv4Addr) -> bool;
-    fn wait_for_room(&self, source: Ipv4Addr, deadline: Instant) -> bool;
-}
-
-impl<T: From<Event> + Send> Outlet for Arc<Mailbox<T>> {
-    fn put(&self, event: Event, source: Option<Ipv4Addr>) {
-        Mailbox::put_from(self, event.into(), source);
-    }
-
-    fn has_room(&self, source: Ipv4Addr) -> bool {
-        Mailbox::has_room(self, source)
-    }
-
-    fn wait_for_room(&self, source: Ipv4Addr, deadline: Instant) -> bool {
-        Mailbox::wait_for_room(self, source, deadline)
-    }
 }
 
 impl Node {
@@ -144,22 +78,29 @@ impl Node {
     where
         T: From<Event> + Send + 'static,
     {
-        let NodeConfig { name, bind, port, advertise, peers } = config;
-        let asked = SocketAddrV4::new(bind, port);
+        let NodeConfig { name, bind, port, advertise, peers, seed, pins, policy, require_encryption } =
+            config;
+        let own = OwnKey::from_seed(&seed).ok_or(StartError::NoKey)?;
+        let tls = Arc::new(Tls::new(&own).map_err(|_| StartError::NoKey)?);
+        let asked = SocketAddr::new(bind, port);
         let (socket, addr) = Listener::bind(asked).map_err(|error| StartError::of(asked, error))?;
         let port = addr.port();
-        let chat = Chat::new(Me { bind, port, advertise });
+        let mut chat = Chat::new(Me { bind, port, advertise });
+        chat.set_keys(Keys { own: own.public(), pins, policy, require: require_encryption });
         let shared = Arc::new(Shared {
             state: Mutex::new(State { chat, name, ticker_sleeps_until: None, stopping: false }),
             earlier: Condvar::new(),
             began: Instant::now(),
             port,
+            own: own.public(),
+            addresses: Vec::new(),
             outlet: Box::new(Arc::clone(mailbox)),
             dialler: OnceLock::new(),
         });
         let weak = Arc::downgrade(&shared);
         let identity = Identity { bind, port, advertise };
-        let dialler = Dialler::new(identity, move |report| Shared::report(&weak, report));
+        let dialler =
+            Dialler::new(identity, Some(Arc::clone(&tls)), move |report| Shared::report(&weak, report));
         // Nobody else can have set it: the shared state was made three lines above.
         let _ = shared.dialler.set(dialler);
         // Whoever dials meanwhile waits in the backlog, so static peers are known as such before they can speak.
@@ -167,7 +108,7 @@ impl Node {
             shared.learn_if_own(peer.addr.ip(), peer.addr.port());
         }
         let start = shared.with_chat(|chat, now| chat.start(peers, now));
-        let listener = Listener::serve(socket, addr, Inbox(Arc::clone(&shared)))
+        let listener = Listener::serve(socket, addr, Inbox(Arc::clone(&shared)), Some(tls))
             .map_err(|error| StartError::Other(addr, error))?;
         let ticking = Arc::clone(&shared);
         let ticker = thread::Builder::new()
@@ -189,13 +130,45 @@ impl Node {
     }
 
     /// Where it listens, with the port that was taken.
-    pub fn addr(&self) -> SocketAddrV4 {
+    pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
     /// The dialling of the static peers, which is settled as a command is.
     pub fn start_op(&self) -> OpId {
         self.start
+    }
+
+    /// Our key, which others know us by.
+    pub fn own_key(&self) -> PeerKey {
+        self.shared.own
+    }
+
+    /// What is known of the key of a peer.
+    pub fn pin_of(&self, addr: PeerAddr) -> Option<Pin> {
+        self.shared.state.lock().chat.pin_of(addr).cloned()
+    }
+
+    /// The pins that a word of the user may mean.
+    pub fn pins_for(&self, word: &str) -> Vec<Pin> {
+        self.shared.state.lock().chat.pins_for(word).into_iter().cloned().collect()
+    }
+
+    /// The keys that wait for the user's word, and how many more there were.
+    pub fn offers(&self) -> (Vec<Offer>, u64) {
+        let state = self.shared.state.lock();
+        let (offers, more) = state.chat.offers();
+        (offers.to_vec(), more)
+    }
+
+    /// The offers that a word of the user may mean.
+    pub fn offers_for(&self, word: &str) -> Vec<Offer> {
+        self.shared.state.lock().chat.offers_for(word).into_iter().cloned().collect()
+    }
+
+    /// What has to be written down of others' keys since this was asked last.
+    pub fn take_pin_changes(&self) -> Vec<PinChange> {
+        self.shared.state.lock().chat.take_pin_changes()
     }
 
     /// Does what the user wants, without waiting for anything; what comes of it is told in events.
@@ -248,184 +221,6 @@ impl Node {
         // The ticker never blocks on anything but the lock and its own sleep, which has just ended.
         if self.ticker.take().is_some_and(|ticker| ticker.join().is_err()) {
             log::error!("the ticker thread had failed");
-        }
-    }
-}
-
-impl Shared {
-    fn now(&self) -> Time {
-        Time::at(self.began.elapsed())
-    }
-
-    /// Lets the rules do something, and does what they want because of it.
-    fn with_chat<T>(&self, act: impl FnOnce(&mut Chat, Time) -> (T, Vec<Action>)) -> T {
-        self.with_chat_for(None, act)
-    }
-
-    /// The same because of what a source of the network sent.
-    fn with_chat_for<T>(
-        &self,
-        source: Option<Ipv4Addr>,
-        act: impl FnOnce(&mut Chat, Time) -> (T, Vec<Action>),
-    ) -> T {
-        let mut state = self.state.lock();
-        let now = self.now();
-        let (result, actions) = act(&mut state.chat, now);
-        self.perform(&mut state, actions, source, now);
-        drop(state);
-        self.staff();
-        result
-    }
-
-    /// Puts events into the mailbox and errands into the dialler's queue. Both are put there under the lock, so that
-    /// what is told and what is said to a peer has the order of the rules; neither blocks.
-    fn perform(&self, state: &mut State, actions: Vec<Action>, source: Option<Ipv4Addr>, now: Time) {
-        let mut told = Vec::new();
-        let mut actions = VecDeque::from(actions);
-        while let Some(action) = actions.pop_front() {
-            match action {
-                Action::Tell(event) => told.push(event),
-                // TODO: the join.
-                Action::Talk(talk) => log::debug!("{talk:?}"),
-                Action::Transmit(transmit) => {
-                    if let Err(refused) = self.push(transmit, state.name.clone()) {
-                        actions.extend(state.chat.sent(refused, now));
-                    }
-                }
-            }
-        }
-        // Whoever dials is woken first: the user can wait, and on a busy machine the one woken first runs first.
-        told.into_iter().for_each(|event| self.outlet.put(event, source));
-        let sooner = match (state.chat.next_wake(), state.ticker_sleeps_until) {
-            (Some(due), Some(until)) => due < until,
-            (Some(_), None) => true,
-            (None, _) => false,
-        };
-        if sooner {
-            self.earlier.notify_one();
-        }
-    }
-
-    /// What the dialler does not take has failed.
-    fn push(&self, transmit: Transmit, name: Name) -> Result<(), Sent> {
-        let Transmit { job, to, fallback, form, message, deadline } = transmit;
-        let deadline = deadline.map(|at| self.began + at.since_start());
-        let errand = Errand { id: job.0, to, fallback, form, name, message, deadline };
-        match self.dialler.get().map(|dialler| dialler.push(errand)) {
-            Some(Ok(())) => Ok(()),
-            _ => Err(Sent {
-                job,
-                to,
-                fate: Fate::Failed(Failure::NoResources),
-                parts: (0, 1),
-                capability: None,
-            }),
-        }
-    }
-
-    /// Has the dialler take on the threads that its queue needs; without the lock, for making one takes a while.
-    fn staff(&self) {
-        if let Some(dialler) = self.dialler.get() {
-            dialler.staff();
-        }
-    }
-
-    /// Remembers an IP with our port as ours if it is this machine's. The test is a bind, so it is made without the
-    /// lock; it happens once for each such address.
-    fn learn_if_own(&self, ip: Ipv4Addr, port: u16) {
-        if port == self.port && self.state.lock().chat.may_be_own(ip, port) && net::is_local(ip) {
-            self.state.lock().chat.learn_own_ip(ip);
-        }
-    }
-
-    fn report(shared: &Weak<Self>, report: Report) {
-        let Some(shared) = shared.upgrade() else { return };
-        let Report { id, to, fate, parts } = report;
-        log::debug!("job {id} to {to}: {fate:?}");
-        shared.with_chat(|chat, now| {
-            ((), chat.sent(Sent { job: JobId(id), to, fate, parts, capability: None }, now))
-        });
-    }
-
-    /// What the ticker thread does: sleep until something is due, and do it.
-    fn tick(&self) {
-        let mut state = self.state.lock();
-        while !state.stopping {
-            let now = self.now();
-            match state.chat.next_wake() {
-                Some(due) if due <= now => {
-                    let actions = state.chat.tick(now);
-                    self.perform(&mut state, actions, None, now);
-                    MutexGuard::unlocked(&mut state, || self.staff());
-                }
-                due => {
-                    state.ticker_sleeps_until = due;
-                    match due {
-                        // A millisecond more than the difference: what was due is then past, not just about to be.
-                        Some(due) => {
-                            let left = due.since(now) + Duration::from_millis(1);
-                            self.earlier.wait_for(&mut state, left);
-                        }
-                        None => self.earlier.wait(&mut state),
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// What the listener delivers to.
-struct Inbox(Arc<Shared>);
-
-impl Recipient for Inbox {
-    fn deliver(&self, delivery: Delivery, wait_until: Option<Instant>) -> Reply {
-        let shared = &self.0;
-        let room = match wait_until {
-            None => shared.outlet.has_room(delivery.source),
-            Some(deadline) => shared.outlet.wait_for_room(delivery.source, deadline),
-        };
-        if !room {
-            return Reply::Full(delivery);
-        }
-        let Delivery { source, local, decoder } = delivery;
-        let cut = decoder.is_cut();
-        let decoded = decoder.finish();
-        log::debug!("from {source}: {decoded:?}");
-        #[cfg(debug_assertions)]
-        panic_if_asked(&decoded);
-        let source = Source(source);
-        for message in &decoded {
-            if let Decoded::Message(message) = message {
-                shared.learn_if_own(source.0, message.claimed.port);
-            }
-        }
-        let answer = shared.with_chat_for(Some(source.0), |chat, now| {
-            chat.learn_own_ip(local);
-            chat.received(Received { source, decoded, cut }, now)
-        });
-        Reply::Answer(match answer {
-            Answer::Nothing => Vec::new(),
-            Answer::Receipt => wire::receipt(shared.port).into_bytes(),
-            Answer::Connected => wire::CONNECTED.as_bytes().to_vec(),
-        })
-    }
-
-    fn refused(&self, source: Ipv4Addr) {
-        self.0.with_chat(|chat, now| ((), chat.refused(Source(source), now)));
-    }
-}
-
-/// Lets the tests see that a panic in the handling of one connection ends that connection only. Not in release builds.
-#[cfg(debug_assertions)]
-fn panic_if_asked(decoded: &[Decoded]) {
-    use crate::message::{Body, Plain};
-
-    let Ok(word) = std::env::var("P2P_CHAT_TEST_PANIC") else {
-        return;
-    };
-    for message in decoded {
-        if let Decoded::Message(Plain { body: Body::Text(text), .. }) = message {
-            assert!(text.raw() != word, "asked to panic by a test");
         }
     }
 }

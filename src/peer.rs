@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -23,45 +23,105 @@ pub const MAX_NAME_BYTES: usize = 4 * MAX_NAME_COLUMNS;
 /// The Braille pattern without a dot: it looks like a space and is none, so one name could read as several words.
 const BLANK: char = '\u{2800}';
 
-/// An address that a peer can be dialled at: IPv4 unicast, port 1-65535.
+/// An address that a peer can be dialled at: unicast of IPv4 or IPv6, port 1-65535.
+///
+/// Of the ways to write one address there is one here: an IPv4 address in an IPv6 one is IPv4, nothing has a flow label, and a
+/// link-local address, and no other, says at which of our interfaces it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PeerAddr(SocketAddrV4);
+pub struct PeerAddr {
+    /// An IPv4 one is mapped, so that all take the same few bytes: much is kept by address.
+    ip: Ipv6Addr,
+    scope: u32,
+    port: u16,
+}
 
 impl Hash for PeerAddr {
-    /// In one number, which is hashed in half the time that the parts take: every message looks for its sender.
+    /// An IPv4 address in one number, which is hashed in half the time that the parts take: every message looks for its sender.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(u64::from(self.ip().to_bits()) << 16 | u64::from(self.port()));
+        match self.v4() {
+            Some(ip) => state.write_u64(u64::from(ip.to_bits()) << 16 | u64::from(self.port)),
+            None => {
+                state.write(&self.ip.octets());
+                state.write_u64(u64::from(self.scope) << 16 | u64::from(self.port));
+            }
+        }
     }
 }
 
 impl PeerAddr {
-    /// The address, or `None` where nobody can be dialled: port 0, an unspecified, multicast or broadcast IP.
-    pub fn new(ip: Ipv4Addr, port: u16) -> Option<Self> {
-        let dialable = port != 0 && !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast();
-        dialable.then_some(Self(SocketAddrV4::new(ip, port)))
+    /// The address, or `None` where nobody can be dialled: port 0, an unspecified, multicast or broadcast IP, or a
+    /// link-local IPv6 one, which says nothing without its interface ([`PeerAddr::of`]).
+    pub fn new(ip: impl Into<IpAddr>, port: u16) -> Option<Self> {
+        Self::of(SocketAddr::new(ip.into(), port))
+    }
+
+    /// The same of the address of a socket.
+    pub fn of(addr: SocketAddr) -> Option<Self> {
+        let (ip, scope) = canonical(addr);
+        let dialable = addr.port() != 0
+            && !ip.is_unspecified()
+            && !ip.is_multicast()
+            && ip != IpAddr::V4(Ipv4Addr::BROADCAST)
+            && (scope != 0 || !is_link_local(ip));
+        let ip = match ip {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+            IpAddr::V6(ip) => ip,
+        };
+        dialable.then_some(Self { ip, scope, port: addr.port() })
     }
 
     /// Its IP.
-    pub fn ip(self) -> Ipv4Addr {
-        *self.0.ip()
+    pub fn ip(self) -> IpAddr {
+        self.ip.to_canonical()
+    }
+
+    /// Its IP, if that is an IPv4 one.
+    pub fn v4(self) -> Option<Ipv4Addr> {
+        self.ip.to_ipv4_mapped()
     }
 
     /// Its port, never 0.
     pub fn port(self) -> u16 {
-        self.0.port()
+        self.port
     }
 
     /// The socket address to dial.
-    pub fn socket(self) -> SocketAddrV4 {
-        self.0
+    pub fn socket(self) -> SocketAddr {
+        match self.v4() {
+            Some(ip) => SocketAddrV4::new(ip, self.port).into(),
+            None => SocketAddrV6::new(self.ip, self.port, 0, self.scope).into(),
+        }
+    }
+
+    /// Where a connection from its machine comes from, if it comes from this very address.
+    pub fn source(self) -> Source {
+        self.socket().into()
+    }
+
+    /// With whom it shares what one may have.
+    pub fn share(self) -> Share {
+        self.ip().into()
+    }
+
+    /// The same as an address that plain messages go to, if it can be one.
+    pub fn plain(self) -> Option<PlainAddr> {
+        self.v4().map(|ip| PlainAddr(SocketAddrV4::new(ip, self.port)))
     }
 }
 
-impl PeerAddr {
-    /// The same as an address that plain messages go to, if it can be one.
-    pub fn plain(self) -> Option<PlainAddr> {
-        Some(PlainAddr(self.0))
-    }
+/// The one way to write an IP and its scope.
+fn canonical(addr: SocketAddr) -> (IpAddr, u32) {
+    let ip = addr.ip().to_canonical();
+    let scope = match addr {
+        SocketAddr::V6(addr) if is_link_local(ip) => addr.scope_id(),
+        _ => 0,
+    };
+    (ip, scope)
+}
+
+/// Whether an IP is one of those of IPv6 that every interface has for itself.
+fn is_link_local(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
 }
 
 /// An address that plain messages go to, dialable and IPv4: older programs know nothing else (wire.md), and what dials in plain takes nothing else.
@@ -77,7 +137,7 @@ impl PlainAddr {
 
 impl From<PlainAddr> for PeerAddr {
     fn from(addr: PlainAddr) -> Self {
-        Self(addr.0)
+        Self { ip: addr.0.ip().to_ipv6_mapped(), scope: 0, port: addr.0.port() }
     }
 }
 
@@ -95,13 +155,13 @@ impl fmt::Debug for PlainAddr {
 
 impl fmt::Display for PeerAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.socket().fmt(f)
     }
 }
 
 impl fmt::Debug for PeerAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.socket().fmt(f)
     }
 }
 
@@ -129,13 +189,51 @@ impl FromStr for PeerAddr {
         let Some((ip, port)) = text.rsplit_once(':') else {
             return Err(wrong("write IP:PORT, like 127.0.0.1:5001."));
         };
+        if let Some(inner) = ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')) {
+            let port = parse_port(port).map_err(|error| wrong(&error.to_string()))?;
+            return scoped(inner, port).map_err(wrong);
+        }
+        if ip.contains(':') || ip.starts_with('[') {
+            return Err(wrong("write an IPv6 address in brackets before the port, like [::1]:5001."));
+        }
         let port = parse_port(port).map_err(|error| wrong(&error.to_string()))?;
         let ip: Ipv4Addr = ip.parse().map_err(|_| {
             wrong("the part before the colon has to be an IPv4 address, four numbers from 0 to 255 like 127.0.0.1.")
         })?;
-        Self::new(ip, port)
-            .ok_or_else(|| wrong("nobody can be reached at that IP, it stands for no single machine."))
+        Self::new(ip, port).ok_or_else(|| wrong(NOBODY))
     }
+}
+
+/// Why an address is none that can be dialled although it is written as one.
+const NOBODY: &str = "nobody can be reached at that IP, it stands for no single machine.";
+
+/// What stands between the brackets of an IPv6 address, with its port. A scope is a number here: which interface has which
+/// name only the system knows.
+fn scoped(inner: &str, port: u16) -> Result<PeerAddr, &'static str> {
+    let (ip, scope) = inner.split_once('%').map_or((inner, None), |(ip, scope)| (ip, Some(scope)));
+    let ip: Ipv6Addr =
+        ip.parse().map_err(|_| "the part in brackets has to be an IPv6 address, like [::1]:5001.")?;
+    let scope = match scope {
+        None if ip.is_unicast_link_local() => {
+            return Err(
+                "an address that begins with fe80 needs the interface that it is at, like [fe80::1%2]:5001.",
+            );
+        }
+        None => 0,
+        Some(_) if !ip.is_unicast_link_local() => {
+            return Err("only an address that begins with fe80 has an interface after a percent sign.");
+        }
+        Some(scope) => match scope.parse() {
+            Ok(scope) if scope != 0 && scope_digits(inner) => scope,
+            _ => return Err("what stands after the percent sign is no interface of this machine."),
+        },
+    };
+    PeerAddr::of(SocketAddrV6::new(ip, port, 0, scope).into()).ok_or(NOBODY)
+}
+
+/// Whether the scope is written in digits only; numbers may have a sign else.
+fn scope_digits(inner: &str) -> bool {
+    inner.rsplit('%').next().is_some_and(|scope| scope.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Reads a port that can be dialled.
@@ -166,13 +264,93 @@ impl fmt::Display for Claimed {
     }
 }
 
-/// The IP that a connection really came from.
+/// The IP that a connection really came from, and of a link-local one, through which of our interfaces.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct Source(pub Ipv4Addr);
+pub struct Source {
+    ip: IpAddr,
+    scope: u32,
+}
+
+impl Source {
+    /// The IP.
+    pub fn ip(self) -> IpAddr {
+        self.ip
+    }
+
+    /// With whom it shares what one may have.
+    pub fn share(self) -> Share {
+        self.ip.into()
+    }
+
+    /// The address of a port there, if it can be dialled.
+    pub fn at(self, port: u16) -> Option<PeerAddr> {
+        match self.ip {
+            IpAddr::V4(ip) => PeerAddr::new(ip, port),
+            IpAddr::V6(ip) => PeerAddr::of(SocketAddrV6::new(ip, port, 0, self.scope).into()),
+        }
+    }
+}
+
+impl From<SocketAddr> for Source {
+    fn from(addr: SocketAddr) -> Self {
+        let (ip, scope) = canonical(addr);
+        Self { ip, scope }
+    }
+}
+
+impl From<IpAddr> for Source {
+    fn from(ip: IpAddr) -> Self {
+        SocketAddr::new(ip, 0).into()
+    }
+}
+
+impl From<Ipv4Addr> for Source {
+    fn from(ip: Ipv4Addr) -> Self {
+        Self { ip: ip.into(), scope: 0 }
+    }
+}
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        match self.scope {
+            0 => self.ip.fmt(f),
+            scope => write!(f, "{}%{scope}", self.ip),
+        }
+    }
+}
+
+/// Whoever gets one share of what is divided fairly: an IPv4 address, or the half of an IPv6 one that names a network. Each
+/// machine there may take as many addresses in it as it likes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Share {
+    /// All that come from this address.
+    V4(Ipv4Addr),
+    /// All that come from addresses with these first 64 bits.
+    V6(u64),
+}
+
+impl Hash for Share {
+    /// In one number, as [`PeerAddr`] is.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::V4(ip) => state.write_u32(ip.to_bits()),
+            Self::V6(network) => state.write_u64(*network),
+        }
+    }
+}
+
+impl From<IpAddr> for Share {
+    fn from(ip: IpAddr) -> Self {
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => Self::V4(ip),
+            IpAddr::V6(ip) => Self::V6((ip.to_bits() >> 64) as u64),
+        }
+    }
+}
+
+impl From<Ipv4Addr> for Share {
+    fn from(ip: Ipv4Addr) -> Self {
+        Self::V4(ip)
     }
 }
 
@@ -253,7 +431,7 @@ fn name_fault(text: &str) -> Option<&'static str> {
     if text.bytes().all(|b| b.is_ascii_digit()) {
         return Some("The prompt understands a number as a row of the peer list, so a name needs a letter");
     }
-    if text.parse::<PeerAddr>().is_ok() || text.parse::<Ipv4Addr>().is_ok() {
+    if text.parse::<PeerAddr>().is_ok() || text.parse::<IpAddr>().is_ok() {
         return Some("The prompt understands that as an address, so a name has to look different");
     }
     if text.contains("CONNECT_REQUEST") {
@@ -348,7 +526,7 @@ mod tests {
     #[test]
     fn an_address_is_an_ipv4_unicast_address_with_a_port() {
         let addr: PeerAddr = "127.0.0.1:5001".parse().expect("valid");
-        assert_eq!((addr.ip(), addr.port()), (Ipv4Addr::LOCALHOST, 5001));
+        assert_eq!((addr.v4(), addr.port()), (Some(Ipv4Addr::LOCALHOST), 5001));
         assert_eq!(addr.plain().map(PeerAddr::from), Some(addr), "plain messages go there");
         for wrong in [
             "",
@@ -358,6 +536,18 @@ mod tests {
             "127.0.0.1:65536",
             "127.0.0.1:+1",
             "::1:5000",
+            "[::1]",
+            "[::1]5000",
+            "[::1:5000",
+            "[::]:5000",
+            "[ff02::1]:5000",
+            "[fe80::1]:5000",
+            "[fe80::1%]:5000",
+            "[fe80::1%0]:5000",
+            "[fe80::1%+2]:5000",
+            "[fe80::1%eth0]:5000",
+            "[::1%2]:5000",
+            "[127.0.0.1]:5000",
             "0.0.0.0:1",
             "224.0.0.1:1",
             "255.255.255.255:1",
@@ -367,6 +557,47 @@ mod tests {
             let error = wrong.parse::<PeerAddr>().expect_err(wrong).to_string();
             assert!(error.starts_with(['`', 'T']) && error.ends_with('.'), "{error}");
         }
+    }
+
+    #[test]
+    fn an_ipv6_address_is_written_in_brackets_and_a_link_local_one_with_its_interface() {
+        for (text, shown) in [
+            ("[::1]:5001", "[::1]:5001"),
+            ("[2001:DB8:0::7]:80", "[2001:db8::7]:80"),
+            ("[fe80::1%2]:5000", "[fe80::1%2]:5000"),
+        ] {
+            let addr: PeerAddr = text.parse().expect(text);
+            assert_eq!((addr.to_string().as_str(), addr.plain(), addr.v4()), (shown, None, None));
+            assert_eq!(shown.parse(), Ok(addr));
+        }
+    }
+
+    #[test]
+    fn one_address_is_one_however_it_is_written() {
+        let mapped: PeerAddr = "[::ffff:192.0.2.7]:5000".parse().expect("valid");
+        assert_eq!(Ok(mapped), "192.0.2.7:5000".parse());
+        assert_eq!("[::ffff:0.0.0.0]:5000".parse::<PeerAddr>().ok(), None);
+        let labelled = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 5001, 7, 3);
+        assert_eq!(PeerAddr::of(labelled.into()), PeerAddr::new(Ipv6Addr::LOCALHOST, 5001));
+        assert_eq!(PeerAddr::new("fe80::1".parse::<IpAddr>().expect("valid"), 5000), None);
+    }
+
+    #[test]
+    fn a_source_can_be_dialled_back_through_the_interface_it_came_through() {
+        let from: SocketAddr = "[fe80::1%2]:40000".parse().expect("valid");
+        assert_eq!(Source::from(from).at(5000), "[fe80::1%2]:5000".parse().ok());
+        assert_eq!(Source::from(from).to_string(), "fe80::1%2");
+        let mapped: SocketAddr = "[::ffff:192.0.2.7]:40000".parse().expect("valid");
+        assert_eq!(Source::from(mapped), Source::from(Ipv4Addr::new(192, 0, 2, 7)));
+    }
+
+    #[test]
+    fn a_network_of_ipv6_has_one_share_and_so_has_each_ipv4_address() {
+        let share = |text: &str| Source::from(text.parse::<IpAddr>().expect("valid")).share();
+        assert_eq!(share("2001:db8::1"), share("2001:db8::ffff:1:2:3"));
+        assert_ne!(share("2001:db8::1"), share("2001:db8:0:1::1"));
+        assert_ne!(share("192.0.2.7"), share("192.0.2.8"));
+        assert_eq!(share("::ffff:192.0.2.7"), share("192.0.2.7"));
     }
 
     #[test]

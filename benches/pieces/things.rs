@@ -28,7 +28,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Vec<Decoded> {
 }
 
 fn me() -> Me {
-    Me { bind: Ipv4Addr::UNSPECIFIED, port: 5000, advertise: None }
+    Me { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None }
 }
 
 /// What stands between a connection and the main thread, as node.rs has it: the rules under their lock, and the queue.
@@ -49,12 +49,12 @@ impl Inbox {
     /// Takes what one connection carried.
     pub(crate) fn take(&self, bytes: &[u8]) -> Answer {
         let decoded = decode(bytes);
-        let source = Source(Ipv4Addr::LOCALHOST);
+        let source = Source::from(Ipv4Addr::LOCALHOST);
         let mut chat = self.chat.lock();
         let (answer, actions) = chat.received(Received { source, decoded, cut: false }, now());
         for action in actions {
             match action {
-                Action::Tell(event) => self.mailbox.put_from(event, Some(source.0)),
+                Action::Tell(event) => self.mailbox.put_from(event, Some(source.share())),
                 Action::Transmit(_) | Action::Talk(_) => {}
             }
         }
@@ -68,7 +68,7 @@ impl Inbox {
 
     /// The same where there is no room left.
     pub(crate) fn empty_if_full(&self) {
-        if !self.mailbox.has_room(Ipv4Addr::LOCALHOST) {
+        if !self.mailbox.has_room(Ipv4Addr::LOCALHOST.into()) {
             assert_eq!(
                 self.empty(),
                 ROOM / 2,
@@ -111,7 +111,7 @@ pub(crate) fn known_chat(peers: u32) -> Chat {
 pub(crate) fn message_of(number: u32) -> Received {
     let ip = Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 1, 0, 0)) + number);
     let line = format!("{ip}:5001 P{number} see you at one, in front of the door");
-    Received { source: Source(ip), decoded: decode(line.as_bytes()), cut: false }
+    Received { source: Source::from(ip), decoded: decode(line.as_bytes()), cut: false }
 }
 
 /// A text and what is special about it.

@@ -2,7 +2,8 @@
 
 use std::env;
 use std::io::{self, BufRead, Write};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::bail;
 
@@ -10,7 +11,8 @@ use super::Queue;
 use crate::chat::StaticPeer;
 use crate::cli::{Cli, Misused, listening_port};
 use crate::escape::harmless;
-use crate::identity::{Identity, Profile};
+use crate::identity::{Identity, Kept, Profile};
+use crate::known::KnownPeers;
 use crate::net;
 use crate::node::{Node, NodeConfig, StartError};
 use crate::peer::Name;
@@ -21,13 +23,24 @@ const FIRST_PORT: u16 = 5000;
 /// Ports that are tried for one to offer: more programs than anybody runs on one machine.
 const PORTS_TRIED: u16 = 100;
 
-/// Asks for what the settings do not say, takes on who we are, and starts the node.
+/// What the application begins with.
+pub(super) struct Begun {
+    pub(super) name: Name,
+    /// Until this is dropped nobody else may be who we are.
+    pub(super) identity: Identity,
+    pub(super) known: KnownPeers,
+    pub(super) node: Node,
+    /// What the user has to be told of what was found, in whole sentences.
+    pub(super) told: Vec<String>,
+}
+
+/// Asks for what the settings do not say, takes on who we are, reads what is remembered of others, and starts the node.
 pub(super) fn start(
     cli: &Cli,
-    peers: Vec<StaticPeer>,
+    mut peers: Vec<StaticPeer>,
     terminal: bool,
     queue: &Queue,
-) -> anyhow::Result<(Name, Identity, Node)> {
+) -> anyhow::Result<Begun> {
     let name = match &cli.name {
         Some(name) => name.clone(),
         None if terminal => ask_name()?,
@@ -35,7 +48,26 @@ pub(super) fn start(
     };
     // Before anything is said to anybody: not more than one process may be heard as this one.
     let identity = Identity::open(cli, &cli.profile.clone().unwrap_or_else(|| Profile::from(&name)))?;
-    let bind = cli.bind.unwrap_or(Ipv4Addr::UNSPECIFIED);
+    let folder = match identity.kept() {
+        Kept::In(folder) => Some(folder.as_path()),
+        Kept::Nowhere(_) => None,
+    };
+    let mut known = KnownPeers::open(folder).map_err(Misused::new)?;
+    // A clock before 1970 is as wrong as one in 1970.
+    let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let told = known.configure(&mut peers, identity.key(), date);
+    let bind = cli.bind.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+    let config = NodeConfig {
+        name: name.clone(),
+        bind,
+        port: 0,
+        advertise: cli.advertise,
+        peers,
+        seed: *identity.seed(),
+        pins: known.pins().cloned().collect(),
+        policy: cli.policy,
+        require_encryption: cli.require_encryption,
+    };
     let mut asked = cli.port;
     loop {
         let port = match asked {
@@ -45,10 +77,8 @@ pub(super) fn start(
                 "No port was given; add --port PORT (0 for any that is free), or set P2P_CHAT_PORT."
             )),
         };
-        let config =
-            NodeConfig { name: name.clone(), bind, port, advertise: cli.advertise, peers: peers.clone() };
-        match Node::start(config, queue) {
-            Ok(node) => return Ok((name, identity, node)),
+        match Node::start(NodeConfig { port, ..config.clone() }, queue) {
+            Ok(node) => return Ok(Begun { name, identity, known, node, told }),
             Err(error @ (StartError::PortInUse(_) | StartError::NotPermitted(_))) if cli.port.is_none() => {
                 writeln!(io::stdout(), "{error}")?;
                 asked = None;
@@ -73,8 +103,8 @@ fn ask_name() -> anyhow::Result<Name> {
 }
 
 /// Asks for the port, and offers the first that is free from [`FIRST_PORT`] on.
-fn ask_port(bind: Ipv4Addr) -> anyhow::Result<u16> {
-    let is_free = |port: &u16| net::Listener::bind(SocketAddrV4::new(bind, *port)).is_ok();
+fn ask_port(bind: IpAddr) -> anyhow::Result<u16> {
+    let is_free = |port: &u16| net::Listener::bind(SocketAddr::new(bind, *port)).is_ok();
     let offered = (FIRST_PORT..FIRST_PORT + PORTS_TRIED).find(is_free).unwrap_or(0);
     let prompt = format!("Enter your port number [{offered}], 0 for any free one: ");
     question(&prompt, |line| match line {

@@ -1,6 +1,6 @@
 //! The first lines: who we are, where others reach us, what can be done.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::identity::Kept;
 use crate::node::Node;
@@ -11,25 +11,23 @@ use crate::ui::Menu;
 const MAX_NAMED: usize = 3;
 
 /// This machine's addresses that another machine may reach, in the order in which the system has them.
-fn machine_ips() -> Vec<Ipv4Addr> {
+fn machine_ips() -> Vec<IpAddr> {
     // Where the system does not tell, nothing depends on it.
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let mut ips: Vec<Ipv4Addr> = interfaces
-        .iter()
-        .filter_map(|interface| match interface.ip() {
-            std::net::IpAddr::V4(ip) => Some(ip),
-            std::net::IpAddr::V6(_) => None,
-        })
-        .filter(|ip| !ip.is_loopback() && !ip.is_link_local() && !ip.is_unspecified())
-        .collect();
+    let is_reachable = |ip: &IpAddr| match ip {
+        IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_link_local() && !ip.is_unspecified(),
+        IpAddr::V6(_) => false,
+    };
+    let mut ips: Vec<IpAddr> =
+        interfaces.iter().map(|interface| interface.ip()).filter(is_reachable).collect();
     ips.dedup();
     ips
 }
 
 /// The IPs that others reach us at, the likeliest first.
-fn reachable(node: &Node, advertise: Option<Ipv4Addr>) -> Vec<Ipv4Addr> {
-    match (advertise, *node.addr().ip()) {
-        (Some(ip), _) => vec![ip],
+fn reachable(node: &Node, advertise: Option<Ipv4Addr>) -> Vec<IpAddr> {
+    match (advertise, node.addr().ip()) {
+        (Some(ip), _) => vec![ip.into()],
         (None, ip) if !ip.is_unspecified() => vec![ip],
         (None, _) => machine_ips(),
     }
@@ -37,8 +35,8 @@ fn reachable(node: &Node, advertise: Option<Ipv4Addr>) -> Vec<Ipv4Addr> {
 
 /// Where others reach us, for the status line.
 pub(super) fn own_addr(node: &Node, advertise: Option<Ipv4Addr>) -> String {
-    let ip = reachable(node, advertise).first().copied().unwrap_or(Ipv4Addr::LOCALHOST);
-    format!("{ip}:{}", node.addr().port())
+    let ip = reachable(node, advertise).first().copied().unwrap_or(Ipv4Addr::LOCALHOST.into());
+    SocketAddr::new(ip, node.addr().port()).to_string()
 }
 
 /// The first lines. A person at a terminal is also told where others reach them, and, if nobody is known (`alone`), how
@@ -64,8 +62,11 @@ pub(super) fn lines(
         return lines;
     }
     let port = addr.port();
-    let ips: Vec<String> =
-        reachable(node, advertise).iter().take(MAX_NAMED).map(|ip| format!("{ip}:{port}")).collect();
+    let ips: Vec<String> = reachable(node, advertise)
+        .iter()
+        .take(MAX_NAMED)
+        .map(|ip| SocketAddr::new(*ip, port).to_string())
+        .collect();
     if ips.is_empty() {
         lines.push(format!("Others on this machine reach you at 127.0.0.1:{port}."));
     } else {
@@ -74,10 +75,10 @@ pub(super) fn lines(
     lines.extend(Menu::lines());
     lines.push("Or type @NAME TEXT to send at once, /help for all that can be typed here.".into());
     if alone {
-        let here = if addr.ip().is_unspecified() { Ipv4Addr::LOCALHOST } else { *addr.ip() };
+        let here = if addr.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { addr.ip() };
         lines.push("Nobody is known yet. Choose 3 and give the ip:port that the program of".into());
         lines.push("somebody else shows. Or start one more in another terminal, choose 3".into());
-        lines.push(format!("there, and give {here}:{port}."));
+        lines.push(format!("there, and give {}.", SocketAddr::new(here, port)));
     }
     lines
 }

@@ -50,6 +50,7 @@ impl App {
         // What could not be sent any more has failed.
         let rest = self.queue.take(Some(Instant::now()));
         self.last_happenings(rest, goodbye);
+        self.save_known();
         let _ = self.show();
     }
 

@@ -1,11 +1,10 @@
 //! Looks and acknowledgements that the user did not ask for: how many there may be at once, and who is next.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::Ipv4Addr;
 
 use super::Chat;
 use super::time::Time;
-use crate::peer::PeerAddr;
+use crate::peer::{PeerAddr, Share};
 
 /// Looks and acknowledgements under way at a time that the user did not ask for. Sixty-four that are never answered, each
 /// for a second, still ask a full table anew within three minutes; and whoever invents peers, however many, has so many
@@ -27,10 +26,10 @@ pub(super) struct Place(u64);
 #[derive(Debug, Default)]
 pub(super) struct Checks {
     all: usize,
-    of: HashMap<Ipv4Addr, usize>,
+    of: HashMap<Share, usize>,
     /// The rows that wait at each IP, and the IPs that have any.
-    queues: HashMap<Ipv4Addr, VecDeque<(Place, PeerAddr)>>,
-    turns: VecDeque<Ipv4Addr>,
+    queues: HashMap<Share, VecDeque<(Place, PeerAddr)>>,
+    turns: VecDeque<Share>,
     waiting: usize,
     last_place: u64,
     /// When to see whose turn it is: room has become free. Somebody waits only while something is under way or this is set.
@@ -38,9 +37,9 @@ pub(super) struct Checks {
 }
 
 impl Checks {
-    /// Whether one that the user did not ask for may be made to `ip`.
-    pub(super) fn has_room(&self, ip: Ipv4Addr) -> bool {
-        self.of.get(&ip).copied().unwrap_or(0) < MAX_CHECKS_UNDER_WAY.saturating_sub(self.all)
+    /// Whether one that the user did not ask for may be made to `share`.
+    pub(super) fn has_room(&self, share: Share) -> bool {
+        self.of.get(&share).copied().unwrap_or(0) < MAX_CHECKS_UNDER_WAY.saturating_sub(self.all)
     }
 
     /// How many there are.
@@ -62,18 +61,18 @@ impl Checks {
         self.waiting
     }
 
-    pub(super) fn begin(&mut self, ip: Ipv4Addr) {
+    pub(super) fn begin(&mut self, share: Share) {
         self.all += 1;
-        *self.of.entry(ip).or_default() += 1;
+        *self.of.entry(share).or_default() += 1;
     }
 
     /// One is over; whoever is next may begin at `next_at`.
-    pub(super) fn end(&mut self, ip: Ipv4Addr, next_at: Time) {
+    pub(super) fn end(&mut self, share: Share, next_at: Time) {
         self.all -= 1;
-        if let Some(count) = self.of.get_mut(&ip) {
+        if let Some(count) = self.of.get_mut(&share) {
             *count -= 1;
             if *count == 0 {
-                self.of.remove(&ip);
+                self.of.remove(&share);
             }
         }
         if self.waiting > 0 && self.all < MAX_CHECKS_UNDER_WAY {
@@ -90,9 +89,9 @@ impl Checks {
     fn wait(&mut self, addr: PeerAddr) -> Place {
         self.last_place += 1;
         let place = Place(self.last_place);
-        let queue = self.queues.entry(addr.ip()).or_default();
+        let queue = self.queues.entry(addr.share()).or_default();
         if queue.is_empty() {
-            self.turns.push_back(addr.ip());
+            self.turns.push_back(addr.share());
         }
         queue.push_back((place, addr));
         self.waiting += 1;
@@ -104,16 +103,16 @@ impl Checks {
         if self.all >= MAX_CHECKS_UNDER_WAY {
             return None;
         }
-        let at = self.turns.iter().position(|ip| self.has_room(*ip))?;
+        let at = self.turns.iter().position(|share| self.has_room(*share))?;
         self.turns.rotate_left(at);
-        let ip = self.turns.pop_front()?;
-        let queue = self.queues.get_mut(&ip)?;
+        let share = self.turns.pop_front()?;
+        let queue = self.queues.get_mut(&share)?;
         let next = queue.pop_front();
         self.waiting -= usize::from(next.is_some());
         if queue.is_empty() {
-            self.queues.remove(&ip);
+            self.queues.remove(&share);
         } else {
-            self.turns.push_back(ip);
+            self.turns.push_back(share);
         }
         next
     }
@@ -124,7 +123,7 @@ impl Checks {
             queue.retain(|&(place, addr)| is_in_force(place, addr));
             !queue.is_empty()
         });
-        self.turns.retain(|ip| self.queues.contains_key(ip));
+        self.turns.retain(|share| self.queues.contains_key(share));
         self.waiting = self.queues.values().map(VecDeque::len).sum();
     }
 }

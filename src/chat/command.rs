@@ -11,9 +11,9 @@ use super::time::Time;
 use super::trust::{As, Policy};
 use super::{ANSWER_WITHIN, Chat, Job, Op, Purpose, StaticPeer};
 use crate::key::PeerKey;
-use crate::message::{Form, Outgoing};
+use crate::message::{Form, Outgoing, Speech};
 use crate::peer::PeerAddr;
-use crate::talk::Letter;
+use crate::talk::{Letter, Say};
 
 /// Time for one probe of a list: what is left of the whole after a refusal that had to be repeated a second later.
 const LIST_PROBE_WITHIN: Duration = Duration::from_millis(1_800);
@@ -73,7 +73,7 @@ impl Chat {
     /// Makes the static peers known and dials them all.
     pub fn start(&mut self, peers: Vec<StaticPeer>, now: Time) -> (OpId, Vec<Action>) {
         let mut waiting = HashSet::new();
-        for StaticPeer { addr, name, form, key: _ } in peers.into_iter().take(super::MAX_STATIC_PEERS) {
+        for StaticPeer { addr, name, form, key, also: _ } in peers.into_iter().take(super::MAX_STATIC_PEERS) {
             if self.is_own(addr) || !self.table.add(addr, Known::Static, Life::of_static(now)) {
                 continue;
             }
@@ -82,6 +82,11 @@ impl Chat {
                 peer.form = form;
                 peer.configured_form = form;
             });
+            let pinned = self.secure.as_ref().and_then(|secure| secure.trusted.claimed(None, Some(addr)));
+            if let Some(key) = key.or(pinned).filter(|_| self.secure.is_some()) {
+                self.speaks_with(addr, key, now);
+                self.table.update(addr, |peer| peer.last_heard = None);
+            }
             waiting.insert(addr);
         }
         // In the order of their numbers.
@@ -97,21 +102,21 @@ impl Chat {
     /// Does what the user wants.
     pub fn command(&mut self, command: Command, now: Time) -> (OpId, Vec<Action>) {
         let op = match command {
-            Command::Send { to, parts, .. } => self.send(to, parts, now),
+            Command::Send { to, parts, letter, in_plain } => self.send(to, parts, letter, in_plain, now),
             Command::List => self.list(now),
             Command::Connect(to) => self.connect(to),
             Command::Disconnect(to) => self.disconnect(to, now),
-            Command::Trust(..)
-            | Command::Block(_)
-            | Command::Unpin(_)
-            | Command::Verify { .. }
-            | Command::SetPolicy(_) => self.spread(Deed::Connect, &[]),
+            Command::Trust(key, whom) => self.decide(|chat| chat.trust(key, whom, now)),
+            Command::Block(key) => self.decide(|chat| chat.block(key)),
+            Command::Unpin(key) => self.decide(|chat| chat.unpin(key)),
+            Command::Verify { key, date } => self.decide(|chat| chat.verify(key, date)),
+            Command::SetPolicy(policy) => self.decide(|chat| chat.set_policy(policy)),
             Command::Leave => self.leave(now),
         };
         (op, self.done())
     }
 
-    fn targets(&self, target: Target, gone_too: bool) -> Vec<PeerAddr> {
+    pub(super) fn targets(&self, target: Target, gone_too: bool) -> Vec<PeerAddr> {
         match target {
             Target::All => {
                 self.table.rows().filter(|peer| gone_too || peer.is_there()).map(|peer| peer.addr).collect()
@@ -120,7 +125,7 @@ impl Chat {
         }
     }
 
-    fn spread(&mut self, deed: Deed, targets: &[PeerAddr]) -> OpId {
+    pub(super) fn spread(&mut self, deed: Deed, targets: &[PeerAddr]) -> OpId {
         let total = targets.len();
         if total == 0 {
             self.tell(Event::Nobody(deed));
@@ -128,36 +133,8 @@ impl Chat {
         self.new_op(Op::Spread { deed, total, pending: total, done: 0, failed: Vec::new() })
     }
 
-    fn send(&mut self, to: Target, parts: Arc<[String]>, now: Time) -> OpId {
-        if let [only] = &parts[..] {
-            // What the originals do when their user types these words as a text.
-            if only.eq_ignore_ascii_case("exit") {
-                self.tell(Event::TakenAs(Deed::Disconnect));
-                return self.disconnect(to, now);
-            }
-            if only.eq_ignore_ascii_case("connect") {
-                self.tell(Event::TakenAs(Deed::Connect));
-                return self.connect(to);
-            }
-        }
-        let targets = self.targets(to, false);
-        let op = self.spread(Deed::Send, &targets);
-        for addr in targets {
-            if let Some(why) = self.unsendable(addr, &parts) {
-                let who = self.who(addr);
-                self.tell(Event::NotSent { op, who, why });
-                self.not_sent(op);
-                continue;
-            }
-            self.text_begins(addr);
-            self.transmit(addr, Purpose::Text(op), Outgoing::Text(Arc::clone(&parts)), None);
-        }
-        self.settle(op);
-        op
-    }
-
     /// Why a text must not be sent to a peer.
-    fn unsendable(&self, addr: PeerAddr, parts: &[String]) -> Option<Unsendable> {
+    pub(super) fn unsendable(&self, addr: PeerAddr, parts: &[String]) -> Option<Unsendable> {
         if self.is_own(addr) {
             return Some(Unsendable::Ourselves);
         }
@@ -181,7 +158,7 @@ impl Chat {
         None
     }
 
-    fn connect(&mut self, to: Target) -> OpId {
+    pub(super) fn connect(&mut self, to: Target) -> OpId {
         let targets = self.targets(to, true);
         let op = self.spread(Deed::Connect, &targets);
         for addr in targets {
@@ -192,13 +169,19 @@ impl Chat {
                 continue;
             }
             self.table.update(addr, |peer| peer.life.want());
-            self.transmit(addr, Purpose::Connect(op), Outgoing::Connect, None);
+            match self.speech_of(addr) {
+                Speech::Secure(key) => self.talk(addr, Some(key), Purpose::Connect(op), Say::Greet, None),
+                _ if self.is_only_encrypted(addr) => {
+                    self.talk(addr, None, Purpose::Connect(op), Say::Greet, None);
+                }
+                _ => self.transmit(addr, Purpose::Connect(op), Outgoing::Connect, None),
+            }
         }
         self.settle(op);
         op
     }
 
-    fn disconnect(&mut self, to: Target, now: Time) -> OpId {
+    pub(super) fn disconnect(&mut self, to: Target, now: Time) -> OpId {
         let targets = self.targets(to, false);
         let op = self.spread(Deed::Disconnect, &targets);
         for addr in targets {
@@ -208,7 +191,7 @@ impl Chat {
                 self.not_sent(op);
                 continue;
             }
-            self.transmit(addr, Purpose::Exit(op), Outgoing::Exit, None);
+            self.say_goodbye(addr, op, None);
             let before = self.last_job;
             self.table.update(addr, |peer| {
                 peer.life.parted(Why::Disconnected, now);
@@ -225,15 +208,21 @@ impl Chat {
 
     fn leave(&mut self, now: Time) -> OpId {
         self.leaving = true;
+        // What waits for a key gets one more chance; the goodbye goes behind it.
+        self.last_turns(now);
         let mut targets: HashSet<PeerAddr> = self.targets(Target::All, false).into_iter().collect();
         let mut attempts = HashSet::new();
         for (id, Job { addr, purpose, .. }) in &self.jobs {
             match purpose {
                 // Goodbyes wait behind texts, so the fate of each text is known before.
-                Purpose::Text(_) => {
+                Purpose::Text(_) | Purpose::Turn(_) => {
                     targets.insert(*addr);
                 }
-                Purpose::Connect(_) | Purpose::Check(Check::Connect) | Purpose::Ack => {
+                Purpose::Connect(_)
+                | Purpose::Check(Check::Connect)
+                | Purpose::Ack
+                | Purpose::Ask
+                | Purpose::Greet => {
                     attempts.insert(*id);
                 }
                 Purpose::Check(Check::Probe) | Purpose::Exit(_) => {}
@@ -250,7 +239,7 @@ impl Chat {
             (!certain, peer.map(|peer| peer.number), *addr)
         });
         for addr in targets {
-            self.transmit(addr, Purpose::Exit(op), Outgoing::Exit, Some(now.plus(ANSWER_WITHIN)));
+            self.say_goodbye(addr, op, Some(now.plus(ANSWER_WITHIN)));
         }
         self.settle_watches(now);
         op

@@ -227,6 +227,10 @@ pub enum Event {
         /// How many came from elsewhere.
         others: u64,
     },
+    /// Something plain was not taken, for the user wants nothing plain; told once a minute, with how many there were.
+    PlainRefused(Source, u64),
+    /// What is known of others' keys has changed, and wants to be written down.
+    PinsChanged,
     /// A command is done.
     Settled(OpId),
 }
@@ -247,7 +251,12 @@ impl Event {
             | Self::NotSent { who, .. } => take(who),
             Self::Listed { rows, .. } => {
                 for row in rows {
-                    take(&Who { name: row.name.clone(), addr: row.addr, claimed: None, proof: Proof::Plain });
+                    take(&Who {
+                        name: row.name.clone(),
+                        addr: row.addr,
+                        claimed: None,
+                        proof: row.proof.clone(),
+                    });
                 }
             }
             Self::Unreadable { .. }
@@ -257,6 +266,8 @@ impl Event {
             | Self::Decided(_)
             | Self::Undecided(_)
             | Self::Impostor { .. }
+            | Self::PlainRefused(..)
+            | Self::PinsChanged
             | Self::Refused { .. }
             | Self::Sum { .. }
             | Self::TakenAs(_)
@@ -317,6 +328,8 @@ pub enum Answer {
     Nothing,
     /// The receipt: it was taken.
     Receipt,
+    /// The same, with our key: who sent it may be able to speak in encryption.
+    Capable,
     /// `CONNECTED`: the sender is listed.
     Connected,
 }

@@ -301,6 +301,14 @@ impl Life {
         Change::None
     }
 
+    /// A connection that was kept to it broke: it is looked at soon.
+    pub fn lost(&mut self, now: Time) {
+        if matches!(self.phase, Phase::Alive) {
+            self.phase = Phase::Quiet { since: now };
+            self.next = now;
+        }
+    }
+
     /// It said goodbye, or we did.
     pub fn parted(&mut self, why: Why, now: Time) -> Change {
         let was_gone = self.gone().is_some();

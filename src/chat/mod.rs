@@ -5,15 +5,19 @@
 
 mod checks;
 mod command;
+mod decide;
 mod event;
+mod letters;
 mod life;
 mod outbox;
 mod outboxes;
 mod outcome;
 mod receive;
 mod refusals;
+mod secure;
 mod seen;
 mod table;
+mod talked;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -22,7 +26,7 @@ mod time;
 mod trust;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 pub use command::{Command, Target};
@@ -39,6 +43,7 @@ pub use outboxes::{MAX_ALL_BYTES, Outboxes};
 pub use outcome::Sent;
 pub use receive::Received;
 pub use refusals::{REFUSALS_REPEAT, REFUSALS_SUMMED};
+pub use secure::{Keys, Moment};
 pub use seen::{MAX_SEEN_IDS, MAX_SEEN_KEYS, Novelty, Seen};
 pub use table::{GONE_SHOWN, Known, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, Row};
 pub use texts::MAX_TEXTS_WAITING;
@@ -53,6 +58,7 @@ use crate::message::{Fate, Form, Outgoing};
 use crate::peer::{PeerAddr, PeerName};
 use checks::Checks;
 use refusals::Refusals;
+use secure::Secure;
 use table::{Peer, Table};
 use texts::Texts;
 
@@ -70,7 +76,7 @@ const MAX_OWN_IPS: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Me {
     /// The IP we listen at; unspecified for all of them.
-    pub bind: Ipv4Addr,
+    pub bind: IpAddr,
     /// The port we listen at.
     pub port: u16,
     /// The IP that our headers say, if the user chose one.
@@ -88,6 +94,8 @@ pub struct StaticPeer {
     pub form: Form,
     /// The key that it has to prove, if the user knows it; then nothing is ever said to it in plain.
     pub key: Option<PeerKey>,
+    /// Where else it may be, if it proves that key there.
+    pub also: Vec<PeerAddr>,
 }
 
 /// What something under way was sent for.
@@ -98,6 +106,12 @@ enum Purpose {
     Exit(OpId),
     Ack,
     Check(Check),
+    /// See how it is spoken to, for texts that wait for that.
+    Ask,
+    /// It has shown that it can speak in encryption.
+    Greet,
+    /// Texts to a key.
+    Turn(PeerKey),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +121,8 @@ struct Job {
     /// What is dialled first.
     dialled: PeerAddr,
     purpose: Purpose,
+    /// The key that has to be proven.
+    expect: Option<PeerKey>,
 }
 
 /// A command under way.
@@ -153,7 +169,7 @@ pub struct UnderWay {
 #[derive(Debug)]
 pub struct Chat {
     me: Me,
-    own_ips: BTreeSet<Ipv4Addr>,
+    own_ips: BTreeSet<IpAddr>,
     table: Table,
     ops: BTreeMap<OpId, Op>,
     jobs: HashMap<JobId, Job>,
@@ -162,6 +178,8 @@ pub struct Chat {
     checks: Checks,
     texts: Texts,
     refusals: Refusals,
+    /// None where we have no key, and everybody is spoken to in plain.
+    secure: Option<Box<Secure>>,
     leaving: bool,
     closed: bool,
     actions: Vec<Action>,
@@ -181,6 +199,7 @@ impl Chat {
             checks: Checks::default(),
             texts: Texts::default(),
             refusals: Refusals::default(),
+            secure: None,
             leaving: false,
             closed: false,
             actions: Vec::new(),
@@ -188,7 +207,8 @@ impl Chat {
     }
 
     /// Takes note that `ip` is one of this machine's.
-    pub fn learn_own_ip(&mut self, ip: Ipv4Addr) {
+    pub fn learn_own_ip(&mut self, ip: impl Into<IpAddr>) {
+        let ip = ip.into();
         // Those of the loopback network are known to be ours anyway.
         if self.own_ips.len() < MAX_OWN_IPS && !ip.is_loopback() && !ip.is_unspecified() {
             self.own_ips.insert(ip);
@@ -208,7 +228,7 @@ impl Chat {
         } else {
             ip == self.me.bind
         };
-        addr.port() == self.me.port && (ours || self.me.advertise == Some(ip))
+        addr.port() == self.me.port && (ours || self.me.advertise.is_some_and(|advertised| advertised == ip))
     }
 
     /// The table as it is believed to be, unverified, in the order of the numbers.
@@ -251,6 +271,7 @@ impl Chat {
     }
 
     fn done(&mut self) -> Vec<Action> {
+        self.tell_of_pins();
         std::mem::take(&mut self.actions)
     }
 
@@ -264,7 +285,7 @@ impl Chat {
     fn transmit(&mut self, addr: PeerAddr, purpose: Purpose, message: Outgoing, deadline: Option<Time>) {
         self.last_job += 1;
         let job = JobId(self.last_job);
-        self.jobs.insert(job, Job { addr, dialled: addr, purpose });
+        self.jobs.insert(job, Job { addr, dialled: addr, purpose, expect: None });
         let peer = self.table.peer(addr);
         let transmit = Transmit {
             job,
@@ -321,7 +342,7 @@ fn announced(peer: &mut Peer, now: Time) -> Option<Who> {
 }
 
 fn who(peer: &Peer) -> Who {
-    Who { name: peer.name.clone(), addr: peer.addr, claimed: peer.claimed, proof: Proof::Plain }
+    Who { name: peer.name.clone(), addr: peer.addr, claimed: peer.claimed, proof: peer.proof() }
 }
 
 /// The address that a peer claims on the loopback network, where it differs from the one its connection came from. Both

@@ -96,6 +96,25 @@ impl Outboxes {
         self.change(key, |outbox| outbox.give_up(lost))
     }
 
+    /// Gives everything up, also what is on its way: the program ends.
+    pub fn abandon(&mut self) -> Vec<(PeerKey, TextNews)> {
+        let left = |(key, outbox): (&PeerKey, &Outbox)| {
+            let news = |text: &OutText| {
+                let state = TextState::Failed(Lost::Left);
+                (*key, TextNews { id: text.letter.id, op: text.op, state })
+            };
+            outbox.open().map(news).collect::<Vec<_>>()
+        };
+        let lost = self.of.iter().flat_map(left).collect();
+        *self = Self::default();
+        lost
+    }
+
+    /// The keys that something waits for.
+    pub fn keys(&self) -> impl Iterator<Item = PeerKey> {
+        self.of.keys().copied()
+    }
+
     /// What is for one key is for another from now on, which the user trusts in its place.
     pub fn follow(&mut self, from: PeerKey, to: Writable<'_>) -> Vec<TextNews> {
         let texts = self.change(from, Outbox::leave_to_another);

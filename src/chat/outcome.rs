@@ -6,8 +6,9 @@ use super::table::{Known, Peer};
 use super::time::Time;
 use super::{Chat, Job, Op, Purpose};
 use crate::key::PeerKey;
-use crate::message::{Failure, Fate, Outgoing};
-use crate::peer::{PeerAddr, Source};
+use crate::message::{Failure, Fate, Outgoing, Speech};
+use crate::peer::PeerAddr;
+use crate::talk::Say;
 
 /// Failures that a sum names one by one; more than these are counted.
 const MAX_FAILED_NAMED: usize = 20;
@@ -30,8 +31,8 @@ pub struct Sent {
 impl Chat {
     /// Takes note of what became of something sent.
     pub fn sent(&mut self, sent: Sent, now: Time) -> Vec<Action> {
-        let Sent { job, to, mut fate, parts, capability: _ } = sent;
-        let Some(Job { addr, dialled, purpose }) = self.jobs.remove(&job) else {
+        let Sent { job, to, mut fate, parts, capability } = sent;
+        let Some(Job { addr, dialled, purpose, .. }) = self.jobs.remove(&job) else {
             return Vec::new();
         };
         let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
@@ -56,17 +57,25 @@ impl Chat {
                 addr = to;
             }
         }
+        let promised = capability.filter(|_| taken && self.can_speak_otherwise(addr));
+        if let Some(key) = promised
+            && matches!(purpose, Purpose::Check(Check::Connect) | Purpose::Connect(_) | Purpose::Ask)
+        {
+            // It was only the question; the same is said again in encryption, and what follows from that follows.
+            self.promised(addr, key, purpose);
+            return self.done();
+        }
         let evidence = match purpose {
             Purpose::Exit(_) => None,
             // An acknowledgement that was taken shows that somebody serves the address, as any text does.
             Purpose::Text(_) | Purpose::Ack => Some(Evidence::Text),
-            Purpose::Connect(_) | Purpose::Check(Check::Connect) => Some(Evidence::Connect),
-            Purpose::Check(Check::Probe) => Some(Evidence::Probe),
+            Purpose::Connect(_) | Purpose::Check(Check::Connect) | Purpose::Ask => Some(Evidence::Connect),
+            Purpose::Check(Check::Probe) | Purpose::Greet | Purpose::Turn(_) => Some(Evidence::Probe),
         };
         if matches!(purpose, Purpose::Check(_) | Purpose::Ack) {
             // Where this machine had nothing to dial with, the next would fare no better at once.
             let had_none = seen == Fate::Failed(Failure::NoResources);
-            self.checks.end(dialled.ip(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
+            self.checks.end(dialled.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
         }
         self.over(addr, purpose, &seen, now);
         if let Some(evidence) = evidence {
@@ -86,15 +95,32 @@ impl Chat {
             (Purpose::Text(_), Fate::HandedOver) if gives_receipts => Fate::NoReceipt,
             (_, fate) => fate,
         };
-        if let Purpose::Text(op) | Purpose::Connect(op) | Purpose::Exit(op) = purpose {
-            self.finished(op, addr, fate, parts);
+        let says_something = matches!(
+            purpose,
+            Purpose::Text(_)
+                | Purpose::Ack
+                | Purpose::Connect(_)
+                | Purpose::Check(Check::Connect)
+                | Purpose::Ask
+        );
+        if let Some(key) = promised {
+            self.promised(addr, key, Purpose::Greet);
+        } else if taken && says_something && self.speech_of(addr) == Speech::Unknown {
+            self.table.speak(addr, Speech::Plain, false);
+        }
+        match purpose {
+            Purpose::Text(op) | Purpose::Connect(op) | Purpose::Exit(op) => {
+                self.finished(op, addr, fate, parts)
+            }
+            Purpose::Ask => self.asked(addr, (!taken).then_some(&fate), now),
+            _ => {}
         }
         self.settle_watches(now);
         self.done()
     }
 
     /// Something is no longer under way: tells the peer's life whether it was looked for.
-    fn over(&mut self, addr: PeerAddr, purpose: Purpose, seen: &Fate, now: Time) {
+    pub(super) fn over(&mut self, addr: PeerAddr, purpose: Purpose, seen: &Fate, now: Time) {
         let showed_nothing = matches!(seen, Fate::Failed(Failure::NoResources | Failure::Cancelled));
         self.table.update(addr, |peer| match purpose {
             Purpose::Check(_) => {
@@ -107,15 +133,32 @@ impl Chat {
                 peer.acking = false;
                 peer.life.aside();
             }
-            Purpose::Text(_) | Purpose::Connect(_) => peer.life.aside(),
+            Purpose::Text(_) | Purpose::Connect(_) | Purpose::Ask | Purpose::Greet | Purpose::Turn(_) => {
+                peer.life.aside();
+            }
             Purpose::Exit(_) => {}
         });
     }
 
-    /// It listens where it claims to, and speaks from elsewhere on this machine. Everything under way follows it.
+    /// Whether somebody may be spoken to in another way than now: in encryption.
+    fn can_speak_otherwise(&self, addr: PeerAddr) -> bool {
+        self.secure.is_some() && !self.leaving && !matches!(self.speech_of(addr), Speech::Secure(_))
+    }
+
+    /// It listens where it claims to, and speaks from elsewhere on this machine.
     fn found_at(&mut self, addr: PeerAddr, to: PeerAddr) {
+        self.follows(addr, to);
+        self.table.update(to, |peer| peer.speaks_from = Some(addr.source()));
+    }
+
+    /// A peer has another address from now on. Everything under way follows it.
+    pub(super) fn follows(&mut self, addr: PeerAddr, to: PeerAddr) {
         self.table.rekey(addr, to);
-        self.table.update(to, |peer| peer.speaks_from = Some(Source(addr.ip())));
+        if let Some(secure) = &mut self.secure
+            && let Some(waiting) = secure.asked.remove(&addr)
+        {
+            secure.asked.entry(to).or_default().extend(waiting);
+        }
         for job in self.jobs.values_mut().filter(|job| job.addr == addr) {
             job.addr = to;
         }
@@ -130,7 +173,7 @@ impl Chat {
     }
 
     /// What a fate shows about the peer.
-    fn observe(&mut self, addr: PeerAddr, fate: &Fate, evidence: Evidence, now: Time) {
+    pub(super) fn observe(&mut self, addr: PeerAddr, fate: &Fate, evidence: Evidence, now: Time) {
         let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
         if taken && evidence != Evidence::Probe && !self.leaving {
             self.table.add(addr, Known::SentTo, Life::of_heard(now));
@@ -170,7 +213,7 @@ impl Chat {
 
     /// Takes a peer off the lists that wait for it, unless it refused and has to be asked again, or the look was begun
     /// before the list.
-    fn checked(&mut self, addr: PeerAddr, job: JobId, fate: &Fate) {
+    pub(super) fn checked(&mut self, addr: PeerAddr, job: JobId, fate: &Fate) {
         let unasked = matches!(fate, Fate::Failed(Failure::NoResources | Failure::Cancelled));
         let peer = self.table.peer(addr);
         let doubtful = peer.is_some_and(|peer| peer.life.is_doubtful());
@@ -208,7 +251,7 @@ impl Chat {
     }
 
     /// Whoever was reached while we leave is told goodbye after that.
-    fn attempted(&mut self, job: JobId, addr: PeerAddr, taken: bool) {
+    pub(super) fn attempted(&mut self, job: JobId, addr: PeerAddr, taken: bool) {
         let mut reached = None;
         for (id, op) in &mut self.ops {
             if let Op::Leave { pending, attempts, patience } = op
@@ -220,12 +263,21 @@ impl Chat {
             }
         }
         if let Some((op, deadline)) = reached {
-            self.transmit(addr, Purpose::Exit(op), Outgoing::Exit, Some(deadline));
+            self.say_goodbye(addr, op, Some(deadline));
+        }
+    }
+
+    /// Says goodbye to a peer in the way that it is spoken to. To somebody who was never asked, in plain, as they spoke to us.
+    pub(super) fn say_goodbye(&mut self, addr: PeerAddr, op: OpId, deadline: Option<Time>) {
+        let purpose = Purpose::Exit(op);
+        match self.speech_of(addr) {
+            Speech::Secure(key) => self.talk(addr, Some(key), purpose, Say::Bye, deadline),
+            _ => self.transmit(addr, purpose, Outgoing::Exit, deadline),
         }
     }
 
     /// One recipient of a command is done with.
-    fn finished(&mut self, id: OpId, addr: PeerAddr, fate: Fate, parts: (usize, usize)) {
+    pub(super) fn finished(&mut self, id: OpId, addr: PeerAddr, fate: Fate, parts: (usize, usize)) {
         let who = self.who(addr);
         match self.ops.get_mut(&id) {
             Some(Op::Spread { deed, total, pending, done, failed }) => {
@@ -293,6 +345,7 @@ impl Chat {
                         self.table.rows().filter(is_static).filter(|peer| peer.is_there()).count();
                     self.tell(Event::Dialled { total, connected });
                 }
+                Some(Op::Leave { .. }) => self.abandon_texts(),
                 _ => {}
             }
             self.tell(Event::Settled(id));

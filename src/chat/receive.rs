@@ -1,6 +1,6 @@
 //! What follows from a message that came.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::event::{Action, Answer, Event};
@@ -39,6 +39,14 @@ impl Chat {
             return (Answer::Nothing, Vec::new());
         }
         let Received { source, decoded, cut } = received;
+        if !decoded.is_empty() && self.refuses_plain(source, now) {
+            return (Answer::Nothing, self.done());
+        }
+        // Who writes in another program's form reads no key, and their user would have to.
+        let capable = self.secure.is_some()
+            && decoded
+                .iter()
+                .all(|piece| matches!(piece, Decoded::Message(Plain { form: Form::Standard, .. })));
         let count = decoded.len();
         let mut connected = false;
         let mut all_taken = count > 0 && !cut;
@@ -59,6 +67,7 @@ impl Chat {
         self.settle_watches(now);
         let answer = match (connected, all_taken) {
             (true, _) => Answer::Connected,
+            (false, true) if capable => Answer::Capable,
             (false, true) => Answer::Receipt,
             (false, false) => Answer::Nothing,
         };
@@ -79,6 +88,9 @@ impl Chat {
                 self.tell(Event::Impostor { source, claimed, text });
             }
             return Answer::Nothing;
+        }
+        if self.is_unproven(source, addr, name.as_ref(), &body, cut) {
+            return Answer::Receipt;
         }
         if body == Body::Exit {
             return self.said_exit(addr, form, now);
@@ -101,7 +113,7 @@ impl Chat {
                 peer.name = name;
             }
             peer.last_heard = Some(now);
-            if source.0 != addr.ip() && peer.life.is_proven() {
+            if source != addr.source() && peer.life.is_proven() {
                 peer.speaks_from = Some(source);
             }
             learn_form(peer, form, &body);
@@ -140,7 +152,7 @@ impl Chat {
             return;
         }
         let is_it =
-            |peer: &&Peer| peer.addr.ip() == source.0 && peer.name.as_ref() == name && !peer.wants_ping;
+            |peer: &&Peer| peer.addr.source() == source && peer.name.as_ref() == name && !peer.wants_ping;
         let pinging: Vec<PeerAddr> = self.table.rows().filter(is_it).map(|peer| peer.addr).collect();
         for addr in pinging {
             self.table.update(addr, |peer| peer.wants_ping = true);
@@ -153,15 +165,15 @@ impl Chat {
     /// recognised, though not to say goodbye before it was seen to dial from there.
     fn address_of(&self, source: Source, claimed: Claimed, is_exit: bool) -> Option<PeerAddr> {
         let as_claimed = PeerAddr::new(claimed.ip, claimed.port);
-        if claimed.ip == source.0 {
+        if claimed.ip == source.ip() {
             return as_claimed;
         }
         let proven = as_claimed.filter(|addr| {
             let peer = self.table.peer(*addr);
-            let same_machine = source.0 == Ipv4Addr::LOCALHOST && claimed.ip.is_loopback() && !is_exit;
+            let same_machine = source.ip() == Ipv4Addr::LOCALHOST && claimed.ip.is_loopback() && !is_exit;
             peer.is_some_and(|peer| peer.speaks_from == Some(source) || same_machine)
         });
-        proven.or_else(|| PeerAddr::new(source.0, claimed.port))
+        proven.or_else(|| source.at(claimed.port))
     }
 
     fn said_exit(&mut self, addr: PeerAddr, form: Form, now: Time) -> Answer {
@@ -182,7 +194,7 @@ impl Chat {
     /// Sends `connect_ack`, or has it sent when the last one is long enough ago and there is room. Acknowledgements share
     /// the room of looks: both are dialled because of what others sent.
     pub(super) fn acknowledge(&mut self, addr: PeerAddr, now: Time) {
-        let has_room = self.checks.has_room(addr.ip());
+        let has_room = self.checks.has_room(addr.share());
         let is_time = self.table.update(addr, |peer| {
             let spaced = peer.acked_at.map_or(now, |last| last.plus(ACK_SPACING));
             let due = if peer.acking { spaced.max(now.plus(ACK_LATER)) } else { spaced };
@@ -195,19 +207,19 @@ impl Chat {
             peer.ack_due = None;
             true
         });
-        if is_time != Some(true) || self.leaving {
+        if is_time != Some(true) || self.leaving || self.is_only_encrypted(addr) {
             return;
         }
         if !has_room {
             self.wait_for_room(addr);
         } else {
-            self.checks.begin(addr.ip());
+            self.checks.begin(addr.share());
             self.transmit(addr, Purpose::Ack, Outgoing::ConnectAck, None);
         }
     }
 
     /// Whether `claimed` would be our own address if `ip` were one of this machine's.
-    pub fn may_be_own(&self, ip: Ipv4Addr, port: u16) -> bool {
+    pub fn may_be_own(&self, ip: IpAddr, port: u16) -> bool {
         port == self.me.port
             && self.me.bind.is_unspecified()
             && !ip.is_loopback()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Chat;
 use super::event::{Action, Event};
 use super::time::Time;
-use crate::peer::Source;
+use crate::peer::{Share, Source};
 
 /// How long refusals are counted before the user is told of them for the first time.
 pub const REFUSALS_SUMMED: Duration = Duration::from_secs(1);
@@ -20,7 +20,8 @@ const MAX_COUNTED: usize = 3;
 /// What was refused and not yet told.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
-    of: BTreeMap<Source, u64>,
+    /// Each with the first source of those that have one share together.
+    of: BTreeMap<Share, (Source, u64)>,
     others: u64,
     tell_at: Option<Time>,
     told_at: Option<Time>,
@@ -37,10 +38,10 @@ impl Chat {
     /// A message of `source` was not taken, for there was no room for it. The user learns the sum from [`Chat::tick`].
     pub fn refused(&mut self, source: Source, now: Time) -> Vec<Action> {
         let Refusals { of, others, tell_at, told_at } = &mut self.refusals;
-        if let Some(count) = of.get_mut(&source) {
+        if let Some((_, count)) = of.get_mut(&source.share()) {
             *count += 1;
         } else if of.len() < MAX_COUNTED {
-            of.insert(source, 1);
+            of.insert(source.share(), (source, 1));
         } else {
             *others += 1;
         }
@@ -54,7 +55,7 @@ impl Chat {
         if self.refusals.tell_at.is_some_and(|at| at <= now) {
             let Refusals { of, others, .. } = std::mem::take(&mut self.refusals);
             self.refusals.told_at = Some(now);
-            let mut sources: Vec<(Source, u64)> = of.into_iter().collect();
+            let mut sources: Vec<(Source, u64)> = of.into_values().collect();
             sources.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
             self.tell(Event::Refused { sources, others });
         }
@@ -69,11 +70,11 @@ mod tests {
     use crate::chat::Me;
 
     fn source(last: u8) -> Source {
-        Source(Ipv4Addr::new(127, 0, 0, last))
+        Ipv4Addr::new(127, 0, 0, last).into()
     }
 
     fn chat() -> Chat {
-        Chat::new(Me { bind: Ipv4Addr::UNSPECIFIED, port: 5000, advertise: None })
+        Chat::new(Me { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None })
     }
 
     fn at(millis: u64) -> Time {

@@ -1,14 +1,17 @@
 //! The peer table: who is known, under which number, and who makes room for whom.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use super::checks::Place;
+use super::event::Proof;
 use super::life::{Check, Life, PROBE_INTERVAL, State, Why};
 use super::time::Time;
+use crate::key::PeerKey;
 use crate::message::{Form, Speech};
-use crate::peer::{Claimed, PeerAddr, PeerName, Source};
+use crate::peer::{Claimed, PeerAddr, PeerName, Share, Source};
+use crate::talk::ByeReason;
 
 /// Peers known at most. Ten thousand rows of well under a kilobyte are a few megabytes, and more people than anybody
 /// chats with.
@@ -51,8 +54,14 @@ pub(super) struct Peer {
     pub(super) name: Option<PeerName>,
     pub(super) known: Known,
     pub(super) form: Form,
+    /// Where else it says that it listens; dialled only with its key expected.
+    pub(super) also: Box<[PeerAddr]>,
     /// How it is spoken to.
     pub(super) speech: Speech,
+    /// The user has compared its key.
+    pub(super) verified: bool,
+    /// Why it did not take us when it was met last; told once.
+    pub(super) turned_away: Option<ByeReason>,
     /// The form that the user configured; what a peer has taught us ends with its program.
     pub(super) configured_form: Form,
     /// It speaks Hashpa's dialect, which wants a `PING` where others bear an empty connection.
@@ -97,6 +106,15 @@ impl Peer {
         self.life.state() != State::Gone
     }
 
+    /// How sure it is that it is who it is named as.
+    pub(super) fn proof(&self) -> Proof {
+        match self.speech {
+            Speech::Secure(_) if self.verified => Proof::Verified,
+            Speech::Secure(_) => Proof::Encrypted,
+            Speech::Unknown | Speech::Plain => Proof::Plain,
+        }
+    }
+
     fn rank(&self) -> Option<Rank> {
         if self.known == Known::Static || self.texts_waiting > 0 {
             return None;
@@ -135,9 +153,10 @@ pub(super) struct Table {
     numbers: BTreeMap<u32, PeerAddr>,
     schedule: BTreeSet<(Time, PeerAddr)>,
     evictable: BTreeSet<(Rank, u64, PeerAddr)>,
-    /// The same by IP.
-    evictable_of: BTreeSet<(Ipv4Addr, Rank, u64, PeerAddr)>,
-    per_ip: HashMap<Ipv4Addr, usize>,
+    /// The same by share.
+    evictable_of: BTreeSet<(Share, Rank, u64, PeerAddr)>,
+    per_ip: HashMap<Share, usize>,
+    by_key: HashMap<PeerKey, PeerAddr>,
     next_number: u32,
     changes: u64,
     here: usize,
@@ -162,7 +181,7 @@ impl Table {
         if self.peers.contains_key(&addr) || !addr.ip().is_loopback() {
             return addr;
         }
-        let speaks = Some(Source(addr.ip()));
+        let speaks = Some(addr.source());
         let there = |peer: &&Peer| peer.speaks_from == speaks && peer.addr.port() == addr.port();
         self.rows().find(there).map_or(addr, |peer| peer.addr)
     }
@@ -197,13 +216,13 @@ impl Table {
         if rank != peer.rank.map(|(rank, _)| rank) {
             if let Some((rank, since)) = peer.rank.take() {
                 self.evictable.remove(&(rank, since, addr));
-                self.evictable_of.remove(&(addr.ip(), rank, since, addr));
+                self.evictable_of.remove(&(addr.share(), rank, since, addr));
             }
             if let Some(rank) = rank {
                 self.changes += 1;
                 peer.rank = Some((rank, self.changes));
                 self.evictable.insert((rank, self.changes, addr));
-                self.evictable_of.insert((addr.ip(), rank, self.changes, addr));
+                self.evictable_of.insert((addr.share(), rank, self.changes, addr));
             }
         }
         Some(result)
@@ -214,9 +233,9 @@ impl Table {
         if self.peers.contains_key(&addr) {
             return true;
         }
-        let of_ip = self.per_ip.get(&addr.ip()).copied().unwrap_or(0);
+        let of_ip = self.per_ip.get(&addr.share()).copied().unwrap_or(0);
         let first = if of_ip >= MAX_PEERS_PER_IP && !addr.ip().is_loopback() {
-            self.first_of(addr.ip())
+            self.first_of(addr.share())
         } else if self.peers.len() >= MAX_PEERS {
             self.evictable.first().map(|&(.., first)| first)
         } else {
@@ -235,7 +254,10 @@ impl Table {
             name: None,
             known,
             form: Form::default(),
+            also: Box::default(),
             speech: Speech::default(),
+            verified: false,
+            turned_away: None,
             configured_form: Form::default(),
             wants_ping: false,
             gives_receipts: false,
@@ -258,17 +280,20 @@ impl Table {
         true
     }
 
-    /// The row that goes first of those at `ip`.
-    fn first_of(&self, ip: Ipv4Addr) -> Option<PeerAddr> {
-        let lowest = PeerAddr::new(ip, 1)?;
-        let from_ip_on = self.evictable_of.range((ip, Rank::Claimed, 0, lowest)..).next();
-        from_ip_on.filter(|first| first.0 == ip).map(|&(.., addr)| addr)
+    /// The row that goes first of those that have `share` together.
+    fn first_of(&self, share: Share) -> Option<PeerAddr> {
+        let lowest = PeerAddr::new(Ipv6Addr::LOCALHOST, 1)?;
+        let from_there_on = self.evictable_of.range((share, Rank::Claimed, 0, lowest)..).next();
+        from_there_on.filter(|first| first.0 == share).map(|&(.., addr)| addr)
     }
 
     fn insert(&mut self, peer: Peer) {
         let addr = peer.addr;
-        *self.per_ip.entry(addr.ip()).or_default() += 1;
+        *self.per_ip.entry(addr.share()).or_default() += 1;
         self.numbers.insert(peer.number, addr);
+        if let Speech::Secure(key) = peer.speech {
+            self.by_key.insert(key, addr);
+        }
         self.peers.insert(addr, peer);
         self.update(addr, |_| ());
     }
@@ -276,21 +301,45 @@ impl Table {
     pub(super) fn remove(&mut self, addr: PeerAddr) -> Option<Peer> {
         let peer = self.peers.remove(&addr)?;
         self.numbers.remove(&peer.number);
+        if let Speech::Secure(key) = peer.speech {
+            self.by_key.remove(&key);
+        }
         self.here -= usize::from(peer.counted);
         if let Some(wake) = peer.wake {
             self.schedule.remove(&(wake, addr));
         }
         if let Some((rank, since)) = peer.rank {
             self.evictable.remove(&(rank, since, addr));
-            self.evictable_of.remove(&(addr.ip(), rank, since, addr));
+            self.evictable_of.remove(&(addr.share(), rank, since, addr));
         }
-        if let Some(count) = self.per_ip.get_mut(&addr.ip()) {
+        if let Some(count) = self.per_ip.get_mut(&addr.share()) {
             *count -= 1;
             if *count == 0 {
-                self.per_ip.remove(&addr.ip());
+                self.per_ip.remove(&addr.share());
             }
         }
         Some(peer)
+    }
+
+    /// The row of who holds a key.
+    pub(super) fn row_of(&self, key: PeerKey) -> Option<PeerAddr> {
+        self.by_key.get(&key).copied()
+    }
+
+    /// Notes how a peer is spoken to. Nobody else's row is known by its key then.
+    pub(super) fn speak(&mut self, addr: PeerAddr, speech: Speech, verified: bool) {
+        let Some(peer) = self.peers.get_mut(&addr) else { return };
+        let before = std::mem::replace(&mut peer.speech, speech);
+        peer.verified = verified;
+        if let Speech::Secure(key) = before {
+            self.by_key.remove(&key);
+        }
+        if let Speech::Secure(key) = speech
+            && let Some(other) = self.by_key.insert(key, addr).filter(|other| *other != addr)
+            && let Some(other) = self.peers.get_mut(&other)
+        {
+            other.speech = Speech::Unknown;
+        }
     }
 
     /// Gives a row another address, under which nobody is known yet.
@@ -352,6 +401,7 @@ pub(super) struct Sizes {
     pub(super) evictable: usize,
     evictable_of: usize,
     pub(super) per_ip: usize,
+    by_key: usize,
 }
 
 #[cfg(test)]
@@ -360,7 +410,9 @@ impl Sizes {
     pub(super) fn fits(&self) -> bool {
         self.numbers == self.peers
             && self.evictable == self.evictable_of
-            && [self.schedule, self.evictable, self.per_ip].iter().all(|size| *size <= self.peers)
+            && [self.schedule, self.evictable, self.per_ip, self.by_key]
+                .iter()
+                .all(|size| *size <= self.peers)
     }
 }
 
@@ -374,6 +426,7 @@ impl Table {
             evictable: self.evictable.len(),
             evictable_of: self.evictable_of.len(),
             per_ip: self.per_ip.len(),
+            by_key: self.by_key.len(),
         }
     }
 }
@@ -391,6 +444,8 @@ pub struct Row {
     pub claimed: Option<Claimed>,
     /// How it is spoken to.
     pub speech: Speech,
+    /// How sure it is that it is who it is named as.
+    pub proof: Proof,
     /// Whether it is there.
     pub state: State,
     /// Why it is gone, if it is.
@@ -409,6 +464,7 @@ impl Row {
             addr: peer.addr,
             claimed: peer.claimed,
             speech: peer.speech,
+            proof: peer.proof(),
             state: peer.life.state(),
             why: peer.life.gone().map(|(_, why)| why),
             known: peer.known,

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod commands;
+mod keys;
 mod looks;
 mod random;
 mod soak;
@@ -25,20 +26,30 @@ struct Story {
     chat: Chat,
     now: Time,
     under_way: Vec<Transmit>,
+    talks: Vec<Talk>,
     told: Vec<Event>,
 }
 
 impl Story {
     fn new() -> Self {
-        let me = Me { bind: Ipv4Addr::UNSPECIFIED, port: 5000, advertise: None };
-        Self { chat: Chat::new(me), now: Time::default(), under_way: Vec::new(), told: Vec::new() }
+        let me = Me { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
+        Self {
+            chat: Chat::new(me),
+            now: Time::default(),
+            under_way: Vec::new(),
+            talks: Vec::new(),
+            told: Vec::new(),
+        }
     }
 
     fn perform(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
                 Action::Transmit(transmit) => self.under_way.push(transmit),
-                Action::Talk(talk) => panic!("nobody here has a key: {talk:?}"),
+                Action::Talk(talk) => {
+                    assert!(self.chat.secure.is_some(), "we have no key: {talk:?}");
+                    self.talks.push(talk);
+                }
                 Action::Tell(event) => self.told.push(event),
             }
         }
@@ -50,6 +61,7 @@ impl Story {
             name: None,
             form: Form::Standard,
             key: None,
+            also: Vec::new(),
         });
         let (_, actions) = self.chat.start(peers.collect(), self.now);
         self.perform(actions);
@@ -71,7 +83,7 @@ impl Story {
         let name = Some(PeerName::new("Bob"));
         let decoded = vec![Decoded::Message(Plain { claimed, form, name, body })];
         let (answer, actions) =
-            self.chat.received(Received { source: Source(source), decoded, cut: false }, self.now);
+            self.chat.received(Received { source: Source::from(source), decoded, cut: false }, self.now);
         self.perform(actions);
         answer
     }

@@ -4,8 +4,9 @@ use super::event::Action;
 use super::life::Check;
 use super::time::Time;
 use super::{Chat, Op, Purpose};
-use crate::message::Outgoing;
+use crate::message::{Outgoing, Speech};
 use crate::peer::PeerAddr;
+use crate::talk::Say;
 
 impl Chat {
     /// When [`Chat::tick`] has something to do next, if nothing else happens before.
@@ -15,7 +16,8 @@ impl Chat {
             Op::Leave { pending, patience, .. } => (*pending == 0).then_some(*patience),
             Op::Spread { .. } => None,
         });
-        let looks = [self.table.next_wake(), self.checks.next_wake()].into_iter().flatten();
+        let turns = self.secure.as_ref().and_then(|secure| secure.outboxes.next_wake());
+        let looks = [self.table.next_wake(), self.checks.next_wake(), turns].into_iter().flatten();
         deadlines.chain(looks.filter(|_| !self.leaving)).chain(self.refusals.next_wake()).min()
     }
 
@@ -29,6 +31,9 @@ impl Chat {
             && let Some(addr) = self.table.take_due(now)
         {
             self.due(addr, now);
+        }
+        if !self.leaving {
+            self.next_turns(now);
         }
         self.tell_refusals(now);
         self.settle_watches(now);
@@ -53,7 +58,7 @@ impl Chat {
         }
         let check = self.table.peer(addr).and_then(|peer| peer.next_check(interval));
         if let Some((_, check)) = check.filter(|(at, _)| *at <= now) {
-            if self.checks.has_room(addr.ip()) {
+            if self.checks.has_room(addr.share()) {
                 self.check(addr, check, None);
             } else {
                 self.wait_for_room(addr);
@@ -75,12 +80,19 @@ impl Chat {
         }) else {
             return;
         };
+        self.checks.begin(addr.share());
+        let speech = self.speech_of(addr);
+        if matches!(speech, Speech::Secure(_)) || self.is_only_encrypted(addr) {
+            let expect = if let Speech::Secure(key) = speech { Some(key) } else { None };
+            let say = if check == Check::Connect { Say::Greet } else { Say::Ping };
+            self.talk(addr, expect, Purpose::Check(check), say, deadline);
+            return;
+        }
         let message = match check {
             Check::Connect => Outgoing::Connect,
             Check::Probe if wants_ping => Outgoing::Ping,
             Check::Probe => Outgoing::Probe,
         };
-        self.checks.begin(addr.ip());
         self.transmit(addr, Purpose::Check(check), message, deadline);
     }
 }

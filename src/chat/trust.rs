@@ -11,7 +11,7 @@ mod user;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::key::{KEY_BYTES, PeerKey};
-use crate::peer::{PeerAddr, PeerName, Source};
+use crate::peer::{PeerAddr, PeerName, Share};
 use hints::Hints;
 pub use pin::{Change, Meeting, Offer, Pin, Policy, Refused, Trust, Verdict};
 pub use user::{As, Unknown};
@@ -74,7 +74,7 @@ pub struct Trusted {
     hints: Hints,
     may_go: BTreeMap<u64, PeerKey>,
     last: u64,
-    pinned_of: HashMap<Source, usize>,
+    pinned_of: HashMap<Share, usize>,
     offers: Vec<Offer>,
     not_offered: u64,
     changed: BTreeSet<PeerKey>,
@@ -175,11 +175,11 @@ impl Trusted {
             Policy::Strict => Verdict::Refused(Refused::Strict),
             Policy::Ask => self.offer(meeting, &others),
             Policy::AcceptNew => {
-                let of_one = self.pinned_of.get(&meeting.source).copied().unwrap_or(0);
+                let of_one = self.pinned_of.get(&meeting.source.share()).copied().unwrap_or(0);
                 if of_one >= MAX_PINS_OF_ONE || !self.make_room() {
                     return Verdict::Refused(Refused::NoRoom);
                 }
-                self.pinned_of.insert(meeting.source, of_one + 1);
+                self.pinned_of.insert(meeting.source.share(), of_one + 1);
                 self.insert(Pin::of(&meeting), false);
                 Verdict::Pinned
             }
@@ -187,7 +187,8 @@ impl Trusted {
     }
 
     fn offer(&mut self, met: Meeting, others: &BTreeSet<PeerKey>) -> Verdict {
-        let of_one = self.offers.iter().filter(|offer| offer.met.source == met.source).count();
+        let of_one =
+            self.offers.iter().filter(|offer| offer.met.source.share() == met.source.share()).count();
         if self.offers.len() >= MAX_OFFERS || of_one >= MAX_OFFERS_OF_ONE {
             self.not_offered += 1;
             return Verdict::Refused(Refused::Undecided);
@@ -230,6 +231,11 @@ impl Trusted {
             self.may_go.remove(&held.turn);
             self.changed.insert(key);
         }
+    }
+
+    /// Whether something has to be written down.
+    pub fn has_changes(&self) -> bool {
+        !self.changed.is_empty()
     }
 
     /// What has to be written down since this was asked last, each key once.

@@ -7,8 +7,9 @@ use clap::Arg;
 use clap::builder::Resettable;
 
 use super::printed::is_harmless;
-use crate::chat::MAX_STATIC_PEERS;
-use crate::config::{ConfigError, peers_of, text_of};
+use crate::chat::{MAX_HINTS, MAX_STATIC_PEERS};
+use crate::config::peers::peers_of;
+use crate::config::{ConfigError, text_of};
 use crate::peer::PeerAddr;
 use crate::{cli, data, settings};
 
@@ -35,10 +36,13 @@ fn peers(bytes: &[u8]) {
         Err(error) => is_clear(&error, bytes),
         Ok(peers) => {
             assert!(peers.len() <= MAX_STATIC_PEERS);
-            let addrs: BTreeSet<PeerAddr> = peers.iter().map(|peer| peer.addr).collect();
-            assert_eq!(addrs.len(), peers.len(), "an address is listed twice");
+            let addrs = || peers.iter().flat_map(|peer| peer.also.iter().chain([&peer.addr]));
+            assert_eq!(addrs().collect::<BTreeSet<_>>().len(), addrs().count(), "an address is listed twice");
+            addrs().for_each(|addr| can_be_dialled(*addr));
+            let keys = || peers.iter().filter_map(|peer| peer.key);
+            assert_eq!(keys().collect::<BTreeSet<_>>().len(), keys().count(), "a key is listed twice");
             for peer in &peers {
-                can_be_dialled(peer.addr);
+                assert!(peer.also.len() <= MAX_HINTS && (peer.also.is_empty() || peer.key.is_some()));
                 peer.name.iter().for_each(|name| is_harmless(name.as_str()));
             }
         }
@@ -87,7 +91,7 @@ pub fn config_toml(input: &[u8]) {
 }
 
 fn can_be_dialled(addr: PeerAddr) {
-    assert_eq!(PeerAddr::new(addr.ip(), addr.port()), Some(addr));
+    assert_eq!(PeerAddr::of(addr.socket()), Some(addr));
     assert_eq!(addr.to_string().parse().as_ref(), Ok(&addr));
 }
 

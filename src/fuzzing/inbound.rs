@@ -7,7 +7,7 @@ mod checks;
 mod reader;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use crate::chat::{Answer, Chat, Command, Me, Received, Sent, StaticPeer, Target, Time, Transmit};
@@ -92,7 +92,7 @@ impl World {
     fn new(kind: u8) -> Self {
         let bind = if kind & 1 == 0 { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
         let advertise = (kind & 2 != 0).then(|| Ipv4Addr::new(10, 0, 0, 9));
-        let mut chat = Chat::new(Me { bind, port: PORT, advertise });
+        let mut chat = Chat::new(Me { bind: bind.into(), port: PORT, advertise });
         chat.learn_own_ip(OURS);
         let statics: Vec<PeerAddr> = if kind & 4 == 0 {
             Vec::new()
@@ -104,7 +104,7 @@ impl World {
                 .collect()
         };
         let form = if kind & 8 == 0 { Form::Standard } else { Form::R3 };
-        let mine: BTreeSet<Ipv4Addr> = statics.iter().map(|addr| addr.ip()).collect();
+        let mine: BTreeSet<Ipv4Addr> = statics.iter().filter_map(|addr| addr.v4()).collect();
         let nicknames: BTreeMap<_, _> =
             statics.first().and_then(|addr| Some((*addr, "Boss".parse().ok()?))).into_iter().collect();
         let mut world = Self {
@@ -125,8 +125,10 @@ impl World {
             connections: 0,
             ticks: 0,
         };
-        let peers =
-            statics.into_iter().map(|addr| StaticPeer { addr, name: None, form, key: None }).collect();
+        let peers = statics
+            .into_iter()
+            .map(|addr| StaticPeer { addr, name: None, form, key: None, also: Vec::new() })
+            .collect();
         let (_, actions) = world.chat.start(peers, world.now);
         world.perform(actions, true);
         world
@@ -165,11 +167,11 @@ impl World {
             decoder.mark_cut();
         }
         let cut = decoder.is_cut();
-        self.received(Received { source: Source(source), decoded: decoder.finish(), cut });
+        self.received(Received { source: Source::from(source), decoded: decoder.finish(), cut });
     }
 
     fn received(&mut self, received: Received) {
-        let source = received.source.0;
+        let IpAddr::V4(source) = received.source.ip() else { unreachable!("only IPv4 speaks plain") };
         self.connections += 1;
         self.mine.insert(source);
         let (mut texts, mut unreadable) = (0, false);
@@ -206,7 +208,7 @@ impl World {
             let port = u16::from(port) * FLOOD + n + 1;
             let mut decoder = Decoder::new();
             decoder.push(format!("{source}:{port} Flood{n} {body}").as_bytes());
-            self.received(Received { source: Source(source), decoded: decoder.finish(), cut: false });
+            self.received(Received { source: Source::from(source), decoded: decoder.finish(), cut: false });
         }
     }
 
@@ -257,7 +259,7 @@ impl World {
             _ => Target::All,
         };
         if let Target::These(addrs) = &to {
-            self.mine.extend(addrs.iter().map(|addr| addr.ip()));
+            self.mine.extend(addrs.iter().filter_map(|addr| addr.v4()));
         }
         let command = match what {
             0 => Command::List,

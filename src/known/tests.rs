@@ -32,8 +32,13 @@ fn unwanted(byte: u8) -> Pin {
     }
 }
 
-fn remember(pin: &Pin) -> (PeerKey, Option<Pin>) {
-    (pin.key, Some(pin.clone()))
+fn remember(pin: &Pin) -> PinChange {
+    PinChange::Write(pin.clone())
+}
+
+/// Takes changes and saves them.
+fn change<const N: usize>(known: &mut KnownPeers, changes: [PinChange; N]) -> Result<(), KnownError> {
+    known.note(changes).and_then(|()| known.save())
 }
 
 fn kept(folder: &Path) -> Vec<Pin> {
@@ -54,10 +59,10 @@ fn the_example_of_the_documentation_is_read_and_written_so() {
 fn what_is_remembered_is_there_the_next_time_and_what_is_forgotten_is_not() {
     let dir = TempDir::new().unwrap();
     let mut known = KnownPeers::open(Some(dir.path())).unwrap();
-    known.change([remember(&bob()), remember(&unwanted(2))]).unwrap();
+    change(&mut known, [remember(&bob()), remember(&unwanted(2))]).unwrap();
     assert_eq!(kept(dir.path()), [bob(), unwanted(2)]);
     let renamed = Pin { name: Some(PeerName::new("\"B\\b")), ..bob() };
-    known.change([remember(&renamed), (key(2), None), (key(9), None)]).unwrap();
+    change(&mut known, [remember(&renamed), PinChange::Forget(key(2)), PinChange::Forget(key(9))]).unwrap();
     assert_eq!(kept(dir.path()), [renamed]);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing else is left there");
 }
@@ -66,12 +71,12 @@ fn what_is_remembered_is_there_the_next_time_and_what_is_forgotten_is_not() {
 fn what_changes_nothing_is_not_written() {
     let dir = TempDir::new().unwrap();
     let mut known = KnownPeers::open(Some(dir.path())).unwrap();
-    known.change([(key(1), None)]).unwrap();
+    change(&mut known, [PinChange::Forget(key(1))]).unwrap();
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
-    known.change([remember(&bob())]).unwrap();
+    change(&mut known, [remember(&bob())]).unwrap();
     // As an editor of the user's would.
     fs::remove_file(dir.path().join(KNOWN_FILE)).unwrap();
-    known.change([remember(&bob())]).unwrap();
+    change(&mut known, [remember(&bob())]).unwrap();
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
@@ -80,14 +85,59 @@ fn what_cannot_be_written_is_told_and_written_with_the_next_change() {
     let dir = TempDir::new().unwrap();
     let folder = dir.path().join("not there yet");
     let mut known = KnownPeers::open(Some(&folder)).unwrap();
-    let sentence = known.change([remember(&bob())]).unwrap_err().to_string();
+    let sentence = change(&mut known, [remember(&bob())]).unwrap_err().to_string();
     assert!(sentence.starts_with("Cannot write ") && sentence.ends_with('.'), "{sentence}");
     fs::create_dir(&folder).unwrap();
-    known.change([remember(&unwanted(2))]).unwrap();
+    change(&mut known, [remember(&unwanted(2))]).unwrap();
     assert_eq!(kept(&folder), [bob(), unwanted(2)]);
     let mut nowhere = KnownPeers::open(None).unwrap();
-    nowhere.change([remember(&bob())]).unwrap();
+    change(&mut nowhere, [remember(&bob())]).unwrap();
     assert_eq!(nowhere.pins().count(), 1);
+}
+
+#[test]
+fn a_change_is_due_at_once_and_then_once_in_a_pause() {
+    let dir = TempDir::new().unwrap();
+    let mut known = KnownPeers::open(Some(dir.path())).unwrap();
+    assert_eq!(known.save_due(), None);
+    known.note([remember(&bob())]).unwrap();
+    assert!(known.save_due().unwrap() <= Instant::now());
+    assert_eq!(kept(dir.path()), []);
+    let before = Instant::now();
+    known.save().unwrap();
+    assert_eq!((known.save_due(), kept(dir.path())), (None, vec![bob()]));
+    known.note([remember(&bob()), PinChange::Forget(key(3))]).unwrap();
+    assert_eq!(known.save_due(), None, "that changes nothing");
+    known.note([PinChange::Forget(key(1)), remember(&unwanted(2)), remember(&unwanted(1))]).unwrap();
+    let due = known.save_due().unwrap();
+    assert!((before + SAVE_PAUSE..=Instant::now() + SAVE_PAUSE).contains(&due));
+    assert_eq!(kept(dir.path()), [bob()]);
+    // Whoever leaves does not wait for that.
+    known.save().unwrap();
+    assert_eq!(kept(dir.path()), [unwanted(1), unwanted(2)]);
+}
+
+#[test]
+fn of_several_changes_of_a_key_the_last_counts() {
+    let dir = TempDir::new().unwrap();
+    let mut known = KnownPeers::open(Some(dir.path())).unwrap();
+    change(&mut known, [remember(&bob())]).unwrap();
+    known.note([PinChange::Forget(key(1)), remember(&bob())]).unwrap();
+    assert_eq!((known.pins().count(), known.save_due()), (1, None));
+    change(&mut known, [remember(&unwanted(1)), PinChange::Forget(key(1))]).unwrap();
+    assert_eq!(kept(dir.path()), []);
+}
+
+#[test]
+fn what_could_not_be_written_is_tried_again_at_the_end() {
+    let dir = TempDir::new().unwrap();
+    let folder = dir.path().join("not there yet");
+    let mut known = KnownPeers::open(Some(&folder)).unwrap();
+    assert!(matches!(change(&mut known, [remember(&bob())]), Err(KnownError::Unwritable(..))));
+    assert_eq!(known.save_due(), None, "it would fail again and again");
+    fs::create_dir(&folder).unwrap();
+    known.save().unwrap();
+    assert_eq!(kept(&folder), [bob()]);
 }
 
 #[test]
@@ -106,15 +156,18 @@ fn as_many_as_are_kept_can_be_read_again_and_no_more_are_kept() {
         let mut bytes = [0; KEY_BYTES];
         bytes[..8].copy_from_slice(&number.to_be_bytes());
         let key = PeerKey::new(bytes);
-        (key, Some(Pin { key, ..bob() }))
+        Pin { key, ..bob() }
     };
-    known.change((0..MAX_PINS).map(numbered)).unwrap();
-    assert!(matches!(known.change([numbered(MAX_PINS)]), Err(KnownError::TooMany)));
+    known.note((0..MAX_PINS).map(|number| remember(&numbered(number)))).unwrap();
+    let extra = numbered(MAX_PINS);
+    assert!(matches!(known.note([remember(&extra)]), Err(KnownError::TooMany)));
     assert_eq!(known.pins().count(), MAX_PINS);
+    // Room may come after what needs it.
+    known.note([remember(&extra), PinChange::Forget(numbered(0).key)]).unwrap();
+    known.note([remember(&numbered(0)), PinChange::Forget(extra.key)]).unwrap();
     let text = text_of(known.pins());
     assert_eq!(parse(&text).unwrap().len(), MAX_PINS);
-    let (_, extra) = numbered(MAX_PINS);
-    let (_, what) = parse(&(text + &entry_of(&extra.unwrap()))).unwrap_err();
+    let (_, what) = parse(&(text + &entry_of(&extra))).unwrap_err();
     assert!(what.starts_with("more than 10000 keys"), "{what}");
 }
 

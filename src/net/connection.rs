@@ -1,11 +1,13 @@
 //! One accepted connection, from its first byte to its closing.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::waiting::Place;
+use crate::peer::Source;
+use crate::wire::opening::{First, first};
 use crate::wire::{Decoder, Progress};
 
 /// A message is over this long after its last byte (wire.md): legacy peers write once and some never close.
@@ -32,15 +34,19 @@ pub(super) enum End {
     BrokenOff,
     /// It was closed to make room, or broke before anything came.
     Lost,
+    /// It is no message: what came is the line that opens the encrypted exchange.
+    Opening,
 }
 
 /// An accepted connection and what has been read of it.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) stream: Arc<TcpStream>,
-    pub(super) source: Ipv4Addr,
-    pub(super) local: Ipv4Addr,
+    pub(super) source: Source,
+    pub(super) local: IpAddr,
     pub(super) decoder: Decoder,
+    /// Whether the line that opens the encrypted exchange is more to us than a message that cannot be read.
+    pub(super) takes_line: bool,
     opened: Instant,
     patience: Option<Duration>,
 }
@@ -48,17 +54,27 @@ pub(super) struct Connection {
 impl Connection {
     /// Takes over an accepted stream, which is not read from yet; [`Connection::read_ready`] waits for about as long as
     /// `patience`, or not at all.
-    pub(super) fn new(stream: TcpStream, source: Ipv4Addr, patience: Option<Duration>) -> io::Result<Self> {
-        let local = match stream.local_addr()? {
-            SocketAddr::V4(local) => *local.ip(),
-            SocketAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
-        };
+    pub(super) fn new(stream: TcpStream, source: Source, patience: Option<Duration>) -> io::Result<Self> {
+        let local = stream.local_addr()?.ip().to_canonical();
         match patience {
             Some(patience) => stream.set_read_timeout(Some(patience))?,
             None => stream.set_nonblocking(true)?,
         }
         let opened = Instant::now();
-        Ok(Self { stream: Arc::new(stream), source, local, decoder: Decoder::new(), opened, patience })
+        Ok(Self {
+            stream: Arc::new(stream),
+            source,
+            local,
+            decoder: Decoder::new(),
+            takes_line: false,
+            opened,
+            patience,
+        })
+    }
+
+    /// Whether it opens the encrypted exchange. More behind the line than there may be does too: who reads it there refuses it.
+    pub(super) fn opens(&self) -> bool {
+        self.takes_line && matches!(first(self.decoder.bytes()), First::Opening | First::TooMuch)
     }
 
     /// Reads what is there, or comes within a moment. `None` if the message may go on.
@@ -68,6 +84,7 @@ impl Connection {
             match (&*self.stream).read(&mut buffer) {
                 Ok(0) => return Some(End::Whole),
                 Ok(count) if self.decoder.push(&buffer[..count]) == Progress::Full => return Some(End::Cut),
+                Ok(_) if self.opens() => return Some(End::Opening),
                 Ok(_) => {}
                 Err(error) if is_silence(&error) => return None,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -96,6 +113,7 @@ impl Connection {
                 _ if place.is_evicted() => return Some(End::Lost),
                 Ok(0) => return Some(End::Whole),
                 Ok(_) if progress == Progress::Full => return Some(End::Cut),
+                Ok(_) if self.opens() => return Some(End::Opening),
                 Ok(_) => place.heard(),
                 Err(error) if is_silence(&error) => return None,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -127,6 +145,7 @@ impl Connection {
                 _ if place.is_evicted() => return End::Lost,
                 Ok(0) => return End::Whole,
                 Ok(_) if progress == Progress::Full => return End::Cut,
+                Ok(_) if self.opens() => return End::Opening,
                 Ok(_) => {
                     heard = Instant::now();
                     place.heard();
@@ -203,7 +222,8 @@ mod tests {
         let mut sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let accepted = listener.accept().unwrap().0;
         let patience = Some(Duration::from_secs(10));
-        let mut connection = Connection::new(accepted, Ipv4Addr::LOCALHOST, patience).unwrap();
+        let mut connection =
+            Connection::new(accepted, std::net::Ipv4Addr::LOCALHOST.into(), patience).unwrap();
         sender.write_all(bytes).unwrap();
         does(sender);
         let end = connection.read_ready().expect("it ends");

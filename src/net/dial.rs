@@ -4,13 +4,14 @@
 //! alone shows nothing, for a stopped program still accepts.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::key::PeerKey;
 use crate::message::{Failure, Fate, Form, Outgoing};
-use crate::peer::{Name, PeerAddr, PlainAddr};
+use crate::peer::{Name, PeerAddr};
 use crate::wire::{self, Header, Receipt};
 
 /// Time for a connection to be made when there is something to say. A lost first packet is sent again after one second;
@@ -34,15 +35,25 @@ const MAX_DRAINED: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub struct Identity {
     /// The IP we listen at, which we also dial from; unspecified for whichever the system takes.
-    pub bind: Ipv4Addr,
+    pub bind: IpAddr,
     /// The port we listen at.
     pub port: u16,
     /// The IP that our headers say instead of the local one of each connection.
     pub advertise: Option<Ipv4Addr>,
 }
 
-/// Says `message` to `to`, under this name, and learns its fate; of a text in parts, the worst of theirs, the number sent and the number
-/// there are. Begins nothing after `deadline`, and ends by then.
+/// What became of a message.
+#[derive(Debug)]
+pub(super) struct Said {
+    /// Its fate; of a text in parts, the worst of theirs.
+    pub(super) fate: Fate,
+    /// How many parts were sent, and how many there are.
+    pub(super) parts: (usize, usize),
+    /// The key that the last receipt named which named one.
+    pub(super) capability: Option<PeerKey>,
+}
+
+/// Says `message` to `to`, under this name, and learns its fate. Begins nothing after `deadline`, and ends by then.
 pub(super) fn say(
     identity: &Identity,
     name: &Name,
@@ -50,21 +61,23 @@ pub(super) fn say(
     form: Form,
     message: &Outgoing,
     deadline: Option<Instant>,
-) -> (Fate, (usize, usize)) {
+) -> Said {
     let total = match message {
         Outgoing::Text(parts) => parts.len(),
         _ => 1,
     };
-    let mut worst = Fate::Delivered;
-    for sent in 0..total {
-        let fate = exchange(identity, name, to, form, (message, sent), deadline);
+    let mut said = Said { fate: Fate::Delivered, parts: (0, total), capability: None };
+    for part in 0..total {
+        let (fate, capability) = exchange(identity, name, to, form, (message, part), deadline);
+        said.capability = capability.or(said.capability);
         match fate {
             Fate::Delivered => {}
-            Fate::HandedOver => worst = Fate::HandedOver,
-            bad => return (bad, (sent, total)),
+            Fate::HandedOver => said.fate = Fate::HandedOver,
+            bad => return Said { fate: bad, ..said },
         }
+        said.parts.0 = part + 1;
     }
-    (worst, (total, total))
+    said
 }
 
 /// One connection for one message.
@@ -75,7 +88,8 @@ fn exchange(
     form: Form,
     (message, part): (&Outgoing, usize),
     deadline: Option<Instant>,
-) -> Fate {
+) -> (Fate, Option<PeerKey>) {
+    let failed = |failure| (Fate::Failed(failure), None);
     let begun = Instant::now();
     let is_probe = matches!(message, Outgoing::Probe | Outgoing::Ping);
     let whole = if is_probe { PROBE_TIMEOUT } else { CONNECT_TIMEOUT + EOF_TIMEOUT };
@@ -83,52 +97,52 @@ fn exchange(
     let to_connect =
         (if is_probe { PROBE_TIMEOUT } else { CONNECT_TIMEOUT }).min(end.saturating_duration_since(begun));
     if to_connect.is_zero() {
-        return Fate::Failed(Failure::Cancelled);
+        return failed(Failure::Cancelled);
     }
-    let Some(to) = to.plain() else {
-        return Fate::Failed(Failure::NoRoute);
+    // Where we listen at an IPv6 address only, nobody who speaks plain could answer.
+    let (Some(to), true) = (to.plain(), identity.bind.is_ipv4() || identity.bind.is_unspecified()) else {
+        return failed(Failure::NoRoute);
     };
-    let (mut stream, local) = match connect(identity.bind, to, to_connect) {
+    let (mut stream, local) = match connect(identity.bind, SocketAddr::V4(to.socket()), to_connect) {
         Ok(connected) => connected,
-        Err(error) => return Fate::Failed(failure(&error)),
+        Err(error) => return failed(failure(&error)),
     };
     let ip = match (identity.advertise, local) {
         (Some(ip), _) => ip,
         (None, SocketAddr::V4(local)) => *local.ip(),
-        (None, SocketAddr::V6(_)) => identity.bind,
+        (None, SocketAddr::V6(_)) => return failed(Failure::NoRoute),
     };
     let header = Header { ip, port: identity.port, name };
     let Some(bytes) = wire::encode(header, form, message).into_iter().nth(part) else {
-        return Fate::Failed(Failure::Cancelled);
+        return failed(Failure::Cancelled);
     };
     match converse(&mut stream, &bytes, end.min(Instant::now() + EOF_TIMEOUT)) {
-        Ok(fate) => fate,
-        Err(_) => Fate::Broken,
+        Ok(done) => done,
+        Err(_) => (Fate::Broken, None),
     }
 }
 
 /// Connects from `from`, or from wherever the system likes if that is unspecified; says from where it was.
-fn connect(from: Ipv4Addr, to: PlainAddr, within: Duration) -> io::Result<(TcpStream, SocketAddr)> {
-    let to = to.socket();
-    let stream = if from.is_unspecified() {
-        TcpStream::connect_timeout(&to.into(), within)?
+pub(super) fn connect(from: IpAddr, to: SocketAddr, within: Duration) -> io::Result<(TcpStream, SocketAddr)> {
+    let stream = if from.is_unspecified() || from.is_ipv4() != to.is_ipv4() {
+        TcpStream::connect_timeout(&to, within)?
     } else {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
-        socket.bind(&SocketAddrV4::new(from, 0).into())?;
+        let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
+        socket.bind(&SocketAddr::new(from, 0).into())?;
         socket.connect_timeout(&to.into(), within)?;
         socket.into()
     };
     // On one machine, a port that nobody listens at can be dialled from that very port, and TCP then connects the
     // socket to itself.
     let local = stream.local_addr()?;
-    if local == SocketAddr::V4(to) {
+    if local == to {
         return Err(ErrorKind::ConnectionRefused.into());
     }
     Ok((stream, local))
 }
 
 /// Writes, half-closes and reads to the end or to the deadline.
-fn converse(stream: &mut TcpStream, bytes: &[u8], deadline: Instant) -> io::Result<Fate> {
+fn converse(stream: &mut TcpStream, bytes: &[u8], deadline: Instant) -> io::Result<(Fate, Option<PeerKey>)> {
     // A message of at most a kilobyte always fits into the empty send buffer, so this does not block.
     stream.write_all(bytes)?;
     stream.shutdown(Shutdown::Write)?;
@@ -159,8 +173,8 @@ fn converse(stream: &mut TcpStream, bytes: &[u8], deadline: Instant) -> io::Resu
     };
     // A receipt counts however the connection ended after it.
     Ok(match Receipt::parse(&answer) {
-        Receipt::Acknowledged => Fate::Delivered,
-        Receipt::None => ended,
+        Receipt::Acknowledged { capability } => (Fate::Delivered, capability),
+        Receipt::None => (ended, None),
     })
 }
 
@@ -170,7 +184,7 @@ fn remaining(deadline: Instant) -> Duration {
 }
 
 /// Why a connection could not be made.
-fn failure(error: &io::Error) -> Failure {
+pub(super) fn failure(error: &io::Error) -> Failure {
     match error.kind() {
         ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => Failure::Refused,
         ErrorKind::TimedOut | ErrorKind::WouldBlock => Failure::TimedOut,
@@ -199,7 +213,7 @@ mod tests {
     use super::*;
 
     fn identity() -> Identity {
-        Identity { bind: Ipv4Addr::UNSPECIFIED, port: 5000, advertise: None }
+        Identity { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None }
     }
 
     fn alice() -> Name {
@@ -214,7 +228,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
         let peer = thread::spawn(move || serve(listener.accept().unwrap().0));
-        let (fate, _) = say(&identity(), &alice(), to, Form::Standard, message, None);
+        let Said { fate, .. } = say(&identity(), &alice(), to, Form::Standard, message, None);
         (fate, peer.join().unwrap())
     }
 
@@ -246,11 +260,29 @@ mod tests {
     }
 
     #[test]
+    fn the_key_of_the_last_receipt_that_names_one_is_told() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = listener.local_addr().unwrap().to_string().parse().unwrap();
+        let keys = [Some(PeerKey::new([1; 32])), Some(PeerKey::new([2; 32])), None];
+        let peer = thread::spawn(move || {
+            for key in keys {
+                let mut stream = listener.accept().unwrap().0;
+                read_all(&mut stream);
+                stream.write_all(wire::receipt(5001, key.as_ref()).as_bytes()).unwrap();
+            }
+        });
+        let text = Outgoing::Text(["one", "two", "three"].map(str::to_owned).into());
+        let said = say(&identity(), &alice(), to, Form::Standard, &text, None);
+        peer.join().unwrap();
+        assert_eq!((said.fate, said.parts, said.capability), (Fate::Delivered, (3, 3), keys[1]));
+    }
+
+    #[test]
     fn a_peer_that_never_closes_has_not_answered() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
         let begun = Instant::now();
-        let (fate, parts) = say(&identity(), &alice(), to, Form::Standard, &Outgoing::Probe, None);
+        let Said { fate, parts, .. } = say(&identity(), &alice(), to, Form::Standard, &Outgoing::Probe, None);
         assert_eq!((fate, parts), (Fate::Unanswered, (0, 1)));
         assert!(begun.elapsed() >= PROBE_TIMEOUT);
     }
@@ -260,9 +292,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
         drop(listener);
-        let refused = say(&identity(), &alice(), to, Form::Standard, &hello(), None).0;
+        let refused = say(&identity(), &alice(), to, Form::Standard, &hello(), None).fate;
         assert_eq!(refused, Fate::Failed(Failure::Refused));
-        let late = say(&identity(), &alice(), to, Form::Standard, &hello(), Some(Instant::now())).0;
+        let late = say(&identity(), &alice(), to, Form::Standard, &hello(), Some(Instant::now())).fate;
         assert_eq!(late, Fate::Failed(Failure::Cancelled));
     }
 

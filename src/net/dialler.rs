@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::STACK_BYTES;
-use super::dial::{self, Identity};
-use crate::message::{Failure, Fate, Form, Outgoing};
-use crate::peer::{Name, PeerAddr};
+use super::dial::{self, Identity, Said};
+use super::errand::{Errand, How, Lane, Report};
+use super::secure::Tls;
+use super::talk::Talker;
+use crate::message::{Failure, Fate};
 
 /// Threads that dial at once at most. Peers that never answer hold one for seconds each; with this many, five hundred
 /// such still delay nobody, and each thread costs some tens of kilobytes only while it is needed.
@@ -36,38 +38,6 @@ pub(crate) const DIALLER: &str = "dialler";
 /// An idle thread ends after this long, so that a burst does not hold its threads for ever.
 const IDLE_FOR: Duration = Duration::from_secs(5);
 
-/// Something to be said to somebody.
-#[derive(Clone, Debug)]
-pub struct Errand {
-    /// It is reported under this.
-    pub id: u64,
-    /// To whom.
-    pub to: PeerAddr,
-    /// Whom to dial if nobody listens there.
-    pub fallback: Option<PeerAddr>,
-    /// The form to write it in.
-    pub form: Form,
-    /// What we are called.
-    pub name: Name,
-    /// What to say.
-    pub message: Outgoing,
-    /// When to be done whatever happens.
-    pub deadline: Option<Instant>,
-}
-
-/// What became of an errand.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// Which one.
-    pub id: u64,
-    /// The address dialled in the end.
-    pub to: PeerAddr,
-    /// Its fate.
-    pub fate: Fate,
-    /// How many parts were sent, and how many there are.
-    pub parts: (usize, usize),
-}
-
 type Callback = dyn Fn(Report) + Send + Sync;
 
 /// Dials in threads of its own, as many as are needed and at most [`MAX_DIALLERS`]. Messages to one peer go one after
@@ -78,7 +48,9 @@ pub struct Dialler {
 
 struct Shared {
     identity: Identity,
-    report: Box<Callback>,
+    /// What talks in encryption; nothing where we have no key.
+    talker: Option<Talker>,
+    report: Arc<Callback>,
     state: Mutex<State>,
     work: Condvar,
     ended: Condvar,
@@ -89,8 +61,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     ready: VecDeque<Errand>,
-    /// Peers that somebody is talking to, and what else is to be said to them.
-    lanes: HashMap<PeerAddr, VecDeque<Errand>>,
+    /// Those whom somebody is talking to, and what else is to be said to them.
+    lanes: HashMap<Lane, VecDeque<Errand>>,
     errands: usize,
     /// Threads, those that wait for work, and those that have not begun to.
     threads: usize,
@@ -104,11 +76,19 @@ struct State {
 }
 
 impl Dialler {
-    /// A dialler without threads yet. `report` is called from its threads, once for every errand taken.
-    pub fn new(identity: Identity, report: impl Fn(Report) + Send + Sync + 'static) -> Self {
+    /// A dialler without threads yet, which talks in encryption in the name of the key of `tls`. `report` is called from its threads: once for
+    /// every errand taken, and when a kept connection has ended.
+    pub fn new(
+        identity: Identity,
+        tls: Option<Arc<Tls>>,
+        report: impl Fn(Report) + Send + Sync + 'static,
+    ) -> Self {
+        let report: Arc<Callback> = Arc::new(report);
+        let talker = tls.map(|tls| Talker::new(tls, identity.bind, Arc::clone(&report)));
         let shared = Shared {
             identity,
-            report: Box::new(report),
+            talker,
+            report,
             state: Mutex::default(),
             work: Condvar::new(),
             ended: Condvar::new(),
@@ -120,22 +100,21 @@ impl Dialler {
     /// Takes an errand into the queue, without waiting for anything. [`Dialler::staff`] has to follow.
     ///
     /// # Errors
-    /// Gives it back where [`MAX_ERRANDS`] are under way or the dialler is stopping.
-    pub fn push(&self, errand: Errand) -> Result<(), Errand> {
+    /// Gives it back where [`MAX_ERRANDS`] are under way, the dialler is stopping, or it says nobody to dial.
+    pub fn push(&self, errand: Errand) -> Result<(), Box<Errand>> {
         let mut state = self.shared.state.lock();
-        if state.stopping || state.errands >= MAX_ERRANDS {
-            return Err(errand);
+        if state.stopping || state.errands >= MAX_ERRANDS || errand.first_addr().is_none() {
+            return Err(Box::new(errand));
         }
         state.errands += 1;
-        if is_probe(&errand) {
-            state.ready.push_back(errand);
-        } else if let Some(lane) = state.lanes.get_mut(&errand.to) {
-            lane.push_back(errand);
-            return Ok(());
-        } else {
-            state.lanes.insert(errand.to, VecDeque::new());
-            state.ready.push_back(errand);
+        if let Some(lane) = errand.lane() {
+            if let Some(waiting) = state.lanes.get_mut(&lane) {
+                waiting.push_back(errand);
+                return Ok(());
+            }
+            state.lanes.insert(lane, VecDeque::new());
         }
+        state.ready.push_back(errand);
         self.shared.work.notify_one();
         Ok(())
     }
@@ -189,12 +168,8 @@ impl State {
 
 impl Shared {
     fn fail(&self, errand: Errand, failure: Failure) {
-        (self.report)(Report { id: errand.id, to: errand.to, fate: Fate::Failed(failure), parts: (0, 1) });
+        errand.failed(failure).into_iter().for_each(|report| (self.report)(report));
     }
-}
-
-fn is_probe(errand: &Errand) -> bool {
-    matches!(errand.message, Outgoing::Probe | Outgoing::Ping)
 }
 
 fn spawn(shared: &Arc<Shared>) -> std::io::Result<()> {
@@ -250,8 +225,8 @@ fn work(shared: &Shared) {
             });
             state.errands -= 1;
             state.done = state.done.wrapping_add(1);
-            if !is_probe(&errand) {
-                next_in_lane(&mut state, errand.to);
+            if let Some(lane) = errand.lane() {
+                next_in_lane(&mut state, lane);
             }
             continue;
         }
@@ -270,34 +245,49 @@ fn work(shared: &Shared) {
 }
 
 /// Whoever has said something to a peer goes on with what waits for it, or closes the lane.
-fn next_in_lane(state: &mut State, to: PeerAddr) {
-    match state.lanes.get_mut(&to).and_then(VecDeque::pop_front) {
+fn next_in_lane(state: &mut State, lane: Lane) {
+    match state.lanes.get_mut(&lane).and_then(VecDeque::pop_front) {
         Some(next) => state.ready.push_front(next),
-        None => drop(state.lanes.remove(&to)),
+        None => drop(state.lanes.remove(&lane)),
     }
 }
 
+/// Does an errand. It is reported whatever happens.
 fn run(shared: &Shared, errand: &Errand) {
-    log::debug!("job {} to {}: {:?}", errand.id, errand.to, errand.message);
-    let dialled = catch_unwind(AssertUnwindSafe(|| {
-        let Errand { to, fallback, form, ref name, ref message, deadline, .. } = *errand;
-        let first = dial::say(&shared.identity, name, to, form, message, deadline);
-        match (&first.0, fallback) {
-            // What has had a part of a text is the one meant, whatever becomes of the rest.
-            (Fate::Failed(Failure::Refused), Some(other)) if first.1.0 == 0 => {
-                let second = dial::say(&shared.identity, name, other, form, message, deadline);
-                // Only if nothing was sent there either, nothing was sent.
-                match second {
-                    (Fate::Failed(_), (0, _)) => (to, first),
-                    second => (other, second),
-                }
-            }
-            _ => (to, first),
-        }
+    let done = catch_unwind(AssertUnwindSafe(|| match &errand.how {
+        How::Plain { .. } => say(shared, errand),
+        How::Talk { .. } => talk(shared, errand),
     }));
-    // An errand is reported whatever happens.
-    let (to, (fate, parts)) = dialled.unwrap_or((errand.to, (Fate::Broken, (0, 1))));
-    (shared.report)(Report { id: errand.id, to, fate, parts });
+    let report = done.unwrap_or_else(|_| errand.broken());
+    report.into_iter().for_each(|report| (shared.report)(report));
+}
+
+fn talk(shared: &Shared, errand: &Errand) -> Option<Report> {
+    let Some(talker) = &shared.talker else { return errand.failed(Failure::NoResources) };
+    talker.talk(errand)
+}
+
+fn say(shared: &Shared, errand: &Errand) -> Option<Report> {
+    let &Errand { id, ref name, how: How::Plain { to, fallback, form, ref message }, deadline } = errand
+    else {
+        return None;
+    };
+    log::debug!("job {id} to {to}: {message:?}");
+    let first = dial::say(&shared.identity, name, to, form, message, deadline);
+    let (to, said) = match (&first.fate, fallback) {
+        // What has had a part of a text is the one meant, whatever becomes of the rest.
+        (Fate::Failed(Failure::Refused), Some(other)) if first.parts.0 == 0 => {
+            let second = dial::say(&shared.identity, name, other, form, message, deadline);
+            // Only if nothing was sent there either, nothing was sent.
+            match second {
+                Said { fate: Fate::Failed(_), parts: (0, _), .. } => (to, first),
+                second => (other, second),
+            }
+        }
+        _ => (to, first),
+    };
+    let Said { fate, parts, capability } = said;
+    Some(Report::Sent { id, to, fate, parts, capability })
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! The threads that hold a message for which there is no room, so that nobody who sends too much takes all of them.
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
 
 use parking_lot::Mutex;
+
+use crate::peer::Share;
 
 /// Messages that wait for room at once at most, each with its thread: a quarter of all threads.
 pub(super) const MAX_HELD: usize = 64;
@@ -19,14 +20,14 @@ pub(super) struct Held {
 #[derive(Debug, Default)]
 struct State {
     all: usize,
-    of: HashMap<Ipv4Addr, usize>,
+    of: HashMap<Share, usize>,
 }
 
 /// A message that is held; given back when dropped.
 #[derive(Debug)]
 pub(super) struct Hold<'a> {
     held: &'a Held,
-    source: Ipv4Addr,
+    source: Share,
 }
 
 impl Held {
@@ -36,7 +37,7 @@ impl Held {
     }
 
     /// Holds one more, unless its source has its share already.
-    pub(super) fn hold(&self, source: Ipv4Addr) -> Option<Hold<'_>> {
+    pub(super) fn hold(&self, source: Share) -> Option<Hold<'_>> {
         let mut state = self.state.lock();
         let of_source = state.of.get(&source).copied().unwrap_or(0);
         if of_source >= MAX_HELD.saturating_sub(state.all) {
@@ -63,12 +64,14 @@ impl Drop for Hold<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     #[test]
     fn one_source_gets_half_and_there_is_always_room_for_another() {
         let held = Held::default();
-        let ip = |last| Ipv4Addr::new(127, 0, 0, last);
+        let ip = |last| Share::V4(Ipv4Addr::new(127, 0, 0, last));
         let all = |source| std::iter::from_fn(|| held.hold(source)).collect::<Vec<_>>();
         let (first, second) = (all(ip(1)), all(ip(2)));
         assert_eq!((first.len(), second.len()), (MAX_HELD / 2, MAX_HELD / 4));

@@ -11,8 +11,8 @@
 
 mod handler;
 
-use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
@@ -24,9 +24,11 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::STACK_BYTES;
 use super::held::Held;
 use super::order::Order;
+use super::recipient::{Delivery, Recipient, Reply};
+use super::secure::Tls;
+use super::talk::Host;
 use super::turns::Turns;
 use super::waiting::{MAX_WAITING, Waiting};
-use crate::wire::Decoder;
 use handler::{Finished, Handler, Read};
 
 /// Connections that the system keeps until we accept them. std asks for 128, at which bursts of connects were measured
@@ -43,44 +45,17 @@ const IDLE_FOR: Duration = Duration::from_secs(5);
 /// Time between two lines in the log that tell that accepting failed: where descriptors are short it may fail all the time.
 const ACCEPT_WARNED: Duration = Duration::from_secs(10);
 
-/// What one connection carried.
-#[derive(Debug)]
-pub struct Delivery {
-    /// Where it came from.
-    pub source: Ipv4Addr,
-    /// The IP of ours that it came to.
-    pub local: Ipv4Addr,
-    /// What came.
-    pub decoder: Decoder,
-}
-
-/// What is made of a [`Delivery`].
-#[derive(Debug)]
-pub enum Reply {
-    /// It was looked at; this is to be answered.
-    Answer(Vec<u8>),
-    /// There is no room for it at the moment.
-    Full(Delivery),
-}
-
-/// Takes deliveries, at any time from several threads at once.
-pub trait Recipient: Send + Sync + 'static {
-    /// Takes one, waiting for room until the given time, or not at all.
-    fn deliver(&self, delivery: Delivery, wait_until: Option<Instant>) -> Reply;
-
-    /// Takes note that a message of this source was not taken, and not answered.
-    fn refused(&self, source: Ipv4Addr);
-}
-
 /// A listening socket and the threads that serve it.
 pub struct Listener {
     shared: Arc<Shared>,
-    addr: SocketAddrV4,
+    addr: SocketAddr,
 }
 
 struct Shared {
     socket: TcpListener,
-    recipient: Box<dyn Recipient>,
+    recipient: Arc<dyn Recipient>,
+    /// What talks in encryption; nothing where we have no key.
+    host: Option<Host>,
     turns: Mutex<Turns>,
     /// It may be a follower's turn.
     free: Condvar,
@@ -103,28 +78,37 @@ impl Listener {
     ///
     /// # Errors
     /// Those of the operating system: the port is in use or not permitted, the IP is not this machine's.
-    pub fn bind(addr: SocketAddrV4) -> io::Result<(TcpListener, SocketAddrV4)> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+    pub fn bind(addr: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
         // Elsewhere than on Unix this option lets others take the port over.
         #[cfg(unix)]
         socket.set_reuse_address(true)?;
+        if addr.is_ipv6() {
+            // What comes over IPv4 comes to a socket of its own, so no address has two ways to be written.
+            socket.set_only_v6(true)?;
+        }
         socket.bind(&addr.into())?;
         socket.listen(BACKLOG)?;
         let socket = TcpListener::from(socket);
-        match socket.local_addr()? {
-            SocketAddr::V4(addr) => Ok((socket, addr)),
-            SocketAddr::V6(_) => Err(ErrorKind::AddrNotAvailable.into()),
-        }
+        let addr = socket.local_addr()?;
+        Ok((socket, addr))
     }
 
-    /// Serves a bound socket.
+    /// Serves a bound socket, and talks in encryption to who asks for it, in the name of the key of `tls`.
     ///
     /// # Errors
     /// Where not even one thread can be had.
-    pub fn serve(socket: TcpListener, addr: SocketAddrV4, recipient: impl Recipient) -> io::Result<Self> {
+    pub fn serve(
+        socket: TcpListener,
+        addr: SocketAddr,
+        recipient: impl Recipient,
+        tls: Option<Arc<Tls>>,
+    ) -> io::Result<Self> {
+        let recipient: Arc<dyn Recipient> = Arc::new(recipient);
         let shared = Arc::new(Shared {
             socket,
-            recipient: Box::new(recipient),
+            host: tls.map(|tls| Host::new(tls, Arc::clone(&recipient))),
+            recipient,
             turns: Mutex::new(Turns::new(Instant::now())),
             free: Condvar::new(),
             in_vain: AtomicU32::new(0),
@@ -141,16 +125,26 @@ impl Listener {
         Ok(Self { shared, addr })
     }
 
+    /// How many threads it has.
+    #[cfg(test)]
+    pub(super) fn threads(&self) -> usize {
+        *self.shared.threads.lock()
+    }
+
     /// Accepts no more, closes what waits, and waits for the threads until `deadline`.
     pub fn stop(&self, deadline: Instant) {
         self.shared.stopping.store(true, Ordering::SeqCst);
         self.shared.waiting.evict_all();
-        let ip = if self.addr.ip().is_unspecified() { Ipv4Addr::LOCALHOST } else { *self.addr.ip() };
+        let mut addr = self.addr;
+        match addr.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => addr.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => addr.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
         let leaders = self.shared.turns.lock().leaders();
         self.shared.free.notify_all();
         for _ in 0..leaders {
             // Whoever accepts now sees that it is over; if this cannot connect, nobody is blocked in accepting.
-            let addr = (ip, self.addr.port()).into();
             let Ok(stream) = TcpStream::connect_timeout(&addr, Duration::from_millis(200)) else { break };
             let _ = stream.shutdown(Shutdown::Both);
         }

@@ -8,9 +8,10 @@
 //! A connection whose message does not come within [`ORDER_WITHIN`] gives its place up and delays nobody any longer.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::Ipv4Addr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use crate::peer::Share;
 
 /// How long a message waits for what was accepted before it from the same source. A sender writes within a millisecond of
 /// connecting even on a busy machine, or is somebody whose order nobody can know; and this is felt by nobody.
@@ -24,7 +25,7 @@ pub(super) const MAX_READY: usize = 256;
 #[derive(Debug)]
 #[must_use]
 pub(super) struct Ticket {
-    source: Ipv4Addr,
+    source: Share,
     number: u64,
 }
 
@@ -36,7 +37,7 @@ pub(super) struct Order<M, F> {
 
 #[derive(Debug)]
 struct State<M, F> {
-    sources: HashMap<Ipv4Addr, Queue<M, F>>,
+    sources: HashMap<Share, Queue<M, F>>,
     ready: usize,
 }
 
@@ -88,7 +89,7 @@ impl<M, F> Order<M, F> {
     }
 
     /// The next place of a source.
-    pub(super) fn ticket(&self, source: Ipv4Addr) -> Ticket {
+    pub(super) fn ticket(&self, source: Share) -> Ticket {
         let mut state = self.lock();
         let queue = state.sources.entry(source).or_default();
         let number = queue.first + queue.places.len() as u64;
@@ -130,13 +131,13 @@ impl<M, F> Order<M, F> {
     }
 
     /// For whoever delivered: what is next, now that this was.
-    pub(super) fn delivered(&self, source: Ipv4Addr, finished: Option<F>) -> Next<M, F> {
+    pub(super) fn delivered(&self, source: Share, finished: Option<F>) -> Next<M, F> {
         let mut state = self.lock();
         state.sources.entry(source).or_default().finished.extend(finished);
         self.next_of(state, source)
     }
 
-    fn next_of(&self, mut state: MutexGuard<'_, State<M, F>>, source: Ipv4Addr) -> Next<M, F> {
+    fn next_of(&self, mut state: MutexGuard<'_, State<M, F>>, source: Share) -> Next<M, F> {
         let queue = state.sources.entry(source).or_default();
         loop {
             match queue.places.front_mut() {
@@ -181,15 +182,17 @@ impl<M, F> Queue<M, F> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
-    const ANN: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
-    const BEN: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+    const ANN: Share = Share::V4(Ipv4Addr::new(127, 0, 0, 1));
+    const BEN: Share = Share::V4(Ipv4Addr::new(127, 0, 0, 2));
 
     type Words = Order<&'static str, &'static str>;
 
     /// Delivers whatever is next, and says what that was and what is to be finished.
-    fn all(order: &Words, source: Ipv4Addr, mut next: Next<&'static str, &'static str>) -> Vec<&'static str> {
+    fn all(order: &Words, source: Share, mut next: Next<&'static str, &'static str>) -> Vec<&'static str> {
         let mut delivered = Vec::new();
         loop {
             match next {

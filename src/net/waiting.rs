@@ -1,7 +1,7 @@
 //! The connections that somebody waits on, so that room can be made for newcomers.
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -9,6 +9,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use super::connection::Connection;
+use crate::peer::Share;
 
 /// Connections that may wait for their sender at once. Each holds a thread and a descriptor; an honest one is done
 /// within milliseconds, so this many wait only when somebody holds them open, and then the longest silent goes.
@@ -30,13 +31,13 @@ pub(super) struct Waiting {
 struct State {
     last_id: u64,
     open: HashMap<u64, Open>,
-    per_source: HashMap<Ipv4Addr, usize>,
+    per_source: HashMap<Share, usize>,
 }
 
 #[derive(Debug)]
 struct Open {
     stream: Arc<TcpStream>,
-    source: Ipv4Addr,
+    source: Share,
     heard: Instant,
     evicted: Arc<AtomicBool>,
     /// What has taken the place, until the thread that waits there has seen it.
@@ -62,7 +63,7 @@ pub(super) enum HandedOver {
 
 impl Waiting {
     /// Takes a connection in, and makes room for it where there are too many.
-    pub(super) fn admit(&self, stream: &Arc<TcpStream>, source: Ipv4Addr) -> Place<'_> {
+    pub(super) fn admit(&self, stream: &Arc<TcpStream>, source: Share) -> Place<'_> {
         let evicted = Arc::new(AtomicBool::new(false));
         let mut state = self.state.lock();
         let displaced = state.displaced_by(source).and_then(|id| state.remove(id));
@@ -86,8 +87,10 @@ impl Waiting {
     /// whoever accepts need not wake another thread for it, so many silent connections cost as little as they can.
     pub(super) fn hand_over(&self, connection: Connection) -> HandedOver {
         let mut state = self.state.lock();
-        let Some(id) = state.displaced_by(connection.source) else { return HandedOver::No(connection) };
-        let source = connection.source;
+        let Some(id) = state.displaced_by(connection.source.share()) else {
+            return HandedOver::No(connection);
+        };
+        let source = connection.source.share();
         state.forget(id);
         *state.per_source.entry(source).or_default() += 1;
         let Some(open) = state.open.get_mut(&id) else { return HandedOver::No(connection) };
@@ -135,7 +138,7 @@ impl Open {
 
 impl State {
     /// Which place a newcomer of this source would take, if there is none left for it.
-    fn displaced_by(&self, source: Ipv4Addr) -> Option<u64> {
+    fn displaced_by(&self, source: Share) -> Option<u64> {
         if self.per_source.get(&source).copied().unwrap_or(0) >= MAX_WAITING_PER_SOURCE {
             self.longest_silent(|open| open.source == source)
         } else if self.open.len() >= MAX_WAITING {
@@ -214,12 +217,12 @@ impl Drop for Place<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::net::{Ipv4Addr, TcpListener};
 
     use super::*;
 
-    fn ip(last: u8) -> Ipv4Addr {
-        Ipv4Addr::new(127, 0, 0, last)
+    fn ip(last: u8) -> Share {
+        Share::V4(Ipv4Addr::new(127, 0, 0, last))
     }
 
     #[test]
@@ -246,7 +249,8 @@ mod tests {
         assert!(waiting.state.lock().open.is_empty() && waiting.state.lock().per_source.is_empty());
     }
 
-    fn connection(source: Ipv4Addr) -> Connection {
+    fn connection(last: u8) -> Connection {
+        let source = Ipv4Addr::new(127, 0, 0, last).into();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         Connection::new(stream, source, None).unwrap()
@@ -255,12 +259,12 @@ mod tests {
     #[test]
     fn where_all_places_are_taken_a_newcomer_gets_one_together_with_its_thread() {
         let waiting = Waiting::default();
-        let first = connection(ip(1));
+        let first = connection(1);
         let HandedOver::No(first) = waiting.hand_over(first) else { panic!("there are places left") };
         let mut places: Vec<_> =
             (0..MAX_WAITING_PER_SOURCE).map(|_| waiting.admit(&first.stream, ip(1))).collect();
-        assert!(matches!(waiting.hand_over(connection(ip(2))), HandedOver::No(_)), "of another source");
-        let newcomer = connection(ip(1));
+        assert!(matches!(waiting.hand_over(connection(2)), HandedOver::No(_)), "of another source");
+        let newcomer = connection(1);
         let addr = newcomer.stream.local_addr().unwrap();
         assert!(matches!(waiting.hand_over(newcomer), HandedOver::Yes(None)));
         let place = places.remove(0);
@@ -274,13 +278,13 @@ mod tests {
     #[test]
     fn a_newcomer_that_no_thread_has_seen_yet_may_have_to_make_room_in_its_turn() {
         let waiting = Waiting::default();
-        let first = connection(ip(1));
+        let first = connection(1);
         let places: Vec<_> =
             (0..MAX_WAITING_PER_SOURCE).map(|_| waiting.admit(&first.stream, ip(1))).collect();
         for _ in &places {
-            assert!(matches!(waiting.hand_over(connection(ip(1))), HandedOver::Yes(None)));
+            assert!(matches!(waiting.hand_over(connection(1)), HandedOver::Yes(None)));
         }
-        assert!(matches!(waiting.hand_over(connection(ip(1))), HandedOver::Yes(Some(_))));
+        assert!(matches!(waiting.hand_over(connection(1)), HandedOver::Yes(Some(_))));
         drop(places);
         assert!(waiting.state.lock().open.is_empty() && waiting.state.lock().per_source.is_empty());
     }

@@ -1,7 +1,7 @@
 //! What each peer is called here: its name, or the user's own nickname for it, so that no two are called the same. Pure.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use crate::chat::{MAX_PEERS, Who};
 use crate::peer::{Name, PeerAddr, PeerName};
@@ -152,7 +152,7 @@ fn reads_otherwise(name: &str) -> bool {
         || name.eq_ignore_ascii_case("all")
         || name.bytes().all(|byte| byte.is_ascii_digit())
         || name.parse::<PeerAddr>().is_ok()
-        || name.parse::<Ipv4Addr>().is_ok()
+        || name.parse::<IpAddr>().is_ok()
         || name.split(LIKE_THE_MARK).skip(1).any(|rest| rest.starts_with(char::is_numeric))
 }
 

@@ -111,6 +111,7 @@ mod tests {
             addr: format!("127.0.0.1:{}", 5000 + number).parse().unwrap(),
             claimed: None,
             speech: Speech::Unknown,
+            proof: crate::chat::Proof::Plain,
             state,
             why: None,
             known: Known::Heard,

@@ -1,6 +1,6 @@
 //! Who is meant by what the user types. Pure.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::labels::{Labels, MARK};
 use crate::chat::{Row, State, Target};
@@ -57,7 +57,7 @@ pub(super) enum Named {
     /// Nobody is called so, but only this can be meant: it begins so, or is the only one there of that name.
     Perhaps(Chosen),
     /// An IP, of which the port is missing.
-    NeedsPort(Ipv4Addr),
+    NeedsPort(IpAddr),
 }
 
 /// Why a word names nobody.
@@ -114,7 +114,7 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
         let row = rows.iter().find(|row| row.number.to_string() == word);
         return row.map(|row| Named::Exactly(chosen(row))).ok_or(Lost::NoNumber);
     }
-    if let Ok(ip) = word.parse::<Ipv4Addr>() {
+    if let Ok(ip) = word.parse::<IpAddr>() {
         return Ok(Named::NeedsPort(ip));
     }
     match word.parse::<PeerAddr>() {

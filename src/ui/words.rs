@@ -192,9 +192,10 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         | Event::TurnedAway(..)
         | Event::Decided(_)
         | Event::Undecided(_)
-        | Event::Later { .. } => vec![format!("{event:?}").into()],
+        | Event::Later { .. }
+        | Event::PlainRefused(..) => vec![format!("{event:?}").into()],
         Event::Listed { rows, unasked } => peer_list(rows, *unasked, voice.labels),
-        Event::Dialled { total: 0, .. } | Event::Settled(_) => Vec::new(),
+        Event::Dialled { total: 0, .. } | Event::Settled(_) | Event::PinsChanged => Vec::new(),
         Event::Dialled { total: 1, connected: 1 } => vec!["The static peer is there.".into()],
         Event::Dialled { total: 1, .. } => {
             vec!["The static peer is not there; it is tried again in the background.".into()]
@@ -256,6 +257,11 @@ pub fn fate_words(fate: &Fate) -> String {
         Fate::Broken => "the connection broke".into(),
         Fate::Astray(to) => format!("it went to {to} instead, where somebody else listens"),
         Fate::Failed(failure) => match failure {
+            Failure::NoOk => "it does not speak encrypted at the moment".into(),
+            Failure::WrongKey => "somebody with another key is there".into(),
+            Failure::NotSecure => "the encrypted exchange failed".into(),
+            Failure::TurnedAway(_) => "it does not take us".into(),
+            Failure::NotTrusted => "its key waits for your word".into(),
             Failure::Refused => "refused, nobody listens there".into(),
             Failure::TimedOut => format!("timed out, no answer within {} s", CONNECT_TIMEOUT.as_secs()),
             Failure::NoRoute => "no route, the network knows no way there".into(),

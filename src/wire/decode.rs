@@ -47,6 +47,11 @@ impl Decoder {
         self.bytes.is_empty()
     }
 
+    /// All that has come.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Whether the last byte ends a line.
     pub fn ends_a_line(&self) -> bool {
         self.bytes.last() == Some(&b'\n')

@@ -34,7 +34,7 @@ fn trusting(count: u8) -> Trusted {
         let ip = Ipv4Addr::new(192, 0, 2, n);
         let addr = PeerAddr::new(ip, 5000).expect("valid");
         let name = Some(PeerName::new(&format!("peer-{n}")));
-        let met = Meeting { key: key(n), name, addr, dialled: true, source: Source(ip), date: 0 };
+        let met = Meeting { key: key(n), name, addr, dialled: true, source: Source::from(ip), date: 0 };
         assert_eq!(trusted.met(met), Verdict::Pinned);
     }
     trusted

@@ -27,7 +27,7 @@ fn a_peer_that_listens_at_another_loopback_address_than_it_dials_from_is_found_t
 fn a_peer_that_was_found_elsewhere_does_not_go_back_to_where_another_answers() {
     let mut story = Story::new();
     let real = PeerAddr::new(Ipv4Addr::new(127, 0, 1, 1), 5001).unwrap();
-    let claimed = Claimed { ip: real.ip(), port: 5001 };
+    let claimed = Claimed { ip: real.v4().unwrap(), port: 5001 };
     story.gets_from(HERE, claimed, Form::Standard, Body::Connect);
     story.says(these(5001), "hi");
     let text = story.under_way.pop().unwrap();
@@ -50,7 +50,7 @@ fn a_peer_that_was_found_elsewhere_does_not_go_back_to_where_another_answers() {
 /// Bob, who spoke from 127.0.0.1 and claims 127.0.1.1, has been written to; where he is tried, and what for.
 fn bob_is_written_to(story: &mut Story) -> (OpId, PeerAddr, Transmit) {
     let real = PeerAddr::new(Ipv4Addr::new(127, 0, 1, 1), 5001).unwrap();
-    story.gets_from(HERE, Claimed { ip: real.ip(), port: 5001 }, Form::Standard, text("hi"));
+    story.gets_from(HERE, Claimed { ip: real.v4().unwrap(), port: 5001 }, Form::Standard, text("hi"));
     let op = story.says(these(5001), "for Bob");
     story.told();
     (op, real, story.under_way.pop().unwrap())
@@ -58,7 +58,12 @@ fn bob_is_written_to(story: &mut Story) -> (OpId, PeerAddr, Transmit) {
 
 /// Somebody speaks from the address that Bob claims.
 fn carol_speaks(story: &mut Story, at: PeerAddr) {
-    story.gets_from(at.ip(), Claimed { ip: at.ip(), port: at.port() }, Form::Standard, text("it is mine"));
+    story.gets_from(
+        at.v4().unwrap(),
+        Claimed { ip: at.v4().unwrap(), port: at.port() },
+        Form::Standard,
+        text("it is mine"),
+    );
     story.told();
 }
 
@@ -88,7 +93,7 @@ fn a_text_that_somebody_else_got_meanwhile_is_not_said_to_be_delivered() {
         let actions =
             story.chat.sent(Sent { job: text.job, to: real, fate, parts, capability: None }, story.now);
         story.perform(actions);
-        let claimed = Some(Claimed { ip: real.ip(), port: 5001 });
+        let claimed = Some(Claimed { ip: real.v4().unwrap(), port: 5001 });
         let who = Who { claimed, ..bob(5001) };
         let astray = Event::Done { op, deed: Deed::Send, who, fate: Fate::Astray(real), parts, total: 1 };
         assert_eq!(story.told(), [astray, Event::Settled(op)]);

@@ -13,7 +13,7 @@ fn speaks(story: &mut Story, ip: Ipv4Addr, port: u16, body: Body) {
 
 /// Where something is under way, in the order in which it was begun.
 fn under_way(story: &Story) -> Vec<(Ipv4Addr, u16)> {
-    story.under_way.iter().map(|transmit| (transmit.to.ip(), transmit.to.port())).collect()
+    story.under_way.iter().map(|transmit| (transmit.to.v4().unwrap(), transmit.to.port())).collect()
 }
 
 /// What was begun first ends, and whoever is next begins.
@@ -114,7 +114,7 @@ fn who_moves_or_is_displaced_while_waiting_is_not_forgotten_and_leaves_nothing_b
     for port in 1..=32 {
         speaks(&mut story, HERE, port, text("hi"));
     }
-    story.gets_from(HERE, Claimed { ip: real.ip(), port: 99 }, Form::Standard, text("hi"));
+    story.gets_from(HERE, Claimed { ip: real.v4().unwrap(), port: 99 }, Form::Standard, text("hi"));
     story.later(seconds(0));
     assert!(story.dials(99).is_empty(), "no room");
     // A text of the user finds it elsewhere.
@@ -124,7 +124,7 @@ fn who_moves_or_is_displaced_while_waiting_is_not_forgotten_and_leaves_nothing_b
     let actions = story.chat.sent(Sent { fate: Fate::HandedOver, ..sent }, story.now);
     story.perform(actions);
     story.later(seconds(15));
-    assert!(under_way(&story).contains(&(real.ip(), 99)), "{:?}", story.chat.table.peer(real));
+    assert!(under_way(&story).contains(&(real.v4().unwrap(), 99)), "{:?}", story.chat.table.peer(real));
 }
 
 #[test]

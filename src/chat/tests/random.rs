@@ -119,7 +119,7 @@ impl World {
                 let claimed = Claimed { ip: ip(claim), port: PORTS[port] };
                 let name = named.then(|| PeerName::new("Bob"));
                 let decoded = vec![Decoded::Message(Plain { claimed, form, name, body: body(what) })];
-                let received = Received { source: Source(ip(source)), decoded, cut: false };
+                let received = Received { source: Source::from(ip(source)), decoded, cut: false };
                 let (_, actions) = self.story.chat.received(received, self.story.now);
                 self.story.perform(actions);
             }

@@ -25,7 +25,8 @@ fn an_acknowledgement_has_the_form_of_the_asker() {
 fn once_nobody_listens_there_a_peer_is_written_to_as_peers_toml_says() {
     for (configured, taught) in [(Form::R3, Form::Standard), (Form::Standard, Form::R3)] {
         let mut story = Story::new();
-        let peers = vec![StaticPeer { addr: at(5001), name: None, form: configured, key: None }];
+        let peers =
+            vec![StaticPeer { addr: at(5001), name: None, form: configured, key: None, also: Vec::new() }];
         let (_, actions) = story.chat.start(peers, story.now);
         story.perform(actions);
         story.ends(5001, &Fate::Delivered);
@@ -124,7 +125,7 @@ fn what_is_no_message_gets_no_receipt_and_a_connection_one_receipt_for_all() {
         (vec![message("one"), junk.clone()], false, Answer::Nothing),
         (vec![junk], false, Answer::Nothing),
     ] {
-        let received = Received { source: Source(HERE), decoded, cut };
+        let received = Received { source: Source::from(HERE), decoded, cut };
         let (answered, actions) = story.chat.received(received, story.now);
         story.perform(actions);
         assert_eq!(answered, answer);

@@ -3,6 +3,7 @@ use std::net::Ipv4Addr;
 use proptest::prelude::*;
 
 use super::*;
+use crate::peer::Source;
 
 const ME: PeerKey = PeerKey::new([99; 32]);
 const NAMES: [&str; 4] = ["Alice", "Bob", "bOB", "Carol"];
@@ -21,7 +22,7 @@ fn met(n: u8, name: &str, at: u16) -> Meeting {
         name: Some(PeerName::new(name)),
         addr: addr(at),
         dialled: false,
-        source: Source(Ipv4Addr::new(192, 0, 2, n)),
+        source: Source::from(Ipv4Addr::new(192, 0, 2, n)),
         date: n.into(),
     }
 }
@@ -183,7 +184,7 @@ fn an_offer_is_found_by_either_name_or_the_first_group_of_its_key() {
 fn one_source_neither_fills_the_offers_nor_the_pins() {
     let mut trusted = with_bob(Policy::AcceptNew);
     for n in 10..30 {
-        trusted.met(Meeting { source: Source(Ipv4Addr::new(192, 0, 2, 66)), ..met(n, "Bob", 2) });
+        trusted.met(Meeting { source: Source::from(Ipv4Addr::new(192, 0, 2, 66)), ..met(n, "Bob", 2) });
     }
     assert_eq!(trusted.offers().0.len(), MAX_OFFERS_OF_ONE);
     assert_eq!(trusted.offers().1, 20 - MAX_OFFERS_OF_ONE as u64);
@@ -212,7 +213,7 @@ fn when_there_are_too_many_the_oldest_that_we_never_wrote_to_goes() {
             key: PeerKey::new(bytes),
             name: Some(PeerName::new(&format!("peer-{n}"))),
             addr: PeerAddr::new(Ipv4Addr::from_bits(0x0a00_0000 + n as u32), 5000).expect("valid"),
-            source: Source(Ipv4Addr::from_bits(0x0a00_0000 + n as u32)),
+            source: Source::from(Ipv4Addr::from_bits(0x0a00_0000 + n as u32)),
             ..met(0, "", 0)
         }
     };

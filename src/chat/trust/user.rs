@@ -39,6 +39,24 @@ impl Trusted {
         self.offers.iter().filter(fits).collect()
     }
 
+    /// The pins that a word of the user may mean: the name, or the beginning of the key; blocked ones, too.
+    pub fn pins_for(&self, word: &str) -> Vec<&Pin> {
+        let wanted = PeerName::new(word);
+        let begins = word.len() >= 4;
+        let start = word.to_ascii_lowercase();
+        let mut pins: Vec<&Pin> = self
+            .pins
+            .values()
+            .map(|held| &held.pin)
+            .filter(|pin| {
+                pin.name.as_ref().is_some_and(|name| hints::same(name, &wanted))
+                    || (begins && pin.key.to_string().starts_with(&start))
+            })
+            .collect();
+        pins.sort_by_key(|pin| pin.key);
+        pins
+    }
+
     /// The user takes an offered key; it is pinned, and not verified. Its address is nobody else's from now on.
     ///
     /// # Errors

@@ -38,18 +38,24 @@ impl World {
 
     fn may_be_sent(&mut self, transmit: &Transmit) {
         let Transmit { to, fallback, form, message, .. } = transmit;
-        assert!(self.mine.contains(&to.ip()), "{to} is dialled and nobody there spoke");
+        assert!(self.mine.contains(&to.v4().expect("IPv4")), "{to} is dialled and nobody there spoke");
         assert!(!self.chat.is_own(*to), "we dial ourselves at {to}");
         if let Some(fallback) = fallback {
             let both_here = fallback.ip().is_loopback() && to.ip().is_loopback();
-            assert!(both_here && self.mine.contains(&fallback.ip()), "{to} falls back to {fallback}");
+            assert!(
+                both_here && self.mine.contains(&fallback.v4().expect("IPv4")),
+                "{to} falls back to {fallback}"
+            );
             assert!(!self.chat.is_own(*fallback), "we dial ourselves at {fallback}");
             assert!(
                 !self.chat.knows(*fallback),
                 "what is for {to} is tried at {fallback}, which is another's"
             );
         }
-        assert!(*form != Form::R3 || self.r3.contains(&to.ip()), "{to} is written to as if it were R3");
+        assert!(
+            *form != Form::R3 || self.r3.contains(&to.v4().expect("IPv4")),
+            "{to} is written to as if it were R3"
+        );
         // On the loopback network a peer may be found at another address, and whoever comes to the first is another.
         if *message == Outgoing::ConnectAck && !to.ip().is_loopback() {
             let before = self.acked.insert(*to, self.now);

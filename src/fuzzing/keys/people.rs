@@ -23,6 +23,7 @@ impl People {
                 addr: PeerAddr::new(Ipv4Addr::LOCALHOST, 5000 + number)?,
                 claimed: None,
                 speech: Speech::Unknown,
+                proof: crate::chat::Proof::Plain,
                 state,
                 why: None,
                 known: Known::Heard,

@@ -3,19 +3,33 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::mpsc;
 
 use super::*;
+use crate::message::{Form, Outgoing};
+use crate::peer::PeerAddr;
 
 fn dialler() -> (Dialler, mpsc::Receiver<Report>) {
     let (tell, told) = mpsc::channel();
-    let identity = Identity { bind: Ipv4Addr::UNSPECIFIED, port: 5000, advertise: None };
-    (Dialler::new(identity, move |report| tell.send(report).unwrap()), told)
+    let identity = Identity { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
+    (Dialler::new(identity, None, move |report| tell.send(report).unwrap()), told)
 }
 
 fn errand(id: u64, to: PeerAddr, message: Outgoing) -> Errand {
-    let name = "Alice".parse().unwrap();
-    Errand { id, to, fallback: None, form: Form::Standard, name, message, deadline: None }
+    errand_to(id, to, None, message)
 }
 
-fn push(dialler: &Dialler, errand: Errand) -> Result<(), Errand> {
+fn errand_to(id: u64, to: PeerAddr, fallback: Option<PeerAddr>, message: Outgoing) -> Errand {
+    let how = How::Plain { to, fallback, form: Form::Standard, message };
+    Errand { id, name: "Alice".parse().unwrap(), how, deadline: None }
+}
+
+/// What became of a plain errand.
+fn sent(report: Report) -> (u64, PeerAddr, Fate, (usize, usize)) {
+    match report {
+        Report::Sent { id, to, fate, parts, .. } => (id, to, fate, parts),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn push(dialler: &Dialler, errand: Errand) -> Result<(), Box<Errand>> {
     dialler.push(errand)?;
     dialler.staff();
     Ok(())
@@ -41,7 +55,7 @@ fn messages_to_one_peer_arrive_in_order() {
         let mut got = String::new();
         listener.accept().unwrap().0.read_to_string(&mut got).unwrap();
         assert_eq!(got, format!("127.0.0.1:5000 Alice {id}"));
-        assert_eq!(told.recv().unwrap().id, id);
+        assert_eq!(sent(told.recv().unwrap()).0, id);
     }
     dialler.stop(Instant::now() + Duration::from_secs(5));
 }
@@ -56,7 +70,7 @@ fn a_peer_that_never_answers_delays_nobody_else() {
     }
     push(&dialler, errand(99, addr_of(&lively), text("hello"))).unwrap();
     drop(lively.accept().unwrap());
-    assert_eq!(told.recv().unwrap().id, 99);
+    assert_eq!(sent(told.recv().unwrap()).0, 99);
     dialler.stop(Instant::now() + Duration::from_secs(5));
 }
 
@@ -70,7 +84,7 @@ fn stopping_reports_what_was_not_begun_as_cancelled() {
     let held = silent.accept().unwrap();
     dialler.stop(Instant::now() + Duration::from_secs(5));
     drop(held);
-    let mut fates: Vec<_> = told.try_iter().map(|report| (report.id, report.fate)).collect();
+    let mut fates: Vec<_> = told.try_iter().map(sent).map(|(id, _, fate, _)| (id, fate)).collect();
     fates.sort_by_key(|(id, _)| *id);
     let cancelled = Fate::Failed(Failure::Cancelled);
     assert_eq!(fates, [(0, Fate::Unanswered), (1, cancelled.clone()), (2, cancelled)]);
@@ -82,12 +96,10 @@ fn what_was_written_to_the_fallback_is_never_told_as_not_sent() {
     let (dialler, told) = dialler();
     let closed = addr_of(&TcpListener::bind("127.0.0.1:0").unwrap());
     let stopped = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut errand = errand(1, closed, text("hello"));
-    errand.fallback = Some(addr_of(&stopped));
-    push(&dialler, errand).unwrap();
+    push(&dialler, errand_to(1, closed, Some(addr_of(&stopped)), text("hello"))).unwrap();
     // It accepts and does not read, and perhaps will.
-    let report = told.recv().unwrap();
-    assert_eq!((report.to, report.fate), (addr_of(&stopped), Fate::Unanswered));
+    let (_, to, fate, _) = sent(told.recv().unwrap());
+    assert_eq!((to, fate), (addr_of(&stopped), Fate::Unanswered));
 }
 
 #[test]
@@ -97,16 +109,15 @@ fn a_text_of_which_a_part_was_taken_is_not_begun_again_elsewhere() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     other.set_nonblocking(true).unwrap();
     let to = addr_of(&ends);
-    let mut errand = errand(1, to, Outgoing::Text(["one".to_owned(), "two".to_owned()].into()));
-    errand.fallback = Some(addr_of(&other));
-    push(&dialler, errand).unwrap();
+    let text = Outgoing::Text(["one".to_owned(), "two".to_owned()].into());
+    push(&dialler, errand_to(1, to, Some(addr_of(&other)), text)).unwrap();
     let mut taken = ends.accept().unwrap().0;
     drop(ends);
     taken.read_to_end(&mut Vec::new()).unwrap();
     drop(taken);
-    let report = told.recv().unwrap();
-    assert_eq!((report.to, report.parts), (to, (1, 2)));
-    assert_eq!(report.fate, Fate::Failed(Failure::Refused));
+    let (_, dialled, fate, parts) = sent(told.recv().unwrap());
+    assert_eq!((dialled, parts), (to, (1, 2)));
+    assert_eq!(fate, Fate::Failed(Failure::Refused));
     assert!(other.accept().is_err(), "the second address was dialled");
 }
 
@@ -115,10 +126,8 @@ fn the_fallback_is_dialled_where_nobody_listens_at_the_first_address() {
     let (dialler, told) = dialler();
     let closed = addr_of(&TcpListener::bind("127.0.0.1:0").unwrap());
     let open = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut errand = errand(1, closed, text("hello"));
-    errand.fallback = Some(addr_of(&open));
-    push(&dialler, errand).unwrap();
+    push(&dialler, errand_to(1, closed, Some(addr_of(&open)), text("hello"))).unwrap();
     open.accept().unwrap().0.read_to_end(&mut Vec::new()).unwrap();
-    let report = told.recv().unwrap();
-    assert_eq!((report.to, report.fate), (addr_of(&open), Fate::HandedOver));
+    let (_, to, fate, _) = sent(told.recv().unwrap());
+    assert_eq!((to, fate), (addr_of(&open), Fate::HandedOver));
 }

@@ -1,7 +1,7 @@
 //! What a thread does that accepts, or waits for what it accepted.
 
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,6 +13,7 @@ use crate::net::dial::is_out_of_descriptors;
 use crate::net::order::{Next, ORDER_WITHIN, Ticket};
 use crate::net::turns::{Advice, Seen};
 use crate::net::waiting::{HandedOver, Place};
+use crate::peer::Source;
 
 /// How long a message may wait for room in the queue of events before it is refused.
 const ROOM_WITHIN: Duration = Duration::from_secs(2);
@@ -89,8 +90,7 @@ impl<'a> Handler<'a> {
                 return;
             }
             let (stream, source) = match accepted {
-                Ok((stream, SocketAddr::V4(source))) => (stream, *source.ip()),
-                Ok(_) => continue,
+                Ok((stream, source)) => (stream, Source::from(source)),
                 Err(error)
                     if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) =>
                 {
@@ -109,7 +109,7 @@ impl<'a> Handler<'a> {
                 }
             };
             pause = ACCEPT_PAUSE.0;
-            let ticket = shared.order.ticket(source);
+            let ticket = shared.order.ticket(source.share());
             self.seen.accepted(took);
             self.look_around();
             self.serve(stream, source, ticket);
@@ -117,16 +117,13 @@ impl<'a> Handler<'a> {
     }
 
     /// Serves one connection to its end, and whatever takes its place meanwhile.
-    fn serve(&mut self, stream: TcpStream, source: Ipv4Addr, ticket: Ticket) {
+    fn serve(&mut self, stream: TcpStream, source: Source, ticket: Ticket) {
         // What a panic leaves open is a place in the order of this source; so it is settled here whatever happens.
         let mut ticket = Some(ticket);
         let read = self.guarded(|handler| handler.read(stream, source, &mut ticket));
         self.take(source, read, ticket);
-        while let Some((mut connection, place)) = self.next.take() {
-            let read = self.guarded(|handler| {
-                let end = handler.wait_for(&mut connection, place, &mut None);
-                Some(Read::new(connection, end))
-            });
+        while let Some((connection, place)) = self.next.take() {
+            let read = self.guarded(|handler| handler.wait_for(connection, place, &mut None));
             self.take(source, read, None);
         }
     }
@@ -140,7 +137,7 @@ impl<'a> Handler<'a> {
     }
 
     /// Delivers what was read when it is its turn, and finishes it.
-    fn take(&mut self, source: Ipv4Addr, read: Option<Read>, ticket: Option<Ticket>) {
+    fn take(&mut self, source: Source, read: Option<Read>, ticket: Option<Ticket>) {
         let read = match read {
             Some(read) if read.says_something() => read,
             silent => {
@@ -170,22 +167,26 @@ impl<'a> Handler<'a> {
 
     /// Reads a message. If that takes long, its place in the order is given up meanwhile; and where too many take long,
     /// a thread that waits already has it instead.
-    fn read(&mut self, stream: TcpStream, source: Ipv4Addr, ticket: &mut Option<Ticket>) -> Option<Read> {
+    fn read(&mut self, stream: TcpStream, source: Source, ticket: &mut Option<Ticket>) -> Option<Read> {
         let shared = self.shared;
         // Two threads that count at once may lose a step, which harms nothing.
         let in_vain = shared.in_vain.load(Ordering::Relaxed);
         let patience = (in_vain == 0).then_some(PATIENCE);
         let mut connection = Connection::new(stream, source, patience).ok()?;
-        if let Some(end) = connection.read_ready() {
-            if in_vain > 0 {
-                shared.in_vain.store(in_vain - 1, Ordering::Relaxed);
+        connection.takes_line = shared.host.is_some();
+        match connection.read_ready() {
+            // It takes some round trips until anything is said.
+            Some(End::Opening) => {}
+            Some(end) => {
+                if in_vain > 0 {
+                    shared.in_vain.store(in_vain - 1, Ordering::Relaxed);
+                }
+                return Some(Read::new(connection, end));
             }
-            return Some(Read::new(connection, end));
+            None if in_vain == 0 => shared.in_vain.store(IMPATIENT_FOR, Ordering::Relaxed),
+            None => {}
         }
-        if in_vain == 0 {
-            shared.in_vain.store(IMPATIENT_FOR, Ordering::Relaxed);
-        }
-        let mut connection = match shared.waiting.hand_over(connection) {
+        let connection = match shared.waiting.hand_over(connection) {
             HandedOver::No(connection) => connection,
             HandedOver::Yes(displaced) => {
                 // Its message may have come since it was looked at.
@@ -196,37 +197,46 @@ impl<'a> Handler<'a> {
             }
         };
         self.block();
-        let place = shared.waiting.admit(&connection.stream, source);
-        let end = self.wait_for(&mut connection, place, ticket);
-        Some(Read::new(connection, end))
+        let place = shared.waiting.admit(&connection.stream, source.share());
+        self.wait_for(connection, place, ticket)
     }
 
-    /// Waits for the rest of a message.
+    /// Waits for the rest of a message. What opens the encrypted exchange is seen to at once, so that nothing is left to deliver.
     fn wait_for(
         &mut self,
-        connection: &mut Connection,
+        mut connection: Connection,
         place: Place<'a>,
         ticket: &mut Option<Ticket>,
-    ) -> End {
-        let mut end = connection.read_soon(&place, ORDER_WITHIN);
-        if end.is_none()
+    ) -> Option<Read> {
+        let end = match connection.opens() {
+            true => Some(End::Opening),
+            false => connection.read_soon(&place, ORDER_WITHIN),
+        };
+        if matches!(end, None | Some(End::Opening))
             && let Some(ticket) = ticket.take()
         {
             let next = self.shared.order.give_up(ticket);
             self.carry_on(connection.source, next);
         }
-        let end = end.take().unwrap_or_else(|| connection.read_rest(&place));
+        let end = end.unwrap_or_else(|| connection.read_rest(&place));
+        let read = match (end, &self.shared.host) {
+            (End::Opening, Some(host)) => {
+                host.receive(connection, &place);
+                None
+            }
+            _ => Some(Read::new(connection, end)),
+        };
         self.next = place.next();
-        end
+        read
     }
 
     /// Does what is next for a source until somebody else does, or nothing is left.
-    fn carry_on(&mut self, source: Ipv4Addr, mut next: Next<Read, Finished>) {
+    fn carry_on(&mut self, source: Source, mut next: Next<Read, Finished>) {
         loop {
             match next {
                 Next::Deliver(read) => {
                     let finished = self.deliver(read);
-                    next = self.shared.order.delivered(source, finished);
+                    next = self.shared.order.delivered(source.share(), finished);
                 }
                 Next::Finish(finished) => return self.finish(finished),
             }
@@ -271,7 +281,7 @@ impl<'a> Handler<'a> {
                 answer @ Reply::Answer(_) => return answer,
             }
         }
-        let Some(_hold) = shared.held.hold(source) else { return Reply::Full(delivery) };
+        let Some(_hold) = shared.held.hold(source.share()) else { return Reply::Full(delivery) };
         self.block();
         shared.recipient.deliver(delivery, Some(until))
     }
@@ -287,7 +297,7 @@ impl<'a> Handler<'a> {
             }
         }
         for Finished { connection, answer, end } in too_long {
-            if let Some(_hold) = self.shared.draining.hold(connection.source) {
+            if let Some(_hold) = self.shared.draining.hold(connection.source.share()) {
                 // Reading the rest of a message that is too long takes time.
                 self.block();
                 connection.close(&answer, end, begun + DRAIN_FOR);
@@ -299,7 +309,7 @@ impl<'a> Handler<'a> {
     }
 
     /// Counts what was not taken.
-    fn refuse(&self, source: Ipv4Addr) {
+    fn refuse(&self, source: Source) {
         if catch_unwind(AssertUnwindSafe(|| self.shared.recipient.refused(source))).is_err() {
             log::error!("a refusal could not be counted");
         }
@@ -308,7 +318,7 @@ impl<'a> Handler<'a> {
     /// Closes without an answer, and counts what was said in vain.
     fn close_unheard(&mut self, read: Option<Read>) {
         let Some(Read { connection, end, .. }) = read else { return };
-        if !connection.decoder.is_empty() {
+        if !connection.decoder.is_empty() && end != End::Opening {
             log::debug!("a message of {} was refused: it had to make room for others", connection.source);
             self.refuse(connection.source);
         }
@@ -366,7 +376,7 @@ impl Read {
 
     /// Whether there is a message to deliver.
     fn says_something(&self) -> bool {
-        self.end != End::Lost && !self.connection.decoder.is_empty()
+        !matches!(self.end, End::Lost | End::Opening) && !self.connection.decoder.is_empty()
     }
 }
 

@@ -3,11 +3,21 @@
 use std::fmt;
 use std::sync::Arc;
 
+use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 
 use crate::key::{KEY_BYTES, PeerKey};
+
+/// A random number to spread out what many would do at once; 0 where the system has none.
+pub fn jitter() -> u8 {
+    let mut byte = [0];
+    match SystemRandom::new().fill(&mut byte) {
+        Ok(()) => byte[0],
+        Err(_) => 0,
+    }
+}
 
 /// What stands before the 32 bytes of a public key in DER (RFC 8410, section 4): a SEQUENCE of the algorithm, 1.3.101.112, and a BIT STRING.
 const SPKI_HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];

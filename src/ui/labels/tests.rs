@@ -93,7 +93,7 @@ fn labels_are_kept_for_a_bounded_number_of_peers() {
     let mut labels = Labels::default();
     for n in 0..MAX_LABELS + 10 {
         let n = u32::try_from(n).unwrap();
-        let at = PeerAddr::new(Ipv4Addr::from(0x0a00_0000 + n), 5000).unwrap();
+        let at = PeerAddr::new(std::net::Ipv4Addr::from(0x0a00_0000 + n), 5000).unwrap();
         labels.meet(
             &Who { name: Some(PeerName::new("Bob")), addr: at, claimed: None, proof: Proof::Plain },
             |_| false,

@@ -1,6 +1,6 @@
 //! What follows from the answer to a question.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::asking::{Asking, Deed, Question};
 use super::{Act, Menu, Refill, Turn, act, again, say};
@@ -34,7 +34,7 @@ impl Menu {
     pub(super) fn port(
         &mut self,
         question: Question,
-        ip: Ipv4Addr,
+        ip: IpAddr,
         line: &str,
         directory: &dyn Directory,
     ) -> Turn {
@@ -46,7 +46,7 @@ impl Menu {
                 format!("`{}` is no port; give a number from 1 to 65535, or 0 to go back.", shown(line))
             })
             .and_then(|port| {
-                let addr = format!("{ip}:{port}");
+                let addr = SocketAddr::new(ip, port).to_string();
                 find(&addr, directory).map_err(|lost| lost.sentence(&addr, ""))
             });
         match found {

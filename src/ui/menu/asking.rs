@@ -1,6 +1,6 @@
 //! What the menu asks, and in which words.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use crate::peer::PeerAddr;
 use crate::ui::people::{Chosen, shown};
@@ -34,7 +34,7 @@ pub(super) enum Asking {
     Choice,
     More,
     Whom(Question),
-    Port(Question, Ipv4Addr),
+    Port(Question, IpAddr),
     Text(Chosen),
     Name,
     Nickname(PeerAddr, String),

@@ -32,6 +32,7 @@ pub(in crate::ui) fn people() -> People {
         addr: PeerAddr::new(Ipv4Addr::LOCALHOST, port).unwrap(),
         claimed: None,
         speech: Speech::Unknown,
+        proof: crate::chat::Proof::Plain,
         state,
         why: None,
         known: Known::Heard,

@@ -88,7 +88,7 @@ fn every_fate_of_a_text_has_its_words() {
             "Sent only 1 of 3 messages to Bob (127.0.0.1:5001): timed out, no answer within 3 s.",
         ),
         (
-            Fate::Astray(PeerAddr::new([127, 0, 1, 1].into(), 5001).unwrap()),
+            Fate::Astray(PeerAddr::new([127, 0, 1, 1], 5001).unwrap()),
             (3, 3),
             "Not delivered to Bob (127.0.0.1:5001): it went to 127.0.1.1:5001 instead, where somebody else listens.",
         ),
@@ -106,7 +106,7 @@ fn a_sum_names_those_that_failed() {
 
 #[test]
 fn what_was_refused_is_summed_up_in_one_line() {
-    let source = |last| Source([127, 0, 0, last].into());
+    let source = |last| Source::from(std::net::Ipv4Addr::new(127, 0, 0, last));
     let refused = |sources: &[(u8, u64)], others| {
         let sources = sources.iter().map(|(last, count)| (source(*last), *count)).collect();
         told(&Event::Refused { sources, others })

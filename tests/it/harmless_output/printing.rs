@@ -77,10 +77,16 @@ fn decoder(connection: &Connection) -> Decoder {
 
 impl Reader {
     pub(super) fn new(form: Form) -> Self {
-        let mut chat = Chat::new(Me { bind: Ipv4Addr::UNSPECIFIED, port: OWN_PORT, advertise: None });
+        let mut chat = Chat::new(Me { bind: Ipv4Addr::UNSPECIFIED.into(), port: OWN_PORT, advertise: None });
         chat.learn_own_ip(OWN_IP);
         let addr = "127.0.0.1:5001".parse().expect("an address");
-        let bob = StaticPeer { addr, name: Some(PeerName::new("Bob")), form: Written::Standard, key: None };
+        let bob = StaticPeer {
+            addr,
+            name: Some(PeerName::new("Bob")),
+            form: Written::Standard,
+            key: None,
+            also: Vec::new(),
+        };
         let (_, actions) = chat.start(vec![bob], Time::default());
         let mut reader =
             Self { form, chat, now: Time::default(), labels: Labels::default(), seen: Seen::default() };
@@ -93,7 +99,7 @@ impl Reader {
     pub(super) fn takes(&mut self, connection: &Connection, decoded: Vec<Decoded>) -> Printed {
         let cut = decoder(connection).is_cut();
         let texts = decoded.len();
-        let received = Received { source: Source(connection.source), decoded, cut };
+        let received = Received { source: Source::from(connection.source), decoded, cut };
         let (answer, actions) = self.chat.received(received, self.now);
         let mut printed = self.printed(actions, connection.serves);
         let refused = printed.iter().any(|(told, _)| matches!(told, Told::Unreadable | Told::Impostor));

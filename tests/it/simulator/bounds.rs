@@ -21,7 +21,8 @@ fn two() -> (World, [PeerAddr; 2]) {
     world.hosts = vec![(Ipv4Addr::new(10, 0, 0, 1), 0), (Ipv4Addr::new(10, 0, 0, 2), 0)];
     world.launch(0, 5_001, Some(Vec::new()));
     let addrs = [1, 2].map(|port| PeerAddr::new(Ipv4Addr::new(10, 0, 0, 1), 5_000 + port).expect("unicast"));
-    let fixed = addrs.map(|addr| StaticPeer { addr, name: None, form: Form::Standard, key: None });
+    let fixed =
+        addrs.map(|addr| StaticPeer { addr, name: None, form: Form::Standard, key: None, also: Vec::new() });
     world.launch(1, 5_002, Some(fixed.to_vec()));
     world.run_until(Duration::from_secs(5));
     (world, addrs)
@@ -32,7 +33,7 @@ fn invents(world: &mut World, ip: Ipv4Addr, port: u16, text: &str) {
     world.step += 1;
     let local = world.hosts[1].0;
     let bytes = format!("{ip}:{port} Eve {text}").into_bytes();
-    world.receives(1, None, Source(ip), local, &bytes);
+    world.receives(1, None, Source::from(ip), local, &bytes);
     let unasked = world.ours(1).chat.under_way().unasked;
     assert!(unasked <= UNASKED, "{unasked} at once");
 }
@@ -40,7 +41,7 @@ fn invents(world: &mut World, ip: Ipv4Addr, port: u16, text: &str) {
 fn by_ip(world: &World) -> BTreeMap<Ipv4Addr, usize> {
     let mut counts = BTreeMap::new();
     for addr in world.states(1).into_keys() {
-        *counts.entry(addr.ip()).or_insert(0) += 1;
+        *counts.entry(addr.v4().expect("IPv4")).or_insert(0) += 1;
     }
     counts
 }

@@ -141,7 +141,7 @@ impl World {
         let fate = match Receipt::parse(&answer) {
             // After the bytes were read: the receipt is lost.
             _ if self.random.in_thousand(self.plan.broken) => Fate::Broken,
-            Receipt::Acknowledged => Fate::Delivered,
+            Receipt::Acknowledged { .. } => Fate::Delivered,
             Receipt::None => Fate::HandedOver,
         };
         self.later(latency, Event::Over(id, fate));

@@ -127,7 +127,7 @@ impl World {
             let header = Header { ip, port, name: &name };
             wire::encode(header, errand.form, &errand.message).swap_remove(part)
         };
-        self.dial(pid, Some(job), to.socket(), bytes, limits);
+        self.dial(pid, Some(job), to.plain().expect("IPv4").socket(), bytes, limits);
     }
 
     /// A dialler's thread learned what became of one connection.
@@ -162,7 +162,8 @@ impl World {
     /// `Inbox::deliver`: what came on a connection goes to the rules; returns the answer.
     pub(super) fn takes(&mut self, pid: Pid, id: u64) -> Vec<u8> {
         let exchange = &self.exchanges[&id];
-        let (source, local, bytes) = (Source(exchange.source), *exchange.to.ip(), exchange.bytes.clone());
+        let (source, local, bytes) =
+            (Source::from(exchange.source), *exchange.to.ip(), exchange.bytes.clone());
         let (from, job) = (exchange.from, exchange.job);
         match &mut self.processes[pid].program {
             Program::Ours(_) => self.receives(pid, job, source, local, &bytes),
@@ -192,7 +193,7 @@ impl World {
         self.note_claims(pid, source, &decoded);
         for message in &decoded {
             if let Decoded::Message(message) = message {
-                self.learn_if_own(pid, source.0, message.claimed.port);
+                self.learn_if_own(pid, source.ip(), message.claimed.port);
             }
         }
         let received = Received { source, decoded: decoded.clone(), cut };
@@ -204,13 +205,13 @@ impl World {
         self.turn_over(pid);
         match answer {
             Answer::Nothing => Vec::new(),
-            Answer::Receipt => wire::receipt(self.processes[pid].port).into_bytes(),
+            Answer::Receipt | Answer::Capable => wire::receipt(self.processes[pid].port, None).into_bytes(),
             Answer::Connected => wire::CONNECTED.as_bytes().to_vec(),
         }
     }
 
     /// `Shared::learn_if_own`, where the machine's own IP is known without asking a system.
-    pub(super) fn learn_if_own(&mut self, pid: Pid, ip: std::net::Ipv4Addr, port: u16) {
+    pub(super) fn learn_if_own(&mut self, pid: Pid, ip: std::net::IpAddr, port: u16) {
         let host = self.hosts[self.processes[pid].host].0;
         if port == self.processes[pid].port && ip == host {
             self.ours_mut(pid).chat.learn_own_ip(ip);
@@ -263,8 +264,8 @@ impl World {
 
 /// Where whoever claims this may be: at the IP that it spoke from, or on the loopback network where it says.
 pub(super) fn speakers_of(source: Source, claimed: Claimed) -> Vec<PeerAddr> {
-    let mut addrs = vec![PeerAddr::new(source.0, claimed.port)];
-    if source.0.is_loopback() && claimed.ip.is_loopback() {
+    let mut addrs = vec![source.at(claimed.port)];
+    if source.ip().is_loopback() && claimed.ip.is_loopback() {
         addrs.push(PeerAddr::new(claimed.ip, claimed.port));
     }
     addrs.into_iter().flatten().collect()

@@ -16,8 +16,9 @@ impl World {
             }
             let rows = ours.chat.rows(ours.time(self.now));
             for row in &rows {
-                let there = self.route(pid, row.addr.ip()).map(|(host, _)| host);
-                let other = there.and_then(|host| self.listener(host, row.addr.socket()));
+                let there = self.route(pid, row.addr.v4().expect("IPv4")).map(|(host, _)| host);
+                let other =
+                    there.and_then(|host| self.listener(host, row.addr.plain().expect("IPv4").socket()));
                 let state = (row.state, row.why);
                 let wrong = match other {
                     None => row.state != State::Gone,

@@ -85,7 +85,7 @@ impl World {
     }
 
     fn ours_new(&mut self, pid: Pid, bind: Ipv4Addr, port: u16, statics: Vec<StaticPeer>) -> Ours {
-        let chat = Chat::new(Me { bind, port, advertise: None });
+        let chat = Chat::new(Me { bind: bind.into(), port, advertise: None });
         let name: Name = format!("p{pid}").parse().expect("a name");
         let may_dial = statics.iter().map(|peer| peer.addr).collect();
         Ours {
@@ -121,7 +121,7 @@ impl World {
         if self.random.in_thousand(50) {
             addrs.extend(PeerAddr::new(self.hosts[host].0, port));
         }
-        let peer = |addr| StaticPeer { addr, name: None, form: Form::Standard, key: None };
+        let peer = |addr| StaticPeer { addr, name: None, form: Form::Standard, key: None, also: Vec::new() };
         addrs.into_iter().map(peer).collect()
     }
 
@@ -238,9 +238,10 @@ impl World {
             (legacy.listed.iter().copied().collect(), legacy.kind == Kind::Liar);
         let to = match self.random.one(&listed) {
             Some(addr) if !self.random.in_thousand(300) => addr,
-            _ => self.some_addr(host).socket(),
+            _ => self.some_addr(host).plain().expect("IPv4").socket(),
         };
-        let others = if lies { vec![self.some_addr(host).socket()] } else { Vec::new() };
+        let others =
+            if lies { vec![self.some_addr(host).plain().expect("IPv4").socket()] } else { Vec::new() };
         let mut random = self.random.clone();
         let Program::Legacy(legacy) = &mut self.processes[pid].program else { return };
         let bytes = legacy.says(to, &others, &mut random).into_bytes();

@@ -11,7 +11,7 @@ impl Recipient for Nobody {
         Reply::Answer(Vec::new())
     }
 
-    fn refused(&self, _: Ipv4Addr) {}
+    fn refused(&self, _: Source) {}
 }
 
 /// Both ends of a connection, ours with what is to be answered.
@@ -19,14 +19,14 @@ fn finished(answer: &str, end: End) -> (TcpStream, Finished) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let accepted = listener.accept().unwrap().0;
-    let connection = Connection::new(accepted, Ipv4Addr::LOCALHOST, None).unwrap();
+    let connection = Connection::new(accepted, std::net::Ipv4Addr::LOCALHOST.into(), None).unwrap();
     (sender, Finished { connection, answer: answer.into(), end })
 }
 
 #[test]
 fn many_messages_that_are_too_long_are_read_away_in_the_time_of_one_and_delay_no_answer() {
     let (socket, addr) = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let listener = Listener::serve(socket, addr, Nobody).unwrap();
+    let listener = Listener::serve(socket, addr, Nobody, None).unwrap();
     let (mut senders, mut all): (Vec<_>, Vec<_>) = (0..12).map(|_| finished("", End::Cut)).unzip();
     let (mut sender, whole) = finished("taken", End::Whole);
     all.push(whole);

@@ -68,19 +68,24 @@ impl Dialled {
     /// # Errors
     /// Why it ended.
     pub fn look(mut self) -> Result<Self, End> {
-        match self.look_around() {
+        match self.look_around(Instant::now() + TURN_WITHIN) {
             Ok(()) => Ok(self),
             Err(end) => Err(self.talk.end(end)),
         }
     }
 
     /// Says a turn and waits for its answers, in all no longer than [`TURN_WITHIN`].
-    pub fn turn(mut self, turn: Turn) -> Outcome {
+    pub fn turn(self, turn: Turn) -> Outcome {
+        self.turn_by(turn, Instant::now() + TURN_WITHIN)
+    }
+
+    /// The same until this moment.
+    pub fn turn_by(mut self, turn: Turn, deadline: Instant) -> Outcome {
         let mut open =
             Open { ids: turn.ids, nonces: turn.nonces, receipted: Vec::new(), answered: Vec::new() };
         let says_text = !open.ids.is_empty();
         let mut sent = false;
-        let said = self.look_around().and_then(|()| {
+        let said = self.look_around(deadline).and_then(|()| {
             sent = !open.is_answered();
             self.say(&turn.bytes, &mut open)
         });
@@ -101,11 +106,11 @@ impl Dialled {
         self.talk.end(bye.map_or(End::Over, End::Said))
     }
 
-    fn look_around(&mut self) -> Result<(), End> {
+    fn look_around(&mut self, deadline: Instant) -> Result<(), End> {
         if Instant::now() >= self.idle_at || self.talk.is_worn() {
             return Err(End::Over);
         }
-        self.talk.channel.set_deadline(Instant::now() + TURN_WITHIN);
+        self.talk.channel.set_deadline(deadline);
         self.talk.records.begin_turn();
         match self.talk.next_ready()? {
             None => Ok(()),

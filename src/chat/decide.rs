@@ -1,0 +1,116 @@
+//! What the user says about keys, done: who is written to, and what waits, follow from it.
+
+use super::event::{Decision, Event, OpId};
+use super::time::Time;
+use super::trust::{As, Pin, Policy, Unknown};
+use super::{Chat, Op};
+use crate::key::PeerKey;
+use crate::message::Speech;
+use crate::peer::PeerAddr;
+use crate::talk::Lost;
+
+impl Chat {
+    /// Does it, tells what came of it, and is settled at once.
+    pub(super) fn decide(&mut self, act: impl FnOnce(&mut Self) -> Result<Decision, Unknown>) -> OpId {
+        let told = match act(self) {
+            Ok(decision) => Event::Decided(decision),
+            Err(unknown) => Event::Undecided(unknown),
+        };
+        self.tell(told);
+        let op = self.new_op(Op::Spread {
+            deed: super::Deed::Connect,
+            total: 0,
+            pending: 0,
+            done: 0,
+            failed: Vec::new(),
+        });
+        self.settle(op);
+        op
+    }
+
+    fn pin(&self, key: PeerKey) -> Result<Pin, Unknown> {
+        self.secure.as_ref().and_then(|secure| secure.trusted.pin(key)).cloned().ok_or(Unknown::Pin)
+    }
+
+    pub(super) fn trust(&mut self, key: PeerKey, whom: As, now: Time) -> Result<Decision, Unknown> {
+        let secure = self.secure.as_mut().ok_or(Unknown::Offer)?;
+        secure.trusted.take(key, whom)?;
+        if let As::NewKeyOf(old) = whom {
+            let news = secure.trusted.writable(key).map(|to| secure.outboxes.follow(old, to));
+            // Its row is that of the new key; the number that it is chosen by stays.
+            if let Some(row) = self.table.row_of(old) {
+                self.speaks_with(row, key, now);
+            }
+            self.tell_news(key, news.unwrap_or_default());
+        }
+        let pin = self.pin(key)?;
+        if let Some(addr) = pin.addrs.first().copied() {
+            self.row_follows(key, addr, now);
+        }
+        self.here_again(key, now);
+        Ok(Decision::Trusted(pin, whom))
+    }
+
+    /// A key that the user has taken has a row, at the address that it came with if nobody else has proven to be there.
+    fn row_follows(&mut self, key: PeerKey, addr: PeerAddr, now: Time) {
+        let row = match self.table.row_of(key) {
+            Some(row) if row == addr => row,
+            Some(row) if self.table.peer(addr).is_none() => {
+                self.follows(row, addr);
+                addr
+            }
+            Some(row) => row,
+            None => {
+                let others = matches!(self.table.peer(addr).map(|peer| peer.speech), Some(Speech::Secure(_)));
+                if others || !self.table.add(addr, super::Known::SentTo, super::Life::of_heard(now)) {
+                    return;
+                }
+                addr
+            }
+        };
+        self.speaks_with(row, key, now);
+    }
+
+    pub(super) fn block(&mut self, key: PeerKey) -> Result<Decision, Unknown> {
+        let secure = self.secure.as_mut().ok_or(Unknown::Pin)?;
+        secure.trusted.block(key)?;
+        let news = secure.outboxes.give_up(key, Lost::Blocked);
+        self.tell_news(key, news);
+        self.forget_row(key);
+        Ok(Decision::Blocked(self.pin(key)?))
+    }
+
+    pub(super) fn unpin(&mut self, key: PeerKey) -> Result<Decision, Unknown> {
+        let secure = self.secure.as_mut().ok_or(Unknown::Pin)?;
+        let news = secure.outboxes.give_up(key, Lost::Unpinned);
+        self.tell_news(key, news);
+        let secure = self.secure.as_mut().ok_or(Unknown::Pin)?;
+        let pin = secure.trusted.unpin(key)?;
+        if let Some(row) = self.table.row_of(key) {
+            self.table.speak(row, Speech::Unknown, false);
+        }
+        Ok(Decision::Unpinned(pin))
+    }
+
+    pub(super) fn verify(&mut self, key: PeerKey, date: u64) -> Result<Decision, Unknown> {
+        let secure = self.secure.as_mut().ok_or(Unknown::Pin)?;
+        secure.trusted.verify(key, date)?;
+        if let Some(row) = self.table.row_of(key) {
+            self.table.speak(row, Speech::Secure(key), true);
+        }
+        Ok(Decision::Verified(self.pin(key)?))
+    }
+
+    pub(super) fn set_policy(&mut self, policy: Policy) -> Result<Decision, Unknown> {
+        self.secure.as_mut().ok_or(Unknown::Pin)?.trusted.set_policy(policy);
+        Ok(Decision::Policy(policy))
+    }
+
+    /// Nothing goes to a key any more, so it is not listed either.
+    fn forget_row(&mut self, key: PeerKey) {
+        if let Some(row) = self.table.row_of(key) {
+            self.table.speak(row, Speech::Unknown, false);
+            self.table.remove(row);
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Texts and how they go out: in plain, to a key, or after the question which of the two it is.
+
+use std::sync::Arc;
+
+use super::command::Target;
+use super::event::{Deed, Event, OpId, Unsendable};
+use super::outbox::{NotPut, OutText, TextNews, TextState};
+use super::time::Time;
+use super::{Chat, Purpose};
+use crate::key::PeerKey;
+use crate::message::{Failure, Fate, Outgoing, Speech};
+use crate::peer::PeerAddr;
+use crate::talk::{Hold, Letter, Lost, Say};
+
+/// A text that waits until it is known how its recipient is spoken to.
+#[derive(Clone, Debug)]
+pub(super) struct Unsent {
+    pub(super) op: OpId,
+    pub(super) parts: Arc<[String]>,
+    pub(super) letter: Letter,
+}
+
+impl Chat {
+    /// Sends a text to each of `to` in the way that each is spoken to.
+    pub(super) fn send(
+        &mut self,
+        to: Target,
+        parts: Arc<[String]>,
+        letter: Option<Letter>,
+        in_plain: bool,
+        now: Time,
+    ) -> OpId {
+        if let [only] = &parts[..] {
+            // What the originals do when their user types these words as a text.
+            if only.eq_ignore_ascii_case("exit") {
+                self.tell(Event::TakenAs(Deed::Disconnect));
+                return self.disconnect(to, now);
+            }
+            if only.eq_ignore_ascii_case("connect") {
+                self.tell(Event::TakenAs(Deed::Connect));
+                return self.connect(to);
+            }
+        }
+        let targets = self.targets(to, false);
+        let op = self.spread(Deed::Send, &targets);
+        for addr in targets {
+            if let Some(why) = self.send_to(addr, op, &parts, letter.as_ref(), in_plain) {
+                let who = self.who(addr);
+                self.tell(Event::NotSent { op, who, why });
+                self.not_sent(op);
+            }
+        }
+        self.next_turns(now);
+        self.settle(op);
+        op
+    }
+
+    /// Sends a text to one, or says why not.
+    fn send_to(
+        &mut self,
+        addr: PeerAddr,
+        op: OpId,
+        parts: &Arc<[String]>,
+        letter: Option<&Letter>,
+        in_plain: bool,
+    ) -> Option<Unsendable> {
+        if self.is_own(addr) {
+            return Some(Unsendable::Ourselves);
+        }
+        match (self.speech_of(addr), letter) {
+            (Speech::Secure(key), Some(letter)) if !in_plain => self.put_letter(key, op, letter.clone()),
+            (Speech::Unknown, Some(letter)) if !in_plain => {
+                if self.is_full_of_texts(addr) {
+                    return Some(Unsendable::TooManyWaiting);
+                }
+                self.ask_first(addr, Unsent { op, parts: Arc::clone(parts), letter: letter.clone() });
+                None
+            }
+            _ => self.send_in_plain(addr, op, parts),
+        }
+    }
+
+    fn send_in_plain(&mut self, addr: PeerAddr, op: OpId, parts: &Arc<[String]>) -> Option<Unsendable> {
+        if self.is_only_encrypted(addr) {
+            return Some(Unsendable::OnlyEncrypted);
+        }
+        if let Some(why) = self.unsendable(addr, parts) {
+            return Some(why);
+        }
+        self.text_begins(addr);
+        self.transmit(addr, Purpose::Text(op), Outgoing::Text(Arc::clone(parts)), None);
+        None
+    }
+
+    fn put_letter(&mut self, key: PeerKey, op: OpId, letter: Letter) -> Option<Unsendable> {
+        let secure = self.secure.as_mut()?;
+        let Some(to) = secure.trusted.writable(key) else { return Some(Unsendable::NotTrusted) };
+        match secure.outboxes.put(to, OutText { op, letter }) {
+            Ok(()) => {
+                secure.trusted.keep(key);
+                None
+            }
+            Err(NotPut::Full) => Some(Unsendable::TooManyWaiting),
+            Err(NotPut::TooLong) => Some(Unsendable::TooLongForPlain),
+            Err(NotPut::Doubled) => {
+                // Somebody was chosen by two addresses: one text, one outcome.
+                self.not_sent(op);
+                None
+            }
+        }
+    }
+
+    /// Lets a text wait, and asks how its recipient is spoken to if nobody has asked yet.
+    fn ask_first(&mut self, addr: PeerAddr, text: Unsent) {
+        self.text_begins(addr);
+        let only_encrypted = self.is_only_encrypted(addr);
+        let Some(secure) = &mut self.secure else { return };
+        let waiting = secure.asked.entry(addr).or_default();
+        waiting.push(text);
+        if waiting.len() > 1 {
+            return;
+        }
+        if only_encrypted {
+            self.talk(addr, None, Purpose::Ask, Say::Greet, None);
+        } else {
+            self.transmit(addr, Purpose::Ask, Outgoing::Connect, None);
+        }
+    }
+
+    /// It is known now how `addr` is spoken to, or that it is not: what waited for that goes its way.
+    pub(super) fn asked(&mut self, addr: PeerAddr, failed: Option<&Fate>, now: Time) {
+        let Some(secure) = &mut self.secure else { return };
+        let Some(waiting) = secure.asked.remove(&addr) else { return };
+        for Unsent { op, parts, letter } in waiting {
+            self.text_ends(addr);
+            let refused = match (failed, self.speech_of(addr)) {
+                (Some(fate), _) => {
+                    self.finished(op, addr, fate.clone(), (0, parts.len().max(1)));
+                    continue;
+                }
+                (None, Speech::Secure(key)) => self.put_letter(key, op, letter),
+                (None, _) => self.send_in_plain(addr, op, &parts),
+            };
+            if let Some(why) = refused {
+                let who = self.who(addr);
+                self.tell(Event::NotSent { op, who, why });
+                self.not_sent(op);
+            }
+            self.settle(op);
+        }
+        self.next_turns(now);
+    }
+
+    /// Begins the turns that are due.
+    pub(super) fn next_turns(&mut self, now: Time) {
+        while let Some(secure) = &mut self.secure
+            && let Some(key) = secure.outboxes.due(now)
+        {
+            let Some(to) = secure.trusted.writable(key) else {
+                let news = secure.outboxes.give_up(key, Lost::Unpinned);
+                self.tell_news(key, news);
+                continue;
+            };
+            let letters: Vec<Letter> =
+                secure.outboxes.begin_turn(to, now).into_iter().map(|text| text.letter).collect();
+            if letters.is_empty() {
+                break;
+            }
+            let first = self.table.row_of(key).or_else(|| self.addrs_of(key, None).first().copied());
+            match first {
+                Some(addr) => self.talk(addr, Some(key), Purpose::Turn(key), Say::Texts(letters), None),
+                None => self.turn_is_lost(key, now),
+            }
+        }
+    }
+
+    /// Nobody knows where to dial: it is tried again as if nobody had answered.
+    fn turn_is_lost(&mut self, key: PeerKey, now: Time) {
+        let Some(secure) = &mut self.secure else { return };
+        let end = super::outbox::TurnEnd::Held(Hold::Unreachable);
+        let news = secure.outboxes.turn_ended(key, 0, &[], end, now, super::outbox::Jitter(0));
+        self.tell_news(key, news);
+    }
+
+    /// Tells what became of texts. The first that is known of a text ends its part in the command; what comes later is told as such.
+    pub(super) fn tell_news(&mut self, key: PeerKey, news: Vec<TextNews>) {
+        let addr = self.table.row_of(key).or_else(|| self.addrs_of(key, None).first().copied());
+        for TextNews { op, state, .. } in news {
+            let Some(secure) = &mut self.secure else { return };
+            let told = secure.told_of.contains(&(op, key));
+            if matches!(state, TextState::Queued(_)) {
+                secure.told_of.insert((op, key));
+            } else if state != TextState::Sent {
+                secure.told_of.remove(&(op, key));
+            }
+            let Some(addr) = addr else { continue };
+            match state {
+                TextState::Sent => {}
+                _ if told => {
+                    let who = self.who(addr);
+                    self.tell(Event::Later { op, who, state });
+                }
+                TextState::Delivered => self.finished(op, addr, Fate::Delivered, (1, 1)),
+                TextState::Queued(hold) => self.finished(op, addr, Fate::Waits(hold), (0, 1)),
+                TextState::Failed(lost) => self.finished(op, addr, Fate::Lost(lost), (0, 1)),
+            }
+        }
+    }
+
+    /// We leave: whatever waits is tried at once.
+    pub(super) fn last_turns(&mut self, now: Time) {
+        let Some(secure) = &mut self.secure else { return };
+        let keys: Vec<PeerKey> = secure.outboxes.keys().collect();
+        keys.into_iter().for_each(|key| secure.outboxes.met(key, now));
+        self.next_turns(now);
+    }
+
+    /// We leave: what is not delivered by now is not.
+    pub(super) fn abandon_texts(&mut self) {
+        let Some(secure) = &mut self.secure else { return };
+        let lost = secure.outboxes.abandon();
+        for (key, news) in lost {
+            self.tell_news(key, vec![news]);
+        }
+        let Some(secure) = &mut self.secure else { return };
+        let waiting: Vec<PeerAddr> = secure.asked.keys().copied().collect();
+        for addr in waiting {
+            self.asked(addr, Some(&Fate::Failed(Failure::Cancelled)), Time::default());
+        }
+    }
+}

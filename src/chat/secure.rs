@@ -1,0 +1,427 @@
+//! What follows from a peer that proves a key, and how each peer is spoken to.
+//!
+//! A row is spoken to in one way: nobody knows how yet, in plain, or in encryption with one key. What comes in plain in the name or from an
+//! address of somebody who is known by a key is shown apart, and changes nothing.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::event::{Action, Event, JobId, OpId, Talk, Who};
+use super::letters::Unsent;
+use super::life::{Life, Why};
+use super::outbox::Jitter;
+use super::outboxes::Outboxes;
+use super::seen::{Novelty, Seen};
+use super::table::Known;
+use super::time::Time;
+use super::trust::{Change, Meeting, Offer, Pin, Policy, Refused, Trust, Trusted, Verdict};
+use super::{Chat, Job, Proof, Purpose, announced, who};
+use crate::escape::Text;
+use crate::key::PeerKey;
+use crate::message::{Body, MessageId, Speech};
+use crate::peer::{PeerAddr, PeerName, Source};
+use crate::talk::{ByeReason, Letter, Say};
+
+/// How often the user is told at most of what one would be told of all the time while somebody attacks.
+const TELL_SPACING: Duration = Duration::from_secs(60);
+
+/// Addresses of one peer that are dialled one after the other.
+const MAX_DIALLED: usize = 2 * super::MAX_HINTS + 1;
+
+/// What we need to speak in encryption.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    /// Our own.
+    pub own: PeerKey,
+    /// Those that are known.
+    pub pins: Vec<Pin>,
+    /// What is done with others.
+    pub policy: Policy,
+    /// Nothing is said in plain, nor heard.
+    pub require: bool,
+}
+
+/// What the rules cannot know by themselves when something comes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Moment {
+    /// The clock, in seconds since 1970.
+    pub date: u64,
+    /// A random number.
+    pub jitter: Jitter,
+}
+
+/// What there is beside the table as soon as there are keys.
+#[derive(Debug)]
+pub(super) struct Secure {
+    pub(super) trusted: Trusted,
+    pub(super) outboxes: Outboxes,
+    pub(super) seen: Seen,
+    pub(super) require: bool,
+    /// Texts for addresses of which it is not known yet how they are spoken to.
+    pub(super) asked: HashMap<PeerAddr, Vec<Unsent>>,
+    /// Texts to keys of which the user was told that they wait, and no more.
+    pub(super) told_of: std::collections::HashSet<(OpId, PeerKey)>,
+    told_more_at: Option<Time>,
+    refused_plain: u64,
+    told_plain_at: Option<Time>,
+    pins_told: bool,
+}
+
+impl Chat {
+    /// Lets us speak in encryption from now on; before anything else.
+    pub fn set_keys(&mut self, keys: Keys) {
+        let mut trusted = Trusted::new(keys.own, keys.policy);
+        for pin in keys.pins {
+            trusted.load(pin);
+        }
+        self.secure = Some(Box::new(Secure {
+            trusted,
+            outboxes: Outboxes::default(),
+            seen: Seen::default(),
+            require: keys.require,
+            asked: HashMap::new(),
+            told_of: std::collections::HashSet::new(),
+            told_more_at: None,
+            refused_plain: 0,
+            told_plain_at: None,
+            pins_told: false,
+        }));
+    }
+
+    /// What is known of the key of a peer.
+    pub fn pin_of(&self, addr: PeerAddr) -> Option<&Pin> {
+        match self.speech_of(addr) {
+            Speech::Secure(key) => self.secure.as_ref()?.trusted.pin(key),
+            Speech::Unknown | Speech::Plain => None,
+        }
+    }
+
+    /// The pins that a word of the user may mean: a name, or the beginning of a key; blocked ones, too.
+    pub fn pins_for(&self, word: &str) -> Vec<&Pin> {
+        self.secure.iter().flat_map(|secure| secure.trusted.pins_for(word)).collect()
+    }
+
+    /// The keys that wait for the user's word, and how many more there were.
+    pub fn offers(&self) -> (&[Offer], u64) {
+        self.secure.as_ref().map_or((&[], 0), |secure| secure.trusted.offers())
+    }
+
+    /// The offers that a word of the user may mean.
+    pub fn offers_for(&self, word: &str) -> Vec<&Offer> {
+        self.secure.iter().flat_map(|secure| secure.trusted.offers_for(word)).collect()
+    }
+
+    /// What has to be written down since this was asked last.
+    pub fn take_pin_changes(&mut self) -> Vec<Change> {
+        let Some(secure) = &mut self.secure else { return Vec::new() };
+        secure.pins_told = false;
+        secure.trusted.take_changes()
+    }
+
+    pub(super) fn tell_of_pins(&mut self) {
+        if let Some(secure) = &mut self.secure
+            && secure.trusted.has_changes()
+            && !std::mem::replace(&mut secure.pins_told, true)
+        {
+            self.tell(Event::PinsChanged);
+        }
+    }
+
+    /// How whoever is at an address is spoken to.
+    pub(super) fn speech_of(&self, addr: PeerAddr) -> Speech {
+        let row = self.table.peer(addr);
+        match row.map(|peer| peer.speech) {
+            Some(speech) if speech != Speech::Unknown => return speech,
+            _ => {}
+        }
+        let Some(secure) = &self.secure else { return Speech::Plain };
+        if let Some(key) = secure.trusted.claimed(None, Some(addr)) {
+            return Speech::Secure(key);
+        }
+        // No p2p-chat writes in another program's form by itself, and none sends Hashpa's greeting.
+        if row.is_some_and(|peer| peer.form != crate::message::Form::Standard || peer.wants_ping)
+            && !secure.require
+        {
+            return Speech::Plain;
+        }
+        Speech::Unknown
+    }
+
+    /// Whether nothing may be said to it in plain.
+    pub(super) fn is_only_encrypted(&self, addr: PeerAddr) -> bool {
+        self.secure.as_ref().is_some_and(|secure| secure.require) || addr.plain().is_none()
+    }
+
+    /// A known key may be wherever it was.
+    pub(super) fn addrs_of(&self, key: PeerKey, first: Option<PeerAddr>) -> Vec<PeerAddr> {
+        let row = self.table.row_of(key);
+        let pin = self.secure.as_ref().and_then(|secure| secure.trusted.pin(key));
+        let hints = pin.into_iter().flat_map(|pin| pin.addrs.iter().copied());
+        let mut addrs: Vec<PeerAddr> = Vec::new();
+        let also =
+            row.and_then(|row| self.table.peer(row)).into_iter().flat_map(|peer| peer.also.iter().copied());
+        for addr in first.into_iter().chain(row).chain(hints).chain(also) {
+            if addrs.len() < MAX_DIALLED && !addrs.contains(&addr) && !self.is_own(addr) {
+                addrs.push(addr);
+            }
+        }
+        addrs
+    }
+
+    /// Has something said in encryption to whoever is at `addr`, which has to prove `expect`.
+    pub(super) fn talk(
+        &mut self,
+        addr: PeerAddr,
+        expect: Option<PeerKey>,
+        purpose: Purpose,
+        say: Say,
+        deadline: Option<Time>,
+    ) {
+        self.last_job += 1;
+        let job = JobId(self.last_job);
+        self.jobs.insert(job, Job { addr, dialled: addr, purpose, expect });
+        let mut addrs = expect.map_or_else(|| vec![addr], |key| self.addrs_of(key, Some(addr)));
+        if addrs.is_empty() {
+            addrs.push(addr);
+        }
+        self.act(Action::Talk(Talk { job, addrs, expect, say, deadline }));
+    }
+
+    /// Somebody has proven a key, in a connection from one of us to the other. The address of their row if they are welcome; the user is told
+    /// what is new.
+    pub(super) fn meets(&mut self, meeting: Meeting, now: Time) -> Result<PeerAddr, ByeReason> {
+        let Some(secure) = &mut self.secure else { return Err(ByeReason::NotAccepted) };
+        let (key, addr, dialled) = (meeting.key, meeting.addr, meeting.dialled);
+        let before = secure.trusted.offers().1;
+        let verdict = secure.trusted.met(meeting);
+        let more = secure.trusted.offers().1;
+        if more > before && secure.told_more_at.is_none_or(|at| now.since(at) >= TELL_SPACING) {
+            secure.told_more_at = Some(now);
+            self.tell(Event::MoreOffered(more));
+        }
+        let (is_new, takes_name_of) = match verdict {
+            Verdict::Known { takes_name_of } => (false, takes_name_of),
+            Verdict::Pinned => (true, None),
+            Verdict::Offered(offer) => {
+                self.tell(Event::Offered(offer));
+                return Err(ByeReason::NotDecided);
+            }
+            Verdict::Refused(why) => {
+                return Err(match why {
+                    Refused::Ourselves | Refused::Blocked | Refused::Strict => ByeReason::NotAccepted,
+                    Refused::Undecided => ByeReason::NotDecided,
+                    Refused::NoRoom => ByeReason::NoRoom,
+                });
+            }
+        };
+        let row = self.row_for(key, addr, dialled, now).ok_or(ByeReason::NoRoom)?;
+        self.speaks_with(row, key, now);
+        if is_new {
+            let who = self.who(row);
+            self.tell(Event::Pinned(who, key));
+        }
+        let taken = takes_name_of.and_then(|other| self.secure.as_ref()?.trusted.pin(other)?.name.clone());
+        if let Some(name) = taken {
+            let who = self.who(row);
+            self.tell(Event::TakesName(who, name));
+        }
+        Ok(row)
+    }
+
+    /// The row of who has proven a key, which may have been elsewhere, or nobody's yet.
+    fn row_for(&mut self, key: PeerKey, addr: PeerAddr, dialled: bool, now: Time) -> Option<PeerAddr> {
+        let old = self.table.row_of(key);
+        if let Some(old) = old {
+            // Who listens there is not changed by a mere claim to listen elsewhere, too.
+            let stays = old == addr || (!dialled && self.table.peer(old).is_some_and(|peer| peer.is_there()));
+            if stays {
+                return Some(old);
+            }
+        }
+        let others = self.table.peer(addr).is_some_and(|peer| matches!(peer.speech, Speech::Secure(_)));
+        if others && !dialled {
+            // It claims the address of somebody who has proven to be there.
+            return old;
+        }
+        match old {
+            Some(old) => {
+                // The row that it had stays, for its number is known; whoever was taken to be at its new address is not.
+                self.table.remove(addr);
+                self.follows(old, addr);
+                Some(addr)
+            }
+            None => {
+                let known = if dialled { Known::SentTo } else { Known::Heard };
+                self.table.add(addr, known, Life::of_heard(now)).then_some(addr)
+            }
+        }
+    }
+
+    /// From now on a row is that of a key.
+    pub(super) fn speaks_with(&mut self, addr: PeerAddr, key: PeerKey, now: Time) {
+        let Some(secure) = &self.secure else { return };
+        let verified = secure.trusted.trust(key) == Trust::Verified;
+        let name = secure.trusted.pin(key).and_then(|pin| pin.name.clone());
+        self.table.speak(addr, Speech::Secure(key), verified);
+        self.table.update(addr, |peer| {
+            if name.is_some() {
+                peer.name = name;
+            }
+            peer.claimed = None;
+            peer.ack_due = None;
+            peer.last_heard = Some(now);
+        });
+        self.note_texts(addr);
+    }
+
+    /// A peer that has dialled us proves a key, and says hello.
+    ///
+    /// # Errors
+    /// Why it is not talked to.
+    pub fn welcome(
+        &mut self,
+        meeting: Meeting,
+        also: Vec<PeerAddr>,
+        now: Time,
+    ) -> (Result<(), ByeReason>, Vec<Action>) {
+        if self.closed {
+            return (Err(ByeReason::NoRoom), Vec::new());
+        }
+        let key = meeting.key;
+        let met = self.meets(meeting, now).map(|addr| {
+            self.listens_also(addr, also);
+            self.hears(addr, now);
+            self.here_again(key, now);
+        });
+        self.settle_watches(now);
+        (met, self.done())
+    }
+
+    /// A peer has said where else it listens.
+    pub(super) fn listens_also(&mut self, addr: PeerAddr, mut also: Vec<PeerAddr>) {
+        also.truncate(super::MAX_HINTS);
+        self.table.update(addr, |peer| peer.also = also.into());
+    }
+
+    /// Who was met is there, and may be written to at once.
+    pub(super) fn here_again(&mut self, key: PeerKey, now: Time) {
+        if let Some(secure) = &mut self.secure {
+            secure.outboxes.met(key, now);
+        }
+        self.next_turns(now);
+    }
+
+    /// Something authenticated came from a row.
+    fn hears(&mut self, addr: PeerAddr, now: Time) {
+        let came = self.table.update(addr, |peer| {
+            peer.last_heard = Some(now);
+            peer.shook_hands = true;
+            peer.life.heard(now);
+            peer.life.connected();
+            announced(peer, now)
+        });
+        if let Some(Some(who)) = came {
+            self.came(who);
+        }
+        self.seen(addr);
+    }
+
+    /// Texts of a proven key came; those that are taken get a receipt.
+    pub fn letters(
+        &mut self,
+        key: PeerKey,
+        letters: Vec<Letter>,
+        now: Time,
+    ) -> (Vec<MessageId>, Vec<Action>) {
+        let is_welcome = self.secure.as_ref().is_some_and(|secure| secure.trusted.writable(key).is_some());
+        let row = self.table.row_of(key).filter(|_| is_welcome && !self.closed);
+        let Some(addr) = row else { return (Vec::new(), Vec::new()) };
+        self.hears(addr, now);
+        let mut taken = Vec::with_capacity(letters.len());
+        for Letter { id, again, body, .. } in letters {
+            let Some(secure) = &mut self.secure else { break };
+            let novelty = secure.seen.look(key, id, again);
+            secure.seen.note(key, id, again);
+            taken.push(id);
+            if novelty == Novelty::Double {
+                continue;
+            }
+            secure.trusted.keep(key);
+            let from = self.table.update(addr, |peer| {
+                peer.told = true;
+                who(peer)
+            });
+            let again = novelty == Novelty::PerhapsAgain;
+            if let Some(from) = from {
+                self.tell(Event::Message { from, text: Text::new(&*body), cut: false, again });
+            }
+        }
+        self.settle_watches(now);
+        (taken, self.done())
+    }
+
+    /// A proven key has shown that it is there.
+    pub fn heard_from(&mut self, key: PeerKey, now: Time) -> Vec<Action> {
+        if let Some(addr) = self.table.row_of(key).filter(|_| !self.closed) {
+            self.hears(addr, now);
+            self.settle_watches(now);
+        }
+        self.done()
+    }
+
+    /// A connection that was kept with a key is over, with the other side's goodbye if it said one, else broken.
+    pub fn ended(&mut self, key: PeerKey, bye: Option<ByeReason>, now: Time) -> Vec<Action> {
+        if let Some(addr) = self.table.row_of(key).filter(|_| !self.closed) {
+            match bye {
+                Some(ByeReason::Leaves) => self.parts(addr, now),
+                Some(_) => {}
+                None => drop(self.table.update(addr, |peer| peer.life.lost(now))),
+            }
+        }
+        self.done()
+    }
+
+    /// A peer has said goodbye in encryption, so it was the peer.
+    pub(super) fn parts(&mut self, addr: PeerAddr, now: Time) {
+        let before = self.last_job;
+        self.table.update(addr, |peer| {
+            peer.last_heard = Some(now);
+            peer.parted_after = before;
+            peer.life.parted(Why::SaidExit, now)
+        });
+        self.went(addr, Why::SaidExit);
+    }
+
+    /// Whether a plain message comes in the name or from the address of somebody who is known by a key. It is shown apart, if there is
+    /// something to show.
+    pub(super) fn is_unproven(
+        &mut self,
+        source: Source,
+        addr: PeerAddr,
+        name: Option<&PeerName>,
+        body: &Body,
+        cut: bool,
+    ) -> bool {
+        let Some(secure) = &self.secure else { return false };
+        let Some(key) = secure.trusted.claimed(name, Some(addr)) else { return false };
+        let known = secure.trusted.pin(key).and_then(|pin| pin.name.clone());
+        if let Body::Text(text) | Body::Greeting(text) = body {
+            let shown = known.or_else(|| name.cloned()).unwrap_or_else(|| PeerName::new("?"));
+            let from = Who { name: name.cloned(), addr, claimed: None, proof: Proof::Claims(shown) };
+            self.tell(Event::Unproven { from, source, text: text.clone(), cut });
+        }
+        true
+    }
+
+    /// Whether plain messages are not taken at all; the user is told now and then.
+    pub(super) fn refuses_plain(&mut self, source: Source, now: Time) -> bool {
+        let Some(secure) = self.secure.as_mut().filter(|secure| secure.require) else { return false };
+        secure.refused_plain += 1;
+        if secure.told_plain_at.is_none_or(|at| now.since(at) >= TELL_SPACING) {
+            secure.told_plain_at = Some(now);
+            let count = std::mem::take(&mut secure.refused_plain);
+            self.tell(Event::PlainRefused(source, count));
+        }
+        true
+    }
+}

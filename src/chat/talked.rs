@@ -1,0 +1,213 @@
+//! What follows from the fate of something said in encryption.
+
+use super::event::{Action, Event, JobId};
+use super::life::{Check, Evidence, REFUSAL_REPEAT};
+use super::outbox::{TextState, TurnEnd};
+use super::secure::Moment;
+use super::time::Time;
+use super::trust::Meeting;
+use super::{Chat, Job, Purpose};
+use crate::key::PeerKey;
+use crate::message::{Failure, Fate, Speech};
+use crate::peer::PeerAddr;
+use crate::talk::{ByeReason, Hold, Lost, Met, Say, TalkEnd, Talked};
+
+impl Chat {
+    /// Takes note of what became of something said in encryption.
+    pub fn talked(&mut self, job: JobId, talked: Talked, moment: Moment, now: Time) -> Vec<Action> {
+        let Some(Job { addr, dialled, purpose, expect }) = self.jobs.remove(&job) else {
+            return Vec::new();
+        };
+        let Talked { addr: reached, met, written, receipts, end } = talked;
+        let was_met = met.is_some();
+        let welcome = met.map(|met| self.met_at(reached, met, moment, now));
+        if let (TalkEnd::WrongKey(offered), Some(expected)) = (&end, expect) {
+            self.wrong_key(expected, *offered, reached, moment, now);
+        }
+        // Whoever was met may have been known under another address before.
+        let addr = match welcome {
+            Some(Ok(row)) => row,
+            _ => addr,
+        };
+        let leaves = end == TalkEnd::Bye(ByeReason::Leaves);
+        let fate = match welcome {
+            Some(Err(_)) => Fate::Failed(Failure::NotTrusted),
+            _ => fate_of(&end),
+        };
+        if let Purpose::Turn(key) = purpose {
+            self.turn_over(key, &end, written, &receipts, moment, now);
+        }
+        if matches!(purpose, Purpose::Check(_) | Purpose::Ack) {
+            let had_none = end == TalkEnd::Unreachable(Failure::NoResources);
+            self.checks.end(dialled.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
+        }
+        let seen = seen_of(&end, was_met);
+        self.over(addr, purpose, &seen, now);
+        if let TalkEnd::Bye(reason @ (ByeReason::NotAccepted | ByeReason::NotDecided)) = end {
+            self.turned_away(addr, reason);
+        }
+        if leaves {
+            self.parts(addr, now);
+        } else if !matches!(purpose, Purpose::Exit(_))
+            && !matches!(welcome, Some(Err(_)))
+            && expect.is_none_or(|key| self.is_for(addr, key))
+        {
+            let parted_since = self.table.peer(addr).is_some_and(|peer| job.0 <= peer.parted_after);
+            let says_hello = was_met && !matches!(purpose, Purpose::Check(Check::Probe));
+            let evidence = if says_hello && !parted_since { Evidence::Connect } else { Evidence::Probe };
+            self.observe(addr, &seen, evidence, now);
+        }
+        if let Purpose::Check(_) = purpose {
+            self.checked(addr, job, &seen);
+        }
+        if self.leaving {
+            self.attempted(job, addr, was_met);
+        }
+        match purpose {
+            Purpose::Ask => {
+                let failed =
+                    (!matches!(self.speech_of(addr), Speech::Secure(_)) || !was_met).then_some(&fate);
+                self.asked(addr, failed, now);
+                if addr != dialled {
+                    self.asked(dialled, failed, now);
+                }
+            }
+            Purpose::Connect(op) | Purpose::Exit(op) => self.finished(op, addr, fate, (1, 1)),
+            _ => {}
+        }
+        if was_met
+            && !leaves
+            && let Speech::Secure(key) = self.speech_of(addr)
+        {
+            self.here_again(key, now);
+        } else {
+            self.next_turns(now);
+        }
+        self.settle_watches(now);
+        self.done()
+    }
+
+    /// Somebody has proven a key where we dialled. On a connection that was kept, it had said hello before.
+    fn met_at(
+        &mut self,
+        reached: PeerAddr,
+        met: Met,
+        moment: Moment,
+        now: Time,
+    ) -> Result<PeerAddr, ByeReason> {
+        let Met { key, hello } = met;
+        if hello.is_none()
+            && let Some(row) = self.table.row_of(key)
+        {
+            return Ok(row);
+        }
+        let (name, also) = hello.map_or((None, Vec::new()), |hello| (Some(hello.name), hello.also));
+        let source = reached.source();
+        let row =
+            self.meets(Meeting { key, name, addr: reached, dialled: true, source, date: moment.date }, now)?;
+        if let Some(secure) = &mut self.secure {
+            secure.trusted.keep(key);
+        }
+        self.listens_also(row, also);
+        Ok(row)
+    }
+
+    /// Another key than the one expected was proven.
+    fn wrong_key(
+        &mut self,
+        promised: PeerKey,
+        offered: PeerKey,
+        reached: PeerAddr,
+        moment: Moment,
+        now: Time,
+    ) {
+        let Some(secure) = &self.secure else { return };
+        let is_anothers = secure.trusted.claimed(None, Some(reached)).is_some();
+        if is_anothers || secure.trusted.writable(offered).is_some() {
+            let source = reached.source();
+            let meeting =
+                Meeting { key: offered, name: None, addr: reached, dialled: true, source, date: moment.date };
+            // What follows for the offered key is told there; for the expected one nothing does but that it is not here.
+            let _ = self.meets(meeting, now);
+        } else {
+            self.tell(Event::Misled { addr: reached, promised, offered });
+        }
+    }
+
+    /// Whether a row is not that of another key by now.
+    fn is_for(&self, addr: PeerAddr, key: PeerKey) -> bool {
+        match self.table.peer(addr).map(|peer| peer.speech) {
+            Some(Speech::Secure(other)) => other == key,
+            _ => true,
+        }
+    }
+
+    fn turn_over(
+        &mut self,
+        key: PeerKey,
+        end: &TalkEnd,
+        written: usize,
+        receipts: &[crate::message::MessageId],
+        moment: Moment,
+        now: Time,
+    ) {
+        let Some(secure) = &mut self.secure else { return };
+        let end = match end {
+            TalkEnd::Answered => TurnEnd::Answered,
+            TalkEnd::NoOk => TurnEnd::Held(Hold::NoOk),
+            TalkEnd::WrongKey(_) | TalkEnd::Ourselves => TurnEnd::Held(Hold::WrongKey),
+            TalkEnd::Bye(ByeReason::NotAccepted) => TurnEnd::Refused(Lost::NotAccepted),
+            TalkEnd::Bye(ByeReason::NotDecided) => TurnEnd::Held(Hold::NotDecided),
+            TalkEnd::Bye(ByeReason::NoRoom) => TurnEnd::Held(Hold::NoRoom),
+            TalkEnd::Unreachable(_) | TalkEnd::NotSecure | TalkEnd::Bye(_) | TalkEnd::Broken => {
+                TurnEnd::Held(Hold::Unreachable)
+            }
+        };
+        let news = secure.outboxes.turn_ended(key, written, receipts, end, now, moment.jitter);
+        self.tell_news(key, news);
+    }
+
+    /// Tells once that a peer does not take us, until it is met again.
+    fn turned_away(&mut self, addr: PeerAddr, reason: ByeReason) {
+        let is_news = self.table.update(addr, |peer| peer.turned_away.replace(reason) != Some(reason));
+        if is_news != Some(false) {
+            let who = self.who(addr);
+            self.tell(Event::TurnedAway(who, reason));
+        }
+    }
+
+    /// A receipt has promised that a peer can speak in encryption: the same is said so, or it is seen whether it is true.
+    pub(super) fn promised(&mut self, addr: PeerAddr, key: PeerKey, purpose: Purpose) {
+        self.talk(addr, Some(key), purpose, Say::Greet, None);
+    }
+}
+
+/// What the user is told of it.
+fn fate_of(end: &TalkEnd) -> Fate {
+    Fate::Failed(match end {
+        TalkEnd::Answered => return Fate::Delivered,
+        TalkEnd::Broken => return Fate::Unanswered,
+        TalkEnd::Unreachable(failure) => failure.clone(),
+        TalkEnd::NoOk => Failure::NoOk,
+        TalkEnd::WrongKey(_) | TalkEnd::Ourselves => Failure::WrongKey,
+        TalkEnd::NotSecure => Failure::NotSecure,
+        TalkEnd::Bye(reason) => Failure::TurnedAway(*reason),
+    })
+}
+
+/// What it shows of the peer's life: only who has proven its key is there, whatever serves the address.
+fn seen_of(end: &TalkEnd, was_met: bool) -> Fate {
+    match end {
+        TalkEnd::Answered | TalkEnd::Bye(_) => Fate::Delivered,
+        TalkEnd::Unreachable(failure) => Fate::Failed(failure.clone()),
+        TalkEnd::Broken if was_met => Fate::Delivered,
+        _ => Fate::Unanswered,
+    }
+}
+
+impl TextState {
+    /// Whether nothing follows any more.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Delivered | Self::Failed(_))
+    }
+}

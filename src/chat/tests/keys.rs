@@ -1,0 +1,421 @@
+//! Peers that prove keys: how each is spoken to, and what becomes of texts to them.
+
+use super::*;
+use crate::key::PeerKey;
+use crate::message::MessageId;
+use crate::talk::{ByeReason, Hold, Introduction, Letter, Lost, Met, Say, TalkEnd, Talked};
+
+fn key(n: u8) -> PeerKey {
+    PeerKey::new([n; 32])
+}
+
+const OURS: u8 = 100;
+const BOBS: u8 = 1;
+const EVES: u8 = 66;
+
+fn hello(name: &str, port: u16) -> Introduction {
+    Introduction { name: PeerName::new(name), port, also: Vec::new() }
+}
+
+fn met(n: u8, port: u16) -> Met {
+    Met { key: key(n), hello: Some(hello("Bob", port)) }
+}
+
+fn moment() -> Moment {
+    Moment { date: 1_000, jitter: Jitter(0) }
+}
+
+fn letter(n: u8) -> Letter {
+    Letter { id: MessageId::new([n; 16]), time: 0, again: false, body: format!("text {n}").into() }
+}
+
+impl Story {
+    fn keyed() -> Self {
+        let mut story = Self::new();
+        story.take_keys(Policy::AcceptNew, false);
+        story
+    }
+
+    fn take_keys(&mut self, policy: Policy, require: bool) {
+        self.chat.set_keys(Keys { own: key(OURS), pins: Vec::new(), policy, require });
+    }
+
+    fn writes(&mut self, port: u16, n: u8) -> OpId {
+        let parts = [format!("text {n}")].into();
+        self.does(Command::Send { to: these(port), parts, letter: Some(letter(n)), in_plain: false })
+    }
+
+    /// The only plain message under way is answered with a receipt that promises this key.
+    fn promises(&mut self, n: u8) {
+        let transmit = self.under_way.pop().expect("something plain is under way");
+        assert!(self.under_way.is_empty());
+        let Transmit { job, to, .. } = transmit;
+        let sent = Sent { job, to, fate: Fate::Delivered, parts: (1, 1), capability: Some(key(n)) };
+        let actions = self.chat.sent(sent, self.now);
+        self.perform(actions);
+    }
+
+    /// The oldest talk under way ends so, at the first address.
+    fn talked(&mut self, met: Option<Met>, end: TalkEnd) -> Talk {
+        let talk = self.talks.remove(0);
+        let ids: Vec<MessageId> = match &talk.say {
+            Say::Texts(letters) => letters.iter().map(|letter| letter.id).collect(),
+            _ => Vec::new(),
+        };
+        let receipts = if end == TalkEnd::Answered { ids.clone() } else { Vec::new() };
+        let written = if met.is_some() { ids.len() } else { 0 };
+        let talked = Talked { addr: talk.addrs[0], met, written, receipts, end };
+        let actions = self.chat.talked(talk.job, talked, moment(), self.now);
+        self.perform(actions);
+        talk
+    }
+
+    /// Bob is known by his key at this port, and nothing is under way.
+    fn knows_bob(&mut self, port: u16) {
+        self.does(Command::Connect(these(port)));
+        self.promises(BOBS);
+        self.talked(Some(met(BOBS, port)), TalkEnd::Answered);
+        assert!(self.talks.is_empty() && self.under_way.is_empty());
+        self.told();
+    }
+
+    fn dials_in(&mut self, n: u8, name: &str, port: u16) -> Result<(), ByeReason> {
+        let meeting = Meeting {
+            key: key(n),
+            name: Some(PeerName::new(name)),
+            addr: at(port),
+            dialled: false,
+            source: Source::from(HERE),
+            date: 2_000,
+        };
+        let (welcome, actions) = self.chat.welcome(meeting, Vec::new(), self.now);
+        self.perform(actions);
+        welcome
+    }
+
+    fn proof(&self, port: u16) -> Option<Proof> {
+        self.chat.rows(self.now).iter().find(|row| row.addr.port() == port).map(|row| row.proof.clone())
+    }
+
+    fn outcomes(&mut self) -> Vec<Fate> {
+        let fate = |event| if let Event::Done { fate, .. } = event { Some(fate) } else { None };
+        self.told().into_iter().filter_map(fate).collect()
+    }
+}
+
+#[test]
+fn a_text_to_a_stranger_waits_for_the_answer_to_connect_and_then_goes_out_encrypted() {
+    let mut story = Story::keyed();
+    let op = story.writes(5001, 1);
+    assert_eq!(story.dials(5001), [Outgoing::Connect], "no text goes out before");
+    story.promises(BOBS);
+    assert_eq!(story.under_way, []);
+    let greeting = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    assert_eq!((greeting.expect, greeting.say), (Some(key(BOBS)), Say::Greet));
+    let told = story.told();
+    assert!(
+        told.iter().any(|event| matches!(event, Event::Pinned(_, pinned) if *pinned == key(BOBS))),
+        "{told:?}"
+    );
+    let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    assert_eq!((turn.expect, turn.say), (Some(key(BOBS)), Say::Texts(vec![letter(1)])));
+    let told = story.told();
+    let Some(Event::Done { op: of, who, fate: Fate::Delivered, .. }) = told.first() else {
+        panic!("{told:?}")
+    };
+    assert_eq!((*of, who.proof.clone()), (op, Proof::Encrypted));
+    assert!(told.contains(&Event::Settled(op)));
+}
+
+#[test]
+fn a_stranger_whose_receipt_names_no_key_gets_the_text_in_plain_and_is_not_asked_again() {
+    let mut story = Story::keyed();
+    story.writes(5001, 1);
+    story.ends(5001, &Fate::HandedOver);
+    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
+    story.ends(5001, &Fate::HandedOver);
+    story.writes(5001, 2);
+    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
+    assert_eq!(story.proof(5001), Some(Proof::Plain));
+    assert!(story.talks.is_empty());
+}
+
+#[test]
+fn a_text_to_a_stranger_who_is_not_there_fails_as_its_question_does() {
+    let mut story = Story::keyed();
+    let op = story.writes(5001, 1);
+    story.writes(5001, 2);
+    assert_eq!(story.dials(5001), [Outgoing::Connect], "one question for both");
+    story.refused(5001);
+    let told = story.told();
+    assert!(told.contains(&Event::Settled(op)), "{told:?}");
+    let failed = |event: &&Event| matches!(event, Event::Done { fate: Fate::Failed(Failure::Refused), .. });
+    assert_eq!(told.iter().filter(failed).count(), 2);
+    assert_eq!(story.chat.under_way().jobs, 0);
+}
+
+#[test]
+fn what_a_receipt_promised_and_does_not_hold_sends_nothing_in_plain() {
+    for end in [TalkEnd::NoOk, TalkEnd::NotSecure, TalkEnd::WrongKey(key(EVES))] {
+        let mut story = Story::keyed();
+        story.writes(5001, 1);
+        story.promises(BOBS);
+        story.talked(None, end.clone());
+        assert_eq!((&story.under_way[..], &story.talks[..]), (&[][..], &[][..]), "{end:?}");
+        let told = story.told();
+        let misled = told.iter().any(|event| matches!(event, Event::Misled { .. }));
+        assert_eq!(misled, matches!(end, TalkEnd::WrongKey(_)), "{told:?}");
+        assert!(
+            told.iter().any(|event| matches!(event, Event::Done { fate: Fate::Failed(_), .. })),
+            "{told:?}"
+        );
+        assert_eq!(story.chat.pins_for("Bob").len(), 0, "nobody is pinned by that");
+    }
+}
+
+#[test]
+fn a_known_key_is_used_at_the_first_dial_of_the_next_run() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    let pins: Vec<Pin> = story
+        .chat
+        .take_pin_changes()
+        .into_iter()
+        .map(|change| if let PinChange::Write(pin) = change { pin } else { panic!("{change:?}") })
+        .collect();
+    assert_eq!(pins.len(), 1);
+    let mut next = Story::new();
+    next.chat.set_keys(Keys { own: key(OURS), pins, policy: Policy::Strict, require: false });
+    let mut next = next.with_static(&[5001]);
+    assert_eq!((&next.under_way[..], next.talks.len()), (&[][..], 1));
+    assert_eq!((next.talks[0].expect, &next.talks[0].say), (Some(key(BOBS)), &Say::Greet));
+    next.writes(5001, 1);
+    assert_eq!(next.talks.len(), 2);
+    assert!(next.under_way.is_empty(), "never in plain");
+}
+
+#[test]
+fn a_text_that_breaks_off_is_sent_again_with_its_mark_until_its_receipt_is_there() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    let op = story.writes(5001, 1);
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Broken);
+    let told = story.told();
+    let waits = |event: &Event| matches!(event, Event::Done { fate: Fate::Waits(Hold::Unreachable), .. });
+    assert!(told.iter().any(waits) && told.contains(&Event::Settled(op)), "{told:?}");
+    story.later(seconds(1));
+    let again = loop {
+        let talk = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+        if let Say::Texts(letters) = talk.say {
+            break letters;
+        }
+    };
+    assert_eq!(again, [Letter { again: true, ..letter(1) }]);
+    let told = story.told();
+    let later = |event: &Event| matches!(event, Event::Later { op: of, state: TextState::Delivered, .. } if *of == op);
+    assert!(told.iter().any(later), "{told:?}");
+    assert!(story.outcomes().is_empty());
+}
+
+#[test]
+fn texts_typed_meanwhile_are_the_next_turn_and_keep_their_order() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    for n in 1..=3 {
+        story.writes(5001, n);
+    }
+    assert_eq!(story.talks.len(), 1);
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    let next = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    assert_eq!(next.say, Say::Texts(vec![letter(2), letter(3)]));
+    assert_eq!(story.outcomes(), [Fate::Delivered, Fate::Delivered, Fate::Delivered]);
+}
+
+#[test]
+fn another_key_at_a_known_address_is_an_offer_and_nothing_is_sent_until_the_user_speaks() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    let op = story.writes(5001, 1);
+    story.talked(None, TalkEnd::WrongKey(key(EVES)));
+    let told = story.told();
+    let offer =
+        told.iter().find_map(|event| if let Event::Offered(offer) = event { Some(offer) } else { None });
+    let offer = offer.unwrap_or_else(|| panic!("{told:?}"));
+    assert_eq!((offer.met.key, offer.against[0].key), (key(EVES), key(BOBS)));
+    assert!(told.iter().any(|event| matches!(event, Event::Done { fate: Fate::Waits(Hold::WrongKey), .. })));
+    assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
+    assert_eq!(story.proof(5001), Some(Proof::Encrypted), "Bob's row is still Bob's");
+    // The user takes it for Bob's new key: what waits goes to it.
+    story.does(Command::Trust(key(EVES), As::NewKeyOf(key(BOBS))));
+    let told = story.told();
+    assert!(told.iter().any(|event| matches!(event, Event::Decided(Decision::Trusted(..)))), "{told:?}");
+    let turn = story.talks.iter().find(|talk| matches!(talk.say, Say::Texts(_))).expect("a turn").clone();
+    assert_eq!((turn.expect, turn.say), (Some(key(EVES)), Say::Texts(vec![letter(1)])));
+    assert!(story.under_way.is_empty());
+    let _ = op;
+}
+
+#[test]
+fn a_blocked_offer_is_refused_from_then_on_and_the_pin_is_kept() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    story.writes(5001, 1);
+    story.talked(None, TalkEnd::WrongKey(key(EVES)));
+    story.does(Command::Block(key(EVES)));
+    assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotAccepted));
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+}
+
+#[test]
+fn a_plain_line_in_a_pinned_name_or_from_its_address_is_shown_apart_and_does_nothing() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    story.gets(5001, Body::Exit);
+    assert_ne!(story.state(5001), Some(State::Gone));
+    assert_eq!(story.told(), []);
+    // From elsewhere, in his name.
+    story.gets_from(LAN, Claimed { ip: LAN, port: 9 }, Form::Standard, text("pay Eve"));
+    let told = story.told();
+    let [Event::Unproven { from, source, .. }] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((&from.proof, *source), (&Proof::Claims(PeerName::new("Bob")), Source::from(LAN)));
+    assert_eq!(story.chat.rows(story.now).len(), 1, "nobody is listed because of it");
+    story.gets_from(LAN, Claimed { ip: LAN, port: 9 }, Form::Standard, Body::Connect);
+    assert_eq!((story.under_way.len(), story.talks.len()), (0, 0));
+}
+
+#[test]
+fn a_peer_that_dials_in_is_listed_written_to_and_its_doubles_are_shown_once() {
+    let mut story = Story::keyed();
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    assert_eq!(story.state(5001), Some(State::Connected));
+    story.told();
+    for (expected, again) in [(1, false), (0, true)] {
+        let (taken, actions) = story.chat.letters(key(BOBS), vec![Letter { again, ..letter(7) }], story.now);
+        story.perform(actions);
+        assert_eq!(taken, [letter(7).id], "a double is receipted, too");
+        let shown = story.told().into_iter().filter(|event| matches!(event, Event::Message { .. })).count();
+        assert_eq!(shown, expected);
+    }
+    let (taken, _) = story.chat.letters(key(EVES), vec![letter(8)], story.now);
+    assert_eq!(taken, [], "nothing is taken of who was not met");
+}
+
+#[test]
+fn a_known_key_at_a_new_address_takes_its_row_along() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    let number = story.chat.rows(story.now)[0].number;
+    // His program ends, and comes back at another port.
+    let actions = story.chat.ended(key(BOBS), Some(ByeReason::Leaves), story.now);
+    story.perform(actions);
+    assert_eq!(story.state(5001), Some(State::Gone));
+    assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
+    let rows = story.chat.rows(story.now);
+    assert_eq!(rows.iter().map(|row| (row.number, row.addr)).collect::<Vec<_>>(), [(number, at(5002))]);
+    let told = story.told();
+    assert!(told.iter().any(|event| matches!(event, Event::Came(who) if who.addr == at(5002))), "{told:?}");
+}
+
+#[test]
+fn a_lost_connection_is_quiet_first_and_looked_at_and_a_goodbye_is_gone_at_once() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    let actions = story.chat.ended(key(BOBS), None, story.now);
+    story.perform(actions);
+    assert_eq!(story.state(5001), Some(State::Quiet));
+    assert_eq!(story.told(), []);
+    story.later(Duration::from_millis(10));
+    let ping = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    assert_eq!(ping.say, Say::Ping);
+    assert_eq!((story.state(5001), story.told()), (Some(State::Connected), vec![]));
+    let actions = story.chat.ended(key(BOBS), Some(ByeReason::Leaves), story.now);
+    story.perform(actions);
+    assert!(matches!(story.told()[..], [Event::Went(_, Why::SaidExit)]));
+}
+
+#[test]
+fn who_serves_the_address_without_the_key_is_not_taken_to_be_there() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    story.later(PROBE_INTERVAL);
+    for _ in 0..12 {
+        while !story.talks.is_empty() {
+            story.talked(None, TalkEnd::NoOk);
+        }
+        story.later(seconds(1));
+    }
+    assert_eq!(story.state(5001), Some(State::Gone));
+    assert!(story.under_way.is_empty(), "and it is never asked in plain");
+}
+
+#[test]
+fn leaving_says_bye_in_encryption_behind_the_last_texts_and_names_what_is_lost() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    let op = story.writes(5001, 1);
+    story.talked(None, TalkEnd::Unreachable(Failure::Refused));
+    story.told();
+    story.does(Command::Leave);
+    let says: Vec<&Say> = story.talks.iter().map(|talk| &talk.say).collect();
+    assert!(says.contains(&&Say::Bye), "{says:?}");
+    while !story.talks.is_empty() {
+        story.talked(None, TalkEnd::Unreachable(Failure::Refused));
+    }
+    story.later(seconds(3));
+    let told = story.told();
+    let lost = |event: &Event| matches!(event, Event::Later { op: of, state: TextState::Failed(Lost::Left), .. } if *of == op);
+    assert!(told.iter().any(lost), "{told:?}");
+}
+
+#[test]
+fn with_only_encryption_nothing_plain_is_said_or_heard() {
+    let mut story = Story::new();
+    story.take_keys(Policy::AcceptNew, true);
+    story.writes(5001, 1);
+    assert_eq!(story.under_way, []);
+    assert_eq!((story.talks.len(), story.talks[0].expect), (1, None));
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    assert_eq!(story.outcomes(), [Fate::Delivered]);
+    assert_eq!(story.gets(5002, text("hi")), Answer::Nothing);
+    assert!(matches!(story.told()[..], [Event::PlainRefused(_, 1)]));
+    assert_eq!(story.chat.rows(story.now).len(), 1);
+}
+
+#[test]
+fn a_policy_that_asks_offers_every_new_key_and_takes_it_on_the_users_word() {
+    let mut story = Story::new();
+    story.take_keys(Policy::Ask, false);
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Err(ByeReason::NotDecided));
+    assert!(matches!(&story.told()[..], [Event::Offered(offer)] if offer.against.is_empty()));
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Err(ByeReason::NotDecided));
+    assert_eq!(story.told(), [], "it is told once");
+    story.does(Command::Trust(key(BOBS), As::Another));
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    assert_eq!(story.proof(5001), Some(Proof::Encrypted));
+}
+
+#[test]
+fn verifying_shows_at_once_and_unpinning_makes_a_stranger_of_the_peer() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    story.does(Command::Verify { key: key(BOBS), date: 3_000 });
+    assert_eq!(story.proof(5001), Some(Proof::Verified));
+    story.does(Command::Unpin(key(BOBS)));
+    assert_eq!(story.proof(5001), Some(Proof::Plain));
+    story.writes(5001, 1);
+    assert_eq!(story.dials(5001), [Outgoing::Connect]);
+}
+
+#[test]
+fn the_per_message_choice_sends_one_text_in_plain_and_changes_nothing_else() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    let parts = ["hi".to_owned()].into();
+    story.does(Command::Send { to: these(5001), parts, letter: Some(letter(1)), in_plain: true });
+    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
+    story.ends(5001, &Fate::HandedOver);
+    assert_eq!(story.proof(5001), Some(Proof::Encrypted));
+    story.writes(5001, 2);
+    assert_eq!((story.under_way.len(), story.talks.len()), (0, 1));
+}

@@ -1,0 +1,135 @@
+//! What the keys in peers.toml mean for what is remembered of others.
+//!
+//! A key that stands there is remembered as if it had been met at its addresses. It is as good as the file, which may have come with the directory that
+//! the program is started in: so it wins over what was only met at its address, but not over a key that the user has compared, and whoever was
+//! blocked stays blocked. Where it goes against anything that is remembered, that is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::KnownPeers;
+use crate::chat::{MAX_HINTS, Pin, PinChange, StaticPeer, Trust};
+use crate::key::{KEY_BYTES, PeerKey};
+use crate::peer::{PeerAddr, PeerName};
+
+/// What can be done with them.
+const HELP: &str = "If the one in peers.toml is right, take the other out of known_peers.toml while p2p-chat is not running.";
+
+impl KnownPeers {
+    /// Takes the keys of the static peers; `me` is our own, which is passed over, and `now` is in seconds since 1970. An address of a key that
+    /// the user has compared stays that key's, among `peers` too.
+    ///
+    /// Returns what the user has to be told, in whole sentences.
+    pub fn configure(&mut self, peers: &mut [StaticPeer], me: PeerKey, now: u64) -> Vec<String> {
+        // No two static peers have an address in common, so this stays true of the addresses of those that follow.
+        let holders = Holders::of(self);
+        let mut told = Vec::new();
+        for peer in peers {
+            let Some(key) = peer.key else { continue };
+            if key == me {
+                (peer.key, peer.also) = (None, Vec::new());
+                continue;
+            }
+            let changes = self.changes(peer, key, now, &holders, &mut told);
+            if let Err(error) = self.note(changes) {
+                told.push(format!("{error} The key that peers.toml has for {} is one of them.", peer.addr));
+            }
+        }
+        told
+    }
+
+    fn changes(
+        &self,
+        peer: &mut StaticPeer,
+        key: PeerKey,
+        now: u64,
+        holders: &Holders,
+        told: &mut Vec<String>,
+    ) -> Vec<PinChange> {
+        let known = self.pins.get(&key);
+        let trust = known.map_or(Trust::Unpinned, Pin::trust);
+        if trust == Trust::Blocked {
+            let (addr, key) = (peer.addr, key.grouped());
+            told.push(format!("The key that peers.toml has for {addr} is blocked and stays so: {key}."));
+            return Vec::new();
+        }
+        let mut changes = BTreeMap::new();
+        let mut addrs = Vec::new();
+        for addr in [peer.addr].into_iter().chain(std::mem::take(&mut peer.also)) {
+            let others =
+                || holders.at(addr).filter(|other| *other != key).filter_map(|key| self.pins.get(&key));
+            let verified = others().find(|other| other.trust() == Trust::Verified);
+            if let Some(other) = verified.filter(|_| trust != Trust::Verified) {
+                let (who, other_key) = (called(other), other.key.grouped());
+                told.push(format!(
+                    "peers.toml has another key for {addr} than that of {who}, which you have verified; that one holds: {other_key}. {HELP}"
+                ));
+                if addr == peer.addr {
+                    peer.key = Some(other.key);
+                    return Vec::new();
+                }
+                continue;
+            }
+            for other in others().filter(|other| other.trust() != Trust::Blocked) {
+                let (who, other_key) = (called(other), other.key.grouped());
+                told.push(format!(
+                    "{who} is not expected at {addr} any more, for peers.toml has another key for it than {other_key}."
+                ));
+                let change = changes.entry(other.key).or_insert_with(|| other.clone());
+                change.addrs.retain(|at| *at != addr);
+            }
+            addrs.push(addr);
+        }
+        peer.also = addrs[1..].to_vec();
+        let mut pin = known.cloned().unwrap_or_else(|| Pin {
+            key,
+            // A name that is another's already it has to get in the usual way.
+            name: peer.name.clone().filter(|name| !holders.has(name)),
+            addrs: Vec::new(),
+            first_seen: now,
+            verified: None,
+            blocked: false,
+        });
+        addrs.retain(|addr| !pin.addrs.contains(addr));
+        // Those where it was last are likelier, but what the user wrote must not be driven out by them.
+        addrs.truncate(MAX_HINTS);
+        pin.addrs.truncate(MAX_HINTS - addrs.len());
+        pin.addrs.append(&mut addrs);
+        changes.into_values().chain([pin]).map(PinChange::Write).collect()
+    }
+}
+
+/// What a person is called in a sentence.
+fn called(pin: &Pin) -> String {
+    pin.name.as_ref().map_or_else(|| "somebody".to_owned(), ToString::to_string)
+}
+
+/// Whose the addresses and the names are.
+struct Holders {
+    addrs: BTreeSet<(PeerAddr, PeerKey)>,
+    names: BTreeSet<String>,
+}
+
+impl Holders {
+    fn of(known: &KnownPeers) -> Self {
+        let addrs = known.pins().flat_map(|pin| pin.addrs.iter().map(|addr| (*addr, pin.key)));
+        let names = known.pins().filter(|pin| !pin.blocked).flat_map(|pin| &pin.name);
+        Self { addrs: addrs.collect(), names: names.map(folded).collect() }
+    }
+
+    fn at(&self, addr: PeerAddr) -> impl Iterator<Item = PeerKey> {
+        let first = (addr, PeerKey::new([0; KEY_BYTES]));
+        self.addrs.range(first..).take_while(move |(at, _)| *at == addr).map(|(_, key)| *key)
+    }
+
+    fn has(&self, name: &PeerName) -> bool {
+        self.names.contains(&folded(name))
+    }
+}
+
+/// What names have in common that look the same, as in the rules of trust.
+fn folded(name: &PeerName) -> String {
+    name.as_str().to_lowercase().replace(['\u{fe0e}', '\u{fe0f}'], "")
+}
+
+#[cfg(test)]
+mod tests;

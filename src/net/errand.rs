@@ -1,0 +1,136 @@
+//! What the dialler is asked to do, and what it tells of it.
+
+use std::time::Instant;
+
+use crate::key::PeerKey;
+use crate::message::{Failure, Fate, Form, Outgoing};
+use crate::peer::{Name, PeerAddr};
+use crate::talk::{ByeReason, Say, TalkEnd, Talked};
+use crate::wire::Hello;
+
+/// Something to be said to somebody.
+#[derive(Clone, Debug)]
+pub struct Errand {
+    /// It is reported under this.
+    pub id: u64,
+    /// What we are called.
+    pub name: Name,
+    /// What to say, to whom, and how.
+    pub how: How,
+    /// When to be done whatever happens.
+    pub deadline: Option<Instant>,
+}
+
+/// How something is said.
+#[derive(Clone, Debug)]
+pub enum How {
+    /// In plain, on a connection for each message.
+    Plain {
+        /// To whom.
+        to: PeerAddr,
+        /// Whom to dial if nobody listens there.
+        fallback: Option<PeerAddr>,
+        /// The form to write it in.
+        form: Form,
+        /// What to say.
+        message: Outgoing,
+    },
+    /// In encryption, on a connection that is kept for a while.
+    Talk {
+        /// Where to dial, in this order; at least one.
+        addrs: Vec<PeerAddr>,
+        /// The key that has to be proven; none on first contact.
+        expect: Option<PeerKey>,
+        /// Our hello; the lines in it are filled in.
+        hello: Hello,
+        /// What to say.
+        say: Say,
+    },
+}
+
+/// What the dialler has to tell.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Report {
+    /// A plain errand is done.
+    Sent {
+        /// Which one.
+        id: u64,
+        /// The address dialled in the end.
+        to: PeerAddr,
+        /// Its fate.
+        fate: Fate,
+        /// How many parts were sent, and how many there are.
+        parts: (usize, usize),
+        /// The key that the receipt named.
+        capability: Option<PeerKey>,
+    },
+    /// An encrypted errand is done.
+    Talked {
+        /// Which one.
+        id: u64,
+        /// What became of it.
+        talked: Talked,
+    },
+    /// A connection that we have dialled and kept has ended, while nothing was said on it.
+    Ended {
+        /// Whom it led to.
+        key: PeerKey,
+        /// What the other side gave for a reason; [`ByeReason::Idle`] where either side ended it in good order without one. `None` where it
+        /// broke.
+        bye: Option<ByeReason>,
+    },
+}
+
+/// What is said one after the other.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Lane {
+    /// All that goes to an address.
+    Addr(PeerAddr),
+    /// All that goes to a key.
+    Key(PeerKey),
+}
+
+impl Errand {
+    /// The lane it has to wait in; none where it waits for nobody, or where it says nobody to dial.
+    pub(super) fn lane(&self) -> Option<Lane> {
+        match &self.how {
+            How::Plain { message: Outgoing::Probe | Outgoing::Ping, .. } => None,
+            How::Plain { to, .. } => Some(Lane::Addr(*to)),
+            How::Talk { expect: Some(key), .. } => Some(Lane::Key(*key)),
+            How::Talk { addrs, .. } => addrs.first().map(|addr| Lane::Addr(*addr)),
+        }
+    }
+
+    /// Where it goes first.
+    pub(super) fn first_addr(&self) -> Option<PeerAddr> {
+        match &self.how {
+            How::Plain { to, .. } => Some(*to),
+            How::Talk { addrs, .. } => addrs.first().copied(),
+        }
+    }
+
+    /// The report that nothing of it was said. `None` where it says nobody to dial, which [`Dialler::push`](super::Dialler::push) does not
+    /// take.
+    pub(super) fn failed(&self, failure: Failure) -> Option<Report> {
+        Some(self.ended(Fate::Failed(failure.clone()), 0, TalkEnd::Unreachable(failure), self.first_addr()?))
+    }
+
+    /// The report that all of it may have been said, or nothing.
+    pub(super) fn broken(&self) -> Option<Report> {
+        let written = match &self.how {
+            How::Talk { say: Say::Texts(letters), .. } => letters.len(),
+            _ => 0,
+        };
+        Some(self.ended(Fate::Broken, written, TalkEnd::Broken, self.first_addr()?))
+    }
+
+    fn ended(&self, fate: Fate, written: usize, end: TalkEnd, addr: PeerAddr) -> Report {
+        let id = self.id;
+        match &self.how {
+            How::Plain { to, .. } => Report::Sent { id, to: *to, fate, parts: (0, 1), capability: None },
+            How::Talk { .. } => {
+                Report::Talked { id, talked: Talked { addr, met: None, written, receipts: Vec::new(), end } }
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What a dialler says, to whom, and what it tells of it.
+
+use std::thread;
+
+use super::*;
+use crate::message::Failure;
+use crate::talk::Introduction;
+use crate::wire::MAX_TEXT_BYTES;
+
+#[test]
+fn texts_arrive_in_their_order_and_who_takes_them_is_known() {
+    let (house, mut alice) = (House::of_bob(), Alice::new());
+    let talked = alice.talks(&[house.addr], None, Say::Texts(letters(1..=3)));
+    assert_eq!((talked.addr, &talked.end), (house.addr, &TalkEnd::Answered));
+    assert_eq!((talked.written, talked.receipts), (3, vec![id(1), id(2), id(3)]));
+    let met = talked.met.unwrap();
+    let also = vec!["192.0.2.7:5000".parse().unwrap()];
+    assert_eq!(met.key, key(b'B'));
+    assert_eq!(met.hello, Some(Introduction { name: PeerName::new("B"), port: 5000, also }));
+    let welcomed = house.chat.wait(|story| story.welcomed.pop());
+    assert_eq!((welcomed.0, welcomed.1.name), (key(b'A'), PeerName::new("A")));
+    assert_eq!(house.chat.wait(|story| story.turns.pop()), letters(1..=3));
+}
+
+#[test]
+fn texts_that_do_not_fit_a_turn_go_in_several() {
+    let (house, mut alice) = (House::of_bob(), Alice::new());
+    let mut texts = letters(1..=5);
+    texts.iter_mut().for_each(|text| text.body = "x".repeat(MAX_TEXT_BYTES).into());
+    let talked = alice.says(&house, Say::Texts(texts.clone()));
+    assert_eq!((talked.end, talked.written, talked.receipts.len()), (TalkEnd::Answered, 5, 5));
+    assert_eq!(house.chat.wait(|story| Some(story.turns.concat())), texts);
+    assert!(house.chat.wait(|story| Some(story.turns.len())) > 1);
+    assert_eq!(house.chat.wait(|story| Some(story.welcomed.len())), 1, "on one connection");
+}
+
+#[test]
+fn a_greeting_says_nothing_a_ping_is_answered_and_a_goodbye_is_heard() {
+    let (house, mut alice) = (House::of_bob(), Alice::new());
+    assert_eq!(alice.says(&house, Say::Greet).end, TalkEnd::Answered);
+    assert_eq!(alice.says(&house, Say::Ping).end, TalkEnd::Answered);
+    house.chat.wait(|story| (story.heard > 0).then_some(()));
+    assert_eq!(alice.says(&house, Say::Bye).end, TalkEnd::Answered);
+    house.chat.wait(|story| story.ended.contains(&(key(b'A'), Some(ByeReason::Leaves))).then_some(()));
+    house.chat.change(|story| assert!(story.turns.is_empty() && story.plain == 0));
+}
+
+#[test]
+fn who_has_another_key_is_told_of_and_hears_nothing() {
+    let (house, mut alice) = (House::of_bob(), Alice::new());
+    let talked = alice.talks(&[house.addr], Some(key(b'C')), Say::Texts(letters([1])));
+    assert_eq!((talked.end, talked.met), (TalkEnd::WrongKey(key(b'B')), None));
+    assert_eq!((talked.written, talked.receipts), (0, Vec::new()));
+    house.chat.change(|story| assert!(story.welcomed.is_empty() && story.turns.is_empty()));
+}
+
+#[test]
+fn we_are_not_somebody_else_whoever_is_expected() {
+    let (house, mut alice) = (House::new(Some(tls(b'A'))), Alice::new());
+    for expect in [None, Some(key(b'B'))] {
+        assert_eq!(alice.talks(&[house.addr], expect, Say::Greet).end, TalkEnd::Ourselves);
+    }
+    house.chat.change(|story| assert!(story.welcomed.is_empty()));
+}
+
+#[test]
+fn who_does_not_say_ok_within_a_second_gets_the_line_and_not_a_byte_more() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = addr_of(&silent);
+    let peer = thread::spawn(move || {
+        let mut heard = Vec::new();
+        silent.accept().unwrap().0.read_to_end(&mut heard).unwrap();
+        heard
+    });
+    let begun = Instant::now();
+    let talked = Alice::new().talks(&[addr], Some(key(b'B')), Say::Texts(letters([1])));
+    assert_eq!((talked.end, talked.written, talked.met), (TalkEnd::NoOk, 0, None));
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+    assert_eq!(peer.join().unwrap(), DIAL_LINE);
+}
+
+#[test]
+fn who_has_no_key_does_not_say_ok() {
+    let house = House::new(None);
+    assert_eq!(Alice::new().says(&house, Say::Greet).end, TalkEnd::NoOk);
+    house.chat.wait(|story| (story.plain == 1).then_some(()));
+}
+
+#[test]
+fn who_does_not_want_us_says_why_and_no_other_address_is_tried() {
+    let (house, other) = (House::of_bob(), House::of_bob());
+    house.chat.change(|story| story.unwelcome = Some(ByeReason::NotDecided));
+    let talked = Alice::new().talks(&[house.addr, other.addr], None, Say::Texts(letters([1])));
+    assert_eq!((talked.addr, talked.end), (house.addr, TalkEnd::Bye(ByeReason::NotDecided)));
+    let met = talked.met.unwrap();
+    assert_eq!((met.key, met.hello, talked.written), (key(b'B'), None, 0));
+    other.chat.change(|story| assert!(story.welcomed.is_empty()));
+}
+
+/// Something that ends every connection at once.
+fn ends_at_once() -> PeerAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = addr_of(&listener);
+    thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        stream.read_exact(&mut [0; DIAL_LINE.len()]).unwrap();
+    });
+    addr
+}
+
+#[test]
+fn the_addresses_are_dialled_one_after_the_other_until_the_right_key_is_there() {
+    let (carol, house) = (House::new(Some(tls(b'C'))), House::of_bob());
+    let addrs = [closed(), ends_at_once(), carol.addr, house.addr, closed()];
+    let talked = Alice::new().talks(&addrs, Some(key(b'B')), Say::Texts(letters([1])));
+    assert_eq!((talked.addr, talked.end), (house.addr, TalkEnd::Answered));
+    assert_eq!(talked.receipts, [id(1)]);
+}
+
+#[test]
+fn where_no_address_is_right_the_most_telling_end_is_told() {
+    let carol = House::new(Some(tls(b'C')));
+    let mut alice = Alice::new();
+    let nobody = closed();
+    let ends = ends_at_once();
+    let talked = alice.talks(&[closed(), carol.addr, ends, closed()], Some(key(b'B')), Say::Greet);
+    assert_eq!((talked.addr, talked.end), (carol.addr, TalkEnd::WrongKey(key(b'C'))));
+    let ends = ends_at_once();
+    let talked = alice.talks(&[closed(), ends, closed()], Some(key(b'B')), Say::Greet);
+    assert_eq!((talked.addr, talked.end), (ends, TalkEnd::NoOk));
+    let talked = alice.talks(&[nobody, closed()], Some(key(b'B')), Say::Greet);
+    assert_eq!((talked.addr, talked.end), (nobody, TalkEnd::Unreachable(Failure::Refused)));
+}
+
+#[test]
+fn without_a_key_nothing_is_dialled_and_without_an_address_nothing_is_taken() {
+    let house = House::of_bob();
+    let talked = Alice::with(None).says(&house, Say::Greet);
+    assert_eq!(talked.end, TalkEnd::Unreachable(Failure::NoResources));
+    house.chat.change(|story| assert!(story.welcomed.is_empty() && story.plain == 0));
+    let how = How::Talk { addrs: Vec::new(), expect: None, hello: hello(b'A'), say: Say::Greet };
+    let errand = Errand { id: 1, name: "Alice".parse().unwrap(), how, deadline: None };
+    assert!(Alice::new().dialler.push(errand).is_err());
+}

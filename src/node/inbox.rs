@@ -1,0 +1,116 @@
+//! What comes from the network, taken to the rules.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::shared::{Shared, moment};
+use crate::chat::{Answer, Meeting, Received};
+use crate::key::PeerKey;
+use crate::message::{Decoded, MessageId};
+use crate::net::{self, Delivery, Recipient, Reply};
+use crate::peer::Source;
+use crate::talk::{ByeReason, Letter};
+use crate::wire::{self, Hello};
+
+/// What the listener delivers to.
+pub(super) struct Inbox(pub(super) Arc<Shared>);
+
+impl Recipient for Inbox {
+    fn deliver(&self, delivery: Delivery, wait_until: Option<Instant>) -> Reply {
+        let shared = &self.0;
+        let room = match wait_until {
+            None => shared.outlet.has_room(delivery.source.share()),
+            Some(deadline) => shared.outlet.wait_for_room(delivery.source.share(), deadline),
+        };
+        if !room {
+            return Reply::Full(delivery);
+        }
+        let Delivery { source, local, decoder } = delivery;
+        let cut = decoder.is_cut();
+        let decoded = decoder.finish();
+        log::debug!("from {source}: {decoded:?}");
+        #[cfg(debug_assertions)]
+        panic_if_asked(&decoded);
+        for message in &decoded {
+            if let Decoded::Message(message) = message {
+                shared.learn_if_own(source.ip(), message.claimed.port);
+            }
+        }
+        let answer = shared.with_chat_for(Some(source.share()), |chat, now| {
+            chat.learn_own_ip(local);
+            chat.received(Received { source, decoded, cut }, now)
+        });
+        Reply::Answer(match answer {
+            Answer::Nothing => Vec::new(),
+            Answer::Receipt => wire::receipt(shared.port, None).into_bytes(),
+            Answer::Capable => wire::receipt(shared.port, Some(&shared.own)).into_bytes(),
+            Answer::Connected => wire::CONNECTED.as_bytes().to_vec(),
+        })
+    }
+
+    fn refused(&self, source: Source) {
+        self.0.with_chat(|chat, now| ((), chat.refused(source, now)));
+    }
+
+    fn welcome(
+        &self,
+        key: PeerKey,
+        hello: &Hello,
+        source: Source,
+        local: IpAddr,
+    ) -> Result<Hello, ByeReason> {
+        let shared = &self.0;
+        shared.learn_if_own(source.ip(), hello.port);
+        let addr = source.at(hello.port).ok_or(ByeReason::NotUnderstood)?;
+        let name = Some(hello.name.clone());
+        let meeting = Meeting { key, name, addr, dialled: false, source, date: moment().date };
+        let also = net::introduction(hello).also;
+        log::debug!("{key} says hello from {source}: {hello:?}");
+        shared.with_chat_for(Some(source.share()), |chat, now| {
+            chat.learn_own_ip(local);
+            chat.welcome(meeting, also, now)
+        })?;
+        let name = shared.state.lock().name.clone();
+        Ok(shared.hello(&name, local))
+    }
+
+    fn letters(
+        &self,
+        key: PeerKey,
+        source: Source,
+        letters: Vec<Letter>,
+        wait_until: Instant,
+    ) -> Vec<MessageId> {
+        let shared = &self.0;
+        if !shared.outlet.wait_for_room(source.share(), wait_until) {
+            self.refused(source);
+            return Vec::new();
+        }
+        log::debug!("{} texts of {key} at {source}", letters.len());
+        shared.with_chat_for(Some(source.share()), |chat, now| chat.letters(key, letters, now))
+    }
+
+    fn heard(&self, key: PeerKey) {
+        self.0.with_chat(|chat, now| ((), chat.heard_from(key, now)));
+    }
+
+    fn ended(&self, key: PeerKey, bye: Option<ByeReason>) {
+        self.0.with_chat(|chat, now| ((), chat.ended(key, bye, now)));
+    }
+}
+
+/// Lets the tests see that a panic in the handling of one connection ends that connection only. Not in release builds.
+#[cfg(debug_assertions)]
+fn panic_if_asked(decoded: &[Decoded]) {
+    use crate::message::{Body, Plain};
+
+    let Ok(word) = std::env::var("P2P_CHAT_TEST_PANIC") else {
+        return;
+    };
+    for message in decoded {
+        if let Decoded::Message(Plain { body: Body::Text(text), .. }) = message {
+            assert!(text.raw() != word, "asked to panic by a test");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What the node's threads share: the rules behind the one lock, and what is done because of them.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use smol_str::SmolStr;
+
+use crate::chat::{Action, Chat, Event, Jitter, JobId, Moment, Sent, Talk, Time, Transmit};
+use crate::key::PeerKey;
+use crate::mailbox::Mailbox;
+use crate::message::{Failure, Fate};
+use crate::net::{self, Dialler, Errand, How, Report, secure};
+use crate::peer::{Name, PeerName, Share};
+use crate::talk::{TalkEnd, Talked};
+use crate::wire::Hello;
+
+/// What the node's threads share.
+pub(super) struct Shared {
+    pub(super) state: Mutex<State>,
+    /// Wakes the ticker when something became due earlier than it sleeps.
+    pub(super) earlier: Condvar,
+    pub(super) began: Instant,
+    pub(super) port: u16,
+    pub(super) own: PeerKey,
+    /// Where else we listen, as far as others could dial it.
+    pub(super) addresses: Vec<SocketAddr>,
+    pub(super) outlet: Box<dyn Outlet>,
+    pub(super) dialler: OnceLock<Dialler>,
+}
+
+/// What the rules cannot know by themselves: the clock, and a random number.
+pub(super) fn moment() -> Moment {
+    // A clock before 1970 is as wrong as one in 1970.
+    let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    Moment { date, jitter: Jitter(secure::jitter()) }
+}
+
+/// What the lock is for.
+pub(super) struct State {
+    pub(super) chat: Chat,
+    /// What we are called from now on.
+    pub(super) name: Name,
+    pub(super) ticker_sleeps_until: Option<Time>,
+    pub(super) stopping: bool,
+}
+
+/// Where events go.
+pub(super) trait Outlet: Send + Sync {
+    /// Puts an event in, on account of the source that caused it.
+    fn put(&self, event: Event, source: Option<Share>);
+    fn has_room(&self, source: Share) -> bool;
+    fn wait_for_room(&self, source: Share, deadline: Instant) -> bool;
+}
+
+impl<T: From<Event> + Send> Outlet for Arc<Mailbox<T>> {
+    fn put(&self, event: Event, source: Option<Share>) {
+        Mailbox::put_from(self, event.into(), source);
+    }
+
+    fn has_room(&self, source: Share) -> bool {
+        Mailbox::has_room(self, source)
+    }
+
+    fn wait_for_room(&self, source: Share, deadline: Instant) -> bool {
+        Mailbox::wait_for_room(self, source, deadline)
+    }
+}
+
+impl Shared {
+    pub(super) fn now(&self) -> Time {
+        Time::at(self.began.elapsed())
+    }
+
+    /// Lets the rules do something, and does what they want because of it.
+    pub(super) fn with_chat<T>(&self, act: impl FnOnce(&mut Chat, Time) -> (T, Vec<Action>)) -> T {
+        self.with_chat_for(None, act)
+    }
+
+    /// The same because of what a source of the network sent.
+    pub(super) fn with_chat_for<T>(
+        &self,
+        source: Option<Share>,
+        act: impl FnOnce(&mut Chat, Time) -> (T, Vec<Action>),
+    ) -> T {
+        let mut state = self.state.lock();
+        let now = self.now();
+        let (result, actions) = act(&mut state.chat, now);
+        self.perform(&mut state, actions, source, now);
+        drop(state);
+        self.staff();
+        result
+    }
+
+    /// Puts events into the mailbox and errands into the dialler's queue. Both are put there under the lock, so that
+    /// what is told and what is said to a peer has the order of the rules; neither blocks.
+    pub(super) fn perform(&self, state: &mut State, actions: Vec<Action>, source: Option<Share>, now: Time) {
+        let mut told = Vec::new();
+        let mut actions = VecDeque::from(actions);
+        while let Some(action) = actions.pop_front() {
+            match action {
+                Action::Tell(event) => told.push(event),
+                Action::Talk(talk) => {
+                    if let Err((job, refused)) = self.push_talk(talk, &state.name) {
+                        actions.extend(state.chat.talked(job, refused, moment(), now));
+                    }
+                }
+                Action::Transmit(transmit) => {
+                    if let Err(refused) = self.push(transmit, state.name.clone()) {
+                        actions.extend(state.chat.sent(refused, now));
+                    }
+                }
+            }
+        }
+        // Whoever dials is woken first: the user can wait, and on a busy machine the one woken first runs first.
+        told.into_iter().for_each(|event| self.outlet.put(event, source));
+        let sooner = match (state.chat.next_wake(), state.ticker_sleeps_until) {
+            (Some(due), Some(until)) => due < until,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        if sooner {
+            self.earlier.notify_one();
+        }
+    }
+
+    /// What the dialler does not take has failed.
+    pub(super) fn push(&self, transmit: Transmit, name: Name) -> Result<(), Sent> {
+        let Transmit { job, to, fallback, form, message, deadline } = transmit;
+        let deadline = deadline.map(|at| self.began + at.since_start());
+        let how = How::Plain { to, fallback, form, message };
+        let errand = Errand { id: job.0, name, how, deadline };
+        match self.dialler.get().map(|dialler| dialler.push(errand)) {
+            Some(Ok(())) => Ok(()),
+            _ => Err(Sent {
+                job,
+                to,
+                fate: Fate::Failed(Failure::NoResources),
+                parts: (0, 1),
+                capability: None,
+            }),
+        }
+    }
+
+    /// The same of what is said in encryption.
+    fn push_talk(&self, talk: Talk, name: &Name) -> Result<(), (JobId, Talked)> {
+        let Talk { job, addrs, expect, say, deadline } = talk;
+        let first = addrs[0];
+        let hello = self.hello(name, first.ip());
+        let deadline = deadline.map(|at| self.began + at.since_start());
+        let errand =
+            Errand { id: job.0, name: name.clone(), how: How::Talk { addrs, expect, hello, say }, deadline };
+        match self.dialler.get().map(|dialler| dialler.push(errand)) {
+            Some(Ok(())) => Ok(()),
+            _ => {
+                let end = TalkEnd::Unreachable(Failure::NoResources);
+                Err((job, Talked { addr: first, met: None, written: 0, receipts: Vec::new(), end }))
+            }
+        }
+    }
+
+    /// Who we are to somebody at this IP. Where else we listen is of no use to who reaches us within this machine.
+    pub(super) fn hello(&self, name: &Name, to: IpAddr) -> Hello {
+        Hello {
+            dialled: Vec::new(),
+            answered: Vec::new(),
+            name: PeerName::new(name.as_str()),
+            port: self.port,
+            version: SmolStr::new_static(env!("CARGO_PKG_VERSION")),
+            features: Vec::new(),
+            addresses: if to.is_loopback() { Vec::new() } else { self.addresses.clone() },
+        }
+    }
+
+    /// Has the dialler take on the threads that its queue needs; without the lock, for making one takes a while.
+    pub(super) fn staff(&self) {
+        if let Some(dialler) = self.dialler.get() {
+            dialler.staff();
+        }
+    }
+
+    /// Remembers an IP with our port as ours if it is this machine's. The test is a bind, so it is made without the
+    /// lock; it happens once for each such address.
+    pub(super) fn learn_if_own(&self, ip: IpAddr, port: u16) {
+        if port == self.port && self.state.lock().chat.may_be_own(ip, port) && net::is_local(ip) {
+            self.state.lock().chat.learn_own_ip(ip);
+        }
+    }
+
+    pub(super) fn report(shared: &Weak<Self>, report: Report) {
+        let Some(shared) = shared.upgrade() else { return };
+        log::debug!("{report:?}");
+        shared.with_chat(|chat, now| {
+            let actions = match report {
+                Report::Sent { id, to, fate, parts, capability } => {
+                    chat.sent(Sent { job: JobId(id), to, fate, parts, capability }, now)
+                }
+                Report::Talked { id, talked } => chat.talked(JobId(id), talked, moment(), now),
+                Report::Ended { key, bye } => chat.ended(key, bye, now),
+            };
+            ((), actions)
+        });
+    }
+
+    /// What the ticker thread does: sleep until something is due, and do it.
+    pub(super) fn tick(&self) {
+        let mut state = self.state.lock();
+        while !state.stopping {
+            let now = self.now();
+            match state.chat.next_wake() {
+                Some(due) if due <= now => {
+                    let actions = state.chat.tick(now);
+                    self.perform(&mut state, actions, None, now);
+                    MutexGuard::unlocked(&mut state, || self.staff());
+                }
+                due => {
+                    state.ticker_sleeps_until = due;
+                    match due {
+                        // A millisecond more than the difference: what was due is then past, not just about to be.
+                        Some(due) => {
+                            let left = due.since(now) + Duration::from_millis(1);
+                            self.earlier.wait_for(&mut state, left);
+                        }
+                        None => self.earlier.wait(&mut state),
+                    }
+                }
+            }
+        }
+    }
+}

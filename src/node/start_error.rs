@@ -1,0 +1,57 @@
+//! Why a node cannot start, in words.
+
+use std::net::{IpAddr, SocketAddr};
+use std::{fmt, io};
+
+/// Why a node cannot start. Its display is a whole sentence for a user.
+#[derive(Debug)]
+pub enum StartError {
+    /// Somebody listens there already.
+    PortInUse(SocketAddr),
+    /// The operating system does not let us.
+    NotPermitted(SocketAddr),
+    /// The IP is not this machine's.
+    NotOurs(IpAddr),
+    /// The key cannot be used.
+    NoKey,
+    /// Anything else.
+    Other(SocketAddr, io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PortInUse(addr) => write!(
+                f,
+                "Port {} is already in use, perhaps by another p2p-chat; choose another one, or 0 for any that is free.",
+                addr.port()
+            ),
+            Self::NotPermitted(addr) => write!(
+                f,
+                "Listening at port {} is not permitted; choose one from 1024 to 65535, or 0 for any that is free.",
+                addr.port()
+            ),
+            Self::NotOurs(ip) => {
+                write!(
+                    f,
+                    "{ip} is no address of this machine; give --bind one that is, or leave it out to listen at all of them."
+                )
+            }
+            Self::NoKey => f.write_str("Our key cannot be used for encryption."),
+            Self::Other(addr, error) => write!(f, "Cannot listen at {addr}: {error}."),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl StartError {
+    pub(super) fn of(addr: SocketAddr, error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Self::PortInUse(addr),
+            io::ErrorKind::PermissionDenied => Self::NotPermitted(addr),
+            io::ErrorKind::AddrNotAvailable => Self::NotOurs(addr.ip()),
+            _ => Self::Other(addr, error),
+        }
+    }
+}
