@@ -25,12 +25,13 @@ use clock::Clock;
 pub use id::id;
 use signals::{Signals, stop_in_background};
 
-use crate::chat::{Event, OpId, Row, Who};
+use crate::chat::{Event, Offer, OpId, Pin, Row, Who};
 use crate::cli::{Cli, Misused};
 use crate::config;
 use crate::data::Aliases;
 use crate::exit::OutputGone;
 use crate::identity::Kept;
+use crate::key::PeerKey;
 use crate::known::KnownPeers;
 use crate::mailbox::Mailbox;
 use crate::node::Node;
@@ -113,6 +114,8 @@ struct App {
     unread: BTreeMap<PeerAddr, usize>,
     /// Texts under way.
     texts: HashMap<OpId, Sent>,
+    /// Texts without a receipt when the user left.
+    undelivered: leave::Undelivered,
     /// What became of the last text, where the status line tells it.
     outcome: Option<String>,
     /// Where others reach us, as far as is known.
@@ -150,9 +153,13 @@ struct Wishes {
 /// A text under way.
 struct Sent {
     to: Chosen,
-    text: String,
+    text: Arc<str>,
     /// Those who could not have it.
     failed: Vec<Who>,
+    /// How many will have it later, or not: it is sent to them again until it arrives.
+    waiting: usize,
+    /// What became of it at first is known of all.
+    settled: bool,
     /// Its outcome is told in the status line if it is good.
     quiet: bool,
 }
@@ -174,6 +181,22 @@ impl Directory for People<'_> {
 
     fn labels(&self) -> &Labels {
         self.labels
+    }
+
+    fn key_of(&self, addr: PeerAddr) -> Option<Pin> {
+        self.node.pin_of(addr)
+    }
+
+    fn pins_named(&self, word: &str) -> Vec<Pin> {
+        self.node.pins_for(word)
+    }
+
+    fn offers_for(&self, word: &str) -> Vec<Offer> {
+        self.node.offers_for(word)
+    }
+
+    fn code_with(&self, key: PeerKey) -> String {
+        self.node.code_with(key)
     }
 }
 
@@ -205,6 +228,7 @@ impl App {
             muted: BTreeMap::new(),
             unread: BTreeMap::new(),
             texts: HashMap::new(),
+            undelivered: leave::Undelivered::default(),
             outcome: None,
             own_addr: greeting::own_addr(&node, cli.advertise),
             here: 0,

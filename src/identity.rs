@@ -1,6 +1,6 @@
 //! Who we are: a key for each profile, in a directory that only the user can read, for one process at a time.
 //!
-//! `<data>/profiles/<profile>/` holds `key` ([`KeyFile`](keyfile)), `lock` and what is remembered of others. A key is made at the first
+//! `<data>/profiles/<profile>/` holds `key` (`identity/keyfile.rs`), `lock` and what is remembered of others. A key is made at the first
 //! run and never written over. Whatever is wrong with what is there is told and left as it is: somebody who loses a key loses
 //! who they are to others.
 

@@ -121,7 +121,7 @@ impl KnownPeers {
         Ok(())
     }
 
-    /// When the file is to be saved: at once, but not more than once in [`SAVE_PAUSE`]. `None` where that was
+    /// When the file is to be saved: at once, but at most once a second. `None` where that was
     /// done, or tried, since the last change.
     pub fn save_due(&self) -> Option<Instant> {
         let due = self.due && self.folder.is_some();

@@ -25,6 +25,7 @@ pub mod app;
 pub mod chat;
 pub mod cli;
 pub mod config;
+pub mod crypto;
 pub mod data;
 pub mod escape;
 pub mod exit;

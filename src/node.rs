@@ -21,6 +21,7 @@ pub use start_error::StartError;
 use crate::chat::{
     Chat, Command, Event, Keys, Me, Offer, OpId, Pin, PinChange, Policy, Row, StaticPeer, Target,
 };
+use crate::crypto;
 use crate::key::{KEY_BYTES, PeerKey};
 use crate::mailbox::Mailbox;
 use crate::net::secure::{OwnKey, Tls};
@@ -201,6 +202,11 @@ impl Node {
     pub fn is_own(&self, addr: PeerAddr) -> bool {
         self.shared.learn_if_own(addr.ip(), addr.port());
         self.shared.state.lock().chat.is_own(addr)
+    }
+
+    /// The digits that we and whoever holds `key` compare. It takes some milliseconds, and no lock.
+    pub fn code_with(&self, key: PeerKey) -> String {
+        crypto::short_code(self.own_key(), key)
     }
 
     /// Takes nothing more from the network: what comes from now on is not acknowledged. What was taken before is in the

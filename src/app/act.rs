@@ -2,11 +2,15 @@
 
 use std::io;
 
-use super::{App, Ending, People, Sent};
+use std::sync::Arc;
+
+use super::{App, Ending, People, Sent, clock};
 use crate::chat::{Command, OpId, Target};
+use crate::crypto;
 use crate::peer::{Name, PeerAddr};
+use crate::talk::Letter;
 use crate::ui::{self, Act, Chosen, Ink, Line, Refill, Turn};
-use crate::wire;
+use crate::wire::{self, EncodeError, MAX_TEXT_BYTES};
 
 /// Peers or nicknames that a list names at most; the rest is counted.
 const MAX_LISTED: usize = 50;
@@ -37,10 +41,18 @@ impl App {
         let op = match act {
             None => None,
             Some(Act::Exit) => return Ok(Some(Ending::Exit)),
-            Some(Act::Send(to, text)) => self.send(to, text),
+            Some(Act::Send(to, text)) => self.send(to, text, false),
+            Some(Act::SendInPlain(to, text)) => self.send(to, text, true),
             Some(Act::List) => Some(self.node.command(Command::List)),
             Some(Act::Connect(to)) => Some(self.node.command(Command::Connect(to))),
             Some(Act::Disconnect(to)) => Some(self.node.command(Command::Disconnect(to))),
+            Some(Act::Trust(key, whom)) => Some(self.node.command(Command::Trust(key, whom))),
+            Some(Act::Block(key)) => Some(self.node.command(Command::Block(key))),
+            Some(Act::Unpin(key)) => Some(self.node.command(Command::Unpin(key))),
+            Some(Act::Verify(key)) => {
+                Some(self.node.command(Command::Verify { key, date: clock::seconds() }))
+            }
+            Some(Act::SetPolicy(policy)) => Some(self.node.command(Command::SetPolicy(policy))),
             Some(local) => {
                 self.local(local);
                 None
@@ -71,31 +83,42 @@ impl App {
         self.screen.finish_line(&lines)
     }
 
-    pub(super) fn send(&mut self, to: Chosen, text: String) -> Option<OpId> {
-        match wire::messages_for(&text, &self.node.name()) {
+    fn send(&mut self, to: Chosen, text: String, in_plain: bool) -> Option<OpId> {
+        let body = body_of(&text);
+        match parts_of(&text, &body, &self.node.name()) {
             Ok(parts) => {
                 if let Some(addr) = to.addr() {
                     self.unread.remove(&addr);
                 }
+                let letter = crypto::message_id().map(|id| Letter {
+                    id,
+                    time: clock::millis(),
+                    again: false,
+                    body: Arc::clone(&body),
+                });
                 let op = self.node.command(Command::Send {
                     to: to.target.clone(),
                     parts: parts.into(),
-                    letter: None,
-                    in_plain: false,
+                    letter,
+                    in_plain,
                 });
                 let moment = self.clock.now();
-                let line = Line::of(Ink::Faint, &*moment.stamp).then(format!("you to {}: ", to.label));
+                let how = if in_plain { " in plain" } else { "" };
+                let line = Line::of(Ink::Faint, &*moment.stamp).then(format!("you to {}{how}: ", to.label));
                 self.seen.said(to.target.clone(), op, &moment.day, ui::own_text(line, &text));
                 // In a conversation nobody wants to read after each line that it arrived.
                 let quiet = self.menu.conversation().is_some_and(|with| *with == to)
                     && to.target != Target::All
                     && self.screen.shows_status();
                 self.outcome = None;
-                self.texts.insert(op, Sent { to, text, failed: Vec::new(), quiet });
+                self.texts.insert(
+                    op,
+                    Sent { to, text: body, failed: Vec::new(), waiting: 0, settled: false, quiet },
+                );
                 Some(op)
             }
-            Err(error) => {
-                self.say(Line::of(Ink::Bad, error.to_string()));
+            Err(sentence) => {
+                self.say(Line::of(Ink::Bad, sentence));
                 // Whoever types can change it; a script goes on with the menu.
                 if let Some(editor) = self.screen.editor() {
                     editor.set(&text);
@@ -118,7 +141,30 @@ impl App {
             Act::ListMuted => self.list_muted(),
             Act::Nickname(addr, label, name) => self.nickname(addr, &label, name),
             Act::ListNicknames => self.list_nicknames(),
-            Act::Send(..) | Act::List | Act::Connect(_) | Act::Disconnect(_) | Act::Exit => {}
+            Act::ShowOwnKey => {
+                self.say("Your key, which others know you by:");
+                let key = self.node.own_key().grouped().to_string();
+                self.say(Line::default().then("  ").and(Ink::Strong, key));
+            }
+            Act::ShowPins(pins) => {
+                self.out.extend(pins.iter().take(MAX_LISTED).flat_map(|pin| ui::pin_lines(pin, clock::date)));
+            }
+            Act::ListOffers => {
+                let (offers, more) = self.node.offers();
+                let lines = ui::offers_lines(&offers, more, &self.voice(""));
+                self.out.extend(lines);
+            }
+            Act::Send(..)
+            | Act::SendInPlain(..)
+            | Act::List
+            | Act::Connect(_)
+            | Act::Disconnect(_)
+            | Act::Trust(..)
+            | Act::Block(_)
+            | Act::Unpin(_)
+            | Act::Verify(_)
+            | Act::SetPolicy(_)
+            | Act::Exit => {}
         }
     }
 
@@ -211,5 +257,52 @@ impl App {
             lines.push(format!("And {} more.", all.len() - MAX_LISTED));
         }
         lines.into_iter().for_each(|line| self.say(line));
+    }
+}
+
+/// A text as it goes to those who are spoken to in encryption: with its line ends, and without blank lines around it.
+fn body_of(text: &str) -> Arc<str> {
+    text.replace("\r\n", "\n").trim_start_matches('\n').trim_end().into()
+}
+
+/// The same as messages to plain peers; none where it is too long for those.
+fn parts_of(text: &str, body: &str, name: &Name) -> Result<Vec<String>, String> {
+    match wire::messages_for(text, name) {
+        Ok(parts) => Ok(parts),
+        Err(EncodeError::TooLong { .. }) if body.len() <= MAX_TEXT_BYTES => Ok(Vec::new()),
+        Err(EncodeError::TooLong { limit, .. }) => Err(format!(
+            "The text has {} bytes. At most {MAX_TEXT_BYTES} go at once in encryption, and {limit} in plain; shorten or divide it.",
+            body.len()
+        )),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(text: &str) -> Result<usize, String> {
+        parts_of(text, &body_of(text), &"Alice".parse().unwrap()).map(|parts| parts.len())
+    }
+
+    #[test]
+    fn a_text_keeps_its_line_ends_and_no_blank_lines_around_it() {
+        assert_eq!(&*body_of("\n\n  one\r\n\r\n\ttwo  \n\n"), "  one\n\n\ttwo");
+        assert_eq!(&*body_of(" \n "), "");
+    }
+
+    #[test]
+    fn a_text_too_long_for_plain_goes_in_encryption_alone_and_a_longer_one_not_at_all() {
+        assert_eq!(parts("hello"), Ok(1));
+        assert_eq!(parts(&"x".repeat(2_000)), Ok(3));
+        assert_eq!(parts(&"x".repeat(20_000)), Ok(0));
+        assert_eq!(parts(&"x".repeat(MAX_TEXT_BYTES)), Ok(0));
+        let sentence = parts(&"x".repeat(MAX_TEXT_BYTES + 1)).expect_err("too long");
+        assert!(
+            sentence.starts_with("The text has 65537 bytes. At most 65536 go at once in encryption, and 15"),
+            "{sentence}"
+        );
+        assert!(parts(" \n ").is_err());
     }
 }

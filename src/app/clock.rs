@@ -9,6 +9,28 @@ use crate::cli::TimeFormat;
 /// A day as it is shown where a new one begins.
 const DAY: &str = "%A, %-d %B %Y";
 
+/// A day as it is named in a sentence.
+const DATE: &str = "%-d %B %Y";
+
+/// The day of a moment in seconds since 1970, as it is named in a sentence.
+pub(super) fn date(seconds: u64) -> String {
+    let at = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    match at {
+        Some(at) => Zoned::new(at, jiff::tz::TimeZone::system()).strftime(DATE).to_string(),
+        None => "a day far away".into(),
+    }
+}
+
+/// Milliseconds since 1970, by the clock of this machine.
+pub(super) fn millis() -> u64 {
+    u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0)
+}
+
+/// Seconds since 1970, by the clock of this machine.
+pub(super) fn seconds() -> u64 {
+    millis() / 1_000
+}
+
 /// The local time, in the user's format.
 pub(super) struct Clock {
     format: TimeFormat,

@@ -5,10 +5,39 @@ use std::time::{Duration, Instant};
 
 use super::{App, HANG_UP, Happening};
 use crate::chat::{ANSWER_WITHIN, Command, Event, OpId};
-use crate::ui::Line;
+use crate::ui::{Ink, Line};
+
+/// Texts that are named one by one where no receipt came for them; the rest is counted.
+const MAX_NAMED: usize = 20;
 
 /// Time for threads to end after the goodbyes are said, so that Exit takes at most two seconds in all.
 const STOP_WITHIN: Duration = Duration::from_millis(100);
+
+/// What to say of texts without a receipt.
+#[derive(Default)]
+pub(super) struct Undelivered {
+    named: Vec<Line>,
+    more: usize,
+}
+
+impl Undelivered {
+    pub(super) fn add(&mut self, line: Option<Line>) {
+        if self.named.len() < MAX_NAMED {
+            self.named.extend(line);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// The lines, once.
+    fn take(&mut self) -> Vec<Line> {
+        let Self { named: mut lines, more } = std::mem::take(self);
+        if more > 0 {
+            lines.push(Line::of(Ink::Bad, format!("And no receipt came for {more} more.")));
+        }
+        lines
+    }
+}
 
 impl App {
     /// Says goodbye to everybody and ends, within two seconds, or at once if somebody asks a second time.
@@ -51,6 +80,8 @@ impl App {
         let rest = self.queue.take(Some(Instant::now()));
         self.last_happenings(rest, goodbye);
         self.save_known();
+        let undelivered = self.undelivered.take();
+        self.out.extend(undelivered);
         let _ = self.show();
     }
 
@@ -67,5 +98,21 @@ impl App {
             }
         }
         over
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_texts_without_a_receipt_the_first_are_named_and_the_rest_is_counted() {
+        let mut undelivered = Undelivered::default();
+        (0..MAX_NAMED + 3).for_each(|number| undelivered.add(Some(format!("text {number}").into())));
+        let lines = undelivered.take();
+        assert_eq!(lines.len(), MAX_NAMED + 1);
+        assert_eq!(lines[0].to_string(), "text 0");
+        assert_eq!(lines[MAX_NAMED].to_string(), "And no receipt came for 3 more.");
+        assert!(undelivered.take().is_empty());
     }
 }

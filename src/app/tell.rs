@@ -1,9 +1,10 @@
 //! What happens, told to the user.
 
-use super::{App, Sent};
-use crate::chat::{Event, OpId, Target, Unsendable, Who};
+use super::{App, clock};
+use crate::chat::{Event, OpId, Proof, Target, TextState, Unsendable, Who};
 use crate::message::Fate;
-use crate::ui::{self, Chosen, Line, Status, Voice};
+use crate::talk::Lost;
+use crate::ui::{self, Chosen, Ink, Line, Status, Voice};
 
 /// Recipients that a prompt names.
 const MAX_LABELLED: usize = 3;
@@ -18,7 +19,13 @@ impl App {
         event.each_who(|who| self.meet(who));
         let moment = self.clock.now();
         if log::log_enabled!(log::Level::Info) {
-            let voice = Voice { labels: &self.labels, full: true, rows: false, stamp: &moment.stamp };
+            let voice = Voice {
+                labels: &self.labels,
+                full: true,
+                rows: false,
+                stamp: &moment.stamp,
+                date: clock::date,
+            };
             ui::lines(event, &voice).iter().for_each(|line| log::info!("{line}"));
         }
         let voice = self.voice(&moment.stamp);
@@ -35,23 +42,28 @@ impl App {
             }
             Event::Done { op, who, fate, parts, .. } => {
                 let is_without = matches!(fate, Fate::Failed(_)) && parts.0 == 0;
-                if is_without || matches!(fate, Fate::Astray(_)) {
+                if is_without || matches!(fate, Fate::Astray(_) | Fate::Lost(_)) {
                     self.failed(*op, who);
                 }
-                if !ui::is_good(fate) {
-                    self.became(*op, &ui::fate_words(fate));
+                if let (Fate::Waits(_), Some(sent)) = (fate, self.texts.get_mut(op)) {
+                    sent.waiting += 1;
                 }
+                if !ui::is_good(fate) {
+                    self.became(*op, Ink::Bad, &ui::fate_words(fate));
+                }
+                let is_quiet = ui::is_good(fate) || matches!(fate, Fate::Waits(_));
                 match self.texts.get(op) {
-                    Some(sent) if sent.quiet && ui::is_good(fate) && self.screen.edits() => {
-                        let time = moment.stamp.trim_matches(['[', ']', ' ']);
-                        self.outcome = Some(format!("{} {time}", ui::fate_words(fate)).trim_end().to_owned());
+                    Some(sent) if sent.quiet && is_quiet && self.screen.edits() => {
+                        let plain = if who.proof == Proof::Plain { " in plain" } else { "" };
+                        self.outcome(format!("{}{plain}", ui::fate_words(fate)), &moment.stamp);
                     }
                     _ => self.tell(lines),
                 }
             }
+            Event::Later { op, who, state } => self.later(*op, who, *state, &moment.stamp),
             Event::NotSent { op, who, why } => {
                 self.tell(lines);
-                self.became(*op, "not sent");
+                self.became(*op, Ink::Bad, "not sent");
                 let is_only_the_word =
                     |word: &str| self.texts.get(op).is_some_and(|sent| sent.text.trim() == word);
                 if !matches!(why, Unsendable::CommandWord(word) if is_only_the_word(word)) {
@@ -70,6 +82,48 @@ impl App {
         }
     }
 
+    /// Takes note of what becomes of a text that was said to wait.
+    fn later(&mut self, op: OpId, who: &Who, state: TextState, stamp: &str) {
+        let sent = self.texts.get(&op);
+        let text = sent.map(|sent| std::sync::Arc::clone(&sent.text));
+        let line = ui::later(who, state, text.as_deref(), &self.voice(stamp));
+        let is_here = sent.is_some_and(|sent| {
+            sent.quiet && self.menu.conversation().is_some_and(|with| with.target == sent.to.target)
+        });
+        let words = match state {
+            TextState::Queued(hold) => ui::fate_words(&Fate::Waits(hold)),
+            TextState::Sent => "sent, without a receipt yet".to_owned(),
+            TextState::Delivered => ui::fate_words(&Fate::Delivered),
+            TextState::Failed(lost) => ui::fate_words(&Fate::Lost(lost)),
+        };
+        let is_bad = matches!(state, TextState::Failed(_));
+        self.became(op, if is_bad { Ink::Bad } else { Ink::Faint }, &words);
+        match state {
+            TextState::Failed(Lost::Left) => self.undelivered.add(line),
+            _ if is_here && !is_bad && self.screen.edits() => self.outcome(words, stamp),
+            _ => self.tell(line.into_iter().collect()),
+        }
+        if matches!(state, TextState::Queued(_) | TextState::Sent) {
+            return;
+        }
+        if is_bad && state != TextState::Failed(Lost::Left) {
+            self.failed(op, who);
+        }
+        if let Some(sent) = self.texts.get_mut(&op) {
+            sent.waiting = sent.waiting.saturating_sub(1);
+            // Before that others may still fail as well.
+            if sent.settled {
+                self.keep_what_failed(op);
+            }
+        }
+    }
+
+    /// Has the status line tell what became of the last text.
+    fn outcome(&mut self, words: String, stamp: &str) {
+        let time = stamp.trim_matches(['[', ']', ' ']);
+        self.outcome = Some(format!("{words} {time}").trim_end().to_owned());
+    }
+
     /// Shows lines that tell of now.
     fn tell(&mut self, lines: Vec<Line>) {
         if lines.is_empty() {
@@ -84,11 +138,15 @@ impl App {
     /// How things are said here.
     pub(super) fn voice<'a>(&'a self, stamp: &'a str) -> Voice<'a> {
         let terminal = self.screen.is_terminal();
-        Voice { labels: &self.labels, full: !terminal, rows: self.screen.edits(), stamp }
+        Voice { labels: &self.labels, full: !terminal, rows: self.screen.edits(), stamp, date: clock::date }
     }
 
     /// Gives a peer a label, and says so if it had another.
     fn meet(&mut self, who: &Who) {
+        // Who only claims to be somebody, or to be where somebody is, changes nothing of what that one is called.
+        if matches!(who.proof, Proof::Claims(_)) {
+            return;
+        }
         let node = &self.node;
         let renamed = self.labels.meet(who, |addr| node.knows(addr));
         if let Some(with) = self.menu.conversation().filter(|with| with.addr() == Some(who.addr)) {
@@ -142,7 +200,7 @@ impl App {
         if std::mem::take(&mut self.stale) {
             self.here = self.node.here();
         }
-        let under_way = self.texts.values().filter(|sent| sent.quiet).count();
+        let under_way = self.texts.values().filter(|sent| sent.quiet && !sent.settled).count();
         let sending = if under_way > 0 { Some("sending".into()) } else { self.outcome.clone() };
         let unread = self.unread.iter().map(|(addr, count)| (self.labels.label(*addr, None), *count));
         Status {
@@ -155,9 +213,9 @@ impl App {
     }
 
     /// Adds to a text in the history what became of it; of one that went to several, it would be said too often.
-    fn became(&mut self, op: OpId, words: &str) {
+    fn became(&mut self, op: OpId, ink: Ink, words: &str) {
         if self.texts.get(&op).is_some_and(|sent| sent.to.addr().is_some()) {
-            self.seen.became(op, words);
+            self.seen.became(op, ink, words);
         }
     }
 
@@ -167,9 +225,16 @@ impl App {
         }
     }
 
-    /// Keeps the text of a command for sending it again to those who could not have it, and says how.
+    /// Keeps the text of a command for sending it again to those who could not have it, and says how. It is forgotten when nobody
+    /// will have it any more without that.
     fn keep_what_failed(&mut self, op: OpId) {
-        let Some(Sent { to, text, failed, .. }) = self.texts.remove(&op) else { return };
+        let Some(sent) = self.texts.get_mut(&op) else { return };
+        sent.settled = true;
+        let failed = std::mem::take(&mut sent.failed);
+        let (to, text) = (sent.to.clone(), sent.text.to_string());
+        if sent.waiting == 0 {
+            self.texts.remove(&op);
+        }
         if failed.is_empty() {
             return;
         }

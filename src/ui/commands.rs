@@ -101,6 +101,62 @@ pub const COMMANDS: &[CommandHelp] = &[
                away. Without anything it lists them.",
     },
     CommandHelp {
+        name: "/key",
+        arguments: "[WHOM]",
+        short: "show your key, or what is known of another's",
+        long: "The key is what a peer is known by, whatever it calls itself and wherever it is. `p2p-chat id` shows yours too, with a QR \
+               code.",
+    },
+    CommandHelp {
+        name: "/verify",
+        arguments: "WHOM",
+        short: "compare codes with somebody, to be sure who it is",
+        long: "Both of you type it and see the same 30 digits, if nobody is in between. Compare them where you know each other's voice or \
+               face, not in this chat. With yes the peer is verified, and a sign behind its name says so.",
+    },
+    CommandHelp {
+        name: "/offers",
+        arguments: "",
+        short: "show the keys that wait for your word",
+        long: "A key waits if it comes with a name or an address that you know by another key, and, with `/policy ask`, if it is new. \
+               Nothing is sent to it and nothing of it is shown until /trust.",
+    },
+    CommandHelp {
+        name: "/trust",
+        arguments: "WHOM [as new]",
+        short: "take a key that waits for your word",
+        long: "WHOM is a name, or at least four characters of the beginning of the key. It takes the place of the key that was known by that \
+               name, and is not verified; `as new` leaves that one alone and takes it for another person.",
+    },
+    CommandHelp {
+        name: "/block",
+        arguments: "WHOM",
+        short: "want nothing of a key any more",
+        long: "Of a key that waits for your word, or of one that is known: nothing goes to it, and nothing of it is shown. /unpin ends \
+               that.",
+    },
+    CommandHelp {
+        name: "/unpin",
+        arguments: "WHOM",
+        short: "forget the key of somebody",
+        long: "What you write to them may then go in plain, for anybody on the way to read and change, and the next key that comes in their \
+               name is taken for new. You are asked first.",
+    },
+    CommandHelp {
+        name: "/policy",
+        arguments: "HOW",
+        short: "what is done with new keys: accept-new, ask or strict",
+        long: "accept-new takes and remembers them, ask has them wait for /trust, strict refuses them. It holds until the program ends. A key \
+               that comes in the place of another always waits.",
+    },
+    CommandHelp {
+        name: "/plain",
+        arguments: "WHOM TEXT",
+        short: "send one text in plain to somebody known by a key",
+        long: "Anybody on the way can read and change it, and nothing shows that who gets it is who you mean. You are asked first. All other \
+               texts stay encrypted.",
+    },
+    CommandHelp {
         name: "/quit",
         arguments: "",
         short: "say goodbye to everybody and end",

@@ -56,6 +56,7 @@ pub fn complete(text: &str, cursor: usize, place: Place, directory: &dyn Directo
                 (COMMANDS.iter().map(|command| command.name[1..].to_owned()).collect(), "")
             }
             Some(Argument::Peer(end)) => (peers(word, "", directory), end),
+            Some(Argument::Word(words)) => (words.iter().map(|word| (*word).to_owned()).collect(), ""),
             None => return Completed::default(),
         },
     };
@@ -85,6 +86,8 @@ enum Argument {
     Command,
     /// What follows a peer that is complete.
     Peer(&'static str),
+    /// One of these.
+    Word(&'static [&'static str]),
 }
 
 /// What stands behind a command, if that is the first thing behind it.
@@ -92,7 +95,9 @@ fn argument(before: &str) -> Option<Argument> {
     match super::commands::named(before)?.name {
         "/help" => Some(Argument::Command),
         "/connect" | "/disconnect" | "/chat" | "/history" | "/mute" | "/unmute" => Some(Argument::Peer("")),
-        "/alias" => Some(Argument::Peer(" ")),
+        "/key" | "/verify" | "/trust" | "/block" | "/unpin" => Some(Argument::Peer("")),
+        "/alias" | "/plain" => Some(Argument::Peer(" ")),
+        "/policy" => Some(Argument::Word(&["accept-new", "ask", "strict"])),
         _ => None,
     }
 }
@@ -179,6 +184,9 @@ mod tests {
         assert_eq!(line("@b| see you"), "@Bob see you");
         assert_eq!(line("/chat b|"), "/chat Bob");
         assert_eq!(line("/alias bo|"), "/alias Bob ");
+        assert_eq!(line("/verify bo|"), "/verify Bob");
+        assert_eq!(line("/plain bo|"), "/plain Bob ");
+        assert_eq!(line("/policy st|"), "/policy strict");
         assert_eq!(line("@127.0.0.1:5001|"), "@127.0.0.1:5001 ");
         assert_eq!(line("tell @bo|"), "tell @Bob ");
         assert_eq!(tab("bo|", Place::Peer).0, "Bob");

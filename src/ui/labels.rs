@@ -17,6 +17,22 @@ pub(super) const MARK: char = '·';
 const LIKE_THE_MARK: [char; 8] =
     [MARK, '\u{387}', '\u{2027}', '\u{2219}', '\u{22c5}', '\u{30fb}', '\u{a78f}', '\u{ff65}'];
 
+/// What could pass for the sign of a verified peer, or for a word in brackets behind a name.
+const LIKE_A_SIGN: [char; 12] = [
+    super::words::VERIFIED,
+    '\u{2714}',
+    '\u{2705}',
+    '\u{2611}',
+    '\u{221a}',
+    '\u{237b}',
+    '\u{1f5f8}',
+    '\u{1f5f9}',
+    '(',
+    ')',
+    '[',
+    ']',
+];
+
 /// A peer that calls itself something else than before.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Renamed {
@@ -145,7 +161,7 @@ fn same(one: &str, other: &str) -> bool {
 }
 
 /// Whether the prompt would understand a name as something else, or a reader might: `*` begins what the program itself
-/// says, `/` a command, and a number behind the mark what tells one of two from the other.
+/// says, `/` a command, a sign tells who is verified, and a number behind the mark what tells one of two from the other.
 fn reads_otherwise(name: &str) -> bool {
     let name = &key(name);
     name.starts_with(|c: char| c.is_ascii_punctuation() && !matches!(c, '_' | '-' | '.'))
@@ -153,6 +169,7 @@ fn reads_otherwise(name: &str) -> bool {
         || name.bytes().all(|byte| byte.is_ascii_digit())
         || name.parse::<PeerAddr>().is_ok()
         || name.parse::<IpAddr>().is_ok()
+        || name.contains(LIKE_A_SIGN)
         || name.split(LIKE_THE_MARK).skip(1).any(|rest| rest.starts_with(char::is_numeric))
 }
 

@@ -6,7 +6,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::labels::Labels;
 use super::style::{Ink, Line, ink_of};
-use crate::chat::{Known, Row, State, Why};
+use crate::chat::{Known, Proof, Row, State, Why};
+use crate::message::Speech;
 
 /// The lines of the list; `unasked` of the rows could not be verified in time.
 pub fn peer_list(rows: &[Row], unasked: usize, labels: &Labels) -> Vec<Line> {
@@ -15,10 +16,10 @@ pub fn peer_list(rows: &[Row], unasked: usize, labels: &Labels) -> Vec<Line> {
             "Nobody is known yet; choose 3 to connect to an ip:port, or list peers in peers.toml.".into(),
         ];
     }
-    let head = ["No", "Name", "Address", "State", "Known", "Last heard"].map(str::to_owned);
-    let cells: Vec<[String; 6]> =
+    let head = ["No", "Name", "Address", "State", "Known", "Last heard", "Security"].map(str::to_owned);
+    let cells: Vec<[String; 7]> =
         std::iter::once(head).chain(rows.iter().map(|row| cells(row, labels))).collect();
-    let mut widths = [0; 6];
+    let mut widths = [0; 7];
     for row in &cells {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.width());
@@ -42,7 +43,7 @@ pub fn peer_list(rows: &[Row], unasked: usize, labels: &Labels) -> Vec<Line> {
     lines
 }
 
-fn line(row: &[String; 6], widths: &[usize; 6], ink: Ink) -> Line {
+fn line(row: &[String; 7], widths: &[usize; 7], ink: Ink) -> Line {
     let mut line = Line::default();
     let mut gap = String::new();
     for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
@@ -61,7 +62,7 @@ fn line(row: &[String; 6], widths: &[usize; 6], ink: Ink) -> Line {
     line
 }
 
-fn cells(row: &Row, labels: &Labels) -> [String; 6] {
+fn cells(row: &Row, labels: &Labels) -> [String; 7] {
     let state = match (row.state, row.why) {
         (State::Connected, _) => "connected",
         (State::Active, _) => "active",
@@ -85,7 +86,19 @@ fn cells(row: &Row, labels: &Labels) -> [String; 6] {
         state.to_owned(),
         known.to_owned(),
         row.last_heard.map_or_else(|| "never".to_owned(), ago),
+        security(row).to_owned(),
     ]
+}
+
+/// How a peer is spoken to; nothing where nobody has asked it yet.
+fn security(row: &Row) -> &'static str {
+    match (&row.proof, row.speech) {
+        (Proof::Verified, _) => "verified",
+        (Proof::Encrypted, _) => "encrypted",
+        (Proof::Claims(_), _) => "unproven",
+        (Proof::Plain, Speech::Unknown) => "-",
+        (Proof::Plain, _) => "plain",
+    }
 }
 
 /// How long ago something was, as exactly as somebody wants to know it.
@@ -100,8 +113,8 @@ fn ago(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{Proof, Who};
-    use crate::message::Speech;
+    use crate::chat::Who;
+    use crate::key::PeerKey;
     use crate::peer::PeerName;
 
     fn row(number: u32, name: &str, state: State, last_heard: Option<u64>) -> Row {
@@ -111,7 +124,7 @@ mod tests {
             addr: format!("127.0.0.1:{}", 5000 + number).parse().unwrap(),
             claimed: None,
             speech: Speech::Unknown,
-            proof: crate::chat::Proof::Plain,
+            proof: Proof::Plain,
             state,
             why: None,
             known: Known::Heard,
@@ -139,13 +152,28 @@ mod tests {
             row(11, "", State::Quiet, None),
         ];
         let expected = "\
-No  Name    Address         State      Known  Last heard
- 1  Bob     127.0.0.1:5001  connected  heard  3 s ago
- 2  王小明  127.0.0.1:5002  active     heard  1 min ago
-10  Zox\u{301}     127.0.0.1:5010  gone       heard  2 h ago
-11  -       127.0.0.1:5011  quiet      heard  never
+No  Name    Address         State      Known  Last heard  Security
+ 1  Bob     127.0.0.1:5001  connected  heard  3 s ago     -
+ 2  王小明  127.0.0.1:5002  active     heard  1 min ago   -
+10  Zox\u{301}     127.0.0.1:5010  gone       heard  2 h ago     -
+11  -       127.0.0.1:5011  quiet      heard  never       -
 4 peers known, 2 there, 1 quiet.";
         assert_eq!(listed(&rows, 0).join("\n"), expected);
+    }
+
+    #[test]
+    fn how_each_is_spoken_to_stands_in_the_last_column_in_words() {
+        let key = Speech::Secure(PeerKey::new([1; 32]));
+        for (speech, proof, word) in [
+            (Speech::Unknown, Proof::Plain, "-"),
+            (Speech::Plain, Proof::Plain, "plain"),
+            (key, Proof::Encrypted, "encrypted"),
+            (key, Proof::Verified, "verified"),
+        ] {
+            let lines = listed(&[Row { speech, proof, ..row(1, "Bob", State::Active, Some(3)) }], 0);
+            assert!(lines[0].ends_with("  Last heard  Security"), "{lines:?}");
+            assert!(lines[1].ends_with(&format!("  3 s ago     {word}")), "{lines:?}");
+        }
     }
 
     #[test]

@@ -7,11 +7,13 @@ mod answers;
 mod asking;
 mod kept;
 mod talk;
+mod trust;
 
 use super::people::{Chosen, Directory, Lost, Named, find, shown};
-use crate::chat::Target;
+use crate::chat::{As, Pin, Policy, Target};
+use crate::key::PeerKey;
 use crate::peer::{Name, PeerAddr};
-use asking::{Asking, Deed, Question};
+use asking::{Asking, Deed, Question, Sure};
 use kept::KeptTexts;
 
 /// The menu as it is shown.
@@ -35,6 +37,8 @@ const MORE: [&str; 8] = [
 pub enum Act {
     /// Send this text.
     Send(Chosen, String),
+    /// The same, and in plain although its recipient is known by a key: the user said so.
+    SendInPlain(Chosen, String),
     /// Verify and show the peers.
     List,
     /// Ask to be listed.
@@ -57,6 +61,22 @@ pub enum Act {
     Nickname(PeerAddr, String, Option<Name>),
     /// Say which nicknames there are.
     ListNicknames,
+    /// Say what our key is.
+    ShowOwnKey,
+    /// Say what is known of these keys.
+    ShowPins(Vec<Pin>),
+    /// Show the keys that wait for the user's word.
+    ListOffers,
+    /// Take a key that waits.
+    Trust(PeerKey, As),
+    /// Want nothing of a key.
+    Block(PeerKey),
+    /// Forget a key.
+    Unpin(PeerKey),
+    /// A key was compared with its owner, and is the right one.
+    Verify(PeerKey),
+    /// Do this with new keys.
+    SetPolicy(Policy),
     /// Leave.
     Exit,
 }
@@ -193,6 +213,7 @@ impl Menu {
         let typed = Some(typed).filter(|typed| !typed.trim().is_empty());
         match (std::mem::take(&mut self.asking), typed) {
             (Asking::Text(to), Some(typed)) => self.keep(to, typed),
+            (Asking::Sure(Sure::Plain(to, text)), _) => self.keep(to, text),
             (
                 Asking::Whom(Question { text: Some(text), .. })
                 | Asking::Port(Question { text: Some(text), .. }, _),
@@ -232,6 +253,7 @@ impl Menu {
             Asking::Text(to) => self.text(to, line),
             Asking::Name => self.name(line.trim()),
             Asking::Nickname(addr, label) => self.nickname(addr, label, line.trim()),
+            Asking::Sure(sure) => self.sure(sure, line.trim()),
         };
         // A line that is given back to be corrected is still the one that was begun then.
         if turn.refill.is_none() {

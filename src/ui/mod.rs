@@ -47,4 +47,4 @@ pub use seen::{Seen, day_line};
 pub use status::Status;
 pub use style::{Ink, Line, Palette, ink_of};
 pub use terminal::{abandon_terminal, columns, is_in_foreground, restore_terminal};
-pub use words::{Voice, fate_words, is_good, lines, own_text};
+pub use words::{VERIFIED, Voice, fate_words, is_good, later, lines, offers_lines, own_text, pin_lines};

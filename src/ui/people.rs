@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use super::labels::{Labels, MARK};
-use crate::chat::{Row, State, Target};
+use crate::chat::{Offer, Pin, Row, State, Target};
 use crate::escape::harmless;
+use crate::key::PeerKey;
 use crate::peer::{PeerAddr, shortened};
 
 /// Columns of a kept text or a mistaken entry that are shown again in a sentence.
@@ -18,6 +19,14 @@ pub trait Directory {
     fn is_own(&self, addr: PeerAddr) -> bool;
     /// What each is called.
     fn labels(&self) -> &Labels;
+    /// What is known of the key of a peer, if it has proven one.
+    fn key_of(&self, addr: PeerAddr) -> Option<Pin>;
+    /// The pins that a word of the user may mean: exactly a name, or the beginning of a key.
+    fn pins_named(&self, word: &str) -> Vec<Pin>;
+    /// The keys waiting for the user's word that a word may mean: a name, or the beginning of a key.
+    fn offers_for(&self, word: &str) -> Vec<Offer>;
+    /// The digits that we and whoever holds this key compare.
+    fn code_with(&self, key: PeerKey) -> String;
 }
 
 /// Somebody chosen, and how to call them.

@@ -23,6 +23,8 @@ struct Entry {
     op: Option<OpId>,
     day: Arc<str>,
     lines: Vec<Line>,
+    /// What became of it as far as is known.
+    fate: Line,
     bytes: usize,
 }
 
@@ -37,20 +39,33 @@ pub struct Seen {
 impl Seen {
     /// Keeps what a peer said, as it is shown, on a day that is shown like this.
     pub fn heard(&mut self, from: PeerAddr, day: &Arc<str>, lines: Vec<Line>) {
-        self.keep(Entry { with: Target::These(vec![from]), op: None, day: Arc::clone(day), lines, bytes: 0 });
+        self.keep(Entry {
+            with: Target::These(vec![from]),
+            op: None,
+            day: Arc::clone(day),
+            lines,
+            fate: Line::default(),
+            bytes: 0,
+        });
     }
 
     /// Keeps what we said to these.
     pub fn said(&mut self, to: Target, op: OpId, day: &Arc<str>, lines: Vec<Line>) {
-        self.keep(Entry { with: to, op: Some(op), day: Arc::clone(day), lines, bytes: 0 });
+        self.keep(Entry {
+            with: to,
+            op: Some(op),
+            day: Arc::clone(day),
+            lines,
+            fate: Line::default(),
+            bytes: 0,
+        });
     }
 
-    /// Adds to what we said what became of it.
-    pub fn became(&mut self, op: OpId, words: &str) {
+    /// Puts behind what we said what became of it, in the place of what was known of that before.
+    pub fn became(&mut self, op: OpId, ink: Ink, words: &str) {
         // Commands end soon after they begin, so it stands near the end.
-        let entry = self.entries.iter_mut().rev().find(|entry| entry.op == Some(op));
-        if let Some(last) = entry.and_then(|entry| entry.lines.last_mut()) {
-            *last = std::mem::take(last).and(Ink::Bad, format!(" ({words})"));
+        if let Some(entry) = self.entries.iter_mut().rev().find(|entry| entry.op == Some(op)) {
+            entry.fate = Line::of(ink, format!(" ({words})"));
         }
     }
 
@@ -91,6 +106,10 @@ impl Seen {
                 lines.push(day_line(day));
             }
             lines.extend(entry.lines.iter().cloned());
+            if let Some(last) = lines.last_mut() {
+                *last =
+                    entry.fate.parts().fold(std::mem::take(last), |line, (ink, text)| line.and(ink, text));
+            }
         }
         lines
     }
@@ -120,7 +139,8 @@ mod tests {
         seen.heard(addr(2), &day, vec!["Carol: hi".into()]);
         seen.said(Target::These(vec![addr(1)]), OpId(1), &day, vec!["you to Bob: hello".into()]);
         seen.said(Target::All, OpId(2), &day, vec!["you to all: soup".into()]);
-        seen.became(OpId(1), "not sent");
+        seen.became(OpId(1), Ink::Faint, "queued");
+        seen.became(OpId(1), Ink::Bad, "not sent");
         assert_eq!(read(&seen, Some(1)), ["Bob: hi", "you to Bob: hello (not sent)", "you to all: soup"]);
         assert_eq!(read(&seen, None).len(), 4);
         assert_eq!(read(&Seen::default(), None), ["Nothing was said yet in this run."]);

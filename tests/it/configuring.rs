@@ -54,6 +54,39 @@ fn flags_win_over_the_environment_that_over_the_file_and_that_over_the_defaults(
 }
 
 #[test]
+fn what_is_done_with_unknown_keys_and_plain_peers_can_be_said_in_each_way() {
+    let default = || nobody_yet();
+    assert_eq!(setting(default(), "policy"), "policy = \"accept-new\" # default");
+    assert_eq!(setting(default(), "require-encryption"), "require-encryption = false # default");
+    let file = || default().file(CONFIG, "policy = \"ask\"\nrequire-encryption = true\nprofile = \"work\"\n");
+    assert_eq!(setting(file(), "policy"), "policy = \"ask\" # configuration file, line 1");
+    assert_eq!(
+        setting(file(), "require-encryption"),
+        "require-encryption = true # configuration file, line 2"
+    );
+    assert_eq!(setting(file(), "profile"), "profile = \"work\" # configuration file, line 3");
+    let environment = || {
+        file()
+            .env("P2P_CHAT_POLICY", "strict")
+            .env("P2P_CHAT_REQUIRE_ENCRYPTION", "no")
+            .env("P2P_CHAT_PROFILE", "home")
+    };
+    assert_eq!(setting(environment(), "policy"), "policy = \"strict\" # environment, P2P_CHAT_POLICY");
+    let from = "environment, P2P_CHAT_REQUIRE_ENCRYPTION";
+    assert_eq!(setting(environment(), "require-encryption"), format!("require-encryption = false # {from}"));
+    assert_eq!(setting(environment(), "profile"), "profile = \"home\" # environment, P2P_CHAT_PROFILE");
+    let flag = || environment().arg("--policy=ask").arg("--require-encryption").arg("--profile=At work");
+    assert_eq!(setting(flag(), "policy"), "policy = \"ask\" # --policy");
+    assert_eq!(setting(flag(), "require-encryption"), "require-encryption = true # --require-encryption");
+    assert_eq!(setting(flag(), "profile"), "profile = \"At work\" # --profile");
+    let mut alice = Peer::named("Alice").arg("--policy=strict").arg("--require-encryption").start();
+    alice.types(&["0"]);
+    assert!(alice.ends().success());
+    let errors = refused(Peer::named("Alice").arg("--policy=lax"));
+    assert!(errors.contains("[possible values: accept-new, ask, strict]"), "{errors}");
+}
+
+#[test]
 fn the_file_starts_a_chat_without_any_arguments() {
     let port = nobody().port();
     let text = format!("name = \"Filly\"\nport = {port}\nbind = \"127.0.0.1\"\nno-static = true\n");
@@ -98,6 +131,7 @@ fn a_mistake_in_the_file_is_named_with_its_line_and_what_would_be_right() {
         ("name = \"two words\"", "how about `two_words`?"),
         ("color = \"red\"", "write auto or always or never."),
         ("plain = \"maybe\"", "write true or false."),
+        ("policy = \"lax\"", "write accept-new or ask or strict."),
         ("time-format = \"\"", "a time format is not empty"),
         ("port = 5000\nport = 5001", "config.toml, line 2: duplicate key"),
         ("[chat]\nport = 5000", "`chat` is no setting"),
@@ -191,6 +225,7 @@ fn the_manual_page_tells_everything() {
         "config.toml",
         "aliases.toml",
         "profiles/NAME/key",
+        "profiles/NAME/known_peers.toml",
         "P2P_CHAT_PLAIN",
         "128+N",
     ] {

@@ -7,9 +7,12 @@ use tempfile::TempDir;
 
 use crate::support::{Builder, Peer, is_running_already, refused};
 
+mod printed;
+mod remembered;
+
 /// A peer that keeps everything in `data`.
 fn with_data(name: &str, data: &Path) -> Builder {
-    Peer::named(name).arg("--data-dir").arg(data.display())
+    Peer::named(name).data_dir(data)
 }
 
 /// The directory of a profile.
@@ -159,6 +162,59 @@ fn without_a_home_the_key_is_for_one_run_and_that_is_said() {
     // Where the user says where, it has to be there.
     let errors = refused(Peer::named("Alice").arg("--data-dir=/dev/null/x"));
     assert!(errors.contains("Cannot use /dev/null/x/profiles/alice: "), "{errors}");
+}
+
+#[test]
+fn a_name_of_any_characters_has_a_folder_that_every_system_takes() {
+    let data = TempDir::new().expect("a temporary directory");
+    for (name, profile, expected) in [
+        ("../../Eve", None, "%2e%2e%2f%2e%2e%2feve"),
+        ("Zoë", None, "zo%c3%ab"),
+        ("Alice", Some("a/../b"), "a%2f%2e%2e%2fb"),
+        ("Alice", Some("CON.txt"), "con%2etxt"),
+    ] {
+        let peer = with_data(name, data.path());
+        run(profile.into_iter().fold(peer, |peer, profile| peer.arg(format!("--profile={profile}"))));
+        assert!(folder(data.path(), expected).join("key").is_file(), "{name}, {profile:?}");
+    }
+    let profiles = fs::read_dir(data.path().join("profiles")).expect("readable").count();
+    assert_eq!((profiles, fs::read_dir(data.path()).expect("readable").count()), (4, 1), "nothing elsewhere");
+}
+
+#[test]
+fn two_peers_of_the_tests_are_two_people_and_none_writes_into_a_home() {
+    let (mut one, mut other) = (Peer::named("Alice").start(), Peer::named("Alice").start());
+    one.still_answers();
+    other.still_answers();
+    for peer in [&one, &other] {
+        assert!(peer.data_dir().starts_with(peer.dir()) && peer.dir().starts_with(std::env::temp_dir()));
+    }
+    assert!(key(&one.data_dir(), "alice") != key(&other.data_dir(), "alice"));
+    // One who goes on is the same person, at the same port.
+    let (before, addr) = (key(&one.data_dir(), "alice"), one.addr());
+    one.crashes();
+    let mut one = one.goes_on_as(Peer::named("Alice"));
+    one.still_answers();
+    assert!(key(&one.data_dir(), "alice") == before && one.addr() == addr);
+}
+
+#[test]
+fn only_the_builder_starts_the_program() {
+    fn below(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).expect("readable") {
+            let path = entry.expect("readable").path();
+            let starter = concat!("CARGO_BIN", "_EXE_p2p-chat");
+            if path.is_dir() {
+                below(&path, found);
+            } else if fs::read_to_string(&path).expect("UTF-8").contains(starter) {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"), &mut found);
+    // So that nobody forgets to give it a directory of its own.
+    assert!(matches!(&found[..], [path] if path.ends_with("support/peer/builder.rs")), "{found:?}");
 }
 
 #[test]

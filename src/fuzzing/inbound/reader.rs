@@ -27,7 +27,13 @@ impl Reader {
                 renamed.push((who.clone(), other));
             }
         });
-        let voice = |full, rows| Voice { labels: &self.labels, full, rows, stamp };
+        let voice = |full, rows| Voice {
+            labels: &self.labels,
+            full,
+            rows,
+            stamp,
+            date: |seconds| seconds.to_string(),
+        };
         let on_pipe = lines(event, &voice(true, false));
         let on_terminal = lines(event, &voice(false, true));
         let more: Vec<Line> =

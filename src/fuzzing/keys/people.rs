@@ -2,7 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use crate::chat::{Known, Proof, Row, State, Who};
+use crate::chat::{Known, Offer, Pin, Proof, Row, State, Who};
+use crate::key::PeerKey;
 use crate::message::Speech;
 use crate::peer::{Name, PeerAddr, PeerName};
 use crate::ui::{Directory, Labels};
@@ -23,7 +24,7 @@ impl People {
                 addr: PeerAddr::new(Ipv4Addr::LOCALHOST, 5000 + number)?,
                 claimed: None,
                 speech: Speech::Unknown,
-                proof: crate::chat::Proof::Plain,
+                proof: Proof::Plain,
                 state,
                 why: None,
                 known: Known::Heard,
@@ -64,5 +65,20 @@ impl Directory for People {
 
     fn labels(&self) -> &Labels {
         &self.labels
+    }
+    fn key_of(&self, _addr: PeerAddr) -> Option<Pin> {
+        None
+    }
+
+    fn pins_named(&self, _word: &str) -> Vec<Pin> {
+        Vec::new()
+    }
+
+    fn offers_for(&self, _word: &str) -> Vec<Offer> {
+        Vec::new()
+    }
+
+    fn code_with(&self, _key: PeerKey) -> String {
+        String::new()
     }
 }

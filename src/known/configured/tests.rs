@@ -1,3 +1,5 @@
+use std::slice::from_ref;
+
 use super::*;
 use crate::message::Form;
 
@@ -61,13 +63,13 @@ fn a_new_key_is_remembered_with_its_addresses_and_name() {
     let bob = Pin { first_seen: NOW, ..pin(1, "Bob", &[5000, 5001]) };
     assert_eq!(configured(&[], entry.clone()), (vec![bob.clone()], entry.clone(), vec![]));
     // The next time nothing changes.
-    assert_eq!(configured(&[bob.clone()], entry.clone()), (vec![bob], entry, vec![]));
+    assert_eq!(configured(from_ref(&bob), entry.clone()), (vec![bob], entry, vec![]));
 }
 
 #[test]
 fn what_is_known_of_a_key_stays_and_its_addresses_are_added() {
     let known = verified(pin(1, "Bobby", &[1, 2, 3, 4, 5, 6, 7, 8]));
-    let (pins, _, told) = configured(&[known.clone()], listed(1, "Bob", &[5000, 2]));
+    let (pins, _, told) = configured(from_ref(&known), listed(1, "Bob", &[5000, 2]));
     assert_eq!(pins, [Pin { addrs: addrs(&[1, 2, 3, 4, 5, 6, 7, 5000]), ..known }]);
     assert_eq!(told, [""; 0]);
     let nine = listed(1, "Bob", &[1, 2, 3, 4, 5, 6, 7, 8, 9]);
@@ -78,7 +80,7 @@ fn what_is_known_of_a_key_stays_and_its_addresses_are_added() {
 #[test]
 fn a_key_that_was_only_met_at_the_address_has_to_go_and_that_is_told() {
     let old = pin(2, "Bob", &[1, 5000, 2]);
-    let (pins, entry, told) = configured(&[old.clone()], listed(1, "Bob", &[5000]));
+    let (pins, entry, told) = configured(from_ref(&old), listed(1, "Bob", &[5000]));
     // The name stays with whom it was.
     let new = Pin { first_seen: NOW, name: None, ..pin(1, "Bob", &[5000]) };
     assert_eq!(pins, [new, Pin { addrs: addrs(&[1, 2]), ..old }]);
@@ -92,12 +94,12 @@ fn a_key_that_was_only_met_at_the_address_has_to_go_and_that_is_told() {
 #[test]
 fn a_key_that_was_compared_keeps_its_address_and_the_other_one_is_not_taken() {
     let old = verified(pin(2, "Bob", &[5000]));
-    let (pins, entry, told) = configured(&[old.clone()], listed(1, "bob", &[5000, 5001]));
-    assert_eq!(pins, [old.clone()]);
+    let (pins, entry, told) = configured(from_ref(&old), listed(1, "bob", &[5000, 5001]));
+    assert_eq!(pins, from_ref(&old));
     assert_eq!((entry.key, entry.also), (Some(key(2)), vec![]));
     assert!(matches!(&told[..], [line] if line.contains("another key for 127.0.0.1:5000 than that of Bob")));
     // Where it is a further address, only that is left out.
-    let (pins, entry, told) = configured(&[old.clone()], listed(1, "Zoe", &[5001, 5000, 5002]));
+    let (pins, entry, told) = configured(from_ref(&old), listed(1, "Zoe", &[5001, 5000, 5002]));
     let zoe = Pin { first_seen: NOW, ..pin(1, "Zoe", &[5001, 5002]) };
     assert_eq!(pins, [zoe, old]);
     assert_eq!(entry, listed(1, "Zoe", &[5001, 5002]));
@@ -115,10 +117,10 @@ fn of_two_keys_that_were_compared_the_listed_one_has_the_address() {
 #[test]
 fn whoever_is_blocked_stays_blocked_and_has_neither_address_nor_name_from_others() {
     let mallory = blocked(verified(pin(1, "Mallory", &[5000])));
-    let (pins, _, told) = configured(&[mallory.clone()], listed(1, "Bob", &[5001]));
-    assert_eq!(pins, [mallory.clone()]);
+    let (pins, _, told) = configured(from_ref(&mallory), listed(1, "Bob", &[5001]));
+    assert_eq!(pins, from_ref(&mallory));
     assert!(told[0].contains("is blocked and stays so"), "{told:?}");
-    let (pins, _, told) = configured(&[mallory.clone()], listed(2, "Mallory", &[5000]));
+    let (pins, _, told) = configured(from_ref(&mallory), listed(2, "Mallory", &[5000]));
     let new = Pin { first_seen: NOW, ..pin(2, "Mallory", &[5000]) };
     assert_eq!((pins, told), (vec![mallory, new], vec![]));
 }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::key::PeerKey;
 use crate::peer::PeerAddr;
 use crate::ui::people::{Chosen, shown};
 
@@ -28,6 +29,17 @@ pub(super) struct Question {
     pub(super) text: Option<String>,
 }
 
+/// What is asked back before it is done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Sure {
+    /// Whether the code of this key is the same on both screens.
+    Verify(PeerKey, String),
+    /// Whether this key is to be forgotten.
+    Unpin(PeerKey, String),
+    /// Whether this text may go out in plain.
+    Plain(Chosen, String),
+}
+
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) enum Asking {
     #[default]
@@ -38,6 +50,7 @@ pub(super) enum Asking {
     Text(Chosen),
     Name,
     Nickname(PeerAddr, String),
+    Sure(Sure),
 }
 
 impl Asking {
@@ -60,6 +73,9 @@ impl Asking {
             (Self::Text(to), _) => format!("Text to {}: ", to.label),
             (Self::Name, _) => "New name: ".into(),
             (Self::Nickname(_, label), _) => format!("What to call {label}: "),
+            (Self::Sure(Sure::Verify(..)), _) => "Same on both screens? yes/no: ".into(),
+            (Self::Sure(Sure::Unpin(_, label)), _) => format!("Forget the key of {label}? yes/no: "),
+            (Self::Sure(Sure::Plain(..)), _) => "Send it in plain? yes/no: ".into(),
         }
     }
 
@@ -88,7 +104,7 @@ impl Asking {
             Self::Nickname(..) => {
                 "What do you call them? One word. Enter: as they call themselves. 0: back.".into()
             }
-            Self::Choice | Self::More | Self::Port(..) => return None,
+            Self::Choice | Self::More | Self::Port(..) | Self::Sure(_) => return None,
         })
     }
 }

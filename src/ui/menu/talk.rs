@@ -137,6 +137,9 @@ impl Menu {
             ("/chat", word) => self.with_peer(Deed::Chat, word, rest, command, directory),
             ("/history", word) => self.with_peer(Deed::History, word, rest, command, directory),
             ("/mute" | "/unmute" | "/alias", _) => self.for_one(command, rest, directory),
+            ("/key" | "/verify" | "/trust" | "/block" | "/unpin" | "/policy" | "/plain", _) => {
+                self.about_keys(command, rest, directory)
+            }
             ("/reply", text) => self.reply(text),
             ("/me", "") => wrong("Write what you do behind it, like `/me waves`.", "/me "),
             ("/me", text) => {
@@ -155,6 +158,7 @@ impl Menu {
                 wrong(&format!("{name} stands alone; `{}` is too much.", shown(rest)), name)
             }
             ("/peers", _) => act(Act::List),
+            ("/offers", _) => act(Act::ListOffers),
             ("/back", _) => match self.end_conversation() {
                 Some(line) => say([line]),
                 None => {
@@ -216,11 +220,11 @@ impl Menu {
 
 /// Whether what stands behind a command is a text, which may have several lines.
 fn takes_text(command: &CommandHelp) -> bool {
-    matches!(command.name, "/me" | "/reply")
+    matches!(command.name, "/me" | "/reply" | "/plain")
 }
 
 /// The first word of a line, and the rest without the white space between.
-fn first_word(line: &str) -> (&str, &str) {
+pub(super) fn first_word(line: &str) -> (&str, &str) {
     let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     (word, rest.trim())
 }
@@ -258,6 +262,6 @@ fn unknown(word: &str, rest: &str) -> Turn {
 }
 
 /// Says what is wrong, and gives the line back, corrected as far as that goes.
-fn wrong(sentence: &str, line: &str) -> Turn {
+pub(super) fn wrong(sentence: &str, line: &str) -> Turn {
     Turn { refill: Some(Refill::Edit(line.to_owned())), ..say([sentence.to_owned()]) }
 }

@@ -3,12 +3,12 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::chat::{Known, Proof, Row, State, Who};
+use crate::chat::{Known, Offer, Proof, Row, State, Who};
 use crate::message::Speech;
 use crate::peer::PeerName;
 use crate::ui::labels::Labels;
 
-pub(in crate::ui) struct People(Vec<Row>, Labels);
+pub(in crate::ui) struct People(Vec<Row>, Labels, Vec<Pin>, Vec<Offer>);
 
 impl Directory for People {
     fn rows(&self) -> Vec<Row> {
@@ -22,6 +22,35 @@ impl Directory for People {
     fn labels(&self) -> &Labels {
         &self.1
     }
+
+    fn key_of(&self, addr: PeerAddr) -> Option<Pin> {
+        self.2.iter().find(|pin| pin.addrs.contains(&addr)).cloned()
+    }
+
+    fn pins_named(&self, word: &str) -> Vec<Pin> {
+        let fits = |pin: &&Pin| {
+            let is_called = |name: &PeerName| name.as_str().eq_ignore_ascii_case(word);
+            pin.name.as_ref().is_some_and(is_called)
+                || (word.len() >= 4 && pin.key.to_string().starts_with(word))
+        };
+        self.2.iter().filter(fits).cloned().collect()
+    }
+
+    fn offers_for(&self, word: &str) -> Vec<Offer> {
+        let is_called = |name: &Option<PeerName>| {
+            name.as_ref().is_some_and(|name| name.as_str().eq_ignore_ascii_case(word))
+        };
+        let fits = |offer: &&Offer| {
+            is_called(&offer.met.name)
+                || offer.against.iter().any(|pin| is_called(&pin.name))
+                || (word.len() >= 4 && offer.met.key.to_string().starts_with(word))
+        };
+        self.3.iter().filter(fits).cloned().collect()
+    }
+
+    fn code_with(&self, key: PeerKey) -> String {
+        format!("{:05}", key.as_bytes()[0]).repeat(6)
+    }
 }
 
 /// Some that are there, two of one name, and one that is gone.
@@ -32,7 +61,7 @@ pub(in crate::ui) fn people() -> People {
         addr: PeerAddr::new(Ipv4Addr::LOCALHOST, port).unwrap(),
         claimed: None,
         speech: Speech::Unknown,
-        proof: crate::chat::Proof::Plain,
+        proof: Proof::Plain,
         state,
         why: None,
         known: Known::Heard,
@@ -49,7 +78,7 @@ pub(in crate::ui) fn people() -> People {
     for Row { name, addr, .. } in &rows {
         labels.meet(&Who { name: name.clone(), addr: *addr, claimed: None, proof: Proof::Plain }, |_| true);
     }
-    People(rows, labels)
+    People(rows, labels, Vec::new(), Vec::new())
 }
 
 /// The act of sending to the peer at this port.

@@ -1,9 +1,23 @@
 //! The words for each event.
 
+use super::voice::MAX_ROWS_SHOWN;
 use super::*;
-use crate::chat::{OpId, Proof};
+use crate::chat::{
+    As, Decision, Meeting, Offer, OpId, Pin, Policy, Proof, TextState, Unknown, Unsendable, Who,
+};
 use crate::escape::Text;
+use crate::key::PeerKey;
+use crate::message::Failure;
 use crate::peer::{Claimed, PeerAddr, PeerName};
+use crate::talk::{ByeReason, Hold, Lost};
+use crate::ui::labels::Labels;
+
+mod trust;
+
+/// Days of a month that never ends.
+fn date(seconds: u64) -> String {
+    format!("{} March 2026", seconds / 86_400)
+}
 
 fn bob() -> Who {
     let addr: PeerAddr = "127.0.0.1:5001".parse().unwrap();
@@ -13,7 +27,7 @@ fn bob() -> Who {
 fn told_in(event: &Event, full: bool) -> String {
     let mut labels = Labels::default();
     labels.meet(&bob(), |_| true);
-    let voice = Voice { labels: &labels, full, rows: !full, stamp: "[14:03:07] " };
+    let voice = Voice { labels: &labels, full, rows: !full, stamp: "[14:03:07] ", date };
     lines(event, &voice).iter().map(Line::to_string).collect::<Vec<_>>().join("\n")
 }
 
@@ -22,7 +36,11 @@ fn told(event: &Event) -> String {
 }
 
 fn said(text: &str) -> Event {
-    Event::Message { from: bob(), text: Text::new(text), cut: false, again: false }
+    said_by(bob(), text)
+}
+
+fn said_by(from: Who, text: &str) -> Event {
+    Event::Message { from, text: Text::new(text), cut: false, again: false }
 }
 
 fn sent(deed: Deed, fate: Fate, parts: (usize, usize)) -> String {
@@ -37,9 +55,70 @@ fn a_message_names_when_who_from_where_and_what() {
 
 #[test]
 fn on_a_terminal_the_name_is_enough_where_it_came_from_is_said_once() {
-    assert_eq!(told_in(&said("Hello"), false), "[14:03:07] Bob: Hello");
+    let bob = || Who { proof: Proof::Encrypted, ..bob() };
+    assert_eq!(told_in(&said_by(bob(), "Hello"), false), "[14:03:07] Bob: Hello");
     assert_eq!(told_in(&Event::Came(bob()), false), "[14:03:07] * Bob (127.0.0.1:5001) is here.");
     assert_eq!(told_in(&Event::Went(bob(), Why::SaidExit), false), "[14:03:07] * Bob has left.");
+}
+
+#[test]
+fn on_a_terminal_plain_and_verified_peers_are_marked_in_messages_and_notices() {
+    let plain = bob();
+    let verified = Who { proof: Proof::Verified, ..bob() };
+    assert_eq!(told_in(&said_by(plain.clone(), "Hello"), false), "[14:03:07] Bob (plain): Hello");
+    assert_eq!(told_in(&said_by(verified.clone(), "Hello"), false), "[14:03:07] Bob ✓: Hello");
+    assert_eq!(told_in(&said_by(plain.clone(), "/me waves"), false), "[14:03:07] ** Bob (plain) waves");
+    assert_eq!(told_in(&Event::Came(plain), false), "[14:03:07] * Bob (127.0.0.1:5001, plain) is here.");
+    assert_eq!(told_in(&Event::Came(verified), false), "[14:03:07] * Bob ✓ (127.0.0.1:5001) is here.");
+}
+
+#[test]
+fn where_no_signs_are_shown_a_word_stands_for_them() {
+    let mut labels = Labels::default();
+    labels.meet(&bob(), |_| true);
+    let voice = Voice { labels: &labels, full: false, rows: false, stamp: "", date };
+    let named = |proof| voice.named(&Who { proof, ..bob() });
+    assert_eq!(named(Proof::Verified), "Bob (verified)");
+    assert_eq!(named(Proof::Encrypted), "Bob");
+    assert_eq!(named(Proof::Plain), "Bob (plain)");
+}
+
+#[test]
+fn on_a_pipe_a_plain_line_stays_as_scripts_know_it_and_others_say_what_they_are() {
+    let line = |proof| told(&said_by(Who { proof, ..bob() }, "Hello"));
+    assert_eq!(line(Proof::Plain), "[14:03:07] Bob (127.0.0.1:5001): Hello");
+    assert_eq!(line(Proof::Encrypted), "[14:03:07] Bob (127.0.0.1:5001) [encrypted]: Hello");
+    assert_eq!(line(Proof::Verified), "[14:03:07] Bob (127.0.0.1:5001) [verified]: Hello");
+    let nameless =
+        Who { name: None, addr: "127.0.0.1:9".parse().unwrap(), claimed: None, proof: Proof::Encrypted };
+    assert_eq!(told(&Event::Came(nameless)), "[14:03:07] * 127.0.0.1:9 [encrypted] is here.");
+}
+
+#[test]
+fn a_text_of_several_lines_that_came_in_encryption_is_several_rows_everywhere() {
+    let text = "one\n  two\n[14:03:07] Carol: three ⏎ four";
+    let event = said_by(Who { proof: Proof::Encrypted, ..bob() }, text);
+    assert_eq!(
+        told(&event),
+        "[14:03:07] Bob (127.0.0.1:5001) [encrypted]: one\n  │   two\n  │ [14:03:07] Carol: three ⏎ four"
+    );
+    assert_eq!(told_in(&event, false), "[14:03:07] Bob: one\n  │   two\n  │ [14:03:07] Carol: three ⏎ four");
+    let many = said_by(Who { proof: Proof::Encrypted, ..bob() }, &"x\n".repeat(MAX_ROWS_SHOWN));
+    assert!(told(&many).starts_with("[14:03:07] Bob (127.0.0.1:5001) [encrypted]: x ⏎ x ⏎ "));
+    assert_eq!(told(&many).lines().count(), 1);
+}
+
+#[test]
+fn nothing_in_a_text_of_several_lines_is_obeyed() {
+    let event = said_by(Who { proof: Proof::Verified, ..bob() }, "a\x1b[2J\r\n\u{202e}b\u{2028}c");
+    assert_eq!(told_in(&event, false), "[14:03:07] Bob ✓: a\\x1b[2J\\r\n  │ \\u{202e}b\\u{2028}c");
+}
+
+#[test]
+fn a_text_that_may_have_been_shown_before_says_so() {
+    let from = Who { proof: Proof::Encrypted, ..bob() };
+    let event = Event::Message { from, text: Text::new("hi"), cut: false, again: true };
+    assert_eq!(told_in(&event, false), "[14:03:07] Bob: hi [sent again; perhaps it was shown before]");
 }
 
 #[test]
@@ -51,7 +130,7 @@ fn what_somebody_does_is_told_so_that_it_cannot_pass_for_news() {
 #[test]
 fn a_text_of_several_lines_stands_behind_a_bar_and_on_one_line_for_a_pipe() {
     let text = said("one ⏎   two ⏎ [14:03:07] Carol: three");
-    assert_eq!(told_in(&text, false), "[14:03:07] Bob: one\n  │   two\n  │ [14:03:07] Carol: three");
+    assert_eq!(told_in(&text, false), "[14:03:07] Bob (plain): one\n  │   two\n  │ [14:03:07] Carol: three");
     assert_eq!(told(&text).lines().count(), 1);
     let many = said(&"x ⏎ ".repeat(MAX_ROWS_SHOWN));
     assert_eq!(told_in(&many, false).lines().count(), 1);
@@ -88,6 +167,22 @@ fn every_fate_of_a_text_has_its_words() {
             "Sent only 1 of 3 messages to Bob (127.0.0.1:5001): timed out, no answer within 3 s.",
         ),
         (
+            Fate::Waits(Hold::Unreachable),
+            (0, 1),
+            "Queued for Bob (127.0.0.1:5001): nobody answers there; it is sent again until it arrives.",
+        ),
+        (
+            Fate::Waits(Hold::NoOk),
+            (0, 1),
+            "Queued for Bob (127.0.0.1:5001): whoever listens there does not speak encrypted, and it does not go out in plain; \
+             it is sent again until it arrives.",
+        ),
+        (
+            Fate::Lost(Lost::NotAccepted),
+            (0, 1),
+            "Not sent to Bob (127.0.0.1:5001): it does not take your key.",
+        ),
+        (
             Fate::Astray(PeerAddr::new([127, 0, 1, 1], 5001).unwrap()),
             (3, 3),
             "Not delivered to Bob (127.0.0.1:5001): it went to 127.0.1.1:5001 instead, where somebody else listens.",
@@ -119,4 +214,53 @@ fn what_was_refused_is_summed_up_in_one_line() {
             "[14:03:07] * 1204 messages from 127.0.0.9, 1 message from 127.0.0.7, 12 messages from others were refused: {end}"
         )
     );
+}
+
+#[test]
+fn every_reason_not_to_send_has_its_sentence() {
+    let unsent = |why| told(&Event::NotSent { op: OpId(1), who: bob(), why });
+    for (why, rest) in [
+        (
+            Unsendable::TooLongForPlain,
+            "in plain a text goes in at most 16 messages of 1024 bytes, and this one is longer; divide it.",
+        ),
+        (
+            Unsendable::OnlyEncrypted,
+            "it is spoken to in plain, and --require-encryption lets nothing go out in plain.",
+        ),
+        (
+            Unsendable::NotTrusted,
+            "its key is blocked, or waits for your word; /offers lists those that wait.",
+        ),
+    ] {
+        assert_eq!(unsent(why), format!("Not sent to Bob (127.0.0.1:5001): {rest}"));
+    }
+}
+
+#[test]
+fn what_becomes_of_a_text_later_is_said_with_its_beginning() {
+    let labels = Labels::default();
+    let voice = Voice { labels: &labels, full: true, rows: false, stamp: "", date };
+    let who = Who { proof: Proof::Encrypted, ..bob() };
+    let said = |state, text| later(&who, state, text, &voice).map(|line| line.to_string());
+    let bob = "Bob (127.0.0.1:5001) [encrypted]";
+    assert_eq!(
+        said(TextState::Delivered, Some("see you at 5")),
+        Some(format!("Delivered to {bob}: \"see you at 5\""))
+    );
+    assert_eq!(said(TextState::Delivered, None), Some(format!("Delivered to {bob}.")));
+    let long = format!("one\ntwo {}", "x".repeat(100));
+    let beginning = format!("\"one ⏎ two {}…\"", "x".repeat(29));
+    assert_eq!(said(TextState::Delivered, Some(&long)), Some(format!("Delivered to {bob}: {beginning}")));
+    assert_eq!(
+        said(TextState::Failed(Lost::Unpinned), Some("hi")),
+        Some(format!("Not delivered to {bob}, for you have forgotten its key: \"hi\""))
+    );
+    assert_eq!(
+        said(TextState::Failed(Lost::Left), Some("hi")),
+        Some(format!("No receipt came from {bob} before you left, so this may not have arrived: \"hi\""))
+    );
+    for state in [TextState::Sent, TextState::Queued(Hold::Turn)] {
+        assert_eq!(said(state, Some("hi")), None);
+    }
 }

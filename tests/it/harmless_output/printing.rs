@@ -173,6 +173,7 @@ impl Reader {
             full: self.form == Form::Pipe,
             rows: self.form == Form::Edited,
             stamp: "",
+            date: |seconds| seconds.to_string(),
         }
     }
 

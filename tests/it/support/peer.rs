@@ -30,7 +30,9 @@ pub(crate) struct Peer {
     port: u16,
     /// Lines of standard output that [`Peer::sees`] has passed.
     seen: usize,
-    dir: TempDir,
+    /// Its working directory, and before it those of the runs that it goes on from.
+    dirs: Vec<Arc<TempDir>>,
+    data: PathBuf,
 }
 
 impl Peer {
@@ -51,7 +53,20 @@ impl Peer {
 
     /// Its working directory.
     pub(crate) fn dir(&self) -> PathBuf {
-        self.dir.path().to_owned()
+        self.dirs.last().expect("its own").path().to_owned()
+    }
+
+    /// Where it keeps its key, its nicknames and what it knows of others.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.data.clone()
+    }
+
+    /// Starts `next`, which is to go on where this one, which has ended, ended: with the same data, at the same port.
+    pub(crate) fn goes_on_as(mut self, next: Builder) -> Self {
+        assert!(self.child.try_wait().expect("our child").is_some(), "{} still runs", self.name);
+        let mut next = next.data_dir(&self.data).port(self.port).start();
+        next.dirs.splice(0..0, self.dirs.drain(..));
+        next
     }
 
     /// The number of its process.

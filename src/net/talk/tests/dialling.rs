@@ -14,7 +14,7 @@ fn texts_arrive_in_their_order_and_who_takes_them_is_known() {
     assert_eq!((talked.addr, &talked.end), (house.addr, &TalkEnd::Answered));
     assert_eq!((talked.written, talked.receipts), (3, vec![id(1), id(2), id(3)]));
     let met = talked.met.unwrap();
-    let also = vec!["192.0.2.7:5000".parse().unwrap()];
+    let also = vec!["192.0.2.7:5000".parse().unwrap(), "[2001:db8::1]:5000".parse().unwrap()];
     assert_eq!(met.key, key(b'B'));
     assert_eq!(met.hello, Some(Introduction { name: PeerName::new("B"), port: 5000, also }));
     let welcomed = house.chat.wait(|story| story.welcomed.pop());

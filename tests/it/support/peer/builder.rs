@@ -1,7 +1,9 @@
 //! How a peer is started: its arguments, its environment, and the directory that it finds.
 
 use std::net::SocketAddrV4;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
@@ -71,6 +73,12 @@ impl Builder {
         &self.name
     }
 
+    /// Keeps its key, its nicknames and what it knows of others in this directory, for further runs. Otherwise that is in a directory of its own and
+    /// goes with it, so two peers of one name are two people.
+    pub(crate) fn data_dir(self, path: impl AsRef<Path>) -> Self {
+        self.arg("--data-dir").arg(path.as_ref().display())
+    }
+
     /// Dials this address from the start.
     pub(crate) fn knows(self, addr: SocketAddrV4) -> Self {
         self.arg("--peer").arg(addr)
@@ -120,6 +128,13 @@ impl Builder {
         (command, dir)
     }
 
+    /// Where it keeps what it keeps, if it is started in `dir`.
+    fn data(&self, dir: &Path) -> PathBuf {
+        let said = self.args.iter().rposition(|arg| arg == "--data-dir");
+        let usual = || dir.join("p2p-chat");
+        said.and_then(|at| self.args.get(at + 1)).map_or_else(usual, |path| dir.join(path))
+    }
+
     /// Starts it and waits until it listens.
     pub(crate) fn start(self) -> Peer {
         let mut peer = self.start_without_waiting();
@@ -141,6 +156,8 @@ impl Builder {
         let stdin = child.stdin.take();
         let stdout = collect(child.stdout.take().expect("piped"));
         let stderr = collect(child.stderr.take().expect("piped"));
-        Peer { name: self.name, child, stdin, stdout, stderr, port: 0, seen: 0, dir }
+        let data = self.data(dir.path());
+        let dirs = vec![Arc::new(dir)];
+        Peer { name: self.name, child, stdin, stdout, stderr, port: 0, seen: 0, dirs, data }
     }
 }

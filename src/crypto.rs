@@ -1,0 +1,63 @@
+//! What of cryptography the application itself needs: ids that never meet, and the code that two people compare.
+
+use std::num::NonZeroU32;
+
+use ring::pbkdf2;
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::chat::code_input;
+use crate::key::PeerKey;
+use crate::message::{ID_BYTES, MessageId};
+
+/// Digits of a short code. Somebody in the middle chooses both keys that they show, so they look for a collision, which takes the square
+/// root of the codes there are: 30 digits (99 bits) and [`CODE_ROUNDS`] for each try make about 2^66.
+pub const CODE_DIGITS: usize = 30;
+
+/// Rounds of PBKDF2 for a short code: 20 ms where it is shown, and that for each try of somebody who looks for a collision.
+const CODE_ROUNDS: NonZeroU32 = NonZeroU32::new(100_000).expect("not zero");
+
+/// What a short code is for, so that nothing else makes the same bytes.
+const CODE_SALT: &[u8] = b"p2p-chat/1 verify";
+
+/// Bytes that a group of five digits is made of: so many that no digit is noticeably likelier than another.
+const GROUP_BYTES: usize = 5;
+
+/// Digits of such a group.
+const GROUP_DIGITS: usize = 5;
+
+/// An id for a new text, or nothing where the system gives no random bytes.
+pub fn message_id() -> Option<MessageId> {
+    let mut bytes = [0; ID_BYTES];
+    SystemRandom::new().fill(&mut bytes).ok()?;
+    Some(MessageId::new(bytes))
+}
+
+/// The code that is the same on the screens of those who hold these two keys, and that nobody else can make: digits alone, which takes
+/// some milliseconds.
+pub fn short_code(one: PeerKey, other: PeerKey) -> String {
+    let mut bytes = [0; CODE_DIGITS / GROUP_DIGITS * GROUP_BYTES];
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, CODE_ROUNDS, CODE_SALT, &code_input(one, other), &mut bytes);
+    let number = |group: &[u8]| group.iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte));
+    bytes.chunks(GROUP_BYTES).map(|group| format!("{:05}", number(group) % 100_000)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sides_compute_the_code_of_the_test_vector() {
+        let (one, other) = (PeerKey::new([1; 32]), PeerKey::new([2; 32]));
+        // docs/PROTOCOL.md
+        let vector = "689449071507249303500876352055";
+        assert_eq!(short_code(one, other), vector);
+        assert_eq!(short_code(other, one), vector);
+        assert_eq!(vector.len(), CODE_DIGITS);
+        assert_ne!(short_code(one, PeerKey::new([3; 32])), vector);
+    }
+
+    #[test]
+    fn no_two_ids_are_the_same() {
+        assert_ne!(message_id().expect("random bytes"), message_id().expect("random bytes"));
+    }
+}

@@ -1,0 +1,183 @@
+//! What became of what was sent, in words. Pure.
+
+use super::voice::Voice;
+use crate::chat::{Deed, MAX_TEXTS_WAITING, TextState, Unsendable, Who};
+use crate::escape::harmless;
+use crate::message::{Failure, Fate, LINE_MARK, MAX_PARTS, MAX_SENT_BYTES};
+use crate::net::{CONNECT_TIMEOUT, EOF_TIMEOUT};
+use crate::peer::shortened;
+use crate::talk::{ByeReason, Hold, Lost};
+use crate::ui::style::{Ink, Line};
+
+/// Columns of a text that are shown again where it is said what became of it.
+const QUOTED_COLUMNS: usize = 40;
+
+/// Whether something arrived, as far as can be known.
+pub fn is_good(fate: &Fate) -> bool {
+    matches!(fate, Fate::Delivered | Fate::HandedOver)
+}
+
+/// What became of something, as the end of a sentence.
+pub fn fate_words(fate: &Fate) -> String {
+    match fate {
+        Fate::Delivered => "delivered".into(),
+        Fate::HandedOver => "handed over".into(),
+        Fate::NoReceipt => "it closed the connection without the receipt that it usually gives".into(),
+        Fate::Waits(hold) => format!("queued: {}", hold_words(*hold)),
+        Fate::Lost(lost) => lost_words(*lost).into(),
+        Fate::Unanswered => format!("no reaction within {} s", EOF_TIMEOUT.as_secs()),
+        Fate::Broken => "the connection broke".into(),
+        Fate::Astray(to) => format!("it went to {to} instead, where somebody else listens"),
+        Fate::Failed(failure) => match failure {
+            Failure::Refused => "refused, nobody listens there".into(),
+            Failure::TimedOut => format!("timed out, no answer within {} s", CONNECT_TIMEOUT.as_secs()),
+            Failure::NoRoute => "no route, the network knows no way there".into(),
+            Failure::NoResources => "this machine has no free connections at the moment".into(),
+            Failure::NoOk => "it does not speak encrypted, as it had said that it would".into(),
+            Failure::WrongKey => "somebody with another key is there".into(),
+            Failure::NotSecure => "the encrypted exchange failed; somebody on the way may disturb it".into(),
+            Failure::TurnedAway(reason) => match reason {
+                ByeReason::NotDecided => "it has to decide first whether it takes your key",
+                ByeReason::NoRoom => "it has no room at the moment",
+                ByeReason::Leaves => "it has just left",
+                _ => "it does not take your key",
+            }
+            .into(),
+            Failure::NotTrusted => "its key waits for your word, or you have blocked it".into(),
+            Failure::Cancelled => "there was no time left for it".into(),
+            Failure::Other(words) => words.clone(),
+        },
+    }
+}
+
+/// Why a text waits.
+fn hold_words(hold: Hold) -> &'static str {
+    match hold {
+        Hold::Turn => "those before it are on their way",
+        Hold::Unreachable => "nobody answers there",
+        Hold::NoOk => "whoever listens there does not speak encrypted, and it does not go out in plain",
+        Hold::WrongKey => "whoever listens there has another key",
+        Hold::NotDecided => "it has to decide first whether it takes your key",
+        Hold::NoRoom => "it has no room at the moment",
+        Hold::NoReceipt => "no receipt came for it",
+    }
+}
+
+/// Why a text is not sent any more.
+fn lost_words(lost: Lost) -> &'static str {
+    match lost {
+        Lost::NotAccepted => "it does not take your key",
+        Lost::Blocked => "you have blocked its key",
+        Lost::Unpinned => "you have forgotten its key",
+        Lost::Replaced => "it was for its old key",
+        Lost::Left => "no receipt came before you left",
+        Lost::TooMany => "too many texts wait for it",
+    }
+}
+
+/// What becomes of a text after it was said that it waits; nothing where that is no news. `text` is what it says, if it is known.
+pub fn later(who: &Who, state: TextState, text: Option<&str>, voice: &Voice<'_>) -> Option<Line> {
+    let who = voice.named(who);
+    let text = text.map_or_else(|| ".".to_owned(), |text| format!(": {}", quoted(text)));
+    let (ink, words) = match state {
+        TextState::Queued(_) | TextState::Sent => return None,
+        TextState::Delivered => (Ink::Faint, format!("Delivered to {who}{text}")),
+        TextState::Failed(Lost::Left) => (
+            Ink::Bad,
+            format!("No receipt came from {who} before you left, so this may not have arrived{text}"),
+        ),
+        TextState::Failed(lost) => {
+            (Ink::Bad, format!("Not delivered to {who}, for {}{text}", lost_words(lost)))
+        }
+    };
+    Some(Line::of(ink, words))
+}
+
+/// The beginning of a text of the user's own, on one line.
+fn quoted(text: &str) -> String {
+    let line = text.trim().replace('\n', LINE_MARK);
+    format!("\"{}\"", shortened(&harmless(&line), QUOTED_COLUMNS))
+}
+
+pub(super) fn done(deed: Deed, who: &str, fate: &Fate, parts: (usize, usize)) -> String {
+    let why = fate_words(fate);
+    match (deed, fate) {
+        (Deed::Send, Fate::Delivered | Fate::HandedOver) => {
+            let how = if *fate == Fate::Delivered {
+                format!("Delivered to {who}")
+            } else {
+                format!("Handed over to {who}, which gives no receipts")
+            };
+            if parts.1 > 1 { format!("{how}, in {} messages.", parts.1) } else { format!("{how}.") }
+        }
+        (Deed::Send, Fate::NoReceipt | Fate::Unanswered | Fate::Broken) => {
+            format!(
+                "Sent{} to {who}, but {why}: whether it was read is unknown, and it is not sent again.",
+                part_words(parts, 1)
+            )
+        }
+        (Deed::Send, Fate::Waits(hold)) => {
+            format!("Queued for {who}: {}; it is sent again until it arrives.", hold_words(*hold))
+        }
+        (Deed::Send, Fate::Astray(_)) => format!("Not delivered to {who}: {why}."),
+        (Deed::Send, _) if parts.0 > 0 => format!("Sent only{} to {who}: {why}.", part_words(parts, 0)),
+        (Deed::Send, _) => format!("Not sent to {who}: {why}."),
+        (Deed::Connect, Fate::Delivered | Fate::HandedOver) => format!("Connected to {who}."),
+        (Deed::Connect, _) => format!("Not connected to {who}: {why}."),
+        (Deed::Disconnect, Fate::Delivered | Fate::HandedOver) => format!("Disconnected from {who}."),
+        (Deed::Disconnect, _) => format!("Disconnected from {who}, which could not be told: {why}."),
+    }
+}
+
+/// How much of a text in parts was sent, `more` of them perhaps.
+fn part_words(parts: (usize, usize), more: usize) -> String {
+    if parts.1 > 1 { format!(" {} of {} messages", parts.0 + more, parts.1) } else { String::new() }
+}
+
+pub(super) fn not_sent(who: &str, why: Unsendable) -> String {
+    match why {
+        Unsendable::TooLongForPlain => format!(
+            "Not sent to {who}: in plain a text goes in at most {MAX_PARTS} messages of {MAX_SENT_BYTES} bytes, and this one is longer; divide it."
+        ),
+        Unsendable::OnlyEncrypted => format!(
+            "Not sent to {who}: it is spoken to in plain, and --require-encryption lets nothing go out in plain."
+        ),
+        Unsendable::NotTrusted => format!(
+            "Not sent to {who}: its key is blocked, or waits for your word; /offers lists those that wait."
+        ),
+        Unsendable::NotThere => format!("{who} is not there, so there is nobody to disconnect from."),
+        Unsendable::Ourselves => format!("{who} is our own address; choose somebody else."),
+        Unsendable::TooManyWaiting => {
+            format!(
+                "Not sent to {who}: {MAX_TEXTS_WAITING} texts wait for it already; try again when some are gone."
+            )
+        }
+        Unsendable::CommandWord(word) => format!(
+            "Not sent to {who}: programs there take `{word}` for a command and show it to nobody; put it in other words."
+        ),
+    }
+}
+
+pub(super) fn sum(deed: Deed, total: usize, done: usize, failed: &[(Who, Fate)]) -> String {
+    let verb = match deed {
+        Deed::Send => "Sent to",
+        Deed::Connect => "Connected",
+        Deed::Disconnect => "Told goodbye to",
+    };
+    let mut line = format!("{verb} {done} of {total}");
+    for (who, fate) in failed {
+        let why = match fate {
+            Fate::Failed(Failure::Refused) => "refused".to_owned(),
+            Fate::Failed(Failure::TimedOut) => "timed out".to_owned(),
+            Fate::Failed(Failure::NoRoute) => "no route".to_owned(),
+            other => fate_words(other),
+        };
+        line.push_str(&format!("; {} {why}", who.addr));
+    }
+    let unnamed = (total - done).saturating_sub(failed.len());
+    if !failed.is_empty() && unnamed > 0 {
+        line.push_str(&format!("; and {unnamed} more"));
+    }
+    line.push('.');
+    line
+}

@@ -1,0 +1,231 @@
+//! The words about keys.
+
+use std::net::Ipv4Addr;
+
+use super::*;
+
+const DAY: u64 = 86_400;
+
+fn key(byte: u8) -> PeerKey {
+    PeerKey::new([byte; 32])
+}
+
+fn pin(name: &str, byte: u8) -> Pin {
+    Pin {
+        key: key(byte),
+        name: Some(PeerName::new(name)),
+        addrs: vec!["192.0.2.7:5000".parse().unwrap()],
+        first_seen: 3 * DAY,
+        verified: None,
+        blocked: false,
+    }
+}
+
+fn meeting(name: Option<&str>, addr: &str) -> Meeting {
+    let addr: PeerAddr = addr.parse().unwrap();
+    let source = addr.source();
+    Meeting { key: key(2), name: name.map(PeerName::new), addr, dialled: false, source, date: 21 * DAY }
+}
+
+fn secure_bob() -> Who {
+    Who { proof: Proof::Encrypted, ..bob() }
+}
+
+#[test]
+fn a_changed_key_is_told_with_all_that_was_known_and_all_that_can_be_done() {
+    let known = Pin { verified: Some(5 * DAY), ..pin("Bob", 1) };
+    let event = Event::Offered(Offer { met: meeting(Some("bob"), "192.0.2.7:5000"), against: vec![known] });
+    let expected = "\
+[14:03:07] ! The key of Bob has changed, or somebody else calls itself so at 192.0.2.7:5000.
+  ! Bob is known since 3 March 2026, verified on 5 March 2026, at 192.0.2.7:5000:
+  !   aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq
+  ! Offered on 21 March 2026 from 192.0.2.7 by bob (192.0.2.7:5000):
+  !   aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba
+  ! Nothing is sent to this key, and nothing of it is shown, until you type one of these:
+  !   /trust Bob: it is the new key of Bob, which is not verified then.
+  !   /trust Bob as new: it is another person with that name or address.
+  !   /block Bob: you want nothing of it; what was known stays.
+  ! Ask them first, and not in this chat, whether they have a new key.";
+    assert_eq!(told_in(&event, false), expected);
+    assert_eq!(told_in(&event, true), expected);
+}
+
+#[test]
+fn whoever_is_found_in_the_place_of_another_need_not_have_a_name() {
+    let event = Event::Offered(Offer { met: meeting(None, "192.0.2.7:5000"), against: vec![pin("Bob", 1)] });
+    let told = told(&event);
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines[0], "[14:03:07] ! The key of Bob has changed, or somebody else is at 192.0.2.7:5000.");
+    assert_eq!(lines[1], "  ! Bob is known since 3 March 2026, never verified, at 192.0.2.7:5000:");
+    assert_eq!(lines[3], "  ! Offered on 21 March 2026 from 192.0.2.7 by whoever is at 192.0.2.7:5000:");
+}
+
+#[test]
+fn a_name_taken_elsewhere_is_told_as_that_and_whose_each_new_key_would_be() {
+    let mut carol = pin("Carol", 3);
+    carol.addrs = vec!["192.0.2.9:5000".parse().unwrap()];
+    let offer = Offer { met: meeting(Some("Bob"), "192.0.2.9:5000"), against: vec![carol, pin("Bob", 1)] };
+    let told = told(&Event::Offered(offer));
+    assert!(
+        told.starts_with(
+            "[14:03:07] ! The key of Bob has changed, or somebody else calls itself so at 192.0.2.9:5000."
+        ),
+        "{told}"
+    );
+    for choice in [
+        "  !   /trust Carol: it is the new key of Carol, which is not verified then.",
+        "  !   /trust Bob: it is the new key of Bob, which is not verified then.",
+    ] {
+        assert!(told.lines().any(|line| line == choice), "{told}");
+    }
+}
+
+#[test]
+fn a_new_key_that_has_to_be_asked_for_is_told_in_fewer_lines() {
+    let event = Event::Offered(Offer { met: meeting(Some("Zoe"), "192.0.2.7:5000"), against: Vec::new() });
+    let expected = "\
+[14:03:07] ! Zoe (192.0.2.7:5000) is new: its key is not known.
+  ! Offered on 21 March 2026 from 192.0.2.7 by Zoe (192.0.2.7:5000):
+  !   aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba
+  ! Nothing is sent to this key, and nothing of it is shown, until you type one of these:
+  !   /trust Zoe: it is taken, and pinned to this key.
+  !   /block Zoe: you want nothing of it.";
+    assert_eq!(told_in(&event, false), expected);
+}
+
+#[test]
+fn a_plain_text_in_the_name_of_a_known_peer_stands_apart_and_never_in_its_colour() {
+    let unproven = |name: Option<&str>, text: &str| {
+        let from = Who { name: name.map(PeerName::new), proof: Proof::Claims(PeerName::new("Bob")), ..bob() };
+        Event::Unproven {
+            from,
+            source: Source::from(Ipv4Addr::new(127, 0, 0, 9)),
+            text: Text::new(text),
+            cut: false,
+        }
+    };
+    for (name, who) in [
+        (Some("bob"), "calls itself bob"),
+        (Some("Zoe"), "calls itself Zoe, at the address of Bob"),
+        (None, "is at the address of Bob"),
+    ] {
+        let expected = format!("[14:03:07] ! In plain, unproven, somebody at 127.0.0.9 who {who}: /me waves");
+        assert_eq!(told(&unproven(name, "/me waves")), expected);
+        assert_eq!(told_in(&unproven(name, "/me waves"), false), expected);
+    }
+    let event = unproven(Some("Bob"), "one ⏎ two\x1b[2J");
+    let told = told_in(&event, false);
+    assert!(told.ends_with(": one\n  │ two\\x1b[2J"), "{told}");
+    let labels = Labels::default();
+    let voice = Voice { labels: &labels, full: false, rows: true, stamp: "", date };
+    let inks = lines(&event, &voice)
+        .iter()
+        .flat_map(|line| line.parts().map(|(ink, _)| ink).collect::<Vec<_>>())
+        .collect::<Vec<_>>();
+    assert!(!inks.iter().any(|ink| matches!(ink, Ink::Peer(_))), "{inks:?}");
+}
+
+#[test]
+fn everything_else_about_keys_is_one_clear_sentence() {
+    let carol = PeerName::new("Carol");
+    for (event, expected) in [
+        (
+            Event::Pinned(secure_bob(), key(1)),
+            "[14:03:07] * Bob (127.0.0.1:5001) is spoken to in encryption. The key aeaqcaib… is new; /verify Bob compares it.",
+        ),
+        (
+            Event::MoreOffered(1),
+            "[14:03:07] ! 1 more key waits for your word than can be kept; /offers lists those that are.",
+        ),
+        (
+            Event::MoreOffered(7),
+            "[14:03:07] ! 7 more keys wait for your word than can be kept; /offers lists those that are.",
+        ),
+        (
+            Event::TakesName(secure_bob(), carol),
+            "[14:03:07] * Bob (127.0.0.1:5001) calls itself Carol now, as a peer does that you know by another key; it is not called so here.",
+        ),
+        (
+            Event::TurnedAway(secure_bob(), ByeReason::NotAccepted),
+            "[14:03:07] * Bob does not take your key: it has blocked it, or takes nobody new. Nothing is sent to it.",
+        ),
+        (
+            Event::TurnedAway(secure_bob(), ByeReason::NotDecided),
+            "[14:03:07] * Bob has to decide first whether it takes your key; what is for it waits.",
+        ),
+        (
+            Event::Decided(Decision::Trusted(pin("Bob", 2), As::NewKeyOf(key(1)))),
+            "Bob has a new key now, which is not verified; /verify Bob compares it.",
+        ),
+        (
+            Event::Decided(Decision::Trusted(pin("Bob", 2), As::Another)),
+            "Bob is taken, as somebody with a key of their own that is not verified.",
+        ),
+        (
+            Event::Decided(Decision::Blocked(pin("Bob", 2))),
+            "Bob with the key aibaeaqc… is blocked: nothing goes to it and nothing of it is shown. /unpin aibaeaqc ends that.",
+        ),
+        (
+            Event::Decided(Decision::Unpinned(pin("Bob", 2))),
+            "The key of Bob is forgotten: texts may go there in plain, and the next key that comes is taken for new.",
+        ),
+        (
+            Event::Decided(Decision::Verified(pin("Bob", 2))),
+            "Bob is verified, and has a ✓ or that word behind its name.",
+        ),
+        (Event::Decided(Decision::Policy(Policy::AcceptNew)), "New keys are taken from now on, and pinned."),
+        (
+            Event::Decided(Decision::Policy(Policy::Ask)),
+            "New keys wait for your word from now on; /offers lists them.",
+        ),
+        (Event::Decided(Decision::Policy(Policy::Strict)), "New keys are refused from now on."),
+        (
+            Event::Undecided(Unknown::Offer),
+            "That key does not wait for your word any more; /offers lists those that do.",
+        ),
+        (
+            Event::Undecided(Unknown::Pin),
+            "That key is not known, is blocked, or is not the one that the new key came in the place of.",
+        ),
+        (Event::Undecided(Unknown::NoRoom), "More keys are known than can be kept; /unpin one first."),
+    ] {
+        assert_eq!(told_in(&event, false), expected);
+    }
+    assert_eq!(
+        told(&Event::Pinned(secure_bob(), key(1))),
+        "[14:03:07] * Bob (127.0.0.1:5001) [encrypted] is spoken to in encryption, with a key that is new: \
+         aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq."
+    );
+}
+
+#[test]
+fn a_key_that_is_not_the_promised_one_is_told_beside_it() {
+    let event = Event::Misled { addr: bob().addr, promised: key(1), offered: key(2) };
+    assert_eq!(
+        told(&event),
+        "\
+[14:03:07] ! At 127.0.0.1:5001 one key was promised in plain and another was proven: somebody may have changed what was said on its way.
+  ! Promised: aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq
+  ! Proven:   aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba"
+    );
+}
+
+#[test]
+fn what_is_known_of_a_key_and_what_waits_can_be_asked_for() {
+    let blocked = Pin { blocked: true, name: None, addrs: Vec::new(), ..pin("", 1) };
+    let lines: Vec<String> = pin_lines(&blocked, date).iter().map(Line::to_string).collect();
+    assert_eq!(
+        lines,
+        [
+            "aeaqcaib… is known since 3 March 2026, blocked:",
+            "  aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq"
+        ]
+    );
+    let labels = Labels::default();
+    let voice = Voice { labels: &labels, full: true, rows: false, stamp: "[14:03:07] ", date };
+    assert_eq!(offers_lines(&[], 0, &voice), ["No key waits for your word.".into()]);
+    let offer = Offer { met: meeting(Some("Zoe"), "192.0.2.7:5000"), against: Vec::new() };
+    let lines = offers_lines(&[offer], 2, &voice);
+    assert_eq!(lines[0].to_string(), "! Zoe (192.0.2.7:5000) is new: its key is not known.");
+    assert_eq!(lines.last().unwrap().to_string(), "There were 2 more, which were not kept.");
+}

@@ -1,0 +1,286 @@
+//! What is said about keys: that one is new, that one has changed, what the user has said about one. Pure.
+
+use super::voice::{VERIFIED, Voice, cut_words};
+use crate::chat::{As, Decision, Event, Offer, Pin, Policy, Proof, Unknown, Who};
+use crate::escape::Text;
+use crate::key::PeerKey;
+use crate::peer::{PeerAddr, PeerName, Source};
+use crate::talk::ByeReason;
+use crate::ui::style::{Ink, Line};
+
+/// What stands before the further lines of a warning.
+const MORE: &str = "  ! ";
+
+/// Pins that a warning tells about; whose name and address one newcomer has are hardly more.
+const MAX_AGAINST: usize = 3;
+
+/// Addresses of a pin that are named.
+const MAX_NAMED: usize = 3;
+
+/// Characters of a key where it only has to be found again, not compared.
+const BEGINNING: usize = 8;
+
+/// The lines that tell an event that is about keys; none for any other.
+pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
+    match event {
+        Event::Unproven { from, source, text, cut } => unproven(from, *source, text, *cut, voice),
+        Event::Pinned(who, key) => vec![voice.about(who, voice.introduced(who), pinned(who, *key, voice))],
+        Event::Offered(offer) => offered(offer, voice),
+        Event::MoreOffered(count) => {
+            let keys = if *count == 1 { "1 more key waits".into() } else { format!("{count} more keys wait") };
+            vec![voice.warning(format!("{keys} for your word than can be kept; /offers lists those that are."))]
+        }
+        Event::TakesName(who, name) => vec![voice.about(
+            who,
+            voice.introduced(who),
+            format!(" calls itself {name} now, as a peer does that you know by another key; it is not called so here."),
+        )],
+        Event::Misled { addr, promised, offered } => misled(*addr, *promised, *offered, voice),
+        Event::TurnedAway(who, reason) => {
+            let rest = format!(" {}", turned_away(*reason));
+            vec![voice.about(who, voice.named(who), rest)]
+        }
+        Event::PlainRefused(source, count) => {
+            let what = match count {
+                1 => format!("A plain message from {source} was not taken"),
+                count => format!("{count} plain messages were not taken, the last from {source}"),
+            };
+            vec![voice.notice(format!("{what}: with --require-encryption only encrypted ones are."))]
+        }
+        Event::Decided(decision) => vec![decided(decision).into()],
+        Event::Undecided(unknown) => vec![Line::of(Ink::Bad, undecided(*unknown))],
+        _ => Vec::new(),
+    }
+}
+
+/// A text that came in plain in the name or from the address of somebody who is known by a key. It stands apart, and never in
+/// that peer's colour.
+fn unproven(from: &Who, source: Source, text: &Text, cut: bool, voice: &Voice<'_>) -> Vec<Line> {
+    let as_whom = match (&from.name, &from.proof) {
+        (Some(name), Proof::Claims(known)) if !is_same(name, known) => {
+            format!("calls itself {name}, at the address of {known}")
+        }
+        (Some(name), _) => format!("calls itself {name}"),
+        (None, Proof::Claims(known)) => format!("is at the address of {known}"),
+        (None, _) => format!("is at {}", from.addr),
+    };
+    let end = if cut { cut_words() } else { String::new() };
+    let before = voice
+        .warning("In plain, unproven, ")
+        .and(Ink::Plain, format!("somebody at {source} who {as_whom}: "));
+    voice.text(before, text, &end, false)
+}
+
+/// Whether two names are the same to whoever reads them.
+fn is_same(one: &PeerName, other: &PeerName) -> bool {
+    one.as_str().to_lowercase() == other.as_str().to_lowercase()
+}
+
+fn pinned(who: &Who, key: PeerKey, voice: &Voice<'_>) -> String {
+    if voice.full {
+        return format!(" is spoken to in encryption, with a key that is new: {}.", key.grouped());
+    }
+    let (key, word) = (beginning(key), voice.word_for(who));
+    format!(" is spoken to in encryption. The key {key}… is new; /verify {word} compares it.")
+}
+
+/// The screen that tells that a key waits for the user's word: exactly what was known, what is offered, and what can be done.
+fn offered(offer: &Offer, voice: &Voice<'_>) -> Vec<Line> {
+    let Offer { met, against } = offer;
+    let who = match &met.name {
+        Some(name) => format!("{name} ({})", met.addr),
+        None => format!("whoever is at {}", met.addr),
+    };
+    let mut lines = vec![voice.warning(headline(offer, &who))];
+    let mut more = |ink, text: String| lines.push(Line::of(Ink::Bad, MORE).and(ink, text));
+    for pin in against.iter().take(MAX_AGAINST) {
+        more(Ink::Plain, format!("{}:", known(pin, voice.date)));
+        more(Ink::Strong, format!("  {}", pin.key.grouped()));
+    }
+    if against.len() > MAX_AGAINST {
+        more(Ink::Plain, format!("And {} more with that name or address.", against.len() - MAX_AGAINST));
+    }
+    let date = (voice.date)(met.date);
+    more(Ink::Plain, format!("Offered on {date} from {} by {who}:", met.source));
+    more(Ink::Strong, format!("  {}", met.key.grouped()));
+    more(
+        Ink::Plain,
+        "Nothing is sent to this key, and nothing of it is shown, until you type one of these:".into(),
+    );
+    for (command, what) in choices(offer) {
+        more(Ink::Plain, format!("  {command}: {what}."));
+    }
+    if !against.is_empty() {
+        more(Ink::Plain, "Ask them first, and not in this chat, whether they have a new key.".into());
+    }
+    lines
+}
+
+fn headline(offer: &Offer, who: &str) -> String {
+    let Offer { met, against } = offer;
+    let [first, ..] = &against[..] else {
+        return format!("{who} is new: its key is not known.");
+    };
+    let has_name = |pin: &Pin| match (&pin.name, &met.name) {
+        (Some(known), Some(name)) => is_same(known, name),
+        _ => false,
+    };
+    let named = against.iter().find(|pin| has_name(pin));
+    let whose = name_of(named.unwrap_or(first));
+    let else_who = match (named, against.iter().any(|pin| pin.addrs.contains(&met.addr))) {
+        (Some(_), true) => format!("calls itself so at {}", met.addr),
+        (Some(_), false) => format!("calls itself so, at {}", met.addr),
+        (None, _) => format!("is at {}", met.addr),
+    };
+    format!("The key of {whose} has changed, or somebody else {else_who}.")
+}
+
+/// What the user can do about an offer, and what it means.
+fn choices(offer: &Offer) -> Vec<(String, String)> {
+    let key = beginning(offer.met.key);
+    let is_word = |name: &PeerName| !name.as_str().contains(char::is_whitespace);
+    let word_of = |name: Option<&PeerName>| {
+        name.filter(|name| is_word(name)).map_or_else(|| key.clone(), |name| name.as_str().to_owned())
+    };
+    match &offer.against[..] {
+        [] => {
+            let word = word_of(offer.met.name.as_ref());
+            vec![
+                (format!("/trust {word}"), "it is taken, and pinned to this key".into()),
+                (format!("/block {word}"), "you want nothing of it".into()),
+            ]
+        }
+        against => {
+            let mut choices: Vec<(String, String)> = against
+                .iter()
+                .take(MAX_AGAINST)
+                .filter(|pin| !pin.blocked)
+                .map(|pin| {
+                    let (word, whose) = (word_of(pin.name.as_ref()), name_of(pin));
+                    (
+                        format!("/trust {word}"),
+                        format!("it is the new key of {whose}, which is not verified then"),
+                    )
+                })
+                .collect();
+            let word = word_of(against.first().and_then(|pin| pin.name.as_ref()));
+            choices.push((
+                format!("/trust {word} as new"),
+                "it is another person with that name or address".into(),
+            ));
+            choices.push((format!("/block {word}"), "you want nothing of it; what was known stays".into()));
+            choices
+        }
+    }
+}
+
+/// As much of a key as is typed to name it.
+pub(in crate::ui) fn beginning(key: PeerKey) -> String {
+    key.to_string().chars().take(BEGINNING).collect()
+}
+
+/// What a pin is called in a sentence.
+pub(in crate::ui) fn name_of(pin: &Pin) -> String {
+    match (&pin.name, pin.addrs.first()) {
+        (Some(name), _) => name.to_string(),
+        (None, Some(addr)) => addr.to_string(),
+        (None, None) => beginning(pin.key) + "…",
+    }
+}
+
+/// What is known of a pin: since when, verified or not, where.
+fn known(pin: &Pin, date: fn(u64) -> String) -> String {
+    let since = date(pin.first_seen);
+    let trust = match (pin.blocked, pin.verified) {
+        (true, _) => "blocked".into(),
+        (false, Some(on)) => format!("verified on {}", date(on)),
+        (false, None) => "never verified".into(),
+    };
+    let addrs: Vec<String> = pin.addrs.iter().take(MAX_NAMED).map(PeerAddr::to_string).collect();
+    let at = if addrs.is_empty() { String::new() } else { format!(", at {}", addrs.join(", ")) };
+    format!("{} is known since {since}, {trust}{at}", name_of(pin))
+}
+
+fn misled(addr: PeerAddr, promised: PeerKey, offered: PeerKey, voice: &Voice<'_>) -> Vec<Line> {
+    let more = |text: String| Line::of(Ink::Bad, MORE).then(text);
+    vec![
+        voice.warning(format!("At {addr} one key was promised in plain and another was proven: somebody may have changed what was said on its way.")),
+        more(format!("Promised: {}", promised.grouped())),
+        more(format!("Proven:   {}", offered.grouped())),
+    ]
+}
+
+fn turned_away(reason: ByeReason) -> &'static str {
+    match reason {
+        ByeReason::NotAccepted => {
+            "does not take your key: it has blocked it, or takes nobody new. Nothing is sent to it."
+        }
+        ByeReason::NotDecided => "has to decide first whether it takes your key; what is for it waits.",
+        ByeReason::NoRoom => "has no room at the moment; what is for it waits.",
+        ByeReason::NotUnderstood => "did not understand what was said to it.",
+        ByeReason::Leaves | ByeReason::Idle | ByeReason::Other(_) => "ended what was being said.",
+    }
+}
+
+/// What the user has said about a key, done.
+fn decided(decision: &Decision) -> String {
+    match decision {
+        Decision::Trusted(pin, As::NewKeyOf(_)) => {
+            let name = name_of(pin);
+            format!("{name} has a new key now, which is not verified; /verify {name} compares it.")
+        }
+        Decision::Trusted(pin, As::Another) => {
+            format!("{} is taken, as somebody with a key of their own that is not verified.", name_of(pin))
+        }
+        Decision::Blocked(pin) => {
+            let key = beginning(pin.key);
+            format!(
+                "{} with the key {key}… is blocked: nothing goes to it and nothing of it is shown. /unpin {key} ends that.",
+                name_of(pin)
+            )
+        }
+        Decision::Unpinned(pin) => format!(
+            "The key of {} is forgotten: texts may go there in plain, and the next key that comes is taken for new.",
+            name_of(pin)
+        ),
+        Decision::Verified(pin) => {
+            format!("{} is verified, and has a {VERIFIED} or that word behind its name.", name_of(pin))
+        }
+        Decision::Policy(policy) => match policy {
+            Policy::AcceptNew => "New keys are taken from now on, and pinned.".into(),
+            Policy::Ask => "New keys wait for your word from now on; /offers lists them.".into(),
+            Policy::Strict => "New keys are refused from now on.".into(),
+        },
+    }
+}
+
+fn undecided(unknown: Unknown) -> &'static str {
+    match unknown {
+        Unknown::Offer => "That key does not wait for your word any more; /offers lists those that do.",
+        Unknown::Pin => {
+            "That key is not known, is blocked, or is not the one that the new key came in the place of."
+        }
+        Unknown::NoRoom => "More keys are known than can be kept; /unpin one first.",
+    }
+}
+
+/// What is known of a key, for whoever asks.
+pub fn pin_lines(pin: &Pin, date: fn(u64) -> String) -> Vec<Line> {
+    vec![
+        format!("{}:", known(pin, date)).into(),
+        Line::default().then("  ").and(Ink::Strong, pin.key.grouped().to_string()),
+    ]
+}
+
+/// The keys that wait for the user's word; `more` there were for which there is no room.
+pub fn offers_lines(offers: &[Offer], more: u64, voice: &Voice<'_>) -> Vec<Line> {
+    if offers.is_empty() {
+        return vec!["No key waits for your word.".into()];
+    }
+    let voice = Voice { stamp: "", ..*voice };
+    let mut lines: Vec<Line> = offers.iter().flat_map(|offer| offered(offer, &voice)).collect();
+    if more > 0 {
+        lines.push(format!("There were {more} more, which were not kept.").into());
+    }
+    lines
+}

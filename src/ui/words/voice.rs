@@ -1,0 +1,173 @@
+//! How somebody is named, with the sign that says how sure it is who they are, and how what they say is laid out. Pure.
+
+use crate::chat::{Proof, Who};
+use crate::escape::{Text, harmless};
+use crate::message::{LINE_MARK, MAX_RECEIVED_BYTES};
+use crate::ui::labels::{Labels, Renamed};
+use crate::ui::style::{Ink, Line, ink_of};
+
+/// Rows that one message may take because it says so: a longer one stays on one line, with its marks. A pasted page has
+/// some fifty, and whoever wants to fill a screen can do it with messages as well.
+pub(super) const MAX_ROWS_SHOWN: usize = 100;
+
+/// What stands behind the name of a peer whose key the user has compared, where signs are shown.
+pub const VERIFIED: char = '✓';
+
+/// How things are said: to whom, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Voice<'a> {
+    /// What each peer is called.
+    pub labels: &'a Labels,
+    /// Names stand with their addresses everywhere, and a plain message is one line: for a pipe, a file, the log.
+    pub full: bool,
+    /// A text of several lines is shown as such, and signs stand for words.
+    pub rows: bool,
+    /// What stands before a line that tells of a moment: the time, or nothing.
+    pub stamp: &'a str,
+    /// The words for a day, like `3 March 2026`, of seconds since 1970.
+    pub date: fn(u64) -> String,
+}
+
+impl Voice<'_> {
+    /// A peer as it is called in the middle of a sentence. An address in its header that is not where it was heard
+    /// from is always named, and on a terminal that it is spoken to in plain.
+    pub fn named(&self, who: &Who) -> String {
+        if self.full {
+            return self.introduced(who);
+        }
+        format!("{}{}{}", self.label(who), self.sign(who), self.remarks(who, None))
+    }
+
+    /// A peer with its address.
+    pub fn introduced(&self, who: &Who) -> String {
+        let is_called = who.name.is_some() || self.labels.nickname(who.addr).is_some();
+        let (name, addr) = if is_called {
+            (self.label(who), Some(who.addr.to_string()))
+        } else {
+            (who.addr.to_string(), None)
+        };
+        let word = match (self.full, &who.proof) {
+            // A line of a plain peer stays as scripts know it.
+            (false, _) | (true, Proof::Plain) => "",
+            (true, Proof::Verified) => " [verified]",
+            (true, Proof::Encrypted) => " [encrypted]",
+            (true, Proof::Claims(_)) => " [unproven]",
+        };
+        format!("{name}{}{}{word}", self.sign(who), self.remarks(who, addr))
+    }
+
+    /// What a verified peer has behind its name, where signs are shown.
+    fn sign(&self, who: &Who) -> String {
+        let shown = self.rows && !self.full && who.proof == Proof::Verified;
+        if shown { format!(" {VERIFIED}") } else { String::new() }
+    }
+
+    /// What stands in brackets behind a name.
+    fn remarks(&self, who: &Who, addr: Option<String>) -> String {
+        let proof = match &who.proof {
+            _ if self.full => None,
+            Proof::Verified if !self.rows => Some("verified"),
+            Proof::Verified | Proof::Encrypted => None,
+            Proof::Plain => Some("plain"),
+            Proof::Claims(_) => Some("plain, unproven"),
+        };
+        let claim = who.claimed.map(|claimed| format!("calls itself {claimed}"));
+        let remarks: Vec<String> = addr.into_iter().chain(proof.map(str::to_owned)).chain(claim).collect();
+        if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join(", ")) }
+    }
+
+    fn label(&self, who: &Who) -> String {
+        match (&who.name, self.labels.nickname(who.addr)) {
+            (_, Some(nickname)) => nickname.to_string(),
+            // The address follows, so the name itself is enough.
+            (Some(name), None) if self.full => name.to_string(),
+            (name, None) => self.labels.label(who.addr, name.as_ref()),
+        }
+    }
+
+    /// What is typed to name a peer.
+    pub(super) fn word_for(&self, who: &Who) -> String {
+        self.labels.label(who.addr, who.name.as_ref())
+    }
+
+    /// The colour of a peer's name.
+    pub fn ink(&self, who: &Who) -> Ink {
+        let name = self.labels.name(who.addr).or(who.name.as_ref().map(|name| name.as_str()));
+        name.map_or(Ink::Plain, ink_of)
+    }
+
+    /// The lines that a text makes, the first behind `before`. A plain message marks its line ends; one that came in encryption has
+    /// them.
+    pub fn text(&self, before: Line, text: &Text, end: &str, has_lines: bool) -> Vec<Line> {
+        let rows: Vec<&str> = text.raw().split(if has_lines { "\n" } else { LINE_MARK }).collect();
+        if !(self.rows || has_lines) || rows.len() > MAX_ROWS_SHOWN {
+            return vec![before.then(format!("{}{end}", harmless(&rows.join(LINE_MARK))))];
+        }
+        let last = rows.len() - 1;
+        let mut before = Some(before);
+        let row = |(at, row): (usize, &str)| {
+            let end = if at == last { end } else { "" };
+            // Nobody can forge a message in a further line: those stand behind a bar.
+            let before = before.take().unwrap_or_else(|| Line::of(Ink::Faint, BAR));
+            before.then(format!("{}{end}", harmless(row)))
+        };
+        rows.into_iter().enumerate().map(row).collect()
+    }
+
+    /// The lines that tell what somebody said.
+    pub fn message(&self, from: &Who, text: &Text, cut: bool, again: bool) -> Vec<Line> {
+        let mut end = if cut { cut_words() } else { String::new() };
+        if again {
+            end.push_str(" [sent again; perhaps it was shown before]");
+        }
+        let has_lines = matches!(from.proof, Proof::Verified | Proof::Encrypted);
+        let stamp = Line::of(Ink::Faint, self.stamp);
+        let (ink, name) = (self.ink(from), self.named(from));
+        match action(text) {
+            Some(action) => self.text(stamp.then("** ").and(ink, name).then(" "), &action, &end, has_lines),
+            None => self.text(stamp.and(ink, name).then(": "), text, &end, has_lines),
+        }
+    }
+
+    /// The line that says what somebody calls itself now.
+    pub fn renamed(&self, who: &Who, renamed: &Renamed) -> Line {
+        let now = format!(" is called {} now.", renamed.now);
+        self.about(who, format!("{} ({})", renamed.before, who.addr), now)
+    }
+
+    pub(super) fn notice(&self, text: impl Into<String>) -> Line {
+        Line::of(Ink::Faint, self.stamp).and(Ink::Faint, "* ").and(Ink::Faint, text)
+    }
+
+    /// The first words of what must not be overlooked. No label begins with an exclamation mark.
+    pub(super) fn warning(&self, text: impl Into<String>) -> Line {
+        Line::of(Ink::Faint, self.stamp).and(Ink::Bad, "! ").and(Ink::Bad, text)
+    }
+
+    /// A notice about a peer, whose name keeps its colour.
+    pub(super) fn about(&self, who: &Who, named: String, rest: String) -> Line {
+        Line::of(Ink::Faint, self.stamp).and(Ink::Faint, "* ").and(self.ink(who), named).and(Ink::Faint, rest)
+    }
+}
+
+/// What stands before the further lines of a text.
+const BAR: &str = "  │ ";
+
+/// What stands behind a message of which only the beginning is there.
+pub(super) fn cut_words() -> String {
+    format!(" [cut: longer than {MAX_RECEIVED_BYTES} bytes, too slow, or broken off]")
+}
+
+/// A text of the user's own as it is left standing, behind the prompt that it was typed at.
+pub fn own_text(prompt: Line, text: &str) -> Vec<Line> {
+    let mut prompt = Some(prompt);
+    let before = |_| prompt.take().unwrap_or_else(|| Line::of(Ink::Faint, BAR));
+    let befores: Vec<Line> = text.split('\n').map(before).collect();
+    text.split('\n').zip(befores).map(|(row, before)| before.then(harmless(row))).collect()
+}
+
+/// What somebody does, if a text says it as `/me waves` does (the convention of XEP-0245: the command is sent as it was
+/// typed, and shown by whoever knows it).
+fn action(text: &Text) -> Option<Text> {
+    text.raw().strip_prefix("/me ").filter(|action| !action.trim().is_empty()).map(Text::new)
+}

@@ -1,0 +1,151 @@
+//! `p2p-chat id`: who we are, for others to compare.
+
+use std::process::Output;
+
+use p2p_chat::key::PeerKey;
+use tempfile::TempDir;
+
+use super::{folder, key, run, with_data};
+use crate::support::{Builder, Peer, refused};
+
+/// Half blocks, which only a QR code has.
+const BLOCKS: [char; 3] = ['▀', '▄', '█'];
+
+/// What `p2p-chat id` prints to a pipe.
+fn id(peer: Builder) -> String {
+    let (mut command, _dir) = peer.arg("id").command();
+    let Output { status, stdout, stderr } = command.output().expect("it runs");
+    let errors = String::from_utf8_lossy(&stderr);
+    assert!(status.success() && errors.is_empty(), "{status}: {errors}");
+    String::from_utf8(stdout).expect("UTF-8")
+}
+
+/// The key that was printed.
+fn key_in(printed: &str) -> PeerKey {
+    let line = printed.lines().find_map(|line| line.strip_prefix("Key      ")).expect("a key");
+    let groups: Vec<&str> = line.split(' ').collect();
+    assert!(groups.len() == 13 && groups.iter().all(|group| group.len() == 4), "{line}");
+    line.parse().expect("a key")
+}
+
+#[test]
+fn it_prints_the_same_key_before_the_first_run_during_it_and_afterwards() {
+    let data = TempDir::new().expect("a temporary directory");
+    let alice = || with_data("Alice", data.path());
+    let before = id(alice());
+    let public = key_in(&before);
+    assert_eq!(before, format!("Name     Alice\nKey      {}\n", public.grouped()));
+    let made = key(data.path(), "alice");
+    assert!(made.ends_with(&format!("public {public}\n")));
+    let mut running = alice().start();
+    assert_eq!(id(alice()), before);
+    // That has not taken the profile from it, nor changed its key.
+    running.still_answers();
+    running.types(&["0"]);
+    assert!(running.ends().success());
+    assert_eq!(id(alice()), before);
+    assert!(key(data.path(), "alice") == made);
+}
+
+#[test]
+fn it_tells_whose_key_it_is() {
+    let data = TempDir::new().expect("a temporary directory");
+    let alice = key_in(&id(with_data("Alice", data.path())));
+    let profile = |peer: Builder| id(peer.arg("--profile=At work"));
+    let work = profile(with_data("Alice", data.path()));
+    assert!(work.starts_with("Name     Alice\nProfile  At work\nKey      "), "{work}");
+    assert_ne!(key_in(&work), alice);
+    // The name is only one of two ways to say whose.
+    let nameless = profile(with_data("", data.path()).without_port());
+    assert_eq!(nameless, work.strip_prefix("Name     Alice\n").expect("a name"));
+    let errors = refused(with_data("", data.path()).without_port().arg("id"));
+    assert!(errors.contains("Whose? Add --name NAME or --profile NAME"), "{errors}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_key_that_others_can_read_or_that_is_damaged_is_not_printed() {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    let data = TempDir::new().expect("a temporary directory");
+    let alice = || with_data("Alice", data.path());
+    run(alice());
+    let path = folder(data.path(), "alice").join("key");
+    fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("changed");
+    let errors = refused(alice().arg("id"));
+    assert!(
+        errors.contains("Others on this machine have rights to ") && errors.contains("`chmod 600 "),
+        "{errors}"
+    );
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("changed");
+    let damaged = key(data.path(), "alice").replace("secret ", "secret a");
+    fs::write(&path, &damaged).expect("written");
+    let errors = refused(alice().arg("id"));
+    assert!(errors.contains(" is no key that can be used: "), "{errors}");
+    assert!(key(data.path(), "alice") == damaged);
+}
+
+#[test]
+fn where_nothing_can_be_kept_there_is_no_key_to_print() {
+    let errors =
+        refused(Peer::named("Alice").env("HOME", "/dev/null").env("XDG_DATA_HOME", "/dev/null/x").arg("id"));
+    assert!(errors.contains("Cannot use /dev/null/x/p2p-chat/profiles/alice: "), "{errors}");
+}
+
+#[cfg(unix)]
+mod on_a_terminal {
+    use p2p_chat::ui::{Foreground, qr};
+
+    use super::*;
+    use crate::support::{Terminal, rows};
+
+    /// The rows that `p2p-chat id` leaves on a screen of this width.
+    fn shown(peer: Builder, columns: u16) -> Vec<String> {
+        let mut terminal = Terminal::start(peer.arg("id"), 30, columns);
+        assert!(terminal.ends().success());
+        terminal.cells(rows)
+    }
+
+    /// The rows of the code that says whose key this is.
+    fn code(key: PeerKey, foreground: Foreground) -> Vec<String> {
+        let lines =
+            qr(&format!("P2P-CHAT:{}", key.to_string().to_uppercase()), foreground).expect("short enough");
+        lines.iter().map(|line| line.trim_end().to_owned()).collect()
+    }
+
+    #[test]
+    fn there_is_a_code_of_the_key_in_any_colours() {
+        let data = TempDir::new().expect("a temporary directory");
+        for (colour, foreground) in [("always", Foreground::Dark), ("never", Foreground::Light)] {
+            let rows = shown(with_data("Alice", data.path()).arg(format!("--color={colour}")), 80);
+            let key = key_in(&rows.join("\n"));
+            let expected = code(key, foreground);
+            // Its margins may be blank, so it is looked for where it has to stand: below an empty row.
+            let (text, drawn) =
+                rows.split_at(rows.iter().position(String::is_empty).expect("an empty row") + 1);
+            assert_eq!(text.len(), 3, "a name, a key and an empty row: {text:?}");
+            assert_eq!(drawn[..expected.len()], expected);
+            assert!(drawn[expected.len()..].iter().all(String::is_empty), "{drawn:?}");
+        }
+    }
+
+    #[test]
+    fn where_it_cannot_be_shown_there_is_only_the_text() {
+        let data = TempDir::new().expect("a temporary directory");
+        let alice = || with_data("Alice", data.path());
+        for (peer, columns) in [
+            (alice(), 36),
+            (alice().arg("--plain"), 80),
+            (alice().env("TERM", "dumb"), 80),
+            (alice().env("LANG", "C"), 80),
+        ] {
+            let rows = shown(peer, columns);
+            assert!(!rows.concat().contains(BLOCKS), "{rows:?}");
+            assert!(rows[1].starts_with("Key      "), "{rows:?}");
+        }
+        // One column more, and it is there.
+        let rows = shown(alice(), 37);
+        assert!(rows.concat().contains(BLOCKS), "{rows:?}");
+    }
+}

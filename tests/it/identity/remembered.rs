@@ -1,0 +1,126 @@
+//! What is remembered of others' keys: known_peers.toml, and the keys in peers.toml.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use p2p_chat::key::PeerKey;
+use tempfile::TempDir;
+
+use super::{folder, with_data};
+use crate::support::{Builder, nobody, refused};
+
+/// The key of 32 times this byte.
+fn key(byte: u8) -> PeerKey {
+    PeerKey::new([byte; 32])
+}
+
+fn file(data: &Path) -> PathBuf {
+    folder(data, "alice").join("known_peers.toml")
+}
+
+/// Alice, who remembers this from before.
+fn remembering(data: &Path, known: &str) -> Builder {
+    fs::create_dir_all(folder(data, "alice")).expect("a folder made");
+    close(&folder(data, "alice"));
+    fs::write(file(data), known).expect("written");
+    with_data("Alice", data)
+}
+
+#[cfg(unix)]
+fn close(folder: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).expect("changed");
+}
+
+#[cfg(not(unix))]
+fn close(_: &Path) {}
+
+#[test]
+fn a_damaged_file_is_refused_with_its_line_and_left_as_it_is() {
+    for (known, line, words) in [
+        (
+            "[[peer]]\nkey = \"abc\"\nfirst_seen = \"2026-11-21T10:00:00Z\"\n",
+            2,
+            "A key has 52 characters, and this has 3.",
+        ),
+        (&format!("[[peer]]\nkey = \"{}\"\nfirst_seen = \"now\"\n", key(1)), 3, "is no date"),
+        ("[[peer]]\nkey = \"abc\"\n", 1, "missing field `first_seen`"),
+        ("\n[[peer]]\nblokced = true\n", 3, "unknown field `blokced`"),
+        ("[[peer]]\nkey = \"abc", 2, "expected"),
+    ] {
+        let data = TempDir::new().expect("a temporary directory");
+        let errors = refused(remembering(data.path(), known));
+        let place = format!("{}, line {line}: ", file(data.path()).display());
+        assert!(errors.starts_with(&format!("p2p-chat: {place}")), "{errors}");
+        assert!(errors.contains(words) && errors.lines().count() == 1 && errors.ends_with('.'), "{errors}");
+        assert_eq!(fs::read_to_string(file(data.path())).expect("still there"), known);
+    }
+}
+
+#[test]
+fn the_key_of_a_static_peer_is_remembered_and_only_for_that_profile() {
+    let data = TempDir::new().expect("a temporary directory");
+    let listed =
+        format!("[[peer]]\naddress = \"{}\"\nname = \"Bob\"\nkey = \"{}\"\n", nobody(), key(1).grouped());
+    let mut alice = with_data("Alice", data.path()).peers_toml(&listed).start();
+    alice.types(&["0"]);
+    assert!(alice.ends().success());
+    let known = fs::read_to_string(file(data.path())).expect("written by the end at the latest");
+    assert!(
+        known.contains(&format!("key = \"{}\"\nname = \"Bob\"\naddresses = [\"127.0.0.1:", key(1))),
+        "{known}"
+    );
+    // It is read the next time, without the list, and not written again.
+    let mut alice = with_data("Alice", data.path()).start();
+    alice.types(&["0"]);
+    assert!(alice.ends().success());
+    assert_eq!(fs::read_to_string(file(data.path())).expect("there"), known);
+    with_data("Zoe", data.path()).start().still_answers();
+    assert!(!folder(data.path(), "zoe").join("known_peers.toml").exists());
+}
+
+#[test]
+fn it_is_written_while_the_program_runs_so_that_a_crash_does_not_lose_it() {
+    use std::time::{Duration, Instant};
+
+    let data = TempDir::new().expect("a temporary directory");
+    let listed = format!("[[peer]]\naddress = \"{}\"\nkey = \"{}\"\n", nobody(), key(1));
+    let mut alice = with_data("Alice", data.path()).peers_toml(&listed).start();
+    let deadline = Instant::now() + crate::support::SOON;
+    while !file(data.path()).exists() {
+        assert!(Instant::now() < deadline, "never written");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    alice.crashes();
+    with_data("Alice", data.path()).start().still_answers();
+}
+
+#[test]
+fn a_key_that_was_verified_is_not_replaced_by_the_list_and_that_is_said() {
+    let (data, addr) = (TempDir::new().expect("a temporary directory"), nobody());
+    let date = "2026-11-21T10:00:00Z";
+    let known = |more: &str| {
+        format!(
+            "[[peer]]\nkey = \"{}\"\nname = \"Bob\"\naddresses = [\"{addr}\"]\nfirst_seen = \"{date}\"\n{more}",
+            key(1)
+        )
+    };
+    let listed = format!("[[peer]]\naddress = \"{addr}\"\nkey = \"{}\"\n", key(2));
+    let verified = known(&format!("verified = \"{date}\"\n"));
+    let mut alice = remembering(data.path(), &verified).peers_toml(&listed).start();
+    let line = alice
+        .sees(&format!("peers.toml has another key for {addr} than that of Bob, which you have verified"));
+    assert!(line.contains(&key(1).grouped().to_string()), "{line}");
+    alice.types(&["0"]);
+    assert!(alice.ends().success());
+    assert_eq!(fs::read_to_string(file(data.path())).expect("there"), verified);
+    // One that was only met there has to go.
+    let mut alice = remembering(data.path(), &known("")).peers_toml(&listed).start();
+    alice.sees(&format!("Bob is not expected at {addr} any more"));
+    alice.types(&["0"]);
+    assert!(alice.ends().success());
+    let known = fs::read_to_string(file(data.path())).expect("there");
+    assert!(known.contains(&format!("key = \"{}\"\naddresses = [\"{addr}\"]", key(2))), "{known}");
+    assert!(known.contains(&format!("key = \"{}\"\nname = \"Bob\"\nfirst_seen", key(1))), "{known}");
+}
