@@ -18,7 +18,7 @@ use p2p_chat::message::MessageId;
 use p2p_chat::net::secure::talk::{Dialled, End, Turn};
 use p2p_chat::net::secure::{Channel, Expectation, HELLO_WITHIN, OwnKey, Refused, Tls, dial};
 use p2p_chat::peer::PeerName;
-use p2p_chat::wire::opening::{First, first};
+use p2p_chat::wire::opening::{DIAL_LINE, First, first};
 use p2p_chat::wire::{Hello, Record};
 
 pub(crate) use foreign::{dials_with_certificate, hello_of_tls12};
@@ -76,9 +76,9 @@ impl Got {
         self.texts.iter().filter(|text| known.insert(text.id)).map(|text| text.body.as_str()).collect()
     }
 
-    /// What plain connections said that said anything.
+    /// What plain connections said that said anything, and were not cut amid the line.
     pub(crate) fn said_plainly(&self) -> Vec<&str> {
-        self.plain.iter().map(String::as_str).filter(|said| !said.is_empty()).collect()
+        self.plain.iter().map(String::as_str).filter(|said| !DIAL_LINE.starts_with(said.as_bytes())).collect()
     }
 }
 

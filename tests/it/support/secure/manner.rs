@@ -51,7 +51,7 @@ impl Shared {
             Manner::ShowsCertificate => {
                 stream.write_all(OK_LINE)?;
                 let end = serves_with_certificate(&self.seed, stream);
-                self.tell(|got| got.ends.push(format!("{end:?}")));
+                self.tell(|got| got.ends.push(format!("refused: {end:?}")));
                 Ok(())
             }
             manner => {
