@@ -26,7 +26,7 @@ pub(crate) use faulty::{Fault, Faulty, Rng, Seed, number};
 pub(crate) use harmless::assert_harmless;
 pub(crate) use meddler::{Meddler, Way};
 pub(crate) use peer::{Builder, Peer};
-pub(crate) use secure::{Manner, SecurePeer};
+pub(crate) use secure::{Capability, Manner, SecurePeer};
 pub(crate) use target::{MALLORY, Target};
 #[cfg(unix)]
 pub(crate) use terminal::{Terminal, rows};

@@ -7,6 +7,7 @@ mod manner;
 mod raw;
 
 use std::collections::HashSet;
+use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -25,7 +26,7 @@ pub(crate) use foreign::{dials_with_certificate, hello_of_tls12};
 pub(crate) use manner::Manner;
 pub(crate) use raw::{Ended, Raw, with_lines};
 
-use super::{SOON, dial_from, v4};
+use super::{Peer, SOON, dial_from, v4};
 
 /// What a plain receipt of it says of encryption.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -128,14 +129,29 @@ impl SecurePeer {
         Self::with_patience(name, letter, SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), HELLO_WITHIN)
     }
 
+    /// A peer that has the very key of a real one, read from its file.
+    pub(crate) fn with_key_of(peer: &Peer, name: &str) -> Self {
+        let folder = peer.dir().join("p2p-chat/profiles");
+        let profile = fs::read_dir(folder).expect("profiles").next().expect("one").expect("readable");
+        let key = fs::read_to_string(profile.path().join("key")).expect("a key");
+        let secret = key.lines().find_map(|line| line.strip_prefix("secret ")).expect("a secret");
+        // It is written as keys are.
+        let seed = *secret.parse::<PeerKey>().expect("a seed").as_bytes();
+        Self::start(name, seed, SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), SOON)
+    }
+
     fn with_patience(name: &str, letter: u8, addr: SocketAddrV4, patience: Duration) -> Self {
+        Self::start(name, [letter; 32], addr, patience)
+    }
+
+    fn start(name: &str, seed: [u8; 32], addr: SocketAddrV4, patience: Duration) -> Self {
         let listener = TcpListener::bind(addr).expect("a free port");
         let addr = v4(listener.local_addr().expect("bound"));
         let shared = Arc::new(Shared {
             name: name.to_owned(),
             addr,
-            tls: Tls::new(&key_of(letter)).expect("settings that fit"),
-            seed: [letter; 32],
+            tls: Tls::new(&OwnKey::from_seed(&seed).expect("a key")).expect("settings that fit"),
+            seed,
             patience,
             state: Mutex::new(State {
                 manner: Manner::Good,
