@@ -34,8 +34,9 @@ use crate::identity::Kept;
 use crate::key::PeerKey;
 use crate::known::KnownPeers;
 use crate::mailbox::Mailbox;
+use crate::net;
 use crate::node::Node;
-use crate::peer::{Name, PeerAddr};
+use crate::peer::{AddrError, Name, PeerAddr};
 use crate::ui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Screen, Seen};
 
 /// Something that the application reacts to.
@@ -197,6 +198,10 @@ impl Directory for People<'_> {
 
     fn code_with(&self, key: PeerKey) -> String {
         self.node.code_with(key)
+    }
+
+    fn address(&self, word: &str) -> Result<PeerAddr, AddrError> {
+        net::parse_addr(word)
     }
 }
 
@@ -385,6 +390,13 @@ impl App {
         }
         self.show()?;
         Ok(None)
+    }
+
+    /// Takes note of what is to be written down of others' keys.
+    fn note_pins(&mut self) {
+        if let Err(error) = self.known.note(self.node.take_pin_changes()) {
+            self.say(error.to_string());
+        }
     }
 
     /// Writes down what is known of others' keys.

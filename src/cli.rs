@@ -13,6 +13,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::chat::Policy;
 use crate::identity::Profile;
+use crate::net;
 use crate::peer::{Name, PeerAddr};
 
 pub(crate) const EXAMPLES: &str = "\
@@ -39,7 +40,7 @@ pub struct Cli {
     #[arg(long, env = "P2P_CHAT_PORT", value_name = "PORT", value_parser = listening_port)]
     pub port: Option<u16>,
 
-    /// The IPv4 address to listen at [default: all of this machine's]
+    /// The IPv4 or IPv6 address to listen at [default: all of this machine's]
     #[arg(long, env = "P2P_CHAT_BIND", value_name = "IP", value_parser = listening_ip, help_heading = NETWORK)]
     pub bind: Option<IpAddr>,
 
@@ -52,7 +53,8 @@ pub struct Cli {
     pub peers: Option<PathBuf>,
 
     /// A further peer to dial from the start; may be given several times
-    #[arg(long, env = "P2P_CHAT_PEER", value_name = "IP:PORT", value_delimiter = ',', help_heading = NETWORK)]
+    #[arg(long, env = "P2P_CHAT_PEER", value_name = "IP:PORT", value_delimiter = ',', value_parser = net::parse_addr,
+          help_heading = NETWORK)]
     pub peer: Vec<PeerAddr>,
 
     /// Do not read any peers.toml

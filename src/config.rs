@@ -1,4 +1,4 @@
-//! Files of the user's: where they lie and how they are read; what a list of static peers says is [`peers`]'s.
+//! Files of the user's: where they lie and how they are read; what a list of static peers says is `config/peers.rs`'s.
 
 pub(crate) mod peers;
 
@@ -22,7 +22,7 @@ const PEERS_FILE: &str = "peers.toml";
 /// Our folder in the user's configuration and data directories.
 pub(crate) const FOLDER: &str = "p2p-chat";
 
-/// Bytes that a file may have: what a peers.toml of [`MAX_STATIC_PEERS`] entries with comments never reach.
+/// Bytes that a file may have: what a peers.toml of [`MAX_STATIC_PEERS`](crate::chat::MAX_STATIC_PEERS) entries with comments never reach.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Why a file cannot be read. Its display is a whole sentence for a user.

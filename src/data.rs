@@ -12,6 +12,7 @@ use toml::Spanned;
 use crate::cli::Cli;
 use crate::config::{ConfigError, FOLDER, mistake, read_text, toml_words};
 use crate::files;
+use crate::net;
 use crate::peer::{Name, PeerAddr};
 
 /// The file of the nicknames.
@@ -166,7 +167,7 @@ fn parse(text: &str) -> Result<BTreeMap<PeerAddr, Name>, (usize, String)> {
     let mut all = BTreeMap::new();
     for entry in file.alias {
         let at = entry.address.span().start;
-        let addr: PeerAddr = entry.address.get_ref().parse().map_err(|error| (at, format!("{error}")))?;
+        let addr = net::parse_addr(entry.address.get_ref()).map_err(|error| (at, format!("{error}")))?;
         let name: Name =
             entry.name.get_ref().parse().map_err(|error| (entry.name.span().start, format!("{error}")))?;
         if all.len() >= MAX_ALIASES {

@@ -19,7 +19,8 @@ use crate::chat::{MAX_HINTS, MAX_PINS, Pin, PinChange};
 use crate::config::{ConfigError, mistake, read_text_within, toml_words};
 use crate::files;
 use crate::key::PeerKey;
-use crate::peer::{PeerAddr, PeerName, quoted};
+use crate::net;
+use crate::peer::{PeerName, quoted};
 
 /// The file, in the directory of the profile.
 const KNOWN_FILE: &str = "known_peers.toml";
@@ -212,7 +213,7 @@ fn pin(entry: Entry) -> Result<Pin, Mistake> {
         ));
     }
     let addr = |text: &Spanned<String>| {
-        text.get_ref().parse::<PeerAddr>().map_err(|error| (text.span().start, format!("{error}")))
+        net::parse_addr(text.get_ref()).map_err(|error| (text.span().start, format!("{error}")))
     };
     Ok(Pin {
         key,

@@ -25,7 +25,7 @@ use crate::crypto;
 use crate::key::{KEY_BYTES, PeerKey};
 use crate::mailbox::Mailbox;
 use crate::net::secure::{OwnKey, Tls};
-use crate::net::{Dialler, Identity, Listener};
+use crate::net::{self, Dialler, Identity, Listener};
 use crate::peer::{Name, PeerAddr};
 
 /// Who we are and whom we know.
@@ -64,9 +64,10 @@ impl fmt::Debug for NodeConfig {
 /// A running peer.
 pub struct Node {
     shared: Arc<Shared>,
-    listener: Listener,
+    /// One for each family.
+    listeners: Vec<Listener>,
     ticker: Option<JoinHandle<()>>,
-    addr: SocketAddr,
+    addrs: Vec<SocketAddr>,
     start: OpId,
 }
 
@@ -83,8 +84,9 @@ impl Node {
             config;
         let own = OwnKey::from_seed(&seed).ok_or(StartError::NoKey)?;
         let tls = Arc::new(Tls::new(&own).map_err(|_| StartError::NoKey)?);
-        let asked = SocketAddr::new(bind, port);
-        let (socket, addr) = Listener::bind(asked).map_err(|error| StartError::of(asked, error))?;
+        let bound = net::bind(bind, port).map_err(|(addr, error)| StartError::of(addr, error))?;
+        let addrs: Vec<SocketAddr> = bound.iter().map(|(_, addr)| *addr).collect();
+        let addr = addrs.first().copied().unwrap_or(SocketAddr::new(bind, port));
         let port = addr.port();
         let mut chat = Chat::new(Me { bind, port, advertise });
         chat.set_keys(Keys { own: own.public(), pins, policy, require: require_encryption });
@@ -106,18 +108,21 @@ impl Node {
         let _ = shared.dialler.set(dialler);
         // Whoever dials meanwhile waits in the backlog, so static peers are known as such before they can speak.
         for peer in &peers {
-            shared.learn_if_own(peer.addr.ip(), peer.addr.port());
+            shared.learn_if_own(peer.addr);
         }
         let start = shared.with_chat(|chat, now| chat.start(peers, now));
-        let listener = Listener::serve(socket, addr, Inbox(Arc::clone(&shared)), Some(tls))
-            .map_err(|error| StartError::Other(addr, error))?;
+        let serve = |(socket, addr)| {
+            let listener = Listener::serve(socket, addr, Inbox(Arc::clone(&shared)), Some(Arc::clone(&tls)));
+            listener.map_err(|error| StartError::Other(addr, error))
+        };
+        let listeners = bound.into_iter().map(serve).collect::<Result<_, _>>()?;
         let ticking = Arc::clone(&shared);
         let ticker = thread::Builder::new()
             .name("ticker".into())
             .spawn(move || ticking.tick())
             .map(Some)
             .map_err(|error| StartError::Other(addr, error))?;
-        Ok(Self { shared, listener, ticker, addr, start })
+        Ok(Self { shared, listeners, ticker, addrs, start })
     }
 
     /// What we are called.
@@ -130,9 +135,14 @@ impl Node {
         self.shared.state.lock().name = name;
     }
 
-    /// Where it listens, with the port that was taken.
+    /// Where it listens, with the port that was taken; of both families, where it does in both.
+    pub fn addrs(&self) -> &[SocketAddr] {
+        &self.addrs
+    }
+
+    /// The first of them.
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.addrs[0]
     }
 
     /// The dialling of the static peers, which is settled as a command is.
@@ -177,7 +187,7 @@ impl Node {
         if let Command::Send { to: Target::These(addrs), .. } | Command::Connect(Target::These(addrs)) =
             &command
         {
-            addrs.iter().for_each(|addr| self.shared.learn_if_own(addr.ip(), addr.port()));
+            addrs.iter().for_each(|addr| self.shared.learn_if_own(*addr));
         }
         self.shared.with_chat(|chat, now| chat.command(command, now))
     }
@@ -200,7 +210,7 @@ impl Node {
 
     /// Whether somebody who dials `addr` reaches us.
     pub fn is_own(&self, addr: PeerAddr) -> bool {
-        self.shared.learn_if_own(addr.ip(), addr.port());
+        self.shared.learn_if_own(addr);
         self.shared.state.lock().chat.is_own(addr)
     }
 
@@ -218,7 +228,9 @@ impl Node {
     /// Closes the listener, ends all threads, and waits for them until `deadline`. Goodbyes are a command of their own,
     /// which comes before. Threads that the operating system still holds by then end with the process.
     pub fn stop(&mut self, deadline: Instant) {
-        self.listener.stop(deadline);
+        // All before any is waited for.
+        self.listeners.iter().for_each(Listener::close);
+        self.listeners.iter().for_each(|listener| listener.stop(deadline));
         if let Some(dialler) = self.shared.dialler.get() {
             dialler.stop(deadline);
         }

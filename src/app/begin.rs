@@ -2,7 +2,7 @@
 
 use std::env;
 use std::io::{self, BufRead, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::bail;
@@ -104,7 +104,7 @@ fn ask_name() -> anyhow::Result<Name> {
 
 /// Asks for the port, and offers the first that is free from [`FIRST_PORT`] on.
 fn ask_port(bind: IpAddr) -> anyhow::Result<u16> {
-    let is_free = |port: &u16| net::Listener::bind(SocketAddr::new(bind, *port)).is_ok();
+    let is_free = |port: &u16| net::bind(bind, *port).is_ok();
     let offered = (FIRST_PORT..FIRST_PORT + PORTS_TRIED).find(is_free).unwrap_or(0);
     let prompt = format!("Enter your port number [{offered}], 0 for any free one: ");
     question(&prompt, |line| match line {

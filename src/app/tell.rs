@@ -70,6 +70,7 @@ impl App {
                     self.failed(*op, who);
                 }
             }
+            Event::PinsChanged => self.note_pins(),
             Event::Settled(op) => {
                 self.keep_what_failed(*op);
                 if self.busy == Some(*op) {

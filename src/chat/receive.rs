@@ -35,7 +35,8 @@ pub struct Received {
 impl Chat {
     /// Takes what one connection carried.
     pub fn received(&mut self, received: Received, now: Time) -> (Answer, Vec<Action>) {
-        if self.closed {
+        // Plain messages are IPv4's: what they claim is, and whoever speaks IPv6 speaks encrypted.
+        if self.closed || received.source.ip().is_ipv6() {
             return (Answer::Nothing, Vec::new());
         }
         let Received { source, decoded, cut } = received;

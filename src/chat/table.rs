@@ -533,6 +533,24 @@ mod tests {
     }
 
     #[test]
+    fn a_network_of_ipv6_is_as_one_machine() {
+        let mut table = Table::default();
+        let at = |network: u16, host: usize| {
+            let ip =
+                std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, network, 0, 0, 0, u16::try_from(host).unwrap());
+            PeerAddr::new(ip, 5000).unwrap()
+        };
+        table.add(at(1, 1), Known::Heard, Life::of_heard(now()));
+        for host in 1..=MAX_PEERS_PER_IP + 100 {
+            table.add(at(2, host), Known::Heard, Life::of_heard(now()));
+        }
+        assert_eq!(table.len(), MAX_PEERS_PER_IP + 1);
+        assert!(table.peer(at(1, 1)).is_some());
+        assert!(table.peer(at(2, 100)).is_none() && table.peer(at(2, 101)).is_some());
+        assert!(table.sizes().fits());
+    }
+
+    #[test]
     fn a_number_is_given_once() {
         let mut table = Table::default();
         table.add(addr(1), Known::Heard, Life::of_heard(now()));

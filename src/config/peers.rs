@@ -10,6 +10,7 @@ use super::{ConfigError, mistake, read_text, toml_words};
 use crate::chat::{MAX_HINTS, MAX_STATIC_PEERS, StaticPeer};
 use crate::key::PeerKey;
 use crate::message::Form;
+use crate::net;
 use crate::peer::{PeerAddr, PeerName, quoted};
 
 /// The peers that a file lists.
@@ -82,7 +83,7 @@ impl Seen {
     /// The address that is written there.
     fn addr(&mut self, text: &Spanned<String>) -> Result<PeerAddr, Mistake> {
         let at = text.span().start;
-        let addr: PeerAddr = text.get_ref().parse().map_err(|error| (at, format!("{error}")))?;
+        let addr = net::parse_addr(text.get_ref()).map_err(|error| (at, format!("{error}")))?;
         if self.addrs.insert(addr) {
             return Ok(addr);
         }

@@ -15,21 +15,19 @@ use crate::peer::{PeerAddr, PeerName};
 const HELP: &str = "If the one in peers.toml is right, take the other out of known_peers.toml while p2p-chat is not running.";
 
 impl KnownPeers {
-    /// Takes the keys of the static peers; `me` is our own, which is passed over, and `now` is in seconds since 1970. An address of a key that
+    /// Takes the keys of the static peers; `me` is our own, whose entry is dropped, and `now` is in seconds since 1970. An address of a key that
     /// the user has compared stays that key's, among `peers` too.
     ///
     /// Returns what the user has to be told, in whole sentences.
-    pub fn configure(&mut self, peers: &mut [StaticPeer], me: PeerKey, now: u64) -> Vec<String> {
+    pub fn configure(&mut self, peers: &mut Vec<StaticPeer>, me: PeerKey, now: u64) -> Vec<String> {
+        // Whoever has our address now is somebody else, to whom nothing is said that was meant for us.
+        peers.retain(|peer| peer.key != Some(me));
         // No two static peers have an address in common, so this stays true of the addresses of those that follow.
-        let holders = Holders::of(self);
+        let mut holders = Holders::of(self);
         let mut told = Vec::new();
         for peer in peers {
             let Some(key) = peer.key else { continue };
-            if key == me {
-                (peer.key, peer.also) = (None, Vec::new());
-                continue;
-            }
-            let changes = self.changes(peer, key, now, &holders, &mut told);
+            let changes = self.changes(peer, key, now, &mut holders, &mut told);
             if let Err(error) = self.note(changes) {
                 told.push(format!("{error} The key that peers.toml has for {} is one of them.", peer.addr));
             }
@@ -42,7 +40,7 @@ impl KnownPeers {
         peer: &mut StaticPeer,
         key: PeerKey,
         now: u64,
-        holders: &Holders,
+        holders: &mut Holders,
         told: &mut Vec<String>,
     ) -> Vec<PinChange> {
         let known = self.pins.get(&key);
@@ -83,19 +81,30 @@ impl KnownPeers {
         let mut pin = known.cloned().unwrap_or_else(|| Pin {
             key,
             // A name that is another's already it has to get in the usual way.
-            name: peer.name.clone().filter(|name| !holders.has(name)),
+            name: peer.name.clone().filter(|name| holders.names.insert(folded(name))),
             addrs: Vec::new(),
             first_seen: now,
             verified: None,
             blocked: false,
         });
-        addrs.retain(|addr| !pin.addrs.contains(addr));
-        // Those where it was last are likelier, but what the user wrote must not be driven out by them.
-        addrs.truncate(MAX_HINTS);
-        pin.addrs.truncate(MAX_HINTS - addrs.len());
-        pin.addrs.append(&mut addrs);
+        add(&mut pin.addrs, &addrs);
         changes.into_values().chain([pin]).map(PinChange::Write).collect()
     }
+}
+
+/// Puts addresses that are listed behind the known ones, which are likelier. Where there is no room, known ones go that are not listed.
+fn add(known: &mut Vec<PeerAddr>, listed: &[PeerAddr]) {
+    for addr in listed.iter().take(MAX_HINTS) {
+        if known.contains(addr) {
+            continue;
+        }
+        if known.len() >= MAX_HINTS {
+            let last = known.iter().rposition(|addr| !listed.contains(addr));
+            last.map(|at| known.remove(at));
+        }
+        known.push(*addr);
+    }
+    known.truncate(MAX_HINTS);
 }
 
 /// What a person is called in a sentence.
@@ -119,10 +128,6 @@ impl Holders {
     fn at(&self, addr: PeerAddr) -> impl Iterator<Item = PeerKey> {
         let first = (addr, PeerKey::new([0; KEY_BYTES]));
         self.addrs.range(first..).take_while(move |(at, _)| *at == addr).map(|(_, key)| *key)
-    }
-
-    fn has(&self, name: &PeerName) -> bool {
-        self.names.contains(&folded(name))
     }
 }
 

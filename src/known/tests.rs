@@ -5,6 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::key::KEY_BYTES;
+use crate::peer::PeerAddr;
 
 fn key(byte: u8) -> PeerKey {
     PeerKey::new([byte; KEY_BYTES])

@@ -99,8 +99,7 @@ fn exchange(
     if to_connect.is_zero() {
         return failed(Failure::Cancelled);
     }
-    // Where we listen at an IPv6 address only, nobody who speaks plain could answer.
-    let (Some(to), true) = (to.plain(), identity.bind.is_ipv4() || identity.bind.is_unspecified()) else {
+    let Some(to) = to.plain() else {
         return failed(Failure::NoRoute);
     };
     let (mut stream, local) = match connect(identity.bind, SocketAddr::V4(to.socket()), to_connect) {
@@ -122,10 +121,13 @@ fn exchange(
     }
 }
 
-/// Connects from `from`, or from wherever the system likes if that is unspecified; says from where it was.
+/// Connects from `from`, or from wherever the system likes if that is unspecified; says from where it was. Who listens at an
+/// address of one family only does not dial the other: nobody there could answer.
 pub(super) fn connect(from: IpAddr, to: SocketAddr, within: Duration) -> io::Result<(TcpStream, SocketAddr)> {
-    let stream = if from.is_unspecified() || from.is_ipv4() != to.is_ipv4() {
+    let stream = if from.is_unspecified() {
         TcpStream::connect_timeout(&to, within)?
+    } else if from.is_ipv4() != to.is_ipv4() {
+        return Err(ErrorKind::NetworkUnreachable.into());
     } else {
         let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
         socket.bind(&SocketAddr::new(from, 0).into())?;
@@ -207,7 +209,7 @@ pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::net::{Ipv6Addr, TcpListener};
     use std::thread;
 
     use super::*;
@@ -296,6 +298,42 @@ mod tests {
         assert_eq!(refused, Fate::Failed(Failure::Refused));
         let late = say(&identity(), &alice(), to, Form::Standard, &hello(), Some(Instant::now())).fate;
         assert_eq!(late, Fate::Failed(Failure::Cancelled));
+    }
+
+    #[test]
+    fn both_families_are_dialled_from_where_we_listen() {
+        let anywhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        for ip in [IpAddr::V4(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
+            let Ok(listener) = TcpListener::bind((ip, 0)) else {
+                println!("skipped: this machine has no {ip}");
+                continue;
+            };
+            let to = listener.local_addr().unwrap();
+            for from in [anywhere, Ipv6Addr::UNSPECIFIED.into(), ip] {
+                assert_eq!(connect(from, to, PROBE_TIMEOUT).unwrap().1.ip(), ip);
+            }
+        }
+    }
+
+    #[test]
+    fn who_listens_in_one_family_does_not_dial_the_other() {
+        for (from, to) in [("127.0.0.1", "[::1]:9"), ("::1", "127.0.0.1:9")] {
+            let error = connect(from.parse().unwrap(), to.parse().unwrap(), PROBE_TIMEOUT).unwrap_err();
+            assert_eq!(failure(&error), Failure::NoRoute);
+        }
+    }
+
+    #[test]
+    fn nothing_plain_is_dialled_over_ipv6() {
+        let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) else {
+            println!("skipped: this machine has no IPv6");
+            return;
+        };
+        listener.set_nonblocking(true).unwrap();
+        let to = PeerAddr::of(listener.local_addr().unwrap()).unwrap();
+        let fate = say(&identity(), &alice(), to, Form::Standard, &hello(), None).fate;
+        assert_eq!(fate, Fate::Failed(Failure::NoRoute));
+        assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::STACK_BYTES;
 use super::held::Held;
@@ -133,7 +133,16 @@ impl Listener {
 
     /// Accepts no more, closes what waits, and waits for the threads until `deadline`.
     pub fn stop(&self, deadline: Instant) {
-        self.shared.stopping.store(true, Ordering::SeqCst);
+        self.close();
+        let mut threads = self.shared.threads.lock();
+        while *threads > 0 && !self.shared.ended.wait_until(&mut threads, deadline).timed_out() {}
+    }
+
+    /// Accepts no more and closes what waits, without waiting for the threads.
+    pub fn close(&self) {
+        if self.shared.stopping.swap(true, Ordering::SeqCst) {
+            return;
+        }
         self.shared.waiting.evict_all();
         let mut addr = self.addr;
         match addr.ip() {
@@ -144,12 +153,16 @@ impl Listener {
         let leaders = self.shared.turns.lock().leaders();
         self.shared.free.notify_all();
         for _ in 0..leaders {
-            // Whoever accepts now sees that it is over; if this cannot connect, nobody is blocked in accepting.
-            let Ok(stream) = TcpStream::connect_timeout(&addr, Duration::from_millis(200)) else { break };
-            let _ = stream.shutdown(Shutdown::Both);
+            // Whoever accepts now sees that it is over.
+            match TcpStream::connect_timeout(&addr, Duration::from_millis(200)) {
+                Ok(stream) => drop(stream.shutdown(Shutdown::Both)),
+                Err(_) => {
+                    // The address may have been taken from the machine meanwhile. On Linux this wakes them all.
+                    drop(SockRef::from(&self.shared.socket).shutdown(Shutdown::Both));
+                    break;
+                }
+            }
         }
-        let mut threads = self.shared.threads.lock();
-        while *threads > 0 && !self.shared.ended.wait_until(&mut threads, deadline).timed_out() {}
     }
 }
 

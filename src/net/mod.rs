@@ -11,13 +11,12 @@ mod errand;
 mod held;
 mod listener;
 mod order;
+mod places;
 mod recipient;
 pub mod secure;
 mod talk;
 mod turns;
 mod waiting;
-
-use std::net::{IpAddr, UdpSocket};
 
 pub use dial::{CONNECT_TIMEOUT, EOF_TIMEOUT, Identity, PROBE_TIMEOUT};
 pub(crate) use dialler::DIALLER;
@@ -25,14 +24,10 @@ pub use dialler::{Dialler, MAX_DIALLERS, MAX_ERRANDS};
 pub use errand::{Errand, How, Report};
 pub(crate) use listener::HANDLER;
 pub use listener::{Listener, MAX_HANDLERS};
+pub use places::{Bound, bind, is_local, parse_addr};
 pub use recipient::{Delivery, Recipient, Reply};
 pub use talk::introduction;
 pub use waiting::{MAX_WAITING, MAX_WAITING_PER_SOURCE};
 
 /// The stack of a thread that only moves a few kilobytes between a socket and the heap.
 const STACK_BYTES: usize = 256 * 1024;
-
-/// Whether `ip` is one of this machine's: the operating system lets nobody bind to another's.
-pub fn is_local(ip: IpAddr) -> bool {
-    UdpSocket::bind((ip, 0)).is_ok()
-}

@@ -1,7 +1,7 @@
 //! What comes from the network, taken to the rules.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Instant;
 
 use super::shared::{Shared, moment};
@@ -32,9 +32,15 @@ impl Recipient for Inbox {
         log::debug!("from {source}: {decoded:?}");
         #[cfg(debug_assertions)]
         panic_if_asked(&decoded);
+        if source.ip().is_ipv6() && !decoded.is_empty() {
+            static TOLD: Once = Once::new();
+            TOLD.call_once(|| log::warn!("{source} spoke plain over IPv6; nothing is taken of that"));
+        }
         for message in &decoded {
-            if let Decoded::Message(message) = message {
-                shared.learn_if_own(source.ip(), message.claimed.port);
+            if let Decoded::Message(message) = message
+                && let Some(addr) = source.at(message.claimed.port)
+            {
+                shared.learn_if_own(addr);
             }
         }
         let answer = shared.with_chat_for(Some(source.share()), |chat, now| {
@@ -61,8 +67,8 @@ impl Recipient for Inbox {
         local: IpAddr,
     ) -> Result<Hello, ByeReason> {
         let shared = &self.0;
-        shared.learn_if_own(source.ip(), hello.port);
         let addr = source.at(hello.port).ok_or(ByeReason::NotUnderstood)?;
+        shared.learn_if_own(addr);
         let name = Some(hello.name.clone());
         let meeting = Meeting { key, name, addr, dialled: false, source, date: moment().date };
         let also = net::introduction(hello).also;

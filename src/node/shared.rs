@@ -14,7 +14,7 @@ use crate::key::PeerKey;
 use crate::mailbox::Mailbox;
 use crate::message::{Failure, Fate};
 use crate::net::{self, Dialler, Errand, How, Report, secure};
-use crate::peer::{Name, PeerName, Share};
+use crate::peer::{Name, PeerAddr, PeerName, Share};
 use crate::talk::{TalkEnd, Talked};
 use crate::wire::Hello;
 
@@ -184,8 +184,9 @@ impl Shared {
 
     /// Remembers an IP with our port as ours if it is this machine's. The test is a bind, so it is made without the
     /// lock; it happens once for each such address.
-    pub(super) fn learn_if_own(&self, ip: IpAddr, port: u16) {
-        if port == self.port && self.state.lock().chat.may_be_own(ip, port) && net::is_local(ip) {
+    pub(super) fn learn_if_own(&self, addr: PeerAddr) {
+        let (ip, port) = (addr.ip(), addr.port());
+        if port == self.port && self.state.lock().chat.may_be_own(ip, port) && net::is_local(addr) {
             self.state.lock().chat.learn_own_ip(ip);
         }
     }

@@ -6,7 +6,7 @@ use super::labels::{Labels, MARK};
 use crate::chat::{Offer, Pin, Row, State, Target};
 use crate::escape::harmless;
 use crate::key::PeerKey;
-use crate::peer::{PeerAddr, shortened};
+use crate::peer::{AddrError, PeerAddr, shortened};
 
 /// Columns of a kept text or a mistaken entry that are shown again in a sentence.
 const SHOWN_AGAIN: usize = 40;
@@ -27,6 +27,13 @@ pub trait Directory {
     fn offers_for(&self, word: &str) -> Vec<Offer>;
     /// The digits that we and whoever holds this key compare.
     fn code_with(&self, key: PeerKey) -> String;
+    /// The address that a word is, if it is one. Whoever knows the interfaces of the machine takes their names, too.
+    ///
+    /// # Errors
+    /// Why it is none.
+    fn address(&self, word: &str) -> Result<PeerAddr, AddrError> {
+        word.parse()
+    }
 }
 
 /// Somebody chosen, and how to call them.
@@ -126,7 +133,8 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
     if let Ok(ip) = word.parse::<IpAddr>() {
         return Ok(Named::NeedsPort(ip));
     }
-    match word.parse::<PeerAddr>() {
+    let address = directory.address(word);
+    match address {
         Ok(addr) if directory.is_own(addr) => return Err(Lost::Ourselves(addr)),
         Ok(addr) => {
             let row = rows.iter().find(|row| row.addr == addr);
@@ -135,7 +143,7 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
         }
         Err(_) => {}
     }
-    by_name(word, &rows, labels).map_err(|lost| match (lost, word.parse::<PeerAddr>()) {
+    by_name(word, &rows, labels).map_err(|lost| match (lost, address) {
         (Lost::Nobody(_), Err(error)) if word.contains(':') => Lost::NoAddress(error.to_string()),
         (lost, _) => lost,
     })

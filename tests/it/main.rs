@@ -21,6 +21,7 @@ mod harmless_output;
 mod hostile;
 mod house;
 mod identity;
+mod ipv6;
 mod legacy;
 mod legacy_selftest;
 mod namespaces;

@@ -73,12 +73,18 @@ fn an_address_that_will_not_do_is_refused_with_what_will() {
         ("--peer=127.0.0.1", "write IP:PORT, like 127.0.0.1:5001."),
         ("--peer=127.0.0.1:0", "a number from 1 to 65535"),
         ("--peer=localhost:5000", "an IPv4 address, four numbers from 0 to 255"),
-        ("--peer=[::1]:5000", "an IPv4 address, four numbers from 0 to 255"),
+        ("--peer=::1:5000", "write an IPv6 address in brackets"),
+        ("--peer=[::1]", "write an IPv6 address in brackets"),
+        ("--peer=[localhost]:5000", "the part in brackets has to be an IPv6 address"),
+        ("--peer=[::]:5000", "stands for no single machine"),
+        ("--peer=[fe80::1]:5000", "needs the interface that it is at"),
+        ("--peer=[fe80::1%none-such]:5000", "no interface of this machine"),
+        ("--peer=[2001:db8::7%2]:5000", "only an address that begins with fe80"),
         ("--peer=0.0.0.0:5000", "stands for no single machine"),
         ("--peer=", "write IP:PORT"),
-        ("--bind=localhost", "four numbers from 0 to 255"),
-        ("--bind=::1", "four numbers from 0 to 255"),
-        ("--bind=127.0.0.1:5000", "four numbers from 0 to 255"),
+        ("--bind=localhost", "one of IPv4, like 192.168.1.20, or of IPv6"),
+        ("--bind=127.0.0.1:5000", "one of IPv4, like 192.168.1.20, or of IPv6"),
+        ("--bind=[::1]", "one of IPv4, like 192.168.1.20, or of IPv6"),
         ("--advertise=localhost", "four numbers from 0 to 255"),
         ("--advertise=0.0.0.0", "give an address of a single machine"),
         ("--advertise=224.0.0.1", "give an address of a single machine"),
@@ -91,7 +97,7 @@ fn an_address_that_will_not_do_is_refused_with_what_will() {
 
 #[test]
 fn listening_where_no_single_machine_can_be_is_refused() {
-    for ip in ["224.0.0.1", "255.255.255.255"] {
+    for ip in ["224.0.0.1", "255.255.255.255", "ff02::1", "fe80::1"] {
         let errors = refused(Peer::named("Alice").arg("--bind").arg(ip));
         assert!(errors.contains(ip), "{errors}");
     }

@@ -17,7 +17,7 @@ fn every_mistake_is_told_with_its_file_and_line_and_the_program_does_not_start()
         ("[[peer]]\naddress = \"127.0.0.1:0\"", 2, "a number from 1 to 65535"),
         ("[[peer]]\naddress = \"127.0.0.1:65536\"", 2, "a number from 1 to 65535"),
         ("[[peer]]\naddress = \"localhost:5000\"", 2, "an IPv4 address"),
-        ("[[peer]]\naddress = \"[::1]:5000\"", 2, "an IPv4 address"),
+        ("[[peer]]\naddress = \"::1:5000\"", 2, "write an IPv6 address in brackets"),
         ("[[peer]]\naddress = \"0.0.0.0:5000\"", 2, "stands for no single machine"),
         ("[[peer]]\naddress = \"\"", 2, "write IP:PORT"),
         ("[[peer]]\naddress = 5000", 2, "expected a string"),

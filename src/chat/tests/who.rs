@@ -110,6 +110,39 @@ fn a_claim_from_elsewhere_is_replaced_by_the_source() {
 }
 
 #[test]
+fn a_plain_message_over_ipv6_is_not_taken() {
+    let mut story = Story::new();
+    for source in ["::1", "2001:db8::7"] {
+        let source: std::net::IpAddr = source.parse().unwrap();
+        for body in [text("hi"), Body::Connect, Body::Exit, Body::Ping] {
+            let claimed = Claimed { ip: HERE, port: 5001 };
+            let message = Plain { claimed, form: Form::Standard, name: Some(PeerName::new("Bob")), body };
+            let decoded = vec![Decoded::Message(message)];
+            let received = Received { source: source.into(), decoded, cut: false };
+            assert_eq!(story.chat.received(received, story.now), (Answer::Nothing, Vec::new()));
+        }
+    }
+    assert!(story.chat.rows(story.now).is_empty());
+}
+
+#[test]
+fn our_own_port_at_the_addresses_of_this_machine_is_ours_in_both_families() {
+    let own = |bind: &str, addr: &str| {
+        let me = Me { bind: bind.parse().unwrap(), port: 5000, advertise: None };
+        let mut chat = Chat::new(me);
+        chat.learn_own_ip("2001:db8::7".parse::<std::net::IpAddr>().unwrap());
+        chat.is_own(addr.parse().unwrap())
+    };
+    for anywhere in ["0.0.0.0", "::"] {
+        for addr in ["127.0.0.1:5000", "[::1]:5000", "[2001:db8::7]:5000", "[::ffff:127.0.0.1]:5000"] {
+            assert!(own(anywhere, addr), "{addr}");
+        }
+        assert!(!own(anywhere, "[::1]:5001") && !own(anywhere, "[2001:db8::8]:5000"));
+    }
+    assert!(own("::1", "[::1]:5000") && !own("::1", "127.0.0.1:5000") && !own("127.0.0.1", "[::1]:5000"));
+}
+
+#[test]
 fn what_is_no_message_gets_no_receipt_and_a_connection_one_receipt_for_all() {
     let mut story = Story::new();
     let message = |what: &str| {

@@ -48,12 +48,12 @@ fn listed(number: u8, name: &str, ports: &[u16]) -> StaticPeer {
 fn configured(pins: &[Pin], entry: StaticPeer) -> (Vec<Pin>, StaticPeer, Vec<String>) {
     let mut known = KnownPeers::open(None).unwrap();
     known.note(pins.iter().cloned().map(PinChange::Write)).unwrap();
-    let mut peers = [entry];
+    let mut peers = vec![entry];
     let told = known.configure(&mut peers, ME, NOW);
     for sentence in &told {
         assert!(sentence.ends_with('.') && !sentence.contains('\n'), "{sentence}");
     }
-    let [entry] = peers;
+    let entry = peers.pop().expect("still listed");
     (known.pins().cloned().collect(), entry, told)
 }
 
@@ -72,6 +72,10 @@ fn what_is_known_of_a_key_stays_and_its_addresses_are_added() {
     let (pins, _, told) = configured(from_ref(&known), listed(1, "Bob", &[5000, 2]));
     assert_eq!(pins, [Pin { addrs: addrs(&[1, 2, 3, 4, 5, 6, 7, 5000]), ..known }]);
     assert_eq!(told, [""; 0]);
+    // None that is listed goes for another one that is.
+    let known = pin(1, "Bob", &[1, 2, 3, 4, 5, 6, 7, 8]);
+    let (pins, _, _) = configured(from_ref(&known), listed(1, "Bob", &[8, 9, 10]));
+    assert_eq!(pins[0].addrs, addrs(&[1, 2, 3, 4, 5, 8, 9, 10]));
     let nine = listed(1, "Bob", &[1, 2, 3, 4, 5, 6, 7, 8, 9]);
     let (pins, entry, _) = configured(&[], nine.clone());
     assert_eq!((pins[0].addrs.len(), entry), (MAX_HINTS, nine));
@@ -126,10 +130,20 @@ fn whoever_is_blocked_stays_blocked_and_has_neither_address_nor_name_from_others
 }
 
 #[test]
-fn our_own_key_is_passed_over_as_our_own_address_is() {
-    let entry = StaticPeer { key: Some(ME), ..listed(1, "Me", &[5000, 5001]) };
-    let (pins, entry, told) = configured(&[], entry);
-    assert_eq!((pins.len(), entry.key, entry.also.len(), told.len()), (0, None, 0, 0));
+fn our_own_entry_is_dropped_so_that_nobody_else_at_its_address_is_taken_for_a_plain_peer() {
+    let mut known = KnownPeers::open(None).unwrap();
+    let mut peers =
+        vec![StaticPeer { key: Some(ME), ..listed(1, "Me", &[5000, 5001]) }, listed(2, "Bob", &[1])];
+    assert_eq!(known.configure(&mut peers, ME, NOW), [""; 0]);
+    assert_eq!((known.pins().count(), peers), (1, vec![listed(2, "Bob", &[1])]));
+}
+
+#[test]
+fn of_two_new_keys_of_one_name_the_first_has_it() {
+    let mut known = KnownPeers::open(None).unwrap();
+    known.configure(&mut vec![listed(1, "Bob", &[1]), listed(2, "BOB", &[2])], ME, NOW);
+    let names: Vec<_> = known.pins().map(|pin| pin.name.clone()).collect();
+    assert_eq!(names, [Some(PeerName::new("Bob")), None]);
 }
 
 #[test]
@@ -141,6 +155,6 @@ fn a_full_list_is_told_once_it_matters() {
         PinChange::Write(Pin { key: PeerKey::new(bytes), ..pin(1, "Bob", &[]) })
     };
     known.note((0..crate::chat::MAX_PINS).map(numbered)).unwrap();
-    let told = known.configure(&mut [listed(1, "Bob", &[5000])], ME, NOW);
+    let told = known.configure(&mut vec![listed(1, "Bob", &[5000])], ME, NOW);
     assert!(matches!(&told[..], [line] if line.starts_with("More than 10000 keys cannot be remembered.")));
 }

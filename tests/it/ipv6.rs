@@ -1,0 +1,118 @@
+//! Both families: ours listens at the addresses of IPv4 and of IPv6, under one port, and takes plain messages over IPv4 only.
+//!
+//! Where the machine has no IPv6, what needs it says so and is skipped.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::thread;
+
+use crate::support::{Peer, SOON, cannot_start, dial_from};
+
+/// Whether this machine has IPv6; says so where it has not.
+fn has_ipv6() -> bool {
+    let has = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+    if !has {
+        let test = thread::current().name().unwrap_or("a test").to_owned();
+        // Not by a macro, for what those print of a test that passes is kept from being seen.
+        let _ = writeln!(io::stderr(), "{test} is skipped: this machine has no IPv6");
+    }
+    has
+}
+
+fn at_loopback(port: u16) -> SocketAddr {
+    (Ipv6Addr::LOCALHOST, port).into()
+}
+
+/// What comes back for these bytes over IPv6, up to the end of the connection.
+fn answer_to(bytes: &[u8], to: SocketAddr) -> String {
+    let mut stream = TcpStream::connect_timeout(&to, SOON).expect("somebody listens over IPv6");
+    stream.set_read_timeout(Some(SOON)).expect("a timeout");
+    stream.write_all(bytes).expect("written");
+    stream.shutdown(Shutdown::Write).expect("half-closed");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("the other side closes in good order");
+    answer
+}
+
+#[test]
+fn a_plain_message_over_ipv6_is_neither_shown_nor_acknowledged() {
+    if !has_ipv6() {
+        return;
+    }
+    let mut alice = Peer::named("Alice").start();
+    let to = at_loopback(alice.addr().port());
+    for said in ["127.0.0.1:5001 Bob plain-over-ipv6", "127.0.0.1:5001 Bob connect", "[::1]:5001 Bob hi", ""]
+    {
+        assert_eq!(answer_to(said.as_bytes(), to), "", "{said}");
+    }
+    alice.still_answers();
+    alice.types(&["2"]);
+    alice.sees("1 peer known");
+    assert!(!alice.printed().iter().any(|line| line.contains("plain-over-ipv6") || line.contains("Bob")));
+}
+
+#[test]
+fn whoever_listens_at_one_address_listens_in_its_family_only() {
+    if !has_ipv6() {
+        return;
+    }
+    let alice = Peer::named("Alice").arg("--bind").arg("127.0.0.1").start();
+    let refused = TcpStream::connect_timeout(&at_loopback(alice.addr().port()), SOON);
+    assert!(refused.is_err(), "the port is for IPv4");
+    let bob = Peer::named("Bob").arg("--bind").arg("::1").start();
+    assert_eq!(answer_to(b"127.0.0.1:5001 Alice hi", at_loopback(bob.addr().port())), "");
+    bob.has_seen(" of ::1.");
+    let refused = TcpStream::connect_timeout(&SocketAddr::V4(bob.addr()), SOON);
+    assert!(refused.is_err(), "the port is for IPv6");
+}
+
+#[test]
+fn a_port_that_somebody_else_has_over_ipv6_is_in_use() {
+    if !has_ipv6() {
+        return;
+    }
+    let other = Peer::named("Bob").arg("--bind").arg("::1").start();
+    let errors = cannot_start(Peer::named("Alice").port(other.addr().port()));
+    assert!(errors.contains("already in use"), "{errors}");
+}
+
+#[test]
+fn an_ipv6_address_is_understood_wherever_an_address_is_and_the_list_stays_straight() {
+    let peers = "[[peer]]\naddress = \"[::1]:9\"\n[[peer]]\naddress = \"127.0.0.1:9\"\n";
+    let mut alice = Peer::named("Alice").peers_toml(peers).arg("--peer=[::0001]:7").start();
+    alice.types(&["/connect [::1]:11", "3", "::1", "13", "2"]);
+    alice.sees("Not connected to [::1]:11");
+    alice.sees("Not connected to [::1]:13");
+    alice.sees("3 peers known");
+    let lines = alice.printed();
+    let head = lines.iter().rfind(|line| line.contains("Address")).expect("a head");
+    let state = head.find("State").expect("a column");
+    for addr in ["  [::1]:9  ", "  127.0.0.1:9  ", "  [::1]:7  "] {
+        let row = lines.iter().rfind(|line| line.contains(addr));
+        let row = row.unwrap_or_else(|| panic!("{addr}: {lines:?}"));
+        assert!(row[state..].starts_with("gone"), "{head}\n{row}");
+    }
+}
+
+#[test]
+fn our_own_address_is_ours_in_both_families() {
+    if !has_ipv6() {
+        return;
+    }
+    let mut alice = Peer::named("Alice").start();
+    let port = alice.addr().port();
+    alice.types(&[&format!("/connect [::1]:{port}")]);
+    alice.sees("is our own address");
+}
+
+#[test]
+fn who_leaves_closes_both_sockets() {
+    let mut alice = Peer::named("Alice").start();
+    let port = alice.addr().port();
+    let _silent = dial_from(Ipv4Addr::LOCALHOST, alice.addr());
+    let _also = has_ipv6().then(|| TcpStream::connect_timeout(&at_loopback(port), SOON).expect("it listens"));
+    alice.types(&["0"]);
+    assert!(alice.ends().success());
+    let again = Peer::named("Bob").port(port).start();
+    assert_eq!(again.addr(), SocketAddrV4::new(Ipv4Addr::LOCALHOST, port));
+}
