@@ -9,6 +9,7 @@ mod files;
 mod inbound;
 mod keys;
 mod printed;
+mod records;
 #[cfg(test)]
 mod replay;
 
@@ -16,3 +17,4 @@ pub use decoder::decoder;
 pub use files::{config_toml, peers_toml};
 pub use inbound::inbound;
 pub use keys::keys;
+pub use records::records;

@@ -29,6 +29,11 @@ fn what_the_fuzzer_found_for_the_whole_inbound_connection_holds() {
 }
 
 #[test]
+fn what_the_fuzzer_found_for_what_is_said_in_encryption_holds() {
+    replay("records", super::records);
+}
+
+#[test]
 fn what_the_fuzzer_found_for_the_typed_line_holds() {
     replay("keys", super::keys);
 }

@@ -78,6 +78,12 @@ impl Records {
         self.at == self.bytes.len()
     }
 
+    /// Bytes of memory that are held, for whoever checks that they are bounded.
+    #[cfg(any(test, fuzzing))]
+    pub fn room(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     fn forget_what_was_taken(&mut self) {
         self.bytes.drain(..self.at);
         self.at = 0;

@@ -12,6 +12,7 @@
 //! - Without the program: [`house`] reads its source for who imports whom; [`legacy_selftest`] proves, over sockets, that
 //!   the stand-ins do what the programs of old did.
 
+mod attacks;
 mod configuring;
 mod ending;
 mod faults;
@@ -25,6 +26,7 @@ mod legacy;
 mod legacy_selftest;
 mod namespaces;
 mod receipts;
+mod secure;
 mod shares;
 mod simulator;
 mod starting;

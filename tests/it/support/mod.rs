@@ -1,9 +1,12 @@
 //! Builds scenarios: peers that are real processes, and what a person or a stranger on the network does to them.
 
+mod capture;
 mod faulty;
 mod harmless;
 mod load;
+pub(crate) mod meddler;
 mod peer;
+pub(crate) mod secure;
 mod target;
 #[cfg(unix)]
 mod terminal;
@@ -18,9 +21,12 @@ use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
+pub(crate) use capture::{Sealed, assert_sealed, sealed};
 pub(crate) use faulty::{Fault, Faulty, Rng, Seed, number};
 pub(crate) use harmless::assert_harmless;
+pub(crate) use meddler::{Meddler, Way};
 pub(crate) use peer::{Builder, Peer};
+pub(crate) use secure::{Capability, Manner, SecurePeer};
 pub(crate) use target::{MALLORY, Target};
 #[cfg(unix)]
 pub(crate) use terminal::{Terminal, rows};

@@ -147,7 +147,10 @@ impl Peer {
         let word = format!("still-there-{}.", ASKED.fetch_add(1, Ordering::Relaxed));
         let bytes = format!("127.0.0.9:9999 Witness {word}");
         let answer = super::send_raw_from([127, 0, 0, 9].into(), self.addr(), bytes.as_bytes());
-        assert_eq!(String::from_utf8_lossy(&answer), format!("[ACK] Message received from {}", self.port));
+        // What may follow is its key.
+        let receipt = format!("[ACK] Message received from {}", self.port);
+        let answer = String::from_utf8_lossy(&answer);
+        assert_eq!(answer.split(" p2p-chat/1 ").next(), Some(&receipt[..]), "{answer}");
         self.has_seen(&word);
     }
 

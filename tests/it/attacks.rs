@@ -1,0 +1,32 @@
+//! Attacks on the encrypted exchange, each with the outcome that docs/SECURITY.md promises.
+//!
+//! Where the program is attacked it is the real one, as who dials ([`dialling`], [`promises`]) or as who is dialled ([`accepting`], [`floods`],
+//! [`plain`]), by a peer of the tests' own or by somebody in the way. What it does with each single byte of a talk is shown over its library
+//! ([`bytes`]), for a thousand processes would take too long.
+
+mod accepting;
+mod bytes;
+mod dialling;
+mod floods;
+mod plain;
+mod promises;
+
+use std::net::SocketAddrV4;
+
+use p2p_chat::key::PeerKey;
+
+use crate::support::{Builder, Peer};
+
+/// Alice, who knows these from the start by their keys.
+fn alice_who_trusts(others: &[(&str, SocketAddrV4, PeerKey)]) -> Builder {
+    let entry = |(name, addr, key): &(&str, SocketAddrV4, PeerKey)| {
+        format!("[[peer]]\naddress = \"{addr}\"\nname = \"{name}\"\nkey = \"{key}\"\n")
+    };
+    Peer::named("Alice").peers_toml(&others.iter().map(entry).collect::<String>())
+}
+
+/// Asserts that somebody was shown no line with these words.
+fn never_saw(peer: &Peer, words: &str) {
+    let printed = peer.printed();
+    assert!(!printed.iter().any(|line| line.contains(words)), "`{words}` was shown: {printed:#?}");
+}

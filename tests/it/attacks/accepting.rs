@@ -1,0 +1,213 @@
+//! Whoever opens an encrypted talk with the program does not behave: it is refused, nothing of it is shown that was not whole and its own, and
+//! nobody else notices.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+
+use p2p_chat::talk::ByeReason;
+use p2p_chat::wire::opening::{DIAL_LINE, OK_LINE};
+use p2p_chat::wire::{MAX_TURN_RECORDS, Record};
+use rustls::AlertDescription;
+
+use super::never_saw;
+use crate::support::meddler::{Deed, Piece};
+use crate::support::secure::{
+    Ended, Raw, dials_with_certificate, hello_of_tls12, new_id, now, text, with_lines,
+};
+use crate::support::{Meddler, Peer, SecurePeer, Way, dial_from, sealed};
+
+/// Opens the exchange with Alice: a connection on which she has said ok.
+fn opened(alice: &Peer) -> TcpStream {
+    let mut stream = dial_from(Ipv4Addr::LOCALHOST, alice.addr());
+    stream.write_all(DIAL_LINE).expect("she accepts");
+    let mut ok = [0; OK_LINE.len()];
+    stream.read_exact(&mut ok).expect("an ok");
+    assert_eq!(ok, OK_LINE);
+    stream
+}
+
+/// All that comes until the end.
+fn rest(mut stream: TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // Broken off is an end as well.
+    let _ = stream.read_to_end(&mut bytes);
+    bytes
+}
+
+/// A connection of Bob's with both hellos said.
+fn greeted(bob: &SecurePeer, alice: &Peer) -> Raw {
+    let mut talk = Raw::new(bob.dials(alice.addr()).expect("a handshake"));
+    talk.says_hello(bob.hello()).expect("she hears");
+    assert!(matches!(talk.hears(), Ok(Record::Hello(hello)) if hello.name.as_str() == "Alice"));
+    talk
+}
+
+#[test]
+fn bytes_before_the_ok_get_none() {
+    let mut alice = Peer::named("Alice").start();
+    for behind in [hello_of_tls12(), b"127.0.0.1:9 Eve hi".to_vec(), b"\n".to_vec()] {
+        let mut stream = dial_from(Ipv4Addr::LOCALHOST, alice.addr());
+        stream.write_all(&[DIAL_LINE, &behind].concat()).expect("she accepts");
+        assert_eq!(rest(stream), b"", "{behind:?}");
+    }
+    alice.still_answers();
+    never_saw(&alice, "Eve");
+}
+
+#[test]
+fn tls_of_old_and_bytes_that_are_no_tls_are_refused_with_an_alert() {
+    let mut alice = Peer::named("Alice").start();
+    let mut stream = opened(&alice);
+    stream.write_all(&hello_of_tls12()).expect("she hears");
+    // Fatal, protocol_version (RFC 8446, section 6.2).
+    assert_eq!(rest(stream), [21, 3, 3, 0, 2, 2, 70]);
+    for noise in [&b"127.0.0.1:9 Eve hi\n\n\n\n\n"[..], &[0; 600], &[0xff; 600]] {
+        let mut stream = opened(&alice);
+        stream.write_all(noise).expect("she hears");
+        let answer = sealed("down", &rest(stream));
+        assert!(answer.iter().all(|record| record.content == 21), "{answer:?}");
+    }
+    alice.still_answers();
+    never_saw(&alice, "Eve");
+}
+
+#[test]
+fn a_certificate_in_place_of_a_key_is_refused() {
+    let mut alice = Peer::named("Alice").start();
+    let alert = dials_with_certificate(b'M', opened(&alice));
+    assert!(alert.is_none_or(|alert| alert != AlertDescription::CloseNotify), "{alert:?}");
+    alice.still_answers();
+    never_saw(&alice, "in encryption");
+}
+
+#[test]
+fn a_recorded_talk_said_again_says_nothing() {
+    let bob = SecurePeer::named("Bob", b'B');
+    let mut alice = Peer::named("Alice").start();
+    let meddler = Meddler::before(alice.addr());
+    bob.says(meddler.addr(), &["only once"]);
+    alice.sees(&format!("{} [encrypted]: only once", bob.shown()));
+    let wire = meddler.has_carried(1).remove(0);
+    for _ in 0..3 {
+        let answer = meddler.replays(&wire);
+        let records = sealed("down", &answer[OK_LINE.len()..]);
+        // An alert, sealed: two bytes, what they are, and sixteen that seal them (RFC 8446, section 5.2).
+        assert_eq!(records.last().map(|record| record.length), Some(2 + 1 + 16), "no alert: {records:?}");
+    }
+    alice.still_answers();
+    assert_eq!(alice.printed().iter().filter(|line| line.contains("only once")).count(), 1);
+}
+
+#[test]
+fn a_record_of_tls_that_comes_twice_or_is_left_out_ends_the_talk_and_a_text_is_shown_once_at_most() {
+    let bob = SecurePeer::impatient("Bob", b'B');
+    let mut alice = Peer::named("Alice").start();
+    let meddler = Meddler::before(alice.addr());
+    let (mut shown, mut unshown) = (0, 0);
+    // 1 and 2 are of the handshake, then come its end, the hello, the text, and the good end.
+    for number in 1..=6 {
+        for copies in [0, 2] {
+            meddler.does(move |piece: &Piece<'_>| {
+                let meant = piece.opened && piece.way == Way::Up && piece.number == number;
+                if meant { Deed::Instead(piece.bytes.repeat(copies)) } else { Deed::Pass }
+            });
+            let word = format!("record-{number}-{copies}.");
+            let receipt = says_one(&bob, &meddler, &word);
+            alice.still_answers();
+            let count = alice.printed().iter().filter(|line| line.contains(&word)).count();
+            assert!(count <= 1 && (count == 1 || !receipt), "{word} {count} times, receipt: {receipt}");
+            if count == 1 { shown += 1 } else { unshown += 1 }
+        }
+    }
+    assert!(shown > 0 && unshown > 0, "{shown} shown, {unshown} not");
+}
+
+/// Says one text by way of a meddler, and no more; whether it got its receipt.
+fn says_one(bob: &SecurePeer, meddler: &Meddler, word: &str) -> bool {
+    let Ok(channel) = bob.dials(meddler.addr()) else { return false };
+    let mut talk = Raw::new(channel);
+    let id = new_id();
+    let hello = talk.says_hello(bob.hello()).is_ok() && matches!(talk.hears(), Ok(Record::Hello(_)));
+    if !hello || talk.says(&text(id, word)).is_err() {
+        return false;
+    }
+    let receipt = talk.hears() == Ok(Record::Receipt(vec![id]));
+    talk.closes();
+    receipt
+}
+
+#[test]
+fn a_text_is_shown_as_soon_as_it_is_whole_and_not_before_that_and_once() {
+    let bob = SecurePeer::named("Bob", b'B');
+    let mut alice = Peer::named("Alice").start();
+    let id = new_id();
+    let whole = text(id, "in two halves");
+    // Cut amid it, without a word of TLS and in good order.
+    for good in [false, true] {
+        let mut talk = greeted(&bob, &alice);
+        talk.says(&whole[..whole.len() - 1]).expect("she hears");
+        if good {
+            talk.closes()
+        } else {
+            talk.is_cut()
+        }
+        alice.still_answers();
+        never_saw(&alice, "in two");
+    }
+    // Its receipt is lost: it comes again, and has another receipt.
+    let mut talk = greeted(&bob, &alice);
+    talk.says(&whole).expect("she hears");
+    alice.sees(&format!("{} [encrypted]: in two halves", bob.shown()));
+    talk.is_cut();
+    let mut talk = greeted(&bob, &alice);
+    let again = Record::Text { id, time: now(), again: true, body: "in two halves".into() };
+    talk.says(&again.encode()).expect("she hears");
+    assert_eq!(talk.hears(), Ok(Record::Receipt(vec![id])));
+    talk.closes();
+    alice.still_answers();
+    assert_eq!(alice.printed().iter().filter(|line| line.contains("in two halves")).count(), 1);
+}
+
+#[test]
+fn who_breaks_the_rules_of_a_talk_is_told_so_and_nothing_of_it_is_shown() {
+    let bob = SecurePeer::named("Bob", b'B');
+    let mut alice = Peer::named("Alice").start();
+    let not_understood = Ended::Bye(ByeReason::NotUnderstood);
+    let before_hello = [
+        with_lines(bob.hello(), DIAL_LINE, b"P2P-CHAT/2 ok\n"),
+        text(new_id(), "too early"),
+        [Record::Hello(bob.hello()).encode(), text(new_id(), "too early")].concat(),
+        vec![2, 0xff, 0xff, 0xff],
+    ];
+    for bytes in before_hello {
+        let mut talk = Raw::new(bob.dials(alice.addr()).expect("a handshake"));
+        talk.says(&bytes).expect("she hears");
+        assert_eq!(talk.hears_all(), (vec![], not_understood.clone()), "{bytes:?}");
+    }
+    let a_text = text(new_id(), "too early");
+    let behind_hello = [
+        Record::Hello(bob.hello()).encode(),
+        [&a_text[..], &Record::Receipt(vec![new_id()]).encode()].concat(),
+        [&a_text[..], &[2, 0xff, 0xff, 0xff]].concat(),
+        [&a_text[..], &Record::Ping(1).encode().repeat(MAX_TURN_RECORDS)].concat(),
+        [&a_text[..], &[99, 0, 0, 0].repeat(17)].concat(),
+        Record::Text { id: new_id(), time: 0, again: false, body: "".into() }.encode(),
+    ];
+    for bytes in behind_hello {
+        let mut talk = greeted(&bob, &alice);
+        talk.says(&bytes).expect("she hears");
+        assert_eq!(talk.hears_all(), (vec![], not_understood.clone()), "{bytes:?}");
+    }
+    alice.still_answers();
+    never_saw(&alice, "too early");
+}
+
+#[test]
+fn whoever_shows_our_own_key_is_refused() {
+    let mut alice = Peer::named("Alice").start();
+    let mirror = SecurePeer::with_key_of(&alice, "Eve");
+    let refused = mirror.dials(alice.addr());
+    assert!(refused.is_err(), "{refused:?}");
+    alice.still_answers();
+    never_saw(&alice, "in encryption");
+}

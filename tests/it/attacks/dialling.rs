@@ -1,0 +1,240 @@
+//! Whoever answers the program, or stands before who does, is not as it should be. A text stays where it is, and nothing of it goes out in
+//! plain; when all is well again it arrives, once.
+
+use std::thread;
+
+use p2p_chat::talk::ByeReason;
+use p2p_chat::wire::Record;
+use p2p_chat::wire::opening::DIAL_LINE;
+
+use super::{alice_who_trusts, never_saw};
+use crate::support::meddler::{Deed, Piece, cut_at, without_ok};
+use crate::support::secure::{key_of, new_id, with_lines};
+use crate::support::{Manner, Meddler, SecurePeer, Way};
+
+const SECRET: &str = "what nobody else may read";
+
+/// Alice says something to Bob, who does not behave, until he does. What he had received before, of which nothing is the text in plain.
+fn is_held_while(manner: Manner, why: &str) -> crate::support::secure::Got {
+    let bob = SecurePeer::named("Bob", b'B');
+    bob.behaves(manner);
+    let mut alice = alice_who_trusts(&[("Bob", bob.addr(), bob.key())]).start();
+    alice.says("Bob", SECRET);
+    let line = alice.sees(&format!("Queued for {} [encrypted]: ", bob.shown()));
+    assert!(line.contains(why), "{line}");
+    let before = bob.got();
+    never_saw(&alice, "Delivered to");
+    bob.behaves(Manner::Good);
+    alice.sees(&format!("Delivered to {} [encrypted]: \"{SECRET}\"", bob.shown()));
+    let got = bob.hears(SECRET);
+    assert_eq!(got.bodies(), [SECRET], "once");
+    assert_eq!(got.said_plainly(), [""; 0]);
+    alice.still_answers();
+    before
+}
+
+#[test]
+fn who_does_not_say_ok_gets_the_line_and_not_a_byte_more() {
+    thread::scope(|scope| {
+        for answer in ["", "P2P-CHAT/2 ok\n", "P2P-CHAT/1 no\n", "[ACK] Message received from 5000"] {
+            scope.spawn(move || {
+                let why = "does not speak encrypted, and it does not go out in plain";
+                let before = is_held_while(Manner::Says(answer.into()), why);
+                assert!(before.behind.iter().all(Vec::is_empty), "{answer:?}: {:?}", before.behind);
+            });
+        }
+    });
+}
+
+#[test]
+fn where_the_ok_is_withheld_nothing_but_the_line_goes_out() {
+    let bob = SecurePeer::named("Bob", b'B');
+    let meddler = Meddler::before(bob.addr());
+    meddler.does(without_ok);
+    let mut alice = alice_who_trusts(&[("Bob", meddler.addr(), bob.key())]).start();
+    alice.says("Bob", SECRET);
+    alice.sees("does not speak encrypted, and it does not go out in plain");
+    for wire in meddler.wires() {
+        assert_eq!(String::from_utf8_lossy(&wire.up), String::from_utf8_lossy(DIAL_LINE));
+    }
+    meddler.does(|_| Deed::Pass);
+    alice.sees(&format!("[encrypted]: \"{SECRET}\""));
+    assert_eq!(bob.got().bodies(), [SECRET]);
+    assert_eq!(bob.got().said_plainly(), [""; 0]);
+}
+
+#[test]
+fn who_says_ok_and_is_silent_or_knows_no_keys_gets_nothing() {
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let before = is_held_while(Manner::ShowsCertificate, "");
+            assert!(!before.ends.is_empty() && before.ends.iter().all(|end| end.starts_with("refused")));
+        });
+        scope.spawn(|| is_held_while(Manner::Says(b"P2P-CHAT/1 ok\n".to_vec()), ""));
+        scope.spawn(|| is_held_while(Manner::SilentBehindHandshake, ""));
+    });
+}
+
+#[test]
+fn a_hello_with_other_lines_or_none_ends_it_before_the_text() {
+    thread::scope(|scope| {
+        let hello = SecurePeer::named("Bob", b'B').hello();
+        let other = with_lines(hello, b"P2P-CHAT/2\n", b"P2P-CHAT/1 ok\n");
+        for bytes in [other, Record::Ping(1).encode(), b"\x01\xff\xff\xff".to_vec()] {
+            scope.spawn(|| {
+                let before = is_held_while(Manner::InsteadOfHello(bytes), "");
+                assert_eq!(before.bodies(), [""; 0]);
+            });
+        }
+    });
+}
+
+#[test]
+fn what_is_no_receipt_for_a_text_does_not_make_it_delivered() {
+    let foreign = Record::Receipt(vec![new_id()]).encode();
+    thread::scope(|scope| {
+        for bytes in [foreign, Record::Pong(1).encode(), Vec::new(), vec![0xff; 5]] {
+            scope.spawn(|| {
+                let before = is_held_while(Manner::InsteadOfReceipts(bytes), "");
+                // It had the text, so the real one comes marked as sent before, with the same id, and is known as one.
+                assert_eq!(before.bodies(), [SECRET]);
+            });
+        }
+        scope.spawn(|| is_held_while(Manner::CutsBehindTexts, ""));
+        scope.spawn(|| is_held_while(Manner::Endless(Record::Pong(7).encode()), ""));
+        scope.spawn(|| is_held_while(Manner::SaysBye(ByeReason::NoRoom), "has no room"));
+        scope.spawn(|| is_held_while(Manner::SaysBye(ByeReason::NotDecided), "has to decide first"));
+    });
+}
+
+#[test]
+fn who_has_another_key_gets_nothing_and_does_not_learn_ours() {
+    let bob = key_of(b'B').public();
+    let mallory = SecurePeer::named("Bob", b'M');
+    let mut alice = alice_who_trusts(&[("Bob", mallory.addr(), bob)]).start();
+    alice.says("Bob", SECRET);
+    let line = alice.sees("Queued for Bob ");
+    assert!(line.contains("has another key"), "{line}");
+    alice.has_seen("! The key of Bob has changed, or somebody else ");
+    for key in [bob, mallory.key()] {
+        alice.has_seen(&key.grouped().to_string());
+    }
+    let got = mallory.waits("a refusal", |got| !got.ends.is_empty());
+    assert!(got.met.is_empty() && got.texts.is_empty(), "{got:?}");
+    assert!(got.ends.iter().all(|end| end.contains("AlertReceived")), "{:?}", got.ends);
+    assert_eq!(got.said_plainly(), [""; 0]);
+}
+
+#[test]
+fn where_two_addresses_are_exchanged_each_key_gets_its_own() {
+    let (bob, carol) = (SecurePeer::named("Bob", b'B'), SecurePeer::named("Carol", b'C'));
+    // Each answers where the other is known to be.
+    let known = [("Bob", carol.addr(), bob.key()), ("Carol", bob.addr(), carol.key())];
+    let mut alice = alice_who_trusts(&known).start();
+    alice.has_seen(&format!("* {} [encrypted] is here.", bob.shown()));
+    alice.has_seen(&format!("* {} [encrypted] is here.", carol.shown()));
+    alice.says("Bob", "for Bob alone");
+    alice.sees(&format!("Delivered to {} [encrypted].", bob.shown()));
+    alice.says("Carol", "for Carol alone");
+    alice.sees(&format!("Delivered to {} [encrypted].", carol.shown()));
+    assert_eq!(bob.got().bodies(), ["for Bob alone"]);
+    assert_eq!(carol.got().bodies(), ["for Carol alone"]);
+    assert_eq!([bob.got().said_plainly(), carol.got().said_plainly()], [[""; 0], [""; 0]]);
+}
+
+#[test]
+fn a_text_cut_at_any_phase_arrives_once() {
+    // What a talk has each way is known from one that nobody disturbed; a few places of each phase are tried here.
+    let places: Vec<(Way, usize)> = [0, 5, 11, 40, 240, 300, 420, 500]
+        .into_iter()
+        .map(|at| (Way::Up, at))
+        .chain([0, 7, 14, 60, 150, 320, 400, 480].into_iter().map(|at| (Way::Down, at)))
+        .collect();
+    let letters = b'a'..;
+    let others: Vec<_> = places
+        .into_iter()
+        .zip(letters)
+        .map(|((way, at), letter)| {
+            let bob = SecurePeer::named(&format!("Bob{}", letter - b'a'), letter);
+            let meddler = Meddler::before(bob.addr());
+            meddler.does(cut_at(way, at));
+            (bob, meddler)
+        })
+        .collect();
+    let names: Vec<String> = (0..others.len()).map(|number| format!("Bob{number}")).collect();
+    let known: Vec<_> = names
+        .iter()
+        .zip(&others)
+        .map(|(name, (bob, meddler))| (name.as_str(), meddler.addr(), bob.key()))
+        .collect();
+    let mut alice = alice_who_trusts(&known).start();
+    for name in &names {
+        alice.says(name, SECRET);
+    }
+    for name in &names {
+        alice.has_seen(&format!("Queued for {name} "));
+    }
+    for (_, meddler) in &others {
+        meddler.does(|_| Deed::Pass);
+    }
+    for (name, (bob, _)) in names.iter().zip(&others) {
+        alice.has_seen(&format!("Delivered to {name} "));
+        assert_eq!(bob.hears(SECRET).bodies(), [SECRET], "{name}");
+        assert_eq!(bob.got().said_plainly(), [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn a_lost_receipt_has_the_text_sent_again_and_taken_for_the_same() {
+    let bob = SecurePeer::named("Bob", b'B');
+    bob.behaves(Manner::CutsBehindTexts);
+    let mut alice = alice_who_trusts(&[("Bob", bob.addr(), bob.key())]).start();
+    alice.says("Bob", SECRET);
+    alice.sees("Queued for Bob ");
+    bob.behaves(Manner::Good);
+    alice.sees("Delivered to Bob ");
+    let texts = bob.got().texts;
+    assert!(texts.len() >= 2, "{texts:?}");
+    assert!(!texts[0].again && texts[1..].iter().all(|text| text.again), "{texts:?}");
+    assert!(texts.iter().all(|text| text.id == texts[0].id), "{texts:?}");
+}
+
+#[test]
+fn our_own_key_behind_another_address_is_nobody_else() {
+    let bob = key_of(b'B').public();
+    let mut alice = alice_who_trusts(&[]).start();
+    let mirror = Meddler::before(alice.addr());
+    // Everything that she says there comes back to her.
+    alice.says(&mirror.addr().to_string(), SECRET);
+    let line = alice.sees(&mirror.addr().to_string());
+    assert!(!line.contains("Delivered"), "{line}");
+    never_saw(&alice, &format!(": {SECRET}"));
+    alice.still_answers();
+    drop(mirror);
+
+    // The same where another key is expected.
+    let mut alice = alice_who_trusts(&[("Bob", crate::support::nobody(), bob)]).start();
+    let mirror = Meddler::before(alice.addr());
+    alice.types(&[&format!("/connect {}", mirror.addr())]);
+    alice.says("Bob", SECRET);
+    alice.sees("Queued for Bob ");
+    never_saw(&alice, &format!(": {SECRET}"));
+}
+
+/// Where everything passes, somebody in the way is a cable.
+#[test]
+fn who_passes_everything_on_sees_nothing_and_changes_nothing() {
+    let bob = SecurePeer::named("Bob", b'B');
+    let meddler = Meddler::before(bob.addr());
+    meddler
+        .does(|piece: &Piece<'_>| if piece.opened { Deed::Pass } else { panic!("it is spoken to in plain") });
+    let mut alice = alice_who_trusts(&[("Bob", meddler.addr(), bob.key())]).start();
+    alice.sees("The static peer is there.");
+    alice.says("Bob", SECRET);
+    alice.sees(&format!("Delivered to Bob ({}) [encrypted].", meddler.addr()));
+    for wire in meddler.opened() {
+        let sealed_up = crate::support::sealed("up", &wire.up[DIAL_LINE.len()..]);
+        assert!(!sealed_up.is_empty());
+        assert!(!wire.up.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()));
+    }
+}

@@ -1,0 +1,93 @@
+//! Encrypted talks without measure: each is bounded, and delays nobody else.
+
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpStream};
+use std::time::{Duration, Instant};
+
+use p2p_chat::wire::opening::DIAL_LINE;
+use p2p_chat::wire::{MAX_TEXT_BYTES, Record};
+
+use super::alice_who_trusts;
+use crate::support::secure::{Raw, hello_of_tls12, new_id, text};
+use crate::support::{Manner, SecurePeer, Target, dial_from};
+
+/// What a person would still call at once, on a machine that is busy with other tests.
+const PROMPT: Duration = Duration::from_secs(3);
+
+/// Handshakes that are begun and not ended.
+const HALF_OPEN: usize = 10_000;
+
+/// Of these are open at the same time, for this process has a limit as well.
+const WAVE: usize = 500;
+
+/// Machines that they come from.
+const SOURCES: usize = 40;
+
+#[test]
+fn ten_thousand_half_open_handshakes_delay_nobody() {
+    let mut alice = Target::new();
+    let bob = SecurePeer::named("Bob", b'B');
+    let source = |number: usize| Ipv4Addr::new(127, 0, 77, u8::try_from(number % SOURCES).expect("few"));
+    let begun = |number: usize| {
+        let mut stream = dial_from(source(number), alice.addr());
+        // Some stop before anything, some behind the line, some amid what should be a handshake.
+        let _ = match number % 3 {
+            0 => Ok(()),
+            1 => stream.write_all(DIAL_LINE),
+            _ => stream.write_all(DIAL_LINE).and_then(|()| stream.write_all(&hello_of_tls12()[..40])),
+        };
+        stream
+    };
+    let (mut threads, mut descriptors) = (0, 0);
+    for wave in 0..HALF_OPEN / WAVE {
+        let open: Vec<TcpStream> = (0..WAVE).map(|number| begun(wave * WAVE + number)).collect();
+        let word = format!("wave {wave}");
+        let asked = Instant::now();
+        bob.says(alice.peer.addr(), &[&word]);
+        let waited = asked.elapsed();
+        assert!(waited < PROMPT, "{word} took {waited:?}");
+        alice.peer.has_seen(&format!("{} [encrypted]: {word}", bob.shown()));
+        threads = threads.max(alice.peer.threads());
+        descriptors = descriptors.max(alice.peer.descriptors());
+        drop(open);
+    }
+    assert!(threads < 400 && descriptors < 400, "{threads} threads, {descriptors} descriptors");
+    alice.unharmed();
+}
+
+#[test]
+fn records_without_an_end_are_ended_and_take_no_memory() {
+    let mut alice = Target::new();
+    let bob = SecurePeer::named("Bob", b'B');
+    let endless: [Vec<u8>; 4] = [
+        Record::Ping(1).encode().repeat(1_000),
+        [99, 0, 4, 0].into_iter().chain([0; 1024]).collect(),
+        // Its head says that there is more than a record may have, and there is.
+        [&[2, 0xff, 0xff, 0xff][..], &[b'x'; 16 * 1024]].concat(),
+        text(new_id(), &"x".repeat(MAX_TEXT_BYTES))[..MAX_TEXT_BYTES].to_vec(),
+    ];
+    for bytes in endless {
+        let mut talk = Raw::new(bob.dials(alice.addr()).expect("a handshake"));
+        talk.says_hello(bob.hello()).expect("she hears");
+        let begun = Instant::now();
+        while talk.says(&bytes).is_ok() {
+            assert!(begun.elapsed() < crate::support::SOON, "nobody stopped it");
+        }
+    }
+    alice.unharmed();
+}
+
+#[test]
+fn an_answer_without_an_end_is_ended_and_takes_no_memory() {
+    let bob = SecurePeer::named("Bob", b'B');
+    let huge = [&[3, 0xff, 0xff, 0xff][..], &[b'x'; 16 * 1024]].concat();
+    for endless in [[99, 0, 0, 0].repeat(1_000), huge] {
+        bob.behaves(Manner::Endless(endless));
+        let mut alice = Target::of(alice_who_trusts(&[("Bob", bob.addr(), bob.key())]));
+        let before = bob.got().ends.len();
+        alice.peer.says("Bob", "one text");
+        alice.peer.sees("Queued for Bob ");
+        bob.waits("an end", |got| got.ends.len() > before);
+        alice.unharmed();
+    }
+}

@@ -1,0 +1,71 @@
+//! What is said of encryption in plain is a promise, which anybody on the way may change. It never makes what is secure less so.
+
+use super::{alice_who_trusts, never_saw};
+use crate::support::meddler::{receipt, stripped};
+use crate::support::secure::{Capability, key_of};
+use crate::support::{Meddler, Peer, SecurePeer};
+
+#[test]
+fn stripped_at_the_first_contact_it_is_plain_and_shown_as_plain() {
+    let bob = SecurePeer::named("Bob", b'B');
+    let meddler = Meddler::before(bob.addr());
+    meddler.does(receipt(stripped));
+    let mut alice = Peer::named("Alice").start();
+    alice.says(&meddler.addr().to_string(), "can you read this?");
+    alice.sees(&format!("Delivered to {}.", meddler.addr()));
+    never_saw(&alice, "[encrypted]");
+    assert!(bob.got().said_plainly().iter().any(|said| said.ends_with(" Alice can you read this?")));
+    let row = alice.lists(meddler.addr()).expect("listed");
+    assert!(row.ends_with("  plain"), "{row}");
+    // As soon as a receipt comes through, it is encrypted, without a word of the user.
+    meddler.does(|_| crate::support::meddler::Deed::Pass);
+    alice.says(&meddler.addr().to_string(), "and this?");
+    alice.sees("is spoken to in encryption, with a key that is new: ");
+    alice.says(&meddler.addr().to_string(), "but not this");
+    alice.sees(&format!("Delivered to Bob ({}) [encrypted].", meddler.addr()));
+    assert_eq!(bob.got().bodies(), ["but not this"]);
+}
+
+#[test]
+fn stripped_from_who_is_known_by_a_key_it_changes_nothing() {
+    let bob = SecurePeer::named("Bob", b'B');
+    bob.says_it_is(Capability::None);
+    let mut alice = alice_who_trusts(&[("Bob", bob.addr(), bob.key())]).start();
+    alice.says("Bob", "nobody is asked");
+    alice.sees(&format!("Delivered to {} [encrypted].", bob.shown()));
+    // Nor by what it says in plain by itself.
+    assert!(bob.says_plainly(alice.addr(), "connect").starts_with("[ACK]"));
+    alice.says("Bob", "not any more either");
+    alice.sees(&format!("Delivered to {} [encrypted].", bob.shown()));
+    assert_eq!(bob.got().bodies(), ["nobody is asked", "not any more either"]);
+    assert_eq!(bob.got().said_plainly(), [""; 0]);
+}
+
+#[test]
+fn another_key_than_the_promised_one_is_told_of_and_gets_no_text() {
+    let bob = SecurePeer::named("Bob", b'B');
+    let promised = key_of(b'M').public();
+    bob.says_it_is(Capability::Key(promised));
+    let mut alice = Peer::named("Alice").start();
+    alice.says(&bob.addr().to_string(), "what nobody else may read");
+    alice.sees(&format!("At {} one key was promised in plain and another was proven", bob.addr()));
+    alice.sees(&format!("Promised: {}", promised.grouped()));
+    alice.sees(&format!("Proven:   {}", bob.key().grouped()));
+    let got = bob.got();
+    assert_eq!(got.texts, []);
+    assert!(!got.said_plainly().iter().any(|said| said.contains("what nobody")), "{:?}", got.plain);
+    never_saw(&alice, "with a key that is new");
+}
+
+#[test]
+fn a_promise_that_is_no_key_is_none() {
+    for words in [" p2p-chat/1", " p2p-chat/1 aeaq", " p2p-chat/2 what", " p2p-chat/1 \u{1b}[2J"] {
+        let bob = SecurePeer::named("Bob", b'B');
+        bob.says_it_is(Capability::Words(words.into()));
+        let mut alice = Peer::named("Alice").start();
+        alice.says(&bob.addr().to_string(), "hi");
+        alice.sees(&format!("Delivered to {}.", bob.addr()));
+        assert_eq!(bob.got().opened, 0, "{words:?}");
+        crate::support::assert_harmless(alice.printed());
+    }
+}

@@ -1,0 +1,81 @@
+//! A text between two of ours arrives, and is shown once, whatever happens in between.
+
+use tempfile::TempDir;
+
+use super::{times, with_data};
+use crate::support::meddler::{Deed, Piece};
+use crate::support::{Meddler, Peer, Way, nobody};
+
+#[test]
+fn a_text_whose_receipt_was_lost_is_sent_again_and_shown_once() {
+    let bob = Peer::named("Bob").start();
+    let meddler = Meddler::before(bob.addr());
+    let mut alice = Peer::named("Alice").start();
+    // Everything passes but the receipt, which is what comes back behind the handshake and the hello.
+    meddler.does(|piece: &Piece<'_>| {
+        let receipt = piece.opened && piece.way == Way::Down && piece.number > 4;
+        if receipt { Deed::Cut(Vec::new()) } else { Deed::Pass }
+    });
+    alice.says(&meddler.addr().to_string(), "once is enough");
+    alice.sees("Queued for Bob ");
+    bob.has_seen("once is enough");
+    meddler.does(|_| Deed::Pass);
+    alice.sees(&format!("Delivered to Bob ({}) [encrypted]: \"once is enough\"", meddler.addr()));
+    assert_eq!(times(&bob, "once is enough"), 1);
+}
+
+#[test]
+fn who_says_goodbye_is_gone_at_once_and_who_crashes_is_waited_for() {
+    let (data, home) = (TempDir::new().expect("a directory"), nobody());
+    let start = || with_data("Bob", data.path()).port(home.port()).start();
+    let mut bob = start();
+    let mut alice = Peer::named("Alice").start();
+    alice.says(&bob.addr().to_string(), "hello");
+    alice.sees(&format!("Delivered to {} [encrypted].", bob.shown()));
+    bob.types(&["0"]);
+    bob.ends();
+    alice.sees(&format!("* {} [encrypted] has left.", bob.shown()));
+
+    let mut bob = start();
+    alice.says("Bob", "you are back");
+    alice.sees(&format!("Delivered to {} [encrypted].", bob.shown()));
+    bob.sees("you are back");
+    bob.crashes();
+    alice.says("Bob", "wherever you are");
+    let line = alice.sees("Queued for Bob ");
+    assert!(line.contains("it is sent again until it arrives"), "{line}");
+    let mut bob = start();
+    // Nobody has to do anything for it.
+    bob.sees(&format!("{} [encrypted]: wherever you are", alice.shown()));
+    alice.sees(&format!("Delivered to {} [encrypted]: \"wherever you are\"", bob.shown()));
+    assert_eq!(times(&bob, "wherever you are"), 1);
+}
+
+#[test]
+fn what_was_not_delivered_is_named_when_its_sender_leaves() {
+    let mut bob = Peer::named("Bob").start();
+    let mut alice = Peer::named("Alice").start();
+    alice.says(&bob.addr().to_string(), "hello");
+    alice.sees(&format!("Delivered to {} [encrypted].", bob.shown()));
+    bob.crashes();
+    alice.says("Bob", "too late");
+    alice.sees("Queued for Bob ");
+    alice.types(&["0"]);
+    alice.ends();
+    let line = alice.has_seen("before you left");
+    assert!(line.contains("\"too late\"") && line.contains(&bob.shown()), "{line}");
+}
+
+#[test]
+fn many_texts_keep_their_order() {
+    let mut bob = Peer::named("Bob").start();
+    let mut alice = Peer::named("Alice").start();
+    alice.says(&bob.addr().to_string(), "number 0.");
+    for number in 1..100 {
+        alice.types(&["1", "", &format!("number {number}.")]);
+    }
+    for number in 0..100 {
+        bob.sees(&format!("{} [encrypted]: number {number}.", alice.shown()));
+    }
+    assert_eq!(times(&bob, "number "), 100);
+}

@@ -1,0 +1,57 @@
+//! Who somebody is outlasts the process, on both sides.
+
+use tempfile::TempDir;
+
+use super::{times, with_data};
+use crate::support::{Capability, Peer, SecurePeer, nobody};
+
+#[test]
+fn who_comes_back_with_its_key_is_the_same_and_who_comes_with_another_is_not() {
+    let (data, home) = (TempDir::new().expect("a directory"), nobody());
+    let mut bob = with_data("Bob", data.path()).port(home.port()).start();
+    let mut alice = Peer::named("Alice").start();
+    alice.says(&bob.addr().to_string(), "who are you?");
+    alice.sees(&format!("Delivered to {} [encrypted].", bob.shown()));
+    bob.crashes();
+    let mut bob = with_data("Bob", data.path()).port(home.port()).start();
+    bob.says(&alice.addr().to_string(), "the same as ever");
+    alice.sees(&format!("{} [encrypted]: the same as ever", bob.shown()));
+    assert_eq!(times(&alice, "with a key that is new"), 1);
+    bob.crashes();
+
+    let mut other = Peer::named("Bob").port(home.port()).start();
+    other.says(&alice.addr().to_string(), "Bob, as you see");
+    alice.sees("! The key of Bob has changed, or somebody else ");
+    assert_eq!(times(&alice, "Bob, as you see"), 0);
+    alice.says("Bob", "for Bob alone");
+    let line = alice.sees("Queued for Bob ");
+    assert!(line.contains("it is sent again until it arrives"), "{line}");
+    assert_eq!(times(&other, "for Bob alone"), 0);
+    // As soon as he is there himself, he has it.
+    other.crashes();
+    let bob = with_data("Bob", data.path()).port(home.port()).start();
+    bob.has_seen(&format!("{} [encrypted]: for Bob alone", alice.shown()));
+}
+
+#[test]
+fn whom_one_knew_one_knows_again_after_a_restart_and_asks_nothing_in_plain() {
+    let data = TempDir::new().expect("a directory");
+    let bob = SecurePeer::named("Bob", b'B');
+    let mut alice = with_data("Alice", data.path()).start();
+    alice.says(&bob.addr().to_string(), "the first time");
+    alice.sees(&format!("Delivered to {} [encrypted].", bob.shown()));
+    alice.types(&["0"]);
+    alice.ends();
+    let before = bob.got().said_plainly().len();
+
+    // Whatever a receipt says now, nobody asks for it.
+    bob.says_it_is(Capability::None);
+    let mut alice = with_data("Alice", data.path()).start();
+    alice.says(&bob.addr().to_string(), "and again");
+    alice.sees(&format!("Delivered to {} [encrypted].", bob.shown()));
+    assert_eq!(times(&alice, "with a key that is new"), 0);
+    let got = bob.got();
+    assert_eq!(got.bodies(), ["the first time", "and again"]);
+    assert_eq!(got.said_plainly().len(), before, "{:?}", got.plain);
+    assert_eq!(got.met.first().map(|met| met.0), got.met.last().map(|met| met.0), "her key is the same");
+}

@@ -1,0 +1,61 @@
+//! What passes between two of ours, seen by somebody who sees each byte of it.
+
+use crate::support::{Meddler, Peer, SecurePeer, assert_sealed};
+
+#[test]
+fn from_the_first_text_on_nothing_readable_passes_between_two_of_ours() {
+    let mut bob = Peer::named("Bob").start();
+    let meddler = Meddler::before(bob.addr());
+    let mut alice = Peer::named("Alice").start();
+    let texts = ["the first text of all", "and the second one"];
+    for text in texts {
+        alice.says(&meddler.addr().to_string(), text);
+        alice.sees(&format!("Delivered to Bob ({}) [encrypted].", meddler.addr()));
+        bob.sees(&format!("{} [encrypted]: {text}", alice.shown()));
+    }
+    bob.says("Alice", "an answer");
+    bob.sees(&format!("Delivered to {} [encrypted].", alice.shown()));
+    alice.has_seen(&format!("Bob ({}) [encrypted]: an answer", meddler.addr()));
+    // Both are told once whom they speak to.
+    let word = "is spoken to in encryption, with a key that is new: ";
+    let keys = [&alice, &bob]
+        .map(|peer| peer.has_seen(word).split(word).nth(1).expect("a key").replace([' ', '.'], ""));
+    alice.types(&["0"]);
+    alice.ends();
+    bob.sees(&format!("* {} [encrypted] has left.", alice.shown()));
+    bob.types(&["0"]);
+    bob.ends();
+
+    let secrets = [&texts[..], &["an answer", "Alice", "Bob", &keys[0], &keys[1]]].concat();
+    let secrets: Vec<&[u8]> = secrets.iter().map(|secret| secret.as_bytes()).collect();
+    let wires = meddler.wires();
+    assert!(wires.iter().any(|wire| wire.opened));
+    for wire in wires {
+        if wire.opened {
+            assert_sealed(&wire, &secrets);
+            continue;
+        }
+        // In plain there is the question that settles how they speak, and nothing else.
+        let said = String::from_utf8_lossy(&wire.up);
+        assert!(said.is_empty() || said == format!("{} Alice connect", alice.addr()), "{said}");
+    }
+}
+
+#[test]
+fn several_lines_and_the_longest_text_are_shown_as_they_were_written() {
+    let bob = SecurePeer::named("Bob", b'B');
+    let mut alice = Peer::named("Alice").start();
+    bob.says(alice.addr(), &["one\n  two\n[14:03:07] Carol: three"]);
+    alice.sees(&format!("{} [encrypted]: one", bob.shown()));
+    assert_eq!(alice.sees("two"), "  │   two");
+    assert_eq!(alice.sees("three"), "  │ [14:03:07] Carol: three");
+    let longest = "ü".repeat(p2p_chat::wire::MAX_TEXT_BYTES / 2);
+    bob.says(alice.addr(), &[&longest]);
+    let line = alice.sees("üü");
+    assert!(
+        line.ends_with(&format!("{} [encrypted]: {longest}", bob.shown())),
+        "it has {} bytes",
+        line.len()
+    );
+    alice.still_answers();
+}

@@ -1,0 +1,369 @@
+//! Somebody in the way: a proxy that knows the encrypted exchange from outside, keeps all that passes, and changes what a test wants.
+//!
+//! What it may do is what anybody on the way may: it has no key. A connection that begins with the line is taken apart into the line and the
+//! records of TLS, each of which is passed on, changed, doubled, dropped, or the last that passes; any other is carried as it is, but that its
+//! answer, the receipt, is one piece.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
+
+use p2p_chat::wire::opening::{DIAL_LINE, First, OK_LINE, first};
+use socket2::SockRef;
+
+use super::{SOON, dial_from, try_dial_from, v4};
+
+/// The length of what stands before each record of TLS.
+const TLS_HEAD: usize = 5;
+
+/// Which way something goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Way {
+    /// From the dialler to the listener.
+    Up,
+    /// Back.
+    Down,
+}
+
+/// Something that passes in one piece.
+#[derive(Debug)]
+pub(crate) struct Piece<'a> {
+    /// Whether its connection began with the line; then piece 0 is a line, and each further one a record of TLS.
+    pub(crate) opened: bool,
+    pub(crate) way: Way,
+    /// Which one of its way it is.
+    pub(crate) number: usize,
+    /// Where its first byte stands among those of its way.
+    pub(crate) at: usize,
+    pub(crate) bytes: &'a [u8],
+}
+
+/// What is done with a piece.
+#[derive(Debug)]
+pub(crate) enum Deed {
+    /// It passes.
+    Pass,
+    /// It passes after this time.
+    Late(Duration),
+    /// This passes in its place; nothing, where it is empty.
+    Instead(Vec<u8>),
+    /// This passes in its place, and then the connection is cut: no word of TLS says so.
+    Cut(Vec<u8>),
+}
+
+/// What has passed on one connection, as its two sides have written it.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Wire {
+    pub(crate) opened: bool,
+    pub(crate) up: Vec<u8>,
+    pub(crate) down: Vec<u8>,
+    /// How many of its ways have come to their end.
+    ends: u8,
+}
+
+impl Wire {
+    /// Whether nothing passes any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.ends == 2
+    }
+
+    /// The bytes of one way.
+    pub(crate) fn of(&self, way: Way) -> &[u8] {
+        match way {
+            Way::Up => &self.up,
+            Way::Down => &self.down,
+        }
+    }
+}
+
+type Plan = Arc<dyn Fn(&Piece<'_>) -> Deed + Send + Sync>;
+
+struct Shared {
+    target: SocketAddrV4,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    plan: Plan,
+    wires: Vec<Wire>,
+    stopping: bool,
+}
+
+/// Who stands in the way to one listener.
+pub(crate) struct Meddler {
+    addr: SocketAddrV4,
+    shared: Arc<Shared>,
+}
+
+impl Meddler {
+    /// Stands before this listener, and passes on everything.
+    pub(crate) fn before(target: SocketAddrV4) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let addr = v4(listener.local_addr().expect("bound"));
+        let state = State { plan: Arc::new(|_| Deed::Pass), wires: Vec::new(), stopping: false };
+        let shared = Arc::new(Shared { target, state: Mutex::new(state), changed: Condvar::new() });
+        let accepting = Arc::clone(&shared);
+        thread::spawn(move || accepting.accept(&listener));
+        Self { addr, shared }
+    }
+
+    /// Where it is dialled in the listener's place.
+    pub(crate) fn addr(&self) -> SocketAddrV4 {
+        self.addr
+    }
+
+    /// Does this with all that passes from now on.
+    pub(crate) fn does(&self, plan: impl Fn(&Piece<'_>) -> Deed + Send + Sync + 'static) {
+        self.shared.lock().plan = Arc::new(plan);
+    }
+
+    /// What has passed, one entry for each connection in the order in which they came.
+    pub(crate) fn wires(&self) -> Vec<Wire> {
+        self.shared.lock().wires.clone()
+    }
+
+    /// The same of those only that began with the line.
+    pub(crate) fn opened(&self) -> Vec<Wire> {
+        self.wires().into_iter().filter(|wire| wire.opened).collect()
+    }
+
+    /// Waits until this holds for what has passed.
+    pub(crate) fn waits(&self, what: &str, holds: impl Fn(&[Wire]) -> bool) -> Vec<Wire> {
+        let state = self.shared.lock();
+        let (state, _) = self
+            .shared
+            .changed
+            .wait_timeout_while(state, SOON, |state| !holds(&state.wires))
+            .expect("not poisoned");
+        assert!(holds(&state.wires), "never {what}: {:?}", state.wires);
+        state.wires.clone()
+    }
+
+    /// Waits until this many connections that began with the line are over, and returns those.
+    pub(crate) fn has_carried(&self, count: usize) -> Vec<Wire> {
+        let done = |wires: &[Wire]| {
+            wires.iter().filter(|wire| wire.opened && wire.is_over()).cloned().collect::<Vec<_>>()
+        };
+        let what = format!("{count} talks carried to their end");
+        done(&self.waits(&what, |wires| done(wires).len() >= count))
+    }
+
+    /// Dials the listener, and says once more all that a dialler has said: what it answers.
+    pub(crate) fn replays(&self, wire: &Wire) -> Vec<u8> {
+        let mut stream = dial_from(Ipv4Addr::LOCALHOST, self.shared.target);
+        let rest = wire.up.strip_prefix(DIAL_LINE).expect("it began with the line");
+        stream.write_all(DIAL_LINE).expect("it accepts");
+        let mut answer = vec![0; OK_LINE.len()];
+        stream.read_exact(&mut answer).expect("an ok");
+        // It may have had enough amid this.
+        let _ = stream.write_all(rest);
+        let _ = stream.shutdown(Shutdown::Write);
+        let _ = stream.read_to_end(&mut answer);
+        answer
+    }
+}
+
+impl Drop for Meddler {
+    fn drop(&mut self) {
+        self.shared.lock().stopping = true;
+        drop(TcpStream::connect(self.addr));
+    }
+}
+
+/// Cuts a talk when this many bytes have passed this way.
+pub(crate) fn cut_at(way: Way, at: usize) -> impl Fn(&Piece<'_>) -> Deed + Send + Sync + 'static {
+    move |piece| match at.checked_sub(piece.at) {
+        Some(left) if piece.opened && piece.way == way && left < piece.bytes.len() => {
+            Deed::Cut(piece.bytes[..left].to_vec())
+        }
+        _ => Deed::Pass,
+    }
+}
+
+/// Changes one bit of a talk.
+pub(crate) fn flip_at(way: Way, at: usize, bit: u8) -> impl Fn(&Piece<'_>) -> Deed + Send + Sync + 'static {
+    move |piece| match at.checked_sub(piece.at) {
+        Some(at) if piece.opened && piece.way == way && at < piece.bytes.len() => {
+            let mut bytes = piece.bytes.to_vec();
+            bytes[at] ^= 1 << bit;
+            Deed::Instead(bytes)
+        }
+        _ => Deed::Pass,
+    }
+}
+
+/// Drops everything that comes back for the line: whoever dials waits in vain for its ok.
+pub(crate) fn without_ok(piece: &Piece<'_>) -> Deed {
+    if piece.opened && piece.way == Way::Down { Deed::Instead(Vec::new()) } else { Deed::Pass }
+}
+
+/// Lets another receipt come back than was written.
+pub(crate) fn receipt(
+    change: impl Fn(&str) -> String + Send + Sync + 'static,
+) -> impl Fn(&Piece<'_>) -> Deed + Send + Sync + 'static {
+    move |piece| {
+        if piece.opened || piece.way == Way::Up {
+            return Deed::Pass;
+        }
+        Deed::Instead(change(&String::from_utf8_lossy(piece.bytes)).into_bytes())
+    }
+}
+
+/// Takes from a receipt what tells that its writer speaks encrypted.
+pub(crate) fn stripped(receipt: &str) -> String {
+    receipt.split(" p2p-chat/").next().expect("a first part").to_owned()
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("not poisoned")
+    }
+
+    fn accept(self: &Arc<Self>, listener: &TcpListener) {
+        while let Ok((dialler, _)) = listener.accept() {
+            if self.lock().stopping {
+                return;
+            }
+            let shared = Arc::clone(self);
+            thread::spawn(move || {
+                // Broken by one side, it is broken for the other: that is all there is to do.
+                let _ = shared.carry_both(dialler);
+            });
+        }
+    }
+
+    fn carry_both(self: &Arc<Self>, mut dialler: TcpStream) -> io::Result<()> {
+        limit(&dialler)?;
+        let mut begun = Vec::new();
+        while first(&begun) == First::NeedMore && read_more(&mut dialler, &mut begun)? > 0 {}
+        let opened = matches!(first(&begun), First::Opening | First::TooMuch);
+        let number = {
+            let mut state = self.lock();
+            state.wires.push(Wire { opened, ..Wire::default() });
+            state.wires.len() - 1
+        };
+        let peer = try_dial_from(Ipv4Addr::LOCALHOST, self.target)
+            .inspect_err(|_| drop(SockRef::from(&dialler).set_linger(Some(Duration::ZERO))))?;
+        limit(&peer)?;
+        let carry = |way, from: &TcpStream, to: &TcpStream| {
+            let (shared, from, to) = (Arc::clone(self), from.try_clone()?, to.try_clone()?);
+            io::Result::Ok(Carry { shared, number, opened, way, from, to, pieces: 0, at: 0 })
+        };
+        let (mut up, mut down) = (carry(Way::Up, &dialler, &peer)?, carry(Way::Down, &peer, &dialler)?);
+        let back = thread::spawn(move || down.run(Vec::new()));
+        up.run(begun);
+        let _ = back.join();
+        Ok(())
+    }
+}
+
+fn limit(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    // Kept connections are idle for longer than anything else.
+    stream.set_read_timeout(Some(4 * SOON))?;
+    stream.set_write_timeout(Some(SOON))
+}
+
+fn read_more(from: &mut TcpStream, to: &mut Vec<u8>) -> io::Result<usize> {
+    let mut buffer = [0; 16 * 1024];
+    let count = from.read(&mut buffer)?;
+    to.extend_from_slice(&buffer[..count]);
+    Ok(count)
+}
+
+/// One way of one connection.
+struct Carry {
+    shared: Arc<Shared>,
+    number: usize,
+    opened: bool,
+    way: Way,
+    from: TcpStream,
+    to: TcpStream,
+    pieces: usize,
+    at: usize,
+}
+
+impl Carry {
+    fn run(&mut self, mut held: Vec<u8>) {
+        self.keep(&held);
+        let whole = loop {
+            while let Some(length) = self.whole(&held) {
+                let piece: Vec<u8> = held.drain(..length).collect();
+                if !self.pass(&piece) {
+                    return self.ends();
+                }
+            }
+            let before = held.len();
+            match read_more(&mut self.from, &mut held) {
+                Ok(0) => break true,
+                Ok(_) => self.keep(&held[before..]),
+                Err(_) => break false,
+            }
+        };
+        if !held.is_empty() && !self.pass(&held) {
+            return self.ends();
+        }
+        let how = if whole { Shutdown::Write } else { Shutdown::Both };
+        let _ = self.to.shutdown(how);
+        self.ends();
+    }
+
+    /// Tells what came.
+    fn keep(&self, bytes: &[u8]) {
+        let mut state = self.shared.lock();
+        let wire = &mut state.wires[self.number];
+        let kept = if self.way == Way::Up { &mut wire.up } else { &mut wire.down };
+        kept.extend_from_slice(bytes);
+        drop(state);
+        self.shared.changed.notify_all();
+    }
+
+    fn ends(&self) {
+        self.shared.lock().wires[self.number].ends += 1;
+        self.shared.changed.notify_all();
+    }
+
+    /// The length of the next piece, if it is whole.
+    fn whole(&self, held: &[u8]) -> Option<usize> {
+        if held.is_empty() {
+            return None;
+        }
+        match (self.opened, self.way, self.pieces) {
+            (true, _, 0) => held.iter().position(|byte| *byte == b'\n').map(|at| at + 1),
+            (true, ..) => {
+                let head = held.first_chunk::<TLS_HEAD>()?;
+                let length = TLS_HEAD + usize::from(u16::from_be_bytes([head[3], head[4]]));
+                (length <= held.len()).then_some(length)
+            }
+            (false, Way::Up, _) => Some(held.len()),
+            (false, Way::Down, _) => None,
+        }
+    }
+
+    /// Whether the connection goes on.
+    fn pass(&mut self, bytes: &[u8]) -> bool {
+        let piece = Piece { opened: self.opened, way: self.way, number: self.pieces, at: self.at, bytes };
+        // The plan may take its time, and others go on meanwhile.
+        let plan = Arc::clone(&self.shared.lock().plan);
+        let deed = plan(&piece);
+        self.pieces += 1;
+        self.at += bytes.len();
+        match deed {
+            Deed::Pass => self.to.write_all(bytes).is_ok(),
+            Deed::Late(time) => {
+                thread::sleep(time);
+                self.to.write_all(bytes).is_ok()
+            }
+            Deed::Instead(other) => self.to.write_all(&other).is_ok(),
+            Deed::Cut(last) => {
+                let _ = self.to.write_all(&last);
+                let _ = self.to.shutdown(Shutdown::Both);
+                let _ = self.from.shutdown(Shutdown::Both);
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! A p2p-chat peer of the tests' own: its key, its name and its manners are whatever a scenario wants, and it keeps what it received.
+//!
+//! Where it behaves well it is the library, so it speaks as the real one does; what is bad about it is made here by hand.
+
+mod foreign;
+mod manner;
+mod raw;
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use p2p_chat::key::PeerKey;
+use p2p_chat::message::MessageId;
+use p2p_chat::net::secure::talk::{Dialled, End, Turn};
+use p2p_chat::net::secure::{Channel, Expectation, HELLO_WITHIN, OwnKey, Refused, Tls, dial};
+use p2p_chat::peer::PeerName;
+use p2p_chat::wire::opening::{DIAL_LINE, First, first};
+use p2p_chat::wire::{Hello, Record};
+
+pub(crate) use foreign::{dials_with_certificate, hello_of_tls12};
+pub(crate) use manner::Manner;
+pub(crate) use raw::{Ended, Raw, with_lines};
+
+use super::{Peer, SOON, dial_from, v4};
+
+/// What a plain receipt of it says of encryption.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Capability {
+    /// Its own key, as it should.
+    Own,
+    /// Nothing, as the programs of old.
+    None,
+    /// This key, whosever it is.
+    Key(PeerKey),
+    /// These words behind the receipt.
+    Words(String),
+}
+
+/// A text that it took, or was offered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Text {
+    pub(crate) id: MessageId,
+    pub(crate) again: bool,
+    pub(crate) body: String,
+    /// Who wrote it.
+    pub(crate) from: PeerKey,
+}
+
+/// What it received.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Got {
+    /// What plain connections said, those included that said nothing.
+    pub(crate) plain: Vec<String>,
+    /// How many connections began with the line.
+    pub(crate) opened: usize,
+    /// What came behind the line of those that it did not answer as it should.
+    pub(crate) behind: Vec<Vec<u8>>,
+    /// Whose key was proven with which hello.
+    pub(crate) met: Vec<(PeerKey, Hello)>,
+    /// Every text as often as it came.
+    pub(crate) texts: Vec<Text>,
+    /// How its talks ended that came so far, and why those did not that did not.
+    pub(crate) ends: Vec<String>,
+    /// How many connections are over.
+    pub(crate) over: usize,
+}
+
+impl Got {
+    /// The bodies of the texts that it took, each once.
+    pub(crate) fn bodies(&self) -> Vec<&str> {
+        let mut known = HashSet::new();
+        self.texts.iter().filter(|text| known.insert(text.id)).map(|text| text.body.as_str()).collect()
+    }
+
+    /// What plain connections said that said anything, and were not cut amid the line.
+    pub(crate) fn said_plainly(&self) -> Vec<&str> {
+        self.plain.iter().map(String::as_str).filter(|said| !DIAL_LINE.starts_with(said.as_bytes())).collect()
+    }
+}
+
+struct Shared {
+    name: String,
+    addr: SocketAddrV4,
+    tls: Tls,
+    seed: [u8; 32],
+    /// How long it waits until both have said hello.
+    patience: Duration,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    manner: Manner,
+    capability: Capability,
+    got: Got,
+    /// Connections that stay as they are until it is dropped.
+    held: Vec<TcpStream>,
+    stopping: bool,
+}
+
+/// A peer with a key of its own.
+pub(crate) struct SecurePeer {
+    shared: Arc<Shared>,
+}
+
+/// The key that is made of one letter.
+pub(crate) fn key_of(letter: u8) -> OwnKey {
+    OwnKey::from_seed(&[letter; 32]).expect("a key")
+}
+
+impl SecurePeer {
+    /// A peer that does what it should, at any port; its key is made of this letter.
+    pub(crate) fn named(name: &str, letter: u8) -> Self {
+        Self::at(name, letter, SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))
+    }
+
+    /// The same at this address, with any port where that is 0.
+    pub(crate) fn at(name: &str, letter: u8, addr: SocketAddrV4) -> Self {
+        Self::with_patience(name, letter, addr, SOON)
+    }
+
+    /// The same that waits no longer than the real one for a handshake to come about.
+    pub(crate) fn impatient(name: &str, letter: u8) -> Self {
+        Self::with_patience(name, letter, SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), HELLO_WITHIN)
+    }
+
+    /// A peer that has the very key of a real one, read from its file.
+    pub(crate) fn with_key_of(peer: &Peer, name: &str) -> Self {
+        let folder = peer.dir().join("p2p-chat/profiles");
+        let profile = fs::read_dir(folder).expect("profiles").next().expect("one").expect("readable");
+        let key = fs::read_to_string(profile.path().join("key")).expect("a key");
+        let secret = key.lines().find_map(|line| line.strip_prefix("secret ")).expect("a secret");
+        // It is written as keys are.
+        let seed = *secret.parse::<PeerKey>().expect("a seed").as_bytes();
+        Self::start(name, seed, SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), SOON)
+    }
+
+    fn with_patience(name: &str, letter: u8, addr: SocketAddrV4, patience: Duration) -> Self {
+        Self::start(name, [letter; 32], addr, patience)
+    }
+
+    fn start(name: &str, seed: [u8; 32], addr: SocketAddrV4, patience: Duration) -> Self {
+        let listener = TcpListener::bind(addr).expect("a free port");
+        let addr = v4(listener.local_addr().expect("bound"));
+        let shared = Arc::new(Shared {
+            name: name.to_owned(),
+            addr,
+            tls: Tls::new(&OwnKey::from_seed(&seed).expect("a key")).expect("settings that fit"),
+            seed,
+            patience,
+            state: Mutex::new(State {
+                manner: Manner::Good,
+                capability: Capability::Own,
+                got: Got::default(),
+                held: Vec::new(),
+                stopping: false,
+            }),
+            changed: Condvar::new(),
+        });
+        let accepting = Arc::clone(&shared);
+        thread::spawn(move || accepting.accept(&listener));
+        Self { shared }
+    }
+
+    /// The key that it proves.
+    pub(crate) fn key(&self) -> PeerKey {
+        self.shared.tls.own()
+    }
+
+    /// Where it is dialled.
+    pub(crate) fn addr(&self) -> SocketAddrV4 {
+        self.shared.addr
+    }
+
+    /// The name and address by which others show it.
+    pub(crate) fn shown(&self) -> String {
+        format!("{} ({})", self.shared.name, self.addr())
+    }
+
+    /// Behaves like this from its next connection on.
+    pub(crate) fn behaves(&self, manner: Manner) {
+        self.shared.lock().manner = manner;
+    }
+
+    /// Says this of encryption in its plain receipts from now on.
+    pub(crate) fn says_it_is(&self, capability: Capability) {
+        self.shared.lock().capability = capability;
+    }
+
+    /// What it received so far.
+    pub(crate) fn got(&self) -> Got {
+        self.shared.lock().got.clone()
+    }
+
+    /// Waits until this holds for what it received.
+    pub(crate) fn waits(&self, what: &str, holds: impl Fn(&Got) -> bool) -> Got {
+        let state = self.shared.lock();
+        let (state, _) = self
+            .shared
+            .changed
+            .wait_timeout_while(state, SOON, |state| !holds(&state.got))
+            .expect("not poisoned");
+        assert!(holds(&state.got), "{} never had {what}: {:?}", self.shared.name, state.got);
+        state.got.clone()
+    }
+
+    /// Waits for this text.
+    pub(crate) fn hears(&self, body: &str) -> Got {
+        self.waits(&format!("`{body}`"), |got| got.texts.iter().any(|text| text.body == body))
+    }
+
+    /// The hello that it says.
+    pub(crate) fn hello(&self) -> Hello {
+        self.shared.hello()
+    }
+
+    /// Says something in plain, as a program of old would: what is answered.
+    pub(crate) fn says_plainly(&self, to: SocketAddrV4, words: &str) -> String {
+        let message = format!("{} {} {words}", self.addr(), self.shared.name);
+        let answer = super::send_raw_from(*self.addr().ip(), to, message.as_bytes());
+        String::from_utf8(answer).expect("UTF-8")
+    }
+
+    /// Makes an encrypted connection, on which nothing is said yet.
+    pub(crate) fn dials(&self, to: SocketAddrV4) -> Result<Channel, Refused> {
+        self.dials_expecting(to, Expectation::Any)
+    }
+
+    /// The same to who has this key only.
+    pub(crate) fn dials_expecting(&self, to: SocketAddrV4, whom: Expectation) -> Result<Channel, Refused> {
+        let deadline = Instant::now() + self.shared.patience;
+        dial(&self.shared.tls, dial_from(*self.addr().ip(), to), whom, deadline)
+    }
+
+    /// Dials, and exchanges hellos.
+    pub(crate) fn greets(&self, to: SocketAddrV4) -> Result<(Dialled, Hello), End> {
+        self.greets_as(to, self.hello())
+    }
+
+    /// The same with another hello, in which the lines are filled in.
+    pub(crate) fn greets_as(&self, to: SocketAddrV4, hello: Hello) -> Result<(Dialled, Hello), End> {
+        let channel = self.dials(to).unwrap_or_else(|refused| panic!("{}: {refused:?}", self.shared.name));
+        Dialled::greet(channel, hello)
+    }
+
+    /// Dials, and says texts in one turn; every one of them gets its receipt.
+    pub(crate) fn says(&self, to: SocketAddrV4, bodies: &[&str]) {
+        let (talk, _) = self.greets(to).unwrap_or_else(|end| panic!("{}: {end:?}", self.shared.name));
+        let mut turn = Turn::new();
+        for body in bodies {
+            assert!(turn.text(new_id(), now(), false, &(*body).into()), "{body}: no room in a turn");
+        }
+        let outcome = talk.turn(turn);
+        assert_eq!(outcome.receipted.len(), bodies.len(), "{outcome:?}");
+        outcome.then.expect("all was answered").close(None);
+    }
+}
+
+impl Drop for SecurePeer {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.stopping = true;
+        for stream in state.held.drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        drop(state);
+        drop(TcpStream::connect(self.shared.addr));
+    }
+}
+
+/// An id that no other text of this process has.
+pub(crate) fn new_id() -> MessageId {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let mut bytes = [0x5e; 16];
+    bytes[..8].copy_from_slice(&NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+    MessageId::new(bytes)
+}
+
+/// The time as a text says it.
+pub(crate) fn now() -> u64 {
+    let since = std::time::UNIX_EPOCH.elapsed().expect("after 1970");
+    u64::try_from(since.as_millis()).expect("before the year 584,556,049")
+}
+
+/// A text of one's own, as bytes.
+pub(crate) fn text(id: MessageId, body: &str) -> Vec<u8> {
+    Record::Text { id, time: now(), again: false, body: body.into() }.encode()
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("not poisoned")
+    }
+
+    fn hello(&self) -> Hello {
+        Hello {
+            dialled: Vec::new(),
+            answered: Vec::new(),
+            name: PeerName::new(&self.name),
+            port: self.addr.port(),
+            version: "0.0.0-test".into(),
+            features: Vec::new(),
+            addresses: Vec::new(),
+        }
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut Got)) {
+        change(&mut self.lock().got);
+        self.changed.notify_all();
+    }
+
+    fn accept(self: &Arc<Self>, listener: &TcpListener) {
+        while let Ok((stream, _)) = listener.accept() {
+            if self.lock().stopping {
+                return;
+            }
+            let shared = Arc::clone(self);
+            thread::spawn(move || {
+                // Whoever dials may break it off; what came before is kept.
+                let _ = shared.serve(stream);
+                shared.tell(|got| got.over += 1);
+            });
+        }
+    }
+
+    fn serve(&self, mut stream: TcpStream) -> io::Result<()> {
+        stream.set_read_timeout(Some(SOON))?;
+        stream.set_write_timeout(Some(SOON))?;
+        let mut said = Vec::new();
+        let mut buffer = [0; 4096];
+        while first(&said) == First::NeedMore {
+            let count = stream.read(&mut buffer)?;
+            if count == 0 {
+                break;
+            }
+            said.extend_from_slice(&buffer[..count]);
+        }
+        if matches!(first(&said), First::Opening | First::TooMuch) {
+            let manner = self.lock().manner.clone();
+            self.tell(|got| got.opened += 1);
+            return self.is_opened(stream, &said, manner);
+        }
+        // A sender closes its half at once; one of old that does not is silent then.
+        let capability = self.lock().capability.clone();
+        stream.set_read_timeout(Some(Duration::from_millis(250)))?;
+        let _ = stream.read_to_end(&mut said);
+        let said = String::from_utf8_lossy(&said).into_owned();
+        if !said.is_empty() {
+            let receipt = format!("[ACK] Message received from {}", self.addr.port());
+            let receipt = match capability {
+                Capability::Own => format!("{receipt} p2p-chat/1 {}", self.tls.own()),
+                Capability::Key(key) => format!("{receipt} p2p-chat/1 {key}"),
+                Capability::Words(words) => format!("{receipt}{words}"),
+                Capability::None => receipt,
+            };
+            stream.write_all(receipt.as_bytes())?;
+        }
+        self.tell(|got| got.plain.push(said));
+        Ok(())
+    }
+}

@@ -1,0 +1,91 @@
+//! An encrypted connection without manners: any bytes, whenever they are wanted.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+
+use p2p_chat::key::PeerKey;
+use p2p_chat::net::secure::Channel;
+use p2p_chat::wire::opening::{DIAL_LINE, OK_LINE};
+use p2p_chat::wire::{ByeReason, Hello, Record, Records};
+
+/// An encrypted connection on which a test says what it likes.
+pub(crate) struct Raw {
+    channel: Channel,
+    records: Records,
+}
+
+/// How a connection ended, as it is seen by who only listens.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Ended {
+    /// The other side said bye.
+    Bye(ByeReason),
+    /// It ended in good order.
+    Well,
+    /// It was cut, or refused by TLS.
+    Badly(ErrorKind),
+}
+
+impl Raw {
+    pub(crate) fn new(channel: Channel) -> Self {
+        Self { channel, records: Records::new() }
+    }
+
+    /// Who has proven to be there.
+    pub(crate) fn peer(&self) -> PeerKey {
+        self.channel.peer()
+    }
+
+    /// Says any bytes.
+    pub(crate) fn says(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.channel.write_all(bytes)
+    }
+
+    /// Says a hello with the lines that were said.
+    pub(crate) fn says_hello(&mut self, hello: Hello) -> io::Result<()> {
+        self.says(&with_lines(hello, DIAL_LINE, OK_LINE))
+    }
+
+    /// The next record, or how it ended.
+    pub(crate) fn hears(&mut self) -> Result<Record, Ended> {
+        loop {
+            self.records.begin_turn();
+            match self.records.next_record().expect("the real one says no nonsense") {
+                Some(Record::Bye(reason)) => return Err(Ended::Bye(reason)),
+                Some(record) => return Ok(record),
+                None => {}
+            }
+            let mut buffer = [0; 4096];
+            match self.channel.read(&mut buffer) {
+                Ok(0) => return Err(Ended::Well),
+                Ok(count) => self.records.push(&buffer[..count]),
+                Err(error) => return Err(Ended::Badly(error.kind())),
+            }
+        }
+    }
+
+    /// Hears the other side to its end: what it said, and how it ended.
+    pub(crate) fn hears_all(&mut self) -> (Vec<Record>, Ended) {
+        let mut all = Vec::new();
+        loop {
+            match self.hears() {
+                Ok(record) => all.push(record),
+                Err(end) => return (all, end),
+            }
+        }
+    }
+
+    /// Ends it in good order.
+    pub(crate) fn closes(self) {
+        self.channel.close(&[]);
+    }
+
+    /// Ends it without a word of TLS.
+    pub(crate) fn is_cut(self) {
+        let _ = self.channel.stream().shutdown(Shutdown::Both);
+    }
+}
+
+/// The bytes of a hello that repeats these lines.
+pub(crate) fn with_lines(hello: Hello, dialled: &[u8], answered: &[u8]) -> Vec<u8> {
+    Record::Hello(Hello { dialled: dialled.to_vec(), answered: answered.to_vec(), ..hello }).encode()
+}
