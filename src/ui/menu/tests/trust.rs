@@ -29,7 +29,7 @@ fn offer(name: &str, byte: u8, port: u16, against: &[Pin]) -> Offer {
         name: Some(PeerName::new(name)),
         addr: addr(port),
         dialled: false,
-        source: Source(Ipv4Addr::LOCALHOST),
+        source: Source::from(Ipv4Addr::LOCALHOST),
         date: 0,
     };
     Offer { met, against: against.to_vec() }
