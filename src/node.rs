@@ -19,7 +19,7 @@ use shared::{Shared, State};
 pub use start_error::StartError;
 
 use crate::chat::{
-    Chat, Command, Event, Keys, Me, Offer, OpId, Pin, PinChange, Policy, Proof, Row, StaticPeer, Target,
+    As, Chat, Command, Event, Keys, Me, Offer, OpId, Pin, PinChange, Policy, Proof, Row, StaticPeer, Target,
 };
 use crate::crypto;
 use crate::key::{KEY_BYTES, PeerKey};
@@ -27,6 +27,8 @@ use crate::mailbox::Mailbox;
 use crate::net::secure::{OwnKey, Tls};
 use crate::net::{self, Dialler, Identity, Listener};
 use crate::peer::{Name, PeerAddr};
+use crate::talk::ByeReason;
+use crate::wire::MAX_ADDRESSES;
 
 /// Who we are and whom we know.
 #[derive(Clone)]
@@ -96,7 +98,7 @@ impl Node {
             began: Instant::now(),
             port,
             own: own.public(),
-            addresses: Vec::new(),
+            addresses: further_addrs(bind, &addrs, port),
             outlet: Box::new(Arc::clone(mailbox)),
             dialler: OnceLock::new(),
         });
@@ -177,6 +179,11 @@ impl Node {
         self.shared.state.lock().chat.offers_for(word).into_iter().cloned().collect()
     }
 
+    /// What is done with unknown keys.
+    pub fn policy(&self) -> Policy {
+        self.shared.state.lock().chat.policy()
+    }
+
     /// What has to be written down of others' keys since this was asked last.
     pub fn take_pin_changes(&self) -> Vec<PinChange> {
         self.shared.state.lock().chat.take_pin_changes()
@@ -189,7 +196,19 @@ impl Node {
         {
             addrs.iter().for_each(|addr| self.shared.learn_if_own(*addr));
         }
-        self.shared.with_chat(|chat, now| chat.command(command, now))
+        let parted = match &command {
+            Command::Block(key) | Command::Unpin(key) | Command::Trust(_, As::NewKeyOf(key)) => Some(*key),
+            _ => None,
+        };
+        let op = self.shared.with_chat(|chat, now| chat.command(command, now));
+        if let Some(key) = parted {
+            // What is kept open was opened when it was trusted; whoever comes again is looked at anew.
+            if let Some(dialler) = self.shared.dialler.get() {
+                dialler.part(&key, ByeReason::Idle);
+            }
+            self.listeners.iter().for_each(|listener| listener.part(&key, ByeReason::Idle));
+        }
+        op
     }
 
     /// The peer list as it is believed to be, unverified.
@@ -250,4 +269,13 @@ impl Node {
             log::error!("the ticker thread had failed");
         }
     }
+}
+
+/// Where others may dial us beside the address that they see: at every IP of this machine, if we listen there.
+fn further_addrs(bind: IpAddr, listening: &[SocketAddr], port: u16) -> Vec<SocketAddr> {
+    if !bind.is_unspecified() {
+        return Vec::new();
+    }
+    let ips = net::machine_ips(listening.iter().any(SocketAddr::is_ipv6));
+    ips.into_iter().take(MAX_ADDRESSES).map(|ip| SocketAddr::new(ip, port)).collect()
 }

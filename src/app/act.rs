@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::{App, Ending, People, Sent, clock};
-use crate::chat::{Command, OpId, Target};
+use crate::chat::{Command, OpId, Policy, Target};
 use crate::crypto;
 use crate::peer::{Name, PeerAddr};
 use crate::talk::Letter;
@@ -149,6 +149,14 @@ impl App {
             }
             Act::ShowPins(pins) => {
                 self.out.extend(pins.iter().take(MAX_LISTED).flat_map(|pin| ui::pin_lines(pin, clock::date)));
+            }
+            Act::ShowPolicy => {
+                let policy = match self.node.policy() {
+                    Policy::AcceptNew => "accept-new: new keys are taken, and pinned",
+                    Policy::Ask => "ask: new keys wait for your word",
+                    Policy::Strict => "strict: new keys are refused",
+                };
+                self.say(format!("The policy is {policy}. /policy accept-new, ask or strict changes it."));
             }
             Act::ListOffers => {
                 let (offers, more) = self.node.offers();

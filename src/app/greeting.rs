@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::identity::Kept;
+use crate::net;
 use crate::node::Node;
 use crate::peer::Name;
 use crate::ui::Menu;
@@ -10,30 +11,12 @@ use crate::ui::Menu;
 /// Addresses of this machine that are named; a laptop with a few virtual networks has more than anybody wants to read.
 const MAX_NAMED: usize = 3;
 
-/// This machine's addresses that another machine may reach, in the order in which the system has them, but IPv4 first, which
-/// all programs understand; of IPv6 one, for many machines have a handful that serve the same.
-fn machine_ips(ipv6: bool) -> Vec<IpAddr> {
-    // Where the system does not tell, nothing depends on it.
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let is_reachable = |ip: &IpAddr| match ip {
-        IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_link_local() && !ip.is_unspecified(),
-        IpAddr::V6(ip) => ipv6 && !ip.is_loopback() && !ip.is_unicast_link_local() && !ip.is_unspecified(),
-    };
-    let mut ips: Vec<IpAddr> =
-        interfaces.iter().map(|interface| interface.ip()).filter(is_reachable).collect();
-    ips.sort_by_key(IpAddr::is_ipv6);
-    ips.dedup();
-    let four = ips.iter().filter(|ip| ip.is_ipv4()).count();
-    ips.truncate(four + 1);
-    ips
-}
-
 /// The IPs that others reach us at, the likeliest first.
 fn reachable(node: &Node, advertise: Option<Ipv4Addr>) -> Vec<IpAddr> {
     match (advertise, node.addr().ip()) {
         (Some(ip), _) => vec![ip.into()],
         (None, ip) if !ip.is_unspecified() => vec![ip],
-        (None, _) => machine_ips(node.addrs().iter().any(SocketAddr::is_ipv6)),
+        (None, _) => net::machine_ips(node.addrs().iter().any(SocketAddr::is_ipv6)),
     }
 }
 

@@ -240,7 +240,6 @@ impl Event {
     pub fn each_who(&self, mut take: impl FnMut(&Who)) {
         match self {
             Self::Message { from: who, .. }
-            | Self::Unproven { from: who, .. }
             | Self::Pinned(who, _)
             | Self::TakesName(who, _)
             | Self::TurnedAway(who, _)
@@ -260,6 +259,7 @@ impl Event {
                 }
             }
             Self::Unreadable { .. }
+            | Self::Unproven { .. }
             | Self::Offered(_)
             | Self::MoreOffered(_)
             | Self::Misled { .. }

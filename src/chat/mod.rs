@@ -54,7 +54,7 @@ pub use trust::{
 };
 
 use crate::key::PeerKey;
-use crate::message::{Fate, Form, Outgoing};
+use crate::message::{Fate, Form, Outgoing, Speech};
 use crate::peer::{PeerAddr, PeerName};
 use checks::Checks;
 use refusals::Refusals;
@@ -333,7 +333,8 @@ fn announced(peer: &mut Peer, now: Time) -> Option<Who> {
         return None;
     }
     let overdue = *peer.tell_at.get_or_insert(now.plus(NAME_WITHIN)) <= now;
-    if peer.name.is_none() && !overdue {
+    // Nor is anybody called plain of whom it is about to be known that they are not.
+    if (peer.name.is_none() || peer.speech == Speech::Unknown) && !overdue {
         return None;
     }
     peer.told = true;

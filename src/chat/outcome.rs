@@ -107,6 +107,7 @@ impl Chat {
             self.promised(addr, key, Purpose::Greet);
         } else if taken && says_something && self.speech_of(addr) == Speech::Unknown {
             self.table.speak(addr, Speech::Plain, false);
+            self.announce(addr, now);
         }
         match purpose {
             Purpose::Text(op) | Purpose::Connect(op) | Purpose::Exit(op) => {

@@ -74,6 +74,7 @@ impl Chat {
         for pin in keys.pins {
             trusted.load(pin);
         }
+        self.table.keyed = true;
         self.secure = Some(Box::new(Secure {
             trusted,
             outboxes: Outboxes::default(),
@@ -86,6 +87,11 @@ impl Chat {
             told_plain_at: None,
             pins_told: false,
         }));
+    }
+
+    /// What is done with unknown keys.
+    pub fn policy(&self) -> Policy {
+        self.secure.as_ref().map_or(Policy::default(), |secure| secure.trusted.policy())
     }
 
     /// What is known of the key of a peer.

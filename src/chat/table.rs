@@ -146,7 +146,7 @@ impl Peer {
     }
 }
 
-/// The table and its two indexes: who has something due when, and who may be evicted in which order.
+/// The table and its indexes: who has something due when, and who may be evicted in which order.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     peers: HashMap<PeerAddr, Peer>,
@@ -157,6 +157,8 @@ pub(super) struct Table {
     evictable_of: BTreeSet<(Share, Rank, u64, PeerAddr)>,
     per_ip: HashMap<Share, usize>,
     by_key: HashMap<PeerKey, PeerAddr>,
+    /// We can speak in encryption, so it is not known yet how a new row is spoken to; else it is in plain.
+    pub(super) keyed: bool,
     next_number: u32,
     changes: u64,
     here: usize,
@@ -255,7 +257,7 @@ impl Table {
             known,
             form: Form::default(),
             also: Box::default(),
-            speech: Speech::default(),
+            speech: if self.keyed { Speech::Unknown } else { Speech::Plain },
             verified: false,
             turned_away: None,
             configured_form: Form::default(),

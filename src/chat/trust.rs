@@ -107,6 +107,11 @@ impl Trusted {
         true
     }
 
+    /// What is done with unknown keys.
+    pub fn policy(&self) -> Policy {
+        self.policy
+    }
+
     /// What is done with unknown keys from now on.
     pub fn set_policy(&mut self, policy: Policy) {
         self.policy = policy;

@@ -24,7 +24,7 @@ pub use dialler::{Dialler, MAX_DIALLERS, MAX_ERRANDS};
 pub use errand::{Errand, How, Report};
 pub(crate) use listener::HANDLER;
 pub use listener::{Listener, MAX_HANDLERS};
-pub use places::{Bound, bind, is_local, parse_addr};
+pub use places::{Bound, bind, is_local, machine_ips, parse_addr};
 pub use recipient::{Delivery, Recipient, Reply};
 pub use talk::introduction;
 pub use waiting::{MAX_WAITING, MAX_WAITING_PER_SOURCE};

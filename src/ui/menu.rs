@@ -75,6 +75,8 @@ pub enum Act {
     Unpin(PeerKey),
     /// A key was compared with its owner, and is the right one.
     Verify(PeerKey),
+    /// Say what is done with new keys.
+    ShowPolicy,
     /// Do this with new keys.
     SetPolicy(Policy),
     /// Leave.

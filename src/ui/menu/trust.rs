@@ -147,9 +147,10 @@ impl Menu {
     }
 }
 
-/// `/policy ask`.
+/// `/policy`, `/policy ask`.
 fn policy(how: &str, line: &str) -> Turn {
     match how {
+        "" => act(Act::ShowPolicy),
         "accept-new" => act(Act::SetPolicy(Policy::AcceptNew)),
         "ask" => act(Act::SetPolicy(Policy::Ask)),
         "strict" => act(Act::SetPolicy(Policy::Strict)),

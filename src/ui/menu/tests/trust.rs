@@ -262,7 +262,8 @@ fn policies_keys_and_offers_are_asked_for_in_one_line() {
     {
         assert_eq!(act_of(&[&format!("/policy {how}")], &people), Some(Act::SetPolicy(policy)));
     }
-    for line in ["/policy", "/policy everything"] {
+    assert_eq!(act_of(&["/policy"], &people), Some(Act::ShowPolicy));
+    for line in ["/policy everything", "/policy strict ask"] {
         let (act, said, _) = after(&mut menu(), &[line], &people);
         assert_eq!(act, None);
         assert_eq!(said, "Say what is done with new keys: accept-new, ask or strict.");
