@@ -235,11 +235,7 @@ impl Node {
 
     /// How sure it is that whoever is written to at an address is who is known to be there.
     pub fn proof_of(&self, addr: PeerAddr) -> Proof {
-        match self.pin_of(addr) {
-            Some(pin) if pin.verified.is_some() => Proof::Verified,
-            Some(_) => Proof::Encrypted,
-            None => Proof::Plain,
-        }
+        self.shared.state.lock().chat.proof_of(addr)
     }
 
     /// The digits that we and whoever holds `key` compare. It takes some milliseconds, and no lock.

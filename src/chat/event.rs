@@ -26,6 +26,8 @@ pub enum Proof {
     Verified,
     /// It has proven the key that it is known by, which nobody has compared.
     Encrypted,
+    /// Nobody has asked it yet what it can do.
+    Unknown,
     /// Nothing is proven, and what is said can be read and changed on its way.
     Plain,
     /// Nothing is proven, and the peer that is known by a key and called this has the name or address that is claimed.

@@ -278,7 +278,10 @@ impl Chat {
     fn who(&self, addr: PeerAddr) -> Who {
         match self.table.peer(addr) {
             Some(peer) => who(peer),
-            None => Who { name: None, addr, claimed: None, proof: Proof::Plain },
+            None => {
+                let proof = if self.secure.is_some() { Proof::Unknown } else { Proof::Plain };
+                Who { name: None, addr, claimed: None, proof }
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::event::{Action, Answer, Event};
+use super::event::{Action, Answer, Event, Proof, Who};
 use super::life::{Life, Why};
 use super::table::{Known, Peer};
 use super::time::Time;
@@ -126,7 +126,8 @@ impl Chat {
             let came = announced(peer, now);
             let said = matches!(body, Body::Text(_) | Body::Greeting(_));
             peer.told |= said;
-            (came, said.then(|| who(peer)))
+            // Whatever it can do, this came in plain.
+            (came, said.then(|| Who { proof: Proof::Plain, ..who(peer) }))
         });
         let Some((came, from)) = heard else {
             return Answer::Nothing;

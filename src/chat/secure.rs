@@ -102,6 +102,18 @@ impl Chat {
         }
     }
 
+    /// How sure it is that whoever is written to at an address is who is known to be there.
+    pub fn proof_of(&self, addr: PeerAddr) -> Proof {
+        match self.speech_of(addr) {
+            Speech::Unknown => Proof::Unknown,
+            Speech::Plain => Proof::Plain,
+            Speech::Secure(key) => {
+                let trust = self.secure.as_ref().map(|secure| secure.trusted.trust(key));
+                if trust == Some(Trust::Verified) { Proof::Verified } else { Proof::Encrypted }
+            }
+        }
+    }
+
     /// The pins that a word of the user may mean: a name, or the beginning of a key; blocked ones, too.
     pub fn pins_for(&self, word: &str) -> Vec<&Pin> {
         self.secure.iter().flat_map(|secure| secure.trusted.pins_for(word)).collect()

@@ -111,7 +111,8 @@ impl Peer {
         match self.speech {
             Speech::Secure(_) if self.verified => Proof::Verified,
             Speech::Secure(_) => Proof::Encrypted,
-            Speech::Unknown | Speech::Plain => Proof::Plain,
+            Speech::Unknown => Proof::Unknown,
+            Speech::Plain => Proof::Plain,
         }
     }
 

@@ -96,7 +96,7 @@ fn security(row: &Row) -> &'static str {
         (Proof::Verified, _) => "verified",
         (Proof::Encrypted, _) => "encrypted",
         (Proof::Claims(_), _) => "unproven",
-        (Proof::Plain, Speech::Unknown) => "-",
+        (Proof::Unknown, _) => "-",
         (Proof::Plain, _) => "plain",
     }
 }
@@ -124,7 +124,7 @@ mod tests {
             addr: format!("127.0.0.1:{}", 5000 + number).parse().unwrap(),
             claimed: None,
             speech: Speech::Unknown,
-            proof: Proof::Plain,
+            proof: Proof::Unknown,
             state,
             why: None,
             known: Known::Heard,
@@ -165,7 +165,7 @@ No  Name    Address         State      Known  Last heard  Security
     fn how_each_is_spoken_to_stands_in_the_last_column_in_words() {
         let key = Speech::Secure(PeerKey::new([1; 32]));
         for (speech, proof, word) in [
-            (Speech::Unknown, Proof::Plain, "-"),
+            (Speech::Unknown, Proof::Unknown, "-"),
             (Speech::Plain, Proof::Plain, "plain"),
             (key, Proof::Encrypted, "encrypted"),
             (key, Proof::Verified, "verified"),

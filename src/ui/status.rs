@@ -43,6 +43,7 @@ impl Status {
         let with = self.with.as_ref().map(|(label, proof)| match proof {
             Proof::Verified => (Ink::Faint, format!("{label}: verified")),
             Proof::Encrypted => (Ink::Faint, format!("{label}: encrypted")),
+            Proof::Unknown => (Ink::Faint, format!("{label}: not met yet")),
             Proof::Plain | Proof::Claims(_) => (Ink::Strong, format!("{label}: plain")),
         });
         let sending = self.sending.clone().map(|words| (Ink::Faint, words));

@@ -402,7 +402,7 @@ fn verifying_shows_at_once_and_unpinning_makes_a_stranger_of_the_peer() {
     story.does(Command::Verify { key: key(BOBS), date: 3_000 });
     assert_eq!(story.proof(5001), Some(Proof::Verified));
     story.does(Command::Unpin(key(BOBS)));
-    assert_eq!(story.proof(5001), Some(Proof::Plain));
+    assert_eq!(story.proof(5001), Some(Proof::Unknown));
     story.writes(5001, 1);
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
 }

@@ -48,7 +48,7 @@ impl Voice<'_> {
         };
         let word = match (self.full, &who.proof) {
             // A line of a plain peer stays as scripts know it.
-            (false, _) | (true, Proof::Plain) => "",
+            (false, _) | (true, Proof::Plain | Proof::Unknown) => "",
             (true, Proof::Verified) => " [verified]",
             (true, Proof::Encrypted) => " [encrypted]",
             (true, Proof::Claims(_)) => " [unproven]",
@@ -67,7 +67,7 @@ impl Voice<'_> {
         let proof = match &who.proof {
             _ if self.full => None,
             Proof::Verified if !self.rows => Some("verified"),
-            Proof::Verified | Proof::Encrypted => None,
+            Proof::Verified | Proof::Encrypted | Proof::Unknown => None,
             Proof::Plain => Some("plain"),
             Proof::Claims(_) => Some("plain, unproven"),
         };
