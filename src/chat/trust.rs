@@ -29,6 +29,10 @@ pub const MAX_OFFERS_OF_ONE: usize = 4;
 /// makes up keys drives nobody out with so few.
 pub const MAX_PINS_OF_ONE: usize = 100;
 
+/// Sources that are counted for that. Whoever has more networks than this gets their share anew, which costs them a handshake for each; the
+/// number of pins is bounded all the same.
+const MAX_COUNTED: usize = MAX_PINS;
+
 /// Addresses of one pin: more interfaces than a person's machines have.
 pub const MAX_HINTS: usize = 8;
 
@@ -183,6 +187,9 @@ impl Trusted {
                 let of_one = self.pinned_of.get(&meeting.source.share()).copied().unwrap_or(0);
                 if of_one >= MAX_PINS_OF_ONE || !self.make_room() {
                     return Verdict::Refused(Refused::NoRoom);
+                }
+                if self.pinned_of.len() >= MAX_COUNTED {
+                    self.pinned_of.clear();
                 }
                 self.pinned_of.insert(meeting.source.share(), of_one + 1);
                 self.insert(Pin::of(&meeting), false);
