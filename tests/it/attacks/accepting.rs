@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::thread;
 
 use p2p_chat::talk::ByeReason;
 use p2p_chat::wire::opening::{DIAL_LINE, OK_LINE};
@@ -100,26 +101,34 @@ fn a_recorded_talk_said_again_says_nothing() {
 
 #[test]
 fn a_record_of_tls_that_comes_twice_or_is_left_out_ends_the_talk_and_a_text_is_shown_once_at_most() {
-    let bob = SecurePeer::impatient("Bob", b'B');
     let mut alice = Peer::named("Alice").start();
-    let meddler = Meddler::before(alice.addr());
-    let (mut shown, mut unshown) = (0, 0);
     // 1 and 2 are of the handshake, then come its end, the hello, the text, and the good end.
-    for number in 1..=6 {
-        for copies in [0, 2] {
-            meddler.does(move |piece: &Piece<'_>| {
-                let meant = piece.opened && piece.way == Way::Up && piece.number == number;
-                if meant { Deed::Instead(piece.bytes.repeat(copies)) } else { Deed::Pass }
-            });
-            let word = format!("record-{number}-{copies}.");
-            let receipt = says_one(&bob, &meddler, &word);
-            alice.still_answers();
-            let count = alice.printed().iter().filter(|line| line.contains(&word)).count();
-            assert!(count <= 1 && (count == 1 || !receipt), "{word} {count} times, receipt: {receipt}");
-            if count == 1 { shown += 1 } else { unshown += 1 }
-        }
+    let places: Vec<_> = (1..=6).flat_map(|number| [(number, 0), (number, 2)]).collect();
+    let word = |(number, copies): (usize, usize)| format!("record-{number}-{copies}.");
+    let receipts: Vec<bool> = thread::scope(|scope| {
+        let say = |(place, letter): (&(usize, usize), u8)| {
+            let (place, addr) = (*place, alice.addr());
+            scope.spawn(move || {
+                let bob = SecurePeer::impatient(&format!("Bob{letter}"), letter);
+                let meddler = Meddler::before(addr);
+                meddler.does(move |piece: &Piece<'_>| {
+                    let meant = piece.opened && piece.way == Way::Up && piece.number == place.0;
+                    if meant { Deed::Instead(piece.bytes.repeat(place.1)) } else { Deed::Pass }
+                });
+                says_one(&bob, &meddler, &word(place))
+            })
+        };
+        let saying: Vec<_> = places.iter().zip(b'a'..).map(say).collect();
+        saying.into_iter().map(|one| one.join().expect("it ends")).collect()
+    });
+    alice.still_answers();
+    let mut counts = [0; 2];
+    for (place, receipt) in places.into_iter().zip(receipts) {
+        let count = alice.printed().iter().filter(|line| line.contains(&word(place))).count();
+        assert!(count <= 1 && (count == 1 || !receipt), "{} {count} times, receipt: {receipt}", word(place));
+        counts[count] += 1;
     }
-    assert!(shown > 0 && unshown > 0, "{shown} shown, {unshown} not");
+    assert!(counts.iter().all(|count| *count > 0), "not shown and shown: {counts:?}");
 }
 
 /// Says one text by way of a meddler, and no more; whether it got its receipt.
@@ -149,7 +158,7 @@ fn a_text_is_shown_as_soon_as_it_is_whole_and_not_before_that_and_once() {
         if good {
             talk.closes()
         } else {
-            talk.is_cut()
+            talk.breaks_off()
         }
         alice.still_answers();
         never_saw(&alice, "in two");
@@ -158,7 +167,7 @@ fn a_text_is_shown_as_soon_as_it_is_whole_and_not_before_that_and_once() {
     let mut talk = greeted(&bob, &alice);
     talk.says(&whole).expect("she hears");
     alice.sees(&format!("{} [encrypted]: in two halves", bob.shown()));
-    talk.is_cut();
+    talk.breaks_off();
     let mut talk = greeted(&bob, &alice);
     let again = Record::Text { id, time: now(), again: true, body: "in two halves".into() };
     talk.says(&again.encode()).expect("she hears");

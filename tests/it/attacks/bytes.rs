@@ -8,13 +8,13 @@ use p2p_chat::net::secure::talk::{Dialled, Turn};
 
 use crate::support::meddler::{Deed, Piece, Wire, cut_at, flip_at};
 use crate::support::secure::{key_of, new_id, now};
-use crate::support::{Meddler, SecurePeer, Way, assert_sealed};
+use crate::support::{Meddler, SecurePeer, Way, allow_descriptors, assert_sealed};
 
 /// What is said.
 const SECRET: &str = "what nobody else may read";
 
 /// Pairs that are busy at the same time. Most of the time they wait for what does not come any more.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 96;
 
 /// What came of a talk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,6 +77,7 @@ fn at_each_byte<P>(plan: impl Fn(Way, usize) -> P + Sync) -> Vec<(Way, usize, Ca
 where
     P: Fn(&Piece<'_>) -> Deed + Send + Sync + 'static,
 {
+    allow_descriptors();
     let whole = undisturbed();
     let places: Vec<_> = [Way::Up, Way::Down]
         .into_iter()

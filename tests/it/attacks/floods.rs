@@ -9,7 +9,7 @@ use p2p_chat::wire::{MAX_TEXT_BYTES, Record};
 
 use super::alice_who_trusts;
 use crate::support::secure::{Raw, hello_of_tls12, new_id, text};
-use crate::support::{Manner, SecurePeer, Target, dial_from};
+use crate::support::{Manner, SecurePeer, Target, allow_descriptors, dial_from};
 
 /// What a person would still call at once, on a machine that is busy with other tests.
 const PROMPT: Duration = Duration::from_secs(3);
@@ -26,6 +26,7 @@ const SOURCES: usize = 40;
 #[test]
 fn ten_thousand_half_open_handshakes_delay_nobody() {
     let mut alice = Target::new();
+    allow_descriptors();
     let bob = SecurePeer::named("Bob", b'B');
     let source = |number: usize| Ipv4Addr::new(127, 0, 77, u8::try_from(number % SOURCES).expect("few"));
     let begun = |number: usize| {

@@ -223,10 +223,12 @@ impl Shared {
     }
 
     fn accept(self: &Arc<Self>, listener: &TcpListener) {
-        while let Ok((dialler, _)) = listener.accept() {
+        loop {
+            let accepted = listener.accept();
             if self.lock().stopping {
                 return;
             }
+            let (dialler, _) = accepted.expect("this process has a descriptor left");
             let shared = Arc::clone(self);
             thread::spawn(move || {
                 // Broken by one side, it is broken for the other: that is all there is to do.

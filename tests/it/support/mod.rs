@@ -1,6 +1,7 @@
 //! Builds scenarios: peers that are real processes, and what a person or a stranger on the network does to them.
 
 mod capture;
+mod descriptors;
 mod faulty;
 mod harmless;
 mod load;
@@ -21,7 +22,8 @@ use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-pub(crate) use capture::{Sealed, assert_sealed, sealed};
+pub(crate) use capture::{assert_sealed, sealed};
+pub(crate) use descriptors::allow_descriptors;
 pub(crate) use faulty::{Fault, Faulty, Rng, Seed, number};
 pub(crate) use harmless::assert_harmless;
 pub(crate) use meddler::{Meddler, Way};

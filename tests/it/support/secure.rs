@@ -316,10 +316,12 @@ impl Shared {
     }
 
     fn accept(self: &Arc<Self>, listener: &TcpListener) {
-        while let Ok((stream, _)) = listener.accept() {
+        loop {
+            let accepted = listener.accept();
             if self.lock().stopping {
                 return;
             }
+            let (stream, _) = accepted.expect("this process has a descriptor left");
             let shared = Arc::clone(self);
             thread::spawn(move || {
                 // Whoever dials may break it off; what came before is kept.
