@@ -7,7 +7,6 @@ use unicode_width::UnicodeWidthStr;
 use super::labels::Labels;
 use super::style::{Ink, Line, ink_of};
 use crate::chat::{Known, Proof, Row, State, Why};
-use crate::message::Speech;
 
 /// The lines of the list; `unasked` of the rows could not be verified in time.
 pub fn peer_list(rows: &[Row], unasked: usize, labels: &Labels) -> Vec<Line> {
@@ -115,6 +114,7 @@ mod tests {
     use super::*;
     use crate::chat::Who;
     use crate::key::PeerKey;
+    use crate::message::Speech;
     use crate::peer::PeerName;
 
     fn row(number: u32, name: &str, state: State, last_heard: Option<u64>) -> Row {
