@@ -40,7 +40,13 @@ impl Chat {
             return (Answer::Nothing, Vec::new());
         }
         let Received { source, decoded, cut } = received;
-        if !decoded.is_empty() && self.refuses_plain(source, now) {
+        if self.requires_encryption() && !decoded.is_empty() {
+            // Who asks to be listed says nothing secret by it, and learns that there is another way.
+            let asks = |piece: &Decoded| matches!(piece, Decoded::Message(Plain { body: Body::Connect, .. }));
+            if !cut && decoded.iter().all(asks) {
+                return (Answer::Capable, Vec::new());
+            }
+            self.refuse_plain(source, now);
             return (Answer::Nothing, self.done());
         }
         // Who writes in another program's form reads no key, and their user would have to.

@@ -167,7 +167,7 @@ impl Chat {
 
     /// Whether nothing may be said to it in plain.
     pub(super) fn is_only_encrypted(&self, addr: PeerAddr) -> bool {
-        self.secure.as_ref().is_some_and(|secure| secure.require) || addr.plain().is_none()
+        self.requires_encryption() || addr.plain().is_none()
     }
 
     /// A known key may be wherever it was.
@@ -431,15 +431,19 @@ impl Chat {
         true
     }
 
-    /// Whether plain messages are not taken at all; the user is told now and then.
-    pub(super) fn refuses_plain(&mut self, source: Source, now: Time) -> bool {
-        let Some(secure) = self.secure.as_mut().filter(|secure| secure.require) else { return false };
+    /// Whether nothing plain is said or taken.
+    pub(super) fn requires_encryption(&self) -> bool {
+        self.secure.as_ref().is_some_and(|secure| secure.require)
+    }
+
+    /// Something plain is not taken; the user is told now and then.
+    pub(super) fn refuse_plain(&mut self, source: Source, now: Time) {
+        let Some(secure) = &mut self.secure else { return };
         secure.refused_plain += 1;
         if secure.told_plain_at.is_none_or(|at| now.since(at) >= TELL_SPACING) {
             secure.told_plain_at = Some(now);
             let count = std::mem::take(&mut secure.refused_plain);
             self.tell(Event::PlainRefused(source, count));
         }
-        true
     }
 }

@@ -379,6 +379,8 @@ fn with_only_encryption_nothing_plain_is_said_or_heard() {
     assert_eq!(story.outcomes(), [Fate::Delivered]);
     assert_eq!(story.gets(5002, text("hi")), Answer::Nothing);
     assert!(matches!(story.told()[..], [Event::PlainRefused(_, 1)]));
+    assert_eq!(story.gets(5002, Body::Connect), Answer::Capable, "who asks learns that there is another way");
+    assert_eq!(story.told(), []);
     assert_eq!(story.chat.rows(story.now).len(), 1);
 }
 
