@@ -3,6 +3,7 @@
 mod builder;
 mod printed;
 
+use std::fs;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
@@ -59,6 +60,23 @@ impl Peer {
     /// Where it keeps its key, its nicknames and what it knows of others.
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.data.clone()
+    }
+
+    /// Its key, as its file has it.
+    pub(crate) fn key(&self) -> String {
+        let profiles = fs::read_dir(self.data.join("profiles")).expect("it has profiles");
+        let keys: Vec<PathBuf> = profiles
+            .map(|profile| profile.expect("a profile").path().join("key"))
+            .filter(|key| key.exists())
+            .collect();
+        let [key] = &keys[..] else { panic!("not one key but {keys:?}") };
+        let text = fs::read_to_string(key).expect("the file of a key");
+        text.lines().find_map(|line| line.strip_prefix("public ")).expect("its public part").to_owned()
+    }
+
+    /// The one receipt that it gives for a message in the standard form.
+    pub(crate) fn receipt(&self) -> String {
+        format!("[ACK] Message received from {} p2p-chat/1 {}", self.port, self.key())
     }
 
     /// Starts `next`, which is to go on where this one, which has ended, ended: with the same data, at the same port.
@@ -147,10 +165,7 @@ impl Peer {
         let word = format!("still-there-{}.", ASKED.fetch_add(1, Ordering::Relaxed));
         let bytes = format!("127.0.0.9:9999 Witness {word}");
         let answer = super::send_raw_from([127, 0, 0, 9].into(), self.addr(), bytes.as_bytes());
-        // What may follow is its key.
-        let receipt = format!("[ACK] Message received from {}", self.port);
-        let answer = String::from_utf8_lossy(&answer);
-        assert_eq!(answer.split(" p2p-chat/1 ").next(), Some(&receipt[..]), "{answer}");
+        assert_eq!(String::from_utf8_lossy(&answer), self.receipt());
         self.has_seen(&word);
     }
 
@@ -165,14 +180,14 @@ impl Peer {
     }
 
     fn status(&self, field: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
         let line = status.lines().find(|line| line.starts_with(field)).expect("Linux tells");
         line.split_whitespace().nth(1).expect("a number").parse().expect("a number")
     }
 
     /// Open descriptors, as Linux lists them.
     pub(crate) fn descriptors(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("it runs").count()
+        fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("it runs").count()
     }
 
     /// Asks it to end.

@@ -44,9 +44,9 @@ impl Target {
         self.peer.addr()
     }
 
-    /// The one receipt it gives.
+    /// The one receipt that it gives for a message in the standard form.
     pub(crate) fn receipt(&self) -> String {
-        format!("[ACK] Message received from {}", self.addr().port())
+        self.peer.receipt()
     }
 
     /// What Mallory is answered who sends `bytes` and half-closes.
