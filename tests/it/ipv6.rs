@@ -126,8 +126,8 @@ fn two_of_ours_talk_in_encryption_over_ipv6() {
     let mut bob = Peer::named("Bob").start();
     let (at_alice, at_bob) = (at_loopback(alice.addr().port()), at_loopback(bob.addr().port()));
     bob.types(&[&format!("/connect {at_alice}")]);
-    bob.sees(&format!("Connected to Alice ({at_alice}) [encrypted]"));
-    alice.sees(&format!("Bob ({at_bob}) [encrypted] is here."));
+    bob.sees(&format!("Connected to Alice ({at_alice})"));
+    alice.sees(&format!("Bob ({at_bob}) is here."));
     bob.types(&["@alice hello over six"]);
     alice.sees(&format!("Bob ({at_bob}) [encrypted]: hello over six"));
     bob.sees(&format!("Delivered to Alice ({at_alice})"));

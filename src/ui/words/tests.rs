@@ -91,7 +91,7 @@ fn on_a_pipe_a_plain_line_stays_as_scripts_know_it_and_others_say_what_they_are(
     assert_eq!(line(Proof::Verified), "[14:03:07] Bob (127.0.0.1:5001) [verified]: Hello");
     let nameless =
         Who { name: None, addr: "127.0.0.1:9".parse().unwrap(), claimed: None, proof: Proof::Encrypted };
-    assert_eq!(told(&Event::Came(nameless)), "[14:03:07] * 127.0.0.1:9 [encrypted] is here.");
+    assert_eq!(told(&Event::Came(nameless)), "[14:03:07] * 127.0.0.1:9 is here.");
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn what_becomes_of_a_text_later_is_said_with_its_beginning() {
     let voice = Voice { labels: &labels, full: true, rows: false, stamp: "", date };
     let who = Who { proof: Proof::Encrypted, ..bob() };
     let said = |state, text| later(&who, state, text, &voice).map(|line| line.to_string());
-    let bob = "Bob (127.0.0.1:5001) [encrypted]";
+    let bob = "Bob (127.0.0.1:5001)";
     assert_eq!(
         said(TextState::Delivered, Some("see you at 5")),
         Some(format!("Delivered to {bob}: \"see you at 5\""))

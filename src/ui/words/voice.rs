@@ -46,14 +46,17 @@ impl Voice<'_> {
         } else {
             (who.addr.to_string(), None)
         };
-        let word = match (self.full, &who.proof) {
-            // A line of a plain peer stays as scripts know it.
+        format!("{name}{}{}", self.sign(who), self.remarks(who, addr))
+    }
+
+    /// What stands behind the sender of a message where there are names with addresses. A line of a plain peer stays as scripts know it.
+    fn proof_word(&self, who: &Who) -> &'static str {
+        match (self.full, &who.proof) {
             (false, _) | (true, Proof::Plain | Proof::Unknown) => "",
             (true, Proof::Verified) => " [verified]",
             (true, Proof::Encrypted) => " [encrypted]",
             (true, Proof::Claims(_)) => " [unproven]",
-        };
-        format!("{name}{}{}{word}", self.sign(who), self.remarks(who, addr))
+        }
     }
 
     /// What a verified peer has behind its name, where signs are shown.
@@ -122,7 +125,7 @@ impl Voice<'_> {
         }
         let has_lines = matches!(from.proof, Proof::Verified | Proof::Encrypted);
         let stamp = Line::of(Ink::Faint, self.stamp);
-        let (ink, name) = (self.ink(from), self.named(from));
+        let (ink, name) = (self.ink(from), self.named(from) + self.proof_word(from));
         match action(text) {
             Some(action) => self.text(stamp.then("** ").and(ink, name).then(" "), &action, &end, has_lines),
             None => self.text(stamp.and(ink, name).then(": "), text, &end, has_lines),

@@ -21,12 +21,12 @@ fn is_held_while(manner: Manner, why: &str) -> crate::support::secure::Got {
     bob.behaves(manner);
     let mut alice = alice_who_trusts(&[("Bob", bob.addr(), bob.key())]).start();
     alice.says("Bob", SECRET);
-    let line = alice.sees(&format!("Queued for {} [encrypted]: ", bob.shown()));
+    let line = alice.sees(&format!("Queued for {}: ", bob.shown()));
     assert!(line.contains(why), "{line}");
     let before = bob.got();
     never_saw(&alice, "Delivered to");
     bob.behaves(Manner::Good);
-    alice.sees(&format!("Delivered to {} [encrypted]: \"{SECRET}\"", bob.shown()));
+    alice.sees(&format!("Delivered to {}: \"{SECRET}\"", bob.shown()));
     let got = bob.hears(SECRET);
     assert_eq!(got.bodies(), [SECRET], "once");
     assert_eq!(got.said_plainly(), [""; 0]);
@@ -78,7 +78,7 @@ fn where_everything_is_late_it_arrives_all_the_same() {
     meddler.does(|_| Deed::Late(Duration::from_millis(60)));
     let mut alice = alice_who_trusts(&[("Bob", meddler.addr(), bob.key())]).start();
     alice.says("Bob", SECRET);
-    alice.sees(&format!("Delivered to Bob ({}) [encrypted].", meddler.addr()));
+    alice.sees(&format!("Delivered to Bob ({}).", meddler.addr()));
     assert_eq!(bob.got().bodies(), [SECRET]);
 }
 
@@ -145,12 +145,12 @@ fn where_two_addresses_are_exchanged_each_key_gets_its_own() {
     // Each answers where the other is known to be.
     let known = [("Bob", carol.addr(), bob.key()), ("Carol", bob.addr(), carol.key())];
     let mut alice = alice_who_trusts(&known).start();
-    alice.has_seen(&format!("* {} [encrypted] is here.", bob.shown()));
-    alice.has_seen(&format!("* {} [encrypted] is here.", carol.shown()));
+    alice.has_seen(&format!("* {} is here.", bob.shown()));
+    alice.has_seen(&format!("* {} is here.", carol.shown()));
     alice.says("Bob", "for Bob alone");
-    alice.sees(&format!("Delivered to {} [encrypted].", bob.shown()));
+    alice.sees(&format!("Delivered to {}.", bob.shown()));
     alice.says("Carol", "for Carol alone");
-    alice.sees(&format!("Delivered to {} [encrypted].", carol.shown()));
+    alice.sees(&format!("Delivered to {}.", carol.shown()));
     assert_eq!(bob.got().bodies(), ["for Bob alone"]);
     assert_eq!(carol.got().bodies(), ["for Carol alone"]);
     assert_eq!([bob.got().said_plainly(), carol.got().said_plainly()], [[""; 0], [""; 0]]);
@@ -245,7 +245,7 @@ fn who_passes_everything_on_sees_nothing_and_changes_nothing() {
     let mut alice = alice_who_trusts(&[("Bob", meddler.addr(), bob.key())]).start();
     alice.sees("The static peer is there.");
     alice.says("Bob", SECRET);
-    alice.sees(&format!("Delivered to Bob ({}) [encrypted].", meddler.addr()));
+    alice.sees(&format!("Delivered to Bob ({}).", meddler.addr()));
     for wire in meddler.opened() {
         let sealed_up = crate::support::sealed("up", &wire.up[DIAL_LINE.len()..]);
         assert!(!sealed_up.is_empty());

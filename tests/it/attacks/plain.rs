@@ -38,12 +38,12 @@ fn a_goodbye_in_plain_does_not_send_away_who_is_known_by_a_key() {
     }
     never_saw(&alice, "has left");
     alice.says("Bob", "you are still there");
-    alice.sees(&format!("Delivered to {} [encrypted].", bob.shown()));
+    alice.sees(&format!("Delivered to {}.", bob.shown()));
     assert_eq!(bob.got().said_plainly(), [""; 0]);
     // Its own word does.
     let (talk, _) = bob.greets(alice.addr()).expect("it is welcome");
     talk.close(Some(p2p_chat::talk::ByeReason::Leaves));
-    alice.sees(&format!("* {} [encrypted] has left.", bob.shown()));
+    alice.sees(&format!("* {} has left.", bob.shown()));
 }
 
 #[test]
@@ -59,6 +59,6 @@ fn a_known_name_at_another_address_with_another_key_waits_for_the_users_word() {
     alice.sees(&mallory.key().grouped().to_string());
     // The true one is not cut off by that.
     alice.says("Bob", "are you well?");
-    alice.sees(&format!("Delivered to {} [encrypted].", bob.shown()));
+    alice.sees(&format!("Delivered to {}.", bob.shown()));
     assert_eq!((bob.got().bodies(), mallory.got().bodies()), (vec!["are you well?"], vec![]));
 }

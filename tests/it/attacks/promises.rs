@@ -22,7 +22,7 @@ fn stripped_at_the_first_contact_it_is_plain_and_shown_as_plain() {
     alice.says(&meddler.addr().to_string(), "and this?");
     alice.sees("is spoken to in encryption, with a key that is new: ");
     alice.says(&meddler.addr().to_string(), "but not this");
-    alice.sees(&format!("Delivered to Bob ({}) [encrypted].", meddler.addr()));
+    alice.sees(&format!("Delivered to Bob ({}).", meddler.addr()));
     assert_eq!(bob.got().bodies(), ["but not this"]);
 }
 
@@ -32,11 +32,11 @@ fn stripped_from_who_is_known_by_a_key_it_changes_nothing() {
     bob.says_it_is(Capability::None);
     let mut alice = alice_who_trusts(&[("Bob", bob.addr(), bob.key())]).start();
     alice.says("Bob", "nobody is asked");
-    alice.sees(&format!("Delivered to {} [encrypted].", bob.shown()));
+    alice.sees(&format!("Delivered to {}.", bob.shown()));
     // Nor by what it says in plain by itself.
     assert!(bob.says_plainly(alice.addr(), "connect").starts_with("[ACK]"));
     alice.says("Bob", "not any more either");
-    alice.sees(&format!("Delivered to {} [encrypted].", bob.shown()));
+    alice.sees(&format!("Delivered to {}.", bob.shown()));
     assert_eq!(bob.got().bodies(), ["nobody is asked", "not any more either"]);
     assert_eq!(bob.got().said_plainly(), [""; 0]);
 }

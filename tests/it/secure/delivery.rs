@@ -20,7 +20,7 @@ fn a_text_whose_receipt_was_lost_is_sent_again_and_shown_once() {
     alice.sees("Queued for Bob ");
     bob.has_seen("once is enough");
     meddler.does(|_| Deed::Pass);
-    alice.sees(&format!("Delivered to Bob ({}) [encrypted]: \"once is enough\"", meddler.addr()));
+    alice.sees(&format!("Delivered to Bob ({}): \"once is enough\"", meddler.addr()));
     assert_eq!(times(&bob, "once is enough"), 1);
 }
 
@@ -31,14 +31,14 @@ fn who_says_goodbye_is_gone_at_once_and_who_crashes_is_waited_for() {
     let mut bob = start();
     let mut alice = Peer::named("Alice").start();
     alice.says(&bob.addr().to_string(), "hello");
-    alice.sees(&format!("Delivered to {} [encrypted].", bob.shown()));
+    alice.sees(&format!("Delivered to {}.", bob.shown()));
     bob.types(&["0"]);
     bob.ends();
-    alice.sees(&format!("* {} [encrypted] has left.", bob.shown()));
+    alice.sees(&format!("* {} has left.", bob.shown()));
 
     let mut bob = start();
     alice.says("Bob", "you are back");
-    alice.sees(&format!("Delivered to {} [encrypted].", bob.shown()));
+    alice.sees(&format!("Delivered to {}.", bob.shown()));
     bob.sees("you are back");
     bob.crashes();
     alice.says("Bob", "wherever you are");
@@ -47,7 +47,7 @@ fn who_says_goodbye_is_gone_at_once_and_who_crashes_is_waited_for() {
     let mut bob = start();
     // Nobody has to do anything for it.
     bob.sees(&format!("{} [encrypted]: wherever you are", alice.shown()));
-    alice.sees(&format!("Delivered to {} [encrypted]: \"wherever you are\"", bob.shown()));
+    alice.sees(&format!("Delivered to {}: \"wherever you are\"", bob.shown()));
     assert_eq!(times(&bob, "wherever you are"), 1);
 }
 
@@ -56,7 +56,7 @@ fn what_was_not_delivered_is_named_when_its_sender_leaves() {
     let mut bob = Peer::named("Bob").start();
     let mut alice = Peer::named("Alice").start();
     alice.says(&bob.addr().to_string(), "hello");
-    alice.sees(&format!("Delivered to {} [encrypted].", bob.shown()));
+    alice.sees(&format!("Delivered to {}.", bob.shown()));
     bob.crashes();
     alice.says("Bob", "too late");
     alice.sees("Queued for Bob ");

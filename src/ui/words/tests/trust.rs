@@ -193,7 +193,7 @@ fn everything_else_about_keys_is_one_clear_sentence() {
     }
     assert_eq!(
         told(&Event::Pinned(secure_bob(), key(1))),
-        "[14:03:07] * Bob (127.0.0.1:5001) [encrypted] is spoken to in encryption, with a key that is new: \
+        "[14:03:07] * Bob (127.0.0.1:5001) is spoken to in encryption, with a key that is new: \
          aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq."
     );
 }
