@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::event::{Action, Deed, Event, OpId, Unsendable};
+use super::event::{Action, Deed, Event, JobId, OpId, Unsendable};
 use super::life::{Check, Life, Why};
 use super::table::{Known, Peer};
 use super::time::Time;
@@ -214,26 +214,27 @@ impl Chat {
         // What waits for a key gets one more chance; the goodbye goes behind it.
         self.last_turns(now);
         let mut targets: HashSet<PeerAddr> = self.targets(Target::All, false).into_iter().collect();
-        let mut attempts = HashSet::new();
+        let (mut attempts, mut questions) = (HashSet::new(), HashSet::new());
         for (id, Job { addr, purpose, .. }) in &self.jobs {
             match purpose {
                 // Goodbyes wait behind texts, so the fate of each text is known before.
                 Purpose::Text(_) | Purpose::Turn(_) => {
                     targets.insert(*addr);
                 }
-                Purpose::Connect(_)
-                | Purpose::Check(Check::Connect)
-                | Purpose::Ack
-                | Purpose::Ask
-                | Purpose::Greet => {
+                Purpose::Connect(_) | Purpose::Check(Check::Connect) | Purpose::Ack | Purpose::Greet => {
                     attempts.insert(*id);
+                }
+                Purpose::Ask => {
+                    questions.insert(*id);
                 }
                 Purpose::Check(Check::Probe) | Purpose::Exit(_) => {}
             }
         }
-        attempts.retain(|id| self.jobs.get(id).is_some_and(|job| !targets.contains(&job.addr)));
+        let is_no_target = |id: &JobId| self.jobs.get(id).is_some_and(|job| !targets.contains(&job.addr));
+        attempts.retain(is_no_target);
         let patience = now.plus(ATTEMPTS_WITHIN);
-        let op = self.new_op(Op::Leave { pending: targets.len(), attempts, patience });
+        let deadline = now.plus(ANSWER_WITHIN);
+        let op = self.new_op(Op::Leave { pending: targets.len(), attempts, patience, questions, deadline });
         // If the time is not enough for all, those go without who only ever claimed to be there.
         let mut targets: Vec<PeerAddr> = targets.into_iter().collect();
         targets.sort_by_key(|addr| {
@@ -242,7 +243,7 @@ impl Chat {
             (!certain, peer.map(|peer| peer.number), *addr)
         });
         for addr in targets {
-            self.say_goodbye(addr, op, Some(now.plus(ANSWER_WITHIN)));
+            self.say_goodbye(addr, op, Some(deadline));
         }
         self.settle_watches(now);
         op

@@ -99,7 +99,7 @@ pub struct StaticPeer {
 }
 
 /// What something under way was sent for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Purpose {
     Text(OpId),
     Connect(OpId),
@@ -151,6 +151,9 @@ enum Op {
         pending: usize,
         attempts: HashSet<JobId>,
         patience: Time,
+        /// Questions that texts wait for; those go out before the goodbye.
+        questions: HashSet<JobId>,
+        deadline: Time,
     },
 }
 

@@ -57,12 +57,21 @@ impl Chat {
                 addr = to;
             }
         }
-        let promised = capability.filter(|_| taken && self.can_speak_otherwise(addr));
+        // What is not said yet is said in encryption also while we leave.
+        let is_worth_it = purpose == Purpose::Ask || !self.leaving;
+        let promised = capability.filter(|_| taken && is_worth_it && self.can_speak_otherwise(addr));
         if let Some(key) = promised
             && matches!(purpose, Purpose::Check(Check::Connect) | Purpose::Connect(_) | Purpose::Ask)
         {
             // It was only the question; the same is said again in encryption, and what follows from that follows.
-            self.promised(addr, key, purpose);
+            let again = self.promised(addr, key, purpose);
+            for op in self.ops.values_mut() {
+                if let Op::Leave { questions, .. } = op
+                    && questions.remove(&job)
+                {
+                    questions.insert(again);
+                }
+            }
             return self.done();
         }
         let evidence = match purpose {
@@ -86,10 +95,6 @@ impl Chat {
         if let Purpose::Check(_) = purpose {
             self.checked(addr, job, &seen);
         }
-        if self.leaving {
-            // Who got it instead lists us now as well as anybody.
-            self.attempted(job, if matches!(fate, Fate::Astray(_)) { to } else { addr }, taken);
-        }
         let gives_receipts = self.table.peer(addr).is_some_and(|peer| peer.gives_receipts);
         let fate = match (purpose, fate) {
             (Purpose::Text(_), Fate::HandedOver) if gives_receipts => Fate::NoReceipt,
@@ -109,12 +114,17 @@ impl Chat {
             self.table.speak(addr, Speech::Plain, false);
             self.announce(addr, now);
         }
+        let is_astray = matches!(fate, Fate::Astray(_));
         match purpose {
             Purpose::Text(op) | Purpose::Connect(op) | Purpose::Exit(op) => {
                 self.finished(op, addr, fate, parts)
             }
             Purpose::Ask => self.asked(addr, (!taken).then_some(&fate), now),
             _ => {}
+        }
+        if self.leaving {
+            // Who got it instead lists us now as well as anybody.
+            self.attempted(job, if is_astray { to } else { addr }, taken);
         }
         self.settle_watches(now);
         self.done()
@@ -143,7 +153,7 @@ impl Chat {
 
     /// Whether somebody may be spoken to in another way than now: in encryption.
     fn can_speak_otherwise(&self, addr: PeerAddr) -> bool {
-        self.secure.is_some() && !self.leaving && !matches!(self.speech_of(addr), Speech::Secure(_))
+        self.secure.is_some() && !matches!(self.speech_of(addr), Speech::Secure(_))
     }
 
     /// It listens where it claims to, and speaks from elsewhere on this machine.
@@ -255,12 +265,15 @@ impl Chat {
     pub(super) fn attempted(&mut self, job: JobId, addr: PeerAddr, taken: bool) {
         let mut reached = None;
         for (id, op) in &mut self.ops {
-            if let Op::Leave { pending, attempts, patience } = op
-                && attempts.remove(&job)
-                && taken
-            {
+            let Op::Leave { pending, attempts, patience, questions, deadline } = op else { continue };
+            let until = match (attempts.remove(&job), questions.remove(&job)) {
+                (_, true) => *deadline,
+                (true, false) => *patience,
+                (false, false) => continue,
+            };
+            if taken {
                 *pending += 1;
-                reached = Some((*id, *patience));
+                reached = Some((*id, until));
             }
         }
         if let Some((op, deadline)) = reached {
@@ -327,8 +340,10 @@ impl Chat {
             Op::List { waiting, deadline, .. } | Op::Start { waiting, deadline } => {
                 waiting.is_empty() || *deadline <= now
             }
-            Op::Leave { pending, attempts, patience } => {
-                *pending == 0 && (attempts.is_empty() || *patience <= now)
+            Op::Leave { pending, attempts, patience, questions, deadline } => {
+                let is_patient = !attempts.is_empty() && now < *patience;
+                let has_texts = !questions.is_empty() && now < *deadline;
+                *pending == 0 && !is_patient && !has_texts
             }
             Op::Spread { .. } => false,
         };

@@ -60,9 +60,6 @@ impl Chat {
         if let Purpose::Check(_) = purpose {
             self.checked(addr, job, &seen);
         }
-        if self.leaving {
-            self.attempted(job, addr, was_met);
-        }
         match purpose {
             Purpose::Ask => {
                 let failed =
@@ -74,6 +71,9 @@ impl Chat {
             }
             Purpose::Connect(op) | Purpose::Exit(op) => self.finished(op, addr, fate, (1, 1)),
             _ => {}
+        }
+        if self.leaving {
+            self.attempted(job, addr, was_met);
         }
         if was_met
             && !leaves
@@ -177,8 +177,9 @@ impl Chat {
     }
 
     /// A receipt has promised that a peer can speak in encryption: the same is said so, or it is seen whether it is true.
-    pub(super) fn promised(&mut self, addr: PeerAddr, key: PeerKey, purpose: Purpose) {
+    pub(super) fn promised(&mut self, addr: PeerAddr, key: PeerKey, purpose: Purpose) -> JobId {
         self.talk(addr, Some(key), purpose, Say::Greet, None);
+        JobId(self.last_job)
     }
 }
 

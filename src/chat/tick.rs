@@ -13,7 +13,12 @@ impl Chat {
     pub fn next_wake(&self) -> Option<Time> {
         let deadlines = self.ops.values().filter_map(|op| match op {
             Op::List { deadline, .. } | Op::Start { deadline, .. } => Some(*deadline),
-            Op::Leave { pending, patience, .. } => (*pending == 0).then_some(*patience),
+            Op::Leave { pending, attempts, patience, questions, deadline } if *pending == 0 => {
+                let patience = (!attempts.is_empty()).then_some(*patience);
+                let deadline = (!questions.is_empty()).then_some(*deadline);
+                patience.into_iter().chain(deadline).min()
+            }
+            Op::Leave { .. } => None,
             Op::Spread { .. } => None,
         });
         let turns = self.secure.as_ref().and_then(|secure| secure.outboxes.next_wake());

@@ -421,3 +421,44 @@ fn the_per_message_choice_sends_one_text_in_plain_and_changes_nothing_else() {
     story.writes(5001, 2);
     assert_eq!((story.under_way.len(), story.talks.len()), (0, 1));
 }
+
+#[test]
+fn who_leaves_while_a_stranger_is_asked_still_says_the_text_in_encryption_and_then_goodbye() {
+    let mut story = Story::keyed();
+    let op = story.writes(5001, 1);
+    let leave = story.does(Command::Leave);
+    story.promises(BOBS);
+    assert_eq!(story.under_way, [], "nothing more in plain");
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    let says: Vec<Say> = story.talks.iter().map(|talk| talk.say.clone()).collect();
+    assert_eq!(says, [Say::Texts(vec![letter(1)]), Say::Bye], "in this order, for they are one lane");
+    assert!(!story.told().contains(&Event::Settled(leave)));
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    let told = story.told();
+    let delivered =
+        |event: &Event| matches!(event, Event::Done { op: of, fate: Fate::Delivered, .. } if *of == op);
+    assert!(told.iter().any(delivered) && told.contains(&Event::Settled(leave)), "{told:?}");
+}
+
+#[test]
+fn who_leaves_while_a_stranger_is_asked_who_is_plain_says_the_text_before_the_goodbye() {
+    let mut story = Story::keyed();
+    story.writes(5001, 1);
+    let leave = story.does(Command::Leave);
+    story.ends(5001, &Fate::HandedOver);
+    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_), Outgoing::Exit]), "{:?}", story.dials(5001));
+    story.ends(5001, &Fate::HandedOver);
+    assert!(story.told().contains(&Event::Settled(leave)));
+}
+
+#[test]
+fn who_leaves_waits_for_no_stranger_longer_than_for_an_answer() {
+    let mut story = Story::keyed();
+    let op = story.writes(5001, 1);
+    let leave = story.does(Command::Leave);
+    story.later(ANSWER_WITHIN);
+    let told = story.told();
+    let failed = |event: &Event| matches!(event, Event::Done { op: of, fate: Fate::Failed(Failure::Cancelled), .. } if *of == op);
+    assert!(told.iter().any(failed) && told.contains(&Event::Settled(leave)), "{told:?}");
+}
