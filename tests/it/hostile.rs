@@ -97,7 +97,7 @@ fn marks_do_not_pile_up_over_other_lines() {
 #[test]
 fn a_hostile_name_is_as_harmless_as_a_text() {
     let mut alice = Target::new();
-    let receipt = alice.receipt();
+    let (receipt, without_key) = (alice.receipt(), alice.receipt_without_key());
     for (name, shown) in [
         ("\x1b[2Jx", r"\x1b[2Jx"),
         ("\0", r"\x00"),
@@ -108,8 +108,8 @@ fn a_hostile_name_is_as_harmless_as_a_text() {
     ] {
         assert_eq!(alice.answers(format!("127.0.0.66:9 {name} hi")), receipt);
         alice.has_shown(&[format!("{shown} (127.0.0.66:9): hi")]);
-        assert_eq!(alice.answers(format!("<127.0.0.66:9> {name} hi")), receipt);
-        assert_eq!(alice.answers(format!("127.0.0.66 9 {name} hi")), receipt);
+        assert_eq!(alice.answers(format!("<127.0.0.66:9> {name} hi")), without_key);
+        assert_eq!(alice.answers(format!("127.0.0.66 9 {name} hi")), without_key);
         let row = format!("{shown} (127.0.0.66:9): hi");
         alice.has_shown(&[&row, &row]);
     }

@@ -9,8 +9,8 @@ use crate::support::{Peer, nobody, send_raw, send_raw_from};
 fn alice_and_bob() -> (Peer, Peer) {
     let mut alice = Peer::named("Alice").start();
     let mut bob = Peer::named("Bob").knows(alice.addr()).start();
-    alice.sees(&format!("* {} is here.", bob.shown()));
-    bob.sees(&format!("* {} is here.", alice.shown()));
+    alice.meets(&bob);
+    bob.meets(&alice);
     (alice, bob)
 }
 
@@ -18,7 +18,7 @@ fn alice_and_bob() -> (Peer, Peer) {
 fn alice_and_a_returning_bob() -> (Peer, Peer) {
     let mut alice = Peer::named("Alice").start();
     let bob = Peer::named("Bob").port(nobody().port()).knows(alice.addr()).start();
-    alice.sees(&format!("* {} is here.", bob.shown()));
+    alice.meets(&bob);
     (alice, bob)
 }
 
@@ -26,10 +26,10 @@ fn alice_and_a_returning_bob() -> (Peer, Peer) {
 fn two_peers_see_each_other_and_talk() {
     let (mut alice, mut bob) = alice_and_bob();
     alice.says("bob", "Hello, Bob");
-    bob.sees(&format!("] {}: Hello, Bob", alice.shown()));
-    alice.sees(&format!("Delivered to {}.", bob.shown()));
+    bob.sees(&format!("] {}: Hello, Bob", alice.encrypted()));
+    alice.sees(&format!("Delivered to {}.", bob.encrypted()));
     bob.says("1", "Grüße, Alice 你好");
-    alice.sees(&format!("] {}: Grüße, Alice 你好", bob.shown()));
+    alice.sees(&format!("] {}: Grüße, Alice 你好", bob.encrypted()));
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn a_third_peer_sends_to_all() {
     let mut carol = Peer::named("Carol").knows(alice.addr()).knows(bob.addr()).start();
     carol.says("all", "lunch is ready");
     for peer in [&mut alice, &mut bob] {
-        peer.sees(&format!("] {}: lunch is ready", carol.shown()));
+        peer.sees(&format!("] {}: lunch is ready", carol.encrypted()));
     }
     carol.sees("Sent to 2 of 2.");
 }
@@ -60,7 +60,7 @@ fn the_end_of_input_is_exit_and_everybody_is_told() {
     let (mut alice, mut bob) = alice_and_bob();
     bob.ends_input();
     assert!(bob.ends().success());
-    alice.sees(&format!("* {} has left.", bob.shown()));
+    alice.sees(&format!("* {} has left.", bob.encrypted()));
 }
 
 #[test]
@@ -69,18 +69,18 @@ fn a_peer_that_starts_later_is_connected_without_anyone_asking() {
     let mut alice = Peer::named("Alice").knows(addr).start();
     alice.sees("The static peer is not there; it is tried again in the background.");
     let mut bob = Peer::named("Bob").port(addr.port()).start();
-    alice.sees(&format!("* {} is here.", bob.shown()));
-    bob.sees(&format!("* {} is here.", alice.shown()));
+    alice.meets(&bob);
+    bob.meets(&alice);
 }
 
 #[test]
 fn a_crashed_peer_is_seen_to_be_gone_and_back_after_its_restart() {
     let (mut alice, mut bob) = alice_and_a_returning_bob();
-    let (addr, shown) = (bob.addr(), bob.shown());
+    let (addr, shown) = (bob.addr(), bob.encrypted());
     bob.crashes();
     alice.finds(addr, "gone");
     alice.has_seen(&format!("* {shown} is gone: nobody listens there any more."));
-    let mut bob = Peer::named("Bob").port(addr.port()).knows(alice.addr()).start();
+    let mut bob = bob.goes_on_as(Peer::named("Bob").knows(alice.addr()));
     alice.sees(&format!("* {shown} is here."));
     alice.says("bob", "welcome back");
     bob.sees(": welcome back");
@@ -89,23 +89,23 @@ fn a_crashed_peer_is_seen_to_be_gone_and_back_after_its_restart() {
 #[test]
 fn a_connected_peer_that_went_is_dialled_again_without_being_static() {
     let (mut alice, mut bob) = alice_and_a_returning_bob();
-    let (addr, shown) = (bob.addr(), bob.shown());
+    let (addr, shown) = (bob.addr(), bob.encrypted());
     // Looking makes sure that he is more than a claim.
     alice.lists(addr);
     bob.crashes();
     alice.finds(addr, "gone");
-    // The new Bob knows nobody, so it is Alice who finds him.
-    let mut bob = Peer::named("Bob").port(addr.port()).start();
+    // The new Bob dials nobody by himself, so it is Alice who finds him.
+    let mut bob = bob.goes_on_as(Peer::named("Bob"));
     alice.sees(&format!("* {shown} is here."));
-    bob.sees(&format!("* {} is here.", alice.shown()));
+    bob.sees(&format!("* {} is here.", alice.encrypted()));
 }
 
 #[test]
 fn disconnecting_tells_the_peer_and_is_not_undone_by_its_static_list() {
     let (mut alice, mut bob) = alice_and_bob();
     alice.types(&["4", "bob"]);
-    alice.sees(&format!("Disconnected from {}.", bob.shown()));
-    bob.sees(&format!("* {} has left.", alice.shown()));
+    alice.sees(&format!("Disconnected from {}.", bob.encrypted()));
+    bob.sees(&format!("* {} has left.", alice.encrypted()));
     // Bob has Alice as a static peer. He looks after her a second later, finds her listening, and leaves her alone.
     let row = bob.lists(alice.addr()).expect("static peers stay listed");
     assert!(row.contains("gone (left)"), "{row}");
@@ -113,7 +113,7 @@ fn disconnecting_tells_the_peer_and_is_not_undone_by_its_static_list() {
     assert!(row.contains("gone (by us)"), "{row}");
     // A message brings her back.
     alice.says(&bob.addr().to_string(), "I am back");
-    bob.sees(&format!("* {} is here.", alice.shown()));
+    bob.sees(&format!("* {} is here.", alice.encrypted()));
     bob.sees(": I am back");
 }
 
@@ -122,10 +122,10 @@ fn a_text_that_is_only_exit_or_connect_does_what_it_says() {
     let (mut alice, mut bob) = alice_and_bob();
     alice.says("bob", "exit");
     alice.sees("A text that is only `exit` means goodbye, so this disconnects.");
-    bob.sees(&format!("* {} has left.", alice.shown()));
+    bob.sees(&format!("* {} has left.", alice.encrypted()));
     alice.says("bob", "connect");
-    alice.sees(&format!("Connected to {}.", bob.shown()));
-    bob.sees(&format!("* {} is here.", alice.shown()));
+    alice.sees(&format!("Connected to {}.", bob.encrypted()));
+    bob.sees(&format!("* {} is here.", alice.encrypted()));
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn connecting_reports_each_result_and_a_sum() {
     alice.sees(&format!("Not connected to {missing}: refused, nobody listens there."));
     alice.sees(&format!("Connected 0 of 1; {missing} refused."));
     alice.types(&["3", ""]);
-    alice.sees(&format!("Connected to {}.", bob.shown()));
+    alice.sees(&format!("Connected to {}.", bob.encrypted()));
     alice.sees("Connected 1 of 1.");
 }
 

@@ -49,7 +49,7 @@ fn a_calendar_that_jumps_by_centuries_moves_nobodys_state() {
         .env("FAKETIME_NO_CACHE", "1")
         .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
         .start();
-    alice.sees(&format!("* {} is here.", bob.shown()));
+    alice.meets(&bob);
     alice.finds(bob.addr(), "connected");
     let mut before = None;
     for (time, day) in JUMPS {

@@ -50,7 +50,7 @@ fn a_stopped_peer_is_quiet_then_gone_then_back_and_what_it_was_handed_it_shows_o
     alice.sees_within(&format!("* {} is here.", bob.shown()), GONE);
     alice.finds(bob.addr(), "connected");
     bob.finds(alice.addr(), "connected");
-    let receipt = format!("[ACK] Message received from {}", bob.addr().port());
+    let receipt = bob.receipt();
     for stream in &mut waiting {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer, and the end");
