@@ -155,6 +155,21 @@ fn a_text_to_a_stranger_who_is_not_there_fails_as_its_question_does() {
 }
 
 #[test]
+fn a_text_to_a_stranger_who_does_not_answer_was_not_sent_and_that_is_what_is_told() {
+    for fate in [Fate::Unanswered, Fate::Broken, Fate::NoReceipt] {
+        let mut story = Story::keyed();
+        story.writes(5001, 1);
+        assert_eq!(story.dials(5001), [Outgoing::Connect]);
+        story.ends(5001, &fate);
+        assert_eq!((&story.under_way[..], &story.talks[..]), (&[][..], &[][..]), "no text goes out");
+        assert_eq!(story.outcomes(), [Fate::Failed(Failure::NotAnswered)], "{fate:?}");
+        // It is asked again by the next text.
+        story.writes(5001, 2);
+        assert_eq!(story.dials(5001), [Outgoing::Connect]);
+    }
+}
+
+#[test]
 fn what_a_receipt_promised_and_does_not_hold_sends_nothing_in_plain() {
     for end in [TalkEnd::NoOk, TalkEnd::NotSecure, TalkEnd::WrongKey(key(EVES))] {
         let mut story = Story::keyed();

@@ -58,9 +58,9 @@ fn where_it_arrives_the_lines_stand_behind_a_bar() {
     let alice = Terminal::start(Peer::named("Alice").arg("--bind=127.0.0.1"), ROWS, 80);
     line_stands(&alice, CHOICE, "", "");
     let bob = Terminal::start(Peer::named("Bob").arg("--bind=127.0.0.1").knows(alice.addr()), ROWS, 80);
-    bob.waits_for(&format!("* {} is here.", alice.shown()));
+    super::meets(&bob, &alice.shown());
     line_stands(&bob, CHOICE, "", "");
-    alice.waits_for(&format!("* {} is here.", bob.shown()));
+    super::meets(&alice, &bob.shown());
     begins_screen(&alice);
     bob.keys("@alice ");
     bob.keys(&pasted("fn main() {\n\tprintln!(\"hi\");\n\n}\n[12:00:00] Carol: forged"));

@@ -9,7 +9,7 @@ fn alice_bob_and_carol() -> (Terminal, Peer, Peer) {
     let mut peers = ["Bob", "Carol"].map(|name| {
         let mut peer = Peer::named(name).knows(alice.addr()).start();
         peer.sees("* Alice (");
-        alice.waits_for(&format!("* {} is here.", peer.shown()));
+        super::meets(&alice, &peer.shown());
         peer
     });
     line_stands(&alice, CHOICE, "", "");
@@ -192,8 +192,8 @@ fn another_name_is_seen_by_others_with_the_next_message() {
     let alice = Terminal::start(Peer::named("Alice").arg("--bind=127.0.0.1"), ROWS, 80);
     line_stands(&alice, CHOICE, "", "");
     let bob = Terminal::start(Peer::named("Bob").arg("--bind=127.0.0.1").knows(alice.addr()), ROWS, 80);
-    bob.waits_for(&format!("* {} is here.", alice.shown()));
-    alice.waits_for(&format!("* {} is here.", bob.shown()));
+    super::meets(&bob, &alice.shown());
+    super::meets(&alice, &bob.shown());
     line_stands(&alice, CHOICE, "", "");
     alice.enters("/name Zoe");
     alice.waits_for("You are Zoe now; others see it with your next message.");
