@@ -127,19 +127,20 @@ impl Chat {
         }
     }
 
-    /// It is known now how `addr` is spoken to, or that it is not: what waited for that goes its way.
-    pub(super) fn asked(&mut self, addr: PeerAddr, failed: Option<&Fate>, now: Time) {
+    /// It is known now how `addr` is spoken to, or that it is not: what waited for that goes its way. Who was asked there may be listed
+    /// elsewhere, so how is not looked up here.
+    pub(super) fn asked(&mut self, addr: PeerAddr, answer: Result<Speech, &Fate>, now: Time) {
         let Some(secure) = &mut self.secure else { return };
         let Some(waiting) = secure.asked.remove(&addr) else { return };
         for Unsent { op, parts, letter } in waiting {
             self.text_ends(addr);
-            let refused = match (failed, self.speech_of(addr)) {
-                (Some(fate), _) => {
+            let refused = match answer {
+                Err(fate) => {
                     self.finished(op, addr, fate.clone(), (0, parts.len().max(1)));
                     continue;
                 }
-                (None, Speech::Secure(key)) => self.put_letter(key, op, letter),
-                (None, _) => self.send_in_plain(addr, op, &parts),
+                Ok(Speech::Secure(key)) => self.put_letter(key, op, letter),
+                Ok(_) => self.send_in_plain(addr, op, &parts),
             };
             if let Some(why) = refused {
                 let who = self.who(addr);
@@ -225,7 +226,7 @@ impl Chat {
         let Some(secure) = &mut self.secure else { return };
         let waiting: Vec<PeerAddr> = secure.asked.keys().copied().collect();
         for addr in waiting {
-            self.asked(addr, Some(&Fate::Failed(Failure::Cancelled)), Time::default());
+            self.asked(addr, Err(&Fate::Failed(Failure::Cancelled)), Time::default());
         }
     }
 }

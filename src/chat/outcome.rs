@@ -112,7 +112,10 @@ impl Chat {
             Purpose::Text(op) | Purpose::Connect(op) | Purpose::Exit(op) => {
                 self.finished(op, addr, fate, parts)
             }
-            Purpose::Ask => self.asked(addr, (!taken).then_some(&fate), now),
+            Purpose::Ask => {
+                let answer = if taken { Ok(self.speech_of(addr)) } else { Err(&fate) };
+                self.asked(addr, answer, now);
+            }
             _ => {}
         }
         self.settle_watches(now);

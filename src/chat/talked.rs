@@ -65,11 +65,14 @@ impl Chat {
         }
         match purpose {
             Purpose::Ask => {
-                let failed =
-                    (!matches!(self.speech_of(addr), Speech::Secure(_)) || !was_met).then_some(&fate);
-                self.asked(addr, failed, now);
+                // Whoever was met may have a row elsewhere. The texts are for its key all the same, and never leave in plain.
+                let answer = match self.speech_of(addr) {
+                    speech @ Speech::Secure(_) if was_met => Ok(speech),
+                    _ => Err(&fate),
+                };
+                self.asked(addr, answer, now);
                 if addr != dialled {
-                    self.asked(dialled, failed, now);
+                    self.asked(dialled, answer, now);
                 }
             }
             Purpose::Connect(op) | Purpose::Exit(op) => self.finished(op, addr, fate, (1, 1)),

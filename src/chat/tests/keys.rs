@@ -128,6 +128,30 @@ fn a_text_to_a_stranger_waits_for_the_answer_to_connect_and_then_goes_out_encryp
 }
 
 #[test]
+fn a_text_to_another_address_of_somebody_known_is_for_their_key_and_never_goes_out_in_plain() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    let op = story.writes(5002, 1);
+    story.promises(BOBS);
+    // The connection that is kept with him serves, and leads to the address that he is known at.
+    let greeting = story.talks.remove(0);
+    assert_eq!((greeting.expect, greeting.say), (Some(key(BOBS)), Say::Greet));
+    let talked = Talked {
+        addr: at(5001),
+        met: Some(Met { key: key(BOBS), hello: None }),
+        written: 0,
+        receipts: Vec::new(),
+        end: TalkEnd::Answered,
+    };
+    let actions = story.chat.talked(greeting.job, talked, moment(), story.now);
+    story.perform(actions);
+    assert_eq!(story.under_way, [], "nothing in plain");
+    let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    assert_eq!((turn.expect, turn.say), (Some(key(BOBS)), Say::Texts(vec![letter(1)])));
+    assert!(story.told().contains(&Event::Settled(op)));
+}
+
+#[test]
 fn a_stranger_whose_receipt_names_no_key_gets_the_text_in_plain_and_is_not_asked_again() {
     let mut story = Story::keyed();
     story.writes(5001, 1);
