@@ -107,6 +107,14 @@ fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok().map(|text| text.parse().expect("a number"))
 }
 
+/// The seeds of a test, or the one to be seen again.
+fn seeds() -> std::ops::Range<u64> {
+    match number("P2P_CHAT_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("P2P_CHAT_SEEDS").unwrap_or(SEEDS),
+    }
+}
+
 #[test]
 fn networks_of_any_kind_keep_to_the_rules_at_every_step() {
     if let Some(seed) = number("P2P_CHAT_SEED") {
@@ -147,7 +155,7 @@ fn networks_of_any_kind_keep_to_the_rules_at_every_step() {
 #[test]
 fn two_peers_with_keys_lose_no_text_on_a_lossy_link() {
     let mut sum = BTreeMap::new();
-    for seed in 0..number("P2P_CHAT_SEEDS").unwrap_or(SEEDS) {
+    for seed in seeds() {
         let mut world = World::new(seed);
         world.plan = world.plan.two_with_keys();
         let run = live_in_or_name_the_seed(seed, world);
