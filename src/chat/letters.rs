@@ -113,6 +113,7 @@ impl Chat {
     /// Lets a text wait, and asks how its recipient is spoken to if nobody has asked yet.
     fn ask_first(&mut self, addr: PeerAddr, text: Unsent) {
         self.text_begins(addr);
+        let promised = self.table.peer(addr).and_then(|peer| peer.promised);
         let only_encrypted = self.is_only_encrypted(addr);
         let Some(secure) = &mut self.secure else { return };
         let waiting = secure.asked.entry(addr).or_default();
@@ -120,8 +121,8 @@ impl Chat {
         if waiting.len() > 1 {
             return;
         }
-        if only_encrypted {
-            self.talk(addr, None, Purpose::Ask, Say::Greet, None);
+        if only_encrypted || promised.is_some() {
+            self.talk(addr, promised, Purpose::Ask, Say::Greet, None);
         } else {
             self.transmit(addr, Purpose::Ask, Outgoing::Connect, None);
         }

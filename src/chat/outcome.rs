@@ -57,10 +57,19 @@ impl Chat {
                 addr = to;
             }
         }
-        let promised = capability.filter(|_| taken && self.can_speak_otherwise(addr));
-        if let Some(key) = promised
-            && matches!(purpose, Purpose::Check(Check::Connect) | Purpose::Connect(_) | Purpose::Ask)
-        {
+        let is_question =
+            matches!(purpose, Purpose::Check(Check::Connect) | Purpose::Connect(_) | Purpose::Ask);
+        if let Some(key) = capability.filter(|_| taken && self.secure.is_some()) {
+            if !self.leaving {
+                self.table.add(addr, Known::SentTo, Life::of_heard(now));
+                self.note_texts(addr);
+            }
+            self.table.update(addr, |peer| peer.promised = Some(key));
+        }
+        // A full queue gives no receipt, which takes nothing back.
+        let before = self.table.peer(addr).and_then(|peer| peer.promised).filter(|_| is_question);
+        let promised = capability.or(before).filter(|_| taken && self.can_speak_otherwise(addr));
+        if let Some(key) = promised.filter(|_| is_question) {
             // It was only the question; the same is said again in encryption, and what follows from that follows.
             self.promised(addr, key, purpose);
             return self.done();
@@ -209,6 +218,7 @@ impl Chat {
                     peer.wants_ping = false;
                     peer.gives_receipts = false;
                     peer.shook_hands = false;
+                    peer.promised = None;
                 }
             });
         }

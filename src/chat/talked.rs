@@ -20,6 +20,9 @@ impl Chat {
         };
         let Talked { addr: reached, met, written, receipts, end } = talked;
         let was_met = met.is_some();
+        if let (TalkEnd::NoOk | TalkEnd::WrongKey(_), Some(_)) = (&end, expect) {
+            self.table.update(addr, |peer| peer.promised = None);
+        }
         let welcome = met.map(|met| self.met_at(reached, met, moment, now));
         if let (TalkEnd::WrongKey(offered), Some(expected)) = (&end, expect) {
             self.wrong_key(expected, *offered, reached, moment, now);

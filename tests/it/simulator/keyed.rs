@@ -222,6 +222,10 @@ impl World {
             return;
         }
         let Some(keyed) = self.keyed_mut(pid) else { return };
+        if let TalkEnd::NoOk | TalkEnd::WrongKey(_) = talked.end {
+            // Whoever is there does not keep the promise, and may be another program by now.
+            keyed.promised.retain(|(addr, _)| !talk.addrs.contains(addr));
+        }
         let failed = keyed.failed.entry(key).or_default();
         failed.push_back(now);
         while failed.front().is_some_and(|at| *at + FAILED_WITHIN < now) {
