@@ -88,6 +88,7 @@ impl Chat {
         let pin = secure.trusted.unpin(key)?;
         if let Some(row) = self.table.row_of(key) {
             self.table.speak(row, Speech::Unknown, false);
+            self.table.update(row, |peer| peer.promised = None);
         }
         Ok(Decision::Unpinned(pin))
     }

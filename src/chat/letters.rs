@@ -113,6 +113,7 @@ impl Chat {
     /// Lets a text wait, and asks how its recipient is spoken to if nobody has asked yet.
     fn ask_first(&mut self, addr: PeerAddr, text: Unsent) {
         self.text_begins(addr);
+        let promised = self.table.peer(addr).and_then(|peer| peer.promised);
         let only_encrypted = self.is_only_encrypted(addr);
         let Some(secure) = &mut self.secure else { return };
         let waiting = secure.asked.entry(addr).or_default();
@@ -120,31 +121,32 @@ impl Chat {
         if waiting.len() > 1 {
             return;
         }
-        if only_encrypted {
-            self.talk(addr, None, Purpose::Ask, Say::Greet, None);
+        if only_encrypted || promised.is_some() {
+            self.talk(addr, promised, Purpose::Ask, Say::Greet, None);
         } else {
             self.transmit(addr, Purpose::Ask, Outgoing::Connect, None);
         }
     }
 
-    /// It is known now how `addr` is spoken to, or that it is not: what waited for that goes its way.
-    pub(super) fn asked(&mut self, addr: PeerAddr, failed: Option<&Fate>, now: Time) {
+    /// It is known now how `addr` is spoken to, or that it is not: what waited for that goes its way. Who was asked there may be listed
+    /// elsewhere, so how is not looked up here.
+    pub(super) fn asked(&mut self, addr: PeerAddr, answer: Result<Speech, &Fate>, now: Time) {
         let Some(secure) = &mut self.secure else { return };
         let Some(waiting) = secure.asked.remove(&addr) else { return };
-        let failed = failed.map(|fate| match fate {
+        let answer = answer.map_err(|fate| match fate {
             Fate::Failed(_) => fate.clone(),
             // That is the fate of the question; of the text itself, nothing was sent.
             _ => Fate::Failed(Failure::NotAnswered),
         });
         for Unsent { op, parts, letter } in waiting {
             self.text_ends(addr);
-            let refused = match (&failed, self.speech_of(addr)) {
-                (Some(fate), _) => {
+            let refused = match &answer {
+                Err(fate) => {
                     self.finished(op, addr, fate.clone(), (0, parts.len().max(1)));
                     continue;
                 }
-                (None, Speech::Secure(key)) => self.put_letter(key, op, letter),
-                (None, _) => self.send_in_plain(addr, op, &parts),
+                Ok(Speech::Secure(key)) => self.put_letter(*key, op, letter),
+                Ok(_) => self.send_in_plain(addr, op, &parts),
             };
             if let Some(why) = refused {
                 let who = self.who(addr);
@@ -230,7 +232,7 @@ impl Chat {
         let Some(secure) = &mut self.secure else { return };
         let waiting: Vec<PeerAddr> = secure.asked.keys().copied().collect();
         for addr in waiting {
-            self.asked(addr, Some(&Fate::Failed(Failure::Cancelled)), Time::default());
+            self.asked(addr, Err(&Fate::Failed(Failure::Cancelled)), Time::default());
         }
     }
 }

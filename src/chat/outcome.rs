@@ -57,12 +57,22 @@ impl Chat {
                 addr = to;
             }
         }
+        let is_question =
+            matches!(purpose, Purpose::Check(Check::Connect) | Purpose::Connect(_) | Purpose::Ask);
+        if let Some(key) = capability.filter(|_| taken && self.secure.is_some()) {
+            if !self.leaving {
+                self.table.add(addr, Known::SentTo, Life::of_heard(now));
+                self.note_texts(addr);
+            }
+            self.table.update(addr, |peer| peer.promised = Some(key));
+        }
+        // A full queue gives no receipt, which takes nothing back.
+        let before = self.table.peer(addr).and_then(|peer| peer.promised).filter(|_| is_question);
         // What is not said yet is said in encryption also while we leave.
         let is_worth_it = purpose == Purpose::Ask || !self.leaving;
-        let promised = capability.filter(|_| taken && is_worth_it && self.can_speak_otherwise(addr));
-        if let Some(key) = promised
-            && matches!(purpose, Purpose::Check(Check::Connect) | Purpose::Connect(_) | Purpose::Ask)
-        {
+        let promised =
+            capability.or(before).filter(|_| taken && is_worth_it && self.can_speak_otherwise(addr));
+        if let Some(key) = promised.filter(|_| is_question) {
             // It was only the question; the same is said again in encryption, and what follows from that follows.
             let again = self.promised(addr, key, purpose);
             for op in self.ops.values_mut() {
@@ -119,7 +129,10 @@ impl Chat {
             Purpose::Text(op) | Purpose::Connect(op) | Purpose::Exit(op) => {
                 self.finished(op, addr, fate, parts)
             }
-            Purpose::Ask => self.asked(addr, (!taken).then_some(&fate), now),
+            Purpose::Ask => {
+                let answer = if taken { Ok(self.speech_of(addr)) } else { Err(&fate) };
+                self.asked(addr, answer, now);
+            }
             _ => {}
         }
         if self.leaving {
@@ -217,6 +230,7 @@ impl Chat {
                     peer.wants_ping = false;
                     peer.gives_receipts = false;
                     peer.shook_hands = false;
+                    peer.promised = None;
                 }
             });
         }

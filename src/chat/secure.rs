@@ -149,6 +149,7 @@ impl Chat {
     pub(super) fn speech_of(&self, addr: PeerAddr) -> Speech {
         let row = self.table.peer(addr);
         match row.map(|peer| peer.speech) {
+            Some(Speech::Plain) if row.is_some_and(|peer| peer.promised.is_some()) => return Speech::Unknown,
             Some(speech) if speech != Speech::Unknown => return speech,
             _ => {}
         }

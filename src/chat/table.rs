@@ -58,6 +58,8 @@ pub(super) struct Peer {
     pub(super) also: Box<[PeerAddr]>,
     /// How it is spoken to.
     pub(super) speech: Speech,
+    /// The key that its receipt has promised, until it is proven or shown to be false: nothing is said to it in plain meanwhile.
+    pub(super) promised: Option<PeerKey>,
     /// The user has compared its key.
     pub(super) verified: bool,
     /// Why it did not take us when it was met last; told once.
@@ -259,6 +261,7 @@ impl Table {
             form: Form::default(),
             also: Box::default(),
             speech: if self.keyed { Speech::Unknown } else { Speech::Plain },
+            promised: None,
             verified: false,
             turned_away: None,
             configured_form: Form::default(),

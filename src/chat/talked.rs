@@ -20,6 +20,9 @@ impl Chat {
         };
         let Talked { addr: reached, met, written, receipts, end } = talked;
         let was_met = met.is_some();
+        if let (TalkEnd::NoOk | TalkEnd::WrongKey(_), Some(_)) = (&end, expect) {
+            self.table.update(addr, |peer| peer.promised = None);
+        }
         let welcome = met.map(|met| self.met_at(reached, met, moment, now));
         if let (TalkEnd::WrongKey(offered), Some(expected)) = (&end, expect) {
             self.wrong_key(expected, *offered, reached, moment, now);
@@ -62,11 +65,14 @@ impl Chat {
         }
         match purpose {
             Purpose::Ask => {
-                let failed =
-                    (!matches!(self.speech_of(addr), Speech::Secure(_)) || !was_met).then_some(&fate);
-                self.asked(addr, failed, now);
+                // Whoever was met may have a row elsewhere. The texts are for its key all the same, and never leave in plain.
+                let answer = match self.speech_of(addr) {
+                    speech @ Speech::Secure(_) if was_met => Ok(speech),
+                    _ => Err(&fate),
+                };
+                self.asked(addr, answer, now);
                 if addr != dialled {
-                    self.asked(dialled, failed, now);
+                    self.asked(dialled, answer, now);
                 }
             }
             Purpose::Connect(op) | Purpose::Exit(op) => self.finished(op, addr, fate, (1, 1)),

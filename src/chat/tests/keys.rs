@@ -128,6 +128,58 @@ fn a_text_to_a_stranger_waits_for_the_answer_to_connect_and_then_goes_out_encryp
 }
 
 #[test]
+fn a_text_to_another_address_of_somebody_known_is_for_their_key_and_never_goes_out_in_plain() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    let op = story.writes(5002, 1);
+    story.promises(BOBS);
+    // The connection that is kept with him serves, and leads to the address that he is known at.
+    let greeting = story.talks.remove(0);
+    assert_eq!((greeting.expect, greeting.say), (Some(key(BOBS)), Say::Greet));
+    let talked = Talked {
+        addr: at(5001),
+        met: Some(Met { key: key(BOBS), hello: None }),
+        written: 0,
+        receipts: Vec::new(),
+        end: TalkEnd::Answered,
+    };
+    let actions = story.chat.talked(greeting.job, talked, moment(), story.now);
+    story.perform(actions);
+    assert_eq!(story.under_way, [], "nothing in plain");
+    let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    assert_eq!((turn.expect, turn.say), (Some(key(BOBS)), Say::Texts(vec![letter(1)])));
+    assert!(story.told().contains(&Event::Settled(op)));
+}
+
+#[test]
+fn who_has_promised_a_key_gets_nothing_in_plain_while_that_is_tried_and_no_lost_receipt_takes_it_back() {
+    let mut story = Story::keyed();
+    // What is asked has a receipt with a key; the greeting breaks, and the next receipt is lost.
+    story.does(Command::Connect(these(5001)));
+    story.promises(BOBS);
+    story.talked(None, TalkEnd::Broken);
+    story.told();
+    let op = story.writes(5001, 1);
+    assert_eq!(story.under_way, [], "nothing in plain");
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    assert_eq!(turn.say, Say::Texts(vec![letter(1)]));
+    assert!(story.told().contains(&Event::Settled(op)));
+}
+
+#[test]
+fn a_promise_that_is_shown_to_be_false_is_asked_for_anew() {
+    let mut story = Story::keyed();
+    story.does(Command::Connect(these(5001)));
+    story.promises(BOBS);
+    story.talked(None, TalkEnd::NoOk);
+    story.writes(5001, 1);
+    assert_eq!(story.dials(5001), [Outgoing::Connect]);
+    story.ends(5001, &Fate::HandedOver);
+    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]), "it is another program by now");
+}
+
+#[test]
 fn a_stranger_whose_receipt_names_no_key_gets_the_text_in_plain_and_is_not_asked_again() {
     let mut story = Story::keyed();
     story.writes(5001, 1);

@@ -8,6 +8,7 @@ use p2p_chat::chat::{MAX_PEERS, MAX_PEERS_PER_IP, StaticPeer};
 use p2p_chat::message::Form;
 use p2p_chat::peer::{PeerAddr, Source};
 
+use super::peer::Past;
 use super::plan::Plan;
 use super::world::World;
 
@@ -19,11 +20,11 @@ fn two() -> (World, [PeerAddr; 2]) {
     let mut world = World::new(1);
     world.plan = Plan::still();
     world.hosts = vec![(Ipv4Addr::new(10, 0, 0, 1), 0), (Ipv4Addr::new(10, 0, 0, 2), 0)];
-    world.launch(0, 5_001, Some(Vec::new()));
+    world.launch(0, 5_001, Some(Past::default()));
     let addrs = [1, 2].map(|port| PeerAddr::new(Ipv4Addr::new(10, 0, 0, 1), 5_000 + port).expect("unicast"));
     let fixed =
         addrs.map(|addr| StaticPeer { addr, name: None, form: Form::Standard, key: None, also: Vec::new() });
-    world.launch(1, 5_002, Some(fixed.to_vec()));
+    world.launch(1, 5_002, Some(Past { statics: fixed.to_vec(), ..Past::default() }));
     world.run_until(Duration::from_secs(5));
     (world, addrs)
 }

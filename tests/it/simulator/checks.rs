@@ -41,7 +41,8 @@ impl World {
         let now = self.now;
         let ours = self.ours(pid);
         let under_way = ours.chat.under_way();
-        let (errands, waiting) = (ours.dialler.errands, ours.waiting.len());
+        let talks = ours.keyed.as_ref().map_or(0, |keyed| keyed.talker.errands);
+        let (errands, waiting) = (ours.dialler.errands + talks, ours.waiting.len());
         if under_way.jobs != errands || under_way.commands != waiting || under_way.unasked > errands {
             self.fail(pid, format_args!("has {errands} errands and {waiting} commands, but {under_way:?}"));
         }
@@ -55,6 +56,7 @@ impl World {
         }
         if self.is_looked_at(pid) {
             self.check_table(pid);
+            self.check_keyed_table(pid);
         }
     }
 
@@ -87,9 +89,12 @@ impl World {
         for fixed in &ours.statics {
             // One may be found at another loopback address that it claims.
             let stays = |known: &p2p_chat::chat::Row| {
+                // And who has proven a key may have been met elsewhere, or at two of these addresses.
+                let pin = ours.chat.pin_of(known.addr);
                 known.known == Known::Static
-                    && known.addr.port() == fixed.addr.port()
-                    && (known.addr == fixed.addr || fixed.addr.ip().is_loopback())
+                    && (pin.is_some_and(|pin| pin.addrs.contains(&fixed.addr))
+                        || known.addr.port() == fixed.addr.port()
+                            && (known.addr == fixed.addr || fixed.addr.ip().is_loopback()))
             };
             if !ours.chat.is_own(fixed.addr) && !rows.iter().any(stays) {
                 self.fail(pid, format_args!("{} is no static peer any more", fixed.addr));
@@ -141,7 +146,8 @@ impl World {
             }
             (Cause::Received, Outgoing::ConnectAck) | (_, Outgoing::Exit) => None,
             (Cause::Received, _) => Some("is sent because of what came".to_owned()),
-            (_, Outgoing::Text(_)) if cause != Cause::Command => {
+            // With a key, it is asked first how its recipient is spoken to.
+            (_, Outgoing::Text(_)) if cause != Cause::Command && ours.keyed.is_none() => {
                 Some("is a text without a command".to_owned())
             }
             (Cause::Tick | Cause::Sent, Outgoing::Connect | Outgoing::Probe | Outgoing::Ping) => {
@@ -174,6 +180,7 @@ impl World {
             self.fail(pid, format_args!("{job:?} to {to} {what} ({cause:?}): {message:?}"));
         }
         if let Outgoing::Text(parts) = message {
+            self.check_plain_text(pid, transmit);
             for part in parts.iter() {
                 let said = self.said.get_mut(part);
                 if !said.is_some_and(|said| said.to.insert(to)) {
@@ -217,6 +224,24 @@ impl World {
             }
             _ => {}
         }
+    }
+
+    /// How many of those whom a text is for may turn out to be another of them.
+    pub(super) fn may_be_one(&self, pid: Pid, command: &Command) -> usize {
+        let ours = self.ours(pid);
+        let Command::Send { to, .. } = command else { return 0 };
+        if ours.keyed.is_none() {
+            return 0;
+        }
+        let addrs = match to {
+            Target::These(addrs) => addrs.clone(),
+            Target::All => self.states(pid).into_keys().collect(),
+        };
+        let keys: Vec<_> =
+            addrs.iter().filter_map(|addr| ours.chat.pin_of(*addr)).map(|pin| pin.key).collect();
+        let distinct: std::collections::BTreeSet<_> = keys.iter().collect();
+        let unknown = addrs.len() - keys.len();
+        keys.len() - distinct.len() + if addrs.len() > 1 { unknown } else { 0 }
     }
 
     /// How many outcomes a command has to have: one for each whom it is for.

@@ -11,6 +11,7 @@
 mod bounds;
 mod checks;
 mod dialler;
+mod keyed;
 mod legacy;
 mod network;
 mod ours;
@@ -19,6 +20,8 @@ mod peer;
 mod plan;
 mod random;
 mod script;
+mod talker;
+mod talks;
 mod truth;
 mod weather;
 mod world;
@@ -50,8 +53,7 @@ struct Shown {
 }
 
 /// Lives through one world.
-fn live(seed: u64) -> Shown {
-    let mut world = World::new(seed);
+fn live(mut world: World) -> Shown {
     world.populate();
     let (wild, calm) = (world.plan.wild, world.plan.calm);
     world.run_until(wild);
@@ -64,11 +66,17 @@ fn live(seed: u64) -> Shown {
     let links = world.check_converged();
     let ours: Vec<usize> = (0..world.processes.len()).filter(|pid| world.is_up(*pid)).collect();
     for pid in &ours {
+        world.check_letters(*pid, false);
+    }
+    for pid in &ours {
         world.leaves(*pid);
     }
     let end = world.now + RESTS_WITHIN;
     world.rest_until(end);
-    ours.iter().for_each(|pid| world.check_at_rest(*pid));
+    for pid in &ours {
+        world.check_at_rest(*pid);
+        world.check_letters(*pid, true);
+    }
     Shown {
         trace: world.trace,
         steps: world.step,
@@ -82,7 +90,11 @@ fn live(seed: u64) -> Shown {
 
 /// The same, and whatever fails says how to see it again.
 fn live_or_name_the_seed(seed: u64) -> Shown {
-    catch_unwind(AssertUnwindSafe(|| live(seed))).unwrap_or_else(|why| {
+    live_in_or_name_the_seed(seed, World::new(seed))
+}
+
+fn live_in_or_name_the_seed(seed: u64, world: World) -> Shown {
+    catch_unwind(AssertUnwindSafe(|| live(world))).unwrap_or_else(|why| {
         let why = why.downcast_ref::<String>().cloned();
         let why = why.unwrap_or_else(|| "see above".to_owned());
         panic!(
@@ -93,6 +105,14 @@ fn live_or_name_the_seed(seed: u64) -> Shown {
 
 fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok().map(|text| text.parse().expect("a number"))
+}
+
+/// The seeds of a test, or the one to be seen again.
+fn seeds() -> std::ops::Range<u64> {
+    match number("P2P_CHAT_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("P2P_CHAT_SEEDS").unwrap_or(SEEDS),
+    }
 }
 
 #[test]
@@ -130,6 +150,20 @@ fn networks_of_any_kind_keep_to_the_rules_at_every_step() {
         assert!(sum.contains_key(what), "no {what} in {sum:#?}");
     }
     assert!(sum.keys().any(|what| what.ends_with(" elsewhere")), "nobody was found elsewhere: {sum:#?}");
+}
+
+#[test]
+fn two_peers_with_keys_lose_no_text_on_a_lossy_link() {
+    let mut sum = BTreeMap::new();
+    for seed in seeds() {
+        let mut world = World::new(seed);
+        world.plan = world.plan.two_with_keys();
+        let run = live_in_or_name_the_seed(seed, world);
+        for (what, count) in run.counts {
+            *sum.entry(what).or_insert(0) += count;
+        }
+    }
+    println!("{sum:#?}");
 }
 
 #[test]

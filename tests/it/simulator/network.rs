@@ -28,7 +28,7 @@ impl World {
         Some((there, source(self.hosts[host].0)))
     }
 
-    fn separated(&self, one: usize, other: usize) -> bool {
+    pub(super) fn separated(&self, one: usize, other: usize) -> bool {
         one != other && self.hosts[one].1 != self.hosts[other].1
     }
 
@@ -39,7 +39,7 @@ impl World {
         (bind.is_unspecified() || bind == *to.ip()).then_some(pid)
     }
 
-    fn latency(&mut self) -> Duration {
+    pub(super) fn latency(&mut self) -> Duration {
         let slow = self.random.in_thousand(self.plan.slow);
         let (low, high) = if slow { (300, 2_500) } else { self.plan.latency };
         self.random.ms(low, high)
@@ -69,6 +69,7 @@ impl World {
             end,
             target: None,
             dialling: true,
+            promise: None,
             tries: 0,
         };
         self.exchanges.insert(id, exchange);
@@ -132,16 +133,20 @@ impl World {
             return;
         }
         let answer = self.takes(target, id);
+        let receipt = Receipt::parse(&answer);
         self.exchange(id, |exchange| exchange.target = None);
         if !self.exchanges[&id].dialling {
             self.exchanges.remove(&id);
             return;
         }
         let latency = self.latency();
-        let fate = match Receipt::parse(&answer) {
+        let fate = match receipt {
             // After the bytes were read: the receipt is lost.
             _ if self.random.in_thousand(self.plan.broken) => Fate::Broken,
-            Receipt::Acknowledged { .. } => Fate::Delivered,
+            Receipt::Acknowledged { capability } => {
+                self.exchange(id, |exchange| exchange.promise = capability.map(|key| (key, target)));
+                Fate::Delivered
+            }
             Receipt::None => Fate::HandedOver,
         };
         self.later(latency, Event::Over(id, fate));
@@ -158,12 +163,16 @@ impl World {
             return;
         }
         let (from, job, is_read) = (exchange.from, exchange.job, exchange.target.is_none());
+        let (promise, to) = (exchange.promise.filter(|_| fate == Fate::Delivered), exchange.to);
         // What was written may arrive later, unless the connection broke before.
         if is_read || fate == Fate::Broken {
             self.exchanges.remove(&id);
         }
         if let Some(job) = job.filter(|_| self.processes[from].alive) {
-            self.exchanged(from, job, fate);
+            if let Some((_, by)) = promise {
+                self.note_promise(from, to, by);
+            }
+            self.exchanged(from, job, fate, promise.map(|(key, _)| key));
         }
     }
 }

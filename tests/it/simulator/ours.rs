@@ -6,6 +6,7 @@ use std::time::Duration;
 use p2p_chat::chat::{
     Action, Answer, Chat, Event as Told, JobId, OpId, Received, Sent, State, Time, Transmit,
 };
+use p2p_chat::key::PeerKey;
 use p2p_chat::message::{Body, Decoded, Failure, Fate, Outgoing, Plain};
 use p2p_chat::peer::{Claimed, PeerAddr, Source};
 use p2p_chat::wire::{self, Decoder, Header};
@@ -20,6 +21,8 @@ pub(super) enum Cause {
     Command,
     Received,
     Sent,
+    /// What came in encryption.
+    Met,
     Tick,
 }
 
@@ -57,9 +60,16 @@ impl World {
             match action {
                 Action::Tell(event) => {
                     self.check_told(pid, &event);
+                    self.check_told_keyed(pid, &event);
                     told.push(event);
                 }
-                Action::Talk(talk) => panic!("nobody here has a key: {talk:?}"),
+                Action::Talk(talk) => {
+                    self.check_talk(pid, &talk);
+                    match &mut self.ours_mut(pid).keyed {
+                        Some(keyed) => keyed.talker.push(talk),
+                        None => self.fail(pid, format_args!("has no key for {talk:?}")),
+                    }
+                }
                 Action::Transmit(transmit) => {
                     self.check_transmit(pid, &transmit, cause);
                     let ours = self.ours_mut(pid);
@@ -79,6 +89,9 @@ impl World {
     pub(super) fn turn_over(&mut self, pid: Pid) {
         while let Some(job) = self.ours_mut(pid).dialler.begin() {
             self.dial_part(pid, job);
+        }
+        while let Some(talk) = self.ours_mut(pid).keyed.as_mut().and_then(|keyed| keyed.talker.begin()) {
+            self.talks(pid, talk);
         }
         let now = self.now;
         let ours = self.ours_mut(pid);
@@ -120,7 +133,7 @@ impl World {
         let (to, part, errand) = (running.to, running.part, running.errand.clone());
         let deadline = errand.deadline.map(|at| born + at.since_start());
         let Some(limits) = dialler::limits(&errand.message, now, deadline) else {
-            return self.exchanged(pid, job, Fate::Failed(Failure::Cancelled));
+            return self.exchanged(pid, job, Fate::Failed(Failure::Cancelled), None);
         };
         let port = self.processes[pid].port;
         let bytes = |ip| {
@@ -131,7 +144,7 @@ impl World {
     }
 
     /// A dialler's thread learned what became of one connection.
-    pub(super) fn exchanged(&mut self, pid: Pid, job: JobId, fate: Fate) {
+    pub(super) fn exchanged(&mut self, pid: Pid, job: JobId, fate: Fate, capability: Option<PeerKey>) {
         let Some(running) = self.ours_mut(pid).dialler.running(job) else { return };
         match running.exchanged(fate) {
             Next::Dial => self.dial_part(pid, job),
@@ -150,7 +163,7 @@ impl World {
                 }
                 let other = if to == errand_to { "" } else { " elsewhere" };
                 self.count(format!("{}: {}{other}", said_of(&message), fate_of(&fate)));
-                let sent = Sent { job, to, fate: fate.clone(), parts, capability: None };
+                let sent = Sent { job, to, fate: fate.clone(), parts, capability };
                 let (_, told) = self.with_chat(pid, Cause::Sent, |chat, now| ((), chat.sent(sent, now)));
                 self.check_outcome(pid, (job, to), &message, (&fate, parts), &told);
                 self.ours_mut(pid).dialler.end(job);
@@ -190,6 +203,7 @@ impl World {
         }
         let cut = decoder.is_cut();
         let decoded = decoder.finish();
+        let keyed_before = self.keyed_rows(pid);
         self.note_claims(pid, source, &decoded);
         for message in &decoded {
             if let Decoded::Message(message) = message {
@@ -202,10 +216,16 @@ impl World {
             chat.received(received, now)
         });
         self.check_received(pid, (source, job), &decoded, answer, &told);
+        if self.keyed_rows(pid) != keyed_before {
+            self.fail(pid, format_args!("{decoded:?} from {source} has changed {keyed_before:?}"));
+        }
         self.turn_over(pid);
         match answer {
             Answer::Nothing => Vec::new(),
-            Answer::Receipt | Answer::Capable => wire::receipt(self.processes[pid].port, None).into_bytes(),
+            Answer::Receipt => wire::receipt(self.processes[pid].port, None).into_bytes(),
+            Answer::Capable => {
+                wire::receipt(self.processes[pid].port, self.key_of(pid).as_ref()).into_bytes()
+            }
             Answer::Connected => wire::CONNECTED.as_bytes().to_vec(),
         }
     }
@@ -250,7 +270,7 @@ impl World {
         let now = self.now;
         match self.ours_mut(pid).waiting.remove(&op) {
             None => self.fail(pid, format_args!("{op:?} was settled twice, or never begun")),
-            Some(waiting) if waiting.outcomes > 0 => {
+            Some(waiting) if waiting.outcomes > waiting.doubtful => {
                 self.fail(pid, format_args!("{op:?} was settled before {} outcomes", waiting.outcomes))
             }
             Some(waiting) if now > waiting.since + waiting.within => self.fail(

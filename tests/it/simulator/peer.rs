@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use p2p_chat::chat::{Chat, OpId, StaticPeer, Time};
+use p2p_chat::chat::{Chat, OpId, Pin, StaticPeer, Time};
+use p2p_chat::key::PeerKey;
 use p2p_chat::peer::{Name, PeerAddr};
 
 use super::dialler::Dialler;
+use super::keyed::Keyed;
 use super::legacy::Legacy;
 
 /// A program, which has this number for ever: one that is started anew is another.
@@ -17,6 +19,16 @@ pub(super) type Pid = usize;
 pub(super) enum Program {
     Ours(Box<Ours>),
     Legacy(Legacy),
+}
+
+/// What a program of ours has from the one before it that was the same person's.
+#[derive(Clone, Default)]
+pub(super) struct Past {
+    pub(super) statics: Vec<StaticPeer>,
+    pub(super) key: Option<PeerKey>,
+    pub(super) name: Option<Name>,
+    /// What was written down of others' keys.
+    pub(super) pins: BTreeMap<PeerKey, Pin>,
 }
 
 /// A process, alive or not.
@@ -38,11 +50,15 @@ pub(super) struct Waiting {
     pub(super) what: &'static str,
     /// Outcomes that have to come first.
     pub(super) outcomes: usize,
+    /// So many of them may be one and the same, if two addresses turn out to be one person's.
+    pub(super) doubtful: usize,
 }
 
 /// A peer of ours, and what is known about it that the rules must keep to.
 pub(super) struct Ours {
     pub(super) chat: Chat,
+    /// What it has if it can speak in encryption.
+    pub(super) keyed: Option<Keyed>,
     pub(super) name: Name,
     /// When its clock was zero.
     pub(super) born: Duration,
@@ -78,6 +94,17 @@ pub(super) struct Ours {
 }
 
 impl Ours {
+    /// What is left of it when its process ends.
+    pub(super) fn past(&self) -> Past {
+        let keyed = self.keyed.as_ref();
+        Past {
+            statics: self.statics.clone(),
+            key: keyed.map(|keyed| keyed.key),
+            name: keyed.map(|_| self.name.clone()),
+            pins: keyed.map_or_else(BTreeMap::new, |keyed| keyed.pins.clone()),
+        }
+    }
+
     /// The time on its own clock.
     pub(super) fn time(&self, now: Duration) -> Time {
         Time::at(now - self.born)

@@ -21,6 +21,10 @@ pub(super) struct Plan {
     pub(super) legacy: usize,
     /// Programs of old that say what `gethostbyname(hostname)` does, 127.0.1.1, in a thousand; half of them listen there.
     pub(super) misled: usize,
+    /// Peers of ours that have a key, in a thousand of ours; what people say about keys comes with them.
+    pub(super) keyed: usize,
+    /// Those among them that are called as somebody else is, in a thousand.
+    pub(super) namesakes: usize,
     /// Static peers of each.
     pub(super) statics: usize,
     /// Milliseconds that a packet takes, at least and at most, and how often it takes a second or more.
@@ -56,6 +60,8 @@ impl Plan {
             hosts: random.within(1, if lodging { 2 } else { programs }),
             legacy: if lodging { random.within(300, 700) } else { random.within(0, 400) },
             misled: if lodging { 700 } else { random.within(0, 200) },
+            keyed: 0,
+            namesakes: 0,
             statics: random.within(0, 8).min(programs),
             latency: (0, random.within(1, 120)),
             slow: bad(random, 30),
@@ -70,6 +76,21 @@ impl Plan {
         }
     }
 
+    /// Two people with keys and nobody else, on a link that gets worse and better.
+    pub(super) fn two_with_keys(&self) -> Self {
+        Self {
+            programs: 2,
+            hosts: self.hosts.min(2),
+            legacy: 0,
+            misled: 0,
+            keyed: 1_000,
+            statics: 2,
+            deeds: self.deeds.min(10_000),
+            calm: FOUND_WITHIN + GONE_SHOWN,
+            ..self.clone()
+        }
+    }
+
     /// A world in which nothing goes wrong and nobody does anything.
     pub(super) fn still() -> Self {
         Self {
@@ -77,6 +98,8 @@ impl Plan {
             hosts: 1,
             legacy: 0,
             misled: 0,
+            keyed: 0,
+            namesakes: 0,
             statics: 0,
             latency: (0, 5),
             slow: 0,

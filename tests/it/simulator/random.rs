@@ -1,6 +1,7 @@
 //! Seeded randomness, and the hash of what happened.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// SplitMix64 (Steele, Lea, Flood 2014): one number of state, and every seed is a good one.
@@ -47,6 +48,9 @@ impl Random {
     }
 }
 
+/// Whether everything that happens is printed, too.
+static SHOWN: OnceLock<bool> = OnceLock::new();
+
 /// The hash of everything that happened, in order (FNV-1a): the same for the same seed in every run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Trace(u64);
@@ -57,6 +61,9 @@ impl Trace {
     }
 
     pub(super) fn note(&mut self, what: fmt::Arguments<'_>) {
+        if *SHOWN.get_or_init(|| std::env::var_os("P2P_CHAT_TRACE").is_some()) {
+            eprintln!("{what}");
+        }
         // A hash takes everything that is written to it.
         let _ = fmt::write(self, what);
     }

@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use p2p_chat::chat::{Chat, Command, JobId, Me, OpId, StaticPeer, Target};
+use p2p_chat::chat::{Chat, Command, JobId, Keys, Me, OpId, Policy, StaticPeer, Target};
 use p2p_chat::message::Form;
-use p2p_chat::peer::{Name, PeerAddr};
+use p2p_chat::peer::PeerAddr;
 use p2p_chat::wire;
 
 use super::dialler::Dialler;
+use super::keyed::{Keyed, key_of_person};
 use super::legacy::{KINDS, Kind, Legacy};
 use super::ours::Cause;
-use super::peer::{Ours, Pid, Process, Program, Waiting};
+use super::peer::{Ours, Past, Pid, Process, Program, Waiting};
 use super::world::{Event, Said, World};
 
 /// How long a command may take until it is settled. A text may wait behind `MAX_TEXTS_WAITING` others to a peer that
@@ -42,13 +43,13 @@ impl World {
         5_001 + u16::try_from(self.processes.len()).expect("few programs")
     }
 
-    /// Starts a program, if its port is free: ours with these static peers, or of any kind.
-    pub(super) fn launch(&mut self, host: usize, port: u16, statics: Option<Vec<StaticPeer>>) {
+    /// Starts a program, if its port is free: ours again, or of any kind.
+    pub(super) fn launch(&mut self, host: usize, port: u16, past: Option<Past>) {
         if self.listening.contains_key(&(host, port)) {
             return;
         }
         let pid = self.processes.len();
-        let legacy = statics.is_none() && self.random.in_thousand(self.plan.legacy);
+        let legacy = past.is_none() && self.random.in_thousand(self.plan.legacy);
         let ip = self.hosts[host].0;
         let mut bind = Ipv4Addr::UNSPECIFIED;
         let program = if legacy {
@@ -61,11 +62,11 @@ impl World {
             }
             Program::Legacy(Legacy { kind, claim, listed: BTreeSet::new(), said: 0 })
         } else {
-            let statics = statics.unwrap_or_else(|| self.some_statics(host, port));
+            let past = past.unwrap_or_else(|| self.new_past(host, port));
             if self.random.in_thousand(150) {
                 bind = ip;
             }
-            Program::Ours(Box::new(self.ours_new(pid, bind, port, statics)))
+            Program::Ours(Box::new(self.ours_new(pid, bind, port, past)))
         };
         self.trace.note(format_args!("{:?} {pid} at {ip}:{port}", self.now));
         self.processes.push(Process { host, port, bind, alive: true, stopped: None, program });
@@ -84,12 +85,34 @@ impl World {
         }
     }
 
-    fn ours_new(&mut self, pid: Pid, bind: Ipv4Addr, port: u16, statics: Vec<StaticPeer>) -> Ours {
-        let chat = Chat::new(Me { bind: bind.into(), port, advertise: None });
-        let name: Name = format!("p{pid}").parse().expect("a name");
-        let may_dial = statics.iter().map(|peer| peer.addr).collect();
+    /// A person who was not there before.
+    fn new_past(&mut self, host: usize, port: u16) -> Past {
+        let statics = self.some_statics(host, port);
+        if self.plan.keyed == 0 || !self.random.in_thousand(self.plan.keyed) {
+            return Past { statics, ..Past::default() };
+        }
+        self.people += 1;
+        // Now and then two people have the same name.
+        let namesake = self.random.in_thousand(self.plan.namesakes);
+        let named = if namesake { 1 } else { self.people };
+        let name = format!("person{named}").parse().ok();
+        Past { statics, key: Some(key_of_person(self.people)), name, pins: BTreeMap::new() }
+    }
+
+    fn ours_new(&mut self, pid: Pid, bind: Ipv4Addr, port: u16, past: Past) -> Ours {
+        let Past { statics, key, name, pins } = past;
+        let mut chat = Chat::new(Me { bind: bind.into(), port, advertise: None });
+        let name = name.unwrap_or_else(|| format!("p{pid}").parse().expect("a name"));
+        let mut may_dial: BTreeSet<PeerAddr> = statics.iter().map(|peer| peer.addr).collect();
+        may_dial.extend(pins.values().flat_map(|pin| pin.addrs.iter().copied()));
+        let keyed = key.map(|own| {
+            let policy = Policy::AcceptNew;
+            chat.set_keys(Keys { own, pins: pins.values().cloned().collect(), policy, require: false });
+            Keyed::new(own, pins)
+        });
         Ours {
             chat,
+            keyed,
             name,
             born: self.now,
             dialler: Dialler::new(self.plan.diallers),
@@ -140,7 +163,7 @@ impl World {
     }
 
     fn wait_for(&mut self, pid: Pid, op: OpId, what: &'static str, within: Duration, outcomes: usize) {
-        let waiting = Waiting { since: self.now, within, what, outcomes };
+        let waiting = Waiting { since: self.now, within, what, outcomes, doubtful: 0 };
         self.ours_mut(pid).waiting.insert(op, waiting);
     }
 
@@ -196,12 +219,14 @@ impl World {
         for part in &parts {
             self.said.insert(part.clone(), Said::default());
         }
-        self.commands(
-            pid,
-            Command::Send { to, parts: parts.into(), letter: None, in_plain: false },
-            "a text",
-            SETTLED_WITHIN,
-        );
+        let op = OpId(self.ours(pid).ops + 1);
+        let targets = match &to {
+            Target::These(addrs) => addrs.clone(),
+            Target::All => self.states(pid).into_keys().collect(),
+        };
+        let letter = self.pens(pid, op, &text, &targets);
+        let send = Command::Send { to, parts: parts.into(), letter, in_plain: false };
+        self.commands(pid, send, "a text", SETTLED_WITHIN);
     }
 
     /// Gives a command, as `Node::command` does.
@@ -224,6 +249,10 @@ impl World {
         let op = OpId(self.ours(pid).ops + 1);
         self.ours_mut(pid).ops += 1;
         self.wait_for(pid, op, what, within, outcomes);
+        let doubtful = self.may_be_one(pid, &command);
+        if let Some(waiting) = self.ours_mut(pid).waiting.get_mut(&op) {
+            waiting.doubtful = doubtful;
+        }
         let (given, _) = self.with_chat(pid, Cause::Command, |chat, now| chat.command(command, now));
         if given != op {
             self.fail(pid, format_args!("{given:?} was given for {op:?}"));

@@ -23,8 +23,14 @@ impl World {
         let mut speakers = Vec::new();
         for piece in decoded {
             let Decoded::Message(message) = piece else { continue };
-            if !matches!(message.body, Body::Exit | Body::Ping | Body::ConnectAck) {
-                speakers.extend(speakers_of(source, message.claimed));
+            // In the name, or from the address, of somebody who is known by a key it shows nothing.
+            let chat = &self.ours(pid).chat;
+            let named = message.name.as_ref().is_some_and(|name| !chat.pins_for(name.as_str()).is_empty());
+            let claims = |addr: &PeerAddr| chat.pin_of(*addr).is_some();
+            let speakers_here = speakers_of(source, message.claimed);
+            let unproven = named || speakers_here.iter().any(claims);
+            if !unproven && !matches!(message.body, Body::Exit | Body::Ping | Body::ConnectAck) {
+                speakers.extend(speakers_here);
             }
             if let Body::Text(text) | Body::Greeting(text) = &message.body {
                 texts.push(text.raw());
@@ -33,7 +39,7 @@ impl World {
         let shown: Vec<&str> = told
             .iter()
             .filter_map(|event| match event {
-                Told::Message { text, .. } => Some(text.raw()),
+                Told::Message { text, .. } | Told::Unproven { text, .. } => Some(text.raw()),
                 _ => None,
             })
             .collect();

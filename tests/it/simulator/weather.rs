@@ -24,14 +24,19 @@ impl World {
             6 | 7 => {
                 // At the same port, at another, or as another program.
                 let Process { host, port, ref program, .. } = self.processes[pid];
-                let same = if let Program::Ours(ours) = program { Some(ours.statics.clone()) } else { None };
+                let same = if let Program::Ours(ours) = program { Some(ours.past()) } else { None };
                 let port = if self.random.in_thousand(700) { port } else { self.new_port() };
-                let statics = same.filter(|_| self.random.in_thousand(900));
+                let mut same = same.filter(|_| self.random.in_thousand(900));
+                if let Some(past) = same.as_mut().filter(|past| past.key.is_some())
+                    && self.random.in_thousand(200)
+                {
+                    past.pins.clear();
+                }
                 if self.random.in_thousand(500) {
                     self.goodbye(pid);
                 }
                 self.kill(pid);
-                self.launch(host, port, statics);
+                self.launch(host, port, same);
             }
             8 | 9 => {
                 if self.processes[pid].stopped.is_some() {

@@ -6,12 +6,17 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use p2p_chat::chat::JobId;
-use p2p_chat::message::Fate;
+use p2p_chat::key::PeerKey;
+use p2p_chat::message::{Fate, MessageId};
 use p2p_chat::peer::PeerAddr;
+use p2p_chat::talk::ByeReason;
 
+use super::keyed::Penned;
 use super::peer::{Pid, Process, Program};
 use super::plan::Plan;
 use super::random::{Random, Trace};
+use super::talker::Talking;
+use super::talks::{Packet, Step};
 
 /// A text that a peer of ours has sent.
 #[derive(Default)]
@@ -36,6 +41,12 @@ pub(super) enum Event {
     Bytes(u64),
     /// Whoever dialled learns what became of it.
     Over(u64, Fate),
+    /// Something reaches whoever talks in encryption; the number is that of what it waits for.
+    Talk(u64, u64, Step),
+    /// Something reaches who is talked to in encryption.
+    Packet(Packet),
+    /// A connection that is kept with this key ends.
+    KeptEnds(Pid, PeerKey, u64, Option<ByeReason>),
     /// Something becomes of a machine, a program or a line.
     Weather,
     /// A stopped program goes on.
@@ -58,6 +69,8 @@ pub(super) struct Exchange {
     pub(super) target: Option<Pid>,
     /// Whoever dialled is still interested.
     pub(super) dialling: bool,
+    /// The key that the receipt has promised, and which process has.
+    pub(super) promise: Option<(PeerKey, Pid)>,
     /// Attempts of the bytes to get through.
     pub(super) tries: usize,
 }
@@ -80,6 +93,13 @@ pub(super) struct World {
     events: BTreeMap<(Duration, u64), Event>,
     pub(super) exchanges: BTreeMap<u64, Exchange>,
     pub(super) last: u64,
+    /// Talks in encryption under way.
+    pub(super) talking: BTreeMap<u64, Talking>,
+    /// Texts of those that have a key, and the last of each sender that each process has shown.
+    pub(super) penned: BTreeMap<MessageId, Penned>,
+    pub(super) last_shown: BTreeMap<(Pid, Pid), u64>,
+    /// People that have a key.
+    pub(super) people: usize,
     /// Texts that peers of ours have sent, each unlike any other.
     pub(super) said: BTreeMap<String, Said>,
     pub(super) texts: u64,
@@ -106,6 +126,10 @@ impl World {
             events: BTreeMap::new(),
             exchanges: BTreeMap::new(),
             last: 0,
+            talking: BTreeMap::new(),
+            penned: BTreeMap::new(),
+            last_shown: BTreeMap::new(),
+            people: 0,
             said: BTreeMap::new(),
             texts: 0,
             counts: BTreeMap::new(),
@@ -164,6 +188,9 @@ impl World {
             Event::Arrives(id) => self.arrives(id),
             Event::Bytes(id) => self.bytes_arrive(id),
             Event::Over(id, fate) => self.over(id, fate),
+            Event::Talk(id, phase, step) => self.talk_steps(id, phase, step),
+            Event::Packet(packet) => self.packet_arrives(packet),
+            Event::KeptEnds(pid, key, stamp, bye) => self.kept_ends(pid, key, stamp, bye),
             Event::Weather => self.weather(),
             Event::Continues(pid) => self.continues(pid),
             Event::Ends(pid) => self.kill(pid),
@@ -199,6 +226,7 @@ impl World {
         }
         process.stopped = None;
         self.listening.remove(&(process.host, process.port));
+        self.connections_break(pid);
         for (id, fate) in self.unlearned.remove(&pid).unwrap_or_default() {
             self.over(id, fate);
         }

@@ -1,0 +1,139 @@
+//! The lanes of encrypted errands (src/net/errand.rs): for each key one after the other; and the connections that are kept.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use p2p_chat::chat::{JobId, Talk};
+use p2p_chat::key::PeerKey;
+use p2p_chat::message::MessageId;
+use p2p_chat::peer::PeerAddr;
+use p2p_chat::talk::{Met, Say, TalkEnd};
+
+use super::peer::Pid;
+
+/// What waits for each other.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Lane {
+    Addr(PeerAddr),
+    Key(PeerKey),
+}
+
+/// The encrypted errands of one process.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Talker {
+    lanes: BTreeMap<Lane, VecDeque<Talk>>,
+    ready: VecDeque<Talk>,
+    /// Queued and under way.
+    pub(super) errands: usize,
+    pub(super) kept: BTreeMap<PeerKey, Kept>,
+}
+
+/// A connection that was dialled and is kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    pub(super) target: Pid,
+    pub(super) addr: PeerAddr,
+    /// Unlike that of any other, so that what was planned for an earlier one does not happen to this.
+    pub(super) stamp: u64,
+    /// It is broken, and this side has not noticed.
+    pub(super) broken: bool,
+}
+
+/// An encrypted errand under way.
+#[derive(Debug)]
+pub(super) struct Talking {
+    pub(super) from: Pid,
+    pub(super) talk: Talk,
+    /// What is waited for now; what comes for an earlier phase comes too late.
+    pub(super) phase: u64,
+    /// Addresses that were dialled.
+    pub(super) dialled: usize,
+    pub(super) open_by: Duration,
+    pub(super) end: Option<Duration>,
+    /// The most telling of what was found so far, in vain.
+    pub(super) worst: Option<(PeerAddr, Option<Met>, TalkEnd)>,
+    /// Who is talked to, once both have said hello.
+    pub(super) with: Option<With>,
+    pub(super) written: usize,
+    pub(super) receipts: Vec<MessageId>,
+    /// A second attempt, on a new connection.
+    pub(super) is_second: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct With {
+    pub(super) target: Pid,
+    pub(super) addr: PeerAddr,
+    pub(super) met: Met,
+}
+
+fn lane(talk: &Talk) -> Lane {
+    talk.expect.map_or(Lane::Addr(talk.addrs[0]), Lane::Key)
+}
+
+impl Talker {
+    pub(super) fn push(&mut self, talk: Talk) {
+        self.errands += 1;
+        match self.lanes.get_mut(&lane(&talk)) {
+            Some(waiting) => waiting.push_back(talk),
+            None => {
+                self.lanes.insert(lane(&talk), VecDeque::new());
+                self.ready.push_back(talk);
+            }
+        }
+    }
+
+    pub(super) fn begin(&mut self) -> Option<Talk> {
+        self.ready.pop_front()
+    }
+
+    /// One was reported; what waits for the same key goes on.
+    pub(super) fn end(&mut self, talk: &Talk) {
+        self.errands -= 1;
+        match self.lanes.get_mut(&lane(talk)).and_then(VecDeque::pop_front) {
+            Some(next) => self.ready.push_front(next),
+            None => drop(self.lanes.remove(&lane(talk))),
+        }
+    }
+}
+
+/// What is said, for counting.
+pub(super) fn say_of(say: &Say) -> &'static str {
+    match say {
+        Say::Greet => "greeting",
+        Say::Ping => "ping",
+        Say::Texts(_) => "turn",
+        Say::Bye => "bye",
+    }
+}
+
+/// How it ended, for counting.
+pub(super) fn end_of(end: &TalkEnd) -> &'static str {
+    match end {
+        TalkEnd::Answered => "answered",
+        TalkEnd::Unreachable(_) => "unreachable",
+        TalkEnd::NoOk => "no ok",
+        TalkEnd::WrongKey(_) => "wrong key",
+        TalkEnd::Ourselves => "ourselves",
+        TalkEnd::NotSecure => "not secure",
+        TalkEnd::Bye(_) => "turned away",
+        TalkEnd::Broken => "broken",
+    }
+}
+
+/// How much an end tells, if the addresses of one peer end differently (src/net/talk/opening.rs).
+pub(super) fn weight(end: &TalkEnd) -> u8 {
+    match end {
+        TalkEnd::WrongKey(_) => 5,
+        TalkEnd::NoOk => 4,
+        TalkEnd::NotSecure => 3,
+        TalkEnd::Ourselves => 2,
+        TalkEnd::Broken => 1,
+        TalkEnd::Unreachable(_) | TalkEnd::Answered | TalkEnd::Bye(_) => 0,
+    }
+}
+
+/// A job's number beside its process: what the rules know it by.
+pub(super) fn job_of(talking: &Talking) -> JobId {
+    talking.talk.job
+}
