@@ -1,0 +1,320 @@
+//! Texts with their receipts on a connection that is kept.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use p2p_chat::key::PeerKey;
+use p2p_chat::message::MessageId;
+use p2p_chat::net::secure::Tls;
+use p2p_chat::net::secure::talk::{Dialled, Turn};
+use p2p_chat::net::{Delivery, Dialler, Errand, How, Identity, Listener, Recipient, Reply, Report};
+use p2p_chat::peer::{Name, PeerAddr, Source};
+use p2p_chat::talk::{ByeReason, Letter, Say, TalkEnd};
+use p2p_chat::wire::{Hello, Record};
+
+use super::bare::{BareTls, Client};
+use super::door::Door;
+use super::{Findings, RUNS, SOON, own};
+use crate::common::figures::percentile;
+use crate::common::table::{Compared, Target};
+
+/// Texts of a turn, and turns of a run.
+const TURNS: [(usize, usize); 3] = [(1, 8_000), (8, 4_000), (64, 1_500)];
+
+/// Bytes of a text.
+const BODY: usize = 100;
+
+/// When all of it was typed, by the sender's clock.
+const TIME: u64 = 1_700_000_000_000;
+
+/// Somebody to whom a turn of so many texts can be said.
+trait Way {
+    fn say(&mut self, texts: usize) -> anyhow::Result<()>;
+}
+
+/// Measures all by turns.
+pub(super) fn measure() -> anyhow::Result<Findings> {
+    let rate = |texts, baseline: &str| {
+        Compared::new(format!("texts with receipts, turns of {texts}"), baseline, "1/s")
+    };
+    let tls = |texts| rate(texts, "bare TLS").with(Target::RatioAtLeast(0.7));
+    let mut rates = TURNS.map(|(texts, _)| (tls(texts), rate(texts, "plain TCP")));
+    let trip = |which: &str, what: &str, baseline: &str| {
+        Compared::new(format!("one text and its receipt, {what}{which}"), baseline, "ms")
+    };
+    let mut trips = ["p50", "p99"].map(|which| {
+        let of = |baseline| trip(which, "", baseline);
+        (of("bare TLS"), of("plain TCP"), trip(which, "from errand to report, ", "bare TLS"))
+    });
+    let (mut ours, mut bare, mut plain) = (Ours::new()?, Bare::new()?, Plain::new()?);
+    let mut whole = Whole::new()?;
+    // What comes first is slower: memory, and the state of the connection.
+    let (texts, turns) = TURNS[0];
+    time(&mut ours, texts, turns / 4)?;
+    time(&mut bare, texts, turns / 4)?;
+    time(&mut plain, texts, turns / 4)?;
+    time(&mut whole, texts, turns / 4)?;
+    for _ in 0..RUNS {
+        for ((texts, turns), (of_tls, of_tcp)) in TURNS.into_iter().zip(&mut rates) {
+            let times = [
+                time(&mut ours, texts, turns)?,
+                time(&mut bare, texts, turns)?,
+                time(&mut plain, texts, turns)?,
+            ];
+            let [our_rate, bare_rate, plain_rate] = times
+                .each_ref()
+                .map(|times| (texts * times.len()) as f64 / times.iter().sum::<Duration>().as_secs_f64());
+            of_tls.add(our_rate, bare_rate);
+            of_tcp.add(our_rate, plain_rate);
+            if texts == 1 {
+                let whole_times = time(&mut whole, texts, turns)?;
+                for ((of_tls, of_tcp, of_whole), hundredths) in trips.iter_mut().zip([50, 99]) {
+                    let [our, bare, plain] = times.each_ref().map(|times| percentile(times, hundredths));
+                    of_tls.add(our, bare);
+                    of_tcp.add(our, plain);
+                    of_whole.add(percentile(&whole_times, hundredths), bare);
+                }
+            }
+        }
+    }
+    let mut rows = Vec::new();
+    rates.into_iter().for_each(|(tls, tcp)| rows.extend([tls, tcp]));
+    trips.into_iter().for_each(|(tls, tcp, whole)| rows.extend([tls, tcp, whole]));
+    Ok(Findings { rows, ..Findings::default() })
+}
+
+/// The time of each of so many turns.
+fn time(way: &mut impl Way, texts: usize, turns: usize) -> anyhow::Result<Vec<Duration>> {
+    let mut times = Vec::with_capacity(turns);
+    for _ in 0..turns {
+        let begun = Instant::now();
+        way.say(texts)?;
+        times.push(begun.elapsed());
+    }
+    Ok(times)
+}
+
+/// The same bytes as ours of a turn, and of its receipts.
+fn bytes_of(texts: usize) -> (Vec<u8>, Vec<u8>) {
+    let ids: Vec<MessageId> = (0..texts as u64).map(own::id).collect();
+    let body: Arc<str> = "x".repeat(BODY).into();
+    let text = |id: &MessageId| Record::Text { id: *id, time: TIME, again: false, body: Arc::clone(&body) };
+    let turn = ids.iter().flat_map(|id| text(id).encode()).collect();
+    (turn, Record::Receipt(ids).encode())
+}
+
+/// A talk as it is, without what the program has around it.
+struct Ours {
+    talk: Option<Dialled>,
+    number: u64,
+    body: Arc<str>,
+    _door: Door,
+}
+
+impl Ours {
+    fn new() -> anyhow::Result<Self> {
+        let (ann, bob) = (own::tls(1)?, own::tls(2)?);
+        let key = bob.own();
+        let door = Door::open(1, move |stream| {
+            own::accept(&bob, stream)?.serve(|texts| own::receipts(&texts));
+            Ok(())
+        })?;
+        let talk = Some(own::dial(&ann, door.addr, key)?);
+        Ok(Self { talk, number: 0, body: "x".repeat(BODY).into(), _door: door })
+    }
+}
+
+impl Way for Ours {
+    fn say(&mut self, texts: usize) -> anyhow::Result<()> {
+        let mut turn = Turn::new();
+        for _ in 0..texts {
+            self.number += 1;
+            ensure!(turn.text(own::id(self.number), TIME, false, &self.body), "the turn is full");
+        }
+        let outcome = self.talk.take().context("it has ended")?.turn(turn);
+        ensure!(outcome.receipted.len() == texts, "{} receipts", outcome.receipted.len());
+        match outcome.then {
+            Ok(talk) => self.talk = Some(talk),
+            Err(end) => bail!("it has ended: {end:?}"),
+        }
+        Ok(())
+    }
+}
+
+/// Reads turns of the size that is told, and answers as many bytes as their receipts have.
+fn echo(mut stream: impl Read + Write, sizes: &Receiver<usize>) -> anyhow::Result<()> {
+    while let Ok(texts) = sizes.recv() {
+        let (mut turn, receipts) = bytes_of(texts);
+        // A turn without a byte of ones: the size is about to change.
+        loop {
+            stream.read_exact(&mut turn)?;
+            stream.write_all(&receipts)?;
+            if turn[0] == CHANGES {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The first byte of the last turn of a size.
+const CHANGES: u8 = 0xff;
+
+/// One connection that is echoed.
+struct Echoed<S> {
+    stream: S,
+    texts: usize,
+    turn: Vec<u8>,
+    receipts: Vec<u8>,
+    sizes: std::sync::mpsc::Sender<usize>,
+    _door: Door,
+}
+
+impl<S: Read + Write> Echoed<S> {
+    fn exchange(&mut self) -> anyhow::Result<()> {
+        self.stream.write_all(&self.turn)?;
+        Ok(self.stream.read_exact(&mut self.receipts)?)
+    }
+}
+
+impl<S: Read + Write> Way for Echoed<S> {
+    fn say(&mut self, texts: usize) -> anyhow::Result<()> {
+        if texts != self.texts {
+            if self.texts > 0 {
+                self.turn[0] = CHANGES;
+                self.exchange()?;
+            }
+            self.sizes.send(texts)?;
+            (self.turn, self.receipts) = bytes_of(texts);
+            self.texts = texts;
+        }
+        self.exchange()
+    }
+}
+
+/// TLS alone.
+struct Bare;
+
+impl Bare {
+    #[allow(clippy::new_ret_no_self)]
+    fn new() -> anyhow::Result<Echoed<Client>> {
+        let tls = BareTls::new()?;
+        let accepting = tls.clone();
+        echoed(move |stream, sizes| echo(accepting.accept(stream)?, sizes), |addr| tls.dial(addr))
+    }
+}
+
+/// A stream alone.
+struct Plain;
+
+impl Plain {
+    #[allow(clippy::new_ret_no_self)]
+    fn new() -> anyhow::Result<Echoed<TcpStream>> {
+        let nodelay = |stream: TcpStream| stream.set_nodelay(true).map(|()| stream);
+        echoed(
+            move |stream, sizes| echo(nodelay(stream)?, sizes),
+            |addr| Ok(nodelay(TcpStream::connect(addr)?)?),
+        )
+    }
+}
+
+fn echoed<S>(
+    accept: impl Fn(TcpStream, &Receiver<usize>) -> anyhow::Result<()> + Send + Sync + 'static,
+    dial: impl FnOnce(SocketAddr) -> anyhow::Result<S>,
+) -> anyhow::Result<Echoed<S>> {
+    let (sizes, told) = channel();
+    let told = parking_lot::Mutex::new(told);
+    let door = Door::open(1, move |stream| {
+        // Who has dialled ends it by going.
+        let _ = accept(stream, &told.lock());
+        Ok(())
+    })?;
+    let stream = dial(door.addr)?;
+    Ok(Echoed { stream, texts: 0, turn: Vec::new(), receipts: Vec::new(), sizes, _door: door })
+}
+
+/// The program's own dialler and listener, with their threads, but without the rules.
+struct Whole {
+    dialler: Dialler,
+    listener: Listener,
+    reports: Receiver<Report>,
+    to: PeerAddr,
+    key: PeerKey,
+    number: u64,
+    body: Arc<str>,
+}
+
+impl Whole {
+    fn new() -> anyhow::Result<Self> {
+        let (ann, bob) = (own::tls(1)?, own::tls(2)?);
+        let key = bob.own();
+        let (socket, addr) = Listener::bind("127.0.0.1:0".parse()?)?;
+        let listener = Listener::serve(socket, addr, Taker, Some(bob))?;
+        let (tell, reports) = channel();
+        let tell = parking_lot::Mutex::new(tell);
+        let identity = Identity { bind: std::net::Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
+        let dialler = Dialler::new(identity, Some(ann as Arc<Tls>), move |report| {
+            // The last reports come when nobody wants to know any more.
+            let _ = tell.lock().send(report);
+        });
+        let to = Source::from(addr).at(addr.port()).context("no address of a peer")?;
+        Ok(Self { dialler, listener, reports, to, key, number: 0, body: "x".repeat(BODY).into() })
+    }
+}
+
+impl Way for Whole {
+    fn say(&mut self, texts: usize) -> anyhow::Result<()> {
+        let letter =
+            |number| Letter { id: own::id(number), time: TIME, again: false, body: Arc::clone(&self.body) };
+        let letters = (self.number + 1..=self.number + texts as u64).map(letter).collect();
+        self.number += texts as u64;
+        let how = How::Talk {
+            addrs: vec![self.to],
+            expect: Some(self.key),
+            hello: own::hello("Ann", 5000),
+            say: Say::Texts(letters),
+        };
+        let name: Name = "Ann".parse().map_err(|_| anyhow::anyhow!("no name"))?;
+        let errand = Errand { id: self.number, name, how, deadline: None };
+        self.dialler.push(errand).map_err(|_| anyhow::anyhow!("not taken"))?;
+        self.dialler.staff();
+        match self.reports.recv_timeout(SOON)? {
+            Report::Talked { talked, .. } if talked.end == TalkEnd::Answered => {
+                ensure!(talked.receipts.len() == texts, "{} receipts", talked.receipts.len());
+                Ok(())
+            }
+            report => bail!("{report:?}"),
+        }
+    }
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(1);
+        self.dialler.stop(deadline);
+        self.listener.stop(deadline);
+    }
+}
+
+/// Takes every text at once.
+struct Taker;
+
+impl Recipient for Taker {
+    fn deliver(&self, _: Delivery, _: Option<Instant>) -> Reply {
+        Reply::Answer(Vec::new())
+    }
+
+    fn refused(&self, _: Source) {}
+
+    fn welcome(&self, _: PeerKey, _: &Hello, _: Source, _: std::net::IpAddr) -> Result<Hello, ByeReason> {
+        Ok(own::hello("Bob", 5001))
+    }
+
+    fn letters(&self, _: PeerKey, _: Source, letters: Vec<Letter>, _: Instant) -> Vec<MessageId> {
+        letters.into_iter().map(|letter| letter.id).collect()
+    }
+}
