@@ -18,12 +18,17 @@ use p2p_chat::wire::{Hello, Record};
 
 use super::bare::{BareTls, Client};
 use super::door::Door;
+use super::process::cpu_time;
 use super::{Findings, RUNS, SOON, own};
 use crate::common::figures::percentile;
 use crate::common::table::{Compared, Target};
 
-/// Texts of a turn, and turns of a run.
-const TURNS: [(usize, usize); 3] = [(1, 8_000), (8, 4_000), (64, 1_500)];
+/// Texts of a turn, and turns of a slice.
+const TURNS: [(usize, usize); 3] = [(1, 400), (8, 200), (64, 75)];
+
+/// Slices of a run, in which all that is compared takes turns: on which core the system has a thread, and what else it does, changes in
+/// less than a second, and makes more of a difference than anything that is measured here.
+const SLICES: usize = 20;
 
 /// Bytes of a text.
 const BODY: usize = 100;
@@ -42,60 +47,92 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
         Compared::new(format!("texts with receipts, turns of {texts}"), baseline, "1/s")
     };
     let tls = |texts| rate(texts, "bare TLS").with(Target::RatioAtLeast(0.7));
-    let mut rates = TURNS.map(|(texts, _)| (tls(texts), rate(texts, "plain TCP")));
+    let work = |texts| {
+        let what = format!("CPU time of both sides for each text, turns of {texts}");
+        Compared::new(what, "bare TLS", "us")
+    };
+    let mut rates = TURNS.map(|(texts, _)| (tls(texts), rate(texts, "plain TCP"), work(texts)));
     let trip = |which: &str, what: &str, baseline: &str| {
-        Compared::new(format!("one text and its receipt, {what}{which}"), baseline, "ms")
+        Compared::new(format!("one text and its receipt, {what}{which}"), baseline, "us")
     };
     let mut trips = ["p50", "p99"].map(|which| {
         let of = |baseline| trip(which, "", baseline);
         (of("bare TLS"), of("plain TCP"), trip(which, "from errand to report, ", "bare TLS"))
     });
-    let (mut ours, mut bare, mut plain) = (Ours::new()?, Bare::new()?, Plain::new()?);
-    let mut whole = Whole::new()?;
+    let mut ways: [Box<dyn Way>; 4] =
+        [Box::new(Ours::new()?), Box::new(Bare::new()?), Box::new(Plain::new()?), Box::new(Whole::new()?)];
     // What comes first is slower: memory, and the state of the connection.
-    let (texts, turns) = TURNS[0];
-    time(&mut ours, texts, turns / 4)?;
-    time(&mut bare, texts, turns / 4)?;
-    time(&mut plain, texts, turns / 4)?;
-    time(&mut whole, texts, turns / 4)?;
+    for way in &mut ways {
+        say(&mut **way, 1, 2_000)?;
+    }
     for _ in 0..RUNS {
-        for ((texts, turns), (of_tls, of_tcp)) in TURNS.into_iter().zip(&mut rates) {
-            let times = [
-                time(&mut ours, texts, turns)?,
-                time(&mut bare, texts, turns)?,
-                time(&mut plain, texts, turns)?,
-            ];
-            let [our_rate, bare_rate, plain_rate] = times
-                .each_ref()
-                .map(|times| (texts * times.len()) as f64 / times.iter().sum::<Duration>().as_secs_f64());
+        for ((texts, turns), (of_tls, of_tcp, of_work)) in TURNS.into_iter().zip(&mut rates) {
+            let mut runs: [Run; 4] = Default::default();
+            for _ in 0..SLICES {
+                for (way, run) in ways.iter_mut().zip(&mut runs) {
+                    run.add(say(&mut **way, texts, turns)?);
+                }
+            }
+            let [our_rate, bare_rate, plain_rate, _] = runs.each_ref().map(|run| run.rate(texts));
             of_tls.add(our_rate, bare_rate);
             of_tcp.add(our_rate, plain_rate);
+            let [our_work, bare_work, ..] = runs.each_ref().map(|run| run.work(texts));
+            of_work.add(our_work, bare_work);
             if texts == 1 {
-                let whole_times = time(&mut whole, texts, turns)?;
                 for ((of_tls, of_tcp, of_whole), hundredths) in trips.iter_mut().zip([50, 99]) {
-                    let [our, bare, plain] = times.each_ref().map(|times| percentile(times, hundredths));
-                    of_tls.add(our, bare);
-                    of_tcp.add(our, plain);
-                    of_whole.add(percentile(&whole_times, hundredths), bare);
+                    let at = |run: &Run| percentile(&run.times, hundredths) * 1_000.0;
+                    let [ours, bare, plain, whole] = runs.each_ref().map(at);
+                    of_tls.add(ours, bare);
+                    of_tcp.add(ours, plain);
+                    of_whole.add(whole, bare);
                 }
             }
         }
     }
     let mut rows = Vec::new();
-    rates.into_iter().for_each(|(tls, tcp)| rows.extend([tls, tcp]));
+    rates.into_iter().for_each(|(tls, tcp, work)| rows.extend([tls, tcp, work]));
     trips.into_iter().for_each(|(tls, tcp, whole)| rows.extend([tls, tcp, whole]));
     Ok(Findings { rows, ..Findings::default() })
 }
 
-/// The time of each of so many turns.
-fn time(way: &mut impl Way, texts: usize, turns: usize) -> anyhow::Result<Vec<Duration>> {
+/// What one way took in a run.
+#[derive(Default)]
+struct Run {
+    times: Vec<Duration>,
+    /// What all threads had of the processors.
+    work: Duration,
+}
+
+impl Run {
+    fn add(&mut self, slice: Run) {
+        self.times.extend(slice.times);
+        self.work += slice.work;
+    }
+
+    /// Texts a second.
+    fn rate(&self, texts: usize) -> f64 {
+        (texts * self.times.len()) as f64 / self.times.iter().sum::<Duration>().as_secs_f64()
+    }
+
+    /// Microseconds of processors for each text.
+    fn work(&self, texts: usize) -> f64 {
+        self.work.as_secs_f64() * 1e6 / (texts * self.times.len()) as f64
+    }
+}
+
+/// Says so many turns.
+fn say(way: &mut dyn Way, texts: usize, turns: usize) -> anyhow::Result<Run> {
+    // The size may change, which takes a turn.
+    way.say(texts)?;
+    let before = cpu_time(std::process::id())?;
     let mut times = Vec::with_capacity(turns);
     for _ in 0..turns {
         let begun = Instant::now();
         way.say(texts)?;
         times.push(begun.elapsed());
     }
-    Ok(times)
+    let work = cpu_time(std::process::id())?.saturating_sub(before);
+    Ok(Run { times, work })
 }
 
 /// The same bytes as ours of a turn, and of its receipts.
