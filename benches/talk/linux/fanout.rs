@@ -63,7 +63,6 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
         held.add(threads(program.pid())? as f64, threads(alone.pid())? as f64);
         opened.add(descriptors(program.pid())? as f64, descriptors(alone.pid())? as f64);
         let with_kept = say_to_all(&mut program, &crowd, 1)?;
-        wait_until_idle(&program)?;
         crowd.hang_up();
         let with_none = say_to_all(&mut program, &crowd, 2)?;
         peak.add(peak_resident_kilobytes(program.pid())? as f64 / 1024.0, none);
