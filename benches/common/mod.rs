@@ -4,6 +4,8 @@
 #![allow(dead_code)]
 
 pub(crate) mod figures;
+#[cfg(target_os = "linux")]
+pub(crate) mod parts;
 pub(crate) mod table;
 
 /// What `cargo bench` adds to the arguments and `cargo test --all-targets`, which builds the program slow, does not.

@@ -1,0 +1,180 @@
+//! From nothing to both hellos.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use p2p_chat::wire::Record;
+use p2p_chat::wire::opening::{DIAL_LINE, OK_LINE};
+
+use super::bare::{BareTls, Client, Server};
+use super::door::Door;
+use super::process::cpu_time;
+use super::{Findings, RUNS, own};
+use crate::common::figures::percentile;
+use crate::common::table::Compared;
+
+/// Handshakes of one run, one after the other.
+const ONE_BY_ONE: usize = 500;
+
+/// Who dials at once, and how often each.
+const DIALLERS: usize = 8;
+const EACH: usize = 150;
+
+/// One way to come to a connection, with who accepts it.
+trait Way: Sync {
+    type Open;
+    fn dial(&self) -> anyhow::Result<Self::Open>;
+    /// Ends it in good order, without waiting for the other side.
+    fn end(&self, open: Self::Open);
+}
+
+/// Measures all by turns.
+pub(super) fn measure() -> anyhow::Result<Findings> {
+    let new = |what: &str, baseline: &str, unit| Compared::new(what, baseline, unit);
+    let (tls, lined) = ("bare TLS and as large hellos", "the same behind the two lines");
+    let mut middle = new("connect to hello, p50", tls, "ms");
+    let mut behind_lines = new("connect to hello, p50", lined, "ms");
+    let mut late = new("connect to hello, p99", tls, "ms");
+    let mut work = new("CPU time of both sides together", tls, "ms");
+    let mut work_behind_lines = new("CPU time of both sides together", lined, "ms");
+    let mut rate = new("handshakes by 8 diallers at once", tls, "1/s");
+    let (ours, bare, bare_lined) = (Ours::new()?, Bare::new(false)?, Bare::new(true)?);
+    one_by_one(&ours, ONE_BY_ONE / 5)?;
+    one_by_one(&bare, ONE_BY_ONE / 5)?;
+    for _ in 0..RUNS {
+        let (our_times, our_work) = one_by_one(&ours, ONE_BY_ONE)?;
+        let (bare_times, bare_work) = one_by_one(&bare, ONE_BY_ONE)?;
+        let (lined_times, lined_work) = one_by_one(&bare_lined, ONE_BY_ONE)?;
+        middle.add(percentile(&our_times, 50), percentile(&bare_times, 50));
+        behind_lines.add(percentile(&our_times, 50), percentile(&lined_times, 50));
+        late.add(percentile(&our_times, 99), percentile(&bare_times, 99));
+        work.add(our_work, bare_work);
+        work_behind_lines.add(our_work, lined_work);
+        rate.add(at_once(&ours)?, at_once(&bare)?);
+    }
+    let rows = vec![middle, behind_lines, late, work, work_behind_lines, rate];
+    Ok(Findings { rows, ..Findings::default() })
+}
+
+/// The time of each of so many, and what one of them cost the processors, in milliseconds.
+fn one_by_one<W: Way>(way: &W, count: usize) -> anyhow::Result<(Vec<Duration>, f64)> {
+    let before = cpu_time(std::process::id())?;
+    let mut times = Vec::with_capacity(count);
+    for _ in 0..count {
+        let begun = Instant::now();
+        let open = way.dial()?;
+        times.push(begun.elapsed());
+        way.end(open);
+    }
+    let spent = cpu_time(std::process::id())?.saturating_sub(before);
+    Ok((times, spent.as_secs_f64() * 1_000.0 / count as f64))
+}
+
+/// How many a second there are of several who dial.
+fn at_once<W: Way>(way: &W) -> anyhow::Result<f64> {
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        let dial = || (0..EACH).try_for_each(|_| way.dial().map(|open| way.end(open)));
+        let diallers: Vec<_> = (0..DIALLERS).map(|_| scope.spawn(dial)).collect();
+        diallers.into_iter().try_for_each(|dialler| match dialler.join() {
+            Ok(done) => done,
+            Err(_) => bail!("a dialler panicked"),
+        })
+    })?;
+    Ok((DIALLERS * EACH) as f64 / begun.elapsed().as_secs_f64())
+}
+
+struct Ours {
+    tls: Arc<p2p_chat::net::secure::Tls>,
+    key: p2p_chat::key::PeerKey,
+    door: Door,
+}
+
+impl Ours {
+    fn new() -> anyhow::Result<Self> {
+        let (ann, bob) = (own::tls(1)?, own::tls(2)?);
+        let key = bob.own();
+        let door = Door::open(DIALLERS, move |stream| {
+            own::accept(&bob, stream)?.serve(|texts| own::receipts(&texts));
+            Ok(())
+        })?;
+        Ok(Self { tls: ann, key, door })
+    }
+}
+
+impl Way for Ours {
+    type Open = p2p_chat::net::secure::talk::Dialled;
+
+    fn dial(&self) -> anyhow::Result<Self::Open> {
+        own::dial(&self.tls, self.door.addr, self.key)
+    }
+
+    fn end(&self, open: Self::Open) {
+        open.part(None);
+    }
+}
+
+struct Bare {
+    tls: BareTls,
+    lined: bool,
+    hellos: (Vec<u8>, Vec<u8>),
+    door: Door,
+}
+
+impl Bare {
+    fn new(lined: bool) -> anyhow::Result<Self> {
+        let tls = BareTls::new()?;
+        let of = |name, port| {
+            let lines = (DIAL_LINE.to_vec(), OK_LINE.to_vec());
+            let hello = own::hello(name, port);
+            Record::Hello(p2p_chat::wire::Hello { dialled: lines.0, answered: lines.1, ..hello }).encode()
+        };
+        let hellos = (of("Ann", 5000), of("Bob", 5001));
+        let (accepting, (heard, said)) = (tls.clone(), hellos.clone());
+        let door = Door::open(DIALLERS, move |mut stream| {
+            if lined {
+                stream.set_nodelay(true)?;
+                stream.read_exact(&mut [0; DIAL_LINE.len()])?;
+                stream.write_all(OK_LINE)?;
+            }
+            let mut tls: Server = accepting.accept(stream)?;
+            tls.read_exact(&mut vec![0; heard.len()])?;
+            tls.write_all(&said)?;
+            // To its end, as ours.
+            let _ = tls.read(&mut [0; 64])?;
+            Ok(())
+        })?;
+        Ok(Self { tls, lined, hellos, door })
+    }
+
+    fn connect(&self, to: SocketAddr) -> anyhow::Result<Client> {
+        let mut stream = TcpStream::connect(to)?;
+        if self.lined {
+            stream.set_nodelay(true)?;
+            stream.write_all(DIAL_LINE)?;
+            stream.read_exact(&mut [0; OK_LINE.len()])?;
+        }
+        self.tls.greet(stream)
+    }
+}
+
+impl Way for Bare {
+    type Open = Client;
+
+    fn dial(&self) -> anyhow::Result<Client> {
+        let mut tls = self.connect(self.door.addr)?;
+        tls.write_all(&self.hellos.0)?;
+        tls.read_exact(&mut vec![0; self.hellos.1.len()])?;
+        Ok(tls)
+    }
+
+    fn end(&self, mut open: Client) {
+        open.conn.send_close_notify();
+        // The other side reads to the end; that it is there was seen.
+        let _ = open.flush();
+    }
+}
