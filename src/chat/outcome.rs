@@ -122,7 +122,15 @@ impl Chat {
                 self.finished(op, addr, fate, parts)
             }
             Purpose::Ask => {
-                let answer = if taken { Ok(self.speech_of(addr)) } else { Err(&fate) };
+                let shows_key = capability.or(before).is_some();
+                let no_time = Fate::Failed(Failure::Cancelled);
+                let answer = match self.speech_of(addr) {
+                    _ if !taken => Err(&fate),
+                    speech @ Speech::Secure(_) => Ok(speech),
+                    // We leave, and what it could be told in encryption is not said in plain instead.
+                    _ if shows_key => Err(&no_time),
+                    speech => Ok(speech),
+                };
                 self.asked(addr, answer, now);
             }
             _ => {}

@@ -168,6 +168,17 @@ fn who_has_promised_a_key_gets_nothing_in_plain_while_that_is_tried_and_no_lost_
 }
 
 #[test]
+fn a_text_that_waits_when_we_leave_does_not_go_out_in_plain_to_who_shows_a_key() {
+    let mut story = Story::keyed();
+    story.writes(5001, 1);
+    story.does(Command::Leave);
+    story.told();
+    story.promises(BOBS);
+    assert!(story.under_way.iter().all(|transmit| !matches!(transmit.message, Outgoing::Text(_))));
+    assert_eq!(story.outcomes(), [Fate::Failed(Failure::Cancelled)]);
+}
+
+#[test]
 fn a_promise_that_is_shown_to_be_false_is_asked_for_anew() {
     let mut story = Story::keyed();
     story.does(Command::Connect(these(5001)));

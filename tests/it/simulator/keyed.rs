@@ -248,7 +248,7 @@ impl World {
         let rows = self.ours(pid).chat.rows(self.ours(pid).time(self.now));
         let speech = rows.iter().find(|row| row.addr == to).map(|row| row.speech);
         if promised || matches!(speech, Some(Speech::Secure(_))) {
-            self.fail(pid, format_args!("says a text in plain to {key}, which has shown its key at {to}"));
+            self.fail(pid, format_args!("says a text in plain to {key}, which has shown its key at {to}: {promised}, {speech:?}"));
         }
         self.count(if is_pinned { "plain: to a key known elsewhere" } else { "plain: to an unknown key" });
     }
