@@ -273,6 +273,8 @@ impl Chat {
             peer.last_heard = Some(now);
         });
         self.note_texts(addr);
+        // What waited for this goes before whatever is typed from now on.
+        self.asked(addr, Ok(Speech::Secure(key)), now);
     }
 
     /// A peer that has dialled us proves a key, and says hello.

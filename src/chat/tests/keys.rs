@@ -179,6 +179,21 @@ fn a_text_that_waits_when_we_leave_does_not_go_out_in_plain_to_who_shows_a_key()
 }
 
 #[test]
+fn a_text_that_waits_for_the_answer_is_not_overtaken_when_its_recipient_dials_in() {
+    let mut story = Story::keyed();
+    story.writes(5001, 1);
+    assert_eq!(story.dials(5001), [Outgoing::Connect]);
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    story.writes(5001, 2);
+    let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    assert_eq!(turn.say, Say::Texts(vec![letter(1)]));
+    let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    assert_eq!(turn.say, Say::Texts(vec![letter(2)]));
+    story.ends(5001, &Fate::HandedOver);
+    assert_eq!(story.under_way, [], "nothing is left of the question");
+}
+
+#[test]
 fn a_promise_that_is_shown_to_be_false_is_asked_for_anew() {
     let mut story = Story::keyed();
     story.does(Command::Connect(these(5001)));

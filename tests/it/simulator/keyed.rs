@@ -51,6 +51,8 @@ pub(super) struct Sent {
 pub(super) struct Penned {
     by: Pid,
     number: u64,
+    /// Where it was sent to, if to one only.
+    to: Option<PeerAddr>,
     /// The only keys that it may go to; anybody where it was not known yet who that is.
     meant: Option<BTreeSet<PeerKey>>,
     /// Who has taken it, and in which processes it was shown encrypted.
@@ -71,6 +73,10 @@ impl Keyed {
             parted: BTreeSet::new(),
         }
     }
+}
+
+fn only(addrs: &[PeerAddr]) -> Option<PeerAddr> {
+    if let [addr] = addrs { Some(*addr) } else { None }
 }
 
 /// The key of a person of this number.
@@ -95,7 +101,7 @@ impl World {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&number.to_be_bytes());
         let id = MessageId::new(bytes);
-        let penned = Penned { by: pid, number, meant, taken: BTreeSet::new(), shown: BTreeSet::new() };
+        let penned = Penned { by: pid, number, to: only(to), meant, taken: BTreeSet::new(), shown: BTreeSet::new() };
         self.penned.insert(id, penned);
         self.keyed_mut(pid)?.letters.insert(op, Sent { id, waiting: 0, ended: 0 });
         Some(Letter { id, time: 0, again: false, body: body.into() })
@@ -162,7 +168,7 @@ impl World {
         let before: Vec<Pid> = self.penned[&id].shown.iter().copied().collect();
         let in_other_life = before.iter().any(|other| *other != pid && self.key_of(*other) == own);
         let penned = self.penned.get_mut(&id).expect("somebody has written it");
-        let (by, number) = (penned.by, penned.number);
+        let (by, number, to) = (penned.by, penned.number, penned.to);
         if !penned.shown.insert(pid) {
             self.fail(pid, format_args!("shows {id:?} twice"));
         }
@@ -175,7 +181,8 @@ impl World {
         if in_other_life {
             self.count("letter: shown again in another life");
         }
-        let last = self.last_shown.insert((from, pid), number);
+        // Of somebody's two addresses only one may be known to be theirs yet, and it takes time to see how the other is spoken to.
+        let last = self.last_shown.insert((from, pid, to), number);
         if last.is_some_and(|last| last > number) {
             self.fail(pid, format_args!("shows text {number} of process {from} after {last:?}"));
         }
