@@ -194,6 +194,22 @@ fn a_text_that_waits_for_the_answer_is_not_overtaken_when_its_recipient_dials_in
 }
 
 #[test]
+fn a_text_that_went_out_in_plain_is_not_said_to_have_been_encrypted_when_the_key_comes_later() {
+    let mut story = Story::keyed();
+    story.writes(5001, 1);
+    story.ends(5001, &Fate::HandedOver);
+    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    story.ends(5001, &Fate::Delivered);
+    let who = story.told().into_iter().find_map(|event| match event {
+        Event::Done { who, .. } => Some(who),
+        _ => None,
+    });
+    assert_eq!(who.map(|who| who.proof), Some(Proof::Plain));
+    assert_eq!(story.proof(5001), Some(Proof::Encrypted));
+}
+
+#[test]
 fn a_promise_that_is_shown_to_be_false_is_asked_for_anew() {
     let mut story = Story::keyed();
     story.does(Command::Connect(these(5001)));
