@@ -210,6 +210,20 @@ fn a_text_that_went_out_in_plain_is_not_said_to_have_been_encrypted_when_the_key
 }
 
 #[test]
+fn a_static_peer_that_was_known_by_its_key_elsewhere_stays_static() {
+    let mut story = Story::keyed();
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    let peer =
+        StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
+    let (_, actions) = story.chat.start(vec![peer], story.now);
+    story.perform(actions);
+    story.promises(BOBS);
+    story.talked(Some(met(BOBS, 5002)), TalkEnd::Answered);
+    let rows = story.chat.rows(story.now);
+    assert_eq!(rows.iter().map(|row| (row.addr, row.known)).collect::<Vec<_>>(), [(at(5002), Known::Static)]);
+}
+
+#[test]
 fn a_promise_that_is_shown_to_be_false_is_asked_for_anew() {
     let mut story = Story::keyed();
     story.does(Command::Connect(these(5001)));
