@@ -224,6 +224,32 @@ fn a_static_peer_that_was_known_by_its_key_elsewhere_stays_static() {
 }
 
 #[test]
+fn a_configured_address_is_looked_at_again_when_its_peer_was_met_over_a_kept_connection_elsewhere() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    let peer =
+        StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
+    let (_, actions) = story.chat.start(vec![peer], story.now);
+    story.perform(actions);
+    for wait in [1, 2] {
+        story.promises(BOBS);
+        let greeting = story.talks.remove(0);
+        let talked = Talked {
+            addr: at(5001),
+            met: Some(Met { key: key(BOBS), hello: None }),
+            written: 0,
+            receipts: Vec::new(),
+            end: TalkEnd::Answered,
+        };
+        let actions = story.chat.talked(greeting.job, talked, moment(), story.now);
+        story.perform(actions);
+        assert_eq!(story.under_way, [], "not at once");
+        story.later(Duration::from_secs(wait));
+    }
+    assert_eq!(story.dials(5002), [Outgoing::Connect]);
+}
+
+#[test]
 fn a_promise_that_is_shown_to_be_false_is_asked_for_anew() {
     let mut story = Story::keyed();
     story.does(Command::Connect(these(5001)));

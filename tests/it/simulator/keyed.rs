@@ -304,7 +304,7 @@ impl World {
                 }
             }
             Told::Went(who, why) => {
-                let sign = key_at(who.addr).and_then(|key| keyed.signs.get(&key)).copied();
+                let sign = key_at(who.addr).filter(|_| who.proof != Proof::Plain).and_then(|key| keyed.signs.get(&key)).copied();
                 let since = sign.map(|sign| now.saturating_sub(sign));
                 if *why == Why::NoAnswer && since.is_some_and(|since| since < GONE_AFTER) {
                     self.fail(pid, format_args!("{who:?} went, {since:?} after it was there"));
@@ -394,6 +394,13 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Whether a process waits for its user's word about the key of another.
+    pub(super) fn waits_for_a_word(&self, pid: Pid, other: Pid) -> bool {
+        let key = self.key_of(other);
+        let (offers, more) = self.ours(pid).chat.offers();
+        key.is_some() && (more > 0 || offers.iter().any(|offer| Some(offer.met.key) == key))
     }
 
     /// Whether the process with this key does not take that of `pid`.
