@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
-use p2p_chat::chat::{Event as Told, GONE_AFTER, OpId, Pin, PinChange, Proof, Talk, Transmit, Why};
+use p2p_chat::chat::{Event as Told, GONE_AFTER, OpId, Pin, PinChange, Proof, State, Talk, Transmit, Why};
 use p2p_chat::key::PeerKey;
 use p2p_chat::message::{Fate, MessageId, Speech};
 use p2p_chat::peer::PeerAddr;
@@ -394,6 +394,15 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Whether another is there, wherever it is listed by its key.
+    pub(super) fn is_listed(&self, pid: Pid, other: Pid) -> bool {
+        let key = self.key_of(other);
+        let there = |row: &p2p_chat::chat::Row| {
+            matches!(row.speech, Speech::Secure(of) if Some(of) == key) && row.state == State::Connected
+        };
+        key.is_some() && self.keyed_rows(pid).iter().any(there)
     }
 
     /// Whether a process waits for its user's word about the key of another.
