@@ -122,6 +122,12 @@ impl Life {
         Self { phase, wanted: true, is_static: true, ..Self::of_heard(now) }
     }
 
+    /// The user has configured it: it is dialled for ever from now on.
+    pub fn configured(&mut self) {
+        self.is_static = true;
+        self.wanted = true;
+    }
+
     /// A peer that has just spoken; whether anybody listens there is looked up at once.
     pub fn of_heard(now: Time) -> Self {
         Self {

@@ -1,6 +1,6 @@
 //! What follows from the fate of something sent, and when a command is done.
 
-use super::event::{Action, Deed, Event, JobId, OpId};
+use super::event::{Action, Deed, Event, JobId, OpId, Proof, Who};
 use super::life::{Change, Check, Evidence, Life, REFUSAL_REPEAT};
 use super::table::{Known, Peer};
 use super::time::Time;
@@ -126,11 +126,22 @@ impl Chat {
         }
         let is_astray = matches!(fate, Fate::Astray(_));
         match purpose {
-            Purpose::Text(op) | Purpose::Connect(op) | Purpose::Exit(op) => {
-                self.finished(op, addr, fate, parts)
+            Purpose::Text(op) => {
+                // What has shown its key meanwhile has got the text in plain all the same.
+                let who = Who { proof: Proof::Plain, ..self.who(addr) };
+                self.finished_with(op, who, fate, parts);
             }
+            Purpose::Connect(op) | Purpose::Exit(op) => self.finished(op, addr, fate, parts),
             Purpose::Ask => {
-                let answer = if taken { Ok(self.speech_of(addr)) } else { Err(&fate) };
+                let shows_key = capability.or(before).is_some();
+                let no_time = Fate::Failed(Failure::Cancelled);
+                let answer = match self.speech_of(addr) {
+                    _ if !taken => Err(&fate),
+                    speech @ Speech::Secure(_) => Ok(speech),
+                    // We leave, and what it could be told in encryption is not said in plain instead.
+                    _ if shows_key => Err(&no_time),
+                    speech => Ok(speech),
+                };
                 self.asked(addr, answer, now);
             }
             _ => {}
@@ -307,6 +318,10 @@ impl Chat {
     /// One recipient of a command is done with.
     pub(super) fn finished(&mut self, id: OpId, addr: PeerAddr, fate: Fate, parts: (usize, usize)) {
         let who = self.who(addr);
+        self.finished_with(id, who, fate, parts);
+    }
+
+    fn finished_with(&mut self, id: OpId, who: Who, fate: Fate, parts: (usize, usize)) {
         match self.ops.get_mut(&id) {
             Some(Op::Spread { deed, total, pending, done, failed }) => {
                 *pending -= 1;

@@ -265,8 +265,16 @@ impl Chat {
         match old {
             Some(old) => {
                 // The row that it had stays, for its number is known; whoever was taken to be at its new address is not.
-                self.table.remove(addr);
+                let before = self.table.remove(addr).filter(|peer| peer.known == Known::Static);
                 self.follows(old, addr);
+                if let Some(configured) = before {
+                    // Whom the user configured stays so, whatever row it has.
+                    self.table.update(addr, |peer| {
+                        peer.known = Known::Static;
+                        peer.configured_form = configured.configured_form;
+                        peer.life.configured();
+                    });
+                }
                 Some(addr)
             }
             None => {
@@ -291,6 +299,8 @@ impl Chat {
             peer.last_heard = Some(now);
         });
         self.note_texts(addr);
+        // What waited for this goes before whatever is typed from now on.
+        self.asked(addr, Ok(Speech::Secure(key)), now);
     }
 
     /// A peer that has dialled us proves a key, and says hello.

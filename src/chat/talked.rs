@@ -28,10 +28,14 @@ impl Chat {
             self.wrong_key(expected, *offered, reached, moment, now);
         }
         // Whoever was met may have been known under another address before.
+        let looked_at = addr;
         let addr = match welcome {
             Some(Ok(row)) => row,
             _ => addr,
         };
+        if addr != looked_at {
+            self.met_elsewhere(looked_at, job, purpose, now);
+        }
         let leaves = end == TalkEnd::Bye(ByeReason::Leaves);
         let fate = match welcome {
             Some(Err(_)) => Fate::Failed(Failure::NotTrusted),
@@ -45,7 +49,7 @@ impl Chat {
             self.checks.end(dialled.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
         }
         let seen = seen_of(&end, was_met);
-        self.over(addr, purpose, &seen, now);
+        self.over(addr, if addr == looked_at { purpose } else { Purpose::Greet }, &seen, now);
         if let TalkEnd::Bye(reason @ (ByeReason::NotAccepted | ByeReason::NotDecided)) = end {
             self.turned_away(addr, reason);
         }
@@ -91,6 +95,19 @@ impl Chat {
         }
         self.settle_watches(now);
         self.done()
+    }
+
+    /// Whoever was looked for at an address was met where they have their row, over a connection that is kept perhaps: of whoever is at that
+    /// address it shows nothing, and they are looked for again later.
+    fn met_elsewhere(&mut self, looked_at: PeerAddr, job: JobId, purpose: Purpose, now: Time) {
+        let seen = Fate::Unanswered;
+        self.over(looked_at, purpose, &seen, now);
+        if !matches!(purpose, Purpose::Exit(_)) {
+            self.observe(looked_at, &seen, Evidence::Probe, now);
+        }
+        if let Purpose::Check(_) = purpose {
+            self.checked(looked_at, job, &seen);
+        }
     }
 
     /// Somebody has proven a key where we dialled. On a connection that was kept, it had said hello before.

@@ -168,6 +168,88 @@ fn who_has_promised_a_key_gets_nothing_in_plain_while_that_is_tried_and_no_lost_
 }
 
 #[test]
+fn a_text_that_waits_when_we_leave_does_not_go_out_in_plain_to_who_shows_a_key() {
+    let mut story = Story::keyed();
+    story.writes(5001, 1);
+    story.does(Command::Leave);
+    story.told();
+    story.promises(BOBS);
+    assert!(story.under_way.iter().all(|transmit| !matches!(transmit.message, Outgoing::Text(_))));
+    assert_eq!(story.outcomes(), [Fate::Failed(Failure::Cancelled)]);
+}
+
+#[test]
+fn a_text_that_waits_for_the_answer_is_not_overtaken_when_its_recipient_dials_in() {
+    let mut story = Story::keyed();
+    story.writes(5001, 1);
+    assert_eq!(story.dials(5001), [Outgoing::Connect]);
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    story.writes(5001, 2);
+    let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    assert_eq!(turn.say, Say::Texts(vec![letter(1)]));
+    let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    assert_eq!(turn.say, Say::Texts(vec![letter(2)]));
+    story.ends(5001, &Fate::HandedOver);
+    assert_eq!(story.under_way, [], "nothing is left of the question");
+}
+
+#[test]
+fn a_text_that_went_out_in_plain_is_not_said_to_have_been_encrypted_when_the_key_comes_later() {
+    let mut story = Story::keyed();
+    story.writes(5001, 1);
+    story.ends(5001, &Fate::HandedOver);
+    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    story.ends(5001, &Fate::Delivered);
+    let who = story.told().into_iter().find_map(|event| match event {
+        Event::Done { who, .. } => Some(who),
+        _ => None,
+    });
+    assert_eq!(who.map(|who| who.proof), Some(Proof::Plain));
+    assert_eq!(story.proof(5001), Some(Proof::Encrypted));
+}
+
+#[test]
+fn a_static_peer_that_was_known_by_its_key_elsewhere_stays_static() {
+    let mut story = Story::keyed();
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    let peer =
+        StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
+    let (_, actions) = story.chat.start(vec![peer], story.now);
+    story.perform(actions);
+    story.promises(BOBS);
+    story.talked(Some(met(BOBS, 5002)), TalkEnd::Answered);
+    let rows = story.chat.rows(story.now);
+    assert_eq!(rows.iter().map(|row| (row.addr, row.known)).collect::<Vec<_>>(), [(at(5002), Known::Static)]);
+}
+
+#[test]
+fn a_configured_address_is_looked_at_again_when_its_peer_was_met_over_a_kept_connection_elsewhere() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    let peer =
+        StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
+    let (_, actions) = story.chat.start(vec![peer], story.now);
+    story.perform(actions);
+    for wait in [1, 2] {
+        story.promises(BOBS);
+        let greeting = story.talks.remove(0);
+        let talked = Talked {
+            addr: at(5001),
+            met: Some(Met { key: key(BOBS), hello: None }),
+            written: 0,
+            receipts: Vec::new(),
+            end: TalkEnd::Answered,
+        };
+        let actions = story.chat.talked(greeting.job, talked, moment(), story.now);
+        story.perform(actions);
+        assert_eq!(story.under_way, [], "not at once");
+        story.later(Duration::from_secs(wait));
+    }
+    assert_eq!(story.dials(5002), [Outgoing::Connect]);
+}
+
+#[test]
 fn a_promise_that_is_shown_to_be_false_is_asked_for_anew() {
     let mut story = Story::keyed();
     story.does(Command::Connect(these(5001)));

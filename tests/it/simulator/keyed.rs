@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
-use p2p_chat::chat::{Event as Told, GONE_AFTER, OpId, Pin, PinChange, Proof, Talk, Transmit, Why};
+use p2p_chat::chat::{Event as Told, GONE_AFTER, OpId, Pin, PinChange, Proof, State, Talk, Transmit, Why};
 use p2p_chat::key::PeerKey;
 use p2p_chat::message::{Fate, MessageId, Speech};
 use p2p_chat::peer::PeerAddr;
@@ -50,6 +50,8 @@ pub(super) struct Sent {
 pub(super) struct Penned {
     by: Pid,
     number: u64,
+    /// Where it was sent to, if to one only.
+    to: Option<PeerAddr>,
     /// The only keys that it may go to; anybody where it was not known yet who that is.
     meant: Option<BTreeSet<PeerKey>>,
     /// Who has taken it, and in which processes it was shown encrypted.
@@ -70,6 +72,10 @@ impl Keyed {
             parted: BTreeSet::new(),
         }
     }
+}
+
+fn only(addrs: &[PeerAddr]) -> Option<PeerAddr> {
+    if let [addr] = addrs { Some(*addr) } else { None }
 }
 
 /// The key of a person of this number.
@@ -94,7 +100,7 @@ impl World {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&number.to_be_bytes());
         let id = MessageId::new(bytes);
-        let penned = Penned { by: pid, number, meant, taken: BTreeSet::new(), shown: BTreeSet::new() };
+        let penned = Penned { by: pid, number, to: only(to), meant, taken: BTreeSet::new(), shown: BTreeSet::new() };
         self.penned.insert(id, penned);
         self.keyed_mut(pid)?.letters.insert(op, Sent { id, waiting: 0, ended: 0 });
         Some(Letter { id, time: 0, again: false, body: body.into() })
@@ -163,7 +169,7 @@ impl World {
         let before: Vec<Pid> = self.penned[&id].shown.iter().copied().collect();
         let in_other_life = before.iter().any(|other| *other != pid && self.key_of(*other) == own);
         let penned = self.penned.get_mut(&id).expect("somebody has written it");
-        let (by, number) = (penned.by, penned.number);
+        let (by, number, to) = (penned.by, penned.number, penned.to);
         if !penned.shown.insert(pid) {
             self.fail(pid, format_args!("shows {id:?} twice"));
         }
@@ -176,7 +182,8 @@ impl World {
         if in_other_life {
             self.count("letter: shown again in another life");
         }
-        let last = self.last_shown.insert((from, pid), number);
+        // Of somebody's two addresses only one may be known to be theirs yet, and it takes time to see how the other is spoken to.
+        let last = self.last_shown.insert((from, pid, to), number);
         if last.is_some_and(|last| last > number) {
             self.fail(pid, format_args!("shows text {number} of process {from} after {last:?}"));
         }
@@ -249,7 +256,7 @@ impl World {
         let rows = self.ours(pid).chat.rows(self.ours(pid).time(self.now));
         let speech = rows.iter().find(|row| row.addr == to).map(|row| row.speech);
         if promised || matches!(speech, Some(Speech::Secure(_))) {
-            self.fail(pid, format_args!("says a text in plain to {key}, which has shown its key at {to}"));
+            self.fail(pid, format_args!("says a text in plain to {key}, which has shown its key at {to}: {promised}, {speech:?}"));
         }
         self.count(if is_pinned { "plain: to a key known elsewhere" } else { "plain: to an unknown key" });
     }
@@ -300,7 +307,7 @@ impl World {
                 }
             }
             Told::Went(who, why) => {
-                let sign = key_at(who.addr).and_then(|key| keyed.signs.get(&key)).copied();
+                let sign = key_at(who.addr).filter(|_| who.proof != Proof::Plain).and_then(|key| keyed.signs.get(&key)).copied();
                 let since = sign.map(|sign| now.saturating_sub(sign));
                 if *why == Why::NoAnswer && since.is_some_and(|since| since < GONE_AFTER) {
                     self.fail(pid, format_args!("{who:?} went, {since:?} after it was there"));
@@ -393,6 +400,22 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Whether another is there, wherever it is listed by its key.
+    pub(super) fn is_listed(&self, pid: Pid, other: Pid) -> bool {
+        let key = self.key_of(other);
+        let there = |row: &p2p_chat::chat::Row| {
+            matches!(row.speech, Speech::Secure(of) if Some(of) == key) && row.state == State::Connected
+        };
+        key.is_some() && self.keyed_rows(pid).iter().any(there)
+    }
+
+    /// Whether a process waits for its user's word about the key of another.
+    pub(super) fn waits_for_a_word(&self, pid: Pid, other: Pid) -> bool {
+        let key = self.key_of(other);
+        let (offers, more) = self.ours(pid).chat.offers();
+        key.is_some() && (more > 0 || offers.iter().any(|offer| Some(offer.met.key) == key))
     }
 
     /// Whether the process with this key does not take that of `pid`.

@@ -20,7 +20,14 @@ impl World {
                 let other =
                     there.and_then(|host| self.listener(host, row.addr.plain().expect("IPv4").socket()));
                 let state = (row.state, row.why);
+                let expected = ours.chat.pin_of(row.addr).map(|pin| pin.key);
+                let is_another = expected.is_some() && other.and_then(|other| self.key_of(other)) != expected;
                 let wrong = match other {
+                    // Whoever listens there now, it is not who this is, unless they are met elsewhere.
+                    Some(_) if is_another => false,
+                    Some(other) if self.waits_for_a_word(pid, other) => false,
+                    // One person has one row, and is met over the connection that is kept with them.
+                    Some(other) if expected.is_none() && self.is_listed(pid, other) => false,
                     None => row.state != State::Gone,
                     // A goodbye is for good while its program runs; and whether it still runs cannot be seen when
                     // another has begun at once.

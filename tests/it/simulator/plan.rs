@@ -91,6 +91,17 @@ impl Plan {
         }
     }
 
+    /// Some of the people have keys, and some of those have the same name.
+    pub(super) fn with_keys(&self) -> Self {
+        Self {
+            programs: self.programs.min(30),
+            keyed: 700,
+            namesakes: 100,
+            calm: FOUND_WITHIN + GONE_SHOWN,
+            ..self.clone()
+        }
+    }
+
     /// A world in which nothing goes wrong and nobody does anything.
     pub(super) fn still() -> Self {
         Self {

@@ -366,6 +366,9 @@ impl World {
         if !self.processes[pid].alive {
             return;
         }
+        if self.processes[pid].stopped.is_some() {
+            return self.later(Duration::from_millis(500), Event::KeptEnds(pid, key, stamp, bye));
+        }
         let unnoticed = bye.is_none() && self.random.in_thousand(500);
         let Some(keyed) = &mut self.ours_mut(pid).keyed else { return };
         let own = keyed.key;

@@ -95,9 +95,9 @@ pub(super) struct World {
     pub(super) last: u64,
     /// Talks in encryption under way.
     pub(super) talking: BTreeMap<u64, Talking>,
-    /// Texts of those that have a key, and the last of each sender that each process has shown.
+    /// Texts of those that have a key, and the last of each sender that each process has shown, by the address that it was for.
     pub(super) penned: BTreeMap<MessageId, Penned>,
-    pub(super) last_shown: BTreeMap<(Pid, Pid), u64>,
+    pub(super) last_shown: BTreeMap<(Pid, Pid, Option<PeerAddr>), u64>,
     /// People that have a key.
     pub(super) people: usize,
     /// Texts that peers of ours have sent, each unlike any other.
