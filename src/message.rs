@@ -192,6 +192,8 @@ pub enum Failure {
     TurnedAway(ByeReason),
     /// Its key waits for the user's word, or is blocked.
     NotTrusted,
+    /// It was asked first how it is spoken to, and did not answer; so nothing of the text was sent.
+    Silent,
     /// Anything else, in the words of the operating system.
     Other(String),
 }

@@ -135,7 +135,12 @@ impl Chat {
             self.text_ends(addr);
             let refused = match (failed, self.speech_of(addr)) {
                 (Some(fate), _) => {
-                    self.finished(op, addr, fate.clone(), (0, parts.len().max(1)));
+                    let fate = match fate {
+                        // That is what became of the question.
+                        Fate::Unanswered | Fate::Broken | Fate::NoReceipt => Fate::Failed(Failure::Silent),
+                        fate => fate.clone(),
+                    };
+                    self.finished(op, addr, fate, (0, parts.len().max(1)));
                     continue;
                 }
                 (None, Speech::Secure(key)) => self.put_letter(key, op, letter),

@@ -419,3 +419,40 @@ fn the_per_message_choice_sends_one_text_in_plain_and_changes_nothing_else() {
     story.writes(5001, 2);
     assert_eq!((story.under_way.len(), story.talks.len()), (0, 1));
 }
+
+#[test]
+fn looking_after_a_peer_that_said_goodbye_says_no_hello_for_that_would_undo_it() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    story.does(Command::Disconnect(these(5001)));
+    assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Bye);
+    story.does(Command::List);
+    assert_eq!(story.talks, []);
+    assert_eq!(story.dials(5001), [Outgoing::Probe]);
+    story.ends(5001, &Fate::HandedOver);
+    assert_eq!(story.state(5001), Some(State::Gone));
+}
+
+#[test]
+fn what_was_under_way_at_a_goodbye_begins_no_talk_and_does_not_make_a_peer_plain() {
+    let mut story = Story::keyed();
+    // Somebody asks to be listed, and leaves while we acknowledge that.
+    story.gets(5001, Body::Connect);
+    assert!(story.dials(5001).contains(&Outgoing::ConnectAck));
+    story.under_way.retain(|transmit| transmit.message == Outgoing::ConnectAck);
+    story.gets(5001, Body::Exit);
+    story.promises(BOBS);
+    assert_eq!((story.talks.len(), story.state(5001)), (0, Some(State::Gone)));
+    // A text asks first all the same.
+    story.writes(5001, 1);
+    assert_eq!(story.dials(5001), [Outgoing::Connect]);
+}
+
+#[test]
+fn a_text_whose_recipient_does_not_answer_the_question_before_it_was_not_sent() {
+    let mut story = Story::keyed();
+    story.writes(5001, 1);
+    story.ends(5001, &Fate::Unanswered);
+    assert_eq!(story.outcomes(), [Fate::Failed(Failure::Silent)]);
+    assert_eq!((story.under_way.len(), story.talks.len()), (0, 0));
+}

@@ -44,6 +44,7 @@ pub fn fate_words(fate: &Fate) -> String {
             }
             .into(),
             Failure::NotTrusted => "its key waits for your word, or you have blocked it".into(),
+            Failure::Silent => "it does not answer".into(),
             Failure::Cancelled => "there was no time left for it".into(),
             Failure::Other(words) => words.clone(),
         },

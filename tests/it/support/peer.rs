@@ -171,7 +171,8 @@ impl Peer {
         let begin = self.seen;
         for is_it in wanted {
             let (lines, line) = wait_for(&self.stdout, begin, is_it, SOON);
-            let at = line.unwrap_or_else(|| panic!("{} after line {begin}:\n{}", self.name, lines.join("\n")));
+            let at =
+                line.unwrap_or_else(|| panic!("{} after line {begin}:\n{}", self.name, lines.join("\n")));
             self.seen = self.seen.max(at + 1);
         }
     }
