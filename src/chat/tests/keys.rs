@@ -383,6 +383,35 @@ fn leaving_says_bye_in_encryption_behind_the_last_texts_and_names_what_is_lost()
 }
 
 #[test]
+fn leaving_right_behind_the_first_text_sends_it_as_it_would_have_been_sent_and_then_says_goodbye() {
+    for was_there in [false, true] {
+        let begin = || {
+            let mut story = Story::keyed();
+            if was_there {
+                story.gets(5001, text("hello"));
+            }
+            story.writes(5001, 1);
+            story.does(Command::Leave);
+            assert_eq!(story.dials(5001), [Outgoing::Connect], "no goodbye before the text");
+            story
+        };
+        let mut story = begin();
+        story.promises(BOBS);
+        let greeting = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+        assert_eq!((greeting.say, &story.under_way[..]), (Say::Greet, &[][..]));
+        let says: Vec<&Say> = story.talks.iter().map(|talk| &talk.say).collect();
+        assert_eq!(says, [&Say::Texts(vec![letter(1)]), &Say::Bye]);
+        story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+        assert_eq!(story.outcomes(), [Fate::Delivered]);
+
+        let mut story = begin();
+        story.ends(5001, &Fate::HandedOver);
+        assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_), Outgoing::Exit]));
+        assert!(story.talks.is_empty());
+    }
+}
+
+#[test]
 fn with_only_encryption_nothing_plain_is_said_or_heard() {
     let mut story = Story::new();
     story.take_keys(Policy::AcceptNew, true);
