@@ -188,12 +188,12 @@ pub enum Failure {
     WrongKey,
     /// The encrypted exchange failed: somebody in between may disturb it.
     NotSecure,
+    /// It did not answer when it was asked how it is spoken to, and a text does not go out in plain for want of an answer.
+    NotAnswered,
     /// The peer does not take us, or not yet, and says so.
     TurnedAway(ByeReason),
     /// Its key waits for the user's word, or is blocked.
     NotTrusted,
-    /// It was asked first how it is spoken to, and did not answer; so nothing of the text was sent.
-    Silent,
     /// Anything else, in the words of the operating system.
     Other(String),
 }

@@ -1,6 +1,6 @@
 //! What the user wants.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -215,24 +215,32 @@ impl Chat {
         self.last_turns(now);
         let mut targets: HashSet<PeerAddr> = self.targets(Target::All, false).into_iter().collect();
         let mut attempts = HashSet::new();
+        let mut asked = HashMap::new();
         for (id, Job { addr, purpose, .. }) in &self.jobs {
             match purpose {
                 // Goodbyes wait behind texts, so the fate of each text is known before.
                 Purpose::Text(_) | Purpose::Turn(_) => {
                     targets.insert(*addr);
                 }
-                Purpose::Connect(_)
-                | Purpose::Check(Check::Connect)
-                | Purpose::Ack
-                | Purpose::Ask
-                | Purpose::Greet => {
+                Purpose::Connect(_) | Purpose::Check(Check::Connect) | Purpose::Ack | Purpose::Greet => {
                     attempts.insert(*id);
+                }
+                Purpose::Ask => {
+                    asked.insert(*id, *addr);
                 }
                 Purpose::Check(Check::Probe) | Purpose::Exit(_) => {}
             }
         }
-        attempts.retain(|id| self.jobs.get(id).is_some_and(|job| !targets.contains(&job.addr)));
-        let patience = now.plus(ATTEMPTS_WITHIN);
+        // Where texts wait for the answer to a question, the goodbye waits for them.
+        targets.retain(|addr| !asked.values().any(|asked| asked == addr));
+        attempts.retain(|id| {
+            self.jobs.get(id).is_some_and(|job| {
+                !targets.contains(&job.addr) && !asked.values().any(|asked| *asked == job.addr)
+            })
+        });
+        // A text that was entered is worth more time than an attempt to reach somebody.
+        let patience = now.plus(if asked.is_empty() { ATTEMPTS_WITHIN } else { ANSWER_WITHIN });
+        attempts.extend(asked.into_keys());
         let op = self.new_op(Op::Leave { pending: targets.len(), attempts, patience });
         // If the time is not enough for all, those go without who only ever claimed to be there.
         let mut targets: Vec<PeerAddr> = targets.into_iter().collect();

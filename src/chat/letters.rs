@@ -131,16 +131,16 @@ impl Chat {
     pub(super) fn asked(&mut self, addr: PeerAddr, failed: Option<&Fate>, now: Time) {
         let Some(secure) = &mut self.secure else { return };
         let Some(waiting) = secure.asked.remove(&addr) else { return };
+        let failed = failed.map(|fate| match fate {
+            Fate::Failed(_) => fate.clone(),
+            // That is the fate of the question; of the text itself, nothing was sent.
+            _ => Fate::Failed(Failure::NotAnswered),
+        });
         for Unsent { op, parts, letter } in waiting {
             self.text_ends(addr);
-            let refused = match (failed, self.speech_of(addr)) {
+            let refused = match (&failed, self.speech_of(addr)) {
                 (Some(fate), _) => {
-                    let fate = match fate {
-                        // That is what became of the question.
-                        Fate::Unanswered | Fate::Broken | Fate::NoReceipt => Fate::Failed(Failure::Silent),
-                        fate => fate.clone(),
-                    };
-                    self.finished(op, addr, fate, (0, parts.len().max(1)));
+                    self.finished(op, addr, fate.clone(), (0, parts.len().max(1)));
                     continue;
                 }
                 (None, Speech::Secure(key)) => self.put_letter(key, op, letter),

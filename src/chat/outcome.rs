@@ -61,12 +61,13 @@ impl Chat {
         let parted_since = self.table.peer(addr).is_some_and(|peer| job.0 <= peer.parted_after);
         let may_greet =
             !parted_since || !matches!(purpose, Purpose::Check(_) | Purpose::Ack | Purpose::Text(_));
-        let promised = capability.filter(|_| taken && may_greet && self.can_speak_otherwise(addr));
+        let promised = capability.filter(|_| taken && may_greet && self.can_speak_otherwise(addr, purpose));
         if let Some(key) = promised
             && matches!(purpose, Purpose::Check(Check::Connect) | Purpose::Connect(_) | Purpose::Ask)
         {
             // It was only the question; the same is said again in encryption, and what follows from that follows.
             self.promised(addr, key, purpose);
+            self.goes_on(job);
             return self.done();
         }
         let evidence = match purpose {
@@ -88,10 +89,8 @@ impl Chat {
         if let Purpose::Check(_) = purpose {
             self.checked(addr, job, &seen);
         }
-        if self.leaving {
-            // Who got it instead lists us now as well as anybody.
-            self.attempted(job, if matches!(fate, Fate::Astray(_)) { to } else { addr }, taken);
-        }
+        // Who got it instead lists us now as well as anybody.
+        let reached = if matches!(fate, Fate::Astray(_)) { to } else { addr };
         let gives_receipts = self.table.peer(addr).is_some_and(|peer| peer.gives_receipts);
         let fate = match (purpose, fate) {
             (Purpose::Text(_), Fate::HandedOver) if gives_receipts => Fate::NoReceipt,
@@ -117,6 +116,8 @@ impl Chat {
             Purpose::Ask => self.asked(addr, (!taken).then_some(&fate), now),
             _ => {}
         }
+        // The goodbye goes behind the texts that have waited for this.
+        self.attempted(job, reached, taken);
         self.settle_watches(now);
         self.done()
     }
@@ -142,9 +143,11 @@ impl Chat {
         });
     }
 
-    /// Whether somebody may be spoken to in another way than now: in encryption.
-    fn can_speak_otherwise(&self, addr: PeerAddr) -> bool {
-        self.secure.is_some() && !self.leaving && !matches!(self.speech_of(addr), Speech::Secure(_))
+    /// Whether somebody may be spoken to in another way than now: in encryption. Who leaves does so only for a text, which must not go out
+    /// in plain because of that.
+    fn can_speak_otherwise(&self, addr: PeerAddr, purpose: Purpose) -> bool {
+        let is_wanted = !self.leaving || matches!(purpose, Purpose::Ask);
+        self.secure.is_some() && is_wanted && !matches!(self.speech_of(addr), Speech::Secure(_))
     }
 
     /// It listens where it claims to, and speaks from elsewhere on this machine.
@@ -252,8 +255,23 @@ impl Chat {
         }
     }
 
+    /// The job that was made last says what this one was to say. Whoever leaves waits for it in its place.
+    fn goes_on(&mut self, job: JobId) {
+        let next = JobId(self.last_job);
+        for op in self.ops.values_mut() {
+            if let Op::Leave { attempts, .. } = op
+                && attempts.remove(&job)
+            {
+                attempts.insert(next);
+            }
+        }
+    }
+
     /// Whoever was reached while we leave is told goodbye after that.
     pub(super) fn attempted(&mut self, job: JobId, addr: PeerAddr, taken: bool) {
+        if !self.leaving {
+            return;
+        }
         let mut reached = None;
         for (id, op) in &mut self.ops {
             if let Op::Leave { pending, attempts, patience } = op

@@ -60,9 +60,6 @@ impl Chat {
         if let Purpose::Check(_) = purpose {
             self.checked(addr, job, &seen);
         }
-        if self.leaving {
-            self.attempted(job, addr, was_met);
-        }
         match purpose {
             Purpose::Ask => {
                 let failed =
@@ -83,6 +80,8 @@ impl Chat {
         } else {
             self.next_turns(now);
         }
+        // The goodbye goes behind the texts that have waited for this.
+        self.attempted(job, addr, was_met);
         self.settle_watches(now);
         self.done()
     }

@@ -41,8 +41,34 @@ fn alice_like_and_bob(alice: Builder, columns: u16) -> (Terminal, Peer) {
     let mut bob = Peer::named("Bob").start();
     let alice = Terminal::start(alice.knows(bob.addr()), ROWS, columns);
     bob.sees(&format!("* {} is here.", alice.shown()));
-    alice.waits_for(&format!("* {} is here.", bob.shown()));
+    meets(&alice, &bob.shown());
     (alice, bob)
+}
+
+/// Waits until somebody on a terminal was told who is here, and that it is spoken to in encryption. What is known before that of who is here
+/// was said in plain.
+fn meets(terminal: &Terminal, shown: &str) {
+    let plain = shown.replace(')', ", plain)");
+    let [here, plain, key] = [
+        format!("* {shown} is here."),
+        format!("* {plain} is here."),
+        format!("* {shown} is spoken to in encryption. The key "),
+    ];
+    terminal.shows(&format!("`{here}` and `{key}`"), |screen| {
+        // It may stand on several rows, which the program has broken between words.
+        let contents = screen.contents().replace('\n', " ");
+        (contents.contains(&here) || contents.contains(&plain)) && contents.contains(&key)
+    });
+}
+
+/// Waits until Bob, on a pipe, reads exactly these lines as one text.
+fn bob_reads<T: AsRef<str>>(bob: &mut Peer, lines: &[T]) {
+    let (first, rest) = lines.split_first().expect("one at least");
+    let line = bob.sees(" [encrypted]: ");
+    assert!(line.ends_with(&format!(" [encrypted]: {}", first.as_ref())), "{line}");
+    for expected in rest {
+        assert_eq!(bob.sees("  │").trim_end(), format!("  │ {}", expected.as_ref()).trim_end());
+    }
 }
 
 /// The prompt for a text to Bob.

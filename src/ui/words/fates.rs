@@ -36,6 +36,7 @@ pub fn fate_words(fate: &Fate) -> String {
             Failure::NoOk => "it does not speak encrypted, as it had said that it would".into(),
             Failure::WrongKey => "somebody with another key is there".into(),
             Failure::NotSecure => "the encrypted exchange failed; somebody on the way may disturb it".into(),
+            Failure::NotAnswered => "it does not answer the question how it is spoken to".into(),
             Failure::TurnedAway(reason) => match reason {
                 ByeReason::NotDecided => "it has to decide first whether it takes your key",
                 ByeReason::NoRoom => "it has no room at the moment",
@@ -44,7 +45,6 @@ pub fn fate_words(fate: &Fate) -> String {
             }
             .into(),
             Failure::NotTrusted => "its key waits for your word, or you have blocked it".into(),
-            Failure::Silent => "it does not answer".into(),
             Failure::Cancelled => "there was no time left for it".into(),
             Failure::Other(words) => words.clone(),
         },

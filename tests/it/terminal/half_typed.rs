@@ -112,7 +112,7 @@ fn messages_at_the_bottom_of_the_window_push_up_what_is_above() {
     let mut bob = Peer::named("Bob").start();
     let alice = Terminal::start(Peer::named("Alice").knows(bob.addr()), 12, 80);
     bob.sees(&format!("* {} is here.", alice.shown()));
-    alice.waits_for(&format!("* {} is here.", bob.shown()));
+    super::meets(&alice, &bob.shown());
     begins_text(&alice);
     alice.keys("at the bottom");
     for text in messages() {

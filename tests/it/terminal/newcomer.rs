@@ -104,8 +104,8 @@ fn two_terminals_talk_by_numbers_only() {
     let alice = Terminal::start(Peer::named("Alice"), ROWS, 80);
     line_stands(&alice, CHOICE, "", "");
     let mut bob = Terminal::start(Peer::named("Bob").knows(alice.addr()), ROWS, 80);
-    bob.waits_for(&format!("* {} is here.", alice.shown()));
-    alice.waits_for(&format!("* {} is here.", bob.shown()));
+    super::meets(&bob, &alice.shown());
+    super::meets(&alice, &bob.shown());
     for (from, to, text) in [(&alice, &bob, "hello"), (&bob, &alice, "hello yourself")] {
         line_stands(from, CHOICE, "", "");
         from.enters("2");

@@ -12,7 +12,7 @@ fn alice_in_a_shell() -> (Terminal, Peer) {
     let bob = Peer::named("Bob").start();
     let builder = Peer::named("Alice").arg("--bind=127.0.0.1").knows(bob.addr());
     let alice = Terminal::start_in_shell(builder, ROWS, 80);
-    alice.waits_for(&format!("* {} is here.", bob.shown()));
+    super::meets(&alice, &bob.shown());
     line_stands(&alice, CHOICE, "", "");
     (alice, bob)
 }

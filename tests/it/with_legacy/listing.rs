@@ -72,12 +72,25 @@ fn the_list_tells_who_is_connected_who_only_spoke_who_is_stuck_and_who_is_gone()
     {
         is_listed(&mut alice, legacy, state);
     }
-    // What is sent to it meanwhile is told honestly, and read when it is free again.
+    // It might be one of ours: as long as it does not say, no text goes out to it.
+    alice.says("xyz", "who are you?");
+    alice.sees(&format!(
+        "Not sent to {}: it does not answer the question how it is spoken to.",
+        shown(&stuck)
+    ));
+    drop(idle);
+    shows(&stuck, &format!("{} connected", alice.shown()));
+    alice.says("xyz", "who are you?");
+    alice.sees(&format!("Handed over to {}", shown(&stuck)));
+    // What is sent later, while it is stuck again, is told honestly, and read when it is free.
+    let idle = TcpStream::connect(stuck.addr()).expect("XYZ accepts");
     alice.says("xyz", "are you stuck?");
     alice.sees(&format!("Sent to {}, but no reaction within 1 s", shown(&stuck)));
     drop(idle);
     shows(&stuck, &format!("{}: are you stuck?", alice.shown()));
-    is_listed(&mut alice, &stuck, "active");
+    let read = stuck.shown().iter().filter(|line| line.ends_with(": who are you?")).count();
+    assert_eq!(read, 1, "{:?}", stuck.shown());
+    is_listed(&mut alice, &stuck, "connected");
     assert!(stuck.listener_alive(), "{:?}", stuck.cause_of_death());
 }
 

@@ -12,6 +12,14 @@ fn told(legacy: &Legacy, who: &str) -> String {
     }
 }
 
+/// Waits until our user is told that of a program that nobody knew. Its answer to `connect`, if it gives one, may bring its name before that.
+fn is_told_of_stranger(alice: &mut Peer, legacy: &Legacy) {
+    let addr = legacy.addr().to_string();
+    let unnamed = told(legacy, &addr);
+    let line = alice.sees(unnamed.split(&addr).next().expect("a beginning"));
+    assert!([unnamed, told(legacy, &shown(legacy))].contains(&line), "{line}");
+}
+
 #[test]
 fn a_text_is_one_connection_and_exactly_these_bytes() {
     for legacy in all_five() {
@@ -20,11 +28,17 @@ fn a_text_is_one_connection_and_exactly_these_bytes() {
         }
         let mut alice = Peer::named("Alice").start();
         alice.says(&legacy.addr().to_string(), "Grüße  an alle 你好 🙂");
-        alice.sees(&told(&legacy, &legacy.addr().to_string()));
+        is_told_of_stranger(&mut alice, &legacy);
         shows(&legacy, &format!("{}: Grüße  an alle 你好 🙂", alice.shown()));
+        // Whether it is one of ours is asked before the first text, by the `connect` that every program knows.
         let line = format!("127.0.0.1:{} Alice Grüße  an alle 你好 🙂", alice.addr().port());
-        assert_eq!(legacy.raw(), [line.as_bytes()], "{}", legacy.name());
+        let connect = from(&alice, &legacy, "connect");
+        assert_eq!(received(&legacy), [&connect[..], &line], "{}", legacy.name());
         assert_eq!(legacy.peers(), [alice.addr()], "{}", legacy.name());
+        alice.says(&legacy.addr().to_string(), "once more");
+        gets(&legacy, &from(&alice, &legacy, "once more"));
+        let more = from(&alice, &legacy, "once more");
+        assert_eq!(received(&legacy), [&connect[..], &line, &more], "{}", legacy.name());
     }
 }
 
@@ -48,7 +62,8 @@ fn r3_is_written_to_in_its_form_once_it_has_written_to_us() {
     let mut alice = Peer::named("Alice").start();
     alice.says(&r3.addr().to_string(), "who are you?");
     alice.sees("Handed over to ");
-    assert_eq!(r3.raw(), [format!("127.0.0.1:{} Alice who are you?", alice.addr().port()).as_bytes()]);
+    let in_standard_form = |text: &str| format!("127.0.0.1:{} Alice {text}", alice.addr().port());
+    assert_eq!(received(&r3), [in_standard_form("connect"), in_standard_form("who are you?")]);
     r3.send(alice.addr(), "I am R3").expect("Alice listens");
     alice.sees(&format!("] {}: I am R3", shown(&r3)));
     alice.says("r3", "nice to meet you");
@@ -62,8 +77,7 @@ fn a_text_of_every_program_is_shown_and_its_sender_learnt_and_answered() {
     for legacy in all_five() {
         let mut alice = Peer::named("Alice").start();
         let answer = legacy.send(alice.addr(), "hello  from 漢字").expect("Alice listens");
-        let receipt = format!("[ACK] Message received from {}", alice.addr().port());
-        let expected = (legacy.program() == Program::SmartCookies).then_some(receipt);
+        let expected = (legacy.program() == Program::SmartCookies).then(|| alice.receipt());
         assert_eq!(answer, expected, "{}", legacy.name());
 
         let line = alice.sees(": hello  from 漢字");
@@ -77,7 +91,11 @@ fn a_text_of_every_program_is_shown_and_its_sender_learnt_and_answered() {
 
         alice.says(&legacy.name().to_lowercase(), "hello yourself");
         alice.sees(&told(&legacy, &shown(&legacy)));
-        assert_eq!(received(&legacy), [from(&alice, &legacy, "hello yourself")]);
+        let answer = from(&alice, &legacy, "hello yourself");
+        let connect = from(&alice, &legacy, "connect");
+        // What is not written in the standard form is written by no program of ours, so nobody is asked.
+        let expected = if legacy.program() == Program::R3 { vec![answer] } else { vec![connect, answer] };
+        assert_eq!(received(&legacy), expected, "{}", legacy.name());
         shows(&legacy, &format!("{}: hello yourself", alice.shown()));
     }
 }
@@ -150,8 +168,9 @@ fn connect_request_inside_a_text_is_kept_from_smart_cookies() {
     alice.sees("Sent to 1 of 2");
     // CryptoKnights has shown by its `connect` that the word means nothing to it.
     shows(&knights, &format!("{}: {text}", alice.shown()));
-    assert_eq!(received(&cookies), [""; 0]);
-    assert_eq!(cookies.shown(), [""; 0]);
+    assert_eq!(received(&cookies), [from(&alice, &cookies, "connect")], "asked, and no text");
+    // Its user sees the question, as of everybody who asks it, and nothing else.
+    assert_eq!(cookies.shown(), [format!("{}: connect", alice.shown())]);
 }
 
 #[test]
@@ -160,12 +179,14 @@ fn words_that_programs_obey_are_not_sent_to_them_as_texts() {
         let mut alice = Peer::named("Alice").start();
         for word in ["PING", "connect_ack", "[PEER_QUIT]"] {
             alice.says(&legacy.addr().to_string(), word);
-            alice.sees(&format!("Not sent to {}: programs there take `{word}` for a command", legacy.addr()));
+            let line = alice.sees(&format!(": programs there take `{word}` for a command"));
+            let whom = [legacy.addr().to_string(), shown(&legacy)].map(|who| format!("Not sent to {who}: "));
+            assert!(whom.iter().any(|whom| line.starts_with(whom)), "{line}");
         }
-        // What only holds such a word is a text, and the first thing that comes.
+        // What only holds such a word is a text, and the first that comes.
         alice.says(&legacy.addr().to_string(), "ping PING pong");
-        alice.sees(&told(&legacy, &legacy.addr().to_string()));
-        let line = format!("127.0.0.1:{} Alice ping PING pong", alice.addr().port());
-        assert_eq!(legacy.raw(), [line.as_bytes()], "{}", legacy.name());
+        is_told_of_stranger(&mut alice, &legacy);
+        let sent = |text: &str| format!("127.0.0.1:{} Alice {text}", alice.addr().port());
+        assert_eq!(received(&legacy), [sent("connect"), sent("ping PING pong")], "{}", legacy.name());
     }
 }
