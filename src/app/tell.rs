@@ -3,7 +3,7 @@
 use super::{App, clock};
 use crate::chat::{Event, OpId, Proof, Target, TextState, Unsendable, Who};
 use crate::message::Fate;
-use crate::talk::Lost;
+use crate::talk::{Hold, Lost};
 use crate::ui::{self, Chosen, Ink, Line, Status, Voice};
 
 /// Recipients that a prompt names.
@@ -51,7 +51,8 @@ impl App {
                 if !ui::is_good(fate) {
                     self.became(*op, Ink::Bad, &ui::fate_words(fate));
                 }
-                let is_quiet = ui::is_good(fate) || matches!(fate, Fate::Waits(_));
+                // That it goes behind others is no news; that nobody takes it is.
+                let is_quiet = ui::is_good(fate) || matches!(fate, Fate::Waits(Hold::Turn));
                 match self.texts.get(op) {
                     Some(sent) if sent.quiet && is_quiet && self.screen.edits() => {
                         let plain = if who.proof == Proof::Plain { " in plain" } else { "" };

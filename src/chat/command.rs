@@ -1,10 +1,10 @@
 //! What the user wants.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::event::{Action, Deed, Event, JobId, OpId, Unsendable};
+use super::event::{Action, Deed, Event, OpId, Unsendable};
 use super::life::{Check, Life, Why};
 use super::table::{Known, Peer};
 use super::time::Time;
@@ -214,7 +214,8 @@ impl Chat {
         // What waits for a key gets one more chance; the goodbye goes behind it.
         self.last_turns(now);
         let mut targets: HashSet<PeerAddr> = self.targets(Target::All, false).into_iter().collect();
-        let (mut attempts, mut questions) = (HashSet::new(), HashSet::new());
+        let mut attempts = HashSet::new();
+        let mut asked = HashMap::new();
         for (id, Job { addr, purpose, .. }) in &self.jobs {
             match purpose {
                 // Goodbyes wait behind texts, so the fate of each text is known before.
@@ -225,16 +226,22 @@ impl Chat {
                     attempts.insert(*id);
                 }
                 Purpose::Ask => {
-                    questions.insert(*id);
+                    asked.insert(*id, *addr);
                 }
                 Purpose::Check(Check::Probe) | Purpose::Exit(_) => {}
             }
         }
-        let is_no_target = |id: &JobId| self.jobs.get(id).is_some_and(|job| !targets.contains(&job.addr));
-        attempts.retain(is_no_target);
-        let patience = now.plus(ATTEMPTS_WITHIN);
-        let deadline = now.plus(ANSWER_WITHIN);
-        let op = self.new_op(Op::Leave { pending: targets.len(), attempts, patience, questions, deadline });
+        // Where texts wait for the answer to a question, the goodbye waits for them.
+        targets.retain(|addr| !asked.values().any(|asked| asked == addr));
+        attempts.retain(|id| {
+            self.jobs.get(id).is_some_and(|job| {
+                !targets.contains(&job.addr) && !asked.values().any(|asked| *asked == job.addr)
+            })
+        });
+        // A text that was entered is worth more time than an attempt to reach somebody.
+        let patience = now.plus(if asked.is_empty() { ATTEMPTS_WITHIN } else { ANSWER_WITHIN });
+        attempts.extend(asked.into_keys());
+        let op = self.new_op(Op::Leave { pending: targets.len(), attempts, patience });
         // If the time is not enough for all, those go without who only ever claimed to be there.
         let mut targets: Vec<PeerAddr> = targets.into_iter().collect();
         targets.sort_by_key(|addr| {
@@ -243,7 +250,7 @@ impl Chat {
             (!certain, peer.map(|peer| peer.number), *addr)
         });
         for addr in targets {
-            self.say_goodbye(addr, op, Some(deadline));
+            self.say_goodbye(addr, op, Some(now.plus(ANSWER_WITHIN)));
         }
         self.settle_watches(now);
         op

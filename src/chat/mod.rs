@@ -151,9 +151,6 @@ enum Op {
         pending: usize,
         attempts: HashSet<JobId>,
         patience: Time,
-        /// Questions that texts wait for; those go out before the goodbye.
-        questions: HashSet<JobId>,
-        deadline: Time,
     },
 }
 

@@ -68,20 +68,16 @@ impl Chat {
         }
         // A full queue gives no receipt, which takes nothing back.
         let before = self.table.peer(addr).and_then(|peer| peer.promised).filter(|_| is_question);
-        // What is not said yet is said in encryption also while we leave.
-        let is_worth_it = purpose == Purpose::Ask || !self.leaving;
+        // What was on its way when one of us said goodbye shows no more than a probe, and nothing follows from it.
+        let parted_since = self.table.peer(addr).is_some_and(|peer| job.0 <= peer.parted_after);
+        let may_greet =
+            !parted_since || !matches!(purpose, Purpose::Check(_) | Purpose::Ack | Purpose::Text(_));
         let promised =
-            capability.or(before).filter(|_| taken && is_worth_it && self.can_speak_otherwise(addr));
+            capability.or(before).filter(|_| taken && may_greet && self.can_speak_otherwise(addr, purpose));
         if let Some(key) = promised.filter(|_| is_question) {
             // It was only the question; the same is said again in encryption, and what follows from that follows.
-            let again = self.promised(addr, key, purpose);
-            for op in self.ops.values_mut() {
-                if let Op::Leave { questions, .. } = op
-                    && questions.remove(&job)
-                {
-                    questions.insert(again);
-                }
-            }
+            self.promised(addr, key, purpose);
+            self.goes_on(job);
             return self.done();
         }
         let evidence = match purpose {
@@ -98,13 +94,13 @@ impl Chat {
         }
         self.over(addr, purpose, &seen, now);
         if let Some(evidence) = evidence {
-            // What was on its way when one of us said goodbye shows no more than a probe.
-            let parted_since = self.table.peer(addr).is_some_and(|peer| job.0 <= peer.parted_after);
             self.observe(addr, &seen, if parted_since { Evidence::Probe } else { evidence }, now);
         }
         if let Purpose::Check(_) = purpose {
             self.checked(addr, job, &seen);
         }
+        // Who got it instead lists us now as well as anybody.
+        let reached = if matches!(fate, Fate::Astray(_)) { to } else { addr };
         let gives_receipts = self.table.peer(addr).is_some_and(|peer| peer.gives_receipts);
         let fate = match (purpose, fate) {
             (Purpose::Text(_), Fate::HandedOver) if gives_receipts => Fate::NoReceipt,
@@ -120,11 +116,10 @@ impl Chat {
         );
         if let Some(key) = promised {
             self.promised(addr, key, Purpose::Greet);
-        } else if taken && says_something && self.speech_of(addr) == Speech::Unknown {
+        } else if taken && capability.is_none() && says_something && self.speech_of(addr) == Speech::Unknown {
             self.table.speak(addr, Speech::Plain, false);
             self.announce(addr, now);
         }
-        let is_astray = matches!(fate, Fate::Astray(_));
         match purpose {
             Purpose::Text(op) => {
                 // What has shown its key meanwhile has got the text in plain all the same.
@@ -133,23 +128,13 @@ impl Chat {
             }
             Purpose::Connect(op) | Purpose::Exit(op) => self.finished(op, addr, fate, parts),
             Purpose::Ask => {
-                let shows_key = capability.or(before).is_some();
-                let no_time = Fate::Failed(Failure::Cancelled);
-                let answer = match self.speech_of(addr) {
-                    _ if !taken => Err(&fate),
-                    speech @ Speech::Secure(_) => Ok(speech),
-                    // We leave, and what it could be told in encryption is not said in plain instead.
-                    _ if shows_key => Err(&no_time),
-                    speech => Ok(speech),
-                };
+                let answer = if taken { Ok(self.speech_of(addr)) } else { Err(&fate) };
                 self.asked(addr, answer, now);
             }
             _ => {}
         }
-        if self.leaving {
-            // Who got it instead lists us now as well as anybody.
-            self.attempted(job, if is_astray { to } else { addr }, taken);
-        }
+        // The goodbye goes behind the texts that have waited for this.
+        self.attempted(job, reached, taken);
         self.settle_watches(now);
         self.done()
     }
@@ -175,9 +160,11 @@ impl Chat {
         });
     }
 
-    /// Whether somebody may be spoken to in another way than now: in encryption.
-    fn can_speak_otherwise(&self, addr: PeerAddr) -> bool {
-        self.secure.is_some() && !matches!(self.speech_of(addr), Speech::Secure(_))
+    /// Whether somebody may be spoken to in another way than now: in encryption. Who leaves does so only for a text, which must not go out
+    /// in plain because of that.
+    fn can_speak_otherwise(&self, addr: PeerAddr, purpose: Purpose) -> bool {
+        let is_wanted = !self.leaving || matches!(purpose, Purpose::Ask);
+        self.secure.is_some() && is_wanted && !matches!(self.speech_of(addr), Speech::Secure(_))
     }
 
     /// It listens where it claims to, and speaks from elsewhere on this machine.
@@ -286,19 +273,31 @@ impl Chat {
         }
     }
 
+    /// The job that was made last says what this one was to say. Whoever leaves waits for it in its place.
+    fn goes_on(&mut self, job: JobId) {
+        let next = JobId(self.last_job);
+        for op in self.ops.values_mut() {
+            if let Op::Leave { attempts, .. } = op
+                && attempts.remove(&job)
+            {
+                attempts.insert(next);
+            }
+        }
+    }
+
     /// Whoever was reached while we leave is told goodbye after that.
     pub(super) fn attempted(&mut self, job: JobId, addr: PeerAddr, taken: bool) {
+        if !self.leaving {
+            return;
+        }
         let mut reached = None;
         for (id, op) in &mut self.ops {
-            let Op::Leave { pending, attempts, patience, questions, deadline } = op else { continue };
-            let until = match (attempts.remove(&job), questions.remove(&job)) {
-                (_, true) => *deadline,
-                (true, false) => *patience,
-                (false, false) => continue,
-            };
-            if taken {
+            if let Op::Leave { pending, attempts, patience } = op
+                && attempts.remove(&job)
+                && taken
+            {
                 *pending += 1;
-                reached = Some((*id, until));
+                reached = Some((*id, *patience));
             }
         }
         if let Some((op, deadline)) = reached {
@@ -369,10 +368,8 @@ impl Chat {
             Op::List { waiting, deadline, .. } | Op::Start { waiting, deadline } => {
                 waiting.is_empty() || *deadline <= now
             }
-            Op::Leave { pending, attempts, patience, questions, deadline } => {
-                let is_patient = !attempts.is_empty() && now < *patience;
-                let has_texts = !questions.is_empty() && now < *deadline;
-                *pending == 0 && !is_patient && !has_texts
+            Op::Leave { pending, attempts, patience } => {
+                *pending == 0 && (attempts.is_empty() || *patience <= now)
             }
             Op::Spread { .. } => false,
         };

@@ -93,6 +93,8 @@ impl Chat {
         } else {
             self.next_turns(now);
         }
+        // The goodbye goes behind the texts that have waited for this.
+        self.attempted(job, addr, was_met);
         self.settle_watches(now);
         self.done()
     }

@@ -190,7 +190,7 @@ fn a_bound_peer_listens_there_only_and_dials_from_there() {
     bob.sees("Carol (127.0.0.1:9): hi");
     let mut alice = Peer::named("Alice").start();
     bob.says(&alice.addr().to_string(), "from where I am bound");
-    alice.sees(&format!("] Bob (127.0.0.5:{port}): from where I am bound"));
+    alice.sees(&format!("] Bob (127.0.0.5:{port}) [encrypted]: from where I am bound"));
 }
 
 #[test]

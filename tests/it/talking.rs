@@ -1,9 +1,12 @@
 //! Two and three of ours.
 
-use std::net::TcpListener;
+use std::io::Read;
+use std::net::{SocketAddrV4, TcpListener};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Peer, nobody, send_raw, send_raw_from};
+use crate::support::{Peer, SOON, nobody, send_raw, send_raw_from, v4};
 
 /// Alice, and Bob who dials her from the start; each knows that the other is there.
 fn alice_and_bob() -> (Peer, Peer) {
@@ -20,6 +23,27 @@ fn alice_and_a_returning_bob() -> (Peer, Peer) {
     let bob = Peer::named("Bob").port(nobody().port()).knows(alice.addr()).start();
     alice.meets(&bob);
     (alice, bob)
+}
+
+/// Somebody called Old, who listens at an address, takes whatever comes, and answers nothing; and the texts that came. Alice has heard of
+/// him.
+fn a_program_of_old(alice: &mut Peer) -> (SocketAddrV4, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let addr = v4(listener.local_addr().expect("bound"));
+    let (tell, heard) = mpsc::channel();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut said = String::new();
+            let _ = stream.read_to_string(&mut said);
+            // Whoever says nothing only looks whether anybody is there.
+            if !said.is_empty() && !said.ends_with(" connect") && tell.send(said).is_err() {
+                return;
+            }
+        }
+    });
+    send_raw(alice.addr(), format!("{addr} Old hello").as_bytes());
+    alice.sees(&format!("Old ({addr}): hello"));
+    (addr, heard)
 }
 
 #[test]
@@ -130,10 +154,16 @@ fn a_text_that_is_only_exit_or_connect_does_what_it_says() {
 
 #[test]
 fn words_that_programs_take_for_commands_are_not_sent_as_texts() {
-    let (mut alice, bob) = alice_and_bob();
+    let mut alice = Peer::named("Alice").start();
+    let (addr, _heard) = a_program_of_old(&mut alice);
+    let mut bob = Peer::named("Bob").knows(alice.addr()).start();
+    alice.meets(&bob);
     for word in ["PING", "connect_ack", "[PEER_QUIT]"] {
+        alice.says("old", word);
+        alice.sees(&format!("Not sent to Old ({addr}): programs there take `{word}` for a command"));
+        // Between ours it is a text as any other.
         alice.says("bob", word);
-        alice.sees(&format!("Not sent to {}: programs there take `{word}` for a command", bob.shown()));
+        bob.sees(&format!("] {}: {word}", alice.encrypted()));
     }
 }
 
@@ -163,18 +193,27 @@ fn a_text_that_cannot_be_sent_is_kept_and_sent_again_with_enter() {
 }
 
 #[test]
-fn a_long_text_arrives_in_numbered_parts_and_in_order() {
-    let (mut alice, mut bob) = alice_and_bob();
+fn a_long_text_arrives_in_numbered_parts_and_in_order_and_among_ours_as_it_is() {
+    let mut alice = Peer::named("Alice").start();
+    let (addr, heard) = a_program_of_old(&mut alice);
+    let mut bob = Peer::named("Bob").knows(alice.addr()).start();
+    alice.meets(&bob);
     let text = format!("{}the end", "words ".repeat(600));
-    alice.says("bob", &text);
+    alice.says("old", &text);
     for part in ["(1/4) words", "(2/4) words", "(3/4) words", "(4/4) words"] {
-        bob.sees(part);
+        let said = heard.recv_timeout(SOON).expect("a part");
+        assert!(said.starts_with(&format!("{} Alice {part}", alice.addr())), "{said}");
     }
-    alice.sees(&format!("Delivered to {}, in 4 messages.", bob.shown()));
-    alice.says("bob", &"x".repeat(20_000));
+    alice.sees(&format!("Handed over to Old ({addr}), which gives no receipts, in 4 messages."));
+    alice.says("old", &"x".repeat(20_000));
     alice.sees(
         "in plain a text goes in at most 16 messages of 1024 bytes, and this one is longer; divide it.",
     );
+    for text in [text, "x".repeat(20_000)] {
+        alice.says("bob", &text);
+        bob.sees(&format!("] {}: {text}", alice.encrypted()));
+        alice.sees(&format!("Delivered to {}.", bob.encrypted()));
+    }
 }
 
 #[test]
@@ -193,7 +232,7 @@ fn many_texts_arrive_in_the_order_they_were_typed() {
 fn a_peer_that_accepts_and_never_closes_is_quiet_and_delays_nobody() {
     let (mut alice, mut bob) = alice_and_bob();
     let stuck = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let addr = crate::support::v4(stuck.local_addr().expect("bound"));
+    let addr = v4(stuck.local_addr().expect("bound"));
     let hello = format!("{addr} Stuck hello");
     send_raw(alice.addr(), hello.as_bytes());
     alice.sees("Stuck");
@@ -219,9 +258,10 @@ fn a_stopped_process_is_quiet_and_back_when_it_goes_on() {
     bob.is_stopped();
     alice.finds(bob.addr(), "quiet");
     alice.says("bob", "for later");
-    alice.sees("whether it was read is unknown, and it is not sent again.");
+    alice.sees(&format!("Queued for {}: ", bob.encrypted()));
     bob.is_sent(Signal::CONT);
     bob.sees(": for later");
+    alice.sees(&format!("Delivered to {}", bob.encrypted()));
     let row = alice.lists(bob.addr()).expect("still listed");
     assert!(row.contains("connected"), "{row}");
     assert_eq!(bob.printed().iter().filter(|line| line.ends_with(": for later")).count(), 1);
@@ -235,8 +275,7 @@ fn a_claimed_address_is_believed_only_from_its_own_machine() {
     let forged = format!("{} Bob I am Bob", bob.addr());
     send_raw_from([127, 0, 0, 66].into(), alice.addr(), forged.as_bytes());
     let line = alice.sees(": I am Bob");
-    let shown = format!("Bob (127.0.0.66:{}, calls itself {})", bob.addr().port(), bob.addr());
-    assert!(line.contains(&shown), "{line}");
+    assert!(line.contains("In plain, unproven, somebody at 127.0.0.66 who calls itself Bob: "), "{line}");
     let row = alice.lists(bob.addr()).expect("still listed");
     assert!(row.contains("connected"), "{row}");
     alice.says(&bob.addr().to_string(), "still friends");
@@ -247,7 +286,9 @@ fn a_claimed_address_is_believed_only_from_its_own_machine() {
 fn two_peers_of_one_name_are_told_apart() {
     let (mut alice, mut bob) = alice_and_bob();
     let mut other = Peer::named("Bob").knows(alice.addr()).start();
-    alice.sees(&format!("* {} is here.", other.shown()));
+    alice.sees("The key of Bob has changed, or somebody else calls itself so");
+    alice.types(&["/trust Bob as new", &format!("@{} come in", other.addr())]);
+    other.sees(": come in");
     let label = format!("Bob·{}", other.addr().port());
     assert!(alice.lists(other.addr()).expect("listed").contains(&label));
     alice.says("bob", "for the first");

@@ -61,6 +61,16 @@ fn meets(terminal: &Terminal, shown: &str) {
     });
 }
 
+/// Waits until Bob, on a pipe, reads exactly these lines as one text.
+fn bob_reads<T: AsRef<str>>(bob: &mut Peer, lines: &[T]) {
+    let (first, rest) = lines.split_first().expect("one at least");
+    let line = bob.sees(" [encrypted]: ");
+    assert!(line.ends_with(&format!(" [encrypted]: {}", first.as_ref())), "{line}");
+    for expected in rest {
+        assert_eq!(bob.sees("  │").trim_end(), format!("  │ {}", expected.as_ref()).trim_end());
+    }
+}
+
 /// The prompt for a text to Bob.
 const TO_BOB: &str = "Text to Bob: ";
 

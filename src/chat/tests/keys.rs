@@ -168,17 +168,6 @@ fn who_has_promised_a_key_gets_nothing_in_plain_while_that_is_tried_and_no_lost_
 }
 
 #[test]
-fn a_text_that_waits_when_we_leave_does_not_go_out_in_plain_to_who_shows_a_key() {
-    let mut story = Story::keyed();
-    story.writes(5001, 1);
-    story.does(Command::Leave);
-    story.told();
-    story.promises(BOBS);
-    assert!(story.under_way.iter().all(|transmit| !matches!(transmit.message, Outgoing::Text(_))));
-    assert_eq!(story.outcomes(), [Fate::Failed(Failure::Cancelled)]);
-}
-
-#[test]
 fn a_text_that_waits_for_the_answer_is_not_overtaken_when_its_recipient_dials_in() {
     let mut story = Story::keyed();
     story.writes(5001, 1);
@@ -213,8 +202,7 @@ fn a_text_that_went_out_in_plain_is_not_said_to_have_been_encrypted_when_the_key
 fn a_static_peer_that_was_known_by_its_key_elsewhere_stays_static() {
     let mut story = Story::keyed();
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-    let peer =
-        StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
+    let peer = StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
     let (_, actions) = story.chat.start(vec![peer], story.now);
     story.perform(actions);
     story.promises(BOBS);
@@ -227,8 +215,7 @@ fn a_static_peer_that_was_known_by_its_key_elsewhere_stays_static() {
 fn a_configured_address_is_looked_at_again_when_its_peer_was_met_over_a_kept_connection_elsewhere() {
     let mut story = Story::keyed();
     story.knows_bob(5001);
-    let peer =
-        StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
+    let peer = StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
     let (_, actions) = story.chat.start(vec![peer], story.now);
     story.perform(actions);
     for wait in [1, 2] {
@@ -517,6 +504,35 @@ fn leaving_says_bye_in_encryption_behind_the_last_texts_and_names_what_is_lost()
 }
 
 #[test]
+fn leaving_right_behind_the_first_text_sends_it_as_it_would_have_been_sent_and_then_says_goodbye() {
+    for was_there in [false, true] {
+        let begin = || {
+            let mut story = Story::keyed();
+            if was_there {
+                story.gets(5001, text("hello"));
+            }
+            story.writes(5001, 1);
+            story.does(Command::Leave);
+            assert_eq!(story.dials(5001), [Outgoing::Connect], "no goodbye before the text");
+            story
+        };
+        let mut story = begin();
+        story.promises(BOBS);
+        let greeting = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+        assert_eq!((greeting.say, &story.under_way[..]), (Say::Greet, &[][..]));
+        let says: Vec<&Say> = story.talks.iter().map(|talk| &talk.say).collect();
+        assert_eq!(says, [&Say::Texts(vec![letter(1)]), &Say::Bye]);
+        story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+        assert_eq!(story.outcomes(), [Fate::Delivered]);
+
+        let mut story = begin();
+        story.ends(5001, &Fate::HandedOver);
+        assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_), Outgoing::Exit]));
+        assert!(story.talks.is_empty());
+    }
+}
+
+#[test]
 fn with_only_encryption_nothing_plain_is_said_or_heard() {
     let mut story = Story::new();
     story.take_keys(Policy::AcceptNew, true);
@@ -610,4 +626,33 @@ fn who_leaves_waits_for_no_stranger_longer_than_for_an_answer() {
     let told = story.told();
     let failed = |event: &Event| matches!(event, Event::Done { op: of, fate: Fate::Failed(Failure::Cancelled), .. } if *of == op);
     assert!(told.iter().any(failed) && told.contains(&Event::Settled(leave)), "{told:?}");
+}
+
+#[test]
+fn looking_after_a_peer_that_said_goodbye_says_no_hello_for_that_would_undo_it() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    story.does(Command::Disconnect(these(5001)));
+    assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Bye);
+    story.does(Command::List);
+    assert_eq!(story.talks, []);
+    assert_eq!(story.dials(5001), [Outgoing::Probe]);
+    story.ends(5001, &Fate::HandedOver);
+    assert_eq!(story.state(5001), Some(State::Gone));
+}
+
+#[test]
+fn what_was_under_way_at_a_goodbye_begins_no_talk_and_does_not_make_a_peer_plain() {
+    let mut story = Story::keyed();
+    // Somebody asks to be listed, and leaves while we acknowledge that.
+    story.gets(5001, Body::Connect);
+    assert!(story.dials(5001).contains(&Outgoing::ConnectAck));
+    story.under_way.retain(|transmit| transmit.message == Outgoing::ConnectAck);
+    story.gets(5001, Body::Exit);
+    story.promises(BOBS);
+    assert_eq!((story.talks.len(), story.state(5001)), (0, Some(State::Gone)));
+    // A text finds out whether the promise is true.
+    story.writes(5001, 1);
+    assert_eq!((story.under_way.len(), story.talks.len()), (0, 1));
+    assert_eq!((story.talks[0].expect, &story.talks[0].say), (Some(key(BOBS)), &Say::Greet));
 }

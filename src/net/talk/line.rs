@@ -11,7 +11,7 @@ use crate::key::PeerKey;
 use crate::net::dialler::DIALLER;
 use crate::net::errand::Report;
 use crate::net::secure::talk::{Dialled, End};
-use crate::peer::{PeerAddr, Source};
+use crate::peer::{PeerAddr, PeerName, Source};
 use crate::talk::ByeReason;
 
 /// A goodbye may be noticed this much later, so that whoever says one thing after the other does not wake a thread each time.
@@ -28,6 +28,8 @@ pub(super) struct Line {
     pub(super) talk: Dialled,
     /// Where it leads to.
     pub(super) addr: PeerAddr,
+    /// What we are called in the hello that was said on it.
+    pub(super) name: PeerName,
 }
 
 /// The kept ones, one for each key.
@@ -51,9 +53,10 @@ impl Lines {
     pub(super) fn keep(&self, line: Line) {
         let mut line = line;
         if line.talk.has_more() {
-            let (key, addr) = (line.talk.peer(), line.addr);
-            match line.talk.look() {
-                Ok(talk) => line = Line { talk, addr },
+            let Line { talk, addr, name } = line;
+            let key = talk.peer();
+            match talk.look() {
+                Ok(talk) => line = Line { talk, addr, name },
                 Err(end) => return self.tell_of(key, &end),
             }
         }
@@ -92,11 +95,11 @@ fn tell_of(tell: &Tell, key: PeerKey, end: &End) {
 }
 
 /// Whatever comes on a talk on which nothing was asked ends it, and so does its time.
-fn attend(Line { talk, addr }: Line, why: Why, tell: &Tell) -> Then<Line> {
+fn attend(Line { talk, addr, name }: Line, why: Why, tell: &Tell) -> Then<Line> {
     let key = talk.peer();
     match why {
         Why::Due => match talk.look() {
-            Ok(talk) => return Then::Keep(Line { talk, addr }),
+            Ok(talk) => return Then::Keep(Line { talk, addr, name }),
             Err(end) => tell_of(tell, key, &end),
         },
         Why::Displaced => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::ends;
+use super::keeper::Kept as _;
 use super::line::{Line, Lines, Tell};
 use super::opening::{Missed, OPEN_WITHIN, Opened, Opening};
 use crate::key::PeerKey;
@@ -15,6 +16,7 @@ use crate::net::secure::Tls;
 use crate::net::secure::talk::{Dialled, End, Outcome, TURN_WITHIN, Turn};
 use crate::peer::PeerAddr;
 use crate::talk::{ByeReason, Letter, Met, Say, TalkEnd, Talked};
+use crate::wire::Hello;
 
 /// Talks in encryption, in the name of a key.
 pub(in crate::net) struct Talker {
@@ -43,7 +45,7 @@ impl Talker {
             return None;
         };
         let mut said = Said::default();
-        let kept = expect.and_then(|key| self.say_on_kept(key, say, &mut said, *deadline));
+        let kept = expect.and_then(|key| self.say_on_kept(key, (hello, say), &mut said, *deadline));
         let (addr, met, end) = match kept {
             Some((addr, key, end)) => (addr, Some(Met { key, hello: None }), end),
             None => {
@@ -51,7 +53,8 @@ impl Talker {
                 let open_by = Instant::now() + OPEN_WITHIN;
                 match opening.open(deadline.map_or(open_by, |deadline| deadline.min(open_by))) {
                     Ok(Opened { addr, talk, met }) => {
-                        (addr, Some(met), self.say(Line { talk, addr }, say, &mut said, *deadline))
+                        let line = Line { talk, addr, name: hello.name.clone() };
+                        (addr, Some(met), self.say(line, say, &mut said, *deadline))
                     }
                     Err(missed) => {
                         let Missed { addr, key, end } = missed?;
@@ -76,7 +79,7 @@ impl Talker {
 
     /// Says it on a new connection, which is kept.
     fn say(&self, line: Line, say: &Say, said: &mut Said, deadline: Option<Instant>) -> TalkEnd {
-        let Line { talk, addr } = line;
+        let Line { talk, addr, name } = line;
         let done = match say {
             Say::Greet => Ok(talk),
             Say::Ping => said.turn(talk, ping(), 0, deadline),
@@ -88,22 +91,28 @@ impl Talker {
         };
         match done {
             Ok(talk) => {
-                self.lines.keep(Line { talk, addr });
+                self.lines.keep(Line { talk, addr, name });
                 TalkEnd::Answered
             }
             Err(end) => ends::talked(&end),
         }
     }
 
-    /// Says it on the connection that is kept to this key. Nothing where there is none, or where it had ended, so that a new one may do.
+    /// Says it on the connection that is kept to this key. Nothing where there is none, or where it had ended, or where we have another name
+    /// by now, which is told by the hello of a new one.
     fn say_on_kept(
         &self,
         key: PeerKey,
-        say: &Say,
+        (hello, say): (&Hello, &Say),
         said: &mut Said,
         deadline: Option<Instant>,
     ) -> Option<(PeerAddr, PeerKey, TalkEnd)> {
-        let Line { talk, addr } = self.lines.take(&key)?;
+        let line = self.lines.take(&key)?;
+        if line.name != hello.name && *say != Say::Bye {
+            line.part(None);
+            return None;
+        }
+        let Line { talk, addr, name } = line;
         let done = match say {
             // There was a hello on it; whether it still leads to somebody is what can be asked.
             Say::Greet | Say::Ping => said.turn(talk, ping(), 0, Some(half_of(deadline))),
@@ -118,7 +127,7 @@ impl Talker {
         };
         let end = match done {
             Ok(talk) => {
-                self.lines.keep(Line { talk, addr });
+                self.lines.keep(Line { talk, addr, name });
                 return Some((addr, key, TalkEnd::Answered));
             }
             Err(end) => end,

@@ -5,7 +5,7 @@ use super::lab::{Lab, at};
 const PORT: u16 = 5000;
 
 #[test]
-fn a_peer_whose_address_changes_is_believed_where_it_speaks_from_and_gone_where_it_was() {
+fn a_peer_whose_address_changes_is_known_by_its_key_and_dialled_where_it_is_now() {
     let Some(mut lab) = Lab::new() else { return };
     let (here, there) = (lab.machine("here"), lab.machine("there"));
     lab.joins((&here, "10.77.0.1"), (&there, "10.77.0.2"));
@@ -13,27 +13,51 @@ fn a_peer_whose_address_changes_is_believed_where_it_speaks_from_and_gone_where_
     let mut bob = there.runs("Bob").port(PORT).knows(at("10.77.0.1", PORT)).start();
     alice.sees(&format!("* Bob (10.77.0.2:{PORT}) is here."));
     bob.sees(&format!("* Alice (10.77.0.1:{PORT}) is here."));
+    alice.sees("[encrypted] is spoken to in encryption");
+    bob.sees("[encrypted] is spoken to in encryption");
     let cable = there.cable(&here);
     there.does(&format!("ip addr del 10.77.0.2/24 dev {cable}"));
     there.does(&format!("ip addr add 10.77.0.3/24 dev {cable}"));
 
+    // The connections of before lead nowhere any more, and that takes its time to be noticed.
     bob.types(&["@alice I have moved."]);
-    alice.sees(&format!("Bob (10.77.0.3:{PORT}): I have moved."));
-    bob.sees(&format!("Delivered to Alice (10.77.0.1:{PORT})."));
-    // She answers him there, and only there.
+    alice.sees("[encrypted]: I have moved.");
+    bob.sees(&format!("Delivered to Alice (10.77.0.1:{PORT}) [encrypted]"));
+    // It is his key that she knows him by; where he is now she knows when he has proven it there.
     alice.types(&["/reply so I see."]);
-    bob.sees(&format!("Alice (10.77.0.1:{PORT}): so I see."));
-    alice.sees(&format!("Delivered to Bob (10.77.0.3:{PORT})."));
-    alice.finds(at("10.77.0.2", PORT), "quiet");
-    alice.sees(&format!("* Bob (10.77.0.2:{PORT}) is gone: no answer for 10 s."));
-    alice.finds(at("10.77.0.3", PORT), "active");
-    alice.finds(at("10.77.0.2", PORT), "gone");
+    bob.sees(&format!("Alice (10.77.0.1:{PORT}) [encrypted]: so I see."));
+    alice.sees(&format!("Delivered to Bob (10.77.0.3:{PORT}) [encrypted]"));
+    alice.finds(at("10.77.0.3", PORT), "connected");
+    assert_eq!(alice.lists(at("10.77.0.2", PORT)), None, "he has one row, which has moved along");
 
-    // And back, which is one row again that comes alive.
+    // And back.
     there.does(&format!("ip addr del 10.77.0.3/24 dev {cable}"));
     there.does(&format!("ip addr add 10.77.0.2/24 dev {cable}"));
-    bob.types(&["3", "alice"]);
-    alice.sees(&format!("* Bob (10.77.0.2:{PORT}) is here."));
+    bob.types(&["@alice I am back."]);
+    alice.sees("[encrypted]: I am back.");
+    alice.types(&["/reply welcome."]);
+    bob.sees(&format!("Alice (10.77.0.1:{PORT}) [encrypted]: welcome."));
+    alice.sees(&format!("Delivered to Bob (10.77.0.2:{PORT}) [encrypted]"));
     alice.finds(at("10.77.0.2", PORT), "connected");
-    alice.finds(at("10.77.0.3", PORT), "quiet");
+    assert_eq!(alice.lists(at("10.77.0.3", PORT)), None);
+    // Nothing of it was shown twice, and he was never said to be gone, new, or somebody else.
+    for (peer, words) in
+        [(&alice, "I have moved."), (&bob, ": so I see."), (&alice, "I am back."), (&bob, ": welcome.")]
+    {
+        let printed = peer.printed();
+        assert_eq!(
+            printed
+                .iter()
+                .filter(|line| line.contains("[encrypted]")
+                    && line.contains(words)
+                    && !line.contains("Delivered"))
+                .count(),
+            1,
+            "{words}: {printed:?}"
+        );
+    }
+    for words in ["is gone", "has changed"] {
+        assert!(!alice.printed().iter().any(|line| line.contains(words)), "{:?}", alice.printed());
+    }
+    assert_eq!(alice.printed().iter().filter(|line| line.contains("with a key that is new")).count(), 1);
 }

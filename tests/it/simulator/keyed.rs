@@ -100,7 +100,8 @@ impl World {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&number.to_be_bytes());
         let id = MessageId::new(bytes);
-        let penned = Penned { by: pid, number, to: only(to), meant, taken: BTreeSet::new(), shown: BTreeSet::new() };
+        let penned =
+            Penned { by: pid, number, to: only(to), meant, taken: BTreeSet::new(), shown: BTreeSet::new() };
         self.penned.insert(id, penned);
         self.keyed_mut(pid)?.letters.insert(op, Sent { id, waiting: 0, ended: 0 });
         Some(Letter { id, time: 0, again: false, body: body.into() })
@@ -256,7 +257,12 @@ impl World {
         let rows = self.ours(pid).chat.rows(self.ours(pid).time(self.now));
         let speech = rows.iter().find(|row| row.addr == to).map(|row| row.speech);
         if promised || matches!(speech, Some(Speech::Secure(_))) {
-            self.fail(pid, format_args!("says a text in plain to {key}, which has shown its key at {to}: {promised}, {speech:?}"));
+            self.fail(
+                pid,
+                format_args!(
+                    "says a text in plain to {key}, which has shown its key at {to}: {promised}, {speech:?}"
+                ),
+            );
         }
         self.count(if is_pinned { "plain: to a key known elsewhere" } else { "plain: to an unknown key" });
     }
@@ -307,7 +313,10 @@ impl World {
                 }
             }
             Told::Went(who, why) => {
-                let sign = key_at(who.addr).filter(|_| who.proof != Proof::Plain).and_then(|key| keyed.signs.get(&key)).copied();
+                let sign = key_at(who.addr)
+                    .filter(|_| who.proof != Proof::Plain)
+                    .and_then(|key| keyed.signs.get(&key))
+                    .copied();
                 let since = sign.map(|sign| now.saturating_sub(sign));
                 if *why == Why::NoAnswer && since.is_some_and(|since| since < GONE_AFTER) {
                     self.fail(pid, format_args!("{who:?} went, {since:?} after it was there"));

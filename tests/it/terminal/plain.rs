@@ -136,10 +136,14 @@ fn colours_of(alice: &Terminal, name: &str) -> Vec<vt100::Color> {
 #[test]
 fn each_peer_has_a_colour_of_its_own_which_is_the_same_everywhere() {
     let (alice, mut bob) = alice_and_bob(80);
+    line_stands(&alice, CHOICE, "", "");
+    begins_screen(&alice);
     bob.says("1", "hello");
     alice.waits_for("] Bob: hello");
     crate::support::send_raw_from([127, 0, 0, 9].into(), alice.addr(), b"127.0.0.9:9 Carol hello too");
-    alice.waits_for("] Carol: hello too");
+    alice.waits_for("] Carol (plain): hello too");
+    bob.types(&["0"]);
+    alice.waits_for("* Bob has left.");
     let (of_bob, of_carol) = (colours_of(&alice, "Bob"), colours_of(&alice, "Carol"));
     assert!(of_bob.len() >= 2 && !of_carol.is_empty());
     assert!(of_bob.iter().all(|colour| *colour == of_bob[0]), "{of_bob:?}");

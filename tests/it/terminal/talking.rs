@@ -24,11 +24,11 @@ fn alice_bob_and_carol() -> (Terminal, Peer, Peer) {
 fn at_and_a_name_sends_at_once_and_all_sends_to_everybody() {
     let (alice, mut bob, mut carol) = alice_bob_and_carol();
     alice.enters("@bob see you at 5");
-    bob.sees("): see you at 5");
+    bob.sees("[encrypted]: see you at 5");
     alice.waits_for("Delivered to Bob.");
     alice.enters("@all soup is ready");
     for peer in [&mut bob, &mut carol] {
-        peer.sees("): soup is ready");
+        peer.sees("[encrypted]: soup is ready");
     }
     let port = alice.addr().port();
     alice.shows("who has what", |screen| {
@@ -70,7 +70,7 @@ fn in_a_conversation_every_line_goes_there_and_what_others_say_is_counted() {
     line_stands(&alice, "to Bob> ", "", "");
     for line in ["hello", "1", "0", "//etc/hosts", "@@home"] {
         alice.enters(line);
-        bob.sees(&format!("): {}", line.replace("//", "/").replace("@@", "@")));
+        bob.sees(&format!("[encrypted]: {}", line.replace("//", "/").replace("@@", "@")));
     }
     alice.waits_for("· delivered ");
     begins_screen(&alice);
@@ -120,14 +120,28 @@ fn a_text_that_does_not_arrive_in_a_conversation_is_said_and_kept() {
     line_stands(&alice, "to Bob> ", "", "");
     bob.crashes();
     alice.enters("anybody there?");
-    alice.waits_for("Not sent to Bob: refused, nobody listens there.");
-    alice.waits_for("The text is kept: press Up and Enter to send it again.");
+    alice.waits_for("Queued for Bob: nobody answers there; it is sent again until it arrives.");
     line_stands(&alice, "to Bob> ", "", "");
-    let mut bob = Peer::named("Bob").port(bob.addr().port()).start();
+    // To somebody who is spoken to in plain it is not sent by itself.
+    alice.enters("/back");
+    line_stands(&alice, CHOICE, "", "");
+    let nobody = crate::support::nobody();
+    alice.enters(&format!("/chat {nobody}"));
+    let prompt = format!("to {nobody}> ");
+    line_stands(&alice, &prompt, "", "");
+    alice.enters("and there?");
+    alice.waits_for(&format!("Not sent to {nobody} (plain): refused, nobody listens there."));
+    alice.waits_for("The text is kept: press Up and Enter to send it again.");
+    line_stands(&alice, &prompt, "", "");
+    let mut other = Peer::named("Zoe").port(nobody.port()).start();
     alice.key(UP);
-    line_stands(&alice, "to Bob> ", "anybody there?", "");
+    line_stands(&alice, &prompt, "and there?", "");
     alice.enters("");
+    other.sees(": and there?");
+    // As soon as Bob is back he has it, without anybody doing anything.
+    let mut bob = bob.goes_on_as(Peer::named("Bob"));
     bob.sees(": anybody there?");
+    alice.waits_for("Delivered to Bob: \"anybody there?\"");
 }
 
 #[test]

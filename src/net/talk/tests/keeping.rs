@@ -142,7 +142,7 @@ fn a_kept_connection_that_is_idle_for_too_long_is_ended_in_good_order() {
     let lines = Lines::new(Arc::new(move |report| drop(tell.send(report))));
     let mut talk = dialled(house.addr, b'A');
     talk.idles_until(Instant::now() + Duration::from_millis(300));
-    lines.keep(Line { talk, addr: house.addr });
+    lines.keep(Line { talk, addr: house.addr, name: PeerName::new("Alice") });
     assert_eq!(lines.count().0, 1);
     let ended = told.recv_timeout(IN_TIME).unwrap();
     assert_eq!(ended, Report::Ended { key: key(b'B'), bye: Some(ByeReason::Idle) });
@@ -157,7 +157,7 @@ fn where_too_many_are_kept_who_dialled_ends_the_one_that_was_idle_for_longest() 
     let (tell, told) = mpsc::channel();
     let lines = Lines::with_most(2, Arc::new(move |report| drop(tell.send(report))));
     for _ in 1..=4 {
-        lines.keep(Line { talk: dialled(addr, b'A'), addr });
+        lines.keep(Line { talk: dialled(addr, b'A'), addr, name: PeerName::new("Alice") });
     }
     for letter in [1, 2] {
         let ended = told.recv_timeout(IN_TIME).unwrap();
@@ -229,7 +229,7 @@ fn two_hundred_kept_connections_hold_no_threads_and_each_can_be_used_on() {
     let house = House::of_bob();
     let mut others = Vec::new();
     for _ in 0..MANY {
-        lines.keep(Line { talk: dialled(addr, 255), addr });
+        lines.keep(Line { talk: dialled(addr, 255), addr, name: PeerName::new("Alice") });
         others.push(dialled(house.addr, b'A'));
     }
     until(|| house.listener.talks().0 == usize::from(MANY));
