@@ -44,7 +44,7 @@ impl Chat {
         let targets = self.targets(to, false);
         let op = self.spread(Deed::Send, &targets);
         for addr in targets {
-            if let Some(why) = self.send_to(addr, op, &parts, letter.as_ref(), in_plain) {
+            if let Some(why) = self.send_to(addr, op, &parts, letter.as_ref(), in_plain, now) {
                 let who = self.who(addr);
                 self.tell(Event::NotSent { op, who, why });
                 self.not_sent(op);
@@ -63,12 +63,13 @@ impl Chat {
         parts: &Arc<[String]>,
         letter: Option<&Letter>,
         in_plain: bool,
+        now: Time,
     ) -> Option<Unsendable> {
         if self.is_own(addr) {
             return Some(Unsendable::Ourselves);
         }
         match (self.speech_of(addr), letter) {
-            (Speech::Secure(key), Some(letter)) if !in_plain => self.put_letter(key, op, letter.clone()),
+            (Speech::Secure(key), Some(letter)) if !in_plain => self.put_letter(key, op, letter.clone(), now),
             (Speech::Unknown, Some(letter)) if !in_plain => {
                 if self.is_full_of_texts(addr) {
                     return Some(Unsendable::TooManyWaiting);
@@ -92,12 +93,16 @@ impl Chat {
         None
     }
 
-    fn put_letter(&mut self, key: PeerKey, op: OpId, letter: Letter) -> Option<Unsendable> {
+    fn put_letter(&mut self, key: PeerKey, op: OpId, letter: Letter, now: Time) -> Option<Unsendable> {
         let secure = self.secure.as_mut()?;
         let Some(to) = secure.trusted.writable(key) else { return Some(Unsendable::NotTrusted) };
         match secure.outboxes.put(to, OutText { op, letter }) {
             Ok(()) => {
                 secure.trusted.keep(key);
+                // The user wants it there now; what is not even tried now is said to wait.
+                secure.outboxes.hurry(key, now);
+                let news = secure.outboxes.news_of_last(key, now);
+                self.tell_news(key, news.into_iter().collect());
                 None
             }
             Err(NotPut::Full) => Some(Unsendable::TooManyWaiting),
@@ -145,7 +150,7 @@ impl Chat {
                     self.finished(op, addr, fate.clone(), (0, parts.len().max(1)));
                     continue;
                 }
-                Ok(Speech::Secure(key)) => self.put_letter(*key, op, letter),
+                Ok(Speech::Secure(key)) => self.put_letter(*key, op, letter, now),
                 Ok(_) => self.send_in_plain(addr, op, &parts),
             };
             if let Some(why) = refused {

@@ -133,6 +133,8 @@ pub struct Outbox {
     failures: u32,
     no_ok: u32,
     last_end: Option<Time>,
+    /// Why the last turn did not succeed.
+    held: Option<Hold>,
 }
 
 impl Outbox {
@@ -173,6 +175,12 @@ impl Outbox {
         self.bytes += text.bytes();
         self.entries.push_back(Entry { text, told: None, lost: None });
         Ok(())
+    }
+
+    /// What is known at once of the text that was put last: that it waits, where the turn before did not succeed and the next is not yet.
+    pub fn news_of_last(&mut self, now: Time) -> Option<TextNews> {
+        let hold = self.held.filter(|_| self.due().is_some_and(|at| at > now))?;
+        self.entries.back_mut()?.news(TextState::Queued(hold))
     }
 
     /// When the next turn may begin; `None` while one is under way, or where there is nothing to send.
@@ -257,6 +265,10 @@ impl Outbox {
 
     fn wait(&mut self, end: TurnEnd, delivered: usize, turn: usize, now: Time, jitter: Jitter) {
         self.last_end = Some(now);
+        self.held = match end {
+            TurnEnd::Held(hold) => Some(hold),
+            TurnEnd::Answered | TurnEnd::Refused(_) => None,
+        };
         self.no_ok = if end == TurnEnd::Held(Hold::NoOk) { self.no_ok.saturating_add(1) } else { 0 };
         if end == TurnEnd::Answered && delivered >= turn {
             self.failures = 0;
@@ -280,6 +292,11 @@ impl Outbox {
     pub fn met(&mut self, now: Time) {
         self.failures = 0;
         self.no_ok = 0;
+        self.hurry(now);
+    }
+
+    /// The user wants it to be tried: at once, but not within a second of the last turn either.
+    pub fn hurry(&mut self, now: Time) {
         let earliest = self.last_end.map_or(now, |end| end.plus(FIRST_WAIT).max(now));
         self.not_before = self.not_before.min(earliest);
     }

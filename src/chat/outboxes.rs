@@ -63,6 +63,16 @@ impl Outboxes {
         self.change(to.key(), |outbox| outbox.put(text))
     }
 
+    /// As [`Outbox::hurry`].
+    pub fn hurry(&mut self, key: PeerKey, now: Time) {
+        self.change(key, |outbox| outbox.hurry(now));
+    }
+
+    /// As [`Outbox::news_of_last`].
+    pub fn news_of_last(&mut self, key: PeerKey, now: Time) -> Option<TextNews> {
+        self.change(key, |outbox| outbox.news_of_last(now))
+    }
+
     /// Begins a key's turn, if it is time.
     pub fn begin_turn(&mut self, to: Writable<'_>, now: Time) -> Vec<OutText> {
         self.change(to.key(), |outbox| outbox.begin_turn(now))

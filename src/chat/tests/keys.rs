@@ -656,3 +656,42 @@ fn what_was_under_way_at_a_goodbye_begins_no_talk_and_does_not_make_a_peer_plain
     assert_eq!((story.under_way.len(), story.talks.len()), (0, 1));
     assert_eq!((story.talks[0].expect, &story.talks[0].say), (Some(key(BOBS)), &Say::Greet));
 }
+
+#[test]
+fn a_text_to_somebody_who_is_away_is_tried_at_once_and_what_follows_within_a_second_is_said_to_wait() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    story.writes(5001, 1);
+    for _ in 0..4 {
+        while !story.talks.is_empty() {
+            story.talked(None, TalkEnd::Unreachable(Failure::Refused));
+        }
+        story.later(seconds(20));
+    }
+    while !story.talks.is_empty() {
+        story.talked(None, TalkEnd::Unreachable(Failure::Refused));
+    }
+    // The next try is a while away, but the user types now.
+    story.later(seconds(2));
+    story.outcomes();
+    story.writes(5001, 2);
+    let turn = story.talks.iter().find(|talk| matches!(talk.say, Say::Texts(_))).expect("a turn").clone();
+    assert_eq!(turn.say, Say::Texts(vec![letter(1), letter(2)]));
+    story.talks.clear();
+    let talked = Talked {
+        addr: at(5001),
+        met: None,
+        written: 0,
+        receipts: Vec::new(),
+        end: TalkEnd::Unreachable(Failure::Refused),
+    };
+    let actions = story.chat.talked(turn.job, talked, moment(), story.now);
+    story.perform(actions);
+    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
+    let op = story.writes(5001, 3);
+    let told = story.told();
+    assert!(told.contains(&Event::Settled(op)), "a script goes on: {told:?}");
+    assert!(
+        told.iter().any(|event| matches!(event, Event::Done { fate: Fate::Waits(Hold::Unreachable), .. }))
+    );
+}
