@@ -12,6 +12,8 @@ const LOOK: Duration = Duration::from_millis(5);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Outcome {
     Delivered,
+    /// It waits, and is sent again until it arrives.
+    Queued,
     HandedOver,
     /// It was sent, and its fate is not known.
     Unknown,
@@ -28,16 +30,29 @@ pub(super) fn outcomes(peer: &Peer, addr: SocketAddrV4) -> Vec<Outcome> {
 fn outcome(line: &str) -> Option<Outcome> {
     [
         ("Delivered to ", Outcome::Delivered),
+        ("Queued for ", Outcome::Queued),
         ("Handed over to ", Outcome::HandedOver),
         ("Sent to ", Outcome::Unknown),
         ("Not sent to ", Outcome::NotSent),
     ]
     .into_iter()
-    .find(|(words, _)| line.starts_with(words))
+    .find(|(words, _)| line.starts_with(words) && !is_later(line))
     .map(|(words, outcome)| {
         assert!(words != "Sent to " || line.contains("is unknown"), "no outcome: {line}");
         outcome
     })
+}
+
+/// Whether a line tells of a text for which it was told before that it waits; those name it.
+fn is_later(line: &str) -> bool {
+    line.contains(" [encrypted]: \"")
+}
+
+/// How often `peer` was told that this text, which had to wait, is delivered.
+pub(super) fn arrived_later(peer: &Peer, text: &str) -> usize {
+    let ending = format!(" [encrypted]: \"{text}\"");
+    let told = |line: &&String| line.starts_with("Delivered to ") && line.ends_with(&ending);
+    peer.printed().iter().filter(told).count()
 }
 
 /// Says `text` to whoever is at `addr`, waits for what became of it, and makes sure that it was said once.
@@ -56,8 +71,15 @@ pub(super) fn says_at(peer: &mut Peer, addr: SocketAddrV4, text: &str) -> Outcom
     }
 }
 
+/// What stands behind a text that its receiver may have been shown in an earlier run.
+const PERHAPS_AGAIN: &str = " [sent again; perhaps it was shown before]";
+
 /// How often somebody was shown a message that is exactly `text`.
 pub(super) fn shown_times(printed: &[String], text: &str) -> usize {
-    let ending = format!("): {text}");
-    printed.iter().filter(|line| line.ends_with(&ending)).count()
+    let endings = [format!("): {text}"), format!(") [encrypted]: {text}")];
+    let is_it = |line: &&String| {
+        let line = line.strip_suffix(PERHAPS_AGAIN).unwrap_or(line);
+        endings.iter().any(|ending| line.ends_with(ending))
+    };
+    printed.iter().filter(is_it).count()
 }

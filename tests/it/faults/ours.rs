@@ -1,33 +1,41 @@
-//! One fault at a time between two of ours.
+//! One fault at a time between two of ours, who talk in encryption: a text is shown once, whatever happens, and who wrote it
+//! learns so; what breaks off is queued and comes again.
 
 use std::thread;
 use std::time::Duration;
 
-use super::{Outcome, Pair, here, outcomes, says_at, shown_times};
-use crate::support::{Fault, Peer};
+use super::{Outcome, Pair, arrived_later, here, says_at, shown_times};
+use crate::support::meddler::{Deed, Piece};
+use crate::support::{Fault, Meddler, Peer, Way};
 
-/// Short enough for every receipt to come in the second that we wait for it.
+/// Short enough for every answer to come in the second that we wait for it.
 const SHORT: Duration = Duration::from_millis(100);
 
-/// Longer than we wait for a receipt, and shorter than a receiver grants a connection.
+/// Longer than we wait for the ok, and shorter than a receiver grants a connection.
 const TOO_LONG: Duration = Duration::from_millis(1_600);
 
-/// What stands behind a text that may not be whole.
-const CUT: &str = " [cut: longer than 8192 bytes, too slow, or broken off]";
-
-/// Alice says something to Bob while this goes wrong. What she was told, and how often he was shown it.
+/// Alice says something to Bob while this goes wrong, which then ends. What she was told first, and how often he was shown
+/// it in the end.
 fn under(fault: Fault, text: &str) -> (Outcome, usize) {
     let mut pair = Pair::new();
-    pair.to_bob.does_to(text, fault);
+    pair.suffers(fault);
     let outcome = pair.alice_says(text);
+    if outcome == Outcome::Queued {
+        assert_eq!(arrived_later(&pair.alice, text), 0, "{fault:?}");
+    }
     let shown = pair.bob_was_shown(text);
-    assert_eq!(pair.to_bob.did_to(text), [fault], "it was sent once");
+    if outcome == Outcome::Queued {
+        pair.alice.has_seen(&format!("[encrypted]: \"{text}\""));
+    }
+    let later = usize::from(outcome == Outcome::Queued);
+    assert_eq!(arrived_later(&pair.alice, text), later, "{fault:?}: told once");
+    assert!(!pair.to_bob.did_to(text).iter().any(|_| true), "it went out in plain");
     (outcome, shown)
 }
 
 #[test]
-fn a_text_that_comes_byte_by_byte_is_one_text_and_is_delivered() {
-    assert_eq!(under(Fault::SingleBytes, "Grüße in einzelnen Bytes 你好."), (Outcome::Delivered, 1));
+fn a_talk_that_comes_byte_by_byte_is_one_talk_and_its_text_is_delivered() {
+    assert_eq!(under(Fault::SingleBytes, "Grüße in Bytes 你好."), (Outcome::Delivered, 1));
 }
 
 #[test]
@@ -36,8 +44,8 @@ fn a_short_delay_of_the_connection_the_bytes_or_the_answer_changes_nothing() {
 }
 
 #[test]
-fn a_text_that_comes_when_nobody_waits_for_its_receipt_any_more_is_of_unknown_fate_and_shown_once() {
-    delays(TOO_LONG, (Outcome::Unknown, 1));
+fn a_text_to_whom_nobody_answers_in_time_is_queued_and_comes_once() {
+    delays(TOO_LONG, (Outcome::Queued, 1));
 }
 
 /// Delays each step of a connection, in three networks at the same time.
@@ -50,67 +58,47 @@ fn delays(time: Duration, expected: (Outcome, usize)) {
 }
 
 #[test]
-fn a_connection_that_is_reset_in_the_middle_leaves_the_fate_of_its_text_unknown() {
-    let text = "what is whole is shown whole.";
-    let header = |pair: &Pair| format!("{} Alice ", pair.to_alice.addr()).len();
-    for bytes in [0, 5, 20] {
-        let (outcome, shown) = under(Fault::ResetAfter(bytes), text);
-        assert_eq!((outcome, shown), (Outcome::Unknown, 0), "after {bytes} bytes");
-    }
-    for missing in [text.len() - 1, 1, 0] {
-        let mut pair = Pair::new();
-        let before = pair.bob.printed().len();
-        let bytes = header(&pair) + text.len() - missing;
-        pair.to_bob.does_to(text, Fault::ResetAfter(bytes));
-        assert_eq!(pair.alice_says(text), Outcome::Unknown);
-        // Nobody can tell whether it was whole.
-        assert_eq!(pair.bob_was_shown(text), 0, "{missing} bytes are missing");
-        // What came is shown, and nothing that did not.
-        let beginning = format!("): {}{CUT}", &text[..text.len() - missing]);
-        let lines = pair.bob.printed().split_off(before);
-        let said: Vec<_> =
-            lines.iter().filter(|line| line.contains("): ") && !line.contains("): last-")).collect();
-        assert!(matches!(said[..], [line] if line.ends_with(&beginning)), "{lines:?}");
-    }
+fn a_talk_that_is_reset_at_any_place_leaves_its_text_queued_and_it_comes_once() {
+    // In the line, behind it, in the handshake, in what it ends with, and about where the text stands.
+    thread::scope(|scope| {
+        for bytes in [0, 5, 11, 100, 260, 400, 480] {
+            scope.spawn(move || {
+                let came = under(Fault::ResetAfter(bytes), "again and again.");
+                assert_eq!(came, (Outcome::Queued, 1), "after {bytes} bytes");
+            });
+        }
+    });
 }
 
 #[test]
-fn a_connection_that_is_reset_before_the_receipt_gets_back_leaves_the_fate_unknown_and_the_text_shown_once() {
-    assert_eq!(under(Fault::ResetBeforeReceipt, "taken, and nobody learns it."), (Outcome::Unknown, 1));
+fn a_text_into_a_black_hole_or_one_that_is_closed_in_good_order_is_queued_and_comes_once() {
+    thread::scope(|scope| {
+        for fault in [Fault::BlackHole, Fault::Swallow, Fault::HalfOpen, Fault::ResetBeforeReceipt] {
+            scope.spawn(move || {
+                assert_eq!(under(fault, "into the dark."), (Outcome::Queued, 1), "{fault:?}");
+            });
+        }
+    });
 }
 
 #[test]
-fn a_text_into_a_black_hole_is_of_unknown_fate_and_never_shown() {
-    assert_eq!(under(Fault::BlackHole, "into the dark."), (Outcome::Unknown, 0));
-}
-
-#[test]
-fn a_half_open_connection_leaves_the_fate_unknown_and_the_text_shown_once() {
-    assert_eq!(under(Fault::HalfOpen, "heard, and no word comes back."), (Outcome::Unknown, 1));
-}
-
-#[test]
-fn a_text_that_is_swallowed_by_whoever_closes_in_good_order_is_never_called_delivered() {
-    // A plain program that has read a text closes in the same way, but this one gives receipts.
-    assert_eq!(under(Fault::Swallow, "read by nobody who would show it."), (Outcome::Unknown, 0));
-}
-
-#[test]
-fn texts_whose_connections_overtake_each_other_are_each_shown_once() {
-    let mut pair = Pair::new();
-    let mut carol = Peer::named("Carol").knows(pair.to_bob.addr()).start();
-    carol.sees(&here("Bob", pair.to_bob.addr()));
-    pair.to_bob.does_to("first", Fault::HoldForNext);
-    pair.alice.types(&[&format!("@{} first.", pair.to_bob.addr())]);
-    pair.to_bob.has_met("first");
-    assert_eq!(says_at(&mut carol, pair.to_bob.addr(), "second."), Outcome::Delivered);
-    pair.bob.sees("): second.");
-    pair.bob.sees("): first.");
-    assert_eq!(pair.bob_was_shown("first."), 1);
-    assert_eq!(shown_times(&pair.bob.printed(), "second."), 1);
-    // How long the first was held depends on how soon the second was sent.
-    let told = outcomes(&pair.alice, pair.to_bob.addr());
-    assert!(matches!(told[..], [Outcome::Delivered | Outcome::Unknown, Outcome::Delivered]), "{told:?}");
+fn a_text_that_was_taken_and_whose_receipt_never_comes_back_is_queued_and_shown_once() {
+    let mut bob = Peer::named("Bob").start();
+    let meddler = Meddler::before(bob.addr());
+    // What comes back behind the handshake and the hello is held back; the connection stays as it is.
+    meddler.does(|piece: &Piece<'_>| {
+        let receipt = piece.opened && piece.way == Way::Down && piece.number > 4;
+        if receipt { Deed::Instead(Vec::new()) } else { Deed::Pass }
+    });
+    let mut alice = Peer::named("Alice").knows(meddler.addr()).start();
+    alice.sees("[encrypted] is spoken to in encryption");
+    assert_eq!(says_at(&mut alice, meddler.addr(), "heard, and no word."), Outcome::Queued);
+    bob.sees("[encrypted]: heard, and no word.");
+    meddler.does(|_| Deed::Pass);
+    alice.sees("[encrypted]: \"heard, and no word.\"");
+    assert_eq!(says_at(&mut alice, meddler.addr(), "well."), Outcome::Delivered);
+    bob.sees("[encrypted]: well.");
+    assert_eq!(shown_times(&bob.printed(), "heard, and no word."), 1);
 }
 
 #[test]
@@ -119,12 +107,18 @@ fn a_peer_that_hangs_delays_no_text_to_another() {
     let mut carol = Peer::named("Carol").knows(pair.to_alice.addr()).start();
     // Bob was there before her, so what is said to all is said to him first.
     pair.alice.sees(&here("Carol", carol.addr()));
-    for fault in [Fault::BlackHole, Fault::HalfOpen, Fault::DelayBytes(TOO_LONG)] {
-        pair.to_bob.does_to("to both", fault);
-        pair.alice.types(&["@all to both."]);
-        pair.alice.sees(&format!("Delivered to {}.", carol.shown()));
-        pair.alice.sees(&format!("Sent to Bob ({}), but no reaction within 1 s", pair.to_bob.addr()));
-        carol.sees("): to both.");
+    carol.has_seen(" [encrypted] is spoken to in encryption");
+    let to_bob = pair.to_bob.addr();
+    for (number, fault) in
+        [Fault::BlackHole, Fault::HalfOpen, Fault::DelayBytes(TOO_LONG)].into_iter().enumerate()
+    {
+        let text = format!("to both, {number}.");
+        pair.suffers(fault);
+        pair.alice.types(&[&format!("@all {text}")]);
+        pair.alice.sees(&format!("Delivered to {} [encrypted].", carol.shown()));
+        pair.alice.sees(&format!("Queued for Bob ({to_bob}) [encrypted]: "));
+        carol.sees(&format!("[encrypted]: {text}"));
+        assert_eq!(pair.bob_was_shown(&text), 1, "{fault:?}");
     }
 }
 
@@ -139,21 +133,23 @@ fn peers_that_hung_or_broke_every_connection_until_they_were_gone_find_each_othe
 
 fn find_each_other_after(fault: Fault) {
     let mut pair = Pair::new();
-    pair.to_alice.does(fault);
-    pair.to_bob.does(fault);
-    assert_eq!(pair.alice_says("anybody?"), Outcome::Unknown);
     let (alice, bob) = (pair.to_alice.addr(), pair.to_bob.addr());
+    let encrypted = |name: &str, addr| format!("* {name} ({addr}) [encrypted]");
+    pair.to_alice.does(fault);
+    pair.to_alice.breaks_all();
+    pair.suffers(fault);
+    assert_eq!(pair.alice_says("anybody?"), Outcome::Queued);
     assert!(pair.alice.lists(bob).expect("static").contains("quiet"));
     // Looking is what makes him notice: nothing of hers has reached him for him to answer.
     assert!(pair.bob.lists(alice).expect("static").contains("quiet"));
-    pair.alice.sees(&format!("* Bob ({bob}) is gone: no answer for 10 s."));
-    pair.bob.sees(&format!("* Alice ({alice}) is gone: no answer for 10 s."));
+    pair.alice.sees(&format!("{} is gone: no answer for 10 s.", encrypted("Bob", bob)));
+    pair.bob.sees(&format!("{} is gone: no answer for 10 s.", encrypted("Alice", alice)));
     assert!(pair.alice.lists(bob).expect("static").contains("gone"));
     pair.to_alice.heals();
     pair.to_bob.heals();
-    pair.alice.sees(&here("Bob", bob));
-    pair.bob.sees(&here("Alice", alice));
+    pair.alice.sees(&format!("{} is here.", encrypted("Bob", bob)));
+    pair.bob.sees(&format!("{} is here.", encrypted("Alice", alice)));
     assert_eq!(pair.alice_says("there you are."), Outcome::Delivered);
     assert_eq!(says_at(&mut pair.bob, alice, "and you."), Outcome::Delivered);
-    assert_eq!(pair.bob_was_shown("anybody?"), 0);
+    assert_eq!(pair.bob_was_shown("anybody?"), 1, "it was not forgotten");
 }

@@ -6,11 +6,12 @@ use std::sync::PoisonError;
 use std::thread;
 use std::time::Duration;
 
+use p2p_chat::wire::opening::DIAL_LINE;
 use socket2::SockRef;
 
 use super::{Fault, Shared};
 
-/// No connection of this protocol takes longer: 5 s is what a receiver grants.
+/// No plain connection takes longer: 5 s is what a receiver grants. One that is kept breaks then, if nothing was said on it.
 const LIMIT: Duration = Duration::from_secs(8);
 
 /// Between two single bytes. Enough for each to be a segment that the receiver reads alone, and far less than the
@@ -30,12 +31,16 @@ pub(super) fn connection(shared: &Shared, mut dialler: TcpStream) -> io::Result<
         let mut state = shared.lock();
         let fault = (state.plan)(&first);
         state.done.push((String::from_utf8_lossy(&first).into_owned(), fault));
-        (fault, state.done.len() - 1)
+        let number = state.done.len() - 1;
+        state.open.push((number, dialler.try_clone()?));
+        (fault, number)
     };
     shared.changed.notify_all();
     let held = suffer(shared, dialler, &first, fault, number);
+    let mut state = shared.lock();
+    // What is to be reset is reset with the last that holds it.
+    state.open.retain(|(open, _)| *open != number);
     if !first.is_empty() {
-        let mut state = shared.lock();
         state.latest_over = state.latest_over.max(Some(number));
     }
     held
@@ -63,22 +68,30 @@ fn suffer(
         Fault::SingleBytes => {
             let mut peer = connect(shared, &dialler)?;
             peer.set_nodelay(true)?;
-            for byte in first {
-                // A peer that has had enough closes; its answer is still carried back.
-                if peer.write_all(&[*byte]).is_err() {
-                    break;
+            // A peer that has had enough closes; its answer is still carried back.
+            let _ = byte_by_byte(first, &mut peer);
+            let forth = |mut from: TcpStream, mut to: TcpStream| {
+                let mut bytes = [0; 1024];
+                while let Ok(count @ 1..) = from.read(&mut bytes) {
+                    if byte_by_byte(&bytes[..count], &mut to).is_err() {
+                        break;
+                    }
                 }
-                thread::sleep(BETWEEN_BYTES);
-            }
-            exchange(dialler, peer, &[], Duration::ZERO)?;
+                let _ = to.shutdown(Shutdown::Write);
+            };
+            back_and_forth(dialler, peer, (is_talk(first), Duration::ZERO), forth)?;
         }
         Fault::ResetAfter(count) => {
             let mut peer = connect(shared, &dialler)?;
             peer.write_all(&first[..count.min(first.len())])?;
+            if is_talk(first) && count > first.len() {
+                up_to(count - first.len(), &dialler, &peer)?;
+            }
             reset(peer)?;
             reset(dialler)?;
         }
         Fault::ResetBeforeReceipt => {
+            // Of a talk, the first answer is the ok.
             answer_to(shared, &mut dialler, first)?;
             reset(dialler)?;
         }
@@ -126,16 +139,31 @@ fn exchange(
     before_answer: Duration,
 ) -> io::Result<()> {
     peer.write_all(first)?;
-    let (mut from, mut to) = (dialler.try_clone()?, peer.try_clone()?);
-    let forth = thread::spawn(move || {
+    back_and_forth(dialler, peer, (is_talk(first), before_answer), |mut from, mut to| {
         let _ = io::copy(&mut from, &mut to);
         let _ = to.shutdown(Shutdown::Write);
-    });
-    let mut answer = Vec::new();
-    let ended = peer.read_to_end(&mut answer);
-    thread::sleep(before_answer);
+    })
+}
+
+/// Carries both directions to their ends, with `forth` for what the dialler says.
+fn back_and_forth(
+    dialler: TcpStream,
+    mut peer: TcpStream,
+    (is_talk, before_answer): (bool, Duration),
+    forth: impl FnOnce(TcpStream, TcpStream) + Send + 'static,
+) -> io::Result<()> {
+    let (from, to) = (dialler.try_clone()?, peer.try_clone()?);
+    let forth = thread::spawn(move || forth(from, to));
     let mut dialler = dialler;
-    let written = dialler.write_all(&answer);
+    let (ended, written) = if is_talk {
+        back(&mut peer, &mut dialler, before_answer)
+    } else {
+        // What is answered in plain is one piece with how it ends.
+        let mut answer = Vec::new();
+        let ended = peer.read_to_end(&mut answer).map(drop);
+        thread::sleep(before_answer);
+        (ended, dialler.write_all(&answer))
+    };
     if ended.is_ok() {
         let _ = dialler.shutdown(Shutdown::Write);
     } else {
@@ -145,6 +173,47 @@ fn exchange(
     }
     let _ = forth.join();
     written
+}
+
+/// Carries what the peer answers in a talk, the first of it after this time: how its answers ended, and whether they were taken.
+fn back(from: &mut TcpStream, to: &mut TcpStream, before: Duration) -> (io::Result<()>, io::Result<()>) {
+    let mut bytes = [0; MESSAGE_BYTES];
+    let mut late = Some(before);
+    loop {
+        let count = from.read(&mut bytes);
+        thread::sleep(late.take().unwrap_or_default());
+        match count {
+            Ok(0) => return (Ok(()), Ok(())),
+            Ok(count) => {
+                if let Err(error) = to.write_all(&bytes[..count]) {
+                    return (Ok(()), Err(error));
+                }
+            }
+            Err(error) => return (Err(error), Ok(())),
+        }
+    }
+}
+
+/// Carries so many bytes more from the dialler, or to its end, and all answers meanwhile.
+fn up_to(count: usize, dialler: &TcpStream, peer: &TcpStream) -> io::Result<()> {
+    let (mut answers, mut to) = (peer.try_clone()?, dialler.try_clone()?);
+    // It ends with the connection, if not before.
+    thread::spawn(move || back(&mut answers, &mut to, Duration::ZERO));
+    let count = u64::try_from(count).expect("small");
+    io::copy(&mut dialler.take(count), &mut &*peer).map(drop)
+}
+
+fn byte_by_byte(bytes: &[u8], to: &mut TcpStream) -> io::Result<()> {
+    for byte in bytes {
+        to.write_all(&[*byte])?;
+        thread::sleep(BETWEEN_BYTES);
+    }
+    Ok(())
+}
+
+/// Whether a connection is one on which p2p-chat peers talk.
+fn is_talk(first: &[u8]) -> bool {
+    first.starts_with(DIAL_LINE)
 }
 
 /// Gives the peer the whole message, and waits for its answer, which nobody gets.

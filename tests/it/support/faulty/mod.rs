@@ -1,13 +1,12 @@
 //! A network that goes wrong on purpose: a TCP proxy inside the test process, in front of one peer.
 //!
 //! # How two programs talk through it
-//! A peer is dialled at the address that its header claims, so a proxy at a port of its own would only be asked by whoever
-//! was told of it, and every answer would go past it. Therefore the proxy listens at the *same port* as its peer, at another
-//! address of the loopback network ([`FRONT`]); the peer listens at 127.0.0.1 only (`--bind`) and claims to be at
-//! the proxy's (`--advertise`). Whoever has the proxy's address as a static peer recognises the peer by that
-//! claim (docs/PROTOCOL.md, "Whose message it is", case 2: all of 127.0.0.0/8 is one machine, which dials from 127.0.0.1)
-//! and goes on dialling the proxy. With a proxy before each of two peers both directions go wrong. The stand-ins of
-//! the legacy programs claim another IP in the same way.
+//! A peer is dialled where its header claims to be, or its hello says that it listens, at the IP that its connection came
+//! from; so a proxy at a port of its own would only be asked by whoever was told of it, and every answer would go past it.
+//! Therefore the proxy listens at the *same port* as its peer, at 127.0.0.1, from where it dials as well; the peer listens at,
+//! and dials from, another address of the loopback network ([`BEHIND`], `--bind`) and claims to be at the proxy's
+//! (`--advertise`). With a proxy before each of two peers both know nothing but the proxies, and both directions go wrong.
+//! The stand-ins of the legacy programs claim another IP in the same way.
 //!
 //! # What it promises
 //! It looks at the first bytes of each connection, or at its end if it has none, and asks its plan what
@@ -17,7 +16,7 @@
 mod carry;
 mod seed;
 
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -27,8 +26,11 @@ use crate::legacy::{Legacy, Program};
 
 pub(crate) use seed::{Rng, Seed, number};
 
-/// Where proxies listen: an address of the loopback network that no other test uses.
-const FRONT: Ipv4Addr = Ipv4Addr::new(127, 0, 77, 1);
+/// Where proxies listen, and dial from.
+const FRONT: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
+/// Where the peers behind them listen: an address of the loopback network that no other test uses.
+const BEHIND: Ipv4Addr = Ipv4Addr::new(127, 0, 77, 1);
 
 /// What goes wrong with one connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,9 +81,19 @@ struct State {
     latest_over: Option<usize>,
     /// Connections that shall never end, as long as the proxy lives.
     held: Vec<TcpStream>,
+    /// The diallers' ends of the connections that there are.
+    open: Vec<(usize, TcpStream)>,
     /// What was done to which connection, for whoever looks for the cause of a failure.
     done: Vec<(String, Fault)>,
     stopping: bool,
+}
+
+impl State {
+    fn breaks_open(&mut self) {
+        for (_, stream) in &self.open {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
 }
 
 impl Faulty {
@@ -99,11 +111,12 @@ impl Faulty {
             under_way: 0,
             latest_over: None,
             held: Vec::new(),
+            open: Vec::new(),
             done: Vec::new(),
             stopping: false,
         };
         let shared = Arc::new(Shared {
-            peer: SocketAddrV4::new(Ipv4Addr::LOCALHOST, port),
+            peer: SocketAddrV4::new(BEHIND, port),
             state: Mutex::new(state),
             changed: Condvar::new(),
         });
@@ -114,7 +127,7 @@ impl Faulty {
 
     /// The same peer, behind this proxy.
     pub(crate) fn before(&self, peer: Builder) -> Builder {
-        peer.port(self.port).arg("--bind").arg(Ipv4Addr::LOCALHOST).arg("--advertise").arg(FRONT)
+        peer.port(self.port).arg("--bind").arg(BEHIND).arg("--advertise").arg(FRONT)
     }
 
     /// A legacy program, behind this proxy.
@@ -153,6 +166,13 @@ impl Faulty {
         self.does(Fault::None);
     }
 
+    /// Breaks every connection that there is, those that are kept, too.
+    pub(crate) fn breaks_all(&self) {
+        let mut state = self.shared.lock();
+        state.held.clear();
+        state.breaks_open();
+    }
+
     /// Waits until everything is done that it still had to do, so that nothing that was delayed comes later.
     pub(crate) fn settles(&self) {
         let waited = self.shared.changed.wait_timeout_while(self.shared.lock(), SOON, |s| s.under_way > 0);
@@ -180,6 +200,7 @@ impl Drop for Faulty {
         let mut state = self.shared.lock();
         state.stopping = true;
         state.held.clear();
+        state.breaks_open();
         drop(state);
         self.shared.changed.notify_all();
         // Accepting has no other way to be woken.
