@@ -305,6 +305,24 @@ impl Chat {
         }
     }
 
+    /// We leave, and somebody has got to know us by our key just now, who believes no goodbye in plain.
+    pub(super) fn leaves_again(&mut self, addr: PeerAddr) {
+        if self.secure.as_ref().is_some_and(|secure| secure.asked.contains_key(&addr)) {
+            // The goodbye waits for a text.
+            return;
+        }
+        let leaving = self.ops.iter_mut().find_map(|(id, op)| match op {
+            Op::Leave { pending, patience, .. } => {
+                *pending += 1;
+                Some((*id, *patience))
+            }
+            _ => None,
+        });
+        if let Some((op, deadline)) = leaving {
+            self.say_goodbye(addr, op, Some(deadline));
+        }
+    }
+
     /// Says goodbye to a peer in the way that it is spoken to. To somebody who was never asked, in plain, as they spoke to us.
     pub(super) fn say_goodbye(&mut self, addr: PeerAddr, op: OpId, deadline: Option<Time>) {
         let purpose = Purpose::Exit(op);

@@ -695,3 +695,35 @@ fn a_text_to_somebody_who_is_away_is_tried_at_once_and_what_follows_within_a_sec
         told.iter().any(|event| matches!(event, Event::Done { fate: Fate::Waits(Hold::Unreachable), .. }))
     );
 }
+
+#[test]
+fn a_goodbye_in_plain_is_said_again_to_whoever_got_to_know_our_key_meanwhile() {
+    for leaves in [false, true] {
+        let mut story = Story::keyed();
+        story.gets(5001, Body::Connect);
+        story.under_way.retain(|transmit| transmit.message == Outgoing::ConnectAck);
+        story.promises(BOBS);
+        // We introduce ourselves, and before that is known to be done the user goes.
+        story.does(if leaves { Command::Leave } else { Command::Disconnect(these(5001)) });
+        assert_eq!(story.dials(5001), [Outgoing::Exit]);
+        assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Greet);
+        story.ends(5001, &Fate::Delivered);
+        assert_eq!(story.talks.len(), 1, "leaves: {leaves}");
+        assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Bye);
+        if !leaves {
+            assert_eq!(story.state(5001), Some(State::Gone));
+        }
+        assert_eq!((story.chat.under_way().jobs, story.talks.len()), (0, 0));
+    }
+}
+
+#[test]
+fn whoever_introduces_himself_while_we_leave_is_told_goodbye_in_encryption() {
+    let mut story = Story::keyed();
+    story.gets(5001, text("hello"));
+    story.does(Command::Leave);
+    assert_eq!(story.dials(5001).last(), Some(&Outgoing::Exit));
+    story.dials_in(BOBS, "Bob", 5001).unwrap();
+    assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Bye);
+    assert_eq!(story.talks, []);
+}
