@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::Duration;
 
-use super::{Outcome, Pair, arrived_later, here, says_at, shown_times};
+use super::{Outcome, Pair, arrived_later, says_at, shown_times};
 use crate::support::meddler::{Deed, Piece};
 use crate::support::{Fault, Meddler, Peer, Way};
 
@@ -106,7 +106,7 @@ fn a_peer_that_hangs_delays_no_text_to_another() {
     let mut pair = Pair::new();
     let mut carol = Peer::named("Carol").knows(pair.to_alice.addr()).start();
     // Bob was there before her, so what is said to all is said to him first.
-    pair.alice.sees(&here("Carol", carol.addr()));
+    pair.alice.meets(&carol.shown());
     carol.has_seen(" [encrypted] is spoken to in encryption");
     let to_bob = pair.to_bob.addr();
     for (number, fault) in

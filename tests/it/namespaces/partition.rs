@@ -26,11 +26,8 @@ impl Scene {
         lab.joins((&here, HERE), (&there, THERE));
         let mut alice = here.runs("Alice").port(PORT).knows(at(THERE, PORT)).start();
         let mut bob = there.runs("Bob").port(PORT).knows(at(HERE, PORT)).start();
-        alice.sees(&format!("* Bob ({THERE}:{PORT}) is here."));
-        bob.sees(&format!("* Alice ({HERE}:{PORT}) is here."));
-        for peer in [&alice, &bob] {
-            peer.has_seen(" [encrypted] is spoken to in encryption");
-        }
+        alice.meets(&format!("Bob ({THERE}:{PORT})"));
+        bob.meets(&format!("Alice ({HERE}:{PORT})"));
         Some(Self { alice, bob, there, here, _lab: lab })
     }
 

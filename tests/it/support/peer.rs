@@ -136,6 +136,26 @@ impl Peer {
         lines[at].clone()
     }
 
+    /// Waits until it was told that whoever is shown so is here, and that it is spoken to in encryption, and passes both lines. Which of them
+    /// comes first, and whether it is known at the first that it is encrypted, depends on who is faster.
+    pub(crate) fn meets(&mut self, shown: &str) {
+        let here = [format!("* {shown} is here."), format!("* {shown} [encrypted] is here.")];
+        let key = [format!("* {shown} [encrypted] is spoken to in encryption")];
+        let deadline = Instant::now() + SOON;
+        loop {
+            let printed = self.printed();
+            let at = |any: &[String]| {
+                printed.iter().position(|line| any.iter().any(|words| line.contains(words.as_str())))
+            };
+            if let (Some(here), Some(key)) = (at(&here), at(&key)) {
+                self.seen = self.seen.max(here + 1).max(key + 1);
+                return;
+            }
+            assert!(Instant::now() < deadline, "{} never met {shown}:\n{}", self.name, printed.join("\n"));
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Waits for a line that holds `words`, wherever it stands, without passing the others.
     pub(crate) fn has_seen(&self, words: &str) -> String {
         let (lines, line) = wait_for(&self.stdout, 0, words, SOON);
