@@ -12,7 +12,7 @@ use rustls::AlertDescription;
 use super::never_saw;
 use crate::support::meddler::{Deed, Piece};
 use crate::support::secure::{
-    Ended, Raw, dials_with_certificate, hello_of_tls12, new_id, now, text, with_lines,
+    Ended, Raw, dials_with_certificate, dials_with_nothing, hello_of_tls12, new_id, now, text, with_lines,
 };
 use crate::support::{Meddler, Peer, SecurePeer, Way, dial_from, sealed};
 
@@ -76,6 +76,16 @@ fn a_certificate_in_place_of_a_key_is_refused() {
     let mut alice = Peer::named("Alice").start();
     let alert = dials_with_certificate(b'M', opened(&alice));
     assert!(alert.is_none_or(|alert| alert != AlertDescription::CloseNotify), "{alert:?}");
+    alice.still_answers();
+    never_saw(&alice, "in encryption");
+}
+
+#[test]
+fn who_shows_no_key_at_all_is_refused() {
+    let mut alice = Peer::named("Alice").start();
+    let alert = dials_with_nothing(opened(&alice));
+    // It does not even offer to show one, so it does not come to the question.
+    assert_eq!(alert, Some(AlertDescription::HandshakeFailure));
     alice.still_answers();
     never_saw(&alice, "in encryption");
 }
@@ -149,7 +159,7 @@ fn a_text_is_shown_as_soon_as_it_is_whole_and_not_before_that_and_once() {
         if good {
             talk.closes()
         } else {
-            talk.is_cut()
+            talk.cuts()
         }
         alice.still_answers();
         never_saw(&alice, "in two");
@@ -158,7 +168,7 @@ fn a_text_is_shown_as_soon_as_it_is_whole_and_not_before_that_and_once() {
     let mut talk = greeted(&bob, &alice);
     talk.says(&whole).expect("she hears");
     alice.sees(&format!("{} [encrypted]: in two halves", bob.shown()));
-    talk.is_cut();
+    talk.cuts();
     let mut talk = greeted(&bob, &alice);
     let again = Record::Text { id, time: now(), again: true, body: "in two halves".into() };
     talk.says(&again.encode()).expect("she hears");

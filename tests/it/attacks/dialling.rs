@@ -72,6 +72,7 @@ fn who_says_ok_and_is_silent_or_knows_no_keys_gets_nothing() {
         });
         scope.spawn(|| is_held_while(Manner::Says(b"P2P-CHAT/1 ok\n".to_vec()), ""));
         scope.spawn(|| is_held_while(Manner::SilentBehindHandshake, ""));
+        scope.spawn(|| is_held_while(Manner::SilentBehindHello, ""));
     });
 }
 

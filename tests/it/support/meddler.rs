@@ -45,8 +45,6 @@ pub(crate) struct Piece<'a> {
 pub(crate) enum Deed {
     /// It passes.
     Pass,
-    /// It passes after this time.
-    Late(Duration),
     /// This passes in its place; nothing, where it is empty.
     Instead(Vec<u8>),
     /// This passes in its place, and then the connection is cut: no word of TLS says so.
@@ -353,10 +351,6 @@ impl Carry {
         self.at += bytes.len();
         match deed {
             Deed::Pass => self.to.write_all(bytes).is_ok(),
-            Deed::Late(time) => {
-                thread::sleep(time);
-                self.to.write_all(bytes).is_ok()
-            }
             Deed::Instead(other) => self.to.write_all(&other).is_ok(),
             Deed::Cut(last) => {
                 let _ = self.to.write_all(&last);

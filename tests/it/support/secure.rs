@@ -22,7 +22,7 @@ use p2p_chat::peer::PeerName;
 use p2p_chat::wire::opening::{DIAL_LINE, First, first};
 use p2p_chat::wire::{Hello, Record};
 
-pub(crate) use foreign::{dials_with_certificate, hello_of_tls12};
+pub(crate) use foreign::{dials_with_certificate, dials_with_nothing, hello_of_tls12};
 pub(crate) use manner::Manner;
 pub(crate) use raw::{Ended, Raw, with_lines};
 

@@ -1,18 +1,18 @@
 //! TLS that is not ours: a certificate where a key should be, and a version of old.
 
-use std::io::Read;
 use std::net::TcpStream;
 use std::sync::Arc;
 
 use rustls::client::ResolvesClientCert;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring::{default_provider, sign::any_eddsa_type};
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
 use rustls::{
-    AlertDescription, ClientConfig, ClientConnection, Connection, RootCertStore, ServerConfig,
-    ServerConnection, SignatureScheme,
+    AlertDescription, ClientConfig, ClientConnection, Connection, DigitallySignedStruct, RootCertStore,
+    ServerConfig, ServerConnection, SignatureScheme,
 };
 
 /// No certificate of anybody, but shaped as one.
@@ -73,6 +73,61 @@ pub(crate) fn dials_with_certificate(letter: u8, stream: TcpStream) -> Option<Al
     shakes_hands(Connection::Client(client), stream)
 }
 
+/// Shakes hands as a client that shows nothing at all: the alert with which it was refused, if it was.
+pub(crate) fn dials_with_nothing(stream: TcpStream) -> Option<AlertDescription> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+    let builder = builder.with_protocol_versions(&[&TLS13]).expect("it has TLS 1.3");
+    let takes_all = Arc::new(TakesAll);
+    let mut config = builder.dangerous().with_custom_certificate_verifier(takes_all).with_no_client_auth();
+    config.alpn_protocols = vec![b"p2p-chat/1".to_vec()];
+    let name = ServerName::try_from("127.0.0.1").expect("an address");
+    let client = ClientConnection::new(config.into(), name).expect("settings that fit");
+    shakes_hands(Connection::Client(client), stream)
+}
+
+/// Takes whatever key a server shows.
+#[derive(Debug)]
+struct TakesAll;
+
+impl ServerCertVerifier for TakesAll {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        unreachable!("it speaks TLS 1.3 only")
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        true
+    }
+}
+
 fn shakes_hands(mut connection: Connection, mut stream: TcpStream) -> Option<AlertDescription> {
     while connection.is_handshaking() {
         if let Err(error) = connection.complete_io(&mut stream) {
@@ -82,10 +137,18 @@ fn shakes_hands(mut connection: Connection, mut stream: TcpStream) -> Option<Ale
             };
         }
     }
-    // The other side may have been the last to speak, and to refuse.
-    let mut records = Vec::new();
-    let _ = stream.read_to_end(&mut records);
-    panic!("it took a certificate, and says {records:?}");
+    // The other side may be the last to speak, and to refuse.
+    loop {
+        match connection.read_tls(&mut stream) {
+            Ok(1..) => {}
+            other => panic!("it refused nothing: {other:?}"),
+        }
+        match connection.process_new_packets() {
+            Ok(_) => {}
+            Err(rustls::Error::AlertReceived(alert)) => return Some(alert),
+            Err(_) => return None,
+        }
+    }
 }
 
 /// A ClientHello as TLS 1.2 had it, with all else that we want.

@@ -118,7 +118,7 @@ impl Shared {
                     talk.says(bytes).map_err(cut)?;
                 },
                 Manner::CutsBehindTexts => {
-                    talk.is_cut();
+                    talk.cuts();
                     return Ok(());
                 }
                 _ => {}

@@ -80,7 +80,7 @@ impl Raw {
     }
 
     /// Ends it without a word of TLS.
-    pub(crate) fn is_cut(self) {
+    pub(crate) fn cuts(self) {
         let _ = self.channel.stream().shutdown(Shutdown::Both);
     }
 }
