@@ -28,7 +28,7 @@ fn a_signal_ends_the_program_with_goodbyes_as_a_shell_would_say_it() {
         assert_eq!(bob.ends_within(LEAVING).code(), Some(code));
         bob.has_seen("Saying goodbye to 1 peer.");
         assert_eq!(bob.errors(), "");
-        alice.sees(&format!("* {} has left.", bob.encrypted()));
+        alice.sees(&format!("* {} has left.", bob.shown()));
     }
 }
 

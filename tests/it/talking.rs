@@ -51,7 +51,7 @@ fn two_peers_see_each_other_and_talk() {
     let (mut alice, mut bob) = alice_and_bob();
     alice.says("bob", "Hello, Bob");
     bob.sees(&format!("] {}: Hello, Bob", alice.encrypted()));
-    alice.sees(&format!("Delivered to {}.", bob.encrypted()));
+    alice.sees(&format!("Delivered to {}.", bob.shown()));
     bob.says("1", "Grüße, Alice 你好");
     alice.sees(&format!("] {}: Grüße, Alice 你好", bob.encrypted()));
 }
@@ -84,7 +84,7 @@ fn the_end_of_input_is_exit_and_everybody_is_told() {
     let (mut alice, mut bob) = alice_and_bob();
     bob.ends_input();
     assert!(bob.ends().success());
-    alice.sees(&format!("* {} has left.", bob.encrypted()));
+    alice.sees(&format!("* {} has left.", bob.shown()));
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_peer_that_starts_later_is_connected_without_anyone_asking() {
 #[test]
 fn a_crashed_peer_is_seen_to_be_gone_and_back_after_its_restart() {
     let (mut alice, mut bob) = alice_and_a_returning_bob();
-    let (addr, shown) = (bob.addr(), bob.encrypted());
+    let (addr, shown) = (bob.addr(), bob.shown());
     bob.crashes();
     alice.finds(addr, "gone");
     alice.has_seen(&format!("* {shown} is gone: nobody listens there any more."));
@@ -113,7 +113,7 @@ fn a_crashed_peer_is_seen_to_be_gone_and_back_after_its_restart() {
 #[test]
 fn a_connected_peer_that_went_is_dialled_again_without_being_static() {
     let (mut alice, mut bob) = alice_and_a_returning_bob();
-    let (addr, shown) = (bob.addr(), bob.encrypted());
+    let (addr, shown) = (bob.addr(), bob.shown());
     // Looking makes sure that he is more than a claim.
     alice.lists(addr);
     bob.crashes();
@@ -121,15 +121,15 @@ fn a_connected_peer_that_went_is_dialled_again_without_being_static() {
     // The new Bob dials nobody by himself, so it is Alice who finds him.
     let mut bob = bob.goes_on_as(Peer::named("Bob"));
     alice.sees(&format!("* {shown} is here."));
-    bob.sees(&format!("* {} is here.", alice.encrypted()));
+    bob.sees(&format!("* {} is here.", alice.shown()));
 }
 
 #[test]
 fn disconnecting_tells_the_peer_and_is_not_undone_by_its_static_list() {
     let (mut alice, mut bob) = alice_and_bob();
     alice.types(&["4", "bob"]);
-    alice.sees(&format!("Disconnected from {}.", bob.encrypted()));
-    bob.sees(&format!("* {} has left.", alice.encrypted()));
+    alice.sees(&format!("Disconnected from {}.", bob.shown()));
+    bob.sees(&format!("* {} has left.", alice.shown()));
     // Bob has Alice as a static peer. He looks after her a second later, finds her listening, and leaves her alone.
     let row = bob.lists(alice.addr()).expect("static peers stay listed");
     assert!(row.contains("gone (left)"), "{row}");
@@ -137,7 +137,7 @@ fn disconnecting_tells_the_peer_and_is_not_undone_by_its_static_list() {
     assert!(row.contains("gone (by us)"), "{row}");
     // A message brings her back.
     alice.says(&bob.addr().to_string(), "I am back");
-    bob.sees(&format!("* {} is here.", alice.encrypted()));
+    bob.sees(&format!("* {} is here.", alice.shown()));
     bob.sees(": I am back");
 }
 
@@ -146,10 +146,10 @@ fn a_text_that_is_only_exit_or_connect_does_what_it_says() {
     let (mut alice, mut bob) = alice_and_bob();
     alice.says("bob", "exit");
     alice.sees("A text that is only `exit` means goodbye, so this disconnects.");
-    bob.sees(&format!("* {} has left.", alice.encrypted()));
+    bob.sees(&format!("* {} has left.", alice.shown()));
     alice.says("bob", "connect");
-    alice.sees(&format!("Connected to {}.", bob.encrypted()));
-    bob.sees(&format!("* {} is here.", alice.encrypted()));
+    alice.sees(&format!("Connected to {}.", bob.shown()));
+    bob.sees(&format!("* {} is here.", alice.shown()));
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn connecting_reports_each_result_and_a_sum() {
     alice.sees(&format!("Not connected to {missing}: refused, nobody listens there."));
     alice.sees(&format!("Connected 0 of 1; {missing} refused."));
     alice.types(&["3", ""]);
-    alice.sees(&format!("Connected to {}.", bob.encrypted()));
+    alice.sees(&format!("Connected to {}.", bob.shown()));
     alice.sees("Connected 1 of 1.");
 }
 
@@ -212,7 +212,7 @@ fn a_long_text_arrives_in_numbered_parts_and_in_order_and_among_ours_as_it_is() 
     for text in [text, "x".repeat(20_000)] {
         alice.says("bob", &text);
         bob.sees(&format!("] {}: {text}", alice.encrypted()));
-        alice.sees(&format!("Delivered to {}.", bob.encrypted()));
+        alice.sees(&format!("Delivered to {}.", bob.shown()));
     }
 }
 
@@ -258,10 +258,10 @@ fn a_stopped_process_is_quiet_and_back_when_it_goes_on() {
     bob.is_stopped();
     alice.finds(bob.addr(), "quiet");
     alice.says("bob", "for later");
-    alice.sees(&format!("Queued for {}: ", bob.encrypted()));
+    alice.sees(&format!("Queued for {}: ", bob.shown()));
     bob.is_sent(Signal::CONT);
     bob.sees(": for later");
-    alice.sees(&format!("Delivered to {}", bob.encrypted()));
+    alice.sees(&format!("Delivered to {}", bob.shown()));
     let row = alice.lists(bob.addr()).expect("still listed");
     assert!(row.contains("connected"), "{row}");
     assert_eq!(bob.printed().iter().filter(|line| line.ends_with(": for later")).count(), 1);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Outcome, here, says_at, shown_times};
 use crate::legacy::{Legacy, Program};
-use crate::support::{Fault, Faulty, Peer, SOON};
+use crate::support::{Fault, Faulty, Peer, SOON, send_raw};
 
 /// Longer than our sender waits for an answer, and shorter than SmartCookies does.
 const TOO_LONG: Duration = Duration::from_millis(1_600);
@@ -144,4 +144,86 @@ fn what_a_legacy_program_says_is_shown_once_whatever_becomes_of_our_answer() {
             assert_eq!(shown_times(&alice.printed(), &format!("text-{number}.")), 1, "{program:?}");
         }
     });
+}
+
+#[test]
+fn a_text_to_a_legacy_program_that_is_reset_on_its_way_is_of_unknown_fate_and_what_is_not_whole_never_delivered()
+ {
+    with_each(|program| {
+        // XYZ dies of a connection that is reset, and is not ours to save.
+        if program == Program::Xyz {
+            return;
+        }
+        let (mut alice, proxy, legacy) = alice_and(program);
+        for bytes in [0, 5, 20] {
+            let text = format!("reset after {bytes}.");
+            proxy.does_to(&text, Fault::ResetAfter(bytes));
+            let outcome = says_at(&mut alice, proxy.addr(), &text);
+            assert_eq!(outcome, Outcome::Unknown, "{program:?} after {bytes}");
+            assert_eq!(proxy.did_to(&text), [Fault::ResetAfter(bytes)], "it was sent once");
+        }
+        assert_eq!(says_at(&mut alice, proxy.addr(), "all is well."), well(program));
+        assert!(legacy.wait_shown("all is well.", SOON), "{program:?}");
+        assert!([0, 5, 20].iter().all(|bytes| showed(&legacy, &format!("reset after {bytes}.")) == 0));
+    });
+}
+
+#[test]
+fn a_text_that_is_swallowed_before_a_program_that_gives_receipts_is_never_called_delivered() {
+    let (mut alice, proxy, legacy) = alice_and(Program::SmartCookies);
+    assert_eq!(says_at(&mut alice, proxy.addr(), "all is well."), Outcome::Delivered);
+    // Programs without receipts close in the same way when they have read a text, but this one gives them.
+    proxy.does_to("swallowed", Fault::Swallow);
+    assert_eq!(says_at(&mut alice, proxy.addr(), "swallowed."), Outcome::Unknown);
+    assert_eq!(proxy.did_to("swallowed"), [Fault::Swallow], "it was sent once");
+    assert_eq!(showed(&legacy, "swallowed."), 0);
+}
+
+/// What stands behind a text that may not be whole.
+const CUT: &str = " [cut: longer than 8192 bytes, too slow, or broken off]";
+
+#[test]
+fn of_a_text_that_is_reset_on_its_way_to_us_what_came_is_shown_and_marked() {
+    let (alice, proxy) = alice_behind_a_proxy();
+    let (header, text) = ("127.0.0.1:9 Dave ", "what is whole is shown whole.");
+    let says = |bytes: usize| {
+        proxy.does(Fault::ResetAfter(bytes));
+        let answer = send_raw(proxy.addr(), format!("{header}{text}").as_bytes());
+        assert_eq!(answer, b"", "after {bytes} bytes");
+        proxy.settles();
+    };
+    let said = || alice.printed().into_iter().filter(|line| line.contains("Dave")).collect::<Vec<_>>();
+    for bytes in [0, 5, header.len() - 2] {
+        says(bytes);
+    }
+    let mut expected = Vec::new();
+    for missing in [text.len() - 1, 1, 0] {
+        says(header.len() + text.len() - missing);
+        // Nobody can tell whether it was whole.
+        expected.push(format!("Dave (127.0.0.1:9): {}{CUT}", &text[..text.len() - missing]));
+        alice.has_seen(expected.last().expect("just pushed"));
+    }
+    proxy.heals();
+    send_raw(proxy.addr(), format!("{header}the last.").as_bytes());
+    alice.has_seen("): the last.");
+    let said: Vec<String> = said().into_iter().filter(|line| line.ends_with(CUT)).collect();
+    assert!(said.iter().zip(&expected).all(|(line, end)| line.ends_with(end.as_str())), "{said:#?}");
+    assert_eq!(said.len(), expected.len(), "{said:#?}");
+    assert_eq!(shown_times(&alice.printed(), text), 0);
+}
+
+#[test]
+fn texts_whose_connections_overtake_each_other_are_each_shown_once() {
+    let (mut alice, proxy) = alice_behind_a_proxy();
+    let legacy = Legacy::start(Program::CryptoKnights);
+    proxy.does_to("first", Fault::HoldForNext);
+    legacy.send(proxy.addr(), "first.").expect("it is accepted");
+    proxy.has_met("first");
+    legacy.send(proxy.addr(), "second.").expect("all is well");
+    alice.sees("): second.");
+    alice.sees("): first.");
+    proxy.settles();
+    for text in ["first.", "second."] {
+        assert_eq!(shown_times(&alice.printed(), text), 1, "{text}");
+    }
 }

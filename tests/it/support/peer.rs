@@ -59,7 +59,7 @@ impl Peer {
 
     /// Waits until it has been told that `other` is there, and with which key it is spoken to from now on.
     pub(crate) fn meets(&mut self, other: &Self) {
-        let news = [format!("* {}", other.shown()), format!("* {} is spoken to", other.encrypted())];
+        let news = [format!("* {}", other.shown()), format!("* {} is spoken to", other.shown())];
         self.sees_all_of(&[
             // Whichever comes first of the word that it is there and of its key.
             &|line| line.contains(&news[0]) && line.ends_with(" is here."),
@@ -174,6 +174,24 @@ impl Peer {
             let at =
                 line.unwrap_or_else(|| panic!("{} after line {begin}:\n{}", self.name, lines.join("\n")));
             self.seen = self.seen.max(at + 1);
+        }
+    }
+
+    /// Waits until it was told that whoever is shown so is here, and that it is spoken to in encryption, and passes both lines. Which of them
+    /// comes first depends on who is faster.
+    pub(crate) fn meets_shown(&mut self, shown: &str) {
+        let here = format!("* {shown} is here.");
+        let key = format!("* {shown} is spoken to in encryption");
+        let deadline = Instant::now() + SOON;
+        loop {
+            let printed = self.printed();
+            let at = |words: &str| printed.iter().position(|line| line.contains(words));
+            if let (Some(here), Some(key)) = (at(&here), at(&key)) {
+                self.seen = self.seen.max(here + 1).max(key + 1);
+                return;
+            }
+            assert!(Instant::now() < deadline, "{} never met {shown}:\n{}", self.name, printed.join("\n"));
+            thread::sleep(Duration::from_millis(5));
         }
     }
 

@@ -27,8 +27,8 @@ fn a_stopped_peer_is_quiet_then_gone_then_back_and_what_it_was_handed_it_shows_o
     // Bob comes first in the list, and nobody waits for him.
     let begun = Instant::now();
     alice.types(&["@all one of three."]);
-    alice.sees(&format!("Delivered to {}.", carol.encrypted()));
-    let waits = format!("Queued for {}: ", bob.encrypted());
+    alice.sees(&format!("Delivered to {}.", carol.shown()));
+    let waits = format!("Queued for {}: ", bob.shown());
     alice.sees(&waits);
     assert!(begun.elapsed() < TOLD_WITHIN, "it took {:?}", begun.elapsed());
     carol.sees(": one of three.");
@@ -45,9 +45,9 @@ fn a_stopped_peer_is_quiet_then_gone_then_back_and_what_it_was_handed_it_shows_o
         })
         .collect();
     alice.finds(bob.addr(), "quiet");
-    alice.sees_within(&format!("* {} is gone: no answer for 10 s.", bob.encrypted()), GONE);
+    alice.sees_within(&format!("* {} is gone: no answer for 10 s.", bob.shown()), GONE);
     bob.is_sent(Signal::CONT);
-    alice.sees_within(&format!("* {} is here.", bob.encrypted()), GONE);
+    alice.sees_within(&format!("* {} is here.", bob.shown()), GONE);
     alice.finds(bob.addr(), "connected");
     bob.finds(alice.addr(), "connected");
     let receipt = bob.receipt();
@@ -57,7 +57,7 @@ fn a_stopped_peer_is_quiet_then_gone_then_back_and_what_it_was_handed_it_shows_o
         assert_eq!(answer, receipt);
     }
     // What waited was sent again, and arrived; what he was handed before that, he does not show twice.
-    let delivered = format!("Delivered to {}", bob.encrypted());
+    let delivered = format!("Delivered to {}", bob.shown());
     for number in ["one", "two", "three"] {
         alice.has_seen(&format!("{delivered}: \"{number} of three.\""));
     }
