@@ -217,6 +217,10 @@ impl Chat {
         };
         let row = self.row_for(key, addr, dialled, now).ok_or(ByeReason::NoRoom)?;
         self.speaks_with(row, key, now);
+        if row != addr && self.speech_of(addr) == Speech::Secure(key) {
+            // It is known now to be there, too.
+            self.asked(addr, Ok(Speech::Secure(key)), now);
+        }
         if is_new {
             let who = self.who(row);
             self.tell(Event::Pinned(who, key));

@@ -250,6 +250,19 @@ fn a_configured_address_is_looked_at_again_when_its_peer_was_met_over_a_kept_con
 }
 
 #[test]
+fn a_text_for_another_address_is_not_overtaken_when_its_recipient_says_that_it_is_there_too() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    story.writes(5002, 1);
+    assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
+    story.writes(5002, 2);
+    for n in [1, 2] {
+        let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+        assert_eq!(turn.say, Say::Texts(vec![letter(n)]));
+    }
+}
+
+#[test]
 fn a_promise_that_is_shown_to_be_false_is_asked_for_anew() {
     let mut story = Story::keyed();
     story.does(Command::Connect(these(5001)));
