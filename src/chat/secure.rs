@@ -139,10 +139,11 @@ impl Chat {
         if let Some(key) = secure.trusted.claimed(None, Some(addr)) {
             return Speech::Secure(key);
         }
-        // No p2p-chat writes in another program's form by itself, and none sends Hashpa's greeting.
-        if row.is_some_and(|peer| peer.form != crate::message::Form::Standard || peer.wants_ping)
-            && !secure.require
-        {
+        // No p2p-chat writes in another program's form by itself, and none sends Hashpa's greeting; but others may have done so in its name.
+        let is_another = |peer: &super::Peer| {
+            (peer.form != crate::message::Form::Standard || peer.wants_ping) && peer.promised.is_none()
+        };
+        if row.is_some_and(is_another) && !secure.require {
             return Speech::Plain;
         }
         Speech::Unknown

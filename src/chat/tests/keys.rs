@@ -213,8 +213,7 @@ fn a_text_that_went_out_in_plain_is_not_said_to_have_been_encrypted_when_the_key
 fn a_static_peer_that_was_known_by_its_key_elsewhere_stays_static() {
     let mut story = Story::keyed();
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-    let peer =
-        StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
+    let peer = StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
     let (_, actions) = story.chat.start(vec![peer], story.now);
     story.perform(actions);
     story.promises(BOBS);
@@ -227,8 +226,7 @@ fn a_static_peer_that_was_known_by_its_key_elsewhere_stays_static() {
 fn a_configured_address_is_looked_at_again_when_its_peer_was_met_over_a_kept_connection_elsewhere() {
     let mut story = Story::keyed();
     story.knows_bob(5001);
-    let peer =
-        StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
+    let peer = StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
     let (_, actions) = story.chat.start(vec![peer], story.now);
     story.perform(actions);
     for wait in [1, 2] {
@@ -260,6 +258,23 @@ fn a_text_for_another_address_is_not_overtaken_when_its_recipient_says_that_it_i
         let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
         assert_eq!(turn.say, Say::Texts(vec![letter(n)]));
     }
+}
+
+#[test]
+fn who_has_promised_a_key_gets_nothing_in_plain_whatever_form_somebody_wrote_in_from_there() {
+    let mut story = Story::keyed();
+    let claimed = Claimed { ip: HERE, port: 5001 };
+    story.gets_from(HERE, claimed, Form::TwoField, Body::ConnectRequest);
+    story.ends(5001, &Fate::HandedOver);
+    story.writes(5001, 1);
+    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]), "as that form is written to");
+    story.promises(BOBS);
+    story.writes(5001, 2);
+    assert_eq!(story.under_way, []);
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    assert_eq!(turn.say, Say::Texts(vec![letter(2)]));
 }
 
 #[test]

@@ -237,7 +237,8 @@ impl World {
             Target::These(addrs) => addrs.clone(),
             Target::All => self.states(pid).into_keys().collect(),
         };
-        let keys: Vec<_> = addrs.iter().filter_map(|addr| ours.chat.pin_of(*addr)).map(|pin| pin.key).collect();
+        let keys: Vec<_> =
+            addrs.iter().filter_map(|addr| ours.chat.pin_of(*addr)).map(|pin| pin.key).collect();
         let distinct: std::collections::BTreeSet<_> = keys.iter().collect();
         let unknown = addrs.len() - keys.len();
         keys.len() - distinct.len() + if addrs.len() > 1 { unknown } else { 0 }

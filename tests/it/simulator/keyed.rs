@@ -38,7 +38,6 @@ pub(super) struct Keyed {
     pub(super) parted: BTreeSet<PeerKey>,
 }
 
-
 /// What has become of a text of a command.
 pub(super) struct Sent {
     id: MessageId,
@@ -103,7 +102,15 @@ impl World {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&number.to_be_bytes());
         let id = MessageId::new(bytes);
-        let penned = Penned { by: pid, number, to: only(to), meant, tried: BTreeSet::new(), taken: BTreeSet::new(), shown: BTreeSet::new() };
+        let penned = Penned {
+            by: pid,
+            number,
+            to: only(to),
+            meant,
+            tried: BTreeSet::new(),
+            taken: BTreeSet::new(),
+            shown: BTreeSet::new(),
+        };
         self.penned.insert(id, penned);
         self.keyed_mut(pid)?.letters.insert(op, Sent { id, waiting: 0, ended: 0 });
         Some(Letter { id, time: 0, again: false, body: body.into() })
@@ -152,7 +159,9 @@ impl World {
             let Some(letter) = letters.iter().find(|letter| &*letter.body == text.raw()) else {
                 self.fail(pid, format_args!("shows what did not come: {event:?}"));
             };
-            if self.ours(pid).chat.pin_of(who.addr).map(|pin| pin.key) != Some(key) || who.proof == Proof::Plain {
+            if self.ours(pid).chat.pin_of(who.addr).map(|pin| pin.key) != Some(key)
+                || who.proof == Proof::Plain
+            {
                 self.fail(pid, format_args!("shows what {key} said as if it were of {who:?}"));
             }
             self.shown_encrypted(from, pid, letter.id, *again);
@@ -259,7 +268,12 @@ impl World {
         let rows = self.ours(pid).chat.rows(self.ours(pid).time(self.now));
         let speech = rows.iter().find(|row| row.addr == to).map(|row| row.speech);
         if promised || matches!(speech, Some(Speech::Secure(_))) {
-            self.fail(pid, format_args!("says a text in plain to {key}, which has shown its key at {to}: {promised}, {speech:?}"));
+            self.fail(
+                pid,
+                format_args!(
+                    "says a text in plain to {key}, which has shown its key at {to}: {promised}, {speech:?}"
+                ),
+            );
         }
         self.count(if is_pinned { "plain: to a key known elsewhere" } else { "plain: to an unknown key" });
     }
@@ -275,7 +289,9 @@ impl World {
                 let Some(sent) = keyed.letters.get(op) else { return };
                 let id = sent.id;
                 match fate {
-                    Fate::Delivered if who.proof != Proof::Plain => self.check_taken(pid, id, key_at(who.addr)),
+                    Fate::Delivered if who.proof != Proof::Plain => {
+                        self.check_taken(pid, id, key_at(who.addr))
+                    }
                     Fate::Waits(hold) => {
                         let what = format!("letter: waits: {hold:?}");
                         self.count(what);
@@ -308,7 +324,10 @@ impl World {
                 }
             }
             Told::Went(who, why) => {
-                let sign = key_at(who.addr).filter(|_| who.proof != Proof::Plain).and_then(|key| keyed.signs.get(&key)).copied();
+                let sign = key_at(who.addr)
+                    .filter(|_| who.proof != Proof::Plain)
+                    .and_then(|key| keyed.signs.get(&key))
+                    .copied();
                 let since = sign.map(|sign| now.saturating_sub(sign));
                 if *why == Why::NoAnswer && since.is_some_and(|since| since < GONE_AFTER) {
                     self.fail(pid, format_args!("{who:?} went, {since:?} after it was there"));
@@ -342,7 +361,10 @@ impl World {
     fn check_taken(&self, pid: Pid, id: MessageId, key: Option<PeerKey>) {
         let taken = &self.penned[&id].taken;
         if taken.is_empty() || key.is_some_and(|key| !taken.contains(&key)) {
-            self.fail(pid, format_args!("{id:?} is said to be delivered to {key:?}, and only {taken:?} have it"));
+            self.fail(
+                pid,
+                format_args!("{id:?} is said to be delivered to {key:?}, and only {taken:?} have it"),
+            );
         }
     }
 

@@ -194,8 +194,7 @@ impl World {
         let to = addr.plain().expect("IPv4").socket();
         let latency = self.latency();
         let route = self.route(from, *to.ip());
-        let Some((target, (_, source))) =
-            route.and_then(|route| Some((self.listener(route.0, to)?, route)))
+        let Some((target, (_, source))) = route.and_then(|route| Some((self.listener(route.0, to)?, route)))
         else {
             let refused = TalkEnd::Unreachable(Failure::Refused);
             return self.step_after(id, latency, Step::Missed(None, refused));
@@ -314,7 +313,14 @@ impl World {
         } else {
             let own = self.key_of(from).expect("who talks has a key");
             let bye = if let TalkEnd::Bye(_) = end { Some(ByeReason::Idle) } else { None };
-            let packet = Packet { talk: (id, u64::MAX), from, to: target, key: own, what: Content::End(bye), tries: 0 };
+            let packet = Packet {
+                talk: (id, u64::MAX),
+                from,
+                to: target,
+                key: own,
+                what: Content::End(bye),
+                tries: 0,
+            };
             let latency = self.latency();
             self.later(latency, Event::Packet(packet));
             let is_answer = matches!(end, TalkEnd::Bye(_));
@@ -334,7 +340,8 @@ impl World {
         let talked = Talked { addr, met, written, receipts, end };
         self.check_talk_ended(from, &talk, &talked);
         let moment = self.moment();
-        let (_, _) = self.with_chat(from, Cause::Sent, |chat, now| ((), chat.talked(job, talked, moment, now)));
+        let (_, _) =
+            self.with_chat(from, Cause::Sent, |chat, now| ((), chat.talked(job, talked, moment, now)));
         if let Some(keyed) = &mut self.ours_mut(from).keyed {
             keyed.talker.end(&talk);
         }
@@ -385,8 +392,14 @@ impl World {
         let Some(own) = self.key_of(dead) else { return };
         let kept = self.ours_mut(dead).keyed.as_mut().map(|keyed| std::mem::take(&mut keyed.talker.kept));
         for kept in kept.into_iter().flat_map(std::collections::BTreeMap::into_values) {
-            let packet =
-                Packet { talk: (0, u64::MAX), from: dead, to: kept.target, key: own, what: Content::End(None), tries: 0 };
+            let packet = Packet {
+                talk: (0, u64::MAX),
+                from: dead,
+                to: kept.target,
+                key: own,
+                what: Content::End(None),
+                tries: 0,
+            };
             self.later(Duration::from_millis(1), Event::Packet(packet));
         }
         for pid in 0..self.processes.len() {
@@ -412,7 +425,11 @@ impl World {
             return;
         }
         let latency = self.latency();
-        let step = if self.processes[to].alive { self.takes_packet(from, to, key, packet.what) } else { Some(Step::Breaks) };
+        let step = if self.processes[to].alive {
+            self.takes_packet(from, to, key, packet.what)
+        } else {
+            Some(Step::Breaks)
+        };
         let Some(step) = step else { return };
         let is_hello = self.talking.get(&talk.0).is_some_and(|talking| talking.with.is_none());
         let breaks = self.random.in_thousand(self.plan.broken);
