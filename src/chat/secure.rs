@@ -157,10 +157,11 @@ impl Chat {
         if let Some(key) = secure.trusted.claimed(None, Some(addr)) {
             return Speech::Secure(key);
         }
-        // No p2p-chat writes in another program's form by itself, and none sends Hashpa's greeting.
-        if row.is_some_and(|peer| peer.form != crate::message::Form::Standard || peer.wants_ping)
-            && !secure.require
-        {
+        // No p2p-chat writes in another program's form by itself, and none sends Hashpa's greeting; but others may have done so in its name.
+        let is_another = |peer: &super::Peer| {
+            (peer.form != crate::message::Form::Standard || peer.wants_ping) && peer.promised.is_none()
+        };
+        if row.is_some_and(is_another) && !secure.require {
             return Speech::Plain;
         }
         Speech::Unknown
@@ -235,6 +236,10 @@ impl Chat {
         };
         let row = self.row_for(key, addr, dialled, now).ok_or(ByeReason::NoRoom)?;
         self.speaks_with(row, key, now);
+        if row != addr && self.speech_of(addr) == Speech::Secure(key) {
+            // It is known now to be there, too.
+            self.asked(addr, Ok(Speech::Secure(key)), now);
+        }
         if is_new {
             let who = self.who(row);
             self.tell(Event::Pinned(who, key));

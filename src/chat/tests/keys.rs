@@ -237,6 +237,36 @@ fn a_configured_address_is_looked_at_again_when_its_peer_was_met_over_a_kept_con
 }
 
 #[test]
+fn a_text_for_another_address_is_not_overtaken_when_its_recipient_says_that_it_is_there_too() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    story.writes(5002, 1);
+    assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
+    story.writes(5002, 2);
+    for n in [1, 2] {
+        let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+        assert_eq!(turn.say, Say::Texts(vec![letter(n)]));
+    }
+}
+
+#[test]
+fn who_has_promised_a_key_gets_nothing_in_plain_whatever_form_somebody_wrote_in_from_there() {
+    let mut story = Story::keyed();
+    let claimed = Claimed { ip: HERE, port: 5001 };
+    story.gets_from(HERE, claimed, Form::TwoField, Body::ConnectRequest);
+    story.ends(5001, &Fate::HandedOver);
+    story.writes(5001, 1);
+    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]), "as that form is written to");
+    story.promises(BOBS);
+    story.writes(5001, 2);
+    assert_eq!(story.under_way, []);
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    assert_eq!(turn.say, Say::Texts(vec![letter(2)]));
+}
+
+#[test]
 fn a_promise_that_is_shown_to_be_false_is_asked_for_anew() {
     let mut story = Story::keyed();
     story.does(Command::Connect(these(5001)));

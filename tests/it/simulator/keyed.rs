@@ -34,7 +34,7 @@ pub(super) struct Keyed {
     pub(super) failed: BTreeMap<PeerKey, VecDeque<Duration>>,
     /// The keys that receipts have promised, by the process that gave them.
     pub(super) promised: BTreeSet<(PeerAddr, Pid)>,
-    /// Who has said goodbye, or was said goodbye to.
+    /// Who has said goodbye in encryption, ever.
     pub(super) parted: BTreeSet<PeerKey>,
 }
 
@@ -54,6 +54,8 @@ pub(super) struct Penned {
     to: Option<PeerAddr>,
     /// The only keys that it may go to; anybody where it was not known yet who that is.
     meant: Option<BTreeSet<PeerKey>>,
+    /// Whom it was written to in vain or not.
+    tried: BTreeSet<PeerKey>,
     /// Who has taken it, and in which processes it was shown encrypted.
     taken: BTreeSet<PeerKey>,
     shown: BTreeSet<Pid>,
@@ -100,8 +102,15 @@ impl World {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&number.to_be_bytes());
         let id = MessageId::new(bytes);
-        let penned =
-            Penned { by: pid, number, to: only(to), meant, taken: BTreeSet::new(), shown: BTreeSet::new() };
+        let penned = Penned {
+            by: pid,
+            number,
+            to: only(to),
+            meant,
+            tried: BTreeSet::new(),
+            taken: BTreeSet::new(),
+            shown: BTreeSet::new(),
+        };
         self.penned.insert(id, penned);
         self.keyed_mut(pid)?.letters.insert(op, Sent { id, waiting: 0, ended: 0 });
         Some(Letter { id, time: 0, again: false, body: body.into() })
@@ -112,7 +121,6 @@ impl World {
         let now = self.now;
         if let Some(keyed) = self.keyed_mut(pid) {
             keyed.signs.insert(key, now);
-            keyed.parted.remove(&key);
         }
     }
 
@@ -204,16 +212,19 @@ impl World {
         let Some(key) = *expect else {
             self.fail(pid, format_args!("says {letters:?} to whoever is there"));
         };
-        let mut last = 0;
+        // Of those for one address.
+        let mut last = BTreeMap::new();
         for letter in letters {
+            let penned = self.penned.get_mut(&letter.id).expect("somebody has written it");
+            penned.tried.insert(key);
             let penned = &self.penned[&letter.id];
             if penned.by != pid || penned.meant.as_ref().is_some_and(|meant| !meant.contains(&key)) {
                 self.fail(pid, format_args!("says to {key} what is for {:?}", penned.meant));
             }
-            if penned.number <= last {
-                self.fail(pid, format_args!("says {} after {last}", penned.number));
+            let before = last.insert(penned.to, penned.number);
+            if before.is_some_and(|before| before >= penned.number) {
+                self.fail(pid, format_args!("says {} after {before:?}", penned.number));
             }
-            last = penned.number;
         }
     }
 
@@ -396,8 +407,8 @@ impl World {
         }
         for (op, id) in open {
             self.count("letter: still waits at the end");
-            let meant = self.penned[&id].meant.clone().unwrap_or_default();
-            for key in meant {
+            let tried = self.penned[&id].tried.clone();
+            for key in tried {
                 let pins = self.ours(pid).chat.pins_for(&key.to_string());
                 let addrs: Vec<PeerAddr> = pins.iter().flat_map(|pin| pin.addrs.clone()).collect();
                 let there = addrs.into_iter().find(|addr| {

@@ -1,6 +1,7 @@
 //! What has to hold when all has calmed down.
 
 use p2p_chat::chat::{Known, State, UnderWay};
+use p2p_chat::message::Speech;
 
 use super::peer::{Pid, Program};
 use super::world::World;
@@ -21,17 +22,22 @@ impl World {
                     there.and_then(|host| self.listener(host, row.addr.plain().expect("IPv4").socket()));
                 let state = (row.state, row.why);
                 let expected = ours.chat.pin_of(row.addr).map(|pin| pin.key);
+                let parted = ours.keyed.as_ref().map(|keyed| &keyed.parted);
+                let has_parted =
+                    expected.is_some_and(|key| parted.is_some_and(|parted| parted.contains(&key)));
                 let is_another = expected.is_some() && other.and_then(|other| self.key_of(other)) != expected;
                 let wrong = match other {
                     // Whoever listens there now, it is not who this is, unless they are met elsewhere.
                     Some(_) if is_another => false,
                     Some(other) if self.waits_for_a_word(pid, other) => false,
                     // One person has one row, and is met over the connection that is kept with them.
-                    Some(other) if expected.is_none() && self.is_listed(pid, other) => false,
+                    Some(other) if !matches!(row.speech, Speech::Secure(_)) && self.is_listed(pid, other) => {
+                        false
+                    }
                     None => row.state != State::Gone,
                     // A goodbye is for good while its program runs; and whether it still runs cannot be seen when
                     // another has begun at once.
-                    Some(_) if ours.parted.contains(&row.addr) => row.state == State::Quiet,
+                    Some(_) if ours.parted.contains(&row.addr) || has_parted => row.state == State::Quiet,
                     Some(_) if row.known == Known::Static => row.state != State::Connected,
                     // Who never answered there is a mere claim, which is not followed.
                     Some(_) if ours.answered.contains(&row.addr) => {

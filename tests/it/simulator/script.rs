@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use p2p_chat::chat::{Chat, Command, JobId, Keys, Me, OpId, Policy, StaticPeer, Target};
+use p2p_chat::chat::{Chat, Command, JobId, Keys, Me, OpId, Policy, State, StaticPeer, Target};
 use p2p_chat::message::Form;
 use p2p_chat::peer::PeerAddr;
 use p2p_chat::wire;
@@ -222,7 +222,10 @@ impl World {
         let op = OpId(self.ours(pid).ops + 1);
         let targets = match &to {
             Target::These(addrs) => addrs.clone(),
-            Target::All => self.states(pid).into_keys().collect(),
+            Target::All => {
+                let there = |(addr, state)| (state != State::Gone).then_some(addr);
+                self.states(pid).into_iter().filter_map(there).collect()
+            }
         };
         let letter = self.pens(pid, op, &text, &targets);
         let send = Command::Send { to, parts: parts.into(), letter, in_plain: false };
