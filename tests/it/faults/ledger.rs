@@ -45,12 +45,12 @@ fn outcome(line: &str) -> Option<Outcome> {
 
 /// Whether a line tells of a text for which it was told before that it waits; those name it.
 fn is_later(line: &str) -> bool {
-    line.contains(" [encrypted]: \"")
+    line.contains("): \"")
 }
 
 /// How often `peer` was told that this text, which had to wait, is delivered.
 pub(super) fn arrived_later(peer: &Peer, text: &str) -> usize {
-    let ending = format!(" [encrypted]: \"{text}\"");
+    let ending = format!("): \"{text}\"");
     let told = |line: &&String| line.starts_with("Delivered to ") && line.ends_with(&ending);
     peer.printed().iter().filter(told).count()
 }

@@ -144,7 +144,7 @@ fn two_peers_talk(seed: &Seed, count: u64) {
         let printed = reader.printed();
         for (text, outcome) in texts {
             if *outcome == Outcome::Queued {
-                teller.has_seen(&format!("[encrypted]: \"{text}\""));
+                teller.has_seen(&format!("): \"{text}\""));
             }
             judge(text, *outcome, arrived_later(teller, text), shown_times(&printed, text));
             assert_eq!(proxy.did_to(text), [], "{text} was said in plain");

