@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-pub(crate) use capture::{Sealed, assert_sealed, sealed};
+pub(crate) use capture::{assert_sealed, sealed};
 pub(crate) use faulty::{Fault, Faulty, Rng, Seed, number};
 pub(crate) use harmless::assert_harmless;
 pub(crate) use meddler::{Meddler, Way};

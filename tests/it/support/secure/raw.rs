@@ -80,6 +80,7 @@ impl Raw {
     }
 
     /// Ends it without a word of TLS.
+    #[allow(clippy::wrong_self_convention, reason = "what is done to it, as with other peers of the tests")]
     pub(crate) fn is_cut(self) {
         let _ = self.channel.stream().shutdown(Shutdown::Both);
     }
