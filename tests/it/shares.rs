@@ -2,7 +2,7 @@
 //! neither acknowledged nor passed over in silence.
 
 use std::collections::HashSet;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -144,12 +144,14 @@ fn while_nothing_can_be_shown_each_of_many_messages_of_one_machine_is_refused_in
     let begun = Instant::now();
     let mut open: Vec<TcpStream> = (0..AT_ONCE).map(|_| dial_from(MALLORY, addr)).collect();
     for stream in &mut open {
-        stream.write_all(b"127.0.0.66:9 Mallory late").expect("room for a line");
-        stream.shutdown(Shutdown::Write).expect("it is open");
+        // Those that were silent for longest may have had to give way to later ones, and be reset already.
+        let _ = stream.write_all(b"127.0.0.66:9 Mallory late");
+        let _ = stream.shutdown(Shutdown::Write);
     }
     for stream in &mut open {
         let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).expect("it is closed");
+        let end = stream.read_to_end(&mut answer).map_err(|error| error.kind());
+        assert!(matches!(end, Ok(0) | Err(ErrorKind::ConnectionReset)), "it is closed: {end:?}");
         assert!(answer.is_empty() && begun.elapsed() < REFUSED_WITHIN, "{:?}", begun.elapsed());
     }
 }
