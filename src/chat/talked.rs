@@ -36,7 +36,9 @@ impl Chat {
             Some(Ok(row)) => row,
             _ => addr,
         };
-        if addr != looked_at {
+        // A row that has moved there is the one that was looked for.
+        let is_elsewhere = addr != looked_at && self.table.peer(looked_at).is_some();
+        if is_elsewhere {
             self.met_elsewhere(looked_at, job, purpose, now);
         }
         let leaves = end == TalkEnd::Bye(ByeReason::Leaves);
@@ -52,7 +54,7 @@ impl Chat {
             self.checks.end(dialled.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
         }
         let seen = seen_of(&end, was_met);
-        self.over(addr, if addr == looked_at { purpose } else { Purpose::Greet }, &seen, now);
+        self.over(addr, if is_elsewhere { Purpose::Greet } else { purpose }, &seen, now);
         if let TalkEnd::Bye(reason @ (ByeReason::NotAccepted | ByeReason::NotDecided)) = end {
             self.turned_away(addr, reason);
         }

@@ -267,6 +267,27 @@ fn who_has_promised_a_key_gets_nothing_in_plain_whatever_form_somebody_wrote_in_
 }
 
 #[test]
+fn who_is_found_at_another_address_by_a_look_is_looked_at_there_from_then_on() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
+    for port in [5002, 5002] {
+        story.later(PROBE_INTERVAL);
+        let look = story.talks.remove(0);
+        assert_eq!(look.say, Say::Ping);
+        let talked = Talked {
+            addr: at(port),
+            met: Some(met(BOBS, port)),
+            written: 0,
+            receipts: Vec::new(),
+            end: TalkEnd::Answered,
+        };
+        let actions = story.chat.talked(look.job, talked, moment(), story.now);
+        story.perform(actions);
+    }
+}
+
+#[test]
 fn a_promise_that_is_shown_to_be_false_is_asked_for_anew() {
     let mut story = Story::keyed();
     story.does(Command::Connect(these(5001)));

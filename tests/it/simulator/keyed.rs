@@ -1,7 +1,6 @@
 //! What is promised of texts to peers that have proven a key: shown once, delivered or told, in order, never in plain, never to another.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use p2p_chat::chat::{Event as Told, GONE_AFTER, OpId, Pin, PinChange, Proof, State, Talk, Transmit, Why};
@@ -129,8 +128,7 @@ impl World {
     }
 
     /// A receipt has promised a key.
-    pub(super) fn note_promise(&mut self, pid: Pid, to: SocketAddrV4, by: Pid) {
-        let Some(to) = PeerAddr::new(*to.ip(), to.port()) else { return };
+    pub(super) fn note_promise(&mut self, pid: Pid, to: PeerAddr, by: Pid) {
         self.keyed_mut(pid).map(|keyed| keyed.promised.insert((to, by)));
     }
 

@@ -6,7 +6,7 @@
 //! else: whatever fails names the seed, and the same seed does the same again.
 //!
 //! `P2P_CHAT_SEED=7 cargo test --test it simulator::networks` replays one seed, and
-//! `P2P_CHAT_SEEDS=1000 cargo test --release --test it simulator::networks` runs so many.
+//! `P2P_CHAT_SEEDS=1000 cargo test --release --test it simulator::networks` runs so many. `P2P_CHAT_TRACE=1` prints all that happens.
 
 mod bounds;
 mod checks;
@@ -36,6 +36,13 @@ use world::World;
 
 /// Seeds of an ordinary test run: a few seconds.
 const SEEDS: u64 = 12;
+
+/// The same of worlds in which some, or both of two, have keys; those of two are small.
+const SEEDS_WITH_KEYS: u64 = 6;
+const SEEDS_OF_TWO: u64 = 60;
+
+/// So many seeds show what is rare, too.
+const MANY_SEEDS: u64 = 1_000;
 
 /// Until nothing is under way any more when nothing is begun: the lists and texts that wait longest.
 const RESTS_WITHIN: Duration = Duration::from_secs(900);
@@ -98,7 +105,7 @@ fn live_in_or_name_the_seed(seed: u64, world: World) -> Shown {
         let why = why.downcast_ref::<String>().cloned();
         let why = why.unwrap_or_else(|| "see above".to_owned());
         panic!(
-            "seed {seed}, {why}\nSee it again: P2P_CHAT_SEED={seed} cargo test --test it simulator::networks"
+            "seed {seed}, {why}\nSee it again: P2P_CHAT_SEED={seed} cargo test --test it simulator::, and the name of the test"
         )
     })
 }
@@ -108,10 +115,10 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 /// The seeds of a test, or the one to be seen again.
-fn seeds() -> std::ops::Range<u64> {
+fn seeds(usual: u64) -> std::ops::Range<u64> {
     match number("P2P_CHAT_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("P2P_CHAT_SEEDS").unwrap_or(SEEDS),
+        None => 0..number("P2P_CHAT_SEEDS").unwrap_or(usual),
     }
 }
 
@@ -155,7 +162,7 @@ fn networks_of_any_kind_keep_to_the_rules_at_every_step() {
 #[test]
 fn two_peers_with_keys_lose_no_text_on_a_lossy_link() {
     let mut sum = BTreeMap::new();
-    for seed in seeds() {
+    for seed in seeds(SEEDS_OF_TWO) {
         let mut world = World::new(seed);
         world.plan = world.plan.two_with_keys();
         add(&mut sum, live_in_or_name_the_seed(seed, world));
@@ -167,7 +174,7 @@ fn two_peers_with_keys_lose_no_text_on_a_lossy_link() {
 #[test]
 fn networks_in_which_some_prove_keys_keep_to_the_rules_at_every_step() {
     let mut sum = BTreeMap::new();
-    for seed in seeds() {
+    for seed in seeds(SEEDS_WITH_KEYS) {
         let mut world = World::new(seed);
         world.plan = world.plan.with_keys();
         add(&mut sum, live_in_or_name_the_seed(seed, world));
@@ -194,24 +201,32 @@ fn check_counts(sum: &BTreeMap<String, usize>) {
         "turn: broken",
         "turn: unreachable",
         "turn: no ok",
-        "turn: no room for all",
         "turn: turned away",
-        "second attempt: turn",
         "bye: answered",
         "kept: idle",
-        "kept: broken",
         "letter: shown",
-        "letter: perhaps again",
-        "letter: shown again in another life",
         "letter: delivered later",
         "letter: waits: Unreachable",
         "letter: later Failed(Left)",
-        "told: unproven",
         "told: pinned",
     ] {
         assert!(sum.contains_key(what), "no {what} in {sum:#?}");
     }
+    let many = number("P2P_CHAT_SEEDS").is_some_and(|seeds| seeds >= MANY_SEEDS);
+    for what in RARE.into_iter().filter(|_| many) {
+        assert!(sum.contains_key(what), "no {what} in {sum:#?}");
+    }
 }
+
+/// What a few seeds need not show.
+const RARE: [&str; 6] = [
+    "kept: broken",
+    "letter: perhaps again",
+    "letter: shown again in another life",
+    "second attempt: turn",
+    "told: unproven",
+    "turn: no room for all",
+];
 
 #[test]
 fn the_same_seed_does_the_same_again() {

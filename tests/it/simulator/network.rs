@@ -163,16 +163,13 @@ impl World {
             return;
         }
         let (from, job, is_read) = (exchange.from, exchange.job, exchange.target.is_none());
-        let (promise, to) = (exchange.promise.filter(|_| fate == Fate::Delivered), exchange.to);
+        let promise = exchange.promise.filter(|_| fate == Fate::Delivered);
         // What was written may arrive later, unless the connection broke before.
         if is_read || fate == Fate::Broken {
             self.exchanges.remove(&id);
         }
         if let Some(job) = job.filter(|_| self.processes[from].alive) {
-            if let Some((_, by)) = promise {
-                self.note_promise(from, to, by);
-            }
-            self.exchanged(from, job, fate, promise.map(|(key, _)| key));
+            self.exchanged(from, job, fate, promise);
         }
     }
 }

@@ -144,7 +144,7 @@ impl World {
     }
 
     /// A dialler's thread learned what became of one connection.
-    pub(super) fn exchanged(&mut self, pid: Pid, job: JobId, fate: Fate, capability: Option<PeerKey>) {
+    pub(super) fn exchanged(&mut self, pid: Pid, job: JobId, fate: Fate, promise: Option<(PeerKey, Pid)>) {
         let Some(running) = self.ours_mut(pid).dialler.running(job) else { return };
         match running.exchanged(fate) {
             Next::Dial => self.dial_part(pid, job),
@@ -163,6 +163,10 @@ impl World {
                 }
                 let other = if to == errand_to { "" } else { " elsewhere" };
                 self.count(format!("{}: {}{other}", said_of(&message), fate_of(&fate)));
+                if let Some((_, by)) = promise {
+                    self.note_promise(pid, to, by);
+                }
+                let capability = promise.map(|(key, _)| key);
                 let sent = Sent { job, to, fate: fate.clone(), parts, capability };
                 let (_, told) = self.with_chat(pid, Cause::Sent, |chat, now| ((), chat.sent(sent, now)));
                 self.check_outcome(pid, (job, to), &message, (&fate, parts), &told);

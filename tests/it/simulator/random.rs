@@ -60,6 +60,7 @@ impl Trace {
         Self(0xcbf2_9ce4_8422_2325)
     }
 
+    #[expect(clippy::print_stderr, reason = "whoever asks for it wants to read it")]
     pub(super) fn note(&mut self, what: fmt::Arguments<'_>) {
         if *SHOWN.get_or_init(|| std::env::var_os("P2P_CHAT_TRACE").is_some()) {
             eprintln!("{what}");

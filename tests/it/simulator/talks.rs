@@ -26,7 +26,7 @@ const DIALLED_IDLE: Duration = Duration::from_secs(30);
 const MAX_TRIES: usize = 30;
 
 /// The line before the handshake, as it reaches a program that does not speak encrypted.
-const LINE: &[u8] = b"P2P-CHAT/1\n";
+pub(super) const LINE: &[u8] = b"P2P-CHAT/1\n";
 
 /// Something that reaches one side of a talk.
 #[derive(Clone, Debug)]
@@ -228,7 +228,13 @@ impl World {
                 let local = self.hosts[self.processes[target].host].0;
                 drop(self.receives(target, None, source, local, LINE));
             }
-            Program::Legacy(_) => drop(self.legacy_receives(target, from, None, LINE)),
+            Program::Legacy(_) => {
+                drop(self.legacy_receives(target, from, None, LINE));
+                // One whose listener any header that is not `ip:port` ends; it has taken the address of somebody who is known by a key.
+                if !self.processes[target].alive {
+                    self.count("line: ended a program of old");
+                }
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use p2p_chat::peer::{PeerAddr, Source};
 use super::legacy::Kind;
 use super::ours::speakers_of;
 use super::peer::{Pid, Program};
+use super::talks::LINE;
 use super::world::World;
 
 impl World {
@@ -124,7 +125,7 @@ impl World {
             matches!(&other.program, Program::Legacy(legacy)
                 if (legacy.kind == Kind::R3 && same) || (legacy.kind == Kind::Liar && (same || there)))
         });
-        if by_ours && !taught {
+        if by_ours && !taught && bytes != LINE {
             let bytes = String::from_utf8_lossy(bytes).into_owned();
             self.fail(pid, format_args!("{kind:?} was ended by process {from} with {why}: `{bytes}`"));
         }
