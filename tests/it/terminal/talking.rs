@@ -130,7 +130,7 @@ fn a_text_that_does_not_arrive_in_a_conversation_is_said_and_kept() {
     let prompt = format!("to {nobody}> ");
     line_stands(&alice, &prompt, "", "");
     alice.enters("and there?");
-    alice.waits_for(&format!("Not sent to {nobody} (plain): refused, nobody listens there."));
+    alice.waits_for(&format!("Not sent to {nobody}: refused, nobody listens there."));
     alice.waits_for("The text is kept: press Up and Enter to send it again.");
     line_stands(&alice, &prompt, "", "");
     let mut other = Peer::named("Zoe").port(nobody.port()).start();
