@@ -25,6 +25,9 @@ use crate::talk::{ByeReason, Letter, Say};
 /// How often the user is told at most of what one would be told of all the time while somebody attacks.
 const TELL_SPACING: Duration = Duration::from_secs(60);
 
+/// How long a greeting may be on its way: connecting, the handshake and both hellos take no longer than this.
+const ON_ITS_WAY: Duration = Duration::from_secs(3);
+
 /// Addresses of one peer that are dialled one after the other.
 const MAX_DIALLED: usize = 2 * super::MAX_HINTS + 1;
 
@@ -328,7 +331,7 @@ impl Chat {
                 self.leaves_again(addr);
             }
             self.listens_also(addr, also);
-            self.hears(addr, now);
+            self.is_greeted(addr, now);
             self.here_again(key, now);
         });
         self.settle_watches(now);
@@ -347,6 +350,15 @@ impl Chat {
             secure.outboxes.met(key, now);
         }
         self.next_turns(now);
+    }
+
+    /// A row has said that it is there, and nothing else. What was on its way when the user sent it away does not bring it back.
+    fn is_greeted(&mut self, addr: PeerAddr, now: Time) {
+        let gone = self.table.peer(addr).and_then(|peer| peer.life.gone());
+        let is_from_before = |(since, why)| why == Why::Disconnected && now.since(since) < ON_ITS_WAY;
+        if !gone.is_some_and(is_from_before) {
+            self.hears(addr, now);
+        }
     }
 
     /// Something authenticated came from a row.
@@ -401,7 +413,7 @@ impl Chat {
     /// A proven key has shown that it is there.
     pub fn heard_from(&mut self, key: PeerKey, now: Time) -> Vec<Action> {
         if let Some(addr) = self.table.row_of(key).filter(|_| !self.closed) {
-            self.hears(addr, now);
+            self.is_greeted(addr, now);
             self.settle_watches(now);
         }
         self.done()

@@ -778,3 +778,22 @@ fn whoever_introduces_himself_while_we_leave_is_told_goodbye_in_encryption() {
     assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Bye);
     assert_eq!(story.talks, []);
 }
+
+#[test]
+fn a_greeting_that_was_on_its_way_when_the_user_sent_somebody_away_does_not_bring_them_back() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    story.does(Command::Disconnect(these(5001)));
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.dials_in(BOBS, "Bob", 5001).unwrap();
+    assert_eq!(story.state(5001), Some(State::Gone));
+    // A text does, and so does a greeting that can only have been said afterwards.
+    story.later(seconds(3));
+    story.dials_in(BOBS, "Bob", 5001).unwrap();
+    assert_eq!(story.state(5001), Some(State::Connected));
+    story.does(Command::Disconnect(these(5001)));
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    let (taken, actions) = story.chat.letters(key(BOBS), vec![letter(1)], story.now);
+    story.perform(actions);
+    assert_eq!((taken.len(), story.state(5001)), (1, Some(State::Connected)));
+}
