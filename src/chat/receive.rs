@@ -129,8 +129,12 @@ impl Chat {
                 peer.shook_hands |= matches!(body, Body::Connect | Body::ConnectAck);
                 peer.life.connected();
             }
-            let came = announced(peer, now);
             let said = matches!(body, Body::Text(_) | Body::Greeting(_));
+            if said {
+                // The text that follows tells of it, so nothing is waited for.
+                peer.tell_at = Some(now);
+            }
+            let came = announced(peer, now);
             peer.told |= said;
             // Whatever it can do, this came in plain.
             (came, said.then(|| Who { proof: Proof::Plain, ..who(peer) }))

@@ -65,7 +65,7 @@ fn where_the_ok_is_withheld_nothing_but_the_line_goes_out() {
         assert!(DIAL_LINE.starts_with(&wire.up), "{:?}", String::from_utf8_lossy(&wire.up));
     }
     meddler.does(|_| Deed::Pass);
-    alice.sees(&format!("[encrypted]: \"{SECRET}\""));
+    alice.sees(&format!("): \"{SECRET}\""));
     assert_eq!(bob.got().bodies(), [SECRET]);
     assert_eq!(bob.got().said_plainly(), [""; 0]);
 }
