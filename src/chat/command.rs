@@ -235,7 +235,11 @@ impl Chat {
         targets.retain(|addr| !asked.values().any(|asked| asked == addr));
         attempts.retain(|id| {
             self.jobs.get(id).is_some_and(|job| {
-                !targets.contains(&job.addr) && !asked.values().any(|asked| *asked == job.addr)
+                // Whoever gets to know us by our key meanwhile believes no goodbye in plain.
+                let is_introduced =
+                    job.expect.is_some() && !matches!(self.speech_of(job.addr), Speech::Secure(_));
+                let is_attempt = is_introduced || !targets.contains(&job.addr);
+                is_attempt && !asked.values().any(|asked| *asked == job.addr)
             })
         });
         // A text that was entered is worth more time than an attempt to reach somebody.

@@ -165,6 +165,12 @@ impl Life {
         self.proven
     }
 
+    /// Whether one of us said goodbye to the other, and its program runs on for all that is known.
+    pub fn is_parted(&self) -> bool {
+        let parted = matches!(self.phase, Phase::Gone { why: Why::SaidExit | Why::Disconnected, .. });
+        parted && !self.ended
+    }
+
     /// Whether a refusal waits to be confirmed.
     pub fn is_doubtful(&self) -> bool {
         self.refused_at.is_some()

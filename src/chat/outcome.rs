@@ -57,7 +57,11 @@ impl Chat {
                 addr = to;
             }
         }
-        let promised = capability.filter(|_| taken && self.can_speak_otherwise(addr, purpose));
+        // What was on its way when one of us said goodbye shows no more than a probe, and nothing follows from it.
+        let parted_since = self.table.peer(addr).is_some_and(|peer| job.0 <= peer.parted_after);
+        let may_greet =
+            !parted_since || !matches!(purpose, Purpose::Check(_) | Purpose::Ack | Purpose::Text(_));
+        let promised = capability.filter(|_| taken && may_greet && self.can_speak_otherwise(addr, purpose));
         if let Some(key) = promised
             && matches!(purpose, Purpose::Check(Check::Connect) | Purpose::Connect(_) | Purpose::Ask)
         {
@@ -80,8 +84,6 @@ impl Chat {
         }
         self.over(addr, purpose, &seen, now);
         if let Some(evidence) = evidence {
-            // What was on its way when one of us said goodbye shows no more than a probe.
-            let parted_since = self.table.peer(addr).is_some_and(|peer| job.0 <= peer.parted_after);
             self.observe(addr, &seen, if parted_since { Evidence::Probe } else { evidence }, now);
         }
         if let Purpose::Check(_) = purpose {
@@ -104,7 +106,7 @@ impl Chat {
         );
         if let Some(key) = promised {
             self.promised(addr, key, Purpose::Greet);
-        } else if taken && says_something && self.speech_of(addr) == Speech::Unknown {
+        } else if taken && capability.is_none() && says_something && self.speech_of(addr) == Speech::Unknown {
             self.table.speak(addr, Speech::Plain, false);
         }
         match purpose {
@@ -281,6 +283,24 @@ impl Chat {
             }
         }
         if let Some((op, deadline)) = reached {
+            self.say_goodbye(addr, op, Some(deadline));
+        }
+    }
+
+    /// We leave, and somebody has got to know us by our key just now, who believes no goodbye in plain.
+    pub(super) fn leaves_again(&mut self, addr: PeerAddr) {
+        if self.secure.as_ref().is_some_and(|secure| secure.asked.contains_key(&addr)) {
+            // The goodbye waits for a text.
+            return;
+        }
+        let leaving = self.ops.iter_mut().find_map(|(id, op)| match op {
+            Op::Leave { pending, patience, .. } => {
+                *pending += 1;
+                Some((*id, *patience))
+            }
+            _ => None,
+        });
+        if let Some((op, deadline)) = leaving {
             self.say_goodbye(addr, op, Some(deadline));
         }
     }

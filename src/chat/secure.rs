@@ -288,7 +288,11 @@ impl Chat {
             return (Err(ByeReason::NoRoom), Vec::new());
         }
         let key = meeting.key;
+        let was_known = self.table.row_of(key).is_some();
         let met = self.meets(meeting, now).map(|addr| {
+            if !was_known {
+                self.leaves_again(addr);
+            }
             self.listens_also(addr, also);
             self.hears(addr, now);
             self.here_again(key, now);

@@ -1,7 +1,7 @@
 //! What follows from the fate of something said in encryption.
 
-use super::event::{Action, Event, JobId};
-use super::life::{Check, Evidence, REFUSAL_REPEAT};
+use super::event::{Action, Event, JobId, OpId};
+use super::life::{Check, Evidence, REFUSAL_REPEAT, Why};
 use super::outbox::{TextState, TurnEnd};
 use super::secure::Moment;
 use super::time::Time;
@@ -11,6 +11,9 @@ use crate::key::PeerKey;
 use crate::message::{Failure, Fate, Speech};
 use crate::peer::PeerAddr;
 use crate::talk::{ByeReason, Hold, Lost, Met, Say, TalkEnd, Talked};
+
+/// What nobody asked for: commands are numbered from 1.
+const NOBODYS: OpId = OpId(0);
 
 impl Chat {
     /// Takes note of what became of something said in encryption.
@@ -56,6 +59,9 @@ impl Chat {
             let says_hello = was_met && !matches!(purpose, Purpose::Check(Check::Probe));
             let evidence = if says_hello && !parted_since { Evidence::Connect } else { Evidence::Probe };
             self.observe(addr, &seen, evidence, now);
+            if says_hello && parted_since {
+                self.disconnects_again(addr);
+            }
         }
         if let Purpose::Check(_) = purpose {
             self.checked(addr, job, &seen);
@@ -84,6 +90,14 @@ impl Chat {
         self.attempted(job, addr, was_met);
         self.settle_watches(now);
         self.done()
+    }
+
+    /// The user has sent somebody away while we introduced ourselves. Whoever knows us by our key believes no goodbye in plain.
+    fn disconnects_again(&mut self, addr: PeerAddr) {
+        let why = self.table.peer(addr).and_then(|peer| peer.life.gone()).map(|(_, why)| why);
+        if why == Some(Why::Disconnected) {
+            self.say_goodbye(addr, NOBODYS, None);
+        }
     }
 
     /// Somebody has proven a key where we dialled. On a connection that was kept, it had said hello before.

@@ -74,14 +74,19 @@ impl Chat {
 
     /// Looks for a peer, now.
     pub(super) fn check(&mut self, addr: PeerAddr, check: Check, deadline: Option<Time>) {
-        let Some(wants_ping) = self.table.update(addr, |peer| {
+        let Some((wants_ping, parted)) = self.table.update(addr, |peer| {
             peer.life.checking();
-            peer.wants_ping
+            (peer.wants_ping, peer.life.is_parted())
         }) else {
             return;
         };
         self.checks.begin(addr.share());
         let speech = self.speech_of(addr);
+        if parted && check == Check::Probe && !wants_ping {
+            // A hello would undo the goodbye; that somebody listens there is all that is asked.
+            self.transmit(addr, Purpose::Check(check), Outgoing::Probe, deadline);
+            return;
+        }
         if matches!(speech, Speech::Secure(_)) || self.is_only_encrypted(addr) {
             let expect = if let Speech::Secure(key) = speech { Some(key) } else { None };
             let say = if check == Check::Connect { Say::Greet } else { Say::Ping };

@@ -99,15 +99,17 @@ fn exchange(
     if to_connect.is_zero() {
         return failed(Failure::Cancelled);
     }
-    let Some(to) = to.plain() else {
+    if to.plain().is_none() && *message != Outgoing::Probe {
         return failed(Failure::NoRoute);
-    };
-    let (mut stream, local) = match connect(identity.bind, SocketAddr::V4(to.socket()), to_connect) {
+    }
+    let (mut stream, local) = match connect(identity.bind, to.socket(), to_connect) {
         Ok(connected) => connected,
         Err(error) => return failed(failure(&error)),
     };
     let ip = match (identity.advertise, local) {
         (Some(ip), _) => ip,
+        // Nothing is said, so nobody is named.
+        _ if *message == Outgoing::Probe => Ipv4Addr::UNSPECIFIED,
         (None, SocketAddr::V4(local)) => *local.ip(),
         (None, SocketAddr::V6(_)) => return failed(Failure::NoRoute),
     };

@@ -281,11 +281,11 @@ fn a_nickname_is_kept_for_the_next_time_in_the_data_directory() {
     let mut bob = Peer::named("Bob").start();
     let with_data = |name| Peer::named(name).arg("--data-dir").arg(path.display());
     let mut alice = with_data("Alice").knows(bob.addr()).start();
-    alice.sees(&format!("* {} is here.", bob.shown()));
+    alice.meets(&bob);
     alice.types(&["/alias bob Boss"]);
     alice.sees(&format!("Bob ({}) is called Boss here, also the next time.", bob.addr()));
     bob.says(&alice.addr().to_string(), "hello");
-    alice.sees(&format!("] Boss ({}): hello", bob.addr()));
+    alice.sees(&format!("] Boss ({}) [encrypted]: hello", bob.addr()));
     alice.types(&["0"]);
     assert!(alice.ends().success());
     let mut alice = with_data("Alice").start();

@@ -97,7 +97,7 @@ fn marks_do_not_pile_up_over_other_lines() {
 #[test]
 fn a_hostile_name_is_as_harmless_as_a_text() {
     let mut alice = Target::new();
-    let receipt = alice.receipt();
+    let (receipt, without_key) = (alice.receipt(), alice.receipt_without_key());
     for (name, shown) in [
         ("\x1b[2Jx", r"\x1b[2Jx"),
         ("\0", r"\x00"),
@@ -109,7 +109,7 @@ fn a_hostile_name_is_as_harmless_as_a_text() {
         assert_eq!(alice.answers(format!("127.0.0.66:9 {name} hi")), receipt);
         alice.has_shown(&[format!("{shown} (127.0.0.66:9): hi")]);
         assert_eq!(alice.answers(format!("<127.0.0.66:9> {name} hi")), receipt);
-        assert_eq!(alice.answers(format!("127.0.0.66 9 {name} hi")), receipt);
+        assert_eq!(alice.answers(format!("127.0.0.66 9 {name} hi")), without_key);
         let row = format!("{shown} (127.0.0.66:9): hi");
         alice.has_shown(&[&row, &row]);
     }
@@ -269,8 +269,9 @@ fn our_own_address_claimed_from_elsewhere_is_only_a_claim() {
 fn an_exit_from_another_machine_ends_nobodys_presence() {
     let mut alice = Target::new();
     let bob = Peer::named("Bob").knows(alice.addr()).start();
-    let here = format!("* {} is here.", bob.shown());
-    alice.peer.sees(&here);
+    alice.peer.meets(&bob);
+    let met = alice.shown();
+    assert!(met.len() == 2 && met.iter().all(|line| line.contains(&bob.shown())), "{met:?}");
     for goodbye in [
         format!("{} Bob exit", bob.addr()),
         format!("{} DISCONNECTED", bob.addr()),
@@ -278,7 +279,7 @@ fn an_exit_from_another_machine_ends_nobodys_presence() {
     ] {
         alice.answers(goodbye);
     }
-    alice.has_shown(&[here]);
+    alice.has_shown(&[""; 0]);
     let row = alice.peer.lists(bob.addr()).expect("listed");
     assert!(row.contains("connected"), "{row}");
 }
@@ -307,8 +308,9 @@ fn a_message_beyond_the_limit_is_shown_as_cut_and_not_acknowledged() {
 fn the_beginning_of_a_message_that_was_cut_is_no_command() {
     let mut alice = Target::new();
     let mut bob = Peer::named("Bob").knows(alice.addr()).start();
-    let here = format!("* {} is here.", bob.shown());
-    alice.peer.sees(&here);
+    alice.peer.meets(&bob);
+    let met = alice.shown();
+    assert!(met.len() == 2 && met.iter().all(|line| line.contains(&bob.shown())), "{met:?}");
     // What Bob says is `exit`, much white space, and something else.
     let text = format!("{} Bob exit{}is what I will not do", bob.addr(), " ".repeat(9_000));
     assert_eq!(send_raw_from([127, 0, 0, 1].into(), alice.addr(), text.as_bytes()), b"");

@@ -79,7 +79,13 @@ fn while_one_machine_floods_everybody_else_is_served_as_usual() {
 fn while_nothing_can_be_shown_a_flood_is_refused_beyond_its_share_and_that_is_said_in_one_line() {
     let mut alice = Unread::start(&Peer::named("Alice"), Stdio::piped());
     let addr = alice.listens();
-    let receipt = format!("[ACK] Message received from {}", addr.port());
+    // What follows it is her key, which nobody changes.
+    let receipt = String::from_utf8(send_raw_from(CAROL, addr, format!("{CAROL}:9 Carol hello").as_bytes()));
+    let receipt = receipt.expect("a receipt");
+    assert!(
+        receipt.starts_with(&format!("[ACK] Message received from {} p2p-chat/1 ", addr.port())),
+        "{receipt}"
+    );
     // Nobody reads what Alice prints from here on. Each flooder goes on until it is refused.
     let flooder = |flooder: usize| {
         let text = |number: usize| format!("flood-{flooder}-{number}.");

@@ -35,9 +35,9 @@ fn a_port_in_use_at_one_address_only_is_in_use_too() {
     assert!(cannot_start(Peer::named("Bob").port(port)).contains(&format!("Port {port} is already in use")));
     // At another address it is free, and no other test dials from that.
     let bound = Ipv4Addr::new(127, 0, 0, 6);
-    let _bob = Peer::named("Bob").port(port).arg("--bind").arg(bound).start();
+    let bob = Peer::named("Bob").port(port).arg("--bind").arg(bound).start();
     let answer = send_raw_from(MALLORY, SocketAddrV4::new(bound, port), b"127.0.0.66:9 Mallory hi");
-    assert_eq!(String::from_utf8_lossy(&answer), format!("[ACK] Message received from {port}"));
+    assert_eq!(String::from_utf8_lossy(&answer), bob.receipt());
 }
 
 #[test]
@@ -166,8 +166,7 @@ fn flags_win_over_the_environment() {
 fn port_zero_takes_any_that_is_free_and_says_which() {
     let alice = Peer::named("Alice").port(0).start();
     assert_ne!(alice.addr().port(), 0);
-    let receipt = format!("[ACK] Message received from {}", alice.addr().port());
-    assert_eq!(send_raw(alice.addr(), b"127.0.0.1:9 Bob hi"), receipt.as_bytes());
+    assert_eq!(send_raw(alice.addr(), b"127.0.0.1:9 Bob hi"), alice.receipt().as_bytes());
 }
 
 /// A listener of a program of old, and its address.
@@ -187,11 +186,11 @@ fn a_bound_peer_listens_there_only_and_dials_from_there() {
     assert_eq!(hear(&program), (format!("127.0.0.5:{port} Bob connect"), bound));
     assert!(TcpStream::connect(bob.addr()).is_err(), "it listens at {} too", bob.addr());
     let answer = send_raw(SocketAddrV4::new(bound, port), b"127.0.0.1:9 Carol hi");
-    assert_eq!(answer, format!("[ACK] Message received from {port}").as_bytes());
+    assert_eq!(answer, bob.receipt().as_bytes());
     bob.sees("Carol (127.0.0.1:9): hi");
     let mut alice = Peer::named("Alice").start();
     bob.says(&alice.addr().to_string(), "from where I am bound");
-    alice.sees(&format!("] Bob (127.0.0.5:{port}): from where I am bound"));
+    alice.sees(&format!("] Bob (127.0.0.5:{port}) [encrypted]: from where I am bound"));
 }
 
 #[test]
@@ -270,7 +269,7 @@ fn a_log_that_was_not_asked_to_be_verbose_is_quiet() {
 fn one_v_logs_what_happens() {
     let mut alice = Peer::named("Alice").arg("--log-file").arg("log").arg("-v").start();
     let mut bob = Peer::named("Bob").knows(alice.addr()).start();
-    alice.sees(&format!("* {} is here.", bob.shown()));
+    alice.meets(&bob);
     bob.types(&["0"]);
     alice.sees("has left.");
     alice.types(&["0"]);

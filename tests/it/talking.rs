@@ -1,16 +1,19 @@
 //! Two and three of ours.
 
-use std::net::TcpListener;
+use std::io::Read;
+use std::net::{SocketAddrV4, TcpListener};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Peer, nobody, send_raw, send_raw_from};
+use crate::support::{Peer, SOON, nobody, send_raw, send_raw_from, v4};
 
 /// Alice, and Bob who dials her from the start; each knows that the other is there.
 fn alice_and_bob() -> (Peer, Peer) {
     let mut alice = Peer::named("Alice").start();
     let mut bob = Peer::named("Bob").knows(alice.addr()).start();
-    alice.sees(&format!("* {} is here.", bob.shown()));
-    bob.sees(&format!("* {} is here.", alice.shown()));
+    alice.meets(&bob);
+    bob.meets(&alice);
     (alice, bob)
 }
 
@@ -18,18 +21,39 @@ fn alice_and_bob() -> (Peer, Peer) {
 fn alice_and_a_returning_bob() -> (Peer, Peer) {
     let mut alice = Peer::named("Alice").start();
     let bob = Peer::named("Bob").port(nobody().port()).knows(alice.addr()).start();
-    alice.sees(&format!("* {} is here.", bob.shown()));
+    alice.meets(&bob);
     (alice, bob)
+}
+
+/// Somebody called Old, who listens at an address, takes whatever comes, and answers nothing; and the texts that came. Alice has heard of
+/// him.
+fn a_program_of_old(alice: &mut Peer) -> (SocketAddrV4, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let addr = v4(listener.local_addr().expect("bound"));
+    let (tell, heard) = mpsc::channel();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut said = String::new();
+            let _ = stream.read_to_string(&mut said);
+            // Whoever says nothing only looks whether anybody is there.
+            if !said.is_empty() && !said.ends_with(" connect") && tell.send(said).is_err() {
+                return;
+            }
+        }
+    });
+    send_raw(alice.addr(), format!("{addr} Old hello").as_bytes());
+    alice.sees(&format!("Old ({addr}): hello"));
+    (addr, heard)
 }
 
 #[test]
 fn two_peers_see_each_other_and_talk() {
     let (mut alice, mut bob) = alice_and_bob();
     alice.says("bob", "Hello, Bob");
-    bob.sees(&format!("] {}: Hello, Bob", alice.shown()));
-    alice.sees(&format!("Delivered to {}.", bob.shown()));
+    bob.sees(&format!("] {}: Hello, Bob", alice.encrypted()));
+    alice.sees(&format!("Delivered to {}.", bob.encrypted()));
     bob.says("1", "Grüße, Alice 你好");
-    alice.sees(&format!("] {}: Grüße, Alice 你好", bob.shown()));
+    alice.sees(&format!("] {}: Grüße, Alice 你好", bob.encrypted()));
 }
 
 #[test]
@@ -38,7 +62,7 @@ fn a_third_peer_sends_to_all() {
     let mut carol = Peer::named("Carol").knows(alice.addr()).knows(bob.addr()).start();
     carol.says("all", "lunch is ready");
     for peer in [&mut alice, &mut bob] {
-        peer.sees(&format!("] {}: lunch is ready", carol.shown()));
+        peer.sees(&format!("] {}: lunch is ready", carol.encrypted()));
     }
     carol.sees("Sent to 2 of 2.");
 }
@@ -60,7 +84,7 @@ fn the_end_of_input_is_exit_and_everybody_is_told() {
     let (mut alice, mut bob) = alice_and_bob();
     bob.ends_input();
     assert!(bob.ends().success());
-    alice.sees(&format!("* {} has left.", bob.shown()));
+    alice.sees(&format!("* {} has left.", bob.encrypted()));
 }
 
 #[test]
@@ -69,18 +93,18 @@ fn a_peer_that_starts_later_is_connected_without_anyone_asking() {
     let mut alice = Peer::named("Alice").knows(addr).start();
     alice.sees("The static peer is not there; it is tried again in the background.");
     let mut bob = Peer::named("Bob").port(addr.port()).start();
-    alice.sees(&format!("* {} is here.", bob.shown()));
-    bob.sees(&format!("* {} is here.", alice.shown()));
+    alice.meets(&bob);
+    bob.meets(&alice);
 }
 
 #[test]
 fn a_crashed_peer_is_seen_to_be_gone_and_back_after_its_restart() {
     let (mut alice, mut bob) = alice_and_a_returning_bob();
-    let (addr, shown) = (bob.addr(), bob.shown());
+    let (addr, shown) = (bob.addr(), bob.encrypted());
     bob.crashes();
     alice.finds(addr, "gone");
     alice.has_seen(&format!("* {shown} is gone: nobody listens there any more."));
-    let mut bob = Peer::named("Bob").port(addr.port()).knows(alice.addr()).start();
+    let mut bob = bob.goes_on_as(Peer::named("Bob").knows(alice.addr()));
     alice.sees(&format!("* {shown} is here."));
     alice.says("bob", "welcome back");
     bob.sees(": welcome back");
@@ -89,23 +113,23 @@ fn a_crashed_peer_is_seen_to_be_gone_and_back_after_its_restart() {
 #[test]
 fn a_connected_peer_that_went_is_dialled_again_without_being_static() {
     let (mut alice, mut bob) = alice_and_a_returning_bob();
-    let (addr, shown) = (bob.addr(), bob.shown());
+    let (addr, shown) = (bob.addr(), bob.encrypted());
     // Looking makes sure that he is more than a claim.
     alice.lists(addr);
     bob.crashes();
     alice.finds(addr, "gone");
-    // The new Bob knows nobody, so it is Alice who finds him.
-    let mut bob = Peer::named("Bob").port(addr.port()).start();
+    // The new Bob dials nobody by himself, so it is Alice who finds him.
+    let mut bob = bob.goes_on_as(Peer::named("Bob"));
     alice.sees(&format!("* {shown} is here."));
-    bob.sees(&format!("* {} is here.", alice.shown()));
+    bob.sees(&format!("* {} is here.", alice.encrypted()));
 }
 
 #[test]
 fn disconnecting_tells_the_peer_and_is_not_undone_by_its_static_list() {
     let (mut alice, mut bob) = alice_and_bob();
     alice.types(&["4", "bob"]);
-    alice.sees(&format!("Disconnected from {}.", bob.shown()));
-    bob.sees(&format!("* {} has left.", alice.shown()));
+    alice.sees(&format!("Disconnected from {}.", bob.encrypted()));
+    bob.sees(&format!("* {} has left.", alice.encrypted()));
     // Bob has Alice as a static peer. He looks after her a second later, finds her listening, and leaves her alone.
     let row = bob.lists(alice.addr()).expect("static peers stay listed");
     assert!(row.contains("gone (left)"), "{row}");
@@ -113,7 +137,7 @@ fn disconnecting_tells_the_peer_and_is_not_undone_by_its_static_list() {
     assert!(row.contains("gone (by us)"), "{row}");
     // A message brings her back.
     alice.says(&bob.addr().to_string(), "I am back");
-    bob.sees(&format!("* {} is here.", alice.shown()));
+    bob.sees(&format!("* {} is here.", alice.encrypted()));
     bob.sees(": I am back");
 }
 
@@ -122,18 +146,24 @@ fn a_text_that_is_only_exit_or_connect_does_what_it_says() {
     let (mut alice, mut bob) = alice_and_bob();
     alice.says("bob", "exit");
     alice.sees("A text that is only `exit` means goodbye, so this disconnects.");
-    bob.sees(&format!("* {} has left.", alice.shown()));
+    bob.sees(&format!("* {} has left.", alice.encrypted()));
     alice.says("bob", "connect");
-    alice.sees(&format!("Connected to {}.", bob.shown()));
-    bob.sees(&format!("* {} is here.", alice.shown()));
+    alice.sees(&format!("Connected to {}.", bob.encrypted()));
+    bob.sees(&format!("* {} is here.", alice.encrypted()));
 }
 
 #[test]
 fn words_that_programs_take_for_commands_are_not_sent_as_texts() {
-    let (mut alice, bob) = alice_and_bob();
+    let mut alice = Peer::named("Alice").start();
+    let (addr, _heard) = a_program_of_old(&mut alice);
+    let mut bob = Peer::named("Bob").knows(alice.addr()).start();
+    alice.meets(&bob);
     for word in ["PING", "connect_ack", "[PEER_QUIT]"] {
+        alice.says("old", word);
+        alice.sees(&format!("Not sent to Old ({addr}): programs there take `{word}` for a command"));
+        // Between ours it is a text as any other.
         alice.says("bob", word);
-        alice.sees(&format!("Not sent to {}: programs there take `{word}` for a command", bob.shown()));
+        bob.sees(&format!("] {}: {word}", alice.encrypted()));
     }
 }
 
@@ -145,7 +175,7 @@ fn connecting_reports_each_result_and_a_sum() {
     alice.sees(&format!("Not connected to {missing}: refused, nobody listens there."));
     alice.sees(&format!("Connected 0 of 1; {missing} refused."));
     alice.types(&["3", ""]);
-    alice.sees(&format!("Connected to {}.", bob.shown()));
+    alice.sees(&format!("Connected to {}.", bob.encrypted()));
     alice.sees("Connected 1 of 1.");
 }
 
@@ -163,18 +193,27 @@ fn a_text_that_cannot_be_sent_is_kept_and_sent_again_with_enter() {
 }
 
 #[test]
-fn a_long_text_arrives_in_numbered_parts_and_in_order() {
-    let (mut alice, mut bob) = alice_and_bob();
+fn a_long_text_arrives_in_numbered_parts_and_in_order_and_among_ours_as_it_is() {
+    let mut alice = Peer::named("Alice").start();
+    let (addr, heard) = a_program_of_old(&mut alice);
+    let mut bob = Peer::named("Bob").knows(alice.addr()).start();
+    alice.meets(&bob);
     let text = format!("{}the end", "words ".repeat(600));
-    alice.says("bob", &text);
+    alice.says("old", &text);
     for part in ["(1/4) words", "(2/4) words", "(3/4) words", "(4/4) words"] {
-        bob.sees(part);
+        let said = heard.recv_timeout(SOON).expect("a part");
+        assert!(said.starts_with(&format!("{} Alice {part}", alice.addr())), "{said}");
     }
-    alice.sees(&format!("Delivered to {}, in 4 messages.", bob.shown()));
-    alice.says("bob", &"x".repeat(20_000));
+    alice.sees(&format!("Handed over to Old ({addr}), which gives no receipts, in 4 messages."));
+    alice.says("old", &"x".repeat(20_000));
     alice.sees(
         "in plain a text goes in at most 16 messages of 1024 bytes, and this one is longer; divide it.",
     );
+    for text in [text, "x".repeat(20_000)] {
+        alice.says("bob", &text);
+        bob.sees(&format!("] {}: {text}", alice.encrypted()));
+        alice.sees(&format!("Delivered to {}.", bob.encrypted()));
+    }
 }
 
 #[test]
@@ -193,7 +232,7 @@ fn many_texts_arrive_in_the_order_they_were_typed() {
 fn a_peer_that_accepts_and_never_closes_is_quiet_and_delays_nobody() {
     let (mut alice, mut bob) = alice_and_bob();
     let stuck = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let addr = crate::support::v4(stuck.local_addr().expect("bound"));
+    let addr = v4(stuck.local_addr().expect("bound"));
     let hello = format!("{addr} Stuck hello");
     send_raw(alice.addr(), hello.as_bytes());
     alice.sees("Stuck");
@@ -219,9 +258,10 @@ fn a_stopped_process_is_quiet_and_back_when_it_goes_on() {
     bob.is_stopped();
     alice.finds(bob.addr(), "quiet");
     alice.says("bob", "for later");
-    alice.sees("whether it was read is unknown, and it is not sent again.");
+    alice.sees(&format!("Queued for {}: ", bob.encrypted()));
     bob.is_sent(Signal::CONT);
     bob.sees(": for later");
+    alice.sees(&format!("Delivered to {}", bob.encrypted()));
     let row = alice.lists(bob.addr()).expect("still listed");
     assert!(row.contains("connected"), "{row}");
     assert_eq!(bob.printed().iter().filter(|line| line.ends_with(": for later")).count(), 1);
@@ -235,8 +275,7 @@ fn a_claimed_address_is_believed_only_from_its_own_machine() {
     let forged = format!("{} Bob I am Bob", bob.addr());
     send_raw_from([127, 0, 0, 66].into(), alice.addr(), forged.as_bytes());
     let line = alice.sees(": I am Bob");
-    let shown = format!("Bob (127.0.0.66:{}, calls itself {})", bob.addr().port(), bob.addr());
-    assert!(line.contains(&shown), "{line}");
+    assert!(line.contains("In plain, unproven, somebody at 127.0.0.66 who calls itself Bob: "), "{line}");
     let row = alice.lists(bob.addr()).expect("still listed");
     assert!(row.contains("connected"), "{row}");
     alice.says(&bob.addr().to_string(), "still friends");
@@ -247,7 +286,9 @@ fn a_claimed_address_is_believed_only_from_its_own_machine() {
 fn two_peers_of_one_name_are_told_apart() {
     let (mut alice, mut bob) = alice_and_bob();
     let mut other = Peer::named("Bob").knows(alice.addr()).start();
-    alice.sees(&format!("* {} is here.", other.shown()));
+    alice.sees("The key of Bob has changed, or somebody else calls itself so");
+    alice.types(&["/trust Bob as new", &format!("@{} come in", other.addr())]);
+    other.sees(": come in");
     let label = format!("Bob·{}", other.addr().port());
     assert!(alice.lists(other.addr()).expect("listed").contains(&label));
     alice.says("bob", "for the first");

@@ -463,3 +463,63 @@ fn the_per_message_choice_sends_one_text_in_plain_and_changes_nothing_else() {
     story.writes(5001, 2);
     assert_eq!((story.under_way.len(), story.talks.len()), (0, 1));
 }
+
+#[test]
+fn looking_after_a_peer_that_said_goodbye_says_no_hello_for_that_would_undo_it() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    story.does(Command::Disconnect(these(5001)));
+    assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Bye);
+    story.does(Command::List);
+    assert_eq!(story.talks, []);
+    assert_eq!(story.dials(5001), [Outgoing::Probe]);
+    story.ends(5001, &Fate::HandedOver);
+    assert_eq!(story.state(5001), Some(State::Gone));
+}
+
+#[test]
+fn what_was_under_way_at_a_goodbye_begins_no_talk_and_does_not_make_a_peer_plain() {
+    let mut story = Story::keyed();
+    // Somebody asks to be listed, and leaves while we acknowledge that.
+    story.gets(5001, Body::Connect);
+    assert!(story.dials(5001).contains(&Outgoing::ConnectAck));
+    story.under_way.retain(|transmit| transmit.message == Outgoing::ConnectAck);
+    story.gets(5001, Body::Exit);
+    story.promises(BOBS);
+    assert_eq!((story.talks.len(), story.state(5001)), (0, Some(State::Gone)));
+    // A text asks first all the same.
+    story.writes(5001, 1);
+    assert_eq!(story.dials(5001), [Outgoing::Connect]);
+}
+
+#[test]
+fn a_goodbye_in_plain_is_said_again_to_whoever_got_to_know_our_key_meanwhile() {
+    for leaves in [false, true] {
+        let mut story = Story::keyed();
+        story.gets(5001, Body::Connect);
+        story.under_way.retain(|transmit| transmit.message == Outgoing::ConnectAck);
+        story.promises(BOBS);
+        // We introduce ourselves, and before that is known to be done the user goes.
+        story.does(if leaves { Command::Leave } else { Command::Disconnect(these(5001)) });
+        assert_eq!(story.dials(5001), [Outgoing::Exit]);
+        assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Greet);
+        story.ends(5001, &Fate::Delivered);
+        assert_eq!(story.talks.len(), 1, "leaves: {leaves}");
+        assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Bye);
+        if !leaves {
+            assert_eq!(story.state(5001), Some(State::Gone));
+        }
+        assert_eq!((story.chat.under_way().jobs, story.talks.len()), (0, 0));
+    }
+}
+
+#[test]
+fn whoever_introduces_himself_while_we_leave_is_told_goodbye_in_encryption() {
+    let mut story = Story::keyed();
+    story.gets(5001, text("hello"));
+    story.does(Command::Leave);
+    assert_eq!(story.dials(5001).last(), Some(&Outgoing::Exit));
+    story.dials_in(BOBS, "Bob", 5001).unwrap();
+    assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Bye);
+    assert_eq!(story.talks, []);
+}

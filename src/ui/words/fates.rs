@@ -56,7 +56,9 @@ fn hold_words(hold: Hold) -> &'static str {
     match hold {
         Hold::Turn => "those before it are on their way",
         Hold::Unreachable => "nobody answers there",
-        Hold::NoOk => "whoever listens there does not speak encrypted, and it does not go out in plain",
+        Hold::NoOk => {
+            "whoever listens there does not answer, or does not speak encrypted, and it does not go out in plain"
+        }
         Hold::WrongKey => "whoever listens there has another key",
         Hold::NotDecided => "it has to decide first whether it takes your key",
         Hold::NoRoom => "it has no room at the moment",

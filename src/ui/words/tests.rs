@@ -174,7 +174,7 @@ fn every_fate_of_a_text_has_its_words() {
         (
             Fate::Waits(Hold::NoOk),
             (0, 1),
-            "Queued for Bob (127.0.0.1:5001): whoever listens there does not speak encrypted, and it does not go out in plain; \
+            "Queued for Bob (127.0.0.1:5001): whoever listens there does not answer, or does not speak encrypted, and it does not go out in plain; \
              it is sent again until it arrives.",
         ),
         (

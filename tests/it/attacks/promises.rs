@@ -76,8 +76,8 @@ fn in_between_from_the_first_contact_on_with_other_keys_the_codes_differ_and_the
     let mut bob = Peer::named("Bob").start();
     let mut alice = Peer::named("Alice").start();
     alice.says(&bob.addr().to_string(), "hello");
-    bob.meets(&alice.shown());
-    alice.meets(&bob.shown());
+    bob.meets_at(&alice.shown());
+    alice.meets_at(&bob.shown());
     assert_eq!(code_for(&mut alice, "bob"), code_for(&mut bob, "alice"));
 
     // Mallory is Bob to Alice, and Alice to Bob.
@@ -85,7 +85,7 @@ fn in_between_from_the_first_contact_on_with_other_keys_the_codes_differ_and_the
     let mut bob = Peer::named("Bob").start();
     let (to_alice, to_bob) = (SecurePeer::named("Bob", b'M'), SecurePeer::named("Alice", b'N'));
     alice.says(&to_alice.addr().to_string(), "who are you?");
-    alice.meets(&to_alice.shown());
+    alice.meets_at(&to_alice.shown());
     to_alice.hears("who are you?");
     to_bob.says(bob.addr(), &["who are you?"]);
     bob.has_seen(&format!("{} [encrypted]: who are you?", to_bob.shown()));

@@ -106,7 +106,7 @@ fn a_peer_that_hangs_delays_no_text_to_another() {
     let mut pair = Pair::new();
     let mut carol = Peer::named("Carol").knows(pair.to_alice.addr()).start();
     // Bob was there before her, so what is said to all is said to him first.
-    pair.alice.meets(&carol.shown());
+    pair.alice.meets_at(&carol.shown());
     carol.has_seen(" [encrypted] is spoken to in encryption");
     let to_bob = pair.to_bob.addr();
     for (number, fault) in

@@ -52,6 +52,30 @@ impl Peer {
         format!("{} ({})", self.name, self.addr())
     }
 
+    /// The same by others that speak with it in encryption.
+    pub(crate) fn encrypted(&self) -> String {
+        format!("{} [encrypted]", self.shown())
+    }
+
+    /// Waits until it has been told that `other` is there, and with which key it is spoken to from now on.
+    pub(crate) fn meets(&mut self, other: &Self) {
+        let news = [format!("* {}", other.shown()), format!("* {} is spoken to", other.encrypted())];
+        self.sees_all_of(&[
+            // Whichever comes first of the word that it is there and of its key.
+            &|line| line.contains(&news[0]) && line.ends_with(" is here."),
+            &|line| line.contains(&news[1]) && line.ends_with(&format!("{}.", grouped(&other.key()))),
+        ]);
+    }
+
+    /// The same of whoever is shown so, whatever its key is.
+    pub(crate) fn meets_at(&mut self, shown: &str) {
+        let here = [format!("* {shown} is here."), format!("* {shown} [encrypted] is here.")];
+        let key = format!("* {shown} [encrypted] is spoken to in encryption");
+        self.sees_all_of(&[&|line| here.iter().any(|here| line.contains(here.as_str())), &|line| {
+            line.contains(&key)
+        }]);
+    }
+
     /// Its working directory.
     pub(crate) fn dir(&self) -> PathBuf {
         self.dirs.last().expect("its own").path().to_owned()
@@ -64,19 +88,34 @@ impl Peer {
 
     /// Its key, as its file has it.
     pub(crate) fn key(&self) -> String {
-        let profiles = fs::read_dir(self.data.join("profiles")).expect("it has profiles");
-        let keys: Vec<PathBuf> = profiles
-            .map(|profile| profile.expect("a profile").path().join("key"))
-            .filter(|key| key.exists())
+        self.written_key().expect("it has a file for its key")
+    }
+
+    /// The same; none where it has nowhere to keep one. Of several in one directory it is the one that its process has locked.
+    fn written_key(&self) -> Option<String> {
+        let profiles: Vec<PathBuf> = fs::read_dir(self.data.join("profiles"))
+            .ok()?
+            .map(|profile| profile.expect("a profile").path())
+            .filter(|profile| profile.join("key").exists())
             .collect();
-        let [key] = &keys[..] else { panic!("not one key but {keys:?}") };
-        let text = fs::read_to_string(key).expect("the file of a key");
-        text.lines().find_map(|line| line.strip_prefix("public ")).expect("its public part").to_owned()
+        let pid = self.pid().to_string();
+        let holds = |profile: &&PathBuf| {
+            profiles.len() == 1
+                || fs::read_to_string(profile.join("lock")).is_ok_and(|holder| holder.trim() == pid)
+        };
+        let own = profiles.iter().find(holds)?;
+        let text = fs::read_to_string(own.join("key")).expect("the file of a key");
+        text.lines().find_map(|line| line.strip_prefix("public ")).map(str::to_owned)
     }
 
     /// The one receipt that it gives for a message in the standard form.
     pub(crate) fn receipt(&self) -> String {
-        format!("[ACK] Message received from {} p2p-chat/1 {}", self.port, self.key())
+        format!("{} p2p-chat/1 {}", self.receipt_without_key(), self.key())
+    }
+
+    /// The one that it gives for a message in the form of a program that knows no keys.
+    pub(crate) fn receipt_without_key(&self) -> String {
+        format!("[ACK] Message received from {}", self.port)
     }
 
     /// Starts `next`, which is to go on where this one, which has ended, ended: with the same data, at the same port.
@@ -122,7 +161,7 @@ impl Peer {
 
     /// The same where it may take longer.
     pub(crate) fn sees_within(&mut self, words: &str, time: Duration) -> String {
-        let (lines, line) = wait_for(&self.stdout, self.seen, words, time);
+        let (lines, line) = wait_for(&self.stdout, self.seen, |line| line.contains(words), time);
         let Some(at) = line else {
             let errors = self.stderr.state.lock().expect("not poisoned").0.join("\n");
             panic!(
@@ -136,29 +175,20 @@ impl Peer {
         lines[at].clone()
     }
 
-    /// Waits until it was told that whoever is shown so is here, and that it is spoken to in encryption, and passes both lines. Which of them
-    /// comes first, and whether it is known at the first that it is encrypted, depends on who is faster.
-    pub(crate) fn meets(&mut self, shown: &str) {
-        let here = [format!("* {shown} is here."), format!("* {shown} [encrypted] is here.")];
-        let key = [format!("* {shown} [encrypted] is spoken to in encryption")];
-        let deadline = Instant::now() + SOON;
-        loop {
-            let printed = self.printed();
-            let at = |any: &[String]| {
-                printed.iter().position(|line| any.iter().any(|words| line.contains(words.as_str())))
-            };
-            if let (Some(here), Some(key)) = (at(&here), at(&key)) {
-                self.seen = self.seen.max(here + 1).max(key + 1);
-                return;
-            }
-            assert!(Instant::now() < deadline, "{} never met {shown}:\n{}", self.name, printed.join("\n"));
-            thread::sleep(Duration::from_millis(5));
+    /// Waits for lines that are as each of these says, in any order, after all lines waited for before.
+    fn sees_all_of(&mut self, wanted: &[&dyn Fn(&str) -> bool]) {
+        let begin = self.seen;
+        for is_it in wanted {
+            let (lines, line) = wait_for(&self.stdout, begin, is_it, SOON);
+            let at =
+                line.unwrap_or_else(|| panic!("{} after line {begin}:\n{}", self.name, lines.join("\n")));
+            self.seen = self.seen.max(at + 1);
         }
     }
 
     /// Waits for a line that holds `words`, wherever it stands, without passing the others.
     pub(crate) fn has_seen(&self, words: &str) -> String {
-        let (lines, line) = wait_for(&self.stdout, 0, words, SOON);
+        let (lines, line) = wait_for(&self.stdout, 0, |line| line.contains(words), SOON);
         match line {
             Some(at) => lines[at].clone(),
             None => panic!("{} never saw `{words}`:\n{}", self.name, lines.join("\n")),
@@ -185,7 +215,15 @@ impl Peer {
         let word = format!("still-there-{}.", ASKED.fetch_add(1, Ordering::Relaxed));
         let bytes = format!("127.0.0.9:9999 Witness {word}");
         let answer = super::send_raw_from([127, 0, 0, 9].into(), self.addr(), bytes.as_bytes());
-        assert_eq!(String::from_utf8_lossy(&answer), self.receipt());
+        let answer = String::from_utf8(answer).expect("a receipt");
+        match self.written_key() {
+            Some(_) => assert_eq!(answer, self.receipt()),
+            // A key for this run only, which nobody else can know.
+            None => {
+                let key = answer.strip_prefix(&format!("{} p2p-chat/1 ", self.receipt_without_key()));
+                assert_eq!(key.map(str::len), Some(52), "{answer}");
+            }
+        }
         self.has_seen(&word);
     }
 
@@ -278,6 +316,12 @@ impl Peer {
         self.child.kill().expect("it ran");
         self.ends();
     }
+}
+
+/// A key as it is shown: in groups of four.
+fn grouped(key: &str) -> String {
+    let groups: Vec<&str> = (0..key.len()).step_by(4).map(|at| &key[at..at + 4]).collect();
+    groups.join(" ")
 }
 
 impl Drop for Peer {

@@ -49,6 +49,11 @@ impl Target {
         self.peer.receipt()
     }
 
+    /// The one that it gives for a message in the form of a program that knows no keys.
+    pub(crate) fn receipt_without_key(&self) -> String {
+        self.peer.receipt_without_key()
+    }
+
     /// What Mallory is answered who sends `bytes` and half-closes.
     pub(crate) fn answers(&self, bytes: impl AsRef<[u8]>) -> String {
         String::from_utf8(send_raw_from(MALLORY, self.addr(), bytes.as_ref())).expect("UTF-8")

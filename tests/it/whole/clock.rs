@@ -49,7 +49,7 @@ fn a_calendar_that_jumps_by_centuries_moves_nobodys_state() {
         .env("FAKETIME_NO_CACHE", "1")
         .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
         .start();
-    alice.sees(&format!("* {} is here.", bob.shown()));
+    alice.meets(&bob);
     alice.finds(bob.addr(), "connected");
     let mut before = None;
     for (time, day) in JUMPS {
@@ -66,8 +66,8 @@ fn a_calendar_that_jumps_by_centuries_moves_nobodys_state() {
         // To the list, no time has passed.
         let row = alice.lists(bob.addr()).expect("static peers stay listed");
         let seconds: u64 = row
-            .strip_suffix(" s ago")
-            .and_then(|row| row.rsplit(' ').next())
+            .split_once(" s ago ")
+            .and_then(|(row, _)| row.rsplit(' ').next())
             .and_then(|seconds| seconds.parse().ok())
             .unwrap_or_else(|| panic!("in {day}: {row}"));
         assert!(row.contains("connected") && seconds < 15, "in {day}: {row}");

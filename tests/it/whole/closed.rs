@@ -48,7 +48,7 @@ fn a_window_closed_while_everybody_talks_ends_the_program_and_tells_everybody() 
     bob.sees(&format!("* {} is here.", alice.shown()));
     let addr = alice.addr();
     let status = flooded(addr, || {
-        alice.waits_for("Mallory: ");
+        alice.waits_for("Mallory (plain): ");
         alice.hangs_up();
         alice.ends()
     });
@@ -73,7 +73,7 @@ fn a_window_closed_at_a_question_of_the_menu_ends_the_program_and_tells_everybod
     let mut bob = Peer::named("Bob").start();
     let mut alice = Terminal::start(Peer::named("Alice").knows(bob.addr()), 24, 80);
     bob.sees(&format!("* {} is here.", alice.shown()));
-    alice.waits_for(&format!("* {} is here.", bob.shown()));
+    alice.waits_for(&format!("* {} is spoken to in encryption.", bob.shown()));
     alice.enters("1");
     alice.waits_for("To whom?");
     alice.hangs_up();

@@ -32,18 +32,18 @@ pub(super) fn collect(pipe: impl Read + Send + 'static) -> Arc<Printed> {
     printed
 }
 
-/// Waits for a line that holds `words`, from line `from` on; returns all lines, and which it was.
+/// Waits for a line that is as `is_it` says, from line `from` on; returns all lines, and which it was.
 pub(super) fn wait_for(
     printed: &Printed,
     from: usize,
-    words: &str,
+    is_it: impl Fn(&str) -> bool,
     time: Duration,
 ) -> (Vec<String>, Option<usize>) {
     let deadline = Instant::now() + time;
     let mut state = printed.state.lock().expect("not poisoned");
     let mut next = from;
     loop {
-        if let Some(at) = state.0[next.min(state.0.len())..].iter().position(|line| line.contains(words)) {
+        if let Some(at) = state.0[next.min(state.0.len())..].iter().position(|line| is_it(line)) {
             return (state.0.clone(), Some(next + at));
         }
         next = next.max(state.0.len());
