@@ -127,8 +127,9 @@ impl Chat {
         }
     }
 
-    /// It is known now how `addr` is spoken to, or that it is not: what waited for that goes its way.
-    pub(super) fn asked(&mut self, addr: PeerAddr, failed: Option<&Fate>, now: Time) {
+    /// It is known now how `addr` is spoken to, or that it is not: what waited for that goes its way. To who has proven `key` nothing goes
+    /// in plain, wherever it is listed.
+    pub(super) fn asked(&mut self, addr: PeerAddr, failed: Option<&Fate>, key: Option<PeerKey>, now: Time) {
         let Some(secure) = &mut self.secure else { return };
         let Some(waiting) = secure.asked.remove(&addr) else { return };
         let failed = failed.map(|fate| match fate {
@@ -138,7 +139,7 @@ impl Chat {
         });
         for Unsent { op, parts, letter } in waiting {
             self.text_ends(addr);
-            let refused = match (&failed, self.speech_of(addr)) {
+            let refused = match (&failed, key.map_or_else(|| self.speech_of(addr), Speech::Secure)) {
                 (Some(fate), _) => {
                     self.finished(op, addr, fate.clone(), (0, parts.len().max(1)));
                     continue;
@@ -230,7 +231,7 @@ impl Chat {
         let Some(secure) = &mut self.secure else { return };
         let waiting: Vec<PeerAddr> = secure.asked.keys().copied().collect();
         for addr in waiting {
-            self.asked(addr, Some(&Fate::Failed(Failure::Cancelled)), Time::default());
+            self.asked(addr, Some(&Fate::Failed(Failure::Cancelled)), None, Time::default());
         }
     }
 }

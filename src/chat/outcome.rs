@@ -113,7 +113,7 @@ impl Chat {
             Purpose::Text(op) | Purpose::Connect(op) | Purpose::Exit(op) => {
                 self.finished(op, addr, fate, parts)
             }
-            Purpose::Ask => self.asked(addr, (!taken).then_some(&fate), now),
+            Purpose::Ask => self.asked(addr, (!taken).then_some(&fate), None, now),
             _ => {}
         }
         // The goodbye goes behind the texts that have waited for this.

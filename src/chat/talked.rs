@@ -68,11 +68,15 @@ impl Chat {
         }
         match purpose {
             Purpose::Ask => {
-                let failed =
-                    (!matches!(self.speech_of(addr), Speech::Secure(_)) || !was_met).then_some(&fate);
-                self.asked(addr, failed, now);
+                let key = match self.speech_of(addr) {
+                    Speech::Secure(key) if was_met => Some(key),
+                    _ => None,
+                };
+                let failed = key.is_none().then_some(&fate);
+                self.asked(addr, failed, key, now);
+                // It may have been met where it was known already, on a connection that is kept.
                 if addr != dialled {
-                    self.asked(dialled, failed, now);
+                    self.asked(dialled, failed, key, now);
                 }
             }
             Purpose::Connect(op) | Purpose::Exit(op) => self.finished(op, addr, fate, (1, 1)),
