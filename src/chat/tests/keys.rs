@@ -327,6 +327,25 @@ fn a_text_to_a_stranger_who_is_not_there_fails_as_its_question_does() {
 }
 
 #[test]
+fn a_stranger_who_is_met_where_it_was_known_already_gets_the_text_encrypted_there() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    // The same Bob by another address, such as that of a relay.
+    story.writes(5002, 1);
+    story.promises(BOBS);
+    let talk = story.talks.remove(0);
+    let kept = Some(Met { key: key(BOBS), hello: None });
+    let talked =
+        Talked { addr: at(5001), met: kept, written: 0, receipts: Vec::new(), end: TalkEnd::Answered };
+    let actions = story.chat.talked(talk.job, talked, moment(), story.now);
+    story.perform(actions);
+    assert_eq!(story.under_way, [], "nothing goes out in plain");
+    let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    assert_eq!((turn.expect, turn.say), (Some(key(BOBS)), Say::Texts(vec![letter(1)])));
+    assert_eq!(story.outcomes(), [Fate::Delivered]);
+}
+
+#[test]
 fn a_text_to_a_stranger_who_does_not_answer_was_not_sent_and_that_is_what_is_told() {
     for fate in [Fate::Unanswered, Fate::Broken, Fate::NoReceipt] {
         let mut story = Story::keyed();

@@ -83,8 +83,9 @@ fn a_text_into_a_black_hole_or_one_that_is_closed_in_good_order_is_queued_and_co
 
 #[test]
 fn a_text_that_was_taken_and_whose_receipt_never_comes_back_is_queued_and_shown_once() {
-    let mut bob = Peer::named("Bob").start();
-    let meddler = Meddler::before(bob.addr());
+    let (meddler, bob) = Meddler::in_the_only_way_to(Peer::named("Bob"));
+    let (_to_alice, alice) = Meddler::in_the_only_way_to(Peer::named("Alice"));
+    let mut bob = bob.start();
     // What comes back behind the handshake and the hello is held back; the connection stays as it is.
     meddler.does(|piece: &Piece<'_>| {
         let receipt = piece.opened && piece.way == Way::Down && piece.number > 4;

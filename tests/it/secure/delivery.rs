@@ -8,9 +8,9 @@ use crate::support::{Meddler, Peer, Way, nobody};
 
 #[test]
 fn a_text_whose_receipt_was_lost_is_sent_again_and_shown_once() {
-    let bob = Peer::named("Bob").start();
-    let meddler = Meddler::before(bob.addr());
-    let mut alice = Peer::named("Alice").start();
+    let (meddler, bob) = Meddler::in_the_only_way_to(Peer::named("Bob"));
+    let (_to_alice, alice) = Meddler::in_the_only_way_to(Peer::named("Alice"));
+    let (bob, mut alice) = (bob.start(), alice.start());
     // Everything passes but the receipt, which is what comes back behind the handshake and the hello.
     meddler.does(|piece: &Piece<'_>| {
         let receipt = piece.opened && piece.way == Way::Down && piece.number > 4;

@@ -13,10 +13,13 @@ use std::time::Duration;
 use p2p_chat::wire::opening::{DIAL_LINE, First, OK_LINE, first};
 use socket2::SockRef;
 
-use super::{SOON, dial_from, try_dial_from, v4};
+use super::{Builder, SOON, dial_from, nobody, try_dial_from, v4};
 
 /// The length of what stands before each record of TLS.
 const TLS_HEAD: usize = 5;
+
+/// Where peers listen that can be dialled only past somebody in the way: an address of the loopback network that no other test uses.
+const BEHIND: Ipv4Addr = Ipv4Addr::new(127, 0, 77, 2);
 
 /// Which way something goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,7 +104,24 @@ pub(crate) struct Meddler {
 impl Meddler {
     /// Stands before this listener, and passes on everything.
     pub(crate) fn before(target: SocketAddrV4) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        Self::at(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"), target)
+    }
+
+    /// Stands in the only way to a peer that is still to be started, so that nobody who hears where it listens can dial it past this: it listens
+    /// at the same port of another address of the loopback network.
+    pub(crate) fn in_the_only_way_to(peer: Builder) -> (Self, Builder) {
+        let (listener, addr) = loop {
+            let addr = nobody();
+            // Another test process may take the port between the look and the binding.
+            if let Ok(listener) = TcpListener::bind(addr) {
+                break (listener, addr);
+            }
+        };
+        let peer = peer.port(addr.port()).arg("--bind").arg(BEHIND).arg("--advertise").arg(addr.ip());
+        (Self::at(listener, SocketAddrV4::new(BEHIND, addr.port())), peer)
+    }
+
+    fn at(listener: TcpListener, target: SocketAddrV4) -> Self {
         let addr = v4(listener.local_addr().expect("bound"));
         let state = State { plan: Arc::new(|_| Deed::Pass), wires: Vec::new(), stopping: false };
         let shared = Arc::new(Shared { target, state: Mutex::new(state), changed: Condvar::new() });

@@ -67,6 +67,15 @@ impl Peer {
         ]);
     }
 
+    /// The same of whoever is shown so, whatever its key is.
+    pub(crate) fn meets_at(&mut self, shown: &str) {
+        let here = [format!("* {shown} is here."), format!("* {shown} [encrypted] is here.")];
+        let key = format!("* {shown} [encrypted] is spoken to in encryption");
+        self.sees_all_of(&[&|line| here.iter().any(|here| line.contains(here.as_str())), &|line| {
+            line.contains(&key)
+        }]);
+    }
+
     /// Its working directory.
     pub(crate) fn dir(&self) -> PathBuf {
         self.dirs.last().expect("its own").path().to_owned()
