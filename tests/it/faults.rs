@@ -28,8 +28,8 @@ impl Pair {
         let (to_alice, to_bob) = (Faulty::new(), Faulty::new());
         let mut alice = to_alice.before(Peer::named("Alice")).knows(to_bob.addr()).start();
         let mut bob = to_bob.before(Peer::named("Bob")).knows(to_alice.addr()).start();
-        alice.meets_shown(&format!("Bob ({})", to_bob.addr()));
-        bob.meets_shown(&format!("Alice ({})", to_alice.addr()));
+        alice.meets_at(&format!("Bob ({})", to_bob.addr()));
+        bob.meets_at(&format!("Alice ({})", to_alice.addr()));
         Self { alice, bob, to_alice, to_bob }
     }
 

@@ -40,7 +40,7 @@ fn alice_and_bob(columns: u16) -> (Terminal, Peer) {
 fn alice_like_and_bob(alice: Builder, columns: u16) -> (Terminal, Peer) {
     let mut bob = Peer::named("Bob").start();
     let alice = Terminal::start(alice.knows(bob.addr()), ROWS, columns);
-    bob.meets_shown(&alice.shown());
+    bob.meets_at(&alice.shown());
     meets(&alice, &bob.shown());
     (alice, bob)
 }

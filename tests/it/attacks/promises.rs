@@ -57,6 +57,49 @@ fn another_key_than_the_promised_one_is_told_of_and_gets_no_text() {
     never_saw(&alice, "with a key that is new");
 }
 
+/// The short code that is shown to somebody for whom it calls Bob, or Alice.
+fn code_for(peer: &mut Peer, other: &str) -> String {
+    peer.types(&[&format!("/verify {other}")]);
+    peer.sees("Then both of you see this code:");
+    let line = peer.sees("  ");
+    let code = line.trim().to_owned();
+    assert!(code.split(' ').all(|group| group.bytes().all(|byte| byte.is_ascii_digit())), "{line}");
+    assert_eq!(code.split(' ').map(str::len).sum::<usize>(), 30, "{line}");
+    peer.types(&["no"]);
+    code
+}
+
+/// At the first contact nobody can tell whose key it is, so the one in between has whatever is said until both compare the codes.
+#[test]
+fn in_between_from_the_first_contact_on_with_other_keys_the_codes_differ_and_the_true_key_is_a_conflict() {
+    // Without anybody in between they are the same.
+    let mut bob = Peer::named("Bob").start();
+    let mut alice = Peer::named("Alice").start();
+    alice.says(&bob.addr().to_string(), "hello");
+    bob.meets_at(&alice.shown());
+    alice.meets_at(&bob.shown());
+    assert_eq!(code_for(&mut alice, "bob"), code_for(&mut bob, "alice"));
+
+    // Mallory is Bob to Alice, and Alice to Bob.
+    let mut alice = Peer::named("Alice").start();
+    let mut bob = Peer::named("Bob").start();
+    let (to_alice, to_bob) = (SecurePeer::named("Bob", b'M'), SecurePeer::named("Alice", b'N'));
+    alice.says(&to_alice.addr().to_string(), "who are you?");
+    alice.meets_at(&to_alice.shown());
+    to_alice.hears("who are you?");
+    to_bob.says(bob.addr(), &["who are you?"]);
+    bob.has_seen(&format!("{} [encrypted]: who are you?", to_bob.shown()));
+    assert_ne!(code_for(&mut alice, "bob"), code_for(&mut bob, "alice"));
+
+    // The true one is not taken for the one who was pinned.
+    bob.says(&alice.addr().to_string(), "it is me");
+    alice.sees("! The key of Bob has changed, or somebody else ");
+    alice.sees(&to_alice.key().grouped().to_string());
+    alice.sees("Offered on ");
+    assert!(!alice.sees("  !   ").contains(&to_alice.key().grouped().to_string()));
+    never_saw(&alice, ": it is me");
+}
+
 #[test]
 fn a_promise_that_is_no_key_is_none() {
     for words in [" p2p-chat/1", " p2p-chat/1 aeaq", " p2p-chat/2 what", " p2p-chat/1 \u{1b}[2J"] {

@@ -91,7 +91,7 @@ fn a_text_that_was_taken_and_whose_receipt_never_comes_back_is_queued_and_shown_
         let receipt = piece.opened && piece.way == Way::Down && piece.number > 4;
         if receipt { Deed::Instead(Vec::new()) } else { Deed::Pass }
     });
-    let mut alice = Peer::named("Alice").knows(meddler.addr()).start();
+    let mut alice = alice.knows(meddler.addr()).start();
     alice.sees(" is spoken to in encryption");
     assert_eq!(says_at(&mut alice, meddler.addr(), "heard, and no word."), Outcome::Queued);
     bob.sees("[encrypted]: heard, and no word.");
@@ -107,7 +107,7 @@ fn a_peer_that_hangs_delays_no_text_to_another() {
     let mut pair = Pair::new();
     let mut carol = Peer::named("Carol").knows(pair.to_alice.addr()).start();
     // Bob was there before her, so what is said to all is said to him first.
-    pair.alice.meets_shown(&carol.shown());
+    pair.alice.meets_at(&carol.shown());
     carol.has_seen(" is spoken to in encryption");
     let to_bob = pair.to_bob.addr();
     for (number, fault) in

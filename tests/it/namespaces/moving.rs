@@ -11,8 +11,8 @@ fn a_peer_whose_address_changes_is_known_by_its_key_and_dialled_where_it_is_now(
     lab.joins((&here, "10.77.0.1"), (&there, "10.77.0.2"));
     let mut alice = here.runs("Alice").port(PORT).start();
     let mut bob = there.runs("Bob").port(PORT).knows(at("10.77.0.1", PORT)).start();
-    alice.meets_shown(&format!("Bob (10.77.0.2:{PORT})"));
-    bob.meets_shown(&format!("Alice (10.77.0.1:{PORT})"));
+    alice.meets_at(&format!("Bob (10.77.0.2:{PORT})"));
+    bob.meets_at(&format!("Alice (10.77.0.1:{PORT})"));
     let cable = there.cable(&here);
     there.does(&format!("ip addr del 10.77.0.2/24 dev {cable}"));
     there.does(&format!("ip addr add 10.77.0.3/24 dev {cable}"));

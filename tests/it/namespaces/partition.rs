@@ -26,8 +26,8 @@ impl Scene {
         lab.joins((&here, HERE), (&there, THERE));
         let mut alice = here.runs("Alice").port(PORT).knows(at(THERE, PORT)).start();
         let mut bob = there.runs("Bob").port(PORT).knows(at(HERE, PORT)).start();
-        alice.meets_shown(&format!("Bob ({THERE}:{PORT})"));
-        bob.meets_shown(&format!("Alice ({HERE}:{PORT})"));
+        alice.meets_at(&format!("Bob ({THERE}:{PORT})"));
+        bob.meets_at(&format!("Alice ({HERE}:{PORT})"));
         Some(Self { alice, bob, there, here, _lab: lab })
     }
 

@@ -33,8 +33,8 @@ fn nobody_but_the_machine_that_speaks_is_dialled_acknowledged_or_dismissed() {
     let mut alice = hers.runs("Alice").port(PORT).start();
     let alice_there = at(ALICE, PORT);
     let mut carol = carols.runs("Carol").port(PORT).knows(at("10.77.2.1", PORT)).start();
-    alice.meets_shown(&format!("Carol ({CAROL}:{PORT})"));
-    carol.meets_shown(&format!("Alice (10.77.2.1:{PORT})"));
+    alice.meets_at(&format!("Carol ({CAROL}:{PORT})"));
+    carol.meets_at(&format!("Alice (10.77.2.1:{PORT})"));
     // At Carol's machine somebody listens at another port, and at Alice's somebody does; nobody dials them.
     let victim = carols.inside(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 9)).expect("a free port"));
     let neighbour = hers.inside(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 9)).expect("a free port"));

@@ -9,13 +9,13 @@ fn from_the_first_text_on_nothing_readable_passes_between_two_of_ours() {
     let (mut bob, mut alice) = (bob.start(), alice.start());
     let texts = ["the first text of all", "and the second one"];
     for text in texts {
-        alice.says(&meddler.addr().to_string(), text);
-        alice.sees(&format!("Delivered to Bob ({}).", meddler.addr()));
+        alice.says(&to_bob.addr().to_string(), text);
+        alice.sees(&format!("Delivered to {}.", bob.shown()));
         bob.sees(&format!("{} [encrypted]: {text}", alice.shown()));
     }
     bob.says("Alice", "an answer");
     bob.sees(&format!("Delivered to {}.", alice.shown()));
-    alice.has_seen(&format!("Bob ({}) [encrypted]: an answer", meddler.addr()));
+    alice.has_seen(&format!("{} [encrypted]: an answer", bob.shown()));
     // Both are told once whom they speak to.
     let word = "is spoken to in encryption, with a key that is new: ";
     let keys = [&alice, &bob]

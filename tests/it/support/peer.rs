@@ -69,11 +69,9 @@ impl Peer {
 
     /// The same of whoever is shown so, whatever its key is.
     pub(crate) fn meets_at(&mut self, shown: &str) {
-        let here = [format!("* {shown} is here."), format!("* {shown} [encrypted] is here.")];
-        let key = format!("* {shown} [encrypted] is spoken to in encryption");
-        self.sees_all_of(&[&|line| here.iter().any(|here| line.contains(here.as_str())), &|line| {
-            line.contains(&key)
-        }]);
+        let here = format!("* {shown} is here.");
+        let key = format!("* {shown} is spoken to in encryption");
+        self.sees_all_of(&[&|line| line.contains(&here), &|line| line.contains(&key)]);
     }
 
     /// Its working directory.
@@ -183,24 +181,6 @@ impl Peer {
             let at =
                 line.unwrap_or_else(|| panic!("{} after line {begin}:\n{}", self.name, lines.join("\n")));
             self.seen = self.seen.max(at + 1);
-        }
-    }
-
-    /// Waits until it was told that whoever is shown so is here, and that it is spoken to in encryption, and passes both lines. Which of them
-    /// comes first depends on who is faster.
-    pub(crate) fn meets_shown(&mut self, shown: &str) {
-        let here = format!("* {shown} is here.");
-        let key = format!("* {shown} is spoken to in encryption");
-        let deadline = Instant::now() + SOON;
-        loop {
-            let printed = self.printed();
-            let at = |words: &str| printed.iter().position(|line| line.contains(words));
-            if let (Some(here), Some(key)) = (at(&here), at(&key)) {
-                self.seen = self.seen.max(here + 1).max(key + 1);
-                return;
-            }
-            assert!(Instant::now() < deadline, "{} never met {shown}:\n{}", self.name, printed.join("\n"));
-            thread::sleep(Duration::from_millis(5));
         }
     }
 

@@ -111,7 +111,7 @@ fn a_message_that_breaks_over_rows_leaves_the_line_as_it_is() {
 fn messages_at_the_bottom_of_the_window_push_up_what_is_above() {
     let mut bob = Peer::named("Bob").start();
     let alice = Terminal::start(Peer::named("Alice").knows(bob.addr()), 12, 80);
-    bob.meets_shown(&alice.shown());
+    bob.meets_at(&alice.shown());
     super::meets(&alice, &bob.shown());
     begins_text(&alice);
     alice.keys("at the bottom");
