@@ -205,7 +205,14 @@ impl Chat {
             } else if state != TextState::Sent {
                 secure.told_of.remove(&(op, key));
             }
-            let Some(addr) = addr else { continue };
+            let Some(addr) = addr else {
+                // Nobody is left to be named: its key was forgotten, and whoever did that knows.
+                if !told && state.is_final() {
+                    self.not_sent(op);
+                    self.settle(op);
+                }
+                continue;
+            };
             match state {
                 TextState::Sent => {}
                 _ if told => {

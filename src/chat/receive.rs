@@ -135,6 +135,9 @@ impl Chat {
                 peer.tell_at = Some(now);
             }
             let came = announced(peer, now);
+            if said {
+                peer.tell_at = None;
+            }
             peer.told |= said;
             // Whatever it can do, this came in plain.
             (came, said.then(|| Who { proof: Proof::Plain, ..who(peer) }))

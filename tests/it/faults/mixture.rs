@@ -115,9 +115,9 @@ fn says_all(peer: &mut Peer, to: SocketAddrV4, from: &str, count: u64) -> Vec<(S
     let says = |number| {
         let text = text(from, number);
         let outcome = says_at(peer, to, &text);
-        // Now and then the next is typed only when nothing waits any more, for what is typed behind others waits with them.
-        if outcome == Outcome::Queued && number % 4 == 0 {
-            peer.has_seen(&format!("): \"{text}\""));
+        // What is typed behind a text that waits, waits with it; so there is a pause in which it may arrive.
+        if outcome == Outcome::Queued {
+            let _ = peer.sees_in_time(&format!("): \"{text}\""), Duration::from_millis(500));
         }
         (text, outcome)
     };

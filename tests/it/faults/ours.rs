@@ -116,8 +116,10 @@ fn a_peer_that_hangs_delays_no_text_to_another() {
         let text = format!("to both, {number}.");
         pair.suffers(fault);
         pair.alice.types(&[&format!("@all {text}")]);
-        pair.alice.sees(&format!("Delivered to {}.", carol.shown()));
-        pair.alice.sees(&format!("Queued for Bob ({to_bob}): "));
+        let delivered = format!("Delivered to {}.", carol.shown());
+        let queued = format!("Queued for Bob ({to_bob}): ");
+        // What has to wait behind others is said at once.
+        pair.alice.sees_all_of(&[&|line| line.contains(&delivered), &|line| line.contains(&queued)]);
         carol.sees(&format!("[encrypted]: {text}"));
         assert_eq!(pair.bob_was_shown(&text), 1, "{fault:?}");
     }

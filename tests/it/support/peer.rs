@@ -174,7 +174,7 @@ impl Peer {
     }
 
     /// Waits for lines that are as each of these says, in any order, after all lines waited for before.
-    fn sees_all_of(&mut self, wanted: &[&dyn Fn(&str) -> bool]) {
+    pub(crate) fn sees_all_of(&mut self, wanted: &[&dyn Fn(&str) -> bool]) {
         let begin = self.seen;
         for is_it in wanted {
             let (lines, line) = wait_for(&self.stdout, begin, is_it, SOON);
@@ -191,6 +191,11 @@ impl Peer {
             Some(at) => lines[at].clone(),
             None => panic!("{} never saw `{words}`:\n{}", self.name, lines.join("\n")),
         }
+    }
+
+    /// Whether a line with these words is printed within this time, wherever it stands.
+    pub(crate) fn sees_in_time(&self, words: &str, within: Duration) -> bool {
+        wait_for(&self.stdout, 0, |line| line.contains(words), within).1.is_some()
     }
 
     /// Everything it printed so far.
