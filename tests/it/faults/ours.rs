@@ -115,6 +115,8 @@ fn a_peer_that_hangs_delays_no_text_to_another() {
     {
         let text = format!("to both, {number}.");
         pair.suffers(fault);
+        // What was said of the texts before is passed by then.
+        pair.alice.lists_all();
         pair.alice.types(&[&format!("@all {text}")]);
         let delivered = format!("Delivered to {}.", carol.shown());
         let queued = format!("Queued for Bob ({to_bob}): ");

@@ -193,6 +193,12 @@ impl Peer {
         }
     }
 
+    /// Lists, and passes all that was printed before the sum.
+    pub(crate) fn lists_all(&mut self) {
+        self.types(&["2"]);
+        self.sees(" known, ");
+    }
+
     /// Whether a line with these words is printed within this time, wherever it stands.
     pub(crate) fn sees_in_time(&self, words: &str, within: Duration) -> bool {
         wait_for(&self.stdout, 0, |line| line.contains(words), within).1.is_some()
