@@ -21,6 +21,8 @@ const LEGACY: [&str; 2] = ["Leah", "Leo"];
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Outcome {
     Delivered,
+    /// It waits, and is sent again until it is delivered.
+    Queued,
     /// The connection was closed without a receipt: the kill came between reading and answering.
     HandedOver,
     /// It is said to have failed, so nothing was sent.
@@ -35,7 +37,10 @@ fn outcomes(printed: &[String], addr: SocketAddrV4) -> Vec<Outcome> {
         let named = line.contains(&addr);
         match line {
             _ if !named => None,
+            // That tells of a text of which it was told before that it waits.
+            line if later(line).is_some() => None,
             line if line.starts_with("Delivered to ") => Some(Outcome::Delivered),
+            line if line.starts_with("Queued for ") => Some(Outcome::Queued),
             line if line.starts_with("Not sent to ") => Some(Outcome::Failed),
             line if line.starts_with("Sent to ") && line.contains(" is unknown, ") => Some(Outcome::Unknown),
             line if line.starts_with("Handed over to ") => Some(Outcome::HandedOver),
@@ -45,8 +50,17 @@ fn outcomes(printed: &[String], addr: SocketAddrV4) -> Vec<Outcome> {
     printed.iter().filter_map(outcome).collect()
 }
 
+/// The text of which it is told that it is delivered after it had to wait.
+fn later(line: &str) -> Option<&str> {
+    line.strip_prefix("Delivered to ")?.split_once("): \"")?.1.strip_suffix('"')
+}
+
+/// What stands behind a text that was perhaps shown in an earlier life.
+const AGAIN: &str = " [sent again; perhaps it was shown before]";
+
 /// The number of the text `{speaker}-{topic}-{number}.` in a line that was printed.
 fn number(line: &str, speaker: &str, topic: &str) -> Option<usize> {
+    let line = line.strip_suffix(AGAIN).unwrap_or(line);
     let (_, text) = line.rsplit_once(": ")?;
     text.strip_prefix(&format!("{speaker}-{topic}-"))?.strip_suffix('.')?.parse().ok()
 }
@@ -98,8 +112,13 @@ fn judge(told: &[Outcome], said: usize, name: &str, lives: &[Vec<String>]) -> us
     let mut shown = HashMap::new();
     for (life, printed) in lives.iter().enumerate() {
         let mut last = None;
-        for number in printed.iter().filter_map(|line| number(line, name, "mortal")) {
-            assert!(shown.insert(number, life).is_none(), "{name}'s text {number} was shown twice");
+        let texts = printed.iter().filter_map(|line| Some((line, number(line, name, "mortal")?)));
+        for (line, number) in texts {
+            let is_marked = line.ends_with(AGAIN);
+            assert!(
+                shown.insert(number, life).is_none() || is_marked,
+                "{name}'s text {number} was shown twice"
+            );
             assert!(last < Some(number), "{name}'s text {number} came after {last:?}");
             last = Some(number);
         }
@@ -135,12 +154,13 @@ fn judge(told: &[Outcome], said: usize, name: &str, lives: &[Vec<String>]) -> us
 /// Prints the figures of a run.
 #[allow(clippy::print_stderr, reason = "a person reads the figures of a long run")]
 fn tell(name: &str, told: &[Outcome], unshown: usize, kills: usize) {
-    let outcomes = [Outcome::Delivered, Outcome::HandedOver, Outcome::Unknown, Outcome::Failed];
-    let [acknowledged, handed_over, unknown, failed] =
+    let outcomes =
+        [Outcome::Delivered, Outcome::Queued, Outcome::HandedOver, Outcome::Unknown, Outcome::Failed];
+    let [acknowledged, queued, handed_over, unknown, failed] =
         outcomes.map(|what| told.iter().filter(|outcome| **outcome == what).count());
     eprintln!(
         "{name} to the one killed {kills} times: {acknowledged} acknowledged, {unshown} of these never shown; \
-         {handed_over} handed over, {unknown} unknown, {failed} failed"
+         {queued} queued first, {handed_over} handed over, {unknown} unknown, {failed} failed"
     );
 }
 
@@ -148,7 +168,9 @@ fn kill_and_restart(kills: usize) {
     let [at, alice_at, bob_at] = [(); 3].map(|()| nobody());
     let alice = Peer::named("Alice").port(alice_at.port()).knows(at).knows(bob_at);
     let bob = Peer::named("Bob").port(bob_at.port()).knows(at).knows(alice_at);
-    let carol = || Peer::named("Carol").port(at.port()).knows(alice_at).knows(bob_at);
+    // She has the same key in each life.
+    let hers = tempfile::tempdir().expect("a directory");
+    let carol = || Peer::named("Carol").data_dir(hers.path()).port(at.port()).knows(alice_at).knows(bob_at);
     let [mut alice, mut bob, mut carol_now] = [alice, bob, carol()].map(Builder::start);
     let over = AtomicBool::new(false);
     let mut lives = Vec::new();
@@ -191,8 +213,21 @@ fn kill_and_restart(kills: usize) {
         let heard: Vec<_> =
             listener.printed().iter().filter_map(|line| number(line, name, "other")).collect();
         assert_eq!(heard, (0..said).collect::<Vec<_>>());
-        let told = outcomes(&speaker.printed(), at);
-        tell(name, &told, judge(&told, said, name, &lives), kills);
+        let first = outcomes(&speaker.printed(), at);
+        // What had to wait has arrived, in the order in which it was typed.
+        let mut told = first.clone();
+        if let Some(last) = told.iter().rposition(|outcome| *outcome == Outcome::Queued) {
+            speaker.has_seen(&format!("): \"{name}-mortal-{last}.\""));
+        }
+        for line in speaker.printed() {
+            let text = later(&line).and_then(|text| number(&format!(": {text}"), name, "mortal"));
+            if let Some(number) = text {
+                assert_eq!(told[number], Outcome::Queued, "{line}");
+                told[number] = Outcome::Delivered;
+            }
+        }
+        assert!(!told.contains(&Outcome::Queued), "{name}: {told:?}");
+        tell(name, &first, judge(&told, said, name, &lives), kills);
         let gone = format!("* {} is gone", listener.shown());
         assert!(!speaker.printed().iter().any(|line| line.contains(&gone)), "{gone}");
     }
