@@ -10,7 +10,7 @@ use crate::key::PeerKey;
 use crate::message::{ID_BYTES, MessageId};
 
 /// Digits of a short code. Somebody in the middle chooses both keys that they show, so they look for a collision, which takes the square
-/// root of the codes there are: 30 digits (99 bits) and [`CODE_ROUNDS`] for each try make about 2^66.
+/// root of the codes there are: 30 digits (99 bits) and `CODE_ROUNDS` for each try make about 2^66.
 pub const CODE_DIGITS: usize = 30;
 
 /// Rounds of PBKDF2 for a short code: 20 ms where it is shown, and that for each try of somebody who looks for a collision.

@@ -20,6 +20,7 @@ pub(crate) struct Findings {
 pub(crate) type Part = (&'static str, fn() -> anyhow::Result<Findings>);
 
 /// Measures the parts of these names, or all, each so many times, as the benchmark of that name.
+#[allow(clippy::print_stderr, reason = "a bench talks to a person")]
 pub(crate) fn measure(bench: &str, parts: &[Part], runs: usize, names: &[String]) -> ExitCode {
     match measure_parts(parts, runs, names) {
         Ok(()) => ExitCode::SUCCESS,
