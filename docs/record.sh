@@ -7,7 +7,8 @@ cargo build --release --locked
 state=$(mktemp -d)
 mkdir "$state/bin" "$state/empty"
 cp target/release/p2p-chat "$state/bin/"
-trap 'tmux -L record kill-server 2>/dev/null || true; rm -rf "$state"' EXIT
+# Whoever is ended by that may still write down what it knows.
+trap 'tmux -L record kill-server 2>/dev/null || true; rm -rf "$state" 2>/dev/null || { sleep 2; rm -rf "$state"; }' EXIT
 
 # They live on the loopback network, in a directory without peers.toml, and leave nothing behind.
 clean=(env -i "PATH=$state/bin:/usr/bin:/bin" "HOME=$state" TERM=tmux-256color LANG=C.UTF-8 "PS1=\$ " USER=dan TZ=UTC
@@ -116,7 +117,21 @@ enters $a "p2p-chat --name Alice --port 5600"
 sees $a "Choice"
 enters $b "p2p-chat --name Bob --port 5601 --peer 127.0.0.1:5600"
 sees $a "Bob (127.0.0.1:5601) is here"
-enters $c "p2p-chat --name Bob --port 5603 --peer 127.0.0.1:5600"
+press $a C-l
+enters $b "/verify alice"
+enters $a "/verify bob"
+sees $a "Same on both"
+screen $b "Comparing keys" "Typed: \`/verify alice\` here, \`/verify bob\` there."
+screen $a "The same on the other screen" "Both read the digits to each other, and say yes."
+enters $b "yes"
+enters $a "yes"
+sees $a "is verified"
+press $a C-l
+enters $c "p2p-chat --name Bob --profile another --port 5603 --peer 127.0.0.1:5600"
+sees $a "as new"
+screen $a "Somebody with another key comes in a known name" "Nothing of them is shown, and nothing goes to them, until the user has said who they are."
+press $a C-l
+enters $a "/trust Bob as new"
 sees $a "5603) is here"
 press $a C-l
 enters $a "/help"
