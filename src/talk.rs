@@ -144,6 +144,8 @@ pub enum Hold {
     Unreachable,
     /// Whoever listens there does not speak encrypted.
     NoOk,
+    /// The exchange fails there: somebody in between may disturb it.
+    NotSecure,
     /// Whoever listens there has another key.
     WrongKey,
     /// The peer has to decide first whether it takes us.

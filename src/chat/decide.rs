@@ -1,5 +1,7 @@
 //! What the user says about keys, done: who is written to, and what waits, follow from it.
 
+use std::collections::HashSet;
+
 use super::event::{Decision, Event, OpId};
 use super::time::Time;
 use super::trust::{As, Pin, Policy, Unknown};
@@ -33,10 +35,29 @@ impl Chat {
     }
 
     pub(super) fn trust(&mut self, key: PeerKey, whom: As, now: Time) -> Result<Decision, Unknown> {
+        let was_at = match whom {
+            As::NewKeyOf(old) => self.addrs_of(old, None).first().copied(),
+            As::Another => None,
+        };
         let secure = self.secure.as_mut().ok_or(Unknown::Offer)?;
         secure.trusted.take(key, whom)?;
         if let As::NewKeyOf(old) = whom {
             let news = secure.trusted.writable(key).map(|to| secure.outboxes.follow(old, to));
+            // Of what waited for the old key, the user was told; what becomes of it under the new one is told as such.
+            let told: Vec<OpId> =
+                secure.told_of.iter().filter(|(_, of)| *of == old).map(|(op, _)| *op).collect();
+            let stays: HashSet<OpId> = secure.outboxes.open(old).map(|text| text.op).collect();
+            for op in told {
+                secure.told_of.insert((op, key));
+                if !stays.contains(&op) {
+                    secure.told_of.remove(&(op, old));
+                }
+            }
+            if !stays.is_empty()
+                && let Some(addr) = was_at
+            {
+                secure.gone.insert(old, (addr, Some(key)));
+            }
             // Its row is that of the new key; the number that it is chosen by stays.
             if let Some(row) = self.table.row_of(old) {
                 self.speaks_with(row, key, now);
@@ -81,11 +102,16 @@ impl Chat {
     }
 
     pub(super) fn unpin(&mut self, key: PeerKey) -> Result<Decision, Unknown> {
+        let was_at = self.addrs_of(key, None).first().copied();
         let secure = self.secure.as_mut().ok_or(Unknown::Pin)?;
         let news = secure.outboxes.give_up(key, Lost::Unpinned);
         self.tell_news(key, news);
         let secure = self.secure.as_mut().ok_or(Unknown::Pin)?;
+        let is_under_way = secure.outboxes.open(key).next().is_some();
         let pin = secure.trusted.unpin(key)?;
+        if is_under_way && let Some(addr) = was_at {
+            secure.gone.insert(key, (addr, None));
+        }
         if let Some(row) = self.table.row_of(key) {
             self.table.speak(row, Speech::Unknown, false);
             self.table.update(row, |peer| peer.promised = None);

@@ -75,6 +75,8 @@ pub enum Unsendable {
     OnlyEncrypted,
     /// Its key waits for the user's word, or is blocked.
     NotTrusted,
+    /// The system gives no random numbers, without which nothing can be encrypted.
+    NoRandom,
 }
 
 /// What the user has said about keys, done.

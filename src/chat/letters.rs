@@ -77,7 +77,10 @@ impl Chat {
                 self.ask_first(addr, Unsent { op, parts: Arc::clone(parts), letter: letter.clone() });
                 None
             }
-            _ => self.send_in_plain(addr, op, parts),
+            (Speech::Plain, _) => self.send_in_plain(addr, op, parts),
+            _ if in_plain => self.send_in_plain(addr, op, parts),
+            // There is no id for it, and without one it could only go out in plain.
+            _ => Some(Unsendable::NoRandom),
         }
     }
 
@@ -196,7 +199,8 @@ impl Chat {
 
     /// Tells what became of texts. The first that is known of a text ends its part in the command; what comes later is told as such.
     pub(super) fn tell_news(&mut self, key: PeerKey, news: Vec<TextNews>) {
-        let addr = self.table.row_of(key).or_else(|| self.addrs_of(key, None).first().copied());
+        let gone = self.secure.as_ref().and_then(|secure| secure.gone.get(&key)).map(|(addr, _)| *addr);
+        let addr = self.table.row_of(key).or_else(|| self.addrs_of(key, None).first().copied()).or(gone);
         for TextNews { op, state, .. } in news {
             let Some(secure) = &mut self.secure else { return };
             let told = secure.told_of.contains(&(op, key));

@@ -328,6 +328,7 @@ impl Chat {
         let purpose = Purpose::Exit(op);
         match self.speech_of(addr) {
             Speech::Secure(key) => self.talk(addr, Some(key), purpose, Say::Bye, deadline),
+            _ if self.is_only_encrypted(addr) => self.talk(addr, None, purpose, Say::Bye, deadline),
             _ => self.transmit(addr, purpose, Outgoing::Exit, deadline),
         }
     }

@@ -3,12 +3,12 @@
 //! A row is spoken to in one way: nobody knows how yet, in plain, or in encryption with one key. What comes in plain in the name or from an
 //! address of somebody who is known by a key is shown apart, and changes nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::event::{Action, Event, JobId, OpId, Talk, Who};
 use super::letters::Unsent;
-use super::life::{Life, Why};
+use super::life::{Evidence, Life, Why};
 use super::outbox::Jitter;
 use super::outboxes::Outboxes;
 use super::seen::{Novelty, Seen};
@@ -63,7 +63,10 @@ pub(super) struct Secure {
     /// Texts for addresses of which it is not known yet how they are spoken to.
     pub(super) asked: HashMap<PeerAddr, Vec<Unsent>>,
     /// Texts to keys of which the user was told that they wait, and no more.
-    pub(super) told_of: std::collections::HashSet<(OpId, PeerKey)>,
+    pub(super) told_of: HashSet<(OpId, PeerKey)>,
+    /// Keys that the user has forgotten, or replaced by another, while texts to them were on their way: where they were, and by which. What
+    /// becomes of those texts is told all the same.
+    pub(super) gone: HashMap<PeerKey, (PeerAddr, Option<PeerKey>)>,
     told_more_at: Option<Time>,
     refused_plain: u64,
     told_plain_at: Option<Time>,
@@ -84,7 +87,8 @@ impl Chat {
             seen: Seen::default(),
             require: keys.require,
             asked: HashMap::new(),
-            told_of: std::collections::HashSet::new(),
+            told_of: HashSet::new(),
+            gone: HashMap::new(),
             told_more_at: None,
             refused_plain: 0,
             told_plain_at: None,
@@ -237,8 +241,17 @@ impl Chat {
                 });
             }
         };
+        let took_over = matches!(self.table.peer(addr).map(|peer| peer.speech), Some(Speech::Secure(other)) if other != key);
         let row = self.row_for(key, addr, dialled, now).ok_or(ByeReason::NoRoom)?;
         self.speaks_with(row, key, now);
+        if took_over && row == addr {
+            // Whoever writes to this address has to read that it is another's now.
+            self.table.update(row, |peer| {
+                peer.told = false;
+                peer.life.answered(Evidence::Probe, now);
+            });
+            self.announce(row, now);
+        }
         if row != addr && self.speech_of(addr) == Speech::Secure(key) {
             // It is known now to be there, too.
             self.asked(addr, Ok(Speech::Secure(key)), now);
@@ -287,6 +300,10 @@ impl Chat {
             }
             None => {
                 let known = if dialled { Known::SentTo } else { Known::Heard };
+                if others {
+                    // Nobody is chosen by another's number.
+                    self.table.remove(addr);
+                }
                 self.table.add(addr, known, Life::of_heard(now)).then_some(addr)
             }
         }
@@ -325,6 +342,14 @@ impl Chat {
             return (Err(ByeReason::NoRoom), Vec::new());
         }
         let key = meeting.key;
+        if self.is_anothers_place(key, meeting.addr) {
+            // Whether it listens there, as it says, is seen by dialling; then it is met there.
+            let addr = meeting.addr;
+            if !self.jobs.values().any(|job| job.addr == addr && job.purpose == Purpose::Greet) {
+                self.talk(addr, Some(key), Purpose::Greet, Say::Greet, None);
+            }
+            return (Err(ByeReason::NoRoom), self.done());
+        }
         let was_known = self.table.row_of(key).is_some();
         let met = self.meets(meeting, now).map(|addr| {
             if !was_known {
@@ -342,6 +367,21 @@ impl Chat {
     pub(super) fn listens_also(&mut self, addr: PeerAddr, mut also: Vec<PeerAddr>) {
         also.truncate(super::MAX_HINTS);
         self.table.update(addr, |peer| peer.also = also.into());
+    }
+
+    /// Whether somebody else was seen to listen where a newcomer says that it does, or a text waits to be said there: a port that is merely
+    /// claimed takes neither.
+    fn is_anothers_place(&self, key: PeerKey, addr: PeerAddr) -> bool {
+        if self.table.row_of(key).is_some() {
+            return false;
+        }
+        let Some(peer) = self.table.peer(addr) else { return self.waits_for(addr) };
+        let is_settled = matches!(peer.speech, Speech::Secure(_)) || peer.promised == Some(key);
+        !is_settled && (peer.life.is_proven() || self.waits_for(addr))
+    }
+
+    fn waits_for(&self, addr: PeerAddr) -> bool {
+        self.secure.as_ref().is_some_and(|secure| secure.asked.contains_key(&addr))
     }
 
     /// Who was met is there, and may be written to at once.

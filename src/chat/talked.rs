@@ -2,7 +2,7 @@
 
 use super::event::{Action, Event, JobId, OpId};
 use super::life::{Check, Evidence, REFUSAL_REPEAT, Why};
-use super::outbox::{TextState, TurnEnd};
+use super::outbox::{OutText, TextState, TurnEnd};
 use super::secure::Moment;
 use super::time::Time;
 use super::trust::Meeting;
@@ -23,8 +23,12 @@ impl Chat {
         };
         let Talked { addr: reached, met, written, receipts, end } = talked;
         let was_met = met.is_some();
-        if let (TalkEnd::NoOk | TalkEnd::WrongKey(_), Some(_)) = (&end, expect) {
+        if let (TalkEnd::WrongKey(_), Some(_)) = (&end, expect) {
+            // That nobody says ok may be silence, which takes nothing back.
             self.table.update(addr, |peer| peer.promised = None);
+        }
+        if end == TalkEnd::Answered {
+            self.table.update(addr, |peer| peer.turned_away = None);
         }
         let welcome = met.map(|met| self.met_at(reached, met, moment, now));
         if let (TalkEnd::WrongKey(offered), Some(expected)) = (&end, expect) {
@@ -200,12 +204,34 @@ impl Chat {
             TalkEnd::Bye(ByeReason::NotAccepted) => TurnEnd::Refused(Lost::NotAccepted),
             TalkEnd::Bye(ByeReason::NotDecided) => TurnEnd::Held(Hold::NotDecided),
             TalkEnd::Bye(ByeReason::NoRoom) => TurnEnd::Held(Hold::NoRoom),
-            TalkEnd::Unreachable(_) | TalkEnd::NotSecure | TalkEnd::Bye(_) | TalkEnd::Broken => {
-                TurnEnd::Held(Hold::Unreachable)
-            }
+            TalkEnd::NotSecure => TurnEnd::Held(Hold::NotSecure),
+            TalkEnd::Unreachable(_) | TalkEnd::Bye(_) | TalkEnd::Broken => TurnEnd::Held(Hold::Unreachable),
         };
-        let news = secure.outboxes.turn_ended(key, written, receipts, end, now, moment.jitter);
+        let open: Vec<OutText> = secure.outboxes.open(key).cloned().collect();
+        let mut news = secure.outboxes.turn_ended(key, written, receipts, end, now, moment.jitter);
+        let gone = secure.gone.get(&key).copied();
+        if let Some((_, Some(heir))) = gone {
+            // What was never written goes to the key that the user trusts in the place of this one.
+            news.retain(|news| {
+                let text = open.iter().find(|text| text.letter.id == news.id && !text.letter.again);
+                let is_lost = news.state == TextState::Failed(Lost::Replaced) && written == 0;
+                let (Some(text), true) = (text, is_lost) else { return true };
+                let Some(to) = secure.trusted.writable(heir) else { return true };
+                if secure.outboxes.put(to, text.clone()).is_err() {
+                    return true;
+                }
+                if secure.told_of.remove(&(text.op, key)) {
+                    secure.told_of.insert((text.op, heir));
+                }
+                false
+            });
+        }
         self.tell_news(key, news);
+        if gone.is_some()
+            && let Some(secure) = &mut self.secure
+        {
+            secure.gone.remove(&key);
+        }
     }
 
     /// Tells once that a peer does not take us, until it is met again.

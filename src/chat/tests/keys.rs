@@ -172,12 +172,12 @@ fn a_text_that_waits_for_the_answer_is_not_overtaken_when_its_recipient_dials_in
     let mut story = Story::keyed();
     story.writes(5001, 1);
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
-    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    // That port is only its claim, and the text is for who listens there.
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Err(ByeReason::NoRoom));
     story.writes(5001, 2);
+    assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Greet);
     let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    assert_eq!(turn.say, Say::Texts(vec![letter(1)]));
-    let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    assert_eq!(turn.say, Say::Texts(vec![letter(2)]));
+    assert_eq!(turn.say, Say::Texts(vec![letter(1), letter(2)]));
     story.ends(5001, &Fate::HandedOver);
     assert_eq!(story.under_way, [], "nothing is left of the question");
 }
@@ -188,7 +188,8 @@ fn a_text_that_went_out_in_plain_is_not_said_to_have_been_encrypted_when_the_key
     story.writes(5001, 1);
     story.ends(5001, &Fate::HandedOver);
     assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
-    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Err(ByeReason::NoRoom));
+    assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Greet);
     story.ends(5001, &Fate::Delivered);
     let who = story.told().into_iter().find_map(|event| match event {
         Event::Done { who, .. } => Some(who),
@@ -288,15 +289,17 @@ fn who_is_found_at_another_address_by_a_look_is_looked_at_there_from_then_on() {
 }
 
 #[test]
-fn a_promise_that_is_shown_to_be_false_is_asked_for_anew() {
+fn a_promise_is_taken_back_by_another_key_and_not_by_silence() {
     let mut story = Story::keyed();
     story.does(Command::Connect(these(5001)));
     story.promises(BOBS);
     story.talked(None, TalkEnd::NoOk);
     story.writes(5001, 1);
+    assert_eq!(story.under_way, [], "nothing in plain");
+    let greeting = story.talked(None, TalkEnd::WrongKey(key(EVES)));
+    assert_eq!((greeting.expect, greeting.say), (Some(key(BOBS)), Say::Greet));
+    story.writes(5001, 2);
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
-    story.ends(5001, &Fate::HandedOver);
-    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]), "it is another program by now");
 }
 
 #[test]
@@ -815,4 +818,81 @@ fn a_greeting_that_was_on_its_way_when_the_user_sent_somebody_away_does_not_brin
     let (taken, actions) = story.chat.letters(key(BOBS), vec![letter(1)], story.now);
     story.perform(actions);
     assert_eq!((taken.len(), story.state(5001)), (1, Some(State::Connected)));
+}
+
+#[test]
+fn who_merely_claims_the_port_of_a_plain_peer_takes_neither_its_row_nor_its_texts() {
+    let mut story = Story::keyed();
+    story.writes(5001, 1);
+    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &Fate::HandedOver);
+    assert_eq!(story.proof(5001), Some(Proof::Plain));
+    assert_eq!(story.dials_in(EVES, "Carol", 5001), Err(ByeReason::NoRoom));
+    assert_eq!(story.dials_in(EVES, "Carol", 5001), Err(ByeReason::NoRoom));
+    assert_eq!(story.talks.len(), 1, "it is looked whether that is true, once at a time");
+    story.talked(None, TalkEnd::NoOk);
+    assert_eq!((story.proof(5001), story.chat.pins_for("Carol").len()), (Some(Proof::Plain), 0));
+    story.writes(5001, 2);
+    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
+}
+
+#[test]
+fn who_is_known_and_found_at_the_address_of_another_is_announced_there() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    assert_eq!(story.dials_in(EVES, "Eve", 5002), Ok(()));
+    story.talks.clear();
+    story.told();
+    story.writes(5001, 1);
+    story.talked(None, TalkEnd::WrongKey(key(EVES)));
+    let told = story.told();
+    let here = |event: &Event| matches!(event, Event::Came(who) if who.addr == at(5001) && who.name == Some(PeerName::new("Eve")));
+    assert!(told.iter().any(here), "{told:?}");
+}
+
+#[test]
+fn what_waited_for_an_old_key_is_told_to_be_delivered_to_the_new_one() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    let op = story.writes(5001, 1);
+    story.talked(None, TalkEnd::WrongKey(key(EVES)));
+    story.does(Command::Trust(key(EVES), As::NewKeyOf(key(BOBS))));
+    story.told();
+    while !story.talks.is_empty() {
+        story.talked(Some(met(EVES, 5001)), TalkEnd::Answered);
+    }
+    let told = story.told();
+    let later = |event: &Event| matches!(event, Event::Later { op: of, state: TextState::Delivered, .. } if *of == op);
+    assert!(told.iter().any(later), "{told:?}");
+}
+
+#[test]
+fn a_text_under_way_when_its_key_is_replaced_goes_to_the_new_one_or_is_told_of() {
+    for written in [0, 1] {
+        let mut story = Story::keyed();
+        story.knows_bob(5001);
+        let op = story.writes(5001, 1);
+        assert_eq!(story.dials_in(EVES, "Bob", 5002), Err(ByeReason::NotDecided));
+        story.does(Command::Trust(key(EVES), As::NewKeyOf(key(BOBS))));
+        story.told();
+        let at_turn = story.talks.iter().position(|talk| talk.expect == Some(key(BOBS))).expect("a turn");
+        let turn = story.talks.remove(at_turn);
+        let talked = Talked {
+            addr: turn.addrs[0],
+            met: (written > 0).then(|| met(BOBS, 5001)),
+            written,
+            receipts: Vec::new(),
+            end: TalkEnd::Broken,
+        };
+        let actions = story.chat.talked(turn.job, talked, moment(), story.now);
+        story.perform(actions);
+        let to_heir = story.talks.iter().any(|talk| {
+            talk.expect == Some(key(EVES)) && matches!(&talk.say, Say::Texts(letters) if letters.len() == 1)
+        });
+        let told = story.told();
+        let is_told = told.iter().any(|event| {
+            matches!(event, Event::Done { op: of, fate: Fate::Lost(Lost::Replaced), .. } if *of == op)
+        });
+        assert_eq!((to_heir, is_told), (written == 0, written > 0), "{told:?} {:?}", story.talks);
+    }
 }

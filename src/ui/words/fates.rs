@@ -44,7 +44,10 @@ pub fn fate_words(fate: &Fate) -> String {
                 _ => "it does not take your key",
             }
             .into(),
-            Failure::NotTrusted => "its key waits for your word, or you have blocked it".into(),
+            Failure::NotTrusted => {
+                "you do not take its key: it waits for your word, or is blocked, or the policy is strict"
+                    .into()
+            }
             Failure::Cancelled => "there was no time left for it".into(),
             Failure::Other(words) => words.clone(),
         },
@@ -59,6 +62,7 @@ fn hold_words(hold: Hold) -> &'static str {
         Hold::NoOk => {
             "whoever listens there does not answer, or does not speak encrypted, and it does not go out in plain"
         }
+        Hold::NotSecure => "the encrypted exchange fails there; perhaps somebody on the way disturbs it",
         Hold::WrongKey => "whoever listens there has another key",
         Hold::NotDecided => "it has to decide first whether it takes your key",
         Hold::NoRoom => "it has no room at the moment",
@@ -145,6 +149,9 @@ pub(super) fn not_sent(who: &str, why: Unsendable) -> String {
         Unsendable::OnlyEncrypted => format!(
             "Not sent to {who}: it is spoken to in plain, and --require-encryption lets nothing go out in plain."
         ),
+        Unsendable::NoRandom => {
+            format!("Not sent to {who}: the system gives no random numbers, so it cannot be encrypted.")
+        }
         Unsendable::NotTrusted => format!(
             "Not sent to {who}: its key is blocked, or waits for your word; /offers lists those that wait."
         ),
