@@ -213,6 +213,7 @@ impl Chat {
         self.leaving = true;
         // What waits for a key gets one more chance; the goodbye goes behind it.
         self.last_turns(now);
+        self.wait_no_more(now);
         let mut targets: HashSet<PeerAddr> = self.targets(Target::All, false).into_iter().collect();
         let mut attempts = HashSet::new();
         let mut asked = HashMap::new();

@@ -77,6 +77,9 @@ impl Chat {
                 self.ask_first(addr, Unsent { op, parts: Arc::clone(parts), letter: letter.clone() });
                 None
             }
+            (Speech::Plain, Some(letter)) if !in_plain && self.says_in_plain(addr) => {
+                self.wait_behind(addr, Unsent { op, parts: Arc::clone(parts), letter: letter.clone() })
+            }
             (Speech::Plain, _) => self.send_in_plain(addr, op, parts),
             _ if in_plain => self.send_in_plain(addr, op, parts),
             // There is no id for it, and without one it could only go out in plain.
@@ -93,7 +96,48 @@ impl Chat {
         }
         self.text_begins(addr);
         self.transmit(addr, Purpose::Text(op), Outgoing::Text(Arc::clone(parts)), None);
+        if let Some(secure) = &mut self.secure {
+            secure.in_plain.insert(addr);
+        }
         None
+    }
+
+    /// Whether a text is under way in plain. Its receipt may say that the next need not go so; only who leaves has no time for that.
+    fn says_in_plain(&self, addr: PeerAddr) -> bool {
+        !self.leaving && self.secure.as_ref().is_some_and(|secure| secure.in_plain.contains(&addr))
+    }
+
+    /// Lets a text wait until the one before it is through.
+    fn wait_behind(&mut self, addr: PeerAddr, text: Unsent) -> Option<Unsendable> {
+        if let Some(why) = self.unsendable(addr, &text.parts) {
+            return Some(why);
+        }
+        self.text_begins(addr);
+        let secure = self.secure.as_mut()?;
+        secure.asked.entry(addr).or_default().push(text);
+        None
+    }
+
+    /// A text in plain is through: the next goes, in whatever way its recipient is spoken to by now. Where it has just promised a key, that is
+    /// known when it has been greeted.
+    pub(super) fn said_in_plain(&mut self, addr: PeerAddr, now: Time) {
+        let Some(secure) = &mut self.secure else { return };
+        secure.in_plain.remove(&addr);
+        match self.speech_of(addr) {
+            Speech::Unknown => {}
+            speech => self.asked(addr, Ok(speech), now),
+        }
+    }
+
+    /// We leave: the texts that wait for one another go one behind the other, and the goodbye behind them.
+    pub(super) fn wait_no_more(&mut self, now: Time) {
+        let Some(secure) = &self.secure else { return };
+        let waiting: Vec<PeerAddr> = secure.in_plain.iter().copied().collect();
+        for addr in waiting {
+            if self.speech_of(addr) == Speech::Plain {
+                self.asked(addr, Ok(Speech::Plain), now);
+            }
+        }
     }
 
     fn put_letter(&mut self, key: PeerKey, op: OpId, letter: Letter, now: Time) -> Option<Unsendable> {
@@ -154,6 +198,7 @@ impl Chat {
                     continue;
                 }
                 Ok(Speech::Secure(key)) => self.put_letter(*key, op, letter, now),
+                Ok(_) if self.says_in_plain(addr) => self.wait_behind(addr, Unsent { op, parts, letter }),
                 Ok(_) => self.send_in_plain(addr, op, &parts),
             };
             if let Some(why) = refused {

@@ -115,7 +115,9 @@ impl Chat {
                 | Purpose::Ask
         );
         if let Some(key) = promised {
-            self.promised(addr, key, Purpose::Greet);
+            // Texts may wait behind the one that has shown it.
+            let purpose = if self.waits_for(addr) { Purpose::Ask } else { Purpose::Greet };
+            self.promised(addr, key, purpose);
         } else if taken && capability.is_none() && says_something && self.speech_of(addr) == Speech::Unknown {
             self.table.speak(addr, Speech::Plain, false);
             self.announce(addr, now);
@@ -125,6 +127,7 @@ impl Chat {
                 // What has shown its key meanwhile has got the text in plain all the same.
                 let who = Who { proof: Proof::Plain, ..self.who(addr) };
                 self.finished_with(op, who, fate, parts);
+                self.said_in_plain(addr, now);
             }
             Purpose::Connect(op) | Purpose::Exit(op) => self.finished(op, addr, fate, parts),
             Purpose::Ask => {
@@ -180,6 +183,11 @@ impl Chat {
             && let Some(waiting) = secure.asked.remove(&addr)
         {
             secure.asked.entry(to).or_default().extend(waiting);
+        }
+        if let Some(secure) = &mut self.secure
+            && secure.in_plain.remove(&addr)
+        {
+            secure.in_plain.insert(to);
         }
         for job in self.jobs.values_mut().filter(|job| job.addr == addr) {
             job.addr = to;

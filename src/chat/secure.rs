@@ -62,6 +62,8 @@ pub(super) struct Secure {
     pub(super) require: bool,
     /// Texts for addresses of which it is not known yet how they are spoken to.
     pub(super) asked: HashMap<PeerAddr, Vec<Unsent>>,
+    /// Where a text is under way in plain; others wait behind it.
+    pub(super) in_plain: HashSet<PeerAddr>,
     /// Texts to keys of which the user was told that they wait, and no more.
     pub(super) told_of: HashSet<(OpId, PeerKey)>,
     /// Keys that the user has forgotten, or replaced by another, while texts to them were on their way: where they were, and by which. What
@@ -87,6 +89,7 @@ impl Chat {
             seen: Seen::default(),
             require: keys.require,
             asked: HashMap::new(),
+            in_plain: HashSet::new(),
             told_of: HashSet::new(),
             gone: HashMap::new(),
             told_more_at: None,
@@ -380,7 +383,7 @@ impl Chat {
         !is_settled && (peer.life.is_proven() || self.waits_for(addr))
     }
 
-    fn waits_for(&self, addr: PeerAddr) -> bool {
+    pub(super) fn waits_for(&self, addr: PeerAddr) -> bool {
         self.secure.as_ref().is_some_and(|secure| secure.asked.contains_key(&addr))
     }
 

@@ -896,3 +896,40 @@ fn a_text_under_way_when_its_key_is_replaced_goes_to_the_new_one_or_is_told_of()
         assert_eq!((to_heir, is_told), (written == 0, written > 0), "{told:?} {:?}", story.talks);
     }
 }
+
+#[test]
+fn texts_to_a_plain_peer_go_one_by_one_and_in_encryption_as_soon_as_a_receipt_names_a_key() {
+    let mut story = Story::keyed();
+    story.writes(5001, 1);
+    story.ends(5001, &Fate::HandedOver);
+    for n in 2..=4 {
+        story.writes(5001, n);
+    }
+    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]), "one at a time: {:?}", story.dials(5001));
+    story.ends(5001, &Fate::HandedOver);
+    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
+    // Its program was replaced by one of ours.
+    story.promises(BOBS);
+    assert_eq!(story.under_way, [], "what is left does not go out in plain");
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    assert_eq!(turn.say, Say::Texts(vec![letter(3), letter(4)]));
+    assert_eq!(story.outcomes().len(), 4);
+}
+
+#[test]
+fn who_leaves_says_all_texts_to_a_plain_peer_before_the_goodbye() {
+    let mut story = Story::keyed();
+    story.writes(5001, 1);
+    story.ends(5001, &Fate::HandedOver);
+    story.writes(5001, 2);
+    story.writes(5001, 3);
+    let leave = story.does(Command::Leave);
+    let says = story.dials(5001);
+    assert!(
+        matches!(says[..], [Outgoing::Text(_), Outgoing::Text(_), Outgoing::Text(_), Outgoing::Exit]),
+        "{says:?}"
+    );
+    story.ends(5001, &Fate::HandedOver);
+    assert!(story.told().contains(&Event::Settled(leave)));
+}
