@@ -9,16 +9,17 @@
 //!   person: the menu, the edited line, the words, the screen.
 //! - [`node`] owns the one lock around the chat and performs what it wants; [`app`] ties node and ui with one loop over
 //!   one queue, the [`mailbox`].
-//! - [`escape`], [`key`], [`peer`] and [`message`] are the vocabulary; [`cli`], [`settings`], [`config`] and [`logging`] are the way in,
+//! - [`escape`], [`key`], [`peer`], [`message`] and [`talk`] are the vocabulary; [`cli`], [`settings`], [`config`] and [`logging`] are the way in,
 //!   [`exit`] the way out; [`data`], [`identity`] and [`known`] are what is kept, [`manual`] what is printed instead of chatting.
 //!
 //! `fuzzing`, which only tests and the fuzzer see, is what holds for any input.
 //!
 //! # In scope
-//! The plain network that five legacy programs speak, without a server, on IPv4.
+//! The plain network that five legacy programs speak, without a server, on IPv4; and between p2p-chat peers, over IPv4 or IPv6, proven keys, secrecy
+//! and delivery that is certain for as long as both programs run.
 //!
 //! # Out of scope
-//! Names that are proven, secrecy and certain delivery: the plain network has none of them.
+//! The same for the plain network, which has none of them; hiding who talks to whom; messages that outlive the program.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod app;
