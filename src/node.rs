@@ -28,7 +28,7 @@ use crate::net::secure::{OwnKey, Tls};
 use crate::net::{self, Dialler, Identity, Listener};
 use crate::peer::{Name, PeerAddr};
 use crate::talk::ByeReason;
-use crate::wire::MAX_ADDRESSES;
+use crate::wire::{self, MAX_ADDRESSES};
 
 /// Who we are and whom we know.
 #[derive(Clone)]
@@ -98,6 +98,7 @@ impl Node {
             began: Instant::now(),
             port,
             own: own.public(),
+            receipt: wire::receipt(port, Some(&own.public())),
             addresses: further_addrs(bind, &addrs, port),
             outlet: Box::new(Arc::clone(mailbox)),
             dialler: OnceLock::new(),

@@ -50,7 +50,7 @@ impl Recipient for Inbox {
         Reply::Answer(match answer {
             Answer::Nothing => Vec::new(),
             Answer::Receipt => wire::receipt(shared.port, None).into_bytes(),
-            Answer::Capable => wire::receipt(shared.port, Some(&shared.own)).into_bytes(),
+            Answer::Capable => shared.receipt.as_bytes().to_vec(),
             Answer::Connected => wire::CONNECTED.as_bytes().to_vec(),
         })
     }

@@ -26,6 +26,8 @@ pub(super) struct Shared {
     pub(super) began: Instant,
     pub(super) port: u16,
     pub(super) own: PeerKey,
+    /// The receipt that names our key; it is the same for every message.
+    pub(super) receipt: String,
     /// Where else we listen, as far as others could dial it.
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) outlet: Box<dyn Outlet>,
