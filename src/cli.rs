@@ -33,7 +33,7 @@ Examples:
 #[command(name = "p2p-chat", version, after_help = EXAMPLES, disable_help_subcommand = true)]
 pub struct Cli {
     /// Your name: one word of at most 32 columns; asked for on a terminal if missing
-    #[arg(long, env = "P2P_CHAT_NAME", value_name = "NAME")]
+    #[arg(long, global = true, env = "P2P_CHAT_NAME", value_name = "NAME")]
     pub name: Option<Name>,
 
     /// The TCP port to listen at, 0 for any that is free; asked for on a terminal if missing
@@ -64,7 +64,7 @@ pub struct Cli {
     pub no_static: bool,
 
     /// Which of your keys to be known by: a name of its own [default: your name]
-    #[arg(long, env = "P2P_CHAT_PROFILE", value_name = "NAME", help_heading = KEYS)]
+    #[arg(long, global = true, env = "P2P_CHAT_PROFILE", value_name = "NAME", help_heading = KEYS)]
     pub profile: Option<Profile>,
 
     /// What to do with keys that are not known: remember them, ask for your word, or refuse them
@@ -78,7 +78,7 @@ pub struct Cli {
     pub require_encryption: bool,
 
     /// When to write in colours: auto is on a terminal that has them, unless NO_COLOR is set
-    #[arg(long, env = "P2P_CHAT_COLOR", value_name = "WHEN", default_value = "auto", help_heading = LOOKS)]
+    #[arg(long, global = true, env = "P2P_CHAT_COLOR", value_name = "WHEN", default_value = "auto", help_heading = LOOKS)]
     pub color: ColorWhen,
 
     /// How to write the local time, as strftime has it, or off
@@ -86,7 +86,7 @@ pub struct Cli {
     pub time_format: TimeFormat,
 
     /// Be kind to screen readers: redraw nothing, write one line per event and no control sequences
-    #[arg(long, env = "P2P_CHAT_PLAIN", help_heading = LOOKS)]
+    #[arg(long, global = true, env = "P2P_CHAT_PLAIN", help_heading = LOOKS)]
     #[arg(value_name = "BOOL", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
     #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true, hide_default_value = true)]
     pub plain: bool,
@@ -114,11 +114,11 @@ pub struct Cli {
     pub notify_text: bool,
 
     /// The configuration file [default: config.toml in the configuration directory, if it is there]
-    #[arg(long, env = "P2P_CHAT_CONFIG", value_name = "FILE", help_heading = FILES)]
+    #[arg(long, global = true, env = "P2P_CHAT_CONFIG", value_name = "FILE", help_heading = FILES)]
     pub config: Option<PathBuf>,
 
     /// Where keys and nicknames are kept [default: p2p-chat in the data directory of the system]
-    #[arg(long, env = "P2P_CHAT_DATA_DIR", value_name = "DIR", help_heading = FILES)]
+    #[arg(long, global = true, env = "P2P_CHAT_DATA_DIR", value_name = "DIR", help_heading = FILES)]
     pub data_dir: Option<PathBuf>,
 
     /// Write the log to this file; needed to log at all while the terminal is in use

@@ -48,6 +48,18 @@ fn it_prints_the_same_key_before_the_first_run_during_it_and_afterwards() {
 }
 
 #[test]
+fn whose_key_may_be_said_on_either_side_of_the_word() {
+    let data = TempDir::new().expect("a temporary directory");
+    let alice = id(with_data("Alice", data.path()));
+    let nameless = with_data("", data.path()).without_port();
+    // As the README has it.
+    let (mut command, _dir) = nameless.arg("id").arg("--name").arg("Alice").command();
+    let Output { status, stdout, stderr } = command.output().expect("it runs");
+    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+    assert_eq!(String::from_utf8_lossy(&stdout), alice);
+}
+
+#[test]
 fn it_tells_whose_key_it_is() {
     let data = TempDir::new().expect("a temporary directory");
     let alice = key_in(&id(with_data("Alice", data.path())));
