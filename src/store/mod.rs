@@ -1,0 +1,72 @@
+//! Where what is said is kept: in one SQLite file of the profile, or, with `--no-history`, in memory for this run.
+//!
+//! A [`Store`] is used by one thread at a time and blocks while it reads and writes. Out of scope: when something is written, and what
+//! follows from it (`chat`, `node`).
+
+use std::fmt;
+
+use crate::ledger::{Entry, Open, Party, Query, Write, Written};
+use crate::peer::PeerName;
+
+/// Keeps what is said.
+pub trait Store: Send {
+    /// Writes all of these down, in this order. Once it returns they are durable, all of them; after an error none is. `clock` is the time
+    /// in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// Why nothing was written.
+    fn apply(&mut self, writes: &[Write], clock: u64) -> Result<Vec<Written>, StoreError>;
+
+    /// The messages that a query asks for, the oldest first.
+    ///
+    /// # Errors
+    /// Why they cannot be read.
+    fn entries(&mut self, query: &Query) -> Result<Vec<Entry>, StoreError>;
+
+    /// Everybody of whom there are messages, with what they were called last, those first that messages came from or went to most lately.
+    ///
+    /// # Errors
+    /// Why they cannot be read.
+    fn parties(&mut self) -> Result<Vec<(Party, Option<PeerName>)>, StoreError>;
+
+    /// The texts of ours that wait, in the order in which they were typed.
+    ///
+    /// # Errors
+    /// Why they cannot be read.
+    fn open(&mut self) -> Result<Vec<Open>, StoreError>;
+
+    /// The messages that came and were not shown, as far as is known, the oldest first; at most `limit`, the last of them.
+    ///
+    /// # Errors
+    /// Why they cannot be read.
+    fn unshown(&mut self, limit: usize) -> Result<Vec<Entry>, StoreError>;
+}
+
+/// Why something is not kept, or cannot be read. Its display is a clause for a user, like `the disk is full`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum StoreError {
+    /// There is no room on the disk.
+    Full,
+    /// Another process has not let go of the file in time.
+    Busy,
+    /// The file is damaged.
+    Damaged,
+    /// A later version of the program has written the file, in the format of this number.
+    Newer(i64),
+    /// Anything else, in the words of the database or of the operating system.
+    Other(String),
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str("the disk is full"),
+            Self::Busy => f.write_str("another process keeps the file for itself"),
+            Self::Damaged => f.write_str("the file is damaged"),
+            Self::Newer(version) => write!(f, "a later version of p2p-chat has written it (format {version})"),
+            Self::Other(words) => f.write_str(words),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
