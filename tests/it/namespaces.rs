@@ -5,6 +5,8 @@
 #[cfg(target_os = "linux")]
 mod lab;
 #[cfg(target_os = "linux")]
+mod link_local;
+#[cfg(target_os = "linux")]
 mod moving;
 #[cfg(target_os = "linux")]
 mod partition;

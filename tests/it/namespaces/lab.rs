@@ -87,6 +87,11 @@ impl Lab {
         }
     }
 
+    /// The same, with no addresses but those that the system gives every interface.
+    pub(super) fn joins_without_addresses(&self, one: &Machine, other: &Machine) {
+        self.try_join(one, other).expect("one was made before");
+    }
+
     fn try_join(&self, one: &Machine, other: &Machine) -> Result<(), String> {
         run(&[
             "ip",
@@ -141,6 +146,13 @@ impl Machine {
         run(&self.within(&words)).expect("it succeeds");
     }
 
+    /// The number of one of its interfaces.
+    pub(super) fn interface(&self, name: &str) -> u32 {
+        let file = format!("/sys/class/net/{name}/ifindex");
+        let told = run(&self.within(&["cat", &file])).expect("there is such an interface");
+        told.trim().parse().expect("a number")
+    }
+
     /// From now on does this with every packet that comes by a cable or leaves by one: `drop`, `reject`, or `reject with ...`.
     pub(super) fn filters(&self, verdict: &str) {
         self.does("nft add table inet wall");
@@ -177,12 +189,13 @@ pub(super) fn at(ip: &str, port: u16) -> SocketAddrV4 {
     SocketAddrV4::new(ip.parse::<Ipv4Addr>().expect("an address"), port)
 }
 
-fn run(command: &[&str]) -> Result<(), String> {
+/// What a command prints, which has to succeed.
+fn run(command: &[&str]) -> Result<String, String> {
     let words = command.join(" ");
     let output = Command::new(command[0]).args(&command[1..]).output();
     let output = output.map_err(|error| format!("`{words}` cannot be run: {error}"))?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     Err(format!("`{words}` failed: {}", String::from_utf8_lossy(&output.stderr).trim()))
 }
