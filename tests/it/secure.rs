@@ -3,9 +3,12 @@
 mod delivery;
 mod identities;
 mod legacies;
+mod policies;
 mod wire;
 
 use std::path::Path;
+
+use p2p_chat::key::PeerKey;
 
 use crate::support::{Builder, Peer};
 
@@ -17,4 +20,9 @@ fn with_data(name: &str, data: &Path) -> Builder {
 /// How often somebody was shown these words.
 fn times(peer: &Peer, words: &str) -> usize {
     peer.printed().iter().filter(|line| line.contains(words)).count()
+}
+
+/// The key of a peer as a screen shows it.
+fn in_groups(peer: &Peer) -> String {
+    peer.key().parse::<PeerKey>().expect("a key").grouped().to_string()
 }

@@ -1,0 +1,70 @@
+//! What is done with whoever is new, as the user has said it: by `--policy ask`, and by `--policy strict`.
+
+use super::{in_groups, times};
+use crate::support::{Builder, Peer};
+
+/// What others list in peers.toml so as to know somebody by its key.
+fn listed(name: &str, peer: &Peer) -> String {
+    format!("[[peer]]\naddress = \"{}\"\nname = \"{name}\"\nkey = \"{}\"\n", peer.addr(), peer.key())
+}
+
+fn with_policy(policy: &str) -> Builder {
+    Peer::named("Bob").arg("--policy").arg(policy)
+}
+
+#[test]
+fn with_policy_ask_a_newcomer_is_offered_and_what_waits_arrives_once_when_it_is_trusted() {
+    let mut bob = with_policy("ask").start();
+    let mut alice = Peer::named("Alice").start();
+    alice.says(&bob.addr().to_string(), "may I come in?");
+    bob.sees(&format!("! {} is new: its key is not known.", alice.shown()));
+    bob.sees(&in_groups(&alice));
+    bob.sees("/trust Alice: it is taken, and pinned to this key.");
+    let line = alice.sees("Queued for ");
+    assert!(line.contains("it has to decide first whether it takes your key"), "{line}");
+    alice.has_seen("has to decide first whether it takes your key; what is for it waits.");
+    // However often she comes, neither is told of it again.
+    alice.says("", "are you there?");
+    alice.sees("Queued for ");
+    bob.types(&["2", "/offers"]);
+    bob.sees(&format!("! {} is new: its key is not known.", alice.shown()));
+    assert_eq!((times(&bob, "may I come in?"), times(&bob, "are you there?")), (0, 0));
+    // Nor does anything go out to her.
+    bob.types(&[&format!("@{} hello", alice.addr())]);
+    bob.sees("Not sent to ");
+
+    bob.types(&["/trust alice"]);
+    bob.sees("Alice is taken, as somebody with a key of their own that is not verified.");
+    bob.sees(&format!("{}: may I come in?", alice.encrypted()));
+    bob.sees(&format!("{}: are you there?", alice.encrypted()));
+    alice.has_seen(&format!("Delivered to {}: \"may I come in?\"", bob.shown()));
+    alice.has_seen(&format!("Delivered to {}: \"are you there?\"", bob.shown()));
+    bob.says("Alice", "come in");
+    alice.sees(&format!("{}: come in", bob.encrypted()));
+    assert_eq!((times(&bob, ": may I come in?"), times(&bob, ": are you there?")), (1, 1));
+    assert_eq!(times(&alice, ": hello"), 0);
+    assert_eq!((times(&alice, "what is for it waits."), times(&alice, "with a key that is new")), (1, 1));
+}
+
+#[test]
+fn with_policy_strict_a_newcomer_is_refused_and_told_so_and_who_is_listed_with_a_key_is_talked_to() {
+    let mut carol = Peer::named("Carol").start();
+    let mut bob = with_policy("strict").peers_toml(&listed("Carol", &carol)).start();
+    carol.meets(&bob);
+    bob.sees(&format!("* {} is here.", carol.shown()));
+    let mut alice = Peer::named("Alice").start();
+    alice.says(&bob.addr().to_string(), "let me in");
+    let line = alice.sees(&format!("Not sent to {}", bob.shown()));
+    assert!(line.contains("it does not take your key"), "{line}");
+    // There is nothing to decide, and what she asked in plain makes her nobody with a key.
+    bob.types(&["/offers"]);
+    bob.sees("No key waits for your word.");
+    let row = bob.lists(alice.addr()).expect("listed");
+    assert!(!row.ends_with("encrypted"), "{row}");
+    carol.says("Bob", "you know me");
+    bob.sees(&format!("{}: you know me", carol.encrypted()));
+    bob.says("Carol", "I do");
+    carol.sees(&format!("{}: I do", bob.encrypted()));
+    bob.still_answers();
+    assert_eq!(times(&bob, "let me in") + times(&bob, "is new"), 0, "{:?}", bob.printed());
+}
