@@ -4,6 +4,7 @@ mod delivery;
 mod identities;
 mod legacies;
 mod policies;
+mod several;
 mod wire;
 
 use std::path::Path;
