@@ -6,6 +6,7 @@ mod legacies;
 mod policies;
 mod several;
 mod wire;
+mod words;
 
 use std::path::Path;
 

@@ -1,0 +1,189 @@
+//! What the user says about a key: that it is compared, taken, blocked, forgotten, or passed over for one text. What takes protection away is asked back.
+
+use super::{in_groups, times};
+use crate::support::{Peer, SecurePeer};
+
+/// Alice and Bob, who have met and have written to each other.
+fn acquainted() -> (Peer, Peer) {
+    let mut bob = Peer::named("Bob").start();
+    let mut alice = Peer::named("Alice").start();
+    alice.says(&bob.addr().to_string(), "good morning");
+    alice.meets(&bob);
+    bob.meets(&alice);
+    bob.has_seen(&format!("{}: good morning", alice.encrypted()));
+    bob.says("Alice", "good morning to you");
+    alice.has_seen(&format!("{}: good morning to you", bob.encrypted()));
+    bob.sees(&format!("Delivered to {}.", alice.shown()));
+    (alice, bob)
+}
+
+/// Types `/verify`, and returns the code that is shown.
+fn compares(peer: &mut Peer, other: &str) -> String {
+    peer.types(&[&format!("/verify {other}")]);
+    peer.sees("Then both of you see this code:");
+    let code = peer.sees("  ").trim().to_owned();
+    assert!(code.len() == 35 && code.bytes().all(|byte| byte == b' ' || byte.is_ascii_digit()), "{code}");
+    code
+}
+
+#[test]
+fn who_is_verified_on_both_screens_is_marked_on_both_and_stays_so() {
+    let (mut alice, mut bob) = acquainted();
+    let at_alice = alice.addr();
+    let (hers, his) = (compares(&mut alice, "bob"), compares(&mut bob, "alice"));
+    assert_eq!(hers, his);
+    // Only a yes is one.
+    alice.types(&["perhaps"]);
+    alice.sees("Type yes or no.");
+    alice.types(&["yes"]);
+    alice.sees("Bob is verified, and has a ");
+    bob.types(&["no"]);
+    bob.sees("Then somebody may be in between");
+    // What one of them says is nothing to the other.
+    bob.says("Alice", "not yet");
+    alice.sees(&format!("{} [verified]: not yet", bob.shown()));
+    alice.says("Bob", "why not?");
+    bob.sees(&format!("{}: why not?", alice.encrypted()));
+    assert_eq!(compares(&mut bob, "alice"), his);
+    bob.types(&["yes"]);
+    bob.sees("Alice is verified, and has a ");
+    alice.says("Bob", "at last");
+    bob.sees(&format!("{} [verified]: at last", alice.shown()));
+    for (mut peer, other) in [(alice, bob.addr()), (bob, at_alice)] {
+        let row = peer.lists(other).expect("listed");
+        assert!(row.ends_with("  verified"), "{row}");
+    }
+}
+
+#[test]
+fn who_is_blocked_is_told_so_and_is_neither_shown_nor_written_to_until_the_key_is_forgotten() {
+    let (mut alice, mut bob) = acquainted();
+    let beginning: String = bob.key().chars().take(8).collect();
+    alice.types(&["/block bob"]);
+    alice.sees(&format!(
+        "Bob with the key {beginning}… is blocked: nothing goes to it and nothing of it is shown."
+    ));
+    alice.types(&["2"]);
+    alice.sees("Nobody is known yet");
+    bob.says("Alice", "why do you not answer?");
+    let line = bob.sees(&format!(" to {}", alice.shown()));
+    assert!(line.contains("it does not take your key"), "{line}");
+    bob.has_seen("does not take your key: it has blocked it, or takes nobody new. Nothing is sent to it.");
+    for whom in [bob.addr().to_string(), "bob".into()] {
+        alice.types(&[&format!("@{whom} not for you")]);
+        alice.sees(&format!("Not sent to {}: you do not take its key", bob.addr()));
+    }
+    // It is the key that is blocked: what anybody may say in his name is plain, and no way to him.
+    bob.types(&["/plain alice and in plain?", "yes"]);
+    alice.sees(&format!("{}: and in plain?", bob.shown()));
+    alice.types(&["@bob not for you, and not in plain"]);
+    alice.sees(&format!("Not sent to {}", bob.shown()));
+    assert_eq!(times(&alice, "why do you not answer?") + times(&bob, "not for you"), 0);
+
+    // That he is somebody again is asked back, and is as if he were new.
+    alice.types(&[&format!("/unpin {beginning}")]);
+    alice.sees("Bob is not blocked any more then: this key is taken for new when it comes again.");
+    alice.types(&["yes"]);
+    alice.sees("The key of Bob is forgotten");
+    bob.says("Alice", "and now?");
+    alice.sees(&format!("{}: and now?", bob.encrypted()));
+    assert_eq!(times(&alice, "with a key that is new"), 2);
+}
+
+#[test]
+fn a_key_is_forgotten_after_a_yes_and_then_the_next_one_there_is_new() {
+    let (mut alice, mut bob) = acquainted();
+    alice.types(&["/unpin bob"]);
+    alice.sees("What you write to Bob may then go in plain");
+    alice.types(&["no"]);
+    alice.sees("Nothing is changed.");
+    alice.types(&["/key bob"]);
+    alice.sees(&in_groups(&bob));
+    alice.types(&["/unpin bob", "yes"]);
+    alice.sees("The key of Bob is forgotten: texts may go there in plain, and the next key that comes is taken for new.");
+    alice.types(&["/key bob"]);
+    alice.sees("is spoken to in plain and has shown no key.");
+    // Another key at his address and in his name is no conflict now; before, it would have been.
+    bob.crashes();
+    let home = bob.addr().port();
+    drop(bob);
+    let mut other = Peer::named("Bob").port(home).start();
+    alice.says(&other.addr().to_string(), "who are you?");
+    other.sees(&format!("{}: who are you?", alice.encrypted()));
+    assert_eq!(times(&alice, "The key of Bob has changed"), 0);
+    alice.has_seen(&format!("with a key that is new: {}.", in_groups(&other)));
+}
+
+#[test]
+fn one_text_goes_in_plain_after_a_yes_and_the_next_one_does_not() {
+    let bob = SecurePeer::named("Bob", b'B');
+    let mut alice = Peer::named("Alice").start();
+    alice.says(&bob.addr().to_string(), "sealed");
+    alice.sees(&format!("Delivered to {}.", bob.shown()));
+    alice.types(&["/plain bob open to all"]);
+    alice.sees("This one text goes to Bob in plain: anybody on the way can read and change it");
+    let before = bob.got().said_plainly().len();
+    alice.types(&["no"]);
+    alice.sees("The text is kept");
+    alice.says("bob", "sealed again");
+    alice.sees(&format!("Delivered to {}.", bob.shown()));
+    assert_eq!(bob.got().said_plainly().len(), before);
+
+    alice.types(&["/plain bob open to all", "yes"]);
+    let in_plain = |said: &&str| said.ends_with(" Alice open to all");
+    bob.waits("the plain text", |got| got.said_plainly().iter().any(in_plain));
+    alice.sees(&format!("Delivered to {}.", bob.shown()));
+    alice.says("bob", "and sealed for good");
+    alice.sees(&format!("Delivered to {}.", bob.shown()));
+    let got = bob.got();
+    assert_eq!(got.bodies(), ["sealed", "sealed again", "and sealed for good"]);
+    assert_eq!(got.said_plainly().iter().filter(|said| in_plain(said)).count(), 1);
+    assert_eq!(got.said_plainly().len(), before + 1, "{:?}", got.plain);
+}
+
+#[test]
+fn a_text_in_plain_is_shown_apart_by_who_knows_its_sender_by_a_key() {
+    let (mut alice, mut bob) = acquainted();
+    alice.types(&["/plain bob it is really me", "yes"]);
+    let line = bob.sees("it is really me");
+    assert!(
+        line.contains("! In plain, unproven, somebody at 127.0.0.1 who calls itself Alice: it is really me"),
+        "{line}"
+    );
+    let row = bob.lists(alice.addr()).expect("listed");
+    assert!(row.ends_with("  encrypted"), "{row}");
+}
+
+#[test]
+fn a_changed_key_is_trusted_by_a_word_and_then_talked_to_and_no_longer_verified() {
+    let (mut alice, mut bob) = acquainted();
+    compares(&mut alice, "bob");
+    alice.types(&["yes"]);
+    alice.sees("Bob is verified, and has a ");
+    let (old, home) = (in_groups(&bob), bob.addr().port());
+    bob.crashes();
+    drop(bob);
+    // He has lost his key, and comes back with another.
+    let mut bob = Peer::named("Bob").port(home).start();
+    bob.says(&alice.addr().to_string(), "it is I");
+    let line = bob.sees("Queued for ");
+    assert!(line.contains("it has to decide first whether it takes your key"), "{line}");
+    alice.sees("! The key of Bob has changed, or somebody else calls itself so");
+    alice.sees(&old);
+    alice.sees(&in_groups(&bob));
+    alice.types(&["@bob for Bob, whoever he is"]);
+    alice.sees("Queued for ");
+    assert_eq!((times(&alice, ": it is I"), times(&bob, ": for Bob, whoever he is")), (0, 0));
+
+    alice.types(&["/trust bob"]);
+    // It is he, so what waited for him goes to him, too.
+    bob.has_seen(&format!("{}: for Bob, whoever he is", alice.encrypted()));
+    alice.has_seen(&format!("Delivered to {}: \"for Bob", bob.shown()));
+    alice.has_seen(&format!("{}: it is I", bob.encrypted()));
+    bob.has_seen(&format!("Delivered to {}: \"it is I\"", alice.shown()));
+    alice.says("Bob", "so it is");
+    bob.has_seen(&format!("{}: so it is", alice.encrypted()));
+    assert_eq!((times(&alice, ": it is I"), times(&bob, ": for Bob, whoever he is")), (1, 1));
+    let row = alice.lists(bob.addr()).expect("listed");
+    assert!(row.ends_with("  encrypted"), "{row}");
+}
