@@ -11,6 +11,8 @@ mod moving;
 #[cfg(target_os = "linux")]
 mod partition;
 #[cfg(target_os = "linux")]
+mod second_address;
+#[cfg(target_os = "linux")]
 mod strangers;
 
 #[cfg(not(target_os = "linux"))]
