@@ -1,7 +1,7 @@
 //! What a dialler makes of an acceptor that keeps no rule.
 
 use std::net::Shutdown;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use rustls::crypto::cipher::{OutboundChunks, OutboundPlainMessage};
 use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
@@ -159,8 +159,9 @@ fn who_answers_a_part_or_drips_has_the_time_of_a_turn() {
 
 #[test]
 fn who_reads_nothing_of_a_turn_has_the_time_of_a_turn() {
+    let (ended, holds) = mpsc::channel::<()>();
     let (outcome, ()) = talk(
-        |channel| {
+        move |channel| {
             let mut talk = alice(channel);
             // Until nothing more fits between them.
             let filler = Record::Ping(1).encode().repeat(10_000);
@@ -169,14 +170,14 @@ fn who_reads_nothing_of_a_turn_has_the_time_of_a_turn() {
             let begun = Instant::now();
             let outcome = talk.turn(turn([1], &[]));
             assert!((TURN_WITHIN..3 * TURN_WITHIN).contains(&begun.elapsed()));
+            drop(ended);
             outcome
         },
-        |mut channel| {
+        move |mut channel| {
             hear(&mut channel);
             say(&mut channel, &[Record::Hello(hello("Mallory"))]);
             // Holds the connection without reading it until the other side has ended it.
-            let _ = std::io::Read::read(&mut &**channel.stream(), &mut [0; 0]);
-            std::thread::sleep(TURN_WITHIN + Duration::from_secs(2));
+            holds.recv().expect_err("nothing is sent by it, and it is gone when the turn is over");
         },
     );
     assert_eq!((outcome.receipted, outcome.sent), (vec![], true));
