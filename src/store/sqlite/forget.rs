@@ -19,7 +19,8 @@ pub(in crate::store) const MAX_KNOWN: usize = 100_000;
 /// Messages that go at once, beyond those that have to, so that not each new one has to look for an old one.
 const TRIM: i64 = 256;
 
-/// Messages above which the index is made anew rather than each taken out of it, for which a message takes longer than to be put in.
+/// Messages above which the index is made anew rather than each taken out of it, where a message takes longer than to be put in. The same
+/// where most of them go, which leaves little to be put in.
 const MAX_TAKEN_OUT: i64 = 20_000;
 
 /// How long it is waited for those who read the log; they read for a few milliseconds.
@@ -53,9 +54,7 @@ pub(super) fn keep_within(conn: &Connection, bounds: &Bounds) -> Result<()> {
     for (name, bound, plain) in
         [("plain", bounds.plain, " AND m.assurance IN (0, 3)"), ("messages", bounds.messages, "")]
     {
-        let many: i64 = conn
-            .prepare_cached("SELECT value FROM meta WHERE name = ?")?
-            .query_row([name], |row| row.get(0))?;
+        let many = counted(conn, name)?;
         if many > bound {
             let go = many - bound + TRIM.min(bound / FREE_SHARE);
             let oldest = format!(
@@ -81,7 +80,7 @@ pub(super) fn remove(conn: &Connection, filter: &str) -> Result<u64> {
     conn.execute_batch(&format!(
         "DELETE FROM known WHERE known <= (SELECT max(known) FROM known) - {MAX_KNOWN}"
     ))?;
-    if many > MAX_TAKEN_OUT {
+    if many > MAX_TAKEN_OUT || many > counted(conn, "messages")? / 2 {
         conn.execute_batch("INSERT INTO search (search) VALUES ('delete-all')")?;
         search::set_indexed_to(conn, 0)?;
     } else {
@@ -98,6 +97,11 @@ pub(super) fn remove(conn: &Connection, filter: &str) -> Result<u64> {
 
 fn number(conn: &Connection, filter: &str) -> Result<i64> {
     conn.query_row(&format!("SELECT count(*) FROM message m WHERE 1 {filter}"), [], |row| row.get(0))
+}
+
+/// How many messages there are, by their count.
+fn counted(conn: &Connection, name: &str) -> Result<i64> {
+    conn.prepare_cached("SELECT value FROM meta WHERE name = ?")?.query_row([name], |row| row.get(0))
 }
 
 /// Counts messages that came or went.
