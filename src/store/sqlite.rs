@@ -11,6 +11,8 @@ mod read;
 mod rows;
 mod schema;
 mod search;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::ffi::OsString;

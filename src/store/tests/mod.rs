@@ -14,17 +14,17 @@ use crate::peer::{PeerAddr, PeerName};
 use crate::talk::Letter;
 
 /// Some time after 2026.
-const CLOCK: u64 = 1_800_000_000_000;
+pub(super) const CLOCK: u64 = 1_800_000_000_000;
 
 /// A store to be tried, in a directory of its own if it needs one.
-struct Tried {
-    store: Box<dyn Store>,
-    name: &'static str,
+pub(super) struct Tried {
+    pub(super) store: Box<dyn Store>,
+    pub(super) name: &'static str,
     _dir: TempDir,
 }
 
 /// One of each kind, empty.
-fn both() -> [Tried; 2] {
+pub(super) fn both() -> [Tried; 2] {
     let (dir, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let sqlite = Sqlite::open(&file(dir.path())).unwrap();
     [
@@ -33,37 +33,37 @@ fn both() -> [Tried; 2] {
     ]
 }
 
-fn file(dir: &Path) -> PathBuf {
+pub(super) fn file(dir: &Path) -> PathBuf {
     dir.join("history.db")
 }
 
-fn peer_key(number: u8) -> PeerKey {
+pub(super) fn peer_key(number: u8) -> PeerKey {
     PeerKey::new([number; 32])
 }
 
-fn key(number: u8) -> Party {
+pub(super) fn key(number: u8) -> Party {
     Party::Key(peer_key(number))
 }
 
-fn addr(port: u16) -> Party {
+pub(super) fn addr(port: u16) -> Party {
     Party::Addr(PeerAddr::new(std::net::Ipv4Addr::LOCALHOST, port).unwrap())
 }
 
-fn id(number: u32) -> MessageId {
+pub(super) fn id(number: u32) -> MessageId {
     let mut bytes = [7; 16];
     bytes[..4].copy_from_slice(&number.to_be_bytes());
     MessageId::new(bytes)
 }
 
-fn letter(number: u32, body: &str) -> Letter {
+pub(super) fn letter(number: u32, body: &str) -> Letter {
     Letter { id: id(number), time: CLOCK - 5, again: false, body: body.into() }
 }
 
-fn name(text: &str) -> Option<PeerName> {
+pub(super) fn name(text: &str) -> Option<PeerName> {
     Some(PeerName::new(text))
 }
 
-fn said(to: Party, number: u32, body: &str) -> Write {
+pub(super) fn said(to: Party, number: u32, body: &str) -> Write {
     let assurance = match to {
         Party::Key(_) => Assurance::Encrypted,
         Party::Addr(_) => Assurance::Plain,
@@ -72,48 +72,48 @@ fn said(to: Party, number: u32, body: &str) -> Write {
     Write::Said { to, name: None, letter, condition, assurance, expires }
 }
 
-fn became(to: Party, number: u32, condition: Condition) -> Write {
+pub(super) fn became(to: Party, number: u32, condition: Condition) -> Write {
     Write::Became { to, id: id(number), condition }
 }
 
-fn taken(from: u8, numbers: &[u32]) -> Write {
+pub(super) fn taken(from: u8, numbers: &[u32]) -> Write {
     let letters = numbers.iter().map(|number| letter(*number, &format!("text {number}"))).collect();
     Write::Taken { from: peer_key(from), name: name("Bob"), assurance: Assurance::Encrypted, letters }
 }
 
-fn heard(from: Party, body: &str) -> Write {
+pub(super) fn heard(from: Party, body: &str) -> Write {
     Write::Heard { from, name: name("Plain"), assurance: Assurance::Plain, body: body.into() }
 }
 
-fn forget(with: Option<Vec<Party>>, since: Option<u64>, until: Option<u64>) -> Write {
+pub(super) fn forget(with: Option<Vec<Party>>, since: Option<u64>, until: Option<u64>) -> Write {
     Write::Forget(Selection { with, since, until })
 }
 
-fn all() -> Query {
+pub(super) fn all() -> Query {
     Query { limit: usize::MAX, ..Query::default() }
 }
 
-fn with(parties: &[Party]) -> Query {
+pub(super) fn with(parties: &[Party]) -> Query {
     let which = Selection { with: Some(parties.to_vec()), ..Selection::default() };
     Query { which, ..all() }
 }
 
-fn words(text: &str) -> Query {
+pub(super) fn words(text: &str) -> Query {
     Query { words: Some(text.into()), ..all() }
 }
 
-fn apply(store: &mut dyn Store, writes: &[Write]) -> Vec<Written> {
+pub(super) fn apply(store: &mut dyn Store, writes: &[Write]) -> Vec<Written> {
     store.apply(writes, CLOCK).unwrap()
 }
 
-fn bodies(store: &mut dyn Store, query: &Query) -> Vec<String> {
+pub(super) fn bodies(store: &mut dyn Store, query: &Query) -> Vec<String> {
     store.entries(query).unwrap().iter().map(|entry| entry.body.to_string()).collect()
 }
 
-fn entries(store: &mut dyn Store) -> Vec<Entry> {
+pub(super) fn entries(store: &mut dyn Store) -> Vec<Entry> {
     store.entries(&all()).unwrap()
 }
 
-fn rows(entries: &[Entry]) -> Vec<RowId> {
+pub(super) fn rows(entries: &[Entry]) -> Vec<RowId> {
     entries.iter().map(|entry| entry.row).collect()
 }
