@@ -1,5 +1,7 @@
 //! The command line.
 
+mod asked;
+
 use std::env;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -10,6 +12,8 @@ use clap::builder::{BoolishValueParser, PossibleValue, Resettable};
 use clap::{ArgAction, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use unicode_width::UnicodeWidthStr;
+
+pub use asked::Asked;
 
 use crate::chat::Policy;
 use crate::history::{Age, Keep, expiry};
@@ -169,6 +173,8 @@ pub enum Instead {
     Config,
     /// Print the key that others know you by; on a terminal also as a QR code
     Id,
+    /// Print what was said, search in it, or forget it; also while the program is running
+    History(Asked),
 }
 
 impl ValueEnum for Policy {
