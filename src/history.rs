@@ -35,7 +35,7 @@ use crate::known::KnownPeers;
 use crate::ledger::Selection;
 use crate::net;
 use crate::peer::quoted;
-use crate::store::{Store, StoreError};
+use crate::store::{Sqlite, Store, StoreError};
 use calendar::Calendar;
 use form::{Form, Writer};
 use pages::Stopped;
@@ -74,9 +74,9 @@ pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io:
     let which = selection(asked, &people, &folder)?;
     let done = if asked.forget {
         let mut stdin = io::stdin().lock();
-        forget::forget(&mut *store, which, now(), ask.then_some(&mut stdin), out)
+        forget::forget(&mut store, which, now(), ask.then_some(&mut stdin), out)
     } else {
-        read(cli, asked, &mut *store, which, &people, out)
+        read(cli, asked, &mut store, which, &people, out)
     };
     match done {
         Ok(()) => Ok(Ok(())),
@@ -86,8 +86,8 @@ pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io:
 }
 
 /// Opens the file, for changing it or for reading only.
-fn open(_: &Path, _: bool) -> Result<Box<dyn Store>, StoreError> {
-    Err(StoreError::Other("there is no store yet that could".into()))
+fn open(path: &Path, changes: bool) -> Result<Sqlite, StoreError> {
+    if changes { Sqlite::open(path) } else { Sqlite::reader(path) }
 }
 
 /// Whose history is meant.

@@ -11,15 +11,15 @@ pub struct Asked {
     #[arg(long, value_name = "PEER")]
     pub with: Option<String>,
 
-    /// Only what is not older: an age like 3d, 2026-11-21, 2026-11-21T14:00, or a time with its offset from UTC
+    /// Only what was said since then: 3d ago, on 2026-11-21, at 2026-11-21T14:00, or at a time with its offset from UTC
     #[arg(long, value_name = "WHEN")]
     pub since: Option<When>,
 
-    /// Only what is older, written like that; a day is meant with all its hours
+    /// Only what was said until then, written like that; a day is meant with all its hours
     #[arg(long, value_name = "WHEN", conflicts_with = "older_than")]
     pub until: Option<When>,
 
-    /// Only what is older than that, like 90d
+    /// Only what is older than this, like 90d
     #[arg(long, value_name = "AGE")]
     pub older_than: Option<Age>,
 
@@ -39,11 +39,11 @@ pub struct Asked {
     #[arg(long)]
     pub markdown: bool,
 
-    /// Forget them for good, instead of printing them
+    /// Forget for good what was chosen, instead of printing it; what waits for its recipient stays
     #[arg(long, conflicts_with_all = ["json", "markdown", "last"])]
     pub forget: bool,
 
-    /// Forget them without asking
+    /// Forget it without asking
     #[arg(long, requires = "forget")]
     pub yes: bool,
 }

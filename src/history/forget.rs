@@ -1,6 +1,7 @@
 //! `p2p-chat history --forget`: how many messages will go, the user's word, and how many are gone.
 
 use std::io::{self, BufRead, Write};
+use std::time::{Duration, Instant};
 
 use super::pages::{Stopped, count};
 use crate::ledger::{self, Selection, Written};
@@ -8,6 +9,9 @@ use crate::store::Store;
 
 /// Bytes that an answer may have; more is no answer, and is not waited for.
 const MAX_ANSWER: u64 = 100;
+
+/// How long is worked on the file afterwards: others read it for milliseconds, and a large one is made smaller in some seconds.
+const TIDYING: Duration = Duration::from_secs(20);
 
 /// Forgets messages for good. Where `answers` are given, the user is asked before.
 pub(super) fn forget(
@@ -34,8 +38,27 @@ pub(super) fn forget(
         [Written::Forgotten(gone, stay)] => (gone, stay),
         _ => (0, 0),
     };
-    let is = if gone == 1 { "is" } else { "are" };
-    say(out, &format!("{} {is} forgotten{}.\n", messages(gone), staying(stay)))
+    let is_tidy = tidy(store)?;
+    let is = if gone <= 1 { "is" } else { "are" };
+    say(out, &format!("{} {is} forgotten{}.\n", messages(gone), staying(stay)))?;
+    if is_tidy {
+        return Ok(());
+    }
+    say(
+        out,
+        "Another process is using the file: what was forgotten is out of its log as soon as that allows it.\n",
+    )
+}
+
+/// Has the file hold nothing more of what is forgotten; says whether that is so.
+fn tidy(store: &mut dyn Store) -> Result<bool, Stopped> {
+    let began = Instant::now();
+    while store.idle()? {
+        if began.elapsed() > TIDYING {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn say(out: &mut impl Write, text: &str) -> Result<(), Stopped> {

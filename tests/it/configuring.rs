@@ -217,7 +217,10 @@ fn completions_for_every_shell_know_every_flag() {
             let name = flag.trim_start_matches("--");
             assert!(script.contains(&flag) || script.contains(&format!("-l {name}")), "{shell}: {flag}");
         }
-        assert!(script.contains("completions") && script.contains("config"), "{shell}");
+        assert!(
+            script.contains("completions") && script.contains("config") && script.contains("older-than"),
+            "{shell}"
+        );
     }
     let errors = refused(nobody_yet().arg("completions").arg("cmd"));
     assert!(errors.contains("[possible values: bash,"), "{errors}");
@@ -262,6 +265,10 @@ fn the_manual_page_tells_everything() {
         "aliases.toml",
         "profiles/NAME/key",
         "profiles/NAME/known_peers.toml",
+        "profiles/NAME/history.db",
+        "--grep",
+        "--older-than",
+        "--forget",
         "P2P_CHAT_PLAIN",
         "128+N",
     ] {
