@@ -106,7 +106,8 @@ fn on_a_terminal_the_user_is_asked_first() {
     use crate::support::Terminal;
 
     let kept = kept().closed();
-    let question = "Forget 3 messages for good; 1 of yours that waits for its recipient stays? y/N";
+    let question =
+        "3 messages will be forgotten for good; 1 of yours that waits for its recipient stays. Go on? y/N";
     for answer in ["", "n", "what"] {
         let mut window = Terminal::start(kept.asking(&["--forget"]), 24, 100);
         window.waits_for(question);

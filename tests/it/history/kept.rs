@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::support::{Builder, Peer, assert_harmless};
 
 /// Three seconds after eight in the morning of 21 November 2026, UTC, in milliseconds since 1970.
-pub(super) const MORNING: u64 = 1_795_248_003_000;
+const MORNING: u64 = 1_795_248_003_000;
 
 /// Alice's history, in a data directory of its own.
 pub(super) struct Kept {
