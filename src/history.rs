@@ -30,6 +30,7 @@ pub use age::{Age, Keep, expiry};
 pub use when::When;
 
 use crate::cli::{Asked, Cli, Misused};
+use crate::data::{self, Aliases};
 use crate::identity::{self, Profile};
 use crate::known::KnownPeers;
 use crate::ledger::Selection;
@@ -71,7 +72,7 @@ pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io:
         return Ok(nothing(&profile));
     }
     let people = People::new(parties);
-    let which = selection(asked, &people, &folder)?;
+    let which = selection(cli, asked, &people, &folder)?;
     let done = if asked.forget {
         let mut stdin = io::stdin().lock();
         forget::forget(&mut store, which, now(), ask.then_some(&mut stdin), out)
@@ -98,12 +99,18 @@ fn whose(cli: &Cli) -> Result<Profile, Misused> {
 }
 
 /// Which messages are meant.
-fn selection(asked: &Asked, people: &People, folder: &Path) -> anyhow::Result<Selection> {
+fn selection(cli: &Cli, asked: &Asked, people: &People, folder: &Path) -> anyhow::Result<Selection> {
     let (now, zone) = (Timestamp::now(), TimeZone::system());
     let with = asked.with.as_deref().map(|word| -> anyhow::Result<_> {
         let known = KnownPeers::open(Some(folder)).map_err(Misused::new)?;
         let pins: Vec<_> = known.pins().cloned().collect();
-        Ok(people.meant(word, net::parse_addr(word).ok(), &pins).map_err(Misused::new)?)
+        // A nickname is for whoever is at an address; the name of another may be the same.
+        let aliases = Aliases::open(data::folder(cli)).map_err(Misused::new)?;
+        let nickname =
+            aliases.all().iter().find(|(_, name)| name.as_str().to_lowercase() == word.to_lowercase());
+        let nicknamed = nickname.and_then(|(addr, _)| people.meant(word, Some(*addr), &pins).ok());
+        let named = || people.meant(word, net::parse_addr(word).ok(), &pins).map_err(Misused::new);
+        Ok(nicknamed.map_or_else(named, Ok)?)
     });
     let until = asked.until.or(asked.older_than.map(When::Ago));
     Ok(Selection {

@@ -69,6 +69,9 @@ mod tests {
         paragraph(&folder.end().unwrap(), " 14:03", &people)
     }
 
+    /// What is markup somewhere, listed here once more so that the list above is not its own judge.
+    const MEANS_SOMETHING: &str = "\\`*_{}[]<>()#!|~&:@$^=";
+
     /// What a reader of CommonMark makes of a line without any markup: none is left, and no character is lost.
     fn rendered(line: &str) -> String {
         let mut out = String::new();
@@ -80,7 +83,7 @@ mod tests {
                 out.push(next);
                 continue;
             }
-            assert!(!MARKUP.contains(&c), "{c:?} in {line:?}");
+            assert!(!MEANS_SOMETHING.contains(c), "{c:?} in {line:?}");
             out.push(c);
         }
         let first = line.trim_start();

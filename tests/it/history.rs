@@ -141,6 +141,11 @@ fn messages_can_be_chosen_by_whom_and_when() {
     fs::write(kept.folder().join("known_peers.toml"), known).expect("written");
     assert_eq!(texts(&["--with", "robert"]), ["two"]);
     assert_eq!(texts(&["--with", "127.0.0.1:7000"]), ["two"]);
+    // A nickname is for whoever is at its address.
+    let aliases = "[[alias]]\naddress = \"127.0.0.1:5002\"\nname = \"Boss\"\n[[alias]]\naddress = \"127.0.0.1:7000\"\nname = \"Zoe\"\n";
+    fs::write(kept.folder().join("../../aliases.toml"), aliases).expect("written");
+    assert_eq!(texts(&["--with", "boss"]), ["three"]);
+    assert_eq!(texts(&["--with", "Zoe"]), ["two"]);
 }
 
 #[test]
