@@ -1,5 +1,7 @@
 //! The command line.
 
+mod asked;
+
 use std::env;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -11,7 +13,10 @@ use clap::{ArgAction, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use unicode_width::UnicodeWidthStr;
 
+pub use asked::Asked;
+
 use crate::chat::Policy;
+use crate::history::{Age, Keep, expiry};
 use crate::identity::Profile;
 use crate::net;
 use crate::peer::{Name, PeerAddr};
@@ -77,6 +82,20 @@ pub struct Cli {
     #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true, hide_default_value = true)]
     pub require_encryption: bool,
 
+    /// Keep no messages on the disk: what waits is lost when the program ends, and nothing can be found again
+    #[arg(long, env = "P2P_CHAT_NO_HISTORY", help_heading = MESSAGES)]
+    #[arg(value_name = "BOOL", default_value = "false", default_missing_value = "true", num_args = 0..=1)]
+    #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true, hide_default_value = true)]
+    pub no_history: bool,
+
+    /// How long a text waits for its recipient, like 45s, 30m, 12h, 7d or 2w; at most 365d
+    #[arg(long, env = "P2P_CHAT_EXPIRE", value_name = "AGE", default_value = "7d", value_parser = expiry, help_heading = MESSAGES)]
+    pub expire: Age,
+
+    /// How long messages are kept, like 90d, or forever
+    #[arg(long, env = "P2P_CHAT_KEEP_HISTORY", value_name = "AGE", default_value = "forever", help_heading = MESSAGES)]
+    pub keep_history: Keep,
+
     /// When to write in colours: auto is on a terminal that has them, unless NO_COLOR is set
     #[arg(long, global = true, env = "P2P_CHAT_COLOR", value_name = "WHEN", default_value = "auto", help_heading = LOOKS)]
     pub color: ColorWhen,
@@ -117,7 +136,7 @@ pub struct Cli {
     #[arg(long, global = true, env = "P2P_CHAT_CONFIG", value_name = "FILE", help_heading = FILES)]
     pub config: Option<PathBuf>,
 
-    /// Where keys and nicknames are kept [default: p2p-chat in the data directory of the system]
+    /// Where keys, messages and nicknames are kept [default: p2p-chat in the data directory of the system]
     #[arg(long, global = true, env = "P2P_CHAT_DATA_DIR", value_name = "DIR", help_heading = FILES)]
     pub data_dir: Option<PathBuf>,
 
@@ -136,6 +155,7 @@ pub struct Cli {
 
 const NETWORK: &str = "Network";
 const KEYS: &str = "Keys and encryption";
+const MESSAGES: &str = "Messages that are kept";
 const LOOKS: &str = "What is shown, and how";
 const FILES: &str = "Configuration, data and log";
 
@@ -153,6 +173,8 @@ pub enum Instead {
     Config,
     /// Print the key that others know you by; on a terminal also as a QR code
     Id,
+    /// Print what was said, search in it, or forget it; also while the program is running
+    History(Asked),
 }
 
 impl ValueEnum for Policy {

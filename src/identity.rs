@@ -157,6 +157,11 @@ pub fn key_of(cli: &Cli, profile: &Profile) -> Result<PeerKey, IdentityError> {
     Ok(read_or_make(&folder.join(KEY_FILE))?.public)
 }
 
+/// Where this profile keeps what it keeps, whether or not that is there; none where there is no home.
+pub fn folder(cli: &Cli, profile: &Profile) -> Option<PathBuf> {
+    Some(folder_of(&crate::data::folder(cli)?, profile))
+}
+
 fn folder_of(data: &Path, profile: &Profile) -> PathBuf {
     data.join(PROFILES).join(profile.folder())
 }

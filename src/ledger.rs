@@ -163,7 +163,8 @@ pub enum Write {
 pub enum Written {
     /// It is written down.
     Done,
-    /// Of [`Write::Taken`]: for each text its number, or none where it is a double.
+    /// Of [`Write::Taken`]: for each text its number, or none where it is a double. Of [`Write::Heard`], whose texts have nothing to
+    /// tell a double by: the number of the one.
     Taken(Vec<Option<RowId>>),
     /// Of [`Write::Forget`]: how many messages are gone, and how many of those chosen wait and stay.
     Forgotten(u64, u64),

@@ -33,6 +33,7 @@ pub mod exit;
 mod files;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod history;
 pub mod identity;
 pub mod key;
 pub mod known;

@@ -9,7 +9,7 @@ use p2p_chat::cli::{Cli, Instead, Misused};
 use p2p_chat::escape::harmless;
 use p2p_chat::exit::{OutputGone, status_of};
 use p2p_chat::settings::{Settings, SettingsError};
-use p2p_chat::{app, logging, manual};
+use p2p_chat::{app, history, logging, manual};
 
 fn main() -> ExitCode {
     run().unwrap_or_else(|error| {
@@ -35,6 +35,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Some(Instead::Completions { shell }) => manual::completions(*shell, &mut stdout),
         Some(Instead::Man) => manual::man(&mut stdout),
         Some(Instead::Config) => manual::config(&settings, &mut stdout),
+        Some(Instead::History(asked)) => history::run(&settings.cli, asked, &mut stdout)?,
         Some(Instead::Id) => stdout.write_all(app::id(&settings.cli)?.as_bytes()),
     };
     match printed.and_then(|()| stdout.flush()) {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use clap::CommandFactory;
+use clap::{Arg, CommandFactory};
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
@@ -62,7 +62,21 @@ fn subcommands(page: &mut Roff) {
             .collect();
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         item(page, vec![bold(command.get_name()), italic(arguments.concat())], &format!("{about}."));
+        for arg in command.get_arguments().filter(|arg| !arg.is_global_set()) {
+            option(page, arg);
+        }
     }
+}
+
+/// An option of what is done instead of chatting, below it.
+fn option(page: &mut Roff, arg: &Arg) {
+    let Some(long) = arg.get_long().filter(|long| *long != "help") else { return };
+    let values = arg.get_value_names().filter(|_| arg.get_action().takes_values()).unwrap_or_default();
+    let values: String = values.iter().map(|value| format!(" {value}")).collect();
+    let about = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    page.control("RS", []);
+    item(page, vec![bold(format!("--{long}")), italic(values)], &format!("{about}."));
+    page.control("RE", []);
 }
 
 fn menu(page: &mut Roff) {
@@ -132,6 +146,11 @@ fn files(page: &mut Roff) {
         (
             "profiles/NAME/known_peers.toml",
             "Beside it: the keys of others that are remembered, with what you have said about them. It may be edited while the program is not running.",
+        ),
+        (
+            "profiles/NAME/history.db",
+            "Beside it: what was said, unless --no-history says otherwise; an SQLite file. Nobody else may read it. p2p-chat history reads it and \
+             forgets what shall not be kept.",
         ),
     ] {
         item(page, vec![italic(file)], what);

@@ -3,8 +3,16 @@
 //! A [`Store`] is used by one thread at a time and blocks while it reads and writes. Out of scope: when something is written, and what
 //! follows from it (`chat`, `node`).
 
+mod change;
+mod memory;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
+pub use self::memory::Memory;
+pub use self::sqlite::{Sqlite, open_or_set_aside};
 use crate::ledger::{Entry, Open, Party, Query, Write, Written};
 use crate::peer::PeerName;
 
@@ -40,6 +48,15 @@ pub trait Store: Send {
     /// # Errors
     /// Why they cannot be read.
     fn unshown(&mut self, limit: usize) -> Result<Vec<Entry>, StoreError>;
+
+    /// Does a little of the work that was put off, so it is called when nothing waits; true while there is more of it. Each call takes
+    /// some tens of milliseconds at most, and whoever wants to write can do so between two calls.
+    ///
+    /// # Errors
+    /// Why it is not done. Nothing is lost by that, and it is tried again at the next call.
+    fn idle(&mut self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
 }
 
 /// Why something is not kept, or cannot be read. Its display is a clause for a user, like `the disk is full`.
@@ -63,7 +80,9 @@ impl fmt::Display for StoreError {
             Self::Full => f.write_str("the disk is full"),
             Self::Busy => f.write_str("another process keeps the file for itself"),
             Self::Damaged => f.write_str("the file is damaged"),
-            Self::Newer(version) => write!(f, "a later version of p2p-chat has written it (format {version})"),
+            Self::Newer(version) => {
+                write!(f, "a later version of p2p-chat has written it (format {version})")
+            }
             Self::Other(words) => f.write_str(words),
         }
     }

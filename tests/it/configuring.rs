@@ -87,6 +87,42 @@ fn what_is_done_with_unknown_keys_and_plain_peers_can_be_said_in_each_way() {
 }
 
 #[test]
+fn what_is_kept_of_messages_and_for_how_long_can_be_said_in_each_way() {
+    let default = || nobody_yet();
+    assert_eq!(setting(default(), "no-history"), "no-history = false # default");
+    assert_eq!(setting(default(), "expire"), "expire = \"7d\" # default");
+    assert_eq!(setting(default(), "keep-history"), "keep-history = \"forever\" # default");
+    let text = "no-history = true\nexpire = \"12h\"\nkeep-history = \"90d\"\n";
+    let file = || default().file(CONFIG, text);
+    assert_eq!(setting(file(), "no-history"), "no-history = true # configuration file, line 1");
+    assert_eq!(setting(file(), "expire"), "expire = \"12h\" # configuration file, line 2");
+    assert_eq!(setting(file(), "keep-history"), "keep-history = \"90d\" # configuration file, line 3");
+    let environment = || {
+        file()
+            .env("P2P_CHAT_NO_HISTORY", "off")
+            .env("P2P_CHAT_EXPIRE", "2w")
+            .env("P2P_CHAT_KEEP_HISTORY", "1w")
+    };
+    assert_eq!(setting(environment(), "no-history"), "no-history = false # environment, P2P_CHAT_NO_HISTORY");
+    assert_eq!(setting(environment(), "expire"), "expire = \"2w\" # environment, P2P_CHAT_EXPIRE");
+    let from = "environment, P2P_CHAT_KEEP_HISTORY";
+    assert_eq!(setting(environment(), "keep-history"), format!("keep-history = \"1w\" # {from}"));
+    let flag = || environment().arg("--no-history").arg("--expire=45s").arg("--keep-history=forever");
+    assert_eq!(setting(flag(), "no-history"), "no-history = true # --no-history");
+    assert_eq!(setting(flag(), "expire"), "expire = \"45s\" # --expire");
+    assert_eq!(setting(flag(), "keep-history"), "keep-history = \"forever\" # --keep-history");
+    for (wrong, words) in [
+        ("--expire=7", "an age is a whole number and a unit, like 45s, 30m, 12h, 90d or 2w."),
+        ("--expire=0s", "one second, 1s, is the shortest."),
+        ("--expire=366d", "a text waits for 365d at most."),
+        ("--keep-history=never", "Or write forever."),
+    ] {
+        let errors = refused(Peer::named("Alice").arg(wrong));
+        assert!(errors.contains(words), "{wrong}: {errors}");
+    }
+}
+
+#[test]
 fn the_file_starts_a_chat_without_any_arguments() {
     let port = nobody().port();
     let text = format!("name = \"Filly\"\nport = {port}\nbind = \"127.0.0.1\"\nno-static = true\n");
@@ -181,7 +217,10 @@ fn completions_for_every_shell_know_every_flag() {
             let name = flag.trim_start_matches("--");
             assert!(script.contains(&flag) || script.contains(&format!("-l {name}")), "{shell}: {flag}");
         }
-        assert!(script.contains("completions") && script.contains("config"), "{shell}");
+        assert!(
+            script.contains("completions") && script.contains("config") && script.contains("older-than"),
+            "{shell}"
+        );
     }
     let errors = refused(nobody_yet().arg("completions").arg("cmd"));
     assert!(errors.contains("[possible values: bash,"), "{errors}");
@@ -226,6 +265,10 @@ fn the_manual_page_tells_everything() {
         "aliases.toml",
         "profiles/NAME/key",
         "profiles/NAME/known_peers.toml",
+        "profiles/NAME/history.db",
+        "--grep",
+        "--older-than",
+        "--forget",
         "P2P_CHAT_PLAIN",
         "128+N",
     ] {

@@ -18,6 +18,7 @@ mod ending;
 mod faults;
 mod flood;
 mod harmless_output;
+mod history;
 mod hostile;
 mod house;
 mod identity;

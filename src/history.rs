@@ -1,0 +1,169 @@
+//! What was said, from the command line: `p2p-chat history` reads it, searches in it, exports it and forgets it, whether or not the
+//! program is running. It makes nothing where nothing is kept.
+//!
+//! Messages go to standard output and remarks to standard error. Out of scope: how and when they are written down (`store`, `node`).
+
+mod age;
+mod calendar;
+#[cfg(test)]
+mod examples;
+mod fault;
+mod forget;
+mod form;
+mod json;
+mod markdown;
+mod pages;
+mod people;
+mod text;
+mod told;
+mod when;
+mod words;
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
+
+use anyhow::bail;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+pub use age::{Age, Keep, expiry};
+pub use when::When;
+
+use crate::cli::{Asked, Cli, Misused};
+use crate::data::{self, Aliases};
+use crate::identity::{self, Profile};
+use crate::known::KnownPeers;
+use crate::ledger::Selection;
+use crate::net;
+use crate::peer::quoted;
+use crate::store::{Sqlite, Store, StoreError};
+use calendar::Calendar;
+use form::{Form, Writer};
+use pages::Stopped;
+use people::People;
+
+/// Messages that are shown on a terminal where nobody says how many: some screens of them.
+const SHOWN: usize = 50;
+
+/// The file of the messages, in the directory of the profile.
+const HISTORY_FILE: &str = "history.db";
+
+/// Does what is asked for. The result in the result is what became of the output.
+///
+/// # Errors
+/// Where it is not clear whose history is meant or what of it, or it cannot be used; each reads as sentences for the user.
+pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
+    if asked.forget && asked.grep.is_some() {
+        bail!(Misused::new("--forget takes no --grep: what is forgotten is chosen by peer and by age only."));
+    }
+    let profile = whose(cli)?;
+    let ask = asked.forget && !asked.yes;
+    if ask && !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+        bail!(Misused::new("Nobody can be asked here whether to forget; add --yes."));
+    }
+    let Some(folder) = identity::folder(cli, &profile) else { return Ok(nothing(&profile)) };
+    let path = folder.join(HISTORY_FILE);
+    if path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Ok(nothing(&profile));
+    }
+    let mut store = open(&path, asked.forget).map_err(|error| fault::told(&error, &path))?;
+    let parties = store.parties().map_err(|error| fault::told(&error, &path))?;
+    if parties.is_empty() {
+        return Ok(nothing(&profile));
+    }
+    let people = People::new(parties);
+    let which = selection(cli, asked, &people, &folder)?;
+    let done = if asked.forget {
+        let mut stdin = io::stdin().lock();
+        forget::forget(&mut store, which, now(), ask.then_some(&mut stdin), out)
+    } else {
+        read(cli, asked, &mut store, which, &people, out)
+    };
+    match done {
+        Ok(()) => Ok(Ok(())),
+        Err(Stopped::Output(error)) => Ok(Err(error)),
+        Err(Stopped::Store(error)) => Err(fault::told(&error, &path)),
+    }
+}
+
+/// Opens the file, for changing it or for reading only.
+fn open(path: &Path, changes: bool) -> Result<Sqlite, StoreError> {
+    if changes { Sqlite::open(path) } else { Sqlite::reader(path) }
+}
+
+/// Whose history is meant.
+fn whose(cli: &Cli) -> Result<Profile, Misused> {
+    let named = || cli.name.as_ref().map(Profile::from);
+    let profile = cli.profile.clone().or_else(named);
+    profile.ok_or_else(|| Misused::new("Whose? Add --name NAME or --profile NAME, or set P2P_CHAT_NAME."))
+}
+
+/// Which messages are meant.
+fn selection(cli: &Cli, asked: &Asked, people: &People, folder: &Path) -> anyhow::Result<Selection> {
+    let (now, zone) = (Timestamp::now(), TimeZone::system());
+    let with = asked.with.as_deref().map(|word| -> anyhow::Result<_> {
+        let known = KnownPeers::open(Some(folder)).map_err(Misused::new)?;
+        let pins: Vec<_> = known.pins().cloned().collect();
+        // A nickname is for whoever is at an address; the name of another may be the same.
+        let aliases = Aliases::open(data::folder(cli)).map_err(Misused::new)?;
+        let nickname =
+            aliases.all().iter().find(|(_, name)| name.as_str().to_lowercase() == word.to_lowercase());
+        let nicknamed = nickname.and_then(|(addr, _)| people.meant(word, Some(*addr), &pins).ok());
+        let named = || people.meant(word, net::parse_addr(word).ok(), &pins).map_err(Misused::new);
+        Ok(nicknamed.map_or_else(named, Ok)?)
+    });
+    let until = asked.until.or(asked.older_than.map(When::Ago));
+    Ok(Selection {
+        with: with.transpose()?,
+        since: asked.since.map(|when| when.begins(now, &zone)),
+        until: until.map(|when| when.is_over(now, &zone)),
+    })
+}
+
+/// Prints messages.
+fn read(
+    cli: &Cli,
+    asked: &Asked,
+    store: &mut dyn Store,
+    which: Selection,
+    people: &People,
+    out: &mut impl Write,
+) -> Result<(), Stopped> {
+    let form = match (asked.json, asked.markdown) {
+        (true, _) => Form::Json,
+        (_, true) => Form::Markdown,
+        _ => Form::Text,
+    };
+    let terminal = io::stdout().is_terminal();
+    let most = asked.last.or_else(|| (terminal && form == Form::Text).then_some(SHOWN));
+    let pages = pages::find(store, which, asked.grep.clone(), most, form != Form::Json)?;
+    if pages.is_empty() {
+        note(match &asked.grep {
+            Some(words) => format!("Nothing fits `{}`.", quoted(words)),
+            None => "Nothing fits.".into(),
+        });
+    }
+    if pages.more && asked.last.is_none() {
+        note(format!("These are the last {SHOWN}; --last N shows more."));
+    }
+    let calendar = Calendar::new(cli.time_format.clone(), TimeZone::system());
+    let mut writer = Writer::new(form, people, calendar, BufWriter::new(out));
+    pages.each(store, |row| writer.take(row))?;
+    writer.end().map_err(Stopped::Output)
+}
+
+fn nothing(profile: &Profile) -> io::Result<()> {
+    note(format!("Nothing is kept of {profile}."));
+    Ok(())
+}
+
+/// Says something that is no message.
+fn note(sentence: String) {
+    // If standard error is gone, nobody wants to know.
+    let _ = writeln!(io::stderr(), "{sentence}");
+}
+
+/// Milliseconds since 1970, by the clock of this machine.
+fn now() -> u64 {
+    u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0)
+}

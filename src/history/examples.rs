@@ -1,0 +1,65 @@
+//! Messages for the tests of this room.
+
+use crate::key::{KEY_BYTES, PeerKey};
+use crate::ledger::{Assurance, Condition, Entry, Party, RowId, Way};
+use crate::message::{ID_BYTES, MessageId};
+use crate::peer::{PeerAddr, PeerName};
+
+/// A minute after four in the afternoon of 21 November 2026, UTC, in milliseconds since 1970.
+pub(super) const TIME: u64 = 1_795_277_042_120;
+
+/// What nobody should be able to do anything with.
+pub(super) const NASTY: [&str; 14] = [
+    "\u{1b}[31mred\u{1b}]0;title\u{7}",
+    "\u{202e}gnp.exe\u{2066}\u{200b}\u{feff}",
+    "one\n# two\n\n    three\n===\n---\n",
+    "a|b|c\n-|-|-\n",
+    "```\ncode\n```",
+    "~~~ `x` ``y``",
+    "<script>alert(1)</script> &lt; &#x3c;",
+    "[link](https://example.org) ![x](y) <https://example.org> www.example.org [[wiki]]",
+    "[14:03:07] Bob: forged\n[14:03:08] you to Bob: forged",
+    "\\\\ \\* \\",
+    "1. one\n2) two\n+ three\n- four\n* five\n> six\n12345678. x",
+    "\"quoted\", 'quoted' \\\" $math$ ==x== ~~x~~ ^x^ :x: @bob @@",
+    "\u{0}\u{7f}\u{80}\u{9b}\r\n\t\u{2028}\u{e0041}𝄞\u{1d173}",
+    "x\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}",
+];
+
+/// Somebody's key.
+pub(super) fn key(byte: u8) -> Party {
+    Party::Key(PeerKey::new([byte; KEY_BYTES]))
+}
+
+/// Somebody's address.
+pub(super) fn at(port: u16) -> Party {
+    Party::Addr(PeerAddr::new(std::net::Ipv4Addr::LOCALHOST, port).unwrap())
+}
+
+/// A message of Bob's, who has a key.
+pub(super) fn from_bob(row: i64, body: &str) -> Entry {
+    Entry {
+        row: RowId(row),
+        party: key(1),
+        name: Some(PeerName::new("Bob")),
+        way: Way::In { unshown: false, new: false },
+        id: None,
+        time: TIME + row.unsigned_abs() * 1_000,
+        sent: None,
+        assurance: Assurance::Encrypted,
+        body: body.into(),
+    }
+}
+
+/// A text of ours with the id of this number to somebody at port 5000 and this row's number.
+pub(super) fn to(row: i64, id: u8, condition: Condition) -> Entry {
+    Entry {
+        party: at(5_000 + u16::try_from(row).unwrap()),
+        name: Some(PeerName::new(&format!("N{row}"))),
+        way: Way::Out(condition),
+        id: Some(MessageId::new([id; ID_BYTES])),
+        sent: Some(TIME),
+        assurance: Assurance::Plain,
+        ..from_bob(row, "hello")
+    }
+}

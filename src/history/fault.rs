@@ -1,0 +1,24 @@
+//! Why a history cannot be read or changed, and what helps.
+
+use std::path::Path;
+
+use crate::cli::Misused;
+use crate::store::StoreError;
+
+/// The error for the user: one sentence that says what is wrong with the file, and one that says what to do.
+pub(super) fn told(error: &StoreError, path: &Path) -> anyhow::Error {
+    let path = path.display();
+    match error {
+        StoreError::Newer(_) => Misused::new(format!(
+            "Cannot use {path}: {error}. It stays as it is; take that version to read it."
+        ))
+        .into(),
+        StoreError::Damaged => Misused::new(format!(
+            "Cannot use {path}: {error}. Put back a copy of it, or start the chat, which sets it aside and begins a new one."
+        ))
+        .into(),
+        StoreError::Busy => anyhow::anyhow!("Cannot use {path}: {error}; try again in a moment."),
+        StoreError::Full => anyhow::anyhow!("Cannot change {path}: {error}; make room on it and try again."),
+        StoreError::Other(_) => anyhow::anyhow!("Cannot use {path}: {error}."),
+    }
+}

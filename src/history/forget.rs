@@ -1,0 +1,174 @@
+//! `p2p-chat history --forget`: how many messages will go, the user's word, and how many are gone.
+
+use std::io::{self, BufRead, Write};
+use std::time::{Duration, Instant};
+
+use super::pages::{Stopped, count};
+use crate::ledger::{self, Selection, Written};
+use crate::store::{Store, StoreError};
+
+/// Bytes that an answer may have; more is no answer, and is not waited for.
+const MAX_ANSWER: u64 = 100;
+
+/// How long is worked on the file afterwards: others read it for milliseconds, and a large one is made smaller in some seconds.
+const TIDYING: Duration = Duration::from_secs(20);
+
+/// Forgets messages for good. Where `answers` are given, the user is asked before.
+pub(super) fn forget(
+    store: &mut dyn Store,
+    which: Selection,
+    clock: u64,
+    answers: Option<&mut dyn BufRead>,
+    out: &mut impl Write,
+) -> Result<(), Stopped> {
+    if let Some(answers) = answers {
+        let (gone, stay) = count(store, &which)?;
+        if gone == 0 {
+            return say(out, &format!("There is nothing to forget{}.\n", staying(stay)));
+        }
+        let question = format!("{} will be forgotten for good{}. Go on? y/N ", messages(gone), staying(stay));
+        say(out, &question)?;
+        let mut answer = String::new();
+        io::Read::take(answers, MAX_ANSWER).read_line(&mut answer).map_err(Stopped::Output)?;
+        if !matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
+            return say(out, "Nothing is forgotten.\n");
+        }
+    }
+    let written = store.apply(&[ledger::Write::Forget(which)], clock)?;
+    let (gone, stay) = match written[..] {
+        [Written::Forgotten(gone, stay)] => (gone, stay),
+        _ => (0, 0),
+    };
+    let is = if gone <= 1 { "is" } else { "are" };
+    say(out, &format!("{} {is} forgotten{}.\n", messages(gone), staying(stay)))?;
+    // They are forgotten, whatever becomes of the bytes.
+    tidy(store).map_or_else(
+        |why| {
+            let what = "Some of their bytes may be in the file until it is written to again, for";
+            say(out, &format!("{what} {why}; forget the same once more to be sure.\n"))
+        },
+        Ok,
+    )
+}
+
+/// Has the file hold nothing more of what is forgotten.
+fn tidy(store: &mut dyn Store) -> Result<(), StoreError> {
+    let began = Instant::now();
+    while store.idle()? {
+        if began.elapsed() > TIDYING {
+            return Err(StoreError::Busy);
+        }
+    }
+    Ok(())
+}
+
+fn say(out: &mut impl Write, text: &str) -> Result<(), Stopped> {
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Stopped::Output)
+}
+
+fn messages(count: u64) -> String {
+    match count {
+        0 => "No message".into(),
+        1 => "1 message".into(),
+        count => format!("{count} messages"),
+    }
+}
+
+/// How many stay, as the end of a sentence.
+fn staying(count: u64) -> String {
+    match count {
+        0 => String::new(),
+        1 => "; 1 of yours that waits for its recipient stays".into(),
+        count => format!("; {count} of yours that wait for their recipients stay"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::examples::{TIME, key};
+    use super::*;
+    use crate::ledger::{Entry, Open, Party, Query, Written};
+    use crate::peer::PeerName;
+    use crate::store::Memory;
+
+    /// A store whose file somebody else uses when it is to be tidied.
+    struct Used(Memory);
+
+    impl Store for Used {
+        fn apply(&mut self, writes: &[ledger::Write], clock: u64) -> Result<Vec<Written>, StoreError> {
+            self.0.apply(writes, clock)
+        }
+
+        fn entries(&mut self, query: &Query) -> Result<Vec<Entry>, StoreError> {
+            self.0.entries(query)
+        }
+
+        fn parties(&mut self) -> Result<Vec<(Party, Option<PeerName>)>, StoreError> {
+            self.0.parties()
+        }
+
+        fn open(&mut self) -> Result<Vec<Open>, StoreError> {
+            self.0.open()
+        }
+
+        fn unshown(&mut self, limit: usize) -> Result<Vec<Entry>, StoreError> {
+            self.0.unshown(limit)
+        }
+
+        fn idle(&mut self) -> Result<bool, StoreError> {
+            Err(StoreError::Busy)
+        }
+    }
+
+    fn kept() -> Memory {
+        let mut store = Memory::default();
+        let heard = |body: &str| ledger::Write::Heard {
+            from: key(1),
+            name: None,
+            assurance: crate::ledger::Assurance::Plain,
+            body: body.into(),
+        };
+        store.apply(&[heard("one"), heard("two")], TIME).unwrap();
+        store
+    }
+
+    fn said(store: &mut dyn Store, answer: Option<&[u8]>) -> String {
+        let mut out = Vec::new();
+        let mut answer = answer;
+        let answers = answer.as_mut().map(|answer| answer as &mut dyn BufRead);
+        forget(store, Selection::default(), TIME, answers, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn only_a_yes_is_one() {
+        let question = "2 messages will be forgotten for good. Go on? y/N ";
+        let mut store = kept();
+        let long = "y".repeat(1_000);
+        for no in ["", "\n", "n\n", "yesterday\n", "\ny\n", &long] {
+            assert_eq!(
+                said(&mut store, Some(no.as_bytes())),
+                format!("{question}Nothing is forgotten.\n"),
+                "{no:?}"
+            );
+            assert_eq!(count(&mut store, &Selection::default()), Ok((2, 0)));
+        }
+        assert!(said(&mut kept(), Some(b"y\n")).ends_with("2 messages are forgotten.\n"));
+        assert!(said(&mut store, Some(b" YES \n")).ends_with("2 messages are forgotten.\n"));
+        assert_eq!(said(&mut store, Some(b"y\n")), "There is nothing to forget.\n");
+        assert_eq!(said(&mut store, None), "No message is forgotten.\n");
+    }
+
+    #[test]
+    fn where_bytes_may_be_left_that_is_said() {
+        let said = said(&mut Used(kept()), None);
+        assert!(
+            said.starts_with("2 messages are forgotten.\nSome of their bytes may be in the file "),
+            "{said}"
+        );
+        assert!(
+            said.contains(", for another process keeps the file for itself; forget the same once more"),
+            "{said}"
+        );
+    }
+}

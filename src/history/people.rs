@@ -1,0 +1,238 @@
+//! What those are called whom messages came from and went to, and who is meant by a word. Pure.
+
+use std::collections::HashMap;
+
+use crate::chat::Pin;
+use crate::key::PeerKey;
+use crate::ledger::{Assurance, Party};
+use crate::peer::{PeerAddr, PeerName, quoted};
+
+/// Characters of a key that stand behind a name: as many as nobody finds another key for by trying in a minute.
+const BEGINNING: usize = 8;
+
+/// Characters that the beginning of a key has at least, as everywhere in the program.
+const SHORTEST_BEGINNING: usize = 4;
+
+/// Parties that are named where a word means none of them: as many as a line bears.
+const SUGGESTED: usize = 5;
+
+/// What stands between a name and what tells it from another's.
+const MARK: char = '·';
+
+/// Everybody of whom there are messages.
+pub(super) struct People {
+    /// What they were called last, the latest first.
+    parties: Vec<(Party, Option<PeerName>)>,
+    last: HashMap<Party, PeerName>,
+    /// How many are called so.
+    owners: HashMap<String, usize>,
+}
+
+impl People {
+    pub(super) fn new(parties: Vec<(Party, Option<PeerName>)>) -> Self {
+        let named = || parties.iter().filter_map(|(party, name)| Some((*party, name.as_ref()?)));
+        let last = named().map(|(party, name)| (party, name.clone())).collect();
+        let mut owners = HashMap::new();
+        for (_, name) in named() {
+            *owners.entry(folded(name)).or_default() += 1;
+        }
+        Self { last, owners, parties }
+    }
+
+    /// What somebody is called who was called `name` then. A bare name is that of the only one who has it now; others have the
+    /// beginning of their key or their address behind it.
+    pub(super) fn called(&self, party: Party, name: Option<&PeerName>) -> String {
+        let last = self.last.get(&party);
+        let Some(name) = name.or(last) else { return unnamed(party) };
+        let is_last = last.is_some_and(|last| folded(last) == folded(name));
+        if is_last && self.owners.get(&folded(name)) == Some(&1) && !reads_otherwise(name) {
+            return name.to_string();
+        }
+        format!("{name}{MARK}{}", unnamed(party))
+    }
+
+    /// Those whom a word means: the holder of an address, all that are called so, or the one whose key begins so.
+    ///
+    /// # Errors
+    /// A sentence that names those there are.
+    pub(super) fn meant(
+        &self,
+        word: &str,
+        addr: Option<PeerAddr>,
+        pins: &[Pin],
+    ) -> Result<Vec<Party>, String> {
+        let known = |found: Vec<Party>| (!found.is_empty()).then_some(found);
+        let all = || self.parties.iter().map(|(party, _)| *party);
+        if let Some(addr) = addr {
+            let was_there = |key: PeerKey| pins.iter().any(|pin| pin.key == key && pin.addrs.contains(&addr));
+            let is_there = |party: &Party| match party {
+                Party::Addr(other) => *other == addr,
+                Party::Key(key) => was_there(*key),
+            };
+            return known(all().filter(is_there).collect()).ok_or_else(|| self.nobody(word));
+        }
+        let wanted = folded(&PeerName::new(word));
+        let pinned = |party: &Party| {
+            let of = |pin: &&Pin| Party::Key(pin.key) == *party;
+            pins.iter().find(of).and_then(|pin| pin.name.as_ref())
+        };
+        let is_called = |party: &Party| {
+            let names = [self.last.get(party), pinned(party)];
+            names.into_iter().flatten().any(|name| folded(name) == wanted)
+        };
+        if let Some(found) = known(all().filter(is_called).collect()) {
+            return Ok(found);
+        }
+        // As it is shown: the name and the mark.
+        let shown = |party: &Party| folded(&PeerName::new(&self.called(*party, None))) == wanted;
+        if let Some(found) = known(all().filter(shown).collect()) {
+            return Ok(found);
+        }
+        let start: String = word.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
+        let start = start.to_lowercase();
+        let begins = |party: &Party| matches!(party, Party::Key(key) if start.len() >= SHORTEST_BEGINNING && key.to_string().starts_with(&start));
+        let found: Vec<Party> = all().filter(begins).collect();
+        match found.len() {
+            0 => Err(self.nobody(word)),
+            1 => Ok(found),
+            count => Err(format!(
+                "{count} keys begin with `{}`; write more of the one that you mean.",
+                quoted(word)
+            )),
+        }
+    }
+
+    fn nobody(&self, word: &str) -> String {
+        let there: Vec<String> = self
+            .parties
+            .iter()
+            .take(SUGGESTED)
+            .map(|(party, name)| self.called(*party, name.as_ref()))
+            .collect();
+        let more = match self.parties.len().saturating_sub(SUGGESTED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!(
+            "Nothing is kept of `{}`; there is something of {}{more}. Give a name, an ip:port or the beginning of a key.",
+            quoted(word),
+            there.join(", ")
+        )
+    }
+}
+
+/// What is behind a name, in brackets.
+pub(super) fn remark(assurance: Assurance) -> &'static str {
+    match assurance {
+        Assurance::Plain => " (plain)",
+        Assurance::Encrypted => "",
+        Assurance::Verified => " (verified)",
+        Assurance::Claimed => " (plain, unproven)",
+    }
+}
+
+/// An address, or the beginning of a key.
+fn unnamed(party: Party) -> String {
+    match party {
+        Party::Key(key) => key.to_string().chars().take(BEGINNING).collect(),
+        Party::Addr(addr) => addr.to_string(),
+    }
+}
+
+/// What two names have in common that look the same: the letters, without the selectors of the emoji presentation.
+fn folded(name: &PeerName) -> String {
+    name.as_str().to_lowercase().replace(['\u{fe0e}', '\u{fe0f}'], "")
+}
+
+/// Whether a reader might take a name for something else that stands in a line: for us, for several, for a remark or a mark.
+fn reads_otherwise(name: &PeerName) -> bool {
+    let name = folded(name);
+    name == "you"
+        || name.starts_with(['*', '!', '/', '@'])
+        || name.contains(|c: char| c.is_whitespace() || "()[],:".contains(c) || c == MARK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::examples::{at, key};
+    use super::*;
+
+    fn name(text: &str) -> Option<PeerName> {
+        Some(PeerName::new(text))
+    }
+
+    fn people() -> People {
+        People::new(vec![
+            (key(1), name("Bob")),
+            (key(2), name("Carol")),
+            (at(5001), name("carol")),
+            (key(255), name("you")),
+            (at(5002), None),
+            (key(3), name("Dave")),
+            (key(4), name("Eve")),
+        ])
+    }
+
+    #[test]
+    fn a_bare_name_is_that_of_one_only() {
+        let people = people();
+        let called = |party, text: &str| people.called(party, name(text).as_ref());
+        assert_eq!(called(key(1), "Bob"), "Bob");
+        assert_eq!(called(key(2), "Carol"), "Carol·aibaeaqc");
+        assert_eq!(called(at(5001), "carol"), "carol·127.0.0.1:5001");
+        // What somebody was called once may be what another is called.
+        assert_eq!(called(key(3), "Bob"), format!("Bob·{}", unnamed(key(3))));
+        assert_eq!(called(key(255), "you"), "you·77777777");
+        for forged in ["you to Bob", "Bob (verified)", "Bob:", "Bob, Carol", "*", "Bob·aibaeaqc"] {
+            let people = People::new(vec![(key(1), name(forged))]);
+            assert!(people.called(key(1), name(forged).as_ref()).ends_with("·aeaqcaib"), "{forged}");
+        }
+        assert_eq!(people.called(key(1), None), "Bob");
+        assert_eq!(people.called(at(5002), None), "127.0.0.1:5002");
+        assert_eq!(people.called(key(9), None), unnamed(key(9)));
+    }
+
+    #[test]
+    fn a_word_means_all_of_a_name_one_address_or_one_key() {
+        let people = people();
+        let meant = |word: &str| people.meant(word, word.parse().ok(), &[]);
+        assert_eq!(meant("bob"), Ok(vec![key(1)]));
+        assert_eq!(meant("CAROL"), Ok(vec![key(2), at(5001)]));
+        assert_eq!(meant("127.0.0.1:5002"), Ok(vec![at(5002)]));
+        assert_eq!(meant("7777"), Ok(vec![key(255)]));
+        assert_eq!(meant("AEAQ caib"), Ok(vec![key(1)]));
+        assert_eq!(meant("Carol·aibaeaqc"), Ok(vec![key(2)]));
+        for wrong in ["777", "Zoe", "127.0.0.1:1", "", "Bo", "77778"] {
+            let sentence = meant(wrong).unwrap_err();
+            assert!(sentence.contains(" there is something of Bob, Carol·aibaeaqc, "), "{sentence}");
+            assert!(sentence.contains(" and 2 more. Give "), "{sentence}");
+        }
+        let two = People::new(vec![
+            (key(1), None),
+            (
+                Party::Key(PeerKey::new(
+                    [1; 31].iter().copied().chain([2]).collect::<Vec<u8>>().try_into().unwrap(),
+                )),
+                None,
+            ),
+        ]);
+        assert!(two.meant("aeaq", None, &[]).unwrap_err().starts_with("2 keys begin with `aeaq`"));
+    }
+
+    #[test]
+    fn the_address_and_the_name_that_a_key_is_remembered_with_mean_it_too() {
+        let Party::Addr(addr) = at(7000) else { unreachable!() };
+        let Party::Key(bob) = key(1) else { unreachable!() };
+        let pin = Pin {
+            key: bob,
+            name: name("Robert"),
+            addrs: vec![addr],
+            first_seen: 0,
+            verified: None,
+            blocked: false,
+        };
+        let people = people();
+        assert_eq!(people.meant("127.0.0.1:7000", Some(addr), std::slice::from_ref(&pin)), Ok(vec![key(1)]));
+        assert_eq!(people.meant("robert", None, &[pin]), Ok(vec![key(1)]));
+    }
+}

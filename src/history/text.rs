@@ -1,0 +1,100 @@
+//! A message as the chat shows it: `[14:03:07] Bob: hello`. Pure.
+
+use super::people::People;
+use super::told::Told;
+use super::words::{outcome, with};
+use crate::escape::harmless;
+use crate::ledger::Way;
+use crate::message::LINE_MARK;
+
+/// What stands before the further lines of a text, so that nobody can forge a message in them.
+const BAR: &str = "  │ ";
+
+/// Lines that a text is shown in; one of more stays on one line, with marks. As in the chat.
+const MAX_LINES: usize = 100;
+
+/// The lines of a message, each with its end, behind `stamp`. Everything in them that came from the network is harmless.
+pub(super) fn lines(told: &Told, stamp: &str, people: &People) -> String {
+    let who = with(told, people, |name| name);
+    let ours = matches!(told.first.way, Way::Out(_));
+    let does = told.first.body.strip_prefix("/me ").filter(|action| !ours && !action.trim().is_empty());
+    let (before, body) = match does {
+        Some(action) => (format!("{stamp}** {who} "), action),
+        None if ours => (format!("{stamp}you to {who}: "), &*told.first.body),
+        None => (format!("{stamp}{who}: "), &*told.first.body),
+    };
+    let rows: Vec<&str> = body.split('\n').collect();
+    let shown = if rows.len() > MAX_LINES {
+        harmless(&rows.join(LINE_MARK))
+    } else {
+        rows.into_iter().map(harmless).collect::<Vec<_>>().join(&format!("\n{BAR}"))
+    };
+    format!("{before}{shown}{}\n", outcome(told))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::examples::{NASTY, from_bob, key, to};
+    use super::super::told::Folder;
+    use super::*;
+    use crate::ledger::{Assurance, Condition, Entry};
+    use crate::peer::PeerName;
+
+    fn shown(rows: impl IntoIterator<Item = Entry>) -> String {
+        let people = People::new(vec![(key(1), Some(PeerName::new("Bob")))]);
+        let mut folder = Folder::default();
+        let mut told: Vec<Told> = rows.into_iter().filter_map(|row| folder.take(row)).collect();
+        told.extend(folder.end());
+        told.iter().map(|told| lines(told, "[14:03:07] ", &people)).collect()
+    }
+
+    #[test]
+    fn a_message_is_shown_as_in_the_chat() {
+        let verified = Entry { assurance: Assurance::Verified, ..from_bob(1, "really me") };
+        let claimed = Entry { assurance: Assurance::Claimed, ..from_bob(1, "me, too") };
+        let out = Entry { way: Way::Out(Condition::Delivered), ..from_bob(2, "hello") };
+        for (entry, line) in [
+            (from_bob(1, "hi"), "[14:03:07] Bob: hi\n"),
+            (from_bob(1, "/me waves"), "[14:03:07] ** Bob waves\n"),
+            (from_bob(1, "/me "), "[14:03:07] Bob: /me \n"),
+            (verified, "[14:03:07] Bob (verified): really me\n"),
+            (claimed, "[14:03:07] Bob (plain, unproven): me, too\n"),
+            (out, "[14:03:07] you to Bob: hello (delivered)\n"),
+            (from_bob(1, "one\ntwo"), "[14:03:07] Bob: one\n  │ two\n"),
+        ] {
+            assert_eq!(shown([entry]), line);
+        }
+    }
+
+    #[test]
+    fn a_text_to_several_is_one_line() {
+        let five =
+            (1..=5).map(|row| to(row, 1, if row == 2 { Condition::Queued } else { Condition::HandedOver }));
+        let all: Vec<Entry> = five.collect();
+        // Nobody there is called so last, so all have their addresses.
+        let name = |row: u16| format!("N{row}·127.0.0.1:{} (plain)", 5_000 + row);
+        let (one, two, three) = (name(1), name(2), name(3));
+        assert_eq!(
+            shown(all.clone()),
+            format!("[14:03:07] you to {one}, {two} and 3 more: hello (4 handed over, 1 queued)\n")
+        );
+        assert_eq!(
+            shown(all[..3].to_vec()),
+            format!("[14:03:07] you to {one}, {two} and {three}: hello (2 handed over, 1 queued)\n")
+        );
+    }
+
+    #[test]
+    fn whatever_a_text_is_it_forges_no_message_and_controls_nothing() {
+        let long = "\n".repeat(65_536);
+        for body in NASTY.into_iter().chain([&*long]) {
+            let text = shown([from_bob(1, body)]);
+            for (at, line) in text.lines().enumerate() {
+                let beginning = if at == 0 { "[14:03:07] Bob: " } else { BAR };
+                assert!(line.starts_with(beginning), "{line:?} of {body:?}");
+                assert_eq!(harmless(line), line, "{body:?}");
+            }
+            assert!(text.ends_with('\n') && text.lines().count() <= MAX_LINES, "{body:?}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What is told as one message: a row of the store, or the rows of one text of ours to several. Pure.
+
+use crate::ledger::{Assurance, Condition, Entry, Party, Way};
+use crate::peer::PeerName;
+
+/// Recipients of one text that are kept to be named: all of three, and of more the first ones.
+pub(super) const MOST_NAMED: usize = 3;
+
+/// One message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Told {
+    /// Its first row.
+    pub(super) first: Entry,
+    /// The first of those that it came from or went to, and how sure that is.
+    pub(super) with: Vec<(Party, Option<PeerName>, Assurance)>,
+    /// How many those are.
+    pub(super) count: usize,
+    /// For how many of them what is known.
+    pub(super) conditions: Vec<(Condition, usize)>,
+}
+
+impl Told {
+    fn new(first: Entry) -> Self {
+        let mut told = Self { with: Vec::new(), count: 0, conditions: Vec::new(), first };
+        told.count(told.first.party, told.first.name.clone(), told.first.assurance, told.first.way);
+        told
+    }
+
+    fn count(&mut self, party: Party, name: Option<PeerName>, assurance: Assurance, way: Way) {
+        self.count += 1;
+        if self.with.len() < MOST_NAMED {
+            self.with.push((party, name, assurance));
+        }
+        let Way::Out(condition) = way else { return };
+        match self.conditions.iter_mut().find(|(known, _)| *known == condition) {
+            Some((_, count)) => *count += 1,
+            None => self.conditions.push((condition, 1)),
+        }
+    }
+}
+
+/// Whether two rows, one behind the other, are one text of ours to two.
+pub(super) fn are_one(one: &Entry, other: &Entry) -> bool {
+    let ours = |entry: &Entry| matches!(entry.way, Way::Out(_));
+    ours(one) && ours(other) && one.id.is_some() && one.id == other.id
+}
+
+/// Makes messages of rows, one by one.
+#[derive(Default)]
+pub(super) struct Folder(Option<Told>);
+
+impl Folder {
+    /// Takes the next row; gives the message before it, if that is whole now.
+    pub(super) fn take(&mut self, entry: Entry) -> Option<Told> {
+        match &mut self.0 {
+            Some(told) if are_one(&told.first, &entry) => {
+                told.count(entry.party, entry.name, entry.assurance, entry.way);
+                None
+            }
+            last => last.replace(Told::new(entry)),
+        }
+    }
+
+    /// The last message.
+    pub(super) fn end(self) -> Option<Told> {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::examples::{from_bob, to};
+    use super::*;
+
+    #[test]
+    fn one_text_to_several_is_one_message_and_the_same_text_again_is_another() {
+        let rows = [
+            from_bob(1, "hi"),
+            from_bob(2, "hi"),
+            to(3, 1, Condition::Delivered),
+            to(4, 1, Condition::Queued),
+            to(5, 1, Condition::Delivered),
+            to(6, 1, Condition::Delivered),
+            to(7, 2, Condition::Delivered),
+            from_bob(8, "in between"),
+            to(9, 2, Condition::Delivered),
+        ];
+        let mut folder = Folder::default();
+        let mut told: Vec<Told> = rows.into_iter().filter_map(|row| folder.take(row)).collect();
+        told.extend(folder.end());
+        let seen: Vec<_> = told.iter().map(|told| (told.first.row.0, told.count, told.with.len())).collect();
+        assert_eq!(seen, [(1, 1, 1), (2, 1, 1), (3, 4, 3), (7, 1, 1), (8, 1, 1), (9, 1, 1)]);
+        assert_eq!(told[2].conditions, [(Condition::Delivered, 3), (Condition::Queued, 1)]);
+    }
+}

@@ -1,0 +1,169 @@
+//! A moment as people name it: an age (`3d` ago), a day, a local time of a day, or a time with its offset (RFC 3339). Pure.
+
+use std::str::FromStr;
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+
+use super::age::Age;
+
+/// A moment, as far as it is known without knowing what time it is, and where.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum When {
+    /// So long ago.
+    Ago(Age),
+    /// On this day.
+    On(Date),
+    /// At this local time.
+    Local(DateTime),
+    /// At this very moment.
+    At(Timestamp),
+}
+
+/// Bytes of a date like 2026-11-21.
+const DATE_BYTES: usize = 10;
+
+impl FromStr for When {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(age) = text.parse() {
+            return Ok(Self::Ago(age));
+        }
+        let wrong = || {
+            "write an age like 3d, a date like 2026-11-21, a local time like 2026-11-21T14:00, or a time like 2026-11-21T14:00:00Z."
+                .to_owned()
+        };
+        // The parser takes more ways of writing a date than anybody would read as one.
+        let bytes = text.as_bytes();
+        let is_date = |(at, byte): (usize, &u8)| match at {
+            4 | 7 => *byte == b'-',
+            _ => byte.is_ascii_digit(),
+        };
+        if bytes.len() < DATE_BYTES || !bytes.iter().enumerate().take(DATE_BYTES).all(is_date) {
+            return Err(wrong());
+        }
+        let Some(time) = bytes.get(DATE_BYTES) else {
+            return text.parse().map(Self::On).map_err(|_| wrong());
+        };
+        if !matches!(time, b'T' | b't' | b' ') || text.contains('[') {
+            return Err(wrong());
+        }
+        // An offset that was overlooked would be another moment.
+        let has_offset = text[DATE_BYTES..].contains(['Z', 'z', '+', '-']);
+        if has_offset {
+            return text.parse().map(Self::At).map_err(|_| wrong());
+        }
+        text.parse().map(Self::Local).map_err(|_| wrong())
+    }
+}
+
+impl When {
+    /// The first millisecond of it, since 1970, in this zone, where it is `now`. What is before 1970 is as if it were then.
+    pub fn begins(self, now: Timestamp, zone: &TimeZone) -> u64 {
+        millis(self.moment(now, zone))
+    }
+
+    /// The first millisecond after it: the next day where it is a day, else its own.
+    pub fn is_over(self, now: Timestamp, zone: &TimeZone) -> u64 {
+        let after = match self {
+            Self::On(day) => day.checked_add(1.day()).map_or(self, Self::On),
+            other => other,
+        };
+        after.begins(now, zone)
+    }
+
+    fn moment(self, now: Timestamp, zone: &TimeZone) -> Timestamp {
+        let local =
+            |time: DateTime| zone.to_ambiguous_zoned(time).compatible().map(|zoned| zoned.timestamp());
+        let found = match self {
+            Self::Ago(age) => now.checked_sub(age.duration()),
+            Self::On(day) => local(day.at(0, 0, 0, 0)),
+            Self::Local(time) => local(time),
+            Self::At(moment) => Ok(moment),
+        };
+        // At the edges of the calendar: nothing was written down before its beginning.
+        found.unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+}
+
+fn millis(moment: Timestamp) -> u64 {
+    u64::try_from(moment.as_millisecond()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Saturday, 21 November 2026, 14:03:07 UTC, and a zone two hours ahead of it.
+    fn here() -> (Timestamp, TimeZone) {
+        ("2026-11-21T14:03:07Z".parse().unwrap(), TimeZone::fixed(jiff::tz::offset(2)))
+    }
+
+    fn begins(text: &str) -> String {
+        let (now, zone) = here();
+        let millis = text.parse::<When>().expect(text).begins(now, &zone);
+        Timestamp::from_millisecond(millis.try_into().unwrap()).unwrap().to_string()
+    }
+
+    #[test]
+    fn a_moment_can_be_named_in_each_way() {
+        for (text, moment) in [
+            ("3d", "2026-11-18T14:03:07Z"),
+            ("45s", "2026-11-21T14:02:22Z"),
+            ("2026-11-21", "2026-11-20T22:00:00Z"),
+            ("2026-11-21T14:00", "2026-11-21T12:00:00Z"),
+            ("2026-11-21 14:00:05", "2026-11-21T12:00:05Z"),
+            ("2026-11-21T14:00:00Z", "2026-11-21T14:00:00Z"),
+            ("2026-11-21T14:00:00.25-03:30", "2026-11-21T17:30:00.25Z"),
+            ("1950-01-01", "1970-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(begins(text), moment, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_over_when_the_next_begins_and_a_moment_at_once() {
+        let (now, zone) = here();
+        let over = |text: &str| text.parse::<When>().unwrap().is_over(now, &zone);
+        let begins = |text: &str| text.parse::<When>().unwrap().begins(now, &zone);
+        assert_eq!(over("2026-11-21"), begins("2026-11-22"));
+        assert_eq!(over("2026-11-21T14:00"), begins("2026-11-21T14:00"));
+        assert_eq!(over("3d"), begins("3d"));
+        // On the last day of all calendars there is no next one.
+        assert_eq!(over("9999-12-31"), begins("9999-12-31"));
+    }
+
+    #[test]
+    fn what_is_no_moment_is_refused_with_a_sentence() {
+        for wrong in [
+            "",
+            "yesterday",
+            "21.11.2026",
+            "20261121",
+            "2026-13-01",
+            "2026-02-30",
+            "2026-11-21x",
+            "2026-11-21T",
+            "2026-11-21T25:00",
+            "2026-11-21T14:00[Europe/Berlin]",
+            "2026-11-21T14:00:00ZZ",
+            "+2026-11-21",
+        ] {
+            let sentence = wrong.parse::<When>().expect_err(wrong);
+            assert!(sentence.starts_with("write an age"), "{wrong}: {sentence}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "\\PC{0,30}|[0-9T:+Z \\[\\]-]{0,30}") {
+            let (now, zone) = here();
+            if let Ok(when) = text.parse::<When>() {
+                prop_assert!(when.begins(now, &zone) <= when.is_over(now, &zone));
+            }
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! What is said, kept in memory for this run: the twin of the file, for `--no-history` and for the simulator.
+//!
+//! All clones of a [`Memory`] share one content, so one may write and another read. It is bounded: the oldest messages go first, but never
+//! a text of ours that waits.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::change::may_become;
+use super::sqlite::{MAX_KNOWN, matching};
+use super::{Store, StoreError};
+use crate::ledger::{Assurance, Condition, Entry, Open, Party, Query, RowId, Selection, Way, Write, Written};
+use crate::message::MessageId;
+use crate::peer::PeerName;
+use crate::talk::Letter;
+
+/// Messages that are kept: more than anybody reads again of one run.
+pub(super) const MAX_MESSAGES: usize = 10_000;
+
+/// Bytes of their texts, so that strangers cannot fill the memory.
+pub(super) const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// What is said, for as long as the program runs.
+#[derive(Clone, Debug, Default)]
+pub struct Memory(Arc<Mutex<Content>>);
+
+#[derive(Debug, Default)]
+struct Content {
+    rows: BTreeMap<i64, Row>,
+    /// The number of the last message, also where that one is gone.
+    last: i64,
+    peers: HashMap<Party, Peer>,
+    /// Where a text with an id is, and whether it is ours.
+    ids: HashMap<(Party, MessageId, bool), i64>,
+    /// What came and is gone, so that it is known when it comes again; the oldest first.
+    known: VecDeque<(Party, MessageId)>,
+    known_ids: HashSet<(Party, MessageId)>,
+    bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Peer {
+    name: Option<PeerName>,
+    read_to: i64,
+}
+
+#[derive(Debug)]
+struct Row {
+    party: Party,
+    name: Option<PeerName>,
+    /// The condition of a text of ours.
+    ours: Option<Condition>,
+    shown: bool,
+    again: bool,
+    id: Option<MessageId>,
+    time: u64,
+    sent: Option<u64>,
+    expires: u64,
+    assurance: Assurance,
+    body: Arc<str>,
+}
+
+impl Row {
+    fn change(&mut self, condition: Condition, expires: Option<u64>) {
+        if self.ours.is_none_or(|from| !may_become(from, condition)) {
+            return;
+        }
+        self.ours = Some(condition);
+        self.again |= condition == Condition::Sent;
+        self.expires = expires.unwrap_or(self.expires);
+    }
+
+    fn is_open(&self) -> bool {
+        self.ours.is_some_and(Condition::is_open)
+    }
+
+    fn is_among(&self, selection: &Selection) -> bool {
+        selection.with.as_ref().is_none_or(|with| with.contains(&self.party))
+            && selection.since.is_none_or(|since| self.time >= since)
+            && selection.until.is_none_or(|until| self.time < until)
+    }
+}
+
+impl Content {
+    fn write(&mut self, write: &Write, clock: u64) -> Written {
+        match write {
+            Write::Said { to, name, letter, condition, assurance, expires } => {
+                if let Some(row) = self.ours(*to, letter.id) {
+                    row.change(*condition, Some(*expires));
+                    return Written::Done;
+                }
+                self.call(*to, name.as_ref());
+                self.add(Row {
+                    party: *to,
+                    name: name.clone(),
+                    ours: Some(*condition),
+                    shown: true,
+                    again: letter.again || *condition == Condition::Sent,
+                    id: Some(letter.id),
+                    time: clock,
+                    sent: Some(letter.time),
+                    expires: *expires,
+                    assurance: *assurance,
+                    body: letter.body.clone(),
+                });
+            }
+            Write::Became { to, id, condition } => {
+                if let Some(row) = self.ours(*to, *id) {
+                    row.change(*condition, None);
+                }
+            }
+            Write::Moved { id, from, to } => self.move_text(*id, *from, *to),
+            Write::Heard { from, name, assurance, body } => {
+                let row = self.hear(*from, name.as_ref(), *assurance, None, body.clone(), clock);
+                return Written::Taken(vec![Some(row)]);
+            }
+            Write::Taken { from, name, assurance, letters } => {
+                let mut rows = Vec::with_capacity(letters.len());
+                for letter in letters {
+                    let key = (Party::Key(*from), letter.id);
+                    let double =
+                        self.ids.contains_key(&(key.0, key.1, false)) || self.known_ids.contains(&key);
+                    rows.push((!double).then(|| {
+                        self.hear(key.0, name.as_ref(), *assurance, Some(letter), letter.body.clone(), clock)
+                    }));
+                }
+                return Written::Taken(rows);
+            }
+            Write::Shown(rows) => {
+                for row in rows {
+                    if let Some(row) = self.rows.get_mut(&row.0) {
+                        row.shown = true;
+                    }
+                }
+            }
+            Write::Read(party) => {
+                if let Some(peer) = self.peers.get_mut(party) {
+                    peer.read_to = self.last;
+                }
+            }
+            Write::Forget(selection) => return self.forget(selection),
+        }
+        Written::Done
+    }
+
+    fn ours(&mut self, to: Party, id: MessageId) -> Option<&mut Row> {
+        self.rows.get_mut(self.ids.get(&(to, id, true))?)
+    }
+
+    fn call(&mut self, party: Party, name: Option<&PeerName>) {
+        let peer = self.peers.entry(party).or_default();
+        if name.is_some() {
+            peer.name = name.cloned();
+        }
+    }
+
+    fn hear(
+        &mut self,
+        from: Party,
+        name: Option<&PeerName>,
+        assurance: Assurance,
+        letter: Option<&Letter>,
+        body: Arc<str>,
+        clock: u64,
+    ) -> RowId {
+        self.call(from, name);
+        self.add(Row {
+            party: from,
+            name: name.cloned(),
+            ours: None,
+            shown: false,
+            again: false,
+            id: letter.map(|letter| letter.id),
+            time: clock,
+            sent: letter.map(|letter| letter.time),
+            expires: 0,
+            assurance,
+            body,
+        })
+    }
+
+    fn add(&mut self, row: Row) -> RowId {
+        self.last += 1;
+        self.bytes += row.body.len();
+        if let Some(id) = row.id {
+            self.ids.insert((row.party, id, row.ours.is_some()), self.last);
+        }
+        self.rows.insert(self.last, row);
+        RowId(self.last)
+    }
+
+    fn move_text(&mut self, id: MessageId, from: Party, to: Party) {
+        let Some(number) = self.ids.get(&(from, id, true)).copied() else { return };
+        if from == to {
+            return;
+        }
+        if self.ids.contains_key(&(to, id, true)) {
+            self.remove(number);
+            return;
+        }
+        let Some(row) = self.rows.get_mut(&number) else { return };
+        row.party = to;
+        if let (Party::Key(_), Assurance::Plain) = (to, row.assurance) {
+            row.assurance = Assurance::Encrypted;
+        }
+        let name = row.name.clone();
+        self.ids.remove(&(from, id, true));
+        self.ids.insert((to, id, true), number);
+        self.call(to, name.as_ref());
+    }
+
+    fn remove(&mut self, number: i64) {
+        let Some(row) = self.rows.remove(&number) else { return };
+        self.bytes -= row.body.len();
+        let Some(id) = row.id else { return };
+        self.ids.remove(&(row.party, id, row.ours.is_some()));
+        if row.ours.is_none() && self.known_ids.insert((row.party, id)) {
+            self.known.push_back((row.party, id));
+        }
+        while self.known.len() > MAX_KNOWN {
+            if let Some(oldest) = self.known.pop_front() {
+                self.known_ids.remove(&oldest);
+            }
+        }
+    }
+
+    fn forget(&mut self, selection: &Selection) -> Written {
+        let chosen = self.rows.iter().filter(|(_, row)| row.is_among(selection));
+        let (stay, gone): (Vec<_>, Vec<_>) =
+            chosen.map(|(number, row)| (*number, row.is_open())).partition(|(_, open)| *open);
+        gone.iter().for_each(|(number, _)| self.remove(*number));
+        let left: HashSet<_> = self.rows.values().map(|row| row.party).collect();
+        self.peers.retain(|party, _| left.contains(party));
+        Written::Forgotten(gone.len() as u64, stay.len() as u64)
+    }
+
+    fn keep_within_bounds(&mut self) {
+        let (mut many, mut bytes) = (self.rows.len(), self.bytes);
+        let mut gone = Vec::new();
+        for (number, row) in self.rows.iter().filter(|(_, row)| !row.is_open()) {
+            if many <= MAX_MESSAGES && bytes <= MAX_BYTES {
+                break;
+            }
+            many -= 1;
+            bytes -= row.body.len();
+            gone.push(*number);
+        }
+        gone.into_iter().for_each(|number| self.remove(number));
+    }
+
+    fn entry(&self, number: i64, row: &Row) -> Entry {
+        let read_to = self.peers.get(&row.party).map_or(0, |peer| peer.read_to);
+        Entry {
+            row: RowId(number),
+            party: row.party,
+            name: row.name.clone(),
+            way: row.ours.map_or(Way::In { unshown: !row.shown, new: number > read_to }, Way::Out),
+            id: row.id,
+            time: row.time,
+            sent: row.sent,
+            assurance: row.assurance,
+            body: row.body.clone(),
+        }
+    }
+
+    /// The last of those that fit, the oldest first.
+    fn last(&self, limit: usize, before: i64, fits: impl Fn(&Row) -> bool) -> Vec<Entry> {
+        let rows = self.rows.range(..before).rev().filter(|(_, row)| fits(row)).take(limit);
+        let mut entries: Vec<_> = rows.map(|(number, row)| self.entry(*number, row)).collect();
+        entries.reverse();
+        entries
+    }
+}
+
+impl Store for Memory {
+    fn apply(&mut self, writes: &[Write], clock: u64) -> Result<Vec<Written>, StoreError> {
+        let mut content = self.0.lock();
+        let written = writes.iter().map(|write| content.write(write, clock)).collect();
+        content.keep_within_bounds();
+        Ok(written)
+    }
+
+    fn entries(&mut self, query: &Query) -> Result<Vec<Entry>, StoreError> {
+        let before = query.before.map_or(i64::MAX, |row| row.0);
+        let fits = |row: &Row| row.is_among(&query.which);
+        let Some(words) = &query.words else { return Ok(self.0.lock().last(query.limit, before, fits)) };
+        // Searched outside the lock, for that takes a while.
+        let mut entries = self.0.lock().last(usize::MAX, before, fits);
+        let found = matching(&entries, words)?;
+        entries.retain(|entry| found.contains(&entry.row.0));
+        entries.drain(..entries.len().saturating_sub(query.limit));
+        Ok(entries)
+    }
+
+    fn parties(&mut self) -> Result<Vec<(Party, Option<PeerName>)>, StoreError> {
+        let content = self.0.lock();
+        let (mut seen, mut parties) = (HashSet::new(), Vec::new());
+        for row in content.rows.values().rev().filter(|row| seen.insert(row.party)) {
+            let name = content.peers.get(&row.party).and_then(|peer| peer.name.clone());
+            parties.push((row.party, name));
+        }
+        Ok(parties)
+    }
+
+    fn open(&mut self) -> Result<Vec<Open>, StoreError> {
+        let open = |row: &Row| {
+            Some(Open {
+                to: row.party,
+                name: row.name.clone(),
+                letter: Letter { id: row.id?, time: row.sent?, again: row.again, body: row.body.clone() },
+                condition: row.ours.filter(|condition| condition.is_open())?,
+                expires: row.expires,
+            })
+        };
+        Ok(self.0.lock().rows.values().filter_map(open).collect())
+    }
+
+    fn unshown(&mut self, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        Ok(self.0.lock().last(limit, i64::MAX, |row| row.ours.is_none() && !row.shown))
+    }
+}

@@ -1,0 +1,61 @@
+//! Which messages: a selection as a condition of SQL. There are only numbers in it, so it is written out as it is.
+
+use std::fmt::Write;
+
+use rusqlite::{Connection, OptionalExtension, Result, params};
+
+use super::rows::stored;
+use crate::ledger::{Party, Selection};
+
+/// What is true of a text of ours that waits; the index `message_open` has the same words.
+pub(super) const IS_OPEN: &str = "(m.outgoing = 1 AND m.state <= 1)";
+
+/// The number of a party in the file, if it has one.
+pub(super) fn number_of(conn: &Connection, party: Party) -> Result<Option<i64>> {
+    match party {
+        Party::Key(key) => conn
+            .prepare_cached("SELECT peer FROM peer WHERE key = ?")?
+            .query_row(params![key.as_bytes()], |row| row.get(0)),
+        Party::Addr(addr) => conn
+            .prepare_cached("SELECT peer FROM peer WHERE addr = ?")?
+            .query_row(params![addr.to_string()], |row| row.get(0)),
+    }
+    .optional()
+}
+
+/// The numbers of the parties of a selection, where it names any; those that are not in the file have none.
+pub(super) fn numbers(conn: &Connection, selection: &Selection) -> Result<Option<Vec<i64>>> {
+    let Some(with) = &selection.with else { return Ok(None) };
+    let mut numbers = Vec::with_capacity(with.len());
+    for party in with {
+        numbers.extend(number_of(conn, *party)?);
+    }
+    numbers.sort_unstable();
+    numbers.dedup();
+    Ok(Some(numbers))
+}
+
+/// What else than the party is asked of a message `m`, with an ` AND ` before each part.
+pub(super) fn times(selection: &Selection) -> String {
+    let mut sql = String::new();
+    for (time, sign) in [(selection.since, ">="), (selection.until, "<")] {
+        if let Some(time) = time {
+            sql += &format!(" AND m.time {sign} {}", stored(time));
+        }
+    }
+    sql
+}
+
+/// That a message `m` is from or to one of these, with an ` AND ` before it.
+pub(super) fn with(numbers: &[i64]) -> String {
+    if let [number] = numbers {
+        return format!(" AND m.peer = {number}");
+    }
+    let mut sql = " AND m.peer IN (".to_owned();
+    for (index, number) in numbers.iter().enumerate() {
+        let comma = if index == 0 { "" } else { ", " };
+        // Writing to a string cannot fail.
+        let _ = write!(sql, "{comma}{number}");
+    }
+    sql + ")"
+}

@@ -1,0 +1,138 @@
+//! Messages that go: those that the user has forgotten, and the oldest where there are too many.
+//!
+//! What goes is overwritten (`secure_delete`), also in the index of words, and then in the log. A copy that the disk, the file system or
+//! a backup has made is out of reach.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, Result};
+
+use super::filter::{self, IS_OPEN};
+use super::search;
+use super::write::Bounds;
+use crate::ledger::Selection;
+
+/// Ids of messages that came and are gone, by which they are known when they come again: 4 MB. Nobody sends again what is older than
+/// this many messages.
+pub(in crate::store) const MAX_KNOWN: usize = 100_000;
+
+/// Messages that go at once, beyond those that have to, so that not each new one has to look for an old one.
+const TRIM: i64 = 256;
+
+/// Messages above which the index is made anew rather than each taken out of it, where a message takes longer than to be put in. The same
+/// where most of them go, which leaves little to be put in.
+const MAX_TAKEN_OUT: i64 = 20_000;
+
+/// How long it is waited for those who read the log; they read for a few milliseconds.
+const LOG_BUSY: Duration = Duration::from_millis(100);
+
+/// Of the pages of the file, one in so many may be free: they are filled again by what comes.
+const FREE_SHARE: i64 = 4;
+
+/// Pages that are given back at once: a megabyte, some milliseconds.
+const SHRINK_PAGES: i64 = 256;
+
+/// Forgets what is selected but what waits; tells how many are gone, and how many stay because they wait.
+pub(super) fn forget(conn: &Connection, selection: &Selection) -> Result<(u64, u64)> {
+    let mut filter = filter::times(selection);
+    if let Some(numbers) = filter::numbers(conn, selection)? {
+        filter += &filter::with(&numbers);
+    }
+    let gone = remove(conn, &format!("{filter} AND NOT {IS_OPEN}"))?;
+    let stay = number(conn, &format!("{filter} AND {IS_OPEN}"))?;
+    // Who is known by what came from them stays as a key, without the name.
+    conn.execute_batch(
+        "DELETE FROM peer WHERE NOT EXISTS (SELECT 1 FROM message m WHERE m.peer = peer.peer) \
+             AND NOT EXISTS (SELECT 1 FROM known k WHERE k.peer = peer.peer); \
+         UPDATE peer SET name = NULL WHERE name IS NOT NULL AND NOT EXISTS (SELECT 1 FROM message m WHERE m.peer = peer.peer);",
+    )?;
+    Ok((gone, u64::try_from(stay).unwrap_or(0)))
+}
+
+/// Takes the oldest out where there are too many.
+pub(super) fn keep_within(conn: &Connection, bounds: &Bounds) -> Result<()> {
+    for (name, bound, plain) in
+        [("plain", bounds.plain, " AND m.assurance IN (0, 3)"), ("messages", bounds.messages, "")]
+    {
+        let many = counted(conn, name)?;
+        if many > bound {
+            let go = many - bound + TRIM.min(bound / FREE_SHARE);
+            let oldest = format!(
+                " AND m.message IN (SELECT m.message FROM message m WHERE NOT {IS_OPEN} {plain} ORDER BY m.message LIMIT {go})"
+            );
+            remove(conn, &oldest)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes out the messages `m` that fit, keeps the ids of those that came, and tells how many they were.
+pub(super) fn remove(conn: &Connection, filter: &str) -> Result<u64> {
+    let (many, plain) =
+        (number(conn, filter)?, number(conn, &format!("{filter} AND m.assurance IN (0, 3)"))?);
+    conn.execute(
+        &format!(
+            "INSERT OR IGNORE INTO known (peer, id) SELECT m.peer, m.id FROM message m \
+             WHERE m.outgoing = 0 AND m.id IS NOT NULL {filter} ORDER BY m.message"
+        ),
+        [],
+    )?;
+    conn.execute_batch(&format!(
+        "DELETE FROM known WHERE known <= (SELECT max(known) FROM known) - {MAX_KNOWN}"
+    ))?;
+    if many > MAX_TAKEN_OUT || many > counted(conn, "messages")? / 2 {
+        conn.execute_batch("INSERT INTO search (search) VALUES ('delete-all')")?;
+        search::set_indexed_to(conn, 0)?;
+    } else {
+        let indexed_to = search::indexed_to(conn)?;
+        conn.execute_batch(&format!(
+            "INSERT INTO search (search, rowid, peer, body) SELECT 'delete', m.message, m.peer, m.body FROM message m \
+             WHERE m.message <= {indexed_to} {filter}"
+        ))?;
+    }
+    conn.execute_batch(&format!("DELETE FROM message AS m WHERE 1 {filter}"))?;
+    count(conn, -many, -plain)?;
+    Ok(u64::try_from(many).unwrap_or(0))
+}
+
+fn number(conn: &Connection, filter: &str) -> Result<i64> {
+    conn.query_row(&format!("SELECT count(*) FROM message m WHERE 1 {filter}"), [], |row| row.get(0))
+}
+
+/// How many messages there are, by their count.
+fn counted(conn: &Connection, name: &str) -> Result<i64> {
+    conn.prepare_cached("SELECT value FROM meta WHERE name = ?")?.query_row([name], |row| row.get(0))
+}
+
+/// Counts messages that came or went.
+pub(super) fn count(conn: &Connection, messages: i64, plain: i64) -> Result<()> {
+    for (name, change) in [("messages", messages), ("plain", plain)] {
+        if change != 0 {
+            conn.prepare_cached("UPDATE meta SET value = value + ? WHERE name = ?")?
+                .execute((change, name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes the log over into the file and empties it; false where somebody reads it. `busy` is how long a writer waits otherwise.
+pub(super) fn clear_log(conn: &Connection, busy: Duration) -> Result<bool> {
+    conn.busy_timeout(LOG_BUSY)?;
+    let held = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+    conn.busy_timeout(busy)?;
+    held.map(|held| !held)
+}
+
+/// Gives some free pages back to the disk where there are too many, and tells whether there are still; none if there were not.
+pub(super) fn shrink(conn: &Connection) -> Result<Option<bool>> {
+    let pragma = |name: &str| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let too_many =
+        || Ok::<_, rusqlite::Error>(pragma("freelist_count")? > pragma("page_count")? / FREE_SHARE);
+    if !too_many()? {
+        return Ok(None);
+    }
+    let mut statement = conn.prepare(&format!("PRAGMA incremental_vacuum({SHRINK_PAGES})"))?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(Some(too_many()?))
+}

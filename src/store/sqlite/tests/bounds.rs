@@ -1,0 +1,140 @@
+//! Bounds: of the file, of the disk, and of the clock.
+
+use super::*;
+use crate::ledger::Written;
+
+fn counts(store: &Sqlite) -> (i64, i64) {
+    let count = |name: &str| -> i64 {
+        store.conn.query_row("SELECT value FROM meta WHERE name = ?", [name], |row| row.get(0)).unwrap()
+    };
+    let counted: (i64, i64) = (count("messages"), count("plain"));
+    let sql = "SELECT count(*), coalesce(sum(assurance IN (0, 3)), 0) FROM message";
+    let real = store.conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert_eq!(counted, real);
+    counted
+}
+
+#[test]
+fn the_oldest_go_where_there_are_too_many_but_not_what_waits() {
+    let dir = dir();
+    let mut store = opened(&dir);
+    store.bounds = Bounds { messages: 40, plain: 20, unindexed: 8 };
+    apply(&mut store, &[said(key(1), 1, "waits"), taken(2, &[1])]);
+    for number in 2..100 {
+        apply(&mut store, &[taken(2, &[number]), heard(addr(1), "plain")]);
+        let (messages, plain) = counts(&store);
+        assert!(messages <= 40 && plain <= 20, "{messages} {plain}");
+        assert_eq!(bodies(&mut store, &words("waits")), ["waits"]);
+    }
+    assert!(counts(&store).0 > 25, "no more than needed go");
+    assert_eq!(store.open().unwrap().len(), 1);
+    assert_eq!(bodies(&mut store, &all()).last().unwrap(), "plain");
+    assert_eq!(apply(&mut store, &[taken(2, &[1])]), [Written::Taken(vec![None])], "it came before");
+    store.check().unwrap();
+}
+
+#[test]
+fn a_flood_in_plain_pushes_out_nothing_that_was_proven() {
+    let dir = dir();
+    let mut store = opened(&dir);
+    store.bounds = Bounds { messages: 1_000, plain: 50, unindexed: 8 };
+    apply(&mut store, &[taken(1, &[1, 2, 3])]);
+    let flood: Vec<_> = (0..500).map(|port| heard(addr(port + 1), "flood")).collect();
+    flood.chunks(30).for_each(|part| drop(apply(&mut store, part)));
+    assert_eq!(bodies(&mut store, &with(&[key(1)])).len(), 3);
+    assert!(counts(&store).1 <= 50);
+}
+
+#[test]
+fn counts_are_right_whatever_is_written_and_undone() {
+    let dir = dir();
+    let mut store = opened(&dir);
+    let moved = |number| Write::Moved { id: id(number), from: addr(1), to: key(1) };
+    apply(
+        &mut store,
+        &[said(addr(1), 1, "a"), said(addr(1), 2, "b"), said(key(1), 2, "b"), taken(1, &[1, 1])],
+    );
+    assert_eq!(counts(&store), (4, 2));
+    while store.idle().unwrap() {}
+    apply(
+        &mut store,
+        &[
+            moved(1),
+            moved(2),
+            heard(addr(1), "x"),
+            forget(Some(vec![addr(1)]), None, None),
+            heard(addr(1), "y"),
+        ],
+    );
+    assert_eq!(counts(&store), (4, 1));
+    assert_eq!(
+        bodies(&mut store, &Query { words: Some("a".into()), ..with(&[key(1)]) }),
+        ["a"],
+        "under whom it is now"
+    );
+    assert_eq!(bodies(&mut store, &Query { words: Some("a".into()), ..with(&[addr(1)]) }), [""; 0]);
+    store.check().unwrap();
+}
+
+#[test]
+fn a_search_never_has_to_look_through_very_many_that_are_not_in_the_index() {
+    let dir = dir();
+    let mut store = opened(&dir);
+    store.bounds.unindexed = 100;
+    for number in 0..150 {
+        apply(&mut store, &[taken(1, &(number * 10..number * 10 + 10).collect::<Vec<_>>())]);
+        assert!(search::waiting(&store.conn).unwrap() <= 100);
+    }
+    assert_eq!(bodies(&mut store, &words("text 149")).len(), 11);
+}
+
+#[test]
+fn a_full_disk_loses_the_turn_and_nothing_else() {
+    let dir = dir();
+    let mut store = opened(&dir);
+    apply(&mut store, &[taken(1, &[1])]);
+    let pages: i64 = store.conn.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+    let bound = |store: &Sqlite, pages: i64| {
+        store.conn.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
+    };
+    bound(&store, pages);
+    let large = |number| said(key(1), number, &"large ".repeat(5_000));
+    assert_eq!(store.apply(&[taken(1, &[2]), large(3), taken(1, &[4])], CLOCK), Err(StoreError::Full));
+    assert_eq!(bodies(&mut store, &all()), ["text 1"]);
+    apply(&mut store, &[became(key(1), 3, Condition::Sent), Write::Shown(vec![crate::ledger::RowId(1)])]);
+    bound(&store, 1_000_000);
+    assert_eq!(apply(&mut store, &[taken(1, &[2]), large(3)]).len(), 2);
+    assert_eq!(entries(&mut store).len(), 3);
+    store.check().unwrap();
+}
+
+#[test]
+fn setting_the_clock_expires_nothing_that_waits() {
+    let dir = dir();
+    let mut store = opened(&dir);
+    let expires =
+        |store: &mut Sqlite| -> Vec<u64> { store.open().unwrap().iter().map(|open| open.expires).collect() };
+    let second = Duration::from_secs;
+    let year = 365 * 24 * 3_600_000;
+    let unlimited = |write| match write {
+        Write::Said { to, name, letter, condition, assurance, .. } => {
+            Write::Said { to, name, letter, condition, assurance, expires: 0 }
+        }
+        other => other,
+    };
+    store.apply_at(&[said(key(1), 1, "x"), unlimited(said(key(1), 2, "y"))], CLOCK, second(1)).unwrap();
+    store.apply_at(&[], CLOCK + year + 1_000, second(2)).unwrap();
+    assert_eq!(expires(&mut store), [CLOCK + 1_000 + year, 0]);
+    // What is written in the turn that notices it knows the time already.
+    let new = said(key(1), 3, "z");
+    store.apply_at(&[new], CLOCK + 2_000, second(3)).unwrap();
+    assert_eq!(expires(&mut store), [CLOCK + 1_000, 0, CLOCK + 1_000]);
+    // A turn that was not written has not noticed anything.
+    let other = raw(&file(dir.path()));
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    store.conn.busy_timeout(Duration::from_millis(10)).unwrap();
+    assert_eq!(store.apply_at(&[taken(1, &[1])], CLOCK + year, second(4)), Err(StoreError::Busy));
+    other.execute_batch("ROLLBACK").unwrap();
+    store.apply_at(&[taken(1, &[1])], CLOCK + year + 4_000, second(5)).unwrap();
+    assert_eq!(expires(&mut store)[0], CLOCK + 1_000 + year);
+}

@@ -1,0 +1,163 @@
+//! What is asked for, and found.
+
+use super::*;
+use proptest::prelude::*;
+
+#[test]
+fn the_last_that_fit_are_read_and_the_oldest_of_them_first() {
+    for mut tried in both() {
+        let store = &mut *tried.store;
+        for number in 1..=9u32 {
+            let from = (number % 3) as u8;
+            store.apply(&[taken(from, &[number])], u64::from(number)).unwrap();
+        }
+        let read = |store: &mut dyn Store, query: Query| {
+            let texts = bodies(store, &query);
+            texts.iter().map(|text| text[5..].parse().unwrap()).collect::<Vec<u32>>()
+        };
+        assert_eq!(read(store, all()), [1, 2, 3, 4, 5, 6, 7, 8, 9], "{}", tried.name);
+        assert_eq!(read(store, Query { limit: 2, ..all() }), [8, 9]);
+        assert_eq!(read(store, Query { limit: 0, ..all() }), []);
+        assert_eq!(read(store, with(&[key(1)])), [1, 4, 7]);
+        assert_eq!(read(store, Query { limit: 3, ..with(&[key(2), key(1), key(8), key(1)]) }), [5, 7, 8]);
+        assert_eq!(read(store, with(&[])), []);
+        let which = Selection { with: None, since: Some(3), until: Some(7) };
+        assert_eq!(read(store, Query { which, ..all() }), [3, 4, 5, 6]);
+        let fifth = entries(store)[4].row;
+        assert_eq!(read(store, Query { before: Some(fifth), limit: 2, ..all() }), [3, 4]);
+        assert_eq!(read(store, Query { before: Some(fifth), ..with(&[key(1)]) }), [1, 4]);
+    }
+}
+
+#[test]
+fn the_order_is_that_of_writing_whatever_the_clock_says() {
+    for mut tried in both() {
+        for (number, clock) in [(1, CLOCK), (2, 5), (3, CLOCK + 1), (4, u64::MAX)] {
+            tried.store.apply(&[taken(1, &[number])], clock).unwrap();
+        }
+        assert_eq!(
+            bodies(&mut *tried.store, &all()),
+            ["text 1", "text 2", "text 3", "text 4"],
+            "{}",
+            tried.name
+        );
+    }
+}
+
+#[test]
+fn everybody_of_whom_there_are_messages_is_listed_under_the_last_name() {
+    for mut tried in both() {
+        let store = &mut *tried.store;
+        apply(store, &[heard(addr(1), "x"), taken(1, &[1]), said(key(2), 2, "x")]);
+        let called = |from, called, body: &str| Write::Heard {
+            from,
+            name: called,
+            assurance: Assurance::Plain,
+            body: body.into(),
+        };
+        apply(store, &[called(addr(1), name("Other"), "y"), called(addr(1), None, "z")]);
+        let parties = store.parties().unwrap();
+        assert_eq!(
+            parties,
+            [(addr(1), name("Other")), (key(2), None), (key(1), name("Bob"))],
+            "{}",
+            tried.name
+        );
+        assert_eq!(entries(store)[0].name, name("Plain"), "a message keeps the name of its time");
+    }
+}
+
+#[test]
+fn all_words_are_found_as_beginnings_whatever_their_case_and_marks() {
+    for mut tried in both() {
+        let store = &mut *tried.store;
+        for _ in 0..2 {
+            apply(
+                store,
+                &[
+                    heard(addr(1), "Über den Zaun"),
+                    heard(addr(2), "co-op und Zäune, 42!"),
+                    heard(addr(1), "12"),
+                ],
+            );
+            while store.idle().unwrap() {}
+        }
+        // The last of them are in no index yet.
+        apply(
+            store,
+            &[heard(addr(1), "Über den Zaun"), heard(addr(2), "co-op und Zäune, 42!"), heard(addr(1), "12")],
+        );
+        let mut count = |text: &str| store.entries(&words(text)).unwrap().len();
+        assert_eq!(
+            (count("zau"), count("ZAUN"), count("zäun"), count("aun")),
+            (6, 6, 6, 0),
+            "{}",
+            tried.name
+        );
+        assert_eq!((count("uber zaun"), count("zaun UBER"), count("uber und")), (3, 3, 0));
+        assert_eq!((count("co-op"), count("co op"), count("op-co"), count("co-o")), (3, 3, 0, 3));
+        assert_eq!((count("42!"), count("!"), count("zaun !"), count("")), (3, 0, 0, 9));
+        // These would be more than words.
+        assert_eq!(
+            (count("zaun OR und"), count("NOT zaun"), count("peer:12"), count("body:zaun")),
+            (0, 0, 0, 0)
+        );
+        assert_eq!(
+            (count("\""), count("zau*"), count("NEAR(zaun)"), count("^uber"), count("{zaun")),
+            (0, 6, 0, 3, 6)
+        );
+        let query = Query { words: Some("zau".into()), limit: 3, ..with(&[addr(1)]) };
+        assert_eq!(bodies(store, &query), ["Über den Zaun"; 3]);
+        let before = Some(entries(store)[1].row);
+        assert_eq!(bodies(store, &Query { before, ..words("zau") }), ["Über den Zaun"]);
+        assert_eq!(bodies(store, &Query { words: Some("12".into()), ..with(&[addr(2)]) }), [""; 0]);
+        let most = Query { limit: 4, ..words("zau") };
+        assert_eq!(bodies(store, &most).last().map(String::as_str), Some("co-op und Zäune, 42!"));
+        assert_eq!(bodies(store, &most).len(), 4);
+    }
+}
+
+#[test]
+fn a_search_of_ten_thousand_characters_is_no_mistake() {
+    for mut tried in both() {
+        apply(&mut *tried.store, &[heard(addr(1), "a a a")]);
+        for text in [
+            "a".repeat(10_000),
+            "a ".repeat(5_000),
+            "a-".repeat(5_000),
+            "\"".repeat(10_000),
+            "(".repeat(10_000),
+        ] {
+            for _ in 0..2 {
+                let found = bodies(&mut *tried.store, &words(&text)).len();
+                assert_eq!(found, usize::from(text.starts_with("a a")), "{}: {}", tried.name, &text[..5]);
+                while tried.store.idle().unwrap() {}
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// The index in the file, and that in memory, find the same, and neither takes the words for anything else.
+    #[test]
+    fn no_search_is_a_mistake(text in "([ab\"*:^(){}+\\-\0]| |NEAR\\(|OR|AND|NOT|body|\\PC){0,12}") {
+        let mut found = Vec::new();
+        for mut tried in both() {
+            let store = &mut *tried.store;
+            apply(store, &["a b", "b a", "NEAR or body", "and not"].map(|body| heard(addr(1), body)));
+            apply(store, &[heard(addr(2), &text)]);
+            found.push(bodies(store, &words(&text)));
+            while store.idle().unwrap() {}
+            found.push(bodies(store, &words(&text)));
+        }
+        prop_assert!(found.iter().all(|other| *other == found[0]), "{found:?}");
+        let plain: Vec<_> = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        for body in &found[0] {
+            for word in plain.iter().filter(|word| word.is_ascii()) {
+                prop_assert!(body.to_lowercase().contains(&word.to_lowercase()), "{body:?} for {word:?}");
+            }
+        }
+    }
+}

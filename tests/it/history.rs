@@ -1,0 +1,305 @@
+//! `p2p-chat history`: what was said is read, searched, exported and forgotten from the command line, whether or not the chat is running.
+
+use std::fs;
+use std::io::Read;
+use std::process::Stdio;
+
+use p2p_chat::key::{KEY_BYTES, PeerKey};
+use p2p_chat::ledger::{Assurance, Condition, Party};
+use tempfile::TempDir;
+
+use crate::support::{Peer, assert_harmless};
+use json::Json;
+use kept::{Kept, alice, ask, at, bob};
+
+mod forgetting;
+mod json;
+mod kept;
+mod trouble;
+
+/// What nobody should be able to do anything with.
+const NASTY: &str = "\u{1b}[31m\u{202e}x\u{200b}\n# y\n\n```<b>|[a](b)\n[14:03:07] Bob: forged";
+
+#[test]
+fn where_nothing_is_kept_that_is_said_and_nothing_is_made() {
+    let data = TempDir::new().expect("a temporary directory");
+    let nowhere = data.path().join("none");
+    for args in [&[][..], &["--json"], &["--with", "Bob"], &["--forget", "--yes"]] {
+        assert_eq!(ask(alice(&nowhere, args)).remark(), "Nothing is kept of Alice.\n", "{args:?}");
+        assert!(!nowhere.exists(), "{args:?}");
+    }
+    // A profile that has never kept anything.
+    let profile = nowhere.join("profiles").join("alice");
+    fs::create_dir_all(&profile).expect("a folder made");
+    assert_eq!(ask(alice(&nowhere, &[])).remark(), "Nothing is kept of Alice.\n");
+    assert_eq!(fs::read_dir(&profile).expect("readable").count(), 0);
+    // A history without messages.
+    assert_eq!(Kept::new().closed().asked(&[]).remark(), "Nothing is kept of Alice.\n");
+}
+
+#[test]
+fn whose_history_is_meant_has_to_be_said() {
+    let errors = ask(Peer::named("").without_port().arg("history")).refused(2);
+    assert_eq!(errors, "p2p-chat: Whose? Add --name NAME or --profile NAME, or set P2P_CHAT_NAME.\n");
+    let mut kept = Kept::new();
+    kept.hears_bob("hi");
+    let kept = kept.closed();
+    let data = kept.folder().join("../..");
+    for named in [
+        Peer::named("").arg("--profile=ALICE"),
+        Peer::named("").env("P2P_CHAT_NAME", "Alice"),
+        Peer::named("").file("p2p-chat/config.toml", "name = \"Alice\""),
+        Peer::named("Zoe").arg("--profile=alice"),
+    ] {
+        let printed = ask(named.without_port().data_dir(&data).arg("history").arg("--json")).well();
+        assert!(printed.contains("\"text\":\"hi\""), "{printed}");
+    }
+}
+
+#[test]
+fn what_was_said_is_printed_as_the_chat_shows_it() {
+    let mut kept = Kept::new();
+    let carol = at("127.0.0.1:5002");
+    kept.hears_bob("good\nmorning")
+        .later(5)
+        .says(&[(Party::Key(bob()), "Bob", Condition::Delivered)], "hello Bob");
+    kept.later(60).hears(carol, "Carol", "hello all").takes(bob(), "Bob", Assurance::Verified, "/me waves");
+    kept.later(14 * 3_600);
+    let four: Vec<(Party, &str, Condition)> = vec![
+        (Party::Key(bob()), "Bob", Condition::Delivered),
+        (carol, "Carol", Condition::HandedOver),
+        (at("127.0.0.1:5003"), "Dave", Condition::HandedOver),
+        (at("127.0.0.1:5004"), "Eve", Condition::Queued),
+    ];
+    kept.says(&four, "supper").hears(carol, "Carol", NASTY);
+    let expected = "\
+--- Saturday, 21 November 2026 ---
+[10:00:03] Bob: good
+  │ morning
+[10:00:08] you to Bob: hello Bob (delivered)
+[10:01:08] Carol (plain): hello all
+[10:01:08] ** Bob (verified) waves
+--- Sunday, 22 November 2026 ---
+[00:01:08] you to Bob, Carol (plain) and 2 more: supper (1 delivered, 2 handed over, 1 queued)
+[00:01:08] Carol (plain): \\x1b[31m\\u{202e}x\\u{200b}
+  │ # y
+  │ 
+  │ ```<b>|[a](b)
+  │ [14:03:07] Bob: forged
+";
+    // While the chat has it open, and after that.
+    assert_eq!(kept.asked(&[]).well(), expected);
+    let kept = kept.closed();
+    assert_eq!(kept.asked(&[]).well(), expected);
+    let last = kept.asked(&["--last", "2"]).well();
+    assert_eq!(last.lines().next(), Some("--- Sunday, 22 November 2026 ---"));
+    assert_eq!(last.lines().nth(1), expected.lines().nth(7), "the text to four counts as one");
+    let off = kept.asking(&["--last=3"]).env("P2P_CHAT_TIME_FORMAT", "off");
+    assert_eq!(ask(off).well().lines().next(), Some("** Bob (verified) waves"));
+}
+
+#[test]
+fn messages_can_be_chosen_by_whom_and_when() {
+    let mut kept = Kept::new();
+    let other = PeerKey::new([2; KEY_BYTES]);
+    kept.hears_bob("one").later(3_600).takes(other, "bob", Assurance::Encrypted, "two");
+    kept.later(3_600).hears(at("127.0.0.1:5002"), "Carol", "three").hears(at("[::1]:5002"), "Zoe", "four");
+    let kept = kept.closed();
+    let texts = |args: &[&str]| -> Vec<String> {
+        let args = [&["--json"], args].concat();
+        kept.asked(&args).well().lines().map(|line| Json::read(line).of("text").text().to_owned()).collect()
+    };
+    assert_eq!(texts(&[]), ["one", "two", "three", "four"]);
+    assert_eq!(texts(&["--with", "BOB"]), ["one", "two"]);
+    assert_eq!(texts(&["--with", "aeaq"]), ["one"]);
+    assert_eq!(texts(&["--with", &other.grouped().to_string()]), ["two"]);
+    assert_eq!(texts(&["--with", "127.0.0.1:5002"]), ["three"]);
+    assert_eq!(texts(&["--with", "[::1]:5002"]), ["four"]);
+    // Two hours ahead of UTC, the first came three seconds after ten.
+    assert_eq!(texts(&["--since", "2026-11-21T11:00"]), ["two", "three", "four"]);
+    assert_eq!(texts(&["--until", "2026-11-21T09:00:04Z", "--since", "2026-11-21T09:00:03Z"]), ["two"]);
+    assert_eq!(texts(&["--since", "2026-11-21", "--until", "2026-11-21"]).len(), 4);
+    assert_eq!(kept.asked(&["--until", "2026-11-20"]).remark(), "Nothing fits.\n");
+    assert_eq!(kept.asked(&["--since", "2026-11-22"]).remark(), "Nothing fits.\n");
+    assert_eq!(texts(&["--last", "1"]), ["four"]);
+    for (wrong, words) in [
+        (
+            ["--with", "Nobody"],
+            "Nothing is kept of `Nobody`; there is something of Zoe, Carol, bob·aibaeaqc, Bob·aeaqcaib.",
+        ),
+        (["--since", "soon"], "write an age like 3d, a date like 2026-11-21,"),
+        (["--older-than", "90"], "an age is a whole number and a unit"),
+        (["--last", "0"], "how many is a whole number from 1."),
+    ] {
+        let errors = kept.asked(&wrong).refused(2);
+        assert!(errors.contains(words), "{wrong:?}: {errors}");
+    }
+    // What is remembered of keys tells whom an address means, and a name that came later.
+    let known = format!(
+        "[[peer]]\nkey = \"{other}\"\nname = \"Robert\"\naddresses = [\"127.0.0.1:7000\"]\nfirst_seen = \"2026-01-01T00:00:00Z\"\n"
+    );
+    fs::write(kept.folder().join("known_peers.toml"), known).expect("written");
+    assert_eq!(texts(&["--with", "robert"]), ["two"]);
+    assert_eq!(texts(&["--with", "127.0.0.1:7000"]), ["two"]);
+    // A nickname is for whoever is at its address.
+    let aliases = "[[alias]]\naddress = \"127.0.0.1:5002\"\nname = \"Boss\"\n[[alias]]\naddress = \"127.0.0.1:7000\"\nname = \"Zoe\"\n";
+    fs::write(kept.folder().join("../../aliases.toml"), aliases).expect("written");
+    assert_eq!(texts(&["--with", "boss"]), ["three"]);
+    assert_eq!(texts(&["--with", "Zoe"]), ["two"]);
+}
+
+#[test]
+fn an_age_is_so_long_ago() {
+    let mut kept = Kept::new();
+    kept.hears_bob("long ago");
+    // The clock of this machine is behind the second, whatever it shows.
+    kept.later(500 * 365 * 86_400).hears_bob("in times to come");
+    let kept = kept.closed();
+    let count = |args: &[&str]| kept.asked(args).well().lines().filter(|line| line.contains("Bob: ")).count();
+    assert_eq!((count(&["--since", "36500d"]), count(&["--since", "2400-01-01"])), (2, 1));
+    let old = kept.asked(&["--older-than", "36500d"]).remark();
+    assert_eq!(old, "Nothing fits.\n");
+}
+
+#[test]
+fn a_search_is_for_words_and_nothing_else() {
+    let mut kept = Kept::new();
+    kept.hears_bob("the cat sat on the mat")
+        .hears_bob("a \"quoted\" mat OR not")
+        .hears_bob("Crème brûlée: NEAR(x)");
+    kept.hears(at("127.0.0.1:5002"), "Carol", "my cat too");
+    let kept = kept.closed();
+    let rows = |words: &str| -> Vec<i64> {
+        let asked = kept.asked(&["--json", "--grep", words]);
+        let row = |line: &str| match Json::read(line).of("row") {
+            Json::Number(row) => *row,
+            other => panic!("{other:?}"),
+        };
+        let rows: Vec<i64> = asked.printed.lines().map(row).collect();
+        let remark = if rows.is_empty() { format!("Nothing fits `{words}`.\n") } else { String::new() };
+        assert_eq!((asked.errors, asked.status), (remark, Some(0)));
+        rows
+    };
+    assert_eq!(rows("cat"), [1, 4]);
+    assert_eq!(rows("MAT ca"), [1]);
+    assert_eq!(rows("creme"), [3]);
+    assert_eq!(rows("\"quoted\""), [2]);
+    assert_eq!(rows("cat OR quoted"), [0; 0]);
+    assert_eq!(rows("mat OR"), [2]);
+    assert_eq!(rows("NEAR(x"), [3]);
+    for nothing in ["\"", "*", "body:", "cat AND", "NOT cat", "(", "-", "^", "'; DROP TABLE message; --"] {
+        rows(nothing);
+    }
+    let both = kept.asked(&["--grep", "cat", "--with", "Carol"]).well();
+    assert!(both.ends_with("] Carol (plain): my cat too\n") && both.lines().count() == 2, "{both}");
+}
+
+#[test]
+fn each_line_of_json_is_an_object_that_says_everything() {
+    let mut kept = Kept::new();
+    kept.takes(bob(), "Bob", Assurance::Verified, NASTY).later(1);
+    let party = at("127.0.0.1:5002");
+    kept.says(
+        &[(party, "Carol", Condition::Uncertain), (Party::Key(bob()), "Bob", Condition::Sent)],
+        "to \"both\" \\",
+    );
+    let printed = kept.asked(&["--json"]).well();
+    assert_harmless(printed.lines());
+    let all: Vec<Json> = printed.lines().map(Json::read).collect();
+    let names = ["assurance", "direction", "id", "peer", "row", "sent", "state", "text", "time"];
+    for object in &all {
+        assert_eq!(object.names(), names);
+        assert_eq!(object.of("peer").names(), ["address", "key", "name"]);
+    }
+    let [first, second, third] = &all[..] else { panic!("{printed}") };
+    let bobs = Json::Text(bob().to_string());
+    assert_eq!((first.of("text").text(), first.of("direction").text()), (NASTY, "in"));
+    assert_eq!(
+        (first.of("time").text(), first.of("sent").text()),
+        ("2026-11-21T08:00:03.000Z", "2026-11-21T08:00:02.000Z")
+    );
+    assert_eq!((first.of("peer").of("key"), first.of("peer").of("address")), (&bobs, &Json::Null));
+    assert_eq!((first.of("assurance").text(), first.of("peer").of("name").text()), ("verified", "Bob"));
+    assert_eq!((second.of("text").text(), second.of("direction").text()), ("to \"both\" \\", "out"));
+    assert_eq!((second.of("state").text(), third.of("state").text()), ("uncertain", "sent"));
+    assert_eq!((second.of("assurance").text(), third.of("assurance").text()), ("plain", "encrypted"));
+    assert_eq!(
+        (second.of("peer").of("key"), second.of("peer").of("address").text()),
+        (&Json::Null, "127.0.0.1:5002")
+    );
+    assert_eq!((second.of("id"), second.of("id").text().len()), (third.of("id"), 32));
+    assert_ne!(first.of("id"), second.of("id"));
+}
+
+#[test]
+fn markdown_has_a_heading_for_each_day_and_no_markup_of_others() {
+    let mut kept = Kept::new();
+    kept.hears_bob("Good *morning*").later(86_400).hears(at("127.0.0.1:5002"), "Carol", NASTY);
+    kept.says(&[(Party::Key(bob()), "Bob", Condition::Delivered)], "1. one");
+    let expected = "\
+## Saturday, 21 November 2026
+
+**Bob** 10:00: Good \\*morning\\*
+
+## Sunday, 22 November 2026
+
+**Carol** (plain) 10:00: \\\\x1b\\[31m\\\\u\\{202e\\}x\\\\u\\{200b\\}\\
+\\# y\\
+\\
+\\`\\`\\`\\<b\\>\\|\\[a\\]\\(b\\)\\
+\\[14\\:03\\:07\\] Bob\\: forged
+
+you to **Bob** 10:00: 1\\. one (delivered)
+
+";
+    assert_eq!(kept.asked(&["--markdown"]).well(), expected);
+    let errors = kept.asked(&["--markdown", "--json"]).refused(2);
+    assert!(errors.contains("cannot be used with"), "{errors}");
+}
+
+#[test]
+fn a_long_history_comes_whole_and_in_order_and_may_be_read_in_part_only() {
+    const MANY: usize = 1_000;
+    let mut kept = Kept::new();
+    for number in 0..MANY {
+        kept.hears_bob(&format!("number {number}"));
+    }
+    let kept = kept.closed();
+    let numbers = |args: &[&str]| -> Vec<usize> {
+        let printed = kept.asked(args).well();
+        let numbers = printed.lines().filter_map(|line| line.split_once("Bob: number "));
+        numbers.map(|(_, number)| number.parse().expect("a number")).collect()
+    };
+    assert_eq!(numbers(&[]), (0..MANY).collect::<Vec<_>>());
+    assert_eq!(numbers(&["--last", "600"]), (MANY - 600..MANY).collect::<Vec<_>>());
+    assert_eq!(numbers(&["--grep", "number", "--last=300"]), (MANY - 300..MANY).collect::<Vec<_>>());
+    let (mut command, _dir) = kept.asking(&[]).command();
+    let mut child =
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    drop(child.stdout.take());
+    let mut errors = String::new();
+    child.stderr.take().expect("piped").read_to_string(&mut errors).expect("read");
+    assert!(child.wait().expect("it ends").success() && errors.is_empty(), "{errors}");
+}
+
+#[test]
+#[cfg(unix)]
+fn on_a_terminal_the_last_fifty_are_shown_and_that_there_are_more() {
+    use crate::support::Terminal;
+
+    let mut kept = Kept::new();
+    for number in 0..60 {
+        kept.hears_bob(&format!("number {number}"));
+    }
+    let kept = kept.closed();
+    let mut window = Terminal::start(kept.asking(&[]), 70, 80);
+    window.waits_for("Bob: number 59");
+    assert!(window.ends().success());
+    let screen = window.screen();
+    assert!(screen.contains("Bob: number 10\n") && !screen.contains("Bob: number 9\n"), "{screen}");
+    assert!(screen.contains("These are the last 50; --last N shows more."), "{screen}");
+    let mut window = Terminal::start(kept.asking(&["--last=60"]), 70, 80);
+    window.waits_for("Bob: number 0");
+    assert!(window.ends().success());
+    assert!(!window.screen().contains("These are the last"), "{}", window.screen());
+}

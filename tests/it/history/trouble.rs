@@ -1,0 +1,79 @@
+//! What is said where the file cannot be used, and that it stays as it is.
+
+use std::fs;
+
+use rusqlite::Connection;
+
+use super::kept::{Kept, bytes_in};
+
+const HISTORY: &str = "history.db";
+
+#[test]
+fn a_file_of_a_later_version_is_refused_and_stays_as_it_is() {
+    let mut kept = Kept::new();
+    kept.hears_bob("hi");
+    let kept = kept.closed();
+    let db = Connection::open(kept.folder().join(HISTORY)).expect("opened");
+    db.pragma_update(None, "user_version", 1_000).expect("set");
+    drop(db);
+    let before = bytes_in(&kept.folder());
+    for args in [&[][..], &["--forget", "--yes"]] {
+        let errors = kept.asked(args).refused(2);
+        assert!(
+            errors.contains("history.db: a later version of p2p-chat has written it (format 1000)."),
+            "{errors}"
+        );
+        assert!(errors.ends_with("It stays as it is; take that version to read it.\n"), "{errors}");
+        assert!(bytes_in(&kept.folder()) == before, "{args:?}");
+    }
+}
+
+#[test]
+fn a_damaged_file_is_told_with_what_helps_and_stays_as_it_is() {
+    for damage in ["this is no database, but it is long enough to be one".repeat(100), "x".repeat(10)] {
+        let kept = Kept::new().closed();
+        for (path, _) in bytes_in(&kept.folder()) {
+            fs::remove_file(path).expect("removed");
+        }
+        let path = kept.folder().join(HISTORY);
+        fs::write(&path, &damage).expect("written");
+        for args in [&[][..], &["--forget", "--yes"]] {
+            let errors = kept.asked(args).refused(2);
+            assert!(errors.contains("history.db: the file is damaged."), "{errors}");
+            assert!(
+                errors.ends_with("or start the chat, which sets it aside and begins a new one.\n"),
+                "{errors}"
+            );
+            assert_eq!(fs::read_to_string(&path).expect("readable"), damage);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_another_process_keeps_for_itself_is_told_as_such() {
+    let mut kept = Kept::new();
+    kept.hears_bob("hi");
+    let kept = kept.closed();
+    let other = Connection::open(kept.folder().join(HISTORY)).expect("opened");
+    other.execute_batch("BEGIN IMMEDIATE").expect("begun");
+    // Reading goes on beside writing.
+    assert!(kept.asked(&[]).well().ends_with("Bob: hi\n"));
+    let errors = kept.asked(&["--forget", "--yes"]).refused(1);
+    assert!(
+        errors.ends_with("history.db: another process keeps the file for itself; try again in a moment.\n"),
+        "{errors}"
+    );
+    drop(other);
+    assert_eq!(kept.asked(&["--forget", "--yes"]).well(), "1 message is forgotten.\n");
+}
+
+#[test]
+fn what_is_no_file_is_told_with_the_words_of_the_system() {
+    let kept = Kept::new().closed();
+    for (path, _) in bytes_in(&kept.folder()) {
+        fs::remove_file(path).expect("removed");
+    }
+    fs::create_dir(kept.folder().join(HISTORY)).expect("a folder made");
+    let errors = kept.asked(&[]).refused(1);
+    assert!(errors.starts_with("p2p-chat: Cannot use ") && errors.lines().count() == 1, "{errors}");
+}
