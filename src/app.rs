@@ -7,6 +7,7 @@ mod greeting;
 mod id;
 mod leave;
 mod looks;
+mod past;
 mod signals;
 mod tell;
 mod typed;
@@ -33,11 +34,13 @@ use crate::exit::OutputGone;
 use crate::identity::Kept;
 use crate::key::PeerKey;
 use crate::known::KnownPeers;
+use crate::ledger::RowId;
 use crate::mailbox::Mailbox;
 use crate::net;
 use crate::node::Node;
 use crate::peer::{AddrError, Name, PeerAddr};
-use crate::ui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Screen, Seen};
+use crate::store::Store;
+use crate::ui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Screen};
 
 /// Something that the application reacts to.
 enum Happening {
@@ -70,10 +73,10 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let aliases = Aliases::open(crate::data::folder(cli)).map_err(Misused::new)?;
     let queue = Queue::default();
     let signals = Signals::open()?;
-    let Begun { name, identity, known, node, told } = start(cli, peers, terminal, &queue)?;
+    let Begun { name, identity, known, node, history, told } = start(cli, peers, terminal, &queue)?;
     // Not before: whoever is asked for name and port can leave as from any program that reads a line.
     signals.watch(&queue)?;
-    let mut app = App::new(cli, node, aliases, known, Arc::clone(&queue), terminal)?;
+    let mut app = App::new(cli, node, aliases, known, history, Arc::clone(&queue), terminal)?;
     let shown = app.greet(&name, identity.kept(), alone, told);
     // Until then nobody else may be who we are.
     let ended = app.run(shown);
@@ -106,7 +109,12 @@ struct App {
     /// What is remembered of others' keys, and written down now and then.
     known: KnownPeers,
     clock: Clock,
-    seen: Seen,
+    /// What was said, for reading.
+    history: Box<dyn Store>,
+    /// Messages that are to be printed, or have just been, and are written down as shown after that.
+    shown: Vec<RowId>,
+    /// What `/outbox` has listed.
+    outbox: Vec<past::Listed>,
     attention: Attention,
     began: Instant,
     /// Those whose messages are not shown, and how many came since.
@@ -213,6 +221,7 @@ impl App {
         node: Node,
         aliases: Aliases,
         known: KnownPeers,
+        history: Box<dyn Store>,
         queue: Queue,
         terminal: bool,
     ) -> anyhow::Result<Self> {
@@ -229,7 +238,9 @@ impl App {
             aliases,
             known,
             clock: Clock::new(cli.time_format.clone()),
-            seen: Seen::default(),
+            history,
+            shown: Vec::new(),
+            outbox: Vec::new(),
             attention: Attention::new(cli.bell, looks::osc(cli.notify), cli.notify_text),
             began: Instant::now(),
             muted: BTreeMap::new(),
@@ -297,6 +308,7 @@ impl App {
         let lines =
             greeting::lines(name, kept, &self.node, self.wishes.advertise, self.screen.is_terminal(), alone);
         self.out.extend(lines.into_iter().chain(told).map(Line::from));
+        self.catch_up();
         if self.busy.is_none() {
             self.ask();
         }
@@ -334,7 +346,9 @@ impl App {
         }
         let lines = std::mem::take(&mut self.out);
         let calls = std::mem::take(&mut self.calls);
-        self.screen.show(&lines, &calls)
+        self.screen.show(&lines, &calls)?;
+        self.note_shown();
+        Ok(())
     }
 
     /// Lets the next line be read, if nothing has to be waited for.

@@ -36,7 +36,7 @@ use crate::known::KnownPeers;
 use crate::ledger::Selection;
 use crate::net;
 use crate::peer::quoted;
-use crate::store::{Sqlite, Store, StoreError};
+use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError};
 use calendar::Calendar;
 use form::{Form, Writer};
 use pages::Stopped;
@@ -44,9 +44,6 @@ use people::People;
 
 /// Messages that are shown on a terminal where nobody says how many: some screens of them.
 const SHOWN: usize = 50;
-
-/// The file of the messages, in the directory of the profile.
-const HISTORY_FILE: &str = "history.db";
 
 /// Does what is asked for. The result in the result is what became of the output.
 ///

@@ -128,7 +128,7 @@ pub enum Write {
         /// To whom it is.
         to: Party,
     },
-    /// A text came in plain.
+    /// A text came in plain, and was shown.
     Heard {
         /// From whom.
         from: Party,
@@ -163,8 +163,7 @@ pub enum Write {
 pub enum Written {
     /// It is written down.
     Done,
-    /// Of [`Write::Taken`]: for each text its number, or none where it is a double. Of [`Write::Heard`], whose texts have nothing to
-    /// tell a double by: the number of the one.
+    /// Of [`Write::Taken`]: for each text its number, or none where it is a double.
     Taken(Vec<Option<RowId>>),
     /// Of [`Write::Forget`]: how many messages are gone, and how many of those chosen wait and stay.
     Forgotten(u64, u64),

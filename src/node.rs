@@ -3,6 +3,7 @@
 //! Under the lock there is only computing and putting into queues; nothing is dialled, read, written or printed.
 
 mod inbox;
+mod scribe;
 mod shared;
 mod start_error;
 
@@ -10,24 +11,29 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
 use inbox::Inbox;
+pub use scribe::Keeping;
+use scribe::{Desk, Scribe};
 use shared::{Shared, State};
 pub use start_error::StartError;
 
 use crate::chat::{
-    As, Chat, Command, Event, Keys, Me, Offer, OpId, Pin, PinChange, Policy, Proof, Row, StaticPeer, Target,
+    As, Chat, Command, Event, Keys, Me, Offer, OpId, Pin, PinChange, Policy, Proof, Restored, Row,
+    StaticPeer, Target, WaitingText,
 };
 use crate::crypto;
 use crate::key::{KEY_BYTES, PeerKey};
+use crate::ledger::{Condition, Open, Party, RowId, Write};
 use crate::mailbox::Mailbox;
 use crate::net::secure::{OwnKey, Tls};
 use crate::net::{self, Dialler, Identity, Listener};
 use crate::peer::{Name, PeerAddr};
-use crate::talk::ByeReason;
+use crate::store::{Memory, Store};
+use crate::talk::{ByeReason, Letter};
 use crate::wire::{self, MAX_ADDRESSES};
 
 /// Who we are and whom we know.
@@ -69,16 +75,22 @@ pub struct Node {
     /// One for each family.
     listeners: Vec<Listener>,
     ticker: Option<JoinHandle<()>>,
+    scribe: Option<JoinHandle<()>>,
     addrs: Vec<SocketAddr>,
     start: OpId,
 }
 
 impl Node {
-    /// Listens, and dials the static peers in the background. Events go to `mailbox`.
+    /// Listens, dials the static peers in the background, and sends what waits since an earlier run. Events go to `mailbox`. `keeping` is
+    /// taken once there is a port to listen at.
     ///
     /// # Errors
     /// Where it cannot listen, or has no thread to do so.
-    pub fn start<T>(config: NodeConfig, mailbox: &Arc<Mailbox<T>>) -> Result<Self, StartError>
+    pub fn start<T>(
+        config: NodeConfig,
+        keeping: &mut Option<Keeping>,
+        mailbox: &Arc<Mailbox<T>>,
+    ) -> Result<Self, StartError>
     where
         T: From<Event> + Send + 'static,
     {
@@ -92,6 +104,19 @@ impl Node {
         let port = addr.port();
         let mut chat = Chat::new(Me { bind, port, advertise });
         chat.set_keys(Keys { own: own.public(), pins, policy, require: require_encryption });
+        let (scribe, store, waiting) = match keeping.take() {
+            None => (Scribe::Inline(Mutex::new(Box::new(Memory::default()))), None, Vec::new()),
+            Some(mut kept) => {
+                chat.keep(kept.durable, kept.expire);
+                let waiting = waiting_in(&mut *kept.store, &name, kept.expire);
+                match kept.durable {
+                    true => {
+                        (Scribe::Thread(Arc::<Desk>::default()), Some((kept.store, kept.retention)), waiting)
+                    }
+                    false => (Scribe::Inline(Mutex::new(kept.store)), None, waiting),
+                }
+            }
+        };
         let shared = Arc::new(Shared {
             state: Mutex::new(State { chat, name, ticker_sleeps_until: None, stopping: false }),
             earlier: Condvar::new(),
@@ -102,6 +127,7 @@ impl Node {
             addresses: further_addrs(bind, &addrs, port),
             outlet: Box::new(Arc::clone(mailbox)),
             dialler: OnceLock::new(),
+            scribe,
         });
         let weak = Arc::downgrade(&shared);
         let identity = Identity { bind, port, advertise };
@@ -114,6 +140,13 @@ impl Node {
             shared.learn_if_own(peer.addr);
         }
         let start = shared.with_chat(|chat, now| chat.start(peers, now));
+        shared.with_chat(|chat, now| ((), chat.restore(waiting, now)));
+        let scribe = match store {
+            Some((store, retention)) => {
+                scribe::start(&shared, store, retention).map_err(|error| StartError::Other(addr, error))?
+            }
+            None => None,
+        };
         let serve = |(socket, addr)| {
             let listener = Listener::serve(socket, addr, Inbox(Arc::clone(&shared)), Some(Arc::clone(&tls)));
             listener.map_err(|error| StartError::Other(addr, error))
@@ -125,7 +158,7 @@ impl Node {
             .spawn(move || ticking.tick())
             .map(Some)
             .map_err(|error| StartError::Other(addr, error))?;
-        Ok(Self { shared, listeners, ticker, addrs, start })
+        Ok(Self { shared, listeners, ticker, scribe, addrs, start })
     }
 
     /// What we are called.
@@ -244,6 +277,40 @@ impl Node {
         crypto::short_code(self.own_key(), key)
     }
 
+    /// These messages have been shown to the user.
+    pub fn shown(&self, rows: Vec<RowId>) {
+        if !rows.is_empty() {
+            self.shared.scribe.write(None, Write::Shown(rows));
+        }
+    }
+
+    /// Everything that came from this party so far has been read.
+    pub fn read(&self, party: Party) {
+        self.shared.scribe.write(None, Write::Read(party));
+    }
+
+    /// Who the messages from and to an address are: those of the key that is there, and those of nobody in particular.
+    pub fn parties_at(&self, addr: PeerAddr) -> Vec<Party> {
+        let key = self.pin_of(addr).map(|pin| Party::Key(pin.key));
+        key.into_iter().chain([Party::Addr(addr)]).collect()
+    }
+
+    /// What waits to be sent.
+    pub fn waiting(&self) -> Vec<WaitingText> {
+        let now = self.shared.now();
+        self.shared.state.lock().chat.waiting(now)
+    }
+
+    /// Writes down what is still to be, and ends that; after [`Node::stop`]. Where the disk takes longer than until `deadline`, it is left to
+    /// what is known already.
+    pub fn write_out(&mut self, deadline: Instant) {
+        if !self.shared.scribe.write_out(deadline) {
+            log::error!("the history could not be written to its end in time");
+        } else if self.scribe.take().is_some_and(|scribe| scribe.join().is_err()) {
+            log::error!("the thread that writes the history had failed");
+        }
+    }
+
     /// Takes nothing more from the network: what comes from now on is not acknowledged. What was taken before is in the
     /// mailbox when this returns.
     pub fn close(&self) {
@@ -266,6 +333,24 @@ impl Node {
             log::error!("the ticker thread had failed");
         }
     }
+}
+
+/// What waits in a store since an earlier run.
+fn waiting_in(store: &mut dyn Store, name: &Name, expire: Duration) -> Vec<Restored> {
+    let open = store.open().unwrap_or_else(|error| {
+        log::error!("what waits since the last run cannot be read: {error}");
+        Vec::new()
+    });
+    let clock = scribe::clock();
+    let restored = |Open { to, letter, condition, expires, .. }: Open| Restored {
+        to,
+        parts: wire::messages_for(&letter.body, name).unwrap_or_default().into(),
+        cut_off: condition == Condition::Sent && matches!(to, Party::Addr(_)),
+        // However the clock was set meanwhile, nothing waits for longer than the user wants.
+        left: Duration::from_millis(expires.saturating_sub(clock)).min(expire),
+        letter: Letter { again: true, ..letter },
+    };
+    open.into_iter().map(restored).collect()
 }
 
 /// Where others may dial us beside the address that they see: at every IP of this machine, if we listen there.

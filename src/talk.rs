@@ -152,8 +152,10 @@ pub enum Hold {
     NotDecided,
     /// The peer has no room.
     NoRoom,
-    /// The peer answered, but not for this text.
+    /// The peer may have it, but no receipt came for it.
     NoReceipt,
+    /// Somebody of another name is at the address that it is for.
+    Another,
 }
 
 /// Why a text to a proven key is not sent any more.
@@ -167,8 +169,16 @@ pub enum Lost {
     Unpinned,
     /// The user has trusted another key in its place while the text was on its way.
     Replaced,
-    /// The user has left.
+    /// The user has left, and nothing is kept for the next time.
     Left,
+    /// The same, and it was never sent.
+    Unsent,
+    /// It waited for as long as the user lets texts wait.
+    Expired,
+    /// The user has taken it back.
+    Cancelled,
+    /// The program was ended while it was sent in plain, so whether it was read is unknown.
+    CutOff,
     /// Two outboxes became one, and it did not fit.
     TooMany,
 }

@@ -55,7 +55,7 @@ impl Inbox {
         for action in actions {
             match action {
                 Action::Tell(event) => self.mailbox.put_from(event, Some(source.share())),
-                Action::Transmit(_) | Action::Talk(_) => {}
+                Action::Transmit(_) | Action::Talk(_) | Action::Write(..) => {}
             }
         }
         answer
@@ -90,7 +90,7 @@ pub(crate) fn known_chat(peers: u32) -> Chat {
         actions.extend(chat.tick(now()));
         let transmits = |action| match action {
             Action::Transmit(transmit) => Some(transmit),
-            Action::Tell(_) | Action::Talk(_) => None,
+            Action::Tell(_) | Action::Talk(_) | Action::Write(..) => None,
         };
         let looks: Vec<_> = actions.drain(..).filter_map(transmits).collect();
         if looks.is_empty() {

@@ -38,6 +38,9 @@ impl App {
             self.stale = true;
             self.unread.clear();
             self.outcome = None;
+            if let Some(with) = self.menu.conversation().cloned() {
+                self.recall(&with);
+            }
         }
         let op = match act {
             None => None,
@@ -54,6 +57,7 @@ impl App {
                 Some(self.node.command(Command::Verify { key, date: clock::seconds() }))
             }
             Some(Act::SetPolicy(policy)) => Some(self.node.command(Command::SetPolicy(policy))),
+            Some(Act::Outbox(what)) => self.outbox(what),
             Some(local) => {
                 self.local(local);
                 None
@@ -88,9 +92,6 @@ impl App {
         let body = body_of(&text);
         match parts_of(&text, &body, &self.node.name()) {
             Ok(parts) => {
-                if let Some(addr) = to.addr() {
-                    self.unread.remove(&addr);
-                }
                 let letter = crypto::message_id().map(|id| Letter {
                     id,
                     time: clock::millis(),
@@ -103,10 +104,7 @@ impl App {
                     letter,
                     in_plain,
                 });
-                let moment = self.clock.now();
-                let how = if in_plain { " in plain" } else { "" };
-                let line = Line::of(Ink::Faint, &*moment.stamp).then(format!("you to {}{how}: ", to.label));
-                self.seen.said(to.target.clone(), op, &moment.day, ui::own_text(line, &text));
+                self.have_read(&to);
                 // In a conversation nobody wants to read after each line that it arrived.
                 let quiet = self.menu.conversation().is_some_and(|with| *with == to)
                     && to.target != Target::All
@@ -133,7 +131,7 @@ impl App {
     /// Does what needs nobody else.
     fn local(&mut self, act: Act) {
         match act {
-            Act::History(with) => self.history(with),
+            Act::History(of, words) => self.history(of, words),
             Act::Rename(name) => self.rename(name),
             Act::Mute(addr, label) => self.mute(addr, &label),
             Act::Unmute(addr, label) => self.unmute(addr, &label),
@@ -173,17 +171,9 @@ impl App {
             | Act::Unpin(_)
             | Act::Verify(_)
             | Act::SetPolicy(_)
+            | Act::Outbox(_)
             | Act::Exit => {}
         }
-    }
-
-    fn history(&mut self, with: Option<Chosen>) {
-        let addr = with.as_ref().and_then(Chosen::addr);
-        if let Some(addr) = addr {
-            self.unread.remove(&addr);
-        }
-        let today = self.clock.now().day;
-        self.out.extend(self.seen.last(addr, &today));
     }
 
     fn rename(&mut self, name: Name) {

@@ -3,6 +3,7 @@
 use std::env;
 use std::io::{self, BufRead, Write};
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::bail;
@@ -11,11 +12,13 @@ use super::Queue;
 use crate::chat::StaticPeer;
 use crate::cli::{Cli, Misused, listening_port};
 use crate::escape::harmless;
+use crate::history::Keep;
 use crate::identity::{Identity, Kept, Profile};
 use crate::known::KnownPeers;
 use crate::net;
-use crate::node::{Node, NodeConfig, StartError};
+use crate::node::{Keeping, Node, NodeConfig, StartError};
 use crate::peer::Name;
+use crate::store::{HISTORY_FILE, Memory, Sqlite, Store, StoreError, open_or_set_aside};
 
 /// The port that is offered first.
 const FIRST_PORT: u16 = 5000;
@@ -30,6 +33,8 @@ pub(super) struct Begun {
     pub(super) identity: Identity,
     pub(super) known: KnownPeers,
     pub(super) node: Node,
+    /// What was said, for reading.
+    pub(super) history: Box<dyn Store>,
     /// What the user has to be told of what was found, in whole sentences.
     pub(super) told: Vec<String>,
 }
@@ -55,7 +60,9 @@ pub(super) fn start(
     let mut known = KnownPeers::open(folder).map_err(Misused::new)?;
     // A clock before 1970 is as wrong as one in 1970.
     let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let told = known.configure(&mut peers, identity.key(), date);
+    let mut told = known.configure(&mut peers, identity.key(), date);
+    let (keeping, history) = keep(cli, folder, &mut told)?;
+    let mut keeping = Some(keeping);
     let bind = cli.bind.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
     let config = NodeConfig {
         name: name.clone(),
@@ -77,8 +84,8 @@ pub(super) fn start(
                 "No port was given; add --port PORT (0 for any that is free), or set P2P_CHAT_PORT."
             )),
         };
-        match Node::start(NodeConfig { port, ..config.clone() }, queue) {
-            Ok(node) => return Ok(Begun { name, identity, known, node, told }),
+        match Node::start(NodeConfig { port, ..config.clone() }, &mut keeping, queue) {
+            Ok(node) => return Ok(Begun { name, identity, known, node, history, told }),
             Err(error @ (StartError::PortInUse(_) | StartError::NotPermitted(_))) if cli.port.is_none() => {
                 writeln!(io::stdout(), "{error}")?;
                 asked = None;
@@ -86,6 +93,35 @@ pub(super) fn start(
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Where what is said is kept: written by the node, and read here.
+fn keep(
+    cli: &Cli,
+    folder: Option<&Path>,
+    told: &mut Vec<String>,
+) -> anyhow::Result<(Keeping, Box<dyn Store>)> {
+    let expire = cli.expire.duration();
+    let retention = match cli.keep_history {
+        Keep::Forever => None,
+        Keep::For(age) => Some(age.duration()),
+    };
+    let Some(folder) = folder.filter(|_| !cli.no_history) else {
+        let store = Memory::default();
+        let keeping = Keeping { store: Box::new(store.clone()), durable: false, expire, retention: None };
+        return Ok((keeping, Box::new(store)));
+    };
+    let path = folder.join(HISTORY_FILE);
+    let unusable = |error: StoreError| {
+        Misused::new(format!(
+            "Cannot use {}: {error}. Start with --no-history to keep nothing, or with another --data-dir.",
+            path.display()
+        ))
+    };
+    let (store, set_aside) = open_or_set_aside(&path).map_err(unusable)?;
+    told.extend(set_aside);
+    let reader = Sqlite::reader(&path).map_err(unusable)?;
+    Ok((Keeping { store: Box::new(store), durable: true, expire, retention }, Box::new(reader)))
 }
 
 /// Asks for the name, and offers the one that the user has logged in under if it will do.

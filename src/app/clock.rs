@@ -31,6 +31,18 @@ pub(super) fn seconds() -> u64 {
     millis() / 1_000
 }
 
+/// A time to wait, in its largest unit.
+pub(super) fn span(time: std::time::Duration) -> String {
+    let seconds = time.as_secs();
+    let (count, unit) = match seconds {
+        0..60 => (seconds, "second"),
+        60..3_600 => (seconds / 60, "minute"),
+        3_600..86_400 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
 /// The local time, in the user's format.
 pub(super) struct Clock {
     format: TimeFormat,
@@ -70,6 +82,14 @@ impl Clock {
             self.moment = moment(&self.format, &Zoned::new(now, jiff::tz::TimeZone::system()));
         }
         self.moment.clone()
+    }
+
+    /// Another moment, in milliseconds since 1970: what stands before a line of it, and its day.
+    pub(super) fn of(&self, millis: u64) -> (Arc<str>, Arc<str>) {
+        let at = i64::try_from(millis).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
+        let at = Zoned::new(at.unwrap_or(Timestamp::UNIX_EPOCH), jiff::tz::TimeZone::system());
+        let Moment { stamp, day } = moment(&self.format, &at);
+        (stamp, day)
     }
 
     /// Takes note that something of now is shown; says whether a line has to tell before that another day has begun.

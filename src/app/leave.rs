@@ -21,9 +21,9 @@ pub(super) struct Undelivered {
 }
 
 impl Undelivered {
-    pub(super) fn add(&mut self, line: Option<Line>) {
+    pub(super) fn add(&mut self, lines: Vec<Line>) {
         if self.named.len() < MAX_NAMED {
-            self.named.extend(line);
+            self.named.extend(lines);
         } else {
             self.more += 1;
         }
@@ -38,6 +38,9 @@ impl Undelivered {
         lines
     }
 }
+
+/// Time for the disk to take what is still to be written; one that takes longer has stopped, and what is written says enough.
+const WRITE_WITHIN: Duration = Duration::from_millis(1_500);
 
 impl App {
     /// Says goodbye to everybody and ends, within two seconds, or at once if somebody asks a second time.
@@ -83,6 +86,8 @@ impl App {
         let undelivered = self.undelivered.take();
         self.out.extend(undelivered);
         let _ = self.show();
+        // What has been shown is written down as such.
+        self.node.write_out(Instant::now() + WRITE_WITHIN);
     }
 
     /// Takes what happens while leaving; says whether it is time to go.
@@ -108,7 +113,7 @@ mod tests {
     #[test]
     fn of_many_texts_without_a_receipt_the_first_are_named_and_the_rest_is_counted() {
         let mut undelivered = Undelivered::default();
-        (0..MAX_NAMED + 3).for_each(|number| undelivered.add(Some(format!("text {number}").into())));
+        (0..MAX_NAMED + 3).for_each(|number| undelivered.add(vec![format!("text {number}").into()]));
         let lines = undelivered.take();
         assert_eq!(lines.len(), MAX_NAMED + 1);
         assert_eq!(lines[0].to_string(), "text 0");

@@ -1,10 +1,10 @@
 //! What happens, told to the user.
 
 use super::{App, clock};
-use crate::chat::{Event, OpId, Proof, Target, TextState, Unsendable, Who};
+use crate::chat::{Event, OpId, Proof, Target, Unsendable, Who};
 use crate::message::Fate;
 use crate::talk::{Hold, Lost};
-use crate::ui::{self, Chosen, Ink, Line, Status, Voice};
+use crate::ui::{self, Chosen, Line, Status, Voice};
 
 /// Recipients that a prompt names.
 const MAX_LABELLED: usize = 3;
@@ -31,8 +31,8 @@ impl App {
         let voice = self.voice(&moment.stamp);
         let lines = ui::lines(event, &voice);
         match event {
-            Event::Message { from, .. } => {
-                self.seen.heard(from.addr, &moment.day, lines.clone());
+            Event::Message { from, row, .. } => {
+                self.will_show(*row);
                 if let Some(count) = self.muted.get_mut(&from.addr) {
                     *count += 1;
                     return;
@@ -48,9 +48,6 @@ impl App {
                 if let (Fate::Waits(_), Some(sent)) = (fate, self.texts.get_mut(op)) {
                     sent.waiting += 1;
                 }
-                if !ui::is_good(fate) {
-                    self.became(*op, Ink::Bad, &ui::fate_words(fate));
-                }
                 // That it goes behind others is no news; that nobody takes it is.
                 let is_quiet = ui::is_good(fate) || matches!(fate, Fate::Waits(Hold::Turn));
                 match self.texts.get(op) {
@@ -61,10 +58,9 @@ impl App {
                     _ => self.tell(lines),
                 }
             }
-            Event::Later { op, who, state } => self.later(*op, who, *state, &moment.stamp),
+            Event::Later { op, who, fate, .. } => self.later(*op, who, fate, lines, &moment.stamp),
             Event::NotSent { op, who, why } => {
                 self.tell(lines);
-                self.became(*op, Ink::Bad, "not sent");
                 let is_only_the_word =
                     |word: &str| self.texts.get(op).is_some_and(|sent| sent.text.trim() == word);
                 if !matches!(why, Unsendable::CommandWord(word) if is_only_the_word(word)) {
@@ -95,30 +91,24 @@ impl App {
     }
 
     /// Takes note of what becomes of a text that was said to wait.
-    fn later(&mut self, op: OpId, who: &Who, state: TextState, stamp: &str) {
-        let sent = self.texts.get(&op);
-        let text = sent.map(|sent| std::sync::Arc::clone(&sent.text));
-        let line = ui::later(who, state, text.as_deref(), &self.voice(stamp));
-        let is_here = sent.is_some_and(|sent| {
+    fn later(&mut self, op: OpId, who: &Who, fate: &Fate, lines: Vec<Line>, stamp: &str) {
+        let is_here = self.texts.get(&op).is_some_and(|sent| {
             sent.quiet && self.menu.conversation().is_some_and(|with| with.target == sent.to.target)
         });
-        let words = match state {
-            TextState::Queued(hold) => ui::fate_words(&Fate::Waits(hold)),
-            TextState::Sent => "sent, without a receipt yet".to_owned(),
-            TextState::Delivered => ui::fate_words(&Fate::Delivered),
-            TextState::Failed(lost) => ui::fate_words(&Fate::Lost(lost)),
-        };
-        let is_bad = matches!(state, TextState::Failed(_));
-        self.became(op, if is_bad { Ink::Bad } else { Ink::Faint }, &words);
-        match state {
-            TextState::Failed(Lost::Left) => self.undelivered.add(line),
-            _ if is_here && !is_bad && self.screen.edits() => self.outcome(words, stamp),
-            _ => self.tell(line.into_iter().collect()),
+        let left = matches!(fate, Fate::Lost(Lost::Left | Lost::Unsent));
+        match fate {
+            _ if left => self.undelivered.add(lines),
+            fate if is_here && ui::is_good(fate) && self.screen.edits() => {
+                self.outcome(ui::fate_words(fate), stamp);
+            }
+            Fate::Waits(_) if is_here => self.outcome(ui::fate_words(fate), stamp),
+            _ => self.tell(lines),
         }
-        if matches!(state, TextState::Queued(_) | TextState::Sent) {
+        if matches!(fate, Fate::Waits(_)) {
             return;
         }
-        if is_bad && state != TextState::Failed(Lost::Left) {
+        let taken_back = matches!(fate, Fate::Lost(Lost::Cancelled));
+        if !ui::is_good(fate) && !left && !taken_back {
             self.failed(op, who);
         }
         if let Some(sent) = self.texts.get_mut(&op) {
@@ -224,13 +214,6 @@ impl App {
             with: self.menu.conversation().map(|with| with.label.clone()).zip(self.with.clone()),
             unread: unread.collect(),
             sending,
-        }
-    }
-
-    /// Adds to a text in the history what became of it; of one that went to several, it would be said too often.
-    fn became(&mut self, op: OpId, ink: Ink, words: &str) {
-        if self.texts.get(&op).is_some_and(|sent| sent.to.addr().is_some()) {
-            self.seen.became(op, ink, words);
         }
     }
 

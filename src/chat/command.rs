@@ -11,7 +11,8 @@ use super::time::Time;
 use super::trust::{As, Policy};
 use super::{ANSWER_WITHIN, Chat, Job, Op, Purpose, StaticPeer};
 use crate::key::PeerKey;
-use crate::message::{Form, Outgoing, Speech};
+use crate::ledger::Party;
+use crate::message::{Form, MessageId, Outgoing, Speech};
 use crate::peer::PeerAddr;
 use crate::talk::{Letter, Say};
 
@@ -65,6 +66,19 @@ pub enum Command {
     },
     /// Do this with unknown keys from now on.
     SetPolicy(Policy),
+    /// Take back a text that waits.
+    Cancel(Party, MessageId),
+    /// Try at once what waits for somebody.
+    TryNow(Party),
+    /// Send a text again that is not sent any more.
+    SendAgain {
+        /// To whom.
+        to: Party,
+        /// Its messages to a plain peer.
+        parts: Arc<[String]>,
+        /// The text, with the id that it had.
+        letter: Letter,
+    },
     /// Say goodbye to everybody, for the program ends.
     Leave,
 }
@@ -111,6 +125,9 @@ impl Chat {
             Command::Unpin(key) => self.decide(|chat| chat.unpin(key)),
             Command::Verify { key, date } => self.decide(|chat| chat.verify(key, date)),
             Command::SetPolicy(policy) => self.decide(|chat| chat.set_policy(policy)),
+            Command::Cancel(to, id) => self.cancel(to, id),
+            Command::TryNow(to) => self.try_now(to, now),
+            Command::SendAgain { to, parts, letter } => self.send_again(to, parts, letter, now),
             Command::Leave => self.leave(now),
         };
         (op, self.done())
@@ -214,6 +231,16 @@ impl Chat {
         // What waits for a key gets one more chance; the goodbye goes behind it.
         self.last_turns(now);
         self.wait_no_more(now);
+        let op = self.new_op(Op::Leave { pending: 1, attempts: HashSet::new(), patience: now });
+        if self.keeping.leaves(now) {
+            self.keeping.leave_once_written(op);
+        } else {
+            self.say_goodbyes(op, now);
+        }
+        op
+    }
+
+    pub(super) fn say_goodbyes(&mut self, op: OpId, now: Time) {
         let mut targets: HashSet<PeerAddr> = self.targets(Target::All, false).into_iter().collect();
         let mut attempts = HashSet::new();
         let mut asked = HashMap::new();
@@ -246,7 +273,7 @@ impl Chat {
         // A text that was entered is worth more time than an attempt to reach somebody.
         let patience = now.plus(if asked.is_empty() { ATTEMPTS_WITHIN } else { ANSWER_WITHIN });
         attempts.extend(asked.into_keys());
-        let op = self.new_op(Op::Leave { pending: targets.len(), attempts, patience });
+        self.ops.insert(op, Op::Leave { pending: targets.len(), attempts, patience });
         // If the time is not enough for all, those go without who only ever claimed to be there.
         let mut targets: Vec<PeerAddr> = targets.into_iter().collect();
         targets.sort_by_key(|addr| {
@@ -258,7 +285,6 @@ impl Chat {
             self.say_goodbye(addr, op, Some(now.plus(ANSWER_WITHIN)));
         }
         self.settle_watches(now);
-        op
     }
 
     fn list(&mut self, now: Time) -> OpId {

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
+use super::Chat;
 use super::event::{Decision, Event, OpId};
 use super::time::Time;
 use super::trust::{As, Pin, Policy, Unknown};
-use super::{Chat, Op};
 use crate::key::PeerKey;
+use crate::ledger::{Party, Write};
 use crate::message::Speech;
 use crate::peer::PeerAddr;
 use crate::talk::Lost;
@@ -19,15 +20,7 @@ impl Chat {
             Err(unknown) => Event::Undecided(unknown),
         };
         self.tell(told);
-        let op = self.new_op(Op::Spread {
-            deed: super::Deed::Connect,
-            total: 0,
-            pending: 0,
-            done: 0,
-            failed: Vec::new(),
-        });
-        self.settle(op);
-        op
+        self.nothing_to_wait_for()
     }
 
     fn pin(&self, key: PeerKey) -> Result<Pin, Unknown> {
@@ -42,7 +35,8 @@ impl Chat {
         let secure = self.secure.as_mut().ok_or(Unknown::Offer)?;
         secure.trusted.take(key, whom)?;
         if let As::NewKeyOf(old) = whom {
-            let news = secure.trusted.writable(key).map(|to| secure.outboxes.follow(old, to));
+            let (moved, news) =
+                secure.trusted.writable(key).map(|to| secure.outboxes.follow(old, to)).unwrap_or_default();
             // Of what waited for the old key, the user was told; what becomes of it under the new one is told as such.
             let told: Vec<OpId> =
                 secure.told_of.iter().filter(|(_, of)| *of == old).map(|(op, _)| *op).collect();
@@ -62,7 +56,12 @@ impl Chat {
             if let Some(row) = self.table.row_of(old) {
                 self.speaks_with(row, key, now);
             }
-            self.tell_news(key, news.unwrap_or_default());
+            for id in moved {
+                let moved = Write::Moved { id, from: Party::Key(old), to: Party::Key(key) };
+                self.write_letter(key, id, moved, now);
+            }
+            // What did not fit is still written down for the old key.
+            self.tell_news(key, news);
         }
         let pin = self.pin(key)?;
         if let Some(addr) = pin.addrs.first().copied() {

@@ -1,12 +1,15 @@
 //! What the rules tell the user, and what they want done.
 
+use std::sync::Arc;
+
+use super::keeping::WriteId;
 use super::life::Why;
-use super::outbox::TextState;
 use super::table::Row;
 use super::time::Time;
 use super::trust::{As, Offer, Pin, Policy, Unknown};
 use crate::escape::Text;
 use crate::key::PeerKey;
+use crate::ledger::{RowId, Write};
 use crate::message::{Fate, Form, Outgoing, Unreadable};
 use crate::peer::{Claimed, PeerAddr, PeerName, Source};
 use crate::talk::{ByeReason, Say};
@@ -107,6 +110,8 @@ pub enum Event {
         cut: bool,
         /// It may have been shown before our start: its sender has sent it before, and we do not remember.
         again: bool,
+        /// What it is written down as, if it is not known to be shown there yet.
+        row: Option<RowId>,
     },
     /// A text came in plain, in the name or from the address of somebody who is known by a key.
     Unproven {
@@ -142,15 +147,32 @@ pub enum Event {
     Decided(Decision),
     /// What the user said about a key was not done.
     Undecided(Unknown),
-    /// What becomes of a text to a proven key after its [`Event::Done`], which said that it waits.
+    /// What becomes of a text after its [`Event::Done`], which said that it waits, or of one that was written in an earlier run.
     Later {
         /// Which command.
         op: OpId,
         /// To whom.
         who: Who,
-        /// Delivered, or failed and why.
-        state: TextState,
+        /// What became of it, or why it goes on waiting.
+        fate: Fate,
+        /// What it says.
+        text: Arc<str>,
     },
+    /// So many texts wait for somebody, and there is room for so many at most.
+    NearlyFull {
+        /// For whom.
+        who: Who,
+        /// How many wait.
+        count: usize,
+        /// How many may.
+        most: usize,
+    },
+    /// We leave, and so many texts wait for somebody until we are back.
+    StayQueued(Who, usize),
+    /// Something could not be written down, for this reason; told now and then.
+    NotKept(Arc<str>),
+    /// The user wanted something of a text that does not wait any more.
+    NotWaiting,
     /// Something came that is no message.
     Unreadable {
         /// From where.
@@ -248,6 +270,8 @@ impl Event {
             | Self::TakesName(who, _)
             | Self::TurnedAway(who, _)
             | Self::Later { who, .. }
+            | Self::NearlyFull { who, .. }
+            | Self::StayQueued(who, _)
             | Self::Came(who)
             | Self::Went(who, _)
             | Self::Done { who, .. }
@@ -272,6 +296,8 @@ impl Event {
             | Self::Impostor { .. }
             | Self::PlainRefused(..)
             | Self::PinsChanged
+            | Self::NotKept(_)
+            | Self::NotWaiting
             | Self::Refused { .. }
             | Self::Sum { .. }
             | Self::TakenAs(_)
@@ -323,6 +349,8 @@ pub enum Action {
     Talk(Talk),
     /// Tell the user.
     Tell(Event),
+    /// Write something down; what came of it is reported under this, if it is given.
+    Write(Option<WriteId>, Write),
 }
 
 /// What to answer on the connection that something came on.

@@ -1,23 +1,48 @@
 //! Texts and how they go out: in plain, to a key, or after the question which of the two it is.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::command::Target;
-use super::event::{Deed, Event, OpId, Unsendable};
-use super::outbox::{NotPut, OutText, TextNews, TextState};
+use super::event::{Deed, Event, OpId, Unsendable, Who};
+use super::outbox::{MAX_OPEN_TEXTS, NotPut, OutText, TextNews, TextState};
 use super::time::Time;
 use super::{Chat, Purpose};
 use crate::key::PeerKey;
+use crate::ledger::{Condition, Party, Write};
 use crate::message::{Failure, Fate, Outgoing, Speech};
-use crate::peer::PeerAddr;
+use crate::peer::{PeerAddr, PeerName};
 use crate::talk::{Hold, Letter, Lost, Say};
 
-/// A text that waits until it is known how its recipient is spoken to.
+/// A text to an address, or to somebody of whom it is not known yet how they are spoken to.
 #[derive(Clone, Debug)]
 pub(super) struct Unsent {
     pub(super) op: OpId,
     pub(super) parts: Arc<[String]>,
-    pub(super) letter: Letter,
+    /// None where there were no random numbers for an id.
+    pub(super) letter: Option<Letter>,
+    /// When it is given up.
+    pub(super) expires: Time,
+    /// The address that it is written down for.
+    pub(super) written_to: PeerAddr,
+    /// It is written down.
+    pub(super) said: bool,
+    /// The user was told that it waits.
+    pub(super) told: bool,
+    /// It goes out in plain to somebody who has a key, now or never.
+    pub(super) once: bool,
+    /// What its recipient was called.
+    pub(super) name: Option<PeerName>,
+}
+
+impl Unsent {
+    /// What it says.
+    pub(super) fn body(&self) -> Arc<str> {
+        match &self.letter {
+            Some(letter) => Arc::clone(&letter.body),
+            None => self.parts.join(" ").into(),
+        }
+    }
 }
 
 impl Chat {
@@ -55,8 +80,30 @@ impl Chat {
         op
     }
 
+    /// A text that nothing was done about yet.
+    pub(super) fn new_text(
+        &self,
+        addr: PeerAddr,
+        op: OpId,
+        parts: &Arc<[String]>,
+        letter: Option<&Letter>,
+        now: Time,
+    ) -> Unsent {
+        Unsent {
+            op,
+            parts: Arc::clone(parts),
+            letter: letter.cloned(),
+            expires: self.expiry(now),
+            written_to: addr,
+            said: false,
+            told: false,
+            once: false,
+            name: self.table.peer(addr).and_then(|peer| peer.name.clone()),
+        }
+    }
+
     /// Sends a text to one, or says why not.
-    fn send_to(
+    pub(super) fn send_to(
         &mut self,
         addr: PeerAddr,
         op: OpId,
@@ -68,38 +115,85 @@ impl Chat {
         if self.is_own(addr) {
             return Some(Unsendable::Ourselves);
         }
+        let text = self.new_text(addr, op, parts, letter, now);
         match (self.speech_of(addr), letter) {
-            (Speech::Secure(key), Some(letter)) if !in_plain => self.put_letter(key, op, letter.clone(), now),
-            (Speech::Unknown, Some(letter)) if !in_plain => {
+            (Speech::Secure(key), Some(_)) if !in_plain => self.put_letter(key, addr, text, now),
+            (Speech::Unknown | Speech::Plain, Some(_)) if !in_plain && self.holds_back(addr) => {
+                self.wait_with_others(addr, text, now)
+            }
+            (Speech::Unknown, Some(_)) if !in_plain => {
                 if self.is_full_of_texts(addr) {
                     return Some(Unsendable::TooManyWaiting);
                 }
-                self.ask_first(addr, Unsent { op, parts: Arc::clone(parts), letter: letter.clone() });
+                self.ask_first(addr, text);
                 None
             }
-            (Speech::Plain, Some(letter)) if !in_plain && self.says_in_plain(addr) => {
-                self.wait_behind(addr, Unsent { op, parts: Arc::clone(parts), letter: letter.clone() })
-            }
-            (Speech::Plain, _) => self.send_in_plain(addr, op, parts),
-            _ if in_plain => self.send_in_plain(addr, op, parts),
+            (Speech::Plain, Some(_)) if !in_plain && self.says_in_plain(addr) => self.wait_behind(addr, text),
+            (Speech::Plain, _) => self.send_in_plain(addr, text, now),
+            _ if in_plain => self.send_in_plain(addr, Unsent { once: true, ..text }, now),
             // There is no id for it, and without one it could only go out in plain.
             _ => Some(Unsendable::NoRandom),
         }
     }
 
-    fn send_in_plain(&mut self, addr: PeerAddr, op: OpId, parts: &Arc<[String]>) -> Option<Unsendable> {
+    fn send_in_plain(&mut self, addr: PeerAddr, mut text: Unsent, now: Time) -> Option<Unsendable> {
         if self.is_only_encrypted(addr) {
             return Some(Unsendable::OnlyEncrypted);
         }
-        if let Some(why) = self.unsendable(addr, parts) {
+        if let Some(why) = self.unsendable(addr, &text.parts) {
             return Some(why);
         }
         self.text_begins(addr);
-        self.transmit(addr, Purpose::Text(op), Outgoing::Text(Arc::clone(parts)), None);
         if let Some(secure) = &mut self.secure {
             secure.in_plain.insert(addr);
         }
+        let write = text.letter.as_ref().map(|letter| {
+            let to = Party::Addr(text.written_to);
+            match text.said {
+                true => Write::Became { to, id: letter.id, condition: Condition::Sent },
+                false => self.said(to, text.name.clone(), letter, Condition::Sent),
+            }
+        });
+        text.said = write.is_some();
+        self.write_plain(addr, text, write, now);
         None
+    }
+
+    /// A text in plain is through, or could not be sent, and waits then if that helps.
+    pub(super) fn plain_text_over(
+        &mut self,
+        addr: PeerAddr,
+        text: Unsent,
+        (who, fate): (Who, Fate),
+        parts: (usize, usize),
+        now: Time,
+    ) {
+        let hold = if parts.0 == 0 { self.hold_for(addr, &fate, &text) } else { None };
+        if let Some(hold) = hold {
+            self.write_condition(&text, Condition::Queued);
+            self.hold_back(addr, text, hold, now);
+            // Nor is there anything to be tried with those behind it.
+            let behind = self.secure.as_mut().and_then(|secure| secure.asked.remove(&addr));
+            for text in behind.into_iter().flatten() {
+                self.text_ends(addr);
+                self.hold_back(addr, text, hold, now);
+            }
+            return;
+        }
+        let condition = match &fate {
+            Fate::Delivered => Condition::Delivered,
+            Fate::HandedOver => Condition::HandedOver,
+            Fate::Astray(_) => Condition::Astray,
+            Fate::Failed(_) if parts.0 == 0 => Condition::NotSent,
+            _ => Condition::Uncertain,
+        };
+        self.write_condition(&text, condition);
+        self.reached(addr);
+        if text.told {
+            self.tell(Event::Later { op: text.op, who, fate, text: text.body() });
+        } else {
+            self.finished_with(text.op, who, fate, parts);
+        }
     }
 
     /// Whether a text is under way in plain. Its receipt may say that the next need not go so; only who leaves has no time for that.
@@ -108,14 +202,36 @@ impl Chat {
     }
 
     /// Lets a text wait until the one before it is through.
-    fn wait_behind(&mut self, addr: PeerAddr, text: Unsent) -> Option<Unsendable> {
+    fn wait_behind(&mut self, addr: PeerAddr, mut text: Unsent) -> Option<Unsendable> {
         if let Some(why) = self.unsendable(addr, &text.parts) {
             return Some(why);
         }
         self.text_begins(addr);
+        self.write_queued(&mut text);
         let secure = self.secure.as_mut()?;
         secure.asked.entry(addr).or_default().push(text);
         None
+    }
+
+    /// Lets a text wait behind others for whom nobody could be reached. The user wants it there now, so they are tried at once.
+    fn wait_with_others(&mut self, addr: PeerAddr, mut text: Unsent, now: Time) -> Option<Unsendable> {
+        if self.is_full_of_texts(addr) {
+            return Some(Unsendable::TooManyWaiting);
+        }
+        self.write_queued(&mut text);
+        self.hold_back(addr, text, Hold::Unreachable, now);
+        self.hurry_held(addr, now);
+        None
+    }
+
+    /// Has a text for an address written down as one that waits.
+    fn write_queued(&mut self, text: &mut Unsent) {
+        if let (false, Some(letter)) = (text.said, &text.letter) {
+            let to = Party::Addr(text.written_to);
+            let write = self.said(to, text.name.clone(), letter, Condition::Queued);
+            self.write(write);
+            text.said = true;
+        }
     }
 
     /// A text in plain is through: the next goes, in whatever way its recipient is spoken to by now. Where it has just promised a key, that is
@@ -140,22 +256,46 @@ impl Chat {
         }
     }
 
-    fn put_letter(&mut self, key: PeerKey, op: OpId, letter: Letter, now: Time) -> Option<Unsendable> {
+    pub(super) fn put_letter(
+        &mut self,
+        key: PeerKey,
+        addr: PeerAddr,
+        text: Unsent,
+        now: Time,
+    ) -> Option<Unsendable> {
+        let Unsent { op, letter, expires, said, told, written_to, .. } = text;
+        let Some(letter) = letter else { return Some(Unsendable::NoRandom) };
+        let to = Party::Key(key);
+        let (id, name) = (letter.id, self.who_of(key).and_then(|who| who.name));
+        let write = match said {
+            true => Write::Moved { id, from: Party::Addr(written_to), to },
+            false => self.said(to, name, &letter, Condition::Queued),
+        };
         let secure = self.secure.as_mut()?;
-        let Some(to) = secure.trusted.writable(key) else { return Some(Unsendable::NotTrusted) };
-        match secure.outboxes.put(to, OutText { op, letter }) {
+        let Some(writable) = secure.trusted.writable(key) else { return Some(Unsendable::NotTrusted) };
+        match secure.outboxes.put(writable, OutText { op, letter, expires }) {
             Ok(()) => {
                 secure.trusted.keep(key);
+                if told {
+                    secure.told_of.insert((op, key));
+                }
                 // The user wants it there now; what is not even tried now is said to wait.
                 secure.outboxes.hurry(key, now);
-                let news = secure.outboxes.news_of_last(key, now);
-                self.tell_news(key, news.into_iter().collect());
+                let (count, nearly) = secure.outboxes.filled(key);
+                self.write_letter(key, id, write, now);
+                if nearly {
+                    let who = self.who(addr);
+                    self.tell(Event::NearlyFull { who, count, most: MAX_OPEN_TEXTS });
+                }
                 None
             }
             Err(NotPut::Full) => Some(Unsendable::TooManyWaiting),
             Err(NotPut::TooLong) => Some(Unsendable::TooLongForPlain),
             Err(NotPut::Doubled) => {
                 // Somebody was chosen by two addresses: one text, one outcome.
+                if said {
+                    self.write(write);
+                }
                 self.not_sent(op);
                 None
             }
@@ -163,8 +303,9 @@ impl Chat {
     }
 
     /// Lets a text wait, and asks how its recipient is spoken to if nobody has asked yet.
-    fn ask_first(&mut self, addr: PeerAddr, text: Unsent) {
+    fn ask_first(&mut self, addr: PeerAddr, mut text: Unsent) {
         self.text_begins(addr);
+        self.write_queued(&mut text);
         let promised = self.table.peer(addr).and_then(|peer| peer.promised);
         let only_encrypted = self.is_only_encrypted(addr);
         let Some(secure) = &mut self.secure else { return };
@@ -190,16 +331,26 @@ impl Chat {
             // That is the fate of the question; of the text itself, nothing was sent.
             _ => Fate::Failed(Failure::NotAnswered),
         });
-        for Unsent { op, parts, letter } in waiting {
+        for text in waiting {
             self.text_ends(addr);
+            let op = text.op;
             let refused = match &answer {
                 Err(fate) => {
-                    self.finished(op, addr, fate.clone(), (0, parts.len().max(1)));
+                    let parts = (0, text.parts.len().max(1));
+                    let who = self.who(addr);
+                    self.plain_text_over(addr, text, (who, fate.clone()), parts, now);
                     continue;
                 }
-                Ok(Speech::Secure(key)) => self.put_letter(*key, op, letter, now),
-                Ok(_) if self.says_in_plain(addr) => self.wait_behind(addr, Unsent { op, parts, letter }),
-                Ok(_) => self.send_in_plain(addr, op, &parts),
+                Ok(Speech::Secure(key)) => {
+                    self.reached(addr);
+                    self.put_letter(*key, addr, text, now)
+                }
+                Ok(_) if self.is_another(addr, &text) => {
+                    self.hold_back(addr, text, Hold::Another, now);
+                    continue;
+                }
+                Ok(_) if self.says_in_plain(addr) => self.wait_behind(addr, text),
+                Ok(_) => self.send_in_plain(addr, text, now),
             };
             if let Some(why) = refused {
                 let who = self.who(addr);
@@ -211,8 +362,18 @@ impl Chat {
         self.next_turns(now);
     }
 
+    /// Whether somebody of another name is there by now than when the text was entered. A name is a claim, but more there is not in plain.
+    fn is_another(&self, addr: PeerAddr, text: &Unsent) -> bool {
+        let name = self.table.peer(addr).and_then(|peer| peer.name.as_ref());
+        matches!((name, &text.name), (Some(now), Some(then)) if text.told && now != then)
+    }
+
     /// Begins the turns that are due.
     pub(super) fn next_turns(&mut self, now: Time) {
+        self.next_held_turns(now);
+        while let Some((key, news)) = self.secure.as_mut().and_then(|secure| secure.outboxes.expire(now)) {
+            self.tell_news(key, news);
+        }
         while let Some(secure) = &mut self.secure
             && let Some(key) = secure.outboxes.due(now)
         {
@@ -242,16 +403,20 @@ impl Chat {
         self.tell_news(key, news);
     }
 
-    /// Tells what became of texts. The first that is known of a text ends its part in the command; what comes later is told as such.
+    /// Tells what became of texts, and has it written down. The first that is known of a text ends its part in the command; what comes later
+    /// is told as such.
     pub(super) fn tell_news(&mut self, key: PeerKey, news: Vec<TextNews>) {
         let gone = self.secure.as_ref().and_then(|secure| secure.gone.get(&key)).map(|(addr, _)| *addr);
         let addr = self.table.row_of(key).or_else(|| self.addrs_of(key, None).first().copied()).or(gone);
-        for TextNews { op, state, .. } in news {
+        for TextNews { id, op, state, written, body } in news {
+            if let Some(condition) = condition_of(state, written) {
+                self.write(Write::Became { to: Party::Key(key), id, condition });
+            }
             let Some(secure) = &mut self.secure else { return };
             let told = secure.told_of.contains(&(op, key));
             if matches!(state, TextState::Queued(_)) {
                 secure.told_of.insert((op, key));
-            } else if state != TextState::Sent {
+            } else {
                 secure.told_of.remove(&(op, key));
             }
             let Some(addr) = addr else {
@@ -262,38 +427,70 @@ impl Chat {
                 }
                 continue;
             };
-            match state {
-                TextState::Sent => {}
-                _ if told => {
-                    let who = self.who(addr);
-                    self.tell(Event::Later { op, who, state });
-                }
-                TextState::Delivered => self.finished(op, addr, Fate::Delivered, (1, 1)),
-                TextState::Queued(hold) => self.finished(op, addr, Fate::Waits(hold), (0, 1)),
-                TextState::Failed(lost) => self.finished(op, addr, Fate::Lost(lost), (0, 1)),
+            let fate = match state {
+                TextState::Delivered => Fate::Delivered,
+                TextState::Queued(hold) => Fate::Waits(hold),
+                TextState::Failed(lost) => Fate::Lost(lost),
+            };
+            if told {
+                let who = self.who(addr);
+                self.tell(Event::Later { op, who, fate, text: body });
+            } else {
+                let parts = (usize::from(state == TextState::Delivered), 1);
+                self.finished(op, addr, fate, parts);
             }
         }
     }
 
-    /// We leave: whatever waits is tried at once.
+    /// We leave: whatever waits is tried at once, unless it can wait until we are back.
     pub(super) fn last_turns(&mut self, now: Time) {
-        let Some(secure) = &mut self.secure else { return };
-        let keys: Vec<PeerKey> = secure.outboxes.keys().collect();
-        keys.into_iter().for_each(|key| secure.outboxes.met(key, now));
-        self.next_turns(now);
+        if self.keeping.durable { self.next_turns(now) } else { self.hurry_all(now) }
     }
 
-    /// We leave: what is not delivered by now is not.
+    /// We leave: what is not delivered by now stays for the next time, or is not delivered.
     pub(super) fn abandon_texts(&mut self) {
-        let Some(secure) = &mut self.secure else { return };
-        let lost = secure.outboxes.abandon();
-        for (key, news) in lost {
-            self.tell_news(key, vec![news]);
-        }
         let Some(secure) = &mut self.secure else { return };
         let waiting: Vec<PeerAddr> = secure.asked.keys().copied().collect();
         for addr in waiting {
             self.asked(addr, Err(&Fate::Failed(Failure::Cancelled)), Time::default());
         }
+        self.leave_waiting();
+        let durable = self.keeping.durable;
+        let Some(secure) = &mut self.secure else { return };
+        let mut stay: BTreeMap<PeerKey, usize> = BTreeMap::new();
+        for (key, news) in secure.outboxes.abandon() {
+            *stay.entry(key).or_default() += 1;
+            let is_told = self.secure.as_ref().is_some_and(|secure| secure.told_of.contains(&(news.op, key)));
+            match durable {
+                false => self.tell_news(key, vec![news]),
+                true if is_told => {}
+                true => {
+                    let hold = if news.written { Hold::NoReceipt } else { Hold::Turn };
+                    self.tell_news(key, vec![TextNews { state: TextState::Queued(hold), ..news }]);
+                }
+            }
+        }
+        for (key, count) in stay {
+            if let (true, Some(who)) = (durable, self.who_of(key)) {
+                self.tell(Event::StayQueued(who, count));
+            }
+        }
+    }
+}
+
+/// What is written down of a text to a key in this state; nothing where it says that already.
+fn condition_of(state: TextState, written: bool) -> Option<Condition> {
+    match state {
+        TextState::Queued(_) => written.then_some(Condition::Sent),
+        TextState::Delivered => Some(Condition::Delivered),
+        TextState::Failed(lost) => match lost {
+            Lost::NotAccepted => Some(Condition::NotAccepted),
+            Lost::Blocked | Lost::Unpinned | Lost::Replaced => Some(Condition::Withdrawn),
+            Lost::TooMany => Some(Condition::NotSent),
+            Lost::Expired => Some(Condition::Expired),
+            Lost::Cancelled => Some(Condition::Cancelled),
+            Lost::CutOff => Some(Condition::Uncertain),
+            Lost::Left | Lost::Unsent => None,
+        },
     }
 }

@@ -7,6 +7,7 @@ mod checks;
 mod command;
 mod decide;
 mod event;
+mod keeping;
 mod letters;
 mod life;
 mod outbox;
@@ -24,6 +25,7 @@ mod texts;
 mod tick;
 mod time;
 mod trust;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -31,13 +33,15 @@ use std::time::Duration;
 
 pub use command::{Command, Target};
 pub use event::{Action, Answer, Decision, Deed, Event, JobId, OpId, Proof, Talk, Transmit, Unsendable, Who};
+pub use keeping::{Intake, Restored, WaitingText, WriteId};
 pub use life::{
     Change, Check, Evidence, GONE_AFTER, LONGEST_BACKOFF, Life, PROBE_INTERVAL, QUIET_REPEAT, REFUSAL_REPEAT,
     State, Why,
 };
 pub use outbox::{
     FIRST_WAIT, Jitter, LONGEST_WAIT, MAX_NO_OK, MAX_OPEN_BYTES, MAX_OPEN_TEXTS, MAX_TURN_BYTES,
-    MAX_TURN_TEXTS, NO_OK_WAIT, NotPut, OutText, Outbox, RECORD_BYTES, TextNews, TextState, TurnEnd,
+    MAX_TURN_TEXTS, NEARLY_FULL, NO_OK_WAIT, NotPut, OutText, Outbox, RECORD_BYTES, TextNews, TextState,
+    TurnEnd, Waiting,
 };
 pub use outboxes::{MAX_ALL_BYTES, Outboxes};
 pub use outcome::Sent;
@@ -57,6 +61,7 @@ use crate::key::PeerKey;
 use crate::message::{Fate, Form, Outgoing, Speech};
 use crate::peer::{PeerAddr, PeerName};
 use checks::Checks;
+use keeping::Keeping;
 use refusals::Refusals;
 use secure::Secure;
 use table::{Peer, Table};
@@ -180,6 +185,7 @@ pub struct Chat {
     refusals: Refusals,
     /// None where we have no key, and everybody is spoken to in plain.
     secure: Option<Box<Secure>>,
+    keeping: Keeping,
     leaving: bool,
     closed: bool,
     actions: Vec<Action>,
@@ -200,6 +206,7 @@ impl Chat {
             texts: Texts::default(),
             refusals: Refusals::default(),
             secure: None,
+            keeping: Keeping::default(),
             leaving: false,
             closed: false,
             actions: Vec::new(),

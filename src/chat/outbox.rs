@@ -1,11 +1,12 @@
 //! The texts to one proven key: each is delivered once its receipt is there and not before, and until then it is sent again.
 //!
 //! One turn is under way at a time, and begins with the oldest text that has no receipt; what is typed meanwhile is the next turn. So the
-//! order stays, and a text whose receipt came is in no further turn. It ends in one of two ways, and in one only: delivered, or failed with
-//! the reason. Out of
-//! scope: which key may be written to, and how much all outboxes hold together.
+//! order stays, and a text whose receipt came is in no further turn. Nothing is in a turn before it is written down. It ends in one of two
+//! ways, and in one only: delivered, or failed with the reason. Out of scope: which key may be written to, how much all outboxes hold
+//! together, and how texts are written down.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::OpId;
@@ -13,11 +14,14 @@ use super::time::Time;
 use crate::message::MessageId;
 use crate::talk::{Hold, Letter, Lost};
 
-/// Texts to one key that have no receipt yet. As many as are one turn; who has typed more to somebody who is not there wants to know.
-pub const MAX_OPEN_TEXTS: usize = 64;
+/// Texts to one key that have no receipt yet: more than anybody types to somebody who is away for a week.
+pub const MAX_OPEN_TEXTS: usize = 1_000;
 
-/// Bytes of them: sixteen texts of the longest kind.
-pub const MAX_OPEN_BYTES: usize = 1024 * 1024;
+/// Bytes of them: sixty-four texts of the longest kind.
+pub const MAX_OPEN_BYTES: usize = 4 * 1024 * 1024;
+
+/// How many of them, in percent, the user is told of while there is still room.
+pub const NEARLY_FULL: usize = 90;
 
 /// Texts of one turn (docs/PROTOCOL.md): no more than the other side takes.
 pub const MAX_TURN_TEXTS: usize = 64;
@@ -51,9 +55,17 @@ pub struct OutText {
     pub op: OpId,
     /// The text itself.
     pub letter: Letter,
+    /// When it is given up.
+    pub expires: Time,
 }
 
 impl OutText {
+    /// What is known of it now.
+    pub(super) fn news(&self, state: TextState) -> TextNews {
+        let Letter { id, again: written, ref body, .. } = self.letter;
+        TextNews { id, op: self.op, state, written, body: Arc::clone(body) }
+    }
+
     fn bytes(&self) -> usize {
         self.letter.body.len() + RECORD_BYTES
     }
@@ -64,8 +76,6 @@ impl OutText {
 pub enum TextState {
     /// It waits.
     Queued(Hold),
-    /// It was written, and its receipt is waited for.
-    Sent,
     /// Its receipt is there.
     Delivered,
     /// It is not sent any more.
@@ -73,7 +83,7 @@ pub enum TextState {
 }
 
 /// What the user is told of a text: only what changed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TextNews {
     /// Which text.
     pub id: MessageId,
@@ -81,6 +91,10 @@ pub struct TextNews {
     pub op: OpId,
     /// What is known of it now.
     pub state: TextState,
+    /// It was written before, so the peer may have it without our knowing.
+    pub written: bool,
+    /// What it says.
+    pub body: Arc<str>,
 }
 
 /// How a turn ended.
@@ -108,6 +122,8 @@ pub enum NotPut {
 #[derive(Clone, Debug)]
 struct Entry {
     text: OutText,
+    /// It is written down, and may be sent.
+    stored: bool,
     told: Option<TextState>,
     /// It is given up, but on its way: what becomes of it is known when the turn ends.
     lost: Option<Lost>,
@@ -116,7 +132,7 @@ struct Entry {
 impl Entry {
     fn news(&mut self, state: TextState) -> Option<TextNews> {
         let is_news = self.told.replace(state) != Some(state);
-        is_news.then_some(TextNews { id: self.text.letter.id, op: self.text.op, state })
+        is_news.then(|| self.text.news(state))
     }
 }
 
@@ -135,6 +151,19 @@ pub struct Outbox {
     last_end: Option<Time>,
     /// Why the last turn did not succeed.
     held: Option<Hold>,
+    /// What was done with since this was asked last.
+    removed: Vec<MessageId>,
+}
+
+/// A text that waits, as it is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Waiting<'a> {
+    /// The text.
+    pub text: &'a OutText,
+    /// It is on its way at the moment.
+    pub under_way: bool,
+    /// Why it waits.
+    pub hold: Hold,
 }
 
 impl Outbox {
@@ -158,7 +187,30 @@ impl Outbox {
         self.turn > 0
     }
 
-    /// Adds a text behind the others.
+    /// The same with why each of them waits.
+    pub fn waiting(&self) -> impl Iterator<Item = Waiting<'_>> {
+        self.entries.iter().enumerate().map(|(index, entry)| Waiting {
+            text: &entry.text,
+            under_way: index < self.turn,
+            hold: match (entry.told, self.held) {
+                (Some(TextState::Queued(hold)), _) => hold,
+                (_, held) => held.unwrap_or(Hold::Turn),
+            },
+        })
+    }
+
+    /// Whether the user should know that there is room for a few more only.
+    pub fn is_nearly_full(&self) -> bool {
+        self.entries.len() * 100 >= MAX_OPEN_TEXTS * NEARLY_FULL
+            || self.bytes * 100 >= MAX_OPEN_BYTES * NEARLY_FULL
+    }
+
+    /// The texts that were done with since this was asked last.
+    pub fn take_removed(&mut self) -> Vec<MessageId> {
+        std::mem::take(&mut self.removed)
+    }
+
+    /// Adds a text behind the others, which is not sent before it is [`Outbox::stored`].
     ///
     /// # Errors
     /// Where it does not fit, or is there already: one person may have been chosen twice.
@@ -173,19 +225,49 @@ impl Outbox {
             return Err(NotPut::Full);
         }
         self.bytes += text.bytes();
-        self.entries.push_back(Entry { text, told: None, lost: None });
+        self.entries.push_back(Entry { text, stored: false, told: None, lost: None });
         Ok(())
     }
 
-    /// What is known at once of the text that was put last: that it waits, where the turn before did not succeed and the next is not yet.
-    pub fn news_of_last(&mut self, now: Time) -> Option<TextNews> {
+    /// A text is written down, and may be sent. What is known of it at once: that it waits, where the turn before did not succeed and the
+    /// next is not yet.
+    pub fn stored(&mut self, id: MessageId, now: Time) -> Option<TextNews> {
+        let at = self.entries.iter().position(|entry| entry.text.letter.id == id)?;
+        self.entries[at].stored = true;
         let hold = self.held.filter(|_| self.due().is_some_and(|at| at > now))?;
-        self.entries.back_mut()?.news(TextState::Queued(hold))
+        self.entries[at].news(TextState::Queued(hold))
     }
 
     /// When the next turn may begin; `None` while one is under way, or where there is nothing to send.
     pub fn due(&self) -> Option<Time> {
-        (self.turn == 0 && !self.entries.is_empty()).then_some(self.not_before)
+        let can = self.turn == 0 && self.entries.front().is_some_and(|entry| entry.stored);
+        can.then_some(self.not_before)
+    }
+
+    /// When the next text expires, of those that are not given up yet.
+    pub fn next_expiry(&self) -> Option<Time> {
+        self.entries.iter().filter(|entry| entry.lost.is_none()).map(|entry| entry.text.expires).min()
+    }
+
+    /// Gives up what has expired. What is on its way at the moment may still arrive, so it is told of when the turn ends.
+    pub fn expire(&mut self, now: Time) -> Vec<TextNews> {
+        self.give_up_those(Lost::Expired, |entry| entry.text.expires <= now)
+    }
+
+    /// Gives up a text because the user takes it back; the same of one on its way. Whether it was there.
+    pub fn cancel(&mut self, id: MessageId) -> (bool, Vec<TextNews>) {
+        let is_there = self.entries.iter().any(|entry| entry.text.letter.id == id);
+        (is_there, self.give_up_those(Lost::Cancelled, |entry| entry.text.letter.id == id))
+    }
+
+    fn give_up_those(&mut self, lost: Lost, which: impl Fn(&Entry) -> bool) -> Vec<TextNews> {
+        for entry in self.entries.iter_mut().take(self.turn).filter(|entry| which(entry)) {
+            entry.lost.get_or_insert(lost);
+        }
+        let rest = self.entries.split_off(self.turn);
+        let (gone, stays): (Vec<Entry>, Vec<Entry>) = rest.into_iter().partition(which);
+        self.entries.extend(stays);
+        self.fail(gone, lost)
     }
 
     /// Begins a turn with the oldest texts, if it is time.
@@ -202,22 +284,12 @@ impl Outbox {
             .entries
             .iter()
             .take(MAX_TURN_TEXTS)
+            .take_while(|entry| entry.stored)
             .take_while(fits)
             .map(|entry| entry.text.clone())
             .collect();
         self.turn = turn.len();
         turn
-    }
-
-    /// The first `count` texts of the turn were written.
-    pub fn written(&mut self, count: usize) -> Vec<TextNews> {
-        let written = self.entries.iter_mut().take(self.turn.min(count));
-        written
-            .filter_map(|entry| {
-                entry.text.letter.again = true;
-                entry.news(TextState::Sent)
-            })
-            .collect()
     }
 
     /// The turn is over: the first `written` texts may have reached the peer, and these receipts came back. A receipt counts for what was
@@ -243,6 +315,10 @@ impl Outbox {
             } else {
                 match end {
                     TurnEnd::Refused(lost) => TextState::Failed(lost),
+                    // Somebody may have taken it, and only the receipt is missing.
+                    TurnEnd::Held(Hold::Unreachable) if entry.text.letter.again => {
+                        TextState::Queued(Hold::NoReceipt)
+                    }
                     TurnEnd::Held(hold) => TextState::Queued(hold),
                     TurnEnd::Answered if index < turn => TextState::Queued(Hold::NoReceipt),
                     TurnEnd::Answered => {
@@ -252,10 +328,13 @@ impl Outbox {
                 }
             };
             delivered += usize::from(state == TextState::Delivered && index < turn);
-            news.extend(entry.news(state));
+            // Before it is written down, nothing is known of it.
+            if entry.stored || state.is_final() {
+                news.extend(entry.news(state));
+            }
             match state {
-                TextState::Delivered | TextState::Failed(_) => self.bytes -= entry.text.bytes(),
-                TextState::Queued(_) | TextState::Sent => kept.push_back(entry),
+                TextState::Delivered | TextState::Failed(_) => self.remove(&entry),
+                TextState::Queued(_) => kept.push_back(entry),
             }
         }
         self.entries = kept;
@@ -278,11 +357,7 @@ impl Outbox {
         if delivered > 0 {
             self.failures = 0;
         }
-        let wait = if self.no_ok >= MAX_NO_OK {
-            NO_OK_WAIT
-        } else {
-            LONGEST_WAIT.min(FIRST_WAIT.saturating_mul(1 << self.failures.min(6)))
-        };
+        let wait = if self.no_ok >= MAX_NO_OK { NO_OK_WAIT } else { backoff(self.failures) };
         self.failures = self.failures.saturating_add(1);
         self.not_before = now.plus(wait - wait / 4 * u32::from(jitter.0) / 255);
     }
@@ -303,11 +378,7 @@ impl Outbox {
 
     /// Gives all up. What is on its way at the moment may still arrive, so it is told of when the turn ends.
     pub fn give_up(&mut self, lost: Lost) -> Vec<TextNews> {
-        for entry in self.entries.iter_mut().take(self.turn) {
-            entry.lost.get_or_insert(lost);
-        }
-        let rest = self.entries.split_off(self.turn);
-        self.fail(rest, lost)
+        self.give_up_those(lost, |_| true)
     }
 
     /// Takes out the texts that are not on their way, for another key to get them; those on their way are given up.
@@ -316,17 +387,28 @@ impl Outbox {
             entry.lost.get_or_insert(Lost::Replaced);
         }
         let rest = self.entries.split_off(self.turn);
-        self.bytes -= rest.iter().map(|entry| entry.text.bytes()).sum::<usize>();
+        rest.iter().for_each(|entry| self.remove(entry));
         rest.into_iter().map(|entry| entry.text).collect()
+    }
+
+    /// An entry that is taken out is counted no more.
+    fn remove(&mut self, entry: &Entry) {
+        self.bytes -= entry.text.bytes();
+        self.removed.push(entry.text.letter.id);
     }
 
     fn fail(&mut self, entries: impl IntoIterator<Item = Entry>, lost: Lost) -> Vec<TextNews> {
         let fail = |mut entry: Entry| {
-            self.bytes -= entry.text.bytes();
+            self.remove(&entry);
             entry.news(TextState::Failed(lost))
         };
         entries.into_iter().filter_map(fail).collect()
     }
+}
+
+/// The wait after so many failures in a row, and one more.
+pub(super) fn backoff(failures: u32) -> Duration {
+    LONGEST_WAIT.min(FIRST_WAIT.saturating_mul(1 << failures.min(6)))
 }
 
 #[cfg(test)]

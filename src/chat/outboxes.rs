@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::outbox::{Jitter, NotPut, OutText, Outbox, TextNews, TextState, TurnEnd};
+use super::outbox::{Jitter, NotPut, OutText, Outbox, TextNews, TextState, TurnEnd, Waiting};
 use super::time::Time;
 use super::trust::Writable;
 use crate::key::PeerKey;
@@ -23,6 +23,8 @@ const ENTRY_BYTES: usize = 128;
 pub struct Outboxes {
     of: HashMap<PeerKey, Outbox>,
     schedule: BTreeSet<(Time, PeerKey)>,
+    /// When the next text to each key expires.
+    expiries: BTreeSet<(Time, PeerKey)>,
     /// How many outboxes hold a text, and the bytes of its body, which all of them share.
     bodies: HashMap<MessageId, (usize, usize)>,
     bytes: usize,
@@ -39,9 +41,31 @@ impl Outboxes {
         self.bytes
     }
 
-    /// When the first turn may begin.
+    /// When the first turn may begin, or the first text expires.
     pub fn next_wake(&self) -> Option<Time> {
-        self.schedule.first().map(|(at, _)| *at)
+        let first = |of: &BTreeSet<(Time, PeerKey)>| of.first().map(|(at, _)| *at);
+        [first(&self.schedule), first(&self.expiries)].into_iter().flatten().min()
+    }
+
+    /// Gives up the texts to one key that have expired; none if none has.
+    pub fn expire(&mut self, now: Time) -> Option<(PeerKey, Vec<TextNews>)> {
+        let (_, key) = *self.expiries.first().filter(|(at, _)| *at <= now)?;
+        Some((key, self.change(key, |outbox| outbox.expire(now))))
+    }
+
+    /// As [`Outbox::cancel`].
+    pub fn cancel(&mut self, key: PeerKey, id: MessageId) -> (bool, Vec<TextNews>) {
+        self.change(key, |outbox| outbox.cancel(id))
+    }
+
+    /// As [`Outbox::waiting`], of all keys.
+    pub fn waiting(&self) -> impl Iterator<Item = (PeerKey, Waiting<'_>)> {
+        self.of.iter().flat_map(|(key, outbox)| outbox.waiting().map(|waiting| (*key, waiting)))
+    }
+
+    /// How many texts wait for a key, and whether there is room for a few more only.
+    pub fn filled(&self, key: PeerKey) -> (usize, bool) {
+        self.of.get(&key).map_or((0, false), |outbox| (outbox.open().len(), outbox.is_nearly_full()))
     }
 
     /// The key whose turn it has been for longest, if it is anybody's. Who may not be written to is put off with
@@ -60,7 +84,15 @@ impl Outboxes {
         if self.bytes + more > MAX_ALL_BYTES {
             return Err(NotPut::Full);
         }
-        self.change(to.key(), |outbox| outbox.put(text))
+        let (id, body) = (text.letter.id, text.letter.body.len());
+        self.change(to.key(), |outbox| outbox.put(text))?;
+        self.holds(id, body);
+        Ok(())
+    }
+
+    /// As [`Outbox::stored`].
+    pub fn stored(&mut self, key: PeerKey, id: MessageId, now: Time) -> Option<TextNews> {
+        self.change(key, |outbox| outbox.stored(id, now))
     }
 
     /// As [`Outbox::hurry`].
@@ -68,19 +100,9 @@ impl Outboxes {
         self.change(key, |outbox| outbox.hurry(now));
     }
 
-    /// As [`Outbox::news_of_last`].
-    pub fn news_of_last(&mut self, key: PeerKey, now: Time) -> Option<TextNews> {
-        self.change(key, |outbox| outbox.news_of_last(now))
-    }
-
     /// Begins a key's turn, if it is time.
     pub fn begin_turn(&mut self, to: Writable<'_>, now: Time) -> Vec<OutText> {
         self.change(to.key(), |outbox| outbox.begin_turn(now))
-    }
-
-    /// As [`Outbox::written`].
-    pub fn written(&mut self, key: PeerKey, count: usize) -> Vec<TextNews> {
-        self.change(key, |outbox| outbox.written(count))
     }
 
     /// As [`Outbox::turn_ended`].
@@ -109,10 +131,7 @@ impl Outboxes {
     /// Gives everything up, also what is on its way: the program ends.
     pub fn abandon(&mut self) -> Vec<(PeerKey, TextNews)> {
         let left = |(key, outbox): (&PeerKey, &Outbox)| {
-            let news = |text: &OutText| {
-                let state = TextState::Failed(Lost::Left);
-                (*key, TextNews { id: text.letter.id, op: text.op, state })
-            };
+            let news = |text: &OutText| (*key, text.news(TextState::Failed(Lost::Left)));
             outbox.open().map(news).collect::<Vec<_>>()
         };
         let lost = self.of.iter().flat_map(left).collect();
@@ -125,39 +144,37 @@ impl Outboxes {
         self.of.keys().copied()
     }
 
-    /// What is for one key is for another from now on, which the user trusts in its place.
-    pub fn follow(&mut self, from: PeerKey, to: Writable<'_>) -> Vec<TextNews> {
+    /// What is for one key is for another from now on, which the user trusts in its place: the texts that have moved, which are to be
+    /// written down as such, and those that did not fit.
+    pub fn follow(&mut self, from: PeerKey, to: Writable<'_>) -> (Vec<MessageId>, Vec<TextNews>) {
         let texts = self.change(from, Outbox::leave_to_another);
-        let put = |text: OutText| {
-            let (id, op) = (text.letter.id, text.op);
-            let lost = TextNews { id, op, state: TextState::Failed(Lost::TooMany) };
-            (self.change(to.key(), |outbox| outbox.put(text)) == Err(NotPut::Full)).then_some(lost)
-        };
-        texts.into_iter().filter_map(put).collect()
+        let (mut moved, mut lost) = (Vec::new(), Vec::new());
+        for text in texts {
+            let id = text.letter.id;
+            match self.change(to.key(), |outbox| outbox.put(text.clone())) {
+                Ok(()) => {
+                    self.holds(id, text.letter.body.len());
+                    moved.push(id);
+                }
+                Err(NotPut::Doubled) => moved.push(id),
+                Err(NotPut::Full | NotPut::TooLong) => lost.push(text.news(TextState::Failed(Lost::TooMany))),
+            }
+        }
+        (moved, lost)
     }
 
     /// Changes an outbox, and keeps the indexes true; an empty one is not kept.
     fn change<T>(&mut self, key: PeerKey, change: impl FnOnce(&mut Outbox) -> T) -> T {
         let outbox = self.of.entry(key).or_default();
-        let due = outbox.due();
-        let before: Vec<MessageId> = outbox.open().map(|text| text.letter.id).collect();
+        let (due, expiry) = (outbox.due(), outbox.next_expiry());
         let result = change(outbox);
-        if due != outbox.due() {
-            due.map(|at| self.schedule.remove(&(at, key)));
-            outbox.due().map(|at| self.schedule.insert((at, key)));
-        }
-        let after: HashMap<MessageId, usize> =
-            outbox.open().map(|text| (text.letter.id, text.letter.body.len())).collect();
-        let is_over = outbox.is_empty();
-        for id in before.iter().filter(|id| !after.contains_key(id)) {
-            self.holds_no_more(*id);
-        }
-        for (id, bytes) in after.into_iter().filter(|(id, _)| !before.contains(id)) {
-            self.holds(id, bytes);
-        }
-        if is_over {
+        reschedule(&mut self.schedule, key, due, outbox.due());
+        reschedule(&mut self.expiries, key, expiry, outbox.next_expiry());
+        let removed = outbox.take_removed();
+        if outbox.is_empty() {
             self.of.remove(&key);
         }
+        removed.into_iter().for_each(|id| self.holds_no_more(id));
         result
     }
 
@@ -175,6 +192,18 @@ impl Outboxes {
                 self.bodies.remove(&id);
             }
         }
+    }
+}
+
+fn reschedule(
+    schedule: &mut BTreeSet<(Time, PeerKey)>,
+    key: PeerKey,
+    before: Option<Time>,
+    now: Option<Time>,
+) {
+    if before != now {
+        before.map(|at| schedule.remove(&(at, key)));
+        now.map(|at| schedule.insert((at, key)));
     }
 }
 

@@ -126,7 +126,10 @@ impl Chat {
             Purpose::Text(op) => {
                 // What has shown its key meanwhile has got the text in plain all the same.
                 let who = Who { proof: Proof::Plain, ..self.who(addr) };
-                self.finished_with(op, who, fate, parts);
+                match self.secure.as_mut().and_then(|secure| secure.plain.remove(&job)) {
+                    Some(text) => self.plain_text_over(addr, text, (who, fate), parts, now),
+                    None => self.finished_with(op, who, fate, parts),
+                }
                 self.said_in_plain(addr, now);
             }
             Purpose::Connect(op) | Purpose::Exit(op) => self.finished(op, addr, fate, parts),
@@ -193,6 +196,8 @@ impl Chat {
             job.addr = to;
         }
         self.texts_follow(addr, to);
+        self.held_follows(addr, to);
+        self.keeping.follows(addr, to);
         for op in self.ops.values_mut() {
             if let Op::List { waiting, .. } | Op::Start { waiting, .. } = op
                 && waiting.remove(&addr)
@@ -227,6 +232,9 @@ impl Chat {
             Some(Change::Went(why)) => self.went(addr, why),
             Some(_) => self.announce(addr, now),
             None => {}
+        }
+        if taken && evidence != Evidence::Probe {
+            self.hurry_held(addr, now);
         }
         if *fate == Fate::Failed(Failure::Refused) {
             // Whoever listens there next may be another program, and what one taught us is deadly to another.
@@ -333,6 +341,9 @@ impl Chat {
 
     /// Says goodbye to a peer in the way that it is spoken to. To somebody who was never asked, in plain, as they spoke to us.
     pub(super) fn say_goodbye(&mut self, addr: PeerAddr, op: OpId, deadline: Option<Time>) {
+        if self.keeping.postpones(addr, op, deadline) {
+            return;
+        }
         let purpose = Purpose::Exit(op);
         match self.speech_of(addr) {
             Speech::Secure(key) => self.talk(addr, Some(key), purpose, Say::Bye, deadline),
@@ -347,7 +358,7 @@ impl Chat {
         self.finished_with(id, who, fate, parts);
     }
 
-    fn finished_with(&mut self, id: OpId, who: Who, fate: Fate, parts: (usize, usize)) {
+    pub(super) fn finished_with(&mut self, id: OpId, who: Who, fate: Fate, parts: (usize, usize)) {
         match self.ops.get_mut(&id) {
             Some(Op::Spread { deed, total, pending, done, failed }) => {
                 *pending -= 1;

@@ -8,6 +8,7 @@ use super::life::{Life, Why};
 use super::table::{Known, Peer};
 use super::time::Time;
 use super::{Chat, Purpose, announced, who};
+use crate::ledger::{Assurance, Party};
 use crate::message::{Body, Decoded, Form, Outgoing, Plain};
 use crate::peer::{Claimed, PeerAddr, PeerName, Source};
 
@@ -71,6 +72,7 @@ impl Chat {
                 }
             }
         }
+        self.next_held_turns(now);
         self.settle_watches(now);
         let answer = match (connected, all_taken) {
             (true, _) => Answer::Connected,
@@ -149,9 +151,11 @@ impl Chat {
             self.came(who);
         }
         self.seen(addr);
+        self.hurry_held(addr, now);
         match (body, from) {
             (Body::Text(text) | Body::Greeting(text), Some(from)) => {
-                self.tell(Event::Message { from, text, cut, again: false });
+                self.heard_in_plain(Party::Addr(addr), from.name.clone(), Assurance::Plain, &text);
+                self.tell(Event::Message { from, text, cut, again: false, row: None });
             }
             (Body::Connect, _) => self.acknowledge(addr, now),
             (Body::ConnectRequest, _) => return Answer::Connected,

@@ -3,7 +3,7 @@
 //! A row is spoken to in one way: nobody knows how yet, in plain, or in encryption with one key. What comes in plain in the name or from an
 //! address of somebody who is known by a key is shown apart, and changes nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use super::event::{Action, Event, JobId, OpId, Talk, Who};
@@ -11,16 +11,17 @@ use super::letters::Unsent;
 use super::life::{Evidence, Life, Why};
 use super::outbox::Jitter;
 use super::outboxes::Outboxes;
-use super::seen::{Novelty, Seen};
+use super::seen::Seen;
 use super::table::Known;
 use super::time::Time;
 use super::trust::{Change, Meeting, Offer, Pin, Policy, Refused, Trust, Trusted, Verdict};
-use super::{Chat, Job, Proof, Purpose, announced, who};
-use crate::escape::Text;
+use super::waiting::Held;
+use super::{Chat, Job, Proof, Purpose, announced};
 use crate::key::PeerKey;
+use crate::ledger::{Assurance, Party};
 use crate::message::{Body, MessageId, Speech};
 use crate::peer::{PeerAddr, PeerName, Source};
-use crate::talk::{ByeReason, Letter, Say};
+use crate::talk::{ByeReason, Say};
 
 /// How often the user is told at most of what one would be told of all the time while somebody attacks.
 const TELL_SPACING: Duration = Duration::from_secs(60);
@@ -64,6 +65,12 @@ pub(super) struct Secure {
     pub(super) asked: HashMap<PeerAddr, Vec<Unsent>>,
     /// Where a text is under way in plain; others wait behind it.
     pub(super) in_plain: HashSet<PeerAddr>,
+    /// The texts that are under way in plain.
+    pub(super) plain: HashMap<JobId, Unsent>,
+    /// Texts for addresses where nobody could be reached.
+    pub(super) waiting: BTreeMap<PeerAddr, Held>,
+    /// Texts that were shown and could not be written down.
+    pub(super) unkept: HashSet<(PeerKey, MessageId)>,
     /// Texts to keys of which the user was told that they wait, and no more.
     pub(super) told_of: HashSet<(OpId, PeerKey)>,
     /// Keys that the user has forgotten, or replaced by another, while texts to them were on their way: where they were, and by which. What
@@ -90,6 +97,9 @@ impl Chat {
             require: keys.require,
             asked: HashMap::new(),
             in_plain: HashSet::new(),
+            plain: HashMap::new(),
+            waiting: BTreeMap::new(),
+            unkept: HashSet::new(),
             told_of: HashSet::new(),
             gone: HashMap::new(),
             told_more_at: None,
@@ -405,7 +415,7 @@ impl Chat {
     }
 
     /// Something authenticated came from a row.
-    fn hears(&mut self, addr: PeerAddr, now: Time) {
+    pub(super) fn hears(&mut self, addr: PeerAddr, now: Time) {
         let came = self.table.update(addr, |peer| {
             peer.last_heard = Some(now);
             peer.shook_hands = true;
@@ -417,40 +427,6 @@ impl Chat {
             self.came(who);
         }
         self.seen(addr);
-    }
-
-    /// Texts of a proven key came; those that are taken get a receipt.
-    pub fn letters(
-        &mut self,
-        key: PeerKey,
-        letters: Vec<Letter>,
-        now: Time,
-    ) -> (Vec<MessageId>, Vec<Action>) {
-        let is_welcome = self.secure.as_ref().is_some_and(|secure| secure.trusted.writable(key).is_some());
-        let row = self.table.row_of(key).filter(|_| is_welcome && !self.closed);
-        let Some(addr) = row else { return (Vec::new(), Vec::new()) };
-        self.hears(addr, now);
-        let mut taken = Vec::with_capacity(letters.len());
-        for Letter { id, again, body, .. } in letters {
-            let Some(secure) = &mut self.secure else { break };
-            let novelty = secure.seen.look(key, id, again);
-            secure.seen.note(key, id, again);
-            taken.push(id);
-            if novelty == Novelty::Double {
-                continue;
-            }
-            secure.trusted.keep(key);
-            let from = self.table.update(addr, |peer| {
-                peer.told = true;
-                who(peer)
-            });
-            let again = novelty == Novelty::PerhapsAgain;
-            if let Some(from) = from {
-                self.tell(Event::Message { from, text: Text::new(&*body), cut: false, again });
-            }
-        }
-        self.settle_watches(now);
-        (taken, self.done())
     }
 
     /// A proven key has shown that it is there.
@@ -501,6 +477,7 @@ impl Chat {
         if let Body::Text(text) | Body::Greeting(text) = body {
             let shown = known.or_else(|| name.cloned()).unwrap_or_else(|| PeerName::new("?"));
             let from = Who { name: name.cloned(), addr, claimed: None, proof: Proof::Claims(shown) };
+            self.heard_in_plain(Party::Key(key), from.name.clone(), Assurance::Claimed, text);
             self.tell(Event::Unproven { from, source, text: text.clone(), cut });
         }
         true

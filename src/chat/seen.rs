@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use crate::key::PeerKey;
 use crate::message::MessageId;
 
-/// Ids of one key that are remembered. A sender has at most 64 texts open, so nothing that it may still send again is forgotten; four
-/// times that leaves room for another implementation that keeps more.
+/// Ids of one key that are remembered. Of what a sender has written at most a turn of 64 texts has no receipt, so nothing that it may still
+/// send again is forgotten; four times that leaves room for another implementation that writes more.
 pub const MAX_SEEN_IDS: usize = 256;
 
 /// Keys that ids are remembered of: as many as there are rows. All of them with all their ids are 40 MB, which takes two and a half million texts.

@@ -2,12 +2,13 @@
 
 use super::event::{Action, Event, JobId, OpId};
 use super::life::{Check, Evidence, REFUSAL_REPEAT, Why};
-use super::outbox::{OutText, TextState, TurnEnd};
+use super::outbox::{OutText, TextNews, TextState, TurnEnd};
 use super::secure::Moment;
 use super::time::Time;
 use super::trust::Meeting;
 use super::{Chat, Job, Purpose};
 use crate::key::PeerKey;
+use crate::ledger::{Party, Write};
 use crate::message::{Failure, Fate, Speech};
 use crate::peer::PeerAddr;
 use crate::talk::{ByeReason, Hold, Lost, Met, Say, TalkEnd, Talked};
@@ -212,19 +213,15 @@ impl Chat {
         let gone = secure.gone.get(&key).copied();
         if let Some((_, Some(heir))) = gone {
             // What was never written goes to the key that the user trusts in the place of this one.
-            news.retain(|news| {
-                let text = open.iter().find(|text| text.letter.id == news.id && !text.letter.again);
-                let is_lost = news.state == TextState::Failed(Lost::Replaced) && written == 0;
-                let (Some(text), true) = (text, is_lost) else { return true };
-                let Some(to) = secure.trusted.writable(heir) else { return true };
-                if secure.outboxes.put(to, text.clone()).is_err() {
-                    return true;
-                }
-                if secure.told_of.remove(&(text.op, key)) {
-                    secure.told_of.insert((text.op, heir));
-                }
-                false
+            let (to_heir, rest): (Vec<TextNews>, Vec<TextNews>) = news.into_iter().partition(|news| {
+                written == 0 && !news.written && news.state == TextState::Failed(Lost::Replaced)
             });
+            news = rest;
+            let lost = to_heir.into_iter().filter_map(|lost| {
+                let text = open.iter().find(|text| text.letter.id == lost.id)?;
+                (!self.goes_to_heir(key, heir, text.clone(), now)).then_some(lost)
+            });
+            news.extend(lost.collect::<Vec<_>>());
         }
         self.tell_news(key, news);
         if gone.is_some()
@@ -232,6 +229,22 @@ impl Chat {
         {
             secure.gone.remove(&key);
         }
+    }
+
+    /// A text that was never sent goes to the key that the user trusts in the place of the one it was for; says whether it does.
+    fn goes_to_heir(&mut self, key: PeerKey, heir: PeerKey, text: OutText, now: Time) -> bool {
+        let Some(secure) = &mut self.secure else { return false };
+        let Some(to) = secure.trusted.writable(heir) else { return false };
+        let (op, id) = (text.op, text.letter.id);
+        if secure.outboxes.put(to, text).is_err() {
+            return false;
+        }
+        if secure.told_of.remove(&(op, key)) {
+            secure.told_of.insert((op, heir));
+        }
+        let moved = Write::Moved { id, from: Party::Key(key), to: Party::Key(heir) };
+        self.write_letter(heir, id, moved, now);
+        true
     }
 
     /// Tells once that a peer does not take us, until it is met again.

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod commands;
+mod keeping;
 mod keys;
 mod looks;
 mod random;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::escape::Text;
+use crate::ledger::Write;
 use crate::message::{Body, Decoded, Failure, Plain, Unreadable};
 use crate::message::{Fault, Outgoing};
 use crate::peer::{Claimed, Source};
@@ -28,6 +30,8 @@ struct Story {
     under_way: Vec<Transmit>,
     talks: Vec<Talk>,
     told: Vec<Event>,
+    /// What is to be written down, where the story keeps something.
+    writes: Vec<(Option<WriteId>, Write)>,
 }
 
 impl Story {
@@ -39,6 +43,7 @@ impl Story {
             under_way: Vec::new(),
             talks: Vec::new(),
             told: Vec::new(),
+            writes: Vec::new(),
         }
     }
 
@@ -51,6 +56,7 @@ impl Story {
                     self.talks.push(talk);
                 }
                 Action::Tell(event) => self.told.push(event),
+                Action::Write(id, write) => self.writes.push((id, write)),
             }
         }
     }

@@ -19,7 +19,8 @@ impl Texts {
         self.0.is_empty()
     }
 
-    fn to(&self, addr: PeerAddr) -> usize {
+    /// How many are on their way to an address, or wait for it.
+    pub(super) fn to(&self, addr: PeerAddr) -> usize {
         self.0.get(&addr).copied().unwrap_or(0)
     }
 }

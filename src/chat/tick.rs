@@ -17,8 +17,10 @@ impl Chat {
             Op::Spread { .. } => None,
         });
         let turns = self.secure.as_ref().and_then(|secure| secure.outboxes.next_wake());
-        let looks = [self.table.next_wake(), self.checks.next_wake(), turns].into_iter().flatten();
-        deadlines.chain(looks.filter(|_| !self.leaving)).chain(self.refusals.next_wake()).min()
+        let held = self.next_held();
+        let looks = [self.table.next_wake(), self.checks.next_wake(), turns, held].into_iter().flatten();
+        let leaves = self.keeping.leaves_by();
+        deadlines.chain(leaves).chain(looks.filter(|_| !self.leaving)).chain(self.refusals.next_wake()).min()
     }
 
     /// Does what has become due.
@@ -35,6 +37,7 @@ impl Chat {
         if !self.leaving {
             self.next_turns(now);
         }
+        self.leaves_on(now);
         self.tell_refusals(now);
         self.settle_watches(now);
         self.done()

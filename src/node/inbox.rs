@@ -23,7 +23,7 @@ impl Recipient for Inbox {
             None => shared.outlet.has_room(delivery.source.share()),
             Some(deadline) => shared.outlet.wait_for_room(delivery.source.share(), deadline),
         };
-        if !room {
+        if !room || !shared.scribe.has_room() {
             return Reply::Full(delivery);
         }
         let Delivery { source, local, decoder } = delivery;
@@ -94,7 +94,8 @@ impl Recipient for Inbox {
             return Vec::new();
         }
         log::debug!("{} texts of {key} at {source}", letters.len());
-        shared.with_chat_for(Some(source.share()), |chat, now| chat.letters(key, letters, now))
+        let intake = shared.with_chat_for(Some(source.share()), |chat, now| chat.letters(key, letters, now));
+        intake.map_or_else(Vec::new, |intake| shared.take(key, source, intake))
     }
 
     fn heard(&self, key: PeerKey) {

@@ -9,6 +9,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use smol_str::SmolStr;
 
+use super::scribe::Scribe;
 use crate::chat::{Action, Chat, Event, Jitter, JobId, Moment, Sent, Talk, Time, Transmit};
 use crate::key::PeerKey;
 use crate::mailbox::Mailbox;
@@ -32,6 +33,7 @@ pub(super) struct Shared {
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) outlet: Box<dyn Outlet>,
     pub(super) dialler: OnceLock<Dialler>,
+    pub(super) scribe: Scribe,
 }
 
 /// What the rules cannot know by themselves: the clock, and a random number.
@@ -105,6 +107,15 @@ impl Shared {
         while let Some(action) = actions.pop_front() {
             match action {
                 Action::Tell(event) => told.push(event),
+                Action::Write(id, write) => {
+                    if let Some(result) = self.scribe.write(id, write) {
+                        actions.extend(match (id, result) {
+                            (Some(id), result) => state.chat.written(id, result, now),
+                            (None, Err(why)) => state.chat.failed_to_write(why, now),
+                            (None, Ok(())) => Vec::new(),
+                        });
+                    }
+                }
                 Action::Talk(talk) => {
                     if let Err(refused) = self.push_talk(talk, &state.name) {
                         let (job, refused) = *refused;

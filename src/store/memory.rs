@@ -113,8 +113,7 @@ impl Content {
             }
             Write::Moved { id, from, to } => self.move_text(*id, *from, *to),
             Write::Heard { from, name, assurance, body } => {
-                let row = self.hear(*from, name.as_ref(), *assurance, None, body.clone(), clock);
-                return Written::Taken(vec![Some(row)]);
+                self.hear(*from, name.as_ref(), *assurance, None, body.clone(), clock);
             }
             Write::Taken { from, name, assurance, letters } => {
                 let mut rows = Vec::with_capacity(letters.len());
@@ -170,7 +169,7 @@ impl Content {
             party: from,
             name: name.cloned(),
             ours: None,
-            shown: false,
+            shown: letter.is_none(),
             again: false,
             id: letter.map(|letter| letter.id),
             time: clock,

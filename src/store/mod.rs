@@ -16,6 +16,9 @@ pub use self::sqlite::{Sqlite, open_or_set_aside};
 use crate::ledger::{Entry, Open, Party, Query, Write, Written};
 use crate::peer::PeerName;
 
+/// The file of the messages, in the directory of the profile.
+pub const HISTORY_FILE: &str = "history.db";
+
 /// Keeps what is said.
 pub trait Store: Send {
     /// Writes all of these down, in this order. Once it returns they are durable, all of them; after an error none is. `clock` is the time

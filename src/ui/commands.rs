@@ -63,9 +63,18 @@ pub const COMMANDS: &[CommandHelp] = &[
     },
     CommandHelp {
         name: "/history",
-        arguments: "[WHOM]",
-        short: "show what was said in this run, by all or with one",
-        long: "What came from muted peers is in it too. It holds the last messages of this run and is gone when the program ends.",
+        arguments: "[WHOM] [WORDS]",
+        short: "show what was said, with all or with one",
+        long: "With WORDS it shows the messages that have all of them in them, each at least as the beginning of a word; `/history all lunch` \
+               looks everywhere. What came from muted peers is in it too. `p2p-chat history` shows, exports and forgets more, also while \
+               the program runs. With --no-history it is gone when the program ends.",
+    },
+    CommandHelp {
+        name: "/outbox",
+        arguments: "[cancel|again N|all]",
+        short: "show what waits to be delivered, and why",
+        long: "A text waits until it is delivered, also while the program does not run, or until it expires (--expire). `/outbox cancel 2` takes \
+               the second of the list back, `/outbox again 2` sends it again at once; `all` stands for all of them.",
     },
     CommandHelp {
         name: "/me",

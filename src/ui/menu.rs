@@ -21,14 +21,15 @@ pub(super) const MENU: [&str; 7] =
     ["1  Send a message", "2  Show peers", "3  Connect", "4  Disconnect", "5  History", "6  More", "0  Exit"];
 
 /// What the menu has no place for, with the command that does the same.
-const MORE: [&str; 8] = [
+const MORE: [&str; 9] = [
     "1  Talk with somebody, line by line   /chat",
     "2  Answer the last message            /reply",
     "3  Say what you do                    /me",
     "4  Change your name                   /name",
     "5  Mute or unmute somebody            /mute",
     "6  Give somebody a nickname           /alias",
-    "7  Help                               /help",
+    "7  Show what waits to be delivered    /outbox",
+    "8  Help                               /help",
     "0  Back",
 ];
 
@@ -45,8 +46,10 @@ pub enum Act {
     Connect(Target),
     /// Say goodbye.
     Disconnect(Target),
-    /// Show what was said, with somebody or with all.
-    History(Option<Chosen>),
+    /// Show what was said, if it has these words in it.
+    History(HistoryOf, Option<String>),
+    /// Show what waits to be delivered, or change it.
+    Outbox(Outbox),
     /// Be called otherwise.
     Rename(Name),
     /// Show somebody's messages no more.
@@ -81,6 +84,28 @@ pub enum Act {
     SetPolicy(Policy),
     /// Leave.
     Exit,
+}
+
+/// With whom something was said.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum HistoryOf {
+    /// With anybody.
+    All,
+    /// With this one.
+    One(Chosen),
+    /// With whoever was called this; if nobody was, it is a word of what was said.
+    Named(String),
+}
+
+/// What to do with texts that wait, by their numbers in the list; without one, with all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outbox {
+    /// Show them.
+    Show,
+    /// Take them back.
+    Cancel(Option<usize>),
+    /// Send them again, now.
+    Again(Option<usize>),
 }
 
 /// What to put into the line.
@@ -296,11 +321,12 @@ impl Menu {
             "4" => self.ask(Asking::Name),
             "5" => self.ask_whom(Deed::Mute, None),
             "6" => self.ask_whom(Deed::Nickname, None),
-            "7" => say(super::commands::overview()),
+            "7" => act(Act::Outbox(Outbox::Show)),
+            "8" => say(super::commands::overview()),
             "0" | "" => Turn::default(),
             other => {
                 self.asking = Asking::More;
-                again(format!("`{}` is no choice; type a number from 0 to 7.", shown(other)), other)
+                again(format!("`{}` is no choice; type a number from 0 to 8.", shown(other)), other)
             }
         }
     }

@@ -15,10 +15,10 @@ mod labels;
 mod layout;
 mod list;
 mod menu;
+mod past;
 mod people;
 mod qr;
 mod screen;
-mod seen;
 mod status;
 mod style;
 mod terminal;
@@ -37,14 +37,16 @@ pub use labels::{Labels, Renamed};
 #[cfg(any(test, fuzzing))]
 pub(crate) use layout::lay_out;
 pub use list::peer_list;
-pub use menu::{Act, Menu, Refill, Turn};
+pub use menu::{Act, HistoryOf, Menu, Outbox, Refill, Turn};
+pub use past::{Past, condition_words, day_line};
 pub use people::{Chosen, Directory};
 pub use qr::{Foreground, qr};
 pub use screen::Screen;
 #[cfg(any(test, fuzzing))]
 pub(crate) use screen::{END, RAW_END, write_lines};
-pub use seen::{Seen, day_line};
 pub use status::Status;
 pub use style::{Ink, Line, Palette, ink_of};
 pub use terminal::{abandon_terminal, columns, is_in_foreground, restore_terminal};
-pub use words::{VERIFIED, Voice, fate_words, is_good, later, lines, offers_lines, own_text, pin_lines};
+pub use words::{
+    VERIFIED, Voice, fate_words, hold_words, is_good, later, lines, offers_lines, own_text, pin_lines, quoted,
+};

@@ -7,10 +7,11 @@ mod voice;
 use super::list::peer_list;
 use super::style::{Ink, Line};
 use crate::chat::{Deed, Event, GONE_AFTER, Why};
+use crate::escape::harmless;
 use crate::message::{Fate, Fault};
 use crate::peer::Source;
 use fates::{done, not_sent, sum};
-pub use fates::{fate_words, is_good, later};
+pub use fates::{fate_words, hold_words, is_good, later, quoted};
 pub(super) use trust::{beginning, name_of};
 pub use trust::{offers_lines, pin_lines};
 pub use voice::{VERIFIED, Voice, own_text};
@@ -22,7 +23,7 @@ const SHOWN_ONE_BY_ONE: usize = 10;
 /// harmless by its type.
 pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
     match event {
-        Event::Message { from, text, cut, again } => voice.message(from, text, *cut, *again),
+        Event::Message { from, text, cut, again, .. } => voice.message(from, text, *cut, *again),
         Event::Unreadable { source, what } => {
             let why = match what.fault {
                 Fault::NoAddress => "does not begin with an address",
@@ -81,7 +82,28 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         | Event::Decided(_)
         | Event::Undecided(_)
         | Event::PlainRefused(..) => trust::lines(event, voice),
-        Event::Later { who, state, .. } => later(who, *state, None, voice).into_iter().collect(),
+        Event::Later { who, fate, text, .. } => later(who, fate, text, voice).into_iter().collect(),
+        Event::NearlyFull { who, count, most } => vec![Line::of(
+            Ink::Bad,
+            format!(
+                "{count} texts wait for {}; when {most} do, no more are taken until some arrive, or are taken back with /outbox.",
+                voice.named(who)
+            ),
+        )],
+        Event::StayQueued(who, count) => vec![
+            format!(
+                "{} for {} until p2p-chat runs again.",
+                if *count == 1 { "A text waits".to_owned() } else { format!("{count} texts wait") },
+                voice.named(who)
+            )
+            .into(),
+        ],
+        Event::NotKept(why) => vec![voice.warning(format!(
+            "The history cannot be written: {}. What you send goes out, and is lost if you leave before it arrives; \
+             what comes is shown, and not acknowledged, so that it comes again.",
+            harmless(why)
+        ))],
+        Event::NotWaiting => vec!["That text does not wait any more; /outbox shows those that do.".into()],
         Event::Listed { rows, unasked } => peer_list(rows, *unasked, voice.labels),
         Event::Dialled { total: 0, .. } | Event::Settled(_) | Event::PinsChanged => Vec::new(),
         Event::Dialled { total: 1, connected: 1 } => vec!["The static peer is there.".into()],

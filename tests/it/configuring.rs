@@ -307,14 +307,20 @@ fn everything_in(dir: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_chat_leaves_nothing_behind_but_its_key_unless_something_is_to_be_kept() {
-    let mut alice = Peer::named("Alice").start();
-    alice.types(&["/alias 127.0.0.1:1", "0", "0"]);
-    assert!(alice.ends().success());
-    let mut left = everything_in(&alice.dir());
-    left.sort();
-    let folder = alice.dir().join("p2p-chat/profiles/alice");
-    assert_eq!(left, ["key", "lock"].map(|file| folder.join(file).display().to_string()));
+fn a_chat_leaves_nothing_behind_but_its_key_and_its_history_unless_something_is_to_be_kept() {
+    for (flag, files) in
+        [(None, &["history.db", "key", "lock"][..]), (Some("--no-history"), &["key", "lock"])]
+    {
+        let mut alice = flag.into_iter().fold(Peer::named("Alice"), Builder::arg).start();
+        alice.types(&["/alias 127.0.0.1:1", "0", "0"]);
+        assert!(alice.ends().success());
+        let mut left = everything_in(&alice.dir());
+        left.sort();
+        let folder = alice.dir().join("p2p-chat/profiles/alice");
+        let expected: Vec<String> =
+            files.iter().map(|file| folder.join(file).display().to_string()).collect();
+        assert_eq!(left, expected);
+    }
 }
 
 #[test]

@@ -180,16 +180,29 @@ fn connecting_reports_each_result_and_a_sum() {
 }
 
 #[test]
-fn a_text_that_cannot_be_sent_is_kept_and_sent_again_with_enter() {
+fn a_text_to_an_address_where_nobody_is_waits_and_arrives_once_somebody_is() {
     let addr = nobody();
     let mut alice = Peer::named("Alice").start();
     alice.says(&addr.to_string(), "precious words");
-    alice.sees(&format!("Not sent to {addr}: refused, nobody listens there."));
-    alice.sees("The text is kept");
+    alice.sees(&format!("Queued for {addr}: nobody answers there; it is sent again until it arrives."));
     let mut bob = Peer::named("Bob").port(addr.port()).start();
-    alice.types(&["1", "", ""]);
     bob.sees(": precious words");
-    alice.sees("Delivered to");
+    alice.sees(&format!("Delivered to {}: \"precious words\"", bob.shown()));
+}
+
+#[test]
+fn a_text_that_is_refused_is_kept_and_sent_again_with_enter() {
+    let mut alice = Peer::named("Alice").start();
+    let (addr, heard) = a_program_of_old(&mut alice);
+    let long = "x".repeat(20_000);
+    alice.says("old", &long);
+    alice.sees(&format!("Not sent to Old ({addr}): in plain a text goes in at most 16 messages"));
+    alice.sees("The text is kept");
+    alice.types(&["1", "", ""]);
+    alice.sees(&format!("Not sent to Old ({addr}): in plain a text goes in at most 16 messages"));
+    alice.says("old", "short");
+    let said = heard.recv_timeout(SOON).expect("a text");
+    assert!(said.ends_with("short"), "{said}");
 }
 
 #[test]

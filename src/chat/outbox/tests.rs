@@ -7,6 +7,17 @@ use crate::wire::{MAX_TEXT_BYTES, MAX_TURN_RECORDS, Record};
 
 const NOW: Jitter = Jitter(0);
 
+/// Later than anything else here, in milliseconds.
+const WEEK: u64 = 7 * 24 * 3_600_000;
+
+/// Puts a text in that is written down.
+fn put(outbox: &mut Outbox, text: OutText) -> Result<(), NotPut> {
+    let id = text.letter.id;
+    outbox.put(text)?;
+    outbox.stored(id, at(0));
+    Ok(())
+}
+
 fn id(n: u32) -> MessageId {
     MessageId::new(u128::from(n).to_be_bytes())
 }
@@ -15,6 +26,7 @@ fn text(n: u32, bytes: usize) -> OutText {
     OutText {
         op: OpId(n.into()),
         letter: Letter { id: id(n), time: 0, body: "x".repeat(bytes).into(), again: false },
+        expires: at(WEEK),
     }
 }
 
@@ -25,7 +37,7 @@ fn at(ms: u64) -> Time {
 fn of(count: u32) -> Outbox {
     let mut outbox = Outbox::default();
     for n in 1..=count {
-        outbox.put(text(n, 5)).expect("fits");
+        put(&mut outbox, text(n, 5)).expect("fits");
     }
     outbox
 }
@@ -42,7 +54,6 @@ fn states(news: &[TextNews]) -> Vec<(MessageId, TextState)> {
 fn a_text_is_delivered_when_its_receipt_is_there_and_not_before() {
     let mut outbox = of(2);
     assert_eq!(ids(&outbox.begin_turn(at(0))), [id(1), id(2)]);
-    assert_eq!(states(&outbox.written(1)), [(id(1), TextState::Sent)]);
     let news = outbox.turn_ended(2, &[id(2)], TurnEnd::Answered, at(5), NOW);
     assert_eq!(states(&news), [(id(1), TextState::Queued(Hold::NoReceipt)), (id(2), TextState::Delivered)]);
     assert_eq!(ids(&outbox.open().cloned().collect::<Vec<_>>()), [id(1)]);
@@ -72,7 +83,7 @@ fn a_receipt_for_what_was_never_written_counts_for_nothing() {
 fn what_is_typed_during_a_turn_is_the_next_turn() {
     let mut outbox = of(1);
     outbox.begin_turn(at(0));
-    outbox.put(text(2, 5)).expect("fits");
+    put(&mut outbox, text(2, 5)).expect("fits");
     assert!(outbox.begin_turn(at(0)).is_empty());
     assert_eq!(outbox.due(), None);
     outbox.turn_ended(1, &[id(1)], TurnEnd::Answered, at(3), NOW);
@@ -145,7 +156,7 @@ fn what_is_given_up_on_its_way_is_told_of_when_that_is_over() {
     {
         let mut outbox = of(1);
         outbox.begin_turn(at(0));
-        outbox.put(text(2, 5)).expect("fits");
+        put(&mut outbox, text(2, 5)).expect("fits");
         assert_eq!(states(&outbox.give_up(Lost::Blocked)), [(id(2), TextState::Failed(Lost::Blocked))]);
         let news = outbox.turn_ended(1, &receipts, TurnEnd::Held(Hold::Unreachable), at(0), NOW);
         assert_eq!(states(&news), [(id(1), last)]);
@@ -160,7 +171,7 @@ fn a_turn_is_never_more_than_the_other_side_takes() {
     assert!(record.encode().len() <= 1 + RECORD_BYTES);
     let mut outbox = Outbox::default();
     for n in 0..5 {
-        outbox.put(text(n, MAX_TEXT_BYTES)).expect("fits");
+        put(&mut outbox, text(n, MAX_TEXT_BYTES)).expect("fits");
     }
     assert_eq!(outbox.begin_turn(at(0)).len(), 3);
     assert_eq!(Outbox::default().put(text(1, MAX_TURN_BYTES)), Err(NotPut::TooLong));
@@ -170,7 +181,6 @@ fn a_turn_is_never_more_than_the_other_side_takes() {
 enum Step {
     Put(u32, usize),
     Begin,
-    Written(usize),
     End { written: usize, receipts: Vec<u32>, end: u8, jitter: u8 },
     Met,
     GiveUp,
@@ -181,7 +191,6 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (0u32..60, prop_oneof![4 => 1usize..99, 1 => Just(65_536)]).prop_map(|(n, bytes)| Step::Put(n, bytes)),
         5 => Just(Step::Begin),
-        2 => (0usize..9).prop_map(Step::Written),
         5 => (0usize..70, prop::collection::vec(0u32..60, 0..40), 0u8..9, any::<u8>())
             .prop_map(|(written, receipts, end, jitter)| Step::End { written, receipts, end, jitter }),
         1 => Just(Step::Met),
@@ -206,7 +215,7 @@ proptest! {
     #[test]
     fn every_text_goes_out_in_order_until_it_has_exactly_one_end(steps in prop::collection::vec(step(), 0..120)) {
         let mut outbox = Outbox::default();
-        let mut put = Vec::<MessageId>::new();
+        let mut known = Vec::<MessageId>::new();
         let mut ended = BTreeMap::<MessageId, TextState>::new();
         let mut written = BTreeSet::new();
         let (mut turn, mut failed_at, mut now) = (Vec::<OutText>::new(), None::<Time>, at(0));
@@ -214,11 +223,11 @@ proptest! {
             let mut news = Vec::new();
             match step {
                 Step::Put(n, bytes) => {
-                    let known = put.contains(&id(n));
-                    if !known && outbox.put(text(n, bytes)).is_ok() {
-                        put.push(id(n));
-                    } else if known && !ended.contains_key(&id(n)) {
-                        prop_assert_eq!(outbox.put(text(n, bytes)), Err(NotPut::Doubled));
+                    let is_known = known.contains(&id(n));
+                    if !is_known && put(&mut outbox, text(n, bytes)).is_ok() {
+                        known.push(id(n));
+                    } else if is_known && !ended.contains_key(&id(n)) {
+                        prop_assert_eq!(put(&mut outbox, text(n, bytes)), Err(NotPut::Doubled));
                     }
                 }
                 Step::Begin => {
@@ -228,7 +237,7 @@ proptest! {
                     if due {
                         prop_assert!(turn.is_empty(), "two turns at once");
                         prop_assert!(failed_at.is_none_or(|end| now.since(end) >= FIRST_WAIT * 3 / 4), "no wait");
-                        let open = put.iter().filter(|id| !ended.contains_key(id)).take(begun.len());
+                        let open = known.iter().filter(|id| !ended.contains_key(id)).take(begun.len());
                         prop_assert!(open.copied().eq(ids(&begun)), "not the oldest in their order: {begun:?}");
                         for text in &begun {
                             prop_assert_eq!(text.letter.again, written.contains(&text.letter.id), "the mark is not true");
@@ -237,10 +246,6 @@ proptest! {
                         prop_assert!(begun.iter().map(OutText::bytes).sum::<usize>() <= MAX_TURN_BYTES);
                         turn = begun;
                     }
-                }
-                Step::Written(count) => {
-                    written.extend(ids(&turn).into_iter().take(count));
-                    news = outbox.written(count);
                 }
                 Step::End { written: count, receipts, end: n, jitter } if !turn.is_empty() => {
                     written.extend(ids(&turn).into_iter().take(count));
@@ -270,7 +275,7 @@ proptest! {
                 }
             }
             let open: Vec<_> = outbox.open().map(|text| text.letter.id).collect();
-            prop_assert!(put.iter().filter(|id| !ended.contains_key(id)).eq(&open), "a text is lost, or kept after its end");
+            prop_assert!(known.iter().filter(|id| !ended.contains_key(id)).eq(&open), "a text is lost, or kept after its end");
             prop_assert_eq!(outbox.bytes(), outbox.open().map(OutText::bytes).sum::<usize>());
             prop_assert!(open.len() <= MAX_OPEN_TEXTS && outbox.bytes() <= MAX_OPEN_BYTES);
         }

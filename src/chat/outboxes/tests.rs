@@ -20,7 +20,16 @@ fn text(n: u32, bytes: usize) -> OutText {
     OutText {
         op: OpId(n.into()),
         letter: Letter { id: id(n), time: 0, body: "x".repeat(bytes).into(), again: false },
+        expires: at(7 * 24 * 3_600_000),
     }
+}
+
+/// Puts a text in that is written down.
+fn put(all: &mut Outboxes, to: Writable<'_>, text: OutText) -> Result<(), NotPut> {
+    let id = text.letter.id;
+    all.put(to, text)?;
+    all.stored(to.key(), id, at(0));
+    Ok(())
 }
 
 fn at(ms: u64) -> Time {
@@ -44,7 +53,7 @@ fn trusting(count: u8) -> Trusted {
 fn the_body_of_a_text_to_many_is_held_once() {
     let (trusted, mut all) = (trusting(2), Outboxes::default());
     for n in 1..=2 {
-        all.put(trusted.writable(key(n)).unwrap(), text(1, 1_000)).expect("fits");
+        put(&mut all, trusted.writable(key(n)).unwrap(), text(1, 1_000)).expect("fits");
     }
     assert_eq!(all.bytes(), 1_000 + 2 * ENTRY_BYTES);
     all.give_up(key(1), Lost::Left);
@@ -57,8 +66,8 @@ fn the_body_of_a_text_to_many_is_held_once() {
 fn all_together_hold_no_more_than_their_bound() {
     let (trusted, mut all) = (trusting(90), Outboxes::default());
     let mut refused = 0;
-    for n in 0..90 * 15u32 {
-        let put = all.put(trusted.writable(key((n % 90) as u8 + 1)).unwrap(), text(n, 65_000));
+    for n in 0..90 * 60u32 {
+        let put = put(&mut all, trusted.writable(key((n % 90) as u8 + 1)).unwrap(), text(n, 65_000));
         assert!(all.bytes() <= MAX_ALL_BYTES);
         refused += usize::from(put == Err(NotPut::Full));
     }
@@ -69,17 +78,24 @@ fn all_together_hold_no_more_than_their_bound() {
 fn what_is_for_an_old_key_goes_to_the_one_that_is_trusted_in_its_place() {
     let (trusted, mut all) = (trusting(2), Outboxes::default());
     let (old, new) = (trusted.writable(key(1)).unwrap(), trusted.writable(key(2)).unwrap());
-    all.put(old, text(1, 5)).expect("fits");
+    put(&mut all, old, text(1, 5)).expect("fits");
     all.begin_turn(old, at(0));
-    all.put(old, text(2, 5)).expect("fits");
-    all.put(old, text(3, 5)).expect("fits");
-    assert_eq!(all.follow(key(1), new), []);
+    put(&mut all, old, text(2, 5)).expect("fits");
+    put(&mut all, old, text(3, 5)).expect("fits");
+    assert_eq!(all.follow(key(1), new), (vec![id(2), id(3)], vec![]));
+    for n in [2, 3] {
+        all.stored(key(2), id(n), at(0));
+    }
     assert_eq!(
         all.begin_turn(new, at(0)).iter().map(|text| text.letter.id).collect::<Vec<_>>(),
         [id(2), id(3)]
     );
     let news = all.turn_ended(key(1), 1, &[], TurnEnd::Held(Hold::Unreachable), at(0), Jitter(0));
-    assert_eq!(news, [TextNews { id: id(1), op: OpId(1), state: TextState::Failed(Lost::Replaced) }]);
+    assert_eq!(
+        news,
+        [OutText { letter: Letter { again: true, ..text(1, 5).letter }, ..text(1, 5) }
+            .news(TextState::Failed(Lost::Replaced))]
+    );
     assert_eq!(all.due(at(9_000_000)), None, "the old key gets another turn");
 }
 
@@ -88,12 +104,15 @@ fn what_does_not_fit_when_two_become_one_is_told_of() {
     let (trusted, mut all) = (trusting(2), Outboxes::default());
     let (old, new) = (trusted.writable(key(1)).unwrap(), trusted.writable(key(2)).unwrap());
     for n in 0..MAX_OPEN_TEXTS as u32 {
-        all.put(new, text(n, 5)).expect("fits");
+        put(&mut all, new, text(n, 5)).expect("fits");
     }
-    all.put(old, text(0, 5)).expect("fits");
-    all.put(old, text(100, 5)).expect("fits");
-    let news = all.follow(key(1), new);
-    assert_eq!(news, [TextNews { id: id(100), op: OpId(100), state: TextState::Failed(Lost::TooMany) }]);
+    put(&mut all, old, text(0, 5)).expect("fits");
+    let last = MAX_OPEN_TEXTS as u32;
+    put(&mut all, old, text(last, 5)).expect("fits");
+    let (moved, news) = all.follow(key(1), new);
+    // The first was for both.
+    assert_eq!(moved, [id(0)]);
+    assert_eq!(news, [text(last, 5).news(TextState::Failed(Lost::TooMany))]);
     assert_eq!(all.open(key(2)).count(), MAX_OPEN_TEXTS);
 }
 
@@ -126,7 +145,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Put { key: n, id: m, bytes } => match trusted.writable(key(n)) {
-                    Some(to) => drop(all.put(to, text(m, bytes + m as usize))),
+                    Some(to) => drop(put(&mut all, to, text(m, bytes + m as usize))),
                     None => prop_assert!(blocked.contains(&key(n))),
                 },
                 Step::Serve { ends } => {

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::chat::MAX_OPEN_TEXTS;
+use crate::chat::MAX_TURN_TEXTS;
 
 fn key(n: u32) -> PeerKey {
     let mut bytes = [0; 32];
@@ -60,7 +60,7 @@ fn the_last_ids_of_a_key_are_remembered_and_those_before_forgotten() {
     }
     assert_eq!(seen.look(key(1), id(0), true), Novelty::New);
     assert_eq!(seen.look(key(1), id(1), true), Novelty::Double);
-    const { assert!(MAX_SEEN_IDS >= 2 * MAX_OPEN_TEXTS, "what may still come again is forgotten") };
+    const { assert!(MAX_SEEN_IDS >= 2 * MAX_TURN_TEXTS, "what may still come again is forgotten") };
 }
 
 #[test]
@@ -90,7 +90,7 @@ proptest! {
             if fresh || open.is_empty() {
                 last += 1;
                 open.push_back(last);
-                if open.len() > MAX_OPEN_TEXTS {
+                if open.len() > MAX_TURN_TEXTS {
                     open.pop_front();
                 }
             }

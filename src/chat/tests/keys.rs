@@ -5,32 +5,32 @@ use crate::key::PeerKey;
 use crate::message::MessageId;
 use crate::talk::{ByeReason, Hold, Introduction, Letter, Lost, Met, Say, TalkEnd, Talked};
 
-fn key(n: u8) -> PeerKey {
+pub(super) fn key(n: u8) -> PeerKey {
     PeerKey::new([n; 32])
 }
 
 const OURS: u8 = 100;
-const BOBS: u8 = 1;
+pub(super) const BOBS: u8 = 1;
 const EVES: u8 = 66;
 
 fn hello(name: &str, port: u16) -> Introduction {
     Introduction { name: PeerName::new(name), port, also: Vec::new() }
 }
 
-fn met(n: u8, port: u16) -> Met {
+pub(super) fn met(n: u8, port: u16) -> Met {
     Met { key: key(n), hello: Some(hello("Bob", port)) }
 }
 
-fn moment() -> Moment {
+pub(super) fn moment() -> Moment {
     Moment { date: 1_000, jitter: Jitter(0) }
 }
 
-fn letter(n: u8) -> Letter {
+pub(super) fn letter(n: u8) -> Letter {
     Letter { id: MessageId::new([n; 16]), time: 0, again: false, body: format!("text {n}").into() }
 }
 
 impl Story {
-    fn keyed() -> Self {
+    pub(super) fn keyed() -> Self {
         let mut story = Self::new();
         story.take_keys(Policy::AcceptNew, false);
         story
@@ -40,13 +40,25 @@ impl Story {
         self.chat.set_keys(Keys { own: key(OURS), pins: Vec::new(), policy, require });
     }
 
-    fn writes(&mut self, port: u16, n: u8) -> OpId {
+    pub(super) fn writes(&mut self, port: u16, n: u8) -> OpId {
         let parts = [format!("text {n}")].into();
         self.does(Command::Send { to: these(port), parts, letter: Some(letter(n)), in_plain: false })
     }
 
+    /// A text of a key comes, and is written down; the receipts for it.
+    pub(super) fn takes(&mut self, n: u8, letter: Letter) -> Vec<MessageId> {
+        let (intake, actions) = self.chat.letters(key(n), vec![letter], self.now);
+        self.perform(actions);
+        let Some(Intake { mut receipts, letters, .. }) = intake else { return Vec::new() };
+        let rows = letters.iter().map(|_| Some(crate::ledger::RowId(1))).collect();
+        let (taken, actions) = self.chat.taken(key(n), letters, Ok(rows), self.now);
+        self.perform(actions);
+        receipts.extend(taken);
+        receipts
+    }
+
     /// The only plain message under way is answered with a receipt that promises this key.
-    fn promises(&mut self, n: u8) {
+    pub(super) fn promises(&mut self, n: u8) {
         let transmit = self.under_way.pop().expect("something plain is under way");
         assert!(self.under_way.is_empty());
         let Transmit { job, to, .. } = transmit;
@@ -56,7 +68,7 @@ impl Story {
     }
 
     /// The oldest talk under way ends so, at the first address.
-    fn talked(&mut self, met: Option<Met>, end: TalkEnd) -> Talk {
+    pub(super) fn talked(&mut self, met: Option<Met>, end: TalkEnd) -> Talk {
         let talk = self.talks.remove(0);
         let ids: Vec<MessageId> = match &talk.say {
             Say::Texts(letters) => letters.iter().map(|letter| letter.id).collect(),
@@ -71,7 +83,7 @@ impl Story {
     }
 
     /// Bob is known by his key at this port, and nothing is under way.
-    fn knows_bob(&mut self, port: u16) {
+    pub(super) fn knows_bob(&mut self, port: u16) {
         self.does(Command::Connect(these(port)));
         self.promises(BOBS);
         self.talked(Some(met(BOBS, port)), TalkEnd::Answered);
@@ -79,7 +91,7 @@ impl Story {
         self.told();
     }
 
-    fn dials_in(&mut self, n: u8, name: &str, port: u16) -> Result<(), ByeReason> {
+    pub(super) fn dials_in(&mut self, n: u8, name: &str, port: u16) -> Result<(), ByeReason> {
         let meeting = Meeting {
             key: key(n),
             name: Some(PeerName::new(name)),
@@ -93,11 +105,11 @@ impl Story {
         welcome
     }
 
-    fn proof(&self, port: u16) -> Option<Proof> {
+    pub(super) fn proof(&self, port: u16) -> Option<Proof> {
         self.chat.rows(self.now).iter().find(|row| row.addr.port() == port).map(|row| row.proof.clone())
     }
 
-    fn outcomes(&mut self) -> Vec<Fate> {
+    pub(super) fn outcomes(&mut self) -> Vec<Fate> {
         let fate = |event| if let Event::Done { fate, .. } = event { Some(fate) } else { None };
         self.told().into_iter().filter_map(fate).collect()
     }
@@ -316,7 +328,7 @@ fn a_stranger_whose_receipt_names_no_key_gets_the_text_in_plain_and_is_not_asked
 }
 
 #[test]
-fn a_text_to_a_stranger_who_is_not_there_fails_as_its_question_does() {
+fn texts_to_a_stranger_who_is_not_there_wait_as_soon_as_their_question_fails() {
     let mut story = Story::keyed();
     let op = story.writes(5001, 1);
     story.writes(5001, 2);
@@ -324,8 +336,8 @@ fn a_text_to_a_stranger_who_is_not_there_fails_as_its_question_does() {
     story.refused(5001);
     let told = story.told();
     assert!(told.contains(&Event::Settled(op)), "{told:?}");
-    let failed = |event: &&Event| matches!(event, Event::Done { fate: Fate::Failed(Failure::Refused), .. });
-    assert_eq!(told.iter().filter(failed).count(), 2);
+    let waits = |event: &&Event| matches!(event, Event::Done { fate: Fate::Waits(Hold::Unreachable), .. });
+    assert_eq!(told.iter().filter(waits).count(), 2);
     assert_eq!(story.chat.under_way().jobs, 0);
 }
 
@@ -349,16 +361,18 @@ fn a_stranger_who_is_met_where_it_was_known_already_gets_the_text_encrypted_ther
 }
 
 #[test]
-fn a_text_to_a_stranger_who_does_not_answer_was_not_sent_and_that_is_what_is_told() {
+fn a_text_to_a_stranger_who_does_not_answer_is_not_sent_and_waits() {
     for fate in [Fate::Unanswered, Fate::Broken, Fate::NoReceipt] {
         let mut story = Story::keyed();
         story.writes(5001, 1);
         assert_eq!(story.dials(5001), [Outgoing::Connect]);
         story.ends(5001, &fate);
         assert_eq!((&story.under_way[..], &story.talks[..]), (&[][..], &[][..]), "no text goes out");
-        assert_eq!(story.outcomes(), [Fate::Failed(Failure::NotAnswered)], "{fate:?}");
-        // It is asked again by the next text.
+        assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)], "{fate:?}");
+        // It is asked again by the next text, but not within a second.
         story.writes(5001, 2);
+        assert_eq!(story.dials(5001), []);
+        story.later(seconds(1));
         assert_eq!(story.dials(5001), [Outgoing::Connect]);
     }
 }
@@ -374,10 +388,14 @@ fn what_a_receipt_promised_and_does_not_hold_sends_nothing_in_plain() {
         let told = story.told();
         let misled = told.iter().any(|event| matches!(event, Event::Misled { .. }));
         assert_eq!(misled, matches!(end, TalkEnd::WrongKey(_)), "{told:?}");
-        assert!(
-            told.iter().any(|event| matches!(event, Event::Done { fate: Fate::Failed(_), .. })),
-            "{told:?}"
-        );
+        let fate = match end {
+            TalkEnd::NoOk => Fate::Waits(Hold::NoOk),
+            TalkEnd::NotSecure => Fate::Waits(Hold::NotSecure),
+            // That does not become better by waiting.
+            _ => Fate::Failed(Failure::WrongKey),
+        };
+        let done = |event: &Event| matches!(event, Event::Done { fate: of, .. } if *of == fate);
+        assert!(told.iter().any(done), "{told:?}");
         assert_eq!(story.chat.pins_for("Bob").len(), 0, "nobody is pinned by that");
     }
 }
@@ -410,7 +428,7 @@ fn a_text_that_breaks_off_is_sent_again_with_its_mark_until_its_receipt_is_there
     let op = story.writes(5001, 1);
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Broken);
     let told = story.told();
-    let waits = |event: &Event| matches!(event, Event::Done { fate: Fate::Waits(Hold::Unreachable), .. });
+    let waits = |event: &Event| matches!(event, Event::Done { fate: Fate::Waits(Hold::NoReceipt), .. });
     assert!(told.iter().any(waits) && told.contains(&Event::Settled(op)), "{told:?}");
     story.later(seconds(1));
     let again = loop {
@@ -421,7 +439,8 @@ fn a_text_that_breaks_off_is_sent_again_with_its_mark_until_its_receipt_is_there
     };
     assert_eq!(again, [Letter { again: true, ..letter(1) }]);
     let told = story.told();
-    let later = |event: &Event| matches!(event, Event::Later { op: of, state: TextState::Delivered, .. } if *of == op);
+    let later =
+        |event: &Event| matches!(event, Event::Later { op: of, fate: Fate::Delivered, .. } if *of == op);
     assert!(told.iter().any(later), "{told:?}");
     assert!(story.outcomes().is_empty());
 }
@@ -499,14 +518,12 @@ fn a_peer_that_dials_in_is_listed_written_to_and_its_doubles_are_shown_once() {
     assert_eq!(story.state(5001), Some(State::Connected));
     story.told();
     for (expected, again) in [(1, false), (0, true)] {
-        let (taken, actions) = story.chat.letters(key(BOBS), vec![Letter { again, ..letter(7) }], story.now);
-        story.perform(actions);
+        let taken = story.takes(BOBS, Letter { again, ..letter(7) });
         assert_eq!(taken, [letter(7).id], "a double is receipted, too");
         let shown = story.told().into_iter().filter(|event| matches!(event, Event::Message { .. })).count();
         assert_eq!(shown, expected);
     }
-    let (taken, _) = story.chat.letters(key(EVES), vec![letter(8)], story.now);
-    assert_eq!(taken, [], "nothing is taken of who was not met");
+    assert_eq!(story.takes(EVES, letter(8)), [], "nothing is taken of who was not met");
 }
 
 #[test]
@@ -572,7 +589,7 @@ fn leaving_says_bye_in_encryption_behind_the_last_texts_and_names_what_is_lost()
     }
     story.later(seconds(3));
     let told = story.told();
-    let lost = |event: &Event| matches!(event, Event::Later { op: of, state: TextState::Failed(Lost::Left), .. } if *of == op);
+    let lost = |event: &Event| matches!(event, Event::Later { op: of, fate: Fate::Lost(Lost::Left), .. } if *of == op);
     assert!(told.iter().any(lost), "{told:?}");
 }
 
@@ -815,8 +832,7 @@ fn a_greeting_that_was_on_its_way_when_the_user_sent_somebody_away_does_not_brin
     assert_eq!(story.state(5001), Some(State::Connected));
     story.does(Command::Disconnect(these(5001)));
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    let (taken, actions) = story.chat.letters(key(BOBS), vec![letter(1)], story.now);
-    story.perform(actions);
+    let taken = story.takes(BOBS, letter(1));
     assert_eq!((taken.len(), story.state(5001)), (1, Some(State::Connected)));
 }
 
@@ -862,7 +878,8 @@ fn what_waited_for_an_old_key_is_told_to_be_delivered_to_the_new_one() {
         story.talked(Some(met(EVES, 5001)), TalkEnd::Answered);
     }
     let told = story.told();
-    let later = |event: &Event| matches!(event, Event::Later { op: of, state: TextState::Delivered, .. } if *of == op);
+    let later =
+        |event: &Event| matches!(event, Event::Later { op: of, fate: Fate::Delivered, .. } if *of == op);
     assert!(told.iter().any(later), "{told:?}");
 }
 

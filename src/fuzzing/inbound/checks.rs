@@ -24,6 +24,7 @@ impl World {
                     let chat = &self.chat;
                     self.reader.reads(&event, |addr| chat.knows(addr), self.now);
                 }
+                Action::Write(_, write) => panic!("nothing is kept here: {write:?}"),
                 Action::Talk(talk) => panic!("nobody here has a key: {talk:?}"),
                 Action::Transmit(transmit) => {
                     self.may_be_sent(&transmit);

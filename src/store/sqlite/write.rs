@@ -102,10 +102,10 @@ impl Turn<'_> {
             Write::Moved { id, from, to } => self.move_text(*id, *from, *to)?,
             Write::Heard { from, name, assurance, body } => {
                 let (peer, name) = (self.peer(*from, name.as_ref())?, name.as_ref());
-                let row = self.add(&New {
+                self.add(&New {
                     peer,
                     ours: false,
-                    state: UNSHOWN,
+                    state: SHOWN,
                     again: false,
                     letter: None,
                     name,
@@ -113,7 +113,6 @@ impl Turn<'_> {
                     assurance: *assurance,
                     body,
                 })?;
-                return Ok(Written::Taken(vec![row]));
             }
             Write::Taken { from, name, assurance, letters } => {
                 let peer = self.peer(Party::Key(*from), name.as_ref())?;

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::asking::{Asking, Deed, Question};
-use super::{Act, Menu, Refill, Turn, act, again, say};
+use super::{Act, HistoryOf, Lost, Menu, Refill, Turn, act, again, say};
 use crate::chat::Target;
 use crate::peer::{PeerAddr, parse_port};
 use crate::ui::people::{Chosen, Directory, Named, find, shown};
@@ -16,7 +16,10 @@ impl Menu {
         let or = if question.text.is_some() { ", or 0 to keep it for later" } else { ", or 0 to go back" };
         let found = match (line, question.deed, &question.last) {
             ("", Deed::Connect, _) => Ok(Named::Exactly(Chosen::all())),
-            ("", Deed::History, _) => return act(Act::History(None)),
+            ("", Deed::History, _) => return act(Act::History(HistoryOf::All, None)),
+            (name, Deed::History, _) if matches!(find(name, directory), Err(Lost::Nobody(_))) => {
+                return act(Act::History(HistoryOf::Named(name.to_owned()), None));
+            }
             ("", Deed::Send | Deed::Me | Deed::Chat, Some(last)) => Ok(Named::Exactly(last.clone())),
             ("", ..) => Err(format!("Nobody was named; give a number, a name, an ip:port or `all`{or}.")),
             _ => find(line, directory).map_err(|lost| lost.sentence(line, or)),
@@ -77,8 +80,8 @@ impl Menu {
             Deed::Connect => act(Act::Connect(chosen.target)),
             Deed::Disconnect => act(Act::Disconnect(chosen.target)),
             Deed::Chat => self.begin_conversation(chosen),
-            Deed::History if chosen.target == Target::All => act(Act::History(None)),
-            Deed::History => act(Act::History(Some(chosen))),
+            Deed::History if chosen.target == Target::All => act(Act::History(HistoryOf::All, None)),
+            Deed::History => act(Act::History(HistoryOf::One(chosen), None)),
             Deed::Mute | Deed::Nickname => match (chosen.addr(), question.deed) {
                 (Some(addr), Deed::Mute) => act(Act::ToggleMute(addr, chosen.label)),
                 (Some(addr), _) => self.ask(Asking::Nickname(addr, chosen.label)),

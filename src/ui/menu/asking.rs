@@ -59,7 +59,7 @@ impl Asking {
         match (self, conversation) {
             (Self::Choice, Some(with)) => format!("to {}> ", with.label),
             (Self::Choice, None) => "Choice [0-6]: ".into(),
-            (Self::More, _) => "More [0-7]: ".into(),
+            (Self::More, _) => "More [0-8]: ".into(),
             (Self::Whom(question), _) => match question.deed {
                 Deed::Send | Deed::Me => "To: ".into(),
                 Deed::Connect => "Connect to: ".into(),

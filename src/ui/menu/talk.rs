@@ -1,7 +1,8 @@
 //! What can be typed beside the numbers of the menu: `@name text`, commands, and the lines of a conversation.
 
 use super::{
-    Act, Asking, Chosen, Deed, Directory, Lost, Menu, Named, Question, Refill, Turn, act, find, say, shown,
+    Act, Asking, Chosen, Deed, Directory, HistoryOf, Lost, Menu, Named, Outbox, Question, Refill, Turn, act,
+    find, say, shown,
 };
 use crate::ui::commands::{self, CommandHelp};
 
@@ -129,13 +130,14 @@ impl Menu {
             ("/connect", "") => self.ask_whom(Deed::Connect, None),
             ("/disconnect", "") => self.ask_whom(Deed::Disconnect, None),
             ("/chat", "") => self.ask_whom(Deed::Chat, self.last.clone()),
-            ("/history", "") => act(Act::History(None)),
+            ("/history", "") => act(Act::History(HistoryOf::All, None)),
+            ("/history", words) => history(words, directory),
+            ("/outbox", what) => outbox(what),
             ("/mute", "") => act(Act::ListMuted),
             ("/alias", "") => act(Act::ListNicknames),
             ("/connect", word) => self.with_peer(Deed::Connect, word, rest, command, directory),
             ("/disconnect", word) => self.with_peer(Deed::Disconnect, word, rest, command, directory),
             ("/chat", word) => self.with_peer(Deed::Chat, word, rest, command, directory),
-            ("/history", word) => self.with_peer(Deed::History, word, rest, command, directory),
             ("/mute" | "/unmute" | "/alias", _) => self.for_one(command, rest, directory),
             ("/key" | "/verify" | "/trust" | "/block" | "/unpin" | "/policy" | "/plain", _) => {
                 self.about_keys(command, rest, directory)
@@ -215,6 +217,39 @@ impl Menu {
             },
             (name, new) => wrong(&format!("{name} goes for one peer; `{}` is too much.", shown(new)), &line),
         }
+    }
+}
+
+/// `/history bob lunch`: with whom, if the first word names somebody, and what was said.
+fn history(words: &str, directory: &dyn Directory) -> Turn {
+    let (word, rest) = first_word(words);
+    let text = Some(rest.to_owned()).filter(|rest| !rest.is_empty());
+    let of = match find(word, directory) {
+        Ok(Named::Exactly(all)) if all.addr().is_none() => HistoryOf::All,
+        Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => HistoryOf::One(chosen),
+        // It may be somebody of whom there is nothing but the history, or a word to look for.
+        Ok(Named::NeedsPort(_)) | Err(Lost::Nobody(_) | Lost::NoAddress(_)) => {
+            HistoryOf::Named(word.to_owned())
+        }
+        Err(lost) => return wrong(&lost.sentence(word, ""), &format!("/history {words}")),
+    };
+    act(Act::History(of, text))
+}
+
+/// `/outbox`, `/outbox cancel 2`, `/outbox again all`.
+fn outbox(what: &str) -> Turn {
+    let usage = "Type /outbox alone, or with `cancel` or `again` and a number of its list, or all, like /outbox cancel 2.";
+    let (word, number) = first_word(what);
+    let which = match number {
+        "all" => Ok(None),
+        number => number.parse().map(Some).map_err(|_| wrong(usage, &format!("/outbox {what}"))),
+    };
+    match (word, which) {
+        ("", _) => act(Act::Outbox(Outbox::Show)),
+        ("cancel", Ok(which)) => act(Act::Outbox(Outbox::Cancel(which))),
+        ("again", Ok(which)) => act(Act::Outbox(Outbox::Again(which))),
+        ("cancel" | "again", Err(turn)) => turn,
+        _ => wrong(usage, &format!("/outbox {what}")),
     }
 }
 

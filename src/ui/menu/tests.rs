@@ -414,15 +414,32 @@ fn every_command_does_what_its_place_in_the_menu_does() {
         (&["/connect bob"], &["3", "bob"], Act::Connect(to(5001))),
         (&["/connect all"], &["3", ""], Act::Connect(Target::All)),
         (&["/disconnect bob"], &["4", "bob"], Act::Disconnect(to(5001))),
-        (&["/history"], &["5", ""], Act::History(None)),
-        (&["/history bob"], &["5", "bob"], Act::History(Some(bob()))),
+        (&["/history"], &["5", ""], Act::History(HistoryOf::All, None)),
+        (&["/history bob"], &["5", "bob"], Act::History(HistoryOf::One(bob()), None)),
         (&["/name Zoe"], &["6", "4", "Zoe"], Act::Rename("Zoe".parse().unwrap())),
         (&["/alias bob Boss"], &["6", "6", "bob", "Boss"], Act::Nickname(addr, bob_label(), boss())),
         (&["/alias bob -"], &["6", "6", "bob", ""], Act::Nickname(addr, bob_label(), None)),
+        (&["/history nora"], &["5", "nora"], Act::History(HistoryOf::Named("nora".into()), None)),
+        (&["/outbox"], &["6", "7"], Act::Outbox(Outbox::Show)),
         (&["/quit"], &["0"], Act::Exit),
     ] {
         assert_eq!(act_of(command), Some(act.clone()), "{command:?}");
         assert_eq!(act_of(menu), Some(act), "{menu:?}");
+    }
+    let words = |words: &str| Some(words.to_owned());
+    for (line, of, text) in [
+        ("/history bob lunch at noon", HistoryOf::One(bob()), words("lunch at noon")),
+        ("/history all lunch", HistoryOf::All, words("lunch")),
+        ("/history lunch noon", HistoryOf::Named("lunch".into()), words("noon")),
+    ] {
+        assert_eq!(act_of(&[line]), Some(Act::History(of, text)), "{line}");
+    }
+    assert_eq!(act_of(&["/outbox cancel 2"]), Some(Act::Outbox(Outbox::Cancel(Some(2)))));
+    assert_eq!(act_of(&["/outbox again all"]), Some(Act::Outbox(Outbox::Again(None))));
+    for wrong in ["/outbox cancel", "/outbox again x", "/outbox 2", "/outbox cancel -1"] {
+        let (act, said, refill) = after(&mut menu(), &[wrong]);
+        assert_eq!((act, refill), (None, Some(Refill::Edit(wrong.into()))), "{wrong}");
+        assert!(said.contains("like /outbox cancel 2."), "{said}");
     }
     assert_eq!(act_of(&["/mute bob"]), Some(Act::Mute(addr, bob_label())));
     assert_eq!(act_of(&["/unmute bob"]), Some(Act::Unmute(addr, bob_label())));
@@ -433,7 +450,7 @@ fn every_command_does_what_its_place_in_the_menu_does() {
     let mut me = menu();
     assert_eq!(after(&mut me, &["6", "3", "bob"]).2, Some(Refill::Edit("/me ".into())));
     assert_eq!(after(&mut me, &["/me waves"]).0, send(5001, "/me waves"));
-    for lines in [&["/help"][..], &["6", "7"]] {
+    for lines in [&["/help"][..], &["6", "8"]] {
         assert!(after(&mut menu(), lines).1.contains("@WHOM TEXT"));
     }
     assert!(after(&mut menu(), &["/help chat"]).1.starts_with("/chat [WHOM]: talk with somebody"));

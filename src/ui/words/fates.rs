@@ -1,7 +1,7 @@
 //! What became of what was sent, in words. Pure.
 
 use super::voice::Voice;
-use crate::chat::{Deed, MAX_TEXTS_WAITING, TextState, Unsendable, Who};
+use crate::chat::{Deed, Unsendable, Who};
 use crate::escape::harmless;
 use crate::message::{Failure, Fate, LINE_MARK, MAX_PARTS, MAX_SENT_BYTES};
 use crate::net::{CONNECT_TIMEOUT, EOF_TIMEOUT};
@@ -55,7 +55,7 @@ pub fn fate_words(fate: &Fate) -> String {
 }
 
 /// Why a text waits.
-fn hold_words(hold: Hold) -> &'static str {
+pub fn hold_words(hold: Hold) -> &'static str {
     match hold {
         Hold::Turn => "those before it are on their way",
         Hold::Unreachable => "nobody answers there",
@@ -67,6 +67,7 @@ fn hold_words(hold: Hold) -> &'static str {
         Hold::NotDecided => "it has to decide first whether it takes your key",
         Hold::NoRoom => "it has no room at the moment",
         Hold::NoReceipt => "no receipt came for it",
+        Hold::Another => "somebody of another name is at that address",
     }
 }
 
@@ -79,29 +80,54 @@ fn lost_words(lost: Lost) -> &'static str {
         Lost::Replaced => "it was for its old key",
         Lost::Left => "no receipt came before you left",
         Lost::TooMany => "too many texts wait for it",
+        Lost::Unsent => "nobody answered there before you left",
+        Lost::Expired => "it has waited for too long",
+        Lost::Cancelled => "you have taken it back",
+        Lost::CutOff => "the program was ended while it was sent",
     }
 }
 
-/// What becomes of a text after it was said that it waits; nothing where that is no news. `text` is what it says, if it is known.
-pub fn later(who: &Who, state: TextState, text: Option<&str>, voice: &Voice<'_>) -> Option<Line> {
-    let who = voice.named(who);
-    let text = text.map_or_else(|| ".".to_owned(), |text| format!(": {}", quoted(text)));
-    let (ink, words) = match state {
-        TextState::Queued(_) | TextState::Sent => return None,
-        TextState::Delivered => (Ink::Faint, format!("Delivered to {who}{text}")),
-        TextState::Failed(Lost::Left) => (
+/// What becomes of a text after it was said that it waits; nothing where that is no news. `text` is what it says.
+pub fn later(who: &Who, fate: &Fate, text: &str, voice: &Voice<'_>) -> Option<Line> {
+    let (who, text) = (voice.named(who), quoted(text));
+    let (ink, words) = match fate {
+        Fate::Waits(Hold::Another) => {
+            (Ink::Bad, format!("Not sent to {who}, for {}: {text}", hold_words(Hold::Another)))
+        }
+        Fate::Waits(_) => return None,
+        Fate::Delivered => (Ink::Faint, format!("Delivered to {who}: {text}")),
+        Fate::HandedOver => (Ink::Faint, format!("Handed over to {who}, which gives no receipts: {text}")),
+        Fate::Lost(Lost::Left) => (
             Ink::Bad,
-            format!("No receipt came from {who} before you left, so this may not have arrived{text}"),
+            format!("No receipt came from {who} before you left, so this may not have arrived: {text}"),
         ),
-        TextState::Failed(lost) => {
-            (Ink::Bad, format!("Not delivered to {who}, for {}{text}", lost_words(lost)))
+        Fate::Lost(Lost::Cancelled) => {
+            (Ink::Plain, format!("Taken back, and not sent to {who} any more: {text}"))
+        }
+        Fate::Lost(lost @ Lost::CutOff) => (
+            Ink::Bad,
+            format!(
+                "Whether {who} has read this is unknown, for {}; it is not sent again: {text}",
+                lost_words(*lost)
+            ),
+        ),
+        Fate::Lost(lost) => (Ink::Bad, format!("Not delivered to {who}, for {}: {text}", lost_words(*lost))),
+        Fate::NoReceipt | Fate::Unanswered | Fate::Broken => (
+            Ink::Bad,
+            format!(
+                "Sent to {who}, but {}: whether this was read is unknown, and it is not sent again: {text}",
+                fate_words(fate)
+            ),
+        ),
+        Fate::Astray(_) | Fate::Failed(_) => {
+            (Ink::Bad, format!("Not delivered to {who}: {}: {text}", fate_words(fate)))
         }
     };
     Some(Line::of(ink, words))
 }
 
 /// The beginning of a text of the user's own, on one line.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let line = text.trim().replace('\n', LINE_MARK);
     format!("\"{}\"", shortened(&harmless(&line), QUOTED_COLUMNS))
 }
@@ -159,7 +185,7 @@ pub(super) fn not_sent(who: &str, why: Unsendable) -> String {
         Unsendable::Ourselves => format!("{who} is our own address; choose somebody else."),
         Unsendable::TooManyWaiting => {
             format!(
-                "Not sent to {who}: {MAX_TEXTS_WAITING} texts wait for it already; try again when some are gone."
+                "Not sent to {who}: as many texts wait for it as may; /outbox shows them, and takes some back."
             )
         }
         Unsendable::CommandWord(word) => format!(

@@ -2,9 +2,7 @@
 
 use super::voice::MAX_ROWS_SHOWN;
 use super::*;
-use crate::chat::{
-    As, Decision, Meeting, Offer, OpId, Pin, Policy, Proof, TextState, Unknown, Unsendable, Who,
-};
+use crate::chat::{As, Decision, Meeting, Offer, OpId, Pin, Policy, Proof, Unknown, Unsendable, Who};
 use crate::escape::Text;
 use crate::key::PeerKey;
 use crate::message::Failure;
@@ -40,7 +38,7 @@ fn said(text: &str) -> Event {
 }
 
 fn said_by(from: Who, text: &str) -> Event {
-    Event::Message { from, text: Text::new(text), cut: false, again: false }
+    Event::Message { from, text: Text::new(text), cut: false, again: false, row: None }
 }
 
 fn sent(deed: Deed, fate: Fate, parts: (usize, usize)) -> String {
@@ -49,7 +47,7 @@ fn sent(deed: Deed, fate: Fate, parts: (usize, usize)) -> String {
 
 #[test]
 fn a_message_names_when_who_from_where_and_what() {
-    let event = Event::Message { from: bob(), text: Text::new("Hello"), cut: false, again: false };
+    let event = Event::Message { from: bob(), text: Text::new("Hello"), cut: false, again: false, row: None };
     assert_eq!(told(&event), "[14:03:07] Bob (127.0.0.1:5001): Hello");
 }
 
@@ -117,7 +115,7 @@ fn nothing_in_a_text_of_several_lines_is_obeyed() {
 #[test]
 fn a_text_that_may_have_been_shown_before_says_so() {
     let from = Who { proof: Proof::Encrypted, ..bob() };
-    let event = Event::Message { from, text: Text::new("hi"), cut: false, again: true };
+    let event = Event::Message { from, text: Text::new("hi"), cut: false, again: true, row: None };
     assert_eq!(told_in(&event, false), "[14:03:07] Bob: hi [sent again; perhaps it was shown before]");
 }
 
@@ -139,8 +137,13 @@ fn a_text_of_several_lines_stands_behind_a_bar_and_on_one_line_for_a_pipe() {
 #[test]
 fn an_address_that_is_only_claimed_is_said_to_be() {
     let claimed = Some(Claimed { ip: [127, 0, 1, 1].into(), port: 5001 });
-    let event =
-        Event::Message { from: Who { claimed, ..bob() }, text: Text::new("x"), cut: false, again: false };
+    let event = Event::Message {
+        from: Who { claimed, ..bob() },
+        text: Text::new("x"),
+        cut: false,
+        again: false,
+        row: None,
+    };
     assert_eq!(told(&event), "[14:03:07] Bob (127.0.0.1:5001, calls itself 127.0.1.1:5001): x");
 }
 
@@ -242,25 +245,44 @@ fn what_becomes_of_a_text_later_is_said_with_its_beginning() {
     let labels = Labels::default();
     let voice = Voice { labels: &labels, full: true, rows: false, stamp: "", date };
     let who = Who { proof: Proof::Encrypted, ..bob() };
-    let said = |state, text| later(&who, state, text, &voice).map(|line| line.to_string());
+    let said = |fate, text: &str| later(&who, &fate, text, &voice).map(|line| line.to_string());
     let bob = "Bob (127.0.0.1:5001)";
+    assert_eq!(said(Fate::Delivered, "see you at 5"), Some(format!("Delivered to {bob}: \"see you at 5\"")));
     assert_eq!(
-        said(TextState::Delivered, Some("see you at 5")),
-        Some(format!("Delivered to {bob}: \"see you at 5\""))
+        said(Fate::HandedOver, "hi"),
+        Some(format!("Handed over to {bob}, which gives no receipts: \"hi\""))
     );
-    assert_eq!(said(TextState::Delivered, None), Some(format!("Delivered to {bob}.")));
     let long = format!("one\ntwo {}", "x".repeat(100));
     let beginning = format!("\"one ⏎ two {}…\"", "x".repeat(29));
-    assert_eq!(said(TextState::Delivered, Some(&long)), Some(format!("Delivered to {bob}: {beginning}")));
-    assert_eq!(
-        said(TextState::Failed(Lost::Unpinned), Some("hi")),
-        Some(format!("Not delivered to {bob}, for you have forgotten its key: \"hi\""))
-    );
-    assert_eq!(
-        said(TextState::Failed(Lost::Left), Some("hi")),
-        Some(format!("No receipt came from {bob} before you left, so this may not have arrived: \"hi\""))
-    );
-    for state in [TextState::Sent, TextState::Queued(Hold::Turn)] {
-        assert_eq!(said(state, Some("hi")), None);
+    assert_eq!(said(Fate::Delivered, &long), Some(format!("Delivered to {bob}: {beginning}")));
+    for (fate, words) in [
+        (
+            Fate::Lost(Lost::Unpinned),
+            format!("Not delivered to {bob}, for you have forgotten its key: \"hi\""),
+        ),
+        (
+            Fate::Lost(Lost::Expired),
+            format!("Not delivered to {bob}, for it has waited for too long: \"hi\""),
+        ),
+        (Fate::Lost(Lost::Cancelled), format!("Taken back, and not sent to {bob} any more: \"hi\"")),
+        (
+            Fate::Lost(Lost::Left),
+            format!("No receipt came from {bob} before you left, so this may not have arrived: \"hi\""),
+        ),
+        (
+            Fate::Lost(Lost::CutOff),
+            format!(
+                "Whether {bob} has read this is unknown, for the program was ended while it was sent; it is not sent again: \"hi\""
+            ),
+        ),
+        (
+            Fate::Broken,
+            format!(
+                "Sent to {bob}, but the connection broke: whether this was read is unknown, and it is not sent again: \"hi\""
+            ),
+        ),
+    ] {
+        assert_eq!(said(fate, "hi"), Some(words));
     }
+    assert_eq!(said(Fate::Waits(Hold::Turn), "hi"), None);
 }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use p2p_chat::chat::{Action, Answer, Chat, Event, Me, Received, Sent, StaticPeer, Time, Who};
+use p2p_chat::ledger::{Entry, Party, Query};
 use p2p_chat::message::{Decoded, Failure, Fate, Form as Written};
 use p2p_chat::peer::{PeerName, Source};
-use p2p_chat::ui::{Labels, Line, Seen, Voice, lines, peer_list};
+use p2p_chat::store::{Memory, Store};
+use p2p_chat::ui::{Labels, Line, Past, Voice, lines, peer_list};
 use p2p_chat::wire::Decoder;
 
 use super::input::Connection;
@@ -16,6 +18,9 @@ use super::input::Connection;
 /// Where we listen, at all addresses of this machine.
 pub(super) const OWN_PORT: u16 = 5000;
 const OWN_IP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 7);
+
+/// Messages that are read again at most.
+pub(super) const HISTORY: usize = 50;
 
 /// The one source of connections that is not this machine.
 pub(super) const OTHER_MACHINE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 8);
@@ -58,7 +63,7 @@ pub(super) struct Reader {
     chat: Chat,
     now: Time,
     labels: Labels,
-    seen: Seen,
+    kept: Memory,
 }
 
 /// What a connection carries.
@@ -87,9 +92,10 @@ impl Reader {
             key: None,
             also: Vec::new(),
         };
+        chat.keep(false, Duration::from_secs(1));
         let (_, actions) = chat.start(vec![bob], Time::default());
         let mut reader =
-            Self { form, chat, now: Time::default(), labels: Labels::default(), seen: Seen::default() };
+            Self { form, chat, now: Time::default(), labels: Labels::default(), kept: Memory::default() };
         // Whatever Bob was told, he is there.
         reader.printed(actions, true);
         reader
@@ -128,6 +134,7 @@ impl Reader {
                     let actions = self.chat.sent(sent, self.now);
                     printed.extend(self.printed(actions, serves));
                 }
+                Action::Write(_, write) => drop(self.kept.apply(&[write], 0).expect("there is memory")),
                 Action::Tell(event) => printed.extend(self.tell(&event)),
             }
         }
@@ -154,9 +161,6 @@ impl Reader {
             _ => return printed,
         };
         let lines = lines(event, &self.voice());
-        if let Event::Message { from, .. } = event {
-            self.seen.heard(from.addr, &Arc::from("today"), lines.clone());
-        }
         printed.push((told, lines));
         printed
     }
@@ -188,7 +192,16 @@ impl Reader {
 
     /// What was said, read again.
     pub(super) fn history(&self) -> Vec<Line> {
-        self.seen.last(None, "today")
+        let entries =
+            self.kept.clone().entries(&Query { limit: HISTORY, ..Query::default() }).expect("readable");
+        let label = |entry: &Entry| match (&entry.name, entry.party) {
+            (Some(name), _) => name.to_string(),
+            (None, Party::Addr(addr)) => addr.to_string(),
+            (None, Party::Key(key)) => key.to_string(),
+        };
+        let moment = |_| (Arc::from(""), Arc::from("today"));
+        Past { voice: &self.voice(), label: &label, moment: &moment, today: "today", in_doubt: false }
+            .lines(&entries)
     }
 }
 

@@ -52,9 +52,9 @@ fn who_says_goodbye_is_gone_at_once_and_who_crashes_is_waited_for() {
 }
 
 #[test]
-fn what_was_not_delivered_is_named_when_its_sender_leaves() {
+fn what_was_not_delivered_is_named_when_its_sender_leaves_and_keeps_nothing() {
     let mut bob = Peer::named("Bob").start();
-    let mut alice = Peer::named("Alice").start();
+    let mut alice = Peer::named("Alice").arg("--no-history").start();
     alice.says(&bob.addr().to_string(), "hello");
     alice.sees(&format!("Delivered to {}.", bob.shown()));
     bob.crashes();

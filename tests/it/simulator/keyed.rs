@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use p2p_chat::chat::{Event as Told, GONE_AFTER, OpId, Pin, PinChange, Proof, State, Talk, Transmit, Why};
+use p2p_chat::chat::{
+    Event as Told, GONE_AFTER, Intake, OpId, Pin, PinChange, Proof, State, Talk, Transmit, Why,
+};
 use p2p_chat::key::PeerKey;
+use p2p_chat::ledger::RowId;
 use p2p_chat::message::{Fate, MessageId, Speech};
 use p2p_chat::peer::PeerAddr;
 use p2p_chat::talk::{Letter, Say, TalkEnd, Talked};
@@ -140,8 +143,17 @@ impl World {
         key: PeerKey,
         letters: Vec<Letter>,
     ) -> Vec<MessageId> {
-        let (taken, told) =
+        let (intake, mut told) =
             self.with_chat(pid, Cause::Met, |chat, now| chat.letters(key, letters.clone(), now));
+        let mut taken = Vec::new();
+        if let Some(Intake { receipts, letters, .. }) = intake {
+            let rows = letters.iter().map(|_| Some(RowId(1))).collect();
+            let (more, shown) =
+                self.with_chat(pid, Cause::Met, |chat, now| chat.taken(key, letters, Ok(rows), now));
+            taken = receipts;
+            taken.extend(more);
+            told.extend(shown);
+        }
         if !taken.is_empty() {
             self.note_sign(pid, key);
         }
@@ -302,7 +314,7 @@ impl World {
                     _ => {}
                 }
             }
-            Told::Later { op, who, state } => {
+            Told::Later { op, who, fate, .. } => {
                 let Some(sent) = keyed.letters.get(op) else {
                     self.fail(pid, format_args!("is told of what was never sent: {event:?}"));
                 };
@@ -311,13 +323,13 @@ impl World {
                 if !is_told {
                     self.fail(pid, format_args!("is told of the end of what does not wait: {event:?}"));
                 }
-                if *state == p2p_chat::chat::TextState::Delivered {
+                if *fate == Fate::Delivered {
                     self.check_taken(pid, id, key_at(who.addr));
                     self.count("letter: delivered later");
                 }
-                if state.is_final() {
+                if !matches!(fate, Fate::Waits(_)) {
                     self.letter_mut(pid, *op).ended += 1;
-                    let what = format!("letter: later {state:?}");
+                    let what = format!("letter: later {fate:?}");
                     self.count(what);
                 }
             }

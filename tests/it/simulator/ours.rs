@@ -63,6 +63,9 @@ impl World {
                     self.check_told_keyed(pid, &event);
                     told.push(event);
                 }
+                Action::Write(_, write) => {
+                    self.fail(pid, format_args!("keeps nothing, and writes {write:?}"))
+                }
                 Action::Talk(talk) => {
                     self.check_talk(pid, &talk);
                     match &mut self.ours_mut(pid).keyed {

@@ -75,7 +75,7 @@ fn the_list_tells_who_is_connected_who_only_spoke_who_is_stuck_and_who_is_gone()
     // It might be one of ours: as long as it does not say, no text goes out to it.
     alice.says("xyz", "who are you?");
     alice.sees(&format!(
-        "Not sent to {}: it does not answer the question how it is spoken to.",
+        "Queued for {}: nobody answers there; it is sent again until it arrives.",
         shown(&stuck)
     ));
     drop(idle);

@@ -1,0 +1,389 @@
+//! What is written down, what waits for that, and what waits for people who are away.
+
+use super::keys::{BOBS, key, letter, met, moment};
+use std::sync::Arc;
+
+use super::*;
+use crate::ledger::{Condition, Party, RowId};
+use crate::message::MessageId;
+use crate::talk::{Hold, Letter, Lost, Say, TalkEnd, Talked};
+
+const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+impl Story {
+    /// Alice keeps everything on a disk that only the story moves.
+    fn keeping() -> Self {
+        let mut story = Self::keyed();
+        story.chat.keep(true, WEEK);
+        story
+    }
+
+    /// Everything that is to be written down by now is.
+    fn disk_turns(&mut self, result: Result<(), &str>) -> Vec<Write> {
+        let mut written = Vec::new();
+        while !self.writes.is_empty() {
+            let (id, write) = self.writes.remove(0);
+            if let Some(id) = id {
+                let actions = self.chat.written(id, result.map_err(Into::into), self.now);
+                self.perform(actions);
+            }
+            written.push(write);
+        }
+        written
+    }
+
+    /// What the texts under way to keys are.
+    fn letters_under_way(&self) -> Vec<Letter> {
+        let letters = |talk: &Talk| match &talk.say {
+            Say::Texts(letters) => letters.clone(),
+            _ => Vec::new(),
+        };
+        self.talks.iter().flat_map(letters).collect()
+    }
+
+    /// The texts under way in plain.
+    fn plain_under_way(&self, port: u16) -> usize {
+        self.dials(port).iter().filter(|outgoing| matches!(outgoing, Outgoing::Text(_))).count()
+    }
+
+    /// The texts under way in plain met nobody.
+    fn refused_unsent(&mut self, port: u16) {
+        let (of_port, rest) = self.under_way.drain(..).partition(|t| t.to.port() == port);
+        self.under_way = rest;
+        for Transmit { job, to, .. } in of_port {
+            let fate = Fate::Failed(Failure::Refused);
+            let sent = Sent { job, to, fate, parts: (0, 1), capability: None };
+            let actions = self.chat.sent(sent, self.now);
+            self.perform(actions);
+        }
+    }
+
+    fn pins(&mut self) -> Vec<Pin> {
+        let changes = self.chat.take_pin_changes();
+        let pin = |change| if let PinChange::Write(pin) = change { Some(pin) } else { None };
+        changes.into_iter().filter_map(pin).collect()
+    }
+
+    fn knows_plain(&mut self, port: u16) {
+        self.gets(port, text("hello"));
+        self.does(Command::Connect(these(port)));
+        self.ends(port, &Fate::HandedOver);
+        assert_eq!(self.proof(port), Some(Proof::Plain));
+        self.disk_turns(Ok(()));
+        self.told();
+    }
+}
+
+fn conditions(writes: &[Write]) -> Vec<Condition> {
+    let condition = |write: &Write| match write {
+        Write::Said { condition, .. } | Write::Became { condition, .. } => Some(*condition),
+        _ => None,
+    };
+    writes.iter().filter_map(condition).collect()
+}
+
+#[test]
+fn a_text_to_a_key_is_sent_when_it_is_written_down_and_not_before() {
+    let mut story = Story::keeping();
+    story.knows_bob(5001);
+    story.disk_turns(Ok(()));
+    story.writes(5001, 1);
+    story.writes(5001, 2);
+    assert_eq!(story.letters_under_way(), []);
+    let writes = story.disk_turns(Ok(()));
+    assert_eq!(conditions(&writes), [Condition::Queued, Condition::Queued]);
+    assert_eq!(story.letters_under_way(), [letter(1)], "what is written down later is the next turn");
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Delivered]);
+    assert_eq!(story.letters_under_way(), [letter(2)]);
+}
+
+#[test]
+fn a_text_in_plain_goes_out_when_it_is_written_down_that_it_does() {
+    let mut story = Story::keeping();
+    story.knows_plain(5001);
+    story.writes(5001, 1);
+    assert_eq!(story.plain_under_way(5001), 0);
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Sent]);
+    assert_eq!(story.plain_under_way(5001), 1);
+    story.ends(5001, &Fate::HandedOver);
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::HandedOver]);
+}
+
+#[test]
+fn where_nothing_can_be_written_the_user_is_told_once_and_everything_goes_on() {
+    let mut story = Story::keeping();
+    story.knows_bob(5001);
+    story.disk_turns(Ok(()));
+    story.told();
+    for n in 1..=2 {
+        story.writes(5001, n);
+        story.disk_turns(Err("the disk is full"));
+    }
+    assert_eq!(story.letters_under_way(), [letter(1)]);
+    let told = story.told();
+    let not_kept: Vec<&Event> = told
+        .iter()
+        .filter(|event| matches!(event, Event::NotKept(why) if &**why == "the disk is full"))
+        .collect();
+    assert_eq!(not_kept.len(), 1, "{told:?}");
+}
+
+#[test]
+fn a_text_that_came_gets_its_receipt_and_is_shown_when_it_is_written_down() {
+    let mut story = Story::keeping();
+    story.knows_bob(5001);
+    story.told();
+    let (intake, actions) = story.chat.letters(key(BOBS), vec![letter(7)], story.now);
+    story.perform(actions);
+    let intake = intake.expect("it is welcome");
+    assert_eq!((&intake.receipts[..], &intake.letters[..]), (&[][..], &[letter(7)][..]));
+    assert_eq!(story.told(), []);
+    let (receipts, actions) =
+        story.chat.taken(key(BOBS), intake.letters, Ok(vec![Some(RowId(3))]), story.now);
+    story.perform(actions);
+    assert_eq!(receipts, [letter(7).id]);
+    assert!(matches!(story.told()[..], [Event::Message { row: Some(RowId(3)), again: false, .. }]));
+    // One that the store knows from an earlier run gets its receipt, and is not shown.
+    let (receipts, actions) = story.chat.taken(key(BOBS), vec![letter(8)], Ok(vec![None]), story.now);
+    story.perform(actions);
+    assert_eq!((receipts, story.told()), (vec![letter(8).id], vec![]));
+}
+
+#[test]
+fn a_text_that_cannot_be_written_down_is_shown_once_and_gets_its_receipt_when_it_can() {
+    let mut story = Story::keeping();
+    story.knows_bob(5001);
+    story.told();
+    let mut comes = |result: Result<Vec<Option<RowId>>, Arc<str>>| {
+        let again = Letter { again: true, ..letter(7) };
+        let (intake, actions) = story.chat.letters(key(BOBS), vec![again], story.now);
+        story.perform(actions);
+        let intake = intake.expect("it is welcome");
+        assert_eq!(intake.letters.len(), 1, "it is to be written down");
+        let (receipts, actions) = story.chat.taken(key(BOBS), intake.letters, result, story.now);
+        story.perform(actions);
+        let shown = story.told().iter().filter(|event| matches!(event, Event::Message { .. })).count();
+        (receipts.len(), shown)
+    };
+    assert_eq!(comes(Err("the disk is full".into())), (0, 1));
+    assert_eq!(comes(Err("the disk is full".into())), (0, 0));
+    assert_eq!(comes(Ok(vec![Some(RowId(1))])), (1, 0));
+    let writes: Vec<Write> = story.writes.drain(..).map(|(_, write)| write).collect();
+    assert!(writes.contains(&Write::Shown(vec![RowId(1)])), "{writes:?}");
+}
+
+#[test]
+fn a_text_to_a_plain_peer_who_is_away_waits_and_goes_out_once_when_he_is_seen_again() {
+    let mut story = Story::keeping();
+    story.knows_plain(5001);
+    let op = story.writes(5001, 1);
+    story.disk_turns(Ok(()));
+    story.refused_unsent(5001);
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Queued]);
+    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
+    // He comes back and says something.
+    story.later(seconds(5));
+    while !story.under_way.is_empty() {
+        story.refused(5001);
+    }
+    story.later(Duration::from_millis(1_001));
+    while !story.under_way.is_empty() {
+        story.refused(5001);
+    }
+    story.later(Duration::from_millis(900));
+    story.told();
+    story.gets(5001, text("I am back"));
+    story.later(seconds(1));
+    assert!(story.dials(5001).contains(&Outgoing::Connect), "{:?}", story.dials(5001));
+    story.ends(5001, &Fate::HandedOver);
+    assert_eq!(story.plain_under_way(5001), 0, "not before it is written down that it goes out");
+    story.disk_turns(Ok(()));
+    assert_eq!(story.plain_under_way(5001), 1);
+    story.told();
+    story.ends(5001, &Fate::HandedOver);
+    let told = story.told();
+    let later =
+        |event: &Event| matches!(event, Event::Later { op: of, fate: Fate::HandedOver, .. } if *of == op);
+    assert!(told.iter().any(later), "{told:?}");
+    assert_eq!(conditions(&story.disk_turns(Ok(()))).last(), Some(&Condition::HandedOver));
+    assert_eq!(story.chat.waiting(story.now), []);
+}
+
+#[test]
+fn a_text_in_plain_that_may_have_arrived_is_never_sent_again() {
+    for fate in [Fate::Unanswered, Fate::Broken, Fate::NoReceipt] {
+        let mut story = Story::keeping();
+        story.knows_plain(5001);
+        story.writes(5001, 1);
+        story.disk_turns(Ok(()));
+        story.ends(5001, &fate);
+        assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Uncertain]);
+        assert_eq!(story.outcomes(), [fate]);
+        assert_eq!(story.chat.waiting(story.now), []);
+    }
+}
+
+#[test]
+fn what_waits_for_too_long_expires_and_is_told_of() {
+    let mut story = Story::keeping();
+    story.knows_bob(5001);
+    story.knows_plain(5002);
+    story.writes(5001, 1);
+    story.writes(5002, 2);
+    story.disk_turns(Ok(()));
+    story.talked(None, TalkEnd::Unreachable(Failure::Refused));
+    story.refused_unsent(5002);
+    story.disk_turns(Ok(()));
+    assert_eq!(story.chat.waiting(story.now).len(), 2);
+    story.told();
+    story.now = story.now.plus(WEEK);
+    let actions = story.chat.tick(story.now);
+    story.perform(actions);
+    let told = story.told();
+    let expired = |event: &&Event| matches!(event, Event::Later { fate: Fate::Lost(Lost::Expired), .. });
+    assert_eq!(told.iter().filter(expired).count(), 2, "{told:?}");
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Expired, Condition::Expired]);
+    assert_eq!(story.chat.waiting(story.now), []);
+}
+
+#[test]
+fn a_text_is_taken_back_unless_it_is_on_its_way_and_arrives() {
+    let mut story = Story::keeping();
+    story.knows_bob(5001);
+    for n in 1..=2 {
+        story.writes(5001, n);
+        story.disk_turns(Ok(()));
+    }
+    let bob = Party::Key(key(BOBS));
+    story.told();
+    story.does(Command::Cancel(bob, letter(2).id));
+    story.does(Command::Cancel(bob, letter(1).id));
+    story.does(Command::Cancel(bob, letter(9).id));
+    let told = story.told();
+    let (by_op, none): (Vec<&Event>, Vec<&Event>) =
+        told.iter().partition(|event| matches!(event, Event::Done { .. } | Event::Later { .. }));
+    assert!(matches!(by_op[..], [Event::Done { fate: Fate::Lost(Lost::Cancelled), .. }]), "{by_op:?}");
+    assert!(none.contains(&&Event::NotWaiting));
+    // The first was on its way, and its receipt says that it has arrived.
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Cancelled, Condition::Delivered]);
+}
+
+#[test]
+fn what_waits_since_an_earlier_run_is_sent_again_and_its_end_told_of() {
+    let mut story = Story::keeping();
+    story.knows_bob(5001);
+    story.writes(5001, 1);
+    story.disk_turns(Ok(()));
+    let pins = story.pins();
+    let mut next = Story::new();
+    next.chat.set_keys(Keys { own: key(100), pins, policy: Policy::AcceptNew, require: false });
+    next.chat.keep(true, WEEK);
+    let parts: Arc<[String]> = ["text".to_owned()].into();
+    let restored = |to, n, cut_off| Restored {
+        to,
+        letter: Letter { again: true, ..letter(n) },
+        parts: Arc::clone(&parts),
+        cut_off,
+        left: WEEK,
+    };
+    let actions = next.chat.restore(
+        vec![
+            restored(Party::Key(key(BOBS)), 1, false),
+            restored(Party::Addr(at(5002)), 2, false),
+            restored(Party::Addr(at(5003)), 3, true),
+            restored(Party::Key(key(66)), 4, false),
+        ],
+        next.now,
+    );
+    next.perform(actions);
+    assert_eq!(next.letters_under_way(), [Letter { again: true, ..letter(1) }]);
+    assert_eq!((next.dials(5002), next.dials(5003)), (vec![Outgoing::Connect], vec![]));
+    let told = next.told();
+    assert!(
+        matches!(told[..], [Event::Later { fate: Fate::Lost(Lost::CutOff), .. }]),
+        "what may have gone out in plain is not sent again: {told:?}"
+    );
+    // Of a key that is not known any more nothing is sent.
+    assert_eq!(conditions(&next.disk_turns(Ok(()))), [Condition::Uncertain, Condition::Withdrawn]);
+    next.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    let told = next.told();
+    assert!(told.iter().any(|event| matches!(event, Event::Later { fate: Fate::Delivered, .. })), "{told:?}");
+}
+
+#[test]
+fn who_leaves_is_told_what_stays_for_the_next_time_and_nothing_of_it_is_lost() {
+    let mut story = Story::keeping();
+    story.knows_bob(5001);
+    story.writes(5001, 1);
+    story.disk_turns(Ok(()));
+    story.talked(None, TalkEnd::Unreachable(Failure::Refused));
+    story.disk_turns(Ok(()));
+    story.told();
+    story.does(Command::Leave);
+    while !story.talks.is_empty() {
+        story.talked(None, TalkEnd::Unreachable(Failure::Refused));
+    }
+    story.later(seconds(3));
+    let told = story.told();
+    assert!(told.iter().any(|event| matches!(event, Event::StayQueued(_, 1))), "{told:?}");
+    assert!(!told.iter().any(|event| matches!(event, Event::Later { .. })), "{told:?}");
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), []);
+}
+
+#[test]
+fn the_goodbye_waits_until_the_last_text_is_written_down_but_not_for_a_disk_that_has_stopped() {
+    for stopped in [false, true] {
+        let mut story = Story::keeping();
+        story.knows_bob(5001);
+        story.disk_turns(Ok(()));
+        story.writes(5001, 1);
+        story.does(Command::Leave);
+        assert_eq!(story.talks, []);
+        if stopped {
+            story.later(seconds(1));
+        } else {
+            story.disk_turns(Ok(()));
+            assert_eq!(story.letters_under_way(), [letter(1)]);
+        }
+        assert_eq!(story.talks.last().map(|talk| &talk.say), Some(&Say::Bye));
+    }
+}
+
+#[test]
+fn a_text_goes_to_the_key_of_whoever_comes_back_to_the_address_it_waits_for() {
+    let mut story = Story::keeping();
+    story.writes(5001, 1);
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Queued]);
+    story.refused(5001);
+    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
+    story.later(seconds(1));
+    story.promises(BOBS);
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    let writes = story.disk_turns(Ok(()));
+    let moved = Write::Moved { id: letter(1).id, from: Party::Addr(at(5001)), to: Party::Key(key(BOBS)) };
+    assert!(writes.contains(&moved), "{writes:?}");
+    assert_eq!(story.letters_under_way(), [letter(1)]);
+}
+
+#[test]
+fn a_text_of_an_earlier_run_whose_receipt_comes_late_is_delivered_once() {
+    let mut story = Story::keeping();
+    story.knows_bob(5001);
+    story.writes(5001, 1);
+    story.disk_turns(Ok(()));
+    let turn = story.talks.remove(0);
+    let talked = Talked {
+        addr: at(5001),
+        met: Some(met(BOBS, 5001)),
+        written: 1,
+        receipts: Vec::<MessageId>::new(),
+        end: TalkEnd::Broken,
+    };
+    let actions = story.chat.talked(turn.job, talked, moment(), story.now);
+    story.perform(actions);
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Sent]);
+    assert_eq!(story.outcomes(), [Fate::Waits(Hold::NoReceipt)]);
+    assert!(story.chat.waiting(story.now).iter().all(|waiting| waiting.letter.again));
+}

@@ -1,0 +1,374 @@
+//! Texts for addresses where nobody could be reached: they wait until somebody can be, and are sent then in the way that whoever is there
+//! is spoken to. Only what was not sent at all waits, for in plain nothing shows whether a text comes for the second time.
+
+use std::collections::VecDeque;
+
+use super::event::{Event, OpId, Who};
+use super::keeping::WaitingText;
+use super::letters::Unsent;
+use super::outbox::{FIRST_WAIT, NEARLY_FULL, NO_OK_WAIT, backoff};
+use super::texts::MAX_TEXTS_WAITING;
+use super::time::Time;
+use super::{Chat, Deed, Op, Purpose};
+use crate::key::PeerKey;
+use crate::ledger::{Condition, Party, Write};
+use crate::message::{Failure, Fate, MessageId, Outgoing, Speech};
+use crate::peer::PeerAddr;
+use crate::talk::{ByeReason, Hold, Letter, Lost, Say};
+
+/// Addresses that texts wait for; more than anybody writes to in vain. Each may have `MAX_TEXTS_WAITING` texts.
+const MAX_HELD_ADDRS: usize = 1_000;
+
+/// What waits for one address.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    texts: VecDeque<Unsent>,
+    hold: Option<Hold>,
+    not_before: Time,
+    last_try: Option<Time>,
+    failures: u32,
+}
+
+impl Chat {
+    /// Lets a text wait for an address where nobody could be reached.
+    pub(super) fn hold_back(&mut self, addr: PeerAddr, mut text: Unsent, hold: Hold, now: Time) {
+        let Some(secure) = &mut self.secure else { return };
+        let held = secure.waiting.entry(addr).or_default();
+        if held.texts.is_empty() && hold != Hold::Turn {
+            let wait = if hold == Hold::Another { NO_OK_WAIT } else { backoff(held.failures) };
+            held.failures = held.failures.saturating_add(1);
+            held.last_try = Some(now);
+            held.not_before = now.plus(wait);
+        }
+        let is_news = held.hold != Some(hold);
+        held.hold = Some(hold);
+        let (op, told) = (text.op, std::mem::replace(&mut text.told, true));
+        let body = text.body();
+        held.texts.push_back(text);
+        self.text_begins(addr);
+        if !told {
+            self.finished(op, addr, Fate::Waits(hold), (0, 1));
+            let count = self.texts.to(addr);
+            if count * 100 >= MAX_TEXTS_WAITING * NEARLY_FULL {
+                let who = self.who(addr);
+                self.tell(Event::NearlyFull { who, count, most: MAX_TEXTS_WAITING });
+            }
+        } else if is_news && hold == Hold::Another {
+            let who = self.who(addr);
+            self.tell(Event::Later { op, who, fate: Fate::Waits(hold), text: body });
+        }
+    }
+
+    /// Whether texts wait for an address, so that another one waits behind them; there may be no room for one to wait first.
+    pub(super) fn holds_back(&self, addr: PeerAddr) -> bool {
+        self.secure
+            .as_ref()
+            .and_then(|secure| secure.waiting.get(&addr))
+            .is_some_and(|held| !held.texts.is_empty())
+    }
+
+    /// Why a text that met this fate waits, where nothing of it was sent; nothing if it does not.
+    pub(super) fn hold_for(&self, addr: PeerAddr, fate: &Fate, text: &Unsent) -> Option<Hold> {
+        let secure = self.secure.as_ref()?;
+        let has_room = secure.waiting.contains_key(&addr) || secure.waiting.len() < MAX_HELD_ADDRS;
+        // Who leaves and keeps nothing is told at once that it does not arrive.
+        let in_vain = self.leaving && !self.keeping.durable && !text.told;
+        if text.once || text.letter.is_none() || !has_room || in_vain {
+            return None;
+        }
+        hold_of(fate)
+    }
+
+    /// What waits for an address goes out as soon as may be: somebody is there.
+    pub(super) fn hurry_held(&mut self, addr: PeerAddr, now: Time) {
+        if let Some(secure) = &mut self.secure
+            && let Some(held) = secure.waiting.get_mut(&addr)
+        {
+            held.failures = 0;
+            let earliest = held.last_try.map_or(now, |last| last.plus(FIRST_WAIT).max(now));
+            held.not_before = held.not_before.min(earliest);
+        }
+    }
+
+    /// Everything that waits is tried now.
+    pub(super) fn hurry_all(&mut self, now: Time) {
+        let Some(secure) = &mut self.secure else { return };
+        let addrs: Vec<PeerAddr> = secure.waiting.keys().copied().collect();
+        let keys: Vec<PeerKey> = secure.outboxes.keys().collect();
+        keys.into_iter().for_each(|key| secure.outboxes.met(key, now));
+        addrs.into_iter().for_each(|addr| self.hurry_held(addr, now));
+        self.next_turns(now);
+    }
+
+    /// When something that waits for an address is due.
+    pub(super) fn next_held(&self) -> Option<Time> {
+        let secure = self.secure.as_ref()?;
+        let due = |(addr, held): (&PeerAddr, &Held)| {
+            let expires = held.texts.iter().map(|text| text.expires).min()?;
+            let is_busy = secure.asked.contains_key(addr) || secure.in_plain.contains(addr);
+            Some(if is_busy { expires } else { expires.min(held.not_before) })
+        };
+        secure.waiting.iter().filter_map(due).min()
+    }
+
+    /// Tries what is due, and gives up what has waited for too long.
+    pub(super) fn next_held_turns(&mut self, now: Time) {
+        let Some(secure) = &self.secure else { return };
+        if secure.waiting.is_empty() {
+            return;
+        }
+        let is_over = |held: &Held| held.texts.iter().any(|text| text.expires <= now);
+        let over: Vec<PeerAddr> =
+            secure.waiting.iter().filter(|(_, held)| is_over(held)).map(|(addr, _)| *addr).collect();
+        for addr in over {
+            self.drop_held(addr, Lost::Expired, Condition::Expired, |text| text.expires <= now);
+        }
+        let Some(secure) = &self.secure else { return };
+        let is_due = |addr: &PeerAddr, held: &Held| {
+            let is_busy = secure.asked.contains_key(addr) || secure.in_plain.contains(addr);
+            !held.texts.is_empty() && held.not_before <= now && !is_busy
+        };
+        let due: Vec<PeerAddr> =
+            secure.waiting.iter().filter(|(addr, held)| is_due(addr, held)).map(|(addr, _)| *addr).collect();
+        for addr in due {
+            self.try_held(addr, now);
+        }
+    }
+
+    /// Asks how whoever is there is spoken to; what waits follows from the answer.
+    fn try_held(&mut self, addr: PeerAddr, now: Time) {
+        let speech = self.speech_of(addr);
+        let promised = self.table.peer(addr).and_then(|peer| peer.promised);
+        let only_encrypted = self.is_only_encrypted(addr);
+        let Some(secure) = &mut self.secure else { return };
+        let Some(held) = secure.waiting.get_mut(&addr) else { return };
+        held.last_try = Some(now);
+        let texts: Vec<Unsent> = held.texts.drain(..).collect();
+        secure.asked.insert(addr, texts);
+        match speech {
+            Speech::Secure(_) => self.asked(addr, Ok(speech), now),
+            _ if only_encrypted || promised.is_some() => {
+                self.talk(addr, promised, Purpose::Ask, Say::Greet, None);
+            }
+            _ => self.transmit(addr, Purpose::Ask, Outgoing::Connect, None),
+        }
+    }
+
+    /// What waited for an address was sent, so nothing is remembered of the failures before.
+    pub(super) fn reached(&mut self, addr: PeerAddr) {
+        if let Some(secure) = &mut self.secure
+            && secure.waiting.get(&addr).is_some_and(|held| held.texts.is_empty())
+        {
+            secure.waiting.remove(&addr);
+        }
+    }
+
+    /// Gives up some of what waits for an address; says whether there was any.
+    fn drop_held(
+        &mut self,
+        addr: PeerAddr,
+        lost: Lost,
+        condition: Condition,
+        which: impl Fn(&Unsent) -> bool,
+    ) -> bool {
+        let Some(secure) = &mut self.secure else { return false };
+        let Some(held) = secure.waiting.get_mut(&addr) else { return false };
+        let (gone, stays): (VecDeque<Unsent>, VecDeque<Unsent>) =
+            held.texts.drain(..).partition(|text| which(text));
+        held.texts = stays;
+        let any = !gone.is_empty();
+        if held.texts.is_empty() {
+            secure.waiting.remove(&addr);
+        }
+        for text in gone {
+            self.text_ends(addr);
+            self.write_condition(&text, condition);
+            let who = self.who(addr);
+            self.tell(Event::Later { op: text.op, who, fate: Fate::Lost(lost), text: text.body() });
+        }
+        any
+    }
+
+    /// A peer has another address from now on.
+    pub(super) fn held_follows(&mut self, from: PeerAddr, to: PeerAddr) {
+        if let Some(secure) = &mut self.secure
+            && let Some(held) = secure.waiting.remove(&from)
+        {
+            secure.waiting.entry(to).or_default().texts.extend(held.texts);
+        }
+    }
+
+    /// Takes note of what is known of a text that was written down for an address.
+    pub(super) fn write_condition(&mut self, text: &Unsent, condition: Condition) {
+        if let (true, Some(letter)) = (text.said, &text.letter) {
+            self.write(Write::Became { to: Party::Addr(text.written_to), id: letter.id, condition });
+        }
+    }
+
+    /// All that waits, by recipient, and for each in the order in which it was typed.
+    pub fn waiting(&self, now: Time) -> Vec<WaitingText> {
+        let Some(secure) = &self.secure else { return Vec::new() };
+        let to_keys = secure.outboxes.waiting().filter_map(|(key, waiting)| {
+            let addr = self.table.row_of(key).or_else(|| self.addrs_of(key, None).first().copied())?;
+            Some(WaitingText {
+                who: self.who(addr),
+                to: Party::Key(key),
+                letter: waiting.text.letter.clone(),
+                under_way: waiting.under_way,
+                hold: waiting.hold,
+                left: waiting.text.expires.since(now),
+            })
+        });
+        let in_plain = secure.waiting.iter().flat_map(|(addr, held)| {
+            held.texts.iter().filter_map(|text| {
+                Some(WaitingText {
+                    who: self.who(*addr),
+                    to: Party::Addr(*addr),
+                    letter: text.letter.clone()?,
+                    under_way: false,
+                    hold: held.hold.unwrap_or(Hold::Unreachable),
+                    left: text.expires.since(now),
+                })
+            })
+        });
+        let asked = secure.asked.iter().flat_map(|(addr, texts)| {
+            texts.iter().filter_map(|text| {
+                Some(WaitingText {
+                    who: self.who(*addr),
+                    to: Party::Addr(*addr),
+                    letter: text.letter.clone()?,
+                    under_way: true,
+                    hold: Hold::Turn,
+                    left: text.expires.since(now),
+                })
+            })
+        });
+        let mut all: Vec<WaitingText> = to_keys.chain(in_plain).chain(asked).collect();
+        // The order within one recipient stays.
+        all.sort_by_key(|waiting| waiting.to);
+        all
+    }
+
+    /// Takes a text back that waits.
+    pub(super) fn cancel(&mut self, to: Party, id: MessageId) -> OpId {
+        let is_it = |text: &Unsent| text.letter.as_ref().is_some_and(|letter| letter.id == id);
+        let was_there = match to {
+            Party::Addr(addr) => self.drop_held(addr, Lost::Cancelled, Condition::Cancelled, is_it),
+            Party::Key(key) => {
+                let (was_there, news) = match &mut self.secure {
+                    Some(secure) => secure.outboxes.cancel(key, id),
+                    None => (false, Vec::new()),
+                };
+                self.tell_news(key, news);
+                was_there
+            }
+        };
+        if !was_there {
+            self.tell(Event::NotWaiting);
+        }
+        self.nothing_to_wait_for()
+    }
+
+    /// Tries at once what waits for somebody.
+    pub(super) fn try_now(&mut self, to: Party, now: Time) -> OpId {
+        match (to, &mut self.secure) {
+            (Party::Key(key), Some(secure)) => secure.outboxes.met(key, now),
+            (Party::Addr(addr), _) => self.hurry_held(addr, now),
+            (Party::Key(_), None) => {}
+        }
+        self.next_turns(now);
+        self.nothing_to_wait_for()
+    }
+
+    /// Sends a text again that is not sent any more.
+    pub(super) fn send_again(
+        &mut self,
+        to: Party,
+        parts: std::sync::Arc<[String]>,
+        letter: Letter,
+        now: Time,
+    ) -> OpId {
+        let addr = match to {
+            Party::Addr(addr) => Some(addr),
+            Party::Key(key) => self.table.row_of(key).or_else(|| self.addrs_of(key, None).first().copied()),
+        };
+        let Some(addr) = addr else {
+            self.tell(Event::NotWaiting);
+            return self.nothing_to_wait_for();
+        };
+        let op = self.spread(Deed::Send, &[addr]);
+        let letter = Letter { again: true, ..letter };
+        let refused = match to {
+            Party::Key(key) => {
+                let text = self.new_text(addr, op, &parts, Some(&letter), now);
+                self.put_letter(key, addr, text, now)
+            }
+            Party::Addr(_) => self.send_to(addr, op, &parts, Some(&letter), false, now),
+        };
+        if let Some(why) = refused {
+            let who = self.who(addr);
+            self.tell(Event::NotSent { op, who, why });
+            self.not_sent(op);
+        }
+        self.next_turns(now);
+        self.settle(op);
+        op
+    }
+
+    /// A command that is done at once.
+    pub(super) fn nothing_to_wait_for(&mut self) -> OpId {
+        let op = self.new_op(Op::Spread {
+            deed: Deed::Connect,
+            total: 0,
+            pending: 0,
+            done: 0,
+            failed: Vec::new(),
+        });
+        self.settle(op);
+        op
+    }
+
+    /// We leave: says how much waits for whom until we are back, or what will not arrive if nothing is kept.
+    pub(super) fn leave_waiting(&mut self) {
+        let durable = self.keeping.durable;
+        let Some(secure) = &mut self.secure else { return };
+        let held = std::mem::take(&mut secure.waiting);
+        for (addr, held) in held {
+            let who = self.who(addr);
+            if durable && !held.texts.is_empty() {
+                self.tell(Event::StayQueued(who, held.texts.len()));
+                continue;
+            }
+            for text in held.texts {
+                let (op, text, who) = (text.op, text.body(), who.clone());
+                self.tell(Event::Later { op, who, fate: Fate::Lost(Lost::Unsent), text });
+            }
+        }
+    }
+
+    /// Who is spoken of where only a key is known.
+    pub(super) fn who_of(&self, key: PeerKey) -> Option<Who> {
+        let addr = self.table.row_of(key).or_else(|| self.addrs_of(key, None).first().copied())?;
+        Some(self.who(addr))
+    }
+}
+
+/// Why a text waits that was not sent for this reason; nothing where trying again would not help.
+fn hold_of(fate: &Fate) -> Option<Hold> {
+    let Fate::Failed(failure) = fate else { return None };
+    match failure {
+        Failure::Refused
+        | Failure::TimedOut
+        | Failure::NoRoute
+        | Failure::NoResources
+        | Failure::Cancelled
+        | Failure::NotAnswered
+        | Failure::TurnedAway(ByeReason::Leaves | ByeReason::Idle)
+        | Failure::Other(_) => Some(Hold::Unreachable),
+        Failure::NoOk => Some(Hold::NoOk),
+        Failure::NotSecure => Some(Hold::NotSecure),
+        Failure::TurnedAway(ByeReason::NotDecided) => Some(Hold::NotDecided),
+        Failure::TurnedAway(ByeReason::NoRoom) => Some(Hold::NoRoom),
+        Failure::WrongKey | Failure::TurnedAway(_) | Failure::NotTrusted => None,
+    }
+}

@@ -1,0 +1,332 @@
+//! Who writes down what the rules want written: a thread of its own, so that nobody waits for the disk who need not, or, where everything is
+//! kept in memory, whoever has the lock.
+//!
+//! All that waits is written in one go (a group commit): while one batch is on its way to the disk the next one gathers.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{self, SyncSender};
+use std::sync::{Arc, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::shared::Shared;
+use crate::chat::{Intake, WriteId};
+use crate::key::PeerKey;
+use crate::ledger::{RowId, Selection, Write, Written};
+use crate::message::MessageId;
+use crate::peer::Source;
+use crate::store::{Store, StoreError};
+use crate::talk::Letter;
+
+/// What may wait to be written before plain messages are held back: as many as may wait to be shown.
+const MAX_WAITING: usize = 16_384;
+
+/// What is written in one go at most, so that the first of them does not wait for all that come behind it.
+const MAX_BATCH: usize = 512;
+
+/// How long whoever sends texts waits for them to be written down; a disk that takes longer has stopped, and they come again.
+const TAKEN_WITHIN: Duration = Duration::from_secs(5);
+
+/// How often what is older than the user wants is forgotten.
+const RETENTION_EVERY: Duration = Duration::from_secs(3_600);
+
+/// How long nothing is to be written before what the store has put off is done.
+const IDLE_AFTER: Duration = Duration::from_millis(200);
+
+/// How the node keeps what is said.
+pub struct Keeping {
+    /// Where it is kept.
+    pub store: Box<dyn Store>,
+    /// It is there for the next run; then it takes a disk, and a thread to wait for it.
+    pub durable: bool,
+    /// How long a text waits for its recipient.
+    pub expire: Duration,
+    /// How long messages are kept; none for ever.
+    pub retention: Option<Duration>,
+}
+
+/// Something to be written.
+enum Job {
+    Write(Option<WriteId>, Write),
+    Take {
+        key: PeerKey,
+        source: Source,
+        write: Write,
+        letters: Vec<Letter>,
+        reply: SyncSender<Vec<MessageId>>,
+    },
+}
+
+/// What waits to be written.
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    stopping: bool,
+    /// The thread writes no more.
+    ended: bool,
+}
+
+/// The one who writes.
+pub(super) enum Scribe {
+    /// Whoever has the lock does.
+    Inline(Mutex<Box<dyn Store>>),
+    /// A thread does.
+    Thread(Arc<Desk>),
+}
+
+/// What the thread is given.
+#[derive(Default)]
+pub(super) struct Desk {
+    queue: Mutex<Queue>,
+    filled: Condvar,
+    emptied: Condvar,
+}
+
+/// Milliseconds since 1970; a clock before that is as wrong as one in 1970.
+pub(super) fn clock() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Desk {
+    fn put(&self, job: Job) {
+        let mut queue = self.queue.lock();
+        queue.jobs.push_back(job);
+        if queue.jobs.len() == 1 {
+            self.filled.notify_one();
+        }
+    }
+}
+
+impl Scribe {
+    /// Whether what comes in plain may still be taken.
+    pub(super) fn has_room(&self) -> bool {
+        match self {
+            Self::Inline(_) => true,
+            Self::Thread(desk) => desk.queue.lock().jobs.len() < MAX_WAITING,
+        }
+    }
+
+    /// Writes it now, or has it written. What is done is returned; otherwise it is told later.
+    pub(super) fn write(&self, id: Option<WriteId>, write: Write) -> Option<Result<(), Arc<str>>> {
+        match self {
+            Self::Inline(store) => Some(store.lock().apply(&[write], clock()).map(drop).map_err(words)),
+            Self::Thread(desk) => {
+                desk.put(Job::Write(id, write));
+                None
+            }
+        }
+    }
+
+    /// Has what waits written, and ends the thread; says whether that was done by `deadline`.
+    pub(super) fn write_out(&self, deadline: Instant) -> bool {
+        let Self::Thread(desk) = self else { return true };
+        let mut queue = desk.queue.lock();
+        queue.stopping = true;
+        desk.filled.notify_one();
+        while !queue.ended {
+            if desk.emptied.wait_until(&mut queue, deadline).timed_out() {
+                return queue.ended;
+            }
+        }
+        true
+    }
+}
+
+impl Shared {
+    /// Has texts that came written down, and shown after that; returned are those that get their receipts.
+    pub(super) fn take(&self, key: PeerKey, source: Source, intake: Intake) -> Vec<MessageId> {
+        let Intake { mut receipts, name, assurance, letters } = intake;
+        if letters.is_empty() {
+            return receipts;
+        }
+        let write = Write::Taken { from: key, name, assurance, letters: letters.clone() };
+        match &self.scribe {
+            Scribe::Inline(store) => {
+                let result = store.lock().apply(&[write], clock());
+                receipts.extend(self.taken(key, source, letters, rows(result)));
+            }
+            Scribe::Thread(desk) => {
+                let (reply, taken) = mpsc::sync_channel(1);
+                desk.put(Job::Take { key, source, write, letters, reply });
+                receipts.extend(taken.recv_timeout(TAKEN_WITHIN).unwrap_or_default());
+            }
+        }
+        receipts
+    }
+
+    fn taken(
+        &self,
+        key: PeerKey,
+        source: Source,
+        letters: Vec<Letter>,
+        result: Result<Vec<Option<RowId>>, Arc<str>>,
+    ) -> Vec<MessageId> {
+        self.with_chat_for(Some(source.share()), |chat, now| chat.taken(key, letters, result, now))
+    }
+
+    /// Tells the rules what became of something written.
+    fn wrote(&self, job: Job, result: Result<Written, StoreError>) {
+        match job {
+            Job::Take { key, source, letters, reply, .. } => {
+                let receipts = self.taken(key, source, letters, rows(result.map(|written| vec![written])));
+                // Whoever waited may have given up; then the texts come again, and get their receipts.
+                let _ = reply.try_send(receipts);
+            }
+            Job::Write(Some(id), _) => {
+                let result = result.map(drop).map_err(words);
+                self.with_chat(|chat, now| ((), chat.written(id, result, now)));
+            }
+            Job::Write(None, _) => {
+                if let Err(error) = result {
+                    let why = words(error);
+                    self.with_chat(|chat, now| ((), chat.failed_to_write(why, now)));
+                }
+            }
+        }
+    }
+}
+
+/// The numbers of the texts that were taken.
+fn rows(result: Result<Vec<Written>, StoreError>) -> Result<Vec<Option<RowId>>, Arc<str>> {
+    match result.map(|mut written| written.pop()) {
+        Ok(Some(Written::Taken(rows))) => Ok(rows),
+        Ok(_) => Err("the store gave no answer".into()),
+        Err(error) => Err(words(error)),
+    }
+}
+
+fn words(error: StoreError) -> Arc<str> {
+    error.to_string().into()
+}
+
+/// Starts the thread that writes for `shared`.
+pub(super) fn start(
+    shared: &Arc<Shared>,
+    store: Box<dyn Store>,
+    retention: Option<Duration>,
+) -> std::io::Result<Option<JoinHandle<()>>> {
+    let Scribe::Thread(desk) = &shared.scribe else { return Ok(None) };
+    let (desk, weak) = (Arc::clone(desk), Arc::downgrade(shared));
+    let work = move || {
+        Work { store, desk, shared: weak, retention, forgotten_at: None, puts_off: true, idles: false }.run()
+    };
+    thread::Builder::new().name("scribe".into()).spawn(work).map(Some)
+}
+
+/// What the thread has.
+struct Work {
+    store: Box<dyn Store>,
+    desk: Arc<Desk>,
+    shared: Weak<Shared>,
+    retention: Option<Duration>,
+    forgotten_at: Option<Instant>,
+    /// The store may have something to do when nothing waits.
+    puts_off: bool,
+    /// It was doing that just now.
+    idles: bool,
+}
+
+impl Drop for Work {
+    /// However the thread ends, whoever waits for that hears of it.
+    fn drop(&mut self) {
+        self.desk.queue.lock().ended = true;
+        self.desk.emptied.notify_all();
+    }
+}
+
+impl Work {
+    fn run(mut self) {
+        self.forget_old();
+        while let Some(batch) = self.next_batch() {
+            self.write(batch);
+            (self.puts_off, self.idles) = (true, false);
+            self.forget_old();
+        }
+    }
+
+    /// Waits for something to write; nothing once there is nothing more and the program ends. What the store has put off is done meanwhile.
+    fn next_batch(&mut self) -> Option<Vec<Job>> {
+        loop {
+            if let Some(next) = self.wait() {
+                return next;
+            }
+            self.idles = true;
+            self.puts_off = match self.store.idle() {
+                Ok(more) => more,
+                Err(error) => {
+                    // It is tried again after the next batch.
+                    log::warn!("what was put off could not be done: {error}");
+                    false
+                }
+            };
+        }
+    }
+
+    /// The next batch, or the end; nothing if nothing comes for so long that there is time for what was put off.
+    fn wait(&mut self) -> Option<Option<Vec<Job>>> {
+        let desk = Arc::clone(&self.desk);
+        let mut queue = desk.queue.lock();
+        let idle_at = Instant::now() + if self.idles { Duration::ZERO } else { IDLE_AFTER };
+        loop {
+            if !queue.jobs.is_empty() {
+                let count = queue.jobs.len().min(MAX_BATCH);
+                return Some(Some(queue.jobs.drain(..count).collect()));
+            }
+            if queue.stopping {
+                return Some(None);
+            }
+            if !self.puts_off {
+                desk.filled.wait(&mut queue);
+            } else if desk.filled.wait_until(&mut queue, idle_at).timed_out() && queue.jobs.is_empty() {
+                return None;
+            }
+        }
+    }
+
+    /// Writes all of these in one go; where that fails, one by one, so that what can be written is.
+    fn write(&mut self, mut batch: Vec<Job>) {
+        let writes: Vec<Write> = batch.iter_mut().map(take_write).collect();
+        let clock = clock();
+        let results: Vec<Result<Written, StoreError>> = match self.store.apply(&writes, clock) {
+            Ok(written) => written.into_iter().map(Ok).collect(),
+            Err(error) if writes.len() == 1 => vec![Err(error)],
+            Err(error) => {
+                log::warn!("{} things could not be written in one go: {error}", writes.len());
+                writes.chunks(1).map(|write| one(self.store.apply(write, clock))).collect()
+            }
+        };
+        let Some(shared) = self.shared.upgrade() else { return };
+        for (job, result) in batch.into_iter().zip(results) {
+            shared.wrote(job, result);
+        }
+    }
+
+    /// Forgets what is older than the user wants, now and then.
+    fn forget_old(&mut self) {
+        let Some(retention) = self.retention else { return };
+        if self.forgotten_at.is_some_and(|at| at.elapsed() < RETENTION_EVERY) {
+            return;
+        }
+        self.forgotten_at = Some(Instant::now());
+        let clock = clock();
+        let until = clock.saturating_sub(u64::try_from(retention.as_millis()).unwrap_or(u64::MAX));
+        let old = Selection { with: None, since: None, until: Some(until) };
+        if let Err(error) = self.store.apply(&[Write::Forget(old)], clock) {
+            log::warn!("what is older than it should be could not be forgotten: {error}");
+        }
+    }
+}
+
+fn take_write(job: &mut Job) -> Write {
+    match job {
+        Job::Write(_, write) | Job::Take { write, .. } => std::mem::replace(write, Write::Shown(Vec::new())),
+    }
+}
+
+/// What became of the only one.
+fn one(result: Result<Vec<Written>, StoreError>) -> Result<Written, StoreError> {
+    result.map(|mut written| written.pop().unwrap_or(Written::Done))
+}
