@@ -90,7 +90,7 @@ mod tests {
         for body in NASTY.into_iter().chain([&*long]) {
             let text = shown([from_bob(1, body)]);
             for (at, line) in text.lines().enumerate() {
-                let beginning = if at == 0 { "[14:03:07] Bob: " } else { BAR };
+                let beginning = if at == 0 { "[14:03:07] Bob: " } else { "  │ " };
                 assert!(line.starts_with(beginning), "{line:?} of {body:?}");
                 assert_eq!(harmless(line), line, "{body:?}");
             }

@@ -44,6 +44,8 @@ struct Content {
 struct Peer {
     name: Option<PeerName>,
     read_to: i64,
+    /// Messages of it; who has none is let go of.
+    messages: usize,
 }
 
 #[derive(Debug)]
@@ -87,11 +89,11 @@ impl Content {
     fn write(&mut self, write: &Write, clock: u64) -> Written {
         match write {
             Write::Said { to, name, letter, condition, assurance, expires } => {
+                self.call(*to, name.as_ref());
                 if let Some(row) = self.ours(*to, letter.id) {
                     row.change(*condition, Some(*expires));
                     return Written::Done;
                 }
-                self.call(*to, name.as_ref());
                 self.add(Row {
                     party: *to,
                     name: name.clone(),
@@ -183,6 +185,7 @@ impl Content {
     fn add(&mut self, row: Row) -> RowId {
         self.last += 1;
         self.bytes += row.body.len();
+        self.peers.entry(row.party).or_default().messages += 1;
         if let Some(id) = row.id {
             self.ids.insert((row.party, id, row.ours.is_some()), self.last);
         }
@@ -208,11 +211,23 @@ impl Content {
         self.ids.remove(&(from, id, true));
         self.ids.insert((to, id, true), number);
         self.call(to, name.as_ref());
+        self.peers.entry(to).or_default().messages += 1;
+        self.let_go(from);
+    }
+
+    /// There is one message less of somebody.
+    fn let_go(&mut self, party: Party) {
+        let Some(peer) = self.peers.get_mut(&party) else { return };
+        peer.messages = peer.messages.saturating_sub(1);
+        if peer.messages == 0 {
+            self.peers.remove(&party);
+        }
     }
 
     fn remove(&mut self, number: i64) {
         let Some(row) = self.rows.remove(&number) else { return };
         self.bytes -= row.body.len();
+        self.let_go(row.party);
         let Some(id) = row.id else { return };
         self.ids.remove(&(row.party, id, row.ours.is_some()));
         if row.ours.is_none() && self.known_ids.insert((row.party, id)) {
@@ -230,8 +245,6 @@ impl Content {
         let (stay, gone): (Vec<_>, Vec<_>) =
             chosen.map(|(number, row)| (*number, row.is_open())).partition(|(_, open)| *open);
         gone.iter().for_each(|(number, _)| self.remove(*number));
-        let left: HashSet<_> = self.rows.values().map(|row| row.party).collect();
-        self.peers.retain(|party, _| left.contains(party));
         Written::Forgotten(gone.len() as u64, stay.len() as u64)
     }
 

@@ -35,15 +35,24 @@ pub(super) fn numbers(conn: &Connection, selection: &Selection) -> Result<Option
     Ok(Some(numbers))
 }
 
-/// What else than the party is asked of a message `m`, with an ` AND ` before each part.
-pub(super) fn times(selection: &Selection) -> String {
+/// What else than the party is asked of a message `m`, with an ` AND ` before each part. Messages are in the order of the clock but
+/// where it was set, so the first and the last of that time say where to look.
+pub(super) fn times(conn: &Connection, selection: &Selection) -> Result<String> {
     let mut sql = String::new();
     for (time, sign) in [(selection.since, ">="), (selection.until, "<")] {
         if let Some(time) = time {
             sql += &format!(" AND m.time {sign} {}", stored(time));
         }
     }
-    sql
+    if sql.is_empty() {
+        return Ok(sql);
+    }
+    let ends =
+        format!("SELECT min(message), max(message) FROM message m INDEXED BY message_time WHERE 1 {sql}");
+    let ends = conn.query_row(&ends, [], |row| Ok(row.get::<_, Option<i64>>(0)?.zip(row.get(1)?)))?;
+    // Where there is none of that time, nothing is between.
+    let (first, last): (i64, i64) = ends.unwrap_or((1, 0));
+    Ok(format!("{sql} AND m.message BETWEEN {first} AND {last}"))
 }
 
 /// That a message `m` is from or to one of these, with an ` AND ` before it.

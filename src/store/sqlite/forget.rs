@@ -34,18 +34,12 @@ const SHRINK_PAGES: i64 = 256;
 
 /// Forgets what is selected but what waits; tells how many are gone, and how many stay because they wait.
 pub(super) fn forget(conn: &Connection, selection: &Selection) -> Result<(u64, u64)> {
-    let mut filter = filter::times(selection);
+    let mut filter = filter::times(conn, selection)?;
     if let Some(numbers) = filter::numbers(conn, selection)? {
         filter += &filter::with(&numbers);
     }
     let gone = remove(conn, &format!("{filter} AND NOT {IS_OPEN}"))?;
     let stay = number(conn, &format!("{filter} AND {IS_OPEN}"))?;
-    // Who is known by what came from them stays as a key, without the name.
-    conn.execute_batch(
-        "DELETE FROM peer WHERE NOT EXISTS (SELECT 1 FROM message m WHERE m.peer = peer.peer) \
-             AND NOT EXISTS (SELECT 1 FROM known k WHERE k.peer = peer.peer); \
-         UPDATE peer SET name = NULL WHERE name IS NOT NULL AND NOT EXISTS (SELECT 1 FROM message m WHERE m.peer = peer.peer);",
-    )?;
     Ok((gone, u64::try_from(stay).unwrap_or(0)))
 }
 
@@ -66,7 +60,8 @@ pub(super) fn keep_within(conn: &Connection, bounds: &Bounds) -> Result<()> {
     Ok(())
 }
 
-/// Takes out the messages `m` that fit, keeps the ids of those that came, and tells how many they were.
+/// Takes out the messages `m` that fit, keeps the ids of those that came, lets go of those of whom nothing is left, and tells how many
+/// messages they were.
 pub(super) fn remove(conn: &Connection, filter: &str) -> Result<u64> {
     let (many, plain) =
         (number(conn, filter)?, number(conn, &format!("{filter} AND m.assurance IN (0, 3)"))?);
@@ -90,9 +85,23 @@ pub(super) fn remove(conn: &Connection, filter: &str) -> Result<u64> {
              WHERE m.message <= {indexed_to} {filter}"
         ))?;
     }
+    let mut select = conn.prepare(&format!("SELECT DISTINCT m.peer FROM message m WHERE 1 {filter}"))?;
+    let peers = select.query_map([], |row| row.get(0))?.collect::<Result<Vec<_>>>()?;
     conn.execute_batch(&format!("DELETE FROM message AS m WHERE 1 {filter}"))?;
     count(conn, -many, -plain)?;
+    peers.into_iter().try_for_each(|peer| let_go(conn, peer))?;
     Ok(u64::try_from(many).unwrap_or(0))
+}
+
+/// Lets go of somebody of whom there is no message: who is known by what came from them stays, as a key without a name.
+pub(super) fn let_go(conn: &Connection, peer: i64) -> Result<()> {
+    if conn.prepare_cached("SELECT 1 FROM message WHERE peer = ?")?.exists([peer])? {
+        return Ok(());
+    }
+    let known = conn.prepare_cached("SELECT 1 FROM known WHERE peer = ?")?.exists([peer])?;
+    let sql =
+        if known { "UPDATE peer SET name = NULL WHERE peer = ?" } else { "DELETE FROM peer WHERE peer = ?" };
+    conn.prepare_cached(sql)?.execute([peer]).map(drop)
 }
 
 fn number(conn: &Connection, filter: &str) -> Result<i64> {

@@ -10,7 +10,7 @@ use crate::peer::PeerName;
 pub(super) fn entries(conn: &mut Connection, query: &Query) -> Result<Vec<Entry>> {
     let tx = conn.transaction()?;
     let numbers = filter::numbers(&tx, &query.which)?;
-    let mut filter = filter::times(&query.which);
+    let mut filter = filter::times(&tx, &query.which)?;
     if let Some(before) = query.before {
         filter += &format!(" AND m.message < {}", before.0);
     }

@@ -115,9 +115,15 @@ impl Turn<'_> {
                 })?;
             }
             Write::Taken { from, name, assurance, letters } => {
-                let peer = self.peer(Party::Key(*from), name.as_ref())?;
+                let peer = self.peer(Party::Key(*from), None)?;
                 let take = |letter| self.take(peer, name.as_ref(), *assurance, letter);
-                return Ok(Written::Taken(letters.iter().map(take).collect::<Result<_>>()?));
+                let taken = letters.iter().map(take).collect::<Result<Vec<_>>>()?;
+                if taken.iter().any(Option::is_some) {
+                    self.peer(Party::Key(*from), name.as_ref())?;
+                } else {
+                    forget::let_go(self.conn, peer)?;
+                }
+                return Ok(Written::Taken(taken));
             }
             Write::Shown(shown) => {
                 let sql = "UPDATE message SET state = ? WHERE message = ? AND outgoing = 0";
@@ -298,8 +304,8 @@ impl Turn<'_> {
         let assurance = if secured { rows::number(Assurance::Encrypted) } else { assurance };
         self.conn
             .prepare_cached("UPDATE message SET peer = ?, assurance = ? WHERE message = ?")?
-            .execute(params![target, assurance, message])
-            .map(drop)
+            .execute(params![target, assurance, message])?;
+        forget::let_go(self.conn, peer)
     }
 
     /// The number of a party, who is called so now. One that is new gets a number.

@@ -1,6 +1,8 @@
 //! What both stores promise, and what only the file does.
 
 mod contract;
+mod memory;
+mod twins;
 
 use std::path::{Path, PathBuf};
 

@@ -43,6 +43,8 @@ fn a_flood_in_plain_pushes_out_nothing_that_was_proven() {
     flood.chunks(30).for_each(|part| drop(apply(&mut store, part)));
     assert_eq!(bodies(&mut store, &with(&[key(1)])).len(), 3);
     assert!(counts(&store).1 <= 50);
+    let peers: i64 = store.conn.query_row("SELECT count(*) FROM peer", [], |row| row.get(0)).unwrap();
+    assert!(peers <= 51, "who is not heard of any more goes, too: {peers}");
 }
 
 #[test]

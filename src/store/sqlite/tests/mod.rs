@@ -2,6 +2,7 @@
 
 mod bounds;
 mod damage;
+mod documented;
 mod forgetting;
 mod migrating;
 mod opening;

@@ -1,0 +1,146 @@
+//! The file and the memory answer alike, whatever is written, in which order.
+
+use super::*;
+use crate::ledger::Open;
+use proptest::prelude::*;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Write(Write),
+    /// The messages at these places have been shown.
+    Shown(Vec<usize>),
+    /// There was time for what was put off.
+    Idle,
+    /// The program was ended and started again.
+    Again,
+}
+
+fn a_party() -> impl Strategy<Value = Party> {
+    prop_oneof![(0..3u8).prop_map(key), (1..3u16).prop_map(addr)]
+}
+
+fn a_name() -> impl Strategy<Value = Option<PeerName>> {
+    proptest::option::of("[AB]").prop_map(|text| text.map(|text| PeerName::new(&text)))
+}
+
+fn an_assurance() -> impl Strategy<Value = Assurance> {
+    (0..4usize)
+        .prop_map(|at| [Assurance::Plain, Assurance::Encrypted, Assurance::Verified, Assurance::Claimed][at])
+}
+
+fn a_letter() -> impl Strategy<Value = Letter> {
+    (0..6u32, any::<bool>(), "[abc]( [abc]){0,2}")
+        .prop_map(|(number, again, body)| Letter { again, ..letter(number, &body) })
+}
+
+fn a_condition() -> impl Strategy<Value = Condition> {
+    (0..11u8).prop_map(|number| Condition::of(number).unwrap())
+}
+
+fn a_write() -> impl Strategy<Value = Write> {
+    let parties = proptest::option::of(proptest::collection::vec(a_party(), 0..3));
+    let time = || proptest::option::of(0..50u64);
+    prop_oneof![
+        (a_party(), a_name(), a_letter(), a_condition(), an_assurance(), 0..9u64).prop_map(
+            |(to, name, letter, condition, assurance, expires)| Write::Said {
+                to,
+                name,
+                letter,
+                condition,
+                assurance,
+                expires
+            }
+        ),
+        (a_party(), 0..6u32, a_condition()).prop_map(|(to, number, condition)| became(to, number, condition)),
+        (0..6u32, a_party(), a_party()).prop_map(|(number, from, to)| Write::Moved {
+            id: id(number),
+            from,
+            to
+        }),
+        (a_party(), a_name(), an_assurance(), "[abc]").prop_map(|(from, name, assurance, body)| {
+            Write::Heard { from, name, assurance, body: body.into() }
+        }),
+        (0..3u8, a_name(), an_assurance(), proptest::collection::vec(a_letter(), 0..4)).prop_map(
+            |(from, name, assurance, letters)| Write::Taken {
+                from: peer_key(from),
+                name,
+                assurance,
+                letters
+            }
+        ),
+        a_party().prop_map(Write::Read),
+        (parties, time(), time()).prop_map(|(with, since, until)| forget(with, since, until)),
+    ]
+}
+
+fn a_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => a_write().prop_map(Step::Write),
+        2 => proptest::collection::vec(0..8usize, 0..3).prop_map(Step::Shown),
+        1 => Just(Step::Idle),
+        1 => Just(Step::Again),
+    ]
+}
+
+/// Everything that a store answers, but for the numbers of the messages, which need not be the same.
+type Answers = (Vec<Vec<Entry>>, Vec<(Party, Option<PeerName>)>, Vec<Open>);
+
+fn answers(store: &mut dyn Store) -> Answers {
+    let queries = [
+        all(),
+        with(&[key(1), addr(1)]),
+        Query { which: Selection { since: Some(10), until: Some(30), ..Selection::default() }, ..all() },
+        Query { limit: 2, ..words("a") },
+        Query { words: Some("b c".into()), ..with(&[key(0), addr(1)]) },
+    ];
+    let mut read: Vec<_> = queries.iter().map(|query| store.entries(query).unwrap()).collect();
+    read.push(store.unshown(3).unwrap());
+    read.iter_mut().flatten().for_each(|entry| entry.row = RowId(0));
+    (read, store.parties().unwrap(), store.open().unwrap())
+}
+
+/// What became of it, but for the numbers of the messages.
+fn without_numbers(written: Vec<Written>) -> Vec<Written> {
+    let same = |written| match written {
+        Written::Taken(rows) => Written::Taken(rows.into_iter().map(|row| row.map(|_| RowId(0))).collect()),
+        other => other,
+    };
+    written.into_iter().map(same).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn the_twins_answer_alike(turns in proptest::collection::vec(proptest::collection::vec(a_step(), 1..4), 1..20)) {
+        let dir = TempDir::new().unwrap();
+        let (mut sqlite, mut memory) = (Sqlite::open(&file(dir.path())).unwrap(), Memory::default());
+        for (clock, turn) in turns.into_iter().enumerate() {
+            let (mut to_sqlite, mut to_memory) = (Vec::new(), Vec::new());
+            for step in turn {
+                match step {
+                    Step::Write(write) => {
+                        to_sqlite.push(write.clone());
+                        to_memory.push(write);
+                    }
+                    Step::Shown(places) => {
+                        let shown = |store: &mut dyn Store| {
+                            let entries = entries(store);
+                            Write::Shown(places.iter().filter_map(|at| Some(entries.get(*at)?.row)).collect())
+                        };
+                        to_sqlite.push(shown(&mut sqlite));
+                        to_memory.push(shown(&mut memory));
+                    }
+                    Step::Idle => while sqlite.idle().unwrap() {},
+                    Step::Again => {
+                        drop(sqlite);
+                        sqlite = Sqlite::open(&file(dir.path())).unwrap();
+                    }
+                }
+            }
+            let written = sqlite.apply(&to_sqlite, clock as u64).unwrap();
+            prop_assert_eq!(without_numbers(written), without_numbers(memory.apply(&to_memory, clock as u64).unwrap()));
+            prop_assert_eq!(answers(&mut sqlite), answers(&mut memory));
+        }
+    }
+}
