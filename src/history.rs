@@ -5,19 +5,13 @@
 
 mod age;
 mod calendar;
-#[cfg(test)]
-mod examples;
 mod fault;
 mod forget;
 mod form;
 mod json;
 mod markdown;
 mod pages;
-mod people;
-mod text;
-mod told;
 mod when;
-mod words;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
@@ -37,10 +31,10 @@ use crate::ledger::Selection;
 use crate::net;
 use crate::peer::quoted;
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError};
+use crate::ui::past::People;
 use calendar::Calendar;
 use form::{Form, Writer};
 use pages::Stopped;
-use people::People;
 
 /// Messages that are shown on a terminal where nobody says how many: some screens of them.
 const SHOWN: usize = 50;

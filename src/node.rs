@@ -295,6 +295,11 @@ impl Node {
         key.into_iter().chain([Party::Addr(addr)]).collect()
     }
 
+    /// Where whoever holds a key is, or was last.
+    pub fn addr_of(&self, key: PeerKey) -> Option<PeerAddr> {
+        self.shared.state.lock().chat.addr_of(key)
+    }
+
     /// What waits to be sent.
     pub fn waiting(&self) -> Vec<WaitingText> {
         let now = self.shared.now();

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::{App, clock};
-use crate::chat::{Command, OpId, Target, WaitingText};
+use crate::chat::{Command, OpId, Pin, Target, WaitingText};
 use crate::ledger::{Condition, Entry, Party, Query, RowId, Selection, Way};
-use crate::peer::PeerName;
+use crate::net;
 use crate::store::StoreError;
 use crate::talk::Letter;
-use crate::ui::{Chosen, HistoryOf, Ink, Line, Outbox, Past, condition_words, hold_words, quoted};
+use crate::ui::{Chosen, HistoryOf, Ink, Line, Outbox, Past, People, hold_words, quoted, state};
 use crate::wire;
 
 /// Messages that are shown at once: two screens, which can still be looked through.
@@ -72,7 +72,7 @@ impl App {
                 format!("The last {SHOWN_AT_ONCE} messages{of}{about}; `p2p-chat history` shows all:"),
             ));
         }
-        let lines = self.past_lines(&entries, false);
+        let lines = self.past_lines(entries, false);
         self.out.extend(lines);
     }
 
@@ -99,12 +99,12 @@ impl App {
         let new = entries.split_off(first_new.unwrap_or(entries.len()));
         if !entries.is_empty() {
             self.say(Line::of(Ink::Faint, format!("--- history: the last messages with {} ---", with.label)));
-            let lines = self.past_lines(&entries, false);
+            let lines = self.past_lines(entries, false);
             self.out.extend(lines);
         }
         if !new.is_empty() {
             self.say(Line::of(Ink::Strong, "--- new since you last talked ---"));
-            let lines = self.past_lines(&new, false);
+            let lines = self.past_lines(new, false);
             self.out.extend(lines);
         }
         self.say(Line::of(Ink::Faint, "--- end of the history ---"));
@@ -116,9 +116,9 @@ impl App {
             Ok(entries) if entries.is_empty() => {}
             Ok(entries) => {
                 self.say(Line::of(Ink::Strong, "--- this came just before p2p-chat was ended ---"));
-                let lines = self.past_lines(&entries, true);
-                self.out.extend(lines);
                 self.shown.extend(entries.iter().map(|entry| entry.row));
+                let lines = self.past_lines(entries, true);
+                self.out.extend(lines);
             }
             Err(error) => self.unreadable(&error),
         }
@@ -156,18 +156,21 @@ impl App {
         self.say(Line::of(Ink::Bad, format!("The history cannot be read: {error}.")));
     }
 
-    fn past_lines(&mut self, entries: &[Entry], in_doubt: bool) -> Vec<Line> {
+    fn past_lines(&mut self, entries: Vec<Entry>, in_doubt: bool) -> Vec<Line> {
         let today = self.clock.now().day;
-        let voice = self.voice("");
-        let label = |entry: &Entry| {
-            let nickname = match entry.party {
-                Party::Addr(addr) => self.labels.nickname(addr).map(ToString::to_string),
-                Party::Key(_) => None,
-            };
-            nickname.unwrap_or_else(|| name_of(entry.party, entry.name.as_ref()))
-        };
+        let people = self.people();
         let moment = |time: u64| self.clock.of(time);
-        Past { voice: &voice, label: &label, moment: &moment, today: &today, in_doubt }.lines(entries)
+        Past { people: &people, moment: &moment, today: &today, in_doubt }.lines(entries)
+    }
+
+    /// Everybody of whom there is something in the history, called as they are in the chat.
+    fn people(&mut self) -> People {
+        let parties = self.history.parties().unwrap_or_default();
+        let addr = |party| match party {
+            Party::Addr(addr) => Some(addr),
+            Party::Key(key) => self.node.addr_of(key),
+        };
+        People::new(parties).labelled(|party| self.labels.known(addr(party)?))
     }
 
     /// Who the messages with these are from or to: those of the key at an address, and those from before it had shown one.
@@ -178,16 +181,11 @@ impl App {
         }
     }
 
-    /// Everybody who was called so last, has this address, or whose key begins so.
+    /// Those whom a word means; nobody where it is no name, address or beginning of a key.
     fn parties_named(&mut self, word: &str) -> Result<Vec<Party>, StoreError> {
-        let (begins, start) = (word.len() >= 4, word.to_ascii_lowercase());
-        let is_named = |(party, name): &(Party, Option<PeerName>)| {
-            let is_key = matches!(party, Party::Key(key) if begins && key.to_string().starts_with(&start));
-            let is_addr = matches!(party, Party::Addr(addr) if addr.to_string() == word);
-            is_key || is_addr || name.as_ref().is_some_and(|name| name.as_str().eq_ignore_ascii_case(word))
-        };
-        let parties = self.history.parties()?;
-        Ok(parties.into_iter().filter(is_named).map(|(party, _)| party).collect())
+        let people = People::new(self.history.parties()?);
+        let pins: Vec<Pin> = self.known.pins().cloned().collect();
+        Ok(people.meant(word, net::parse_addr(word).ok(), &pins).unwrap_or_default())
     }
 
     /// Shows what waits, or changes it.
@@ -276,6 +274,7 @@ impl App {
             self.say("Nothing waits to be delivered.");
             return;
         }
+        let people = self.people();
         let voice = self.voice("");
         let mut lines = Vec::new();
         let mut number = 0;
@@ -302,8 +301,8 @@ impl App {
                     Ink::Bad,
                     format!(
                         "{number:>3}  to {}, {}: {}",
-                        name_of(entry.party, entry.name.as_ref()),
-                        condition_words(condition),
+                        people.called(entry.party, entry.name.as_ref()),
+                        state(condition),
                         quoted(&entry.body)
                     ),
                 ));
@@ -332,13 +331,4 @@ fn did_not_arrive(entry: &Entry) -> bool {
             | Condition::Withdrawn
             | Condition::Expired
     )
-}
-
-/// What a party was called, or what else it is known by.
-fn name_of(party: Party, name: Option<&PeerName>) -> String {
-    match (name, party) {
-        (Some(name), _) => name.to_string(),
-        (None, Party::Addr(addr)) => addr.to_string(),
-        (None, Party::Key(key)) => key.to_string().chars().take(8).collect(),
-    }
 }

@@ -46,6 +46,14 @@ enum Then {
     Plain(PeerAddr, Unsent),
 }
 
+/// A goodbye that waits: to whom, because of which command, and until when it is of use.
+#[derive(Debug)]
+struct Goodbye {
+    addr: PeerAddr,
+    op: OpId,
+    deadline: Option<Time>,
+}
+
 /// What is being written down.
 #[derive(Debug)]
 pub(super) struct Keeping {
@@ -61,8 +69,8 @@ pub(super) struct Keeping {
     patient_until: Option<Time>,
     /// The command to leave, whose goodbyes all wait.
     leaving: Option<OpId>,
-    /// Further goodbyes that wait: to whom, because of which command, and when each has to be said.
-    goodbyes: Vec<(PeerAddr, OpId, Option<Time>)>,
+    /// Further goodbyes that wait.
+    goodbyes: Vec<Goodbye>,
 }
 
 impl Default for Keeping {
@@ -97,7 +105,7 @@ impl Keeping {
     pub(super) fn postpones(&mut self, addr: PeerAddr, op: OpId, deadline: Option<Time>) -> bool {
         let waits = self.patient_until.is_some() && self.has_waiting();
         if waits {
-            self.goodbyes.push((addr, op, deadline));
+            self.goodbyes.push(Goodbye { addr, op, deadline });
         }
         waits
     }
@@ -109,7 +117,7 @@ impl Keeping {
     }
 
     /// The goodbyes that are to be said now, all of leaving and further ones.
-    fn leaves_now(&mut self, now: Time) -> (Option<OpId>, Vec<(PeerAddr, OpId, Option<Time>)>) {
+    fn leaves_now(&mut self, now: Time) -> (Option<OpId>, Vec<Goodbye>) {
         if self.has_waiting() && self.patient_until.is_some_and(|by| by > now) {
             return (None, Vec::new());
         }
@@ -246,7 +254,7 @@ impl Chat {
             self.next_turns(now);
             self.say_goodbyes(op, now);
         }
-        for (addr, op, deadline) in goodbyes {
+        for Goodbye { addr, op, deadline } in goodbyes {
             self.say_goodbye(addr, op, deadline);
         }
     }

@@ -387,8 +387,7 @@ impl Chat {
             if letters.is_empty() {
                 break;
             }
-            let first = self.table.row_of(key).or_else(|| self.addrs_of(key, None).first().copied());
-            match first {
+            match self.addr_of(key) {
                 Some(addr) => self.talk(addr, Some(key), Purpose::Turn(key), Say::Texts(letters), None),
                 None => self.turn_is_lost(key, now),
             }
@@ -407,7 +406,7 @@ impl Chat {
     /// is told as such.
     pub(super) fn tell_news(&mut self, key: PeerKey, news: Vec<TextNews>) {
         let gone = self.secure.as_ref().and_then(|secure| secure.gone.get(&key)).map(|(addr, _)| *addr);
-        let addr = self.table.row_of(key).or_else(|| self.addrs_of(key, None).first().copied()).or(gone);
+        let addr = self.addr_of(key).or(gone);
         for TextNews { id, op, state, written, body } in news {
             if let Some(condition) = condition_of(state, written) {
                 self.write(Write::Became { to: Party::Key(key), id, condition });

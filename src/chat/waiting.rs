@@ -209,7 +209,7 @@ impl Chat {
     pub fn waiting(&self, now: Time) -> Vec<WaitingText> {
         let Some(secure) = &self.secure else { return Vec::new() };
         let to_keys = secure.outboxes.waiting().filter_map(|(key, waiting)| {
-            let addr = self.table.row_of(key).or_else(|| self.addrs_of(key, None).first().copied())?;
+            let addr = self.addr_of(key)?;
             Some(WaitingText {
                 who: self.who(addr),
                 to: Party::Key(key),
@@ -290,7 +290,7 @@ impl Chat {
     ) -> OpId {
         let addr = match to {
             Party::Addr(addr) => Some(addr),
-            Party::Key(key) => self.table.row_of(key).or_else(|| self.addrs_of(key, None).first().copied()),
+            Party::Key(key) => self.addr_of(key),
         };
         let Some(addr) = addr else {
             self.tell(Event::NotWaiting);
@@ -346,10 +346,14 @@ impl Chat {
         }
     }
 
+    /// Where whoever holds a key is, or was last.
+    pub fn addr_of(&self, key: PeerKey) -> Option<PeerAddr> {
+        self.table.row_of(key).or_else(|| self.addrs_of(key, None).first().copied())
+    }
+
     /// Who is spoken of where only a key is known.
     pub(super) fn who_of(&self, key: PeerKey) -> Option<Who> {
-        let addr = self.table.row_of(key).or_else(|| self.addrs_of(key, None).first().copied())?;
-        Some(self.who(addr))
+        Some(self.who(self.addr_of(key)?))
     }
 }
 

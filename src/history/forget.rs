@@ -85,11 +85,11 @@ fn staying(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::examples::{TIME, key};
     use super::*;
     use crate::ledger::{Entry, Open, Party, Query, Written};
     use crate::peer::PeerName;
     use crate::store::Memory;
+    use crate::ui::past::examples::{TIME, key};
 
     /// A store whose file somebody else uses when it is to be tidied.
     struct Used(Memory);

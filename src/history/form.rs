@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 
 use super::calendar::Calendar;
-use super::people::People;
-use super::told::{Folder, Told};
-use super::{json, markdown, text};
+use super::{json, markdown};
 use crate::ledger::Entry;
+use crate::ui::past::People;
+use crate::ui::past::{Folder, Told, lines};
 
 /// A form.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,7 +55,7 @@ impl<'a, W: Write> Writer<'a, W> {
             heading + &markdown::paragraph(told, &self.calendar.minute(time), self.people)
         } else {
             let day = day.map(|day| format!("--- {day} ---\n")).unwrap_or_default();
-            day + &text::lines(told, &self.calendar.stamp(time), self.people)
+            day + &lines(told, &self.calendar.stamp(time), self.people)
         };
         self.out.write_all(text.as_bytes())
     }

@@ -6,9 +6,9 @@
 use std::fmt::Write;
 
 use super::calendar::rfc3339;
-use super::words::state;
 use crate::escape::is_harmless;
 use crate::ledger::{Assurance, Entry, Party, Way};
+use crate::ui::past::state;
 
 /// The object, with the end of its line.
 pub(super) fn line(entry: &Entry) -> String {
@@ -71,9 +71,9 @@ fn string(raw: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::examples::{NASTY, from_bob, to};
     use super::*;
     use crate::ledger::Condition;
+    use crate::ui::past::examples::{NASTY, from_bob, to};
     use proptest::prelude::*;
 
     /// Reads a string of JSON as section 7 has it, and nothing else.

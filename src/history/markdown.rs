@@ -1,10 +1,10 @@
 //! A message as Markdown (CommonMark 0.31): a paragraph, in which nothing of what was said is markup. Pure.
 
-use super::people::People;
-use super::told::Told;
-use super::words::{outcome, with};
 use crate::escape::harmless;
 use crate::ledger::Way;
+use crate::ui::past::People;
+use crate::ui::past::Told;
+use crate::ui::past::{outcome, with};
 
 /// What has a meaning anywhere in a line, in CommonMark or in what is usual beyond it: tables, footnotes, mathematics, emoji, mentions, links.
 const MARKUP: &[char] = &[
@@ -55,11 +55,11 @@ fn escaped(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::examples::{NASTY, from_bob, key, to};
-    use super::super::told::Folder;
     use super::*;
     use crate::ledger::{Condition, Entry};
     use crate::peer::PeerName;
+    use crate::ui::past::Folder;
+    use crate::ui::past::examples::{NASTY, from_bob, key, to};
     use proptest::prelude::*;
 
     fn shown(entry: Entry) -> String {

@@ -5,9 +5,9 @@
 
 use std::io;
 
-use super::told::are_one;
 use crate::ledger::{Entry, Query, RowId, Selection, Way};
 use crate::store::{Store, StoreError};
+use crate::ui::past::are_one;
 
 /// Rows of a page. Each has a text of 65,536 bytes at most, so a page has 16 MB at most, and usually some 50 KB.
 const PAGE: usize = 256;
@@ -122,10 +122,10 @@ pub(super) fn count(store: &mut dyn Store, which: &Selection) -> Result<(u64, u6
 
 #[cfg(test)]
 mod tests {
-    use super::super::examples::{from_bob, to};
     use super::*;
     use crate::ledger::{Condition, Open, Party, Write, Written};
     use crate::peer::PeerName;
+    use crate::ui::past::examples::{from_bob, to};
 
     /// Rows in memory, and the most that were ever asked for.
     struct Fake(Vec<Entry>, usize);

@@ -13,6 +13,7 @@ mod schema;
 mod search;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod write;
 
 use std::ffi::OsString;

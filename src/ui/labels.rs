@@ -81,6 +81,12 @@ impl Labels {
         self.nicknames.get(&addr)
     }
 
+    /// What whoever is at an address is called here, if they have been met or have a nickname.
+    pub fn known(&self, addr: PeerAddr) -> Option<String> {
+        let given = || self.given.get(&addr).map(|given| given.label.clone());
+        self.nickname(addr).map(Name::to_string).or_else(given)
+    }
+
     /// All the user's nicknames.
     pub fn nicknames(&self) -> impl Iterator<Item = (&PeerAddr, &Name)> {
         self.nicknames.iter()

@@ -1,13 +1,11 @@
 //! What is written down, all of one turn in one transaction.
 
-use rusqlite::{Connection, OptionalExtension, Result, TransactionBehavior, params};
+use rusqlite::{Connection, Result, TransactionBehavior, params};
 
-use super::rows::{self, SHOWN, UNSHOWN, stored};
+use super::rows::{SHOWN, UNSHOWN, stored};
 use super::{filter, forget, search};
 use crate::ledger::{Assurance, Condition, Party, RowId, Write, Written};
-use crate::message::MessageId;
 use crate::peer::PeerName;
-use crate::store::change::may_become;
 use crate::talk::Letter;
 
 /// How much is kept.
@@ -65,27 +63,27 @@ pub(super) fn apply(
 }
 
 /// One transaction.
-struct Turn<'a> {
-    conn: &'a Connection,
-    clock: i64,
+pub(super) struct Turn<'a> {
+    pub(super) conn: &'a Connection,
+    pub(super) clock: i64,
     /// Messages that were added.
-    messages: i64,
+    pub(super) messages: i64,
     /// How many of them in plain.
-    plain: i64,
-    forgot: bool,
+    pub(super) plain: i64,
+    pub(super) forgot: bool,
 }
 
 /// A message to be added.
-struct New<'a> {
-    peer: i64,
-    ours: bool,
-    state: u8,
-    again: bool,
-    letter: Option<&'a Letter>,
-    name: Option<&'a PeerName>,
-    expires: u64,
-    assurance: Assurance,
-    body: &'a str,
+pub(super) struct New<'a> {
+    pub(super) peer: i64,
+    pub(super) ours: bool,
+    pub(super) state: u8,
+    pub(super) again: bool,
+    pub(super) letter: Option<&'a Letter>,
+    pub(super) name: Option<&'a PeerName>,
+    pub(super) expires: u64,
+    pub(super) assurance: Assurance,
+    pub(super) body: &'a str,
 }
 
 impl Turn<'_> {
@@ -209,126 +207,5 @@ impl Turn<'_> {
             assurance,
             body: &letter.body,
         })
-    }
-
-    /// Adds a message, if none of its id is there.
-    fn add(&mut self, new: &New<'_>) -> Result<Option<RowId>> {
-        let added = self
-            .conn
-            .prepare_cached(
-                "INSERT INTO message (peer, outgoing, state, again, id, name, time, sent, expires, assurance, body) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-                 ON CONFLICT (peer, id, outgoing) WHERE id IS NOT NULL DO NOTHING",
-            )?
-            .execute(params![
-                new.peer,
-                new.ours,
-                new.state,
-                new.again,
-                new.letter.map(|letter| letter.id.as_bytes()),
-                new.name.map(PeerName::as_str),
-                self.clock,
-                new.letter.map(|letter| stored(letter.time)),
-                stored(new.expires),
-                rows::number(new.assurance),
-                new.body,
-            ])?;
-        if added == 0 {
-            return Ok(None);
-        }
-        self.messages += 1;
-        self.plain += i64::from(rows::is_plain(new.assurance));
-        Ok(Some(RowId(self.conn.last_insert_rowid())))
-    }
-
-    fn change(&self, peer: i64, id: MessageId, condition: Condition, expires: Option<u64>) -> Result<()> {
-        let found = self
-            .conn
-            .prepare_cached("SELECT message, state FROM message WHERE peer = ? AND id = ? AND outgoing = 1")?
-            .query_row(params![peer, id.as_bytes()], |row| {
-                Ok((row.get::<_, i64>(0)?, rows::condition(row, 1)?))
-            })
-            .optional()?;
-        let Some((message, from)) = found else { return Ok(()) };
-        if may_become(from, condition) {
-            self.conn
-                .prepare_cached(
-                    "UPDATE message SET state = ?, again = max(again, ?), expires = coalesce(?, expires) WHERE message = ?",
-                )?
-                .execute(params![
-                    condition.number(),
-                    condition == Condition::Sent,
-                    expires.map(stored),
-                    message
-                ])?;
-        }
-        Ok(())
-    }
-
-    fn move_text(&mut self, id: MessageId, from: Party, to: Party) -> Result<()> {
-        if from == to {
-            return Ok(());
-        }
-        let Some(peer) = filter::number_of(self.conn, from)? else { return Ok(()) };
-        let mut select = self.conn.prepare_cached(
-            "SELECT message, name, assurance, body FROM message WHERE peer = ? AND id = ? AND outgoing = 1",
-        )?;
-        let found = select
-            .query_row(params![peer, id.as_bytes()], |row| {
-                let (message, body): (i64, String) = (row.get(0)?, row.get(3)?);
-                Ok((message, rows::name(row, 1)?, row.get::<_, u8>(2)?, body))
-            })
-            .optional()?;
-        let Some((message, name, assurance, body)) = found else { return Ok(()) };
-        let indexed = message <= search::indexed_to(self.conn)?;
-        let target = self.peer(to, name.as_ref())?;
-        let there = self
-            .conn
-            .prepare_cached("SELECT 1 FROM message WHERE peer = ? AND id = ? AND outgoing = 1")?
-            .exists(params![target, id.as_bytes()])?;
-        if there {
-            return forget::remove(self.conn, &format!(" AND m.message = {message}")).map(drop);
-        }
-        let secured = matches!(to, Party::Key(_)) && assurance == rows::number(Assurance::Plain);
-        if secured {
-            forget::count(self.conn, 0, -1)?;
-        }
-        if indexed {
-            self.conn
-                .prepare_cached("INSERT INTO search (search, rowid, peer, body) VALUES ('delete', ?, ?, ?)")?
-                .execute(params![message, peer, body])?;
-            self.conn
-                .prepare_cached("INSERT INTO search (rowid, peer, body) VALUES (?, ?, ?)")?
-                .execute(params![message, target, body])?;
-        }
-        let assurance = if secured { rows::number(Assurance::Encrypted) } else { assurance };
-        self.conn
-            .prepare_cached("UPDATE message SET peer = ?, assurance = ? WHERE message = ?")?
-            .execute(params![target, assurance, message])?;
-        forget::let_go(self.conn, peer)
-    }
-
-    /// The number of a party, who is called so now. One that is new gets a number.
-    fn peer(&self, party: Party, name: Option<&PeerName>) -> Result<i64> {
-        let name = name.map(PeerName::as_str);
-        if let Some(peer) = filter::number_of(self.conn, party)? {
-            // Nothing is written where nothing changes.
-            self.conn
-                .prepare_cached(
-                    "UPDATE peer SET name = ?2 WHERE peer = ?1 AND ?2 IS NOT NULL AND name IS NOT ?2",
-                )?
-                .execute(params![peer, name])?;
-            return Ok(peer);
-        }
-        let (key, addr) = match party {
-            Party::Key(key) => (Some(key), None),
-            Party::Addr(addr) => (None, Some(addr.to_string())),
-        };
-        self.conn.prepare_cached("INSERT INTO peer (key, addr, name) VALUES (?, ?, ?)")?.execute(params![
-            key.as_ref().map(|key| key.as_bytes()),
-            addr,
-            name
-        ])?;
-        Ok(self.conn.last_insert_rowid())
     }
 }

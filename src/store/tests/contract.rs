@@ -158,6 +158,26 @@ fn a_text_is_moved_to_who_it_is_for_and_is_never_there_twice() {
 }
 
 #[test]
+fn a_text_that_is_moved_gives_its_name_only_to_somebody_without_one() {
+    for mut tried in both() {
+        let store = &mut *tried.store;
+        let text = |to, called: Option<PeerName>, number| match said(to, number, "x") {
+            Write::Said { to, letter, condition, assurance, expires, .. } => {
+                Write::Said { to, name: called, letter, condition, assurance, expires }
+            }
+            other => other,
+        };
+        let old = || name("Old");
+        apply(store, &[text(addr(1), old(), 1), text(addr(1), old(), 2), text(addr(1), old(), 3)]);
+        apply(store, &[text(key(1), name("New"), 4), text(key(2), None, 3)]);
+        let moved = |number, to| Write::Moved { id: id(number), from: addr(1), to };
+        apply(store, &[moved(1, key(1)), moved(2, key(3)), moved(3, key(2))]);
+        let parties = [(key(2), None), (key(1), name("New")), (key(3), old())];
+        assert_eq!(store.parties().unwrap(), parties, "{}", tried.name);
+    }
+}
+
+#[test]
 fn what_was_shown_and_read_is_remembered() {
     for mut tried in both() {
         let store = &mut *tried.store;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use p2p_chat::chat::{Action, Answer, Chat, Event, Me, Received, Sent, StaticPeer, Time, Who};
-use p2p_chat::ledger::{Entry, Party, Query};
+use p2p_chat::ledger::Query;
 use p2p_chat::message::{Decoded, Failure, Fate, Form as Written};
 use p2p_chat::peer::{PeerName, Source};
 use p2p_chat::store::{Memory, Store};
-use p2p_chat::ui::{Labels, Line, Past, Voice, lines, peer_list};
+use p2p_chat::ui::{Labels, Line, Past, People, Voice, lines, peer_list};
 use p2p_chat::wire::Decoder;
 
 use super::input::Connection;
@@ -194,14 +194,9 @@ impl Reader {
     pub(super) fn history(&self) -> Vec<Line> {
         let entries =
             self.kept.clone().entries(&Query { limit: HISTORY, ..Query::default() }).expect("readable");
-        let label = |entry: &Entry| match (&entry.name, entry.party) {
-            (Some(name), _) => name.to_string(),
-            (None, Party::Addr(addr)) => addr.to_string(),
-            (None, Party::Key(key)) => key.to_string(),
-        };
+        let people = People::new(self.kept.clone().parties().expect("readable"));
         let moment = |_| (Arc::from(""), Arc::from("today"));
-        Past { voice: &self.voice(), label: &label, moment: &moment, today: "today", in_doubt: false }
-            .lines(&entries)
+        Past { people: &people, moment: &moment, today: "today", in_doubt: false }.lines(entries)
     }
 }
 

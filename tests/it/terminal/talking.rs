@@ -290,6 +290,9 @@ More [0-8]:",
     alice.waits_for("you to Boss: hello");
     alice.enters("6");
     alice.enters("7");
+    alice.waits_for("Nothing waits to be delivered.");
+    alice.enters("6");
+    alice.enters("8");
     alice.waits_for("@WHOM TEXT");
 }
 

@@ -80,8 +80,7 @@ fn the_list_tells_who_is_connected_who_only_spoke_who_is_stuck_and_who_is_gone()
     ));
     drop(idle);
     shows(&stuck, &format!("{} connected", alice.shown()));
-    alice.says("xyz", "who are you?");
-    alice.sees(&format!("Handed over to {}", shown(&stuck)));
+    alice.sees(&format!("Handed over to {}, which gives no receipts: \"who are you?\"", shown(&stuck)));
     // What is sent later, while it is stuck again, is told honestly, and read when it is free.
     let idle = TcpStream::connect(stuck.addr()).expect("XYZ accepts");
     alice.says("xyz", "are you stuck?");

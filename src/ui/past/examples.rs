@@ -6,10 +6,10 @@ use crate::message::{ID_BYTES, MessageId};
 use crate::peer::{PeerAddr, PeerName};
 
 /// A minute after four in the afternoon of 21 November 2026, UTC, in milliseconds since 1970.
-pub(super) const TIME: u64 = 1_795_277_042_120;
+pub(crate) const TIME: u64 = 1_795_277_042_120;
 
 /// What nobody should be able to do anything with.
-pub(super) const NASTY: [&str; 14] = [
+pub(crate) const NASTY: [&str; 14] = [
     "\u{1b}[31mred\u{1b}]0;title\u{7}",
     "\u{202e}gnp.exe\u{2066}\u{200b}\u{feff}",
     "one\n# two\n\n    three\n===\n---\n",
@@ -27,17 +27,17 @@ pub(super) const NASTY: [&str; 14] = [
 ];
 
 /// Somebody's key.
-pub(super) fn key(byte: u8) -> Party {
+pub(crate) fn key(byte: u8) -> Party {
     Party::Key(PeerKey::new([byte; KEY_BYTES]))
 }
 
 /// Somebody's address.
-pub(super) fn at(port: u16) -> Party {
+pub(crate) fn at(port: u16) -> Party {
     Party::Addr(PeerAddr::new(std::net::Ipv4Addr::LOCALHOST, port).unwrap())
 }
 
 /// A message of Bob's, who has a key.
-pub(super) fn from_bob(row: i64, body: &str) -> Entry {
+pub(crate) fn from_bob(row: i64, body: &str) -> Entry {
     Entry {
         row: RowId(row),
         party: key(1),
@@ -52,7 +52,7 @@ pub(super) fn from_bob(row: i64, body: &str) -> Entry {
 }
 
 /// A text of ours with the id of this number to somebody at port 5000 and this row's number.
-pub(super) fn to(row: i64, id: u8, condition: Condition) -> Entry {
+pub(crate) fn to(row: i64, id: u8, condition: Condition) -> Entry {
     Entry {
         party: at(5_000 + u16::try_from(row).unwrap()),
         name: Some(PeerName::new(&format!("N{row}"))),

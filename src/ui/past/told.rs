@@ -4,19 +4,19 @@ use crate::ledger::{Assurance, Condition, Entry, Party, Way};
 use crate::peer::PeerName;
 
 /// Recipients of one text that are kept to be named: all of three, and of more the first ones.
-pub(super) const MOST_NAMED: usize = 3;
+pub(crate) const MOST_NAMED: usize = 3;
 
 /// One message.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Told {
+pub(crate) struct Told {
     /// Its first row.
-    pub(super) first: Entry,
+    pub(crate) first: Entry,
     /// The first of those that it came from or went to, and how sure that is.
-    pub(super) with: Vec<(Party, Option<PeerName>, Assurance)>,
+    pub(crate) with: Vec<(Party, Option<PeerName>, Assurance)>,
     /// How many those are.
-    pub(super) count: usize,
+    pub(crate) count: usize,
     /// For how many of them what is known.
-    pub(super) conditions: Vec<(Condition, usize)>,
+    pub(crate) conditions: Vec<(Condition, usize)>,
 }
 
 impl Told {
@@ -40,18 +40,18 @@ impl Told {
 }
 
 /// Whether two rows, one behind the other, are one text of ours to two.
-pub(super) fn are_one(one: &Entry, other: &Entry) -> bool {
+pub(crate) fn are_one(one: &Entry, other: &Entry) -> bool {
     let ours = |entry: &Entry| matches!(entry.way, Way::Out(_));
     ours(one) && ours(other) && one.id.is_some() && one.id == other.id
 }
 
 /// Makes messages of rows, one by one.
 #[derive(Default)]
-pub(super) struct Folder(Option<Told>);
+pub(crate) struct Folder(Option<Told>);
 
 impl Folder {
     /// Takes the next row; gives the message before it, if that is whole now.
-    pub(super) fn take(&mut self, entry: Entry) -> Option<Told> {
+    pub(crate) fn take(&mut self, entry: Entry) -> Option<Told> {
         match &mut self.0 {
             Some(told) if are_one(&told.first, &entry) => {
                 told.count(entry.party, entry.name, entry.assurance, entry.way);
@@ -62,7 +62,7 @@ impl Folder {
     }
 
     /// The last message.
-    pub(super) fn end(self) -> Option<Told> {
+    pub(crate) fn end(self) -> Option<Told> {
         self.0
     }
 }

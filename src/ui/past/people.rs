@@ -20,28 +20,40 @@ const SUGGESTED: usize = 5;
 const MARK: char = '·';
 
 /// Everybody of whom there are messages.
-pub(super) struct People {
+pub struct People {
     /// What they were called last, the latest first.
     parties: Vec<(Party, Option<PeerName>)>,
     last: HashMap<Party, PeerName>,
     /// How many are called so.
     owners: HashMap<String, usize>,
+    /// What some are called in the chat that goes on.
+    labels: HashMap<Party, String>,
 }
 
 impl People {
-    pub(super) fn new(parties: Vec<(Party, Option<PeerName>)>) -> Self {
+    /// Those whom a store knows, with what they were called last, the latest first.
+    pub fn new(parties: Vec<(Party, Option<PeerName>)>) -> Self {
         let named = || parties.iter().filter_map(|(party, name)| Some((*party, name.as_ref()?)));
         let last = named().map(|(party, name)| (party, name.clone())).collect();
         let mut owners = HashMap::new();
         for (_, name) in named() {
             *owners.entry(folded(name)).or_default() += 1;
         }
-        Self { last, owners, parties }
+        Self { last, owners, parties, labels: HashMap::new() }
+    }
+
+    /// The same people, of whom those are called so in the chat that goes on to whom `label` gives a name.
+    pub fn labelled(mut self, label: impl Fn(Party) -> Option<String>) -> Self {
+        self.labels = self.parties.iter().filter_map(|(party, _)| Some((*party, label(*party)?))).collect();
+        self
     }
 
     /// What somebody is called who was called `name` then. A bare name is that of the only one who has it now; others have the
     /// beginning of their key or their address behind it.
-    pub(super) fn called(&self, party: Party, name: Option<&PeerName>) -> String {
+    pub fn called(&self, party: Party, name: Option<&PeerName>) -> String {
+        if let Some(label) = self.labels.get(&party) {
+            return label.clone();
+        }
         let last = self.last.get(&party);
         let Some(name) = name.or(last) else { return unnamed(party) };
         let is_last = last.is_some_and(|last| folded(last) == folded(name));
@@ -55,12 +67,7 @@ impl People {
     ///
     /// # Errors
     /// A sentence that names those there are.
-    pub(super) fn meant(
-        &self,
-        word: &str,
-        addr: Option<PeerAddr>,
-        pins: &[Pin],
-    ) -> Result<Vec<Party>, String> {
+    pub fn meant(&self, word: &str, addr: Option<PeerAddr>, pins: &[Pin]) -> Result<Vec<Party>, String> {
         let known = |found: Vec<Party>| (!found.is_empty()).then_some(found);
         let all = || self.parties.iter().map(|(party, _)| *party);
         if let Some(addr) = addr {
@@ -122,7 +129,7 @@ impl People {
 }
 
 /// What is behind a name, in brackets.
-pub(super) fn remark(assurance: Assurance) -> &'static str {
+pub(crate) fn remark(assurance: Assurance) -> &'static str {
     match assurance {
         Assurance::Plain => " (plain)",
         Assurance::Encrypted => "",

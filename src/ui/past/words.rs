@@ -5,7 +5,7 @@ use super::told::{MOST_NAMED, Told};
 use crate::ledger::{Condition, Way};
 
 /// The word for what is known of a text of ours. Scripts read it (docs/HISTORY.md), so none is ever changed.
-pub(super) fn state(condition: Condition) -> &'static str {
+pub(crate) fn state(condition: Condition) -> &'static str {
     match condition {
         Condition::Queued => "queued",
         Condition::Sent => "sent",
@@ -22,7 +22,7 @@ pub(super) fn state(condition: Condition) -> &'static str {
 }
 
 /// Whom a message came from, or all that it went to, as far as they fit; each name as `show` has it.
-pub(super) fn with(told: &Told, people: &People, show: impl Fn(String) -> String) -> String {
+pub(crate) fn with(told: &Told, people: &People, show: impl Fn(String) -> String) -> String {
     let named = |at: usize| {
         told.with
             .get(at)
@@ -37,7 +37,7 @@ pub(super) fn with(told: &Told, people: &People, show: impl Fn(String) -> String
 }
 
 /// What became of a text of ours, in brackets; nothing of what came.
-pub(super) fn outcome(told: &Told) -> String {
+pub(crate) fn outcome(told: &Told) -> String {
     match (told.first.way, &told.conditions[..]) {
         (Way::In { .. }, _) | (_, []) => String::new(),
         (_, [(condition, _)]) => format!(" ({})", state(*condition)),

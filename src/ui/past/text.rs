@@ -14,7 +14,7 @@ const BAR: &str = "  │ ";
 const MAX_LINES: usize = 100;
 
 /// The lines of a message, each with its end, behind `stamp`. Everything in them that came from the network is harmless.
-pub(super) fn lines(told: &Told, stamp: &str, people: &People) -> String {
+pub(crate) fn lines(told: &Told, stamp: &str, people: &People) -> String {
     let who = with(told, people, |name| name);
     let ours = matches!(told.first.way, Way::Out(_));
     let does = told.first.body.strip_prefix("/me ").filter(|action| !ours && !action.trim().is_empty());
