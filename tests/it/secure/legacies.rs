@@ -25,7 +25,7 @@ fn no_program_of_old_sees_the_line_or_a_key() {
         let answer = legacy.connect(alice.addr()).expect("she listens").unwrap_or_default();
         assert!(!answer.contains("p2p-chat"), "{}: {answer}", legacy.name());
         // Some do not wait until she has read it.
-        while alice.lists(legacy.addr()).is_none() {}
+        alice.sees(&format!("{}", legacy.addr()));
         alice.says(&legacy.addr().to_string(), "in plain, as ever");
         gets(&legacy, "Alice in plain, as ever");
         alice.types(&["0"]);
