@@ -9,17 +9,18 @@
 //!   person: the menu, the edited line, the words, the screen.
 //! - [`node`] owns the one lock around the chat and performs what it wants; [`app`] ties node and ui with one loop over
 //!   one queue, the [`mailbox`].
-//! - [`escape`], [`key`], [`peer`], [`message`] and [`talk`] are the vocabulary; [`cli`], [`settings`], [`config`] and [`logging`] are the way in,
-//!   [`exit`] the way out; [`data`], [`identity`] and [`known`] are what is kept, [`manual`] what is printed instead of chatting.
+//! - [`escape`], [`key`], [`peer`], [`message`], [`talk`] and [`ledger`] are the vocabulary; [`cli`], [`settings`], [`config`] and [`logging`] are the way in,
+//!   [`exit`] the way out; [`data`], [`identity`] and [`known`] are what is kept, with [`store`], which has what was said; [`manual`] and [`history`] are what is
+//!   printed instead of chatting.
 //!
 //! `fuzzing`, which only tests and the fuzzer see, is what holds for any input.
 //!
 //! # In scope
 //! The plain network that five legacy programs speak, without a server, on IPv4; and between p2p-chat peers, over IPv4 or IPv6, proven keys, secrecy
-//! and delivery that is certain for as long as both programs run.
+//! and delivery that is certain whenever both programs run at the same time, within the days that a text waits; a history of what was said.
 //!
 //! # Out of scope
-//! The same for the plain network, which has none of them; hiding who talks to whom; messages that outlive the program.
+//! The same for the plain network, which has none of them; hiding who talks to whom; secrecy of the history on one's own disk.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod app;

@@ -1,4 +1,4 @@
-//! The time as it is shown. The one place that reads the calendar.
+//! The time as it is shown while chatting; `history/calendar.rs` has it for what is printed of the past.
 
 use std::sync::Arc;
 
@@ -31,14 +31,14 @@ pub(super) fn seconds() -> u64 {
     millis() / 1_000
 }
 
-/// A time to wait, in its largest unit.
+/// A time to wait, in its largest unit, to the next whole one.
 pub(super) fn span(time: std::time::Duration) -> String {
-    let seconds = time.as_secs();
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
     let (count, unit) = match seconds {
-        0..60 => (seconds, "second"),
-        60..3_600 => (seconds / 60, "minute"),
-        3_600..86_400 => (seconds / 3_600, "hour"),
-        _ => (seconds / 86_400, "day"),
+        0..=60 => (seconds, "second"),
+        61..=3_600 => (seconds.div_ceil(60), "minute"),
+        3_601..=86_400 => (seconds.div_ceil(3_600), "hour"),
+        _ => (seconds.div_ceil(86_400), "day"),
     };
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }

@@ -23,6 +23,8 @@ const MAX_HELD_ADDRS: usize = 1_000;
 #[derive(Debug, Default)]
 pub(super) struct Held {
     texts: VecDeque<Unsent>,
+    /// When the first of them to expire does.
+    expires: Option<Time>,
     hold: Option<Hold>,
     not_before: Time,
     last_try: Option<Time>,
@@ -44,6 +46,7 @@ impl Chat {
         held.hold = Some(hold);
         let (op, told) = (text.op, std::mem::replace(&mut text.told, true));
         let body = text.body();
+        held.expires = Some(held.expires.map_or(text.expires, |first| first.min(text.expires)));
         held.texts.push_back(text);
         self.text_begins(addr);
         if !told {
@@ -104,7 +107,7 @@ impl Chat {
     pub(super) fn next_held(&self) -> Option<Time> {
         let secure = self.secure.as_ref()?;
         let due = |(addr, held): (&PeerAddr, &Held)| {
-            let expires = held.texts.iter().map(|text| text.expires).min()?;
+            let expires = held.expires?;
             let is_busy = secure.asked.contains_key(addr) || secure.in_plain.contains(addr);
             Some(if is_busy { expires } else { expires.min(held.not_before) })
         };
@@ -117,7 +120,7 @@ impl Chat {
         if secure.waiting.is_empty() {
             return;
         }
-        let is_over = |held: &Held| held.texts.iter().any(|text| text.expires <= now);
+        let is_over = |held: &Held| held.expires.is_some_and(|first| first <= now);
         let over: Vec<PeerAddr> =
             secure.waiting.iter().filter(|(_, held)| is_over(held)).map(|(addr, _)| *addr).collect();
         for addr in over {
@@ -144,6 +147,7 @@ impl Chat {
         let Some(held) = secure.waiting.get_mut(&addr) else { return };
         held.last_try = Some(now);
         let texts: Vec<Unsent> = held.texts.drain(..).collect();
+        held.expires = None;
         secure.asked.insert(addr, texts);
         match speech {
             Speech::Secure(_) => self.asked(addr, Ok(speech), now),
@@ -175,6 +179,7 @@ impl Chat {
         let Some(held) = secure.waiting.get_mut(&addr) else { return false };
         let (gone, stays): (VecDeque<Unsent>, VecDeque<Unsent>) =
             held.texts.drain(..).partition(|text| which(text));
+        held.expires = stays.iter().map(|text| text.expires).min();
         held.texts = stays;
         let any = !gone.is_empty();
         if held.texts.is_empty() {
@@ -194,7 +199,9 @@ impl Chat {
         if let Some(secure) = &mut self.secure
             && let Some(held) = secure.waiting.remove(&from)
         {
-            secure.waiting.entry(to).or_default().texts.extend(held.texts);
+            let there = secure.waiting.entry(to).or_default();
+            there.expires = [there.expires, held.expires].into_iter().flatten().min();
+            there.texts.extend(held.texts);
         }
     }
 
