@@ -205,3 +205,40 @@ enters $a "@bob Every word"
 sees $a "Delivered"
 screen $a "Plain, for screen readers" "Typed: \`p2p-chat --plain ...\`, \`@bob Every word\`. No control sequence is written, each event is one line."
 t kill-server
+
+# Somebody is away.
+t -f /dev/null new-session -d -x 84 -y 24 "$shell"
+t set -g status off
+t new-window "$shell"
+enters $a "p2p-chat --name Ann --port 5610"
+sees $a "Choice"
+enters $b "p2p-chat --name Ben --port 5611 --peer 127.0.0.1:5610"
+sees $a "Ben (127.0.0.1:5611) is here"
+enters $b "@ann Shall we have lunch?"
+sees $b "Delivered"
+enters $b "/quit"
+sees $a "Ben has left"
+press $a C-l
+enters $a "@ben Gladly, at noon"
+sees $a "Queued for Ben"
+enters $a "@ben At the usual table?"
+enters $a "/outbox"
+screen $a "Somebody is away" "Typed: two texts to Ben, who has left, and \`/outbox\`."
+enters $a "/quit"
+sees $a "texts wait for Ben"
+enters $b "clear; p2p-chat --name Ben --port 5611"
+sees $b "Choice"
+enters $a "clear; p2p-chat --name Ann --port 5610"
+sees $a 'Delivered to Ben: "At'
+screen $a "Both have started again" "What waited has arrived, without anybody doing anything."
+press $b C-l
+enters $b "/chat ann"
+sees $b "end of the history"
+enters $b "I am there"
+sees $a "I am there"
+screen $b "The history where a conversation begins" "Typed: \`/chat ann\` and a line."
+press $a C-l
+enters $a "/history ben noon"
+enters $a "/history"
+screen $a "What was said, and what had a word in it" "Typed: \`/history ben noon\`, \`/history\`."
+t kill-server

@@ -167,6 +167,8 @@ pub enum Event {
         /// How many may.
         most: usize,
     },
+    /// The texts that wait for all together nearly fill what there is for them.
+    AllNearlyFull,
     /// We leave, and so many texts wait for somebody until we are back.
     StayQueued(Who, usize),
     /// Something could not be written down, for this reason; told now and then.
@@ -298,6 +300,7 @@ impl Event {
             | Self::PinsChanged
             | Self::NotKept(_)
             | Self::NotWaiting
+            | Self::AllNearlyFull
             | Self::Refused { .. }
             | Self::Sum { .. }
             | Self::TakenAs(_)

@@ -282,7 +282,11 @@ impl Chat {
                 // The user wants it there now; what is not even tried now is said to wait.
                 secure.outboxes.hurry(key, now);
                 let (count, nearly) = secure.outboxes.filled(key);
+                let all_nearly = secure.outboxes.are_nearly_full();
                 self.write_letter(key, id, write, now);
+                if all_nearly {
+                    self.tell(Event::AllNearlyFull);
+                }
                 if nearly {
                     let who = self.who(addr);
                     self.tell(Event::NearlyFull { who, count, most: MAX_OPEN_TEXTS });

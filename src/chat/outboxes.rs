@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::outbox::{Jitter, NotPut, OutText, Outbox, TextNews, TextState, TurnEnd, Waiting};
+use super::outbox::{Jitter, NEARLY_FULL, NotPut, OutText, Outbox, TextNews, TextState, TurnEnd, Waiting};
 use super::time::Time;
 use super::trust::Writable;
 use crate::key::PeerKey;
@@ -61,6 +61,11 @@ impl Outboxes {
     /// As [`Outbox::waiting`], of all keys.
     pub fn waiting(&self) -> impl Iterator<Item = (PeerKey, Waiting<'_>)> {
         self.of.iter().flat_map(|(key, outbox)| outbox.waiting().map(|waiting| (*key, waiting)))
+    }
+
+    /// Whether the user should know that there is little room left for all together.
+    pub fn are_nearly_full(&self) -> bool {
+        self.bytes * 100 >= MAX_ALL_BYTES * NEARLY_FULL
     }
 
     /// How many texts wait for a key, and whether there is room for a few more only.

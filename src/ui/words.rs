@@ -6,7 +6,7 @@ mod voice;
 
 use super::list::peer_list;
 use super::style::{Ink, Line};
-use crate::chat::{Deed, Event, GONE_AFTER, Why};
+use crate::chat::{Deed, Event, GONE_AFTER, MAX_ALL_BYTES, Why};
 use crate::escape::harmless;
 use crate::message::{Fate, Fault};
 use crate::peer::Source;
@@ -88,6 +88,14 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             format!(
                 "{count} texts wait for {}; when {most} do, no more are taken until some arrive, or are taken back with /outbox.",
                 voice.named(who)
+            ),
+        )],
+        Event::AllNearlyFull => vec![Line::of(
+            Ink::Bad,
+            format!(
+                "The texts that wait take nearly all of the {} MB that there are for them; when they take all, no more are taken until \
+                 some arrive, or are taken back with /outbox.",
+                MAX_ALL_BYTES / 1024 / 1024
             ),
         )],
         Event::StayQueued(who, count) => vec![
