@@ -323,7 +323,7 @@ impl World {
                 if !is_told {
                     self.fail(pid, format_args!("is told of the end of what does not wait: {event:?}"));
                 }
-                if *fate == Fate::Delivered {
+                if *fate == Fate::Delivered && who.proof != Proof::Plain {
                     self.check_taken(pid, id, key_at(who.addr));
                     self.count("letter: delivered later");
                 }
@@ -362,6 +362,19 @@ impl World {
             Told::TurnedAway(..) => self.count("told: turned away"),
             _ => {}
         }
+    }
+
+    /// Whether a command sends this text.
+    pub(super) fn is_of(&self, pid: Pid, op: OpId, letter: MessageId) -> bool {
+        let keyed = self.ours(pid).keyed.as_ref();
+        keyed.and_then(|keyed| keyed.letters.get(&op)).is_some_and(|sent| sent.id == letter)
+    }
+
+    /// Whether the user was told of a text that it waits, and of its end not yet.
+    pub(super) fn is_known_to_wait(&self, pid: Pid, letter: MessageId) -> bool {
+        let keyed = self.ours(pid).keyed.as_ref();
+        let mut sent = keyed.into_iter().flat_map(|keyed| keyed.letters.values());
+        sent.any(|sent| sent.id == letter && sent.ended < sent.waiting)
     }
 
     fn letter_mut(&mut self, pid: Pid, op: OpId) -> &mut Sent {

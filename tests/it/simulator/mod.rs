@@ -206,7 +206,7 @@ fn check_counts(sum: &BTreeMap<String, usize>) {
         "letter: shown",
         "letter: delivered later",
         "letter: waits: Unreachable",
-        "letter: later Failed(Left)",
+        "letter: later Lost(Left)",
         "told: pinned",
     ] {
         assert!(sum.contains_key(what), "no {what} in {sum:#?}");
