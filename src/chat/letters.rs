@@ -117,7 +117,11 @@ impl Chat {
         }
         let text = self.new_text(addr, op, parts, letter, now);
         match (self.speech_of(addr), letter) {
-            (Speech::Secure(key), Some(_)) if !in_plain => self.put_letter(key, addr, text, now),
+            (Speech::Secure(key), Some(_)) if !in_plain => {
+                // What was typed before may still wait for whoever is at this address.
+                self.asked(addr, Ok(Speech::Secure(key)), now);
+                self.put_letter(key, addr, text, now)
+            }
             (Speech::Unknown | Speech::Plain, Some(_)) if !in_plain && self.holds_back(addr) => {
                 self.wait_with_others(addr, text, now)
             }
@@ -329,7 +333,15 @@ impl Chat {
     /// elsewhere, so how is not looked up here.
     pub(super) fn asked(&mut self, addr: PeerAddr, answer: Result<Speech, &Fate>, now: Time) {
         let Some(secure) = &mut self.secure else { return };
-        let Some(waiting) = secure.asked.remove(&addr) else { return };
+        let mut waiting = Vec::new();
+        if let (Ok(Speech::Secure(_)), Some(held)) = (&answer, secure.waiting.get_mut(&addr)) {
+            // They were typed before what waits for an answer.
+            waiting.extend(held.release());
+        }
+        waiting.extend(secure.asked.remove(&addr).into_iter().flatten());
+        if waiting.is_empty() {
+            return;
+        }
         let answer = answer.map_err(|fate| match fate {
             Fate::Failed(_) => fate.clone(),
             // That is the fate of the question; of the text itself, nothing was sent.

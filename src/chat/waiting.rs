@@ -31,6 +31,13 @@ pub(super) struct Held {
     failures: u32,
 }
 
+impl Held {
+    /// What waits goes its way, all of it.
+    pub(super) fn release(&mut self) -> impl Iterator<Item = Unsent> + '_ {
+        self.texts.drain(..)
+    }
+}
+
 impl Chat {
     /// Lets a text wait for an address where nobody could be reached.
     pub(super) fn hold_back(&mut self, addr: PeerAddr, mut text: Unsent, hold: Hold, now: Time) {

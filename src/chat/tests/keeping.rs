@@ -211,6 +211,21 @@ fn a_text_to_a_plain_peer_who_is_away_waits_and_goes_out_once_when_he_is_seen_ag
 }
 
 #[test]
+fn what_waits_for_an_address_goes_to_who_proves_a_key_there_before_what_is_typed_later() {
+    let mut story = Story::keeping();
+    story.writes(5001, 1);
+    story.disk_turns(Ok(()));
+    story.refused_unsent(5001);
+    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
+    story.dials_in(BOBS, "Bob", 5001).unwrap();
+    story.writes(5001, 2);
+    story.disk_turns(Ok(()));
+    assert_eq!(story.letters_under_way(), [letter(1)]);
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    assert_eq!(story.letters_under_way(), [letter(2)]);
+}
+
+#[test]
 fn a_text_in_plain_that_may_have_arrived_is_never_sent_again() {
     for fate in [Fate::Unanswered, Fate::Broken, Fate::NoReceipt] {
         let mut story = Story::keeping();

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use p2p_chat::chat::{Command, Event as Told, Known, MAX_PEERS, MAX_PEERS_PER_IP, State, Target, Transmit};
+use p2p_chat::ledger::Party;
 use p2p_chat::message::Outgoing;
 use p2p_chat::peer::PeerAddr;
 
 use super::ours::{Cause, is_look};
 use super::peer::Pid;
-use super::world::World;
+use super::world::{Said, World};
 
 /// `connect_ack` goes to a peer at most so often (PROTOCOL.md, Liveness).
 const ACK_SPACING: Duration = Duration::from_secs(2);
@@ -18,6 +19,9 @@ const ACK_SPACING: Duration = Duration::from_secs(2);
 /// that something is wrong.
 const LOOKS: usize = 12;
 const LOOKS_WITHIN: Duration = Duration::from_secs(10);
+
+/// For a text that waits, somebody is asked how they are spoken to so often at most.
+const ASKED_AGAIN: Duration = Duration::from_secs(1);
 
 /// A static peer that is gone is looked for so often at least (PROTOCOL.md, Liveness), ...
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
@@ -139,12 +143,20 @@ impl World {
         if is_look(message) {
             self.check_look(pid, to, cause);
         }
+        let is_asked_for_text = self.has_asked_for_text(pid, to);
         let ours = self.ours_mut(pid);
         let what = match (cause, message) {
             (Cause::Received, Outgoing::ConnectAck) if !ours.is_asked => {
                 Some("answers no `connect`".to_owned())
             }
             (Cause::Received, Outgoing::ConnectAck) | (_, Outgoing::Exit) => None,
+            // Somebody is there for whom a text waits, and is asked how they are spoken to.
+            (Cause::Received, Outgoing::Connect) if is_asked_for_text => {
+                let before = ours.asked_for_text.insert(to, now);
+                before
+                    .filter(|before| now < *before + ASKED_AGAIN)
+                    .map(|before| format!("follows one of {:?} before", now - before))
+            }
             (Cause::Received, _) => Some("is sent because of what came".to_owned()),
             // With a key, it is asked first how its recipient is spoken to.
             (_, Outgoing::Text(_)) if cause != Cause::Command && ours.keyed.is_none() => {
@@ -156,7 +168,9 @@ impl World {
                 while looks.front().is_some_and(|at| *at + LOOKS_WITHIN < now) {
                     looks.pop_front();
                 }
-                (looks.len() > LOOKS).then(|| format!("is look {} within {LOOKS_WITHIN:?}", looks.len()))
+                // Whoever a text waits for is asked as often again.
+                let most = if is_asked_for_text { 2 * LOOKS } else { LOOKS };
+                (looks.len() > most).then(|| format!("is look {} within {LOOKS_WITHIN:?}", looks.len()))
             }
             _ => None,
         };
@@ -181,13 +195,23 @@ impl World {
         }
         if let Outgoing::Text(parts) = message {
             self.check_plain_text(pid, transmit);
+            let may_wait = self.ours(pid).keyed.is_some();
             for part in parts.iter() {
-                let said = self.said.get_mut(part);
-                if !said.is_some_and(|said| said.to.insert(to)) {
+                // What has waited goes again only where no connection was made for it before.
+                let is_first =
+                    |said: &mut Said| said.to.insert(to) || (may_wait && !said.connected.contains(&to));
+                if !self.said.get_mut(part).is_some_and(is_first) {
                     self.fail(pid, format_args!("sends `{part}` to {to} twice, or it was never said"));
                 }
             }
         }
+    }
+
+    /// Whether a text waits for the answer to the question how whoever is at `to` is spoken to.
+    fn has_asked_for_text(&self, pid: Pid, to: PeerAddr) -> bool {
+        let ours = self.ours(pid);
+        let waiting = ours.chat.waiting(ours.time(self.now));
+        waiting.iter().any(|text| text.under_way && text.to == Party::Addr(to))
     }
 
     /// Somebody is about to be looked for. If it is a static peer that is gone, that is not too late, however often it

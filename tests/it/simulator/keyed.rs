@@ -3,24 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use p2p_chat::chat::{
-    Event as Told, GONE_AFTER, Intake, OpId, Pin, PinChange, Proof, State, Talk, Transmit, Why,
-};
+use p2p_chat::chat::{OpId, Pin, State};
 use p2p_chat::key::PeerKey;
-use p2p_chat::ledger::RowId;
-use p2p_chat::message::{Fate, MessageId, Speech};
+use p2p_chat::message::{MessageId, Speech};
 use p2p_chat::peer::PeerAddr;
-use p2p_chat::talk::{Letter, Say, TalkEnd, Talked};
+use p2p_chat::talk::Letter;
 
-use super::ours::Cause;
 use super::peer::Pid;
 use super::talker::Talker;
 use super::world::World;
-
-/// Talks with one key that were begun without success, within ten seconds: one text a second at most, one look a second, and the first
-/// two at once when a refusal or a broken connection shows that something is wrong.
-const FAILED_TALKS: usize = 24;
-const FAILED_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a process with a key has, and what is known of it that the rules must keep to.
 pub(super) struct Keyed {
@@ -42,25 +33,25 @@ pub(super) struct Keyed {
 
 /// What has become of a text of a command.
 pub(super) struct Sent {
-    id: MessageId,
+    pub(super) id: MessageId,
     /// Those that were told to wait, and those of them of which the end was told.
-    waiting: usize,
-    ended: usize,
+    pub(super) waiting: usize,
+    pub(super) ended: usize,
 }
 
 /// A text of somebody with a key.
 pub(super) struct Penned {
-    by: Pid,
-    number: u64,
+    pub(super) by: Pid,
+    pub(super) number: u64,
     /// Where it was sent to, if to one only.
-    to: Option<PeerAddr>,
+    pub(super) to: Option<PeerAddr>,
     /// The only keys that it may go to; anybody where it was not known yet who that is.
-    meant: Option<BTreeSet<PeerKey>>,
+    pub(super) meant: Option<BTreeSet<PeerKey>>,
     /// Whom it was written to in vain or not.
-    tried: BTreeSet<PeerKey>,
+    pub(super) tried: BTreeSet<PeerKey>,
     /// Who has taken it, and in which processes it was shown encrypted.
-    taken: BTreeSet<PeerKey>,
-    shown: BTreeSet<Pid>,
+    pub(super) taken: BTreeSet<PeerKey>,
+    pub(super) shown: BTreeSet<Pid>,
 }
 
 impl Keyed {
@@ -90,7 +81,7 @@ pub(super) fn key_of_person(person: usize) -> PeerKey {
 }
 
 impl World {
-    fn keyed_mut(&mut self, pid: Pid) -> Option<&mut Keyed> {
+    pub(super) fn keyed_mut(&mut self, pid: Pid) -> Option<&mut Keyed> {
         self.ours_mut(pid).keyed.as_mut()
     }
 
@@ -135,249 +126,6 @@ impl World {
         self.keyed_mut(pid).map(|keyed| keyed.promised.insert((to, by)));
     }
 
-    /// Texts reach a process that has welcomed their sender.
-    pub(super) fn takes_letters(
-        &mut self,
-        from: Pid,
-        pid: Pid,
-        key: PeerKey,
-        letters: Vec<Letter>,
-    ) -> Vec<MessageId> {
-        let (intake, mut told) =
-            self.with_chat(pid, Cause::Met, |chat, now| chat.letters(key, letters.clone(), now));
-        let mut taken = Vec::new();
-        if let Some(Intake { receipts, letters, .. }) = intake {
-            let rows = letters.iter().map(|_| Some(RowId(1))).collect();
-            let (more, shown) =
-                self.with_chat(pid, Cause::Met, |chat, now| chat.taken(key, letters, Ok(rows), now));
-            taken = receipts;
-            taken.extend(more);
-            told.extend(shown);
-        }
-        if !taken.is_empty() {
-            self.note_sign(pid, key);
-        }
-        let own = self.key_of(pid).expect("who takes them has a key");
-        for Letter { id, .. } in &letters {
-            let penned = self.penned.get_mut(id).expect("somebody has written it");
-            if taken.contains(id) {
-                penned.taken.insert(own);
-            }
-        }
-        for event in &told {
-            let Told::Message { from: who, text, again, .. } = event else { continue };
-            let Some(letter) = letters.iter().find(|letter| &*letter.body == text.raw()) else {
-                self.fail(pid, format_args!("shows what did not come: {event:?}"));
-            };
-            if self.ours(pid).chat.pin_of(who.addr).map(|pin| pin.key) != Some(key)
-                || who.proof == Proof::Plain
-            {
-                self.fail(pid, format_args!("shows what {key} said as if it were of {who:?}"));
-            }
-            self.shown_encrypted(from, pid, letter.id, *again);
-        }
-        if let Some(id) = taken.iter().find(|id| !self.penned[id].shown.contains(&pid)) {
-            self.fail(pid, format_args!("has taken {id:?} and never showed it"));
-        }
-        self.turn_over(pid);
-        taken
-    }
-
-    fn shown_encrypted(&mut self, from: Pid, pid: Pid, id: MessageId, again: bool) {
-        let own = self.key_of(pid);
-        let before: Vec<Pid> = self.penned[&id].shown.iter().copied().collect();
-        let in_other_life = before.iter().any(|other| *other != pid && self.key_of(*other) == own);
-        let penned = self.penned.get_mut(&id).expect("somebody has written it");
-        let (by, number, to) = (penned.by, penned.number, penned.to);
-        if !penned.shown.insert(pid) {
-            self.fail(pid, format_args!("shows {id:?} twice"));
-        }
-        if by != from {
-            self.fail(pid, format_args!("shows {id:?}, written by {by}, as {from}'s"));
-        }
-        if in_other_life && !again {
-            self.fail(pid, format_args!("does not say that {id:?} may have been shown before its start"));
-        }
-        if in_other_life {
-            self.count("letter: shown again in another life");
-        }
-        // Of somebody's two addresses only one may be known to be theirs yet, and it takes time to see how the other is spoken to.
-        let last = self.last_shown.insert((from, pid, to), number);
-        if last.is_some_and(|last| last > number) {
-            self.fail(pid, format_args!("shows text {number} of process {from} after {last:?}"));
-        }
-        self.count(if again { "letter: perhaps again" } else { "letter: shown" });
-    }
-
-    /// Something is about to be said in encryption.
-    pub(super) fn check_talk(&mut self, pid: Pid, talk: &Talk) {
-        let Talk { addrs, expect, say, .. } = talk;
-        let ours = self.ours(pid);
-        for addr in addrs {
-            if ours.chat.is_own(*addr) || !ours.may_dial.contains(addr) {
-                self.fail(pid, format_args!("dials {addr} for {say:?}"));
-            }
-        }
-        let Say::Texts(letters) = say else { return };
-        let Some(key) = *expect else {
-            self.fail(pid, format_args!("says {letters:?} to whoever is there"));
-        };
-        // Of those for one address.
-        let mut last = BTreeMap::new();
-        for letter in letters {
-            let penned = self.penned.get_mut(&letter.id).expect("somebody has written it");
-            penned.tried.insert(key);
-            let penned = &self.penned[&letter.id];
-            if penned.by != pid || penned.meant.as_ref().is_some_and(|meant| !meant.contains(&key)) {
-                self.fail(pid, format_args!("says to {key} what is for {:?}", penned.meant));
-            }
-            let before = last.insert(penned.to, penned.number);
-            if before.is_some_and(|before| before >= penned.number) {
-                self.fail(pid, format_args!("says {} after {before:?}", penned.number));
-            }
-        }
-    }
-
-    /// A talk is about to be reported.
-    pub(super) fn check_talk_ended(&mut self, pid: Pid, talk: &Talk, talked: &Talked) {
-        let (now, stopped) = (self.now, self.ours(pid).held_up);
-        let Some(key) = talk.expect else { return };
-        let met = talked.met.is_some();
-        if met {
-            let addr = talked.addr;
-            self.ours_mut(pid).answered.insert(addr);
-        }
-        if talked.end == TalkEnd::Answered {
-            self.note_sign(pid, key);
-            return;
-        }
-        let Some(keyed) = self.keyed_mut(pid) else { return };
-        if let TalkEnd::NoOk | TalkEnd::WrongKey(_) = talked.end {
-            // Whoever is there does not keep the promise, and may be another program by now.
-            keyed.promised.retain(|(addr, _)| !talk.addrs.contains(addr));
-        }
-        let failed = keyed.failed.entry(key).or_default();
-        failed.push_back(now);
-        while failed.front().is_some_and(|at| *at + FAILED_WITHIN < now) {
-            failed.pop_front();
-        }
-        // Whoever asks for it may dial as often as they like, and who was stopped learns all at once.
-        let count = failed.len();
-        if count > FAILED_TALKS && stopped + FAILED_WITHIN < now && self.plan.deeds == 0 {
-            self.fail(pid, format_args!("has failed to talk with {key} {count} times in {FAILED_WITHIN:?}"));
-        }
-    }
-
-    /// A text is about to leave in plain.
-    pub(super) fn check_plain_text(&mut self, pid: Pid, transmit: &Transmit) {
-        let to = transmit.to;
-        let Some(listener) = self.listener_at(pid, to) else { return };
-        let (Some(key), Some(keyed)) = (self.key_of(listener), &self.ours(pid).keyed) else { return };
-        let promised = keyed.promised.contains(&(to, listener));
-        let is_pinned = self.ours(pid).chat.pins_for(&key.to_string()).iter().any(|pin| !pin.blocked);
-        let rows = self.ours(pid).chat.rows(self.ours(pid).time(self.now));
-        let speech = rows.iter().find(|row| row.addr == to).map(|row| row.speech);
-        if promised || matches!(speech, Some(Speech::Secure(_))) {
-            self.fail(
-                pid,
-                format_args!(
-                    "says a text in plain to {key}, which has shown its key at {to}: {promised}, {speech:?}"
-                ),
-            );
-        }
-        self.count(if is_pinned { "plain: to a key known elsewhere" } else { "plain: to an unknown key" });
-    }
-
-    /// The user of somebody with a key is told something.
-    pub(super) fn check_told_keyed(&mut self, pid: Pid, event: &Told) {
-        let now = self.now;
-        let ours = self.ours(pid);
-        let Some(keyed) = &ours.keyed else { return };
-        let key_at = |addr: PeerAddr| ours.chat.pin_of(addr).map(|pin| pin.key);
-        match event {
-            Told::Done { op, fate, who, .. } => {
-                let Some(sent) = keyed.letters.get(op) else { return };
-                let id = sent.id;
-                match fate {
-                    Fate::Delivered if who.proof != Proof::Plain => {
-                        self.check_taken(pid, id, key_at(who.addr))
-                    }
-                    Fate::Waits(hold) => {
-                        let what = format!("letter: waits: {hold:?}");
-                        self.count(what);
-                        self.letter_mut(pid, *op).waiting += 1;
-                    }
-                    Fate::Lost(lost) => {
-                        let what = format!("letter: lost at once: {lost:?}");
-                        self.count(what);
-                    }
-                    _ => {}
-                }
-            }
-            Told::Later { op, who, fate, .. } => {
-                let Some(sent) = keyed.letters.get(op) else {
-                    self.fail(pid, format_args!("is told of what was never sent: {event:?}"));
-                };
-                let id = sent.id;
-                let is_told = sent.ended < sent.waiting;
-                if !is_told {
-                    self.fail(pid, format_args!("is told of the end of what does not wait: {event:?}"));
-                }
-                if *fate == Fate::Delivered {
-                    self.check_taken(pid, id, key_at(who.addr));
-                    self.count("letter: delivered later");
-                }
-                if !matches!(fate, Fate::Waits(_)) {
-                    self.letter_mut(pid, *op).ended += 1;
-                    let what = format!("letter: later {fate:?}");
-                    self.count(what);
-                }
-            }
-            Told::Went(who, why) => {
-                let sign = key_at(who.addr)
-                    .filter(|_| matches!(who.proof, Proof::Encrypted | Proof::Verified))
-                    .and_then(|key| keyed.signs.get(&key))
-                    .copied();
-                let since = sign.map(|sign| now.saturating_sub(sign));
-                if *why == Why::NoAnswer && since.is_some_and(|since| since < GONE_AFTER) {
-                    self.fail(pid, format_args!("{who:?} went, {since:?} after it was there"));
-                }
-                let what = format!("went: {why:?}");
-                self.count(what);
-            }
-            Told::PinsChanged => {
-                let changes = self.ours_mut(pid).chat.take_pin_changes();
-                let keyed = self.keyed_mut(pid).expect("it has a key");
-                for change in changes {
-                    match change {
-                        PinChange::Write(pin) => drop(keyed.pins.insert(pin.key, pin)),
-                        PinChange::Forget(key) => drop(keyed.pins.remove(&key)),
-                    }
-                }
-            }
-            Told::Unproven { .. } => self.count("told: unproven"),
-            Told::Offered(_) => self.count("told: offered"),
-            Told::Misled { .. } => self.count("told: misled"),
-            Told::Pinned(..) => self.count("told: pinned"),
-            Told::TurnedAway(..) => self.count("told: turned away"),
-            _ => {}
-        }
-    }
-
-    fn letter_mut(&mut self, pid: Pid, op: OpId) -> &mut Sent {
-        self.keyed_mut(pid).and_then(|keyed| keyed.letters.get_mut(&op)).expect("it was sent")
-    }
-
-    fn check_taken(&self, pid: Pid, id: MessageId, key: Option<PeerKey>) {
-        let taken = &self.penned[&id].taken;
-        if taken.is_empty() || key.is_some_and(|key| !taken.contains(&key)) {
-            self.fail(
-                pid,
-                format_args!("{id:?} is said to be delivered to {key:?}, and only {taken:?} have it"),
-            );
-        }
-    }
-
     /// Rows of peers that prove keys: one for each key, none our own.
     pub(super) fn check_keyed_table(&self, pid: Pid) {
         let ours = self.ours(pid);
@@ -403,35 +151,6 @@ impl World {
         rows
     }
 
-    /// After all is healed: what still waits is for somebody who is not there, and after leaving nothing waits.
-    pub(super) fn check_letters(&mut self, pid: Pid, after_leaving: bool) {
-        let Some(keyed) = &self.ours(pid).keyed else { return };
-        let open: Vec<(OpId, MessageId)> = keyed
-            .letters
-            .iter()
-            .filter(|(_, sent)| sent.ended < sent.waiting)
-            .map(|(op, sent)| (*op, sent.id))
-            .collect();
-        if after_leaving && !open.is_empty() {
-            self.fail(pid, format_args!("has left, and nobody knows what became of {open:?}"));
-        }
-        for (op, id) in open {
-            self.count("letter: still waits at the end");
-            let tried = self.penned[&id].tried.clone();
-            for key in tried {
-                let pins = self.ours(pid).chat.pins_for(&key.to_string());
-                let addrs: Vec<PeerAddr> = pins.iter().flat_map(|pin| pin.addrs.clone()).collect();
-                let there = addrs.into_iter().find(|addr| {
-                    self.listener_at(pid, *addr).is_some_and(|other| self.key_of(other) == Some(key))
-                });
-                let is_over = self.penned[&id].taken.contains(&key);
-                if let Some(addr) = there.filter(|_| !is_over && !self.is_refused(pid, key)) {
-                    self.fail(pid, format_args!("{op:?} waits for {key}, who is at {addr}"));
-                }
-            }
-        }
-    }
-
     /// Whether another is there, wherever it is listed by its key.
     pub(super) fn is_listed(&self, pid: Pid, other: Pid) -> bool {
         let key = self.key_of(other);
@@ -449,7 +168,7 @@ impl World {
     }
 
     /// Whether the process with this key does not take that of `pid`.
-    fn is_refused(&self, pid: Pid, key: PeerKey) -> bool {
+    pub(super) fn is_refused(&self, pid: Pid, key: PeerKey) -> bool {
         let own = self.key_of(pid).expect("it has a key");
         (0..self.processes.len())
             .filter(|other| self.processes[*other].alive && self.key_of(*other) == Some(key))

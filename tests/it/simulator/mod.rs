@@ -8,11 +8,14 @@
 //! `P2P_CHAT_SEED=7 cargo test --test it simulator::networks` replays one seed, and
 //! `P2P_CHAT_SEEDS=1000 cargo test --release --test it simulator::networks` runs so many. `P2P_CHAT_TRACE=1` prints all that happens.
 
+mod answers;
 mod bounds;
 mod checks;
 mod dialler;
 mod keyed;
+mod lasting;
 mod legacy;
+mod letters;
 mod network;
 mod ours;
 mod outlook;
@@ -22,6 +25,7 @@ mod random;
 mod script;
 mod talker;
 mod talks;
+mod told;
 mod truth;
 mod weather;
 mod world;
@@ -206,7 +210,7 @@ fn check_counts(sum: &BTreeMap<String, usize>) {
         "letter: shown",
         "letter: delivered later",
         "letter: waits: Unreachable",
-        "letter: later Failed(Left)",
+        "letter: later Lost(Left)",
         "told: pinned",
     ] {
         assert!(sum.contains_key(what), "no {what} in {sum:#?}");

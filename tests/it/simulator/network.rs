@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use p2p_chat::chat::JobId;
-use p2p_chat::message::{Failure, Fate};
+use p2p_chat::message::{Failure, Fate, Outgoing};
 use p2p_chat::net::EOF_TIMEOUT;
 use p2p_chat::wire::Receipt;
 
@@ -97,12 +97,25 @@ impl World {
         };
         let deadline = end.min(self.now + latency + EOF_TIMEOUT);
         self.exchange(id, |exchange| exchange.target = Some(target));
+        self.note_connected(id);
         self.at(deadline, Event::Over(id, Fate::Unanswered));
         if self.random.in_thousand(self.plan.broken) {
             // Before the bytes are read.
             return self.later(latency, Event::Over(id, Fate::Broken));
         }
         self.later(latency * 2, Event::Bytes(id));
+    }
+
+    /// From here on a text may be read, whatever its sender learns of it.
+    fn note_connected(&mut self, id: u64) {
+        let Exchange { from, job, .. } = self.exchanges[&id];
+        let Some(job) = job.filter(|_| self.processes[from].alive) else { return };
+        let Some(running) = self.ours_mut(from).dialler.running(job) else { return };
+        let Outgoing::Text(parts) = &running.errand.message else { return };
+        let (part, to) = (parts[running.part].clone(), running.errand.to);
+        if let Some(said) = self.said.get_mut(&part) {
+            said.connected.insert(to);
+        }
     }
 
     fn exchange<T>(&mut self, id: u64, change: impl FnOnce(&mut Exchange) -> T) -> Option<T> {

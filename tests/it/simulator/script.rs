@@ -125,6 +125,7 @@ impl World {
             acked: BTreeMap::new(),
             is_asked: false,
             asked_us: BTreeMap::new(),
+            asked_for_text: BTreeMap::new(),
             looks: BTreeMap::new(),
             missed: BTreeMap::new(),
             held_up: self.now,
@@ -216,9 +217,6 @@ impl World {
         let long = self.random.in_thousand(50);
         let text = if long { format!("{token} ").repeat(120) } else { token };
         let parts = wire::messages_for(&text, &self.ours(pid).name).expect("a text of some 2,000 bytes");
-        for part in &parts {
-            self.said.insert(part.clone(), Said::default());
-        }
         let op = OpId(self.ours(pid).ops + 1);
         let targets = match &to {
             Target::These(addrs) => addrs.clone(),
@@ -228,6 +226,10 @@ impl World {
             }
         };
         let letter = self.pens(pid, op, &text, &targets);
+        for part in &parts {
+            let letter = letter.as_ref().map(|letter| letter.id);
+            self.said.insert(part.clone(), Said { letter, ..Said::default() });
+        }
         let send = Command::Send { to, parts: parts.into(), letter, in_plain: false };
         self.commands(pid, send, "a text", SETTLED_WITHIN);
     }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use p2p_chat::chat::{Jitter, Meeting, Moment, Talk};
+use p2p_chat::chat::{Jitter, Moment, Talk};
 use p2p_chat::key::PeerKey;
 use p2p_chat::message::{Failure, MessageId};
 use p2p_chat::net::{CONNECT_TIMEOUT, PROBE_TIMEOUT};
@@ -12,7 +12,7 @@ use p2p_chat::talk::{ByeReason, Introduction, Letter, Met, Say, TalkEnd, Talked}
 
 use super::ours::Cause;
 use super::peer::{Pid, Program};
-use super::talker::{Kept, Talking, With, end_of, job_of, say_of, weight};
+use super::talker::{Talking, With, end_of, job_of, say_of, weight};
 use super::world::{Event, World};
 
 /// Times of src/net/talk and src/net/secure, which nobody outside can name.
@@ -20,10 +20,6 @@ const OPEN_WITHIN: Duration = Duration::from_secs(12);
 const OK_WITHIN: Duration = Duration::from_secs(1);
 const HELLO_WITHIN: Duration = Duration::from_secs(3);
 const TURN_WITHIN: Duration = Duration::from_secs(5);
-const DIALLED_IDLE: Duration = Duration::from_secs(30);
-
-/// How often lost bytes are sent again, a second apart.
-const MAX_TRIES: usize = 30;
 
 /// The line before the handshake, as it reaches a program that does not speak encrypted.
 pub(super) const LINE: &[u8] = b"P2P-CHAT/1\n";
@@ -72,7 +68,7 @@ impl World {
         }
     }
 
-    fn moment(&mut self) -> Moment {
+    pub(super) fn moment(&mut self) -> Moment {
         let jitter = Jitter(u8::try_from(self.random.below(256)).expect("a byte"));
         Moment { date: 1_800_000_000 + self.now.as_secs(), jitter }
     }
@@ -238,7 +234,7 @@ impl World {
         }
     }
 
-    fn introduction(&self, pid: Pid) -> Introduction {
+    pub(super) fn introduction(&self, pid: Pid) -> Introduction {
         let name = PeerName::new(self.ours(pid).name.as_str());
         Introduction { name, port: self.processes[pid].port, also: Vec::new() }
     }
@@ -352,164 +348,5 @@ impl World {
             keyed.talker.end(&talk);
         }
         self.turn_over(from);
-    }
-
-    /// Keeps a connection until it breaks or nobody needs it.
-    fn keeps(&mut self, pid: Pid, key: PeerKey, target: Pid, addr: PeerAddr) {
-        self.last += 1;
-        let stamp = self.last;
-        let breaks = self.random.in_thousand(self.plan.broken);
-        let after = if breaks { self.random.ms(0, 30_000) } else { DIALLED_IDLE };
-        if let Some(keyed) = &mut self.ours_mut(pid).keyed {
-            keyed.talker.kept.insert(key, Kept { target, addr, stamp, broken: false });
-        }
-        let bye = if breaks { None } else { Some(ByeReason::Idle) };
-        self.later(after, Event::KeptEnds(pid, key, stamp, bye));
-    }
-
-    /// A connection that is kept breaks, or is not needed any more; a broken one may be noticed by neither side.
-    pub(super) fn kept_ends(&mut self, pid: Pid, key: PeerKey, stamp: u64, bye: Option<ByeReason>) {
-        if !self.processes[pid].alive {
-            return;
-        }
-        if self.processes[pid].stopped.is_some() {
-            return self.later(Duration::from_millis(500), Event::KeptEnds(pid, key, stamp, bye));
-        }
-        let unnoticed = bye.is_none() && self.random.in_thousand(500);
-        let Some(keyed) = &mut self.ours_mut(pid).keyed else { return };
-        let own = keyed.key;
-        let Some(kept) = keyed.talker.kept.get_mut(&key).filter(|kept| kept.stamp == stamp) else { return };
-        let target = kept.target;
-        if unnoticed {
-            kept.broken = true;
-            return;
-        }
-        keyed.talker.kept.remove(&key);
-        self.count(format!("kept: {}", if bye.is_some() { "idle" } else { "broken" }));
-        self.talk_is_over(pid, key, bye);
-        let what = Content::End(bye);
-        let latency = self.latency();
-        let packet = Packet { talk: (0, u64::MAX), from: pid, to: target, key: own, what, tries: 0 };
-        self.later(latency, Event::Packet(packet));
-    }
-
-    /// What was connected with a process that has ended breaks.
-    pub(super) fn connections_break(&mut self, dead: Pid) {
-        let Some(own) = self.key_of(dead) else { return };
-        let kept = self.ours_mut(dead).keyed.as_mut().map(|keyed| std::mem::take(&mut keyed.talker.kept));
-        for kept in kept.into_iter().flat_map(std::collections::BTreeMap::into_values) {
-            let packet = Packet {
-                talk: (0, u64::MAX),
-                from: dead,
-                to: kept.target,
-                key: own,
-                what: Content::End(None),
-                tries: 0,
-            };
-            self.later(Duration::from_millis(1), Event::Packet(packet));
-        }
-        for pid in 0..self.processes.len() {
-            let near = !self.separated(self.processes[pid].host, self.processes[dead].host);
-            let Program::Ours(ours) = &self.processes[pid].program else { continue };
-            let Some(keyed) = &ours.keyed else { continue };
-            let Some(kept) = keyed.talker.kept.get(&own).filter(|kept| kept.target == dead) else { continue };
-            if near {
-                self.later(Duration::from_millis(1), Event::KeptEnds(pid, own, kept.stamp, None));
-            }
-        }
-    }
-
-    /// Something reaches the side that was dialled.
-    pub(super) fn packet_arrives(&mut self, mut packet: Packet) {
-        let Packet { talk, from, to, key, .. } = packet;
-        let apart = self.separated(self.processes[from].host, self.processes[to].host);
-        if apart || self.processes[to].stopped.is_some() {
-            packet.tries += 1;
-            if packet.tries < MAX_TRIES {
-                self.later(Duration::from_secs(1), Event::Packet(packet));
-            }
-            return;
-        }
-        let latency = self.latency();
-        let step = if self.processes[to].alive {
-            self.takes_packet(from, to, key, packet.what)
-        } else {
-            Some(Step::Breaks)
-        };
-        let Some(step) = step else { return };
-        let is_hello = self.talking.get(&talk.0).is_some_and(|talking| talking.with.is_none());
-        let breaks = self.random.in_thousand(self.plan.broken);
-        let step = match step {
-            // The answer is lost with the connection.
-            _ if breaks && is_hello => Step::Missed(self.key_of(to), TalkEnd::Broken),
-            Step::Breaks if is_hello => Step::Missed(self.key_of(to), TalkEnd::Broken),
-            _ if breaks => Step::Breaks,
-            step => step,
-        };
-        self.later(latency, Event::Talk(talk.0, talk.1, step));
-    }
-
-    /// The side that was dialled takes what came, and says what it answers.
-    fn takes_packet(&mut self, from: Pid, to: Pid, key: PeerKey, what: Content) -> Option<Step> {
-        let own = self.key_of(to)?;
-        match what {
-            Content::Hello(source, hello) => {
-                let addr = source.at(hello.port)?;
-                self.learn_if_own(to, addr.ip(), addr.port());
-                let date = self.moment().date;
-                let name = Some(hello.name.clone());
-                let meeting = Meeting { key, name, addr, dialled: false, source, date };
-                self.ours_mut(to).may_dial.insert(addr);
-                let (welcome, _) =
-                    self.with_chat(to, Cause::Met, |chat, now| chat.welcome(meeting, hello.also, now));
-                if welcome.is_ok() {
-                    self.note_sign(to, key);
-                }
-                self.turn_over(to);
-                Some(match welcome {
-                    Ok(()) => Step::Opened(to, own, self.introduction(to)),
-                    Err(why) => {
-                        self.count(format!("not welcome: {why:?}"));
-                        Step::Missed(Some(own), TalkEnd::Bye(why))
-                    }
-                })
-            }
-            Content::Ping => {
-                self.note_sign(to, key);
-                self.with_chat(to, Cause::Met, |chat, now| ((), chat.heard_from(key, now)));
-                self.turn_over(to);
-                Some(Step::Answered(Vec::new(), None))
-            }
-            Content::Texts(mut letters) => {
-                let all = letters.len();
-                if self.random.in_thousand(self.plan.full) {
-                    // No room in the mailbox for all of them, or for any.
-                    letters.truncate(self.random.below(all));
-                    self.count("turn: no room for all");
-                }
-                let taken = self.takes_letters(from, to, key, letters);
-                let bye = (taken.len() < all).then_some(ByeReason::NoRoom);
-                Some(Step::Answered(taken, bye))
-            }
-            Content::Bye => {
-                self.talk_is_over(to, key, Some(ByeReason::Leaves));
-                None
-            }
-            Content::End(bye) => {
-                self.talk_is_over(to, key, bye);
-                None
-            }
-        }
-    }
-
-    fn talk_is_over(&mut self, pid: Pid, key: PeerKey, bye: Option<ByeReason>) {
-        if !self.processes[pid].alive {
-            return;
-        }
-        if bye == Some(ByeReason::Leaves) {
-            self.note_parted(pid, key);
-        }
-        self.with_chat(pid, Cause::Met, |chat, now| ((), chat.ended(key, bye, now)));
-        self.turn_over(pid);
     }
 }

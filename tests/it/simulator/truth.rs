@@ -1,8 +1,9 @@
 //! What is told and shown is true, whatever became of a message on the way.
 
-use p2p_chat::chat::{Answer, Event as Told, JobId, State};
+use p2p_chat::chat::{Answer, Event as Told, JobId, OpId, State};
 use p2p_chat::message::{Body, Decoded, Fate, Outgoing};
 use p2p_chat::peer::{PeerAddr, Source};
+use p2p_chat::talk::Hold;
 
 use super::legacy::Kind;
 use super::ours::speakers_of;
@@ -84,12 +85,26 @@ impl World {
     ) {
         let Outgoing::Text(texts) = message else { return };
         let shown = |text: &String| self.said.get(text).is_some_and(|said| said.shown_for.contains(&job));
+        // Of this text; others may follow or wait because of what became of it.
+        let letter = texts.first().and_then(|text| self.said.get(text)?.letter);
+        let is_of = |op: &OpId| letter.is_none_or(|letter| self.is_of(pid, *op, letter));
         let done: Vec<(&Fate, PeerAddr)> = told
             .iter()
-            .filter_map(
-                |event| if let Told::Done { fate, who, .. } = event { Some((fate, who.addr)) } else { None },
-            )
+            .filter_map(|event| match event {
+                Told::Done { op, fate, who, .. } | Told::Later { op, fate, who, .. } if is_of(op) => {
+                    Some((fate, who.addr))
+                }
+                _ => None,
+            })
             .collect();
+        let waits = match letter {
+            Some(letter) if matches!(fate, Fate::Failed(_)) && parts.0 == 0 => match done[..] {
+                [] => self.is_known_to_wait(pid, letter),
+                [(told, _)] => *told == Fate::Waits(Hold::Unreachable),
+                _ => false,
+            },
+            _ => false,
+        };
         let said: Vec<&Fate> = done.iter().map(|(fate, _)| *fate).collect();
         // Nobody is said to have what another has.
         if let [(Fate::Delivered | Fate::HandedOver, whom)] = done[..]
@@ -100,7 +115,7 @@ impl World {
         let strays = said == [&Fate::Astray(to)] && done.iter().all(|(_, whom)| *whom != to);
         // Whoever never gave a receipt cannot be missing one.
         let misses = *fate == Fate::HandedOver && self.ours(pid).receipts.contains(&to);
-        if said != [fate] && !(misses && said == [&Fate::NoReceipt]) && !strays {
+        if said != [fate] && !(misses && said == [&Fate::NoReceipt]) && !strays && !waits {
             self.fail(pid, format_args!("{job:?} ended as {fate:?}, and the user was told {said:?}"));
         }
         match fate {

@@ -27,6 +27,10 @@ pub(super) struct Said {
     pub(super) shown: BTreeMap<Pid, usize>,
     /// The errands that it was shown for.
     pub(super) shown_for: BTreeSet<JobId>,
+    /// The text that it is, or is a part of, if its sender has a key.
+    pub(super) letter: Option<MessageId>,
+    /// Where a connection was made for it, by whom it was for: nobody knows whether it was read there.
+    pub(super) connected: BTreeSet<PeerAddr>,
 }
 
 /// Something that will happen.

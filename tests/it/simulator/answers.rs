@@ -1,0 +1,100 @@
+//! The side that is dialled in an encrypted talk: what reaches it, and what it answers.
+
+use std::time::Duration;
+
+use p2p_chat::chat::Meeting;
+use p2p_chat::key::PeerKey;
+use p2p_chat::talk::{ByeReason, TalkEnd};
+
+use super::ours::Cause;
+use super::peer::Pid;
+use super::talks::{Content, Packet, Step};
+use super::world::{Event, World};
+
+/// How often lost bytes are sent again, a second apart.
+const MAX_TRIES: usize = 30;
+
+impl World {
+    /// Something reaches the side that was dialled.
+    pub(super) fn packet_arrives(&mut self, mut packet: Packet) {
+        let Packet { talk, from, to, key, .. } = packet;
+        let apart = self.separated(self.processes[from].host, self.processes[to].host);
+        if apart || self.processes[to].stopped.is_some() {
+            packet.tries += 1;
+            if packet.tries < MAX_TRIES {
+                self.later(Duration::from_secs(1), Event::Packet(packet));
+            }
+            return;
+        }
+        let latency = self.latency();
+        let step = if self.processes[to].alive {
+            self.takes_packet(from, to, key, packet.what)
+        } else {
+            Some(Step::Breaks)
+        };
+        let Some(step) = step else { return };
+        let is_hello = self.talking.get(&talk.0).is_some_and(|talking| talking.with.is_none());
+        let breaks = self.random.in_thousand(self.plan.broken);
+        let step = match step {
+            // The answer is lost with the connection.
+            _ if breaks && is_hello => Step::Missed(self.key_of(to), TalkEnd::Broken),
+            Step::Breaks if is_hello => Step::Missed(self.key_of(to), TalkEnd::Broken),
+            _ if breaks => Step::Breaks,
+            step => step,
+        };
+        self.later(latency, Event::Talk(talk.0, talk.1, step));
+    }
+
+    /// The side that was dialled takes what came, and says what it answers.
+    fn takes_packet(&mut self, from: Pid, to: Pid, key: PeerKey, what: Content) -> Option<Step> {
+        let own = self.key_of(to)?;
+        match what {
+            Content::Hello(source, hello) => {
+                let addr = source.at(hello.port)?;
+                self.learn_if_own(to, addr.ip(), addr.port());
+                let date = self.moment().date;
+                let name = Some(hello.name.clone());
+                let meeting = Meeting { key, name, addr, dialled: false, source, date };
+                self.ours_mut(to).may_dial.insert(addr);
+                let (welcome, _) =
+                    self.with_chat(to, Cause::Met, |chat, now| chat.welcome(meeting, hello.also, now));
+                if welcome.is_ok() {
+                    self.note_sign(to, key);
+                }
+                self.turn_over(to);
+                Some(match welcome {
+                    Ok(()) => Step::Opened(to, own, self.introduction(to)),
+                    Err(why) => {
+                        self.count(format!("not welcome: {why:?}"));
+                        Step::Missed(Some(own), TalkEnd::Bye(why))
+                    }
+                })
+            }
+            Content::Ping => {
+                self.note_sign(to, key);
+                self.with_chat(to, Cause::Met, |chat, now| ((), chat.heard_from(key, now)));
+                self.turn_over(to);
+                Some(Step::Answered(Vec::new(), None))
+            }
+            Content::Texts(mut letters) => {
+                let all = letters.len();
+                if self.random.in_thousand(self.plan.full) {
+                    // No room in the mailbox for all of them, or for any.
+                    letters.truncate(self.random.below(all));
+                    self.count("turn: no room for all");
+                }
+                let taken = self.takes_letters(from, to, key, letters);
+                let bye = (taken.len() < all).then_some(ByeReason::NoRoom);
+                Some(Step::Answered(taken, bye))
+            }
+            Content::Bye => {
+                self.talk_is_over(to, key, Some(ByeReason::Leaves));
+                None
+            }
+            Content::End(bye) => {
+                self.talk_is_over(to, key, bye);
+                None
+            }
+        }
+    }
+}

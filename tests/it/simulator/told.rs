@@ -1,0 +1,144 @@
+//! What the user of somebody with a key is told of texts and keys is true, and of each text the end is told.
+
+use p2p_chat::chat::{Event as Told, GONE_AFTER, OpId, PinChange, Proof, Why};
+use p2p_chat::key::PeerKey;
+use p2p_chat::message::{Fate, MessageId};
+use p2p_chat::peer::PeerAddr;
+
+use super::keyed::Sent;
+use super::peer::Pid;
+use super::world::World;
+
+impl World {
+    /// The user of somebody with a key is told something.
+    pub(super) fn check_told_keyed(&mut self, pid: Pid, event: &Told) {
+        let now = self.now;
+        let ours = self.ours(pid);
+        let Some(keyed) = &ours.keyed else { return };
+        let key_at = |addr: PeerAddr| ours.chat.pin_of(addr).map(|pin| pin.key);
+        match event {
+            Told::Done { op, fate, who, .. } => {
+                let Some(sent) = keyed.letters.get(op) else { return };
+                let id = sent.id;
+                match fate {
+                    Fate::Delivered if who.proof != Proof::Plain => {
+                        self.check_taken(pid, id, key_at(who.addr))
+                    }
+                    Fate::Waits(hold) => {
+                        let what = format!("letter: waits: {hold:?}");
+                        self.count(what);
+                        self.letter_mut(pid, *op).waiting += 1;
+                    }
+                    Fate::Lost(lost) => {
+                        let what = format!("letter: lost at once: {lost:?}");
+                        self.count(what);
+                    }
+                    _ => {}
+                }
+            }
+            Told::Later { op, who, fate, .. } => {
+                let Some(sent) = keyed.letters.get(op) else {
+                    self.fail(pid, format_args!("is told of what was never sent: {event:?}"));
+                };
+                let id = sent.id;
+                let is_told = sent.ended < sent.waiting;
+                if !is_told {
+                    self.fail(pid, format_args!("is told of the end of what does not wait: {event:?}"));
+                }
+                if *fate == Fate::Delivered && who.proof != Proof::Plain {
+                    self.check_taken(pid, id, key_at(who.addr));
+                    self.count("letter: delivered later");
+                }
+                if !matches!(fate, Fate::Waits(_)) {
+                    self.letter_mut(pid, *op).ended += 1;
+                    let what = format!("letter: later {fate:?}");
+                    self.count(what);
+                }
+            }
+            Told::Went(who, why) => {
+                let sign = key_at(who.addr)
+                    .filter(|_| matches!(who.proof, Proof::Encrypted | Proof::Verified))
+                    .and_then(|key| keyed.signs.get(&key))
+                    .copied();
+                let since = sign.map(|sign| now.saturating_sub(sign));
+                if *why == Why::NoAnswer && since.is_some_and(|since| since < GONE_AFTER) {
+                    self.fail(pid, format_args!("{who:?} went, {since:?} after it was there"));
+                }
+                let what = format!("went: {why:?}");
+                self.count(what);
+            }
+            Told::PinsChanged => {
+                let changes = self.ours_mut(pid).chat.take_pin_changes();
+                let keyed = self.keyed_mut(pid).expect("it has a key");
+                for change in changes {
+                    match change {
+                        PinChange::Write(pin) => drop(keyed.pins.insert(pin.key, pin)),
+                        PinChange::Forget(key) => drop(keyed.pins.remove(&key)),
+                    }
+                }
+            }
+            Told::Unproven { .. } => self.count("told: unproven"),
+            Told::Offered(_) => self.count("told: offered"),
+            Told::Misled { .. } => self.count("told: misled"),
+            Told::Pinned(..) => self.count("told: pinned"),
+            Told::TurnedAway(..) => self.count("told: turned away"),
+            _ => {}
+        }
+    }
+
+    /// Whether a command sends this text.
+    pub(super) fn is_of(&self, pid: Pid, op: OpId, letter: MessageId) -> bool {
+        let keyed = self.ours(pid).keyed.as_ref();
+        keyed.and_then(|keyed| keyed.letters.get(&op)).is_some_and(|sent| sent.id == letter)
+    }
+
+    /// Whether the user was told of a text that it waits, and of its end not yet.
+    pub(super) fn is_known_to_wait(&self, pid: Pid, letter: MessageId) -> bool {
+        let keyed = self.ours(pid).keyed.as_ref();
+        let mut sent = keyed.into_iter().flat_map(|keyed| keyed.letters.values());
+        sent.any(|sent| sent.id == letter && sent.ended < sent.waiting)
+    }
+
+    fn letter_mut(&mut self, pid: Pid, op: OpId) -> &mut Sent {
+        self.keyed_mut(pid).and_then(|keyed| keyed.letters.get_mut(&op)).expect("it was sent")
+    }
+
+    fn check_taken(&self, pid: Pid, id: MessageId, key: Option<PeerKey>) {
+        let taken = &self.penned[&id].taken;
+        if taken.is_empty() || key.is_some_and(|key| !taken.contains(&key)) {
+            self.fail(
+                pid,
+                format_args!("{id:?} is said to be delivered to {key:?}, and only {taken:?} have it"),
+            );
+        }
+    }
+
+    /// After all is healed: what still waits is for somebody who is not there, and after leaving nothing waits.
+    pub(super) fn check_letters(&mut self, pid: Pid, after_leaving: bool) {
+        let Some(keyed) = &self.ours(pid).keyed else { return };
+        let open: Vec<(OpId, MessageId)> = keyed
+            .letters
+            .iter()
+            .filter(|(_, sent)| sent.ended < sent.waiting)
+            .map(|(op, sent)| (*op, sent.id))
+            .collect();
+        if after_leaving && !open.is_empty() {
+            self.fail(pid, format_args!("has left, and nobody knows what became of {open:?}"));
+        }
+        for (op, id) in open {
+            self.count("letter: still waits at the end");
+            let tried = self.penned[&id].tried.clone();
+            for key in tried {
+                let pins = self.ours(pid).chat.pins_for(&key.to_string());
+                let addrs: Vec<PeerAddr> = pins.iter().flat_map(|pin| pin.addrs.clone()).collect();
+                let there = addrs.into_iter().find(|addr| {
+                    self.listener_at(pid, *addr).is_some_and(|other| self.key_of(other) == Some(key))
+                });
+                let is_over = self.penned[&id].taken.contains(&key);
+                if let Some(addr) = there.filter(|_| !is_over && !self.is_refused(pid, key)) {
+                    self.fail(pid, format_args!("{op:?} waits for {key}, who is at {addr}"));
+                }
+            }
+        }
+    }
+}
