@@ -14,6 +14,7 @@
 
 mod attacks;
 mod configuring;
+mod durable;
 mod ending;
 mod faults;
 mod flood;

@@ -1,0 +1,156 @@
+//! A text to somebody who is away is there when both are, also if both programs were ended in between.
+
+use std::fs;
+use std::path::Path;
+
+use super::{Home, leaves, times};
+use crate::support::Peer;
+
+/// Two who know each other's keys, and have ended.
+fn acquainted() -> (Home, Home) {
+    let (alice, bob) = (Home::of("Alice"), Home::of("Bob"));
+    let (mut her, mut him) = (alice.start(), bob.start());
+    her.says(&bob.addr.to_string(), "hello");
+    her.sees(&format!("Delivered to {}.", bob.shown()));
+    him.sees(": hello");
+    leaves(him);
+    her.sees(&format!("* {} has left.", bob.shown()));
+    leaves(her);
+    (alice, bob)
+}
+
+/// Bob starts alone, sees nothing, and has what she said as soon as she starts, each once and in order.
+fn has_it_when_both_are_there(alice: &Home, bob: &Home, texts: &[&str]) {
+    let mut him = bob.start();
+    him.types(&["/outbox"]);
+    him.sees("Nothing waits to be delivered.");
+    for text in texts {
+        assert_eq!(times(&him, text), 0, "nobody could have brought it");
+    }
+    let mut her = alice.start();
+    her.sees(match texts.len() {
+        1 => "A text waits to be delivered; /outbox shows it.",
+        _ => " texts wait to be delivered; /outbox shows them.",
+    });
+    for text in texts {
+        him.sees(&format!("{} [encrypted]: {text}", alice.shown()));
+        her.sees(&format!("Delivered to {}: \"{text}\"", bob.shown()));
+    }
+    her.types(&["/outbox"]);
+    her.sees("Nothing waits to be delivered.");
+    leaves(her);
+    for text in texts {
+        assert_eq!(times(&him, text), 1);
+    }
+    leaves(him);
+    // Nothing of it comes again.
+    let (mut her, mut him) = (alice.start(), bob.builder().knows(alice.addr).start());
+    him.sees(&format!("* {} is here.", alice.shown()));
+    her.says(&bob.addr.to_string(), "anything new?");
+    him.sees(": anything new?");
+    for text in texts {
+        assert_eq!(times(&him, text) + times(&her, text), 0);
+    }
+}
+
+#[test]
+fn a_text_to_somebody_known_who_is_away_arrives_once_after_both_have_ended_in_between() {
+    let (alice, bob) = acquainted();
+    let mut her = alice.start();
+    her.says(&bob.addr.to_string(), "first of two");
+    let line = her.sees("Queued for ");
+    assert!(line.ends_with("nobody answers there; it is sent again until it arrives."), "{line}");
+    her.says(&bob.addr.to_string(), "second of two");
+    her.sees("Queued for ");
+    let printed = leaves(her);
+    let stays = |line: &String| {
+        line.starts_with("2 texts wait for ") && line.ends_with(" until p2p-chat runs again.")
+    };
+    assert!(printed.iter().any(stays), "{printed:#?}");
+    has_it_when_both_are_there(&alice, &bob, &["first of two", "second of two"]);
+}
+
+#[test]
+fn a_text_to_an_address_where_nobody_has_ever_been_arrives_once_after_both_have_ended_in_between() {
+    let (alice, bob) = (Home::of("Alice"), Home::of("Bob"));
+    let mut her = alice.start();
+    her.says(&bob.addr.to_string(), "whoever you are");
+    her.sees(&format!("Queued for {}: ", bob.addr));
+    leaves(her);
+    has_it_when_both_are_there(&alice, &bob, &["whoever you are"]);
+}
+
+#[test]
+fn a_text_to_somebody_who_is_away_survives_that_its_sender_is_killed_as_soon_as_it_is_queued() {
+    let (alice, bob) = acquainted();
+    let mut her = alice.start();
+    her.says(&bob.addr.to_string(), "in spite of everything");
+    her.sees("Queued for ");
+    her.crashes();
+    has_it_when_both_are_there(&alice, &bob, &["in spite of everything"]);
+}
+
+#[test]
+fn what_was_said_as_new_is_shown_once_to_a_receiver_that_was_killed_when_it_had_shown_it() {
+    let (alice, bob) = acquainted();
+    let (mut her, mut him) = (alice.start(), bob.start());
+    her.says(&bob.addr.to_string(), "remember this");
+    her.sees("Delivered to Bob");
+    him.sees(": remember this");
+    // He asks for something that is read from the disk, and the mark that it was shown is written before.
+    him.types(&["/history remember"]);
+    him.sees(": remember this");
+    him.crashes();
+    her.says("Bob", "and this");
+    her.sees("Queued for Bob");
+    let mut him = bob.start();
+    him.sees(": and this");
+    her.sees("Delivered to Bob");
+    let again = him.printed().iter().filter(|line| line.ends_with(": remember this")).count();
+    assert_eq!(again, 0, "without the remark nothing is shown twice");
+}
+
+/// Whether any file below this directory holds these bytes.
+fn is_on_disk(dir: &Path, words: &str) -> bool {
+    fs::read_dir(dir).expect("readable").any(|entry| {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            return is_on_disk(&path, words);
+        }
+        let bytes = fs::read(&path).expect("readable");
+        bytes.windows(words.len()).any(|window| window == words.as_bytes())
+    })
+}
+
+#[test]
+fn without_a_history_nothing_that_is_said_gets_to_the_disk() {
+    let (alice, bob) = (Home::of("Alice"), Home::of("Bob"));
+    let quiet = |home: &Home| -> Peer { home.builder().arg("--no-history").start() };
+    let (mut her, mut him) = (quiet(&alice), quiet(&bob));
+    her.says(&bob.addr.to_string(), "between-us-outwards");
+    him.sees(": between-us-outwards");
+    her.sees("Delivered to Bob");
+    him.says("Alice", "between-us-inwards");
+    her.sees(": between-us-inwards");
+    him.crashes();
+    her.says("Bob", "between-us-waiting");
+    her.sees("Queued for Bob");
+    // It is in the history of this run, and nowhere else.
+    her.types(&["/history Bob between-us-waiting"]);
+    her.sees("between-us-waiting (queued)");
+    for home in [&alice, &bob] {
+        assert!(!is_on_disk(home.data.path(), "between-us"), "{}", home.name);
+        assert!(!super::history_of(home.name, home.data.path()).exists());
+    }
+    let printed = leaves(her);
+    assert!(
+        printed.iter().any(|line| line.contains("before you left") && line.contains("between-us-waiting")),
+        "{printed:#?}"
+    );
+    assert!(!is_on_disk(alice.data.path(), "between-us"));
+    // The same words are found where they are kept, or this would prove nothing.
+    let mut her = alice.start();
+    her.says(&bob.addr.to_string(), "between-us-kept");
+    her.sees("Queued for ");
+    assert!(is_on_disk(alice.data.path(), "between-us"));
+}

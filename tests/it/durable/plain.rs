@@ -1,0 +1,122 @@
+//! Texts to programs of old, which tell nobody what they have: each is sent once at most, and its state says what is known.
+
+use std::io::Read;
+use std::net::{SocketAddrV4, TcpListener, TcpStream};
+use std::time::Duration;
+
+use socket2::SockRef;
+
+use super::{Home, leaves, outbox_has, times};
+use crate::legacy::{Legacy, Program};
+use crate::support::SOON;
+
+#[test]
+fn a_program_of_old_that_was_away_gets_a_text_once_when_it_is_back_and_it_is_handed_over() {
+    let (alice, old) = (Home::of("Alice"), Home::of("Old"));
+    let mut her = alice.start();
+    her.says(&old.addr.to_string(), "welcome back");
+    her.sees(&format!("Queued for {}: ", old.addr));
+    leaves(her);
+    let mut her = alice.start();
+    her.sees("A text waits to be delivered; /outbox shows it.");
+    let legacy = Legacy::start_at(Program::Hashpa, old.addr).expect("nobody listens there");
+    assert!(legacy.wait_shown("welcome back", SOON));
+    her.sees("Handed over to ");
+    her.has_seen("which gives no receipts: \"welcome back\"");
+    her.types(&["/outbox"]);
+    her.sees("Nothing waits to be delivered.");
+    assert!(alice.history(&[]).contains("welcome back (handed over)"));
+    // Neither now nor in the next life.
+    her.crashes();
+    let mut her = alice.start();
+    her.says(&old.addr.to_string(), "once more");
+    assert!(legacy.wait_shown("once more", SOON));
+    assert_eq!(legacy.shown().iter().filter(|line| line.contains("welcome back")).count(), 1);
+    assert_eq!(times(&her, "welcome back"), 0);
+}
+
+/// Somebody who speaks plain and is played by the test, connection by connection.
+struct Fragile {
+    listener: TcpListener,
+    /// All that was ever said to it.
+    said: String,
+}
+
+impl Fragile {
+    fn at(addr: SocketAddrV4) -> Self {
+        let listener = TcpListener::bind(addr).expect("nobody listens there");
+        SockRef::from(&listener).set_read_timeout(Some(SOON)).expect("a timeout");
+        Self { listener, said: String::new() }
+    }
+
+    /// Reads and closes one connection after the other until one says these words; that one stays open.
+    fn takes(&mut self, words: &str) -> TcpStream {
+        loop {
+            let (mut stream, _) = self.listener.accept().expect("somebody dials");
+            stream.set_read_timeout(Some(SOON)).expect("a timeout");
+            let mut bytes = Vec::new();
+            stream.read_to_end(&mut bytes).expect("the end of what is said");
+            let said = String::from_utf8(bytes).expect("UTF-8");
+            self.said.push_str(&said);
+            if said.contains(words) {
+                return stream;
+            }
+        }
+    }
+
+    /// Breaks off what it has taken.
+    fn breaks(stream: TcpStream) {
+        SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("set");
+    }
+
+    fn was_told(&self, words: &str) -> usize {
+        self.said.matches(words).count()
+    }
+}
+
+#[test]
+fn what_somebody_took_in_plain_and_broke_off_is_never_sent_again_not_even_in_another_life() {
+    let (alice, old) = (Home::of("Alice"), Home::of("Old"));
+    let mut fragile = Fragile::at(old.addr);
+    let mut her = alice.start();
+    her.says(&old.addr.to_string(), "did you get this?");
+    Fragile::breaks(fragile.takes("did you get this?"));
+    let line = her.sees(&format!("Sent to {}", old.addr));
+    assert!(line.ends_with("whether it was read is unknown, and it is not sent again."), "{line}");
+    outbox_has(&mut her, ": \"did you get this?\"");
+    her.has_seen("Lately, and not sent any more:");
+    her.crashes();
+    let mut her = alice.start();
+    her.says(&old.addr.to_string(), "something else");
+    drop(fragile.takes("something else"));
+    her.sees("Handed over to ");
+    assert_eq!(fragile.was_told("did you get this?"), 1);
+    let history = alice.history(&[]);
+    assert!(history.contains("did you get this? (uncertain)"), "{history}");
+}
+
+#[test]
+fn what_was_on_its_way_in_plain_when_its_sender_was_killed_is_of_unknown_fate_and_never_sent_again() {
+    let (alice, old) = (Home::of("Alice"), Home::of("Old"));
+    let mut fragile = Fragile::at(old.addr);
+    let mut her = alice.start();
+    her.says(&old.addr.to_string(), "half way");
+    let taken = fragile.takes("half way");
+    her.crashes();
+    drop(taken);
+    let mut her = alice.start();
+    her.sees(&format!(
+        "Whether {} has read this is unknown, for the program was ended while it was sent; it is not sent again: \"half way\"",
+        old.addr
+    ));
+    her.says(&old.addr.to_string(), "the next");
+    drop(fragile.takes("the next"));
+    her.sees("Handed over to ");
+    assert_eq!(fragile.was_told("half way"), 1);
+    outbox_has(&mut her, "  1  to ");
+    her.types(&["/outbox again 1"]);
+    // Only the user may send it again.
+    drop(fragile.takes("half way"));
+    her.sees("Handed over to ");
+    assert_eq!(fragile.was_told("half way"), 2);
+}
