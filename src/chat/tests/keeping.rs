@@ -226,6 +226,22 @@ fn what_waits_for_an_address_goes_to_who_proves_a_key_there_before_what_is_typed
 }
 
 #[test]
+fn the_user_is_told_that_a_text_for_an_address_waits_when_it_is_written_down_and_not_before() {
+    let mut story = Story::keeping();
+    story.writes(5001, 1);
+    story.refused_unsent(5001);
+    assert_eq!(story.outcomes(), []);
+    // One behind it is as little known to wait, and one that is taken back before is told of at once.
+    story.writes(5001, 2);
+    story.writes(5001, 3);
+    story.does(Command::Cancel(Party::Addr(at(5001)), letter(3).id));
+    assert_eq!(story.outcomes(), [Fate::Lost(Lost::Cancelled)]);
+    story.disk_turns(Ok(()));
+    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable), Fate::Waits(Hold::Unreachable)]);
+    assert_eq!(story.chat.waiting(story.now).len(), 2);
+}
+
+#[test]
 fn a_text_in_plain_that_may_have_arrived_is_never_sent_again() {
     for fate in [Fate::Unanswered, Fate::Broken, Fate::NoReceipt] {
         let mut story = Story::keeping();
