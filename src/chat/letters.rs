@@ -351,7 +351,7 @@ impl Chat {
         });
         for text in waiting {
             self.text_ends(addr);
-            let op = text.op;
+            let (op, before) = (text.op, text.clone());
             let refused = match &answer {
                 Err(fate) => {
                     let parts = (0, text.parts.len().max(1));
@@ -371,9 +371,13 @@ impl Chat {
                 Ok(_) => self.send_in_plain(addr, text, now),
             };
             if let Some(why) = refused {
+                // It is not tried again at the next start either.
+                self.write_condition(&before, Condition::NotSent);
                 let who = self.who(addr);
                 self.tell(Event::NotSent { op, who, why });
-                self.not_sent(op);
+                if !before.told {
+                    self.not_sent(op);
+                }
             }
             self.settle(op);
         }

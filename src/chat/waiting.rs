@@ -168,13 +168,15 @@ impl Chat {
     fn try_held(&mut self, addr: PeerAddr, now: Time) {
         let speech = self.speech_of(addr);
         let promised = self.table.peer(addr).and_then(|peer| peer.promised);
-        let only_encrypted = self.is_only_encrypted(addr);
+        let (only_encrypted, is_own) = (self.is_only_encrypted(addr), self.is_own(addr));
         let Some(secure) = &mut self.secure else { return };
         let Some(held) = secure.waiting.get_mut(&addr) else { return };
         held.last_try = Some(now);
         let texts: Vec<Unsent> = held.texts.drain(..).collect();
         secure.asked.insert(addr, texts);
         match speech {
+            // Since an earlier run, perhaps, in which we listened elsewhere.
+            _ if is_own => self.asked(addr, Ok(Speech::Plain), now),
             Speech::Secure(_) => self.asked(addr, Ok(speech), now),
             _ if only_encrypted || promised.is_some() => {
                 self.talk(addr, promised, Purpose::Ask, Say::Greet, None);
