@@ -162,7 +162,10 @@ impl World {
             (_, Outgoing::Text(_)) if cause != Cause::Command && ours.keyed.is_none() => {
                 Some("is a text without a command".to_owned())
             }
-            (Cause::Tick | Cause::Sent, Outgoing::Connect | Outgoing::Probe | Outgoing::Ping) => {
+            (
+                Cause::Tick | Cause::Sent | Cause::Written,
+                Outgoing::Connect | Outgoing::Probe | Outgoing::Ping,
+            ) => {
                 let looks = ours.looks.entry(to).or_default();
                 looks.push_back(now);
                 while looks.front().is_some_and(|at| *at + LOOKS_WITHIN < now) {
@@ -195,6 +198,10 @@ impl World {
         }
         if let Outgoing::Text(parts) = message {
             self.check_plain_text(pid, transmit);
+            let letter = parts.first().and_then(|part| self.said.get(part)?.letter);
+            if let Some(letter) = letter {
+                self.check_leaves_in_plain(pid, to, letter);
+            }
             let may_wait = self.ours(pid).keyed.is_some();
             for part in parts.iter() {
                 // What has waited goes again only where no connection was made for it before.
@@ -235,6 +242,7 @@ impl World {
     pub(super) fn check_told(&mut self, pid: Pid, event: &Told) {
         match event {
             Told::Settled(op) => self.settled(pid, *op),
+            Told::NotSent { op, .. } if self.ends_wait(pid, *op) => {}
             Told::Done { op, .. } | Told::NotSent { op, .. } => {
                 let waiting = self.ours_mut(pid).waiting.get_mut(op);
                 let counted = waiting.is_some_and(|waiting| {
