@@ -306,7 +306,9 @@ impl Chat {
                 if said {
                     self.write(write);
                 }
-                self.not_sent(op);
+                if !told {
+                    self.not_sent(op);
+                }
                 None
             }
         }

@@ -266,6 +266,24 @@ fn a_text_that_waited_and_cannot_be_sent_to_who_is_there_is_written_down_as_not_
 }
 
 #[test]
+fn of_two_addresses_that_turn_out_to_be_one_persons_the_wait_for_others_is_still_told() {
+    let mut story = Story::keeping();
+    let to = Target::These(vec![at(5001), at(5002), at(5003)]);
+    let parts = ["text 1".to_owned()].into();
+    story.does(Command::Send { to, parts, letter: Some(letter(1)), in_plain: false });
+    story.disk_turns(Ok(()));
+    story.refused_unsent(5001);
+    story.refused_unsent(5002);
+    assert_eq!(story.outcomes().len(), 2);
+    // Bob is at both.
+    story.dials_in(BOBS, "Bob", 5001).unwrap();
+    story.dials_in(BOBS, "Bob", 5002).unwrap();
+    story.told();
+    story.refused_unsent(5003);
+    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
+}
+
+#[test]
 fn what_waits_for_an_address_that_is_our_own_by_now_is_not_sent() {
     let mut story = Story::keeping();
     let own = PeerAddr::new(Ipv4Addr::LOCALHOST, story.chat.me.port).unwrap();
