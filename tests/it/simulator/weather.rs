@@ -29,7 +29,7 @@ impl World {
                 let is_same = self.random.in_thousand(900);
                 if self.random.in_thousand(500) {
                     self.goodbye(pid);
-                    if self.random.in_thousand(500) {
+                    if is_ours && self.random.in_thousand(500) {
                         // At once, where nobody is waited for.
                         self.ends(pid);
                     }
