@@ -66,6 +66,7 @@ impl World {
                 let (welcome, _) =
                     self.with_chat(to, Cause::Met, |chat, now| chat.welcome(meeting, hello.also, now));
                 if welcome.is_ok() {
+                    self.ours_mut(to).missed.remove(&addr);
                     self.note_sign(to, key);
                 }
                 self.turn_over(to);

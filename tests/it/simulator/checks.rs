@@ -198,15 +198,17 @@ impl World {
         }
         if let Outgoing::Text(parts) = message {
             self.check_plain_text(pid, transmit);
-            let letter = parts.first().and_then(|part| self.said.get(part)?.letter);
-            if let Some(letter) = letter {
+            let letter_of = |world: &Self| parts.first().and_then(|part| world.said.get(part)?.letter);
+            if let Some(letter) = letter_of(self) {
                 self.check_leaves_in_plain(pid, to, letter);
             }
             let may_wait = self.ours(pid).keyed.is_some();
+            let is_unwritten = letter_of(self).is_some_and(|letter| self.is_unwritten(pid, letter));
             for part in parts.iter() {
-                // What has waited goes again only where no connection was made for it before.
-                let is_first =
-                    |said: &mut Said| said.to.insert(to) || (may_wait && !said.connected.contains(&to));
+                // What has waited goes again only where no connection was made for it before, or where the disk could not take note of that.
+                let is_first = |said: &mut Said| {
+                    said.to.insert(to) || (may_wait && (is_unwritten || !said.connected.contains(&to)))
+                };
                 if !self.said.get_mut(part).is_some_and(is_first) {
                     self.fail(pid, format_args!("sends `{part}` to {to} twice, or it was never said"));
                 }
@@ -261,7 +263,12 @@ impl World {
     /// How many of those whom a text is for may turn out to be another of them.
     pub(super) fn may_be_one(&self, pid: Pid, command: &Command) -> usize {
         let ours = self.ours(pid);
-        let Command::Send { to, .. } = command else { return 0 };
+        let to = match command {
+            Command::Send { to, .. } => to,
+            // Nobody knows any more where the key is, or it waits there already.
+            Command::SendAgain { .. } => return 1,
+            _ => return 0,
+        };
         if ours.keyed.is_none() {
             return 0;
         }
@@ -282,6 +289,7 @@ impl World {
         let (to, gone_too) = match command {
             Command::Send { to, .. } | Command::Disconnect(to) => (to, false),
             Command::Connect(to) => (to, true),
+            Command::SendAgain { .. } => return 1,
             _ => return 0,
         };
         match to {

@@ -24,6 +24,17 @@ impl World {
         self.disk(pid).is_some_and(|disk| disk.kept.durable)
     }
 
+    /// Whether the disk could not take something of a text, which the user was told.
+    pub(super) fn is_unwritten(&self, pid: Pid, id: MessageId) -> bool {
+        self.disk(pid).is_some_and(|disk| disk.kept.ledger.unwritten.contains(&id))
+    }
+
+    /// Whether it is so in any life of somebody.
+    pub(super) fn is_unwritten_by(&self, by: Pid, id: MessageId) -> bool {
+        let key = self.key_of(by);
+        (by..self.processes.len()).any(|pid| self.key_of(pid) == key && self.is_unwritten(pid, id))
+    }
+
     /// A text is about to leave in encryption.
     pub(super) fn check_leaves(&self, pid: Pid, id: MessageId, key: PeerKey) {
         if !self.ledger(pid).is_kept_for(Party::Key(key), id) {

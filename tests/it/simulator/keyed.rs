@@ -50,8 +50,6 @@ pub(super) struct Penned {
     pub(super) to: Option<PeerAddr>,
     /// The only keys that it may go to; anybody where it was not known yet who that is.
     pub(super) meant: Option<BTreeSet<PeerKey>>,
-    /// Whom it was written to in vain or not.
-    pub(super) tried: BTreeSet<PeerKey>,
     /// Who has given a receipt for it.
     pub(super) taken: BTreeSet<PeerKey>,
     /// Its sender was told that it waits or was delivered.
@@ -107,7 +105,6 @@ impl World {
             number,
             to: only(to),
             meant,
-            tried: BTreeSet::new(),
             taken: BTreeSet::new(),
             is_promised: false,
             is_resent: false,

@@ -114,8 +114,6 @@ impl World {
         // Of those for one address.
         let mut last = BTreeMap::new();
         for letter in letters {
-            let penned = self.penned.get_mut(&letter.id).expect("somebody has written it");
-            penned.tried.insert(key);
             let penned = &self.penned[&letter.id];
             if self.key_of(penned.by) != self.key_of(pid)
                 || penned.meant.as_ref().is_some_and(|meant| !meant.contains(&key))
@@ -142,6 +140,7 @@ impl World {
         if met {
             let addr = talked.addr;
             self.ours_mut(pid).answered.insert(addr);
+            self.ours_mut(pid).missed.remove(&addr);
         }
         if talked.end == TalkEnd::Answered {
             self.note_sign(pid, key);

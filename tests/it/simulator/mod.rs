@@ -21,6 +21,7 @@ mod legacy;
 mod letters;
 mod network;
 mod ours;
+mod outbox;
 mod outlook;
 mod peer;
 mod plan;

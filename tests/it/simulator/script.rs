@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use p2p_chat::chat::{Chat, Command, JobId, Keys, Me, OpId, Policy, State, StaticPeer, Target};
+use p2p_chat::ledger::Party;
 use p2p_chat::message::Form;
 use p2p_chat::peer::PeerAddr;
 use p2p_chat::wire;
@@ -211,6 +212,7 @@ impl World {
                     self.says_text(pid, Target::These(vec![one]));
                 }
             }
+            17 | 18 => self.tends_outbox(pid),
             _ => {}
         }
     }
@@ -258,6 +260,9 @@ impl World {
         let op = OpId(self.ours(pid).ops + 1);
         self.ours_mut(pid).ops += 1;
         self.wait_for(pid, op, what, within, outcomes);
+        if let Command::SendAgain { to: Party::Addr(addr), .. } = &command {
+            self.ours_mut(pid).may_dial.insert(*addr);
+        }
         let doubtful = self.may_be_one(pid, &command);
         if let Some(waiting) = self.ours_mut(pid).waiting.get_mut(&op) {
             waiting.doubtful = doubtful;

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use p2p_chat::chat::{Event as Told, GONE_AFTER, OpId, PinChange, Proof, Why};
+use p2p_chat::chat::{Event as Told, GONE_AFTER, OpId, PinChange, Proof, WaitingText, Why};
 use p2p_chat::key::PeerKey;
+use p2p_chat::ledger::Party;
 use p2p_chat::message::{Fate, MessageId};
 use p2p_chat::peer::PeerAddr;
 use p2p_chat::store::Store;
+use p2p_chat::talk::Hold;
 
 use super::keyed::Sent;
 use super::peer::Pid;
@@ -160,19 +162,24 @@ impl World {
             }
             return;
         }
-        for (op, id) in open {
+        let waiting = self.ours(pid).chat.waiting(self.ours(pid).time(self.now));
+        for WaitingText { to, letter, hold, .. } in waiting {
             self.count("letter: still waits at the end");
-            let tried = self.penned[&id].tried.clone();
-            for key in tried {
-                let pins = self.ours(pid).chat.pins_for(&key.to_string());
-                let addrs: Vec<PeerAddr> = pins.iter().flat_map(|pin| pin.addrs.clone()).collect();
-                let there = addrs.into_iter().find(|addr| {
-                    self.listener_at(pid, *addr).is_some_and(|other| self.key_of(other) == Some(key))
-                });
-                let is_over = self.penned[&id].taken.contains(&key);
-                if let Some(addr) = there.filter(|_| !is_over && !self.is_refused(pid, key)) {
-                    self.fail(pid, format_args!("{op:?} waits for {key}, who is at {addr}"));
+            let there = match to {
+                Party::Key(key) if self.is_refused(pid, key) => None,
+                Party::Key(key) => {
+                    let pins = self.ours(pid).chat.pins_for(&key.to_string());
+                    let mut addrs = pins.iter().flat_map(|pin| pin.addrs.iter().copied());
+                    addrs.find(|addr| {
+                        self.listener_at(pid, *addr).is_some_and(|other| self.key_of(other) == Some(key))
+                    })
                 }
+                // Otherwise whoever is there was asked, and is not who it is for.
+                Party::Addr(addr) => Some(addr)
+                    .filter(|addr| hold == Hold::Unreachable && self.listener_at(pid, *addr).is_some()),
+            };
+            if let Some(addr) = there {
+                self.fail(pid, format_args!("{:?} waits for {to:?}, {hold:?}, who is at {addr}", letter.id));
             }
         }
     }
