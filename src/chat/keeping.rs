@@ -44,6 +44,8 @@ enum Then {
     Letter(PeerKey, MessageId),
     /// The same in plain.
     Plain(PeerAddr, Unsent),
+    /// The user may be told that this text for an address waits.
+    Waits(PeerAddr, OpId, MessageId),
 }
 
 /// A goodbye that waits: to whom, because of which command, and until when it is of use.
@@ -135,7 +137,7 @@ impl Keeping {
     /// A peer has another address from now on.
     pub(super) fn follows(&mut self, from: PeerAddr, to: PeerAddr) {
         for then in self.then.values_mut() {
-            if let Then::Plain(addr, _) = then
+            if let Then::Plain(addr, _) | Then::Waits(addr, ..) = then
                 && *addr == from
             {
                 *addr = to;
@@ -222,6 +224,19 @@ impl Chat {
         }
     }
 
+    /// Has a text for an address written down as one that waits; says whether that is still to be done.
+    pub(super) fn write_waiting(
+        &mut self,
+        addr: PeerAddr,
+        op: OpId,
+        id: MessageId,
+        write: Write,
+        now: Time,
+    ) -> bool {
+        self.write_then(write, Then::Waits(addr, op, id), now);
+        self.keeping.on
+    }
+
     fn write_then(&mut self, write: Write, then: Then, now: Time) {
         if !self.keeping.on {
             self.follow_up(then, now);
@@ -279,7 +294,9 @@ impl Chat {
                 let news = secure.outboxes.stored(key, id, now);
                 self.tell_news(key, news.into_iter().collect());
             }
-            Then::Plain(addr, text) => {
+            Then::Waits(addr, op, id) => self.wait_is_written(addr, op, id),
+            Then::Plain(addr, mut text) => {
+                text.unwritten = false;
                 let parts = Arc::clone(&text.parts);
                 self.transmit(addr, Purpose::Text(text.op), Outgoing::Text(parts), None);
                 let job = super::JobId(self.last_job);
@@ -433,9 +450,10 @@ impl Chat {
                 }
                 Party::Addr(addr) => {
                     let name = None;
-                    let (said, told, once, written_to) = (true, true, false, addr);
+                    let (said, unwritten, told, once, written_to) = (true, false, true, false, addr);
                     let letter = Some(letter);
-                    let text = Unsent { op, parts, letter, expires, written_to, said, told, once, name };
+                    let text =
+                        Unsent { op, parts, letter, expires, written_to, said, unwritten, told, once, name };
                     self.hold_back(addr, text, Hold::Turn, now);
                 }
             }

@@ -25,8 +25,10 @@ pub(super) struct Unsent {
     pub(super) expires: Time,
     /// The address that it is written down for.
     pub(super) written_to: PeerAddr,
-    /// It is written down.
+    /// It is written down, or will be before anything else of it is.
     pub(super) said: bool,
+    /// That is still to be done, and the user is not told before that it waits.
+    pub(super) unwritten: bool,
     /// The user was told that it waits.
     pub(super) told: bool,
     /// It goes out in plain to somebody who has a key, now or never.
@@ -96,6 +98,7 @@ impl Chat {
             expires: self.expiry(now),
             written_to: addr,
             said: false,
+            unwritten: false,
             told: false,
             once: false,
             name: self.table.peer(addr).and_then(|peer| peer.name.clone()),
@@ -129,10 +132,12 @@ impl Chat {
                 if self.is_full_of_texts(addr) {
                     return Some(Unsendable::TooManyWaiting);
                 }
-                self.ask_first(addr, text);
+                self.ask_first(addr, text, now);
                 None
             }
-            (Speech::Plain, Some(_)) if !in_plain && self.says_in_plain(addr) => self.wait_behind(addr, text),
+            (Speech::Plain, Some(_)) if !in_plain && self.says_in_plain(addr) => {
+                self.wait_behind(addr, text, now)
+            }
             (Speech::Plain, _) => self.send_in_plain(addr, text, now),
             _ if in_plain => self.send_in_plain(addr, Unsent { once: true, ..text }, now),
             // There is no id for it, and without one it could only go out in plain.
@@ -206,12 +211,12 @@ impl Chat {
     }
 
     /// Lets a text wait until the one before it is through.
-    fn wait_behind(&mut self, addr: PeerAddr, mut text: Unsent) -> Option<Unsendable> {
+    fn wait_behind(&mut self, addr: PeerAddr, mut text: Unsent, now: Time) -> Option<Unsendable> {
         if let Some(why) = self.unsendable(addr, &text.parts) {
             return Some(why);
         }
         self.text_begins(addr);
-        self.write_queued(&mut text);
+        self.write_queued(addr, &mut text, now);
         let secure = self.secure.as_mut()?;
         secure.asked.entry(addr).or_default().push(text);
         None
@@ -222,18 +227,19 @@ impl Chat {
         if self.is_full_of_texts(addr) {
             return Some(Unsendable::TooManyWaiting);
         }
-        self.write_queued(&mut text);
+        self.write_queued(addr, &mut text, now);
         self.hold_back(addr, text, Hold::Unreachable, now);
         self.hurry_held(addr, now);
         None
     }
 
     /// Has a text for an address written down as one that waits.
-    fn write_queued(&mut self, text: &mut Unsent) {
+    fn write_queued(&mut self, addr: PeerAddr, text: &mut Unsent, now: Time) {
         if let (false, Some(letter)) = (text.said, &text.letter) {
             let to = Party::Addr(text.written_to);
+            let (op, id) = (text.op, letter.id);
             let write = self.said(to, text.name.clone(), letter, Condition::Queued);
-            self.write(write);
+            text.unwritten = self.write_waiting(addr, op, id, write, now);
             text.said = true;
         }
     }
@@ -304,16 +310,18 @@ impl Chat {
                 if said {
                     self.write(write);
                 }
-                self.not_sent(op);
+                if !told {
+                    self.not_sent(op);
+                }
                 None
             }
         }
     }
 
     /// Lets a text wait, and asks how its recipient is spoken to if nobody has asked yet.
-    fn ask_first(&mut self, addr: PeerAddr, mut text: Unsent) {
+    fn ask_first(&mut self, addr: PeerAddr, mut text: Unsent, now: Time) {
         self.text_begins(addr);
-        self.write_queued(&mut text);
+        self.write_queued(addr, &mut text, now);
         let promised = self.table.peer(addr).and_then(|peer| peer.promised);
         let only_encrypted = self.is_only_encrypted(addr);
         let Some(secure) = &mut self.secure else { return };
@@ -349,7 +357,7 @@ impl Chat {
         });
         for text in waiting {
             self.text_ends(addr);
-            let op = text.op;
+            let (op, before) = (text.op, text.clone());
             let refused = match &answer {
                 Err(fate) => {
                     let parts = (0, text.parts.len().max(1));
@@ -365,13 +373,17 @@ impl Chat {
                     self.hold_back(addr, text, Hold::Another, now);
                     continue;
                 }
-                Ok(_) if self.says_in_plain(addr) => self.wait_behind(addr, text),
+                Ok(_) if self.says_in_plain(addr) => self.wait_behind(addr, text, now),
                 Ok(_) => self.send_in_plain(addr, text, now),
             };
             if let Some(why) = refused {
+                // It is not tried again at the next start either.
+                self.write_condition(&before, Condition::NotSent);
                 let who = self.who(addr);
                 self.tell(Event::NotSent { op, who, why });
-                self.not_sent(op);
+                if !before.told {
+                    self.not_sent(op);
+                }
             }
             self.settle(op);
         }

@@ -51,21 +51,43 @@ impl Chat {
         }
         let is_news = held.hold != Some(hold);
         held.hold = Some(hold);
-        let (op, told) = (text.op, std::mem::replace(&mut text.told, true));
-        let body = text.body();
+        let (op, told, is_written, body) = (text.op, text.told, !text.unwritten, text.body());
+        text.told |= is_written;
         held.expires = Some(held.expires.map_or(text.expires, |first| first.min(text.expires)));
         held.texts.push_back(text);
         self.text_begins(addr);
-        if !told {
-            self.finished(op, addr, Fate::Waits(hold), (0, 1));
-            let count = self.texts.to(addr);
-            if count * 100 >= MAX_TEXTS_WAITING * NEARLY_FULL {
-                let who = self.who(addr);
-                self.tell(Event::NearlyFull { who, count, most: MAX_TEXTS_WAITING });
-            }
-        } else if is_news && hold == Hold::Another {
+        if !told && is_written {
+            self.tell_of_wait(op, addr, hold);
+        } else if told && is_news && hold == Hold::Another {
             let who = self.who(addr);
             self.tell(Event::Later { op, who, fate: Fate::Waits(hold), text: body });
+        }
+    }
+
+    /// The user can rely on it from now on that a text waits.
+    fn tell_of_wait(&mut self, op: OpId, addr: PeerAddr, hold: Hold) {
+        self.finished(op, addr, Fate::Waits(hold), (0, 1));
+        let count = self.texts.to(addr);
+        if count * 100 >= MAX_TEXTS_WAITING * NEARLY_FULL {
+            let who = self.who(addr);
+            self.tell(Event::NearlyFull { who, count, most: MAX_TEXTS_WAITING });
+        }
+    }
+
+    /// A text for an address is written down as one that waits, or cannot be: the user is told, if it does wait.
+    pub(super) fn wait_is_written(&mut self, addr: PeerAddr, op: OpId, id: MessageId) {
+        let Some(secure) = &mut self.secure else { return };
+        let is_it =
+            |text: &&mut Unsent| text.op == op && text.letter.as_ref().is_some_and(|letter| letter.id == id);
+        if let Some(text) = secure.asked.get_mut(&addr).and_then(|texts| texts.iter_mut().find(is_it)) {
+            text.unwritten = false;
+        }
+        let Some(held) = secure.waiting.get_mut(&addr) else { return };
+        let hold = held.hold.unwrap_or(Hold::Unreachable);
+        let Some(text) = held.texts.iter_mut().find(is_it) else { return };
+        text.unwritten = false;
+        if !std::mem::replace(&mut text.told, true) {
+            self.tell_of_wait(op, addr, hold);
         }
     }
 
@@ -149,7 +171,7 @@ impl Chat {
     fn try_held(&mut self, addr: PeerAddr, now: Time) {
         let speech = self.speech_of(addr);
         let promised = self.table.peer(addr).and_then(|peer| peer.promised);
-        let only_encrypted = self.is_only_encrypted(addr);
+        let (only_encrypted, is_own) = (self.is_only_encrypted(addr), self.is_own(addr));
         let Some(secure) = &mut self.secure else { return };
         let Some(held) = secure.waiting.get_mut(&addr) else { return };
         held.last_try = Some(now);
@@ -157,6 +179,8 @@ impl Chat {
         held.expires = None;
         secure.asked.insert(addr, texts);
         match speech {
+            // Since an earlier run, perhaps, in which we listened elsewhere.
+            _ if is_own => self.asked(addr, Ok(Speech::Plain), now),
             Speech::Secure(_) => self.asked(addr, Ok(speech), now),
             _ if only_encrypted || promised.is_some() => {
                 self.talk(addr, promised, Purpose::Ask, Say::Greet, None);
@@ -195,8 +219,12 @@ impl Chat {
         for text in gone {
             self.text_ends(addr);
             self.write_condition(&text, condition);
-            let who = self.who(addr);
-            self.tell(Event::Later { op: text.op, who, fate: Fate::Lost(lost), text: text.body() });
+            if text.told {
+                let who = self.who(addr);
+                self.tell(Event::Later { op: text.op, who, fate: Fate::Lost(lost), text: text.body() });
+            } else {
+                self.finished(text.op, addr, Fate::Lost(lost), (0, 1));
+            }
         }
         any
     }
@@ -347,8 +375,14 @@ impl Chat {
         let durable = self.keeping.durable;
         let Some(secure) = &mut self.secure else { return };
         let held = std::mem::take(&mut secure.waiting);
-        for (addr, held) in held {
+        for (addr, mut held) in held {
             let who = self.who(addr);
+            let hold = held.hold.unwrap_or(Hold::Unreachable);
+            for text in held.texts.iter_mut().filter(|text| !text.told) {
+                // The disk takes too long for anything else to be known of it.
+                text.told = true;
+                self.finished(text.op, addr, Fate::Waits(hold), (0, 1));
+            }
             if durable && !held.texts.is_empty() {
                 self.tell(Event::StayQueued(who, held.texts.len()));
                 continue;

@@ -226,6 +226,79 @@ fn what_waits_for_an_address_goes_to_who_proves_a_key_there_before_what_is_typed
 }
 
 #[test]
+fn the_user_is_told_that_a_text_for_an_address_waits_when_it_is_written_down_and_not_before() {
+    let mut story = Story::keeping();
+    story.writes(5001, 1);
+    story.refused_unsent(5001);
+    assert_eq!(story.outcomes(), []);
+    // One behind it is as little known to wait, and one that is taken back before is told of at once.
+    story.writes(5001, 2);
+    story.writes(5001, 3);
+    story.does(Command::Cancel(Party::Addr(at(5001)), letter(3).id));
+    assert_eq!(story.outcomes(), [Fate::Lost(Lost::Cancelled)]);
+    story.disk_turns(Ok(()));
+    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable), Fate::Waits(Hold::Unreachable)]);
+    assert_eq!(story.chat.waiting(story.now).len(), 2);
+}
+
+#[test]
+fn a_text_that_waited_and_cannot_be_sent_to_who_is_there_is_written_down_as_not_sent_and_counted_once() {
+    let mut story = Story::keeping();
+    let to = Target::These(vec![at(5001), at(5002), at(5003)]);
+    let long = Command::Send { to, parts: [].into(), letter: Some(letter(1)), in_plain: false };
+    let op = story.does(long);
+    story.disk_turns(Ok(()));
+    story.refused_unsent(5001);
+    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
+    // Whoever is there later speaks plain, and the text is too long for that.
+    story.does(Command::TryNow(Party::Addr(at(5001))));
+    story.later(seconds(1));
+    story.told();
+    story.ends(5001, &Fate::HandedOver);
+    let told = story.told();
+    let is_refused = |event: &Event| matches!(event, Event::NotSent { op: of, .. } if *of == op);
+    assert!(told.iter().any(is_refused), "{told:?}");
+    assert_eq!(conditions(&story.disk_turns(Ok(()))).last(), Some(&Condition::NotSent));
+    // The others are still told of, each.
+    story.refused_unsent(5002);
+    story.refused_unsent(5003);
+    assert_eq!(story.outcomes().len(), 2);
+}
+
+#[test]
+fn of_two_addresses_that_turn_out_to_be_one_persons_the_wait_for_others_is_still_told() {
+    let mut story = Story::keeping();
+    let to = Target::These(vec![at(5001), at(5002), at(5003)]);
+    let parts = ["text 1".to_owned()].into();
+    story.does(Command::Send { to, parts, letter: Some(letter(1)), in_plain: false });
+    story.disk_turns(Ok(()));
+    story.refused_unsent(5001);
+    story.refused_unsent(5002);
+    assert_eq!(story.outcomes().len(), 2);
+    // Bob is at both.
+    story.dials_in(BOBS, "Bob", 5001).unwrap();
+    story.dials_in(BOBS, "Bob", 5002).unwrap();
+    story.told();
+    story.refused_unsent(5003);
+    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
+}
+
+#[test]
+fn what_waits_for_an_address_that_is_our_own_by_now_is_not_sent() {
+    let mut story = Story::keeping();
+    let own = PeerAddr::new(Ipv4Addr::LOCALHOST, story.chat.me.port).unwrap();
+    let parts = ["text 1".to_owned()].into();
+    let restored = Restored { to: Party::Addr(own), letter: letter(1), parts, cut_off: false, left: WEEK };
+    let actions = story.chat.restore(vec![restored], story.now);
+    story.perform(actions);
+    assert_eq!(story.dials(own.port()), []);
+    let told = story.told();
+    let is_ours = |event: &Event| matches!(event, Event::NotSent { why: Unsendable::Ourselves, .. });
+    assert!(told.iter().any(is_ours), "{told:?}");
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::NotSent]);
+}
+
+#[test]
 fn a_text_in_plain_that_may_have_arrived_is_never_sent_again() {
     for fate in [Fate::Unanswered, Fate::Broken, Fate::NoReceipt] {
         let mut story = Story::keeping();

@@ -6,6 +6,7 @@ use p2p_chat::chat::Meeting;
 use p2p_chat::key::PeerKey;
 use p2p_chat::talk::{ByeReason, TalkEnd};
 
+use super::letters::Turn;
 use super::ours::Cause;
 use super::peer::Pid;
 use super::talks::{Content, Packet, Step};
@@ -26,13 +27,19 @@ impl World {
             }
             return;
         }
-        let latency = self.latency();
         let step = if self.processes[to].alive {
-            self.takes_packet(from, to, key, packet.what)
+            self.takes_packet(talk, to, key, packet.what)
         } else {
             Some(Step::Breaks)
         };
-        let Some(step) = step else { return };
+        if let Some(step) = step {
+            self.answers(to, talk, step);
+        }
+    }
+
+    /// The side that was dialled answers.
+    pub(super) fn answers(&mut self, to: Pid, talk: (u64, u64), step: Step) {
+        let latency = self.latency();
         let is_hello = self.talking.get(&talk.0).is_some_and(|talking| talking.with.is_none());
         let breaks = self.random.in_thousand(self.plan.broken);
         let step = match step {
@@ -46,7 +53,7 @@ impl World {
     }
 
     /// The side that was dialled takes what came, and says what it answers.
-    fn takes_packet(&mut self, from: Pid, to: Pid, key: PeerKey, what: Content) -> Option<Step> {
+    fn takes_packet(&mut self, talk: (u64, u64), to: Pid, key: PeerKey, what: Content) -> Option<Step> {
         let own = self.key_of(to)?;
         match what {
             Content::Hello(source, hello) => {
@@ -59,6 +66,7 @@ impl World {
                 let (welcome, _) =
                     self.with_chat(to, Cause::Met, |chat, now| chat.welcome(meeting, hello.also, now));
                 if welcome.is_ok() {
+                    self.ours_mut(to).missed.remove(&addr);
                     self.note_sign(to, key);
                 }
                 self.turn_over(to);
@@ -83,9 +91,8 @@ impl World {
                     letters.truncate(self.random.below(all));
                     self.count("turn: no room for all");
                 }
-                let taken = self.takes_letters(from, to, key, letters);
-                let bye = (taken.len() < all).then_some(ByeReason::NoRoom);
-                Some(Step::Answered(taken, bye))
+                self.takes_letters(to, Turn { key, letters, receipts: Vec::new(), all, talk });
+                None
             }
             Content::Bye => {
                 self.talk_is_over(to, key, Some(ByeReason::Leaves));

@@ -162,7 +162,10 @@ impl World {
             (_, Outgoing::Text(_)) if cause != Cause::Command && ours.keyed.is_none() => {
                 Some("is a text without a command".to_owned())
             }
-            (Cause::Tick | Cause::Sent, Outgoing::Connect | Outgoing::Probe | Outgoing::Ping) => {
+            (
+                Cause::Tick | Cause::Sent | Cause::Written,
+                Outgoing::Connect | Outgoing::Probe | Outgoing::Ping,
+            ) => {
                 let looks = ours.looks.entry(to).or_default();
                 looks.push_back(now);
                 while looks.front().is_some_and(|at| *at + LOOKS_WITHIN < now) {
@@ -195,11 +198,17 @@ impl World {
         }
         if let Outgoing::Text(parts) = message {
             self.check_plain_text(pid, transmit);
+            let letter_of = |world: &Self| parts.first().and_then(|part| world.said.get(part)?.letter);
+            if let Some(letter) = letter_of(self) {
+                self.check_leaves_in_plain(pid, to, letter);
+            }
             let may_wait = self.ours(pid).keyed.is_some();
+            let is_unwritten = letter_of(self).is_some_and(|letter| self.is_unwritten(pid, letter));
             for part in parts.iter() {
-                // What has waited goes again only where no connection was made for it before.
-                let is_first =
-                    |said: &mut Said| said.to.insert(to) || (may_wait && !said.connected.contains(&to));
+                // What has waited goes again only where no connection was made for it before, or where the disk could not take note of that.
+                let is_first = |said: &mut Said| {
+                    said.to.insert(to) || (may_wait && (is_unwritten || !said.connected.contains(&to)))
+                };
                 if !self.said.get_mut(part).is_some_and(is_first) {
                     self.fail(pid, format_args!("sends `{part}` to {to} twice, or it was never said"));
                 }
@@ -235,6 +244,7 @@ impl World {
     pub(super) fn check_told(&mut self, pid: Pid, event: &Told) {
         match event {
             Told::Settled(op) => self.settled(pid, *op),
+            Told::NotSent { op, .. } if self.ends_wait(pid, *op) => {}
             Told::Done { op, .. } | Told::NotSent { op, .. } => {
                 let waiting = self.ours_mut(pid).waiting.get_mut(op);
                 let counted = waiting.is_some_and(|waiting| {
@@ -253,7 +263,12 @@ impl World {
     /// How many of those whom a text is for may turn out to be another of them.
     pub(super) fn may_be_one(&self, pid: Pid, command: &Command) -> usize {
         let ours = self.ours(pid);
-        let Command::Send { to, .. } = command else { return 0 };
+        let to = match command {
+            Command::Send { to, .. } => to,
+            // Nobody knows any more where the key is, or it waits there already.
+            Command::SendAgain { .. } => return 1,
+            _ => return 0,
+        };
         if ours.keyed.is_none() {
             return 0;
         }
@@ -274,6 +289,7 @@ impl World {
         let (to, gone_too) = match command {
             Command::Send { to, .. } | Command::Disconnect(to) => (to, false),
             Command::Connect(to) => (to, true),
+            Command::SendAgain { .. } => return 1,
             _ => return 0,
         };
         match to {

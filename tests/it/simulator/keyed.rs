@@ -9,6 +9,7 @@ use p2p_chat::message::{MessageId, Speech};
 use p2p_chat::peer::PeerAddr;
 use p2p_chat::talk::Letter;
 
+use super::disk::{Disk, Kept};
 use super::peer::Pid;
 use super::talker::Talker;
 use super::world::World;
@@ -19,6 +20,8 @@ pub(super) struct Keyed {
     /// What it has written down of others' keys.
     pub(super) pins: BTreeMap<PeerKey, Pin>,
     pub(super) talker: Talker,
+    /// Where it keeps what is said.
+    pub(super) disk: Disk,
     /// The texts that its user has sent, by command.
     pub(super) letters: BTreeMap<OpId, Sent>,
     /// When each key last showed that it is there.
@@ -47,19 +50,21 @@ pub(super) struct Penned {
     pub(super) to: Option<PeerAddr>,
     /// The only keys that it may go to; anybody where it was not known yet who that is.
     pub(super) meant: Option<BTreeSet<PeerKey>>,
-    /// Whom it was written to in vain or not.
-    pub(super) tried: BTreeSet<PeerKey>,
-    /// Who has taken it, and in which processes it was shown encrypted.
+    /// Who has given a receipt for it.
     pub(super) taken: BTreeSet<PeerKey>,
-    pub(super) shown: BTreeSet<Pid>,
+    /// Its sender was told that it waits or was delivered.
+    pub(super) is_promised: bool,
+    /// Its sender has had it sent again, which puts it behind what was typed later.
+    pub(super) is_resent: bool,
 }
 
 impl Keyed {
-    pub(super) fn new(key: PeerKey, pins: BTreeMap<PeerKey, Pin>) -> Self {
+    pub(super) fn new(key: PeerKey, pins: BTreeMap<PeerKey, Pin>, kept: Kept) -> Self {
         Self {
             key,
             pins,
             talker: Talker::default(),
+            disk: Disk::new(kept),
             letters: BTreeMap::new(),
             signs: BTreeMap::new(),
             failed: BTreeMap::new(),
@@ -100,13 +105,13 @@ impl World {
             number,
             to: only(to),
             meant,
-            tried: BTreeSet::new(),
             taken: BTreeSet::new(),
-            shown: BTreeSet::new(),
+            is_promised: false,
+            is_resent: false,
         };
         self.penned.insert(id, penned);
         self.keyed_mut(pid)?.letters.insert(op, Sent { id, waiting: 0, ended: 0 });
-        Some(Letter { id, time: 0, again: false, body: body.into() })
+        Some(Letter { id, time: self.clock(), again: false, body: body.into() })
     }
 
     /// A key has shown that it is there.

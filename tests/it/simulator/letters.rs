@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use p2p_chat::chat::{Event as Told, Intake, Proof, Talk, Transmit};
 use p2p_chat::key::PeerKey;
-use p2p_chat::ledger::RowId;
+use p2p_chat::ledger::{Write, Written};
 use p2p_chat::message::{MessageId, Speech};
-use p2p_chat::talk::{Letter, Say, TalkEnd, Talked};
+use p2p_chat::store::StoreError;
+use p2p_chat::talk::{ByeReason, Letter, Say, TalkEnd, Talked};
 
 use super::ours::Cause;
 use super::peer::Pid;
+use super::talks::Step;
 use super::world::World;
 
 /// Talks with one key that were begun without success, within ten seconds: one text a second at most, one look a second, and the first
@@ -18,39 +20,58 @@ use super::world::World;
 const FAILED_TALKS: usize = 24;
 const FAILED_WITHIN: Duration = Duration::from_secs(10);
 
+/// Texts that came in one turn, on their way to the disk.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pub(super) key: PeerKey,
+    /// Those that are not written down yet.
+    pub(super) letters: Vec<Letter>,
+    /// The receipts of the others.
+    pub(super) receipts: Vec<MessageId>,
+    /// How many were sent.
+    pub(super) all: usize,
+    /// The talk that they came in, and what its other side waits for.
+    pub(super) talk: (u64, u64),
+}
+
 impl World {
-    /// Texts reach a process that has welcomed their sender.
-    pub(super) fn takes_letters(
-        &mut self,
-        from: Pid,
-        pid: Pid,
-        key: PeerKey,
-        letters: Vec<Letter>,
-    ) -> Vec<MessageId> {
-        let (intake, mut told) =
-            self.with_chat(pid, Cause::Met, |chat, now| chat.letters(key, letters.clone(), now));
-        let mut taken = Vec::new();
-        if let Some(Intake { receipts, letters, .. }) = intake {
-            let rows = letters.iter().map(|_| Some(RowId(1))).collect();
-            let (more, shown) =
-                self.with_chat(pid, Cause::Met, |chat, now| chat.taken(key, letters, Ok(rows), now));
-            taken = receipts;
-            taken.extend(more);
-            told.extend(shown);
+    /// Texts reach a process that has welcomed their sender. They are answered when they are written down.
+    pub(super) fn takes_letters(&mut self, pid: Pid, turn: Turn) {
+        let Turn { key, ref letters, .. } = turn;
+        let all = letters.clone();
+        let (intake, told) = self.with_chat(pid, Cause::Met, |chat, now| chat.letters(key, all, now));
+        if told.iter().any(|event| matches!(event, Told::Message { .. })) {
+            self.fail(pid, format_args!("shows what is not written down: {told:?}"));
         }
-        if !taken.is_empty() {
-            self.note_sign(pid, key);
+        let Some(Intake { receipts, name, assurance, letters }) = intake else {
+            self.turn_over(pid);
+            return self.answers_turn(pid, &turn, Vec::new());
+        };
+        self.check_receipts(pid, key, &receipts);
+        let is_all = letters.is_empty();
+        let write = Write::Taken { from: key, name, assurance, letters: letters.clone() };
+        let turn = Turn { letters, receipts, ..turn };
+        if is_all {
+            let receipts = turn.receipts.clone();
+            self.answers_turn(pid, &turn, receipts);
+        } else {
+            self.writes_down(pid, turn, write);
         }
-        let own = self.key_of(pid).expect("who takes them has a key");
-        for Letter { id, .. } in &letters {
-            let penned = self.penned.get_mut(id).expect("somebody has written it");
-            if taken.contains(id) {
-                penned.taken.insert(own);
-            }
-        }
+        self.turn_over(pid);
+    }
+
+    /// They are written down, or cannot be: the rules show them, and say which get receipts.
+    pub(super) fn wrote_down(&mut self, pid: Pid, turn: Turn, result: Result<Written, StoreError>) {
+        let (key, letters) = (turn.key, turn.letters.clone());
+        let rows = match result {
+            Ok(Written::Taken(rows)) => Ok(rows),
+            Ok(written) => self.fail(pid, format_args!("a store answers {written:?} to texts")),
+            Err(error) => Err(error.to_string().into()),
+        };
+        let (more, told) = self.with_chat(pid, Cause::Met, |chat, now| chat.taken(key, letters, rows, now));
         for event in &told {
-            let Told::Message { from: who, text, again, .. } = event else { continue };
-            let Some(letter) = letters.iter().find(|letter| &*letter.body == text.raw()) else {
+            let Told::Message { from: who, text, again, row, .. } = event else { continue };
+            let Some(letter) = turn.letters.iter().find(|letter| &*letter.body == text.raw()) else {
                 self.fail(pid, format_args!("shows what did not come: {event:?}"));
             };
             if self.ours(pid).chat.pin_of(who.addr).map(|pin| pin.key) != Some(key)
@@ -58,39 +79,23 @@ impl World {
             {
                 self.fail(pid, format_args!("shows what {key} said as if it were of {who:?}"));
             }
-            self.shown_encrypted(from, pid, letter.id, *again);
+            self.shown_live(pid, (key, letter.id), *again, *row);
         }
-        if let Some(id) = taken.iter().find(|id| !self.penned[id].shown.contains(&pid)) {
-            self.fail(pid, format_args!("has taken {id:?} and never showed it"));
-        }
-        self.turn_over(pid);
-        taken
+        self.check_receipts(pid, key, &more);
+        let receipts = turn.receipts.iter().copied().chain(more).collect();
+        self.answers_turn(pid, &turn, receipts);
     }
 
-    fn shown_encrypted(&mut self, from: Pid, pid: Pid, id: MessageId, again: bool) {
-        let own = self.key_of(pid);
-        let before: Vec<Pid> = self.penned[&id].shown.iter().copied().collect();
-        let in_other_life = before.iter().any(|other| *other != pid && self.key_of(*other) == own);
-        let penned = self.penned.get_mut(&id).expect("somebody has written it");
-        let (by, number, to) = (penned.by, penned.number, penned.to);
-        if !penned.shown.insert(pid) {
-            self.fail(pid, format_args!("shows {id:?} twice"));
+    fn answers_turn(&mut self, pid: Pid, turn: &Turn, receipts: Vec<MessageId>) {
+        if !receipts.is_empty() {
+            self.note_sign(pid, turn.key);
         }
-        if by != from {
-            self.fail(pid, format_args!("shows {id:?}, written by {by}, as {from}'s"));
+        let own = self.key_of(pid).expect("who takes them has a key");
+        for id in &receipts {
+            self.penned.get_mut(id).expect("somebody has written it").taken.insert(own);
         }
-        if in_other_life && !again {
-            self.fail(pid, format_args!("does not say that {id:?} may have been shown before its start"));
-        }
-        if in_other_life {
-            self.count("letter: shown again in another life");
-        }
-        // Of somebody's two addresses only one may be known to be theirs yet, and it takes time to see how the other is spoken to.
-        let last = self.last_shown.insert((from, pid, to), number);
-        if last.is_some_and(|last| last > number) {
-            self.fail(pid, format_args!("shows text {number} of process {from} after {last:?}"));
-        }
-        self.count(if again { "letter: perhaps again" } else { "letter: shown" });
+        let bye = (receipts.len() < turn.all).then_some(ByeReason::NoRoom);
+        self.answers(pid, turn.talk, Step::Answered(receipts, bye));
     }
 
     /// Something is about to be said in encryption.
@@ -109,11 +114,16 @@ impl World {
         // Of those for one address.
         let mut last = BTreeMap::new();
         for letter in letters {
-            let penned = self.penned.get_mut(&letter.id).expect("somebody has written it");
-            penned.tried.insert(key);
             let penned = &self.penned[&letter.id];
-            if penned.by != pid || penned.meant.as_ref().is_some_and(|meant| !meant.contains(&key)) {
+            if self.key_of(penned.by) != self.key_of(pid)
+                || penned.meant.as_ref().is_some_and(|meant| !meant.contains(&key))
+            {
                 self.fail(pid, format_args!("says to {key} what is for {:?}", penned.meant));
+            }
+            self.check_leaves(pid, letter.id, key);
+            let penned = &self.penned[&letter.id];
+            if penned.is_resent {
+                continue;
             }
             let before = last.insert(penned.to, penned.number);
             if before.is_some_and(|before| before >= penned.number) {
@@ -130,6 +140,7 @@ impl World {
         if met {
             let addr = talked.addr;
             self.ours_mut(pid).answered.insert(addr);
+            self.ours_mut(pid).missed.remove(&addr);
         }
         if talked.end == TalkEnd::Answered {
             self.note_sign(pid, key);

@@ -23,6 +23,8 @@ pub(super) enum Cause {
     Sent,
     /// What came in encryption.
     Met,
+    /// Something is written down.
+    Written,
     Tick,
 }
 
@@ -63,9 +65,7 @@ impl World {
                     self.check_told_keyed(pid, &event);
                     told.push(event);
                 }
-                Action::Write(_, write) => {
-                    self.fail(pid, format_args!("keeps nothing, and writes {write:?}"))
-                }
+                Action::Write(id, write) => actions.extend(self.writes(pid, id, write)),
                 Action::Talk(talk) => {
                     self.check_talk(pid, &talk);
                     match &mut self.ours_mut(pid).keyed {

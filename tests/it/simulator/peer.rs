@@ -9,6 +9,7 @@ use p2p_chat::key::PeerKey;
 use p2p_chat::peer::{Name, PeerAddr};
 
 use super::dialler::Dialler;
+use super::disk::Kept;
 use super::keyed::Keyed;
 use super::legacy::Legacy;
 
@@ -29,6 +30,8 @@ pub(super) struct Past {
     pub(super) name: Option<Name>,
     /// What was written down of others' keys.
     pub(super) pins: BTreeMap<PeerKey, Pin>,
+    /// Its disk.
+    pub(super) kept: Option<Kept>,
 }
 
 /// A process, alive or not.
@@ -104,6 +107,7 @@ impl Ours {
             key: keyed.map(|keyed| keyed.key),
             name: keyed.map(|_| self.name.clone()),
             pins: keyed.map_or_else(BTreeMap::new, |keyed| keyed.pins.clone()),
+            kept: keyed.map(|keyed| keyed.disk.kept.clone()),
         }
     }
 

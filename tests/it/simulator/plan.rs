@@ -35,6 +35,12 @@ pub(super) struct Plan {
     pub(super) broken: usize,
     /// Messages that find no room in the mailbox, in a thousand.
     pub(super) full: usize,
+    /// Milliseconds until what waits is written at most, and how often the disk is full for a while, or fails, in a thousand writes.
+    pub(super) disk: usize,
+    pub(super) disk_full: usize,
+    /// People with a key who keep nothing for the next life, and those whose texts wait for a minute at most, in a thousand.
+    pub(super) forgetful: usize,
+    pub(super) hasty: usize,
     /// Milliseconds between two deeds of one program at most.
     pub(super) deeds: usize,
     /// Milliseconds between two changes of the weather at most.
@@ -68,6 +74,10 @@ impl Plan {
             lost: bad(random, 120),
             broken: bad(random, 80),
             full: bad(random, 30),
+            disk: 0,
+            disk_full: 0,
+            forgetful: 0,
+            hasty: 0,
             deeds: if crowd { random.within(40_000, 120_000) } else { random.within(1_000, 30_000) },
             weather: if calm { 60_000 } else { random.within(1_000, 30_000) },
             wild: Duration::from_secs(u64::try_from(random.within(60, 300)).expect("64 bits")),
@@ -87,7 +97,7 @@ impl Plan {
             statics: 2,
             deeds: self.deeds.min(10_000),
             calm: FOUND_WITHIN + GONE_SHOWN,
-            ..self.clone()
+            ..self.with_disks()
         }
     }
 
@@ -98,8 +108,14 @@ impl Plan {
             keyed: 700,
             namesakes: 100,
             calm: FOUND_WITHIN + GONE_SHOWN,
-            ..self.clone()
+            ..self.with_disks()
         }
+    }
+
+    /// Those who have keys have disks, as slow as the network and as bad.
+    fn with_disks(&self) -> Self {
+        let disk = 5 + self.latency.1;
+        Self { disk, disk_full: self.full / 3, forgetful: 200, hasty: 150, ..self.clone() }
     }
 
     /// A world in which nothing goes wrong and nobody does anything.
@@ -117,6 +133,10 @@ impl Plan {
             lost: 0,
             broken: 0,
             full: 0,
+            disk: 0,
+            disk_full: 0,
+            forgetful: 0,
+            hasty: 0,
             deeds: 0,
             weather: 0,
             wild: Duration::ZERO,
@@ -127,6 +147,6 @@ impl Plan {
 
     /// From now on nothing goes wrong any more.
     pub(super) fn heal(&mut self) {
-        (self.slow, self.lost, self.broken, self.full) = (0, 0, 0, 0);
+        (self.slow, self.lost, self.broken, self.full, self.disk_full) = (0, 0, 0, 0, 0);
     }
 }

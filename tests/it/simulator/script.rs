@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use p2p_chat::chat::{Chat, Command, JobId, Keys, Me, OpId, Policy, State, StaticPeer, Target};
+use p2p_chat::ledger::Party;
 use p2p_chat::message::Form;
 use p2p_chat::peer::PeerAddr;
 use p2p_chat::wire;
@@ -81,6 +82,7 @@ impl World {
             self.wait_for(pid, OpId(1), "the first dialling", ANSWERED_WITHIN, 0);
             let (op, _) = self.with_chat(pid, Cause::Command, |chat, now| chat.start(statics, now));
             assert_eq!(op, OpId(1), "the first command has the first number");
+            self.restores(pid);
             self.turn_over(pid);
         }
     }
@@ -96,11 +98,12 @@ impl World {
         let namesake = self.random.in_thousand(self.plan.namesakes);
         let named = if namesake { 1 } else { self.people };
         let name = format!("person{named}").parse().ok();
-        Past { statics, key: Some(key_of_person(self.people)), name, pins: BTreeMap::new() }
+        let key = Some(key_of_person(self.people));
+        Past { statics, key, name, pins: BTreeMap::new(), kept: Some(self.new_disk()) }
     }
 
     fn ours_new(&mut self, pid: Pid, bind: Ipv4Addr, port: u16, past: Past) -> Ours {
-        let Past { statics, key, name, pins } = past;
+        let Past { statics, key, name, pins, kept } = past;
         let mut chat = Chat::new(Me { bind: bind.into(), port, advertise: None });
         let name = name.unwrap_or_else(|| format!("p{pid}").parse().expect("a name"));
         let mut may_dial: BTreeSet<PeerAddr> = statics.iter().map(|peer| peer.addr).collect();
@@ -108,7 +111,9 @@ impl World {
         let keyed = key.map(|own| {
             let policy = Policy::AcceptNew;
             chat.set_keys(Keys { own, pins: pins.values().cloned().collect(), policy, require: false });
-            Keyed::new(own, pins)
+            let kept = kept.unwrap_or_else(|| self.new_disk());
+            chat.keep(kept.durable, kept.expire);
+            Keyed::new(own, pins, kept.next_life())
         });
         Ours {
             chat,
@@ -207,6 +212,7 @@ impl World {
                     self.says_text(pid, Target::These(vec![one]));
                 }
             }
+            17 | 18 => self.tends_outbox(pid),
             _ => {}
         }
     }
@@ -254,6 +260,9 @@ impl World {
         let op = OpId(self.ours(pid).ops + 1);
         self.ours_mut(pid).ops += 1;
         self.wait_for(pid, op, what, within, outcomes);
+        if let Command::SendAgain { to: Party::Addr(addr), .. } = &command {
+            self.ours_mut(pid).may_dial.insert(*addr);
+        }
         let doubtful = self.may_be_one(pid, &command);
         if let Some(waiting) = self.ours_mut(pid).waiting.get_mut(&op) {
             waiting.doubtful = doubtful;

@@ -1,9 +1,14 @@
 //! What the user of somebody with a key is told of texts and keys is true, and of each text the end is told.
 
-use p2p_chat::chat::{Event as Told, GONE_AFTER, OpId, PinChange, Proof, Why};
+use std::collections::BTreeSet;
+
+use p2p_chat::chat::{Event as Told, GONE_AFTER, OpId, PinChange, Proof, WaitingText, Why};
 use p2p_chat::key::PeerKey;
+use p2p_chat::ledger::Party;
 use p2p_chat::message::{Fate, MessageId};
 use p2p_chat::peer::PeerAddr;
+use p2p_chat::store::Store;
+use p2p_chat::talk::Hold;
 
 use super::keyed::Sent;
 use super::peer::Pid;
@@ -22,12 +27,14 @@ impl World {
                 let id = sent.id;
                 match fate {
                     Fate::Delivered if who.proof != Proof::Plain => {
-                        self.check_taken(pid, id, key_at(who.addr))
+                        self.check_taken(pid, id, key_at(who.addr));
+                        self.check_promised(pid, id);
                     }
                     Fate::Waits(hold) => {
                         let what = format!("letter: waits: {hold:?}");
                         self.count(what);
                         self.letter_mut(pid, *op).waiting += 1;
+                        self.check_promised(pid, id);
                     }
                     Fate::Lost(lost) => {
                         let what = format!("letter: lost at once: {lost:?}");
@@ -86,6 +93,16 @@ impl World {
         }
     }
 
+    /// A text is not sent of which the user knew that it waits; says whether that is so.
+    pub(super) fn ends_wait(&mut self, pid: Pid, op: OpId) -> bool {
+        let is_settled = !self.ours(pid).waiting.contains_key(&op);
+        let keyed = self.ours_mut(pid).keyed.as_mut();
+        let sent = keyed.and_then(|keyed| keyed.letters.get_mut(&op));
+        let Some(sent) = sent.filter(|sent| is_settled && sent.ended < sent.waiting) else { return false };
+        sent.ended += 1;
+        true
+    }
+
     /// Whether a command sends this text.
     pub(super) fn is_of(&self, pid: Pid, op: OpId, letter: MessageId) -> bool {
         let keyed = self.ours(pid).keyed.as_ref();
@@ -122,22 +139,47 @@ impl World {
             .filter(|(_, sent)| sent.ended < sent.waiting)
             .map(|(op, sent)| (*op, sent.id))
             .collect();
-        if after_leaving && !open.is_empty() {
-            self.fail(pid, format_args!("has left, and nobody knows what became of {open:?}"));
-        }
-        for (op, id) in open {
-            self.count("letter: still waits at the end");
-            let tried = self.penned[&id].tried.clone();
-            for key in tried {
-                let pins = self.ours(pid).chat.pins_for(&key.to_string());
-                let addrs: Vec<PeerAddr> = pins.iter().flat_map(|pin| pin.addrs.clone()).collect();
-                let there = addrs.into_iter().find(|addr| {
-                    self.listener_at(pid, *addr).is_some_and(|other| self.key_of(other) == Some(key))
-                });
-                let is_over = self.penned[&id].taken.contains(&key);
-                if let Some(addr) = there.filter(|_| !is_over && !self.is_refused(pid, key)) {
-                    self.fail(pid, format_args!("{op:?} waits for {key}, who is at {addr}"));
+        if after_leaving {
+            // What is on the disk stays there until the next life.
+            let mut store = keyed.disk.kept.store.clone();
+            let on_disk: BTreeSet<MessageId> = match keyed.disk.kept.durable {
+                true => {
+                    store.open().expect("memory can be read").into_iter().map(|open| open.letter.id).collect()
                 }
+                false => BTreeSet::new(),
+            };
+            let unwritten = &keyed.disk.kept.ledger.unwritten;
+            // Whoever was chosen by two addresses has one text, and one outcome.
+            let is_one = |id: &MessageId| {
+                let penned = &self.penned[id];
+                penned.to.is_none() && !penned.taken.is_empty()
+            };
+            let is_lost = |(_, id): &&(OpId, MessageId)| {
+                !on_disk.contains(id) && !unwritten.contains(id) && !is_one(id)
+            };
+            if let Some(lost) = open.iter().find(is_lost) {
+                self.fail(pid, format_args!("has left, and nobody knows what became of {lost:?}"));
+            }
+            return;
+        }
+        let waiting = self.ours(pid).chat.waiting(self.ours(pid).time(self.now));
+        for WaitingText { to, letter, hold, .. } in waiting {
+            self.count("letter: still waits at the end");
+            let there = match to {
+                Party::Key(key) if self.is_refused(pid, key) => None,
+                Party::Key(key) => {
+                    let pins = self.ours(pid).chat.pins_for(&key.to_string());
+                    let mut addrs = pins.iter().flat_map(|pin| pin.addrs.iter().copied());
+                    addrs.find(|addr| {
+                        self.listener_at(pid, *addr).is_some_and(|other| self.key_of(other) == Some(key))
+                    })
+                }
+                // Otherwise whoever is there was asked, and is not who it is for.
+                Party::Addr(addr) => Some(addr)
+                    .filter(|addr| hold == Hold::Unreachable && self.listener_at(pid, *addr).is_some()),
+            };
+            if let Some(addr) = there {
+                self.fail(pid, format_args!("{:?} waits for {to:?}, {hold:?}, who is at {addr}", letter.id));
             }
         }
     }

@@ -24,18 +24,23 @@ impl World {
             6 | 7 => {
                 // At the same port, at another, or as another program.
                 let Process { host, port, ref program, .. } = self.processes[pid];
-                let same = if let Program::Ours(ours) = program { Some(ours.past()) } else { None };
+                let is_ours = matches!(program, Program::Ours(_));
                 let port = if self.random.in_thousand(700) { port } else { self.new_port() };
-                let mut same = same.filter(|_| self.random.in_thousand(900));
+                let is_same = self.random.in_thousand(900);
+                if self.random.in_thousand(500) {
+                    self.goodbye(pid);
+                    if is_ours && self.random.in_thousand(500) {
+                        // At once, where nobody is waited for.
+                        self.ends(pid);
+                    }
+                }
+                self.kill(pid);
+                let mut same = (is_ours && is_same).then(|| self.ours(pid).past());
                 if let Some(past) = same.as_mut().filter(|past| past.key.is_some())
                     && self.random.in_thousand(200)
                 {
                     past.pins.clear();
                 }
-                if self.random.in_thousand(500) {
-                    self.goodbye(pid);
-                }
-                self.kill(pid);
                 self.launch(host, port, same);
             }
             8 | 9 => {

@@ -57,6 +57,10 @@ pub(super) enum Event {
     Continues(Pid),
     /// A program that said goodbye ends.
     Ends(Pid),
+    /// What waits to be written is on the disk; the rules are told so; it is noted what was on the screen.
+    Applies(Pid),
+    Applied(Pid),
+    NotesShown(Pid),
 }
 
 /// A dialled connection.
@@ -101,7 +105,7 @@ pub(super) struct World {
     pub(super) talking: BTreeMap<u64, Talking>,
     /// Texts of those that have a key, and the last of each sender that each process has shown, by the address that it was for.
     pub(super) penned: BTreeMap<MessageId, Penned>,
-    pub(super) last_shown: BTreeMap<(Pid, Pid, Option<PeerAddr>), u64>,
+    pub(super) last_shown: BTreeMap<(PeerKey, Pid, Option<PeerAddr>), u64>,
     /// People that have a key.
     pub(super) people: usize,
     /// Texts that peers of ours have sent, each unlike any other.
@@ -197,7 +201,10 @@ impl World {
             Event::KeptEnds(pid, key, stamp, bye) => self.kept_ends(pid, key, stamp, bye),
             Event::Weather => self.weather(),
             Event::Continues(pid) => self.continues(pid),
-            Event::Ends(pid) => self.kill(pid),
+            Event::Ends(pid) => self.ends(pid),
+            Event::Applies(pid) => self.applies(pid),
+            Event::Applied(pid) => self.applied(pid),
+            Event::NotesShown(pid) => self.notes_shown(pid),
         }
     }
 

@@ -1,0 +1,277 @@
+//! The disk of somebody who has a key, and who writes to it as src/node/scribe.rs does, without a thread: all that waits is applied in one
+//! go, some time later, and some time after that the rules are told. A kill loses what is not applied, and the rules what they were not told.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use p2p_chat::chat::{Action, WriteId};
+use p2p_chat::ledger::{RowId, Write, Written};
+use p2p_chat::store::{Memory, Store, StoreError};
+
+use super::ledger::Ledger;
+use super::letters::Turn;
+use super::ours::Cause;
+use super::peer::Pid;
+use super::world::{Event, World};
+
+/// What is written in one go at most, and what may wait for it in a world of this size; the first is that of src/node/scribe.rs, which nobody
+/// outside can name.
+const MAX_BATCH: usize = 512;
+const MAX_WAITING: usize = 4_096;
+
+/// Milliseconds between a message on the screen and the note that it was shown.
+const NOTED_AFTER: (usize, usize) = (0, 300);
+
+/// Something to be written.
+#[derive(Debug)]
+enum Job {
+    Write(Option<WriteId>, Write),
+    Take(Turn, Write),
+}
+
+/// What of a disk outlives the process.
+#[derive(Clone)]
+pub(super) struct Kept {
+    pub(super) store: Memory,
+    /// It is there for the next life; otherwise it is written at once, and gone with the process.
+    pub(super) durable: bool,
+    /// How long a text waits.
+    pub(super) expire: Duration,
+    /// What is known to be on it.
+    pub(super) ledger: Ledger,
+}
+
+/// The disk of a process.
+pub(super) struct Disk {
+    pub(super) kept: Kept,
+    queue: VecDeque<Job>,
+    /// What was applied or failed, of which the rules are not told yet.
+    applied: Vec<(Job, Result<Written, StoreError>)>,
+    at_work: bool,
+    /// Nothing can be written until then.
+    full_until: Duration,
+    /// Messages that are on the screen, of which nobody has noted it.
+    shown: Vec<RowId>,
+}
+
+impl Disk {
+    pub(super) fn new(kept: Kept) -> Self {
+        Self {
+            kept,
+            queue: VecDeque::new(),
+            applied: Vec::new(),
+            at_work: false,
+            full_until: Duration::ZERO,
+            shown: Vec::new(),
+        }
+    }
+
+    /// Whether everything is applied and told.
+    pub(super) fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.applied.is_empty() && self.shown.is_empty()
+    }
+
+    /// Applies these, all or none, and takes note of what is on the disk now.
+    fn apply(&mut self, writes: &[Write], clock: u64) -> Result<Vec<Written>, StoreError> {
+        let written = self.kept.store.apply(writes, clock)?;
+        writes.iter().zip(&written).for_each(|(write, written)| self.kept.ledger.wrote(write, written));
+        Ok(written)
+    }
+}
+
+impl World {
+    /// Milliseconds since 1970.
+    pub(super) fn clock(&self) -> u64 {
+        1_800_000_000_000 + u64::try_from(self.now.as_millis()).expect("64 bits")
+    }
+
+    pub(super) fn disk(&self, pid: Pid) -> Option<&Disk> {
+        self.ours(pid).keyed.as_ref().map(|keyed| &keyed.disk)
+    }
+
+    pub(super) fn disk_mut(&mut self, pid: Pid) -> &mut Disk {
+        match &mut self.ours_mut(pid).keyed {
+            Some(keyed) => &mut keyed.disk,
+            None => panic!("process {pid} keeps nothing"),
+        }
+    }
+
+    /// The rules want something written: `Scribe::write`. What follows at once is returned.
+    pub(super) fn writes(&mut self, pid: Pid, id: Option<WriteId>, write: Write) -> Vec<Action> {
+        if self.disk(pid).is_none() {
+            self.fail(pid, format_args!("keeps nothing, and writes {write:?}"));
+        }
+        self.check_write(pid, &write);
+        if self.disk_mut(pid).kept.durable {
+            self.puts(pid, Job::Write(id, write));
+            return Vec::new();
+        }
+        let (clock, now) = (self.clock(), self.now);
+        let result = self.disk_mut(pid).apply(&[write], clock).map(drop);
+        let ours = self.ours_mut(pid);
+        let time = ours.time(now);
+        match (id, result) {
+            (Some(id), result) => ours.chat.written(id, result.map_err(words), time),
+            (None, Err(error)) => ours.chat.failed_to_write(words(error), time),
+            (None, Ok(())) => Vec::new(),
+        }
+    }
+
+    /// Texts came that are to be written down: `Shared::take`. The answer is given when that is done.
+    pub(super) fn writes_down(&mut self, pid: Pid, turn: Turn, write: Write) {
+        if self.disk_mut(pid).kept.durable {
+            return self.puts(pid, Job::Take(turn, write));
+        }
+        let clock = self.clock();
+        let result = self.disk_mut(pid).apply(&[write], clock).map(|mut written| written.remove(0));
+        self.wrote_down(pid, turn, result);
+    }
+
+    fn puts(&mut self, pid: Pid, job: Job) {
+        let disk = self.disk_mut(pid);
+        disk.queue.push_back(job);
+        let waiting = disk.queue.len();
+        if !std::mem::replace(&mut disk.at_work, true) {
+            let after = self.random.ms(0, self.plan.disk);
+            self.later(after, Event::Applies(pid));
+        }
+        if waiting > MAX_WAITING {
+            self.fail(pid, format_args!("has {waiting} things to be written"));
+        }
+    }
+
+    /// What waits is applied, in one go.
+    pub(super) fn applies(&mut self, pid: Pid) {
+        if !self.processes[pid].alive {
+            return;
+        }
+        if self.processes[pid].stopped.is_some() {
+            return self.later(Duration::from_millis(500), Event::Applies(pid));
+        }
+        self.applies_now(pid);
+        let after = self.random.ms(0, 3);
+        self.later(after, Event::Applied(pid));
+    }
+
+    fn applies_now(&mut self, pid: Pid) {
+        let (now, clock) = (self.now, self.clock());
+        if self.random.in_thousand(self.plan.disk_full) {
+            let until = now + self.random.ms(0, 20_000);
+            self.disk_mut(pid).full_until = until;
+        }
+        let one_by_one = self.random.in_thousand(self.plan.disk_full);
+        let most = if self.random.in_thousand(300) { self.random.within(1, 3) } else { MAX_BATCH };
+        let disk = self.disk_mut(pid);
+        let is_full = disk.full_until > now;
+        let count = disk.queue.len().min(most);
+        let batch: Vec<Job> = disk.queue.drain(..count).collect();
+        let writes: Vec<Write> = batch.iter().map(write_of).collect();
+        let results: Vec<Result<Written, StoreError>> = if is_full || one_by_one {
+            // Not in one go; one by one, as src/node/scribe.rs tries it then, some can be written.
+            let fails: Vec<bool> = writes.iter().map(|_| is_full || self.random.in_thousand(500)).collect();
+            self.count("disk: failed");
+            let disk = self.disk_mut(pid);
+            let one = |(write, fails): (&Write, bool)| {
+                if fails {
+                    disk.kept.ledger.failed(write);
+                    return Err(StoreError::Full);
+                }
+                disk.apply(std::slice::from_ref(write), clock).map(|mut written| written.remove(0))
+            };
+            writes.iter().zip(fails).map(one).collect()
+        } else {
+            let written = disk.apply(&writes, clock).expect("memory takes everything");
+            written.into_iter().map(Ok).collect()
+        };
+        if count > 1 {
+            self.count("disk: several at once");
+        }
+        self.disk_mut(pid).applied = batch.into_iter().zip(results).collect();
+    }
+
+    /// The rules are told what was applied.
+    pub(super) fn applied(&mut self, pid: Pid) {
+        if !self.processes[pid].alive {
+            return;
+        }
+        if self.processes[pid].stopped.is_some() {
+            return self.later(Duration::from_millis(500), Event::Applied(pid));
+        }
+        self.tells_applied(pid);
+        if self.disk_mut(pid).queue.is_empty() {
+            self.disk_mut(pid).at_work = false;
+        } else {
+            let after = self.random.ms(0, self.plan.disk);
+            self.later(after, Event::Applies(pid));
+        }
+    }
+
+    fn tells_applied(&mut self, pid: Pid) {
+        for (job, result) in std::mem::take(&mut self.disk_mut(pid).applied) {
+            self.trace.note(format_args!("{:?} {pid} applied {job:?}: {result:?}", self.now));
+            match job {
+                Job::Take(turn, _) => self.wrote_down(pid, turn, result),
+                Job::Write(Some(id), _) => {
+                    let result = result.map(drop).map_err(words);
+                    self.with_chat(pid, Cause::Written, |chat, now| ((), chat.written(id, result, now)));
+                }
+                Job::Write(None, _) => {
+                    if let Err(error) = result {
+                        let why = words(error);
+                        self.with_chat(pid, Cause::Written, |chat, now| ((), chat.failed_to_write(why, now)));
+                    }
+                }
+            }
+            self.turn_over(pid);
+        }
+    }
+
+    /// A message is on the screen, which is noted a little later.
+    pub(super) fn on_screen(&mut self, pid: Pid, row: RowId) {
+        let disk = self.disk_mut(pid);
+        disk.shown.push(row);
+        if disk.shown.len() == 1 {
+            let after = self.random.ms(NOTED_AFTER.0, NOTED_AFTER.1);
+            self.later(after, Event::NotesShown(pid));
+        }
+    }
+
+    /// `Node::shown`.
+    pub(super) fn notes_shown(&mut self, pid: Pid) {
+        if !self.processes[pid].alive {
+            return;
+        }
+        if self.processes[pid].stopped.is_some() {
+            return self.later(Duration::from_millis(500), Event::NotesShown(pid));
+        }
+        let rows = std::mem::take(&mut self.disk_mut(pid).shown);
+        if !rows.is_empty() {
+            self.writes(pid, None, Write::Shown(rows));
+        }
+    }
+
+    /// A program that has said goodbye ends: it takes nothing more, and writes down what there is to be.
+    pub(super) fn ends(&mut self, pid: Pid) {
+        let process = &self.processes[pid];
+        if process.alive && process.stopped.is_none() && self.disk(pid).is_some() {
+            self.ours_mut(pid).chat.close();
+            self.notes_shown(pid);
+            while !self.disk_mut(pid).is_idle() {
+                self.tells_applied(pid);
+                self.applies_now(pid);
+                self.tells_applied(pid);
+            }
+        }
+        self.kill(pid);
+    }
+}
+
+fn write_of(job: &Job) -> Write {
+    match job {
+        Job::Write(_, write) | Job::Take(_, write) => write.clone(),
+    }
+}
+
+fn words(error: StoreError) -> std::sync::Arc<str> {
+    error.to_string().into()
+}

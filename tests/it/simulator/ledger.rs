@@ -1,0 +1,97 @@
+//! What is on somebody's disk, and what was on their screen, as whoever applied and saw it knows: nothing here is asked of the rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use p2p_chat::key::PeerKey;
+use p2p_chat::ledger::{Condition, Party, RowId, Write, Written};
+use p2p_chat::message::MessageId;
+use p2p_chat::peer::PeerAddr;
+
+use super::peer::Pid;
+
+/// A text of somebody: by whom, and which.
+pub(super) type Text = (PeerKey, MessageId);
+
+/// What is on one person's disk, and what was on their screen in all their lives.
+#[derive(Clone, Default)]
+pub(super) struct Ledger {
+    /// Texts of ours, and what was written of each last.
+    pub(super) said: BTreeMap<(Party, MessageId), Condition>,
+    /// Those of which something could not be written.
+    pub(super) unwritten: BTreeSet<MessageId>,
+    /// Texts that came.
+    pub(super) rows: BTreeMap<RowId, Text>,
+    pub(super) taken: BTreeSet<Text>,
+    /// Those that could not be written once.
+    pub(super) untaken: BTreeSet<Text>,
+    /// What is noted as shown.
+    pub(super) noted: BTreeSet<RowId>,
+    /// In which lives each was on the screen.
+    pub(super) screens: BTreeMap<Text, Vec<Pid>>,
+    /// Texts that were found as being sent in plain when a life began; only the user may have them sent again.
+    pub(super) cut_off: BTreeSet<(PeerAddr, MessageId)>,
+}
+
+impl Ledger {
+    /// Something is on the disk.
+    pub(super) fn wrote(&mut self, write: &Write, written: &Written) {
+        match (write, written) {
+            (Write::Said { to, letter, condition, .. }, _) => {
+                self.said.insert((*to, letter.id), *condition);
+            }
+            (Write::Became { to, id, condition }, _) => {
+                if let Some(known) = self.said.get_mut(&(*to, *id)) {
+                    *known = *condition;
+                }
+            }
+            (Write::Moved { id, from, to }, _) => {
+                if let Some(condition) = self.said.remove(&(*from, *id)) {
+                    self.said.entry((*to, *id)).or_insert(condition);
+                }
+            }
+            (Write::Taken { from, letters, .. }, Written::Taken(rows)) => {
+                for (letter, row) in letters.iter().zip(rows) {
+                    self.taken.insert((*from, letter.id));
+                    self.rows.extend(row.map(|row| (row, (*from, letter.id))));
+                }
+            }
+            (Write::Shown(rows), _) => self.noted.extend(rows),
+            _ => {}
+        }
+    }
+
+    /// Something could not be written.
+    pub(super) fn failed(&mut self, write: &Write) {
+        match write {
+            Write::Said { letter, .. } => drop(self.unwritten.insert(letter.id)),
+            Write::Became { id, .. } | Write::Moved { id, .. } => drop(self.unwritten.insert(*id)),
+            Write::Taken { from, letters, .. } => {
+                self.untaken.extend(letters.iter().map(|letter| (*from, letter.id)));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a text of ours is on the disk, or could not be written, which the user was told.
+    pub(super) fn is_kept(&self, id: MessageId) -> bool {
+        self.unwritten.contains(&id) || self.said.keys().any(|(_, said)| *said == id)
+    }
+
+    /// Whether it is so for this party.
+    pub(super) fn is_kept_for(&self, to: Party, id: MessageId) -> bool {
+        self.unwritten.contains(&id) || self.said.contains_key(&(to, id))
+    }
+
+    /// Whether it is on the disk that it is being sent in plain.
+    pub(super) fn is_being_sent(&self, id: MessageId) -> bool {
+        let is_it = |((to, said), condition): (&(Party, MessageId), &Condition)| {
+            matches!(to, Party::Addr(_)) && *said == id && *condition == Condition::Sent
+        };
+        self.unwritten.contains(&id) || self.said.iter().any(is_it)
+    }
+
+    /// What the next life has of this, if the disk is gone: its owner remembers.
+    pub(super) fn without_disk(self) -> Self {
+        Self { screens: self.screens, ..Self::default() }
+    }
+}

@@ -1,0 +1,80 @@
+//! What people do with texts that wait or did not arrive: `/outbox`, as src/app/past.rs has it.
+
+use p2p_chat::chat::{Command, OpId};
+use p2p_chat::ledger::{Condition, Query, Way};
+use p2p_chat::message::MessageId;
+use p2p_chat::store::Store;
+use p2p_chat::talk::Letter;
+use p2p_chat::wire;
+
+use super::keyed::Sent;
+use super::peer::Pid;
+use super::script::SETTLED_WITHIN;
+use super::world::World;
+
+/// Messages among which those are looked for that did not arrive.
+const SEARCHED: usize = 500;
+
+impl World {
+    /// Somebody who has a disk takes a text back, has one tried at once, or sent again.
+    pub(super) fn tends_outbox(&mut self, pid: Pid) {
+        if self.disk(pid).is_none() {
+            return;
+        }
+        let waiting = self.ours(pid).chat.waiting(self.ours(pid).time(self.now));
+        let waiting: Vec<_> = waiting.into_iter().map(|text| (text.to, text.letter.id)).collect();
+        match (self.random.below(4), self.random.one(&waiting)) {
+            (0, Some((to, id))) => {
+                self.count("deed: cancel");
+                self.commands(pid, Command::Cancel(to, id), "taking back", SETTLED_WITHIN);
+            }
+            (1, Some((to, _))) => {
+                self.count("deed: try now");
+                self.commands(pid, Command::TryNow(to), "trying at once", SETTLED_WITHIN);
+            }
+            (2 | 3, _) => self.sends_again(pid),
+            _ => {}
+        }
+    }
+
+    fn sends_again(&mut self, pid: Pid) {
+        let query = Query { limit: SEARCHED, ..Query::default() };
+        let entries = self.disk_mut(pid).kept.store.entries(&query).expect("memory can be read");
+        let is_over = |way: Way| {
+            matches!(
+                way,
+                Way::Out(
+                    Condition::Uncertain
+                        | Condition::NotSent
+                        | Condition::NotAccepted
+                        | Condition::Withdrawn
+                        | Condition::Expired
+                )
+            )
+        };
+        let over: Vec<usize> = (0..entries.len()).filter(|at| is_over(entries[*at].way)).collect();
+        let Some(at) = self.random.one(&over) else { return };
+        let entry = &entries[at];
+        let Some(id) = entry.id else { return };
+        let parts = wire::messages_for(&entry.body, &self.ours(pid).name).unwrap_or_default();
+        let letter = Letter { id, time: self.clock(), again: true, body: entry.body.clone() };
+        let op = OpId(self.ours(pid).ops + 1);
+        let keyed = self.keyed_mut(pid).expect("it has a disk");
+        keyed.letters.insert(op, Sent { id, waiting: 0, ended: 0 });
+        self.resent(pid, id, &parts);
+        self.count("deed: send again");
+        let again = Command::SendAgain { to: entry.party, parts: parts.into(), letter };
+        self.commands(pid, again, "sending again", SETTLED_WITHIN);
+    }
+
+    /// From now on a text may come behind what was typed later, and twice where it went out in plain.
+    fn resent(&mut self, pid: Pid, id: MessageId, parts: &[String]) {
+        self.penned.get_mut(&id).expect("somebody has written it").is_resent = true;
+        self.disk_mut(pid).kept.ledger.cut_off.retain(|(_, cut_off)| *cut_off != id);
+        for part in parts {
+            if let Some(said) = self.said.get_mut(part) {
+                said.connected.clear();
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What a new life has from those before it: src/node.rs reads what waits, src/app/past.rs shows what was not shown for certain.
+
+use std::time::Duration;
+
+use p2p_chat::chat::{OpId, Restored};
+use p2p_chat::ledger::{Condition, Entry, Open, Party, Way};
+use p2p_chat::store::{Memory, Store};
+use p2p_chat::talk::Letter;
+use p2p_chat::wire;
+
+use super::disk::Kept;
+use super::keyed::Sent;
+use super::ledger::Ledger;
+use super::ours::Cause;
+use super::peer::{Pid, Program};
+use super::world::World;
+
+/// Messages that are shown at the start at most, as src/app/past.rs has it.
+const MAX_UNSHOWN: usize = 1_000;
+
+/// How long texts wait, usually, and for those who are hasty; in seconds.
+const A_WEEK: u64 = 7 * 24 * 3_600;
+const HASTY: (usize, usize) = (10, 60);
+
+impl Kept {
+    /// What the next life finds.
+    pub(super) fn next_life(self) -> Self {
+        if self.durable {
+            return self;
+        }
+        Self { store: Memory::default(), ledger: self.ledger.without_disk(), ..self }
+    }
+}
+
+impl World {
+    /// The disk of somebody who was not there before.
+    pub(super) fn new_disk(&mut self) -> Kept {
+        let durable = !self.random.in_thousand(self.plan.forgetful);
+        let is_hasty = self.random.in_thousand(self.plan.hasty);
+        let expire = Duration::from_secs(A_WEEK);
+        let expire = if is_hasty { self.random.ms(HASTY.0 * 1_000, HASTY.1 * 1_000) } else { expire };
+        Kept { store: Memory::default(), durable, expire, ledger: Ledger::default() }
+    }
+
+    /// `waiting_in` of src/node.rs, and `catch_up` of src/app/past.rs.
+    pub(super) fn restores(&mut self, pid: Pid) {
+        if self.disk(pid).is_none() {
+            return;
+        }
+        let clock = self.clock();
+        let name = self.ours(pid).name.clone();
+        let disk = self.disk_mut(pid);
+        let expire = disk.kept.expire;
+        let open = disk.kept.store.open().expect("memory can be read");
+        let unshown = disk.kept.store.unshown(MAX_UNSHOWN).expect("memory can be read");
+        let mut restored = Vec::new();
+        for Open { to, letter, condition, expires, .. } in open {
+            let op = OpId(self.ours(pid).ops + 1);
+            self.ours_mut(pid).ops += 1;
+            let cut_off = condition == Condition::Sent && matches!(to, Party::Addr(_));
+            if let Party::Addr(addr) = to {
+                self.learn_if_own(pid, addr.ip(), addr.port());
+                self.ours_mut(pid).may_dial.insert(addr);
+                if cut_off {
+                    self.disk_mut(pid).kept.ledger.cut_off.insert((addr, letter.id));
+                    self.count("letter: cut off");
+                }
+            }
+            let keyed = self.keyed_mut(pid).expect("it has a disk");
+            // Of a key that is not known any more, nobody is told.
+            let is_known = if let Party::Key(key) = to { keyed.pins.contains_key(&key) } else { true };
+            keyed.letters.insert(op, Sent { id: letter.id, waiting: usize::from(is_known), ended: 0 });
+            restored.push(Restored {
+                to,
+                parts: wire::messages_for(&letter.body, &name).unwrap_or_default().into(),
+                cut_off,
+                left: Duration::from_millis(expires.saturating_sub(clock)).min(expire),
+                letter: Letter { again: true, ..letter },
+            });
+            self.count("letter: restored");
+        }
+        self.with_chat(pid, Cause::Command, |chat, now| ((), chat.restore(restored, now)));
+        for Entry { row, party, way, id, .. } in unshown {
+            let (Party::Key(key), Some(id), Way::In { .. }) = (party, id, way) else {
+                self.fail(pid, format_args!("{row:?} of {party:?} is no text of a key"));
+            };
+            self.shown_in_doubt(pid, (key, id), row);
+        }
+    }
+
+    /// Whoever is not there any more is started again.
+    pub(super) fn everybody_returns(&mut self) {
+        for pid in 0..self.processes.len() {
+            let key = self.key_of(pid);
+            let is_last = !(pid + 1..self.processes.len()).any(|later| self.key_of(later) == key);
+            if key.is_none() || !is_last || self.processes[pid].alive {
+                continue;
+            }
+            let Program::Ours(ours) = &self.processes[pid].program else { continue };
+            let (past, host, port) = (ours.past(), self.processes[pid].host, self.processes[pid].port);
+            let is_taken = self.listening.contains_key(&(host, port));
+            let port = if is_taken { self.new_port() } else { port };
+            self.launch(host, port, Some(past));
+        }
+    }
+}
