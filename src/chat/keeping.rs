@@ -44,6 +44,8 @@ enum Then {
     Letter(PeerKey, MessageId),
     /// The same in plain.
     Plain(PeerAddr, Unsent),
+    /// The user may be told that this text waits for that address, if it does.
+    Queued(PeerAddr, MessageId),
 }
 
 /// A goodbye that waits: to whom, because of which command, and until when it is of use.
@@ -127,6 +129,11 @@ impl Keeping {
         (self.leaving.take(), std::mem::take(&mut self.goodbyes))
     }
 
+    /// Whether it is still being written down that a text waits for an address.
+    pub(super) fn is_queueing(&self, addr: PeerAddr, id: MessageId) -> bool {
+        self.then.values().any(|then| matches!(then, Then::Queued(to, text) if (*to, *text) == (addr, id)))
+    }
+
     /// Whether a text waits for being written down.
     pub(super) fn has_waiting(&self) -> bool {
         !self.then.is_empty()
@@ -135,7 +142,7 @@ impl Keeping {
     /// A peer has another address from now on.
     pub(super) fn follows(&mut self, from: PeerAddr, to: PeerAddr) {
         for then in self.then.values_mut() {
-            if let Then::Plain(addr, _) = then
+            if let Then::Plain(addr, _) | Then::Queued(addr, _) = then
                 && *addr == from
             {
                 *addr = to;
@@ -222,6 +229,11 @@ impl Chat {
         }
     }
 
+    /// Has it written down that a text waits for an address; before that nobody is told that it does.
+    pub(super) fn write_waiting(&mut self, addr: PeerAddr, id: MessageId, write: Write) {
+        self.write_then(write, Then::Queued(addr, id), Time::default());
+    }
+
     fn write_then(&mut self, write: Write, then: Then, now: Time) {
         if !self.keeping.on {
             self.follow_up(then, now);
@@ -287,6 +299,7 @@ impl Chat {
                     secure.plain.insert(job, text);
                 }
             }
+            Then::Queued(addr, id) => self.tell_waits(addr, id),
         }
     }
 

@@ -170,7 +170,7 @@ impl Chat {
     ) {
         let hold = if parts.0 == 0 { self.hold_for(addr, &fate, &text) } else { None };
         if let Some(hold) = hold {
-            self.write_condition(&text, Condition::Queued);
+            self.write_queued_again(addr, &text);
             self.hold_back(addr, text, hold, now);
             // Nor is there anything to be tried with those behind it.
             let behind = self.secure.as_mut().and_then(|secure| secure.asked.remove(&addr));
@@ -229,8 +229,16 @@ impl Chat {
         if let (false, Some(letter)) = (text.said, &text.letter) {
             let to = Party::Addr(text.written_to);
             let write = self.said(to, text.name.clone(), letter, Condition::Queued);
-            self.write(write);
+            self.write_waiting(text.written_to, letter.id, write);
             text.said = true;
+        }
+    }
+
+    /// Has it written down that a text waits after all which was written down as one that is sent. Who finds it as that does not send it again.
+    fn write_queued_again(&mut self, addr: PeerAddr, text: &Unsent) {
+        if let (true, Some(letter)) = (text.said, &text.letter) {
+            let (to, id) = (Party::Addr(text.written_to), letter.id);
+            self.write_waiting(addr, id, Write::Became { to, id, condition: Condition::Queued });
         }
     }
 

@@ -30,8 +30,10 @@ pub(super) struct Held {
 }
 
 impl Chat {
-    /// Lets a text wait for an address where nobody could be reached.
-    pub(super) fn hold_back(&mut self, addr: PeerAddr, mut text: Unsent, hold: Hold, now: Time) {
+    /// Lets a text wait for an address where nobody could be reached. The user is told so once that is written down.
+    pub(super) fn hold_back(&mut self, addr: PeerAddr, text: Unsent, hold: Hold, now: Time) {
+        let id = text.letter.as_ref().map(|letter| letter.id);
+        let is_queueing = id.is_some_and(|id| self.keeping.is_queueing(addr, id));
         let Some(secure) = &mut self.secure else { return };
         let held = secure.waiting.entry(addr).or_default();
         if held.texts.is_empty() && hold != Hold::Turn {
@@ -42,20 +44,32 @@ impl Chat {
         }
         let is_news = held.hold != Some(hold);
         held.hold = Some(hold);
-        let (op, told) = (text.op, std::mem::replace(&mut text.told, true));
-        let body = text.body();
+        let (op, told, body) = (text.op, text.told, text.body());
         held.texts.push_back(text);
         self.text_begins(addr);
-        if !told {
-            self.finished(op, addr, Fate::Waits(hold), (0, 1));
-            let count = self.texts.to(addr);
-            if count * 100 >= MAX_TEXTS_WAITING * NEARLY_FULL {
+        match id {
+            Some(id) if !told && !is_queueing => self.tell_waits(addr, id),
+            Some(_) if told && is_news && hold == Hold::Another => {
                 let who = self.who(addr);
-                self.tell(Event::NearlyFull { who, count, most: MAX_TEXTS_WAITING });
+                self.tell(Event::Later { op, who, fate: Fate::Waits(hold), text: body });
             }
-        } else if is_news && hold == Hold::Another {
+            _ => {}
+        }
+    }
+
+    /// Tells the user that a text waits for an address, if it does, and that was not told yet.
+    pub(super) fn tell_waits(&mut self, addr: PeerAddr, id: MessageId) {
+        let Some(secure) = &mut self.secure else { return };
+        let Some(held) = secure.waiting.get_mut(&addr) else { return };
+        let is_it = |text: &&mut Unsent| !text.told && text.letter.as_ref().is_some_and(|of| of.id == id);
+        let Some(text) = held.texts.iter_mut().find(is_it) else { return };
+        text.told = true;
+        let (op, hold) = (text.op, held.hold.unwrap_or(Hold::Unreachable));
+        self.finished(op, addr, Fate::Waits(hold), (0, 1));
+        let count = self.texts.to(addr);
+        if count * 100 >= MAX_TEXTS_WAITING * NEARLY_FULL {
             let who = self.who(addr);
-            self.tell(Event::Later { op, who, fate: Fate::Waits(hold), text: body });
+            self.tell(Event::NearlyFull { who, count, most: MAX_TEXTS_WAITING });
         }
     }
 
@@ -183,6 +197,10 @@ impl Chat {
         for text in gone {
             self.text_ends(addr);
             self.write_condition(&text, condition);
+            if !text.told {
+                self.finished(text.op, addr, Fate::Lost(lost), (0, 1));
+                continue;
+            }
             let who = self.who(addr);
             self.tell(Event::Later { op: text.op, who, fate: Fate::Lost(lost), text: text.body() });
         }
