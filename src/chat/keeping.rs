@@ -449,11 +449,8 @@ impl Chat {
                     self.tell(Event::Later { op, who, fate, text: letter.body });
                 }
                 Party::Addr(addr) => {
-                    let name = None;
-                    let (said, unwritten, told, once, written_to) = (true, false, true, false, addr);
-                    let letter = Some(letter);
-                    let text =
-                        Unsent { op, parts, letter, expires, written_to, said, unwritten, told, once, name };
+                    let text = self.new_text(addr, op, &parts, Some(&letter), now);
+                    let text = Unsent { expires, said: true, told: true, name: None, ..text };
                     self.hold_back(addr, text, Hold::Turn, now);
                 }
             }

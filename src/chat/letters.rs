@@ -29,6 +29,8 @@ pub(super) struct Unsent {
     pub(super) said: bool,
     /// That is still to be done, and the user is not told before that it waits.
     pub(super) unwritten: bool,
+    /// What is written down of it is that it goes out in plain.
+    pub(super) goes_out: bool,
     /// The user was told that it waits.
     pub(super) told: bool,
     /// It goes out in plain to somebody who has a key, now or never.
@@ -99,6 +101,7 @@ impl Chat {
             written_to: addr,
             said: false,
             unwritten: false,
+            goes_out: false,
             told: false,
             once: false,
             name: self.table.peer(addr).and_then(|peer| peer.name.clone()),
@@ -164,6 +167,7 @@ impl Chat {
             }
         });
         text.said = write.is_some();
+        text.goes_out = text.said;
         self.write_plain(addr, text, write, now);
         None
     }
@@ -172,14 +176,14 @@ impl Chat {
     pub(super) fn plain_text_over(
         &mut self,
         addr: PeerAddr,
-        text: Unsent,
+        mut text: Unsent,
         (who, fate): (Who, Fate),
         parts: (usize, usize),
         now: Time,
     ) {
         let hold = if parts.0 == 0 { self.hold_for(addr, &fate, &text) } else { None };
         if let Some(hold) = hold {
-            self.write_condition(&text, Condition::Queued);
+            self.write_queued_again(addr, &mut text, now);
             self.hold_back(addr, text, hold, now);
             // Nor is there anything to be tried with those behind it.
             let behind = self.secure.as_mut().and_then(|secure| secure.asked.remove(&addr));
@@ -241,6 +245,15 @@ impl Chat {
             let write = self.said(to, text.name.clone(), letter, Condition::Queued);
             text.unwritten = self.write_waiting(addr, op, id, write, now);
             text.said = true;
+        }
+    }
+
+    /// Has it written down that a text waits after all which was written down as one that is sent: who finds it as that does not send it again.
+    fn write_queued_again(&mut self, addr: PeerAddr, text: &mut Unsent, now: Time) {
+        if let (true, Some(letter)) = (std::mem::take(&mut text.goes_out), &text.letter) {
+            let (to, id) = (Party::Addr(text.written_to), letter.id);
+            let write = Write::Became { to, id, condition: Condition::Queued };
+            text.unwritten = self.write_waiting(addr, text.op, id, write, now);
         }
     }
 

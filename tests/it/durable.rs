@@ -3,10 +3,15 @@
 //! The long form is ignored unless asked for: docs/FAULTS.md has its command.
 
 mod away;
+mod calendar;
+#[cfg(target_os = "linux")]
+mod disk;
+mod files;
 mod killed;
 mod outbox;
 mod past;
 mod plain;
+mod slow;
 
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};

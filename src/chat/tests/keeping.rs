@@ -299,6 +299,35 @@ fn what_waits_for_an_address_that_is_our_own_by_now_is_not_sent() {
 }
 
 #[test]
+fn that_a_text_waits_is_told_when_that_is_written_down_and_not_before() {
+    let mut story = Story::keeping();
+    story.knows_plain(5001);
+    story.writes(5001, 1);
+    story.disk_turns(Ok(()));
+    story.refused_unsent(5001);
+    assert_eq!(story.outcomes(), []);
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Queued]);
+    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
+    // Nor of one that only waits behind it.
+    story.writes(5001, 2);
+    assert_eq!(story.outcomes(), []);
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Queued]);
+    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
+    // What cannot be written down waits for this run.
+    story.writes(5001, 3);
+    story.disk_turns(Err("the disk is full"));
+    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
+    // What expires before it is written down is told of once.
+    story.writes(5001, 4);
+    story.now = story.now.plus(WEEK);
+    let actions = story.chat.tick(story.now);
+    story.perform(actions);
+    assert_eq!(story.outcomes(), [Fate::Lost(Lost::Expired)]);
+    story.disk_turns(Ok(()));
+    assert_eq!(story.outcomes(), []);
+}
+
+#[test]
 fn a_text_in_plain_that_may_have_arrived_is_never_sent_again() {
     for fate in [Fate::Unanswered, Fate::Broken, Fate::NoReceipt] {
         let mut story = Story::keeping();
@@ -445,6 +474,7 @@ fn a_text_goes_to_the_key_of_whoever_comes_back_to_the_address_it_waits_for() {
     story.writes(5001, 1);
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Queued]);
     story.refused(5001);
+    story.disk_turns(Ok(()));
     assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
     story.later(seconds(1));
     story.promises(BOBS);
