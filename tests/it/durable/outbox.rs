@@ -54,7 +54,7 @@ fn what_waits_is_listed_with_why_and_can_be_taken_back_and_sent_again() {
     for (number, text) in [(1, "one"), (2, "two"), (3, "three")] {
         let line = outbox_has(&mut her, &format!("  {number}  to {}, ", bob.addr));
         assert!(line.ends_with(&format!(": \"{text}\"")), "{line}");
-        assert!(line.contains("nobody answers there; expires in 6 days: "), "{line}");
+        assert!(line.contains("nobody answers there; expires in 7 days: "), "{line}");
     }
     her.types(&["/outbox cancel 2"]);
     her.sees(&format!("Taken back, and not sent to {} any more: \"two\"", bob.addr));
