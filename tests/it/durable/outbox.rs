@@ -47,8 +47,8 @@ fn what_waits_is_listed_with_why_and_can_be_taken_back_and_sent_again() {
         her.says(&bob.addr.to_string(), text);
         her.sees(&format!("Queued for {}: ", bob.addr));
     }
-    // It is the same list when she is back.
-    leaves(her);
+    // It is the same list after she has been killed as soon as that was said.
+    her.crashes();
     let mut her = alice.start();
     her.sees("3 texts wait to be delivered; /outbox shows them.");
     for (number, text) in [(1, "one"), (2, "two"), (3, "three")] {

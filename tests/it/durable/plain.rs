@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::{Home, leaves, outbox_has, times};
+use super::{Home, outbox_has, times};
 use crate::legacy::{Legacy, Program};
 use crate::support::SOON;
 
@@ -16,7 +16,7 @@ fn a_program_of_old_that_was_away_gets_a_text_once_when_it_is_back_and_it_is_han
     let mut her = alice.start();
     her.says(&old.addr.to_string(), "welcome back");
     her.sees(&format!("Queued for {}: ", old.addr));
-    leaves(her);
+    her.crashes();
     let mut her = alice.start();
     her.sees("A text waits to be delivered; /outbox shows it.");
     let legacy = Legacy::start_at(Program::Hashpa, old.addr).expect("nobody listens there");
