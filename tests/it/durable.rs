@@ -3,6 +3,7 @@
 //! The long form is ignored unless asked for: docs/FAULTS.md has its command.
 
 mod away;
+mod calendar;
 mod killed;
 mod outbox;
 mod past;

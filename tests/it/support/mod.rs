@@ -1,5 +1,6 @@
 //! Builds scenarios: peers that are real processes, and what a person or a stranger on the network does to them.
 
+mod calendar;
 mod capture;
 mod descriptors;
 mod faulty;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
+pub(crate) use calendar::Calendar;
 pub(crate) use capture::{assert_sealed, sealed};
 pub(crate) use descriptors::allow_descriptors;
 pub(crate) use faulty::{Fault, Faulty, Rng, Seed, number};

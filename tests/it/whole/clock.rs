@@ -1,9 +1,6 @@
 //! A calendar that jumps. What is shown has the new time; who is there is decided by a clock that cannot be set.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
-use crate::support::{MALLORY, Peer, send_raw_from};
+use crate::support::{Calendar, MALLORY, Peer, send_raw_from};
 
 /// Settings of the calendar as libfaketime understands them, and what a line shows of them. The machine's own year is not
 /// among them.
@@ -16,44 +13,17 @@ const JUMPS: [(&str, &str); 6] = [
     ("@2038-01-19 03:14:07", "2038-01-19"),
 ];
 
-/// Debian's libfaketime, which lets one program see another calendar.
-fn faketime() -> Option<PathBuf> {
-    let folders = fs::read_dir("/usr/lib").ok()?.filter_map(Result::ok);
-    folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1")).find(|path| path.exists())
-}
-
-/// Sets the calendar that is read from `file`.
-fn set(file: &Path, time: &str) {
-    // A file that is read while it is written would be half a time.
-    let new = file.with_extension("new");
-    fs::write(&new, format!("{time}\n")).expect("written");
-    fs::rename(&new, file).expect("renamed");
-}
-
 #[test]
 fn a_calendar_that_jumps_by_centuries_moves_nobodys_state() {
-    let Some(library) = faketime() else {
-        eprintln!("skipped: libfaketime is not installed; .ci/run installs it");
-        return;
-    };
-    let dir = tempfile::TempDir::new().expect("a temporary directory");
-    let calendar = dir.path().join("calendar");
-    set(&calendar, "+0");
+    let Some(calendar) = Calendar::new() else { return };
     let mut bob = Peer::named("Bob").start();
-    let mut alice = Peer::named("Alice")
-        .knows(bob.addr())
-        .arg("--time-format=%Y-%m-%d")
-        .env("TZ", "UTC")
-        .env("LD_PRELOAD", library.to_str().expect("UTF-8"))
-        .env("FAKETIME_TIMESTAMP_FILE", calendar.to_str().expect("UTF-8"))
-        .env("FAKETIME_NO_CACHE", "1")
-        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-        .start();
+    let alice = Peer::named("Alice").knows(bob.addr()).arg("--time-format=%Y-%m-%d");
+    let mut alice = calendar.of(alice).start();
     alice.meets(&bob);
     alice.finds(bob.addr(), "connected");
     let mut before = None;
     for (time, day) in JUMPS {
-        set(&calendar, time);
+        calendar.set(time);
         let text = format!("in {}", &day[..4]);
         bob.says("alice", &text);
         // A line tells that another day has begun, and stands before the first that has its date.

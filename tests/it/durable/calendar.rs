@@ -1,0 +1,68 @@
+//! A clock that is set back and forward: what is said keeps its order, arrives, and does not expire before its time.
+
+use super::{Home, leaves, outbox_has, times};
+use crate::support::Calendar;
+
+/// Times as libfaketime understands them: back, far back, and far forward.
+const JUMPS: [&str; 4] =
+    ["@2020-02-29 10:00:00", "@1970-01-01 00:00:05", "@2400-06-01 12:00:00", "@2031-01-19 03:14:07"];
+
+#[test]
+fn what_is_said_under_a_clock_that_jumps_arrives_once_and_keeps_its_order_in_both_histories() {
+    let Some(calendar) = Calendar::new() else { return };
+    let (alice, bob) = (Home::of("Alice"), Home::of("Bob"));
+    let mut him = bob.start();
+    let mut her = calendar.of(alice.builder().knows(bob.addr)).start();
+    her.meets(&him);
+    let mut said = Vec::new();
+    for (number, time) in JUMPS.into_iter().enumerate() {
+        calendar.set(time);
+        let (there, back) = (format!("there {number}."), format!("back {number}."));
+        her.says("bob", &there);
+        him.sees(&format!(": {there}"));
+        her.sees("Delivered to Bob");
+        him.says("alice", &back);
+        her.sees(&format!(": {back}"));
+        him.sees("Delivered to Alice");
+        said.extend([there, back]);
+        // A new life in another century knows what it has, too.
+        if number % 2 == 1 {
+            her.crashes();
+            her = calendar.of(alice.builder().knows(bob.addr)).start();
+            her.sees("The static peer is there.");
+        }
+    }
+    for home in [&alice, &bob] {
+        let kept = super::kept_of(home.name, home.data.path());
+        let texts: Vec<&str> = kept.iter().map(|entry| &*entry.body).collect();
+        assert_eq!(texts, said, "{}", home.name);
+    }
+    for text in &said {
+        assert!(times(&him, text) <= 1 && times(&her, text) <= 1);
+    }
+}
+
+#[test]
+fn a_text_that_waits_does_not_expire_before_its_time_however_the_clock_is_set() {
+    let Some(calendar) = Calendar::new() else { return };
+    let (alice, bob) = (Home::of("Alice"), Home::of("Bob"));
+    let mut her = calendar.of(alice.builder()).start();
+    her.says(&bob.addr.to_string(), "next week");
+    her.sees("Queued for ");
+    for time in JUMPS {
+        calendar.set(time);
+        let line = outbox_has(&mut her, "\"next week\"");
+        assert!(line.contains("expires in 7 days"), "{line}");
+    }
+    // Set back while the program does not run, it waits no longer than it may.
+    leaves(her);
+    calendar.set(JUMPS[1]);
+    let mut her = calendar.of(alice.builder()).start();
+    let line = outbox_has(&mut her, "\"next week\"");
+    assert!(line.contains("expires in 7 days"), "{line}");
+    let mut him = bob.start();
+    her.types(&["/outbox again all"]);
+    him.sees(": next week");
+    her.sees("\"next week\"");
+    assert_eq!(times(&him, "next week"), 1);
+}
