@@ -4,6 +4,8 @@
 
 mod away;
 mod calendar;
+#[cfg(target_os = "linux")]
+mod disk;
 mod killed;
 mod outbox;
 mod past;
