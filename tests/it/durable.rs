@@ -6,6 +6,7 @@ mod away;
 mod calendar;
 #[cfg(target_os = "linux")]
 mod disk;
+mod files;
 mod killed;
 mod outbox;
 mod past;
