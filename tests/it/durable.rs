@@ -11,6 +11,7 @@ mod killed;
 mod outbox;
 mod past;
 mod plain;
+mod slow;
 
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
