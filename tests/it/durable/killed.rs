@@ -164,12 +164,15 @@ impl<'a> Run<'a> {
             outcomes(&self.sender.printed(), addr).len() == count
         });
         let began = Instant::now();
-        let path = history_of(self.alice.name, self.alice.data.path());
-        let mut store = Sqlite::reader(&path).expect("a history");
+        let mut store = reader(self.alice);
         until(SETTLED_WITHIN, "nothing waits any more", || {
             store.open().is_ok_and(|waiting| waiting.is_empty())
         });
         self.receiver.has_seen(&text(self.next - 1));
+        let mut store = reader(self.bob);
+        until(SETTLED_WITHIN, "all that was shown is known to be", || {
+            store.unshown(1).is_ok_and(|unshown| unshown.is_empty())
+        });
         self.figures.longest_settling = self.figures.longest_settling.max(began.elapsed());
     }
 
@@ -187,6 +190,11 @@ impl<'a> Run<'a> {
         let typed = std::mem::take(&mut self.typed);
         self.figures.sent.push(Life { typed, printed: self.sender.printed() });
     }
+}
+
+/// The history of somebody who runs.
+fn reader(of: &Mortal) -> Sqlite {
+    Sqlite::reader(&history_of(of.name, of.data.path())).expect("a history")
 }
 
 /// What the sender has written down of each number, in the order of its file.
