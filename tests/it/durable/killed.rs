@@ -19,6 +19,12 @@ use crate::support::{Builder, Fault, Faulty, Peer, Rng, SOON, Seed, number};
 /// Set to a number, so many rounds are played by the long form.
 const ROUNDS: &str = "P2P_CHAT_ROUNDS";
 
+/// Rounds of the short form: ten seconds.
+const FEW: usize = 50;
+
+/// Rounds of the long form, if nothing else is said.
+const MANY: usize = 500;
+
 /// Rounds after which the network is well and everything has to arrive.
 const SETTLED_EVERY: usize = 10;
 
@@ -230,14 +236,14 @@ fn play(rounds: usize, seed: u64) {
 #[test]
 fn killed_at_any_instant_sender_and_receiver_lose_nothing_and_show_nothing_twice() {
     for Seed(seed) in Seed::all(1, 1) {
-        play(SETTLED_EVERY, seed);
+        play(FEW, seed);
     }
 }
 
 #[test]
 #[ignore = "the long form: 500 rounds"]
 fn killed_five_hundred_times_sender_and_receiver_lose_nothing_and_show_nothing_twice() {
-    let rounds = number(ROUNDS).map_or(500, |rounds| usize::try_from(rounds).expect("not that many"));
+    let rounds = number(ROUNDS).map_or(MANY, |rounds| usize::try_from(rounds).expect("not that many"));
     for Seed(seed) in Seed::all(1, 1) {
         play(rounds, seed);
     }

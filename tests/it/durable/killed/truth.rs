@@ -9,9 +9,9 @@ use p2p_chat::ledger::Condition;
 /// What stands behind a text that was perhaps shown in an earlier life.
 const AGAIN: &str = " [perhaps it was shown before]";
 
-/// Messages that a life had shown when it was killed, and of which that was not written down yet, at most: those of a turn, for that is
-/// how many are written down at once.
-const LAST_INSTANTS: usize = 64;
+/// Messages that a life had shown when it was killed, and of which that was not written down yet, at most: those of two turns, of which one
+/// was being written down as shown and one waited for that.
+const LAST_INSTANTS: usize = 128;
 
 /// What the sender is told of a text at first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,6 +103,8 @@ impl Figures {
         for (number, condition) in &kept {
             match condition {
                 Condition::Delivered if shown.contains(number) => self.delivered += 1,
+                // What is not even in the receiver's file is counted there.
+                Condition::Delivered if !taken.contains(number) => {}
                 Condition::Delivered => self.lost.push(format!("{number}: delivered, and never shown")),
                 _ => self.undelivered += 1,
             }
