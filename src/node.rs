@@ -353,7 +353,8 @@ fn waiting_in(store: &mut dyn Store, name: &Name, expire: Duration) -> Vec<Resto
         cut_off: condition == Condition::Sent && matches!(to, Party::Addr(_)),
         // However the clock was set meanwhile, nothing waits for longer than the user wants.
         left: Duration::from_millis(expires.saturating_sub(clock)).min(expire),
-        letter: Letter { again: true, ..letter },
+        // To a key it may have been sent when the run ended, without that being written down. Before something is sent in plain it is.
+        letter: Letter { again: matches!(to, Party::Key(_)), ..letter },
     };
     open.into_iter().map(restored).collect()
 }
