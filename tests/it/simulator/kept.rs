@@ -102,8 +102,10 @@ impl World {
             self.fail(pid, format_args!("shows {text:?} twice"));
         }
         if !before.is_empty() {
-            // Where the disk has failed, nothing is known of it any more.
-            let is_known = if durable { ledger.untaken.contains(&text) } else { again };
+            // Where the disk has failed, nothing is known of it any more; and who has none takes what its sender's user has sent again behind
+            // later texts for new.
+            let is_resent = self.penned[&text.1].is_resent;
+            let is_known = if durable { ledger.untaken.contains(&text) } else { again || is_resent };
             if !is_known {
                 self.fail(
                     pid,
