@@ -284,6 +284,24 @@ fn of_two_addresses_that_turn_out_to_be_one_persons_the_wait_for_others_is_still
 }
 
 #[test]
+fn of_several_that_are_due_at_once_one_that_is_refused_loses_none_of_the_others() {
+    let mut story = Story::keeping();
+    let own = PeerAddr::new(Ipv4Addr::LOCALHOST, story.chat.me.port).unwrap();
+    let parts: Arc<[String]> = ["text".to_owned()].into();
+    let restored = |addr, n| Restored {
+        to: Party::Addr(addr),
+        letter: letter(n),
+        parts: Arc::clone(&parts),
+        cut_off: false,
+        left: WEEK,
+    };
+    let texts = vec![restored(at(4001), 1), restored(own, 2), restored(at(6001), 3)];
+    let actions = story.chat.restore(texts, story.now);
+    story.perform(actions);
+    assert_eq!(story.chat.waiting(story.now).len(), 2);
+}
+
+#[test]
 fn what_is_typed_when_a_peer_is_known_to_speak_plain_goes_behind_what_waits_for_that() {
     let mut story = Story::keeping();
     story.writes(5001, 1);
