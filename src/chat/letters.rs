@@ -138,7 +138,8 @@ impl Chat {
                 self.ask_first(addr, text, now);
                 None
             }
-            (Speech::Plain, Some(_)) if !in_plain && self.says_in_plain(addr) => {
+            // What waits for the answer to the question how it is spoken to was typed before, also where that is known by now.
+            (Speech::Plain, Some(_)) if !in_plain && (self.says_in_plain(addr) || self.waits_for(addr)) => {
                 self.wait_behind(addr, text, now)
             }
             (Speech::Plain, _) => self.send_in_plain(addr, text, now),

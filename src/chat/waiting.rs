@@ -174,6 +174,10 @@ impl Chat {
         let (only_encrypted, is_own) = (self.is_only_encrypted(addr), self.is_own(addr));
         let Some(secure) = &mut self.secure else { return };
         let Some(held) = secure.waiting.get_mut(&addr) else { return };
+        if held.texts.is_empty() || secure.asked.contains_key(&addr) {
+            // What became of another that was due at the same time has had this one tried already.
+            return;
+        }
         held.last_try = Some(now);
         let texts: Vec<Unsent> = held.texts.drain(..).collect();
         held.expires = None;

@@ -284,6 +284,44 @@ fn of_two_addresses_that_turn_out_to_be_one_persons_the_wait_for_others_is_still
 }
 
 #[test]
+fn of_several_that_are_due_at_once_one_that_is_refused_loses_none_of_the_others() {
+    let mut story = Story::keeping();
+    let own = PeerAddr::new(Ipv4Addr::LOCALHOST, story.chat.me.port).unwrap();
+    let parts: Arc<[String]> = ["text".to_owned()].into();
+    let restored = |addr, n| Restored {
+        to: Party::Addr(addr),
+        letter: letter(n),
+        parts: Arc::clone(&parts),
+        cut_off: false,
+        left: WEEK,
+    };
+    let texts = vec![restored(at(4001), 1), restored(own, 2), restored(at(6001), 3)];
+    let actions = story.chat.restore(texts, story.now);
+    story.perform(actions);
+    assert_eq!(story.chat.waiting(story.now).len(), 2);
+}
+
+#[test]
+fn what_is_typed_when_a_peer_is_known_to_speak_plain_goes_behind_what_waits_for_that() {
+    let mut story = Story::keeping();
+    story.writes(5001, 1);
+    story.does(Command::Connect(these(5001)));
+    story.disk_turns(Ok(()));
+    // The user's own question is answered before the one that the text waits for.
+    let Transmit { job, to, .. } = story.under_way.remove(1);
+    let sent = Sent { job, to, fate: Fate::HandedOver, parts: (1, 1), capability: None };
+    let actions = story.chat.sent(sent, story.now);
+    story.perform(actions);
+    assert_eq!(story.proof(5001), Some(Proof::Plain));
+    story.writes(5001, 2);
+    story.disk_turns(Ok(()));
+    assert_eq!(story.plain_under_way(5001), 0);
+    story.ends(5001, &Fate::HandedOver);
+    story.disk_turns(Ok(()));
+    assert_eq!(story.dials(5001), [Outgoing::Text(["text 1".to_owned()].into())]);
+}
+
+#[test]
 fn what_waits_for_an_address_that_is_our_own_by_now_is_not_sent() {
     let mut story = Story::keeping();
     let own = PeerAddr::new(Ipv4Addr::LOCALHOST, story.chat.me.port).unwrap();

@@ -102,8 +102,11 @@ impl World {
             self.fail(pid, format_args!("shows {text:?} twice"));
         }
         if !before.is_empty() {
-            // Where the disk has failed, nothing is known of it any more.
-            let is_known = if durable { ledger.untaken.contains(&text) } else { again };
+            // Where the disk has failed, nothing is known of it any more; and who has none takes for new what is sent again behind later texts:
+            // because the sender's user wants it, or because the sender's disk could not take note that it was delivered.
+            let penned = &self.penned[&text.1];
+            let is_resent = penned.is_resent || self.is_unwritten_by(penned.by, text.1);
+            let is_known = if durable { ledger.untaken.contains(&text) } else { again || is_resent };
             if !is_known {
                 self.fail(
                     pid,
@@ -134,7 +137,7 @@ impl World {
         if by != Some(from) {
             self.fail(pid, format_args!("shows {id:?}, written by {by:?}, as {from}'s"));
         }
-        if !penned.is_resent {
+        if !penned.is_resent && !self.is_unwritten_by(penned.by, id) {
             // Of somebody's two addresses only one may be known to be theirs yet, and it takes time to see how the other is spoken to.
             let last = self.last_shown.insert((from, pid, to), number);
             if last.is_some_and(|last| last > number) {

@@ -184,6 +184,8 @@ impl World {
             return;
         }
         match self.processes[pid].program {
+            // Who leaves has nothing more to say.
+            Program::Ours(ref ours) if ours.leaving => {}
             Program::Ours(_) => self.user_acts(pid),
             Program::Legacy(_) => self.legacy_speaks(pid),
         }
