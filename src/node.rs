@@ -347,13 +347,14 @@ fn waiting_in(store: &mut dyn Store, name: &Name, expire: Duration) -> Vec<Resto
         Vec::new()
     });
     let clock = scribe::clock();
-    let restored = |Open { to, letter, condition, expires, .. }: Open| Restored {
+    let restored = |Open { to, name: called, letter, condition, expires }: Open| Restored {
         to,
         parts: wire::messages_for(&letter.body, name).unwrap_or_default().into(),
         cut_off: condition == Condition::Sent && matches!(to, Party::Addr(_)),
         // However the clock was set meanwhile, nothing waits for longer than the user wants.
         left: Duration::from_millis(expires.saturating_sub(clock)).min(expire),
         letter: Letter { again: true, ..letter },
+        name: called,
     };
     open.into_iter().map(restored).collect()
 }

@@ -183,6 +183,8 @@ pub struct WaitingText {
     pub letter: Letter,
     /// It is on its way at the moment.
     pub under_way: bool,
+    /// What its recipient was called.
+    pub name: Option<PeerName>,
     /// Why it waits.
     pub hold: Hold,
     /// How long it waits before it expires.
@@ -419,7 +421,7 @@ impl Chat {
 
     /// Takes on the texts of an earlier run that wait, in the order in which they were typed; before [`Chat::start`], and after the keys.
     pub fn restore(&mut self, texts: Vec<Restored>, now: Time) -> Vec<Action> {
-        for Restored { to, letter, parts, cut_off, left } in texts {
+        for Restored { to, letter, parts, cut_off, left, name } in texts {
             self.last_op += 1;
             let op = OpId(self.last_op);
             let (id, expires) = (letter.id, now.plus(left));
@@ -432,7 +434,6 @@ impl Chat {
                     self.tell(Event::Later { op, who, fate, text: letter.body });
                 }
                 Party::Addr(addr) => {
-                    let name = None;
                     let (said, told, once, written_to) = (true, true, false, addr);
                     let letter = Some(letter);
                     let text = Unsent { op, parts, letter, expires, written_to, said, told, once, name };

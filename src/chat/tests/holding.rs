@@ -1,0 +1,55 @@
+//! Texts that wait: for an address at which somebody else is by now, for a key that is not known yet, and for nothing any more.
+
+use std::sync::Arc;
+
+use super::keeping::{WEEK, conditions};
+use super::keys::{BOBS, key, letter, met};
+use super::*;
+use crate::ledger::{Condition, Party};
+use crate::talk::{Hold, Letter, Lost, TalkEnd};
+
+impl Story {
+    /// Something in plain from who is called Eve.
+    fn eve_says(&mut self, port: u16, body: Body) {
+        let (claimed, form) = (Claimed { ip: HERE, port }, Form::Standard);
+        let decoded = vec![Decoded::Message(Plain { claimed, form, name: Some(PeerName::new("Eve")), body })];
+        let received = Received { source: Source::from(HERE), decoded, cut: false };
+        let (_, actions) = self.chat.received(received, self.now);
+        self.perform(actions);
+    }
+
+    fn connects_under_way(&self, port: u16) -> usize {
+        self.dials(port).iter().filter(|outgoing| matches!(outgoing, Outgoing::Connect)).count()
+    }
+
+    /// What waited when an earlier run ended, 5002 being called Bob then.
+    fn restores(&mut self, to: Party, n: u8) {
+        let restored = Restored {
+            to,
+            letter: Letter { again: true, ..letter(n) },
+            parts: Arc::new(["text".to_owned()]),
+            cut_off: false,
+            left: WEEK,
+            name: Some(PeerName::new("Bob")),
+        };
+        let actions = self.chat.restore(vec![restored], self.now);
+        self.perform(actions);
+    }
+}
+
+fn is_held_for_another(event: &Event) -> bool {
+    matches!(event, Event::Later { fate: Fate::Waits(Hold::Another), .. })
+}
+
+#[test]
+fn a_text_of_an_earlier_run_is_not_for_whoever_has_its_address_by_now_under_another_name() {
+    let mut story = Story::keeping();
+    story.restores(Party::Addr(at(5002)), 1);
+    story.eve_says(5002, text("hello"));
+    story.ends(5002, &Fate::HandedOver);
+    let told = story.told();
+    assert!(told.iter().any(is_held_for_another), "{told:?}");
+    story.disk_turns(Ok(()));
+    assert_eq!(story.plain_under_way(5002), 0);
+    assert_eq!(story.chat.waiting(story.now).len(), 1);
+}
