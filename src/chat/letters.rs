@@ -345,6 +345,8 @@ impl Chat {
                     self.reached(addr);
                     self.put_letter(*key, addr, text, now)
                 }
+            let written =
+                text.letter.as_ref().filter(|_| text.said).map(|letter| (text.written_to, letter.id));
                 Ok(_) if self.is_another(addr, &text) => {
                     self.hold_back(addr, text, Hold::Another, now);
                     continue;
@@ -364,6 +366,9 @@ impl Chat {
 
     /// Whether somebody of another name is there by now than when the text was entered. A name is a claim, but more there is not in plain.
     fn is_another(&self, addr: PeerAddr, text: &Unsent) -> bool {
+                if let Some((to, id)) = written {
+                    self.write(Write::Became { to: Party::Addr(to), id, condition: Condition::NotSent });
+                }
         let name = self.table.peer(addr).and_then(|peer| peer.name.as_ref());
         matches!((name, &text.name), (Some(now), Some(then)) if text.told && now != then)
     }

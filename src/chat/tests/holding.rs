@@ -42,6 +42,20 @@ fn is_held_for_another(event: &Event) -> bool {
 }
 
 #[test]
+fn a_text_that_is_refused_once_it_is_known_how_its_recipient_is_spoken_to_does_not_stay_queued() {
+    let mut story = Story::keeping();
+    let ping = Letter { body: "PING".into(), ..letter(1) };
+    let parts = ["PING".to_owned()].into();
+    story.does(Command::Send { to: these(5001), parts, letter: Some(ping), in_plain: false });
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Queued]);
+    story.ends(5001, &Fate::HandedOver);
+    let told = story.told();
+    assert!(told.iter().any(|event| matches!(event, Event::NotSent { .. })), "{told:?}");
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::NotSent]);
+    assert_eq!(story.chat.waiting(story.now), []);
+}
+
+#[test]
 fn a_text_of_an_earlier_run_is_not_for_whoever_has_its_address_by_now_under_another_name() {
     let mut story = Story::keeping();
     story.restores(Party::Addr(at(5002)), 1);
