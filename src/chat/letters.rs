@@ -240,9 +240,17 @@ impl Chat {
         let Some(secure) = &mut self.secure else { return };
         secure.in_plain.remove(&addr);
         match self.speech_of(addr) {
+            // Nothing is said of itself to whom the user has sent away meanwhile, but what waits for them has to be.
+            Speech::Unknown if self.waits_for(addr) && !self.leaving && !self.is_being_asked(addr) => {
+                self.ask(addr);
+            }
             Speech::Unknown => {}
             speech => self.asked(addr, Ok(speech), now),
         }
+    }
+
+    fn is_being_asked(&self, addr: PeerAddr) -> bool {
+        self.jobs.values().any(|job| job.addr == addr && job.purpose == Purpose::Ask)
     }
 
     /// We leave: the texts that wait for one another go one behind the other, and the goodbye behind them.
@@ -306,15 +314,18 @@ impl Chat {
     fn ask_first(&mut self, addr: PeerAddr, mut text: Unsent) {
         self.text_begins(addr);
         self.write_queued(&mut text);
-        let promised = self.table.peer(addr).and_then(|peer| peer.promised);
-        let only_encrypted = self.is_only_encrypted(addr);
         let Some(secure) = &mut self.secure else { return };
         let waiting = secure.asked.entry(addr).or_default();
         waiting.push(text);
-        if waiting.len() > 1 {
-            return;
+        if waiting.len() == 1 {
+            self.ask(addr);
         }
-        if only_encrypted || promised.is_some() {
+    }
+
+    /// Asks how whoever is at an address is spoken to, for texts that wait for that.
+    pub(super) fn ask(&mut self, addr: PeerAddr) {
+        let promised = self.table.peer(addr).and_then(|peer| peer.promised);
+        if self.is_only_encrypted(addr) || promised.is_some() {
             self.talk(addr, promised, Purpose::Ask, Say::Greet, None);
         } else {
             self.transmit(addr, Purpose::Ask, Outgoing::Connect, None);

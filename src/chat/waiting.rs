@@ -9,12 +9,12 @@ use super::letters::Unsent;
 use super::outbox::{FIRST_WAIT, NEARLY_FULL, NO_OK_WAIT, backoff};
 use super::texts::MAX_TEXTS_WAITING;
 use super::time::Time;
-use super::{Chat, Deed, Op, Purpose};
+use super::{Chat, Deed, Op};
 use crate::key::PeerKey;
 use crate::ledger::{Condition, Party, Write};
-use crate::message::{Failure, Fate, MessageId, Outgoing, Speech};
+use crate::message::{Failure, Fate, MessageId, Speech};
 use crate::peer::PeerAddr;
-use crate::talk::{ByeReason, Hold, Letter, Lost, Say};
+use crate::talk::{ByeReason, Hold, Letter, Lost};
 
 /// Addresses that texts wait for; more than anybody writes to in vain. Each may have `MAX_TEXTS_WAITING` texts.
 const MAX_HELD_ADDRS: usize = 1_000;
@@ -141,8 +141,6 @@ impl Chat {
     /// Asks how whoever is there is spoken to; what waits follows from the answer.
     fn try_held(&mut self, addr: PeerAddr, now: Time) {
         let speech = self.speech_of(addr);
-        let promised = self.table.peer(addr).and_then(|peer| peer.promised);
-        let only_encrypted = self.is_only_encrypted(addr);
         let Some(secure) = &mut self.secure else { return };
         let Some(held) = secure.waiting.get_mut(&addr) else { return };
         held.last_try = Some(now);
@@ -151,10 +149,7 @@ impl Chat {
         secure.asked.insert(addr, texts);
         match speech {
             Speech::Secure(_) => self.asked(addr, Ok(speech), now),
-            _ if only_encrypted || promised.is_some() => {
-                self.talk(addr, promised, Purpose::Ask, Say::Greet, None);
-            }
-            _ => self.transmit(addr, Purpose::Ask, Outgoing::Connect, None),
+            _ => self.ask(addr),
         }
     }
 

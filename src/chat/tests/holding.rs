@@ -67,3 +67,26 @@ fn a_text_of_an_earlier_run_is_not_for_whoever_has_its_address_by_now_under_anot
     assert_eq!(story.plain_under_way(5002), 0);
     assert_eq!(story.chat.waiting(story.now).len(), 1);
 }
+
+#[test]
+fn what_waits_behind_a_text_that_shows_a_key_goes_on_though_the_user_has_sent_its_recipient_away() {
+    let mut story = Story::keeping();
+    story.knows_plain(5001);
+    story.writes(5001, 1);
+    story.writes(5001, 2);
+    story.disk_turns(Ok(()));
+    let texts: Vec<Transmit> = story.under_way.drain(..).collect();
+    story.does(Command::Disconnect(these(5001)));
+    story.ends(5001, &Fate::HandedOver);
+    let [Transmit { job, to, .. }] = texts[..] else { panic!("{texts:?}") };
+    let sent = Sent { job, to, fate: Fate::Delivered, parts: (1, 1), capability: Some(key(BOBS)) };
+    let actions = story.chat.sent(sent, story.now);
+    story.perform(actions);
+    story.disk_turns(Ok(()));
+    story.later(seconds(1));
+    assert!(
+        !story.talks.is_empty() || !story.under_way.is_empty(),
+        "nothing is done about what waits: {:?}",
+        story.chat.waiting(story.now)
+    );
+}
