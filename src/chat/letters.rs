@@ -376,10 +376,7 @@ impl Chat {
     }
 
     /// Whether somebody of another name is there by now than when the text was entered. A name is a claim, but more there is not in plain.
-    fn is_another(&self, addr: PeerAddr, text: &Unsent) -> bool {
-                if let Some((to, id)) = written {
-                    self.write(Write::Became { to: Party::Addr(to), id, condition: Condition::NotSent });
-                }
+    pub(super) fn is_another(&self, addr: PeerAddr, text: &Unsent) -> bool {
         let name = self.table.peer(addr).and_then(|peer| peer.name.as_ref());
         matches!((name, &text.name), (Some(now), Some(then)) if text.told && now != then)
     }

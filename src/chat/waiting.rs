@@ -82,7 +82,19 @@ impl Chat {
         hold_of(fate)
     }
 
-    /// What waits for an address goes out as soon as may be: somebody is there.
+    /// Somebody is at an address: what waits for it goes out as soon as may be, unless it is for another. Each question shows at an old
+    /// program, and its answer would be the reason for the next.
+    pub(super) fn somebody_is_at(&mut self, addr: PeerAddr, now: Time) {
+        let held = self.secure.as_ref().and_then(|secure| secure.waiting.get(&addr));
+        let is_for_another = held.is_some_and(|held| {
+            held.hold == Some(Hold::Another) && held.texts.iter().all(|text| self.is_another(addr, text))
+        });
+        if !is_for_another {
+            self.hurry_held(addr, now);
+        }
+    }
+
+    /// What waits for an address is tried as soon as may be.
     pub(super) fn hurry_held(&mut self, addr: PeerAddr, now: Time) {
         if let Some(secure) = &mut self.secure
             && let Some(held) = secure.waiting.get_mut(&addr)

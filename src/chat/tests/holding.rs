@@ -56,6 +56,36 @@ fn a_text_that_is_refused_once_it_is_known_how_its_recipient_is_spoken_to_does_n
 }
 
 #[test]
+fn who_is_at_the_address_of_another_is_not_asked_again_each_time_they_say_something() {
+    let mut story = Story::keeping();
+    story.knows_plain(5001);
+    story.writes(5001, 1);
+    story.disk_turns(Ok(()));
+    story.refused_unsent(5001);
+    story.disk_turns(Ok(()));
+    story.eve_says(5001, text("hello"));
+    story.later(seconds(1));
+    assert_eq!(story.connects_under_way(5001), 1);
+    story.ends(5001, &Fate::HandedOver);
+    let told = story.told();
+    assert!(told.iter().any(is_held_for_another), "{told:?}");
+    for _ in 0..3 {
+        // As other programs answer `connect`, and as people talk.
+        story.eve_says(5001, Body::ConnectAck);
+        story.eve_says(5001, text("who is Bob?"));
+        story.later(seconds(2));
+        assert_eq!((story.connects_under_way(5001), story.plain_under_way(5001)), (0, 0));
+    }
+    // Bob is back.
+    story.gets(5001, text("it is me"));
+    story.later(seconds(1));
+    assert_eq!(story.connects_under_way(5001), 1);
+    story.ends(5001, &Fate::HandedOver);
+    story.disk_turns(Ok(()));
+    assert_eq!(story.plain_under_way(5001), 1);
+}
+
+#[test]
 fn a_text_of_an_earlier_run_is_not_for_whoever_has_its_address_by_now_under_another_name() {
     let mut story = Story::keeping();
     story.restores(Party::Addr(at(5002)), 1);
