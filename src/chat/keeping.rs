@@ -447,17 +447,32 @@ impl Chat {
 
     fn restore_letter(&mut self, key: PeerKey, op: OpId, letter: Letter, expires: Time) {
         let Some(secure) = &mut self.secure else { return };
-        let id = letter.id;
-        let put = match secure.trusted.writable(key) {
-            Some(to) => secure.outboxes.put(to, OutText { op, letter, expires }).is_ok(),
-            None => false,
-        };
-        if put {
-            secure.told_of.insert((op, key));
-            secure.outboxes.stored(key, id, Time::default());
+        let text = OutText { op, letter, expires };
+        let id = text.letter.id;
+        if let Some(to) = secure.trusted.writable(key) {
+            // What there is no room for stays written down for the next time.
+            if secure.outboxes.put(to, text).is_ok() {
+                secure.told_of.insert((op, key));
+                secure.outboxes.stored(key, id, Time::default());
+            }
+        } else if secure.trusted.pin(key).is_none() {
+            // It was to be remembered, and the program was ended before it was, or that cannot be written down. Whoever forgets a key has
+            // its texts withdrawn.
+            secure.unremembered.entry(key).or_default().push(text);
         } else {
             // The key was forgotten or blocked since, and whoever did that knows.
             self.write(Write::Became { to: Party::Key(key), id, condition: Condition::Withdrawn });
         }
     }
 }
+
+    /// A key is met that texts of an earlier run wait for, though it was not remembered.
+    pub(super) fn remembers(&mut self, key: PeerKey) {
+        let Some(secure) = &mut self.secure else { return };
+        if secure.trusted.writable(key).is_none() {
+            return;
+        }
+        for OutText { op, letter, expires } in secure.unremembered.remove(&key).into_iter().flatten() {
+            self.restore_letter(key, op, letter, expires);
+        }
+    }

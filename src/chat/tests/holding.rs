@@ -99,6 +99,33 @@ fn a_text_of_an_earlier_run_is_not_for_whoever_has_its_address_by_now_under_anot
 }
 
 #[test]
+fn a_text_for_a_key_that_was_not_remembered_stays_until_that_key_is_met_and_for_no_other() {
+    let mut story = Story::keeping();
+    // The program was killed before the key of Bob was written down.
+    story.restores(Party::Key(key(BOBS)), 1);
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), []);
+    story.dials_in(2, "Carol", 5002).expect("it is welcome");
+    assert_eq!(story.letters_under_way(), []);
+    story.dials_in(BOBS, "Bob", 5001).expect("it is welcome");
+    assert_eq!(story.letters_under_way(), [Letter { again: true, ..letter(1) }]);
+    story.told();
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Delivered]);
+    let told = story.told();
+    assert!(told.iter().any(|event| matches!(event, Event::Later { fate: Fate::Delivered, .. })), "{told:?}");
+}
+
+#[test]
+fn a_text_for_a_blocked_key_of_an_earlier_run_is_withdrawn() {
+    let mut story = Story::keeping();
+    story.knows_bob(5001);
+    story.does(Command::Block(key(BOBS)));
+    story.disk_turns(Ok(()));
+    story.restores(Party::Key(key(BOBS)), 1);
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Withdrawn]);
+}
+
+#[test]
 fn what_waits_behind_a_text_that_shows_a_key_goes_on_though_the_user_has_sent_its_recipient_away() {
     let mut story = Story::keeping();
     story.knows_plain(5001);

@@ -306,8 +306,8 @@ fn what_waits_since_an_earlier_run_is_sent_again_and_its_end_told_of() {
         matches!(told[..], [Event::Later { fate: Fate::Lost(Lost::CutOff), .. }]),
         "what may have gone out in plain is not sent again: {told:?}"
     );
-    // Of a key that is not known any more nothing is sent.
-    assert_eq!(conditions(&next.disk_turns(Ok(()))), [Condition::Uncertain, Condition::Withdrawn]);
+    // To a key that is not known nothing is sent.
+    assert_eq!(conditions(&next.disk_turns(Ok(()))), [Condition::Uncertain]);
     next.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     let told = next.told();
     assert!(told.iter().any(|event| matches!(event, Event::Later { fate: Fate::Delivered, .. })), "{told:?}");
