@@ -4,7 +4,7 @@
 //! gets its receipt, when it is written down. Where that fails, everything goes on as if there were no history: texts go out, and what comes
 //! is shown, but gets no receipt, so that its sender goes on keeping it. Where nothing is kept at all ([`Chat::keep`] was not called) nobody waits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,6 +64,8 @@ pub(super) struct Keeping {
     expire: Duration,
     last: u64,
     then: HashMap<WriteId, Then>,
+    /// Texts to keys that could not be written down, and are not delivered yet.
+    unkept: HashSet<(PeerKey, MessageId)>,
     told_at: Option<Time>,
     /// We leave, and goodbyes wait for what is being written down, until this moment at the latest.
     patient_until: Option<Time>,
@@ -81,6 +83,7 @@ impl Default for Keeping {
             expire: EXPIRES_AFTER,
             last: 0,
             then: HashMap::new(),
+            unkept: HashSet::new(),
             told_at: None,
             patient_until: None,
             leaving: None,
@@ -132,6 +135,16 @@ impl Keeping {
         !self.then.is_empty()
     }
 
+    /// Whether a text that waits would not be there at the next start.
+    pub(super) fn is_unkept(&self, key: PeerKey, id: MessageId) -> bool {
+        self.unkept.contains(&(key, id))
+    }
+
+    /// Nothing more becomes of a text.
+    pub(super) fn is_done(&mut self, key: PeerKey, id: MessageId) {
+        self.unkept.remove(&(key, id));
+    }
+
     /// A peer has another address from now on.
     pub(super) fn follows(&mut self, from: PeerAddr, to: PeerAddr) {
         for then in self.then.values_mut() {
@@ -170,6 +183,8 @@ pub struct Restored {
     pub cut_off: bool,
     /// How long it still waits.
     pub left: Duration,
+    /// What its recipient was called.
+    pub name: Option<PeerName>,
 }
 
 /// A text that waits, as the user sees it.
@@ -183,8 +198,6 @@ pub struct WaitingText {
     pub letter: Letter,
     /// It is on its way at the moment.
     pub under_way: bool,
-    /// What its recipient was called.
-    pub name: Option<PeerName>,
     /// Why it waits.
     pub hold: Hold,
     /// How long it waits before it expires.
@@ -238,6 +251,9 @@ impl Chat {
     /// Something is written down, or cannot be, for this reason.
     pub fn written(&mut self, id: WriteId, result: Result<(), Arc<str>>, now: Time) -> Vec<Action> {
         if let Err(why) = result {
+            if let Some(Then::Letter(key, text)) = self.keeping.then.get(&id) {
+                self.keeping.unkept.insert((*key, *text));
+            }
             self.not_kept(why, now);
         }
         if let Some(then) = self.keeping.then.remove(&id) {
@@ -460,11 +476,10 @@ impl Chat {
             // its texts withdrawn.
             secure.unremembered.entry(key).or_default().push(text);
         } else {
-            // The key was forgotten or blocked since, and whoever did that knows.
+            // The key was blocked, and whoever did that knows.
             self.write(Write::Became { to: Party::Key(key), id, condition: Condition::Withdrawn });
         }
     }
-}
 
     /// A key is met that texts of an earlier run wait for, though it was not remembered.
     pub(super) fn remembers(&mut self, key: PeerKey) {
@@ -476,3 +491,4 @@ impl Chat {
             self.restore_letter(key, op, letter, expires);
         }
     }
+}

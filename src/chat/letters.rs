@@ -345,6 +345,8 @@ impl Chat {
         for text in waiting {
             self.text_ends(addr);
             let op = text.op;
+            let written =
+                text.letter.as_ref().filter(|_| text.said).map(|letter| (text.written_to, letter.id));
             let refused = match &answer {
                 Err(fate) => {
                     let parts = (0, text.parts.len().max(1));
@@ -356,8 +358,6 @@ impl Chat {
                     self.reached(addr);
                     self.put_letter(*key, addr, text, now)
                 }
-            let written =
-                text.letter.as_ref().filter(|_| text.said).map(|letter| (text.written_to, letter.id));
                 Ok(_) if self.is_another(addr, &text) => {
                     self.hold_back(addr, text, Hold::Another, now);
                     continue;
@@ -366,6 +366,9 @@ impl Chat {
                 Ok(_) => self.send_in_plain(addr, text, now),
             };
             if let Some(why) = refused {
+                if let Some((to, id)) = written {
+                    self.write(Write::Became { to: Party::Addr(to), id, condition: Condition::NotSent });
+                }
                 let who = self.who(addr);
                 self.tell(Event::NotSent { op, who, why });
                 self.not_sent(op);
@@ -424,6 +427,9 @@ impl Chat {
             if let Some(condition) = condition_of(state, written) {
                 self.write(Write::Became { to: Party::Key(key), id, condition });
             }
+            if state.is_final() {
+                self.keeping.is_done(key, id);
+            }
             let Some(secure) = &mut self.secure else { return };
             let told = secure.told_of.contains(&(op, key));
             if matches!(state, TextState::Queued(_)) {
@@ -471,7 +477,8 @@ impl Chat {
         let Some(secure) = &mut self.secure else { return };
         let mut stay: BTreeMap<PeerKey, usize> = BTreeMap::new();
         for (key, news) in secure.outboxes.abandon() {
-            *stay.entry(key).or_default() += 1;
+            let durable = durable && !self.keeping.is_unkept(key, news.id);
+            *stay.entry(key).or_default() += usize::from(durable);
             let is_told = self.secure.as_ref().is_some_and(|secure| secure.told_of.contains(&(news.op, key)));
             match durable {
                 false => self.tell_news(key, vec![news]),
@@ -482,7 +489,7 @@ impl Chat {
                 }
             }
         }
-        for (key, count) in stay {
+        for (key, count) in stay.into_iter().filter(|(_, count)| *count > 0) {
             if let (true, Some(who)) = (durable, self.who_of(key)) {
                 self.tell(Event::StayQueued(who, count));
             }

@@ -147,3 +147,24 @@ fn what_waits_behind_a_text_that_shows_a_key_goes_on_though_the_user_has_sent_it
         story.chat.waiting(story.now)
     );
 }
+
+#[test]
+fn who_leaves_is_not_told_that_a_text_stays_which_could_not_be_written_down() {
+    let mut story = Story::keeping();
+    story.knows_bob(5001);
+    story.disk_turns(Ok(()));
+    story.writes(5001, 1);
+    story.disk_turns(Err("the disk is full"));
+    story.talked(None, TalkEnd::Unreachable(Failure::Refused));
+    story.told();
+    story.does(Command::Leave);
+    while !story.talks.is_empty() {
+        story.talked(None, TalkEnd::Unreachable(Failure::Refused));
+    }
+    story.later(seconds(3));
+    let told = story.told();
+    assert!(!told.iter().any(|event| matches!(event, Event::StayQueued(..))), "{told:?}");
+    let lost =
+        |event: &Event| matches!(event, Event::Later { fate: Fate::Lost(Lost::Unsent | Lost::Left), .. });
+    assert!(told.iter().any(lost), "{told:?}");
+}
