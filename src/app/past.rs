@@ -130,13 +130,6 @@ impl App {
         }
     }
 
-    /// What has been printed by now is written down as shown.
-    pub(super) fn note_shown(&mut self) {
-        if !self.shown.is_empty() {
-            self.node.shown(std::mem::take(&mut self.shown));
-        }
-    }
-
     /// A message is to be shown.
     pub(super) fn will_show(&mut self, row: Option<RowId>) {
         self.shown.extend(row);
