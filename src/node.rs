@@ -168,7 +168,9 @@ impl Node {
 
     /// Calls us otherwise. What is on its way keeps the name that it was begun with.
     pub fn set_name(&self, name: Name) {
-        self.shared.state.lock().name = name;
+        let mut state = self.shared.state.lock();
+        state.chat.renamed(|text| wire::messages_for(text, &name).unwrap_or_default().into());
+        state.name = name;
     }
 
     /// Where it listens, with the port that was taken; of both families, where it does in both.

@@ -145,6 +145,14 @@ impl Keeping {
         self.unkept.remove(&(key, id));
     }
 
+    /// The texts in plain that go out when that is written down.
+    pub(super) fn plain_texts(&mut self) -> impl Iterator<Item = &mut Unsent> {
+        self.then.values_mut().filter_map(|then| match then {
+            Then::Plain(_, text) => Some(text),
+            Then::Letter(..) => None,
+        })
+    }
+
     /// A peer has another address from now on.
     pub(super) fn follows(&mut self, from: PeerAddr, to: PeerAddr) {
         for then in self.then.values_mut() {

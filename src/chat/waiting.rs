@@ -2,6 +2,7 @@
 //! is spoken to. Only what was not sent at all waits, for in plain nothing shows whether a text comes for the second time.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::event::{Event, OpId, Who};
 use super::keeping::WaitingText;
@@ -212,6 +213,24 @@ impl Chat {
         }
     }
 
+    /// We are called otherwise from now on, and each message has to have room for our name: those of what waits are made anew.
+    pub fn renamed(&mut self, messages: impl Fn(&str) -> Arc<[String]>) {
+        let Some(secure) = &mut self.secure else { return };
+        let held = secure.waiting.values_mut().flat_map(|held| held.texts.iter_mut());
+        for text in held.chain(secure.asked.values_mut().flatten()) {
+            if let Some(letter) = &text.letter {
+                text.parts = messages(&letter.body);
+            }
+        }
+        for text in self.keeping.plain_texts() {
+            // It was found to fit; where it just does not any more, it goes as it was made.
+            let parts = text.letter.as_ref().map(|letter| messages(&letter.body));
+            if let Some(parts) = parts.filter(|parts| !parts.is_empty()) {
+                text.parts = parts;
+            }
+        }
+    }
+
     /// Takes note of what is known of a text that was written down for an address.
     pub(super) fn write_condition(&mut self, text: &Unsent, condition: Condition) {
         if let (true, Some(letter)) = (text.said, &text.letter) {
@@ -295,13 +314,7 @@ impl Chat {
     }
 
     /// Sends a text again that is not sent any more.
-    pub(super) fn send_again(
-        &mut self,
-        to: Party,
-        parts: std::sync::Arc<[String]>,
-        letter: Letter,
-        now: Time,
-    ) -> OpId {
+    pub(super) fn send_again(&mut self, to: Party, parts: Arc<[String]>, letter: Letter, now: Time) -> OpId {
         let addr = match to {
             Party::Addr(addr) => Some(addr),
             Party::Key(key) => self.addr_of(key),
