@@ -346,8 +346,10 @@ impl App {
         }
         let lines = std::mem::take(&mut self.out);
         let calls = std::mem::take(&mut self.calls);
+        // What could not be printed is not shown, whatever is printed after it.
+        let shown = std::mem::take(&mut self.shown);
         self.screen.show(&lines, &calls)?;
-        self.note_shown();
+        self.node.shown(shown);
         Ok(())
     }
 

@@ -168,7 +168,9 @@ impl Node {
 
     /// Calls us otherwise. What is on its way keeps the name that it was begun with.
     pub fn set_name(&self, name: Name) {
-        self.shared.state.lock().name = name;
+        let mut state = self.shared.state.lock();
+        state.chat.renamed(|text| wire::messages_for(text, &name).unwrap_or_default().into());
+        state.name = name;
     }
 
     /// Where it listens, with the port that was taken; of both families, where it does in both.
@@ -347,14 +349,15 @@ fn waiting_in(store: &mut dyn Store, name: &Name, expire: Duration) -> Vec<Resto
         Vec::new()
     });
     let clock = scribe::clock();
-    let restored = |Open { to, letter, condition, expires, .. }: Open| Restored {
+    let restored = |Open { to, name: called, letter, condition, expires }: Open| Restored {
         to,
         parts: wire::messages_for(&letter.body, name).unwrap_or_default().into(),
         cut_off: condition == Condition::Sent && matches!(to, Party::Addr(_)),
         // However the clock was set meanwhile, nothing waits for longer than the user wants.
         left: Duration::from_millis(expires.saturating_sub(clock)).min(expire),
-        // To a key it may have been sent when the run ended, without that being written down. Before something is sent in plain it is.
-        letter: Letter { again: matches!(to, Party::Key(_)), ..letter },
+        // Before something is sent in plain that is written down; what waits for an address was not.
+        letter: Letter { again: letter.again && matches!(to, Party::Key(_)), ..letter },
+        name: called,
     };
     open.into_iter().map(restored).collect()
 }

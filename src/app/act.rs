@@ -38,13 +38,22 @@ impl App {
             self.stale = true;
             self.unread.clear();
             self.outcome = None;
+            if let Some(left) = &before {
+                // It was read as it came.
+                self.have_read(left);
+            }
             if let Some(with) = self.menu.conversation().cloned() {
                 self.recall(&with);
             }
         }
         let op = match act {
             None => None,
-            Some(Act::Exit) => return Ok(Some(Ending::Exit)),
+            Some(Act::Exit) => {
+                if let Some(with) = &before {
+                    self.have_read(with);
+                }
+                return Ok(Some(Ending::Exit));
+            }
             Some(Act::Send(to, text)) => self.send(to, text, false),
             Some(Act::SendInPlain(to, text)) => self.send(to, text, true),
             Some(Act::List) => Some(self.node.command(Command::List)),

@@ -55,7 +55,10 @@ impl App {
             lines.push(Line::from(format!("Saying goodbye to {there} {peers}.")));
         }
         // Standard output may be gone, which is no reason not to say goodbye.
-        let _ = self.screen.close(&lines);
+        let shown = std::mem::take(&mut self.shown);
+        if self.screen.close(&lines).is_ok() {
+            self.node.shown(shown);
+        }
         let goodbye = self.node.command(Command::Leave);
         let rest = std::mem::take(&mut self.rest);
         self.last_happenings(rest, goodbye);

@@ -130,13 +130,6 @@ impl App {
         }
     }
 
-    /// What has been printed by now is written down as shown.
-    pub(super) fn note_shown(&mut self) {
-        if !self.shown.is_empty() {
-            self.node.shown(std::mem::take(&mut self.shown));
-        }
-    }
-
     /// A message is to be shown.
     pub(super) fn will_show(&mut self, row: Option<RowId>) {
         self.shown.extend(row);
@@ -280,7 +273,7 @@ impl App {
         let mut number = 0;
         for waiting in waiting.iter().take(MAX_LISTED) {
             number += 1;
-            let state = match (waiting.under_way, waiting.letter.again) {
+            let state = match (waiting.under_way, waiting.sent) {
                 (true, _) => "on its way".to_owned(),
                 (false, true) => format!("sent; {}", hold_words(waiting.hold)),
                 (false, false) => format!("queued: {}", hold_words(waiting.hold)),

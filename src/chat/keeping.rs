@@ -4,7 +4,7 @@
 //! gets its receipt, when it is written down. Where that fails, everything goes on as if there were no history: texts go out, and what comes
 //! is shown, but gets no receipt, so that its sender goes on keeping it. Where nothing is kept at all ([`Chat::keep`] was not called) nobody waits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +66,8 @@ pub(super) struct Keeping {
     expire: Duration,
     last: u64,
     then: HashMap<WriteId, Then>,
+    /// Texts to keys that could not be written down, and are not delivered yet.
+    unkept: HashSet<(PeerKey, MessageId)>,
     told_at: Option<Time>,
     /// We leave, and goodbyes wait for what is being written down, until this moment at the latest.
     patient_until: Option<Time>,
@@ -83,6 +85,7 @@ impl Default for Keeping {
             expire: EXPIRES_AFTER,
             last: 0,
             then: HashMap::new(),
+            unkept: HashSet::new(),
             told_at: None,
             patient_until: None,
             leaving: None,
@@ -134,6 +137,24 @@ impl Keeping {
         !self.then.is_empty()
     }
 
+    /// Whether a text that waits would not be there at the next start.
+    pub(super) fn is_unkept(&self, key: PeerKey, id: MessageId) -> bool {
+        self.unkept.contains(&(key, id))
+    }
+
+    /// Nothing more becomes of a text.
+    pub(super) fn is_done(&mut self, key: PeerKey, id: MessageId) {
+        self.unkept.remove(&(key, id));
+    }
+
+    /// The texts in plain that go out when that is written down.
+    pub(super) fn plain_texts(&mut self) -> impl Iterator<Item = &mut Unsent> {
+        self.then.values_mut().filter_map(|then| match then {
+            Then::Plain(_, text) => Some(text),
+            Then::Letter(..) | Then::Waits(..) => None,
+        })
+    }
+
     /// A peer has another address from now on.
     pub(super) fn follows(&mut self, from: PeerAddr, to: PeerAddr) {
         for then in self.then.values_mut() {
@@ -172,6 +193,8 @@ pub struct Restored {
     pub cut_off: bool,
     /// How long it still waits.
     pub left: Duration,
+    /// What its recipient was called.
+    pub name: Option<PeerName>,
 }
 
 /// A text that waits, as the user sees it.
@@ -185,6 +208,8 @@ pub struct WaitingText {
     pub letter: Letter,
     /// It is on its way at the moment.
     pub under_way: bool,
+    /// It was written before, and may have arrived.
+    pub sent: bool,
     /// Why it waits.
     pub hold: Hold,
     /// How long it waits before it expires.
@@ -251,6 +276,9 @@ impl Chat {
     /// Something is written down, or cannot be, for this reason.
     pub fn written(&mut self, id: WriteId, result: Result<(), Arc<str>>, now: Time) -> Vec<Action> {
         if let Err(why) = result {
+            if let Some(Then::Letter(key, text)) = self.keeping.then.get(&id) {
+                self.keeping.unkept.insert((*key, *text));
+            }
             self.not_kept(why, now);
         }
         if let Some(then) = self.keeping.then.remove(&id) {
@@ -436,7 +464,7 @@ impl Chat {
 
     /// Takes on the texts of an earlier run that wait, in the order in which they were typed; before [`Chat::start`], and after the keys.
     pub fn restore(&mut self, texts: Vec<Restored>, now: Time) -> Vec<Action> {
-        for Restored { to, letter, parts, cut_off, left } in texts {
+        for Restored { to, letter, parts, cut_off, left, name } in texts {
             self.last_op += 1;
             let op = OpId(self.last_op);
             let (id, expires) = (letter.id, now.plus(left));
@@ -450,7 +478,7 @@ impl Chat {
                 }
                 Party::Addr(addr) => {
                     let text = self.new_text(addr, op, &parts, Some(&letter), now);
-                    let text = Unsent { expires, said: true, told: true, name: None, ..text };
+                    let text = Unsent { expires, said: true, told: true, name, ..text };
                     self.hold_back(addr, text, Hold::Turn, now);
                 }
             }
@@ -461,17 +489,33 @@ impl Chat {
 
     fn restore_letter(&mut self, key: PeerKey, op: OpId, letter: Letter, expires: Time) {
         let Some(secure) = &mut self.secure else { return };
-        let id = letter.id;
-        let put = match secure.trusted.writable(key) {
-            Some(to) => secure.outboxes.put(to, OutText { op, letter, expires }).is_ok(),
-            None => false,
-        };
-        if put {
-            secure.told_of.insert((op, key));
-            secure.outboxes.stored(key, id, Time::default());
+        let (sent, letter) = (letter.again, Letter { again: true, ..letter });
+        let text = OutText { op, letter, expires, sent };
+        let id = text.letter.id;
+        if let Some(to) = secure.trusted.writable(key) {
+            // What there is no room for stays written down for the next time.
+            if secure.outboxes.put(to, text).is_ok() {
+                secure.told_of.insert((op, key));
+                secure.outboxes.stored(key, id, Time::default());
+            }
+        } else if secure.trusted.pin(key).is_none() {
+            // It was to be remembered, and the program was ended before it was, or that cannot be written down. Whoever forgets a key has
+            // its texts withdrawn.
+            secure.unremembered.entry(key).or_default().push(text);
         } else {
-            // The key was forgotten or blocked since, and whoever did that knows.
+            // The key was blocked, and whoever did that knows.
             self.write(Write::Became { to: Party::Key(key), id, condition: Condition::Withdrawn });
+        }
+    }
+
+    /// A key is met that texts of an earlier run wait for, though it was not remembered.
+    pub(super) fn remembers(&mut self, key: PeerKey) {
+        let Some(secure) = &mut self.secure else { return };
+        if secure.trusted.writable(key).is_none() {
+            return;
+        }
+        for OutText { op, letter, expires, sent } in secure.unremembered.remove(&key).into_iter().flatten() {
+            self.restore_letter(key, op, Letter { again: sent, ..letter }, expires);
         }
     }
 }

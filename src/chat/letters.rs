@@ -264,9 +264,17 @@ impl Chat {
         let Some(secure) = &mut self.secure else { return };
         secure.in_plain.remove(&addr);
         match self.speech_of(addr) {
+            // Nothing is said of itself to whom the user has sent away meanwhile, but what waits for them has to be.
+            Speech::Unknown if self.waits_for(addr) && !self.leaving && !self.is_being_asked(addr) => {
+                self.ask(addr);
+            }
             Speech::Unknown => {}
             speech => self.asked(addr, Ok(speech), now),
         }
+    }
+
+    fn is_being_asked(&self, addr: PeerAddr) -> bool {
+        self.jobs.values().any(|job| job.addr == addr && job.purpose == Purpose::Ask)
     }
 
     /// We leave: the texts that wait for one another go one behind the other, and the goodbye behind them.
@@ -297,7 +305,8 @@ impl Chat {
         };
         let secure = self.secure.as_mut()?;
         let Some(writable) = secure.trusted.writable(key) else { return Some(Unsendable::NotTrusted) };
-        match secure.outboxes.put(writable, OutText { op, letter, expires }) {
+        let sent = letter.again;
+        match secure.outboxes.put(writable, OutText { op, letter, expires, sent }) {
             Ok(()) => {
                 secure.trusted.keep(key);
                 if told {
@@ -336,15 +345,18 @@ impl Chat {
     fn ask_first(&mut self, addr: PeerAddr, mut text: Unsent, now: Time) {
         self.text_begins(addr);
         self.write_queued(addr, &mut text, now);
-        let promised = self.table.peer(addr).and_then(|peer| peer.promised);
-        let only_encrypted = self.is_only_encrypted(addr);
         let Some(secure) = &mut self.secure else { return };
         let waiting = secure.asked.entry(addr).or_default();
         waiting.push(text);
-        if waiting.len() > 1 {
-            return;
+        if waiting.len() == 1 {
+            self.ask(addr);
         }
-        if only_encrypted || promised.is_some() {
+    }
+
+    /// Asks how whoever is at an address is spoken to, for texts that wait for that.
+    pub(super) fn ask(&mut self, addr: PeerAddr) {
+        let promised = self.table.peer(addr).and_then(|peer| peer.promised);
+        if self.is_only_encrypted(addr) || promised.is_some() {
             self.talk(addr, promised, Purpose::Ask, Say::Greet, None);
         } else {
             self.transmit(addr, Purpose::Ask, Outgoing::Connect, None);
@@ -405,7 +417,7 @@ impl Chat {
     }
 
     /// Whether somebody of another name is there by now than when the text was entered. A name is a claim, but more there is not in plain.
-    fn is_another(&self, addr: PeerAddr, text: &Unsent) -> bool {
+    pub(super) fn is_another(&self, addr: PeerAddr, text: &Unsent) -> bool {
         let name = self.table.peer(addr).and_then(|peer| peer.name.as_ref());
         matches!((name, &text.name), (Some(now), Some(then)) if text.told && now != then)
     }
@@ -452,6 +464,9 @@ impl Chat {
         for TextNews { id, op, state, written, body } in news {
             if let Some(condition) = condition_of(state, written) {
                 self.write(Write::Became { to: Party::Key(key), id, condition });
+            }
+            if state.is_final() {
+                self.keeping.is_done(key, id);
             }
             let Some(secure) = &mut self.secure else { return };
             let told = secure.told_of.contains(&(op, key));
@@ -500,7 +515,8 @@ impl Chat {
         let Some(secure) = &mut self.secure else { return };
         let mut stay: BTreeMap<PeerKey, usize> = BTreeMap::new();
         for (key, news) in secure.outboxes.abandon() {
-            *stay.entry(key).or_default() += 1;
+            let durable = durable && !self.keeping.is_unkept(key, news.id);
+            *stay.entry(key).or_default() += usize::from(durable);
             let is_told = self.secure.as_ref().is_some_and(|secure| secure.told_of.contains(&(news.op, key)));
             match durable {
                 false => self.tell_news(key, vec![news]),
@@ -511,7 +527,7 @@ impl Chat {
                 }
             }
         }
-        for (key, count) in stay {
+        for (key, count) in stay.into_iter().filter(|(_, count)| *count > 0) {
             if let (true, Some(who)) = (durable, self.who_of(key)) {
                 self.tell(Event::StayQueued(who, count));
             }

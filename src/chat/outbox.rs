@@ -57,13 +57,15 @@ pub struct OutText {
     pub letter: Letter,
     /// When it is given up.
     pub expires: Time,
+    /// It is known that it was written. One of an earlier run may have been without that being known, so it is marked as sent before all the same.
+    pub sent: bool,
 }
 
 impl OutText {
     /// What is known of it now.
     pub(super) fn news(&self, state: TextState) -> TextNews {
-        let Letter { id, again: written, ref body, .. } = self.letter;
-        TextNews { id, op: self.op, state, written, body: Arc::clone(body) }
+        let Letter { id, ref body, .. } = self.letter;
+        TextNews { id, op: self.op, state, written: self.sent, body: Arc::clone(body) }
     }
 
     fn bytes(&self) -> usize {
@@ -307,8 +309,9 @@ impl Outbox {
         let mut kept = VecDeque::with_capacity(self.entries.len());
         let mut delivered = 0;
         for (index, mut entry) in std::mem::take(&mut self.entries).into_iter().enumerate() {
-            entry.text.letter.again |= index < turn.min(written);
-            let state = if entry.text.letter.again && receipts.contains(&entry.text.letter.id) {
+            entry.text.sent |= index < turn.min(written);
+            entry.text.letter.again |= entry.text.sent;
+            let state = if entry.text.sent && receipts.contains(&entry.text.letter.id) {
                 TextState::Delivered
             } else if let Some(lost) = entry.lost {
                 TextState::Failed(lost)
@@ -316,9 +319,7 @@ impl Outbox {
                 match end {
                     TurnEnd::Refused(lost) => TextState::Failed(lost),
                     // Somebody may have taken it, and only the receipt is missing.
-                    TurnEnd::Held(Hold::Unreachable) if entry.text.letter.again => {
-                        TextState::Queued(Hold::NoReceipt)
-                    }
+                    TurnEnd::Held(Hold::Unreachable) if entry.text.sent => TextState::Queued(Hold::NoReceipt),
                     TurnEnd::Held(hold) => TextState::Queued(hold),
                     TurnEnd::Answered if index < turn => TextState::Queued(Hold::NoReceipt),
                     TurnEnd::Answered => {

@@ -234,7 +234,7 @@ impl Chat {
             None => {}
         }
         if taken && evidence != Evidence::Probe {
-            self.hurry_held(addr, now);
+            self.somebody_is_at(addr, now);
         }
         if *fate == Fate::Failed(Failure::Refused) {
             // Whoever listens there next may be another program, and what one taught us is deadly to another.

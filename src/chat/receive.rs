@@ -151,7 +151,7 @@ impl Chat {
             self.came(who);
         }
         self.seen(addr);
-        self.hurry_held(addr, now);
+        self.somebody_is_at(addr, now);
         match (body, from) {
             (Body::Text(text) | Body::Greeting(text), Some(from)) => {
                 self.heard_in_plain(Party::Addr(addr), from.name.clone(), Assurance::Plain, &text);

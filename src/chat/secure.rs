@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::event::{Action, Event, JobId, OpId, Talk, Who};
 use super::letters::Unsent;
 use super::life::{Evidence, Life, Why};
-use super::outbox::Jitter;
+use super::outbox::{Jitter, OutText};
 use super::outboxes::Outboxes;
 use super::seen::Seen;
 use super::table::Known;
@@ -69,6 +69,8 @@ pub(super) struct Secure {
     pub(super) plain: HashMap<JobId, Unsent>,
     /// Texts for addresses where nobody could be reached.
     pub(super) waiting: BTreeMap<PeerAddr, Held>,
+    /// Texts of an earlier run to keys that are not known: they wait until somebody proves such a key, and is taken.
+    pub(super) unremembered: HashMap<PeerKey, Vec<OutText>>,
     /// Texts that were shown and could not be written down.
     pub(super) unkept: HashSet<(PeerKey, MessageId)>,
     /// Texts to keys of which the user was told that they wait, and no more.
@@ -99,6 +101,7 @@ impl Chat {
             in_plain: HashSet::new(),
             plain: HashMap::new(),
             waiting: BTreeMap::new(),
+            unremembered: HashMap::new(),
             unkept: HashSet::new(),
             told_of: HashSet::new(),
             gone: HashMap::new(),
@@ -399,6 +402,7 @@ impl Chat {
 
     /// Who was met is there, and may be written to at once.
     pub(super) fn here_again(&mut self, key: PeerKey, now: Time) {
+        self.remembers(key);
         if let Some(secure) = &mut self.secure {
             secure.outboxes.met(key, now);
         }

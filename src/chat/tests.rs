@@ -2,6 +2,7 @@
 
 mod addresses;
 mod commands;
+mod holding;
 mod keeping;
 mod keys;
 mod looks;

@@ -2,19 +2,20 @@
 //! is spoken to. Only what was not sent at all waits, for in plain nothing shows whether a text comes for the second time.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::event::{Event, OpId, Who};
 use super::keeping::WaitingText;
 use super::letters::Unsent;
-use super::outbox::{FIRST_WAIT, NEARLY_FULL, NO_OK_WAIT, backoff};
+use super::outbox::{FIRST_WAIT, NEARLY_FULL, NO_OK_WAIT, OutText, backoff};
 use super::texts::MAX_TEXTS_WAITING;
 use super::time::Time;
-use super::{Chat, Deed, Op, Purpose};
+use super::{Chat, Deed, Op};
 use crate::key::PeerKey;
 use crate::ledger::{Condition, Party, Write};
-use crate::message::{Failure, Fate, MessageId, Outgoing, Speech};
+use crate::message::{Failure, Fate, MessageId, Speech};
 use crate::peer::PeerAddr;
-use crate::talk::{ByeReason, Hold, Letter, Lost, Say};
+use crate::talk::{ByeReason, Hold, Letter, Lost};
 
 /// Addresses that texts wait for; more than anybody writes to in vain. Each may have `MAX_TEXTS_WAITING` texts.
 const MAX_HELD_ADDRS: usize = 1_000;
@@ -34,6 +35,7 @@ pub(super) struct Held {
 impl Held {
     /// What waits goes its way, all of it.
     pub(super) fn release(&mut self) -> impl Iterator<Item = Unsent> + '_ {
+        self.expires = None;
         self.texts.drain(..)
     }
 }
@@ -111,7 +113,19 @@ impl Chat {
         hold_of(fate)
     }
 
-    /// What waits for an address goes out as soon as may be: somebody is there.
+    /// Somebody is at an address: what waits for it goes out as soon as may be, unless it is for another. Each question shows at an old
+    /// program, and its answer would be the reason for the next.
+    pub(super) fn somebody_is_at(&mut self, addr: PeerAddr, now: Time) {
+        let held = self.secure.as_ref().and_then(|secure| secure.waiting.get(&addr));
+        let is_for_another = held.is_some_and(|held| {
+            held.hold == Some(Hold::Another) && held.texts.iter().all(|text| self.is_another(addr, text))
+        });
+        if !is_for_another {
+            self.hurry_held(addr, now);
+        }
+    }
+
+    /// What waits for an address is tried as soon as may be.
     pub(super) fn hurry_held(&mut self, addr: PeerAddr, now: Time) {
         if let Some(secure) = &mut self.secure
             && let Some(held) = secure.waiting.get_mut(&addr)
@@ -170,8 +184,7 @@ impl Chat {
     /// Asks how whoever is there is spoken to; what waits follows from the answer.
     fn try_held(&mut self, addr: PeerAddr, now: Time) {
         let speech = self.speech_of(addr);
-        let promised = self.table.peer(addr).and_then(|peer| peer.promised);
-        let (only_encrypted, is_own) = (self.is_only_encrypted(addr), self.is_own(addr));
+        let is_own = self.is_own(addr);
         let Some(secure) = &mut self.secure else { return };
         let Some(held) = secure.waiting.get_mut(&addr) else { return };
         if held.texts.is_empty() || secure.asked.contains_key(&addr) {
@@ -179,17 +192,13 @@ impl Chat {
             return;
         }
         held.last_try = Some(now);
-        let texts: Vec<Unsent> = held.texts.drain(..).collect();
-        held.expires = None;
+        let texts: Vec<Unsent> = held.release().collect();
         secure.asked.insert(addr, texts);
         match speech {
             // Since an earlier run, perhaps, in which we listened elsewhere.
             _ if is_own => self.asked(addr, Ok(Speech::Plain), now),
             Speech::Secure(_) => self.asked(addr, Ok(speech), now),
-            _ if only_encrypted || promised.is_some() => {
-                self.talk(addr, promised, Purpose::Ask, Say::Greet, None);
-            }
-            _ => self.transmit(addr, Purpose::Ask, Outgoing::Connect, None),
+            _ => self.ask(addr),
         }
     }
 
@@ -244,6 +253,24 @@ impl Chat {
         }
     }
 
+    /// We are called otherwise from now on, and each message has to have room for our name: those of what waits are made anew.
+    pub fn renamed(&mut self, messages: impl Fn(&str) -> Arc<[String]>) {
+        let Some(secure) = &mut self.secure else { return };
+        let held = secure.waiting.values_mut().flat_map(|held| held.texts.iter_mut());
+        for text in held.chain(secure.asked.values_mut().flatten()) {
+            if let Some(letter) = &text.letter {
+                text.parts = messages(&letter.body);
+            }
+        }
+        for text in self.keeping.plain_texts() {
+            // It was found to fit; where it just does not any more, it goes as it was made.
+            let parts = text.letter.as_ref().map(|letter| messages(&letter.body));
+            if let Some(parts) = parts.filter(|parts| !parts.is_empty()) {
+                text.parts = parts;
+            }
+        }
+    }
+
     /// Takes note of what is known of a text that was written down for an address.
     pub(super) fn write_condition(&mut self, text: &Unsent, condition: Condition) {
         if let (true, Some(letter)) = (text.said, &text.letter) {
@@ -255,41 +282,30 @@ impl Chat {
     pub fn waiting(&self, now: Time) -> Vec<WaitingText> {
         let Some(secure) = &self.secure else { return Vec::new() };
         let to_keys = secure.outboxes.waiting().filter_map(|(key, waiting)| {
-            let addr = self.addr_of(key)?;
+            let OutText { letter, expires, sent, .. } = waiting.text;
             Some(WaitingText {
-                who: self.who(addr),
+                who: self.who_of(key)?,
                 to: Party::Key(key),
-                letter: waiting.text.letter.clone(),
+                letter: letter.clone(),
                 under_way: waiting.under_way,
+                sent: *sent,
                 hold: waiting.hold,
-                left: waiting.text.expires.since(now),
+                left: expires.since(now),
             })
         });
-        let in_plain = secure.waiting.iter().flat_map(|(addr, held)| {
-            held.texts.iter().filter_map(|text| {
-                Some(WaitingText {
-                    who: self.who(*addr),
-                    to: Party::Addr(*addr),
-                    letter: text.letter.clone()?,
-                    under_way: false,
-                    hold: held.hold.unwrap_or(Hold::Unreachable),
-                    left: text.expires.since(now),
-                })
-            })
+        let to_addr = |addr: PeerAddr, text: &Unsent, under_way, hold| {
+            let (letter, left) = (text.letter.clone()?, text.expires.since(now));
+            let (who, to) = (self.who(addr), Party::Addr(addr));
+            Some(WaitingText { who, to, letter, under_way, sent: false, hold, left })
+        };
+        let held = secure.waiting.iter().flat_map(|(addr, held)| {
+            let hold = held.hold.unwrap_or(Hold::Unreachable);
+            held.texts.iter().filter_map(move |text| to_addr(*addr, text, false, hold))
         });
         let asked = secure.asked.iter().flat_map(|(addr, texts)| {
-            texts.iter().filter_map(|text| {
-                Some(WaitingText {
-                    who: self.who(*addr),
-                    to: Party::Addr(*addr),
-                    letter: text.letter.clone()?,
-                    under_way: true,
-                    hold: Hold::Turn,
-                    left: text.expires.since(now),
-                })
-            })
+            texts.iter().filter_map(move |text| to_addr(*addr, text, true, Hold::Turn))
         });
-        let mut all: Vec<WaitingText> = to_keys.chain(in_plain).chain(asked).collect();
+        let mut all: Vec<WaitingText> = to_keys.chain(held).chain(asked).collect();
         // The order within one recipient stays.
         all.sort_by_key(|waiting| waiting.to);
         all
@@ -327,13 +343,7 @@ impl Chat {
     }
 
     /// Sends a text again that is not sent any more.
-    pub(super) fn send_again(
-        &mut self,
-        to: Party,
-        parts: std::sync::Arc<[String]>,
-        letter: Letter,
-        now: Time,
-    ) -> OpId {
+    pub(super) fn send_again(&mut self, to: Party, parts: Arc<[String]>, letter: Letter, now: Time) -> OpId {
         let addr = match to {
             Party::Addr(addr) => Some(addr),
             Party::Key(key) => self.addr_of(key),

@@ -23,6 +23,13 @@ use crate::talk::Letter;
 /// What may wait to be written before plain messages are held back: as many as may wait to be shown.
 const MAX_WAITING: usize = 16_384;
 
+/// Bytes of texts that came and may wait to be written, as many as all outboxes hold. Where the disk has stopped, their senders send them
+/// again and again, and what has waited for too long is still here.
+const MAX_TAKEN_BYTES: usize = 64 * 1024 * 1024;
+
+/// What a text costs here beside its body, generously.
+const LETTER_BYTES: usize = 256;
+
 /// What is written in one go at most, so that the first of them does not wait for all that come behind it.
 const MAX_BATCH: usize = 512;
 
@@ -59,10 +66,22 @@ enum Job {
     },
 }
 
+impl Job {
+    /// The bytes of texts that came.
+    fn taken_bytes(&self) -> usize {
+        match self {
+            Self::Take { letters, .. } => letters.iter().map(|letter| letter.body.len() + LETTER_BYTES).sum(),
+            Self::Write(..) => 0,
+        }
+    }
+}
+
 /// What waits to be written.
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
+    /// The bytes of those of them that are texts that came.
+    taken_bytes: usize,
     stopping: bool,
     /// The thread writes no more.
     ended: bool,
@@ -91,12 +110,27 @@ pub(super) fn clock() -> u64 {
 }
 
 impl Desk {
+    /// Has it done, unless too many texts wait already.
     fn put(&self, job: Job) {
         let mut queue = self.queue.lock();
+        let bytes = job.taken_bytes();
+        if bytes > 0 && queue.taken_bytes + bytes > MAX_TAKEN_BYTES {
+            return;
+        }
+        queue.taken_bytes += bytes;
         queue.jobs.push_back(job);
         if queue.jobs.len() == 1 {
             self.filled.notify_one();
         }
+    }
+}
+
+impl Queue {
+    fn next_batch(&mut self) -> Vec<Job> {
+        let count = self.jobs.len().min(MAX_BATCH);
+        let batch: Vec<Job> = self.jobs.drain(..count).collect();
+        self.taken_bytes -= batch.iter().map(Job::taken_bytes).sum::<usize>();
+        batch
     }
 }
 
@@ -150,6 +184,7 @@ impl Shared {
             }
             Scribe::Thread(desk) => {
                 let (reply, taken) = mpsc::sync_channel(1);
+                // Where there is no room for them, nobody replies, and they come again.
                 desk.put(Job::Take { key, source, write, letters, reply });
                 receipts.extend(taken.recv_timeout(TAKEN_WITHIN).unwrap_or_default());
             }
@@ -272,8 +307,7 @@ impl Work {
         let idle_at = Instant::now() + if self.idles { Duration::ZERO } else { IDLE_AFTER };
         loop {
             if !queue.jobs.is_empty() {
-                let count = queue.jobs.len().min(MAX_BATCH);
-                return Some(Some(queue.jobs.drain(..count).collect()));
+                return Some(Some(queue.next_batch()));
             }
             if queue.stopping {
                 return Some(None);
@@ -329,4 +363,29 @@ fn take_write(job: &mut Job) -> Write {
 /// What became of the only one.
 fn one(result: Result<Vec<Written>, StoreError>) -> Result<Written, StoreError> {
     result.map(|mut written| written.pop().unwrap_or(Written::Done))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::KEY_BYTES;
+
+    /// A turn of one text of a megabyte.
+    fn take() -> Job {
+        let (key, source) = (PeerKey::new([1; KEY_BYTES]), Source::from(std::net::Ipv4Addr::LOCALHOST));
+        let (id, body) = (MessageId::new([2; 16]), "x".repeat(1024 * 1024).into());
+        let letters = vec![Letter { id, time: 0, again: false, body }];
+        Job::Take { key, source, write: Write::Shown(Vec::new()), letters, reply: mpsc::sync_channel(1).0 }
+    }
+
+    #[test]
+    fn a_disk_that_has_stopped_does_not_gather_texts_without_end_and_has_room_again_when_it_goes_on() {
+        let desk = Desk::default();
+        (0..100).for_each(|_| desk.put(take()));
+        desk.put(Job::Write(None, Write::Shown(Vec::new())));
+        assert_eq!(desk.queue.lock().jobs.len(), 63 + 1, "of the user's own nothing is left out");
+        assert_eq!(desk.queue.lock().next_batch().len(), 63 + 1);
+        desk.put(take());
+        assert_eq!(desk.queue.lock().jobs.len(), 1);
+    }
 }

@@ -11,7 +11,12 @@ pub(super) fn may_become(from: Condition, to: Condition) -> bool {
         (from, _) if from.is_open() => true,
         (from, Condition::Queued) => matches!(
             from,
-            Condition::Expired | Condition::Cancelled | Condition::NotSent | Condition::Uncertain
+            Condition::Expired
+                | Condition::Cancelled
+                | Condition::NotSent
+                | Condition::NotAccepted
+                | Condition::Withdrawn
+                | Condition::Uncertain
         ),
         (_, to) => !to.is_open(),
     }
@@ -24,7 +29,14 @@ mod tests {
     #[test]
     fn what_is_settled_is_not_open_again_but_where_the_user_has_it_sent_again() {
         let all: Vec<_> = (0..=u8::MAX).map_while(Condition::of).collect();
-        let again = [Condition::Expired, Condition::Cancelled, Condition::NotSent, Condition::Uncertain];
+        let again = [
+            Condition::Expired,
+            Condition::Cancelled,
+            Condition::NotSent,
+            Condition::NotAccepted,
+            Condition::Withdrawn,
+            Condition::Uncertain,
+        ];
         for &from in &all {
             assert!(may_become(from, from) && may_become(from, Condition::Delivered), "{from:?}");
             for &to in &all {

@@ -143,10 +143,20 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
         }
         Err(_) => {}
     }
-    by_name(word, &rows, labels).map_err(|lost| match (lost, address) {
-        (Lost::Nobody(_), Err(error)) if word.contains(':') => Lost::NoAddress(error.to_string()),
-        (lost, _) => lost,
+    by_name(word, &rows, labels).or_else(|lost| match (lost, address) {
+        (Lost::Nobody(_), Err(error)) if word.contains(':') => Err(Lost::NoAddress(error.to_string())),
+        (Lost::Nobody(near), _) => away(word, directory).ok_or(Lost::Nobody(near)),
+        (lost, _) => Err(lost),
     })
+}
+
+/// Somebody who is known by a key and not in the list: they are away, and can be written to all the same. Of several nobody is meant.
+fn away(word: &str, directory: &dyn Directory) -> Option<Named> {
+    let pins = directory.pins_named(word);
+    let mut known = pins.iter().filter(|pin| !pin.blocked);
+    let (Some(pin), None) = (known.next(), known.next()) else { return None };
+    let addr = *pin.addrs.first()?;
+    Some(Named::Exactly(Chosen::one(addr, directory.labels().label(addr, pin.name.as_ref()))))
 }
 
 /// How alike a name has to be (1 is the same) for it to be offered in place of another.

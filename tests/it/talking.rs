@@ -313,3 +313,36 @@ fn two_peers_of_one_name_are_told_apart() {
     alice.types(&["for the second again"]);
     other.sees(": for the second again");
 }
+
+#[test]
+fn a_text_that_waits_goes_out_in_messages_that_any_program_can_read_though_we_have_a_longer_name_by_then() {
+    let mut alice = Peer::named("Al").start();
+    let addr = nobody();
+    // As much as fits into one message under that name.
+    let text = "x".repeat(999);
+    alice.says(&addr.to_string(), &text);
+    alice.sees("Queued for ");
+    let name = "A".repeat(32);
+    alice.types(&[&format!("/name {name}")]);
+    alice.sees(&format!("You are {name} now"));
+    let listener = TcpListener::bind(addr).expect("the port is free");
+    let (tell, heard) = mpsc::channel();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut said = String::new();
+            let _ = stream.read_to_string(&mut said);
+            if said.contains('x') && tell.send(said).is_err() {
+                return;
+            }
+        }
+    });
+    let (mut came, mut messages) = (String::new(), Vec::new());
+    while came.len() < text.len() {
+        let said = heard.recv_timeout(SOON).expect("the next message");
+        came.extend(said.chars().filter(|c| *c == 'x'));
+        messages.push(said.len());
+    }
+    assert_eq!(came, text);
+    assert!(messages.iter().all(|bytes| *bytes <= 1_024), "{messages:?}");
+    alice.sees("Handed over to ");
+}

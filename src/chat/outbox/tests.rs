@@ -27,6 +27,7 @@ fn text(n: u32, bytes: usize) -> OutText {
         op: OpId(n.into()),
         letter: Letter { id: id(n), time: 0, body: "x".repeat(bytes).into(), again: false },
         expires: at(WEEK),
+        sent: false,
     }
 }
 

@@ -8,18 +8,18 @@ use crate::ledger::{Condition, Party, RowId};
 use crate::message::MessageId;
 use crate::talk::{Hold, Letter, Lost, Say, TalkEnd, Talked};
 
-const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
+pub(super) const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 impl Story {
     /// Alice keeps everything on a disk that only the story moves.
-    fn keeping() -> Self {
+    pub(super) fn keeping() -> Self {
         let mut story = Self::keyed();
         story.chat.keep(true, WEEK);
         story
     }
 
     /// Everything that is to be written down by now is.
-    fn disk_turns(&mut self, result: Result<(), &str>) -> Vec<Write> {
+    pub(super) fn disk_turns(&mut self, result: Result<(), &str>) -> Vec<Write> {
         let mut written = Vec::new();
         while !self.writes.is_empty() {
             let (id, write) = self.writes.remove(0);
@@ -33,7 +33,7 @@ impl Story {
     }
 
     /// What the texts under way to keys are.
-    fn letters_under_way(&self) -> Vec<Letter> {
+    pub(super) fn letters_under_way(&self) -> Vec<Letter> {
         let letters = |talk: &Talk| match &talk.say {
             Say::Texts(letters) => letters.clone(),
             _ => Vec::new(),
@@ -42,12 +42,12 @@ impl Story {
     }
 
     /// The texts under way in plain.
-    fn plain_under_way(&self, port: u16) -> usize {
+    pub(super) fn plain_under_way(&self, port: u16) -> usize {
         self.dials(port).iter().filter(|outgoing| matches!(outgoing, Outgoing::Text(_))).count()
     }
 
     /// The texts under way in plain met nobody.
-    fn refused_unsent(&mut self, port: u16) {
+    pub(super) fn refused_unsent(&mut self, port: u16) {
         let (of_port, rest) = self.under_way.drain(..).partition(|t| t.to.port() == port);
         self.under_way = rest;
         for Transmit { job, to, .. } in of_port {
@@ -64,7 +64,7 @@ impl Story {
         changes.into_iter().filter_map(pin).collect()
     }
 
-    fn knows_plain(&mut self, port: u16) {
+    pub(super) fn knows_plain(&mut self, port: u16) {
         self.gets(port, text("hello"));
         self.does(Command::Connect(these(port)));
         self.ends(port, &Fate::HandedOver);
@@ -74,7 +74,7 @@ impl Story {
     }
 }
 
-fn conditions(writes: &[Write]) -> Vec<Condition> {
+pub(super) fn conditions(writes: &[Write]) -> Vec<Condition> {
     let condition = |write: &Write| match write {
         Write::Said { condition, .. } | Write::Became { condition, .. } => Some(*condition),
         _ => None,
@@ -294,6 +294,7 @@ fn of_several_that_are_due_at_once_one_that_is_refused_loses_none_of_the_others(
         parts: Arc::clone(&parts),
         cut_off: false,
         left: WEEK,
+        name: None,
     };
     let texts = vec![restored(at(4001), 1), restored(own, 2), restored(at(6001), 3)];
     let actions = story.chat.restore(texts, story.now);
@@ -326,7 +327,8 @@ fn what_waits_for_an_address_that_is_our_own_by_now_is_not_sent() {
     let mut story = Story::keeping();
     let own = PeerAddr::new(Ipv4Addr::LOCALHOST, story.chat.me.port).unwrap();
     let parts = ["text 1".to_owned()].into();
-    let restored = Restored { to: Party::Addr(own), letter: letter(1), parts, cut_off: false, left: WEEK };
+    let restored =
+        Restored { to: Party::Addr(own), letter: letter(1), parts, cut_off: false, left: WEEK, name: None };
     let actions = story.chat.restore(vec![restored], story.now);
     story.perform(actions);
     assert_eq!(story.dials(own.port()), []);
@@ -442,6 +444,7 @@ fn what_waits_since_an_earlier_run_is_sent_again_and_its_end_told_of() {
         parts: Arc::clone(&parts),
         cut_off,
         left: WEEK,
+        name: None,
     };
     let actions = next.chat.restore(
         vec![
@@ -460,8 +463,8 @@ fn what_waits_since_an_earlier_run_is_sent_again_and_its_end_told_of() {
         matches!(told[..], [Event::Later { fate: Fate::Lost(Lost::CutOff), .. }]),
         "what may have gone out in plain is not sent again: {told:?}"
     );
-    // Of a key that is not known any more nothing is sent.
-    assert_eq!(conditions(&next.disk_turns(Ok(()))), [Condition::Uncertain, Condition::Withdrawn]);
+    // To a key that is not known nothing is sent.
+    assert_eq!(conditions(&next.disk_turns(Ok(()))), [Condition::Uncertain]);
     next.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     let told = next.told();
     assert!(told.iter().any(|event| matches!(event, Event::Later { fate: Fate::Delivered, .. })), "{told:?}");

@@ -54,7 +54,7 @@ impl World {
         let open = disk.kept.store.open().expect("memory can be read");
         let unshown = disk.kept.store.unshown(MAX_UNSHOWN).expect("memory can be read");
         let mut restored = Vec::new();
-        for Open { to, letter, condition, expires, .. } in open {
+        for Open { to, name: called, letter, condition, expires } in open {
             let op = OpId(self.ours(pid).ops + 1);
             self.ours_mut(pid).ops += 1;
             let cut_off = condition == Condition::Sent && matches!(to, Party::Addr(_));
@@ -75,7 +75,8 @@ impl World {
                 parts: wire::messages_for(&letter.body, &name).unwrap_or_default().into(),
                 cut_off,
                 left: Duration::from_millis(expires.saturating_sub(clock)).min(expire),
-                letter: Letter { again: true, ..letter },
+                letter: Letter { again: letter.again && matches!(to, Party::Key(_)), ..letter },
+                name: called,
             });
             self.count("letter: restored");
         }

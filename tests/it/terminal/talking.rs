@@ -318,3 +318,22 @@ Choice [0-6]: /peers",
     alice.enters("/quit");
     alice.waits_for("Saying goodbye to 2 peers.");
 }
+
+#[test]
+fn what_came_in_a_conversation_is_not_new_when_it_is_begun_again() {
+    let (alice, mut bob, _carol) = alice_bob_and_carol();
+    alice.enters("/chat bob");
+    line_stands(&alice, "to Bob> ", "", "");
+    bob.says("1", "while we talk");
+    alice.waits_for(": while we talk");
+    alice.enters("/back");
+    line_stands(&alice, CHOICE, "", "");
+    bob.says("1", "behind her back");
+    alice.waits_for(": behind her back");
+    alice.enters("/chat bob");
+    alice.waits_for("--- end of the history ---");
+    let screen = alice.screen();
+    let last = |words: &str| screen.rfind(words);
+    let new = last("--- new since you last talked ---");
+    assert!(new.is_some() && last(": while we talk") < new && new < last(": behind her back"), "{screen}");
+}

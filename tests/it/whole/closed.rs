@@ -182,3 +182,19 @@ fn an_input_that_is_empty_for_the_moment_is_not_at_its_end() {
     writer.write_all(b"0\n").expect("it reads");
     assert!(alice.wait().expect("it ends").success());
 }
+
+#[test]
+fn what_came_when_standard_output_was_gone_is_shown_at_the_next_start() {
+    let data = tempfile::TempDir::new().expect("a temporary directory");
+    let mut alice = Unread::start(&Peer::named("Alice").data_dir(data.path()), Stdio::piped());
+    let addr = alice.listens();
+    let mut bob = Peer::named("Bob").knows(addr).start();
+    bob.sees("The static peer is there.");
+    alice.prints("Choice [0-6]:");
+    alice.closes_output();
+    bob.says(&addr.to_string(), "unread as yet");
+    bob.sees("Delivered to ");
+    assert_eq!(alice.status_within(SOON).expect("it ends by itself").code(), Some(OUTPUT_GONE));
+    let mut alice = Peer::named("Alice").data_dir(data.path()).start_without_waiting();
+    alice.sees(": unread as yet [perhaps it was shown before]");
+}

@@ -1,0 +1,170 @@
+//! Texts that wait: for an address at which somebody else is by now, for a key that is not known yet, and for nothing any more.
+
+use std::sync::Arc;
+
+use super::keeping::{WEEK, conditions};
+use super::keys::{BOBS, key, letter, met};
+use super::*;
+use crate::ledger::{Condition, Party};
+use crate::talk::{Hold, Letter, Lost, TalkEnd};
+
+impl Story {
+    /// Something in plain from who is called Eve.
+    fn eve_says(&mut self, port: u16, body: Body) {
+        let (claimed, form) = (Claimed { ip: HERE, port }, Form::Standard);
+        let decoded = vec![Decoded::Message(Plain { claimed, form, name: Some(PeerName::new("Eve")), body })];
+        let received = Received { source: Source::from(HERE), decoded, cut: false };
+        let (_, actions) = self.chat.received(received, self.now);
+        self.perform(actions);
+    }
+
+    fn connects_under_way(&self, port: u16) -> usize {
+        self.dials(port).iter().filter(|outgoing| matches!(outgoing, Outgoing::Connect)).count()
+    }
+
+    /// What waited when an earlier run ended, 5002 being called Bob then.
+    fn restores(&mut self, to: Party, n: u8) {
+        let restored = Restored {
+            to,
+            letter: Letter { again: true, ..letter(n) },
+            parts: Arc::new(["text".to_owned()]),
+            cut_off: false,
+            left: WEEK,
+            name: Some(PeerName::new("Bob")),
+        };
+        let actions = self.chat.restore(vec![restored], self.now);
+        self.perform(actions);
+    }
+}
+
+fn is_held_for_another(event: &Event) -> bool {
+    matches!(event, Event::Later { fate: Fate::Waits(Hold::Another), .. })
+}
+
+#[test]
+fn a_text_that_is_refused_once_it_is_known_how_its_recipient_is_spoken_to_does_not_stay_queued() {
+    let mut story = Story::keeping();
+    let ping = Letter { body: "PING".into(), ..letter(1) };
+    let parts = ["PING".to_owned()].into();
+    story.does(Command::Send { to: these(5001), parts, letter: Some(ping), in_plain: false });
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Queued]);
+    story.ends(5001, &Fate::HandedOver);
+    let told = story.told();
+    assert!(told.iter().any(|event| matches!(event, Event::NotSent { .. })), "{told:?}");
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::NotSent]);
+    assert_eq!(story.chat.waiting(story.now), []);
+}
+
+#[test]
+fn who_is_at_the_address_of_another_is_not_asked_again_each_time_they_say_something() {
+    let mut story = Story::keeping();
+    story.knows_plain(5001);
+    story.writes(5001, 1);
+    story.disk_turns(Ok(()));
+    story.refused_unsent(5001);
+    story.disk_turns(Ok(()));
+    story.eve_says(5001, text("hello"));
+    story.later(seconds(1));
+    assert_eq!(story.connects_under_way(5001), 1);
+    story.ends(5001, &Fate::HandedOver);
+    let told = story.told();
+    assert!(told.iter().any(is_held_for_another), "{told:?}");
+    for _ in 0..3 {
+        // As other programs answer `connect`, and as people talk.
+        story.eve_says(5001, Body::ConnectAck);
+        story.eve_says(5001, text("who is Bob?"));
+        story.later(seconds(2));
+        assert_eq!((story.connects_under_way(5001), story.plain_under_way(5001)), (0, 0));
+    }
+    // Bob is back.
+    story.gets(5001, text("it is me"));
+    story.later(seconds(1));
+    assert_eq!(story.connects_under_way(5001), 1);
+    story.ends(5001, &Fate::HandedOver);
+    story.disk_turns(Ok(()));
+    assert_eq!(story.plain_under_way(5001), 1);
+}
+
+#[test]
+fn a_text_of_an_earlier_run_is_not_for_whoever_has_its_address_by_now_under_another_name() {
+    let mut story = Story::keeping();
+    story.restores(Party::Addr(at(5002)), 1);
+    story.eve_says(5002, text("hello"));
+    story.ends(5002, &Fate::HandedOver);
+    let told = story.told();
+    assert!(told.iter().any(is_held_for_another), "{told:?}");
+    story.disk_turns(Ok(()));
+    assert_eq!(story.plain_under_way(5002), 0);
+    assert_eq!(story.chat.waiting(story.now).len(), 1);
+}
+
+#[test]
+fn a_text_for_a_key_that_was_not_remembered_stays_until_that_key_is_met_and_for_no_other() {
+    let mut story = Story::keeping();
+    // The program was killed before the key of Bob was written down.
+    story.restores(Party::Key(key(BOBS)), 1);
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), []);
+    story.dials_in(2, "Carol", 5002).expect("it is welcome");
+    assert_eq!(story.letters_under_way(), []);
+    story.dials_in(BOBS, "Bob", 5001).expect("it is welcome");
+    assert_eq!(story.letters_under_way(), [Letter { again: true, ..letter(1) }]);
+    story.told();
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Delivered]);
+    let told = story.told();
+    assert!(told.iter().any(|event| matches!(event, Event::Later { fate: Fate::Delivered, .. })), "{told:?}");
+}
+
+#[test]
+fn a_text_for_a_blocked_key_of_an_earlier_run_is_withdrawn() {
+    let mut story = Story::keeping();
+    story.knows_bob(5001);
+    story.does(Command::Block(key(BOBS)));
+    story.disk_turns(Ok(()));
+    story.restores(Party::Key(key(BOBS)), 1);
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Withdrawn]);
+}
+
+#[test]
+fn what_waits_behind_a_text_that_shows_a_key_goes_on_though_the_user_has_sent_its_recipient_away() {
+    let mut story = Story::keeping();
+    story.knows_plain(5001);
+    story.writes(5001, 1);
+    story.writes(5001, 2);
+    story.disk_turns(Ok(()));
+    let texts: Vec<Transmit> = story.under_way.drain(..).collect();
+    story.does(Command::Disconnect(these(5001)));
+    story.ends(5001, &Fate::HandedOver);
+    let [Transmit { job, to, .. }] = texts[..] else { panic!("{texts:?}") };
+    let sent = Sent { job, to, fate: Fate::Delivered, parts: (1, 1), capability: Some(key(BOBS)) };
+    let actions = story.chat.sent(sent, story.now);
+    story.perform(actions);
+    story.disk_turns(Ok(()));
+    story.later(seconds(1));
+    assert!(
+        !story.talks.is_empty() || !story.under_way.is_empty(),
+        "nothing is done about what waits: {:?}",
+        story.chat.waiting(story.now)
+    );
+}
+
+#[test]
+fn who_leaves_is_not_told_that_a_text_stays_which_could_not_be_written_down() {
+    let mut story = Story::keeping();
+    story.knows_bob(5001);
+    story.disk_turns(Ok(()));
+    story.writes(5001, 1);
+    story.disk_turns(Err("the disk is full"));
+    story.talked(None, TalkEnd::Unreachable(Failure::Refused));
+    story.told();
+    story.does(Command::Leave);
+    while !story.talks.is_empty() {
+        story.talked(None, TalkEnd::Unreachable(Failure::Refused));
+    }
+    story.later(seconds(3));
+    let told = story.told();
+    assert!(!told.iter().any(|event| matches!(event, Event::StayQueued(..))), "{told:?}");
+    let lost =
+        |event: &Event| matches!(event, Event::Later { fate: Fate::Lost(Lost::Unsent | Lost::Left), .. });
+    assert!(told.iter().any(lost), "{told:?}");
+}
