@@ -15,8 +15,22 @@ use super::{Findings, RUNS, disk};
 use crate::common::figures::{milliseconds, percentile};
 use crate::common::table::{Compared, Target};
 
-/// Messages of one commit, and commits of a slice.
-const GROUPS: [(u64, u64); 2] = [(1, 50), (64, 10)];
+/// How messages come.
+struct Stream {
+    name: &'static str,
+    /// Messages of one commit.
+    group: u64,
+    /// Commits of a slice.
+    commits: u64,
+    /// There is time between the slices, in which the index of words is brought up to date.
+    rests: bool,
+}
+
+const STREAMS: [Stream; 3] = [
+    Stream { name: "one at a time", group: 1, commits: 50, rests: true },
+    Stream { name: "64 in one commit", group: 64, commits: 10, rests: true },
+    Stream { name: "64 in one commit, without end", group: 64, commits: 10, rests: false },
+];
 
 /// Slices of a run, in which both take turns: how long a disk takes changes from second to second.
 const SLICES: usize = 12;
@@ -24,12 +38,17 @@ const SLICES: usize = 12;
 /// Who writes.
 const SENDERS: u64 = 8;
 
-/// Groups that are written down before anything counts, so that the log has been taken over once or twice.
-const WARM_UP: u64 = 20;
+/// Commits before anything counts, so that the log has been taken over: until then it grows, which takes longer.
+const WARM_UP: u64 = 1_000;
 
 /// Something that keeps messages; once it returns they are durable.
 trait Keeps {
     fn keep(&mut self, letters: &[(u64, Letter)], clock: u64) -> anyhow::Result<()>;
+
+    /// Does what was put off.
+    fn rest(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
 }
 
 /// Measures all by turns.
@@ -37,14 +56,13 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
     let mut rows = Vec::new();
     let mut corpus = Corpus::new();
     let dir = disk::dir()?;
-    for (group, commits) in GROUPS {
-        let what = if group == 1 { "one at a time".to_owned() } else { format!("{group} in one commit") };
-        let new = |figure: &str, unit| Compared::new(format!("{figure}, {what}"), "bare SQLite", unit);
+    for Stream { name, group, commits, rests } in STREAMS {
+        let new = |figure: &str, unit| Compared::new(format!("{figure}, {name}"), "bare SQLite", unit);
         let mut rate = new("durable messages", "1/s").with(Target::RatioAtLeast(0.8));
         let mut middle = new("one commit, p50", "ms");
         let mut slow = new("one commit, p99", "ms");
         for run in 0..RUNS {
-            let path = |who: &str| dir.path().join(format!("{who}-{group}-{run}.db"));
+            let path = |who: &str| dir.path().join(format!("{who}-{group}-{rests}-{run}.db"));
             let mut both: [Box<dyn Keeps>; 2] =
                 [Box::new(Ours(Sqlite::open(&path("ours"))?)), Box::new(Bare::open(&path("bare"))?)];
             let mut times: [Vec<Duration>; 2] = Default::default();
@@ -61,6 +79,9 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
                         if slice > 0 {
                             times.push(begun.elapsed());
                         }
+                    }
+                    if rests {
+                        keeps.rest()?;
                     }
                 }
             }
@@ -92,6 +113,11 @@ impl Keeps for Ours {
         let written = self.0.apply(&writes, clock)?;
         let is_new = |written: &Written| matches!(written, Written::Taken(rows) if rows[..] != [None]);
         ensure!(written.iter().all(is_new), "something was a double");
+        Ok(())
+    }
+
+    fn rest(&mut self) -> anyhow::Result<()> {
+        while self.0.idle()? {}
         Ok(())
     }
 }
@@ -149,7 +175,7 @@ fn put_off(path: &Path, corpus: &mut Corpus) -> anyhow::Result<Compared> {
         }
         let written = begun.elapsed();
         let begun = Instant::now();
-        while ours.0.idle()? {}
+        ours.rest()?;
         row.add(milliseconds(begun.elapsed()) / MESSAGES as f64, milliseconds(written) / MESSAGES as f64);
     }
     Ok(row)
