@@ -20,6 +20,11 @@ const MAX_NAMED: usize = 64;
 /// Messages that are searched in memory at once: a few megabytes, and some tens of milliseconds.
 const CHUNK: usize = 4_096;
 
+/// Messages that are looked at one by one before the index is asked: for a word that stands in one of twenty of them, what is shown at once is
+/// there, and the index would first put together all that it has of each word with that beginning. A few milliseconds. Tests have few messages, and shall come
+/// to the index.
+const RECENT: usize = if cfg!(test) { 4 } else { 1_024 };
+
 /// Messages that are put into the index in one step while nothing else is to be done: a few tens of milliseconds.
 pub(super) const IDLE_ROWS: usize = 512;
 
@@ -69,11 +74,24 @@ pub(super) fn entries(
         chunk.retain(|entry| found.contains(&entry.row.0));
         late.splice(0..0, chunk);
     }
+    let mut is_all = false;
+    if late.len() < limit && limit - late.len() < RECENT {
+        let recent = format!("{filter} AND m.message <= {indexed_to} AND m.message < {before}");
+        let mut chunk = read::last(conn, &recent, RECENT)?;
+        is_all = chunk.len() < RECENT;
+        before = chunk.first().map_or(before, |first| first.row.0);
+        let found = found_in(&chunk, words)?;
+        chunk.retain(|entry| found.contains(&entry.row.0));
+        late.splice(0..0, chunk);
+    }
     late.drain(..late.len().saturating_sub(limit));
+    if is_all || late.len() == limit {
+        return Ok(late);
+    }
     let columns = rows::ENTRY;
     let mut statement = conn.prepare(&format!(
         "SELECT {columns} FROM search CROSS JOIN message m ON m.message = search.rowid CROSS JOIN peer p ON p.peer = m.peer \
-         WHERE search MATCH ? AND search.rowid <= {indexed_to} {filter} ORDER BY search.rowid DESC LIMIT ?"
+         WHERE search MATCH ? AND search.rowid <= {indexed_to} AND search.rowid < {before} {filter} ORDER BY search.rowid DESC LIMIT ?"
     ))?;
     let rest = i64::try_from(limit - late.len()).unwrap_or(i64::MAX);
     let found = statement.query_map(params![words.with(numbers), rest], rows::entry)?;

@@ -161,3 +161,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn however_few_are_wanted_the_last_with_these_words_are_found() {
+    for mut tried in both() {
+        let store = &mut *tried.store;
+        for number in 1..=24u32 {
+            let word = if number % 5 == 0 { "coffee" } else { "tea" };
+            apply(store, &[heard(addr(1 + u16::from(number % 2 == 0)), &format!("{word} {number}"))]);
+            // What is in the index and what is not are found alike.
+            if number == 20 {
+                while store.idle().unwrap() {}
+            }
+        }
+        for query in [words("te"), words("coffee"), Query { words: Some("tea".into()), ..with(&[addr(2)]) }] {
+            let every = bodies(store, &query);
+            assert!(every.len() >= 4, "{every:?}");
+            for limit in 0..=every.len() {
+                let last = bodies(store, &Query { limit, ..query.clone() });
+                assert_eq!(last, every[every.len() - limit..], "{} {query:?} {limit}", tried.name);
+            }
+        }
+    }
+}

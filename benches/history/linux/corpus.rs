@@ -1,0 +1,181 @@
+//! Two years of what people say: words as often as in a language, messages of a usual length, a few peers who write often and many who do not.
+
+use std::sync::Arc;
+
+use p2p_chat::key::PeerKey;
+use p2p_chat::ledger::{Assurance, Condition, Party, RowId, Write, Written};
+use p2p_chat::message::MessageId;
+use p2p_chat::peer::PeerName;
+use p2p_chat::store::{Store, StoreError};
+use p2p_chat::talk::Letter;
+
+/// Words that there are. The one of rank n is said as often as the first divided by n (Zipf).
+pub(super) const WORDS: usize = 50_000;
+
+/// Everybody one talks with, of whom the first has half of all messages.
+pub(super) const PARTIES: u64 = 500;
+
+/// Letters of a message, at least and at most.
+const LETTERS: (u64, u64) = (20, 200);
+
+/// When it begins, in milliseconds since 1970, and how long it goes on.
+const BEGINS: u64 = 1_700_000_000_000;
+const LASTS: u64 = 730 * 24 * 3_600 * 1_000;
+
+/// Messages that come in one go, as in the program when much comes.
+const BATCH: u64 = 512;
+
+/// What says the same in each run.
+pub(super) struct Corpus {
+    words: Vec<String>,
+    /// The share of all words that each word and those before it have, of `u32::MAX`.
+    shares: Vec<u32>,
+    random: u64,
+}
+
+impl Corpus {
+    pub(super) fn new() -> Self {
+        let mut corpus = Self { words: Vec::new(), shares: Vec::new(), random: 1 };
+        let mut seen = std::collections::HashSet::new();
+        while corpus.words.len() < WORDS {
+            // Words that are said often are short.
+            let syllables = 1 + corpus.below(2) + (corpus.words.len() as u64).max(1).ilog10() as u64 / 2;
+            let word: String = (0..syllables).map(|_| corpus.syllable()).collect();
+            if seen.insert(word.clone()) {
+                corpus.words.push(word);
+            }
+        }
+        let all: f64 = (1..=WORDS).map(|rank| 1.0 / rank as f64).sum();
+        let mut sum = 0.0;
+        corpus.shares = (1..=WORDS)
+            .map(|rank| {
+                sum += 1.0 / rank as f64 / all;
+                (sum * f64::from(u32::MAX)) as u32
+            })
+            .collect();
+        corpus
+    }
+
+    /// The word of this rank; the most frequent one has rank 1.
+    pub(super) fn word(&self, rank: usize) -> &str {
+        &self.words[rank - 1]
+    }
+
+    /// The party of this number.
+    pub(super) fn party(number: u64) -> Party {
+        Party::Key(key(number))
+    }
+
+    /// A text of a usual length.
+    pub(super) fn text(&mut self) -> Arc<str> {
+        let letters = LETTERS.0 + self.below(LETTERS.1 - LETTERS.0);
+        let mut text = String::new();
+        while (text.len() as u64) < letters {
+            let at = (self.next() >> 32) as u32;
+            let word = self.shares.partition_point(|share| *share < at).min(WORDS - 1);
+            if !text.is_empty() {
+                text.push(' ');
+            }
+            text += &self.words[word];
+        }
+        text.into()
+    }
+
+    /// Has a store write down so many messages, in the time that they are said to have taken, as the program would: half are ours, the others
+    /// came and were shown and read.
+    pub(super) fn fill(&mut self, store: &mut dyn Store, messages: u64) -> Result<(), StoreError> {
+        let mut written: Vec<Written> = Vec::new();
+        let mut done = 0;
+        while done < messages {
+            let clock = BEGINS + LASTS / messages * done;
+            let shown = written.drain(..).filter_map(|written| match written {
+                Written::Taken(rows) => Some(rows),
+                _ => None,
+            });
+            let shown: Vec<RowId> = shown.flatten().flatten().collect();
+            let count = BATCH.min(messages - done);
+            let mut writes: Vec<Write> =
+                (done..done + count).map(|number| self.message(number, clock)).collect();
+            writes.push(Write::Shown(shown));
+            written = store.apply(&writes, clock)?;
+            done += count;
+        }
+        let reads: Vec<Write> = (0..PARTIES).map(|number| Write::Read(Self::party(number))).collect();
+        let shown = written.into_iter().filter_map(|written| match written {
+            Written::Taken(rows) => Some(Write::Shown(rows.into_iter().flatten().collect())),
+            _ => None,
+        });
+        let last: Vec<Write> = shown.chain(reads).collect();
+        store.apply(&last, BEGINS + LASTS).map(drop)
+    }
+
+    fn message(&mut self, number: u64, clock: u64) -> Write {
+        let party = if self.below(2) == 0 { 0 } else { 1 + self.below(PARTIES - 1) };
+        let name = Some(name(party));
+        let letter = Letter { id: id(number), time: clock, again: false, body: self.text() };
+        if self.below(2) == 0 {
+            return Write::Said {
+                to: Self::party(party),
+                name,
+                letter,
+                condition: Condition::Delivered,
+                assurance: Assurance::Encrypted,
+                expires: 0,
+            };
+        }
+        taken(party, letter)
+    }
+
+    fn syllable(&mut self) -> String {
+        let (consonants, vowels) = (b"bdfghjklmnprstvwz", b"aeiou");
+        let mut one = |letters: &[u8]| char::from(letters[self.below(letters.len() as u64) as usize]);
+        let mut syllable = String::from(one(consonants));
+        syllable.push(one(vowels));
+        if self.below(3) == 0 {
+            syllable.push(['n', 'r', 's', 't'][self.below(4) as usize]);
+        }
+        syllable
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    /// The next number of SplitMix64.
+    fn next(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.random;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+/// A text that came from the party of this number.
+pub(super) fn taken(party: u64, letter: Letter) -> Write {
+    Write::Taken {
+        from: key(party),
+        name: Some(name(party)),
+        assurance: Assurance::Encrypted,
+        letters: vec![letter],
+    }
+}
+
+/// The id of the message of this number. Real ones are random, so their rows stand anywhere in the index; so do these.
+pub(super) fn id(number: u64) -> MessageId {
+    let mut mix = Corpus { words: Vec::new(), shares: Vec::new(), random: number };
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&mix.next().to_be_bytes());
+    bytes[8..].copy_from_slice(&number.to_be_bytes());
+    MessageId::new(bytes)
+}
+
+fn key(number: u64) -> PeerKey {
+    let mut bytes = [7; 32];
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
+    PeerKey::new(bytes)
+}
+
+fn name(number: u64) -> PeerName {
+    PeerName::new(&format!("Peer{number}"))
+}

@@ -1,0 +1,222 @@
+//! Texts with their receipts, written down on both sides, against the same with nothing on the disk.
+
+use std::cell::Cell;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow, ensure};
+use p2p_chat::chat::{Command, Event, Policy, Target};
+use p2p_chat::mailbox::Mailbox;
+use p2p_chat::message::Fate;
+use p2p_chat::node::{Keeping, Node, NodeConfig};
+use p2p_chat::peer::{Name, PeerAddr};
+use p2p_chat::store::{Memory, Sqlite, Store};
+use p2p_chat::talk::Letter;
+use tempfile::TempDir;
+
+use super::corpus::{Corpus, id};
+use super::ours::{Ours, command};
+use super::{Findings, RUNS, SOON, disk};
+use crate::common::figures::percentile;
+use crate::common::table::Compared;
+
+/// Texts that are given at once, and times of a slice.
+const TURNS: [(usize, usize); 2] = [(1, 40), (64, 8)];
+
+/// Lines of a slice that are typed one after the other, each when the one before has its receipt.
+const LINES: usize = 40;
+
+/// Slices of a run, in which both take turns: how long a disk takes changes from second to second.
+const SLICES: usize = 10;
+
+/// How long texts wait; long after the end.
+const EXPIRE: Duration = Duration::from_secs(3_600);
+
+/// What a line of the program says about a text that has its receipt.
+const DELIVERED: &[u8] = b"Delivered to ";
+
+/// Measures all by turns.
+pub(super) fn measure() -> anyhow::Result<Findings> {
+    let new = |what: String, unit| Compared::new(what, "--no-history", unit);
+    let mut rates = TURNS.map(|(texts, _)| new(format!("texts with receipts, {texts} at a time"), "1/s"));
+    let mut trips = TURNS.map(|(texts, _)| {
+        ["p50", "p99"]
+            .map(|which| new(format!("{texts} given until the last has its receipt, {which}"), "ms"))
+    });
+    let mut typed = ["p50", "p99"]
+        .map(|which| new(format!("line typed until it is told to be delivered, {which}"), "ms"));
+    let mut corpus = Corpus::new();
+    for _ in 0..RUNS {
+        let mut pairs = [Pair::new(true)?, Pair::new(false)?];
+        let mut people = [People::new(&[])?, People::new(&["--no-history"])?];
+        for ((texts, turns), (rate, trips)) in TURNS.into_iter().zip(rates.iter_mut().zip(&mut trips)) {
+            let mut times: [Vec<Duration>; 2] = Default::default();
+            for slice in 0..=SLICES {
+                for (pair, times) in pairs.iter_mut().zip(&mut times) {
+                    for _ in 0..turns {
+                        let time = pair.say(texts, &mut corpus)?;
+                        // What comes first is slower: memory, and the state of the connection.
+                        if slice > 0 {
+                            times.push(time);
+                        }
+                    }
+                }
+            }
+            let per_second = |times: &[Duration]| {
+                (texts * times.len()) as f64 / times.iter().sum::<Duration>().as_secs_f64()
+            };
+            rate.add(per_second(&times[0]), per_second(&times[1]));
+            for (trip, hundredths) in trips.iter_mut().zip([50, 99]) {
+                trip.add(percentile(&times[0], hundredths), percentile(&times[1], hundredths));
+            }
+        }
+        let mut times: [Vec<Duration>; 2] = Default::default();
+        for slice in 0..=SLICES {
+            for (people, times) in people.iter_mut().zip(&mut times) {
+                for _ in 0..LINES {
+                    let time = people.say(&corpus.text())?;
+                    if slice > 0 {
+                        times.push(time);
+                    }
+                }
+            }
+        }
+        for (row, hundredths) in typed.iter_mut().zip([50, 99]) {
+            row.add(percentile(&times[0], hundredths), percentile(&times[1], hundredths));
+        }
+    }
+    let rows = rates.into_iter().chain(trips.into_iter().flatten()).chain(typed).collect();
+    let notes = vec![format!("The file system is {}.", disk::file_system(disk::dir()?.path())?)];
+    Ok(Findings { rows, notes, ..Findings::default() })
+}
+
+/// A node in this process, which is given texts without anybody typing them, and the released program, which takes them.
+struct Pair {
+    node: Node,
+    events: Arc<Mailbox<Event>>,
+    program: Ours,
+    next: u64,
+    _dirs: [TempDir; 2],
+}
+
+impl Pair {
+    fn new(durable: bool) -> anyhow::Result<Self> {
+        let dirs = [disk::dir()?, disk::dir()?];
+        let args: &[&str] = if durable { &[] } else { &["--no-history"] };
+        let program = start(&dirs[0], args)?;
+        let store: Box<dyn Store> = match durable {
+            true => Box::new(Sqlite::open(&dirs[1].path().join("history.db"))?),
+            false => Box::new(Memory::default()),
+        };
+        let mut keeping = Some(Keeping { store, durable, expire: EXPIRE, retention: None });
+        let events = Arc::<Mailbox<Event>>::default();
+        let config = NodeConfig {
+            name: "Ann".parse::<Name>().map_err(|_| anyhow!("no name"))?,
+            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 0,
+            advertise: None,
+            peers: Vec::new(),
+            seed: [9; 32],
+            pins: Vec::new(),
+            policy: Policy::default(),
+            require_encryption: false,
+        };
+        let node = Node::start(config, &mut keeping, &events).map_err(|error| anyhow!("{error}"))?;
+        let pair = Self { node, events, program, next: 0, _dirs: dirs };
+        pair.node.command(Command::Connect(pair.target()?));
+        pair.wait_for(1, |event| matches!(event, Event::Pinned(..)))?;
+        Ok(pair)
+    }
+
+    fn target(&self) -> anyhow::Result<Target> {
+        let addr = PeerAddr::of(SocketAddr::V4(self.program.addr)).context("no address of a peer")?;
+        Ok(Target::These(vec![addr]))
+    }
+
+    /// From the first text that is given until the last has its receipt.
+    fn say(&mut self, texts: usize, corpus: &mut Corpus) -> anyhow::Result<Duration> {
+        let mut sends = Vec::new();
+        for _ in 0..texts {
+            self.next += 1;
+            let body = corpus.text();
+            let parts = Arc::from([body.to_string()]);
+            let letter = Some(Letter { id: id(self.next), time: self.next, again: false, body });
+            sends.push(Command::Send { to: self.target()?, parts, letter, in_plain: false });
+        }
+        let begun = Instant::now();
+        for send in sends {
+            self.node.command(send);
+        }
+        let is_there = |event: &Event| {
+            matches!(
+                event,
+                Event::Done { fate: Fate::Delivered, .. } | Event::Later { fate: Fate::Delivered, .. }
+            )
+        };
+        self.wait_for(texts, is_there)?;
+        Ok(begun.elapsed())
+    }
+
+    fn wait_for(&self, mut count: usize, is_it: impl Fn(&Event) -> bool) -> anyhow::Result<()> {
+        let deadline = Instant::now() + SOON;
+        while count > 0 {
+            ensure!(Instant::now() < deadline, "{count} of what was waited for did not happen");
+            count = count
+                .saturating_sub(self.events.take(Some(deadline)).iter().filter(|event| is_it(event)).count());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(1);
+        self.node.stop(deadline);
+        self.node.write_out(deadline);
+    }
+}
+
+/// Two released programs, of which one is typed to.
+struct People {
+    ann: Ours,
+    seen: Cell<usize>,
+    _bob: Ours,
+    _dirs: [TempDir; 2],
+}
+
+impl People {
+    fn new(args: &[&str]) -> anyhow::Result<Self> {
+        let dirs = [disk::dir()?, disk::dir()?];
+        let (mut ann, bob) = (start(&dirs[0], args)?, start(&dirs[1], args)?);
+        ann.line(&format!("/connect {}", bob.addr))?;
+        ann.wait_for("Connected 1 of 1.", SOON)?;
+        ann.line(&format!("/chat {}", bob.addr))?;
+        Ok(Self { ann, seen: Cell::new(0), _bob: bob, _dirs: dirs })
+    }
+
+    fn say(&mut self, text: &str) -> anyhow::Result<Duration> {
+        let begun = Instant::now();
+        self.ann.line(text)?;
+        let is_told = |printed: &[u8], _| {
+            let new = &printed[self.seen.get()..];
+            let told = new.windows(DELIVERED.len()).any(|piece| piece == DELIVERED);
+            if told {
+                self.seen.set(printed.len());
+            }
+            told
+        };
+        ensure!(
+            self.ann.output().wait(is_told, Instant::now() + SOON),
+            "not delivered: {}",
+            self.ann.output().text()
+        );
+        Ok(begun.elapsed())
+    }
+}
+
+fn start(dir: &TempDir, args: &[&str]) -> anyhow::Result<Ours> {
+    let mut command = command(dir);
+    command.arg("--no-static").args(args);
+    Ours::start_other(command)
+}
