@@ -139,6 +139,11 @@ impl Node {
         for peer in &peers {
             shared.learn_if_own(peer.addr);
         }
+        for text in &waiting {
+            if let Party::Addr(addr) = text.to {
+                shared.learn_if_own(addr);
+            }
+        }
         let start = shared.with_chat(|chat, now| chat.start(peers, now));
         shared.with_chat(|chat, now| ((), chat.restore(waiting, now)));
         let scribe = match store {

@@ -99,6 +99,19 @@ fn a_text_of_an_earlier_run_is_not_for_whoever_has_its_address_by_now_under_anot
 }
 
 #[test]
+fn a_text_of_an_earlier_run_for_the_address_that_is_ours_by_now_is_not_sent_to_ourselves() {
+    let mut story = Story::keeping();
+    story.restores(Party::Addr(at(5000)), 1);
+    assert_eq!((story.dials(5000), story.chat.rows(story.now).len()), (vec![], 0));
+    let told = story.told();
+    assert!(
+        matches!(told[..], [Event::NotSent { why: Unsendable::Ourselves, .. }]),
+        "the user is told, for it waits no more: {told:?}"
+    );
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::NotSent]);
+}
+
+#[test]
 fn a_text_for_a_key_that_was_not_remembered_stays_until_that_key_is_met_and_for_no_other() {
     let mut story = Story::keeping();
     // The program was killed before the key of Bob was written down.
