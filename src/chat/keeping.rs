@@ -469,7 +469,7 @@ impl Chat {
             let op = OpId(self.last_op);
             let (id, expires) = (letter.id, now.plus(left));
             match to {
-                Party::Key(key) => self.restore_letter(key, op, letter, expires),
+                Party::Key(key) => self.restore_letter(key, op, letter, expires, now),
                 Party::Addr(addr) if cut_off => {
                     self.write(Write::Became { to, id, condition: Condition::Uncertain });
                     let who = self.who(addr);
@@ -487,7 +487,7 @@ impl Chat {
         self.done()
     }
 
-    fn restore_letter(&mut self, key: PeerKey, op: OpId, letter: Letter, expires: Time) {
+    fn restore_letter(&mut self, key: PeerKey, op: OpId, letter: Letter, expires: Time, now: Time) {
         let Some(secure) = &mut self.secure else { return };
         let (sent, letter) = (letter.again, Letter { again: true, ..letter });
         let text = OutText { op, letter, expires, sent };
@@ -498,24 +498,27 @@ impl Chat {
                 secure.told_of.insert((op, key));
                 secure.outboxes.stored(key, id, Time::default());
             }
-        } else if secure.trusted.pin(key).is_none() {
+        } else if secure.trusted.pin(key).is_some() {
+            // The key was blocked, and whoever did that knows.
+            self.write(Write::Became { to: Party::Key(key), id, condition: Condition::Withdrawn });
+        } else if expires <= now {
+            // Nobody is left to be named.
+            self.write(Write::Became { to: Party::Key(key), id, condition: Condition::Expired });
+        } else {
             // It was to be remembered, and the program was ended before it was, or that cannot be written down. Whoever forgets a key has
             // its texts withdrawn.
             secure.unremembered.entry(key).or_default().push(text);
-        } else {
-            // The key was blocked, and whoever did that knows.
-            self.write(Write::Became { to: Party::Key(key), id, condition: Condition::Withdrawn });
         }
     }
 
     /// A key is met that texts of an earlier run wait for, though it was not remembered.
-    pub(super) fn remembers(&mut self, key: PeerKey) {
+    pub(super) fn remembers(&mut self, key: PeerKey, now: Time) {
         let Some(secure) = &mut self.secure else { return };
         if secure.trusted.writable(key).is_none() {
             return;
         }
         for OutText { op, letter, expires, sent } in secure.unremembered.remove(&key).into_iter().flatten() {
-            self.restore_letter(key, op, Letter { again: sent, ..letter }, expires);
+            self.restore_letter(key, op, Letter { again: sent, ..letter }, expires, now);
         }
     }
 }

@@ -402,7 +402,7 @@ impl Chat {
 
     /// Who was met is there, and may be written to at once.
     pub(super) fn here_again(&mut self, key: PeerKey, now: Time) {
-        self.remembers(key);
+        self.remembers(key, now);
         if let Some(secure) = &mut self.secure {
             secure.outboxes.met(key, now);
         }

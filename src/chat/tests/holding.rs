@@ -24,12 +24,17 @@ impl Story {
 
     /// What waited when an earlier run ended, 5002 being called Bob then.
     fn restores(&mut self, to: Party, n: u8) {
+        self.restores_for(to, n, WEEK);
+    }
+
+    /// The same with so much time left.
+    fn restores_for(&mut self, to: Party, n: u8, left: Duration) {
         let restored = Restored {
             to,
             letter: Letter { again: true, ..letter(n) },
             parts: Arc::new(["text".to_owned()]),
             cut_off: false,
-            left: WEEK,
+            left,
             name: Some(PeerName::new("Bob")),
         };
         let actions = self.chat.restore(vec![restored], self.now);
@@ -126,6 +131,13 @@ fn a_text_for_a_key_that_was_not_remembered_stays_until_that_key_is_met_and_for_
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Delivered]);
     let told = story.told();
     assert!(told.iter().any(|event| matches!(event, Event::Later { fate: Fate::Delivered, .. })), "{told:?}");
+}
+
+#[test]
+fn a_text_for_a_key_that_is_met_no_more_expires() {
+    let mut story = Story::keeping();
+    story.restores_for(Party::Key(key(BOBS)), 1, Duration::ZERO);
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Expired]);
 }
 
 #[test]
