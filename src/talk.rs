@@ -156,6 +156,8 @@ pub enum Hold {
     NoReceipt,
     /// Somebody of another name is at the address that it is for.
     Another,
+    /// That it goes out in plain cannot be written down, and without that it might go out twice.
+    NotWritten,
 }
 
 /// Why a text to a proven key is not sent any more.

@@ -275,18 +275,26 @@ impl Chat {
 
     /// Something is written down, or cannot be, for this reason.
     pub fn written(&mut self, id: WriteId, result: Result<(), Arc<str>>, now: Time) -> Vec<Action> {
+        let mut then = self.keeping.then.remove(&id);
         if let Err(why) = result {
-            if let Some(Then::Letter(key, text)) = self.keeping.then.get(&id) {
-                self.keeping.unkept.insert((*key, *text));
-            }
+            then = match then {
+                Some(Then::Letter(key, text)) => {
+                    self.keeping.unkept.insert((key, text));
+                    Some(Then::Letter(key, text))
+                }
+                Some(Then::Plain(addr, text)) => {
+                    self.not_written(addr, text, now).map(|text| Then::Plain(addr, text))
+                }
+                then => then,
+            };
             self.not_kept(why, now);
         }
-        if let Some(then) = self.keeping.then.remove(&id) {
+        if let Some(then) = then {
             self.follow_up(then, now);
-            self.next_turns(now);
-            self.leaves_on(now);
-            self.settle_watches(now);
         }
+        self.next_turns(now);
+        self.leaves_on(now);
+        self.settle_watches(now);
         self.done()
     }
 

@@ -31,6 +31,8 @@ pub(super) struct Unsent {
     pub(super) unwritten: bool,
     /// What is written down of it is that it goes out in plain.
     pub(super) goes_out: bool,
+    /// Before that it was written down as one that waits.
+    pub(super) has_waited: bool,
     /// The user was told that it waits.
     pub(super) told: bool,
     /// It goes out in plain to somebody who has a key, now or never.
@@ -102,6 +104,7 @@ impl Chat {
             said: false,
             unwritten: false,
             goes_out: false,
+            has_waited: false,
             told: false,
             once: false,
             name: self.table.peer(addr).and_then(|peer| peer.name.clone()),
@@ -167,10 +170,36 @@ impl Chat {
                 false => self.said(to, text.name.clone(), letter, Condition::Sent),
             }
         });
+        text.has_waited = text.said;
         text.said = write.is_some();
         text.goes_out = text.said;
         self.write_plain(addr, text, write, now);
         None
+    }
+
+    /// That a text goes out could not be written down. One that is written down as waiting would go out once more after a restart, so it goes
+    /// on waiting; another one is not written down at all.
+    pub(super) fn not_written(&mut self, addr: PeerAddr, mut text: Unsent, now: Time) -> Option<Unsent> {
+        if !text.has_waited {
+            return Some(text);
+        }
+        text.goes_out = false;
+        self.text_ends(addr);
+        if let Some(secure) = &mut self.secure {
+            secure.in_plain.remove(&addr);
+        }
+        self.hold_back_all(addr, text, Hold::NotWritten, now);
+        None
+    }
+
+    /// Lets a text wait, and with it those behind it, for there is nothing to be tried with them either.
+    fn hold_back_all(&mut self, addr: PeerAddr, text: Unsent, hold: Hold, now: Time) {
+        self.hold_back(addr, text, hold, now);
+        let behind = self.secure.as_mut().and_then(|secure| secure.asked.remove(&addr));
+        for text in behind.into_iter().flatten() {
+            self.text_ends(addr);
+            self.hold_back(addr, text, hold, now);
+        }
     }
 
     /// A text in plain is through, or could not be sent, and waits then if that helps.
@@ -185,13 +214,7 @@ impl Chat {
         let hold = if parts.0 == 0 { self.hold_for(addr, &fate, &text) } else { None };
         if let Some(hold) = hold {
             self.write_queued_again(addr, &mut text, now);
-            self.hold_back(addr, text, hold, now);
-            // Nor is there anything to be tried with those behind it.
-            let behind = self.secure.as_mut().and_then(|secure| secure.asked.remove(&addr));
-            for text in behind.into_iter().flatten() {
-                self.text_ends(addr);
-                self.hold_back(addr, text, hold, now);
-            }
+            self.hold_back_all(addr, text, hold, now);
             return;
         }
         let condition = match &fate {

@@ -198,8 +198,6 @@ impl Chat {
             // Since an earlier run, perhaps, in which we listened elsewhere.
             _ if is_own => self.asked(addr, Ok(Speech::Plain), now),
             Speech::Secure(_) => self.asked(addr, Ok(speech), now),
-            // We listen there by now, and nobody writes to themselves.
-            _ if self.is_own(addr) => self.asked(addr, Ok(Speech::Plain), now),
             _ => self.ask(addr),
         }
     }

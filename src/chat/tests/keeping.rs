@@ -546,3 +546,27 @@ fn a_text_of_an_earlier_run_whose_receipt_comes_late_is_delivered_once() {
     assert_eq!(story.outcomes(), [Fate::Waits(Hold::NoReceipt)]);
     assert!(story.chat.waiting(story.now).iter().all(|waiting| waiting.letter.again));
 }
+
+#[test]
+fn a_text_that_waited_does_not_go_out_in_plain_while_that_cannot_be_written_down() {
+    let mut story = Story::keeping();
+    story.knows_plain(5001);
+    story.writes(5001, 1);
+    story.disk_turns(Ok(()));
+    story.refused_unsent(5001);
+    story.disk_turns(Ok(()));
+    story.told();
+    story.later(seconds(1));
+    story.ends(5001, &Fate::HandedOver);
+    story.disk_turns(Err("the disk is full"));
+    assert_eq!(story.plain_under_way(5001), 0, "it would go out again after a restart");
+    let waiting = story.chat.waiting(story.now);
+    assert_eq!(waiting.iter().map(|waiting| waiting.hold).collect::<Vec<_>>(), [Hold::NotWritten]);
+    // As soon as there is room it goes out, once.
+    story.later(seconds(4));
+    story.ends(5001, &Fate::HandedOver);
+    story.disk_turns(Ok(()));
+    assert_eq!(story.plain_under_way(5001), 1);
+    story.ends(5001, &Fate::HandedOver);
+    assert_eq!(story.chat.waiting(story.now), []);
+}

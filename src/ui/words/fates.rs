@@ -68,6 +68,7 @@ pub fn hold_words(hold: Hold) -> &'static str {
         Hold::NoRoom => "it has no room at the moment",
         Hold::NoReceipt => "no receipt came for it",
         Hold::Another => "somebody of another name is at that address",
+        Hold::NotWritten => "that it is sent cannot be written down, and without that it might be sent twice",
     }
 }
 
