@@ -62,7 +62,9 @@ pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io:
     if parties.is_empty() {
         return Ok(nothing(&profile));
     }
-    let people = People::new(parties);
+    // Without it there are fewer names; what is wrong with it is told where it is needed.
+    let known = KnownPeers::open(Some(&folder));
+    let people = People::new(parties).remembered(known.iter().flat_map(KnownPeers::pins));
     let which = selection(cli, asked, &people, &folder)?;
     let done = if asked.forget {
         let mut stdin = io::stdin().lock();

@@ -163,7 +163,7 @@ impl App {
             Party::Addr(addr) => Some(addr),
             Party::Key(key) => self.node.addr_of(key),
         };
-        People::new(parties).labelled(|party| self.labels.known(addr(party)?))
+        People::new(parties).remembered(self.known.pins()).labelled(|party| self.labels.known(addr(party)?))
     }
 
     /// Who the messages with these are from or to: those of the key at an address, and those from before it had shown one.

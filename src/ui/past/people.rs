@@ -1,6 +1,6 @@
 //! What those are called whom messages came from and went to, and who is meant by a word. Pure.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::chat::Pin;
 use crate::key::PeerKey;
@@ -40,6 +40,20 @@ impl People {
             *owners.entry(folded(name)).or_default() += 1;
         }
         Self { last, owners, parties, labels: HashMap::new() }
+    }
+
+    /// The same people, of whom those whose messages never gave a name are called as what is remembered of their keys says.
+    pub fn remembered<'a>(mut self, pins: impl IntoIterator<Item = &'a Pin>) -> Self {
+        let nameless: HashSet<Party> =
+            self.parties.iter().filter(|(_, name)| name.is_none()).map(|(party, _)| *party).collect();
+        for pin in pins {
+            let party = Party::Key(pin.key);
+            if let Some(name) = pin.name.as_ref().filter(|_| nameless.contains(&party)) {
+                *self.owners.entry(folded(name)).or_default() += 1;
+                self.last.insert(party, name.clone());
+            }
+        }
+        self
     }
 
     /// The same people, of whom those are called so in the chat that goes on to whom `label` gives a name.
@@ -178,6 +192,20 @@ mod tests {
             (key(3), name("Dave")),
             (key(4), name("Eve")),
         ])
+    }
+
+    #[test]
+    fn who_never_gave_a_name_is_called_as_what_is_remembered_of_their_key_says() {
+        let pin = |key, called: &str| {
+            let addrs = Vec::new();
+            Pin { key, name: name(called), addrs, first_seen: 0, verified: None, blocked: false }
+        };
+        let Party::Key(first) = key(1) else { panic!("a key") };
+        let Party::Key(second) = key(2) else { panic!("a key") };
+        let people = People::new(vec![(key(1), None), (key(2), name("Carol"))]);
+        let people = people.remembered(&[pin(first, "Bob"), pin(second, "Other")]);
+        assert_eq!(people.called(key(1), None), "Bob");
+        assert_eq!(people.called(key(2), None), "Carol");
     }
 
     #[test]
