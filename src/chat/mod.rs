@@ -283,13 +283,12 @@ impl Chat {
     }
 
     fn who(&self, addr: PeerAddr) -> Who {
-        match self.table.peer(addr) {
-            Some(peer) => who(peer),
-            None => {
-                let proof = if self.secure.is_some() { Proof::Unknown } else { Proof::Plain };
-                Who { name: None, addr, claimed: None, proof }
-            }
+        if let Some(peer) = self.table.peer(addr) {
+            return who(peer);
         }
+        // Somebody known may be away, and not listed because of that.
+        let name = self.pin_of(addr).and_then(|pin| pin.name.clone());
+        Who { name, addr, claimed: None, proof: self.proof_of(addr) }
     }
 
     fn transmit(&mut self, addr: PeerAddr, purpose: Purpose, message: Outgoing, deadline: Option<Time>) {

@@ -56,6 +56,25 @@ fn has_it_when_both_are_there(alice: &Home, bob: &Home, texts: &[&str]) {
 }
 
 #[test]
+fn somebody_known_who_is_away_is_written_to_by_name_after_a_restart() {
+    let (alice, bob) = acquainted();
+    let mut her = alice.start();
+    her.types(&["@bob are you back?"]);
+    her.sees(&format!(
+        "Queued for {}: nobody answers there; it is sent again until it arrives.",
+        bob.shown()
+    ));
+    her.types(&["/outbox"]);
+    her.sees(&format!("to {}, queued: nobody answers there", bob.shown()));
+    her.types(&["/history bob"]);
+    her.sees("you to Bob: hello (delivered)");
+    her.sees("you to Bob: are you back? (queued)");
+    let mut him = bob.start();
+    him.sees(": are you back?");
+    her.sees(&format!("Delivered to {}: \"are you back?\"", bob.shown()));
+}
+
+#[test]
 fn a_text_to_somebody_known_who_is_away_arrives_once_after_both_have_ended_in_between() {
     let (alice, bob) = acquainted();
     let mut her = alice.start();
