@@ -67,9 +67,8 @@ impl World {
                 }
             }
             let keyed = self.keyed_mut(pid).expect("it has a disk");
-            // Of a key that is not known any more, nobody is told.
-            let is_known = if let Party::Key(key) = to { keyed.pins.contains_key(&key) } else { true };
-            keyed.letters.insert(op, Sent { id: letter.id, waiting: usize::from(is_known), ended: 0 });
+            // To a key that was not remembered, too: it waits until that key is met.
+            keyed.letters.insert(op, Sent { id: letter.id, waiting: 1, ended: 0 });
             restored.push(Restored {
                 to,
                 parts: wire::messages_for(&letter.body, &name).unwrap_or_default().into(),
