@@ -340,6 +340,7 @@ impl Chat {
             peer.last_heard = Some(now);
         });
         self.note_texts(addr);
+        self.remembers(key, now);
         // What waited for this goes before whatever is typed from now on.
         self.asked(addr, Ok(Speech::Secure(key)), now);
     }

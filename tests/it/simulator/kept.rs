@@ -189,7 +189,14 @@ impl World {
         let waiting = self.ours(pid).chat.waiting(self.ours(pid).time(self.now));
         let waiting: BTreeSet<MessageId> = waiting.into_iter().map(|text| text.letter.id).collect();
         let open = store.open().expect("memory can be read");
-        let open: BTreeSet<MessageId> = open.into_iter().map(|open| open.letter.id).collect();
+        // What is for a key that was not remembered waits until that key is met, and where that will be nobody knows.
+        let pins = self.ours(pid).keyed.as_ref().map(|keyed| &keyed.pins);
+        let is_known = |to: Party| match to {
+            Party::Key(key) => pins.is_some_and(|pins| pins.contains_key(&key)),
+            Party::Addr(_) => true,
+        };
+        let open: BTreeSet<MessageId> =
+            open.into_iter().filter(|open| is_known(open.to)).map(|open| open.letter.id).collect();
         let differ = waiting.symmetric_difference(&open);
         let odd: Vec<&MessageId> = differ.filter(|id| !disk.kept.ledger.unwritten.contains(*id)).collect();
         if !odd.is_empty() && !self.ours(pid).leaving {
