@@ -111,9 +111,13 @@ impl World {
 
     /// Whether the user was told of a text that it waits, and of its end not yet.
     pub(super) fn is_known_to_wait(&self, pid: Pid, letter: MessageId) -> bool {
-        let keyed = self.ours(pid).keyed.as_ref();
-        let mut sent = keyed.into_iter().flat_map(|keyed| keyed.letters.values());
-        sent.any(|sent| sent.id == letter && sent.ended < sent.waiting)
+        let ours = self.ours(pid);
+        let mut sent = ours.keyed.iter().flat_map(|keyed| keyed.letters.values());
+        let is_told = sent.any(|sent| sent.id == letter && sent.ended < sent.waiting);
+        // It is told as soon as it is written down, for every command has its outcomes in time.
+        let will_be =
+            || ours.chat.waiting(ours.time(self.now)).iter().any(|waiting| waiting.letter.id == letter);
+        is_told || will_be()
     }
 
     fn letter_mut(&mut self, pid: Pid, op: OpId) -> &mut Sent {
