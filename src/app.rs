@@ -69,7 +69,7 @@ type Queue = Arc<Mailbox<Happening>>;
 pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     let peers = config::static_peers(cli).map_err(Misused::new)?;
-    let alone = peers.is_empty();
+    let no_peers = peers.is_empty();
     let aliases = Aliases::open(crate::data::folder(cli)).map_err(Misused::new)?;
     let queue = Queue::default();
     let signals = Signals::open()?;
@@ -77,6 +77,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     // Not before: whoever is asked for name and port can leave as from any program that reads a line.
     signals.watch(&queue)?;
     let mut app = App::new(cli, node, aliases, known, history, Arc::clone(&queue), terminal)?;
+    let alone = no_peers && app.known.pins().next().is_none();
     let shown = app.greet(&name, identity.kept(), alone, told);
     // Until then nobody else may be who we are.
     let ended = app.run(shown);

@@ -69,7 +69,7 @@ pub fn status_of(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<StartError>() {
         Some(StartError::PortInUse(_)) => PORT_IN_USE,
         Some(StartError::NotPermitted(_) | StartError::NotOurs(_)) => CANNOT_LISTEN,
-        Some(StartError::Other(..) | StartError::NoKey) | None => FAILURE,
+        Some(StartError::Other(..) | StartError::NoKey | StartError::NoHistory(_)) | None => FAILURE,
     }
 }
 

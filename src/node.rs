@@ -32,7 +32,7 @@ use crate::mailbox::Mailbox;
 use crate::net::secure::{OwnKey, Tls};
 use crate::net::{self, Dialler, Identity, Listener};
 use crate::peer::{Name, PeerAddr};
-use crate::store::{Memory, Store};
+use crate::store::{Memory, Store, StoreError};
 use crate::talk::{ByeReason, Letter};
 use crate::wire::{self, MAX_ADDRESSES};
 
@@ -108,7 +108,8 @@ impl Node {
             None => (Scribe::Inline(Mutex::new(Box::new(Memory::default()))), None, Vec::new()),
             Some(mut kept) => {
                 chat.keep(kept.durable, kept.expire);
-                let waiting = waiting_in(&mut *kept.store, &name, kept.expire);
+                let waiting =
+                    waiting_in(&mut *kept.store, &name, kept.expire).map_err(StartError::NoHistory)?;
                 match kept.durable {
                     true => {
                         (Scribe::Thread(Arc::<Desk>::default()), Some((kept.store, kept.retention)), waiting)
@@ -347,12 +348,9 @@ impl Node {
     }
 }
 
-/// What waits in a store since an earlier run.
-fn waiting_in(store: &mut dyn Store, name: &Name, expire: Duration) -> Vec<Restored> {
-    let open = store.open().unwrap_or_else(|error| {
-        log::error!("what waits since the last run cannot be read: {error}");
-        Vec::new()
-    });
+/// What waits in a store since an earlier run; or why that cannot be read.
+fn waiting_in(store: &mut dyn Store, name: &Name, expire: Duration) -> Result<Vec<Restored>, StoreError> {
+    let open = store.open()?;
     let clock = scribe::clock();
     let restored = |Open { to, name: called, letter, condition, expires }: Open| Restored {
         to,
@@ -364,7 +362,7 @@ fn waiting_in(store: &mut dyn Store, name: &Name, expire: Duration) -> Vec<Resto
         letter: Letter { again: letter.again && matches!(to, Party::Key(_)), ..letter },
         name: called,
     };
-    open.into_iter().map(restored).collect()
+    Ok(open.into_iter().map(restored).collect())
 }
 
 /// Where others may dial us beside the address that they see: at every IP of this machine, if we listen there.

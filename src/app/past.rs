@@ -28,11 +28,14 @@ const MAX_LISTED: usize = 100;
 const MAX_UNSHOWN: usize = 1_000;
 
 /// A line of `/outbox`.
+#[derive(Clone)]
 pub(super) enum Listed {
     /// It waits.
     Waiting(Party, Letter),
     /// It did not arrive, and is not sent any more.
     Failed(Party, Letter),
+    /// It was sent again, so what is listed of it is over.
+    SentAgain,
 }
 
 impl App {
@@ -188,30 +191,36 @@ impl App {
                 self.list_outbox();
                 None
             }
-            Outbox::Cancel(which) => self.each_listed(which, |app, listed| match listed {
+            Outbox::Cancel(which) => self.each_listed(which, false, |app, listed| match listed {
                 Listed::Waiting(to, letter) => Some(app.node.command(Command::Cancel(to, letter.id))),
                 Listed::Failed(..) => {
                     app.say("That text is not sent any more; there is nothing to take back.");
                     None
                 }
+                Listed::SentAgain => app.is_listed_no_more(),
             }),
-            Outbox::Again(which) => self.each_listed(which, |app, listed| {
-                Some(match listed {
-                    Listed::Waiting(to, _) => app.node.command(Command::TryNow(to)),
-                    Listed::Failed(to, letter) => {
-                        let parts = wire::messages_for(&letter.body, &app.node.name()).unwrap_or_default();
-                        let letter = Letter { time: clock::millis(), ..letter };
-                        app.node.command(Command::SendAgain { to, parts: parts.into(), letter })
-                    }
-                })
+            Outbox::Again(which) => self.each_listed(which, true, |app, listed| match listed {
+                Listed::Waiting(to, _) => Some(app.node.command(Command::TryNow(to))),
+                Listed::Failed(to, letter) => {
+                    let parts = wire::messages_for(&letter.body, &app.node.name()).unwrap_or_default();
+                    let letter = Letter { time: clock::millis(), ..letter };
+                    Some(app.node.command(Command::SendAgain { to, parts: parts.into(), letter }))
+                }
+                Listed::SentAgain => app.is_listed_no_more(),
             }),
         }
     }
 
-    /// Does this with one line of the list, or with all that wait.
+    fn is_listed_no_more(&mut self) -> Option<OpId> {
+        self.say("That text was sent again already; /outbox shows what became of it.");
+        None
+    }
+
+    /// Does this with one line of the list, or with all that wait. What is sent `again` and was over before is listed no more.
     fn each_listed(
         &mut self,
         which: Option<usize>,
+        again: bool,
         mut act: impl FnMut(&mut Self, Listed) -> Option<OpId>,
     ) -> Option<OpId> {
         if self.outbox.is_empty() {
@@ -232,10 +241,10 @@ impl App {
             }
             Some(number) if (1..=listed.len()).contains(&number) => {
                 // Its numbers hold until it is shown again.
-                let chosen = match &listed[number - 1] {
-                    Listed::Waiting(to, letter) => Listed::Waiting(*to, letter.clone()),
-                    Listed::Failed(to, letter) => Listed::Failed(*to, letter.clone()),
-                };
+                let chosen = listed[number - 1].clone();
+                if again && matches!(chosen, Listed::Failed(..)) {
+                    listed[number - 1] = Listed::SentAgain;
+                }
                 self.outbox = listed;
                 act(self, chosen)
             }

@@ -7,7 +7,7 @@ use super::event::{Decision, Event, OpId};
 use super::time::Time;
 use super::trust::{As, Pin, Policy, Unknown};
 use crate::key::PeerKey;
-use crate::ledger::{Party, Write};
+use crate::ledger::{Condition, Party, Write};
 use crate::message::Speech;
 use crate::peer::PeerAddr;
 use crate::talk::Lost;
@@ -61,6 +61,10 @@ impl Chat {
                 self.write_letter(key, id, moved, now);
             }
             // What did not fit is still written down for the old key.
+            for lost in &news {
+                let (to, id) = (Party::Key(old), lost.id);
+                self.write(Write::Became { to, id, condition: Condition::NotSent });
+            }
             self.tell_news(key, news);
         }
         let pin = self.pin(key)?;

@@ -285,7 +285,11 @@ impl Chat {
                 Some(Then::Plain(addr, text)) => {
                     self.not_written(addr, text, now).map(|text| Then::Plain(addr, text))
                 }
-                then => then,
+                Some(Then::Waits(addr, op, id)) => {
+                    self.wait_is_written(addr, op, id, false);
+                    None
+                }
+                None => None,
             };
             self.not_kept(why, now);
         }
@@ -330,7 +334,7 @@ impl Chat {
                 let news = secure.outboxes.stored(key, id, now);
                 self.tell_news(key, news.into_iter().collect());
             }
-            Then::Waits(addr, op, id) => self.wait_is_written(addr, op, id),
+            Then::Waits(addr, op, id) => self.wait_is_written(addr, op, id, true),
             Then::Plain(addr, mut text) => {
                 text.unwritten = false;
                 let parts = Arc::clone(&text.parts);

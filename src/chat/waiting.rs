@@ -77,17 +77,19 @@ impl Chat {
     }
 
     /// A text for an address is written down as one that waits, or cannot be: the user is told, if it does wait.
-    pub(super) fn wait_is_written(&mut self, addr: PeerAddr, op: OpId, id: MessageId) {
+    pub(super) fn wait_is_written(&mut self, addr: PeerAddr, op: OpId, id: MessageId, kept: bool) {
         let Some(secure) = &mut self.secure else { return };
         let is_it =
             |text: &&mut Unsent| text.op == op && text.letter.as_ref().is_some_and(|letter| letter.id == id);
         if let Some(text) = secure.asked.get_mut(&addr).and_then(|texts| texts.iter_mut().find(is_it)) {
             text.unwritten = false;
+            text.said &= kept;
         }
         let Some(held) = secure.waiting.get_mut(&addr) else { return };
         let hold = held.hold.unwrap_or(Hold::Unreachable);
         let Some(text) = held.texts.iter_mut().find(is_it) else { return };
         text.unwritten = false;
+        text.said &= kept;
         if !std::mem::replace(&mut text.told, true) {
             self.tell_of_wait(op, addr, hold);
         }
@@ -232,14 +234,19 @@ impl Chat {
         for text in gone {
             self.text_ends(addr);
             self.write_condition(&text, condition);
-            if text.told {
-                let who = self.who(addr);
-                self.tell(Event::Later { op: text.op, who, fate: Fate::Lost(lost), text: text.body() });
-            } else {
-                self.finished(text.op, addr, Fate::Lost(lost), (0, 1));
-            }
+            self.tell_lost(addr, &text, lost);
         }
         any
+    }
+
+    /// Says that a text is not sent any more.
+    fn tell_lost(&mut self, addr: PeerAddr, text: &Unsent, lost: Lost) {
+        if text.told {
+            let who = self.who(addr);
+            self.tell(Event::Later { op: text.op, who, fate: Fate::Lost(lost), text: text.body() });
+        } else {
+            self.finished(text.op, addr, Fate::Lost(lost), (0, 1));
+        }
     }
 
     /// A peer has another address from now on.
@@ -315,7 +322,10 @@ impl Chat {
     pub(super) fn cancel(&mut self, to: Party, id: MessageId) -> OpId {
         let is_it = |text: &Unsent| text.letter.as_ref().is_some_and(|letter| letter.id == id);
         let was_there = match to {
-            Party::Addr(addr) => self.drop_held(addr, Lost::Cancelled, Condition::Cancelled, is_it),
+            Party::Addr(addr) => {
+                self.drop_held(addr, Lost::Cancelled, Condition::Cancelled, is_it)
+                    || self.cancel_asked(addr, is_it)
+            }
             Party::Key(key) => {
                 let (was_there, news) = match &mut self.secure {
                     Some(secure) => secure.outboxes.cancel(key, id),
@@ -329,6 +339,18 @@ impl Chat {
             self.tell(Event::NotWaiting);
         }
         self.nothing_to_wait_for()
+    }
+
+    /// Takes a text back that waits for the answer how its recipient is spoken to; says whether it was there.
+    fn cancel_asked(&mut self, addr: PeerAddr, is_it: impl Fn(&Unsent) -> bool) -> bool {
+        let Some(secure) = &mut self.secure else { return false };
+        let Some(asked) = secure.asked.get_mut(&addr) else { return false };
+        let Some(at) = asked.iter().position(is_it) else { return false };
+        let text = asked.remove(at);
+        self.text_ends(addr);
+        self.write_condition(&text, Condition::Cancelled);
+        self.tell_lost(addr, &text, Lost::Cancelled);
+        true
     }
 
     /// Tries at once what waits for somebody.
@@ -397,11 +419,13 @@ impl Chat {
                 text.told = true;
                 self.finished(text.op, addr, Fate::Waits(hold), (0, 1));
             }
-            if durable && !held.texts.is_empty() {
-                self.tell(Event::StayQueued(who, held.texts.len()));
-                continue;
+            // What could not be written down is not there the next time.
+            let (stay, lost): (Vec<Unsent>, Vec<Unsent>) =
+                held.texts.into_iter().partition(|text| durable && text.said);
+            if !stay.is_empty() {
+                self.tell(Event::StayQueued(who.clone(), stay.len()));
             }
-            for text in held.texts {
+            for text in lost {
                 let (op, text, who) = (text.op, text.body(), who.clone());
                 self.tell(Event::Later { op, who, fate: Fate::Lost(Lost::Unsent), text });
             }

@@ -39,6 +39,9 @@ const TAKEN_WITHIN: Duration = Duration::from_secs(5);
 /// How often what is older than the user wants is forgotten.
 const RETENTION_EVERY: Duration = Duration::from_secs(3_600);
 
+/// How long another process may have the file before what is to be written counts as failed. Each try waits some seconds by itself.
+const BUSY_WITHIN: Duration = Duration::from_secs(30);
+
 /// How long nothing is to be written before what the store has put off is done.
 const IDLE_AFTER: Duration = Duration::from_millis(200);
 
@@ -324,8 +327,10 @@ impl Work {
     fn write(&mut self, mut batch: Vec<Job>) {
         let writes: Vec<Write> = batch.iter_mut().map(take_write).collect();
         let clock = clock();
-        let results: Vec<Result<Written, StoreError>> = match self.store.apply(&writes, clock) {
+        let results: Vec<Result<Written, StoreError>> = match self.apply(&writes, clock) {
             Ok(written) => written.into_iter().map(Ok).collect(),
+            // Each by itself would wait as long again.
+            Err(error @ StoreError::Busy) => writes.iter().map(|_| Err(error.clone())).collect(),
             Err(error) if writes.len() == 1 => vec![Err(error)],
             Err(error) => {
                 log::warn!("{} things could not be written in one go: {error}", writes.len());
@@ -335,6 +340,17 @@ impl Work {
         let Some(shared) = self.shared.upgrade() else { return };
         for (job, result) in batch.into_iter().zip(results) {
             shared.wrote(job, result);
+        }
+    }
+
+    /// Writes, and waits for another process that has the file: `p2p-chat history --forget` may have much to do.
+    fn apply(&mut self, writes: &[Write], clock: u64) -> Result<Vec<Written>, StoreError> {
+        let until = Instant::now() + BUSY_WITHIN;
+        loop {
+            match self.store.apply(writes, clock) {
+                Err(StoreError::Busy) if Instant::now() < until && !self.desk.queue.lock().stopping => {}
+                done => return done,
+            }
         }
     }
 

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::{fmt, io};
 
+use crate::store::StoreError;
+
 /// Why a node cannot start. Its display is a whole sentence for a user.
 #[derive(Debug)]
 pub enum StartError {
@@ -14,6 +16,8 @@ pub enum StartError {
     NotOurs(IpAddr),
     /// The key cannot be used.
     NoKey,
+    /// What waits since an earlier run cannot be read.
+    NoHistory(StoreError),
     /// Anything else.
     Other(SocketAddr, io::Error),
 }
@@ -38,6 +42,12 @@ impl fmt::Display for StartError {
                 )
             }
             Self::NoKey => f.write_str("Our key cannot be used for encryption."),
+            Self::NoHistory(error) => {
+                write!(
+                    f,
+                    "What waits since the last run cannot be read: {error}. Start with --no-history to leave it alone."
+                )
+            }
             Self::Other(addr, error) => write!(f, "Cannot listen at {addr}: {error}."),
         }
     }

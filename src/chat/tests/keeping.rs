@@ -570,3 +570,33 @@ fn a_text_that_waited_does_not_go_out_in_plain_while_that_cannot_be_written_down
     story.ends(5001, &Fate::HandedOver);
     assert_eq!(story.chat.waiting(story.now), []);
 }
+
+#[test]
+fn a_text_is_taken_back_also_while_it_is_asked_how_its_recipient_is_spoken_to() {
+    let mut story = Story::keeping();
+    story.writes(5001, 1);
+    story.disk_turns(Ok(()));
+    story.does(Command::Cancel(Party::Addr(at(5001)), letter(1).id));
+    assert_eq!(story.outcomes(), [Fate::Lost(Lost::Cancelled)]);
+    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Cancelled]);
+    story.ends(5001, &Fate::HandedOver);
+    assert_eq!((story.plain_under_way(5001), story.chat.waiting(story.now)), (0, vec![]));
+}
+
+#[test]
+fn who_leaves_is_promised_nothing_for_a_text_to_an_address_that_could_not_be_written_down() {
+    for written in [Ok(()), Err("the disk is full")] {
+        let mut story = Story::keeping();
+        story.writes(5001, 1);
+        story.refused_unsent(5001);
+        story.disk_turns(written);
+        assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
+        story.does(Command::Leave);
+        story.later(seconds(3));
+        let told = story.told();
+        let stays = told.iter().any(|event| matches!(event, Event::StayQueued(_, 1)));
+        let is_lost =
+            told.iter().any(|event| matches!(event, Event::Later { fate: Fate::Lost(Lost::Unsent), .. }));
+        assert_eq!((stays, is_lost), (written.is_ok(), written.is_err()), "{told:?}");
+    }
+}

@@ -92,9 +92,13 @@ fn lost_words(lost: Lost) -> &'static str {
 pub fn later(who: &Who, fate: &Fate, text: &str, voice: &Voice<'_>) -> Option<Line> {
     let (who, text) = (voice.named(who), quoted(text));
     let (ink, words) = match fate {
-        Fate::Waits(Hold::Another) => {
-            (Ink::Bad, format!("Not sent to {who}, for {}: {text}", hold_words(Hold::Another)))
-        }
+        Fate::Waits(Hold::Another) => (
+            Ink::Bad,
+            format!(
+                "Not sent to {who}, for {}; /outbox takes it back, for you to write it to whoever is there: {text}",
+                hold_words(Hold::Another)
+            ),
+        ),
         Fate::Waits(_) => return None,
         Fate::Delivered => (Ink::Faint, format!("Delivered to {who}: {text}")),
         Fate::HandedOver => (Ink::Faint, format!("Handed over to {who}, which gives no receipts: {text}")),
