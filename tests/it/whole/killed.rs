@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddrV4};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use super::Over;
 use crate::support::{Builder, MALLORY, Peer, nobody, try_dial_from};
@@ -16,6 +17,9 @@ const MOST_UNSHOWN_IN_A_LIFE: usize = 300;
 
 /// Older programs that talk to the mortal too, as fast as it acknowledges, so that its mailbox is seldom empty.
 const LEGACY: [&str; 2] = ["Leah", "Leo"];
+
+/// How long a speaker may take for what is in its pipe when it shall say no more: 64 KiB, of which each line waits for its disk.
+const DRAINED_WITHIN: Duration = Duration::from_secs(60);
 
 /// What became of a text, as its sender was told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,9 +85,9 @@ fn talks(
         }
         Ok(said)
     });
-    // From a pipe one line is read when the one before it is settled.
+    // From a pipe one line is read when the one before it is settled, and some thousands may be in the pipe.
     speaker.types(&["2"]);
-    speaker.sees(" known, ");
+    speaker.sees_within(" known, ", DRAINED_WITHIN);
     said
 }
 
