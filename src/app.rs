@@ -7,6 +7,7 @@ mod greeting;
 mod id;
 mod leave;
 mod looks;
+mod outbox;
 mod past;
 mod signals;
 mod tell;
@@ -115,7 +116,7 @@ struct App {
     /// Messages that are to be printed, or have just been, and are written down as shown after that.
     shown: Vec<RowId>,
     /// What `/outbox` has listed.
-    outbox: Vec<past::Listed>,
+    outbox: Vec<outbox::Listed>,
     attention: Attention,
     began: Instant,
     /// Those whose messages are not shown, and how many came since.

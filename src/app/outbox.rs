@@ -1,0 +1,179 @@
+//! What waits to be delivered, and what did not arrive: `/outbox`.
+
+use std::sync::Arc;
+
+use super::{App, clock};
+use crate::chat::{Command, OpId, WaitingText};
+use crate::ledger::{Condition, Entry, Party, Query, Way};
+use crate::talk::Letter;
+use crate::ui::{Ink, Line, Outbox, hold_words, quoted, state};
+use crate::wire;
+
+/// Messages among which those are looked for that did not arrive.
+const SEARCHED_FOR_FAILED: usize = 500;
+
+/// Texts that `/outbox` lists at most; the rest is counted.
+const MAX_LISTED: usize = 100;
+
+/// A line of `/outbox`.
+#[derive(Clone)]
+pub(super) enum Listed {
+    /// It waits.
+    Waiting(Party, Letter),
+    /// It did not arrive, and is not sent any more.
+    Failed(Party, Letter),
+    /// It was sent again, so what is listed of it is over.
+    SentAgain,
+}
+
+impl App {
+    /// Shows what waits, or changes it.
+    pub(super) fn outbox(&mut self, what: Outbox) -> Option<OpId> {
+        match what {
+            Outbox::Show => {
+                self.list_outbox();
+                None
+            }
+            Outbox::Cancel(which) => self.each_listed(which, false, |app, listed| match listed {
+                Listed::Waiting(to, letter) => Some(app.node.command(Command::Cancel(to, letter.id))),
+                Listed::Failed(..) => {
+                    app.say("That text is not sent any more; there is nothing to take back.");
+                    None
+                }
+                Listed::SentAgain => app.is_listed_no_more(),
+            }),
+            Outbox::Again(which) => self.each_listed(which, true, |app, listed| match listed {
+                Listed::Waiting(to, _) => Some(app.node.command(Command::TryNow(to))),
+                Listed::Failed(to, letter) => {
+                    let parts = wire::messages_for(&letter.body, &app.node.name()).unwrap_or_default();
+                    let letter = Letter { time: clock::millis(), ..letter };
+                    Some(app.node.command(Command::SendAgain { to, parts: parts.into(), letter }))
+                }
+                Listed::SentAgain => app.is_listed_no_more(),
+            }),
+        }
+    }
+
+    fn is_listed_no_more(&mut self) -> Option<OpId> {
+        self.say("That text was sent again already; /outbox shows what became of it.");
+        None
+    }
+
+    /// Does this with one line of the list, or with all that wait. What is sent `again` and was over before is listed no more.
+    fn each_listed(
+        &mut self,
+        which: Option<usize>,
+        again: bool,
+        mut act: impl FnMut(&mut Self, Listed) -> Option<OpId>,
+    ) -> Option<OpId> {
+        if self.outbox.is_empty() {
+            self.fill_outbox();
+        }
+        let mut listed = std::mem::take(&mut self.outbox);
+        match which {
+            None => {
+                listed.retain(|listed| matches!(listed, Listed::Waiting(..)));
+                if listed.is_empty() {
+                    self.say("Nothing waits to be delivered.");
+                }
+                let mut last = None;
+                for listed in listed {
+                    last = act(self, listed).or(last);
+                }
+                last
+            }
+            Some(number) if (1..=listed.len()).contains(&number) => {
+                // Its numbers hold until it is shown again.
+                let chosen = listed[number - 1].clone();
+                if again && matches!(chosen, Listed::Failed(..)) {
+                    listed[number - 1] = Listed::SentAgain;
+                }
+                self.outbox = listed;
+                act(self, chosen)
+            }
+            Some(number) => {
+                self.say(format!("Nothing has the number {number} there; /outbox shows the list."));
+                None
+            }
+        }
+    }
+
+    fn fill_outbox(&mut self) -> (Vec<WaitingText>, Vec<Entry>) {
+        let waiting = self.node.waiting();
+        let query = Query { limit: SEARCHED_FOR_FAILED, ..Query::default() };
+        let failed: Vec<Entry> =
+            self.history.entries(&query).unwrap_or_default().into_iter().filter(did_not_arrive).collect();
+        let waits = waiting.iter().map(|waiting| Listed::Waiting(waiting.to, waiting.letter.clone()));
+        let failures = failed.iter().filter_map(|entry| {
+            let letter =
+                Letter { id: entry.id?, time: entry.time, again: true, body: Arc::clone(&entry.body) };
+            Some(Listed::Failed(entry.party, letter))
+        });
+        self.outbox = waits.chain(failures).take(MAX_LISTED).collect();
+        (waiting, failed)
+    }
+
+    fn list_outbox(&mut self) {
+        let (waiting, failed) = self.fill_outbox();
+        if waiting.is_empty() && failed.is_empty() {
+            self.say("Nothing waits to be delivered.");
+            return;
+        }
+        let people = self.people();
+        let voice = self.voice("");
+        let mut lines = Vec::new();
+        let mut number = 0;
+        for waiting in waiting.iter().take(MAX_LISTED) {
+            number += 1;
+            let state = match (waiting.under_way, waiting.sent) {
+                (true, _) => "on its way".to_owned(),
+                (false, true) => format!("sent; {}", hold_words(waiting.hold)),
+                (false, false) => format!("queued: {}", hold_words(waiting.hold)),
+            };
+            lines.push(Line::from(format!(
+                "{number:>3}  to {}, {state}; expires in {}: {}",
+                voice.named(&waiting.who),
+                clock::span(waiting.left),
+                quoted(&waiting.letter.body)
+            )));
+        }
+        if !failed.is_empty() && number < MAX_LISTED {
+            lines.push(Line::of(Ink::Faint, "     Lately, and not sent any more:"));
+            for entry in failed.iter().take(MAX_LISTED - number) {
+                number += 1;
+                let Way::Out(condition) = entry.way else { continue };
+                lines.push(Line::of(
+                    Ink::Bad,
+                    format!(
+                        "{number:>3}  to {}, {}: {}",
+                        people.called(entry.party, entry.name.as_ref()),
+                        state(condition),
+                        quoted(&entry.body)
+                    ),
+                ));
+            }
+        }
+        let more = (waiting.len() + failed.len()).saturating_sub(number);
+        if more > 0 {
+            lines.push(format!("     And {more} more.").into());
+        }
+        lines.push(Line::of(
+            Ink::Faint,
+            "     /outbox cancel NUMBER takes one back, /outbox again NUMBER sends it at once.",
+        ));
+        self.out.extend(lines);
+    }
+}
+
+/// Whether a message is one of ours that its recipient does not have, as far as is known.
+fn did_not_arrive(entry: &Entry) -> bool {
+    let Way::Out(condition) = entry.way else { return false };
+    matches!(
+        condition,
+        Condition::Uncertain
+            | Condition::NotSent
+            | Condition::NotAccepted
+            | Condition::Withdrawn
+            | Condition::Expired
+    )
+}
