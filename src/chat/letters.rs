@@ -42,6 +42,13 @@ pub(super) struct Unsent {
 }
 
 impl Unsent {
+    /// What was to be written down of it could not be: where it has to be later on, that is done anew.
+    pub(super) fn is_not_written(&mut self) {
+        self.said = false;
+        self.goes_out = false;
+        self.has_waited = false;
+    }
+
     /// What it says.
     pub(super) fn body(&self) -> Arc<str> {
         match &self.letter {
@@ -181,6 +188,7 @@ impl Chat {
     /// on waiting; another one is not written down at all.
     pub(super) fn not_written(&mut self, addr: PeerAddr, mut text: Unsent, now: Time) -> Option<Unsent> {
         if !text.has_waited {
+            text.is_not_written();
             return Some(text);
         }
         text.goes_out = false;

@@ -12,7 +12,7 @@ use super::life::{Evidence, Life, Why};
 use super::outbox::{Jitter, OutText};
 use super::outboxes::Outboxes;
 use super::seen::Seen;
-use super::table::Known;
+use super::table::{Known, Peer};
 use super::time::Time;
 use super::trust::{Change, Meeting, Offer, Pin, Policy, Refused, Trust, Trusted, Verdict};
 use super::waiting::Held;
@@ -299,29 +299,49 @@ impl Chat {
             // It claims the address of somebody who has proven to be there.
             return old;
         }
+        if others {
+            self.makes_way(addr);
+        }
         match old {
             Some(old) => {
                 // The row that it had stays, for its number is known; whoever was taken to be at its new address is not.
-                let before = self.table.remove(addr).filter(|peer| peer.known == Known::Static);
+                let before = self.table.remove(addr);
                 self.follows(old, addr);
-                if let Some(configured) = before {
-                    // Whom the user configured stays so, whatever row it has.
-                    self.table.update(addr, |peer| {
-                        peer.known = Known::Static;
-                        peer.configured_form = configured.configured_form;
-                        peer.life.configured();
-                    });
-                }
+                self.stays_configured(addr, before);
                 Some(addr)
             }
             None => {
                 let known = if dialled { Known::SentTo } else { Known::Heard };
-                if others {
-                    // Nobody is chosen by another's number.
-                    self.table.remove(addr);
+                // Nobody is chosen by another's number.
+                let before = if others { self.table.remove(addr) } else { None };
+                if !self.table.add(addr, known, Life::of_heard(now)) {
+                    return None;
                 }
-                self.table.add(addr, known, Life::of_heard(now)).then_some(addr)
+                self.stays_configured(addr, before);
+                Some(addr)
             }
+        }
+    }
+
+    /// Another has proven to be where somebody was: whom the user configured is looked for at the next best of the addresses where they were
+    /// met, if there is one that is nobody's.
+    fn makes_way(&mut self, addr: PeerAddr) {
+        let configured = self.table.peer(addr).filter(|peer| peer.known == Known::Static);
+        let Some(Speech::Secure(key)) = configured.map(|peer| peer.speech) else { return };
+        let free = self.addrs_of(key, None).into_iter().find(|other| self.table.peer(*other).is_none());
+        if let Some(free) = free {
+            self.follows(addr, free);
+        }
+    }
+
+    /// Whom the user configured stays so, whatever row it has.
+    fn stays_configured(&mut self, addr: PeerAddr, before: Option<Peer>) {
+        if let Some(configured) = before.filter(|peer| peer.known == Known::Static) {
+            self.table.update(addr, |peer| {
+                peer.known = Known::Static;
+                peer.configured_form = configured.configured_form;
+                peer.life.configured();
+            });
         }
     }
 

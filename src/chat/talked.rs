@@ -32,8 +32,12 @@ impl Chat {
             self.table.update(addr, |peer| peer.turned_away = None);
         }
         let welcome = met.map(|met| self.met_at(reached, met, moment, now));
+        let mut addr = addr;
         if let (TalkEnd::WrongKey(offered), Some(expected)) = (&end, expect) {
+            let was_here = self.table.row_of(expected) == Some(addr);
             self.wrong_key(expected, *offered, reached, moment, now);
+            // Its row may have made way for the other, and it is that row which was looked at.
+            addr = self.table.row_of(expected).filter(|_| was_here).unwrap_or(addr);
         }
         // Whoever was met may have been known under another address before.
         let looked_at = addr;

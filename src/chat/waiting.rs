@@ -78,9 +78,16 @@ impl Chat {
 
     /// A text for an address is written down as one that waits, or cannot be: the user is told, if it does wait.
     pub(super) fn wait_is_written(&mut self, addr: PeerAddr, op: OpId, id: MessageId, kept: bool) {
-        let Some(secure) = &mut self.secure else { return };
         let is_it =
             |text: &&mut Unsent| text.op == op && text.letter.as_ref().is_some_and(|letter| letter.id == id);
+        // The answer how its recipient is spoken to has come before this.
+        if let Some(text) = self.keeping.plain_texts().find(is_it) {
+            text.unwritten = false;
+            if !kept {
+                text.is_not_written();
+            }
+        }
+        let Some(secure) = &mut self.secure else { return };
         if let Some(text) = secure.asked.get_mut(&addr).and_then(|texts| texts.iter_mut().find(is_it)) {
             text.unwritten = false;
             text.said &= kept;

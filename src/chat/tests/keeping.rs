@@ -32,6 +32,16 @@ impl Story {
         written
     }
 
+    /// The disk does what it is to do, one after the other, with these results.
+    fn disk_turns_each(&mut self, results: &[Result<(), &str>]) {
+        for result in results {
+            let (id, _) = self.writes.remove(0);
+            let actions =
+                self.chat.written(id.expect("somebody waits for it"), result.map_err(Into::into), self.now);
+            self.perform(actions);
+        }
+    }
+
     /// What the texts under way to keys are.
     pub(super) fn letters_under_way(&self) -> Vec<Letter> {
         let letters = |talk: &Talk| match &talk.say {
@@ -598,5 +608,36 @@ fn who_leaves_is_promised_nothing_for_a_text_to_an_address_that_could_not_be_wri
         let is_lost =
             told.iter().any(|event| matches!(event, Event::Later { fate: Fate::Lost(Lost::Unsent), .. }));
         assert_eq!((stays, is_lost), (written.is_ok(), written.is_err()), "{told:?}");
+    }
+}
+
+#[test]
+fn a_text_whose_recipient_answers_before_the_disk_does_has_its_outcome_when_the_disk_is_full_then() {
+    let mut story = Story::keeping();
+    story.writes(5001, 1);
+    story.ends(5001, &Fate::HandedOver);
+    story.disk_turns_each(&[Ok(()), Err("the disk is full")]);
+    assert_eq!(story.plain_under_way(5001), 0, "it would go out again after a restart");
+    assert_eq!(story.outcomes(), [Fate::Waits(Hold::NotWritten)]);
+}
+
+#[test]
+fn a_text_that_went_out_without_being_written_down_is_not_said_to_stay_when_it_has_to_wait() {
+    for written in [[Err("the disk is full"), Err("the disk is full")], [Err("the disk is full"), Ok(())]] {
+        let mut story = Story::keeping();
+        story.writes(5001, 1);
+        story.ends(5001, &Fate::HandedOver);
+        story.disk_turns_each(&written);
+        assert_eq!(story.plain_under_way(5001), 1, "it goes out as if there were no history");
+        story.refused_unsent(5001);
+        story.disk_turns(Ok(()));
+        assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
+        story.does(Command::Leave);
+        story.refused(5001);
+        story.later(seconds(3));
+        let told = story.told();
+        assert!(!told.iter().any(|event| matches!(event, Event::StayQueued(..))), "{told:?}");
+        let is_lost = |event: &Event| matches!(event, Event::Later { fate: Fate::Lost(Lost::Unsent), .. });
+        assert!(told.iter().any(is_lost), "{told:?}");
     }
 }

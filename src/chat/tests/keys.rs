@@ -225,6 +225,39 @@ fn a_static_peer_that_was_known_by_its_key_elsewhere_stays_static() {
 }
 
 #[test]
+fn a_static_peer_makes_way_for_who_is_at_its_last_address_and_is_looked_for_where_it_was_before() {
+    for is_listed in [true, false] {
+        let mut story = Story::keyed();
+        assert_eq!(story.dials_in(EVES, "Eve", 5003), Ok(()));
+        if !is_listed {
+            // She is known from an earlier run.
+            let pins = story.chat.pins_for("Eve").into_iter().cloned().collect();
+            story = Story::new();
+            story.chat.set_keys(Keys { own: key(OURS), pins, policy: Policy::AcceptNew, require: false });
+        }
+        story.talks.clear();
+        story = story.with_static(&[5001]);
+        story.promises(BOBS);
+        story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+        story.does(Command::Connect(these(5002)));
+        story.promises(BOBS);
+        story.talked(Some(met(BOBS, 5002)), TalkEnd::Answered);
+        story.talks.clear();
+        story.writes(5002, 1);
+        story.talked(None, TalkEnd::WrongKey(key(EVES)));
+        let mut rows = story.chat.rows(story.now);
+        rows.sort_by_key(|row| row.addr);
+        let rows: Vec<_> =
+            rows.iter().map(|row| (row.addr, row.speech, row.known == Known::Static)).collect();
+        let (bobs, eves) = (Speech::Secure(key(BOBS)), Speech::Secure(key(EVES)));
+        assert_eq!(rows, [(at(5001), bobs, true), (at(5002), eves, false)]);
+        // And it is looked for again.
+        story.later(Duration::from_secs(20));
+        assert!(story.talks.iter().any(|talk| talk.expect == Some(key(BOBS)) && talk.addrs[0] == at(5001)));
+    }
+}
+
+#[test]
 fn a_configured_address_is_looked_at_again_when_its_peer_was_met_over_a_kept_connection_elsewhere() {
     let mut story = Story::keyed();
     story.knows_bob(5001);

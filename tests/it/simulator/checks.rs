@@ -227,8 +227,10 @@ impl World {
     /// was in vain.
     fn check_look(&mut self, pid: Pid, to: PeerAddr, cause: Cause) {
         let now = self.now;
+        // Whom the user has sent away is left alone until there is a text for them.
+        let is_for_text = self.has_asked_for_text(pid, to);
         let ours = self.ours_mut(pid);
-        let Some(missed) = ours.missed.remove(&to) else { return };
+        let Some(missed) = ours.missed.remove(&to).filter(|_| !is_for_text) else { return };
         let due = missed.max(ours.held_up) + LONGEST_BACKOFF + LATE;
         let is_static = ours.statics.iter().any(|peer| peer.addr == to);
         let is_gone = |row: &p2p_chat::chat::Row| row.addr == to && row.state == State::Gone;

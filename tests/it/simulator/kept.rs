@@ -137,7 +137,7 @@ impl World {
         if by != Some(from) {
             self.fail(pid, format_args!("shows {id:?}, written by {by:?}, as {from}'s"));
         }
-        if !penned.is_resent && !self.is_unwritten_by(penned.by, id) {
+        if !penned.is_resent && !penned.is_given_up && !self.is_unwritten_by(penned.by, id) {
             // Of somebody's two addresses only one may be known to be theirs yet, and it takes time to see how the other is spoken to.
             let last = self.last_shown.insert((from, pid, to), number);
             if last.is_some_and(|last| last > number) {

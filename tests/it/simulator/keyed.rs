@@ -56,6 +56,8 @@ pub(super) struct Penned {
     pub(super) is_promised: bool,
     /// Its sender has had it sent again, which puts it behind what was typed later.
     pub(super) is_resent: bool,
+    /// Its sender was told that it is not sent any more. What was on its way then may still arrive, behind what was typed later.
+    pub(super) is_given_up: bool,
 }
 
 impl Keyed {
@@ -108,6 +110,7 @@ impl World {
             taken: BTreeSet::new(),
             is_promised: false,
             is_resent: false,
+            is_given_up: false,
         };
         self.penned.insert(id, penned);
         self.keyed_mut(pid)?.letters.insert(op, Sent { id, waiting: 0, ended: 0 });

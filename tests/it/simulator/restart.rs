@@ -67,13 +67,16 @@ impl World {
                 }
             }
             let keyed = self.keyed_mut(pid).expect("it has a disk");
-            // To a key that was not remembered, too: it waits until that key is met.
-            keyed.letters.insert(op, Sent { id: letter.id, waiting: 1, ended: 0 });
+            let left = Duration::from_millis(expires.saturating_sub(clock)).min(expire);
+            // To a key that was not remembered, too: it waits until that key is met. Where it has expired, nobody is left to be named.
+            let is_named = |key| keyed.pins.contains_key(&key) || !left.is_zero();
+            let is_told = if let Party::Key(key) = to { is_named(key) } else { true };
+            keyed.letters.insert(op, Sent { id: letter.id, waiting: usize::from(is_told), ended: 0 });
             restored.push(Restored {
                 to,
                 parts: wire::messages_for(&letter.body, &name).unwrap_or_default().into(),
                 cut_off,
-                left: Duration::from_millis(expires.saturating_sub(clock)).min(expire),
+                left,
                 letter: Letter { again: letter.again && matches!(to, Party::Key(_)), ..letter },
                 name: called,
             });

@@ -39,6 +39,7 @@ impl World {
                     Fate::Lost(lost) => {
                         let what = format!("letter: lost at once: {lost:?}");
                         self.count(what);
+                        self.note_given_up(id);
                     }
                     _ => {}
                 }
@@ -55,6 +56,9 @@ impl World {
                 if *fate == Fate::Delivered && who.proof != Proof::Plain {
                     self.check_taken(pid, id, key_at(who.addr));
                     self.count("letter: delivered later");
+                }
+                if matches!(fate, Fate::Lost(_)) {
+                    self.note_given_up(id);
                 }
                 if !matches!(fate, Fate::Waits(_)) {
                     self.letter_mut(pid, *op).ended += 1;
@@ -122,6 +126,10 @@ impl World {
 
     fn letter_mut(&mut self, pid: Pid, op: OpId) -> &mut Sent {
         self.keyed_mut(pid).and_then(|keyed| keyed.letters.get_mut(&op)).expect("it was sent")
+    }
+
+    fn note_given_up(&mut self, id: MessageId) {
+        self.penned.get_mut(&id).expect("somebody has written it").is_given_up = true;
     }
 
     fn check_taken(&self, pid: Pid, id: MessageId, key: Option<PeerKey>) {
