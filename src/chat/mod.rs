@@ -7,14 +7,17 @@ mod checks;
 mod command;
 mod decide;
 mod event;
+mod intake;
 mod keeping;
 mod letters;
 mod life;
 mod outbox;
 mod outboxes;
 mod outcome;
+mod plain;
 mod receive;
 mod refusals;
+mod restore;
 mod secure;
 mod seen;
 mod table;
@@ -25,7 +28,9 @@ mod texts;
 mod tick;
 mod time;
 mod trust;
+mod turns;
 mod waiting;
+mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -33,7 +38,8 @@ use std::time::Duration;
 
 pub use command::{Command, Target};
 pub use event::{Action, Answer, Decision, Deed, Event, JobId, OpId, Proof, Talk, Transmit, Unsendable, Who};
-pub use keeping::{Intake, Restored, WaitingText, WriteId};
+pub use intake::Intake;
+pub use keeping::WriteId;
 pub use life::{
     Change, Check, Evidence, GONE_AFTER, LONGEST_BACKOFF, Life, PROBE_INTERVAL, QUIET_REPEAT, REFUSAL_REPEAT,
     State, Why,
@@ -47,6 +53,7 @@ pub use outboxes::{MAX_ALL_BYTES, Outboxes};
 pub use outcome::Sent;
 pub use receive::Received;
 pub use refusals::{REFUSALS_REPEAT, REFUSALS_SUMMED};
+pub use restore::Restored;
 pub use secure::{Keys, Moment};
 pub use seen::{MAX_SEEN_IDS, MAX_SEEN_KEYS, Novelty, Seen};
 pub use table::{GONE_SHOWN, Known, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, Row};
@@ -56,6 +63,7 @@ pub use trust::{
     As, Change as PinChange, MAX_HINTS, MAX_OFFERS, MAX_OFFERS_OF_ONE, MAX_PINS, MAX_PINS_OF_ONE, Meeting,
     Offer, Pin, Policy, Refused, Trust, Trusted, Unknown, Verdict, Writable, code_input,
 };
+pub use wishes::WaitingText;
 
 use crate::key::PeerKey;
 use crate::message::{Fate, Form, Outgoing, Speech};

@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use super::event::{Action, Event, JobId, OpId, Talk, Who};
-use super::letters::Unsent;
 use super::life::{Evidence, Life, Why};
 use super::outbox::{Jitter, OutText};
 use super::outboxes::Outboxes;
+use super::plain::Unsent;
 use super::seen::Seen;
 use super::table::{Known, Peer};
 use super::time::Time;

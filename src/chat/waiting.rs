@@ -4,18 +4,17 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::Chat;
 use super::event::{Event, OpId, Who};
-use super::keeping::WaitingText;
-use super::letters::Unsent;
-use super::outbox::{FIRST_WAIT, NEARLY_FULL, NO_OK_WAIT, OutText, backoff};
+use super::outbox::{FIRST_WAIT, NEARLY_FULL, NO_OK_WAIT, backoff};
+use super::plain::Unsent;
 use super::texts::MAX_TEXTS_WAITING;
 use super::time::Time;
-use super::{Chat, Deed, Op};
 use crate::key::PeerKey;
 use crate::ledger::{Condition, Party, Write};
 use crate::message::{Failure, Fate, MessageId, Speech};
 use crate::peer::PeerAddr;
-use crate::talk::{ByeReason, Hold, Letter, Lost};
+use crate::talk::{ByeReason, Hold, Lost};
 
 /// Addresses that texts wait for; more than anybody writes to in vain. Each may have `MAX_TEXTS_WAITING` texts.
 const MAX_HELD_ADDRS: usize = 1_000;
@@ -23,10 +22,10 @@ const MAX_HELD_ADDRS: usize = 1_000;
 /// What waits for one address.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    texts: VecDeque<Unsent>,
+    pub(super) texts: VecDeque<Unsent>,
     /// When the first of them to expire does.
     expires: Option<Time>,
-    hold: Option<Hold>,
+    pub(super) hold: Option<Hold>,
     not_before: Time,
     last_try: Option<Time>,
     failures: u32,
@@ -221,7 +220,7 @@ impl Chat {
     }
 
     /// Gives up some of what waits for an address; says whether there was any.
-    fn drop_held(
+    pub(super) fn drop_held(
         &mut self,
         addr: PeerAddr,
         lost: Lost,
@@ -247,7 +246,7 @@ impl Chat {
     }
 
     /// Says that a text is not sent any more.
-    fn tell_lost(&mut self, addr: PeerAddr, text: &Unsent, lost: Lost) {
+    pub(super) fn tell_lost(&mut self, addr: PeerAddr, text: &Unsent, lost: Lost) {
         if text.told {
             let who = self.who(addr);
             self.tell(Event::Later { op: text.op, who, fate: Fate::Lost(lost), text: text.body() });
@@ -290,127 +289,6 @@ impl Chat {
         if let (true, Some(letter)) = (text.said, &text.letter) {
             self.write(Write::Became { to: Party::Addr(text.written_to), id: letter.id, condition });
         }
-    }
-
-    /// All that waits, by recipient, and for each in the order in which it was typed.
-    pub fn waiting(&self, now: Time) -> Vec<WaitingText> {
-        let Some(secure) = &self.secure else { return Vec::new() };
-        let to_keys = secure.outboxes.waiting().filter_map(|(key, waiting)| {
-            let OutText { letter, expires, sent, .. } = waiting.text;
-            Some(WaitingText {
-                who: self.who_of(key)?,
-                to: Party::Key(key),
-                letter: letter.clone(),
-                under_way: waiting.under_way,
-                sent: *sent,
-                hold: waiting.hold,
-                left: expires.since(now),
-            })
-        });
-        let to_addr = |addr: PeerAddr, text: &Unsent, under_way, hold| {
-            let (letter, left) = (text.letter.clone()?, text.expires.since(now));
-            let (who, to) = (self.who(addr), Party::Addr(addr));
-            Some(WaitingText { who, to, letter, under_way, sent: false, hold, left })
-        };
-        let held = secure.waiting.iter().flat_map(|(addr, held)| {
-            let hold = held.hold.unwrap_or(Hold::Unreachable);
-            held.texts.iter().filter_map(move |text| to_addr(*addr, text, false, hold))
-        });
-        let asked = secure.asked.iter().flat_map(|(addr, texts)| {
-            texts.iter().filter_map(move |text| to_addr(*addr, text, true, Hold::Turn))
-        });
-        let mut all: Vec<WaitingText> = to_keys.chain(held).chain(asked).collect();
-        // The order within one recipient stays.
-        all.sort_by_key(|waiting| waiting.to);
-        all
-    }
-
-    /// Takes a text back that waits.
-    pub(super) fn cancel(&mut self, to: Party, id: MessageId) -> OpId {
-        let is_it = |text: &Unsent| text.letter.as_ref().is_some_and(|letter| letter.id == id);
-        let was_there = match to {
-            Party::Addr(addr) => {
-                self.drop_held(addr, Lost::Cancelled, Condition::Cancelled, is_it)
-                    || self.cancel_asked(addr, is_it)
-            }
-            Party::Key(key) => {
-                let (was_there, news) = match &mut self.secure {
-                    Some(secure) => secure.outboxes.cancel(key, id),
-                    None => (false, Vec::new()),
-                };
-                self.tell_news(key, news);
-                was_there
-            }
-        };
-        if !was_there {
-            self.tell(Event::NotWaiting);
-        }
-        self.nothing_to_wait_for()
-    }
-
-    /// Takes a text back that waits for the answer how its recipient is spoken to; says whether it was there.
-    fn cancel_asked(&mut self, addr: PeerAddr, is_it: impl Fn(&Unsent) -> bool) -> bool {
-        let Some(secure) = &mut self.secure else { return false };
-        let Some(asked) = secure.asked.get_mut(&addr) else { return false };
-        let Some(at) = asked.iter().position(is_it) else { return false };
-        let text = asked.remove(at);
-        self.text_ends(addr);
-        self.write_condition(&text, Condition::Cancelled);
-        self.tell_lost(addr, &text, Lost::Cancelled);
-        true
-    }
-
-    /// Tries at once what waits for somebody.
-    pub(super) fn try_now(&mut self, to: Party, now: Time) -> OpId {
-        match (to, &mut self.secure) {
-            (Party::Key(key), Some(secure)) => secure.outboxes.met(key, now),
-            (Party::Addr(addr), _) => self.hurry_held(addr, now),
-            (Party::Key(_), None) => {}
-        }
-        self.next_turns(now);
-        self.nothing_to_wait_for()
-    }
-
-    /// Sends a text again that is not sent any more.
-    pub(super) fn send_again(&mut self, to: Party, parts: Arc<[String]>, letter: Letter, now: Time) -> OpId {
-        let addr = match to {
-            Party::Addr(addr) => Some(addr),
-            Party::Key(key) => self.addr_of(key),
-        };
-        let Some(addr) = addr else {
-            self.tell(Event::NotWaiting);
-            return self.nothing_to_wait_for();
-        };
-        let op = self.spread(Deed::Send, &[addr]);
-        let letter = Letter { again: true, ..letter };
-        let refused = match to {
-            Party::Key(key) => {
-                let text = self.new_text(addr, op, &parts, Some(&letter), now);
-                self.put_letter(key, addr, text, now)
-            }
-            Party::Addr(_) => self.send_to(addr, op, &parts, Some(&letter), false, now),
-        };
-        if let Some(why) = refused {
-            let who = self.who(addr);
-            self.tell(Event::NotSent { op, who, why });
-            self.not_sent(op);
-        }
-        self.next_turns(now);
-        self.settle(op);
-        op
-    }
-
-    /// A command that is done at once.
-    pub(super) fn nothing_to_wait_for(&mut self) -> OpId {
-        let op = self.new_op(Op::Spread {
-            deed: Deed::Connect,
-            total: 0,
-            pending: 0,
-            done: 0,
-            failed: Vec::new(),
-        });
-        self.settle(op);
-        op
     }
 
     /// We leave: says how much waits for whom until we are back, or what will not arrive if nothing is kept.

@@ -1,0 +1,247 @@
+//! Texts in plain, one at a time to each address, each written down before it goes out.
+
+use std::sync::Arc;
+
+use super::Chat;
+use super::event::{Event, OpId, Unsendable, Who};
+use super::time::Time;
+use crate::ledger::{Condition, Party, Write};
+use crate::message::{Fate, Speech};
+use crate::peer::{PeerAddr, PeerName};
+use crate::talk::{Hold, Letter};
+/// A text to an address, or to somebody of whom it is not known yet how they are spoken to.
+#[derive(Clone, Debug)]
+pub(super) struct Unsent {
+    pub(super) op: OpId,
+    pub(super) parts: Arc<[String]>,
+    /// None where there were no random numbers for an id.
+    pub(super) letter: Option<Letter>,
+    /// When it is given up.
+    pub(super) expires: Time,
+    /// The address that it is written down for.
+    pub(super) written_to: PeerAddr,
+    /// It is written down, or will be before anything else of it is.
+    pub(super) said: bool,
+    /// That is still to be done, and the user is not told before that it waits.
+    pub(super) unwritten: bool,
+    /// What is written down of it is that it goes out in plain.
+    pub(super) goes_out: bool,
+    /// Before that it was written down as one that waits.
+    pub(super) has_waited: bool,
+    /// The user was told that it waits.
+    pub(super) told: bool,
+    /// It goes out in plain to somebody who has a key, now or never.
+    pub(super) once: bool,
+    /// What its recipient was called.
+    pub(super) name: Option<PeerName>,
+}
+
+impl Unsent {
+    /// What was to be written down of it could not be: where it has to be later on, that is done anew.
+    pub(super) fn is_not_written(&mut self) {
+        self.said = false;
+        self.goes_out = false;
+        self.has_waited = false;
+    }
+
+    /// What it says.
+    pub(super) fn body(&self) -> Arc<str> {
+        match &self.letter {
+            Some(letter) => Arc::clone(&letter.body),
+            None => self.parts.join(" ").into(),
+        }
+    }
+}
+
+impl Chat {
+    /// A text that nothing was done about yet.
+    pub(super) fn new_text(
+        &self,
+        addr: PeerAddr,
+        op: OpId,
+        parts: &Arc<[String]>,
+        letter: Option<&Letter>,
+        now: Time,
+    ) -> Unsent {
+        Unsent {
+            op,
+            parts: Arc::clone(parts),
+            letter: letter.cloned(),
+            expires: self.expiry(now),
+            written_to: addr,
+            said: false,
+            unwritten: false,
+            goes_out: false,
+            has_waited: false,
+            told: false,
+            once: false,
+            name: self.table.peer(addr).and_then(|peer| peer.name.clone()),
+        }
+    }
+
+    pub(super) fn send_in_plain(
+        &mut self,
+        addr: PeerAddr,
+        mut text: Unsent,
+        now: Time,
+    ) -> Option<Unsendable> {
+        if self.is_only_encrypted(addr) {
+            return Some(Unsendable::OnlyEncrypted);
+        }
+        if let Some(why) = self.unsendable(addr, &text.parts) {
+            return Some(why);
+        }
+        self.text_begins(addr);
+        if let Some(secure) = &mut self.secure {
+            secure.in_plain.insert(addr);
+        }
+        let write = text.letter.as_ref().map(|letter| {
+            let to = Party::Addr(text.written_to);
+            match text.said {
+                true => Write::Became { to, id: letter.id, condition: Condition::Sent },
+                false => self.said(to, text.name.clone(), letter, Condition::Sent),
+            }
+        });
+        text.has_waited = text.said;
+        text.said = write.is_some();
+        text.goes_out = text.said;
+        self.write_plain(addr, text, write, now);
+        None
+    }
+
+    /// That a text goes out could not be written down. One that is written down as waiting would go out once more after a restart, so it goes
+    /// on waiting; another one is not written down at all.
+    pub(super) fn not_written(&mut self, addr: PeerAddr, mut text: Unsent, now: Time) -> Option<Unsent> {
+        if !text.has_waited {
+            text.is_not_written();
+            return Some(text);
+        }
+        text.goes_out = false;
+        self.text_ends(addr);
+        if let Some(secure) = &mut self.secure {
+            secure.in_plain.remove(&addr);
+        }
+        self.hold_back_all(addr, text, Hold::NotWritten, now);
+        None
+    }
+
+    /// Lets a text wait, and with it those behind it, for there is nothing to be tried with them either.
+    pub(super) fn hold_back_all(&mut self, addr: PeerAddr, text: Unsent, hold: Hold, now: Time) {
+        self.hold_back(addr, text, hold, now);
+        let behind = self.secure.as_mut().and_then(|secure| secure.asked.remove(&addr));
+        for text in behind.into_iter().flatten() {
+            self.text_ends(addr);
+            self.hold_back(addr, text, hold, now);
+        }
+    }
+
+    /// A text in plain is through, or could not be sent, and waits then if that helps.
+    pub(super) fn plain_text_over(
+        &mut self,
+        addr: PeerAddr,
+        mut text: Unsent,
+        (who, fate): (Who, Fate),
+        parts: (usize, usize),
+        now: Time,
+    ) {
+        let hold = if parts.0 == 0 { self.hold_for(addr, &fate, &text) } else { None };
+        if let Some(hold) = hold {
+            self.write_queued_again(addr, &mut text, now);
+            self.hold_back_all(addr, text, hold, now);
+            return;
+        }
+        let condition = match &fate {
+            Fate::Delivered => Condition::Delivered,
+            Fate::HandedOver => Condition::HandedOver,
+            Fate::Astray(_) => Condition::Astray,
+            Fate::Failed(_) if parts.0 == 0 => Condition::NotSent,
+            _ => Condition::Uncertain,
+        };
+        self.write_condition(&text, condition);
+        self.reached(addr);
+        if text.told {
+            self.tell(Event::Later { op: text.op, who, fate, text: text.body() });
+        } else {
+            self.finished_with(text.op, who, fate, parts);
+        }
+    }
+
+    /// Whether a text is under way in plain. Its receipt may say that the next need not go so; only who leaves has no time for that.
+    pub(super) fn says_in_plain(&self, addr: PeerAddr) -> bool {
+        !self.leaving && self.secure.as_ref().is_some_and(|secure| secure.in_plain.contains(&addr))
+    }
+
+    /// Lets a text wait until the one before it is through.
+    pub(super) fn wait_behind(&mut self, addr: PeerAddr, mut text: Unsent, now: Time) -> Option<Unsendable> {
+        if let Some(why) = self.unsendable(addr, &text.parts) {
+            return Some(why);
+        }
+        self.text_begins(addr);
+        self.write_queued(addr, &mut text, now);
+        let secure = self.secure.as_mut()?;
+        secure.asked.entry(addr).or_default().push(text);
+        None
+    }
+
+    /// Lets a text wait behind others for whom nobody could be reached. The user wants it there now, so they are tried at once.
+    pub(super) fn wait_with_others(
+        &mut self,
+        addr: PeerAddr,
+        mut text: Unsent,
+        now: Time,
+    ) -> Option<Unsendable> {
+        if self.is_full_of_texts(addr) {
+            return Some(Unsendable::TooManyWaiting);
+        }
+        self.write_queued(addr, &mut text, now);
+        self.hold_back(addr, text, Hold::Unreachable, now);
+        self.hurry_held(addr, now);
+        None
+    }
+
+    /// Has a text for an address written down as one that waits.
+    pub(super) fn write_queued(&mut self, addr: PeerAddr, text: &mut Unsent, now: Time) {
+        if let (false, Some(letter)) = (text.said, &text.letter) {
+            let to = Party::Addr(text.written_to);
+            let (op, id) = (text.op, letter.id);
+            let write = self.said(to, text.name.clone(), letter, Condition::Queued);
+            text.unwritten = self.write_waiting(addr, op, id, write, now);
+            text.said = true;
+        }
+    }
+
+    /// Has it written down that a text waits after all which was written down as one that is sent: who finds it as that does not send it again.
+    pub(super) fn write_queued_again(&mut self, addr: PeerAddr, text: &mut Unsent, now: Time) {
+        if let (true, Some(letter)) = (std::mem::take(&mut text.goes_out), &text.letter) {
+            let (to, id) = (Party::Addr(text.written_to), letter.id);
+            let write = Write::Became { to, id, condition: Condition::Queued };
+            text.unwritten = self.write_waiting(addr, text.op, id, write, now);
+        }
+    }
+
+    /// A text in plain is through: the next goes, in whatever way its recipient is spoken to by now. Where it has just promised a key, that is
+    /// known when it has been greeted.
+    pub(super) fn said_in_plain(&mut self, addr: PeerAddr, now: Time) {
+        let Some(secure) = &mut self.secure else { return };
+        secure.in_plain.remove(&addr);
+        match self.speech_of(addr) {
+            // Nothing is said of itself to whom the user has sent away meanwhile, but what waits for them has to be.
+            Speech::Unknown if self.waits_for(addr) && !self.leaving && !self.is_being_asked(addr) => {
+                self.ask(addr);
+            }
+            Speech::Unknown => {}
+            speech => self.asked(addr, Ok(speech), now),
+        }
+    }
+
+    /// We leave: the texts that wait for one another go one behind the other, and the goodbye behind them.
+    pub(super) fn wait_no_more(&mut self, now: Time) {
+        let Some(secure) = &self.secure else { return };
+        let waiting: Vec<PeerAddr> = secure.in_plain.iter().copied().collect();
+        for addr in waiting {
+            if self.speech_of(addr) == Speech::Plain {
+                self.asked(addr, Ok(Speech::Plain), now);
+            }
+        }
+    }
+}

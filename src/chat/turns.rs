@@ -1,0 +1,143 @@
+//! Turns of texts to keys: when each begins, what is told of it, and what becomes of all when we leave.
+
+use std::collections::BTreeMap;
+
+use super::event::Event;
+use super::outbox::{Jitter, TextNews, TextState, TurnEnd};
+use super::time::Time;
+use super::{Chat, Purpose};
+use crate::key::PeerKey;
+use crate::ledger::{Condition, Party, Write};
+use crate::message::{Failure, Fate};
+use crate::peer::PeerAddr;
+use crate::talk::{Hold, Letter, Lost, Say};
+impl Chat {
+    /// Begins the turns that are due.
+    pub(super) fn next_turns(&mut self, now: Time) {
+        self.next_held_turns(now);
+        while let Some((key, news)) = self.secure.as_mut().and_then(|secure| secure.outboxes.expire(now)) {
+            self.tell_news(key, news);
+        }
+        while let Some(secure) = &mut self.secure
+            && let Some(key) = secure.outboxes.due(now)
+        {
+            let Some(to) = secure.trusted.writable(key) else {
+                let news = secure.outboxes.give_up(key, Lost::Unpinned);
+                self.tell_news(key, news);
+                continue;
+            };
+            let letters: Vec<Letter> =
+                secure.outboxes.begin_turn(to, now).into_iter().map(|text| text.letter).collect();
+            if letters.is_empty() {
+                break;
+            }
+            match self.addr_of(key) {
+                Some(addr) => self.talk(addr, Some(key), Purpose::Turn(key), Say::Texts(letters), None),
+                None => self.turn_is_lost(key, now),
+            }
+        }
+    }
+
+    /// Nobody knows where to dial: it is tried again as if nobody had answered.
+    pub(super) fn turn_is_lost(&mut self, key: PeerKey, now: Time) {
+        let Some(secure) = &mut self.secure else { return };
+        let end = TurnEnd::Held(Hold::Unreachable);
+        let news = secure.outboxes.turn_ended(key, 0, &[], end, now, Jitter(0));
+        self.tell_news(key, news);
+    }
+
+    /// Tells what became of texts, and has it written down. The first that is known of a text ends its part in the command; what comes later
+    /// is told as such.
+    pub(super) fn tell_news(&mut self, key: PeerKey, news: Vec<TextNews>) {
+        let gone = self.secure.as_ref().and_then(|secure| secure.gone.get(&key)).map(|(addr, _)| *addr);
+        let addr = self.addr_of(key).or(gone);
+        for TextNews { id, op, state, written, body } in news {
+            if let Some(condition) = condition_of(state, written) {
+                self.write(Write::Became { to: Party::Key(key), id, condition });
+            }
+            if state.is_final() {
+                self.keeping.is_done(key, id);
+            }
+            let Some(secure) = &mut self.secure else { return };
+            let told = secure.told_of.contains(&(op, key));
+            if matches!(state, TextState::Queued(_)) {
+                secure.told_of.insert((op, key));
+            } else {
+                secure.told_of.remove(&(op, key));
+            }
+            let Some(addr) = addr else {
+                // Nobody is left to be named: its key was forgotten, and whoever did that knows.
+                if !told && state.is_final() {
+                    self.not_sent(op);
+                    self.settle(op);
+                }
+                continue;
+            };
+            let fate = match state {
+                TextState::Delivered => Fate::Delivered,
+                TextState::Queued(hold) => Fate::Waits(hold),
+                TextState::Failed(lost) => Fate::Lost(lost),
+            };
+            if told {
+                let who = self.who(addr);
+                self.tell(Event::Later { op, who, fate, text: body });
+            } else {
+                let parts = (usize::from(state == TextState::Delivered), 1);
+                self.finished(op, addr, fate, parts);
+            }
+        }
+    }
+
+    /// We leave: whatever waits is tried at once, unless it can wait until we are back.
+    pub(super) fn last_turns(&mut self, now: Time) {
+        if self.keeping.durable { self.next_turns(now) } else { self.hurry_all(now) }
+    }
+
+    /// We leave: what is not delivered by now stays for the next time, or is not delivered.
+    pub(super) fn abandon_texts(&mut self) {
+        let Some(secure) = &mut self.secure else { return };
+        let waiting: Vec<PeerAddr> = secure.asked.keys().copied().collect();
+        for addr in waiting {
+            self.asked(addr, Err(&Fate::Failed(Failure::Cancelled)), Time::default());
+        }
+        self.leave_waiting();
+        let durable = self.keeping.durable;
+        let Some(secure) = &mut self.secure else { return };
+        let mut stay: BTreeMap<PeerKey, usize> = BTreeMap::new();
+        for (key, news) in secure.outboxes.abandon() {
+            let durable = durable && !self.keeping.is_unkept(key, news.id);
+            *stay.entry(key).or_default() += usize::from(durable);
+            let is_told = self.secure.as_ref().is_some_and(|secure| secure.told_of.contains(&(news.op, key)));
+            match durable {
+                false => self.tell_news(key, vec![news]),
+                true if is_told => {}
+                true => {
+                    let hold = if news.written { Hold::NoReceipt } else { Hold::Turn };
+                    self.tell_news(key, vec![TextNews { state: TextState::Queued(hold), ..news }]);
+                }
+            }
+        }
+        for (key, count) in stay.into_iter().filter(|(_, count)| *count > 0) {
+            if let (true, Some(who)) = (durable, self.who_of(key)) {
+                self.tell(Event::StayQueued(who, count));
+            }
+        }
+    }
+}
+
+/// What is written down of a text to a key in this state; nothing where it says that already.
+fn condition_of(state: TextState, written: bool) -> Option<Condition> {
+    match state {
+        TextState::Queued(_) => written.then_some(Condition::Sent),
+        TextState::Delivered => Some(Condition::Delivered),
+        TextState::Failed(lost) => match lost {
+            Lost::NotAccepted => Some(Condition::NotAccepted),
+            Lost::Blocked | Lost::Unpinned | Lost::Replaced => Some(Condition::Withdrawn),
+            Lost::TooMany => Some(Condition::NotSent),
+            Lost::Expired => Some(Condition::Expired),
+            Lost::Cancelled => Some(Condition::Cancelled),
+            Lost::CutOff => Some(Condition::Uncertain),
+            Lost::Left | Lost::Unsent => None,
+        },
+    }
+}
