@@ -17,8 +17,6 @@ pub(super) const STEPS: &[&str] = &[MESSAGES, SEARCH];
 /// Version 1: the messages.
 const MESSAGES: &str = "
 PRAGMA application_id = 0x70327063;
-CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-INSERT INTO meta VALUES ('messages', 0), ('plain', 0);
 CREATE TABLE peer (
     peer INTEGER PRIMARY KEY,
     key BLOB UNIQUE CHECK (length(key) = 32),
@@ -28,7 +26,7 @@ CREATE TABLE peer (
 ) STRICT;
 CREATE UNIQUE INDEX peer_addr ON peer (addr) WHERE addr IS NOT NULL;
 CREATE TABLE message (
-    message INTEGER PRIMARY KEY AUTOINCREMENT,
+    message INTEGER PRIMARY KEY,
     peer INTEGER NOT NULL REFERENCES peer,
     outgoing INTEGER NOT NULL,
     state INTEGER NOT NULL,
@@ -63,6 +61,7 @@ CREATE VIRTUAL TABLE search USING fts5 (
     peer, body, content = 'message', content_rowid = 'message', tokenize = 'unicode61 remove_diacritics 2'
 );
 INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO meta VALUES ('indexed_to', 0);
 ";
 

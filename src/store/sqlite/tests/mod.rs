@@ -5,6 +5,7 @@ mod damage;
 mod documented;
 mod forgetting;
 mod migrating;
+mod numbers;
 mod opening;
 mod power;
 
