@@ -11,6 +11,7 @@ mod read;
 mod rows;
 mod schema;
 mod search;
+mod spans;
 #[cfg(test)]
 mod tests;
 mod turn;

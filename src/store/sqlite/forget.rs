@@ -8,8 +8,8 @@ use std::time::Duration;
 use rusqlite::{Connection, Result};
 
 use super::filter::{self, IS_OPEN};
-use super::search;
 use super::write::{Bounds, Tally};
+use super::{search, spans};
 use crate::ledger::Selection;
 
 /// Ids of messages that came and are gone, by which they are known when they come again: 4 MB. Nobody sends again what is older than
@@ -117,7 +117,7 @@ pub(super) fn remove(conn: &Connection, filter: &str) -> Result<u64> {
     }
     let mut select = conn.prepare(&format!("SELECT DISTINCT m.peer FROM message m WHERE 1 {filter}"))?;
     let peers = select.query_map([], |row| row.get(0))?.collect::<Result<Vec<_>>>()?;
-    let newest = search::last(conn)?;
+    let (newest, in_spans) = (search::last(conn)?, spans::of(conn, filter)?);
     conn.execute_batch(&format!("DELETE FROM message AS m WHERE 1 {filter}"))?;
     let last = search::last(conn)?;
     if last < newest {
@@ -125,6 +125,7 @@ pub(super) fn remove(conn: &Connection, filter: &str) -> Result<u64> {
         conn.execute("UPDATE peer SET read_to = ?1 WHERE read_to > ?1", [last])?;
         search::set_indexed_to(conn, search::indexed_to(conn)?.min(last))?;
     }
+    spans::renew(conn, &in_spans)?;
     peers.into_iter().try_for_each(|peer| let_go(conn, peer))?;
     Ok(u64::try_from(many).unwrap_or(0))
 }

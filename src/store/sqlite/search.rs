@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension, Result, TransactionBehavior, params};
 
-use super::{clause, filter, read, rows, schema};
+use super::{clause, filter, read, rows, schema, spans};
 use crate::ledger::Entry;
 use crate::store::StoreError;
 
@@ -176,5 +176,6 @@ pub(super) fn index_some(conn: &Connection, most: usize) -> Result<()> {
          WHERE message > ?1 AND message <= ?2 ORDER BY message",
     )?
     .execute(params![from, to])?;
+    spans::add(conn, from.saturating_add(1), to)?;
     set_indexed_to(conn, to)
 }

@@ -8,6 +8,7 @@ mod migrating;
 mod numbers;
 mod opening;
 mod power;
+mod times;
 
 use std::fs;
 use std::path::Path;

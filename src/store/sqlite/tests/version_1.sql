@@ -26,7 +26,6 @@ CREATE TABLE message (
 ) STRICT;
 CREATE UNIQUE INDEX message_id ON message (peer, id, outgoing) WHERE id IS NOT NULL;
 CREATE INDEX message_peer ON message (peer);
-CREATE INDEX message_time ON message (time);
 CREATE INDEX message_open ON message (message) WHERE outgoing = 1 AND state <= 1;
 CREATE INDEX message_unshown ON message (message) WHERE outgoing = 0 AND state = 0;
 CREATE INDEX message_plain ON message (message) WHERE assurance IN (0, 3);
