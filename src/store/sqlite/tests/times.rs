@@ -35,7 +35,8 @@ fn each_time_is_found(store: &mut Sqlite) {
         let which = Selection { with: None, since, until };
         let found =
             store.entries(&Query { which, ..Query { limit: usize::MAX, ..Query::default() } }).unwrap();
-        assert_eq!(rows(&found), expected, "{since:?} {until:?}");
+        // Thousands of numbers would say no more.
+        assert!(rows(&found) == expected, "{since:?} {until:?}");
     }
 }
 
