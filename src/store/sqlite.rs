@@ -11,6 +11,7 @@ mod read;
 mod rows;
 mod schema;
 mod search;
+mod spans;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -29,7 +30,7 @@ pub use self::aside::open_or_set_aside;
 pub(super) use self::forget::MAX_KNOWN;
 use self::jumps::Jumps;
 pub(super) use self::search::matching;
-use self::write::Bounds;
+use self::write::{Bounds, Tally};
 use super::{Store, StoreError};
 use crate::files;
 use crate::ledger::{Entry, Open, Party, Query, Write, Written};
@@ -55,6 +56,7 @@ pub struct Sqlite {
     bounds: Bounds,
     started: Instant,
     jumps: Jumps,
+    tally: Tally,
     /// Something was forgotten that may still be in the log of the file.
     in_log: bool,
 }
@@ -72,6 +74,8 @@ impl Sqlite {
         let mut store = Self::connected(path)?;
         let prepared = prepare(&mut store.conn);
         store.told(prepared)?;
+        // From here on no number is given twice, whoever forgets the newest messages.
+        store.tally.last = store.told(search::last(&store.conn))?;
         Ok(store)
     }
 
@@ -100,8 +104,8 @@ impl Sqlite {
         let path = std::path::absolute(path).map_err(|error| StoreError::Other(error.to_string()))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = Connection::open_with_flags(&path, flags).map_err(|error| clause(&error))?;
-        let (started, jumps) = (Instant::now(), Jumps::default());
-        let store = Self { conn, path, bounds: Bounds::default(), started, jumps, in_log: false };
+        let (started, jumps, tally) = (Instant::now(), Jumps::default(), Tally::default());
+        let store = Self { conn, path, bounds: Bounds::default(), started, jumps, tally, in_log: false };
         store.told(connect(&store.conn))?;
         Ok(store)
     }
@@ -128,11 +132,12 @@ impl Sqlite {
         clock: u64,
         elapsed: Duration,
     ) -> Result<Vec<Written>, StoreError> {
-        let mut jumps = self.jumps;
+        // What a turn that fails has noticed and counted does not hold.
+        let (mut jumps, mut tally) = (self.jumps, self.tally);
         let jump = jumps.by(clock, elapsed);
-        let written = write::apply(&mut self.conn, &self.bounds, writes, clock, jump);
+        let written = write::apply(&mut self.conn, &self.bounds, &mut tally, writes, clock, jump);
         let (written, forgot) = self.told(written)?;
-        self.jumps = jumps;
+        (self.jumps, self.tally) = (jumps, tally);
         if forgot {
             self.in_log = true;
             // It is written down, whatever becomes of the log: `idle` tries that again.

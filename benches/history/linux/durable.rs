@@ -1,6 +1,6 @@
 //! Messages written down durably, through the store and by SQLite alone.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,9 @@ const SENDERS: u64 = 8;
 /// Commits before anything counts, so that the log has been taken over: until then it grows, which takes longer.
 const WARM_UP: u64 = 1_000;
 
+/// Commits whose pages in the log are counted; in the program fewer messages wait for the index of words than these have.
+const COUNTED: u64 = 50;
+
 /// Something that keeps messages; once it returns they are durable.
 trait Keeps {
     fn keep(&mut self, letters: &[(u64, Letter)], clock: u64) -> anyhow::Result<()>;
@@ -57,22 +60,29 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
     let mut corpus = Corpus::new();
     let dir = disk::dir()?;
     for Stream { name, group, commits, rests } in STREAMS {
-        let new = |figure: &str, unit| Compared::new(format!("{figure}, {name}"), "bare SQLite", unit);
-        let mut rate = new("durable messages", "1/s").with(Target::RatioAtLeast(0.8));
-        let mut middle = new("one commit, p50", "ms");
-        let mut slow = new("one commit, p99", "ms");
+        let new = |figure: &str, baseline, unit| Compared::new(format!("{figure}, {name}"), baseline, unit);
+        let mut compared = ["bare SQLite", "the same tables by hand"].map(|baseline| {
+            ["durable messages", "one commit, p50", "one commit, p99"]
+                .map(|figure| new(figure, baseline, if figure == "durable messages" { "1/s" } else { "ms" }))
+        });
+        compared[0][0] = new("durable messages", "bare SQLite", "1/s").with(Target::RatioAtLeast(0.8));
+        let mut pages = new("pages of the log for one commit", "bare SQLite", "number");
+        let mut pages_by_hand = new("pages of the log for one commit", "the same tables by hand", "number");
         for run in 0..RUNS {
             let path = |who: &str| dir.path().join(format!("{who}-{group}-{rests}-{run}.db"));
-            let mut both: [Box<dyn Keeps>; 2] =
-                [Box::new(Ours(Sqlite::open(&path("ours"))?)), Box::new(Bare::open(&path("bare"))?)];
-            let mut times: [Vec<Duration>; 2] = Default::default();
+            let mut all: [(PathBuf, Box<dyn Keeps>); 3] = [
+                (path("ours"), Box::new(Ours(Sqlite::open(&path("ours"))?))),
+                (path("bare"), Box::new(Bare::open(&path("bare"))?)),
+                (path("by-hand"), Box::new(ByHand::open(&path("by-hand"))?)),
+            ];
+            let mut times: [Vec<Duration>; 3] = Default::default();
             let mut next = 0;
             for slice in 0..=SLICES {
                 let count = if slice == 0 { WARM_UP } else { commits };
                 let letters: Vec<Vec<(u64, Letter)>> = (0..count)
                     .map(|_| (0..group).map(|_| letter(&mut corpus, &mut next)).collect())
                     .collect();
-                for (keeps, times) in both.iter_mut().zip(&mut times) {
+                for ((_, keeps), times) in all.iter_mut().zip(&mut times) {
                     for group in &letters {
                         let begun = Instant::now();
                         keeps.keep(group, next)?;
@@ -88,11 +98,27 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
             let per_second = |times: &[Duration]| {
                 (group * times.len() as u64) as f64 / times.iter().sum::<Duration>().as_secs_f64()
             };
-            rate.add(per_second(&times[0]), per_second(&times[1]));
-            middle.add(percentile(&times[0], 50), percentile(&times[1], 50));
-            slow.add(percentile(&times[0], 99), percentile(&times[1], 99));
+            for (baseline, [rate, middle, slow]) in times[1..].iter().zip(&mut compared) {
+                rate.add(per_second(&times[0]), per_second(baseline));
+                middle.add(percentile(&times[0], 50), percentile(baseline, 50));
+                slow.add(percentile(&times[0], 99), percentile(baseline, 99));
+            }
+            if rests {
+                let letters: Vec<Vec<(u64, Letter)>> = (0..COUNTED)
+                    .map(|_| (0..group).map(|_| letter(&mut corpus, &mut next)).collect())
+                    .collect();
+                let mut counted = [0.0; 3];
+                for ((path, keeps), counted) in all.iter_mut().zip(&mut counted) {
+                    *counted = log_pages(path, &mut **keeps, &letters, next)?;
+                }
+                pages.add(counted[0], counted[1]);
+                pages_by_hand.add(counted[0], counted[2]);
+            }
         }
-        rows.extend([rate, middle, slow]);
+        rows.extend(compared.into_iter().flatten());
+        if rests {
+            rows.extend([pages, pages_by_hand]);
+        }
     }
     rows.push(put_off(&dir.path().join("put-off.db"), &mut corpus)?);
     let notes = vec![format!("The file system is {}.", disk::file_system(dir.path())?)];
@@ -158,6 +184,70 @@ impl Keeps for Bare {
         }
         Ok(tx.commit()?)
     }
+}
+
+/// SQLite with the same settings and the tables and indexes of the store, and one statement for each message: no sender is looked up, and
+/// nothing is asked before.
+struct ByHand(Connection);
+
+impl ByHand {
+    fn open(path: &Path) -> anyhow::Result<Self> {
+        drop(Sqlite::open(path)?);
+        let conn = Connection::open(path)?;
+        conn.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;",
+        )?;
+        for sender in 0..SENDERS {
+            let key = [sender as u8; 32];
+            conn.execute(
+                "INSERT INTO peer (peer, key, name) VALUES (?, ?, 'Peer')",
+                params![sender.cast_signed(), key],
+            )?;
+        }
+        Ok(Self(conn))
+    }
+}
+
+impl Keeps for ByHand {
+    fn keep(&mut self, letters: &[(u64, Letter)], clock: u64) -> anyhow::Result<()> {
+        let tx = self.0.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        {
+            let mut insert = tx.prepare_cached(
+                "INSERT INTO message (peer, outgoing, state, id, name, time, sent, assurance, body) VALUES (?, 0, 0, ?, 'Peer', ?, ?, 1, ?)",
+            )?;
+            for (from, letter) in letters {
+                let Letter { id, time, body, .. } = letter;
+                insert.execute(params![
+                    from.cast_signed(),
+                    id.as_bytes(),
+                    clock.cast_signed(),
+                    time.cast_signed(),
+                    Arc::clone(body)
+                ])?;
+            }
+        }
+        Ok(tx.commit()?)
+    }
+}
+
+/// How many pages one commit writes to the log, on average.
+fn log_pages(
+    path: &Path,
+    keeps: &mut dyn Keeps,
+    letters: &[Vec<(u64, Letter)>],
+    clock: u64,
+) -> anyhow::Result<f64> {
+    let conn = Connection::open(path)?;
+    let frames = |mode: &str| {
+        conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get::<_, i64>(1))
+    };
+    let mut pages = 0;
+    for group in letters {
+        frames("TRUNCATE")?;
+        keeps.keep(group, clock)?;
+        pages += frames("PASSIVE")?;
+    }
+    Ok(pages as f64 / letters.len() as f64)
 }
 
 /// What is put off by each message, until nothing else is to be done: the index of words.

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::rows::stored;
+use super::spans;
 use crate::ledger::{Party, Selection};
 
 /// What is true of a text of ours that waits; the index `message_open` has the same words.
@@ -36,23 +37,15 @@ pub(super) fn numbers(conn: &Connection, selection: &Selection) -> Result<Option
 }
 
 /// What else than the party is asked of a message `m`, with an ` AND ` before each part. Messages are in the order of the clock but
-/// where it was set, so the first and the last of that time say where to look.
+/// where it was set, so that time says between which numbers to look.
 pub(super) fn times(conn: &Connection, selection: &Selection) -> Result<String> {
-    let mut sql = String::new();
-    for (time, sign) in [(selection.since, ">="), (selection.until, "<")] {
-        if let Some(time) = time {
-            sql += &format!(" AND m.time {sign} {}", stored(time));
-        }
+    if selection.since.is_none() && selection.until.is_none() {
+        return Ok(String::new());
     }
-    if sql.is_empty() {
-        return Ok(sql);
-    }
-    let ends =
-        format!("SELECT min(message), max(message) FROM message m INDEXED BY message_time WHERE 1 {sql}");
-    let ends = conn.query_row(&ends, [], |row| Ok(row.get::<_, Option<i64>>(0)?.zip(row.get(1)?)))?;
+    let (since, until) = (selection.since.map_or(0, stored), selection.until.map_or(i64::MAX, stored));
     // Where there is none of that time, nothing is between.
-    let (first, last): (i64, i64) = ends.unwrap_or((1, 0));
-    Ok(format!("{sql} AND m.message BETWEEN {first} AND {last}"))
+    let (first, last) = spans::ends(conn, since, until)?.unwrap_or((1, 0));
+    Ok(format!(" AND m.time >= {since} AND m.time < {until} AND m.message BETWEEN {first} AND {last}"))
 }
 
 /// That a message `m` is from or to one of these, with an ` AND ` before it.

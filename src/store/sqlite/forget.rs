@@ -8,8 +8,8 @@ use std::time::Duration;
 use rusqlite::{Connection, Result};
 
 use super::filter::{self, IS_OPEN};
-use super::search;
-use super::write::Bounds;
+use super::write::{Bounds, Tally};
+use super::{search, spans};
 use crate::ledger::Selection;
 
 /// Ids of messages that came and are gone, by which they are known when they come again: 4 MB. Nobody sends again what is older than
@@ -22,6 +22,9 @@ const TRIM: i64 = 256;
 /// Messages above which the index is made anew rather than each taken out of it, where a message takes longer than to be put in. The same
 /// where most of them go, which leaves little to be put in.
 const MAX_TAKEN_OUT: i64 = 20_000;
+
+/// What is true of a message that came or went in plain; the index `message_plain` has the same words.
+const IS_PLAIN: &str = " AND m.assurance IN (0, 3)";
 
 /// How long it is waited for those who read the log; they read for a few milliseconds.
 const LOG_BUSY: Duration = Duration::from_millis(100);
@@ -44,27 +47,54 @@ pub(super) fn forget(conn: &Connection, selection: &Selection) -> Result<(u64, u
 }
 
 /// Takes the oldest out where there are too many.
-pub(super) fn keep_within(conn: &Connection, bounds: &Bounds) -> Result<()> {
-    for (name, bound, plain) in
-        [("plain", bounds.plain, " AND m.assurance IN (0, 3)"), ("messages", bounds.messages, "")]
-    {
-        let many = counted(conn, name)?;
-        if many > bound {
-            let go = many - bound + TRIM.min(bound / FREE_SHARE);
-            let oldest = format!(
-                " AND m.message IN (SELECT m.message FROM message m WHERE NOT {IS_OPEN} {plain} ORDER BY m.message LIMIT {go})"
-            );
-            remove(conn, &oldest)?;
-        }
+pub(super) fn keep_within(
+    conn: &Connection,
+    bounds: &Bounds,
+    tally: &mut Tally,
+    (messages, plain): (i64, i64),
+) -> Result<()> {
+    if plain > 0 {
+        let at_most = match tally.plain {
+            Some(before) => before.saturating_add(plain),
+            None => number(conn, IS_PLAIN)?,
+        };
+        tally.plain =
+            Some(if at_most > bounds.plain { trim(conn, bounds.plain, IS_PLAIN)? } else { at_most });
     }
+    let first: i64 = conn
+        .prepare_cached("SELECT coalesce(min(message), 0) FROM message")?
+        .query_row([], |row| row.get(0))?;
+    // So many numbers are no more messages than that; they are counted only where that does not answer it.
+    if search::last(conn)?.saturating_sub(first) < bounds.messages {
+        tally.messages = None;
+        return Ok(());
+    }
+    let at_most = tally.messages.map(|before| before.saturating_add(messages));
+    tally.messages = match at_most {
+        Some(at_most) if at_most <= bounds.messages => Some(at_most),
+        _ => Some(trim(conn, bounds.messages, "")?),
+    };
     Ok(())
+}
+
+/// Takes out the oldest of the messages `m` that fit, where there are more than `bound`, and tells how many there are then.
+fn trim(conn: &Connection, bound: i64, filter: &str) -> Result<i64> {
+    let many = number(conn, filter)?;
+    if many <= bound {
+        return Ok(many);
+    }
+    let go = many - bound + TRIM.min(bound / FREE_SHARE);
+    let oldest = format!(
+        " AND m.message IN (SELECT m.message FROM message m WHERE NOT {IS_OPEN} {filter} ORDER BY m.message LIMIT {go})"
+    );
+    let gone = remove(conn, &oldest)?;
+    Ok(many.saturating_sub_unsigned(gone))
 }
 
 /// Takes out the messages `m` that fit, keeps the ids of those that came, lets go of those of whom nothing is left, and tells how many
 /// messages they were.
 pub(super) fn remove(conn: &Connection, filter: &str) -> Result<u64> {
-    let (many, plain) =
-        (number(conn, filter)?, number(conn, &format!("{filter} AND m.assurance IN (0, 3)"))?);
+    let many = number(conn, filter)?;
     conn.execute(
         &format!(
             "INSERT OR IGNORE INTO known (peer, id) SELECT m.peer, m.id FROM message m \
@@ -75,7 +105,7 @@ pub(super) fn remove(conn: &Connection, filter: &str) -> Result<u64> {
     conn.execute_batch(&format!(
         "DELETE FROM known WHERE known <= (SELECT max(known) FROM known) - {MAX_KNOWN}"
     ))?;
-    if many > MAX_TAKEN_OUT || many > counted(conn, "messages")? / 2 {
+    if many > MAX_TAKEN_OUT || are_fewer(conn, many * 2)? {
         conn.execute_batch("INSERT INTO search (search) VALUES ('delete-all')")?;
         search::set_indexed_to(conn, 0)?;
     } else {
@@ -87,8 +117,15 @@ pub(super) fn remove(conn: &Connection, filter: &str) -> Result<u64> {
     }
     let mut select = conn.prepare(&format!("SELECT DISTINCT m.peer FROM message m WHERE 1 {filter}"))?;
     let peers = select.query_map([], |row| row.get(0))?.collect::<Result<Vec<_>>>()?;
+    let (newest, in_spans) = (search::last(conn)?, spans::of(conn, filter)?);
     conn.execute_batch(&format!("DELETE FROM message AS m WHERE 1 {filter}"))?;
-    count(conn, -many, -plain)?;
+    let last = search::last(conn)?;
+    if last < newest {
+        // A later run gives the numbers after it again, to messages that are new and not in the index.
+        conn.execute("UPDATE peer SET read_to = ?1 WHERE read_to > ?1", [last])?;
+        search::set_indexed_to(conn, search::indexed_to(conn)?.min(last))?;
+    }
+    spans::renew(conn, &in_spans)?;
     peers.into_iter().try_for_each(|peer| let_go(conn, peer))?;
     Ok(u64::try_from(many).unwrap_or(0))
 }
@@ -108,20 +145,10 @@ fn number(conn: &Connection, filter: &str) -> Result<i64> {
     conn.query_row(&format!("SELECT count(*) FROM message m WHERE 1 {filter}"), [], |row| row.get(0))
 }
 
-/// How many messages there are, by their count.
-fn counted(conn: &Connection, name: &str) -> Result<i64> {
-    conn.prepare_cached("SELECT value FROM meta WHERE name = ?")?.query_row([name], |row| row.get(0))
-}
-
-/// Counts messages that came or went.
-pub(super) fn count(conn: &Connection, messages: i64, plain: i64) -> Result<()> {
-    for (name, change) in [("messages", messages), ("plain", plain)] {
-        if change != 0 {
-            conn.prepare_cached("UPDATE meta SET value = value + ? WHERE name = ?")?
-                .execute((change, name))?;
-        }
-    }
-    Ok(())
+/// Whether there are fewer messages than that; no more of them are looked at.
+fn are_fewer(conn: &Connection, many: i64) -> Result<bool> {
+    let sql = "SELECT count(*) < ?1 FROM (SELECT 1 FROM message LIMIT ?1)";
+    conn.prepare_cached(sql)?.query_row([many], |row| row.get(0))
 }
 
 /// Takes the log over into the file and empties it; false where somebody reads it. `busy` is how long a writer waits otherwise.

@@ -17,8 +17,6 @@ pub(super) const STEPS: &[&str] = &[MESSAGES, SEARCH];
 /// Version 1: the messages.
 const MESSAGES: &str = "
 PRAGMA application_id = 0x70327063;
-CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-INSERT INTO meta VALUES ('messages', 0), ('plain', 0);
 CREATE TABLE peer (
     peer INTEGER PRIMARY KEY,
     key BLOB UNIQUE CHECK (length(key) = 32),
@@ -28,7 +26,7 @@ CREATE TABLE peer (
 ) STRICT;
 CREATE UNIQUE INDEX peer_addr ON peer (addr) WHERE addr IS NOT NULL;
 CREATE TABLE message (
-    message INTEGER PRIMARY KEY AUTOINCREMENT,
+    message INTEGER PRIMARY KEY,
     peer INTEGER NOT NULL REFERENCES peer,
     outgoing INTEGER NOT NULL,
     state INTEGER NOT NULL,
@@ -43,7 +41,6 @@ CREATE TABLE message (
 ) STRICT;
 CREATE UNIQUE INDEX message_id ON message (peer, id, outgoing) WHERE id IS NOT NULL;
 CREATE INDEX message_peer ON message (peer);
-CREATE INDEX message_time ON message (time);
 CREATE INDEX message_open ON message (message) WHERE outgoing = 1 AND state <= 1;
 CREATE INDEX message_unshown ON message (message) WHERE outgoing = 0 AND state = 0;
 CREATE INDEX message_plain ON message (message) WHERE assurance IN (0, 3);
@@ -55,7 +52,7 @@ CREATE TABLE known (
 ) STRICT;
 ";
 
-/// Version 2: the words of the messages, and up to where each peer's have been read. What was there before has been read.
+/// Version 2: the words of the messages, when they are from, and up to where each peer's have been read. What was there before has been read.
 const SEARCH: &str = "
 ALTER TABLE peer ADD COLUMN read_to INTEGER NOT NULL DEFAULT 0;
 UPDATE peer SET read_to = coalesce((SELECT max(message) FROM message WHERE message.peer = peer.peer), 0);
@@ -63,6 +60,8 @@ CREATE VIRTUAL TABLE search USING fts5 (
     peer, body, content = 'message', content_rowid = 'message', tokenize = 'unicode61 remove_diacritics 2'
 );
 INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
+CREATE TABLE span (span INTEGER PRIMARY KEY, oldest INTEGER NOT NULL, newest INTEGER NOT NULL) STRICT;
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO meta VALUES ('indexed_to', 0);
 ";
 

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension, Result, TransactionBehavior, params};
 
-use super::{clause, filter, read, rows, schema};
+use super::{clause, filter, read, rows, schema, spans};
 use crate::ledger::Entry;
 use crate::store::StoreError;
 
@@ -151,10 +151,13 @@ pub(super) fn index(conn: &mut Connection, most: usize) -> Result<usize> {
 
 /// How many messages wait for the index, or a few more where some are gone.
 pub(super) fn waiting(conn: &Connection) -> Result<usize> {
-    let last: Option<i64> =
-        conn.prepare_cached("SELECT max(message) FROM message")?.query_row([], |row| row.get(0))?;
-    let left = last.unwrap_or(0).saturating_sub(indexed_to(conn)?);
+    let left = last(conn)?.saturating_sub(indexed_to(conn)?);
     Ok(usize::try_from(left).unwrap_or(0))
+}
+
+/// The largest number of a message, 0 where there is none.
+pub(super) fn last(conn: &Connection) -> Result<i64> {
+    conn.prepare_cached("SELECT coalesce(max(message), 0) FROM message")?.query_row([], |row| row.get(0))
 }
 
 /// Puts the next messages into the index, within a transaction.
@@ -173,5 +176,6 @@ pub(super) fn index_some(conn: &Connection, most: usize) -> Result<()> {
          WHERE message > ?1 AND message <= ?2 ORDER BY message",
     )?
     .execute(params![from, to])?;
+    spans::add(conn, from.saturating_add(1), to)?;
     set_indexed_to(conn, to)
 }

@@ -13,14 +13,16 @@ use crate::store::change::may_become;
 impl Turn<'_> {
     /// Adds a message, if none of its id is there.
     pub(super) fn add(&mut self, new: &New<'_>) -> Result<Option<RowId>> {
+        let number = self.last.saturating_add(1);
         let added = self
             .conn
             .prepare_cached(
-                "INSERT INTO message (peer, outgoing, state, again, id, name, time, sent, expires, assurance, body) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+                "INSERT INTO message (message, peer, outgoing, state, again, id, name, time, sent, expires, assurance, body) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
                  ON CONFLICT (peer, id, outgoing) WHERE id IS NOT NULL DO NOTHING",
             )?
             .execute(params![
+                number,
                 new.peer,
                 new.ours,
                 new.state,
@@ -36,9 +38,10 @@ impl Turn<'_> {
         if added == 0 {
             return Ok(None);
         }
+        self.last = number;
         self.messages += 1;
         self.plain += i64::from(rows::is_plain(new.assurance));
-        Ok(Some(RowId(self.conn.last_insert_rowid())))
+        Ok(Some(RowId(number)))
     }
 
     pub(super) fn change(
@@ -100,9 +103,6 @@ impl Turn<'_> {
             .prepare_cached("UPDATE peer SET name = ? WHERE peer = ? AND name IS NULL")?
             .execute(params![name.as_ref().map(PeerName::as_str), target])?;
         let secured = matches!(to, Party::Key(_)) && assurance == rows::number(Assurance::Plain);
-        if secured {
-            forget::count(self.conn, 0, -1)?;
-        }
         if indexed {
             self.conn
                 .prepare_cached("INSERT INTO search (search, rowid, peer, body) VALUES ('delete', ?, ?, ?)")?

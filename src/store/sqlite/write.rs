@@ -25,6 +25,17 @@ impl Default for Bounds {
     }
 }
 
+/// What is kept in mind of the file, so that not each commit has to write it down. It may be more than there is, for others forget, too.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    /// The largest number that a message has had since the file was opened, or that one had then.
+    pub(super) last: i64,
+    /// How many messages there are at most, once they were counted.
+    pub(super) messages: Option<i64>,
+    /// How many of them came or went in plain, at most, once those were counted.
+    pub(super) plain: Option<i64>,
+}
+
 /// Puts that many more into the index than have come, when too many wait.
 const CATCH_UP: usize = 256;
 
@@ -33,6 +44,7 @@ const CATCH_UP: usize = 256;
 pub(super) fn apply(
     conn: &mut Connection,
     bounds: &Bounds,
+    tally: &mut Tally,
     writes: &[Write],
     clock: u64,
     jump: i64,
@@ -48,12 +60,15 @@ pub(super) fn apply(
         );
         tx.execute(&sql, [jump])?;
     }
-    let mut turn = Turn { conn: &tx, clock: stored(clock), messages: 0, plain: 0, forgot: false };
+    // Another process may have written, too.
+    tally.last = tally.last.max(search::last(&tx)?);
+    let mut turn =
+        Turn { conn: &tx, clock: stored(clock), last: tally.last, messages: 0, plain: 0, forgot: false };
     let written = writes.iter().map(|write| turn.write(write)).collect::<Result<_>>()?;
     let (messages, plain, forgot) = (turn.messages, turn.plain, turn.forgot);
-    forget::count(&tx, messages, plain)?;
+    tally.last = turn.last;
     if messages > 0 {
-        forget::keep_within(&tx, bounds)?;
+        forget::keep_within(&tx, bounds, tally, (messages, plain))?;
         if search::waiting(&tx)? > bounds.unindexed {
             search::index_some(&tx, CATCH_UP.saturating_add(usize::try_from(messages).unwrap_or(0)))?;
         }
@@ -66,6 +81,8 @@ pub(super) fn apply(
 pub(super) struct Turn<'a> {
     pub(super) conn: &'a Connection,
     pub(super) clock: i64,
+    /// The number that was given last.
+    pub(super) last: i64,
     /// Messages that were added.
     pub(super) messages: i64,
     /// How many of them in plain.
@@ -140,12 +157,6 @@ impl Turn<'_> {
                 }
             }
             Write::Forget(selection) => {
-                // What came before it in this turn is counted first, for what is forgotten is taken off.
-                forget::count(
-                    self.conn,
-                    std::mem::take(&mut self.messages),
-                    std::mem::take(&mut self.plain),
-                )?;
                 self.forgot = true;
                 return forget::forget(self.conn, selection)
                     .map(|(gone, stay)| Written::Forgotten(gone, stay));

@@ -3,15 +3,13 @@
 use super::*;
 use crate::ledger::Written;
 
+/// How many messages there are, and how many of them in plain. The store never takes them for fewer.
 fn counts(store: &Sqlite) -> (i64, i64) {
-    let count = |name: &str| -> i64 {
-        store.conn.query_row("SELECT value FROM meta WHERE name = ?", [name], |row| row.get(0)).unwrap()
-    };
-    let counted: (i64, i64) = (count("messages"), count("plain"));
     let sql = "SELECT count(*), coalesce(sum(assurance IN (0, 3)), 0) FROM message";
-    let real = store.conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-    assert_eq!(counted, real);
-    counted
+    let real: (i64, i64) = store.conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert!(store.tally.messages.is_none_or(|at_most| at_most >= real.0), "{:?} {real:?}", store.tally);
+    assert!(store.tally.plain.is_none_or(|at_most| at_most >= real.1), "{:?} {real:?}", store.tally);
+    real
 }
 
 #[test]
@@ -45,6 +43,40 @@ fn a_flood_in_plain_pushes_out_nothing_that_was_proven() {
     assert!(counts(&store).1 <= 50);
     let peers: i64 = store.conn.query_row("SELECT count(*) FROM peer", [], |row| row.get(0)).unwrap();
     assert!(peers <= 51, "who is not heard of any more goes, too: {peers}");
+}
+
+#[test]
+fn nothing_goes_for_the_numbers_of_messages_that_another_process_has_forgotten() {
+    let dir = dir();
+    let (mut store, mut other) = (opened(&dir), opened(&dir));
+    store.bounds = Bounds { messages: 40, plain: 20, unindexed: 8 };
+    apply(&mut store, &[taken(1, &[1]), heard(addr(1), "old")]);
+    for from in 2..10 {
+        let numbers: Vec<_> = (0..20).collect();
+        apply(&mut store, &[taken(from, &numbers[..10])]);
+        apply(&mut store, &[taken(from, &numbers[10..]), heard(addr(2), "plain")]);
+        assert_eq!(counts(&store), (23, 2));
+        apply(&mut other, &[forget(Some(vec![key(from), addr(2)]), None, None)]);
+    }
+    assert_eq!(bodies(&mut store, &all()), ["text 1", "old"]);
+    // What is there counts.
+    let many: Vec<_> = (0..39).collect();
+    apply(&mut store, &[taken(10, &many)]);
+    assert_eq!(counts(&store), (41 - 1 - 10, 0), "one too many, and a quarter of the bound");
+}
+
+#[test]
+fn a_turn_that_was_not_written_is_not_counted() {
+    let dir = dir();
+    let mut store = opened(&dir);
+    apply(&mut store, &[heard(addr(1), "plain"), heard(addr(1), "plain")]);
+    let before = format!("{:?}", store.tally);
+    // It goes wrong after all was counted.
+    store.bounds.unindexed = 0;
+    raw(&file(dir.path())).execute_batch("DROP TABLE search").unwrap();
+    assert!(matches!(store.apply(&[heard(addr(1), "plain")], CLOCK), Err(StoreError::Other(_))));
+    assert_eq!(counts(&store), (2, 2));
+    assert_eq!(format!("{:?}", store.tally), before);
 }
 
 #[test]

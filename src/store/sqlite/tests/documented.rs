@@ -23,7 +23,7 @@ fn each_number_has_the_meaning_that_is_written_down() {
 fn each_column_of_each_table_is_written_down() {
     let dir = dir();
     let store = opened(&dir);
-    for table in ["message", "peer", "known"] {
+    for table in ["message", "peer", "known", "span"] {
         let (_, rest) = HISTORY.split_once(&format!("\n`{table}`, ")).unwrap();
         let described = rest.lines().skip(4).map_while(|line| line.strip_prefix("| `")?.split('`').next());
         let mut statement = store.conn.prepare("SELECT name FROM pragma_table_info(?)").unwrap();

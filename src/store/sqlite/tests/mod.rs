@@ -5,8 +5,10 @@ mod damage;
 mod documented;
 mod forgetting;
 mod migrating;
+mod numbers;
 mod opening;
 mod power;
+mod times;
 
 use std::fs;
 use std::path::Path;

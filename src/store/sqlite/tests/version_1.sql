@@ -2,8 +2,6 @@
 -- Each condition once, and each way in which a message came.
 BEGIN;
 PRAGMA application_id = 0x70327063;
-CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-INSERT INTO meta VALUES ('messages', 0), ('plain', 0);
 CREATE TABLE peer (
     peer INTEGER PRIMARY KEY,
     key BLOB UNIQUE CHECK (length(key) = 32),
@@ -13,7 +11,7 @@ CREATE TABLE peer (
 ) STRICT;
 CREATE UNIQUE INDEX peer_addr ON peer (addr) WHERE addr IS NOT NULL;
 CREATE TABLE message (
-    message INTEGER PRIMARY KEY AUTOINCREMENT,
+    message INTEGER PRIMARY KEY,
     peer INTEGER NOT NULL REFERENCES peer,
     outgoing INTEGER NOT NULL,
     state INTEGER NOT NULL,
@@ -28,7 +26,6 @@ CREATE TABLE message (
 ) STRICT;
 CREATE UNIQUE INDEX message_id ON message (peer, id, outgoing) WHERE id IS NOT NULL;
 CREATE INDEX message_peer ON message (peer);
-CREATE INDEX message_time ON message (time);
 CREATE INDEX message_open ON message (message) WHERE outgoing = 1 AND state <= 1;
 CREATE INDEX message_unshown ON message (message) WHERE outgoing = 0 AND state = 0;
 CREATE INDEX message_plain ON message (message) WHERE assurance IN (0, 3);
@@ -60,9 +57,5 @@ INSERT INTO message (message, peer, outgoing, state, again, id, name, time, sent
 (13, 2, 0, 1, 0, x'00000000000000000000000000000015', 'Bob', 1800000000013, 1799999999000, 0, 1, 'shown'),
 (14, 2, 0, 0, 0, x'00000000000000000000000000000016', 'Bob', 1800000000014, 1799999999000, 0, 2, 'not shown, and zäune'),
 (15, 4, 0, 0, 0, NULL, 'Bob', 1800000000015, NULL, 0, 3, 'claimed: Über den ZAUN');
--- One more came and was forgotten.
-UPDATE sqlite_sequence SET seq = 16 WHERE name = 'message';
 INSERT INTO known VALUES (1, 2, x'00000001070707070707070707070707');
-UPDATE meta SET value = 15 WHERE name = 'messages';
-UPDATE meta SET value = 4 WHERE name = 'plain';
 COMMIT;
