@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::{Home, outbox_has, times};
+use super::{Home, outbox_has, times, until};
 use crate::legacy::{Legacy, Program};
 use crate::support::SOON;
 
@@ -25,7 +25,8 @@ fn a_program_of_old_that_was_away_gets_a_text_once_when_it_is_back_and_it_is_han
     her.has_seen("which gives no receipts: \"welcome back\"");
     her.types(&["/outbox"]);
     her.sees("Nothing waits to be delivered.");
-    assert!(alice.history(&[]).contains("welcome back (handed over)"));
+    // It is written down right behind being told.
+    until(SOON, "it is written down", || alice.history(&[]).contains("welcome back (handed over)"));
     // Neither now nor in the next life.
     her.crashes();
     let mut her = alice.start();
