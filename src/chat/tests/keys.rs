@@ -242,8 +242,9 @@ fn a_static_peer_makes_way_for_who_is_at_its_last_address_and_is_looked_for_wher
         story.does(Command::Connect(these(5002)));
         story.promises(BOBS);
         story.talked(Some(met(BOBS, 5002)), TalkEnd::Answered);
-        story.talks.clear();
-        story.writes(5002, 1);
+        story.later(Duration::from_secs(30));
+        story.talks.retain(|talk| talk.expect == Some(key(BOBS)));
+        assert_eq!(story.talks.len(), 1, "one look at Bob: {:?}", story.talks);
         story.talked(None, TalkEnd::WrongKey(key(EVES)));
         let mut rows = story.chat.rows(story.now);
         rows.sort_by_key(|row| row.addr);

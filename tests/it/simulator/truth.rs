@@ -3,7 +3,7 @@
 use p2p_chat::chat::{Answer, Event as Told, JobId, OpId, State};
 use p2p_chat::message::{Body, Decoded, Fate, Outgoing};
 use p2p_chat::peer::{PeerAddr, Source};
-use p2p_chat::talk::Hold;
+use p2p_chat::talk::{Hold, Lost};
 
 use super::legacy::Kind;
 use super::ours::speakers_of;
@@ -105,6 +105,9 @@ impl World {
             .collect();
         let waits = match letter {
             Some(letter) if matches!(fate, Fate::Failed(_)) && parts.0 == 0 => match done[..] {
+                // It has waited for so long by now that it does not any more.
+                [(Fate::Lost(Lost::Expired), _)]
+                | [(Fate::Waits(Hold::Unreachable), _), (Fate::Lost(Lost::Expired), _)] => true,
                 [] => self.is_known_to_wait(pid, letter),
                 // One that was sent again may wait behind itself.
                 [..] if done.len() == 1 || self.penned[&letter].is_resent => {
