@@ -122,7 +122,8 @@ impl World {
             }
             self.check_leaves(pid, letter.id, key);
             let penned = &self.penned[&letter.id];
-            if penned.is_resent {
+            // What the disk could not take note of is found as one that waits by the next life, and goes once more.
+            if penned.is_resent || self.is_unwritten_by(penned.by, letter.id) {
                 continue;
             }
             let before = last.insert(penned.to, penned.number);
