@@ -207,6 +207,7 @@ screen $a "Plain, for screen readers" "Typed: \`p2p-chat --plain ...\`, \`@bob E
 t kill-server
 
 # Somebody is away.
+while t ls >/dev/null 2>&1; do sleep 0.1; done
 t -f /dev/null new-session -d -x 84 -y 24 "$shell"
 t set -g status off
 t new-window "$shell"

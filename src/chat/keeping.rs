@@ -280,6 +280,9 @@ impl Chat {
                 self.tell_news(key, news.into_iter().collect());
             }
             Then::Waits(addr, op, id) => self.wait_is_written(addr, op, id, true),
+            Then::Plain(addr, text) if self.has_shown_a_key_since(addr, &text) => {
+                self.goes_otherwise(addr, text, now);
+            }
             Then::Plain(addr, mut text) => {
                 text.unwritten = false;
                 let parts = Arc::clone(&text.parts);

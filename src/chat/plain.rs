@@ -109,6 +109,29 @@ impl Chat {
         None
     }
 
+    /// Whether an address has shown or promised a key since it was decided that a text goes there in plain.
+    pub(super) fn has_shown_a_key_since(&self, addr: PeerAddr, text: &Unsent) -> bool {
+        let has_promised = || self.table.peer(addr).is_some_and(|peer| peer.promised.is_some());
+        let has_a_key = matches!(self.speech_of(addr), Speech::Secure(_)) || has_promised();
+        self.secure.is_some() && !text.once && text.letter.is_some() && has_a_key
+    }
+
+    /// A text was to go out in plain, and must not any more: it is asked anew how its recipient is spoken to.
+    pub(super) fn goes_otherwise(&mut self, addr: PeerAddr, mut text: Unsent, now: Time) {
+        self.write_queued_again(addr, &mut text, now);
+        let speech = self.speech_of(addr);
+        let Some(secure) = &mut self.secure else { return };
+        secure.in_plain.remove(&addr);
+        let asked = secure.asked.entry(addr).or_default();
+        asked.insert(0, text);
+        let is_first = asked.len() == 1;
+        match speech {
+            Speech::Secure(_) => self.asked(addr, Ok(speech), now),
+            _ if is_first => self.ask(addr),
+            _ => {}
+        }
+    }
+
     /// That a text goes out could not be written down. One that is written down as waiting would go out once more after a restart, so it goes
     /// on waiting; another one is not written down at all.
     pub(super) fn not_written(&mut self, addr: PeerAddr, mut text: Unsent, now: Time) -> Option<Unsent> {

@@ -121,6 +121,10 @@ impl Chat {
             self.tell(Event::NotWaiting);
             return self.nothing_to_wait_for();
         };
+        if matches!(to, Party::Addr(_)) && self.has_in_hand(addr, letter.id) {
+            // It is on its way already, and in plain nothing would show that it comes twice.
+            return self.try_now(to, now);
+        }
         let op = self.spread(Deed::Send, &[addr]);
         let letter = Letter { again: true, ..letter };
         let refused = match to {
@@ -138,6 +142,17 @@ impl Chat {
         self.next_turns(now);
         self.settle(op);
         op
+    }
+
+    /// Whether a text for an address waits, or is on its way.
+    fn has_in_hand(&mut self, addr: PeerAddr, id: MessageId) -> bool {
+        let is_it = |text: &Unsent| text.letter.as_ref().is_some_and(|letter| letter.id == id);
+        let goes_out = self.keeping.plain_texts().any(|text| text.written_to == addr && is_it(text));
+        let Some(secure) = &self.secure else { return goes_out };
+        let held = secure.waiting.get(&addr).is_some_and(|held| held.texts.iter().any(is_it));
+        let asked = secure.asked.get(&addr).is_some_and(|texts| texts.iter().any(is_it));
+        let under_way = secure.plain.values().any(|text| text.written_to == addr && is_it(text));
+        goes_out || held || asked || under_way
     }
 
     /// A command that is done at once.

@@ -641,3 +641,42 @@ fn a_text_that_went_out_without_being_written_down_is_not_said_to_stay_when_it_h
         assert!(told.iter().any(is_lost), "{told:?}");
     }
 }
+
+#[test]
+fn a_text_that_waits_for_the_disk_does_not_go_out_in_plain_to_who_has_promised_a_key_meanwhile() {
+    let mut story = Story::keeping();
+    story.knows_plain(5001);
+    story.writes(5001, 1);
+    // Before it is written down that it goes out, a receipt for something else names a key.
+    story.does(Command::Connect(these(5001)));
+    story.promises(BOBS);
+    story.disk_turns(Ok(()));
+    assert_eq!(story.plain_under_way(5001), 0);
+    while !story.talks.is_empty() && story.letters_under_way().is_empty() {
+        story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+        story.disk_turns(Ok(()));
+    }
+    assert_eq!((story.plain_under_way(5001), story.letters_under_way()), (0, vec![letter(1)]));
+}
+
+#[test]
+fn a_text_in_plain_is_not_sent_again_while_it_is_on_its_way() {
+    let mut story = Story::keeping();
+    story.knows_plain(5001);
+    let again = || {
+        let parts = ["text 1".to_owned()].into();
+        Command::SendAgain { to: Party::Addr(at(5001)), parts, letter: letter(1) }
+    };
+    story.writes(5001, 1);
+    story.disk_turns(Ok(()));
+    story.does(again());
+    story.disk_turns(Ok(()));
+    assert_eq!(story.plain_under_way(5001), 1);
+    story.ends(5001, &Fate::Broken);
+    story.disk_turns(Ok(()));
+    // Once nobody knows what became of it, the user may.
+    story.does(again());
+    story.does(again());
+    story.disk_turns(Ok(()));
+    assert_eq!(story.plain_under_way(5001), 1);
+}
