@@ -227,9 +227,11 @@ enters $a "/outbox"
 screen $a "Somebody is away" "Typed: two texts to Ben, who has left, and \`/outbox\`."
 enters $a "/quit"
 sees $a "texts wait for Ben"
-enters $b "clear; p2p-chat --name Ben --port 5611"
+press $b C-l
+enters $b "p2p-chat --name Ben --port 5611"
 sees $b "Choice"
-enters $a "clear; p2p-chat --name Ann --port 5610"
+press $a C-l
+enters $a "p2p-chat --name Ann --port 5610"
 sees $a 'Delivered to Ben: "At'
 screen $a "Both have started again" "What waited has arrived, without anybody doing anything."
 press $b C-l
