@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use super::{all_five, from, gets, is_listed, knows, row, shown, shows};
+use super::{all_five, becomes, from, gets, is_listed, knows, row, shown, shows};
 use crate::legacy::{Legacy, Program};
 use crate::support::Peer;
 
@@ -54,7 +54,7 @@ fn a_program_that_listens_where_it_claims_and_dials_from_elsewhere_is_reached() 
         let mut alice = Peer::named("Alice").start();
         legacy.send(alice.addr(), "guess where I am").expect("Alice listens");
         alice.sees(": guess where I am");
-        is_listed(&mut alice, &legacy, "active");
+        becomes(&mut alice, &legacy, "active");
         alice.says(&legacy.name().to_lowercase(), "found you");
         gets(&legacy, &from(&alice, &legacy, "found you"));
         alice.sees(&format!(" to {}", shown(&legacy)));
