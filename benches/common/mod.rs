@@ -10,3 +10,18 @@ pub(crate) mod table;
 
 /// What `cargo bench` adds to the arguments and `cargo test --all-targets`, which builds the program slow, does not.
 pub(crate) const BENCH: &str = "--bench";
+
+/// The parts of the benchmark `name` that are to be measured, none for all; nothing where it is not run to be measured, or cannot be, which is
+/// said.
+#[allow(clippy::print_stdout)]
+pub(crate) fn parts_wanted(name: &str, args: Vec<String>) -> Option<Vec<String>> {
+    if !args.iter().any(|arg| arg == BENCH) {
+        println!("This measures the release build: cargo bench --bench {name}");
+        return None;
+    }
+    if cfg!(not(target_os = "linux")) {
+        println!("This reads what Linux counts of each process.");
+        return None;
+    }
+    Some(args.into_iter().filter(|arg| !arg.starts_with("--")).collect())
+}

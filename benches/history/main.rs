@@ -11,20 +11,14 @@ mod linux;
 
 use std::process::ExitCode;
 
-use common::BENCH;
-
 /// Fails where something does not work, such as a text without a receipt; never because of a figure.
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    if !args.iter().any(|arg| arg == BENCH) {
-        println!("This measures the release build: cargo bench --bench history");
-        return ExitCode::SUCCESS;
-    }
     #[cfg(target_os = "linux")]
-    return linux::measure(&args.into_iter().filter(|arg| !arg.starts_with("--")).collect::<Vec<_>>());
-    #[cfg(not(target_os = "linux"))]
-    {
-        println!("This reads what Linux counts of each process.");
-        ExitCode::SUCCESS
+    if let Some(parts) = common::parts_wanted("history", args) {
+        return linux::measure(&parts);
     }
+    #[cfg(not(target_os = "linux"))]
+    common::parts_wanted("history", args);
+    ExitCode::SUCCESS
 }

@@ -11,8 +11,6 @@ mod linux;
 
 use std::process::ExitCode;
 
-use common::BENCH;
-
 /// Fails where something does not work, such as a text without a receipt; never because of a figure.
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -20,15 +18,11 @@ fn main() -> ExitCode {
     if let Some((linux::HOLDER, args)) = args.split_first().map(|(first, args)| (first.as_str(), args)) {
         return linux::be_holder(args);
     }
-    if !args.iter().any(|arg| arg == BENCH) {
-        println!("This measures the release build: cargo bench --bench talk");
-        return ExitCode::SUCCESS;
-    }
     #[cfg(target_os = "linux")]
-    return linux::measure(&args.into_iter().filter(|arg| !arg.starts_with("--")).collect::<Vec<_>>());
-    #[cfg(not(target_os = "linux"))]
-    {
-        println!("This reads what Linux counts of each process.");
-        ExitCode::SUCCESS
+    if let Some(parts) = common::parts_wanted("talk", args) {
+        return linux::measure(&parts);
     }
+    #[cfg(not(target_os = "linux"))]
+    common::parts_wanted("talk", args);
+    ExitCode::SUCCESS
 }

@@ -166,23 +166,12 @@ impl Bare {
 
 impl Keeps for Bare {
     fn keep(&mut self, letters: &[(u64, Letter)], clock: u64) -> anyhow::Result<()> {
-        let tx = self.0.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        {
-            let mut insert = tx.prepare_cached(
-                "INSERT INTO message (peer, state, id, name, time, sent, body) VALUES (?, 0, ?, 'Peer', ?, ?, ?)",
-            )?;
-            for (from, letter) in letters {
-                let Letter { id, time, body, .. } = letter;
-                insert.execute(params![
-                    from.cast_signed(),
-                    id.as_bytes(),
-                    clock.cast_signed(),
-                    time.cast_signed(),
-                    Arc::clone(body)
-                ])?;
-            }
-        }
-        Ok(tx.commit()?)
+        insert_each(
+            &mut self.0,
+            "INSERT INTO message (peer, state, id, name, time, sent, body) VALUES (?, 0, ?, 'Peer', ?, ?, ?)",
+            letters,
+            clock,
+        )
     }
 }
 
@@ -210,24 +199,37 @@ impl ByHand {
 
 impl Keeps for ByHand {
     fn keep(&mut self, letters: &[(u64, Letter)], clock: u64) -> anyhow::Result<()> {
-        let tx = self.0.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        {
-            let mut insert = tx.prepare_cached(
-                "INSERT INTO message (peer, outgoing, state, id, name, time, sent, assurance, body) VALUES (?, 0, 0, ?, 'Peer', ?, ?, 1, ?)",
-            )?;
-            for (from, letter) in letters {
-                let Letter { id, time, body, .. } = letter;
-                insert.execute(params![
-                    from.cast_signed(),
-                    id.as_bytes(),
-                    clock.cast_signed(),
-                    time.cast_signed(),
-                    Arc::clone(body)
-                ])?;
-            }
-        }
-        Ok(tx.commit()?)
+        insert_each(
+            &mut self.0,
+            "INSERT INTO message (peer, outgoing, state, id, name, time, sent, assurance, body) VALUES (?, 0, 0, ?, 'Peer', ?, ?, 1, ?)",
+            letters,
+            clock,
+        )
     }
+}
+
+/// Has `insert` put in each of these, in one transaction.
+fn insert_each(
+    conn: &mut Connection,
+    insert: &str,
+    letters: &[(u64, Letter)],
+    clock: u64,
+) -> anyhow::Result<()> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    {
+        let mut insert = tx.prepare_cached(insert)?;
+        for (from, letter) in letters {
+            let Letter { id, time, body, .. } = letter;
+            insert.execute(params![
+                from.cast_signed(),
+                id.as_bytes(),
+                clock.cast_signed(),
+                time.cast_signed(),
+                Arc::clone(body)
+            ])?;
+        }
+    }
+    Ok(tx.commit()?)
 }
 
 /// How many pages one commit writes to the log, on average.
