@@ -64,10 +64,7 @@ fn a_text_that_is_refused_once_it_is_known_how_its_recipient_is_spoken_to_does_n
 fn who_is_at_the_address_of_another_is_not_asked_again_each_time_they_say_something() {
     let mut story = Story::keeping();
     story.knows_plain(5001);
-    story.writes(5001, 1);
-    story.disk_turns(Ok(()));
-    story.refused_unsent(5001);
-    story.disk_turns(Ok(()));
+    story.writes_in_vain(5001, 1);
     story.eve_says(5001, text("hello"));
     story.later(seconds(1));
     assert_eq!(story.connects_under_way(5001), 1);

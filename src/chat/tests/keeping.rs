@@ -56,6 +56,14 @@ impl Story {
         self.dials(port).iter().filter(|outgoing| matches!(outgoing, Outgoing::Text(_))).count()
     }
 
+    /// A text meets nobody, and waits; all of that is written down.
+    pub(super) fn writes_in_vain(&mut self, port: u16, n: u8) {
+        self.writes(port, n);
+        self.disk_turns(Ok(()));
+        self.refused_unsent(port);
+        self.disk_turns(Ok(()));
+    }
+
     /// The texts under way in plain met nobody.
     pub(super) fn refused_unsent(&mut self, port: u16) {
         let (of_port, rest) = self.under_way.drain(..).partition(|t| t.to.port() == port);
@@ -561,10 +569,7 @@ fn a_text_of_an_earlier_run_whose_receipt_comes_late_is_delivered_once() {
 fn a_text_that_waited_does_not_go_out_in_plain_while_that_cannot_be_written_down() {
     let mut story = Story::keeping();
     story.knows_plain(5001);
-    story.writes(5001, 1);
-    story.disk_turns(Ok(()));
-    story.refused_unsent(5001);
-    story.disk_turns(Ok(()));
+    story.writes_in_vain(5001, 1);
     story.told();
     story.later(seconds(1));
     story.ends(5001, &Fate::HandedOver);
