@@ -47,7 +47,7 @@ pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io:
     if asked.forget && asked.grep.is_some() {
         bail!(Misused::new("--forget takes no --grep: what is forgotten is chosen by peer and by age only."));
     }
-    let profile = whose(cli)?;
+    let profile = identity::profile_of(cli)?;
     let ask = asked.forget && !asked.yes;
     if ask && !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
         bail!(Misused::new("Nobody can be asked here whether to forget; add --yes."));
@@ -82,13 +82,6 @@ pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io:
 /// Opens the file, for changing it or for reading only.
 fn open(path: &Path, changes: bool) -> Result<Sqlite, StoreError> {
     if changes { Sqlite::open(path) } else { Sqlite::reader(path) }
-}
-
-/// Whose history is meant.
-fn whose(cli: &Cli) -> Result<Profile, Misused> {
-    let named = || cli.name.as_ref().map(Profile::from);
-    let profile = cli.profile.clone().or_else(named);
-    profile.ok_or_else(|| Misused::new("Whose? Add --name NAME or --profile NAME, or set P2P_CHAT_NAME."))
 }
 
 /// Which messages are meant.

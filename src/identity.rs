@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::cli::Cli;
+use crate::cli::{Cli, Misused};
 use crate::files;
 use crate::key::{KEY_BYTES, PeerKey};
 use keyfile::Pair;
@@ -144,6 +144,16 @@ impl Identity {
     pub fn kept(&self) -> &Kept {
         &self.kept
     }
+}
+
+/// The profile that a command is about which does not chat: the one named, or that of the name.
+///
+/// # Errors
+/// Where neither is given.
+pub fn profile_of(cli: &Cli) -> Result<Profile, Misused> {
+    let named = || cli.name.as_ref().map(Profile::from);
+    let profile = cli.profile.clone().or_else(named);
+    profile.ok_or_else(|| Misused::new("Whose? Add --name NAME or --profile NAME, or set P2P_CHAT_NAME."))
 }
 
 /// The key that others know this profile by, whether or not a process is it now. It is made if there is none.

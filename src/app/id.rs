@@ -3,12 +3,10 @@
 use std::env;
 use std::io::{self, IsTerminal};
 
-use anyhow::bail;
-
 use super::looks::{palette, variable};
-use crate::cli::{Cli, Misused};
+use crate::cli::Cli;
 use crate::escape::harmless;
-use crate::identity::{self, Profile};
+use crate::identity;
 use crate::key::PeerKey;
 use crate::ui::{Foreground, Palette, columns, qr};
 
@@ -20,13 +18,7 @@ const SCHEME: &str = "P2P-CHAT:";
 /// # Errors
 /// Where neither a name nor a profile was given, or there is no key to be had.
 pub fn id(cli: &Cli) -> anyhow::Result<String> {
-    let profile = match (&cli.profile, &cli.name) {
-        (Some(profile), _) => profile.clone(),
-        (None, Some(name)) => Profile::from(name),
-        (None, None) => {
-            bail!(Misused::new("Whose? Add --name NAME or --profile NAME, or set P2P_CHAT_NAME."))
-        }
-    };
+    let profile = identity::profile_of(cli)?;
     let key = identity::key_of(cli, &profile)?;
     let mut text = String::new();
     if let Some(name) = &cli.name {
