@@ -92,6 +92,7 @@ impl App {
                 act(self, chosen)
             }
             Some(number) => {
+                self.outbox = listed;
                 self.say(format!("Nothing has the number {number} there; /outbox shows the list."));
                 None
             }
