@@ -19,7 +19,6 @@ use crate::ledger::{RowId, Write, Written};
 use crate::message::MessageId;
 use crate::peer::Source;
 use crate::store::{Store, StoreError};
-use crate::talk::Letter;
 pub(super) use work::start;
 
 /// What may wait to be written before plain messages are held back: as many as may wait to be shown.
@@ -50,24 +49,30 @@ pub struct Keeping {
     pub retention: Option<Duration>,
 }
 
-/// Something to be written.
-enum Job {
-    Write(Option<WriteId>, Write),
-    Take {
-        key: PeerKey,
-        source: Source,
-        write: Write,
-        letters: Vec<Letter>,
-        reply: SyncSender<Vec<MessageId>>,
-    },
+/// Something to be written, and who hears what became of it.
+struct Job {
+    write: Write,
+    then: Then,
+}
+
+/// Who hears what became of something written.
+enum Then {
+    /// The rules, where that fails.
+    Nobody,
+    /// The rules.
+    Rules(WriteId),
+    /// The rules, and who has texts of this source taken.
+    Taker(Source, SyncSender<Vec<MessageId>>),
 }
 
 impl Job {
     /// The bytes of texts that came.
     fn taken_bytes(&self) -> usize {
-        match self {
-            Self::Take { letters, .. } => letters.iter().map(|letter| letter.body.len() + LETTER_BYTES).sum(),
-            Self::Write(..) => 0,
+        match &self.write {
+            Write::Taken { letters, .. } => {
+                letters.iter().map(|letter| letter.body.len() + LETTER_BYTES).sum()
+            }
+            _ => 0,
         }
     }
 }
@@ -144,7 +149,7 @@ impl Scribe {
         match self {
             Self::Inline(store) => Some(store.lock().apply(&[write], clock()).map(drop).map_err(words)),
             Self::Thread(desk) => {
-                desk.put(Job::Write(id, write));
+                desk.put(Job { write, then: id.map_or(Then::Nobody, Then::Rules) });
                 None
             }
         }
@@ -172,16 +177,16 @@ impl Shared {
         if letters.is_empty() {
             return receipts;
         }
-        let write = Write::Taken { from: key, name, assurance, letters: letters.clone() };
+        let write = Write::Taken { from: key, name, assurance, letters };
         match &self.scribe {
             Scribe::Inline(store) => {
-                let result = store.lock().apply(&[write], clock());
-                receipts.extend(self.taken(key, source, letters, rows(result)));
+                let result = store.lock().apply(std::slice::from_ref(&write), clock());
+                receipts.extend(self.taken(source, write, rows(result)));
             }
             Scribe::Thread(desk) => {
                 let (reply, taken) = mpsc::sync_channel(1);
                 // Where there is no room for them, nobody replies, and they come again.
-                desk.put(Job::Take { key, source, write, letters, reply });
+                desk.put(Job { write, then: Then::Taker(source, reply) });
                 receipts.extend(taken.recv_timeout(TAKEN_WITHIN).unwrap_or_default());
             }
         }
@@ -190,27 +195,27 @@ impl Shared {
 
     fn taken(
         &self,
-        key: PeerKey,
         source: Source,
-        letters: Vec<Letter>,
+        write: Write,
         result: Result<Vec<Option<RowId>>, Arc<str>>,
     ) -> Vec<MessageId> {
+        let Write::Taken { from: key, letters, .. } = write else { return Vec::new() };
         self.with_chat_for(Some(source.share()), |chat, now| chat.taken(key, letters, result, now))
     }
 
-    /// Tells the rules what became of something written.
-    fn wrote(&self, job: Job, result: Result<Written, StoreError>) {
-        match job {
-            Job::Take { key, source, letters, reply, .. } => {
-                let receipts = self.taken(key, source, letters, rows(result.map(|written| vec![written])));
+    /// Tells what became of something written.
+    fn wrote(&self, then: Then, write: Write, result: Result<Written, StoreError>) {
+        match then {
+            Then::Taker(source, reply) => {
+                let receipts = self.taken(source, write, rows(result.map(|written| vec![written])));
                 // Whoever waited may have given up; then the texts come again, and get their receipts.
                 let _ = reply.try_send(receipts);
             }
-            Job::Write(Some(id), _) => {
+            Then::Rules(id) => {
                 let result = result.map(drop).map_err(words);
                 self.with_chat(|chat, now| ((), chat.written(id, result, now)));
             }
-            Job::Write(None, _) => {
+            Then::Nobody => {
                 if let Err(error) = result {
                     let why = words(error);
                     self.with_chat(|chat, now| ((), chat.failed_to_write(why, now)));
@@ -237,20 +242,23 @@ fn words(error: StoreError) -> Arc<str> {
 mod tests {
     use super::*;
     use crate::key::KEY_BYTES;
+    use crate::ledger::Assurance;
+    use crate::talk::Letter;
 
     /// A turn of one text of a megabyte.
     fn take() -> Job {
-        let (key, source) = (PeerKey::new([1; KEY_BYTES]), Source::from(std::net::Ipv4Addr::LOCALHOST));
+        let (from, source) = (PeerKey::new([1; KEY_BYTES]), Source::from(std::net::Ipv4Addr::LOCALHOST));
         let (id, body) = (MessageId::new([2; 16]), "x".repeat(1024 * 1024).into());
         let letters = vec![Letter { id, time: 0, again: false, body }];
-        Job::Take { key, source, write: Write::Shown(Vec::new()), letters, reply: mpsc::sync_channel(1).0 }
+        let write = Write::Taken { from, name: None, assurance: Assurance::Encrypted, letters };
+        Job { write, then: Then::Taker(source, mpsc::sync_channel(1).0) }
     }
 
     #[test]
     fn a_disk_that_has_stopped_does_not_gather_texts_without_end_and_has_room_again_when_it_goes_on() {
         let desk = Desk::default();
         (0..100).for_each(|_| desk.put(take()));
-        desk.put(Job::Write(None, Write::Shown(Vec::new())));
+        desk.put(Job { write: Write::Shown(Vec::new()), then: Then::Nobody });
         assert_eq!(desk.queue.lock().jobs.len(), 63 + 1, "of the user's own nothing is left out");
         assert_eq!(desk.queue.lock().next_batch().len(), 63 + 1);
         desk.put(take());

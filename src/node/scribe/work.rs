@@ -5,7 +5,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::super::shared::Shared;
-use super::{Desk, Job, Scribe, clock};
+use super::{Desk, Job, Scribe, Then, clock};
 use crate::ledger::{Selection, Write, Written};
 use crate::store::{Store, StoreError};
 
@@ -30,6 +30,16 @@ pub(in super::super) fn start(
         Work { store, desk, shared: weak, retention, forgotten_at: None, puts_off: true, idles: false }.run()
     };
     thread::Builder::new().name("scribe".into()).spawn(work).map(Some)
+}
+
+/// What the thread does next.
+enum Next {
+    /// Write these.
+    Batch(Vec<Job>),
+    /// What the store has put off: nothing has come for so long that there is time for it.
+    Idle,
+    /// Nothing: the program ends.
+    End,
 }
 
 /// What the thread has.
@@ -66,8 +76,10 @@ impl Work {
     /// Waits for something to write; nothing once there is nothing more and the program ends. What the store has put off is done meanwhile.
     fn next_batch(&mut self) -> Option<Vec<Job>> {
         loop {
-            if let Some(next) = self.wait() {
-                return next;
+            match self.wait() {
+                Next::Batch(batch) => return Some(batch),
+                Next::End => return None,
+                Next::Idle => {}
             }
             self.idles = true;
             self.puts_off = match self.store.idle() {
@@ -81,29 +93,28 @@ impl Work {
         }
     }
 
-    /// The next batch, or the end; nothing if nothing comes for so long that there is time for what was put off.
-    fn wait(&mut self) -> Option<Option<Vec<Job>>> {
-        let desk = Arc::clone(&self.desk);
-        let mut queue = desk.queue.lock();
+    fn wait(&mut self) -> Next {
+        let mut queue = self.desk.queue.lock();
         let idle_at = Instant::now() + if self.idles { Duration::ZERO } else { IDLE_AFTER };
         loop {
             if !queue.jobs.is_empty() {
-                return Some(Some(queue.next_batch()));
+                return Next::Batch(queue.next_batch());
             }
             if queue.stopping {
-                return Some(None);
+                return Next::End;
             }
             if !self.puts_off {
-                desk.filled.wait(&mut queue);
-            } else if desk.filled.wait_until(&mut queue, idle_at).timed_out() && queue.jobs.is_empty() {
-                return None;
+                self.desk.filled.wait(&mut queue);
+            } else if self.desk.filled.wait_until(&mut queue, idle_at).timed_out() && queue.jobs.is_empty() {
+                return Next::Idle;
             }
         }
     }
 
     /// Writes all of these in one go; where that fails, one by one, so that what can be written is.
-    fn write(&mut self, mut batch: Vec<Job>) {
-        let writes: Vec<Write> = batch.iter_mut().map(take_write).collect();
+    fn write(&mut self, batch: Vec<Job>) {
+        let (writes, thens): (Vec<Write>, Vec<Then>) =
+            batch.into_iter().map(|Job { write, then }| (write, then)).unzip();
         let clock = clock();
         let results: Vec<Result<Written, StoreError>> = match self.apply(&writes, clock) {
             Ok(written) => written.into_iter().map(Ok).collect(),
@@ -116,8 +127,8 @@ impl Work {
             }
         };
         let Some(shared) = self.shared.upgrade() else { return };
-        for (job, result) in batch.into_iter().zip(results) {
-            shared.wrote(job, result);
+        for ((then, write), result) in thens.into_iter().zip(writes).zip(results) {
+            shared.wrote(then, write, result);
         }
     }
 
@@ -145,12 +156,6 @@ impl Work {
         if let Err(error) = self.store.apply(&[Write::Forget(old)], clock) {
             log::warn!("what is older than it should be could not be forgotten: {error}");
         }
-    }
-}
-
-fn take_write(job: &mut Job) -> Write {
-    match job {
-        Job::Write(_, write) | Job::Take { write, .. } => std::mem::replace(write, Write::Shown(Vec::new())),
     }
 }
 
