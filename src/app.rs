@@ -33,13 +33,14 @@ use crate::config;
 use crate::data::Aliases;
 use crate::exit::OutputGone;
 use crate::identity::Kept;
-use crate::key::PeerKey;
 use crate::known::KnownPeers;
-use crate::ledger::RowId;
 use crate::mailbox::Mailbox;
+use crate::model::address::{AddrError, PeerAddr};
+use crate::model::key::PublicKey;
+use crate::model::name::Name;
+use crate::model::stored::RowId;
 use crate::net;
 use crate::node::Node;
-use crate::peer::{AddrError, Name, PeerAddr};
 use crate::store::Store;
 use crate::ui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Screen};
 
@@ -208,7 +209,7 @@ impl Directory for People<'_> {
         self.node.offers_for(word)
     }
 
-    fn code_with(&self, key: PeerKey) -> String {
+    fn code_with(&self, key: PublicKey) -> String {
         self.node.code_with(key)
     }
 

@@ -18,8 +18,9 @@ pub use asked::Asked;
 use crate::chat::Policy;
 use crate::history::{Age, Keep, expiry};
 use crate::identity::Profile;
+use crate::model::address::PeerAddr;
+use crate::model::name::Name;
 use crate::net;
-use crate::peer::{Name, PeerAddr};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -239,9 +240,10 @@ impl FromStr for TimeFormat {
         if text.trim().is_empty() {
             return Err(format!("a time format is not empty; {example}"));
         }
-        let shown = jiff::fmt::strtime::format(text, &jiff::Zoned::now())
-            .map_err(|error| format!("{}; {example}", crate::escape::harmless(&error.to_string())))?;
-        if !crate::escape::is_harmless(&shown) {
+        let shown = jiff::fmt::strtime::format(text, &jiff::Zoned::now()).map_err(|error| {
+            format!("{}; {example}", crate::model::untrusted::harmless(&error.to_string()))
+        })?;
+        if !crate::model::untrusted::is_harmless(&shown) {
             return Err(format!("the time would hold control or invisible characters; {example}"));
         }
         if shown.width() > MAX_TIME_COLUMNS {

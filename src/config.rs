@@ -11,9 +11,9 @@ use etcetera::BaseStrategy;
 
 use crate::chat::StaticPeer;
 use crate::cli::Cli;
-use crate::escape::harmless;
-use crate::message::Form;
-use crate::peer::shortened;
+use crate::model::message::Form;
+use crate::model::name::shortened;
+use crate::model::untrusted::harmless;
 use peers::read;
 
 /// The name of the file that lists static peers.

@@ -6,8 +6,8 @@ use ring::pbkdf2;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::chat::code_input;
-use crate::key::PeerKey;
-use crate::message::{ID_BYTES, MessageId};
+use crate::model::key::PublicKey;
+use crate::model::message::{ID_BYTES, MessageId};
 
 /// Digits of a short code. Somebody in the middle chooses both keys that they show, so they look for a collision, which takes the square
 /// root of the codes there are: 30 digits (99 bits) and `CODE_ROUNDS` for each try make about 2^66.
@@ -34,7 +34,7 @@ pub fn message_id() -> Option<MessageId> {
 
 /// The code that is the same on the screens of those who hold these two keys, and that nobody else can make: digits alone, which takes
 /// some milliseconds.
-pub fn short_code(one: PeerKey, other: PeerKey) -> String {
+pub fn short_code(one: PublicKey, other: PublicKey) -> String {
     let mut bytes = [0; CODE_DIGITS / GROUP_DIGITS * GROUP_BYTES];
     pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, CODE_ROUNDS, CODE_SALT, &code_input(one, other), &mut bytes);
     let number = |group: &[u8]| group.iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte));
@@ -47,13 +47,13 @@ mod tests {
 
     #[test]
     fn both_sides_compute_the_code_of_the_test_vector() {
-        let (one, other) = (PeerKey::new([1; 32]), PeerKey::new([2; 32]));
+        let (one, other) = (PublicKey::new([1; 32]), PublicKey::new([2; 32]));
         // docs/PROTOCOL.md
         let vector = "689449071507249303500876352055";
         assert_eq!(short_code(one, other), vector);
         assert_eq!(short_code(other, one), vector);
         assert_eq!(vector.len(), CODE_DIGITS);
-        assert_ne!(short_code(one, PeerKey::new([3; 32])), vector);
+        assert_ne!(short_code(one, PublicKey::new([3; 32])), vector);
     }
 
     #[test]

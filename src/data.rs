@@ -12,8 +12,9 @@ use toml::Spanned;
 use crate::cli::Cli;
 use crate::config::{ConfigError, FOLDER, mistake, read_text, toml_words};
 use crate::files;
+use crate::model::address::PeerAddr;
+use crate::model::name::Name;
 use crate::net;
-use crate::peer::{Name, PeerAddr};
 
 /// The file of the nicknames.
 const ALIASES_FILE: &str = "aliases.toml";

@@ -17,7 +17,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::cli::{Cli, Misused};
 use crate::files;
-use crate::key::{KEY_BYTES, PeerKey};
+use crate::model::key::{KEY_BYTES, PublicKey};
 use keyfile::Pair;
 use lock::Lock;
 pub use profile::Profile;
@@ -131,7 +131,7 @@ impl Identity {
     }
 
     /// The key that others know us by.
-    pub fn key(&self) -> PeerKey {
+    pub fn key(&self) -> PublicKey {
         self.pair.public
     }
 
@@ -160,7 +160,7 @@ pub fn profile_of(cli: &Cli) -> Result<Profile, Misused> {
 ///
 /// # Errors
 /// Where there is no directory for it, or it cannot be read, should not be used, or cannot be made.
-pub fn key_of(cli: &Cli, profile: &Profile) -> Result<PeerKey, IdentityError> {
+pub fn key_of(cli: &Cli, profile: &Profile) -> Result<PublicKey, IdentityError> {
     let folder = folder_of(&crate::data::folder(cli).ok_or(IdentityError::NoFolder)?, profile);
     files::make_folder(&folder).map_err(|error| IdentityError::Io(folder.clone(), error))?;
     check(&folder, 0o700)?;

@@ -18,9 +18,9 @@ use toml::Spanned;
 use crate::chat::{MAX_HINTS, MAX_PINS, Pin, PinChange};
 use crate::config::{ConfigError, mistake, read_text_within, toml_words};
 use crate::files;
-use crate::key::PeerKey;
+use crate::model::key::PublicKey;
+use crate::model::name::{PeerName, quoted};
 use crate::net;
-use crate::peer::{PeerName, quoted};
 
 /// The file, in the directory of the profile.
 const KNOWN_FILE: &str = "known_peers.toml";
@@ -67,7 +67,7 @@ impl std::error::Error for KnownError {}
 #[derive(Debug)]
 pub struct KnownPeers {
     folder: Option<PathBuf>,
-    pins: BTreeMap<PeerKey, Pin>,
+    pins: BTreeMap<PublicKey, Pin>,
     /// The file does not say what is known.
     unsaved: bool,
     /// Nobody has tried to write it since the last change.
@@ -97,7 +97,7 @@ impl KnownPeers {
     /// Where there would be too many: nothing is changed then.
     pub fn note(&mut self, changes: impl IntoIterator<Item = PinChange>) -> Result<(), KnownError> {
         // Of several changes of a key the last counts.
-        let mut changes: BTreeMap<PeerKey, Option<Pin>> = changes
+        let mut changes: BTreeMap<PublicKey, Option<Pin>> = changes
             .into_iter()
             .map(|change| match change {
                 PinChange::Write(pin) => (pin.key, Some(pin)),
@@ -144,7 +144,7 @@ impl KnownPeers {
     }
 }
 
-fn read(folder: &Path) -> Result<BTreeMap<PeerKey, Pin>, ConfigError> {
+fn read(folder: &Path) -> Result<BTreeMap<PublicKey, Pin>, ConfigError> {
     let path = folder.join(KNOWN_FILE);
     match read_text_within(&path, MAX_KNOWN_BYTES) {
         Err(ConfigError::Unreadable(_, error)) if error.kind() == io::ErrorKind::NotFound => {
@@ -155,7 +155,7 @@ fn read(folder: &Path) -> Result<BTreeMap<PeerKey, Pin>, ConfigError> {
 }
 
 /// What the text of a file lists.
-pub(crate) fn pins_of(path: &Path, text: &str) -> Result<BTreeMap<PeerKey, Pin>, ConfigError> {
+pub(crate) fn pins_of(path: &Path, text: &str) -> Result<BTreeMap<PublicKey, Pin>, ConfigError> {
     parse(text).map_err(|(at, what)| mistake(path, text.as_bytes(), at, &what))
 }
 
@@ -182,7 +182,7 @@ struct Entry {
 /// A mistake: its place, and a sentence.
 type Mistake = (usize, String);
 
-fn parse(text: &str) -> Result<BTreeMap<PeerKey, Pin>, Mistake> {
+fn parse(text: &str) -> Result<BTreeMap<PublicKey, Pin>, Mistake> {
     let file: File = toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let format = "A list of known peers has [[peer]] entries, each with a `key` and `first_seen`, and perhaps `name`, \

@@ -3,13 +3,13 @@
 //! # The map
 //! Two pure rooms, two rims, and one place that ties them:
 //!
-//! - [`wire`] turns bytes into messages and back; [`chat`] holds the rules: who is known, who is there, what follows
+//! - [`protocol`] turns bytes into messages and back; [`chat`] holds the rules: who is known, who is there, what follows
 //!   from what. Neither has a clock, a thread, a socket or a terminal.
 //! - [`net`] is the rim towards the network: accepting and dialling, with bounded threads. [`ui`] is the rim towards the
 //!   person: the menu, the edited line, the words, the screen.
 //! - [`node`] owns the one lock around the chat and performs what it wants; [`app`] ties node and ui with one loop over
 //!   one queue, the [`mailbox`].
-//! - [`escape`], [`key`], [`peer`], [`message`], [`talk`] and [`ledger`] are the vocabulary; [`cli`], [`settings`], [`config`] and [`logging`] are the way in,
+//! - [`model`] is the vocabulary; [`cli`], [`settings`], [`config`] and [`logging`] are the way in,
 //!   [`exit`] the way out; [`data`], [`identity`] and [`known`] are what is kept, with [`store`], which has what was said; [`manual`] and [`history`] are what is
 //!   printed instead of chatting.
 //!
@@ -29,25 +29,20 @@ pub mod cli;
 pub mod config;
 pub mod crypto;
 pub mod data;
-pub mod escape;
 pub mod exit;
 mod files;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod history;
 pub mod identity;
-pub mod key;
 pub mod known;
-pub mod ledger;
 pub mod logging;
 pub mod mailbox;
 pub mod manual;
-pub mod message;
+pub mod model;
 pub mod net;
 pub mod node;
-pub mod peer;
+pub mod protocol;
 pub mod settings;
 pub mod store;
-pub mod talk;
 pub mod ui;
-pub mod wire;

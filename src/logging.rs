@@ -47,7 +47,7 @@ fn restore_terminal_on_panic() {
         let name = thread::current().name().map(str::to_owned);
         if matches!(name.as_deref(), Some(HANDLER | DIALLER)) {
             // It ends one connection, not the program; whoever catches it says so.
-            log::error!("{}", crate::escape::harmless(&info.to_string()));
+            log::error!("{}", crate::model::untrusted::harmless(&info.to_string()));
             return;
         }
         restore_terminal();

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::peer::Share;
+use crate::model::address::SourcePrefix;
 
 /// What is taken in from the network while this much waits to be shown is held back, and refused in the end. Sixteen
 /// thousand messages are many screens; at the longest a message may be they are 128 MB. One source gets half of it.
@@ -27,11 +27,11 @@ pub struct Mailbox<T> {
 struct State<T> {
     queue: VecDeque<T>,
     /// How much of it each source has caused; no more entries than the queue has items.
-    of_source: HashMap<Share, usize>,
+    of_source: HashMap<SourcePrefix, usize>,
 }
 
 impl<T> State<T> {
-    fn has_room(&self, source: Share) -> bool {
+    fn has_room(&self, source: SourcePrefix) -> bool {
         self.of_source.get(&source).copied().unwrap_or(0) < ROOM.saturating_sub(self.queue.len())
     }
 }
@@ -56,7 +56,7 @@ impl<T> Mailbox<T> {
     }
 
     /// Puts something in, on account of the source that caused it.
-    pub fn put_from(&self, item: T, source: Option<Share>) {
+    pub fn put_from(&self, item: T, source: Option<SourcePrefix>) {
         let mut state = self.lock();
         state.queue.push_back(item);
         if let Some(source) = source {
@@ -68,12 +68,12 @@ impl<T> Mailbox<T> {
     }
 
     /// Whether there is room for something from a source of the network.
-    pub fn has_room(&self, source: Share) -> bool {
+    pub fn has_room(&self, source: SourcePrefix) -> bool {
         self.lock().has_room(source)
     }
 
     /// Waits until there is room, or until `deadline`; says whether there is.
-    pub fn wait_for_room(&self, source: Share, deadline: Instant) -> bool {
+    pub fn wait_for_room(&self, source: SourcePrefix, deadline: Instant) -> bool {
         let mut state = self.lock();
         while !state.has_room(source) {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -123,11 +123,11 @@ mod tests {
         assert!(mailbox.take(Some(Instant::now())).is_empty());
     }
 
-    const ANN: Share = Share::V4(Ipv4Addr::new(127, 0, 0, 1));
-    const BEN: Share = Share::V4(Ipv4Addr::new(127, 0, 0, 2));
+    const ANN: SourcePrefix = SourcePrefix::V4(Ipv4Addr::new(127, 0, 0, 1));
+    const BEN: SourcePrefix = SourcePrefix::V4(Ipv4Addr::new(127, 0, 0, 2));
 
     /// Puts in as much of `source` as there is room for, and says how much that was.
-    fn fill(mailbox: &Mailbox<usize>, source: Share) -> usize {
+    fn fill(mailbox: &Mailbox<usize>, source: SourcePrefix) -> usize {
         let mut count = 0;
         while mailbox.has_room(source) {
             mailbox.put_from(count, Some(source));

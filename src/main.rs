@@ -6,8 +6,8 @@ use std::process::{self, ExitCode};
 
 use clap::CommandFactory;
 use p2p_chat::cli::{Cli, Instead, Misused};
-use p2p_chat::escape::harmless;
 use p2p_chat::exit::{OutputGone, status_of};
+use p2p_chat::model::untrusted::harmless;
 use p2p_chat::settings::{Settings, SettingsError};
 use p2p_chat::{app, history, logging, manual};
 

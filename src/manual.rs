@@ -209,14 +209,14 @@ pub fn config(settings: &Settings, out: &mut impl Write) -> io::Result<()> {
         Some((path, false)) => format!("{}, which is not there", path.display()),
         None => "none, for there is no home directory".into(),
     };
-    text.push_str(&format!("# Configuration file: {}\n", crate::escape::harmless(&file)));
+    text.push_str(&format!("# Configuration file: {}\n", crate::model::untrusted::harmless(&file)));
     let peers = match config::peers_file(&settings.cli) {
         Some(path) => path.display().to_string(),
         None => "none".into(),
     };
-    text.push_str(&format!("# List of static peers: {}\n", crate::escape::harmless(&peers)));
+    text.push_str(&format!("# List of static peers: {}\n", crate::model::untrusted::harmless(&peers)));
     let data = data::folder(&settings.cli).map_or_else(|| "none".into(), |path| path.display().to_string());
-    text.push_str(&format!("# Data directory: {}\n\n", crate::escape::harmless(&data)));
+    text.push_str(&format!("# Data directory: {}\n\n", crate::model::untrusted::harmless(&data)));
     let lines: Vec<(String, String)> =
         settings.values().into_iter().map(|(name, values, origin)| line(&name, &values, &origin)).collect();
     let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0);

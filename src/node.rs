@@ -26,15 +26,17 @@ use crate::chat::{
     StaticPeer, Target, WaitingText,
 };
 use crate::crypto;
-use crate::key::{KEY_BYTES, PeerKey};
-use crate::ledger::{Condition, Open, Party, RowId, Write};
 use crate::mailbox::Mailbox;
+use crate::model::address::PeerAddr;
+use crate::model::key::{KEY_BYTES, PublicKey};
+use crate::model::name::Name;
+use crate::model::session::{ByeReason, Letter};
+use crate::model::stored::{Condition, Open, Party, RowId, Write};
 use crate::net::secure::{OwnKey, Tls};
 use crate::net::{self, Dialler, Identity, Listener};
-use crate::peer::{Name, PeerAddr};
+use crate::protocol::plain;
+use crate::protocol::session::MAX_ADDRESSES;
 use crate::store::{Memory, Store, StoreError};
-use crate::talk::{ByeReason, Letter};
-use crate::wire::{self, MAX_ADDRESSES};
 
 /// Who we are and whom we know.
 #[derive(Clone)]
@@ -124,7 +126,7 @@ impl Node {
             began: Instant::now(),
             port,
             own: own.public(),
-            receipt: wire::receipt(port, Some(&own.public())),
+            receipt: plain::receipt(port, Some(&own.public())),
             addresses: further_addrs(bind, &addrs, port),
             outlet: Box::new(Arc::clone(mailbox)),
             dialler: OnceLock::new(),
@@ -175,7 +177,7 @@ impl Node {
     /// Calls us otherwise. What is on its way keeps the name that it was begun with.
     pub fn set_name(&self, name: Name) {
         let mut state = self.shared.state.lock();
-        state.chat.renamed(|text| wire::messages_for(text, &name).unwrap_or_default().into());
+        state.chat.renamed(|text| plain::messages_for(text, &name).unwrap_or_default().into());
         state.name = name;
     }
 
@@ -195,7 +197,7 @@ impl Node {
     }
 
     /// Our key, which others know us by.
-    pub fn own_key(&self) -> PeerKey {
+    pub fn own_key(&self) -> PublicKey {
         self.shared.own
     }
 
@@ -281,7 +283,7 @@ impl Node {
     }
 
     /// The digits that we and whoever holds `key` compare. It takes some milliseconds, and no lock.
-    pub fn code_with(&self, key: PeerKey) -> String {
+    pub fn code_with(&self, key: PublicKey) -> String {
         crypto::short_code(self.own_key(), key)
     }
 
@@ -304,7 +306,7 @@ impl Node {
     }
 
     /// Where whoever holds a key is, or was last.
-    pub fn addr_of(&self, key: PeerKey) -> Option<PeerAddr> {
+    pub fn addr_of(&self, key: PublicKey) -> Option<PeerAddr> {
         self.shared.state.lock().chat.addr_of(key)
     }
 
@@ -354,7 +356,7 @@ fn waiting_in(store: &mut dyn Store, name: &Name, expire: Duration) -> Result<Ve
     let clock = scribe::clock();
     let restored = |Open { to, name: called, letter, condition, expires }: Open| Restored {
         to,
-        parts: wire::messages_for(&letter.body, name).unwrap_or_default().into(),
+        parts: plain::messages_for(&letter.body, name).unwrap_or_default().into(),
         cut_off: condition == Condition::Sent && matches!(to, Party::Addr(_)),
         // However the clock was set meanwhile, nothing waits for longer than the user wants.
         left: Duration::from_millis(expires.saturating_sub(clock)).min(expire),

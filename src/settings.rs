@@ -16,7 +16,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::cli::{self, Cli, Instead};
 use crate::config::{ConfigError, configuration_directory, mistake, read_text, toml_words};
-use crate::peer::quoted;
+use crate::model::name::quoted;
 
 /// The name of the configuration file.
 const CONFIG_FILE: &str = "config.toml";

@@ -52,5 +52,5 @@ fn table_updated(bencher: Bencher, peers: u32) {
 /// A text made fit for a terminal.
 #[divan::bench(args = texts())]
 fn text_escaped(text: &things::Named) -> String {
-    p2p_chat::escape::harmless(divan::black_box(text.text))
+    p2p_chat::model::untrusted::harmless(divan::black_box(text.text))
 }

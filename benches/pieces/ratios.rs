@@ -47,7 +47,10 @@ pub(crate) fn table_of_ratios() -> String {
         updated.add(update(10_000), update(100));
         bare.add(update_bare_map(10_000), update_bare_map(100));
         for (row, text) in escaped.iter_mut().zip(texts()) {
-            row.add(time(|_| text.text, p2p_chat::escape::harmless), time(|_| text.text, str::to_owned));
+            row.add(
+                time(|_| text.text, p2p_chat::model::untrusted::harmless),
+                time(|_| text.text, str::to_owned),
+            );
         }
     }
     let mut rows = vec![parsed, queued, updated, bare];

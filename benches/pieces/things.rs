@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use p2p_chat::chat::{Action, Answer, Chat, Event, Me, Received, Sent, Time};
 use p2p_chat::mailbox::{Mailbox, ROOM};
-use p2p_chat::message::{Decoded, Fate};
-use p2p_chat::peer::Source;
-use p2p_chat::wire::Decoder;
+use p2p_chat::model::address::Source;
+use p2p_chat::model::message::{Decoded, Fate};
+use p2p_chat::protocol::plain::Decoder;
 use parking_lot::Mutex;
 
 /// A line of a usual length.

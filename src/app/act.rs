@@ -7,10 +7,13 @@ use std::sync::Arc;
 use super::{App, Ending, People, Sent, clock};
 use crate::chat::{Command, OpId, Policy, Target};
 use crate::crypto;
-use crate::peer::{Name, PeerAddr};
-use crate::talk::Letter;
+use crate::model::address::PeerAddr;
+use crate::model::name::Name;
+use crate::model::session::Letter;
+use crate::protocol::plain;
+use crate::protocol::plain::EncodeError;
+use crate::protocol::session::MAX_TEXT_BYTES;
 use crate::ui::{self, Act, Chosen, Ink, Line, Refill, Turn};
-use crate::wire::{self, EncodeError, MAX_TEXT_BYTES};
 
 /// Peers or nicknames that a list names at most; the rest is counted.
 const MAX_LISTED: usize = 50;
@@ -275,7 +278,7 @@ fn body_of(text: &str) -> Arc<str> {
 
 /// The same as messages to plain peers; none where it is too long for those.
 fn parts_of(text: &str, body: &str, name: &Name) -> Result<Vec<String>, String> {
-    match wire::messages_for(text, name) {
+    match plain::messages_for(text, name) {
         Ok(parts) => Ok(parts),
         Err(EncodeError::TooLong { .. }) if body.len() <= MAX_TEXT_BYTES => Ok(Vec::new()),
         Err(EncodeError::TooLong { limit, .. }) => Err(format!(

@@ -11,13 +11,13 @@ use anyhow::bail;
 use super::Queue;
 use crate::chat::StaticPeer;
 use crate::cli::{Cli, Misused, listening_port};
-use crate::escape::harmless;
 use crate::history::Keep;
 use crate::identity::{Identity, Kept, Profile};
 use crate::known::KnownPeers;
+use crate::model::name::Name;
+use crate::model::untrusted::harmless;
 use crate::net;
 use crate::node::{Keeping, Node, NodeConfig, StartError};
-use crate::peer::Name;
 use crate::store::{HISTORY_FILE, Memory, Sqlite, Store, StoreError, open_or_set_aside};
 
 /// The port that is offered first.

@@ -5,9 +5,9 @@ use std::io::{self, IsTerminal};
 
 use super::looks::{palette, variable};
 use crate::cli::Cli;
-use crate::escape::harmless;
 use crate::identity;
-use crate::key::PeerKey;
+use crate::model::key::PublicKey;
+use crate::model::untrusted::harmless;
 use crate::ui::{Foreground, Palette, columns, qr};
 
 /// What stands before a key in a QR code, so that whatever reads it knows what it is. Capitals, digits and these signs make a small code.
@@ -47,7 +47,7 @@ fn shows_blocks(cli: &Cli) -> bool {
 }
 
 /// The code, if the window is wide enough: black on white, or where there are no colours, for the dark background that most have.
-fn code(key: PeerKey, palette: Palette) -> Option<String> {
+fn code(key: PublicKey, palette: Palette) -> Option<String> {
     let (foreground, begin, end) = match palette {
         Palette::None => (Foreground::Light, "", ""),
         Palette::Eight => (Foreground::Dark, "\x1b[30;47m", "\x1b[0m"),

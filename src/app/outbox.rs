@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::{App, clock};
 use crate::chat::{Command, OpId, WaitingText};
-use crate::ledger::{Condition, Entry, Party, Query, Way};
-use crate::talk::Letter;
+use crate::model::session::Letter;
+use crate::model::stored::{Condition, Entry, Party, Query, Way};
+use crate::protocol::plain;
 use crate::ui::{Ink, Line, Outbox, hold_words, quoted, state};
-use crate::wire;
 
 /// Messages among which those are looked for that did not arrive.
 const SEARCHED_FOR_FAILED: usize = 500;
@@ -45,7 +45,7 @@ impl App {
             Outbox::Again(which) => self.each_listed(which, true, |app, listed| match listed {
                 Listed::Waiting(to, _) => Some(app.node.command(Command::TryNow(to))),
                 Listed::Failed(to, letter) => {
-                    let parts = wire::messages_for(&letter.body, &app.node.name()).unwrap_or_default();
+                    let parts = plain::messages_for(&letter.body, &app.node.name()).unwrap_or_default();
                     let letter = Letter { time: clock::millis(), ..letter };
                     Some(app.node.command(Command::SendAgain { to, parts: parts.into(), letter }))
                 }

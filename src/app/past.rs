@@ -2,7 +2,7 @@
 
 use super::App;
 use crate::chat::{Pin, Target};
-use crate::ledger::{Entry, Party, Query, RowId, Selection};
+use crate::model::stored::{Entry, Party, Query, RowId, Selection};
 use crate::net;
 use crate::store::StoreError;
 use crate::ui::{Chosen, HistoryOf, Ink, Line, Past, People, quoted};

@@ -2,8 +2,8 @@
 
 use super::{App, clock};
 use crate::chat::{Event, OpId, Proof, Target, Unsendable, Who};
-use crate::message::Fate;
-use crate::talk::{Hold, Lost};
+use crate::model::message::Fate;
+use crate::model::session::{Hold, Lost};
 use crate::ui::{self, Chosen, Line, Status, Voice};
 
 /// Recipients that a prompt names.

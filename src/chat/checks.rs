@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::Chat;
 use super::time::Time;
-use crate::peer::{PeerAddr, Share};
+use crate::model::address::{PeerAddr, SourcePrefix};
 
 /// Looks and acknowledgements under way at a time that the user did not ask for. Sixty-four that are never answered, each
 /// for a second, still ask a full table anew within three minutes; and whoever invents peers, however many, has so many
@@ -26,10 +26,10 @@ pub(super) struct Place(u64);
 #[derive(Debug, Default)]
 pub(super) struct Checks {
     all: usize,
-    of: HashMap<Share, usize>,
+    of: HashMap<SourcePrefix, usize>,
     /// The rows that wait at each IP, and the IPs that have any.
-    queues: HashMap<Share, VecDeque<(Place, PeerAddr)>>,
-    turns: VecDeque<Share>,
+    queues: HashMap<SourcePrefix, VecDeque<(Place, PeerAddr)>>,
+    turns: VecDeque<SourcePrefix>,
     waiting: usize,
     last_place: u64,
     /// When to see whose turn it is: room has become free. Somebody waits only while something is under way or this is set.
@@ -38,7 +38,7 @@ pub(super) struct Checks {
 
 impl Checks {
     /// Whether one that the user did not ask for may be made to `share`.
-    pub(super) fn has_room(&self, share: Share) -> bool {
+    pub(super) fn has_room(&self, share: SourcePrefix) -> bool {
         self.of.get(&share).copied().unwrap_or(0) < MAX_CHECKS_UNDER_WAY.saturating_sub(self.all)
     }
 
@@ -61,13 +61,13 @@ impl Checks {
         self.waiting
     }
 
-    pub(super) fn begin(&mut self, share: Share) {
+    pub(super) fn begin(&mut self, share: SourcePrefix) {
         self.all += 1;
         *self.of.entry(share).or_default() += 1;
     }
 
     /// One is over; whoever is next may begin at `next_at`.
-    pub(super) fn end(&mut self, share: Share, next_at: Time) {
+    pub(super) fn end(&mut self, share: SourcePrefix, next_at: Time) {
         self.all -= 1;
         if let Some(count) = self.of.get_mut(&share) {
             *count -= 1;

@@ -10,11 +10,11 @@ use super::table::{Known, Peer};
 use super::time::Time;
 use super::trust::{As, Policy};
 use super::{ANSWER_WITHIN, Chat, Job, Op, Purpose, StaticPeer};
-use crate::key::PeerKey;
-use crate::ledger::Party;
-use crate::message::{Form, MessageId, Outgoing, Speech};
-use crate::peer::PeerAddr;
-use crate::talk::{Letter, Say};
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::message::{Form, MessageId, Outgoing, Speech};
+use crate::model::session::{Letter, Say};
+use crate::model::stored::Party;
 
 /// Time for one probe of a list: what is left of the whole after a refusal that had to be repeated a second later.
 const LIST_PROBE_WITHIN: Duration = Duration::from_millis(1_800);
@@ -52,15 +52,15 @@ pub enum Command {
     /// Say goodbye; `All` are those that are there.
     Disconnect(Target),
     /// Take a key that waits for the user's word.
-    Trust(PeerKey, As),
+    Trust(PublicKey, As),
     /// Want nothing of a key any more.
-    Block(PeerKey),
+    Block(PublicKey),
     /// Forget a key.
-    Unpin(PeerKey),
+    Unpin(PublicKey),
     /// The user has compared a key with its owner.
     Verify {
         /// The key.
-        key: PeerKey,
+        key: PublicKey,
         /// The clock, in seconds since 1970.
         date: u64,
     },

@@ -6,11 +6,11 @@ use super::Chat;
 use super::event::{Decision, Event, OpId};
 use super::time::Time;
 use super::trust::{As, Pin, Policy, Unknown};
-use crate::key::PeerKey;
-use crate::ledger::{Condition, Party, Write};
-use crate::message::Speech;
-use crate::peer::PeerAddr;
-use crate::talk::Lost;
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::message::Speech;
+use crate::model::session::Lost;
+use crate::model::stored::{Condition, Party, Write};
 
 impl Chat {
     /// Does it, tells what came of it, and is settled at once.
@@ -23,11 +23,11 @@ impl Chat {
         self.nothing_to_wait_for()
     }
 
-    fn pin(&self, key: PeerKey) -> Result<Pin, Unknown> {
+    fn pin(&self, key: PublicKey) -> Result<Pin, Unknown> {
         self.secure.as_ref().and_then(|secure| secure.trusted.pin(key)).cloned().ok_or(Unknown::Pin)
     }
 
-    pub(super) fn trust(&mut self, key: PeerKey, whom: As, now: Time) -> Result<Decision, Unknown> {
+    pub(super) fn trust(&mut self, key: PublicKey, whom: As, now: Time) -> Result<Decision, Unknown> {
         let was_at = match whom {
             As::NewKeyOf(old) => self.addrs_of(old, None).first().copied(),
             As::Another => None,
@@ -76,7 +76,7 @@ impl Chat {
     }
 
     /// A key that the user has taken has a row, at the address that it came with if nobody else has proven to be there.
-    fn row_follows(&mut self, key: PeerKey, addr: PeerAddr, now: Time) {
+    fn row_follows(&mut self, key: PublicKey, addr: PeerAddr, now: Time) {
         let row = match self.table.row_of(key) {
             Some(row) if row == addr => row,
             Some(row) if self.table.peer(addr).is_none() => {
@@ -95,7 +95,7 @@ impl Chat {
         self.speaks_with(row, key, now);
     }
 
-    pub(super) fn block(&mut self, key: PeerKey) -> Result<Decision, Unknown> {
+    pub(super) fn block(&mut self, key: PublicKey) -> Result<Decision, Unknown> {
         let secure = self.secure.as_mut().ok_or(Unknown::Pin)?;
         secure.trusted.block(key)?;
         let news = secure.outboxes.give_up(key, Lost::Blocked);
@@ -104,7 +104,7 @@ impl Chat {
         Ok(Decision::Blocked(self.pin(key)?))
     }
 
-    pub(super) fn unpin(&mut self, key: PeerKey) -> Result<Decision, Unknown> {
+    pub(super) fn unpin(&mut self, key: PublicKey) -> Result<Decision, Unknown> {
         let was_at = self.addrs_of(key, None).first().copied();
         let secure = self.secure.as_mut().ok_or(Unknown::Pin)?;
         let news = secure.outboxes.give_up(key, Lost::Unpinned);
@@ -122,7 +122,7 @@ impl Chat {
         Ok(Decision::Unpinned(pin))
     }
 
-    pub(super) fn verify(&mut self, key: PeerKey, date: u64) -> Result<Decision, Unknown> {
+    pub(super) fn verify(&mut self, key: PublicKey, date: u64) -> Result<Decision, Unknown> {
         let secure = self.secure.as_mut().ok_or(Unknown::Pin)?;
         secure.trusted.verify(key, date)?;
         if let Some(row) = self.table.row_of(key) {
@@ -137,7 +137,7 @@ impl Chat {
     }
 
     /// Nothing goes to a key any more, so it is not listed either.
-    fn forget_row(&mut self, key: PeerKey) {
+    fn forget_row(&mut self, key: PublicKey) {
         if let Some(row) = self.table.row_of(key) {
             self.table.speak(row, Speech::Unknown, false);
             self.table.remove(row);

@@ -7,12 +7,13 @@ use super::life::Why;
 use super::table::Row;
 use super::time::Time;
 use super::trust::{As, Offer, Pin, Policy, Unknown};
-use crate::escape::Text;
-use crate::key::PeerKey;
-use crate::ledger::{RowId, Write};
-use crate::message::{Fate, Form, Outgoing, Unreadable};
-use crate::peer::{Claimed, PeerAddr, PeerName, Source};
-use crate::talk::{ByeReason, Say};
+use crate::model::address::{Claimed, PeerAddr, Source};
+use crate::model::key::PublicKey;
+use crate::model::message::{Fate, Form, Outgoing, Unreadable};
+use crate::model::name::PeerName;
+use crate::model::session::{ByeReason, Say};
+use crate::model::stored::{RowId, Write};
+use crate::model::untrusted::Text;
 
 /// A command of the user, for as long as the program runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -125,7 +126,7 @@ pub enum Event {
         cut: bool,
     },
     /// A peer is spoken to in encryption from now on, with this key, which was not known before.
-    Pinned(Who, PeerKey),
+    Pinned(Who, PublicKey),
     /// A key waits for the user's word; nothing goes to it until then, and nothing of it is shown.
     Offered(Offer),
     /// So many more keys wait for the user's word than are kept.
@@ -137,9 +138,9 @@ pub enum Event {
         /// Where.
         addr: PeerAddr,
         /// The key of the receipt.
-        promised: PeerKey,
+        promised: PublicKey,
         /// The key that was proven.
-        offered: PeerKey,
+        offered: PublicKey,
     },
     /// A peer does not take us, and what was to be said to it is not said.
     TurnedAway(Who, ByeReason),
@@ -336,7 +337,7 @@ pub struct Talk {
     /// Where to dial, in this order; at least one.
     pub addrs: Vec<PeerAddr>,
     /// The key that has to be proven; none on first contact.
-    pub expect: Option<PeerKey>,
+    pub expect: Option<PublicKey>,
     /// What to say.
     pub say: Say,
     /// When it is to be over whatever happens; later than that it is not begun.

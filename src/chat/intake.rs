@@ -6,12 +6,12 @@ use super::event::{Action, Event};
 use super::seen::Novelty;
 use super::time::Time;
 use super::{Chat, who};
-use crate::escape::Text;
-use crate::key::PeerKey;
-use crate::ledger::{Assurance, Party, RowId, Write};
-use crate::message::MessageId;
-use crate::peer::PeerName;
-use crate::talk::Letter;
+use crate::model::key::PublicKey;
+use crate::model::message::MessageId;
+use crate::model::name::PeerName;
+use crate::model::session::Letter;
+use crate::model::stored::{Assurance, Party, RowId, Write};
+use crate::model::untrusted::Text;
 /// Texts that were shown and are not written down yet; beyond that what cannot be written down is not shown either. They come again.
 const MAX_UNKEPT: usize = 4_096;
 
@@ -45,7 +45,7 @@ impl Chat {
     /// Texts of a proven key came. What is returned is to be written down, and then [`Chat::taken`]; nothing where they are not welcome.
     pub fn letters(
         &mut self,
-        key: PeerKey,
+        key: PublicKey,
         letters: Vec<Letter>,
         now: Time,
     ) -> (Option<Intake>, Vec<Action>) {
@@ -70,7 +70,7 @@ impl Chat {
     /// the others are shown and come again.
     pub fn taken(
         &mut self,
-        key: PeerKey,
+        key: PublicKey,
         letters: Vec<Letter>,
         result: Result<Vec<Option<RowId>>, Arc<str>>,
         now: Time,
@@ -97,7 +97,7 @@ impl Chat {
         (receipts, self.done())
     }
 
-    pub(super) fn took(&mut self, key: PeerKey, letter: Letter, row: Option<RowId>) {
+    pub(super) fn took(&mut self, key: PublicKey, letter: Letter, row: Option<RowId>) {
         let durable = self.keeping.durable;
         let Some(secure) = &mut self.secure else { return };
         let was_shown = secure.unkept.remove(&(key, letter.id));
@@ -115,7 +115,7 @@ impl Chat {
     }
 
     /// A text that cannot be written down is shown once, and gets no receipt.
-    pub(super) fn took_unkept(&mut self, key: PeerKey, letter: Letter) {
+    pub(super) fn took_unkept(&mut self, key: PublicKey, letter: Letter) {
         let Some(secure) = &mut self.secure else { return };
         if secure.seen.look(key, letter.id, letter.again) == Novelty::Double
             || secure.unkept.len() >= MAX_UNKEPT
@@ -127,7 +127,7 @@ impl Chat {
         self.shows(key, &letter, false, None);
     }
 
-    pub(super) fn shows(&mut self, key: PeerKey, letter: &Letter, again: bool, row: Option<RowId>) {
+    pub(super) fn shows(&mut self, key: PublicKey, letter: &Letter, again: bool, row: Option<RowId>) {
         if self.closed {
             // It is written down as not shown, and is at the next start.
             return;

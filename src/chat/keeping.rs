@@ -12,11 +12,12 @@ use super::event::{Action, Event, OpId};
 use super::plain::Unsent;
 use super::time::Time;
 use super::{Chat, Purpose};
-use crate::key::PeerKey;
-use crate::ledger::{Assurance, Condition, Party, Write};
-use crate::message::{MessageId, Outgoing};
-use crate::peer::{PeerAddr, PeerName};
-use crate::talk::Letter;
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::message::{MessageId, Outgoing};
+use crate::model::name::PeerName;
+use crate::model::session::Letter;
+use crate::model::stored::{Assurance, Condition, Party, Write};
 
 /// How long a text waits if nothing else is said.
 const EXPIRES_AFTER: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -35,7 +36,7 @@ pub struct WriteId(pub u64);
 #[derive(Debug)]
 enum Then {
     /// This text may be sent.
-    Letter(PeerKey, MessageId),
+    Letter(PublicKey, MessageId),
     /// The same in plain.
     Plain(PeerAddr, Unsent),
     /// The user may be told that this text for an address waits.
@@ -61,7 +62,7 @@ pub(super) struct Keeping {
     last: u64,
     then: HashMap<WriteId, Then>,
     /// Texts to keys that could not be written down, and are not delivered yet.
-    unkept: HashSet<(PeerKey, MessageId)>,
+    unkept: HashSet<(PublicKey, MessageId)>,
     told_at: Option<Time>,
     /// We leave, and goodbyes wait for what is being written down, until this moment at the latest.
     patient_until: Option<Time>,
@@ -132,12 +133,12 @@ impl Keeping {
     }
 
     /// Whether a text that waits would not be there at the next start.
-    pub(super) fn is_unkept(&self, key: PeerKey, id: MessageId) -> bool {
+    pub(super) fn is_unkept(&self, key: PublicKey, id: MessageId) -> bool {
         self.unkept.contains(&(key, id))
     }
 
     /// Nothing more becomes of a text.
-    pub(super) fn is_done(&mut self, key: PeerKey, id: MessageId) {
+    pub(super) fn is_done(&mut self, key: PublicKey, id: MessageId) {
         self.unkept.remove(&(key, id));
     }
 
@@ -182,7 +183,7 @@ impl Chat {
     }
 
     /// Has a text that goes to a key written down, which may be sent after that.
-    pub(super) fn write_letter(&mut self, key: PeerKey, id: MessageId, write: Write, now: Time) {
+    pub(super) fn write_letter(&mut self, key: PublicKey, id: MessageId, write: Write, now: Time) {
         self.write_then(write, Then::Letter(key, id), now);
     }
 

@@ -8,11 +8,11 @@ use super::outbox::{MAX_OPEN_TEXTS, NotPut, OutText};
 use super::plain::Unsent;
 use super::time::Time;
 use super::{Chat, Purpose};
-use crate::key::PeerKey;
-use crate::ledger::{Condition, Party, Write};
-use crate::message::{Failure, Fate, Outgoing, Speech};
-use crate::peer::PeerAddr;
-use crate::talk::{Hold, Letter, Say};
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::message::{Failure, Fate, Outgoing, Speech};
+use crate::model::session::{Hold, Letter, Say};
+use crate::model::stored::{Condition, Party, Write};
 
 impl Chat {
     /// Sends a text to each of `to` in the way that each is spoken to.
@@ -96,7 +96,7 @@ impl Chat {
 
     pub(super) fn put_letter(
         &mut self,
-        key: PeerKey,
+        key: PublicKey,
         addr: PeerAddr,
         text: Unsent,
         now: Time,

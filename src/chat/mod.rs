@@ -65,9 +65,10 @@ pub use trust::{
 };
 pub use wishes::WaitingText;
 
-use crate::key::PeerKey;
-use crate::message::{Fate, Form, Outgoing, Speech};
-use crate::peer::{PeerAddr, PeerName};
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::message::{Fate, Form, Outgoing, Speech};
+use crate::model::name::PeerName;
 use checks::Checks;
 use keeping::Keeping;
 use refusals::Refusals;
@@ -106,7 +107,7 @@ pub struct StaticPeer {
     /// The form it is written to in until it writes to us.
     pub form: Form,
     /// The key that it has to prove, if the user knows it; then nothing is ever said to it in plain.
-    pub key: Option<PeerKey>,
+    pub key: Option<PublicKey>,
     /// Where else it may be, if it proves that key there.
     pub also: Vec<PeerAddr>,
 }
@@ -124,7 +125,7 @@ enum Purpose {
     /// It has shown that it can speak in encryption.
     Greet,
     /// Texts to a key.
-    Turn(PeerKey),
+    Turn(PublicKey),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -135,7 +136,7 @@ struct Job {
     dialled: PeerAddr,
     purpose: Purpose,
     /// The key that has to be proven.
-    expect: Option<PeerKey>,
+    expect: Option<PublicKey>,
 }
 
 /// A command under way.

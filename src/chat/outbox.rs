@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use super::event::OpId;
 use super::time::Time;
-use crate::message::MessageId;
-use crate::talk::{Hold, Letter, Lost};
+use crate::model::message::MessageId;
+use crate::model::session::{Hold, Letter, Lost};
 
 /// Texts to one key that have no receipt yet: more than anybody types to somebody who is away for a week.
 pub const MAX_OPEN_TEXTS: usize = 1_000;

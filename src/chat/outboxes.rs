@@ -8,9 +8,9 @@ use std::collections::{BTreeSet, HashMap};
 use super::outbox::{Jitter, NEARLY_FULL, NotPut, OutText, Outbox, TextNews, TextState, TurnEnd, Waiting};
 use super::time::Time;
 use super::trust::Writable;
-use crate::key::PeerKey;
-use crate::message::MessageId;
-use crate::talk::Lost;
+use crate::model::key::PublicKey;
+use crate::model::message::MessageId;
+use crate::model::session::Lost;
 
 /// Bytes that all outboxes hold together: a thousand different texts of the longest kind.
 pub const MAX_ALL_BYTES: usize = 64 * 1024 * 1024;
@@ -21,10 +21,10 @@ const ENTRY_BYTES: usize = 128;
 /// The texts to all keys that have no receipt.
 #[derive(Default, Debug)]
 pub struct Outboxes {
-    of: HashMap<PeerKey, Outbox>,
-    schedule: BTreeSet<(Time, PeerKey)>,
+    of: HashMap<PublicKey, Outbox>,
+    schedule: BTreeSet<(Time, PublicKey)>,
     /// When the next text to each key expires.
-    expiries: BTreeSet<(Time, PeerKey)>,
+    expiries: BTreeSet<(Time, PublicKey)>,
     /// How many outboxes hold a text, and the bytes of its body, which all of them share.
     bodies: HashMap<MessageId, (usize, usize)>,
     bytes: usize,
@@ -32,7 +32,7 @@ pub struct Outboxes {
 
 impl Outboxes {
     /// The texts to a key that have no receipt, oldest first.
-    pub fn open(&self, key: PeerKey) -> impl Iterator<Item = &OutText> {
+    pub fn open(&self, key: PublicKey) -> impl Iterator<Item = &OutText> {
         self.of.get(&key).into_iter().flat_map(Outbox::open)
     }
 
@@ -43,23 +43,23 @@ impl Outboxes {
 
     /// When the first turn may begin, or the first text expires.
     pub fn next_wake(&self) -> Option<Time> {
-        let first = |of: &BTreeSet<(Time, PeerKey)>| of.first().map(|(at, _)| *at);
+        let first = |of: &BTreeSet<(Time, PublicKey)>| of.first().map(|(at, _)| *at);
         [first(&self.schedule), first(&self.expiries)].into_iter().flatten().min()
     }
 
     /// Gives up the texts to one key that have expired; none if none has.
-    pub fn expire(&mut self, now: Time) -> Option<(PeerKey, Vec<TextNews>)> {
+    pub fn expire(&mut self, now: Time) -> Option<(PublicKey, Vec<TextNews>)> {
         let (_, key) = *self.expiries.first().filter(|(at, _)| *at <= now)?;
         Some((key, self.change(key, |outbox| outbox.expire(now))))
     }
 
     /// As [`Outbox::cancel`].
-    pub fn cancel(&mut self, key: PeerKey, id: MessageId) -> (bool, Vec<TextNews>) {
+    pub fn cancel(&mut self, key: PublicKey, id: MessageId) -> (bool, Vec<TextNews>) {
         self.change(key, |outbox| outbox.cancel(id))
     }
 
     /// As [`Outbox::waiting`], of all keys.
-    pub fn waiting(&self) -> impl Iterator<Item = (PeerKey, Waiting<'_>)> {
+    pub fn waiting(&self) -> impl Iterator<Item = (PublicKey, Waiting<'_>)> {
         self.of.iter().flat_map(|(key, outbox)| outbox.waiting().map(|waiting| (*key, waiting)))
     }
 
@@ -69,13 +69,13 @@ impl Outboxes {
     }
 
     /// How many texts wait for a key, and whether there is room for a few more only.
-    pub fn filled(&self, key: PeerKey) -> (usize, bool) {
+    pub fn filled(&self, key: PublicKey) -> (usize, bool) {
         self.of.get(&key).map_or((0, false), |outbox| (outbox.open().len(), outbox.is_nearly_full()))
     }
 
     /// The key whose turn it has been for longest, if it is anybody's. Who may not be written to is put off with
     /// [`Outboxes::give_up`].
-    pub fn due(&self, now: Time) -> Option<PeerKey> {
+    pub fn due(&self, now: Time) -> Option<PublicKey> {
         self.schedule.first().filter(|(at, _)| *at <= now).map(|(_, key)| *key)
     }
 
@@ -96,12 +96,12 @@ impl Outboxes {
     }
 
     /// As [`Outbox::stored`].
-    pub fn stored(&mut self, key: PeerKey, id: MessageId, now: Time) -> Option<TextNews> {
+    pub fn stored(&mut self, key: PublicKey, id: MessageId, now: Time) -> Option<TextNews> {
         self.change(key, |outbox| outbox.stored(id, now))
     }
 
     /// As [`Outbox::hurry`].
-    pub fn hurry(&mut self, key: PeerKey, now: Time) {
+    pub fn hurry(&mut self, key: PublicKey, now: Time) {
         self.change(key, |outbox| outbox.hurry(now));
     }
 
@@ -113,7 +113,7 @@ impl Outboxes {
     /// As [`Outbox::turn_ended`].
     pub fn turn_ended(
         &mut self,
-        key: PeerKey,
+        key: PublicKey,
         written: usize,
         receipts: &[MessageId],
         end: TurnEnd,
@@ -124,18 +124,18 @@ impl Outboxes {
     }
 
     /// As [`Outbox::met`].
-    pub fn met(&mut self, key: PeerKey, now: Time) {
+    pub fn met(&mut self, key: PublicKey, now: Time) {
         self.change(key, |outbox| outbox.met(now));
     }
 
     /// As [`Outbox::give_up`].
-    pub fn give_up(&mut self, key: PeerKey, lost: Lost) -> Vec<TextNews> {
+    pub fn give_up(&mut self, key: PublicKey, lost: Lost) -> Vec<TextNews> {
         self.change(key, |outbox| outbox.give_up(lost))
     }
 
     /// Gives everything up, also what is on its way: the program ends.
-    pub fn abandon(&mut self) -> Vec<(PeerKey, TextNews)> {
-        let left = |(key, outbox): (&PeerKey, &Outbox)| {
+    pub fn abandon(&mut self) -> Vec<(PublicKey, TextNews)> {
+        let left = |(key, outbox): (&PublicKey, &Outbox)| {
             let news = |text: &OutText| (*key, text.news(TextState::Failed(Lost::Left)));
             outbox.open().map(news).collect::<Vec<_>>()
         };
@@ -145,13 +145,13 @@ impl Outboxes {
     }
 
     /// The keys that something waits for.
-    pub fn keys(&self) -> impl Iterator<Item = PeerKey> {
+    pub fn keys(&self) -> impl Iterator<Item = PublicKey> {
         self.of.keys().copied()
     }
 
     /// What is for one key is for another from now on, which the user trusts in its place: the texts that have moved, which are to be
     /// written down as such, and those that did not fit.
-    pub fn follow(&mut self, from: PeerKey, to: Writable<'_>) -> (Vec<MessageId>, Vec<TextNews>) {
+    pub fn follow(&mut self, from: PublicKey, to: Writable<'_>) -> (Vec<MessageId>, Vec<TextNews>) {
         let texts = self.change(from, Outbox::leave_to_another);
         let (mut moved, mut lost) = (Vec::new(), Vec::new());
         for text in texts {
@@ -169,7 +169,7 @@ impl Outboxes {
     }
 
     /// Changes an outbox, and keeps the indexes true; an empty one is not kept.
-    fn change<T>(&mut self, key: PeerKey, change: impl FnOnce(&mut Outbox) -> T) -> T {
+    fn change<T>(&mut self, key: PublicKey, change: impl FnOnce(&mut Outbox) -> T) -> T {
         let outbox = self.of.entry(key).or_default();
         let (due, expiry) = (outbox.due(), outbox.next_expiry());
         let result = change(outbox);
@@ -201,8 +201,8 @@ impl Outboxes {
 }
 
 fn reschedule(
-    schedule: &mut BTreeSet<(Time, PeerKey)>,
-    key: PeerKey,
+    schedule: &mut BTreeSet<(Time, PublicKey)>,
+    key: PublicKey,
     before: Option<Time>,
     now: Option<Time>,
 ) {

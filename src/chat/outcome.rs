@@ -5,10 +5,10 @@ use super::life::{Change, Check, Evidence, Life, REFUSAL_REPEAT};
 use super::table::{Known, Peer};
 use super::time::Time;
 use super::{Chat, Job, Op, Purpose};
-use crate::key::PeerKey;
-use crate::message::{Failure, Fate, Outgoing, Speech};
-use crate::peer::PeerAddr;
-use crate::talk::Say;
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::message::{Failure, Fate, Outgoing, Speech};
+use crate::model::session::Say;
 
 /// Failures that a sum names one by one; more than these are counted.
 const MAX_FAILED_NAMED: usize = 20;
@@ -25,7 +25,7 @@ pub struct Sent {
     /// How many parts were sent, and how many there are.
     pub parts: (usize, usize),
     /// The key that its receipt promised: it can be spoken to in encryption.
-    pub capability: Option<PeerKey>,
+    pub capability: Option<PublicKey>,
 }
 
 impl Chat {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::Chat;
 use super::event::{Event, OpId, Unsendable, Who};
 use super::time::Time;
-use crate::ledger::{Condition, Party, Write};
-use crate::message::{Fate, Speech};
-use crate::peer::{PeerAddr, PeerName};
-use crate::talk::{Hold, Letter};
+use crate::model::address::PeerAddr;
+use crate::model::message::{Fate, Speech};
+use crate::model::name::PeerName;
+use crate::model::session::{Hold, Letter};
+use crate::model::stored::{Condition, Party, Write};
 /// A text to an address, or to somebody of whom it is not known yet how they are spoken to.
 #[derive(Clone, Debug)]
 pub(super) struct Unsent {

@@ -8,9 +8,10 @@ use super::life::{Life, Why};
 use super::table::{Known, Peer};
 use super::time::Time;
 use super::{Chat, Purpose, announced, who};
-use crate::ledger::{Assurance, Party};
-use crate::message::{Body, Decoded, Form, Outgoing, Plain};
-use crate::peer::{Claimed, PeerAddr, PeerName, Source};
+use crate::model::address::{Claimed, PeerAddr, Source};
+use crate::model::message::{Body, Decoded, Form, Outgoing, Plain};
+use crate::model::name::PeerName;
+use crate::model::stored::{Assurance, Party};
 
 /// Time between two acknowledgements to one peer: however often it asks, we do not dial it more often. A later
 /// acknowledgement is not dropped but waits.

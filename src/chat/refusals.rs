@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Chat;
 use super::event::{Action, Event};
 use super::time::Time;
-use crate::peer::{Share, Source};
+use crate::model::address::{Source, SourcePrefix};
 
 /// How long refusals are counted before the user is told of them for the first time.
 pub const REFUSALS_SUMMED: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ const MAX_COUNTED: usize = 3;
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     /// Each with the first source of those that have one share together.
-    of: BTreeMap<Share, (Source, u64)>,
+    of: BTreeMap<SourcePrefix, (Source, u64)>,
     others: u64,
     tell_at: Option<Time>,
     told_at: Option<Time>,

@@ -8,11 +8,11 @@ use super::event::{Action, Event, OpId};
 use super::outbox::OutText;
 use super::plain::Unsent;
 use super::time::Time;
-use crate::key::PeerKey;
-use crate::ledger::{Condition, Party, Write};
-use crate::message::Fate;
-use crate::peer::PeerName;
-use crate::talk::{Hold, Letter, Lost};
+use crate::model::key::PublicKey;
+use crate::model::message::Fate;
+use crate::model::name::PeerName;
+use crate::model::session::{Hold, Letter, Lost};
+use crate::model::stored::{Condition, Party, Write};
 /// A text of an earlier run that waits.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Restored {
@@ -58,7 +58,7 @@ impl Chat {
 
     pub(super) fn restore_letter(
         &mut self,
-        key: PeerKey,
+        key: PublicKey,
         op: OpId,
         letter: Letter,
         expires: Time,
@@ -88,7 +88,7 @@ impl Chat {
     }
 
     /// A key is met that texts of an earlier run wait for, though it was not remembered.
-    pub(super) fn remembers(&mut self, key: PeerKey, now: Time) {
+    pub(super) fn remembers(&mut self, key: PublicKey, now: Time) {
         let Some(secure) = &mut self.secure else { return };
         if secure.trusted.writable(key).is_none() {
             return;

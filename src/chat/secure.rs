@@ -17,11 +17,12 @@ use super::time::Time;
 use super::trust::{Change, Meeting, Offer, Pin, Policy, Refused, Trust, Trusted, Verdict};
 use super::waiting::Held;
 use super::{Chat, Job, Proof, Purpose, announced};
-use crate::key::PeerKey;
-use crate::ledger::{Assurance, Party};
-use crate::message::{Body, MessageId, Speech};
-use crate::peer::{PeerAddr, PeerName, Source};
-use crate::talk::{ByeReason, Say};
+use crate::model::address::{PeerAddr, Source};
+use crate::model::key::PublicKey;
+use crate::model::message::{Body, MessageId, Speech};
+use crate::model::name::PeerName;
+use crate::model::session::{ByeReason, Say};
+use crate::model::stored::{Assurance, Party};
 
 /// How often the user is told at most of what one would be told of all the time while somebody attacks.
 const TELL_SPACING: Duration = Duration::from_secs(60);
@@ -36,7 +37,7 @@ const MAX_DIALLED: usize = 2 * super::MAX_HINTS + 1;
 #[derive(Clone, Debug)]
 pub struct Keys {
     /// Our own.
-    pub own: PeerKey,
+    pub own: PublicKey,
     /// Those that are known.
     pub pins: Vec<Pin>,
     /// What is done with others.
@@ -70,14 +71,14 @@ pub(super) struct Secure {
     /// Texts for addresses where nobody could be reached.
     pub(super) waiting: BTreeMap<PeerAddr, Held>,
     /// Texts of an earlier run to keys that are not known: they wait until somebody proves such a key, and is taken.
-    pub(super) unremembered: HashMap<PeerKey, Vec<OutText>>,
+    pub(super) unremembered: HashMap<PublicKey, Vec<OutText>>,
     /// Texts that were shown and could not be written down.
-    pub(super) unkept: HashSet<(PeerKey, MessageId)>,
+    pub(super) unkept: HashSet<(PublicKey, MessageId)>,
     /// Texts to keys of which the user was told that they wait, and no more.
-    pub(super) told_of: HashSet<(OpId, PeerKey)>,
+    pub(super) told_of: HashSet<(OpId, PublicKey)>,
     /// Keys that the user has forgotten, or replaced by another, while texts to them were on their way: where they were, and by which. What
     /// becomes of those texts is told all the same.
-    pub(super) gone: HashMap<PeerKey, (PeerAddr, Option<PeerKey>)>,
+    pub(super) gone: HashMap<PublicKey, (PeerAddr, Option<PublicKey>)>,
     told_more_at: Option<Time>,
     refused_plain: u64,
     told_plain_at: Option<Time>,
@@ -182,7 +183,7 @@ impl Chat {
         }
         // No p2p-chat writes in another program's form by itself, and none sends Hashpa's greeting; but others may have done so in its name.
         let is_another = |peer: &super::Peer| {
-            (peer.form != crate::message::Form::Standard || peer.wants_ping) && peer.promised.is_none()
+            (peer.form != crate::model::message::Form::Standard || peer.wants_ping) && peer.promised.is_none()
         };
         if row.is_some_and(is_another) && !secure.require {
             return Speech::Plain;
@@ -196,7 +197,7 @@ impl Chat {
     }
 
     /// A known key may be wherever it was.
-    pub(super) fn addrs_of(&self, key: PeerKey, first: Option<PeerAddr>) -> Vec<PeerAddr> {
+    pub(super) fn addrs_of(&self, key: PublicKey, first: Option<PeerAddr>) -> Vec<PeerAddr> {
         let row = self.table.row_of(key);
         let pin = self.secure.as_ref().and_then(|secure| secure.trusted.pin(key));
         let hints = pin.into_iter().flat_map(|pin| pin.addrs.iter().copied());
@@ -215,7 +216,7 @@ impl Chat {
     pub(super) fn talk(
         &mut self,
         addr: PeerAddr,
-        expect: Option<PeerKey>,
+        expect: Option<PublicKey>,
         purpose: Purpose,
         say: Say,
         deadline: Option<Time>,
@@ -285,7 +286,7 @@ impl Chat {
     }
 
     /// The row of who has proven a key, which may have been elsewhere, or nobody's yet.
-    fn row_for(&mut self, key: PeerKey, addr: PeerAddr, dialled: bool, now: Time) -> Option<PeerAddr> {
+    fn row_for(&mut self, key: PublicKey, addr: PeerAddr, dialled: bool, now: Time) -> Option<PeerAddr> {
         let old = self.table.row_of(key);
         if let Some(old) = old {
             // Who listens there is not changed by a mere claim to listen elsewhere, too.
@@ -346,7 +347,7 @@ impl Chat {
     }
 
     /// From now on a row is that of a key.
-    pub(super) fn speaks_with(&mut self, addr: PeerAddr, key: PeerKey, now: Time) {
+    pub(super) fn speaks_with(&mut self, addr: PeerAddr, key: PublicKey, now: Time) {
         let Some(secure) = &self.secure else { return };
         let verified = secure.trusted.trust(key) == Trust::Verified;
         let name = secure.trusted.pin(key).and_then(|pin| pin.name.clone());
@@ -408,7 +409,7 @@ impl Chat {
 
     /// Whether somebody else was seen to listen where a newcomer says that it does, or a text waits to be said there: a port that is merely
     /// claimed takes neither.
-    fn is_anothers_place(&self, key: PeerKey, addr: PeerAddr) -> bool {
+    fn is_anothers_place(&self, key: PublicKey, addr: PeerAddr) -> bool {
         if self.table.row_of(key).is_some() {
             return false;
         }
@@ -422,7 +423,7 @@ impl Chat {
     }
 
     /// Who was met is there, and may be written to at once.
-    pub(super) fn here_again(&mut self, key: PeerKey, now: Time) {
+    pub(super) fn here_again(&mut self, key: PublicKey, now: Time) {
         self.remembers(key, now);
         if let Some(secure) = &mut self.secure {
             secure.outboxes.met(key, now);
@@ -455,7 +456,7 @@ impl Chat {
     }
 
     /// A proven key has shown that it is there.
-    pub fn heard_from(&mut self, key: PeerKey, now: Time) -> Vec<Action> {
+    pub fn heard_from(&mut self, key: PublicKey, now: Time) -> Vec<Action> {
         if let Some(addr) = self.table.row_of(key).filter(|_| !self.closed) {
             self.is_greeted(addr, now);
             self.settle_watches(now);
@@ -464,7 +465,7 @@ impl Chat {
     }
 
     /// A connection that was kept with a key is over, with the other side's goodbye if it said one, else broken.
-    pub fn ended(&mut self, key: PeerKey, bye: Option<ByeReason>, now: Time) -> Vec<Action> {
+    pub fn ended(&mut self, key: PublicKey, bye: Option<ByeReason>, now: Time) -> Vec<Action> {
         if let Some(addr) = self.table.row_of(key).filter(|_| !self.closed) {
             match bye {
                 Some(ByeReason::Leaves) => self.parts(addr, now),

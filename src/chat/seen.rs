@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use crate::key::PeerKey;
-use crate::message::MessageId;
+use crate::model::key::PublicKey;
+use crate::model::message::MessageId;
 
 /// Ids of one key that are remembered. Of what a sender has written at most a turn of 64 texts has no receipt, so nothing that it may still
 /// send again is forgotten; four times that leaves room for another implementation that writes more.
@@ -30,9 +30,9 @@ pub enum Novelty {
 /// The ids of the texts that came.
 #[derive(Default, Debug)]
 pub struct Seen {
-    keys: HashMap<PeerKey, Texts>,
+    keys: HashMap<PublicKey, Texts>,
     /// Whose texts came longest ago; they are forgotten first.
-    order: BTreeMap<u64, PeerKey>,
+    order: BTreeMap<u64, PublicKey>,
     last: u64,
 }
 
@@ -47,7 +47,7 @@ struct Texts {
 
 impl Seen {
     /// What is to be thought of a text of this key; `again` is the sender's mark for what it has sent before. Nothing is noted by it.
-    pub fn look(&self, key: PeerKey, id: MessageId, again: bool) -> Novelty {
+    pub fn look(&self, key: PublicKey, id: MessageId, again: bool) -> Novelty {
         let texts = self.keys.get(&key);
         if texts.is_some_and(|texts| texts.ids.contains(&id)) {
             Novelty::Double
@@ -59,7 +59,7 @@ impl Seen {
     }
 
     /// Notes a text that was taken, and not before: one that found no room will come again, and is then no double.
-    pub fn note(&mut self, key: PeerKey, id: MessageId, again: bool) {
+    pub fn note(&mut self, key: PublicKey, id: MessageId, again: bool) {
         if !self.keys.contains_key(&key) && self.keys.len() >= MAX_SEEN_KEYS {
             self.forget_oldest();
         }

@@ -8,10 +8,11 @@ use super::checks::Place;
 use super::event::Proof;
 use super::life::{Check, Life, PROBE_INTERVAL, State, Why};
 use super::time::Time;
-use crate::key::PeerKey;
-use crate::message::{Form, Speech};
-use crate::peer::{Claimed, PeerAddr, PeerName, Share, Source};
-use crate::talk::ByeReason;
+use crate::model::address::{Claimed, PeerAddr, Source, SourcePrefix};
+use crate::model::key::PublicKey;
+use crate::model::message::{Form, Speech};
+use crate::model::name::PeerName;
+use crate::model::session::ByeReason;
 
 /// Peers known at most. Ten thousand rows of well under a kilobyte are a few megabytes, and more people than anybody
 /// chats with.
@@ -59,7 +60,7 @@ pub(super) struct Peer {
     /// How it is spoken to.
     pub(super) speech: Speech,
     /// The key that its receipt has promised, until it is proven or shown to be false: nothing is said to it in plain meanwhile.
-    pub(super) promised: Option<PeerKey>,
+    pub(super) promised: Option<PublicKey>,
     /// The user has compared its key.
     pub(super) verified: bool,
     /// Why it did not take us when it was met last; told once.
@@ -157,9 +158,9 @@ pub(super) struct Table {
     schedule: BTreeSet<(Time, PeerAddr)>,
     evictable: BTreeSet<(Rank, u64, PeerAddr)>,
     /// The same by share.
-    evictable_of: BTreeSet<(Share, Rank, u64, PeerAddr)>,
-    per_ip: HashMap<Share, usize>,
-    by_key: HashMap<PeerKey, PeerAddr>,
+    evictable_of: BTreeSet<(SourcePrefix, Rank, u64, PeerAddr)>,
+    per_ip: HashMap<SourcePrefix, usize>,
+    by_key: HashMap<PublicKey, PeerAddr>,
     /// We can speak in encryption, so it is not known yet how a new row is spoken to; else it is in plain.
     pub(super) keyed: bool,
     next_number: u32,
@@ -287,7 +288,7 @@ impl Table {
     }
 
     /// The row that goes first of those that have `share` together.
-    fn first_of(&self, share: Share) -> Option<PeerAddr> {
+    fn first_of(&self, share: SourcePrefix) -> Option<PeerAddr> {
         let lowest = PeerAddr::new(Ipv6Addr::LOCALHOST, 1)?;
         let from_there_on = self.evictable_of.range((share, Rank::Claimed, 0, lowest)..).next();
         from_there_on.filter(|first| first.0 == share).map(|&(.., addr)| addr)
@@ -328,7 +329,7 @@ impl Table {
     }
 
     /// The row of who holds a key.
-    pub(super) fn row_of(&self, key: PeerKey) -> Option<PeerAddr> {
+    pub(super) fn row_of(&self, key: PublicKey) -> Option<PeerAddr> {
         self.by_key.get(&key).copied()
     }
 

@@ -7,11 +7,11 @@ use super::secure::Moment;
 use super::time::Time;
 use super::trust::Meeting;
 use super::{Chat, Job, Purpose};
-use crate::key::PeerKey;
-use crate::ledger::{Party, Write};
-use crate::message::{Failure, Fate, Speech};
-use crate::peer::PeerAddr;
-use crate::talk::{ByeReason, Hold, Lost, Met, Say, TalkEnd, Talked};
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::message::{Failure, Fate, Speech};
+use crate::model::session::{ByeReason, Hold, Lost, Met, Say, TalkEnd, Talked};
+use crate::model::stored::{Party, Write};
 
 /// What nobody asked for: commands are numbered from 1.
 const NOBODYS: OpId = OpId(0);
@@ -165,8 +165,8 @@ impl Chat {
     /// Another key than the one expected was proven.
     fn wrong_key(
         &mut self,
-        promised: PeerKey,
-        offered: PeerKey,
+        promised: PublicKey,
+        offered: PublicKey,
         reached: PeerAddr,
         moment: Moment,
         now: Time,
@@ -185,7 +185,7 @@ impl Chat {
     }
 
     /// Whether a row is not that of another key by now.
-    fn is_for(&self, addr: PeerAddr, key: PeerKey) -> bool {
+    fn is_for(&self, addr: PeerAddr, key: PublicKey) -> bool {
         match self.table.peer(addr).map(|peer| peer.speech) {
             Some(Speech::Secure(other)) => other == key,
             _ => true,
@@ -194,10 +194,10 @@ impl Chat {
 
     fn turn_over(
         &mut self,
-        key: PeerKey,
+        key: PublicKey,
         end: &TalkEnd,
         written: usize,
-        receipts: &[crate::message::MessageId],
+        receipts: &[crate::model::message::MessageId],
         moment: Moment,
         now: Time,
     ) {
@@ -236,7 +236,7 @@ impl Chat {
     }
 
     /// A text that was never sent goes to the key that the user trusts in the place of the one it was for; says whether it does.
-    fn goes_to_heir(&mut self, key: PeerKey, heir: PeerKey, text: OutText, now: Time) -> bool {
+    fn goes_to_heir(&mut self, key: PublicKey, heir: PublicKey, text: OutText, now: Time) -> bool {
         let Some(secure) = &mut self.secure else { return false };
         let Some(to) = secure.trusted.writable(heir) else { return false };
         let (op, id) = (text.op, text.letter.id);
@@ -261,7 +261,7 @@ impl Chat {
     }
 
     /// A receipt has promised that a peer can speak in encryption: the same is said so, or it is seen whether it is true.
-    pub(super) fn promised(&mut self, addr: PeerAddr, key: PeerKey, purpose: Purpose) -> JobId {
+    pub(super) fn promised(&mut self, addr: PeerAddr, key: PublicKey, purpose: Purpose) -> JobId {
         self.talk(addr, Some(key), purpose, Say::Greet, None);
         JobId(self.last_job)
     }

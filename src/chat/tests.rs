@@ -15,11 +15,11 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::*;
-use crate::escape::Text;
-use crate::ledger::Write;
-use crate::message::{Body, Decoded, Failure, Plain, Unreadable};
-use crate::message::{Fault, Outgoing};
-use crate::peer::{Claimed, Source};
+use crate::model::address::{Claimed, Source};
+use crate::model::message::{Body, Decoded, Failure, Plain, Unreadable};
+use crate::model::message::{Fault, Outgoing};
+use crate::model::stored::Write;
+use crate::model::untrusted::Text;
 
 const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const LAN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 7);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Chat;
-use crate::peer::PeerAddr;
+use crate::model::address::PeerAddr;
 
 /// Texts that may wait for one address. Nobody types sixty-four lines ahead of a peer that does not answer; a script that
 /// does is told.

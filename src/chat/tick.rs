@@ -4,9 +4,9 @@ use super::event::Action;
 use super::life::Check;
 use super::time::Time;
 use super::{Chat, Op, Purpose};
-use crate::message::{Outgoing, Speech};
-use crate::peer::PeerAddr;
-use crate::talk::Say;
+use crate::model::address::PeerAddr;
+use crate::model::message::{Outgoing, Speech};
+use crate::model::session::Say;
 
 impl Chat {
     /// When [`Chat::tick`] has something to do next, if nothing else happens before.

@@ -10,8 +10,9 @@ mod user;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::key::{KEY_BYTES, PeerKey};
-use crate::peer::{PeerAddr, PeerName, Share};
+use crate::model::address::{PeerAddr, SourcePrefix};
+use crate::model::key::{KEY_BYTES, PublicKey};
+use crate::model::name::PeerName;
 use hints::Hints;
 pub use pin::{Change, Meeting, Offer, Pin, Policy, Refused, Trust, Verdict};
 pub use user::{As, Unknown};
@@ -39,14 +40,14 @@ pub const MAX_HINTS: usize = 8;
 /// The right to write to a key, which nothing else gives out.
 #[derive(Clone, Copy, Debug)]
 pub struct Writable<'a> {
-    key: PeerKey,
+    key: PublicKey,
     /// It ends with the next change of what is trusted.
     _while: std::marker::PhantomData<&'a Trusted>,
 }
 
 impl Writable<'_> {
     /// The key.
-    pub fn key(&self) -> PeerKey {
+    pub fn key(&self) -> PublicKey {
         self.key
     }
 }
@@ -59,7 +60,7 @@ struct Held {
     /// Its place in the order of those that may go.
     turn: u64,
     /// It was told that it takes another's name.
-    taking: Option<PeerKey>,
+    taking: Option<PublicKey>,
 }
 
 impl Held {
@@ -72,21 +73,21 @@ impl Held {
 /// The pins, and the keys that wait to become one.
 #[derive(Debug)]
 pub struct Trusted {
-    me: PeerKey,
+    me: PublicKey,
     policy: Policy,
-    pins: HashMap<PeerKey, Held>,
+    pins: HashMap<PublicKey, Held>,
     hints: Hints,
-    may_go: BTreeMap<u64, PeerKey>,
+    may_go: BTreeMap<u64, PublicKey>,
     last: u64,
-    pinned_of: HashMap<Share, usize>,
+    pinned_of: HashMap<SourcePrefix, usize>,
     offers: Vec<Offer>,
     not_offered: u64,
-    changed: BTreeSet<PeerKey>,
+    changed: BTreeSet<PublicKey>,
 }
 
 impl Trusted {
     /// Nobody is known; `me` is our own key.
-    pub fn new(me: PeerKey, policy: Policy) -> Self {
+    pub fn new(me: PublicKey, policy: Policy) -> Self {
         Self {
             me,
             policy,
@@ -122,12 +123,12 @@ impl Trusted {
     }
 
     /// What we think of a key.
-    pub fn trust(&self, key: PeerKey) -> Trust {
+    pub fn trust(&self, key: PublicKey) -> Trust {
         self.pins.get(&key).map_or(Trust::Unpinned, |held| held.pin.trust())
     }
 
     /// What is known of a key.
-    pub fn pin(&self, key: PeerKey) -> Option<&Pin> {
+    pub fn pin(&self, key: PublicKey) -> Option<&Pin> {
         self.pins.get(&key).map(|held| &held.pin)
     }
 
@@ -142,13 +143,13 @@ impl Trusted {
     }
 
     /// The right to write to a key: only where it is pinned, and not blocked.
-    pub fn writable(&self, key: PeerKey) -> Option<Writable<'_>> {
+    pub fn writable(&self, key: PublicKey) -> Option<Writable<'_>> {
         let may = matches!(self.trust(key), Trust::Pinned | Trust::Verified);
         may.then_some(Writable { key, _while: std::marker::PhantomData })
     }
 
     /// Whose name or address this is: what is said in plain in it is not believed.
-    pub fn claimed(&self, name: Option<&PeerName>, addr: Option<PeerAddr>) -> Option<PeerKey> {
+    pub fn claimed(&self, name: Option<&PeerName>, addr: Option<PeerAddr>) -> Option<PublicKey> {
         if self.pins.is_empty() {
             // Every plain message asks this, and many know nobody by a key.
             return None;
@@ -180,7 +181,7 @@ impl Trusted {
             return Verdict::Refused(Refused::Undecided);
         }
         let named = meeting.name.iter().flat_map(|name| self.hints.named(name));
-        let others: BTreeSet<PeerKey> = named.chain(self.hints.at(meeting.addr)).collect();
+        let others: BTreeSet<PublicKey> = named.chain(self.hints.at(meeting.addr)).collect();
         if !others.is_empty() {
             return self.offer(meeting, &others);
         }
@@ -202,7 +203,7 @@ impl Trusted {
         }
     }
 
-    fn offer(&mut self, met: Meeting, others: &BTreeSet<PeerKey>) -> Verdict {
+    fn offer(&mut self, met: Meeting, others: &BTreeSet<PublicKey>) -> Verdict {
         let of_one =
             self.offers.iter().filter(|offer| offer.met.source.share() == met.source.share()).count();
         if self.offers.len() >= MAX_OFFERS || of_one >= MAX_OFFERS_OF_ONE {
@@ -217,7 +218,7 @@ impl Trusted {
 
     /// A known key is elsewhere, or calls itself otherwise. It is given no name of another pin, and another's address only where it has
     /// proven to be there. The other keeps it too: it is dialled there with its own key expected, so nothing is lost but a try.
-    fn met_again(&mut self, meeting: &Meeting) -> Option<PeerKey> {
+    fn met_again(&mut self, meeting: &Meeting) -> Option<PublicKey> {
         let key = meeting.key;
         let mut pin = self.pin(key)?.clone();
         let mut taken = None;
@@ -241,7 +242,7 @@ impl Trusted {
     }
 
     /// We have dialled a key, or a text has passed: it is worth writing down.
-    pub fn keep(&mut self, key: PeerKey) {
+    pub fn keep(&mut self, key: PublicKey) {
         if let Some(held) = self.pins.get_mut(&key).filter(|held| !held.kept) {
             held.kept = true;
             self.may_go.remove(&held.turn);
@@ -283,7 +284,7 @@ impl Trusted {
         self.pins.insert(key, held);
     }
 
-    fn remove(&mut self, key: PeerKey) -> Option<Pin> {
+    fn remove(&mut self, key: PublicKey) -> Option<Pin> {
         let held = self.pins.remove(&key)?;
         self.hints.remove(&held.pin);
         self.may_go.remove(&held.turn);
@@ -294,7 +295,7 @@ impl Trusted {
     }
 
     /// Changes a pin, and keeps the indexes true.
-    fn change(&mut self, key: PeerKey, change: impl FnOnce(&mut Pin)) {
+    fn change(&mut self, key: PublicKey, change: impl FnOnce(&mut Pin)) {
         let Some(held) = self.pins.get_mut(&key) else { return };
         let before = held.pin.clone();
         change(&mut held.pin);
@@ -311,14 +312,14 @@ impl Trusted {
         }
     }
 
-    fn withdraw(&mut self, key: PeerKey) -> Option<Offer> {
+    fn withdraw(&mut self, key: PublicKey) -> Option<Offer> {
         let at = self.offers.iter().position(|offer| offer.met.key == key)?;
         Some(self.offers.remove(at))
     }
 }
 
 /// What the short code of two keys is computed from: the smaller key, then the larger one, so that both sides compute the same.
-pub fn code_input(one: PeerKey, other: PeerKey) -> [u8; 2 * KEY_BYTES] {
+pub fn code_input(one: PublicKey, other: PublicKey) -> [u8; 2 * KEY_BYTES] {
     let mut input = [0; 2 * KEY_BYTES];
     input[..KEY_BYTES].copy_from_slice(one.min(other).as_bytes());
     input[KEY_BYTES..].copy_from_slice(one.max(other).as_bytes());

@@ -6,11 +6,11 @@ use super::event::Event;
 use super::outbox::{Jitter, TextNews, TextState, TurnEnd};
 use super::time::Time;
 use super::{Chat, Purpose};
-use crate::key::PeerKey;
-use crate::ledger::{Condition, Party, Write};
-use crate::message::{Failure, Fate};
-use crate::peer::PeerAddr;
-use crate::talk::{Hold, Letter, Lost, Say};
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::message::{Failure, Fate};
+use crate::model::session::{Hold, Letter, Lost, Say};
+use crate::model::stored::{Condition, Party, Write};
 impl Chat {
     /// Begins the turns that are due.
     pub(super) fn next_turns(&mut self, now: Time) {
@@ -39,7 +39,7 @@ impl Chat {
     }
 
     /// Nobody knows where to dial: it is tried again as if nobody had answered.
-    pub(super) fn turn_is_lost(&mut self, key: PeerKey, now: Time) {
+    pub(super) fn turn_is_lost(&mut self, key: PublicKey, now: Time) {
         let Some(secure) = &mut self.secure else { return };
         let end = TurnEnd::Held(Hold::Unreachable);
         let news = secure.outboxes.turn_ended(key, 0, &[], end, now, Jitter(0));
@@ -48,7 +48,7 @@ impl Chat {
 
     /// Tells what became of texts, and has it written down. The first that is known of a text ends its part in the command; what comes later
     /// is told as such.
-    pub(super) fn tell_news(&mut self, key: PeerKey, news: Vec<TextNews>) {
+    pub(super) fn tell_news(&mut self, key: PublicKey, news: Vec<TextNews>) {
         let gone = self.secure.as_ref().and_then(|secure| secure.gone.get(&key)).map(|(addr, _)| *addr);
         let addr = self.addr_of(key).or(gone);
         for TextNews { id, op, state, written, body } in news {
@@ -103,7 +103,7 @@ impl Chat {
         self.leave_waiting();
         let durable = self.keeping.durable;
         let Some(secure) = &mut self.secure else { return };
-        let mut stay: BTreeMap<PeerKey, usize> = BTreeMap::new();
+        let mut stay: BTreeMap<PublicKey, usize> = BTreeMap::new();
         for (key, news) in secure.outboxes.abandon() {
             let durable = durable && !self.keeping.is_unkept(key, news.id);
             *stay.entry(key).or_default() += usize::from(durable);

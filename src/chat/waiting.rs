@@ -10,11 +10,11 @@ use super::outbox::{FIRST_WAIT, NEARLY_FULL, NO_OK_WAIT, backoff};
 use super::plain::Unsent;
 use super::texts::MAX_TEXTS_WAITING;
 use super::time::Time;
-use crate::key::PeerKey;
-use crate::ledger::{Condition, Party, Write};
-use crate::message::{Failure, Fate, MessageId, Speech};
-use crate::peer::PeerAddr;
-use crate::talk::{ByeReason, Hold, Lost};
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::message::{Failure, Fate, MessageId, Speech};
+use crate::model::session::{ByeReason, Hold, Lost};
+use crate::model::stored::{Condition, Party, Write};
 
 /// Addresses that texts wait for; more than anybody writes to in vain. Each may have `MAX_TEXTS_WAITING` texts.
 const MAX_HELD_ADDRS: usize = 1_000;
@@ -148,7 +148,7 @@ impl Chat {
     pub(super) fn hurry_all(&mut self, now: Time) {
         let Some(secure) = &mut self.secure else { return };
         let addrs: Vec<PeerAddr> = secure.waiting.keys().copied().collect();
-        let keys: Vec<PeerKey> = secure.outboxes.keys().collect();
+        let keys: Vec<PublicKey> = secure.outboxes.keys().collect();
         keys.into_iter().for_each(|key| secure.outboxes.met(key, now));
         addrs.into_iter().for_each(|addr| self.hurry_held(addr, now));
         self.next_turns(now);
@@ -318,12 +318,12 @@ impl Chat {
     }
 
     /// Where whoever holds a key is, or was last.
-    pub fn addr_of(&self, key: PeerKey) -> Option<PeerAddr> {
+    pub fn addr_of(&self, key: PublicKey) -> Option<PeerAddr> {
         self.table.row_of(key).or_else(|| self.addrs_of(key, None).first().copied())
     }
 
     /// Who is spoken of where only a key is known.
-    pub(super) fn who_of(&self, key: PeerKey) -> Option<Who> {
+    pub(super) fn who_of(&self, key: PublicKey) -> Option<Who> {
         Some(self.who(self.addr_of(key)?))
     }
 }

@@ -8,10 +8,10 @@ use super::outbox::OutText;
 use super::plain::Unsent;
 use super::time::Time;
 use super::{Chat, Deed, Op};
-use crate::ledger::{Condition, Party};
-use crate::message::MessageId;
-use crate::peer::PeerAddr;
-use crate::talk::{Hold, Letter, Lost};
+use crate::model::address::PeerAddr;
+use crate::model::message::MessageId;
+use crate::model::session::{Hold, Letter, Lost};
+use crate::model::stored::{Condition, Party};
 /// A text that waits, as the user sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WaitingText {

@@ -8,10 +8,11 @@ use toml::Spanned;
 
 use super::{ConfigError, mistake, read_text, toml_words};
 use crate::chat::{MAX_HINTS, MAX_STATIC_PEERS, StaticPeer};
-use crate::key::PeerKey;
-use crate::message::Form;
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::message::Form;
+use crate::model::name::{PeerName, quoted};
 use crate::net;
-use crate::peer::{PeerAddr, PeerName, quoted};
 
 /// The peers that a file lists.
 pub(super) fn read(path: &Path) -> Result<Vec<StaticPeer>, ConfigError> {
@@ -76,7 +77,7 @@ fn no_list(text: &str, at: usize) -> &'static str {
 #[derive(Default)]
 struct Seen {
     addrs: HashSet<PeerAddr>,
-    keys: HashSet<PeerKey>,
+    keys: HashSet<PublicKey>,
 }
 
 impl Seen {
@@ -91,9 +92,9 @@ impl Seen {
     }
 
     /// The key that is written there.
-    fn key(&mut self, text: &Spanned<String>) -> Result<PeerKey, Mistake> {
+    fn key(&mut self, text: &Spanned<String>) -> Result<PublicKey, Mistake> {
         let at = text.span().start;
-        let key: PeerKey = text.get_ref().parse().map_err(|error| (at, format!("{error}")))?;
+        let key: PublicKey = text.get_ref().parse().map_err(|error| (at, format!("{error}")))?;
         if self.keys.insert(key) {
             return Ok(key);
         }
@@ -134,7 +135,7 @@ fn further(texts: &[Spanned<String>], seen: &mut Seen) -> Result<Vec<PeerAddr>, 
 
 fn peer_name(name: Spanned<String>) -> Result<PeerName, Mistake> {
     let at = name.span().start;
-    match name.get_ref().parse::<crate::peer::Name>() {
+    match name.get_ref().parse::<crate::model::name::Name>() {
         Ok(name) => Ok(PeerName::new(name.as_str())),
         Err(error) => Err((at, error.to_string())),
     }
@@ -197,7 +198,7 @@ mod tests {
                 addr: "127.0.0.1:5000".parse().unwrap(),
                 name: None,
                 form: Form::Standard,
-                key: Some(PeerKey::new([1; 32])),
+                key: Some(PublicKey::new([1; 32])),
                 also: vec!["127.0.0.2:5000".parse().unwrap(), "192.0.2.7:6000".parse().unwrap()],
             };
             assert_eq!(parse(&text).unwrap(), [bob]);

@@ -10,7 +10,7 @@ use super::printed::is_harmless;
 use crate::chat::{MAX_HINTS, MAX_STATIC_PEERS};
 use crate::config::peers::peers_of;
 use crate::config::{ConfigError, text_of};
-use crate::peer::PeerAddr;
+use crate::model::address::PeerAddr;
 use crate::{cli, data, settings};
 
 /// Characters that a mistake may be told in: a few lines on a terminal, whatever the file holds.

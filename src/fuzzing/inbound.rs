@@ -11,10 +11,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use crate::chat::{Answer, Chat, Command, Me, Received, Sent, StaticPeer, Target, Time, Transmit};
-use crate::message::{Body, Decoded, Failure, Fate, Form, Outgoing};
-use crate::peer::{PeerAddr, Source};
+use crate::model::address::{PeerAddr, Source};
+use crate::model::message::{Body, Decoded, Failure, Fate, Form, Outgoing};
+use crate::protocol::plain::Decoder;
 use crate::ui::{Attention, Labels, Osc};
-use crate::wire::Decoder;
 use reader::Reader;
 
 /// What stands between two records.
@@ -271,7 +271,7 @@ impl World {
             }
             _ => {
                 let name = "Alice".parse();
-                let parts = name.ok().and_then(|name| crate::wire::messages_for(text, &name).ok());
+                let parts = name.ok().and_then(|name| crate::protocol::plain::messages_for(text, &name).ok());
                 let Some(parts) = parts else { return };
                 Command::Send { to, parts: parts.into(), letter: None, in_plain: false }
             }

@@ -10,12 +10,12 @@ mod people;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::printed::{are_harmless, is_harmless};
-use crate::message::MAX_SENT_BYTES;
+use crate::model::message::MAX_SENT_BYTES;
+use crate::protocol::plain;
 use crate::ui::{
     Act, Chosen, Editor, Ink, Key, Line, MAX_LINE_BYTES, Menu, Place, Refill, Turn, Typed, complete,
     in_columns, key_of, own_text,
 };
-use crate::wire;
 use codes::{code_of, first_char};
 use people::People;
 
@@ -230,7 +230,7 @@ impl Desk {
         match act {
             Some(Act::Send(to, text)) => {
                 is_harmless(&to.label);
-                let parts = wire::messages_for(&text, &self.people.name);
+                let parts = plain::messages_for(&text, &self.people.name);
                 for part in parts.iter().flatten() {
                     assert!(part.len() <= MAX_SENT_BYTES && !part.contains('\n'));
                 }

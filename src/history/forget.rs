@@ -4,7 +4,8 @@ use std::io::{self, BufRead, Write};
 use std::time::{Duration, Instant};
 
 use super::pages::{Stopped, count};
-use crate::ledger::{self, Selection, Written};
+use crate::model::stored;
+use crate::model::stored::{Selection, Written};
 use crate::store::{Store, StoreError};
 
 /// Bytes that an answer may have; more is no answer, and is not waited for.
@@ -34,7 +35,7 @@ pub(super) fn forget(
             return say(out, "Nothing is forgotten.\n");
         }
     }
-    let written = store.apply(&[ledger::Write::Forget(which)], clock)?;
+    let written = store.apply(&[stored::Write::Forget(which)], clock)?;
     let (gone, stay) = match written[..] {
         [Written::Forgotten(gone, stay)] => (gone, stay),
         _ => (0, 0),
@@ -86,8 +87,8 @@ fn staying(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{Entry, Open, Party, Query, Written};
-    use crate::peer::PeerName;
+    use crate::model::name::PeerName;
+    use crate::model::stored::{Entry, Open, Party, Query, Written};
     use crate::store::Memory;
     use crate::ui::past::examples::{TIME, key};
 
@@ -95,7 +96,7 @@ mod tests {
     struct Used(Memory);
 
     impl Store for Used {
-        fn apply(&mut self, writes: &[ledger::Write], clock: u64) -> Result<Vec<Written>, StoreError> {
+        fn apply(&mut self, writes: &[stored::Write], clock: u64) -> Result<Vec<Written>, StoreError> {
             self.0.apply(writes, clock)
         }
 
@@ -122,10 +123,10 @@ mod tests {
 
     fn kept() -> Memory {
         let mut store = Memory::default();
-        let heard = |body: &str| ledger::Write::Heard {
+        let heard = |body: &str| stored::Write::Heard {
             from: key(1),
             name: None,
-            assurance: crate::ledger::Assurance::Plain,
+            assurance: crate::model::stored::Assurance::Plain,
             body: body.into(),
         };
         store.apply(&[heard("one"), heard("two")], TIME).unwrap();

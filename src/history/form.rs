@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::calendar::Calendar;
 use super::{json, markdown};
-use crate::ledger::Entry;
+use crate::model::stored::Entry;
 use crate::ui::past::People;
 use crate::ui::past::{Folder, Told, lines};
 

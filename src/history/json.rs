@@ -6,8 +6,8 @@
 use std::fmt::Write;
 
 use super::calendar::rfc3339;
-use crate::escape::is_harmless;
-use crate::ledger::{Assurance, Entry, Party, Way};
+use crate::model::stored::{Assurance, Entry, Party, Way};
+use crate::model::untrusted::is_harmless;
 use crate::ui::past::state;
 
 /// The object, with the end of its line.
@@ -72,7 +72,7 @@ fn string(raw: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::Condition;
+    use crate::model::stored::Condition;
     use crate::ui::past::examples::{NASTY, from_bob, to};
     use proptest::prelude::*;
 

@@ -1,7 +1,7 @@
 //! A message as Markdown (CommonMark 0.31): a paragraph, in which nothing of what was said is markup. Pure.
 
-use crate::escape::harmless;
-use crate::ledger::Way;
+use crate::model::stored::Way;
+use crate::model::untrusted::harmless;
 use crate::ui::past::People;
 use crate::ui::past::Told;
 use crate::ui::past::{outcome, with};
@@ -56,8 +56,8 @@ fn escaped(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{Condition, Entry};
-    use crate::peer::PeerName;
+    use crate::model::name::PeerName;
+    use crate::model::stored::{Condition, Entry};
     use crate::ui::past::Folder;
     use crate::ui::past::examples::{NASTY, from_bob, key, to};
     use proptest::prelude::*;

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use crate::ledger::{Entry, Query, RowId, Selection, Way};
+use crate::model::stored::{Entry, Query, RowId, Selection, Way};
 use crate::store::{Store, StoreError};
 use crate::ui::past::are_one;
 
@@ -123,8 +123,8 @@ pub(super) fn count(store: &mut dyn Store, which: &Selection) -> Result<(u64, u6
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{Condition, Open, Party, Write, Written};
-    use crate::peer::PeerName;
+    use crate::model::name::PeerName;
+    use crate::model::stored::{Condition, Open, Party, Write, Written};
     use crate::ui::past::examples::{from_bob, to};
 
     /// Rows in memory, and the most that were ever asked for.

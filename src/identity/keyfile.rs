@@ -13,7 +13,7 @@ use std::path::Path;
 
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
-use crate::key::{KEY_BYTES, PeerKey};
+use crate::model::key::{KEY_BYTES, PublicKey};
 
 /// The first line: what this is, and the version of the format.
 const TITLE: &str = "p2p-chat key 1";
@@ -26,14 +26,14 @@ const MAX_BYTES: u64 = 1_000;
 pub(super) struct Pair {
     /// What RFC 8032, section 5.1.5 calls the private key. It is never shown.
     pub(super) seed: [u8; KEY_BYTES],
-    pub(super) public: PeerKey,
+    pub(super) public: PublicKey,
 }
 
 impl Pair {
     /// The pair of this seed. `None` never happens to one from a good random source, as far as is known.
     pub(super) fn from_seed(seed: [u8; KEY_BYTES]) -> Option<Self> {
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed).ok()?;
-        Some(Self { seed, public: PeerKey::new(pair.public_key().as_ref().try_into().ok()?) })
+        Some(Self { seed, public: PublicKey::new(pair.public_key().as_ref().try_into().ok()?) })
     }
 }
 
@@ -46,7 +46,7 @@ impl fmt::Debug for Pair {
 /// What stands in the file.
 pub(super) fn text_of(pair: &Pair) -> String {
     // A seed has as many bytes as a key, and is written the same way.
-    format!("{TITLE}\nsecret {}\npublic {}\n", PeerKey::new(pair.seed), pair.public)
+    format!("{TITLE}\nsecret {}\npublic {}\n", PublicKey::new(pair.seed), pair.public)
 }
 
 /// The beginning of the file, a byte longer than it may be.
@@ -79,7 +79,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Pair, String> {
     }
 }
 
-fn value(line: Option<&str>, word: &str) -> Result<PeerKey, String> {
+fn value(line: Option<&str>, word: &str) -> Result<PublicKey, String> {
     let value = line.and_then(|line| line.strip_prefix(word)).and_then(|rest| rest.strip_prefix(' '));
     let value = value.ok_or_else(|| format!("Its line `{word}` is missing."))?;
     value.parse().map_err(|error| format!("In its line `{word}`: {error}"))

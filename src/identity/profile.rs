@@ -6,8 +6,8 @@ use std::str::FromStr;
 use ring::digest::{SHA256, digest};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::escape::is_harmless;
-use crate::peer::{MAX_NAME_BYTES, Name};
+use crate::model::name::{MAX_NAME_BYTES, Name};
+use crate::model::untrusted::is_harmless;
 
 /// Bytes that a folder's name may have. File systems take 255, but some programs that copy them less.
 const MAX_FOLDER_BYTES: usize = 100;

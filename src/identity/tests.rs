@@ -40,7 +40,7 @@ fn a_key_made_by_somebody_asking_for_it_is_the_one_that_is_used() {
 fn many_who_make_the_first_key_at_once_agree_on_one() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("key");
-    let keys: Vec<PeerKey> = thread::scope(|scope| {
+    let keys: Vec<PublicKey> = thread::scope(|scope| {
         let makers: Vec<_> = (0..8).map(|_| scope.spawn(|| read_or_make(&path).unwrap().public)).collect();
         makers.into_iter().map(|maker| maker.join().unwrap()).collect()
     });

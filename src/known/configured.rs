@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::KnownPeers;
 use crate::chat::{MAX_HINTS, Pin, PinChange, StaticPeer, Trust};
-use crate::key::{KEY_BYTES, PeerKey};
-use crate::peer::{PeerAddr, PeerName};
+use crate::model::address::PeerAddr;
+use crate::model::key::{KEY_BYTES, PublicKey};
+use crate::model::name::PeerName;
 
 /// What can be done with them.
 const HELP: &str = "If the one in peers.toml is right, take the other out of known_peers.toml while p2p-chat is not running.";
@@ -19,7 +20,7 @@ impl KnownPeers {
     /// the user has compared stays that key's, among `peers` too.
     ///
     /// Returns what the user has to be told, in whole sentences.
-    pub fn configure(&mut self, peers: &mut Vec<StaticPeer>, me: PeerKey, now: u64) -> Vec<String> {
+    pub fn configure(&mut self, peers: &mut Vec<StaticPeer>, me: PublicKey, now: u64) -> Vec<String> {
         // Whoever has our address now is somebody else, to whom nothing is said that was meant for us.
         peers.retain(|peer| peer.key != Some(me));
         // No two static peers have an address in common, so this stays true of the addresses of those that follow.
@@ -38,7 +39,7 @@ impl KnownPeers {
     fn changes(
         &self,
         peer: &mut StaticPeer,
-        key: PeerKey,
+        key: PublicKey,
         now: u64,
         holders: &mut Holders,
         told: &mut Vec<String>,
@@ -114,7 +115,7 @@ fn called(pin: &Pin) -> String {
 
 /// Whose the addresses and the names are.
 struct Holders {
-    addrs: BTreeSet<(PeerAddr, PeerKey)>,
+    addrs: BTreeSet<(PeerAddr, PublicKey)>,
     names: BTreeSet<String>,
 }
 
@@ -125,8 +126,8 @@ impl Holders {
         Self { addrs: addrs.collect(), names: names.map(folded).collect() }
     }
 
-    fn at(&self, addr: PeerAddr) -> impl Iterator<Item = PeerKey> {
-        let first = (addr, PeerKey::new([0; KEY_BYTES]));
+    fn at(&self, addr: PeerAddr) -> impl Iterator<Item = PublicKey> {
+        let first = (addr, PublicKey::new([0; KEY_BYTES]));
         self.addrs.range(first..).take_while(move |(at, _)| *at == addr).map(|(_, key)| *key)
     }
 }

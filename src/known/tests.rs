@@ -4,11 +4,11 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::key::KEY_BYTES;
-use crate::peer::PeerAddr;
+use crate::model::address::PeerAddr;
+use crate::model::key::KEY_BYTES;
 
-fn key(byte: u8) -> PeerKey {
-    PeerKey::new([byte; KEY_BYTES])
+fn key(byte: u8) -> PublicKey {
+    PublicKey::new([byte; KEY_BYTES])
 }
 
 fn bob() -> Pin {
@@ -156,7 +156,7 @@ fn as_many_as_are_kept_can_be_read_again_and_no_more_are_kept() {
     let numbered = |number: usize| {
         let mut bytes = [0; KEY_BYTES];
         bytes[..8].copy_from_slice(&number.to_be_bytes());
-        let key = PeerKey::new(bytes);
+        let key = PublicKey::new(bytes);
         Pin { key, ..bob() }
     };
     known.note((0..MAX_PINS).map(|number| remember(&numbered(number)))).unwrap();
@@ -229,7 +229,7 @@ proptest! {
         let name = name.filter(|name| !name.trim().is_empty()).map(|name| PeerName::new(&name));
         let addr = |port| PeerAddr::new(std::net::Ipv4Addr::LOCALHOST, port).unwrap();
         let addrs = ports.into_iter().map(addr).collect();
-        let pin = Pin { key: PeerKey::new(bytes), name, addrs, first_seen, verified, blocked };
+        let pin = Pin { key: PublicKey::new(bytes), name, addrs, first_seen, verified, blocked };
         let text = text_of([&pin].into_iter());
         let read = parse(&text);
         prop_assert_eq!(read.map(|pins| pins.into_values().collect::<Vec<_>>()), Ok(vec![pin]));

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::waiting::Place;
-use crate::peer::Source;
-use crate::wire::opening::{First, first};
-use crate::wire::{Decoder, Progress};
+use crate::model::address::Source;
+use crate::protocol::plain::{Decoder, Progress};
+use crate::protocol::session::opening::{First, first};
 
 /// A message is over this long after its last byte (wire.md): legacy peers write once and some never close.
 const SILENCE: Duration = Duration::from_millis(250);
@@ -214,7 +214,7 @@ mod tests {
     use socket2::SockRef;
 
     use super::*;
-    use crate::message::{Body, Decoded, Plain};
+    use crate::model::message::{Body, Decoded, Plain};
 
     /// What a connection leaves whose sender writes this and does that, all before anything is read of it.
     fn left_by(bytes: &[u8], does: impl FnOnce(TcpStream)) -> (End, Vec<Decoded>) {

@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::key::PeerKey;
-use crate::message::{Failure, Fate, Form, Outgoing};
-use crate::peer::{Name, PeerAddr};
-use crate::wire::{self, Header, Receipt};
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::message::{Failure, Fate, Form, Outgoing};
+use crate::model::name::Name;
+use crate::protocol::plain;
+use crate::protocol::plain::{Header, Receipt};
 
 /// Time for a connection to be made when there is something to say. A lost first packet is sent again after one second;
 /// three leave room for that.
@@ -50,7 +52,7 @@ pub(super) struct Said {
     /// How many parts were sent, and how many there are.
     pub(super) parts: (usize, usize),
     /// The key that the last receipt named which named one.
-    pub(super) capability: Option<PeerKey>,
+    pub(super) capability: Option<PublicKey>,
 }
 
 /// Says `message` to `to`, under this name, and learns its fate. Begins nothing after `deadline`, and ends by then.
@@ -88,7 +90,7 @@ fn exchange(
     form: Form,
     (message, part): (&Outgoing, usize),
     deadline: Option<Instant>,
-) -> (Fate, Option<PeerKey>) {
+) -> (Fate, Option<PublicKey>) {
     let failed = |failure| (Fate::Failed(failure), None);
     let begun = Instant::now();
     let is_probe = matches!(message, Outgoing::Probe | Outgoing::Ping);
@@ -114,7 +116,7 @@ fn exchange(
         (None, SocketAddr::V6(_)) => return failed(Failure::NoRoute),
     };
     let header = Header { ip, port: identity.port, name };
-    let Some(bytes) = wire::encode(header, form, message).into_iter().nth(part) else {
+    let Some(bytes) = plain::encode(header, form, message).into_iter().nth(part) else {
         return failed(Failure::Cancelled);
     };
     match converse(&mut stream, &bytes, end.min(Instant::now() + EOF_TIMEOUT)) {
@@ -146,7 +148,11 @@ pub(super) fn connect(from: IpAddr, to: SocketAddr, within: Duration) -> io::Res
 }
 
 /// Writes, half-closes and reads to the end or to the deadline.
-fn converse(stream: &mut TcpStream, bytes: &[u8], deadline: Instant) -> io::Result<(Fate, Option<PeerKey>)> {
+fn converse(
+    stream: &mut TcpStream,
+    bytes: &[u8],
+    deadline: Instant,
+) -> io::Result<(Fate, Option<PublicKey>)> {
     // A message of at most a kilobyte always fits into the empty send buffer, so this does not block.
     stream.write_all(bytes)?;
     stream.shutdown(Shutdown::Write)?;
@@ -267,12 +273,12 @@ mod tests {
     fn the_key_of_the_last_receipt_that_names_one_is_told() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
-        let keys = [Some(PeerKey::new([1; 32])), Some(PeerKey::new([2; 32])), None];
+        let keys = [Some(PublicKey::new([1; 32])), Some(PublicKey::new([2; 32])), None];
         let peer = thread::spawn(move || {
             for key in keys {
                 let mut stream = listener.accept().unwrap().0;
                 read_all(&mut stream);
-                stream.write_all(wire::receipt(5001, key.as_ref()).as_bytes()).unwrap();
+                stream.write_all(plain::receipt(5001, key.as_ref()).as_bytes()).unwrap();
             }
         });
         let text = Outgoing::Text(["one", "two", "three"].map(str::to_owned).into());

@@ -13,9 +13,9 @@ use super::dial::{self, Identity, Said};
 use super::errand::{Errand, How, Lane, Report};
 use super::secure::Tls;
 use super::talk::Talker;
-use crate::key::PeerKey;
-use crate::message::{Failure, Fate};
-use crate::talk::ByeReason;
+use crate::model::key::PublicKey;
+use crate::model::message::{Failure, Fate};
+use crate::model::session::ByeReason;
 
 /// Threads that dial at once at most. Peers that never answer hold one for seconds each; with this many, five hundred
 /// such still delay nobody, and each thread costs some tens of kilobytes only while it is needed.
@@ -138,7 +138,7 @@ impl Dialler {
     }
 
     /// Ends the connection that we have dialled and keep to this key, for this reason, without a report.
-    pub fn part(&self, key: &PeerKey, bye: ByeReason) {
+    pub fn part(&self, key: &PublicKey, bye: ByeReason) {
         if let Some(talker) = &self.shared.talker {
             talker.part(key, bye);
         }

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-use crate::key::PeerKey;
-use crate::message::{Failure, Fate, Form, Outgoing};
-use crate::peer::{Name, PeerAddr};
-use crate::talk::{ByeReason, Say, TalkEnd, Talked};
-use crate::wire::Hello;
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::message::{Failure, Fate, Form, Outgoing};
+use crate::model::name::Name;
+use crate::model::session::{ByeReason, Say, TalkEnd, Talked};
+use crate::protocol::session::Hello;
 
 /// Something to be said to somebody.
 #[derive(Clone, Debug)]
@@ -40,7 +41,7 @@ pub enum How {
         /// Where to dial, in this order; at least one.
         addrs: Vec<PeerAddr>,
         /// The key that has to be proven; none on first contact.
-        expect: Option<PeerKey>,
+        expect: Option<PublicKey>,
         /// Our hello; the lines in it are filled in.
         hello: Hello,
         /// What to say.
@@ -62,7 +63,7 @@ pub enum Report {
         /// How many parts were sent, and how many there are.
         parts: (usize, usize),
         /// The key that the receipt named.
-        capability: Option<PeerKey>,
+        capability: Option<PublicKey>,
     },
     /// An encrypted errand is done.
     Talked {
@@ -74,7 +75,7 @@ pub enum Report {
     /// A connection that we have dialled and kept has ended, while nothing was said on it.
     Ended {
         /// Whom it led to.
-        key: PeerKey,
+        key: PublicKey,
         /// What the other side gave for a reason; [`ByeReason::Idle`] where either side ended it in good order without one. `None` where it
         /// broke.
         bye: Option<ByeReason>,
@@ -87,7 +88,7 @@ pub(super) enum Lane {
     /// All that goes to an address.
     Addr(PeerAddr),
     /// All that goes to a key.
-    Key(PeerKey),
+    Key(PublicKey),
 }
 
 impl Errand {

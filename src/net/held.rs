@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use parking_lot::Mutex;
 
-use crate::peer::Share;
+use crate::model::address::SourcePrefix;
 
 /// Messages that wait for room at once at most, each with its thread: a quarter of all threads.
 pub(super) const MAX_HELD: usize = 64;
@@ -20,14 +20,14 @@ pub(super) struct Held {
 #[derive(Debug, Default)]
 struct State {
     all: usize,
-    of: HashMap<Share, usize>,
+    of: HashMap<SourcePrefix, usize>,
 }
 
 /// A message that is held; given back when dropped.
 #[derive(Debug)]
 pub(super) struct Hold<'a> {
     held: &'a Held,
-    source: Share,
+    source: SourcePrefix,
 }
 
 impl Held {
@@ -37,7 +37,7 @@ impl Held {
     }
 
     /// Holds one more, unless its source has its share already.
-    pub(super) fn hold(&self, source: Share) -> Option<Hold<'_>> {
+    pub(super) fn hold(&self, source: SourcePrefix) -> Option<Hold<'_>> {
         let mut state = self.state.lock();
         let of_source = state.of.get(&source).copied().unwrap_or(0);
         if of_source >= MAX_HELD.saturating_sub(state.all) {
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn one_source_gets_half_and_there_is_always_room_for_another() {
         let held = Held::default();
-        let ip = |last| Share::V4(Ipv4Addr::new(127, 0, 0, last));
+        let ip = |last| SourcePrefix::V4(Ipv4Addr::new(127, 0, 0, last));
         let all = |source| std::iter::from_fn(|| held.hold(source)).collect::<Vec<_>>();
         let (first, second) = (all(ip(1)), all(ip(2)));
         assert_eq!((first.len(), second.len()), (MAX_HELD / 2, MAX_HELD / 4));

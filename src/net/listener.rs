@@ -29,8 +29,8 @@ use super::secure::Tls;
 use super::talk::Host;
 use super::turns::Turns;
 use super::waiting::{MAX_WAITING, Waiting};
-use crate::key::PeerKey;
-use crate::talk::ByeReason;
+use crate::model::key::PublicKey;
+use crate::model::session::ByeReason;
 use handler::{Finished, Handler, Read};
 
 /// Connections that the system keeps until we accept them. std asks for 128, at which bursts of connects were measured
@@ -140,7 +140,7 @@ impl Listener {
     }
 
     /// Ends all idle talks that were dialled to us with this key, for this reason, without telling the recipient.
-    pub fn part(&self, key: &PeerKey, bye: ByeReason) {
+    pub fn part(&self, key: &PublicKey, bye: ByeReason) {
         if let Some(host) = &self.shared.host {
             host.part(key, bye);
         }

@@ -11,7 +11,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::peer::Share;
+use crate::model::address::SourcePrefix;
 
 /// How long a message waits for what was accepted before it from the same source. A sender writes within a millisecond of
 /// connecting even on a busy machine, or is somebody whose order nobody can know; and this is felt by nobody.
@@ -25,7 +25,7 @@ pub(super) const MAX_READY: usize = 256;
 #[derive(Debug)]
 #[must_use]
 pub(super) struct Ticket {
-    source: Share,
+    source: SourcePrefix,
     number: u64,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Order<M, F> {
 
 #[derive(Debug)]
 struct State<M, F> {
-    sources: HashMap<Share, Queue<M, F>>,
+    sources: HashMap<SourcePrefix, Queue<M, F>>,
     ready: usize,
 }
 
@@ -89,7 +89,7 @@ impl<M, F> Order<M, F> {
     }
 
     /// The next place of a source.
-    pub(super) fn ticket(&self, source: Share) -> Ticket {
+    pub(super) fn ticket(&self, source: SourcePrefix) -> Ticket {
         let mut state = self.lock();
         let queue = state.sources.entry(source).or_default();
         let number = queue.first + queue.places.len() as u64;
@@ -131,13 +131,13 @@ impl<M, F> Order<M, F> {
     }
 
     /// For whoever delivered: what is next, now that this was.
-    pub(super) fn delivered(&self, source: Share, finished: Option<F>) -> Next<M, F> {
+    pub(super) fn delivered(&self, source: SourcePrefix, finished: Option<F>) -> Next<M, F> {
         let mut state = self.lock();
         state.sources.entry(source).or_default().finished.extend(finished);
         self.next_of(state, source)
     }
 
-    fn next_of(&self, mut state: MutexGuard<'_, State<M, F>>, source: Share) -> Next<M, F> {
+    fn next_of(&self, mut state: MutexGuard<'_, State<M, F>>, source: SourcePrefix) -> Next<M, F> {
         let queue = state.sources.entry(source).or_default();
         loop {
             match queue.places.front_mut() {
@@ -186,13 +186,17 @@ mod tests {
 
     use super::*;
 
-    const ANN: Share = Share::V4(Ipv4Addr::new(127, 0, 0, 1));
-    const BEN: Share = Share::V4(Ipv4Addr::new(127, 0, 0, 2));
+    const ANN: SourcePrefix = SourcePrefix::V4(Ipv4Addr::new(127, 0, 0, 1));
+    const BEN: SourcePrefix = SourcePrefix::V4(Ipv4Addr::new(127, 0, 0, 2));
 
     type Words = Order<&'static str, &'static str>;
 
     /// Delivers whatever is next, and says what that was and what is to be finished.
-    fn all(order: &Words, source: Share, mut next: Next<&'static str, &'static str>) -> Vec<&'static str> {
+    fn all(
+        order: &Words,
+        source: SourcePrefix,
+        mut next: Next<&'static str, &'static str>,
+    ) -> Vec<&'static str> {
         let mut delivered = Vec::new();
         loop {
             match next {

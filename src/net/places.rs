@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 
 use super::listener::Listener;
-use crate::peer::{AddrError, PeerAddr};
+use crate::model::address::{AddrError, PeerAddr};
 
 /// How often a port that is free for IPv4 is looked for that is free for IPv6 as well, where any will do. The system chooses
 /// among thousands, of which few are in use.

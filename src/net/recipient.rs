@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use crate::key::PeerKey;
-use crate::message::MessageId;
-use crate::peer::Source;
-use crate::talk::{ByeReason, Letter};
-use crate::wire::{Decoder, Hello};
+use crate::model::address::Source;
+use crate::model::key::PublicKey;
+use crate::model::message::MessageId;
+use crate::model::session::{ByeReason, Letter};
+use crate::protocol::plain::Decoder;
+use crate::protocol::session::Hello;
 
 /// What one connection carried.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ pub trait Recipient: Send + Sync + 'static {
     /// That reason.
     fn welcome(
         &self,
-        _key: PeerKey,
+        _key: PublicKey,
         _hello: &Hello,
         _source: Source,
         _local: IpAddr,
@@ -56,7 +57,7 @@ pub trait Recipient: Send + Sync + 'static {
     /// only now; for want of the others the talk is ended with [`ByeReason::NoRoom`].
     fn letters(
         &self,
-        _key: PeerKey,
+        _key: PublicKey,
         _source: Source,
         _letters: Vec<Letter>,
         _wait_until: Instant,
@@ -65,9 +66,9 @@ pub trait Recipient: Send + Sync + 'static {
     }
 
     /// Who was welcomed has asked whether we are there, and was answered.
-    fn heard(&self, _key: PeerKey) {}
+    fn heard(&self, _key: PublicKey) {}
 
     /// A talk with who was welcomed has ended: for the reason that it gave, or [`ByeReason::Idle`] where either side ended it in good order
     /// without one of the other's. `None` where it broke.
-    fn ended(&self, _key: PeerKey, _bye: Option<ByeReason>) {}
+    fn ended(&self, _key: PublicKey, _bye: Option<ByeReason>) {}
 }

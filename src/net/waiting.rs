@@ -9,7 +9,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use super::connection::Connection;
-use crate::peer::Share;
+use crate::model::address::SourcePrefix;
 
 /// Connections that may wait for their sender at once. Each holds a thread and a descriptor; an honest one is done
 /// within milliseconds, so this many wait only when somebody holds them open, and then the longest silent goes.
@@ -31,13 +31,13 @@ pub(super) struct Waiting {
 struct State {
     last_id: u64,
     open: HashMap<u64, Open>,
-    per_source: HashMap<Share, usize>,
+    per_source: HashMap<SourcePrefix, usize>,
 }
 
 #[derive(Debug)]
 struct Open {
     stream: Arc<TcpStream>,
-    source: Share,
+    source: SourcePrefix,
     heard: Instant,
     evicted: Arc<AtomicBool>,
     /// What has taken the place, until the thread that waits there has seen it.
@@ -63,7 +63,7 @@ pub(super) enum HandedOver {
 
 impl Waiting {
     /// Takes a connection in, and makes room for it where there are too many.
-    pub(super) fn admit(&self, stream: &Arc<TcpStream>, source: Share) -> Place<'_> {
+    pub(super) fn admit(&self, stream: &Arc<TcpStream>, source: SourcePrefix) -> Place<'_> {
         let evicted = Arc::new(AtomicBool::new(false));
         let mut state = self.state.lock();
         let displaced = state.displaced_by(source).and_then(|id| state.remove(id));
@@ -138,7 +138,7 @@ impl Open {
 
 impl State {
     /// Which place a newcomer of this source would take, if there is none left for it.
-    fn displaced_by(&self, source: Share) -> Option<u64> {
+    fn displaced_by(&self, source: SourcePrefix) -> Option<u64> {
         if self.per_source.get(&source).copied().unwrap_or(0) >= MAX_WAITING_PER_SOURCE {
             self.longest_silent(|open| open.source == source)
         } else if self.open.len() >= MAX_WAITING {
@@ -221,8 +221,8 @@ mod tests {
 
     use super::*;
 
-    fn ip(last: u8) -> Share {
-        Share::V4(Ipv4Addr::new(127, 0, 0, last))
+    fn ip(last: u8) -> SourcePrefix {
+        SourcePrefix::V4(Ipv4Addr::new(127, 0, 0, last))
     }
 
     #[test]

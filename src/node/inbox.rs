@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use super::shared::{Shared, moment};
 use crate::chat::{Answer, Meeting, Received};
-use crate::key::PeerKey;
-use crate::message::{Decoded, MessageId};
+use crate::model::address::Source;
+use crate::model::key::PublicKey;
+use crate::model::message::{Decoded, MessageId};
+use crate::model::session::{ByeReason, Letter};
 use crate::net::{self, Delivery, Recipient, Reply};
-use crate::peer::Source;
-use crate::talk::{ByeReason, Letter};
-use crate::wire::{self, Hello};
+use crate::protocol::plain;
+use crate::protocol::session::Hello;
 
 /// What the listener delivers to.
 pub(super) struct Inbox(pub(super) Arc<Shared>);
@@ -49,9 +50,9 @@ impl Recipient for Inbox {
         });
         Reply::Answer(match answer {
             Answer::Nothing => Vec::new(),
-            Answer::Receipt => wire::receipt(shared.port, None).into_bytes(),
+            Answer::Receipt => plain::receipt(shared.port, None).into_bytes(),
             Answer::Capable => shared.receipt.as_bytes().to_vec(),
-            Answer::Connected => wire::CONNECTED.as_bytes().to_vec(),
+            Answer::Connected => plain::CONNECTED.as_bytes().to_vec(),
         })
     }
 
@@ -61,7 +62,7 @@ impl Recipient for Inbox {
 
     fn welcome(
         &self,
-        key: PeerKey,
+        key: PublicKey,
         hello: &Hello,
         source: Source,
         local: IpAddr,
@@ -83,7 +84,7 @@ impl Recipient for Inbox {
 
     fn letters(
         &self,
-        key: PeerKey,
+        key: PublicKey,
         source: Source,
         letters: Vec<Letter>,
         wait_until: Instant,
@@ -98,11 +99,11 @@ impl Recipient for Inbox {
         intake.map_or_else(Vec::new, |intake| shared.take(key, source, intake))
     }
 
-    fn heard(&self, key: PeerKey) {
+    fn heard(&self, key: PublicKey) {
         self.0.with_chat(|chat, now| ((), chat.heard_from(key, now)));
     }
 
-    fn ended(&self, key: PeerKey, bye: Option<ByeReason>) {
+    fn ended(&self, key: PublicKey, bye: Option<ByeReason>) {
         self.0.with_chat(|chat, now| ((), chat.ended(key, bye, now)));
     }
 }
@@ -110,7 +111,7 @@ impl Recipient for Inbox {
 /// Lets the tests see that a panic in the handling of one connection ends that connection only. Not in release builds.
 #[cfg(debug_assertions)]
 fn panic_if_asked(decoded: &[Decoded]) {
-    use crate::message::{Body, Plain};
+    use crate::model::message::{Body, Plain};
 
     let Ok(word) = std::env::var("P2P_CHAT_TEST_PANIC") else {
         return;

@@ -14,10 +14,10 @@ use parking_lot::{Condvar, Mutex};
 
 use super::shared::Shared;
 use crate::chat::{Intake, WriteId};
-use crate::key::PeerKey;
-use crate::ledger::{RowId, Write, Written};
-use crate::message::MessageId;
-use crate::peer::Source;
+use crate::model::address::Source;
+use crate::model::key::PublicKey;
+use crate::model::message::MessageId;
+use crate::model::stored::{RowId, Write, Written};
 use crate::store::{Store, StoreError};
 pub(super) use work::start;
 
@@ -172,7 +172,7 @@ impl Scribe {
 
 impl Shared {
     /// Has texts that came written down, and shown after that; returned are those that get their receipts.
-    pub(super) fn take(&self, key: PeerKey, source: Source, intake: Intake) -> Vec<MessageId> {
+    pub(super) fn take(&self, key: PublicKey, source: Source, intake: Intake) -> Vec<MessageId> {
         let Intake { mut receipts, name, assurance, letters } = intake;
         if letters.is_empty() {
             return receipts;
@@ -241,13 +241,13 @@ fn words(error: StoreError) -> Arc<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::KEY_BYTES;
-    use crate::ledger::Assurance;
-    use crate::talk::Letter;
+    use crate::model::key::KEY_BYTES;
+    use crate::model::session::Letter;
+    use crate::model::stored::Assurance;
 
     /// A turn of one text of a megabyte.
     fn take() -> Job {
-        let (from, source) = (PeerKey::new([1; KEY_BYTES]), Source::from(std::net::Ipv4Addr::LOCALHOST));
+        let (from, source) = (PublicKey::new([1; KEY_BYTES]), Source::from(std::net::Ipv4Addr::LOCALHOST));
         let (id, body) = (MessageId::new([2; 16]), "x".repeat(1024 * 1024).into());
         let letters = vec![Letter { id, time: 0, again: false, body }];
         let write = Write::Taken { from, name: None, assurance: Assurance::Encrypted, letters };

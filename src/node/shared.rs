@@ -11,13 +11,14 @@ use smol_str::SmolStr;
 
 use super::scribe::Scribe;
 use crate::chat::{Action, Chat, Event, Jitter, JobId, Moment, Sent, Talk, Time, Transmit};
-use crate::key::PeerKey;
 use crate::mailbox::Mailbox;
-use crate::message::{Failure, Fate};
+use crate::model::address::{PeerAddr, SourcePrefix};
+use crate::model::key::PublicKey;
+use crate::model::message::{Failure, Fate};
+use crate::model::name::{Name, PeerName};
+use crate::model::session::{TalkEnd, Talked};
 use crate::net::{self, Dialler, Errand, How, Report, secure};
-use crate::peer::{Name, PeerAddr, PeerName, Share};
-use crate::talk::{TalkEnd, Talked};
-use crate::wire::Hello;
+use crate::protocol::session::Hello;
 
 /// What the node's threads share.
 pub(super) struct Shared {
@@ -26,7 +27,7 @@ pub(super) struct Shared {
     pub(super) earlier: Condvar,
     pub(super) began: Instant,
     pub(super) port: u16,
-    pub(super) own: PeerKey,
+    pub(super) own: PublicKey,
     /// The receipt that names our key; it is the same for every message.
     pub(super) receipt: String,
     /// Where else we listen, as far as others could dial it.
@@ -55,21 +56,21 @@ pub(super) struct State {
 /// Where events go.
 pub(super) trait Outlet: Send + Sync {
     /// Puts an event in, on account of the source that caused it.
-    fn put(&self, event: Event, source: Option<Share>);
-    fn has_room(&self, source: Share) -> bool;
-    fn wait_for_room(&self, source: Share, deadline: Instant) -> bool;
+    fn put(&self, event: Event, source: Option<SourcePrefix>);
+    fn has_room(&self, source: SourcePrefix) -> bool;
+    fn wait_for_room(&self, source: SourcePrefix, deadline: Instant) -> bool;
 }
 
 impl<T: From<Event> + Send> Outlet for Arc<Mailbox<T>> {
-    fn put(&self, event: Event, source: Option<Share>) {
+    fn put(&self, event: Event, source: Option<SourcePrefix>) {
         Mailbox::put_from(self, event.into(), source);
     }
 
-    fn has_room(&self, source: Share) -> bool {
+    fn has_room(&self, source: SourcePrefix) -> bool {
         Mailbox::has_room(self, source)
     }
 
-    fn wait_for_room(&self, source: Share, deadline: Instant) -> bool {
+    fn wait_for_room(&self, source: SourcePrefix, deadline: Instant) -> bool {
         Mailbox::wait_for_room(self, source, deadline)
     }
 }
@@ -87,7 +88,7 @@ impl Shared {
     /// The same because of what a source of the network sent.
     pub(super) fn with_chat_for<T>(
         &self,
-        source: Option<Share>,
+        source: Option<SourcePrefix>,
         act: impl FnOnce(&mut Chat, Time) -> (T, Vec<Action>),
     ) -> T {
         let mut state = self.state.lock();
@@ -101,7 +102,13 @@ impl Shared {
 
     /// Puts events into the mailbox and errands into the dialler's queue. Both are put there under the lock, so that
     /// what is told and what is said to a peer has the order of the rules; neither blocks.
-    pub(super) fn perform(&self, state: &mut State, actions: Vec<Action>, source: Option<Share>, now: Time) {
+    pub(super) fn perform(
+        &self,
+        state: &mut State,
+        actions: Vec<Action>,
+        source: Option<SourcePrefix>,
+        now: Time,
+    ) {
         let mut told = Vec::new();
         let mut actions = VecDeque::from(actions);
         while let Some(action) = actions.pop_front() {

@@ -1,6 +1,6 @@
 //! Which condition of a text of ours may follow which.
 
-use crate::ledger::Condition;
+use crate::model::stored::Condition;
 
 /// Whether a text that is in one condition may get into another. What comes late changes nothing that is settled: only the user can
 /// have sent again what did not arrive for certain, and a receipt counts whenever it comes.

@@ -13,9 +13,9 @@ use parking_lot::Mutex;
 use self::content::{Content, Row};
 use super::sqlite::matching;
 use super::{Store, StoreError};
-use crate::ledger::{Entry, Open, Party, Query, Write, Written};
-use crate::peer::PeerName;
-use crate::talk::Letter;
+use crate::model::name::PeerName;
+use crate::model::session::Letter;
+use crate::model::stored::{Entry, Open, Party, Query, Write, Written};
 
 /// Messages that are kept: more than anybody reads again of one run.
 pub(super) const MAX_MESSAGES: usize = 10_000;

@@ -13,8 +13,8 @@ use std::fmt;
 
 pub use self::memory::Memory;
 pub use self::sqlite::{Sqlite, open_or_set_aside};
-use crate::ledger::{Entry, Open, Party, Query, Write, Written};
-use crate::peer::PeerName;
+use crate::model::name::PeerName;
+use crate::model::stored::{Entry, Open, Party, Query, Write, Written};
 
 /// The file of the messages, in the directory of the profile.
 pub const HISTORY_FILE: &str = "history.db";

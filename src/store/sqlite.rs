@@ -33,8 +33,8 @@ pub(super) use self::search::matching;
 use self::write::{Bounds, Tally};
 use super::{Store, StoreError};
 use crate::files;
-use crate::ledger::{Entry, Open, Party, Query, Write, Written};
-use crate::peer::PeerName;
+use crate::model::name::PeerName;
+use crate::model::stored::{Entry, Open, Party, Query, Write, Written};
 
 /// How long a process that writes waits for another one: longer than any of them writes, but for forgetting very much.
 const BUSY: Duration = Duration::from_secs(5);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::style::Line;
-use crate::peer::shortened;
+use crate::model::name::shortened;
 
 /// Pause between two calls for attention: who comes back after the first needs no second, and a flood rings no alarm.
 pub(super) const PAUSE: Duration = Duration::from_secs(5);

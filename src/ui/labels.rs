@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use crate::chat::{MAX_PEERS, Who};
-use crate::peer::{Name, PeerAddr, PeerName};
+use crate::model::address::PeerAddr;
+use crate::model::name::{Name, PeerName};
 
 /// Peers that labels are kept for: all that can be known, and as many that were. With more, those that are known no
 /// longer lose theirs.

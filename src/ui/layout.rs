@@ -10,7 +10,7 @@ use std::ops::Range;
 use unicode_segmentation::{Graphemes, UnicodeSegmentation};
 use unicode_width::UnicodeWidthStr;
 
-use crate::escape::harmless;
+use crate::model::untrusted::harmless;
 
 /// What is shown for a character that is wider than the window.
 const TOO_WIDE: &str = "?";

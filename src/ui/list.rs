@@ -113,9 +113,9 @@ fn ago(time: Duration) -> String {
 mod tests {
     use super::*;
     use crate::chat::Who;
-    use crate::key::PeerKey;
-    use crate::message::Speech;
-    use crate::peer::PeerName;
+    use crate::model::key::PublicKey;
+    use crate::model::message::Speech;
+    use crate::model::name::PeerName;
 
     fn row(number: u32, name: &str, state: State, last_heard: Option<u64>) -> Row {
         Row {
@@ -163,7 +163,7 @@ No  Name    Address         State      Known  Last heard  Security
 
     #[test]
     fn how_each_is_spoken_to_stands_in_the_last_column_in_words() {
-        let key = Speech::Secure(PeerKey::new([1; 32]));
+        let key = Speech::Secure(PublicKey::new([1; 32]));
         for (speech, proof, word) in [
             (Speech::Unknown, Proof::Unknown, "-"),
             (Speech::Plain, Proof::Plain, "plain"),

@@ -11,8 +11,9 @@ mod trust;
 
 use super::people::{Chosen, Directory, Lost, Named, find, shown};
 use crate::chat::{As, Pin, Policy, Target};
-use crate::key::PeerKey;
-use crate::peer::{Name, PeerAddr};
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::name::Name;
 use asking::{Asking, Deed, Question, Sure};
 use kept::KeptTexts;
 
@@ -71,13 +72,13 @@ pub enum Act {
     /// Show the keys that wait for the user's word.
     ListOffers,
     /// Take a key that waits.
-    Trust(PeerKey, As),
+    Trust(PublicKey, As),
     /// Want nothing of a key.
-    Block(PeerKey),
+    Block(PublicKey),
     /// Forget a key.
-    Unpin(PeerKey),
+    Unpin(PublicKey),
     /// A key was compared with its owner, and is the right one.
-    Verify(PeerKey),
+    Verify(PublicKey),
     /// Say what is done with new keys.
     ShowPolicy,
     /// Do this with new keys.

@@ -8,7 +8,7 @@ mod told;
 mod words;
 
 use super::style::{Ink, Line};
-use crate::ledger::{Entry, Way};
+use crate::model::stored::{Entry, Way};
 pub use people::People;
 pub(crate) use text::lines;
 pub(crate) use told::{Folder, Told, are_one};
@@ -69,7 +69,7 @@ mod tests {
 
     use super::examples::{from_bob, key};
     use super::*;
-    use crate::peer::PeerName;
+    use crate::model::name::PeerName;
 
     fn told(entries: Vec<Entry>, in_doubt: bool) -> Vec<String> {
         let people = People::new(vec![(key(1), Some(PeerName::new("Bob")))]);

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use super::labels::{Labels, MARK};
 use crate::chat::{Offer, Pin, Row, State, Target};
-use crate::escape::harmless;
-use crate::key::PeerKey;
-use crate::peer::{AddrError, PeerAddr, shortened};
+use crate::model::address::{AddrError, PeerAddr};
+use crate::model::key::PublicKey;
+use crate::model::name::shortened;
+use crate::model::untrusted::harmless;
 
 /// Columns of a kept text or a mistaken entry that are shown again in a sentence.
 const SHOWN_AGAIN: usize = 40;
@@ -26,7 +27,7 @@ pub trait Directory {
     /// The keys waiting for the user's word that a word may mean: a name, or the beginning of a key.
     fn offers_for(&self, word: &str) -> Vec<Offer>;
     /// The digits that we and whoever holds this key compare.
-    fn code_with(&self, key: PeerKey) -> String;
+    fn code_with(&self, key: PublicKey) -> String;
     /// The address that a word is, if it is one. Whoever knows the interfaces of the machine takes their names, too.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::style::{Ink, Line};
 use crate::chat::Proof;
-use crate::peer::shortened;
+use crate::model::name::shortened;
 
 /// What the status line tells.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

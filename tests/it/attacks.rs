@@ -13,13 +13,13 @@ mod promises;
 
 use std::net::SocketAddrV4;
 
-use p2p_chat::key::PeerKey;
+use p2p_chat::model::key::PublicKey;
 
 use crate::support::{Builder, Peer};
 
 /// Alice, who knows these from the start by their keys.
-fn alice_who_trusts(others: &[(&str, SocketAddrV4, PeerKey)]) -> Builder {
-    let entry = |(name, addr, key): &(&str, SocketAddrV4, PeerKey)| {
+fn alice_who_trusts(others: &[(&str, SocketAddrV4, PublicKey)]) -> Builder {
+    let entry = |(name, addr, key): &(&str, SocketAddrV4, PublicKey)| {
         format!("[[peer]]\naddress = \"{addr}\"\nname = \"{name}\"\nkey = \"{key}\"\n")
     };
     Peer::named("Alice").peers_toml(&others.iter().map(entry).collect::<String>())

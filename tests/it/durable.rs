@@ -19,7 +19,7 @@ use std::process::Output;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use p2p_chat::ledger::{Entry, Query};
+use p2p_chat::model::stored::{Entry, Query};
 use p2p_chat::store::{Sqlite, Store};
 use tempfile::TempDir;
 

@@ -9,7 +9,7 @@ mod printing;
 use proptest::prelude::*;
 
 use input::{Connection, connection};
-use p2p_chat::message::{Body, Decoded, LINE_MARK, Plain};
+use p2p_chat::model::message::{Body, Decoded, LINE_MARK, Plain};
 use p2p_chat::ui::{Attention, Line, Osc, Palette};
 use printing::{Form, HISTORY, OTHER_MACHINE, OWN_PORT, Printed, Reader, Told, without_own_colours};
 

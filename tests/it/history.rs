@@ -4,8 +4,8 @@ use std::fs;
 use std::io::Read;
 use std::process::Stdio;
 
-use p2p_chat::key::{KEY_BYTES, PeerKey};
-use p2p_chat::ledger::{Assurance, Condition, Party};
+use p2p_chat::model::key::{KEY_BYTES, PublicKey};
+use p2p_chat::model::stored::{Assurance, Condition, Party};
 use tempfile::TempDir;
 
 use crate::support::{Peer, assert_harmless};
@@ -101,7 +101,7 @@ fn what_was_said_is_printed_as_the_chat_shows_it() {
 #[test]
 fn messages_can_be_chosen_by_whom_and_when() {
     let mut kept = Kept::new();
-    let other = PeerKey::new([2; KEY_BYTES]);
+    let other = PublicKey::new([2; KEY_BYTES]);
     kept.hears_bob("one").later(3_600).takes(other, "bob", Assurance::Encrypted, "two");
     kept.later(3_600).hears(at("127.0.0.1:5002"), "Carol", "three").hears(at("[::1]:5002"), "Zoe", "four");
     let kept = kept.closed();

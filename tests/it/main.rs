@@ -9,9 +9,10 @@
 //! - Without any process or socket, over the pure rooms of the library: [`simulator`] runs whole networks on a virtual
 //!   clock, from a seed; [`harmless_output`] takes any bytes to the printed line; [`vectors`] decodes the examples of
 //!   docs/PROTOCOL.md.
-//! - Without the program: [`house`] reads its source for who imports whom; [`legacy_selftest`] proves, over sockets, that
+//! - Without the program: [`architecture`] reads its source for which module imports which; [`legacy_selftest`] proves, over sockets, that
 //!   the stand-ins do what the programs of old did.
 
+mod architecture;
 mod attacks;
 mod configuring;
 mod durable;
@@ -21,7 +22,6 @@ mod flood;
 mod harmless_output;
 mod history;
 mod hostile;
-mod house;
 mod identity;
 mod ipv6;
 mod legacy;

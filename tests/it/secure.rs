@@ -10,7 +10,7 @@ mod words;
 
 use std::path::Path;
 
-use p2p_chat::key::PeerKey;
+use p2p_chat::model::key::PublicKey;
 
 use crate::support::{Builder, Peer};
 
@@ -26,5 +26,5 @@ fn times(peer: &Peer, words: &str) -> usize {
 
 /// The key of a peer as a screen shows it.
 fn in_groups(peer: &Peer) -> String {
-    peer.key().parse::<PeerKey>().expect("a key").grouped().to_string()
+    peer.key().parse::<PublicKey>().expect("a key").grouped().to_string()
 }

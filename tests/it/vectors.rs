@@ -1,10 +1,11 @@
 //! The test vectors of docs/PROTOCOL.md are true.
 
-use p2p_chat::key::PeerKey;
-use p2p_chat::message::{Body, Decoded, Form, MessageId};
-use p2p_chat::peer::PeerName;
-use p2p_chat::wire::opening::{DIAL_LINE, OK_LINE};
-use p2p_chat::wire::{ByeReason, Decoder, Hello, Record, Records};
+use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::message::{Body, Decoded, Form, MessageId};
+use p2p_chat::model::name::PeerName;
+use p2p_chat::protocol::plain::Decoder;
+use p2p_chat::protocol::session::opening::{DIAL_LINE, OK_LINE};
+use p2p_chat::protocol::session::{ByeReason, Hello, Record, Records};
 
 const PROTOCOL: &str = include_str!("../../docs/PROTOCOL.md");
 
@@ -88,8 +89,8 @@ fn the_keys_of_the_protocol_page_are_true() {
     assert_eq!(rows.len(), 3, "the table is read");
     for [bytes, text] in rows {
         let byte = bytes_of(bytes.strip_prefix("32 times ").expect("as all of them"))[0];
-        assert_eq!(PeerKey::new([byte; 32]).to_string(), text);
-        assert_eq!(text.parse(), Ok(PeerKey::new([byte; 32])));
+        assert_eq!(PublicKey::new([byte; 32]).to_string(), text);
+        assert_eq!(text.parse(), Ok(PublicKey::new([byte; 32])));
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use p2p_chat::key::PeerKey;
-use p2p_chat::ledger::{Assurance, Condition, Party, RowId, Write, Written};
-use p2p_chat::message::MessageId;
-use p2p_chat::peer::PeerName;
+use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::message::MessageId;
+use p2p_chat::model::name::PeerName;
+use p2p_chat::model::session::Letter;
+use p2p_chat::model::stored::{Assurance, Condition, Party, RowId, Write, Written};
 use p2p_chat::store::{Store, StoreError};
-use p2p_chat::talk::Letter;
 
 /// Words that there are. The one of rank n is said as often as the first divided by n (Zipf).
 pub(super) const WORDS: usize = 50_000;
@@ -170,10 +170,10 @@ pub(super) fn id(number: u64) -> MessageId {
     MessageId::new(bytes)
 }
 
-fn key(number: u64) -> PeerKey {
+fn key(number: u64) -> PublicKey {
     let mut bytes = [7; 32];
     bytes[..8].copy_from_slice(&number.to_be_bytes());
-    PeerKey::new(bytes)
+    PublicKey::new(bytes)
 }
 
 fn name(number: u64) -> PeerName {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use p2p_chat::ledger::{Write, Written};
+use p2p_chat::model::session::Letter;
+use p2p_chat::model::stored::{Write, Written};
 use p2p_chat::store::{Sqlite, Store};
-use p2p_chat::talk::Letter;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::corpus::{Corpus, id, taken};

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use p2p_chat::ledger::{Query, Selection};
+use p2p_chat::model::stored::{Query, Selection};
 use p2p_chat::store::{Sqlite, Store};
 use rusqlite::{Connection, params};
 

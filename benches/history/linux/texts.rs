@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow, ensure};
 use p2p_chat::chat::{Command, Event, Policy, Target};
 use p2p_chat::mailbox::Mailbox;
-use p2p_chat::message::Fate;
+use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::message::Fate;
+use p2p_chat::model::name::Name;
+use p2p_chat::model::session::Letter;
 use p2p_chat::node::{Keeping, Node, NodeConfig};
-use p2p_chat::peer::{Name, PeerAddr};
 use p2p_chat::store::{Memory, Sqlite, Store};
-use p2p_chat::talk::Letter;
 use tempfile::TempDir;
 
 use super::corpus::{Corpus, id};

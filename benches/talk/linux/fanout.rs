@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use p2p_chat::net::secure::Tls;
-use p2p_chat::wire::Record;
+use p2p_chat::protocol::session::Record;
 use tempfile::TempDir;
 
 use super::bare::{BareTls, Client};

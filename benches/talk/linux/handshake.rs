@@ -7,8 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use p2p_chat::wire::Record;
-use p2p_chat::wire::opening::{DIAL_LINE, OK_LINE};
+use p2p_chat::protocol::session::Record;
+use p2p_chat::protocol::session::opening::{DIAL_LINE, OK_LINE};
 
 use super::bare::{BareTls, Client, Server};
 use super::door::Door;
@@ -90,7 +90,7 @@ fn at_once<W: Way>(way: &W) -> anyhow::Result<f64> {
 
 struct Ours {
     tls: Arc<p2p_chat::net::secure::Tls>,
-    key: p2p_chat::key::PeerKey,
+    key: p2p_chat::model::key::PublicKey,
     door: Door,
 }
 
@@ -131,7 +131,8 @@ impl Bare {
         let of = |name, port| {
             let lines = (DIAL_LINE.to_vec(), OK_LINE.to_vec());
             let hello = own::hello(name, port);
-            Record::Hello(p2p_chat::wire::Hello { dialled: lines.0, answered: lines.1, ..hello }).encode()
+            Record::Hello(p2p_chat::protocol::session::Hello { dialled: lines.0, answered: lines.1, ..hello })
+                .encode()
         };
         let hellos = (of("Ann", 5000), of("Bob", 5001));
         let (accepting, (heard, said)) = (tls.clone(), hellos.clone());

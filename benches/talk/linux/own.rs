@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, anyhow};
-use p2p_chat::key::PeerKey;
-use p2p_chat::message::MessageId;
+use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::message::MessageId;
+use p2p_chat::model::name::PeerName;
 use p2p_chat::net::secure::talk::{Accepted, Dialled, Reply};
 use p2p_chat::net::secure::{self, Expectation, OwnKey, Tls};
-use p2p_chat::peer::PeerName;
-use p2p_chat::wire::{Hello, Record};
+use p2p_chat::protocol::session::{Hello, Record};
 
 use super::SOON;
 
@@ -36,12 +36,12 @@ pub(super) fn hello(name: &str, port: u16) -> Hello {
 }
 
 /// Dials who has this key, until both have said hello.
-pub(super) fn dial(tls: &Tls, to: SocketAddr, key: PeerKey) -> anyhow::Result<Dialled> {
+pub(super) fn dial(tls: &Tls, to: SocketAddr, key: PublicKey) -> anyhow::Result<Dialled> {
     greet(tls, TcpStream::connect(to)?, key)
 }
 
 /// The same on a connection that was made.
-pub(super) fn greet(tls: &Tls, stream: TcpStream, key: PeerKey) -> anyhow::Result<Dialled> {
+pub(super) fn greet(tls: &Tls, stream: TcpStream, key: PublicKey) -> anyhow::Result<Dialled> {
     let channel = secure::dial(tls, stream, Expectation::Key(key), Instant::now() + SOON)
         .map_err(|refused| anyhow!("no encryption: {refused:?}"))?;
     let met = Dialled::greet(channel, hello("Ann", 5000));

@@ -7,14 +7,15 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use p2p_chat::key::PeerKey;
-use p2p_chat::message::MessageId;
+use p2p_chat::model::address::{PeerAddr, Source};
+use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::message::MessageId;
+use p2p_chat::model::name::Name;
+use p2p_chat::model::session::{ByeReason, Letter, Say, TalkEnd};
 use p2p_chat::net::secure::Tls;
 use p2p_chat::net::secure::talk::{Dialled, Turn};
 use p2p_chat::net::{Delivery, Dialler, Errand, How, Identity, Listener, Recipient, Reply, Report};
-use p2p_chat::peer::{Name, PeerAddr, Source};
-use p2p_chat::talk::{ByeReason, Letter, Say, TalkEnd};
-use p2p_chat::wire::{Hello, Record};
+use p2p_chat::protocol::session::{Hello, Record};
 
 use super::bare::{BareTls, Client};
 use super::door::Door;
@@ -280,7 +281,7 @@ struct Whole {
     listener: Listener,
     reports: Receiver<Report>,
     to: PeerAddr,
-    key: PeerKey,
+    key: PublicKey,
     number: u64,
     body: Arc<str>,
 }
@@ -347,11 +348,11 @@ impl Recipient for Taker {
 
     fn refused(&self, _: Source) {}
 
-    fn welcome(&self, _: PeerKey, _: &Hello, _: Source, _: std::net::IpAddr) -> Result<Hello, ByeReason> {
+    fn welcome(&self, _: PublicKey, _: &Hello, _: Source, _: std::net::IpAddr) -> Result<Hello, ByeReason> {
         Ok(own::hello("Bob", 5001))
     }
 
-    fn letters(&self, _: PeerKey, _: Source, letters: Vec<Letter>, _: Instant) -> Vec<MessageId> {
+    fn letters(&self, _: PublicKey, _: Source, letters: Vec<Letter>, _: Instant) -> Vec<MessageId> {
         letters.into_iter().map(|letter| letter.id).collect()
     }
 }

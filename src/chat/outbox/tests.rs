@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::{MAX_TEXT_BYTES, MAX_TURN_RECORDS, Record};
+use crate::protocol::session::{MAX_TEXT_BYTES, MAX_TURN_RECORDS, Record};
 
 const NOW: Jitter = Jitter(0);
 
@@ -167,7 +167,10 @@ fn what_is_given_up_on_its_way_is_told_of_when_that_is_over() {
 
 #[test]
 fn a_turn_is_never_more_than_the_other_side_takes() {
-    assert_eq!((MAX_TURN_TEXTS, MAX_TURN_BYTES), (MAX_TURN_RECORDS, crate::wire::MAX_TURN_BYTES));
+    assert_eq!(
+        (MAX_TURN_TEXTS, MAX_TURN_BYTES),
+        (MAX_TURN_RECORDS, crate::protocol::session::MAX_TURN_BYTES)
+    );
     let record = Record::Text { id: id(1), time: 0, again: true, body: "x".into() };
     assert!(record.encode().len() <= 1 + RECORD_BYTES);
     let mut outbox = Outbox::default();

@@ -5,11 +5,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::chat::{FIRST_WAIT, MAX_OPEN_TEXTS, Meeting, NO_OK_WAIT, OpId, Policy, Trusted, Verdict};
-use crate::peer::{PeerAddr, PeerName, Source};
-use crate::talk::{Hold, Letter};
+use crate::model::address::{PeerAddr, Source};
+use crate::model::name::PeerName;
+use crate::model::session::{Hold, Letter};
 
-fn key(n: u8) -> PeerKey {
-    PeerKey::new([n; 32])
+fn key(n: u8) -> PublicKey {
+    PublicKey::new([n; 32])
 }
 
 fn id(n: u32) -> MessageId {
@@ -137,7 +138,7 @@ proptest! {
     #[test]
     fn a_blocked_key_gets_no_turn_and_everybody_else_gets_theirs(steps in prop::collection::vec(step(), 0..100)) {
         let (mut trusted, mut all, mut now) = (trusting(4), Outboxes::default(), at(0));
-        let mut under_way: Vec<(PeerKey, Vec<MessageId>, u8)> = Vec::new();
+        let mut under_way: Vec<(PublicKey, Vec<MessageId>, u8)> = Vec::new();
         let mut blocked = BTreeSet::new();
         for step in steps {
             match step {

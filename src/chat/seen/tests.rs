@@ -5,10 +5,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::chat::MAX_TURN_TEXTS;
 
-fn key(n: u32) -> PeerKey {
+fn key(n: u32) -> PublicKey {
     let mut bytes = [0; 32];
     bytes[..4].copy_from_slice(&n.to_be_bytes());
-    PeerKey::new(bytes)
+    PublicKey::new(bytes)
 }
 
 fn id(n: u32) -> MessageId {
@@ -16,7 +16,7 @@ fn id(n: u32) -> MessageId {
 }
 
 impl Seen {
-    fn takes(&mut self, key: PeerKey, id: MessageId, again: bool) -> Novelty {
+    fn takes(&mut self, key: PublicKey, id: MessageId, again: bool) -> Novelty {
         let novelty = self.look(key, id, again);
         self.note(key, id, again);
         novelty

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::keeping::{WEEK, conditions};
 use super::keys::{BOBS, key, letter, met};
 use super::*;
-use crate::ledger::{Condition, Party};
-use crate::talk::{Hold, Letter, Lost, TalkEnd};
+use crate::model::session::{Hold, Letter, Lost, TalkEnd};
+use crate::model::stored::{Condition, Party};
 
 impl Story {
     /// Something in plain from who is called Eve.

@@ -4,9 +4,9 @@ use super::keys::{BOBS, key, letter, met, moment};
 use std::sync::Arc;
 
 use super::*;
-use crate::ledger::{Condition, Party, RowId};
-use crate::message::MessageId;
-use crate::talk::{Hold, Letter, Lost, Say, TalkEnd, Talked};
+use crate::model::message::MessageId;
+use crate::model::session::{Hold, Letter, Lost, Say, TalkEnd, Talked};
+use crate::model::stored::{Condition, Party, RowId};
 
 pub(super) const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
 

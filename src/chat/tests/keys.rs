@@ -1,12 +1,12 @@
 //! Peers that prove keys: how each is spoken to, and what becomes of texts to them.
 
 use super::*;
-use crate::key::PeerKey;
-use crate::message::MessageId;
-use crate::talk::{ByeReason, Hold, Introduction, Letter, Lost, Met, Say, TalkEnd, Talked};
+use crate::model::key::PublicKey;
+use crate::model::message::MessageId;
+use crate::model::session::{ByeReason, Hold, Introduction, Letter, Lost, Met, Say, TalkEnd, Talked};
 
-pub(super) fn key(n: u8) -> PeerKey {
-    PeerKey::new([n; 32])
+pub(super) fn key(n: u8) -> PublicKey {
+    PublicKey::new([n; 32])
 }
 
 const OURS: u8 = 100;
@@ -50,7 +50,7 @@ impl Story {
         let (intake, actions) = self.chat.letters(key(n), vec![letter], self.now);
         self.perform(actions);
         let Some(Intake { mut receipts, letters, .. }) = intake else { return Vec::new() };
-        let rows = letters.iter().map(|_| Some(crate::ledger::RowId(1))).collect();
+        let rows = letters.iter().map(|_| Some(crate::model::stored::RowId(1))).collect();
         let (taken, actions) = self.chat.taken(key(n), letters, Ok(rows), self.now);
         self.perform(actions);
         receipts.extend(taken);

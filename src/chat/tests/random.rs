@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, HashSet};
 
 use super::*;
-use crate::message::Fate;
+use crate::model::message::Fate;
 
 const PORTS: [u16; 5] = [5000, 5001, 5002, 5003, 5004];
 const STATICS: [u16; 2] = [5001, 5002];

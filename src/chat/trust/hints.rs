@@ -3,28 +3,29 @@
 use std::collections::BTreeSet;
 
 use super::Pin;
-use crate::key::{KEY_BYTES, PeerKey};
-use crate::peer::{PeerAddr, PeerName};
+use crate::model::address::PeerAddr;
+use crate::model::key::{KEY_BYTES, PublicKey};
+use crate::model::name::PeerName;
 
 /// The names and addresses of the pins.
 #[derive(Default, Debug)]
 pub(super) struct Hints {
-    names: BTreeSet<(String, PeerKey)>,
-    addrs: BTreeSet<(PeerAddr, PeerKey)>,
+    names: BTreeSet<(String, PublicKey)>,
+    addrs: BTreeSet<(PeerAddr, PublicKey)>,
 }
 
 /// The keys before and behind all others.
-const ALL: (PeerKey, PeerKey) = (PeerKey::new([0; KEY_BYTES]), PeerKey::new([0xff; KEY_BYTES]));
+const ALL: (PublicKey, PublicKey) = (PublicKey::new([0; KEY_BYTES]), PublicKey::new([0xff; KEY_BYTES]));
 
 impl Hints {
     /// Those that are called so, whatever the size of the letters.
-    pub(super) fn named(&self, name: &PeerName) -> impl Iterator<Item = PeerKey> {
+    pub(super) fn named(&self, name: &PeerName) -> impl Iterator<Item = PublicKey> {
         let name = folded(name);
         self.names.range((name.clone(), ALL.0)..=(name, ALL.1)).map(|(_, key)| *key)
     }
 
     /// Those that were there.
-    pub(super) fn at(&self, addr: PeerAddr) -> impl Iterator<Item = PeerKey> {
+    pub(super) fn at(&self, addr: PeerAddr) -> impl Iterator<Item = PublicKey> {
         self.addrs.range((addr, ALL.0)..=(addr, ALL.1)).map(|(_, key)| *key)
     }
 

@@ -1,7 +1,8 @@
 //! The vocabulary of trust: what is known of a key, how it comes, and what follows.
 
-use crate::key::PeerKey;
-use crate::peer::{PeerAddr, PeerName, Source};
+use crate::model::address::{PeerAddr, Source};
+use crate::model::key::PublicKey;
+use crate::model::name::PeerName;
 
 /// What is done with keys that are not known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -32,7 +33,7 @@ pub enum Trust {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Pin {
     /// The key.
-    pub key: PeerKey,
+    pub key: PublicKey,
     /// What it called itself last; never the name of another pin, but where the user said so.
     pub name: Option<PeerName>,
     /// Where it was, the latest first, at most [`super::MAX_HINTS`].
@@ -72,7 +73,7 @@ impl Pin {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Meeting {
     /// The key.
-    pub key: PeerKey,
+    pub key: PublicKey,
     /// What it calls itself; unknown where the handshake ended because another key was expected.
     pub name: Option<PeerName>,
     /// Where it listens: what we dialled, or the source with the port of its hello.
@@ -115,7 +116,7 @@ pub enum Verdict {
     /// It is known, and is who its pin says.
     Known {
         /// It calls itself by the name of another pin, which it is not given; told when it begins.
-        takes_name_of: Option<PeerKey>,
+        takes_name_of: Option<PublicKey>,
     },
     /// It is pinned from now on.
     Pinned,
@@ -131,5 +132,5 @@ pub enum Change {
     /// This pin, in the place of what there is of its key.
     Write(Pin),
     /// Nothing of this key any more.
-    Forget(PeerKey),
+    Forget(PublicKey),
 }

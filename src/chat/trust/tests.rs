@@ -3,13 +3,13 @@ use std::net::Ipv4Addr;
 use proptest::prelude::*;
 
 use super::*;
-use crate::peer::Source;
+use crate::model::address::Source;
 
-const ME: PeerKey = PeerKey::new([99; 32]);
+const ME: PublicKey = PublicKey::new([99; 32]);
 const NAMES: [&str; 4] = ["Alice", "Bob", "bOB", "Carol"];
 
-fn key(n: u8) -> PeerKey {
-    PeerKey::new([n; 32])
+fn key(n: u8) -> PublicKey {
+    PublicKey::new([n; 32])
 }
 
 fn addr(n: u16) -> PeerAddr {
@@ -198,7 +198,7 @@ fn one_source_neither_fills_the_offers_nor_the_pins() {
         let mut bytes = [7; 32];
         bytes[0] = n as u8;
         pinned +=
-            usize::from(trusted.met(Meeting { key: PeerKey::new(bytes), ..meeting }) == Verdict::Pinned);
+            usize::from(trusted.met(Meeting { key: PublicKey::new(bytes), ..meeting }) == Verdict::Pinned);
     }
     assert_eq!(pinned, MAX_PINS_OF_ONE);
 }
@@ -210,7 +210,7 @@ fn when_there_are_too_many_the_oldest_that_we_never_wrote_to_goes() {
         let mut bytes = [1; 32];
         bytes[..8].copy_from_slice(&n.to_be_bytes());
         Meeting {
-            key: PeerKey::new(bytes),
+            key: PublicKey::new(bytes),
             name: Some(PeerName::new(&format!("peer-{n}"))),
             addr: PeerAddr::new(Ipv4Addr::from_bits(0x0a00_0000 + n as u32), 5000).expect("valid"),
             source: Source::from(Ipv4Addr::from_bits(0x0a00_0000 + n as u32)),

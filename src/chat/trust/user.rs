@@ -2,14 +2,14 @@
 
 use super::hints;
 use super::{MAX_PINS, Offer, Pin, Trusted};
-use crate::key::PeerKey;
-use crate::peer::PeerName;
+use crate::model::key::PublicKey;
+use crate::model::name::PeerName;
 
 /// Whom a new key is taken for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum As {
     /// The new key of somebody known, whose old key is forgotten.
-    NewKeyOf(PeerKey),
+    NewKeyOf(PublicKey),
     /// Another person, of the same name perhaps.
     Another,
 }
@@ -61,7 +61,7 @@ impl Trusted {
     ///
     /// # Errors
     /// Where there is no such offer, or it is not against that pin; nothing is changed then.
-    pub fn take(&mut self, key: PeerKey, whom: As) -> Result<(), Unknown> {
+    pub fn take(&mut self, key: PublicKey, whom: As) -> Result<(), Unknown> {
         let offer = self.offers.iter().find(|offer| offer.met.key == key).ok_or(Unknown::Offer)?;
         let mut pin = Pin::of(&offer.met);
         if let As::NewKeyOf(old) = whom {
@@ -85,7 +85,7 @@ impl Trusted {
     ///
     /// # Errors
     /// Where neither is there.
-    pub fn block(&mut self, key: PeerKey) -> Result<(), Unknown> {
+    pub fn block(&mut self, key: PublicKey) -> Result<(), Unknown> {
         if let Some(Offer { met, .. }) = self.withdraw(key) {
             if !self.make_room() {
                 return Err(Unknown::NoRoom);
@@ -107,7 +107,7 @@ impl Trusted {
     ///
     /// # Errors
     /// Where it is not pinned, or blocked.
-    pub fn verify(&mut self, key: PeerKey, date: u64) -> Result<(), Unknown> {
+    pub fn verify(&mut self, key: PublicKey, date: u64) -> Result<(), Unknown> {
         self.writable(key).ok_or(Unknown::Pin)?;
         self.keep(key);
         self.change(key, |pin| pin.verified = Some(date));
@@ -118,7 +118,7 @@ impl Trusted {
     ///
     /// # Errors
     /// Where there is none.
-    pub fn unpin(&mut self, key: PeerKey) -> Result<Pin, Unknown> {
+    pub fn unpin(&mut self, key: PublicKey) -> Result<Pin, Unknown> {
         let pin = self.remove(key).ok_or(Unknown::Pin)?;
         // Who was kept from being taken by this pin alone is looked at anew when it comes again.
         self.offers.retain(|offer| !offer.against.iter().any(|against| against.key == key));
@@ -128,7 +128,7 @@ impl Trusted {
     /// The first address of a pin is nobody else's.
     fn leaves_address(&mut self, pin: &Pin) {
         let Some(addr) = pin.addrs.first().copied() else { return };
-        let others: Vec<PeerKey> = self.hints.at(addr).filter(|other| *other != pin.key).collect();
+        let others: Vec<PublicKey> = self.hints.at(addr).filter(|other| *other != pin.key).collect();
         for other in others {
             self.change(other, |pin| pin.addrs.retain(|known| *known != addr));
         }

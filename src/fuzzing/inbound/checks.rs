@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::World;
 use crate::chat::{Action, Known, MAX_PEERS, State, Transmit};
 use crate::fuzzing::printed::is_harmless;
-use crate::message::{Form, Outgoing};
-use crate::peer::PeerAddr;
+use crate::model::address::PeerAddr;
+use crate::model::message::{Form, Outgoing};
 
 /// Acknowledgements and looks that may be under way at a time unless the user asked for them (docs/ARCHITECTURE.md).
 const MAX_UNASKED: usize = 64;

@@ -2,7 +2,7 @@
 
 use crate::chat::{Event, Time};
 use crate::fuzzing::printed::{are_harmless, is_harmless};
-use crate::peer::PeerAddr;
+use crate::model::address::PeerAddr;
 use crate::ui::{Attention, Labels, Line, Voice, lines};
 
 /// Rows that one message may take on a terminal (`MAX_ROWS_SHOWN` of the words).

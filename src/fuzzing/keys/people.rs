@@ -3,9 +3,10 @@
 use std::net::Ipv4Addr;
 
 use crate::chat::{Known, Offer, Pin, Proof, Row, State, Who};
-use crate::key::PeerKey;
-use crate::message::Speech;
-use crate::peer::{Name, PeerAddr, PeerName};
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::message::Speech;
+use crate::model::name::{Name, PeerName};
 use crate::ui::{Directory, Labels};
 
 /// Those whom the prompt knows.
@@ -78,7 +79,7 @@ impl Directory for People {
         Vec::new()
     }
 
-    fn code_with(&self, _key: PeerKey) -> String {
+    fn code_with(&self, _key: PublicKey) -> String {
         String::new()
     }
 }

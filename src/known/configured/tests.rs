@@ -1,14 +1,14 @@
 use std::slice::from_ref;
 
 use super::*;
-use crate::message::Form;
+use crate::model::message::Form;
 
-const ME: PeerKey = PeerKey::new([99; KEY_BYTES]);
+const ME: PublicKey = PublicKey::new([99; KEY_BYTES]);
 
 const NOW: u64 = 1_795_255_200;
 
-fn key(byte: u8) -> PeerKey {
-    PeerKey::new([byte; KEY_BYTES])
+fn key(byte: u8) -> PublicKey {
+    PublicKey::new([byte; KEY_BYTES])
 }
 
 fn at(port: u16) -> PeerAddr {
@@ -152,7 +152,7 @@ fn a_full_list_is_told_once_it_matters() {
     let numbered = |number: usize| {
         let mut bytes = [7; KEY_BYTES];
         bytes[..8].copy_from_slice(&number.to_be_bytes());
-        PinChange::Write(Pin { key: PeerKey::new(bytes), ..pin(1, "Bob", &[]) })
+        PinChange::Write(Pin { key: PublicKey::new(bytes), ..pin(1, "Bob", &[]) })
     };
     known.note((0..crate::chat::MAX_PINS).map(numbered)).unwrap();
     let told = known.configure(&mut vec![listed(1, "Bob", &[5000])], ME, NOW);

@@ -3,8 +3,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::mpsc;
 
 use super::*;
-use crate::message::{Form, Outgoing};
-use crate::peer::PeerAddr;
+use crate::model::address::PeerAddr;
+use crate::model::message::{Form, Outgoing};
 
 fn dialler() -> (Dialler, mpsc::Receiver<Report>) {
     let (tell, told) = mpsc::channel();

@@ -8,12 +8,12 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::{Delivery, Reply, Shared, spawn};
+use crate::model::address::Source;
 use crate::net::connection::{Connection, DRAIN_FOR, End};
 use crate::net::dial::is_out_of_descriptors;
 use crate::net::order::{Next, ORDER_WITHIN, Ticket};
 use crate::net::turns::{Advice, Seen};
 use crate::net::waiting::{HandedOver, Place};
-use crate::peer::Source;
 
 /// How long a message may wait for room in the queue of events before it is refused.
 const ROOM_WITHIN: Duration = Duration::from_secs(2);

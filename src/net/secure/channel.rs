@@ -13,8 +13,8 @@ use super::refused::Refused;
 use super::timed::Timed;
 use super::tls::{ALPN, Tls};
 use super::verifier::{Expectation, WrongKey};
-use crate::key::PeerKey;
-use crate::wire::opening::{Answer, DIAL_LINE, First, OK_LINE, answer, first};
+use crate::model::key::PublicKey;
+use crate::protocol::session::opening::{Answer, DIAL_LINE, First, OK_LINE, answer, first};
 
 /// Time for the other side to say ok to our line (wire.md).
 pub const OK_WITHIN: Duration = Duration::from_secs(1);
@@ -42,7 +42,7 @@ const MAX_VOID_BYTES: usize = 64 * 1024;
 pub struct Channel {
     pub(super) tls: Connection,
     io: Timed,
-    peer: PeerKey,
+    peer: PublicKey,
     /// Bytes that came since there was something to read.
     void: usize,
 }
@@ -150,7 +150,7 @@ fn shake_hands(
 
 impl Channel {
     /// The key that the other side has proven to hold.
-    pub fn peer(&self) -> PeerKey {
+    pub fn peer(&self) -> PublicKey {
         self.peer
     }
 

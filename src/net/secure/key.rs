@@ -8,7 +8,7 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 
-use crate::key::{KEY_BYTES, PeerKey};
+use crate::model::key::{KEY_BYTES, PublicKey};
 
 /// A random number to spread out what many would do at once; 0 where the system has none.
 pub fn jitter() -> u8 {
@@ -27,20 +27,20 @@ const PKCS8_HEAD: [u8; 16] =
     [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
 /// The key in this SubjectPublicKeyInfo, if it is Ed25519 and in the one way to write that.
-pub(super) fn from_spki(spki: &[u8]) -> Option<PeerKey> {
+pub(super) fn from_spki(spki: &[u8]) -> Option<PublicKey> {
     let bytes = spki.strip_prefix(&SPKI_HEAD)?;
-    Some(PeerKey::new(bytes.try_into().ok()?))
+    Some(PublicKey::new(bytes.try_into().ok()?))
 }
 
 /// The SubjectPublicKeyInfo of a key.
-fn spki(key: &PeerKey) -> Vec<u8> {
+fn spki(key: &PublicKey) -> Vec<u8> {
     [&SPKI_HEAD[..], key.as_bytes()].concat()
 }
 
 /// Our key, with the secret half that proves it. It is never shown.
 #[derive(Clone)]
 pub struct OwnKey {
-    key: PeerKey,
+    key: PublicKey,
     pub(super) certified: Arc<CertifiedKey>,
 }
 
@@ -49,7 +49,7 @@ impl OwnKey {
     /// random source, as far as is known.
     pub fn from_seed(seed: &[u8; KEY_BYTES]) -> Option<Self> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).ok()?;
-        let key = PeerKey::new(pair.public_key().as_ref().try_into().ok()?);
+        let key = PublicKey::new(pair.public_key().as_ref().try_into().ok()?);
         let pkcs8 = PrivatePkcs8KeyDer::from([&PKCS8_HEAD[..], seed].concat());
         let signing = rustls::crypto::ring::sign::any_eddsa_type(&pkcs8).ok()?;
         let certified = CertifiedKey::new(vec![CertificateDer::from(spki(&key))], signing);
@@ -57,7 +57,7 @@ impl OwnKey {
     }
 
     /// Its public half, which the others know us by.
-    pub fn public(&self) -> PeerKey {
+    pub fn public(&self) -> PublicKey {
         self.key
     }
 }
@@ -92,7 +92,7 @@ mod tests {
             ),
         ] {
             let key = OwnKey::from_seed(&bytes_of(seed)).unwrap();
-            assert_eq!(key.public(), PeerKey::new(bytes_of(public)));
+            assert_eq!(key.public(), PublicKey::new(bytes_of(public)));
             assert_eq!(from_spki(&key.certified.cert[0]), Some(key.public()));
             let signed = key.certified.key.public_key().unwrap();
             assert_eq!(signed.as_ref(), spki(&key.public()), "what signs is what is shown");
@@ -108,7 +108,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_key_is_read_back_from_its_der_and_from_no_other(bytes: [u8; KEY_BYTES], at in 0usize..12, flip in 1u8..) {
-            let key = PeerKey::new(bytes);
+            let key = PublicKey::new(bytes);
             let mut der = spki(&key);
             prop_assert_eq!(from_spki(&der), Some(key));
             prop_assert_eq!(from_spki(&der[..43]), None);

@@ -14,7 +14,7 @@ use rustls::{ClientConfig, ServerConfig};
 
 use super::key::OwnKey;
 use super::verifier::{Expectation, Verifier};
-use crate::key::PeerKey;
+use crate::model::key::PublicKey;
 
 /// The protocol inside and its version, which the handshake binds.
 pub(super) const ALPN: &[u8] = b"p2p-chat/1";
@@ -22,7 +22,7 @@ pub(super) const ALPN: &[u8] = b"p2p-chat/1";
 /// Our key and the settings of TLS; made once, shared by all connections.
 #[derive(Debug)]
 pub struct Tls {
-    own: PeerKey,
+    own: PublicKey,
     pub(super) server: Arc<ServerConfig>,
     /// For the first contact with whomever.
     any: Arc<ClientConfig>,
@@ -56,7 +56,7 @@ impl Tls {
     }
 
     /// Our own key.
-    pub fn own(&self) -> PeerKey {
+    pub fn own(&self) -> PublicKey {
         self.own
     }
 

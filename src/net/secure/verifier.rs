@@ -13,13 +13,13 @@ use rustls::{
 };
 
 use super::key::from_spki;
-use crate::key::PeerKey;
+use crate::model::key::PublicKey;
 
 /// Whom a dialler expects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Expectation {
     /// This key and no other.
-    Key(PeerKey),
+    Key(PublicKey),
     /// Whoever it is: first contact.
     Any,
 }
@@ -28,9 +28,9 @@ pub enum Expectation {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct WrongKey {
     /// Whom we expected.
-    pub expected: PeerKey,
+    pub expected: PublicKey,
     /// Who is there.
-    pub offered: PeerKey,
+    pub offered: PublicKey,
 }
 
 impl fmt::Display for WrongKey {
@@ -49,7 +49,7 @@ pub(super) struct Verifier {
 
 impl Verifier {
     /// The one raw key that was shown.
-    fn shown(cert: &CertificateDer<'_>, more: &[CertificateDer<'_>]) -> Result<PeerKey, Error> {
+    fn shown(cert: &CertificateDer<'_>, more: &[CertificateDer<'_>]) -> Result<PublicKey, Error> {
         let key = from_spki(cert).filter(|_| more.is_empty());
         key.ok_or(Error::InvalidCertificate(CertificateError::BadEncoding))
     }

@@ -1,12 +1,12 @@
 //! What an end of a connection means to the chat.
 
-use crate::key::PeerKey;
+use crate::model::key::PublicKey;
+use crate::model::session::{ByeReason, TalkEnd};
 use crate::net::secure::Refused;
 use crate::net::secure::talk::{End, Fault};
-use crate::talk::{ByeReason, TalkEnd};
 
 /// Why there is no encrypted connection, to who has this key.
-pub(super) fn refused(refused: Refused, own: PeerKey) -> TalkEnd {
+pub(super) fn refused(refused: Refused, own: PublicKey) -> TalkEnd {
     match refused {
         Refused::NoLine => TalkEnd::NoOk,
         // Where another key was expected, ours is a wrong one.

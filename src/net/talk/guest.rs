@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use super::ends;
 use super::keeper::{Kept, Then, Why};
-use crate::key::PeerKey;
+use crate::model::address::Source;
+use crate::model::key::PublicKey;
+use crate::model::session::{ByeReason, Letter};
 use crate::net::held::Held;
 use crate::net::recipient::Recipient;
 use crate::net::secure::talk::{Accepted, End, Reply, Step};
-use crate::peer::Source;
-use crate::talk::{ByeReason, Letter};
-use crate::wire::Record;
+use crate::protocol::session::Record;
 
 /// How long texts may wait for room in the queue of events before they are refused.
 const ROOM_WITHIN: Duration = Duration::from_secs(2);
@@ -32,7 +32,7 @@ const SLICE: Duration = Duration::from_millis(50);
 /// A talk with who was welcomed.
 pub(super) struct Guest {
     pub(super) talk: Accepted,
-    pub(super) key: PeerKey,
+    pub(super) key: PublicKey,
     pub(super) source: Source,
 }
 
@@ -95,7 +95,7 @@ impl Desk {
     }
 
     /// Hands texts over, and receipts those that were taken.
-    fn take(&self, key: PeerKey, source: Source, texts: Vec<Record>) -> Reply {
+    fn take(&self, key: PublicKey, source: Source, texts: Vec<Record>) -> Reply {
         let letters: Vec<Letter> = texts.into_iter().filter_map(letter).collect();
         let all = letters.len();
         let now = Instant::now();
@@ -106,7 +106,7 @@ impl Desk {
         if taken.len() >= all { Reply::Receipts(taken) } else { Reply::Bye(taken, ByeReason::NoRoom) }
     }
 
-    pub(super) fn ended(&self, key: PeerKey, source: Source, end: &End) {
+    pub(super) fn ended(&self, key: PublicKey, source: Source, end: &End) {
         log::debug!("the talk with {key} at {source} has ended: {end:?}");
         guarded(|| self.recipient.ended(key, ends::bye(end)));
     }
@@ -122,7 +122,7 @@ impl Drop for Lingering<'_> {
 }
 
 impl Kept for Guest {
-    fn key(&self) -> PeerKey {
+    fn key(&self) -> PublicKey {
         self.key
     }
 

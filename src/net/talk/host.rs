@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use super::guest::{Desk, Guest, guarded};
 use super::keeper::{Keeper, Kept};
 use super::room::most_kept;
-use crate::key::PeerKey;
+use crate::model::key::PublicKey;
+use crate::model::session::ByeReason;
 use crate::net::connection::Connection;
 use crate::net::listener::HANDLER;
 use crate::net::recipient::Recipient;
 use crate::net::secure::talk::{Accepted, End};
 use crate::net::secure::{self, HELLO_WITHIN, Tls};
 use crate::net::waiting::Place;
-use crate::talk::ByeReason;
 
 /// A turn that comes right after a silence may be noticed this much later, so that many that fall silent at once wake a thread but once.
 const REST: Duration = Duration::from_millis(2);
@@ -76,7 +76,7 @@ impl Host {
     }
 
     /// Ends all idle talks with this key, for this reason.
-    pub(in crate::net) fn part(&self, key: &PeerKey, bye: ByeReason) {
+    pub(in crate::net) fn part(&self, key: &PublicKey, bye: ByeReason) {
         self.guests.part(key, bye);
     }
 

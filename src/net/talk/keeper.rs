@@ -15,15 +15,15 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use self::state::{Entry, State};
 use super::bell::{Bell, Waited};
 use super::crew::Crew;
-use crate::key::PeerKey;
+use crate::model::address::Source;
+use crate::model::key::PublicKey;
+use crate::model::session::ByeReason;
 use crate::net::STACK_BYTES;
-use crate::peer::Source;
-use crate::talk::ByeReason;
 
 /// Something that can be kept.
 pub(super) trait Kept: Send + 'static {
     /// With whom it is.
-    fn key(&self) -> PeerKey;
+    fn key(&self) -> PublicKey;
     /// Its connection, on which it is seen when something comes.
     fn stream(&self) -> &Arc<TcpStream>;
     /// When it is to be attended to even if nothing comes.
@@ -105,7 +105,7 @@ impl<T: Kept> Keeper<T> {
     }
 
     /// Takes the talk with this key, if one is kept.
-    pub(super) fn take(&self, key: &PeerKey) -> Option<T> {
+    pub(super) fn take(&self, key: &PublicKey) -> Option<T> {
         let mut state = self.shared.state.lock();
         let id = *state.of_key.get(key)?;
         state.remove(id)
@@ -131,7 +131,7 @@ impl<T: Kept> Keeper<T> {
     }
 
     /// Ends all with this key that are kept, for this reason.
-    pub(super) fn part(&self, key: &PeerKey, bye: ByeReason) {
+    pub(super) fn part(&self, key: &PublicKey, bye: ByeReason) {
         let mut state = self.shared.state.lock();
         let of_key = state.kept.iter().filter(|(_, entry)| entry.talk.key() == *key);
         let ids: Vec<u64> = of_key.map(|(id, _)| *id).collect();

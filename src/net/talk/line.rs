@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use super::ends;
 use super::keeper::{Keeper, Kept, Then, Why};
 use super::room::most_kept;
-use crate::key::PeerKey;
+use crate::model::address::{PeerAddr, Source};
+use crate::model::key::PublicKey;
+use crate::model::name::PeerName;
+use crate::model::session::ByeReason;
 use crate::net::dialler::DIALLER;
 use crate::net::errand::Report;
 use crate::net::secure::talk::{Dialled, End};
-use crate::peer::{PeerAddr, PeerName, Source};
-use crate::talk::ByeReason;
 
 /// A goodbye may be noticed this much later, so that whoever says one thing after the other does not wake a thread each time.
 const REST: Duration = Duration::from_millis(50);
@@ -64,17 +65,17 @@ impl Lines {
     }
 
     /// The one with this key, if there is one.
-    pub(super) fn take(&self, key: &PeerKey) -> Option<Line> {
+    pub(super) fn take(&self, key: &PublicKey) -> Option<Line> {
         self.keeper.take(key)
     }
 
     /// Ends the one with this key, for this reason; that is not told.
-    pub(super) fn part(&self, key: &PeerKey, bye: ByeReason) {
+    pub(super) fn part(&self, key: &PublicKey, bye: ByeReason) {
         self.keeper.part(key, bye);
     }
 
     /// Tells that one has ended.
-    pub(super) fn tell_of(&self, key: PeerKey, end: &End) {
+    pub(super) fn tell_of(&self, key: PublicKey, end: &End) {
         tell_of(&*self.tell, key, end);
     }
 
@@ -89,7 +90,7 @@ impl Lines {
     }
 }
 
-fn tell_of(tell: &Tell, key: PeerKey, end: &End) {
+fn tell_of(tell: &Tell, key: PublicKey, end: &End) {
     log::debug!("the kept connection with {key} has ended: {end:?}");
     tell(Report::Ended { key, bye: ends::bye(end) });
 }
@@ -112,7 +113,7 @@ fn attend(Line { talk, addr, name }: Line, why: Why, tell: &Tell) -> Then<Line> 
 }
 
 impl Kept for Line {
-    fn key(&self) -> PeerKey {
+    fn key(&self) -> PublicKey {
         self.talk.peer()
     }
 

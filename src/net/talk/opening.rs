@@ -4,14 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::ends;
-use crate::key::PeerKey;
-use crate::message::Failure;
+use crate::model::address::{PeerAddr, Source};
+use crate::model::key::PublicKey;
+use crate::model::message::Failure;
+use crate::model::session::{Introduction, Met, TalkEnd};
 use crate::net::dial::{self, CONNECT_TIMEOUT};
 use crate::net::secure::talk::Dialled;
 use crate::net::secure::{self, Expectation, HELLO_WITHIN, Tls};
-use crate::peer::{PeerAddr, Source};
-use crate::talk::{Introduction, Met, TalkEnd};
-use crate::wire::Hello;
+use crate::protocol::session::Hello;
 
 /// Time for all addresses of a peer together: three that do not answer at all, and one that is slow.
 pub(super) const OPEN_WITHIN: Duration = Duration::from_secs(12);
@@ -22,7 +22,7 @@ pub(super) struct Opening<'a> {
     /// The IP to dial from; unspecified for whichever the system takes.
     pub(super) from: IpAddr,
     pub(super) addrs: &'a [PeerAddr],
-    pub(super) expect: Option<PeerKey>,
+    pub(super) expect: Option<PublicKey>,
     pub(super) hello: &'a Hello,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Opened {
 pub(super) struct Missed {
     pub(super) addr: PeerAddr,
     /// Who has proven this there.
-    pub(super) key: Option<PeerKey>,
+    pub(super) key: Option<PublicKey>,
     pub(super) end: TalkEnd,
 }
 

@@ -8,15 +8,15 @@ use super::ends;
 use super::keeper::Kept as _;
 use super::line::{Line, Lines, Tell};
 use super::opening::{Missed, OPEN_WITHIN, Opened, Opening};
-use crate::key::PeerKey;
-use crate::message::MessageId;
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::message::MessageId;
+use crate::model::session::{ByeReason, Letter, Met, Say, TalkEnd, Talked};
 use crate::net::dial::PROBE_TIMEOUT;
 use crate::net::errand::{Errand, How, Report};
 use crate::net::secure::Tls;
 use crate::net::secure::talk::{Dialled, End, Outcome, TURN_WITHIN, Turn};
-use crate::peer::PeerAddr;
-use crate::talk::{ByeReason, Letter, Met, Say, TalkEnd, Talked};
-use crate::wire::Hello;
+use crate::protocol::session::Hello;
 
 /// Talks in encryption, in the name of a key.
 pub(in crate::net) struct Talker {
@@ -68,7 +68,7 @@ impl Talker {
     }
 
     /// Ends the connection that is kept to this key, for this reason.
-    pub(in crate::net) fn part(&self, key: &PeerKey, bye: ByeReason) {
+    pub(in crate::net) fn part(&self, key: &PublicKey, bye: ByeReason) {
         self.lines.part(key, bye);
     }
 
@@ -102,11 +102,11 @@ impl Talker {
     /// by now, which is told by the hello of a new one.
     fn say_on_kept(
         &self,
-        key: PeerKey,
+        key: PublicKey,
         (hello, say): (&Hello, &Say),
         said: &mut Said,
         deadline: Option<Instant>,
-    ) -> Option<(PeerAddr, PeerKey, TalkEnd)> {
+    ) -> Option<(PeerAddr, PublicKey, TalkEnd)> {
         let line = self.lines.take(&key)?;
         if line.name != hello.name && *say != Say::Bye {
             line.part(None);

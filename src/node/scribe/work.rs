@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::super::shared::Shared;
 use super::{Desk, Job, Scribe, Then, clock};
-use crate::ledger::{Selection, Write, Written};
+use crate::model::stored::{Selection, Write, Written};
 use crate::store::{Store, StoreError};
 
 /// How often what is older than the user wants is forgotten.

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::{MAX_BYTES, MAX_MESSAGES};
-use crate::ledger::{Assurance, Condition, Entry, Party, RowId, Selection, Way, Write, Written};
-use crate::message::MessageId;
-use crate::peer::PeerName;
+use crate::model::message::MessageId;
+use crate::model::name::PeerName;
+use crate::model::session::Letter;
+use crate::model::stored::{Assurance, Condition, Entry, Party, RowId, Selection, Way, Write, Written};
 use crate::store::change::may_become;
 use crate::store::sqlite::MAX_KNOWN;
-use crate::talk::Letter;
 
 #[derive(Debug, Default)]
 pub(super) struct Content {

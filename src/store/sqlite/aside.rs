@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, Row};
 
 use super::filter::IS_OPEN;
 use super::{SUSPECT, Sqlite, beside, rows};
-use crate::ledger::{Assurance, Open, Party, Write};
+use crate::model::stored::{Assurance, Open, Party, Write};
 use crate::store::{Store, StoreError};
 
 /// Files that were set aside within one second; nobody has more.

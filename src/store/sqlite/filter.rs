@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::rows::stored;
 use super::spans;
-use crate::ledger::{Party, Selection};
+use crate::model::stored::{Party, Selection};
 
 /// What is true of a text of ours that waits; the index `message_open` has the same words.
 pub(super) const IS_OPEN: &str = "(m.outgoing = 1 AND m.state <= 1)";

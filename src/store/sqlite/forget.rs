@@ -10,7 +10,7 @@ use rusqlite::{Connection, Result};
 use super::filter::{self, IS_OPEN};
 use super::write::{Bounds, Tally};
 use super::{search, spans};
-use crate::ledger::Selection;
+use crate::model::stored::Selection;
 
 /// Ids of messages that came and are gone, by which they are known when they come again: 4 MB. Nobody sends again what is older than
 /// this many messages.

@@ -3,8 +3,8 @@
 use rusqlite::{Connection, Result};
 
 use super::{filter, rows, search};
-use crate::ledger::{Entry, Open, Party, Query};
-use crate::peer::PeerName;
+use crate::model::name::PeerName;
+use crate::model::stored::{Entry, Open, Party, Query};
 
 /// The messages that a query asks for, the oldest first, all as of one moment.
 pub(super) fn entries(conn: &mut Connection, query: &Query) -> Result<Vec<Entry>> {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Error, Result, Row};
 
-use crate::key::PeerKey;
-use crate::ledger::{Assurance, Condition, Entry, Open, Party, RowId, Way};
-use crate::message::MessageId;
-use crate::peer::PeerName;
-use crate::talk::Letter;
+use crate::model::key::PublicKey;
+use crate::model::message::MessageId;
+use crate::model::name::PeerName;
+use crate::model::session::Letter;
+use crate::model::stored::{Assurance, Condition, Entry, Open, Party, RowId, Way};
 
 /// The columns that [`entry`] reads, of a message `m` and its peer `p`.
 pub(super) const ENTRY: &str = "p.key, p.addr, m.message, m.name, m.outgoing, m.state, m.id, m.time, m.sent, m.assurance, m.body, p.read_to";
@@ -50,7 +50,7 @@ fn time(stored: i64) -> u64 {
 /// Whose row of `peer` this is, by the columns `key` and `addr` at its beginning.
 pub(super) fn party(row: &Row<'_>) -> Result<Party> {
     if let Some(key) = row.get(0)? {
-        return Ok(Party::Key(PeerKey::new(key)));
+        return Ok(Party::Key(PublicKey::new(key)));
     }
     let addr = row.get_ref(1)?.as_str().map_err(|error| wrong(1, error))?.parse();
     Ok(Party::Addr(addr.map_err(|error| wrong(1, FromSqlError::other(error)))?))

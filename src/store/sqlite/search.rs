@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use rusqlite::{Connection, OptionalExtension, Result, TransactionBehavior, params};
 
 use super::{clause, filter, read, rows, schema, spans};
-use crate::ledger::Entry;
+use crate::model::stored::Entry;
 use crate::store::StoreError;
 
 /// Words that are searched at once; those behind are not looked at. More than anybody remembers of a message.

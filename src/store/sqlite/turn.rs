@@ -5,9 +5,9 @@ use rusqlite::{OptionalExtension, Result, params};
 use super::rows::{self, stored};
 use super::write::{New, Turn};
 use super::{filter, forget, search};
-use crate::ledger::{Assurance, Condition, Party, RowId};
-use crate::message::MessageId;
-use crate::peer::PeerName;
+use crate::model::message::MessageId;
+use crate::model::name::PeerName;
+use crate::model::stored::{Assurance, Condition, Party, RowId};
 use crate::store::change::may_become;
 
 impl Turn<'_> {

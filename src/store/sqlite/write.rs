@@ -4,9 +4,9 @@ use rusqlite::{Connection, Result, TransactionBehavior, params};
 
 use super::rows::{SHOWN, UNSHOWN, stored};
 use super::{filter, forget, search};
-use crate::ledger::{Assurance, Condition, Party, RowId, Write, Written};
-use crate::peer::PeerName;
-use crate::talk::Letter;
+use crate::model::name::PeerName;
+use crate::model::session::Letter;
+use crate::model::stored::{Assurance, Condition, Party, RowId, Write, Written};
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,7 @@
 mod reading;
 
 use super::*;
-use crate::ledger::Way;
+use crate::model::stored::Way;
 
 #[test]
 fn a_message_is_read_as_it_was_written() {

@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::{Memory, Sqlite, Store};
-use crate::key::PeerKey;
-use crate::ledger::{Assurance, Condition, Entry, Party, Query, RowId, Selection, Write, Written};
-use crate::message::MessageId;
-use crate::peer::{PeerAddr, PeerName};
-use crate::talk::Letter;
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::message::MessageId;
+use crate::model::name::PeerName;
+use crate::model::session::Letter;
+use crate::model::stored::{Assurance, Condition, Entry, Party, Query, RowId, Selection, Write, Written};
 
 /// Some time after 2026.
 pub(super) const CLOCK: u64 = 1_800_000_000_000;
@@ -39,8 +40,8 @@ pub(super) fn file(dir: &Path) -> PathBuf {
     dir.join("history.db")
 }
 
-pub(super) fn peer_key(number: u8) -> PeerKey {
-    PeerKey::new([number; 32])
+pub(super) fn peer_key(number: u8) -> PublicKey {
+    PublicKey::new([number; 32])
 }
 
 pub(super) fn key(number: u8) -> Party {

@@ -1,7 +1,7 @@
 //! The file and the memory answer alike, whatever is written, in which order.
 
 use super::*;
-use crate::ledger::Open;
+use crate::model::stored::Open;
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]

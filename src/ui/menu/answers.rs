@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::asking::{Asking, Deed, Question};
 use super::{Act, HistoryOf, Lost, Menu, Refill, Turn, act, again, say};
 use crate::chat::Target;
-use crate::peer::{PeerAddr, parse_port};
+use crate::model::address::{PeerAddr, parse_port};
 use crate::ui::people::{Chosen, Directory, Named, find, shown};
 
 impl Menu {

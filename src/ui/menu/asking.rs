@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::key::PeerKey;
-use crate::peer::PeerAddr;
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
 use crate::ui::people::{Chosen, shown};
 
 /// What is to be done with whoever is chosen.
@@ -33,9 +33,9 @@ pub(super) struct Question {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Sure {
     /// Whether the code of this key is the same on both screens.
-    Verify(PeerKey, String),
+    Verify(PublicKey, String),
     /// Whether this key is to be forgotten.
-    Unpin(PeerKey, String),
+    Unpin(PublicKey, String),
     /// Whether this text may go out in plain.
     Plain(Chosen, String),
 }

@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 
 use super::*;
 use crate::chat::{Known, Offer, Proof, Row, State, Who};
-use crate::message::Speech;
-use crate::peer::PeerName;
+use crate::model::message::Speech;
+use crate::model::name::PeerName;
 use crate::ui::labels::Labels;
 
 mod trust;
@@ -50,7 +50,7 @@ impl Directory for People {
         self.3.iter().filter(fits).cloned().collect()
     }
 
-    fn code_with(&self, key: PeerKey) -> String {
+    fn code_with(&self, key: PublicKey) -> String {
         format!("{:05}", key.as_bytes()[0]).repeat(6)
     }
 }

@@ -4,7 +4,7 @@ use super::asking::{Asking, Sure};
 use super::talk::{first_word, wrong};
 use super::{Act, Menu, Turn, act, again, say};
 use crate::chat::{As, Offer, Pin, Policy, Target};
-use crate::key::PeerKey;
+use crate::model::key::PublicKey;
 use crate::ui::commands::{self, CommandHelp};
 use crate::ui::labels::MARK;
 use crate::ui::people::{Directory, Lost, Named, find, shown};
@@ -271,7 +271,7 @@ fn which_pin(command: &str, word: &str, pins: &[Pin]) -> Turn {
 }
 
 /// Asks for the beginning of a key, for a word fits several.
-fn which(command: &str, word: &str, named: &[(PeerKey, String)]) -> Turn {
+fn which(command: &str, word: &str, named: &[(PublicKey, String)]) -> Turn {
     let mut keys: Vec<String> =
         named.iter().take(MAX_NAMED).map(|(key, who)| format!("{} for {who}", beginning(*key))).collect();
     if named.len() > MAX_NAMED {

@@ -1,9 +1,10 @@
 //! Messages for the tests of this room.
 
-use crate::key::{KEY_BYTES, PeerKey};
-use crate::ledger::{Assurance, Condition, Entry, Party, RowId, Way};
-use crate::message::{ID_BYTES, MessageId};
-use crate::peer::{PeerAddr, PeerName};
+use crate::model::address::PeerAddr;
+use crate::model::key::{KEY_BYTES, PublicKey};
+use crate::model::message::{ID_BYTES, MessageId};
+use crate::model::name::PeerName;
+use crate::model::stored::{Assurance, Condition, Entry, Party, RowId, Way};
 
 /// A minute after four in the afternoon of 21 November 2026, UTC, in milliseconds since 1970.
 pub(crate) const TIME: u64 = 1_795_277_042_120;
@@ -28,7 +29,7 @@ pub(crate) const NASTY: [&str; 14] = [
 
 /// Somebody's key.
 pub(crate) fn key(byte: u8) -> Party {
-    Party::Key(PeerKey::new([byte; KEY_BYTES]))
+    Party::Key(PublicKey::new([byte; KEY_BYTES]))
 }
 
 /// Somebody's address.

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::chat::Pin;
-use crate::key::PeerKey;
-use crate::ledger::{Assurance, Party};
-use crate::peer::{PeerAddr, PeerName, quoted};
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::name::{PeerName, quoted};
+use crate::model::stored::{Assurance, Party};
 
 /// Characters of a key that stand behind a name: as many as nobody finds another key for by trying in a minute.
 const BEGINNING: usize = 8;
@@ -85,7 +86,8 @@ impl People {
         let known = |found: Vec<Party>| (!found.is_empty()).then_some(found);
         let all = || self.parties.iter().map(|(party, _)| *party);
         if let Some(addr) = addr {
-            let was_there = |key: PeerKey| pins.iter().any(|pin| pin.key == key && pin.addrs.contains(&addr));
+            let was_there =
+                |key: PublicKey| pins.iter().any(|pin| pin.key == key && pin.addrs.contains(&addr));
             let is_there = |party: &Party| match party {
                 Party::Addr(other) => *other == addr,
                 Party::Key(key) => was_there(*key),
@@ -245,7 +247,7 @@ mod tests {
         let two = People::new(vec![
             (key(1), None),
             (
-                Party::Key(PeerKey::new(
+                Party::Key(PublicKey::new(
                     [1; 31].iter().copied().chain([2]).collect::<Vec<u8>>().try_into().unwrap(),
                 )),
                 None,

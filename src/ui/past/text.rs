@@ -3,9 +3,9 @@
 use super::people::People;
 use super::told::Told;
 use super::words::{outcome, with};
-use crate::escape::harmless;
-use crate::ledger::Way;
-use crate::message::LINE_MARK;
+use crate::model::message::LINE_MARK;
+use crate::model::stored::Way;
+use crate::model::untrusted::harmless;
 
 /// What stands before the further lines of a text, so that nobody can forge a message in them.
 const BAR: &str = "  │ ";
@@ -37,8 +37,8 @@ mod tests {
     use super::super::examples::{NASTY, from_bob, key, to};
     use super::super::told::Folder;
     use super::*;
-    use crate::ledger::{Assurance, Condition, Entry};
-    use crate::peer::PeerName;
+    use crate::model::name::PeerName;
+    use crate::model::stored::{Assurance, Condition, Entry};
 
     fn shown(rows: impl IntoIterator<Item = Entry>) -> String {
         let people = People::new(vec![(key(1), Some(PeerName::new("Bob")))]);

@@ -1,7 +1,7 @@
 //! What is told as one message: a row of the store, or the rows of one text of ours to several. Pure.
 
-use crate::ledger::{Assurance, Condition, Entry, Party, Way};
-use crate::peer::PeerName;
+use crate::model::name::PeerName;
+use crate::model::stored::{Assurance, Condition, Entry, Party, Way};
 
 /// Recipients of one text that are kept to be named: all of three, and of more the first ones.
 pub(crate) const MOST_NAMED: usize = 3;

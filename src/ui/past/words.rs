@@ -2,7 +2,7 @@
 
 use super::people::{People, remark};
 use super::told::{MOST_NAMED, Told};
-use crate::ledger::{Condition, Way};
+use crate::model::stored::{Condition, Way};
 
 /// The word for what is known of a text of ours. Scripts read it (docs/HISTORY.md), so none is ever changed.
 pub(crate) fn state(condition: Condition) -> &'static str {

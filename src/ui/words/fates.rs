@@ -2,11 +2,11 @@
 
 use super::voice::Voice;
 use crate::chat::{Deed, Unsendable, Who};
-use crate::escape::harmless;
-use crate::message::{Failure, Fate, LINE_MARK, MAX_PARTS, MAX_SENT_BYTES};
+use crate::model::message::{Failure, Fate, LINE_MARK, MAX_PARTS, MAX_SENT_BYTES};
+use crate::model::name::shortened;
+use crate::model::session::{ByeReason, Hold, Lost};
+use crate::model::untrusted::harmless;
 use crate::net::{CONNECT_TIMEOUT, EOF_TIMEOUT};
-use crate::peer::shortened;
-use crate::talk::{ByeReason, Hold, Lost};
 use crate::ui::style::{Ink, Line};
 
 /// Columns of a text that are shown again where it is said what became of it.

@@ -3,11 +3,12 @@
 use super::voice::MAX_ROWS_SHOWN;
 use super::*;
 use crate::chat::{As, Decision, Meeting, Offer, OpId, Pin, Policy, Proof, Unknown, Unsendable, Who};
-use crate::escape::Text;
-use crate::key::PeerKey;
-use crate::message::Failure;
-use crate::peer::{Claimed, PeerAddr, PeerName};
-use crate::talk::{ByeReason, Hold, Lost};
+use crate::model::address::{Claimed, PeerAddr};
+use crate::model::key::PublicKey;
+use crate::model::message::Failure;
+use crate::model::name::PeerName;
+use crate::model::session::{ByeReason, Hold, Lost};
+use crate::model::untrusted::Text;
 use crate::ui::labels::Labels;
 
 mod trust;

@@ -2,10 +2,11 @@
 
 use super::voice::{VERIFIED, Voice, cut_words};
 use crate::chat::{As, Decision, Event, Offer, Pin, Policy, Proof, Unknown, Who};
-use crate::escape::Text;
-use crate::key::PeerKey;
-use crate::peer::{PeerAddr, PeerName, Source};
-use crate::talk::ByeReason;
+use crate::model::address::{PeerAddr, Source};
+use crate::model::key::PublicKey;
+use crate::model::name::PeerName;
+use crate::model::session::ByeReason;
+use crate::model::untrusted::Text;
 use crate::ui::style::{Ink, Line};
 
 /// What stands before the further lines of a warning.
@@ -76,7 +77,7 @@ fn is_same(one: &PeerName, other: &PeerName) -> bool {
     one.as_str().to_lowercase() == other.as_str().to_lowercase()
 }
 
-fn pinned(who: &Who, key: PeerKey, voice: &Voice<'_>) -> String {
+fn pinned(who: &Who, key: PublicKey, voice: &Voice<'_>) -> String {
     if voice.full {
         return format!(" is spoken to in encryption, with a key that is new: {}.", key.grouped());
     }
@@ -175,7 +176,7 @@ fn choices(offer: &Offer) -> Vec<(String, String)> {
 }
 
 /// As much of a key as is typed to name it.
-pub(in crate::ui) fn beginning(key: PeerKey) -> String {
+pub(in crate::ui) fn beginning(key: PublicKey) -> String {
     key.to_string().chars().take(BEGINNING).collect()
 }
 
@@ -201,7 +202,7 @@ fn known(pin: &Pin, date: fn(u64) -> String) -> String {
     format!("{} is known since {since}, {trust}{at}", name_of(pin))
 }
 
-fn misled(addr: PeerAddr, promised: PeerKey, offered: PeerKey, voice: &Voice<'_>) -> Vec<Line> {
+fn misled(addr: PeerAddr, promised: PublicKey, offered: PublicKey, voice: &Voice<'_>) -> Vec<Line> {
     let more = |text: String| Line::of(Ink::Bad, MORE).then(text);
     vec![
         voice.warning(format!("At {addr} one key was promised in plain and another was proven: somebody may have changed what was said on its way.")),

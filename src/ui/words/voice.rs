@@ -1,8 +1,8 @@
 //! How somebody is named, with the sign that says how sure it is who they are, and how what they say is laid out. Pure.
 
 use crate::chat::{Proof, Who};
-use crate::escape::{Text, harmless};
-use crate::message::{LINE_MARK, MAX_RECEIVED_BYTES};
+use crate::model::message::{LINE_MARK, MAX_RECEIVED_BYTES};
+use crate::model::untrusted::{Text, harmless};
 use crate::ui::labels::{Labels, Renamed};
 use crate::ui::style::{Ink, Line, ink_of};
 

@@ -5,9 +5,9 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::thread;
 
-use p2p_chat::talk::ByeReason;
-use p2p_chat::wire::opening::{DIAL_LINE, OK_LINE};
-use p2p_chat::wire::{MAX_TURN_RECORDS, Record};
+use p2p_chat::model::session::ByeReason;
+use p2p_chat::protocol::session::opening::{DIAL_LINE, OK_LINE};
+use p2p_chat::protocol::session::{MAX_TURN_RECORDS, Record};
 use rustls::AlertDescription;
 
 use super::never_saw;

@@ -4,9 +4,9 @@
 use std::thread;
 use std::time::Duration;
 
-use p2p_chat::talk::ByeReason;
-use p2p_chat::wire::Record;
-use p2p_chat::wire::opening::DIAL_LINE;
+use p2p_chat::model::session::ByeReason;
+use p2p_chat::protocol::session::Record;
+use p2p_chat::protocol::session::opening::DIAL_LINE;
 
 use super::{alice_who_trusts, never_saw};
 use crate::support::meddler::{Deed, Piece, cut_at, without_ok};

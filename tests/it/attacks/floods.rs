@@ -4,8 +4,8 @@ use std::io::Write;
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
-use p2p_chat::wire::opening::DIAL_LINE;
-use p2p_chat::wire::{MAX_TEXT_BYTES, Record};
+use p2p_chat::protocol::session::opening::DIAL_LINE;
+use p2p_chat::protocol::session::{MAX_TEXT_BYTES, Record};
 
 use super::alice_who_trusts;
 use crate::support::secure::{Raw, hello_of_tls12, new_id, text};

@@ -42,7 +42,7 @@ fn a_goodbye_in_plain_does_not_send_away_who_is_known_by_a_key() {
     assert_eq!(bob.got().said_plainly(), [""; 0]);
     // Its own word does.
     let (talk, _) = bob.greets(alice.addr()).expect("it is welcome");
-    talk.close(Some(p2p_chat::talk::ByeReason::Leaves));
+    talk.close(Some(p2p_chat::model::session::ByeReason::Leaves));
     alice.sees(&format!("* {} has left.", bob.shown()));
 }
 

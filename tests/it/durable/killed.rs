@@ -8,7 +8,7 @@ mod truth;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use p2p_chat::ledger::{Condition, Way};
+use p2p_chat::model::stored::{Condition, Way};
 use p2p_chat::store::{Sqlite, Store};
 use tempfile::TempDir;
 

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use p2p_chat::chat::{Action, Answer, Chat, Event, Me, Received, Sent, StaticPeer, Time, Who};
-use p2p_chat::ledger::Query;
-use p2p_chat::message::{Decoded, Failure, Fate, Form as Written};
-use p2p_chat::peer::{PeerName, Source};
+use p2p_chat::model::address::Source;
+use p2p_chat::model::message::{Decoded, Failure, Fate, Form as Written};
+use p2p_chat::model::name::PeerName;
+use p2p_chat::model::stored::Query;
+use p2p_chat::protocol::plain::Decoder;
 use p2p_chat::store::{Memory, Store};
 use p2p_chat::ui::{Labels, Line, Past, People, Voice, lines, peer_list};
-use p2p_chat::wire::Decoder;
 
 use super::input::Connection;
 

@@ -1,6 +1,6 @@
 //! `--forget`: what was chosen is gone from every byte, and nothing else is.
 
-use p2p_chat::ledger::{Condition, Party};
+use p2p_chat::model::stored::{Condition, Party};
 
 use super::kept::{Kept, at, bob, bytes_in};
 

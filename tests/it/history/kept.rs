@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::Arc;
 
-use p2p_chat::key::{KEY_BYTES, PeerKey};
-use p2p_chat::ledger::{Assurance, Condition, Party, Write};
-use p2p_chat::message::MessageId;
-use p2p_chat::peer::{PeerAddr, PeerName};
+use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::key::{KEY_BYTES, PublicKey};
+use p2p_chat::model::message::MessageId;
+use p2p_chat::model::name::PeerName;
+use p2p_chat::model::session::Letter;
+use p2p_chat::model::stored::{Assurance, Condition, Party, Write};
 use p2p_chat::store::{Sqlite, Store};
-use p2p_chat::talk::Letter;
 use tempfile::TempDir;
 
 use crate::support::{Builder, Peer, assert_harmless};
@@ -26,8 +27,8 @@ pub(super) struct Kept {
     ids: u128,
 }
 
-pub(super) fn bob() -> PeerKey {
-    PeerKey::new([1; KEY_BYTES])
+pub(super) fn bob() -> PublicKey {
+    PublicKey::new([1; KEY_BYTES])
 }
 
 pub(super) fn at(addr: &str) -> Party {
@@ -60,7 +61,13 @@ impl Kept {
     }
 
     /// The holder of a key writes.
-    pub(super) fn takes(&mut self, from: PeerKey, name: &str, assurance: Assurance, body: &str) -> &mut Self {
+    pub(super) fn takes(
+        &mut self,
+        from: PublicKey,
+        name: &str,
+        assurance: Assurance,
+        body: &str,
+    ) -> &mut Self {
         self.ids += 1;
         let letters = vec![self.letter(body)];
         self.write(Write::Taken { from, name: Some(PeerName::new(name)), assurance, letters })

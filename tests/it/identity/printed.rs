@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use p2p_chat::key::PeerKey;
+use p2p_chat::model::key::PublicKey;
 use tempfile::TempDir;
 
 use super::{folder, key, run, with_data};
@@ -21,7 +21,7 @@ fn id(peer: Builder) -> String {
 }
 
 /// The key that was printed.
-fn key_in(printed: &str) -> PeerKey {
+fn key_in(printed: &str) -> PublicKey {
     let line = printed.lines().find_map(|line| line.strip_prefix("Key      ")).expect("a key");
     let groups: Vec<&str> = line.split(' ').collect();
     assert!(groups.len() == 13 && groups.iter().all(|group| group.len() == 4), "{line}");
@@ -120,7 +120,7 @@ mod on_a_terminal {
     }
 
     /// The rows of the code that says whose key this is.
-    fn code(key: PeerKey, foreground: Foreground) -> Vec<String> {
+    fn code(key: PublicKey, foreground: Foreground) -> Vec<String> {
         let lines =
             qr(&format!("P2P-CHAT:{}", key.to_string().to_uppercase()), foreground).expect("short enough");
         lines.iter().map(|line| line.trim_end().to_owned()).collect()

@@ -3,15 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use p2p_chat::key::PeerKey;
+use p2p_chat::model::key::PublicKey;
 use tempfile::TempDir;
 
 use super::{folder, with_data};
 use crate::support::{Builder, nobody, refused};
 
 /// The key of 32 times this byte.
-fn key(byte: u8) -> PeerKey {
-    PeerKey::new([byte; 32])
+fn key(byte: u8) -> PublicKey {
+    PublicKey::new([byte; 32])
 }
 
 fn file(data: &Path) -> PathBuf {

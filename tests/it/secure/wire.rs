@@ -52,7 +52,7 @@ fn several_lines_and_the_longest_text_are_shown_as_they_were_written() {
     alice.sees(&format!("{} [encrypted]: one", bob.shown()));
     assert_eq!(alice.sees("two"), "  │   two");
     assert_eq!(alice.sees("three"), "  │ [14:03:07] Carol: three");
-    let longest = "ü".repeat(p2p_chat::wire::MAX_TEXT_BYTES / 2);
+    let longest = "ü".repeat(p2p_chat::protocol::session::MAX_TEXT_BYTES / 2);
     bob.says(alice.addr(), &[&longest]);
     let line = alice.sees("üü");
     assert!(

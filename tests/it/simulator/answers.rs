@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use p2p_chat::chat::Meeting;
-use p2p_chat::key::PeerKey;
-use p2p_chat::talk::{ByeReason, TalkEnd};
+use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::session::{ByeReason, TalkEnd};
 
 use super::letters::Turn;
 use super::ours::Cause;
@@ -53,7 +53,7 @@ impl World {
     }
 
     /// The side that was dialled takes what came, and says what it answers.
-    fn takes_packet(&mut self, talk: (u64, u64), to: Pid, key: PeerKey, what: Content) -> Option<Step> {
+    fn takes_packet(&mut self, talk: (u64, u64), to: Pid, key: PublicKey, what: Content) -> Option<Step> {
         let own = self.key_of(to)?;
         match what {
             Content::Hello(source, hello) => {

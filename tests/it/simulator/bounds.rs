@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use p2p_chat::chat::{MAX_PEERS, MAX_PEERS_PER_IP, StaticPeer};
-use p2p_chat::message::Form;
-use p2p_chat::peer::{PeerAddr, Source};
+use p2p_chat::model::address::{PeerAddr, Source};
+use p2p_chat::model::message::Form;
 
 use super::peer::Past;
 use super::plan::Plan;

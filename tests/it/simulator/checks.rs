@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use p2p_chat::chat::{Command, Event as Told, Known, MAX_PEERS, MAX_PEERS_PER_IP, State, Target, Transmit};
-use p2p_chat::ledger::Party;
-use p2p_chat::message::Outgoing;
-use p2p_chat::peer::PeerAddr;
+use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::message::Outgoing;
+use p2p_chat::model::stored::Party;
 
 use super::ours::{Cause, is_look};
 use super::peer::Pid;

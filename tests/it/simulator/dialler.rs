@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use p2p_chat::chat::{JobId, Transmit};
-use p2p_chat::message::{Failure, Fate, Outgoing};
+use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::message::{Failure, Fate, Outgoing};
 use p2p_chat::net::{MAX_DIALLERS, MAX_ERRANDS};
-use p2p_chat::peer::PeerAddr;
 
 /// An errand, the deadline of which is counted from the start of its process.
 pub(super) type Errand = Transmit;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use p2p_chat::chat::{Action, WriteId};
-use p2p_chat::ledger::{RowId, Write, Written};
+use p2p_chat::model::stored::{RowId, Write, Written};
 use p2p_chat::store::{Memory, Store, StoreError};
 
 use super::ledger::Ledger;

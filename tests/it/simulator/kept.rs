@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use p2p_chat::key::PeerKey;
-use p2p_chat::ledger::{Condition, Entry, Party, Query, RowId, Way, Write};
-use p2p_chat::message::MessageId;
+use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::message::MessageId;
+use p2p_chat::model::stored::{Condition, Entry, Party, Query, RowId, Way, Write};
 use p2p_chat::store::Store;
 
 use super::ledger::{Ledger, Text};
@@ -36,14 +36,19 @@ impl World {
     }
 
     /// A text is about to leave in encryption.
-    pub(super) fn check_leaves(&self, pid: Pid, id: MessageId, key: PeerKey) {
+    pub(super) fn check_leaves(&self, pid: Pid, id: MessageId, key: PublicKey) {
         if !self.ledger(pid).is_kept_for(Party::Key(key), id) {
             self.fail(pid, format_args!("says {id:?} to {key} before it is written down"));
         }
     }
 
     /// A text is about to leave in plain.
-    pub(super) fn check_leaves_in_plain(&self, pid: Pid, to: p2p_chat::peer::PeerAddr, id: MessageId) {
+    pub(super) fn check_leaves_in_plain(
+        &self,
+        pid: Pid,
+        to: p2p_chat::model::address::PeerAddr,
+        id: MessageId,
+    ) {
         let ledger = self.ledger(pid);
         if !ledger.is_being_sent(id) {
             self.fail(pid, format_args!("says {id:?} in plain, and it is not written down that it does"));
@@ -62,7 +67,7 @@ impl World {
     }
 
     /// Receipts are about to leave.
-    pub(super) fn check_receipts(&self, pid: Pid, key: PeerKey, receipts: &[MessageId]) {
+    pub(super) fn check_receipts(&self, pid: Pid, key: PublicKey, receipts: &[MessageId]) {
         let ledger = self.ledger(pid);
         let is_open = !self.ours(pid).leaving;
         for id in receipts {
@@ -213,7 +218,7 @@ impl World {
     }
 
     /// What was told as delivered is there: on the screen, and on the disk of who has one.
-    fn check_has(&self, pid: Pid, key: PeerKey, text: Text) {
+    fn check_has(&self, pid: Pid, key: PublicKey, text: Text) {
         let last = (0..self.processes.len()).rev().find(|other| self.key_of(*other) == Some(key));
         let Some(other) = last else { return };
         let ledger = self.ledger(other);

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use p2p_chat::chat::{OpId, Pin, State};
-use p2p_chat::key::PeerKey;
-use p2p_chat::message::{MessageId, Speech};
-use p2p_chat::peer::PeerAddr;
-use p2p_chat::talk::Letter;
+use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::message::{MessageId, Speech};
+use p2p_chat::model::session::Letter;
 
 use super::disk::{Disk, Kept};
 use super::peer::Pid;
@@ -16,22 +16,22 @@ use super::world::World;
 
 /// What a process with a key has, and what is known of it that the rules must keep to.
 pub(super) struct Keyed {
-    pub(super) key: PeerKey,
+    pub(super) key: PublicKey,
     /// What it has written down of others' keys.
-    pub(super) pins: BTreeMap<PeerKey, Pin>,
+    pub(super) pins: BTreeMap<PublicKey, Pin>,
     pub(super) talker: Talker,
     /// Where it keeps what is said.
     pub(super) disk: Disk,
     /// The texts that its user has sent, by command.
     pub(super) letters: BTreeMap<OpId, Sent>,
     /// When each key last showed that it is there.
-    pub(super) signs: BTreeMap<PeerKey, Duration>,
+    pub(super) signs: BTreeMap<PublicKey, Duration>,
     /// When talks with each key failed lately.
-    pub(super) failed: BTreeMap<PeerKey, VecDeque<Duration>>,
+    pub(super) failed: BTreeMap<PublicKey, VecDeque<Duration>>,
     /// The keys that receipts have promised, by the process that gave them.
     pub(super) promised: BTreeSet<(PeerAddr, Pid)>,
     /// Who has said goodbye in encryption, ever.
-    pub(super) parted: BTreeSet<PeerKey>,
+    pub(super) parted: BTreeSet<PublicKey>,
 }
 
 /// What has become of a text of a command.
@@ -49,9 +49,9 @@ pub(super) struct Penned {
     /// Where it was sent to, if to one only.
     pub(super) to: Option<PeerAddr>,
     /// The only keys that it may go to; anybody where it was not known yet who that is.
-    pub(super) meant: Option<BTreeSet<PeerKey>>,
+    pub(super) meant: Option<BTreeSet<PublicKey>>,
     /// Who has given a receipt for it.
-    pub(super) taken: BTreeSet<PeerKey>,
+    pub(super) taken: BTreeSet<PublicKey>,
     /// Its sender was told that it waits or was delivered.
     pub(super) is_promised: bool,
     /// Its sender has had it sent again, which puts it behind what was typed later.
@@ -61,7 +61,7 @@ pub(super) struct Penned {
 }
 
 impl Keyed {
-    pub(super) fn new(key: PeerKey, pins: BTreeMap<PeerKey, Pin>, kept: Kept) -> Self {
+    pub(super) fn new(key: PublicKey, pins: BTreeMap<PublicKey, Pin>, kept: Kept) -> Self {
         Self {
             key,
             pins,
@@ -81,10 +81,10 @@ fn only(addrs: &[PeerAddr]) -> Option<PeerAddr> {
 }
 
 /// The key of a person of this number.
-pub(super) fn key_of_person(person: usize) -> PeerKey {
+pub(super) fn key_of_person(person: usize) -> PublicKey {
     let mut bytes = [7; 32];
     bytes[..8].copy_from_slice(&u64::try_from(person + 1).expect("64 bits").to_be_bytes());
-    PeerKey::new(bytes)
+    PublicKey::new(bytes)
 }
 
 impl World {
@@ -97,7 +97,7 @@ impl World {
         let ours = self.ours(pid);
         ours.keyed.as_ref()?;
         let meant = |addr: &PeerAddr| ours.chat.pin_of(*addr).map(|pin| pin.key);
-        let meant: Option<BTreeSet<PeerKey>> = to.iter().map(meant).collect();
+        let meant: Option<BTreeSet<PublicKey>> = to.iter().map(meant).collect();
         let number = self.texts;
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&number.to_be_bytes());
@@ -118,14 +118,14 @@ impl World {
     }
 
     /// A key has shown that it is there.
-    pub(super) fn note_sign(&mut self, pid: Pid, key: PeerKey) {
+    pub(super) fn note_sign(&mut self, pid: Pid, key: PublicKey) {
         let now = self.now;
         if let Some(keyed) = self.keyed_mut(pid) {
             keyed.signs.insert(key, now);
         }
     }
 
-    pub(super) fn note_parted(&mut self, pid: Pid, key: PeerKey) {
+    pub(super) fn note_parted(&mut self, pid: Pid, key: PublicKey) {
         self.keyed_mut(pid).map(|keyed| keyed.parted.insert(key));
     }
 
@@ -176,7 +176,7 @@ impl World {
     }
 
     /// Whether the process with this key does not take that of `pid`.
-    pub(super) fn is_refused(&self, pid: Pid, key: PeerKey) -> bool {
+    pub(super) fn is_refused(&self, pid: Pid, key: PublicKey) -> bool {
         let own = self.key_of(pid).expect("it has a key");
         (0..self.processes.len())
             .filter(|other| self.processes[*other].alive && self.key_of(*other) == Some(key))

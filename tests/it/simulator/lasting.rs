@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use p2p_chat::key::PeerKey;
-use p2p_chat::peer::PeerAddr;
-use p2p_chat::talk::ByeReason;
+use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::session::ByeReason;
 
 use super::ours::Cause;
 use super::peer::{Pid, Program};
@@ -17,7 +17,7 @@ const DIALLED_IDLE: Duration = Duration::from_secs(30);
 
 impl World {
     /// Keeps a connection until it breaks or nobody needs it.
-    pub(super) fn keeps(&mut self, pid: Pid, key: PeerKey, target: Pid, addr: PeerAddr) {
+    pub(super) fn keeps(&mut self, pid: Pid, key: PublicKey, target: Pid, addr: PeerAddr) {
         self.last += 1;
         let stamp = self.last;
         let breaks = self.random.in_thousand(self.plan.broken);
@@ -30,7 +30,7 @@ impl World {
     }
 
     /// A connection that is kept breaks, or is not needed any more; a broken one may be noticed by neither side.
-    pub(super) fn kept_ends(&mut self, pid: Pid, key: PeerKey, stamp: u64, bye: Option<ByeReason>) {
+    pub(super) fn kept_ends(&mut self, pid: Pid, key: PublicKey, stamp: u64, bye: Option<ByeReason>) {
         if !self.processes[pid].alive {
             return;
         }
@@ -81,7 +81,7 @@ impl World {
         }
     }
 
-    pub(super) fn talk_is_over(&mut self, pid: Pid, key: PeerKey, bye: Option<ByeReason>) {
+    pub(super) fn talk_is_over(&mut self, pid: Pid, key: PublicKey, bye: Option<ByeReason>) {
         if !self.processes[pid].alive {
             return;
         }

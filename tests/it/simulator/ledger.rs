@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use p2p_chat::key::PeerKey;
-use p2p_chat::ledger::{Condition, Party, RowId, Write, Written};
-use p2p_chat::message::MessageId;
-use p2p_chat::peer::PeerAddr;
+use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::message::MessageId;
+use p2p_chat::model::stored::{Condition, Party, RowId, Write, Written};
 
 use super::peer::Pid;
 
 /// A text of somebody: by whom, and which.
-pub(super) type Text = (PeerKey, MessageId);
+pub(super) type Text = (PublicKey, MessageId);
 
 /// What is on one person's disk, and what was on their screen in all their lives.
 #[derive(Clone, Default)]

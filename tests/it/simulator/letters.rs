@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use p2p_chat::chat::{Event as Told, Intake, Proof, Talk, Transmit};
-use p2p_chat::key::PeerKey;
-use p2p_chat::ledger::{Write, Written};
-use p2p_chat::message::{MessageId, Speech};
+use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::message::{MessageId, Speech};
+use p2p_chat::model::session::{ByeReason, Letter, Say, TalkEnd, Talked};
+use p2p_chat::model::stored::{Write, Written};
 use p2p_chat::store::StoreError;
-use p2p_chat::talk::{ByeReason, Letter, Say, TalkEnd, Talked};
 
 use super::ours::Cause;
 use super::peer::Pid;
@@ -23,7 +23,7 @@ const FAILED_WITHIN: Duration = Duration::from_secs(10);
 /// Texts that came in one turn, on their way to the disk.
 #[derive(Debug)]
 pub(super) struct Turn {
-    pub(super) key: PeerKey,
+    pub(super) key: PublicKey,
     /// Those that are not written down yet.
     pub(super) letters: Vec<Letter>,
     /// The receipts of the others.

@@ -4,9 +4,9 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use p2p_chat::chat::JobId;
-use p2p_chat::message::{Failure, Fate, Outgoing};
+use p2p_chat::model::message::{Failure, Fate, Outgoing};
 use p2p_chat::net::EOF_TIMEOUT;
-use p2p_chat::wire::Receipt;
+use p2p_chat::protocol::plain::Receipt;
 
 use super::peer::{Pid, Process, Program};
 use super::world::{Event, Exchange, World};

@@ -6,10 +6,11 @@ use std::time::Duration;
 use p2p_chat::chat::{
     Action, Answer, Chat, Event as Told, JobId, OpId, Received, Sent, State, Time, Transmit,
 };
-use p2p_chat::key::PeerKey;
-use p2p_chat::message::{Body, Decoded, Failure, Fate, Outgoing, Plain};
-use p2p_chat::peer::{Claimed, PeerAddr, Source};
-use p2p_chat::wire::{self, Decoder, Header};
+use p2p_chat::model::address::{Claimed, PeerAddr, Source};
+use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::message::{Body, Decoded, Failure, Fate, Outgoing, Plain};
+use p2p_chat::protocol::plain;
+use p2p_chat::protocol::plain::{Decoder, Header};
 
 use super::dialler::{self, Next};
 use super::peer::{Ours, Pid, Program};
@@ -141,13 +142,13 @@ impl World {
         let port = self.processes[pid].port;
         let bytes = |ip| {
             let header = Header { ip, port, name: &name };
-            wire::encode(header, errand.form, &errand.message).swap_remove(part)
+            plain::encode(header, errand.form, &errand.message).swap_remove(part)
         };
         self.dial(pid, Some(job), to.plain().expect("IPv4").socket(), bytes, limits);
     }
 
     /// A dialler's thread learned what became of one connection.
-    pub(super) fn exchanged(&mut self, pid: Pid, job: JobId, fate: Fate, promise: Option<(PeerKey, Pid)>) {
+    pub(super) fn exchanged(&mut self, pid: Pid, job: JobId, fate: Fate, promise: Option<(PublicKey, Pid)>) {
         let Some(running) = self.ours_mut(pid).dialler.running(job) else { return };
         match running.exchanged(fate) {
             Next::Dial => self.dial_part(pid, job),
@@ -229,11 +230,11 @@ impl World {
         self.turn_over(pid);
         match answer {
             Answer::Nothing => Vec::new(),
-            Answer::Receipt => wire::receipt(self.processes[pid].port, None).into_bytes(),
+            Answer::Receipt => plain::receipt(self.processes[pid].port, None).into_bytes(),
             Answer::Capable => {
-                wire::receipt(self.processes[pid].port, self.key_of(pid).as_ref()).into_bytes()
+                plain::receipt(self.processes[pid].port, self.key_of(pid).as_ref()).into_bytes()
             }
-            Answer::Connected => wire::CONNECTED.as_bytes().to_vec(),
+            Answer::Connected => plain::CONNECTED.as_bytes().to_vec(),
         }
     }
 

@@ -1,11 +1,11 @@
 //! What people do with texts that wait or did not arrive: `/outbox`, as src/app/past.rs has it.
 
 use p2p_chat::chat::{Command, OpId};
-use p2p_chat::ledger::{Condition, Query, Way};
-use p2p_chat::message::MessageId;
+use p2p_chat::model::message::MessageId;
+use p2p_chat::model::session::Letter;
+use p2p_chat::model::stored::{Condition, Query, Way};
+use p2p_chat::protocol::plain;
 use p2p_chat::store::Store;
-use p2p_chat::talk::Letter;
-use p2p_chat::wire;
 
 use super::keyed::Sent;
 use super::peer::Pid;
@@ -56,7 +56,7 @@ impl World {
         let Some(at) = self.random.one(&over) else { return };
         let entry = &entries[at];
         let Some(id) = entry.id else { return };
-        let parts = wire::messages_for(&entry.body, &self.ours(pid).name).unwrap_or_default();
+        let parts = plain::messages_for(&entry.body, &self.ours(pid).name).unwrap_or_default();
         let letter = Letter { id, time: self.clock(), again: true, body: entry.body.clone() };
         let op = OpId(self.ours(pid).ops + 1);
         let keyed = self.keyed_mut(pid).expect("it has a disk");

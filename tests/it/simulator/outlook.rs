@@ -1,7 +1,7 @@
 //! What has to hold when all has calmed down.
 
 use p2p_chat::chat::{Known, State, UnderWay};
-use p2p_chat::message::Speech;
+use p2p_chat::model::message::Speech;
 
 use super::peer::{Pid, Program};
 use super::world::World;

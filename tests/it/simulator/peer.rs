@@ -5,8 +5,9 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use p2p_chat::chat::{Chat, OpId, Pin, StaticPeer, Time};
-use p2p_chat::key::PeerKey;
-use p2p_chat::peer::{Name, PeerAddr};
+use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::name::Name;
 
 use super::dialler::Dialler;
 use super::disk::Kept;
@@ -26,10 +27,10 @@ pub(super) enum Program {
 #[derive(Clone, Default)]
 pub(super) struct Past {
     pub(super) statics: Vec<StaticPeer>,
-    pub(super) key: Option<PeerKey>,
+    pub(super) key: Option<PublicKey>,
     pub(super) name: Option<Name>,
     /// What was written down of others' keys.
-    pub(super) pins: BTreeMap<PeerKey, Pin>,
+    pub(super) pins: BTreeMap<PublicKey, Pin>,
     /// Its disk.
     pub(super) kept: Option<Kept>,
 }

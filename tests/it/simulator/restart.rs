@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use p2p_chat::chat::{OpId, Restored};
-use p2p_chat::ledger::{Condition, Entry, Open, Party, Way};
+use p2p_chat::model::session::Letter;
+use p2p_chat::model::stored::{Condition, Entry, Open, Party, Way};
+use p2p_chat::protocol::plain;
 use p2p_chat::store::{Memory, Store};
-use p2p_chat::talk::Letter;
-use p2p_chat::wire;
 
 use super::disk::Kept;
 use super::keyed::Sent;
@@ -74,7 +74,7 @@ impl World {
             keyed.letters.insert(op, Sent { id: letter.id, waiting: usize::from(is_told), ended: 0 });
             restored.push(Restored {
                 to,
-                parts: wire::messages_for(&letter.body, &name).unwrap_or_default().into(),
+                parts: plain::messages_for(&letter.body, &name).unwrap_or_default().into(),
                 cut_off,
                 left,
                 letter: Letter { again: letter.again && matches!(to, Party::Key(_)), ..letter },

@@ -5,10 +5,10 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use p2p_chat::chat::{Chat, Command, JobId, Keys, Me, OpId, Policy, State, StaticPeer, Target};
-use p2p_chat::ledger::Party;
-use p2p_chat::message::Form;
-use p2p_chat::peer::PeerAddr;
-use p2p_chat::wire;
+use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::message::Form;
+use p2p_chat::model::stored::Party;
+use p2p_chat::protocol::plain;
 
 use super::dialler::Dialler;
 use super::keyed::{Keyed, key_of_person};
@@ -224,7 +224,7 @@ impl World {
         let token = format!("text-{}-of-{pid}", self.texts);
         let long = self.random.in_thousand(50);
         let text = if long { format!("{token} ").repeat(120) } else { token };
-        let parts = wire::messages_for(&text, &self.ours(pid).name).expect("a text of some 2,000 bytes");
+        let parts = plain::messages_for(&text, &self.ours(pid).name).expect("a text of some 2,000 bytes");
         let op = OpId(self.ours(pid).ops + 1);
         let targets = match &to {
             Target::These(addrs) => addrs.clone(),

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use p2p_chat::chat::{JobId, Talk};
-use p2p_chat::key::PeerKey;
-use p2p_chat::message::MessageId;
-use p2p_chat::peer::PeerAddr;
-use p2p_chat::talk::{Met, Say, TalkEnd};
+use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::message::MessageId;
+use p2p_chat::model::session::{Met, Say, TalkEnd};
 
 use super::peer::Pid;
 
@@ -15,7 +15,7 @@ use super::peer::Pid;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Lane {
     Addr(PeerAddr),
-    Key(PeerKey),
+    Key(PublicKey),
 }
 
 /// The encrypted errands of one process.
@@ -25,7 +25,7 @@ pub(super) struct Talker {
     ready: VecDeque<Talk>,
     /// Queued and under way.
     pub(super) errands: usize,
-    pub(super) kept: BTreeMap<PeerKey, Kept>,
+    pub(super) kept: BTreeMap<PublicKey, Kept>,
 }
 
 /// A connection that was dialled and is kept.

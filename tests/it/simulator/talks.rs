@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use p2p_chat::chat::{Jitter, Moment, Talk};
-use p2p_chat::key::PeerKey;
-use p2p_chat::message::{Failure, MessageId};
+use p2p_chat::model::address::{PeerAddr, Source};
+use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::message::{Failure, MessageId};
+use p2p_chat::model::name::PeerName;
+use p2p_chat::model::session::{ByeReason, Introduction, Letter, Met, Say, TalkEnd, Talked};
 use p2p_chat::net::{CONNECT_TIMEOUT, PROBE_TIMEOUT};
-use p2p_chat::peer::{PeerAddr, PeerName, Source};
-use p2p_chat::talk::{ByeReason, Introduction, Letter, Met, Say, TalkEnd, Talked};
 
 use super::ours::Cause;
 use super::peer::{Pid, Program};
@@ -30,9 +31,9 @@ pub(super) enum Step {
     /// The connection reaches the machine that was dialled.
     Reaches,
     /// This attempt is over: nobody, or not who was meant.
-    Missed(Option<PeerKey>, TalkEnd),
+    Missed(Option<PublicKey>, TalkEnd),
     /// The other side said hello, too.
-    Opened(Pid, PeerKey, Introduction),
+    Opened(Pid, PublicKey, Introduction),
     /// What was said on the connection was answered so.
     Answered(Vec<MessageId>, Option<ByeReason>),
     /// The connection is of no use any more.
@@ -45,7 +46,7 @@ pub(super) struct Packet {
     pub(super) talk: (u64, u64),
     pub(super) from: Pid,
     pub(super) to: Pid,
-    pub(super) key: PeerKey,
+    pub(super) key: PublicKey,
     pub(super) what: Content,
     pub(super) tries: usize,
 }
@@ -61,7 +62,7 @@ pub(super) enum Content {
 }
 
 impl World {
-    pub(super) fn key_of(&self, pid: Pid) -> Option<PeerKey> {
+    pub(super) fn key_of(&self, pid: Pid) -> Option<PublicKey> {
         match &self.processes[pid].program {
             Program::Ours(ours) => ours.keyed.as_ref().map(|keyed| keyed.key),
             Program::Legacy(_) => None,
@@ -240,7 +241,7 @@ impl World {
     }
 
     /// An attempt was in vain: the next address, or the most telling end.
-    fn missed(&mut self, id: u64, key: Option<PeerKey>, end: TalkEnd) {
+    fn missed(&mut self, id: u64, key: Option<PublicKey>, end: TalkEnd) {
         let Some(talking) = self.talking.get_mut(&id) else { return };
         let addr = talking.talk.addrs[talking.dialled];
         let met = key.map(|key| Met { key, hello: None });

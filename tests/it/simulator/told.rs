@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use p2p_chat::chat::{Event as Told, GONE_AFTER, OpId, PinChange, Proof, WaitingText, Why};
-use p2p_chat::key::PeerKey;
-use p2p_chat::ledger::Party;
-use p2p_chat::message::{Fate, MessageId};
-use p2p_chat::peer::PeerAddr;
+use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::message::{Fate, MessageId};
+use p2p_chat::model::session::Hold;
+use p2p_chat::model::stored::Party;
 use p2p_chat::store::Store;
-use p2p_chat::talk::Hold;
 
 use super::keyed::Sent;
 use super::peer::Pid;
@@ -132,7 +132,7 @@ impl World {
         self.penned.get_mut(&id).expect("somebody has written it").is_given_up = true;
     }
 
-    fn check_taken(&self, pid: Pid, id: MessageId, key: Option<PeerKey>) {
+    fn check_taken(&self, pid: Pid, id: MessageId, key: Option<PublicKey>) {
         let taken = &self.penned[&id].taken;
         if taken.is_empty() || key.is_some_and(|key| !taken.contains(&key)) {
             self.fail(

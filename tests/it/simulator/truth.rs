@@ -1,9 +1,9 @@
 //! What is told and shown is true, whatever became of a message on the way.
 
 use p2p_chat::chat::{Answer, Event as Told, JobId, OpId, State};
-use p2p_chat::message::{Body, Decoded, Fate, Outgoing};
-use p2p_chat::peer::{PeerAddr, Source};
-use p2p_chat::talk::{Hold, Lost};
+use p2p_chat::model::address::{PeerAddr, Source};
+use p2p_chat::model::message::{Body, Decoded, Fate, Outgoing};
+use p2p_chat::model::session::{Hold, Lost};
 
 use super::legacy::Kind;
 use super::ours::speakers_of;

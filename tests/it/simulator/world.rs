@@ -6,10 +6,10 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use p2p_chat::chat::JobId;
-use p2p_chat::key::PeerKey;
-use p2p_chat::message::{Fate, MessageId};
-use p2p_chat::peer::PeerAddr;
-use p2p_chat::talk::ByeReason;
+use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::message::{Fate, MessageId};
+use p2p_chat::model::session::ByeReason;
 
 use super::keyed::Penned;
 use super::peer::{Pid, Process, Program};
@@ -50,7 +50,7 @@ pub(super) enum Event {
     /// Something reaches who is talked to in encryption.
     Packet(Packet),
     /// A connection that is kept with this key ends.
-    KeptEnds(Pid, PeerKey, u64, Option<ByeReason>),
+    KeptEnds(Pid, PublicKey, u64, Option<ByeReason>),
     /// Something becomes of a machine, a program or a line.
     Weather,
     /// A stopped program goes on.
@@ -78,7 +78,7 @@ pub(super) struct Exchange {
     /// Whoever dialled is still interested.
     pub(super) dialling: bool,
     /// The key that the receipt has promised, and which process has.
-    pub(super) promise: Option<(PeerKey, Pid)>,
+    pub(super) promise: Option<(PublicKey, Pid)>,
     /// Attempts of the bytes to get through.
     pub(super) tries: usize,
 }
@@ -105,7 +105,7 @@ pub(super) struct World {
     pub(super) talking: BTreeMap<u64, Talking>,
     /// Texts of those that have a key, and the last of each sender that each process has shown, by the address that it was for.
     pub(super) penned: BTreeMap<MessageId, Penned>,
-    pub(super) last_shown: BTreeMap<(PeerKey, Pid, Option<PeerAddr>), u64>,
+    pub(super) last_shown: BTreeMap<(PublicKey, Pid, Option<PeerAddr>), u64>,
     /// People that have a key.
     pub(super) people: usize,
     /// Texts that peers of ours have sent, each unlike any other.

@@ -1,6 +1,6 @@
 //! What may be seen of an encrypted talk by who sees each byte of it.
 
-use p2p_chat::wire::opening::{DIAL_LINE, OK_LINE};
+use p2p_chat::protocol::session::opening::{DIAL_LINE, OK_LINE};
 
 use super::meddler::Wire;
 

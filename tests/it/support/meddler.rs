@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use p2p_chat::wire::opening::{DIAL_LINE, First, OK_LINE, first};
+use p2p_chat::protocol::session::opening::{DIAL_LINE, First, OK_LINE, first};
 use socket2::SockRef;
 
 use super::{Builder, SOON, dial_from, nobody, try_dial_from, v4};

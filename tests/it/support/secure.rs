@@ -14,13 +14,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use p2p_chat::key::PeerKey;
-use p2p_chat::message::MessageId;
+use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::message::MessageId;
+use p2p_chat::model::name::PeerName;
 use p2p_chat::net::secure::talk::{Dialled, End, Turn};
 use p2p_chat::net::secure::{Channel, Expectation, HELLO_WITHIN, OwnKey, Refused, Tls, dial};
-use p2p_chat::peer::PeerName;
-use p2p_chat::wire::opening::{DIAL_LINE, First, first};
-use p2p_chat::wire::{Hello, Record};
+use p2p_chat::protocol::session::opening::{DIAL_LINE, First, first};
+use p2p_chat::protocol::session::{Hello, Record};
 
 pub(crate) use foreign::{dials_with_certificate, hello_of_tls12};
 pub(crate) use manner::Manner;
@@ -36,7 +36,7 @@ pub(crate) enum Capability {
     /// Nothing, as the programs of old.
     None,
     /// This key, whosever it is.
-    Key(PeerKey),
+    Key(PublicKey),
     /// These words behind the receipt.
     Words(String),
 }
@@ -48,7 +48,7 @@ pub(crate) struct Text {
     pub(crate) again: bool,
     pub(crate) body: String,
     /// Who wrote it.
-    pub(crate) from: PeerKey,
+    pub(crate) from: PublicKey,
 }
 
 /// What it received.
@@ -61,7 +61,7 @@ pub(crate) struct Got {
     /// What came behind the line of those that it did not answer as it should.
     pub(crate) behind: Vec<Vec<u8>>,
     /// Whose key was proven with which hello.
-    pub(crate) met: Vec<(PeerKey, Hello)>,
+    pub(crate) met: Vec<(PublicKey, Hello)>,
     /// Every text as often as it came.
     pub(crate) texts: Vec<Text>,
     /// How its talks ended that came so far, and why those did not that did not.
@@ -136,7 +136,7 @@ impl SecurePeer {
         let key = fs::read_to_string(profile.path().join("key")).expect("a key");
         let secret = key.lines().find_map(|line| line.strip_prefix("secret ")).expect("a secret");
         // It is written as keys are.
-        let seed = *secret.parse::<PeerKey>().expect("a seed").as_bytes();
+        let seed = *secret.parse::<PublicKey>().expect("a seed").as_bytes();
         Self::start(name, seed, SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), SOON)
     }
 
@@ -168,7 +168,7 @@ impl SecurePeer {
     }
 
     /// The key that it proves.
-    pub(crate) fn key(&self) -> PeerKey {
+    pub(crate) fn key(&self) -> PublicKey {
         self.shared.tls.own()
     }
 

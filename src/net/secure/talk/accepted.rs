@@ -4,10 +4,10 @@ use std::io::Write;
 use std::time::Instant;
 
 use super::{ACCEPTED_IDLE, End, Fault, LENIENCE, TURN_WITHIN, Talk};
-use crate::key::PeerKey;
-use crate::message::MessageId;
+use crate::model::key::PublicKey;
+use crate::model::message::MessageId;
 use crate::net::secure::Channel;
-use crate::wire::{ByeReason, Hello, MAX_IDS, Record};
+use crate::protocol::session::{ByeReason, Hello, MAX_IDS, Record};
 
 /// A talk that somebody has dialled to us, with both hellos said.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Accepted {
     /// Why it ended instead; [`End::Said`] where it was not welcome.
     pub fn greet(
         channel: Channel,
-        welcome: impl FnOnce(PeerKey, &Hello) -> Result<Hello, ByeReason>,
+        welcome: impl FnOnce(PublicKey, &Hello) -> Result<Hello, ByeReason>,
     ) -> Result<(Self, Hello), End> {
         let mut talk = Talk::new(channel, LENIENCE);
         match talk.be_met(welcome) {
@@ -57,7 +57,7 @@ impl Accepted {
     }
 
     /// The key that the other side has proven to hold.
-    pub fn peer(&self) -> PeerKey {
+    pub fn peer(&self) -> PublicKey {
         self.talk.channel.peer()
     }
 
@@ -214,7 +214,7 @@ impl Talk {
     /// Hears the dialler's hello, and says ours to who is welcome.
     fn be_met(
         &mut self,
-        welcome: impl FnOnce(PeerKey, &Hello) -> Result<Hello, ByeReason>,
+        welcome: impl FnOnce(PublicKey, &Hello) -> Result<Hello, ByeReason>,
     ) -> Result<Hello, End> {
         let hello = self.hear_hello()?;
         // What it says before it has our hello is meant for whomever.

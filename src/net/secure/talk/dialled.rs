@@ -4,10 +4,10 @@ use std::io::Write;
 use std::time::Instant;
 
 use super::{DIALLED_IDLE, End, Fault, TURN_WITHIN, Talk, Turn};
-use crate::key::PeerKey;
-use crate::message::MessageId;
+use crate::model::key::PublicKey;
+use crate::model::message::MessageId;
 use crate::net::secure::Channel;
-use crate::wire::{ByeReason, Hello, Record};
+use crate::protocol::session::{ByeReason, Hello, Record};
 
 /// A talk that we have dialled, with both hellos said, kept for turns.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Dialled {
     }
 
     /// The key that the other side has proven to hold.
-    pub fn peer(&self) -> PeerKey {
+    pub fn peer(&self) -> PublicKey {
         self.talk.channel.peer()
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 
-use crate::wire::{ByeReason, RecordFault};
+use crate::protocol::session::{ByeReason, RecordFault};
 
 /// Why a talk ended. The connection is closed by then.
 #[derive(Clone, PartialEq, Debug)]

@@ -21,8 +21,8 @@ pub use end::{End, Fault};
 pub use turn::Turn;
 
 use super::channel::Channel;
-use crate::wire::opening::{DIAL_LINE, OK_LINE};
-use crate::wire::{ByeReason, Hello, Record, Records};
+use crate::protocol::session::opening::{DIAL_LINE, OK_LINE};
+use crate::protocol::session::{ByeReason, Hello, Record, Records};
 
 /// Time for a turn: until all its answers are back, and until a record that has begun is whole. A text may be waiting for room at the
 /// other side for two seconds of it.

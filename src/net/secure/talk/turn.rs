@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::message::MessageId;
-use crate::wire::{MAX_TEXT_BYTES, MAX_TURN_BYTES, MAX_TURN_RECORDS, Record};
+use crate::model::message::MessageId;
+use crate::protocol::session::{MAX_TEXT_BYTES, MAX_TURN_BYTES, MAX_TURN_RECORDS, Record};
 
 /// Texts and pings to be said at once; it is written in one piece.
 #[derive(Clone, Default, Debug)]

@@ -11,7 +11,7 @@ use rustls::{
 };
 
 use super::*;
-use crate::wire::opening::{DIAL_LINE, OK_LINE};
+use crate::protocol::session::opening::{DIAL_LINE, OK_LINE};
 
 #[test]
 fn a_wrong_key_is_refused_before_ours_is_sent_and_both_know() {

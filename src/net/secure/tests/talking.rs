@@ -3,10 +3,10 @@
 use std::io::ErrorKind;
 
 use super::*;
-use crate::wire::opening::{DIAL_LINE, OK_LINE};
+use crate::protocol::session::opening::{DIAL_LINE, OK_LINE};
 
 /// Says its words, hears the other's, and ends; returns whom it spoke to and what it heard.
-fn talk(channel: Side, words: &[u8]) -> (crate::key::PeerKey, Vec<u8>) {
+fn talk(channel: Side, words: &[u8]) -> (crate::model::key::PublicKey, Vec<u8>) {
     let mut channel = channel.unwrap();
     channel.set_deadline(in_time());
     channel.write_all(words).unwrap();

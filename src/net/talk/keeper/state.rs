@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Kept;
-use crate::key::PeerKey;
+use crate::model::address::{Source, SourcePrefix};
+use crate::model::key::PublicKey;
 use crate::net::talk::bell::Waited;
-use crate::peer::{Share, Source};
 
 pub(super) struct State<T> {
     pub(super) kept: HashMap<u64, Entry<T>>,
     /// The last one kept of each key.
-    pub(super) of_key: HashMap<PeerKey, u64>,
+    pub(super) of_key: HashMap<PublicKey, u64>,
     pub(super) last_id: u64,
     /// Those that are attended to.
     pub(super) busy: usize,
@@ -57,7 +57,7 @@ impl<T: Kept> State<T> {
         if self.kept.len() + self.busy < most {
             return None;
         }
-        let mut of_source: HashMap<Option<Share>, usize> = HashMap::new();
+        let mut of_source: HashMap<Option<SourcePrefix>, usize> = HashMap::new();
         for entry in self.kept.values() {
             *of_source.entry(entry.talk.source().map(Source::share)).or_default() += 1;
         }

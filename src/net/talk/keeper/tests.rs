@@ -16,7 +16,7 @@ struct Thing {
 }
 
 impl Kept for Thing {
-    fn key(&self) -> PeerKey {
+    fn key(&self) -> PublicKey {
         key(self.number)
     }
 
@@ -35,8 +35,8 @@ impl Kept for Thing {
     fn part(self, _: Option<ByeReason>) {}
 }
 
-fn key(number: u8) -> PeerKey {
-    PeerKey::new([number; 32])
+fn key(number: u8) -> PublicKey {
+    PublicKey::new([number; 32])
 }
 
 /// One to be kept for so long, and the other end of its connection.

@@ -3,9 +3,9 @@
 use std::thread;
 
 use super::*;
-use crate::message::Failure;
-use crate::talk::Introduction;
-use crate::wire::MAX_TEXT_BYTES;
+use crate::model::message::Failure;
+use crate::model::session::Introduction;
+use crate::protocol::session::MAX_TEXT_BYTES;
 
 #[test]
 fn texts_arrive_in_their_order_and_who_takes_them_is_known() {

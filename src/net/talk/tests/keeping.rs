@@ -3,14 +3,14 @@
 use std::thread::{self, JoinHandle};
 
 use super::*;
-use crate::message::Failure;
+use crate::model::message::Failure;
 use crate::net::connection::Connection;
 use crate::net::secure::talk::{Accepted, Dialled, End, Reply, Step, Turn};
 use crate::net::secure::{self, Expectation};
 use crate::net::talk::Host;
 use crate::net::talk::line::{Line, Lines};
 use crate::net::waiting::Waiting;
-use crate::wire::Record;
+use crate::protocol::session::Record;
 
 /// Dials somebody as with this key, by hand.
 fn dialled(to: PeerAddr, letter: u8) -> Dialled {

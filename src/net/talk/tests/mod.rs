@@ -12,14 +12,15 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::key::PeerKey;
-use crate::message::MessageId;
+use crate::model::address::{PeerAddr, Source};
+use crate::model::key::PublicKey;
+use crate::model::message::MessageId;
+use crate::model::name::PeerName;
+use crate::model::session::{ByeReason, Letter, Say, TalkEnd, Talked};
 use crate::net::secure::{OwnKey, Tls};
 use crate::net::{Delivery, Dialler, Errand, How, Identity, Listener, Recipient, Reply, Report};
-use crate::peer::{PeerAddr, PeerName, Source};
-use crate::talk::{ByeReason, Letter, Say, TalkEnd, Talked};
-use crate::wire::Hello;
-use crate::wire::opening::{DIAL_LINE, OK_LINE};
+use crate::protocol::session::Hello;
+use crate::protocol::session::opening::{DIAL_LINE, OK_LINE};
 
 /// More than anything takes on a busy machine; no test waits for it to be over.
 const IN_TIME: Duration = Duration::from_secs(30);
@@ -29,7 +30,7 @@ fn own_key(letter: u8) -> OwnKey {
     OwnKey::from_seed(&[letter; 32]).unwrap()
 }
 
-fn key(letter: u8) -> PeerKey {
+fn key(letter: u8) -> PublicKey {
     own_key(letter).public()
 }
 
@@ -74,11 +75,11 @@ fn id(number: u8) -> MessageId {
 /// What a chat has been told, and how it answers.
 #[derive(Default)]
 struct Story {
-    welcomed: Vec<(PeerKey, Hello)>,
+    welcomed: Vec<(PublicKey, Hello)>,
     plain: usize,
     turns: Vec<Vec<Letter>>,
     heard: usize,
-    ended: Vec<(PeerKey, Option<ByeReason>)>,
+    ended: Vec<(PublicKey, Option<ByeReason>)>,
     /// Refuse whoever comes.
     unwelcome: Option<ByeReason>,
     /// Take only so many texts of the next turn.
@@ -121,7 +122,7 @@ impl Recipient for Chat {
 
     fn refused(&self, _: Source) {}
 
-    fn welcome(&self, key: PeerKey, hello: &Hello, _: Source, local: IpAddr) -> Result<Hello, ByeReason> {
+    fn welcome(&self, key: PublicKey, hello: &Hello, _: Source, local: IpAddr) -> Result<Hello, ByeReason> {
         assert_eq!(local, Ipv4Addr::LOCALHOST);
         self.change(|story| {
             story.welcomed.push((key, hello.clone()));
@@ -129,7 +130,7 @@ impl Recipient for Chat {
         })
     }
 
-    fn letters(&self, _: PeerKey, _: Source, letters: Vec<Letter>, _: Instant) -> Vec<MessageId> {
+    fn letters(&self, _: PublicKey, _: Source, letters: Vec<Letter>, _: Instant) -> Vec<MessageId> {
         let mut ids: Vec<MessageId> = letters.iter().map(|letter| letter.id).collect();
         self.change(|story| {
             story.turns.push(letters);
@@ -142,11 +143,11 @@ impl Recipient for Chat {
         ids
     }
 
-    fn heard(&self, _: PeerKey) {
+    fn heard(&self, _: PublicKey) {
         self.change(|story| story.heard += 1);
     }
 
-    fn ended(&self, key: PeerKey, bye: Option<ByeReason>) {
+    fn ended(&self, key: PublicKey, bye: Option<ByeReason>) {
         self.change(|story| story.ended.push((key, bye)));
     }
 }
@@ -197,7 +198,7 @@ impl Alice {
         Self { dialler, told, last_id: 0 }
     }
 
-    fn begin(&mut self, addrs: &[PeerAddr], expect: Option<PeerKey>, say: Say) -> u64 {
+    fn begin(&mut self, addrs: &[PeerAddr], expect: Option<PublicKey>, say: Say) -> u64 {
         self.last_id += 1;
         let how = How::Talk { addrs: addrs.to_vec(), expect, hello: hello(b'A'), say };
         let errand = Errand { id: self.last_id, name: "Alice".parse().unwrap(), how, deadline: None };
@@ -211,7 +212,7 @@ impl Alice {
     }
 
     /// Says it, and what became of it.
-    fn talks(&mut self, addrs: &[PeerAddr], expect: Option<PeerKey>, say: Say) -> Talked {
+    fn talks(&mut self, addrs: &[PeerAddr], expect: Option<PublicKey>, say: Say) -> Talked {
         let begun = self.begin(addrs, expect, say);
         match self.report() {
             Report::Talked { id, talked } if id == begun => talked,

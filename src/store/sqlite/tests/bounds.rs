@@ -1,7 +1,7 @@
 //! Bounds: of the file, of the disk, and of the clock.
 
 use super::*;
-use crate::ledger::Written;
+use crate::model::stored::Written;
 
 /// How many messages there are, and how many of them in plain. The store never takes them for fewer.
 fn counts(store: &Sqlite) -> (i64, i64) {
@@ -135,7 +135,10 @@ fn a_full_disk_loses_the_turn_and_nothing_else() {
     let large = |number| said(key(1), number, &"large ".repeat(5_000));
     assert_eq!(store.apply(&[taken(1, &[2]), large(3), taken(1, &[4])], CLOCK), Err(StoreError::Full));
     assert_eq!(bodies(&mut store, &all()), ["text 1"]);
-    apply(&mut store, &[became(key(1), 3, Condition::Sent), Write::Shown(vec![crate::ledger::RowId(1)])]);
+    apply(
+        &mut store,
+        &[became(key(1), 3, Condition::Sent), Write::Shown(vec![crate::model::stored::RowId(1)])],
+    );
     bound(&store, 1_000_000);
     assert_eq!(apply(&mut store, &[taken(1, &[2]), large(3)]).len(), 2);
     assert_eq!(entries(&mut store).len(), 3);

@@ -1,7 +1,7 @@
 //! Files that are damaged.
 
 use super::*;
-use crate::ledger::Open;
+use crate::model::stored::Open;
 
 /// Bytes of a page of the file.
 const PAGE: usize = 4_096;

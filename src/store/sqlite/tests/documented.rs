@@ -1,7 +1,7 @@
 //! Whether docs/HISTORY.md says what is so.
 
 use super::*;
-use crate::ledger::Assurance;
+use crate::model::stored::Assurance;
 
 const HISTORY: &str = include_str!("../../../../docs/HISTORY.md");
 

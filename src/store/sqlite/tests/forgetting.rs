@@ -1,7 +1,7 @@
 //! Whether what was forgotten is gone from the bytes.
 
 use super::*;
-use crate::ledger::Written;
+use crate::model::stored::Written;
 
 /// The middle of a word that nothing else has, for the index leaves out the beginning that a word shares with the one before it.
 const SECRET: &str = "quixotry";
@@ -21,7 +21,7 @@ fn filled(store: &mut Sqlite) {
         let secret = Write::Heard {
             from: addr(1),
             name: name("xquixotry"),
-            assurance: crate::ledger::Assurance::Plain,
+            assurance: crate::model::stored::Assurance::Plain,
             body: format!("Some xxquixotryxx{number} of mine, {}", "long ".repeat(usize::from(number) * 8))
                 .into(),
         };

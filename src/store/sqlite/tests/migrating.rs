@@ -1,7 +1,7 @@
 //! Files of earlier versions.
 
 use super::*;
-use crate::ledger::{Assurance, Way};
+use crate::model::stored::{Assurance, Way};
 
 /// A file as the first version has left it: messages in all states.
 const VERSION_1: &str = include_str!("version_1.sql");

@@ -17,7 +17,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
-use crate::ledger::Condition;
+use crate::model::stored::Condition;
 use crate::store::tests::*;
 
 /// A directory with nothing in it yet.

@@ -1,7 +1,7 @@
 //! The numbers of messages.
 
 use super::*;
-use crate::ledger::{Entry, Way, Written};
+use crate::model::stored::{Entry, Way, Written};
 
 fn number(written: &[Written]) -> i64 {
     match written {

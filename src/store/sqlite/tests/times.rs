@@ -1,7 +1,7 @@
 //! Messages of a time, over several spans and with a clock that was set.
 
 use super::*;
-use crate::ledger::{Query, Selection};
+use crate::model::stored::{Query, Selection};
 
 /// Messages that come in one turn, all of one time.
 const TURN: i64 = 50;

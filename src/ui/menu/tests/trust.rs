@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::chat::Meeting;
-use crate::peer::Source;
+use crate::model::address::Source;
 
-fn key(byte: u8) -> PeerKey {
-    PeerKey::new([byte; 32])
+fn key(byte: u8) -> PublicKey {
+    PublicKey::new([byte; 32])
 }
 
 fn addr(port: u16) -> PeerAddr {

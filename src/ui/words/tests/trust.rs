@@ -6,8 +6,8 @@ use super::*;
 
 const DAY: u64 = 86_400;
 
-fn key(byte: u8) -> PeerKey {
-    PeerKey::new([byte; 32])
+fn key(byte: u8) -> PublicKey {
+    PublicKey::new([byte; 32])
 }
 
 fn pin(name: &str, byte: u8) -> Pin {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
-use p2p_chat::ledger::Condition;
+use p2p_chat::model::stored::Condition;
 
 /// What stands behind a text that was perhaps shown in an earlier life.
 const AGAIN: &str = " [perhaps it was shown before]";

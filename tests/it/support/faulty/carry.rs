@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use std::thread;
 use std::time::Duration;
 
-use p2p_chat::wire::opening::DIAL_LINE;
+use p2p_chat::protocol::session::opening::DIAL_LINE;
 use socket2::SockRef;
 
 use super::{Fault, Shared};

@@ -4,12 +4,12 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
-use p2p_chat::key::PeerKey;
-use p2p_chat::message::MessageId;
+use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::message::MessageId;
 use p2p_chat::net::secure::talk::{Accepted, Reply};
 use p2p_chat::net::secure::{Channel, accept};
-use p2p_chat::wire::opening::OK_LINE;
-use p2p_chat::wire::{ByeReason, Record};
+use p2p_chat::protocol::session::opening::OK_LINE;
+use p2p_chat::protocol::session::{ByeReason, Record};
 
 use super::foreign::serves_with_certificate;
 use super::raw::{Ended, Raw};
@@ -127,7 +127,7 @@ impl Shared {
     }
 
     /// Keeps these texts, and returns their ids.
-    fn takes(&self, from: PeerKey, texts: Vec<Record>) -> Vec<MessageId> {
+    fn takes(&self, from: PublicKey, texts: Vec<Record>) -> Vec<MessageId> {
         let mut ids = Vec::new();
         for text in texts {
             let Record::Text { id, again, body, .. } = text else { continue };

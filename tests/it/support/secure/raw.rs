@@ -3,10 +3,10 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
 
-use p2p_chat::key::PeerKey;
+use p2p_chat::model::key::PublicKey;
 use p2p_chat::net::secure::Channel;
-use p2p_chat::wire::opening::{DIAL_LINE, OK_LINE};
-use p2p_chat::wire::{ByeReason, Hello, Record, Records};
+use p2p_chat::protocol::session::opening::{DIAL_LINE, OK_LINE};
+use p2p_chat::protocol::session::{ByeReason, Hello, Record, Records};
 
 /// An encrypted connection on which a test says what it likes.
 pub(crate) struct Raw {
@@ -31,7 +31,7 @@ impl Raw {
     }
 
     /// Who has proven to be there.
-    pub(crate) fn peer(&self) -> PeerKey {
+    pub(crate) fn peer(&self) -> PublicKey {
         self.channel.peer()
     }
 

@@ -10,7 +10,7 @@ use rustls::{Connection, ConnectionTrafficSecrets, ContentType, ProtocolVersion,
 use super::*;
 use crate::net::secure::accept;
 use crate::net::secure::tests::tls;
-use crate::wire::RecordFault;
+use crate::protocol::session::RecordFault;
 
 /// Alice says her hello to who answers with these bytes; what she makes of them, and what was said to that.
 fn greeted_with(bytes: &[u8]) -> (End, Vec<Record>) {
@@ -113,7 +113,7 @@ fn a_bye_in_the_midst_of_the_answers_ends_it_and_those_before_it_count() {
 
 #[test]
 fn a_bye_amid_a_turn_that_is_being_written_is_heard() {
-    let body = "x".repeat(crate::wire::MAX_TEXT_BYTES).into();
+    let body = "x".repeat(crate::protocol::session::MAX_TEXT_BYTES).into();
     let mut long = Turn::new();
     while long.text(id(long.len() as u8), 1, false, &body) {}
     let (outcome, ()) = talk(

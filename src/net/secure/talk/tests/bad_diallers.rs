@@ -3,7 +3,7 @@
 use std::net::Shutdown;
 
 use super::*;
-use crate::wire::{MAX_TURN_RECORDS, RecordFault};
+use crate::protocol::session::{MAX_TURN_RECORDS, RecordFault};
 
 fn not_understood(fault: Fault) -> End {
     End::NotUnderstood(fault)

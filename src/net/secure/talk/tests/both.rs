@@ -58,7 +58,7 @@ fn who_is_not_welcome_is_told_why_and_hears_no_hello() {
 
 #[test]
 fn the_largest_turn_is_answered_and_a_larger_one_cannot_be_made() {
-    let body = "x".repeat(crate::wire::MAX_TEXT_BYTES).into();
+    let body = "x".repeat(crate::protocol::session::MAX_TEXT_BYTES).into();
     let mut long = Turn::new();
     let fit = (0..64).take_while(|number| long.text(id(*number), 1, true, &body)).count();
     assert_eq!((fit, long.len()), (3, 3));

@@ -5,10 +5,10 @@ mod bad_diallers;
 mod both;
 
 use super::*;
-use crate::message::MessageId;
+use crate::model::message::MessageId;
+use crate::model::name::PeerName;
 use crate::net::secure::Expectation;
 use crate::net::secure::tests::{acceptor, dialler, in_time, key, meet};
-use crate::peer::PeerName;
 
 fn hello(name: &str) -> Hello {
     Hello {

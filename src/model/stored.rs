@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::key::PeerKey;
-use crate::message::MessageId;
-use crate::peer::{PeerAddr, PeerName};
-use crate::talk::Letter;
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::message::MessageId;
+use crate::model::name::PeerName;
+use crate::model::session::Letter;
 
 /// The number of a message in the store. Later ones are larger, whatever the clock says.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -15,7 +16,7 @@ pub struct RowId(pub i64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Party {
     /// Whoever holds this key.
-    Key(PeerKey),
+    Key(PublicKey),
     /// Whoever is at this address: a plain peer, or somebody who has not been asked yet.
     Addr(PeerAddr),
 }
@@ -142,7 +143,7 @@ pub enum Write {
     /// Texts of a proven key came. Those of them that the store knows already are doubles.
     Taken {
         /// From whom.
-        from: PeerKey,
+        from: PublicKey,
         /// What they call themselves.
         name: Option<PeerName>,
         /// [`Assurance::Encrypted`] or [`Assurance::Verified`].

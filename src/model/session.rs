@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::key::PeerKey;
-use crate::message::{Failure, MessageId};
-use crate::peer::{PeerAddr, PeerName};
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::message::{Failure, MessageId};
+use crate::model::name::PeerName;
 
 /// A text to a proven key.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -47,7 +48,7 @@ pub enum Say {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Met {
     /// The key.
-    pub key: PeerKey,
+    pub key: PublicKey,
     /// Its hello; none on a connection that was kept, where it was said before.
     pub hello: Option<Introduction>,
 }
@@ -109,7 +110,7 @@ pub enum TalkEnd {
     /// Whoever listens there did not say ok: another program, or somebody in between.
     NoOk,
     /// Whoever listens there has proven this other key. Ours was not shown.
-    WrongKey(PeerKey),
+    WrongKey(PublicKey),
     /// It is ourselves.
     Ourselves,
     /// The handshake failed, or what came afterwards cannot be what the other has sent.

@@ -2,9 +2,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::peer::{Name, PeerName};
-use crate::wire::opening::{DIAL_LINE, OK_LINE};
-use crate::wire::{MAX_ADDRESSES, Records};
+use crate::model::name::{Name, PeerName};
+use crate::protocol::session::opening::{DIAL_LINE, OK_LINE};
+use crate::protocol::session::{MAX_ADDRESSES, Records};
 
 fn hello() -> Hello {
     Hello {

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use smol_str::SmolStr;
 
 use super::fields::{Fields, RecordFault, put};
-use super::is_space;
-use crate::peer::PeerName;
+use crate::model::name::PeerName;
+use crate::protocol::is_space;
 
 /// Further addresses in a hello: more interfaces than a machine of a person has.
 pub const MAX_ADDRESSES: usize = 8;
@@ -15,7 +15,7 @@ pub const MAX_ADDRESSES: usize = 8;
 const MAX_LINE_BYTES: usize = 32;
 
 /// Bytes of a name in a hello: twice what ours may have, for the composed spelling of some scripts is longer.
-const MAX_NAME_BYTES: usize = 2 * crate::peer::MAX_NAME_BYTES;
+const MAX_NAME_BYTES: usize = 2 * crate::model::name::MAX_NAME_BYTES;
 
 /// Bytes of a program's version, like `0.2.0-beta.1+5f3759d`.
 const MAX_VERSION_BYTES: usize = 32;

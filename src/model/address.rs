@@ -1,27 +1,11 @@
-//! Who somebody is: addresses and names that are valid by construction.
+//! Network addresses: valid by construction, and distinct types for what is claimed and what is seen.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::str::FromStr;
-use std::sync::Arc;
 
-use smol_str::SmolStr;
-use unicode_normalization::UnicodeNormalization;
-use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
-
-use crate::escape;
-
-/// Columns that a name may take, ours and as much as we show of another's: a third of a usual terminal line.
-pub const MAX_NAME_COLUMNS: usize = 32;
-
-/// Bytes that a name may take: 32 columns of the longest UTF-8 characters. Without it, combining marks, which take no
-/// column, could fill a whole message.
-pub const MAX_NAME_BYTES: usize = 4 * MAX_NAME_COLUMNS;
-
-/// The Braille pattern without a dot: it looks like a space and is none, so one name could read as several words.
-const BLANK: char = '\u{2800}';
+use super::name::quoted;
 
 /// An address that a peer can be dialled at: unicast of IPv4 or IPv6, port 1-65535.
 ///
@@ -99,7 +83,7 @@ impl PeerAddr {
     }
 
     /// With whom it shares what one may have.
-    pub fn share(self) -> Share {
+    pub fn share(self) -> SourcePrefix {
         self.ip().into()
     }
 
@@ -278,7 +262,7 @@ impl Source {
     }
 
     /// With whom it shares what one may have.
-    pub fn share(self) -> Share {
+    pub fn share(self) -> SourcePrefix {
         self.ip.into()
     }
 
@@ -322,14 +306,14 @@ impl fmt::Display for Source {
 /// Whoever gets one share of what is divided fairly: an IPv4 address, or the half of an IPv6 one that names a network. Each
 /// machine there may take as many addresses in it as it likes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Share {
+pub enum SourcePrefix {
     /// All that come from this address.
     V4(Ipv4Addr),
     /// All that come from addresses with these first 64 bits.
     V6(u64),
 }
 
-impl Hash for Share {
+impl Hash for SourcePrefix {
     /// In one number, as [`PeerAddr`] is.
     fn hash<H: Hasher>(&self, state: &mut H) {
         match self {
@@ -339,7 +323,7 @@ impl Hash for Share {
     }
 }
 
-impl From<IpAddr> for Share {
+impl From<IpAddr> for SourcePrefix {
     fn from(ip: IpAddr) -> Self {
         match ip.to_canonical() {
             IpAddr::V4(ip) => Self::V4(ip),
@@ -348,180 +332,15 @@ impl From<IpAddr> for Share {
     }
 }
 
-impl From<Ipv4Addr> for Share {
+impl From<Ipv4Addr> for SourcePrefix {
     fn from(ip: Ipv4Addr) -> Self {
         Self::V4(ip)
     }
 }
 
-/// Our own name: one word of 1 to [`MAX_NAME_COLUMNS`] columns that every peer understands as such.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Name(Arc<str>);
-
-impl Name {
-    /// The name as it is sent.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// Why a string cannot be our name, with one that can.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NameError {
-    why: &'static str,
-    suggestion: Option<String>,
-}
-
-impl NameError {
-    /// A valid name close to the one refused, where there is any.
-    pub fn suggestion(&self) -> Option<&str> {
-        self.suggestion.as_deref()
-    }
-}
-
-impl fmt::Display for NameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.why)?;
-        match &self.suggestion {
-            Some(name) => write!(f, "; how about `{name}`?"),
-            None => f.write_str("."),
-        }
-    }
-}
-
-impl std::error::Error for NameError {}
-
-impl FromStr for Name {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        match name_fault(text) {
-            None => Ok(Self(text.into())),
-            Some(why) => Err(NameError { why, suggestion: corrected(text) }),
-        }
-    }
-}
-
-/// What is wrong with `text` as our name.
-fn name_fault(text: &str) -> Option<&'static str> {
-    if text.is_empty() {
-        return Some("A name needs at least one character");
-    }
-    if text.contains(char::is_whitespace) {
-        return Some("A name is one word, without spaces");
-    }
-    if !escape::is_harmless(text) || text.contains(BLANK) {
-        return Some("A name has no control or invisible characters");
-    }
-    if text.width() > MAX_NAME_COLUMNS || text.len() > MAX_NAME_BYTES {
-        return Some("A name has at most 32 columns");
-    }
-    if text.width() == 0 {
-        return Some("A name needs at least one visible character");
-    }
-    if text.eq_ignore_ascii_case("all") {
-        return Some("The prompt understands `all` as everybody, so nobody can be called that");
-    }
-    if text.bytes().all(|b| b.is_ascii_digit()) {
-        return Some("The prompt understands a number as a row of the peer list, so a name needs a letter");
-    }
-    if text.parse::<PeerAddr>().is_ok() || text.parse::<IpAddr>().is_ok() {
-        return Some("The prompt understands that as an address, so a name has to look different");
-    }
-    if text.contains("CONNECT_REQUEST") {
-        return Some("CONNECT_REQUEST is a command to older programs, so a name cannot hold it");
-    }
-    None
-}
-
-/// The nearest valid name to `text`, if any is near.
-fn corrected(text: &str) -> Option<String> {
-    let joined =
-        text.split_whitespace().collect::<Vec<_>>().join("_").replace("CONNECT_REQUEST", "CONNECT-REQUEST");
-    let mut name = String::new();
-    for c in joined.chars() {
-        let mut longer = name.clone();
-        longer.push(c);
-        if !escape::is_harmless(&longer) || c == BLANK {
-            continue;
-        }
-        if longer.width() > MAX_NAME_COLUMNS || longer.len() > MAX_NAME_BYTES {
-            break;
-        }
-        name = longer;
-    }
-    if !name.is_empty() && name_fault(&name).is_some() {
-        name.insert_str(0, "peer-");
-    }
-    (name_fault(&name).is_none()).then_some(name)
-}
-
-/// The name that a peer gives itself, made harmless, in the composed spelling of Unicode (NFC, UAX #15), and cut to
-/// [`MAX_NAME_COLUMNS`]. Nothing is known of its truth.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct PeerName(SmolStr);
-
-impl PeerName {
-    /// Takes the name field of a message, or a name from peers.toml.
-    pub fn new(raw: &str) -> Self {
-        // Nearly all names are such, and every message has one: then nothing needs to be escaped or measured.
-        if raw.len() <= MAX_NAME_COLUMNS && raw.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Self(raw.into());
-        }
-        // In one spelling, so that no two names look the same which only Unicode's ways of writing them tell apart.
-        let spelt: String = raw.nfc().collect();
-        Self(shortened(&escape::harmless(&spelt).replace(BLANK, r"\u{2800}"), MAX_NAME_COLUMNS).into())
-    }
-
-    /// The name as it is shown.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for PeerName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// Columns of what somebody wrote that a sentence about it repeats: enough to find it, also in a file of long lines.
-const MAX_QUOTED_COLUMNS: usize = 60;
-
-/// What somebody wrote, as a sentence about it repeats it: harmless, and no longer than a sentence bears.
-pub fn quoted(text: &str) -> String {
-    shortened(&escape::harmless(text), MAX_QUOTED_COLUMNS)
-}
-
-/// `text` if it takes at most `columns`, else its beginning with an ellipsis, together at most `columns`.
-pub fn shortened(text: &str, columns: usize) -> String {
-    if text.width() <= columns && text.len() <= 4 * columns {
-        return text.to_owned();
-    }
-    let mut short = String::new();
-    for grapheme in text.graphemes(true) {
-        // The width of the whole is not always that of its parts: what follows can make a character wide.
-        let end = short.len();
-        short.push_str(grapheme);
-        if short.width() + 1 > columns || short.len() > 4 * columns {
-            short.truncate(end);
-            break;
-        }
-    }
-    short.push('…');
-    short
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn an_address_is_an_ipv4_unicast_address_with_a_port() {
@@ -598,65 +417,5 @@ mod tests {
         assert_ne!(share("2001:db8::1"), share("2001:db8:0:1::1"));
         assert_ne!(share("192.0.2.7"), share("192.0.2.8"));
         assert_eq!(share("::ffff:192.0.2.7"), share("192.0.2.7"));
-    }
-
-    #[test]
-    fn a_name_that_cannot_be_is_refused_with_one_that_can() {
-        for (wrong, suggestion) in [
-            ("Alice Smith", Some("Alice_Smith")),
-            (" Al\tice ", Some("Al_ice")),
-            ("a\u{202e}b", Some("ab")),
-            ("a\u{2800}b", Some("ab")),
-            ("all", Some("peer-all")),
-            ("ALL", Some("peer-ALL")),
-            ("42", Some("peer-42")),
-            ("127.0.0.1", Some("peer-127.0.0.1")),
-            ("xCONNECT_REQUESTx", Some("xCONNECT-REQUESTx")),
-            ("", None),
-            ("\u{200b}", None),
-            ("\u{3000}", None),
-        ] {
-            let error = wrong.parse::<Name>().expect_err(wrong);
-            assert_eq!(error.suggestion(), suggestion, "{wrong:?}");
-        }
-        let long = "x".repeat(33).parse::<Name>().expect_err("33 columns");
-        assert_eq!(long.suggestion(), Some("x".repeat(32).as_str()));
-    }
-
-    #[test]
-    fn a_name_is_measured_in_columns() {
-        assert!("王".repeat(16).parse::<Name>().is_ok());
-        assert!("王".repeat(17).parse::<Name>().is_err());
-        assert!("Zoë".parse::<Name>().is_ok());
-        assert!("e\u{301}".repeat(32).parse::<Name>().is_ok());
-    }
-
-    #[test]
-    fn a_character_that_its_follower_makes_wide_is_measured_with_it() {
-        assert_eq!(shortened("0\u{fe0f} and more", 2), "…");
-        assert_eq!(shortened("0\u{fe0f} and more", 3), "0\u{fe0f}…");
-    }
-
-    #[test]
-    fn a_peers_name_is_shown_harmless_and_no_longer_than_ours_may_be() {
-        assert_eq!(PeerName::new("Bob:\u{2800}hi").as_str(), r"Bob:\u{2800}hi");
-        assert_eq!(PeerName::new("Bob\x1b[2J").as_str(), r"Bob\x1b[2J");
-        assert_eq!(PeerName::new(&"x".repeat(40)).as_str(), format!("{}…", "x".repeat(31)));
-    }
-
-    proptest! {
-        #[test]
-        fn a_suggested_name_is_always_valid(text: String) {
-            if let Err(error) = text.parse::<Name>()
-                && let Some(name) = error.suggestion()
-            {
-                prop_assert!(name.parse::<Name>().is_ok());
-            }
-        }
-
-        #[test]
-        fn a_shortened_text_never_takes_more_columns_than_it_may(text: String, columns in 1usize..40) {
-            prop_assert!(shortened(&text, columns).width() <= columns);
-        }
     }
 }

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::escape::Text;
-use crate::key::PeerKey;
-use crate::peer::{Claimed, PeerAddr, PeerName};
-use crate::talk::{ByeReason, Hold, Lost};
+use crate::model::address::{Claimed, PeerAddr};
+use crate::model::key::PublicKey;
+use crate::model::name::PeerName;
+use crate::model::session::{ByeReason, Hold, Lost};
+use crate::model::untrusted::Text;
 
 /// Bytes of one message to a plain peer, header included: legacy peers call `recv(1024)` once and lose the rest (wire.md).
 pub const MAX_SENT_BYTES: usize = 1024;
@@ -55,7 +56,7 @@ pub enum Speech {
     /// In plain: it has read a message of ours and named no key.
     Plain,
     /// In encryption only, with who holds this key.
-    Secure(PeerKey),
+    Secure(PublicKey),
 }
 
 /// How a peer writes its messages, and so how it has to be written to.

@@ -96,7 +96,7 @@ impl Records {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::fields::put;
+    use crate::protocol::session::fields::put;
 
     fn ping(nonce: u64) -> Vec<u8> {
         Record::Ping(nonce).encode()

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::fields::{Fields, HEAD_BYTES, RecordFault, length_of, put};
 use super::hello::Hello;
-use crate::message::{ID_BYTES, MessageId};
-pub use crate::talk::ByeReason;
+use crate::model::message::{ID_BYTES, MessageId};
+pub use crate::model::session::ByeReason;
 
 /// Bytes of a text: a few thousand words. More than that is a file.
 pub const MAX_TEXT_BYTES: usize = 64 * 1024;

@@ -20,9 +20,9 @@ const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 /// A peer's public key; what it is known by. That somebody *holds* it is proven by the handshake alone.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PeerKey([u8; KEY_BYTES]);
+pub struct PublicKey([u8; KEY_BYTES]);
 
-impl PeerKey {
+impl PublicKey {
     /// The key of these bytes, which may be any: what is no point of the curve never proves anything.
     pub const fn new(bytes: [u8; KEY_BYTES]) -> Self {
         Self(bytes)
@@ -53,21 +53,21 @@ impl PeerKey {
 }
 
 /// 52 characters without a space, as it is written in files and on the wire.
-impl fmt::Display for PeerKey {
+impl fmt::Display for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&String::from_utf8_lossy(&self.chars()))
     }
 }
 
-impl fmt::Debug for PeerKey {
+impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-/// A key in 13 groups of four characters; see [`PeerKey::grouped`].
+/// A key in 13 groups of four characters; see [`PublicKey::grouped`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Grouped(PeerKey);
+pub struct Grouped(PublicKey);
 
 impl fmt::Display for Grouped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,7 +107,7 @@ impl fmt::Display for KeyError {
 
 impl std::error::Error for KeyError {}
 
-impl FromStr for PeerKey {
+impl FromStr for PublicKey {
     type Err = KeyError;
 
     /// Takes capitals, white space and hyphens too, as people copy it. Otherwise there is one spelling for each key.
@@ -155,14 +155,14 @@ mod tests {
     #[test]
     fn a_key_is_written_in_base32() {
         for (bytes, text) in VECTORS {
-            assert_eq!(PeerKey::new(bytes).to_string(), text);
-            assert_eq!(text.parse(), Ok(PeerKey::new(bytes)));
+            assert_eq!(PublicKey::new(bytes).to_string(), text);
+            assert_eq!(text.parse(), Ok(PublicKey::new(bytes)));
         }
     }
 
     #[test]
     fn a_key_is_shown_in_thirteen_groups() {
-        let grouped = PeerKey::new([1; KEY_BYTES]).grouped().to_string();
+        let grouped = PublicKey::new([1; KEY_BYTES]).grouped().to_string();
         assert_eq!(grouped, "aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq");
     }
 
@@ -179,7 +179,7 @@ mod tests {
             (good.replacen('q', "é", 1), KeyError::Character(4)),
             (format!("{}r", &good[..51]), KeyError::LeftOver),
         ] {
-            let found = wrong.parse::<PeerKey>().expect_err("no key");
+            let found = wrong.parse::<PublicKey>().expect_err("no key");
             assert_eq!(found, error);
             let sentence = found.to_string();
             assert!(sentence.starts_with(char::is_uppercase) && sentence.ends_with('.'), "{sentence}");
@@ -189,7 +189,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_key_is_read_as_it_is_written_and_as_people_copy_it(bytes: [u8; KEY_BYTES]) {
-            let key = PeerKey::new(bytes);
+            let key = PublicKey::new(bytes);
             prop_assert_eq!(key.to_string().parse(), Ok(key));
             prop_assert_eq!(key.to_string().to_uppercase().parse(), Ok(key));
             prop_assert_eq!(key.grouped().to_string().parse(), Ok(key));
@@ -198,14 +198,14 @@ mod tests {
 
         #[test]
         fn no_two_texts_are_the_same_key(text in "[a-z2-7]{52}") {
-            if let Ok(key) = text.parse::<PeerKey>() {
+            if let Ok(key) = text.parse::<PublicKey>() {
                 prop_assert_eq!(key.to_string(), text);
             }
         }
 
         #[test]
         fn no_text_makes_the_reader_panic(text: String) {
-            let _ = text.parse::<PeerKey>();
+            let _ = text.parse::<PublicKey>();
         }
     }
 }

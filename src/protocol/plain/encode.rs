@@ -3,9 +3,9 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use super::is_space;
-use crate::message::{Form, LINE_MARK, MAX_PARTS, MAX_SENT_BYTES, Outgoing};
-use crate::peer::Name;
+use crate::model::message::{Form, LINE_MARK, MAX_PARTS, MAX_SENT_BYTES, Outgoing};
+use crate::model::name::Name;
+use crate::protocol::is_space;
 
 /// The sender's half of a message: where we listen and what we are called.
 #[derive(Clone, Copy, Debug)]
@@ -138,9 +138,9 @@ pub fn encode(header: Header<'_>, form: Form, message: &Outgoing) -> Vec<Vec<u8>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::escape::Text;
-    use crate::message::{Body, Decoded, Plain};
-    use crate::wire::Decoder;
+    use crate::model::message::{Body, Decoded, Plain};
+    use crate::model::untrusted::Text;
+    use crate::protocol::plain::Decoder;
     use proptest::prelude::*;
 
     fn alice() -> Name {

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::standard::{self, Address};
-use crate::escape::Text;
-use crate::message::{Decoded, Fault, MAX_RECEIVED_BYTES, Unreadable};
+use crate::model::message::{Decoded, Fault, MAX_RECEIVED_BYTES, Unreadable};
+use crate::model::untrusted::Text;
 
 /// Characters of an unreadable message that are kept for showing: enough to see who or what sent it.
 const UNREADABLE_CHARS: usize = 120;
@@ -82,7 +82,7 @@ impl Decoder {
 /// The messages in `text`. It is split at a newline only where the next line begins with the address that the first
 /// line began with: no sender can write a line in another's name, and a text of several lines stays one.
 fn decode(text: &str, cut: bool) -> Vec<Decoded> {
-    let text = text.trim_start_matches(super::is_space);
+    let text = text.trim_start_matches(crate::protocol::is_space);
     if text.is_empty() {
         return Vec::new();
     }
@@ -95,7 +95,7 @@ fn decode(text: &str, cut: bool) -> Vec<Decoded> {
         let next = newline + 1;
         let line = &text[next..];
         // A line that begins with white space is passed over here, for finding where each ends would take long.
-        if !line.starts_with(super::is_space)
+        if !line.starts_with(crate::protocol::is_space)
             && standard::address(line).is_ok_and(|(address, _)| address == first)
         {
             messages.push(one(&text[begin..newline], false));
@@ -120,7 +120,7 @@ fn decoded(text: &str, address: Result<(Address, &str), Fault>, cut: bool) -> De
 }
 
 fn unreadable(text: &str, fault: Fault) -> Decoded {
-    let text = text.trim_end_matches(super::is_space);
+    let text = text.trim_end_matches(crate::protocol::is_space);
     let mut beginning: String = text.chars().take(UNREADABLE_CHARS).collect();
     if beginning.len() < text.len() {
         beginning.push('…');
@@ -133,8 +133,9 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::message::{Body, Form, Plain};
-    use crate::peer::{Claimed, PeerName};
+    use crate::model::address::Claimed;
+    use crate::model::message::{Body, Form, Plain};
+    use crate::model::name::PeerName;
     use proptest::prelude::*;
 
     fn decoded(bytes: &[u8]) -> Vec<Decoded> {

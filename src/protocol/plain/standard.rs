@@ -8,10 +8,11 @@
 
 use std::net::Ipv4Addr;
 
-use super::{first_word, is_space};
-use crate::escape::Text;
-use crate::message::{Body, Fault, Form, Plain};
-use crate::peer::{Claimed, PeerName, parse_port};
+use crate::model::address::{Claimed, parse_port};
+use crate::model::message::{Body, Fault, Form, Plain};
+use crate::model::name::PeerName;
+use crate::model::untrusted::Text;
+use crate::protocol::{first_word, is_space};
 
 /// The address at the beginning of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

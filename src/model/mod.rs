@@ -1,0 +1,9 @@
+//! The vocabulary that every layer shares. Pure: no clock, thread, socket, file or terminal.
+
+pub mod address;
+pub mod key;
+pub mod message;
+pub mod name;
+pub mod session;
+pub mod stored;
+pub mod untrusted;

@@ -1,0 +1,161 @@
+//! Checks the architecture: which module imports which, and what pure code must not know.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The modules from top to bottom. A module imports only what stands on a lower line.
+const LAYERS: [&[&str]; 13] = [
+    &["main"],
+    &["app"],
+    &["history", "manual"],
+    &["exit", "logging"],
+    &["cli"],
+    &["ui"],
+    &["node"],
+    &["net"],
+    &["store", "known", "identity", "data"],
+    &["config", "settings", "crypto", "files", "mailbox"],
+    &["chat"],
+    &["protocol"],
+    &["model"],
+];
+
+/// Imports that the layers forbid and the code still has. This list only ever shrinks.
+const ALLOWED: [(&str, &str); 10] = [
+    ("cli", "history"),
+    ("config", "cli"),
+    ("config", "net"),
+    ("data", "cli"),
+    ("data", "net"),
+    ("identity", "cli"),
+    ("identity", "data"),
+    ("known", "net"),
+    ("settings", "cli"),
+    ("settings", "config"),
+];
+
+fn sources(module: &str) -> Vec<PathBuf> {
+    below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(module))
+}
+
+/// The files at and below `path`, without unit tests.
+fn below(path: &Path) -> Vec<PathBuf> {
+    if path.is_file() {
+        return vec![path.to_owned()];
+    }
+    let entries = fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let paths = entries.map(|entry| entry.expect("readable").path());
+    paths
+        .filter(|path| !path.ends_with("tests.rs") && !path.ends_with("tests"))
+        .flat_map(|path| below(&path))
+        .collect()
+}
+
+/// The part of a file that is not its unit tests.
+fn without_tests(path: &Path) -> String {
+    let text = fs::read_to_string(path).expect("readable");
+    text.split("#[cfg(test)]\nmod tests").next().expect("a first part").to_owned()
+}
+
+/// The top-level module that a file belongs to, such as `chat` for `src/chat/table.rs`.
+fn module_of(path: &Path) -> String {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let first = path.strip_prefix(src).expect("below src").components().next().expect("a name");
+    first.as_os_str().to_str().expect("UTF-8").trim_end_matches(".rs").to_owned()
+}
+
+fn layer_of(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| layer.contains(&module))
+}
+
+/// The top-level modules that a file names after `crate::`.
+fn imports_of(path: &Path) -> BTreeSet<String> {
+    let text = without_tests(path);
+    let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let named = |rest: &str| rest.chars().take_while(|c| c.is_ascii_lowercase()).collect::<String>();
+    code.split("crate::").skip(1).map(named).filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn modules_import_only_lower_layers() {
+    let mut upward = BTreeSet::new();
+    for path in sources("") {
+        let module = module_of(&path);
+        if matches!(module.as_str(), "lib" | "fuzzing") {
+            continue;
+        }
+        let layer = layer_of(&module).unwrap_or_else(|| panic!("{module} is in no layer"));
+        for import in imports_of(&path) {
+            let imported = layer_of(&import).unwrap_or_else(|| panic!("{import} is in no layer"));
+            if import != module && imported <= layer {
+                upward.insert((module.clone(), import));
+            }
+        }
+    }
+    let allowed = ALLOWED.map(|(module, import)| (module.to_owned(), import.to_owned()));
+    assert_eq!(upward, BTreeSet::from(allowed), "left: the code, right: the allow-list");
+}
+
+#[test]
+fn pure_modules_do_no_io() {
+    let impure = [
+        "Instant",
+        "SystemTime",
+        "std::thread",
+        "TcpStream",
+        "TcpListener",
+        "std::io",
+        "std::fs",
+        "crossterm",
+        "jiff",
+        "use ring",
+        "rustls",
+        "SystemRandom",
+    ];
+    let pure = [
+        "ui/attention.rs",
+        "ui/commands.rs",
+        "ui/complete.rs",
+        "ui/editor.rs",
+        "ui/editor",
+        "ui/history.rs",
+        "ui/labels.rs",
+        "ui/layout.rs",
+        "ui/list.rs",
+        "ui/menu.rs",
+        "ui/menu",
+        "ui/people.rs",
+        "ui/past.rs",
+        "ui/past",
+        "ui/status.rs",
+        "ui/style.rs",
+        "ui/words.rs",
+        "ui/words",
+    ];
+    for module in ["model", "protocol", "chat"].into_iter().chain(pure) {
+        for path in sources(module) {
+            let text = without_tests(&path);
+            for word in impure {
+                assert!(!text.contains(word), "{} knows {word}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn only_key_handling_names_cryptography() {
+    for path in sources("") {
+        let path = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).expect("below it");
+        let may = ["src/net/secure", "src/identity", "src/identity.rs", "src/crypto.rs"];
+        if may.iter().any(|place| path.starts_with(place)) {
+            continue;
+        }
+        let text = without_tests(path);
+        for word in ["rustls::", "ring::"] {
+            let named =
+                text.match_indices(word).any(|(at, _)| !text[..at].ends_with(|c: char| c.is_alphanumeric()));
+            assert!(!named, "{} names {word}", path.display());
+        }
+    }
+}
