@@ -78,7 +78,7 @@ impl Chat {
             let evidence = if says_hello && !parted_since { Evidence::Connect } else { Evidence::Probe };
             self.observe(addr, &seen, evidence, now);
             if says_hello && parted_since {
-                self.disconnects_again(addr);
+                self.disconnects_again(addr, expect);
             }
         }
         if let Purpose::Check(_) = purpose {
@@ -129,10 +129,18 @@ impl Chat {
         }
     }
 
-    /// The user has sent somebody away while we introduced ourselves. Whoever knows us by our key believes no goodbye in plain.
-    fn disconnects_again(&mut self, addr: PeerAddr) {
+    /// Says goodbye in encryption to a peer that the user disconnected from during our introduction:
+    /// it knows our key by now, so it ignores a goodbye in plain. A goodbye in encryption that was
+    /// queued behind the introduction is enough: a second one would need a connection of its own, and
+    /// the hello on that would list us at the peer as online again.
+    fn disconnects_again(&mut self, addr: PeerAddr, introduced_to: Option<PublicKey>) {
         let why = self.table.peer(addr).and_then(|peer| peer.life.gone()).map(|(_, why)| why);
-        if why == Some(Why::Disconnected) {
+        let is_queued = introduced_to.is_some()
+            && self
+                .jobs
+                .values()
+                .any(|job| job.expect == introduced_to && matches!(job.purpose, Purpose::Exit(_)));
+        if why == Some(Why::Disconnected) && !is_queued {
             self.say_goodbye(addr, NOBODYS, None);
         }
     }

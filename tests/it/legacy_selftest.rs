@@ -8,9 +8,8 @@ use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::time::Duration;
 
 use super::legacy::{Legacy, Program};
+use super::support::SOON;
 
-/// A deadline for what must happen; loopback needs milliseconds, a busy machine more.
-const SOON: Duration = Duration::from_secs(5);
 /// How long a wait goes on for what must not happen.
 const A_WHILE: Duration = Duration::from_millis(200);
 /// Where the invented peer Bob claims to listen; nobody dials him.

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Peer, SOON, nobody, send_raw, send_raw_from, v4};
+use crate::support::{Peer, SOON, listen, nobody, send_raw, send_raw_from, v4};
 
 /// Alice, and Bob who dials her from the start; each knows that the other is there.
 fn alice_and_bob() -> (Peer, Peer) {
@@ -325,7 +325,7 @@ fn a_text_that_waits_goes_out_in_messages_that_any_program_can_read_though_we_ha
     let name = "A".repeat(32);
     alice.types(&[&format!("/name {name}")]);
     alice.sees(&format!("You are {name} now"));
-    let listener = TcpListener::bind(addr).expect("the port is free");
+    let listener = listen(addr).expect("the port is free");
     let (tell, heard) = mpsc::channel();
     thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {

@@ -145,7 +145,12 @@ fn becomes(alice: &mut Peer, legacy: &Legacy, state: &str) {
         if row.as_ref().is_some_and(|row| row.contains(&format!("  {state}  "))) {
             return;
         }
-        assert!(Instant::now() < deadline, "{} is not {state}: {row:?}", legacy.name());
+        assert!(
+            Instant::now() < deadline,
+            "{} is not {state}:\n{}",
+            legacy.name(),
+            alice.printed().join("\n")
+        );
     }
 }
 

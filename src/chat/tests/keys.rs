@@ -842,6 +842,19 @@ fn a_goodbye_in_plain_is_said_again_to_whoever_got_to_know_our_key_meanwhile() {
 }
 
 #[test]
+fn disconnect_during_introduction_says_goodbye_once() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    story.does(Command::Connect(these(5001)));
+    // The goodbye is queued behind the introduction, so it arrives after it.
+    story.does(Command::Disconnect(these(5001)));
+    assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Greet);
+    assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Bye);
+    assert_eq!(story.talks, []);
+    assert_eq!(story.state(5001), Some(State::Gone));
+}
+
+#[test]
 fn whoever_introduces_himself_while_we_leave_is_told_goodbye_in_encryption() {
     let mut story = Story::keyed();
     story.gets(5001, text("hello"));

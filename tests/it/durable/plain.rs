@@ -8,7 +8,7 @@ use socket2::SockRef;
 
 use super::{Home, outbox_has, times, until};
 use crate::legacy::{Legacy, Program};
-use crate::support::SOON;
+use crate::support::{SOON, listen};
 
 #[test]
 fn a_program_of_old_that_was_away_gets_a_text_once_when_it_is_back_and_it_is_handed_over() {
@@ -45,7 +45,7 @@ struct Fragile {
 
 impl Fragile {
     fn at(addr: SocketAddrV4) -> Self {
-        let listener = TcpListener::bind(addr).expect("nobody listens there");
+        let listener = listen(addr).expect("nobody listens there");
         SockRef::from(&listener).set_read_timeout(Some(SOON)).expect("a timeout");
         Self { listener, said: String::new() }
     }

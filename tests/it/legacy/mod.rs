@@ -17,12 +17,14 @@ mod watch;
 mod xyz;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use board::Board;
+
+use crate::support::listen;
 
 /// How long a dropped stand-in waits for its threads; longer than one [`talk::DIAL_LIMIT`].
 const STOP_LIMIT: Duration = Duration::from_secs(3);
@@ -83,10 +85,10 @@ impl Legacy {
     /// Starts a program at `addr`; port 0 means any free port.
     ///
     /// # Errors
-    /// `InvalidInput` outside 127.0.0.0/8, otherwise what binding says (`AddrInUse`).
+    /// `InvalidInput` outside 127.0.0.0/8, otherwise what binding says.
     pub(crate) fn start_at(program: Program, addr: SocketAddrV4) -> io::Result<Legacy> {
         talk::require_loopback(addr)?;
-        let socket = TcpListener::bind(addr)?;
+        let socket = listen(addr)?;
         let bound = SocketAddrV4::new(*addr.ip(), socket.local_addr()?.port());
         let board = Arc::new(Board::new(program, bound));
         let theirs = Arc::clone(&board);

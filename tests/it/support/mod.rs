@@ -19,7 +19,8 @@ use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener
 use std::ops::Range;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -36,8 +37,9 @@ pub(crate) use target::{MALLORY, Target};
 pub(crate) use terminal::{Terminal, rows};
 pub(crate) use unread::Unread;
 
-/// How long anything may take that shall happen. Far more than it does, so that a busy machine fails no test.
-pub(crate) const SOON: Duration = Duration::from_secs(15);
+/// How long a test waits for what should happen. The slowest thing that a peer does by itself takes
+/// 22 s: a kept connection has 5 s to answer, then a new one has 12 s to open and 5 s to answer.
+pub(crate) const SOON: Duration = Duration::from_secs(40);
 
 /// Ports for the tests themselves, which the system gives to nobody who asks for any: the first that it does give are
 /// 32,768 on Linux and 49,152 elsewhere.
@@ -59,13 +61,38 @@ impl Ports {
     }
 }
 
-/// An address at which nobody listens, and which stays free for whoever shall listen there later.
+/// Returns an address at which nothing listens. It stays free for the program that the test starts
+/// there later.
 pub(crate) fn nobody() -> SocketAddrV4 {
     static NEXT: Ports = Ports::new(21_000..32_000);
     loop {
         let port = NEXT.take();
-        if TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok() {
+        // Not a listener: a copy of one could be in the way, see `listen`.
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        // Elsewhere than on Unix this option takes ports that are in use.
+        #[cfg(unix)]
+        socket.set_reuse_address(true).expect("an option");
+        if socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into()).is_ok() {
             return SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+        }
+    }
+}
+
+/// Listens at an address where another listener of this process may just have been closed.
+///
+/// A new process holds copies of all sockets of its parent until it runs its own program, so while
+/// another test starts one, a closed port can stay in use for a moment.
+///
+/// # Errors
+/// What binding says, `AddrInUse` only if that lasts.
+pub(crate) fn listen(addr: SocketAddrV4) -> io::Result<TcpListener> {
+    let deadline = Instant::now() + SOON;
+    loop {
+        match TcpListener::bind(addr) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < deadline => {
+                thread::yield_now();
+            }
+            bound => return bound,
         }
     }
 }

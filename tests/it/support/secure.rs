@@ -26,7 +26,7 @@ pub(crate) use foreign::{dials_with_certificate, hello_of_tls12};
 pub(crate) use manner::Manner;
 pub(crate) use raw::{Ended, Raw, with_lines};
 
-use super::{Peer, SOON, dial_from, v4};
+use super::{Peer, SOON, dial_from, listen, v4};
 
 /// What a plain receipt of it says of encryption.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -145,7 +145,7 @@ impl SecurePeer {
     }
 
     fn start(name: &str, seed: [u8; 32], addr: SocketAddrV4, patience: Duration) -> Self {
-        let listener = TcpListener::bind(addr).expect("a free port");
+        let listener = listen(addr).expect("a free port");
         let addr = v4(listener.local_addr().expect("bound"));
         let shared = Arc::new(Shared {
             name: name.to_owned(),

@@ -9,7 +9,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::{self, Child, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -18,6 +19,7 @@ use pty_process::blocking::{Command, Pts, Pty, open};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{ControlModes, InputModes, LocalModes, OutputModes, tcgetattr};
+use signal_hook::consts::SIGINT;
 use tempfile::TempDir;
 
 use super::SOON;
@@ -167,6 +169,7 @@ impl Terminal {
         columns: u16,
         spawn: impl FnOnce(process::Command, Pts) -> pty_process::Result<Child>,
     ) -> Self {
+        stop_ignoring_interrupts();
         let (mut command, dir) = builder.command();
         if !command.get_envs().any(|(name, _)| name == "TERM") {
             command.env("TERM", "xterm-256color");
@@ -354,6 +357,19 @@ impl Drop for Terminal {
             let _ = child.wait();
         }
     }
+}
+
+/// Makes programs that are started from now on obey Ctrl-C as in a terminal of their own.
+///
+/// A shell without job control starts `cargo test &` with SIGINT ignored, and a program ignores what
+/// its parent ignored. A signal that has a handler is back at its default in a new program, so this
+/// installs a handler, which does here what the default does.
+fn stop_ignoring_interrupts() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let always = Arc::new(AtomicBool::new(true));
+        signal_hook::flag::register_conditional_default(SIGINT, always).expect("a known signal");
+    });
 }
 
 /// The rows of a screen, without the blanks at their ends.

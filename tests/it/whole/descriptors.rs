@@ -107,7 +107,8 @@ fn sixty_static_peers_with_forty_descriptors_are_all_found_in_the_end() {
         assert!(begun.elapsed() < FOUND_WITHIN, "{sum}");
     }
     has_come_back(&alice);
-    let mut shown = alice.shown();
+    // The last of the sixty may be announced after the witness's message.
+    let mut shown = alice.unharmed();
     shown.retain(|line| line.starts_with("Mallory"));
     assert_eq!(shown, expected);
 }
