@@ -3,7 +3,7 @@
 //! - With real processes and real sockets: most groups. Every scenario builds its peers with [`support`], on ports that the
 //!   system chooses, in a directory of its own, and waits for what shall happen with a deadline. The programs of old are
 //!   played by [`legacy`], the terminal is a pseudo-terminal ([`terminal`]), and a network that delays, breaks and loses
-//!   stands between them in [`faults`].
+//!   stands between them in [`faults`]. Who gets a message when people change their addresses is in [`people`].
 //! - The same on machines of their own, made of network namespaces: [`namespaces`], which say so and are skipped where
 //!   they cannot be made.
 //! - Without any process or socket, over the pure rooms of the library: [`simulator`] runs whole networks on a virtual
@@ -27,6 +27,8 @@ mod ipv6;
 mod legacy;
 mod legacy_selftest;
 mod namespaces;
+#[cfg(unix)]
+mod people;
 mod receipts;
 mod secure;
 mod shares;

@@ -84,14 +84,20 @@ impl Wire {
 type Plan = Arc<dyn Fn(&Piece<'_>) -> Deed + Send + Sync>;
 
 struct Shared {
-    target: SocketAddrV4,
     state: Mutex<State>,
     changed: Condvar,
 }
 
 struct State {
+    /// The listener that it stands before.
+    listener: SocketAddrV4,
+    target: SocketAddrV4,
     plan: Plan,
     wires: Vec<Wire>,
+    /// Both ends of each connection that is being carried, by the number of its wire.
+    carried: Vec<(usize, [TcpStream; 2])>,
+    /// New connections wait for the next [`Meddler::redirects_to`].
+    holding: bool,
     stopping: bool,
 }
 
@@ -123,8 +129,16 @@ impl Meddler {
 
     fn at(listener: TcpListener, target: SocketAddrV4) -> Self {
         let addr = v4(listener.local_addr().expect("bound"));
-        let state = State { plan: Arc::new(|_| Deed::Pass), wires: Vec::new(), stopping: false };
-        let shared = Arc::new(Shared { target, state: Mutex::new(state), changed: Condvar::new() });
+        let state = State {
+            listener: target,
+            target,
+            plan: Arc::new(|_| Deed::Pass),
+            wires: Vec::new(),
+            carried: Vec::new(),
+            holding: false,
+            stopping: false,
+        };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let accepting = Arc::clone(&shared);
         thread::spawn(move || accepting.accept(&listener));
         Self { addr, shared }
@@ -138,6 +152,31 @@ impl Meddler {
     /// Does this with all that passes from now on.
     pub(crate) fn does(&self, plan: impl Fn(&Piece<'_>) -> Deed + Send + Sync + 'static) {
         self.shared.lock().plan = Arc::new(plan);
+    }
+
+    /// Breaks the open connections and carries new ones to `target`, as ARP spoofing does.
+    pub(crate) fn redirects_to(&self, target: SocketAddrV4) {
+        let mut state = self.shared.lock();
+        state.target = target;
+        state.holding = false;
+        for stream in state.carried.iter().flat_map(|(_, ends)| ends) {
+            // It may be over already.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        drop(state);
+        self.shared.changed.notify_all();
+    }
+
+    /// The same to the listener that it stands before.
+    pub(crate) fn restores(&self) {
+        let listener = self.shared.lock().listener;
+        self.redirects_to(listener);
+    }
+
+    /// Accepts new connections, reads how they begin, and carries them no further until
+    /// [`Meddler::redirects_to`].
+    pub(crate) fn holds(&self) {
+        self.shared.lock().holding = true;
     }
 
     /// What has passed, one entry for each connection in the order in which they came.
@@ -173,7 +212,8 @@ impl Meddler {
 
     /// Dials the listener, and says once more all that a dialler has said: what it answers.
     pub(crate) fn replays(&self, wire: &Wire) -> Vec<u8> {
-        let mut stream = dial_from(Ipv4Addr::LOCALHOST, self.shared.target);
+        let target = self.shared.lock().target;
+        let mut stream = dial_from(Ipv4Addr::LOCALHOST, target);
         let rest = wire.up.strip_prefix(DIAL_LINE).expect("it began with the line");
         stream.write_all(DIAL_LINE).expect("it accepts");
         let mut answer = vec![0; OK_LINE.len()];
@@ -189,6 +229,7 @@ impl Meddler {
 impl Drop for Meddler {
     fn drop(&mut self) {
         self.shared.lock().stopping = true;
+        self.shared.changed.notify_all();
         drop(TcpStream::connect(self.addr));
     }
 }
@@ -242,6 +283,13 @@ impl Shared {
         self.state.lock().expect("not poisoned")
     }
 
+    /// Where a connection is carried, once connections are not held.
+    fn target(&self) -> SocketAddrV4 {
+        let state = self.lock();
+        let waits = |state: &mut State| state.holding && !state.stopping;
+        self.changed.wait_while(state, waits).expect("not poisoned").target
+    }
+
     fn accept(self: &Arc<Self>, listener: &TcpListener) {
         loop {
             let accepted = listener.accept();
@@ -267,9 +315,13 @@ impl Shared {
             state.wires.push(Wire { opened, ..Wire::default() });
             state.wires.len() - 1
         };
-        let peer = try_dial_from(Ipv4Addr::LOCALHOST, self.target)
+        self.changed.notify_all();
+        let target = self.target();
+        let peer = try_dial_from(Ipv4Addr::LOCALHOST, target)
             .inspect_err(|_| drop(SockRef::from(&dialler).set_linger(Some(Duration::ZERO))))?;
         limit(&peer)?;
+        let ends = [dialler.try_clone()?, peer.try_clone()?];
+        self.lock().carried.push((number, ends));
         let carry = |way, from: &TcpStream, to: &TcpStream| {
             let (shared, from, to) = (Arc::clone(self), from.try_clone()?, to.try_clone()?);
             io::Result::Ok(Carry { shared, number, opened, way, from, to, pieces: 0, at: 0 })
@@ -278,6 +330,7 @@ impl Shared {
         let back = thread::spawn(move || down.run(Vec::new()));
         up.run(begun);
         let _ = back.join();
+        self.lock().carried.retain(|(carried, _)| *carried != number);
         Ok(())
     }
 }

@@ -173,6 +173,26 @@ impl Peer {
         lines[at].clone()
     }
 
+    /// The name that it was started with.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Passes all that was printed so far.
+    pub(crate) fn passes_all(&mut self) {
+        self.seen = self.printed().len();
+    }
+
+    /// Waits for a line that is as `is_it` says, after all lines waited for before, and returns it.
+    pub(crate) fn sees_line(&mut self, what: &str, is_it: impl Fn(&str) -> bool) -> String {
+        let (lines, line) = wait_for(&self.stdout, self.seen, is_it, SOON);
+        let at = line.unwrap_or_else(|| {
+            panic!("{} never saw {what} after line {}:\n{}", self.name, self.seen, lines.join("\n"))
+        });
+        self.seen = at + 1;
+        lines[at].clone()
+    }
+
     /// Waits for lines that are as each of these says, in any order, after all lines waited for before.
     pub(crate) fn sees_all_of(&mut self, wanted: &[&dyn Fn(&str) -> bool]) {
         let begin = self.seen;
