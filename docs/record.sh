@@ -7,10 +7,10 @@ cargo build --release --locked
 state=$(mktemp -d)
 mkdir "$state/bin" "$state/empty"
 cp target/release/p2p-chat "$state/bin/"
-# Whoever is ended by that may still write down what it knows.
+# A program that is ended by that may still write its files.
 trap 'tmux -L record kill-server 2>/dev/null || true; rm -rf "$state" 2>/dev/null || { sleep 2; rm -rf "$state"; }' EXIT
 
-# They live on the loopback network, in a directory without peers.toml, and leave nothing behind.
+# All run on the loopback network, in a directory without peers.toml, and leave nothing behind.
 clean=(env -i "PATH=$state/bin:/usr/bin:/bin" "HOME=$state" TERM=tmux-256color LANG=C.UTF-8 "PS1=\$ " USER=dan TZ=UTC
   P2P_CHAT_BIND=127.0.0.1 TMUX=inside)
 shell="cd $state/empty && exec ${clean[*]@Q} bash --norc --noprofile -i"
@@ -41,8 +41,9 @@ screens=docs/SCREENS.md
 cat >"$screens" <<'WORDS'
 # Screens
 
-What the terminal showed in a real run, made by [record.sh](record.sh) together with [session.cast](session.cast) (`asciinema play docs/session.cast`), in which a
-newcomer uses numbers and a regular uses names. Colours are not shown here.
+What the terminal showed in real runs, made by [record.sh](record.sh). It also records
+[session.cast](session.cast) (`asciinema play docs/session.cast`), in which a newcomer uses numbers and
+a regular uses names. Colours are not shown here.
 WORDS
 # A screen as the terminal shows it, with the words before it.
 screen() {
@@ -128,30 +129,41 @@ enters $a "yes"
 sees $a "is verified"
 press $a C-l
 enters $c "p2p-chat --name Bob --profile another --port 5603 --peer 127.0.0.1:5600"
-sees $a "as new"
-screen $a "Somebody with another key comes in a known name" "Nothing of them is shown, and nothing goes to them, until the user has said who they are."
+sees $a "has changed"
+sees $a "/block"
+screen $a "An unknown key with the name of a contact" "Nothing of the new key is shown, and nothing goes to it, until the user decides. Messages for Bob still go to the old key."
 press $a C-l
-enters $a "/trust Bob as new"
+enters $b "@alice It is not me"
+sees $a "not me"
+enters $a "/accept Bob"
 sees $a "5603) is here"
+enters $a "/peers"
+sees $a "peers known"
+screen $a "Another person of that name" "Typed: \`/accept Bob\` and \`/peers\`. If Bob had a new device, \`/trust Bob\` would move him to the new key."
+label_at() { t capture-pane -p -t "$a" | grep "  127.0.0.1:$1 " | grep -o 'Bob·[a-z2-7]*'; }
+first=$(label_at 5601)
+second=$(label_at 5603)
+t resize-window -t $a -x 84 -y 34
 press $a C-l
 enters $a "/help"
 screen $a "Help" "Typed: \`/help\`."
+t resize-window -t $a -x 84 -y 22
 press $a C-l
 types $a "@b"
 press $a Tab
 press $a Tab
-screen $a "Completion, and two peers of one name" "Typed: \`@b\` and Tab twice."
+screen $a "Completion, and two peers of one name" "Typed: \`@b\` and Tab twice. The suffix is the beginning of the key."
 press $a C-u
-enters $a "/alias 2 Robert"
+enters $a "/alias $second Robert"
 enters $a "@robert see you at 5"
 sees $a "Delivered to Robert"
-enters $a "/chat bob"
+enters $a "/chat $first"
 enters $b "@alice One"
 enters $c "@alice Two, while you talk with the other Bob"
 sees $a "unread"
 types $a "A line that is longer than the window is wrapped, also with wide characters 你好, and it stays where it is"
 screen $a "A nickname, a conversation, what is unread meanwhile, a wrapped line" \
-  "Typed: \`/alias 2 Robert\`, \`@robert see you at 5\`, \`/chat bob\`, and a line that is not finished."
+  "Typed: \`/alias $second Robert\`, \`@robert see you at 5\`, \`/chat $first\`, and a line that is not finished."
 press $a Enter
 printf 'fn main() {\n    println!("{}", 6 * 7);\n}\n' | t load-buffer -
 press $a C-l
@@ -170,7 +182,7 @@ types $a "see"
 screen $a "Search" "Typed: Ctrl-R and \`see\`."
 press $a C-g
 enters $a "/pers"
-screen $a "A command that there is not" "Typed: \`/pers\`. The nearest one stands in the line; Enter does it."
+screen $a "An unknown command" "Typed: \`/pers\`. The suggestion is in the line; Enter runs it."
 press $a Enter
 sees $a "peers known"
 enters $a "/mute robert"
@@ -201,9 +213,47 @@ enters $a "p2p-chat --plain --name Alice --port 5600 --time-format %H:%M"
 sees $a "Choice"
 enters $b "@alice Can you read this?"
 sees $a "read this"
-enters $a "@bob Every word"
+enters $a "@$first Every word"
 sees $a "Delivered"
-screen $a "Plain, for screen readers" "Typed: \`p2p-chat --plain ...\`, \`@bob Every word\`. No control sequence is written, each event is one line."
+screen $a "Plain, for screen readers" "Typed: \`p2p-chat --plain ...\`, \`@$first Every word\`. No control sequence is written, each event is one line."
+t kill-server
+
+# Dave leaves, and Benno gets his address.
+while t ls >/dev/null 2>&1; do sleep 0.1; done
+t -f /dev/null new-session -d -x 84 -y 24 "$shell"
+t set -g status off
+t new-window "$shell"
+t new-window "$shell"
+enters $a "p2p-chat --name Carol --port 5620"
+sees $a "Choice"
+enters $b "p2p-chat --name Dave --port 5621 --peer 127.0.0.1:5620"
+sees $a "Dave (127.0.0.1:5621) is here"
+enters $c "p2p-chat --name Benno --port 5622 --peer 127.0.0.1:5620"
+sees $a "Benno (127.0.0.1:5622) is here"
+enters $a "@benno Hello Benno"
+sees $a "Delivered to Benno"
+enters $a "@dave Hello Dave"
+sees $a "Delivered to Dave"
+press $a C-l
+enters $b "/quit"
+sees $a "Dave has left"
+enters $c "/quit"
+sees $a "Benno has left"
+press $c C-l
+enters $c "p2p-chat --name Benno --port 5621 --peer 127.0.0.1:5620"
+sees $a "Benno (127.0.0.1:5621) is here"
+enters $a "@dave This is for you alone"
+sees $a "Your message waits"
+enters $a "/outbox"
+sees $a "/outbox cancel"
+screen $a "Another contact has the address of a contact" "Dave has left, and Benno has started at Dave's address. Typed: \`@dave ...\` and \`/outbox\`."
+press $a C-l
+press $b C-l
+enters $b "p2p-chat --name Dave --port 5623 --peer 127.0.0.1:5620"
+sees $a "Delivered to Dave"
+enters $a "/peers"
+sees $a "peers known"
+screen $a "The contact is back, at another address" "The message has arrived. Typed: \`/peers\`."
 t kill-server
 
 # Somebody is away.

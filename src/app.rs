@@ -13,7 +13,7 @@ mod signals;
 mod tell;
 mod typed;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io::{self, IsTerminal};
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
@@ -38,6 +38,7 @@ use crate::mailbox::Mailbox;
 use crate::model::address::{AddrError, PeerAddr};
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
+use crate::model::peer_id::Recipient;
 use crate::model::stored::RowId;
 use crate::net;
 use crate::node::Node;
@@ -121,9 +122,11 @@ struct App {
     attention: Attention,
     began: Instant,
     /// Those whose messages are not shown, and how many came since.
-    muted: BTreeMap<PeerAddr, usize>,
+    muted: BTreeMap<Recipient, usize>,
     /// Messages of others that came during a conversation.
-    unread: BTreeMap<PeerAddr, usize>,
+    unread: BTreeMap<Recipient, usize>,
+    /// Recipients that have a nickname and at whose address no peer had proven itself yet.
+    named_unproven: BTreeSet<Recipient>,
     /// Texts under way.
     texts: HashMap<OpId, Sent>,
     /// Texts without a receipt when the user left.
@@ -197,8 +200,16 @@ impl Directory for People<'_> {
         self.labels
     }
 
-    fn key_of(&self, addr: PeerAddr) -> Option<Pin> {
-        self.node.pin_of(addr)
+    fn contacts(&self) -> Vec<Pin> {
+        self.node.unlisted_contacts()
+    }
+
+    fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
+        self.node.at(addr)
+    }
+
+    fn pin_of(&self, id: Recipient) -> Option<Pin> {
+        self.node.pin_of(id)
     }
 
     fn pins_named(&self, word: &str) -> Vec<Pin> {
@@ -248,6 +259,7 @@ impl App {
             began: Instant::now(),
             muted: BTreeMap::new(),
             unread: BTreeMap::new(),
+            named_unproven: BTreeSet::new(),
             texts: HashMap::new(),
             undelivered: leave::Undelivered::default(),
             outcome: None,
@@ -266,6 +278,7 @@ impl App {
             calls: String::new(),
             node,
         };
+        app.name_everybody();
         if !terminal || ui::is_in_foreground() {
             app.listen()?;
         }
@@ -327,7 +340,7 @@ impl App {
     fn ask(&mut self) {
         let ink = match self.menu.conversation() {
             Some(with) if self.menu.is_at_choice() => {
-                with.addr().and_then(|addr| self.labels.name(addr)).map_or(Ink::Strong, ui::ink_of)
+                with.peer().and_then(|id| self.labels.name(id)).map_or(Ink::Strong, ui::ink_of)
             }
             _ => Ink::Plain,
         };

@@ -1,4 +1,5 @@
-//! The data directory: what the program keeps for the user from one run to the next. Here the nicknames; the keys are [`crate::identity`]'s.
+//! The data directory: what the program keeps for the user from one run to the next. This file
+//! keeps the nicknames; [`crate::identity`] keeps the keys.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,11 +14,17 @@ use crate::cli::Cli;
 use crate::config::{ConfigError, FOLDER, mistake, read_text, toml_words};
 use crate::files;
 use crate::model::address::PeerAddr;
-use crate::model::name::Name;
+use crate::model::key::PublicKey;
+use crate::model::name::{Name, folded};
+use crate::model::peer_id::{LegacyId, PeerId, Recipient};
 use crate::net;
 
 /// The file of the nicknames.
 const ALIASES_FILE: &str = "aliases.toml";
+
+/// The version of the file in which a nickname of an address is that of the legacy peer there.
+/// Earlier files have no version, and the address may be that of a peer with a key.
+const VERSION: u32 = 2;
 
 /// Nicknames that are kept: more friends than anybody names.
 const MAX_ALIASES: usize = 1_000;
@@ -40,8 +47,8 @@ pub enum DataError {
     Unwritable(PathBuf, io::Error),
     /// There are too many nicknames.
     TooMany,
-    /// Somebody else is called so already.
-    Taken(Name, PeerAddr),
+    /// Another peer has that nickname already.
+    Taken(Name, Recipient),
 }
 
 impl fmt::Display for DataError {
@@ -60,23 +67,40 @@ impl fmt::Display for DataError {
                     "There are {MAX_ALIASES} nicknames already; take one away with /alias WHOM - first."
                 )
             }
-            Self::Taken(name, addr) => write!(f, "{addr} is called {name} already; choose another nickname."),
+            Self::Taken(name, id) => write!(f, "{id} is called {name} already; choose another nickname."),
         }
     }
 }
 
 impl std::error::Error for DataError {}
 
-/// The user's nicknames for peers, by address.
+/// The user's nicknames for peers.
+///
+/// A nickname belongs to a key, or to the legacy peer at an address and to the address itself as
+/// long as no peer has proven itself there. A peer with a key never has the nickname of its
+/// address.
 #[derive(Debug)]
 pub struct Aliases {
     folder: Option<PathBuf>,
-    all: BTreeMap<PeerAddr, Name>,
+    all: BTreeMap<Recipient, Name>,
+    /// The file is of an earlier version, which named peers with a key by their address.
+    is_earlier: bool,
+}
+
+/// Under which recipient a nickname is kept: an IPv4 address as the legacy peer there.
+fn kept_as(id: Recipient) -> Recipient {
+    let plain = match id {
+        Recipient::Address(addr) => addr.plain(),
+        Recipient::Peer(_) => None,
+    };
+    plain.map_or(id, |addr| PeerId::Legacy(LegacyId::saved_as(addr)).into())
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AliasFile {
+    #[serde(default)]
+    version: u32,
     #[serde(default)]
     alias: Vec<Entry>,
 }
@@ -84,7 +108,8 @@ struct AliasFile {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
-    address: Spanned<String>,
+    key: Option<Spanned<String>>,
+    address: Option<Spanned<String>>,
     name: Spanned<String>,
 }
 
@@ -95,11 +120,12 @@ impl Aliases {
     /// Where the file is there and cannot be read, or holds a mistake.
     pub fn open(folder: Option<PathBuf>) -> Result<Self, DataError> {
         let all = folder.as_deref().map_or_else(|| Ok(BTreeMap::new()), read)?;
-        Ok(Self { folder, all })
+        let is_earlier = !all.is_empty() && folder.as_deref().is_some_and(is_earlier);
+        Ok(Self { folder, all, is_earlier })
     }
 
     /// All of them.
-    pub fn all(&self) -> &BTreeMap<PeerAddr, Name> {
+    pub fn all(&self) -> &BTreeMap<Recipient, Name> {
         &self.all
     }
 
@@ -109,32 +135,89 @@ impl Aliases {
     /// # Errors
     /// Where there is nowhere to keep it, the file cannot be read or written, there are too many, or somebody else is
     /// called so. Nothing is changed then.
-    pub fn set(&mut self, addr: PeerAddr, name: Option<Name>) -> Result<(), DataError> {
+    pub fn set(&mut self, id: Recipient, name: Option<Name>) -> Result<(), DataError> {
+        let id = kept_as(id);
         let folder = self.folder.as_deref().ok_or(DataError::NoFolder)?;
         let mut all = read(folder)?;
         match name {
-            None => drop(all.remove(&addr)),
+            None => drop(all.remove(&id)),
             Some(name) => {
-                let wanted = name.as_str().to_lowercase();
-                let taken = all
-                    .iter()
-                    .find(|(other, name)| **other != addr && name.as_str().to_lowercase() == wanted);
+                let wanted = folded(name.as_str());
+                let taken = all.iter().find(|(other, name)| **other != id && folded(name.as_str()) == wanted);
                 if let Some((other, name)) = taken {
                     return Err(DataError::Taken(name.clone(), *other));
                 }
-                if !all.contains_key(&addr) && all.len() >= MAX_ALIASES {
+                if !all.contains_key(&id) && all.len() >= MAX_ALIASES {
                     return Err(DataError::TooMany);
                 }
-                all.insert(addr, name);
+                all.insert(id, name);
             }
         }
         write(folder, &all)?;
         self.all = all;
         Ok(())
     }
+
+    /// Moves a nickname from one peer to another that has none, and keeps that.
+    ///
+    /// # Errors
+    /// As [`Aliases::set`]. Nothing is changed then.
+    pub fn move_to(&mut self, from: Recipient, to: Recipient) -> Result<(), DataError> {
+        let folder = self.folder.as_deref().ok_or(DataError::NoFolder)?;
+        let mut all = read(folder)?;
+        if all.contains_key(&kept_as(to)) {
+            return Ok(());
+        }
+        let Some(name) = all.remove(&kept_as(from)) else { return Ok(()) };
+        all.insert(kept_as(to), name);
+        write(folder, &all)?;
+        self.all = all;
+        Ok(())
+    }
+
+    /// Writes a file of an earlier version anew, once its nicknames belong to keys where they have to.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or written. It is of the earlier version then.
+    pub fn keep_in_this_version(&mut self) -> Result<(), DataError> {
+        let Some(folder) = self.folder.as_deref().filter(|_| self.is_earlier) else { return Ok(()) };
+        write(folder, &read(folder)?)?;
+        self.is_earlier = false;
+        Ok(())
+    }
+
+    /// The nicknames by address that belong to a key: the address is the only one of the key, and no
+    /// other key was ever there. Only a file of an earlier version has such nicknames: in this one a
+    /// nickname of an address is that of a legacy peer, and no key gets it. `keys` are all known keys
+    /// with their addresses.
+    pub fn with_key<'a>(
+        &self,
+        keys: impl IntoIterator<Item = (PublicKey, &'a [PeerAddr])>,
+    ) -> Vec<(Recipient, PublicKey)> {
+        if !self.is_earlier {
+            return Vec::new();
+        }
+        let mut there: BTreeMap<PeerAddr, Vec<(PublicKey, bool)>> = BTreeMap::new();
+        for (key, addrs) in keys {
+            for addr in addrs {
+                there.entry(*addr).or_default().push((key, addrs.len() == 1));
+            }
+        }
+        let key_at = |id: &Recipient| match there.get(&id.addr()?).map(Vec::as_slice) {
+            Some([(key, true)]) => Some((*id, *key)),
+            _ => None,
+        };
+        self.all.keys().filter_map(key_at).collect()
+    }
 }
 
-fn read(folder: &Path) -> Result<BTreeMap<PeerAddr, Name>, DataError> {
+/// Whether the file is of an earlier version.
+fn is_earlier(folder: &Path) -> bool {
+    let text = read_text(&folder.join(ALIASES_FILE)).unwrap_or_default();
+    toml::from_str::<AliasFile>(&text).is_ok_and(|file| file.version < VERSION)
+}
+
+fn read(folder: &Path) -> Result<BTreeMap<Recipient, Name>, DataError> {
     let path = folder.join(ALIASES_FILE);
     let text = match read_text(&path) {
         // Also where the directory is a file: nothing is kept there.
@@ -149,26 +232,25 @@ fn read(folder: &Path) -> Result<BTreeMap<PeerAddr, Name>, DataError> {
 }
 
 /// The nicknames that the text of a file lists.
-pub(crate) fn aliases_of(path: &Path, text: &str) -> Result<BTreeMap<PeerAddr, Name>, ConfigError> {
+pub(crate) fn aliases_of(path: &Path, text: &str) -> Result<BTreeMap<Recipient, Name>, ConfigError> {
     parse(text).map_err(|(at, what)| mistake(path, text.as_bytes(), at, &what))
 }
 
 /// The nicknames that `text` lists; a mistake with its place and a sentence.
-fn parse(text: &str) -> Result<BTreeMap<PeerAddr, Name>, (usize, String)> {
+fn parse(text: &str) -> Result<BTreeMap<Recipient, Name>, (usize, String)> {
     let file: AliasFile = toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let message = toml_words(error.message());
         (
             at,
             format!(
-                "{message}. A list of nicknames has [[alias]] entries, each with an `address` and a `name`."
+                "{message}. A list of nicknames has [[alias]] entries, each with a `name` and a `key` or an `address`."
             ),
         )
     })?;
     let mut all = BTreeMap::new();
     for entry in file.alias {
-        let at = entry.address.span().start;
-        let addr = net::parse_addr(entry.address.get_ref()).map_err(|error| (at, format!("{error}")))?;
+        let (at, id) = whose(&entry)?;
         let name: Name =
             entry.name.get_ref().parse().map_err(|error| (entry.name.span().start, format!("{error}")))?;
         if all.len() >= MAX_ALIASES {
@@ -177,26 +259,49 @@ fn parse(text: &str) -> Result<BTreeMap<PeerAddr, Name>, (usize, String)> {
                 format!("more than {MAX_ALIASES} nicknames are listed; keep those that you need."),
             ));
         }
-        if all.insert(addr, name).is_some() {
-            return Err((at, format!("{addr} is listed twice; leave one of the entries out.")));
+        if all.insert(id, name).is_some() {
+            return Err((at, format!("{id} is listed twice; leave one of the entries out.")));
         }
     }
     Ok(all)
 }
 
-fn write(folder: &Path, all: &BTreeMap<PeerAddr, Name>) -> Result<(), DataError> {
+/// Whose nickname an entry is, and where the entry says so; a mistake with its place and a sentence.
+fn whose(entry: &Entry) -> Result<(usize, Recipient), (usize, String)> {
+    match (&entry.key, &entry.address) {
+        (Some(key), None) => {
+            let at = key.span().start;
+            let key: PublicKey = key.get_ref().parse().map_err(|error| (at, format!("{error}")))?;
+            Ok((at, Recipient::key(key)))
+        }
+        (None, Some(address)) => {
+            let at = address.span().start;
+            let addr = net::parse_addr(address.get_ref()).map_err(|error| (at, format!("{error}")))?;
+            Ok((at, kept_as(Recipient::Address(addr))))
+        }
+        _ => Err((entry.name.span().start, "an [[alias]] entry has either a `key` or an `address`.".into())),
+    }
+}
+
+fn write(folder: &Path, all: &BTreeMap<Recipient, Name>) -> Result<(), DataError> {
     let path = folder.join(ALIASES_FILE);
     let written = files::make_folder(folder).and_then(|()| files::replace(&path, text_of(all).as_bytes()));
     written.map_err(|error| DataError::Unwritable(path, error))
 }
 
 /// The file that lists these nicknames.
-pub(crate) fn text_of(all: &BTreeMap<PeerAddr, Name>) -> String {
-    let mut text =
-        "# Nicknames, as /alias gives them. p2p-chat writes this file anew when one changes.\n".to_owned();
-    for (addr, name) in all {
+pub(crate) fn text_of(all: &BTreeMap<Recipient, Name>) -> String {
+    let mut text = format!(
+        "# Nicknames, as /alias gives them. p2p-chat writes this file anew when one changes.\nversion = {VERSION}\n"
+    );
+    for (id, name) in all {
         let name = toml::Value::from(name.as_str());
-        text.push_str(&format!("\n[[alias]]\naddress = \"{addr}\"\nname = {name}\n"));
+        let whose = match (id.public_key(), id.addr()) {
+            (Some(key), _) => format!("key = \"{key}\""),
+            (None, Some(addr)) => format!("address = \"{addr}\""),
+            (None, None) => continue,
+        };
+        text.push_str(&format!("\n[[alias]]\n{whose}\nname = {name}\n"));
     }
     text
 }
@@ -208,8 +313,8 @@ mod tests {
     use super::*;
     use tempfile::TempDir;
 
-    fn addr(port: u16) -> PeerAddr {
-        PeerAddr::new(std::net::Ipv4Addr::LOCALHOST, port).unwrap()
+    fn addr(port: u16) -> Recipient {
+        PeerAddr::new(std::net::Ipv4Addr::LOCALHOST, port).unwrap().into()
     }
 
     fn name(text: &str) -> Name {
@@ -232,6 +337,59 @@ mod tests {
         aliases.set(addr(1), None).unwrap();
         assert_eq!(opened(&folder).all().len(), 1);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing else is left there");
+    }
+
+    #[test]
+    fn nickname_of_a_key_and_of_an_address_are_kept_apart() {
+        let dir = TempDir::new().unwrap();
+        let mut aliases = opened(dir.path());
+        let key = |byte| PublicKey::new([byte; 32]);
+        aliases.set(key(1).into(), Some(name("Bob"))).unwrap();
+        aliases.set(addr(1), Some(name("Boss"))).unwrap();
+        let ipv6: PeerAddr = "[::1]:1".parse().unwrap();
+        aliases.set(ipv6.into(), Some(name("Six"))).unwrap();
+        let read = opened(dir.path());
+        assert_eq!(read.all(), aliases.all());
+        let legacy = kept_as(addr(1));
+        assert!(matches!(legacy, Recipient::Peer(PeerId::Legacy(_))));
+        let named = |id: Recipient| read.all().get(&id).map(Name::as_str);
+        assert_eq!(named(key(1).into()), Some("Bob"));
+        assert_eq!((named(legacy), named(addr(1))), (Some("Boss"), None));
+        assert_eq!(named(ipv6.into()), Some("Six"));
+    }
+
+    #[test]
+    fn nickname_of_an_address_moves_to_its_only_key() {
+        let dir = TempDir::new().unwrap();
+        let mut aliases = opened(dir.path());
+        for port in 1..=4 {
+            aliases.set(addr(port), Some(name(&format!("N{port}")))).unwrap();
+        }
+        let key = |byte| PublicKey::new([byte; 32]);
+        let at = |port| addr(port).addr().unwrap();
+        let keys = [
+            (key(1), vec![at(1)]),
+            (key(2), vec![at(2), at(9)]),
+            (key(3), vec![at(3)]),
+            (key(4), vec![at(3)]),
+        ];
+        let keys = || keys.iter().map(|(key, addrs)| (*key, &**addrs));
+        assert!(aliases.with_key(keys()).is_empty(), "in this version they are those of legacy peers");
+        let path = dir.path().join(ALIASES_FILE);
+        let earlier = fs::read_to_string(&path).unwrap().replace(&format!("version = {VERSION}\n"), "");
+        fs::write(&path, earlier).unwrap();
+        let mut aliases = opened(dir.path());
+        // Of two addresses, or two keys at one, it is not certain who was meant; nobody was at the fourth.
+        assert_eq!(aliases.with_key(keys()), [(kept_as(addr(1)), key(1))]);
+        aliases.move_to(addr(1), key(1).into()).unwrap();
+        assert_eq!(opened(dir.path()).all().get(&key(1).into()).map(Name::as_str), Some("N1"));
+        assert_eq!(aliases.with_key(keys()), []);
+        aliases.keep_in_this_version().unwrap();
+        assert!(!is_earlier(dir.path()));
+        // A nickname that the key has already stays.
+        aliases.move_to(addr(2), key(1).into()).unwrap();
+        assert_eq!(aliases.all().len(), 4);
+        assert_eq!(aliases.all().get(&key(1).into()).map(Name::as_str), Some("N1"));
     }
 
     #[test]
@@ -273,6 +431,8 @@ mod tests {
             ("[[alias]]\naddress = \"127.0.0.1\"\nname = \"x\"", 2, "write IP:PORT"),
             ("[[alias]]\naddress = \"127.0.0.1:1\"\nname = \"a b\"", 3, "how about `a_b`?"),
             ("[[alias]]\naddress = \"127.0.0.1:1\"", 1, "missing field `name`"),
+            ("[[alias]]\nkey = \"aeaq\"\nname = \"x\"", 2, "A key has 52"),
+            ("[[alias]]\nname = \"x\"", 2, "either a `key` or an `address`"),
             ("[[aliases]]\n", 1, "unknown field `aliases`"),
         ] {
             let (at, what) = parse(text).unwrap_err();

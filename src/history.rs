@@ -27,7 +27,8 @@ use crate::cli::{Asked, Cli, Misused};
 use crate::data::{self, Aliases};
 use crate::identity::{self, Profile};
 use crate::known::KnownPeers;
-use crate::model::name::quoted;
+use crate::model::name::{folded, quoted};
+use crate::model::peer_id::Recipient;
 use crate::model::stored::Selection;
 use crate::net;
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError};
@@ -90,11 +91,14 @@ fn selection(cli: &Cli, asked: &Asked, people: &People, folder: &Path) -> anyhow
     let with = asked.with.as_deref().map(|word| -> anyhow::Result<_> {
         let known = KnownPeers::open(Some(folder)).map_err(Misused::new)?;
         let pins: Vec<_> = known.pins().cloned().collect();
-        // A nickname is for whoever is at an address; the name of another may be the same.
+        // The name of another peer may be the same; the nickname wins.
         let aliases = Aliases::open(data::folder(cli)).map_err(Misused::new)?;
-        let nickname =
-            aliases.all().iter().find(|(_, name)| name.as_str().to_lowercase() == word.to_lowercase());
-        let nicknamed = nickname.and_then(|(addr, _)| people.meant(word, Some(*addr), &pins).ok());
+        let nickname = aliases.all().iter().find(|(_, name)| folded(name.as_str()) == folded(word));
+        // A running program has moved it to the key already.
+        let moved = aliases.with_key(pins.iter().map(|pin| (pin.key, &*pin.addrs)));
+        let whose =
+            |id: Recipient| moved.iter().find(|(from, _)| *from == id).map_or(id, |(_, key)| (*key).into());
+        let nicknamed = nickname.map(|(id, _)| people.with(whose(*id))).filter(|found| !found.is_empty());
         let named = || people.meant(word, net::parse_addr(word).ok(), &pins).map_err(Misused::new);
         Ok(nicknamed.map_or_else(named, Ok)?)
     });

@@ -1,7 +1,7 @@
-//! `known_peers.toml`: what is remembered of other people's keys from one run to the next. docs/IDENTITY.md has the format.
+//! `known_peers.toml`: the pinned keys, saved between runs. docs/IDENTITY.md describes the format.
 //!
-//! Out of scope: what follows from it, and when a key is remembered. The lock of the profile keeps other processes from writing
-//! the file meanwhile, so it is read once.
+//! The lock of the profile keeps other processes from writing the file, so it is read once. When a
+//! key is pinned and what that means is decided in `chat::trust`.
 
 mod configured;
 
@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::chat::{MAX_HINTS, MAX_PINS, Pin, PinChange};
+use crate::chat::{MAX_CONTACTS, MAX_HINTS, MAX_PINS, MAX_STRANGERS, Pin, PinChange};
 use crate::config::{ConfigError, mistake, read_text_within, toml_words};
 use crate::files;
 use crate::model::key::PublicKey;
@@ -25,25 +25,26 @@ use crate::net;
 /// The file, in the directory of the profile.
 const KNOWN_FILE: &str = "known_peers.toml";
 
-/// Bytes that one entry takes at most as we write it, and some more for comments.
+/// Bytes of one entry at most as we write it, with some room for comments.
 const MAX_ENTRY_BYTES: u64 = 1_200;
 
-/// Bytes that the file may have, so that what is written can be read.
+/// Bytes of the file at most. Whatever we write can be read again.
 const MAX_KNOWN_BYTES: u64 = MAX_PINS as u64 * MAX_ENTRY_BYTES;
 
-/// Time between two writes. A full file takes 0.1 s in a debug build, too long for each change; a crash loses what was learned in a second.
+/// Time between two writes of the file. Writing a full one takes 0.2 s in a debug build, too long
+/// for each change. A crash loses the changes of this time.
 const SAVE_PAUSE: Duration = Duration::from_secs(1);
 
-const TITLE: &str = "# Other people's keys. p2p-chat writes this file anew when one changes; edit it while p2p-chat is not running.\n";
+const TITLE: &str = "# The pinned keys of other people. p2p-chat replaces this file; edit it while p2p-chat is not running.\n";
 
-/// Why the keys cannot be read or kept. Its display is a whole sentence for a user.
+/// Why the pins cannot be read or saved. Displayed as a whole sentence.
 #[derive(Debug)]
 pub enum KnownError {
     /// The file cannot be read, or holds a mistake.
     File(ConfigError),
     /// The file cannot be written.
     Unwritable(PathBuf, io::Error),
-    /// There are too many.
+    /// There are too many contacts or strangers.
     TooMany,
 }
 
@@ -53,50 +54,56 @@ impl fmt::Display for KnownError {
             Self::File(error) => error.fmt(f),
             Self::Unwritable(path, error) => write!(
                 f,
-                "Cannot write {}: {error}; what is known of others holds for this run, and the next one begins with what was known before.",
+                "Cannot write {}: {error}; changes of known keys hold for this run and are lost at its end.",
                 path.display()
             ),
-            Self::TooMany => write!(f, "More than {MAX_PINS} keys cannot be remembered."),
+            Self::TooMany => {
+                write!(
+                    f,
+                    "More than {MAX_CONTACTS} contacts or {MAX_STRANGERS} strangers cannot be remembered."
+                )
+            }
         }
     }
 }
 
 impl std::error::Error for KnownError {}
 
-/// Everything that is remembered of others.
+/// The saved pins.
 #[derive(Debug)]
 pub struct KnownPeers {
     folder: Option<PathBuf>,
     pins: BTreeMap<PublicKey, Pin>,
-    /// The file does not say what is known.
+    /// The file differs from `pins`.
     unsaved: bool,
-    /// Nobody has tried to write it since the last change.
+    /// The file has not been written since the last change, and that was not tried either.
     due: bool,
-    /// When it was last written, or that was tried.
+    /// When the file was last written, or that was tried.
     saved_at: Option<Instant>,
 }
 
 impl KnownPeers {
-    /// Those that are kept in this directory, which has to be there once something changes; without one they are for this run.
+    /// Reads the file in `folder`, which has to exist by the first save. Without a folder nothing
+    /// is read or saved.
     ///
     /// # Errors
-    /// Where the file is there and cannot be read, or holds a mistake.
+    /// If the file exists and cannot be read, or contains a mistake.
     pub fn open(folder: Option<&Path>) -> Result<Self, KnownError> {
         let pins = folder.map_or_else(|| Ok(BTreeMap::new()), read).map_err(KnownError::File)?;
         Ok(Self { folder: folder.map(Path::to_owned), pins, unsaved: false, due: false, saved_at: None })
     }
 
-    /// All of them, by their keys.
+    /// All pins, sorted by key.
     pub fn pins(&self) -> impl Iterator<Item = &Pin> {
         self.pins.values()
     }
 
-    /// Takes changes. They are in the file once it is saved, which is due afterwards if they change anything.
+    /// Applies changes, in order. If they change anything, the file is due to be saved.
     ///
     /// # Errors
-    /// Where there would be too many: nothing is changed then.
+    /// If there would be too many contacts or strangers. Nothing changes then.
     pub fn note(&mut self, changes: impl IntoIterator<Item = PinChange>) -> Result<(), KnownError> {
-        // Of several changes of a key the last counts.
+        // The last of several changes of a key wins.
         let mut changes: BTreeMap<PublicKey, Option<Pin>> = changes
             .into_iter()
             .map(|change| match change {
@@ -105,9 +112,13 @@ impl KnownPeers {
             })
             .collect();
         changes.retain(|key, pin| self.pins.get(key) != pin.as_ref());
-        let forgotten = changes.values().filter(|pin| pin.is_none()).count();
-        let new = changes.iter().filter(|(key, pin)| pin.is_some() && !self.pins.contains_key(key)).count();
-        if self.pins.len() + new > MAX_PINS + forgotten {
+        let unchanged = self.pins.iter().filter(|(key, _)| !changes.contains_key(key));
+        let after = unchanged.map(|(_, pin)| pin).chain(changes.values().flatten());
+        let (contacts, strangers) = after.fold((0, 0), |(contacts, strangers), pin| match pin.contact {
+            true => (contacts + 1, strangers),
+            false => (contacts, strangers + 1),
+        });
+        if contacts > MAX_CONTACTS || strangers > MAX_STRANGERS {
             return Err(KnownError::TooMany);
         }
         if !changes.is_empty() {
@@ -122,22 +133,38 @@ impl KnownPeers {
         Ok(())
     }
 
-    /// When the file is to be saved: at once, but at most once a second. `None` where that was
-    /// done, or tried, since the last change.
+    /// Makes contacts of the pinned ones among `keys`, up to [`MAX_CONTACTS`]; other keys are
+    /// ignored. For keys that the history or the aliases show to be contacts, although a file of an
+    /// earlier version does not.
+    pub fn mark_contacts(&mut self, keys: impl IntoIterator<Item = PublicKey>) {
+        let mut contacts = self.pins.values().filter(|pin| pin.contact).count();
+        for key in keys {
+            let stranger = self.pins.get_mut(&key).filter(|pin| !pin.contact);
+            if let Some(pin) = stranger.filter(|_| contacts < MAX_CONTACTS) {
+                pin.contact = true;
+                contacts += 1;
+                (self.unsaved, self.due) = (true, true);
+            }
+        }
+    }
+
+    /// When the file is to be saved: at once, but at most once a second. `None` if that was done or
+    /// tried since the last change.
     pub fn save_due(&self) -> Option<Instant> {
         let due = self.due && self.folder.is_some();
         due.then(|| self.saved_at.map_or_else(Instant::now, |at| at + SAVE_PAUSE))
     }
 
-    /// Writes the file as a whole, if it does not say what is known. It goes down to the disk, so it may take its time.
+    /// Replaces the file if there are unsaved changes. Blocks until it is on the disk.
     ///
     /// # Errors
-    /// Where the file cannot be written: it stays as it was. It is due again with the next change, and each further call tries it.
+    /// If the file cannot be written. It stays as it was, is due again with the next change, and
+    /// each further call tries again.
     pub fn save(&mut self) -> Result<(), KnownError> {
         let Some(folder) = self.folder.as_ref().filter(|_| self.unsaved) else { return Ok(()) };
         let path = folder.join(KNOWN_FILE);
         let written = files::replace(&path, text_of(self.pins.values()).as_bytes());
-        // Counted from the end, so that a slow disk does not take all the time of whoever saves.
+        // Counted from the end, so that a slow disk does not keep the caller busy all the time.
         self.saved_at = Some(Instant::now());
         (self.unsaved, self.due) = (written.is_err(), false);
         written.map_err(|error| KnownError::Unwritable(path, error))
@@ -154,7 +181,7 @@ fn read(folder: &Path) -> Result<BTreeMap<PublicKey, Pin>, ConfigError> {
     }
 }
 
-/// What the text of a file lists.
+/// The pins in the text of a file.
 pub(crate) fn pins_of(path: &Path, text: &str) -> Result<BTreeMap<PublicKey, Pin>, ConfigError> {
     parse(text).map_err(|(at, what)| mistake(path, text.as_bytes(), at, &what))
 }
@@ -173,29 +200,37 @@ struct Entry {
     name: Option<Spanned<String>>,
     #[serde(default)]
     addresses: Vec<Spanned<String>>,
+    #[serde(default)]
+    contact: bool,
     first_seen: Spanned<String>,
     verified: Option<Spanned<String>>,
     #[serde(default)]
     blocked: bool,
 }
 
-/// A mistake: its place, and a sentence.
+/// A mistake: its byte offset, and a sentence.
 type Mistake = (usize, String);
 
 fn parse(text: &str) -> Result<BTreeMap<PublicKey, Pin>, Mistake> {
     let file: File = toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let format = "A list of known peers has [[peer]] entries, each with a `key` and `first_seen`, and perhaps `name`, \
-                      `addresses`, `verified` and `blocked`.";
+                      `addresses`, `contact`, `verified` and `blocked`.";
         (at, format!("{}. {format}", toml_words(error.message())))
     })?;
     let mut pins = BTreeMap::new();
+    let (mut contacts, mut strangers) = (0, 0);
     for entry in file.peer {
         let at = entry.key.span().start;
-        if pins.len() >= MAX_PINS {
-            return Err((at, format!("more than {MAX_PINS} keys are listed; keep those that you need.")));
-        }
         let pin = pin(entry)?;
+        let (count, most, what) = match pin.contact {
+            true => (&mut contacts, MAX_CONTACTS, "contacts"),
+            false => (&mut strangers, MAX_STRANGERS, "keys of strangers"),
+        };
+        *count += 1;
+        if *count > most {
+            return Err((at, format!("more than {most} {what} are listed; keep those that you need.")));
+        }
         let key = pin.key;
         if pins.insert(key, pin).is_some() {
             return Err((at, format!("{key} is listed twice; leave one of the entries out.")));
@@ -218,6 +253,8 @@ fn pin(entry: Entry) -> Result<Pin, Mistake> {
     Ok(Pin {
         key,
         name: entry.name.map(name).transpose()?,
+        // Earlier versions did not write `contact`, but only contacts are verified or blocked.
+        contact: entry.contact || entry.verified.is_some() || entry.blocked,
         addrs: entry.addresses.iter().map(addr).collect::<Result<_, _>>()?,
         first_seen: seconds(&entry.first_seen)?,
         verified: entry.verified.as_ref().map(seconds).transpose()?,
@@ -241,7 +278,7 @@ fn seconds(text: &Spanned<String>) -> Result<u64, Mistake> {
     })
 }
 
-/// A date as it stands in the file; the latest that can be written for one beyond that.
+/// The date of a time in seconds since 1970; the last possible date for a later time.
 fn date(seconds: u64) -> Timestamp {
     i64::try_from(seconds)
         .ok()
@@ -249,7 +286,7 @@ fn date(seconds: u64) -> Timestamp {
         .unwrap_or(Timestamp::MAX)
 }
 
-/// The file that lists these.
+/// The text of a file with these pins.
 pub(crate) fn text_of<'a>(pins: impl Iterator<Item = &'a Pin>) -> String {
     pins.fold(TITLE.to_owned(), |text, pin| text + &entry_of(pin))
 }
@@ -262,6 +299,9 @@ fn entry_of(pin: &Pin) -> String {
     if !pin.addrs.is_empty() {
         let addrs: Vec<String> = pin.addrs.iter().map(|addr| format!("\"{addr}\"")).collect();
         text.push_str(&format!("addresses = [{}]\n", addrs.join(", ")));
+    }
+    if pin.contact {
+        text.push_str("contact = true\n");
     }
     text.push_str(&format!("first_seen = \"{}\"\n", date(pin.first_seen)));
     if let Some(verified) = pin.verified {

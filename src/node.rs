@@ -30,8 +30,9 @@ use crate::mailbox::Mailbox;
 use crate::model::address::PeerAddr;
 use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::name::Name;
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{ByeReason, Letter};
-use crate::model::stored::{Condition, Open, Party, RowId, Write};
+use crate::model::stored::{Condition, Open, RowId, Write};
 use crate::net::secure::{OwnKey, Tls};
 use crate::net::{self, Dialler, Identity, Listener};
 use crate::protocol::plain;
@@ -143,7 +144,7 @@ impl Node {
             shared.learn_if_own(peer.addr);
         }
         for text in &waiting {
-            if let Party::Addr(addr) = text.to {
+            if let Recipient::Address(addr) = text.to {
                 shared.learn_if_own(addr);
             }
         }
@@ -201,9 +202,34 @@ impl Node {
         self.shared.own
     }
 
-    /// What is known of the key of a peer.
-    pub fn pin_of(&self, addr: PeerAddr) -> Option<Pin> {
-        self.shared.state.lock().chat.pin_of(addr).cloned()
+    /// What is pinned for a recipient that has a key.
+    pub fn pin_of(&self, id: Recipient) -> Option<Pin> {
+        self.shared.state.lock().chat.pinned(id).cloned()
+    }
+
+    /// Whether a recipient is a contact.
+    pub fn is_contact(&self, id: Recipient) -> bool {
+        self.shared.state.lock().chat.is_contact(id)
+    }
+
+    /// Takes note of the user's nickname for a peer, or that it has none.
+    pub fn set_alias(&self, id: Recipient, name: Option<Name>) {
+        self.shared.state.lock().chat.set_alias(id, name);
+    }
+
+    /// The contacts known by key that are not in the peer list.
+    pub fn unlisted_contacts(&self) -> Vec<Pin> {
+        self.shared.state.lock().chat.unlisted_contacts()
+    }
+
+    /// Whom a typed address means; several contacts may have proven themselves at one address.
+    pub fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
+        self.shared.state.lock().chat.at(addr)
+    }
+
+    /// The address that a recipient is dialed at first.
+    pub fn dialed_at(&self, id: Recipient) -> Option<PeerAddr> {
+        self.shared.state.lock().chat.dialed_at(id)
     }
 
     /// The pins that a word of the user may mean.
@@ -238,7 +264,7 @@ impl Node {
         if let Command::Send { to: Target::These(addrs), .. } | Command::Connect(Target::These(addrs)) =
             &command
         {
-            addrs.iter().for_each(|addr| self.shared.learn_if_own(*addr));
+            addrs.iter().filter_map(|id| id.addr()).for_each(|addr| self.shared.learn_if_own(addr));
         }
         let parted = match &command {
             Command::Block(key) | Command::Unpin(key) | Command::Trust(_, As::NewKeyOf(key)) => Some(*key),
@@ -267,8 +293,8 @@ impl Node {
     }
 
     /// Whether a peer is in the list.
-    pub fn knows(&self, addr: PeerAddr) -> bool {
-        self.shared.state.lock().chat.knows(addr)
+    pub fn knows(&self, id: Recipient) -> bool {
+        self.shared.state.lock().chat.knows(id)
     }
 
     /// Whether somebody who dials `addr` reaches us.
@@ -277,9 +303,9 @@ impl Node {
         self.shared.state.lock().chat.is_own(addr)
     }
 
-    /// How sure it is that whoever is written to at an address is who is known to be there.
-    pub fn proof_of(&self, addr: PeerAddr) -> Proof {
-        self.shared.state.lock().chat.proof_of(addr)
+    /// How sure it is that a recipient is who it is named as.
+    pub fn proof_of(&self, id: Recipient) -> Proof {
+        self.shared.state.lock().chat.proof_of(id)
     }
 
     /// The digits that we and whoever holds `key` compare. It takes some milliseconds, and no lock.
@@ -295,19 +321,18 @@ impl Node {
     }
 
     /// Everything that came from this party so far has been read.
-    pub fn read(&self, party: Party) {
+    pub fn read(&self, party: Recipient) {
         self.shared.scribe.write(None, Write::Read(party));
     }
 
-    /// Who the messages from and to an address are: those of the key that is there, and those of nobody in particular.
-    pub fn parties_at(&self, addr: PeerAddr) -> Vec<Party> {
-        let key = self.pin_of(addr).map(|pin| Party::Key(pin.key));
-        key.into_iter().chain([Party::Addr(addr)]).collect()
-    }
-
-    /// Where whoever holds a key is, or was last.
-    pub fn addr_of(&self, key: PublicKey) -> Option<PeerAddr> {
-        self.shared.state.lock().chat.addr_of(key)
+    /// The stored conversations of a recipient: its own, and for a legacy peer also that of its
+    /// address from before the peer proved itself.
+    pub fn conversations_of(id: Recipient) -> Vec<Recipient> {
+        let unproven = match id {
+            Recipient::Peer(PeerId::Legacy(legacy)) => Some(Recipient::Address(legacy.addr())),
+            Recipient::Peer(PeerId::Key(_)) | Recipient::Address(_) => None,
+        };
+        [id].into_iter().chain(unproven).collect()
     }
 
     /// What waits to be sent.
@@ -357,11 +382,11 @@ fn waiting_in(store: &mut dyn Store, name: &Name, expire: Duration) -> Result<Ve
     let restored = |Open { to, name: called, letter, condition, expires }: Open| Restored {
         to,
         parts: plain::messages_for(&letter.body, name).unwrap_or_default().into(),
-        cut_off: condition == Condition::Sent && matches!(to, Party::Addr(_)),
+        cut_off: condition == Condition::Sent && to.public_key().is_none(),
         // However the clock was set meanwhile, nothing waits for longer than the user wants.
         left: Duration::from_millis(expires.saturating_sub(clock)).min(expire),
         // Before something is sent in plain that is written down; what waits for an address was not.
-        letter: Letter { again: letter.again && matches!(to, Party::Key(_)), ..letter },
+        letter: Letter { again: letter.again && matches!(to, Recipient::Peer(PeerId::Key(_))), ..letter },
         name: called,
     };
     Ok(open.into_iter().map(restored).collect())

@@ -4,11 +4,12 @@ use std::io;
 
 use std::sync::Arc;
 
+use super::tell::standing;
 use super::{App, Ending, People, Sent, clock};
-use crate::chat::{Command, OpId, Policy, Target};
+use crate::chat::{Command, OpId, Pin, Policy, Target, Who};
 use crate::crypto;
-use crate::model::address::PeerAddr;
 use crate::model::name::Name;
+use crate::model::peer_id::Recipient;
 use crate::model::session::Letter;
 use crate::protocol::plain;
 use crate::protocol::plain::EncodeError;
@@ -57,8 +58,7 @@ impl App {
                 }
                 return Ok(Some(Ending::Exit));
             }
-            Some(Act::Send(to, text)) => self.send(to, text, false),
-            Some(Act::SendInPlain(to, text)) => self.send(to, text, true),
+            Some(Act::Send(to, text)) => self.send(to, text),
             Some(Act::List) => Some(self.node.command(Command::List)),
             Some(Act::Connect(to)) => Some(self.node.command(Command::Connect(to))),
             Some(Act::Disconnect(to)) => Some(self.node.command(Command::Disconnect(to))),
@@ -91,7 +91,7 @@ impl App {
         let lines = match (said_to, act) {
             (Some(label), Some(Act::Send(to, text))) => {
                 let stamp = self.clock.now().stamp;
-                let ink = to.addr().and_then(|addr| self.labels.name(addr)).map_or(Ink::Strong, ui::ink_of);
+                let ink = to.peer().and_then(|id| self.labels.name(id)).map_or(Ink::Strong, ui::ink_of);
                 let prompt = Line::of(Ink::Faint, &*stamp).and(ink, format!("to {label}> "));
                 ui::own_text(prompt, text)
             }
@@ -100,7 +100,7 @@ impl App {
         self.screen.finish_line(&lines)
     }
 
-    fn send(&mut self, to: Chosen, text: String, in_plain: bool) -> Option<OpId> {
+    fn send(&mut self, to: Chosen, text: String) -> Option<OpId> {
         let body = body_of(&text);
         match parts_of(&text, &body, &self.node.name()) {
             Ok(parts) => {
@@ -110,12 +110,8 @@ impl App {
                     again: false,
                     body: Arc::clone(&body),
                 });
-                let op = self.node.command(Command::Send {
-                    to: to.target.clone(),
-                    parts: parts.into(),
-                    letter,
-                    in_plain,
-                });
+                let op =
+                    self.node.command(Command::Send { to: to.target.clone(), parts: parts.into(), letter });
                 self.have_read(&to);
                 // In a conversation nobody wants to read after each line that it arrived.
                 let quiet = self.menu.conversation().is_some_and(|with| *with == to)
@@ -145,12 +141,12 @@ impl App {
         match act {
             Act::History(of, words) => self.history(of, words),
             Act::Rename(name) => self.rename(name),
-            Act::Mute(addr, label) => self.mute(addr, &label),
-            Act::Unmute(addr, label) => self.unmute(addr, &label),
-            Act::ToggleMute(addr, label) if self.muted.contains_key(&addr) => self.unmute(addr, &label),
-            Act::ToggleMute(addr, label) => self.mute(addr, &label),
+            Act::Mute(id, label) => self.mute(id, &label),
+            Act::Unmute(id, label) => self.unmute(id, &label),
+            Act::ToggleMute(id, label) if self.muted.contains_key(&id) => self.unmute(id, &label),
+            Act::ToggleMute(id, label) => self.mute(id, &label),
             Act::ListMuted => self.list_muted(),
-            Act::Nickname(addr, label, name) => self.nickname(addr, &label, name),
+            Act::Nickname(id, label, name) => self.nickname(id, &label, name),
             Act::ListNicknames => self.list_nicknames(),
             Act::ShowOwnKey => {
                 self.say("Your key, which others know you by:");
@@ -174,7 +170,6 @@ impl App {
                 self.out.extend(lines);
             }
             Act::Send(..)
-            | Act::SendInPlain(..)
             | Act::List
             | Act::Connect(_)
             | Act::Disconnect(_)
@@ -193,19 +188,19 @@ impl App {
         self.node.set_name(name);
     }
 
-    fn mute(&mut self, addr: PeerAddr, label: &str) {
+    fn mute(&mut self, id: Recipient, label: &str) {
         if self.muted.len() >= crate::chat::MAX_PEERS {
             self.say("More are muted than can be known; /unmute somebody first.");
             return;
         }
-        self.muted.entry(addr).or_insert(0);
+        self.muted.entry(id).or_insert(0);
         self.say(format!(
             "What {label} writes is not shown any more; /history {label} shows it, /unmute {label} ends this."
         ));
     }
 
-    fn unmute(&mut self, addr: PeerAddr, label: &str) {
-        let line = match self.muted.remove(&addr) {
+    fn unmute(&mut self, id: Recipient, label: &str) {
+        let line = match self.muted.remove(&id) {
             None => format!("{label} is not muted."),
             Some(0) => format!("What {label} writes is shown again; nothing came meanwhile."),
             Some(1) => format!(
@@ -226,8 +221,9 @@ impl App {
             .muted
             .iter()
             .take(MAX_LISTED)
-            .map(|(addr, count)| {
-                format!("{} ({addr}) is muted; messages since: {count}.", self.labels.label(*addr, None))
+            .map(|(id, count)| {
+                let label = self.labels.label(*id, None);
+                format!("{label} ({}) is muted; messages since: {count}.", self.place_of(*id))
             })
             .collect();
         lines.into_iter().for_each(|line| self.say(line));
@@ -237,23 +233,89 @@ impl App {
         }
     }
 
-    fn nickname(&mut self, addr: PeerAddr, label: &str, name: Option<Name>) {
+    /// Where a peer is dialed, or its key if it has no known address.
+    pub(super) fn place_of(&self, id: Recipient) -> String {
+        ui::place(id, self.node.dialed_at(id))
+    }
+
+    fn nickname(&mut self, id: Recipient, label: &str, name: Option<Name>) {
+        let at = self.place_of(id);
         let line = match &name {
-            Some(name) => format!("{label} ({addr}) is called {name} here, also the next time."),
-            None if self.labels.nickname(addr).is_none() => {
+            Some(name) => format!("{label} ({at}) is called {name} here, also the next time."),
+            None if self.labels.nickname(id).is_none() => {
                 self.say(format!("{label} has no nickname; /alias {label} NAME gives one."));
                 return;
             }
-            None => format!("{label} ({addr}) has no nickname any more."),
+            None => format!("{label} ({at}) has no nickname any more."),
         };
-        if let Err(error) = self.aliases.set(addr, name) {
-            self.say(Line::of(Ink::Bad, error.to_string()));
+        if let Some(name) = &name
+            && let Some(other) =
+                ui::contact_called(name, id, &People { node: &self.node, labels: &self.labels })
+        {
+            let at = self.place_of(other);
+            self.say(Line::of(
+                Ink::Bad,
+                format!("{name} is the name of another contact ({at}); choose another nickname."),
+            ));
             return;
         }
-        self.labels.set_nicknames(self.aliases.all().clone());
-        let label = self.labels.label(addr, None);
-        self.menu.relabel(addr, &label);
-        self.say(line);
+        let is_unproven = name.is_some() && matches!(id, Recipient::Address(_));
+        match self.aliases.set(id, name) {
+            Err(error) => self.say(Line::of(Ink::Bad, error.to_string())),
+            Ok(()) => {
+                if is_unproven {
+                    self.named_unproven.insert(id);
+                }
+                self.tell_nicknames();
+                let label = self.labels.label(id, None);
+                self.menu.relabel(id, &label);
+                self.say(line);
+            }
+        }
+    }
+
+    /// Has the nickname of one peer belong to another from now on.
+    pub(super) fn move_nickname(&mut self, from: Recipient, to: Recipient) {
+        if self.labels.nickname(from).is_none() {
+            return;
+        }
+        match self.aliases.move_to(from, to) {
+            Ok(()) => self.tell_nicknames(),
+            Err(error) => self.say(Line::of(Ink::Bad, error.to_string())),
+        }
+    }
+
+    /// Tells the labels and the node which nicknames there are.
+    fn tell_nicknames(&mut self) {
+        let all = self.aliases.all();
+        for (id, _) in self.labels.nicknames().filter(|(id, _)| !all.contains_key(id)) {
+            self.node.set_alias(id, None);
+        }
+        for (id, name) in all.iter().filter(|(id, name)| self.labels.nickname(**id) != Some(name)) {
+            self.node.set_alias(*id, Some(name.clone()));
+        }
+        self.labels.set_nicknames(all.clone());
+    }
+
+    /// Gives nicknames and labels to everybody who is known from the start. A nickname of an address
+    /// moves to the only key that was ever there: files of earlier versions have no keys.
+    pub(super) fn name_everybody(&mut self) {
+        self.tell_nicknames();
+        let pins: Vec<Pin> = self.known.pins().cloned().collect();
+        let keys = pins.iter().filter(|pin| !pin.blocked).map(|pin| (pin.key, &*pin.addrs));
+        for (id, key) in self.aliases.with_key(keys) {
+            self.move_nickname(id, Recipient::key(key));
+        }
+        if let Err(error) = self.aliases.keep_in_this_version() {
+            self.say(Line::of(Ink::Bad, error.to_string()));
+        }
+        let contacts = self.node.unlisted_contacts().into_iter().map(|pin| (pin.key.into(), pin.name));
+        let rows = self.node.rows().into_iter().map(|row| (row.id, row.name));
+        for (id, name) in contacts.chain(rows) {
+            let (addr, proof) = (self.node.dialed_at(id), self.node.proof_of(id));
+            let node = &self.node;
+            self.labels.meet(&Who { id, name, addr, claimed: None, proof }, |id| standing(node, id));
+        }
     }
 
     fn list_nicknames(&mut self) {
@@ -262,8 +324,12 @@ impl App {
             self.say("There are no nicknames; /alias WHOM NAME gives one.");
             return;
         }
+        let whose = |id: Recipient| match self.node.pin_of(id).and_then(|pin| pin.name) {
+            Some(name) => format!("{name} ({id})"),
+            None => id.to_string(),
+        };
         let mut lines: Vec<String> =
-            all.iter().take(MAX_LISTED).map(|(addr, name)| format!("{name} is {addr}.")).collect();
+            all.iter().take(MAX_LISTED).map(|(id, name)| format!("{name} is {}.", whose(*id))).collect();
         if all.len() > MAX_LISTED {
             lines.push(format!("And {} more.", all.len() - MAX_LISTED));
         }

@@ -60,8 +60,11 @@ pub(super) fn start(
     let mut known = KnownPeers::open(folder).map_err(Misused::new)?;
     // A clock before 1970 is as wrong as one in 1970.
     let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let mut told = known.configure(&mut peers, identity.key(), date);
-    let (keeping, history) = keep(cli, folder, &mut told)?;
+    let mut told = Vec::new();
+    let (keeping, mut history) = keep(cli, folder, &mut told)?;
+    // Before peers.toml is read: its keys get no name that belongs to a contact.
+    known.mark_contacts(history.written_to().map_err(unreadable)?);
+    told.extend(known.configure(&mut peers, identity.key(), date));
     let mut keeping = Some(keeping);
     let bind = cli.bind.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
     let config = NodeConfig {
@@ -93,6 +96,11 @@ pub(super) fn start(
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// The sentence about a history that opens and cannot be read.
+fn unreadable(error: StoreError) -> Misused {
+    Misused::new(format!("Cannot read the history: {error}. Start with --no-history to keep nothing."))
 }
 
 /// Where what is said is kept: written by the node, and read here.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::{App, clock};
 use crate::chat::{Command, OpId, WaitingText};
+use crate::model::peer_id::Recipient;
 use crate::model::session::Letter;
-use crate::model::stored::{Condition, Entry, Party, Query, Way};
+use crate::model::stored::{Condition, Entry, Query, Way};
 use crate::protocol::plain;
 use crate::ui::{Ink, Line, Outbox, hold_words, quoted, state};
 
@@ -19,9 +20,9 @@ const MAX_LISTED: usize = 100;
 #[derive(Clone)]
 pub(super) enum Listed {
     /// It waits.
-    Waiting(Party, Letter),
+    Waiting(Recipient, Letter),
     /// It did not arrive, and is not sent any more.
-    Failed(Party, Letter),
+    Failed(Recipient, Letter),
     /// It was sent again, so what is listed of it is over.
     SentAgain,
 }

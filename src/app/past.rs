@@ -2,8 +2,10 @@
 
 use super::App;
 use crate::chat::{Pin, Target};
-use crate::model::stored::{Entry, Party, Query, RowId, Selection};
+use crate::model::peer_id::Recipient;
+use crate::model::stored::{Entry, Query, RowId, Selection};
 use crate::net;
+use crate::node::Node;
 use crate::store::StoreError;
 use crate::ui::{Chosen, HistoryOf, Ink, Line, Past, People, quoted};
 
@@ -60,7 +62,7 @@ impl App {
 
     /// Shows the end of what was said before with somebody, where a conversation with them begins.
     pub(super) fn recall(&mut self, with: &Chosen) {
-        if with.addr().is_none() {
+        if with.peer().is_none() {
             return;
         }
         let Ok(parties) = self.parties_of(with) else { return };
@@ -119,10 +121,10 @@ impl App {
 
     /// The user has to do with these, so what they wrote has been read.
     pub(super) fn have_read(&mut self, with: &Chosen) {
-        if let Some(addr) = with.addr() {
-            self.unread.remove(&addr);
-            for party in self.node.parties_at(addr) {
-                self.node.read(party);
+        if let Some(id) = with.peer() {
+            self.unread.remove(&id);
+            for conversation in Node::conversations_of(id) {
+                self.node.read(conversation);
             }
         }
     }
@@ -141,23 +143,19 @@ impl App {
     /// Everybody of whom there is something in the history, called as they are in the chat.
     pub(super) fn people(&mut self) -> People {
         let parties = self.history.parties().unwrap_or_default();
-        let addr = |party| match party {
-            Party::Addr(addr) => Some(addr),
-            Party::Key(key) => self.node.addr_of(key),
-        };
-        People::new(parties).remembered(self.known.pins()).labelled(|party| self.labels.known(addr(party)?))
+        People::new(parties).remembered(self.known.pins()).labelled(|id| self.labels.known(id))
     }
 
-    /// Who the messages with these are from or to: those of the key at an address, and those from before it had shown one.
-    fn parties_of(&mut self, chosen: &Chosen) -> Result<Vec<Party>, StoreError> {
+    /// The stored conversations with these.
+    fn parties_of(&mut self, chosen: &Chosen) -> Result<Vec<Recipient>, StoreError> {
         match &chosen.target {
             Target::All => Ok(self.history.parties()?.into_iter().map(|(party, _)| party).collect()),
-            Target::These(addrs) => Ok(addrs.iter().flat_map(|addr| self.node.parties_at(*addr)).collect()),
+            Target::These(ids) => Ok(ids.iter().flat_map(|id| Node::conversations_of(*id)).collect()),
         }
     }
 
     /// Those whom a word means; nobody where it is no name, address or beginning of a key.
-    fn parties_named(&mut self, word: &str) -> Result<Vec<Party>, StoreError> {
+    fn parties_named(&mut self, word: &str) -> Result<Vec<Recipient>, StoreError> {
         let people = People::new(self.history.parties()?);
         let pins: Vec<Pin> = self.known.pins().cloned().collect();
         Ok(people.meant(word, net::parse_addr(word).ok(), &pins).unwrap_or_default())

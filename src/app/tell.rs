@@ -1,10 +1,13 @@
 //! What happens, told to the user.
 
 use super::{App, clock};
-use crate::chat::{Event, OpId, Proof, Target, Unsendable, Who};
+use crate::chat::{As, Decision, Event, OpId, Proof, Target, Unsendable, Who};
 use crate::model::message::Fate;
+use crate::model::name::{PeerName, folded};
+use crate::model::peer_id::Recipient;
 use crate::model::session::{Hold, Lost};
-use crate::ui::{self, Chosen, Line, Status, Voice};
+use crate::node::Node;
+use crate::ui::{self, Chosen, Line, Standing, Status, Voice};
 
 /// Recipients that a prompt names.
 const MAX_LABELLED: usize = 3;
@@ -16,6 +19,7 @@ impl App {
     /// Takes an event.
     pub(super) fn event(&mut self, event: &Event) {
         self.stale = true;
+        self.follow(event);
         event.each_who(|who| self.meet(who));
         let moment = self.clock.now();
         if log::log_enabled!(log::Level::Info) {
@@ -33,7 +37,7 @@ impl App {
         match event {
             Event::Message { from, row, .. } => {
                 self.will_show(*row);
-                if let Some(count) = self.muted.get_mut(&from.addr) {
+                if let Some(count) = self.muted.get_mut(&from.id) {
                     *count += 1;
                     return;
                 }
@@ -150,25 +154,73 @@ impl App {
             return;
         }
         let node = &self.node;
-        let renamed = self.labels.meet(who, |addr| node.knows(addr));
-        if let Some(with) = self.menu.conversation().filter(|with| with.addr() == Some(who.addr)) {
-            let label = self.labels.label(who.addr, who.name.as_ref());
+        let renamed = self.labels.meet(who, |id| standing(node, id));
+        if let Some(with) = self.menu.conversation().filter(|with| with.peer() == Some(who.id)) {
+            let label = self.labels.label(who.id, who.name.as_ref());
             if label != with.label {
-                self.menu.relabel(who.addr, &label);
+                self.menu.relabel(who.id, &label);
                 self.ask_again();
             }
         }
-        let Some(renamed) = renamed else { return };
-        if self.labels.nickname(who.addr).is_some() {
-            return;
+        for renamed in renamed {
+            // A key is the same peer whatever its name; of others, the name is all that tells.
+            let was_meant = renamed.id.public_key().is_none() && self.menu.forget(renamed.id);
+            self.menu.relabel(renamed.id, &renamed.now);
+            self.ask_again();
+            if was_meant {
+                self.say(format!(
+                    "Your next line goes to nobody until you choose: {} is now where {} was.",
+                    renamed.now, renamed.before
+                ));
+            }
+            // On a pipe every line has name and address.
+            if self.screen.is_terminal() {
+                let stamp = self.clock.now().stamp;
+                let line = self.voice(&stamp).renamed(&renamed, self.node.dialed_at(renamed.id));
+                self.tell(vec![line]);
+            }
         }
-        self.menu.relabel(who.addr, &renamed.now);
-        // On a pipe every line has name and address.
-        if self.screen.is_terminal() {
-            let stamp = self.clock.now().stamp;
-            let line = self.voice(&stamp).renamed(who, &renamed);
-            self.tell(vec![line]);
+    }
+
+    /// Follows a recipient that is another from now on: the first peer has proven itself at an
+    /// address, or the user has taken a new key for that of a contact.
+    fn follow(&mut self, event: &Event) {
+        match event {
+            Event::ProvenAt(addr, who) => {
+                let from = Recipient::Address(*addr);
+                let name = who.name.as_ref().map(|name| folded(name.as_str()));
+                let was_named = self.labels.name(from).map(folded);
+                if was_named.is_some() && was_named != name && self.menu.forget(from) {
+                    self.ask_again();
+                    self.say("Your next line goes to nobody until you choose: another peer is there now.");
+                }
+                self.replace(from, who.id, who.name.as_ref());
+            }
+            Event::Decided(Decision::Trusted(pin, As::NewKeyOf(old))) => {
+                self.move_nickname((*old).into(), pin.key.into());
+                self.replace((*old).into(), pin.key.into(), pin.name.as_ref());
+            }
+            _ => {}
         }
+    }
+
+    fn replace(&mut self, from: Recipient, to: Recipient, name: Option<&PeerName>) {
+        self.labels.replace(from, to);
+        if let Some(count) = self.muted.remove(&from) {
+            *self.muted.entry(to).or_insert(0) += count;
+        }
+        if let Some(count) = self.unread.remove(&from) {
+            *self.unread.entry(to).or_insert(0) += count;
+        }
+        if self.named_unproven.remove(&from) {
+            self.move_nickname(from, to);
+        }
+        let to = Chosen::one(to, self.labels.label(to, name));
+        for sent in self.texts.values_mut() {
+            sent.to.replace(from, &to);
+        }
+        self.menu.replace(from, &to);
+        self.ask_again();
     }
 
     /// The prompt names somebody who is called otherwise now.
@@ -180,13 +232,13 @@ impl App {
 
     /// A message is shown: whoever replies answers it, and whoever looks elsewhere is called.
     fn heard(&mut self, from: &Who, lines: &[Line]) {
-        let label = self.labels.label(from.addr, from.name.as_ref());
+        let label = self.labels.label(from.id, from.name.as_ref());
         if let Some(with) = self.menu.conversation()
             && with.target != Target::All
-            && with.addr() != Some(from.addr)
-            && (self.unread.len() < MAX_UNREAD || self.unread.contains_key(&from.addr))
+            && with.peer() != Some(from.id)
+            && (self.unread.len() < MAX_UNREAD || self.unread.contains_key(&from.id))
         {
-            *self.unread.entry(from.addr).or_insert(0) += 1;
+            *self.unread.entry(from.id).or_insert(0) += 1;
         }
         if self.screen.edits()
             && let Some(line) = lines.first()
@@ -194,7 +246,7 @@ impl App {
         {
             self.calls.push_str(&call);
         }
-        self.menu.heard(Chosen::one(from.addr, label));
+        self.menu.heard(Chosen::one(from.id, label));
     }
 
     /// What the status line tells now.
@@ -202,11 +254,11 @@ impl App {
         if std::mem::take(&mut self.stale) {
             self.here = self.node.here();
             let with = self.menu.conversation();
-            self.with = with.and_then(Chosen::addr).map(|addr| self.node.proof_of(addr));
+            self.with = with.and_then(Chosen::peer).map(|id| self.node.proof_of(id));
         }
         let under_way = self.texts.values().filter(|sent| sent.quiet && !sent.settled).count();
         let sending = if under_way > 0 { Some("sending".into()) } else { self.outcome.clone() };
-        let unread = self.unread.iter().map(|(addr, count)| (self.labels.label(*addr, None), *count));
+        let unread = self.unread.iter().map(|(id, count)| (self.labels.label(*id, None), *count));
         Status {
             name: self.node.name().to_string(),
             addr: self.own_addr.clone(),
@@ -240,9 +292,18 @@ impl App {
         let names: Vec<String> = failed.iter().take(MAX_LABELLED).map(|who| voice.named(who)).collect();
         let more = failed.len() - names.len();
         let label = names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() };
-        let target = Target::These(failed.iter().map(|who| who.addr).collect());
+        let target = Target::These(failed.iter().map(|who| who.id).collect());
         let to = if target == to.target { to } else { Chosen { target, label } };
         let say = self.menu.keep(to, text);
         self.out.extend(say.into_iter().map(Line::from));
+    }
+}
+
+/// What the program knows of a peer whose label is given.
+pub(super) fn standing(node: &Node, id: Recipient) -> Standing {
+    match (node.is_contact(id), node.knows(id)) {
+        (true, _) => Standing::Contact,
+        (false, true) => Standing::Stranger,
+        (false, false) => Standing::Forgotten,
     }
 }

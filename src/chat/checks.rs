@@ -4,7 +4,8 @@ use std::collections::{HashMap, VecDeque};
 
 use super::Chat;
 use super::time::Time;
-use crate::model::address::{PeerAddr, SourcePrefix};
+use crate::model::address::SourcePrefix;
+use crate::model::peer_id::Recipient;
 
 /// Looks and acknowledgements under way at a time that the user did not ask for. Sixty-four that are never answered, each
 /// for a second, still ask a full table anew within three minutes; and whoever invents peers, however many, has so many
@@ -28,7 +29,7 @@ pub(super) struct Checks {
     all: usize,
     of: HashMap<SourcePrefix, usize>,
     /// The rows that wait at each IP, and the IPs that have any.
-    queues: HashMap<SourcePrefix, VecDeque<(Place, PeerAddr)>>,
+    queues: HashMap<SourcePrefix, VecDeque<(Place, Recipient)>>,
     turns: VecDeque<SourcePrefix>,
     waiting: usize,
     last_place: u64,
@@ -86,20 +87,20 @@ impl Checks {
     }
 
     /// Lets a row wait, for which there is no room.
-    fn wait(&mut self, addr: PeerAddr) -> Place {
+    fn wait(&mut self, peer_id: Recipient, prefix: SourcePrefix) -> Place {
         self.last_place += 1;
         let place = Place(self.last_place);
-        let queue = self.queues.entry(addr.share()).or_default();
+        let queue = self.queues.entry(prefix).or_default();
         if queue.is_empty() {
-            self.turns.push_back(addr.share());
+            self.turns.push_back(prefix);
         }
-        queue.push_back((place, addr));
+        queue.push_back((place, peer_id));
         self.waiting += 1;
         place
     }
 
     /// Whose turn it is, if there is room. At most so many IPs have none as there are places under way, so few are passed over.
-    fn next(&mut self) -> Option<(Place, PeerAddr)> {
+    fn next(&mut self) -> Option<(Place, Recipient)> {
         if self.all >= MAX_CHECKS_UNDER_WAY {
             return None;
         }
@@ -118,9 +119,9 @@ impl Checks {
     }
 
     /// Forgets the entries that are not in force.
-    fn retain(&mut self, is_in_force: impl Fn(Place, PeerAddr) -> bool) {
+    fn retain(&mut self, is_in_force: impl Fn(Place, Recipient) -> bool) {
         self.queues.retain(|_, queue| {
-            queue.retain(|&(place, addr)| is_in_force(place, addr));
+            queue.retain(|&(place, peer_id)| is_in_force(place, peer_id));
             !queue.is_empty()
         });
         self.turns.retain(|share| self.queues.contains_key(share));
@@ -130,16 +131,16 @@ impl Checks {
 
 impl Chat {
     /// Lets a row wait for its turn to be looked at or acknowledged, unless it does already.
-    pub(super) fn wait_for_room(&mut self, addr: PeerAddr) {
-        if self.table.peer(addr).is_none_or(|peer| peer.place.is_some()) {
-            return;
-        }
+    pub(super) fn wait_for_room(&mut self, peer_id: Recipient) {
+        let waits_anew = self.table.peer(peer_id).filter(|peer| peer.place.is_none());
+        let Some(prefix) = waits_anew.map(super::table::Peer::prefix) else { return };
         let table = &self.table;
         if self.checks.waiting >= 2 * table.len() + MAX_STALE {
-            self.checks.retain(|place, addr| table.peer(addr).is_some_and(|peer| peer.place == Some(place)));
+            self.checks
+                .retain(|place, peer_id| table.peer(peer_id).is_some_and(|peer| peer.place == Some(place)));
         }
-        let place = self.checks.wait(addr);
-        self.table.update(addr, |peer| peer.place = Some(place));
+        let place = self.checks.wait(peer_id, prefix);
+        self.table.update(peer_id, |peer| peer.place = Some(place));
     }
 
     /// Does what is due for those whose turn it is, as far as there is room.
@@ -148,10 +149,10 @@ impl Chat {
             return;
         }
         self.checks.serve_at = None;
-        while let Some((place, addr)) = self.checks.next() {
-            if self.table.peer(addr).is_some_and(|peer| peer.place == Some(place)) {
-                self.table.update(addr, |peer| peer.place = None);
-                self.due(addr, now);
+        while let Some((place, peer_id)) = self.checks.next() {
+            if self.table.peer(peer_id).is_some_and(|peer| peer.place == Some(place)) {
+                self.table.update(peer_id, |peer| peer.place = None);
+                self.due(peer_id, now);
             }
         }
     }

@@ -10,11 +10,10 @@ use super::table::{Known, Peer};
 use super::time::Time;
 use super::trust::{As, Policy};
 use super::{ANSWER_WITHIN, Chat, Job, Op, Purpose, StaticPeer};
-use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
-use crate::model::message::{Form, MessageId, Outgoing, Speech};
+use crate::model::message::{Failure, Fate, Form, MessageId, Outgoing, Speech};
+use crate::model::peer_id::Recipient;
 use crate::model::session::{Letter, Say};
-use crate::model::stored::Party;
 
 /// Time for one probe of a list: what is left of the whole after a refusal that had to be repeated a second later.
 const LIST_PROBE_WITHIN: Duration = Duration::from_millis(1_800);
@@ -28,7 +27,7 @@ pub enum Target {
     /// Everybody that it makes sense for.
     All,
     /// These, known or not.
-    These(Vec<PeerAddr>),
+    These(Vec<Recipient>),
 }
 
 /// What the user wants.
@@ -42,8 +41,6 @@ pub enum Command {
         parts: Arc<[String]>,
         /// The same for those that are spoken to in encryption.
         letter: Option<Letter>,
-        /// It may go out in plain to somebody who is known by a key, this once: the user said so.
-        in_plain: bool,
     },
     /// See who is there, and list them.
     List,
@@ -67,13 +64,13 @@ pub enum Command {
     /// Do this with unknown keys from now on.
     SetPolicy(Policy),
     /// Take back a text that waits.
-    Cancel(Party, MessageId),
+    Cancel(Recipient, MessageId),
     /// Try at once what waits for somebody.
-    TryNow(Party),
+    TryNow(Recipient),
     /// Send a text again that is not sent any more.
     SendAgain {
         /// To whom.
-        to: Party,
+        to: Recipient,
         /// Its messages to a plain peer.
         parts: Arc<[String]>,
         /// The text, with the id that it had.
@@ -86,28 +83,33 @@ pub enum Command {
 impl Chat {
     /// Makes the static peers known and dials them all.
     pub fn start(&mut self, peers: Vec<StaticPeer>, now: Time) -> (OpId, Vec<Action>) {
-        let mut waiting = HashSet::new();
+        let mut ids = Vec::new();
         for StaticPeer { addr, name, form, key, also: _ } in peers.into_iter().take(super::MAX_STATIC_PEERS) {
-            if self.is_own(addr) || !self.table.add(addr, Known::Static, Life::of_static(now)) {
+            // An address where one key has proven itself is that key's; of several, none is meant.
+            let proven = if let [one] = self.proven_at(addr)[..] { Some(one) } else { None };
+            let key = key.filter(|_| self.secure.is_some()).or(proven);
+            let id = key.map_or_else(|| self.plain_id(addr), Recipient::key);
+            if self.is_own(addr) || !self.table.add(id, addr, Known::Static, Life::of_static(now)) {
                 continue;
             }
-            self.table.update(addr, |peer| {
+            self.table.update(id, |peer| {
                 peer.name = name;
                 peer.form = form;
                 peer.configured_form = form;
             });
-            let pinned = self.secure.as_ref().and_then(|secure| secure.trusted.claimed(None, Some(addr)));
-            if let Some(key) = key.or(pinned).filter(|_| self.secure.is_some()) {
-                self.speaks_with(addr, key, now);
-                self.table.update(addr, |peer| peer.last_heard = None);
+            if let Some(key) = id.public_key() {
+                self.is_contact_now(key);
+                self.speaks_with(key, now);
+                self.table.update(id, |peer| peer.last_heard = None);
             }
-            waiting.insert(addr);
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
         }
-        // In the order of their numbers.
-        let addrs: Vec<PeerAddr> = self.table.rows().map(|peer| peer.addr).collect();
-        for addr in addrs.into_iter().filter(|addr| waiting.contains(addr)) {
-            self.check(addr, Check::Connect, None);
+        for id in &ids {
+            self.check(*id, Check::Connect, None);
         }
+        let waiting = ids.into_iter().collect();
         let op = self.new_op(Op::Start { waiting, deadline: now.plus(ANSWER_WITHIN) });
         self.settle_watches(now);
         (op, self.done())
@@ -116,7 +118,7 @@ impl Chat {
     /// Does what the user wants.
     pub fn command(&mut self, command: Command, now: Time) -> (OpId, Vec<Action>) {
         let op = match command {
-            Command::Send { to, parts, letter, in_plain } => self.send(to, parts, letter, in_plain, now),
+            Command::Send { to, parts, letter } => self.send(to, parts, letter, now),
             Command::List => self.list(now),
             Command::Connect(to) => self.connect(to),
             Command::Disconnect(to) => self.disconnect(to, now),
@@ -133,16 +135,30 @@ impl Chat {
         (op, self.done())
     }
 
-    pub(super) fn targets(&self, target: Target, gone_too: bool) -> Vec<PeerAddr> {
+    pub(super) fn targets(&self, target: Target, gone_too: bool) -> Vec<Recipient> {
         match target {
             Target::All => {
-                self.table.rows().filter(|peer| gone_too || peer.is_there()).map(|peer| peer.addr).collect()
+                self.listed().filter(|peer| gone_too || peer.is_there()).map(|peer| peer.id).collect()
             }
-            Target::These(addrs) => addrs.into_iter().map(|addr| self.table.listens_at(addr)).collect(),
+            Target::These(ids) => {
+                let mut meant = Vec::new();
+                for id in ids.into_iter().map(|id| self.meant(id)) {
+                    // Two addresses may be those of one peer.
+                    if !meant.contains(&id) {
+                        meant.push(id);
+                    }
+                }
+                meant
+            }
         }
     }
 
-    pub(super) fn spread(&mut self, deed: Deed, targets: &[PeerAddr]) -> OpId {
+    /// Whether a recipient is an address of this program itself.
+    pub(super) fn is_ours(&self, id: Recipient) -> bool {
+        id.addr().is_some_and(|addr| self.is_own(addr))
+    }
+
+    pub(super) fn spread(&mut self, deed: Deed, targets: &[Recipient]) -> OpId {
         let total = targets.len();
         if total == 0 {
             self.tell(Event::Nobody(deed));
@@ -151,17 +167,17 @@ impl Chat {
     }
 
     /// Why a text must not be sent to a peer.
-    pub(super) fn unsendable(&self, addr: PeerAddr, parts: &[String]) -> Option<Unsendable> {
-        if self.is_own(addr) {
+    pub(super) fn unsendable(&self, peer_id: Recipient, parts: &[String]) -> Option<Unsendable> {
+        if self.is_ours(peer_id) {
             return Some(Unsendable::Ourselves);
         }
         if parts.is_empty() {
             return Some(Unsendable::TooLongForPlain);
         }
-        if self.is_full_of_texts(addr) {
+        if self.is_full_of_texts(peer_id) {
             return Some(Unsendable::TooManyWaiting);
         }
-        let peer = self.table.peer(addr);
+        let peer = self.table.peer(peer_id);
         // SmartCookies asks its user about any text that holds the word; only who showed to be another program is safe.
         let is_no_smart_cookies = peer.is_some_and(|peer| peer.form == Form::R3 || peer.shook_hands);
         for part in parts {
@@ -179,22 +195,38 @@ impl Chat {
     }
 
     pub(super) fn connect(&mut self, to: Target) -> OpId {
-        let targets = self.targets(to, true);
+        // An address that the user types is dialed, whoever was there before, unless a peer is there
+        // at the moment: `connect` says nothing that only one peer may read.
+        let dialed = |id: Recipient| match id {
+            Recipient::Address(addr) if self.proven_at(addr).is_empty() => self.plain_id(addr),
+            Recipient::Address(addr) => {
+                let is_here = |peer: &Peer| peer.is_there() && peer.addr == addr && !peer.is_elsewhere;
+                let known = Some(self.meant(id)).filter(|id| self.table.peer(*id).is_some_and(is_here));
+                known.unwrap_or(id)
+            }
+            Recipient::Peer(_) => id,
+        };
+        let targets = match to {
+            Target::These(ids) => ids.into_iter().map(dialed).collect(),
+            Target::All => self.targets(Target::All, true),
+        };
         let op = self.spread(Deed::Connect, &targets);
-        for addr in targets {
-            if self.is_own(addr) {
-                let who = self.who(addr);
+        for peer_id in targets {
+            if self.is_ours(peer_id) {
+                let who = self.who(peer_id);
                 self.tell(Event::NotSent { op, who, why: Unsendable::Ourselves });
                 self.not_sent(op);
                 continue;
             }
-            self.table.update(addr, |peer| peer.life.want());
-            match self.speech_of(addr) {
-                Speech::Secure(key) => self.talk(addr, Some(key), Purpose::Connect(op), Say::Greet, None),
-                _ if self.is_only_encrypted(addr) => {
-                    self.talk(addr, None, Purpose::Connect(op), Say::Greet, None);
+            self.table.update(peer_id, |peer| peer.life.want());
+            let purpose = Purpose::Connect(op);
+            let keys = peer_id.addr().map(|addr| self.proven_at(addr)).unwrap_or_default();
+            if self.is_only_encrypted(peer_id) || !keys.is_empty() {
+                if !self.talk(peer_id, purpose, Say::Greet, None) {
+                    self.finished(op, peer_id, Fate::Failed(Failure::NoRoute), (0, 1));
                 }
-                _ => self.transmit(addr, Purpose::Connect(op), Outgoing::Connect, None),
+            } else {
+                self.transmit(peer_id, purpose, Outgoing::Connect, None);
             }
         }
         self.settle(op);
@@ -204,16 +236,16 @@ impl Chat {
     pub(super) fn disconnect(&mut self, to: Target, now: Time) -> OpId {
         let targets = self.targets(to, false);
         let op = self.spread(Deed::Disconnect, &targets);
-        for addr in targets {
-            if !self.table.peer(addr).is_some_and(Peer::is_there) {
-                let who = self.who(addr);
+        for peer_id in targets {
+            if !self.table.peer(peer_id).is_some_and(Peer::is_there) {
+                let who = self.who(peer_id);
                 self.tell(Event::NotSent { op, who, why: Unsendable::NotThere });
                 self.not_sent(op);
                 continue;
             }
-            self.say_goodbye(addr, op, None);
+            self.say_goodbye(peer_id, op, None);
             let before = self.last_job;
-            self.table.update(addr, |peer| {
+            self.table.update(peer_id, |peer| {
                 peer.life.parted(Why::Disconnected, now);
                 peer.parted_after = before;
                 // The user wanted it, so it is no news.
@@ -241,33 +273,37 @@ impl Chat {
     }
 
     pub(super) fn say_goodbyes(&mut self, op: OpId, now: Time) {
-        let mut targets: HashSet<PeerAddr> = self.targets(Target::All, false).into_iter().collect();
+        let mut targets: HashSet<Recipient> = self.targets(Target::All, false).into_iter().collect();
         let mut attempts = HashSet::new();
         let mut asked = HashMap::new();
-        for (id, Job { addr, purpose, .. }) in &self.jobs {
+        for (id, Job { peer_id, purpose, .. }) in &self.jobs {
             match purpose {
                 // Goodbyes wait behind texts, so the fate of each text is known before.
                 Purpose::Text(_) | Purpose::Turn(_) => {
-                    targets.insert(*addr);
+                    targets.insert(*peer_id);
                 }
                 Purpose::Connect(_) | Purpose::Check(Check::Connect) | Purpose::Ack | Purpose::Greet => {
                     attempts.insert(*id);
                 }
                 Purpose::Ask => {
-                    asked.insert(*id, *addr);
+                    asked.insert(*id, *peer_id);
                 }
                 Purpose::Check(Check::Probe) | Purpose::Exit(_) => {}
             }
         }
-        // Where texts wait for the answer to a question, the goodbye waits for them.
-        targets.retain(|addr| !asked.values().any(|asked| asked == addr));
+        // Where texts wait for the answer to a question, the goodbye waits for them. A peer with a
+        // key may be the one that is asked.
+        targets.retain(|peer_id| {
+            let at = self.table.peer(*peer_id).map(|peer| peer.addr);
+            !asked.values().any(|asked| asked == peer_id || asked.addr().is_some() && asked.addr() == at)
+        });
         attempts.retain(|id| {
             self.jobs.get(id).is_some_and(|job| {
                 // Whoever gets to know us by our key meanwhile believes no goodbye in plain.
                 let is_introduced =
-                    job.expect.is_some() && !matches!(self.speech_of(job.addr), Speech::Secure(_));
-                let is_attempt = is_introduced || !targets.contains(&job.addr);
-                is_attempt && !asked.values().any(|asked| *asked == job.addr)
+                    job.expect.is_some() && !matches!(self.speech_of(job.peer_id), Speech::Secure(_));
+                let is_attempt = is_introduced || !targets.contains(&job.peer_id);
+                is_attempt && !asked.values().any(|asked| *asked == job.peer_id)
             })
         });
         // A text that was entered is worth more time than an attempt to reach somebody.
@@ -275,24 +311,24 @@ impl Chat {
         attempts.extend(asked.into_keys());
         self.ops.insert(op, Op::Leave { pending: targets.len(), attempts, patience });
         // If the time is not enough for all, those go without who only ever claimed to be there.
-        let mut targets: Vec<PeerAddr> = targets.into_iter().collect();
-        targets.sort_by_key(|addr| {
-            let peer = self.table.peer(*addr);
+        let mut targets: Vec<Recipient> = targets.into_iter().collect();
+        targets.sort_by_key(|peer_id| {
+            let peer = self.table.peer(*peer_id);
             let certain = peer.is_some_and(|peer| peer.known == Known::Static || peer.life.is_proven());
-            (!certain, peer.map(|peer| peer.number), *addr)
+            (!certain, peer.map(|peer| peer.number), *peer_id)
         });
-        for addr in targets {
-            self.say_goodbye(addr, op, Some(now.plus(ANSWER_WITHIN)));
+        for peer_id in targets {
+            self.say_goodbye(peer_id, op, Some(now.plus(ANSWER_WITHIN)));
         }
         self.settle_watches(now);
     }
 
     fn list(&mut self, now: Time) -> OpId {
-        let addrs: Vec<PeerAddr> = self.table.rows().map(|peer| peer.addr).collect();
+        let addrs: Vec<Recipient> = self.table.rows().map(|peer| peer.id).collect();
         let after = self.last_job;
         let deadline = now.plus(LIST_PROBE_WITHIN);
-        for &addr in &addrs {
-            self.check(addr, Check::Probe, Some(deadline));
+        for &peer_id in &addrs {
+            self.check(peer_id, Check::Probe, Some(deadline));
         }
         let waiting = addrs.into_iter().collect();
         let op = self.new_op(Op::List { waiting, after, deadline: now.plus(ANSWER_WITHIN) });

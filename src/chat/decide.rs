@@ -1,4 +1,5 @@
-//! What the user says about keys, done: who is written to, and what waits, follow from it.
+//! Carries out what the user decides about keys: `/trust`, `/accept`, `/block`, `/unpin`,
+//! `/verify`, `/policy`. Only `/trust` moves a row and its queue from one key to another.
 
 use std::collections::HashSet;
 
@@ -8,9 +9,9 @@ use super::time::Time;
 use super::trust::{As, Pin, Policy, Unknown};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
-use crate::model::message::Speech;
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::Lost;
-use crate::model::stored::{Condition, Party, Write};
+use crate::model::stored::{Condition, Write};
 
 impl Chat {
     /// Does it, tells what came of it, and is settled at once.
@@ -28,11 +29,9 @@ impl Chat {
     }
 
     pub(super) fn trust(&mut self, key: PublicKey, whom: As, now: Time) -> Result<Decision, Unknown> {
-        let was_at = match whom {
-            As::NewKeyOf(old) => self.addrs_of(old, None).first().copied(),
-            As::Another => None,
-        };
         let secure = self.secure.as_mut().ok_or(Unknown::Offer)?;
+        let offer = secure.trusted.offers().0.iter().find(|offer| offer.met.key == key);
+        let offered_at = offer.map(|offer| offer.met.addr);
         secure.trusted.take(key, whom)?;
         if let As::NewKeyOf(old) = whom {
             let (moved, news) =
@@ -47,52 +46,42 @@ impl Chat {
                     secure.told_of.remove(&(op, old));
                 }
             }
-            if !stays.is_empty()
-                && let Some(addr) = was_at
-            {
-                secure.gone.insert(old, (addr, Some(key)));
+            if !stays.is_empty() {
+                secure.gone.insert(old, Some(key));
             }
             // Its row is that of the new key; the number that it is chosen by stays.
-            if let Some(row) = self.table.row_of(old) {
-                self.speaks_with(row, key, now);
-            }
+            self.table.remove(Recipient::key(key));
+            self.table.rekey(Recipient::key(old), Recipient::key(key));
             for id in moved {
-                let moved = Write::Moved { id, from: Party::Key(old), to: Party::Key(key) };
+                let moved = Write::Moved {
+                    id,
+                    from: Recipient::Peer(PeerId::Key(old)),
+                    to: Recipient::Peer(PeerId::Key(key)),
+                };
                 self.write_letter(key, id, moved, now);
             }
             // What did not fit is still written down for the old key.
             for lost in &news {
-                let (to, id) = (Party::Key(old), lost.id);
+                let (to, id) = (Recipient::Peer(PeerId::Key(old)), lost.id);
                 self.write(Write::Became { to, id, condition: Condition::NotSent });
             }
             self.tell_news(key, news);
         }
         let pin = self.pin(key)?;
-        if let Some(addr) = pin.addrs.first().copied() {
-            self.row_follows(key, addr, now);
-        }
+        self.is_listed_now(key, offered_at, now);
         self.here_again(key, now);
         Ok(Decision::Trusted(pin, whom))
     }
 
-    /// A key that the user has taken has a row, at the address that it came with if nobody else has proven to be there.
-    fn row_follows(&mut self, key: PublicKey, addr: PeerAddr, now: Time) {
-        let row = match self.table.row_of(key) {
-            Some(row) if row == addr => row,
-            Some(row) if self.table.peer(addr).is_none() => {
-                self.follows(row, addr);
-                addr
-            }
-            Some(row) => row,
-            None => {
-                let others = matches!(self.table.peer(addr).map(|peer| peer.speech), Some(Speech::Secure(_)));
-                if others || !self.table.add(addr, super::Known::SentTo, super::Life::of_heard(now)) {
-                    return;
-                }
-                addr
-            }
-        };
-        self.speaks_with(row, key, now);
+    /// Gives a key that the user accepted a row. It is dialed where it offered itself, with the key
+    /// expected, for that address may be no more than a claim.
+    fn is_listed_now(&mut self, key: PublicKey, offered_at: Option<PeerAddr>, now: Time) {
+        let addr = offered_at.or_else(|| self.addrs_of(key).first().copied());
+        if let Some(addr) = addr {
+            self.table.add(Recipient::key(key), addr, super::Known::SentTo, super::Life::of_heard(now));
+            self.table.update(Recipient::key(key), |peer| peer.moves_to(addr));
+        }
+        self.speaks_with(key, now);
     }
 
     pub(super) fn block(&mut self, key: PublicKey) -> Result<Decision, Unknown> {
@@ -100,47 +89,34 @@ impl Chat {
         secure.trusted.block(key)?;
         let news = secure.outboxes.give_up(key, Lost::Blocked);
         self.tell_news(key, news);
-        self.forget_row(key);
+        // Nothing goes to the key any more, so it is not listed either.
+        self.table.remove(Recipient::key(key));
         Ok(Decision::Blocked(self.pin(key)?))
     }
 
     pub(super) fn unpin(&mut self, key: PublicKey) -> Result<Decision, Unknown> {
-        let was_at = self.addrs_of(key, None).first().copied();
         let secure = self.secure.as_mut().ok_or(Unknown::Pin)?;
         let news = secure.outboxes.give_up(key, Lost::Unpinned);
         self.tell_news(key, news);
         let secure = self.secure.as_mut().ok_or(Unknown::Pin)?;
         let is_under_way = secure.outboxes.open(key).next().is_some();
         let pin = secure.trusted.unpin(key)?;
-        if is_under_way && let Some(addr) = was_at {
-            secure.gone.insert(key, (addr, None));
+        if is_under_way {
+            secure.gone.insert(key, None);
         }
-        if let Some(row) = self.table.row_of(key) {
-            self.table.speak(row, Speech::Unknown, false);
-            self.table.update(row, |peer| peer.promised = None);
-        }
+        self.table.remove(Recipient::key(key));
         Ok(Decision::Unpinned(pin))
     }
 
     pub(super) fn verify(&mut self, key: PublicKey, date: u64) -> Result<Decision, Unknown> {
         let secure = self.secure.as_mut().ok_or(Unknown::Pin)?;
         secure.trusted.verify(key, date)?;
-        if let Some(row) = self.table.row_of(key) {
-            self.table.speak(row, Speech::Secure(key), true);
-        }
+        self.table.update(Recipient::key(key), |peer| (peer.verified, peer.contact) = (true, true));
         Ok(Decision::Verified(self.pin(key)?))
     }
 
     pub(super) fn set_policy(&mut self, policy: Policy) -> Result<Decision, Unknown> {
         self.secure.as_mut().ok_or(Unknown::Pin)?.trusted.set_policy(policy);
         Ok(Decision::Policy(policy))
-    }
-
-    /// Nothing goes to a key any more, so it is not listed either.
-    fn forget_row(&mut self, key: PublicKey) {
-        if let Some(row) = self.table.row_of(key) {
-            self.table.speak(row, Speech::Unknown, false);
-            self.table.remove(row);
-        }
     }
 }

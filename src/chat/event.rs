@@ -11,6 +11,7 @@ use crate::model::address::{Claimed, PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::message::{Fate, Form, Outgoing, Unreadable};
 use crate::model::name::PeerName;
+use crate::model::peer_id::Recipient;
 use crate::model::session::{ByeReason, Say};
 use crate::model::stored::{RowId, Write};
 use crate::model::untrusted::Text;
@@ -41,10 +42,12 @@ pub enum Proof {
 /// A peer as it is named to the user.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Who {
+    /// Who it is; an address where no peer has proven itself yet.
+    pub id: Recipient,
     /// What it calls itself, if it has.
     pub name: Option<PeerName>,
-    /// Where it is dialled.
-    pub addr: PeerAddr,
+    /// Where it is dialed first; `None` for a peer with a key and no known address.
+    pub addr: Option<PeerAddr>,
     /// What its header says, where that is not its address.
     pub claimed: Option<Claimed>,
     /// How sure it is that it is this peer.
@@ -133,11 +136,13 @@ pub enum Event {
     MoreOffered(u64),
     /// A known key calls itself by the name of another, which it is not given.
     TakesName(Who, PeerName),
-    /// A peer's receipt has promised one key, and another was proven.
+    /// Another key answered than the one that a receipt promised or that a peer is known by.
     Misled {
+        /// The peer that is known by the expected key; `None` where only a receipt promised it.
+        who: Option<Who>,
         /// Where.
         addr: PeerAddr,
-        /// The key of the receipt.
+        /// The key that was expected.
         promised: PublicKey,
         /// The key that was proven.
         offered: PublicKey,
@@ -192,6 +197,8 @@ pub enum Event {
         /// What was said.
         text: Text,
     },
+    /// A peer has proven itself at an address: what was meant for the address is meant for it.
+    ProvenAt(PeerAddr, Who),
     /// A peer is there.
     Came(Who),
     /// A peer is gone.
@@ -275,6 +282,7 @@ impl Event {
             | Self::Later { who, .. }
             | Self::NearlyFull { who, .. }
             | Self::StayQueued(who, _)
+            | Self::ProvenAt(_, who)
             | Self::Came(who)
             | Self::Went(who, _)
             | Self::Done { who, .. }
@@ -282,6 +290,7 @@ impl Event {
             Self::Listed { rows, .. } => {
                 for row in rows {
                     take(&Who {
+                        id: row.id,
                         name: row.name.clone(),
                         addr: row.addr,
                         claimed: None,

@@ -9,8 +9,9 @@ use super::{Chat, who};
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
+use crate::model::peer_id::Recipient;
 use crate::model::session::Letter;
-use crate::model::stored::{Assurance, Party, RowId, Write};
+use crate::model::stored::{Assurance, RowId, Write};
 use crate::model::untrusted::Text;
 /// Texts that were shown and are not written down yet; beyond that what cannot be written down is not shown either. They come again.
 const MAX_UNKEPT: usize = 4_096;
@@ -32,7 +33,7 @@ impl Chat {
     /// A text came in plain. It gets its receipt whether or not it is written down: there is nothing in that which its sender could rely on.
     pub(super) fn heard_in_plain(
         &mut self,
-        from: Party,
+        from: Recipient,
         name: Option<PeerName>,
         assurance: Assurance,
         text: &Text,
@@ -50,18 +51,19 @@ impl Chat {
         now: Time,
     ) -> (Option<Intake>, Vec<Action>) {
         let is_welcome = self.secure.as_ref().is_some_and(|secure| secure.trusted.writable(key).is_some());
-        let row = self.table.row_of(key).filter(|_| is_welcome && !self.closed);
-        let (Some(addr), Some(secure)) = (row, &self.secure) else { return (None, Vec::new()) };
+        let id = Recipient::key(key);
+        let row = Some(id).filter(|_| is_welcome && !self.closed && self.knows(id));
+        let (Some(peer_id), Some(secure)) = (row, &self.secure) else { return (None, Vec::new()) };
         let is_kept = |letter: &Letter| {
             let novelty = secure.seen.look(key, letter.id, letter.again);
             novelty == Novelty::Double && !secure.unkept.contains(&(key, letter.id))
         };
         let (doubles, letters): (Vec<Letter>, Vec<Letter>) = letters.into_iter().partition(is_kept);
         let receipts = doubles.into_iter().map(|letter| letter.id).collect();
-        let who = self.who(addr);
+        let who = self.who(peer_id);
         let verified = who.proof == super::Proof::Verified;
         let assurance = if verified { Assurance::Verified } else { Assurance::Encrypted };
-        self.hears(addr, now);
+        self.hears(peer_id, now);
         self.settle_watches(now);
         (Some(Intake { receipts, name: who.name, assurance, letters }), self.done())
     }
@@ -132,8 +134,8 @@ impl Chat {
             // It is written down as not shown, and is at the next start.
             return;
         }
-        let Some(addr) = self.table.row_of(key) else { return };
-        let from = self.table.update(addr, |peer| {
+        let peer_id = Recipient::key(key);
+        let from = self.table.update(peer_id, |peer| {
             peer.told = true;
             who(peer)
         });

@@ -12,12 +12,12 @@ use super::event::{Action, Event, OpId};
 use super::plain::Unsent;
 use super::time::Time;
 use super::{Chat, Purpose};
-use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::{MessageId, Outgoing};
 use crate::model::name::PeerName;
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::Letter;
-use crate::model::stored::{Assurance, Condition, Party, Write};
+use crate::model::stored::{Assurance, Condition, Write};
 
 /// How long a text waits if nothing else is said.
 const EXPIRES_AFTER: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -38,15 +38,15 @@ enum Then {
     /// This text may be sent.
     Letter(PublicKey, MessageId),
     /// The same in plain.
-    Plain(PeerAddr, Unsent),
+    Plain(Recipient, Unsent),
     /// The user may be told that this text for an address waits.
-    Waits(PeerAddr, OpId, MessageId),
+    Waits(Recipient, OpId, MessageId),
 }
 
 /// A goodbye that waits: to whom, because of which command, and until when it is of use.
 #[derive(Debug)]
 struct Goodbye {
-    addr: PeerAddr,
+    peer_id: Recipient,
     op: OpId,
     deadline: Option<Time>,
 }
@@ -102,10 +102,10 @@ impl Keeping {
     }
 
     /// Has a goodbye wait, if it has to go behind something that is being written down; says whether it does.
-    pub(super) fn postpones(&mut self, addr: PeerAddr, op: OpId, deadline: Option<Time>) -> bool {
+    pub(super) fn postpones(&mut self, peer_id: Recipient, op: OpId, deadline: Option<Time>) -> bool {
         let waits = self.patient_until.is_some() && self.has_waiting();
         if waits {
-            self.goodbyes.push(Goodbye { addr, op, deadline });
+            self.goodbyes.push(Goodbye { peer_id, op, deadline });
         }
         waits
     }
@@ -150,15 +150,19 @@ impl Keeping {
         })
     }
 
-    /// A peer has another address from now on.
-    pub(super) fn follows(&mut self, from: PeerAddr, to: PeerAddr) {
+    /// What is for an address is for the peer that proved itself there. Returns how many messages
+    /// that were to go out in plain are among that.
+    pub(super) fn follows(&mut self, from: Recipient, to: Recipient) -> usize {
+        let mut moved = 0;
         for then in self.then.values_mut() {
-            if let Then::Plain(addr, _) | Then::Waits(addr, ..) = then
-                && *addr == from
+            if let Then::Plain(peer_id, _) | Then::Waits(peer_id, ..) = then
+                && *peer_id == from
             {
-                *addr = to;
+                *peer_id = to;
+                moved += usize::from(matches!(then, Then::Plain(..)));
             }
         }
+        moved
     }
 }
 
@@ -188,23 +192,23 @@ impl Chat {
     }
 
     /// Has it written down that a text goes out in plain, and then lets it go out.
-    pub(super) fn write_plain(&mut self, addr: PeerAddr, text: Unsent, write: Option<Write>, now: Time) {
+    pub(super) fn write_plain(&mut self, peer_id: Recipient, text: Unsent, write: Option<Write>, now: Time) {
         match write {
-            Some(write) => self.write_then(write, Then::Plain(addr, text), now),
-            None => self.follow_up(Then::Plain(addr, text), now),
+            Some(write) => self.write_then(write, Then::Plain(peer_id, text), now),
+            None => self.follow_up(Then::Plain(peer_id, text), now),
         }
     }
 
     /// Has a text for an address written down as one that waits; says whether that is still to be done.
     pub(super) fn write_waiting(
         &mut self,
-        addr: PeerAddr,
+        peer_id: Recipient,
         op: OpId,
         id: MessageId,
         write: Write,
         now: Time,
     ) -> bool {
-        self.write_then(write, Then::Waits(addr, op, id), now);
+        self.write_then(write, Then::Waits(peer_id, op, id), now);
         self.keeping.on
     }
 
@@ -228,11 +232,11 @@ impl Chat {
                     self.keeping.unkept.insert((key, text));
                     Some(Then::Letter(key, text))
                 }
-                Some(Then::Plain(addr, text)) => {
-                    self.not_written(addr, text, now).map(|text| Then::Plain(addr, text))
+                Some(Then::Plain(peer_id, text)) => {
+                    self.not_written(peer_id, text, now).map(|text| Then::Plain(peer_id, text))
                 }
-                Some(Then::Waits(addr, op, id)) => {
-                    self.wait_is_written(addr, op, id, false);
+                Some(Then::Waits(peer_id, op, id)) => {
+                    self.wait_is_written(peer_id, op, id, false);
                     None
                 }
                 None => None,
@@ -255,8 +259,8 @@ impl Chat {
             self.next_turns(now);
             self.say_goodbyes(op, now);
         }
-        for Goodbye { addr, op, deadline } in goodbyes {
-            self.say_goodbye(addr, op, deadline);
+        for Goodbye { peer_id, op, deadline } in goodbyes {
+            self.say_goodbye(peer_id, op, deadline);
         }
     }
 
@@ -280,14 +284,14 @@ impl Chat {
                 let news = secure.outboxes.stored(key, id, now);
                 self.tell_news(key, news.into_iter().collect());
             }
-            Then::Waits(addr, op, id) => self.wait_is_written(addr, op, id, true),
-            Then::Plain(addr, text) if self.has_shown_a_key_since(addr, &text) => {
-                self.goes_otherwise(addr, text, now);
+            Then::Waits(peer_id, op, id) => self.wait_is_written(peer_id, op, id, true),
+            Then::Plain(peer_id, text) if self.has_shown_a_key_since(peer_id, &text) => {
+                self.goes_otherwise(peer_id, text, now);
             }
-            Then::Plain(addr, mut text) => {
+            Then::Plain(peer_id, mut text) => {
                 text.unwritten = false;
                 let parts = Arc::clone(&text.parts);
-                self.transmit(addr, Purpose::Text(text.op), Outgoing::Text(parts), None);
+                self.transmit(peer_id, Purpose::Text(text.op), Outgoing::Text(parts), None);
                 let job = super::JobId(self.last_job);
                 if let Some(secure) = &mut self.secure {
                     secure.plain.insert(job, text);
@@ -299,12 +303,16 @@ impl Chat {
     /// What is to be written down of a text of ours that is new.
     pub(super) fn said(
         &self,
-        to: Party,
+        to: Recipient,
         name: Option<PeerName>,
         letter: &Letter,
         condition: Condition,
     ) -> Write {
-        let assurance = if matches!(to, Party::Key(_)) { Assurance::Encrypted } else { Assurance::Plain };
+        let assurance = if matches!(to, Recipient::Peer(PeerId::Key(_))) {
+            Assurance::Encrypted
+        } else {
+            Assurance::Plain
+        };
         let expire = u64::try_from(self.keeping.expire.as_millis()).unwrap_or(u64::MAX);
         let expires = letter.time.saturating_add(expire);
         Write::Said { to, name, letter: letter.clone(), condition, assurance, expires }

@@ -1,4 +1,5 @@
-//! Texts and how they go out: in plain, to a key, or after the question which of the two it is.
+//! Messages and how they go out: to a key, unencrypted, or first with the question which of the two
+//! the peer at an address takes.
 
 use std::sync::Arc;
 
@@ -8,11 +9,12 @@ use super::outbox::{MAX_OPEN_TEXTS, NotPut, OutText};
 use super::plain::Unsent;
 use super::time::Time;
 use super::{Chat, Purpose};
-use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::{Failure, Fate, Outgoing, Speech};
+use crate::model::name::{PeerName, folded};
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Hold, Letter, Say};
-use crate::model::stored::{Condition, Party, Write};
+use crate::model::stored::{Condition, Write};
 
 impl Chat {
     /// Sends a text to each of `to` in the way that each is spoken to.
@@ -21,7 +23,6 @@ impl Chat {
         to: Target,
         parts: Arc<[String]>,
         letter: Option<Letter>,
-        in_plain: bool,
         now: Time,
     ) -> OpId {
         if let [only] = &parts[..] {
@@ -35,11 +36,12 @@ impl Chat {
                 return self.connect(to);
             }
         }
+        let is_direct = to != Target::All;
         let targets = self.targets(to, false);
         let op = self.spread(Deed::Send, &targets);
-        for addr in targets {
-            if let Some(why) = self.send_to(addr, op, &parts, letter.as_ref(), in_plain, now) {
-                let who = self.who(addr);
+        for peer_id in targets {
+            if let Some(why) = self.send_to(peer_id, op, &parts, letter.as_ref(), is_direct, now) {
+                let who = self.who(peer_id);
                 self.tell(Event::NotSent { op, who, why });
                 self.not_sent(op);
             }
@@ -52,61 +54,53 @@ impl Chat {
     /// Sends a text to one, or says why not.
     pub(super) fn send_to(
         &mut self,
-        addr: PeerAddr,
+        peer_id: Recipient,
         op: OpId,
         parts: &Arc<[String]>,
         letter: Option<&Letter>,
-        in_plain: bool,
+        is_direct: bool,
         now: Time,
     ) -> Option<Unsendable> {
-        if self.is_own(addr) {
+        if self.is_ours(peer_id) {
             return Some(Unsendable::Ourselves);
         }
-        let text = self.new_text(addr, op, parts, letter, now);
-        match (self.speech_of(addr), letter) {
-            (Speech::Secure(key), Some(_)) if !in_plain => {
-                // What was typed before may still wait for whoever is at this address.
-                self.asked(addr, Ok(Speech::Secure(key)), now);
-                self.put_letter(key, addr, text, now)
+        let text = Unsent { is_direct, ..self.new_text(peer_id, op, parts, letter, now) };
+        if is_direct {
+            self.table.update(peer_id, |peer| peer.contact = true);
+        }
+        match (self.speech_of(peer_id), letter) {
+            (Speech::Secure(key), Some(_)) => self.put_letter(key, text, now),
+            (Speech::Unknown | Speech::Plain, Some(_)) if self.holds_back(peer_id) => {
+                self.wait_with_others(peer_id, text, now)
             }
-            (Speech::Unknown | Speech::Plain, Some(_)) if !in_plain && self.holds_back(addr) => {
-                self.wait_with_others(addr, text, now)
-            }
-            (Speech::Unknown, Some(_)) if !in_plain => {
-                if self.is_full_of_texts(addr) {
+            (Speech::Unknown, Some(_)) => {
+                if self.is_full_of_texts(peer_id) {
                     return Some(Unsendable::TooManyWaiting);
                 }
-                self.ask_first(addr, text, now);
+                self.ask_first(peer_id, text, now);
                 None
             }
             // What waits for the answer to the question how it is spoken to was typed before, also where that is known by now.
-            (Speech::Plain, Some(_)) if !in_plain && (self.says_in_plain(addr) || self.waits_for(addr)) => {
-                self.wait_behind(addr, text, now)
+            (Speech::Plain, Some(_)) if self.says_in_plain(peer_id) || self.waits_for(peer_id) => {
+                self.wait_behind(peer_id, text, now)
             }
-            (Speech::Plain, _) => self.send_in_plain(addr, text, now),
-            _ if in_plain => self.send_in_plain(addr, Unsent { once: true, ..text }, now),
+            (Speech::Plain, _) => self.send_in_plain(peer_id, text, now),
             // There is no id for it, and without one it could only go out in plain.
             _ => Some(Unsendable::NoRandom),
         }
     }
 
-    pub(super) fn is_being_asked(&self, addr: PeerAddr) -> bool {
-        self.jobs.values().any(|job| job.addr == addr && job.purpose == Purpose::Ask)
+    pub(super) fn is_being_asked(&self, peer_id: Recipient) -> bool {
+        self.jobs.values().any(|job| job.peer_id == peer_id && job.purpose == Purpose::Ask)
     }
 
-    pub(super) fn put_letter(
-        &mut self,
-        key: PublicKey,
-        addr: PeerAddr,
-        text: Unsent,
-        now: Time,
-    ) -> Option<Unsendable> {
-        let Unsent { op, letter, expires, said, told, written_to, .. } = text;
+    pub(super) fn put_letter(&mut self, key: PublicKey, text: Unsent, now: Time) -> Option<Unsendable> {
+        let Unsent { op, letter, expires, said, told, written_to, is_direct, .. } = text;
         let Some(letter) = letter else { return Some(Unsendable::NoRandom) };
-        let to = Party::Key(key);
-        let (id, name) = (letter.id, self.who_of(key).and_then(|who| who.name));
+        let to = Recipient::Peer(PeerId::Key(key));
+        let (id, name) = (letter.id, self.who(to).name);
         let write = match said {
-            true => Write::Moved { id, from: Party::Addr(written_to), to },
+            true => Write::Moved { id, from: written_to, to },
             false => self.said(to, name, &letter, Condition::Queued),
         };
         let secure = self.secure.as_mut()?;
@@ -115,6 +109,10 @@ impl Chat {
         match secure.outboxes.put(writable, OutText { op, letter, expires, sent }) {
             Ok(()) => {
                 secure.trusted.keep(key);
+                if is_direct {
+                    self.is_contact_now(key);
+                }
+                let secure = self.secure.as_mut()?;
                 if told {
                     secure.told_of.insert((op, key));
                 }
@@ -127,7 +125,7 @@ impl Chat {
                     self.tell(Event::AllNearlyFull);
                 }
                 if nearly {
-                    let who = self.who(addr);
+                    let who = self.who(to);
                     self.tell(Event::NearlyFull { who, count, most: MAX_OPEN_TEXTS });
                 }
                 None
@@ -148,37 +146,44 @@ impl Chat {
     }
 
     /// Lets a text wait, and asks how its recipient is spoken to if nobody has asked yet.
-    fn ask_first(&mut self, addr: PeerAddr, mut text: Unsent, now: Time) {
-        self.text_begins(addr);
-        self.write_queued(addr, &mut text, now);
+    fn ask_first(&mut self, peer_id: Recipient, mut text: Unsent, now: Time) {
+        self.text_begins(peer_id);
+        self.write_queued(peer_id, &mut text, now);
         let Some(secure) = &mut self.secure else { return };
-        let waiting = secure.asked.entry(addr).or_default();
+        let waiting = secure.asked.entry(peer_id).or_default();
         waiting.push(text);
         if waiting.len() == 1 {
-            self.ask(addr);
+            self.ask(peer_id);
         }
     }
 
-    /// Asks how whoever is at an address is spoken to, for texts that wait for that.
-    pub(super) fn ask(&mut self, addr: PeerAddr) {
-        let promised = self.table.peer(addr).and_then(|peer| peer.promised);
-        if self.is_only_encrypted(addr) || promised.is_some() {
-            self.talk(addr, promised, Purpose::Ask, Say::Greet, None);
-        } else {
-            self.transmit(addr, Purpose::Ask, Outgoing::Connect, None);
+    /// Asks how a recipient is written to, for texts that wait for that.
+    pub(super) fn ask(&mut self, id: Recipient) {
+        let promised = self.table.peer(id).and_then(|peer| peer.promised);
+        let at = self.dialed_at(id);
+        match (promised, at) {
+            (Some(key), Some(at)) => self.promised(id, at, key, Purpose::Ask),
+            _ if self.is_only_encrypted(id) => drop(self.talk(id, Purpose::Ask, Say::Greet, None)),
+            _ => self.transmit(id, Purpose::Ask, Outgoing::Connect, None),
         }
     }
 
-    /// It is known now how `addr` is spoken to, or that it is not: what waited for that goes its way. Who was asked there may be listed
-    /// elsewhere, so how is not looked up here.
-    pub(super) fn asked(&mut self, addr: PeerAddr, answer: Result<Speech, &Fate>, now: Time) {
+    /// It is known now how a recipient is written to, or that it is not. What waited for that goes
+    /// out. A key that proved itself at an address gets what was for the address; it gets nothing
+    /// that was for a legacy peer there.
+    pub(super) fn asked(&mut self, peer_id: Recipient, answer: Result<Speech, &Fate>, now: Time) {
+        let is_for_legacy = matches!(peer_id, Recipient::Peer(PeerId::Legacy(_)));
+        if let (true, Ok(Speech::Secure(_))) = (is_for_legacy, &answer) {
+            self.hold_all(peer_id, Hold::Another, now);
+            return;
+        }
         let Some(secure) = &mut self.secure else { return };
         let mut waiting = Vec::new();
-        if let (Ok(Speech::Secure(_)), Some(held)) = (&answer, secure.waiting.get_mut(&addr)) {
+        if let (Ok(Speech::Secure(_)), Some(held)) = (&answer, secure.waiting.get_mut(&peer_id)) {
             // They were typed before what waits for an answer.
             waiting.extend(held.release());
         }
-        waiting.extend(secure.asked.remove(&addr).into_iter().flatten());
+        waiting.extend(secure.asked.remove(&peer_id).into_iter().flatten());
         if waiting.is_empty() {
             return;
         }
@@ -188,30 +193,34 @@ impl Chat {
             _ => Fate::Failed(Failure::NotAnswered),
         });
         for text in waiting {
-            self.text_ends(addr);
+            self.text_ends(peer_id);
             let (op, before) = (text.op, text.clone());
             let refused = match &answer {
                 Err(fate) => {
                     let parts = (0, text.parts.len().max(1));
-                    let who = self.who(addr);
-                    self.plain_text_over(addr, text, (who, fate.clone()), parts, now);
+                    let who = self.who(peer_id);
+                    self.plain_text_over(peer_id, text, (who, fate.clone()), parts, now);
+                    continue;
+                }
+                Ok(Speech::Secure(key)) if self.is_another(Recipient::key(*key), &text) => {
+                    self.hold_back(peer_id, text, Hold::Another, now);
                     continue;
                 }
                 Ok(Speech::Secure(key)) => {
-                    self.reached(addr);
-                    self.put_letter(*key, addr, text, now)
+                    self.reached(peer_id);
+                    self.put_letter(*key, text, now)
                 }
-                Ok(_) if self.is_another(addr, &text) => {
-                    self.hold_back(addr, text, Hold::Another, now);
+                Ok(_) if self.is_another(peer_id, &text) => {
+                    self.hold_back(peer_id, text, Hold::Another, now);
                     continue;
                 }
-                Ok(_) if self.says_in_plain(addr) => self.wait_behind(addr, text, now),
-                Ok(_) => self.send_in_plain(addr, text, now),
+                Ok(_) if self.says_in_plain(peer_id) => self.wait_behind(peer_id, text, now),
+                Ok(_) => self.send_in_plain(peer_id, text, now),
             };
             if let Some(why) = refused {
                 // It is not tried again at the next start either.
                 self.write_condition(&before, Condition::NotSent);
-                let who = self.who(addr);
+                let who = self.who(peer_id);
                 self.tell(Event::NotSent { op, who, why });
                 if !before.told {
                     self.not_sent(op);
@@ -222,9 +231,15 @@ impl Chat {
         self.next_turns(now);
     }
 
-    /// Whether somebody of another name is there by now than when the text was entered. A name is a claim, but more there is not in plain.
-    pub(super) fn is_another(&self, addr: PeerAddr, text: &Unsent) -> bool {
-        let name = self.table.peer(addr).and_then(|peer| peer.name.as_ref());
-        matches!((name, &text.name), (Some(now), Some(then)) if text.told && now != then)
+    /// Whether a peer of another name is there than the one that a message was written to. A name
+    /// is a claim, but a legacy peer has nothing more.
+    pub(super) fn is_another(&self, id: Recipient, text: &Unsent) -> bool {
+        let name = self.who(id).name;
+        matches!((name, &text.name), (Some(now), Some(then)) if !text.confirmed && !same_name(&now, then))
     }
+}
+
+/// Whether two names are the same but for spelling.
+fn same_name(one: &PeerName, other: &PeerName) -> bool {
+    folded(one.as_str()) == folded(other.as_str())
 }

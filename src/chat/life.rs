@@ -46,6 +46,8 @@ pub enum Why {
     SaidExit,
     /// We said goodbye.
     Disconnected,
+    /// Another peer has proven its key at its address.
+    Replaced,
 }
 
 /// What shows that a peer is there.
@@ -126,6 +128,18 @@ impl Life {
     pub fn configured(&mut self) {
         self.is_static = true;
         self.wanted = true;
+    }
+
+    /// The user configured its address, and another peer is there: it is looked for no more.
+    pub fn not_configured(&mut self) {
+        self.is_static = false;
+        self.wanted = false;
+    }
+
+    /// It is dialed elsewhere from now on, where it has not answered yet.
+    pub fn moved(&mut self, now: Time) {
+        self.proven = false;
+        self.next = now;
     }
 
     /// A peer that has just spoken; whether anybody listens there is looked up at once.
@@ -242,11 +256,12 @@ impl Life {
     /// It took something that we sent.
     pub fn answered(&mut self, evidence: Evidence, now: Time) -> Change {
         self.proven = true;
-        if let Phase::Gone { why: Why::SaidExit | Why::Disconnected, .. } = self.phase
+        if let Phase::Gone { why: Why::SaidExit | Why::Disconnected | Why::Replaced, .. } = self.phase
             && evidence == Evidence::Probe
             && !self.ended
         {
-            // It still runs and does not want to be talked to, or we do not: an empty connection changes neither.
+            // It still runs and does not want to be talked to, or we do not, or another peer is there: an empty
+            // connection changes none of these.
             self.back_off(now);
             return Change::None;
         }
@@ -341,10 +356,10 @@ impl Life {
         Change::Went(why)
     }
 
-    /// A peer that is gone and nobody looks for: we left it, or it left or was never proven and is not static.
+    /// A peer that is gone and nobody looks for: we left it, another has its address, or it left or was never proven and is not static.
     fn is_left_alone(&self) -> bool {
         match self.phase {
-            Phase::Gone { why: Why::Disconnected, .. } => true,
+            Phase::Gone { why: Why::Disconnected | Why::Replaced, .. } => true,
             Phase::Gone { why: Why::SaidExit, .. } => !self.is_static,
             Phase::Gone { .. } => !self.proven && !self.is_static,
             _ => false,

@@ -1,7 +1,10 @@
-//! The rules of the chat. Pure: what happened and the time go in, what is to be done comes out.
+//! The rules of the chat. Pure: events and the time go in, actions come out.
 //!
-//! In scope: who is known and believed, who is there, what is answered, what a command does and when it is done. Out of
-//! scope: bytes, sockets, threads, the clock, the terminal.
+//! Peers are identified by [`Recipient`], never by address: rows, queues and conversations belong
+//! to a key, to a legacy peer, or to an address where no peer has proven itself yet.
+//!
+//! In scope: which peers are known and trusted, which are online, what is answered, what a command
+//! does and when it is done. Out of scope: bytes, sockets, threads, the clock, the terminal.
 
 mod checks;
 mod command;
@@ -60,15 +63,18 @@ pub use table::{GONE_SHOWN, Known, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS
 pub use texts::MAX_TEXTS_WAITING;
 pub use time::Time;
 pub use trust::{
-    As, Change as PinChange, MAX_HINTS, MAX_OFFERS, MAX_OFFERS_OF_ONE, MAX_PINS, MAX_PINS_OF_ONE, Meeting,
-    Offer, Pin, Policy, Refused, Trust, Trusted, Unknown, Verdict, Writable, code_input,
+    As, Change as PinChange, MAX_CONTACTS, MAX_HINTS, MAX_OFFERS, MAX_OFFERS_OF_ONE, MAX_PINS, MAX_STRANGERS,
+    MAX_STRANGERS_PER_PREFIX, Meeting, Offer, Pin, Policy, Refused, Trust, Trusted, Unknown, Verdict,
+    Writable, code_input,
 };
 pub use wishes::WaitingText;
 
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::{Fate, Form, Outgoing, Speech};
-use crate::model::name::PeerName;
+use crate::model::name::{Name, PeerName};
+use crate::model::peer_id::Recipient;
+use crate::protocol;
 use checks::Checks;
 use keeping::Keeping;
 use refusals::Refusals;
@@ -130,8 +136,8 @@ enum Purpose {
 
 #[derive(Clone, Copy, Debug)]
 struct Job {
-    /// Whom it is for; follows a peer that is found elsewhere.
-    addr: PeerAddr,
+    /// Whom it is for; an address is replaced by the peer that proves itself there.
+    peer_id: Recipient,
     /// What is dialled first.
     dialled: PeerAddr,
     purpose: Purpose,
@@ -151,12 +157,12 @@ enum Op {
     },
     /// `after` is the last job before it: what an earlier look shows is too old.
     List {
-        waiting: HashSet<PeerAddr>,
+        waiting: HashSet<Recipient>,
         after: u64,
         deadline: Time,
     },
     Start {
-        waiting: HashSet<PeerAddr>,
+        waiting: HashSet<Recipient>,
         deadline: Time,
     },
     /// Goodbyes under way, and the attempts to reach somebody who was not there, which are waited for a little: whoever
@@ -197,6 +203,8 @@ pub struct Chat {
     keeping: Keeping,
     leaving: bool,
     closed: bool,
+    /// The user's aliases for peers.
+    aliases: HashMap<Recipient, Name>,
     actions: Vec<Action>,
 }
 
@@ -218,6 +226,7 @@ impl Chat {
             keeping: Keeping::default(),
             leaving: false,
             closed: false,
+            aliases: HashMap::new(),
             actions: Vec::new(),
         }
     }
@@ -236,7 +245,7 @@ impl Chat {
         self.closed = true;
     }
 
-    /// Whether somebody who dials `addr` reaches us.
+    /// Whether dialing `addr` reaches this program itself.
     pub fn is_own(&self, addr: PeerAddr) -> bool {
         let ip = addr.ip();
         let ours = if self.me.bind.is_unspecified() {
@@ -249,17 +258,103 @@ impl Chat {
 
     /// The table as it is believed to be, unverified, in the order of the numbers.
     pub fn rows(&self, now: Time) -> Vec<Row> {
-        self.table.rows().map(|peer| Row::of(peer, now)).collect()
+        let row = |peer: &Peer| Row { contact: self.is_contact(peer.id), ..Row::of(peer, now) };
+        self.listed().map(row).collect()
     }
 
-    /// How many are there.
+    /// The number of peers that are online.
     pub fn here(&self) -> usize {
-        self.table.here()
+        self.listed().filter(|peer| peer.is_there()).count()
     }
 
-    /// Whether a peer is in the table.
-    pub fn knows(&self, addr: PeerAddr) -> bool {
-        self.table.peer(addr).is_some()
+    /// The rows that the user sees. A peer with a key that is online and being dialed at the address it claims
+    /// is most likely the one at that address, which has no row of its own meanwhile.
+    fn listed(&self) -> impl Iterator<Item = &Peer> {
+        let claims = |job: &&Job| {
+            let row = job.expect.and_then(|key| self.table.peer(Recipient::key(key)));
+            row.is_some_and(|peer| peer.is_there() && peer.addr == job.dialled)
+        };
+        let claimed: HashSet<PeerAddr> = self.jobs.values().filter(claims).map(|job| job.dialled).collect();
+        self.table.rows().filter(move |peer| match peer.id {
+            Recipient::Address(addr) => !claimed.contains(&addr),
+            Recipient::Peer(_) => true,
+        })
+    }
+
+    /// Whether a recipient is in the table.
+    pub fn knows(&self, id: Recipient) -> bool {
+        self.table.peer(id).is_some()
+    }
+
+    /// Whom a typed address means: the contacts known by key that proved themselves there; else the
+    /// stranger with a key that is there; else the legacy peer or the unproven address itself. More
+    /// than one contact is for the user to decide.
+    pub fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
+        let contacts: Vec<Recipient> = self.hinted_at(addr).into_iter().map(Recipient::key).collect();
+        if !contacts.is_empty() {
+            return contacts;
+        }
+        let is_here = |id: &Recipient| self.table.peer(*id).is_some_and(|peer| peer.addr == addr);
+        let stranger = self.proven_at(addr).into_iter().map(Recipient::key).find(is_here);
+        vec![stranger.unwrap_or_else(|| self.plain_id(addr))]
+    }
+
+    /// The recipient behind an address as far as plain messages tell: the legacy peer that is known
+    /// there, else the address itself.
+    fn plain_id(&self, addr: PeerAddr) -> Recipient {
+        let legacy = || {
+            let plain = addr.plain().filter(|_| self.secure.is_none());
+            plain.map(|addr| protocol::plain::peer_at(addr).into())
+        };
+        let known = self.table.legacy_at(addr).map(|peer| peer.id);
+        known.or_else(legacy).unwrap_or(Recipient::Address(addr))
+    }
+
+    /// Whom a recipient of a command means now: an unproven address may have become a peer's.
+    fn meant(&self, id: Recipient) -> Recipient {
+        match id {
+            Recipient::Address(addr) => match self.at(addr)[..] {
+                [one] => one,
+                _ => id,
+            },
+            Recipient::Peer(_) => id,
+        }
+    }
+
+    /// The address that a recipient is dialed at first.
+    pub fn dialed_at(&self, id: Recipient) -> Option<PeerAddr> {
+        let hint = || self.addrs_of(id.public_key()?).first().copied();
+        self.table.peer(id).map(|peer| peer.addr).or_else(|| id.addr()).or_else(hint)
+    }
+
+    /// What is pinned for a recipient that has a key.
+    pub fn pinned(&self, id: Recipient) -> Option<&Pin> {
+        self.secure.as_ref()?.trusted.pin(id.public_key()?)
+    }
+
+    /// The contacts known by key that have no row in the table.
+    pub fn unlisted_contacts(&self) -> Vec<Pin> {
+        let is_unlisted = |pin: &&Pin| !self.knows(Recipient::key(pin.key)) && !pin.blocked;
+        let contacts = self.secure.iter().flat_map(|secure| secure.trusted.contacts());
+        contacts.filter(is_unlisted).cloned().collect()
+    }
+
+    /// Whether a recipient is a contact.
+    pub fn is_contact(&self, id: Recipient) -> bool {
+        self.aliases.contains_key(&id)
+            || self.pinned(id).is_some_and(|pin| pin.contact)
+            || self.table.peer(id).is_some_and(|peer| peer.contact || peer.known == Known::Static)
+    }
+
+    /// Records the user's alias for a peer, or that it has none.
+    pub fn set_alias(&mut self, id: Recipient, name: Option<Name>) {
+        if let (Some(secure), Some(key)) = (&mut self.secure, id.public_key()) {
+            secure.trusted.set_alias(key, name.as_ref());
+        }
+        match name {
+            Some(name) => drop(self.aliases.insert(id, name)),
+            None => drop(self.aliases.remove(&id)),
+        }
     }
 
     /// How much is under way. Nothing is kept of what is over.
@@ -291,24 +386,29 @@ impl Chat {
         std::mem::take(&mut self.actions)
     }
 
-    fn who(&self, addr: PeerAddr) -> Who {
-        if let Some(peer) = self.table.peer(addr) {
+    fn who(&self, peer_id: Recipient) -> Who {
+        if let Some(peer) = self.table.peer(peer_id) {
             return who(peer);
         }
-        // Somebody known may be away, and not listed because of that.
-        let name = self.pin_of(addr).and_then(|pin| pin.name.clone());
-        Who { name, addr, claimed: None, proof: self.proof_of(addr) }
+        // A contact may be offline, and not listed because of that.
+        let name = self.pinned(peer_id).and_then(|pin| pin.name.clone());
+        let (addr, proof) = (self.dialed_at(peer_id), self.proof_of(peer_id));
+        Who { id: peer_id, name, addr, claimed: None, proof }
     }
 
-    fn transmit(&mut self, addr: PeerAddr, purpose: Purpose, message: Outgoing, deadline: Option<Time>) {
+    fn transmit(&mut self, peer_id: Recipient, purpose: Purpose, message: Outgoing, deadline: Option<Time>) {
+        // A peer with a key is never written to unencrypted, and needs no address here.
+        let Some(to) = self.dialed_at(peer_id) else { return };
         self.last_job += 1;
         let job = JobId(self.last_job);
-        self.jobs.insert(job, Job { addr, dialled: addr, purpose, expect: None });
-        let peer = self.table.peer(addr);
+        self.jobs.insert(job, Job { peer_id, dialled: to, purpose, expect: None });
+        let peer = self.table.peer(peer_id);
         let transmit = Transmit {
             job,
-            to: addr,
-            fallback: peer.and_then(other_loopback).filter(|addr| !self.is_own(*addr) && !self.knows(*addr)),
+            to,
+            fallback: peer
+                .and_then(other_loopback)
+                .filter(|addr| !self.is_own(*addr) && !self.is_listed(*addr)),
             form: peer.map_or(Form::default(), |peer| peer.form),
             message,
             deadline,
@@ -316,22 +416,27 @@ impl Chat {
         self.act(Action::Transmit(transmit));
     }
 
+    /// Whether a peer of the table is dialed at an address.
+    pub fn is_listed(&self, addr: PeerAddr) -> bool {
+        self.table.rows().any(|peer| peer.addr == addr)
+    }
+
     /// Tells the user that a peer is there, once it is certain and its name known or overdue.
-    fn announce(&mut self, addr: PeerAddr, now: Time) {
-        if let Some(Some(who)) = self.table.update(addr, |peer| announced(peer, now)) {
+    fn announce(&mut self, peer_id: Recipient, now: Time) {
+        if let Some(Some(who)) = self.table.update(peer_id, |peer| announced(peer, now)) {
             self.came(who);
         }
     }
 
     fn came(&mut self, who: Who) {
-        let addr = who.addr;
+        let id = who.id;
         self.tell(Event::Came(who));
-        self.met(addr);
+        self.met(id);
     }
 
     /// Tells the user that a peer is gone, if they knew that it was there.
-    fn went(&mut self, addr: PeerAddr, why: Why) {
-        let news = self.table.update(addr, |peer| {
+    fn went(&mut self, peer_id: Recipient, why: Why) {
+        let news = self.table.update(peer_id, |peer| {
             peer.tell_at = None;
             peer.ack_due = None;
             let told = std::mem::take(&mut peer.told);
@@ -352,7 +457,7 @@ fn announced(peer: &mut Peer, now: Time) -> Option<Who> {
     }
     let overdue = *peer.tell_at.get_or_insert(now.plus(NAME_WITHIN)) <= now;
     // Nor is anybody called plain of whom it is about to be known that they are not.
-    if (peer.name.is_none() || peer.speech == Speech::Unknown) && !overdue {
+    if (peer.name.is_none() || peer.speech() == Speech::Unknown) && !overdue {
         return None;
     }
     peer.told = true;
@@ -361,7 +466,13 @@ fn announced(peer: &mut Peer, now: Time) -> Option<Who> {
 }
 
 fn who(peer: &Peer) -> Who {
-    Who { name: peer.name.clone(), addr: peer.addr, claimed: peer.claimed, proof: peer.proof() }
+    Who {
+        id: peer.id,
+        name: peer.name.clone(),
+        addr: Some(peer.addr),
+        claimed: peer.claimed,
+        proof: peer.proof(),
+    }
 }
 
 /// The address that a peer claims on the loopback network, where it differs from the one its connection came from. Both

@@ -1,4 +1,4 @@
-//! What follows from the fate of something sent, and when a command is done.
+//! Results of what was sent, and when a command is done.
 
 use super::event::{Action, Deed, Event, JobId, OpId, Proof, Who};
 use super::life::{Change, Check, Evidence, Life, REFUSAL_REPEAT};
@@ -8,7 +8,9 @@ use super::{Chat, Job, Op, Purpose};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::{Failure, Fate, Outgoing, Speech};
+use crate::model::peer_id::Recipient;
 use crate::model::session::Say;
+use crate::protocol;
 
 /// Failures that a sum names one by one; more than these are counted.
 const MAX_FAILED_NAMED: usize = 20;
@@ -32,51 +34,59 @@ impl Chat {
     /// Takes note of what became of something sent.
     pub fn sent(&mut self, sent: Sent, now: Time) -> Vec<Action> {
         let Sent { job, to, mut fate, parts, capability } = sent;
-        let Some(Job { addr, dialled, purpose, .. }) = self.jobs.remove(&job) else {
+        let Some(Job { mut peer_id, dialled, purpose, .. }) = self.jobs.remove(&job) else {
             return Vec::new();
         };
         let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
+        if self.is_superseded(peer_id, dialled, purpose) {
+            self.checks.end(dialled.share(), now);
+            self.attempted(job, peer_id, false);
+            self.settle_watches(now);
+            return self.done();
+        }
         if let Purpose::Text(_) = purpose {
-            self.text_ends(addr);
+            self.text_ends(peer_id);
         }
         let nothing_sent = matches!(fate, Fate::Failed(_)) && parts.0 == 0;
-        let mut addr = addr;
         let mut seen = fate.clone();
-        if to != addr && !nothing_sent {
-            let is_anothers = self.table.peer(to).is_some();
-            if is_anothers {
-                self.observe(to, &fate, Evidence::Probe, now);
+        // Where the peer is dialed by now: it may have been found elsewhere on this machine.
+        let row_addr = self.table.peer(peer_id).map(|peer| peer.addr);
+        let has_moved = row_addr.is_some_and(|addr| addr != dialled);
+        if !nothing_sent && (to != dialled || has_moved) {
+            let other = self.table.legacy_at(to).map(|peer| peer.id).filter(|other| *other != peer_id);
+            if let Some(other) = other {
+                self.observe(other, &fate, Evidence::Probe, now);
             }
-            if to == dialled || is_anothers {
-                // Either the peer was found elsewhere since, so whoever is here is another, and this shows nothing of it; or
-                // nobody listens at its first address, and whoever is at the second has got a row of their own meanwhile.
+            if has_moved && row_addr != Some(to) || other.is_some() {
+                // The peer was found elsewhere since, so another is here, and this shows nothing of
+                // it; or nobody listens at its first address, and the second is another's by now.
                 seen = Fate::Failed(if to == dialled { Failure::Cancelled } else { Failure::Refused });
                 fate = Fate::Astray(to);
-            } else if taken {
-                self.found_at(addr, to);
-                addr = to;
+            } else if taken && to != dialled {
+                self.found_at(peer_id, to);
             }
         }
         let is_question =
             matches!(purpose, Purpose::Check(Check::Connect) | Purpose::Connect(_) | Purpose::Ask);
         if let Some(key) = capability.filter(|_| taken && self.secure.is_some()) {
             if !self.leaving {
-                self.table.add(addr, Known::SentTo, Life::of_heard(now));
-                self.note_texts(addr);
+                self.table.add(peer_id, dialled, Known::SentTo, Life::of_heard(now));
+                self.note_texts(peer_id);
             }
-            self.table.update(addr, |peer| peer.promised = Some(key));
+            self.table.update(peer_id, |peer| peer.promised = Some(key));
         }
         // A full queue gives no receipt, which takes nothing back.
-        let before = self.table.peer(addr).and_then(|peer| peer.promised).filter(|_| is_question);
+        let before = self.table.peer(peer_id).and_then(|peer| peer.promised).filter(|_| is_question);
         // What was on its way when one of us said goodbye shows no more than a probe, and nothing follows from it.
-        let parted_since = self.table.peer(addr).is_some_and(|peer| job.0 <= peer.parted_after);
+        let parted_since = self.table.peer(peer_id).is_some_and(|peer| job.0 <= peer.parted_after);
         let may_greet =
             !parted_since || !matches!(purpose, Purpose::Check(_) | Purpose::Ack | Purpose::Text(_));
-        let promised =
-            capability.or(before).filter(|_| taken && may_greet && self.can_speak_otherwise(addr, purpose));
+        let promised = capability
+            .or(before)
+            .filter(|_| taken && may_greet && self.can_speak_otherwise(peer_id, purpose));
         if let Some(key) = promised.filter(|_| is_question) {
             // It was only the question; the same is said again in encryption, and what follows from that follows.
-            self.promised(addr, key, purpose);
+            self.promised(peer_id, to, key, purpose);
             self.goes_on(job);
             return self.done();
         }
@@ -92,16 +102,21 @@ impl Chat {
             let had_none = seen == Fate::Failed(Failure::NoResources);
             self.checks.end(dialled.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
         }
-        self.over(addr, purpose, &seen, now);
+        self.over(peer_id, purpose, &seen, now);
         if let Some(evidence) = evidence {
-            self.observe(addr, &seen, if parted_since { Evidence::Probe } else { evidence }, now);
+            let evidence = if parted_since { Evidence::Probe } else { evidence };
+            self.lists(peer_id, to, &seen, evidence, now);
+            self.observe(peer_id, &seen, evidence, now);
         }
         if let Purpose::Check(_) = purpose {
-            self.checked(addr, job, &seen);
+            self.checked(peer_id, job, &seen);
         }
         // Who got it instead lists us now as well as anybody.
-        let reached = if matches!(fate, Fate::Astray(_)) { to } else { addr };
-        let gives_receipts = self.table.peer(addr).is_some_and(|peer| peer.gives_receipts);
+        let reached = match fate {
+            Fate::Astray(_) => self.plain_id(to),
+            _ => peer_id,
+        };
+        let gives_receipts = self.table.peer(peer_id).is_some_and(|peer| peer.gives_receipts);
         let fate = match (purpose, fate) {
             (Purpose::Text(_), Fate::HandedOver) if gives_receipts => Fate::NoReceipt,
             (_, fate) => fate,
@@ -114,28 +129,36 @@ impl Chat {
                 | Purpose::Check(Check::Connect)
                 | Purpose::Ask
         );
+        // Who takes something without a receipt may be the key that is there, with a full mailbox.
+        let is_key_there = self.is_key_there(to);
         if let Some(key) = promised {
             // Texts may wait behind the one that has shown it.
-            let purpose = if self.waits_for(addr) { Purpose::Ask } else { Purpose::Greet };
-            self.promised(addr, key, purpose);
-        } else if taken && capability.is_none() && says_something && self.speech_of(addr) == Speech::Unknown {
-            self.table.speak(addr, Speech::Plain, false);
-            self.announce(addr, now);
+            let purpose = if self.waits_for(peer_id) { Purpose::Ask } else { Purpose::Greet };
+            self.promised(peer_id, to, key, purpose);
+        } else if taken
+            && capability.is_none()
+            && says_something
+            && !is_key_there
+            && self.speech_of(peer_id) == Speech::Unknown
+        {
+            peer_id = self.is_plain(peer_id);
+            self.announce(peer_id, now);
         }
         match purpose {
             Purpose::Text(op) => {
                 // What has shown its key meanwhile has got the text in plain all the same.
-                let who = Who { proof: Proof::Plain, ..self.who(addr) };
+                let who = Who { proof: Proof::Plain, ..self.who(peer_id) };
                 match self.secure.as_mut().and_then(|secure| secure.plain.remove(&job)) {
-                    Some(text) => self.plain_text_over(addr, text, (who, fate), parts, now),
+                    Some(text) => self.plain_text_over(peer_id, text, (who, fate), parts, now),
                     None => self.finished_with(op, who, fate, parts),
                 }
-                self.said_in_plain(addr, now);
+                self.said_in_plain(peer_id, now);
             }
-            Purpose::Connect(op) | Purpose::Exit(op) => self.finished(op, addr, fate, parts),
+            Purpose::Connect(op) | Purpose::Exit(op) => self.finished(op, peer_id, fate, parts),
             Purpose::Ask => {
-                let answer = if taken { Ok(self.speech_of(addr)) } else { Err(&fate) };
-                self.asked(addr, answer, now);
+                let is_known = taken && !is_key_there;
+                let answer = if is_known { Ok(self.speech_of(peer_id)) } else { Err(&fate) };
+                self.asked(peer_id, answer, now);
             }
             _ => {}
         }
@@ -146,9 +169,9 @@ impl Chat {
     }
 
     /// Something is no longer under way: tells the peer's life whether it was looked for.
-    pub(super) fn over(&mut self, addr: PeerAddr, purpose: Purpose, seen: &Fate, now: Time) {
+    pub(super) fn over(&mut self, peer_id: Recipient, purpose: Purpose, seen: &Fate, now: Time) {
         let showed_nothing = matches!(seen, Fate::Failed(Failure::NoResources | Failure::Cancelled));
-        self.table.update(addr, |peer| match purpose {
+        self.table.update(peer_id, |peer| match purpose {
             Purpose::Check(_) => {
                 peer.life.checked(now);
                 if showed_nothing {
@@ -168,53 +191,121 @@ impl Chat {
 
     /// Whether somebody may be spoken to in another way than now: in encryption. Who leaves does so only for a text, which must not go out
     /// in plain because of that.
-    fn can_speak_otherwise(&self, addr: PeerAddr, purpose: Purpose) -> bool {
+    fn can_speak_otherwise(&self, peer_id: Recipient, purpose: Purpose) -> bool {
         let is_wanted = !self.leaving || matches!(purpose, Purpose::Ask);
-        self.secure.is_some() && is_wanted && !matches!(self.speech_of(addr), Speech::Secure(_))
+        self.secure.is_some() && is_wanted && !matches!(self.speech_of(peer_id), Speech::Secure(_))
     }
 
     /// It listens where it claims to, and speaks from elsewhere on this machine.
-    fn found_at(&mut self, addr: PeerAddr, to: PeerAddr) {
-        self.follows(addr, to);
-        self.table.update(to, |peer| peer.speaks_from = Some(addr.source()));
+    fn found_at(&mut self, id: Recipient, to: PeerAddr) {
+        self.table.update(id, |peer| {
+            peer.speaks_from = Some(peer.addr.source());
+            peer.moves_to(to);
+            peer.claimed = peer.claimed.filter(|claimed| claimed.ip != to.ip());
+        });
+        self.follows(Recipient::Address(to), id);
     }
 
-    /// A peer has another address from now on. Everything under way follows it.
-    pub(super) fn follows(&mut self, addr: PeerAddr, to: PeerAddr) {
-        self.table.rekey(addr, to);
-        if let Some(secure) = &mut self.secure
-            && let Some(waiting) = secure.asked.remove(&addr)
-        {
-            secure.asked.entry(to).or_default().extend(waiting);
+    /// It has read a message of ours and named no key: a legacy peer, which what was meant for its
+    /// address is for. Returns its identity.
+    fn is_plain(&mut self, id: Recipient) -> Recipient {
+        let plain = match id {
+            Recipient::Address(addr) => addr.plain(),
+            Recipient::Peer(_) => None,
+        };
+        let legacy = plain.map_or(id, |addr| protocol::plain::peer_at(addr).into());
+        self.becomes(id, legacy);
+        let addr = self.table.update(legacy, |peer| {
+            peer.is_plain = true;
+            if let Some(name) = peer.introduced_as.take() {
+                peer.name = Some(name);
+            }
+            peer.addr
+        });
+        // A p2p-chat peer whose mailbox is full gives no receipt. If one says that it listens there,
+        // it is dialed.
+        let claims =
+            |peer: &Peer| peer.id.public_key().filter(|_| peer.is_there() && Some(peer.addr) == addr);
+        let claimed_by = self.table.rows().find_map(claims);
+        if let (Some(key), Some(addr)) = (claimed_by, addr) {
+            self.check_claim(key, addr);
         }
-        if let Some(secure) = &mut self.secure
-            && secure.in_plain.remove(&addr)
-        {
-            secure.in_plain.insert(to);
+        legacy
+    }
+
+    /// An unproven address is that of a legacy peer.
+    pub(super) fn becomes(&mut self, id: Recipient, legacy: Recipient) {
+        let Recipient::Address(addr) = id else { return };
+        if !self.table.rekey(id, legacy) {
+            self.table.remove(id);
         }
-        for job in self.jobs.values_mut().filter(|job| job.addr == addr) {
-            job.addr = to;
+        self.follows(id, legacy);
+        let who = self.who(legacy);
+        self.tell(Event::ProvenAt(addr, who));
+    }
+
+    /// What is under way for an unproven address is for the peer that proved itself there.
+    pub(super) fn follows(&mut self, from: Recipient, to: Recipient) {
+        if to.public_key().is_none() {
+            self.texts_follow(from, to);
+            self.queues_follow(from, to);
         }
-        self.texts_follow(addr, to);
-        self.held_follows(addr, to);
-        self.keeping.follows(addr, to);
+        for job in self.jobs.values_mut().filter(|job| job.peer_id == from) {
+            // A message on its way unencrypted stays one to the address.
+            if to.public_key().is_none() || !matches!(job.purpose, Purpose::Text(_)) {
+                job.peer_id = to;
+            }
+        }
+        let moved = self.keeping.follows(from, to);
+        if to.public_key().is_some() && moved > 0 {
+            // They are counted for the key, too, until it is clear that they do not go out in plain.
+            for _ in 0..moved {
+                self.text_ends(from);
+                self.text_begins(to);
+            }
+            if let Some(secure) = &mut self.secure
+                && secure.in_plain.remove(&from)
+            {
+                secure.in_plain.insert(to);
+            }
+        }
+        self.is_awaited_as(from, to);
+    }
+
+    /// The lists that wait for an unproven address wait for the peer that it is.
+    pub(super) fn is_awaited_as(&mut self, from: Recipient, to: Recipient) {
         for op in self.ops.values_mut() {
             if let Op::List { waiting, .. } | Op::Start { waiting, .. } = op
-                && waiting.remove(&addr)
+                && waiting.remove(&from)
             {
                 waiting.insert(to);
             }
         }
     }
 
-    /// What a fate shows about the peer.
-    pub(super) fn observe(&mut self, addr: PeerAddr, fate: &Fate, evidence: Evidence, now: Time) {
+    /// Whether nothing is to be learned from what became of a look at an address or an
+    /// acknowledgement to it: it is that of a peer with a key by now, of which it shows nothing.
+    fn is_superseded(&self, id: Recipient, at: PeerAddr, purpose: Purpose) -> bool {
+        let is_unasked = matches!(purpose, Purpose::Ack | Purpose::Check(_));
+        let is_awaited = self.knows(id) || self.waits_for(id) || self.holds_back(id);
+        is_unasked && matches!(id, Recipient::Address(_)) && !is_awaited && self.is_listed(at)
+    }
+
+    /// Lists a peer that has just taken something of ours at an address.
+    pub(super) fn lists(&mut self, id: Recipient, at: PeerAddr, fate: &Fate, evidence: Evidence, now: Time) {
         let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
-        if taken && evidence != Evidence::Probe && !self.leaving {
-            self.table.add(addr, Known::SentTo, Life::of_heard(now));
-            self.note_texts(addr);
+        // A peer that was found there since is listed already.
+        let is_listed = id.public_key().is_none() && self.table.legacy_at(at).is_some();
+        if taken && evidence != Evidence::Probe && !self.leaving && !is_listed {
+            self.table.add(id, at, Known::SentTo, Life::of_heard(now));
+            self.note_texts(id);
         }
-        let change = self.table.update(addr, |peer| match fate {
+    }
+
+    /// What a fate shows about the peer.
+    pub(super) fn observe(&mut self, peer_id: Recipient, fate: &Fate, evidence: Evidence, now: Time) {
+        let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
+        let change = self.table.update(peer_id, |peer| match fate {
             Fate::Delivered | Fate::HandedOver | Fate::NoReceipt => {
                 peer.gives_receipts |= *fate == Fate::Delivered;
                 let change = peer.life.answered(evidence, now);
@@ -229,22 +320,18 @@ impl Chat {
             Fate::Waits(_) | Fate::Lost(_) => Change::None,
         });
         match change {
-            Some(Change::Went(why)) => self.went(addr, why),
-            Some(_) => self.announce(addr, now),
+            Some(Change::Went(why)) => self.went(peer_id, why),
+            Some(_) => self.announce(peer_id, now),
             None => {}
         }
         if taken && evidence != Evidence::Probe {
-            self.somebody_is_at(addr, now);
+            self.somebody_is_at(peer_id, now);
         }
         if *fate == Fate::Failed(Failure::Refused) {
             // Whoever listens there next may be another program, and what one taught us is deadly to another.
-            self.table.update(addr, |peer| {
+            self.table.update(peer_id, |peer| {
                 if !peer.is_there() {
-                    peer.form = peer.configured_form;
-                    peer.wants_ping = false;
-                    peer.gives_receipts = false;
-                    peer.shook_hands = false;
-                    peer.promised = None;
+                    peer.forgets_program();
                 }
             });
         }
@@ -252,19 +339,19 @@ impl Chat {
 
     /// Takes a peer off the lists that wait for it, unless it refused and has to be asked again, or the look was begun
     /// before the list.
-    pub(super) fn checked(&mut self, addr: PeerAddr, job: JobId, fate: &Fate) {
+    pub(super) fn checked(&mut self, peer_id: Recipient, job: JobId, fate: &Fate) {
         let unasked = matches!(fate, Fate::Failed(Failure::NoResources | Failure::Cancelled));
-        let peer = self.table.peer(addr);
+        let peer = self.table.peer(peer_id);
         let doubtful = peer.is_some_and(|peer| peer.life.is_doubtful());
         // One that is there is met when its name is known, for whoever comes next may use it.
         let to_be_met = peer.is_some_and(|peer| peer.is_there() && !peer.told);
         for op in self.ops.values_mut() {
             match op {
                 Op::List { waiting, after, .. } if !doubtful && !unasked && job.0 > *after => {
-                    waiting.remove(&addr);
+                    waiting.remove(&peer_id);
                 }
                 Op::Start { waiting, .. } if !to_be_met => {
-                    waiting.remove(&addr);
+                    waiting.remove(&peer_id);
                 }
                 _ => {}
             }
@@ -272,19 +359,19 @@ impl Chat {
     }
 
     /// The user was told that a peer is there: the first dialling need not wait for it.
-    pub(super) fn met(&mut self, addr: PeerAddr) {
+    pub(super) fn met(&mut self, peer_id: Recipient) {
         for op in self.ops.values_mut() {
             if let Op::Start { waiting, .. } = op {
-                waiting.remove(&addr);
+                waiting.remove(&peer_id);
             }
         }
     }
 
     /// A peer has just spoken: no list need wait for it.
-    pub(super) fn seen(&mut self, addr: PeerAddr) {
+    pub(super) fn seen(&mut self, peer_id: Recipient) {
         for op in self.ops.values_mut() {
             if let Op::List { waiting, .. } = op {
-                waiting.remove(&addr);
+                waiting.remove(&peer_id);
             }
         }
     }
@@ -302,7 +389,7 @@ impl Chat {
     }
 
     /// Whoever was reached while we leave is told goodbye after that.
-    pub(super) fn attempted(&mut self, job: JobId, addr: PeerAddr, taken: bool) {
+    pub(super) fn attempted(&mut self, job: JobId, peer_id: Recipient, taken: bool) {
         if !self.leaving {
             return;
         }
@@ -317,13 +404,13 @@ impl Chat {
             }
         }
         if let Some((op, deadline)) = reached {
-            self.say_goodbye(addr, op, Some(deadline));
+            self.say_goodbye(peer_id, op, Some(deadline));
         }
     }
 
     /// We leave, and somebody has got to know us by our key just now, who believes no goodbye in plain.
-    pub(super) fn leaves_again(&mut self, addr: PeerAddr) {
-        if self.secure.as_ref().is_some_and(|secure| secure.asked.contains_key(&addr)) {
+    pub(super) fn leaves_again(&mut self, peer_id: Recipient) {
+        if self.secure.as_ref().is_some_and(|secure| secure.asked.contains_key(&peer_id)) {
             // The goodbye waits for a text.
             return;
         }
@@ -335,26 +422,30 @@ impl Chat {
             _ => None,
         });
         if let Some((op, deadline)) = leaving {
-            self.say_goodbye(addr, op, Some(deadline));
+            self.say_goodbye(peer_id, op, Some(deadline));
         }
     }
 
     /// Says goodbye to a peer in the way that it is spoken to. To somebody who was never asked, in plain, as they spoke to us.
-    pub(super) fn say_goodbye(&mut self, addr: PeerAddr, op: OpId, deadline: Option<Time>) {
-        if self.keeping.postpones(addr, op, deadline) {
+    pub(super) fn say_goodbye(&mut self, peer_id: Recipient, op: OpId, deadline: Option<Time>) {
+        if self.keeping.postpones(peer_id, op, deadline) {
             return;
         }
         let purpose = Purpose::Exit(op);
-        match self.speech_of(addr) {
-            Speech::Secure(key) => self.talk(addr, Some(key), purpose, Say::Bye, deadline),
-            _ if self.is_only_encrypted(addr) => self.talk(addr, None, purpose, Say::Bye, deadline),
-            _ => self.transmit(addr, purpose, Outgoing::Exit, deadline),
+        match self.speech_of(peer_id) {
+            Speech::Secure(_) => {
+                if !self.talk(peer_id, purpose, Say::Bye, deadline) {
+                    self.finished(op, peer_id, Fate::Failed(Failure::NoRoute), (0, 1));
+                }
+            }
+            _ if self.is_only_encrypted(peer_id) => drop(self.talk(peer_id, purpose, Say::Bye, deadline)),
+            _ => self.transmit(peer_id, purpose, Outgoing::Exit, deadline),
         }
     }
 
     /// One recipient of a command is done with.
-    pub(super) fn finished(&mut self, id: OpId, addr: PeerAddr, fate: Fate, parts: (usize, usize)) {
-        let who = self.who(addr);
+    pub(super) fn finished(&mut self, id: OpId, peer_id: Recipient, fate: Fate, parts: (usize, usize)) {
+        let who = self.who(peer_id);
         self.finished_with(id, who, fate, parts);
     }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::Chat;
 use super::event::{Event, OpId, Unsendable, Who};
 use super::time::Time;
-use crate::model::address::PeerAddr;
 use crate::model::message::{Fate, Speech};
 use crate::model::name::PeerName;
+use crate::model::peer_id::Recipient;
 use crate::model::session::{Hold, Letter};
-use crate::model::stored::{Condition, Party, Write};
+use crate::model::stored::{Condition, Write};
 /// A text to an address, or to somebody of whom it is not known yet how they are spoken to.
 #[derive(Clone, Debug)]
 pub(super) struct Unsent {
@@ -19,8 +19,8 @@ pub(super) struct Unsent {
     pub(super) letter: Option<Letter>,
     /// When it is given up.
     pub(super) expires: Time,
-    /// The address that it is written down for.
-    pub(super) written_to: PeerAddr,
+    /// The recipient that it is stored for.
+    pub(super) written_to: Recipient,
     /// It is written down, or will be before anything else of it is.
     pub(super) said: bool,
     /// That is still to be done, and the user is not told before that it waits.
@@ -31,10 +31,12 @@ pub(super) struct Unsent {
     pub(super) has_waited: bool,
     /// The user was told that it waits.
     pub(super) told: bool,
-    /// It goes out in plain to somebody who has a key, now or never.
-    pub(super) once: bool,
-    /// What its recipient was called.
+    /// What its recipient called itself when the message was entered, if it had spoken by then.
     pub(super) name: Option<PeerName>,
+    /// The user wrote to this recipient by name or address, and not to everybody.
+    pub(super) is_direct: bool,
+    /// The user wants it sent although the recipient calls itself otherwise by now.
+    pub(super) confirmed: bool,
 }
 
 impl Unsent {
@@ -58,7 +60,7 @@ impl Chat {
     /// A text that nothing was done about yet.
     pub(super) fn new_text(
         &self,
-        addr: PeerAddr,
+        peer_id: Recipient,
         op: OpId,
         parts: &Arc<[String]>,
         letter: Option<&Letter>,
@@ -69,35 +71,40 @@ impl Chat {
             parts: Arc::clone(parts),
             letter: letter.cloned(),
             expires: self.expiry(now),
-            written_to: addr,
+            written_to: peer_id,
             said: false,
             unwritten: false,
             goes_out: false,
             has_waited: false,
             told: false,
-            once: false,
-            name: self.table.peer(addr).and_then(|peer| peer.name.clone()),
+            name: self
+                .table
+                .peer(peer_id)
+                .filter(|peer| peer.last_heard.is_some())
+                .and_then(|peer| peer.name.clone()),
+            is_direct: false,
+            confirmed: false,
         }
     }
 
     pub(super) fn send_in_plain(
         &mut self,
-        addr: PeerAddr,
+        peer_id: Recipient,
         mut text: Unsent,
         now: Time,
     ) -> Option<Unsendable> {
-        if self.is_only_encrypted(addr) {
+        if self.is_only_encrypted(peer_id) {
             return Some(Unsendable::OnlyEncrypted);
         }
-        if let Some(why) = self.unsendable(addr, &text.parts) {
+        if let Some(why) = self.unsendable(peer_id, &text.parts) {
             return Some(why);
         }
-        self.text_begins(addr);
+        self.text_begins(peer_id);
         if let Some(secure) = &mut self.secure {
-            secure.in_plain.insert(addr);
+            secure.in_plain.insert(peer_id);
         }
         let write = text.letter.as_ref().map(|letter| {
-            let to = Party::Addr(text.written_to);
+            let to = text.written_to;
             match text.said {
                 true => Write::Became { to, id: letter.id, condition: Condition::Sent },
                 false => self.said(to, text.name.clone(), letter, Condition::Sent),
@@ -106,72 +113,75 @@ impl Chat {
         text.has_waited = text.said;
         text.said = write.is_some();
         text.goes_out = text.said;
-        self.write_plain(addr, text, write, now);
+        self.write_plain(peer_id, text, write, now);
         None
     }
 
     /// Whether an address has shown or promised a key since it was decided that a text goes there in plain.
-    pub(super) fn has_shown_a_key_since(&self, addr: PeerAddr, text: &Unsent) -> bool {
-        let has_promised = || self.table.peer(addr).is_some_and(|peer| peer.promised.is_some());
-        let has_a_key = matches!(self.speech_of(addr), Speech::Secure(_)) || has_promised();
-        self.secure.is_some() && !text.once && text.letter.is_some() && has_a_key
+    pub(super) fn has_shown_a_key_since(&self, peer_id: Recipient, text: &Unsent) -> bool {
+        let row = self.table.peer(peer_id);
+        // A legacy peer that another has replaced has to be asked again.
+        let has_promised =
+            || row.is_some_and(|peer| peer.promised.is_some() || self.plain_speech(peer) == Speech::Unknown);
+        let has_a_key = matches!(self.speech_of(peer_id), Speech::Secure(_)) || has_promised();
+        self.secure.is_some() && text.letter.is_some() && has_a_key
     }
 
     /// A text was to go out in plain, and must not any more: it is asked anew how its recipient is spoken to.
-    pub(super) fn goes_otherwise(&mut self, addr: PeerAddr, mut text: Unsent, now: Time) {
-        self.write_queued_again(addr, &mut text, now);
-        let speech = self.speech_of(addr);
+    pub(super) fn goes_otherwise(&mut self, peer_id: Recipient, mut text: Unsent, now: Time) {
+        self.write_queued_again(peer_id, &mut text, now);
+        let speech = self.speech_of(peer_id);
         let Some(secure) = &mut self.secure else { return };
-        secure.in_plain.remove(&addr);
-        let asked = secure.asked.entry(addr).or_default();
+        secure.in_plain.remove(&peer_id);
+        let asked = secure.asked.entry(peer_id).or_default();
         asked.insert(0, text);
         let is_first = asked.len() == 1;
         match speech {
-            Speech::Secure(_) => self.asked(addr, Ok(speech), now),
-            _ if is_first => self.ask(addr),
+            Speech::Secure(_) => self.asked(peer_id, Ok(speech), now),
+            _ if is_first => self.ask(peer_id),
             _ => {}
         }
     }
 
     /// That a text goes out could not be written down. One that is written down as waiting would go out once more after a restart, so it goes
     /// on waiting; another one is not written down at all.
-    pub(super) fn not_written(&mut self, addr: PeerAddr, mut text: Unsent, now: Time) -> Option<Unsent> {
+    pub(super) fn not_written(&mut self, peer_id: Recipient, mut text: Unsent, now: Time) -> Option<Unsent> {
         if !text.has_waited {
             text.is_not_written();
             return Some(text);
         }
         text.goes_out = false;
-        self.text_ends(addr);
+        self.text_ends(peer_id);
         if let Some(secure) = &mut self.secure {
-            secure.in_plain.remove(&addr);
+            secure.in_plain.remove(&peer_id);
         }
-        self.hold_back_all(addr, text, Hold::NotWritten, now);
+        self.hold_back_all(peer_id, text, Hold::NotWritten, now);
         None
     }
 
     /// Lets a text wait, and with it those behind it, for there is nothing to be tried with them either.
-    pub(super) fn hold_back_all(&mut self, addr: PeerAddr, text: Unsent, hold: Hold, now: Time) {
-        self.hold_back(addr, text, hold, now);
-        let behind = self.secure.as_mut().and_then(|secure| secure.asked.remove(&addr));
+    pub(super) fn hold_back_all(&mut self, peer_id: Recipient, text: Unsent, hold: Hold, now: Time) {
+        self.hold_back(peer_id, text, hold, now);
+        let behind = self.secure.as_mut().and_then(|secure| secure.asked.remove(&peer_id));
         for text in behind.into_iter().flatten() {
-            self.text_ends(addr);
-            self.hold_back(addr, text, hold, now);
+            self.text_ends(peer_id);
+            self.hold_back(peer_id, text, hold, now);
         }
     }
 
     /// A text in plain is through, or could not be sent, and waits then if that helps.
     pub(super) fn plain_text_over(
         &mut self,
-        addr: PeerAddr,
+        peer_id: Recipient,
         mut text: Unsent,
         (who, fate): (Who, Fate),
         parts: (usize, usize),
         now: Time,
     ) {
-        let hold = if parts.0 == 0 { self.hold_for(addr, &fate, &text) } else { None };
+        let hold = if parts.0 == 0 { self.hold_for(peer_id, &fate, &text) } else { None };
         if let Some(hold) = hold {
-            self.write_queued_again(addr, &mut text, now);
-            self.hold_back_all(addr, text, hold, now);
+            self.write_queued_again(peer_id, &mut text, now);
+            self.hold_back_all(peer_id, text, hold, now);
             return;
         }
         let condition = match &fate {
@@ -182,7 +192,7 @@ impl Chat {
             _ => Condition::Uncertain,
         };
         self.write_condition(&text, condition);
-        self.reached(addr);
+        self.reached(peer_id);
         if text.told {
             self.tell(Event::Later { op: text.op, who, fate, text: text.body() });
         } else {
@@ -191,80 +201,85 @@ impl Chat {
     }
 
     /// Whether a text is under way in plain. Its receipt may say that the next need not go so; only who leaves has no time for that.
-    pub(super) fn says_in_plain(&self, addr: PeerAddr) -> bool {
-        !self.leaving && self.secure.as_ref().is_some_and(|secure| secure.in_plain.contains(&addr))
+    pub(super) fn says_in_plain(&self, peer_id: Recipient) -> bool {
+        !self.leaving && self.secure.as_ref().is_some_and(|secure| secure.in_plain.contains(&peer_id))
     }
 
     /// Lets a text wait until the one before it is through.
-    pub(super) fn wait_behind(&mut self, addr: PeerAddr, mut text: Unsent, now: Time) -> Option<Unsendable> {
-        if let Some(why) = self.unsendable(addr, &text.parts) {
+    pub(super) fn wait_behind(
+        &mut self,
+        peer_id: Recipient,
+        mut text: Unsent,
+        now: Time,
+    ) -> Option<Unsendable> {
+        if let Some(why) = self.unsendable(peer_id, &text.parts) {
             return Some(why);
         }
-        self.text_begins(addr);
-        self.write_queued(addr, &mut text, now);
+        self.text_begins(peer_id);
+        self.write_queued(peer_id, &mut text, now);
         let secure = self.secure.as_mut()?;
-        secure.asked.entry(addr).or_default().push(text);
+        secure.asked.entry(peer_id).or_default().push(text);
         None
     }
 
     /// Lets a text wait behind others for whom nobody could be reached. The user wants it there now, so they are tried at once.
     pub(super) fn wait_with_others(
         &mut self,
-        addr: PeerAddr,
+        peer_id: Recipient,
         mut text: Unsent,
         now: Time,
     ) -> Option<Unsendable> {
-        if self.is_full_of_texts(addr) {
+        if self.is_full_of_texts(peer_id) {
             return Some(Unsendable::TooManyWaiting);
         }
-        self.write_queued(addr, &mut text, now);
-        self.hold_back(addr, text, Hold::Unreachable, now);
-        self.hurry_held(addr, now);
+        self.write_queued(peer_id, &mut text, now);
+        self.hold_back(peer_id, text, Hold::Unreachable, now);
+        self.hurry_held(peer_id, now);
         None
     }
 
     /// Has a text for an address written down as one that waits.
-    pub(super) fn write_queued(&mut self, addr: PeerAddr, text: &mut Unsent, now: Time) {
+    pub(super) fn write_queued(&mut self, peer_id: Recipient, text: &mut Unsent, now: Time) {
         if let (false, Some(letter)) = (text.said, &text.letter) {
-            let to = Party::Addr(text.written_to);
+            let to = text.written_to;
             let (op, id) = (text.op, letter.id);
             let write = self.said(to, text.name.clone(), letter, Condition::Queued);
-            text.unwritten = self.write_waiting(addr, op, id, write, now);
+            text.unwritten = self.write_waiting(peer_id, op, id, write, now);
             text.said = true;
         }
     }
 
     /// Has it written down that a text waits after all which was written down as one that is sent: who finds it as that does not send it again.
-    pub(super) fn write_queued_again(&mut self, addr: PeerAddr, text: &mut Unsent, now: Time) {
+    pub(super) fn write_queued_again(&mut self, peer_id: Recipient, text: &mut Unsent, now: Time) {
         if let (true, Some(letter)) = (std::mem::take(&mut text.goes_out), &text.letter) {
-            let (to, id) = (Party::Addr(text.written_to), letter.id);
+            let (to, id) = (text.written_to, letter.id);
             let write = Write::Became { to, id, condition: Condition::Queued };
-            text.unwritten = self.write_waiting(addr, text.op, id, write, now);
+            text.unwritten = self.write_waiting(peer_id, text.op, id, write, now);
         }
     }
 
     /// A text in plain is through: the next goes, in whatever way its recipient is spoken to by now. Where it has just promised a key, that is
     /// known when it has been greeted.
-    pub(super) fn said_in_plain(&mut self, addr: PeerAddr, now: Time) {
+    pub(super) fn said_in_plain(&mut self, peer_id: Recipient, now: Time) {
         let Some(secure) = &mut self.secure else { return };
-        secure.in_plain.remove(&addr);
-        match self.speech_of(addr) {
+        secure.in_plain.remove(&peer_id);
+        match self.speech_of(peer_id) {
             // Nothing is said of itself to whom the user has sent away meanwhile, but what waits for them has to be.
-            Speech::Unknown if self.waits_for(addr) && !self.leaving && !self.is_being_asked(addr) => {
-                self.ask(addr);
+            Speech::Unknown if self.waits_for(peer_id) && !self.leaving && !self.is_being_asked(peer_id) => {
+                self.ask(peer_id);
             }
             Speech::Unknown => {}
-            speech => self.asked(addr, Ok(speech), now),
+            speech => self.asked(peer_id, Ok(speech), now),
         }
     }
 
     /// We leave: the texts that wait for one another go one behind the other, and the goodbye behind them.
     pub(super) fn wait_no_more(&mut self, now: Time) {
         let Some(secure) = &self.secure else { return };
-        let waiting: Vec<PeerAddr> = secure.in_plain.iter().copied().collect();
-        for addr in waiting {
-            if self.speech_of(addr) == Speech::Plain {
-                self.asked(addr, Ok(Speech::Plain), now);
+        let waiting: Vec<Recipient> = secure.in_plain.iter().copied().collect();
+        for peer_id in waiting {
+            if self.speech_of(peer_id) == Speech::Plain {
+                self.asked(peer_id, Ok(Speech::Plain), now);
             }
         }
     }

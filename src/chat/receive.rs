@@ -1,4 +1,4 @@
-//! What follows from a message that came.
+//! Plain messages that came: which peer each is from, and what it changes.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -11,7 +11,9 @@ use super::{Chat, Purpose, announced, who};
 use crate::model::address::{Claimed, PeerAddr, Source};
 use crate::model::message::{Body, Decoded, Form, Outgoing, Plain};
 use crate::model::name::PeerName;
-use crate::model::stored::{Assurance, Party};
+use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::stored::Assurance;
+use crate::protocol;
 
 /// Time between two acknowledgements to one peer: however often it asks, we do not dial it more often. A later
 /// acknowledgement is not dropped but waits.
@@ -102,28 +104,38 @@ impl Chat {
         if self.is_unproven(source, addr, name.as_ref(), &body, cut) {
             return Answer::Receipt;
         }
+        let said = matches!(body, Body::Text(_) | Body::Greeting(_));
+        let peer_id = self.sender(addr, said);
         if body == Body::Exit {
-            return self.said_exit(addr, form, now);
+            return self.said_exit(peer_id, form, now);
         }
-        if !self.table.add(addr, Known::Heard, Life::of_heard(now)) {
+        if !self.table.add(peer_id, addr, Known::Heard, Life::of_heard(now)) {
             return Answer::Nothing;
         }
         if !self.texts.is_empty() {
-            self.note_texts(addr);
+            self.note_texts(peer_id);
         }
+        // A p2p-chat peer introduces itself like this, too.
+        let may_have_a_key = self.secure.is_some()
+            && form == Form::Standard
+            && matches!(body, Body::Connect | Body::ConnectAck);
         let disconnected = |peer: &Peer| peer.life.gone().is_some_and(|(_, why)| why == Why::Disconnected);
-        if body == Body::ConnectAck && self.table.peer(addr).is_some_and(disconnected) {
+        if body == Body::ConnectAck && self.table.peer(peer_id).is_some_and(disconnected) {
             // It answers a `connect` from before we said goodbye. If we have sent another, its fate brings the peer back.
             return Answer::Receipt;
         }
         // All in one go: in a long table, finding the row is what takes the time.
-        let heard = self.table.update(addr, |peer| {
-            peer.claimed = (claimed.ip != addr.ip()).then_some(claimed);
-            if name.is_some() && peer.name != name {
-                peer.name = name;
+        let heard = self.table.update(peer_id, |peer| {
+            if claimed.ip == source.ip() && peer.addr != addr && peer.id.addr() == Some(addr) {
+                // The one that was found at another loopback address claims that address.
+                peer.moves_to(addr);
+                peer.life.moved(now);
+                peer.speaks_from = None;
             }
+            peer.claimed = (claimed.ip != peer.addr.ip()).then_some(claimed);
+            takes_name(peer, name, may_have_a_key);
             peer.last_heard = Some(now);
-            if source != addr.source() && peer.life.is_proven() {
+            if source != peer.addr.source() && peer.life.is_proven() {
                 peer.speaks_from = Some(source);
             }
             learn_form(peer, form, &body);
@@ -132,7 +144,6 @@ impl Chat {
                 peer.shook_hands |= matches!(body, Body::Connect | Body::ConnectAck);
                 peer.life.connected();
             }
-            let said = matches!(body, Body::Text(_) | Body::Greeting(_));
             if said {
                 // The text that follows tells of it, so nothing is waited for.
                 peer.tell_at = Some(now);
@@ -151,14 +162,14 @@ impl Chat {
         if let Some(who) = came {
             self.came(who);
         }
-        self.seen(addr);
-        self.somebody_is_at(addr, now);
+        self.seen(peer_id);
+        self.somebody_is_at(peer_id, now);
         match (body, from) {
             (Body::Text(text) | Body::Greeting(text), Some(from)) => {
-                self.heard_in_plain(Party::Addr(addr), from.name.clone(), Assurance::Plain, &text);
+                self.heard_in_plain(peer_id, from.name.clone(), Assurance::Plain, &text);
                 self.tell(Event::Message { from, text, cut, again: false, row: None });
             }
-            (Body::Connect, _) => self.acknowledge(addr, now),
+            (Body::Connect, _) => self.acknowledge(peer_id, now),
             (Body::ConnectRequest, _) => return Answer::Connected,
             _ => {}
         }
@@ -173,33 +184,47 @@ impl Chat {
         }
         let is_it =
             |peer: &&Peer| peer.addr.source() == source && peer.name.as_ref() == name && !peer.wants_ping;
-        let pinging: Vec<PeerAddr> = self.table.rows().filter(is_it).map(|peer| peer.addr).collect();
-        for addr in pinging {
-            self.table.update(addr, |peer| peer.wants_ping = true);
+        let pinging: Vec<Recipient> = self.table.rows().filter(is_it).map(|peer| peer.id).collect();
+        for peer_id in pinging {
+            self.table.update(peer_id, |peer| peer.wants_ping = true);
         }
     }
 
-    /// The address that a sender is known under. What it claims counts if the connection came from that IP; else the
-    /// claimed port at the IP that it did come from, for nobody can speak for an IP that is not theirs. But all of
-    /// 127.0.0.0/8 is one machine, which dials from 127.0.0.1: from there a peer that is known by its claim is
-    /// recognised, though not to say goodbye before it was seen to dial from there.
+    /// The recipient behind the sender of a plain message. Whoever has said something in plain is a
+    /// legacy peer from then on; a mere `connect` may come from a p2p-chat peer.
+    fn sender(&mut self, addr: PeerAddr, said: bool) -> Recipient {
+        let known = self.plain_id(addr);
+        match (known, addr.plain()) {
+            (Recipient::Address(_), Some(plain)) if said => {
+                let legacy = protocol::plain::peer_at(plain).into();
+                self.becomes(known, legacy);
+                legacy
+            }
+            _ => known,
+        }
+    }
+
+    /// The address that a sender is known at: the source IP of its connection with the port that it
+    /// claims. But all of 127.0.0.0/8 is one machine, which dials from 127.0.0.1: from there a peer
+    /// that is known by its claim is recognised, though not to say goodbye before it was seen to
+    /// dial from there.
     fn address_of(&self, source: Source, claimed: Claimed, is_exit: bool) -> Option<PeerAddr> {
         let as_claimed = PeerAddr::new(claimed.ip, claimed.port);
         if claimed.ip == source.ip() {
             return as_claimed;
         }
         let proven = as_claimed.filter(|addr| {
-            let peer = self.table.peer(*addr);
+            let peer = self.table.legacy_at(*addr).filter(|peer| peer.addr == *addr);
             let same_machine = source.ip() == Ipv4Addr::LOCALHOST && claimed.ip.is_loopback() && !is_exit;
             peer.is_some_and(|peer| peer.speaks_from == Some(source) || same_machine)
         });
-        proven.or_else(|| source.at(claimed.port))
+        proven.or_else(|| protocol::plain::sender_addr(source, claimed))
     }
 
-    fn said_exit(&mut self, addr: PeerAddr, form: Form, now: Time) -> Answer {
+    fn said_exit(&mut self, peer_id: Recipient, form: Form, now: Time) -> Answer {
         // Who is not known is not made known by leaving.
         let before = self.last_job;
-        self.table.update(addr, |peer| {
+        self.table.update(peer_id, |peer| {
             peer.last_heard = Some(now);
             learn_form(peer, form, &Body::Exit);
             // It is not looked for any more, so nobody would see that another program listens there.
@@ -207,16 +232,18 @@ impl Chat {
             peer.parted_after = before;
             peer.life.parted(Why::SaidExit, now)
         });
-        self.went(addr, Why::SaidExit);
+        self.went(peer_id, Why::SaidExit);
         Answer::Receipt
     }
 
     /// Sends `connect_ack`, or has it sent when the last one is long enough ago and there is room. Acknowledgements share
     /// the room of looks: both are dialled because of what others sent.
-    pub(super) fn acknowledge(&mut self, addr: PeerAddr, now: Time) {
-        let has_room = self.checks.has_room(addr.share());
-        let is_time = self.table.update(addr, |peer| {
-            let spaced = peer.acked_at.map_or(now, |last| last.plus(ACK_SPACING));
+    pub(super) fn acknowledge(&mut self, peer_id: Recipient, now: Time) {
+        let Some(prefix) = self.table.peer(peer_id).map(Peer::prefix) else { return };
+        let has_room = self.checks.has_room(prefix);
+        let last = self.acknowledged_at(peer_id);
+        let is_time = self.table.update(peer_id, |peer| {
+            let spaced = last.map_or(now, |last| last.plus(ACK_SPACING));
             let due = if peer.acking { spaced.max(now.plus(ACK_LATER)) } else { spaced };
             if due > now || !has_room {
                 peer.ack_due = Some(due);
@@ -227,15 +254,23 @@ impl Chat {
             peer.ack_due = None;
             true
         });
-        if is_time != Some(true) || self.leaving || self.is_only_encrypted(addr) {
+        if is_time != Some(true) || self.leaving || self.is_only_encrypted(peer_id) {
             return;
         }
         if !has_room {
-            self.wait_for_room(addr);
+            self.wait_for_room(peer_id);
         } else {
-            self.checks.begin(addr.share());
-            self.transmit(addr, Purpose::Ack, Outgoing::ConnectAck, None);
+            self.checks.begin(prefix);
+            self.transmit(peer_id, Purpose::Ack, Outgoing::ConnectAck, None);
         }
+    }
+
+    /// When the last acknowledgement went to where a peer is dialed, whoever was there then.
+    fn acknowledged_at(&self, id: Recipient) -> Option<Time> {
+        let row = self.table.peer(id)?;
+        let keys = self.proven_at(row.addr).into_iter().map(Recipient::key);
+        let of_keys = keys.filter_map(|key| self.table.peer(key)?.acked_at);
+        row.acked_at.into_iter().chain(of_keys).max()
     }
 
     /// Whether `claimed` would be our own address if `ip` were one of this machine's.
@@ -244,6 +279,21 @@ impl Chat {
             && self.me.bind.is_unspecified()
             && !ip.is_loopback()
             && !self.own_ips.contains(&ip)
+    }
+}
+
+/// Notes what a peer calls itself. At the address of a legacy peer another one may introduce itself
+/// that has a key, and gets neither its row nor its messages: it has to be asked first.
+fn takes_name(peer: &mut Peer, name: Option<PeerName>, may_have_a_key: bool) {
+    let is_legacy = matches!(peer.id, Recipient::Peer(PeerId::Legacy(_)));
+    match name {
+        Some(name) if peer.name.as_ref() == Some(&name) => peer.introduced_as = None,
+        Some(name) if is_legacy && may_have_a_key && peer.name.is_some() => {
+            peer.introduced_as = Some(name);
+            peer.is_plain = false;
+        }
+        Some(name) => (peer.name, peer.introduced_as) = (Some(name), None),
+        None => {}
     }
 }
 

@@ -1,4 +1,4 @@
-//! Texts of an earlier run that wait: taken on again when the program starts.
+//! Restores the messages of an earlier run that still wait, for the recipients they were saved for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +11,14 @@ use super::time::Time;
 use crate::model::key::PublicKey;
 use crate::model::message::Fate;
 use crate::model::name::PeerName;
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Hold, Letter, Lost};
-use crate::model::stored::{Condition, Party, Write};
+use crate::model::stored::{Condition, Write};
 /// A text of an earlier run that waits.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Restored {
     /// To whom.
-    pub to: Party,
+    pub to: Recipient,
     /// The text.
     pub letter: Letter,
     /// The same as messages to a plain peer; none where it is too long for that.
@@ -38,17 +39,17 @@ impl Chat {
             let op = OpId(self.last_op);
             let (id, expires) = (letter.id, now.plus(left));
             match to {
-                Party::Key(key) => self.restore_letter(key, op, letter, expires, now),
-                Party::Addr(addr) if cut_off => {
+                Recipient::Peer(PeerId::Key(key)) => self.restore_letter(key, op, letter, expires, now),
+                Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) if cut_off => {
                     self.write(Write::Became { to, id, condition: Condition::Uncertain });
-                    let who = self.who(addr);
+                    let who = self.who(to);
                     let fate = Fate::Lost(Lost::CutOff);
                     self.tell(Event::Later { op, who, fate, text: letter.body });
                 }
-                Party::Addr(addr) => {
-                    let text = self.new_text(addr, op, &parts, Some(&letter), now);
+                Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => {
+                    let text = self.new_text(to, op, &parts, Some(&letter), now);
                     let text = Unsent { expires, said: true, told: true, name, ..text };
-                    self.hold_back(addr, text, Hold::Turn, now);
+                    self.hold_back(to, text, Hold::Turn, now);
                 }
             }
         }
@@ -76,10 +77,18 @@ impl Chat {
             }
         } else if secure.trusted.pin(key).is_some() {
             // The key was blocked, and whoever did that knows.
-            self.write(Write::Became { to: Party::Key(key), id, condition: Condition::Withdrawn });
+            self.write(Write::Became {
+                to: Recipient::Peer(PeerId::Key(key)),
+                id,
+                condition: Condition::Withdrawn,
+            });
         } else if expires <= now {
             // Nobody is left to be named.
-            self.write(Write::Became { to: Party::Key(key), id, condition: Condition::Expired });
+            self.write(Write::Became {
+                to: Recipient::Peer(PeerId::Key(key)),
+                id,
+                condition: Condition::Expired,
+            });
         } else {
             // It was to be remembered, and the program was ended before it was, or that cannot be written down. Whoever forgets a key has
             // its texts withdrawn.
@@ -92,6 +101,10 @@ impl Chat {
         let Some(secure) = &mut self.secure else { return };
         if secure.trusted.writable(key).is_none() {
             return;
+        }
+        if secure.unremembered.contains_key(&key) {
+            // The user wrote to it in an earlier run.
+            secure.trusted.make_contact(key);
         }
         for OutText { op, letter, expires, sent } in secure.unremembered.remove(&key).into_iter().flatten() {
             self.restore_letter(key, op, Letter { again: sent, ..letter }, expires, now);

@@ -1,13 +1,17 @@
-//! What follows from a peer that proves a key, and how each peer is spoken to.
+//! Peers that prove a key: their rows, what they may do, and how each recipient is written to.
 //!
-//! A row is spoken to in one way: nobody knows how yet, in plain, or in encryption with one key. What comes in plain in the name or from an
-//! address of somebody who is known by a key is shown apart, and changes nothing.
+//! A recipient is written to in one way: unencrypted, in sessions with its key, or not known yet.
+//! An address is dialed with the key expected. Only an address that we dialed, and where the key
+//! proved itself, binds what waits for the address to that key; what a hello claims binds nothing.
+//!
+//! A plain message in the name of a known key, or from the address where a contact with a key is
+//! online, is shown apart and changes nothing.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use super::event::{Action, Event, JobId, OpId, Talk, Who};
-use super::life::{Evidence, Life, Why};
+use super::life::{Life, Why};
 use super::outbox::{Jitter, OutText};
 use super::outboxes::Outboxes;
 use super::plain::Unsent;
@@ -19,10 +23,11 @@ use super::waiting::Held;
 use super::{Chat, Job, Proof, Purpose, announced};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
-use crate::model::message::{Body, MessageId, Speech};
+use crate::model::message::{Body, Form, MessageId, Speech};
 use crate::model::name::PeerName;
-use crate::model::session::{ByeReason, Say};
-use crate::model::stored::{Assurance, Party};
+use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::session::{ByeReason, Hold, Say};
+use crate::model::stored::Assurance;
 
 /// How often the user is told at most of what one would be told of all the time while somebody attacks.
 const TELL_SPACING: Duration = Duration::from_secs(60);
@@ -63,22 +68,24 @@ pub(super) struct Secure {
     pub(super) seen: Seen,
     pub(super) require: bool,
     /// Texts for addresses of which it is not known yet how they are spoken to.
-    pub(super) asked: HashMap<PeerAddr, Vec<Unsent>>,
+    pub(super) asked: HashMap<Recipient, Vec<Unsent>>,
     /// Where a text is under way in plain; others wait behind it.
-    pub(super) in_plain: HashSet<PeerAddr>,
+    pub(super) in_plain: HashSet<Recipient>,
     /// The texts that are under way in plain.
     pub(super) plain: HashMap<JobId, Unsent>,
     /// Texts for addresses where nobody could be reached.
-    pub(super) waiting: BTreeMap<PeerAddr, Held>,
+    pub(super) waiting: BTreeMap<Recipient, Held>,
     /// Texts of an earlier run to keys that are not known: they wait until somebody proves such a key, and is taken.
     pub(super) unremembered: HashMap<PublicKey, Vec<OutText>>,
     /// Texts that were shown and could not be written down.
     pub(super) unkept: HashSet<(PublicKey, MessageId)>,
     /// Texts to keys of which the user was told that they wait, and no more.
     pub(super) told_of: HashSet<(OpId, PublicKey)>,
-    /// Keys that the user has forgotten, or replaced by another, while texts to them were on their way: where they were, and by which. What
+    /// Keys that the user has forgotten, or replaced by another, while texts to them were on their way: by which, if by one. What
     /// becomes of those texts is told all the same.
-    pub(super) gone: HashMap<PublicKey, (PeerAddr, Option<PublicKey>)>,
+    pub(super) gone: HashMap<PublicKey, Option<PublicKey>>,
+    /// Pairs of keys, one expected and the other proven in its place, that the user was told of.
+    pub(super) misled: HashSet<(PublicKey, PublicKey)>,
     told_more_at: Option<Time>,
     refused_plain: u64,
     told_plain_at: Option<Time>,
@@ -106,6 +113,7 @@ impl Chat {
             unkept: HashSet::new(),
             told_of: HashSet::new(),
             gone: HashMap::new(),
+            misled: HashSet::new(),
             told_more_at: None,
             refused_plain: 0,
             told_plain_at: None,
@@ -118,17 +126,9 @@ impl Chat {
         self.secure.as_ref().map_or(Policy::default(), |secure| secure.trusted.policy())
     }
 
-    /// What is known of the key of a peer.
-    pub fn pin_of(&self, addr: PeerAddr) -> Option<&Pin> {
-        match self.speech_of(addr) {
-            Speech::Secure(key) => self.secure.as_ref()?.trusted.pin(key),
-            Speech::Unknown | Speech::Plain => None,
-        }
-    }
-
-    /// How sure it is that whoever is written to at an address is who is known to be there.
-    pub fn proof_of(&self, addr: PeerAddr) -> Proof {
-        match self.speech_of(addr) {
+    /// How sure it is that a recipient is who it is named as.
+    pub fn proof_of(&self, id: Recipient) -> Proof {
+        match self.speech_of(id) {
             Speech::Unknown => Proof::Unknown,
             Speech::Plain => Proof::Plain,
             Speech::Secure(key) => {
@@ -136,6 +136,11 @@ impl Chat {
                 if trust == Some(Trust::Verified) { Proof::Verified } else { Proof::Encrypted }
             }
         }
+    }
+
+    /// The contacts known by key that proved themselves at an address.
+    pub(super) fn hinted_at(&self, addr: PeerAddr) -> Vec<PublicKey> {
+        self.secure.iter().flat_map(|secure| secure.trusted.hinted_at(addr)).collect()
     }
 
     /// The pins that a word of the user may mean: a name, or the beginning of a key; blocked ones, too.
@@ -169,42 +174,65 @@ impl Chat {
         }
     }
 
-    /// How whoever is at an address is spoken to.
-    pub(super) fn speech_of(&self, addr: PeerAddr) -> Speech {
-        let row = self.table.peer(addr);
-        match row.map(|peer| peer.speech) {
-            Some(Speech::Plain) if row.is_some_and(|peer| peer.promised.is_some()) => return Speech::Unknown,
-            Some(speech) if speech != Speech::Unknown => return speech,
-            _ => {}
+    /// The keys that proved themselves at an address, contacts before strangers.
+    pub(super) fn proven_at(&self, addr: PeerAddr) -> Vec<PublicKey> {
+        self.secure.iter().flat_map(|secure| secure.trusted.proven_at(addr)).collect()
+    }
+
+    /// The user has written to a key, added or configured it.
+    pub(super) fn is_contact_now(&mut self, key: PublicKey) {
+        if let Some(secure) = &mut self.secure {
+            secure.trusted.make_contact(key);
         }
-        let Some(secure) = &self.secure else { return Speech::Plain };
-        if let Some(key) = secure.trusted.claimed(None, Some(addr)) {
+        self.table.update(Recipient::key(key), |peer| peer.contact = true);
+    }
+
+    /// How a recipient is written to.
+    pub(super) fn speech_of(&self, id: Recipient) -> Speech {
+        if let Some(key) = id.public_key() {
             return Speech::Secure(key);
         }
-        // No p2p-chat writes in another program's form by itself, and none sends Hashpa's greeting; but others may have done so in its name.
-        let is_another = |peer: &super::Peer| {
-            (peer.form != crate::model::message::Form::Standard || peer.wants_ping) && peer.promised.is_none()
-        };
-        if row.is_some_and(is_another) && !secure.require {
+        if self.secure.is_none() {
             return Speech::Plain;
         }
-        Speech::Unknown
+        match self.table.peer(id) {
+            Some(row) if !self.is_key_there(row.addr) => self.plain_speech(row),
+            _ => Speech::Unknown,
+        }
     }
 
-    /// Whether nothing may be said to it in plain.
-    pub(super) fn is_only_encrypted(&self, addr: PeerAddr) -> bool {
-        self.requires_encryption() || addr.plain().is_none()
+    /// How a peer without a key is written to as far as it has shown itself.
+    pub(super) fn plain_speech(&self, row: &Peer) -> Speech {
+        let requires_encryption = self.requires_encryption();
+        // No p2p-chat peer writes in another program's form, and none sends Hashpa's greeting.
+        let is_legacy = (row.form != Form::Standard || row.wants_ping) && row.promised.is_none();
+        if is_legacy && !requires_encryption { Speech::Plain } else { row.speech() }
     }
 
-    /// A known key may be wherever it was.
-    pub(super) fn addrs_of(&self, key: PublicKey, first: Option<PeerAddr>) -> Vec<PeerAddr> {
-        let row = self.table.row_of(key);
+    /// Whether a peer with a key is at an address as far as we know: it is online, is dialed there,
+    /// and proved itself when that was done last. Only asking tells who reads a message for the
+    /// address.
+    pub(super) fn is_key_there(&self, addr: PeerAddr) -> bool {
+        let keys = self.secure.iter().flat_map(|secure| secure.trusted.proven_at(addr));
+        let is_there = |peer: &Peer| peer.is_there() && peer.addr == addr && !peer.is_elsewhere;
+        keys.map(Recipient::key).any(|id| self.table.peer(id).is_some_and(is_there))
+    }
+
+    /// Whether nothing may be said to a recipient unencrypted.
+    pub(super) fn is_only_encrypted(&self, id: Recipient) -> bool {
+        let is_plain = |addr: PeerAddr| addr.plain().is_some();
+        self.requires_encryption() || !id.addr().is_some_and(is_plain)
+    }
+
+    /// Where a key is dialed, in this order, at most [`MAX_DIALLED`]. The key is expected at each,
+    /// so an address that is only claimed does no harm.
+    pub(super) fn addrs_of(&self, key: PublicKey) -> Vec<PeerAddr> {
+        let row = self.table.peer(Recipient::key(key));
         let pin = self.secure.as_ref().and_then(|secure| secure.trusted.pin(key));
         let hints = pin.into_iter().flat_map(|pin| pin.addrs.iter().copied());
+        let also = row.into_iter().flat_map(|peer| peer.also.iter().copied());
         let mut addrs: Vec<PeerAddr> = Vec::new();
-        let also =
-            row.and_then(|row| self.table.peer(row)).into_iter().flat_map(|peer| peer.also.iter().copied());
-        for addr in first.into_iter().chain(row).chain(hints).chain(also) {
+        for addr in row.map(|peer| peer.addr).into_iter().chain(hints).chain(also) {
             if addrs.len() < MAX_DIALLED && !addrs.contains(&addr) && !self.is_own(addr) {
                 addrs.push(addr);
             }
@@ -212,32 +240,45 @@ impl Chat {
         addrs
     }
 
-    /// Has something said in encryption to whoever is at `addr`, which has to prove `expect`.
-    pub(super) fn talk(
+    /// Says something in a session with a recipient. A peer with a key is dialed at every address
+    /// it may have, and has to prove its key.
+    ///
+    /// Returns whether there is an address to dial.
+    pub(super) fn talk(&mut self, id: Recipient, purpose: Purpose, say: Say, deadline: Option<Time>) -> bool {
+        let mut addrs = id.public_key().map(|key| self.addrs_of(key)).unwrap_or_default();
+        if addrs.is_empty() {
+            addrs.extend(self.dialed_at(id));
+        }
+        self.talk_at(id, addrs, id.public_key(), purpose, say, deadline)
+    }
+
+    /// The same at one address only, with the key that has to be proven there.
+    pub(super) fn talk_at(
         &mut self,
-        addr: PeerAddr,
+        id: Recipient,
+        addrs: Vec<PeerAddr>,
         expect: Option<PublicKey>,
         purpose: Purpose,
         say: Say,
         deadline: Option<Time>,
-    ) {
+    ) -> bool {
+        let Some(dialled) = addrs.first().copied() else { return false };
         self.last_job += 1;
         let job = JobId(self.last_job);
-        self.jobs.insert(job, Job { addr, dialled: addr, purpose, expect });
-        let mut addrs = expect.map_or_else(|| vec![addr], |key| self.addrs_of(key, Some(addr)));
-        if addrs.is_empty() {
-            addrs.push(addr);
-        }
+        self.jobs.insert(job, Job { peer_id: id, dialled, purpose, expect });
         self.act(Action::Talk(Talk { job, addrs, expect, say, deadline }));
+        true
     }
 
-    /// Somebody has proven a key, in a connection from one of us to the other. The address of their row if they are welcome; the user is told
-    /// what is new.
-    pub(super) fn meets(&mut self, meeting: Meeting, now: Time) -> Result<PeerAddr, ByeReason> {
+    /// A peer has proven a key, in a session that either side dialed. Returns its row, which it has
+    /// if it is welcome. The user is told what is new.
+    pub(super) fn meets(&mut self, meeting: Meeting, now: Time) -> Result<Recipient, ByeReason> {
         let Some(secure) = &mut self.secure else { return Err(ByeReason::NotAccepted) };
         let (key, addr, dialled) = (meeting.key, meeting.addr, meeting.dialled);
         let before = secure.trusted.offers().1;
-        let verdict = secure.trusted.met(meeting);
+        let table = &self.table;
+        let is_live = |key| table.peer(Recipient::key(key)).is_some_and(Peer::is_there);
+        let verdict = secure.trusted.met(meeting, &is_live);
         let more = secure.trusted.offers().1;
         if more > before && secure.told_more_at.is_none_or(|at| now.since(at) >= TELL_SPACING) {
             secure.told_more_at = Some(now);
@@ -258,112 +299,151 @@ impl Chat {
                 });
             }
         };
-        let took_over = matches!(self.table.peer(addr).map(|peer| peer.speech), Some(Speech::Secure(other)) if other != key);
-        let row = self.row_for(key, addr, dialled, now).ok_or(ByeReason::NoRoom)?;
-        self.speaks_with(row, key, now);
-        if took_over && row == addr {
-            // Whoever writes to this address has to read that it is another's now.
-            self.table.update(row, |peer| {
-                peer.told = false;
-                peer.life.answered(Evidence::Probe, now);
-            });
-            self.announce(row, now);
-        }
-        if row != addr && self.speech_of(addr) == Speech::Secure(key) {
-            // It is known now to be there, too.
-            self.asked(addr, Ok(Speech::Secure(key)), now);
-        }
+        let id = self.row_for(key, addr, dialled, now).ok_or(ByeReason::NoRoom)?;
         if is_new {
-            let who = self.who(row);
+            let who = self.who(id);
             self.tell(Event::Pinned(who, key));
         }
         let taken = takes_name_of.and_then(|other| self.secure.as_ref()?.trusted.pin(other)?.name.clone());
         if let Some(name) = taken {
-            let who = self.who(row);
+            let who = self.who(id);
             self.tell(Event::TakesName(who, name));
         }
-        Ok(row)
+        Ok(id)
     }
 
-    /// The row of who has proven a key, which may have been elsewhere, or nobody's yet.
-    fn row_for(&mut self, key: PublicKey, addr: PeerAddr, dialled: bool, now: Time) -> Option<PeerAddr> {
-        let old = self.table.row_of(key);
-        if let Some(old) = old {
-            // Who listens there is not changed by a mere claim to listen elsewhere, too.
-            let stays = old == addr || (!dialled && self.table.peer(old).is_some_and(|peer| peer.is_there()));
-            if stays {
-                return Some(old);
+    /// The row of a proven key. An address that only the peer's hello claims is dialed later, with
+    /// the key expected; one that we dialed is proven to be the peer's.
+    fn row_for(&mut self, key: PublicKey, addr: PeerAddr, dialled: bool, now: Time) -> Option<Recipient> {
+        let id = Recipient::key(key);
+        let at_addr = Recipient::Address(addr);
+        if dialled || self.is_unclaimed(at_addr) {
+            // Whoever is dialed at an address, or has only just spoken from there, is this peer.
+            let is_rekeyed = self.table.rekey(at_addr, id);
+            if is_rekeyed && !dialled {
+                // What is on its way to the address shows nothing of this peer when it is over.
+                self.table.update(id, |peer| {
+                    peer.life.checked(now);
+                    peer.acking = false;
+                });
+            }
+            if is_rekeyed {
+                self.is_awaited_as(at_addr, id);
             }
         }
-        let others = self.table.peer(addr).is_some_and(|peer| matches!(peer.speech, Speech::Secure(_)));
-        if others && !dialled {
-            // It claims the address of somebody who has proven to be there.
-            return old;
+        let known = if dialled { Known::SentTo } else { Known::Heard };
+        if !self.table.add(id, addr, known, Life::of_heard(now)) {
+            return None;
         }
-        if others {
-            self.makes_way(addr);
+        self.table.update(id, |peer| peer.added = peer.added.or(Some(now)));
+        if dialled {
+            self.table.update(id, |peer| peer.moves_to(addr));
+        } else if self.table.peer(id).is_some_and(|peer| !peer.is_there()) {
+            // It is dialed where it says it is now, before the addresses that it had.
+            self.table.update(id, |peer| peer.moves_to(addr));
         }
-        match old {
-            Some(old) => {
-                // The row that it had stays, for its number is known; whoever was taken to be at its new address is not.
-                let before = self.table.remove(addr);
-                self.follows(old, addr);
-                self.stays_configured(addr, before);
-                Some(addr)
+        self.speaks_with(key, now);
+        if dialled {
+            self.proves(addr, key, now);
+        } else if self.waits_for(at_addr) || self.holds_back(at_addr) || self.table.legacy_at(addr).is_some()
+        {
+            self.check_claim(key, addr);
+        }
+        Some(id)
+    }
+
+    /// Whether the row of an address is only that of a peer which spoke to us from there: not
+    /// configured, never seen to listen there, and nothing is queued for it.
+    fn is_unclaimed(&self, id: Recipient) -> bool {
+        let is_only_heard = |peer: &Peer| peer.known == Known::Heard && !peer.life.is_proven();
+        self.table.peer(id).is_some_and(is_only_heard) && !self.waits_for(id) && !self.holds_back(id)
+    }
+
+    /// A peer says that it listens at an address that something waits for. It is dialed there, and
+    /// what waits becomes its own only if it proves its key.
+    pub(super) fn check_claim(&mut self, key: PublicKey, addr: PeerAddr) {
+        let is_asked =
+            |job: &Job| job.dialled == addr && job.expect == Some(key) && job.purpose == Purpose::Greet;
+        if !self.jobs.values().any(is_asked) && !self.leaving {
+            let purpose = Purpose::Greet;
+            self.talk_at(Recipient::key(key), vec![addr], Some(key), purpose, Say::Greet, None);
+        }
+    }
+
+    /// A peer has proven its key at an address that we dialed. What was meant for the address is
+    /// its own from now on; what was meant for a legacy peer there is not.
+    fn proves(&mut self, addr: PeerAddr, key: PublicKey, now: Time) {
+        let (id, at_addr) = (Recipient::key(key), Recipient::Address(addr));
+        self.inherits(at_addr, id);
+        let is_new = |peer: &Peer| peer.added.is_some_and(|added| now.since(added) < ON_ITS_WAY);
+        if let Some(before) = self.table.remove(at_addr) {
+            if self.table.peer(id).is_some_and(is_new) {
+                // It was introduced in these seconds, and keeps the number that its address had.
+                self.table.renumber(id, before.number);
             }
-            None => {
-                let known = if dialled { Known::SentTo } else { Known::Heard };
-                // Nobody is chosen by another's number.
-                let before = if others { self.table.remove(addr) } else { None };
-                if !self.table.add(addr, known, Life::of_heard(now)) {
-                    return None;
-                }
-                self.stays_configured(addr, before);
-                Some(addr)
-            }
+            self.table.update(id, |peer| peer.acked_at = peer.acked_at.max(before.acked_at));
+        }
+        self.follows(at_addr, id);
+        let who = self.who(id);
+        self.tell(Event::ProvenAt(addr, who));
+        self.asked(at_addr, Ok(Speech::Secure(key)), now);
+        let legacy = self.table.legacy_at(addr).map(|peer| peer.id);
+        if let Some(legacy) = legacy {
+            self.inherits(legacy, id);
+            self.is_replaced(legacy, now);
         }
     }
 
-    /// Another has proven to be where somebody was: whom the user configured is looked for at the next best of the addresses where they were
-    /// met, if there is one that is nobody's.
-    fn makes_way(&mut self, addr: PeerAddr) {
-        let configured = self.table.peer(addr).filter(|peer| peer.known == Known::Static);
-        let Some(Speech::Secure(key)) = configured.map(|peer| peer.speech) else { return };
-        let free = self.addrs_of(key, None).into_iter().find(|other| self.table.peer(*other).is_none());
-        if let Some(free) = free {
-            self.follows(addr, free);
-        }
+    /// The user configured an address without a key, and this peer is there: it is the one that is
+    /// configured.
+    fn inherits(&mut self, from: Recipient, to: Recipient) {
+        let Some(configured) = self.table.peer(from).filter(|peer| peer.known == Known::Static) else {
+            return;
+        };
+        let form = configured.configured_form;
+        self.table.update(from, |peer| {
+            peer.known = Known::SentTo;
+            peer.life.not_configured();
+        });
+        self.table.update(to, |peer| {
+            peer.known = Known::Static;
+            peer.configured_form = form;
+            peer.life.configured();
+        });
     }
 
-    /// Whom the user configured stays so, whatever row it has.
-    fn stays_configured(&mut self, addr: PeerAddr, before: Option<Peer>) {
-        if let Some(configured) = before.filter(|peer| peer.known == Known::Static) {
-            self.table.update(addr, |peer| {
-                peer.known = Known::Static;
-                peer.configured_form = configured.configured_form;
-                peer.life.configured();
-            });
-        }
+    /// A key has proven itself where a legacy peer was, which is therefore gone. What is queued for
+    /// the legacy peer waits for the user.
+    fn is_replaced(&mut self, legacy: Recipient, now: Time) {
+        self.hold_all(legacy, Hold::Another, now);
+        let before = self.last_job;
+        self.table.update(legacy, |peer| {
+            peer.forgets_program();
+            peer.is_plain = false;
+            peer.parted_after = before;
+            peer.life.parted(Why::Replaced, now)
+        });
+        self.went(legacy, Why::Replaced);
     }
 
-    /// From now on a row is that of a key.
-    pub(super) fn speaks_with(&mut self, addr: PeerAddr, key: PublicKey, now: Time) {
+    /// Notes what is known of a key in its row.
+    pub(super) fn speaks_with(&mut self, key: PublicKey, now: Time) {
         let Some(secure) = &self.secure else { return };
         let verified = secure.trusted.trust(key) == Trust::Verified;
-        let name = secure.trusted.pin(key).and_then(|pin| pin.name.clone());
-        self.table.speak(addr, Speech::Secure(key), verified);
-        self.table.update(addr, |peer| {
+        let pin = secure.trusted.pin(key);
+        let (name, contact) = (pin.and_then(|pin| pin.name.clone()), pin.is_some_and(|pin| pin.contact));
+        self.table.update(Recipient::key(key), |peer| {
             if name.is_some() {
                 peer.name = name;
             }
+            peer.verified = verified;
+            peer.contact |= contact;
             peer.claimed = None;
             peer.ack_due = None;
+            peer.promised = None;
             peer.last_heard = Some(now);
         });
-        self.note_texts(addr);
         self.remembers(key, now);
-        // What waited for this goes before whatever is typed from now on.
-        self.asked(addr, Ok(Speech::Secure(key)), now);
     }
 
     /// A peer that has dialled us proves a key, and says hello.
@@ -380,21 +460,15 @@ impl Chat {
             return (Err(ByeReason::NoRoom), Vec::new());
         }
         let key = meeting.key;
-        if self.is_anothers_place(key, meeting.addr) {
-            // Whether it listens there, as it says, is seen by dialling; then it is met there.
-            let addr = meeting.addr;
-            if !self.jobs.values().any(|job| job.addr == addr && job.purpose == Purpose::Greet) {
-                self.talk(addr, Some(key), Purpose::Greet, Say::Greet, None);
-            }
-            return (Err(ByeReason::NoRoom), self.done());
-        }
-        let was_known = self.table.row_of(key).is_some();
-        let met = self.meets(meeting, now).map(|addr| {
+        let was_known = self.table.peer(Recipient::key(key)).is_some();
+        let claimed = meeting.addr;
+        let met = self.meets(meeting, now).map(|id| {
             if !was_known {
-                self.leaves_again(addr);
+                self.leaves_again(id);
             }
-            self.listens_also(addr, also);
-            self.is_greeted(addr, now);
+            let claims = [claimed].into_iter().chain(also).collect();
+            self.listens_also(id, claims);
+            self.is_greeted(id, now);
             self.here_again(key, now);
         });
         self.settle_watches(now);
@@ -402,27 +476,17 @@ impl Chat {
     }
 
     /// A peer has said where else it listens.
-    pub(super) fn listens_also(&mut self, addr: PeerAddr, mut also: Vec<PeerAddr>) {
-        also.truncate(super::MAX_HINTS);
-        self.table.update(addr, |peer| peer.also = also.into());
+    pub(super) fn listens_also(&mut self, id: Recipient, mut also: Vec<PeerAddr>) {
+        also.truncate(super::MAX_HINTS + 1);
+        self.table.update(id, |peer| peer.also = also.into());
     }
 
-    /// Whether somebody else was seen to listen where a newcomer says that it does, or a text waits to be said there: a port that is merely
-    /// claimed takes neither.
-    fn is_anothers_place(&self, key: PublicKey, addr: PeerAddr) -> bool {
-        if self.table.row_of(key).is_some() {
-            return false;
-        }
-        let Some(peer) = self.table.peer(addr) else { return self.waits_for(addr) };
-        let is_settled = matches!(peer.speech, Speech::Secure(_)) || peer.promised == Some(key);
-        !is_settled && (peer.life.is_proven() || self.waits_for(addr))
+    /// Whether messages wait until it is known how a recipient is written to.
+    pub(super) fn waits_for(&self, id: Recipient) -> bool {
+        self.secure.as_ref().is_some_and(|secure| secure.asked.contains_key(&id))
     }
 
-    pub(super) fn waits_for(&self, addr: PeerAddr) -> bool {
-        self.secure.as_ref().is_some_and(|secure| secure.asked.contains_key(&addr))
-    }
-
-    /// Who was met is there, and may be written to at once.
+    /// A peer with a key is there, and may be written to at once.
     pub(super) fn here_again(&mut self, key: PublicKey, now: Time) {
         self.remembers(key, now);
         if let Some(secure) = &mut self.secure {
@@ -432,17 +496,17 @@ impl Chat {
     }
 
     /// A row has said that it is there, and nothing else. What was on its way when the user sent it away does not bring it back.
-    fn is_greeted(&mut self, addr: PeerAddr, now: Time) {
-        let gone = self.table.peer(addr).and_then(|peer| peer.life.gone());
+    fn is_greeted(&mut self, id: Recipient, now: Time) {
+        let gone = self.table.peer(id).and_then(|peer| peer.life.gone());
         let is_from_before = |(since, why)| why == Why::Disconnected && now.since(since) < ON_ITS_WAY;
         if !gone.is_some_and(is_from_before) {
-            self.hears(addr, now);
+            self.hears(id, now);
         }
     }
 
     /// Something authenticated came from a row.
-    pub(super) fn hears(&mut self, addr: PeerAddr, now: Time) {
-        let came = self.table.update(addr, |peer| {
+    pub(super) fn hears(&mut self, peer_id: Recipient, now: Time) {
+        let came = self.table.update(peer_id, |peer| {
             peer.last_heard = Some(now);
             peer.shook_hands = true;
             peer.life.heard(now);
@@ -452,13 +516,14 @@ impl Chat {
         if let Some(Some(who)) = came {
             self.came(who);
         }
-        self.seen(addr);
+        self.seen(peer_id);
     }
 
     /// A proven key has shown that it is there.
     pub fn heard_from(&mut self, key: PublicKey, now: Time) -> Vec<Action> {
-        if let Some(addr) = self.table.row_of(key).filter(|_| !self.closed) {
-            self.is_greeted(addr, now);
+        let id = Recipient::key(key);
+        if self.knows(id) && !self.closed {
+            self.is_greeted(id, now);
             self.settle_watches(now);
         }
         self.done()
@@ -466,29 +531,30 @@ impl Chat {
 
     /// A connection that was kept with a key is over, with the other side's goodbye if it said one, else broken.
     pub fn ended(&mut self, key: PublicKey, bye: Option<ByeReason>, now: Time) -> Vec<Action> {
-        if let Some(addr) = self.table.row_of(key).filter(|_| !self.closed) {
+        let id = Recipient::key(key);
+        if self.knows(id) && !self.closed {
             match bye {
-                Some(ByeReason::Leaves) => self.parts(addr, now),
+                Some(ByeReason::Leaves) => self.parts(id, now),
                 Some(_) => {}
-                None => drop(self.table.update(addr, |peer| peer.life.lost(now))),
+                None => drop(self.table.update(id, |peer| peer.life.lost(now))),
             }
         }
         self.done()
     }
 
     /// A peer has said goodbye in encryption, so it was the peer.
-    pub(super) fn parts(&mut self, addr: PeerAddr, now: Time) {
+    pub(super) fn parts(&mut self, peer_id: Recipient, now: Time) {
         let before = self.last_job;
-        self.table.update(addr, |peer| {
+        self.table.update(peer_id, |peer| {
             peer.last_heard = Some(now);
             peer.parted_after = before;
             peer.life.parted(Why::SaidExit, now)
         });
-        self.went(addr, Why::SaidExit);
+        self.went(peer_id, Why::SaidExit);
     }
 
-    /// Whether a plain message comes in the name or from the address of somebody who is known by a key. It is shown apart, if there is
-    /// something to show.
+    /// Whether a plain message comes in the name of a peer that is known by a key, or from where a
+    /// contact with a key is online. It is shown apart, if there is something to show.
     pub(super) fn is_unproven(
         &mut self,
         source: Source,
@@ -498,12 +564,28 @@ impl Chat {
         cut: bool,
     ) -> bool {
         let Some(secure) = &self.secure else { return false };
-        let Some(key) = secure.trusted.claimed(name, Some(addr)) else { return false };
+        // Elsewhere an address is a hint, and another program may have it by now.
+        let is_here = |key: &PublicKey| {
+            self.table.peer(Recipient::key(*key)).is_some_and(|peer| peer.is_there() && peer.addr == addr)
+        };
+        // A stranger's name protects nothing: a legacy peer that is known here keeps its own.
+        let is_known = || matches!(self.plain_id(addr), Recipient::Peer(PeerId::Legacy(_)));
+        let is_protected =
+            |key: &PublicKey| secure.trusted.pin(*key).is_some_and(|pin| pin.contact) || !is_known();
+        let named = name.and_then(|name| secure.trusted.claimed_name(name)).filter(is_protected);
+        let Some(key) = named.or_else(|| secure.trusted.hinted_at(addr).find(is_here)) else { return false };
         let known = secure.trusted.pin(key).and_then(|pin| pin.name.clone());
         if let Body::Text(text) | Body::Greeting(text) = body {
             let shown = known.or_else(|| name.cloned()).unwrap_or_else(|| PeerName::new("?"));
-            let from = Who { name: name.cloned(), addr, claimed: None, proof: Proof::Claims(shown) };
-            self.heard_in_plain(Party::Key(key), from.name.clone(), Assurance::Claimed, text);
+            let from = Who {
+                id: Recipient::key(key),
+                name: name.cloned(),
+                addr: Some(addr),
+                claimed: None,
+                proof: Proof::Claims(shown),
+            };
+            let conversation = Recipient::Peer(PeerId::Key(key));
+            self.heard_in_plain(conversation, from.name.clone(), Assurance::Claimed, text);
             self.tell(Event::Unproven { from, source, text: text.clone(), cut });
         }
         true

@@ -1,7 +1,7 @@
-//! The peer table: who is known, under which number, and who makes room for whom.
+//! The peer table: one row for each recipient, its number for the whole run, and which row is
+//! evicted when the table is full.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use super::checks::Place;
@@ -9,10 +9,12 @@ use super::event::Proof;
 use super::life::{Check, Life, PROBE_INTERVAL, State, Why};
 use super::time::Time;
 use crate::model::address::{Claimed, PeerAddr, Source, SourcePrefix};
-use crate::model::key::PublicKey;
+use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::message::{Form, Speech};
 use crate::model::name::PeerName;
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::ByeReason;
+use crate::protocol;
 
 /// Peers known at most. Ten thousand rows of well under a kilobyte are a few megabytes, and more people than anybody
 /// chats with.
@@ -46,7 +48,16 @@ pub enum Known {
 #[derive(Clone, Debug)]
 pub(super) struct Peer {
     pub(super) number: u32,
+    /// Who it is; an address where no peer has proven itself yet.
+    pub(super) id: Recipient,
+    /// Where it is dialed first.
     pub(super) addr: PeerAddr,
+    /// The prefix that it counts against: that of the address it was first known at.
+    prefix: SourcePrefix,
+    /// The user wrote to it, named, verified, accepted or configured it.
+    pub(super) contact: bool,
+    /// When its key was first proven in this run.
+    pub(super) added: Option<Time>,
     /// What its header says, where that is not its address.
     pub(super) claimed: Option<Claimed>,
     /// An IP other than that of `addr` that it was seen to speak from, proven by its answering at `addr` after it had
@@ -57,10 +68,16 @@ pub(super) struct Peer {
     pub(super) form: Form,
     /// Where else it says that it listens; dialled only with its key expected.
     pub(super) also: Box<[PeerAddr]>,
-    /// How it is spoken to.
-    pub(super) speech: Speech,
-    /// The key that its receipt has promised, until it is proven or shown to be false: nothing is said to it in plain meanwhile.
+    /// It has read a message of ours and named no key, so it is written to unencrypted.
+    pub(super) is_plain: bool,
+    /// The key that its receipt promised, until it is proven or shown to be false. Nothing goes out
+    /// unencrypted meanwhile.
     pub(super) promised: Option<PublicKey>,
+    /// The name in a `connect` from the address of a legacy peer of another name, until it is known
+    /// whether that is a legacy peer, too, or one with a key.
+    pub(super) introduced_as: Option<PeerName>,
+    /// It did not prove its key when `addr` was dialed last.
+    pub(super) is_elsewhere: bool,
     /// The user has compared its key.
     pub(super) verified: bool,
     /// Why it did not take us when it was met last; told once.
@@ -91,8 +108,6 @@ pub(super) struct Peer {
     pub(super) texts_waiting: usize,
     wake: Option<Time>,
     rank: Option<(Rank, u64)>,
-    /// It is among those that [`Table::here`] counts.
-    counted: bool,
 }
 
 /// Who goes first when the table is full; among equals, whoever has had the rank longest.
@@ -104,6 +119,28 @@ enum Rank {
 }
 
 impl Peer {
+    /// The source prefix whose fair share it counts against: that of where it is dialed.
+    pub(super) fn prefix(&self) -> SourcePrefix {
+        self.addr.share()
+    }
+
+    /// Dials it at another address from now on. Its turn to be probed is that of the new prefix.
+    pub(super) fn moves_to(&mut self, addr: PeerAddr) {
+        self.addr = addr;
+        self.is_elsewhere = false;
+        self.place = None;
+    }
+
+    /// Forgets what the program that was there has taught us, for another may be there by now.
+    pub(super) fn forgets_program(&mut self) {
+        self.form = self.configured_form;
+        self.wants_ping = false;
+        self.gives_receipts = false;
+        self.shook_hands = false;
+        self.promised = None;
+        self.introduced_as = None;
+    }
+
     /// Whether the user would say that it is there.
     pub(super) fn is_there(&self) -> bool {
         self.life.state() != State::Gone
@@ -111,7 +148,7 @@ impl Peer {
 
     /// How sure it is that it is who it is named as.
     pub(super) fn proof(&self) -> Proof {
-        match self.speech {
+        match self.speech() {
             Speech::Secure(_) if self.verified => Proof::Verified,
             Speech::Secure(_) => Proof::Encrypted,
             Speech::Unknown => Proof::Unknown,
@@ -119,8 +156,19 @@ impl Peer {
         }
     }
 
+    /// How it is written to, as far as its row shows.
+    pub(super) fn speech(&self) -> Speech {
+        match self.id {
+            Recipient::Peer(PeerId::Key(key)) => Speech::Secure(key),
+            Recipient::Peer(PeerId::Legacy(_)) if self.is_plain && self.promised.is_none() => Speech::Plain,
+            Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => Speech::Unknown,
+        }
+    }
+
     fn rank(&self) -> Option<Rank> {
-        if self.known == Known::Static || self.texts_waiting > 0 {
+        // A peer with a live session is never evicted.
+        let is_live = self.id.public_key().is_some() && self.is_there();
+        if self.known == Known::Static || self.texts_waiting > 0 || is_live {
             return None;
         }
         Some(if !self.life.is_proven() {
@@ -153,19 +201,17 @@ impl Peer {
 /// The table and its indexes: who has something due when, and who may be evicted in which order.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    peers: HashMap<PeerAddr, Peer>,
-    numbers: BTreeMap<u32, PeerAddr>,
-    schedule: BTreeSet<(Time, PeerAddr)>,
-    evictable: BTreeSet<(Rank, u64, PeerAddr)>,
+    peers: HashMap<Recipient, Peer>,
+    numbers: BTreeMap<u32, Recipient>,
+    schedule: BTreeSet<(Time, Recipient)>,
+    evictable: BTreeSet<(Rank, u64, Recipient)>,
     /// The same by share.
-    evictable_of: BTreeSet<(SourcePrefix, Rank, u64, PeerAddr)>,
+    evictable_of: BTreeSet<(SourcePrefix, Rank, u64, Recipient)>,
     per_ip: HashMap<SourcePrefix, usize>,
-    by_key: HashMap<PublicKey, PeerAddr>,
-    /// We can speak in encryption, so it is not known yet how a new row is spoken to; else it is in plain.
+    /// We have a key, so a new row may be that of a p2p-chat peer; else all are plain.
     pub(super) keyed: bool,
     next_number: u32,
     changes: u64,
-    here: usize,
 }
 
 impl Table {
@@ -173,96 +219,104 @@ impl Table {
         self.peers.len()
     }
 
-    /// How many are there.
-    pub(super) fn here(&self) -> usize {
-        self.here
+    pub(super) fn peer(&self, peer_id: Recipient) -> Option<&Peer> {
+        self.peers.get(&peer_id)
     }
 
-    pub(super) fn peer(&self, addr: PeerAddr) -> Option<&Peer> {
-        self.peers.get(&addr)
-    }
-
-    /// Where the peer listens that speaks from `addr`, if it was found elsewhere since somebody chose it by that address.
-    pub(super) fn listens_at(&self, addr: PeerAddr) -> PeerAddr {
-        if self.peers.contains_key(&addr) || !addr.ip().is_loopback() {
-            return addr;
+    /// The row that is dialed at `addr`, or speaks from there, and is not that of a key.
+    pub(super) fn legacy_at(&self, addr: PeerAddr) -> Option<&Peer> {
+        let legacy = addr.plain().map(|addr| protocol::plain::peer_at(addr).into());
+        let of_addr = legacy.into_iter().chain([Recipient::Address(addr)]);
+        let known = of_addr.filter_map(|id| self.peers.get(&id)).next();
+        if known.is_some() || !addr.ip().is_loopback() {
+            return known;
         }
+        // Many programs on one machine claim another loopback address than they speak from.
         let speaks = Some(addr.source());
-        let there = |peer: &&Peer| peer.speaks_from == speaks && peer.addr.port() == addr.port();
-        self.rows().find(there).map_or(addr, |peer| peer.addr)
+        let is_it = |peer: &&Peer| {
+            let speaks_there = peer.speaks_from == speaks;
+            let is_at = |at: PeerAddr| at == addr || (speaks_there && at.port() == addr.port());
+            peer.id.public_key().is_none() && is_at(peer.addr)
+        };
+        self.rows().find(is_it)
     }
 
     /// All rows in the order of their numbers.
     pub(super) fn rows(&self) -> impl Iterator<Item = &Peer> {
-        self.numbers.values().filter_map(|addr| self.peers.get(addr))
+        self.numbers.values().filter_map(|peer_id| self.peers.get(peer_id))
     }
 
     /// Changes a row, and keeps the indexes true.
-    pub(super) fn update<T>(&mut self, addr: PeerAddr, change: impl FnOnce(&mut Peer) -> T) -> Option<T> {
+    pub(super) fn update<T>(&mut self, peer_id: Recipient, change: impl FnOnce(&mut Peer) -> T) -> Option<T> {
         let interval = self.interval();
-        let peer = self.peers.get_mut(&addr)?;
+        let peer = self.peers.get_mut(&peer_id)?;
         let result = change(peer);
         let wake = peer.wake(interval);
         // A row that wakes too early only looks again; so a sign of life, which moves the next look back, costs nothing.
         let keep = peer.wake.is_some_and(|old| wake.is_some_and(|new| old <= new));
         if !keep && wake != peer.wake {
             if let Some(old) = peer.wake {
-                self.schedule.remove(&(old, addr));
+                self.schedule.remove(&(old, peer_id));
             }
             if let Some(new) = wake {
-                self.schedule.insert((new, addr));
+                self.schedule.insert((new, peer_id));
             }
             peer.wake = wake;
         }
-        let is_there = peer.is_there();
-        if is_there != std::mem::replace(&mut peer.counted, is_there) {
-            self.here = if is_there { self.here + 1 } else { self.here - 1 };
-        }
-        let rank = peer.rank();
+        let (rank, prefix) = (peer.rank(), peer.prefix);
         if rank != peer.rank.map(|(rank, _)| rank) {
             if let Some((rank, since)) = peer.rank.take() {
-                self.evictable.remove(&(rank, since, addr));
-                self.evictable_of.remove(&(addr.share(), rank, since, addr));
+                self.evictable.remove(&(rank, since, peer_id));
+                self.evictable_of.remove(&(prefix, rank, since, peer_id));
             }
             if let Some(rank) = rank {
                 self.changes += 1;
                 peer.rank = Some((rank, self.changes));
-                self.evictable.insert((rank, self.changes, addr));
-                self.evictable_of.insert((addr.share(), rank, self.changes, addr));
+                self.evictable.insert((rank, self.changes, peer_id));
+                self.evictable_of.insert((prefix, rank, self.changes, peer_id));
             }
         }
         Some(result)
     }
 
-    /// Adds a row; a full table makes room first, and if nobody may go, the row is not added.
-    pub(super) fn add(&mut self, addr: PeerAddr, known: Known, life: Life) -> bool {
-        if self.peers.contains_key(&addr) {
+    /// Adds a row that is dialed at `addr`, which also says what it counts against. A full table
+    /// makes room first; if no row may go, none is added.
+    pub(super) fn add(&mut self, id: Recipient, addr: PeerAddr, known: Known, life: Life) -> bool {
+        if self.peers.contains_key(&id) {
             return true;
         }
-        let of_ip = self.per_ip.get(&addr.share()).copied().unwrap_or(0);
-        let first = if of_ip >= MAX_PEERS_PER_IP && !addr.ip().is_loopback() {
-            self.first_of(addr.share())
+        let prefix = addr.share();
+        let of_prefix = self.per_ip.get(&prefix).copied().unwrap_or(0);
+        let first = if of_prefix >= MAX_PEERS_PER_IP && !addr.ip().is_loopback() {
+            Some(self.first_of(prefix))
         } else if self.peers.len() >= MAX_PEERS {
-            self.evictable.first().map(|&(.., first)| first)
+            Some(self.evictable.first().map(|&(.., first)| first))
         } else {
-            Some(addr)
+            None
         };
         match first {
-            None => return false,
-            Some(first) => drop(self.remove(first)),
+            Some(None) => return false,
+            Some(Some(first)) => drop(self.remove(first)),
+            None => {}
         }
         self.next_number += 1;
         let peer = Peer {
             number: self.next_number,
+            id,
             addr,
+            prefix,
+            contact: false,
+            added: None,
             claimed: None,
             speaks_from: None,
             name: None,
             known,
             form: Form::default(),
             also: Box::default(),
-            speech: if self.keyed { Speech::Unknown } else { Speech::Plain },
+            is_plain: !self.keyed,
             promised: None,
+            introduced_as: None,
+            is_elsewhere: false,
             verified: false,
             turned_away: None,
             configured_form: Form::default(),
@@ -281,90 +335,67 @@ impl Table {
             texts_waiting: 0,
             wake: None,
             rank: None,
-            counted: false,
         };
         self.insert(peer);
         true
     }
 
     /// The row that goes first of those that have `share` together.
-    fn first_of(&self, share: SourcePrefix) -> Option<PeerAddr> {
-        let lowest = PeerAddr::new(Ipv6Addr::LOCALHOST, 1)?;
+    fn first_of(&self, share: SourcePrefix) -> Option<Recipient> {
+        let lowest = Recipient::key(PublicKey::new([0; KEY_BYTES]));
         let from_there_on = self.evictable_of.range((share, Rank::Claimed, 0, lowest)..).next();
-        from_there_on.filter(|first| first.0 == share).map(|&(.., addr)| addr)
+        from_there_on.filter(|first| first.0 == share).map(|&(.., peer_id)| peer_id)
     }
 
-    fn insert(&mut self, peer: Peer) {
-        let addr = peer.addr;
-        *self.per_ip.entry(addr.share()).or_default() += 1;
-        self.numbers.insert(peer.number, addr);
-        if let Speech::Secure(key) = peer.speech {
-            self.by_key.insert(key, addr);
-        }
-        self.peers.insert(addr, peer);
-        self.update(addr, |_| ());
+    fn insert(&mut self, mut peer: Peer) {
+        let peer_id = peer.id;
+        // What the indexes know of a row that was removed holds no more.
+        (peer.place, peer.wake, peer.rank) = (None, None, None);
+        *self.per_ip.entry(peer.prefix).or_default() += 1;
+        self.numbers.insert(peer.number, peer_id);
+        self.peers.insert(peer_id, peer);
+        self.update(peer_id, |_| ());
     }
 
-    pub(super) fn remove(&mut self, addr: PeerAddr) -> Option<Peer> {
-        let peer = self.peers.remove(&addr)?;
+    pub(super) fn remove(&mut self, peer_id: Recipient) -> Option<Peer> {
+        let peer = self.peers.remove(&peer_id)?;
         self.numbers.remove(&peer.number);
-        if let Speech::Secure(key) = peer.speech {
-            self.by_key.remove(&key);
-        }
-        self.here -= usize::from(peer.counted);
+        let prefix = peer.prefix;
         if let Some(wake) = peer.wake {
-            self.schedule.remove(&(wake, addr));
+            self.schedule.remove(&(wake, peer_id));
         }
         if let Some((rank, since)) = peer.rank {
-            self.evictable.remove(&(rank, since, addr));
-            self.evictable_of.remove(&(addr.share(), rank, since, addr));
+            self.evictable.remove(&(rank, since, peer_id));
+            self.evictable_of.remove(&(prefix, rank, since, peer_id));
         }
-        if let Some(count) = self.per_ip.get_mut(&addr.share()) {
+        if let Some(count) = self.per_ip.get_mut(&prefix) {
             *count -= 1;
             if *count == 0 {
-                self.per_ip.remove(&addr.share());
+                self.per_ip.remove(&prefix);
             }
         }
         Some(peer)
     }
 
-    /// The row of who holds a key.
-    pub(super) fn row_of(&self, key: PublicKey) -> Option<PeerAddr> {
-        self.by_key.get(&key).copied()
-    }
-
-    /// Notes how a peer is spoken to. Nobody else's row is known by its key then.
-    pub(super) fn speak(&mut self, addr: PeerAddr, speech: Speech, verified: bool) {
-        let Some(peer) = self.peers.get_mut(&addr) else { return };
-        let before = std::mem::replace(&mut peer.speech, speech);
-        peer.verified = verified;
-        if let Speech::Secure(key) = before {
-            self.by_key.remove(&key);
-        }
-        if let Speech::Secure(key) = speech
-            && let Some(other) = self.by_key.insert(key, addr).filter(|other| *other != addr)
-            && let Some(other) = self.peers.get_mut(&other)
-        {
-            other.speech = Speech::Unknown;
-        }
-    }
-
-    /// Gives a row another address, under which nobody is known yet.
-    pub(super) fn rekey(&mut self, from: PeerAddr, to: PeerAddr) -> bool {
+    /// Gives a row to another identity, which has none yet; its number stays. Returns whether it did.
+    pub(super) fn rekey(&mut self, from: Recipient, to: Recipient) -> bool {
         if self.peers.contains_key(&to) {
             return false;
         }
         let Some(mut peer) = self.remove(from) else {
             return false;
         };
-        peer.addr = to;
-        peer.claimed = peer.claimed.filter(|claimed| claimed.ip != to.ip());
-        peer.place = None;
-        peer.wake = None;
-        peer.rank = None;
-        peer.counted = false;
+        peer.id = to;
         self.insert(peer);
         true
+    }
+
+    /// Gives a row the number of a row that was removed.
+    pub(super) fn renumber(&mut self, id: Recipient, number: u32) {
+        if let Some(mut peer) = self.remove(id) {
+            peer.number = number;
+            self.insert(peer);
+        }
     }
 
     /// How long a peer that is well is left in peace, given how many there are.
@@ -379,21 +410,21 @@ impl Table {
     }
 
     /// The first row that has something due at `now`, taken off the schedule until it is next updated.
-    pub(super) fn take_due(&mut self, now: Time) -> Option<PeerAddr> {
-        let &(at, addr) = self.schedule.first()?;
+    pub(super) fn take_due(&mut self, now: Time) -> Option<Recipient> {
+        let &(at, peer_id) = self.schedule.first()?;
         if at > now {
             return None;
         }
-        self.schedule.remove(&(at, addr));
-        if let Some(peer) = self.peers.get_mut(&addr) {
+        self.schedule.remove(&(at, peer_id));
+        if let Some(peer) = self.peers.get_mut(&peer_id) {
             peer.wake = None;
         }
-        Some(addr)
+        Some(peer_id)
     }
 
     /// Whether a row that is gone has been shown as such for long enough.
-    pub(super) fn is_outlived(&self, addr: PeerAddr, now: Time) -> bool {
-        let peer = self.peers.get(&addr);
+    pub(super) fn is_outlived(&self, peer_id: Recipient, now: Time) -> bool {
+        let peer = self.peers.get(&peer_id);
         peer.and_then(Peer::removal).is_some_and(|at| at <= now)
     }
 }
@@ -408,7 +439,6 @@ pub(super) struct Sizes {
     pub(super) evictable: usize,
     evictable_of: usize,
     pub(super) per_ip: usize,
-    by_key: usize,
 }
 
 #[cfg(test)]
@@ -417,9 +447,7 @@ impl Sizes {
     pub(super) fn fits(&self) -> bool {
         self.numbers == self.peers
             && self.evictable == self.evictable_of
-            && [self.schedule, self.evictable, self.per_ip, self.by_key]
-                .iter()
-                .all(|size| *size <= self.peers)
+            && [self.schedule, self.evictable, self.per_ip].iter().all(|size| *size <= self.peers)
     }
 }
 
@@ -433,7 +461,6 @@ impl Table {
             evictable: self.evictable.len(),
             evictable_of: self.evictable_of.len(),
             per_ip: self.per_ip.len(),
-            by_key: self.by_key.len(),
         }
     }
 }
@@ -443,10 +470,14 @@ impl Table {
 pub struct Row {
     /// The number that it is chosen by: given once, never given to another.
     pub number: u32,
+    /// Who it is; an address where no peer has proven itself yet.
+    pub id: Recipient,
+    /// Whether the user treats it as a contact: wrote to it, named, verified, accepted or configured it.
+    pub contact: bool,
     /// What it calls itself, if it has said so or peers.toml does.
     pub name: Option<PeerName>,
-    /// Where it is dialled.
-    pub addr: PeerAddr,
+    /// Where it is dialed first; `None` for a peer with a key and no known address.
+    pub addr: Option<PeerAddr>,
     /// What its header says, where that is not its address.
     pub claimed: Option<Claimed>,
     /// How it is spoken to.
@@ -467,10 +498,12 @@ impl Row {
     pub(super) fn of(peer: &Peer, now: Time) -> Self {
         Self {
             number: peer.number,
+            id: peer.id,
+            contact: peer.known == Known::Static,
             name: peer.name.clone(),
-            addr: peer.addr,
+            addr: Some(peer.addr),
             claimed: peer.claimed,
-            speech: peer.speech,
+            speech: peer.speech(),
             proof: peer.proof(),
             state: peer.life.state(),
             why: peer.life.gone().map(|(_, why)| why),
@@ -492,6 +525,10 @@ mod tests {
         PeerAddr::new(Ipv4Addr::from_bits(0x7f00_0001 + n), 5000).unwrap()
     }
 
+    fn add(table: &mut Table, addr: PeerAddr, known: Known, life: Life) -> bool {
+        table.add(addr.into(), addr, known, life)
+    }
+
     fn now() -> Time {
         Time::default()
     }
@@ -499,29 +536,31 @@ mod tests {
     #[test]
     fn a_full_table_evicts_the_oldest_claim_first_and_a_static_peer_never() {
         let mut table = Table::default();
-        table.add(addr(0), Known::Static, Life::of_static(now()));
+        add(&mut table, addr(0), Known::Static, Life::of_static(now()));
         for n in 1..MAX_PEERS {
-            table.add(addr(n), Known::Heard, Life::of_heard(now()));
+            add(&mut table, addr(n), Known::Heard, Life::of_heard(now()));
         }
         for n in 1..MAX_PEERS {
             if n != 7 && n != 9 {
-                table.update(addr(n), |peer| peer.life.answered(Evidence::Probe, now()));
+                table.update(addr(n).into(), |peer| peer.life.answered(Evidence::Probe, now()));
             }
         }
         for (newcomer, evicted) in [(1, 7), (2, 9)] {
-            assert!(table.add(addr(MAX_PEERS + newcomer), Known::Heard, Life::of_heard(now())));
-            table.update(addr(MAX_PEERS + newcomer), |peer| peer.life.answered(Evidence::Probe, now()));
+            assert!(add(&mut table, addr(MAX_PEERS + newcomer), Known::Heard, Life::of_heard(now())));
+            table
+                .update(addr(MAX_PEERS + newcomer).into(), |peer| peer.life.answered(Evidence::Probe, now()));
             assert_eq!(table.len(), MAX_PEERS);
-            assert!(table.peer(addr(evicted)).is_none());
+            assert!(table.peer(addr(evicted).into()).is_none());
         }
         // Nobody is a mere claim any more: then those go that are gone, then the oldest.
-        table.update(addr(5), |peer| peer.life.parted(Why::SaidExit, now()));
+        table.update(addr(5).into(), |peer| peer.life.parted(Why::SaidExit, now()));
         for (newcomer, evicted) in [(3, 5), (4, 1)] {
-            assert!(table.add(addr(MAX_PEERS + newcomer), Known::Heard, Life::of_heard(now())));
-            table.update(addr(MAX_PEERS + newcomer), |peer| peer.life.answered(Evidence::Probe, now()));
-            assert!(table.peer(addr(evicted)).is_none());
+            assert!(add(&mut table, addr(MAX_PEERS + newcomer), Known::Heard, Life::of_heard(now())));
+            table
+                .update(addr(MAX_PEERS + newcomer).into(), |peer| peer.life.answered(Evidence::Probe, now()));
+            assert!(table.peer(addr(evicted).into()).is_none());
         }
-        assert!(table.peer(addr(0)).is_some());
+        assert!(table.peer(addr(0).into()).is_some());
     }
 
     #[test]
@@ -529,14 +568,14 @@ mod tests {
         let mut table = Table::default();
         let ip = |last| Ipv4Addr::new(10, 0, 0, last);
         let at = |last, port| PeerAddr::new(ip(last), port).unwrap();
-        table.add(at(1, 5000), Known::Heard, Life::of_heard(now()));
+        add(&mut table, at(1, 5000), Known::Heard, Life::of_heard(now()));
         for port in 1..=u16::try_from(MAX_PEERS_PER_IP + 100).unwrap() {
-            table.add(at(2, port), Known::Heard, Life::of_heard(now()));
-            table.update(at(2, port), |peer| peer.life.answered(Evidence::Probe, now()));
+            add(&mut table, at(2, port), Known::Heard, Life::of_heard(now()));
+            table.update(at(2, port).into(), |peer| peer.life.answered(Evidence::Probe, now()));
         }
         assert_eq!(table.len(), MAX_PEERS_PER_IP + 1);
-        assert!(table.peer(at(1, 5000)).is_some());
-        assert!(table.peer(at(2, 100)).is_none() && table.peer(at(2, 101)).is_some());
+        assert!(table.peer(at(1, 5000).into()).is_some());
+        assert!(table.peer(at(2, 100).into()).is_none() && table.peer(at(2, 101).into()).is_some());
     }
 
     #[test]
@@ -547,23 +586,23 @@ mod tests {
                 std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, network, 0, 0, 0, u16::try_from(host).unwrap());
             PeerAddr::new(ip, 5000).unwrap()
         };
-        table.add(at(1, 1), Known::Heard, Life::of_heard(now()));
+        add(&mut table, at(1, 1), Known::Heard, Life::of_heard(now()));
         for host in 1..=MAX_PEERS_PER_IP + 100 {
-            table.add(at(2, host), Known::Heard, Life::of_heard(now()));
+            add(&mut table, at(2, host), Known::Heard, Life::of_heard(now()));
         }
         assert_eq!(table.len(), MAX_PEERS_PER_IP + 1);
-        assert!(table.peer(at(1, 1)).is_some());
-        assert!(table.peer(at(2, 100)).is_none() && table.peer(at(2, 101)).is_some());
+        assert!(table.peer(at(1, 1).into()).is_some());
+        assert!(table.peer(at(2, 100).into()).is_none() && table.peer(at(2, 101).into()).is_some());
         assert!(table.sizes().fits());
     }
 
     #[test]
     fn a_number_is_given_once() {
         let mut table = Table::default();
-        table.add(addr(1), Known::Heard, Life::of_heard(now()));
-        table.add(addr(2), Known::Heard, Life::of_heard(now()));
-        table.remove(addr(1));
-        table.add(addr(1), Known::Heard, Life::of_heard(now()));
+        add(&mut table, addr(1), Known::Heard, Life::of_heard(now()));
+        add(&mut table, addr(2), Known::Heard, Life::of_heard(now()));
+        table.remove(addr(1).into());
+        add(&mut table, addr(1), Known::Heard, Life::of_heard(now()));
         let rows: Vec<_> = table.rows().map(|peer| (peer.number, peer.addr)).collect();
         assert_eq!(rows, [(2, addr(2)), (3, addr(1))]);
     }
@@ -571,13 +610,13 @@ mod tests {
     #[test]
     fn a_gone_peer_is_removed_after_ten_minutes_and_a_static_one_is_not() {
         let mut table = Table::default();
-        table.add(addr(1), Known::Static, Life::of_static(now()));
-        table.add(addr(2), Known::Heard, Life::of_heard(now()));
+        add(&mut table, addr(1), Known::Static, Life::of_static(now()));
+        add(&mut table, addr(2), Known::Heard, Life::of_heard(now()));
         for n in [1, 2] {
-            table.update(addr(n), |peer| peer.life.parted(Why::SaidExit, now()));
-            assert!(!table.is_outlived(addr(n), now().plus(GONE_SHOWN - Duration::from_millis(1))));
+            table.update(addr(n).into(), |peer| peer.life.parted(Why::SaidExit, now()));
+            assert!(!table.is_outlived(addr(n).into(), now().plus(GONE_SHOWN - Duration::from_millis(1))));
         }
-        assert!(!table.is_outlived(addr(1), now().plus(GONE_SHOWN)));
-        assert!(table.is_outlived(addr(2), now().plus(GONE_SHOWN)));
+        assert!(!table.is_outlived(addr(1).into(), now().plus(GONE_SHOWN)));
+        assert!(table.is_outlived(addr(2).into(), now().plus(GONE_SHOWN)));
     }
 }

@@ -1,4 +1,7 @@
-//! What follows from the fate of something said in encryption.
+//! Results of sessions that we dialed.
+//!
+//! A key that proves itself where another was expected gets nothing and changes nothing; the user
+//! is told once.
 
 use super::event::{Action, Event, JobId, OpId};
 use super::life::{Check, Evidence, REFUSAL_REPEAT, Why};
@@ -9,9 +12,14 @@ use super::trust::Meeting;
 use super::{Chat, Job, Purpose};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
-use crate::model::message::{Failure, Fate, Speech};
+use crate::model::message::{Failure, Fate, Outgoing, Speech};
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{ByeReason, Hold, Lost, Met, Say, TalkEnd, Talked};
-use crate::model::stored::{Party, Write};
+use crate::model::stored::Write;
+
+/// Pairs of keys that the user was told of because one answered in the place of the other. Nobody
+/// has as many contacts whose addresses are taken; then some are told a second time.
+const MAX_MISLED: usize = 1_000;
 
 /// What nobody asked for: commands are numbered from 1.
 const NOBODYS: OpId = OpId(0);
@@ -19,40 +27,53 @@ const NOBODYS: OpId = OpId(0);
 impl Chat {
     /// Takes note of what became of something said in encryption.
     pub fn talked(&mut self, job: JobId, talked: Talked, moment: Moment, now: Time) -> Vec<Action> {
-        let Some(Job { addr, dialled, purpose, expect }) = self.jobs.remove(&job) else {
+        let Some(Job { peer_id: asked_for, dialled, purpose, expect }) = self.jobs.remove(&job) else {
             return Vec::new();
         };
         let Talked { addr: reached, met, written, receipts, end } = talked;
         let was_met = met.is_some();
-        if let (TalkEnd::WrongKey(_), Some(_)) = (&end, expect) {
-            // That nobody says ok may be silence, which takes nothing back.
-            self.table.update(addr, |peer| peer.promised = None);
+        if let (TalkEnd::WrongKey(offered), Some(expected)) = (&end, expect) {
+            self.table.update(asked_for, |peer| peer.promised = None);
+            self.wrong_key(expected, *offered, reached);
+        }
+        // That nobody says ok may be silence, which takes nothing back. But where a legacy peer was,
+        // another had promised the key, and the legacy peer is there again.
+        if let (TalkEnd::NoOk, Recipient::Peer(PeerId::Legacy(_))) = (&end, asked_for) {
+            self.table.update(asked_for, |peer| peer.promised = None);
+        }
+        if let Some(key) = expect {
+            self.is_found(key, reached, was_met, &end);
+        } else if end == TalkEnd::NoOk
+            && matches!(purpose, Purpose::Connect(_))
+            && !self.is_only_encrypted(asked_for)
+            && !self.leaving
+        {
+            // A key was there once, and a legacy program may be there now. `connect` says nothing that
+            // only the key may read.
+            self.transmit(asked_for, purpose, Outgoing::Connect, None);
+            return self.done();
         }
         if end == TalkEnd::Answered {
-            self.table.update(addr, |peer| peer.turned_away = None);
+            self.table.update(asked_for, |peer| peer.turned_away = None);
         }
-        let welcome = met.map(|met| self.met_at(reached, met, moment, now));
-        let mut addr = addr;
-        if let (TalkEnd::WrongKey(offered), Some(expected)) = (&end, expect) {
-            let was_here = self.table.row_of(expected) == Some(addr);
-            self.wrong_key(expected, *offered, reached, moment, now);
-            // Its row may have made way for the other, and it is that row which was looked at.
-            addr = self.table.row_of(expected).filter(|_| was_here).unwrap_or(addr);
-        }
-        // Whoever was met may have been known under another address before.
-        let looked_at = addr;
-        let addr = match welcome {
-            Some(Ok(row)) => row,
-            _ => addr,
+        let welcome = met.map(|met| self.met_at(reached, asked_for, met, moment, now));
+        // An address has become the peer that proved itself there. On a connection that was kept to
+        // another address, nothing is proven here.
+        let is_here = reached == dialled || asked_for.public_key().is_some();
+        let was_met = was_met && is_here;
+        let peer_id = match welcome {
+            Some(Ok(id)) if is_here => id,
+            _ => asked_for,
         };
-        // A row that has moved there is the one that was looked for.
-        let is_elsewhere = addr != looked_at && self.table.peer(looked_at).is_some();
-        if is_elsewhere {
-            self.met_elsewhere(looked_at, job, purpose, now);
+        let is_another = peer_id != asked_for && matches!(asked_for, Recipient::Peer(_));
+        if is_another {
+            // A key answered where a legacy peer was asked, and nothing is known of that one.
+            self.met_another(asked_for, job, purpose, now);
         }
         let leaves = end == TalkEnd::Bye(ByeReason::Leaves);
         let fate = match welcome {
             Some(Err(_)) => Fate::Failed(Failure::NotTrusted),
+            Some(Ok(_)) if !is_here => Fate::Unanswered,
             _ => fate_of(&end),
         };
         if let Purpose::Turn(key) = purpose {
@@ -62,70 +83,85 @@ impl Chat {
             let had_none = end == TalkEnd::Unreachable(Failure::NoResources);
             self.checks.end(dialled.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
         }
-        let seen = seen_of(&end, was_met);
-        self.over(addr, if is_elsewhere { Purpose::Greet } else { purpose }, &seen, now);
+        let seen = if is_here { seen_of(&end, was_met) } else { Fate::Unanswered };
+        self.over(peer_id, if is_another { Purpose::Greet } else { purpose }, &seen, now);
         if let TalkEnd::Bye(reason @ (ByeReason::NotAccepted | ByeReason::NotDecided)) = end {
-            self.turned_away(addr, reason);
+            self.turned_away(peer_id, reason);
         }
         if leaves {
-            self.parts(addr, now);
-        } else if !matches!(purpose, Purpose::Exit(_))
-            && !matches!(welcome, Some(Err(_)))
-            && expect.is_none_or(|key| self.is_for(addr, key))
-        {
-            let parted_since = self.table.peer(addr).is_some_and(|peer| job.0 <= peer.parted_after);
+            self.parts(peer_id, now);
+        } else if !matches!(purpose, Purpose::Exit(_)) && !matches!(welcome, Some(Err(_))) {
+            let parted_since = self.table.peer(peer_id).is_some_and(|peer| job.0 <= peer.parted_after);
             let says_hello = was_met && !matches!(purpose, Purpose::Check(Check::Probe));
             let evidence = if says_hello && !parted_since { Evidence::Connect } else { Evidence::Probe };
-            self.observe(addr, &seen, evidence, now);
+            self.lists(peer_id, reached, &seen, evidence, now);
+            self.observe(peer_id, &seen, evidence, now);
             if says_hello && parted_since {
-                self.disconnects_again(addr, expect);
+                self.disconnects_again(peer_id, expect);
             }
         }
         if let Purpose::Check(_) = purpose {
-            self.checked(addr, job, &seen);
+            self.checked(peer_id, job, &seen);
         }
         match purpose {
             Purpose::Ask => {
-                // Whoever was met may have a row elsewhere. The texts are for its key all the same, and never leave in plain.
-                let answer = match self.speech_of(addr) {
-                    speech @ Speech::Secure(_) if was_met => Ok(speech),
+                // What was asked for an address is the key's by now; what was asked for a legacy
+                // peer is not, and waits for the user.
+                let answer = match peer_id.public_key() {
+                    Some(key) if was_met => Ok(Speech::Secure(key)),
                     _ => Err(&fate),
                 };
-                self.asked(addr, answer, now);
-                if addr != dialled {
-                    self.asked(dialled, answer, now);
-                }
+                self.asked(asked_for, answer, now);
             }
-            Purpose::Connect(op) | Purpose::Exit(op) => self.finished(op, addr, fate, (1, 1)),
+            Purpose::Connect(op) | Purpose::Exit(op) => {
+                let added = peer_id.public_key().filter(|_| matches!(purpose, Purpose::Connect(_)));
+                if let (Some(key), Fate::Delivered) = (added, &fate) {
+                    self.is_contact_now(key);
+                }
+                self.finished(op, peer_id, fate, (1, 1));
+            }
             _ => {}
         }
         if self.leaving {
-            self.attempted(job, addr, was_met);
+            self.attempted(job, peer_id, was_met);
         }
-        if was_met
-            && !leaves
-            && let Speech::Secure(key) = self.speech_of(addr)
-        {
+        if let Some(key) = peer_id.public_key().filter(|_| was_met && !leaves) {
             self.here_again(key, now);
         } else {
             self.next_turns(now);
         }
         // The goodbye goes behind the texts that have waited for this.
-        self.attempted(job, addr, was_met);
+        self.attempted(job, peer_id, was_met);
         self.settle_watches(now);
         self.done()
     }
 
-    /// Whoever was looked for at an address was met where they have their row, over a connection that is kept perhaps: of whoever is at that
-    /// address it shows nothing, and they are looked for again later.
-    fn met_elsewhere(&mut self, looked_at: PeerAddr, job: JobId, purpose: Purpose, now: Time) {
-        let seen = Fate::Unanswered;
-        self.over(looked_at, purpose, &seen, now);
-        if !matches!(purpose, Purpose::Exit(_)) {
-            self.observe(looked_at, &seen, Evidence::Probe, now);
+    /// Notes whether a key proved itself where it is dialed first.
+    fn is_found(&mut self, key: PublicKey, at: PeerAddr, was_met: bool, end: &TalkEnd) {
+        let is_another = matches!(
+            end,
+            TalkEnd::NoOk
+                | TalkEnd::WrongKey(_)
+                | TalkEnd::Ourselves
+                | TalkEnd::NotSecure
+                | TalkEnd::Unreachable(Failure::Refused)
+        );
+        if was_met || is_another {
+            let row = Recipient::key(key);
+            self.table.update(row, |peer| {
+                if peer.addr == at {
+                    peer.is_elsewhere = !was_met;
+                }
+            });
         }
+    }
+
+    /// A key answered where a legacy peer was looked for. Of the legacy peer it shows nothing.
+    fn met_another(&mut self, looked_for: Recipient, job: JobId, purpose: Purpose, now: Time) {
+        let seen = Fate::Unanswered;
+        self.over(looked_for, purpose, &seen, now);
         if let Purpose::Check(_) = purpose {
-            self.checked(looked_at, job, &seen);
+            self.checked(looked_for, job, &seen);
         }
     }
 
@@ -133,70 +169,57 @@ impl Chat {
     /// it knows our key by now, so it ignores a goodbye in plain. A goodbye in encryption that was
     /// queued behind the introduction is enough: a second one would need a connection of its own, and
     /// the hello on that would list us at the peer as online again.
-    fn disconnects_again(&mut self, addr: PeerAddr, introduced_to: Option<PublicKey>) {
-        let why = self.table.peer(addr).and_then(|peer| peer.life.gone()).map(|(_, why)| why);
+    fn disconnects_again(&mut self, id: Recipient, introduced_to: Option<PublicKey>) {
+        let why = self.table.peer(id).and_then(|peer| peer.life.gone()).map(|(_, why)| why);
         let is_queued = introduced_to.is_some()
             && self
                 .jobs
                 .values()
                 .any(|job| job.expect == introduced_to && matches!(job.purpose, Purpose::Exit(_)));
         if why == Some(Why::Disconnected) && !is_queued {
-            self.say_goodbye(addr, NOBODYS, None);
+            self.say_goodbye(id, NOBODYS, None);
         }
     }
 
-    /// Somebody has proven a key where we dialled. On a connection that was kept, it had said hello before.
+    /// A peer has proven a key where we dialed. Without a hello, the connection was kept, or broke
+    /// too soon. That is news unless the key was asked for and had proven itself there before.
     fn met_at(
         &mut self,
         reached: PeerAddr,
+        asked_for: Recipient,
         met: Met,
         moment: Moment,
         now: Time,
-    ) -> Result<PeerAddr, ByeReason> {
+    ) -> Result<Recipient, ByeReason> {
         let Met { key, hello } = met;
-        if hello.is_none()
-            && let Some(row) = self.table.row_of(key)
-        {
-            return Ok(row);
+        let id = Recipient::key(key);
+        let is_proven = || self.knows(id) && self.proven_at(reached).contains(&key);
+        if hello.is_none() && asked_for.public_key().is_some() && is_proven() {
+            return Ok(id);
         }
-        let (name, also) = hello.map_or((None, Vec::new()), |hello| (Some(hello.name), hello.also));
+        let (name, also) = hello.map_or((None, None), |hello| (Some(hello.name), Some(hello.also)));
         let source = reached.source();
-        let row =
-            self.meets(Meeting { key, name, addr: reached, dialled: true, source, date: moment.date }, now)?;
+        self.meets(Meeting { key, name, addr: reached, dialled: true, source, date: moment.date }, now)?;
         if let Some(secure) = &mut self.secure {
             secure.trusted.keep(key);
         }
-        self.listens_also(row, also);
-        Ok(row)
-    }
-
-    /// Another key than the one expected was proven.
-    fn wrong_key(
-        &mut self,
-        promised: PublicKey,
-        offered: PublicKey,
-        reached: PeerAddr,
-        moment: Moment,
-        now: Time,
-    ) {
-        let Some(secure) = &self.secure else { return };
-        let is_anothers = secure.trusted.claimed(None, Some(reached)).is_some();
-        if is_anothers || secure.trusted.writable(offered).is_some() {
-            let source = reached.source();
-            let meeting =
-                Meeting { key: offered, name: None, addr: reached, dialled: true, source, date: moment.date };
-            // What follows for the offered key is told there; for the expected one nothing does but that it is not here.
-            let _ = self.meets(meeting, now);
-        } else {
-            self.tell(Event::Misled { addr: reached, promised, offered });
+        if let Some(also) = also {
+            self.listens_also(id, also);
         }
+        Ok(id)
     }
 
-    /// Whether a row is not that of another key by now.
-    fn is_for(&self, addr: PeerAddr, key: PublicKey) -> bool {
-        match self.table.peer(addr).map(|peer| peer.speech) {
-            Some(Speech::Secure(other)) => other == key,
-            _ => true,
+    /// Another key answered than the one expected. It gets nothing and changes nothing; the user is
+    /// told once of each such pair of keys.
+    fn wrong_key(&mut self, expected: PublicKey, offered: PublicKey, addr: PeerAddr) {
+        let Some(secure) = &mut self.secure else { return };
+        if secure.misled.len() >= MAX_MISLED {
+            secure.misled.clear();
+        }
+        if secure.misled.insert((expected, offered)) {
+            let is_pinned = secure.trusted.pin(expected).is_some();
+            let who = is_pinned.then(|| self.who(Recipient::key(expected)));
+            self.tell(Event::Misled { who, addr, promised: expected, offered });
         }
     }
 
@@ -223,7 +246,7 @@ impl Chat {
         let open: Vec<OutText> = secure.outboxes.open(key).cloned().collect();
         let mut news = secure.outboxes.turn_ended(key, written, receipts, end, now, moment.jitter);
         let gone = secure.gone.get(&key).copied();
-        if let Some((_, Some(heir))) = gone {
+        if let Some(Some(heir)) = gone {
             // What was never written goes to the key that the user trusts in the place of this one.
             let (to_heir, rest): (Vec<TextNews>, Vec<TextNews>) = news.into_iter().partition(|news| {
                 written == 0 && !news.written && news.state == TextState::Failed(Lost::Replaced)
@@ -254,24 +277,28 @@ impl Chat {
         if secure.told_of.remove(&(op, key)) {
             secure.told_of.insert((op, heir));
         }
-        let moved = Write::Moved { id, from: Party::Key(key), to: Party::Key(heir) };
+        let moved = Write::Moved {
+            id,
+            from: Recipient::Peer(PeerId::Key(key)),
+            to: Recipient::Peer(PeerId::Key(heir)),
+        };
         self.write_letter(heir, id, moved, now);
         true
     }
 
     /// Tells once that a peer does not take us, until it is met again.
-    fn turned_away(&mut self, addr: PeerAddr, reason: ByeReason) {
-        let is_news = self.table.update(addr, |peer| peer.turned_away.replace(reason) != Some(reason));
+    fn turned_away(&mut self, peer_id: Recipient, reason: ByeReason) {
+        let is_news = self.table.update(peer_id, |peer| peer.turned_away.replace(reason) != Some(reason));
         if is_news != Some(false) {
-            let who = self.who(addr);
+            let who = self.who(peer_id);
             self.tell(Event::TurnedAway(who, reason));
         }
     }
 
-    /// A receipt has promised that a peer can speak in encryption: the same is said so, or it is seen whether it is true.
-    pub(super) fn promised(&mut self, addr: PeerAddr, key: PublicKey, purpose: Purpose) -> JobId {
-        self.talk(addr, Some(key), purpose, Say::Greet, None);
-        JobId(self.last_job)
+    /// A receipt has promised a key. It is checked at the address that promised it, and nowhere
+    /// else: what was to be said is said there if the key is proven.
+    pub(super) fn promised(&mut self, id: Recipient, at: PeerAddr, key: PublicKey, purpose: Purpose) {
+        self.talk_at(id, vec![at], Some(key), purpose, Say::Greet, None);
     }
 }
 

@@ -1,6 +1,8 @@
 //! The rules as stories: what comes in, what is to be done.
 
 mod addresses;
+mod bindings;
+mod broken;
 mod commands;
 mod holding;
 mod keeping;
@@ -56,6 +58,8 @@ impl Story {
                     assert!(self.chat.secure.is_some(), "we have no key: {talk:?}");
                     self.talks.push(talk);
                 }
+                // For the prompt, which shows nothing because of it.
+                Action::Tell(Event::ProvenAt(..)) => {}
                 Action::Tell(event) => self.told.push(event),
                 Action::Write(id, write) => self.writes.push((id, write)),
             }
@@ -130,11 +134,15 @@ impl Story {
     }
 
     fn says(&mut self, to: Target, text: &str) -> OpId {
-        self.does(Command::Send { to, parts: [text.to_owned()].into(), letter: None, in_plain: false })
+        self.does(Command::Send { to, parts: [text.to_owned()].into(), letter: None })
     }
 
     fn state(&self, port: u16) -> Option<State> {
-        self.chat.rows(self.now).iter().find(|row| row.addr.port() == port).map(|row| row.state)
+        self.chat
+            .rows(self.now)
+            .iter()
+            .find(|row| row.addr.is_some_and(|addr| addr.port() == port))
+            .map(|row| row.state)
     }
 
     fn told(&mut self) -> Vec<Event> {
@@ -146,8 +154,13 @@ fn at(port: u16) -> PeerAddr {
     PeerAddr::new(HERE, port).unwrap()
 }
 
+/// The legacy peer at an address.
+fn legacy(addr: PeerAddr) -> Recipient {
+    protocol::plain::peer_at(addr.plain().unwrap()).into()
+}
+
 fn these(port: u16) -> Target {
-    Target::These(vec![at(port)])
+    Target::These(vec![at(port).into()])
 }
 
 fn text(text: &str) -> Body {
@@ -155,7 +168,13 @@ fn text(text: &str) -> Body {
 }
 
 fn bob(port: u16) -> Who {
-    Who { name: Some(PeerName::new("Bob")), addr: at(port), claimed: None, proof: Proof::Plain }
+    Who {
+        id: legacy(at(port)),
+        name: Some(PeerName::new("Bob")),
+        addr: Some(at(port)),
+        claimed: None,
+        proof: Proof::Plain,
+    }
 }
 
 fn dialled(total: usize, connected: usize) -> Event {

@@ -4,8 +4,8 @@ use super::event::Action;
 use super::life::Check;
 use super::time::Time;
 use super::{Chat, Op, Purpose};
-use crate::model::address::PeerAddr;
-use crate::model::message::{Outgoing, Speech};
+use crate::model::message::Outgoing;
+use crate::model::peer_id::Recipient;
 use crate::model::session::Say;
 
 impl Chat {
@@ -30,9 +30,9 @@ impl Chat {
             self.serve_waiting(now);
         }
         while !self.leaving
-            && let Some(addr) = self.table.take_due(now)
+            && let Some(peer_id) = self.table.take_due(now)
         {
-            self.due(addr, now);
+            self.due(peer_id, now);
         }
         if !self.leaving {
             self.next_turns(now);
@@ -44,31 +44,31 @@ impl Chat {
     }
 
     /// Does what is due for a row, and puts it back on the schedule.
-    pub(super) fn due(&mut self, addr: PeerAddr, now: Time) {
-        if self.table.is_outlived(addr, now) {
-            self.table.remove(addr);
+    pub(super) fn due(&mut self, peer_id: Recipient, now: Time) {
+        if self.table.is_outlived(peer_id, now) {
+            self.table.remove(peer_id);
             return;
         }
         let interval = self.table.interval();
-        let Some(peer) = self.table.peer(addr) else { return };
+        let Some(peer) = self.table.peer(peer_id) else { return };
         let ack = peer.ack_due.is_some_and(|at| at <= now);
         let tell = peer.tell_at.is_some_and(|at| at <= now);
         if ack {
-            self.acknowledge(addr, now);
+            self.acknowledge(peer_id, now);
         }
         if tell {
-            self.announce(addr, now);
+            self.announce(peer_id, now);
         }
-        let check = self.table.peer(addr).and_then(|peer| peer.next_check(interval));
+        let check = self.table.peer(peer_id).and_then(|peer| peer.next_check(interval));
         if let Some((_, check)) = check.filter(|(at, _)| *at <= now) {
-            if self.checks.has_room(addr.share()) {
-                self.check(addr, check, None);
+            if self.table.peer(peer_id).is_some_and(|peer| self.checks.has_room(peer.prefix())) {
+                self.check(peer_id, check, None);
             } else {
-                self.wait_for_room(addr);
+                self.wait_for_room(peer_id);
             }
         }
         // Puts it back on the schedule, with nothing left on it that is past and does not wait for its turn.
-        self.table.update(addr, |peer| {
+        self.table.update(peer_id, |peer| {
             let waits = peer.place.is_some();
             peer.ack_due = peer.ack_due.filter(|at| waits || *at > now);
             peer.tell_at = peer.tell_at.filter(|at| *at > now);
@@ -76,24 +76,22 @@ impl Chat {
     }
 
     /// Looks for a peer, now.
-    pub(super) fn check(&mut self, addr: PeerAddr, check: Check, deadline: Option<Time>) {
-        let Some((wants_ping, parted)) = self.table.update(addr, |peer| {
+    pub(super) fn check(&mut self, peer_id: Recipient, check: Check, deadline: Option<Time>) {
+        let Some((wants_ping, parted, prefix)) = self.table.update(peer_id, |peer| {
             peer.life.checking();
-            (peer.wants_ping, peer.life.is_parted())
+            (peer.wants_ping, peer.life.is_parted(), peer.prefix())
         }) else {
             return;
         };
-        self.checks.begin(addr.share());
-        let speech = self.speech_of(addr);
+        self.checks.begin(prefix);
         if parted && check == Check::Probe && !wants_ping {
             // A hello would undo the goodbye; that somebody listens there is all that is asked.
-            self.transmit(addr, Purpose::Check(check), Outgoing::Probe, deadline);
+            self.transmit(peer_id, Purpose::Check(check), Outgoing::Probe, deadline);
             return;
         }
-        if matches!(speech, Speech::Secure(_)) || self.is_only_encrypted(addr) {
-            let expect = if let Speech::Secure(key) = speech { Some(key) } else { None };
+        if self.is_only_encrypted(peer_id) {
             let say = if check == Check::Connect { Say::Greet } else { Say::Ping };
-            self.talk(addr, expect, Purpose::Check(check), say, deadline);
+            self.talk(peer_id, Purpose::Check(check), say, deadline);
             return;
         }
         let message = match check {
@@ -101,6 +99,6 @@ impl Chat {
             Check::Probe if wants_ping => Outgoing::Ping,
             Check::Probe => Outgoing::Probe,
         };
-        self.transmit(addr, Purpose::Check(check), message, deadline);
+        self.transmit(peer_id, Purpose::Check(check), message, deadline);
     }
 }

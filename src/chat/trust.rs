@@ -1,324 +1,358 @@
-//! Whom a proven key is taken for: the pins, what contradicts them, and what the user has said about it.
+//! Trust in keys: which keys are pinned, what a proven key means, and what the user decided.
 //!
-//! A key is who somebody is; the name and the addresses of its pin are hints. A new key that comes with a hint of another pin is an [`Offer`]
-//! that waits for the user's word, and until then nothing goes to it and nothing of it is shown. Only a key that has *proven* itself in a
-//! handshake may be brought here. What has to be written down is asked for with [`Trusted::take_changes`].
+//! A pin belongs to a contact or to a stranger. An unknown key that claims the name or alias of a
+//! contact is a pending key change, an [`Offer`]: the new key gets nothing until the user decides,
+//! while messages for the contact's pinned key keep flowing. A stranger's name protects nothing.
+//! The addresses of a pin are hints where to dial it. They identify nobody, and several pins may
+//! share one.
+//!
+//! Callers pass only keys that were proven in a handshake. [`Trusted::take_changes`] returns what
+//! has to be saved.
 
-mod hints;
+mod index;
 mod pin;
 mod user;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::{KEY_BYTES, PublicKey};
-use crate::model::name::PeerName;
-use hints::Hints;
+use crate::model::name::{PeerName, folded};
+use index::Index;
 pub use pin::{Change, Meeting, Offer, Pin, Policy, Refused, Trust, Verdict};
 pub use user::{As, Unknown};
 
-/// Pins at most: as many as there are rows.
-pub const MAX_PINS: usize = 10_000;
+/// Contacts at most, blocked ones included: more than anybody writes to.
+pub const MAX_CONTACTS: usize = 10_000;
 
-/// Offers that wait for the user's word; more than a screen of them nobody decides one by one.
+/// Strangers at most. They cost memory and nothing else, so there may be as many as contacts.
+pub const MAX_STRANGERS: usize = 10_000;
+
+/// Strangers of one source prefix at most: more than the machines behind one NAT, and too few for
+/// a machine that makes up keys to push out the strangers of other networks.
+pub const MAX_STRANGERS_PER_PREFIX: usize = 1_000;
+
+/// Pins at most.
+pub const MAX_PINS: usize = MAX_CONTACTS + MAX_STRANGERS;
+
+/// Keys waiting for the user's decision at most. Nobody reads more than a screen of them.
 pub const MAX_OFFERS: usize = 16;
 
-/// Offers of one source, so that nobody who knocks with many keys hides that somebody else's has changed.
+/// Waiting keys of one source prefix at most, so that a source with many keys cannot hide the key
+/// change of a contact elsewhere.
 pub const MAX_OFFERS_OF_ONE: usize = 4;
 
-/// Keys of one source that are pinned in a run without the user's word: a computer room behind one address is fewer, and a machine that
-/// makes up keys drives nobody out with so few.
-pub const MAX_PINS_OF_ONE: usize = 100;
-
-/// Sources that are counted for that. Whoever has more networks than this gets their share anew, which costs them a handshake for each; the
-/// number of pins is bounded all the same.
-const MAX_COUNTED: usize = MAX_PINS;
-
-/// Addresses of one pin: more interfaces than a person's machines have.
+/// Hints of one pin at most: more addresses than one person's machines have.
 pub const MAX_HINTS: usize = 8;
 
-/// The right to write to a key, which nothing else gives out.
+/// The right to write to a key. Only [`Trusted::writable`] returns it.
 #[derive(Clone, Copy, Debug)]
 pub struct Writable<'a> {
     key: PublicKey,
-    /// It ends with the next change of what is trusted.
+    /// The right ends with the next change of [`Trusted`].
     _while: std::marker::PhantomData<&'a Trusted>,
 }
 
 impl Writable<'_> {
-    /// The key.
+    /// The key that may be written to.
     pub fn key(&self) -> PublicKey {
         self.key
     }
 }
 
+/// A pin, and what is known of its key in this run only.
 #[derive(Clone, Debug)]
 struct Held {
     pin: Pin,
-    /// It is written down: we dialled it or a text passed, or the user spoke of it. A mere knock is not.
-    kept: bool,
-    /// Its place in the order of those that may go.
-    turn: u64,
-    /// It was told that it takes another's name.
-    taking: Option<PublicKey>,
+    /// The pin is saved. That of a stranger who only connected is not.
+    saved: bool,
+    /// Counts the pins of this run: the order of pins of the same second.
+    number: u64,
+    /// Where a stranger first came from, if known.
+    prefix: Option<SourcePrefix>,
+    /// The user's own name for the peer, folded.
+    alias: Option<String>,
+    /// The contact whose name the key has taken, so that the user is told once.
+    takes_name_of: Option<PublicKey>,
 }
 
-impl Held {
-    /// Whether it makes room for others.
-    fn may_go(&self) -> bool {
-        !self.kept && self.pin.trust() == Trust::Pinned
-    }
-}
-
-/// The pins, and the keys that wait to become one.
+/// The pins, and the keys that wait for the user's decision.
 #[derive(Debug)]
 pub struct Trusted {
     me: PublicKey,
     policy: Policy,
     pins: HashMap<PublicKey, Held>,
-    hints: Hints,
-    may_go: BTreeMap<u64, PublicKey>,
-    last: u64,
-    pinned_of: HashMap<SourcePrefix, usize>,
+    index: Index,
+    last_number: u64,
     offers: Vec<Offer>,
     not_offered: u64,
     changed: BTreeSet<PublicKey>,
 }
 
 impl Trusted {
-    /// Nobody is known; `me` is our own key.
+    /// Starts without pins; `me` is our own key.
     pub fn new(me: PublicKey, policy: Policy) -> Self {
         Self {
             me,
             policy,
             pins: HashMap::new(),
-            hints: Hints::default(),
-            may_go: BTreeMap::new(),
-            last: 0,
-            pinned_of: HashMap::new(),
+            index: Index::default(),
+            last_number: 0,
             offers: Vec::new(),
             not_offered: 0,
             changed: BTreeSet::new(),
         }
     }
 
-    /// Takes a pin that was written down, or that the user configured; false where there is no room, or it is known or our own.
+    /// Adds a saved or configured pin. Returns false if there is no room, or if the key is pinned
+    /// already or our own.
     pub fn load(&mut self, mut pin: Pin) -> bool {
-        if pin.key == self.me || self.pins.contains_key(&pin.key) || self.pins.len() >= MAX_PINS {
+        pin.contact |= pin.verified.is_some() || pin.blocked;
+        let is_full = if pin.contact {
+            self.index.contacts() >= MAX_CONTACTS
+        } else {
+            self.index.strangers() >= MAX_STRANGERS
+        };
+        if pin.key == self.me || self.pins.contains_key(&pin.key) || is_full {
             return false;
         }
         pin.addrs.truncate(MAX_HINTS);
-        self.insert(pin, true);
+        let prefix = pin.addrs.first().map(|addr| addr.share());
+        self.insert(pin, true, prefix);
         true
     }
 
-    /// What is done with unknown keys.
+    /// What happens to unknown keys.
     pub fn policy(&self) -> Policy {
         self.policy
     }
 
-    /// What is done with unknown keys from now on.
+    /// Changes what happens to unknown keys. Pinned and waiting keys stay what they are.
     pub fn set_policy(&mut self, policy: Policy) {
         self.policy = policy;
     }
 
-    /// What we think of a key.
+    /// The state of a key.
     pub fn trust(&self, key: PublicKey) -> Trust {
         self.pins.get(&key).map_or(Trust::Unpinned, |held| held.pin.trust())
     }
 
-    /// What is known of a key.
+    /// The pin of a key.
     pub fn pin(&self, key: PublicKey) -> Option<&Pin> {
         self.pins.get(&key).map(|held| &held.pin)
     }
 
-    /// How many there are.
+    /// All pins, in no order.
+    pub fn pins(&self) -> impl Iterator<Item = &Pin> {
+        self.pins.values().map(|held| &held.pin)
+    }
+
+    /// The pins of all contacts, blocked ones included, in no order.
+    pub fn contacts(&self) -> impl Iterator<Item = &Pin> {
+        self.pins().filter(|pin| pin.contact)
+    }
+
+    /// The number of pins.
     pub fn len(&self) -> usize {
         self.pins.len()
     }
 
-    /// Whether nobody is known.
+    /// Whether there are no pins.
     pub fn is_empty(&self) -> bool {
         self.pins.is_empty()
     }
 
-    /// The right to write to a key: only where it is pinned, and not blocked.
+    /// The right to write to a key, if it is pinned and not blocked. A pending key change does not
+    /// take it away.
     pub fn writable(&self, key: PublicKey) -> Option<Writable<'_>> {
         let may = matches!(self.trust(key), Trust::Pinned | Trust::Verified);
         may.then_some(Writable { key, _while: std::marker::PhantomData })
     }
 
-    /// Whose name or address this is: what is said in plain in it is not believed.
-    pub fn claimed(&self, name: Option<&PeerName>, addr: Option<PeerAddr>) -> Option<PublicKey> {
+    /// The writable key with this name or alias, a contact's if there is one. An unencrypted
+    /// message in its name is unproven.
+    pub fn claimed_name(&self, name: &PeerName) -> Option<PublicKey> {
         if self.pins.is_empty() {
-            // Every plain message asks this, and many know nobody by a key.
+            // Every unencrypted message asks this, and users of legacy peers have no pins.
             return None;
         }
-        let named = name.into_iter().flat_map(|name| self.hints.named(name));
-        addr.into_iter().flat_map(|addr| self.hints.at(addr)).chain(named).next()
+        self.index.named(&folded(name.as_str())).next()
     }
 
-    /// The keys that wait for the user's word, and how many more there were for which there was no room.
+    /// The writable contacts that have this address as a hint.
+    pub fn hinted_at(&self, addr: PeerAddr) -> impl Iterator<Item = PublicKey> {
+        self.index.contacts_at(addr)
+    }
+
+    /// The writable keys that have this address as a hint, contacts before strangers.
+    pub fn proven_at(&self, addr: PeerAddr) -> impl Iterator<Item = PublicKey> {
+        self.index.at(addr)
+    }
+
+    /// The waiting keys, and how many more there was no room for.
     pub fn offers(&self) -> (&[Offer], u64) {
         (&self.offers, self.not_offered)
     }
 
-    /// What a proven key means.
-    pub fn met(&mut self, meeting: Meeting) -> Verdict {
+    /// Judges a proven key. A stranger with a live connection never makes room for a new one.
+    pub fn met(&mut self, meeting: Meeting, is_live: &dyn Fn(PublicKey) -> bool) -> Verdict {
         if meeting.key == self.me {
             return Verdict::Refused(Refused::Ourselves);
         }
         match self.trust(meeting.key) {
             Trust::Blocked => Verdict::Refused(Refused::Blocked),
             Trust::Pinned | Trust::Verified => Verdict::Known { takes_name_of: self.met_again(&meeting) },
-            Trust::Unpinned => self.met_first(meeting),
+            Trust::Unpinned => self.met_first(meeting, is_live),
         }
     }
 
-    fn met_first(&mut self, meeting: Meeting) -> Verdict {
+    fn met_first(&mut self, meeting: Meeting, is_live: &dyn Fn(PublicKey) -> bool) -> Verdict {
         if self.offers.iter().any(|offer| offer.met.key == meeting.key) {
-            // Whatever it comes with now: only the user's word changes that.
+            // Another name does not help a key that waits: only the user's decision does.
             return Verdict::Refused(Refused::Undecided);
         }
-        let named = meeting.name.iter().flat_map(|name| self.hints.named(name));
-        let others: BTreeSet<PublicKey> = named.chain(self.hints.at(meeting.addr)).collect();
-        if !others.is_empty() {
-            return self.offer(meeting, &others);
+        let claims = meeting.name.as_ref().map(|name| folded(name.as_str()));
+        let claimed = claims.iter().flat_map(|name| self.index.contacts_named(name));
+        let against: Vec<Pin> = claimed.filter_map(|key| self.pin(key).cloned()).collect();
+        if !against.is_empty() {
+            return self.offer(meeting, against);
         }
         match self.policy {
             Policy::Strict => Verdict::Refused(Refused::Strict),
-            Policy::Ask => self.offer(meeting, &others),
+            // It may be the contact with a new key. Only its name can tell.
+            _ if meeting.name.is_none() && self.hinted_at(meeting.addr).next().is_some() => {
+                Verdict::Refused(Refused::Undecided)
+            }
+            Policy::Ask => self.offer(meeting, against),
             Policy::AcceptNew => {
-                let of_one = self.pinned_of.get(&meeting.source.share()).copied().unwrap_or(0);
-                if of_one >= MAX_PINS_OF_ONE || !self.make_room() {
+                let prefix = meeting.source.share();
+                if !self.make_room(prefix, is_live) {
                     return Verdict::Refused(Refused::NoRoom);
                 }
-                if self.pinned_of.len() >= MAX_COUNTED {
-                    self.pinned_of.clear();
-                }
-                self.pinned_of.insert(meeting.source.share(), of_one + 1);
-                self.insert(Pin::of(&meeting), false);
+                self.insert(Pin::of(&meeting), false, Some(prefix));
                 Verdict::Pinned
             }
         }
     }
 
-    fn offer(&mut self, met: Meeting, others: &BTreeSet<PublicKey>) -> Verdict {
-        let of_one =
-            self.offers.iter().filter(|offer| offer.met.source.share() == met.source.share()).count();
+    fn offer(&mut self, met: Meeting, against: Vec<Pin>) -> Verdict {
+        let prefix = met.source.share();
+        let of_one = self.offers.iter().filter(|offer| offer.met.source.share() == prefix).count();
         if self.offers.len() >= MAX_OFFERS || of_one >= MAX_OFFERS_OF_ONE {
             self.not_offered += 1;
             return Verdict::Refused(Refused::Undecided);
         }
-        let against = others.iter().filter_map(|key| self.pin(*key).cloned()).collect();
         let offer = Offer { met, against };
         self.offers.push(offer.clone());
         Verdict::Offered(offer)
     }
 
-    /// A known key is elsewhere, or calls itself otherwise. It is given no name of another pin, and another's address only where it has
-    /// proven to be there. The other keeps it too: it is dialled there with its own key expected, so nothing is lost but a try.
+    /// Updates the name and the hints of a known key. Returns the contact whose name it takes, if
+    /// it did not take it before.
     fn met_again(&mut self, meeting: &Meeting) -> Option<PublicKey> {
         let key = meeting.key;
-        let mut pin = self.pin(key)?.clone();
+        let held = self.pins.get(&key)?;
+        let before = held.takes_name_of;
         let mut taken = None;
-        if let Some(name) = &meeting.name {
-            let has_name = pin.name.as_ref().is_some_and(|known| hints::same(known, name));
-            taken = self.hints.named(name).find(|other| *other != key && !has_name);
-            if taken.is_none() {
-                pin.name = Some(name.clone());
+        if let Some(name) = meeting.name.as_ref().map(|name| folded(name.as_str())) {
+            let known = held.pin.name.as_ref().map(|name| folded(name.as_str()));
+            let others = || self.index.contacts_named(&name).find(|other| *other != key);
+            taken = if known.as_ref() == Some(&name) { None } else { others() };
+        }
+        let name = meeting.name.clone().filter(|_| taken.is_none());
+        self.change(key, |held| {
+            held.takes_name_of = taken;
+            held.pin.name = name.or(held.pin.name.take());
+            if meeting.dialled {
+                held.pin.addrs.retain(|addr| *addr != meeting.addr);
+                held.pin.addrs.insert(0, meeting.addr);
+                held.pin.addrs.truncate(MAX_HINTS);
             }
-        }
-        if meeting.dialled || self.hints.at(meeting.addr).all(|other| other == key) {
-            pin.addrs.retain(|addr| *addr != meeting.addr);
-            pin.addrs.insert(0, meeting.addr);
-            pin.addrs.truncate(MAX_HINTS);
-        }
-        self.change(key, |known| *known = pin);
-        let held = self.pins.get_mut(&key)?;
-        let is_news = held.taking != taken;
-        held.taking = taken;
-        taken.filter(|_| is_news)
+        });
+        taken.filter(|_| taken != before)
     }
 
-    /// We have dialled a key, or a text has passed: it is worth writing down.
+    /// Saves the pin of a key from now on: we dialed it, or a message passed.
     pub fn keep(&mut self, key: PublicKey) {
-        if let Some(held) = self.pins.get_mut(&key).filter(|held| !held.kept) {
-            held.kept = true;
-            self.may_go.remove(&held.turn);
-            self.changed.insert(key);
+        if self.pins.get(&key).is_some_and(|held| !held.saved) {
+            self.change(key, |held| held.saved = true);
         }
     }
 
-    /// Whether something has to be written down.
+    /// Whether something has to be saved.
     pub fn has_changes(&self) -> bool {
         !self.changed.is_empty()
     }
 
-    /// What has to be written down since this was asked last, each key once.
+    /// What has to be saved since the last call, each key once.
     pub fn take_changes(&mut self) -> Vec<Change> {
-        // One that was forgotten by the user and has knocked again is not to be written down any more either.
         let change = |key| match self.pins.get(&key) {
-            Some(held) if held.kept => Change::Write(held.pin.clone()),
+            Some(held) if held.saved => Change::Write(held.pin.clone()),
+            // Forgotten, even if it has connected again since.
             _ => Change::Forget(key),
         };
         std::mem::take(&mut self.changed).into_iter().map(change).collect()
     }
 
-    fn make_room(&mut self) -> bool {
-        if self.pins.len() < MAX_PINS {
+    /// Makes room for one more stranger from a source prefix: its own oldest stranger goes if the
+    /// prefix is full, the oldest of all if there are too many. Returns false if all are live.
+    fn make_room(&mut self, prefix: SourcePrefix, is_live: &dyn Fn(PublicKey) -> bool) -> bool {
+        let of_prefix = self.index.strangers_of(prefix);
+        let is_full = of_prefix >= MAX_STRANGERS_PER_PREFIX;
+        let (count, limit) = match is_full {
+            true => (of_prefix, MAX_STRANGERS_PER_PREFIX),
+            false => (self.index.strangers(), MAX_STRANGERS),
+        };
+        // More than one if a file of an earlier version has more of one prefix.
+        let excess = (count + 1).saturating_sub(limit);
+        if excess == 0 {
             return true;
         }
-        let first = self.may_go.first_key_value().map(|(_, key)| *key);
-        first.is_some_and(|key| self.remove(key).is_some())
+        let strangers = self.pins.values().filter(|held| !held.pin.contact);
+        let of_scope = strangers.filter(|held| !is_full || held.prefix == Some(prefix));
+        let ages = of_scope.map(|held| Reverse((held.pin.first_seen, held.number, held.pin.key)));
+        let mut oldest: BinaryHeap<_> = ages.collect();
+        let in_order = std::iter::from_fn(|| oldest.pop()).map(|Reverse((_, _, key))| key);
+        let gone: Vec<PublicKey> = in_order.filter(|key| !is_live(*key)).take(excess).collect();
+        for key in &gone {
+            self.remove(*key);
+        }
+        gone.len() == excess
     }
 
-    fn insert(&mut self, pin: Pin, kept: bool) {
-        self.last += 1;
-        let held = Held { pin, kept, turn: self.last, taking: None };
-        let key = held.pin.key;
-        self.hints.add(&held.pin);
-        if held.may_go() {
-            self.may_go.insert(held.turn, key);
-        }
+    fn insert(&mut self, pin: Pin, saved: bool, prefix: Option<SourcePrefix>) {
+        self.last_number += 1;
+        let (key, number) = (pin.key, self.last_number);
+        let held = Held { pin, saved, number, prefix, alias: None, takes_name_of: None };
+        self.index.add(&held);
         self.pins.insert(key, held);
     }
 
     fn remove(&mut self, key: PublicKey) -> Option<Pin> {
         let held = self.pins.remove(&key)?;
-        self.hints.remove(&held.pin);
-        self.may_go.remove(&held.turn);
-        if held.kept {
+        self.index.remove(&held);
+        if held.saved {
             self.changed.insert(key);
         }
         Some(held.pin)
     }
 
-    /// Changes a pin, and keeps the indexes true.
-    fn change(&mut self, key: PublicKey, change: impl FnOnce(&mut Pin)) {
+    /// Changes a pin, keeps the index true, and notes whether it has to be saved.
+    fn change(&mut self, key: PublicKey, change: impl FnOnce(&mut Held)) {
         let Some(held) = self.pins.get_mut(&key) else { return };
-        let before = held.pin.clone();
-        change(&mut held.pin);
-        if held.pin == before {
-            return;
-        }
-        self.hints.remove(&before);
-        self.hints.add(&held.pin);
-        if !held.may_go() {
-            self.may_go.remove(&held.turn);
-        }
-        if held.kept {
+        let before = (held.saved, held.pin.clone());
+        self.index.remove(held);
+        change(held);
+        self.index.add(held);
+        if held.saved && before != (true, held.pin.clone()) {
             self.changed.insert(key);
         }
     }
-
-    fn withdraw(&mut self, key: PublicKey) -> Option<Offer> {
-        let at = self.offers.iter().position(|offer| offer.met.key == key)?;
-        Some(self.offers.remove(at))
-    }
 }
 
-/// What the short code of two keys is computed from: the smaller key, then the larger one, so that both sides compute the same.
+/// The input of the short code of two keys: the smaller key, then the larger one, so that both
+/// sides compute the same.
 pub fn code_input(one: PublicKey, other: PublicKey) -> [u8; 2 * KEY_BYTES] {
     let mut input = [0; 2 * KEY_BYTES];
     input[..KEY_BYTES].copy_from_slice(one.min(other).as_bytes());

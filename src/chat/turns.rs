@@ -6,11 +6,11 @@ use super::event::Event;
 use super::outbox::{Jitter, TextNews, TextState, TurnEnd};
 use super::time::Time;
 use super::{Chat, Purpose};
-use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::{Failure, Fate};
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Hold, Letter, Lost, Say};
-use crate::model::stored::{Condition, Party, Write};
+use crate::model::stored::{Condition, Write};
 impl Chat {
     /// Begins the turns that are due.
     pub(super) fn next_turns(&mut self, now: Time) {
@@ -31,9 +31,8 @@ impl Chat {
             if letters.is_empty() {
                 break;
             }
-            match self.addr_of(key) {
-                Some(addr) => self.talk(addr, Some(key), Purpose::Turn(key), Say::Texts(letters), None),
-                None => self.turn_is_lost(key, now),
+            if !self.talk(Recipient::key(key), Purpose::Turn(key), Say::Texts(letters), None) {
+                self.turn_is_lost(key, now);
             }
         }
     }
@@ -49,11 +48,13 @@ impl Chat {
     /// Tells what became of texts, and has it written down. The first that is known of a text ends its part in the command; what comes later
     /// is told as such.
     pub(super) fn tell_news(&mut self, key: PublicKey, news: Vec<TextNews>) {
-        let gone = self.secure.as_ref().and_then(|secure| secure.gone.get(&key)).map(|(addr, _)| *addr);
-        let addr = self.addr_of(key).or(gone);
+        // What becomes of messages to a key that another has replaced is told of the other.
+        let heir = self.secure.as_ref().and_then(|secure| secure.gone.get(&key).copied().flatten());
+        let is_known = self.secure.as_ref().is_some_and(|secure| secure.trusted.pin(key).is_some());
+        let told_as = heir.or(Some(key).filter(|_| is_known)).map(Recipient::key);
         for TextNews { id, op, state, written, body } in news {
             if let Some(condition) = condition_of(state, written) {
-                self.write(Write::Became { to: Party::Key(key), id, condition });
+                self.write(Write::Became { to: Recipient::Peer(PeerId::Key(key)), id, condition });
             }
             if state.is_final() {
                 self.keeping.is_done(key, id);
@@ -65,7 +66,7 @@ impl Chat {
             } else {
                 secure.told_of.remove(&(op, key));
             }
-            let Some(addr) = addr else {
+            let Some(peer_id) = told_as else {
                 // Nobody is left to be named: its key was forgotten, and whoever did that knows.
                 if !told && state.is_final() {
                     self.not_sent(op);
@@ -79,11 +80,11 @@ impl Chat {
                 TextState::Failed(lost) => Fate::Lost(lost),
             };
             if told {
-                let who = self.who(addr);
+                let who = self.who(peer_id);
                 self.tell(Event::Later { op, who, fate, text: body });
             } else {
                 let parts = (usize::from(state == TextState::Delivered), 1);
-                self.finished(op, addr, fate, parts);
+                self.finished(op, peer_id, fate, parts);
             }
         }
     }
@@ -96,9 +97,9 @@ impl Chat {
     /// We leave: what is not delivered by now stays for the next time, or is not delivered.
     pub(super) fn abandon_texts(&mut self) {
         let Some(secure) = &mut self.secure else { return };
-        let waiting: Vec<PeerAddr> = secure.asked.keys().copied().collect();
-        for addr in waiting {
-            self.asked(addr, Err(&Fate::Failed(Failure::Cancelled)), Time::default());
+        let waiting: Vec<Recipient> = secure.asked.keys().copied().collect();
+        for peer_id in waiting {
+            self.asked(peer_id, Err(&Fate::Failed(Failure::Cancelled)), Time::default());
         }
         self.leave_waiting();
         let durable = self.keeping.durable;
@@ -118,7 +119,8 @@ impl Chat {
             }
         }
         for (key, count) in stay.into_iter().filter(|(_, count)| *count > 0) {
-            if let (true, Some(who)) = (durable, self.who_of(key)) {
+            if durable {
+                let who = self.who(Recipient::key(key));
                 self.tell(Event::StayQueued(who, count));
             }
         }

@@ -1,20 +1,23 @@
-//! Texts for addresses where nobody could be reached: they wait until somebody can be, and are sent then in the way that whoever is there
-//! is spoken to. Only what was not sent at all waits, for in plain nothing shows whether a text comes for the second time.
+//! Queues for legacy peers and for addresses where no peer has proven itself yet.
+//!
+//! What waits for an address goes to the first peer that proves itself there. What waits for a
+//! legacy peer never goes to a key, and goes to a peer of another name only when the user says so.
+//! Only a message of which nothing was sent waits here: a legacy peer could not tell a second copy.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Chat;
-use super::event::{Event, OpId, Who};
+use super::event::{Event, OpId};
 use super::outbox::{FIRST_WAIT, NEARLY_FULL, NO_OK_WAIT, backoff};
 use super::plain::Unsent;
 use super::texts::MAX_TEXTS_WAITING;
 use super::time::Time;
-use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::{Failure, Fate, MessageId, Speech};
+use crate::model::peer_id::Recipient;
 use crate::model::session::{ByeReason, Hold, Lost};
-use crate::model::stored::{Condition, Party, Write};
+use crate::model::stored::{Condition, Write};
 
 /// Addresses that texts wait for; more than anybody writes to in vain. Each may have `MAX_TEXTS_WAITING` texts.
 const MAX_HELD_ADDRS: usize = 1_000;
@@ -41,9 +44,9 @@ impl Held {
 
 impl Chat {
     /// Lets a text wait for an address where nobody could be reached.
-    pub(super) fn hold_back(&mut self, addr: PeerAddr, mut text: Unsent, hold: Hold, now: Time) {
+    pub(super) fn hold_back(&mut self, peer_id: Recipient, mut text: Unsent, hold: Hold, now: Time) {
         let Some(secure) = &mut self.secure else { return };
-        let held = secure.waiting.entry(addr).or_default();
+        let held = secure.waiting.entry(peer_id).or_default();
         if held.texts.is_empty() && hold != Hold::Turn {
             let wait = if hold == Hold::Another { NO_OK_WAIT } else { backoff(held.failures) };
             held.failures = held.failures.saturating_add(1);
@@ -56,27 +59,27 @@ impl Chat {
         text.told |= is_written;
         held.expires = Some(held.expires.map_or(text.expires, |first| first.min(text.expires)));
         held.texts.push_back(text);
-        self.text_begins(addr);
+        self.text_begins(peer_id);
         if !told && is_written {
-            self.tell_of_wait(op, addr, hold);
+            self.tell_of_wait(op, peer_id, hold);
         } else if told && is_news && hold == Hold::Another {
-            let who = self.who(addr);
+            let who = self.who(peer_id);
             self.tell(Event::Later { op, who, fate: Fate::Waits(hold), text: body });
         }
     }
 
     /// The user can rely on it from now on that a text waits.
-    fn tell_of_wait(&mut self, op: OpId, addr: PeerAddr, hold: Hold) {
-        self.finished(op, addr, Fate::Waits(hold), (0, 1));
-        let count = self.texts.to(addr);
+    fn tell_of_wait(&mut self, op: OpId, peer_id: Recipient, hold: Hold) {
+        self.finished(op, peer_id, Fate::Waits(hold), (0, 1));
+        let count = self.texts.to(peer_id);
         if count * 100 >= MAX_TEXTS_WAITING * NEARLY_FULL {
-            let who = self.who(addr);
+            let who = self.who(peer_id);
             self.tell(Event::NearlyFull { who, count, most: MAX_TEXTS_WAITING });
         }
     }
 
     /// A text for an address is written down as one that waits, or cannot be: the user is told, if it does wait.
-    pub(super) fn wait_is_written(&mut self, addr: PeerAddr, op: OpId, id: MessageId, kept: bool) {
+    pub(super) fn wait_is_written(&mut self, peer_id: Recipient, op: OpId, id: MessageId, kept: bool) {
         let is_it =
             |text: &&mut Unsent| text.op == op && text.letter.as_ref().is_some_and(|letter| letter.id == id);
         // The answer how its recipient is spoken to has come before this.
@@ -87,35 +90,35 @@ impl Chat {
             }
         }
         let Some(secure) = &mut self.secure else { return };
-        if let Some(text) = secure.asked.get_mut(&addr).and_then(|texts| texts.iter_mut().find(is_it)) {
+        if let Some(text) = secure.asked.get_mut(&peer_id).and_then(|texts| texts.iter_mut().find(is_it)) {
             text.unwritten = false;
             text.said &= kept;
         }
-        let Some(held) = secure.waiting.get_mut(&addr) else { return };
+        let Some(held) = secure.waiting.get_mut(&peer_id) else { return };
         let hold = held.hold.unwrap_or(Hold::Unreachable);
         let Some(text) = held.texts.iter_mut().find(is_it) else { return };
         text.unwritten = false;
         text.said &= kept;
         if !std::mem::replace(&mut text.told, true) {
-            self.tell_of_wait(op, addr, hold);
+            self.tell_of_wait(op, peer_id, hold);
         }
     }
 
     /// Whether texts wait for an address, so that another one waits behind them; there may be no room for one to wait first.
-    pub(super) fn holds_back(&self, addr: PeerAddr) -> bool {
+    pub(super) fn holds_back(&self, peer_id: Recipient) -> bool {
         self.secure
             .as_ref()
-            .and_then(|secure| secure.waiting.get(&addr))
+            .and_then(|secure| secure.waiting.get(&peer_id))
             .is_some_and(|held| !held.texts.is_empty())
     }
 
     /// Why a text that met this fate waits, where nothing of it was sent; nothing if it does not.
-    pub(super) fn hold_for(&self, addr: PeerAddr, fate: &Fate, text: &Unsent) -> Option<Hold> {
+    pub(super) fn hold_for(&self, peer_id: Recipient, fate: &Fate, text: &Unsent) -> Option<Hold> {
         let secure = self.secure.as_ref()?;
-        let has_room = secure.waiting.contains_key(&addr) || secure.waiting.len() < MAX_HELD_ADDRS;
+        let has_room = secure.waiting.contains_key(&peer_id) || secure.waiting.len() < MAX_HELD_ADDRS;
         // Who leaves and keeps nothing is told at once that it does not arrive.
         let in_vain = self.leaving && !self.keeping.durable && !text.told;
-        if text.once || text.letter.is_none() || !has_room || in_vain {
+        if text.letter.is_none() || !has_room || in_vain {
             return None;
         }
         hold_of(fate)
@@ -123,20 +126,20 @@ impl Chat {
 
     /// Somebody is at an address: what waits for it goes out as soon as may be, unless it is for another. Each question shows at an old
     /// program, and its answer would be the reason for the next.
-    pub(super) fn somebody_is_at(&mut self, addr: PeerAddr, now: Time) {
-        let held = self.secure.as_ref().and_then(|secure| secure.waiting.get(&addr));
+    pub(super) fn somebody_is_at(&mut self, peer_id: Recipient, now: Time) {
+        let held = self.secure.as_ref().and_then(|secure| secure.waiting.get(&peer_id));
         let is_for_another = held.is_some_and(|held| {
-            held.hold == Some(Hold::Another) && held.texts.iter().all(|text| self.is_another(addr, text))
+            held.hold == Some(Hold::Another) && held.texts.iter().all(|text| self.is_another(peer_id, text))
         });
         if !is_for_another {
-            self.hurry_held(addr, now);
+            self.hurry_held(peer_id, now);
         }
     }
 
     /// What waits for an address is tried as soon as may be.
-    pub(super) fn hurry_held(&mut self, addr: PeerAddr, now: Time) {
+    pub(super) fn hurry_held(&mut self, peer_id: Recipient, now: Time) {
         if let Some(secure) = &mut self.secure
-            && let Some(held) = secure.waiting.get_mut(&addr)
+            && let Some(held) = secure.waiting.get_mut(&peer_id)
         {
             held.failures = 0;
             let earliest = held.last_try.map_or(now, |last| last.plus(FIRST_WAIT).max(now));
@@ -147,19 +150,19 @@ impl Chat {
     /// Everything that waits is tried now.
     pub(super) fn hurry_all(&mut self, now: Time) {
         let Some(secure) = &mut self.secure else { return };
-        let addrs: Vec<PeerAddr> = secure.waiting.keys().copied().collect();
+        let addrs: Vec<Recipient> = secure.waiting.keys().copied().collect();
         let keys: Vec<PublicKey> = secure.outboxes.keys().collect();
         keys.into_iter().for_each(|key| secure.outboxes.met(key, now));
-        addrs.into_iter().for_each(|addr| self.hurry_held(addr, now));
+        addrs.into_iter().for_each(|peer_id| self.hurry_held(peer_id, now));
         self.next_turns(now);
     }
 
     /// When something that waits for an address is due.
     pub(super) fn next_held(&self) -> Option<Time> {
         let secure = self.secure.as_ref()?;
-        let due = |(addr, held): (&PeerAddr, &Held)| {
+        let due = |(peer_id, held): (&Recipient, &Held)| {
             let expires = held.expires?;
-            let is_busy = secure.asked.contains_key(addr) || secure.in_plain.contains(addr);
+            let is_busy = secure.asked.contains_key(peer_id) || secure.in_plain.contains(peer_id);
             Some(if is_busy { expires } else { expires.min(held.not_before) })
         };
         secure.waiting.iter().filter_map(due).min()
@@ -172,97 +175,133 @@ impl Chat {
             return;
         }
         let is_over = |held: &Held| held.expires.is_some_and(|first| first <= now);
-        let over: Vec<PeerAddr> =
-            secure.waiting.iter().filter(|(_, held)| is_over(held)).map(|(addr, _)| *addr).collect();
-        for addr in over {
-            self.drop_held(addr, Lost::Expired, Condition::Expired, |text| text.expires <= now);
+        let over: Vec<Recipient> =
+            secure.waiting.iter().filter(|(_, held)| is_over(held)).map(|(peer_id, _)| *peer_id).collect();
+        for peer_id in over {
+            self.drop_held(peer_id, Lost::Expired, Condition::Expired, |text| text.expires <= now);
         }
         let Some(secure) = &self.secure else { return };
-        let is_due = |addr: &PeerAddr, held: &Held| {
-            let is_busy = secure.asked.contains_key(addr) || secure.in_plain.contains(addr);
+        let is_due = |peer_id: &Recipient, held: &Held| {
+            let is_busy = secure.asked.contains_key(peer_id) || secure.in_plain.contains(peer_id);
             !held.texts.is_empty() && held.not_before <= now && !is_busy
         };
-        let due: Vec<PeerAddr> =
-            secure.waiting.iter().filter(|(addr, held)| is_due(addr, held)).map(|(addr, _)| *addr).collect();
-        for addr in due {
-            self.try_held(addr, now);
+        let due: Vec<Recipient> = secure
+            .waiting
+            .iter()
+            .filter(|(peer_id, held)| is_due(peer_id, held))
+            .map(|(peer_id, _)| *peer_id)
+            .collect();
+        for peer_id in due {
+            self.try_held(peer_id, now);
         }
     }
 
     /// Asks how whoever is there is spoken to; what waits follows from the answer.
-    fn try_held(&mut self, addr: PeerAddr, now: Time) {
-        let speech = self.speech_of(addr);
-        let is_own = self.is_own(addr);
+    fn try_held(&mut self, peer_id: Recipient, now: Time) {
+        let speech = self.speech_of(peer_id);
+        let is_own = self.is_ours(peer_id);
         let Some(secure) = &mut self.secure else { return };
-        let Some(held) = secure.waiting.get_mut(&addr) else { return };
-        if held.texts.is_empty() || secure.asked.contains_key(&addr) {
+        let Some(held) = secure.waiting.get_mut(&peer_id) else { return };
+        if held.texts.is_empty() || secure.asked.contains_key(&peer_id) {
             // What became of another that was due at the same time has had this one tried already.
             return;
         }
         held.last_try = Some(now);
         let texts: Vec<Unsent> = held.release().collect();
-        secure.asked.insert(addr, texts);
+        secure.asked.insert(peer_id, texts);
         match speech {
             // Since an earlier run, perhaps, in which we listened elsewhere.
-            _ if is_own => self.asked(addr, Ok(Speech::Plain), now),
-            Speech::Secure(_) => self.asked(addr, Ok(speech), now),
-            _ => self.ask(addr),
+            _ if is_own => self.asked(peer_id, Ok(Speech::Plain), now),
+            Speech::Secure(_) => self.asked(peer_id, Ok(speech), now),
+            _ => self.ask(peer_id),
         }
     }
 
     /// What waited for an address was sent, so nothing is remembered of the failures before.
-    pub(super) fn reached(&mut self, addr: PeerAddr) {
+    pub(super) fn reached(&mut self, peer_id: Recipient) {
         if let Some(secure) = &mut self.secure
-            && secure.waiting.get(&addr).is_some_and(|held| held.texts.is_empty())
+            && secure.waiting.get(&peer_id).is_some_and(|held| held.texts.is_empty())
         {
-            secure.waiting.remove(&addr);
+            secure.waiting.remove(&peer_id);
         }
     }
 
     /// Gives up some of what waits for an address; says whether there was any.
     pub(super) fn drop_held(
         &mut self,
-        addr: PeerAddr,
+        peer_id: Recipient,
         lost: Lost,
         condition: Condition,
         which: impl Fn(&Unsent) -> bool,
     ) -> bool {
         let Some(secure) = &mut self.secure else { return false };
-        let Some(held) = secure.waiting.get_mut(&addr) else { return false };
+        let Some(held) = secure.waiting.get_mut(&peer_id) else { return false };
         let (gone, stays): (VecDeque<Unsent>, VecDeque<Unsent>) =
             held.texts.drain(..).partition(|text| which(text));
         held.expires = stays.iter().map(|text| text.expires).min();
         held.texts = stays;
         let any = !gone.is_empty();
         if held.texts.is_empty() {
-            secure.waiting.remove(&addr);
+            secure.waiting.remove(&peer_id);
         }
         for text in gone {
-            self.text_ends(addr);
+            self.text_ends(peer_id);
             self.write_condition(&text, condition);
-            self.tell_lost(addr, &text, lost);
+            self.tell_lost(peer_id, &text, lost);
         }
         any
     }
 
     /// Says that a text is not sent any more.
-    pub(super) fn tell_lost(&mut self, addr: PeerAddr, text: &Unsent, lost: Lost) {
+    pub(super) fn tell_lost(&mut self, peer_id: Recipient, text: &Unsent, lost: Lost) {
         if text.told {
-            let who = self.who(addr);
+            let who = self.who(peer_id);
             self.tell(Event::Later { op: text.op, who, fate: Fate::Lost(lost), text: text.body() });
         } else {
-            self.finished(text.op, addr, Fate::Lost(lost), (0, 1));
+            self.finished(text.op, peer_id, Fate::Lost(lost), (0, 1));
         }
     }
 
-    /// A peer has another address from now on.
-    pub(super) fn held_follows(&mut self, from: PeerAddr, to: PeerAddr) {
-        if let Some(secure) = &mut self.secure
-            && let Some(held) = secure.waiting.remove(&from)
-        {
+    /// What is queued for an address is for the legacy peer that is there.
+    pub(super) fn queues_follow(&mut self, from: Recipient, to: Recipient) {
+        let Some(secure) = &mut self.secure else { return };
+        if let Some(held) = secure.waiting.remove(&from) {
             let there = secure.waiting.entry(to).or_default();
             there.expires = [there.expires, held.expires].into_iter().flatten().min();
             there.texts.extend(held.texts);
+        }
+        if let Some(asked) = secure.asked.remove(&from) {
+            secure.asked.entry(to).or_default().extend(asked);
+        }
+        if secure.in_plain.remove(&from) {
+            secure.in_plain.insert(to);
+        }
+        let held = secure.waiting.get_mut(&to).into_iter().flat_map(|held| &mut held.texts);
+        let asked = secure.asked.get_mut(&to).into_iter().flatten();
+        let mut moved = Vec::new();
+        for text in held.chain(asked).chain(self.keeping.plain_texts()) {
+            if text.written_to != from {
+                continue;
+            }
+            text.written_to = to;
+            if let (true, Some(letter)) = (text.said, &text.letter) {
+                moved.push(Write::Moved { id: letter.id, from, to });
+            }
+        }
+        moved.into_iter().for_each(|write| self.write(write));
+    }
+
+    /// Holds everything that is queued for a recipient, for this reason.
+    pub(super) fn hold_all(&mut self, id: Recipient, hold: Hold, now: Time) {
+        let Some(secure) = &mut self.secure else { return };
+        let mut texts: Vec<Unsent> = Vec::new();
+        if let Some(held) = secure.waiting.get_mut(&id) {
+            texts.extend(held.release());
+        }
+        texts.extend(secure.asked.remove(&id).into_iter().flatten());
+        for text in texts {
+            self.text_ends(id);
+            self.hold_back(id, text, hold, now);
         }
     }
 
@@ -287,7 +326,7 @@ impl Chat {
     /// Takes note of what is known of a text that was written down for an address.
     pub(super) fn write_condition(&mut self, text: &Unsent, condition: Condition) {
         if let (true, Some(letter)) = (text.said, &text.letter) {
-            self.write(Write::Became { to: Party::Addr(text.written_to), id: letter.id, condition });
+            self.write(Write::Became { to: text.written_to, id: letter.id, condition });
         }
     }
 
@@ -296,13 +335,13 @@ impl Chat {
         let durable = self.keeping.durable;
         let Some(secure) = &mut self.secure else { return };
         let held = std::mem::take(&mut secure.waiting);
-        for (addr, mut held) in held {
-            let who = self.who(addr);
+        for (peer_id, mut held) in held {
+            let who = self.who(peer_id);
             let hold = held.hold.unwrap_or(Hold::Unreachable);
             for text in held.texts.iter_mut().filter(|text| !text.told) {
                 // The disk takes too long for anything else to be known of it.
                 text.told = true;
-                self.finished(text.op, addr, Fate::Waits(hold), (0, 1));
+                self.finished(text.op, peer_id, Fate::Waits(hold), (0, 1));
             }
             // What could not be written down is not there the next time.
             let (stay, lost): (Vec<Unsent>, Vec<Unsent>) =
@@ -315,16 +354,6 @@ impl Chat {
                 self.tell(Event::Later { op, who, fate: Fate::Lost(Lost::Unsent), text });
             }
         }
-    }
-
-    /// Where whoever holds a key is, or was last.
-    pub fn addr_of(&self, key: PublicKey) -> Option<PeerAddr> {
-        self.table.row_of(key).or_else(|| self.addrs_of(key, None).first().copied())
-    }
-
-    /// Who is spoken of where only a key is known.
-    pub(super) fn who_of(&self, key: PublicKey) -> Option<Who> {
-        Some(self.who(self.addr_of(key)?))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What waits, as the user sees it, and what they want of it: taken back, tried at once, sent again.
+//! The outbox as the user sees it: lists what waits, cancels it, tries it at once, sends it again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,17 +8,17 @@ use super::outbox::OutText;
 use super::plain::Unsent;
 use super::time::Time;
 use super::{Chat, Deed, Op};
-use crate::model::address::PeerAddr;
 use crate::model::message::MessageId;
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Hold, Letter, Lost};
-use crate::model::stored::{Condition, Party};
+use crate::model::stored::Condition;
 /// A text that waits, as the user sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WaitingText {
     /// For whom, as it is named.
     pub who: Who,
     /// For whom.
-    pub to: Party,
+    pub to: Recipient,
     /// The text.
     pub letter: Letter,
     /// It is on its way at the moment.
@@ -35,29 +35,29 @@ impl Chat {
     /// All that waits, by recipient, and for each in the order in which it was typed.
     pub fn waiting(&self, now: Time) -> Vec<WaitingText> {
         let Some(secure) = &self.secure else { return Vec::new() };
-        let to_keys = secure.outboxes.waiting().filter_map(|(key, waiting)| {
+        let to_keys = secure.outboxes.waiting().map(|(key, waiting)| {
             let OutText { letter, expires, sent, .. } = waiting.text;
-            Some(WaitingText {
-                who: self.who_of(key)?,
-                to: Party::Key(key),
+            WaitingText {
+                who: self.who(Recipient::key(key)),
+                to: Recipient::Peer(PeerId::Key(key)),
                 letter: letter.clone(),
                 under_way: waiting.under_way,
                 sent: *sent,
                 hold: waiting.hold,
                 left: expires.since(now),
-            })
+            }
         });
-        let to_addr = |addr: PeerAddr, text: &Unsent, under_way, hold| {
+        let to_addr = |peer_id: Recipient, text: &Unsent, under_way, hold| {
             let (letter, left) = (text.letter.clone()?, text.expires.since(now));
-            let (who, to) = (self.who(addr), Party::Addr(addr));
+            let (who, to) = (self.who(peer_id), peer_id);
             Some(WaitingText { who, to, letter, under_way, sent: false, hold, left })
         };
-        let held = secure.waiting.iter().flat_map(|(addr, held)| {
+        let held = secure.waiting.iter().flat_map(|(peer_id, held)| {
             let hold = held.hold.unwrap_or(Hold::Unreachable);
-            held.texts.iter().filter_map(move |text| to_addr(*addr, text, false, hold))
+            held.texts.iter().filter_map(move |text| to_addr(*peer_id, text, false, hold))
         });
-        let asked = secure.asked.iter().flat_map(|(addr, texts)| {
-            texts.iter().filter_map(move |text| to_addr(*addr, text, true, Hold::Turn))
+        let asked = secure.asked.iter().flat_map(|(peer_id, texts)| {
+            texts.iter().filter_map(move |text| to_addr(*peer_id, text, true, Hold::Turn))
         });
         let mut all: Vec<WaitingText> = to_keys.chain(held).chain(asked).collect();
         // The order within one recipient stays.
@@ -65,15 +65,22 @@ impl Chat {
         all
     }
 
+    /// For whom messages are queued that were listed as those for `to`: an address may have become a
+    /// peer's since.
+    fn queued_for(&self, to: Recipient) -> Recipient {
+        if self.waits_for(to) || self.holds_back(to) { to } else { self.meant(to) }
+    }
+
     /// Takes a text back that waits.
-    pub(super) fn cancel(&mut self, to: Party, id: MessageId) -> OpId {
+    pub(super) fn cancel(&mut self, to: Recipient, id: MessageId) -> OpId {
+        let to = self.queued_for(to);
         let is_it = |text: &Unsent| text.letter.as_ref().is_some_and(|letter| letter.id == id);
         let was_there = match to {
-            Party::Addr(addr) => {
-                self.drop_held(addr, Lost::Cancelled, Condition::Cancelled, is_it)
-                    || self.cancel_asked(addr, is_it)
+            Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => {
+                self.drop_held(to, Lost::Cancelled, Condition::Cancelled, is_it)
+                    || self.cancel_asked(to, is_it)
             }
-            Party::Key(key) => {
+            Recipient::Peer(PeerId::Key(key)) => {
                 let (was_there, news) = match &mut self.secure {
                     Some(secure) => secure.outboxes.cancel(key, id),
                     None => (false, Vec::new()),
@@ -89,53 +96,50 @@ impl Chat {
     }
 
     /// Takes a text back that waits for the answer how its recipient is spoken to; says whether it was there.
-    pub(super) fn cancel_asked(&mut self, addr: PeerAddr, is_it: impl Fn(&Unsent) -> bool) -> bool {
+    pub(super) fn cancel_asked(&mut self, peer_id: Recipient, is_it: impl Fn(&Unsent) -> bool) -> bool {
         let Some(secure) = &mut self.secure else { return false };
-        let Some(asked) = secure.asked.get_mut(&addr) else { return false };
+        let Some(asked) = secure.asked.get_mut(&peer_id) else { return false };
         let Some(at) = asked.iter().position(is_it) else { return false };
         let text = asked.remove(at);
-        self.text_ends(addr);
+        self.text_ends(peer_id);
         self.write_condition(&text, Condition::Cancelled);
-        self.tell_lost(addr, &text, Lost::Cancelled);
+        self.tell_lost(peer_id, &text, Lost::Cancelled);
         true
     }
 
     /// Tries at once what waits for somebody.
-    pub(super) fn try_now(&mut self, to: Party, now: Time) -> OpId {
-        match (to, &mut self.secure) {
-            (Party::Key(key), Some(secure)) => secure.outboxes.met(key, now),
-            (Party::Addr(addr), _) => self.hurry_held(addr, now),
-            (Party::Key(_), None) => {}
+    pub(super) fn try_now(&mut self, to: Recipient, now: Time) -> OpId {
+        let to = self.queued_for(to);
+        if let Some(secure) = &mut self.secure {
+            if let Some(key) = to.public_key() {
+                secure.outboxes.met(key, now);
+            }
+            // Where a legacy peer calls itself otherwise by now, this is the user's answer.
+            let held = secure.waiting.get_mut(&to);
+            held.into_iter().flat_map(|held| &mut held.texts).for_each(|text| text.confirmed = true);
         }
+        self.hurry_held(to, now);
         self.next_turns(now);
         self.nothing_to_wait_for()
     }
 
     /// Sends a text again that is not sent any more.
-    pub(super) fn send_again(&mut self, to: Party, parts: Arc<[String]>, letter: Letter, now: Time) -> OpId {
-        let addr = match to {
-            Party::Addr(addr) => Some(addr),
-            Party::Key(key) => self.addr_of(key),
-        };
-        let Some(addr) = addr else {
-            self.tell(Event::NotWaiting);
-            return self.nothing_to_wait_for();
-        };
-        if matches!(to, Party::Addr(_)) && self.has_in_hand(addr, letter.id) {
+    pub(super) fn send_again(
+        &mut self,
+        to: Recipient,
+        parts: Arc<[String]>,
+        letter: Letter,
+        now: Time,
+    ) -> OpId {
+        let to = self.queued_for(to);
+        if to.public_key().is_none() && self.has_in_hand(to, letter.id) {
             // It is on its way already, and in plain nothing would show that it comes twice.
             return self.try_now(to, now);
         }
-        let op = self.spread(Deed::Send, &[addr]);
+        let op = self.spread(Deed::Send, &[to]);
         let letter = Letter { again: true, ..letter };
-        let refused = match to {
-            Party::Key(key) => {
-                let text = self.new_text(addr, op, &parts, Some(&letter), now);
-                self.put_letter(key, addr, text, now)
-            }
-            Party::Addr(_) => self.send_to(addr, op, &parts, Some(&letter), false, now),
-        };
-        if let Some(why) = refused {
-            let who = self.who(addr);
+        if let Some(why) = self.send_to(to, op, &parts, Some(&letter), true, now) {
+            let who = self.who(to);
             self.tell(Event::NotSent { op, who, why });
             self.not_sent(op);
         }
@@ -145,13 +149,13 @@ impl Chat {
     }
 
     /// Whether a text for an address waits, or is on its way.
-    fn has_in_hand(&mut self, addr: PeerAddr, id: MessageId) -> bool {
+    fn has_in_hand(&mut self, peer_id: Recipient, id: MessageId) -> bool {
         let is_it = |text: &Unsent| text.letter.as_ref().is_some_and(|letter| letter.id == id);
-        let goes_out = self.keeping.plain_texts().any(|text| text.written_to == addr && is_it(text));
+        let goes_out = self.keeping.plain_texts().any(|text| text.written_to == peer_id && is_it(text));
         let Some(secure) = &self.secure else { return goes_out };
-        let held = secure.waiting.get(&addr).is_some_and(|held| held.texts.iter().any(is_it));
-        let asked = secure.asked.get(&addr).is_some_and(|texts| texts.iter().any(is_it));
-        let under_way = secure.plain.values().any(|text| text.written_to == addr && is_it(text));
+        let held = secure.waiting.get(&peer_id).is_some_and(|held| held.texts.iter().any(is_it));
+        let asked = secure.asked.get(&peer_id).is_some_and(|texts| texts.iter().any(is_it));
+        let under_way = secure.plain.values().any(|text| text.written_to == peer_id && is_it(text));
         goes_out || held || asked || under_way
     }
 

@@ -54,8 +54,8 @@ fn aliases(bytes: &[u8]) {
     match text_of(path, bytes.to_vec()).and_then(|text| data::aliases_of(path, &text)) {
         Err(error) => is_clear(&error, bytes),
         Ok(all) => {
-            for (addr, name) in &all {
-                can_be_dialled(*addr);
+            for (id, name) in &all {
+                id.addr().into_iter().for_each(can_be_dialled);
                 is_harmless(name.as_str());
             }
             let again = data::aliases_of(path, &data::text_of(&all));

@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::chat::{Answer, Chat, Command, Me, Received, Sent, StaticPeer, Target, Time, Transmit};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::message::{Body, Decoded, Failure, Fate, Form, Outgoing};
+use crate::model::peer_id::Recipient;
 use crate::protocol::plain::Decoder;
 use crate::ui::{Attention, Labels, Osc};
 use reader::Reader;
@@ -105,8 +106,11 @@ impl World {
         };
         let form = if kind & 8 == 0 { Form::Standard } else { Form::R3 };
         let mine: BTreeSet<Ipv4Addr> = statics.iter().filter_map(|addr| addr.v4()).collect();
-        let nicknames: BTreeMap<_, _> =
-            statics.first().and_then(|addr| Some((*addr, "Boss".parse().ok()?))).into_iter().collect();
+        let nicknames: BTreeMap<_, _> = statics
+            .first()
+            .and_then(|addr| Some((Recipient::Address(*addr), "Boss".parse().ok()?)))
+            .into_iter()
+            .collect();
         let mut world = Self {
             chat,
             now: Time::default(),
@@ -249,17 +253,17 @@ impl World {
 
     fn user(&mut self, what: u8, whom: u8, text: &str) {
         let rows = self.chat.rows(self.now);
-        let row = rows.get(usize::from(whom >> 1) % rows.len().max(1)).map(|row| row.addr);
+        let row = rows.get(usize::from(whom >> 1) % rows.len().max(1)).map(|row| row.id);
         let to = match row {
-            Some(addr) if whom & 1 == 0 => Target::These(vec![addr]),
+            Some(id) if whom & 1 == 0 => Target::These(vec![id]),
             None if whom & 1 == 0 => {
                 let elsewhere = PeerAddr::new(Ipv4Addr::new(172, 16, 0, whom.max(1)), 5001);
-                Target::These(elsewhere.into_iter().collect())
+                Target::These(elsewhere.into_iter().map(Recipient::from).collect())
             }
             _ => Target::All,
         };
-        if let Target::These(addrs) = &to {
-            self.mine.extend(addrs.iter().filter_map(|addr| addr.v4()));
+        if let Target::These(ids) = &to {
+            self.mine.extend(ids.iter().filter_map(|id| id.addr()?.v4()));
         }
         let command = match what {
             0 => Command::List,
@@ -273,7 +277,7 @@ impl World {
                 let name = "Alice".parse();
                 let parts = name.ok().and_then(|name| crate::protocol::plain::messages_for(text, &name).ok());
                 let Some(parts) = parts else { return };
-                Command::Send { to, parts: parts.into(), letter: None, in_plain: false }
+                Command::Send { to, parts: parts.into(), letter: None }
             }
         };
         let (_, actions) = self.chat.command(command, self.now);

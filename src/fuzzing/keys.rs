@@ -130,7 +130,7 @@ impl Desk {
                 return input.len().min(3);
             }
             0xfa => {
-                self.menu.heard(Chosen::one(self.people.rows[0].addr, "Bob".into()));
+                self.menu.heard(Chosen::one(self.people.rows[0].id, "Bob".into()));
             }
             other => self.key(code_of(other), KeyModifiers::NONE),
         }

@@ -87,8 +87,10 @@ fn staying(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::key::PublicKey;
     use crate::model::name::PeerName;
-    use crate::model::stored::{Entry, Open, Party, Query, Written};
+    use crate::model::peer_id::Recipient;
+    use crate::model::stored::{Entry, Open, Query, Written};
     use crate::store::Memory;
     use crate::ui::past::examples::{TIME, key};
 
@@ -104,8 +106,12 @@ mod tests {
             self.0.entries(query)
         }
 
-        fn parties(&mut self) -> Result<Vec<(Party, Option<PeerName>)>, StoreError> {
+        fn parties(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>, StoreError> {
             self.0.parties()
+        }
+
+        fn written_to(&mut self) -> Result<Vec<PublicKey>, StoreError> {
+            self.0.written_to()
         }
 
         fn open(&mut self) -> Result<Vec<Open>, StoreError> {

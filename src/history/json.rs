@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use super::calendar::rfc3339;
-use crate::model::stored::{Assurance, Entry, Party, Way};
+use crate::model::stored::{Assurance, Entry, Way};
 use crate::model::untrusted::is_harmless;
 use crate::ui::past::state;
 
@@ -24,10 +24,8 @@ pub(super) fn line(entry: &Entry) -> String {
         Assurance::Verified => "verified",
         Assurance::Claimed => "claimed",
     };
-    let (key, address) = match entry.party {
-        Party::Key(key) => (Some(key.to_string()), None),
-        Party::Addr(addr) => (None, Some(addr.to_string())),
-    };
+    let key = entry.party.public_key().map(|key| key.to_string());
+    let address = entry.party.addr().map(|addr| addr.to_string());
     let or_null = |text: Option<&str>| text.map_or_else(|| "null".to_owned(), string);
     format!(
         "{{\"row\":{},\"time\":{},\"sent\":{},\"direction\":{},\"peer\":{{\"key\":{},\"address\":{},\"name\":{}}},\

@@ -123,8 +123,10 @@ pub(super) fn count(store: &mut dyn Store, which: &Selection) -> Result<(u64, u6
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::key::PublicKey;
     use crate::model::name::PeerName;
-    use crate::model::stored::{Condition, Open, Party, Write, Written};
+    use crate::model::peer_id::Recipient;
+    use crate::model::stored::{Condition, Open, Write, Written};
     use crate::ui::past::examples::{from_bob, to};
 
     /// Rows in memory, and the most that were ever asked for.
@@ -142,7 +144,11 @@ mod tests {
             Ok(fitting[fitting.len().saturating_sub(query.limit)..].to_vec())
         }
 
-        fn parties(&mut self) -> Result<Vec<(Party, Option<PeerName>)>, StoreError> {
+        fn parties(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        fn written_to(&mut self) -> Result<Vec<PublicKey>, StoreError> {
             Ok(Vec::new())
         }
 

@@ -15,6 +15,7 @@ fn bob() -> Pin {
     Pin {
         key: key(1),
         name: Some(PeerName::new("Bob")),
+        contact: true,
         addrs: vec!["192.0.2.7:5000".parse().unwrap()],
         first_seen: 1_795_255_200,
         verified: Some(1_795_339_800),
@@ -26,6 +27,7 @@ fn unwanted(byte: u8) -> Pin {
     Pin {
         key: key(byte),
         name: None,
+        contact: true,
         addrs: vec![],
         first_seen: 1_795_255_200,
         verified: None,
@@ -66,6 +68,31 @@ fn what_is_remembered_is_there_the_next_time_and_what_is_forgotten_is_not() {
     change(&mut known, [remember(&renamed), PinChange::Forget(key(2)), PinChange::Forget(key(9))]).unwrap();
     assert_eq!(kept(dir.path()), [renamed]);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing else is left there");
+}
+
+#[test]
+fn old_pin_is_contact_only_with_proof() {
+    let old = |more: &str| {
+        let text = format!("[[peer]]\nkey = \"{}\"\nfirst_seen = \"2026-11-21T10:00:00Z\"\n{more}", key(1));
+        parse(&text).unwrap()[&key(1)].contact
+    };
+    assert!(!old(""));
+    assert!(old("verified = \"2026-11-22T09:30:00Z\"\n") && old("blocked = true\n"));
+}
+
+#[test]
+fn contacts_are_marked_and_saved() {
+    let stranger = |byte| Pin { contact: false, verified: None, key: key(byte), ..bob() };
+    let dir = TempDir::new().unwrap();
+    let mut known = KnownPeers::open(Some(dir.path())).unwrap();
+    change(&mut known, [remember(&stranger(1)), remember(&stranger(2))]).unwrap();
+    known.mark_contacts([key(9)]);
+    assert_eq!(known.save_due(), None, "an unknown key changes nothing");
+    known.mark_contacts([key(2), key(9)]);
+    known.save().unwrap();
+    assert_eq!(kept(dir.path()), [stranger(1), Pin { contact: true, ..stranger(2) }]);
+    known.mark_contacts([key(2)]);
+    assert_eq!(known.save_due(), None, "it is a contact already");
 }
 
 #[test]
@@ -159,17 +186,25 @@ fn as_many_as_are_kept_can_be_read_again_and_no_more_are_kept() {
         let key = PublicKey::new(bytes);
         Pin { key, ..bob() }
     };
-    known.note((0..MAX_PINS).map(|number| remember(&numbered(number)))).unwrap();
-    let extra = numbered(MAX_PINS);
-    assert!(matches!(known.note([remember(&extra)]), Err(KnownError::TooMany)));
+    let stranger = |number| Pin { contact: false, verified: None, ..numbered(MAX_PINS + number) };
+    known.note((0..MAX_CONTACTS).map(|number| remember(&numbered(number)))).unwrap();
+    known.note((0..MAX_STRANGERS).map(|number| remember(&stranger(number)))).unwrap();
+    for extra in [numbered(MAX_CONTACTS), stranger(MAX_STRANGERS)] {
+        assert!(matches!(known.note([remember(&extra)]), Err(KnownError::TooMany)));
+    }
     assert_eq!(known.pins().count(), MAX_PINS);
+    known.mark_contacts([stranger(0).key]);
+    assert_eq!(known.pins().filter(|pin| pin.contact).count(), MAX_CONTACTS);
     // Room may come after what needs it.
+    let extra = numbered(MAX_CONTACTS);
     known.note([remember(&extra), PinChange::Forget(numbered(0).key)]).unwrap();
     known.note([remember(&numbered(0)), PinChange::Forget(extra.key)]).unwrap();
     let text = text_of(known.pins());
     assert_eq!(parse(&text).unwrap().len(), MAX_PINS);
-    let (_, what) = parse(&(text + &entry_of(&extra))).unwrap_err();
-    assert!(what.starts_with("more than 10000 keys"), "{what}");
+    for (extra, what) in [(extra, "contacts"), (stranger(MAX_STRANGERS), "keys of strangers")] {
+        let (_, mistake) = parse(&(text.clone() + &entry_of(&extra))).unwrap_err();
+        assert!(mistake.starts_with(&format!("more than 10000 {what}")), "{mistake}");
+    }
 }
 
 #[test]
@@ -185,11 +220,12 @@ fn each_mistake_is_found_at_its_line() {
         ("192.0.2.7:5000", "192.0.2.7", 4, "write IP:PORT"),
         ("[\"192.0.2.7:5000\"]", "\"192.0.2.7:5000\"", 4, "expected a sequence"),
         ("\"192.0.2.7:5000\"", &["\"192.0.2.7:5000\""; 9].join(","), 4, "more than 8 addresses"),
-        ("\"2026-11-21T", "\"21.11.2026T", 5, "is no date; write one like"),
-        ("\"2026-11-21T", "\"1969-11-21T", 5, "is no date"),
+        ("\"2026-11-21T", "\"21.11.2026T", 6, "is no date; write one like"),
+        ("\"2026-11-21T", "\"1969-11-21T", 6, "is no date"),
         ("first_seen = \"2026-11-21T10:00:00Z\"\n", "", 1, "missing field `first_seen`"),
-        ("verified = \"", "verified = \"yes", 6, "is no date"),
-        ("verified = \"", "blokced = true\nverified = \"", 6, "unknown field `blokced`"),
+        ("contact = true", "contact = 1", 5, "expected a boolean"),
+        ("verified = \"", "verified = \"yes", 7, "is no date"),
+        ("verified = \"", "blokced = true\nverified = \"", 7, "unknown field `blokced`"),
     ] {
         let text = good.replace(old, new);
         assert_ne!(text, good, "{old}");
@@ -224,12 +260,14 @@ proptest! {
         first_seen in 0..253_402_300_799u64,
         verified in proptest::option::of(0..253_402_300_799u64),
         blocked: bool,
+        stranger: bool,
         ports in proptest::collection::vec(1u16.., 0..=MAX_HINTS),
     ) {
         let name = name.filter(|name| !name.trim().is_empty()).map(|name| PeerName::new(&name));
         let addr = |port| PeerAddr::new(std::net::Ipv4Addr::LOCALHOST, port).unwrap();
         let addrs = ports.into_iter().map(addr).collect();
-        let pin = Pin { key: PublicKey::new(bytes), name, addrs, first_seen, verified, blocked };
+        let contact = !stranger || verified.is_some() || blocked;
+        let pin = Pin { key: PublicKey::new(bytes), name, contact, addrs, first_seen, verified, blocked };
         let text = text_of([&pin].into_iter());
         let read = parse(&text);
         prop_assert_eq!(read.map(|pins| pins.into_values().collect::<Vec<_>>()), Ok(vec![pin]));

@@ -38,6 +38,13 @@ impl PublicKey {
         Grouped(self)
     }
 
+    /// The first eight characters, in two groups: enough to recognize a key, not to verify it.
+    pub fn short(&self) -> String {
+        let chars = self.chars();
+        let (first, second) = (&chars[..GROUP_CHARS], &chars[GROUP_CHARS..2 * GROUP_CHARS]);
+        format!("{} {}", String::from_utf8_lossy(first), String::from_utf8_lossy(second))
+    }
+
     /// The key in base32.
     fn chars(&self) -> [u8; KEY_CHARS] {
         let mut chars = [0; KEY_CHARS];

@@ -4,6 +4,7 @@ pub mod address;
 pub mod key;
 pub mod message;
 pub mod name;
+pub mod peer_id;
 pub mod session;
 pub mod stored;
 pub mod untrusted;

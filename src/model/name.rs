@@ -160,6 +160,16 @@ impl fmt::Display for PeerName {
     }
 }
 
+/// Returns the form of a name in which names are compared: two names that differ only in case, in
+/// compatibility characters (NFKC, UAX #15) or in emoji presentation have the same form.
+pub fn folded(name: &str) -> String {
+    // A selector between a letter and its accent would keep the two from being composed.
+    let letters = name.chars().filter(|c| !matches!(c, '\u{fe0e}' | '\u{fe0f}'));
+    let lower = letters.nfkc().collect::<String>().to_lowercase();
+    // Lowercasing can undo the normalization: `İ` becomes two characters.
+    lower.nfkc().collect()
+}
+
 /// Columns of what somebody wrote that a sentence about it repeats: enough to find it, also in a file of long lines.
 const MAX_QUOTED_COLUMNS: usize = 60;
 
@@ -213,6 +223,21 @@ mod tests {
         }
         let long = "x".repeat(33).parse::<Name>().expect_err("33 columns");
         assert_eq!(long.suggestion(), Some("x".repeat(32).as_str()));
+    }
+
+    #[test]
+    fn names_that_look_alike_fold_to_one_form() {
+        for (one, other) in [
+            ("BOB", "bob"),
+            ("\u{ff22}ob", "bob"),
+            ("Bob\u{fe0f}", "bob"),
+            ("Andr\u{e9}", "ANDRE\u{301}"),
+            ("Andr\u{e9}", "Andre\u{fe0f}\u{301}"),
+            ("\u{fb01}ona", "FIONA"),
+        ] {
+            assert_eq!(folded(one), folded(other), "{one} and {other}");
+        }
+        assert_ne!(folded("Bob"), folded("Rob"));
     }
 
     #[test]

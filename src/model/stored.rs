@@ -2,24 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
+use crate::model::peer_id::Recipient;
 use crate::model::session::Letter;
 
 /// The number of a message in the store. Later ones are larger, whatever the clock says.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RowId(pub i64);
-
-/// Whom a text came from or goes to, as far as that is known for certain.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Party {
-    /// Whoever holds this key.
-    Key(PublicKey),
-    /// Whoever is at this address: a plain peer, or somebody who has not been asked yet.
-    Addr(PeerAddr),
-}
 
 /// How sure it was, when a text came, that it was from whom it says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -99,7 +90,7 @@ pub enum Write {
     /// A text of ours to one recipient, with what is known of it. The same text to several is one of these for each, with one id.
     Said {
         /// To whom.
-        to: Party,
+        to: Recipient,
         /// What they are called at the moment.
         name: Option<PeerName>,
         /// The text. Its time is when it was typed.
@@ -114,7 +105,7 @@ pub enum Write {
     /// Something is known of a text of ours. Nothing happens where it is not there.
     Became {
         /// To whom it is.
-        to: Party,
+        to: Recipient,
         /// Which text.
         id: MessageId,
         /// What is known of it now.
@@ -125,14 +116,14 @@ pub enum Write {
         /// Which text.
         id: MessageId,
         /// To whom it was.
-        from: Party,
+        from: Recipient,
         /// To whom it is.
-        to: Party,
+        to: Recipient,
     },
     /// A text came in plain, and was shown.
     Heard {
         /// From whom.
-        from: Party,
+        from: Recipient,
         /// What they call themselves.
         name: Option<PeerName>,
         /// [`Assurance::Plain`] or [`Assurance::Claimed`].
@@ -154,7 +145,7 @@ pub enum Write {
     /// These messages have been shown to the user.
     Shown(Vec<RowId>),
     /// Everything that came from this party so far has been read.
-    Read(Party),
+    Read(Recipient),
     /// Forget messages for good: nothing of them stays in the file. Texts of ours that wait stay.
     Forget(Selection),
 }
@@ -174,7 +165,7 @@ pub enum Written {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Selection {
     /// From and to these; none for all.
-    pub with: Option<Vec<Party>>,
+    pub with: Option<Vec<Recipient>>,
     /// Not older than this, in milliseconds since 1970.
     pub since: Option<u64>,
     /// Older than this, in milliseconds since 1970.
@@ -214,7 +205,7 @@ pub struct Entry {
     /// Its number.
     pub row: RowId,
     /// From or to whom.
-    pub party: Party,
+    pub party: Recipient,
     /// What they were called then.
     pub name: Option<PeerName>,
     /// Which way it went.
@@ -235,7 +226,7 @@ pub struct Entry {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Open {
     /// To whom.
-    pub to: Party,
+    pub to: Recipient,
     /// What they were called.
     pub name: Option<PeerName>,
     /// The text, marked as one that may have been sent before where that is so.

@@ -23,8 +23,8 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::STACK_BYTES;
 use super::held::Held;
+use super::inbound::{Delivery, InboundHandler, Reply};
 use super::order::Order;
-use super::recipient::{Delivery, Recipient, Reply};
 use super::secure::Tls;
 use super::talk::Host;
 use super::turns::Turns;
@@ -55,7 +55,7 @@ pub struct Listener {
 
 struct Shared {
     socket: TcpListener,
-    recipient: Arc<dyn Recipient>,
+    recipient: Arc<dyn InboundHandler>,
     /// What talks in encryption; nothing where we have no key.
     host: Option<Host>,
     turns: Mutex<Turns>,
@@ -103,10 +103,10 @@ impl Listener {
     pub fn serve(
         socket: TcpListener,
         addr: SocketAddr,
-        recipient: impl Recipient,
+        recipient: impl InboundHandler,
         tls: Option<Arc<Tls>>,
     ) -> io::Result<Self> {
-        let recipient: Arc<dyn Recipient> = Arc::new(recipient);
+        let recipient: Arc<dyn InboundHandler> = Arc::new(recipient);
         let shared = Arc::new(Shared {
             socket,
             host: tls.map(|tls| Host::new(tls, Arc::clone(&recipient))),

@@ -10,14 +10,14 @@ use crate::model::address::Source;
 use crate::model::key::PublicKey;
 use crate::model::message::{Decoded, MessageId};
 use crate::model::session::{ByeReason, Letter};
-use crate::net::{self, Delivery, Recipient, Reply};
+use crate::net::{self, Delivery, InboundHandler, Reply};
 use crate::protocol::plain;
 use crate::protocol::session::Hello;
 
 /// What the listener delivers to.
 pub(super) struct Inbox(pub(super) Arc<Shared>);
 
-impl Recipient for Inbox {
+impl InboundHandler for Inbox {
     fn deliver(&self, delivery: Delivery, wait_until: Option<Instant>) -> Reply {
         let shared = &self.0;
         let room = match wait_until {

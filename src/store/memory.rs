@@ -5,7 +5,7 @@
 
 mod content;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -13,9 +13,11 @@ use parking_lot::Mutex;
 use self::content::{Content, Row};
 use super::sqlite::matching;
 use super::{Store, StoreError};
+use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::Letter;
-use crate::model::stored::{Entry, Open, Party, Query, Write, Written};
+use crate::model::stored::{Entry, Open, Query, Write, Written};
 
 /// Messages that are kept: more than anybody reads again of one run.
 pub(super) const MAX_MESSAGES: usize = 10_000;
@@ -47,7 +49,7 @@ impl Store for Memory {
         Ok(entries)
     }
 
-    fn parties(&mut self) -> Result<Vec<(Party, Option<PeerName>)>, StoreError> {
+    fn parties(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>, StoreError> {
         let content = self.0.lock();
         let (mut seen, mut parties) = (HashSet::new(), Vec::new());
         for row in content.rows.values().rev().filter(|row| seen.insert(row.party)) {
@@ -55,6 +57,15 @@ impl Store for Memory {
             parties.push((row.party, name));
         }
         Ok(parties)
+    }
+
+    fn written_to(&mut self) -> Result<Vec<PublicKey>, StoreError> {
+        let key = |row: &Row| match row.party {
+            Recipient::Peer(PeerId::Key(key)) if row.ours.is_some() => Some(key),
+            _ => None,
+        };
+        let keys: BTreeSet<PublicKey> = self.0.lock().rows.values().filter_map(key).collect();
+        Ok(keys.into_iter().collect())
     }
 
     fn open(&mut self) -> Result<Vec<Open>, StoreError> {

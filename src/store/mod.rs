@@ -13,8 +13,10 @@ use std::fmt;
 
 pub use self::memory::Memory;
 pub use self::sqlite::{Sqlite, open_or_set_aside};
+use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
-use crate::model::stored::{Entry, Open, Party, Query, Write, Written};
+use crate::model::peer_id::Recipient;
+use crate::model::stored::{Entry, Open, Query, Write, Written};
 
 /// The file of the messages, in the directory of the profile.
 pub const HISTORY_FILE: &str = "history.db";
@@ -38,7 +40,14 @@ pub trait Store: Send {
     ///
     /// # Errors
     /// Why they cannot be read.
-    fn parties(&mut self) -> Result<Vec<(Party, Option<PeerName>)>, StoreError>;
+    fn parties(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>, StoreError>;
+
+    /// Returns the keys of the peers that the user ever wrote to, whatever became of the messages.
+    /// Sorted.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn written_to(&mut self) -> Result<Vec<PublicKey>, StoreError>;
 
     /// The texts of ours that wait, in the order in which they were typed.
     ///

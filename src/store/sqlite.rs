@@ -33,8 +33,10 @@ pub(super) use self::search::matching;
 use self::write::{Bounds, Tally};
 use super::{Store, StoreError};
 use crate::files;
+use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
-use crate::model::stored::{Entry, Open, Party, Query, Write, Written};
+use crate::model::peer_id::Recipient;
+use crate::model::stored::{Entry, Open, Query, Write, Written};
 
 /// How long a process that writes waits for another one: longer than any of them writes, but for forgetting very much.
 const BUSY: Duration = Duration::from_secs(5);
@@ -173,8 +175,12 @@ impl Store for Sqlite {
         self.told(entries)
     }
 
-    fn parties(&mut self) -> Result<Vec<(Party, Option<PeerName>)>, StoreError> {
+    fn parties(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>, StoreError> {
         self.told(read::parties(&self.conn))
+    }
+
+    fn written_to(&mut self) -> Result<Vec<PublicKey>, StoreError> {
+        self.told(read::written_to(&self.conn))
     }
 
     fn open(&mut self) -> Result<Vec<Open>, StoreError> {

@@ -106,8 +106,9 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/alias",
         arguments: "[WHOM] [NAME]",
         short: "give somebody a nickname of your own",
-        long: "It belongs to the address and is kept for the next time, in aliases.toml in the data directory. `/alias WHOM -` takes it \
-               away. Without anything it lists them.",
+        long: "It belongs to the key of the peer, or to the address of a peer without a key, and is kept in aliases.toml in the data \
+               directory. `/alias WHOM -` takes it away. Without anything it lists them. At the start, a nickname that was given to an \
+               address moves to the key that was there, if there was only one.",
     },
     CommandHelp {
         name: "/key",
@@ -126,23 +127,30 @@ pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp {
         name: "/offers",
         arguments: "",
-        short: "show the keys that wait for your word",
-        long: "A key waits if it comes with a name or an address that you know by another key, and, with `/policy ask`, if it is new. \
-               Nothing is sent to it and nothing of it is shown until /trust.",
+        short: "show the key changes and message requests that wait",
+        long: "A key waits if its owner has the name of a contact, and, with `/policy ask`, if it is new. Nothing is sent to it and \
+               nothing of it is shown until /trust or /accept. Messages for the contact still go to the old key.",
     },
     CommandHelp {
         name: "/trust",
-        arguments: "WHOM [as new]",
-        short: "take a key that waits for your word",
-        long: "WHOM is a name, or at least four characters of the beginning of the key. It takes the place of the key that was known by that \
-               name, and is not verified; `as new` leaves that one alone and takes it for another person.",
+        arguments: "WHOM",
+        short: "move a contact to its new key",
+        long: "WHOM is the name of the contact, or at least four characters of the beginning of the new key. Type it if the contact has \
+               a new device. The contact is not verified then, and /verify compares the new key.",
+    },
+    CommandHelp {
+        name: "/accept",
+        arguments: "WHOM",
+        short: "take a new key as another contact",
+        long: "WHOM is the name that comes with the key, or at least four characters of the beginning of the key. Type it if two people have \
+               one name, and to answer a message request. Two contacts of one name have the beginning of their keys behind it.",
     },
     CommandHelp {
         name: "/block",
         arguments: "WHOM",
-        short: "want nothing of a key any more",
-        long: "Of a key that waits for your word, or of one that is known: nothing goes to it, and nothing of it is shown. /unpin ends \
-               that.",
+        short: "refuse a new key, or block a contact",
+        long: "Nothing goes to the key, and nothing of it is shown. A new key is meant before that of a contact of the same name. /unpin \
+               ends it.",
     },
     CommandHelp {
         name: "/unpin",
@@ -155,15 +163,8 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/policy",
         arguments: "HOW",
         short: "what is done with new keys: accept-new, ask or strict",
-        long: "accept-new takes and remembers them, ask has them wait for /trust, strict refuses them. It holds until the program ends. A key \
-               that comes in the place of another always waits.",
-    },
-    CommandHelp {
-        name: "/plain",
-        arguments: "WHOM TEXT",
-        short: "send one text in plain to somebody known by a key",
-        long: "Anybody on the way can read and change it, and nothing shows that who gets it is who you mean. You are asked first. All other \
-               texts stay encrypted.",
+        long: "accept-new takes and remembers them, ask has them wait for /accept, strict refuses them. It holds until the program ends. A \
+               new key with the name of a contact always waits.",
     },
     CommandHelp {
         name: "/quit",

@@ -5,8 +5,8 @@ use std::ops::Range;
 use unicode_width::UnicodeWidthStr;
 
 use super::commands::COMMANDS;
-use super::people::Directory;
-use crate::chat::{Row, State};
+use super::people::{Candidate, Directory, Named, by_name, candidates};
+use crate::model::name::folded;
 
 /// Candidates that are shown at most; whoever has more types another letter.
 const MAX_SHOWN: usize = 40;
@@ -60,9 +60,9 @@ pub fn complete(text: &str, cursor: usize, place: Place, directory: &dyn Directo
             None => return Completed::default(),
         },
     };
-    let wanted = word.to_lowercase();
+    let wanted = folded(word);
     let fitting: Vec<String> =
-        all.into_iter().filter(|candidate| candidate.to_lowercase().starts_with(&wanted)).collect();
+        all.into_iter().filter(|candidate| folded(candidate).starts_with(&wanted)).collect();
     match &fitting[..] {
         [] => Completed::default(),
         [only] => {
@@ -73,7 +73,7 @@ pub fn complete(text: &str, cursor: usize, place: Place, directory: &dyn Directo
         }
         several => {
             let common = common_beginning(several);
-            if !word.is_empty() && common.to_lowercase().len() > wanted.len() {
+            if !word.is_empty() && folded(&common).len() > wanted.len() {
                 Completed { replace: Some((start..cursor, common)), candidates: Vec::new() }
             } else {
                 Completed { replace: None, candidates: fitting }
@@ -95,30 +95,45 @@ fn argument(before: &str) -> Option<Argument> {
     match super::commands::named(before)?.name {
         "/help" => Some(Argument::Command),
         "/connect" | "/disconnect" | "/chat" | "/history" | "/mute" | "/unmute" => Some(Argument::Peer("")),
-        "/key" | "/verify" | "/trust" | "/block" | "/unpin" => Some(Argument::Peer("")),
-        "/alias" | "/plain" => Some(Argument::Peer(" ")),
+        "/key" | "/verify" | "/trust" | "/accept" | "/block" | "/unpin" => Some(Argument::Peer("")),
+        "/alias" => Some(Argument::Peer(" ")),
         "/policy" => Some(Argument::Word(&["accept-new", "ask", "strict"])),
         _ => None,
     }
 }
 
-/// Whom a word can mean: labels, those there before those gone; `all`; addresses, once a digit is typed.
+/// What a word that names a peer can be completed to: a word for each contact, then for each
+/// stranger, those online before those gone; `all`; and addresses, once a digit is typed.
 fn peers(word: &str, mark: &str, directory: &dyn Directory) -> Vec<String> {
-    let mut rows = directory.rows();
-    rows.sort_by_key(|row| row.state == State::Gone);
-    let labels = directory.labels();
-    let address = |row: &Row| row.addr.to_string();
-    let mut words: Vec<String> = rows
-        .iter()
-        .filter(|row| row.name.is_some() || labels.nickname(row.addr).is_some())
-        .map(|row| labels.label(row.addr, row.name.as_ref()))
-        .collect();
+    let mut all = candidates(directory);
+    all.sort_by_key(|known| (!known.is_contact, known.is_gone));
+    let address = |known: &Candidate| known.addr.map(|addr| addr.to_string());
+    let fits = |known: &&Candidate| known.has_name && folded(&known.label).starts_with(&folded(word));
+    let named: Vec<&Candidate> = all.iter().filter(fits).collect();
+    let mut words: Vec<String> = match named.len() {
+        0..=MAX_SHOWN => named.iter().map(|known| word_for(known, &all)).collect(),
+        // So many are not inserted, and not even shown.
+        _ => named.iter().map(|known| known.label.clone()).collect(),
+    };
     words.push("all".into());
-    words.extend(rows.iter().filter(|row| row.name.is_none()).map(address));
+    words.extend(
+        all.iter().filter(|known| !known.has_name).map(|known| address(known).unwrap_or(known.label.clone())),
+    );
     if word.starts_with(|c: char| c.is_ascii_digit()) {
-        words.extend(rows.iter().filter(|row| row.name.is_some()).map(address));
+        words.extend(all.iter().filter(|known| known.has_name).filter_map(address));
     }
     words.into_iter().map(|word| format!("{mark}{word}")).collect()
+}
+
+/// The shortest word that means exactly this peer.
+fn word_for(known: &Candidate, all: &[Candidate]) -> String {
+    let means_it = |word: &&String| {
+        let named = by_name(word, all);
+        let is_word = !word.contains(char::is_whitespace);
+        is_word && matches!(named, Ok(Named::Exactly(chosen)) if chosen.peer() == Some(known.id))
+    };
+    let words = [&known.label, &known.full_label];
+    words.into_iter().find(means_it).unwrap_or(&known.label).clone()
 }
 
 /// The longest beginning that all have, but for the case of letters, as the first writes it.
@@ -185,7 +200,7 @@ mod tests {
         assert_eq!(line("/chat b|"), "/chat Bob");
         assert_eq!(line("/alias bo|"), "/alias Bob ");
         assert_eq!(line("/verify bo|"), "/verify Bob");
-        assert_eq!(line("/plain bo|"), "/plain Bob ");
+        assert_eq!(line("/accept bo|"), "/accept Bob");
         assert_eq!(line("/policy st|"), "/policy strict");
         assert_eq!(line("@127.0.0.1:5001|"), "@127.0.0.1:5001 ");
         assert_eq!(line("tell @bo|"), "tell @Bob ");

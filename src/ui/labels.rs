@@ -1,17 +1,20 @@
-//! What each peer is called here: its name, or the user's own nickname for it, so that no two are called the same. Pure.
+//! Gives each peer a label that no other peer has: the user's nickname for it, its name, or its
+//! name with a suffix from its key or its port. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use crate::chat::{MAX_PEERS, Who};
 use crate::model::address::PeerAddr;
-use crate::model::name::{Name, PeerName};
+use crate::model::key::PublicKey;
+use crate::model::name::{Name, PeerName, folded};
+use crate::model::peer_id::Recipient;
 
-/// Peers that labels are kept for: all that can be known, and as many that were. With more, those that are known no
-/// longer lose theirs.
+/// Peers with a label: all rows, and as many that have left the list. With more, the labels of
+/// forgotten peers go.
 const MAX_LABELS: usize = 2 * MAX_PEERS;
 
-/// What stands between a name and what tells it from another's.
+/// What stands between a name and its suffix.
 pub(super) const MARK: char = '·';
 
 /// The mark, and what looks like it.
@@ -34,12 +37,32 @@ const LIKE_A_SIGN: [char; 12] = [
     ']',
 ];
 
-/// A peer that calls itself something else than before.
+/// Characters of a key in the suffix of a name: enough to tell two people apart, and short to type.
+const SUFFIX_CHARS: usize = 4;
+
+/// Characters of a key where the short suffix is taken, and of a peer without a name: as many as
+/// the screen shows of a key elsewhere.
+const LONG_SUFFIX_CHARS: usize = 8;
+
+/// What the program knows of a peer when a label is given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// A contact: it keeps its plain name.
+    Contact,
+    /// A stranger in the peer list.
+    Stranger,
+    /// Neither a contact nor in the peer list. Its label is free for another.
+    Forgotten,
+}
+
+/// A peer whose label has changed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Renamed {
-    /// What it was called here until now.
+    /// The peer.
+    pub id: Recipient,
+    /// Its label until now.
     pub before: String,
-    /// What it is called now.
+    /// Its label from now on.
     pub now: String,
 }
 
@@ -47,137 +70,299 @@ pub struct Renamed {
 struct Given {
     name: PeerName,
     label: String,
+    /// Where the peer was when it was given the label.
+    addr: Option<PeerAddr>,
 }
 
-/// The labels. A label belongs to the first who came with that name, for as long as it is known; whoever comes later
-/// with the same name has its port, or its whole address, behind it.
+/// The labels of the peers that were met in this run, and the user's nicknames.
+///
+/// A contact has its plain name, and a stranger only where no contact and no earlier stranger has
+/// it. Every other peer has a suffix: the beginning of its key, or the port or address of a legacy
+/// peer. Two contacts of one name both have the suffix.
 #[derive(Clone, Debug, Default)]
 pub struct Labels {
-    given: HashMap<PeerAddr, Given>,
-    /// Whose each label is, by its [`key`].
-    owners: HashMap<String, PeerAddr>,
-    nicknames: BTreeMap<PeerAddr, Name>,
+    given: HashMap<Recipient, Given>,
+    /// Who has each label; labels are compared in their folded form.
+    owners: HashMap<String, Recipient>,
+    /// The contacts of each folded name.
+    contacts: HashMap<String, BTreeSet<Recipient>>,
+    nicknames: BTreeMap<Recipient, Name>,
+    /// Who has each nickname, in its folded form.
+    nicknamed: HashMap<String, Recipient>,
+    /// The nicknames that belong to an address. They go for the legacy peer and for the unproven
+    /// address, which are two recipients.
+    by_addr: HashMap<PeerAddr, Recipient>,
 }
 
 impl Labels {
     /// Labels with the user's nicknames.
-    pub fn new(nicknames: BTreeMap<PeerAddr, Name>) -> Self {
-        Self { nicknames, ..Self::default() }
+    pub fn new(nicknames: BTreeMap<Recipient, Name>) -> Self {
+        let mut labels = Self::default();
+        labels.set_nicknames(nicknames);
+        labels
     }
 
-    /// Takes other nicknames. A peer whose label is now a nickname of another gets a new one when it is met again.
-    pub fn set_nicknames(&mut self, nicknames: BTreeMap<PeerAddr, Name>) {
+    /// Replaces the nicknames. A peer whose label is now the nickname of another gets a new label
+    /// when it is met again.
+    pub fn set_nicknames(&mut self, nicknames: BTreeMap<Recipient, Name>) {
+        self.by_addr = nicknames.keys().filter_map(|id| Some((id.addr()?, *id))).collect();
+        self.nicknamed = nicknames.iter().map(|(id, name)| (folded(name.as_str()), *id)).collect();
         self.nicknames = nicknames;
-        let nicknames = &self.nicknames;
-        let clashes = |addr: &PeerAddr, given: &Given| {
-            nicknames.iter().any(|(other, name)| other != addr && same(name.as_str(), &given.label))
-        };
-        let gone: Vec<PeerAddr> =
-            self.given.iter().filter(|(addr, given)| clashes(addr, given)).map(|(addr, _)| *addr).collect();
-        gone.into_iter().for_each(|addr| self.forget(addr));
+        let clashes = |id: &Recipient, given: &Given| self.is_nickname_of_another(*id, &given.label);
+        let gone: Vec<Recipient> =
+            self.given.iter().filter(|(id, given)| clashes(id, given)).map(|(id, _)| *id).collect();
+        gone.into_iter().for_each(|id| self.forget(id));
     }
 
     /// The user's nickname for a peer.
-    pub fn nickname(&self, addr: PeerAddr) -> Option<&Name> {
-        self.nicknames.get(&addr)
+    pub fn nickname(&self, id: Recipient) -> Option<&Name> {
+        self.nicknames.get(&self.owner_of_nickname(id))
     }
 
-    /// What whoever is at an address is called here, if they have been met or have a nickname.
-    pub fn known(&self, addr: PeerAddr) -> Option<String> {
-        let given = || self.given.get(&addr).map(|given| given.label.clone());
-        self.nickname(addr).map(Name::to_string).or_else(given)
+    /// Under which recipient the nickname of a peer is kept.
+    fn owner_of_nickname(&self, id: Recipient) -> Recipient {
+        id.addr().and_then(|addr| self.by_addr.get(&addr)).copied().unwrap_or(id)
+    }
+
+    /// The label of a peer that was met or has a nickname.
+    pub fn known(&self, id: Recipient) -> Option<String> {
+        let given = || self.given.get(&id).map(|given| given.label.clone());
+        self.nickname(id).map(Name::to_string).or_else(given)
     }
 
     /// All the user's nicknames.
-    pub fn nicknames(&self) -> impl Iterator<Item = (&PeerAddr, &Name)> {
-        self.nicknames.iter()
+    pub fn nicknames(&self) -> impl Iterator<Item = (Recipient, &Name)> {
+        self.nicknames.iter().map(|(id, name)| (*id, name))
     }
 
-    /// Gives a peer its label, if it has a name; says so if it had another name before. `knows` tells who is known still.
-    pub fn meet(&mut self, who: &Who, knows: impl Fn(PeerAddr) -> bool) -> Option<Renamed> {
-        let name = who.name.as_ref()?;
-        let before = match self.given.get(&who.addr) {
-            Some(given) if given.name == *name => return None,
-            Some(given) => Some(given.label.clone()),
-            None => None,
-        };
-        self.forget(who.addr);
-        if self.given.len() >= MAX_LABELS {
-            self.given.retain(|addr, _| knows(*addr));
-            let given = &self.given;
-            self.owners.retain(|_, addr| given.contains_key(addr));
+    /// Gives a peer its label if it has a name. Returns every peer that has another label now: this
+    /// one, or another of the same name.
+    pub fn meet(&mut self, who: &Who, standing: impl Fn(Recipient) -> Standing) -> Vec<Renamed> {
+        let Some(name) = &who.name else { return Vec::new() };
+        let id = who.id;
+        let before = self.given.get(&id);
+        let is_same_name = before.is_some_and(|given| given.name == *name);
+        // Most messages come from such a peer.
+        if is_same_name && before.is_some_and(|given| given.label == name.as_str()) {
+            return Vec::new();
         }
-        let label = self.free_label(who.addr, name, &knows);
+        let is_contact = standing(id) == Standing::Contact;
+        if is_same_name && !is_contact {
+            return Vec::new();
+        }
+        let before = before.map(|given| given.label.clone());
+        self.forget(id);
+        if self.given.len() >= MAX_LABELS {
+            self.drop_forgotten(&standing);
+        }
+        let mut renamed = Vec::new();
+        let shape = folded(name.as_str());
+        self.take_from_unproven(who, &shape);
+        if is_contact {
+            self.contacts.entry(shape.clone()).or_default().insert(id);
+        }
+        let has_namesake = self.has_namesake(&shape, id, &standing);
+        let owner = self.owners.get(&shape).copied().filter(|owner| *owner != id);
+        let is_unproven_twin = owner.is_some_and(|owner| self.is_at(owner, id));
+        let may_be_plain = !has_namesake
+            && !is_unproven_twin
+            && !reads_otherwise(name.as_str())
+            && !self.is_nickname_of_another(id, name.as_str());
+        let is_free = owner.is_none_or(|owner| standing(owner) == Standing::Forgotten);
+        // A contact takes its name back from a stranger, and shares it with no other contact.
+        let loser = owner.filter(|_| is_contact && !is_free && !is_unproven_twin);
+        let lost = loser.and_then(|loser| Some((loser, self.take(loser)?)));
+        let label = if may_be_plain && (is_contact || is_free) {
+            name.to_string()
+        } else {
+            self.suffixed(id, name, &standing)
+        };
+        self.give(id, Given { name: name.clone(), label, addr: who.addr });
+        if let Some((loser, Given { name, label, addr })) = lost {
+            let now = self.suffixed(loser, &name, &standing);
+            self.give(loser, Given { name, label: now.clone(), addr });
+            if self.nickname(loser).is_none() {
+                renamed.push(Renamed { id: loser, before: label, now });
+            }
+        }
+        let now = self.label(id, Some(name));
+        let differs = |before: &String| self.nickname(id).is_none() && *before != now;
+        renamed.extend(before.filter(differs).map(|before| Renamed { id, before, now: now.clone() }));
+        renamed
+    }
+
+    /// For a moment, a peer and the unproven address that it is at can both be known under its name.
+    /// The address has no label then.
+    fn take_from_unproven(&mut self, who: &Who, shape: &str) {
+        let unproven = who.addr.map(Recipient::Address).filter(|unproven| *unproven != who.id);
+        let is_called = |given: &Given| folded(given.name.as_str()) == shape;
+        if let Some(unproven) = unproven.filter(|id| self.given.get(id).is_some_and(is_called)) {
+            self.take(unproven);
+        }
+    }
+
+    /// Whether `id` is the unproven address that a peer is at.
+    fn is_at(&self, peer: Recipient, id: Recipient) -> bool {
+        let addr = self.given.get(&peer).and_then(|given| given.addr);
+        addr.is_some_and(|addr| id == Recipient::Address(addr))
+    }
+
+    /// Whether another contact has this folded name.
+    fn has_namesake(
+        &mut self,
+        shape: &str,
+        id: Recipient,
+        standing: &impl Fn(Recipient) -> Standing,
+    ) -> bool {
+        let owner = self.owners.get(shape).copied();
+        let Some(contacts) = self.contacts.get_mut(shape) else {
+            return owner.is_some_and(|owner| owner != id && standing(owner) == Standing::Contact);
+        };
+        contacts.extend(owner.filter(|owner| standing(*owner) == Standing::Contact));
+        let given = &self.given;
+        contacts.retain(|other| {
+            let is_called = given.get(other).is_some_and(|given| folded(given.name.as_str()) == shape);
+            *other == id || (is_called && standing(*other) == Standing::Contact)
+        });
+        contacts.iter().any(|other| *other != id)
+    }
+
+    fn give(&mut self, id: Recipient, given: Given) {
         if self.given.len() < MAX_LABELS {
-            if let Some(former) = self.owners.insert(key(&label), who.addr) {
+            if let Some(former) = self.owners.insert(folded(&given.label), id) {
                 self.given.remove(&former);
             }
-            self.given.insert(who.addr, Given { name: name.clone(), label: label.clone() });
-        }
-        before.map(|before| Renamed { before, now: label })
-    }
-
-    fn forget(&mut self, addr: PeerAddr) {
-        if let Some(given) = self.given.remove(&addr) {
-            self.owners.remove(&key(&given.label));
+            self.given.insert(id, given);
         }
     }
 
-    fn free_label(&self, addr: PeerAddr, name: &PeerName, knows: &impl Fn(PeerAddr) -> bool) -> String {
-        let free = |label: &str| {
-            let owner = self.owners.get(&key(label));
-            let nickname =
-                self.nicknames.iter().any(|(other, name)| *other != addr && same(name.as_str(), label));
-            !nickname && owner.is_none_or(|owner| !knows(*owner))
+    fn take(&mut self, id: Recipient) -> Option<Given> {
+        let given = self.given.remove(&id)?;
+        let label = folded(&given.label);
+        if self.owners.get(&label) == Some(&id) {
+            self.owners.remove(&label);
+        }
+        Some(given)
+    }
+
+    fn forget(&mut self, id: Recipient) {
+        self.take(id);
+    }
+
+    /// Gives the label of a recipient to the one that it is from now on: the first peer that proved
+    /// itself at an address, or a contact with its new key.
+    pub fn replace(&mut self, from: Recipient, to: Recipient) {
+        if let Some(given) = self.take(from)
+            && !self.given.contains_key(&to)
+        {
+            self.give(to, given);
+        }
+    }
+
+    fn drop_forgotten(&mut self, standing: &impl Fn(Recipient) -> Standing) {
+        self.given.retain(|id, _| standing(*id) != Standing::Forgotten);
+        let given = &self.given;
+        self.owners.retain(|_, id| given.contains_key(id));
+        self.contacts.retain(|_, ids| {
+            ids.retain(|id| given.contains_key(id));
+            !ids.is_empty()
+        });
+    }
+
+    fn is_nickname_of_another(&self, id: Recipient, label: &str) -> bool {
+        let owner = self.nicknamed.get(&folded(label));
+        owner.is_some_and(|owner| *owner != self.owner_of_nickname(id))
+    }
+
+    /// The shortest label with a suffix that no other peer has.
+    fn suffixed(&self, id: Recipient, name: &PeerName, standing: &impl Fn(Recipient) -> Standing) -> String {
+        let is_free = |label: &String| {
+            let owner = self.owners.get(&folded(label)).filter(|owner| **owner != id);
+            owner.is_none_or(|owner| standing(*owner) == Standing::Forgotten)
+                && !self.is_nickname_of_another(id, label)
         };
-        let plain = name.as_str();
-        if free(plain) && !reads_otherwise(plain) {
-            return plain.to_owned();
-        }
-        let with_port = format!("{plain}{MARK}{}", addr.port());
-        if free(&with_port) { with_port } else { format!("{plain}{MARK}{addr}") }
+        let mut labels = suffixes(id).map(|suffix| format!("{name}{MARK}{suffix}"));
+        let first = labels.find(is_free);
+        first.unwrap_or_else(|| format!("{name}{MARK}{}", longest_suffix(id)))
     }
 
-    /// What a peer is called: the user's nickname, its label, or its address if it has no name.
-    pub fn label(&self, addr: PeerAddr, name: Option<&PeerName>) -> String {
-        if let Some(nickname) = self.nicknames.get(&addr) {
-            return nickname.to_string();
-        }
-        match (self.given.get(&addr), name) {
-            (Some(given), _) => given.label.clone(),
-            (None, Some(name)) => format!("{name}{MARK}{addr}"),
-            (None, None) => addr.to_string(),
+    /// The label of a peer: the user's nickname, the label that it was given, or what stands for it.
+    pub fn label(&self, id: Recipient, name: Option<&PeerName>) -> String {
+        let known = self.known(id);
+        known.unwrap_or_else(|| match name {
+            Some(name) => format!("{name}{MARK}{}", unmet_suffix(id)),
+            None => unnamed(id),
+        })
+    }
+
+    /// The label of a peer with its suffix, for where another peer may be meant by the plain name.
+    pub fn full_label(&self, id: Recipient, name: Option<&PeerName>) -> String {
+        let given = self.given.get(&id);
+        match (given, name.or(given.map(|given| &given.name))) {
+            (Some(given), _) if given.label != given.name.as_str() => given.label.clone(),
+            (_, Some(name)) => self.suffixed(id, name, &|_| Standing::Stranger),
+            (_, None) => unnamed(id),
         }
     }
 
-    /// The name behind a label, by which its colour is chosen: that of the same person at another port is the same.
-    pub fn name(&self, addr: PeerAddr) -> Option<&str> {
-        let nickname = self.nicknames.get(&addr).map(Name::as_str);
-        nickname.or_else(|| self.given.get(&addr).map(|given| given.name.as_str()))
+    /// The name behind a label. It decides the colour, which stays when only the suffix changes.
+    pub fn name(&self, id: Recipient) -> Option<&str> {
+        let nickname = self.nickname(id).map(Name::as_str);
+        nickname.or_else(|| self.given.get(&id).map(|given| given.name.as_str()))
     }
 }
 
-/// What two labels have in common that look the same: the letters, whatever their size, without the selectors of the
-/// emoji presentation, which take no room and change no letter.
-fn key(label: &str) -> String {
-    label.to_lowercase().replace(['\u{fe0e}', '\u{fe0f}'], "")
+/// The suffixes that a peer can have, the shortest first.
+fn suffixes(id: Recipient) -> impl Iterator<Item = String> {
+    let of_key = id.public_key().map(|key| {
+        [beginning(key, SUFFIX_CHARS), beginning(key, LONG_SUFFIX_CHARS), key.to_string()].into_iter()
+    });
+    let of_addr = id.addr().map(|addr| [addr.port().to_string(), addr.to_string()].into_iter());
+    of_key.into_iter().flatten().chain(of_addr.into_iter().flatten())
 }
 
-fn same(one: &str, other: &str) -> bool {
-    key(one) == key(other)
+/// The suffix that only this peer can have.
+fn longest_suffix(id: Recipient) -> String {
+    suffixes(id).last().unwrap_or_default()
 }
 
-/// Whether the prompt would understand a name as something else, or a reader might: `*` begins what the program itself
-/// says, `/` a command, a sign tells who is verified, and a number behind the mark what tells one of two from the other.
+/// The suffix of a peer that was given no label.
+fn unmet_suffix(id: Recipient) -> String {
+    id.public_key().map_or_else(|| longest_suffix(id), |key| beginning(key, SUFFIX_CHARS))
+}
+
+/// What stands for a peer without a name: its address, or the beginning of its key.
+fn unnamed(id: Recipient) -> String {
+    match (id.public_key(), id.addr()) {
+        (Some(key), _) => beginning(key, LONG_SUFFIX_CHARS),
+        (None, Some(addr)) => addr.to_string(),
+        (None, None) => String::new(),
+    }
+}
+
+fn beginning(key: PublicKey, chars: usize) -> String {
+    key.to_string().chars().take(chars).collect()
+}
+
+/// Whether the prompt would understand a name as something else, or a reader might: `*` begins what
+/// the program itself says, `/` a command, a sign tells who is verified, and behind the mark stands
+/// a suffix.
 fn reads_otherwise(name: &str) -> bool {
-    let name = &key(name);
+    let name = &folded(name);
     name.starts_with(|c: char| c.is_ascii_punctuation() && !matches!(c, '_' | '-' | '.'))
-        || name.eq_ignore_ascii_case("all")
+        || name == "all"
         || name.bytes().all(|byte| byte.is_ascii_digit())
         || name.parse::<PeerAddr>().is_ok()
         || name.parse::<IpAddr>().is_ok()
         || name.contains(LIKE_A_SIGN)
-        || name.split(LIKE_THE_MARK).skip(1).any(|rest| rest.starts_with(char::is_numeric))
+        || name.split(LIKE_THE_MARK).skip(1).any(is_like_a_suffix)
+}
+
+/// Whether a text begins like a port, an address or a key.
+fn is_like_a_suffix(text: &str) -> bool {
+    let chars = text.chars().take(SUFFIX_CHARS);
+    let of_key = chars.clone().filter(|c| matches!(c, 'a'..='z' | '2'..='7')).count();
+    text.starts_with(char::is_numeric) || text.starts_with('[') || of_key == SUFFIX_CHARS
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub fn peer_list(rows: &[Row], unasked: usize, labels: &Labels) -> Vec<Line> {
         }
     }
     let inks = std::iter::once(Ink::Plain).chain(rows.iter().map(|row| {
-        let name = labels.name(row.addr).or(row.name.as_ref().map(|name| name.as_str()));
+        let name = labels.name(row.id).or(row.name.as_ref().map(|name| name.as_str()));
         name.map_or(Ink::Plain, ink_of)
     }));
     let mut lines: Vec<Line> = cells.iter().zip(inks).map(|(row, ink)| line(row, &widths, ink)).collect();
@@ -77,11 +77,11 @@ fn cells(row: &Row, labels: &Labels) -> [String; 7] {
     };
     [
         row.number.to_string(),
-        match (&row.name, labels.nickname(row.addr)) {
+        match (&row.name, labels.nickname(row.id)) {
             (None, None) => "-".to_owned(),
-            (name, _) => labels.label(row.addr, name.as_ref()),
+            (name, _) => labels.label(row.id, name.as_ref()),
         },
-        row.addr.to_string(),
+        row.addr.map_or_else(|| "-".to_owned(), |addr| addr.to_string()),
         state.to_owned(),
         known.to_owned(),
         row.last_heard.map_or_else(|| "never".to_owned(), ago),
@@ -113,15 +113,20 @@ fn ago(time: Duration) -> String {
 mod tests {
     use super::*;
     use crate::chat::Who;
+    use crate::model::address::PeerAddr;
     use crate::model::key::PublicKey;
     use crate::model::message::Speech;
     use crate::model::name::PeerName;
+    use crate::ui::labels::Standing;
 
     fn row(number: u32, name: &str, state: State, last_heard: Option<u64>) -> Row {
+        let addr: PeerAddr = format!("127.0.0.1:{}", 5000 + number).parse().unwrap();
         Row {
             number,
+            id: addr.into(),
+            contact: false,
             name: (!name.is_empty()).then(|| PeerName::new(name)),
-            addr: format!("127.0.0.1:{}", 5000 + number).parse().unwrap(),
+            addr: Some(addr),
             claimed: None,
             speech: Speech::Unknown,
             proof: Proof::Unknown,
@@ -135,10 +140,9 @@ mod tests {
     fn listed(rows: &[Row], unasked: usize) -> Vec<String> {
         let mut labels = Labels::default();
         for row in rows {
-            labels.meet(
-                &Who { name: row.name.clone(), addr: row.addr, claimed: None, proof: Proof::Plain },
-                |_| true,
-            );
+            let (id, name, addr) = (row.id, row.name.clone(), row.addr);
+            let who = Who { id, name, addr, claimed: None, proof: Proof::Plain };
+            labels.meet(&who, |_| Standing::Stranger);
         }
         peer_list(rows, unasked, &labels).iter().map(Line::to_string).collect()
     }

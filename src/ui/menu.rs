@@ -9,12 +9,12 @@ mod kept;
 mod talk;
 mod trust;
 
-use super::people::{Chosen, Directory, Lost, Named, find, shown};
+use super::people::{Chosen, Directory, Lost, Named, find, find_to_connect, shown};
 use crate::chat::{As, Pin, Policy, Target};
-use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
-use asking::{Asking, Deed, Question, Sure};
+use crate::model::peer_id::Recipient;
+use asking::{Asking, Deed, Question};
 use kept::KeptTexts;
 
 /// The menu as it is shown.
@@ -39,8 +39,6 @@ const MORE: [&str; 9] = [
 pub enum Act {
     /// Send this text.
     Send(Chosen, String),
-    /// The same, and in plain although its recipient is known by a key: the user said so.
-    SendInPlain(Chosen, String),
     /// Verify and show the peers.
     List,
     /// Ask to be listed.
@@ -54,15 +52,15 @@ pub enum Act {
     /// Be called otherwise.
     Rename(Name),
     /// Show somebody's messages no more.
-    Mute(PeerAddr, String),
+    Mute(Recipient, String),
     /// Show them again.
-    Unmute(PeerAddr, String),
+    Unmute(Recipient, String),
     /// The one or the other, whichever it is not.
-    ToggleMute(PeerAddr, String),
+    ToggleMute(Recipient, String),
     /// Say who is muted.
     ListMuted,
     /// Give a nickname, or take it away.
-    Nickname(PeerAddr, String, Option<Name>),
+    Nickname(Recipient, String, Option<Name>),
     /// Say which nicknames there are.
     ListNicknames,
     /// Say what our key is.
@@ -210,16 +208,55 @@ impl Menu {
         self.reply_to = Some(self.last_sender.clone());
     }
 
-    /// Calls a peer otherwise wherever it is named.
-    pub fn relabel(&mut self, addr: PeerAddr, label: &str) {
+    /// Everybody that the menu remembers and shows by a label.
+    fn remembered(&mut self) -> impl Iterator<Item = &mut Chosen> {
+        let asked = match &mut self.asking {
+            Asking::Text(to) => Some(to),
+            Asking::Whom(question) | Asking::Port(question, _) => question.last.as_mut(),
+            _ => None,
+        };
         let named = [&mut self.conversation, &mut self.last, &mut self.last_sender];
-        for chosen in named
-            .into_iter()
-            .flatten()
-            .chain(self.reply_to.iter_mut().flatten())
-            .filter(|chosen| chosen.addr() == Some(addr))
+        named.into_iter().flatten().chain(self.reply_to.iter_mut().flatten()).chain(asked)
+    }
+
+    /// Forgets a recipient that is likely another by now, so that the user is asked who is meant.
+    /// Returns whether the next line was to go there.
+    pub fn forget(&mut self, id: Recipient) -> bool {
+        let is_it = |chosen: &Option<Chosen>| chosen.as_ref().and_then(Chosen::peer) == Some(id);
+        for remembered in [&mut self.last, &mut self.last_sender].into_iter().chain(&mut self.reply_to) {
+            remembered.take_if(|chosen| chosen.peer() == Some(id));
+        }
+        if let Asking::Whom(question) | Asking::Port(question, _) = &mut self.asking {
+            question.last.take_if(|chosen| chosen.peer() == Some(id));
+        }
+        let was_asked = matches!(&self.asking, Asking::Text(to) if to.peer() == Some(id));
+        if was_asked {
+            self.asking = Asking::Choice;
+        }
+        let was_talking = is_it(&self.conversation);
+        if was_talking {
+            self.conversation = None;
+        }
+        was_asked || was_talking
+    }
+
+    /// Gives a peer another label wherever it is named.
+    pub fn relabel(&mut self, id: Recipient, label: &str) {
+        let named = self.remembered().filter(|chosen| chosen.peer() == Some(id));
+        named.for_each(|chosen| label.clone_into(&mut chosen.label));
+    }
+
+    /// Replaces a recipient wherever the menu remembers it: the first peer has proven itself at an
+    /// address, or a contact has a new key.
+    pub fn replace(&mut self, from: Recipient, to: &Chosen) {
+        self.remembered().for_each(|chosen| chosen.replace(from, to));
+        let Some(peer) = to.peer() else { return };
+        self.kept.replace(from, peer);
+        if let Asking::Nickname(id, label) = &mut self.asking
+            && *id == from
         {
-            label.clone_into(&mut chosen.label);
+            *id = peer;
+            to.label.clone_into(label);
         }
     }
 
@@ -241,7 +278,6 @@ impl Menu {
         let typed = Some(typed).filter(|typed| !typed.trim().is_empty());
         match (std::mem::take(&mut self.asking), typed) {
             (Asking::Text(to), Some(typed)) => self.keep(to, typed),
-            (Asking::Sure(Sure::Plain(to, text)), _) => self.keep(to, text),
             (
                 Asking::Whom(Question { text: Some(text), .. })
                 | Asking::Port(Question { text: Some(text), .. }, _),

@@ -33,14 +33,14 @@ pub use editor::{Editor, Key, MAX_LINE_BYTES, Typed};
 #[cfg(any(test, fuzzing))]
 pub(crate) use input::key_of;
 pub use input::{Input, read_keys, read_lines};
-pub use labels::{Labels, Renamed};
+pub use labels::{Labels, Renamed, Standing};
 #[cfg(any(test, fuzzing))]
 pub(crate) use layout::lay_out;
 pub use list::peer_list;
 pub use menu::{Act, HistoryOf, Menu, Outbox, Refill, Turn};
 pub(crate) use past::state;
 pub use past::{Past, People, day_line};
-pub use people::{Chosen, Directory};
+pub use people::{Chosen, Directory, contact_called};
 pub use qr::{Foreground, qr};
 pub use screen::Screen;
 #[cfg(any(test, fuzzing))]
@@ -48,6 +48,7 @@ pub(crate) use screen::{END, RAW_END, write_lines};
 pub use status::Status;
 pub use style::{Ink, Line, Palette, ink_of};
 pub use terminal::{abandon_terminal, columns, is_in_foreground, restore_terminal};
+pub(crate) use words::place;
 pub use words::{
     VERIFIED, Voice, fate_words, hold_words, is_good, later, lines, offers_lines, own_text, pin_lines, quoted,
 };

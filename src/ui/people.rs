@@ -1,12 +1,19 @@
-//! Who is meant by what the user types. Pure.
+//! Finds the recipient that a word of the user means: `all`, a row number, an address, a name or
+//! the beginning of a key. Pure.
+//!
+//! An exact contact name wins, then the only contact whose name begins so. A stranger is found only
+//! by its exact name. If several peers fit, the user is asked.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::labels::{Labels, MARK};
+use super::words::place;
 use crate::chat::{Offer, Pin, Row, State, Target};
 use crate::model::address::{AddrError, PeerAddr};
 use crate::model::key::PublicKey;
-use crate::model::name::shortened;
+use crate::model::name::{Name, PeerName, folded, shortened};
+use crate::model::peer_id::Recipient;
 use crate::model::untrusted::harmless;
 
 /// Columns of a kept text or a mistaken entry that are shown again in a sentence.
@@ -16,19 +23,25 @@ const SHOWN_AGAIN: usize = 40;
 pub trait Directory {
     /// The peer list.
     fn rows(&self) -> Vec<Row>;
+    /// The contacts known by key that are not in the peer list.
+    fn contacts(&self) -> Vec<Pin>;
+    /// Whom an address means: the contacts known by key that have proven themselves there, or the
+    /// legacy peer or the unproven address itself.
+    fn at(&self, addr: PeerAddr) -> Vec<Recipient>;
     /// Whether an address is our own.
     fn is_own(&self, addr: PeerAddr) -> bool;
-    /// What each is called.
+    /// The labels of the peers.
     fn labels(&self) -> &Labels;
-    /// What is known of the key of a peer, if it has proven one.
-    fn key_of(&self, addr: PeerAddr) -> Option<Pin>;
+    /// What is pinned for a recipient that has a key.
+    fn pin_of(&self, id: Recipient) -> Option<Pin>;
     /// The pins that a word of the user may mean: exactly a name, or the beginning of a key.
     fn pins_named(&self, word: &str) -> Vec<Pin>;
-    /// The keys waiting for the user's word that a word may mean: a name, or the beginning of a key.
+    /// The pending keys that a word may mean: a name, or the beginning of a key.
     fn offers_for(&self, word: &str) -> Vec<Offer>;
-    /// The digits that we and whoever holds this key compare.
+    /// The safety number with a key.
     fn code_with(&self, key: PublicKey) -> String;
-    /// The address that a word is, if it is one. Whoever knows the interfaces of the machine takes their names, too.
+    /// The address that a word is, if it is one. A directory that knows the interfaces of the
+    /// machine takes their names, too.
     ///
     /// # Errors
     /// Why it is none.
@@ -37,19 +50,19 @@ pub trait Directory {
     }
 }
 
-/// Somebody chosen, and how to call them.
+/// A chosen recipient with its label.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Chosen {
     /// Who it is.
     pub target: Target,
-    /// What they are called, for sentences and prompts.
+    /// What it is called in sentences and prompts.
     pub label: String,
 }
 
 impl Chosen {
     /// One peer.
-    pub fn one(addr: PeerAddr, label: String) -> Self {
-        Self { target: Target::These(vec![addr]), label }
+    pub fn one(id: Recipient, label: String) -> Self {
+        Self { target: Target::These(vec![id]), label }
     }
 
     /// Everybody.
@@ -57,23 +70,40 @@ impl Chosen {
         Self { target: Target::All, label: "all".into() }
     }
 
-    /// The address, if it is one peer.
-    pub fn addr(&self) -> Option<PeerAddr> {
+    /// The recipient, if it is one peer.
+    pub fn peer(&self) -> Option<Recipient> {
         match &self.target {
-            Target::These(addrs) if addrs.len() == 1 => addrs.first().copied(),
+            Target::These(ids) if ids.len() == 1 => ids.first().copied(),
             _ => None,
+        }
+    }
+
+    /// Replaces a recipient by another, with its label if it is the only one.
+    pub(crate) fn replace(&mut self, from: Recipient, to: &Self) {
+        if self.peer() == Some(from) {
+            to.label.clone_into(&mut self.label);
+        }
+        if let Some(to) = to.peer() {
+            replace(&mut self.target, from, to);
         }
     }
 }
 
-/// What a word of the user's names.
+/// Replaces a recipient of a target by another.
+pub(super) fn replace(target: &mut Target, from: Recipient, to: Recipient) {
+    if let Target::These(ids) = target {
+        ids.iter_mut().filter(|id| **id == from).for_each(|id| *id = to);
+    }
+}
+
+/// What a word of the user names.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Named {
     /// Exactly this.
     Exactly(Chosen),
-    /// Nobody is called so, but only this can be meant: it begins so, or is the only one there of that name.
+    /// The only contact whose name begins so.
     Perhaps(Chosen),
-    /// An IP, of which the port is missing.
+    /// An IP without a port.
     NeedsPort(IpAddr),
 }
 
@@ -84,12 +114,14 @@ pub(super) enum Lost {
     NoNumber,
     /// It is our own address.
     Ourselves(PeerAddr),
-    /// It is to be an address, and a sentence says why it is none.
+    /// It looks like an address; the sentence says why it is none.
     NoAddress(String),
-    /// Nobody is called so; somebody is called almost so.
+    /// Nobody has that name; somebody has almost that name.
     Nobody(Option<String>),
-    /// Several are.
+    /// Several peers match; the sentence lists them.
     Several(String),
+    /// The user has blocked the peer of this name.
+    Blocked(String),
 }
 
 /// A text of the user's own, as it is named in a sentence.
@@ -112,6 +144,7 @@ impl Lost {
                     "Nobody is called `{word}`; did you mean {near}? Give a number, a name, an ip:port or `all`{or}."
                 )
             }
+            Self::Blocked(name) => format!("{name} is blocked; /unpin {word} unblocks."),
             Self::Nobody(None) => {
                 format!("Nobody is called `{word}`; give a number, a name, an ip:port or `all`{or}.")
             }
@@ -119,112 +152,257 @@ impl Lost {
     }
 }
 
-/// Who is meant by `word`: `all`, a number of the list, an address, an IP, a name or its beginning.
+/// Characters of a key that name a contact.
+const CONTACT_KEY_CHARS: usize = 4;
+
+/// Characters of a key that name a stranger. Anybody can make a key that begins with a short word.
+const STRANGER_KEY_CHARS: usize = 8;
+
+/// A peer that a word may mean.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    pub(super) id: Recipient,
+    pub(super) label: String,
+    /// The label with its suffix.
+    pub(super) full_label: String,
+    /// All its names in their folded form: the label, also with the suffix, and the name that the
+    /// peer gives itself.
+    names: Vec<String>,
+    pub(super) is_contact: bool,
+    has_nickname: bool,
+    pub(super) has_name: bool,
+    /// The number of its row.
+    number: Option<u32>,
+    pub(super) addr: Option<PeerAddr>,
+    pub(super) is_gone: bool,
+}
+
+impl Candidate {
+    fn new(id: Recipient, name: Option<&PeerName>, labels: &Labels) -> Self {
+        let nickname = labels.nickname(id);
+        let label = labels.label(id, name);
+        let full_label = labels.full_label(id, name);
+        let names = [Some(label.as_str()), Some(&full_label), name.map(PeerName::as_str)];
+        Self {
+            id,
+            names: names.into_iter().flatten().map(folded).collect(),
+            is_contact: nickname.is_some(),
+            has_nickname: nickname.is_some(),
+            has_name: name.is_some() || nickname.is_some(),
+            number: None,
+            addr: id.addr(),
+            is_gone: true,
+            label,
+            full_label,
+        }
+    }
+
+    fn of_row(row: &Row, labels: &Labels) -> Self {
+        let candidate = Self::new(row.id, row.name.as_ref(), labels);
+        Self {
+            is_contact: row.contact || candidate.is_contact,
+            number: Some(row.number),
+            addr: row.addr,
+            is_gone: row.state == State::Gone,
+            ..candidate
+        }
+    }
+
+    fn of_pin(pin: &Pin, labels: &Labels) -> Self {
+        let candidate = Self::new(Recipient::key(pin.key), pin.name.as_ref(), labels);
+        Self { is_contact: true, addr: pin.addrs.first().copied(), ..candidate }
+    }
+
+    fn chosen(&self) -> Chosen {
+        Chosen::one(self.id, self.label.clone())
+    }
+
+    fn is_called(&self, wanted: &str) -> bool {
+        self.names.iter().any(|name| name == wanted)
+    }
+
+    fn begins(&self, wanted: &str) -> bool {
+        self.names.iter().any(|name| name.starts_with(wanted))
+    }
+
+    fn has_key(&self, beginning: &str) -> bool {
+        let chars = if self.is_contact { CONTACT_KEY_CHARS } else { STRANGER_KEY_CHARS };
+        let key = self.id.public_key().filter(|_| beginning.len() >= chars);
+        key.is_some_and(|key| key.to_string().starts_with(beginning))
+    }
+}
+
+/// Everybody that a name can mean: the rows, the contacts without a row, and the peers with a
+/// nickname that are neither.
+pub(super) fn candidates(directory: &dyn Directory) -> Vec<Candidate> {
+    let labels = directory.labels();
+    let rows = directory.rows();
+    let mut all: Vec<Candidate> = rows.iter().map(|row| Candidate::of_row(row, labels)).collect();
+    all.extend(directory.contacts().iter().map(|pin| Candidate::of_pin(pin, labels)));
+    let nicknamed = all.iter().filter(|known| known.has_nickname).map(|known| known.label.clone());
+    let nicknamed: HashSet<String> = nicknamed.collect();
+    let unlisted = labels.nicknames().filter(|(_, name)| !nicknamed.contains(name.as_str()));
+    all.extend(unlisted.map(|(id, _)| Candidate::new(unproven_or(id, directory), None, labels)));
+    all
+}
+
+/// The legacy peer that has a nickname, or its address if no peer has proven itself there.
+fn unproven_or(id: Recipient, directory: &dyn Directory) -> Recipient {
+    let there = id.addr().map(|addr| directory.at(addr)).unwrap_or_default();
+    match there[..] {
+        [there] if there.addr() == id.addr() => there,
+        _ => id,
+    }
+}
+
+/// Whom `word` means: `all`, a number of the list, an address, an IP, a name or its beginning.
 pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost> {
     if word.eq_ignore_ascii_case("all") {
         return Ok(Named::Exactly(Chosen::all()));
     }
-    let rows = directory.rows();
-    let labels = directory.labels();
-    let chosen = |row: &Row| Chosen::one(row.addr, labels.label(row.addr, row.name.as_ref()));
     if !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()) {
-        let row = rows.iter().find(|row| row.number.to_string() == word);
-        return row.map(|row| Named::Exactly(chosen(row))).ok_or(Lost::NoNumber);
+        let rows = directory.rows();
+        let row = rows.iter().find(|row| row.number.to_string() == word).ok_or(Lost::NoNumber)?;
+        return Ok(Named::Exactly(Candidate::of_row(row, directory.labels()).chosen()));
     }
     if let Ok(ip) = word.parse::<IpAddr>() {
         return Ok(Named::NeedsPort(ip));
     }
+    let all = candidates(directory);
     let address = directory.address(word);
-    match address {
-        Ok(addr) if directory.is_own(addr) => return Err(Lost::Ourselves(addr)),
-        Ok(addr) => {
-            let row = rows.iter().find(|row| row.addr == addr);
-            let label = row.map_or_else(|| labels.label(addr, None), |row| chosen(row).label);
-            return Ok(Named::Exactly(Chosen::one(addr, label)));
-        }
+    match &address {
+        Ok(addr) if directory.is_own(*addr) => return Err(Lost::Ourselves(*addr)),
+        Ok(addr) => return at_address(word, *addr, &all, directory).map(Named::Exactly),
         Err(_) => {}
     }
-    by_name(word, &rows, labels).or_else(|lost| match (lost, address) {
-        (Lost::Nobody(_), Err(error)) if word.contains(':') => Err(Lost::NoAddress(error.to_string())),
-        (Lost::Nobody(near), _) => away(word, directory).ok_or(Lost::Nobody(near)),
-        (lost, _) => Err(lost),
+    by_name(word, &all).map_err(|lost| match (lost, address) {
+        (Lost::Nobody(_), Err(error)) if word.contains(':') => Lost::NoAddress(error.to_string()),
+        (Lost::Nobody(near), _) => {
+            let blocked = directory.pins_named(word).into_iter().find(|pin| pin.blocked);
+            let name = blocked.and_then(|pin| pin.name);
+            name.map_or(Lost::Nobody(near), |name| Lost::Blocked(name.to_string()))
+        }
+        (lost, _) => lost,
     })
 }
 
-/// Somebody who is known by a key and not in the list: they are away, and can be written to all the same. Of several nobody is meant.
-fn away(word: &str, directory: &dyn Directory) -> Option<Named> {
-    let pins = directory.pins_named(word);
-    let mut known = pins.iter().filter(|pin| !pin.blocked);
-    let (Some(pin), None) = (known.next(), known.next()) else { return None };
-    let addr = *pin.addrs.first()?;
-    Some(Named::Exactly(Chosen::one(addr, directory.labels().label(addr, pin.name.as_ref()))))
+/// Whom to connect to. An address means whoever is there now, and not the contact that was: asking
+/// to be listed says nothing that only one peer may read, and is how a peer is met at an address
+/// that another had.
+pub(super) fn find_to_connect(word: &str, directory: &dyn Directory) -> Result<Named, Lost> {
+    match directory.address(word) {
+        Ok(addr) if !directory.is_own(addr) => {
+            Ok(Named::Exactly(Chosen::one(Recipient::Address(addr), addr.to_string())))
+        }
+        _ => find(word, directory),
+    }
+}
+
+fn at_address(
+    word: &str,
+    addr: PeerAddr,
+    all: &[Candidate],
+    directory: &dyn Directory,
+) -> Result<Chosen, Lost> {
+    let ids = directory.at(addr);
+    let known = |id: Recipient| all.iter().find(|known| known.id == id);
+    match ids[..] {
+        [] => Ok(Chosen::one(Recipient::Address(addr), addr.to_string())),
+        [id] => {
+            let label = || directory.labels().label(id, None);
+            Ok(known(id).map_or_else(|| Chosen::one(id, label()), Candidate::chosen))
+        }
+        _ => {
+            let fitting: Vec<&Candidate> = ids.iter().filter_map(|id| known(*id)).collect();
+            Err(Lost::Several(which(word, &fitting)))
+        }
+    }
+}
+
+/// The contact other than `id` that has this name, as its own or as the user's nickname.
+pub fn contact_called(name: &Name, id: Recipient, directory: &dyn Directory) -> Option<Recipient> {
+    let name = &folded(name.as_str());
+    let is_another =
+        |known: &Candidate| known.id != id && (known.id.addr().is_none() || known.id.addr() != id.addr());
+    let mut all = candidates(directory).into_iter();
+    all.find(|known| known.is_contact && is_another(known) && known.is_called(name)).map(|known| known.id)
 }
 
 /// How alike a name has to be (1 is the same) for it to be offered in place of another.
 const ALIKE: f64 = 0.8;
 
-fn by_name(word: &str, rows: &[Row], labels: &Labels) -> Result<Named, Lost> {
-    let wanted = word.to_lowercase();
-    if let Some((addr, name)) = labels.nicknames().find(|(_, name)| name.as_str().to_lowercase() == wanted) {
-        return Ok(Named::Exactly(Chosen::one(*addr, name.to_string())));
+/// Whom a name means. An exact contact wins, then the only contact that begins so. A stranger is
+/// meant only by its exact name, and only if no contact begins so.
+pub(super) fn by_name(word: &str, all: &[Candidate]) -> Result<Named, Lost> {
+    let wanted = &folded(word);
+    // A colon is easier to type than the mark before a suffix.
+    let with_mark = &wanted.replace(':', &MARK.to_string());
+    let is_called = |known: &&Candidate| known.is_called(wanted) || known.is_called(with_mark);
+    let has_label = |known: &&Candidate| [wanted, with_mark].contains(&&folded(&known.label));
+    let one = |known: &Candidate| Ok(Named::Exactly(known.chosen()));
+    if let Some(known) = all.iter().find(|known| known.has_nickname && has_label(known)) {
+        return one(known);
     }
-    let label = |row: &Row| labels.label(row.addr, row.name.as_ref());
-    let choose = |row: &Row| Chosen::one(row.addr, label(row));
-    let is_there = |row: &&Row| row.state != State::Gone;
-    let whole = of_name(rows, |name| name == wanted);
-    // A colon is easier to type than the mark before the port.
-    let with_mark = wanted.replace(':', &MARK.to_string());
-    let is_called = |row: &&Row| [&wanted, &with_mark].contains(&&label(row).to_lowercase());
-    if let Some(row) = rows.iter().find(is_called) {
-        // Of two Bobs, one gone and one there, the user may mean either.
-        if is_there(&row) || !whole.iter().any(|row| row.state != State::Gone) {
-            return Ok(Named::Exactly(choose(row)));
-        }
-    }
-    let fitting = if whole.is_empty() {
-        let starting = |row: &&Row| label(row).to_lowercase().starts_with(&wanted);
-        let mut rows_of = of_name(rows, |name| name.starts_with(&wanted));
-        if rows_of.is_empty() {
-            rows_of = rows.iter().filter(starting).collect();
-        }
-        rows_of
-    } else {
-        whole
+    let (contacts, strangers): (Vec<_>, Vec<_>) = all.iter().partition(|known| known.is_contact);
+    let of = |peers: &[&'_ Candidate], fits: &dyn Fn(&&Candidate) -> bool| -> Vec<Candidate> {
+        peers.iter().copied().filter(|known| fits(known)).cloned().collect()
     };
-    match fitting[..] {
-        [row] => Ok(Named::Perhaps(choose(row))),
-        [] => Err(Lost::Nobody(nearest(&wanted, rows.iter().map(label)))),
-        _ => Err(Lost::Several(which(word, &fitting, label))),
+    let exact = of(&contacts, &is_called);
+    let several =
+        |fitting: Vec<Candidate>| Err(Lost::Several(which(word, &fitting.iter().collect::<Vec<_>>())));
+    match &exact[..] {
+        [] => {}
+        [only] => return one(only),
+        // Of two contacts of one name, the label without a suffix is that of the first.
+        _ => match &exact.iter().filter(has_label).collect::<Vec<_>>()[..] {
+            [only] => return one(only),
+            _ => return several(exact),
+        },
+    }
+    let beginning = if wanted.is_empty() { Vec::new() } else { of(&contacts, &|known| known.begins(wanted)) };
+    let mut same = of(&strangers, &is_called);
+    // Of two strangers of one name the label tells which, but not if that one is gone.
+    if let Some(labelled) = same.iter().find(|known| has_label(known)).cloned()
+        && (!labelled.is_gone || same.iter().all(|known| known.is_gone))
+    {
+        same = vec![labelled];
+    }
+    match (&beginning[..], &same[..]) {
+        ([], []) => {}
+        ([only], []) => return Ok(Named::Perhaps(only.chosen())),
+        ([], [only]) => return one(only),
+        _ => return several(beginning.into_iter().chain(same).collect()),
+    }
+    let start = wanted.replace(['-', ' '], "");
+    let keys = all.iter().filter(|known| known.has_key(&start)).cloned().collect::<Vec<_>>();
+    match &keys[..] {
+        [] => Err(Lost::Nobody(nearest(wanted, all))),
+        [only] => one(only),
+        _ => several(keys),
     }
 }
 
-/// The rows whose name fits; those that are there before those that are gone.
-fn of_name(rows: &[Row], fits: impl Fn(&str) -> bool) -> Vec<&Row> {
-    let fitting = |row: &&Row| row.name.as_ref().is_some_and(|name| fits(&name.as_str().to_lowercase()));
-    let all: Vec<_> = rows.iter().filter(fitting).collect();
-    let there: Vec<_> = all.iter().copied().filter(|row| row.state != State::Gone).collect();
-    if there.is_empty() { all } else { there }
-}
-
-fn nearest(wanted: &str, labels: impl Iterator<Item = String>) -> Option<String> {
-    labels
-        .map(|label| (strsim::jaro_winkler(&label.to_lowercase(), wanted), label))
+fn nearest(wanted: &str, all: &[Candidate]) -> Option<String> {
+    all.iter()
+        .map(|known| (strsim::jaro_winkler(&folded(&known.label), wanted), &known.label))
         .filter(|(alike, _)| *alike >= ALIKE)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, label)| label)
+        .map(|(_, label)| label.clone())
 }
 
 /// Peers of a question that are named one by one.
 const MAX_NAMED: usize = 8;
 
-fn which(word: &str, rows: &[&Row], label: impl Fn(&Row) -> String) -> String {
-    let mut named: Vec<String> = rows
-        .iter()
-        .take(MAX_NAMED)
-        .map(|row| format!("{} for {} ({})", row.number, label(row), row.addr))
-        .collect();
-    if rows.len() > MAX_NAMED {
-        named.push(format!("and {} more in the list", rows.len() - MAX_NAMED));
+fn which(word: &str, fitting: &[&Candidate]) -> String {
+    let one = |known: &&Candidate| match known.number {
+        Some(number) => format!("{number} for {} ({})", known.label, place(known.id, known.addr)),
+        None => format!("{} ({})", known.full_label, known.id),
+    };
+    let mut named: Vec<String> = fitting.iter().take(MAX_NAMED).map(one).collect();
+    if fitting.len() > MAX_NAMED {
+        named.push(format!("and {} more in the list", fitting.len() - MAX_NAMED));
     }
-    format!("`{}` fits {} peers; give a number: {}.", shown(word), rows.len(), named.join(", "))
+    let has_numbers = fitting.iter().all(|known| known.number.is_some());
+    let give = if has_numbers { "a number" } else { "a number or the whole name" };
+    format!("`{}` fits {} peers; give {give}: {}.", shown(word), fitting.len(), named.join(", "))
 }

@@ -14,6 +14,7 @@ use fates::{done, not_sent, sum};
 pub use fates::{fate_words, hold_words, is_good, later, quoted};
 pub(super) use trust::{beginning, name_of};
 pub use trust::{offers_lines, pin_lines};
+pub(crate) use voice::place;
 pub use voice::{VERIFIED, Voice, own_text};
 
 /// Recipients of one command whose outcomes are all shown one by one; with more, only what went wrong and the sum.
@@ -39,6 +40,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             ]
         }
         Event::Refused { sources, others } => vec![voice.notice(refused(sources, *others))],
+        Event::ProvenAt(..) => Vec::new(),
         Event::Came(who) => vec![voice.about(who, voice.introduced(who), " is here.".into())],
         Event::Went(who, why) => vec![voice.about(who, voice.named(who), format!(" {}.", gone_words(*why)))],
         Event::Done { deed, who, fate, parts, total, .. } => {
@@ -51,7 +53,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
                 _ if good => Ink::Faint,
                 _ => Ink::Bad,
             };
-            vec![Line::of(ink, done(*deed, &voice.named(who), fate, *parts))]
+            vec![Line::of(ink, done(*deed, who, fate, *parts, voice))]
         }
         Event::NotSent { who, why, .. } => vec![Line::of(Ink::Bad, not_sent(&voice.named(who), *why))],
         // Of one its own line has said it; a script counts on the sum.
@@ -154,6 +156,7 @@ fn gone_words(why: Why) -> String {
         Why::SaidExit => "has left".into(),
         Why::Disconnected => "is disconnected".into(),
         Why::Refused | Why::NotYetThere => "is gone: nobody listens there any more".into(),
+        Why::Replaced => "is gone: another peer is at its address".into(),
         Why::NoAnswer => format!("is gone: no answer for {} s", GONE_AFTER.as_secs()),
     }
 }

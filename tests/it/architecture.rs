@@ -143,6 +143,23 @@ fn pure_modules_do_no_io() {
     }
 }
 
+/// Files that call `function`, below `src`.
+fn callers_of(function: &str) -> BTreeSet<String> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let calls = |path: &PathBuf| without_tests(path).contains(&format!("{function}("));
+    let relative = |path: PathBuf| path.strip_prefix(&src).expect("below src").display().to_string();
+    sources("").into_iter().filter(calls).map(relative).collect()
+}
+
+#[test]
+fn only_plain_protocol_identifies_legacy_peers() {
+    let seen = callers_of("LegacyId::seen_at");
+    assert_eq!(seen, BTreeSet::from(["protocol/plain/mod.rs".to_owned()]));
+    let saved = callers_of("LegacyId::saved_as");
+    let reads_saved = |file: &String| file.starts_with("store/") || file == "data.rs";
+    assert!(!saved.is_empty() && saved.iter().all(reads_saved), "{saved:?}");
+}
+
 #[test]
 fn only_key_handling_names_cryptography() {
     for path in sources("") {

@@ -339,10 +339,49 @@ fn a_nickname_is_kept_for_the_next_time_in_the_data_directory() {
     assert!(alice.ends().success());
     let mut alice = with_data("Alice").start();
     alice.types(&["/alias", "@boss still you?"]);
-    alice.sees(&format!("Boss is {}.", bob.addr()));
+    alice.sees(&format!("Boss is Bob (key {} {}).", &bob.key()[..4], &bob.key()[4..8]));
     bob.sees(": still you?");
     alice.types(&["/alias boss -", "/alias"]);
     alice.sees("There are no nicknames");
+}
+
+#[test]
+fn nickname_of_an_address_moves_to_the_key_that_was_there() {
+    let data = TempDir::new().expect("a temporary directory");
+    let mut bob = Peer::named("Bob").start();
+    let with_data = || Peer::named("Alice").arg("--data-dir").arg(data.path().display());
+    let mut alice = with_data().start();
+    alice.says(&bob.addr().to_string(), "hello");
+    bob.sees(": hello");
+    alice.sees("Delivered to Bob ");
+    alice.types(&["0"]);
+    assert!(alice.ends().success());
+    // As an earlier version wrote it.
+    let file = data.path().join("aliases.toml");
+    let entry = format!("[[alias]]\naddress = \"{}\"\nname = \"Boss\"\n", bob.addr());
+    fs::write(&file, entry).expect("written");
+    let mut alice = with_data().start();
+    alice.types(&["@boss still you?"]);
+    bob.sees(": still you?");
+    alice.sees("Delivered to Boss ");
+    let kept = fs::read_to_string(&file).expect("readable");
+    assert!(kept.contains(&format!("key = \"{}\"\nname = \"Boss\"", bob.key())), "{kept}");
+    assert!(!kept.contains("address"), "{kept}");
+}
+
+#[test]
+fn nickname_is_not_the_name_of_another_contact() {
+    let [bob, dave] = ["Bob", "Dave"].map(|name| Peer::named(name).start());
+    let mut alice = Peer::named("Alice").start();
+    for peer in [&bob, &dave] {
+        alice.says(&peer.addr().to_string(), "hello");
+        alice.sees("Delivered to ");
+    }
+    alice.types(&["/alias bob DAVE"]);
+    alice.sees(&format!("DAVE is the name of another contact ({}); choose another nickname.", dave.addr()));
+    alice.types(&["/alias bob Boss", "/alias dave boss"]);
+    alice.sees("Bob (");
+    alice.sees("boss is the name of another contact (");
 }
 
 #[test]

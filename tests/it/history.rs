@@ -5,7 +5,8 @@ use std::io::Read;
 use std::process::Stdio;
 
 use p2p_chat::model::key::{KEY_BYTES, PublicKey};
-use p2p_chat::model::stored::{Assurance, Condition, Party};
+use p2p_chat::model::peer_id::{PeerId, Recipient};
+use p2p_chat::model::stored::{Assurance, Condition};
 use tempfile::TempDir;
 
 use crate::support::{Peer, assert_harmless};
@@ -62,11 +63,11 @@ fn what_was_said_is_printed_as_the_chat_shows_it() {
     let carol = at("127.0.0.1:5002");
     kept.hears_bob("good\nmorning")
         .later(5)
-        .says(&[(Party::Key(bob()), "Bob", Condition::Delivered)], "hello Bob");
+        .says(&[(Recipient::Peer(PeerId::Key(bob())), "Bob", Condition::Delivered)], "hello Bob");
     kept.later(60).hears(carol, "Carol", "hello all").takes(bob(), "Bob", Assurance::Verified, "/me waves");
     kept.later(14 * 3_600);
-    let four: Vec<(Party, &str, Condition)> = vec![
-        (Party::Key(bob()), "Bob", Condition::Delivered),
+    let four: Vec<(Recipient, &str, Condition)> = vec![
+        (Recipient::Peer(PeerId::Key(bob())), "Bob", Condition::Delivered),
         (carol, "Carol", Condition::HandedOver),
         (at("127.0.0.1:5003"), "Dave", Condition::HandedOver),
         (at("127.0.0.1:5004"), "Eve", Condition::Queued),
@@ -200,7 +201,10 @@ fn each_line_of_json_is_an_object_that_says_everything() {
     kept.takes(bob(), "Bob", Assurance::Verified, NASTY).later(1);
     let party = at("127.0.0.1:5002");
     kept.says(
-        &[(party, "Carol", Condition::Uncertain), (Party::Key(bob()), "Bob", Condition::Sent)],
+        &[
+            (party, "Carol", Condition::Uncertain),
+            (Recipient::Peer(PeerId::Key(bob())), "Bob", Condition::Sent),
+        ],
         "to \"both\" \\",
     );
     let printed = kept.asked(&["--json"]).well();
@@ -235,7 +239,7 @@ fn each_line_of_json_is_an_object_that_says_everything() {
 fn markdown_has_a_heading_for_each_day_and_no_markup_of_others() {
     let mut kept = Kept::new();
     kept.hears_bob("Good *morning*").later(86_400).hears(at("127.0.0.1:5002"), "Carol", NASTY);
-    kept.says(&[(Party::Key(bob()), "Bob", Condition::Delivered)], "1. one");
+    kept.says(&[(Recipient::Peer(PeerId::Key(bob())), "Bob", Condition::Delivered)], "1. one");
     let expected = "\
 ## Saturday, 21 November 2026
 

@@ -42,6 +42,10 @@ fn alice_like_and_bob(alice: Builder, columns: u16) -> (Terminal, Peer) {
     let alice = Terminal::start(alice.knows(bob.addr()), ROWS, columns);
     bob.meets_at(&alice.shown());
     meets(&alice, &bob.shown());
+    // Until then Bob and his address can be two rows.
+    alice.shows("that the static peer is there", |screen| {
+        screen.contents().replace('\n', " ").contains("The static peer is there.")
+    });
     (alice, bob)
 }
 

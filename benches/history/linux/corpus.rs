@@ -5,8 +5,9 @@ use std::sync::Arc;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::name::PeerName;
+use p2p_chat::model::peer_id::{PeerId, Recipient};
 use p2p_chat::model::session::Letter;
-use p2p_chat::model::stored::{Assurance, Condition, Party, RowId, Write, Written};
+use p2p_chat::model::stored::{Assurance, Condition, RowId, Write, Written};
 use p2p_chat::store::{Store, StoreError};
 
 /// Words that there are. The one of rank n is said as often as the first divided by n (Zipf).
@@ -62,8 +63,8 @@ impl Corpus {
     }
 
     /// The party of this number.
-    pub(super) fn party(number: u64) -> Party {
-        Party::Key(key(number))
+    pub(super) fn party(number: u64) -> Recipient {
+        Recipient::Peer(PeerId::Key(key(number)))
     }
 
     /// A text of a usual length.

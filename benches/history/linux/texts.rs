@@ -132,7 +132,7 @@ impl Pair {
 
     fn target(&self) -> anyhow::Result<Target> {
         let addr = PeerAddr::of(SocketAddr::V4(self.program.addr)).context("no address of a peer")?;
-        Ok(Target::These(vec![addr]))
+        Ok(Target::These(vec![addr.into()]))
     }
 
     /// From the first text that is given until the last has its receipt.
@@ -143,7 +143,7 @@ impl Pair {
             let body = corpus.text();
             let parts = Arc::from([body.to_string()]);
             let letter = Some(Letter { id: id(self.next), time: self.next, again: false, body });
-            sends.push(Command::Send { to: self.target()?, parts, letter, in_plain: false });
+            sends.push(Command::Send { to: self.target()?, parts, letter });
         }
         let begun = Instant::now();
         for send in sends {

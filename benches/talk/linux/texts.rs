@@ -14,7 +14,7 @@ use p2p_chat::model::name::Name;
 use p2p_chat::model::session::{ByeReason, Letter, Say, TalkEnd};
 use p2p_chat::net::secure::Tls;
 use p2p_chat::net::secure::talk::{Dialled, Turn};
-use p2p_chat::net::{Delivery, Dialler, Errand, How, Identity, Listener, Recipient, Reply, Report};
+use p2p_chat::net::{Delivery, Dialler, Errand, How, Identity, InboundHandler, Listener, Reply, Report};
 use p2p_chat::protocol::session::{Hello, Record};
 
 use super::bare::{BareTls, Client};
@@ -341,7 +341,7 @@ impl Drop for Whole {
 /// Takes every text at once.
 struct Taker;
 
-impl Recipient for Taker {
+impl InboundHandler for Taker {
     fn deliver(&self, _: Delivery, _: Option<Instant>) -> Reply {
         Reply::Answer(Vec::new())
     }

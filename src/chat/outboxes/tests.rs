@@ -46,7 +46,7 @@ fn trusting(count: u8) -> Trusted {
         let addr = PeerAddr::new(ip, 5000).expect("valid");
         let name = Some(PeerName::new(&format!("peer-{n}")));
         let met = Meeting { key: key(n), name, addr, dialled: true, source: Source::from(ip), date: 0 };
-        assert_eq!(trusted.met(met), Verdict::Pinned);
+        assert_eq!(trusted.met(met, &|_| true), Verdict::Pinned);
     }
     trusted
 }

@@ -123,14 +123,14 @@ fn texts_on_their_way_count_for_the_row_that_they_find_there_and_follow_it() {
     let real = PeerAddr::new(Ipv4Addr::new(127, 0, 1, 1), 5001).unwrap();
     story.says(these(5001), "hi");
     story.gets_from(HERE, Claimed { ip: real.v4().unwrap(), port: 5001 }, Form::Standard, Body::Connect);
-    assert_eq!(story.chat.table.peer(at(5001)).unwrap().texts_waiting, 1);
+    assert_eq!(story.chat.table.peer(legacy(at(5001))).unwrap().texts_waiting, 1);
     let ack = story.under_way.iter().find(|t| t.message == Outgoing::ConnectAck).unwrap().clone();
     let found = Sent { job: ack.job, to: real, fate: Fate::HandedOver, parts: (1, 1), capability: None };
     let actions = story.chat.sent(found, story.now);
     story.perform(actions);
-    assert_eq!(story.chat.table.peer(real).unwrap().texts_waiting, 1);
+    assert_eq!(story.chat.table.peer(legacy(at(5001))).unwrap().texts_waiting, 1);
     story.refused(5001);
-    assert_eq!(story.chat.table.peer(real).unwrap().texts_waiting, 0);
+    assert_eq!(story.chat.table.peer(legacy(at(5001))).unwrap().texts_waiting, 0);
     assert!(story.chat.texts.is_empty());
 }
 

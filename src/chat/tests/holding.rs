@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::keeping::{WEEK, conditions};
 use super::keys::{BOBS, key, letter, met};
 use super::*;
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Hold, Letter, Lost, TalkEnd};
-use crate::model::stored::{Condition, Party};
+use crate::model::stored::Condition;
 
 impl Story {
     /// Something in plain from who is called Eve.
@@ -23,12 +24,12 @@ impl Story {
     }
 
     /// What waited when an earlier run ended, 5002 being called Bob then.
-    fn restores(&mut self, to: Party, n: u8) {
+    fn restores(&mut self, to: Recipient, n: u8) {
         self.restores_for(to, n, WEEK);
     }
 
     /// The same with so much time left.
-    fn restores_for(&mut self, to: Party, n: u8, left: Duration) {
+    fn restores_for(&mut self, to: Recipient, n: u8, left: Duration) {
         let restored = Restored {
             to,
             letter: Letter { again: true, ..letter(n) },
@@ -51,7 +52,7 @@ fn a_text_that_is_refused_once_it_is_known_how_its_recipient_is_spoken_to_does_n
     let mut story = Story::keeping();
     let ping = Letter { body: "PING".into(), ..letter(1) };
     let parts = ["PING".to_owned()].into();
-    story.does(Command::Send { to: these(5001), parts, letter: Some(ping), in_plain: false });
+    story.does(Command::Send { to: these(5001), parts, letter: Some(ping) });
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Queued]);
     story.ends(5001, &Fate::HandedOver);
     let told = story.told();
@@ -90,7 +91,7 @@ fn who_is_at_the_address_of_another_is_not_asked_again_each_time_they_say_someth
 #[test]
 fn a_text_of_an_earlier_run_is_not_for_whoever_has_its_address_by_now_under_another_name() {
     let mut story = Story::keeping();
-    story.restores(Party::Addr(at(5002)), 1);
+    story.restores(Recipient::Address(at(5002)), 1);
     story.eve_says(5002, text("hello"));
     story.ends(5002, &Fate::HandedOver);
     let told = story.told();
@@ -103,7 +104,7 @@ fn a_text_of_an_earlier_run_is_not_for_whoever_has_its_address_by_now_under_anot
 #[test]
 fn a_text_of_an_earlier_run_for_the_address_that_is_ours_by_now_is_not_sent_to_ourselves() {
     let mut story = Story::keeping();
-    story.restores(Party::Addr(at(5000)), 1);
+    story.restores(Recipient::Address(at(5000)), 1);
     assert_eq!((story.dials(5000), story.chat.rows(story.now).len()), (vec![], 0));
     let told = story.told();
     assert!(
@@ -117,7 +118,7 @@ fn a_text_of_an_earlier_run_for_the_address_that_is_ours_by_now_is_not_sent_to_o
 fn a_text_for_a_key_that_was_not_remembered_stays_until_that_key_is_met_and_for_no_other() {
     let mut story = Story::keeping();
     // The program was killed before the key of Bob was written down.
-    story.restores(Party::Key(key(BOBS)), 1);
+    story.restores(Recipient::Peer(PeerId::Key(key(BOBS))), 1);
     assert_eq!(conditions(&story.disk_turns(Ok(()))), []);
     story.dials_in(2, "Carol", 5002).expect("it is welcome");
     assert_eq!(story.letters_under_way(), []);
@@ -133,7 +134,7 @@ fn a_text_for_a_key_that_was_not_remembered_stays_until_that_key_is_met_and_for_
 #[test]
 fn a_text_for_a_key_that_is_met_no_more_expires() {
     let mut story = Story::keeping();
-    story.restores_for(Party::Key(key(BOBS)), 1, Duration::ZERO);
+    story.restores_for(Recipient::Peer(PeerId::Key(key(BOBS))), 1, Duration::ZERO);
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Expired]);
 }
 
@@ -143,7 +144,7 @@ fn a_text_for_a_blocked_key_of_an_earlier_run_is_withdrawn() {
     story.knows_bob(5001);
     story.does(Command::Block(key(BOBS)));
     story.disk_turns(Ok(()));
-    story.restores(Party::Key(key(BOBS)), 1);
+    story.restores(Recipient::Peer(PeerId::Key(key(BOBS))), 1);
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Withdrawn]);
 }
 

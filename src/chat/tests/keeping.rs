@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::*;
 use crate::model::message::MessageId;
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Hold, Letter, Lost, Say, TalkEnd, Talked};
-use crate::model::stored::{Condition, Party, RowId};
+use crate::model::stored::{Condition, RowId};
 
 pub(super) const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
 
@@ -35,9 +36,10 @@ impl Story {
     /// The disk does what it is to do, one after the other, with these results.
     fn disk_turns_each(&mut self, results: &[Result<(), &str>]) {
         for result in results {
-            let (id, _) = self.writes.remove(0);
-            let actions =
-                self.chat.written(id.expect("somebody waits for it"), result.map_err(Into::into), self.now);
+            // Nothing waits for the others.
+            let waits = self.writes.iter().position(|(id, _)| id.is_some()).expect("something is waited for");
+            let id = self.writes.drain(..=waits).next_back().and_then(|(id, _)| id).unwrap();
+            let actions = self.chat.written(id, result.map_err(Into::into), self.now);
             self.perform(actions);
         }
     }
@@ -238,6 +240,9 @@ fn what_waits_for_an_address_goes_to_who_proves_a_key_there_before_what_is_typed
     story.dials_in(BOBS, "Bob", 5001).unwrap();
     story.writes(5001, 2);
     story.disk_turns(Ok(()));
+    assert_eq!(story.letters_under_way(), [], "that he listens there is only his claim");
+    assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Greet);
+    story.disk_turns(Ok(()));
     assert_eq!(story.letters_under_way(), [letter(1)]);
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     assert_eq!(story.letters_under_way(), [letter(2)]);
@@ -252,7 +257,7 @@ fn the_user_is_told_that_a_text_for_an_address_waits_when_it_is_written_down_and
     // One behind it is as little known to wait, and one that is taken back before is told of at once.
     story.writes(5001, 2);
     story.writes(5001, 3);
-    story.does(Command::Cancel(Party::Addr(at(5001)), letter(3).id));
+    story.does(Command::Cancel(Recipient::Address(at(5001)), letter(3).id));
     assert_eq!(story.outcomes(), [Fate::Lost(Lost::Cancelled)]);
     story.disk_turns(Ok(()));
     assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable), Fate::Waits(Hold::Unreachable)]);
@@ -262,14 +267,14 @@ fn the_user_is_told_that_a_text_for_an_address_waits_when_it_is_written_down_and
 #[test]
 fn a_text_that_waited_and_cannot_be_sent_to_who_is_there_is_written_down_as_not_sent_and_counted_once() {
     let mut story = Story::keeping();
-    let to = Target::These(vec![at(5001), at(5002), at(5003)]);
-    let long = Command::Send { to, parts: [].into(), letter: Some(letter(1)), in_plain: false };
+    let to = Target::These([5001, 5002, 5003].map(|port| at(port).into()).to_vec());
+    let long = Command::Send { to, parts: [].into(), letter: Some(letter(1)) };
     let op = story.does(long);
     story.disk_turns(Ok(()));
     story.refused_unsent(5001);
     assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
     // Whoever is there later speaks plain, and the text is too long for that.
-    story.does(Command::TryNow(Party::Addr(at(5001))));
+    story.does(Command::TryNow(Recipient::Address(at(5001))));
     story.later(seconds(1));
     story.told();
     story.ends(5001, &Fate::HandedOver);
@@ -286,9 +291,9 @@ fn a_text_that_waited_and_cannot_be_sent_to_who_is_there_is_written_down_as_not_
 #[test]
 fn of_two_addresses_that_turn_out_to_be_one_persons_the_wait_for_others_is_still_told() {
     let mut story = Story::keeping();
-    let to = Target::These(vec![at(5001), at(5002), at(5003)]);
+    let to = Target::These([5001, 5002, 5003].map(|port| at(port).into()).to_vec());
     let parts = ["text 1".to_owned()].into();
-    story.does(Command::Send { to, parts, letter: Some(letter(1)), in_plain: false });
+    story.does(Command::Send { to, parts, letter: Some(letter(1)) });
     story.disk_turns(Ok(()));
     story.refused_unsent(5001);
     story.refused_unsent(5002);
@@ -307,7 +312,7 @@ fn of_several_that_are_due_at_once_one_that_is_refused_loses_none_of_the_others(
     let own = PeerAddr::new(Ipv4Addr::LOCALHOST, story.chat.me.port).unwrap();
     let parts: Arc<[String]> = ["text".to_owned()].into();
     let restored = |addr, n| Restored {
-        to: Party::Addr(addr),
+        to: Recipient::Address(addr),
         letter: letter(n),
         parts: Arc::clone(&parts),
         cut_off: false,
@@ -345,8 +350,14 @@ fn what_waits_for_an_address_that_is_our_own_by_now_is_not_sent() {
     let mut story = Story::keeping();
     let own = PeerAddr::new(Ipv4Addr::LOCALHOST, story.chat.me.port).unwrap();
     let parts = ["text 1".to_owned()].into();
-    let restored =
-        Restored { to: Party::Addr(own), letter: letter(1), parts, cut_off: false, left: WEEK, name: None };
+    let restored = Restored {
+        to: Recipient::Address(own),
+        letter: letter(1),
+        parts,
+        cut_off: false,
+        left: WEEK,
+        name: None,
+    };
     let actions = story.chat.restore(vec![restored], story.now);
     story.perform(actions);
     assert_eq!(story.dials(own.port()), []);
@@ -430,7 +441,7 @@ fn a_text_is_taken_back_unless_it_is_on_its_way_and_arrives() {
         story.writes(5001, n);
         story.disk_turns(Ok(()));
     }
-    let bob = Party::Key(key(BOBS));
+    let bob = Recipient::Peer(PeerId::Key(key(BOBS)));
     story.told();
     story.does(Command::Cancel(bob, letter(2).id));
     story.does(Command::Cancel(bob, letter(1).id));
@@ -466,10 +477,10 @@ fn what_waits_since_an_earlier_run_is_sent_again_and_its_end_told_of() {
     };
     let actions = next.chat.restore(
         vec![
-            restored(Party::Key(key(BOBS)), 1, false),
-            restored(Party::Addr(at(5002)), 2, false),
-            restored(Party::Addr(at(5003)), 3, true),
-            restored(Party::Key(key(66)), 4, false),
+            restored(Recipient::Peer(PeerId::Key(key(BOBS))), 1, false),
+            restored(Recipient::Address(at(5002)), 2, false),
+            restored(Recipient::Address(at(5003)), 3, true),
+            restored(Recipient::Peer(PeerId::Key(key(66))), 4, false),
         ],
         next.now,
     );
@@ -539,7 +550,11 @@ fn a_text_goes_to_the_key_of_whoever_comes_back_to_the_address_it_waits_for() {
     story.promises(BOBS);
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     let writes = story.disk_turns(Ok(()));
-    let moved = Write::Moved { id: letter(1).id, from: Party::Addr(at(5001)), to: Party::Key(key(BOBS)) };
+    let moved = Write::Moved {
+        id: letter(1).id,
+        from: Recipient::Address(at(5001)),
+        to: Recipient::Peer(PeerId::Key(key(BOBS))),
+    };
     assert!(writes.contains(&moved), "{writes:?}");
     assert_eq!(story.letters_under_way(), [letter(1)]);
 }
@@ -591,7 +606,7 @@ fn a_text_is_taken_back_also_while_it_is_asked_how_its_recipient_is_spoken_to() 
     let mut story = Story::keeping();
     story.writes(5001, 1);
     story.disk_turns(Ok(()));
-    story.does(Command::Cancel(Party::Addr(at(5001)), letter(1).id));
+    story.does(Command::Cancel(Recipient::Address(at(5001)), letter(1).id));
     assert_eq!(story.outcomes(), [Fate::Lost(Lost::Cancelled)]);
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Cancelled]);
     story.ends(5001, &Fate::HandedOver);
@@ -661,7 +676,9 @@ fn a_text_that_waits_for_the_disk_does_not_go_out_in_plain_to_who_has_promised_a
         story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
         story.disk_turns(Ok(()));
     }
-    assert_eq!((story.plain_under_way(5001), story.letters_under_way()), (0, vec![letter(1)]));
+    // It was for the legacy peer that had been there, and waits for the user.
+    assert_eq!((story.plain_under_way(5001), story.letters_under_way()), (0, vec![]));
+    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Another), Fate::Delivered]);
 }
 
 #[test]
@@ -670,7 +687,7 @@ fn a_text_in_plain_is_not_sent_again_while_it_is_on_its_way() {
     story.knows_plain(5001);
     let again = || {
         let parts = ["text 1".to_owned()].into();
-        Command::SendAgain { to: Party::Addr(at(5001)), parts, letter: letter(1) }
+        Command::SendAgain { to: Recipient::Address(at(5001)), parts, letter: letter(1) }
     };
     story.writes(5001, 1);
     story.disk_turns(Ok(()));

@@ -124,7 +124,11 @@ fn who_moves_or_is_displaced_while_waiting_is_not_forgotten_and_leaves_nothing_b
     let actions = story.chat.sent(Sent { fate: Fate::HandedOver, ..sent }, story.now);
     story.perform(actions);
     story.later(seconds(15));
-    assert!(under_way(&story).contains(&(real.v4().unwrap(), 99)), "{:?}", story.chat.table.peer(real));
+    assert!(
+        under_way(&story).contains(&(real.v4().unwrap(), 99)),
+        "{:?}",
+        story.chat.table.peer(legacy(at(99)))
+    );
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn a_peer_whose_name_never_comes_is_announced_without_it() {
     story.ends(5001, &Fate::HandedOver);
     story.told();
     story.later(seconds(1));
-    let who = Who { name: None, addr: at(5001), claimed: None, proof: Proof::Plain };
+    let who = Who { name: None, ..bob(5001) };
     assert_eq!(story.told(), [Event::Came(who), dialled(1, 1), Event::Settled(OpId(1))]);
 }
 

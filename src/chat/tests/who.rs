@@ -80,7 +80,7 @@ fn our_own_address_is_never_added_and_whoever_claims_it_is_not_taken() {
     story.gets_from(LAN, Claimed { ip: LAN, port: 5000 }, Form::Standard, Body::Connect);
     assert_eq!(story.state(5000), None);
     let op = story.says(these(5000), "me");
-    let who = Who { name: None, addr: at(5000), claimed: None, proof: Proof::Plain };
+    let who = Who { name: None, ..bob(5000) };
     assert_eq!(story.told(), [Event::NotSent { op, who, why: Unsendable::Ourselves }, Event::Settled(op)]);
 }
 
@@ -104,7 +104,7 @@ fn a_claim_from_elsewhere_is_replaced_by_the_source() {
     for ip in [HERE, Ipv4Addr::UNSPECIFIED, Ipv4Addr::new(10, 0, 0, 9)] {
         story.gets_from(LAN, Claimed { ip, port: 5001 }, Form::Standard, Body::Connect);
     }
-    let addrs: Vec<PeerAddr> = story.chat.rows(story.now).iter().map(|row| row.addr).collect();
+    let addrs: Vec<PeerAddr> = story.chat.rows(story.now).iter().filter_map(|row| row.addr).collect();
     assert_eq!(addrs, [PeerAddr::new(LAN, 5001).unwrap()]);
     assert!(story.under_way.iter().all(|transmit| transmit.to.ip() == LAN && transmit.fallback.is_none()));
 }

@@ -1,65 +1,71 @@
-//! The vocabulary of trust: what is known of a key, how it comes, and what follows.
+//! The types of trust: pins, meetings, key changes and verdicts.
 
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
 
-/// What is done with keys that are not known.
+/// What happens to unknown keys.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Policy {
-    /// They are pinned.
+    /// They are pinned as strangers.
     #[default]
     AcceptNew,
-    /// They wait for the user's word.
+    /// They wait for the user's decision.
     Ask,
     /// They are refused.
     Strict,
 }
 
-/// What we think of a key.
+/// The state of a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Trust {
-    /// It is not known.
+    /// The key is unknown, or waits for the user's decision.
     Unpinned,
-    /// It came first under its name and address.
+    /// The key is pinned.
     Pinned,
-    /// The user has compared it.
+    /// The user has compared the key with its owner's.
     Verified,
-    /// The user wants nothing of it.
+    /// The user has blocked the key.
     Blocked,
 }
 
-/// What is known of a key, as it is written down.
+/// A pinned key, as it is saved in known_peers.toml.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Pin {
-    /// The key.
+    /// What identifies the peer.
     pub key: PublicKey,
-    /// What it called itself last; never the name of another pin, but where the user said so.
+    /// The name the peer last gave itself. [`super::Trusted::met`] never sets it to a name of
+    /// another contact.
     pub name: Option<PeerName>,
-    /// Where it was, the latest first, at most [`super::MAX_HINTS`].
+    /// The peer is a contact: the user wrote to it, verified, named, accepted, blocked or
+    /// configured it. All other pins are strangers.
+    pub contact: bool,
+    /// Hints: addresses where the key proved itself when we dialed, and addresses the user
+    /// configured for it. The latest proven one is first; at most [`super::MAX_HINTS`].
     pub addrs: Vec<PeerAddr>,
-    /// When it was pinned, in seconds since 1970.
+    /// When the key was pinned, in seconds since 1970.
     pub first_seen: u64,
-    /// When the user said that it is the right one, in seconds since 1970.
+    /// When the user verified the key, in seconds since 1970.
     pub verified: Option<u64>,
-    /// The user wants nothing of it.
+    /// Nothing is sent to the key and nothing from it is shown.
     pub blocked: bool,
 }
 
 impl Pin {
-    /// That of a key which nothing was known of before.
+    /// A stranger's pin. The address is a hint only if we dialed it.
     pub(super) fn of(met: &Meeting) -> Self {
         Self {
             key: met.key,
             name: met.name.clone(),
-            addrs: vec![met.addr],
+            contact: false,
+            addrs: if met.dialled { vec![met.addr] } else { Vec::new() },
             first_seen: met.date,
             verified: None,
             blocked: false,
         }
     }
 
-    /// What we think of its key.
+    /// The state of its key.
     pub fn trust(&self) -> Trust {
         match self {
             Self { blocked: true, .. } => Trust::Blocked,
@@ -69,16 +75,16 @@ impl Pin {
     }
 }
 
-/// Somebody who has just proven a key.
+/// A session in which the peer has just proven its key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Meeting {
-    /// The key.
+    /// The proven key.
     pub key: PublicKey,
-    /// What it calls itself; unknown where the handshake ended because another key was expected.
+    /// The name in its hello; `None` if the session ended before the hello.
     pub name: Option<PeerName>,
-    /// Where it listens: what we dialled, or the source with the port of its hello.
+    /// The address we dialed, or the source with the port that the hello claims.
     pub addr: PeerAddr,
-    /// We have dialled that address, so it is proven; else the port is a claim.
+    /// We dialed `addr`, so the key is proven there. Otherwise the port is a claim.
     pub dialled: bool,
     /// Where the connection came from, or goes to.
     pub source: Source,
@@ -86,51 +92,54 @@ pub struct Meeting {
     pub date: u64,
 }
 
-/// A key that waits for the user's word.
+/// A key that waits for the user's decision: a key change, or a new key under [`Policy::Ask`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Offer {
-    /// Who came when, the first time.
+    /// The first meeting with the key.
     pub met: Meeting,
-    /// Those whose name or address it came with; nobody where the policy asks for every new key.
+    /// The contacts whose name or alias the key claims. Empty if it only waits because of the
+    /// policy.
     pub against: Vec<Pin>,
 }
 
 /// Why a key is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refused {
-    /// It is our own.
+    /// It is our own key.
     Ourselves,
-    /// The user wants nothing of it.
+    /// The user has blocked it.
     Blocked,
-    /// Nobody new is taken.
+    /// The policy accepts no unknown keys.
     Strict,
-    /// The user has still to decide.
+    /// The user has not decided about it yet, or it was met at a contact's address and has not
+    /// told its name yet.
     Undecided,
-    /// There are too many pins, or too many of one source.
+    /// There is no room: the limit of strangers is reached and all of them are connected.
     NoRoom,
 }
 
-/// What follows from a meeting.
+/// What a meeting means.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// It is known, and is who its pin says.
+    /// The key is pinned already.
     Known {
-        /// It calls itself by the name of another pin, which it is not given; told when it begins.
+        /// The contact whose name the peer now gives itself. The peer's pin keeps its old name.
+        /// Returned once, not at each meeting.
         takes_name_of: Option<PublicKey>,
     },
-    /// It is pinned from now on.
+    /// The key is pinned as a stranger from now on.
     Pinned,
-    /// The user has to be told that a key waits for their word. Nothing else of it is shown, and it is refused as undecided.
+    /// The key waits for the user, who has to be told. It is refused until then.
     Offered(Offer),
-    /// Nothing of it is shown, and nothing goes to it.
+    /// The key is refused; nothing from it is shown, and nothing goes to it.
     Refused(Refused),
 }
 
-/// What has to be written down.
+/// What has to be saved.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Change {
-    /// This pin, in the place of what there is of its key.
+    /// The pin replaces what is saved for its key.
     Write(Pin),
-    /// Nothing of this key any more.
+    /// Whatever is saved for the key is deleted.
     Forget(PublicKey),
 }

@@ -1,12 +1,14 @@
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::model::address::Source;
+use crate::model::name::Name;
 
 const ME: PublicKey = PublicKey::new([99; 32]);
-const NAMES: [&str; 4] = ["Alice", "Bob", "bOB", "Carol"];
+const NAMES: [&str; 5] = ["Alice", "Bob", "bOB", "\u{ff22}ob", "Carol"];
 
 fn key(n: u8) -> PublicKey {
     PublicKey::new([n; 32])
@@ -16,6 +18,7 @@ fn addr(n: u16) -> PeerAddr {
     PeerAddr::new(Ipv4Addr::new(192, 0, 2, 1), 5_000 + n).expect("valid")
 }
 
+/// A meeting with a peer that dialed us and claims a port.
 fn met(n: u8, name: &str, at: u16) -> Meeting {
     Meeting {
         key: key(n),
@@ -27,77 +30,275 @@ fn met(n: u8, name: &str, at: u16) -> Meeting {
     }
 }
 
-/// Bob is pinned with key 1 at address 1.
+/// A meeting with a peer that we dialed.
+fn dialed(n: u8, name: &str, at: u16) -> Meeting {
+    Meeting { dialled: true, ..met(n, name, at) }
+}
+
+/// The `n`th of many meetings, each with another key and name.
+fn nth(n: usize, source: Ipv4Addr) -> Meeting {
+    let mut bytes = [1; 32];
+    bytes[..8].copy_from_slice(&n.to_be_bytes());
+    Meeting {
+        key: PublicKey::new(bytes),
+        name: Some(PeerName::new(&format!("peer-{n}"))),
+        source: Source::from(source),
+        date: 0,
+        ..met(0, "", 0)
+    }
+}
+
+/// The `n`th of many meetings, each with another source prefix.
+fn nth_prefix(n: usize) -> Meeting {
+    nth(n, Ipv4Addr::from_bits(0x0a00_0000 + n as u32))
+}
+
+impl Trusted {
+    /// A meeting while no key has a live connection.
+    fn meets(&mut self, meeting: Meeting) -> Verdict {
+        self.met(meeting, &|_| false)
+    }
+
+    fn addrs(&self, n: u8) -> Vec<PeerAddr> {
+        self.pin(key(n)).expect("pinned").addrs.clone()
+    }
+}
+
+/// The contact Bob has key 1 and was dialed at address 1.
 fn with_bob(policy: Policy) -> Trusted {
-    let mut trusted = Trusted::new(ME, Policy::AcceptNew);
-    assert_eq!(trusted.met(met(1, "Bob", 1)), Verdict::Pinned);
+    let mut trusted = with_stranger("Bob");
+    assert!(trusted.make_contact(key(1)));
     trusted.set_policy(policy);
     trusted
 }
 
+/// A stranger has key 1 and was dialed at address 1.
+fn with_stranger(name: &str) -> Trusted {
+    let mut trusted = Trusted::new(ME, Policy::AcceptNew);
+    assert_eq!(trusted.meets(dialed(1, name, 1)), Verdict::Pinned);
+    trusted
+}
+
 const UNDECIDED: Verdict = Verdict::Refused(Refused::Undecided);
+const KNOWN: Verdict = Verdict::Known { takes_name_of: None };
 
 #[test]
-fn a_new_key_is_pinned_asked_for_or_refused_as_the_policy_says() {
+fn policy_decides_about_new_keys() {
     for (policy, trust) in [
         (Policy::AcceptNew, Trust::Pinned),
         (Policy::Ask, Trust::Unpinned),
         (Policy::Strict, Trust::Unpinned),
     ] {
         let mut trusted = with_bob(policy);
-        let verdict = trusted.met(met(2, "Alice", 2));
+        let verdict = trusted.meets(met(2, "Alice", 2));
         match policy {
             Policy::AcceptNew => assert_eq!(verdict, Verdict::Pinned),
             Policy::Ask => {
                 assert_eq!(verdict, Verdict::Offered(Offer { met: met(2, "Alice", 2), against: vec![] }));
-                assert_eq!(trusted.met(met(2, "Alice", 2)), UNDECIDED, "told twice");
+                assert_eq!(trusted.meets(met(2, "Alice", 2)), UNDECIDED, "told twice");
             }
             Policy::Strict => assert_eq!(verdict, Verdict::Refused(Refused::Strict)),
         }
         assert_eq!(trusted.trust(key(2)), trust);
         assert_eq!(trusted.writable(key(2)).is_some(), trust == Trust::Pinned);
-        assert_eq!(trusted.met(met(1, "Bob", 3)), Verdict::Known { takes_name_of: None }, "{policy:?}");
+        assert_eq!(trusted.meets(met(1, "Bob", 3)), KNOWN, "{policy:?}");
     }
 }
 
 #[test]
-fn a_pinned_name_or_address_with_another_key_waits_for_the_users_word() {
-    for (name, at) in [(Some("bob"), 7), (Some("Alice"), 1), (Some("Bob"), 1), (None, 1)] {
+fn contact_name_with_unknown_key_is_key_change() {
+    for (name, at) in [("Bob", 1), ("bOB", 7), ("\u{ff22}ob", 7), ("Bob\u{fe0f}", 7)] {
         for policy in [Policy::AcceptNew, Policy::Ask, Policy::Strict] {
             let mut trusted = with_bob(policy);
-            let meeting = Meeting { name: name.map(PeerName::new), ..met(2, "", at) };
             let bob = trusted.pin(key(1)).expect("pinned").clone();
-            let offer = Offer { met: meeting.clone(), against: vec![bob] };
-            assert_eq!(trusted.met(meeting), Verdict::Offered(offer));
-            assert_eq!(trusted.met(met(2, "Zoe", 9)), UNDECIDED, "by another name at another address");
+            let offer = Offer { met: met(2, name, at), against: vec![bob.clone()] };
+            assert_eq!(trusted.meets(met(2, name, at)), Verdict::Offered(offer), "{name} {policy:?}");
+            assert_eq!(trusted.meets(met(2, "Zoe", 9)), UNDECIDED, "by another name");
             assert!(trusted.writable(key(2)).is_none());
-            assert!(trusted.writable(key(1)).is_some(), "an impostor cuts Bob off");
+            assert!(trusted.writable(key(1)).is_some(), "messages for Bob keep flowing");
+            assert_eq!(trusted.pin(key(1)), Some(&bob));
         }
     }
 }
 
 #[test]
-fn trusting_the_new_key_of_somebody_forgets_the_old_one_and_verifies_nothing() {
+fn other_name_at_contact_address_is_newcomer() {
     let mut trusted = with_bob(Policy::AcceptNew);
-    trusted.verify(key(1), 5).expect("pinned");
-    trusted.take_changes();
-    trusted.met(met(2, "Bob", 2));
-    assert_eq!(trusted.take(key(2), As::NewKeyOf(key(3))), Err(Unknown::Pin));
-    assert_eq!(trusted.take(key(3), As::Another), Err(Unknown::Offer));
-    trusted.take(key(2), As::NewKeyOf(key(1))).expect("offered");
-    let pin = trusted.pin(key(2)).expect("pinned").clone();
-    assert_eq!((pin.trust(), &pin.addrs), (Trust::Pinned, &vec![addr(2), addr(1)]));
-    assert_eq!(trusted.trust(key(1)), Trust::Unpinned);
-    assert_eq!(trusted.take_changes(), [Change::Forget(key(1)), Change::Write(pin)]);
-    assert!(trusted.offers().0.is_empty());
-    assert!(matches!(trusted.met(met(1, "Bob", 1)), Verdict::Offered(_)), "the old key comes back unasked");
+    assert_eq!(trusted.meets(dialed(2, "Alice", 1)), Verdict::Pinned);
+    assert_eq!((trusted.addrs(1), trusted.addrs(2)), (vec![addr(1)], vec![addr(1)]));
+    let mut trusted = with_bob(Policy::Strict);
+    assert_eq!(trusted.meets(dialed(2, "Alice", 1)), Verdict::Refused(Refused::Strict));
 }
 
 #[test]
-fn a_key_is_not_taken_for_the_new_one_of_somebody_blocked_or_of_somebody_it_has_nothing_to_do_with() {
+fn stranger_name_protects_nothing() {
+    let mut trusted = with_stranger("Bob");
+    assert_eq!(trusted.meets(met(2, "Bob", 2)), Verdict::Pinned);
+    // A stranger that became a contact keeps its name from others.
+    assert!(trusted.make_contact(key(2)));
+    let Verdict::Offered(offer) = trusted.meets(met(3, "Bob", 3)) else { panic!("not offered") };
+    assert_eq!(offer.against, [trusted.pin(key(2)).expect("pinned").clone()]);
+    assert_eq!(trusted.meets(met(1, "Bob", 1)), KNOWN, "it had the name before");
+}
+
+#[test]
+fn blocked_contact_holds_no_name() {
     let mut trusted = with_bob(Policy::AcceptNew);
-    trusted.met(met(3, "Alice", 3));
-    trusted.met(met(2, "Bob", 2));
+    trusted.set_alias(key(1), Some(&"Boss".parse::<Name>().expect("valid")));
+    trusted.block(key(1)).expect("pinned");
+    assert_eq!(trusted.meets(met(2, "Bob", 2)), Verdict::Pinned);
+    assert_eq!(trusted.meets(met(3, "Boss", 3)), Verdict::Pinned);
+    assert_eq!(trusted.hinted_at(addr(1)).count(), 0);
+}
+
+#[test]
+fn nameless_key_at_contact_address_is_refused() {
+    let nameless = |at| Meeting { name: None, ..dialed(2, "", at) };
+    for (policy, why) in [
+        (Policy::AcceptNew, Refused::Undecided),
+        (Policy::Ask, Refused::Undecided),
+        (Policy::Strict, Refused::Strict),
+    ] {
+        let mut trusted = with_bob(policy);
+        assert_eq!(trusted.meets(nameless(1)), Verdict::Refused(why));
+        assert_eq!((trusted.trust(key(2)), trusted.offers().0.len()), (Trust::Unpinned, 0));
+        assert_eq!(trusted.addrs(1), [addr(1)]);
+    }
+    let mut trusted = with_bob(Policy::AcceptNew);
+    assert_eq!(trusted.meets(nameless(2)), Verdict::Pinned);
+    let taken = Verdict::Known { takes_name_of: Some(key(1)) };
+    assert_eq!(trusted.meets(dialed(2, "Bob", 2)), taken);
+    assert_eq!(trusted.pin(key(2)).expect("pinned").name, None);
+}
+
+#[test]
+fn alias_of_contact_is_protected() {
+    let boss: Name = "Boss".parse().expect("valid");
+    let mut trusted = with_stranger("Bob");
+    trusted.set_alias(key(1), Some(&boss));
+    assert!(trusted.pin(key(1)).expect("pinned").contact, "an alias makes a contact");
+    assert!(matches!(trusted.meets(met(2, "boss", 2)), Verdict::Offered(_)));
+    assert!(matches!(trusted.meets(met(3, "Bob", 3)), Verdict::Offered(_)), "the name is, too");
+    assert_eq!(trusted.meets(met(4, "Carol", 4)), Verdict::Pinned);
+    assert_eq!(trusted.meets(met(4, "BOSS", 4)), Verdict::Known { takes_name_of: Some(key(1)) });
+    trusted.set_alias(key(1), None);
+    assert_eq!(trusted.meets(met(5, "Boss", 5)), Verdict::Pinned);
+    trusted.set_alias(key(9), Some(&boss));
+    assert_eq!(trusted.meets(met(6, "Boss", 6)), Verdict::Pinned, "nobody has key 9");
+}
+
+#[test]
+fn contact_flag_follows_user_actions() {
+    let mut trusted = Trusted::new(ME, Policy::AcceptNew);
+    for n in 1..=6 {
+        trusted.meets(dialed(n, &format!("peer-{n}"), n.into()));
+    }
+    trusted.keep(key(1));
+    assert!(trusted.make_contact(key(2)));
+    trusted.verify(key(3), 7).expect("pinned");
+    trusted.block(key(4)).expect("pinned");
+    trusted.set_alias(key(5), Some(&"Boss".parse::<Name>().expect("valid")));
+    trusted.meets(met(7, "Boss", 7));
+    trusted.take(key(7), As::Another).expect("offered");
+    trusted.meets(met(8, "Boss", 8));
+    trusted.block(key(8)).expect("offered");
+    let mut contacts: Vec<_> = trusted.contacts().map(|pin| pin.key).collect();
+    contacts.sort();
+    assert_eq!(contacts, [2, 3, 4, 5, 7, 8].map(key));
+    assert!(!trusted.make_contact(key(9)), "nobody has key 9");
+    // All contacts are saved; of the strangers only the one that was kept.
+    let saved = |change| match change {
+        Change::Write(pin) => pin.key,
+        Change::Forget(key) => panic!("{key} is forgotten"),
+    };
+    let saved: Vec<_> = trusted.take_changes().into_iter().map(saved).collect();
+    assert_eq!(saved, [1, 2, 3, 4, 5, 7, 8].map(key));
+}
+
+#[test]
+fn loaded_pin_is_contact_if_verified_or_blocked() {
+    let stranger = Pin::of(&dialed(1, "Bob", 1));
+    for (pin, is_contact) in [
+        (stranger.clone(), false),
+        (Pin { verified: Some(1), ..stranger.clone() }, true),
+        (Pin { blocked: true, ..stranger.clone() }, true),
+        (Pin { contact: true, ..stranger }, true),
+    ] {
+        let mut trusted = Trusted::new(ME, Policy::AcceptNew);
+        assert!(trusted.load(pin.clone()));
+        assert!(!trusted.load(pin), "twice");
+        assert_eq!(trusted.contacts().count() == 1, is_contact);
+        assert_eq!(trusted.take_changes(), []);
+    }
+    assert!(!Trusted::new(key(1), Policy::Ask).load(Pin::of(&dialed(1, "Me", 1))), "our own key");
+}
+
+#[test]
+fn only_dialed_address_becomes_hint() {
+    let mut trusted = Trusted::new(ME, Policy::AcceptNew);
+    trusted.meets(met(1, "Bob", 1));
+    assert_eq!(trusted.addrs(1), []);
+    trusted.meets(dialed(1, "Bob", 2));
+    trusted.meets(met(1, "Bob", 3));
+    assert_eq!(trusted.addrs(1), [addr(2)]);
+    for at in 10..20 {
+        trusted.meets(dialed(1, "Bob", at));
+    }
+    assert_eq!(trusted.addrs(1), (12..20).rev().map(addr).collect::<Vec<_>>());
+}
+
+#[test]
+fn hint_is_shared_and_taken_from_nobody() {
+    let mut trusted = with_bob(Policy::AcceptNew);
+    trusted.meets(dialed(2, "Alice", 1));
+    assert_eq!(trusted.hinted_at(addr(1)).collect::<Vec<_>>(), [key(1)], "Alice is a stranger");
+    trusted.make_contact(key(2));
+    assert_eq!(trusted.hinted_at(addr(1)).collect::<Vec<_>>(), [key(1), key(2)]);
+    trusted.meets(dialed(3, "Bob", 1));
+    trusted.take(key(3), As::Another).expect("offered");
+    trusted.meets(dialed(4, "Bob", 1));
+    trusted.block(key(4)).expect("offered");
+    for n in 1..=3 {
+        assert_eq!(trusted.addrs(n), [addr(1)]);
+    }
+    assert_eq!(trusted.hinted_at(addr(1)).collect::<Vec<_>>(), [key(1), key(2), key(3)]);
+}
+
+#[test]
+fn trust_moves_contact_to_new_key() {
+    let boss: Name = "Boss".parse().expect("valid");
+    for is_dialed in [true, false] {
+        let mut trusted = with_bob(Policy::AcceptNew);
+        trusted.verify(key(1), 5).expect("pinned");
+        trusted.set_alias(key(1), Some(&boss));
+        trusted.take_changes();
+        trusted.meets(Meeting { dialled: is_dialed, ..met(2, "bob", 2) });
+        trusted.meets(met(4, "Boss", 4));
+        assert_eq!(trusted.take(key(2), As::NewKeyOf(key(3))), Err(Unknown::Pin));
+        assert_eq!(trusted.take(key(3), As::Another), Err(Unknown::Offer));
+        trusted.take(key(2), As::NewKeyOf(key(1))).expect("offered");
+        let pin = trusted.pin(key(2)).expect("pinned").clone();
+        assert_eq!((pin.trust(), pin.contact), (Trust::Pinned, true));
+        assert_eq!(pin.name, Some(PeerName::new("Bob")));
+        let proven = if is_dialed { vec![addr(2), addr(1)] } else { vec![addr(1)] };
+        assert_eq!(pin.addrs, proven);
+        assert_eq!(trusted.pins_for("boss"), [&pin], "the alias has moved");
+        assert_eq!(trusted.trust(key(1)), Trust::Unpinned);
+        assert_eq!(trusted.take_changes(), [Change::Forget(key(1)), Change::Write(pin.clone())]);
+        assert!(matches!(trusted.meets(met(1, "Bob", 1)), Verdict::Offered(_)), "the old key comes back");
+        // What waited against the old key waits against the new one.
+        assert_eq!(trusted.offers_for("boss").len(), 2);
+        trusted.take(key(4), As::NewKeyOf(key(2))).expect("offered");
+        assert_eq!(trusted.pin(key(4)).map(|pin| pin.name.clone()), Some(pin.name));
+    }
+}
+
+#[test]
+fn trust_needs_contact_that_is_claimed() {
+    let mut trusted = with_bob(Policy::AcceptNew);
+    trusted.meets(met(3, "Alice", 3));
+    trusted.make_contact(key(3));
+    trusted.meets(met(2, "Bob", 2));
     assert_eq!(trusted.take(key(2), As::NewKeyOf(key(3))), Err(Unknown::Pin));
     trusted.block(key(1)).expect("pinned");
     assert_eq!(trusted.take(key(2), As::NewKeyOf(key(1))), Err(Unknown::Pin));
@@ -105,135 +306,203 @@ fn a_key_is_not_taken_for_the_new_one_of_somebody_blocked_or_of_somebody_it_has_
 }
 
 #[test]
-fn another_person_of_the_same_name_is_pinned_beside_the_first() {
+fn accept_makes_second_contact_of_same_name() {
     let mut trusted = with_bob(Policy::AcceptNew);
-    trusted.met(met(2, "Bob", 2));
+    trusted.meets(met(2, "Bob", 2));
     trusted.take(key(2), As::Another).expect("offered");
     assert_eq!((trusted.trust(key(1)), trusted.trust(key(2))), (Trust::Pinned, Trust::Pinned));
-    assert_eq!(trusted.met(met(2, "Bob", 2)), Verdict::Known { takes_name_of: None });
+    assert_eq!(trusted.pins_for("bob").len(), 2);
+    assert!(trusted.pins_for("bob").iter().all(|pin| pin.contact));
+    assert_eq!(trusted.meets(met(2, "Bob", 2)), KNOWN);
 }
 
 #[test]
-fn a_blocked_key_stays_so_and_takes_nobodys_address() {
+fn block_touches_no_other_pin() {
     let mut trusted = with_bob(Policy::AcceptNew);
-    trusted.met(met(2, "Bob", 1));
+    let bob = trusted.pin(key(1)).expect("pinned").clone();
+    trusted.meets(dialed(2, "Bob", 1));
     trusted.block(key(2)).expect("offered");
-    assert_eq!(trusted.met(met(2, "Zoe", 9)), Verdict::Refused(Refused::Blocked));
-    assert!(
-        trusted.pin(key(1)).expect("pinned").addrs.is_empty(),
-        "still looked for where the blocked one is"
-    );
+    assert_eq!(trusted.pin(key(1)), Some(&bob));
+    assert_eq!(trusted.meets(dialed(2, "Zoe", 9)), Verdict::Refused(Refused::Blocked));
     assert_eq!(trusted.verify(key(2), 1), Err(Unknown::Pin));
-    assert_eq!(trusted.claimed(None, Some(addr(1))), None);
+    assert_eq!(trusted.block(key(3)), Err(Unknown::Pin));
+    assert_eq!(trusted.claimed_name(&PeerName::new("Bob")), Some(key(1)));
     trusted.block(key(1)).expect("pinned");
     assert!(trusted.writable(key(1)).is_none());
+    assert_eq!(trusted.claimed_name(&PeerName::new("Bob")), None);
     trusted.unpin(key(2)).expect("blocked");
-    assert_eq!(trusted.met(met(2, "Bob", 1)), Verdict::Pinned);
+    assert_eq!(trusted.meets(dialed(2, "Bob", 1)), Verdict::Pinned);
 }
 
 #[test]
-fn a_known_key_gets_neither_the_name_nor_by_its_word_alone_the_address_of_another() {
+fn known_key_gets_no_name_of_contact() {
+    for is_contact in [false, true] {
+        let mut trusted = with_bob(Policy::AcceptNew);
+        trusted.meets(dialed(2, "Mallory", 2));
+        if is_contact {
+            assert!(trusted.make_contact(key(2)));
+        }
+        let taken = Verdict::Known { takes_name_of: Some(key(1)) };
+        assert_eq!(trusted.meets(met(2, "bob", 1)), taken);
+        assert_eq!(trusted.meets(met(2, "bob", 1)), KNOWN, "told twice");
+        assert_eq!(trusted.pin(key(2)).expect("pinned").name, Some(PeerName::new("Mallory")));
+        // It may have a new name, and that of a stranger.
+        assert_eq!(trusted.meets(met(3, "Zoe", 3)), Verdict::Pinned);
+        assert_eq!(trusted.meets(met(2, "Zoe", 2)), KNOWN);
+        assert_eq!(trusted.pin(key(2)).expect("pinned").name, Some(PeerName::new("Zoe")));
+        assert_eq!(trusted.meets(met(2, "Bob", 2)), taken, "told again after another name");
+    }
+}
+
+#[test]
+fn own_key_is_refused() {
     let mut trusted = with_bob(Policy::AcceptNew);
-    trusted.met(met(2, "Mallory", 2));
-    assert_eq!(trusted.met(met(2, "bob", 1)), Verdict::Known { takes_name_of: Some(key(1)) });
-    assert_eq!(trusted.met(met(2, "bob", 1)), Verdict::Known { takes_name_of: None }, "told twice");
-    let pin = trusted.pin(key(2)).expect("pinned");
-    assert_eq!((pin.name.clone(), &pin.addrs), (Some(PeerName::new("Mallory")), &vec![addr(2)]));
-    trusted.met(Meeting { dialled: true, ..met(2, "Mallory", 1) });
-    assert_eq!(trusted.pin(key(2)).expect("pinned").addrs, [addr(1), addr(2)]);
-    assert_eq!(trusted.pin(key(1)).expect("pinned").addrs, [addr(1)], "Bob is not looked for any more");
+    let own = Meeting { key: ME, ..met(5, "Me", 5) };
+    assert_eq!(trusted.meets(own), Verdict::Refused(Refused::Ourselves));
 }
 
 #[test]
-fn our_own_key_is_nobody_else() {
-    let mut trusted = with_bob(Policy::AcceptNew);
-    assert_eq!(trusted.met(Meeting { key: ME, ..met(5, "Me", 5) }), Verdict::Refused(Refused::Ourselves));
+fn claimed_name_prefers_contact_over_stranger() {
+    let mut trusted = with_stranger("Bob");
+    assert_eq!(trusted.claimed_name(&PeerName::new("BOB")), Some(key(1)));
+    trusted.meets(met(2, "Bob", 2));
+    trusted.make_contact(key(2));
+    assert_eq!(trusted.claimed_name(&PeerName::new("BOB")), Some(key(2)));
+    assert_eq!(trusted.claimed_name(&PeerName::new("Alice")), None);
+    assert_eq!(Trusted::new(ME, Policy::Ask).claimed_name(&PeerName::new("Bob")), None);
 }
 
 #[test]
-fn what_is_said_in_plain_in_the_name_or_from_the_address_of_a_pin_is_recognised() {
-    let trusted = with_bob(Policy::AcceptNew);
-    assert_eq!(trusted.claimed(Some(&PeerName::new("BOB")), Some(addr(9))), Some(key(1)));
-    assert_eq!(trusted.claimed(None, Some(addr(1))), Some(key(1)));
-    assert_eq!(trusted.claimed(Some(&PeerName::new("Alice")), Some(addr(9))), None);
-}
-
-#[test]
-fn a_mere_knock_is_not_written_down() {
-    let mut trusted = with_bob(Policy::AcceptNew);
+fn stranger_that_only_connected_is_not_saved() {
+    let mut trusted = with_stranger("Bob");
     assert_eq!(trusted.take_changes(), []);
     trusted.keep(key(1));
     let pin = trusted.pin(key(1)).expect("pinned").clone();
     assert_eq!(trusted.take_changes(), [Change::Write(pin)]);
-    trusted.met(met(1, "Bob", 1));
+    trusted.meets(dialed(1, "Bob", 1));
     assert_eq!(trusted.take_changes(), [], "nothing has changed");
 }
 
 #[test]
-fn an_offer_is_found_by_either_name_or_the_first_group_of_its_key() {
+fn word_finds_pins_and_offers() {
     let mut trusted = with_bob(Policy::AcceptNew);
-    trusted.met(met(2, "Zoe", 1));
-    let group = key(2).to_string()[..4].to_uppercase();
-    for word in ["zoe", "BOB", &group] {
+    trusted.set_alias(key(1), Some(&"Boss".parse::<Name>().expect("valid")));
+    trusted.meets(met(2, "boss", 1));
+    let start = |n: u8| key(n).to_string()[..4].to_uppercase();
+    for word in ["BOB", "\u{ff22}oss", &start(2)] {
         assert_eq!(trusted.offers_for(word).len(), 1, "{word}");
     }
-    assert!(trusted.offers_for("Alice").is_empty() && trusted.offers_for("").is_empty());
+    for word in ["BOB", "\u{ff22}oss", &start(1)] {
+        assert_eq!(trusted.pins_for(word).len(), 1, "{word}");
+    }
+    for word in ["Alice", "", &start(1)[..3]] {
+        assert!(trusted.offers_for(word).is_empty() && trusted.pins_for(word).is_empty(), "{word}");
+    }
 }
 
 #[test]
-fn one_source_neither_fills_the_offers_nor_the_pins() {
+fn one_prefix_does_not_fill_the_offers() {
     let mut trusted = with_bob(Policy::AcceptNew);
     for n in 10..30 {
-        trusted.met(Meeting { source: Source::from(Ipv4Addr::new(192, 0, 2, 66)), ..met(n, "Bob", 2) });
+        trusted.meets(Meeting { source: Source::from(Ipv4Addr::new(192, 0, 2, 66)), ..met(n, "Bob", 2) });
     }
     assert_eq!(trusted.offers().0.len(), MAX_OFFERS_OF_ONE);
     assert_eq!(trusted.offers().1, 20 - MAX_OFFERS_OF_ONE as u64);
     for n in 30..70 {
-        trusted.met(met(n, "Bob", 2));
+        trusted.meets(met(n, "Bob", 2));
     }
     assert_eq!(trusted.offers().0.len(), MAX_OFFERS);
-    let mut pinned = 0;
-    for n in 0..150 {
-        let meeting = met(70, &format!("name-{n}"), 100 + n);
-        let mut bytes = [7; 32];
-        bytes[0] = n as u8;
-        pinned +=
-            usize::from(trusted.met(Meeting { key: PublicKey::new(bytes), ..meeting }) == Verdict::Pinned);
-    }
-    assert_eq!(pinned, MAX_PINS_OF_ONE);
 }
 
 #[test]
-fn when_there_are_too_many_the_oldest_that_we_never_wrote_to_goes() {
+fn all_of_150_processes_on_one_machine_are_writable() {
     let mut trusted = Trusted::new(ME, Policy::AcceptNew);
-    let nth = |n: usize| {
-        let mut bytes = [1; 32];
-        bytes[..8].copy_from_slice(&n.to_be_bytes());
-        Meeting {
-            key: PublicKey::new(bytes),
-            name: Some(PeerName::new(&format!("peer-{n}"))),
-            addr: PeerAddr::new(Ipv4Addr::from_bits(0x0a00_0000 + n as u32), 5000).expect("valid"),
-            source: Source::from(Ipv4Addr::from_bits(0x0a00_0000 + n as u32)),
-            ..met(0, "", 0)
-        }
-    };
-    for n in 0..MAX_PINS {
-        assert_eq!(trusted.met(nth(n)), Verdict::Pinned);
+    for n in 0..150 {
+        assert_eq!(trusted.meets(nth(n, Ipv4Addr::LOCALHOST)), Verdict::Pinned);
     }
-    trusted.keep(nth(0).key);
-    trusted.verify(nth(1).key, 0).expect("pinned");
-    trusted.block(nth(2).key).expect("pinned");
-    assert_eq!(trusted.met(nth(MAX_PINS)), Verdict::Pinned);
-    assert_eq!((trusted.len(), trusted.trust(nth(3).key)), (MAX_PINS, Trust::Unpinned));
-    for n in 0..=MAX_PINS {
-        trusted.keep(nth(n).key);
-    }
-    assert_eq!(trusted.met(nth(3)), Verdict::Refused(Refused::NoRoom));
-    assert_eq!(trusted.len(), MAX_PINS);
+    assert!((0..150).all(|n| trusted.writable(nth(n, Ipv4Addr::LOCALHOST).key).is_some()));
 }
 
 #[test]
-fn both_sides_compute_the_short_code_from_the_same_bytes() {
+fn full_prefix_evicts_its_oldest_idle_stranger() {
+    let (here, elsewhere) = (Ipv4Addr::LOCALHOST, Ipv4Addr::new(192, 0, 2, 1));
+    let mut trusted = Trusted::new(ME, Policy::AcceptNew);
+    assert_eq!(trusted.meets(nth(50_000, elsewhere)), Verdict::Pinned);
+    for n in 0..MAX_STRANGERS_PER_PREFIX {
+        assert_eq!(trusted.meets(nth(n, here)), Verdict::Pinned);
+    }
+    let key = |n| nth(n, here).key;
+    // A contact is no stranger, and what it leaves is used by the next.
+    trusted.make_contact(key(0));
+    assert_eq!(trusted.meets(nth(2_000, here)), Verdict::Pinned);
+    assert_eq!(trusted.len(), MAX_STRANGERS_PER_PREFIX + 2);
+    trusted.keep(key(2));
+    trusted.take_changes();
+    // Key 1 is the oldest stranger, and connected.
+    assert_eq!(trusted.met(nth(2_001, here), &|live| live == key(1)), Verdict::Pinned);
+    assert_eq!((trusted.trust(key(1)), trusted.trust(key(2))), (Trust::Pinned, Trust::Unpinned));
+    assert_eq!(trusted.take_changes(), [Change::Forget(key(2))]);
+    assert_eq!(trusted.met(nth(2_002, here), &|_| true), Verdict::Refused(Refused::NoRoom));
+    assert_eq!(trusted.met(nth(50_001, elsewhere), &|_| true), Verdict::Pinned, "another prefix");
+    // The count is of pins that exist, not of pins ever made.
+    trusted.unpin(key(1)).expect("pinned");
+    assert_eq!(trusted.met(nth(2_003, here), &|_| true), Verdict::Pinned);
+    assert_eq!(trusted.trust(nth(50_000, elsewhere).key), Trust::Pinned);
+}
+
+#[test]
+fn prefix_overfull_from_old_file_shrinks() {
+    let mut trusted = Trusted::new(ME, Policy::AcceptNew);
+    for n in 0..MAX_STRANGERS_PER_PREFIX + 5 {
+        let loaded = Meeting { addr: addr(0), dialled: true, date: n as u64, ..nth_prefix(n) };
+        assert!(trusted.load(Pin::of(&loaded)));
+    }
+    let newcomer = Meeting { date: 9_999, ..nth(50_000, Ipv4Addr::new(192, 0, 2, 1)) };
+    assert_eq!(trusted.meets(newcomer.clone()), Verdict::Pinned);
+    assert_eq!(trusted.len(), MAX_STRANGERS_PER_PREFIX);
+    assert_eq!(trusted.trust(nth_prefix(5).key), Trust::Unpinned);
+    assert_eq!(trusted.trust(nth_prefix(6).key), Trust::Pinned);
+    assert_eq!(trusted.trust(newcomer.key), Trust::Pinned);
+}
+
+#[test]
+fn too_many_strangers_evict_the_oldest_idle() {
+    let mut trusted = with_bob(Policy::AcceptNew);
+    for n in 0..MAX_STRANGERS {
+        assert_eq!(trusted.meets(nth_prefix(n)), Verdict::Pinned);
+    }
+    let key = |n| nth_prefix(n).key;
+    assert_eq!(trusted.met(nth_prefix(MAX_STRANGERS), &|live| live == key(0)), Verdict::Pinned);
+    assert_eq!(trusted.len(), MAX_STRANGERS + 1, "and Bob");
+    assert_eq!((trusted.trust(key(0)), trusted.trust(key(1))), (Trust::Pinned, Trust::Unpinned));
+    let extra = nth_prefix(MAX_STRANGERS + 1);
+    assert_eq!(trusted.met(extra, &|_| true), Verdict::Refused(Refused::NoRoom));
+    assert!(!trusted.load(Pin { key: self::key(7), ..Pin::of(&nth_prefix(0)) }));
+}
+
+#[test]
+fn full_contacts_refuse_more_and_keep_messages() {
+    let mut trusted = with_stranger("Bob");
+    for n in 0..MAX_CONTACTS {
+        assert!(trusted.load(Pin { contact: true, ..Pin::of(&nth_prefix(n)) }));
+    }
+    assert!(!trusted.load(Pin { contact: true, ..Pin::of(&nth_prefix(MAX_CONTACTS)) }));
+    assert!(trusted.make_contact(nth_prefix(0).key), "it is one");
+    assert!(!trusted.make_contact(key(1)));
+    let bob = trusted.pin(key(1)).expect("pinned").clone();
+    assert_eq!(trusted.take_changes(), [Change::Write(bob)], "saved, and still a stranger");
+    assert_eq!(trusted.verify(key(1), 1), Err(Unknown::NoRoom));
+    assert_eq!(trusted.block(key(1)), Err(Unknown::NoRoom));
+    trusted.meets(met(2, "peer-0", 2));
+    assert_eq!(trusted.take(key(2), As::Another), Err(Unknown::NoRoom));
+    assert_eq!(trusted.block(key(2)), Err(Unknown::NoRoom));
+    assert_eq!(trusted.offers().0.len(), 1, "still waiting");
+    trusted.take(key(2), As::NewKeyOf(nth_prefix(0).key)).expect("it needs no more room");
+    assert_eq!(trusted.contacts().count(), MAX_CONTACTS);
+}
+
+#[test]
+fn short_code_input_is_symmetric() {
     assert_eq!(code_input(key(1), key(2)), code_input(key(2), key(1)));
     assert_eq!(code_input(key(2), key(1)), *[[1; 32], [2; 32]].as_flattened());
 }
@@ -246,6 +515,8 @@ enum Step {
     Unpin(u8),
     Verify(u8),
     Keep(u8),
+    MakeContact(u8),
+    Alias(u8, usize),
     Policy(u8),
     Save,
 }
@@ -259,97 +530,159 @@ fn step() -> impl Strategy<Value = Step> {
         1 => key().prop_map(Step::Block),
         1 => key().prop_map(Step::Unpin),
         1 => key().prop_map(Step::Verify),
-        2 => key().prop_map(Step::Keep),
+        1 => key().prop_map(Step::Keep),
+        2 => key().prop_map(Step::MakeContact),
+        1 => (key(), 0..=NAMES.len()).prop_map(|(key, name)| Step::Alias(key, name)),
         1 => (0u8..3).prop_map(Step::Policy),
         2 => Just(Step::Save),
     ]
+}
+
+/// The contacts with this name or alias, found without the index.
+fn contacts_named(trusted: &Trusted, name: &PeerName) -> BTreeSet<PublicKey> {
+    let name = folded(name.as_str());
+    let is_called = |held: &&Held| {
+        let own = held.pin.name.as_ref().map(|name| folded(name.as_str()));
+        own.as_ref() == Some(&name) || held.alias.as_ref() == Some(&name)
+    };
+    let contacts = trusted.pins.values().filter(|held| held.pin.contact && !held.pin.blocked);
+    contacts.filter(is_called).map(|held| held.pin.key).collect()
+}
+
+fn save(file: &mut BTreeMap<PublicKey, Pin>, changes: Vec<Change>) {
+    for change in changes {
+        match change {
+            Change::Write(pin) => drop(file.insert(pin.key, pin)),
+            Change::Forget(key) => drop(file.remove(&key)),
+        }
+    }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
     #[test]
-    fn nobody_is_written_to_under_anothers_name_without_the_users_word(steps in prop::collection::vec(step(), 0..80)) {
+    fn no_key_gets_a_contact_name_without_the_user(
+        steps in prop::collection::vec(step(), 0..80),
+    ) {
         let mut trusted = Trusted::new(ME, Policy::AcceptNew);
         let mut policy = Policy::AcceptNew;
-        // What should be, kept without the code that is tested.
-        let mut may_write = BTreeSet::new();
+        // What should be true, kept without the code under test.
+        let (mut may_write, mut contacts) = (BTreeSet::new(), BTreeSet::new());
         let mut file = BTreeMap::new();
-        let mut namesakes = false;
         for step in steps {
             match step {
                 Step::Met { key: n, name, at, dialled } => {
                     let name = NAMES.get(name).map(|name| PeerName::new(name));
                     let meeting = Meeting { name: name.clone(), dialled, ..met(n, "", at) };
-                    let hints_at = |pin: &Pin| {
-                        let named = pin.name.as_ref().zip(name.as_ref());
-                        let is_named = named.is_some_and(|(a, b)| a.as_str().eq_ignore_ascii_case(b.as_str()));
-                        pin.key != key(n) && !pin.blocked && (is_named || pin.addrs.contains(&addr(at)))
-                    };
-                    let contradicts = trusted.pins.values().any(|held| hints_at(&held.pin));
-                    let before = trusted.trust(key(n));
-                    match trusted.met(meeting) {
+                    let claimed = name.iter().flat_map(|name| contacts_named(&trusted, name));
+                    let claimed: BTreeSet<_> = claimed.filter(|other| *other != key(n)).collect();
+                    let (before, pins) = (trusted.trust(key(n)), trusted.pins.clone());
+                    match trusted.meets(meeting) {
                         Verdict::Pinned => {
-                            prop_assert!(!contradicts, "pinned in another's place");
+                            prop_assert!(claimed.is_empty(), "pinned in a contact's place");
+                            let contacts = pins.values().filter(|held| held.pin.contact && !held.pin.blocked);
+                            let is_hint = contacts.flat_map(|held| &held.pin.addrs).any(|hint| *hint == addr(at));
+                            prop_assert!(name.is_some() || !is_hint, "perhaps a key change");
                             prop_assert_eq!((before, policy), (Trust::Unpinned, Policy::AcceptNew));
                             may_write.insert(key(n));
                         }
-                        Verdict::Known { .. } => prop_assert!(may_write.contains(&key(n))),
-                        Verdict::Offered(offer) => prop_assert_eq!(contradicts, !offer.against.is_empty()),
-                        Verdict::Refused(why) => prop_assert_eq!(why == Refused::Blocked, before == Trust::Blocked),
+                        Verdict::Known { takes_name_of } => {
+                            prop_assert!(may_write.contains(&key(n)));
+                            prop_assert!(takes_name_of.is_none_or(|other| claimed.contains(&other)));
+                        }
+                        Verdict::Offered(offer) => {
+                            let against: BTreeSet<_> = offer.against.iter().map(|pin| pin.key).collect();
+                            prop_assert_eq!(&against, &claimed);
+                            prop_assert!(!against.is_empty() || policy == Policy::Ask);
+                        }
+                        Verdict::Refused(why) => {
+                            prop_assert_eq!(why == Refused::Blocked, before == Trust::Blocked);
+                        }
+                    }
+                    for (other, held) in &trusted.pins {
+                        let was = pins.get(other).map(|held| &held.pin);
+                        if *other != key(n) {
+                            prop_assert_eq!(was, Some(&held.pin), "a meeting changed another pin");
+                            continue;
+                        }
+                        let was_called = was.and_then(|pin| pin.name.as_ref());
+                        let fold = |name: Option<&PeerName>| name.map(|name| folded(name.as_str()));
+                        if fold(held.pin.name.as_ref()) != fold(was_called) {
+                            prop_assert!(claimed.is_empty(), "it got the name of a contact");
+                        }
+                        let had: &[PeerAddr] = was.map_or(&[], |pin| &pin.addrs);
+                        let is_new = |at: &&PeerAddr| !had.contains(at);
+                        let added: Vec<_> = held.pin.addrs.iter().filter(is_new).collect();
+                        prop_assert!(added.is_empty() || (dialled && added == [&addr(at)]));
                     }
                 }
                 Step::Take(n, old) => {
                     let whom = old.map_or(As::Another, |old| As::NewKeyOf(key(old)));
                     if trusted.take(key(n), whom).is_ok() {
                         may_write.insert(key(n));
-                        old.map(|old| may_write.remove(&key(old)));
-                        namesakes |= old.is_none();
+                        contacts.insert(key(n));
+                        if let Some(old) = old {
+                            may_write.remove(&key(old));
+                            contacts.remove(&key(old));
+                        }
                     }
                 }
-                Step::Block(n) => drop(trusted.block(key(n)).map(|()| may_write.remove(&key(n)))),
-                Step::Unpin(n) => drop(trusted.unpin(key(n)).map(|_| may_write.remove(&key(n)))),
-                Step::Verify(n) => prop_assert_eq!(trusted.verify(key(n), 1).is_ok(), may_write.contains(&key(n))),
+                Step::Block(n) => {
+                    if trusted.block(key(n)).is_ok() {
+                        may_write.remove(&key(n));
+                        contacts.insert(key(n));
+                    }
+                }
+                Step::Unpin(n) => {
+                    if trusted.unpin(key(n)).is_ok() {
+                        may_write.remove(&key(n));
+                        contacts.remove(&key(n));
+                    }
+                }
+                Step::Verify(n) => {
+                    let is_verified = trusted.verify(key(n), 1).is_ok();
+                    prop_assert_eq!(is_verified, may_write.contains(&key(n)));
+                    contacts.extend(is_verified.then_some(key(n)));
+                }
                 Step::Keep(n) => trusted.keep(key(n)),
+                Step::MakeContact(n) => {
+                    contacts.extend(trusted.make_contact(key(n)).then_some(key(n)));
+                }
+                Step::Alias(n, name) => {
+                    let alias: Option<Name> =
+                        NAMES.get(name).map(|name| name.parse().expect("valid"));
+                    trusted.set_alias(key(n), alias.as_ref());
+                    let is_pinned = trusted.pin(key(n)).is_some();
+                    contacts.extend((is_pinned && alias.is_some()).then_some(key(n)));
+                }
                 Step::Policy(n) => {
                     policy = [Policy::AcceptNew, Policy::Ask, Policy::Strict][usize::from(n)];
                     trusted.set_policy(policy);
                 }
-                Step::Save => for change in trusted.take_changes() {
-                    match change {
-                        Change::Write(pin) => drop(file.insert(pin.key, pin)),
-                        Change::Forget(key) => drop(file.remove(&key)),
-                    }
-                    },
+                Step::Save => save(&mut file, trusted.take_changes()),
             }
             for n in 1..8 {
                 prop_assert_eq!(trusted.writable(key(n)).is_some(), may_write.contains(&key(n)), "{}", n);
             }
+            let flagged: BTreeSet<_> = trusted.contacts().map(|pin| pin.key).collect();
+            prop_assert_eq!(&flagged, &contacts);
             let (offers, _) = trusted.offers();
-            prop_assert!(offers.len() <= MAX_OFFERS && offers.iter().all(|offer| !may_write.contains(&offer.met.key)));
-            let mut hints = Hints::default();
-            let mut names = BTreeSet::new();
+            let waits = |offer: &Offer| trusted.pin(offer.met.key).is_none();
+            prop_assert!(offers.len() <= MAX_OFFERS && offers.iter().all(waits));
+            let mut index = Index::default();
             for held in trusted.pins.values() {
-                hints.add(&held.pin);
-                let name = held.pin.name.as_ref().filter(|_| !held.pin.blocked);
-                let is_alone = name.is_none_or(|name| names.insert(name.as_str().to_lowercase()));
-                prop_assert!(is_alone || namesakes, "two of one name without the user's word");
+                index.add(held);
                 prop_assert!(held.pin.addrs.len() <= MAX_HINTS);
+                prop_assert!(held.saved || !held.pin.contact, "a contact is not saved");
             }
-            prop_assert_eq!(hints.sizes(), trusted.hints.sizes(), "an index is not true");
-            let may_go = trusted.pins.values().filter(|held| held.may_go());
-            let may_go: BTreeMap<_, _> = may_go.map(|held| (held.turn, held.pin.key)).collect();
-            prop_assert_eq!(&may_go, &trusted.may_go);
+            prop_assert_eq!(&index, &trusted.index, "the index is wrong");
         }
-        for change in trusted.take_changes() {
-            match change {
-                Change::Write(pin) => drop(file.insert(pin.key, pin)),
-                Change::Forget(key) => drop(file.remove(&key)),
-            }
-        }
-        let kept = trusted.pins.values().filter(|held| held.kept).map(|held| (held.pin.key, held.pin.clone()));
-        prop_assert_eq!(kept.collect::<BTreeMap<_, _>>(), file.clone(), "the file does not say what is known");
-        // What was written down is all that is needed: loaded again, it says the same.
+        save(&mut file, trusted.take_changes());
+        let saved = trusted.pins.values().filter(|held| held.saved);
+        let saved: BTreeMap<_, _> = saved.map(|held| (held.pin.key, held.pin.clone())).collect();
+        prop_assert_eq!(saved, file.clone(), "the file is wrong");
+        // Loaded again, the file says the same.
         let mut again = Trusted::new(ME, policy);
         for (key, pin) in file {
             prop_assert!(again.load(pin.clone()));

@@ -1,136 +1,203 @@
-//! What the user says about a key: `/trust`, `/block`, `/unpin`, `/verify`.
+//! What the user decides about a key: `/trust`, `/accept`, `/block`, `/unpin`, `/verify`.
 
-use super::hints;
-use super::{MAX_PINS, Offer, Pin, Trusted};
+use super::{MAX_CONTACTS, MAX_HINTS, Offer, Pin, Trusted};
 use crate::model::key::PublicKey;
-use crate::model::name::PeerName;
+use crate::model::name::{Name, PeerName, folded};
 
-/// Whom a new key is taken for.
+/// How the user takes a waiting key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum As {
-    /// The new key of somebody known, whose old key is forgotten.
+    /// As the new key of this contact, whose old key is forgotten.
     NewKeyOf(PublicKey),
-    /// Another person, of the same name perhaps.
+    /// As another contact, perhaps with the same name.
     Another,
 }
 
-/// What the user named is not there.
+/// Why a decision cannot be carried out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unknown {
-    /// No such key waits for a word.
+    /// No such key waits for a decision.
     Offer,
-    /// No such key is pinned, or it is not one of those that the offer is against.
+    /// No such key is pinned, or it is not one that the waiting key's name belongs to.
     Pin,
-    /// There are too many pins, all of which the user cares for.
+    /// There are [`MAX_CONTACTS`] contacts.
     NoRoom,
 }
 
 impl Trusted {
-    /// The offers that a word of the user may mean: the name that is offered or the one it is against, or the beginning of the key.
+    /// Finds waiting keys by their name, by the name or alias of a contact they claim to be, or by
+    /// at least four characters at the start of the key.
     pub fn offers_for(&self, word: &str) -> Vec<&Offer> {
-        let wanted = PeerName::new(word);
-        let of_name = |name: Option<&PeerName>| name.is_some_and(|name| hints::same(name, &wanted));
-        let of_pin = |pin: &Pin| of_name(pin.name.as_ref());
+        let wanted = Wanted::new(word);
+        let is_contact = |pin: &Pin| wanted.is_name(pin.name.as_ref(), self.alias(pin.key));
         let fits = |offer: &&Offer| {
-            let key = offer.met.key.to_string();
-            let begins = word.len() >= 4 && key.starts_with(&word.to_ascii_lowercase());
-            of_name(offer.met.name.as_ref()) || offer.against.iter().any(of_pin) || begins
+            wanted.is_name(offer.met.name.as_ref(), None)
+                || wanted.is_start_of(offer.met.key)
+                || offer.against.iter().any(is_contact)
         };
         self.offers.iter().filter(fits).collect()
     }
 
-    /// The pins that a word of the user may mean: the name, or the beginning of the key; blocked ones, too.
+    /// Finds pins, blocked ones too, by their name or alias, or by at least four characters at the
+    /// start of the key. Sorted by key.
     pub fn pins_for(&self, word: &str) -> Vec<&Pin> {
-        let wanted = PeerName::new(word);
-        let begins = word.len() >= 4;
-        let start = word.to_ascii_lowercase();
-        let mut pins: Vec<&Pin> = self
-            .pins
-            .values()
-            .map(|held| &held.pin)
-            .filter(|pin| {
-                pin.name.as_ref().is_some_and(|name| hints::same(name, &wanted))
-                    || (begins && pin.key.to_string().starts_with(&start))
-            })
-            .collect();
+        let wanted = Wanted::new(word);
+        let fits = |pin: &&Pin| {
+            wanted.is_name(pin.name.as_ref(), self.alias(pin.key)) || wanted.is_start_of(pin.key)
+        };
+        let mut pins: Vec<&Pin> = self.pins().filter(fits).collect();
         pins.sort_by_key(|pin| pin.key);
         pins
     }
 
-    /// The user takes an offered key; it is pinned, and not verified. Its address is nobody else's from now on.
+    /// Makes a pinned key a contact and keeps its pin. Returns whether it is a contact now: false
+    /// if the key is not pinned, or if there are [`MAX_CONTACTS`] already.
+    pub fn make_contact(&mut self, key: PublicKey) -> bool {
+        let Some(held) = self.pins.get(&key) else { return false };
+        if held.pin.contact {
+            return true;
+        }
+        if self.has_no_room_for_contacts() {
+            self.keep(key);
+            return false;
+        }
+        self.change(key, |held| (held.pin.contact, held.saved) = (true, true));
+        true
+    }
+
+    /// Sets or removes the user's own name for a pinned key, which an alias makes a contact. A key
+    /// that claims the alias counts as one that claims the contact's name. Not saved here.
+    pub fn set_alias(&mut self, key: PublicKey, alias: Option<&Name>) {
+        let alias = alias.map(|alias| folded(alias.as_str()));
+        if alias.is_some() {
+            self.make_contact(key);
+        }
+        self.change(key, |held| held.alias = alias);
+    }
+
+    /// Takes a waiting key as a contact, which is not verified. As the new key of a contact it gets
+    /// that contact's name, alias and hints, and the old key is forgotten.
     ///
     /// # Errors
-    /// Where there is no such offer, or it is not against that pin; nothing is changed then.
+    /// If the key does not wait, if it does not claim the name of that contact, or if there is no
+    /// room. Nothing changes then.
     pub fn take(&mut self, key: PublicKey, whom: As) -> Result<(), Unknown> {
-        let offer = self.offers.iter().find(|offer| offer.met.key == key).ok_or(Unknown::Offer)?;
-        let mut pin = Pin::of(&offer.met);
-        if let As::NewKeyOf(old) = whom {
-            let is_against = offer.against.iter().any(|pin| pin.key == old);
-            let old = self.pin(old).filter(|old| is_against && !old.blocked).ok_or(Unknown::Pin)?;
-            pin.name = old.name.clone();
-            let further = old.addrs.iter().filter(|addr| **addr != offer.met.addr);
-            pin.addrs.extend(further.take(super::MAX_HINTS - 1));
-            self.remove(old.key);
-        } else if self.pins.len() >= MAX_PINS && !self.make_room() {
-            return Err(Unknown::NoRoom);
+        let offer = self.offer_of(key).ok_or(Unknown::Offer)?;
+        let mut pin = Pin { contact: true, ..Pin::of(&offer.met) };
+        let mut alias = None;
+        match whom {
+            As::NewKeyOf(old) => {
+                let is_against = offer.against.iter().any(|pin| pin.key == old);
+                let contact = self.pins.get(&old).filter(|held| is_against && !held.pin.blocked);
+                let contact = contact.ok_or(Unknown::Pin)?;
+                alias = contact.alias.clone();
+                pin.name = contact.pin.name.clone().or(pin.name);
+                let proven = pin.addrs.clone();
+                pin.addrs.extend(contact.pin.addrs.iter().filter(|addr| !proven.contains(addr)));
+                pin.addrs.truncate(MAX_HINTS);
+                self.remove(old);
+                // Other keys that claim the name now claim to be the one with the new key.
+                let others = self.offers.iter_mut().flat_map(|offer| &mut offer.against);
+                others.filter(|against| against.key == old).for_each(|against| *against = pin.clone());
+            }
+            As::Another if self.has_no_room_for_contacts() => return Err(Unknown::NoRoom),
+            As::Another => {}
         }
         self.withdraw(key);
-        self.leaves_address(&pin);
-        self.insert(pin, true);
+        self.insert(pin, true, None);
+        self.change(key, |held| held.alias = alias);
         self.changed.insert(key);
         Ok(())
     }
 
-    /// The user wants nothing of a key, offered or pinned. Whom it came in the place of is not looked for at its address any more.
+    /// Blocks a waiting or pinned key. No other pin changes.
     ///
     /// # Errors
-    /// Where neither is there.
+    /// If the key neither waits nor is pinned, or if there is no room. Nothing changes then.
     pub fn block(&mut self, key: PublicKey) -> Result<(), Unknown> {
-        if let Some(Offer { met, .. }) = self.withdraw(key) {
-            if !self.make_room() {
+        if let Some(offer) = self.offer_of(key) {
+            let pin = Pin { contact: true, blocked: true, ..Pin::of(&offer.met) };
+            if self.has_no_room_for_contacts() {
                 return Err(Unknown::NoRoom);
             }
-            let pin = Pin { blocked: true, ..Pin::of(&met) };
-            self.leaves_address(&pin);
-            self.insert(pin, true);
-        } else if self.pins.contains_key(&key) {
-            self.keep(key);
-            self.change(key, |pin| (pin.blocked, pin.verified) = (true, None));
-        } else {
+            self.withdraw(key);
+            self.insert(pin, true, None);
+        } else if !self.pins.contains_key(&key) {
             return Err(Unknown::Pin);
+        } else if !self.make_contact(key) {
+            return Err(Unknown::NoRoom);
+        } else {
+            self.change(key, |held| (held.pin.blocked, held.pin.verified) = (true, None));
         }
         self.changed.insert(key);
         Ok(())
     }
 
-    /// The user has compared the key of a pin.
+    /// Marks a pinned key as verified at `date`, in seconds since 1970.
     ///
     /// # Errors
-    /// Where it is not pinned, or blocked.
+    /// If the key is not pinned or is blocked, or if there is no room for another contact.
     pub fn verify(&mut self, key: PublicKey, date: u64) -> Result<(), Unknown> {
         self.writable(key).ok_or(Unknown::Pin)?;
-        self.keep(key);
-        self.change(key, |pin| pin.verified = Some(date));
+        if !self.make_contact(key) {
+            return Err(Unknown::NoRoom);
+        }
+        self.change(key, |held| held.pin.verified = Some(date));
         Ok(())
     }
 
-    /// The user forgets a pin, also a blocked one.
+    /// Forgets a pinned key, also a blocked one.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If the key is not pinned.
     pub fn unpin(&mut self, key: PublicKey) -> Result<Pin, Unknown> {
         let pin = self.remove(key).ok_or(Unknown::Pin)?;
-        // Who was kept from being taken by this pin alone is looked at anew when it comes again.
+        // Keys that claim its name are judged anew when they come again.
         self.offers.retain(|offer| !offer.against.iter().any(|against| against.key == key));
         Ok(pin)
     }
 
-    /// The first address of a pin is nobody else's.
-    fn leaves_address(&mut self, pin: &Pin) {
-        let Some(addr) = pin.addrs.first().copied() else { return };
-        let others: Vec<PublicKey> = self.hints.at(addr).filter(|other| *other != pin.key).collect();
-        for other in others {
-            self.change(other, |pin| pin.addrs.retain(|known| *known != addr));
-        }
+    fn has_no_room_for_contacts(&self) -> bool {
+        self.index.contacts() >= MAX_CONTACTS
+    }
+
+    fn offer_of(&self, key: PublicKey) -> Option<&Offer> {
+        self.offers.iter().find(|offer| offer.met.key == key)
+    }
+
+    fn withdraw(&mut self, key: PublicKey) {
+        self.offers.retain(|offer| offer.met.key != key);
+    }
+
+    /// The folded alias of a pinned key.
+    fn alias(&self, key: PublicKey) -> Option<&str> {
+        self.pins.get(&key)?.alias.as_deref()
+    }
+}
+
+/// A word the user typed for a peer.
+struct Wanted {
+    folded: String,
+    /// What a key may start with; long enough not to be taken for a name.
+    start: Option<String>,
+}
+
+/// Characters of a key that name it at least.
+const MIN_KEY_CHARS: usize = 4;
+
+impl Wanted {
+    fn new(word: &str) -> Self {
+        let start = (word.len() >= MIN_KEY_CHARS).then(|| word.to_ascii_lowercase());
+        // Names of peers are made harmless before they are kept.
+        Self { folded: folded(PeerName::new(word).as_str()), start }
+    }
+
+    fn is_name(&self, name: Option<&PeerName>, alias: Option<&str>) -> bool {
+        name.is_some_and(|name| folded(name.as_str()) == self.folded)
+            || alias.is_some_and(|alias| alias == self.folded)
+    }
+
+    fn is_start_of(&self, key: PublicKey) -> bool {
+        self.start.as_ref().is_some_and(|start| key.to_string().starts_with(start))
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::chat::{Event, Time};
 use crate::fuzzing::printed::{are_harmless, is_harmless};
-use crate::model::address::PeerAddr;
-use crate::ui::{Attention, Labels, Line, Voice, lines};
+use crate::model::peer_id::Recipient;
+use crate::ui::{Attention, Labels, Line, Standing, Voice, lines};
 
 /// Rows that one message may take on a terminal (`MAX_ROWS_SHOWN` of the words).
 const MAX_ROWS: usize = 100;
@@ -18,14 +18,13 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Prints an event as the application does: for the log and a pipe, and for a terminal.
-    pub(super) fn reads(&mut self, event: &Event, knows: impl Fn(PeerAddr) -> bool, now: Time) {
+    pub(super) fn reads(&mut self, event: &Event, knows: impl Fn(Recipient) -> bool, now: Time) {
         let stamp = "[12:00:00] ";
         let mut renamed = Vec::new();
         let labels = &mut self.labels;
         event.each_who(|who| {
-            if let Some(other) = labels.meet(who, &knows) {
-                renamed.push((who.clone(), other));
-            }
+            let standing = |id| if knows(id) { Standing::Stranger } else { Standing::Forgotten };
+            renamed.extend(labels.meet(who, standing));
         });
         let voice = |full, rows| Voice {
             labels: &self.labels,
@@ -37,7 +36,7 @@ impl Reader {
         let on_pipe = lines(event, &voice(true, false));
         let on_terminal = lines(event, &voice(false, true));
         let more: Vec<Line> =
-            renamed.iter().map(|(who, other)| voice(false, true).renamed(who, other)).collect();
+            renamed.iter().map(|renamed| voice(false, true).renamed(renamed, None)).collect();
         match event {
             Event::Message { .. } => {
                 self.messages += 1;
@@ -57,7 +56,7 @@ impl Reader {
         are_harmless(&on_terminal);
         are_harmless(&more);
         if let (Event::Message { from, .. }, Some(line)) = (event, on_terminal.first()) {
-            let label = self.labels.label(from.addr, from.name.as_ref());
+            let label = self.labels.label(from.id, from.name.as_ref());
             self.attention.focus(false);
             if let Some(call) = self.attention.call(&label, line, now.since_start()) {
                 let call = call.trim_end_matches('\x07');

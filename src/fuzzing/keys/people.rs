@@ -7,7 +7,8 @@ use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::Speech;
 use crate::model::name::{Name, PeerName};
-use crate::ui::{Directory, Labels};
+use crate::model::peer_id::Recipient;
+use crate::ui::{Directory, Labels, Standing};
 
 /// Those whom the prompt knows.
 pub(super) struct People {
@@ -19,10 +20,13 @@ pub(super) struct People {
 impl People {
     pub(super) fn new() -> Self {
         let row = |number: u16, name: &str, state| {
+            let addr = PeerAddr::new(Ipv4Addr::LOCALHOST, 5000 + number)?;
             Some(Row {
                 number: number.into(),
+                id: addr.into(),
+                contact: number.is_multiple_of(2),
                 name: (!name.is_empty()).then(|| PeerName::new(name)),
-                addr: PeerAddr::new(Ipv4Addr::LOCALHOST, 5000 + number)?,
+                addr: Some(addr),
                 claimed: None,
                 speech: Speech::Unknown,
                 proof: Proof::Plain,
@@ -45,10 +49,10 @@ impl People {
         .collect();
         let mut labels = Labels::default();
         for row in &rows {
-            labels.meet(
-                &Who { name: row.name.clone(), addr: row.addr, claimed: None, proof: Proof::Plain },
-                |_| true,
-            );
+            let (id, name, addr) = (row.id, row.name.clone(), row.addr);
+            let who = Who { id, name, addr, claimed: None, proof: Proof::Plain };
+            let standing = if row.contact { Standing::Contact } else { Standing::Stranger };
+            labels.meet(&who, |_| standing);
         }
         let Ok(name) = "Alice".parse() else { unreachable!("a valid name") };
         Self { rows, labels, name }
@@ -67,7 +71,16 @@ impl Directory for People {
     fn labels(&self) -> &Labels {
         &self.labels
     }
-    fn key_of(&self, _addr: PeerAddr) -> Option<Pin> {
+
+    fn contacts(&self) -> Vec<Pin> {
+        Vec::new()
+    }
+
+    fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
+        vec![Recipient::Address(addr)]
+    }
+
+    fn pin_of(&self, _id: Recipient) -> Option<Pin> {
         None
     }
 

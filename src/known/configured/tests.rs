@@ -1,7 +1,9 @@
 use std::slice::from_ref;
 
 use super::*;
+use crate::model::key::KEY_BYTES;
 use crate::model::message::Form;
+use crate::model::name::PeerName;
 
 const ME: PublicKey = PublicKey::new([99; KEY_BYTES]);
 
@@ -22,7 +24,15 @@ fn addrs(ports: &[u16]) -> Vec<PeerAddr> {
 /// A pin of long ago.
 fn pin(number: u8, name: &str, ports: &[u16]) -> Pin {
     let name = Some(PeerName::new(name));
-    Pin { key: key(number), name, addrs: addrs(ports), first_seen: 1, verified: None, blocked: false }
+    Pin {
+        key: key(number),
+        name,
+        contact: true,
+        addrs: addrs(ports),
+        first_seen: 1,
+        verified: None,
+        blocked: false,
+    }
 }
 
 fn verified(pin: Pin) -> Pin {
@@ -44,7 +54,7 @@ fn listed(number: u8, name: &str, ports: &[u16]) -> StaticPeer {
     }
 }
 
-/// What is known and listed after that, and what is told.
+/// The pins, the entry, and the warnings after that.
 fn configured(pins: &[Pin], entry: StaticPeer) -> (Vec<Pin>, StaticPeer, Vec<String>) {
     let mut known = KnownPeers::open(None).unwrap();
     known.note(pins.iter().cloned().map(PinChange::Write)).unwrap();
@@ -58,7 +68,7 @@ fn configured(pins: &[Pin], entry: StaticPeer) -> (Vec<Pin>, StaticPeer, Vec<Str
 }
 
 #[test]
-fn a_new_key_is_remembered_with_its_addresses_and_name() {
+fn new_key_is_saved_with_addresses_and_name() {
     let entry = listed(1, "Bob", &[5000, 5001]);
     let bob = Pin { first_seen: NOW, ..pin(1, "Bob", &[5000, 5001]) };
     assert_eq!(configured(&[], entry.clone()), (vec![bob.clone()], entry.clone(), vec![]));
@@ -67,7 +77,7 @@ fn a_new_key_is_remembered_with_its_addresses_and_name() {
 }
 
 #[test]
-fn what_is_known_of_a_key_stays_and_its_addresses_are_added() {
+fn known_pin_stays_and_gets_listed_addresses() {
     let known = verified(pin(1, "Bobby", &[1, 2, 3, 4, 5, 6, 7, 8]));
     let (pins, _, told) = configured(from_ref(&known), listed(1, "Bob", &[5000, 2]));
     assert_eq!(pins, [Pin { addrs: addrs(&[1, 2, 3, 4, 5, 6, 7, 5000]), ..known }]);
@@ -82,45 +92,51 @@ fn what_is_known_of_a_key_stays_and_its_addresses_are_added() {
 }
 
 #[test]
-fn a_key_that_was_only_met_at_the_address_has_to_go_and_that_is_told() {
+fn stranger_becomes_contact_by_its_key() {
+    let stranger = Pin { contact: false, ..pin(1, "Bob", &[5000]) };
+    let (pins, _, told) = configured(from_ref(&stranger), listed(1, "Bob", &[5000]));
+    assert_eq!((pins, told), (vec![Pin { contact: true, ..stranger }], vec![]));
+}
+
+#[test]
+fn address_of_another_contact_is_shared() {
     let old = pin(2, "Bob", &[1, 5000, 2]);
-    let (pins, entry, told) = configured(from_ref(&old), listed(1, "Bob", &[5000]));
-    // The name stays with whom it was.
-    let new = Pin { first_seen: NOW, name: None, ..pin(1, "Bob", &[5000]) };
-    assert_eq!(pins, [new, Pin { addrs: addrs(&[1, 2]), ..old }]);
-    assert_eq!(entry, listed(1, "Bob", &[5000]));
-    assert!(
-        matches!(&told[..], [line] if line.starts_with("Bob is not expected at 127.0.0.1:5000 any more"))
-    );
-    assert!(told[0].contains(&key(2).grouped().to_string()));
+    let (pins, entry, told) = configured(from_ref(&old), listed(1, "Zoe", &[5000]));
+    assert_eq!(pins, [Pin { first_seen: NOW, ..pin(1, "Zoe", &[5000]) }, old]);
+    assert_eq!((entry, told), (listed(1, "Zoe", &[5000]), vec![]));
 }
 
 #[test]
-fn a_key_that_was_compared_keeps_its_address_and_the_other_one_is_not_taken() {
+fn address_of_verified_contact_is_shared_with_warning() {
     let old = verified(pin(2, "Bob", &[5000]));
-    let (pins, entry, told) = configured(from_ref(&old), listed(1, "bob", &[5000, 5001]));
-    assert_eq!(pins, from_ref(&old));
-    assert_eq!((entry.key, entry.also), (Some(key(2)), vec![]));
-    assert!(matches!(&told[..], [line] if line.contains("another key for 127.0.0.1:5000 than that of Bob")));
-    // Where it is a further address, only that is left out.
-    let (pins, entry, told) = configured(from_ref(&old), listed(1, "Zoe", &[5001, 5000, 5002]));
-    let zoe = Pin { first_seen: NOW, ..pin(1, "Zoe", &[5001, 5002]) };
-    assert_eq!(pins, [zoe, old]);
-    assert_eq!(entry, listed(1, "Zoe", &[5001, 5002]));
-    assert_eq!(told.len(), 1);
+    for ports in [[5000, 5001], [5001, 5000]] {
+        let (pins, entry, told) = configured(from_ref(&old), listed(1, "Zoe", &ports));
+        assert_eq!(pins, [Pin { first_seen: NOW, ..pin(1, "Zoe", &ports) }, old.clone()]);
+        assert_eq!(entry, listed(1, "Zoe", &ports));
+        let [line] = &told[..] else { panic!("{told:?}") };
+        assert!(line.contains("another key for 127.0.0.1:5000 than that of Bob"), "{line}");
+        assert!(line.contains(&key(2).grouped().to_string()), "{line}");
+    }
+    // The user has verified both.
+    let both = [verified(pin(1, "Zoe", &[1])), old];
+    let (_, _, told) = configured(&both, listed(1, "Zoe", &[5000]));
+    assert_eq!(told, [""; 0]);
 }
 
 #[test]
-fn of_two_keys_that_were_compared_the_listed_one_has_the_address() {
-    let (one, other) = (verified(pin(1, "Bob", &[1])), verified(pin(2, "Zoe", &[5000])));
-    let (pins, entry, told) = configured(&[one.clone(), other.clone()], listed(1, "Bob", &[5000]));
-    assert_eq!(pins, [Pin { addrs: addrs(&[1, 5000]), ..one }, Pin { addrs: vec![], ..other }]);
-    assert_eq!((entry.key, told.len()), (Some(key(1)), 1));
+fn name_of_another_contact_is_not_given() {
+    let bob = pin(2, "Bob", &[1]);
+    let (pins, _, _) = configured(from_ref(&bob), listed(1, "\u{ff22}OB", &[5000]));
+    assert_eq!(pins, [Pin { first_seen: NOW, name: None, ..pin(1, "", &[5000]) }, bob.clone()]);
+    // A stranger's name protects nothing.
+    let stranger = Pin { contact: false, ..bob };
+    let (pins, _, _) = configured(from_ref(&stranger), listed(1, "bob", &[5000]));
+    assert_eq!(pins, [Pin { first_seen: NOW, ..pin(1, "bob", &[5000]) }, stranger]);
 }
 
 #[test]
-fn whoever_is_blocked_stays_blocked_and_has_neither_address_nor_name_from_others() {
-    let mallory = blocked(verified(pin(1, "Mallory", &[5000])));
+fn blocked_key_stays_blocked_and_holds_no_name() {
+    let mallory = blocked(pin(1, "Mallory", &[5000]));
     let (pins, _, told) = configured(from_ref(&mallory), listed(1, "Bob", &[5001]));
     assert_eq!(pins, from_ref(&mallory));
     assert!(told[0].contains("is blocked and stays so"), "{told:?}");
@@ -130,7 +146,7 @@ fn whoever_is_blocked_stays_blocked_and_has_neither_address_nor_name_from_others
 }
 
 #[test]
-fn our_own_entry_is_dropped_so_that_nobody_else_at_its_address_is_taken_for_a_plain_peer() {
+fn own_entry_is_dropped() {
     let mut known = KnownPeers::open(None).unwrap();
     let mut peers =
         vec![StaticPeer { key: Some(ME), ..listed(1, "Me", &[5000, 5001]) }, listed(2, "Bob", &[1])];
@@ -139,7 +155,7 @@ fn our_own_entry_is_dropped_so_that_nobody_else_at_its_address_is_taken_for_a_pl
 }
 
 #[test]
-fn of_two_new_keys_of_one_name_the_first_has_it() {
+fn first_of_two_listed_keys_gets_the_name() {
     let mut known = KnownPeers::open(None).unwrap();
     known.configure(&mut vec![listed(1, "Bob", &[1]), listed(2, "BOB", &[2])], ME, NOW);
     let names: Vec<_> = known.pins().map(|pin| pin.name.clone()).collect();
@@ -147,14 +163,14 @@ fn of_two_new_keys_of_one_name_the_first_has_it() {
 }
 
 #[test]
-fn a_full_list_is_told_once_it_matters() {
+fn full_list_of_contacts_is_reported() {
     let mut known = KnownPeers::open(None).unwrap();
     let numbered = |number: usize| {
         let mut bytes = [7; KEY_BYTES];
         bytes[..8].copy_from_slice(&number.to_be_bytes());
         PinChange::Write(Pin { key: PublicKey::new(bytes), ..pin(1, "Bob", &[]) })
     };
-    known.note((0..crate::chat::MAX_PINS).map(numbered)).unwrap();
+    known.note((0..crate::chat::MAX_CONTACTS).map(numbered)).unwrap();
     let told = known.configure(&mut vec![listed(1, "Bob", &[5000])], ME, NOW);
-    assert!(matches!(&told[..], [line] if line.starts_with("More than 10000 keys cannot be remembered.")));
+    assert!(matches!(&told[..], [line] if line.starts_with("More than 10000 contacts or 10000 strangers")));
 }

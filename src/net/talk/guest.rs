@@ -12,7 +12,7 @@ use crate::model::address::Source;
 use crate::model::key::PublicKey;
 use crate::model::session::{ByeReason, Letter};
 use crate::net::held::Held;
-use crate::net::recipient::Recipient;
+use crate::net::inbound::InboundHandler;
 use crate::net::secure::talk::{Accepted, End, Reply, Step};
 use crate::protocol::session::Record;
 
@@ -38,14 +38,14 @@ pub(super) struct Guest {
 
 /// What all guests are attended to with.
 pub(super) struct Desk {
-    pub(super) recipient: Arc<dyn Recipient>,
+    pub(super) recipient: Arc<dyn InboundHandler>,
     /// Those whose texts wait for room, each with its thread.
     held: Held,
     lingering: AtomicUsize,
 }
 
 impl Desk {
-    pub(super) fn new(recipient: Arc<dyn Recipient>) -> Self {
+    pub(super) fn new(recipient: Arc<dyn InboundHandler>) -> Self {
         Self { recipient, held: Held::default(), lingering: AtomicUsize::new(0) }
     }
 

@@ -9,8 +9,8 @@ use super::room::most_kept;
 use crate::model::key::PublicKey;
 use crate::model::session::ByeReason;
 use crate::net::connection::Connection;
+use crate::net::inbound::InboundHandler;
 use crate::net::listener::HANDLER;
-use crate::net::recipient::Recipient;
 use crate::net::secure::talk::{Accepted, End};
 use crate::net::secure::{self, HELLO_WITHIN, Tls};
 use crate::net::waiting::Place;
@@ -29,11 +29,11 @@ pub(in crate::net) struct Host {
 }
 
 impl Host {
-    pub(in crate::net) fn new(tls: Arc<Tls>, recipient: Arc<dyn Recipient>) -> Self {
+    pub(in crate::net) fn new(tls: Arc<Tls>, recipient: Arc<dyn InboundHandler>) -> Self {
         Self::with_most(most_kept(), tls, recipient)
     }
 
-    pub(super) fn with_most(most: usize, tls: Arc<Tls>, recipient: Arc<dyn Recipient>) -> Self {
+    pub(super) fn with_most(most: usize, tls: Arc<Tls>, recipient: Arc<dyn InboundHandler>) -> Self {
         let desk = Arc::new(Desk::new(recipient));
         let attending = Arc::clone(&desk);
         let attend = move |guest, why| attending.attend(guest, why);

@@ -45,7 +45,7 @@ impl Talker {
             return None;
         };
         let mut said = Said::default();
-        let kept = expect.and_then(|key| self.say_on_kept(key, (hello, say), &mut said, *deadline));
+        let kept = expect.and_then(|key| self.say_on_kept(key, addrs, (hello, say), &mut said, *deadline));
         let (addr, met, end) = match kept {
             Some((addr, key, end)) => (addr, Some(Met { key, hello: None }), end),
             None => {
@@ -98,16 +98,22 @@ impl Talker {
         }
     }
 
-    /// Says it on the connection that is kept to this key. Nothing where there is none, or where it had ended, or where we have another name
-    /// by now, which is told by the hello of a new one.
+    /// Says it on the connection that is kept to this key. Returns `None` where there is none, where
+    /// it leads to another address than one of these, where it had ended, or where we have another
+    /// name by now, which the hello of a new one tells.
     fn say_on_kept(
         &self,
         key: PublicKey,
+        addrs: &[PeerAddr],
         (hello, say): (&Hello, &Say),
         said: &mut Said,
         deadline: Option<Instant>,
     ) -> Option<(PeerAddr, PublicKey, TalkEnd)> {
         let line = self.lines.take(&key)?;
+        if !addrs.contains(&line.addr) {
+            self.lines.keep(line);
+            return None;
+        }
         if line.name != hello.name && *say != Say::Bye {
             line.part(None);
             return None;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::{MAX_BYTES, MAX_MESSAGES};
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::Letter;
-use crate::model::stored::{Assurance, Condition, Entry, Party, RowId, Selection, Way, Write, Written};
+use crate::model::stored::{Assurance, Condition, Entry, RowId, Selection, Way, Write, Written};
 use crate::store::change::may_become;
 use crate::store::sqlite::MAX_KNOWN;
 
@@ -16,12 +17,12 @@ pub(super) struct Content {
     pub(super) rows: BTreeMap<i64, Row>,
     /// The number of the last message, also where that one is gone.
     last: i64,
-    pub(super) peers: HashMap<Party, Peer>,
+    pub(super) peers: HashMap<Recipient, Peer>,
     /// Where a text with an id is, and whether it is ours.
-    ids: HashMap<(Party, MessageId, bool), i64>,
+    ids: HashMap<(Recipient, MessageId, bool), i64>,
     /// What came and is gone, so that it is known when it comes again; the oldest first.
-    known: VecDeque<(Party, MessageId)>,
-    known_ids: HashSet<(Party, MessageId)>,
+    known: VecDeque<(Recipient, MessageId)>,
+    known_ids: HashSet<(Recipient, MessageId)>,
     bytes: usize,
 }
 
@@ -35,7 +36,7 @@ pub(super) struct Peer {
 
 #[derive(Debug)]
 pub(super) struct Row {
-    pub(super) party: Party,
+    pub(super) party: Recipient,
     pub(super) name: Option<PeerName>,
     /// The condition of a text of ours.
     pub(super) ours: Option<Condition>,
@@ -105,7 +106,7 @@ impl Content {
             Write::Taken { from, name, assurance, letters } => {
                 let mut rows = Vec::with_capacity(letters.len());
                 for letter in letters {
-                    let key = (Party::Key(*from), letter.id);
+                    let key = (Recipient::Peer(PeerId::Key(*from)), letter.id);
                     let double =
                         self.ids.contains_key(&(key.0, key.1, false)) || self.known_ids.contains(&key);
                     rows.push((!double).then(|| {
@@ -131,11 +132,11 @@ impl Content {
         Written::Done
     }
 
-    fn ours(&mut self, to: Party, id: MessageId) -> Option<&mut Row> {
+    fn ours(&mut self, to: Recipient, id: MessageId) -> Option<&mut Row> {
         self.rows.get_mut(self.ids.get(&(to, id, true))?)
     }
 
-    fn call(&mut self, party: Party, name: Option<&PeerName>) {
+    fn call(&mut self, party: Recipient, name: Option<&PeerName>) {
         let peer = self.peers.entry(party).or_default();
         if name.is_some() {
             peer.name = name.cloned();
@@ -144,7 +145,7 @@ impl Content {
 
     fn hear(
         &mut self,
-        from: Party,
+        from: Recipient,
         name: Option<&PeerName>,
         assurance: Assurance,
         letter: Option<&Letter>,
@@ -178,7 +179,7 @@ impl Content {
         RowId(self.last)
     }
 
-    fn move_text(&mut self, id: MessageId, from: Party, to: Party) {
+    fn move_text(&mut self, id: MessageId, from: Recipient, to: Recipient) {
         let Some(number) = self.ids.get(&(from, id, true)).copied() else { return };
         if from == to {
             return;
@@ -189,7 +190,7 @@ impl Content {
         }
         let Some(row) = self.rows.get_mut(&number) else { return };
         row.party = to;
-        if let (Party::Key(_), Assurance::Plain) = (to, row.assurance) {
+        if let (Recipient::Peer(PeerId::Key(_)), Assurance::Plain) = (to, row.assurance) {
             row.assurance = Assurance::Encrypted;
         }
         let name = row.name.clone();
@@ -203,7 +204,7 @@ impl Content {
     }
 
     /// There is one message less of somebody.
-    fn let_go(&mut self, party: Party) {
+    fn let_go(&mut self, party: Recipient) {
         let Some(peer) = self.peers.get_mut(&party) else { return };
         peer.messages = peer.messages.saturating_sub(1);
         if peer.messages == 0 {

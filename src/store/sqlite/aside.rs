@@ -9,7 +9,8 @@ use rusqlite::{Connection, OpenFlags, Row};
 
 use super::filter::IS_OPEN;
 use super::{SUSPECT, Sqlite, beside, rows};
-use crate::model::stored::{Assurance, Open, Party, Write};
+use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::stored::{Assurance, Open, Write};
 use crate::store::{Store, StoreError};
 
 /// Files that were set aside within one second; nobody has more.
@@ -105,8 +106,8 @@ fn rescued(path: &Path) -> Vec<Write> {
 
 fn said(open: Open) -> Write {
     let assurance = match open.to {
-        Party::Key(_) => Assurance::Encrypted,
-        Party::Addr(_) => Assurance::Plain,
+        Recipient::Peer(PeerId::Key(_)) => Assurance::Encrypted,
+        Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => Assurance::Plain,
     };
     let Open { to, name, letter, condition, expires } = open;
     Write::Said { to, name, letter, condition, assurance, expires }

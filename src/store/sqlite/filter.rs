@@ -6,20 +6,34 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::rows::stored;
 use super::spans;
-use crate::model::stored::{Party, Selection};
+use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::stored::Selection;
 
 /// What is true of a text of ours that waits; the index `message_open` has the same words.
 pub(super) const IS_OPEN: &str = "(m.outgoing = 1 AND m.state <= 1)";
 
+/// Marks the saved address of a recipient that no peer has proven itself at yet.
+pub(super) const UNPROVEN_MARK: char = '?';
+
+/// The column `addr` of a recipient: the address of a legacy peer as it is, and an IPv4 address at
+/// which no peer has proven itself behind a mark. IPv6 needs none, for no legacy peer has it.
+pub(super) fn saved_addr(recipient: Recipient) -> Option<String> {
+    let addr = recipient.addr()?;
+    Some(match recipient {
+        Recipient::Address(addr) if addr.v4().is_some() => format!("{UNPROVEN_MARK}{addr}"),
+        Recipient::Peer(_) | Recipient::Address(_) => addr.to_string(),
+    })
+}
+
 /// The number of a party in the file, if it has one.
-pub(super) fn number_of(conn: &Connection, party: Party) -> Result<Option<i64>> {
+pub(super) fn number_of(conn: &Connection, party: Recipient) -> Result<Option<i64>> {
     match party {
-        Party::Key(key) => conn
+        Recipient::Peer(PeerId::Key(key)) => conn
             .prepare_cached("SELECT peer FROM peer WHERE key = ?")?
             .query_row(params![key.as_bytes()], |row| row.get(0)),
-        Party::Addr(addr) => conn
+        Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => conn
             .prepare_cached("SELECT peer FROM peer WHERE addr = ?")?
-            .query_row(params![addr.to_string()], |row| row.get(0)),
+            .query_row(params![saved_addr(party)], |row| row.get(0)),
     }
     .optional()
 }

@@ -3,8 +3,10 @@
 use rusqlite::{Connection, Result};
 
 use super::{filter, rows, search};
+use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
-use crate::model::stored::{Entry, Open, Party, Query};
+use crate::model::peer_id::Recipient;
+use crate::model::stored::{Entry, Open, Query};
 
 /// The messages that a query asks for, the oldest first, all as of one moment.
 pub(super) fn entries(conn: &mut Connection, query: &Query) -> Result<Vec<Entry>> {
@@ -42,12 +44,23 @@ pub(super) fn last(conn: &Connection, filter: &str, limit: usize) -> Result<Vec<
 }
 
 /// Everybody of whom there are messages, by the last of them.
-pub(super) fn parties(conn: &Connection) -> Result<Vec<(Party, Option<PeerName>)>> {
+pub(super) fn parties(conn: &Connection) -> Result<Vec<(Recipient, Option<PeerName>)>> {
     let mut statement = conn.prepare(
         "SELECT p.key, p.addr, p.name, (SELECT max(m.message) FROM message m WHERE m.peer = p.peer) AS last \
          FROM peer p WHERE last IS NOT NULL ORDER BY last DESC",
     )?;
     statement.query_map([], |row| Ok((rows::party(row)?, rows::name(row, 2)?)))?.collect()
+}
+
+/// The keys that messages of the user went to, or were to go to.
+pub(super) fn written_to(conn: &Connection) -> Result<Vec<PublicKey>> {
+    // The condition on the id, which each message to a key has, lets the index `message_id` answer.
+    let mut statement = conn.prepare(
+        "SELECT p.key FROM peer p WHERE p.key IS NOT NULL AND EXISTS ( \
+           SELECT 1 FROM message m WHERE m.peer = p.peer AND m.id IS NOT NULL AND m.outgoing = 1 \
+         ) ORDER BY p.key",
+    )?;
+    statement.query_map([], |row| Ok(PublicKey::new(row.get(0)?)))?.collect()
 }
 
 /// The texts of ours that wait.

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Error, Result, Row};
 
+use super::filter::UNPROVEN_MARK;
+use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
+use crate::model::peer_id::{LegacyId, PeerId, Recipient};
 use crate::model::session::Letter;
-use crate::model::stored::{Assurance, Condition, Entry, Open, Party, RowId, Way};
+use crate::model::stored::{Assurance, Condition, Entry, Open, RowId, Way};
 
 /// The columns that [`entry`] reads, of a message `m` and its peer `p`.
 pub(super) const ENTRY: &str = "p.key, p.addr, m.message, m.name, m.outgoing, m.state, m.id, m.time, m.sent, m.assurance, m.body, p.read_to";
@@ -48,12 +51,20 @@ fn time(stored: i64) -> u64 {
 }
 
 /// Whose row of `peer` this is, by the columns `key` and `addr` at its beginning.
-pub(super) fn party(row: &Row<'_>) -> Result<Party> {
+pub(super) fn party(row: &Row<'_>) -> Result<Recipient> {
     if let Some(key) = row.get(0)? {
-        return Ok(Party::Key(PublicKey::new(key)));
+        return Ok(Recipient::Peer(PeerId::Key(PublicKey::new(key))));
     }
-    let addr = row.get_ref(1)?.as_str().map_err(|error| wrong(1, error))?.parse();
-    Ok(Party::Addr(addr.map_err(|error| wrong(1, FromSqlError::other(error)))?))
+    let text = row.get_ref(1)?.as_str().map_err(|error| wrong(1, error))?;
+    let (is_unproven, text) = match text.strip_prefix(UNPROVEN_MARK) {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let addr: PeerAddr = text.parse().map_err(|error| wrong(1, FromSqlError::other(error)))?;
+    Ok(match addr.plain().filter(|_| !is_unproven) {
+        Some(plain) => PeerId::Legacy(LegacyId::saved_as(plain)).into(),
+        None => Recipient::Address(addr),
+    })
 }
 
 /// The message of a row of [`ENTRY`].

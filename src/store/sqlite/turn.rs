@@ -7,7 +7,8 @@ use super::write::{New, Turn};
 use super::{filter, forget, search};
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
-use crate::model::stored::{Assurance, Condition, Party, RowId};
+use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::stored::{Assurance, Condition, RowId};
 use crate::store::change::may_become;
 
 impl Turn<'_> {
@@ -74,7 +75,7 @@ impl Turn<'_> {
         Ok(())
     }
 
-    pub(super) fn move_text(&mut self, id: MessageId, from: Party, to: Party) -> Result<()> {
+    pub(super) fn move_text(&mut self, id: MessageId, from: Recipient, to: Recipient) -> Result<()> {
         if from == to {
             return Ok(());
         }
@@ -102,7 +103,8 @@ impl Turn<'_> {
         self.conn
             .prepare_cached("UPDATE peer SET name = ? WHERE peer = ? AND name IS NULL")?
             .execute(params![name.as_ref().map(PeerName::as_str), target])?;
-        let secured = matches!(to, Party::Key(_)) && assurance == rows::number(Assurance::Plain);
+        let secured =
+            matches!(to, Recipient::Peer(PeerId::Key(_))) && assurance == rows::number(Assurance::Plain);
         if indexed {
             self.conn
                 .prepare_cached("INSERT INTO search (search, rowid, peer, body) VALUES ('delete', ?, ?, ?)")?
@@ -119,7 +121,7 @@ impl Turn<'_> {
     }
 
     /// The number of a party, who is called so now. One that is new gets a number.
-    pub(super) fn peer(&self, party: Party, name: Option<&PeerName>) -> Result<i64> {
+    pub(super) fn peer(&self, party: Recipient, name: Option<&PeerName>) -> Result<i64> {
         let name = name.map(PeerName::as_str);
         if let Some(peer) = filter::number_of(self.conn, party)? {
             // Nothing is written where nothing changes.
@@ -130,10 +132,7 @@ impl Turn<'_> {
                 .execute(params![peer, name])?;
             return Ok(peer);
         }
-        let (key, addr) = match party {
-            Party::Key(key) => (Some(key), None),
-            Party::Addr(addr) => (None, Some(addr.to_string())),
-        };
+        let (key, addr) = (party.public_key(), filter::saved_addr(party));
         self.conn.prepare_cached("INSERT INTO peer (key, addr, name) VALUES (?, ?, ?)")?.execute(params![
             key.as_ref().map(|key| key.as_bytes()),
             addr,

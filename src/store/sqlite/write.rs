@@ -5,8 +5,9 @@ use rusqlite::{Connection, Result, TransactionBehavior, params};
 use super::rows::{SHOWN, UNSHOWN, stored};
 use super::{filter, forget, search};
 use crate::model::name::PeerName;
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::Letter;
-use crate::model::stored::{Assurance, Condition, Party, RowId, Write, Written};
+use crate::model::stored::{Assurance, Condition, RowId, Write, Written};
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
@@ -130,11 +131,11 @@ impl Turn<'_> {
                 })?;
             }
             Write::Taken { from, name, assurance, letters } => {
-                let peer = self.peer(Party::Key(*from), None)?;
+                let peer = self.peer(Recipient::Peer(PeerId::Key(*from)), None)?;
                 let take = |letter| self.take(peer, name.as_ref(), *assurance, letter);
                 let taken = letters.iter().map(take).collect::<Result<Vec<_>>>()?;
                 if taken.iter().any(Option::is_some) {
-                    self.peer(Party::Key(*from), name.as_ref())?;
+                    self.peer(Recipient::Peer(PeerId::Key(*from)), name.as_ref())?;
                 } else {
                     forget::let_go(self.conn, peer)?;
                 }
@@ -167,7 +168,7 @@ impl Turn<'_> {
 
     fn say(
         &mut self,
-        to: Party,
+        to: Recipient,
         name: Option<&PeerName>,
         letter: &Letter,
         condition: Condition,

@@ -13,8 +13,9 @@ use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::Letter;
-use crate::model::stored::{Assurance, Condition, Entry, Party, Query, RowId, Selection, Write, Written};
+use crate::model::stored::{Assurance, Condition, Entry, Query, RowId, Selection, Write, Written};
 
 /// Some time after 2026.
 pub(super) const CLOCK: u64 = 1_800_000_000_000;
@@ -44,12 +45,12 @@ pub(super) fn peer_key(number: u8) -> PublicKey {
     PublicKey::new([number; 32])
 }
 
-pub(super) fn key(number: u8) -> Party {
-    Party::Key(peer_key(number))
+pub(super) fn key(number: u8) -> Recipient {
+    Recipient::Peer(PeerId::Key(peer_key(number)))
 }
 
-pub(super) fn addr(port: u16) -> Party {
-    Party::Addr(PeerAddr::new(std::net::Ipv4Addr::LOCALHOST, port).unwrap())
+pub(super) fn addr(port: u16) -> Recipient {
+    Recipient::Address(PeerAddr::new(std::net::Ipv4Addr::LOCALHOST, port).unwrap())
 }
 
 pub(super) fn id(number: u32) -> MessageId {
@@ -66,16 +67,16 @@ pub(super) fn name(text: &str) -> Option<PeerName> {
     Some(PeerName::new(text))
 }
 
-pub(super) fn said(to: Party, number: u32, body: &str) -> Write {
+pub(super) fn said(to: Recipient, number: u32, body: &str) -> Write {
     let assurance = match to {
-        Party::Key(_) => Assurance::Encrypted,
-        Party::Addr(_) => Assurance::Plain,
+        Recipient::Peer(PeerId::Key(_)) => Assurance::Encrypted,
+        Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => Assurance::Plain,
     };
     let (letter, condition, expires) = (letter(number, body), Condition::Queued, CLOCK + 1_000);
     Write::Said { to, name: None, letter, condition, assurance, expires }
 }
 
-pub(super) fn became(to: Party, number: u32, condition: Condition) -> Write {
+pub(super) fn became(to: Recipient, number: u32, condition: Condition) -> Write {
     Write::Became { to, id: id(number), condition }
 }
 
@@ -84,11 +85,11 @@ pub(super) fn taken(from: u8, numbers: &[u32]) -> Write {
     Write::Taken { from: peer_key(from), name: name("Bob"), assurance: Assurance::Encrypted, letters }
 }
 
-pub(super) fn heard(from: Party, body: &str) -> Write {
+pub(super) fn heard(from: Recipient, body: &str) -> Write {
     Write::Heard { from, name: name("Plain"), assurance: Assurance::Plain, body: body.into() }
 }
 
-pub(super) fn forget(with: Option<Vec<Party>>, since: Option<u64>, until: Option<u64>) -> Write {
+pub(super) fn forget(with: Option<Vec<Recipient>>, since: Option<u64>, until: Option<u64>) -> Write {
     Write::Forget(Selection { with, since, until })
 }
 
@@ -96,7 +97,7 @@ pub(super) fn all() -> Query {
     Query { limit: usize::MAX, ..Query::default() }
 }
 
-pub(super) fn with(parties: &[Party]) -> Query {
+pub(super) fn with(parties: &[Recipient]) -> Query {
     let which = Selection { with: Some(parties.to_vec()), ..Selection::default() };
     Query { which, ..all() }
 }

@@ -1,6 +1,7 @@
 //! The file and the memory answer alike, whatever is written, in which order.
 
 use super::*;
+use crate::model::peer_id::Recipient;
 use crate::model::stored::Open;
 use proptest::prelude::*;
 
@@ -15,7 +16,7 @@ enum Step {
     Again,
 }
 
-fn a_party() -> impl Strategy<Value = Party> {
+fn a_party() -> impl Strategy<Value = Recipient> {
     prop_oneof![(0..3u8).prop_map(key), (1..3u16).prop_map(addr)]
 }
 
@@ -83,7 +84,7 @@ fn a_step() -> impl Strategy<Value = Step> {
 }
 
 /// Everything that a store answers, but for the numbers of the messages, which need not be the same.
-type Answers = (Vec<Vec<Entry>>, Vec<(Party, Option<PeerName>)>, Vec<Open>);
+type Answers = (Vec<Vec<Entry>>, Vec<(Recipient, Option<PeerName>)>, Vec<PublicKey>, Vec<Open>);
 
 fn answers(store: &mut dyn Store) -> Answers {
     let queries = [
@@ -96,7 +97,7 @@ fn answers(store: &mut dyn Store) -> Answers {
     let mut read: Vec<_> = queries.iter().map(|query| store.entries(query).unwrap()).collect();
     read.push(store.unshown(3).unwrap());
     read.iter_mut().flatten().for_each(|entry| entry.row = RowId(0));
-    (read, store.parties().unwrap(), store.open().unwrap())
+    (read, store.parties().unwrap(), store.written_to().unwrap(), store.open().unwrap())
 }
 
 /// What became of it, but for the numbers of the messages.

@@ -4,22 +4,36 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::chat::Proof;
+use crate::model::peer_id::{LegacyId, PeerId};
 
 fn addr(text: &str) -> PeerAddr {
     text.parse().unwrap()
 }
 
-fn who(name: &str, at: &str) -> Who {
-    Who { name: Some(PeerName::new(name)), addr: addr(at), claimed: None, proof: Proof::Plain }
+fn at(text: &str) -> Recipient {
+    addr(text).into()
 }
 
-fn met(labels: &mut Labels, name: &str, at: &str) -> String {
-    labels.meet(&who(name, at), |_| true);
-    labels.label(addr(at), Some(&PeerName::new(name)))
+fn key(byte: u8) -> Recipient {
+    PublicKey::new([byte; 32]).into()
+}
+
+fn who(name: &str, id: Recipient) -> Who {
+    Who { id, name: Some(PeerName::new(name)), addr: id.addr(), claimed: None, proof: Proof::Plain }
+}
+
+fn met_as(labels: &mut Labels, name: &str, id: Recipient, contacts: &[Recipient]) -> String {
+    let standing = |id| if contacts.contains(&id) { Standing::Contact } else { Standing::Stranger };
+    labels.meet(&who(name, id), standing);
+    labels.label(id, Some(&PeerName::new(name)))
+}
+
+fn met(labels: &mut Labels, name: &str, id: &str) -> String {
+    met_as(labels, name, at(id), &[])
 }
 
 #[test]
-fn two_peers_of_one_name_are_told_apart_by_port_or_else_by_address() {
+fn strangers_of_one_name_get_port_then_address() {
     let mut labels = Labels::default();
     assert_eq!(met(&mut labels, "Bob", "127.0.0.1:5001"), "Bob");
     assert_eq!(met(&mut labels, "bob", "127.0.0.1:5003"), "bob·5003");
@@ -28,8 +42,89 @@ fn two_peers_of_one_name_are_told_apart_by_port_or_else_by_address() {
 }
 
 #[test]
+fn key_strangers_of_one_name_get_key_beginning() {
+    let mut labels = Labels::default();
+    assert_eq!(met_as(&mut labels, "Bob", key(1), &[]), "Bob");
+    assert_eq!(met_as(&mut labels, "Bob", key(2), &[]), "Bob·aiba");
+    // Whoever makes a key with the same beginning has more of it.
+    let mut bytes = [2; 32];
+    bytes[31] = 3;
+    let forged = PublicKey::new(bytes);
+    assert_eq!(met_as(&mut labels, "Bob", forged.into(), &[]), "Bob·aibaeaqc");
+    bytes[31] = 4;
+    let forged = PublicKey::new(bytes);
+    assert_eq!(met_as(&mut labels, "Bob", forged.into(), &[]), format!("Bob·{forged}"));
+    assert_eq!(labels.label(key(3), Some(&PeerName::new("Zoe"))), format!("Zoe·{}", key_start(3, 4)));
+    assert_eq!(labels.label(key(3), None), key_start(3, 8));
+}
+
+fn key_start(byte: u8, chars: usize) -> String {
+    PublicKey::new([byte; 32]).to_string().chars().take(chars).collect()
+}
+
+#[test]
+fn contact_takes_its_plain_name_from_a_stranger() {
+    let mut labels = Labels::default();
+    met(&mut labels, "Bob", "127.0.0.1:5001");
+    let renamed = labels.meet(&who("bob", key(1)), |id| match id == key(1) {
+        true => Standing::Contact,
+        false => Standing::Stranger,
+    });
+    let stranger = Renamed { id: at("127.0.0.1:5001"), before: "Bob".into(), now: "Bob·5001".into() };
+    assert_eq!(renamed, [stranger]);
+    assert_eq!(labels.label(key(1), None), "bob");
+    assert_eq!(met_as(&mut labels, "Bob", key(2), &[key(1)]), "Bob·aiba");
+}
+
+#[test]
+fn stranger_that_becomes_a_contact_loses_its_suffix() {
+    let mut labels = Labels::default();
+    met_as(&mut labels, "Bob", key(1), &[]);
+    assert_eq!(met_as(&mut labels, "Bob", key(2), &[]), "Bob·aiba");
+    assert_eq!(met_as(&mut labels, "Bob", key(2), &[key(2)]), "Bob");
+    assert_eq!(labels.label(key(1), None), "Bob·aeaq");
+}
+
+#[test]
+fn two_contacts_of_one_name_both_have_a_suffix() {
+    let mut labels = Labels::default();
+    let contacts = [key(1), key(2), key(3)];
+    assert_eq!(met_as(&mut labels, "Bob", key(1), &contacts), "Bob");
+    assert_eq!(met_as(&mut labels, "bob", key(2), &contacts), "bob·aiba");
+    assert_eq!(labels.label(key(1), None), "Bob·aeaq");
+    assert_eq!(met_as(&mut labels, "Bob", key(3), &contacts), format!("Bob·{}", key_start(3, 4)));
+    assert_eq!(met_as(&mut labels, "Bob", key(4), &contacts), format!("Bob·{}", key_start(4, 4)));
+    // When only one of them is left, the plain name is free.
+    assert_eq!(met_as(&mut labels, "Bob", key(2), &[key(2)]), "Bob");
+}
+
+#[test]
+fn peer_takes_the_name_of_its_own_address() {
+    let mut labels = Labels::default();
+    let unproven = at("127.0.0.1:5001");
+    let contacts = [unproven];
+    assert_eq!(met_as(&mut labels, "Bob", unproven, &contacts), "Bob");
+    let peer = Who { addr: unproven.addr(), ..who("Bob", key(1)) };
+    let standing = |id| if id == unproven { Standing::Contact } else { Standing::Stranger };
+    assert_eq!(labels.meet(&peer, standing), []);
+    assert_eq!(labels.label(key(1), None), "Bob");
+    assert_eq!(met_as(&mut labels, "Bob", unproven, &contacts), "Bob·5001");
+    assert_eq!(labels.label(key(1), None), "Bob");
+}
+
+#[test]
+fn bound_address_hands_its_label_on() {
+    let mut labels = Labels::default();
+    met(&mut labels, "Bob", "127.0.0.1:5001");
+    labels.replace(at("127.0.0.1:5001"), key(1));
+    assert_eq!(labels.known(key(1)), Some("Bob".into()));
+    assert_eq!(labels.known(at("127.0.0.1:5001")), None);
+}
+
+#[test]
 fn nobody_takes_the_label_of_another_by_calling_itself_like_it() {
     let mut labels = Labels::default();
+    assert_eq!(met_as(&mut labels, "Eve·aiba", key(1), &[key(1)]), "Eve·aiba·aeaq");
     met(&mut labels, "Bob", "127.0.0.1:5001");
     met(&mut labels, "Bob", "127.0.0.1:5003");
     assert_eq!(met(&mut labels, "Bob·5003", "127.0.0.1:9"), "Bob·5003·9");
@@ -71,9 +166,13 @@ fn a_second_spelling_of_a_name_never_looks_like_the_first() {
 fn a_label_is_free_again_when_its_peer_is_forgotten() {
     let mut labels = Labels::default();
     met(&mut labels, "Bob", "127.0.0.1:5001");
-    labels.meet(&who("Bob", "127.0.0.1:5003"), |known| known.port() != 5001);
-    assert_eq!(labels.label(addr("127.0.0.1:5003"), None), "Bob");
-    assert_eq!(labels.label(addr("127.0.0.1:5001"), None), "127.0.0.1:5001");
+    let forgotten = at("127.0.0.1:5001");
+    labels.meet(&who("Bob", at("127.0.0.1:5003")), |id| match id == forgotten {
+        true => Standing::Forgotten,
+        false => Standing::Stranger,
+    });
+    assert_eq!(labels.label(at("127.0.0.1:5003"), None), "Bob");
+    assert_eq!(labels.label(forgotten, None), "127.0.0.1:5001");
 }
 
 #[test]
@@ -81,19 +180,29 @@ fn a_new_name_is_noticed() {
     let mut labels = Labels::default();
     met(&mut labels, "Bob", "127.0.0.1:5001");
     met(&mut labels, "Carol", "127.0.0.1:5002");
-    let renamed = labels.meet(&who("Carol", "127.0.0.1:5001"), |_| true);
-    assert_eq!(renamed, Some(Renamed { before: "Bob".into(), now: "Carol·5001".into() }));
+    let id = at("127.0.0.1:5001");
+    let renamed = labels.meet(&who("Carol", id), |_| Standing::Stranger);
+    assert_eq!(renamed, [Renamed { id, before: "Bob".into(), now: "Carol·5001".into() }]);
     assert_eq!(met(&mut labels, "Bob", "127.0.0.1:5004"), "Bob");
 }
 
 #[test]
 fn a_nickname_wins_and_belongs_to_one_peer_only() {
-    let nicknames = BTreeMap::from([(addr("127.0.0.1:5001"), "Boss".parse().unwrap())]);
+    let nicknames = BTreeMap::from([(at("127.0.0.1:5001"), "Boss".parse().unwrap())]);
     let mut labels = Labels::new(nicknames);
     assert_eq!(met(&mut labels, "Bob", "127.0.0.1:5001"), "Boss");
     assert_eq!(met(&mut labels, "boss", "127.0.0.1:5002"), "boss·5002");
     labels.set_nicknames(BTreeMap::new());
-    assert_eq!(labels.label(addr("127.0.0.1:5001"), None), "Bob");
+    assert_eq!(labels.label(at("127.0.0.1:5001"), None), "Bob");
+}
+
+#[test]
+fn nickname_of_an_address_is_never_a_keys() {
+    let legacy = PeerId::Legacy(LegacyId::saved_as(addr("127.0.0.1:5001").plain().unwrap()));
+    let labels = Labels::new(BTreeMap::from([(legacy.into(), "Boss".parse().unwrap())]));
+    for (id, nickname) in [(legacy.into(), true), (at("127.0.0.1:5001"), true), (key(1), false)] {
+        assert_eq!(labels.nickname(id).is_some(), nickname, "{id}");
+    }
 }
 
 #[test]
@@ -102,10 +211,7 @@ fn labels_are_kept_for_a_bounded_number_of_peers() {
     for n in 0..MAX_LABELS + 10 {
         let n = u32::try_from(n).unwrap();
         let at = PeerAddr::new(std::net::Ipv4Addr::from(0x0a00_0000 + n), 5000).unwrap();
-        labels.meet(
-            &Who { name: Some(PeerName::new("Bob")), addr: at, claimed: None, proof: Proof::Plain },
-            |_| false,
-        );
+        labels.meet(&who("Bob", at.into()), |_| Standing::Forgotten);
     }
     assert!(labels.given.len() <= MAX_LABELS && labels.owners.len() <= MAX_LABELS);
 }
@@ -117,6 +223,7 @@ enum Step {
         name: usize,
         at: usize,
         forgotten: Option<usize>,
+        contact: bool,
     },
     Nicknames {
         name: Option<usize>,
@@ -147,54 +254,65 @@ const NAMES: [&str; 16] = [
 const ADDRS: [&str; 6] =
     ["127.0.0.1:5001", "127.0.0.1:5002", "10.0.0.7:5001", "10.0.0.7:5002", "10.0.0.8:5001", "10.0.0.8:15001"];
 
+/// Peers at the addresses, and as many keys.
+const IDS: usize = 2 * ADDRS.len();
+
+fn id(number: usize) -> Recipient {
+    match ADDRS.get(number) {
+        Some(addr) => at(addr),
+        None => key(u8::try_from(number).unwrap()),
+    }
+}
+
 fn step() -> impl Strategy<Value = Step> {
-    let forgotten = prop::option::weighted(0.1, 0..ADDRS.len());
+    let forgotten = prop::option::weighted(0.1, 0..IDS);
     prop_oneof![
-        10 => (0..NAMES.len(), 0..ADDRS.len(), forgotten)
-            .prop_map(|(name, at, forgotten)| Step::Meets { name, at, forgotten }),
-        1 => (prop::option::of(0..NAMES.len()), 0..ADDRS.len())
+        10 => (0..NAMES.len(), 0..IDS, forgotten, any::<bool>())
+            .prop_map(|(name, at, forgotten, contact)| Step::Meets { name, at, forgotten, contact }),
+        1 => (prop::option::of(0..NAMES.len()), 0..IDS)
             .prop_map(|(name, at)| Step::Nicknames { name, at }),
     ]
 }
 
 proptest! {
     #[test]
-    fn no_two_peers_that_are_known_are_ever_called_the_same(
-        steps in prop::collection::vec(step(), 0..60),
-    ) {
+    fn no_two_known_peers_have_one_label(steps in prop::collection::vec(step(), 0..60)) {
         let mut labels = Labels::default();
-        let mut known: BTreeMap<PeerAddr, PeerName> = BTreeMap::new();
-        let mut nicknames: BTreeMap<PeerAddr, Name> = BTreeMap::new();
+        let mut known: BTreeMap<Recipient, (PeerName, bool)> = BTreeMap::new();
+        let mut nicknames: BTreeMap<Recipient, Name> = BTreeMap::new();
         for step in steps {
             match step {
-                Step::Meets { name, at, forgotten } => {
+                Step::Meets { name, at, forgotten, contact } => {
                     if let Some(forgotten) = forgotten {
-                        known.remove(&addr(ADDRS[forgotten]));
+                        known.remove(&id(forgotten));
                     }
-                    let who = who(NAMES[name], ADDRS[at]);
-                    known.insert(who.addr, PeerName::new(NAMES[name]));
-                    labels.meet(&who, |addr| known.contains_key(&addr));
+                    let who = who(NAMES[name], id(at));
+                    known.insert(who.id, (PeerName::new(NAMES[name]), contact));
+                    labels.meet(&who, |id| match known.get(&id) {
+                        None => Standing::Forgotten,
+                        Some((_, true)) => Standing::Contact,
+                        Some((_, false)) => Standing::Stranger,
+                    });
                 }
                 Step::Nicknames { name, at } => {
-                    nicknames.remove(&addr(ADDRS[at]));
+                    nicknames.remove(&id(at));
                     // A user who gives somebody the label of another by hand wants it so.
                     let name = name.map(|name| NAMES[name]).filter(|name| !name.contains(MARK));
                     let name = name.and_then(|name| name.parse::<Name>().ok());
                     // Two peers of one nickname are refused where nicknames are given.
                     if let Some(name) = name
-                        && !nicknames.values().any(|other| same(other.as_str(), name.as_str()))
+                        && !nicknames.values().any(|other| folded(other.as_str()) == folded(name.as_str()))
                     {
-                        nicknames.insert(addr(ADDRS[at]), name);
+                        nicknames.insert(id(at), name);
                     }
                     labels.set_nicknames(nicknames.clone());
                 }
             }
-            let mut called: BTreeMap<String, PeerAddr> = BTreeMap::new();
-            for (addr, name) in &known {
-                let label = labels.label(*addr, Some(name));
-                let seen = label.to_lowercase().replace('\u{fe0f}', "");
-                let other = called.insert(seen, *addr);
-                prop_assert_eq!(other, None, "both {} and another are called {}", addr, label);
+            let mut called: BTreeMap<String, Recipient> = BTreeMap::new();
+            for (id, (name, _)) in &known {
+                let label = labels.label(*id, Some(name));
+                let other = called.insert(folded(&label), *id);
+                prop_assert_eq!(other, None, "both {} and another are called {}", id, label);
             }
         }
     }

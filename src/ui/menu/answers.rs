@@ -5,8 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use super::asking::{Asking, Deed, Question};
 use super::{Act, HistoryOf, Lost, Menu, Refill, Turn, act, again, say};
 use crate::chat::Target;
-use crate::model::address::{PeerAddr, parse_port};
-use crate::ui::people::{Chosen, Directory, Named, find, shown};
+use crate::model::address::parse_port;
+use crate::model::peer_id::Recipient;
+use crate::ui::people::{Chosen, Directory, Named, find, find_to_connect, shown};
 
 impl Menu {
     pub(super) fn whom(&mut self, question: Question, line: &str, directory: &dyn Directory) -> Turn {
@@ -17,11 +18,14 @@ impl Menu {
         let found = match (line, question.deed, &question.last) {
             ("", Deed::Connect, _) => Ok(Named::Exactly(Chosen::all())),
             ("", Deed::History, _) => return act(Act::History(HistoryOf::All, None)),
-            (name, Deed::History, _) if matches!(find(name, directory), Err(Lost::Nobody(_))) => {
+            (name, Deed::History, _)
+                if matches!(find(name, directory), Err(Lost::Nobody(_) | Lost::Blocked(_))) =>
+            {
                 return act(Act::History(HistoryOf::Named(name.to_owned()), None));
             }
             ("", Deed::Send | Deed::Me | Deed::Chat, Some(last)) => Ok(Named::Exactly(last.clone())),
             ("", ..) => Err(format!("Nobody was named; give a number, a name, an ip:port or `all`{or}.")),
+            (_, Deed::Connect, _) => find_to_connect(line, directory).map_err(|lost| lost.sentence(line, or)),
             _ => find(line, directory).map_err(|lost| lost.sentence(line, or)),
         };
         match found {
@@ -50,6 +54,7 @@ impl Menu {
             })
             .and_then(|port| {
                 let addr = SocketAddr::new(ip, port).to_string();
+                let find = if question.deed == Deed::Connect { find_to_connect } else { find };
                 find(&addr, directory).map_err(|lost| lost.sentence(&addr, ""))
             });
         match found {
@@ -82,9 +87,9 @@ impl Menu {
             Deed::Chat => self.begin_conversation(chosen),
             Deed::History if chosen.target == Target::All => act(Act::History(HistoryOf::All, None)),
             Deed::History => act(Act::History(HistoryOf::One(chosen), None)),
-            Deed::Mute | Deed::Nickname => match (chosen.addr(), question.deed) {
-                (Some(addr), Deed::Mute) => act(Act::ToggleMute(addr, chosen.label)),
-                (Some(addr), _) => self.ask(Asking::Nickname(addr, chosen.label)),
+            Deed::Mute | Deed::Nickname => match (chosen.peer(), question.deed) {
+                (Some(id), Deed::Mute) => act(Act::ToggleMute(id, chosen.label)),
+                (Some(id), _) => self.ask(Asking::Nickname(id, chosen.label)),
                 (None, _) => {
                     self.asking = Asking::Whom(question);
                     again("That goes for one peer at a time; name one, or 0 to go back.".into(), "all")
@@ -128,13 +133,13 @@ impl Menu {
         }
     }
 
-    pub(super) fn nickname(&mut self, addr: PeerAddr, label: String, line: &str) -> Turn {
+    pub(super) fn nickname(&mut self, id: Recipient, label: String, line: &str) -> Turn {
         match line.parse() {
-            Ok(name) => act(Act::Nickname(addr, label, Some(name))),
-            Err(_) if line.is_empty() => act(Act::Nickname(addr, label, None)),
+            Ok(name) => act(Act::Nickname(id, label, Some(name))),
+            Err(_) if line.is_empty() => act(Act::Nickname(id, label, None)),
             Err(_) if line == "0" => Turn::default(),
             Err(error) => {
-                self.asking = Asking::Nickname(addr, label);
+                self.asking = Asking::Nickname(id, label);
                 again(error.to_string(), line)
             }
         }

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
+use crate::model::peer_id::Recipient;
 use crate::ui::people::{Chosen, shown};
 
 /// What is to be done with whoever is chosen.
@@ -36,8 +36,6 @@ pub(super) enum Sure {
     Verify(PublicKey, String),
     /// Whether this key is to be forgotten.
     Unpin(PublicKey, String),
-    /// Whether this text may go out in plain.
-    Plain(Chosen, String),
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -49,7 +47,7 @@ pub(super) enum Asking {
     Port(Question, IpAddr),
     Text(Chosen),
     Name,
-    Nickname(PeerAddr, String),
+    Nickname(Recipient, String),
     Sure(Sure),
 }
 
@@ -75,7 +73,6 @@ impl Asking {
             (Self::Nickname(_, label), _) => format!("What to call {label}: "),
             (Self::Sure(Sure::Verify(..)), _) => "Same on both screens? yes/no: ".into(),
             (Self::Sure(Sure::Unpin(_, label)), _) => format!("Forget the key of {label}? yes/no: "),
-            (Self::Sure(Sure::Plain(..)), _) => "Send it in plain? yes/no: ".into(),
         }
     }
 

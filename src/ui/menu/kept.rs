@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use super::shown;
 use crate::chat::Target;
+use crate::model::peer_id::Recipient;
+use crate::ui::people::replace;
 
 /// Texts that are kept at most. Whoever has more than that lying about has forgotten the oldest.
 const MAX_KEPT: usize = 16;
@@ -27,6 +29,12 @@ impl KeptTexts {
         dropped.map(|oldest| {
             format!("More than {MAX_KEPT} texts are kept, so the oldest is dropped: {}", shown(&oldest.text))
         })
+    }
+
+    /// Replaces a recipient of the kept texts.
+    pub(super) fn replace(&mut self, from: Recipient, to: Recipient) {
+        let targets = self.0.iter_mut().filter_map(|kept| kept.to.as_mut());
+        targets.for_each(|target| replace(target, from, to));
     }
 
     fn place(&self, to: &Target) -> Option<usize> {

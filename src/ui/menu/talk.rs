@@ -2,7 +2,7 @@
 
 use super::{
     Act, Asking, Chosen, Deed, Directory, HistoryOf, Lost, Menu, Named, Outbox, Question, Refill, Turn, act,
-    find, say, shown,
+    find, find_to_connect, say, shown,
 };
 use crate::ui::commands::{self, CommandHelp};
 
@@ -139,7 +139,7 @@ impl Menu {
             ("/disconnect", word) => self.with_peer(Deed::Disconnect, word, rest, command, directory),
             ("/chat", word) => self.with_peer(Deed::Chat, word, rest, command, directory),
             ("/mute" | "/unmute" | "/alias", _) => self.for_one(command, rest, directory),
-            ("/key" | "/verify" | "/trust" | "/block" | "/unpin" | "/policy" | "/plain", _) => {
+            ("/key" | "/verify" | "/trust" | "/accept" | "/block" | "/unpin" | "/policy", _) => {
                 self.about_keys(command, rest, directory)
             }
             ("/reply", text) => self.reply(text),
@@ -182,6 +182,7 @@ impl Menu {
         directory: &dyn Directory,
     ) -> Turn {
         let question = Question { deed, last: None, text: None };
+        let find = if deed == Deed::Connect { find_to_connect } else { find };
         match find(word, directory) {
             Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => self.chosen(question, chosen),
             Ok(Named::NeedsPort(ip)) => self.ask(Asking::Port(question, ip)),
@@ -203,16 +204,16 @@ impl Menu {
             }
             Err(lost) => return wrong(&lost.sentence(word, ""), &line),
         };
-        let Some(addr) = chosen.addr() else {
+        let Some(id) = chosen.peer() else {
             return wrong(&format!("{} goes for one peer at a time; name one.", command.name), &line);
         };
         match (command.name, new) {
-            ("/mute", "") => act(Act::Mute(addr, chosen.label)),
-            ("/unmute", "") => act(Act::Unmute(addr, chosen.label)),
-            ("/alias", "") => self.ask(Asking::Nickname(addr, chosen.label)),
-            ("/alias", "-") => act(Act::Nickname(addr, chosen.label, None)),
+            ("/mute", "") => act(Act::Mute(id, chosen.label)),
+            ("/unmute", "") => act(Act::Unmute(id, chosen.label)),
+            ("/alias", "") => self.ask(Asking::Nickname(id, chosen.label)),
+            ("/alias", "-") => act(Act::Nickname(id, chosen.label, None)),
             ("/alias", new) => match new.parse() {
-                Ok(name) => act(Act::Nickname(addr, chosen.label, Some(name))),
+                Ok(name) => act(Act::Nickname(id, chosen.label, Some(name))),
                 Err(error) => wrong(&error.to_string(), &line),
             },
             (name, new) => wrong(&format!("{name} goes for one peer; `{}` is too much.", shown(new)), &line),
@@ -225,10 +226,10 @@ fn history(words: &str, directory: &dyn Directory) -> Turn {
     let (word, rest) = first_word(words);
     let text = Some(rest.to_owned()).filter(|rest| !rest.is_empty());
     let of = match find(word, directory) {
-        Ok(Named::Exactly(all)) if all.addr().is_none() => HistoryOf::All,
+        Ok(Named::Exactly(all)) if all.peer().is_none() => HistoryOf::All,
         Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => HistoryOf::One(chosen),
         // It may be somebody of whom there is nothing but the history, or a word to look for.
-        Ok(Named::NeedsPort(_)) | Err(Lost::Nobody(_) | Lost::NoAddress(_)) => {
+        Ok(Named::NeedsPort(_)) | Err(Lost::Nobody(_) | Lost::Blocked(_) | Lost::NoAddress(_)) => {
             HistoryOf::Named(word.to_owned())
         }
         Err(lost) => return wrong(&lost.sentence(word, ""), &format!("/history {words}")),
@@ -255,7 +256,7 @@ fn outbox(what: &str) -> Turn {
 
 /// Whether what stands behind a command is a text, which may have several lines.
 fn takes_text(command: &CommandHelp) -> bool {
-    matches!(command.name, "/me" | "/reply" | "/plain")
+    matches!(command.name, "/me" | "/reply")
 }
 
 /// The first word of a line, and the rest without the white space between.

@@ -1,20 +1,58 @@
 //! The menu line by line.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::*;
 use crate::chat::{Known, Offer, Proof, Row, State, Who};
+use crate::model::address::PeerAddr;
 use crate::model::message::Speech;
 use crate::model::name::PeerName;
-use crate::ui::labels::Labels;
+use crate::ui::labels::{Labels, Standing};
 
+mod people;
 mod trust;
 
-pub(in crate::ui) struct People(Vec<Row>, Labels, Vec<Pin>, Vec<Offer>);
+/// The peers that the menu can name.
+#[derive(Default)]
+pub(in crate::ui) struct People {
+    rows: Vec<Row>,
+    labels: Labels,
+    /// The pins of the rows and of the contacts without a row.
+    pins: Vec<Pin>,
+    offers: Vec<Offer>,
+    /// Peers that have proven themselves at an address of which they have no row.
+    there: Vec<(PeerAddr, Recipient)>,
+}
+
+impl People {
+    /// Gives all their labels.
+    fn met(mut self) -> Self {
+        self.labels = Labels::default();
+        let rows = self.rows.iter().map(|row| (row.id, row.name.clone(), row.contact));
+        let pins = self.pins.iter().filter(|pin| !pin.blocked);
+        let pins = pins.map(|pin| (Recipient::key(pin.key), pin.name.clone(), true));
+        let all: BTreeMap<Recipient, _> =
+            pins.chain(rows).map(|(id, name, contact)| (id, (name, contact))).collect();
+        let standing = |id| match all.get(&id) {
+            None => Standing::Forgotten,
+            Some((_, true)) => Standing::Contact,
+            Some((_, false)) => Standing::Stranger,
+        };
+        // In the order of the numbers.
+        let rows = self.rows.iter().map(|row| row.id);
+        for id in rows.chain(self.pins.iter().map(|pin| pin.key.into())) {
+            let Some((name, _)) = all.get(&id) else { continue };
+            let who = Who { id, name: name.clone(), addr: None, claimed: None, proof: Proof::Plain };
+            self.labels.meet(&who, standing);
+        }
+        self
+    }
+}
 
 impl Directory for People {
     fn rows(&self) -> Vec<Row> {
-        self.0.clone()
+        self.rows.clone()
     }
 
     fn is_own(&self, addr: PeerAddr) -> bool {
@@ -22,11 +60,23 @@ impl Directory for People {
     }
 
     fn labels(&self) -> &Labels {
-        &self.1
+        &self.labels
     }
 
-    fn key_of(&self, addr: PeerAddr) -> Option<Pin> {
-        self.2.iter().find(|pin| pin.addrs.contains(&addr)).cloned()
+    fn contacts(&self) -> Vec<Pin> {
+        let has_row = |pin: &Pin| self.rows.iter().any(|row| row.id == Recipient::key(pin.key));
+        self.pins.iter().filter(|pin| !pin.blocked && !has_row(pin)).cloned().collect()
+    }
+
+    fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
+        let rows = self.rows.iter().filter(|row| row.addr == Some(addr)).map(|row| row.id);
+        let there = self.there.iter().filter(|(at, _)| *at == addr).map(|(_, id)| *id);
+        let all: Vec<Recipient> = rows.chain(there).collect();
+        if all.is_empty() { vec![addr.into()] } else { all }
+    }
+
+    fn pin_of(&self, id: Recipient) -> Option<Pin> {
+        self.pins.iter().find(|pin| Recipient::key(pin.key) == id).cloned()
     }
 
     fn pins_named(&self, word: &str) -> Vec<Pin> {
@@ -35,7 +85,7 @@ impl Directory for People {
             pin.name.as_ref().is_some_and(is_called)
                 || (word.len() >= 4 && pin.key.to_string().starts_with(word))
         };
-        self.2.iter().filter(fits).cloned().collect()
+        self.pins.iter().filter(fits).cloned().collect()
     }
 
     fn offers_for(&self, word: &str) -> Vec<Offer> {
@@ -47,7 +97,7 @@ impl Directory for People {
                 || offer.against.iter().any(|pin| is_called(&pin.name))
                 || (word.len() >= 4 && offer.met.key.to_string().starts_with(word))
         };
-        self.3.iter().filter(fits).cloned().collect()
+        self.offers.iter().filter(fits).cloned().collect()
     }
 
     fn code_with(&self, key: PublicKey) -> String {
@@ -55,12 +105,14 @@ impl Directory for People {
     }
 }
 
-/// Some that are there, two of one name, and one that is gone.
-pub(in crate::ui) fn people() -> People {
-    let row = |number, name: &str, port: u16, state| Row {
+fn row(number: u32, name: &str, port: u16, state: State) -> Row {
+    let addr = PeerAddr::new(Ipv4Addr::LOCALHOST, port).unwrap();
+    Row {
         number,
+        id: addr.into(),
+        contact: false,
         name: Some(PeerName::new(name)),
-        addr: PeerAddr::new(Ipv4Addr::LOCALHOST, port).unwrap(),
+        addr: Some(addr),
         claimed: None,
         speech: Speech::Unknown,
         proof: Proof::Plain,
@@ -68,24 +120,25 @@ pub(in crate::ui) fn people() -> People {
         why: None,
         known: Known::Heard,
         last_heard: None,
-    };
+    }
+}
+
+/// Three contacts, of whom one is gone, and two strangers of one name.
+pub(in crate::ui) fn people() -> People {
+    let contact = |row| Row { contact: true, ..row };
     let rows = vec![
-        row(1, "Bob", 5001, State::Connected),
-        row(2, "Carol", 5002, State::Active),
+        contact(row(1, "Bob", 5001, State::Connected)),
+        contact(row(2, "Carol", 5002, State::Active)),
         row(4, "Dan", 5004, State::Active),
         row(5, "Dan", 5005, State::Quiet),
-        row(6, "Carla", 5006, State::Gone),
+        contact(row(6, "Carla", 5006, State::Gone)),
     ];
-    let mut labels = Labels::default();
-    for Row { name, addr, .. } in &rows {
-        labels.meet(&Who { name: name.clone(), addr: *addr, claimed: None, proof: Proof::Plain }, |_| true);
-    }
-    People(rows, labels, Vec::new(), Vec::new())
+    People { rows, ..People::default() }.met()
 }
 
 /// The act of sending to the peer at this port.
 fn send(port: u16, text: &str) -> Option<Act> {
-    let label = people().1.label(PeerAddr::new(Ipv4Addr::LOCALHOST, port).unwrap(), None);
+    let label = people().labels.label(id(port), None);
     Some(Act::Send(Chosen { target: to(port), label }, text.into()))
 }
 
@@ -101,8 +154,12 @@ fn menu() -> Menu {
     Menu::new(true)
 }
 
+fn id(port: u16) -> Recipient {
+    PeerAddr::new(Ipv4Addr::LOCALHOST, port).unwrap().into()
+}
+
 fn to(port: u16) -> Target {
-    Target::These(vec![PeerAddr::new(Ipv4Addr::LOCALHOST, port).unwrap()])
+    Target::These(vec![id(port)])
 }
 
 /// What the lines lead to in the end, and everything said on the way.
@@ -123,7 +180,7 @@ fn act_of(lines: &[&str]) -> Option<Act> {
 #[test]
 fn a_recipient_is_a_number_a_beginning_of_a_name_an_address_or_all() {
     for (whom, port) in
-        [("2", 5002), ("bo", 5001), ("CAROL", 5002), ("car", 5002), (" 127.0.0.1:7000 ", 7000)]
+        [("2", 5002), ("bo", 5001), ("CAROL", 5002), ("caro", 5002), (" 127.0.0.1:7000 ", 7000)]
     {
         assert_eq!(act_of(&["1", whom, "hi"]), send(port, "hi"), "{whom}");
     }
@@ -134,7 +191,7 @@ fn a_recipient_is_a_number_a_beginning_of_a_name_an_address_or_all() {
 }
 
 #[test]
-fn a_gone_peer_is_meant_only_when_nobody_there_is() {
+fn offline_contact_is_meant_by_its_beginning() {
     assert_eq!(act_of(&["1", "carl", "hi"]), send(5006, "hi"));
 }
 
@@ -161,9 +218,10 @@ fn connecting_and_disconnecting_take_one_or_all() {
 fn whoever_cannot_be_meant_is_asked_for_again_with_what_was_typed() {
     for (whom, words) in [
         (
-            "da",
-            "`da` fits 2 peers; give a number: 4 for Dan (127.0.0.1:5004), 5 for Dan·5005 (127.0.0.1:5005).",
+            "car",
+            "`car` fits 2 peers; give a number: 2 for Carol (127.0.0.1:5002), 6 for Carla (127.0.0.1:5006).",
         ),
+        ("da", "Nobody is called `da`"),
         ("boob", "Nobody is called `boob`; did you mean Bob?"),
         ("zoe", "Nobody is called `zoe`"),
         ("9", "No peer has the number 9"),
@@ -406,7 +464,7 @@ fn an_unknown_command_gets_the_nearest_one_offered() {
 
 #[test]
 fn every_command_does_what_its_place_in_the_menu_does() {
-    let addr = PeerAddr::new(Ipv4Addr::LOCALHOST, 5001).unwrap();
+    let addr = id(5001);
     let bob_label = || "Bob".to_owned();
     let boss = || Some("Boss".parse().unwrap());
     for (command, menu, act) in [

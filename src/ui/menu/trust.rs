@@ -5,6 +5,7 @@ use super::talk::{first_word, wrong};
 use super::{Act, Menu, Turn, act, again, say};
 use crate::chat::{As, Offer, Pin, Policy, Target};
 use crate::model::key::PublicKey;
+use crate::model::name::{Name, PeerName, folded};
 use crate::ui::commands::{self, CommandHelp};
 use crate::ui::labels::MARK;
 use crate::ui::people::{Directory, Lost, Named, find, shown};
@@ -16,8 +17,11 @@ const GROUP_DIGITS: usize = 5;
 /// Keys that are named where a word fits several.
 const MAX_NAMED: usize = 8;
 
+/// What is wrong with a line, and the line to go on with.
+type Mistake = (String, String);
+
 impl Menu {
-    /// `/key`, `/verify`, `/trust`, `/block`, `/unpin`, `/policy` and `/plain`.
+    /// `/key`, `/verify`, `/trust`, `/accept`, `/block`, `/unpin` and `/policy`.
     pub(super) fn about_keys(
         &mut self,
         command: &CommandHelp,
@@ -35,18 +39,25 @@ impl Menu {
                     &format!("{} ", command.name),
                 );
             }
-            ("/trust", ..) => return trust(word, more, &line, directory),
-            ("/plain", ..) => return self.plain(word, more, &line, directory),
             (name, _, more) if !more.is_empty() => {
                 return wrong(&format!("{name} goes for one peer; `{}` is too much.", shown(more)), &line);
             }
             _ => {}
         }
+        match command.name {
+            "/trust" => return trust(word, &line, directory),
+            "/accept" => return accept(word, &line, directory),
+            _ => {}
+        }
         if command.name == "/block" {
-            match &offers_for(word, directory).0[..] {
+            // With a suffix it is a contact that is meant, and not the newcomer with its name.
+            match &directory.offers_for(word)[..] {
                 [] => {}
                 [offer] => return act(Act::Block(offer.met.key)),
-                several => return which_offer(command.name, word, several),
+                several => {
+                    let (sentence, line) = which_offer(command.name, word, several);
+                    return wrong(&sentence, &line);
+                }
             }
         }
         let pins = match pins_meant(command.name, word, &line, directory) {
@@ -56,7 +67,10 @@ impl Menu {
         match (command.name, &pins[..]) {
             ("/key", _) => act(Act::ShowPins(pins)),
             (name, [pin]) => self.about_key(name, pin, directory),
-            (name, several) => which_pin(name, word, several),
+            (name, several) => {
+                let (sentence, line) = which_pin(name, word, several);
+                wrong(&sentence, &line)
+            }
         }
     }
 
@@ -95,49 +109,16 @@ impl Menu {
         }
     }
 
-    /// `/plain bob see you at 5`.
-    fn plain(&mut self, word: &str, text: &str, line: &str, directory: &dyn Directory) -> Turn {
-        if text.is_empty() {
-            return wrong("Write the text too, like `/plain bob see you at 5`.", &format!("{line} "));
-        }
-        let chosen = match find(word, directory) {
-            Ok(Named::Exactly(chosen)) => chosen,
-            Ok(Named::Perhaps(chosen)) => {
-                let sentence = format!("Nobody is called `{}`; did you mean {}?", shown(word), chosen.label);
-                return wrong(&sentence, &format!("/plain {} {text}", chosen.label));
-            }
-            Ok(Named::NeedsPort(ip)) => {
-                return wrong(&format!("Write the port too, like /plain {ip}:5000."), line);
-            }
-            Err(lost) => return wrong(&lost.sentence(word, ""), line),
-        };
-        let Some(addr) = chosen.addr() else {
-            return wrong("/plain goes for one peer at a time; name one.", line);
-        };
-        // Nothing is at stake with who has never proven a key.
-        if directory.key_of(addr).is_none() {
-            return act(Act::Send(chosen, text.to_owned()));
-        }
-        let consequence = format!(
-            "This one text goes to {} in plain: anybody on the way can read and change it, and somebody else may be there who gets it.",
-            chosen.label
-        );
-        self.asking = Asking::Sure(Sure::Plain(chosen, text.to_owned()));
-        say([consequence])
-    }
-
     /// Takes the answer to what was asked back.
     pub(super) fn sure(&mut self, sure: Sure, line: &str) -> Turn {
         match (line.to_lowercase().as_str(), sure) {
             ("yes" | "y", Sure::Verify(key, _)) => act(Act::Verify(key)),
             ("yes" | "y", Sure::Unpin(key, _)) => act(Act::Unpin(key)),
-            ("yes" | "y", Sure::Plain(to, text)) => act(Act::SendInPlain(to, text)),
             ("no" | "n", Sure::Verify(key, label)) => say([format!(
                 "Then somebody may be in between, or one of you has compared with another key. Write nothing to {label} that others must not read; \
                  /block {} ends it.",
                 beginning(key)
             )]),
-            ("no" | "n" | "0" | "", Sure::Plain(to, text)) => say(self.keep(to, text)),
             ("no" | "n" | "0" | "", _) => say(["Nothing is changed.".to_owned()]),
             (_, sure) => {
                 self.asking = Asking::Sure(sure);
@@ -158,77 +139,108 @@ fn policy(how: &str, line: &str) -> Turn {
     }
 }
 
-/// `/trust bob`, `/trust bob as new`.
-fn trust(word: &str, more: &str, line: &str, directory: &dyn Directory) -> Turn {
-    let (offers, word) = offers_for(word, directory);
-    let [offer] = &offers[..] else {
-        return match &offers[..] {
-            [] => wrong(
-                &format!(
-                    "No key waits for your word that `{}` could mean; /offers lists those that do.",
-                    shown(word)
-                ),
-                line,
-            ),
-            several => which_offer("/trust", word, several),
-        };
+/// `/trust bob`: Bob has a new key.
+fn trust(word: &str, line: &str, directory: &dyn Directory) -> Turn {
+    let (offer, name) = match the_offer("/trust", word, line, directory) {
+        Ok(found) => found,
+        Err((sentence, line)) => return wrong(&sentence, &line),
     };
-    let key = offer.met.key;
-    let as_new = more.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().join(" ");
-    match (as_new.as_str(), &offer.against[..]) {
-        ("as new", _) | ("", []) => act(Act::Trust(key, As::Another)),
-        ("", against) => match &whose(word, offer)[..] {
-            [pin] => act(Act::Trust(key, As::NewKeyOf(pin.key))),
-            _ => {
-                let names: Vec<String> = against.iter().take(MAX_NAMED).map(name_of).collect();
-                wrong(
-                    &format!(
-                        "Say whose new key it is: {}; or `/trust {} as new` if it is nobody's that you know.",
-                        names.join(" or "),
-                        beginning(key)
-                    ),
-                    line,
-                )
-            }
-        },
-        (more, _) => wrong(
-            &format!("`{}` is too much; behind the name only `as new` can stand.", shown(more)),
-            &format!("/trust {word} "),
-        ),
+    match (&whose(word, &name, &offer, directory)[..], &offer.against[..]) {
+        ([pin], _) => act(Act::Trust(offer.met.key, As::NewKeyOf(pin.key))),
+        // There is no contact to move, so it can only be a new one.
+        (_, []) => act(Act::Trust(offer.met.key, As::Another)),
+        (_, against) => {
+            let labels = directory.labels();
+            let label = |pin: &Pin| labels.full_label(pin.key.into(), pin.name.as_ref());
+            let names: Vec<String> = against.iter().take(MAX_NAMED).map(label).collect();
+            let sentence = format!(
+                "Say whose new key it is, like /trust {}; or /accept {} takes it as another contact.",
+                names.join(" or /trust "),
+                beginning(offer.met.key)
+            );
+            wrong(&sentence, line)
+        }
     }
 }
 
-/// Whose new key an offer would be for a word: of those whom it came in the place of, who is called so, or the only one where the
-/// beginning of the key was given. What the newcomer calls itself names nobody.
-fn whose<'a>(word: &str, offer: &'a Offer) -> Vec<&'a Pin> {
-    let word = word.to_lowercase();
-    let is_called = |pin: &&Pin| pin.name.as_ref().is_some_and(|name| name.as_str().to_lowercase() == word);
-    let named: Vec<&Pin> = offer.against.iter().filter(is_called).collect();
-    let is_key = offer.met.key.to_string().starts_with(&word);
-    if named.is_empty() && is_key { offer.against.iter().collect() } else { named }
-}
-
-/// The keys waiting that a word may mean, and the word: a label of two of one name stands for the name.
-fn offers_for<'a>(word: &'a str, directory: &dyn Directory) -> (Vec<Offer>, &'a str) {
-    let offers = directory.offers_for(word);
-    match word.split_once(MARK) {
-        Some((name, _)) if offers.is_empty() => (directory.offers_for(name), name),
-        _ => (offers, word),
+/// `/accept bob`: somebody else who is also called Bob.
+fn accept(word: &str, line: &str, directory: &dyn Directory) -> Turn {
+    match the_offer("/accept", word, line, directory) {
+        Ok((offer, _)) => act(Act::Trust(offer.met.key, As::Another)),
+        Err((sentence, line)) => wrong(&sentence, &line),
     }
 }
 
-/// The pins that a word means: of that name or with that key, or that of the peer which is called so. Only exactly: nobody is blocked
-/// or believed because their name begins like another's. Where there is none: what is wrong, and the line corrected.
-fn pins_meant(
+/// The pending key that a word means, with the name in the word.
+fn the_offer(
     command: &str,
     word: &str,
     line: &str,
     directory: &dyn Directory,
-) -> Result<Vec<Pin>, (String, String)> {
+) -> Result<(Offer, String), Mistake> {
+    let (offers, name) = offers_for(word, directory);
+    match &offers[..] {
+        [offer] => Ok((offer.clone(), name)),
+        [] => {
+            let sentence = format!(
+                "No key waits for your word that `{}` could mean; /offers lists those that do.",
+                shown(word)
+            );
+            Err((sentence, line.to_owned()))
+        }
+        several => Err(which_offer(command, &name, several)),
+    }
+}
+
+/// The contacts whose new key an offer would be: those of that name, the one with the suffix if the
+/// word has one, or the only one if the word is the beginning of the new key.
+fn whose<'a>(word: &str, name: &str, offer: &'a Offer, directory: &dyn Directory) -> Vec<&'a Pin> {
+    let (word, name) = (folded(word), folded(name));
+    let is_called = |pin: &&Pin| {
+        let nickname = directory.labels().nickname(pin.key.into()).map(Name::as_str);
+        let names = [nickname, pin.name.as_ref().map(PeerName::as_str)];
+        names.into_iter().flatten().any(|of| folded(of) == name)
+    };
+    let named: Vec<&Pin> = offer.against.iter().filter(is_called).collect();
+    let suffix = word.split_once(MARK).map(|(_, suffix)| suffix);
+    let has_suffix = |pin: &&&Pin| suffix.is_some_and(|suffix| pin.key.to_string().starts_with(suffix));
+    if let Some(pin) = named.iter().find(has_suffix) {
+        return vec![pin];
+    }
+    let is_key = offer.met.key.to_string().starts_with(&word);
+    if named.is_empty() && is_key { offer.against.iter().collect() } else { named }
+}
+
+/// The pending keys that a word may mean, and the name in the word. A label stands for the name of
+/// its peer.
+fn offers_for(word: &str, directory: &dyn Directory) -> (Vec<Offer>, String) {
+    let offers = directory.offers_for(word);
+    if !offers.is_empty() {
+        return (offers, word.to_owned());
+    }
+    if let Some((name, _)) = word.split_once(MARK) {
+        return (directory.offers_for(name), name.to_owned());
+    }
+    let pin = match find(word, directory) {
+        // The beginning of a key is that of a known key, not of the new one.
+        Ok(Named::Exactly(chosen)) if folded(&chosen.label) == folded(word) => {
+            chosen.peer().and_then(|id| directory.pin_of(id))
+        }
+        _ => None,
+    };
+    let Some(Pin { key, name: Some(name), .. }) = pin else { return (Vec::new(), word.to_owned()) };
+    let is_against = |offer: &Offer| offer.against.iter().any(|pin| pin.key == key);
+    let offers = directory.offers_for(name.as_str()).into_iter().filter(is_against);
+    (offers.collect(), name.to_string())
+}
+
+/// The pins that a word means: of that name or with that key, or that of the peer which is called so. Only exactly: nobody is blocked
+/// or believed because their name begins like another's. Where there is none: what is wrong, and the line corrected.
+fn pins_meant(command: &str, word: &str, line: &str, directory: &dyn Directory) -> Result<Vec<Pin>, Mistake> {
     let mut pins = directory.pins_named(word);
     let found = find(word, directory);
     if let Ok(Named::Exactly(chosen)) = &found
-        && let Some(pin) = chosen.addr().and_then(|addr| directory.key_of(addr))
+        && let Some(pin) = chosen.peer().and_then(|id| directory.pin_of(id))
         && pins.iter().all(|known| known.key != pin.key)
     {
         pins.push(pin);
@@ -254,7 +266,7 @@ fn pins_meant(
     Err((sentence, line.to_owned()))
 }
 
-fn which_offer(command: &str, word: &str, offers: &[Offer]) -> Turn {
+fn which_offer(command: &str, word: &str, offers: &[Offer]) -> Mistake {
     let named = offers.iter().map(|offer| {
         let name = offer.met.name.as_ref().map_or_else(|| "somebody".into(), ToString::to_string);
         (offer.met.key, format!("{name} at {}", offer.met.addr))
@@ -262,7 +274,7 @@ fn which_offer(command: &str, word: &str, offers: &[Offer]) -> Turn {
     which(command, word, &named.collect::<Vec<_>>())
 }
 
-fn which_pin(command: &str, word: &str, pins: &[Pin]) -> Turn {
+fn which_pin(command: &str, word: &str, pins: &[Pin]) -> Mistake {
     let named = pins.iter().map(|pin| {
         let addr = pin.addrs.first().map_or_else(String::new, |addr| format!(" at {addr}"));
         (pin.key, format!("{}{addr}", name_of(pin)))
@@ -271,7 +283,7 @@ fn which_pin(command: &str, word: &str, pins: &[Pin]) -> Turn {
 }
 
 /// Asks for the beginning of a key, for a word fits several.
-fn which(command: &str, word: &str, named: &[(PublicKey, String)]) -> Turn {
+fn which(command: &str, word: &str, named: &[(PublicKey, String)]) -> Mistake {
     let mut keys: Vec<String> =
         named.iter().take(MAX_NAMED).map(|(key, who)| format!("{} for {who}", beginning(*key))).collect();
     if named.len() > MAX_NAMED {
@@ -283,7 +295,7 @@ fn which(command: &str, word: &str, named: &[(PublicKey, String)]) -> Turn {
         named.len(),
         keys.join(", ")
     );
-    wrong(&sentence, &format!("{command} "))
+    (sentence, format!("{command} "))
 }
 
 /// A code as it is read aloud.

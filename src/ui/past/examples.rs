@@ -4,7 +4,8 @@ use crate::model::address::PeerAddr;
 use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::message::{ID_BYTES, MessageId};
 use crate::model::name::PeerName;
-use crate::model::stored::{Assurance, Condition, Entry, Party, RowId, Way};
+use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::stored::{Assurance, Condition, Entry, RowId, Way};
 
 /// A minute after four in the afternoon of 21 November 2026, UTC, in milliseconds since 1970.
 pub(crate) const TIME: u64 = 1_795_277_042_120;
@@ -28,13 +29,13 @@ pub(crate) const NASTY: [&str; 14] = [
 ];
 
 /// Somebody's key.
-pub(crate) fn key(byte: u8) -> Party {
-    Party::Key(PublicKey::new([byte; KEY_BYTES]))
+pub(crate) fn key(byte: u8) -> Recipient {
+    Recipient::Peer(PeerId::Key(PublicKey::new([byte; KEY_BYTES])))
 }
 
 /// Somebody's address.
-pub(crate) fn at(port: u16) -> Party {
-    Party::Addr(PeerAddr::new(std::net::Ipv4Addr::LOCALHOST, port).unwrap())
+pub(crate) fn at(port: u16) -> Recipient {
+    Recipient::Address(PeerAddr::new(std::net::Ipv4Addr::LOCALHOST, port).unwrap())
 }
 
 /// A message of Bob's, who has a key.

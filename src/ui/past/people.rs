@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 use crate::chat::Pin;
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
-use crate::model::name::{PeerName, quoted};
-use crate::model::stored::{Assurance, Party};
+use crate::model::name::{PeerName, folded, quoted};
+use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::stored::Assurance;
 
 /// Characters of a key that stand behind a name: as many as nobody finds another key for by trying in a minute.
 const BEGINNING: usize = 8;
@@ -23,34 +24,34 @@ const MARK: char = '·';
 /// Everybody of whom there are messages.
 pub struct People {
     /// What they were called last, the latest first.
-    parties: Vec<(Party, Option<PeerName>)>,
-    last: HashMap<Party, PeerName>,
+    parties: Vec<(Recipient, Option<PeerName>)>,
+    last: HashMap<Recipient, PeerName>,
     /// How many are called so.
     owners: HashMap<String, usize>,
     /// What some are called in the chat that goes on.
-    labels: HashMap<Party, String>,
+    labels: HashMap<Recipient, String>,
 }
 
 impl People {
     /// Those whom a store knows, with what they were called last, the latest first.
-    pub fn new(parties: Vec<(Party, Option<PeerName>)>) -> Self {
+    pub fn new(parties: Vec<(Recipient, Option<PeerName>)>) -> Self {
         let named = || parties.iter().filter_map(|(party, name)| Some((*party, name.as_ref()?)));
         let last = named().map(|(party, name)| (party, name.clone())).collect();
         let mut owners = HashMap::new();
         for (_, name) in named() {
-            *owners.entry(folded(name)).or_default() += 1;
+            *owners.entry(folded(name.as_str())).or_default() += 1;
         }
         Self { last, owners, parties, labels: HashMap::new() }
     }
 
     /// The same people, of whom those whose messages never gave a name are called as what is remembered of their keys says.
     pub fn remembered<'a>(mut self, pins: impl IntoIterator<Item = &'a Pin>) -> Self {
-        let nameless: HashSet<Party> =
+        let nameless: HashSet<Recipient> =
             self.parties.iter().filter(|(_, name)| name.is_none()).map(|(party, _)| *party).collect();
         for pin in pins {
-            let party = Party::Key(pin.key);
+            let party = Recipient::Peer(PeerId::Key(pin.key));
             if let Some(name) = pin.name.as_ref().filter(|_| nameless.contains(&party)) {
-                *self.owners.entry(folded(name)).or_default() += 1;
+                *self.owners.entry(folded(name.as_str())).or_default() += 1;
                 self.last.insert(party, name.clone());
             }
         }
@@ -58,63 +59,73 @@ impl People {
     }
 
     /// The same people, of whom those are called so in the chat that goes on to whom `label` gives a name.
-    pub fn labelled(mut self, label: impl Fn(Party) -> Option<String>) -> Self {
+    pub fn labelled(mut self, label: impl Fn(Recipient) -> Option<String>) -> Self {
         self.labels = self.parties.iter().filter_map(|(party, _)| Some((*party, label(*party)?))).collect();
         self
     }
 
     /// What somebody is called who was called `name` then. A bare name is that of the only one who has it now; others have the
     /// beginning of their key or their address behind it.
-    pub fn called(&self, party: Party, name: Option<&PeerName>) -> String {
+    pub fn called(&self, party: Recipient, name: Option<&PeerName>) -> String {
         if let Some(label) = self.labels.get(&party) {
             return label.clone();
         }
         let last = self.last.get(&party);
         let Some(name) = name.or(last) else { return unnamed(party) };
-        let is_last = last.is_some_and(|last| folded(last) == folded(name));
-        if is_last && self.owners.get(&folded(name)) == Some(&1) && !reads_otherwise(name) {
+        let is_last = last.is_some_and(|last| folded(last.as_str()) == folded(name.as_str()));
+        if is_last && self.owners.get(&folded(name.as_str())) == Some(&1) && !reads_otherwise(name) {
             return name.to_string();
         }
         format!("{name}{MARK}{}", unnamed(party))
+    }
+
+    /// The stored conversations of a peer: those with its key, or with the legacy peer and the
+    /// unproven address that it has.
+    pub fn with(&self, id: Recipient) -> Vec<Recipient> {
+        let is_it = |party: &Recipient| *party == id || (id.addr().is_some() && party.addr() == id.addr());
+        self.parties.iter().map(|(party, _)| *party).filter(is_it).collect()
     }
 
     /// Those whom a word means: the holder of an address, all that are called so, or the one whose key begins so.
     ///
     /// # Errors
     /// A sentence that names those there are.
-    pub fn meant(&self, word: &str, addr: Option<PeerAddr>, pins: &[Pin]) -> Result<Vec<Party>, String> {
-        let known = |found: Vec<Party>| (!found.is_empty()).then_some(found);
+    pub fn meant(&self, word: &str, addr: Option<PeerAddr>, pins: &[Pin]) -> Result<Vec<Recipient>, String> {
+        let known = |found: Vec<Recipient>| (!found.is_empty()).then_some(found);
         let all = || self.parties.iter().map(|(party, _)| *party);
         if let Some(addr) = addr {
             let was_there =
                 |key: PublicKey| pins.iter().any(|pin| pin.key == key && pin.addrs.contains(&addr));
-            let is_there = |party: &Party| match party {
-                Party::Addr(other) => *other == addr,
-                Party::Key(key) => was_there(*key),
+            let is_there = |party: &Recipient| match party {
+                Recipient::Peer(PeerId::Key(key)) => was_there(*key),
+                Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => party.addr() == Some(addr),
             };
             return known(all().filter(is_there).collect()).ok_or_else(|| self.nobody(word));
         }
-        let wanted = folded(&PeerName::new(word));
-        let pinned = |party: &Party| {
-            let of = |pin: &&Pin| Party::Key(pin.key) == *party;
+        let wanted = folded(PeerName::new(word).as_str());
+        let pinned = |party: &Recipient| {
+            let of = |pin: &&Pin| Recipient::Peer(PeerId::Key(pin.key)) == *party;
             pins.iter().find(of).and_then(|pin| pin.name.as_ref())
         };
-        let is_called = |party: &Party| {
+        let is_called = |party: &Recipient| {
             let names = [self.last.get(party), pinned(party)];
-            names.into_iter().flatten().any(|name| folded(name) == wanted)
+            names.into_iter().flatten().any(|name| folded(name.as_str()) == wanted)
         };
         if let Some(found) = known(all().filter(is_called).collect()) {
             return Ok(found);
         }
-        // As it is shown: the name and the mark.
-        let shown = |party: &Party| folded(&PeerName::new(&self.called(*party, None))) == wanted;
+        // As it is shown: the name, the mark, and what is behind it. The chat shows less of a key.
+        let shown = |party: &Recipient| {
+            let called = folded(&self.called(*party, None));
+            called == wanted || is_beginning(&wanted, &called, *party)
+        };
         if let Some(found) = known(all().filter(shown).collect()) {
             return Ok(found);
         }
         let start: String = word.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
         let start = start.to_lowercase();
-        let begins = |party: &Party| matches!(party, Party::Key(key) if start.len() >= SHORTEST_BEGINNING && key.to_string().starts_with(&start));
-        let found: Vec<Party> = all().filter(begins).collect();
+        let begins = |party: &Recipient| matches!(party, Recipient::Peer(PeerId::Key(key)) if start.len() >= SHORTEST_BEGINNING && key.to_string().starts_with(&start));
+        let found: Vec<Recipient> = all().filter(begins).collect();
         match found.len() {
             0 => Err(self.nobody(word)),
             1 => Ok(found),
@@ -154,22 +165,27 @@ pub(crate) fn remark(assurance: Assurance) -> &'static str {
     }
 }
 
-/// An address, or the beginning of a key.
-fn unnamed(party: Party) -> String {
-    match party {
-        Party::Key(key) => key.to_string().chars().take(BEGINNING).collect(),
-        Party::Addr(addr) => addr.to_string(),
-    }
+/// Whether a word is a name with the beginning of a key, as the chat shows it, of the one that is
+/// called `called`.
+fn is_beginning(word: &str, called: &str, party: Recipient) -> bool {
+    let (Some((name, start)), Some(key)) = (word.split_once(MARK), party.public_key()) else {
+        return false;
+    };
+    let is_name = called.split(MARK).next() == Some(name);
+    is_name && start.len() >= SHORTEST_BEGINNING && key.to_string().starts_with(start)
 }
 
-/// What two names have in common that look the same: the letters, without the selectors of the emoji presentation.
-fn folded(name: &PeerName) -> String {
-    name.as_str().to_lowercase().replace(['\u{fe0e}', '\u{fe0f}'], "")
+/// An address, or the beginning of a key.
+fn unnamed(party: Recipient) -> String {
+    match party {
+        Recipient::Peer(PeerId::Key(key)) => key.to_string().chars().take(BEGINNING).collect(),
+        Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => party.to_string(),
+    }
 }
 
 /// Whether a reader might take a name for something else that stands in a line: for us, for several, for a remark or a mark.
 fn reads_otherwise(name: &PeerName) -> bool {
-    let name = folded(name);
+    let name = folded(name.as_str());
     name == "you"
         || name.starts_with(['*', '!', '/', '@'])
         || name.contains(|c: char| c.is_whitespace() || "()[],:".contains(c) || c == MARK)
@@ -200,10 +216,18 @@ mod tests {
     fn who_never_gave_a_name_is_called_as_what_is_remembered_of_their_key_says() {
         let pin = |key, called: &str| {
             let addrs = Vec::new();
-            Pin { key, name: name(called), addrs, first_seen: 0, verified: None, blocked: false }
+            Pin {
+                key,
+                name: name(called),
+                contact: true,
+                addrs,
+                first_seen: 0,
+                verified: None,
+                blocked: false,
+            }
         };
-        let Party::Key(first) = key(1) else { panic!("a key") };
-        let Party::Key(second) = key(2) else { panic!("a key") };
+        let Recipient::Peer(PeerId::Key(first)) = key(1) else { panic!("a key") };
+        let Recipient::Peer(PeerId::Key(second)) = key(2) else { panic!("a key") };
         let people = People::new(vec![(key(1), None), (key(2), name("Carol"))]);
         let people = people.remembered(&[pin(first, "Bob"), pin(second, "Other")]);
         assert_eq!(people.called(key(1), None), "Bob");
@@ -239,6 +263,7 @@ mod tests {
         assert_eq!(meant("7777"), Ok(vec![key(255)]));
         assert_eq!(meant("AEAQ caib"), Ok(vec![key(1)]));
         assert_eq!(meant("Carol·aibaeaqc"), Ok(vec![key(2)]));
+        assert_eq!(meant("carol·aiba"), Ok(vec![key(2)]));
         for wrong in ["777", "Zoe", "127.0.0.1:1", "", "Bo", "77778"] {
             let sentence = meant(wrong).unwrap_err();
             assert!(sentence.contains(" there is something of Bob, Carol·aibaeaqc, "), "{sentence}");
@@ -247,9 +272,9 @@ mod tests {
         let two = People::new(vec![
             (key(1), None),
             (
-                Party::Key(PublicKey::new(
+                Recipient::Peer(PeerId::Key(PublicKey::new(
                     [1; 31].iter().copied().chain([2]).collect::<Vec<u8>>().try_into().unwrap(),
-                )),
+                ))),
                 None,
             ),
         ]);
@@ -258,11 +283,12 @@ mod tests {
 
     #[test]
     fn the_address_and_the_name_that_a_key_is_remembered_with_mean_it_too() {
-        let Party::Addr(addr) = at(7000) else { unreachable!() };
-        let Party::Key(bob) = key(1) else { unreachable!() };
+        let Recipient::Address(addr) = at(7000) else { unreachable!() };
+        let Recipient::Peer(PeerId::Key(bob)) = key(1) else { unreachable!() };
         let pin = Pin {
             key: bob,
             name: name("Robert"),
+            contact: true,
             addrs: vec![addr],
             first_seen: 0,
             verified: None,

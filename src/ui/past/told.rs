@@ -1,7 +1,8 @@
 //! What is told as one message: a row of the store, or the rows of one text of ours to several. Pure.
 
 use crate::model::name::PeerName;
-use crate::model::stored::{Assurance, Condition, Entry, Party, Way};
+use crate::model::peer_id::Recipient;
+use crate::model::stored::{Assurance, Condition, Entry, Way};
 
 /// Recipients of one text that are kept to be named: all of three, and of more the first ones.
 pub(crate) const MOST_NAMED: usize = 3;
@@ -12,7 +13,7 @@ pub(crate) struct Told {
     /// Its first row.
     pub(crate) first: Entry,
     /// The first of those that it came from or went to, and how sure that is.
-    pub(crate) with: Vec<(Party, Option<PeerName>, Assurance)>,
+    pub(crate) with: Vec<(Recipient, Option<PeerName>, Assurance)>,
     /// How many those are.
     pub(crate) count: usize,
     /// For how many of them what is known.
@@ -26,7 +27,7 @@ impl Told {
         told
     }
 
-    fn count(&mut self, party: Party, name: Option<PeerName>, assurance: Assurance, way: Way) {
+    fn count(&mut self, party: Recipient, name: Option<PeerName>, assurance: Assurance, way: Way) {
         self.count += 1;
         if self.with.len() < MOST_NAMED {
             self.with.push((party, name, assurance));

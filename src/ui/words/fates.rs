@@ -1,6 +1,6 @@
 //! What became of what was sent, in words. Pure.
 
-use super::voice::Voice;
+use super::voice::{Voice, place};
 use crate::chat::{Deed, Unsendable, Who};
 use crate::model::message::{Failure, Fate, LINE_MARK, MAX_PARTS, MAX_SENT_BYTES};
 use crate::model::name::shortened;
@@ -34,7 +34,7 @@ pub fn fate_words(fate: &Fate) -> String {
             Failure::NoRoute => "no route, the network knows no way there".into(),
             Failure::NoResources => "this machine has no free connections at the moment".into(),
             Failure::NoOk => "it does not speak encrypted, as it had said that it would".into(),
-            Failure::WrongKey => "somebody with another key is there".into(),
+            Failure::WrongKey => "another key answers there".into(),
             Failure::NotSecure => "the encrypted exchange failed; somebody on the way may disturb it".into(),
             Failure::NotAnswered => "it does not answer the question how it is spoken to".into(),
             Failure::TurnedAway(reason) => match reason {
@@ -63,11 +63,11 @@ pub fn hold_words(hold: Hold) -> &'static str {
             "whoever listens there does not answer, or does not speak encrypted, and it does not go out in plain"
         }
         Hold::NotSecure => "the encrypted exchange fails there; perhaps somebody on the way disturbs it",
-        Hold::WrongKey => "whoever listens there has another key",
+        Hold::WrongKey => "another key answers at its address",
         Hold::NotDecided => "it has to decide first whether it takes your key",
         Hold::NoRoom => "it has no room at the moment",
         Hold::NoReceipt => "no receipt came for it",
-        Hold::Another => "somebody of another name is at that address",
+        Hold::Another => "another peer answers at its address",
         Hold::NotWritten => "that it is sent cannot be written down, and without that it might be sent twice",
     }
 }
@@ -90,15 +90,12 @@ fn lost_words(lost: Lost) -> &'static str {
 
 /// What becomes of a text after it was said that it waits; nothing where that is no news. `text` is what it says.
 pub fn later(who: &Who, fate: &Fate, text: &str, voice: &Voice<'_>) -> Option<Line> {
+    if let Fate::Waits(hold @ (Hold::Another | Hold::WrongKey)) = fate {
+        let words = format!("{} /outbox can cancel it: {}", waits_for(who, *hold, voice), quoted(text));
+        return Some(Line::of(Ink::Bad, words));
+    }
     let (who, text) = (voice.named(who), quoted(text));
     let (ink, words) = match fate {
-        Fate::Waits(Hold::Another) => (
-            Ink::Bad,
-            format!(
-                "Not sent to {who}, for {}; /outbox takes it back, for you to write it to whoever is there: {text}",
-                hold_words(Hold::Another)
-            ),
-        ),
         Fate::Waits(_) => return None,
         Fate::Delivered => (Ink::Faint, format!("Delivered to {who}: {text}")),
         Fate::HandedOver => (Ink::Faint, format!("Handed over to {who}, which gives no receipts: {text}")),
@@ -131,14 +128,26 @@ pub fn later(who: &Who, fate: &Fate, text: &str, voice: &Voice<'_>) -> Option<Li
     Some(Line::of(ink, words))
 }
 
+/// The sentences that tell that a message waits because another peer answers where its recipient
+/// was last.
+fn waits_for(who: &Who, hold: Hold, voice: &Voice<'_>) -> String {
+    let another = if hold == Hold::WrongKey { "key" } else { "peer" };
+    let (label, at) = (voice.label(who), place(who.id, who.addr));
+    let whose = if label == at { format!("at {at}") } else { format!("at {label}'s address {at}") };
+    format!("Another {another} answers {whose}. Your message waits for {label}.")
+}
+
 /// The beginning of a text of the user's own, on one line.
 pub fn quoted(text: &str) -> String {
     let line = text.trim().replace('\n', LINE_MARK);
     format!("\"{}\"", shortened(&harmless(&line), QUOTED_COLUMNS))
 }
 
-pub(super) fn done(deed: Deed, who: &str, fate: &Fate, parts: (usize, usize)) -> String {
-    let why = fate_words(fate);
+pub(super) fn done(deed: Deed, who: &Who, fate: &Fate, parts: (usize, usize), voice: &Voice<'_>) -> String {
+    if let (Deed::Send, Fate::Waits(hold @ (Hold::Another | Hold::WrongKey))) = (deed, fate) {
+        return waits_for(who, *hold, voice);
+    }
+    let (who, why) = (voice.named(who), fate_words(fate));
     match (deed, fate) {
         (Deed::Send, Fate::Delivered | Fate::HandedOver) => {
             let how = if *fate == Fate::Delivered {
@@ -213,7 +222,7 @@ pub(super) fn sum(deed: Deed, total: usize, done: usize, failed: &[(Who, Fate)])
             Fate::Failed(Failure::NoRoute) => "no route".to_owned(),
             other => fate_words(other),
         };
-        line.push_str(&format!("; {} {why}", who.addr));
+        line.push_str(&format!("; {} {why}", place(who.id, who.addr)));
     }
     let unnamed = (total - done).saturating_sub(failed.len());
     if !failed.is_empty() && unnamed > 0 {

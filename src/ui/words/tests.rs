@@ -9,7 +9,7 @@ use crate::model::message::Failure;
 use crate::model::name::PeerName;
 use crate::model::session::{ByeReason, Hold, Lost};
 use crate::model::untrusted::Text;
-use crate::ui::labels::Labels;
+use crate::ui::labels::{Labels, Standing};
 
 mod trust;
 
@@ -20,12 +20,18 @@ fn date(seconds: u64) -> String {
 
 fn bob() -> Who {
     let addr: PeerAddr = "127.0.0.1:5001".parse().unwrap();
-    Who { name: Some(PeerName::new("Bob")), addr, claimed: None, proof: Proof::Plain }
+    Who {
+        id: addr.into(),
+        name: Some(PeerName::new("Bob")),
+        addr: Some(addr),
+        claimed: None,
+        proof: Proof::Plain,
+    }
 }
 
 fn told_in(event: &Event, full: bool) -> String {
     let mut labels = Labels::default();
-    labels.meet(&bob(), |_| true);
+    labels.meet(&bob(), |_| Standing::Stranger);
     let voice = Voice { labels: &labels, full, rows: !full, stamp: "[14:03:07] ", date };
     lines(event, &voice).iter().map(Line::to_string).collect::<Vec<_>>().join("\n")
 }
@@ -74,7 +80,7 @@ fn on_a_terminal_plain_and_verified_peers_are_marked_in_messages_and_notices() {
 #[test]
 fn where_no_signs_are_shown_a_word_stands_for_them() {
     let mut labels = Labels::default();
-    labels.meet(&bob(), |_| true);
+    labels.meet(&bob(), |_| Standing::Stranger);
     let voice = Voice { labels: &labels, full: false, rows: false, stamp: "", date };
     let named = |proof| voice.named(&Who { proof, ..bob() });
     assert_eq!(named(Proof::Verified), "Bob (verified)");
@@ -88,8 +94,9 @@ fn on_a_pipe_a_plain_line_stays_as_scripts_know_it_and_others_say_what_they_are(
     assert_eq!(line(Proof::Plain), "[14:03:07] Bob (127.0.0.1:5001): Hello");
     assert_eq!(line(Proof::Encrypted), "[14:03:07] Bob (127.0.0.1:5001) [encrypted]: Hello");
     assert_eq!(line(Proof::Verified), "[14:03:07] Bob (127.0.0.1:5001) [verified]: Hello");
-    let nameless =
-        Who { name: None, addr: "127.0.0.1:9".parse().unwrap(), claimed: None, proof: Proof::Encrypted };
+    let addr: PeerAddr = "127.0.0.1:9".parse().unwrap();
+    let (id, proof) = (addr.into(), Proof::Encrypted);
+    let nameless = Who { id, name: None, addr: Some(addr), claimed: None, proof };
     assert_eq!(told(&Event::Came(nameless)), "[14:03:07] * 127.0.0.1:9 is here.");
 }
 
@@ -256,6 +263,13 @@ fn what_becomes_of_a_text_later_is_said_with_its_beginning() {
     let long = format!("one\ntwo {}", "x".repeat(100));
     let beginning = format!("\"one ⏎ two {}…\"", "x".repeat(29));
     assert_eq!(said(Fate::Delivered, &long), Some(format!("Delivered to {bob}: {beginning}")));
+    for (hold, another) in [(Hold::WrongKey, "key"), (Hold::Another, "peer")] {
+        let fate = Fate::Waits(hold);
+        let sentence =
+            format!("Another {another} answers at Bob's address 127.0.0.1:5001. Your message waits for Bob.");
+        assert_eq!(sent(Deed::Send, fate.clone(), (1, 1)), sentence);
+        assert_eq!(said(fate, "hi"), Some(format!("{sentence} /outbox can cancel it: \"hi\"")));
+    }
     for (fate, words) in [
         (
             Fate::Lost(Lost::Unpinned),

@@ -1,10 +1,12 @@
 //! What is said about keys: that one is new, that one has changed, what the user has said about one. Pure.
 
-use super::voice::{VERIFIED, Voice, cut_words};
+use unicode_width::UnicodeWidthStr;
+
+use super::voice::{VERIFIED, Voice, cut_words, place};
 use crate::chat::{As, Decision, Event, Offer, Pin, Policy, Proof, Unknown, Who};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
-use crate::model::name::PeerName;
+use crate::model::name::{PeerName, folded};
 use crate::model::session::ByeReason;
 use crate::model::untrusted::Text;
 use crate::ui::style::{Ink, Line};
@@ -12,7 +14,7 @@ use crate::ui::style::{Ink, Line};
 /// What stands before the further lines of a warning.
 const MORE: &str = "  ! ";
 
-/// Pins that a warning tells about; whose name and address one newcomer has are hardly more.
+/// Contacts of one name that a warning tells about; more hardly exist.
 const MAX_AGAINST: usize = 3;
 
 /// Addresses of a pin that are named.
@@ -36,7 +38,8 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             voice.introduced(who),
             format!(" calls itself {name} now, as a peer does that you know by another key; it is not called so here."),
         )],
-        Event::Misled { addr, promised, offered } => misled(*addr, *promised, *offered, voice),
+        Event::Misled { who: Some(who), addr, offered, .. } => other_key(who, *addr, *offered, voice),
+        Event::Misled { who: None, addr, promised, offered } => misled(*addr, *promised, *offered, voice),
         Event::TurnedAway(who, reason) => {
             let rest = format!(" {}", turned_away(*reason));
             vec![voice.about(who, voice.named(who), rest)]
@@ -63,7 +66,7 @@ fn unproven(from: &Who, source: Source, text: &Text, cut: bool, voice: &Voice<'_
         }
         (Some(name), _) => format!("calls itself {name}"),
         (None, Proof::Claims(known)) => format!("is at the address of {known}"),
-        (None, _) => format!("is at {}", from.addr),
+        (None, _) => format!("is at {}", place(from.id, from.addr)),
     };
     let end = if cut { cut_words() } else { String::new() };
     let before = voice
@@ -74,7 +77,7 @@ fn unproven(from: &Who, source: Source, text: &Text, cut: bool, voice: &Voice<'_
 
 /// Whether two names are the same to whoever reads them.
 fn is_same(one: &PeerName, other: &PeerName) -> bool {
-    one.as_str().to_lowercase() == other.as_str().to_lowercase()
+    folded(one.as_str()) == folded(other.as_str())
 }
 
 fn pinned(who: &Who, key: PublicKey, voice: &Voice<'_>) -> String {
@@ -85,94 +88,76 @@ fn pinned(who: &Who, key: PublicKey, voice: &Voice<'_>) -> String {
     format!(" is spoken to in encryption. The key {key}… is new; /verify {word} compares it.")
 }
 
-/// The screen that tells that a key waits for the user's word: exactly what was known, what is offered, and what can be done.
+/// The lines that tell of a pending key: what was known, what is new, and what the user can type.
 fn offered(offer: &Offer, voice: &Voice<'_>) -> Vec<Line> {
     let Offer { met, against } = offer;
-    let who = match &met.name {
-        Some(name) => format!("{name} ({})", met.addr),
-        None => format!("whoever is at {}", met.addr),
-    };
-    let mut lines = vec![voice.warning(headline(offer, &who))];
+    let mut lines = vec![voice.warning(headline(offer, voice))];
     let mut more = |ink, text: String| lines.push(Line::of(Ink::Bad, MORE).and(ink, text));
     for pin in against.iter().take(MAX_AGAINST) {
-        more(Ink::Plain, format!("{}:", known(pin, voice.date)));
+        let of =
+            if against.len() == 1 { String::new() } else { format!(" of {}", label_of(offer, pin, voice)) };
+        more(Ink::Plain, format!("Old key{of}, {}:", known(pin, voice.date)));
         more(Ink::Strong, format!("  {}", pin.key.grouped()));
     }
     if against.len() > MAX_AGAINST {
-        more(Ink::Plain, format!("And {} more with that name or address.", against.len() - MAX_AGAINST));
+        more(Ink::Plain, format!("And {} more contacts of that name.", against.len() - MAX_AGAINST));
     }
-    let date = (voice.date)(met.date);
-    more(Ink::Plain, format!("Offered on {date} from {} by {who}:", met.source));
+    more(Ink::Plain, format!("New key, offered on {} at {}:", (voice.date)(met.date), met.addr));
     more(Ink::Strong, format!("  {}", met.key.grouped()));
-    more(
-        Ink::Plain,
-        "Nothing is sent to this key, and nothing of it is shown, until you type one of these:".into(),
-    );
-    for (command, what) in choices(offer) {
-        more(Ink::Plain, format!("  {command}: {what}."));
-    }
-    if !against.is_empty() {
-        more(Ink::Plain, "Ask them first, and not in this chat, whether they have a new key.".into());
+    let choices = choices(offer, voice);
+    let width = choices.iter().map(|(command, _)| command.width()).max().unwrap_or(0);
+    for (command, what) in choices {
+        let space = " ".repeat(width - command.width());
+        more(Ink::Plain, format!("{command}{space}  {what}"));
     }
     lines
 }
 
-fn headline(offer: &Offer, who: &str) -> String {
+fn headline(offer: &Offer, voice: &Voice<'_>) -> String {
     let Offer { met, against } = offer;
-    let [first, ..] = &against[..] else {
-        return format!("{who} is new: its key is not known.");
-    };
-    let has_name = |pin: &Pin| match (&pin.name, &met.name) {
-        (Some(known), Some(name)) => is_same(known, name),
-        _ => false,
-    };
-    let named = against.iter().find(|pin| has_name(pin));
-    let whose = name_of(named.unwrap_or(first));
-    let else_who = match (named, against.iter().any(|pin| pin.addrs.contains(&met.addr))) {
-        (Some(_), true) => format!("calls itself so at {}", met.addr),
-        (Some(_), false) => format!("calls itself so, at {}", met.addr),
-        (None, _) => format!("is at {}", met.addr),
-    };
-    format!("The key of {whose} has changed, or somebody else {else_who}.")
+    match (&against[..], &met.name) {
+        ([first, ..], _) => {
+            let whose = if against.len() == 1 { label_of(offer, first, voice) } else { name_of(first) };
+            format!("WARNING: {whose}'s key has changed. This can be a new device or an impostor.")
+        }
+        ([], Some(name)) => format!("{name} ({}) is new: the key is not known.", met.addr),
+        ([], None) => format!("The peer at {} is new: the key is not known.", met.addr),
+    }
 }
 
-/// What the user can do about an offer, and what it means.
-fn choices(offer: &Offer) -> Vec<(String, String)> {
-    let key = beginning(offer.met.key);
-    let is_word = |name: &PeerName| !name.as_str().contains(char::is_whitespace);
-    let word_of = |name: Option<&PeerName>| {
-        name.filter(|name| is_word(name)).map_or_else(|| key.clone(), |name| name.as_str().to_owned())
-    };
-    match &offer.against[..] {
-        [] => {
-            let word = word_of(offer.met.name.as_ref());
-            vec![
-                (format!("/trust {word}"), "it is taken, and pinned to this key".into()),
-                (format!("/block {word}"), "you want nothing of it".into()),
-            ]
-        }
-        against => {
-            let mut choices: Vec<(String, String)> = against
-                .iter()
-                .take(MAX_AGAINST)
-                .filter(|pin| !pin.blocked)
-                .map(|pin| {
-                    let (word, whose) = (word_of(pin.name.as_ref()), name_of(pin));
-                    (
-                        format!("/trust {word}"),
-                        format!("it is the new key of {whose}, which is not verified then"),
-                    )
-                })
-                .collect();
-            let word = word_of(against.first().and_then(|pin| pin.name.as_ref()));
-            choices.push((
-                format!("/trust {word} as new"),
-                "it is another person with that name or address".into(),
-            ));
-            choices.push((format!("/block {word}"), "you want nothing of it; what was known stays".into()));
-            choices
-        }
+/// What a contact is called in a warning: with the beginning of its key, if several are meant.
+fn label_of(offer: &Offer, pin: &Pin, voice: &Voice<'_>) -> String {
+    let id = pin.key.into();
+    match (voice.labels.nickname(id), &offer.against[..]) {
+        (Some(nickname), _) => nickname.to_string(),
+        (None, [_]) => name_of(pin),
+        (None, _) => voice.labels.full_label(id, pin.name.as_ref()),
     }
+}
+
+/// What the user can type about a pending key, and what it means.
+fn choices(offer: &Offer, voice: &Voice<'_>) -> Vec<(String, String)> {
+    let key = beginning(offer.met.key);
+    let or_key = |name: String| if name.contains(char::is_whitespace) { key.clone() } else { name };
+    let met = offer.met.name.as_ref().map(ToString::to_string);
+    let Some(first) = offer.against.first() else {
+        let word = met.map_or_else(|| key.clone(), or_key);
+        return vec![
+            (format!("/accept {word}"), "take it as a contact".into()),
+            (format!("/block {word}"), "refuse it".into()),
+        ];
+    };
+    let known = offer.against.iter().take(MAX_AGAINST).filter(|pin| !pin.blocked);
+    let trust = known.map(|pin| {
+        let label = label_of(offer, pin, voice);
+        (format!("/trust {}", or_key(label.clone())), format!("{label} has a new key"))
+    });
+    let name = met.unwrap_or_else(|| name_of(first));
+    let others = [
+        (format!("/accept {}", or_key(name.clone())), format!("somebody else who is also called {name}")),
+        (format!("/block {}", or_key(name)), "refuse it".to_owned()),
+    ];
+    trust.chain(others).collect()
 }
 
 /// As much of a key as is typed to name it.
@@ -189,7 +174,7 @@ pub(in crate::ui) fn name_of(pin: &Pin) -> String {
     }
 }
 
-/// What is known of a pin: since when, verified or not, where.
+/// What is known of a pin: since when, and whether it is verified.
 fn known(pin: &Pin, date: fn(u64) -> String) -> String {
     let since = date(pin.first_seen);
     let trust = match (pin.blocked, pin.verified) {
@@ -197,9 +182,7 @@ fn known(pin: &Pin, date: fn(u64) -> String) -> String {
         (false, Some(on)) => format!("verified on {}", date(on)),
         (false, None) => "never verified".into(),
     };
-    let addrs: Vec<String> = pin.addrs.iter().take(MAX_NAMED).map(PeerAddr::to_string).collect();
-    let at = if addrs.is_empty() { String::new() } else { format!(", at {}", addrs.join(", ")) };
-    format!("{} is known since {since}, {trust}{at}", name_of(pin))
+    format!("known since {since}, {trust}")
 }
 
 fn misled(addr: PeerAddr, promised: PublicKey, offered: PublicKey, voice: &Voice<'_>) -> Vec<Line> {
@@ -209,6 +192,14 @@ fn misled(addr: PeerAddr, promised: PublicKey, offered: PublicKey, voice: &Voice
         more(format!("Promised: {}", promised.grouped())),
         more(format!("Proven:   {}", offered.grouped())),
     ]
+}
+
+/// Another key answered at an address of a peer. Nothing was sent there.
+fn other_key(who: &Who, addr: PeerAddr, offered: PublicKey, voice: &Voice<'_>) -> Vec<Line> {
+    let (name, key) = (voice.word_for(who), offered.short());
+    vec![voice.notice(format!(
+        "Another key ({key}) answers at {addr}, an address of {name}. Nothing was sent there."
+    ))]
 }
 
 fn turned_away(reason: ByeReason) -> &'static str {
@@ -267,8 +258,10 @@ fn undecided(unknown: Unknown) -> &'static str {
 
 /// What is known of a key, for whoever asks.
 pub fn pin_lines(pin: &Pin, date: fn(u64) -> String) -> Vec<Line> {
+    let addrs: Vec<String> = pin.addrs.iter().take(MAX_NAMED).map(PeerAddr::to_string).collect();
+    let at = if addrs.is_empty() { String::new() } else { format!(", at {}", addrs.join(", ")) };
     vec![
-        format!("{}:", known(pin, date)).into(),
+        format!("{} is {}{at}:", name_of(pin), known(pin, date)).into(),
         Line::default().then("  ").and(Ink::Strong, pin.key.grouped().to_string()),
     ]
 }

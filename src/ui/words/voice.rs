@@ -1,7 +1,9 @@
 //! How somebody is named, with the sign that says how sure it is who they are, and how what they say is laid out. Pure.
 
 use crate::chat::{Proof, Who};
+use crate::model::address::PeerAddr;
 use crate::model::message::{LINE_MARK, MAX_RECEIVED_BYTES};
+use crate::model::peer_id::Recipient;
 use crate::model::untrusted::{Text, harmless};
 use crate::ui::labels::{Labels, Renamed};
 use crate::ui::style::{Ink, Line, ink_of};
@@ -40,12 +42,9 @@ impl Voice<'_> {
 
     /// A peer with its address.
     pub fn introduced(&self, who: &Who) -> String {
-        let is_called = who.name.is_some() || self.labels.nickname(who.addr).is_some();
-        let (name, addr) = if is_called {
-            (self.label(who), Some(who.addr.to_string()))
-        } else {
-            (who.addr.to_string(), None)
-        };
+        let is_called = who.name.is_some() || self.labels.nickname(who.id).is_some();
+        let at = place(who.id, who.addr);
+        let (name, addr) = if is_called { (self.label(who), Some(at)) } else { (at, None) };
         format!("{name}{}{}", self.sign(who), self.remarks(who, addr))
     }
 
@@ -79,23 +78,25 @@ impl Voice<'_> {
         if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join(", ")) }
     }
 
-    fn label(&self, who: &Who) -> String {
-        match (&who.name, self.labels.nickname(who.addr)) {
+    /// A peer by its label alone, or its address.
+    pub(super) fn label(&self, who: &Who) -> String {
+        match (&who.name, self.labels.nickname(who.id)) {
             (_, Some(nickname)) => nickname.to_string(),
             // The address follows, so the name itself is enough.
             (Some(name), None) if self.full => name.to_string(),
-            (name, None) => self.labels.label(who.addr, name.as_ref()),
+            (Some(name), None) => self.labels.label(who.id, Some(name)),
+            (None, None) => self.labels.known(who.id).unwrap_or_else(|| place(who.id, who.addr)),
         }
     }
 
     /// What is typed to name a peer.
     pub(super) fn word_for(&self, who: &Who) -> String {
-        self.labels.label(who.addr, who.name.as_ref())
+        self.labels.label(who.id, who.name.as_ref())
     }
 
     /// The colour of a peer's name.
     pub fn ink(&self, who: &Who) -> Ink {
-        let name = self.labels.name(who.addr).or(who.name.as_ref().map(|name| name.as_str()));
+        let name = self.labels.name(who.id).or(who.name.as_ref().map(|name| name.as_str()));
         name.map_or(Ink::Plain, ink_of)
     }
 
@@ -132,10 +133,11 @@ impl Voice<'_> {
         }
     }
 
-    /// The line that says what somebody calls itself now.
-    pub fn renamed(&self, who: &Who, renamed: &Renamed) -> Line {
-        let now = format!(" is called {} now.", renamed.now);
-        self.about(who, format!("{} ({})", renamed.before, who.addr), now)
+    /// The line that tells the new label of a peer, which is dialed at `addr`.
+    pub fn renamed(&self, renamed: &Renamed, addr: Option<PeerAddr>) -> Line {
+        let Renamed { id, before, now } = renamed;
+        let ink = self.labels.name(*id).map_or(Ink::Plain, ink_of);
+        self.notice_of(ink, format!("{before} ({})", place(*id, addr)), format!(" is called {now} now."))
     }
 
     pub(super) fn notice(&self, text: impl Into<String>) -> Line {
@@ -149,8 +151,17 @@ impl Voice<'_> {
 
     /// A notice about a peer, whose name keeps its colour.
     pub(super) fn about(&self, who: &Who, named: String, rest: String) -> Line {
-        Line::of(Ink::Faint, self.stamp).and(Ink::Faint, "* ").and(self.ink(who), named).and(Ink::Faint, rest)
+        self.notice_of(self.ink(who), named, rest)
     }
+
+    fn notice_of(&self, ink: Ink, named: String, rest: String) -> Line {
+        Line::of(Ink::Faint, self.stamp).and(Ink::Faint, "* ").and(ink, named).and(Ink::Faint, rest)
+    }
+}
+
+/// Where a peer is dialed, or its key if it has no known address.
+pub(crate) fn place(id: Recipient, addr: Option<PeerAddr>) -> String {
+    addr.map_or_else(|| id.to_string(), |addr| addr.to_string())
 }
 
 /// What stands before the further lines of a text.

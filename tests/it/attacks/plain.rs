@@ -54,7 +54,7 @@ fn a_known_name_at_another_address_with_another_key_waits_for_the_users_word() {
     alice.sees("The static peer is there.");
     let met = mallory.greets(alice.addr());
     assert!(met.is_err(), "{met:?}");
-    alice.sees("! The key of Bob has changed, or somebody else ");
+    alice.sees("! WARNING: Bob's key has changed.");
     alice.sees(&key_of(b'B').public().grouped().to_string());
     alice.sees(&mallory.key().grouped().to_string());
     // The true one is not cut off by that.

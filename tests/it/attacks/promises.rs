@@ -93,9 +93,9 @@ fn in_between_from_the_first_contact_on_with_other_keys_the_codes_differ_and_the
 
     // The true one is not taken for the one who was pinned.
     bob.says(&alice.addr().to_string(), "it is me");
-    alice.sees("! The key of Bob has changed, or somebody else ");
+    alice.sees("! WARNING: Bob's key has changed.");
     alice.sees(&to_alice.key().grouped().to_string());
-    alice.sees("Offered on ");
+    alice.sees("New key, offered on ");
     assert!(!alice.sees("  !   ").contains(&to_alice.key().grouped().to_string()));
     never_saw(&alice, ": it is me");
 }

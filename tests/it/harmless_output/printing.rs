@@ -12,7 +12,7 @@ use p2p_chat::model::name::PeerName;
 use p2p_chat::model::stored::Query;
 use p2p_chat::protocol::plain::Decoder;
 use p2p_chat::store::{Memory, Store};
-use p2p_chat::ui::{Labels, Line, Past, People, Voice, lines, peer_list};
+use p2p_chat::ui::{Labels, Line, Past, People, Standing, Voice, lines, peer_list};
 
 use super::input::Connection;
 
@@ -166,10 +166,12 @@ impl Reader {
         printed
     }
 
-    fn meet(&mut self, who: &Who) -> Option<(Told, Vec<Line>)> {
+    fn meet(&mut self, who: &Who) -> Printed {
         let chat = &self.chat;
-        let renamed = self.labels.meet(who, |addr| chat.knows(addr))?;
-        (self.form != Form::Pipe).then(|| (Told::Renamed, vec![self.voice().renamed(who, &renamed)]))
+        let standing = |id| if chat.knows(id) { Standing::Stranger } else { Standing::Forgotten };
+        let renamed = self.labels.meet(who, standing);
+        let renamed = renamed.iter().filter(|_| self.form != Form::Pipe);
+        renamed.map(|renamed| (Told::Renamed, vec![self.voice().renamed(renamed, who.addr)])).collect()
     }
 
     fn voice(&self) -> Voice<'_> {

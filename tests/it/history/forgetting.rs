@@ -1,6 +1,7 @@
 //! `--forget`: what was chosen is gone from every byte, and nothing else is.
 
-use p2p_chat::model::stored::{Condition, Party};
+use p2p_chat::model::peer_id::{PeerId, Recipient};
+use p2p_chat::model::stored::Condition;
 
 use super::kept::{Kept, at, bob, bytes_in};
 
@@ -12,8 +13,11 @@ fn kept() -> Kept {
     let mut kept = Kept::new();
     kept.hears_bob(&format!("the {SECRET} is under the bed")).later(86_400);
     kept.hears(at("127.0.0.1:5002"), "Carol", "an umbrella").later(86_400);
-    kept.says(&[(Party::Key(bob()), "Bob", Condition::Queued)], "a trombone, later");
-    kept.says(&[(Party::Key(bob()), "Bob", Condition::Delivered)], &format!("which {SECRET}?"));
+    kept.says(&[(Recipient::Peer(PeerId::Key(bob())), "Bob", Condition::Queued)], "a trombone, later");
+    kept.says(
+        &[(Recipient::Peer(PeerId::Key(bob())), "Bob", Condition::Delivered)],
+        &format!("which {SECRET}?"),
+    );
     kept
 }
 

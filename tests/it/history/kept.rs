@@ -9,8 +9,9 @@ use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::key::{KEY_BYTES, PublicKey};
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::name::PeerName;
+use p2p_chat::model::peer_id::{PeerId, Recipient};
 use p2p_chat::model::session::Letter;
-use p2p_chat::model::stored::{Assurance, Condition, Party, Write};
+use p2p_chat::model::stored::{Assurance, Condition, Write};
 use p2p_chat::store::{Sqlite, Store};
 use tempfile::TempDir;
 
@@ -31,8 +32,8 @@ pub(super) fn bob() -> PublicKey {
     PublicKey::new([1; KEY_BYTES])
 }
 
-pub(super) fn at(addr: &str) -> Party {
-    Party::Addr(addr.parse::<PeerAddr>().expect("an address"))
+pub(super) fn at(addr: &str) -> Recipient {
+    Recipient::Address(addr.parse::<PeerAddr>().expect("an address"))
 }
 
 impl Kept {
@@ -79,18 +80,18 @@ impl Kept {
     }
 
     /// Somebody writes in plain.
-    pub(super) fn hears(&mut self, from: Party, name: &str, body: &str) -> &mut Self {
+    pub(super) fn hears(&mut self, from: Recipient, name: &str, body: &str) -> &mut Self {
         let name = Some(PeerName::new(name));
         self.write(Write::Heard { from, name, assurance: Assurance::Plain, body: Arc::from(body) })
     }
 
     /// Alice writes to all of these.
-    pub(super) fn says(&mut self, to: &[(Party, &str, Condition)], body: &str) -> &mut Self {
+    pub(super) fn says(&mut self, to: &[(Recipient, &str, Condition)], body: &str) -> &mut Self {
         self.ids += 1;
         for (to, name, condition) in to {
             let assurance = match to {
-                Party::Key(_) => Assurance::Encrypted,
-                Party::Addr(_) => Assurance::Plain,
+                Recipient::Peer(PeerId::Key(_)) => Assurance::Encrypted,
+                Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => Assurance::Plain,
             };
             let (letter, name) = (self.letter(body), Some(PeerName::new(name)));
             let (to, condition, expires) = (*to, *condition, self.clock + 1_000_000_000_000);

@@ -97,7 +97,7 @@ fn it_is_written_while_the_program_runs_so_that_a_crash_does_not_lose_it() {
 }
 
 #[test]
-fn a_key_that_was_verified_is_not_replaced_by_the_list_and_that_is_said() {
+fn listed_key_at_verified_contact_address_warns() {
     let (data, addr) = (TempDir::new().expect("a temporary directory"), nobody());
     let date = "2026-11-21T10:00:00Z";
     let known = |more: &str| {
@@ -109,18 +109,24 @@ fn a_key_that_was_verified_is_not_replaced_by_the_list_and_that_is_said() {
     let listed = format!("[[peer]]\naddress = \"{addr}\"\nkey = \"{}\"\n", key(2));
     let verified = known(&format!("verified = \"{date}\"\n"));
     let mut alice = remembering(data.path(), &verified).peers_toml(&listed).start();
-    let line = alice
-        .sees(&format!("peers.toml has another key for {addr} than that of Bob, which you have verified"));
+    let warning = format!("peers.toml has another key for {addr} than that of Bob, which you have verified");
+    let line = alice.sees(&warning);
     assert!(line.contains(&key(1).grouped().to_string()), "{line}");
-    alice.types(&["0"]);
-    assert!(alice.ends().success());
-    assert_eq!(fs::read_to_string(file(data.path())).expect("there"), verified);
-    // One that was only met there has to go.
+    let listed_pin = format!("key = \"{}\"\naddresses = [\"{addr}\"]\ncontact = true\n", key(2));
+    let bobs_pin = format!("key = \"{}\"\nname = \"Bob\"\naddresses = [\"{addr}\"]\n", key(1));
+    let saved_at_end = |alice: &mut crate::support::Peer| {
+        alice.types(&["0"]);
+        assert!(alice.ends().success());
+        fs::read_to_string(file(data.path())).expect("there")
+    };
+    let saved = saved_at_end(&mut alice);
+    assert!(
+        saved.contains(&listed_pin) && saved.contains(&(bobs_pin.clone() + "contact = true\n")),
+        "{saved}"
+    );
+    // A stranger keeps its address, without a warning.
     let mut alice = remembering(data.path(), &known("")).peers_toml(&listed).start();
-    alice.sees(&format!("Bob is not expected at {addr} any more"));
-    alice.types(&["0"]);
-    assert!(alice.ends().success());
-    let known = fs::read_to_string(file(data.path())).expect("there");
-    assert!(known.contains(&format!("key = \"{}\"\naddresses = [\"{addr}\"]", key(2))), "{known}");
-    assert!(known.contains(&format!("key = \"{}\"\nname = \"Bob\"\nfirst_seen", key(1))), "{known}");
+    let saved = saved_at_end(&mut alice);
+    assert!(saved.contains(&listed_pin) && saved.contains(&(bobs_pin + "first_seen")), "{saved}");
+    assert!(alice.printed().iter().all(|line| !line.contains("has another key")));
 }

@@ -29,7 +29,6 @@ fn swap(carol: &mut Peer, people: &[Person; 2], running: [Peer; 2]) -> [Peer; 2]
 }
 
 #[test]
-#[ignore = "people, not addresses: an alias belongs to a person"]
 fn alias_follows_its_person() {
     let (mut carol, people, running) = contacts();
     carol.types(&["/alias bob Boss"]);
@@ -47,7 +46,6 @@ fn alias_follows_its_person() {
 }
 
 #[test]
-#[ignore = "people, not addresses: an alias belongs to a person"]
 fn alias_follows_its_person_across_a_restart() {
     let (bob, dave, carol) = (Person::named("Bob"), Person::named("Dave"), Person::named("Carol"));
     let (bob_runs, dave_runs) = (bob.starts(), dave.starts());
@@ -74,7 +72,6 @@ fn alias_follows_its_person_across_a_restart() {
 }
 
 #[test]
-#[ignore = "people, not addresses: a mute belongs to a person"]
 fn mute_follows_its_person() {
     let (mut carol, people, running) = contacts();
     carol.types(&["/mute dave"]);

@@ -46,7 +46,6 @@ fn blocking_an_impostor_keeps_the_contact() {
 }
 
 #[test]
-#[ignore = "people, not addresses: blocking one key takes no address from another"]
 fn blocking_an_impostor_keeps_the_contact_after_restart() {
     let (bob, carol) = (Person::named("Bob"), Person::named("Carol"));
     let mut carol_runs = carol.starts();

@@ -115,7 +115,6 @@ impl Claim {
 }
 
 #[test]
-#[ignore = "people, not addresses: a claimed port is no address until it is proven"]
 fn claimed_legacy_port_takes_over_no_message() {
     let mut scene = Claim::new();
     scene.bob_claims();
@@ -127,7 +126,6 @@ fn claimed_legacy_port_takes_over_no_message() {
 }
 
 #[test]
-#[ignore = "people, not addresses: a claimed port is no address until it is proven"]
 fn claimed_legacy_port_takes_over_no_conversation() {
     let mut scene = Claim::new();
     let row = row_number(&rows(&mut scene.carol), "CryptoKnights").to_string();
@@ -142,7 +140,6 @@ fn claimed_legacy_port_takes_over_no_conversation() {
 }
 
 #[test]
-#[ignore = "people, not addresses: a claimed port is no address until it is proven"]
 fn claimed_legacy_port_takes_over_no_queue() {
     let mut scene = Claim::new();
     scene.knights = None;
@@ -156,7 +153,6 @@ fn claimed_legacy_port_takes_over_no_queue() {
 }
 
 #[test]
-#[ignore = "people, not addresses: a promised key is checked only where it was promised"]
 fn promised_key_of_another_brings_them_no_message() {
     let bob = SecurePeer::named("Bob", b'B');
     let mallory = SecurePeer::named("Mallory", b'M');
@@ -175,7 +171,6 @@ fn promised_key_of_another_brings_them_no_message() {
 }
 
 #[test]
-#[ignore = "people, not addresses: a promised key is checked only where it was promised"]
 fn promised_key_of_another_is_not_believed_later() {
     let bob = SecurePeer::named("Bob", b'B');
     let mallory = SecurePeer::named("Mallory", b'M');

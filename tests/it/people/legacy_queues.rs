@@ -30,7 +30,6 @@ fn still_waits(carol: &mut Peer) {
 }
 
 #[test]
-#[ignore = "people, not addresses: nothing passes from a legacy peer to a key"]
 fn legacy_message_does_not_go_to_a_key() {
     let home = nobody();
     let mut carol = waiting_for_legacy(home);
@@ -47,7 +46,6 @@ fn legacy_message_does_not_go_to_a_key() {
 }
 
 #[test]
-#[ignore = "people, not addresses: nothing passes from a legacy peer to a key"]
 fn legacy_message_stays_when_a_key_is_found() {
     let home = nobody();
     let mut carol = waiting_for_legacy(home);

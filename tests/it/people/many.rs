@@ -6,7 +6,6 @@ use crate::support::{Peer, SecurePeer, allow_descriptors};
 const PEOPLE: u8 = 150;
 
 #[test]
-#[ignore = "people, not addresses: only 100 keys are remembered for one IP address"]
 fn all_of_many_on_one_machine_are_reached() {
     allow_descriptors();
     let mut carol = Peer::named("Carol").start();

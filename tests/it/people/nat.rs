@@ -7,7 +7,6 @@ use crate::support::{Peer, SecurePeer};
 use super::*;
 
 #[test]
-#[ignore = "people, not addresses: an address can be of several people"]
 fn two_people_behind_one_address_raise_no_alarm() {
     let (ann, ben) = (SecurePeer::named("Ann", b'A'), SecurePeer::named("Ben", b'N'));
     let mut carol = Peer::named("Carol").start();
@@ -49,7 +48,6 @@ fn two_verified_people_behind_one_address_stay_apart() {
 }
 
 #[test]
-#[ignore = "people, not addresses: one person is one row"]
 fn person_dialed_at_two_addresses_is_one_row() {
     let mut bob = Peer::named("Bob").start();
     let other = SocketAddrV4::new([127, 0, 77, 3].into(), bob.addr().port());
@@ -70,7 +68,6 @@ fn person_dialed_at_two_addresses_is_one_row() {
 }
 
 #[test]
-#[ignore = "people, not addresses: one person is one row"]
 fn configured_person_with_two_addresses_is_one_row() {
     let mut bob = Peer::named("Bob").start();
     let other = SocketAddrV4::new([127, 0, 77, 3].into(), bob.addr().port());

@@ -5,7 +5,6 @@ use crate::support::{Peer, SecurePeer};
 use super::*;
 
 #[test]
-#[ignore = "people, not addresses: a row number belongs to its peer"]
 fn row_number_stays_with_its_peer() {
     let (bob, dave) = (Person::named("Bob"), Person::named("Dave"));
     let mut carol = Peer::named("Carol").start();
@@ -50,7 +49,6 @@ fn row_number_stays_with_its_peer() {
 }
 
 #[test]
-#[ignore = "people, not addresses: a row number belongs to its peer"]
 fn row_number_of_a_forgotten_peer_stays_unused() {
     let mut carol = Peer::named("Carol").start();
     let ann = Peer::named("Ann").start();

@@ -144,7 +144,6 @@ impl<C: Sender> Takeover<C> {
 }
 
 #[test]
-#[ignore = "people, not addresses: a name means a person"]
 fn named_message_waits_while_contact_has_the_address() {
     let mut scene = Takeover::new();
     scene.dave_is_cut_off();
@@ -154,7 +153,6 @@ fn named_message_waits_while_contact_has_the_address() {
 }
 
 #[test]
-#[ignore = "people, not addresses: a conversation is with a person"]
 fn open_conversation_stays_with_its_person() {
     let mut scene = Takeover::on_terminal();
     scene.carol.enters("/chat dave");
@@ -176,7 +174,6 @@ fn open_conversation_stays_with_its_person() {
 }
 
 #[test]
-#[ignore = "people, not addresses: a conversation is with a person"]
 fn open_conversation_on_a_pipe_stays() {
     let mut scene = Takeover::new();
     scene.carol.types(&["/chat dave"]);
@@ -192,7 +189,6 @@ fn open_conversation_on_a_pipe_stays() {
 }
 
 #[test]
-#[ignore = "people, not addresses: /reply answers a person"]
 fn reply_goes_to_whom_it_answers() {
     let mut scene = Takeover::new();
     let carol = scene.carol.addr().to_string();
@@ -205,7 +201,6 @@ fn reply_goes_to_whom_it_answers() {
 }
 
 #[test]
-#[ignore = "people, not addresses: /reply answers a person"]
 fn begun_reply_goes_to_whom_it_answers() {
     let mut scene = Takeover::on_terminal();
     let carol = scene.carol.addr().to_string();
@@ -221,7 +216,6 @@ fn begun_reply_goes_to_whom_it_answers() {
 }
 
 #[test]
-#[ignore = "people, not addresses: a chosen name means a person"]
 fn name_chosen_in_the_menu_stays_meant() {
     let mut scene = Takeover::new();
     scene.carol.passes_all();
@@ -235,7 +229,6 @@ fn name_chosen_in_the_menu_stays_meant() {
 }
 
 #[test]
-#[ignore = "people, not addresses: a row number belongs to its peer"]
 fn row_number_means_its_person_after_a_takeover() {
     let mut scene = Takeover::new();
     let number = row_number(&rows(&mut scene.carol), "Dave");
@@ -246,7 +239,6 @@ fn row_number_means_its_person_after_a_takeover() {
 }
 
 #[test]
-#[ignore = "people, not addresses: a completed name means a person"]
 fn completed_name_means_its_person_after_a_takeover() {
     let mut scene = Takeover::on_terminal();
     scene.carol.keys("@da");
@@ -262,7 +254,6 @@ fn completed_name_means_its_person_after_a_takeover() {
 }
 
 #[test]
-#[ignore = "people, not addresses: the last recipient is a person"]
 fn last_recipient_is_a_person_after_a_takeover() {
     let mut scene = Takeover::new();
     scene.carol.types(&["1", "dave", "the last one so far"]);
@@ -362,7 +353,6 @@ fn is_redirected_before_hello(to: impl FnOnce(&Takeover<Peer>) -> SocketAddrV4) 
 }
 
 #[test]
-#[ignore = "people, not addresses: another key than the expected one changes nothing"]
 fn contact_who_answers_before_hello_gets_nothing() {
     let mut scene = is_redirected_before_hello(|scene| scene.bob.home);
     scene.stays_with_dave(&[]);
@@ -392,7 +382,6 @@ fn legacy_program_that_answers_gets_only_the_opening() {
 }
 
 #[test]
-#[ignore = "people, not addresses: a name means a person"]
 fn verified_person_is_not_replaced_by_a_contact() {
     let mut scene = Takeover::new();
     verifies(&mut scene.carol, "Dave");
@@ -403,7 +392,6 @@ fn verified_person_is_not_replaced_by_a_contact() {
 }
 
 #[test]
-#[ignore = "people, not addresses: a name means a person"]
 fn configured_person_is_not_replaced_by_a_contact() {
     let mut scene = Takeover::of(|dave| {
         Peer::named("Carol").peers_toml(&listed("Dave", dave.addr(), &dave.key())).start()

@@ -58,7 +58,6 @@ fn typed_address_of_a_contact_means_the_contact() {
 }
 
 #[test]
-#[ignore = "people, not addresses: an address of several contacts is asked about"]
 fn typed_address_of_two_contacts_is_asked_about() {
     let (bob, dave) = (Person::named("Bob"), Person::named("Dave"));
     let (bob_runs, dave_runs) = (bob.starts(), dave.starts());

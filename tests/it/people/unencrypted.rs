@@ -6,7 +6,6 @@ use crate::support::{Capability, Peer, SOON, SecurePeer};
 use super::*;
 
 #[test]
-#[ignore = "people, not addresses: /plain still exists"]
 fn plain_is_no_command() {
     let bob = SecurePeer::named("Bob", b'B');
     let mut carol = Peer::named("Carol").start();

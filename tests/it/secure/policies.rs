@@ -17,9 +17,9 @@ fn with_policy_ask_a_newcomer_is_offered_and_what_waits_arrives_once_when_it_is_
     let mut bob = with_policy("ask").start();
     let mut alice = Peer::named("Alice").start();
     alice.says(&bob.addr().to_string(), "may I come in?");
-    bob.sees(&format!("! {} is new: its key is not known.", alice.shown()));
+    bob.sees(&format!("! {} is new: the key is not known.", alice.shown()));
     bob.sees(&in_groups(&alice));
-    bob.sees("/trust Alice: it is taken, and pinned to this key.");
+    bob.sees("/accept Alice  take it as a contact");
     let line = alice.sees("Queued for ");
     assert!(line.contains("it has to decide first whether it takes your key"), "{line}");
     alice.has_seen("has to decide first whether it takes your key; what is for it waits.");
@@ -27,13 +27,13 @@ fn with_policy_ask_a_newcomer_is_offered_and_what_waits_arrives_once_when_it_is_
     alice.says("", "are you there?");
     alice.sees("Queued for ");
     bob.types(&["2", "/offers"]);
-    bob.sees(&format!("! {} is new: its key is not known.", alice.shown()));
+    bob.sees(&format!("! {} is new: the key is not known.", alice.shown()));
     assert_eq!((times(&bob, "may I come in?"), times(&bob, "are you there?")), (0, 0));
     // Nor does anything go out to her.
     bob.types(&[&format!("@{} hello", alice.addr())]);
     bob.sees("Not sent to ");
 
-    bob.types(&["/trust alice"]);
+    bob.types(&["/accept alice"]);
     bob.sees("Alice is taken, as somebody with a key of their own that is not verified.");
     bob.sees(&format!("{}: may I come in?", alice.encrypted()));
     bob.sees(&format!("{}: are you there?", alice.encrypted()));

@@ -1,7 +1,7 @@
 //! What the user says about a key: that it is compared, taken, blocked, forgotten, or passed over for one text. What takes protection away is asked back.
 
 use super::{in_groups, times};
-use crate::support::{Peer, SecurePeer, nobody};
+use crate::support::{Peer, nobody};
 
 /// Alice and Bob, who have met and have written to each other. Bob's port stays free when he is gone.
 fn acquainted() -> (Peer, Peer) {
@@ -69,15 +69,10 @@ fn who_is_blocked_is_told_so_and_is_neither_shown_nor_written_to_until_the_key_i
     let line = bob.sees(&format!(" to {}", alice.shown()));
     assert!(line.contains("it does not take your key"), "{line}");
     bob.has_seen("does not take your key: it has blocked it, or takes nobody new. Nothing is sent to it.");
-    for whom in [bob.addr().to_string(), "bob".into()] {
-        alice.types(&[&format!("@{whom} not for you")]);
-        alice.sees(&format!("Not sent to {}: you do not take its key", bob.addr()));
-    }
-    // It is the key that is blocked: what anybody may say in his name is plain, and no way to him.
-    bob.types(&["/plain alice and in plain?", "yes"]);
-    alice.sees(&format!("{}: and in plain?", bob.shown()));
-    alice.types(&["@bob not for you, and not in plain"]);
-    alice.sees(&format!("Not sent to {}", bob.shown()));
+    alice.types(&[&format!("@{} not for you", bob.addr())]);
+    alice.sees(&format!("Not sent to {}: you do not take its key", bob.addr()));
+    alice.types(&["@bob not for you"]);
+    alice.sees("Bob is blocked");
     assert_eq!(times(&alice, "why do you not answer?") + times(&bob, "not for you"), 0);
 
     // That he is somebody again is asked back, and is as if he were new.
@@ -102,7 +97,7 @@ fn a_key_is_forgotten_after_a_yes_and_then_the_next_one_there_is_new() {
     alice.types(&["/unpin bob", "yes"]);
     alice.sees("The key of Bob is forgotten: texts may go there in plain, and the next key that comes is taken for new.");
     alice.types(&["/key bob"]);
-    alice.sees("is spoken to in plain and has shown no key.");
+    alice.sees("No key is known by the name, or that begins with, `bob`.");
     // Another key at his address and in his name is no conflict now; before, it would have been.
     bob.crashes();
     let home = bob.addr().port();
@@ -110,48 +105,8 @@ fn a_key_is_forgotten_after_a_yes_and_then_the_next_one_there_is_new() {
     let mut other = Peer::named("Bob").port(home).start();
     alice.says(&other.addr().to_string(), "who are you?");
     other.sees(&format!("{}: who are you?", alice.encrypted()));
-    assert_eq!(times(&alice, "The key of Bob has changed"), 0);
+    assert_eq!(times(&alice, "WARNING: Bob's key has changed"), 0);
     alice.has_seen(&format!("with a key that is new: {}.", in_groups(&other)));
-}
-
-#[test]
-fn one_text_goes_in_plain_after_a_yes_and_the_next_one_does_not() {
-    let bob = SecurePeer::named("Bob", b'B');
-    let mut alice = Peer::named("Alice").start();
-    alice.says(&bob.addr().to_string(), "sealed");
-    alice.sees(&format!("Delivered to {}.", bob.shown()));
-    alice.types(&["/plain bob open to all"]);
-    alice.sees("This one text goes to Bob in plain: anybody on the way can read and change it");
-    let before = bob.got().said_plainly().len();
-    alice.types(&["no"]);
-    alice.sees("The text is kept");
-    alice.says("bob", "sealed again");
-    alice.sees(&format!("Delivered to {}.", bob.shown()));
-    assert_eq!(bob.got().said_plainly().len(), before);
-
-    alice.types(&["/plain bob open to all", "yes"]);
-    let in_plain = |said: &&str| said.ends_with(" Alice open to all");
-    bob.waits("the plain text", |got| got.said_plainly().iter().any(in_plain));
-    alice.sees(&format!("Delivered to {}.", bob.shown()));
-    alice.says("bob", "and sealed for good");
-    alice.sees(&format!("Delivered to {}.", bob.shown()));
-    let got = bob.got();
-    assert_eq!(got.bodies(), ["sealed", "sealed again", "and sealed for good"]);
-    assert_eq!(got.said_plainly().iter().filter(|said| in_plain(said)).count(), 1);
-    assert_eq!(got.said_plainly().len(), before + 1, "{:?}", got.plain);
-}
-
-#[test]
-fn a_text_in_plain_is_shown_apart_by_who_knows_its_sender_by_a_key() {
-    let (mut alice, mut bob) = acquainted();
-    alice.types(&["/plain bob it is really me", "yes"]);
-    let line = bob.sees("it is really me");
-    assert!(
-        line.contains("! In plain, unproven, somebody at 127.0.0.1 who calls itself Alice: it is really me"),
-        "{line}"
-    );
-    let row = bob.lists(alice.addr()).expect("listed");
-    assert!(row.ends_with("  encrypted"), "{row}");
 }
 
 #[test]
@@ -169,11 +124,11 @@ fn a_changed_key_is_trusted_by_a_word_and_then_talked_to_and_no_longer_verified(
     let line = bob.sees("Queued for ");
     assert!(line.contains("it has to decide first whether it takes your key"), "{line}");
     // Either he writes to her first, or she finds the new key when she looks for him.
-    alice.sees("! The key of Bob has changed, or somebody else ");
+    alice.sees("! WARNING: Bob's key has changed.");
     alice.sees(&old);
     alice.sees(&in_groups(&bob));
     alice.types(&["@bob for Bob, whoever he is"]);
-    alice.sees("Queued for ");
+    alice.sees("Your message waits for Bob.");
     assert_eq!((times(&alice, ": it is I"), times(&bob, ": for Bob, whoever he is")), (0, 0));
 
     alice.types(&["/trust bob"]);

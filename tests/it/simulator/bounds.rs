@@ -41,8 +41,8 @@ fn invents(world: &mut World, ip: Ipv4Addr, port: u16, text: &str) {
 
 fn by_ip(world: &World) -> BTreeMap<Ipv4Addr, usize> {
     let mut counts = BTreeMap::new();
-    for addr in world.states(1).into_keys() {
-        *counts.entry(addr.v4().expect("IPv4")).or_insert(0) += 1;
+    for row in world.rows(1) {
+        *counts.entry(row.addr.and_then(PeerAddr::v4).expect("IPv4")).or_insert(0) += 1;
     }
     counts
 }
@@ -59,9 +59,9 @@ fn invented_peers_fill_the_table_to_its_bounds_and_displace_no_static_peer() {
     for n in 0..u32::try_from(MAX_PEERS).expect("32 bits") {
         invents(&mut world, Ipv4Addr::from_bits(0xac11_0000 + n), 9, "hi");
     }
-    let table = world.states(1);
+    let table = world.rows(1);
     assert_eq!(table.len(), MAX_PEERS);
-    assert!(fixed.iter().all(|addr| table.contains_key(addr)));
+    assert!(fixed.iter().all(|addr| table.iter().any(|row| row.addr == Some(*addr))));
     world.check_table(1);
     // All of them are looked for, at most so many at a time, and none of them is there.
     let mut most = 0;

@@ -1,12 +1,14 @@
 //! What always holds of the table, the commands, and what is dialled.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use p2p_chat::chat::{Command, Event as Told, Known, MAX_PEERS, MAX_PEERS_PER_IP, State, Target, Transmit};
+use p2p_chat::chat::{
+    Command, Event as Told, Known, MAX_PEERS, MAX_PEERS_PER_IP, Row, State, Target, Transmit,
+};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::message::Outgoing;
-use p2p_chat::model::stored::Party;
+use p2p_chat::model::peer_id::Recipient;
 
 use super::ours::{Cause, is_look};
 use super::peer::Pid;
@@ -71,7 +73,7 @@ impl World {
 
     pub(super) fn check_table(&self, pid: Pid) {
         let ours = self.ours(pid);
-        let rows = ours.chat.rows(ours.time(self.now));
+        let rows = self.rows(pid);
         let here = rows.iter().filter(|row| row.state != State::Gone).count();
         if here != ours.chat.here() || rows.len() > MAX_PEERS {
             self.fail(pid, format_args!("counts {} of {} rows as there", ours.chat.here(), rows.len()));
@@ -80,7 +82,7 @@ impl World {
         let everywhere = self.processes[pid].bind.is_unspecified();
         let mut at_ip = HashMap::new();
         for row in &rows {
-            let addr = row.addr;
+            let addr = row.addr.expect("an address");
             if addr.port() == own.1 && (addr.ip() == own.0 || (everywhere && addr.ip().is_loopback())) {
                 self.fail(pid, format_args!("lists itself at {addr}"));
             }
@@ -91,14 +93,18 @@ impl World {
             }
         }
         for fixed in &ours.statics {
-            // One may be found at another loopback address that it claims.
-            let stays = |known: &p2p_chat::chat::Row| {
-                // And who has proven a key may have been met elsewhere, or at two of these addresses.
-                let pin = ours.chat.pin_of(known.addr);
-                known.known == Known::Static
-                    && (pin.is_some_and(|pin| pin.addrs.contains(&fixed.addr))
-                        || known.addr.port() == fixed.addr.port()
-                            && (known.addr == fixed.addr || fixed.addr.ip().is_loopback()))
+            // A peer may be found at another loopback address that it claims.
+            let stays = |row: &Row| {
+                // A peer with a key may be dialed elsewhere by now, and be at two of these addresses.
+                let addr = row.addr.expect("an address");
+                let pin = ours.chat.pinned(row.id);
+                // While its claim to be there is checked, it stands for the address.
+                let is_checked = row.id.public_key().is_some() && addr == fixed.addr;
+                is_checked
+                    || row.known == Known::Static
+                        && (pin.is_some_and(|pin| pin.addrs.contains(&fixed.addr))
+                            || addr.port() == fixed.addr.port()
+                                && (addr == fixed.addr || fixed.addr.ip().is_loopback()))
             };
             if !ours.chat.is_own(fixed.addr) && !rows.iter().any(stays) {
                 self.fail(pid, format_args!("{} is no static peer any more", fixed.addr));
@@ -134,7 +140,7 @@ impl World {
                 self.fail(pid, format_args!("dials {addr}, where nobody spoke from: {message:?}"));
             }
         }
-        if fallback.is_some_and(|other| self.ours(pid).chat.knows(other)) {
+        if fallback.is_some_and(|other| self.ours(pid).chat.is_listed(other)) {
             self.fail(
                 pid,
                 format_args!("tries what is for {to} at the address of somebody else: {fallback:?}"),
@@ -216,11 +222,12 @@ impl World {
         }
     }
 
-    /// Whether a text waits for the answer to the question how whoever is at `to` is spoken to.
+    /// Whether a message waits until it is known how the peer at `to` is written to.
     fn has_asked_for_text(&self, pid: Pid, to: PeerAddr) -> bool {
         let ours = self.ours(pid);
+        let is_at = |id: Recipient| id.public_key().is_none() && ours.chat.dialed_at(id) == Some(to);
         let waiting = ours.chat.waiting(ours.time(self.now));
-        waiting.iter().any(|text| text.under_way && text.to == Party::Addr(to))
+        waiting.iter().any(|text| text.under_way && is_at(text.to))
     }
 
     /// Somebody is about to be looked for. If it is a static peer that is gone, that is not too late, however often it
@@ -233,12 +240,10 @@ impl World {
         let Some(missed) = ours.missed.remove(&to).filter(|_| !is_for_text) else { return };
         let due = missed.max(ours.held_up) + LONGEST_BACKOFF + LATE;
         let is_static = ours.statics.iter().any(|peer| peer.addr == to);
-        let is_gone = |row: &p2p_chat::chat::Row| row.addr == to && row.state == State::Gone;
-        if cause == Cause::Tick && is_static && now > due {
-            let rows = ours.chat.rows(ours.time(now));
-            if rows.iter().any(is_gone) {
-                self.fail(pid, format_args!("{to} was left alone since {missed:?}, {:?}", now - missed));
-            }
+        let is_gone =
+            |row: &Row| row.addr == Some(to) && row.known == Known::Static && row.state == State::Gone;
+        if cause == Cause::Tick && is_static && now > due && self.rows(pid).iter().any(is_gone) {
+            self.fail(pid, format_args!("{to} was left alone since {missed:?}, {:?}", now - missed));
         }
     }
 
@@ -262,42 +267,60 @@ impl World {
         }
     }
 
-    /// How many of those whom a text is for may turn out to be another of them.
+    /// How many recipients of a command may be the same peer as another recipient, or turn out to be.
     pub(super) fn may_be_one(&self, pid: Pid, command: &Command) -> usize {
-        let ours = self.ours(pid);
-        let to = match command {
-            Command::Send { to, .. } => to,
-            // Nobody knows any more where the key is, or it waits there already.
-            Command::SendAgain { .. } => return 1,
-            _ => return 0,
-        };
-        if ours.keyed.is_none() {
-            return 0;
+        let is_unproven = |id: &Recipient| matches!(id, Recipient::Address(_));
+        match command {
+            Command::Send { to: to @ Target::These(ids), .. } if ids.len() > 1 => {
+                self.targets(pid, to).iter().filter(|id| is_unproven(id)).count()
+            }
+            // A peer with a key that is being dialed at an address is no second one.
+            Command::Send { to: Target::All, .. }
+            | Command::Disconnect(Target::All)
+            | Command::Connect(Target::All) => {
+                self.rows(pid).iter().filter(|row| is_unproven(&row.id)).count()
+            }
+            // The key may have been forgotten, or the message is queued already.
+            Command::SendAgain { .. } => 1,
+            _ => 0,
         }
-        let addrs = match to {
-            Target::These(addrs) => addrs.clone(),
-            Target::All => self.states(pid).into_keys().collect(),
-        };
-        let keys: Vec<_> =
-            addrs.iter().filter_map(|addr| ours.chat.pin_of(*addr)).map(|pin| pin.key).collect();
-        let distinct: std::collections::BTreeSet<_> = keys.iter().collect();
-        let unknown = addrs.len() - keys.len();
-        keys.len() - distinct.len() + if addrs.len() > 1 { unknown } else { 0 }
     }
 
-    /// How many outcomes a command has to have: one for each whom it is for.
+    /// How many outcomes a command has to have: one for each recipient.
     pub(super) fn expected_outcomes(&self, pid: Pid, command: &Command) -> usize {
-        let ours = self.ours(pid);
-        let (to, gone_too) = match command {
-            Command::Send { to, .. } | Command::Disconnect(to) => (to, false),
-            Command::Connect(to) => (to, true),
-            Command::SendAgain { .. } => return 1,
-            _ => return 0,
-        };
+        match command {
+            Command::Send { to, .. } | Command::Disconnect(to) => self.targets(pid, to).len(),
+            // Each address that the user types is dialed.
+            Command::Connect(Target::These(ids)) => ids.len(),
+            Command::Connect(Target::All) => self.rows(pid).len(),
+            Command::SendAgain { .. } => 1,
+            _ => 0,
+        }
+    }
+
+    /// The recipients of a message, each once: an address may be known as that of a peer.
+    pub(super) fn targets(&self, pid: Pid, to: &Target) -> Vec<Recipient> {
+        let mut targets = Vec::new();
         match to {
-            Target::These(addrs) => addrs.len(),
-            Target::All if gone_too => ours.chat.rows(ours.time(self.now)).len(),
-            Target::All => ours.chat.here(),
+            Target::These(ids) => targets.extend(ids.iter().map(|id| self.means(pid, *id))),
+            Target::All => {
+                let rows = self.rows(pid);
+                targets.extend(rows.iter().filter(|row| row.state != State::Gone).map(|row| row.id));
+            }
+        }
+        let mut seen = BTreeSet::new();
+        targets.retain(|id| seen.insert(*id));
+        targets
+    }
+
+    /// Whom a recipient means when a message is sent to it now.
+    pub(super) fn means(&self, pid: Pid, id: Recipient) -> Recipient {
+        match id {
+            Recipient::Address(addr) => match self.ours(pid).chat.at(addr)[..] {
+                [one] => one,
+                _ => id,
+            },
+            Recipient::Peer(_) => id,
         }
     }
 }

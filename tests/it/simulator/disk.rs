@@ -102,6 +102,7 @@ impl World {
             self.fail(pid, format_args!("keeps nothing, and writes {write:?}"));
         }
         self.check_write(pid, &write);
+        self.note_called(&write);
         if self.disk_mut(pid).kept.durable {
             self.puts(pid, Job::Write(id, write));
             return Vec::new();

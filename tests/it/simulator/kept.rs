@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
-use p2p_chat::model::stored::{Condition, Entry, Party, Query, RowId, Way, Write};
+use p2p_chat::model::peer_id::{PeerId, Recipient};
+use p2p_chat::model::stored::{Condition, Entry, Query, RowId, Way, Write};
 use p2p_chat::store::Store;
 
 use super::ledger::{Ledger, Text};
@@ -37,7 +38,7 @@ impl World {
 
     /// A text is about to leave in encryption.
     pub(super) fn check_leaves(&self, pid: Pid, id: MessageId, key: PublicKey) {
-        if !self.ledger(pid).is_kept_for(Party::Key(key), id) {
+        if !self.ledger(pid).is_kept_for(Recipient::Peer(PeerId::Key(key)), id) {
             self.fail(pid, format_args!("says {id:?} to {key} before it is written down"));
         }
     }
@@ -50,6 +51,10 @@ impl World {
         id: MessageId,
     ) {
         let ledger = self.ledger(pid);
+        let meant = &self.penned[&id].meant;
+        if !meant.iter().any(|meant| meant.is_for_plain(to)) {
+            self.fail(pid, format_args!("says {id:?} in plain to {to}, and it is for {meant:?}"));
+        }
         if !ledger.is_being_sent(id) {
             self.fail(pid, format_args!("says {id:?} in plain, and it is not written down that it does"));
         }
@@ -138,13 +143,13 @@ impl World {
     fn shown_in_order(&mut self, pid: Pid, text: Text, row: Option<RowId>) {
         let (from, id) = text;
         let penned = &self.penned[&id];
-        let (by, number, to) = (self.key_of(penned.by), penned.number, penned.to);
+        let (by, number) = (self.key_of(penned.by), penned.number);
+        let queue = self.key_of(pid).and_then(|own| penned.queue_of(own));
         if by != Some(from) {
             self.fail(pid, format_args!("shows {id:?}, written by {by:?}, as {from}'s"));
         }
         if !penned.is_resent && !penned.is_given_up && !self.is_unwritten_by(penned.by, id) {
-            // Of somebody's two addresses only one may be known to be theirs yet, and it takes time to see how the other is spoken to.
-            let last = self.last_shown.insert((from, pid, to), number);
+            let last = self.last_shown.insert((from, pid, queue), number);
             if last.is_some_and(|last| last > number) {
                 self.fail(pid, format_args!("shows text {number} of {from} after {last:?}"));
             }
@@ -180,7 +185,7 @@ impl World {
                 continue;
             };
             ours.insert(id);
-            if let (Party::Key(key), Condition::Delivered) = (*party, condition) {
+            if let (Recipient::Peer(PeerId::Key(key)), Condition::Delivered) = (*party, condition) {
                 self.check_has(pid, key, (own, id));
             }
         }
@@ -196,9 +201,9 @@ impl World {
         let open = store.open().expect("memory can be read");
         // What is for a key that was not remembered waits until that key is met, and where that will be nobody knows.
         let pins = self.ours(pid).keyed.as_ref().map(|keyed| &keyed.pins);
-        let is_known = |to: Party| match to {
-            Party::Key(key) => pins.is_some_and(|pins| pins.contains_key(&key)),
-            Party::Addr(_) => true,
+        let is_known = |to: Recipient| match to {
+            Recipient::Peer(PeerId::Key(key)) => pins.is_some_and(|pins| pins.contains_key(&key)),
+            Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => true,
         };
         let open: BTreeSet<MessageId> =
             open.into_iter().filter(|open| is_known(open.to)).map(|open| open.letter.id).collect();
@@ -210,8 +215,10 @@ impl World {
     }
 
     /// A message that came was on the screen, or is at the next start.
-    fn check_came(&self, pid: Pid, party: Party, id: Option<MessageId>, row: RowId, way: Way) {
-        let (Party::Key(key), Some(id), Way::In { unshown, .. }) = (party, id, way) else { return };
+    fn check_came(&self, pid: Pid, party: Recipient, id: Option<MessageId>, row: RowId, way: Way) {
+        let (Recipient::Peer(PeerId::Key(key)), Some(id), Way::In { unshown, .. }) = (party, id, way) else {
+            return;
+        };
         if !unshown && !self.ledger(pid).screens.contains_key(&(key, id)) {
             self.fail(pid, format_args!("has {id:?} of {key} as {row:?}, and never showed it"));
         }

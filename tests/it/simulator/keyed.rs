@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use p2p_chat::chat::{OpId, Pin, State};
+use p2p_chat::chat::{OpId, Pin, State, Who};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::{MessageId, Speech};
+use p2p_chat::model::name::{PeerName, folded};
+use p2p_chat::model::peer_id::{PeerId, Recipient};
 use p2p_chat::model::session::Letter;
+use p2p_chat::model::stored::Write;
 
 use super::disk::{Disk, Kept};
 use super::peer::Pid;
@@ -30,8 +33,60 @@ pub(super) struct Keyed {
     pub(super) failed: BTreeMap<PublicKey, VecDeque<Duration>>,
     /// The keys that receipts have promised, by the process that gave them.
     pub(super) promised: BTreeSet<(PeerAddr, Pid)>,
-    /// Who has said goodbye in encryption, ever.
+    /// Where processes have proven their keys when they were dialed.
+    pub(super) proven: BTreeSet<(PeerAddr, Pid)>,
+    /// Keys that have said goodbye in a session, or that the user sent away, ever.
     pub(super) parted: BTreeSet<PublicKey>,
+}
+
+/// Whom a message is for, and nobody else.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Meant {
+    /// The peer with this key.
+    Key(PublicKey),
+    /// The legacy program at this address; never a key.
+    Legacy(PeerAddr),
+    /// The first peer that proves itself at this address, as soon as one has.
+    Address(PeerAddr, Option<Recipient>),
+}
+
+impl Meant {
+    /// Whom a message is for that is sent to this recipient.
+    pub(super) fn of(to: Recipient) -> Self {
+        match to {
+            Recipient::Peer(PeerId::Key(key)) => Self::Key(key),
+            Recipient::Peer(PeerId::Legacy(legacy)) => Self::Legacy(legacy.addr()),
+            Recipient::Address(addr) => Self::Address(addr, None),
+        }
+    }
+
+    /// Whether the peer with this key may have the message.
+    fn is_for_key(self, key: PublicKey) -> bool {
+        match self {
+            Self::Key(meant) => meant == key,
+            Self::Legacy(_) => false,
+            Self::Address(_, bound) => bound == Some(Recipient::key(key)),
+        }
+    }
+
+    /// Whether the message may leave unencrypted to this address. On one machine a program may
+    /// claim another loopback address than the one that it is found at.
+    pub(super) fn is_for_plain(self, to: PeerAddr) -> bool {
+        let is_at = |addr: PeerAddr| addr == to || (addr.ip().is_loopback() && to.ip().is_loopback());
+        match self {
+            Self::Key(_) => false,
+            Self::Legacy(addr) => is_at(addr),
+            Self::Address(addr, bound) => is_at(addr) && bound.is_none_or(|id| id.public_key().is_none()),
+        }
+    }
+
+    /// Whether a message for this recipient may be stored for that one.
+    pub(super) fn may_be_stored_for(self, to: Recipient) -> bool {
+        match self {
+            Self::Address(addr, bound) => to == Recipient::Address(addr) || bound == Some(to),
+            Self::Key(_) | Self::Legacy(_) => Self::of(to) == self,
+        }
+    }
 }
 
 /// What has become of a text of a command.
@@ -46,10 +101,12 @@ pub(super) struct Sent {
 pub(super) struct Penned {
     pub(super) by: Pid,
     pub(super) number: u64,
-    /// Where it was sent to, if to one only.
-    pub(super) to: Option<PeerAddr>,
-    /// The only keys that it may go to; anybody where it was not known yet who that is.
-    pub(super) meant: Option<BTreeSet<PublicKey>>,
+    /// Whom it was meant for when the user entered it.
+    pub(super) meant: Vec<Meant>,
+    /// What the peer at each address called itself when the message was entered. A key of another
+    /// name does not get it before the user has confirmed that.
+    pub(super) called: BTreeMap<PeerAddr, PeerName>,
+    pub(super) is_confirmed: bool,
     /// Who has given a receipt for it.
     pub(super) taken: BTreeSet<PublicKey>,
     /// Its sender was told that it waits or was delivered.
@@ -58,6 +115,36 @@ pub(super) struct Penned {
     pub(super) is_resent: bool,
     /// Its sender was told that it is not sent any more. What was on its way then may still arrive, behind what was typed later.
     pub(super) is_given_up: bool,
+}
+
+impl Penned {
+    /// What was meant for an address is for the peer there from now on.
+    fn bind(&mut self, addr: PeerAddr, id: Recipient) {
+        for meant in &mut self.meant {
+            if *meant == Meant::Address(addr, None) {
+                *meant = Meant::Address(addr, Some(id));
+            }
+        }
+    }
+
+    /// The recipient that the peer with this key has the message as. Messages to the same recipient
+    /// arrive in order; a peer may get others that were meant for its address before it was known.
+    pub(super) fn queue_of(&self, key: PublicKey) -> Option<Recipient> {
+        let as_key = self.meant.contains(&Meant::Key(key)).then_some(Recipient::key(key));
+        let at = |meant: &Meant| match *meant {
+            Meant::Address(addr, bound) if bound == Some(Recipient::key(key)) => Some(addr.into()),
+            _ => None,
+        };
+        as_key.or_else(|| self.meant.iter().find_map(at))
+    }
+
+    /// Whether the peer with this key, which is dialed at these addresses, may have the message.
+    pub(super) fn is_for_key(&mut self, key: PublicKey, addrs: &[PeerAddr]) -> bool {
+        if self.is_confirmed && !self.meant.iter().any(|meant| meant.is_for_key(key)) {
+            addrs.iter().for_each(|addr| self.bind(*addr, Recipient::key(key)));
+        }
+        self.meant.iter().any(|meant| meant.is_for_key(key))
+    }
 }
 
 impl Keyed {
@@ -71,13 +158,10 @@ impl Keyed {
             signs: BTreeMap::new(),
             failed: BTreeMap::new(),
             promised: BTreeSet::new(),
+            proven: BTreeSet::new(),
             parted: BTreeSet::new(),
         }
     }
-}
-
-fn only(addrs: &[PeerAddr]) -> Option<PeerAddr> {
-    if let [addr] = addrs { Some(*addr) } else { None }
 }
 
 /// The key of a person of this number.
@@ -93,11 +177,8 @@ impl World {
     }
 
     /// The letter of a text that is about to be sent, if the sender has a key.
-    pub(super) fn pens(&mut self, pid: Pid, op: OpId, body: &str, to: &[PeerAddr]) -> Option<Letter> {
-        let ours = self.ours(pid);
-        ours.keyed.as_ref()?;
-        let meant = |addr: &PeerAddr| ours.chat.pin_of(*addr).map(|pin| pin.key);
-        let meant: Option<BTreeSet<PublicKey>> = to.iter().map(meant).collect();
+    pub(super) fn pens(&mut self, pid: Pid, op: OpId, body: &str, to: &[Recipient]) -> Option<Letter> {
+        self.ours(pid).keyed.as_ref()?;
         let number = self.texts;
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&number.to_be_bytes());
@@ -105,8 +186,9 @@ impl World {
         let penned = Penned {
             by: pid,
             number,
-            to: only(to),
-            meant,
+            meant: to.iter().copied().map(Meant::of).collect(),
+            called: BTreeMap::new(),
+            is_confirmed: false,
             taken: BTreeSet::new(),
             is_promised: false,
             is_resent: false,
@@ -115,6 +197,74 @@ impl World {
         self.penned.insert(id, penned);
         self.keyed_mut(pid)?.letters.insert(op, Sent { id, waiting: 0, ended: 0 });
         Some(Letter { id, time: self.clock(), again: false, body: body.into() })
+    }
+
+    /// A peer has proven itself at an address: what was meant for the address is meant for it.
+    pub(super) fn note_proven(&mut self, pid: Pid, addr: PeerAddr, who: &Who) {
+        let id = who.id;
+        let listener = self.listener_at(pid, addr);
+        let listener =
+            listener.filter(|other| self.key_of(*other).is_some_and(|key| id == Recipient::key(key)));
+        if let (Some(listener), Some(keyed)) = (listener, self.keyed_mut(pid)) {
+            keyed.proven.insert((addr, listener));
+        }
+        let is_it = |called: &PeerName, name: &PeerName| folded(called.as_str()) == folded(name.as_str());
+        for penned in self.penned_by_person(pid) {
+            let names = penned.called.get(&addr).zip(who.name.as_ref());
+            if id.public_key().is_none() || names.is_none_or(|(called, name)| is_it(called, name)) {
+                penned.bind(addr, id);
+            }
+        }
+    }
+
+    /// All messages of the user of a process, in all their runs.
+    fn penned_by_person(&mut self, pid: Pid) -> impl Iterator<Item = &mut Penned> {
+        let own = self.key_of(pid);
+        let runs: BTreeSet<Pid> =
+            (0..self.processes.len()).filter(|other| self.key_of(*other) == own).collect();
+        self.penned.values_mut().filter(move |penned| runs.contains(&penned.by))
+    }
+
+    /// The user has what waits for an address tried now, whatever the peer there calls itself.
+    pub(super) fn note_confirmed(&mut self, pid: Pid, to: Recipient) {
+        let Recipient::Address(addr) = to else { return };
+        let is_for_it = |meant: &Meant| *meant == Meant::Address(addr, None);
+        let penned = self.penned_by_person(pid).filter(|penned| penned.meant.iter().any(is_for_it));
+        penned.for_each(|penned| penned.is_confirmed = true);
+    }
+
+    /// What is stored of a message says what its recipient called itself.
+    pub(super) fn note_called(&mut self, write: &Write) {
+        if let Write::Said { to: Recipient::Address(addr), name: Some(name), letter, .. } = write
+            && let Some(penned) = self.penned.get_mut(&letter.id)
+        {
+            penned.called.insert(*addr, name.clone());
+        }
+    }
+
+    /// The user has a message sent again that is stored for this recipient.
+    pub(super) fn note_meant_again(&mut self, pid: Pid, id: MessageId, to: Recipient) {
+        let meant = &self.penned[&id].meant;
+        let is_meant = meant.iter().any(|meant| meant.may_be_stored_for(to));
+        if !is_meant {
+            self.fail(pid, format_args!("has stored {id:?} for {to:?}, and it was for {meant:?}"));
+        }
+        let Recipient::Address(addr) = to else { return };
+        // Nothing came of it while it was first queued. If it waits no more, it is for the peer that
+        // the address means by now.
+        let waiting = self.ours(pid).chat.waiting(self.ours(pid).time(self.now));
+        let is_queued = waiting.iter().any(|text| text.to == to);
+        let means = if is_queued { to } else { self.means(pid, to) };
+        let penned = self.penned.get_mut(&id).expect("somebody has written it");
+        penned.called.remove(&addr);
+        for meant in &mut penned.meant {
+            if matches!(meant, Meant::Address(at, _) if *at == addr) {
+                *meant = match means {
+                    Recipient::Address(_) => Meant::Address(addr, None),
+                    Recipient::Peer(_) => Meant::Address(addr, Some(means)),
+                };
+            }
+        }
     }
 
     /// A key has shown that it is there.
@@ -142,7 +292,7 @@ impl World {
         for row in ours.chat.rows(ours.time(self.now)) {
             let Speech::Secure(key) = row.speech else { continue };
             if key == keyed.key || !keys.insert(key) {
-                self.fail(pid, format_args!("lists {key} twice, or itself, at {}", row.addr));
+                self.fail(pid, format_args!("lists {key} twice, or itself, at {:?}", row.addr));
             }
         }
     }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
-use p2p_chat::model::stored::{Condition, Party, RowId, Write, Written};
+use p2p_chat::model::peer_id::Recipient;
+use p2p_chat::model::stored::{Condition, RowId, Write, Written};
 
 use super::peer::Pid;
 
@@ -16,7 +17,7 @@ pub(super) type Text = (PublicKey, MessageId);
 #[derive(Clone, Default)]
 pub(super) struct Ledger {
     /// Texts of ours, and what was written of each last.
-    pub(super) said: BTreeMap<(Party, MessageId), Condition>,
+    pub(super) said: BTreeMap<(Recipient, MessageId), Condition>,
     /// Those of which something could not be written.
     pub(super) unwritten: BTreeSet<MessageId>,
     /// Texts that came.
@@ -78,14 +79,14 @@ impl Ledger {
     }
 
     /// Whether it is so for this party.
-    pub(super) fn is_kept_for(&self, to: Party, id: MessageId) -> bool {
+    pub(super) fn is_kept_for(&self, to: Recipient, id: MessageId) -> bool {
         self.unwritten.contains(&id) || self.said.contains_key(&(to, id))
     }
 
     /// Whether it is on the disk that it is being sent in plain.
     pub(super) fn is_being_sent(&self, id: MessageId) -> bool {
-        let is_it = |((to, said), condition): (&(Party, MessageId), &Condition)| {
-            matches!(to, Party::Addr(_)) && *said == id && *condition == Condition::Sent
+        let is_it = |((to, said), condition): (&(Recipient, MessageId), &Condition)| {
+            to.public_key().is_none() && *said == id && *condition == Condition::Sent
         };
         self.unwritten.contains(&id) || self.said.iter().any(is_it)
     }

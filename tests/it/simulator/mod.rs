@@ -28,9 +28,11 @@ mod outbox;
 mod outlook;
 mod peer;
 mod plan;
+mod prompt;
 mod random;
 mod restart;
 mod script;
+mod takeover;
 mod talker;
 mod talks;
 mod told;
@@ -116,7 +118,12 @@ fn live_or_name_the_seed(seed: u64) -> Shown {
 }
 
 fn live_in_or_name_the_seed(seed: u64, world: World) -> Shown {
-    catch_unwind(AssertUnwindSafe(|| live(world))).unwrap_or_else(|why| {
+    or_name_the_seed(seed, || live(world))
+}
+
+/// Does something, and if that fails, says from which seed it is made.
+fn or_name_the_seed<T>(seed: u64, play: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(play)).unwrap_or_else(|why| {
         let why = why.downcast_ref::<String>().cloned();
         let why = why.unwrap_or_else(|| "see above".to_owned());
         panic!(
@@ -199,7 +206,11 @@ fn networks_in_which_some_prove_keys_keep_to_the_rules_at_every_step() {
 }
 
 fn add(sum: &mut BTreeMap<String, usize>, run: Shown) {
-    for (what, count) in run.counts {
+    add_all(sum, run.counts);
+}
+
+fn add_all(sum: &mut BTreeMap<String, usize>, counts: BTreeMap<String, usize>) {
+    for (what, count) in counts {
         *sum.entry(what).or_insert(0) += count;
     }
 }

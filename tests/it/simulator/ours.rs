@@ -1,11 +1,9 @@
 //! A peer of ours, driven as `node` drives it, and held to the rules at every step.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use p2p_chat::chat::{
-    Action, Answer, Chat, Event as Told, JobId, OpId, Received, Sent, State, Time, Transmit,
-};
+use p2p_chat::chat::{Action, Answer, Chat, Event as Told, JobId, OpId, Received, Row, Sent, Time, Transmit};
 use p2p_chat::model::address::{Claimed, PeerAddr, Source};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::{Body, Decoded, Failure, Fate, Outgoing, Plain};
@@ -64,6 +62,7 @@ impl World {
                 Action::Tell(event) => {
                     self.check_told(pid, &event);
                     self.check_told_keyed(pid, &event);
+                    self.prompt_hears(pid, &event);
                     told.push(event);
                 }
                 Action::Write(id, write) => actions.extend(self.writes(pid, id, write)),
@@ -268,10 +267,10 @@ impl World {
         }
     }
 
-    /// The table, by address.
-    pub(super) fn states(&self, pid: Pid) -> HashMap<PeerAddr, State> {
+    /// The rows of the table.
+    pub(super) fn rows(&self, pid: Pid) -> Vec<Row> {
         let ours = self.ours(pid);
-        ours.chat.rows(ours.time(self.now)).into_iter().map(|row| (row.addr, row.state)).collect()
+        ours.chat.rows(ours.time(self.now))
     }
 
     pub(super) fn settled(&mut self, pid: Pid, op: OpId) {

@@ -30,6 +30,7 @@ impl World {
             }
             (1, Some((to, _))) => {
                 self.count("deed: try now");
+                self.note_confirmed(pid, to);
                 self.commands(pid, Command::TryNow(to), "trying at once", SETTLED_WITHIN);
             }
             (2 | 3, _) => self.sends_again(pid),
@@ -61,6 +62,7 @@ impl World {
         let op = OpId(self.ours(pid).ops + 1);
         let keyed = self.keyed_mut(pid).expect("it has a disk");
         keyed.letters.insert(op, Sent { id, waiting: 0, ended: 0 });
+        self.note_meant_again(pid, id, entry.party);
         self.resent(pid, id, &parts);
         self.count("deed: send again");
         let again = Command::SendAgain { to: entry.party, parts: parts.into(), letter };

@@ -1,6 +1,7 @@
 //! What has to hold when all has calmed down.
 
 use p2p_chat::chat::{Known, State, UnderWay};
+use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::Speech;
 
 use super::peer::{Pid, Program};
@@ -17,17 +18,18 @@ impl World {
             }
             let rows = ours.chat.rows(ours.time(self.now));
             for row in &rows {
-                let there = self.route(pid, row.addr.v4().expect("IPv4")).map(|(host, _)| host);
-                let other =
-                    there.and_then(|host| self.listener(host, row.addr.plain().expect("IPv4").socket()));
+                let addr = row.addr.expect("an address");
+                let there = self.route(pid, addr.v4().expect("IPv4")).map(|(host, _)| host);
+                let other = there.and_then(|host| self.listener(host, addr.plain().expect("IPv4").socket()));
                 let state = (row.state, row.why);
-                let expected = ours.chat.pin_of(row.addr).map(|pin| pin.key);
+                let expected = row.id.public_key();
                 let parted = ours.keyed.as_ref().map(|keyed| &keyed.parted);
                 let has_parted =
                     expected.is_some_and(|key| parted.is_some_and(|parted| parted.contains(&key)));
                 let is_another = expected.is_some() && other.and_then(|other| self.key_of(other)) != expected;
                 let wrong = match other {
-                    // Whoever listens there now, it is not who this is, unless they are met elsewhere.
+                    // Another peer listens there now, and this one is somewhere else or not there.
+                    _ if expected.is_some_and(|key| !self.runs(key)) => row.state != State::Gone,
                     Some(_) if is_another => false,
                     Some(other) if self.waits_for_a_word(pid, other) => false,
                     // One person has one row, and is met over the connection that is kept with them.
@@ -37,22 +39,29 @@ impl World {
                     None => row.state != State::Gone,
                     // A goodbye is for good while its program runs; and whether it still runs cannot be seen when
                     // another has begun at once.
-                    Some(_) if ours.parted.contains(&row.addr) || has_parted => row.state == State::Quiet,
+                    Some(_) if has_parted || (expected.is_none() && ours.parted.contains(&addr)) => {
+                        row.state == State::Quiet
+                    }
                     Some(_) if row.known == Known::Static => row.state != State::Connected,
                     // Who never answered there is a mere claim, which is not followed.
-                    Some(_) if ours.answered.contains(&row.addr) => {
+                    Some(_) if ours.answered.contains(&addr) => {
                         matches!(row.state, State::Gone | State::Quiet)
                     }
                     Some(_) => false,
                 };
                 if wrong {
-                    let what = format!("{} is process {other:?}, but {state:?}, {:?}", row.addr, row.known);
+                    let what = format!("{} is process {other:?}, but {state:?}, {:?}", addr, row.known);
                     self.fail(pid, format_args!("{what}"));
                 }
                 links += usize::from(matches!(row.state, State::Connected));
             }
         }
         links
+    }
+
+    /// Whether a peer with this key is there.
+    fn runs(&self, key: PublicKey) -> bool {
+        (0..self.processes.len()).any(|pid| self.processes[pid].alive && self.key_of(pid) == Some(key))
     }
 
     /// Nothing is kept of what is over.

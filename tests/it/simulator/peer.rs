@@ -8,6 +8,7 @@ use p2p_chat::chat::{Chat, OpId, Pin, StaticPeer, Time};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::name::Name;
+use p2p_chat::model::peer_id::Recipient;
 
 use super::dialler::Dialler;
 use super::disk::Kept;
@@ -54,7 +55,7 @@ pub(super) struct Waiting {
     pub(super) what: &'static str,
     /// Outcomes that have to come first.
     pub(super) outcomes: usize,
-    /// So many of them may be one and the same, if two addresses turn out to be one person's.
+    /// So many of them may fall away, if recipients turn out to be the same peer.
     pub(super) doubtful: usize,
 }
 
@@ -89,12 +90,14 @@ pub(super) struct Ours {
     pub(super) missed: BTreeMap<PeerAddr, Duration>,
     /// When something last kept it from looking: it was stopped, or there was no room for looks.
     pub(super) held_up: Duration,
-    /// Whether the user's deeds or a goodbye of the other's stand between us and each peer.
+    /// Where peers without a key were that the user sent away, or that said goodbye.
     pub(super) parted: BTreeSet<PeerAddr>,
     /// Where something of ours was taken.
     pub(super) answered: BTreeSet<PeerAddr>,
     /// Where a receipt came from.
     pub(super) receipts: BTreeSet<PeerAddr>,
+    /// A recipient that its user chose some time ago, and means whatever happens meanwhile.
+    pub(super) chosen: Option<Recipient>,
     /// When it was ticked lately.
     pub(super) ticks: VecDeque<Duration>,
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use p2p_chat::chat::{OpId, Restored};
+use p2p_chat::model::peer_id::{PeerId, Recipient};
 use p2p_chat::model::session::Letter;
-use p2p_chat::model::stored::{Condition, Entry, Open, Party, Way};
+use p2p_chat::model::stored::{Condition, Entry, Open, Way};
 use p2p_chat::protocol::plain;
 use p2p_chat::store::{Memory, Store};
 
@@ -57,8 +58,8 @@ impl World {
         for Open { to, name: called, letter, condition, expires } in open {
             let op = OpId(self.ours(pid).ops + 1);
             self.ours_mut(pid).ops += 1;
-            let cut_off = condition == Condition::Sent && matches!(to, Party::Addr(_));
-            if let Party::Addr(addr) = to {
+            let cut_off = condition == Condition::Sent && to.public_key().is_none();
+            if let Some(addr) = to.addr() {
                 self.learn_if_own(pid, addr.ip(), addr.port());
                 self.ours_mut(pid).may_dial.insert(addr);
                 if cut_off {
@@ -70,21 +71,24 @@ impl World {
             let left = Duration::from_millis(expires.saturating_sub(clock)).min(expire);
             // To a key that was not remembered, too: it waits until that key is met. Where it has expired, nobody is left to be named.
             let is_named = |key| keyed.pins.contains_key(&key) || !left.is_zero();
-            let is_told = if let Party::Key(key) = to { is_named(key) } else { true };
+            let is_told = if let Recipient::Peer(PeerId::Key(key)) = to { is_named(key) } else { true };
             keyed.letters.insert(op, Sent { id: letter.id, waiting: usize::from(is_told), ended: 0 });
             restored.push(Restored {
                 to,
                 parts: plain::messages_for(&letter.body, &name).unwrap_or_default().into(),
                 cut_off,
                 left,
-                letter: Letter { again: letter.again && matches!(to, Party::Key(_)), ..letter },
+                letter: Letter {
+                    again: letter.again && matches!(to, Recipient::Peer(PeerId::Key(_))),
+                    ..letter
+                },
                 name: called,
             });
             self.count("letter: restored");
         }
         self.with_chat(pid, Cause::Command, |chat, now| ((), chat.restore(restored, now)));
         for Entry { row, party, way, id, .. } in unshown {
-            let (Party::Key(key), Some(id), Way::In { .. }) = (party, id, way) else {
+            let (Recipient::Peer(PeerId::Key(key)), Some(id), Way::In { .. }) = (party, id, way) else {
                 self.fail(pid, format_args!("{row:?} of {party:?} is no text of a key"));
             };
             self.shown_in_doubt(pid, (key, id), row);

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use p2p_chat::chat::{Chat, Command, JobId, Keys, Me, OpId, Policy, State, StaticPeer, Target};
+use p2p_chat::chat::{Chat, Command, JobId, Keys, Me, OpId, Policy, StaticPeer, Target};
 use p2p_chat::model::address::PeerAddr;
-use p2p_chat::model::message::Form;
-use p2p_chat::model::stored::Party;
+use p2p_chat::model::message::{Form, MessageId};
+use p2p_chat::model::peer_id::Recipient;
 use p2p_chat::protocol::plain;
 
 use super::dialler::Dialler;
@@ -61,7 +61,7 @@ impl World {
                 // Only trying tells.
                 bind = self.random.one(&[bind, *claim.ip()]).expect("two");
             }
-            Program::Legacy(Legacy { kind, claim, listed: BTreeSet::new(), said: 0 })
+            Program::Legacy(Legacy::new(kind, claim))
         } else {
             let past = past.unwrap_or_else(|| self.new_past(host, port));
             if self.random.in_thousand(150) {
@@ -69,6 +69,13 @@ impl World {
             }
             Program::Ours(Box::new(self.ours_new(pid, bind, port, past)))
         };
+        self.begins(host, port, bind, program);
+    }
+
+    /// A program listens at a port that nobody else has.
+    pub(super) fn begins(&mut self, host: usize, port: u16, bind: Ipv4Addr, program: Program) {
+        let pid = self.processes.len();
+        let ip = self.hosts[host].0;
         self.trace.note(format_args!("{:?} {pid} at {ip}:{port}", self.now));
         self.processes.push(Process { host, port, bind, alive: true, stopped: None, program });
         self.listening.insert((host, port), pid);
@@ -137,6 +144,7 @@ impl World {
             parted: BTreeSet::new(),
             answered: BTreeSet::new(),
             receipts: BTreeSet::new(),
+            chosen: None,
             ticks: VecDeque::new(),
         }
     }
@@ -192,15 +200,7 @@ impl World {
     }
 
     fn user_acts(&mut self, pid: Pid) {
-        let rows: Vec<PeerAddr> = {
-            let ours = self.ours(pid);
-            ours.chat.rows(ours.time(self.now)).iter().map(|row| row.addr).collect()
-        };
-        let host = self.processes[pid].host;
-        let one = match self.random.one(&rows) {
-            Some(addr) if !self.random.in_thousand(200) => addr,
-            _ => self.some_addr(host),
-        };
+        let one = self.someone(pid);
         let all = self.random.in_thousand(200);
         let to = if all { Target::All } else { Target::These(vec![one]) };
         match self.random.below(20) {
@@ -219,52 +219,79 @@ impl World {
         }
     }
 
-    fn says_text(&mut self, pid: Pid, to: Target) {
-        self.texts += 1;
-        let token = format!("text-{}-of-{pid}", self.texts);
-        let long = self.random.in_thousand(50);
-        let text = if long { format!("{token} ").repeat(120) } else { token };
-        let parts = plain::messages_for(&text, &self.ours(pid).name).expect("a text of some 2,000 bytes");
-        let op = OpId(self.ours(pid).ops + 1);
-        let targets = match &to {
-            Target::These(addrs) => addrs.clone(),
-            Target::All => {
-                let there = |(addr, state)| (state != State::Gone).then_some(addr);
-                self.states(pid).into_iter().filter_map(there).collect()
+    /// Whom the user writes to: a row of the list, a peer chosen some time ago (the last recipient,
+    /// an open conversation), or an address that they type.
+    fn someone(&mut self, pid: Pid) -> Recipient {
+        let rows: Vec<Recipient> = self.rows(pid).iter().map(|row| row.id).collect();
+        let chosen_before = self.ours(pid).chosen;
+        let host = self.processes[pid].host;
+        let way = self.random.below(10);
+        let one = match (way, self.random.one(&rows), chosen_before) {
+            (0 | 1, _, Some(before)) => return before,
+            (0..=7, Some(row), _) => row,
+            _ => {
+                let addr = self.some_addr(host);
+                let meant = self.ours(pid).chat.at(addr);
+                // The user is asked which of several contacts they mean.
+                let one = self.random.one(&meant).expect("an address means somebody");
+                if self.random.in_thousand(500) { one } else { addr.into() }
             }
         };
-        let letter = self.pens(pid, op, &text, &targets);
-        for part in &parts {
-            let letter = letter.as_ref().map(|letter| letter.id);
-            self.said.insert(part.clone(), Said { letter, ..Said::default() });
+        if self.random.in_thousand(300) {
+            self.ours_mut(pid).chosen = Some(one);
         }
-        let send = Command::Send { to, parts: parts.into(), letter, in_plain: false };
+        one
+    }
+
+    fn says_text(&mut self, pid: Pid, to: Target) {
+        let token = self.new_token(pid);
+        let long = self.random.in_thousand(50);
+        let text = if long { format!("{token} ").repeat(120) } else { token };
+        self.says_this(pid, to, &text);
+    }
+
+    /// A text that nobody has said.
+    pub(super) fn new_token(&mut self, pid: Pid) -> String {
+        self.texts += 1;
+        format!("text-{}-of-{pid}", self.texts)
+    }
+
+    /// Sends a message; its id, if the sender has a key.
+    pub(super) fn says_this(&mut self, pid: Pid, to: Target, text: &str) -> Option<MessageId> {
+        let parts = plain::messages_for(text, &self.ours(pid).name).expect("a text of some 2,000 bytes");
+        let op = OpId(self.ours(pid).ops + 1);
+        let targets = self.targets(pid, &to);
+        let letter = self.pens(pid, op, text, &targets);
+        let id = letter.as_ref().map(|letter| letter.id);
+        for part in &parts {
+            self.said.insert(part.clone(), Said { letter: id, ..Said::default() });
+        }
+        let send = Command::Send { to, parts: parts.into(), letter };
         self.commands(pid, send, "a text", SETTLED_WITHIN);
+        id
     }
 
     /// Gives a command, as `Node::command` does.
     pub(super) fn commands(&mut self, pid: Pid, command: Command, what: &'static str, within: Duration) {
-        if let Command::Send { to: Target::These(addrs), .. } | Command::Connect(Target::These(addrs)) =
-            &command
-        {
-            for addr in addrs {
-                self.learn_if_own(pid, addr.ip(), addr.port());
-                self.ours_mut(pid).may_dial.insert(*addr);
-            }
+        let named: &[Recipient] = match &command {
+            Command::Send { to: Target::These(ids), .. } | Command::Connect(Target::These(ids)) => ids,
+            Command::SendAgain { to, .. } => std::slice::from_ref(to),
+            _ => &[],
+        };
+        for addr in named.iter().filter_map(|id| id.addr()) {
+            self.learn_if_own(pid, addr.ip(), addr.port());
+            self.ours_mut(pid).may_dial.insert(addr);
         }
         let outcomes = self.expected_outcomes(pid, &command);
         if let Command::Disconnect(to) = &command {
-            let rows = self.states(pid).into_keys().collect();
-            let parted = if let Target::These(addrs) = to { addrs.clone() } else { rows };
-            self.ours_mut(pid).parted.extend(parted);
+            for id in self.targets(pid, to) {
+                self.sends_away(pid, id);
+            }
         }
         // Commands are numbered one after the other.
         let op = OpId(self.ours(pid).ops + 1);
         self.ours_mut(pid).ops += 1;
         self.wait_for(pid, op, what, within, outcomes);
-        if let Command::SendAgain { to: Party::Addr(addr), .. } = &command {
-            self.ours_mut(pid).may_dial.insert(*addr);
-        }
         let doubtful = self.may_be_one(pid, &command);
         if let Some(waiting) = self.ours_mut(pid).waiting.get_mut(&op) {
             waiting.doubtful = doubtful;
@@ -274,6 +301,16 @@ impl World {
             self.fail(pid, format_args!("{given:?} was given for {op:?}"));
         }
         self.turn_over(pid);
+    }
+
+    /// The user says goodbye to a peer, which is left alone from then on.
+    fn sends_away(&mut self, pid: Pid, id: Recipient) {
+        let addr = self.ours(pid).chat.dialed_at(id);
+        let ours = self.ours_mut(pid);
+        match (id.public_key(), &mut ours.keyed) {
+            (Some(key), Some(keyed)) => drop(keyed.parted.insert(key)),
+            _ => ours.parted.extend(addr),
+        }
     }
 
     fn legacy_speaks(&mut self, pid: Pid) {
@@ -294,7 +331,7 @@ impl World {
         self.legacy_dials(pid, to, bytes);
     }
 
-    fn legacy_dials(&mut self, pid: Pid, to: SocketAddrV4, bytes: Vec<u8>) {
+    pub(super) fn legacy_dials(&mut self, pid: Pid, to: SocketAddrV4, bytes: Vec<u8>) {
         if to.ip().is_unspecified() || to.port() == 0 {
             return;
         }

@@ -82,9 +82,11 @@ impl World {
         let end = talk.deadline.map(|at| born + at.since_start());
         let open_by = self.now + OPEN_WITHIN;
         let open_by = end.map_or(open_by, |end| end.min(open_by));
+        // A connection to another address proves nothing of these.
         let kept = talk.expect.and_then(|key| {
-            let kept = self.ours_mut(from).keyed.as_mut()?.talker.kept.remove(&key)?;
-            Some((kept, key))
+            let kept = &mut self.ours_mut(from).keyed.as_mut()?.talker.kept;
+            let leads_there = talk.addrs.contains(&kept.get(&key)?.addr);
+            leads_there.then(|| kept.remove(&key).map(|kept| (kept, key)))?
         });
         let with = kept.map(|(kept, key)| With {
             target: kept.target,

@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use p2p_chat::chat::{Event as Told, GONE_AFTER, OpId, PinChange, Proof, WaitingText, Why};
-use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::{Fate, MessageId};
+use p2p_chat::model::peer_id::{PeerId, Recipient};
 use p2p_chat::model::session::Hold;
-use p2p_chat::model::stored::Party;
 use p2p_chat::store::Store;
 
 use super::keyed::Sent;
@@ -20,14 +19,13 @@ impl World {
         let now = self.now;
         let ours = self.ours(pid);
         let Some(keyed) = &ours.keyed else { return };
-        let key_at = |addr: PeerAddr| ours.chat.pin_of(addr).map(|pin| pin.key);
         match event {
             Told::Done { op, fate, who, .. } => {
                 let Some(sent) = keyed.letters.get(op) else { return };
                 let id = sent.id;
                 match fate {
                     Fate::Delivered if who.proof != Proof::Plain => {
-                        self.check_taken(pid, id, key_at(who.addr));
+                        self.check_taken(pid, id, who.id.public_key());
                         self.check_promised(pid, id);
                     }
                     Fate::Waits(hold) => {
@@ -54,7 +52,7 @@ impl World {
                     self.fail(pid, format_args!("is told of the end of what does not wait: {event:?}"));
                 }
                 if *fate == Fate::Delivered && who.proof != Proof::Plain {
-                    self.check_taken(pid, id, key_at(who.addr));
+                    self.check_taken(pid, id, who.id.public_key());
                     self.count("letter: delivered later");
                 }
                 if matches!(fate, Fate::Lost(_)) {
@@ -67,10 +65,7 @@ impl World {
                 }
             }
             Told::Went(who, why) => {
-                let sign = key_at(who.addr)
-                    .filter(|_| matches!(who.proof, Proof::Encrypted | Proof::Verified))
-                    .and_then(|key| keyed.signs.get(&key))
-                    .copied();
+                let sign = who.id.public_key().and_then(|key| keyed.signs.get(&key)).copied();
                 let since = sign.map(|sign| now.saturating_sub(sign));
                 if *why == Why::NoAnswer && since.is_some_and(|since| since < GONE_AFTER) {
                     self.fail(pid, format_args!("{who:?} went, {since:?} after it was there"));
@@ -87,6 +82,10 @@ impl World {
                         PinChange::Forget(key) => drop(keyed.pins.remove(&key)),
                     }
                 }
+            }
+            Told::ProvenAt(addr, who) => {
+                self.note_proven(pid, *addr, who);
+                self.count("told: proven");
             }
             Told::Unproven { .. } => self.count("told: unproven"),
             Told::Offered(_) => self.count("told: offered"),
@@ -164,7 +163,7 @@ impl World {
             // Whoever was chosen by two addresses has one text, and one outcome.
             let is_one = |id: &MessageId| {
                 let penned = &self.penned[id];
-                penned.to.is_none() && !penned.taken.is_empty()
+                penned.meant.len() != 1 && !penned.taken.is_empty()
             };
             let is_lost = |(_, id): &&(OpId, MessageId)| {
                 !on_disk.contains(id) && !unwritten.contains(id) && !is_one(id)
@@ -178,16 +177,17 @@ impl World {
         for WaitingText { to, letter, hold, .. } in waiting {
             self.count("letter: still waits at the end");
             let there = match to {
-                Party::Key(key) if self.is_refused(pid, key) => None,
-                Party::Key(key) => {
-                    let pins = self.ours(pid).chat.pins_for(&key.to_string());
-                    let mut addrs = pins.iter().flat_map(|pin| pin.addrs.iter().copied());
+                Recipient::Peer(PeerId::Key(key)) if self.is_refused(pid, key) => None,
+                Recipient::Peer(PeerId::Key(key)) => {
+                    let pin = self.ours(pid).chat.pinned(to);
+                    let mut addrs = pin.into_iter().flat_map(|pin| pin.addrs.iter().copied());
                     addrs.find(|addr| {
                         self.listener_at(pid, *addr).is_some_and(|other| self.key_of(other) == Some(key))
                     })
                 }
                 // Otherwise whoever is there was asked, and is not who it is for.
-                Party::Addr(addr) => Some(addr)
+                Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => to
+                    .addr()
                     .filter(|addr| hold == Hold::Unreachable && self.listener_at(pid, *addr).is_some()),
             };
             if let Some(addr) = there {

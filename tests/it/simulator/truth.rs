@@ -1,6 +1,6 @@
 //! What is told and shown is true, whatever became of a message on the way.
 
-use p2p_chat::chat::{Answer, Event as Told, JobId, OpId, State};
+use p2p_chat::chat::{Answer, Event as Told, JobId, OpId, Row, State};
 use p2p_chat::model::address::{PeerAddr, Source};
 use p2p_chat::model::message::{Body, Decoded, Fate, Outgoing};
 use p2p_chat::model::session::{Hold, Lost};
@@ -25,12 +25,17 @@ impl World {
         let mut speakers = Vec::new();
         for piece in decoded {
             let Decoded::Message(message) = piece else { continue };
-            // In the name, or from the address, of somebody who is known by a key it shows nothing.
+            // In the name of a known key, or from where a contact with a key is online, it shows nothing.
             let chat = &self.ours(pid).chat;
             let named = message.name.as_ref().is_some_and(|name| !chat.pins_for(name.as_str()).is_empty());
-            let claims = |addr: &PeerAddr| chat.pin_of(*addr).is_some();
             let speakers_here = speakers_of(source, message.claimed);
-            let unproven = named || speakers_here.iter().any(claims);
+            let is_contact_there = |row: &Row| {
+                row.state != State::Gone
+                    && row.id.public_key().is_some()
+                    && row.addr.is_some_and(|addr| speakers_here.contains(&addr))
+            };
+            let has_key = self.ours(pid).keyed.is_some();
+            let unproven = named || (has_key && self.rows(pid).iter().any(is_contact_there));
             if !unproven && !matches!(message.body, Body::Exit | Body::Ping | Body::ConnectAck) {
                 speakers.extend(speakers_here);
             }
@@ -52,9 +57,12 @@ impl World {
             self.shown(pid, job, text);
         }
         if answer != Answer::Nothing && !speakers.is_empty() && self.is_looked_at(pid) {
-            let table = self.states(pid);
-            let there = |addr| table.get(addr).is_some_and(|state| *state != State::Gone);
-            if !speakers.iter().any(there) {
+            // A peer may be dialed at another loopback address than the one that it speaks from.
+            let is_there = |row: &Row| {
+                let addrs = [row.addr, row.id.addr()];
+                row.state != State::Gone && addrs.into_iter().flatten().any(|addr| speakers.contains(&addr))
+            };
+            if !self.rows(pid).iter().any(is_there) {
                 self.fail(pid, format_args!("{speakers:?} spoke, and is not there: {decoded:?}"));
             }
         }
@@ -98,7 +106,7 @@ impl World {
             .iter()
             .filter_map(|event| match event {
                 Told::Done { op, fate, who, .. } | Told::Later { op, fate, who, .. } if is_of(op) => {
-                    Some((fate, who.addr))
+                    Some((fate, who.addr.expect("an address")))
                 }
                 _ => None,
             })

@@ -9,11 +9,13 @@ use p2p_chat::chat::JobId;
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::{Fate, MessageId};
+use p2p_chat::model::peer_id::Recipient;
 use p2p_chat::model::session::ByeReason;
 
 use super::keyed::Penned;
 use super::peer::{Pid, Process, Program};
 use super::plan::Plan;
+use super::prompt::Prompt;
 use super::random::{Random, Trace};
 use super::talker::Talking;
 use super::talks::{Packet, Step};
@@ -103,9 +105,9 @@ pub(super) struct World {
     pub(super) last: u64,
     /// Talks in encryption under way.
     pub(super) talking: BTreeMap<u64, Talking>,
-    /// Texts of those that have a key, and the last of each sender that each process has shown, by the address that it was for.
+    /// Texts of those that have a key, and the last of each sender that each process has shown, by the recipient that it was meant for.
     pub(super) penned: BTreeMap<MessageId, Penned>,
-    pub(super) last_shown: BTreeMap<(PublicKey, Pid, Option<PeerAddr>), u64>,
+    pub(super) last_shown: BTreeMap<(PublicKey, Pid, Option<Recipient>), u64>,
     /// People that have a key.
     pub(super) people: usize,
     /// Texts that peers of ours have sent, each unlike any other.
@@ -113,6 +115,8 @@ pub(super) struct World {
     pub(super) texts: u64,
     /// How often what happened.
     pub(super) counts: BTreeMap<String, usize>,
+    /// The prompt of the user who types, if one does.
+    pub(super) prompt: Option<Prompt>,
 }
 
 impl World {
@@ -141,6 +145,7 @@ impl World {
             said: BTreeMap::new(),
             texts: 0,
             counts: BTreeMap::new(),
+            prompt: None,
         }
     }
 

@@ -44,6 +44,15 @@ fn at_and_a_name_sends_at_once_and_all_sends_to_everybody() {
 #[test]
 fn a_name_that_nobody_has_sends_nothing_and_is_given_back() {
     let (alice, mut bob, _carol) = alice_bob_and_carol();
+    // The beginning of a name means a contact only.
+    alice.enters("@bo secret");
+    alice.waits_for("Nobody is called `bo`; did you mean Bob?");
+    line_stands(&alice, CHOICE, "@bo secret", "");
+    alice.key(b"\x15");
+    alice.enters("@bob hello");
+    bob.sees(": hello");
+    alice.waits_for("Delivered to Bob.");
+    begins_screen(&alice);
     alice.enters("@bo secret");
     screen_is(
         &alice,

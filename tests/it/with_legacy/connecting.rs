@@ -151,7 +151,7 @@ fn a_program_that_had_connected_is_found_again_after_its_restart() {
     let knights = port.start(Program::CryptoKnights);
     alice.sees(&format!("* {shown} is here."));
     knows(&knights, &[alice.addr()]);
-    alice.says("crypto", "welcome back");
+    alice.says("CryptoKnights", "welcome back");
     shows(&knights, ": welcome back");
 }
 

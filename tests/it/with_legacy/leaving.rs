@@ -75,7 +75,7 @@ fn smart_cookies_that_writes_texts_after_its_request_is_still_told_disconnected(
     cookies.connect(alice.addr()).expect("Alice listens");
     cookies.send(alice.addr(), "and a text").expect("Alice listens");
     alice.sees(": and a text");
-    alice.says("smart", "and an answer");
+    alice.says("SmartCookies", "and an answer");
     gets(&cookies, &from(&alice, &cookies, "and an answer"));
     alice.types(&["4", "smart"]);
     gets(&cookies, &goodbye(&alice, &cookies));

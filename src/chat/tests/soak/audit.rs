@@ -29,7 +29,7 @@ impl Soak {
         let now = self.story.now;
         let chat = &self.story.chat;
         for row in chat.rows(now) {
-            let Some(soul) = self.souls.get(&row.addr.port()) else { continue };
+            let Some(soul) = row.addr.and_then(|addr| self.souls.get(&addr.port())) else { continue };
             let for_long = now.since(soul.since);
             if row.state != State::Gone {
                 assert!(

@@ -2,11 +2,11 @@ use std::io::Read as _;
 use std::net::TcpListener;
 
 use super::*;
-use crate::net::{Listener, Recipient};
+use crate::net::{InboundHandler, Listener};
 
 struct Nobody;
 
-impl Recipient for Nobody {
+impl InboundHandler for Nobody {
     fn deliver(&self, _: Delivery, _: Option<Instant>) -> Reply {
         Reply::Answer(Vec::new())
     }

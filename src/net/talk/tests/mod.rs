@@ -18,7 +18,7 @@ use crate::model::message::MessageId;
 use crate::model::name::PeerName;
 use crate::model::session::{ByeReason, Letter, Say, TalkEnd, Talked};
 use crate::net::secure::{OwnKey, Tls};
-use crate::net::{Delivery, Dialler, Errand, How, Identity, Listener, Recipient, Reply, Report};
+use crate::net::{Delivery, Dialler, Errand, How, Identity, InboundHandler, Listener, Reply, Report};
 use crate::protocol::session::Hello;
 use crate::protocol::session::opening::{DIAL_LINE, OK_LINE};
 
@@ -114,7 +114,7 @@ impl Chat {
     }
 }
 
-impl Recipient for Chat {
+impl InboundHandler for Chat {
     fn deliver(&self, _: Delivery, _: Option<Instant>) -> Reply {
         self.change(|story| story.plain += 1);
         Reply::Answer(Vec::new())

@@ -68,6 +68,24 @@ fn everybody_of_whom_there_are_messages_is_listed_under_the_last_name() {
 }
 
 #[test]
+fn keys_written_to_are_listed_in_every_state() {
+    for mut tried in both() {
+        let store = &mut *tried.store;
+        apply(store, &[said(key(3), 1, "x"), said(key(1), 2, "x"), said(key(1), 3, "y")]);
+        // Bob only wrote to us, and a peer without a key has none.
+        apply(store, &[taken(2, &[4]), said(addr(1), 5, "x"), heard(key(4), "x")]);
+        for state in [Condition::Delivered, Condition::Cancelled] {
+            apply(store, &[became(key(3), 1, state)]);
+            assert_eq!(store.written_to().unwrap(), [peer_key(1), peer_key(3)], "{}", tried.name);
+        }
+        apply(store, &[Write::Moved { id: id(1), from: key(3), to: key(5) }]);
+        assert_eq!(store.written_to().unwrap(), [peer_key(1), peer_key(5)], "{}", tried.name);
+        apply(store, &[became(key(5), 1, Condition::Delivered), forget(Some(vec![key(5)]), None, None)]);
+        assert_eq!(store.written_to().unwrap(), [peer_key(1)], "{}", tried.name);
+    }
+}
+
+#[test]
 fn all_words_are_found_as_beginnings_whatever_their_case_and_marks() {
     for mut tried in both() {
         let store = &mut *tried.store;

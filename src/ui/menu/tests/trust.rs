@@ -16,6 +16,7 @@ fn pin(name: &str, byte: u8, port: u16) -> Pin {
     Pin {
         key: key(byte),
         name: Some(PeerName::new(name)),
+        contact: true,
         addrs: vec![addr(port)],
         first_seen: 0,
         verified: None,
@@ -46,8 +47,17 @@ fn pins() -> Vec<Pin> {
 }
 
 fn known(offers: Vec<Offer>) -> People {
-    let People(rows, labels, ..) = people();
-    People(rows, labels, pins(), offers)
+    with_pins(pins(), offers)
+}
+
+/// The people of whom these have keys.
+fn with_pins(pins: Vec<Pin>, offers: Vec<Offer>) -> People {
+    let mut people = People { pins, offers, ..people() };
+    for row in &mut people.rows {
+        let pin = people.pins.iter().find(|pin| pin.addrs.first() == row.addr.as_ref());
+        row.id = pin.map_or(row.id, |pin| pin.key.into());
+    }
+    people.met()
 }
 
 /// What the lines lead to in the end, and everything said on the way.
@@ -125,13 +135,12 @@ fn a_plain_peer_of_a_known_name_is_not_who_is_meant() {
     // The first to be called Dan is plain; the label is its own, and the key is the other's.
     let people = known(Vec::new());
     assert_eq!(act_of(&["/verify dan", "yes"], &people), Some(Act::Verify(key(5))));
-    assert_eq!(act_of(&["/verify dan·5005", "yes"], &people), Some(Act::Verify(key(5))));
+    assert_eq!(act_of(&["/verify dan·aucq", "yes"], &people), Some(Act::Verify(key(5))));
 }
 
 #[test]
 fn where_a_name_fits_several_keys_the_beginning_of_one_is_asked_for() {
-    let mut people = known(Vec::new());
-    people.2.push(pin("Bob", 9, 5009));
+    let people = with_pins([pins(), vec![pin("Bob", 9, 5009)]].concat(), Vec::new());
     let (act, said, refill) = after(&mut menu(), &["/unpin bob"], &people);
     assert_eq!((act, refill), (None, Some(Refill::Edit("/unpin ".into()))));
     assert_eq!(
@@ -141,7 +150,7 @@ fn where_a_name_fits_several_keys_the_beginning_of_one_is_asked_for() {
     assert_eq!(act_of(&["/unpin beeqscij", "yes"], &people), Some(Act::Unpin(key(9))));
     assert_eq!(
         act_of(&["/key bob"], &people),
-        Some(Act::ShowPins(vec![people.2[0].clone(), people.2[4].clone()]))
+        Some(Act::ShowPins(vec![people.pins[0].clone(), people.pins[4].clone()]))
     );
 }
 
@@ -166,58 +175,60 @@ fn a_key_is_forgotten_only_after_the_consequence_was_read() {
 }
 
 #[test]
-fn one_text_goes_out_in_plain_only_after_a_yes_and_is_kept_otherwise() {
-    let people = known(Vec::new());
-    let mut talk = menu();
-    let (act, said, _) = after(&mut talk, &["/plain bob see you\nat 5"], &people);
+fn plain_is_an_unknown_command() {
+    let (act, said, _) = after(&mut menu(), &["/plain bob hi"], &known(Vec::new()));
     assert_eq!(act, None);
-    assert!(
-        said.starts_with("This one text goes to Bob in plain: anybody on the way can read and change it"),
-        "{said}"
-    );
-    assert_eq!(talk.prompt(), "Send it in plain? yes/no: ");
-    assert_eq!(after(&mut talk, &["yes"], &people).0, Some(Act::SendInPlain(bob(), "see you\nat 5".into())));
-    assert_eq!(after(&mut talk, &["hello", "bob"], &people).0, send(5001, "hello"));
-    let (act, said, _) = after(&mut talk, &["/plain bob secret", "no"], &people);
-    assert_eq!(act, None);
-    assert!(said.contains("The text is kept"), "{said}");
-    assert_eq!(after(&mut talk, &["1", "bob", ""], &people).0, send(5001, "secret"));
-    after(&mut talk, &["/plain bob other"], &people);
-    assert!(talk.escape(String::new())[0].starts_with("The text is kept"));
-    // Who has shown no key is spoken to in plain anyway.
-    assert_eq!(act_of(&["/plain 4 hi"], &people), send(5004, "hi"));
-    for (line, words) in [
-        ("/plain bob", "Write the text too"),
-        ("/plain all hi", "/plain goes for one peer at a time; name one."),
-        ("/plain bo hi", "did you mean Bob?"),
-        ("/plain 127.0.0.1 hi", "Write the port too"),
-        ("/plain", "Name somebody: /plain WHOM TEXT."),
-    ] {
-        let (act, said, refill) = after(&mut menu(), &[line], &people);
-        assert_eq!(act, None, "{line}");
-        assert!(said.contains(words) && refill.is_some(), "{said}");
+    assert!(said.starts_with("`/plain` is no command"), "{said}");
+}
+
+#[test]
+fn trust_moves_the_contact_and_accept_makes_another() {
+    let bobs = offer("Bob", 3, 5001, &[pin("Bob", 1, 5001)]);
+    let people = known(vec![bobs]);
+    for word in ["bob", "BOB", "ambq", "Bob·aeaq", "\u{ff22}ob"] {
+        let moved = Some(Act::Trust(key(3), As::NewKeyOf(key(1))));
+        assert_eq!(act_of(&[&format!("/trust {word}")], &people), moved, "{word}");
+        let another = Some(Act::Trust(key(3), As::Another));
+        assert_eq!(act_of(&[&format!("/accept {word}")], &people), another, "{word}");
+    }
+    for line in ["/trust bob as new", "/accept bob too"] {
+        let (act, said, _) = after(&mut menu(), &[line], &people);
+        assert_eq!(act, None);
+        assert!(said.contains(" goes for one peer; `"), "{said}");
+    }
+    for command in ["/trust", "/accept"] {
+        let (act, said, _) = after(&mut menu(), &[&format!("{command} carol")], &people);
+        assert_eq!(act, None);
+        assert_eq!(said, "No key waits for your word that `carol` could mean; /offers lists those that do.");
+    }
+    let zoe = known(vec![offer("Zoe", 7, 5007, &[])]);
+    for line in ["/accept zoe", "/trust zoe"] {
+        assert_eq!(act_of(&[line], &zoe), Some(Act::Trust(key(7), As::Another)));
     }
 }
 
 #[test]
-fn a_key_that_waits_is_taken_as_whom_the_user_says() {
-    let bobs = offer("Bob", 3, 5001, &[pin("Bob", 1, 5001)]);
-    let people = known(vec![bobs]);
-    let as_bob = Some(Act::Trust(key(3), As::NewKeyOf(key(1))));
-    for line in ["/trust bob", "/trust BOB", "/trust ambq", "/trust Bob·5001"] {
-        assert_eq!(act_of(&[line], &people), as_bob, "{line}");
+fn nickname_names_the_contact_whose_key_has_changed() {
+    let mut people = known(vec![offer("Bob", 3, 5001, &[pin("Bob", 1, 5001)])]);
+    people.labels.set_nicknames([(key(1).into(), "Boss".parse().unwrap())].into());
+    assert_eq!(act_of(&["/trust boss"], &people), Some(Act::Trust(key(3), As::NewKeyOf(key(1)))));
+    assert_eq!(act_of(&["/trust bob"], &people), Some(Act::Trust(key(3), As::NewKeyOf(key(1)))));
+}
+
+#[test]
+fn suffix_tells_which_namesake_has_a_new_key() {
+    let namesakes = [pin("Bob", 1, 5001), pin("Bob", 2, 5002)];
+    let people = with_pins(namesakes.to_vec(), vec![offer("Bob", 3, 5009, &namesakes)]);
+    for (word, old) in [("Bob·aeaq", 1), ("bob·aiba", 2)] {
+        let act = act_of(&[&format!("/trust {word}")], &people);
+        assert_eq!(act, Some(Act::Trust(key(3), As::NewKeyOf(key(old)))), "{word}");
     }
-    for line in ["/trust bob as new", "/trust ambq  AS   new"] {
-        assert_eq!(act_of(&[line], &people), Some(Act::Trust(key(3), As::Another)), "{line}");
-    }
-    let (act, said, _) = after(&mut menu(), &["/trust bob as old"], &people);
+    let (act, said, _) = after(&mut menu(), &["/trust bob"], &people);
     assert_eq!(act, None);
-    assert_eq!(said, "`as old` is too much; behind the name only `as new` can stand.");
-    let (act, said, _) = after(&mut menu(), &["/trust carol"], &people);
-    assert_eq!(act, None);
-    assert_eq!(said, "No key waits for your word that `carol` could mean; /offers lists those that do.");
-    let zoe = known(vec![offer("Zoe", 7, 5007, &[])]);
-    assert_eq!(act_of(&["/trust zoe"], &zoe), Some(Act::Trust(key(7), As::Another)));
+    assert_eq!(
+        said,
+        "Say whose new key it is, like /trust Bob·aeaq or /trust Bob·aiba; or /accept ambqgayd takes it as another contact."
+    );
 }
 
 #[test]
@@ -231,13 +242,13 @@ fn what_a_newcomer_calls_itself_does_not_say_whose_key_it_replaces() {
     assert_eq!(act, None);
     assert_eq!(
         said,
-        "Say whose new key it is: Bob or Carol; or `/trust ambqgayd as new` if it is nobody's that you know."
+        "Say whose new key it is, like /trust Bob·aeaq or /trust Carol·aiba; or /accept ambqgayd takes it as another contact."
     );
     // It calls itself Zoe, and is at Carol's address.
     let people = known(vec![offer("Zoe", 3, 5002, &[pin("Carol", 2, 5002)])]);
     let (act, said, _) = after(&mut menu(), &["/trust zoe"], &people);
     assert_eq!(act, None);
-    assert!(said.starts_with("Say whose new key it is: Carol;"), "{said}");
+    assert!(said.starts_with("Say whose new key it is, like /trust Carol·aiba;"), "{said}");
 }
 
 #[test]
@@ -269,7 +280,7 @@ fn policies_keys_and_offers_are_asked_for_in_one_line() {
         assert_eq!(said, "Say what is done with new keys: accept-new, ask or strict.");
     }
     assert_eq!(act_of(&["/key"], &people), Some(Act::ShowOwnKey));
-    assert_eq!(act_of(&["/key carla"], &people), Some(Act::ShowPins(vec![people.2[3].clone()])));
+    assert_eq!(act_of(&["/key carla"], &people), Some(Act::ShowPins(vec![people.pins[3].clone()])));
     assert_eq!(act_of(&["/offers"], &people), Some(Act::ListOffers));
     assert!(after(&mut menu(), &["/offers bob"], &people).1.contains("/offers stands alone"));
 }

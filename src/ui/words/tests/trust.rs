@@ -14,6 +14,7 @@ fn pin(name: &str, byte: u8) -> Pin {
     Pin {
         key: key(byte),
         name: Some(PeerName::new(name)),
+        contact: true,
         addrs: vec!["192.0.2.7:5000".parse().unwrap()],
         first_seen: 3 * DAY,
         verified: None,
@@ -32,64 +33,55 @@ fn secure_bob() -> Who {
 }
 
 #[test]
-fn a_changed_key_is_told_with_all_that_was_known_and_all_that_can_be_done() {
+fn key_change_shows_both_keys_and_three_commands() {
     let known = Pin { verified: Some(5 * DAY), ..pin("Bob", 1) };
     let event = Event::Offered(Offer { met: meeting(Some("bob"), "192.0.2.7:5000"), against: vec![known] });
     let expected = "\
-[14:03:07] ! The key of Bob has changed, or somebody else calls itself so at 192.0.2.7:5000.
-  ! Bob is known since 3 March 2026, verified on 5 March 2026, at 192.0.2.7:5000:
+[14:03:07] ! WARNING: Bob's key has changed. This can be a new device or an impostor.
+  ! Old key, known since 3 March 2026, verified on 5 March 2026:
   !   aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq caib aeaq
-  ! Offered on 21 March 2026 from 192.0.2.7 by bob (192.0.2.7:5000):
+  ! New key, offered on 21 March 2026 at 192.0.2.7:5000:
   !   aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba
-  ! Nothing is sent to this key, and nothing of it is shown, until you type one of these:
-  !   /trust Bob: it is the new key of Bob, which is not verified then.
-  !   /trust Bob as new: it is another person with that name or address.
-  !   /block Bob: you want nothing of it; what was known stays.
-  ! Ask them first, and not in this chat, whether they have a new key.";
+  ! /trust Bob   Bob has a new key
+  ! /accept bob  somebody else who is also called bob
+  ! /block bob   refuse it";
     assert_eq!(told_in(&event, false), expected);
     assert_eq!(told_in(&event, true), expected);
 }
 
 #[test]
-fn whoever_is_found_in_the_place_of_another_need_not_have_a_name() {
-    let event = Event::Offered(Offer { met: meeting(None, "192.0.2.7:5000"), against: vec![pin("Bob", 1)] });
-    let told = told(&event);
-    let lines: Vec<&str> = told.lines().collect();
-    assert_eq!(lines[0], "[14:03:07] ! The key of Bob has changed, or somebody else is at 192.0.2.7:5000.");
-    assert_eq!(lines[1], "  ! Bob is known since 3 March 2026, never verified, at 192.0.2.7:5000:");
-    assert_eq!(lines[3], "  ! Offered on 21 March 2026 from 192.0.2.7 by whoever is at 192.0.2.7:5000:");
-}
-
-#[test]
-fn a_name_taken_elsewhere_is_told_as_that_and_whose_each_new_key_would_be() {
-    let mut carol = pin("Carol", 3);
-    carol.addrs = vec!["192.0.2.9:5000".parse().unwrap()];
-    let offer = Offer { met: meeting(Some("Bob"), "192.0.2.9:5000"), against: vec![carol, pin("Bob", 1)] };
-    let told = told(&Event::Offered(offer));
-    assert!(
-        told.starts_with(
-            "[14:03:07] ! The key of Bob has changed, or somebody else calls itself so at 192.0.2.9:5000."
-        ),
-        "{told}"
-    );
-    for choice in [
-        "  !   /trust Carol: it is the new key of Carol, which is not verified then.",
-        "  !   /trust Bob: it is the new key of Bob, which is not verified then.",
+fn key_change_between_namesakes_names_each_by_suffix() {
+    let against = vec![pin("Bob", 1), pin("Bob", 3)];
+    let told = told(&Event::Offered(Offer { met: meeting(Some("Bob"), "192.0.2.9:5000"), against }));
+    for line in [
+        "[14:03:07] ! WARNING: Bob's key has changed. This can be a new device or an impostor.",
+        "  ! Old key of Bob·aeaq, known since 3 March 2026, never verified:",
+        "  ! Old key of Bob·amb2, known since 3 March 2026, never verified:",
+        "  ! /trust Bob·aeaq  Bob·aeaq has a new key",
+        "  ! /accept Bob      somebody else who is also called Bob",
+        "  ! /block Bob       refuse it",
     ] {
-        assert!(told.lines().any(|line| line == choice), "{told}");
+        let line = line.replace("amb2", &key(3).to_string()[..4]);
+        assert!(told.lines().any(|told| told == line), "{line}: {told}");
     }
 }
 
 #[test]
-fn a_new_key_that_has_to_be_asked_for_is_told_in_fewer_lines() {
+fn command_names_the_key_where_a_name_is_no_word() {
+    let against = vec![pin("Bob B", 1)];
+    let told = told(&Event::Offered(Offer { met: meeting(Some("Bob B"), "192.0.2.7:5000"), against }));
+    assert!(told.contains("  ! /trust aibaeaqc   Bob B has a new key\n"), "{told}");
+}
+
+#[test]
+fn message_request_offers_to_accept_or_block() {
     let event = Event::Offered(Offer { met: meeting(Some("Zoe"), "192.0.2.7:5000"), against: Vec::new() });
     let expected = "\
-[14:03:07] ! Zoe (192.0.2.7:5000) is new: its key is not known.
-  ! Offered on 21 March 2026 from 192.0.2.7 by Zoe (192.0.2.7:5000):
+[14:03:07] ! Zoe (192.0.2.7:5000) is new: the key is not known.
+  ! New key, offered on 21 March 2026 at 192.0.2.7:5000:
   !   aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba
-  ! Nothing is sent to this key, and nothing of it is shown, until you type one of these:
-  !   /trust Zoe: it is taken, and pinned to this key.
-  !   /block Zoe: you want nothing of it.";
+  ! /accept Zoe  take it as a contact
+  ! /block Zoe   refuse it";
     assert_eq!(told_in(&event, false), expected);
 }
 
@@ -200,7 +192,7 @@ fn everything_else_about_keys_is_one_clear_sentence() {
 
 #[test]
 fn a_key_that_is_not_the_promised_one_is_told_beside_it() {
-    let event = Event::Misled { addr: bob().addr, promised: key(1), offered: key(2) };
+    let event = Event::Misled { who: None, addr: bob().addr.unwrap(), promised: key(1), offered: key(2) };
     assert_eq!(
         told(&event),
         "\
@@ -226,6 +218,6 @@ fn what_is_known_of_a_key_and_what_waits_can_be_asked_for() {
     assert_eq!(offers_lines(&[], 0, &voice), ["No key waits for your word.".into()]);
     let offer = Offer { met: meeting(Some("Zoe"), "192.0.2.7:5000"), against: Vec::new() };
     let lines = offers_lines(&[offer], 2, &voice);
-    assert_eq!(lines[0].to_string(), "! Zoe (192.0.2.7:5000) is new: its key is not known.");
+    assert_eq!(lines[0].to_string(), "! Zoe (192.0.2.7:5000) is new: the key is not known.");
     assert_eq!(lines.last().unwrap().to_string(), "There were 2 more, which were not kept.");
 }

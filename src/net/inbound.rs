@@ -31,7 +31,7 @@ pub enum Reply {
 }
 
 /// Takes deliveries, at any time from several threads at once.
-pub trait Recipient: Send + Sync + 'static {
+pub trait InboundHandler: Send + Sync + 'static {
     /// Takes one, waiting for room until the given time, or not at all.
     fn deliver(&self, delivery: Delivery, wait_until: Option<Instant>) -> Reply;
 

@@ -1,0 +1,120 @@
+//! Which peer a message for an address goes to.
+
+use super::keys::{BOBS, EVES, key, letter, met};
+use super::*;
+use crate::model::session::{Hold, Met, Say, TalkEnd};
+
+#[test]
+fn known_key_binds_address_without_hello() {
+    let mut story = Story::keyed();
+    story.writes(5001, 1);
+    story.promises(BOBS);
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    story.talked(Some(Met { key: key(BOBS), hello: None }), TalkEnd::Broken);
+    let ids: Vec<Recipient> = story.chat.rows(story.now).iter().map(|row| row.id).collect();
+    assert_eq!(ids, [Recipient::key(key(BOBS))], "the address has no row of its own");
+    assert_eq!(story.chat.waiting(story.now).first().map(|text| text.to), Some(ids[0]));
+    assert!(story.talks.iter().all(|talk| talk.expect == Some(key(BOBS))));
+}
+
+#[test]
+fn peer_that_dials_in_during_a_probe_is_probed_later() {
+    let mut story = Story::keyed();
+    story.gets(5001, Body::Connect);
+    story.later(seconds(1));
+    assert!(!story.dials(5001).is_empty(), "nothing is on its way to the address");
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    story.ends(5001, &Fate::Failed(Failure::NoRoute));
+    story.talks.clear();
+    story.later(PROBE_INTERVAL * 2);
+    assert!(story.talks.iter().any(|talk| talk.expect == Some(key(BOBS))));
+}
+
+#[test]
+fn legacy_peer_whose_address_proves_a_key_is_left_alone() {
+    let mut story = Story::keyed().with_static(&[5001]);
+    story.ends(5001, &Fate::HandedOver);
+    let legacy = legacy(at(5001));
+    assert!(story.chat.knows(legacy));
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.told();
+    let of_legacy = |story: &Story| {
+        let rows = story.chat.rows(story.now);
+        rows.into_iter().find(|row| row.id == legacy).map(|row| (row.state, row.why, row.known))
+    };
+    let replaced = Some((State::Gone, Some(Why::Replaced), Known::SentTo));
+    assert_eq!(of_legacy(&story), replaced);
+    story.later(LONGEST_BACKOFF * 2);
+    assert_eq!(story.dials(5001), [], "it is looked for");
+    // An empty connection shows only that a program serves the address.
+    story.does(Command::List);
+    story.ends(5001, &Fate::HandedOver);
+    assert_eq!(of_legacy(&story), replaced);
+}
+
+#[test]
+fn message_for_replaced_legacy_peer_is_held() {
+    let mut story = Story::keyed().with_static(&[5001]);
+    story.ends(5001, &Fate::HandedOver);
+    story.dials_in(BOBS, "Bob", 5001).expect("welcome");
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.told();
+    let to = Target::These(vec![legacy(at(5001))]);
+    story.does(Command::Send { to, parts: ["text 1".to_owned()].into(), letter: Some(letter(1)) });
+    assert_eq!(story.dials(5001), [Outgoing::Connect]);
+    story.promises(BOBS);
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Another)]);
+    assert!(story.dials(5001).is_empty());
+    assert!(story.talks.iter().all(|talk| !matches!(talk.say, Say::Texts(_))));
+}
+
+#[test]
+fn acknowledgements_are_spaced_whoever_proves_a_key() {
+    fn connects(story: &mut Story) {
+        let claimed = Claimed { ip: HERE, port: 5001 };
+        let nameless = Plain { claimed, form: Form::Standard, name: None, body: Body::Connect };
+        let decoded = vec![Decoded::Message(nameless)];
+        let received = Received { source: Source::from(HERE), decoded, cut: false };
+        let (_, actions) = story.chat.received(received, story.now);
+        story.perform(actions);
+    }
+    let mut story = Story::keyed();
+    connects(&mut story);
+    story.promises(BOBS);
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    assert!(!story.chat.knows(at(5001).into()));
+    connects(&mut story);
+    assert!(story.chat.knows(at(5001).into()));
+    assert!(!story.dials(5001).contains(&Outgoing::ConnectAck));
+    story.later(seconds(3));
+    assert!(story.dials(5001).contains(&Outgoing::ConnectAck));
+}
+
+#[test]
+fn replaced_legacy_peer_loses_its_form() {
+    let mut story = Story::keyed();
+    story.gets_from(HERE, Claimed { ip: HERE, port: 5001 }, Form::R3, text("hello"));
+    story.ends(5001, &Fate::HandedOver);
+    story.told();
+    story.dials_in(EVES, "Eve", 5001).expect("welcome");
+    story.talked(Some(Met { key: key(EVES), hello: None }), TalkEnd::Answered);
+    let to = Target::These(vec![legacy(at(5001))]);
+    story.does(Command::Send { to, parts: ["text 1".to_owned()].into(), letter: Some(letter(1)) });
+    assert_eq!(story.dials(5001), [Outgoing::Connect]);
+    assert_eq!(story.under_way.last().map(|transmit| transmit.form), Some(Form::Standard));
+}
+
+#[test]
+fn legacy_peer_that_is_back_loses_the_promise() {
+    let mut story = Story::keyed().with_static(&[5001]);
+    story.ends(5001, &Fate::HandedOver);
+    let to = Target::These(vec![legacy(at(5001))]);
+    story.does(Command::Connect(to.clone()));
+    story.promises(EVES);
+    story.talked(None, TalkEnd::NoOk);
+    story.told();
+    story.does(Command::Send { to, parts: ["text 1".to_owned()].into(), letter: Some(letter(1)) });
+    assert_eq!(story.dials(5001), [Outgoing::Text(["text 1".to_owned()].into())]);
+}

@@ -1,0 +1,115 @@
+//! What somebody tried who wanted to break the rules.
+
+use super::keys::{BOBS, EVES, met};
+use super::*;
+use crate::model::session::TalkEnd;
+
+#[test]
+fn stranger_does_not_silence_legacy_contact_of_its_name() {
+    let mut story = Story::keyed();
+    story.gets(5001, text("hi"));
+    story.dials_in(EVES, "Bob", 5002).expect("welcome");
+    story.told();
+    story.gets(5001, text("it is me"));
+    let told = story.told();
+    assert!(matches!(&told[..], [Event::Message { from, .. }] if from.id == legacy(at(5001))), "{told:?}");
+}
+
+#[test]
+fn text_written_down_while_its_address_proves_a_key_leaves_nothing_behind() {
+    let mut story = Story::keyed();
+    story.chat.keep(true, seconds(60));
+    story.gets_from(HERE, Claimed { ip: HERE, port: 5001 }, Form::R3, Body::Connect);
+    story.writes(5001, 1);
+    let (id, _) = story.writes.pop().expect("it is written down");
+    story.under_way.clear();
+    // Bob proves himself there before that is done.
+    story.does(Command::Connect(Target::These(vec![at(5001).into()])));
+    story.promises(BOBS);
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    let actions = story.chat.written(id.expect("a number"), Ok(()), story.now);
+    story.perform(actions);
+    let address = Recipient::Address(at(5001));
+    assert!(story.under_way.is_empty(), "{:?}", story.under_way);
+    assert_eq!(story.chat.texts.to(address), 0);
+    assert!(!story.chat.says_in_plain(address), "later texts wait forever");
+}
+
+#[test]
+fn legacy_program_where_a_key_was_is_connected_to() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    let parted =
+        story.chat.ended(super::keys::key(BOBS), Some(crate::model::session::ByeReason::Leaves), story.now);
+    story.perform(parted);
+    story.does(Command::Connect(these(5001)));
+    story.talked(None, TalkEnd::NoOk);
+    assert_eq!(story.dials(5001), [Outgoing::Connect]);
+    story.ends(5001, &Fate::HandedOver);
+    assert_eq!(story.outcomes(), [Fate::HandedOver]);
+    assert!(story.chat.knows(legacy(at(5001))));
+}
+
+#[test]
+fn false_promise_behind_a_connect_is_not_tried_without_end() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    let parted =
+        story.chat.ended(super::keys::key(BOBS), Some(crate::model::session::ByeReason::Leaves), story.now);
+    story.perform(parted);
+    story.does(Command::Connect(these(5001)));
+    story.talked(None, TalkEnd::NoOk);
+    story.promises(EVES);
+    story.talked(None, TalkEnd::NoOk);
+    assert!(story.under_way.is_empty() && story.talks.is_empty());
+    assert_eq!(story.outcomes().len(), 1);
+}
+
+/// `connect` from port 5001, of somebody with this name.
+fn connects_as(story: &mut Story, name: &str) {
+    let claimed = Claimed { ip: HERE, port: 5001 };
+    let name = Some(PeerName::new(name));
+    let decoded = vec![Decoded::Message(Plain { claimed, form: Form::Standard, name, body: Body::Connect })];
+    let received = Received { source: Source::from(HERE), decoded, cut: false };
+    let (_, actions) = story.chat.received(received, story.now);
+    story.perform(actions);
+}
+
+fn name_of_legacy(story: &Story) -> Option<String> {
+    let rows = story.chat.rows(story.now);
+    rows.into_iter()
+        .find(|row| row.id == legacy(at(5001)))
+        .and_then(|row| row.name)
+        .map(|name| name.to_string())
+}
+
+#[test]
+fn legacy_peer_keeps_its_name_when_a_key_introduces_itself() {
+    let mut story = Story::keyed();
+    story.gets(5001, text("hi"));
+    connects_as(&mut story, "Eve");
+    assert_eq!(name_of_legacy(&story).as_deref(), Some("Bob"));
+    story.promises(EVES);
+    story.talked(Some(met(EVES, 5001)), TalkEnd::Answered);
+    assert_eq!(name_of_legacy(&story).as_deref(), Some("Bob"));
+}
+
+#[test]
+fn message_typed_while_another_legacy_peer_introduces_itself_is_held() {
+    let mut story = Story::keyed();
+    story.gets(5001, text("hi"));
+    story.does(Command::Connect(Target::These(vec![legacy(at(5001))])));
+    story.ends(5001, &Fate::HandedOver);
+    connects_as(&mut story, "Carl");
+    story.told();
+    let to = Target::These(vec![legacy(at(5001))]);
+    story.does(Command::Send {
+        to,
+        parts: ["for Bob".to_owned()].into(),
+        letter: Some(super::keys::letter(1)),
+    });
+    story.ends(5001, &Fate::HandedOver);
+    assert_eq!(story.outcomes(), [Fate::Waits(crate::model::session::Hold::Another)]);
+    assert_eq!(name_of_legacy(&story).as_deref(), Some("Carl"));
+    assert!(story.under_way.is_empty());
+}

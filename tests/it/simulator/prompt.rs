@@ -1,0 +1,156 @@
+//! The prompt of one user: the real menu, labels and name resolver, fed as src/app feeds them.
+
+use p2p_chat::chat::{Chat, Event as Told, Offer, OpId, Pin, Proof, Row, Time, Who};
+use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::message::{Fate, MessageId};
+use p2p_chat::model::peer_id::Recipient;
+use p2p_chat::ui::{Act, Chosen, Directory, Labels, Menu, Standing};
+
+use super::peer::Pid;
+use super::world::World;
+
+/// The prompt of the user of a process.
+pub(super) struct Prompt {
+    pid: Pid,
+    menu: Menu,
+    labels: Labels,
+    /// What the user was told of messages, in all their runs.
+    pub(super) outcomes: Vec<(Pid, OpId, Recipient, Fate)>,
+}
+
+/// A message that the user has entered.
+#[derive(Clone, Debug)]
+pub(super) struct Entered {
+    pub(super) id: MessageId,
+    pub(super) by: Pid,
+    pub(super) op: OpId,
+    pub(super) to: Recipient,
+}
+
+/// What the prompt looks people up in.
+struct People<'a> {
+    chat: &'a Chat,
+    time: Time,
+    labels: &'a Labels,
+}
+
+impl Directory for People<'_> {
+    fn rows(&self) -> Vec<Row> {
+        self.chat.rows(self.time)
+    }
+
+    fn contacts(&self) -> Vec<Pin> {
+        self.chat.unlisted_contacts()
+    }
+
+    fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
+        self.chat.at(addr)
+    }
+
+    fn is_own(&self, addr: PeerAddr) -> bool {
+        self.chat.is_own(addr)
+    }
+
+    fn labels(&self) -> &Labels {
+        self.labels
+    }
+
+    fn pin_of(&self, id: Recipient) -> Option<Pin> {
+        self.chat.pinned(id).cloned()
+    }
+
+    fn pins_named(&self, word: &str) -> Vec<Pin> {
+        self.chat.pins_for(word).into_iter().cloned().collect()
+    }
+
+    fn offers_for(&self, word: &str) -> Vec<Offer> {
+        self.chat.offers_for(word).into_iter().cloned().collect()
+    }
+
+    fn code_with(&self, _key: PublicKey) -> String {
+        String::new()
+    }
+}
+
+fn standing(chat: &Chat, id: Recipient) -> Standing {
+    match (chat.is_contact(id), chat.knows(id)) {
+        (true, _) => Standing::Contact,
+        (false, true) => Standing::Stranger,
+        (false, false) => Standing::Forgotten,
+    }
+}
+
+impl World {
+    /// The user of a process begins to type, perhaps after a restart.
+    pub(super) fn opens_prompt(&mut self, pid: Pid) {
+        let outcomes = self.prompt.take().map(|prompt| prompt.outcomes).unwrap_or_default();
+        let mut labels = Labels::default();
+        let chat = &self.ours(pid).chat;
+        let contacts = chat.unlisted_contacts().into_iter().map(|pin| (Recipient::key(pin.key), pin.name));
+        for (id, name) in contacts.chain(self.rows(pid).into_iter().map(|row| (row.id, row.name))) {
+            let (addr, proof) = (chat.dialed_at(id), chat.proof_of(id));
+            labels.meet(&Who { id, name, addr, claimed: None, proof }, |id| standing(chat, id));
+        }
+        self.prompt = Some(Prompt { pid, menu: Menu::new(false), labels, outcomes });
+    }
+
+    /// The user is told something.
+    pub(super) fn prompt_hears(&mut self, pid: Pid, event: &Told) {
+        let Some(mut prompt) = self.prompt.take_if(|prompt| prompt.pid == pid) else { return };
+        let chat = &self.ours(pid).chat;
+        event.each_who(|who| {
+            if !matches!(who.proof, Proof::Claims(_)) {
+                let renamed = prompt.labels.meet(who, |id| standing(chat, id));
+                renamed.iter().for_each(|renamed| prompt.menu.relabel(renamed.id, &renamed.now));
+            }
+        });
+        match event {
+            Told::ProvenAt(addr, who) => {
+                prompt.labels.replace((*addr).into(), who.id);
+                let label = prompt.labels.label(who.id, who.name.as_ref());
+                prompt.menu.replace((*addr).into(), &Chosen::one(who.id, label));
+            }
+            Told::Message { from, .. } => {
+                let label = prompt.labels.label(from.id, from.name.as_ref());
+                prompt.menu.heard(Chosen::one(from.id, label));
+            }
+            Told::Done { op, who, fate, .. } | Told::Later { op, who, fate, .. } => {
+                prompt.outcomes.push((pid, *op, who.id, fate.clone()));
+            }
+            _ => {}
+        }
+        self.prompt = Some(prompt);
+    }
+
+    fn with_menu<T>(&mut self, act: impl FnOnce(&mut Menu, &dyn Directory) -> T) -> T {
+        let mut prompt = self.prompt.take().expect("somebody types");
+        let ours = self.ours(prompt.pid);
+        let people = People { chat: &ours.chat, time: ours.time(self.now), labels: &prompt.labels };
+        let result = act(&mut prompt.menu, &people);
+        self.prompt = Some(prompt);
+        result
+    }
+
+    /// The user begins a line, and does not finish it yet.
+    pub(super) fn begins_line(&mut self) {
+        self.with_menu(|menu, _| menu.begins_line());
+    }
+
+    /// The user gives up what is being asked.
+    pub(super) fn escapes(&mut self) {
+        self.with_menu(|menu, _| drop(menu.escape(String::new())));
+    }
+
+    /// The user finishes a line. Returns the message that was sent, if one was.
+    pub(super) fn types(&mut self, line: &str) -> Option<Entered> {
+        let turn = self.with_menu(|menu, people| menu.line(line, people));
+        let pid = self.prompt.as_ref().map(|prompt| prompt.pid).expect("somebody types");
+        self.trace.note(format_args!("{:?} {pid} types `{line}`: {turn:?}", self.now));
+        let Some(Act::Send(to, text)) = turn.act else { return None };
+        let one = to.peer().expect("one recipient");
+        let op = OpId(self.ours(pid).ops + 1);
+        let id = self.says_this(pid, to.target, &text).expect("the user has a key");
+        Some(Entered { id, by: pid, op, to: one })
+    }
+}
