@@ -50,7 +50,9 @@ impl Chat {
         {
             // A key was there once, and a legacy program may be there now. `connect` says nothing that
             // only the key may read.
-            self.transmit(asked_for, purpose, Outgoing::Connect, None);
+            let id = asked_for.addr().map_or(asked_for, |addr| self.plain_id(addr));
+            self.table.update(id, |peer| peer.life.want());
+            self.transmit(id, purpose, Outgoing::Connect, None);
             return self.done();
         }
         if end == TalkEnd::Answered {

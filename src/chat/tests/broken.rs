@@ -113,3 +113,21 @@ fn message_typed_while_another_legacy_peer_introduces_itself_is_held() {
     assert_eq!(name_of_legacy(&story).as_deref(), Some("Carl"));
     assert!(story.under_way.is_empty());
 }
+
+#[test]
+fn legacy_peer_is_there_again_after_a_key_at_its_address() {
+    let mut story = Story::keyed();
+    story.gets(5001, text("hi"));
+    connects_as(&mut story, "Eve");
+    story.promises(EVES);
+    story.talked(Some(met(EVES, 5001)), TalkEnd::Answered);
+    let bye = Some(crate::model::session::ByeReason::Leaves);
+    let parted = story.chat.ended(super::keys::key(EVES), bye, story.now);
+    story.perform(parted);
+    story.does(Command::Connect(these(5001)));
+    story.talked(None, TalkEnd::NoOk);
+    story.ends(5001, &Fate::HandedOver);
+    let rows = story.chat.rows(story.now);
+    let state = rows.into_iter().find(|row| row.id == legacy(at(5001))).map(|row| row.state);
+    assert!(state.is_some_and(|state| state != State::Gone), "{state:?}");
+}
