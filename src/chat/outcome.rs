@@ -69,7 +69,7 @@ impl Chat {
         let is_question =
             matches!(purpose, Purpose::Check(Check::Connect) | Purpose::Connect(_) | Purpose::Ask);
         if let Some(key) = capability.filter(|_| taken && self.secure.is_some()) {
-            if !self.leaving {
+            if !self.leaving && self.may_be_listed(peer_id) {
                 self.table.add(peer_id, dialled, Known::SentTo, Life::of_heard(now));
                 self.note_texts(peer_id);
             }
@@ -296,10 +296,17 @@ impl Chat {
         let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
         // A peer that was found there since is listed already.
         let is_listed = id.public_key().is_none() && self.table.legacy_at(at).is_some();
-        if taken && evidence != Evidence::Probe && !self.leaving && !is_listed {
+        if taken && evidence != Evidence::Probe && !self.leaving && !is_listed && self.may_be_listed(id) {
             self.table.add(id, at, Known::SentTo, Life::of_heard(now));
             self.note_texts(id);
         }
+    }
+
+    /// Whether a peer may be given a row because of something that was under way: not if the user has
+    /// blocked or forgotten its key meanwhile.
+    fn may_be_listed(&self, id: Recipient) -> bool {
+        let is_pinned = |pin: &super::Pin| !pin.blocked;
+        id.public_key().is_none() || self.pinned(id).is_some_and(is_pinned)
     }
 
     /// What a fate shows about the peer.

@@ -131,3 +131,36 @@ fn legacy_peer_is_there_again_after_a_key_at_its_address() {
     let state = rows.into_iter().find(|row| row.id == legacy(at(5001))).map(|row| row.state);
     assert!(state.is_some_and(|state| state != State::Gone), "{state:?}");
 }
+
+#[test]
+fn blocked_key_gets_no_row_from_what_was_under_way() {
+    let mut story = Story::keyed();
+    // A plain `connect` is on its way to the address when its peer proves its key there.
+    story.does(Command::Connect(these(5001)));
+    story.dials_in(BOBS, "Bob", 5001).expect("welcome");
+    story.does(Command::Connect(Target::These(vec![super::keys::key(BOBS).into()])));
+    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.does(Command::Block(super::keys::key(BOBS)));
+    story.promises(BOBS);
+    while !story.talks.is_empty() {
+        story.talked(Some(met(BOBS, 5001)), TalkEnd::Bye(crate::model::session::ByeReason::Leaves));
+    }
+    assert!(!story.chat.knows(super::keys::key(BOBS).into()));
+}
+
+#[test]
+fn check_counts_are_balanced_when_a_peer_claims_our_address() {
+    let mut story = Story::keyed();
+    story.knows_bob(5001);
+    story.gets(5001, Body::Connect);
+    story.dials_in(BOBS, "Bob", 5000).expect("welcome");
+    for _ in 0..3 {
+        story.later(PROBE_INTERVAL * 2);
+        while !story.talks.is_empty() {
+            story.talked(None, TalkEnd::Unreachable(Failure::Refused));
+        }
+        story.ends(5001, &Fate::Failed(Failure::Refused));
+        story.ends(5000, &Fate::Failed(Failure::Refused));
+    }
+    assert!(story.chat.checks.is_empty());
+}
