@@ -106,9 +106,8 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/alias",
         arguments: "[WHOM] [NAME]",
         short: "give somebody a nickname of your own",
-        long: "It belongs to the key of the peer, or to the address of a peer without a key, and is kept in aliases.toml in the data \
-               directory. `/alias WHOM -` takes it away. Without anything it lists them. At the start, a nickname that was given to an \
-               address moves to the key that was there, if there was only one.",
+        long: "The nickname belongs to the peer's key, or to the address of a legacy peer, and is kept in aliases.toml in the data \
+               directory. `/alias WHOM -` takes it away. Without anything it lists them.",
     },
     CommandHelp {
         name: "/key",

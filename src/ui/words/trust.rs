@@ -198,7 +198,8 @@ fn misled(addr: PeerAddr, promised: PublicKey, offered: PublicKey, voice: &Voice
 fn other_key(who: &Who, addr: PeerAddr, offered: PublicKey, voice: &Voice<'_>) -> Vec<Line> {
     let (name, key) = (voice.word_for(who), offered.short());
     vec![voice.notice(format!(
-        "Another key ({key}) answers at {addr}, an address of {name}. Nothing was sent there."
+        "Another key ({key}) answers at {addr}, an address of {name}. Nothing was sent there. \
+         /connect {addr} asks who it is."
     ))]
 }
 
