@@ -125,7 +125,7 @@ struct App {
     muted: BTreeMap<Recipient, usize>,
     /// Messages of others that came during a conversation.
     unread: BTreeMap<Recipient, usize>,
-    /// Recipients that have a nickname and at whose address no peer had proven itself yet.
+    /// Recipients with a nickname whose address is still unproven.
     named_unproven: BTreeSet<Recipient>,
     /// Texts under way.
     texts: HashMap<OpId, Sent>,

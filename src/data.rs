@@ -47,7 +47,7 @@ pub enum DataError {
     Unwritable(PathBuf, io::Error),
     /// There are too many nicknames.
     TooMany,
-    /// Another peer has that nickname already.
+    /// Another peer already has that nickname.
     Taken(Name, Recipient),
 }
 
@@ -83,11 +83,11 @@ impl std::error::Error for DataError {}
 pub struct Aliases {
     folder: Option<PathBuf>,
     all: BTreeMap<Recipient, Name>,
-    /// The file is of an earlier version, which named peers with a key by their address.
+    /// The file is from an earlier version, which named peers with a key by their address.
     is_earlier: bool,
 }
 
-/// Under which recipient a nickname is kept: an IPv4 address as the legacy peer there.
+/// The recipient that a nickname is saved for: an IPv4 address as the legacy peer there.
 fn kept_as(id: Recipient) -> Recipient {
     let plain = match id {
         Recipient::Address(addr) => addr.plain(),
@@ -158,7 +158,7 @@ impl Aliases {
         Ok(())
     }
 
-    /// Moves a nickname from one peer to another that has none, and keeps that.
+    /// Moves a nickname from one recipient to another that has none, and saves it.
     ///
     /// # Errors
     /// As [`Aliases::set`]. Nothing is changed then.
@@ -175,10 +175,10 @@ impl Aliases {
         Ok(())
     }
 
-    /// Writes a file of an earlier version anew, once its nicknames belong to keys where they have to.
+    /// Rewrites a file of an earlier version, once its nicknames belong to keys where needed.
     ///
     /// # Errors
-    /// Where the file cannot be read or written. It is of the earlier version then.
+    /// If the file cannot be read or written. It stays in the earlier version then.
     pub fn keep_in_this_version(&mut self) -> Result<(), DataError> {
         let Some(folder) = self.folder.as_deref().filter(|_| self.is_earlier) else { return Ok(()) };
         write(folder, &read(folder)?)?;
@@ -186,10 +186,10 @@ impl Aliases {
         Ok(())
     }
 
-    /// The nicknames by address that belong to a key: the address is the only one of the key, and no
-    /// other key was ever there. Only a file of an earlier version has such nicknames: in this one a
-    /// nickname of an address is that of a legacy peer, and no key gets it. `keys` are all known keys
-    /// with their addresses.
+    /// Returns the nicknames by address that belong to a key: the address is the key's only one,
+    /// and no other key was ever there. Only a file of an earlier version has such nicknames: in
+    /// this version a nickname of an address belongs to a legacy peer, and no key gets it. `keys`
+    /// are all known keys with their addresses.
     pub fn with_key<'a>(
         &self,
         keys: impl IntoIterator<Item = (PublicKey, &'a [PeerAddr])>,
@@ -211,7 +211,7 @@ impl Aliases {
     }
 }
 
-/// Whether the file is of an earlier version.
+/// Whether the file is from an earlier version.
 fn is_earlier(folder: &Path) -> bool {
     let text = read_text(&folder.join(ALIASES_FILE)).unwrap_or_default();
     toml::from_str::<AliasFile>(&text).is_ok_and(|file| file.version < VERSION)
@@ -266,7 +266,8 @@ fn parse(text: &str) -> Result<BTreeMap<Recipient, Name>, (usize, String)> {
     Ok(all)
 }
 
-/// Whose nickname an entry is, and where the entry says so; a mistake with its place and a sentence.
+/// The recipient of an entry and the position that names it, or a mistake with its position and a
+/// sentence.
 fn whose(entry: &Entry) -> Result<(usize, Recipient), (usize, String)> {
     match (&entry.key, &entry.address) {
         (Some(key), None) => {
@@ -340,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn nickname_of_a_key_and_of_an_address_are_kept_apart() {
+    fn nicknames_of_key_and_address_are_kept_apart() {
         let dir = TempDir::new().unwrap();
         let mut aliases = opened(dir.path());
         let key = |byte| PublicKey::new([byte; 32]);
@@ -359,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn nickname_of_an_address_moves_to_its_only_key() {
+    fn nickname_of_address_moves_to_its_only_key() {
         let dir = TempDir::new().unwrap();
         let mut aliases = opened(dir.path());
         for port in 1..=4 {
@@ -379,14 +380,15 @@ mod tests {
         let earlier = fs::read_to_string(&path).unwrap().replace(&format!("version = {VERSION}\n"), "");
         fs::write(&path, earlier).unwrap();
         let mut aliases = opened(dir.path());
-        // Of two addresses, or two keys at one, it is not certain who was meant; nobody was at the fourth.
+        // Two addresses of one key, or two keys at one address, are ambiguous; no key was at the
+        // fourth.
         assert_eq!(aliases.with_key(keys()), [(kept_as(addr(1)), key(1))]);
         aliases.move_to(addr(1), key(1).into()).unwrap();
         assert_eq!(opened(dir.path()).all().get(&key(1).into()).map(Name::as_str), Some("N1"));
         assert_eq!(aliases.with_key(keys()), []);
         aliases.keep_in_this_version().unwrap();
         assert!(!is_earlier(dir.path()));
-        // A nickname that the key has already stays.
+        // A nickname that the key already has stays.
         aliases.move_to(addr(2), key(1).into()).unwrap();
         assert_eq!(aliases.all().len(), 4);
         assert_eq!(aliases.all().get(&key(1).into()).map(Name::as_str), Some("N1"));

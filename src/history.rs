@@ -91,10 +91,10 @@ fn selection(cli: &Cli, asked: &Asked, people: &People, folder: &Path) -> anyhow
     let with = asked.with.as_deref().map(|word| -> anyhow::Result<_> {
         let known = KnownPeers::open(Some(folder)).map_err(Misused::new)?;
         let pins: Vec<_> = known.pins().cloned().collect();
-        // The name of another peer may be the same; the nickname wins.
+        // Another peer may have the same name; the nickname wins.
         let aliases = Aliases::open(data::folder(cli)).map_err(Misused::new)?;
         let nickname = aliases.all().iter().find(|(_, name)| folded(name.as_str()) == folded(word));
-        // A running program has moved it to the key already.
+        // A running program has already moved it to the key.
         let moved = aliases.with_key(pins.iter().map(|pin| (pin.key, &*pin.addrs)));
         let whose =
             |id: Recipient| moved.iter().find(|(from, _)| *from == id).map_or(id, |(_, key)| (*key).into());

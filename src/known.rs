@@ -1,7 +1,7 @@
 //! `known_peers.toml`: the pinned keys, saved between runs. docs/IDENTITY.md describes the format.
 //!
-//! The lock of the profile keeps other processes from writing the file, so it is read once. When a
-//! key is pinned and what that means is decided in `chat::trust`.
+//! The lock of the profile keeps other processes from writing the file, so it is read once.
+//! `chat::trust` decides when to pin a key and what a pin means.
 
 mod configured;
 
@@ -25,13 +25,13 @@ use crate::net;
 /// The file, in the directory of the profile.
 const KNOWN_FILE: &str = "known_peers.toml";
 
-/// Bytes of one entry at most as we write it, with some room for comments.
+/// Bytes of one entry as we write it, at most, with some room for comments.
 const MAX_ENTRY_BYTES: u64 = 1_200;
 
-/// Bytes of the file at most. Whatever we write can be read again.
+/// Bytes of the file, at most. Any file that we write can be read again.
 const MAX_KNOWN_BYTES: u64 = MAX_PINS as u64 * MAX_ENTRY_BYTES;
 
-/// Time between two writes of the file. Writing a full one takes 0.2 s in a debug build, too long
+/// Time between two writes of the file. Writing a full file takes 0.2 s in a debug build, too long
 /// for each change. A crash loses the changes of this time.
 const SAVE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -54,7 +54,7 @@ impl fmt::Display for KnownError {
             Self::File(error) => error.fmt(f),
             Self::Unwritable(path, error) => write!(
                 f,
-                "Cannot write {}: {error}; changes of known keys hold for this run and are lost at its end.",
+                "Cannot write {}: {error}; changes to known keys are lost when p2p-chat exits.",
                 path.display()
             ),
             Self::TooMany => {
@@ -76,9 +76,9 @@ pub struct KnownPeers {
     pins: BTreeMap<PublicKey, Pin>,
     /// The file differs from `pins`.
     unsaved: bool,
-    /// The file has not been written since the last change, and that was not tried either.
+    /// The pins have changed since the file was last written, or a write was last tried.
     due: bool,
-    /// When the file was last written, or that was tried.
+    /// When the file was last written or a write was last tried.
     saved_at: Option<Instant>,
 }
 
@@ -133,8 +133,8 @@ impl KnownPeers {
         Ok(())
     }
 
-    /// Makes contacts of the pinned ones among `keys`, up to [`MAX_CONTACTS`]; other keys are
-    /// ignored. For keys that the history or the aliases show to be contacts, although a file of an
+    /// Makes contacts of the pinned keys in `keys`, up to [`MAX_CONTACTS`], and ignores other keys.
+    /// Used for keys that the history or the aliases show to be contacts, although a file of an
     /// earlier version does not.
     pub fn mark_contacts(&mut self, keys: impl IntoIterator<Item = PublicKey>) {
         let mut contacts = self.pins.values().filter(|pin| pin.contact).count();
@@ -148,8 +148,8 @@ impl KnownPeers {
         }
     }
 
-    /// When the file is to be saved: at once, but at most once a second. `None` if that was done or
-    /// tried since the last change.
+    /// When to save the file: at once, but at most once a second. `None` if it was saved or tried
+    /// since the last change.
     pub fn save_due(&self) -> Option<Instant> {
         let due = self.due && self.folder.is_some();
         due.then(|| self.saved_at.map_or_else(Instant::now, |at| at + SAVE_PAUSE))
@@ -158,13 +158,13 @@ impl KnownPeers {
     /// Replaces the file if there are unsaved changes. Blocks until it is on the disk.
     ///
     /// # Errors
-    /// If the file cannot be written. It stays as it was, is due again with the next change, and
+    /// If the file cannot be written. It stays as it was. The next change makes it due again, and
     /// each further call tries again.
     pub fn save(&mut self) -> Result<(), KnownError> {
         let Some(folder) = self.folder.as_ref().filter(|_| self.unsaved) else { return Ok(()) };
         let path = folder.join(KNOWN_FILE);
         let written = files::replace(&path, text_of(self.pins.values()).as_bytes());
-        // Counted from the end, so that a slow disk does not keep the caller busy all the time.
+        // Counted from the end, so that a slow disk does not block the caller all the time.
         self.saved_at = Some(Instant::now());
         (self.unsaved, self.due) = (written.is_err(), false);
         written.map_err(|error| KnownError::Unwritable(path, error))

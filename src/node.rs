@@ -202,7 +202,7 @@ impl Node {
         self.shared.own
     }
 
-    /// What is pinned for a recipient that has a key.
+    /// The pin of a recipient that has a key.
     pub fn pin_of(&self, id: Recipient) -> Option<Pin> {
         self.shared.state.lock().chat.pinned(id).cloned()
     }
@@ -212,7 +212,7 @@ impl Node {
         self.shared.state.lock().chat.is_contact(id)
     }
 
-    /// Takes note of the user's nickname for a peer, or that it has none.
+    /// Records the user's nickname for a peer, or removes it.
     pub fn set_alias(&self, id: Recipient, name: Option<Name>) {
         self.shared.state.lock().chat.set_alias(id, name);
     }
@@ -222,7 +222,8 @@ impl Node {
         self.shared.state.lock().chat.unlisted_contacts()
     }
 
-    /// Whom a typed address means; several contacts may have proven themselves at one address.
+    /// The recipients of a typed address; several contacts may have proven themselves at one
+    /// address.
     pub fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
         self.shared.state.lock().chat.at(addr)
     }
@@ -303,7 +304,7 @@ impl Node {
         self.shared.state.lock().chat.is_own(addr)
     }
 
-    /// How sure it is that a recipient is who it is named as.
+    /// How sure the program is that a recipient is the one it is named as.
     pub fn proof_of(&self, id: Recipient) -> Proof {
         self.shared.state.lock().chat.proof_of(id)
     }

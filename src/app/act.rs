@@ -246,7 +246,7 @@ impl App {
                 self.say(format!("{label} has no nickname; /alias {label} NAME gives one."));
                 return;
             }
-            None => format!("{label} ({at}) has no nickname any more."),
+            None => format!("{label} ({at}) no longer has a nickname."),
         };
         if let Some(name) = &name
             && let Some(other) =
@@ -274,7 +274,7 @@ impl App {
         }
     }
 
-    /// Has the nickname of one peer belong to another from now on.
+    /// Moves a nickname from one recipient to another.
     pub(super) fn move_nickname(&mut self, from: Recipient, to: Recipient) {
         if self.labels.nickname(from).is_none() {
             return;
@@ -285,7 +285,7 @@ impl App {
         }
     }
 
-    /// Tells the labels and the node which nicknames there are.
+    /// Passes the nicknames to the labels and the node.
     fn tell_nicknames(&mut self) {
         let all = self.aliases.all();
         for (id, _) in self.labels.nicknames().filter(|(id, _)| !all.contains_key(id)) {
@@ -297,8 +297,8 @@ impl App {
         self.labels.set_nicknames(all.clone());
     }
 
-    /// Gives nicknames and labels to everybody who is known from the start. A nickname of an address
-    /// moves to the only key that was ever there: files of earlier versions have no keys.
+    /// Gives nicknames and labels to all peers known at startup. A nickname of an address moves to
+    /// the only key ever proven there, because files of earlier versions have no keys.
     pub(super) fn name_everybody(&mut self) {
         self.tell_nicknames();
         let pins: Vec<Pin> = self.known.pins().cloned().collect();

@@ -62,7 +62,7 @@ pub(super) fn start(
     let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let mut told = Vec::new();
     let (keeping, mut history) = keep(cli, folder, &mut told)?;
-    // Before peers.toml is read: its keys get no name that belongs to a contact.
+    // Before peers.toml is read: a key in it gets no name of a contact.
     known.mark_contacts(history.written_to().map_err(unreadable)?);
     told.extend(known.configure(&mut peers, identity.key(), date));
     let mut keeping = Some(keeping);
@@ -98,7 +98,7 @@ pub(super) fn start(
     }
 }
 
-/// The sentence about a history that opens and cannot be read.
+/// The error for a history that opens but cannot be read.
 fn unreadable(error: StoreError) -> Misused {
     Misused::new(format!("Cannot read the history: {error}. Start with --no-history to keep nothing."))
 }

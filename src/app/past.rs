@@ -146,7 +146,7 @@ impl App {
         People::new(parties).remembered(self.known.pins()).labelled(|id| self.labels.known(id))
     }
 
-    /// The stored conversations with these.
+    /// Returns the stored conversations with the chosen recipients.
     fn parties_of(&mut self, chosen: &Chosen) -> Result<Vec<Recipient>, StoreError> {
         match &chosen.target {
             Target::All => Ok(self.history.parties()?.into_iter().map(|(party, _)| party).collect()),

@@ -163,17 +163,17 @@ impl App {
             }
         }
         for renamed in renamed {
-            // A key is the same peer whatever its name; of others, the name is all that tells.
+            // A key is the same peer whatever its name. Other peers are told apart only by name.
             let was_meant = renamed.id.public_key().is_none() && self.menu.forget(renamed.id);
             self.menu.relabel(renamed.id, &renamed.now);
             self.ask_again();
             if was_meant {
                 self.say(format!(
-                    "Your next line goes to nobody until you choose: {} is now where {} was.",
+                    "{} is now at the address of {}. Choose a recipient for your next line.",
                     renamed.now, renamed.before
                 ));
             }
-            // On a pipe every line has name and address.
+            // On a pipe, every line shows the name and the address.
             if self.screen.is_terminal() {
                 let stamp = self.clock.now().stamp;
                 let line = self.voice(&stamp).renamed(&renamed, self.node.dialed_at(renamed.id));
@@ -182,8 +182,8 @@ impl App {
         }
     }
 
-    /// Follows a recipient that is another from now on: the first peer has proven itself at an
-    /// address, or the user has taken a new key for that of a contact.
+    /// Updates a recipient that has changed: the first peer has proven itself at an address, or the
+    /// user has taken a new key for a contact.
     fn follow(&mut self, event: &Event) {
         match event {
             Event::ProvenAt(addr, who) => {
@@ -192,7 +192,7 @@ impl App {
                 let was_named = self.labels.name(from).map(folded);
                 if was_named.is_some() && was_named != name && self.menu.forget(from) {
                     self.ask_again();
-                    self.say("Your next line goes to nobody until you choose: another peer is there now.");
+                    self.say("Another peer is at that address now. Choose a recipient for your next line.");
                 }
                 self.replace(from, who.id, who.name.as_ref());
             }
@@ -299,7 +299,7 @@ impl App {
     }
 }
 
-/// What the program knows of a peer whose label is given.
+/// What the program knows of a peer when it gives it a label.
 pub(super) fn standing(node: &Node, id: Recipient) -> Standing {
     match (node.is_contact(id), node.knows(id)) {
         (true, _) => Standing::Contact,

@@ -85,7 +85,8 @@ impl Chat {
     pub fn start(&mut self, peers: Vec<StaticPeer>, now: Time) -> (OpId, Vec<Action>) {
         let mut ids = Vec::new();
         for StaticPeer { addr, name, form, key, also: _ } in peers.into_iter().take(super::MAX_STATIC_PEERS) {
-            // An address where one key has proven itself is that key's; of several, none is meant.
+            // An address belongs to the key that proved itself there. If several did, it belongs to
+            // none.
             let proven = if let [one] = self.proven_at(addr)[..] { Some(one) } else { None };
             let key = key.filter(|_| self.secure.is_some()).or(proven);
             let id = key.map_or_else(|| self.plain_id(addr), Recipient::key);
@@ -143,7 +144,7 @@ impl Chat {
             Target::These(ids) => {
                 let mut meant = Vec::new();
                 for id in ids.into_iter().map(|id| self.meant(id)) {
-                    // Two addresses may be those of one peer.
+                    // Two addresses may belong to one peer.
                     if !meant.contains(&id) {
                         meant.push(id);
                     }
@@ -153,7 +154,7 @@ impl Chat {
         }
     }
 
-    /// Whether a recipient is an address of this program itself.
+    /// Whether a recipient is one of this program's own addresses.
     pub(super) fn is_ours(&self, id: Recipient) -> bool {
         id.addr().is_some_and(|addr| self.is_own(addr))
     }
@@ -195,8 +196,8 @@ impl Chat {
     }
 
     pub(super) fn connect(&mut self, to: Target) -> OpId {
-        // An address that the user types is dialed, whoever was there before, unless a peer is there
-        // at the moment: `connect` says nothing that only one peer may read.
+        // An address that the user types is dialed, even if another peer was there before, unless a
+        // peer is online there now: `connect` says nothing that only one peer may read.
         let dialed = |id: Recipient| match id {
             Recipient::Address(addr) if self.proven_at(addr).is_empty() => self.plain_id(addr),
             Recipient::Address(addr) => {
@@ -291,8 +292,8 @@ impl Chat {
                 Purpose::Check(Check::Probe) | Purpose::Exit(_) => {}
             }
         }
-        // Where texts wait for the answer to a question, the goodbye waits for them. A peer with a
-        // key may be the one that is asked.
+        // If messages wait for the answer to a question, the goodbye waits for them. The question
+        // may be for a peer with a key.
         targets.retain(|peer_id| {
             let at = self.table.peer(*peer_id).map(|peer| peer.addr);
             !asked.values().any(|asked| asked == peer_id || asked.addr().is_some() && asked.addr() == at)

@@ -73,8 +73,8 @@ impl Chat {
         Ok(Decision::Trusted(pin, whom))
     }
 
-    /// Gives a key that the user accepted a row. It is dialed where it offered itself, with the key
-    /// expected, for that address may be no more than a claim.
+    /// Adds a row for a key that the user accepted. Dials it where it offered itself, with the key
+    /// expected, because that address may be only a claim.
     fn is_listed_now(&mut self, key: PublicKey, offered_at: Option<PeerAddr>, now: Time) {
         let addr = offered_at.or_else(|| self.addrs_of(key).first().copied());
         if let Some(addr) = addr {
@@ -89,7 +89,7 @@ impl Chat {
         secure.trusted.block(key)?;
         let news = secure.outboxes.give_up(key, Lost::Blocked);
         self.tell_news(key, news);
-        // Nothing goes to the key any more, so it is not listed either.
+        // Nothing goes to the key from now on, so it is not listed either.
         self.table.remove(Recipient::key(key));
         Ok(Decision::Blocked(self.pin(key)?))
     }

@@ -42,11 +42,11 @@ pub enum Proof {
 /// A peer as it is named to the user.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Who {
-    /// Who it is; an address where no peer has proven itself yet.
+    /// The peer, or an address at which no peer has proven itself yet.
     pub id: Recipient,
     /// What it calls itself, if it has.
     pub name: Option<PeerName>,
-    /// Where it is dialed first; `None` for a peer with a key and no known address.
+    /// The address it is dialed at first; `None` for a peer with a key and no known address.
     pub addr: Option<PeerAddr>,
     /// What its header says, where that is not its address.
     pub claimed: Option<Claimed>,
@@ -136,9 +136,9 @@ pub enum Event {
     MoreOffered(u64),
     /// A known key calls itself by the name of another, which it is not given.
     TakesName(Who, PeerName),
-    /// Another key answered than the one that a receipt promised or that a peer is known by.
+    /// A key answered, but the peer or its receipt was known by another key.
     Misled {
-        /// The peer that is known by the expected key; `None` where only a receipt promised it.
+        /// The peer with the expected key; `None` if only a receipt promised it.
         who: Option<Who>,
         /// Where.
         addr: PeerAddr,
@@ -197,7 +197,7 @@ pub enum Event {
         /// What was said.
         text: Text,
     },
-    /// A peer has proven itself at an address: what was meant for the address is meant for it.
+    /// A peer has proven itself at an address. Messages for the address are now for this peer.
     ProvenAt(PeerAddr, Who),
     /// A peer is there.
     Came(Who),

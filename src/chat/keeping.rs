@@ -150,8 +150,8 @@ impl Keeping {
         })
     }
 
-    /// What is for an address is for the peer that proved itself there. Returns how many messages
-    /// that were to go out in plain are among that.
+    /// Assigns the messages for an address to the peer that proved itself there. Returns how many
+    /// of them were to be sent unencrypted.
     pub(super) fn follows(&mut self, from: Recipient, to: Recipient) -> usize {
         let mut moved = 0;
         for then in self.then.values_mut() {

@@ -1,5 +1,5 @@
-//! Messages and how they go out: to a key, unencrypted, or first with the question which of the two
-//! the peer at an address takes.
+//! Messages and how they go out: to a key, unencrypted, or after asking the peer at an address
+//! which of the two it takes.
 
 use std::sync::Arc;
 
@@ -157,7 +157,7 @@ impl Chat {
         }
     }
 
-    /// Asks how a recipient is written to, for texts that wait for that.
+    /// Asks how to write to a recipient, because messages wait for the answer.
     pub(super) fn ask(&mut self, id: Recipient) {
         let promised = self.table.peer(id).and_then(|peer| peer.promised);
         let at = self.dialed_at(id);
@@ -168,9 +168,9 @@ impl Chat {
         }
     }
 
-    /// It is known now how a recipient is written to, or that it is not. What waited for that goes
-    /// out. A key that proved itself at an address gets what was for the address; it gets nothing
-    /// that was for a legacy peer there.
+    /// Handles the answer to [`Chat::ask`], or its failure, and sends the messages that waited for
+    /// it. A key that proved itself at an address gets the messages for the address, but none for
+    /// a legacy peer there.
     pub(super) fn asked(&mut self, peer_id: Recipient, answer: Result<Speech, &Fate>, now: Time) {
         let is_for_legacy = matches!(peer_id, Recipient::Peer(PeerId::Legacy(_)));
         if let (true, Ok(Speech::Secure(_))) = (is_for_legacy, &answer) {
@@ -231,15 +231,15 @@ impl Chat {
         self.next_turns(now);
     }
 
-    /// Whether a peer of another name is there than the one that a message was written to. A name
-    /// is a claim, but a legacy peer has nothing more.
+    /// Whether the peer there has another name than the one the message was written to. A name is
+    /// only a claim, but a legacy peer has nothing better.
     pub(super) fn is_another(&self, id: Recipient, text: &Unsent) -> bool {
         let name = self.who(id).name;
         matches!((name, &text.name), (Some(now), Some(then)) if !text.confirmed && !same_name(&now, then))
     }
 }
 
-/// Whether two names are the same but for spelling.
+/// Whether two names differ only in spelling.
 fn same_name(one: &PeerName, other: &PeerName) -> bool {
     folded(one.as_str()) == folded(other.as_str())
 }

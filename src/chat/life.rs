@@ -130,13 +130,13 @@ impl Life {
         self.wanted = true;
     }
 
-    /// The user configured its address, and another peer is there: it is looked for no more.
+    /// Another peer is at the address that the user configured: this one is no longer probed.
     pub fn not_configured(&mut self) {
         self.is_static = false;
         self.wanted = false;
     }
 
-    /// It is dialed elsewhere from now on, where it has not answered yet.
+    /// It is now dialed at another address, where it has not answered yet.
     pub fn moved(&mut self, now: Time) {
         self.proven = false;
         self.next = now;
@@ -260,7 +260,7 @@ impl Life {
             && evidence == Evidence::Probe
             && !self.ended
         {
-            // It still runs and does not want to be talked to, or we do not, or another peer is there: an empty
+            // It runs and refuses to talk, or we refuse, or another peer is there: an empty
             // connection changes none of these.
             self.back_off(now);
             return Change::None;
@@ -356,7 +356,8 @@ impl Life {
         Change::Went(why)
     }
 
-    /// A peer that is gone and nobody looks for: we left it, another has its address, or it left or was never proven and is not static.
+    /// A peer that is gone and not probed: we left it, another peer has its address, or it left or
+    /// was never proven and is not static.
     fn is_left_alone(&self) -> bool {
         match self.phase {
             Phase::Gone { why: Why::Disconnected | Why::Replaced, .. } => true,

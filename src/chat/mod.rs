@@ -136,7 +136,7 @@ enum Purpose {
 
 #[derive(Clone, Copy, Debug)]
 struct Job {
-    /// Whom it is for; an address is replaced by the peer that proves itself there.
+    /// The recipient. An address is replaced by the peer that proves itself there.
     peer_id: Recipient,
     /// What is dialled first.
     dialled: PeerAddr,
@@ -259,16 +259,17 @@ impl Chat {
     /// The table as it is believed to be, unverified, in the order of the numbers.
     pub fn rows(&self, now: Time) -> Vec<Row> {
         let row = |peer: &Peer| Row { contact: self.is_contact(peer.id), ..Row::of(peer, now) };
-        self.listed().map(row).collect()
+        self.table.rows().map(row).collect()
     }
 
-    /// The number of peers that are online.
+    /// Returns how many peers are online.
     pub fn here(&self) -> usize {
         self.listed().filter(|peer| peer.is_there()).count()
     }
 
-    /// The rows that the user sees. A peer with a key that is online and being dialed at the address it claims
-    /// is most likely the one at that address, which has no row of its own meanwhile.
+    /// The rows that the user sees. A peer with a key that is online and is being dialed at the
+    /// address it claims is most likely the one at that address, so the address has no row
+    /// meanwhile.
     fn listed(&self) -> impl Iterator<Item = &Peer> {
         let claims = |job: &&Job| {
             let row = job.expect.and_then(|key| self.table.peer(Recipient::key(key)));
@@ -286,9 +287,9 @@ impl Chat {
         self.table.peer(id).is_some()
     }
 
-    /// Whom a typed address means: the contacts known by key that proved themselves there; else the
-    /// stranger with a key that is there; else the legacy peer or the unproven address itself. More
-    /// than one contact is for the user to decide.
+    /// The recipients behind a typed address: the contacts with a key that proved themselves there;
+    /// else the stranger with a key that is there; else the legacy peer or the unproven address.
+    /// The user decides between several contacts.
     pub fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
         let contacts: Vec<Recipient> = self.hinted_at(addr).into_iter().map(Recipient::key).collect();
         if !contacts.is_empty() {
@@ -299,8 +300,8 @@ impl Chat {
         vec![stranger.unwrap_or_else(|| self.plain_id(addr))]
     }
 
-    /// The recipient behind an address as far as plain messages tell: the legacy peer that is known
-    /// there, else the address itself.
+    /// The recipient behind an address as far as unencrypted messages tell: the known legacy peer
+    /// there, else the address.
     fn plain_id(&self, addr: PeerAddr) -> Recipient {
         let legacy = || {
             let plain = addr.plain().filter(|_| self.secure.is_none());
@@ -310,7 +311,7 @@ impl Chat {
         known.or_else(legacy).unwrap_or(Recipient::Address(addr))
     }
 
-    /// Whom a recipient of a command means now: an unproven address may have become a peer's.
+    /// The recipient that a command means now: a peer may have proven itself at an address.
     fn meant(&self, id: Recipient) -> Recipient {
         match id {
             Recipient::Address(addr) => match self.at(addr)[..] {
@@ -327,7 +328,7 @@ impl Chat {
         self.table.peer(id).map(|peer| peer.addr).or_else(|| id.addr()).or_else(hint)
     }
 
-    /// What is pinned for a recipient that has a key.
+    /// The pin of a recipient that has a key.
     pub fn pinned(&self, id: Recipient) -> Option<&Pin> {
         self.secure.as_ref()?.trusted.pin(id.public_key()?)
     }
@@ -346,7 +347,7 @@ impl Chat {
             || self.table.peer(id).is_some_and(|peer| peer.contact || peer.known == Known::Static)
     }
 
-    /// Records the user's alias for a peer, or that it has none.
+    /// Records the user's alias for a peer, or removes it.
     pub fn set_alias(&mut self, id: Recipient, name: Option<Name>) {
         if let (Some(secure), Some(key)) = (&mut self.secure, id.public_key()) {
             secure.trusted.set_alias(key, name.as_ref());
@@ -390,7 +391,7 @@ impl Chat {
         if let Some(peer) = self.table.peer(peer_id) {
             return who(peer);
         }
-        // A contact may be offline, and not listed because of that.
+        // An offline contact may not be listed.
         let name = self.pinned(peer_id).and_then(|pin| pin.name.clone());
         let (addr, proof) = (self.dialed_at(peer_id), self.proof_of(peer_id));
         Who { id: peer_id, name, addr, claimed: None, proof }
@@ -416,7 +417,7 @@ impl Chat {
         self.act(Action::Transmit(transmit));
     }
 
-    /// Whether a peer of the table is dialed at an address.
+    /// Whether a peer in the table is dialed at this address.
     pub fn is_listed(&self, addr: PeerAddr) -> bool {
         self.table.rows().any(|peer| peer.addr == addr)
     }

@@ -49,7 +49,8 @@ impl Chat {
         }
         let nothing_sent = matches!(fate, Fate::Failed(_)) && parts.0 == 0;
         let mut seen = fate.clone();
-        // Where the peer is dialed by now: it may have been found elsewhere on this machine.
+        // The address where the peer is dialed now: it may have been found elsewhere on this
+        // machine.
         let row_addr = self.table.peer(peer_id).map(|peer| peer.addr);
         let has_moved = row_addr.is_some_and(|addr| addr != dialled);
         if !nothing_sent && (to != dialled || has_moved) {
@@ -58,8 +59,9 @@ impl Chat {
                 self.observe(other, &fate, Evidence::Probe, now);
             }
             if has_moved && row_addr != Some(to) || other.is_some() {
-                // The peer was found elsewhere since, so another is here, and this shows nothing of
-                // it; or nobody listens at its first address, and the second is another's by now.
+                // The peer was found elsewhere since, so another peer is here and the result shows
+                // nothing of it; or no peer listens at its first address, and another peer has the
+                // second.
                 seen = Fate::Failed(if to == dialled { Failure::Cancelled } else { Failure::Refused });
                 fate = Fate::Astray(to);
             } else if taken && to != dialled {
@@ -129,7 +131,8 @@ impl Chat {
                 | Purpose::Check(Check::Connect)
                 | Purpose::Ask
         );
-        // Who takes something without a receipt may be the key that is there, with a full mailbox.
+        // A peer that takes a message without a receipt may be the key that is there, with a full
+        // mailbox.
         let is_key_there = self.is_key_there(to);
         if let Some(key) = promised {
             // Texts may wait behind the one that has shown it.
@@ -206,8 +209,8 @@ impl Chat {
         self.follows(Recipient::Address(to), id);
     }
 
-    /// It has read a message of ours and named no key: a legacy peer, which what was meant for its
-    /// address is for. Returns its identity.
+    /// Makes a legacy peer of a recipient that has read a message of ours and named no key. The
+    /// messages for its address are now for this peer. Returns its identity.
     fn is_plain(&mut self, id: Recipient) -> Recipient {
         let plain = match id {
             Recipient::Address(addr) => addr.plain(),
@@ -222,8 +225,8 @@ impl Chat {
             }
             peer.addr
         });
-        // A p2p-chat peer whose mailbox is full gives no receipt. If one says that it listens there,
-        // it is dialed.
+        // A p2p-chat peer whose mailbox is full gives no receipt. A peer that claims to listen
+        // there is dialed.
         let claims =
             |peer: &Peer| peer.id.public_key().filter(|_| peer.is_there() && Some(peer.addr) == addr);
         let claimed_by = self.table.rows().find_map(claims);
@@ -233,7 +236,7 @@ impl Chat {
         legacy
     }
 
-    /// An unproven address is that of a legacy peer.
+    /// Gives an unproven address to a legacy peer.
     pub(super) fn becomes(&mut self, id: Recipient, legacy: Recipient) {
         let Recipient::Address(addr) = id else { return };
         if !self.table.rekey(id, legacy) {
@@ -244,21 +247,21 @@ impl Chat {
         self.tell(Event::ProvenAt(addr, who));
     }
 
-    /// What is under way for an unproven address is for the peer that proved itself there.
+    /// Moves the jobs for an unproven address to the peer that proved itself there.
     pub(super) fn follows(&mut self, from: Recipient, to: Recipient) {
         if to.public_key().is_none() {
             self.texts_follow(from, to);
             self.queues_follow(from, to);
         }
         for job in self.jobs.values_mut().filter(|job| job.peer_id == from) {
-            // A message on its way unencrypted stays one to the address.
+            // A message that is being sent unencrypted still belongs to the address.
             if to.public_key().is_none() || !matches!(job.purpose, Purpose::Text(_)) {
                 job.peer_id = to;
             }
         }
         let moved = self.keeping.follows(from, to);
         if to.public_key().is_some() && moved > 0 {
-            // They are counted for the key, too, until it is clear that they do not go out in plain.
+            // They count for the key, too, until it is clear that they are not sent unencrypted.
             for _ in 0..moved {
                 self.text_ends(from);
                 self.text_begins(to);
@@ -272,7 +275,7 @@ impl Chat {
         self.is_awaited_as(from, to);
     }
 
-    /// The lists that wait for an unproven address wait for the peer that it is.
+    /// Makes the lists that wait for an unproven address wait for the peer there.
     pub(super) fn is_awaited_as(&mut self, from: Recipient, to: Recipient) {
         for op in self.ops.values_mut() {
             if let Op::List { waiting, .. } | Op::Start { waiting, .. } = op
@@ -283,8 +286,8 @@ impl Chat {
         }
     }
 
-    /// Whether nothing is to be learned from what became of a look at an address or an
-    /// acknowledgement to it: it is that of a peer with a key by now, of which it shows nothing.
+    /// Whether the result of a probe or an acknowledgement is to be ignored: the address belongs to
+    /// a peer with a key now, and the result shows nothing of that peer.
     fn is_superseded(&self, id: Recipient, at: PeerAddr, purpose: Purpose) -> bool {
         let is_unasked = matches!(purpose, Purpose::Ack | Purpose::Check(_));
         let is_awaited = self.knows(id) || self.waits_for(id) || self.holds_back(id);
@@ -294,7 +297,7 @@ impl Chat {
     /// Lists a peer that has just taken something of ours at an address.
     pub(super) fn lists(&mut self, id: Recipient, at: PeerAddr, fate: &Fate, evidence: Evidence, now: Time) {
         let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
-        // A peer that was found there since is listed already.
+        // The peer may have been found there and listed since.
         let is_listed = id.public_key().is_none() && self.table.legacy_at(at).is_some();
         if taken && evidence != Evidence::Probe && !self.leaving && !is_listed && self.may_be_listed(id) {
             self.table.add(id, at, Known::SentTo, Life::of_heard(now));

@@ -19,7 +19,7 @@ pub(super) struct Unsent {
     pub(super) letter: Option<Letter>,
     /// When it is given up.
     pub(super) expires: Time,
-    /// The recipient that it is stored for.
+    /// The recipient that the message is stored for.
     pub(super) written_to: Recipient,
     /// It is written down, or will be before anything else of it is.
     pub(super) said: bool,
@@ -31,11 +31,11 @@ pub(super) struct Unsent {
     pub(super) has_waited: bool,
     /// The user was told that it waits.
     pub(super) told: bool,
-    /// What its recipient called itself when the message was entered, if it had spoken by then.
+    /// The name of its recipient when the user entered the message; `None` if not yet known.
     pub(super) name: Option<PeerName>,
-    /// The user wrote to this recipient by name or address, and not to everybody.
+    /// The user wrote to this recipient by name or address, not to all peers.
     pub(super) is_direct: bool,
-    /// The user wants it sent although the recipient calls itself otherwise by now.
+    /// The user wants the message sent although the recipient's name has changed.
     pub(super) confirmed: bool,
 }
 
@@ -120,7 +120,7 @@ impl Chat {
     /// Whether an address has shown or promised a key since it was decided that a text goes there in plain.
     pub(super) fn has_shown_a_key_since(&self, peer_id: Recipient, text: &Unsent) -> bool {
         let row = self.table.peer(peer_id);
-        // A legacy peer that another has replaced has to be asked again.
+        // If another peer has replaced a legacy peer, the program asks again.
         let has_promised =
             || row.is_some_and(|peer| peer.promised.is_some() || self.plain_speech(peer) == Speech::Unknown);
         let has_a_key = matches!(self.speech_of(peer_id), Speech::Secure(_)) || has_promised();

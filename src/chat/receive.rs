@@ -127,7 +127,7 @@ impl Chat {
         // All in one go: in a long table, finding the row is what takes the time.
         let heard = self.table.update(peer_id, |peer| {
             if claimed.ip == source.ip() && peer.addr != addr && peer.id.addr() == Some(addr) {
-                // The one that was found at another loopback address claims that address.
+                // The peer that was found at another loopback address claims that address.
                 peer.moves_to(addr);
                 peer.life.moved(now);
                 peer.speaks_from = None;
@@ -190,8 +190,8 @@ impl Chat {
         }
     }
 
-    /// The recipient behind the sender of a plain message. Whoever has said something in plain is a
-    /// legacy peer from then on; a mere `connect` may come from a p2p-chat peer.
+    /// The recipient behind the sender of an unencrypted message. A sender that says anything
+    /// unencrypted is a legacy peer from then on; a mere `connect` may come from a p2p-chat peer.
     fn sender(&mut self, addr: PeerAddr, said: bool) -> Recipient {
         let known = self.plain_id(addr);
         match (known, addr.plain()) {
@@ -265,7 +265,7 @@ impl Chat {
         }
     }
 
-    /// When the last acknowledgement went to where a peer is dialed, whoever was there then.
+    /// When the last acknowledgement went to this address, whichever peer was there.
     fn acknowledged_at(&self, id: Recipient) -> Option<Time> {
         let row = self.table.peer(id)?;
         let keys = self.proven_at(row.addr).into_iter().map(Recipient::key);
@@ -282,8 +282,8 @@ impl Chat {
     }
 }
 
-/// Notes what a peer calls itself. At the address of a legacy peer another one may introduce itself
-/// that has a key, and gets neither its row nor its messages: it has to be asked first.
+/// Records the name that a peer gives itself. A peer with a key may introduce itself at the address
+/// of a legacy peer. It gets neither that row nor its messages: it has to be asked first.
 fn takes_name(peer: &mut Peer, name: Option<PeerName>, may_have_a_key: bool) {
     let is_legacy = matches!(peer.id, Recipient::Peer(PeerId::Legacy(_)));
     match name {

@@ -1,4 +1,4 @@
-//! Restores the messages of an earlier run that still wait, for the recipients they were saved for.
+//! Restores the messages of an earlier run that still wait, for their saved recipients.
 
 use std::sync::Arc;
 use std::time::Duration;

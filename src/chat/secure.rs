@@ -81,10 +81,11 @@ pub(super) struct Secure {
     pub(super) unkept: HashSet<(PublicKey, MessageId)>,
     /// Texts to keys of which the user was told that they wait, and no more.
     pub(super) told_of: HashSet<(OpId, PublicKey)>,
-    /// Keys that the user has forgotten, or replaced by another, while texts to them were on their way: by which, if by one. What
+    /// Keys that the user has forgotten while messages to them were on their way, or has replaced
+    /// by another key (the value). What
     /// becomes of those texts is told all the same.
     pub(super) gone: HashMap<PublicKey, Option<PublicKey>>,
-    /// Pairs of keys, one expected and the other proven in its place, that the user was told of.
+    /// Pairs of an expected key and the key proven instead that the user was told about.
     pub(super) misled: HashSet<(PublicKey, PublicKey)>,
     told_more_at: Option<Time>,
     refused_plain: u64,
@@ -126,7 +127,7 @@ impl Chat {
         self.secure.as_ref().map_or(Policy::default(), |secure| secure.trusted.policy())
     }
 
-    /// How sure it is that a recipient is who it is named as.
+    /// How sure the program is that a recipient is the one it is named as.
     pub fn proof_of(&self, id: Recipient) -> Proof {
         match self.speech_of(id) {
             Speech::Unknown => Proof::Unknown,
@@ -179,7 +180,7 @@ impl Chat {
         self.secure.iter().flat_map(|secure| secure.trusted.proven_at(addr)).collect()
     }
 
-    /// The user has written to a key, added or configured it.
+    /// Makes a key a contact: the user has written to it, added or configured it.
     pub(super) fn is_contact_now(&mut self, key: PublicKey) {
         if let Some(secure) = &mut self.secure {
             secure.trusted.make_contact(key);
@@ -187,7 +188,7 @@ impl Chat {
         self.table.update(Recipient::key(key), |peer| peer.contact = true);
     }
 
-    /// How a recipient is written to.
+    /// How messages are sent to a recipient.
     pub(super) fn speech_of(&self, id: Recipient) -> Speech {
         if let Some(key) = id.public_key() {
             return Speech::Secure(key);
@@ -201,7 +202,7 @@ impl Chat {
         }
     }
 
-    /// How a peer without a key is written to as far as it has shown itself.
+    /// How messages are sent to a peer without a key, as far as it has shown.
     pub(super) fn plain_speech(&self, row: &Peer) -> Speech {
         let requires_encryption = self.requires_encryption();
         // No p2p-chat peer writes in another program's form, and none sends Hashpa's greeting.
@@ -210,22 +211,22 @@ impl Chat {
     }
 
     /// Whether a peer with a key is at an address as far as we know: it is online, is dialed there,
-    /// and proved itself when that was done last. Only asking tells who reads a message for the
-    /// address.
+    /// and proved itself when it was last dialed. Only asking tells which peer reads a message for
+    /// the address.
     pub(super) fn is_key_there(&self, addr: PeerAddr) -> bool {
         let keys = self.secure.iter().flat_map(|secure| secure.trusted.proven_at(addr));
         let is_there = |peer: &Peer| peer.is_there() && peer.addr == addr && !peer.is_elsewhere;
         keys.map(Recipient::key).any(|id| self.table.peer(id).is_some_and(is_there))
     }
 
-    /// Whether nothing may be said to a recipient unencrypted.
+    /// Whether a recipient may never be written to unencrypted.
     pub(super) fn is_only_encrypted(&self, id: Recipient) -> bool {
         let is_plain = |addr: PeerAddr| addr.plain().is_some();
         self.requires_encryption() || !id.addr().is_some_and(is_plain)
     }
 
-    /// Where a key is dialed, in this order, at most [`MAX_DIALLED`]. The key is expected at each,
-    /// so an address that is only claimed does no harm.
+    /// The addresses where a key is dialed, in this order, at most [`MAX_DIALLED`]. The key is
+    /// expected at each, so a claimed address does no harm.
     pub(super) fn addrs_of(&self, key: PublicKey) -> Vec<PeerAddr> {
         let row = self.table.peer(Recipient::key(key));
         let pin = self.secure.as_ref().and_then(|secure| secure.trusted.pin(key));
@@ -270,8 +271,8 @@ impl Chat {
         true
     }
 
-    /// A peer has proven a key, in a session that either side dialed. Returns its row, which it has
-    /// if it is welcome. The user is told what is new.
+    /// Handles a key that a peer has proven, in a session that either side dialed. Returns its row
+    /// if the peer is welcome. Tells the user what is new.
     pub(super) fn meets(&mut self, meeting: Meeting, now: Time) -> Result<Recipient, ByeReason> {
         let Some(secure) = &mut self.secure else { return Err(ByeReason::NotAccepted) };
         let (key, addr, dialled) = (meeting.key, meeting.addr, meeting.dialled);
@@ -318,10 +319,10 @@ impl Chat {
         let id = Recipient::key(key);
         let at_addr = Recipient::Address(addr);
         if dialled || self.is_unclaimed(at_addr) {
-            // Whoever is dialed at an address, or has only just spoken from there, is this peer.
+            // The peer dialed at this address, or seen to speak from it just now, is this peer.
             let is_rekeyed = self.table.rekey(at_addr, id);
             if is_rekeyed && !dialled {
-                // What is on its way to the address shows nothing of this peer when it is over.
+                // The result of a job for the address shows nothing of this peer.
                 self.table.update(id, |peer| {
                     peer.life.checked(now);
                     peer.acking = false;
@@ -339,7 +340,7 @@ impl Chat {
         if dialled {
             self.table.update(id, |peer| peer.moves_to(addr));
         } else if self.table.peer(id).is_some_and(|peer| !peer.is_there()) {
-            // It is dialed where it says it is now, before the addresses that it had.
+            // Dialed first at the address that it now claims, then at the addresses that it had.
             self.table.update(id, |peer| peer.moves_to(addr));
         }
         self.speaks_with(key, now);
@@ -352,15 +353,15 @@ impl Chat {
         Some(id)
     }
 
-    /// Whether the row of an address is only that of a peer which spoke to us from there: not
-    /// configured, never seen to listen there, and nothing is queued for it.
+    /// Whether the row of an address only belongs to a peer that spoke to us from there: not
+    /// configured, never seen to listen there, and with nothing queued.
     fn is_unclaimed(&self, id: Recipient) -> bool {
         let is_only_heard = |peer: &Peer| peer.known == Known::Heard && !peer.life.is_proven();
         self.table.peer(id).is_some_and(is_only_heard) && !self.waits_for(id) && !self.holds_back(id)
     }
 
-    /// A peer says that it listens at an address that something waits for. It is dialed there, and
-    /// what waits becomes its own only if it proves its key.
+    /// Handles a peer that claims to listen at an address with messages waiting. Dials it there; it
+    /// gets them only if it proves its key.
     pub(super) fn check_claim(&mut self, key: PublicKey, addr: PeerAddr) {
         let is_asked =
             |job: &Job| job.dialled == addr && job.expect == Some(key) && job.purpose == Purpose::Greet;
@@ -370,15 +371,15 @@ impl Chat {
         }
     }
 
-    /// A peer has proven its key at an address that we dialed. What was meant for the address is
-    /// its own from now on; what was meant for a legacy peer there is not.
+    /// Handles a key that a peer has proven at an address we dialed. The messages for the address
+    /// are its own from now on; those for a legacy peer there are not.
     fn proves(&mut self, addr: PeerAddr, key: PublicKey, now: Time) {
         let (id, at_addr) = (Recipient::key(key), Recipient::Address(addr));
         self.inherits(at_addr, id);
         let is_new = |peer: &Peer| peer.added.is_some_and(|added| now.since(added) < ON_ITS_WAY);
         if let Some(before) = self.table.remove(at_addr) {
             if self.table.peer(id).is_some_and(is_new) {
-                // It was introduced in these seconds, and keeps the number that its address had.
+                // It was introduced a few seconds ago and keeps the number of its address.
                 self.table.renumber(id, before.number);
             }
             self.table.update(id, |peer| peer.acked_at = peer.acked_at.max(before.acked_at));
@@ -394,8 +395,8 @@ impl Chat {
         }
     }
 
-    /// The user configured an address without a key, and this peer is there: it is the one that is
-    /// configured.
+    /// Handles a peer that is at an address the user configured without a key: it is the configured
+    /// one.
     fn inherits(&mut self, from: Recipient, to: Recipient) {
         let Some(configured) = self.table.peer(from).filter(|peer| peer.known == Known::Static) else {
             return;
@@ -412,8 +413,8 @@ impl Chat {
         });
     }
 
-    /// A key has proven itself where a legacy peer was, which is therefore gone. What is queued for
-    /// the legacy peer waits for the user.
+    /// Handles a key that has proven itself where a legacy peer was, which is therefore gone. What
+    /// is queued for the legacy peer waits for the user.
     fn is_replaced(&mut self, legacy: Recipient, now: Time) {
         self.hold_all(legacy, Hold::Another, now);
         let before = self.last_job;
@@ -426,7 +427,7 @@ impl Chat {
         self.went(legacy, Why::Replaced);
     }
 
-    /// Notes what is known of a key in its row.
+    /// Records in its row what is known of a key.
     pub(super) fn speaks_with(&mut self, key: PublicKey, now: Time) {
         let Some(secure) = &self.secure else { return };
         let verified = secure.trusted.trust(key) == Trust::Verified;
@@ -481,12 +482,12 @@ impl Chat {
         self.table.update(id, |peer| peer.also = also.into());
     }
 
-    /// Whether messages wait until it is known how a recipient is written to.
+    /// Whether messages wait until the program knows how to send them to a recipient.
     pub(super) fn waits_for(&self, id: Recipient) -> bool {
         self.secure.as_ref().is_some_and(|secure| secure.asked.contains_key(&id))
     }
 
-    /// A peer with a key is there, and may be written to at once.
+    /// Whether a peer with a key is online and can be written to at once.
     pub(super) fn here_again(&mut self, key: PublicKey, now: Time) {
         self.remembers(key, now);
         if let Some(secure) = &mut self.secure {
@@ -553,8 +554,8 @@ impl Chat {
         self.went(peer_id, Why::SaidExit);
     }
 
-    /// Whether a plain message comes in the name of a peer that is known by a key, or from where a
-    /// contact with a key is online. It is shown apart, if there is something to show.
+    /// Whether an unencrypted message claims the name of a peer with a known key, or comes from
+    /// where a contact with a key is online. It is shown apart, if there is anything to show.
     pub(super) fn is_unproven(
         &mut self,
         source: Source,
@@ -564,7 +565,7 @@ impl Chat {
         cut: bool,
     ) -> bool {
         let Some(secure) = &self.secure else { return false };
-        // Elsewhere an address is a hint, and another program may have it by now.
+        // Elsewhere an address is only a hint, and another program may have it now.
         let is_here = |key: &PublicKey| {
             self.table.peer(Recipient::key(*key)).is_some_and(|peer| peer.is_there() && peer.addr == addr)
         };

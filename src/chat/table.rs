@@ -48,11 +48,11 @@ pub enum Known {
 #[derive(Clone, Debug)]
 pub(super) struct Peer {
     pub(super) number: u32,
-    /// Who it is; an address where no peer has proven itself yet.
+    /// The peer, or an address at which no peer has proven itself yet.
     pub(super) id: Recipient,
-    /// Where it is dialed first.
+    /// The address it is dialed at first.
     pub(super) addr: PeerAddr,
-    /// The prefix that it counts against: that of the address it was first known at.
+    /// The prefix it counts against: that of the address where it was first known.
     prefix: SourcePrefix,
     /// The user wrote to it, named, verified, accepted or configured it.
     pub(super) contact: bool,
@@ -68,13 +68,13 @@ pub(super) struct Peer {
     pub(super) form: Form,
     /// Where else it says that it listens; dialled only with its key expected.
     pub(super) also: Box<[PeerAddr]>,
-    /// It has read a message of ours and named no key, so it is written to unencrypted.
+    /// It has read a message of ours and named no key, so messages to it go unencrypted.
     pub(super) is_plain: bool,
-    /// The key that its receipt promised, until it is proven or shown to be false. Nothing goes out
-    /// unencrypted meanwhile.
+    /// The key that its receipt promised, until that key is proven or shown to be false. Nothing is
+    /// sent unencrypted meanwhile.
     pub(super) promised: Option<PublicKey>,
-    /// The name in a `connect` from the address of a legacy peer of another name, until it is known
-    /// whether that is a legacy peer, too, or one with a key.
+    /// A new name in a `connect` from the address of a legacy peer, until it is clear whether the
+    /// sender is a legacy peer, too, or one with a key.
     pub(super) introduced_as: Option<PeerName>,
     /// It did not prove its key when `addr` was dialed last.
     pub(super) is_elsewhere: bool,
@@ -124,14 +124,14 @@ impl Peer {
         self.addr.share()
     }
 
-    /// Dials it at another address from now on. Its turn to be probed is that of the new prefix.
+    /// Dials it at another address from now on. It waits for a probe under the new prefix.
     pub(super) fn moves_to(&mut self, addr: PeerAddr) {
         self.addr = addr;
         self.is_elsewhere = false;
         self.place = None;
     }
 
-    /// Forgets what the program that was there has taught us, for another may be there by now.
+    /// Forgets what is known of the program that was there: another program may be there now.
     pub(super) fn forgets_program(&mut self) {
         self.form = self.configured_form;
         self.wants_ping = false;
@@ -156,7 +156,7 @@ impl Peer {
         }
     }
 
-    /// How it is written to, as far as its row shows.
+    /// How messages are sent to it, as far as its row shows.
     pub(super) fn speech(&self) -> Speech {
         match self.id {
             Recipient::Peer(PeerId::Key(key)) => Speech::Secure(key),
@@ -223,7 +223,7 @@ impl Table {
         self.peers.get(&peer_id)
     }
 
-    /// The row that is dialed at `addr`, or speaks from there, and is not that of a key.
+    /// The row without a key that is dialed at `addr`, or speaks from there.
     pub(super) fn legacy_at(&self, addr: PeerAddr) -> Option<&Peer> {
         let legacy = addr.plain().map(|addr| protocol::plain::peer_at(addr).into());
         let of_addr = legacy.into_iter().chain([Recipient::Address(addr)]);
@@ -231,7 +231,7 @@ impl Table {
         if known.is_some() || !addr.ip().is_loopback() {
             return known;
         }
-        // Many programs on one machine claim another loopback address than they speak from.
+        // Many programs on one machine claim another loopback address than the one they dial from.
         let speaks = Some(addr.source());
         let is_it = |peer: &&Peer| {
             let speaks_there = peer.speaks_from == speaks;
@@ -279,8 +279,8 @@ impl Table {
         Some(result)
     }
 
-    /// Adds a row that is dialed at `addr`, which also says what it counts against. A full table
-    /// makes room first; if no row may go, none is added.
+    /// Adds a row that is dialed at `addr`, whose prefix it counts against. A full table evicts a
+    /// row first; if none may go, none is added.
     pub(super) fn add(&mut self, id: Recipient, addr: PeerAddr, known: Known, life: Life) -> bool {
         if self.peers.contains_key(&id) {
             return true;
@@ -349,7 +349,7 @@ impl Table {
 
     fn insert(&mut self, mut peer: Peer) {
         let peer_id = peer.id;
-        // What the indexes know of a row that was removed holds no more.
+        // The indexes of a removed row are no longer valid.
         (peer.place, peer.wake, peer.rank) = (None, None, None);
         *self.per_ip.entry(peer.prefix).or_default() += 1;
         self.numbers.insert(peer.number, peer_id);
@@ -377,7 +377,7 @@ impl Table {
         Some(peer)
     }
 
-    /// Gives a row to another identity, which has none yet; its number stays. Returns whether it did.
+    /// Gives a row to another identity that has none yet. Its number stays. Returns whether it did.
     pub(super) fn rekey(&mut self, from: Recipient, to: Recipient) -> bool {
         if self.peers.contains_key(&to) {
             return false;
@@ -470,13 +470,14 @@ impl Table {
 pub struct Row {
     /// The number that it is chosen by: given once, never given to another.
     pub number: u32,
-    /// Who it is; an address where no peer has proven itself yet.
+    /// The peer, or an address at which no peer has proven itself yet.
     pub id: Recipient,
-    /// Whether the user treats it as a contact: wrote to it, named, verified, accepted or configured it.
+    /// Whether the user treats it as a contact: wrote to it, named, verified, accepted or
+    /// configured it.
     pub contact: bool,
     /// What it calls itself, if it has said so or peers.toml does.
     pub name: Option<PeerName>,
-    /// Where it is dialed first; `None` for a peer with a key and no known address.
+    /// The address it is dialed at first; `None` for a peer with a key and no known address.
     pub addr: Option<PeerAddr>,
     /// What its header says, where that is not its address.
     pub claimed: Option<Claimed>,

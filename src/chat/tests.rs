@@ -58,7 +58,7 @@ impl Story {
                     assert!(self.chat.secure.is_some(), "we have no key: {talk:?}");
                     self.talks.push(talk);
                 }
-                // For the prompt, which shows nothing because of it.
+                // For the prompt, which shows nothing.
                 Action::Tell(Event::ProvenAt(..)) => {}
                 Action::Tell(event) => self.told.push(event),
                 Action::Write(id, write) => self.writes.push((id, write)),

@@ -8,8 +8,8 @@ use crate::model::peer_id::Recipient;
 /// Messages that may be queued for one legacy peer or unproven address; as many as for a key.
 pub const MAX_TEXTS_WAITING: usize = super::MAX_OPEN_TEXTS;
 
-/// The same for all of them together. The longest message has 64 KiB, so a script that writes to
-/// hundreds of offline peers takes a quarter of a gigabyte at the very most.
+/// The same limit for all of them together. The longest message has 64 KiB, so a script that writes
+/// to hundreds of offline peers takes at most a quarter of a gigabyte.
 const MAX_TEXTS_IN_ALL: usize = 4 * MAX_TEXTS_WAITING;
 
 /// How many texts are on their way to each address; no more entries than there are jobs.
@@ -54,7 +54,7 @@ impl Chat {
         self.note_texts(peer_id);
     }
 
-    /// What is for an address is for the legacy peer there from now on.
+    /// Assigns the messages for an address to the legacy peer there from now on.
     pub(super) fn texts_follow(&mut self, from: Recipient, to: Recipient) {
         if let Some(count) = self.texts.0.remove(&from) {
             *self.texts.0.entry(to).or_default() += count;

@@ -3,7 +3,7 @@
 //! A pin belongs to a contact or to a stranger. An unknown key that claims the name or alias of a
 //! contact is a pending key change, an [`Offer`]: the new key gets nothing until the user decides,
 //! while messages for the contact's pinned key keep flowing. A stranger's name protects nothing.
-//! The addresses of a pin are hints where to dial it. They identify nobody, and several pins may
+//! The addresses of a pin are hints where to dial it. They identify no peer, and several pins may
 //! share one.
 //!
 //! Callers pass only keys that were proven in a handshake. [`Trusted::take_changes`] returns what
@@ -23,7 +23,7 @@ use index::Index;
 pub use pin::{Change, Meeting, Offer, Pin, Policy, Refused, Trust, Verdict};
 pub use user::{As, Unknown};
 
-/// Contacts at most, blocked ones included: more than anybody writes to.
+/// Contacts at most, blocked ones included.
 pub const MAX_CONTACTS: usize = 10_000;
 
 /// Strangers at most. They cost memory and nothing else, so there may be as many as contacts.
@@ -36,7 +36,7 @@ pub const MAX_STRANGERS_PER_PREFIX: usize = 1_000;
 /// Pins at most.
 pub const MAX_PINS: usize = MAX_CONTACTS + MAX_STRANGERS;
 
-/// Keys waiting for the user's decision at most. Nobody reads more than a screen of them.
+/// Keys waiting for the user's decision at most. A user does not read more than a screen of them.
 pub const MAX_OFFERS: usize = 16;
 
 /// Waiting keys of one source prefix at most, so that a source with many keys cannot hide the key
@@ -248,8 +248,8 @@ impl Trusted {
         Verdict::Offered(offer)
     }
 
-    /// Updates the name and the hints of a known key. Returns the contact whose name it takes, if
-    /// it did not take it before.
+    /// Updates the name and the hints of a known key. Returns the contact whose name it now takes,
+    /// if it did not take that name before.
     fn met_again(&mut self, meeting: &Meeting) -> Option<PublicKey> {
         let key = meeting.key;
         let held = self.pins.get(&key)?;
@@ -295,8 +295,9 @@ impl Trusted {
         std::mem::take(&mut self.changed).into_iter().map(change).collect()
     }
 
-    /// Makes room for one more stranger from a source prefix: its own oldest stranger goes if the
-    /// prefix is full, the oldest of all if there are too many. Returns false if all are live.
+    /// Makes room for one more stranger from a source prefix: evicts the prefix's own oldest
+    /// stranger if the prefix is full, the oldest of all if there are too many. Returns false if
+    /// all are live.
     fn make_room(&mut self, prefix: SourcePrefix, is_live: &dyn Fn(PublicKey) -> bool) -> bool {
         let of_prefix = self.index.strangers_of(prefix);
         let is_full = of_prefix >= MAX_STRANGERS_PER_PREFIX;
@@ -338,7 +339,7 @@ impl Trusted {
         Some(held.pin)
     }
 
-    /// Changes a pin, keeps the index true, and notes whether it has to be saved.
+    /// Changes a pin, updates the index, and marks the pin if it has to be saved.
     fn change(&mut self, key: PublicKey, change: impl FnOnce(&mut Held)) {
         let Some(held) = self.pins.get_mut(&key) else { return };
         let before = (held.saved, held.pin.clone());

@@ -48,7 +48,7 @@ impl Chat {
     /// Tells what became of texts, and has it written down. The first that is known of a text ends its part in the command; what comes later
     /// is told as such.
     pub(super) fn tell_news(&mut self, key: PublicKey, news: Vec<TextNews>) {
-        // What becomes of messages to a key that another has replaced is told of the other.
+        // The result of messages to a replaced key is reported for the key that replaced it.
         let heir = self.secure.as_ref().and_then(|secure| secure.gone.get(&key).copied().flatten());
         let is_known = self.secure.as_ref().is_some_and(|secure| secure.trusted.pin(key).is_some());
         let told_as = heir.or(Some(key).filter(|_| is_known)).map(Recipient::key);

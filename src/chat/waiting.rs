@@ -1,8 +1,8 @@
 //! Queues for legacy peers and for addresses where no peer has proven itself yet.
 //!
-//! What waits for an address goes to the first peer that proves itself there. What waits for a
-//! legacy peer never goes to a key, and goes to a peer of another name only when the user says so.
-//! Only a message of which nothing was sent waits here: a legacy peer could not tell a second copy.
+//! Messages for an address go to the first peer that proves itself there. Messages for a legacy
+//! peer never go to a key, and go to a peer of another name only if the user says so. Only a
+//! message with no byte sent waits here: a legacy peer could not tell a second copy.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -262,7 +262,7 @@ impl Chat {
         }
     }
 
-    /// What is queued for an address is for the legacy peer that is there.
+    /// Moves what is queued for an address to the legacy peer there.
     pub(super) fn queues_follow(&mut self, from: Recipient, to: Recipient) {
         let Some(secure) = &mut self.secure else { return };
         if let Some(held) = secure.waiting.remove(&from) {
@@ -291,7 +291,7 @@ impl Chat {
         moved.into_iter().for_each(|write| self.write(write));
     }
 
-    /// Holds everything that is queued for a recipient, for this reason.
+    /// Holds all messages queued for a recipient, for this reason.
     pub(super) fn hold_all(&mut self, id: Recipient, hold: Hold, now: Time) {
         let Some(secure) = &mut self.secure else { return };
         let mut texts: Vec<Unsent> = Vec::new();

@@ -1,4 +1,4 @@
-//! The outbox as the user sees it: lists what waits, cancels it, tries it at once, sends it again.
+//! The outbox as the user sees it: lists, cancels, retries and resends waiting messages.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,8 +65,8 @@ impl Chat {
         all
     }
 
-    /// For whom messages are queued that were listed as those for `to`: an address may have become a
-    /// peer's since.
+    /// The recipient of messages that were listed as those for `to`: a peer may have proven itself
+    /// at an address since.
     fn queued_for(&self, to: Recipient) -> Recipient {
         if self.waits_for(to) || self.holds_back(to) { to } else { self.meant(to) }
     }
@@ -114,7 +114,7 @@ impl Chat {
             if let Some(key) = to.public_key() {
                 secure.outboxes.met(key, now);
             }
-            // Where a legacy peer calls itself otherwise by now, this is the user's answer.
+            // If a legacy peer has changed its name, this is the user's answer.
             let held = secure.waiting.get_mut(&to);
             held.into_iter().flat_map(|held| &mut held.texts).for_each(|text| text.confirmed = true);
         }

@@ -1,9 +1,8 @@
 //! The keys in peers.toml: each becomes a contact with the listed addresses as hints.
 //!
 //! peers.toml may have come with the directory the program starts in, so it takes nothing from the
-//! known contacts: a blocked key stays blocked, and a name or address that is another contact's
-//! stays that contact's too. A verified contact that shares an address with a listed key is worth
-//! a warning.
+//! known contacts: a blocked key stays blocked, and another contact keeps its name and address. The
+//! program warns if a verified contact shares an address with a listed key.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +16,7 @@ impl KnownPeers {
     /// Makes contacts of the static peers with a key; drops the entry with our own key, `me`. `now`
     /// is in seconds since 1970. Returns warnings for the user, in whole sentences.
     pub fn configure(&mut self, peers: &mut Vec<StaticPeer>, me: PublicKey, now: u64) -> Vec<String> {
-        // The entry is about us. A program that has our old address now is not meant.
+        // The entry is about us, not about a program that has our old address now.
         peers.retain(|peer| peer.key != Some(me));
         let contacts = self.pins().filter(|pin| pin.contact && !pin.blocked);
         let named = contacts.flat_map(|pin| &pin.name);

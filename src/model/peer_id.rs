@@ -10,7 +10,8 @@ use super::key::PublicKey;
 pub enum PeerId {
     /// A p2p-chat peer that holds the secret half of this key.
     Key(PublicKey),
-    /// A legacy program: whatever speaks from this address. Nothing more can be proven about it.
+    /// A legacy program: any program that speaks from this address. Nothing more can be proven
+    /// about it.
     Legacy(LegacyId),
 }
 
@@ -48,12 +49,12 @@ impl PeerId {
     }
 }
 
-/// Whom a message, a command or a row of the peer list is for.
+/// The recipient of a message or a command, or the owner of a row in the peer list.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Recipient {
-    /// This peer, wherever it is.
+    /// This peer, at any address.
     Peer(PeerId),
-    /// The first peer that proves itself at this address, where none has yet.
+    /// The first peer that proves itself at this address, where no peer has yet.
     Address(PeerAddr),
 }
 

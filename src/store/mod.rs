@@ -42,8 +42,7 @@ pub trait Store: Send {
     /// Why they cannot be read.
     fn parties(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>, StoreError>;
 
-    /// Returns the keys of the peers that the user ever wrote to, whatever became of the messages.
-    /// Sorted.
+    /// Returns the keys of all peers that the user ever wrote to, delivered or not, sorted.
     ///
     /// # Errors
     /// If they cannot be read.

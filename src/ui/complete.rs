@@ -102,8 +102,8 @@ fn argument(before: &str) -> Option<Argument> {
     }
 }
 
-/// What a word that names a peer can be completed to: a word for each contact, then for each
-/// stranger, those online before those gone; `all`; and addresses, once a digit is typed.
+/// The words that complete a word naming a peer: one for each contact, then for each stranger,
+/// those online before those offline; `all`; and addresses, once a digit is typed.
 fn peers(word: &str, mark: &str, directory: &dyn Directory) -> Vec<String> {
     let mut all = candidates(directory);
     all.sort_by_key(|known| (!known.is_contact, known.is_gone));
@@ -112,7 +112,7 @@ fn peers(word: &str, mark: &str, directory: &dyn Directory) -> Vec<String> {
     let named: Vec<&Candidate> = all.iter().filter(fits).collect();
     let mut words: Vec<String> = match named.len() {
         0..=MAX_SHOWN => named.iter().map(|known| word_for(known, &all)).collect(),
-        // So many are not inserted, and not even shown.
+        // Too many to insert, or even to show.
         _ => named.iter().map(|known| known.label.clone()).collect(),
     };
     words.push("all".into());

@@ -10,11 +10,11 @@ use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::Recipient;
 
-/// Peers with a label: all rows, and as many that have left the list. With more, the labels of
-/// forgotten peers go.
+/// Peers with a label: all rows, and as many that have left the list. Beyond that, the labels of
+/// forgotten peers are dropped.
 const MAX_LABELS: usize = 2 * MAX_PEERS;
 
-/// What stands between a name and its suffix.
+/// The character between a name and its suffix.
 pub(super) const MARK: char = '·';
 
 /// The mark, and what looks like it.
@@ -37,11 +37,11 @@ const LIKE_A_SIGN: [char; 12] = [
     ']',
 ];
 
-/// Characters of a key in the suffix of a name: enough to tell two people apart, and short to type.
+/// Characters of a key in the suffix of a name: enough to tell two people apart, and quick to type.
 const SUFFIX_CHARS: usize = 4;
 
-/// Characters of a key where the short suffix is taken, and of a peer without a name: as many as
-/// the screen shows of a key elsewhere.
+/// Characters of a key if the short suffix is taken, and for a peer without a name: as many as the
+/// screen shows of a key elsewhere.
 const LONG_SUFFIX_CHARS: usize = 8;
 
 /// What the program knows of a peer when a label is given.
@@ -51,7 +51,7 @@ pub enum Standing {
     Contact,
     /// A stranger in the peer list.
     Stranger,
-    /// Neither a contact nor in the peer list. Its label is free for another.
+    /// Neither a contact nor in the peer list. Another peer may take its label.
     Forgotten,
 }
 
@@ -82,14 +82,14 @@ struct Given {
 #[derive(Clone, Debug, Default)]
 pub struct Labels {
     given: HashMap<Recipient, Given>,
-    /// Who has each label; labels are compared in their folded form.
+    /// The owner of each label; labels are compared in their folded form.
     owners: HashMap<String, Recipient>,
     /// The contacts of each folded name.
     contacts: HashMap<String, BTreeSet<Recipient>>,
     nicknames: BTreeMap<Recipient, Name>,
-    /// Who has each nickname, in its folded form.
+    /// The owner of each nickname, in its folded form.
     nicknamed: HashMap<String, Recipient>,
-    /// The nicknames that belong to an address. They go for the legacy peer and for the unproven
+    /// The nicknames that belong to an address. They apply to the legacy peer and to the unproven
     /// address, which are two recipients.
     by_addr: HashMap<PeerAddr, Recipient>,
 }
@@ -119,7 +119,7 @@ impl Labels {
         self.nicknames.get(&self.owner_of_nickname(id))
     }
 
-    /// Under which recipient the nickname of a peer is kept.
+    /// The recipient that the nickname of a peer is saved for.
     fn owner_of_nickname(&self, id: Recipient) -> Recipient {
         id.addr().and_then(|addr| self.by_addr.get(&addr)).copied().unwrap_or(id)
     }
@@ -135,8 +135,8 @@ impl Labels {
         self.nicknames.iter().map(|(id, name)| (*id, name))
     }
 
-    /// Gives a peer its label if it has a name. Returns every peer that has another label now: this
-    /// one, or another of the same name.
+    /// Gives a peer its label if it has a name. Returns every peer whose label changed: this peer,
+    /// or another of the same name.
     pub fn meet(&mut self, who: &Who, standing: impl Fn(Recipient) -> Standing) -> Vec<Renamed> {
         let Some(name) = &who.name else { return Vec::new() };
         let id = who.id;
@@ -191,8 +191,8 @@ impl Labels {
         renamed
     }
 
-    /// For a moment, a peer and the unproven address that it is at can both be known under its name.
-    /// The address has no label then.
+    /// For a moment, a peer and the unproven address where it is can both be known by its name. The
+    /// address has no label then.
     fn take_from_unproven(&mut self, who: &Who, shape: &str) {
         let unproven = who.addr.map(Recipient::Address).filter(|unproven| *unproven != who.id);
         let is_called = |given: &Given| folded(given.name.as_str()) == shape;
@@ -201,7 +201,7 @@ impl Labels {
         }
     }
 
-    /// Whether `id` is the unproven address that a peer is at.
+    /// Whether `id` is the unproven address of a peer.
     fn is_at(&self, peer: Recipient, id: Recipient) -> bool {
         let addr = self.given.get(&peer).and_then(|given| given.addr);
         addr.is_some_and(|addr| id == Recipient::Address(addr))
@@ -249,8 +249,8 @@ impl Labels {
         self.take(id);
     }
 
-    /// Gives the label of a recipient to the one that it is from now on: the first peer that proved
-    /// itself at an address, or a contact with its new key.
+    /// Moves the label of a recipient to its successor: the first peer that proved itself at an
+    /// address, or a contact with its new key.
     pub fn replace(&mut self, from: Recipient, to: Recipient) {
         if let Some(given) = self.take(from)
             && !self.given.contains_key(&to)
@@ -286,7 +286,7 @@ impl Labels {
         first.unwrap_or_else(|| format!("{name}{MARK}{}", longest_suffix(id)))
     }
 
-    /// The label of a peer: the user's nickname, the label that it was given, or what stands for it.
+    /// The label of a peer: the user's nickname, its given label, or its address or key.
     pub fn label(&self, id: Recipient, name: Option<&PeerName>) -> String {
         let known = self.known(id);
         known.unwrap_or_else(|| match name {
@@ -295,7 +295,7 @@ impl Labels {
         })
     }
 
-    /// The label of a peer with its suffix, for where another peer may be meant by the plain name.
+    /// The label of a peer with its suffix, for when the plain name may mean another peer.
     pub fn full_label(&self, id: Recipient, name: Option<&PeerName>) -> String {
         let given = self.given.get(&id);
         match (given, name.or(given.map(|given| &given.name))) {
@@ -305,14 +305,14 @@ impl Labels {
         }
     }
 
-    /// The name behind a label. It decides the colour, which stays when only the suffix changes.
+    /// The name behind a label. It decides the color, which stays when only the suffix changes.
     pub fn name(&self, id: Recipient) -> Option<&str> {
         let nickname = self.nickname(id).map(Name::as_str);
         nickname.or_else(|| self.given.get(&id).map(|given| given.name.as_str()))
     }
 }
 
-/// The suffixes that a peer can have, the shortest first.
+/// The suffixes that a peer can have, shortest first.
 fn suffixes(id: Recipient) -> impl Iterator<Item = String> {
     let of_key = id.public_key().map(|key| {
         [beginning(key, SUFFIX_CHARS), beginning(key, LONG_SUFFIX_CHARS), key.to_string()].into_iter()
@@ -326,12 +326,12 @@ fn longest_suffix(id: Recipient) -> String {
     suffixes(id).last().unwrap_or_default()
 }
 
-/// The suffix of a peer that was given no label.
+/// The suffix of a peer without a label.
 fn unmet_suffix(id: Recipient) -> String {
     id.public_key().map_or_else(|| longest_suffix(id), |key| beginning(key, SUFFIX_CHARS))
 }
 
-/// What stands for a peer without a name: its address, or the beginning of its key.
+/// The label of a peer without a name: its address, or the beginning of its key.
 fn unnamed(id: Recipient) -> String {
     match (id.public_key(), id.addr()) {
         (Some(key), _) => beginning(key, LONG_SUFFIX_CHARS),
@@ -344,9 +344,8 @@ fn beginning(key: PublicKey, chars: usize) -> String {
     key.to_string().chars().take(chars).collect()
 }
 
-/// Whether the prompt would understand a name as something else, or a reader might: `*` begins what
-/// the program itself says, `/` a command, a sign tells who is verified, and behind the mark stands
-/// a suffix.
+/// Whether the prompt, or a reader, might take a name for something else: `*` begins a line of the
+/// program, `/` a command, a sign marks a verified peer, and a suffix follows the mark.
 fn reads_otherwise(name: &str) -> bool {
     let name = &folded(name);
     name.starts_with(|c: char| c.is_ascii_punctuation() && !matches!(c, '_' | '-' | '.'))

@@ -208,7 +208,7 @@ impl Menu {
         self.reply_to = Some(self.last_sender.clone());
     }
 
-    /// Everybody that the menu remembers and shows by a label.
+    /// All recipients that the menu remembers and shows by a label.
     fn remembered(&mut self) -> impl Iterator<Item = &mut Chosen> {
         let asked = match &mut self.asking {
             Asking::Text(to) => Some(to),
@@ -219,7 +219,7 @@ impl Menu {
         named.into_iter().flatten().chain(self.reply_to.iter_mut().flatten()).chain(asked)
     }
 
-    /// Forgets a recipient that is likely another by now, so that the user is asked who is meant.
+    /// Forgets a recipient that has likely changed, so that the user is asked which one they mean.
     /// Returns whether the next line was to go there.
     pub fn forget(&mut self, id: Recipient) -> bool {
         let is_it = |chosen: &Option<Chosen>| chosen.as_ref().and_then(Chosen::peer) == Some(id);
@@ -240,7 +240,7 @@ impl Menu {
         was_asked || was_talking
     }
 
-    /// Gives a peer another label wherever it is named.
+    /// Gives a peer another label wherever the menu names it.
     pub fn relabel(&mut self, id: Recipient, label: &str) {
         let named = self.remembered().filter(|chosen| chosen.peer() == Some(id));
         named.for_each(|chosen| label.clone_into(&mut chosen.label));

@@ -25,14 +25,14 @@ pub trait Directory {
     fn rows(&self) -> Vec<Row>;
     /// The contacts known by key that are not in the peer list.
     fn contacts(&self) -> Vec<Pin>;
-    /// Whom an address means: the contacts known by key that have proven themselves there, or the
-    /// legacy peer or the unproven address itself.
+    /// The recipients that an address means: the contacts with a key that have proven themselves
+    /// there, or the legacy peer or the unproven address.
     fn at(&self, addr: PeerAddr) -> Vec<Recipient>;
     /// Whether an address is our own.
     fn is_own(&self, addr: PeerAddr) -> bool;
     /// The labels of the peers.
     fn labels(&self) -> &Labels;
-    /// What is pinned for a recipient that has a key.
+    /// The pin of a recipient that has a key.
     fn pin_of(&self, id: Recipient) -> Option<Pin>;
     /// The pins that a word of the user may mean: exactly a name, or the beginning of a key.
     fn pins_named(&self, word: &str) -> Vec<Pin>;
@@ -40,8 +40,8 @@ pub trait Directory {
     fn offers_for(&self, word: &str) -> Vec<Offer>;
     /// The safety number with a key.
     fn code_with(&self, key: PublicKey) -> String;
-    /// The address that a word is, if it is one. A directory that knows the interfaces of the
-    /// machine takes their names, too.
+    /// Parses a word as an address. A directory that knows the interfaces of the machine also takes
+    /// their names.
     ///
     /// # Errors
     /// Why it is none.
@@ -55,7 +55,7 @@ pub trait Directory {
 pub struct Chosen {
     /// Who it is.
     pub target: Target,
-    /// What it is called in sentences and prompts.
+    /// Its name in sentences and prompts.
     pub label: String,
 }
 
@@ -78,7 +78,7 @@ impl Chosen {
         }
     }
 
-    /// Replaces a recipient by another, with its label if it is the only one.
+    /// Replaces a recipient by another; the label changes if it was the only one.
     pub(crate) fn replace(&mut self, from: Recipient, to: &Self) {
         if self.peer() == Some(from) {
             to.label.clone_into(&mut self.label);
@@ -96,12 +96,12 @@ pub(super) fn replace(target: &mut Target, from: Recipient, to: Recipient) {
     }
 }
 
-/// What a word of the user names.
+/// What a word from the user names.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Named {
     /// Exactly this.
     Exactly(Chosen),
-    /// The only contact whose name begins so.
+    /// The only contact whose name begins with the word.
     Perhaps(Chosen),
     /// An IP without a port.
     NeedsPort(IpAddr),
@@ -114,9 +114,9 @@ pub(super) enum Lost {
     NoNumber,
     /// It is our own address.
     Ourselves(PeerAddr),
-    /// It looks like an address; the sentence says why it is none.
+    /// It looks like an address, but is none; the sentence says why.
     NoAddress(String),
-    /// Nobody has that name; somebody has almost that name.
+    /// No peer has that name; the value is a similar name.
     Nobody(Option<String>),
     /// Several peers match; the sentence lists them.
     Several(String),
@@ -155,7 +155,7 @@ impl Lost {
 /// Characters of a key that name a contact.
 const CONTACT_KEY_CHARS: usize = 4;
 
-/// Characters of a key that name a stranger. Anybody can make a key that begins with a short word.
+/// Characters of a key that name a stranger. Any peer can make a key that begins with a short word.
 const STRANGER_KEY_CHARS: usize = 8;
 
 /// A peer that a word may mean.
@@ -232,7 +232,7 @@ impl Candidate {
     }
 }
 
-/// Everybody that a name can mean: the rows, the contacts without a row, and the peers with a
+/// All recipients that a name can mean: the rows, the contacts without a row, and the peers with a
 /// nickname that are neither.
 pub(super) fn candidates(directory: &dyn Directory) -> Vec<Candidate> {
     let labels = directory.labels();
@@ -246,7 +246,7 @@ pub(super) fn candidates(directory: &dyn Directory) -> Vec<Candidate> {
     all
 }
 
-/// The legacy peer that has a nickname, or its address if no peer has proven itself there.
+/// The legacy peer that has a nickname, or its address if it is unproven.
 fn unproven_or(id: Recipient, directory: &dyn Directory) -> Recipient {
     let there = id.addr().map(|addr| directory.at(addr)).unwrap_or_default();
     match there[..] {
@@ -255,7 +255,7 @@ fn unproven_or(id: Recipient, directory: &dyn Directory) -> Recipient {
     }
 }
 
-/// Whom `word` means: `all`, a number of the list, an address, an IP, a name or its beginning.
+/// What `word` means: `all`, a row number, an address, an IP, or the start of a name.
 pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost> {
     if word.eq_ignore_ascii_case("all") {
         return Ok(Named::Exactly(Chosen::all()));
@@ -286,9 +286,9 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
     })
 }
 
-/// Whom to connect to. An address means whoever is there now, and not the contact that was: asking
-/// to be listed says nothing that only one peer may read, and is how a peer is met at an address
-/// that another had.
+/// The peer to connect to. An address means the peer that is there now, not the contact that was: a
+/// request to be listed says nothing that only one peer may read, and this is how the user meets a
+/// peer at an address that another had.
 pub(super) fn find_to_connect(word: &str, directory: &dyn Directory) -> Result<Named, Lost> {
     match directory.address(word) {
         Ok(addr) if !directory.is_own(addr) => {
@@ -331,8 +331,9 @@ pub fn contact_called(name: &Name, id: Recipient, directory: &dyn Directory) -> 
 /// How alike a name has to be (1 is the same) for it to be offered in place of another.
 const ALIKE: f64 = 0.8;
 
-/// Whom a name means. An exact contact wins, then the only contact that begins so. A stranger is
-/// meant only by its exact name, and only if no contact begins so.
+/// The recipient that a name means. An exact contact wins, then the only contact that begins with
+/// the word. A stranger matches only by its exact name, and only if no contact begins with the
+/// word.
 pub(super) fn by_name(word: &str, all: &[Candidate]) -> Result<Named, Lost> {
     let wanted = &folded(word);
     // A colon is easier to type than the mark before a suffix.
@@ -353,7 +354,7 @@ pub(super) fn by_name(word: &str, all: &[Candidate]) -> Result<Named, Lost> {
     match &exact[..] {
         [] => {}
         [only] => return one(only),
-        // Of two contacts of one name, the label without a suffix is that of the first.
+        // If two contacts have one name, the label without a suffix is that of the first.
         _ => match &exact.iter().filter(has_label).collect::<Vec<_>>()[..] {
             [only] => return one(only),
             _ => return several(exact),
@@ -361,7 +362,7 @@ pub(super) fn by_name(word: &str, all: &[Candidate]) -> Result<Named, Lost> {
     }
     let beginning = if wanted.is_empty() { Vec::new() } else { of(&contacts, &|known| known.begins(wanted)) };
     let mut same = of(&strangers, &is_called);
-    // Of two strangers of one name the label tells which, but not if that one is gone.
+    // If two strangers have one name, the label tells which, unless that one is gone.
     if let Some(labelled) = same.iter().find(|known| has_label(known)).cloned()
         && (!labelled.is_gone || same.iter().all(|known| known.is_gone))
     {

@@ -1,4 +1,4 @@
-//! Which peer a message for an address goes to.
+//! Which peer gets a message for an address.
 
 use super::keys::{BOBS, EVES, key, letter, met};
 use super::*;
@@ -18,7 +18,7 @@ fn known_key_binds_address_without_hello() {
 }
 
 #[test]
-fn peer_that_dials_in_during_a_probe_is_probed_later() {
+fn peer_dialing_in_during_probe_is_probed_later() {
     let mut story = Story::keyed();
     story.gets(5001, Body::Connect);
     story.later(seconds(1));
@@ -31,7 +31,7 @@ fn peer_that_dials_in_during_a_probe_is_probed_later() {
 }
 
 #[test]
-fn legacy_peer_whose_address_proves_a_key_is_left_alone() {
+fn key_at_legacy_address_leaves_legacy_peer_alone() {
     let mut story = Story::keyed().with_static(&[5001]);
     story.ends(5001, &Fate::HandedOver);
     let legacy = legacy(at(5001));
@@ -71,7 +71,7 @@ fn message_for_replaced_legacy_peer_is_held() {
 }
 
 #[test]
-fn acknowledgements_are_spaced_whoever_proves_a_key() {
+fn acknowledgements_are_spaced_whichever_peer_proves_a_key() {
     fn connects(story: &mut Story) {
         let claimed = Claimed { ip: HERE, port: 5001 };
         let nameless = Plain { claimed, form: Form::Standard, name: None, body: Body::Connect };

@@ -1,4 +1,4 @@
-//! What somebody tried who wanted to break the rules.
+//! What a peer can try to break the rules.
 
 use super::keys::{BOBS, EVES, met};
 use super::*;
@@ -16,14 +16,14 @@ fn stranger_does_not_silence_legacy_contact_of_its_name() {
 }
 
 #[test]
-fn text_written_down_while_its_address_proves_a_key_leaves_nothing_behind() {
+fn message_stored_during_key_proof_leaves_nothing_behind() {
     let mut story = Story::keyed();
     story.chat.keep(true, seconds(60));
     story.gets_from(HERE, Claimed { ip: HERE, port: 5001 }, Form::R3, Body::Connect);
     story.writes(5001, 1);
     let (id, _) = story.writes.pop().expect("it is written down");
     story.under_way.clear();
-    // Bob proves himself there before that is done.
+    // Bob proves himself there before the write is done.
     story.does(Command::Connect(Target::These(vec![at(5001).into()])));
     story.promises(BOBS);
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
@@ -36,7 +36,7 @@ fn text_written_down_while_its_address_proves_a_key_leaves_nothing_behind() {
 }
 
 #[test]
-fn legacy_program_where_a_key_was_is_connected_to() {
+fn legacy_program_at_former_key_address_gets_connect() {
     let mut story = Story::keyed();
     story.knows_bob(5001);
     let parted =
@@ -51,7 +51,7 @@ fn legacy_program_where_a_key_was_is_connected_to() {
 }
 
 #[test]
-fn false_promise_behind_a_connect_is_not_tried_without_end() {
+fn false_promise_behind_connect_is_not_retried_forever() {
     let mut story = Story::keyed();
     story.knows_bob(5001);
     let parted =
@@ -65,7 +65,7 @@ fn false_promise_behind_a_connect_is_not_tried_without_end() {
     assert_eq!(story.outcomes().len(), 1);
 }
 
-/// `connect` from port 5001, of somebody with this name.
+/// `connect` from port 5001, with this name.
 fn connects_as(story: &mut Story, name: &str) {
     let claimed = Claimed { ip: HERE, port: 5001 };
     let name = Some(PeerName::new(name));
@@ -84,7 +84,7 @@ fn name_of_legacy(story: &Story) -> Option<String> {
 }
 
 #[test]
-fn legacy_peer_keeps_its_name_when_a_key_introduces_itself() {
+fn introduced_key_leaves_legacy_peer_its_name() {
     let mut story = Story::keyed();
     story.gets(5001, text("hi"));
     connects_as(&mut story, "Eve");
@@ -95,7 +95,7 @@ fn legacy_peer_keeps_its_name_when_a_key_introduces_itself() {
 }
 
 #[test]
-fn message_typed_while_another_legacy_peer_introduces_itself_is_held() {
+fn message_during_another_legacy_introduction_is_held() {
     let mut story = Story::keyed();
     story.gets(5001, text("hi"));
     story.does(Command::Connect(Target::These(vec![legacy(at(5001))])));

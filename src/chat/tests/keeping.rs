@@ -36,7 +36,7 @@ impl Story {
     /// The disk does what it is to do, one after the other, with these results.
     fn disk_turns_each(&mut self, results: &[Result<(), &str>]) {
         for result in results {
-            // Nothing waits for the others.
+            // No other write is awaited.
             let waits = self.writes.iter().position(|(id, _)| id.is_some()).expect("something is waited for");
             let id = self.writes.drain(..=waits).next_back().and_then(|(id, _)| id).unwrap();
             let actions = self.chat.written(id, result.map_err(Into::into), self.now);
@@ -676,7 +676,7 @@ fn a_text_that_waits_for_the_disk_does_not_go_out_in_plain_to_who_has_promised_a
         story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
         story.disk_turns(Ok(()));
     }
-    // It was for the legacy peer that had been there, and waits for the user.
+    // The message was for the earlier legacy peer and waits for the user.
     assert_eq!((story.plain_under_way(5001), story.letters_under_way()), (0, vec![]));
     assert_eq!(story.outcomes(), [Fate::Waits(Hold::Another), Fate::Delivered]);
 }

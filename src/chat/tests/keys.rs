@@ -242,7 +242,7 @@ fn static_peer_stays_when_another_key_answers() {
     let rows: Vec<_> = rows.iter().map(|row| (row.addr, row.speech, row.known == Known::Static)).collect();
     let (bobs, eves) = (Speech::Secure(key(BOBS)), Speech::Secure(key(EVES)));
     assert_eq!(rows, [(Some(at(5001)), bobs, true), (Some(at(5003)), eves, false)]);
-    // And Bob is looked for again.
+    // Bob is probed again.
     story.talks.clear();
     story.later(Duration::from_secs(20));
     assert!(story.talks.iter().any(|talk| talk.expect == Some(key(BOBS)) && talk.addrs[0] == at(5001)));
@@ -483,7 +483,7 @@ fn another_key_at_contact_address_changes_nothing() {
 }
 
 #[test]
-fn key_change_waits_for_the_user_and_moves_messages() {
+fn key_change_waits_for_user_and_moves_messages() {
     let mut story = Story::keyed();
     story.knows_bob(5001);
     story.writes(5001, 1);
@@ -928,7 +928,7 @@ fn a_text_under_way_when_its_key_is_replaced_goes_to_the_new_one_or_is_told_of()
 }
 
 #[test]
-fn messages_for_a_legacy_peer_do_not_go_to_a_key() {
+fn messages_for_legacy_peer_never_go_to_key() {
     let mut story = Story::keyed();
     story.writes(5001, 1);
     story.ends(5001, &Fate::HandedOver);
@@ -942,7 +942,7 @@ fn messages_for_a_legacy_peer_do_not_go_to_a_key() {
     story.promises(BOBS);
     assert_eq!(story.under_way, [], "what is left does not go out in plain");
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    // What was for the old program is not for the key: the user is asked.
+    // The message for the old program is not for the key: the user is asked.
     assert_eq!(story.talks, []);
     let waits = |fate: &&Fate| **fate == Fate::Waits(Hold::Another);
     assert_eq!(story.outcomes().iter().filter(waits).count(), 2);

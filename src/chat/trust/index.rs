@@ -1,4 +1,4 @@
-//! The names and addresses of the pins, for lookups, and how many contacts and strangers there are.
+//! The names and addresses of the pins, for lookups, and the counts of contacts and strangers.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -81,7 +81,7 @@ impl Index {
         }
     }
 
-    /// Removes what [`Index::add`] added; `held` has not changed since.
+    /// Removes what [`Index::add`] added. `held` must not have changed since.
     pub(super) fn remove(&mut self, held: &Held) {
         let (key, rank) = (held.pin.key, rank(held));
         for name in names(held) {

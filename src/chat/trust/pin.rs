@@ -109,10 +109,9 @@ pub enum Refused {
     Ourselves,
     /// The user has blocked it.
     Blocked,
-    /// The policy accepts no unknown keys.
+    /// The policy refuses unknown keys.
     Strict,
-    /// The user has not decided about it yet, or it was met at a contact's address and has not
-    /// told its name yet.
+    /// The user has not decided about it yet, or it was met at a contact's address without a name.
     Undecided,
     /// There is no room: the limit of strangers is reached and all of them are connected.
     NoRoom,
@@ -129,7 +128,7 @@ pub enum Verdict {
     },
     /// The key is pinned as a stranger from now on.
     Pinned,
-    /// The key waits for the user, who has to be told. It is refused until then.
+    /// The key waits for the user, and the caller tells them. It is refused until then.
     Offered(Offer),
     /// The key is refused; nothing from it is shown, and nothing goes to it.
     Refused(Refused),
@@ -140,6 +139,6 @@ pub enum Verdict {
 pub enum Change {
     /// The pin replaces what is saved for its key.
     Write(Pin),
-    /// Whatever is saved for the key is deleted.
+    /// Deletes everything saved for the key.
     Forget(PublicKey),
 }

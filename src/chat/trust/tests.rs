@@ -206,7 +206,7 @@ fn contact_flag_follows_user_actions() {
     contacts.sort();
     assert_eq!(contacts, [2, 3, 4, 5, 7, 8].map(key));
     assert!(!trusted.make_contact(key(9)), "nobody has key 9");
-    // All contacts are saved; of the strangers only the one that was kept.
+    // All contacts are saved, but only the stranger that was kept.
     let saved = |change| match change {
         Change::Write(pin) => pin.key,
         Change::Forget(key) => panic!("{key} is forgotten"),
@@ -286,7 +286,7 @@ fn trust_moves_contact_to_new_key() {
         assert_eq!(trusted.trust(key(1)), Trust::Unpinned);
         assert_eq!(trusted.take_changes(), [Change::Forget(key(1)), Change::Write(pin.clone())]);
         assert!(matches!(trusted.meets(met(1, "Bob", 1)), Verdict::Offered(_)), "the old key comes back");
-        // What waited against the old key waits against the new one.
+        // A key that waited against the old key waits against the new one.
         assert_eq!(trusted.offers_for("boss").len(), 2);
         trusted.take(key(4), As::NewKeyOf(key(2))).expect("offered");
         assert_eq!(trusted.pin(key(4)).map(|pin| pin.name.clone()), Some(pin.name));
@@ -346,7 +346,7 @@ fn known_key_gets_no_name_of_contact() {
         assert_eq!(trusted.meets(met(2, "bob", 1)), taken);
         assert_eq!(trusted.meets(met(2, "bob", 1)), KNOWN, "told twice");
         assert_eq!(trusted.pin(key(2)).expect("pinned").name, Some(PeerName::new("Mallory")));
-        // It may have a new name, and that of a stranger.
+        // A key may take a new name, also that of a stranger.
         assert_eq!(trusted.meets(met(3, "Zoe", 3)), Verdict::Pinned);
         assert_eq!(trusted.meets(met(2, "Zoe", 2)), KNOWN);
         assert_eq!(trusted.pin(key(2)).expect("pinned").name, Some(PeerName::new("Zoe")));
@@ -415,7 +415,7 @@ fn one_prefix_does_not_fill_the_offers() {
 }
 
 #[test]
-fn all_of_150_processes_on_one_machine_are_writable() {
+fn all_150_processes_on_one_machine_are_writable() {
     let mut trusted = Trusted::new(ME, Policy::AcceptNew);
     for n in 0..150 {
         assert_eq!(trusted.meets(nth(n, Ipv4Addr::LOCALHOST)), Verdict::Pinned);
@@ -432,7 +432,7 @@ fn full_prefix_evicts_its_oldest_idle_stranger() {
         assert_eq!(trusted.meets(nth(n, here)), Verdict::Pinned);
     }
     let key = |n| nth(n, here).key;
-    // A contact is no stranger, and what it leaves is used by the next.
+    // A contact is no stranger, so the next stranger takes its place.
     trusted.make_contact(key(0));
     assert_eq!(trusted.meets(nth(2_000, here)), Verdict::Pinned);
     assert_eq!(trusted.len(), MAX_STRANGERS_PER_PREFIX + 2);
@@ -444,7 +444,7 @@ fn full_prefix_evicts_its_oldest_idle_stranger() {
     assert_eq!(trusted.take_changes(), [Change::Forget(key(2))]);
     assert_eq!(trusted.met(nth(2_002, here), &|_| true), Verdict::Refused(Refused::NoRoom));
     assert_eq!(trusted.met(nth(50_001, elsewhere), &|_| true), Verdict::Pinned, "another prefix");
-    // The count is of pins that exist, not of pins ever made.
+    // The count includes only existing pins, not all pins ever made.
     trusted.unpin(key(1)).expect("pinned");
     assert_eq!(trusted.met(nth(2_003, here), &|_| true), Verdict::Pinned);
     assert_eq!(trusted.trust(nth(50_000, elsewhere).key), Trust::Pinned);
@@ -567,7 +567,7 @@ proptest! {
     ) {
         let mut trusted = Trusted::new(ME, Policy::AcceptNew);
         let mut policy = Policy::AcceptNew;
-        // What should be true, kept without the code under test.
+        // The expected state, kept without the code under test.
         let (mut may_write, mut contacts) = (BTreeSet::new(), BTreeSet::new());
         let mut file = BTreeMap::new();
         for step in steps {

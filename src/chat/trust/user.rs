@@ -4,7 +4,7 @@ use super::{MAX_CONTACTS, MAX_HINTS, Offer, Pin, Trusted};
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded};
 
-/// How the user takes a waiting key.
+/// How the user accepts a waiting key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum As {
     /// As the new key of this contact, whose old key is forgotten.
@@ -18,7 +18,7 @@ pub enum As {
 pub enum Unknown {
     /// No such key waits for a decision.
     Offer,
-    /// No such key is pinned, or it is not one that the waiting key's name belongs to.
+    /// No such key is pinned, or the waiting key does not claim its name.
     Pin,
     /// There are [`MAX_CONTACTS`] contacts.
     NoRoom,
@@ -96,7 +96,7 @@ impl Trusted {
                 pin.addrs.extend(contact.pin.addrs.iter().filter(|addr| !proven.contains(addr)));
                 pin.addrs.truncate(MAX_HINTS);
                 self.remove(old);
-                // Other keys that claim the name now claim to be the one with the new key.
+                // Other keys that claim the name now claim it from the new key.
                 let others = self.offers.iter_mut().flat_map(|offer| &mut offer.against);
                 others.filter(|against| against.key == old).for_each(|against| *against = pin.clone());
             }
@@ -152,7 +152,7 @@ impl Trusted {
     /// If the key is not pinned.
     pub fn unpin(&mut self, key: PublicKey) -> Result<Pin, Unknown> {
         let pin = self.remove(key).ok_or(Unknown::Pin)?;
-        // Keys that claim its name are judged anew when they come again.
+        // Keys that claim its name are judged again at their next session.
         self.offers.retain(|offer| !offer.against.iter().any(|against| against.key == key));
         Ok(pin)
     }
@@ -178,11 +178,11 @@ impl Trusted {
 /// A word the user typed for a peer.
 struct Wanted {
     folded: String,
-    /// What a key may start with; long enough not to be taken for a name.
+    /// The start of a key; `None` if the word is too short for one.
     start: Option<String>,
 }
 
-/// Characters of a key that name it at least.
+/// Characters of a key that name it, at least.
 const MIN_KEY_CHARS: usize = 4;
 
 impl Wanted {

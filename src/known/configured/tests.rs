@@ -54,7 +54,7 @@ fn listed(number: u8, name: &str, ports: &[u16]) -> StaticPeer {
     }
 }
 
-/// The pins, the entry, and the warnings after that.
+/// Returns the pins, the entry, and the warnings after the entry is applied.
 fn configured(pins: &[Pin], entry: StaticPeer) -> (Vec<Pin>, StaticPeer, Vec<String>) {
     let mut known = KnownPeers::open(None).unwrap();
     known.note(pins.iter().cloned().map(PinChange::Write)).unwrap();

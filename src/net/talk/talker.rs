@@ -98,9 +98,9 @@ impl Talker {
         }
     }
 
-    /// Says it on the connection that is kept to this key. Returns `None` where there is none, where
-    /// it leads to another address than one of these, where it had ended, or where we have another
-    /// name by now, which the hello of a new one tells.
+    /// Says it on the pooled connection to this key. Returns `None` if there is none, if it leads
+    /// to an address not listed here, if it had ended, or if our name has changed since, which only
+    /// the hello of a new connection tells.
     fn say_on_kept(
         &self,
         key: PublicKey,

@@ -14,14 +14,14 @@ pub use receipt::{CONNECTED, Receipt, receipt};
 use crate::model::address::{Claimed, PeerAddr, PlainAddr, Source};
 use crate::model::peer_id::{LegacyId, PeerId};
 
-/// Returns the legacy peer at an address that a plain exchange was made with.
+/// Returns the legacy peer at an address, after an unencrypted exchange with it.
 pub fn peer_at(addr: PlainAddr) -> PeerId {
     PeerId::Legacy(LegacyId::seen_at(addr))
 }
 
 /// Returns where the sender of a message is known: the source IP of its connection with the port
 /// that its header claims. `None` if that cannot be dialed. Many honest legacy programs claim a
-/// wrong IP, and nobody can speak for an IP that is not theirs (docs/PROTOCOL.md).
+/// wrong IP, and no program can speak for an IP of another (docs/PROTOCOL.md).
 pub fn sender_addr(source: Source, claimed: Claimed) -> Option<PeerAddr> {
     source.at(claimed.port)
 }

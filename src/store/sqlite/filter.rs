@@ -12,11 +12,11 @@ use crate::model::stored::Selection;
 /// What is true of a text of ours that waits; the index `message_open` has the same words.
 pub(super) const IS_OPEN: &str = "(m.outgoing = 1 AND m.state <= 1)";
 
-/// Marks the saved address of a recipient that no peer has proven itself at yet.
+/// Marks the saved address of a recipient at which no peer has proven itself yet.
 pub(super) const UNPROVEN_MARK: char = '?';
 
-/// The column `addr` of a recipient: the address of a legacy peer as it is, and an IPv4 address at
-/// which no peer has proven itself behind a mark. IPv6 needs none, for no legacy peer has it.
+/// The column `addr` of a recipient: the address of a legacy peer as it is, and an unproven IPv4
+/// address behind a mark. IPv6 needs no mark, because no legacy peer has IPv6.
 pub(super) fn saved_addr(recipient: Recipient) -> Option<String> {
     let addr = recipient.addr()?;
     Some(match recipient {

@@ -52,9 +52,9 @@ pub(super) fn parties(conn: &Connection) -> Result<Vec<(Recipient, Option<PeerNa
     statement.query_map([], |row| Ok((rows::party(row)?, rows::name(row, 2)?)))?.collect()
 }
 
-/// The keys that messages of the user went to, or were to go to.
+/// The keys that the user wrote messages to.
 pub(super) fn written_to(conn: &Connection) -> Result<Vec<PublicKey>> {
-    // The condition on the id, which each message to a key has, lets the index `message_id` answer.
+    // Each message to a key has an id. This condition lets the index `message_id` answer.
     let mut statement = conn.prepare(
         "SELECT p.key FROM peer p WHERE p.key IS NOT NULL AND EXISTS ( \
            SELECT 1 FROM message m WHERE m.peer = p.peer AND m.id IS NOT NULL AND m.outgoing = 1 \

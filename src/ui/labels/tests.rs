@@ -46,7 +46,7 @@ fn key_strangers_of_one_name_get_key_beginning() {
     let mut labels = Labels::default();
     assert_eq!(met_as(&mut labels, "Bob", key(1), &[]), "Bob");
     assert_eq!(met_as(&mut labels, "Bob", key(2), &[]), "Bob·aiba");
-    // Whoever makes a key with the same beginning has more of it.
+    // A peer that makes a key with the same beginning gets a longer suffix.
     let mut bytes = [2; 32];
     bytes[31] = 3;
     let forged = PublicKey::new(bytes);
@@ -86,7 +86,7 @@ fn stranger_that_becomes_a_contact_loses_its_suffix() {
 }
 
 #[test]
-fn two_contacts_of_one_name_both_have_a_suffix() {
+fn two_contacts_of_one_name_have_suffixes() {
     let mut labels = Labels::default();
     let contacts = [key(1), key(2), key(3)];
     assert_eq!(met_as(&mut labels, "Bob", key(1), &contacts), "Bob");

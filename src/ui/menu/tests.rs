@@ -21,7 +21,7 @@ pub(in crate::ui) struct People {
     /// The pins of the rows and of the contacts without a row.
     pins: Vec<Pin>,
     offers: Vec<Offer>,
-    /// Peers that have proven themselves at an address of which they have no row.
+    /// Peers that have proven themselves at an address without having a row for it.
     there: Vec<(PeerAddr, Recipient)>,
 }
 
@@ -39,7 +39,7 @@ impl People {
             Some((_, true)) => Standing::Contact,
             Some((_, false)) => Standing::Stranger,
         };
-        // In the order of the numbers.
+        // In the order of the row numbers.
         let rows = self.rows.iter().map(|row| row.id);
         for id in rows.chain(self.pins.iter().map(|pin| pin.key.into())) {
             let Some((name, _)) = all.get(&id) else { continue };

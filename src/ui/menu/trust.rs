@@ -17,7 +17,7 @@ const GROUP_DIGITS: usize = 5;
 /// Keys that are named where a word fits several.
 const MAX_NAMED: usize = 8;
 
-/// What is wrong with a line, and the line to go on with.
+/// An error in a line, and the line to continue with.
 type Mistake = (String, String);
 
 impl Menu {
@@ -50,7 +50,7 @@ impl Menu {
             _ => {}
         }
         if command.name == "/block" {
-            // With a suffix it is a contact that is meant, and not the newcomer with its name.
+            // A word with a suffix means the contact, not the newcomer with its name.
             match &directory.offers_for(word)[..] {
                 [] => {}
                 [offer] => return act(Act::Block(offer.met.key)),
@@ -147,7 +147,7 @@ fn trust(word: &str, line: &str, directory: &dyn Directory) -> Turn {
     };
     match (&whose(word, &name, &offer, directory)[..], &offer.against[..]) {
         ([pin], _) => act(Act::Trust(offer.met.key, As::NewKeyOf(pin.key))),
-        // There is no contact to move, so it can only be a new one.
+        // No contact can be moved, so the key can only be that of a new contact.
         (_, []) => act(Act::Trust(offer.met.key, As::Another)),
         (_, against) => {
             let labels = directory.labels();
@@ -163,7 +163,7 @@ fn trust(word: &str, line: &str, directory: &dyn Directory) -> Turn {
     }
 }
 
-/// `/accept bob`: somebody else who is also called Bob.
+/// `/accept bob`: another person also called Bob.
 fn accept(word: &str, line: &str, directory: &dyn Directory) -> Turn {
     match the_offer("/accept", word, line, directory) {
         Ok((offer, _)) => act(Act::Trust(offer.met.key, As::Another)),
@@ -192,8 +192,8 @@ fn the_offer(
     }
 }
 
-/// The contacts whose new key an offer would be: those of that name, the one with the suffix if the
-/// word has one, or the only one if the word is the beginning of the new key.
+/// The contacts that an offer may be the new key of: those of that name, the one with the suffix if
+/// the word has one, or the only one if the word is the beginning of the new key.
 fn whose<'a>(word: &str, name: &str, offer: &'a Offer, directory: &dyn Directory) -> Vec<&'a Pin> {
     let (word, name) = (folded(word), folded(name));
     let is_called = |pin: &&Pin| {

@@ -79,8 +79,8 @@ impl People {
         format!("{name}{MARK}{}", unnamed(party))
     }
 
-    /// The stored conversations of a peer: those with its key, or with the legacy peer and the
-    /// unproven address that it has.
+    /// The stored conversations of a peer: those with its key, or with its legacy peer and its
+    /// unproven address.
     pub fn with(&self, id: Recipient) -> Vec<Recipient> {
         let is_it = |party: &Recipient| *party == id || (id.addr().is_some() && party.addr() == id.addr());
         self.parties.iter().map(|(party, _)| *party).filter(is_it).collect()
@@ -114,7 +114,7 @@ impl People {
         if let Some(found) = known(all().filter(is_called).collect()) {
             return Ok(found);
         }
-        // As it is shown: the name, the mark, and what is behind it. The chat shows less of a key.
+        // As on screen: the name, the mark, and the suffix. The chat shows less of a key.
         let shown = |party: &Recipient| {
             let called = folded(&self.called(*party, None));
             called == wanted || is_beginning(&wanted, &called, *party)
@@ -165,8 +165,8 @@ pub(crate) fn remark(assurance: Assurance) -> &'static str {
     }
 }
 
-/// Whether a word is a name with the beginning of a key, as the chat shows it, of the one that is
-/// called `called`.
+/// Whether a word is the name of the peer called `called` with the beginning of its key, as the
+/// chat shows it.
 fn is_beginning(word: &str, called: &str, party: Recipient) -> bool {
     let (Some((name, start)), Some(key)) = (word.split_once(MARK), party.public_key()) else {
         return false;

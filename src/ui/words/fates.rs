@@ -128,8 +128,7 @@ pub fn later(who: &Who, fate: &Fate, text: &str, voice: &Voice<'_>) -> Option<Li
     Some(Line::of(ink, words))
 }
 
-/// The sentences that tell that a message waits because another peer answers where its recipient
-/// was last.
+/// The lines for a message that waits because another peer answers at its recipient's last address.
 fn waits_for(who: &Who, hold: Hold, voice: &Voice<'_>) -> String {
     let another = if hold == Hold::WrongKey { "key" } else { "peer" };
     let (label, at) = (voice.label(who), place(who.id, who.addr));

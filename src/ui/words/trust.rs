@@ -14,7 +14,7 @@ use crate::ui::style::{Ink, Line};
 /// What stands before the further lines of a warning.
 const MORE: &str = "  ! ";
 
-/// Contacts of one name that a warning tells about; more hardly exist.
+/// Contacts of one name that a warning lists, at most.
 const MAX_AGAINST: usize = 3;
 
 /// Addresses of a pin that are named.
@@ -88,7 +88,7 @@ fn pinned(who: &Who, key: PublicKey, voice: &Voice<'_>) -> String {
     format!(" is spoken to in encryption. The key {key}… is new; /verify {word} compares it.")
 }
 
-/// The lines that tell of a pending key: what was known, what is new, and what the user can type.
+/// The lines about a pending key: the old keys, the new key, and the commands.
 fn offered(offer: &Offer, voice: &Voice<'_>) -> Vec<Line> {
     let Offer { met, against } = offer;
     let mut lines = vec![voice.warning(headline(offer, voice))];
@@ -125,7 +125,7 @@ fn headline(offer: &Offer, voice: &Voice<'_>) -> String {
     }
 }
 
-/// What a contact is called in a warning: with the beginning of its key, if several are meant.
+/// The name of a contact in a warning: with the beginning of its key, if there are several.
 fn label_of(offer: &Offer, pin: &Pin, voice: &Voice<'_>) -> String {
     let id = pin.key.into();
     match (voice.labels.nickname(id), &offer.against[..]) {
@@ -135,7 +135,7 @@ fn label_of(offer: &Offer, pin: &Pin, voice: &Voice<'_>) -> String {
     }
 }
 
-/// What the user can type about a pending key, and what it means.
+/// The commands for a pending key, and what they do.
 fn choices(offer: &Offer, voice: &Voice<'_>) -> Vec<(String, String)> {
     let key = beginning(offer.met.key);
     let or_key = |name: String| if name.contains(char::is_whitespace) { key.clone() } else { name };
@@ -154,7 +154,7 @@ fn choices(offer: &Offer, voice: &Voice<'_>) -> Vec<(String, String)> {
     });
     let name = met.unwrap_or_else(|| name_of(first));
     let others = [
-        (format!("/accept {}", or_key(name.clone())), format!("somebody else who is also called {name}")),
+        (format!("/accept {}", or_key(name.clone())), format!("another person also called {name}")),
         (format!("/block {}", or_key(name)), "refuse it".to_owned()),
     ];
     trust.chain(others).collect()
@@ -174,7 +174,7 @@ pub(in crate::ui) fn name_of(pin: &Pin) -> String {
     }
 }
 
-/// What is known of a pin: since when, and whether it is verified.
+/// The date of a pin, and whether the user has verified it.
 fn known(pin: &Pin, date: fn(u64) -> String) -> String {
     let since = date(pin.first_seen);
     let trust = match (pin.blocked, pin.verified) {
@@ -194,7 +194,7 @@ fn misled(addr: PeerAddr, promised: PublicKey, offered: PublicKey, voice: &Voice
     ]
 }
 
-/// Another key answered at an address of a peer. Nothing was sent there.
+/// Another key answered at an address of a peer. The program sent nothing there.
 fn other_key(who: &Who, addr: PeerAddr, offered: PublicKey, voice: &Voice<'_>) -> Vec<Line> {
     let (name, key) = (voice.word_for(who), offered.short());
     vec![voice.notice(format!(

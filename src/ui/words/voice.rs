@@ -78,7 +78,7 @@ impl Voice<'_> {
         if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join(", ")) }
     }
 
-    /// A peer by its label alone, or its address.
+    /// A peer by its label only, or by its address.
     pub(super) fn label(&self, who: &Who) -> String {
         match (&who.name, self.labels.nickname(who.id)) {
             (_, Some(nickname)) => nickname.to_string(),
@@ -133,7 +133,7 @@ impl Voice<'_> {
         }
     }
 
-    /// The line that tells the new label of a peer, which is dialed at `addr`.
+    /// The line about the new label of a peer that is dialed at `addr`.
     pub fn renamed(&self, renamed: &Renamed, addr: Option<PeerAddr>) -> Line {
         let Renamed { id, before, now } = renamed;
         let ink = self.labels.name(*id).map_or(Ink::Plain, ink_of);

@@ -1,9 +1,9 @@
-//! Takeovers: one program leaves, and another starts at its address, while a message is on its way
-//! from the prompt to the peer that it is meant for. Nobody else may ever show it.
+//! Takeovers: one program leaves, and another starts at its address, while a message travels from
+//! the prompt to its recipient. No other peer may ever show the message.
 //!
 //! Each world has Alice, who types at the real prompt, a victim, a contact called Carol, and an
-//! adversary that gets the victim's address. All combinations of how the victim was chosen, who the
-//! adversary is, when it comes and who the victim is are played.
+//! adversary that gets the victim's address. The test plays all combinations: how Alice chose the
+//! victim, who the adversary and the victim are, and when the adversary comes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -28,24 +28,24 @@ use super::{add_all, number, or_name_the_seed};
 /// Seeds of each combination in an ordinary test run.
 const SEEDS: u64 = 1;
 
-/// The machines: Alice's, the victim's, Carol's, a stranger's, and the one that the victim returns at.
+/// The machines of Alice, the victim, Carol and a stranger, and the one that the victim returns on.
 const ALICE: usize = 0;
 const VICTIM: usize = 1;
 const CAROL: usize = 2;
 const RETURN: usize = 4;
 
-/// The port of everybody but Alice, so that whoever gets an address gets the port, too.
+/// The port of all programs but Alice's, so that taking an address takes the port, too.
 const PORT: u16 = 5_001;
 
-/// The victim's name where it has a key.
+/// The victim's name if it has a key.
 const NAME: &str = "Dave";
 
 /// How the user chooses the victim.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Surface {
-    /// `@dave text`: looked up when the line is entered.
+    /// `@dave text`: looked up when Alice enters the line.
     Name,
-    /// `/chat dave` before.
+    /// `/chat dave`, before the message.
     Conversation,
     /// `/reply text`, in a line that was begun before.
     Reply,
@@ -60,7 +60,7 @@ enum Surface {
 const SURFACES: [Surface; 6] =
     [Surface::Name, Surface::Conversation, Surface::Reply, Surface::Last, Surface::Number, Surface::Address];
 
-/// Who gets the victim's address.
+/// The peer that gets the victim's address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Adversary {
     /// Another contact, who moves.
@@ -86,7 +86,7 @@ const ADVERSARIES: [Adversary; 6] = [
     Adversary::Spoofer,
 ];
 
-/// When it comes.
+/// When the adversary comes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Moment {
     /// While the message waits for the victim, who has left.
@@ -99,14 +99,14 @@ enum Moment {
 
 const MOMENTS: [Moment; 3] = [Moment::Waiting, Moment::BeforeEnter, Moment::Dialing];
 
-/// Who it is that the user writes to.
+/// The kind of peer that the user writes to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Victim {
     Contact,
     Verified,
     /// Its key stands in peers.toml.
     Configured,
-    /// A key that has connected, and that the user never wrote to.
+    /// A key that has connected and that the user never wrote to.
     Stranger,
     Legacy,
 }
@@ -122,7 +122,7 @@ struct Scene {
     victim: Victim,
 }
 
-/// A world in which a scene is played.
+/// The world of a scene.
 struct Stage {
     world: World,
     scene: Scene,
@@ -181,7 +181,7 @@ impl Stage {
         self.world.run_until(until);
     }
 
-    /// Lets some time pass, as the seed has it.
+    /// Lets a random time pass, chosen by the seed.
     fn rests_up_to(&mut self, most: Duration) {
         let most = usize::try_from(most.as_millis()).expect("some seconds");
         let time = self.world.random.ms(0, most);
@@ -242,7 +242,7 @@ impl Stage {
         if self.scene.victim == Victim::Legacy { "CryptoKnights" } else { NAME }
     }
 
-    /// Who the victim is.
+    /// The identity of the victim.
     fn id(&self) -> Recipient {
         match self.scene.victim {
             Victim::Legacy => {
@@ -255,7 +255,7 @@ impl Stage {
         }
     }
 
-    /// Alice and the victim get to know each other.
+    /// Alice and the victim exchange messages.
     fn becomes_known(&mut self) {
         self.world.types("@Carol hi").expect("Carol is known");
         self.rests(seconds(1));
@@ -283,7 +283,7 @@ impl Stage {
         self.rests_up_to(seconds(40));
     }
 
-    /// What the user does before the takeover.
+    /// The user's steps before the takeover.
     fn chooses(&mut self) {
         match self.scene.surface {
             Surface::Name | Surface::Number | Surface::Address => {}
@@ -300,7 +300,7 @@ impl Stage {
         }
     }
 
-    /// Finishes the message; `None` if the user is asked whom they mean.
+    /// Finishes the message; `None` if the prompt asks which peer the user means.
     fn enters(&mut self) -> Option<Entered> {
         let text = self.world.new_token(self.alice);
         match self.scene.surface {
@@ -377,21 +377,21 @@ impl Stage {
             }
             self.world.connections_break(pid);
         }
-        // No connection survives that, nor one that was being made.
+        // No connection survives that, nor any connection attempt.
         self.rests(seconds(3));
         both.into_iter().for_each(|pid| self.world.connections_break(pid));
     }
 
-    /// The connection to the victim breaks, and nobody notices before something is said on it.
+    /// The connection to the victim breaks, and neither side notices before the next message.
     fn breaks_unnoticed(&mut self) {
         if let Some(keyed) = self.world.keyed_mut(self.alice) {
             keyed.talker.kept.values_mut().for_each(|kept| kept.broken = true);
         }
     }
 
-    /// Alice's program is killed, and started again.
+    /// Kills Alice's program and starts it again.
     fn alice_restarts(&mut self) {
-        // What the user was not told yet may be lost.
+        // Lines that the user has not seen yet may be lost.
         self.rests(Duration::from_millis(100));
         let past = self.world.ours(self.alice).past();
         self.world.kill(self.alice);
@@ -422,7 +422,7 @@ impl Stage {
         self.victim
     }
 
-    /// Plays the scene. Returns the message, if one was sent, and who the victim is at the end.
+    /// Plays the scene. Returns the message, if one was sent, and the victim's identity at the end.
     fn plays(&mut self) -> Option<(Entered, Pid)> {
         let (entered, adversary) = match self.scene.moment {
             Moment::Waiting => {
@@ -475,7 +475,7 @@ impl Stage {
         }
         self.rests(seconds(10));
         if self.waits(&entered) == Some(Hold::Another) {
-            // The user is asked, because the peer at the address called itself otherwise meanwhile.
+            // The prompt asks, because the peer at the address has changed its name.
             self.world.count("takeover: the user had to confirm");
             self.world.note_confirmed(self.alice, entered.to);
             self.world.commands(self.alice, Command::TryNow(entered.to), "trying at once", SETTLED_WITHIN);
@@ -484,7 +484,7 @@ impl Stage {
         Some((entered, victim))
     }
 
-    /// Everybody who has shown the message, ever.
+    /// All peers that have ever shown the message.
     fn shown_by(&self, entered: &Entered) -> BTreeSet<Pid> {
         let text = (key_of_person(1), entered.id);
         let screens =
@@ -497,7 +497,7 @@ impl Stage {
         encrypted.chain(of_it.flat_map(|said| said.shown.keys().copied())).collect()
     }
 
-    /// Nobody but the peer that the message is meant for has shown it.
+    /// No peer but the recipient has shown the message.
     fn check_nobody_else(&mut self, entered: &Entered) {
         let meant = self.world.penned[&entered.id].meant[0];
         for pid in self.shown_by(entered) {
@@ -506,7 +506,8 @@ impl Stage {
                     own == Some(key)
                 }
                 (Meant::Legacy(_) | Meant::Address(..), None) => true,
-                // It went out unencrypted before this key had shown itself there, which the world checks.
+                // It went out unencrypted before this key had proven itself there, which the world
+                // checks.
                 (Meant::Legacy(_) | Meant::Address(..), Some(_)) => {
                     self.world.count("takeover: an unknown key got what was for a legacy peer");
                     true
@@ -520,7 +521,7 @@ impl Stage {
         }
     }
 
-    /// What has become of the message at the end.
+    /// The status of the message at the end.
     fn check_end(&mut self, entered: &Entered, victim: Pid) {
         self.check_nobody_else(entered);
         let shown = self.shown_by(entered);
@@ -551,8 +552,8 @@ impl Stage {
         let has_it = shown.contains(&victim)
             || shown.contains(&self.victim)
             || (meant_key(meant).is_none() && !shown.is_empty());
-        // Where the connection broke in the middle, or Alice was killed, nobody knows whether a legacy
-        // peer has read it.
+        // If the connection broke in the middle, or Alice was killed, it is unknown whether a
+        // legacy peer has read it.
         let is_broken =
             |fate: &Fate| matches!(fate, Fate::Unanswered | Fate::Broken | Fate::NoReceipt | Fate::Astray(_));
         let cut_off = self.world.disk(self.alice).map(|disk| &disk.kept.ledger.cut_off);
@@ -594,7 +595,7 @@ impl Stage {
     }
 }
 
-/// The key that a message is for, if it is for one.
+/// The key that a message is for, if any.
 fn meant_key(meant: Meant) -> Option<p2p_chat::model::key::PublicKey> {
     match meant {
         Meant::Key(key) => Some(key),
@@ -603,12 +604,12 @@ fn meant_key(meant: Meant) -> Option<p2p_chat::model::key::PublicKey> {
     }
 }
 
-/// Plays one scene, and returns how often what happened.
+/// Plays one scene, and returns how often each event happened.
 fn play(seed: u64, scene: Scene) -> BTreeMap<String, usize> {
     let mut stage = Stage::new(seed, scene);
     let victim_id = stage.id();
     let Some((entered, victim)) = stage.plays() else {
-        // The name of a stranger or of a legacy peer protects nothing, and an address may be that of
+        // The name of a stranger or of a legacy peer protects nothing, and an address may belong to
         // two contacts.
         let is_contact = !matches!(scene.victim, Victim::Stranger | Victim::Legacy);
         let may_be_asked = !is_contact || scene.surface == Surface::Address;

@@ -1,4 +1,4 @@
-//! Whom a name, an address or a number means.
+//! Which recipient a name, an address or a number means.
 
 use super::*;
 use crate::ui::complete::{Place, complete};
@@ -27,7 +27,7 @@ fn known(rows: Vec<Row>, pins: Vec<Pin>) -> People {
     People { rows, pins, ..People::default() }.met()
 }
 
-/// Whom `word` means, if it is exactly one.
+/// The recipient that `word` means, if it is exactly one.
 fn meant(word: &str, people: &People) -> Option<Recipient> {
     match find(word, people) {
         Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => chosen.peer(),
@@ -39,7 +39,7 @@ fn key_of(byte: u8) -> Option<Recipient> {
     Some(key(byte).into())
 }
 
-/// What the user is told where a word means nobody or several.
+/// The answer to a word that means no recipient, or several.
 fn refusal(word: &str, people: &People) -> String {
     find(word, people).map(|named| panic!("{named:?}")).unwrap_or_else(|lost: Lost| lost.sentence(word, ""))
 }
@@ -76,7 +76,7 @@ fn stranger_with_a_contacts_beginning_is_asked_about() {
     );
     assert_eq!(meant("Bobby·aeaq", &people), key_of(1));
     assert_eq!(meant("7", &people), key_of(2));
-    // On a pipe nothing is sent.
+    // On a pipe, nothing is sent.
     let turn = Menu::new(false).line("@bob secret", &people);
     assert_eq!((turn.act, turn.refill), (None, None));
     assert!(turn.say.join(" ").contains("`bob` fits 2 peers"), "{:?}", turn.say);
@@ -135,7 +135,7 @@ fn beginning_of_a_key_means_its_owner() {
     let people = known(vec![stranger(1, "Eve", 2)], vec![pin("Bob", 1)]);
     assert_eq!(meant("aeaq", &people), key_of(1));
     assert_eq!(meant("aeaq-caib", &people), key_of(1));
-    // Anybody can make a key that begins like a name.
+    // Any peer can make a key that begins like a name.
     assert_eq!(meant("aiba", &people), None);
     assert_eq!(meant("aibaeaqc", &people), key_of(2));
 }
@@ -153,7 +153,7 @@ fn number_stays_with_its_peer() {
 fn chat_with_a_contact_follows_no_address() {
     let mut menu = menu();
     menu.line("/chat dave", &known(vec![contact(1, "Dave", 2)], Vec::new()));
-    // Bob is at the address that Dave had.
+    // Bob is now at Dave's address.
     let row = Row { addr: row(2, "Bob", 5002, State::Connected).addr, ..contact(2, "Bob", 1) };
     let swapped = known(vec![row], vec![pin("Dave", 2)]);
     assert_eq!(menu.prompt(), "to Dave> ");

@@ -50,7 +50,7 @@ fn known(offers: Vec<Offer>) -> People {
     with_pins(pins(), offers)
 }
 
-/// The people of whom these have keys.
+/// A directory in which these pins are known.
 fn with_pins(pins: Vec<Pin>, offers: Vec<Offer>) -> People {
     let mut people = People { pins, offers, ..people() };
     for row in &mut people.rows {

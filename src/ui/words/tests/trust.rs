@@ -43,7 +43,7 @@ fn key_change_shows_both_keys_and_three_commands() {
   ! New key, offered on 21 March 2026 at 192.0.2.7:5000:
   !   aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba eaqc aiba
   ! /trust Bob   Bob has a new key
-  ! /accept bob  somebody else who is also called bob
+  ! /accept bob  another person also called bob
   ! /block bob   refuse it";
     assert_eq!(told_in(&event, false), expected);
     assert_eq!(told_in(&event, true), expected);
@@ -58,7 +58,7 @@ fn key_change_between_namesakes_names_each_by_suffix() {
         "  ! Old key of Bob·aeaq, known since 3 March 2026, never verified:",
         "  ! Old key of Bob·amb2, known since 3 March 2026, never verified:",
         "  ! /trust Bob·aeaq  Bob·aeaq has a new key",
-        "  ! /accept Bob      somebody else who is also called Bob",
+        "  ! /accept Bob      another person also called Bob",
         "  ! /block Bob       refuse it",
     ] {
         let line = line.replace("amb2", &key(3).to_string()[..4]);
@@ -67,7 +67,7 @@ fn key_change_between_namesakes_names_each_by_suffix() {
 }
 
 #[test]
-fn command_names_the_key_where_a_name_is_no_word() {
+fn command_shows_key_if_name_is_no_word() {
     let against = vec![pin("Bob B", 1)];
     let told = told(&Event::Offered(Offer { met: meeting(Some("Bob B"), "192.0.2.7:5000"), against }));
     assert!(told.contains("  ! /trust aibaeaqc   Bob B has a new key\n"), "{told}");
