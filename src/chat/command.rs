@@ -139,7 +139,7 @@ impl Chat {
     pub(super) fn targets(&self, target: Target, gone_too: bool) -> Vec<Recipient> {
         match target {
             Target::All => {
-                self.listed().filter(|peer| gone_too || peer.is_there()).map(|peer| peer.id).collect()
+                self.distinct().filter(|peer| gone_too || peer.is_there()).map(|peer| peer.id).collect()
             }
             Target::These(ids) => {
                 let mut meant = Vec::new();

@@ -264,13 +264,12 @@ impl Chat {
 
     /// Returns how many peers are online.
     pub fn here(&self) -> usize {
-        self.listed().filter(|peer| peer.is_there()).count()
+        self.distinct().filter(|peer| peer.is_there()).count()
     }
 
-    /// The rows that the user sees. A peer with a key that is online and is being dialed at the
-    /// address it claims is most likely the one at that address, so the address has no row
-    /// meanwhile.
-    fn listed(&self) -> impl Iterator<Item = &Peer> {
+    /// The rows without those that are most likely a second one of a peer: an address that a peer
+    /// with a key claims, while the peer is online and is being dialed there.
+    fn distinct(&self) -> impl Iterator<Item = &Peer> {
         let claims = |job: &&Job| {
             let row = job.expect.and_then(|key| self.table.peer(Recipient::key(key)));
             row.is_some_and(|peer| peer.is_there() && peer.addr == job.dialled)
