@@ -4,7 +4,7 @@
 //! gets its receipt, when it is written down. Where that fails, everything goes on as if there were no history: texts go out, and what comes
 //! is shown, but gets no receipt, so that its sender goes on keeping it. Where nothing is kept at all ([`Chat::keep`] was not called) nobody waits.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ pub(super) struct Keeping {
     pub(super) durable: bool,
     expire: Duration,
     last: u64,
-    then: HashMap<WriteId, Then>,
+    then: BTreeMap<WriteId, Then>,
     /// Texts to keys that could not be written down, and are not delivered yet.
     unkept: HashSet<(PublicKey, MessageId)>,
     told_at: Option<Time>,
@@ -79,7 +79,7 @@ impl Default for Keeping {
             durable: false,
             expire: EXPIRES_AFTER,
             last: 0,
-            then: HashMap::new(),
+            then: BTreeMap::new(),
             unkept: HashSet::new(),
             told_at: None,
             patient_until: None,

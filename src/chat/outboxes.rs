@@ -3,7 +3,7 @@
 //! They are kept by key and not by row, for what waits is for a person and stays so when the address changes. A key is written to with a
 //! [`Writable`] only, which nothing but the pins gives out.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::outbox::{Jitter, NEARLY_FULL, NotPut, OutText, Outbox, TextNews, TextState, TurnEnd, Waiting};
 use super::time::Time;
@@ -21,7 +21,7 @@ const ENTRY_BYTES: usize = 128;
 /// The texts to all keys that have no receipt.
 #[derive(Default, Debug)]
 pub struct Outboxes {
-    of: HashMap<PublicKey, Outbox>,
+    of: BTreeMap<PublicKey, Outbox>,
     schedule: BTreeSet<(Time, PublicKey)>,
     /// When the next text to each key expires.
     expiries: BTreeSet<(Time, PublicKey)>,

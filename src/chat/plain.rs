@@ -133,12 +133,11 @@ impl Chat {
         let speech = self.speech_of(peer_id);
         let Some(secure) = &mut self.secure else { return };
         secure.in_plain.remove(&peer_id);
-        let asked = secure.asked.entry(peer_id).or_default();
-        asked.insert(0, text);
-        let is_first = asked.len() == 1;
+        // Others may wait there, behind this one.
+        secure.asked.entry(peer_id).or_default().insert(0, text);
         match speech {
             Speech::Secure(_) => self.asked(peer_id, Ok(speech), now),
-            _ if is_first => self.ask(peer_id),
+            _ if !self.is_being_asked(peer_id) => self.ask(peer_id),
             _ => {}
         }
     }

@@ -7,7 +7,7 @@
 //! A plain message in the name of a known key, or from the address where a contact with a key is
 //! online, is shown apart and changes nothing.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use super::event::{Action, Event, JobId, OpId, Talk, Who};
@@ -68,9 +68,9 @@ pub(super) struct Secure {
     pub(super) seen: Seen,
     pub(super) require: bool,
     /// Texts for addresses of which it is not known yet how they are spoken to.
-    pub(super) asked: HashMap<Recipient, Vec<Unsent>>,
+    pub(super) asked: BTreeMap<Recipient, Vec<Unsent>>,
     /// Where a text is under way in plain; others wait behind it.
-    pub(super) in_plain: HashSet<Recipient>,
+    pub(super) in_plain: BTreeSet<Recipient>,
     /// The texts that are under way in plain.
     pub(super) plain: HashMap<JobId, Unsent>,
     /// Texts for addresses where nobody could be reached.
@@ -106,8 +106,8 @@ impl Chat {
             outboxes: Outboxes::default(),
             seen: Seen::default(),
             require: keys.require,
-            asked: HashMap::new(),
-            in_plain: HashSet::new(),
+            asked: BTreeMap::new(),
+            in_plain: BTreeSet::new(),
             plain: HashMap::new(),
             waiting: BTreeMap::new(),
             unremembered: HashMap::new(),

@@ -127,6 +127,16 @@ impl Penned {
         }
     }
 
+    /// A message is found stored for an address: nothing of it has left that is stored, so it is for
+    /// the next peer there.
+    pub(super) fn unbind(&mut self, addr: PeerAddr) {
+        for meant in &mut self.meant {
+            if matches!(meant, Meant::Address(at, _) if *at == addr) {
+                *meant = Meant::Address(addr, None);
+            }
+        }
+    }
+
     /// The recipient that the peer with this key has the message as. Messages to the same recipient
     /// arrive in order; a peer may get others that were meant for its address before it was known.
     pub(super) fn queue_of(&self, key: PublicKey) -> Option<Recipient> {

@@ -62,6 +62,9 @@ impl World {
             if let Some(addr) = to.addr() {
                 self.learn_if_own(pid, addr.ip(), addr.port());
                 self.ours_mut(pid).may_dial.insert(addr);
+                if to == Recipient::Address(addr) {
+                    self.penned.get_mut(&letter.id).expect("somebody has written it").unbind(addr);
+                }
                 if cut_off {
                     self.disk_mut(pid).kept.ledger.cut_off.insert((addr, letter.id));
                     self.count("letter: cut off");
