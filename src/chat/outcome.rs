@@ -218,6 +218,11 @@ impl Chat {
         };
         let legacy = plain.map_or(id, |addr| protocol::plain::peer_at(addr).into());
         self.becomes(id, legacy);
+        let at_addr = self.dialed_at(legacy).map(Recipient::Address);
+        if let Some(at_addr) = at_addr.filter(|at_addr| self.knows(*at_addr) && !self.knows(legacy)) {
+            // What spoke to us from there, and has said nothing yet, is this peer.
+            self.becomes(at_addr, legacy);
+        }
         let addr = self.table.update(legacy, |peer| {
             peer.is_plain = true;
             if let Some(name) = peer.introduced_as.take() {

@@ -118,3 +118,26 @@ fn legacy_peer_that_is_back_loses_the_promise() {
     story.does(Command::Send { to, parts: ["text 1".to_owned()].into(), letter: Some(letter(1)) });
     assert_eq!(story.dials(5001), [Outgoing::Text(["text 1".to_owned()].into())]);
 }
+
+#[test]
+fn restored_messages_for_legacy_peer_ask_once() {
+    let mut story = Story::keyed();
+    let restored = |n: u8| Restored {
+        to: legacy(at(5001)),
+        letter: letter(n),
+        parts: [format!("text {n}")].into(),
+        cut_off: false,
+        left: seconds(600),
+        name: None,
+    };
+    let actions = story.chat.restore(vec![restored(1), restored(2)], story.now);
+    story.perform(actions);
+    story.gets(5001, Body::Connect);
+    story.ends(5001, &Fate::HandedOver);
+    for n in 1..=2 {
+        assert_eq!(story.dials(5001), [Outgoing::Text([format!("text {n}")].into())]);
+        story.ends(5001, &Fate::HandedOver);
+    }
+    let ids: Vec<Recipient> = story.chat.rows(story.now).iter().map(|row| row.id).collect();
+    assert_eq!(ids, [legacy(at(5001))]);
+}
