@@ -218,7 +218,7 @@ pub struct Entry {
     pub sent: Option<u64>,
     /// How sure it is from whom it is.
     pub assurance: Assurance,
-    /// What it says. From the network, so it is shown through [`crate::escape`] only.
+    /// What it says. From the network, so it is shown through [`crate::model::untrusted`] only.
     pub body: Arc<str>,
 }
 

@@ -49,7 +49,7 @@ const FAINT: u8 = 243;
 const RESET: &str = "\x1b[0m";
 
 /// One line of text, parts of which may be coloured. It holds no control characters; whoever makes one of foreign text
-/// takes care of that (see `crate::escape`).
+/// takes care of that (see `crate::model::untrusted`).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Line(Vec<(Ink, String)>);
 
