@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{App, clock};
 use crate::chat::{Command, OpId, WaitingText};
+use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use crate::model::session::Letter;
 use crate::model::stored::{Condition, Entry, Query, Way};
@@ -22,7 +23,7 @@ pub(super) enum Listed {
     /// It waits.
     Waiting(Recipient, Letter),
     /// It did not arrive, and is not sent any more.
-    Failed(Recipient, Letter),
+    Failed(Recipient, Letter, Option<PeerName>),
     /// It was sent again, so what is listed of it is over.
     SentAgain,
 }
@@ -44,11 +45,11 @@ impl App {
                 Listed::SentAgain => app.is_listed_no_more(),
             }),
             Outbox::Again(which) => self.each_listed(which, true, |app, listed| match listed {
-                Listed::Waiting(to, _) => Some(app.node.command(Command::TryNow(to))),
-                Listed::Failed(to, letter) => {
+                Listed::Waiting(to, letter) => Some(app.node.command(Command::TryNow(to, letter.id))),
+                Listed::Failed(to, letter, name) => {
                     let parts = plain::messages_for(&letter.body, &app.node.name()).unwrap_or_default();
                     let letter = Letter { time: clock::millis(), ..letter };
-                    Some(app.node.command(Command::SendAgain { to, parts: parts.into(), letter }))
+                    Some(app.node.command(Command::SendAgain { to, parts: parts.into(), letter, name }))
                 }
                 Listed::SentAgain => app.is_listed_no_more(),
             }),
@@ -109,7 +110,7 @@ impl App {
         let failures = failed.iter().filter_map(|entry| {
             let letter =
                 Letter { id: entry.id?, time: entry.time, again: true, body: Arc::clone(&entry.body) };
-            Some(Listed::Failed(entry.party, letter))
+            Some(Listed::Failed(entry.party, letter, entry.name.clone()))
         });
         self.outbox = waits.chain(failures).take(MAX_LISTED).collect();
         (waiting, failed)

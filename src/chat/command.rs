@@ -12,6 +12,7 @@ use super::trust::{As, Policy};
 use super::{ANSWER_WITHIN, Chat, Job, Op, Purpose, StaticPeer};
 use crate::model::key::PublicKey;
 use crate::model::message::{Failure, Fate, Form, MessageId, Outgoing, Speech};
+use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use crate::model::session::{Letter, Say};
 
@@ -65,8 +66,9 @@ pub enum Command {
     SetPolicy(Policy),
     /// Take back a text that waits.
     Cancel(Recipient, MessageId),
-    /// Try at once what waits for somebody.
-    TryNow(Recipient),
+    /// Try a waiting message now, and with it the other messages for the recipient. If a legacy
+    /// recipient has changed its name, this message may go to it all the same.
+    TryNow(Recipient, MessageId),
     /// Send a text again that is not sent any more.
     SendAgain {
         /// To whom.
@@ -75,6 +77,9 @@ pub enum Command {
         parts: Arc<[String]>,
         /// The text, with the id that it had.
         letter: Letter,
+        /// The recipient's name when the message was first entered, if known. A legacy peer of
+        /// another name does not get it without a further word from the user.
+        name: Option<PeerName>,
     },
     /// Say goodbye to everybody, for the program ends.
     Leave,
@@ -129,8 +134,8 @@ impl Chat {
             Command::Verify { key, date } => self.decide(|chat| chat.verify(key, date)),
             Command::SetPolicy(policy) => self.decide(|chat| chat.set_policy(policy)),
             Command::Cancel(to, id) => self.cancel(to, id),
-            Command::TryNow(to) => self.try_now(to, now),
-            Command::SendAgain { to, parts, letter } => self.send_again(to, parts, letter, now),
+            Command::TryNow(to, id) => self.try_now(to, id, now),
+            Command::SendAgain { to, parts, letter, name } => self.send_again(to, &parts, letter, name, now),
             Command::Leave => self.leave(now),
         };
         (op, self.done())

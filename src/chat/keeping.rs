@@ -155,11 +155,15 @@ impl Keeping {
     pub(super) fn follows(&mut self, from: Recipient, to: Recipient) -> usize {
         let mut moved = 0;
         for then in self.then.values_mut() {
-            if let Then::Plain(peer_id, _) | Then::Waits(peer_id, ..) = then
-                && *peer_id == from
-            {
-                *peer_id = to;
-                moved += usize::from(matches!(then, Then::Plain(..)));
+            match then {
+                Then::Plain(peer_id, _) if *peer_id == from => {
+                    *peer_id = to;
+                    moved += 1;
+                }
+                // A message that a key gets is stored anew for it; one that it must not get stays
+                // with the address.
+                Then::Waits(peer_id, ..) if *peer_id == from && to.public_key().is_none() => *peer_id = to,
+                _ => {}
             }
         }
         moved

@@ -40,7 +40,8 @@ impl Chat {
         let targets = self.targets(to, false);
         let op = self.spread(Deed::Send, &targets);
         for peer_id in targets {
-            if let Some(why) = self.send_to(peer_id, op, &parts, letter.as_ref(), is_direct, now) {
+            let text = self.new_text(peer_id, op, &parts, letter.as_ref(), now);
+            if let Some(why) = self.send_to(peer_id, Unsent { is_direct, ..text }, now) {
                 let who = self.who(peer_id);
                 self.tell(Event::NotSent { op, who, why });
                 self.not_sent(op);
@@ -51,24 +52,15 @@ impl Chat {
         op
     }
 
-    /// Sends a text to one, or says why not.
-    pub(super) fn send_to(
-        &mut self,
-        peer_id: Recipient,
-        op: OpId,
-        parts: &Arc<[String]>,
-        letter: Option<&Letter>,
-        is_direct: bool,
-        now: Time,
-    ) -> Option<Unsendable> {
+    /// Sends a message to one recipient. Returns why it cannot be sent, if so.
+    pub(super) fn send_to(&mut self, peer_id: Recipient, mut text: Unsent, now: Time) -> Option<Unsendable> {
         if self.is_ours(peer_id) {
             return Some(Unsendable::Ourselves);
         }
-        let text = Unsent { is_direct, ..self.new_text(peer_id, op, parts, letter, now) };
-        if is_direct {
+        if text.is_direct {
             self.table.update(peer_id, |peer| peer.contact = true);
         }
-        match (self.speech_of(peer_id), letter) {
+        match (self.speech_of(peer_id), &text.letter) {
             (Speech::Secure(key), Some(_)) => self.put_letter(key, text, now),
             (Speech::Unknown | Speech::Plain, Some(_)) if self.holds_back(peer_id) => {
                 self.wait_with_others(peer_id, text, now)
@@ -83,6 +75,11 @@ impl Chat {
             // What waits for the answer to the question how it is spoken to was typed before, also where that is known by now.
             (Speech::Plain, Some(_)) if self.says_in_plain(peer_id) || self.waits_for(peer_id) => {
                 self.wait_behind(peer_id, text, now)
+            }
+            (Speech::Plain, Some(_)) if self.is_another(peer_id, &text) => {
+                self.write_queued(peer_id, &mut text, now);
+                self.hold_back(peer_id, text, Hold::Another, now);
+                None
             }
             (Speech::Plain, _) => self.send_in_plain(peer_id, text, now),
             // There is no id for it, and without one it could only go out in plain.

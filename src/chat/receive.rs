@@ -240,6 +240,9 @@ impl Chat {
     /// the room of looks: both are dialled because of what others sent.
     pub(super) fn acknowledge(&mut self, peer_id: Recipient, now: Time) {
         let Some(prefix) = self.table.peer(peer_id).map(Peer::prefix) else { return };
+        if self.is_only_encrypted(peer_id) {
+            return;
+        }
         let has_room = self.checks.has_room(prefix);
         let last = self.acknowledged_at(peer_id);
         let is_time = self.table.update(peer_id, |peer| {
@@ -254,7 +257,7 @@ impl Chat {
             peer.ack_due = None;
             true
         });
-        if is_time != Some(true) || self.leaving || self.is_only_encrypted(peer_id) {
+        if is_time != Some(true) || self.leaving {
             return;
         }
         if !has_room {

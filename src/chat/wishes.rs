@@ -9,9 +9,11 @@ use super::plain::Unsent;
 use super::time::Time;
 use super::{Chat, Deed, Op};
 use crate::model::message::MessageId;
+use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Hold, Letter, Lost};
-use crate::model::stored::Condition;
+use crate::model::stored::{Condition, Write};
+
 /// A text that waits, as the user sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WaitingText {
@@ -107,16 +109,18 @@ impl Chat {
         true
     }
 
-    /// Tries at once what waits for somebody.
-    pub(super) fn try_now(&mut self, to: Recipient, now: Time) -> OpId {
+    /// Tries the messages that wait for a recipient. This one may go to a legacy peer that has
+    /// changed its name.
+    pub(super) fn try_now(&mut self, to: Recipient, id: MessageId, now: Time) -> OpId {
         let to = self.queued_for(to);
         if let Some(secure) = &mut self.secure {
             if let Some(key) = to.public_key() {
                 secure.outboxes.met(key, now);
             }
-            // If a legacy peer has changed its name, this is the user's answer.
             let held = secure.waiting.get_mut(&to);
-            held.into_iter().flat_map(|held| &mut held.texts).for_each(|text| text.confirmed = true);
+            let is_it = |text: &&mut Unsent| text.letter.as_ref().is_some_and(|letter| letter.id == id);
+            let chosen = held.into_iter().flat_map(|held| &mut held.texts).filter(is_it);
+            chosen.for_each(|text| text.confirmed = true);
         }
         self.hurry_held(to, now);
         self.next_turns(now);
@@ -126,19 +130,26 @@ impl Chat {
     /// Sends a text again that is not sent any more.
     pub(super) fn send_again(
         &mut self,
-        to: Recipient,
-        parts: Arc<[String]>,
+        listed: Recipient,
+        parts: &Arc<[String]>,
         letter: Letter,
+        name: Option<PeerName>,
         now: Time,
     ) -> OpId {
-        let to = self.queued_for(to);
+        let to = self.queued_for(listed);
         if to.public_key().is_none() && self.has_in_hand(to, letter.id) {
             // It is on its way already, and in plain nothing would show that it comes twice.
-            return self.try_now(to, now);
+            return self.try_now(to, letter.id, now);
         }
         let op = self.spread(Deed::Send, &[to]);
         let letter = Letter { again: true, ..letter };
-        if let Some(why) = self.send_to(to, op, &parts, Some(&letter), true, now) {
+        if to != listed {
+            // One row in the history, not one for each.
+            self.write(Write::Moved { id: letter.id, from: listed, to });
+        }
+        let text = self.new_text(to, op, parts, Some(&letter), now);
+        let text = Unsent { is_direct: true, name: name.or(text.name.clone()), ..text };
+        if let Some(why) = self.send_to(to, text, now) {
             let who = self.who(to);
             self.tell(Event::NotSent { op, who, why });
             self.not_sent(op);

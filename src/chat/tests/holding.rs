@@ -191,3 +191,58 @@ fn who_leaves_is_not_told_that_a_text_stays_which_could_not_be_written_down() {
         |event: &Event| matches!(event, Event::Later { fate: Fate::Lost(Lost::Unsent | Lost::Left), .. });
     assert!(told.iter().any(lost), "{told:?}");
 }
+
+#[test]
+fn confirming_one_message_sends_only_that_one() {
+    let mut story = Story::keeping();
+    story.knows_plain(5001);
+    story.writes_in_vain(5001, 1);
+    story.writes_in_vain(5001, 2);
+    story.eve_says(5001, text("hello"));
+    story.later(seconds(2));
+    story.ends(5001, &Fate::HandedOver);
+    assert_eq!(story.plain_under_way(5001), 0);
+    story.does(Command::TryNow(legacy(at(5001)), letter(2).id));
+    story.later(seconds(2));
+    story.ends(5001, &Fate::HandedOver);
+    story.disk_turns(Ok(()));
+    let parts = ["text 2".to_owned()].into();
+    assert_eq!(story.dials(5001), [Outgoing::Text(parts)]);
+    let waiting: Vec<_> = story.chat.waiting(story.now).iter().map(|text| text.letter.id).collect();
+    assert_eq!(waiting, [letter(1).id]);
+}
+
+#[test]
+fn resent_message_waits_for_its_old_name() {
+    let mut story = Story::keeping();
+    story.knows_plain(5001);
+    story.eve_says(5001, text("hello"));
+    let parts = ["text 1".to_owned()].into();
+    let name = Some(PeerName::new("Bob"));
+    let to = legacy(at(5001));
+    story.does(Command::SendAgain { to, parts, letter: letter(1), name });
+    story.disk_turns(Ok(()));
+    assert_eq!(story.plain_under_way(5001), 0);
+    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Another)]);
+    story.does(Command::TryNow(to, letter(1).id));
+    story.later(seconds(2));
+    story.ends(5001, &Fate::HandedOver);
+    story.disk_turns(Ok(()));
+    assert_eq!(story.plain_under_way(5001), 1);
+}
+
+#[test]
+fn message_held_for_another_key_is_reported_once_stored() {
+    let mut story = Story::keeping();
+    story.eve_says(5001, Body::Connect);
+    story.writes(5001, 1);
+    // Before the message is stored, Bob's key answers at the address.
+    story.under_way.retain(|transmit| transmit.message == Outgoing::Connect);
+    story.under_way.truncate(1);
+    story.promises(BOBS);
+    while !story.talks.is_empty() {
+        story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    }
+    story.disk_turns(Ok(()));
+    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Another)]);
+}

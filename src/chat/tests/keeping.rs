@@ -274,7 +274,7 @@ fn a_text_that_waited_and_cannot_be_sent_to_who_is_there_is_written_down_as_not_
     story.refused_unsent(5001);
     assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
     // Whoever is there later speaks plain, and the text is too long for that.
-    story.does(Command::TryNow(Recipient::Address(at(5001))));
+    story.does(Command::TryNow(Recipient::Address(at(5001)), letter(1).id));
     story.later(seconds(1));
     story.told();
     story.ends(5001, &Fate::HandedOver);
@@ -687,7 +687,7 @@ fn a_text_in_plain_is_not_sent_again_while_it_is_on_its_way() {
     story.knows_plain(5001);
     let again = || {
         let parts = ["text 1".to_owned()].into();
-        Command::SendAgain { to: Recipient::Address(at(5001)), parts, letter: letter(1) }
+        Command::SendAgain { to: Recipient::Address(at(5001)), parts, letter: letter(1), name: None }
     };
     story.writes(5001, 1);
     story.disk_turns(Ok(()));

@@ -212,6 +212,12 @@ impl World {
     /// A peer has proven itself at an address: what was meant for the address is meant for it.
     pub(super) fn note_proven(&mut self, pid: Pid, addr: PeerAddr, who: &Who) {
         let id = who.id;
+        let here = self.hosts[self.processes[pid].host].0;
+        let ip = addr.v4().map(|ip| if ip.is_loopback() { here } else { ip });
+        let was_there = |key| ip.is_some_and(|ip| self.listened.contains(&(ip, addr.port(), key)));
+        if id.public_key().is_some_and(|key| !was_there(key)) {
+            self.fail(pid, format_args!("takes {addr} for that of {who:?}, which never was there"));
+        }
         let listener = self.listener_at(pid, addr);
         let listener =
             listener.filter(|other| self.key_of(*other).is_some_and(|key| id == Recipient::key(key)));
@@ -236,11 +242,10 @@ impl World {
     }
 
     /// The user has what waits for an address tried now, whatever the peer there calls itself.
-    pub(super) fn note_confirmed(&mut self, pid: Pid, to: Recipient) {
-        let Recipient::Address(addr) = to else { return };
-        let is_for_it = |meant: &Meant| *meant == Meant::Address(addr, None);
-        let penned = self.penned_by_person(pid).filter(|penned| penned.meant.iter().any(is_for_it));
-        penned.for_each(|penned| penned.is_confirmed = true);
+    pub(super) fn note_confirmed(&mut self, id: MessageId) {
+        if let Some(penned) = self.penned.get_mut(&id) {
+            penned.is_confirmed = true;
+        }
     }
 
     /// What is stored of a message says what its recipient called itself.

@@ -8,6 +8,9 @@
 //! Everybody who has a key has a disk, too (`disk`, `restart`): the twin of the file, written to some time later, full now and then, and found again
 //! by the next life as it was when the last one was killed. What has to hold of that is in `kept`, and what is on it in `ledger`.
 //!
+//! In `takeover` one program leaves and another starts at its address while a message is on its way,
+//! typed at the real prompt (`prompt`).
+//!
 //! `P2P_CHAT_SEED=7 cargo test --test it simulator::networks` replays one seed, and
 //! `P2P_CHAT_SEEDS=1000 cargo test --release --test it simulator::networks` runs so many. `P2P_CHAT_TRACE=1` prints all that happens.
 

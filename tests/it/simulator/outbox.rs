@@ -28,10 +28,10 @@ impl World {
                 self.count("deed: cancel");
                 self.commands(pid, Command::Cancel(to, id), "taking back", SETTLED_WITHIN);
             }
-            (1, Some((to, _))) => {
+            (1, Some((to, id))) => {
                 self.count("deed: try now");
-                self.note_confirmed(pid, to);
-                self.commands(pid, Command::TryNow(to), "trying at once", SETTLED_WITHIN);
+                self.note_confirmed(id);
+                self.commands(pid, Command::TryNow(to, id), "trying at once", SETTLED_WITHIN);
             }
             (2 | 3, _) => self.sends_again(pid),
             _ => {}
@@ -65,7 +65,8 @@ impl World {
         self.note_meant_again(pid, id, entry.party);
         self.resent(pid, id, &parts);
         self.count("deed: send again");
-        let again = Command::SendAgain { to: entry.party, parts: parts.into(), letter };
+        let name = entry.name.clone();
+        let again = Command::SendAgain { to: entry.party, parts: parts.into(), letter, name };
         self.commands(pid, again, "sending again", SETTLED_WITHIN);
     }
 

@@ -65,6 +65,8 @@ pub(super) struct Ours {
     /// What it has if it can speak in encryption.
     pub(super) keyed: Option<Keyed>,
     pub(super) name: Name,
+    /// The port that its hello claims, if that is not its own.
+    pub(super) claims: Option<u16>,
     /// When its clock was zero.
     pub(super) born: Duration,
     pub(super) dialler: Dialler,

@@ -79,6 +79,7 @@ impl World {
         self.trace.note(format_args!("{:?} {pid} at {ip}:{port}", self.now));
         self.processes.push(Process { host, port, bind, alive: true, stopped: None, program });
         self.listening.insert((host, port), pid);
+        self.listened.extend(self.key_of(pid).map(|key| (ip, port, key)));
         let after = self.random.ms(0, self.plan.deeds);
         self.later(after, Event::Deed(pid));
         if let Program::Ours(ours) = &self.processes[pid].program {
@@ -126,6 +127,7 @@ impl World {
             chat,
             keyed,
             name,
+            claims: None,
             born: self.now,
             dialler: Dialler::new(self.plan.diallers),
             statics,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use p2p_chat::chat::{Command, OpId, StaticPeer, Target};
 use p2p_chat::model::address::PeerAddr;
-use p2p_chat::model::message::{Fate, Form};
+use p2p_chat::model::message::{Failure, Fate, Form};
 use p2p_chat::model::name::Name;
 use p2p_chat::model::peer_id::{PeerId, Recipient};
 use p2p_chat::model::session::Hold;
@@ -75,15 +75,18 @@ enum Adversary {
     Legacy,
     /// A program whose receipts promise Carol's key.
     Spoofer,
+    /// A key on the victim's machine that does not get the address, but claims it in its hello.
+    Claimant,
 }
 
-const ADVERSARIES: [Adversary; 6] = [
+const ADVERSARIES: [Adversary; 7] = [
     Adversary::Contact,
     Adversary::Swap,
     Adversary::Stranger,
     Adversary::Namesake,
     Adversary::Legacy,
     Adversary::Spoofer,
+    Adversary::Claimant,
 ];
 
 /// When the adversary comes.
@@ -109,10 +112,18 @@ enum Victim {
     /// A key that has connected and that the user never wrote to.
     Stranger,
     Legacy,
+    /// The first peer that proves itself at an address where nobody is yet.
+    Unproven,
 }
 
-const VICTIMS: [Victim; 5] =
-    [Victim::Contact, Victim::Verified, Victim::Configured, Victim::Stranger, Victim::Legacy];
+const VICTIMS: [Victim; 6] = [
+    Victim::Contact,
+    Victim::Verified,
+    Victim::Configured,
+    Victim::Stranger,
+    Victim::Legacy,
+    Victim::Unproven,
+];
 
 #[derive(Clone, Copy, Debug)]
 struct Scene {
@@ -120,6 +131,15 @@ struct Scene {
     adversary: Adversary,
     moment: Moment,
     victim: Victim,
+}
+
+impl Scene {
+    /// Returns whether the scene can be played: an unproven address has no name and no number, and
+    /// has sent no message.
+    fn is_possible(&self) -> bool {
+        let by_address = matches!(self.surface, Surface::Address | Surface::Conversation | Surface::Last);
+        self.victim != Victim::Unproven || by_address
+    }
 }
 
 /// The world of a scene.
@@ -165,6 +185,9 @@ impl Stage {
         stage.world.opens_prompt(alice);
         if scene.victim == Victim::Legacy {
             stage.starts_legacy(Kind::CryptoKnights, VICTIM);
+        } else if scene.victim == Victim::Unproven {
+            // Somebody who is nobody's business.
+            stage.starts_person(5, "Zoe", RETURN, 5_060, Vec::new());
         } else {
             let statics = stage.alice_as_static();
             stage.starts_person(2, NAME, VICTIM, PORT, statics);
@@ -238,8 +261,12 @@ impl Stage {
         self.world.legacy_dials(pid, to, line.into_bytes());
     }
 
-    fn name(&self) -> &'static str {
-        if self.scene.victim == Victim::Legacy { "CryptoKnights" } else { NAME }
+    fn name(&self) -> String {
+        match self.scene.victim {
+            Victim::Legacy => "CryptoKnights".into(),
+            Victim::Unproven => addr(&self.world, VICTIM, PORT).to_string(),
+            _ => NAME.into(),
+        }
     }
 
     /// The identity of the victim.
@@ -251,6 +278,7 @@ impl Stage {
                 let is_it = |id: &Recipient| id.public_key().is_none() && id.addr() == Some(at);
                 rows.iter().map(|row| row.id).find(is_it).expect("the victim has a row")
             }
+            Victim::Unproven => addr(&self.world, VICTIM, PORT).into(),
             _ => Recipient::key(key_of_person(2)),
         }
     }
@@ -259,6 +287,9 @@ impl Stage {
     fn becomes_known(&mut self) {
         self.world.types("@Carol hi").expect("Carol is known");
         self.rests(seconds(1));
+        if self.scene.victim == Victim::Unproven {
+            return;
+        }
         if self.scene.victim == Victim::Legacy {
             self.legacy_says(self.victim, "hello");
         } else {
@@ -321,7 +352,8 @@ impl Stage {
 
     /// The victim's program ends, with a goodbye or without.
     fn victim_leaves(&mut self) {
-        if self.scene.adversary == Adversary::Swap {
+        let stays = self.scene.adversary == Adversary::Claimant && self.scene.moment != Moment::Waiting;
+        if self.scene.adversary == Adversary::Swap || self.scene.victim == Victim::Unproven || stays {
             return;
         }
         if self.scene.victim != Victim::Legacy && self.world.random.in_thousand(400) {
@@ -336,7 +368,8 @@ impl Stage {
 
     /// The adversary gets the victim's address.
     fn takes_over(&mut self) -> Pid {
-        if self.scene.adversary != Adversary::Swap {
+        let keeps_address = matches!(self.scene.adversary, Adversary::Swap | Adversary::Claimant);
+        if !keeps_address && self.scene.victim != Victim::Unproven {
             self.world.kill(self.victim);
         }
         let dials = self.world.random.in_thousand(600);
@@ -353,7 +386,22 @@ impl Stage {
                 self.carol
             }
             Adversary::Stranger => self.starts_person(4, "Eve", VICTIM, PORT, statics),
-            Adversary::Namesake => self.starts_person(4, self.name(), VICTIM, PORT, statics),
+            Adversary::Namesake => {
+                let name = if self.scene.victim == Victim::Legacy { "CryptoKnights" } else { NAME };
+                self.starts_person(4, name, VICTIM, PORT, statics)
+            }
+            Adversary::Claimant => {
+                let pid = if dials {
+                    self.starts_person(4, "Eve", VICTIM, PORT + 1, Vec::new())
+                } else {
+                    let past = Past { statics: Vec::new(), ..self.world.ours(self.carol).past() };
+                    self.world.kill(self.carol);
+                    self.starts(VICTIM, PORT + 1, past)
+                };
+                self.world.ours_mut(pid).claims = Some(PORT);
+                self.adversary_writes(pid);
+                pid
+            }
             Adversary::Legacy | Adversary::Spoofer => {
                 let is_legacy = self.scene.adversary == Adversary::Legacy;
                 let pid = self.starts_legacy(if is_legacy { Kind::Xyz } else { Kind::Spoofer }, VICTIM);
@@ -363,6 +411,19 @@ impl Stage {
                 pid
             }
         }
+    }
+
+    /// The adversary writes to Alice, so that it is the last who did.
+    fn adversary_writes(&mut self, adversary: Pid) {
+        if !self.world.processes[adversary].alive {
+            return;
+        }
+        if self.world.key_of(adversary).is_none() {
+            return self.legacy_says(adversary, "a word");
+        }
+        let text = self.world.new_token(adversary);
+        let to = Target::These(vec![addr(&self.world, ALICE, 5_000).into()]);
+        self.world.says_this(adversary, to, &text);
     }
 
     /// The machines of the victim and of Carol swap their addresses.
@@ -376,6 +437,7 @@ impl Stage {
                 legacy.claim.set_ip(ip);
             }
             self.world.connections_break(pid);
+            self.world.listened.extend(self.world.key_of(pid).map(|key| (ip, PORT, key)));
         }
         // No connection survives that, nor any connection attempt.
         self.rests(seconds(3));
@@ -403,6 +465,19 @@ impl Stage {
     /// The victim comes back: a key at another address, where it dials Alice; a legacy program at
     /// its own.
     fn victim_returns(&mut self, adversary: Pid) -> Pid {
+        let is_claimant = self.scene.adversary == Adversary::Claimant;
+        if self.scene.victim == Victim::Unproven {
+            if self.scene.adversary == Adversary::Swap {
+                self.swaps();
+            } else if !is_claimant {
+                self.world.kill(adversary);
+                self.rests_up_to(seconds(20));
+            }
+            return self.starts_person(2, NAME, VICTIM, PORT, Vec::new());
+        }
+        if is_claimant && self.world.processes[self.victim].alive {
+            return self.victim;
+        }
         if self.scene.victim != Victim::Legacy {
             if self.scene.adversary == Adversary::Swap {
                 return self.victim;
@@ -414,7 +489,9 @@ impl Stage {
         if self.scene.adversary == Adversary::Swap {
             self.swaps();
         } else {
-            self.world.kill(adversary);
+            if !is_claimant {
+                self.world.kill(adversary);
+            }
             self.rests_up_to(seconds(20));
             self.victim = self.starts_legacy(Kind::CryptoKnights, VICTIM);
         }
@@ -451,7 +528,9 @@ impl Stage {
                 }
                 let adversary = self.takes_over();
                 if self.world.random.in_thousand(700) {
-                    self.rests_up_to(seconds(40));
+                    self.rests_up_to(seconds(20));
+                    self.adversary_writes(adversary);
+                    self.rests_up_to(seconds(20));
                 }
                 (self.enters(), adversary)
             }
@@ -477,8 +556,9 @@ impl Stage {
         if self.waits(&entered) == Some(Hold::Another) {
             // The prompt asks, because the peer at the address has changed its name.
             self.world.count("takeover: the user had to confirm");
-            self.world.note_confirmed(self.alice, entered.to);
-            self.world.commands(self.alice, Command::TryNow(entered.to), "trying at once", SETTLED_WITHIN);
+            self.world.note_confirmed(entered.id);
+            let again = Command::TryNow(entered.to, entered.id);
+            self.world.commands(self.alice, again, "trying at once", SETTLED_WITHIN);
             self.rests(seconds(30));
         }
         Some((entered, victim))
@@ -538,7 +618,9 @@ impl Stage {
                 }
                 self.world.key_of(victim) == Some(key)
             }
-            Meant::Legacy(_) | Meant::Address(..) => self.scene.victim == Victim::Legacy,
+            Meant::Legacy(_) => self.scene.victim == Victim::Legacy,
+            Meant::Address(_, Some(_)) => false,
+            Meant::Address(_, None) => true,
         };
         let is_said_to_arrive =
             outcomes.iter().any(|(_, fate)| matches!(fate, Fate::Delivered | Fate::HandedOver));
@@ -562,8 +644,9 @@ impl Stage {
             meant_key(meant).is_none() && (is_cut_off || outcomes.iter().any(|(_, fate)| is_broken(fate)));
         // A promised key holds until the address is refused or another key answers there.
         let is_promised = meant_key(meant).is_none() && self.scene.adversary == Adversary::Spoofer;
-        if !has_it && is_promised && waits.is_some() {
-            self.world.count("takeover: waits for a key that was promised");
+        let is_refused = outcomes.iter().any(|(_, fate)| *fate == Fate::Failed(Failure::WrongKey));
+        if !has_it && is_promised && (waits.is_some() || is_refused) {
+            self.world.count("takeover: another key was promised");
             return;
         }
         if !has_it && !is_uncertain {
@@ -617,7 +700,8 @@ fn play(seed: u64, scene: Scene) -> BTreeMap<String, usize> {
         stage.world.count("takeover: the user was asked");
         return stage.world.counts;
     };
-    if scene.surface != Surface::Address && entered.to != victim_id {
+    let is_bound_later = scene.surface == Surface::Address || scene.victim == Victim::Unproven;
+    if !is_bound_later && entered.to != victim_id {
         stage.fails(&entered, format!("was addressed to {:?}", entered.to));
     }
     stage.check_end(&entered, victim);
@@ -625,13 +709,16 @@ fn play(seed: u64, scene: Scene) -> BTreeMap<String, usize> {
 }
 
 fn scenes() -> impl Iterator<Item = Scene> {
-    SURFACES.into_iter().flat_map(|surface| {
-        ADVERSARIES.into_iter().flat_map(move |adversary| {
-            MOMENTS.into_iter().flat_map(move |moment| {
-                VICTIMS.into_iter().map(move |victim| Scene { surface, adversary, moment, victim })
+    SURFACES
+        .into_iter()
+        .flat_map(|surface| {
+            ADVERSARIES.into_iter().flat_map(move |adversary| {
+                MOMENTS.into_iter().flat_map(move |moment| {
+                    VICTIMS.into_iter().map(move |victim| Scene { surface, adversary, moment, victim })
+                })
             })
         })
-    })
+        .filter(Scene::is_possible)
 }
 
 #[test]

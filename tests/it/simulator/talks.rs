@@ -239,7 +239,8 @@ impl World {
 
     pub(super) fn introduction(&self, pid: Pid) -> Introduction {
         let name = PeerName::new(self.ours(pid).name.as_str());
-        Introduction { name, port: self.processes[pid].port, also: Vec::new() }
+        let port = self.ours(pid).claims.unwrap_or(self.processes[pid].port);
+        Introduction { name, port, also: Vec::new() }
     }
 
     /// An attempt was in vain: the next address, or the most telling end.

@@ -115,6 +115,8 @@ pub(super) struct World {
     pub(super) texts: u64,
     /// How often what happened.
     pub(super) counts: BTreeMap<String, usize>,
+    /// Where each key has listened, ever.
+    pub(super) listened: BTreeSet<(Ipv4Addr, u16, PublicKey)>,
     /// The prompt of the user who types, if one does.
     pub(super) prompt: Option<Prompt>,
 }
@@ -145,6 +147,7 @@ impl World {
             said: BTreeMap::new(),
             texts: 0,
             counts: BTreeMap::new(),
+            listened: BTreeSet::new(),
             prompt: None,
         }
     }
