@@ -270,15 +270,26 @@ impl Chat {
     /// The rows without those that are most likely a second one of a peer: an address that a peer
     /// with a key claims, while the peer is online and is being dialed there.
     fn distinct(&self) -> impl Iterator<Item = &Peer> {
-        let claims = |job: &&Job| {
-            let row = job.expect.and_then(|key| self.table.peer(Recipient::key(key)));
-            row.is_some_and(|peer| peer.is_there() && peer.addr == job.dialled)
-        };
-        let claimed: HashSet<PeerAddr> = self.jobs.values().filter(claims).map(|job| job.dialled).collect();
+        let claimed: HashSet<PeerAddr> = self.claimed().collect();
         self.table.rows().filter(move |peer| match peer.id {
             Recipient::Address(addr) => !claimed.contains(&addr),
             Recipient::Peer(_) => true,
         })
+    }
+
+    /// The addresses that a peer with a key claims, while the peer is online and is being dialed
+    /// there.
+    fn claimed(&self) -> impl Iterator<Item = PeerAddr> {
+        let claims = |job: &&Job| {
+            let row = job.expect.and_then(|key| self.table.peer(Recipient::key(key)));
+            row.is_some_and(|peer| peer.is_there() && peer.addr == job.dialled)
+        };
+        self.jobs.values().filter(claims).map(|job| job.dialled)
+    }
+
+    /// Whether a recipient is an address that a peer with a key claims.
+    fn is_claimed(&self, id: Recipient) -> bool {
+        matches!(id, Recipient::Address(addr) if self.claimed().any(|claimed| claimed == addr))
     }
 
     /// Whether a recipient is in the table.
@@ -423,6 +434,10 @@ impl Chat {
 
     /// Tells the user that a peer is there, once it is certain and its name known or overdue.
     fn announce(&mut self, peer_id: Recipient, now: Time) {
+        if self.is_claimed(peer_id) {
+            // The peer that claims it was announced.
+            return;
+        }
         if let Some(Some(who)) = self.table.update(peer_id, |peer| announced(peer, now)) {
             self.came(who);
         }

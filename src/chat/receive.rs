@@ -124,6 +124,7 @@ impl Chat {
             // It answers a `connect` from before we said goodbye. If we have sent another, its fate brings the peer back.
             return Answer::Receipt;
         }
+        let is_claimed = self.is_claimed(peer_id);
         // All in one go: in a long table, finding the row is what takes the time.
         let heard = self.table.update(peer_id, |peer| {
             if claimed.ip == source.ip() && peer.addr != addr && peer.id.addr() == Some(addr) {
@@ -148,7 +149,7 @@ impl Chat {
                 // The text that follows tells of it, so nothing is waited for.
                 peer.tell_at = Some(now);
             }
-            let came = announced(peer, now);
+            let came = if is_claimed { None } else { announced(peer, now) };
             if said {
                 peer.tell_at = None;
             }

@@ -964,3 +964,18 @@ fn who_leaves_says_all_texts_to_a_plain_peer_before_the_goodbye() {
     story.ends(5001, &Fate::HandedOver);
     assert!(story.told().contains(&Event::Settled(leave)));
 }
+
+#[test]
+fn peer_that_dials_back_is_announced_once() {
+    let mut story = Story::keyed().with_static(&[5001]);
+    story.promises(BOBS);
+    // Bob's unencrypted answer arrives, and then his session; our own session takes long.
+    story.gets(5001, Body::ConnectAck);
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    story.later(Duration::from_secs(1));
+    while !story.talks.is_empty() {
+        story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    }
+    let came = story.told().into_iter().filter(|event| matches!(event, Event::Came(_))).count();
+    assert_eq!(came, 1);
+}
