@@ -22,6 +22,13 @@ const ENDLESS: usize = 8 * 1024 * 1024;
 /// Connections held open at once in the worst scenario.
 const IDLE: usize = 2_000;
 
+/// A pause after which a message may count as complete: half of the listener's 250 ms, because the
+/// listener's clock and the sender's do not run in step.
+const PAUSE_THAT_ENDS: Duration = Duration::from_millis(125);
+
+/// Attempts of a sender that must not pause on a busy machine.
+const MAX_ATTEMPTS: usize = 10;
+
 const CUT: &str = " [cut: longer than 8192 bytes, too slow, or broken off]";
 
 /// Connections with an oversized message each that the attackers keep open at once.
@@ -102,25 +109,39 @@ fn one_byte_a_second_is_a_message_of_one_byte() {
 }
 
 #[test]
-fn a_sender_just_fast_enough_never_to_be_silent_is_cut_in_the_end() {
-    let mut alice = Target::new();
-    let mut stream = dial_from(MALLORY, alice.addr());
-    stream.write_all(b"127.0.0.66:9 Mallory ").expect("room for a header");
-    stream.set_read_timeout(Some(Duration::from_millis(50))).expect("a timeout");
-    let begun = Instant::now();
-    let mut sent = 0;
-    // Waiting for the answer that must not come is the pause between two bytes.
-    while let Err(error) = stream.read(&mut [0; 64]) {
-        if error.kind() == ErrorKind::ConnectionReset || stream.write_all(b".").is_err() {
-            break;
+fn slow_sender_without_pause_is_cut() {
+    for _ in 0..MAX_ATTEMPTS {
+        let mut alice = Target::new();
+        let mut stream = dial_from(MALLORY, alice.addr());
+        stream.write_all(b"127.0.0.66:9 Mallory ").expect("room for a header");
+        stream.set_read_timeout(Some(Duration::from_millis(50))).expect("a timeout");
+        let begun = Instant::now();
+        let (mut sent, mut last, mut longest_pause) = (0, begun, Duration::ZERO);
+        // Waiting for the answer that must not come is the pause between two bytes.
+        while let Err(error) = stream.read(&mut [0; 64]) {
+            if error.kind() == ErrorKind::ConnectionReset || stream.write_all(b".").is_err() {
+                break;
+            }
+            longest_pause = longest_pause.max(last.elapsed());
+            last = Instant::now();
+            sent += 1;
+            assert!(begun.elapsed() < SOON, "it was never cut");
         }
-        sent += 1;
-        assert!(begun.elapsed() < SOON, "it was never cut");
+        longest_pause = longest_pause.max(last.elapsed());
+        let shown = alice.shown();
+        let [line] = &shown[..] else { panic!("{shown:?}") };
+        let dots = line.strip_prefix("Mallory (127.0.0.66:9): ").and_then(|line| line.strip_suffix(CUT));
+        if dots.is_none() && longest_pause >= PAUSE_THAT_ENDS {
+            // This machine was so busy that the sender was silent.
+            continue;
+        }
+        assert!(
+            dots.is_some_and(|dots| dots.len() <= sent && dots.bytes().all(|byte| byte == b'.')),
+            "{line}"
+        );
+        return;
     }
-    let shown = alice.shown();
-    let [line] = &shown[..] else { panic!("{shown:?}") };
-    let dots = line.strip_prefix("Mallory (127.0.0.66:9): ").and_then(|line| line.strip_suffix(CUT));
-    assert!(dots.is_some_and(|dots| dots.len() <= sent && dots.bytes().all(|byte| byte == b'.')), "{line}");
+    panic!("the sender paused for too long in each of {MAX_ATTEMPTS} attempts");
 }
 
 #[test]
