@@ -91,7 +91,7 @@ fn blocking_who_took_an_address_keeps_its_contact() {
     let plain = first_bytes(&listener);
     assert!("P2P-CHAT/1\n".starts_with(&plain), "sent unencrypted: {plain}");
     drop(listener);
-    let bob_runs = bob.comes_to(bob.home, carol.addr());
+    let bob_runs = bob.comes_to(is_free(bob.home), carol.addr());
     reaches_only(&carol, SECRET, &bob_runs, &[]);
     reaches_only(&carol, "to his address", &bob_runs, &[]);
 }

@@ -117,7 +117,13 @@ fn accept_makes_a_second_contact() {
     let (mut carol, bob) = carol_and_bob();
     let other = is_pending(&mut carol, &bob, "Bob", "bob");
     carol.types(&["/accept bob"]);
-    carol.types(&["@bob still for the first"]);
+    // Both are called Bob by now, so the name alone is not enough.
+    carol.has_seen(&format!("* Bob ({}) is here.", other.addr()));
+    carol.types(&["@bob for which of them?"]);
+    let question = carol.has_seen("fits 2 peers");
+    let (label, _) = question.split_once(&format!(" ({})", bob.addr())).expect("it names the first");
+    let label = label.rsplit(' ').next().expect("a label");
+    carol.types(&[&format!("@{label} still for the first")]);
     reaches_only(&carol, "still for the first", &bob, &[&other]);
     // The newcomer is welcome, under another label.
     assert!(says_as(&other, carol.addr(), other.hello(), "thank you"), "it was accepted");
