@@ -4,6 +4,8 @@
 //! follows from it (`chat`, `node`).
 
 mod change;
+#[cfg(test)]
+mod fold;
 mod memory;
 mod sqlite;
 #[cfg(test)]
