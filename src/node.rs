@@ -37,7 +37,7 @@ use crate::net::secure::{OwnKey, Tls};
 use crate::net::{self, Dialler, Identity, Listener};
 use crate::protocol::plain;
 use crate::protocol::session::MAX_ADDRESSES;
-use crate::store::{Memory, Store, StoreError};
+use crate::store::{self, Store, StoreError};
 
 /// Who we are and whom we know.
 #[derive(Clone)]
@@ -108,7 +108,10 @@ impl Node {
         let mut chat = Chat::new(Me { bind, port, advertise });
         chat.set_keys(Keys { own: own.public(), pins, policy, require: require_encryption });
         let (scribe, store, waiting) = match keeping.take() {
-            None => (Scribe::Inline(Mutex::new(Box::new(Memory::default()))), None, Vec::new()),
+            None => {
+                let kept = store::in_memory().map_err(StartError::NoHistory)?;
+                (Scribe::Inline(Mutex::new(Box::new(kept))), None, Vec::new())
+            }
             Some(mut kept) => {
                 chat.keep(kept.durable, kept.expire);
                 let waiting =

@@ -18,7 +18,7 @@ use crate::model::name::Name;
 use crate::model::untrusted::harmless;
 use crate::net;
 use crate::node::{Keeping, Node, NodeConfig, StartError};
-use crate::store::{HISTORY_FILE, Memory, Sqlite, Store, StoreError, open_or_set_aside};
+use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory, open_or_set_aside};
 
 /// The port that is offered first.
 const FIRST_PORT: u16 = 5000;
@@ -115,7 +115,7 @@ fn keep(
         Keep::For(age) => Some(age.duration()),
     };
     let Some(folder) = folder.filter(|_| !cli.no_history) else {
-        let store = Memory::default();
+        let store = in_memory().map_err(unreadable)?;
         let keeping = Keeping { store: Box::new(store.clone()), durable: false, expire, retention: None };
         return Ok((keeping, Box::new(store)));
     };

@@ -19,6 +19,6 @@ pub(super) fn told(error: &StoreError, path: &Path) -> anyhow::Error {
         .into(),
         StoreError::Busy => anyhow::anyhow!("Cannot use {path}: {error}; try again in a moment."),
         StoreError::Full => anyhow::anyhow!("Cannot change {path}: {error}; make room on it and try again."),
-        StoreError::Other(_) => anyhow::anyhow!("Cannot use {path}: {error}."),
+        StoreError::NoRoom | StoreError::Other(_) => anyhow::anyhow!("Cannot use {path}: {error}."),
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn forget(
 /// Has the file hold nothing more of what is forgotten.
 fn tidy(store: &mut dyn Store) -> Result<(), StoreError> {
     let began = Instant::now();
-    while store.idle()? {
+    while store.tidy()? {
         if began.elapsed() > TIDYING {
             return Err(StoreError::Busy);
         }
@@ -91,13 +91,13 @@ mod tests {
     use crate::model::name::PeerName;
     use crate::model::peer_id::Recipient;
     use crate::model::stored::{Entry, Open, Query, Written};
-    use crate::store::Memory;
+    use crate::store::in_memory;
     use crate::ui::past::examples::{TIME, key};
 
     /// A store whose file somebody else uses when it is to be tidied.
-    struct Used(Memory);
+    struct Used<S>(S);
 
-    impl Store for Used {
+    impl<S: Store> Store for Used<S> {
         fn apply(&mut self, writes: &[stored::Write], clock: u64) -> Result<Vec<Written>, StoreError> {
             self.0.apply(writes, clock)
         }
@@ -122,13 +122,13 @@ mod tests {
             self.0.unshown(limit)
         }
 
-        fn idle(&mut self) -> Result<bool, StoreError> {
+        fn tidy(&mut self) -> Result<bool, StoreError> {
             Err(StoreError::Busy)
         }
     }
 
-    fn kept() -> Memory {
-        let mut store = Memory::default();
+    fn kept() -> impl Store {
+        let mut store = in_memory().unwrap();
         let heard = |body: &str| stored::Write::Heard {
             from: key(1),
             name: None,

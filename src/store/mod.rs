@@ -1,20 +1,27 @@
-//! Where what is said is kept: in one SQLite file of the profile, or, with `--no-history`, in memory for this run.
+//! Where messages are kept: in one SQLite file of the profile, or with `--no-history` in memory.
 //!
-//! A [`Store`] is used by one thread at a time and blocks while it reads and writes. Out of scope: when something is written, and what
-//! follows from it (`chat`, `node`).
+//! A [`Store`] is used by one thread at a time and blocks while it reads and writes. What is written
+//! when, and what follows from it, is up to `chat` and `node`.
 
-mod change;
-#[cfg(test)]
+mod database;
 mod fold;
-mod memory;
-mod sqlite;
+mod import;
+mod queries;
+mod recovery;
+mod retention;
+mod rows;
+mod schema;
+mod search;
+mod status;
 #[cfg(test)]
 mod tests;
+mod writes;
 
 use std::fmt;
 
-pub use self::memory::Memory;
-pub use self::sqlite::{Sqlite, open_or_set_aside};
+use self::database::{BUSY, beside};
+pub use self::database::{Sqlite, in_memory};
+pub use self::recovery::open_or_set_aside;
 use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
@@ -23,61 +30,68 @@ use crate::model::stored::{Entry, Open, Query, Write, Written};
 /// The file of the messages, in the directory of the profile.
 pub const HISTORY_FILE: &str = "history.db";
 
-/// Keeps what is said.
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// Keeps messages.
 pub trait Store: Send {
-    /// Writes all of these down, in this order. Once it returns they are durable, all of them; after an error none is. `clock` is the time
-    /// in milliseconds since 1970.
+    /// Writes all of these, in this order. They are durable when it returns; after an error none is.
+    /// `clock` is the time in milliseconds since 1970.
     ///
     /// # Errors
-    /// Why nothing was written.
-    fn apply(&mut self, writes: &[Write], clock: u64) -> Result<Vec<Written>, StoreError>;
+    /// If nothing was written.
+    fn apply(&mut self, writes: &[Write], clock: u64) -> Result<Vec<Written>>;
 
-    /// The messages that a query asks for, the oldest first.
+    /// Returns the messages that a query asks for, oldest first.
     ///
     /// # Errors
-    /// Why they cannot be read.
-    fn entries(&mut self, query: &Query) -> Result<Vec<Entry>, StoreError>;
+    /// If they cannot be read.
+    fn entries(&mut self, query: &Query) -> Result<Vec<Entry>>;
 
-    /// Everybody of whom there are messages, with what they were called last, those first that messages came from or went to most lately.
+    /// Returns every peer with messages under its last name, the one with the newest message first.
     ///
     /// # Errors
-    /// Why they cannot be read.
-    fn parties(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>, StoreError>;
+    /// If they cannot be read.
+    fn parties(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>>;
 
     /// Returns the keys of all peers that the user ever wrote to, delivered or not, sorted.
     ///
     /// # Errors
     /// If they cannot be read.
-    fn written_to(&mut self) -> Result<Vec<PublicKey>, StoreError>;
+    fn written_to(&mut self) -> Result<Vec<PublicKey>>;
 
-    /// The texts of ours that wait, in the order in which they were typed.
+    /// Returns the queued messages in the order in which they were typed.
     ///
     /// # Errors
-    /// Why they cannot be read.
-    fn open(&mut self) -> Result<Vec<Open>, StoreError>;
+    /// If they cannot be read.
+    fn open(&mut self) -> Result<Vec<Open>>;
 
-    /// The messages that came and were not shown, as far as is known, the oldest first; at most `limit`, the last of them.
+    /// Returns the messages that came and were not shown for certain, oldest first; at most the
+    /// newest `limit`.
     ///
     /// # Errors
-    /// Why they cannot be read.
-    fn unshown(&mut self, limit: usize) -> Result<Vec<Entry>, StoreError>;
+    /// If they cannot be read.
+    fn unshown(&mut self, limit: usize) -> Result<Vec<Entry>>;
 
-    /// Does a little of the work that was put off, so it is called when nothing waits; true while there is more of it. Each call takes
-    /// some tens of milliseconds at most, and whoever wants to write can do so between two calls.
+    /// Does some of the work that is left after messages were forgotten: their bytes go from the log
+    /// and from older files, and free pages go back to the disk. Returns whether there is more to do.
+    /// Each call takes at most some tens of milliseconds.
     ///
     /// # Errors
-    /// Why it is not done. Nothing is lost by that, and it is tried again at the next call.
-    fn idle(&mut self) -> Result<bool, StoreError> {
+    /// If something could not be done. The next call tries it again.
+    fn tidy(&mut self) -> Result<bool> {
         Ok(false)
     }
 }
 
-/// Why something is not kept, or cannot be read. Its display is a clause for a user, like `the disk is full`.
+/// Why something is not kept, or cannot be read. Its display is a clause for the user, like `the disk
+/// is full`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum StoreError {
     /// There is no room on the disk.
     Full,
-    /// Another process has not let go of the file in time.
+    /// There is no room for the message in memory.
+    NoRoom,
+    /// Another process did not let go of the file in time.
     Busy,
     /// The file is damaged.
     Damaged,
@@ -91,6 +105,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full => f.write_str("the disk is full"),
+            Self::NoRoom => f.write_str("the memory for messages is full (64 MiB queued, 80 MiB in all)"),
             Self::Busy => f.write_str("another process keeps the file for itself"),
             Self::Damaged => f.write_str("the file is damaged"),
             Self::Newer(version) => {

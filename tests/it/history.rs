@@ -14,6 +14,7 @@ use json::Json;
 use kept::{Kept, alice, ask, at, bob};
 
 mod forgetting;
+mod importing;
 mod json;
 mod kept;
 mod trouble;

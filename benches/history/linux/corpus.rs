@@ -16,6 +16,16 @@ pub(super) const WORDS: usize = 50_000;
 /// Everybody one talks with, of whom the first has half of all messages.
 pub(super) const PARTIES: u64 = 500;
 
+/// Messages in Chinese, of a hundred.
+const CHINESE: u64 = 30;
+
+/// Chinese characters in use, from U+4E00 on. The lower ones stand in more words.
+const CHARACTERS: u64 = 2_500;
+
+/// Chinese words of one character, and of at most two; rarer ones have three.
+const ONE_CHARACTER: usize = 20;
+const TWO_CHARACTERS: usize = 20_000;
+
 /// Letters of a message, at least and at most.
 const LETTERS: (u64, u64) = (20, 200);
 
@@ -29,6 +39,7 @@ const BATCH: u64 = 512;
 /// What says the same in each run.
 pub(super) struct Corpus {
     words: Vec<String>,
+    chinese: Vec<String>,
     /// The share of all words that each word and those before it have, of `u32::MAX`.
     shares: Vec<u32>,
     random: u64,
@@ -36,7 +47,7 @@ pub(super) struct Corpus {
 
 impl Corpus {
     pub(super) fn new() -> Self {
-        let mut corpus = Self { words: Vec::new(), shares: Vec::new(), random: 1 };
+        let mut corpus = Self { words: Vec::new(), chinese: Vec::new(), shares: Vec::new(), random: 1 };
         let mut seen = std::collections::HashSet::new();
         while corpus.words.len() < WORDS {
             // Words that are said often are short.
@@ -44,6 +55,18 @@ impl Corpus {
             let word: String = (0..syllables).map(|_| corpus.syllable()).collect();
             if seen.insert(word.clone()) {
                 corpus.words.push(word);
+            }
+        }
+        seen.clear();
+        while corpus.chinese.len() < WORDS {
+            let characters = match corpus.chinese.len() {
+                0..ONE_CHARACTER => 1,
+                ONE_CHARACTER..TWO_CHARACTERS => 2,
+                _ => 3,
+            };
+            let word: String = (0..characters).map(|_| corpus.character()).collect();
+            if seen.insert(word.clone()) {
+                corpus.chinese.push(word);
             }
         }
         let all: f64 = (1..=WORDS).map(|rank| 1.0 / rank as f64).sum();
@@ -62,6 +85,11 @@ impl Corpus {
         &self.words[rank - 1]
     }
 
+    /// The Chinese word of this rank.
+    pub(super) fn chinese(&self, rank: usize) -> &str {
+        &self.chinese[rank - 1]
+    }
+
     /// The party of this number.
     pub(super) fn party(number: u64) -> Recipient {
         Recipient::Peer(PeerId::Key(key(number)))
@@ -70,10 +98,15 @@ impl Corpus {
     /// A text of a usual length.
     pub(super) fn text(&mut self) -> Arc<str> {
         let letters = LETTERS.0 + self.below(LETTERS.1 - LETTERS.0);
+        let chinese = self.below(100) < CHINESE;
         let mut text = String::new();
         while (text.len() as u64) < letters {
             let at = (self.next() >> 32) as u32;
             let word = self.shares.partition_point(|share| *share < at).min(WORDS - 1);
+            if chinese {
+                text += &self.chinese[word];
+                continue;
+            }
             if !text.is_empty() {
                 text.push(' ');
             }
@@ -138,6 +171,12 @@ impl Corpus {
         syllable
     }
 
+    fn character(&mut self) -> char {
+        let highest = 1 + self.below(CHARACTERS);
+        let at = self.below(highest) as u32;
+        char::from_u32(0x4e00 + at).unwrap_or('\u{4e00}')
+    }
+
     fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
@@ -164,7 +203,7 @@ pub(super) fn taken(party: u64, letter: Letter) -> Write {
 
 /// The id of the message of this number. Real ones are random, so their rows stand anywhere in the index; so do these.
 pub(super) fn id(number: u64) -> MessageId {
-    let mut mix = Corpus { words: Vec::new(), shares: Vec::new(), random: number };
+    let mut mix = Corpus { words: Vec::new(), chinese: Vec::new(), shares: Vec::new(), random: number };
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&mix.next().to_be_bytes());
     bytes[8..].copy_from_slice(&number.to_be_bytes());

@@ -12,7 +12,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::corpus::{Corpus, id, taken};
 use super::{Findings, RUNS, disk};
-use crate::common::figures::{milliseconds, percentile};
+use crate::common::figures::percentile;
 use crate::common::table::{Compared, Target};
 
 /// How messages come.
@@ -22,14 +22,11 @@ struct Stream {
     group: u64,
     /// Commits of a slice.
     commits: u64,
-    /// There is time between the slices, in which the index of words is brought up to date.
-    rests: bool,
 }
 
-const STREAMS: [Stream; 3] = [
-    Stream { name: "one at a time", group: 1, commits: 50, rests: true },
-    Stream { name: "64 in one commit", group: 64, commits: 10, rests: true },
-    Stream { name: "64 in one commit, without end", group: 64, commits: 10, rests: false },
+const STREAMS: [Stream; 2] = [
+    Stream { name: "one at a time", group: 1, commits: 50 },
+    Stream { name: "64 in one commit", group: 64, commits: 10 },
 ];
 
 /// Slices of a run, in which both take turns: how long a disk takes changes from second to second.
@@ -41,17 +38,12 @@ const SENDERS: u64 = 8;
 /// Commits before anything counts, so that the log has been taken over: until then it grows, which takes longer.
 const WARM_UP: u64 = 1_000;
 
-/// Commits whose pages in the log are counted; in the program fewer messages wait for the index of words than these have.
+/// Commits whose pages in the log are counted.
 const COUNTED: u64 = 50;
 
 /// Something that keeps messages; once it returns they are durable.
 trait Keeps {
     fn keep(&mut self, letters: &[(u64, Letter)], clock: u64) -> anyhow::Result<()>;
-
-    /// Does what was put off.
-    fn rest(&mut self) -> anyhow::Result<()> {
-        Ok(())
-    }
 }
 
 /// Measures all by turns.
@@ -59,7 +51,7 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
     let mut rows = Vec::new();
     let mut corpus = Corpus::new();
     let dir = disk::dir()?;
-    for Stream { name, group, commits, rests } in STREAMS {
+    for Stream { name, group, commits } in STREAMS {
         let new = |figure: &str, baseline, unit| Compared::new(format!("{figure}, {name}"), baseline, unit);
         let mut compared = ["bare SQLite", "the same tables by hand"].map(|baseline| {
             ["durable messages", "one commit, p50", "one commit, p99"]
@@ -69,7 +61,7 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
         let mut pages = new("pages of the log for one commit", "bare SQLite", "number");
         let mut pages_by_hand = new("pages of the log for one commit", "the same tables by hand", "number");
         for run in 0..RUNS {
-            let path = |who: &str| dir.path().join(format!("{who}-{group}-{rests}-{run}.db"));
+            let path = |who: &str| dir.path().join(format!("{who}-{group}-{run}.db"));
             let mut all: [(PathBuf, Box<dyn Keeps>); 3] = [
                 (path("ours"), Box::new(Ours(Sqlite::open(&path("ours"))?))),
                 (path("bare"), Box::new(Bare::open(&path("bare"))?)),
@@ -90,9 +82,6 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
                             times.push(begun.elapsed());
                         }
                     }
-                    if rests {
-                        keeps.rest()?;
-                    }
                 }
             }
             let per_second = |times: &[Duration]| {
@@ -103,7 +92,7 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
                 middle.add(percentile(&times[0], 50), percentile(baseline, 50));
                 slow.add(percentile(&times[0], 99), percentile(baseline, 99));
             }
-            if rests {
+            {
                 let letters: Vec<Vec<(u64, Letter)>> = (0..COUNTED)
                     .map(|_| (0..group).map(|_| letter(&mut corpus, &mut next)).collect())
                     .collect();
@@ -116,11 +105,8 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
             }
         }
         rows.extend(compared.into_iter().flatten());
-        if rests {
-            rows.extend([pages, pages_by_hand]);
-        }
+        rows.extend([pages, pages_by_hand]);
     }
-    rows.push(put_off(&dir.path().join("put-off.db"), &mut corpus)?);
     let notes = vec![format!("The file system is {}.", disk::file_system(dir.path())?)];
     Ok(Findings { rows, notes, ..Findings::default() })
 }
@@ -139,11 +125,6 @@ impl Keeps for Ours {
         let written = self.0.apply(&writes, clock)?;
         let is_new = |written: &Written| matches!(written, Written::Taken(rows) if rows[..] != [None]);
         ensure!(written.iter().all(is_new), "something was a double");
-        Ok(())
-    }
-
-    fn rest(&mut self) -> anyhow::Result<()> {
-        while self.0.idle()? {}
         Ok(())
     }
 }
@@ -175,8 +156,8 @@ impl Keeps for Bare {
     }
 }
 
-/// SQLite with the same settings and the tables and indexes of the store, and one statement for each message: no sender is looked up, and
-/// nothing is asked before.
+/// SQLite with the same settings and the tables, indexes and triggers of the store, and one statement for each message: no sender is
+/// looked up, nothing is asked before, and the text stands in no full-text index.
 struct ByHand(Connection);
 
 impl ByHand {
@@ -201,7 +182,7 @@ impl Keeps for ByHand {
     fn keep(&mut self, letters: &[(u64, Letter)], clock: u64) -> anyhow::Result<()> {
         insert_each(
             &mut self.0,
-            "INSERT INTO message (peer, outgoing, state, id, name, time, sent, assurance, body) VALUES (?, 0, 0, ?, 'Peer', ?, ?, 1, ?)",
+            "INSERT INTO message (conversation, peer, outgoing, shown, id, name, time, sent, assurance, body) VALUES (?1, ?1, 0, 0, ?2, 'Peer', ?3, ?4, 1, ?5)",
             letters,
             clock,
         )
@@ -250,25 +231,4 @@ fn log_pages(
         pages += frames("PASSIVE")?;
     }
     Ok(pages as f64 / letters.len() as f64)
-}
-
-/// What is put off by each message, until nothing else is to be done: the index of words.
-fn put_off(path: &Path, corpus: &mut Corpus) -> anyhow::Result<Compared> {
-    const MESSAGES: u64 = 4_096;
-    let mut row =
-        Compared::new("put into the index of words, a message", "written down, 64 in one commit", "ms");
-    let mut ours = Ours(Sqlite::open(path)?);
-    let mut next = 0;
-    for _ in 0..RUNS {
-        let letters: Vec<_> = (0..MESSAGES).map(|_| letter(corpus, &mut next)).collect();
-        let begun = Instant::now();
-        for group in letters.chunks(64) {
-            ours.keep(group, next)?;
-        }
-        let written = begun.elapsed();
-        let begun = Instant::now();
-        ours.rest()?;
-        row.add(milliseconds(begun.elapsed()) / MESSAGES as f64, milliseconds(written) / MESSAGES as f64);
-    }
-    Ok(row)
 }

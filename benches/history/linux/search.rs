@@ -39,6 +39,8 @@ fn kinds(corpus: &Corpus) -> Vec<Kind> {
             .map(|(one, two)| format!("{} {}", corpus.word(*one), corpus.word(*two)))
             .collect::<Vec<_>>()
     };
+    let chinese =
+        |ranks: &[usize]| ranks.iter().map(|rank| corpus.chinese(*rank).to_owned()).collect::<Vec<_>>();
     let kind = |name, words, with| Kind { name, words, with };
     let rare = [30_011, 34_003, 38_007, 42_001, 46_009];
     let middle = [301, 503, 707, 1_009, 1_511];
@@ -57,6 +59,11 @@ fn kinds(corpus: &Corpus) -> Vec<Kind> {
         kind("a middle word, with who has half of all", words(&middle), Some(0)),
         kind("a middle word, with who has a thousandth", words(&middle), Some(77)),
         kind("a very frequent word, with who has a thousandth", words(&frequent), Some(77)),
+        kind("a rare Chinese word", chinese(&[30_011, 34_003, 38_007, 42_001, 46_009]), None),
+        kind("a Chinese word of middle frequency", chinese(&[1_009, 3_001, 5_003, 9_001, 15_013]), None),
+        kind("a very frequent Chinese word", chinese(&[21, 22, 23, 24, 25]), None),
+        kind("one Chinese character", chinese(&[1, 2, 3, 4, 5]), None),
+        kind("a Chinese word, with who has a thousandth", chinese(&[301, 503, 707, 1_009, 1_511]), Some(77)),
         kind("the first letter of many words", ["b", "m", "t", "z"].map(str::to_owned).to_vec(), None),
     ]
 }
@@ -106,7 +113,7 @@ fn search(store: &mut Sqlite, words: &str, with: Option<u64>) -> anyhow::Result<
     let begun = Instant::now();
     let found = store.entries(&query)?;
     let taken = begun.elapsed();
-    let has_all = |body: &str| words.split(' ').all(|word| body.split(' ').any(|it| it.starts_with(word)));
+    let has_all = |body: &str| words.split(' ').all(|word| body.contains(word));
     ensure!(found.iter().all(|entry| has_all(&entry.body)), "found what does not have {words:?}");
     Ok(taken)
 }

@@ -13,7 +13,7 @@ use p2p_chat::model::message::Fate;
 use p2p_chat::model::name::Name;
 use p2p_chat::model::session::Letter;
 use p2p_chat::node::{Keeping, Node, NodeConfig};
-use p2p_chat::store::{Memory, Sqlite, Store};
+use p2p_chat::store::{Sqlite, Store, in_memory};
 use tempfile::TempDir;
 
 use super::corpus::{Corpus, id};
@@ -108,7 +108,7 @@ impl Pair {
         let program = start(&dirs[0], args)?;
         let store: Box<dyn Store> = match durable {
             true => Box::new(Sqlite::open(&dirs[1].path().join("history.db"))?),
-            false => Box::new(Memory::default()),
+            false => Box::new(in_memory()?),
         };
         let mut keeping = Some(Keeping { store, durable, expire: EXPIRE, retention: None });
         let events = Arc::<Mailbox<Event>>::default();

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use p2p_chat::store::{HISTORY_FILE, Sqlite, Store};
+use p2p_chat::store::{HISTORY_FILE, Sqlite};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -16,9 +16,6 @@ use super::{Findings, SOON, disk, search, start};
 
 /// Messages of two years: 1,370 a day.
 pub(super) const MESSAGES: u64 = 1_000_000;
-
-/// Messages that are put into the index in one go when it is made anew, as when nothing else is to be done.
-const INDEXED_AT_ONCE: usize = 512;
 
 /// A profile with two years of history.
 pub(super) struct Years {
@@ -46,9 +43,7 @@ impl Years {
         let mut corpus = Corpus::new();
         let begun = Instant::now();
         corpus.fill(&mut store, MESSAGES)?;
-        while store.idle()? {}
         let filled = begun.elapsed();
-        let anew = made_anew(&path, &mut store)?;
         drop(store);
         let conn = Connection::open(&path)?;
         let sum = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, f64>(0));
@@ -64,12 +59,7 @@ impl Years {
                 file / texts,
                 megabytes(index)
             ),
-            format!(
-                "They were written down, 512 in one commit, and indexed in {:.1} s; the index made anew, {INDEXED_AT_ONCE} at a time, took {:.1} s, the longest step {:.1} ms.",
-                filled.as_secs_f64(),
-                anew.0.as_secs_f64(),
-                anew.1.as_secs_f64() * 1_000.0
-            ),
+            format!("They were written and indexed, 512 in one commit, in {:.1} s.", filled.as_secs_f64()),
         ];
         Ok((years, notes))
     }
@@ -94,27 +84,6 @@ impl Years {
         ensure!(output.status.success(), "it ended as {}", output.status);
         Ok(taken)
     }
-}
-
-/// The index made anew, step by step; how long all took, and the longest step.
-fn made_anew(path: &Path, store: &mut Sqlite) -> anyhow::Result<(Duration, Duration)> {
-    let conn = Connection::open(path)?;
-    conn.execute_batch(
-        "BEGIN; INSERT INTO search (search) VALUES ('delete-all'); UPDATE meta SET value = 0 WHERE name = 'indexed_to'; COMMIT;",
-    )?;
-    drop(conn);
-    let (begun, mut longest) = (Instant::now(), Duration::ZERO);
-    loop {
-        let step = Instant::now();
-        let left = store.index(INDEXED_AT_ONCE)?;
-        longest = longest.max(step.elapsed());
-        if left == 0 {
-            break;
-        }
-    }
-    let all = begun.elapsed();
-    while store.idle()? {}
-    Ok((all, longest))
 }
 
 /// Makes the profile by starting the program once.

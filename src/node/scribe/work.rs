@@ -15,7 +15,7 @@ const RETENTION_EVERY: Duration = Duration::from_secs(3_600);
 /// How long another process may have the file before what is to be written counts as failed. Each try waits some seconds by itself.
 const BUSY_WITHIN: Duration = Duration::from_secs(30);
 
-/// How long nothing is to be written before what the store has put off is done.
+/// How long nothing is to be written before the store tidies up.
 const IDLE_AFTER: Duration = Duration::from_millis(200);
 
 /// Starts the thread that writes for `shared`.
@@ -27,7 +27,7 @@ pub(in super::super) fn start(
     let Scribe::Thread(desk) = &shared.scribe else { return Ok(None) };
     let (desk, weak) = (Arc::clone(desk), Arc::downgrade(shared));
     let work = move || {
-        Work { store, desk, shared: weak, retention, forgotten_at: None, puts_off: true, idles: false }.run()
+        Work { store, desk, shared: weak, retention, forgotten_at: None, untidy: false, tidies: false }.run()
     };
     thread::Builder::new().name("scribe".into()).spawn(work).map(Some)
 }
@@ -36,8 +36,8 @@ pub(in super::super) fn start(
 enum Next {
     /// Write these.
     Batch(Vec<Job>),
-    /// What the store has put off: nothing has come for so long that there is time for it.
-    Idle,
+    /// Tidy up: nothing has come for so long that there is time for it.
+    Tidy,
     /// Nothing: the program ends.
     End,
 }
@@ -49,10 +49,10 @@ struct Work {
     shared: Weak<Shared>,
     retention: Option<Duration>,
     forgotten_at: Option<Instant>,
-    /// The store may have something to do when nothing waits.
-    puts_off: bool,
-    /// It was doing that just now.
-    idles: bool,
+    /// Messages were forgotten, and the store may have something to tidy up.
+    untidy: bool,
+    /// It did that just now.
+    tidies: bool,
 }
 
 impl Drop for Work {
@@ -68,25 +68,24 @@ impl Work {
         self.forget_old();
         while let Some(batch) = self.next_batch() {
             self.write(batch);
-            (self.puts_off, self.idles) = (true, false);
             self.forget_old();
         }
     }
 
-    /// Waits for something to write; nothing once there is nothing more and the program ends. What the store has put off is done meanwhile.
+    /// Waits for something to write; nothing once there is nothing more and the program ends. The store tidies up meanwhile.
     fn next_batch(&mut self) -> Option<Vec<Job>> {
         loop {
             match self.wait() {
                 Next::Batch(batch) => return Some(batch),
                 Next::End => return None,
-                Next::Idle => {}
+                Next::Tidy => {}
             }
-            self.idles = true;
-            self.puts_off = match self.store.idle() {
+            self.tidies = true;
+            self.untidy = match self.store.tidy() {
                 Ok(more) => more,
                 Err(error) => {
-                    // It is tried again after the next batch.
-                    log::warn!("what was put off could not be done: {error}");
+                    // It is tried again after something else was forgotten.
+                    log::warn!("what was forgotten may still be in the file: {error}");
                     false
                 }
             };
@@ -95,7 +94,7 @@ impl Work {
 
     fn wait(&mut self) -> Next {
         let mut queue = self.desk.queue.lock();
-        let idle_at = Instant::now() + if self.idles { Duration::ZERO } else { IDLE_AFTER };
+        let idle_at = Instant::now() + if self.tidies { Duration::ZERO } else { IDLE_AFTER };
         loop {
             if !queue.jobs.is_empty() {
                 return Next::Batch(queue.next_batch());
@@ -103,10 +102,10 @@ impl Work {
             if queue.stopping {
                 return Next::End;
             }
-            if !self.puts_off {
+            if !self.untidy {
                 self.desk.filled.wait(&mut queue);
             } else if self.desk.filled.wait_until(&mut queue, idle_at).timed_out() && queue.jobs.is_empty() {
-                return Next::Idle;
+                return Next::Tidy;
             }
         }
     }
@@ -115,6 +114,7 @@ impl Work {
     fn write(&mut self, batch: Vec<Job>) {
         let (writes, thens): (Vec<Write>, Vec<Then>) =
             batch.into_iter().map(|Job { write, then }| (write, then)).unzip();
+        self.tidies = false;
         let clock = clock();
         let results: Vec<Result<Written, StoreError>> = match self.apply(&writes, clock) {
             Ok(written) => written.into_iter().map(Ok).collect(),
@@ -153,8 +153,9 @@ impl Work {
         let clock = clock();
         let until = clock.saturating_sub(u64::try_from(retention.as_millis()).unwrap_or(u64::MAX));
         let old = Selection { with: None, since: None, until: Some(until) };
-        if let Err(error) = self.store.apply(&[Write::Forget(old)], clock) {
-            log::warn!("what is older than it should be could not be forgotten: {error}");
+        match self.store.apply(&[Write::Forget(old)], clock) {
+            Ok(_) => self.untidy = true,
+            Err(error) => log::warn!("what is older than it should be could not be forgotten: {error}"),
         }
     }
 }

@@ -1,11 +1,25 @@
-//! What only the store in memory promises.
+//! What only a store in memory promises.
 
 use super::*;
-use crate::store::memory::{MAX_BYTES, MAX_MESSAGES};
+use crate::store::retention::MemoryLimits;
+
+/// Bytes of a limit that a test reaches soon.
+const SMALL: i64 = 2 * 1024 * 1024;
+
+/// A store with small limits, half of them for queued messages.
+fn small() -> impl Store {
+    let store = in_memory().unwrap();
+    store.lock().limits = MemoryLimits { total: SMALL, queued: SMALL / 2 };
+    store
+}
+
+fn large(number: u32, bytes: i64) -> Write {
+    said(key(1), number, &"x".repeat(usize::try_from(bytes).unwrap()))
+}
 
 #[test]
 fn clones_share_one_content() {
-    let mut one = Memory::default();
+    let mut one = in_memory().unwrap();
     let mut other = one.clone();
     apply(&mut one, &[taken(1, &[1])]);
     assert_eq!(entries(&mut other), entries(&mut one));
@@ -15,25 +29,62 @@ fn clones_share_one_content() {
 }
 
 #[test]
-fn no_more_messages_than_that_are_kept_but_what_waits_stays() {
-    let mut store = Memory::default();
-    apply(&mut store, &[said(key(1), 1, "waits"), taken(1, &[1])]);
-    for _ in 0..MAX_MESSAGES / 100 {
-        apply(&mut store, &vec![heard(addr(1), "flood"); 100]);
+fn shown_messages_make_room_oldest_first() {
+    let mut store = small();
+    apply(&mut store, &[said(key(1), 1, "waits"), taken(2, &[1])]);
+    for number in 0..3_000 {
+        apply(&mut store, &[heard(addr(1), &format!("{number} {}", "x".repeat(1_000)))]);
     }
-    let found = entries(&mut store);
-    assert_eq!((found.len(), &*found[0].body, &*found[1].body), (MAX_MESSAGES, "waits", "flood"));
-    assert_eq!(apply(&mut store, &[taken(1, &[1])]), [Written::Taken(vec![None])], "it came before");
+    let found = bodies(&mut store, &all());
+    assert_eq!(found[..2], ["waits", "text 1"], "neither was shown");
+    assert!(found.last().unwrap().starts_with("2999 "));
+    assert!((500..2_500).contains(&found.len()), "{}", found.len());
+    let numbers: Vec<usize> =
+        found[2..].iter().map(|body| body.split(' ').next().unwrap().parse().unwrap()).collect();
+    assert!(numbers.is_sorted());
+    assert_eq!(apply(&mut store, &[taken(2, &[1])]), [Written::Taken(vec![None])], "it came before");
 }
 
 #[test]
-fn no_more_bytes_than_that_are_kept() {
-    let mut store = Memory::default();
-    let part = "x".repeat(MAX_BYTES / 4);
-    for number in 0..8 {
-        apply(&mut store, &[heard(addr(1), &part), heard(addr(2), &number.to_string())]);
-    }
-    let bodies = bodies(&mut store, &all());
-    assert!(bodies.iter().map(String::len).sum::<usize>() <= MAX_BYTES);
-    assert_eq!(bodies.iter().filter(|body| **body == part).count(), 3);
+fn message_over_the_queue_limit_is_refused() {
+    let mut store = small();
+    apply(&mut store, &[large(1, SMALL / 4), large(2, SMALL / 5)]);
+    assert_eq!(store.apply(&[large(3, SMALL / 4)], CLOCK), Err(StoreError::NoRoom));
+    assert_eq!(store.open().unwrap().len(), 2);
+    // A delivered message makes room.
+    apply(&mut store, &[became(key(1), 1, Condition::Delivered), large(3, SMALL / 4)]);
+    assert_eq!(store.open().unwrap().len(), 2);
+}
+
+#[test]
+fn unshown_messages_are_refused_rather_than_lost() {
+    let mut store = small();
+    let body = "x".repeat(60_000);
+    let mut count = 0;
+    let refused = loop {
+        let letters = vec![letter(count, &body)];
+        let write = Write::Taken { from: peer_key(1), name: None, assurance: Assurance::Encrypted, letters };
+        match store.apply(&[write], CLOCK) {
+            Ok(_) => count += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(refused, StoreError::NoRoom);
+    assert!(count > 20);
+    assert_eq!(store.unshown(usize::MAX).unwrap().len(), count as usize);
+    let rows = rows(&entries(&mut store));
+    apply(&mut store, &[Write::Shown(rows)]);
+    apply(&mut store, &[taken(1, &[1_000])]);
+}
+
+#[test]
+fn hard_limit_holds_for_one_huge_batch() {
+    let mut store = in_memory().unwrap();
+    let huge: Vec<_> = (0..90).map(|number| large(number, 1024 * 1024)).collect();
+    assert_eq!(store.apply(&huge, CLOCK), Err(StoreError::NoRoom));
+    assert_eq!(entries(&mut store), []);
+    let queued: Vec<_> = (0..63).map(|number| large(number, 1024 * 1024)).collect();
+    apply(&mut store, &queued);
+    assert_eq!(store.apply(&[large(100, 2 * 1024 * 1024)], CLOCK), Err(StoreError::NoRoom));
+    assert_eq!(store.open().unwrap().len(), 63);
 }

@@ -1,8 +1,6 @@
-//! The file and the memory answer alike, whatever is written, in which order.
+//! A file and memory answer alike, whatever is written in which order.
 
 use super::*;
-use crate::model::peer_id::Recipient;
-use crate::model::stored::Open;
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -10,8 +8,6 @@ enum Step {
     Write(Write),
     /// The messages at these places have been shown.
     Shown(Vec<usize>),
-    /// There was time for what was put off.
-    Idle,
     /// The program was ended and started again.
     Again,
 }
@@ -78,7 +74,6 @@ fn a_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => a_write().prop_map(Step::Write),
         2 => proptest::collection::vec(0..8usize, 0..3).prop_map(Step::Shown),
-        1 => Just(Step::Idle),
         1 => Just(Step::Again),
     ]
 }
@@ -115,7 +110,7 @@ proptest! {
     #[test]
     fn the_twins_answer_alike(turns in proptest::collection::vec(proptest::collection::vec(a_step(), 1..4), 1..20)) {
         let dir = TempDir::new().unwrap();
-        let (mut sqlite, mut memory) = (Sqlite::open(&file(dir.path())).unwrap(), Memory::default());
+        let (mut sqlite, mut memory) = (Sqlite::open(&file(dir.path())).unwrap(), in_memory().unwrap());
         for (clock, turn) in turns.into_iter().enumerate() {
             let (mut to_sqlite, mut to_memory) = (Vec::new(), Vec::new());
             for step in turn {
@@ -132,7 +127,6 @@ proptest! {
                         to_sqlite.push(shown(&mut sqlite));
                         to_memory.push(shown(&mut memory));
                     }
-                    Step::Idle => while sqlite.idle().unwrap() {},
                     Step::Again => {
                         drop(sqlite);
                         sqlite = Sqlite::open(&file(dir.path())).unwrap();

@@ -11,8 +11,9 @@ use p2p_chat::model::message::{Decoded, Failure, Fate, Form as Written};
 use p2p_chat::model::name::PeerName;
 use p2p_chat::model::stored::Query;
 use p2p_chat::protocol::plain::Decoder;
-use p2p_chat::store::{Memory, Store};
+use p2p_chat::store::{Sqlite, Store, in_memory};
 use p2p_chat::ui::{Labels, Line, Past, People, Standing, Voice, lines, peer_list};
+use parking_lot::Mutex;
 
 use super::input::Connection;
 
@@ -64,7 +65,7 @@ pub(super) struct Reader {
     chat: Chat,
     now: Time,
     labels: Labels,
-    kept: Memory,
+    kept: Arc<Mutex<Sqlite>>,
 }
 
 /// What a connection carries.
@@ -95,8 +96,13 @@ impl Reader {
         };
         chat.keep(false, Duration::from_secs(1));
         let (_, actions) = chat.start(vec![bob], Time::default());
-        let mut reader =
-            Self { form, chat, now: Time::default(), labels: Labels::default(), kept: Memory::default() };
+        let mut reader = Self {
+            form,
+            chat,
+            now: Time::default(),
+            labels: Labels::default(),
+            kept: in_memory().expect("a store"),
+        };
         // Whatever Bob was told, he is there.
         reader.printed(actions, true);
         reader

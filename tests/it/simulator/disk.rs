@@ -2,11 +2,13 @@
 //! go, some time later, and some time after that the rules are told. A kill loses what is not applied, and the rules what they were not told.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use p2p_chat::chat::{Action, WriteId};
 use p2p_chat::model::stored::{RowId, Write, Written};
-use p2p_chat::store::{Memory, Store, StoreError};
+use p2p_chat::store::{Sqlite, Store, StoreError};
+use parking_lot::Mutex;
 
 use super::ledger::Ledger;
 use super::letters::Turn;
@@ -32,7 +34,7 @@ enum Job {
 /// What of a disk outlives the process.
 #[derive(Clone)]
 pub(super) struct Kept {
-    pub(super) store: Memory,
+    pub(super) store: Arc<Mutex<Sqlite>>,
     /// It is there for the next life; otherwise it is written at once, and gone with the process.
     pub(super) durable: bool,
     /// How long a text waits.

@@ -7,7 +7,7 @@ use p2p_chat::model::peer_id::{PeerId, Recipient};
 use p2p_chat::model::session::Letter;
 use p2p_chat::model::stored::{Condition, Entry, Open, Way};
 use p2p_chat::protocol::plain;
-use p2p_chat::store::{Memory, Store};
+use p2p_chat::store::{Store, in_memory};
 
 use super::disk::Kept;
 use super::keyed::Sent;
@@ -29,7 +29,7 @@ impl Kept {
         if self.durable {
             return self;
         }
-        Self { store: Memory::default(), ledger: self.ledger.without_disk(), ..self }
+        Self { store: in_memory().expect("a store"), ledger: self.ledger.without_disk(), ..self }
     }
 }
 
@@ -40,7 +40,7 @@ impl World {
         let is_hasty = self.random.in_thousand(self.plan.hasty);
         let expire = Duration::from_secs(A_WEEK);
         let expire = if is_hasty { self.random.ms(HASTY.0 * 1_000, HASTY.1 * 1_000) } else { expire };
-        Kept { store: Memory::default(), durable, expire, ledger: Ledger::default() }
+        Kept { store: in_memory().expect("a store"), durable, expire, ledger: Ledger::default() }
     }
 
     /// `waiting_in` of src/node.rs, and `catch_up` of src/app/past.rs.

@@ -3,10 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use rusqlite::config::DbConfig;
+
 use super::*;
 
 #[test]
-fn what_is_written_is_there_the_next_time() {
+fn messages_survive_a_restart() {
     let dir = dir();
     apply(&mut opened(&dir), &[taken(1, &[1]), said(key(2), 2, "waits")]);
     assert_eq!(names(&dir), ["history.db"], "the log is gone when nobody uses it");
@@ -16,7 +18,7 @@ fn what_is_written_is_there_the_next_time() {
 
 #[test]
 #[cfg(unix)]
-fn only_the_user_can_read_what_is_made() {
+fn only_the_user_can_read_the_files() {
     use std::os::unix::fs::PermissionsExt;
 
     let dir = dir();
@@ -30,7 +32,7 @@ fn only_the_user_can_read_what_is_made() {
 }
 
 #[test]
-fn what_was_taken_is_on_the_disk_before_it_counts() {
+fn commits_wait_for_the_disk() {
     let dir = dir();
     let store = opened(&dir);
     let set = |name| store.conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
@@ -44,14 +46,14 @@ fn what_was_taken_is_on_the_disk_before_it_counts() {
 }
 
 #[test]
-fn a_reader_sees_what_was_written_and_writes_nothing() {
+fn reader_sees_commits_and_writes_nothing() {
     let dir = dir();
     let mut store = opened(&dir);
     let mut reader = Sqlite::reader(&file(dir.path())).unwrap();
     assert_eq!(entries(&mut reader), []);
     apply(&mut store, &[taken(1, &[1])]);
     assert_eq!(entries(&mut reader), entries(&mut store));
-    assert_eq!(bodies(&mut reader, &words("text")), ["text 1"], "also before it is in the index");
+    assert_eq!(bodies(&mut reader, &words("text")), ["text 1"]);
     assert!(matches!(reader.apply(&[taken(1, &[2])], CLOCK), Err(StoreError::Other(_))));
     assert_eq!(entries(&mut reader).len(), 1);
     assert!(matches!(Sqlite::reader(&dir.path().join("other.db")), Err(StoreError::Other(_))));
@@ -59,7 +61,7 @@ fn a_reader_sees_what_was_written_and_writes_nothing() {
 }
 
 #[test]
-fn nobody_is_disturbed_while_two_write_and_one_reads() {
+fn two_writers_and_a_reader_work_at_once() {
     const EACH: u32 = 100;
     let dir = dir();
     let (mut one, mut other) = (opened(&dir), opened(&dir));
@@ -95,7 +97,7 @@ fn nobody_is_disturbed_while_two_write_and_one_reads() {
 }
 
 #[test]
-fn who_keeps_the_file_for_himself_is_waited_for_and_then_named() {
+fn locked_file_is_busy_after_a_while() {
     let dir = dir();
     let mut store = opened(&dir);
     let other = raw(&file(dir.path()));
@@ -108,7 +110,7 @@ fn who_keeps_the_file_for_himself_is_waited_for_and_then_named() {
 }
 
 #[test]
-fn a_file_of_a_later_version_is_refused_and_not_touched() {
+fn newer_file_is_refused_and_untouched() {
     let dir = dir();
     let path = file(dir.path());
     apply(&mut opened(&dir), &[taken(1, &[1])]);
@@ -125,7 +127,7 @@ fn a_file_of_a_later_version_is_refused_and_not_touched() {
 }
 
 #[test]
-fn a_later_version_that_is_only_in_the_log_is_refused_too() {
+fn newer_version_in_the_log_is_refused() {
     let dir = dir();
     let path = file(dir.path());
     apply(&mut opened(&dir), &[taken(1, &[1])]);

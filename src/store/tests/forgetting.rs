@@ -1,7 +1,6 @@
 //! Whether what was forgotten is gone from the bytes.
 
 use super::*;
-use crate::model::stored::Written;
 
 /// The middle of a word that nothing else has, for the index leaves out the beginning that a word shares with the one before it.
 const SECRET: &str = "quixotry";
@@ -15,19 +14,18 @@ fn places(dir: &TempDir) -> Vec<String> {
     names(dir).into_iter().filter(is_in).collect()
 }
 
-/// Messages with the word from one whose name has it too, among others that stay; all in the index.
+/// Messages with the word from one whose name has it too, among others that stay.
 fn filled(store: &mut Sqlite) {
     for number in 0..200u16 {
         let secret = Write::Heard {
             from: addr(1),
             name: name("xquixotry"),
-            assurance: crate::model::stored::Assurance::Plain,
+            assurance: Assurance::Plain,
             body: format!("Some xxquixotryxx{number} of mine, {}", "long ".repeat(usize::from(number) * 8))
                 .into(),
         };
         apply(store, &[secret, heard(addr(2), &format!("xxother{number} words"))]);
     }
-    while store.idle().unwrap() {}
 }
 
 fn forget_the_secret(store: &mut Sqlite) {
@@ -36,7 +34,7 @@ fn forget_the_secret(store: &mut Sqlite) {
 }
 
 #[test]
-fn what_was_forgotten_is_in_no_byte_of_the_file_and_its_log() {
+fn forgotten_messages_are_in_no_byte() {
     let dir = dir();
     let mut store = opened(&dir);
     filled(&mut store);
@@ -46,7 +44,7 @@ fn what_was_forgotten_is_in_no_byte_of_the_file_and_its_log() {
     assert_eq!(bodies(&mut store, &words("xxother7")).len(), 11, "the others are found");
     assert_eq!(bodies(&mut store, &words("xxquixotryxx7")), [""; 0]);
     store.check().unwrap();
-    while store.idle().unwrap() {}
+    while store.tidy().unwrap() {}
     let free = |name| store.conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
     assert!(free("freelist_count") * 4 <= free("page_count"), "the room is given back");
     assert_eq!(places(&dir), [""; 0]);
@@ -54,25 +52,31 @@ fn what_was_forgotten_is_in_no_byte_of_the_file_and_its_log() {
 }
 
 #[test]
-fn what_was_forgotten_before_it_was_in_the_index_is_gone_as_well() {
+fn many_forgotten_messages_leave_a_whole_index() {
     let dir = dir();
     let mut store = opened(&dir);
-    apply(&mut store, &[heard(addr(1), "xxquixotryxx"), heard(addr(2), "other")]);
+    let secrets: Vec<_> =
+        (0..1_000).map(|number| heard(addr(1), &format!("xxquixotryxx {number}"))).collect();
+    apply(&mut store, &secrets);
+    apply(&mut store, &[heard(addr(2), "xxother stays")]);
     apply(&mut store, &[forget(Some(vec![addr(1)]), None, None)]);
     assert_eq!(places(&dir), [""; 0]);
-    while store.idle().unwrap() {}
-    assert_eq!(bodies(&mut store, &words("other")), ["other"]);
+    assert_eq!(bodies(&mut store, &words("xxother")), ["xxother stays"]);
+    let whole = "INSERT INTO search (search, rank) VALUES ('integrity-check', 1)";
+    store.conn.execute_batch(whole).unwrap();
+    store.check().unwrap();
 }
 
 #[test]
-fn forgetting_everything_makes_the_file_small_again_and_the_index_empty() {
+fn forgetting_everything_shrinks_the_file() {
     let dir = dir();
     let mut store = opened(&dir);
     filled(&mut store);
     apply(&mut store, &[said(key(1), 1, "xxother stays"), forget(None, None, None)]);
-    while store.idle().unwrap() {}
+    while store.tidy().unwrap() {}
     assert_eq!(places(&dir), [""; 0]);
-    assert!(fs::metadata(file(dir.path())).unwrap().len() < 150_000);
+    let bytes = fs::metadata(file(dir.path())).unwrap().len();
+    assert!(bytes < 150_000, "{bytes}");
     assert_eq!(bodies(&mut store, &words("xxother")), ["xxother stays"]);
     let indexed: i64 = store
         .conn
@@ -83,7 +87,7 @@ fn forgetting_everything_makes_the_file_small_again_and_the_index_empty() {
 }
 
 #[test]
-fn who_reads_meanwhile_is_not_disturbed_and_afterwards_it_is_gone_too() {
+fn reader_delays_only_the_last_bytes() {
     let dir = dir();
     let mut store = opened(&dir);
     filled(&mut store);
@@ -98,17 +102,17 @@ fn who_reads_meanwhile_is_not_disturbed_and_afterwards_it_is_gone_too() {
     assert!(!places(&dir).is_empty());
     // Work is left for as long as it reads.
     for _ in 0..3 {
-        store.idle().unwrap();
+        store.tidy().unwrap();
     }
-    assert!(store.idle().unwrap());
+    assert!(store.tidy().unwrap());
     reader.conn.execute_batch("COMMIT").unwrap();
     assert_eq!(entries(&mut reader).len(), 200);
-    while store.idle().unwrap() {}
+    while store.tidy().unwrap() {}
     assert_eq!(places(&dir), [""; 0]);
 }
 
 #[test]
-fn only_the_key_stays_of_somebody_whose_messages_are_known_by_their_ids() {
+fn peer_known_by_ids_loses_its_name() {
     let dir = dir();
     let mut store = opened(&dir);
     apply(&mut store, &[taken(1, &[1]), said(key(2), 1, "x"), became(key(2), 1, Condition::Delivered)]);

@@ -1,9 +1,9 @@
-//! Bounds: of the file, of the disk, and of the clock.
+//! Bounds of the file, of the disk and of the clock.
 
 use super::*;
-use crate::model::stored::Written;
+use crate::store::retention::Bounds;
 
-/// How many messages there are, and how many of them in plain. The store never takes them for fewer.
+/// How many messages there are, and how many of them are unencrypted. The store never takes them for fewer.
 fn counts(store: &Sqlite) -> (i64, i64) {
     let sql = "SELECT count(*), coalesce(sum(assurance IN (0, 3)), 0) FROM message";
     let real: (i64, i64) = store.conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
@@ -13,10 +13,10 @@ fn counts(store: &Sqlite) -> (i64, i64) {
 }
 
 #[test]
-fn the_oldest_go_where_there_are_too_many_but_not_what_waits() {
+fn oldest_messages_go_but_never_queued_ones() {
     let dir = dir();
     let mut store = opened(&dir);
-    store.bounds = Bounds { messages: 40, plain: 20, unindexed: 8 };
+    store.bounds = Bounds { messages: 40, plain: 20 };
     apply(&mut store, &[said(key(1), 1, "waits"), taken(2, &[1])]);
     for number in 2..100 {
         apply(&mut store, &[taken(2, &[number]), heard(addr(1), "plain")]);
@@ -32,10 +32,10 @@ fn the_oldest_go_where_there_are_too_many_but_not_what_waits() {
 }
 
 #[test]
-fn a_flood_in_plain_pushes_out_nothing_that_was_proven() {
+fn unencrypted_flood_removes_no_encrypted_message() {
     let dir = dir();
     let mut store = opened(&dir);
-    store.bounds = Bounds { messages: 1_000, plain: 50, unindexed: 8 };
+    store.bounds = Bounds { messages: 1_000, plain: 50 };
     apply(&mut store, &[taken(1, &[1, 2, 3])]);
     let flood: Vec<_> = (0..500).map(|port| heard(addr(port + 1), "flood")).collect();
     flood.chunks(30).for_each(|part| drop(apply(&mut store, part)));
@@ -46,10 +46,10 @@ fn a_flood_in_plain_pushes_out_nothing_that_was_proven() {
 }
 
 #[test]
-fn nothing_goes_for_the_numbers_of_messages_that_another_process_has_forgotten() {
+fn messages_forgotten_elsewhere_leave_room() {
     let dir = dir();
     let (mut store, mut other) = (opened(&dir), opened(&dir));
-    store.bounds = Bounds { messages: 40, plain: 20, unindexed: 8 };
+    store.bounds = Bounds { messages: 40, plain: 20 };
     apply(&mut store, &[taken(1, &[1]), heard(addr(1), "old")]);
     for from in 2..10 {
         let numbers: Vec<_> = (0..20).collect();
@@ -66,13 +66,12 @@ fn nothing_goes_for_the_numbers_of_messages_that_another_process_has_forgotten()
 }
 
 #[test]
-fn a_turn_that_was_not_written_is_not_counted() {
+fn failed_batch_counts_nothing() {
     let dir = dir();
     let mut store = opened(&dir);
     apply(&mut store, &[heard(addr(1), "plain"), heard(addr(1), "plain")]);
     let before = format!("{:?}", store.tally);
     // It goes wrong after all was counted.
-    store.bounds.unindexed = 0;
     raw(&file(dir.path())).execute_batch("DROP TABLE search").unwrap();
     assert!(matches!(store.apply(&[heard(addr(1), "plain")], CLOCK), Err(StoreError::Other(_))));
     assert_eq!(counts(&store), (2, 2));
@@ -80,7 +79,7 @@ fn a_turn_that_was_not_written_is_not_counted() {
 }
 
 #[test]
-fn counts_are_right_whatever_is_written_and_undone() {
+fn counts_survive_moves_and_forgetting() {
     let dir = dir();
     let mut store = opened(&dir);
     let moved = |number| Write::Moved { id: id(number), from: addr(1), to: key(1) };
@@ -89,7 +88,6 @@ fn counts_are_right_whatever_is_written_and_undone() {
         &[said(addr(1), 1, "a"), said(addr(1), 2, "b"), said(key(1), 2, "b"), taken(1, &[1, 1])],
     );
     assert_eq!(counts(&store), (4, 2));
-    while store.idle().unwrap() {}
     apply(
         &mut store,
         &[
@@ -111,19 +109,7 @@ fn counts_are_right_whatever_is_written_and_undone() {
 }
 
 #[test]
-fn a_search_never_has_to_look_through_very_many_that_are_not_in_the_index() {
-    let dir = dir();
-    let mut store = opened(&dir);
-    store.bounds.unindexed = 100;
-    for number in 0..150 {
-        apply(&mut store, &[taken(1, &(number * 10..number * 10 + 10).collect::<Vec<_>>())]);
-        assert!(search::waiting(&store.conn).unwrap() <= 100);
-    }
-    assert_eq!(bodies(&mut store, &words("text 149")).len(), 11);
-}
-
-#[test]
-fn a_full_disk_loses_the_turn_and_nothing_else() {
+fn full_disk_loses_one_batch_only() {
     let dir = dir();
     let mut store = opened(&dir);
     apply(&mut store, &[taken(1, &[1])]);
@@ -135,10 +121,7 @@ fn a_full_disk_loses_the_turn_and_nothing_else() {
     let large = |number| said(key(1), number, &"large ".repeat(5_000));
     assert_eq!(store.apply(&[taken(1, &[2]), large(3), taken(1, &[4])], CLOCK), Err(StoreError::Full));
     assert_eq!(bodies(&mut store, &all()), ["text 1"]);
-    apply(
-        &mut store,
-        &[became(key(1), 3, Condition::Sent), Write::Shown(vec![crate::model::stored::RowId(1)])],
-    );
+    apply(&mut store, &[became(key(1), 3, Condition::Sent), Write::Shown(vec![RowId(1)])]);
     bound(&store, 1_000_000);
     assert_eq!(apply(&mut store, &[taken(1, &[2]), large(3)]).len(), 2);
     assert_eq!(entries(&mut store).len(), 3);
@@ -146,7 +129,7 @@ fn a_full_disk_loses_the_turn_and_nothing_else() {
 }
 
 #[test]
-fn setting_the_clock_expires_nothing_that_waits() {
+fn set_clock_expires_no_queued_message() {
     let dir = dir();
     let mut store = opened(&dir);
     let expires =

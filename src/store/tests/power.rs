@@ -28,7 +28,7 @@ fn survived(file_bytes: &[u8], log: &[u8]) -> usize {
 }
 
 #[test]
-fn wherever_the_log_ends_what_was_written_first_is_there_and_nothing_else() {
+fn torn_log_keeps_a_prefix_of_the_commits() {
     let dir = dir();
     let path = file(dir.path());
     drop(opened(&dir));

@@ -1,0 +1,401 @@
+//! One SQLite database, in a file or in memory: how it is opened, and what each connection is set to.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, Error, ErrorCode, OpenFlags, TransactionBehavior, ffi};
+
+use super::queries::Range;
+use super::recovery::SUSPECT;
+use super::retention::{Bounds, MemoryLimits, ROW_BYTES, Tally};
+use super::writes::{self, Batch};
+use super::{Result, Store, StoreError, import, queries, retention, rows, schema, search};
+use crate::files;
+use crate::model::key::PublicKey;
+use crate::model::name::PeerName;
+use crate::model::peer_id::Recipient;
+use crate::model::stored::{Entry, Open, Query, Write, Written};
+
+/// How long a process that writes waits for another one. Only forgetting very much takes longer.
+pub(super) const BUSY: Duration = Duration::from_secs(5);
+
+/// Bytes of the header of an SQLite file (sqlite.org/fileformat2.html, section 1.3).
+const HEADER_BYTES: usize = 100;
+
+/// Statements kept ready; there are fewer.
+const STATEMENTS: usize = 64;
+
+/// Milliseconds by which the clock may differ from the time that passed without counting as set. A
+/// synchronized clock is corrected by less, and the 7 days of a queued message allow it.
+const CLOCK_TOLERANCE: i64 = 60_000;
+
+/// The messages, in a file or in memory.
+///
+/// What [`Store::apply`] has written to a file survives a power cut, if the disk keeps what it says
+/// that it has written. Only the user can read the file.
+#[derive(Debug)]
+pub struct Sqlite {
+    pub(super) conn: Connection,
+    /// `None` for a database in memory.
+    path: Option<PathBuf>,
+    pub(super) bounds: Bounds,
+    pub(super) limits: MemoryLimits,
+    pub(super) tally: Tally,
+    range: Option<Range>,
+    started: Instant,
+    /// What the clock showed at the last batch, and how long the store had been open.
+    clock: Option<(u64, Duration)>,
+    /// Something was forgotten that may still be in the log, in free pages or in an older file.
+    untidy: bool,
+}
+
+/// Makes an empty store in memory. All clones share one connection.
+///
+/// # Errors
+/// If SQLite cannot start.
+pub fn in_memory() -> Result<Arc<Mutex<Sqlite>>> {
+    let mut store = Sqlite::new(Connection::open_in_memory()?, None)?;
+    store.conn.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;")?;
+    schema::migrate(&mut store.conn, schema::STEPS)?;
+    let page: i64 = store.conn.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    let pages = store.limits.total / page;
+    store.conn.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
+    Ok(Arc::new(Mutex::new(store)))
+}
+
+impl Sqlite {
+    /// Opens the file to read and write. Makes it if it is missing, and imports one of an older
+    /// version.
+    ///
+    /// # Errors
+    /// If it cannot be used. [`StoreError::Newer`] leaves the file untouched.
+    pub fn open(path: &Path) -> Result<Self> {
+        refuse_newer(path)?;
+        // Made here, because its log takes its permissions, and SQLite would use the umask.
+        drop(files::private().read(true).write(true).create(true).truncate(false).open(path)?);
+        let mut store = Self::connected(path)?;
+        if store.told(import::is_old(&store.conn))? {
+            drop(store);
+            import::import(path)?;
+            store = Self::connected(path)?;
+        }
+        let prepared = prepare(&mut store.conn);
+        store.told(prepared)?;
+        Ok(store)
+    }
+
+    /// Opens a file to read only, also while another process writes.
+    ///
+    /// # Errors
+    /// If it cannot be read. [`StoreError::Newer`] leaves the file untouched.
+    pub fn reader(path: &Path) -> Result<Self> {
+        refuse_newer(path)?;
+        let mut store = Self::connected(path)?;
+        if store.told(schema::version(&store.conn))? < schema::VERSION {
+            // Only a writer brings it up to date.
+            drop(store);
+            drop(Self::open(path)?);
+            store = Self::connected(path)?;
+        }
+        let settled = settle(&store.conn);
+        store.told(settled)?;
+        store.conn.pragma_update(None, "query_only", true)?;
+        Ok(store)
+    }
+
+    /// A connection that leaves the file as it is, also when it is closed, until it is settled.
+    pub(super) fn connected(path: &Path) -> Result<Self> {
+        // Absolute, because SQLite takes a name that begins with `file:` for an address.
+        let path = std::path::absolute(path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(&path, flags)?;
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        Self::new(conn, Some(path))
+    }
+
+    fn new(conn: Connection, path: Option<PathBuf>) -> Result<Self> {
+        let store = Self {
+            conn,
+            path,
+            bounds: Bounds::default(),
+            limits: MemoryLimits::default(),
+            tally: Tally::default(),
+            range: None,
+            started: Instant::now(),
+            clock: None,
+            untidy: false,
+        };
+        store.told(connect(&store.conn))?;
+        Ok(store)
+    }
+
+    /// Has closing this connection, if it is the last one, remove the log.
+    pub(super) fn removes_log(&self) -> Result<()> {
+        self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+        Ok(())
+    }
+
+    /// Looks through the whole file.
+    pub(super) fn check(&self) -> Result<()> {
+        let found = self.conn.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+        if self.told(found)? == "ok" { Ok(()) } else { Err(StoreError::Damaged) }
+    }
+
+    /// Turns an error into one of the store. Damage is noted beside the file.
+    pub(super) fn told<T>(&self, result: Result<T, impl Into<StoreError>>) -> Result<T> {
+        let result = result.map_err(Into::into);
+        match (&result, &self.path) {
+            (Err(StoreError::Damaged), Some(path)) => {
+                // If that cannot be noted, the damage is found again when it is met again.
+                let suspect = beside(path, SUSPECT);
+                drop(files::private().write(true).create(true).truncate(false).open(suspect));
+            }
+            (Err(StoreError::Full), None) => return Err(StoreError::NoRoom),
+            _ => {}
+        }
+        result
+    }
+
+    /// The milliseconds by which the clock was set since the last batch, if it was.
+    fn clock_jump(&self, clock: u64, elapsed: Duration) -> Option<i64> {
+        let (clock_then, elapsed_then) = self.clock?;
+        let passed = i64::try_from(elapsed.saturating_sub(elapsed_then).as_millis()).unwrap_or(i64::MAX);
+        let jump = clock.cast_signed().saturating_sub(clock_then.cast_signed()).saturating_sub(passed);
+        (jump.saturating_abs() > CLOCK_TOLERANCE).then_some(jump)
+    }
+
+    pub(super) fn apply_at(
+        &mut self,
+        writes: &[Write],
+        clock: u64,
+        elapsed: Duration,
+    ) -> Result<Vec<Written>> {
+        let (jump, mut tally) = (self.clock_jump(clock, elapsed), self.tally);
+        let written = self.transact(writes, clock, jump, &mut tally);
+        let (written, forgot) = self.told(written)?;
+        // A batch that fails has noticed and counted nothing.
+        (self.clock, self.tally) = (Some((clock, elapsed)), tally);
+        if forgot {
+            self.untidy = true;
+            // It is forgotten, whatever becomes of the bytes: `tidy` tries that again.
+            drop(self.tidy());
+        }
+        Ok(written)
+    }
+
+    fn transact(
+        &mut self,
+        writes: &[Write],
+        clock: u64,
+        jump: Option<i64>,
+        tally: &mut Tally,
+    ) -> Result<(Vec<Written>, bool)> {
+        if writes.is_empty() && jump.is_none() {
+            return Ok((Vec::new(), false));
+        }
+        let in_memory = self.path.is_none();
+        let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if let Some(jump) = jump {
+            writes::follow_clock(&tx, jump)?;
+        }
+        if in_memory && !retention::make_room(&tx, &self.limits, writes.iter().map(size).sum())? {
+            return Err(StoreError::NoRoom);
+        }
+        let mut batch = Batch {
+            conn: &tx,
+            clock: rows::stored_time(clock),
+            indexed: !in_memory,
+            messages: 0,
+            plain: 0,
+            forgot: false,
+        };
+        let written = writes.iter().map(|write| batch.write(write)).collect::<rusqlite::Result<_>>()?;
+        let Batch { messages, plain, forgot, .. } = batch;
+        if messages > 0 {
+            if in_memory && !retention::queue_fits(&tx, &self.limits)? {
+                return Err(StoreError::NoRoom);
+            }
+            retention::keep_within(&tx, &self.bounds, tally, (messages, plain))?;
+        }
+        tx.commit()?;
+        Ok((written, forgot))
+    }
+}
+
+/// The bytes that a write may add.
+fn size(write: &Write) -> i64 {
+    let bytes = |body: &str| ROW_BYTES.saturating_add(i64::try_from(body.len()).unwrap_or(i64::MAX));
+    match write {
+        Write::Said { letter, .. } => bytes(&letter.body),
+        Write::Heard { body, .. } => bytes(body),
+        Write::Taken { letters, .. } => letters.iter().map(|letter| bytes(&letter.body)).sum(),
+        _ => 0,
+    }
+}
+
+impl Store for Sqlite {
+    fn apply(&mut self, writes: &[Write], clock: u64) -> Result<Vec<Written>> {
+        self.apply_at(writes, clock, self.started.elapsed())
+    }
+
+    fn entries(&mut self, query: &Query) -> Result<Vec<Entry>> {
+        // In memory there is no full-text index.
+        let scanned = if self.path.is_some() { search::SCANNED } else { usize::MAX };
+        let entries = queries::entries(&mut self.conn, query, scanned, &mut self.range);
+        self.told(entries)
+    }
+
+    fn parties(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>> {
+        self.told(queries::peers(&self.conn))
+    }
+
+    fn written_to(&mut self) -> Result<Vec<PublicKey>> {
+        self.told(queries::written_to(&self.conn))
+    }
+
+    fn open(&mut self) -> Result<Vec<Open>> {
+        self.told(queries::open(&self.conn))
+    }
+
+    fn unshown(&mut self, limit: usize) -> Result<Vec<Entry>> {
+        // The condition of the index `message_unshown`.
+        self.told(queries::newest(&self.conn, " AND m.shown = 0", limit))
+    }
+
+    fn tidy(&mut self) -> Result<bool> {
+        let Some(path) = self.path.as_ref().filter(|_| self.untidy) else { return Ok(false) };
+        retention::erase_copies(path, import::OLD)?;
+        let cleared = retention::clear_log(&self.conn, BUSY);
+        // Pages move within the file through the log, which has to be cleared again then.
+        self.untidy = !self.told(cleared)? || self.told(retention::shrink(&self.conn))?;
+        Ok(self.untidy)
+    }
+}
+
+impl<S: Store> Store for Arc<Mutex<S>> {
+    fn apply(&mut self, writes: &[Write], clock: u64) -> Result<Vec<Written>> {
+        self.lock().apply(writes, clock)
+    }
+
+    fn entries(&mut self, query: &Query) -> Result<Vec<Entry>> {
+        self.lock().entries(query)
+    }
+
+    fn parties(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>> {
+        self.lock().parties()
+    }
+
+    fn written_to(&mut self) -> Result<Vec<PublicKey>> {
+        self.lock().written_to()
+    }
+
+    fn open(&mut self) -> Result<Vec<Open>> {
+        self.lock().open()
+    }
+
+    fn unshown(&mut self, limit: usize) -> Result<Vec<Entry>> {
+        self.lock().unshown(limit)
+    }
+
+    fn tidy(&mut self) -> Result<bool> {
+        self.lock().tidy()
+    }
+}
+
+/// What holds for every connection, and changes nothing in the file.
+fn connect(conn: &Connection) -> rusqlite::Result<()> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    conn.busy_timeout(BUSY)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    conn.execute_batch(
+        "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;",
+    )
+}
+
+/// Makes a connection one that writes.
+fn prepare(conn: &mut Connection) -> Result<()> {
+    if schema::version(conn)? == 0 {
+        // Only an empty file can be set to that.
+        conn.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
+    }
+    // FULL, because a receipt promises what was committed.
+    conn.execute_batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;")?;
+    settle(conn)?;
+    conn.execute_batch("PRAGMA journal_mode = WAL")?;
+    schema::migrate(conn, schema::STEPS)?;
+    Ok(())
+}
+
+/// Checks that the file is ours. From here on the connection takes part in the upkeep of the log.
+fn settle(conn: &Connection) -> Result<()> {
+    let version = schema::version(conn)?;
+    let mark: i64 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if version > schema::VERSION {
+        return Err(StoreError::Newer(version));
+    }
+    if (version > 0 || tables > 0) && mark != schema::APPLICATION {
+        return Err(StoreError::Damaged);
+    }
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    Ok(())
+}
+
+/// Refuses a file whose header names a newer version, before SQLite does anything to it.
+fn refuse_newer(path: &Path) -> Result<()> {
+    let mut header = [0; HEADER_BYTES];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    if read.is_err() {
+        return Ok(());
+    }
+    let number = |at: usize| {
+        i64::from(u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]))
+    };
+    // By the same section: user_version, application_id.
+    let (version, mark) = (number(60), number(68));
+    if header.starts_with(b"SQLite format 3\0") && mark == schema::APPLICATION && version > schema::VERSION {
+        return Err(StoreError::Newer(version));
+    }
+    Ok(())
+}
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::SqliteFailure(failure, _) => match (failure.code, failure.extended_code) {
+                // The index of the log is a file of its own, and SQLite says so where it cannot grow.
+                (ErrorCode::DiskFull, _) | (_, ffi::SQLITE_IOERR_SHMSIZE) => Self::Full,
+                (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => Self::Busy,
+                (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _) => Self::Damaged,
+                _ => Self::Other(error.to_string()),
+            },
+            // The file contains something that we never write.
+            Error::IntegralValueOutOfRange(..)
+            | Error::FromSqlConversionFailure(..)
+            | Error::InvalidColumnType(..) => Self::Damaged,
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}
+
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull => Self::Full,
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}
+
+/// The file of the same name with this at its end.
+pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(end);
+    PathBuf::from(name)
+}

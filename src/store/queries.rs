@@ -1,0 +1,185 @@
+//! What the file is asked.
+//!
+//! A filter is SQL about a message `m`, with an ` AND ` before each condition. It contains only
+//! numbers, so it is built as text.
+
+use std::fmt::Write;
+
+use rusqlite::{Connection, OptionalExtension, Result, params};
+
+use super::rows::{self, stored_time};
+use super::search::{self, Terms};
+use crate::model::key::PublicKey;
+use crate::model::name::PeerName;
+use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::stored::{Entry, Open, Query, Selection};
+
+/// A message of ours that waits. The index `message_queued` has the same condition.
+pub(super) const IS_QUEUED: &str = "m.status = 0";
+
+/// The first and the last message of a time, kept between the pages of one reader.
+///
+/// Messages stand in the order in which they were written, whatever the clock said, so only a walk
+/// over the index of times can tell where those of a time begin and end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Range {
+    since: Option<u64>,
+    until: Option<u64>,
+    first: i64,
+    last: i64,
+}
+
+/// Returns the messages that a query asks for, oldest first, as of one moment. `scanned` is how many
+/// of the newest messages a search looks through before it asks the full-text index.
+pub(super) fn entries(
+    conn: &mut Connection,
+    query: &Query,
+    scanned: usize,
+    range: &mut Option<Range>,
+) -> Result<Vec<Entry>> {
+    let tx = conn.transaction()?;
+    let conversations = conversations(&tx, &query.which)?;
+    let mut filter = String::new();
+    if query.which.since.is_some() || query.which.until.is_some() {
+        let Range { first, last, .. } = *match range {
+            // Later pages reach no newer messages than the first one, and older ones never appear.
+            Some(found) if query.before.is_some() && found.is_of(&query.which) => found,
+            _ => range.insert(range_of(&tx, &query.which)?),
+        };
+        let (since, until) = times(&query.which);
+        // The sign keeps SQLite from walking the index of times, which is in another order.
+        filter =
+            format!(" AND m.message BETWEEN {first} AND {last} AND +m.time >= {since} AND +m.time < {until}");
+    }
+    if let Some(before) = query.before {
+        filter += &format!(" AND m.message < {}", before.0);
+    }
+    if let Some(terms) = query.words.as_deref().and_then(Terms::of) {
+        return search::entries(&tx, &terms, conversations.as_deref(), &filter, query.limit, scanned);
+    }
+    let Some(conversations) = conversations else { return newest(&tx, &filter, query.limit) };
+    // One by one, because each has its own messages in order in the index.
+    let mut entries = Vec::new();
+    for conversation in conversations {
+        entries.extend(newest(&tx, &(among(&[conversation]) + &filter), query.limit)?);
+    }
+    entries.sort_unstable_by_key(|entry: &Entry| entry.row);
+    entries.drain(..entries.len().saturating_sub(query.limit));
+    Ok(entries)
+}
+
+impl Range {
+    fn is_of(&self, which: &Selection) -> bool {
+        (self.since, self.until) == (which.since, which.until)
+    }
+}
+
+fn range_of(conn: &Connection, which: &Selection) -> Result<Range> {
+    let (since, until) = times(which);
+    let ends: (Option<i64>, Option<i64>) = conn
+        .prepare_cached(
+            "SELECT min(message), max(message) FROM message INDEXED BY message_time \
+             WHERE time >= ? AND time < ?",
+        )?
+        .query_row([since, until], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (first, last) = (ends.0.unwrap_or(1), ends.1.unwrap_or(0));
+    Ok(Range { since: which.since, until: which.until, first, last })
+}
+
+/// The times between which a selection is.
+fn times(which: &Selection) -> (i64, i64) {
+    (which.since.map_or(0, stored_time), which.until.map_or(i64::MAX, stored_time))
+}
+
+/// The whole selection as a filter.
+pub(super) fn selected(conn: &Connection, which: &Selection) -> Result<String> {
+    let mut filter = conversations(conn, which)?.map(|numbers| among(&numbers)).unwrap_or_default();
+    if which.since.is_some() || which.until.is_some() {
+        let (since, until) = times(which);
+        filter += &format!(" AND m.time >= {since} AND m.time < {until}");
+    }
+    Ok(filter)
+}
+
+/// Returns the newest messages `m` that fit, oldest first.
+pub(super) fn newest(conn: &Connection, filter: &str, limit: usize) -> Result<Vec<Entry>> {
+    let columns = rows::ENTRY;
+    let mut statement = conn.prepare(&format!(
+        "SELECT {columns} FROM message m CROSS JOIN peer p ON p.peer = m.peer \
+         WHERE 1 {filter} ORDER BY m.message DESC LIMIT ?"
+    ))?;
+    let found = statement.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], rows::entry)?;
+    let mut entries = found.collect::<Result<Vec<_>>>()?;
+    entries.reverse();
+    Ok(entries)
+}
+
+/// Returns every peer with messages under its last name, the one with the newest message first.
+pub(super) fn peers(conn: &Connection) -> Result<Vec<(Recipient, Option<PeerName>)>> {
+    let mut statement = conn.prepare(
+        "SELECT p.key, p.addr, p.name, \
+           (SELECT max(m.message) FROM message m WHERE m.conversation = p.peer) AS newest \
+         FROM peer p WHERE p.messages > 0 ORDER BY newest DESC",
+    )?;
+    statement.query_map([], |row| Ok((rows::recipient(row)?, rows::name(row, 2)?)))?.collect()
+}
+
+/// Returns the keys that the user wrote messages to, sorted.
+pub(super) fn written_to(conn: &Connection) -> Result<Vec<PublicKey>> {
+    // Each message to a key has an id. This condition lets the index `message_id` answer.
+    let mut statement = conn.prepare(
+        "SELECT p.key FROM peer p WHERE p.key IS NOT NULL AND EXISTS ( \
+           SELECT 1 FROM message m WHERE m.peer = p.peer AND m.id IS NOT NULL AND m.outgoing = 1 \
+         ) ORDER BY p.key",
+    )?;
+    statement.query_map([], |row| Ok(PublicKey::new(row.get(0)?)))?.collect()
+}
+
+/// Returns the queued messages in the order in which they were typed.
+pub(super) fn open(conn: &Connection) -> Result<Vec<Open>> {
+    let columns = rows::OPEN;
+    let mut statement = conn.prepare(&format!(
+        "SELECT {columns} FROM message m CROSS JOIN peer p ON p.peer = m.peer \
+         WHERE {IS_QUEUED} ORDER BY m.message"
+    ))?;
+    statement.query_map([], rows::open)?.collect()
+}
+
+/// Returns the number of a peer or an address, if the file has it.
+pub(super) fn number_of(conn: &Connection, of: Recipient) -> Result<Option<i64>> {
+    match of {
+        Recipient::Peer(PeerId::Key(key)) => conn
+            .prepare_cached("SELECT peer FROM peer WHERE key = ?")?
+            .query_row(params![key.as_bytes()], |row| row.get(0)),
+        Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => conn
+            .prepare_cached("SELECT peer FROM peer WHERE addr = ?")?
+            .query_row(params![rows::saved_addr(of)], |row| row.get(0)),
+    }
+    .optional()
+}
+
+/// The conversations that a selection names, as far as the file has them.
+fn conversations(conn: &Connection, which: &Selection) -> Result<Option<Vec<i64>>> {
+    let Some(with) = &which.with else { return Ok(None) };
+    let mut numbers = Vec::with_capacity(with.len());
+    for peer in with {
+        numbers.extend(number_of(conn, *peer)?);
+    }
+    numbers.sort_unstable();
+    numbers.dedup();
+    Ok(Some(numbers))
+}
+
+/// The filter for messages of these conversations.
+pub(super) fn among(conversations: &[i64]) -> String {
+    if let [one] = conversations {
+        return format!(" AND m.conversation = {one}");
+    }
+    let mut sql = " AND m.conversation IN (".to_owned();
+    for (index, number) in conversations.iter().enumerate() {
+        let comma = if index == 0 { "" } else { ", " };
+        // Writing to a string cannot fail.
+        let _ = write!(sql, "{comma}{number}");
+    }
+    sql + ")"
+}

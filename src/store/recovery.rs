@@ -1,0 +1,128 @@
+//! Sets a damaged file aside, and carries its queued messages over into a new one.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rusqlite::{Connection, OpenFlags, Row};
+
+use super::queries::IS_QUEUED;
+use super::{Sqlite, Store, StoreError, beside, import, rows};
+use crate::model::stored::{Assurance, Open, Write};
+
+/// Marks a file in which damage was found. It is looked through as a whole when it is opened next.
+pub(super) const SUSPECT: &str = ".suspect";
+
+/// Files set aside within one second or day; nobody has more.
+const MAX_ASIDE: u32 = 100;
+
+/// The files of a database, those first without which it is still whole: if the program is killed in
+/// between, the next start never finds the log of one file beside another.
+const PARTS: [&str; 3] = ["-wal", "-shm", ""];
+
+/// Opens the file to read and write, as [`Sqlite::open`] does. A damaged file is renamed, and a new
+/// one begins with the queued messages that can still be read; a sentence tells the user.
+///
+/// # Errors
+/// If the file cannot be used for another reason than damage.
+pub fn open_or_set_aside(path: &Path) -> Result<(Sqlite, Option<String>), StoreError> {
+    let suspect = beside(path, SUSPECT);
+    match opened(path, suspect.exists()) {
+        Err(StoreError::Damaged) => {}
+        Ok(store) => {
+            drop(fs::remove_file(suspect));
+            return Ok((store, None));
+        }
+        Err(error) => return Err(error),
+    }
+    let aside = set_aside(path)
+        .map_err(|error| StoreError::Other(format!("it is damaged, and cannot be renamed: {error}")))?;
+    let mut store = Sqlite::open(path)?;
+    drop(fs::remove_file(suspect));
+    let queued = rescued(&aside);
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis());
+    store.apply(&queued, u64::try_from(clock).unwrap_or(u64::MAX))?;
+    let carried_over = match queued.len() {
+        0 => "no queued message could be read in it".to_owned(),
+        1 => "the one queued message was carried over".to_owned(),
+        many => format!("{many} queued messages were carried over"),
+    };
+    let sentence = format!(
+        "The history is damaged. It is kept as {}, and a new one begins; {carried_over}.",
+        aside.display()
+    );
+    Ok((store, Some(sentence)))
+}
+
+/// Opens the file if what the start needs can be read; of a suspect file, everything.
+fn opened(path: &Path, suspect: bool) -> Result<Sqlite, StoreError> {
+    let mut store = Sqlite::open(path)?;
+    if suspect {
+        store.check()?;
+    }
+    store.open()?;
+    store.parties()?;
+    Ok(store)
+}
+
+/// Renames the file and its parts, and returns its new name.
+fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let aside = free_name(path, &jiff::Zoned::now().strftime(".damaged-%Y%m%d-%H%M%S").to_string())?;
+    for part in PARTS {
+        let from = beside(path, part);
+        if part.is_empty() || from.symlink_metadata().is_ok() {
+            fs::rename(from, beside(&aside, part))?;
+        }
+    }
+    Ok(aside)
+}
+
+/// Returns a name that no file has: `path` with `end`, and a number if necessary.
+pub(super) fn free_name(path: &Path, end: &str) -> io::Result<PathBuf> {
+    let names = (1..=MAX_ASIDE).map(|number| match number {
+        1 => beside(path, end),
+        _ => beside(path, &format!("{end}-{number}")),
+    });
+    let is_free = |name: &PathBuf| PARTS.iter().all(|part| beside(name, part).symlink_metadata().is_err());
+    names.into_iter().find(is_free).ok_or(io::ErrorKind::AlreadyExists.into())
+}
+
+/// Returns the queued messages of a damaged file that can be read: by their index, and from both ends
+/// of the table.
+fn rescued(path: &Path) -> Vec<Write> {
+    let Ok(conn) = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY) else {
+        return Vec::new();
+    };
+    let mut found = BTreeMap::new();
+    let formats =
+        [(rows::OPEN, IS_QUEUED, "message_queued"), (import::OPEN, import::IS_QUEUED, "message_open")];
+    for (columns, is_queued, index) in formats {
+        for (by, order) in [
+            (format!("INDEXED BY {index}"), "ASC"),
+            ("NOT INDEXED".into(), "ASC"),
+            ("NOT INDEXED".into(), "DESC"),
+        ] {
+            let sql = format!(
+                "SELECT {columns}, m.message FROM message m {by} CROSS JOIN peer p ON p.peer = m.peer \
+                 WHERE {is_queued} ORDER BY m.message {order}"
+            );
+            let Ok(mut statement) = conn.prepare(&sql) else { continue };
+            let read = |row: &Row<'_>| Ok((row.get::<_, i64>(8)?, rows::open(row)?));
+            let Ok(messages) = statement.query_map([], read) else { continue };
+            // Up to the first that cannot be read.
+            found.extend(messages.map_while(Result::ok));
+        }
+    }
+    found.into_values().map(said).collect()
+}
+
+fn said(open: Open) -> Write {
+    let assurance = match open.to.public_key() {
+        Some(_) => Assurance::Encrypted,
+        None => Assurance::Plain,
+    };
+    let Open { to, name, letter, condition, expires } = open;
+    Write::Said { to, name, letter, condition, assurance, expires }
+}

@@ -1,0 +1,298 @@
+//! Writes one batch in one transaction, the full-text index included.
+
+use rusqlite::{Connection, OptionalExtension, Result, params};
+
+use super::fold::folded;
+use super::rows::{self, stored_time};
+use super::status::{Status, may_become};
+use super::{queries, retention};
+use crate::model::message::MessageId;
+use crate::model::name::PeerName;
+use crate::model::peer_id::Recipient;
+use crate::model::session::Letter;
+use crate::model::stored::{Assurance, Condition, RowId, Write, Written};
+
+/// A transaction, and what it added.
+pub(super) struct Batch<'a> {
+    pub(super) conn: &'a Connection,
+    /// Milliseconds since 1970.
+    pub(super) clock: i64,
+    /// Texts get a folded copy and stand in the full-text index.
+    pub(super) indexed: bool,
+    pub(super) messages: i64,
+    /// Of those, the unencrypted ones.
+    pub(super) plain: i64,
+    /// The user's messages were forgotten.
+    pub(super) forgot: bool,
+}
+
+/// A message to be added.
+struct New<'a> {
+    status: Option<Status>,
+    shown: bool,
+    letter: Option<&'a Letter>,
+    name: Option<&'a PeerName>,
+    expires: u64,
+    assurance: Assurance,
+    body: &'a str,
+}
+
+impl Batch<'_> {
+    pub(super) fn write(&mut self, write: &Write) -> Result<Written> {
+        match write {
+            Write::Said { to, name, letter, condition, assurance, expires } => {
+                let again = letter.again && to.public_key().is_some();
+                let status = Some(Status::of(*condition, again));
+                let (name, expires) = (name.as_ref(), *expires);
+                let new = New {
+                    status,
+                    shown: true,
+                    letter: Some(letter),
+                    name,
+                    expires,
+                    assurance: *assurance,
+                    body: &letter.body,
+                };
+                let peer = self.peer(*to, name)?;
+                if self.add(peer, &new)?.is_none() {
+                    self.change(*to, letter.id, *condition, Some(expires))?;
+                }
+            }
+            Write::Became { to, id, condition } => self.change(*to, *id, *condition, None)?,
+            Write::Moved { id, from, to } => self.move_message(*id, *from, *to)?,
+            Write::Heard { from, name, assurance, body } => {
+                let name = name.as_ref();
+                let new = New {
+                    status: None,
+                    shown: true,
+                    letter: None,
+                    name,
+                    expires: 0,
+                    assurance: *assurance,
+                    body,
+                };
+                let peer = self.peer(*from, name)?;
+                self.add(peer, &new)?;
+            }
+            Write::Taken { from, name, assurance, letters } => {
+                let take = |letter| self.take(Recipient::key(*from), name.as_ref(), *assurance, letter);
+                return letters.iter().map(take).collect::<Result<_>>().map(Written::Taken);
+            }
+            Write::Shown(rows) => {
+                let mut update =
+                    self.conn.prepare_cached("UPDATE message SET shown = 1 WHERE message = ?")?;
+                for row in rows {
+                    update.execute([row.0])?;
+                }
+            }
+            Write::Read(from) => {
+                if let Some(peer) = queries::number_of(self.conn, *from)? {
+                    self.conn
+                        .prepare_cached(
+                            "UPDATE peer SET read_to = coalesce( \
+                               (SELECT max(message) FROM message WHERE conversation = ?1), read_to \
+                             ) WHERE peer = ?1",
+                        )?
+                        .execute([peer])?;
+                }
+            }
+            Write::Forget(selection) => {
+                let (gone, stay) = retention::forget(self.conn, selection)?;
+                self.forgot |= gone > 0;
+                return Ok(Written::Forgotten(gone.unsigned_abs(), stay.unsigned_abs()));
+            }
+        }
+        Ok(Written::Done)
+    }
+
+    /// Adds a message that came, unless its id is known.
+    fn take(
+        &mut self,
+        from: Recipient,
+        name: Option<&PeerName>,
+        assurance: Assurance,
+        letter: &Letter,
+    ) -> Result<Option<RowId>> {
+        if let Some(peer) = queries::number_of(self.conn, from)? {
+            let is_known = self
+                .conn
+                .prepare_cached(
+                    "SELECT 1 FROM known WHERE peer = ?1 AND id = ?2 UNION ALL \
+                     SELECT 1 FROM message WHERE peer = ?1 AND id = ?2 AND outgoing = 0",
+                )?
+                .exists(params![peer, letter.id.as_bytes()])?;
+            if is_known {
+                return Ok(None);
+            }
+        }
+        let new = New {
+            status: None,
+            shown: false,
+            letter: Some(letter),
+            name,
+            expires: 0,
+            assurance,
+            body: &letter.body,
+        };
+        let peer = self.peer(from, name)?;
+        self.add(peer, &new)
+    }
+
+    /// Adds a message, unless there is one with its id.
+    fn add(&mut self, peer: i64, new: &New<'_>) -> Result<Option<RowId>> {
+        let folded = self.indexed.then(|| folded(new.body));
+        let added = self
+            .conn
+            .prepare_cached(
+                "INSERT INTO message (conversation, peer, outgoing, status, reason, attempted, shown, id, \
+                   name, time, sent, expires, assurance, body, folded) \
+                 VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
+                 ON CONFLICT (peer, id, outgoing) WHERE id IS NOT NULL DO NOTHING",
+            )?
+            .execute(params![
+                peer,
+                new.status.is_some(),
+                new.status.map(|status| status.status),
+                new.status.and_then(|status| status.reason),
+                new.status.is_some_and(|status| status.attempted),
+                new.shown,
+                new.letter.map(|letter| letter.id.as_bytes()),
+                new.name.map(PeerName::as_str),
+                self.clock,
+                new.letter.map(|letter| stored_time(letter.time)),
+                stored_time(new.expires),
+                rows::assurance_number(new.assurance),
+                new.body,
+                folded,
+            ])?;
+        if added == 0 {
+            return Ok(None);
+        }
+        let message = self.conn.last_insert_rowid();
+        self.index(message, peer, folded.as_deref())?;
+        self.messages += 1;
+        self.plain += i64::from(rows::is_plain(new.assurance));
+        Ok(Some(RowId(message)))
+    }
+
+    fn index(&self, message: i64, conversation: i64, folded: Option<&str>) -> Result<()> {
+        let Some(folded) = folded else { return Ok(()) };
+        self.conn
+            .prepare_cached("INSERT INTO search (rowid, conversation, folded) VALUES (?, ?, ?)")?
+            .execute(params![message, conversation, folded])
+            .map(drop)
+    }
+
+    /// Changes the status of a message of ours where the rules allow it.
+    fn change(&self, to: Recipient, id: MessageId, condition: Condition, expires: Option<u64>) -> Result<()> {
+        let Some(peer) = queries::number_of(self.conn, to)? else { return Ok(()) };
+        let found = self
+            .conn
+            .prepare_cached(
+                "SELECT message, status, reason, attempted FROM message \
+                 WHERE peer = ? AND id = ? AND outgoing = 1",
+            )?
+            .query_row(params![peer, id.as_bytes()], |row| {
+                Ok((row.get::<_, i64>(0)?, rows::condition(row, 1)?))
+            })
+            .optional()?;
+        let Some((message, from)) = found else { return Ok(()) };
+        if !may_become(from, condition) {
+            return Ok(());
+        }
+        // An unencrypted message is queued again only if it was not sent.
+        let again = from == Condition::Sent && to.public_key().is_some();
+        let status = Status::of(condition, again);
+        self.conn
+            .prepare_cached(
+                "UPDATE message SET status = ?, reason = ?, attempted = ?, expires = coalesce(?, expires) \
+                 WHERE message = ?",
+            )?
+            .execute(params![
+                status.status,
+                status.reason,
+                status.attempted,
+                expires.map(stored_time),
+                message
+            ])
+            .map(drop)
+    }
+
+    /// Gives a message of ours to another recipient, or drops it if it is there already.
+    fn move_message(&self, id: MessageId, from: Recipient, to: Recipient) -> Result<()> {
+        if from == to {
+            return Ok(());
+        }
+        let Some(peer) = queries::number_of(self.conn, from)? else { return Ok(()) };
+        let found = self
+            .conn
+            .prepare_cached(
+                "SELECT message, name, assurance, folded FROM message \
+                 WHERE peer = ? AND id = ? AND outgoing = 1",
+            )?
+            .query_row(params![peer, id.as_bytes()], |row| {
+                let (message, folded): (i64, Option<String>) = (row.get(0)?, row.get(3)?);
+                Ok((message, rows::name(row, 1)?, row.get::<_, u8>(2)?, folded))
+            })
+            .optional()?;
+        let Some((message, name, assurance, folded)) = found else { return Ok(()) };
+        let target = self.peer(to, None)?;
+        let is_there = self
+            .conn
+            .prepare_cached("SELECT 1 FROM message WHERE peer = ? AND id = ? AND outgoing = 1")?
+            .exists(params![target, id.as_bytes()])?;
+        if is_there {
+            return retention::remove(self.conn, &format!(" AND m.message = {message}")).map(drop);
+        }
+        // The name is older than one that the peer has, but better than none.
+        self.conn
+            .prepare_cached("UPDATE peer SET name = ? WHERE peer = ? AND name IS NULL")?
+            .execute(params![name.as_ref().map(PeerName::as_str), target])?;
+        let plain = rows::assurance_number(Assurance::Plain);
+        let assurance = match to.public_key() {
+            Some(_) if assurance == plain => rows::assurance_number(Assurance::Encrypted),
+            _ => assurance,
+        };
+        if let Some(folded) = &folded {
+            self.conn
+                .prepare_cached(
+                    "INSERT INTO search (search, rowid, conversation, folded) VALUES ('delete', ?, ?, ?)",
+                )?
+                .execute(params![message, peer, folded])?;
+        }
+        self.conn
+            .prepare_cached(
+                "UPDATE message SET conversation = ?1, peer = ?1, assurance = ?2 WHERE message = ?3",
+            )?
+            .execute(params![target, assurance, message])?;
+        self.index(message, target, folded.as_deref())?;
+        retention::drop_empty_peers(self.conn)
+    }
+
+    /// Returns the number of a peer, and sets its name if it has a new one. A new peer gets a number.
+    fn peer(&self, of: Recipient, name: Option<&PeerName>) -> Result<i64> {
+        let name = name.map(PeerName::as_str);
+        if let Some(peer) = queries::number_of(self.conn, of)? {
+            if name.is_some() {
+                self.conn
+                    .prepare_cached("UPDATE peer SET name = ?2 WHERE peer = ?1 AND name IS NOT ?2")?
+                    .execute(params![peer, name])?;
+            }
+            return Ok(peer);
+        }
+        let (key, addr) = (of.public_key(), rows::saved_addr(of));
+        self.conn.prepare_cached("INSERT INTO peer (key, addr, name) VALUES (?, ?, ?)")?.execute(params![
+            key.as_ref().map(|key| key.as_bytes()),
+            addr,
+            name
+        ])?;
+        Ok(self.conn.last_insert_rowid())
+    }
+}
+
+/// Moves the expiry of queued messages along by `jump` milliseconds, the time by which the clock was
+/// set, so that setting the clock expires nothing.
+pub(super) fn follow_clock(conn: &Connection, jump: i64) -> Result<()> {
+    let sql = "UPDATE message AS m SET expires = max(1, expires + ?) WHERE m.status = 0 AND expires > 0";
+    conn.prepare_cached(sql)?.execute([jump]).map(drop)
+}
