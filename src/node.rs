@@ -3,9 +3,9 @@
 //! Under the lock there is only computing and putting into queues; nothing is dialled, read, written or printed.
 
 mod inbox;
-mod scribe;
 mod shared;
 mod start_error;
+mod store_writer;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use inbox::Inbox;
-pub use scribe::Keeping;
-use scribe::{Desk, Scribe};
 use shared::{Shared, State};
 pub use start_error::StartError;
+pub use store_writer::Keeping;
+use store_writer::{StoreWriter, WriterQueue};
 
 use crate::chat::{
     As, Chat, Command, Event, Keys, Me, Offer, OpId, Pin, PinChange, Policy, Proof, Restored, Row,
@@ -78,7 +78,7 @@ pub struct Node {
     /// One for each family.
     listeners: Vec<Listener>,
     ticker: Option<JoinHandle<()>>,
-    scribe: Option<JoinHandle<()>>,
+    store_writer: Option<JoinHandle<()>>,
     addrs: Vec<SocketAddr>,
     start: OpId,
 }
@@ -107,20 +107,22 @@ impl Node {
         let port = addr.port();
         let mut chat = Chat::new(Me { bind, port, advertise });
         chat.set_keys(Keys { own: own.public(), pins, policy, require: require_encryption });
-        let (scribe, store, waiting) = match keeping.take() {
+        let (store_writer, store, waiting) = match keeping.take() {
             None => {
                 let kept = store::in_memory().map_err(StartError::NoHistory)?;
-                (Scribe::Inline(Mutex::new(Box::new(kept))), None, Vec::new())
+                (StoreWriter::Inline(Mutex::new(Box::new(kept))), None, Vec::new())
             }
             Some(mut kept) => {
                 chat.keep(kept.durable, kept.expire);
                 let waiting =
                     waiting_in(&mut *kept.store, &name, kept.expire).map_err(StartError::NoHistory)?;
                 match kept.durable {
-                    true => {
-                        (Scribe::Thread(Arc::<Desk>::default()), Some((kept.store, kept.retention)), waiting)
-                    }
-                    false => (Scribe::Inline(Mutex::new(kept.store)), None, waiting),
+                    true => (
+                        StoreWriter::Thread(Arc::<WriterQueue>::default()),
+                        Some((kept.store, kept.retention)),
+                        waiting,
+                    ),
+                    false => (StoreWriter::Inline(Mutex::new(kept.store)), None, waiting),
                 }
             }
         };
@@ -134,7 +136,7 @@ impl Node {
             addresses: further_addrs(bind, &addrs, port),
             outlet: Box::new(Arc::clone(mailbox)),
             dialler: OnceLock::new(),
-            scribe,
+            store_writer,
         });
         let weak = Arc::downgrade(&shared);
         let identity = Identity { bind, port, advertise };
@@ -153,10 +155,9 @@ impl Node {
         }
         let start = shared.with_chat(|chat, now| chat.start(peers, now));
         shared.with_chat(|chat, now| ((), chat.restore(waiting, now)));
-        let scribe = match store {
-            Some((store, retention)) => {
-                scribe::start(&shared, store, retention).map_err(|error| StartError::Other(addr, error))?
-            }
+        let store_writer = match store {
+            Some((store, retention)) => store_writer::start(&shared, store, retention)
+                .map_err(|error| StartError::Other(addr, error))?,
             None => None,
         };
         let serve = |(socket, addr)| {
@@ -170,7 +171,7 @@ impl Node {
             .spawn(move || ticking.tick())
             .map(Some)
             .map_err(|error| StartError::Other(addr, error))?;
-        Ok(Self { shared, listeners, ticker, scribe, addrs, start })
+        Ok(Self { shared, listeners, ticker, store_writer, addrs, start })
     }
 
     /// What we are called.
@@ -320,13 +321,13 @@ impl Node {
     /// These messages have been shown to the user.
     pub fn shown(&self, rows: Vec<RowId>) {
         if !rows.is_empty() {
-            self.shared.scribe.write(None, Write::Shown(rows));
+            self.shared.store_writer.write(None, Write::Shown(rows));
         }
     }
 
     /// Everything that came from this party so far has been read.
     pub fn read(&self, party: Recipient) {
-        self.shared.scribe.write(None, Write::Read(party));
+        self.shared.store_writer.write(None, Write::Read(party));
     }
 
     /// The stored conversations of a recipient: its own, and for a legacy peer also that of its
@@ -348,9 +349,9 @@ impl Node {
     /// Writes down what is still to be, and ends that; after [`Node::stop`]. Where the disk takes longer than until `deadline`, it is left to
     /// what is known already.
     pub fn write_out(&mut self, deadline: Instant) {
-        if !self.shared.scribe.write_out(deadline) {
+        if !self.shared.store_writer.write_out(deadline) {
             log::error!("the history could not be written to its end in time");
-        } else if self.scribe.take().is_some_and(|scribe| scribe.join().is_err()) {
+        } else if self.store_writer.take().is_some_and(|writer| writer.join().is_err()) {
             log::error!("the thread that writes the history had failed");
         }
     }
@@ -382,7 +383,7 @@ impl Node {
 /// What waits in a store since an earlier run; or why that cannot be read.
 fn waiting_in(store: &mut dyn Store, name: &Name, expire: Duration) -> Result<Vec<Restored>, StoreError> {
     let open = store.open()?;
-    let clock = scribe::clock();
+    let clock = store_writer::clock();
     let restored = |Open { to, name: called, letter, condition, expires }: Open| Restored {
         to,
         parts: plain::messages_for(&letter.body, name).unwrap_or_default().into(),

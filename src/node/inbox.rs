@@ -24,7 +24,7 @@ impl InboundHandler for Inbox {
             None => shared.outlet.has_room(delivery.source.share()),
             Some(deadline) => shared.outlet.wait_for_room(delivery.source.share(), deadline),
         };
-        if !room || !shared.scribe.has_room() {
+        if !room || !shared.store_writer.has_room() {
             return Reply::Full(delivery);
         }
         let Delivery { source, local, decoder } = delivery;

@@ -9,7 +9,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use smol_str::SmolStr;
 
-use super::scribe::Scribe;
+use super::store_writer::StoreWriter;
 use crate::chat::{Action, Chat, Event, Jitter, JobId, Moment, Sent, Talk, Time, Transmit};
 use crate::mailbox::Mailbox;
 use crate::model::address::{PeerAddr, SourcePrefix};
@@ -34,7 +34,7 @@ pub(super) struct Shared {
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) outlet: Box<dyn Outlet>,
     pub(super) dialler: OnceLock<Dialler>,
-    pub(super) scribe: Scribe,
+    pub(super) store_writer: StoreWriter,
 }
 
 /// What the rules cannot know by themselves: the clock, and a random number.
@@ -115,7 +115,7 @@ impl Shared {
             match action {
                 Action::Tell(event) => told.push(event),
                 Action::Write(id, write) => {
-                    if let Some(result) = self.scribe.write(id, write) {
+                    if let Some(result) = self.store_writer.write(id, write) {
                         actions.extend(match (id, result) {
                             (Some(id), result) => state.chat.written(id, result, now),
                             (None, Err(why)) => state.chat.failed_to_write(why, now),

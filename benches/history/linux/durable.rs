@@ -116,7 +116,7 @@ fn letter(corpus: &mut Corpus, next: &mut u64) -> (u64, Letter) {
     (*next % SENDERS, Letter { id: id(*next), time: *next, again: false, body: corpus.text() })
 }
 
-/// The store as the scribe has it.
+/// The store as the program has it.
 struct Ours(Sqlite);
 
 impl Keeps for Ours {

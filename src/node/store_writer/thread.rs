@@ -1,65 +1,66 @@
-//! The thread of the scribe: takes what waits, has the store write it, and tells the rules.
+//! The thread that writes to the store in batches, and tells `chat` what became of each write.
 
 use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::super::shared::Shared;
-use super::{Desk, Job, Scribe, Then, clock};
+use super::{Job, StoreWriter, Then, WriterQueue, clock};
 use crate::model::stored::{Selection, Write, Written};
 use crate::store::{Store, StoreError};
 
-/// How often what is older than the user wants is forgotten.
+/// How often messages older than `--keep-history` are forgotten.
 const RETENTION_EVERY: Duration = Duration::from_secs(3_600);
 
-/// How long another process may have the file before what is to be written counts as failed. Each try waits some seconds by itself.
+/// How long another process may lock the file before a write fails. Each try waits some seconds by
+/// itself.
 const BUSY_WITHIN: Duration = Duration::from_secs(30);
 
-/// How long nothing is to be written before the store tidies up.
+/// How long there is nothing to write before the store tidies up.
 const IDLE_AFTER: Duration = Duration::from_millis(200);
 
-/// Starts the thread that writes for `shared`.
+/// Starts the thread that writes for `shared`; none if the store is in memory.
 pub(in super::super) fn start(
     shared: &Arc<Shared>,
     store: Box<dyn Store>,
     retention: Option<Duration>,
 ) -> std::io::Result<Option<JoinHandle<()>>> {
-    let Scribe::Thread(desk) = &shared.scribe else { return Ok(None) };
-    let (desk, weak) = (Arc::clone(desk), Arc::downgrade(shared));
+    let StoreWriter::Thread(jobs) = &shared.store_writer else { return Ok(None) };
+    let (jobs, weak) = (Arc::clone(jobs), Arc::downgrade(shared));
     let work = move || {
-        Work { store, desk, shared: weak, retention, forgotten_at: None, untidy: false, tidies: false }.run()
+        Work { store, jobs, shared: weak, retention, forgotten_at: None, untidy: false, tidies: false }.run()
     };
-    thread::Builder::new().name("scribe".into()).spawn(work).map(Some)
+    thread::Builder::new().name("store writer".into()).spawn(work).map(Some)
 }
 
 /// What the thread does next.
 enum Next {
     /// Write these.
     Batch(Vec<Job>),
-    /// Tidy up: nothing has come for so long that there is time for it.
+    /// Let the store tidy up.
     Tidy,
-    /// Nothing: the program ends.
+    /// End, because the program ends and nothing is left.
     End,
 }
 
-/// What the thread has.
+/// The state of the thread.
 struct Work {
     store: Box<dyn Store>,
-    desk: Arc<Desk>,
+    jobs: Arc<WriterQueue>,
     shared: Weak<Shared>,
     retention: Option<Duration>,
     forgotten_at: Option<Instant>,
     /// Messages were forgotten, and the store may have something to tidy up.
     untidy: bool,
-    /// It did that just now.
+    /// It did so just now, without a batch since.
     tidies: bool,
 }
 
 impl Drop for Work {
-    /// However the thread ends, whoever waits for that hears of it.
+    /// Wakes those who wait for the thread to end, however it ends.
     fn drop(&mut self) {
-        self.desk.queue.lock().ended = true;
-        self.desk.emptied.notify_all();
+        self.jobs.queue.lock().ended = true;
+        self.jobs.emptied.notify_all();
     }
 }
 
@@ -72,7 +73,8 @@ impl Work {
         }
     }
 
-    /// Waits for something to write; nothing once there is nothing more and the program ends. The store tidies up meanwhile.
+    /// Waits for something to write; `None` when the program ends and nothing is left. The store
+    /// tidies up meanwhile.
     fn next_batch(&mut self) -> Option<Vec<Job>> {
         loop {
             match self.wait() {
@@ -84,8 +86,8 @@ impl Work {
             self.untidy = match self.store.tidy() {
                 Ok(more) => more,
                 Err(error) => {
-                    // It is tried again after something else was forgotten.
-                    log::warn!("what was forgotten may still be in the file: {error}");
+                    // It tries again when something else is forgotten.
+                    log::warn!("forgotten messages may still be in the file: {error}");
                     false
                 }
             };
@@ -93,7 +95,7 @@ impl Work {
     }
 
     fn wait(&mut self) -> Next {
-        let mut queue = self.desk.queue.lock();
+        let mut queue = self.jobs.queue.lock();
         let idle_at = Instant::now() + if self.tidies { Duration::ZERO } else { IDLE_AFTER };
         loop {
             if !queue.jobs.is_empty() {
@@ -103,14 +105,15 @@ impl Work {
                 return Next::End;
             }
             if !self.untidy {
-                self.desk.filled.wait(&mut queue);
-            } else if self.desk.filled.wait_until(&mut queue, idle_at).timed_out() && queue.jobs.is_empty() {
+                self.jobs.filled.wait(&mut queue);
+            } else if self.jobs.filled.wait_until(&mut queue, idle_at).timed_out() && queue.jobs.is_empty() {
                 return Next::Tidy;
             }
         }
     }
 
-    /// Writes all of these in one go; where that fails, one by one, so that what can be written is.
+    /// Writes a batch in one transaction; if that fails, one by one, so that one write that cannot
+    /// succeed holds up no other.
     fn write(&mut self, batch: Vec<Job>) {
         let (writes, thens): (Vec<Write>, Vec<Then>) =
             batch.into_iter().map(|Job { write, then }| (write, then)).unzip();
@@ -118,11 +121,11 @@ impl Work {
         let clock = clock();
         let results: Vec<Result<Written, StoreError>> = match self.apply(&writes, clock) {
             Ok(written) => written.into_iter().map(Ok).collect(),
-            // Each by itself would wait as long again.
+            // Each would wait as long again.
             Err(error @ StoreError::Busy) => writes.iter().map(|_| Err(error.clone())).collect(),
             Err(error) if writes.len() == 1 => vec![Err(error)],
             Err(error) => {
-                log::warn!("{} things could not be written in one go: {error}", writes.len());
+                log::warn!("a batch of {} could not be written: {error}", writes.len());
                 writes.chunks(1).map(|write| one(self.store.apply(write, clock))).collect()
             }
         };
@@ -132,18 +135,19 @@ impl Work {
         }
     }
 
-    /// Writes, and waits for another process that has the file: `p2p-chat history --forget` may have much to do.
+    /// Writes, and waits for another process that has locked the file: `p2p-chat history --forget` may
+    /// take a while.
     fn apply(&mut self, writes: &[Write], clock: u64) -> Result<Vec<Written>, StoreError> {
         let until = Instant::now() + BUSY_WITHIN;
         loop {
             match self.store.apply(writes, clock) {
-                Err(StoreError::Busy) if Instant::now() < until && !self.desk.queue.lock().stopping => {}
+                Err(StoreError::Busy) if Instant::now() < until && !self.jobs.queue.lock().stopping => {}
                 done => return done,
             }
         }
     }
 
-    /// Forgets what is older than the user wants, now and then.
+    /// Forgets messages older than `--keep-history`, once an hour.
     fn forget_old(&mut self) {
         let Some(retention) = self.retention else { return };
         if self.forgotten_at.is_some_and(|at| at.elapsed() < RETENTION_EVERY) {
@@ -155,12 +159,12 @@ impl Work {
         let old = Selection { with: None, since: None, until: Some(until) };
         match self.store.apply(&[Write::Forget(old)], clock) {
             Ok(_) => self.untidy = true,
-            Err(error) => log::warn!("what is older than it should be could not be forgotten: {error}"),
+            Err(error) => log::warn!("old messages could not be forgotten: {error}"),
         }
     }
 }
 
-/// What became of the only one.
+/// The result of a single write.
 fn one(result: Result<Vec<Written>, StoreError>) -> Result<Written, StoreError> {
     result.map(|mut written| written.pop().unwrap_or(Written::Done))
 }

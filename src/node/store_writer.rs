@@ -1,9 +1,9 @@
-//! Who writes down what the rules want written: a thread of its own, so that nobody waits for the disk who need not, or, where everything is
-//! kept in memory, whoever has the lock.
+//! Background store writer. Batches queued writes so that callers never block on the disk.
 //!
-//! All that waits is written in one go (a group commit): while one batch is on its way to the disk the next one gathers.
+//! While one batch is on its way to the disk, the next one gathers (group commit). A store in memory
+//! needs no thread: the caller writes at once.
 
-mod work;
+mod thread;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,54 +19,55 @@ use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::stored::{RowId, Write, Written};
 use crate::store::{Store, StoreError};
-pub(super) use work::start;
+pub(super) use thread::start;
 
-/// What may wait to be written before plain messages are held back: as many as may wait to be shown.
+/// Writes that may wait before unencrypted messages are held back: as many as may wait to be shown.
 const MAX_WAITING: usize = 16_384;
 
-/// Bytes of texts that came and may wait to be written, as many as all outboxes hold. Where the disk has stopped, their senders send them
-/// again and again, and what has waited for too long is still here.
+/// Bytes of received messages that may wait to be written, as many as all outboxes hold. While the disk
+/// does not answer, senders send their messages again, and the earlier copies are still here.
 const MAX_TAKEN_BYTES: usize = 64 * 1024 * 1024;
 
-/// What a text costs here beside its body, generously.
+/// Bytes that a waiting message takes beside its text, at most.
 const LETTER_BYTES: usize = 256;
 
-/// What is written in one go at most, so that the first of them does not wait for all that come behind it.
+/// Writes in one batch at most, so that the first does not wait for all that come behind it.
 const MAX_BATCH: usize = 512;
 
-/// How long whoever sends texts waits for them to be written down; a disk that takes longer has stopped, and they come again.
+/// How long a session waits for received messages to be stored. If the disk takes longer, they get no
+/// receipt, and their sender sends them again.
 const TAKEN_WITHIN: Duration = Duration::from_secs(5);
 
-/// How the node keeps what is said.
+/// How the node stores messages.
 pub struct Keeping {
-    /// Where it is kept.
+    /// Where they are stored.
     pub store: Box<dyn Store>,
-    /// It is there for the next run; then it takes a disk, and a thread to wait for it.
+    /// The store is on a disk and outlives the program, so a thread writes to it.
     pub durable: bool,
-    /// How long a text waits for its recipient.
+    /// How long a message waits for its recipient.
     pub expire: Duration,
-    /// How long messages are kept; none for ever.
+    /// How long messages are kept; `None` for ever.
     pub retention: Option<Duration>,
 }
 
-/// Something to be written, and who hears what became of it.
+/// A write, and who is told its result.
 struct Job {
     write: Write,
     then: Then,
 }
 
-/// Who hears what became of something written.
+/// Who is told the result of a write.
 enum Then {
-    /// The rules, where that fails.
+    /// `chat`, if it fails.
     Nobody,
-    /// The rules.
+    /// `chat`.
     Rules(WriteId),
-    /// The rules, and who has texts of this source taken.
+    /// `chat`, and the session that received the messages from this source.
     Taker(Source, SyncSender<Vec<MessageId>>),
 }
 
 impl Job {
-    /// The bytes of texts that came.
+    /// The bytes of received messages.
     fn taken_bytes(&self) -> usize {
         match &self.write {
             Write::Taken { letters, .. } => {
@@ -77,28 +78,28 @@ impl Job {
     }
 }
 
-/// What waits to be written.
+/// The writes that wait.
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
-    /// The bytes of those of them that are texts that came.
+    /// The bytes of received messages among them.
     taken_bytes: usize,
     stopping: bool,
-    /// The thread writes no more.
+    /// The thread has ended.
     ended: bool,
 }
 
-/// The one who writes.
-pub(super) enum Scribe {
-    /// Whoever has the lock does.
+/// Who writes to the store.
+pub(super) enum StoreWriter {
+    /// The caller, at once.
     Inline(Mutex<Box<dyn Store>>),
-    /// A thread does.
-    Thread(Arc<Desk>),
+    /// A thread.
+    Thread(Arc<WriterQueue>),
 }
 
-/// What the thread is given.
+/// The queue of the thread, and what wakes it and those who wait for it.
 #[derive(Default)]
-pub(super) struct Desk {
+pub(super) struct WriterQueue {
     queue: Mutex<Queue>,
     filled: Condvar,
     emptied: Condvar,
@@ -110,8 +111,8 @@ pub(super) fn clock() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-impl Desk {
-    /// Has it done, unless too many texts wait already.
+impl WriterQueue {
+    /// Queues a job, unless too many received messages wait already.
     fn put(&self, job: Job) {
         let mut queue = self.queue.lock();
         let bytes = job.taken_bytes();
@@ -135,34 +136,35 @@ impl Queue {
     }
 }
 
-impl Scribe {
-    /// Whether what comes in plain may still be taken.
+impl StoreWriter {
+    /// Returns whether unencrypted messages may still be accepted.
     pub(super) fn has_room(&self) -> bool {
         match self {
             Self::Inline(_) => true,
-            Self::Thread(desk) => desk.queue.lock().jobs.len() < MAX_WAITING,
+            Self::Thread(jobs) => jobs.queue.lock().jobs.len() < MAX_WAITING,
         }
     }
 
-    /// Writes it now, or has it written. What is done is returned; otherwise it is told later.
+    /// Writes at once and returns the result, or queues the write and returns `None`; then `chat` is
+    /// told later.
     pub(super) fn write(&self, id: Option<WriteId>, write: Write) -> Option<Result<(), Arc<str>>> {
         match self {
             Self::Inline(store) => Some(store.lock().apply(&[write], clock()).map(drop).map_err(words)),
-            Self::Thread(desk) => {
-                desk.put(Job { write, then: id.map_or(Then::Nobody, Then::Rules) });
+            Self::Thread(jobs) => {
+                jobs.put(Job { write, then: id.map_or(Then::Nobody, Then::Rules) });
                 None
             }
         }
     }
 
-    /// Has what waits written, and ends the thread; says whether that was done by `deadline`.
+    /// Writes what waits and ends the thread. Returns whether that was done by `deadline`.
     pub(super) fn write_out(&self, deadline: Instant) -> bool {
-        let Self::Thread(desk) = self else { return true };
-        let mut queue = desk.queue.lock();
+        let Self::Thread(jobs) = self else { return true };
+        let mut queue = jobs.queue.lock();
         queue.stopping = true;
-        desk.filled.notify_one();
+        jobs.filled.notify_one();
         while !queue.ended {
-            if desk.emptied.wait_until(&mut queue, deadline).timed_out() {
+            if jobs.emptied.wait_until(&mut queue, deadline).timed_out() {
                 return queue.ended;
             }
         }
@@ -171,22 +173,22 @@ impl Scribe {
 }
 
 impl Shared {
-    /// Has texts that came written down, and shown after that; returned are those that get their receipts.
+    /// Stores received messages, and has them shown then. Returns the ids that get receipts.
     pub(super) fn take(&self, key: PublicKey, source: Source, intake: Intake) -> Vec<MessageId> {
         let Intake { mut receipts, name, assurance, letters } = intake;
         if letters.is_empty() {
             return receipts;
         }
         let write = Write::Taken { from: key, name, assurance, letters };
-        match &self.scribe {
-            Scribe::Inline(store) => {
+        match &self.store_writer {
+            StoreWriter::Inline(store) => {
                 let result = store.lock().apply(std::slice::from_ref(&write), clock());
                 receipts.extend(self.taken(source, write, rows(result)));
             }
-            Scribe::Thread(desk) => {
+            StoreWriter::Thread(jobs) => {
                 let (reply, taken) = mpsc::sync_channel(1);
-                // Where there is no room for them, nobody replies, and they come again.
-                desk.put(Job { write, then: Then::Taker(source, reply) });
+                // If there is no room for them, no reply comes, and the sender sends them again.
+                jobs.put(Job { write, then: Then::Taker(source, reply) });
                 receipts.extend(taken.recv_timeout(TAKEN_WITHIN).unwrap_or_default());
             }
         }
@@ -203,12 +205,12 @@ impl Shared {
         self.with_chat_for(Some(source.share()), |chat, now| chat.taken(key, letters, result, now))
     }
 
-    /// Tells what became of something written.
+    /// Tells the result of a write.
     fn wrote(&self, then: Then, write: Write, result: Result<Written, StoreError>) {
         match then {
             Then::Taker(source, reply) => {
                 let receipts = self.taken(source, write, rows(result.map(|written| vec![written])));
-                // Whoever waited may have given up; then the texts come again, and get their receipts.
+                // The session may have given up; then the messages come again and get their receipts.
                 let _ = reply.try_send(receipts);
             }
             Then::Rules(id) => {
@@ -225,7 +227,7 @@ impl Shared {
     }
 }
 
-/// The numbers of the texts that were taken.
+/// The row numbers of stored messages.
 fn rows(result: Result<Vec<Written>, StoreError>) -> Result<Vec<Option<RowId>>, Arc<str>> {
     match result.map(|mut written| written.pop()) {
         Ok(Some(Written::Taken(rows))) => Ok(rows),
@@ -245,7 +247,7 @@ mod tests {
     use crate::model::session::Letter;
     use crate::model::stored::Assurance;
 
-    /// A turn of one text of a megabyte.
+    /// A received message of a megabyte.
     fn take() -> Job {
         let (from, source) = (PublicKey::new([1; KEY_BYTES]), Source::from(std::net::Ipv4Addr::LOCALHOST));
         let (id, body) = (MessageId::new([2; 16]), "x".repeat(1024 * 1024).into());
@@ -255,13 +257,13 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_has_stopped_does_not_gather_texts_without_end_and_has_room_again_when_it_goes_on() {
-        let desk = Desk::default();
-        (0..100).for_each(|_| desk.put(take()));
-        desk.put(Job { write: Write::Shown(Vec::new()), then: Then::Nobody });
-        assert_eq!(desk.queue.lock().jobs.len(), 63 + 1, "of the user's own nothing is left out");
-        assert_eq!(desk.queue.lock().next_batch().len(), 63 + 1);
-        desk.put(take());
-        assert_eq!(desk.queue.lock().jobs.len(), 1);
+    fn stopped_disk_bounds_waiting_messages() {
+        let jobs = WriterQueue::default();
+        (0..100).for_each(|_| jobs.put(take()));
+        jobs.put(Job { write: Write::Shown(Vec::new()), then: Then::Nobody });
+        assert_eq!(jobs.queue.lock().jobs.len(), 63 + 1, "every other write waits");
+        assert_eq!(jobs.queue.lock().next_batch().len(), 63 + 1);
+        jobs.put(take());
+        assert_eq!(jobs.queue.lock().jobs.len(), 1);
     }
 }
