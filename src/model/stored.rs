@@ -25,7 +25,8 @@ pub enum Assurance {
     Claimed,
 }
 
-/// What is known of a text of ours to one recipient. The numbers stand in the store (docs/HISTORY.md), so none is ever given another meaning.
+/// What is known of a text of ours to one recipient. The order gives the numbers of the store's
+/// versions 1 and 2, which it still imports, so it never changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Condition {
     /// It waits, and was not sent yet.
@@ -52,7 +53,7 @@ pub enum Condition {
     Cancelled,
 }
 
-/// All of them; each one's number is its place.
+/// All of them, each at its number.
 const CONDITIONS: [Condition; 11] = [
     Condition::Queued,
     Condition::Sent,
@@ -68,12 +69,7 @@ const CONDITIONS: [Condition; 11] = [
 ];
 
 impl Condition {
-    /// Its number in the store.
-    pub fn number(self) -> u8 {
-        self as u8
-    }
-
-    /// The one that has this number, if any has.
+    /// Returns the condition that has this number in a file of version 1 or 2.
     pub fn of(number: u8) -> Option<Self> {
         CONDITIONS.get(usize::from(number)).copied()
     }
@@ -246,7 +242,7 @@ mod tests {
         for number in 0..=u8::MAX {
             let condition = Condition::of(number);
             assert_eq!(condition.is_some(), usize::from(number) < CONDITIONS.len());
-            assert!(condition.is_none_or(|condition| condition.number() == number));
+            assert!(condition.is_none_or(|condition| condition as u8 == number));
         }
     }
 }
