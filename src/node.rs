@@ -8,7 +8,7 @@ mod start_error;
 mod store_writer;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ pub use store_writer::Keeping;
 use store_writer::{StoreWriter, WriterQueue};
 
 use crate::chat::{
-    As, Chat, Command, Event, Keys, Me, Offer, OpId, Pin, PinChange, Policy, Proof, Restored, Row,
+    As, Chat, Command, CoreConfig, Event, Me, Offer, OpId, Pin, PinChange, Policy, Proof, Restored, Row,
     StaticPeer, Target, WaitingText,
 };
 use crate::crypto;
@@ -37,17 +37,13 @@ use crate::net::secure::{OwnKey, Tls};
 use crate::net::{self, Dialler, Identity, Listener};
 use crate::protocol::plain;
 use crate::protocol::session::MAX_ADDRESSES;
-use crate::store::{self, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// Who we are and whom we know.
 #[derive(Clone)]
 pub struct NodeConfig {
     /// Our name.
     pub name: Name,
-    /// The IP to listen at.
-    pub bind: IpAddr,
-    /// The port to listen at; 0 for any.
-    pub port: u16,
     /// The IP that others are told to dial, if not the one we dial from.
     pub advertise: Option<Ipv4Addr>,
     /// Whom to dial from the start.
@@ -65,10 +61,25 @@ pub struct NodeConfig {
 impl fmt::Debug for NodeConfig {
     /// Without the secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NodeConfig")
-            .field("name", &self.name)
-            .field("port", &self.port)
-            .finish_non_exhaustive()
+        f.debug_struct("NodeConfig").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The sockets that a node listens at.
+pub struct Bound {
+    bind: IpAddr,
+    /// One socket of each address family, the first one being the main one.
+    sockets: Vec<(TcpListener, SocketAddr)>,
+}
+
+impl Bound {
+    /// Listens at `bind`; port 0 is any free one.
+    ///
+    /// # Errors
+    /// If the port is taken or not permitted, or if the IP is not this machine's.
+    pub fn new(bind: IpAddr, port: u16) -> Result<Self, StartError> {
+        let sockets = net::bind(bind, port).map_err(|(addr, error)| StartError::of(addr, error))?;
+        Ok(Self { bind, sockets })
     }
 }
 
@@ -84,55 +95,43 @@ pub struct Node {
 }
 
 impl Node {
-    /// Listens, dials the static peers in the background, and sends what waits since an earlier run. Events go to `mailbox`. `keeping` is
-    /// taken once there is a port to listen at.
+    /// Serves the bound sockets, dials the static peers in the background, and sends the messages
+    /// that an earlier run left queued. Events go to `mailbox`.
     ///
     /// # Errors
-    /// Where it cannot listen, or has no thread to do so.
+    /// If the key cannot be used, the queued messages cannot be read, or no thread can be started.
     pub fn start<T>(
+        bound: Bound,
         config: NodeConfig,
-        keeping: &mut Option<Keeping>,
+        keeping: Keeping,
         mailbox: &Arc<Mailbox<T>>,
     ) -> Result<Self, StartError>
     where
         T: From<Event> + Send + 'static,
     {
-        let NodeConfig { name, bind, port, advertise, peers, seed, pins, policy, require_encryption } =
-            config;
+        let NodeConfig { name, advertise, peers, seed, pins, policy, require_encryption } = config;
+        let Keeping { mut store, durable, expire, retention } = keeping;
         let own = OwnKey::from_seed(&seed).ok_or(StartError::NoKey)?;
         let tls = Arc::new(Tls::new(&own).map_err(|_| StartError::NoKey)?);
-        let bound = net::bind(bind, port).map_err(|(addr, error)| StartError::of(addr, error))?;
-        let addrs: Vec<SocketAddr> = bound.iter().map(|(_, addr)| *addr).collect();
-        let addr = addrs.first().copied().unwrap_or(SocketAddr::new(bind, port));
+        let Bound { bind, sockets } = bound;
+        let addrs: Vec<SocketAddr> = sockets.iter().map(|(_, addr)| *addr).collect();
+        let addr = addrs.first().copied().unwrap_or(SocketAddr::new(bind, 0));
         let port = addr.port();
-        let mut chat = Chat::new(Me { bind, port, advertise });
-        chat.set_keys(Keys { own: own.public(), pins, policy, require: require_encryption });
-        let (store_writer, store, waiting) = match keeping.take() {
-            None => {
-                let kept = store::in_memory().map_err(StartError::NoHistory)?;
-                (StoreWriter::Inline(Mutex::new(Box::new(kept))), None, Vec::new())
-            }
-            Some(mut kept) => {
-                chat.keep(kept.durable, kept.expire);
-                let waiting =
-                    waiting_in(&mut *kept.store, &name, kept.expire).map_err(StartError::NoHistory)?;
-                match kept.durable {
-                    true => (
-                        StoreWriter::Thread(Arc::<WriterQueue>::default()),
-                        Some((kept.store, kept.retention)),
-                        waiting,
-                    ),
-                    false => (StoreWriter::Inline(Mutex::new(kept.store)), None, waiting),
-                }
-            }
+        let me = Me { bind, port, advertise };
+        let key = own.public();
+        let chat = Chat::new(CoreConfig { me, key, pins, policy, require_encryption, durable, expire });
+        let waiting = waiting_in(&mut *store, &name, expire).map_err(StartError::NoHistory)?;
+        let (store_writer, store) = match durable {
+            true => (StoreWriter::Thread(Arc::<WriterQueue>::default()), Some((store, retention))),
+            false => (StoreWriter::Inline(Mutex::new(store)), None),
         };
         let shared = Arc::new(Shared {
             state: Mutex::new(State { chat, name, ticker_sleeps_until: None, stopping: false }),
             earlier: Condvar::new(),
             began: Instant::now(),
             port,
-            own: own.public(),
-            receipt: plain::receipt(port, Some(&own.public())),
+            own: key,
+            receipt: plain::receipt(port, Some(&key)),
             addresses: further_addrs(bind, &addrs, port),
             outlet: Box::new(Arc::clone(mailbox)),
             dialler: OnceLock::new(),
@@ -140,8 +139,7 @@ impl Node {
         });
         let weak = Arc::downgrade(&shared);
         let identity = Identity { bind, port, advertise };
-        let dialler =
-            Dialler::new(identity, Some(Arc::clone(&tls)), move |report| Shared::report(&weak, report));
+        let dialler = Dialler::new(identity, Arc::clone(&tls), move |report| Shared::report(&weak, report));
         // Nobody else can have set it: the shared state was made three lines above.
         let _ = shared.dialler.set(dialler);
         // Whoever dials meanwhile waits in the backlog, so static peers are known as such before they can speak.
@@ -161,10 +159,10 @@ impl Node {
             None => None,
         };
         let serve = |(socket, addr)| {
-            let listener = Listener::serve(socket, addr, Inbox(Arc::clone(&shared)), Some(Arc::clone(&tls)));
+            let listener = Listener::serve(socket, addr, Inbox(Arc::clone(&shared)), Arc::clone(&tls));
             listener.map_err(|error| StartError::Other(addr, error))
         };
-        let listeners = bound.into_iter().map(serve).collect::<Result<_, _>>()?;
+        let listeners = sockets.into_iter().map(serve).collect::<Result<_, _>>()?;
         let ticking = Arc::clone(&shared);
         let ticker = thread::Builder::new()
             .name("ticker".into())

@@ -5,9 +5,10 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use p2p_chat::chat::{Action, Answer, Chat, Event, Me, Received, Sent, Time};
+use p2p_chat::chat::{Action, Answer, Chat, CoreConfig, Event, Me, Received, Sent, Time};
 use p2p_chat::mailbox::{Mailbox, ROOM};
 use p2p_chat::model::address::Source;
+use p2p_chat::model::key::{KEY_BYTES, PublicKey};
 use p2p_chat::model::message::{Decoded, Fate};
 use p2p_chat::protocol::plain::Decoder;
 use parking_lot::Mutex;
@@ -27,8 +28,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Vec<Decoded> {
     decoder.finish()
 }
 
-fn me() -> Me {
-    Me { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None }
+fn config() -> CoreConfig {
+    let me = Me { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
+    CoreConfig::new(me, PublicKey::new([1; KEY_BYTES]))
 }
 
 /// What stands between a connection and the main thread, as node.rs has it: the rules under their lock, and the queue.
@@ -40,7 +42,7 @@ pub(crate) struct Inbox {
 impl Inbox {
     /// One to which the sender of the line is known.
     pub(crate) fn new() -> Self {
-        let inbox = Self { chat: Mutex::new(Chat::new(me())), mailbox: Arc::default() };
+        let inbox = Self { chat: Mutex::new(Chat::new(config())), mailbox: Arc::default() };
         inbox.take(LINE);
         inbox.empty();
         inbox
@@ -80,7 +82,7 @@ impl Inbox {
 
 /// Rules to which so many peers are known and proven to be there.
 pub(crate) fn known_chat(peers: u32) -> Chat {
-    let mut chat = Chat::new(me());
+    let mut chat = Chat::new(config());
     let mut actions = Vec::new();
     for number in 0..peers {
         actions.extend(chat.received(message_of(number), now()).1);

@@ -17,7 +17,7 @@ use crate::known::KnownPeers;
 use crate::model::name::Name;
 use crate::model::untrusted::harmless;
 use crate::net;
-use crate::node::{Keeping, Node, NodeConfig, StartError};
+use crate::node::{Bound, Keeping, Node, NodeConfig, StartError};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory, open_or_set_aside};
 
 /// The port that is offered first.
@@ -65,12 +65,9 @@ pub(super) fn start(
     // Before peers.toml is read: a key in it gets no name of a contact.
     known.mark_contacts(history.written_to().map_err(unreadable)?);
     told.extend(known.configure(&mut peers, identity.key(), date));
-    let mut keeping = Some(keeping);
     let bind = cli.bind.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
     let config = NodeConfig {
         name: name.clone(),
-        bind,
-        port: 0,
         advertise: cli.advertise,
         peers,
         seed: *identity.seed(),
@@ -79,7 +76,7 @@ pub(super) fn start(
         require_encryption: cli.require_encryption,
     };
     let mut asked = cli.port;
-    loop {
+    let bound = loop {
         let port = match asked {
             Some(port) => port,
             None if terminal => ask_port(bind)?,
@@ -87,15 +84,17 @@ pub(super) fn start(
                 "No port was given; add --port PORT (0 for any that is free), or set P2P_CHAT_PORT."
             )),
         };
-        match Node::start(NodeConfig { port, ..config.clone() }, &mut keeping, queue) {
-            Ok(node) => return Ok(Begun { name, identity, known, node, history, told }),
+        match Bound::new(bind, port) {
+            Ok(bound) => break bound,
             Err(error @ (StartError::PortInUse(_) | StartError::NotPermitted(_))) if cli.port.is_none() => {
                 writeln!(io::stdout(), "{error}")?;
                 asked = None;
             }
             Err(error) => return Err(error.into()),
         }
-    }
+    };
+    let node = Node::start(bound, config, keeping, queue)?;
+    Ok(Begun { name, identity, known, node, history, told })
 }
 
 /// The error for a history that opens but cannot be read.

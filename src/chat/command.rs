@@ -93,7 +93,7 @@ impl Chat {
             // An address belongs to the key that proved itself there. If several did, it belongs to
             // none.
             let proven = if let [one] = self.proven_at(addr)[..] { Some(one) } else { None };
-            let key = key.filter(|_| self.secure.is_some()).or(proven);
+            let key = key.or(proven);
             let id = key.map_or_else(|| self.plain_id(addr), Recipient::key);
             if self.is_own(addr) || !self.table.add(id, addr, Known::Static, Life::of_static(now)) {
                 continue;

@@ -25,11 +25,11 @@ impl Chat {
     }
 
     fn pin(&self, key: PublicKey) -> Result<Pin, Unknown> {
-        self.secure.as_ref().and_then(|secure| secure.trusted.pin(key)).cloned().ok_or(Unknown::Pin)
+        self.secure.trusted.pin(key).cloned().ok_or(Unknown::Pin)
     }
 
     pub(super) fn trust(&mut self, key: PublicKey, whom: As, now: Time) -> Result<Decision, Unknown> {
-        let secure = self.secure.as_mut().ok_or(Unknown::Offer)?;
+        let secure = &mut self.secure;
         let offer = secure.trusted.offers().0.iter().find(|offer| offer.met.key == key);
         let offered_at = offer.map(|offer| offer.met.addr);
         secure.trusted.take(key, whom)?;
@@ -58,7 +58,7 @@ impl Chat {
                     from: Recipient::Peer(PeerId::Key(old)),
                     to: Recipient::Peer(PeerId::Key(key)),
                 };
-                self.write_letter(key, id, moved, now);
+                self.write_letter(key, id, moved);
             }
             // What did not fit is still written down for the old key.
             for lost in &news {
@@ -85,7 +85,7 @@ impl Chat {
     }
 
     pub(super) fn block(&mut self, key: PublicKey) -> Result<Decision, Unknown> {
-        let secure = self.secure.as_mut().ok_or(Unknown::Pin)?;
+        let secure = &mut self.secure;
         secure.trusted.block(key)?;
         let news = secure.outboxes.give_up(key, Lost::Blocked);
         self.tell_news(key, news);
@@ -95,10 +95,10 @@ impl Chat {
     }
 
     pub(super) fn unpin(&mut self, key: PublicKey) -> Result<Decision, Unknown> {
-        let secure = self.secure.as_mut().ok_or(Unknown::Pin)?;
+        let secure = &mut self.secure;
         let news = secure.outboxes.give_up(key, Lost::Unpinned);
         self.tell_news(key, news);
-        let secure = self.secure.as_mut().ok_or(Unknown::Pin)?;
+        let secure = &mut self.secure;
         let is_under_way = secure.outboxes.open(key).next().is_some();
         let pin = secure.trusted.unpin(key)?;
         if is_under_way {
@@ -109,14 +109,14 @@ impl Chat {
     }
 
     pub(super) fn verify(&mut self, key: PublicKey, date: u64) -> Result<Decision, Unknown> {
-        let secure = self.secure.as_mut().ok_or(Unknown::Pin)?;
+        let secure = &mut self.secure;
         secure.trusted.verify(key, date)?;
         self.table.update(Recipient::key(key), |peer| (peer.verified, peer.contact) = (true, true));
         Ok(Decision::Verified(self.pin(key)?))
     }
 
     pub(super) fn set_policy(&mut self, policy: Policy) -> Result<Decision, Unknown> {
-        self.secure.as_mut().ok_or(Unknown::Pin)?.trusted.set_policy(policy);
+        self.secure.trusted.set_policy(policy);
         Ok(Decision::Policy(policy))
     }
 }

@@ -38,9 +38,7 @@ impl Chat {
         assurance: Assurance,
         text: &Text,
     ) {
-        if self.keeping.on {
-            self.write(Write::Heard { from, name, assurance, body: text.raw().into() });
-        }
+        self.write(Write::Heard { from, name, assurance, body: text.raw().into() });
     }
 
     /// Texts of a proven key came. What is returned is to be written down, and then [`Chat::taken`]; nothing where they are not welcome.
@@ -50,10 +48,11 @@ impl Chat {
         letters: Vec<Letter>,
         now: Time,
     ) -> (Option<Intake>, Vec<Action>) {
-        let is_welcome = self.secure.as_ref().is_some_and(|secure| secure.trusted.writable(key).is_some());
+        let is_welcome = self.secure.trusted.writable(key).is_some();
         let id = Recipient::key(key);
         let row = Some(id).filter(|_| is_welcome && !self.closed && self.knows(id));
-        let (Some(peer_id), Some(secure)) = (row, &self.secure) else { return (None, Vec::new()) };
+        let Some(peer_id) = row else { return (None, Vec::new()) };
+        let secure = &self.secure;
         let is_kept = |letter: &Letter| {
             let novelty = secure.seen.look(key, letter.id, letter.again);
             novelty == Novelty::Double && !secure.unkept.contains(&(key, letter.id))
@@ -101,7 +100,7 @@ impl Chat {
 
     pub(super) fn took(&mut self, key: PublicKey, letter: Letter, row: Option<RowId>) {
         let durable = self.keeping.durable;
-        let Some(secure) = &mut self.secure else { return };
+        let secure = &mut self.secure;
         let was_shown = secure.unkept.remove(&(key, letter.id));
         let novelty = secure.seen.look(key, letter.id, letter.again);
         secure.seen.note(key, letter.id, letter.again);
@@ -118,7 +117,7 @@ impl Chat {
 
     /// A text that cannot be written down is shown once, and gets no receipt.
     pub(super) fn took_unkept(&mut self, key: PublicKey, letter: Letter) {
-        let Some(secure) = &mut self.secure else { return };
+        let secure = &mut self.secure;
         if secure.seen.look(key, letter.id, letter.again) == Novelty::Double
             || secure.unkept.len() >= MAX_UNKEPT
         {

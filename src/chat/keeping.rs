@@ -2,7 +2,7 @@
 //!
 //! Before a text to a key is sent it is written down; before one in plain is sent it is written down that it is. A text that came is shown, and
 //! gets its receipt, when it is written down. Where that fails, everything goes on as if there were no history: texts go out, and what comes
-//! is shown, but gets no receipt, so that its sender goes on keeping it. Where nothing is kept at all ([`Chat::keep`] was not called) nobody waits.
+//! is shown, but gets no receipt, so that its sender goes on keeping it.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -18,9 +18,6 @@ use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::Letter;
 use crate::model::stored::{Assurance, Condition, Write};
-
-/// How long a text waits if nothing else is said.
-const EXPIRES_AFTER: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// How often the user is told that something cannot be written down.
 const TELL_SPACING: Duration = Duration::from_secs(60);
@@ -54,8 +51,6 @@ struct Goodbye {
 /// What is being written down.
 #[derive(Debug)]
 pub(super) struct Keeping {
-    /// Somebody writes down what there is to be written.
-    pub(super) on: bool,
     /// It is there for the next run.
     pub(super) durable: bool,
     expire: Duration,
@@ -72,12 +67,12 @@ pub(super) struct Keeping {
     goodbyes: Vec<Goodbye>,
 }
 
-impl Default for Keeping {
-    fn default() -> Self {
+impl Keeping {
+    /// Nothing is being written yet. Messages wait for their recipients for as long as `expire`.
+    pub(super) fn new(durable: bool, expire: Duration) -> Self {
         Self {
-            on: false,
-            durable: false,
-            expire: EXPIRES_AFTER,
+            durable,
+            expire,
             last: 0,
             then: BTreeMap::new(),
             unkept: HashSet::new(),
@@ -87,9 +82,7 @@ impl Default for Keeping {
             goodbyes: Vec::new(),
         }
     }
-}
 
-impl Keeping {
     /// Has goodbyes wait from now on while something is being written down; says whether something is.
     pub(super) fn leaves(&mut self, now: Time) -> bool {
         self.patient_until = Some(now.plus(WRITTEN_WITHIN));
@@ -171,13 +164,6 @@ impl Keeping {
 }
 
 impl Chat {
-    /// Has everything written down from now on, for the next run if it is `durable`. Texts wait for their recipients for as long as `expire`.
-    pub fn keep(&mut self, durable: bool, expire: Duration) {
-        self.keeping.on = true;
-        self.keeping.durable = durable;
-        self.keeping.expire = expire;
-    }
-
     /// When a text that is entered now is given up.
     pub(super) fn expiry(&self, now: Time) -> Time {
         now.plus(self.keeping.expire)
@@ -185,42 +171,28 @@ impl Chat {
 
     /// Has something written down.
     pub(super) fn write(&mut self, write: Write) {
-        if self.keeping.on {
-            self.act(Action::Write(None, write));
-        }
+        self.act(Action::Write(None, write));
     }
 
     /// Has a text that goes to a key written down, which may be sent after that.
-    pub(super) fn write_letter(&mut self, key: PublicKey, id: MessageId, write: Write, now: Time) {
-        self.write_then(write, Then::Letter(key, id), now);
+    pub(super) fn write_letter(&mut self, key: PublicKey, id: MessageId, write: Write) {
+        self.write_then(write, Then::Letter(key, id));
     }
 
     /// Has it written down that a text goes out in plain, and then lets it go out.
     pub(super) fn write_plain(&mut self, peer_id: Recipient, text: Unsent, write: Option<Write>, now: Time) {
         match write {
-            Some(write) => self.write_then(write, Then::Plain(peer_id, text), now),
+            Some(write) => self.write_then(write, Then::Plain(peer_id, text)),
             None => self.follow_up(Then::Plain(peer_id, text), now),
         }
     }
 
-    /// Has a text for an address written down as one that waits; says whether that is still to be done.
-    pub(super) fn write_waiting(
-        &mut self,
-        peer_id: Recipient,
-        op: OpId,
-        id: MessageId,
-        write: Write,
-        now: Time,
-    ) -> bool {
-        self.write_then(write, Then::Waits(peer_id, op, id), now);
-        self.keeping.on
+    /// Stores a message for an address as queued.
+    pub(super) fn write_waiting(&mut self, peer_id: Recipient, op: OpId, id: MessageId, write: Write) {
+        self.write_then(write, Then::Waits(peer_id, op, id));
     }
 
-    fn write_then(&mut self, write: Write, then: Then, now: Time) {
-        if !self.keeping.on {
-            self.follow_up(then, now);
-            return;
-        }
+    fn write_then(&mut self, write: Write, then: Then) {
         self.keeping.last += 1;
         let id = WriteId(self.keeping.last);
         self.keeping.then.insert(id, then);
@@ -284,7 +256,7 @@ impl Chat {
     fn follow_up(&mut self, then: Then, now: Time) {
         match then {
             Then::Letter(key, id) => {
-                let Some(secure) = &mut self.secure else { return };
+                let secure = &mut self.secure;
                 let news = secure.outboxes.stored(key, id, now);
                 self.tell_news(key, news.into_iter().collect());
             }
@@ -297,9 +269,7 @@ impl Chat {
                 let parts = Arc::clone(&text.parts);
                 self.transmit(peer_id, Purpose::Text(text.op), Outgoing::Text(parts), None);
                 let job = super::JobId(self.last_job);
-                if let Some(secure) = &mut self.secure {
-                    secure.plain.insert(job, text);
-                }
+                self.secure.plain.insert(job, text);
             }
         }
     }

@@ -69,15 +69,15 @@ impl Chat {
                 if self.is_full_of_texts(peer_id) {
                     return Some(Unsendable::TooManyWaiting);
                 }
-                self.ask_first(peer_id, text, now);
+                self.ask_first(peer_id, text);
                 None
             }
             // What waits for the answer to the question how it is spoken to was typed before, also where that is known by now.
             (Speech::Plain, Some(_)) if self.says_in_plain(peer_id) || self.waits_for(peer_id) => {
-                self.wait_behind(peer_id, text, now)
+                self.wait_behind(peer_id, text)
             }
             (Speech::Plain, Some(_)) if self.is_another(peer_id, &text) => {
-                self.write_queued(peer_id, &mut text, now);
+                self.write_queued(peer_id, &mut text);
                 self.hold_back(peer_id, text, Hold::Another, now);
                 None
             }
@@ -100,7 +100,7 @@ impl Chat {
             true => Write::Moved { id, from: written_to, to },
             false => self.said(to, name, &letter, Condition::Queued),
         };
-        let secure = self.secure.as_mut()?;
+        let secure = &mut self.secure;
         let Some(writable) = secure.trusted.writable(key) else { return Some(Unsendable::NotTrusted) };
         let sent = letter.again;
         match secure.outboxes.put(writable, OutText { op, letter, expires, sent }) {
@@ -109,7 +109,7 @@ impl Chat {
                 if is_direct {
                     self.is_contact_now(key);
                 }
-                let secure = self.secure.as_mut()?;
+                let secure = &mut self.secure;
                 if told {
                     secure.told_of.insert((op, key));
                 }
@@ -117,7 +117,7 @@ impl Chat {
                 secure.outboxes.hurry(key, now);
                 let (count, nearly) = secure.outboxes.filled(key);
                 let all_nearly = secure.outboxes.are_nearly_full();
-                self.write_letter(key, id, write, now);
+                self.write_letter(key, id, write);
                 if all_nearly {
                     self.tell(Event::AllNearlyFull);
                 }
@@ -143,10 +143,10 @@ impl Chat {
     }
 
     /// Lets a text wait, and asks how its recipient is spoken to if nobody has asked yet.
-    fn ask_first(&mut self, peer_id: Recipient, mut text: Unsent, now: Time) {
+    fn ask_first(&mut self, peer_id: Recipient, mut text: Unsent) {
         self.text_begins(peer_id);
-        self.write_queued(peer_id, &mut text, now);
-        let Some(secure) = &mut self.secure else { return };
+        self.write_queued(peer_id, &mut text);
+        let secure = &mut self.secure;
         let waiting = secure.asked.entry(peer_id).or_default();
         waiting.push(text);
         if waiting.len() == 1 {
@@ -174,7 +174,7 @@ impl Chat {
             self.hold_all(peer_id, Hold::Another, now);
             return;
         }
-        let Some(secure) = &mut self.secure else { return };
+        let secure = &mut self.secure;
         let mut waiting = Vec::new();
         if let (Ok(Speech::Secure(_)), Some(held)) = (&answer, secure.waiting.get_mut(&peer_id)) {
             // They were typed before what waits for an answer.
@@ -211,7 +211,7 @@ impl Chat {
                     self.hold_back(peer_id, text, Hold::Another, now);
                     continue;
                 }
-                Ok(_) if self.says_in_plain(peer_id) => self.wait_behind(peer_id, text, now),
+                Ok(_) if self.says_in_plain(peer_id) => self.wait_behind(peer_id, text),
                 Ok(_) => self.send_in_plain(peer_id, text, now),
             };
             if let Some(why) = refused {

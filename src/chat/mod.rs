@@ -57,7 +57,7 @@ pub use outcome::Sent;
 pub use receive::Received;
 pub use refusals::{REFUSALS_REPEAT, REFUSALS_SUMMED};
 pub use restore::Restored;
-pub use secure::{Keys, Moment};
+pub use secure::Moment;
 pub use seen::{MAX_SEEN_IDS, MAX_SEEN_KEYS, Novelty, Seen};
 pub use table::{GONE_SHOWN, Known, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, Row};
 pub use texts::MAX_TEXTS_WAITING;
@@ -74,7 +74,6 @@ use crate::model::key::PublicKey;
 use crate::model::message::{Fate, Form, Outgoing, Speech};
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
-use crate::protocol;
 use checks::Checks;
 use keeping::Keeping;
 use refusals::Refusals;
@@ -101,6 +100,44 @@ pub struct Me {
     pub port: u16,
     /// The IP that our headers say, if the user chose one.
     pub advertise: Option<Ipv4Addr>,
+}
+
+/// What the chat needs from its start.
+#[derive(Clone, Debug)]
+pub struct CoreConfig {
+    /// Where we listen.
+    pub me: Me,
+    /// Our own public key.
+    pub key: PublicKey,
+    /// The keys of earlier runs and of peers.toml.
+    pub pins: Vec<Pin>,
+    /// What happens to unknown keys.
+    pub policy: Policy,
+    /// Whether unencrypted messages are neither sent nor accepted.
+    pub require_encryption: bool,
+    /// Whether stored messages survive the program.
+    pub durable: bool,
+    /// How long a message waits for its recipient.
+    pub expire: Duration,
+}
+
+impl CoreConfig {
+    /// How long a message waits for its recipient if the user does not say otherwise.
+    pub const EXPIRE: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+    /// The defaults for a key: no other keys known, unencrypted messages allowed, and a store that
+    /// ends with the program.
+    pub fn new(me: Me, key: PublicKey) -> Self {
+        Self {
+            me,
+            key,
+            pins: Vec::new(),
+            policy: Policy::default(),
+            require_encryption: false,
+            durable: false,
+            expire: Self::EXPIRE,
+        }
+    }
 }
 
 /// A peer that the user configured.
@@ -198,8 +235,7 @@ pub struct Chat {
     checks: Checks,
     texts: Texts,
     refusals: Refusals,
-    /// None where we have no key, and everybody is spoken to in plain.
-    secure: Option<Box<Secure>>,
+    secure: Box<Secure>,
     keeping: Keeping,
     leaving: bool,
     closed: bool,
@@ -209,8 +245,13 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// A chat in which nobody is known.
-    pub fn new(me: Me) -> Self {
+    /// A chat that knows no peer yet, only the keys of `config`.
+    pub fn new(config: CoreConfig) -> Self {
+        let CoreConfig { me, key, pins, policy, require_encryption, durable, expire } = config;
+        let mut trusted = Trusted::new(key, policy);
+        for pin in pins {
+            trusted.load(pin);
+        }
         Self {
             me,
             own_ips: BTreeSet::new(),
@@ -222,8 +263,8 @@ impl Chat {
             checks: Checks::default(),
             texts: Texts::default(),
             refusals: Refusals::default(),
-            secure: None,
-            keeping: Keeping::default(),
+            secure: Box::new(Secure::new(trusted, require_encryption)),
+            keeping: Keeping::new(durable, expire),
             leaving: false,
             closed: false,
             aliases: HashMap::new(),
@@ -313,12 +354,7 @@ impl Chat {
     /// The recipient behind an address as far as unencrypted messages tell: the known legacy peer
     /// there, else the address.
     fn plain_id(&self, addr: PeerAddr) -> Recipient {
-        let legacy = || {
-            let plain = addr.plain().filter(|_| self.secure.is_none());
-            plain.map(|addr| protocol::plain::peer_at(addr).into())
-        };
-        let known = self.table.legacy_at(addr).map(|peer| peer.id);
-        known.or_else(legacy).unwrap_or(Recipient::Address(addr))
+        self.table.legacy_at(addr).map_or(Recipient::Address(addr), |peer| peer.id)
     }
 
     /// The recipient that a command means now: a peer may have proven itself at an address.
@@ -340,13 +376,13 @@ impl Chat {
 
     /// The pin of a recipient that has a key.
     pub fn pinned(&self, id: Recipient) -> Option<&Pin> {
-        self.secure.as_ref()?.trusted.pin(id.public_key()?)
+        self.secure.trusted.pin(id.public_key()?)
     }
 
     /// The contacts known by key that have no row in the table.
     pub fn unlisted_contacts(&self) -> Vec<Pin> {
         let is_unlisted = |pin: &&Pin| !self.knows(Recipient::key(pin.key)) && !pin.blocked;
-        let contacts = self.secure.iter().flat_map(|secure| secure.trusted.contacts());
+        let contacts = self.secure.trusted.contacts();
         contacts.filter(is_unlisted).cloned().collect()
     }
 
@@ -359,8 +395,8 @@ impl Chat {
 
     /// Records the user's alias for a peer, or removes it.
     pub fn set_alias(&mut self, id: Recipient, name: Option<Name>) {
-        if let (Some(secure), Some(key)) = (&mut self.secure, id.public_key()) {
-            secure.trusted.set_alias(key, name.as_ref());
+        if let Some(key) = id.public_key() {
+            self.secure.trusted.set_alias(key, name.as_ref());
         }
         match name {
             Some(name) => drop(self.aliases.insert(id, name)),

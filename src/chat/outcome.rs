@@ -70,7 +70,7 @@ impl Chat {
         }
         let is_question =
             matches!(purpose, Purpose::Check(Check::Connect) | Purpose::Connect(_) | Purpose::Ask);
-        if let Some(key) = capability.filter(|_| taken && self.secure.is_some()) {
+        if let Some(key) = capability.filter(|_| taken) {
             if !self.leaving && self.may_be_listed(peer_id) {
                 self.table.add(peer_id, dialled, Known::SentTo, Life::of_heard(now));
                 self.note_texts(peer_id);
@@ -151,7 +151,7 @@ impl Chat {
             Purpose::Text(op) => {
                 // What has shown its key meanwhile has got the text in plain all the same.
                 let who = Who { proof: Proof::Plain, ..self.who(peer_id) };
-                match self.secure.as_mut().and_then(|secure| secure.plain.remove(&job)) {
+                match self.secure.plain.remove(&job) {
                     Some(text) => self.plain_text_over(peer_id, text, (who, fate), parts, now),
                     None => self.finished_with(op, who, fate, parts),
                 }
@@ -196,7 +196,7 @@ impl Chat {
     /// in plain because of that.
     fn can_speak_otherwise(&self, peer_id: Recipient, purpose: Purpose) -> bool {
         let is_wanted = !self.leaving || matches!(purpose, Purpose::Ask);
-        self.secure.is_some() && is_wanted && !matches!(self.speech_of(peer_id), Speech::Secure(_))
+        is_wanted && !matches!(self.speech_of(peer_id), Speech::Secure(_))
     }
 
     /// It listens where it claims to, and speaks from elsewhere on this machine.
@@ -271,10 +271,8 @@ impl Chat {
                 self.text_ends(from);
                 self.text_begins(to);
             }
-            if let Some(secure) = &mut self.secure
-                && secure.in_plain.remove(&from)
-            {
-                secure.in_plain.insert(to);
+            if self.secure.in_plain.remove(&from) {
+                self.secure.in_plain.insert(to);
             }
         }
         self.is_awaited_as(from, to);
@@ -425,7 +423,7 @@ impl Chat {
 
     /// We leave, and somebody has got to know us by our key just now, who believes no goodbye in plain.
     pub(super) fn leaves_again(&mut self, peer_id: Recipient) {
-        if self.secure.as_ref().is_some_and(|secure| secure.asked.contains_key(&peer_id)) {
+        if self.secure.asked.contains_key(&peer_id) {
             // The goodbye waits for a text.
             return;
         }

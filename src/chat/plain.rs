@@ -100,9 +100,7 @@ impl Chat {
             return Some(why);
         }
         self.text_begins(peer_id);
-        if let Some(secure) = &mut self.secure {
-            secure.in_plain.insert(peer_id);
-        }
+        self.secure.in_plain.insert(peer_id);
         let write = text.letter.as_ref().map(|letter| {
             let to = text.written_to;
             match text.said {
@@ -124,14 +122,14 @@ impl Chat {
         let has_promised =
             || row.is_some_and(|peer| peer.promised.is_some() || self.plain_speech(peer) == Speech::Unknown);
         let has_a_key = matches!(self.speech_of(peer_id), Speech::Secure(_)) || has_promised();
-        self.secure.is_some() && text.letter.is_some() && has_a_key
+        text.letter.is_some() && has_a_key
     }
 
     /// A text was to go out in plain, and must not any more: it is asked anew how its recipient is spoken to.
     pub(super) fn goes_otherwise(&mut self, peer_id: Recipient, mut text: Unsent, now: Time) {
-        self.write_queued_again(peer_id, &mut text, now);
+        self.write_queued_again(peer_id, &mut text);
         let speech = self.speech_of(peer_id);
-        let Some(secure) = &mut self.secure else { return };
+        let secure = &mut self.secure;
         secure.in_plain.remove(&peer_id);
         // Others may wait there, behind this one.
         secure.asked.entry(peer_id).or_default().insert(0, text);
@@ -151,9 +149,7 @@ impl Chat {
         }
         text.goes_out = false;
         self.text_ends(peer_id);
-        if let Some(secure) = &mut self.secure {
-            secure.in_plain.remove(&peer_id);
-        }
+        self.secure.in_plain.remove(&peer_id);
         self.hold_back_all(peer_id, text, Hold::NotWritten, now);
         None
     }
@@ -161,7 +157,7 @@ impl Chat {
     /// Lets a text wait, and with it those behind it, for there is nothing to be tried with them either.
     pub(super) fn hold_back_all(&mut self, peer_id: Recipient, text: Unsent, hold: Hold, now: Time) {
         self.hold_back(peer_id, text, hold, now);
-        let behind = self.secure.as_mut().and_then(|secure| secure.asked.remove(&peer_id));
+        let behind = self.secure.asked.remove(&peer_id);
         for text in behind.into_iter().flatten() {
             self.text_ends(peer_id);
             self.hold_back(peer_id, text, hold, now);
@@ -179,7 +175,7 @@ impl Chat {
     ) {
         let hold = if parts.0 == 0 { self.hold_for(peer_id, &fate, &text) } else { None };
         if let Some(hold) = hold {
-            self.write_queued_again(peer_id, &mut text, now);
+            self.write_queued_again(peer_id, &mut text);
             self.hold_back_all(peer_id, text, hold, now);
             return;
         }
@@ -201,22 +197,17 @@ impl Chat {
 
     /// Whether a text is under way in plain. Its receipt may say that the next need not go so; only who leaves has no time for that.
     pub(super) fn says_in_plain(&self, peer_id: Recipient) -> bool {
-        !self.leaving && self.secure.as_ref().is_some_and(|secure| secure.in_plain.contains(&peer_id))
+        !self.leaving && self.secure.in_plain.contains(&peer_id)
     }
 
     /// Lets a text wait until the one before it is through.
-    pub(super) fn wait_behind(
-        &mut self,
-        peer_id: Recipient,
-        mut text: Unsent,
-        now: Time,
-    ) -> Option<Unsendable> {
+    pub(super) fn wait_behind(&mut self, peer_id: Recipient, mut text: Unsent) -> Option<Unsendable> {
         if let Some(why) = self.unsendable(peer_id, &text.parts) {
             return Some(why);
         }
         self.text_begins(peer_id);
-        self.write_queued(peer_id, &mut text, now);
-        let secure = self.secure.as_mut()?;
+        self.write_queued(peer_id, &mut text);
+        let secure = &mut self.secure;
         secure.asked.entry(peer_id).or_default().push(text);
         None
     }
@@ -231,36 +222,38 @@ impl Chat {
         if self.is_full_of_texts(peer_id) {
             return Some(Unsendable::TooManyWaiting);
         }
-        self.write_queued(peer_id, &mut text, now);
+        self.write_queued(peer_id, &mut text);
         self.hold_back(peer_id, text, Hold::Unreachable, now);
         self.hurry_held(peer_id, now);
         None
     }
 
     /// Has a text for an address written down as one that waits.
-    pub(super) fn write_queued(&mut self, peer_id: Recipient, text: &mut Unsent, now: Time) {
+    pub(super) fn write_queued(&mut self, peer_id: Recipient, text: &mut Unsent) {
         if let (false, Some(letter)) = (text.said, &text.letter) {
             let to = text.written_to;
             let (op, id) = (text.op, letter.id);
             let write = self.said(to, text.name.clone(), letter, Condition::Queued);
-            text.unwritten = self.write_waiting(peer_id, op, id, write, now);
+            text.unwritten = true;
+            self.write_waiting(peer_id, op, id, write);
             text.said = true;
         }
     }
 
     /// Has it written down that a text waits after all which was written down as one that is sent: who finds it as that does not send it again.
-    pub(super) fn write_queued_again(&mut self, peer_id: Recipient, text: &mut Unsent, now: Time) {
+    pub(super) fn write_queued_again(&mut self, peer_id: Recipient, text: &mut Unsent) {
         if let (true, Some(letter)) = (std::mem::take(&mut text.goes_out), &text.letter) {
             let (to, id) = (text.written_to, letter.id);
             let write = Write::Became { to, id, condition: Condition::Queued };
-            text.unwritten = self.write_waiting(peer_id, text.op, id, write, now);
+            text.unwritten = true;
+            self.write_waiting(peer_id, text.op, id, write);
         }
     }
 
     /// A text in plain is through: the next goes, in whatever way its recipient is spoken to by now. Where it has just promised a key, that is
     /// known when it has been greeted.
     pub(super) fn said_in_plain(&mut self, peer_id: Recipient, now: Time) {
-        let Some(secure) = &mut self.secure else { return };
+        let secure = &mut self.secure;
         secure.in_plain.remove(&peer_id);
         match self.speech_of(peer_id) {
             // Nothing is said of itself to whom the user has sent away meanwhile, but what waits for them has to be.
@@ -274,7 +267,7 @@ impl Chat {
 
     /// We leave: the texts that wait for one another go one behind the other, and the goodbye behind them.
     pub(super) fn wait_no_more(&mut self, now: Time) {
-        let Some(secure) = &self.secure else { return };
+        let secure = &self.secure;
         let waiting: Vec<Recipient> = secure.in_plain.iter().copied().collect();
         for peer_id in waiting {
             if self.speech_of(peer_id) == Speech::Plain {

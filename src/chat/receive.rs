@@ -54,10 +54,8 @@ impl Chat {
             return (Answer::Nothing, self.done());
         }
         // Who writes in another program's form reads no key, and their user would have to.
-        let capable = self.secure.is_some()
-            && decoded
-                .iter()
-                .all(|piece| matches!(piece, Decoded::Message(Plain { form: Form::Standard, .. })));
+        let capable =
+            decoded.iter().all(|piece| matches!(piece, Decoded::Message(Plain { form: Form::Standard, .. })));
         let count = decoded.len();
         let mut connected = false;
         let mut all_taken = count > 0 && !cut;
@@ -116,9 +114,7 @@ impl Chat {
             self.note_texts(peer_id);
         }
         // A p2p-chat peer introduces itself like this, too.
-        let may_have_a_key = self.secure.is_some()
-            && form == Form::Standard
-            && matches!(body, Body::Connect | Body::ConnectAck);
+        let may_have_a_key = form == Form::Standard && matches!(body, Body::Connect | Body::ConnectAck);
         let disconnected = |peer: &Peer| peer.life.gone().is_some_and(|(_, why)| why == Why::Disconnected);
         if body == Body::ConnectAck && self.table.peer(peer_id).is_some_and(disconnected) {
             // It answers a `connect` from before we said goodbye. If we have sent another, its fate brings the peer back.

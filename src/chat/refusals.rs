@@ -67,14 +67,16 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::chat::Me;
+    use crate::chat::{CoreConfig, Me};
+    use crate::model::key::PublicKey;
 
     fn source(last: u8) -> Source {
         Ipv4Addr::new(127, 0, 0, last).into()
     }
 
     fn chat() -> Chat {
-        Chat::new(Me { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None })
+        let me = Me { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
+        Chat::new(CoreConfig::new(me, PublicKey::new([1; 32])))
     }
 
     fn at(millis: u64) -> Time {

@@ -65,7 +65,7 @@ impl Chat {
         expires: Time,
         now: Time,
     ) {
-        let Some(secure) = &mut self.secure else { return };
+        let secure = &mut self.secure;
         let (sent, letter) = (letter.again, Letter { again: true, ..letter });
         let text = OutText { op, letter, expires, sent };
         let id = text.letter.id;
@@ -98,7 +98,7 @@ impl Chat {
 
     /// A key is met that texts of an earlier run wait for, though it was not remembered.
     pub(super) fn remembers(&mut self, key: PublicKey, now: Time) {
-        let Some(secure) = &mut self.secure else { return };
+        let secure = &mut self.secure;
         if secure.trusted.writable(key).is_none() {
             return;
         }

@@ -38,19 +38,6 @@ const ON_ITS_WAY: Duration = Duration::from_secs(3);
 /// Addresses of one peer that are dialled one after the other.
 const MAX_DIALLED: usize = 2 * super::MAX_HINTS + 1;
 
-/// What we need to speak in encryption.
-#[derive(Clone, Debug)]
-pub struct Keys {
-    /// Our own.
-    pub own: PublicKey,
-    /// Those that are known.
-    pub pins: Vec<Pin>,
-    /// What is done with others.
-    pub policy: Policy,
-    /// Nothing is said in plain, nor heard.
-    pub require: bool,
-}
-
 /// What the rules cannot know by themselves when something comes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Moment {
@@ -93,19 +80,14 @@ pub(super) struct Secure {
     pins_told: bool,
 }
 
-impl Chat {
-    /// Lets us speak in encryption from now on; before anything else.
-    pub fn set_keys(&mut self, keys: Keys) {
-        let mut trusted = Trusted::new(keys.own, keys.policy);
-        for pin in keys.pins {
-            trusted.load(pin);
-        }
-        self.table.keyed = true;
-        self.secure = Some(Box::new(Secure {
+impl Secure {
+    /// Nothing is queued or under way yet, and `trusted` holds the keys of earlier runs.
+    pub(super) fn new(trusted: Trusted, require: bool) -> Self {
+        Self {
             trusted,
             outboxes: Outboxes::default(),
             seen: Seen::default(),
-            require: keys.require,
+            require,
             asked: BTreeMap::new(),
             in_plain: BTreeSet::new(),
             plain: HashMap::new(),
@@ -119,12 +101,14 @@ impl Chat {
             refused_plain: 0,
             told_plain_at: None,
             pins_told: false,
-        }));
+        }
     }
+}
 
+impl Chat {
     /// What is done with unknown keys.
     pub fn policy(&self) -> Policy {
-        self.secure.as_ref().map_or(Policy::default(), |secure| secure.trusted.policy())
+        self.secure.trusted.policy()
     }
 
     /// How sure the program is that a recipient is the one it is named as.
@@ -133,58 +117,54 @@ impl Chat {
             Speech::Unknown => Proof::Unknown,
             Speech::Plain => Proof::Plain,
             Speech::Secure(key) => {
-                let trust = self.secure.as_ref().map(|secure| secure.trusted.trust(key));
-                if trust == Some(Trust::Verified) { Proof::Verified } else { Proof::Encrypted }
+                let trust = self.secure.trusted.trust(key);
+                if trust == Trust::Verified { Proof::Verified } else { Proof::Encrypted }
             }
         }
     }
 
     /// The contacts known by key that proved themselves at an address.
     pub(super) fn hinted_at(&self, addr: PeerAddr) -> Vec<PublicKey> {
-        self.secure.iter().flat_map(|secure| secure.trusted.hinted_at(addr)).collect()
+        self.secure.trusted.hinted_at(addr).collect()
     }
 
     /// The pins that a word of the user may mean: a name, or the beginning of a key; blocked ones, too.
     pub fn pins_for(&self, word: &str) -> Vec<&Pin> {
-        self.secure.iter().flat_map(|secure| secure.trusted.pins_for(word)).collect()
+        self.secure.trusted.pins_for(word)
     }
 
     /// The keys that wait for the user's word, and how many more there were.
     pub fn offers(&self) -> (&[Offer], u64) {
-        self.secure.as_ref().map_or((&[], 0), |secure| secure.trusted.offers())
+        self.secure.trusted.offers()
     }
 
     /// The offers that a word of the user may mean.
     pub fn offers_for(&self, word: &str) -> Vec<&Offer> {
-        self.secure.iter().flat_map(|secure| secure.trusted.offers_for(word)).collect()
+        self.secure.trusted.offers_for(word)
     }
 
     /// What has to be written down since this was asked last.
     pub fn take_pin_changes(&mut self) -> Vec<Change> {
-        let Some(secure) = &mut self.secure else { return Vec::new() };
+        let secure = &mut self.secure;
         secure.pins_told = false;
         secure.trusted.take_changes()
     }
 
     pub(super) fn tell_of_pins(&mut self) {
-        if let Some(secure) = &mut self.secure
-            && secure.trusted.has_changes()
-            && !std::mem::replace(&mut secure.pins_told, true)
-        {
+        let secure = &mut self.secure;
+        if secure.trusted.has_changes() && !std::mem::replace(&mut secure.pins_told, true) {
             self.tell(Event::PinsChanged);
         }
     }
 
     /// The keys that proved themselves at an address, contacts before strangers.
     pub(super) fn proven_at(&self, addr: PeerAddr) -> Vec<PublicKey> {
-        self.secure.iter().flat_map(|secure| secure.trusted.proven_at(addr)).collect()
+        self.secure.trusted.proven_at(addr).collect()
     }
 
     /// Makes a key a contact: the user has written to it, added or configured it.
     pub(super) fn is_contact_now(&mut self, key: PublicKey) {
-        if let Some(secure) = &mut self.secure {
-            secure.trusted.make_contact(key);
-        }
+        self.secure.trusted.make_contact(key);
         self.table.update(Recipient::key(key), |peer| peer.contact = true);
     }
 
@@ -192,9 +172,6 @@ impl Chat {
     pub(super) fn speech_of(&self, id: Recipient) -> Speech {
         if let Some(key) = id.public_key() {
             return Speech::Secure(key);
-        }
-        if self.secure.is_none() {
-            return Speech::Plain;
         }
         match self.table.peer(id) {
             Some(row) if !self.is_key_there(row.addr) => self.plain_speech(row),
@@ -214,7 +191,7 @@ impl Chat {
     /// and proved itself when it was last dialed. Only asking tells which peer reads a message for
     /// the address.
     pub(super) fn is_key_there(&self, addr: PeerAddr) -> bool {
-        let keys = self.secure.iter().flat_map(|secure| secure.trusted.proven_at(addr));
+        let keys = self.secure.trusted.proven_at(addr);
         let is_there = |peer: &Peer| peer.is_there() && peer.addr == addr && !peer.is_elsewhere;
         keys.map(Recipient::key).any(|id| self.table.peer(id).is_some_and(is_there))
     }
@@ -229,7 +206,7 @@ impl Chat {
     /// expected at each, so a claimed address does no harm.
     pub(super) fn addrs_of(&self, key: PublicKey) -> Vec<PeerAddr> {
         let row = self.table.peer(Recipient::key(key));
-        let pin = self.secure.as_ref().and_then(|secure| secure.trusted.pin(key));
+        let pin = self.secure.trusted.pin(key);
         let hints = pin.into_iter().flat_map(|pin| pin.addrs.iter().copied());
         let also = row.into_iter().flat_map(|peer| peer.also.iter().copied());
         let mut addrs: Vec<PeerAddr> = Vec::new();
@@ -274,7 +251,7 @@ impl Chat {
     /// Handles a key that a peer has proven, in a session that either side dialed. Returns its row
     /// if the peer is welcome. Tells the user what is new.
     pub(super) fn meets(&mut self, meeting: Meeting, now: Time) -> Result<Recipient, ByeReason> {
-        let Some(secure) = &mut self.secure else { return Err(ByeReason::NotAccepted) };
+        let secure = &mut self.secure;
         let (key, addr, dialled) = (meeting.key, meeting.addr, meeting.dialled);
         let before = secure.trusted.offers().1;
         let table = &self.table;
@@ -305,7 +282,7 @@ impl Chat {
             let who = self.who(id);
             self.tell(Event::Pinned(who, key));
         }
-        let taken = takes_name_of.and_then(|other| self.secure.as_ref()?.trusted.pin(other)?.name.clone());
+        let taken = takes_name_of.and_then(|other| self.secure.trusted.pin(other)?.name.clone());
         if let Some(name) = taken {
             let who = self.who(id);
             self.tell(Event::TakesName(who, name));
@@ -429,7 +406,7 @@ impl Chat {
 
     /// Records in its row what is known of a key.
     pub(super) fn speaks_with(&mut self, key: PublicKey, now: Time) {
-        let Some(secure) = &self.secure else { return };
+        let secure = &self.secure;
         let verified = secure.trusted.trust(key) == Trust::Verified;
         let pin = secure.trusted.pin(key);
         let (name, contact) = (pin.and_then(|pin| pin.name.clone()), pin.is_some_and(|pin| pin.contact));
@@ -484,15 +461,13 @@ impl Chat {
 
     /// Whether messages wait until the program knows how to send them to a recipient.
     pub(super) fn waits_for(&self, id: Recipient) -> bool {
-        self.secure.as_ref().is_some_and(|secure| secure.asked.contains_key(&id))
+        self.secure.asked.contains_key(&id)
     }
 
     /// Whether a peer with a key is online and can be written to at once.
     pub(super) fn here_again(&mut self, key: PublicKey, now: Time) {
         self.remembers(key, now);
-        if let Some(secure) = &mut self.secure {
-            secure.outboxes.met(key, now);
-        }
+        self.secure.outboxes.met(key, now);
         self.next_turns(now);
     }
 
@@ -564,7 +539,7 @@ impl Chat {
         body: &Body,
         cut: bool,
     ) -> bool {
-        let Some(secure) = &self.secure else { return false };
+        let secure = &self.secure;
         // Elsewhere an address is only a hint, and another program may have it now.
         let is_here = |key: &PublicKey| {
             self.table.peer(Recipient::key(*key)).is_some_and(|peer| peer.is_there() && peer.addr == addr)
@@ -594,12 +569,12 @@ impl Chat {
 
     /// Whether nothing plain is said or taken.
     pub(super) fn requires_encryption(&self) -> bool {
-        self.secure.as_ref().is_some_and(|secure| secure.require)
+        self.secure.require
     }
 
     /// Something plain is not taken; the user is told now and then.
     pub(super) fn refuse_plain(&mut self, source: Source, now: Time) {
-        let Some(secure) = &mut self.secure else { return };
+        let secure = &mut self.secure;
         secure.refused_plain += 1;
         if secure.told_plain_at.is_none_or(|at| now.since(at) >= TELL_SPACING) {
             secure.told_plain_at = Some(now);

@@ -208,8 +208,6 @@ pub(super) struct Table {
     /// The same by share.
     evictable_of: BTreeSet<(SourcePrefix, Rank, u64, Recipient)>,
     per_ip: HashMap<SourcePrefix, usize>,
-    /// We have a key, so a new row may be that of a p2p-chat peer; else all are plain.
-    pub(super) keyed: bool,
     next_number: u32,
     changes: u64,
 }
@@ -313,7 +311,7 @@ impl Table {
             known,
             form: Form::default(),
             also: Box::default(),
-            is_plain: !self.keyed,
+            is_plain: false,
             promised: None,
             introduced_as: None,
             is_elsewhere: false,

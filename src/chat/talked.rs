@@ -202,9 +202,7 @@ impl Chat {
         let (name, also) = hello.map_or((None, None), |hello| (Some(hello.name), Some(hello.also)));
         let source = reached.source();
         self.meets(Meeting { key, name, addr: reached, dialled: true, source, date: moment.date }, now)?;
-        if let Some(secure) = &mut self.secure {
-            secure.trusted.keep(key);
-        }
+        self.secure.trusted.keep(key);
         if let Some(also) = also {
             self.listens_also(id, also);
         }
@@ -214,7 +212,7 @@ impl Chat {
     /// Another key answered than the one expected. It gets nothing and changes nothing; the user is
     /// told once of each such pair of keys.
     fn wrong_key(&mut self, expected: PublicKey, offered: PublicKey, addr: PeerAddr) {
-        let Some(secure) = &mut self.secure else { return };
+        let secure = &mut self.secure;
         if secure.misled.len() >= MAX_MISLED {
             secure.misled.clear();
         }
@@ -234,7 +232,7 @@ impl Chat {
         moment: Moment,
         now: Time,
     ) {
-        let Some(secure) = &mut self.secure else { return };
+        let secure = &mut self.secure;
         let end = match end {
             TalkEnd::Answered => TurnEnd::Answered,
             TalkEnd::NoOk => TurnEnd::Held(Hold::NoOk),
@@ -256,21 +254,19 @@ impl Chat {
             news = rest;
             let lost = to_heir.into_iter().filter_map(|lost| {
                 let text = open.iter().find(|text| text.letter.id == lost.id)?;
-                (!self.goes_to_heir(key, heir, text.clone(), now)).then_some(lost)
+                (!self.goes_to_heir(key, heir, text.clone())).then_some(lost)
             });
             news.extend(lost.collect::<Vec<_>>());
         }
         self.tell_news(key, news);
-        if gone.is_some()
-            && let Some(secure) = &mut self.secure
-        {
-            secure.gone.remove(&key);
+        if gone.is_some() {
+            self.secure.gone.remove(&key);
         }
     }
 
     /// A text that was never sent goes to the key that the user trusts in the place of the one it was for; says whether it does.
-    fn goes_to_heir(&mut self, key: PublicKey, heir: PublicKey, text: OutText, now: Time) -> bool {
-        let Some(secure) = &mut self.secure else { return false };
+    fn goes_to_heir(&mut self, key: PublicKey, heir: PublicKey, text: OutText) -> bool {
+        let secure = &mut self.secure;
         let Some(to) = secure.trusted.writable(heir) else { return false };
         let (op, id) = (text.op, text.letter.id);
         if secure.outboxes.put(to, text).is_err() {
@@ -284,7 +280,7 @@ impl Chat {
             from: Recipient::Peer(PeerId::Key(key)),
             to: Recipient::Peer(PeerId::Key(heir)),
         };
-        self.write_letter(heir, id, moved, now);
+        self.write_letter(heir, id, moved);
         true
     }
 

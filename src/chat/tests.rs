@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::address::{Claimed, Source};
-use crate::model::message::{Body, Decoded, Failure, Plain, Unreadable};
-use crate::model::message::{Fault, Outgoing};
+use crate::model::message::{Body, Decoded, Failure, Fault, MessageId, Plain, Unreadable};
+use crate::model::session::Letter;
 use crate::model::stored::Write;
 use crate::model::untrusted::Text;
 
@@ -30,19 +30,28 @@ const LAN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 7);
 struct Story {
     chat: Chat,
     now: Time,
+    /// The number of the last message that the user typed.
+    typed: u32,
+    /// Whether the story writes to the disk by hand; else every write is done at once.
+    moves_disk: bool,
     under_way: Vec<Transmit>,
     talks: Vec<Talk>,
     told: Vec<Event>,
-    /// What is to be written down, where the story keeps something.
+    /// What is to be written, if the story moves the disk.
     writes: Vec<(Option<WriteId>, Write)>,
 }
 
 impl Story {
     fn new() -> Self {
-        let me = Me { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
+        Self::with(keys::alice())
+    }
+
+    fn with(config: CoreConfig) -> Self {
         Self {
-            chat: Chat::new(me),
+            chat: Chat::new(config),
             now: Time::default(),
+            typed: 0,
+            moves_disk: false,
             under_way: Vec::new(),
             talks: Vec::new(),
             told: Vec::new(),
@@ -54,14 +63,16 @@ impl Story {
         for action in actions {
             match action {
                 Action::Transmit(transmit) => self.under_way.push(transmit),
-                Action::Talk(talk) => {
-                    assert!(self.chat.secure.is_some(), "we have no key: {talk:?}");
-                    self.talks.push(talk);
-                }
+                Action::Talk(talk) => self.talks.push(talk),
                 // For the prompt, which shows nothing.
                 Action::Tell(Event::ProvenAt(..)) => {}
                 Action::Tell(event) => self.told.push(event),
-                Action::Write(id, write) => self.writes.push((id, write)),
+                Action::Write(id, write) if self.moves_disk => self.writes.push((id, write)),
+                Action::Write(Some(id), _) => {
+                    let actions = self.chat.written(id, Ok(()), self.now);
+                    self.perform(actions);
+                }
+                Action::Write(None, _) => {}
             }
         }
     }
@@ -134,7 +145,11 @@ impl Story {
     }
 
     fn says(&mut self, to: Target, text: &str) -> OpId {
-        self.does(Command::Send { to, parts: [text.to_owned()].into(), letter: None })
+        self.typed += 1;
+        let mut id = [0xff; 16];
+        id[..4].copy_from_slice(&self.typed.to_be_bytes());
+        let letter = Letter { id: MessageId::new(id), time: 0, again: false, body: text.into() };
+        self.does(Command::Send { to, parts: [text.to_owned()].into(), letter: Some(letter) })
     }
 
     fn state(&self, port: u16) -> Option<State> {
@@ -156,7 +171,7 @@ fn at(port: u16) -> PeerAddr {
 
 /// The legacy peer at an address.
 fn legacy(addr: PeerAddr) -> Recipient {
-    protocol::plain::peer_at(addr.plain().unwrap()).into()
+    crate::protocol::plain::peer_at(addr.plain().unwrap()).into()
 }
 
 fn these(port: u16) -> Target {

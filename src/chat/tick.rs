@@ -16,7 +16,7 @@ impl Chat {
             Op::Leave { pending, patience, .. } => (*pending == 0).then_some(*patience),
             Op::Spread { .. } => None,
         });
-        let turns = self.secure.as_ref().and_then(|secure| secure.outboxes.next_wake());
+        let turns = self.secure.outboxes.next_wake();
         let held = self.next_held();
         let looks = [self.table.next_wake(), self.checks.next_wake(), turns, held].into_iter().flatten();
         let leaves = self.keeping.leaves_by();

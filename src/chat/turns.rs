@@ -15,12 +15,11 @@ impl Chat {
     /// Begins the turns that are due.
     pub(super) fn next_turns(&mut self, now: Time) {
         self.next_held_turns(now);
-        while let Some((key, news)) = self.secure.as_mut().and_then(|secure| secure.outboxes.expire(now)) {
+        while let Some((key, news)) = self.secure.outboxes.expire(now) {
             self.tell_news(key, news);
         }
-        while let Some(secure) = &mut self.secure
-            && let Some(key) = secure.outboxes.due(now)
-        {
+        while let Some(key) = self.secure.outboxes.due(now) {
+            let secure = &mut self.secure;
             let Some(to) = secure.trusted.writable(key) else {
                 let news = secure.outboxes.give_up(key, Lost::Unpinned);
                 self.tell_news(key, news);
@@ -39,7 +38,7 @@ impl Chat {
 
     /// Nobody knows where to dial: it is tried again as if nobody had answered.
     pub(super) fn turn_is_lost(&mut self, key: PublicKey, now: Time) {
-        let Some(secure) = &mut self.secure else { return };
+        let secure = &mut self.secure;
         let end = TurnEnd::Held(Hold::Unreachable);
         let news = secure.outboxes.turn_ended(key, 0, &[], end, now, Jitter(0));
         self.tell_news(key, news);
@@ -49,8 +48,8 @@ impl Chat {
     /// is told as such.
     pub(super) fn tell_news(&mut self, key: PublicKey, news: Vec<TextNews>) {
         // The result of messages to a replaced key is reported for the key that replaced it.
-        let heir = self.secure.as_ref().and_then(|secure| secure.gone.get(&key).copied().flatten());
-        let is_known = self.secure.as_ref().is_some_and(|secure| secure.trusted.pin(key).is_some());
+        let heir = self.secure.gone.get(&key).copied().flatten();
+        let is_known = self.secure.trusted.pin(key).is_some();
         let told_as = heir.or(Some(key).filter(|_| is_known)).map(Recipient::key);
         for TextNews { id, op, state, written, body } in news {
             if let Some(condition) = condition_of(state, written) {
@@ -59,7 +58,7 @@ impl Chat {
             if state.is_final() {
                 self.keeping.is_done(key, id);
             }
-            let Some(secure) = &mut self.secure else { return };
+            let secure = &mut self.secure;
             let told = secure.told_of.contains(&(op, key));
             if matches!(state, TextState::Queued(_)) {
                 secure.told_of.insert((op, key));
@@ -96,19 +95,19 @@ impl Chat {
 
     /// We leave: what is not delivered by now stays for the next time, or is not delivered.
     pub(super) fn abandon_texts(&mut self) {
-        let Some(secure) = &mut self.secure else { return };
+        let secure = &mut self.secure;
         let waiting: Vec<Recipient> = secure.asked.keys().copied().collect();
         for peer_id in waiting {
             self.asked(peer_id, Err(&Fate::Failed(Failure::Cancelled)), Time::default());
         }
         self.leave_waiting();
         let durable = self.keeping.durable;
-        let Some(secure) = &mut self.secure else { return };
+        let secure = &mut self.secure;
         let mut stay: BTreeMap<PublicKey, usize> = BTreeMap::new();
         for (key, news) in secure.outboxes.abandon() {
             let durable = durable && !self.keeping.is_unkept(key, news.id);
             *stay.entry(key).or_default() += usize::from(durable);
-            let is_told = self.secure.as_ref().is_some_and(|secure| secure.told_of.contains(&(news.op, key)));
+            let is_told = self.secure.told_of.contains(&(news.op, key));
             match durable {
                 false => self.tell_news(key, vec![news]),
                 true if is_told => {}

@@ -45,7 +45,7 @@ impl Held {
 impl Chat {
     /// Lets a text wait for an address where nobody could be reached.
     pub(super) fn hold_back(&mut self, peer_id: Recipient, mut text: Unsent, hold: Hold, now: Time) {
-        let Some(secure) = &mut self.secure else { return };
+        let secure = &mut self.secure;
         let held = secure.waiting.entry(peer_id).or_default();
         if held.texts.is_empty() && hold != Hold::Turn {
             let wait = if hold == Hold::Another { NO_OK_WAIT } else { backoff(held.failures) };
@@ -89,7 +89,7 @@ impl Chat {
                 text.is_not_written();
             }
         }
-        let Some(secure) = &mut self.secure else { return };
+        let secure = &mut self.secure;
         if let Some(text) = secure.asked.get_mut(&peer_id).and_then(|texts| texts.iter_mut().find(is_it)) {
             text.unwritten = false;
             text.said &= kept;
@@ -106,15 +106,12 @@ impl Chat {
 
     /// Whether texts wait for an address, so that another one waits behind them; there may be no room for one to wait first.
     pub(super) fn holds_back(&self, peer_id: Recipient) -> bool {
-        self.secure
-            .as_ref()
-            .and_then(|secure| secure.waiting.get(&peer_id))
-            .is_some_and(|held| !held.texts.is_empty())
+        self.secure.waiting.get(&peer_id).is_some_and(|held| !held.texts.is_empty())
     }
 
     /// Why a text that met this fate waits, where nothing of it was sent; nothing if it does not.
     pub(super) fn hold_for(&self, peer_id: Recipient, fate: &Fate, text: &Unsent) -> Option<Hold> {
-        let secure = self.secure.as_ref()?;
+        let secure = &self.secure;
         let has_room = secure.waiting.contains_key(&peer_id) || secure.waiting.len() < MAX_HELD_ADDRS;
         // Who leaves and keeps nothing is told at once that it does not arrive.
         let in_vain = self.leaving && !self.keeping.durable && !text.told;
@@ -127,7 +124,7 @@ impl Chat {
     /// Somebody is at an address: what waits for it goes out as soon as may be, unless it is for another. Each question shows at an old
     /// program, and its answer would be the reason for the next.
     pub(super) fn somebody_is_at(&mut self, peer_id: Recipient, now: Time) {
-        let held = self.secure.as_ref().and_then(|secure| secure.waiting.get(&peer_id));
+        let held = self.secure.waiting.get(&peer_id);
         let is_for_another = held.is_some_and(|held| {
             held.hold == Some(Hold::Another) && held.texts.iter().all(|text| self.is_another(peer_id, text))
         });
@@ -138,9 +135,7 @@ impl Chat {
 
     /// What waits for an address is tried as soon as may be.
     pub(super) fn hurry_held(&mut self, peer_id: Recipient, now: Time) {
-        if let Some(secure) = &mut self.secure
-            && let Some(held) = secure.waiting.get_mut(&peer_id)
-        {
+        if let Some(held) = self.secure.waiting.get_mut(&peer_id) {
             held.failures = 0;
             let earliest = held.last_try.map_or(now, |last| last.plus(FIRST_WAIT).max(now));
             held.not_before = held.not_before.min(earliest);
@@ -149,7 +144,7 @@ impl Chat {
 
     /// Everything that waits is tried now.
     pub(super) fn hurry_all(&mut self, now: Time) {
-        let Some(secure) = &mut self.secure else { return };
+        let secure = &mut self.secure;
         let addrs: Vec<Recipient> = secure.waiting.keys().copied().collect();
         let keys: Vec<PublicKey> = secure.outboxes.keys().collect();
         keys.into_iter().for_each(|key| secure.outboxes.met(key, now));
@@ -159,7 +154,7 @@ impl Chat {
 
     /// When something that waits for an address is due.
     pub(super) fn next_held(&self) -> Option<Time> {
-        let secure = self.secure.as_ref()?;
+        let secure = &self.secure;
         let due = |(peer_id, held): (&Recipient, &Held)| {
             let expires = held.expires?;
             let is_busy = secure.asked.contains_key(peer_id) || secure.in_plain.contains(peer_id);
@@ -170,7 +165,7 @@ impl Chat {
 
     /// Tries what is due, and gives up what has waited for too long.
     pub(super) fn next_held_turns(&mut self, now: Time) {
-        let Some(secure) = &self.secure else { return };
+        let secure = &self.secure;
         if secure.waiting.is_empty() {
             return;
         }
@@ -180,7 +175,7 @@ impl Chat {
         for peer_id in over {
             self.drop_held(peer_id, Lost::Expired, Condition::Expired, |text| text.expires <= now);
         }
-        let Some(secure) = &self.secure else { return };
+        let secure = &self.secure;
         let is_due = |peer_id: &Recipient, held: &Held| {
             let is_busy = secure.asked.contains_key(peer_id) || secure.in_plain.contains(peer_id);
             !held.texts.is_empty() && held.not_before <= now && !is_busy
@@ -200,7 +195,7 @@ impl Chat {
     fn try_held(&mut self, peer_id: Recipient, now: Time) {
         let speech = self.speech_of(peer_id);
         let is_own = self.is_ours(peer_id);
-        let Some(secure) = &mut self.secure else { return };
+        let secure = &mut self.secure;
         let Some(held) = secure.waiting.get_mut(&peer_id) else { return };
         if held.texts.is_empty() || secure.asked.contains_key(&peer_id) {
             // What became of another that was due at the same time has had this one tried already.
@@ -219,10 +214,8 @@ impl Chat {
 
     /// What waited for an address was sent, so nothing is remembered of the failures before.
     pub(super) fn reached(&mut self, peer_id: Recipient) {
-        if let Some(secure) = &mut self.secure
-            && secure.waiting.get(&peer_id).is_some_and(|held| held.texts.is_empty())
-        {
-            secure.waiting.remove(&peer_id);
+        if self.secure.waiting.get(&peer_id).is_some_and(|held| held.texts.is_empty()) {
+            self.secure.waiting.remove(&peer_id);
         }
     }
 
@@ -234,7 +227,7 @@ impl Chat {
         condition: Condition,
         which: impl Fn(&Unsent) -> bool,
     ) -> bool {
-        let Some(secure) = &mut self.secure else { return false };
+        let secure = &mut self.secure;
         let Some(held) = secure.waiting.get_mut(&peer_id) else { return false };
         let (gone, stays): (VecDeque<Unsent>, VecDeque<Unsent>) =
             held.texts.drain(..).partition(|text| which(text));
@@ -264,7 +257,7 @@ impl Chat {
 
     /// Moves what is queued for an address to the legacy peer there.
     pub(super) fn queues_follow(&mut self, from: Recipient, to: Recipient) {
-        let Some(secure) = &mut self.secure else { return };
+        let secure = &mut self.secure;
         if let Some(held) = secure.waiting.remove(&from) {
             let there = secure.waiting.entry(to).or_default();
             there.expires = [there.expires, held.expires].into_iter().flatten().min();
@@ -293,7 +286,7 @@ impl Chat {
 
     /// Holds all messages queued for a recipient, for this reason.
     pub(super) fn hold_all(&mut self, id: Recipient, hold: Hold, now: Time) {
-        let Some(secure) = &mut self.secure else { return };
+        let secure = &mut self.secure;
         let mut texts: Vec<Unsent> = Vec::new();
         if let Some(held) = secure.waiting.get_mut(&id) {
             texts.extend(held.release());
@@ -307,7 +300,7 @@ impl Chat {
 
     /// We are called otherwise from now on, and each message has to have room for our name: those of what waits are made anew.
     pub fn renamed(&mut self, messages: impl Fn(&str) -> Arc<[String]>) {
-        let Some(secure) = &mut self.secure else { return };
+        let secure = &mut self.secure;
         let held = secure.waiting.values_mut().flat_map(|held| held.texts.iter_mut());
         for text in held.chain(secure.asked.values_mut().flatten()) {
             if let Some(letter) = &text.letter {
@@ -333,7 +326,7 @@ impl Chat {
     /// We leave: says how much waits for whom until we are back, or what will not arrive if nothing is kept.
     pub(super) fn leave_waiting(&mut self) {
         let durable = self.keeping.durable;
-        let Some(secure) = &mut self.secure else { return };
+        let secure = &mut self.secure;
         let held = std::mem::take(&mut secure.waiting);
         for (peer_id, mut held) in held {
             let who = self.who(peer_id);

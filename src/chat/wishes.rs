@@ -36,7 +36,7 @@ pub struct WaitingText {
 impl Chat {
     /// All that waits, by recipient, and for each in the order in which it was typed.
     pub fn waiting(&self, now: Time) -> Vec<WaitingText> {
-        let Some(secure) = &self.secure else { return Vec::new() };
+        let secure = &self.secure;
         let to_keys = secure.outboxes.waiting().map(|(key, waiting)| {
             let OutText { letter, expires, sent, .. } = waiting.text;
             WaitingText {
@@ -83,10 +83,7 @@ impl Chat {
                     || self.cancel_asked(to, is_it)
             }
             Recipient::Peer(PeerId::Key(key)) => {
-                let (was_there, news) = match &mut self.secure {
-                    Some(secure) => secure.outboxes.cancel(key, id),
-                    None => (false, Vec::new()),
-                };
+                let (was_there, news) = self.secure.outboxes.cancel(key, id);
                 self.tell_news(key, news);
                 was_there
             }
@@ -99,7 +96,7 @@ impl Chat {
 
     /// Takes a text back that waits for the answer how its recipient is spoken to; says whether it was there.
     pub(super) fn cancel_asked(&mut self, peer_id: Recipient, is_it: impl Fn(&Unsent) -> bool) -> bool {
-        let Some(secure) = &mut self.secure else { return false };
+        let secure = &mut self.secure;
         let Some(asked) = secure.asked.get_mut(&peer_id) else { return false };
         let Some(at) = asked.iter().position(is_it) else { return false };
         let text = asked.remove(at);
@@ -113,15 +110,14 @@ impl Chat {
     /// changed its name.
     pub(super) fn try_now(&mut self, to: Recipient, id: MessageId, now: Time) -> OpId {
         let to = self.queued_for(to);
-        if let Some(secure) = &mut self.secure {
-            if let Some(key) = to.public_key() {
-                secure.outboxes.met(key, now);
-            }
-            let held = secure.waiting.get_mut(&to);
-            let is_it = |text: &&mut Unsent| text.letter.as_ref().is_some_and(|letter| letter.id == id);
-            let chosen = held.into_iter().flat_map(|held| &mut held.texts).filter(is_it);
-            chosen.for_each(|text| text.confirmed = true);
+        let secure = &mut self.secure;
+        if let Some(key) = to.public_key() {
+            secure.outboxes.met(key, now);
         }
+        let held = secure.waiting.get_mut(&to);
+        let is_it = |text: &&mut Unsent| text.letter.as_ref().is_some_and(|letter| letter.id == id);
+        let chosen = held.into_iter().flat_map(|held| &mut held.texts).filter(is_it);
+        chosen.for_each(|text| text.confirmed = true);
         self.hurry_held(to, now);
         self.next_turns(now);
         self.nothing_to_wait_for()
@@ -163,7 +159,7 @@ impl Chat {
     fn has_in_hand(&mut self, peer_id: Recipient, id: MessageId) -> bool {
         let is_it = |text: &Unsent| text.letter.as_ref().is_some_and(|letter| letter.id == id);
         let goes_out = self.keeping.plain_texts().any(|text| text.written_to == peer_id && is_it(text));
-        let Some(secure) = &self.secure else { return goes_out };
+        let secure = &self.secure;
         let held = secure.waiting.get(&peer_id).is_some_and(|held| held.texts.iter().any(is_it));
         let asked = secure.asked.get(&peer_id).is_some_and(|texts| texts.iter().any(is_it));
         let under_way = secure.plain.values().any(|text| text.written_to == peer_id && is_it(text));

@@ -10,10 +10,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use crate::chat::{Answer, Chat, Command, Me, Received, Sent, StaticPeer, Target, Time, Transmit};
+use crate::chat::{
+    Answer, Chat, Command, CoreConfig, Me, Received, Sent, StaticPeer, Target, Time, Transmit,
+};
 use crate::model::address::{PeerAddr, Source};
-use crate::model::message::{Body, Decoded, Failure, Fate, Form, Outgoing};
+use crate::model::key::{KEY_BYTES, PublicKey};
+use crate::model::message::{Body, Decoded, Failure, Fate, Form, MessageId, Outgoing};
 use crate::model::peer_id::Recipient;
+use crate::model::session::Letter;
 use crate::protocol::plain::Decoder;
 use crate::ui::{Attention, Labels, Osc};
 use reader::Reader;
@@ -87,13 +91,16 @@ struct World {
     has_flood: bool,
     connections: usize,
     ticks: usize,
+    /// Messages that the user typed.
+    typed: u64,
 }
 
 impl World {
     fn new(kind: u8) -> Self {
         let bind = if kind & 1 == 0 { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
         let advertise = (kind & 2 != 0).then(|| Ipv4Addr::new(10, 0, 0, 9));
-        let mut chat = Chat::new(Me { bind: bind.into(), port: PORT, advertise });
+        let me = Me { bind: bind.into(), port: PORT, advertise };
+        let mut chat = Chat::new(CoreConfig::new(me, PublicKey::new([1; KEY_BYTES])));
         chat.learn_own_ip(OURS);
         let statics: Vec<PeerAddr> = if kind & 4 == 0 {
             Vec::new()
@@ -128,6 +135,7 @@ impl World {
             has_flood: kind == 0xff,
             connections: 0,
             ticks: 0,
+            typed: 0,
         };
         let peers = statics
             .into_iter()
@@ -198,7 +206,7 @@ impl World {
         self.reader.messages = 0;
         let (answer, actions) = self.chat.received(received, self.now);
         self.perform(actions, false);
-        if answer == Answer::Receipt {
+        if matches!(answer, Answer::Receipt | Answer::Capable) {
             assert_eq!(self.reader.messages, texts, "acknowledged and not shown");
             assert!(!cut && !unreadable && !is_empty, "what was not taken is acknowledged");
         }
@@ -277,7 +285,10 @@ impl World {
                 let name = "Alice".parse();
                 let parts = name.ok().and_then(|name| crate::protocol::plain::messages_for(text, &name).ok());
                 let Some(parts) = parts else { return };
-                Command::Send { to, parts: parts.into(), letter: None }
+                self.typed += 1;
+                let id = MessageId::new(u128::from(self.typed).to_be_bytes());
+                let letter = Letter { id, time: 0, again: false, body: text.into() };
+                Command::Send { to, parts: parts.into(), letter: Some(letter) }
             }
         };
         let (_, actions) = self.chat.command(command, self.now);

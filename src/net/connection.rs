@@ -45,8 +45,6 @@ pub(super) struct Connection {
     pub(super) source: Source,
     pub(super) local: IpAddr,
     pub(super) decoder: Decoder,
-    /// Whether the line that opens the encrypted exchange is more to us than a message that cannot be read.
-    pub(super) takes_line: bool,
     opened: Instant,
     patience: Option<Duration>,
 }
@@ -61,20 +59,12 @@ impl Connection {
             None => stream.set_nonblocking(true)?,
         }
         let opened = Instant::now();
-        Ok(Self {
-            stream: Arc::new(stream),
-            source,
-            local,
-            decoder: Decoder::new(),
-            takes_line: false,
-            opened,
-            patience,
-        })
+        Ok(Self { stream: Arc::new(stream), source, local, decoder: Decoder::new(), opened, patience })
     }
 
     /// Whether it opens the encrypted exchange. More behind the line than there may be does too: who reads it there refuses it.
     pub(super) fn opens(&self) -> bool {
-        self.takes_line && matches!(first(self.decoder.bytes()), First::Opening | First::TooMuch)
+        matches!(first(self.decoder.bytes()), First::Opening | First::TooMuch)
     }
 
     /// Reads what is there, or comes within a moment. `None` if the message may go on.

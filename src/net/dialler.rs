@@ -50,8 +50,7 @@ pub struct Dialler {
 
 struct Shared {
     identity: Identity,
-    /// What talks in encryption; nothing where we have no key.
-    talker: Option<Talker>,
+    talker: Talker,
     report: Arc<Callback>,
     state: Mutex<State>,
     work: Condvar,
@@ -80,13 +79,9 @@ struct State {
 impl Dialler {
     /// A dialler without threads yet, which talks in encryption in the name of the key of `tls`. `report` is called from its threads: once for
     /// every errand taken, and when a kept connection has ended.
-    pub fn new(
-        identity: Identity,
-        tls: Option<Arc<Tls>>,
-        report: impl Fn(Report) + Send + Sync + 'static,
-    ) -> Self {
+    pub fn new(identity: Identity, tls: Arc<Tls>, report: impl Fn(Report) + Send + Sync + 'static) -> Self {
         let report: Arc<Callback> = Arc::new(report);
-        let talker = tls.map(|tls| Talker::new(tls, identity.bind, Arc::clone(&report)));
+        let talker = Talker::new(tls, identity.bind, Arc::clone(&report));
         let shared = Shared {
             identity,
             talker,
@@ -139,9 +134,7 @@ impl Dialler {
 
     /// Ends the connection that we have dialled and keep to this key, for this reason, without a report.
     pub fn part(&self, key: &PublicKey, bye: ByeReason) {
-        if let Some(talker) = &self.shared.talker {
-            talker.part(key, bye);
-        }
+        self.shared.talker.part(key, bye);
     }
 
     /// Takes no more errands, reports those not begun as cancelled, waits for the others until `deadline`, and ends the connections that are
@@ -159,9 +152,7 @@ impl Dialler {
             && !self.shared.ended.wait_until(&mut state, deadline).timed_out()
         {}
         drop(state);
-        if let Some(talker) = &self.shared.talker {
-            talker.stop(deadline);
-        }
+        self.shared.talker.stop(deadline);
     }
 }
 
@@ -270,15 +261,10 @@ fn next_in_lane(state: &mut State, lane: Lane) {
 fn run(shared: &Shared, errand: &Errand) {
     let done = catch_unwind(AssertUnwindSafe(|| match &errand.how {
         How::Plain { .. } => say(shared, errand),
-        How::Talk { .. } => talk(shared, errand),
+        How::Talk { .. } => shared.talker.talk(errand),
     }));
     let report = done.unwrap_or_else(|_| errand.broken());
     report.into_iter().for_each(|report| (shared.report)(report));
-}
-
-fn talk(shared: &Shared, errand: &Errand) -> Option<Report> {
-    let Some(talker) = &shared.talker else { return errand.failed(Failure::NoResources) };
-    talker.talk(errand)
 }
 
 fn say(shared: &Shared, errand: &Errand) -> Option<Report> {

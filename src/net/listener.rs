@@ -56,8 +56,7 @@ pub struct Listener {
 struct Shared {
     socket: TcpListener,
     recipient: Arc<dyn InboundHandler>,
-    /// What talks in encryption; nothing where we have no key.
-    host: Option<Host>,
+    host: Host,
     turns: Mutex<Turns>,
     /// It may be a follower's turn.
     free: Condvar,
@@ -104,12 +103,12 @@ impl Listener {
         socket: TcpListener,
         addr: SocketAddr,
         recipient: impl InboundHandler,
-        tls: Option<Arc<Tls>>,
+        tls: Arc<Tls>,
     ) -> io::Result<Self> {
         let recipient: Arc<dyn InboundHandler> = Arc::new(recipient);
         let shared = Arc::new(Shared {
             socket,
-            host: tls.map(|tls| Host::new(tls, Arc::clone(&recipient))),
+            host: Host::new(tls, Arc::clone(&recipient)),
             recipient,
             turns: Mutex::new(Turns::new(Instant::now())),
             free: Condvar::new(),
@@ -130,7 +129,7 @@ impl Listener {
     /// How many encrypted talks it keeps, and how many threads that takes.
     #[cfg(test)]
     pub(super) fn talks(&self) -> (usize, usize) {
-        self.shared.host.as_ref().map_or((0, 0), Host::count)
+        self.shared.host.count()
     }
 
     /// How many threads it has.
@@ -141,17 +140,13 @@ impl Listener {
 
     /// Ends all idle talks that were dialled to us with this key, for this reason, without telling the recipient.
     pub fn part(&self, key: &PublicKey, bye: ByeReason) {
-        if let Some(host) = &self.shared.host {
-            host.part(key, bye);
-        }
+        self.shared.host.part(key, bye);
     }
 
     /// Accepts no more, closes what waits and what is kept, and waits for the threads until `deadline`.
     pub fn stop(&self, deadline: Instant) {
         self.close();
-        if let Some(host) = &self.shared.host {
-            host.stop(deadline);
-        }
+        self.shared.host.stop(deadline);
         let mut threads = self.shared.threads.lock();
         while *threads > 0 && !self.shared.ended.wait_until(&mut threads, deadline).timed_out() {}
     }

@@ -12,7 +12,7 @@ use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::message::Fate;
 use p2p_chat::model::name::Name;
 use p2p_chat::model::session::Letter;
-use p2p_chat::node::{Keeping, Node, NodeConfig};
+use p2p_chat::node::{Bound, Keeping, Node, NodeConfig};
 use p2p_chat::store::{Sqlite, Store, in_memory};
 use tempfile::TempDir;
 
@@ -110,12 +110,10 @@ impl Pair {
             true => Box::new(Sqlite::open(&dirs[1].path().join("history.db"))?),
             false => Box::new(in_memory()?),
         };
-        let mut keeping = Some(Keeping { store, durable, expire: EXPIRE, retention: None });
+        let keeping = Keeping { store, durable, expire: EXPIRE, retention: None };
         let events = Arc::<Mailbox<Event>>::default();
         let config = NodeConfig {
             name: "Ann".parse::<Name>().map_err(|_| anyhow!("no name"))?,
-            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            port: 0,
             advertise: None,
             peers: Vec::new(),
             seed: [9; 32],
@@ -123,7 +121,8 @@ impl Pair {
             policy: Policy::default(),
             require_encryption: false,
         };
-        let node = Node::start(config, &mut keeping, &events).map_err(|error| anyhow!("{error}"))?;
+        let bound = Bound::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).map_err(|error| anyhow!("{error}"))?;
+        let node = Node::start(bound, config, keeping, &events).map_err(|error| anyhow!("{error}"))?;
         let pair = Self { node, events, program, next: 0, _dirs: dirs };
         pair.node.command(Command::Connect(pair.target()?));
         pair.wait_for(1, |event| matches!(event, Event::Pinned(..)))?;

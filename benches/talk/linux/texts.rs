@@ -12,7 +12,6 @@ use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::name::Name;
 use p2p_chat::model::session::{ByeReason, Letter, Say, TalkEnd};
-use p2p_chat::net::secure::Tls;
 use p2p_chat::net::secure::talk::{Dialled, Turn};
 use p2p_chat::net::{Delivery, Dialler, Errand, How, Identity, InboundHandler, Listener, Reply, Report};
 use p2p_chat::protocol::session::{Hello, Record};
@@ -291,11 +290,11 @@ impl Whole {
         let (ann, bob) = (own::tls(1)?, own::tls(2)?);
         let key = bob.own();
         let (socket, addr) = Listener::bind("127.0.0.1:0".parse()?)?;
-        let listener = Listener::serve(socket, addr, Taker, Some(bob))?;
+        let listener = Listener::serve(socket, addr, Taker, bob)?;
         let (tell, reports) = channel();
         let tell = parking_lot::Mutex::new(tell);
         let identity = Identity { bind: std::net::Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
-        let dialler = Dialler::new(identity, Some(ann as Arc<Tls>), move |report| {
+        let dialler = Dialler::new(identity, ann, move |report| {
             // The last reports come when nobody wants to know any more.
             let _ = tell.lock().send(report);
         });

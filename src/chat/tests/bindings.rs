@@ -6,7 +6,7 @@ use crate::model::session::{Hold, Met, Say, TalkEnd};
 
 #[test]
 fn known_key_binds_address_without_hello() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.writes(5001, 1);
     story.promises(BOBS);
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
@@ -19,7 +19,7 @@ fn known_key_binds_address_without_hello() {
 
 #[test]
 fn peer_dialing_in_during_probe_is_probed_later() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.gets(5001, Body::Connect);
     story.later(seconds(1));
     assert!(!story.dials(5001).is_empty(), "nothing is on its way to the address");
@@ -32,7 +32,7 @@ fn peer_dialing_in_during_probe_is_probed_later() {
 
 #[test]
 fn key_at_legacy_address_leaves_legacy_peer_alone() {
-    let mut story = Story::keyed().with_static(&[5001]);
+    let mut story = Story::new().with_static(&[5001]);
     story.ends(5001, &Fate::HandedOver);
     let legacy = legacy(at(5001));
     assert!(story.chat.knows(legacy));
@@ -55,7 +55,7 @@ fn key_at_legacy_address_leaves_legacy_peer_alone() {
 
 #[test]
 fn message_for_replaced_legacy_peer_is_held() {
-    let mut story = Story::keyed().with_static(&[5001]);
+    let mut story = Story::new().with_static(&[5001]);
     story.ends(5001, &Fate::HandedOver);
     story.dials_in(BOBS, "Bob", 5001).expect("welcome");
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
@@ -80,7 +80,7 @@ fn acknowledgements_are_spaced_whichever_peer_proves_a_key() {
         let (_, actions) = story.chat.received(received, story.now);
         story.perform(actions);
     }
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     connects(&mut story);
     story.promises(BOBS);
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
@@ -94,7 +94,7 @@ fn acknowledgements_are_spaced_whichever_peer_proves_a_key() {
 
 #[test]
 fn replaced_legacy_peer_loses_its_form() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.gets_from(HERE, Claimed { ip: HERE, port: 5001 }, Form::R3, text("hello"));
     story.ends(5001, &Fate::HandedOver);
     story.told();
@@ -108,7 +108,7 @@ fn replaced_legacy_peer_loses_its_form() {
 
 #[test]
 fn legacy_peer_that_is_back_loses_the_promise() {
-    let mut story = Story::keyed().with_static(&[5001]);
+    let mut story = Story::new().with_static(&[5001]);
     story.ends(5001, &Fate::HandedOver);
     let to = Target::These(vec![legacy(at(5001))]);
     story.does(Command::Connect(to.clone()));
@@ -121,7 +121,7 @@ fn legacy_peer_that_is_back_loses_the_promise() {
 
 #[test]
 fn restored_messages_for_legacy_peer_ask_once() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     let restored = |n: u8| Restored {
         to: legacy(at(5001)),
         letter: letter(n),

@@ -6,7 +6,7 @@ use crate::model::session::TalkEnd;
 
 #[test]
 fn stranger_does_not_silence_legacy_contact_of_its_name() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.gets(5001, text("hi"));
     story.dials_in(EVES, "Bob", 5002).expect("welcome");
     story.told();
@@ -17,8 +17,7 @@ fn stranger_does_not_silence_legacy_contact_of_its_name() {
 
 #[test]
 fn message_stored_during_key_proof_leaves_nothing_behind() {
-    let mut story = Story::keyed();
-    story.chat.keep(true, seconds(60));
+    let mut story = Story::keeping();
     story.gets_from(HERE, Claimed { ip: HERE, port: 5001 }, Form::R3, Body::Connect);
     story.writes(5001, 1);
     let (id, _) = story.writes.pop().expect("it is written down");
@@ -37,7 +36,7 @@ fn message_stored_during_key_proof_leaves_nothing_behind() {
 
 #[test]
 fn legacy_program_at_former_key_address_gets_connect() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.knows_bob(5001);
     let parted =
         story.chat.ended(super::keys::key(BOBS), Some(crate::model::session::ByeReason::Leaves), story.now);
@@ -52,7 +51,7 @@ fn legacy_program_at_former_key_address_gets_connect() {
 
 #[test]
 fn false_promise_behind_connect_is_not_retried_forever() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.knows_bob(5001);
     let parted =
         story.chat.ended(super::keys::key(BOBS), Some(crate::model::session::ByeReason::Leaves), story.now);
@@ -85,7 +84,7 @@ fn name_of_legacy(story: &Story) -> Option<String> {
 
 #[test]
 fn introduced_key_leaves_legacy_peer_its_name() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.gets(5001, text("hi"));
     connects_as(&mut story, "Eve");
     assert_eq!(name_of_legacy(&story).as_deref(), Some("Bob"));
@@ -96,7 +95,7 @@ fn introduced_key_leaves_legacy_peer_its_name() {
 
 #[test]
 fn message_during_another_legacy_introduction_is_held() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.gets(5001, text("hi"));
     story.does(Command::Connect(Target::These(vec![legacy(at(5001))])));
     story.ends(5001, &Fate::HandedOver);
@@ -116,7 +115,7 @@ fn message_during_another_legacy_introduction_is_held() {
 
 #[test]
 fn legacy_peer_is_there_again_after_a_key_at_its_address() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.gets(5001, text("hi"));
     connects_as(&mut story, "Eve");
     story.promises(EVES);
@@ -134,7 +133,7 @@ fn legacy_peer_is_there_again_after_a_key_at_its_address() {
 
 #[test]
 fn blocked_key_gets_no_row_from_what_was_under_way() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     // A plain `connect` is on its way to the address when its peer proves its key there.
     story.does(Command::Connect(these(5001)));
     story.dials_in(BOBS, "Bob", 5001).expect("welcome");
@@ -150,7 +149,7 @@ fn blocked_key_gets_no_row_from_what_was_under_way() {
 
 #[test]
 fn check_counts_are_balanced_when_a_peer_claims_our_address() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.knows_bob(5001);
     story.gets(5001, Body::Connect);
     story.dials_in(BOBS, "Bob", 5000).expect("welcome");

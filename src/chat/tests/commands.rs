@@ -57,18 +57,22 @@ fn a_text_to_nobody_is_said_to_be() {
 fn a_stranger_that_took_a_text_is_known_from_then_on_and_one_that_refused_is_not() {
     let mut story = Story::new();
     story.says(these(5001), "hi");
+    assert_eq!(story.dials(5001), [Outgoing::Connect]);
+    story.ends(5001, &Fate::HandedOver);
+    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
     story.ends(5001, &Fate::HandedOver);
     story.says(these(5002), "hi");
     story.refused(5002);
     let rows = story.chat.rows(story.now);
-    assert_eq!((rows.len(), rows[0].known, rows[0].state), (1, Known::SentTo, State::Active));
+    assert_eq!((rows.len(), rows[0].known, rows[0].state), (1, Known::SentTo, State::Connected));
 }
 
 #[test]
 fn connect_request_goes_only_to_who_is_certainly_not_smart_cookies() {
     let mut story = Story::new();
-    story.gets(5001, text("hi"));
+    story.knows_plain(5001);
     story.gets(5002, Body::Connect);
+    story.knows_plain(5002);
     let words = "about CONNECT_REQUEST";
     story.told();
     story.says(these(5001), words);
@@ -106,10 +110,12 @@ fn texts_that_wait_for_an_address_without_a_row_are_bounded_too_and_one_more_may
     story.told();
     story.says(these(5001), "one more");
     assert!(full(story.told()));
-    let Transmit { job, to, .. } = story.under_way.remove(0);
-    let sent = Sent { job, to, fate: Fate::Delivered, parts: (1, 1), capability: None };
-    let actions = story.chat.sent(sent, story.now);
-    story.perform(actions);
+    // It takes the question first, and then one message.
+    story.ends(5001, &Fate::HandedOver);
+    story.told();
+    story.says(these(5001), "one more");
+    assert!(full(story.told()));
+    story.ends(5001, &Fate::Delivered);
     story.told();
     story.says(these(5001), "one more");
     assert_eq!(story.told(), []);
@@ -121,16 +127,24 @@ fn texts_that_wait_for_an_address_without_a_row_are_bounded_too_and_one_more_may
 fn texts_on_their_way_count_for_the_row_that_they_find_there_and_follow_it() {
     let mut story = Story::new();
     let real = PeerAddr::new(Ipv4Addr::new(127, 0, 1, 1), 5001).unwrap();
+    let waiting = |story: &Story, id| story.chat.table.peer(id).unwrap().texts_waiting;
     story.says(these(5001), "hi");
     story.gets_from(HERE, Claimed { ip: real.v4().unwrap(), port: 5001 }, Form::Standard, Body::Connect);
-    assert_eq!(story.chat.table.peer(legacy(at(5001))).unwrap().texts_waiting, 1);
+    assert_eq!(waiting(&story, at(5001).into()), 1);
     let ack = story.under_way.iter().find(|t| t.message == Outgoing::ConnectAck).unwrap().clone();
     let found = Sent { job: ack.job, to: real, fate: Fate::HandedOver, parts: (1, 1), capability: None };
     let actions = story.chat.sent(found, story.now);
     story.perform(actions);
-    assert_eq!(story.chat.table.peer(legacy(at(5001))).unwrap().texts_waiting, 1);
+    assert_eq!(waiting(&story, legacy(at(5001))), 1);
+    // The question finds nobody at the first address, so the message is queued for the peer that was found.
     story.refused(5001);
-    assert_eq!(story.chat.table.peer(legacy(at(5001))).unwrap().texts_waiting, 0);
+    assert_eq!(waiting(&story, legacy(at(5001))), 1);
+    story.later(seconds(2));
+    assert!(story.dials(5001).contains(&Outgoing::Connect));
+    story.ends(5001, &Fate::HandedOver);
+    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
+    story.ends(5001, &Fate::HandedOver);
+    assert_eq!(waiting(&story, legacy(at(5001))), 0);
     assert!(story.chat.texts.is_empty());
 }
 
@@ -170,6 +184,7 @@ fn a_disconnection_is_not_undone_by_what_was_on_its_way() {
 #[test]
 fn whoever_is_being_told_something_when_we_leave_is_told_goodbye_after_it() {
     let mut story = Story::new().with_static(&[5001]);
+    story.knows_plain(5002);
     story.says(these(5002), "hi");
     let op = story.does(Command::Leave);
     assert_eq!(story.dials(5002), [Outgoing::Text(["hi".to_owned()].into()), Outgoing::Exit]);
@@ -182,16 +197,17 @@ fn whoever_is_being_told_something_when_we_leave_is_told_goodbye_after_it() {
 }
 
 #[test]
-fn goodbyes_go_in_one_order_whoever_is_listed() {
+fn goodbyes_go_in_the_order_of_the_list() {
     let mut story = Story::new();
-    let ports: Vec<u16> = (5001..5020).collect();
+    let ports: Vec<u16> = (5001..5020).rev().collect();
     for port in &ports {
+        story.knows_plain(*port);
         story.says(these(*port), "hi");
     }
     story.under_way.clear();
     story.does(Command::Leave);
     let told: Vec<u16> = story.under_way.iter().map(|transmit| transmit.to.port()).collect();
-    assert_eq!(told, ports);
+    assert_eq!(told, ports, "in the order of the list");
 }
 
 #[test]
@@ -208,7 +224,7 @@ fn leaving_waits_only_a_little_for_those_who_were_not_there() {
 fn nothing_is_taken_when_nobody_is_there_any_more_to_be_told() {
     let mut story = Story::new();
     story.does(Command::Leave);
-    assert_eq!(story.gets(5001, text("just in time")), Answer::Receipt);
+    assert_eq!(story.gets(5001, text("just in time")), Answer::Capable);
     story.chat.close();
     story.told();
     assert_eq!(story.gets(5001, text("too late")), Answer::Nothing);
@@ -233,7 +249,7 @@ fn fate_of_a_text(story: &mut Story, given: Fate) -> Fate {
 #[test]
 fn whoever_gives_receipts_and_closes_without_one_may_not_have_the_text() {
     let mut story = Story::new();
-    story.gets(5001, Body::Connect);
+    story.knows_plain(5001);
     assert_eq!(fate_of_a_text(&mut story, Fate::HandedOver), Fate::HandedOver);
     assert_eq!(fate_of_a_text(&mut story, Fate::Delivered), Fate::Delivered);
     assert_eq!(fate_of_a_text(&mut story, Fate::HandedOver), Fate::NoReceipt);
@@ -242,7 +258,7 @@ fn whoever_gives_receipts_and_closes_without_one_may_not_have_the_text() {
 #[test]
 fn whoever_comes_after_a_goodbye_may_be_a_program_that_gives_no_receipts() {
     let mut story = Story::new();
-    story.gets(5001, Body::Connect);
+    story.knows_plain(5001);
     assert_eq!(fate_of_a_text(&mut story, Fate::Delivered), Fate::Delivered);
     story.gets(5001, Body::Exit);
     story.gets(5001, Body::Connect);

@@ -14,9 +14,12 @@ pub(super) const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
 impl Story {
     /// Alice keeps everything on a disk that only the story moves.
     pub(super) fn keeping() -> Self {
-        let mut story = Self::keyed();
-        story.chat.keep(true, WEEK);
-        story
+        Self::keeping_with(super::keys::alice())
+    }
+
+    fn keeping_with(config: CoreConfig) -> Self {
+        let config = CoreConfig { durable: true, expire: WEEK, ..config };
+        Self { moves_disk: true, ..Self::with(config) }
     }
 
     /// Everything that is to be written down by now is.
@@ -463,9 +466,7 @@ fn what_waits_since_an_earlier_run_is_sent_again_and_its_end_told_of() {
     story.writes(5001, 1);
     story.disk_turns(Ok(()));
     let pins = story.pins();
-    let mut next = Story::new();
-    next.chat.set_keys(Keys { own: key(100), pins, policy: Policy::AcceptNew, require: false });
-    next.chat.keep(true, WEEK);
+    let mut next = Story::keeping_with(CoreConfig { pins, ..super::keys::alice() });
     let parts: Arc<[String]> = ["text".to_owned()].into();
     let restored = |to, n, cut_off| Restored {
         to,

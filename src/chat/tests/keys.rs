@@ -29,17 +29,13 @@ pub(super) fn letter(n: u8) -> Letter {
     Letter { id: MessageId::new([n; 16]), time: 0, again: false, body: format!("text {n}").into() }
 }
 
+/// Alice at port 5000 of all addresses, who knows no key yet.
+pub(super) fn alice() -> CoreConfig {
+    let me = Me { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
+    CoreConfig::new(me, key(OURS))
+}
+
 impl Story {
-    pub(super) fn keyed() -> Self {
-        let mut story = Self::new();
-        story.take_keys(Policy::AcceptNew, false);
-        story
-    }
-
-    fn take_keys(&mut self, policy: Policy, require: bool) {
-        self.chat.set_keys(Keys { own: key(OURS), pins: Vec::new(), policy, require });
-    }
-
     pub(super) fn writes(&mut self, port: u16, n: u8) -> OpId {
         let parts = [format!("text {n}")].into();
         self.does(Command::Send { to: these(port), parts, letter: Some(letter(n)) })
@@ -121,7 +117,7 @@ impl Story {
 
 #[test]
 fn a_text_to_a_stranger_waits_for_the_answer_to_connect_and_then_goes_out_encrypted() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     let op = story.writes(5001, 1);
     assert_eq!(story.dials(5001), [Outgoing::Connect], "no text goes out before");
     story.promises(BOBS);
@@ -145,7 +141,7 @@ fn a_text_to_a_stranger_waits_for_the_answer_to_connect_and_then_goes_out_encryp
 
 #[test]
 fn kept_session_proves_nothing_at_another_address() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.knows_bob(5001);
     story.writes(5002, 1);
     story.promises(BOBS);
@@ -162,7 +158,7 @@ fn kept_session_proves_nothing_at_another_address() {
 
 #[test]
 fn who_has_promised_a_key_gets_nothing_in_plain_while_that_is_tried_and_no_lost_receipt_takes_it_back() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     // What is asked has a receipt with a key; the greeting breaks, and the next receipt is lost.
     story.does(Command::Connect(these(5001)));
     story.promises(BOBS);
@@ -178,7 +174,7 @@ fn who_has_promised_a_key_gets_nothing_in_plain_while_that_is_tried_and_no_lost_
 
 #[test]
 fn a_text_that_waits_for_the_answer_is_not_overtaken_when_its_recipient_dials_in() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.writes(5001, 1);
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
     // That port is only its claim, and the text is for who listens there.
@@ -186,14 +182,16 @@ fn a_text_that_waits_for_the_answer_is_not_overtaken_when_its_recipient_dials_in
     story.writes(5001, 2);
     assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Greet);
     let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    assert_eq!(turn.say, Say::Texts(vec![letter(1), letter(2)]));
+    assert_eq!(turn.say, Say::Texts(vec![letter(1)]));
+    let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    assert_eq!(turn.say, Say::Texts(vec![letter(2)]), "what is stored later is sent later");
     story.ends(5001, &Fate::HandedOver);
     assert_eq!(story.under_way, [], "nothing is left of the question");
 }
 
 #[test]
 fn a_text_that_went_out_in_plain_is_not_said_to_have_been_encrypted_when_the_key_comes_later() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.writes(5001, 1);
     story.ends(5001, &Fate::HandedOver);
     assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
@@ -211,7 +209,7 @@ fn a_text_that_went_out_in_plain_is_not_said_to_have_been_encrypted_when_the_key
 
 #[test]
 fn a_static_peer_that_was_known_by_its_key_elsewhere_stays_static() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     let peer = StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
     let (_, actions) = story.chat.start(vec![peer], story.now);
@@ -227,7 +225,7 @@ fn a_static_peer_that_was_known_by_its_key_elsewhere_stays_static() {
 
 #[test]
 fn static_peer_stays_when_another_key_answers() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     assert_eq!(story.dials_in(EVES, "Eve", 5003), Ok(()));
     story.talks.clear();
     story = story.with_static(&[5001]);
@@ -250,7 +248,7 @@ fn static_peer_stays_when_another_key_answers() {
 
 #[test]
 fn a_configured_address_is_looked_at_again_when_its_peer_was_met_over_a_kept_connection_elsewhere() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.knows_bob(5001);
     let peer = StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
     let (_, actions) = story.chat.start(vec![peer], story.now);
@@ -275,7 +273,7 @@ fn a_configured_address_is_looked_at_again_when_its_peer_was_met_over_a_kept_con
 
 #[test]
 fn claimed_port_gets_no_message_before_proof() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.knows_bob(5001);
     story.writes(5002, 1);
     assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
@@ -285,13 +283,15 @@ fn claimed_port_gets_no_message_before_proof() {
     story.promises(BOBS);
     assert_eq!(story.talked(Some(met(BOBS, 5002)), TalkEnd::Answered).say, Say::Greet);
     assert_eq!(story.talked(Some(met(BOBS, 5002)), TalkEnd::Answered).say, Say::Greet);
-    let turn = story.talked(Some(met(BOBS, 5002)), TalkEnd::Answered);
-    assert_eq!(turn.say, Say::Texts(vec![letter(1), letter(2)]));
+    for n in 1..=2 {
+        let turn = story.talked(Some(met(BOBS, 5002)), TalkEnd::Answered);
+        assert_eq!(turn.say, Say::Texts(vec![letter(n)]));
+    }
 }
 
 #[test]
 fn who_has_promised_a_key_gets_nothing_in_plain_whatever_form_somebody_wrote_in_from_there() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     let claimed = Claimed { ip: HERE, port: 5001 };
     story.gets_from(HERE, claimed, Form::TwoField, Body::ConnectRequest);
     story.ends(5001, &Fate::HandedOver);
@@ -308,7 +308,7 @@ fn who_has_promised_a_key_gets_nothing_in_plain_whatever_form_somebody_wrote_in_
 
 #[test]
 fn who_is_found_at_another_address_by_a_look_is_looked_at_there_from_then_on() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.knows_bob(5001);
     assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
     for port in [5002, 5002] {
@@ -329,7 +329,7 @@ fn who_is_found_at_another_address_by_a_look_is_looked_at_there_from_then_on() {
 
 #[test]
 fn a_promise_is_taken_back_by_another_key_and_not_by_silence() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.does(Command::Connect(these(5001)));
     story.promises(BOBS);
     story.talked(None, TalkEnd::NoOk);
@@ -343,7 +343,7 @@ fn a_promise_is_taken_back_by_another_key_and_not_by_silence() {
 
 #[test]
 fn a_stranger_whose_receipt_names_no_key_gets_the_text_in_plain_and_is_not_asked_again() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.writes(5001, 1);
     story.ends(5001, &Fate::HandedOver);
     assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
@@ -356,7 +356,7 @@ fn a_stranger_whose_receipt_names_no_key_gets_the_text_in_plain_and_is_not_asked
 
 #[test]
 fn texts_to_a_stranger_who_is_not_there_wait_as_soon_as_their_question_fails() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     let op = story.writes(5001, 1);
     story.writes(5001, 2);
     assert_eq!(story.dials(5001), [Outgoing::Connect], "one question for both");
@@ -371,7 +371,7 @@ fn texts_to_a_stranger_who_is_not_there_wait_as_soon_as_their_question_fails() {
 #[test]
 fn a_text_to_a_stranger_who_does_not_answer_is_not_sent_and_waits() {
     for fate in [Fate::Unanswered, Fate::Broken, Fate::NoReceipt] {
-        let mut story = Story::keyed();
+        let mut story = Story::new();
         story.writes(5001, 1);
         assert_eq!(story.dials(5001), [Outgoing::Connect]);
         story.ends(5001, &fate);
@@ -388,7 +388,7 @@ fn a_text_to_a_stranger_who_does_not_answer_is_not_sent_and_waits() {
 #[test]
 fn what_a_receipt_promised_and_does_not_hold_sends_nothing_in_plain() {
     for end in [TalkEnd::NoOk, TalkEnd::NotSecure, TalkEnd::WrongKey(key(EVES))] {
-        let mut story = Story::keyed();
+        let mut story = Story::new();
         story.writes(5001, 1);
         story.promises(BOBS);
         story.talked(None, end.clone());
@@ -410,7 +410,7 @@ fn what_a_receipt_promised_and_does_not_hold_sends_nothing_in_plain() {
 
 #[test]
 fn a_known_key_is_used_at_the_first_dial_of_the_next_run() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.knows_bob(5001);
     let pins: Vec<Pin> = story
         .chat
@@ -419,9 +419,8 @@ fn a_known_key_is_used_at_the_first_dial_of_the_next_run() {
         .map(|change| if let PinChange::Write(pin) = change { pin } else { panic!("{change:?}") })
         .collect();
     assert_eq!(pins.len(), 1);
-    let mut next = Story::new();
-    next.chat.set_keys(Keys { own: key(OURS), pins, policy: Policy::Strict, require: false });
-    let mut next = next.with_static(&[5001]);
+    let config = CoreConfig { pins, policy: Policy::Strict, ..alice() };
+    let mut next = Story::with(config).with_static(&[5001]);
     assert_eq!((&next.under_way[..], next.talks.len()), (&[][..], 1));
     assert_eq!((next.talks[0].expect, &next.talks[0].say), (Some(key(BOBS)), &Say::Greet));
     next.writes(5001, 1);
@@ -431,7 +430,7 @@ fn a_known_key_is_used_at_the_first_dial_of_the_next_run() {
 
 #[test]
 fn a_text_that_breaks_off_is_sent_again_with_its_mark_until_its_receipt_is_there() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.knows_bob(5001);
     let op = story.writes(5001, 1);
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Broken);
@@ -455,7 +454,7 @@ fn a_text_that_breaks_off_is_sent_again_with_its_mark_until_its_receipt_is_there
 
 #[test]
 fn texts_typed_meanwhile_are_the_next_turn_and_keep_their_order() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.knows_bob(5001);
     for n in 1..=3 {
         story.writes(5001, n);
@@ -469,7 +468,7 @@ fn texts_typed_meanwhile_are_the_next_turn_and_keep_their_order() {
 
 #[test]
 fn another_key_at_contact_address_changes_nothing() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.knows_bob(5001);
     story.writes(5001, 1);
     let bob = story.chat.pins_for("Bob").into_iter().cloned().collect::<Vec<_>>();
@@ -484,7 +483,7 @@ fn another_key_at_contact_address_changes_nothing() {
 
 #[test]
 fn key_change_waits_for_user_and_moves_messages() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.knows_bob(5001);
     story.writes(5001, 1);
     story.talked(None, TalkEnd::WrongKey(key(EVES)));
@@ -508,7 +507,7 @@ fn key_change_waits_for_user_and_moves_messages() {
 
 #[test]
 fn blocked_key_change_is_refused_and_contact_kept() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.knows_bob(5001);
     story.writes(5001, 1);
     story.talked(None, TalkEnd::WrongKey(key(EVES)));
@@ -520,7 +519,7 @@ fn blocked_key_change_is_refused_and_contact_kept() {
 
 #[test]
 fn a_plain_line_in_a_pinned_name_or_from_its_address_is_shown_apart_and_does_nothing() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.knows_bob(5001);
     story.gets(5001, Body::Exit);
     assert_ne!(story.state(5001), Some(State::Gone));
@@ -537,7 +536,7 @@ fn a_plain_line_in_a_pinned_name_or_from_its_address_is_shown_apart_and_does_not
 
 #[test]
 fn a_peer_that_dials_in_is_listed_written_to_and_its_doubles_are_shown_once() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     assert_eq!(story.state(5001), Some(State::Connected));
     story.told();
@@ -552,7 +551,7 @@ fn a_peer_that_dials_in_is_listed_written_to_and_its_doubles_are_shown_once() {
 
 #[test]
 fn a_known_key_at_a_new_address_takes_its_row_along() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.knows_bob(5001);
     let number = story.chat.rows(story.now)[0].number;
     // His program ends, and comes back at another port.
@@ -571,7 +570,7 @@ fn a_known_key_at_a_new_address_takes_its_row_along() {
 
 #[test]
 fn a_lost_connection_is_quiet_first_and_looked_at_and_a_goodbye_is_gone_at_once() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.knows_bob(5001);
     let actions = story.chat.ended(key(BOBS), None, story.now);
     story.perform(actions);
@@ -588,7 +587,7 @@ fn a_lost_connection_is_quiet_first_and_looked_at_and_a_goodbye_is_gone_at_once(
 
 #[test]
 fn who_serves_the_address_without_the_key_is_not_taken_to_be_there() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.knows_bob(5001);
     story.later(PROBE_INTERVAL);
     for _ in 0..12 {
@@ -603,7 +602,7 @@ fn who_serves_the_address_without_the_key_is_not_taken_to_be_there() {
 
 #[test]
 fn leaving_says_bye_in_encryption_behind_the_last_texts_and_names_what_is_lost() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.knows_bob(5001);
     let op = story.writes(5001, 1);
     story.talked(None, TalkEnd::Unreachable(Failure::Refused));
@@ -624,7 +623,7 @@ fn leaving_says_bye_in_encryption_behind_the_last_texts_and_names_what_is_lost()
 fn leaving_right_behind_the_first_text_sends_it_as_it_would_have_been_sent_and_then_says_goodbye() {
     for was_there in [false, true] {
         let begin = || {
-            let mut story = Story::keyed();
+            let mut story = Story::new();
             if was_there {
                 story.gets(5001, Body::ConnectAck);
             }
@@ -651,8 +650,7 @@ fn leaving_right_behind_the_first_text_sends_it_as_it_would_have_been_sent_and_t
 
 #[test]
 fn with_only_encryption_nothing_plain_is_said_or_heard() {
-    let mut story = Story::new();
-    story.take_keys(Policy::AcceptNew, true);
+    let mut story = Story::with(CoreConfig { require_encryption: true, ..alice() });
     story.writes(5001, 1);
     assert_eq!(story.under_way, []);
     assert_eq!((story.talks.len(), story.talks[0].expect), (1, None));
@@ -668,8 +666,7 @@ fn with_only_encryption_nothing_plain_is_said_or_heard() {
 
 #[test]
 fn a_policy_that_asks_offers_every_new_key_and_takes_it_on_the_users_word() {
-    let mut story = Story::new();
-    story.take_keys(Policy::Ask, false);
+    let mut story = Story::with(CoreConfig { policy: Policy::Ask, ..alice() });
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Err(ByeReason::NotDecided));
     assert!(matches!(&story.told()[..], [Event::Offered(offer)] if offer.against.is_empty()));
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Err(ByeReason::NotDecided));
@@ -681,7 +678,7 @@ fn a_policy_that_asks_offers_every_new_key_and_takes_it_on_the_users_word() {
 
 #[test]
 fn verifying_shows_at_once_and_unpinning_makes_a_stranger_of_the_peer() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.knows_bob(5001);
     story.does(Command::Verify { key: key(BOBS), date: 3_000 });
     assert_eq!(story.proof(5001), Some(Proof::Verified));
@@ -693,7 +690,7 @@ fn verifying_shows_at_once_and_unpinning_makes_a_stranger_of_the_peer() {
 
 #[test]
 fn who_leaves_while_a_stranger_is_asked_still_says_the_text_in_encryption_and_then_goodbye() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     let op = story.writes(5001, 1);
     let leave = story.does(Command::Leave);
     story.promises(BOBS);
@@ -712,7 +709,7 @@ fn who_leaves_while_a_stranger_is_asked_still_says_the_text_in_encryption_and_th
 
 #[test]
 fn who_leaves_while_a_stranger_is_asked_who_is_plain_says_the_text_before_the_goodbye() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.writes(5001, 1);
     let leave = story.does(Command::Leave);
     story.ends(5001, &Fate::HandedOver);
@@ -723,7 +720,7 @@ fn who_leaves_while_a_stranger_is_asked_who_is_plain_says_the_text_before_the_go
 
 #[test]
 fn who_leaves_waits_for_no_stranger_longer_than_for_an_answer() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     let op = story.writes(5001, 1);
     let leave = story.does(Command::Leave);
     story.later(ANSWER_WITHIN);
@@ -734,7 +731,7 @@ fn who_leaves_waits_for_no_stranger_longer_than_for_an_answer() {
 
 #[test]
 fn looking_after_a_peer_that_said_goodbye_says_no_hello_for_that_would_undo_it() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.knows_bob(5001);
     story.does(Command::Disconnect(these(5001)));
     assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Bye);
@@ -747,7 +744,7 @@ fn looking_after_a_peer_that_said_goodbye_says_no_hello_for_that_would_undo_it()
 
 #[test]
 fn what_was_under_way_at_a_goodbye_begins_no_talk_and_does_not_make_a_peer_plain() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     // Somebody asks to be listed, and leaves while we acknowledge that.
     story.gets(5001, Body::Connect);
     assert!(story.dials(5001).contains(&Outgoing::ConnectAck));
@@ -763,7 +760,7 @@ fn what_was_under_way_at_a_goodbye_begins_no_talk_and_does_not_make_a_peer_plain
 
 #[test]
 fn a_text_to_somebody_who_is_away_is_tried_at_once_and_what_follows_within_a_second_is_said_to_wait() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.knows_bob(5001);
     story.writes(5001, 1);
     for _ in 0..4 {
@@ -780,7 +777,7 @@ fn a_text_to_somebody_who_is_away_is_tried_at_once_and_what_follows_within_a_sec
     story.outcomes();
     story.writes(5001, 2);
     let turn = story.talks.iter().find(|talk| matches!(talk.say, Say::Texts(_))).expect("a turn").clone();
-    assert_eq!(turn.say, Say::Texts(vec![letter(1), letter(2)]));
+    assert_eq!(turn.say, Say::Texts(vec![letter(1)]), "the second one is stored first");
     story.talks.clear();
     let talked = Talked {
         addr: at(5001),
@@ -803,7 +800,7 @@ fn a_text_to_somebody_who_is_away_is_tried_at_once_and_what_follows_within_a_sec
 #[test]
 fn a_goodbye_in_plain_is_said_again_to_whoever_got_to_know_our_key_meanwhile() {
     for leaves in [false, true] {
-        let mut story = Story::keyed();
+        let mut story = Story::new();
         story.gets(5001, Body::Connect);
         story.under_way.retain(|transmit| transmit.message == Outgoing::ConnectAck);
         story.promises(BOBS);
@@ -823,7 +820,7 @@ fn a_goodbye_in_plain_is_said_again_to_whoever_got_to_know_our_key_meanwhile() {
 
 #[test]
 fn disconnect_during_introduction_says_goodbye_once() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.knows_bob(5001);
     story.does(Command::Connect(these(5001)));
     // The goodbye is queued behind the introduction, so it arrives after it.
@@ -836,7 +833,7 @@ fn disconnect_during_introduction_says_goodbye_once() {
 
 #[test]
 fn whoever_introduces_himself_while_we_leave_is_told_goodbye_in_encryption() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.gets(5001, text("hello"));
     story.does(Command::Leave);
     assert_eq!(story.dials(5001).last(), Some(&Outgoing::Exit));
@@ -847,7 +844,7 @@ fn whoever_introduces_himself_while_we_leave_is_told_goodbye_in_encryption() {
 
 #[test]
 fn a_greeting_that_was_on_its_way_when_the_user_sent_somebody_away_does_not_bring_them_back() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.knows_bob(5001);
     story.does(Command::Disconnect(these(5001)));
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
@@ -865,7 +862,7 @@ fn a_greeting_that_was_on_its_way_when_the_user_sent_somebody_away_does_not_brin
 
 #[test]
 fn who_merely_claims_the_port_of_a_plain_peer_takes_neither_its_row_nor_its_texts() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.writes(5001, 1);
     story.ends(5001, &Fate::HandedOver);
     story.ends(5001, &Fate::HandedOver);
@@ -880,7 +877,7 @@ fn who_merely_claims_the_port_of_a_plain_peer_takes_neither_its_row_nor_its_text
 
 #[test]
 fn what_waited_for_an_old_key_is_told_to_be_delivered_to_the_new_one() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.knows_bob(5001);
     let op = story.writes(5001, 1);
     story.talked(None, TalkEnd::WrongKey(key(EVES)));
@@ -899,7 +896,7 @@ fn what_waited_for_an_old_key_is_told_to_be_delivered_to_the_new_one() {
 #[test]
 fn a_text_under_way_when_its_key_is_replaced_goes_to_the_new_one_or_is_told_of() {
     for written in [0, 1] {
-        let mut story = Story::keyed();
+        let mut story = Story::new();
         story.knows_bob(5001);
         let op = story.writes(5001, 1);
         assert_eq!(story.dials_in(EVES, "Bob", 5002), Err(ByeReason::NotDecided));
@@ -929,7 +926,7 @@ fn a_text_under_way_when_its_key_is_replaced_goes_to_the_new_one_or_is_told_of()
 
 #[test]
 fn messages_for_legacy_peer_never_go_to_key() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.writes(5001, 1);
     story.ends(5001, &Fate::HandedOver);
     for n in 2..=4 {
@@ -950,7 +947,7 @@ fn messages_for_legacy_peer_never_go_to_key() {
 
 #[test]
 fn who_leaves_says_all_texts_to_a_plain_peer_before_the_goodbye() {
-    let mut story = Story::keyed();
+    let mut story = Story::new();
     story.writes(5001, 1);
     story.ends(5001, &Fate::HandedOver);
     story.writes(5001, 2);
@@ -967,7 +964,7 @@ fn who_leaves_says_all_texts_to_a_plain_peer_before_the_goodbye() {
 
 #[test]
 fn peer_that_dials_back_is_announced_once() {
-    let mut story = Story::keyed().with_static(&[5001]);
+    let mut story = Story::new().with_static(&[5001]);
     story.promises(BOBS);
     // Bob's unencrypted answer arrives, and then his session; our own session takes long.
     story.gets(5001, Body::ConnectAck);

@@ -33,6 +33,8 @@ fn nothing_wakes_up_for_ten_thousand_peers_that_wait_to_be_looked_at() {
         speaks(&mut story, Ipv4Addr::from_bits(0xac10_0000 + n), 9, body);
     }
     assert_eq!(story.under_way.len(), MAX_CHECKS_UNDER_WAY);
+    // By then the user is told of those that are there.
+    story.later(NAME_WITHIN);
     assert_eq!(story.chat.next_wake(), None);
     first_ends(&mut story, Fate::Unanswered);
     assert_eq!(story.under_way.len(), MAX_CHECKS_UNDER_WAY);

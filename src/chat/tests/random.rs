@@ -105,10 +105,9 @@ impl World {
         if taken {
             self.answered.insert(to);
         }
-        let actions = self
-            .story
-            .chat
-            .sent(Sent { job: transmit.job, to, fate, parts: (1, 1), capability: None }, self.story.now);
+        let parts = (usize::from(!matches!(fate, Fate::Failed(_))), 1);
+        let sent = Sent { job: transmit.job, to, fate, parts, capability: None };
+        let actions = self.story.chat.sent(sent, self.story.now);
         self.story.perform(actions);
     }
 
@@ -131,8 +130,8 @@ impl World {
                 }
             }
             Step::Send { to, exit } => {
-                let parts = [if exit { "exit" } else { "hello" }.to_owned()].into();
-                self.does(Command::Send { to: target(to), parts, letter: None });
+                let op = self.story.says(target(to), if exit { "exit" } else { "hello" });
+                self.ops.insert(op);
             }
             Step::Connect { to } => self.does(Command::Connect(target(to))),
             Step::Disconnect { to } => self.does(Command::Disconnect(target(to))),
@@ -156,7 +155,9 @@ impl World {
             prop_assert!(!self.story.chat.is_own(addr), "own address listed: {:?}", row);
             let peer = self.story.chat.table.peer(row.id).unwrap();
             let is_text = |job: &&Job| job.peer_id == row.id && matches!(job.purpose, Purpose::Text(_));
-            prop_assert_eq!(peer.texts_waiting, self.story.chat.jobs.values().filter(is_text).count());
+            let under_way = self.story.chat.jobs.values().filter(is_text).count();
+            let queued = self.story.chat.waiting(now).iter().filter(|text| text.to == row.id).count();
+            prop_assert_eq!(peer.texts_waiting, under_way + queued);
             prop_assert!(
                 !peer.life.is_proven() || self.answered.contains(&addr),
                 "{} is believed, but nothing ever answered there",
@@ -207,7 +208,11 @@ proptest! {
         }
         world.check_no_resources()?;
         // All that is under way ends, and so does every command.
-        for _ in 0..3 {
+        for round in 0.. {
+            prop_assert!(round < 3 + world.ops.len(), "it goes on for ever");
+            if world.story.under_way.is_empty() {
+                break;
+            }
             for transmit in std::mem::take(&mut world.story.under_way) {
                 world.end(transmit, Fate::HandedOver, false);
             }
@@ -218,6 +223,10 @@ proptest! {
         for op in &world.ops {
             prop_assert_eq!(world.settled.get(op), Some(&1), "{:?}", op);
         }
+        for text in world.story.chat.waiting(world.story.now) {
+            world.does(Command::Cancel(text.to, text.letter.id));
+        }
+        world.check()?;
         world.does(Command::Leave);
         for transmit in std::mem::take(&mut world.story.under_way) {
             world.end(transmit, Fate::Unanswered, false);

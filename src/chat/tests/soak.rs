@@ -17,6 +17,10 @@ const HOURS: u64 = 48;
 const STATICS: usize = 8;
 const REGULARS: usize = 24;
 
+/// How long a message waits for its recipient: less than the silence at the end, after which
+/// nothing may be queued.
+const EXPIRE: Duration = Duration::from_secs(300);
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Being {
     Up,
@@ -72,8 +76,9 @@ struct Soak {
 impl Soak {
     fn new(seed: u64) -> Self {
         let ports: Vec<u16> = (5001..).take(STATICS).collect();
+        let config = CoreConfig { expire: EXPIRE, ..super::keys::alice() };
         let mut soak = Self {
-            story: Story::new().with_static(&ports),
+            story: Story::with(config).with_static(&ports),
             chance: Chance(seed),
             souls: BTreeMap::new(),
             agenda: BTreeMap::new(),
@@ -245,6 +250,7 @@ fn soak(seed: u64) {
     let end = chat.table.sizes();
     assert!(end.fits(), "{end:?}");
     assert_eq!((end.peers, end.per_ip, end.evictable), (begin.peers, begin.per_ip, begin.evictable));
+    assert!(chat.texts.is_empty() && chat.waiting(soak.story.now).is_empty());
     assert_eq!((chat.jobs.len(), chat.ops.len(), chat.checks.under_way()), (0, 0, 0));
     assert_eq!(chat.own_ips.len(), 0);
     assert_eq!(chat.here(), 0);

@@ -5,11 +5,11 @@ use super::*;
 #[test]
 fn a_connect_is_acknowledged_and_an_acknowledgement_is_not() {
     let mut story = Story::new();
-    assert_eq!(story.gets(5001, Body::Connect), Answer::Receipt);
+    assert_eq!(story.gets(5001, Body::Connect), Answer::Capable);
     assert!(story.dials(5001).contains(&Outgoing::ConnectAck));
     story.ends(5001, &Fate::Delivered);
     assert_eq!(story.state(5001), Some(State::Connected));
-    assert_eq!(story.gets(5001, Body::ConnectAck), Answer::Receipt);
+    assert_eq!(story.gets(5001, Body::ConnectAck), Answer::Capable);
     assert!(!story.dials(5001).contains(&Outgoing::ConnectAck));
 }
 
@@ -63,8 +63,8 @@ fn a_connect_request_is_answered_on_its_connection_and_remembered_as_smart_cooki
 #[test]
 fn a_ping_makes_nobody_known() {
     let mut story = Story::new();
-    assert_eq!(story.gets(5000, Body::Ping), Answer::Receipt);
-    assert_eq!(story.gets(5001, Body::Ping), Answer::Receipt);
+    assert_eq!(story.gets(5000, Body::Ping), Answer::Capable);
+    assert_eq!(story.gets(5001, Body::Ping), Answer::Capable);
     assert_eq!(story.chat.rows(story.now), []);
     assert_eq!(story.told(), []);
 }
@@ -80,7 +80,7 @@ fn our_own_address_is_never_added_and_whoever_claims_it_is_not_taken() {
     story.gets_from(LAN, Claimed { ip: LAN, port: 5000 }, Form::Standard, Body::Connect);
     assert_eq!(story.state(5000), None);
     let op = story.says(these(5000), "me");
-    let who = Who { name: None, ..bob(5000) };
+    let who = Who { id: at(5000).into(), name: None, proof: Proof::Unknown, ..bob(5000) };
     assert_eq!(story.told(), [Event::NotSent { op, who, why: Unsendable::Ourselves }, Event::Settled(op)]);
 }
 
@@ -129,7 +129,7 @@ fn a_plain_message_over_ipv6_is_not_taken() {
 fn our_own_port_at_the_addresses_of_this_machine_is_ours_in_both_families() {
     let own = |bind: &str, addr: &str| {
         let me = Me { bind: bind.parse().unwrap(), port: 5000, advertise: None };
-        let mut chat = Chat::new(me);
+        let mut chat = Chat::new(CoreConfig { me, ..super::keys::alice() });
         chat.learn_own_ip("2001:db8::7".parse::<std::net::IpAddr>().unwrap());
         chat.is_own(addr.parse().unwrap())
     };
@@ -153,7 +153,7 @@ fn what_is_no_message_gets_no_receipt_and_a_connection_one_receipt_for_all() {
     let junk = Decoded::Unreadable(Unreadable { fault: Fault::NoAddress, text: Text::new("junk") });
     for (decoded, cut, answer) in [
         (vec![], false, Answer::Nothing),
-        (vec![message("one"), message("two")], false, Answer::Receipt),
+        (vec![message("one"), message("two")], false, Answer::Capable),
         (vec![message("one"), message("two")], true, Answer::Nothing),
         (vec![message("one"), junk.clone()], false, Answer::Nothing),
         (vec![junk], false, Answer::Nothing),

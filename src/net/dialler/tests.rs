@@ -5,11 +5,14 @@ use std::sync::mpsc;
 use super::*;
 use crate::model::address::PeerAddr;
 use crate::model::message::{Form, Outgoing};
+use crate::net::secure::{OwnKey, Tls};
 
 fn dialler() -> (Dialler, mpsc::Receiver<Report>) {
     let (tell, told) = mpsc::channel();
     let identity = Identity { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
-    (Dialler::new(identity, None, move |report| tell.send(report).unwrap()), told)
+    let own = OwnKey::from_seed(&[1; 32]).unwrap();
+    let tls = Arc::new(Tls::new(&own).unwrap());
+    (Dialler::new(identity, tls, move |report| tell.send(report).unwrap()), told)
 }
 
 fn errand(id: u64, to: PeerAddr, message: Outgoing) -> Errand {

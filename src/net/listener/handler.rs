@@ -173,7 +173,6 @@ impl<'a> Handler<'a> {
         let in_vain = shared.in_vain.load(Ordering::Relaxed);
         let patience = (in_vain == 0).then_some(PATIENCE);
         let mut connection = Connection::new(stream, source, patience).ok()?;
-        connection.takes_line = shared.host.is_some();
         match connection.read_ready() {
             // It takes some round trips until anything is said.
             Some(End::Opening) => {}
@@ -219,10 +218,11 @@ impl<'a> Handler<'a> {
             self.carry_on(connection.source, next);
         }
         let end = end.unwrap_or_else(|| connection.read_rest(&place));
-        let (End::Opening, Some(host)) = (end, &self.shared.host) else {
+        if end != End::Opening {
             self.next = place.next();
             return Some(Read::new(connection, end));
-        };
+        }
+        let host = &self.shared.host;
         let visitor = host.receive(connection, &place);
         // Who is known by a key makes room only for others that are.
         self.next = place.next();

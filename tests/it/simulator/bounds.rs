@@ -18,7 +18,8 @@ const UNASKED: usize = 64;
 /// A peer of ours, process 1, with two static ones: process 0, and one that is never there. Nobody else is in the world.
 fn two() -> (World, [PeerAddr; 2]) {
     let mut world = World::new(1);
-    world.plan = Plan::still();
+    // The store is in memory: what so many peers say at one moment is stored at once.
+    world.plan = Plan { forgetful: 1_000, ..Plan::still() };
     world.hosts = vec![(Ipv4Addr::new(10, 0, 0, 1), 0), (Ipv4Addr::new(10, 0, 0, 2), 0)];
     world.launch(0, 5_001, Some(Past::default()));
     let addrs = [1, 2].map(|port| PeerAddr::new(Ipv4Addr::new(10, 0, 0, 1), 5_000 + port).expect("unicast"));

@@ -47,7 +47,7 @@ impl World {
         let now = self.now;
         let ours = self.ours(pid);
         let under_way = ours.chat.under_way();
-        let talks = ours.keyed.as_ref().map_or(0, |keyed| keyed.talker.errands);
+        let talks = ours.keyed.talker.errands;
         let (errands, waiting) = (ours.dialler.errands + talks, ours.waiting.len());
         if under_way.jobs != errands || under_way.commands != waiting || under_way.unasked > errands {
             self.fail(pid, format_args!("has {errands} errands and {waiting} commands, but {under_way:?}"));
@@ -166,10 +166,6 @@ impl World {
                     .map(|before| format!("follows one of {:?} before", now - before))
             }
             (Cause::Received, _) => Some("is sent because of what came".to_owned()),
-            // With a key, it is asked first how its recipient is spoken to.
-            (_, Outgoing::Text(_)) if cause != Cause::Command && ours.keyed.is_none() => {
-                Some("is a text without a command".to_owned())
-            }
             (
                 Cause::Tick | Cause::Sent | Cause::Written,
                 Outgoing::Connect | Outgoing::Probe | Outgoing::Ping,
@@ -210,13 +206,11 @@ impl World {
             if let Some(letter) = letter_of(self) {
                 self.check_leaves_in_plain(pid, to, letter);
             }
-            let may_wait = self.ours(pid).keyed.is_some();
             let is_unwritten = letter_of(self).is_some_and(|letter| self.is_unwritten(pid, letter));
             for part in parts.iter() {
                 // What has waited goes again only where no connection was made for it before, or where the disk could not take note of that.
-                let is_first = |said: &mut Said| {
-                    said.to.insert(to) || (may_wait && (is_unwritten || !said.connected.contains(&to)))
-                };
+                let is_first =
+                    |said: &mut Said| said.to.insert(to) || is_unwritten || !said.connected.contains(&to);
                 if !self.said.get_mut(part).is_some_and(is_first) {
                     self.fail(pid, format_args!("sends `{part}` to {to} twice, or it was never said"));
                 }

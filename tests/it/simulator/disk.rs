@@ -87,22 +87,16 @@ impl World {
         1_800_000_000_000 + u64::try_from(self.now.as_millis()).expect("64 bits")
     }
 
-    pub(super) fn disk(&self, pid: Pid) -> Option<&Disk> {
-        self.ours(pid).keyed.as_ref().map(|keyed| &keyed.disk)
+    pub(super) fn disk(&self, pid: Pid) -> &Disk {
+        &self.ours(pid).keyed.disk
     }
 
     pub(super) fn disk_mut(&mut self, pid: Pid) -> &mut Disk {
-        match &mut self.ours_mut(pid).keyed {
-            Some(keyed) => &mut keyed.disk,
-            None => panic!("process {pid} keeps nothing"),
-        }
+        &mut self.ours_mut(pid).keyed.disk
     }
 
     /// The rules want something written: `StoreWriter::write`. What follows at once is returned.
     pub(super) fn writes(&mut self, pid: Pid, id: Option<WriteId>, write: Write) -> Vec<Action> {
-        if self.disk(pid).is_none() {
-            self.fail(pid, format_args!("keeps nothing, and writes {write:?}"));
-        }
         self.check_write(pid, &write);
         self.note_called(&write);
         if self.disk_mut(pid).kept.durable {
@@ -256,7 +250,7 @@ impl World {
     /// A program that has said goodbye ends: it takes nothing more, and writes down what there is to be.
     pub(super) fn ends(&mut self, pid: Pid) {
         let process = &self.processes[pid];
-        if process.alive && process.stopped.is_none() && self.disk(pid).is_some() {
+        if process.alive && process.stopped.is_none() {
             self.ours_mut(pid).chat.close();
             self.notes_shown(pid);
             while !self.disk_mut(pid).is_idle() {

@@ -15,19 +15,16 @@ use super::world::World;
 
 impl World {
     fn ledger(&self, pid: Pid) -> &Ledger {
-        match self.disk(pid) {
-            Some(disk) => &disk.kept.ledger,
-            None => self.fail(pid, format_args!("has no disk")),
-        }
+        &self.disk(pid).kept.ledger
     }
 
     fn is_durable(&self, pid: Pid) -> bool {
-        self.disk(pid).is_some_and(|disk| disk.kept.durable)
+        self.disk(pid).kept.durable
     }
 
     /// Whether the disk could not take something of a text, which the user was told.
     pub(super) fn is_unwritten(&self, pid: Pid, id: MessageId) -> bool {
-        self.disk(pid).is_some_and(|disk| disk.kept.ledger.unwritten.contains(&id))
+        self.disk(pid).kept.ledger.unwritten.contains(&id)
     }
 
     /// Whether it is so in any life of somebody.
@@ -170,7 +167,10 @@ impl World {
     }
 
     fn check_disk(&self, pid: Pid) {
-        let Some(disk) = self.disk(pid).filter(|disk| disk.kept.durable) else { return };
+        let disk = self.disk(pid);
+        if !disk.kept.durable {
+            return;
+        }
         if !disk.is_idle() {
             self.fail(pid, format_args!("has things to write when all is over"));
         }
@@ -200,9 +200,9 @@ impl World {
         let waiting: BTreeSet<MessageId> = waiting.into_iter().map(|text| text.letter.id).collect();
         let open = store.open().expect("memory can be read");
         // What is for a key that was not remembered waits until that key is met, and where that will be nobody knows.
-        let pins = self.ours(pid).keyed.as_ref().map(|keyed| &keyed.pins);
+        let pins = &self.ours(pid).keyed.pins;
         let is_known = |to: Recipient| match to {
-            Recipient::Peer(PeerId::Key(key)) => pins.is_some_and(|pins| pins.contains_key(&key)),
+            Recipient::Peer(PeerId::Key(key)) => pins.contains_key(&key),
             Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => true,
         };
         let open: BTreeSet<MessageId> =

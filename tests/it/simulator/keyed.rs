@@ -182,13 +182,12 @@ pub(super) fn key_of_person(person: usize) -> PublicKey {
 }
 
 impl World {
-    pub(super) fn keyed_mut(&mut self, pid: Pid) -> Option<&mut Keyed> {
-        self.ours_mut(pid).keyed.as_mut()
+    pub(super) fn keyed_mut(&mut self, pid: Pid) -> &mut Keyed {
+        &mut self.ours_mut(pid).keyed
     }
 
-    /// The letter of a text that is about to be sent, if the sender has a key.
-    pub(super) fn pens(&mut self, pid: Pid, op: OpId, body: &str, to: &[Recipient]) -> Option<Letter> {
-        self.ours(pid).keyed.as_ref()?;
+    /// The message of a text that is about to be sent.
+    pub(super) fn pens(&mut self, pid: Pid, op: OpId, body: &str, to: &[Recipient]) -> Letter {
         let number = self.texts;
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&number.to_be_bytes());
@@ -205,8 +204,8 @@ impl World {
             is_given_up: false,
         };
         self.penned.insert(id, penned);
-        self.keyed_mut(pid)?.letters.insert(op, Sent { id, waiting: 0, ended: 0 });
-        Some(Letter { id, time: self.clock(), again: false, body: body.into() })
+        self.keyed_mut(pid).letters.insert(op, Sent { id, waiting: 0, ended: 0 });
+        Letter { id, time: self.clock(), again: false, body: body.into() }
     }
 
     /// A peer has proven itself at an address: what was meant for the address is meant for it.
@@ -221,8 +220,8 @@ impl World {
         let listener = self.listener_at(pid, addr);
         let listener =
             listener.filter(|other| self.key_of(*other).is_some_and(|key| id == Recipient::key(key)));
-        if let (Some(listener), Some(keyed)) = (listener, self.keyed_mut(pid)) {
-            keyed.proven.insert((addr, listener));
+        if let Some(listener) = listener {
+            self.keyed_mut(pid).proven.insert((addr, listener));
         }
         let is_it = |called: &PeerName, name: &PeerName| folded(called.as_str()) == folded(name.as_str());
         for penned in self.penned_by_person(pid) {
@@ -285,24 +284,22 @@ impl World {
     /// A key has shown that it is there.
     pub(super) fn note_sign(&mut self, pid: Pid, key: PublicKey) {
         let now = self.now;
-        if let Some(keyed) = self.keyed_mut(pid) {
-            keyed.signs.insert(key, now);
-        }
+        self.keyed_mut(pid).signs.insert(key, now);
     }
 
     pub(super) fn note_parted(&mut self, pid: Pid, key: PublicKey) {
-        self.keyed_mut(pid).map(|keyed| keyed.parted.insert(key));
+        self.keyed_mut(pid).parted.insert(key);
     }
 
     /// A receipt has promised a key.
     pub(super) fn note_promise(&mut self, pid: Pid, to: PeerAddr, by: Pid) {
-        self.keyed_mut(pid).map(|keyed| keyed.promised.insert((to, by)));
+        self.keyed_mut(pid).promised.insert((to, by));
     }
 
     /// Rows of peers that prove keys: one for each key, none our own.
     pub(super) fn check_keyed_table(&self, pid: Pid) {
         let ours = self.ours(pid);
-        let Some(keyed) = &ours.keyed else { return };
+        let keyed = &ours.keyed;
         let mut keys = BTreeSet::new();
         for row in ours.chat.rows(ours.time(self.now)) {
             let Speech::Secure(key) = row.speech else { continue };
@@ -315,9 +312,6 @@ impl World {
     /// The rows of peers that prove keys, but for the time.
     pub(super) fn keyed_rows(&self, pid: Pid) -> Vec<p2p_chat::chat::Row> {
         let ours = self.ours(pid);
-        if ours.keyed.is_none() {
-            return Vec::new();
-        }
         let mut rows = ours.chat.rows(ours.time(self.now));
         rows.retain(|row| matches!(row.speech, Speech::Secure(_)));
         rows.iter_mut().for_each(|row| row.last_heard = None);

@@ -22,9 +22,7 @@ impl World {
         let stamp = self.last;
         let breaks = self.random.in_thousand(self.plan.broken);
         let after = if breaks { self.random.ms(0, 30_000) } else { DIALLED_IDLE };
-        if let Some(keyed) = &mut self.ours_mut(pid).keyed {
-            keyed.talker.kept.insert(key, Kept { target, addr, stamp, broken: false });
-        }
+        self.keyed_mut(pid).talker.kept.insert(key, Kept { target, addr, stamp, broken: false });
         let bye = if breaks { None } else { Some(ByeReason::Idle) };
         self.later(after, Event::KeptEnds(pid, key, stamp, bye));
     }
@@ -38,7 +36,7 @@ impl World {
             return self.later(Duration::from_millis(500), Event::KeptEnds(pid, key, stamp, bye));
         }
         let unnoticed = bye.is_none() && self.random.in_thousand(500);
-        let Some(keyed) = &mut self.ours_mut(pid).keyed else { return };
+        let keyed = self.keyed_mut(pid);
         let own = keyed.key;
         let Some(kept) = keyed.talker.kept.get_mut(&key).filter(|kept| kept.stamp == stamp) else { return };
         let target = kept.target;
@@ -58,8 +56,7 @@ impl World {
     /// What was connected with a process that has ended breaks.
     pub(super) fn connections_break(&mut self, dead: Pid) {
         let Some(own) = self.key_of(dead) else { return };
-        let kept = self.ours_mut(dead).keyed.as_mut().map(|keyed| std::mem::take(&mut keyed.talker.kept));
-        for kept in kept.into_iter().flat_map(std::collections::BTreeMap::into_values) {
+        for kept in std::mem::take(&mut self.keyed_mut(dead).talker.kept).into_values() {
             let packet = Packet {
                 talk: (0, u64::MAX),
                 from: dead,
@@ -73,7 +70,7 @@ impl World {
         for pid in 0..self.processes.len() {
             let near = !self.separated(self.processes[pid].host, self.processes[dead].host);
             let Program::Ours(ours) = &self.processes[pid].program else { continue };
-            let Some(keyed) = &ours.keyed else { continue };
+            let keyed = &ours.keyed;
             let Some(kept) = keyed.talker.kept.get(&own).filter(|kept| kept.target == dead) else { continue };
             if near {
                 self.later(Duration::from_millis(1), Event::KeptEnds(pid, own, kept.stamp, None));

@@ -145,7 +145,7 @@ impl World {
             self.note_sign(pid, key);
             return;
         }
-        let Some(keyed) = self.keyed_mut(pid) else { return };
+        let keyed = self.keyed_mut(pid);
         if let TalkEnd::NoOk | TalkEnd::WrongKey(_) = talked.end {
             // Whoever is there does not keep the promise, and may be another program by now.
             keyed.promised.retain(|(addr, _)| !talk.addrs.contains(addr));
@@ -166,7 +166,8 @@ impl World {
     pub(super) fn check_plain_text(&mut self, pid: Pid, transmit: &Transmit) {
         let to = transmit.to;
         let Some(listener) = self.listener_at(pid, to) else { return };
-        let (Some(key), Some(keyed)) = (self.key_of(listener), &self.ours(pid).keyed) else { return };
+        let Some(key) = self.key_of(listener) else { return };
+        let keyed = &self.ours(pid).keyed;
         // That a peer says in its hello that it listens there is a mere claim.
         let (promised, proven) = (&keyed.promised, &keyed.proven);
         let is_shown = promised.contains(&(to, listener)) || proven.contains(&(to, listener));

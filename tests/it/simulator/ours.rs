@@ -68,10 +68,7 @@ impl World {
                 Action::Write(id, write) => actions.extend(self.writes(pid, id, write)),
                 Action::Talk(talk) => {
                     self.check_talk(pid, &talk);
-                    match &mut self.ours_mut(pid).keyed {
-                        Some(keyed) => keyed.talker.push(talk),
-                        None => self.fail(pid, format_args!("has no key for {talk:?}")),
-                    }
+                    self.keyed_mut(pid).talker.push(talk);
                 }
                 Action::Transmit(transmit) => {
                     self.check_transmit(pid, &transmit, cause);
@@ -93,7 +90,7 @@ impl World {
         while let Some(job) = self.ours_mut(pid).dialler.begin() {
             self.dial_part(pid, job);
         }
-        while let Some(talk) = self.ours_mut(pid).keyed.as_mut().and_then(|keyed| keyed.talker.begin()) {
+        while let Some(talk) = self.keyed_mut(pid).talker.begin() {
             self.talks(pid, talk);
         }
         let now = self.now;

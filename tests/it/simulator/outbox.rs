@@ -18,9 +18,6 @@ const SEARCHED: usize = 500;
 impl World {
     /// Somebody who has a disk takes a text back, has one tried at once, or sent again.
     pub(super) fn tends_outbox(&mut self, pid: Pid) {
-        if self.disk(pid).is_none() {
-            return;
-        }
         let waiting = self.ours(pid).chat.waiting(self.ours(pid).time(self.now));
         let waiting: Vec<_> = waiting.into_iter().map(|text| (text.to, text.letter.id)).collect();
         match (self.random.below(4), self.random.one(&waiting)) {
@@ -60,7 +57,7 @@ impl World {
         let parts = plain::messages_for(&entry.body, &self.ours(pid).name).unwrap_or_default();
         let letter = Letter { id, time: self.clock(), again: true, body: entry.body.clone() };
         let op = OpId(self.ours(pid).ops + 1);
-        let keyed = self.keyed_mut(pid).expect("it has a disk");
+        let keyed = self.keyed_mut(pid);
         keyed.letters.insert(op, Sent { id, waiting: 0, ended: 0 });
         self.note_meant_again(pid, id, entry.party);
         self.resent(pid, id, &parts);

@@ -23,9 +23,8 @@ impl World {
                 let other = there.and_then(|host| self.listener(host, addr.plain().expect("IPv4").socket()));
                 let state = (row.state, row.why);
                 let expected = row.id.public_key();
-                let parted = ours.keyed.as_ref().map(|keyed| &keyed.parted);
-                let has_parted =
-                    expected.is_some_and(|key| parted.is_some_and(|parted| parted.contains(&key)));
+                let parted = &ours.keyed.parted;
+                let has_parted = expected.is_some_and(|key| parted.contains(&key));
                 let is_another = expected.is_some() && other.and_then(|other| self.key_of(other)) != expected;
                 let wrong = match other {
                     // Another peer listens there now, and this one is somewhere else or not there.

@@ -62,8 +62,7 @@ pub(super) struct Waiting {
 /// A peer of ours, and what is known about it that the rules must keep to.
 pub(super) struct Ours {
     pub(super) chat: Chat,
-    /// What it has if it can speak in encryption.
-    pub(super) keyed: Option<Keyed>,
+    pub(super) keyed: Keyed,
     pub(super) name: Name,
     /// The port that its hello claims, if that is not its own.
     pub(super) claims: Option<u16>,
@@ -107,13 +106,12 @@ pub(super) struct Ours {
 impl Ours {
     /// What is left of it when its process ends.
     pub(super) fn past(&self) -> Past {
-        let keyed = self.keyed.as_ref();
         Past {
             statics: self.statics.clone(),
-            key: keyed.map(|keyed| keyed.key),
-            name: keyed.map(|_| self.name.clone()),
-            pins: keyed.map_or_else(BTreeMap::new, |keyed| keyed.pins.clone()),
-            kept: keyed.map(|keyed| keyed.disk.kept.clone()),
+            key: Some(self.keyed.key),
+            name: Some(self.name.clone()),
+            pins: self.keyed.pins.clone(),
+            kept: Some(self.keyed.disk.kept.clone()),
         }
     }
 

@@ -150,7 +150,7 @@ impl World {
         let Some(Act::Send(to, text)) = turn.act else { return None };
         let one = to.peer().expect("one recipient");
         let op = OpId(self.ours(pid).ops + 1);
-        let id = self.says_this(pid, to.target, &text).expect("the user has a key");
+        let id = self.says_this(pid, to.target, &text);
         Some(Entered { id, by: pid, op, to: one })
     }
 }

@@ -45,9 +45,6 @@ impl World {
 
     /// `waiting_in` of src/node.rs, and `catch_up` of src/app/past.rs.
     pub(super) fn restores(&mut self, pid: Pid) {
-        if self.disk(pid).is_none() {
-            return;
-        }
         let clock = self.clock();
         let name = self.ours(pid).name.clone();
         let disk = self.disk_mut(pid);
@@ -70,7 +67,7 @@ impl World {
                     self.count("letter: cut off");
                 }
             }
-            let keyed = self.keyed_mut(pid).expect("it has a disk");
+            let keyed = self.keyed_mut(pid);
             let left = Duration::from_millis(expires.saturating_sub(clock)).min(expire);
             // To a key that was not remembered, too: it waits until that key is met. Where it has expired, nobody is left to be named.
             let is_named = |key| keyed.pins.contains_key(&key) || !left.is_zero();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use p2p_chat::chat::{Chat, Command, JobId, Keys, Me, OpId, Policy, StaticPeer, Target};
+use p2p_chat::chat::{Chat, Command, CoreConfig, JobId, Me, OpId, StaticPeer, Target};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::message::{Form, MessageId};
 use p2p_chat::model::peer_id::Recipient;
@@ -98,9 +98,6 @@ impl World {
     /// A person who was not there before.
     fn new_past(&mut self, host: usize, port: u16) -> Past {
         let statics = self.some_statics(host, port);
-        if self.plan.keyed == 0 || !self.random.in_thousand(self.plan.keyed) {
-            return Past { statics, ..Past::default() };
-        }
         self.people += 1;
         // Now and then two people have the same name.
         let namesake = self.random.in_thousand(self.plan.namesakes);
@@ -112,17 +109,22 @@ impl World {
 
     fn ours_new(&mut self, pid: Pid, bind: Ipv4Addr, port: u16, past: Past) -> Ours {
         let Past { statics, key, name, pins, kept } = past;
-        let mut chat = Chat::new(Me { bind: bind.into(), port, advertise: None });
+        let me = Me { bind: bind.into(), port, advertise: None };
+        let own = key.unwrap_or_else(|| {
+            self.people += 1;
+            key_of_person(self.people)
+        });
+        let kept = kept.unwrap_or_else(|| self.new_disk());
+        let chat = Chat::new(CoreConfig {
+            pins: pins.values().cloned().collect(),
+            durable: kept.durable,
+            expire: kept.expire,
+            ..CoreConfig::new(me, own)
+        });
         let name = name.unwrap_or_else(|| format!("p{pid}").parse().expect("a name"));
         let mut may_dial: BTreeSet<PeerAddr> = statics.iter().map(|peer| peer.addr).collect();
         may_dial.extend(pins.values().flat_map(|pin| pin.addrs.iter().copied()));
-        let keyed = key.map(|own| {
-            let policy = Policy::AcceptNew;
-            chat.set_keys(Keys { own, pins: pins.values().cloned().collect(), policy, require: false });
-            let kept = kept.unwrap_or_else(|| self.new_disk());
-            chat.keep(kept.durable, kept.expire);
-            Keyed::new(own, pins, kept.next_life())
-        });
+        let keyed = Keyed::new(own, pins, kept.next_life());
         Ours {
             chat,
             keyed,
@@ -258,17 +260,17 @@ impl World {
         format!("text-{}-of-{pid}", self.texts)
     }
 
-    /// Sends a message; its id, if the sender has a key.
-    pub(super) fn says_this(&mut self, pid: Pid, to: Target, text: &str) -> Option<MessageId> {
+    /// Sends a message. Returns its id.
+    pub(super) fn says_this(&mut self, pid: Pid, to: Target, text: &str) -> MessageId {
         let parts = plain::messages_for(text, &self.ours(pid).name).expect("a text of some 2,000 bytes");
         let op = OpId(self.ours(pid).ops + 1);
         let targets = self.targets(pid, &to);
         let letter = self.pens(pid, op, text, &targets);
-        let id = letter.as_ref().map(|letter| letter.id);
+        let id = letter.id;
         for part in &parts {
-            self.said.insert(part.clone(), Said { letter: id, ..Said::default() });
+            self.said.insert(part.clone(), Said { letter: Some(id), ..Said::default() });
         }
-        let send = Command::Send { to, parts: parts.into(), letter };
+        let send = Command::Send { to, parts: parts.into(), letter: Some(letter) };
         self.commands(pid, send, "a text", SETTLED_WITHIN);
         id
     }
@@ -309,9 +311,9 @@ impl World {
     fn sends_away(&mut self, pid: Pid, id: Recipient) {
         let addr = self.ours(pid).chat.dialed_at(id);
         let ours = self.ours_mut(pid);
-        match (id.public_key(), &mut ours.keyed) {
-            (Some(key), Some(keyed)) => drop(keyed.parted.insert(key)),
-            _ => ours.parted.extend(addr),
+        match id.public_key() {
+            Some(key) => drop(ours.keyed.parted.insert(key)),
+            None => ours.parted.extend(addr),
         }
     }
 

@@ -164,7 +164,7 @@ fn seconds(seconds: u64) -> Duration {
 impl Stage {
     fn new(seed: u64, scene: Scene) -> Self {
         let mut world = World::new(seed);
-        world.plan = Plan { keyed: 1_000, latency: (5, 60), disk: 10, ..Plan::still() };
+        world.plan = Plan { latency: (5, 60), disk: 10, ..Plan::still() };
         for n in 1..=5 {
             world.hosts.push((Ipv4Addr::new(10, 0, 0, n), 0));
         }
@@ -446,9 +446,8 @@ impl Stage {
 
     /// The connection to the victim breaks, and neither side notices before the next message.
     fn breaks_unnoticed(&mut self) {
-        if let Some(keyed) = self.world.keyed_mut(self.alice) {
-            keyed.talker.kept.values_mut().for_each(|kept| kept.broken = true);
-        }
+        let kept = self.world.keyed_mut(self.alice).talker.kept.values_mut();
+        kept.for_each(|kept| kept.broken = true);
     }
 
     /// Kills Alice's program and starts it again.
@@ -569,7 +568,7 @@ impl Stage {
         let text = (key_of_person(1), entered.id);
         let screens =
             (0..self.world.processes.len()).filter_map(|pid| match &self.world.processes[pid].program {
-                Program::Ours(_) => self.world.disk(pid)?.kept.ledger.screens.get(&text),
+                Program::Ours(_) => self.world.disk(pid).kept.ledger.screens.get(&text),
                 Program::Legacy(_) => None,
             });
         let encrypted = screens.flatten().copied();
@@ -638,8 +637,8 @@ impl Stage {
         // legacy peer has read it.
         let is_broken =
             |fate: &Fate| matches!(fate, Fate::Unanswered | Fate::Broken | Fate::NoReceipt | Fate::Astray(_));
-        let cut_off = self.world.disk(self.alice).map(|disk| &disk.kept.ledger.cut_off);
-        let is_cut_off = cut_off.is_some_and(|texts| texts.iter().any(|(_, id)| *id == entered.id));
+        let cut_off = &self.world.disk(self.alice).kept.ledger.cut_off;
+        let is_cut_off = cut_off.iter().any(|(_, id)| *id == entered.id);
         let is_uncertain =
             meant_key(meant).is_none() && (is_cut_off || outcomes.iter().any(|(_, fate)| is_broken(fate)));
         // A promised key holds until the address is refused or another key answers there.
@@ -664,7 +663,7 @@ impl Stage {
 
     fn outcomes(&self, entered: &Entered) -> Vec<(Recipient, Fate)> {
         // In another run it has the number of another command.
-        let letters = self.world.ours(self.alice).keyed.iter().flat_map(|keyed| &keyed.letters);
+        let letters = self.world.ours(self.alice).keyed.letters.iter();
         let again = letters.filter(|(_, sent)| sent.id == entered.id).map(|(op, _)| (self.alice, *op));
         let ops: BTreeSet<(Pid, OpId)> = again.chain([(entered.by, entered.op)]).collect();
         let all = self.world.prompt.iter().flat_map(|prompt| &prompt.outcomes);

@@ -64,7 +64,7 @@ pub(super) enum Content {
 impl World {
     pub(super) fn key_of(&self, pid: Pid) -> Option<PublicKey> {
         match &self.processes[pid].program {
-            Program::Ours(ours) => ours.keyed.as_ref().map(|keyed| keyed.key),
+            Program::Ours(ours) => Some(ours.keyed.key),
             Program::Legacy(_) => None,
         }
     }
@@ -84,7 +84,7 @@ impl World {
         let open_by = end.map_or(open_by, |end| end.min(open_by));
         // A connection to another address proves nothing of these.
         let kept = talk.expect.and_then(|key| {
-            let kept = &mut self.ours_mut(from).keyed.as_mut()?.talker.kept;
+            let kept = &mut self.keyed_mut(from).talker.kept;
             let leads_there = talk.addrs.contains(&kept.get(&key)?.addr);
             leads_there.then(|| kept.remove(&key).map(|kept| (kept, key)))?
         });
@@ -348,9 +348,7 @@ impl World {
         let moment = self.moment();
         let (_, _) =
             self.with_chat(from, Cause::Sent, |chat, now| ((), chat.talked(job, talked, moment, now)));
-        if let Some(keyed) = &mut self.ours_mut(from).keyed {
-            keyed.talker.end(&talk);
-        }
+        self.keyed_mut(from).talker.end(&talk);
         self.turn_over(from);
     }
 }

@@ -18,7 +18,7 @@ impl World {
     pub(super) fn check_told_keyed(&mut self, pid: Pid, event: &Told) {
         let now = self.now;
         let ours = self.ours(pid);
-        let Some(keyed) = &ours.keyed else { return };
+        let keyed = &ours.keyed;
         match event {
             Told::Done { op, fate, who, .. } => {
                 let Some(sent) = keyed.letters.get(op) else { return };
@@ -75,7 +75,7 @@ impl World {
             }
             Told::PinsChanged => {
                 let changes = self.ours_mut(pid).chat.take_pin_changes();
-                let keyed = self.keyed_mut(pid).expect("it has a key");
+                let keyed = self.keyed_mut(pid);
                 for change in changes {
                     match change {
                         PinChange::Write(pin) => drop(keyed.pins.insert(pin.key, pin)),
@@ -99,8 +99,7 @@ impl World {
     /// A text is not sent of which the user knew that it waits; says whether that is so.
     pub(super) fn ends_wait(&mut self, pid: Pid, op: OpId) -> bool {
         let is_settled = !self.ours(pid).waiting.contains_key(&op);
-        let keyed = self.ours_mut(pid).keyed.as_mut();
-        let sent = keyed.and_then(|keyed| keyed.letters.get_mut(&op));
+        let sent = self.keyed_mut(pid).letters.get_mut(&op);
         let Some(sent) = sent.filter(|sent| is_settled && sent.ended < sent.waiting) else { return false };
         sent.ended += 1;
         true
@@ -108,14 +107,13 @@ impl World {
 
     /// Whether a command sends this text.
     pub(super) fn is_of(&self, pid: Pid, op: OpId, letter: MessageId) -> bool {
-        let keyed = self.ours(pid).keyed.as_ref();
-        keyed.and_then(|keyed| keyed.letters.get(&op)).is_some_and(|sent| sent.id == letter)
+        self.ours(pid).keyed.letters.get(&op).is_some_and(|sent| sent.id == letter)
     }
 
     /// Whether the user was told of a text that it waits, and of its end not yet.
     pub(super) fn is_known_to_wait(&self, pid: Pid, letter: MessageId) -> bool {
         let ours = self.ours(pid);
-        let mut sent = ours.keyed.iter().flat_map(|keyed| keyed.letters.values());
+        let mut sent = ours.keyed.letters.values();
         let is_told = sent.any(|sent| sent.id == letter && sent.ended < sent.waiting);
         // It is told as soon as it is written down, for every command has its outcomes in time.
         let will_be =
@@ -124,7 +122,7 @@ impl World {
     }
 
     fn letter_mut(&mut self, pid: Pid, op: OpId) -> &mut Sent {
-        self.keyed_mut(pid).and_then(|keyed| keyed.letters.get_mut(&op)).expect("it was sent")
+        self.keyed_mut(pid).letters.get_mut(&op).expect("it was sent")
     }
 
     fn note_given_up(&mut self, id: MessageId) {
@@ -143,7 +141,7 @@ impl World {
 
     /// After all is healed: what still waits is for somebody who is not there, and after leaving nothing waits.
     pub(super) fn check_letters(&mut self, pid: Pid, after_leaving: bool) {
-        let Some(keyed) = &self.ours(pid).keyed else { return };
+        let keyed = &self.ours(pid).keyed;
         let open: Vec<(OpId, MessageId)> = keyed
             .letters
             .iter()

@@ -56,7 +56,7 @@ fn who_has_another_key_is_told_of_and_hears_nothing() {
 
 #[test]
 fn we_are_not_somebody_else_whoever_is_expected() {
-    let (house, mut alice) = (House::new(Some(tls(b'A'))), Alice::new());
+    let (house, mut alice) = (House::new(tls(b'A')), Alice::new());
     for expect in [None, Some(key(b'B'))] {
         assert_eq!(alice.talks(&[house.addr], expect, Say::Greet).end, TalkEnd::Ourselves);
     }
@@ -77,13 +77,6 @@ fn who_does_not_say_ok_within_a_second_gets_the_line_and_not_a_byte_more() {
     assert_eq!((talked.end, talked.written, talked.met), (TalkEnd::NoOk, 0, None));
     assert!(begun.elapsed() >= Duration::from_secs(1));
     assert_eq!(peer.join().unwrap(), DIAL_LINE);
-}
-
-#[test]
-fn who_has_no_key_does_not_say_ok() {
-    let house = House::new(None);
-    assert_eq!(Alice::new().says(&house, Say::Greet).end, TalkEnd::NoOk);
-    house.chat.wait(|story| (story.plain == 1).then_some(()));
 }
 
 #[test]
@@ -110,7 +103,7 @@ fn ends_at_once() -> PeerAddr {
 
 #[test]
 fn the_addresses_are_dialled_one_after_the_other_until_the_right_key_is_there() {
-    let (carol, house) = (House::new(Some(tls(b'C'))), House::of_bob());
+    let (carol, house) = (House::new(tls(b'C')), House::of_bob());
     let addrs = [closed(), ends_at_once(), carol.addr, house.addr, closed()];
     let talked = Alice::new().talks(&addrs, Some(key(b'B')), Say::Texts(letters([1])));
     assert_eq!((talked.addr, talked.end), (house.addr, TalkEnd::Answered));
@@ -119,7 +112,7 @@ fn the_addresses_are_dialled_one_after_the_other_until_the_right_key_is_there() 
 
 #[test]
 fn where_no_address_is_right_the_most_telling_end_is_told() {
-    let carol = House::new(Some(tls(b'C')));
+    let carol = House::new(tls(b'C'));
     let mut alice = Alice::new();
     let nobody = closed();
     let ends = ends_at_once();
@@ -133,11 +126,7 @@ fn where_no_address_is_right_the_most_telling_end_is_told() {
 }
 
 #[test]
-fn without_a_key_nothing_is_dialled_and_without_an_address_nothing_is_taken() {
-    let house = House::of_bob();
-    let talked = Alice::with(None).says(&house, Say::Greet);
-    assert_eq!(talked.end, TalkEnd::Unreachable(Failure::NoResources));
-    house.chat.change(|story| assert!(story.welcomed.is_empty() && story.plain == 0));
+fn job_without_an_address_is_refused() {
     let how = How::Talk { addrs: Vec::new(), expect: None, hello: hello(b'A'), say: Say::Greet };
     let errand = Errand { id: 1, name: "Alice".parse().unwrap(), how, deadline: None };
     assert!(Alice::new().dialler.push(errand).is_err());

@@ -160,7 +160,7 @@ struct House {
 }
 
 impl House {
-    fn new(tls: Option<Arc<Tls>>) -> Self {
+    fn new(tls: Arc<Tls>) -> Self {
         let chat = Chat::default();
         let (socket, addr) = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let listener = Listener::serve(socket, addr, chat.clone(), tls).unwrap();
@@ -169,7 +169,7 @@ impl House {
 
     /// Bob's.
     fn of_bob() -> Self {
-        Self::new(Some(tls(b'B')))
+        Self::new(tls(b'B'))
     }
 }
 
@@ -188,13 +188,9 @@ struct Alice {
 
 impl Alice {
     fn new() -> Self {
-        Self::with(Some(tls(b'A')))
-    }
-
-    fn with(tls: Option<Arc<Tls>>) -> Self {
         let (tell, told) = mpsc::channel();
         let identity = Identity { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
-        let dialler = Dialler::new(identity, tls, move |report| drop(tell.send(report)));
+        let dialler = Dialler::new(identity, tls(b'A'), move |report| drop(tell.send(report)));
         Self { dialler, told, last_id: 0 }
     }
 
