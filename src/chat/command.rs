@@ -4,12 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::event::{Action, Deed, Event, OpId, Unsendable};
+use super::event::{Action, Deed, Event, OpId, Unsendable, Who};
 use super::life::{Check, Life, Why};
+use super::operations::{Ended, Output};
 use super::table::{Known, Peer};
 use super::time::Time;
 use super::trust::{As, Policy};
-use super::{ANSWER_WITHIN, Chat, Job, Op, Purpose, StaticPeer};
+use super::{ANSWER_WITHIN, Chat, Job, Purpose, StaticPeer};
 use crate::model::key::PublicKey;
 use crate::model::message::{Failure, Fate, Form, MessageId, Outgoing, Speech};
 use crate::model::name::PeerName;
@@ -116,7 +117,7 @@ impl Chat {
             self.check(*id, Check::Connect, None);
         }
         let waiting = ids.into_iter().collect();
-        let op = self.new_op(Op::Start { waiting, deadline: now.plus(ANSWER_WITHIN) });
+        let op = self.operations.start(waiting, now.plus(ANSWER_WITHIN));
         self.settle_watches(now);
         (op, self.done())
     }
@@ -169,7 +170,7 @@ impl Chat {
         if total == 0 {
             self.tell(Event::Nobody(deed));
         }
-        self.new_op(Op::Spread { deed, total, pending: total, done: 0, failed: Vec::new() })
+        self.operations.spread(deed, total)
     }
 
     /// Why a text must not be sent to a peer.
@@ -269,7 +270,7 @@ impl Chat {
         // What waits for a key gets one more chance; the goodbye goes behind it.
         self.last_turns(now);
         self.wait_no_more(now);
-        let op = self.new_op(Op::Leave { pending: 1, attempts: HashSet::new(), patience: now });
+        let op = self.operations.leave(now);
         if self.keeping.leaves(now) {
             self.keeping.leave_once_written(op);
         } else {
@@ -315,7 +316,7 @@ impl Chat {
         // A text that was entered is worth more time than an attempt to reach somebody.
         let patience = now.plus(if asked.is_empty() { ATTEMPTS_WITHIN } else { ANSWER_WITHIN });
         attempts.extend(asked.into_keys());
-        self.ops.insert(op, Op::Leave { pending: targets.len(), attempts, patience });
+        self.operations.leave_with(op, targets.len(), attempts, patience);
         // If the time is not enough for all, those go without who only ever claimed to be there.
         let mut targets: Vec<Recipient> = targets.into_iter().collect();
         targets.sort_by_key(|peer_id| {
@@ -337,9 +338,69 @@ impl Chat {
             self.check(peer_id, Check::Probe, Some(deadline));
         }
         let waiting = addrs.into_iter().collect();
-        let op = self.new_op(Op::List { waiting, after, deadline: now.plus(ANSWER_WITHIN) });
+        let op = self.operations.list(waiting, after, now.plus(ANSWER_WITHIN));
         self.settle_watches(now);
         op
+    }
+
+    /// Records and tells the result of a command for one recipient.
+    pub(super) fn finished(&mut self, op: OpId, id: Recipient, fate: Fate, parts: (usize, usize)) {
+        let who = self.who(id);
+        self.finished_with(op, who, fate, parts);
+    }
+
+    pub(super) fn finished_with(&mut self, op: OpId, who: Who, fate: Fate, parts: (usize, usize)) {
+        let done = self.operations.finished(op, who, fate, parts);
+        done.into_iter().for_each(|output| self.tell_output(output));
+        self.settle(op);
+    }
+
+    /// Records that one recipient of a command gets no result of its own.
+    pub(super) fn not_sent(&mut self, op: OpId) {
+        self.operations.skipped(op);
+    }
+
+    /// Ends a command to recipients if all of them have their results.
+    pub(super) fn settle(&mut self, op: OpId) {
+        self.operations.settle(op).into_iter().for_each(|output| self.tell_output(output));
+    }
+
+    /// A command that is done at once.
+    pub(super) fn nothing_to_wait_for(&mut self) -> OpId {
+        let (op, settled) = self.operations.instant();
+        self.tell_output(settled);
+        op
+    }
+
+    fn tell_output(&mut self, output: Output) {
+        self.tell(match output {
+            Output::Done { op, deed, who, fate, parts, total } => {
+                Event::Done { op, deed, who, fate, parts, total }
+            }
+            Output::Sum { deed, total, done, failed } => Event::Sum { deed, total, done, failed },
+            Output::Settled(op) => Event::Settled(op),
+        });
+    }
+
+    /// Ends the commands that wait for no peer any more, or that have waited long enough.
+    pub(super) fn settle_watches(&mut self, now: Time) {
+        for (op, ended) in self.operations.end_watches(now) {
+            match ended {
+                Ended::List { unasked } => {
+                    let rows = self.rows(now);
+                    self.tell(Event::Listed { rows, unasked });
+                }
+                Ended::Start => {
+                    let is_static = |peer: &&Peer| peer.known == Known::Static;
+                    let total = self.table.rows().filter(is_static).count();
+                    let is_here = |peer: &&Peer| is_static(peer) && peer.is_there();
+                    let connected = self.table.rows().filter(is_here).count();
+                    self.tell(Event::Dialled { total, connected });
+                }
+                Ended::Leave => self.abandon_texts(),
+            }
+            self.tell(Event::Settled(op));
+        }
     }
 }
 

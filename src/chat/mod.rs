@@ -14,6 +14,7 @@ mod intake;
 mod keeping;
 mod letters;
 mod life;
+mod operations;
 mod outbox;
 mod outboxes;
 mod outcome;
@@ -35,7 +36,7 @@ mod turns;
 mod waiting;
 mod wishes;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -71,11 +72,12 @@ pub use wishes::WaitingText;
 
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
-use crate::model::message::{Fate, Form, Outgoing, Speech};
+use crate::model::message::{Form, Outgoing, Speech};
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
 use checks::Checks;
 use keeping::Keeping;
+use operations::Operations;
 use refusals::Refusals;
 use secure::Secure;
 use table::{Peer, Table};
@@ -182,35 +184,6 @@ struct Job {
     expect: Option<PublicKey>,
 }
 
-/// A command under way.
-#[derive(Debug)]
-enum Op {
-    Spread {
-        deed: Deed,
-        total: usize,
-        pending: usize,
-        done: usize,
-        failed: Vec<(Who, Fate)>,
-    },
-    /// `after` is the last job before it: what an earlier look shows is too old.
-    List {
-        waiting: HashSet<Recipient>,
-        after: u64,
-        deadline: Time,
-    },
-    Start {
-        waiting: HashSet<Recipient>,
-        deadline: Time,
-    },
-    /// Goodbyes under way, and the attempts to reach somebody who was not there, which are waited for a little: whoever
-    /// is reached has to be told goodbye, too.
-    Leave {
-        pending: usize,
-        attempts: HashSet<JobId>,
-        patience: Time,
-    },
-}
-
 /// How much is under way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct UnderWay {
@@ -228,9 +201,8 @@ pub struct Chat {
     me: Me,
     own_ips: BTreeSet<IpAddr>,
     table: Table,
-    ops: BTreeMap<OpId, Op>,
+    operations: Operations,
     jobs: HashMap<JobId, Job>,
-    last_op: u64,
     last_job: u64,
     checks: Checks,
     texts: Texts,
@@ -256,9 +228,8 @@ impl Chat {
             me,
             own_ips: BTreeSet::new(),
             table: Table::default(),
-            ops: BTreeMap::new(),
+            operations: Operations::default(),
             jobs: HashMap::new(),
-            last_op: 0,
             last_job: 0,
             checks: Checks::default(),
             texts: Texts::default(),
@@ -406,14 +377,7 @@ impl Chat {
 
     /// How much is under way. Nothing is kept of what is over.
     pub fn under_way(&self) -> UnderWay {
-        UnderWay { jobs: self.jobs.len(), unasked: self.checks.under_way(), commands: self.ops.len() }
-    }
-
-    fn new_op(&mut self, op: Op) -> OpId {
-        self.last_op += 1;
-        let id = OpId(self.last_op);
-        self.ops.insert(id, op);
-        id
+        UnderWay { jobs: self.jobs.len(), unasked: self.checks.under_way(), commands: self.operations.len() }
     }
 
     fn tell(&mut self, event: Event) {
@@ -482,7 +446,7 @@ impl Chat {
     fn came(&mut self, who: Who) {
         let id = who.id;
         self.tell(Event::Came(who));
-        self.met(id);
+        self.operations.announced(id);
     }
 
     /// Tells the user that a peer is gone, if they knew that it was there.

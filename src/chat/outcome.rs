@@ -1,19 +1,17 @@
 //! Results of what was sent, and when a command is done.
 
-use super::event::{Action, Deed, Event, JobId, OpId, Proof, Who};
+use super::event::{Action, Event, JobId, OpId, Proof, Who};
 use super::life::{Change, Check, Evidence, Life, REFUSAL_REPEAT};
+use super::operations::{LateGoodbye, Probed};
 use super::table::{Known, Peer};
 use super::time::Time;
-use super::{Chat, Job, Op, Purpose};
+use super::{Chat, Job, Purpose};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::{Failure, Fate, Outgoing, Speech};
 use crate::model::peer_id::Recipient;
 use crate::model::session::Say;
 use crate::protocol;
-
-/// Failures that a sum names one by one; more than these are counted.
-const MAX_FAILED_NAMED: usize = 20;
 
 /// What became of a job.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -89,7 +87,7 @@ impl Chat {
         if let Some(key) = promised.filter(|_| is_question) {
             // It was only the question; the same is said again in encryption, and what follows from that follows.
             self.promised(peer_id, to, key, purpose);
-            self.goes_on(job);
+            self.operations.goes_on(job, JobId(self.last_job));
             return self.done();
         }
         let evidence = match purpose {
@@ -275,18 +273,7 @@ impl Chat {
                 self.secure.in_plain.insert(to);
             }
         }
-        self.is_awaited_as(from, to);
-    }
-
-    /// Makes the lists that wait for an unproven address wait for the peer there.
-    pub(super) fn is_awaited_as(&mut self, from: Recipient, to: Recipient) {
-        for op in self.ops.values_mut() {
-            if let Op::List { waiting, .. } | Op::Start { waiting, .. } = op
-                && waiting.remove(&from)
-            {
-                waiting.insert(to);
-            }
-        }
+        self.operations.rename(from, to);
     }
 
     /// Whether the result of a probe or an acknowledgement is to be ignored: the address belongs to
@@ -350,91 +337,34 @@ impl Chat {
         }
     }
 
-    /// Takes a peer off the lists that wait for it, unless it refused and has to be asked again, or the look was begun
-    /// before the list.
+    /// A probe of a peer is over: tells the commands that wait for it.
     pub(super) fn checked(&mut self, peer_id: Recipient, job: JobId, fate: &Fate) {
-        let unasked = matches!(fate, Fate::Failed(Failure::NoResources | Failure::Cancelled));
         let peer = self.table.peer(peer_id);
-        let doubtful = peer.is_some_and(|peer| peer.life.is_doubtful());
-        // One that is there is met when its name is known, for whoever comes next may use it.
-        let to_be_met = peer.is_some_and(|peer| peer.is_there() && !peer.told);
-        for op in self.ops.values_mut() {
-            match op {
-                Op::List { waiting, after, .. } if !doubtful && !unasked && job.0 > *after => {
-                    waiting.remove(&peer_id);
-                }
-                Op::Start { waiting, .. } if !to_be_met => {
-                    waiting.remove(&peer_id);
-                }
-                _ => {}
-            }
-        }
+        let probed = Probed {
+            was_asked: !matches!(fate, Fate::Failed(Failure::NoResources | Failure::Cancelled)),
+            is_doubtful: peer.is_some_and(|peer| peer.life.is_doubtful()),
+            is_unannounced: peer.is_some_and(|peer| peer.is_there() && !peer.told),
+        };
+        self.operations.probed(peer_id, job, probed);
     }
 
-    /// The user was told that a peer is there: the first dialling need not wait for it.
-    pub(super) fn met(&mut self, peer_id: Recipient) {
-        for op in self.ops.values_mut() {
-            if let Op::Start { waiting, .. } = op {
-                waiting.remove(&peer_id);
-            }
-        }
-    }
-
-    /// A peer has just spoken: no list need wait for it.
-    pub(super) fn seen(&mut self, peer_id: Recipient) {
-        for op in self.ops.values_mut() {
-            if let Op::List { waiting, .. } = op {
-                waiting.remove(&peer_id);
-            }
-        }
-    }
-
-    /// The job that was made last says what this one was to say. Whoever leaves waits for it in its place.
-    fn goes_on(&mut self, job: JobId) {
-        let next = JobId(self.last_job);
-        for op in self.ops.values_mut() {
-            if let Op::Leave { attempts, .. } = op
-                && attempts.remove(&job)
-            {
-                attempts.insert(next);
-            }
-        }
-    }
-
-    /// Whoever was reached while we leave is told goodbye after that.
+    /// An attempt to reach a peer is over. A peer that is reached while we leave is told goodbye.
     pub(super) fn attempted(&mut self, job: JobId, peer_id: Recipient, taken: bool) {
-        if !self.leaving {
-            return;
-        }
-        let mut reached = None;
-        for (id, op) in &mut self.ops {
-            if let Op::Leave { pending, attempts, patience } = op
-                && attempts.remove(&job)
-                && taken
-            {
-                *pending += 1;
-                reached = Some((*id, *patience));
-            }
-        }
-        if let Some((op, deadline)) = reached {
-            self.say_goodbye(peer_id, op, Some(deadline));
+        let goodbye = self.operations.attempted(job, taken);
+        self.say_late_goodbye(peer_id, goodbye);
+    }
+
+    /// A peer has got to know our key. If we leave, it believes no unencrypted goodbye any more.
+    pub(super) fn leaves_again(&mut self, peer_id: Recipient) {
+        // Behind a queued message, the goodbye waits for the message.
+        if !self.waits_for(peer_id) {
+            let goodbye = self.operations.introduced();
+            self.say_late_goodbye(peer_id, goodbye);
         }
     }
 
-    /// We leave, and somebody has got to know us by our key just now, who believes no goodbye in plain.
-    pub(super) fn leaves_again(&mut self, peer_id: Recipient) {
-        if self.secure.asked.contains_key(&peer_id) {
-            // The goodbye waits for a text.
-            return;
-        }
-        let leaving = self.ops.iter_mut().find_map(|(id, op)| match op {
-            Op::Leave { pending, patience, .. } => {
-                *pending += 1;
-                Some((*id, *patience))
-            }
-            _ => None,
-        });
-        if let Some((op, deadline)) = leaving {
+    fn say_late_goodbye(&mut self, peer_id: Recipient, goodbye: Option<LateGoodbye>) {
+        if let Some(LateGoodbye { op, deadline }) = goodbye {
             self.say_goodbye(peer_id, op, Some(deadline));
         }
     }
@@ -453,86 +383,6 @@ impl Chat {
             }
             _ if self.is_only_encrypted(peer_id) => drop(self.talk(peer_id, purpose, Say::Bye, deadline)),
             _ => self.transmit(peer_id, purpose, Outgoing::Exit, deadline),
-        }
-    }
-
-    /// One recipient of a command is done with.
-    pub(super) fn finished(&mut self, id: OpId, peer_id: Recipient, fate: Fate, parts: (usize, usize)) {
-        let who = self.who(peer_id);
-        self.finished_with(id, who, fate, parts);
-    }
-
-    pub(super) fn finished_with(&mut self, id: OpId, who: Who, fate: Fate, parts: (usize, usize)) {
-        match self.ops.get_mut(&id) {
-            Some(Op::Spread { deed, total, pending, done, failed }) => {
-                *pending -= 1;
-                if matches!(fate, Fate::Delivered | Fate::HandedOver) {
-                    *done += 1;
-                } else if failed.len() < MAX_FAILED_NAMED {
-                    failed.push((who.clone(), fate.clone()));
-                }
-                let (deed, total) = (*deed, *total);
-                self.tell(Event::Done { op: id, deed, who, fate, parts, total });
-            }
-            Some(Op::Leave { pending, .. }) => *pending -= 1,
-            _ => {}
-        }
-        self.settle(id);
-    }
-
-    /// One recipient of a command is not even tried.
-    pub(super) fn not_sent(&mut self, id: OpId) {
-        if let Some(Op::Spread { pending, .. }) = self.ops.get_mut(&id) {
-            *pending -= 1;
-        }
-    }
-
-    /// Ends a command that waits for nobody any more.
-    pub(super) fn settle(&mut self, id: OpId) {
-        let over = match self.ops.get(&id) {
-            Some(Op::Spread { pending, .. }) => *pending == 0,
-            _ => false,
-        };
-        if !over {
-            return;
-        }
-        if let Some(Op::Spread { deed, total, done, failed, .. }) = self.ops.remove(&id)
-            && (total > 1 || (deed == Deed::Connect && total > 0))
-        {
-            self.tell(Event::Sum { deed, total, done, failed });
-        }
-        self.tell(Event::Settled(id));
-    }
-
-    /// Ends what waits for nobody any more, or for longer than the user should.
-    pub(super) fn settle_watches(&mut self, now: Time) {
-        let over = |op: &Op| match op {
-            Op::List { waiting, deadline, .. } | Op::Start { waiting, deadline } => {
-                waiting.is_empty() || *deadline <= now
-            }
-            Op::Leave { pending, attempts, patience } => {
-                *pending == 0 && (attempts.is_empty() || *patience <= now)
-            }
-            Op::Spread { .. } => false,
-        };
-        let ids: Vec<OpId> = self.ops.iter().filter(|(_, op)| over(op)).map(|(id, _)| *id).collect();
-        for id in ids {
-            match self.ops.remove(&id) {
-                Some(Op::List { waiting, .. }) => {
-                    let rows = self.rows(now);
-                    self.tell(Event::Listed { rows, unasked: waiting.len() });
-                }
-                Some(Op::Start { .. }) => {
-                    let is_static = |peer: &&Peer| peer.known == Known::Static;
-                    let total = self.table.rows().filter(is_static).count();
-                    let connected =
-                        self.table.rows().filter(is_static).filter(|peer| peer.is_there()).count();
-                    self.tell(Event::Dialled { total, connected });
-                }
-                Some(Op::Leave { .. }) => self.abandon_texts(),
-                _ => {}
-            }
-            self.tell(Event::Settled(id));
         }
     }
 }

@@ -159,7 +159,7 @@ impl Chat {
         if let Some(who) = came {
             self.came(who);
         }
-        self.seen(peer_id);
+        self.operations.heard_from(peer_id);
         self.somebody_is_at(peer_id, now);
         match (body, from) {
             (Body::Text(text) | Body::Greeting(text), Some(from)) => {

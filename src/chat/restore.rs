@@ -35,8 +35,7 @@ impl Chat {
     /// Takes on the texts of an earlier run that wait, in the order in which they were typed; before [`Chat::start`], and after the keys.
     pub fn restore(&mut self, texts: Vec<Restored>, now: Time) -> Vec<Action> {
         for Restored { to, letter, parts, cut_off, left, name } in texts {
-            self.last_op += 1;
-            let op = OpId(self.last_op);
+            let op = self.operations.next_id();
             let (id, expires) = (letter.id, now.plus(left));
             match to {
                 Recipient::Peer(PeerId::Key(key)) => self.restore_letter(key, op, letter, expires, now),

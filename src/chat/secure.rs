@@ -306,7 +306,7 @@ impl Chat {
                 });
             }
             if is_rekeyed {
-                self.is_awaited_as(at_addr, id);
+                self.operations.rename(at_addr, id);
             }
         }
         let known = if dialled { Known::SentTo } else { Known::Heard };
@@ -492,7 +492,7 @@ impl Chat {
         if let Some(Some(who)) = came {
             self.came(who);
         }
-        self.seen(peer_id);
+        self.operations.heard_from(peer_id);
     }
 
     /// A proven key has shown that it is there.

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::address::{Claimed, Source};
-use crate::model::message::{Body, Decoded, Failure, Fault, MessageId, Plain, Unreadable};
+use crate::model::message::{Body, Decoded, Failure, Fate, Fault, MessageId, Plain, Unreadable};
 use crate::model::session::Letter;
 use crate::model::stored::Write;
 use crate::model::untrusted::Text;

@@ -3,7 +3,7 @@
 use super::event::Action;
 use super::life::Check;
 use super::time::Time;
-use super::{Chat, Op, Purpose};
+use super::{Chat, Purpose};
 use crate::model::message::Outgoing;
 use crate::model::peer_id::Recipient;
 use crate::model::session::Say;
@@ -11,16 +11,17 @@ use crate::model::session::Say;
 impl Chat {
     /// When [`Chat::tick`] has something to do next, if nothing else happens before.
     pub fn next_wake(&self) -> Option<Time> {
-        let deadlines = self.ops.values().filter_map(|op| match op {
-            Op::List { deadline, .. } | Op::Start { deadline, .. } => Some(*deadline),
-            Op::Leave { pending, patience, .. } => (*pending == 0).then_some(*patience),
-            Op::Spread { .. } => None,
-        });
         let turns = self.secure.outboxes.next_wake();
         let held = self.next_held();
         let looks = [self.table.next_wake(), self.checks.next_wake(), turns, held].into_iter().flatten();
         let leaves = self.keeping.leaves_by();
-        deadlines.chain(leaves).chain(looks.filter(|_| !self.leaving)).chain(self.refusals.next_wake()).min()
+        let deadline = self.operations.next_deadline();
+        deadline
+            .into_iter()
+            .chain(leaves)
+            .chain(looks.filter(|_| !self.leaving))
+            .chain(self.refusals.next_wake())
+            .min()
     }
 
     /// Does what has become due.

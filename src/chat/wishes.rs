@@ -7,7 +7,7 @@ use super::event::{Event, OpId, Who};
 use super::outbox::OutText;
 use super::plain::Unsent;
 use super::time::Time;
-use super::{Chat, Deed, Op};
+use super::{Chat, Deed};
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
@@ -164,18 +164,5 @@ impl Chat {
         let asked = secure.asked.get(&peer_id).is_some_and(|texts| texts.iter().any(is_it));
         let under_way = secure.plain.values().any(|text| text.written_to == peer_id && is_it(text));
         goes_out || held || asked || under_way
-    }
-
-    /// A command that is done at once.
-    pub(super) fn nothing_to_wait_for(&mut self) -> OpId {
-        let op = self.new_op(Op::Spread {
-            deed: Deed::Connect,
-            total: 0,
-            pending: 0,
-            done: 0,
-            failed: Vec::new(),
-        });
-        self.settle(op);
-        op
     }
 }

@@ -235,7 +235,7 @@ proptest! {
         for op in &world.ops {
             prop_assert_eq!(world.settled.get(op), Some(&1), "{:?}", op);
         }
-        prop_assert!(world.story.chat.jobs.is_empty() && world.story.chat.ops.is_empty());
+        prop_assert!(world.story.chat.jobs.is_empty() && world.story.chat.operations.len() == 0);
         prop_assert!(world.story.chat.checks.is_empty() && world.story.chat.texts.is_empty());
     }
 }

@@ -251,7 +251,7 @@ fn soak(seed: u64) {
     assert!(end.fits(), "{end:?}");
     assert_eq!((end.peers, end.per_ip, end.evictable), (begin.peers, begin.per_ip, begin.evictable));
     assert!(chat.texts.is_empty() && chat.waiting(soak.story.now).is_empty());
-    assert_eq!((chat.jobs.len(), chat.ops.len(), chat.checks.under_way()), (0, 0, 0));
+    assert_eq!((chat.jobs.len(), chat.operations.len(), chat.checks.under_way()), (0, 0, 0));
     assert_eq!(chat.own_ips.len(), 0);
     assert_eq!(chat.here(), 0);
     assert_eq!(soak.settled, soak.began, "commands were settled less or more than once");

@@ -1,0 +1,299 @@
+//! The user's commands under way: what each of them waits for, and when it is done.
+//!
+//! In scope: counting recipients, deadlines, and which command a result belongs to. Out of scope:
+//! peers, trust and messages. The caller says what happened and acts on what is returned.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::event::{Deed, JobId, OpId, Who};
+use super::time::Time;
+use crate::model::message::Fate;
+use crate::model::peer_id::Recipient;
+
+/// Failures that a summary names at most: about a screenful. The others are only counted.
+const MAX_FAILED_NAMED: usize = 20;
+
+/// What a command waits for.
+#[derive(Debug)]
+enum Operation {
+    /// Something for one or several recipients.
+    Spread {
+        deed: Deed,
+        total: usize,
+        /// Recipients without a result.
+        pending: usize,
+        done: usize,
+        failed: Vec<(Who, Fate)>,
+    },
+    /// A list of peers that are being probed. Only probes begun after the job `after` count: the
+    /// result of an earlier one is too old.
+    List { waiting: HashSet<Recipient>, after: u64, deadline: Time },
+    /// The first dialing of the configured peers.
+    Start { waiting: HashSet<Recipient>, deadline: Time },
+    /// Goodbyes, and attempts to reach peers that were not online. A peer that is reached within
+    /// `patience` is told goodbye, too.
+    Leave { pending: usize, attempts: HashSet<JobId>, patience: Time },
+}
+
+/// What the user is told of a command to recipients.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) enum Output {
+    /// One recipient has its result.
+    Done { op: OpId, deed: Deed, who: Who, fate: Fate, parts: (usize, usize), total: usize },
+    /// All recipients of a command to several have theirs.
+    Sum { deed: Deed, total: usize, done: usize, failed: Vec<(Who, Fate)> },
+    /// The command is over.
+    Settled(OpId),
+}
+
+/// A command that waited for peers and is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Ended {
+    /// A list, with the number of peers that could not be probed in time.
+    List { unasked: usize },
+    /// The first dialing of the configured peers.
+    Start,
+    /// All goodbyes are said.
+    Leave,
+}
+
+/// A goodbye to a peer that was reached while we leave, and the time until which it is of use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct LateGoodbye {
+    pub(super) op: OpId,
+    pub(super) deadline: Time,
+}
+
+/// What a probe of a peer showed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Probed {
+    /// The peer was dialed, and this machine had what that takes.
+    pub(super) was_asked: bool,
+    /// It refused, and is asked again before that is believed.
+    pub(super) is_doubtful: bool,
+    /// It is online, and the user is told so as soon as its name is known.
+    pub(super) is_unannounced: bool,
+}
+
+/// The commands under way.
+#[derive(Debug, Default)]
+pub(super) struct Operations {
+    under_way: BTreeMap<OpId, Operation>,
+    last: u64,
+}
+
+impl Operations {
+    /// The number of commands under way.
+    pub(super) fn len(&self) -> usize {
+        self.under_way.len()
+    }
+
+    /// Returns a number for a command that is not tracked here: a message of an earlier run.
+    pub(super) fn next_id(&mut self) -> OpId {
+        self.last += 1;
+        OpId(self.last)
+    }
+
+    /// Begins a command for this many recipients. Each one needs [`Operations::finished`] or
+    /// [`Operations::skipped`], and then the command [`Operations::settle`].
+    pub(super) fn spread(&mut self, deed: Deed, total: usize) -> OpId {
+        self.begin(Operation::Spread { deed, total, pending: total, done: 0, failed: Vec::new() })
+    }
+
+    /// A command that is done already.
+    pub(super) fn instant(&mut self) -> (OpId, Output) {
+        let op = self.next_id();
+        (op, Output::Settled(op))
+    }
+
+    /// Begins a list that waits for probes begun after the job `after`.
+    pub(super) fn list(&mut self, waiting: HashSet<Recipient>, after: u64, deadline: Time) -> OpId {
+        self.begin(Operation::List { waiting, after, deadline })
+    }
+
+    /// Begins the first dialing of the configured peers.
+    pub(super) fn start(&mut self, waiting: HashSet<Recipient>, deadline: Time) -> OpId {
+        self.begin(Operation::Start { waiting, deadline })
+    }
+
+    /// Begins to leave. [`Operations::leave_with`] has to follow.
+    pub(super) fn leave(&mut self, now: Time) -> OpId {
+        self.begin(Operation::Leave { pending: 1, attempts: HashSet::new(), patience: now })
+    }
+
+    /// Waits for this many goodbyes, and until `patience` for these attempts to reach others.
+    pub(super) fn leave_with(&mut self, op: OpId, pending: usize, attempts: HashSet<JobId>, patience: Time) {
+        self.under_way.insert(op, Operation::Leave { pending, attempts, patience });
+    }
+
+    fn begin(&mut self, operation: Operation) -> OpId {
+        let op = self.next_id();
+        self.under_way.insert(op, operation);
+        op
+    }
+
+    /// Records the result for one recipient.
+    pub(super) fn finished(
+        &mut self,
+        op: OpId,
+        who: Who,
+        fate: Fate,
+        parts: (usize, usize),
+    ) -> Option<Output> {
+        match self.under_way.get_mut(&op)? {
+            Operation::Spread { deed, total, pending, done, failed } => {
+                *pending -= 1;
+                if matches!(fate, Fate::Delivered | Fate::HandedOver) {
+                    *done += 1;
+                } else if failed.len() < MAX_FAILED_NAMED {
+                    failed.push((who.clone(), fate.clone()));
+                }
+                Some(Output::Done { op, deed: *deed, who, fate, parts, total: *total })
+            }
+            Operation::Leave { pending, .. } => {
+                *pending -= 1;
+                None
+            }
+            Operation::List { .. } | Operation::Start { .. } => None,
+        }
+    }
+
+    /// Records that one recipient gets no result of its own.
+    pub(super) fn skipped(&mut self, op: OpId) {
+        if let Some(Operation::Spread { pending, .. }) = self.under_way.get_mut(&op) {
+            *pending -= 1;
+        }
+    }
+
+    /// Ends a command to recipients if all of them have their results.
+    pub(super) fn settle(&mut self, op: OpId) -> Vec<Output> {
+        if !matches!(self.under_way.get(&op), Some(Operation::Spread { pending: 0, .. })) {
+            return Vec::new();
+        }
+        let Some(Operation::Spread { deed, total, done, failed, .. }) = self.under_way.remove(&op) else {
+            return Vec::new();
+        };
+        let is_summed = total > 1 || deed == Deed::Connect && total > 0;
+        let sum = is_summed.then_some(Output::Sum { deed, total, done, failed });
+        sum.into_iter().chain([Output::Settled(op)]).collect()
+    }
+
+    /// Ends the commands that wait for no peer any more, or that have waited long enough.
+    pub(super) fn end_watches(&mut self, now: Time) -> Vec<(OpId, Ended)> {
+        let ended = |operation: &Operation| match operation {
+            Operation::List { waiting, deadline, .. } => {
+                let is_over = waiting.is_empty() || *deadline <= now;
+                is_over.then_some(Ended::List { unasked: waiting.len() })
+            }
+            Operation::Start { waiting, deadline } => {
+                (waiting.is_empty() || *deadline <= now).then_some(Ended::Start)
+            }
+            Operation::Leave { pending, attempts, patience } => {
+                (*pending == 0 && (attempts.is_empty() || *patience <= now)).then_some(Ended::Leave)
+            }
+            Operation::Spread { .. } => None,
+        };
+        let ended: Vec<(OpId, Ended)> =
+            self.under_way.iter().filter_map(|(op, operation)| Some((*op, ended(operation)?))).collect();
+        for (op, _) in &ended {
+            self.under_way.remove(op);
+        }
+        ended
+    }
+
+    /// When [`Operations::end_watches`] has something to do at the latest.
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        let deadline = |operation: &Operation| match operation {
+            Operation::List { deadline, .. } | Operation::Start { deadline, .. } => Some(*deadline),
+            Operation::Leave { pending, patience, .. } => (*pending == 0).then_some(*patience),
+            Operation::Spread { .. } => None,
+        };
+        self.under_way.values().filter_map(deadline).min()
+    }
+
+    /// Waits for the peer that proved itself at an address instead of the address.
+    pub(super) fn rename(&mut self, from: Recipient, to: Recipient) {
+        for operation in self.under_way.values_mut() {
+            if let Operation::List { waiting, .. } | Operation::Start { waiting, .. } = operation
+                && waiting.remove(&from)
+            {
+                waiting.insert(to);
+            }
+        }
+    }
+
+    /// The probe `job` of a peer is over.
+    pub(super) fn probed(&mut self, id: Recipient, job: JobId, probed: Probed) {
+        for operation in self.under_way.values_mut() {
+            match operation {
+                Operation::List { waiting, after, .. }
+                    if !probed.is_doubtful && probed.was_asked && job.0 > *after =>
+                {
+                    waiting.remove(&id);
+                }
+                Operation::Start { waiting, .. } if !probed.is_unannounced => {
+                    waiting.remove(&id);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The user was told that a peer is online: the first dialing need not wait for it.
+    pub(super) fn announced(&mut self, id: Recipient) {
+        for operation in self.under_way.values_mut() {
+            if let Operation::Start { waiting, .. } = operation {
+                waiting.remove(&id);
+            }
+        }
+    }
+
+    /// A peer has just spoken: no list need wait for it.
+    pub(super) fn heard_from(&mut self, id: Recipient) {
+        for operation in self.under_way.values_mut() {
+            if let Operation::List { waiting, .. } = operation {
+                waiting.remove(&id);
+            }
+        }
+    }
+
+    /// The attempt `job` to reach a peer goes on as the job `next`.
+    pub(super) fn goes_on(&mut self, job: JobId, next: JobId) {
+        for operation in self.under_way.values_mut() {
+            if let Operation::Leave { attempts, .. } = operation
+                && attempts.remove(&job)
+            {
+                attempts.insert(next);
+            }
+        }
+    }
+
+    /// The attempt `job` to reach a peer is over. Returns the goodbye to say if it was reached
+    /// while we leave.
+    pub(super) fn attempted(&mut self, job: JobId, is_reached: bool) -> Option<LateGoodbye> {
+        for (op, operation) in &mut self.under_way {
+            if let Operation::Leave { pending, attempts, patience } = operation
+                && attempts.remove(&job)
+                && is_reached
+            {
+                *pending += 1;
+                return Some(LateGoodbye { op: *op, deadline: *patience });
+            }
+        }
+        None
+    }
+
+    /// A peer got to know our key just now. Returns the goodbye to say if we leave.
+    pub(super) fn introduced(&mut self) -> Option<LateGoodbye> {
+        self.under_way.iter_mut().find_map(|(op, operation)| match operation {
+            Operation::Leave { pending, patience, .. } => {
+                *pending += 1;
+                Some(LateGoodbye { op: *op, deadline: *patience })
+            }
+            _ => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
