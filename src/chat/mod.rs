@@ -9,8 +9,9 @@
 mod checks;
 mod command;
 mod decide;
+mod dedup;
 mod event;
-mod intake;
+mod inbound;
 mod keeping;
 mod letters;
 mod life;
@@ -23,7 +24,6 @@ mod receive;
 mod refusals;
 mod restore;
 mod secure;
-mod seen;
 mod table;
 mod talked;
 #[cfg(test)]
@@ -41,8 +41,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 pub use command::{Command, Target};
+pub use dedup::{DedupCache, Duplicate, MAX_DEDUP_IDS, MAX_DEDUP_KEYS};
 pub use event::{Action, Answer, Decision, Deed, Event, JobId, OpId, Proof, Talk, Transmit, Unsendable, Who};
-pub use intake::Intake;
+pub use inbound::Staged;
 pub use keeping::WriteId;
 pub use life::{
     Change, Check, Evidence, GONE_AFTER, LONGEST_BACKOFF, Life, PROBE_INTERVAL, QUIET_REPEAT, REFUSAL_REPEAT,
@@ -59,7 +60,6 @@ pub use receive::Received;
 pub use refusals::{REFUSALS_REPEAT, REFUSALS_SUMMED};
 pub use restore::Restored;
 pub use secure::Moment;
-pub use seen::{MAX_SEEN_IDS, MAX_SEEN_KEYS, Novelty, Seen};
 pub use table::{GONE_SHOWN, Known, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, Row};
 pub use texts::MAX_TEXTS_WAITING;
 pub use time::Time;
@@ -76,6 +76,7 @@ use crate::model::message::{Form, Outgoing, Speech};
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
 use checks::Checks;
+use inbound::Inbound;
 use keeping::Keeping;
 use operations::Operations;
 use refusals::Refusals;
@@ -208,6 +209,7 @@ pub struct Chat {
     texts: Texts,
     refusals: Refusals,
     secure: Box<Secure>,
+    inbound: Inbound,
     keeping: Keeping,
     leaving: bool,
     closed: bool,
@@ -235,6 +237,7 @@ impl Chat {
             texts: Texts::default(),
             refusals: Refusals::default(),
             secure: Box::new(Secure::new(trusted, require_encryption)),
+            inbound: Inbound::new(durable),
             keeping: Keeping::new(durable, expire),
             leaving: false,
             closed: false,

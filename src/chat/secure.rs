@@ -15,7 +15,6 @@ use super::life::{Life, Why};
 use super::outbox::{Jitter, OutText};
 use super::outboxes::Outboxes;
 use super::plain::Unsent;
-use super::seen::Seen;
 use super::table::{Known, Peer};
 use super::time::Time;
 use super::trust::{Change, Meeting, Offer, Pin, Policy, Refused, Trust, Trusted, Verdict};
@@ -23,7 +22,7 @@ use super::waiting::Held;
 use super::{Chat, Job, Proof, Purpose, announced};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
-use crate::model::message::{Body, Form, MessageId, Speech};
+use crate::model::message::{Body, Form, Speech};
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{ByeReason, Hold, Say};
@@ -52,7 +51,6 @@ pub struct Moment {
 pub(super) struct Secure {
     pub(super) trusted: Trusted,
     pub(super) outboxes: Outboxes,
-    pub(super) seen: Seen,
     pub(super) require: bool,
     /// Texts for addresses of which it is not known yet how they are spoken to.
     pub(super) asked: BTreeMap<Recipient, Vec<Unsent>>,
@@ -64,8 +62,6 @@ pub(super) struct Secure {
     pub(super) waiting: BTreeMap<Recipient, Held>,
     /// Texts of an earlier run to keys that are not known: they wait until somebody proves such a key, and is taken.
     pub(super) unremembered: HashMap<PublicKey, Vec<OutText>>,
-    /// Texts that were shown and could not be written down.
-    pub(super) unkept: HashSet<(PublicKey, MessageId)>,
     /// Texts to keys of which the user was told that they wait, and no more.
     pub(super) told_of: HashSet<(OpId, PublicKey)>,
     /// Keys that the user has forgotten while messages to them were on their way, or has replaced
@@ -86,14 +82,12 @@ impl Secure {
         Self {
             trusted,
             outboxes: Outboxes::default(),
-            seen: Seen::default(),
             require,
             asked: BTreeMap::new(),
             in_plain: BTreeSet::new(),
             plain: HashMap::new(),
             waiting: BTreeMap::new(),
             unremembered: HashMap::new(),
-            unkept: HashSet::new(),
             told_of: HashSet::new(),
             gone: HashMap::new(),
             misled: HashSet::new(),

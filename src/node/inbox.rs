@@ -95,8 +95,8 @@ impl InboundHandler for Inbox {
             return Vec::new();
         }
         log::debug!("{} texts of {key} at {source}", letters.len());
-        let intake = shared.with_chat_for(Some(source.share()), |chat, now| chat.letters(key, letters, now));
-        intake.map_or_else(Vec::new, |intake| shared.take(key, source, intake))
+        let staged = shared.with_chat_for(Some(source.share()), |chat, now| chat.stage(key, letters, now));
+        staged.map_or_else(Vec::new, |staged| shared.take(key, source, staged))
     }
 
     fn heard(&self, key: PublicKey) {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use parking_lot::{Condvar, Mutex};
 
 use super::shared::Shared;
-use crate::chat::{Intake, WriteId};
+use crate::chat::{Staged, WriteId};
 use crate::model::address::Source;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
@@ -174,8 +174,8 @@ impl StoreWriter {
 
 impl Shared {
     /// Stores received messages, and has them shown then. Returns the ids that get receipts.
-    pub(super) fn take(&self, key: PublicKey, source: Source, intake: Intake) -> Vec<MessageId> {
-        let Intake { mut receipts, name, assurance, letters } = intake;
+    pub(super) fn take(&self, key: PublicKey, source: Source, staged: Staged) -> Vec<MessageId> {
+        let Staged { mut receipts, name, assurance, letters } = staged;
         if letters.is_empty() {
             return receipts;
         }
@@ -202,7 +202,7 @@ impl Shared {
         result: Result<Vec<Option<RowId>>, Arc<str>>,
     ) -> Vec<MessageId> {
         let Write::Taken { from: key, letters, .. } = write else { return Vec::new() };
-        self.with_chat_for(Some(source.share()), |chat, now| chat.taken(key, letters, result, now))
+        self.with_chat_for(Some(source.share()), |chat, now| chat.commit(key, letters, result, now))
     }
 
     /// Tells the result of a write.

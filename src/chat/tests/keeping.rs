@@ -157,18 +157,18 @@ fn a_text_that_came_gets_its_receipt_and_is_shown_when_it_is_written_down() {
     let mut story = Story::keeping();
     story.knows_bob(5001);
     story.told();
-    let (intake, actions) = story.chat.letters(key(BOBS), vec![letter(7)], story.now);
+    let (intake, actions) = story.chat.stage(key(BOBS), vec![letter(7)], story.now);
     story.perform(actions);
     let intake = intake.expect("it is welcome");
     assert_eq!((&intake.receipts[..], &intake.letters[..]), (&[][..], &[letter(7)][..]));
     assert_eq!(story.told(), []);
     let (receipts, actions) =
-        story.chat.taken(key(BOBS), intake.letters, Ok(vec![Some(RowId(3))]), story.now);
+        story.chat.commit(key(BOBS), intake.letters, Ok(vec![Some(RowId(3))]), story.now);
     story.perform(actions);
     assert_eq!(receipts, [letter(7).id]);
     assert!(matches!(story.told()[..], [Event::Message { row: Some(RowId(3)), again: false, .. }]));
     // One that the store knows from an earlier run gets its receipt, and is not shown.
-    let (receipts, actions) = story.chat.taken(key(BOBS), vec![letter(8)], Ok(vec![None]), story.now);
+    let (receipts, actions) = story.chat.commit(key(BOBS), vec![letter(8)], Ok(vec![None]), story.now);
     story.perform(actions);
     assert_eq!((receipts, story.told()), (vec![letter(8).id], vec![]));
 }
@@ -180,11 +180,11 @@ fn a_text_that_cannot_be_written_down_is_shown_once_and_gets_its_receipt_when_it
     story.told();
     let mut comes = |result: Result<Vec<Option<RowId>>, Arc<str>>| {
         let again = Letter { again: true, ..letter(7) };
-        let (intake, actions) = story.chat.letters(key(BOBS), vec![again], story.now);
+        let (intake, actions) = story.chat.stage(key(BOBS), vec![again], story.now);
         story.perform(actions);
         let intake = intake.expect("it is welcome");
         assert_eq!(intake.letters.len(), 1, "it is to be written down");
-        let (receipts, actions) = story.chat.taken(key(BOBS), intake.letters, result, story.now);
+        let (receipts, actions) = story.chat.commit(key(BOBS), intake.letters, result, story.now);
         story.perform(actions);
         let shown = story.told().iter().filter(|event| matches!(event, Event::Message { .. })).count();
         (receipts.len(), shown)

@@ -43,11 +43,11 @@ impl Story {
 
     /// A text of a key comes, and is written down; the receipts for it.
     pub(super) fn takes(&mut self, n: u8, letter: Letter) -> Vec<MessageId> {
-        let (intake, actions) = self.chat.letters(key(n), vec![letter], self.now);
+        let (intake, actions) = self.chat.stage(key(n), vec![letter], self.now);
         self.perform(actions);
-        let Some(Intake { mut receipts, letters, .. }) = intake else { return Vec::new() };
+        let Some(Staged { mut receipts, letters, .. }) = intake else { return Vec::new() };
         let rows = letters.iter().map(|_| Some(crate::model::stored::RowId(1))).collect();
-        let (taken, actions) = self.chat.taken(key(n), letters, Ok(rows), self.now);
+        let (taken, actions) = self.chat.commit(key(n), letters, Ok(rows), self.now);
         self.perform(actions);
         receipts.extend(taken);
         receipts

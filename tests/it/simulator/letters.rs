@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use p2p_chat::chat::{Event as Told, Intake, Proof, Talk, Transmit};
+use p2p_chat::chat::{Event as Told, Proof, Staged, Talk, Transmit};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::peer_id::Recipient;
@@ -40,11 +40,11 @@ impl World {
     pub(super) fn takes_letters(&mut self, pid: Pid, turn: Turn) {
         let Turn { key, ref letters, .. } = turn;
         let all = letters.clone();
-        let (intake, told) = self.with_chat(pid, Cause::Met, |chat, now| chat.letters(key, all, now));
+        let (staged, told) = self.with_chat(pid, Cause::Met, |chat, now| chat.stage(key, all, now));
         if told.iter().any(|event| matches!(event, Told::Message { .. })) {
             self.fail(pid, format_args!("shows what is not written down: {told:?}"));
         }
-        let Some(Intake { receipts, name, assurance, letters }) = intake else {
+        let Some(Staged { receipts, name, assurance, letters }) = staged else {
             self.turn_over(pid);
             return self.answers_turn(pid, &turn, Vec::new());
         };
@@ -69,7 +69,7 @@ impl World {
             Ok(written) => self.fail(pid, format_args!("a store answers {written:?} to texts")),
             Err(error) => Err(error.to_string().into()),
         };
-        let (more, told) = self.with_chat(pid, Cause::Met, |chat, now| chat.taken(key, letters, rows, now));
+        let (more, told) = self.with_chat(pid, Cause::Met, |chat, now| chat.commit(key, letters, rows, now));
         for event in &told {
             let Told::Message { from: who, text, again, row, .. } = event else { continue };
             let Some(letter) = turn.letters.iter().find(|letter| &*letter.body == text.raw()) else {

@@ -1,0 +1,115 @@
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::chat::MAX_TURN_TEXTS;
+
+fn key(n: u32) -> PublicKey {
+    let mut bytes = [0; 32];
+    bytes[..4].copy_from_slice(&n.to_be_bytes());
+    PublicKey::new(bytes)
+}
+
+fn id(n: u32) -> MessageId {
+    MessageId::new(u128::from(n).to_be_bytes())
+}
+
+impl DedupCache {
+    fn takes(&mut self, key: PublicKey, id: MessageId, again: bool) -> Duplicate {
+        let duplicate = self.check(key, id, again);
+        self.record(key, id, again);
+        duplicate
+    }
+}
+
+#[test]
+fn repeated_id_is_a_duplicate_of_the_same_key() {
+    let mut cache = DedupCache::default();
+    assert_eq!(cache.takes(key(1), id(1), false), Duplicate::No);
+    assert_eq!(cache.takes(key(1), id(1), true), Duplicate::Yes);
+    assert_eq!(cache.takes(key(1), id(1), false), Duplicate::Yes);
+    assert_eq!(cache.takes(key(2), id(1), false), Duplicate::No);
+}
+
+#[test]
+fn unrecorded_message_is_no_duplicate() {
+    let mut cache = DedupCache::default();
+    cache.record(key(1), id(1), false);
+    assert_eq!(cache.check(key(1), id(2), false), Duplicate::No);
+    assert_eq!(cache.takes(key(1), id(2), true), Duplicate::No);
+}
+
+#[test]
+fn resent_message_is_doubtful_until_a_fresh_one() {
+    let mut cache = DedupCache::default();
+    assert_eq!(cache.takes(key(1), id(1), true), Duplicate::Maybe);
+    assert_eq!(cache.takes(key(1), id(2), true), Duplicate::Maybe);
+    assert_eq!(cache.takes(key(1), id(2), false), Duplicate::Yes);
+    assert_eq!(cache.takes(key(1), id(3), true), Duplicate::Maybe);
+    assert_eq!(cache.takes(key(1), id(4), false), Duplicate::No);
+    assert_eq!(cache.takes(key(1), id(5), true), Duplicate::No);
+    assert_eq!(cache.takes(key(2), id(6), true), Duplicate::Maybe);
+}
+
+#[test]
+fn the_last_ids_of_a_key_are_remembered_and_those_before_forgotten() {
+    let mut cache = DedupCache::default();
+    for n in 0..=MAX_DEDUP_IDS as u32 {
+        cache.record(key(1), id(n), false);
+    }
+    assert_eq!(cache.check(key(1), id(0), true), Duplicate::No);
+    assert_eq!(cache.check(key(1), id(1), true), Duplicate::Yes);
+    const { assert!(MAX_DEDUP_IDS >= 2 * MAX_TURN_TEXTS, "what may still come again is forgotten") };
+}
+
+#[test]
+fn the_key_that_was_silent_longest_is_forgotten_first() {
+    let mut cache = DedupCache::default();
+    for n in 0..MAX_DEDUP_KEYS as u32 {
+        cache.record(key(n), id(n), false);
+    }
+    cache.record(key(0), id(0), true);
+    cache.record(key(MAX_DEDUP_KEYS as u32), id(0), false);
+    assert_eq!(cache.check(key(0), id(0), true), Duplicate::Yes);
+    assert_eq!(cache.check(key(1), id(1), true), Duplicate::Maybe, "forgotten, so it is not certain");
+    assert_eq!(cache.keys.len(), MAX_DEDUP_KEYS);
+}
+
+proptest! {
+    /// A sender with a bounded number of open texts, which resends each as often as it likes, in an order of its own.
+    #[test]
+    fn a_text_is_shown_once_however_often_a_sender_repeats_what_it_has_open(
+        steps in prop::collection::vec((any::<bool>(), any::<prop::sample::Index>()), 1..1_500),
+    ) {
+        let mut cache = DedupCache::default();
+        let mut open = VecDeque::new();
+        let mut shown = HashSet::new();
+        let mut last = 0;
+        for (fresh, which) in steps {
+            if fresh || open.is_empty() {
+                last += 1;
+                open.push_back(last);
+                if open.len() > MAX_TURN_TEXTS {
+                    open.pop_front();
+                }
+            }
+            let n = if fresh { last } else { open[which.index(open.len())] };
+            if cache.takes(key(1), id(n), !fresh) != Duplicate::Yes {
+                prop_assert!(shown.insert(n), "{n} is shown twice");
+            }
+            prop_assert!(shown.contains(&n), "{n} is a double, but was never shown");
+        }
+    }
+
+    #[test]
+    fn it_never_holds_more_than_its_bounds(steps in prop::collection::vec((0u32..5, any::<u16>(), any::<bool>()), 0..1_500)) {
+        let mut cache = DedupCache::default();
+        for (who, n, again) in steps {
+            cache.record(key(who), id(n.into()), again);
+            prop_assert!(cache.keys.values().all(|texts| texts.ids.len() <= MAX_DEDUP_IDS));
+            prop_assert_eq!(cache.order.len(), cache.keys.len());
+            prop_assert!(cache.order.iter().all(|(place, key)| cache.keys[key].place == *place));
+        }
+    }
+}
