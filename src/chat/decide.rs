@@ -25,17 +25,17 @@ impl Chat {
     }
 
     fn pin(&self, key: PublicKey) -> Result<Pin, Unknown> {
-        self.secure.trusted.pin(key).cloned().ok_or(Unknown::Pin)
+        self.trust.pin(key).cloned().ok_or(Unknown::Pin)
     }
 
     pub(super) fn trust(&mut self, key: PublicKey, whom: As, now: Time) -> Result<Decision, Unknown> {
         let secure = &mut self.secure;
-        let offer = secure.trusted.offers().0.iter().find(|offer| offer.met.key == key);
+        let offer = self.trust.offers().0.iter().find(|offer| offer.met.key == key);
         let offered_at = offer.map(|offer| offer.met.addr);
-        secure.trusted.take(key, whom)?;
+        self.trust.take(key, whom)?;
         if let As::NewKeyOf(old) = whom {
             let (moved, news) =
-                secure.trusted.writable(key).map(|to| secure.outboxes.follow(old, to)).unwrap_or_default();
+                self.trust.writable(key).map(|to| secure.outboxes.follow(old, to)).unwrap_or_default();
             // Of what waited for the old key, the user was told; what becomes of it under the new one is told as such.
             let told: Vec<OpId> =
                 secure.told_of.iter().filter(|(_, of)| *of == old).map(|(op, _)| *op).collect();
@@ -86,7 +86,7 @@ impl Chat {
 
     pub(super) fn block(&mut self, key: PublicKey) -> Result<Decision, Unknown> {
         let secure = &mut self.secure;
-        secure.trusted.block(key)?;
+        self.trust.block(key)?;
         let news = secure.outboxes.give_up(key, Lost::Blocked);
         self.tell_news(key, news);
         // Nothing goes to the key from now on, so it is not listed either.
@@ -100,7 +100,7 @@ impl Chat {
         self.tell_news(key, news);
         let secure = &mut self.secure;
         let is_under_way = secure.outboxes.open(key).next().is_some();
-        let pin = secure.trusted.unpin(key)?;
+        let pin = self.trust.unpin(key)?;
         if is_under_way {
             secure.gone.insert(key, None);
         }
@@ -109,14 +109,13 @@ impl Chat {
     }
 
     pub(super) fn verify(&mut self, key: PublicKey, date: u64) -> Result<Decision, Unknown> {
-        let secure = &mut self.secure;
-        secure.trusted.verify(key, date)?;
+        self.trust.verify(key, date)?;
         self.table.update(Recipient::key(key), |peer| (peer.verified, peer.contact) = (true, true));
         Ok(Decision::Verified(self.pin(key)?))
     }
 
     pub(super) fn set_policy(&mut self, policy: Policy) -> Result<Decision, Unknown> {
-        self.secure.trusted.set_policy(policy);
+        self.trust.set_policy(policy);
         Ok(Decision::Policy(policy))
     }
 }

@@ -116,7 +116,7 @@ impl Chat {
         now: Time,
     ) -> (Option<Staged>, Vec<Action>) {
         let id = Recipient::key(key);
-        let is_welcome = self.secure.trusted.writable(key).is_some();
+        let is_welcome = self.trust.writable(key).is_some();
         if !is_welcome || self.closed || !self.knows(id) {
             return (None, Vec::new());
         }
@@ -146,7 +146,7 @@ impl Chat {
             Ok(rows) => {
                 for (letter, row) in letters.into_iter().zip(rows) {
                     receipts.push(letter.id);
-                    self.secure.trusted.keep(key);
+                    self.trust.keep(key);
                     match self.inbound.stored(key, &letter, row) {
                         Commit::Show { again, row } => self.shows(key, &letter, again, Some(row)),
                         Commit::MarkShown(row) => self.write(Write::Shown(vec![row])),

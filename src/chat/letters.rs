@@ -101,11 +101,11 @@ impl Chat {
             false => self.said(to, name, &letter, Condition::Queued),
         };
         let secure = &mut self.secure;
-        let Some(writable) = secure.trusted.writable(key) else { return Some(Unsendable::NotTrusted) };
+        let Some(writable) = self.trust.writable(key) else { return Some(Unsendable::NotTrusted) };
         let sent = letter.again;
         match secure.outboxes.put(writable, OutText { op, letter, expires, sent }) {
             Ok(()) => {
-                secure.trusted.keep(key);
+                self.trust.keep(key);
                 if is_direct {
                     self.is_contact_now(key);
                 }

@@ -208,13 +208,12 @@ pub struct Chat {
     checks: Checks,
     texts: Texts,
     refusals: Refusals,
+    trust: Trusted,
     secure: Box<Secure>,
     inbound: Inbound,
     keeping: Keeping,
     leaving: bool,
     closed: bool,
-    /// The user's aliases for peers.
-    aliases: HashMap<Recipient, Name>,
     actions: Vec<Action>,
 }
 
@@ -222,9 +221,9 @@ impl Chat {
     /// A chat that knows no peer yet, only the keys of `config`.
     pub fn new(config: CoreConfig) -> Self {
         let CoreConfig { me, key, pins, policy, require_encryption, durable, expire } = config;
-        let mut trusted = Trusted::new(key, policy);
+        let mut trust = Trusted::new(key, policy).with_required_encryption(require_encryption);
         for pin in pins {
-            trusted.load(pin);
+            trust.load(pin);
         }
         Self {
             me,
@@ -236,12 +235,12 @@ impl Chat {
             checks: Checks::default(),
             texts: Texts::default(),
             refusals: Refusals::default(),
-            secure: Box::new(Secure::new(trusted, require_encryption)),
+            trust,
+            secure: Box::new(Secure::new()),
             inbound: Inbound::new(durable),
             keeping: Keeping::new(durable, expire),
             leaving: false,
             closed: false,
-            aliases: HashMap::new(),
             actions: Vec::new(),
         }
     }
@@ -350,32 +349,26 @@ impl Chat {
 
     /// The pin of a recipient that has a key.
     pub fn pinned(&self, id: Recipient) -> Option<&Pin> {
-        self.secure.trusted.pin(id.public_key()?)
+        self.trust.pin(id.public_key()?)
     }
 
     /// The contacts known by key that have no row in the table.
     pub fn unlisted_contacts(&self) -> Vec<Pin> {
         let is_unlisted = |pin: &&Pin| !self.knows(Recipient::key(pin.key)) && !pin.blocked;
-        let contacts = self.secure.trusted.contacts();
+        let contacts = self.trust.contacts();
         contacts.filter(is_unlisted).cloned().collect()
     }
 
     /// Whether a recipient is a contact.
     pub fn is_contact(&self, id: Recipient) -> bool {
-        self.aliases.contains_key(&id)
+        self.trust.has_alias(id)
             || self.pinned(id).is_some_and(|pin| pin.contact)
             || self.table.peer(id).is_some_and(|peer| peer.contact || peer.known == Known::Static)
     }
 
     /// Records the user's alias for a peer, or removes it.
     pub fn set_alias(&mut self, id: Recipient, name: Option<Name>) {
-        if let Some(key) = id.public_key() {
-            self.secure.trusted.set_alias(key, name.as_ref());
-        }
-        match name {
-            Some(name) => drop(self.aliases.insert(id, name)),
-            None => drop(self.aliases.remove(&id)),
-        }
+        self.trust.set_alias_of(id, name.as_ref());
     }
 
     /// How much is under way. Nothing is kept of what is over.

@@ -84,6 +84,12 @@ impl Chat {
         (answer, self.done())
     }
 
+    /// A message of `source` found no room. The user learns the sum from [`Chat::tick`].
+    pub fn refused(&mut self, source: Source, now: Time) -> Vec<Action> {
+        self.refusals.count(source, now);
+        self.done()
+    }
+
     fn message(&mut self, source: Source, message: Plain, cut: bool, now: Time) -> Answer {
         let Plain { claimed, form, name, body } = message;
         if body == Body::Ping {

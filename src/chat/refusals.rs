@@ -1,64 +1,68 @@
-//! What could not be taken from the network: counted, and told in one line now and then.
+//! Messages that found no room: counted, and told to the user in one line now and then.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Chat;
-use super::event::{Action, Event};
 use super::time::Time;
 use crate::model::address::{Source, SourcePrefix};
 
-/// How long refusals are counted before the user is told of them for the first time.
+/// How long refused messages are counted before the user is told of them for the first time.
 pub const REFUSALS_SUMMED: Duration = Duration::from_secs(1);
 
-/// The same when the user was told lately: whoever floods for an hour shall not fill the screen with that.
+/// How long they are counted if the user was told recently, so that a flood does not fill the
+/// screen.
 pub const REFUSALS_REPEAT: Duration = Duration::from_secs(30);
 
-/// Sources that are counted each for itself; a line cannot name more, and those beyond are counted together.
+/// Source prefixes that are counted each for itself. A line cannot name more, so those beyond are
+/// counted together.
 const MAX_COUNTED: usize = 3;
 
-/// What was refused and not yet told.
+/// Refused messages that the user has not been told of.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
-    /// Each with the first source of those that have one share together.
+    /// The first source of each prefix, and the number of its messages.
     of: BTreeMap<SourcePrefix, (Source, u64)>,
     others: u64,
     tell_at: Option<Time>,
     told_at: Option<Time>,
 }
 
+/// What the user is told of refused messages.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct RefusalSummary {
+    /// The sources with the most messages first.
+    pub(super) sources: Vec<(Source, u64)>,
+    /// Messages of all other sources.
+    pub(super) others: u64,
+}
+
 impl Refusals {
-    /// When the user is to be told.
+    /// When [`Refusals::due`] has something to tell.
     pub(super) fn next_wake(&self) -> Option<Time> {
         self.tell_at
     }
-}
 
-impl Chat {
-    /// A message of `source` was not taken, for there was no room for it. The user learns the sum from [`Chat::tick`].
-    pub fn refused(&mut self, source: Source, now: Time) -> Vec<Action> {
-        let Refusals { of, others, tell_at, told_at } = &mut self.refusals;
-        if let Some((_, count)) = of.get_mut(&source.share()) {
-            *count += 1;
-        } else if of.len() < MAX_COUNTED {
-            of.insert(source.share(), (source, 1));
-        } else {
-            *others += 1;
+    /// Counts a refused message.
+    pub(super) fn count(&mut self, source: Source, now: Time) {
+        let has_room = self.of.len() < MAX_COUNTED;
+        match self.of.get_mut(&source.share()) {
+            Some((_, count)) => *count += 1,
+            None if has_room => drop(self.of.insert(source.share(), (source, 1))),
+            None => self.others += 1,
         }
         let soon = now.plus(REFUSALS_SUMMED);
-        tell_at.get_or_insert(told_at.map_or(soon, |told| soon.max(told.plus(REFUSALS_REPEAT))));
-        self.done()
+        let told_at = self.told_at;
+        self.tell_at.get_or_insert_with(|| told_at.map_or(soon, |told| soon.max(told.plus(REFUSALS_REPEAT))));
     }
 
-    /// Tells what was refused, if it is time.
-    pub(super) fn tell_refusals(&mut self, now: Time) {
-        if self.refusals.tell_at.is_some_and(|at| at <= now) {
-            let Refusals { of, others, .. } = std::mem::take(&mut self.refusals);
-            self.refusals.told_at = Some(now);
-            let mut sources: Vec<(Source, u64)> = of.into_values().collect();
-            sources.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-            self.tell(Event::Refused { sources, others });
-        }
+    /// Returns what the user is to be told now, and starts to count anew.
+    pub(super) fn due(&mut self, now: Time) -> Option<RefusalSummary> {
+        self.tell_at.filter(|at| *at <= now)?;
+        let Self { of, others, .. } = std::mem::take(self);
+        self.told_at = Some(now);
+        let mut sources: Vec<(Source, u64)> = of.into_values().collect();
+        sources.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        Some(RefusalSummary { sources, others })
     }
 }
 
@@ -67,16 +71,9 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::chat::{CoreConfig, Me};
-    use crate::model::key::PublicKey;
 
     fn source(last: u8) -> Source {
         Ipv4Addr::new(127, 0, 0, last).into()
-    }
-
-    fn chat() -> Chat {
-        let me = Me { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
-        Chat::new(CoreConfig::new(me, PublicKey::new([1; 32])))
     }
 
     fn at(millis: u64) -> Time {
@@ -84,22 +81,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_is_told_in_one_line_a_second_later_and_then_twice_a_minute() {
-        let mut chat = chat();
+    fn refusals_are_summed_up_at_intervals() {
+        let mut refusals = Refusals::default();
         for (millis, last) in [(0, 7), (10, 9), (20, 9), (30, 1), (40, 2), (50, 3)] {
-            assert!(chat.refused(source(last), at(millis)).is_empty());
+            refusals.count(source(last), at(millis));
         }
-        assert_eq!(chat.next_wake(), Some(at(1_000)));
-        assert!(chat.tick(at(999)).is_empty());
+        assert_eq!(refusals.next_wake(), Some(at(1_000)));
+        assert_eq!(refusals.due(at(999)), None);
         let sources = vec![(source(9), 2), (source(1), 1), (source(7), 1)];
-        assert_eq!(chat.tick(at(1_000)), [Action::Tell(Event::Refused { sources, others: 2 })]);
-        assert_eq!(chat.next_wake(), None);
-        chat.refused(source(9), at(5_000));
-        chat.refused(source(9), at(6_000));
-        assert_eq!(chat.next_wake(), Some(at(31_000)));
+        assert_eq!(refusals.due(at(1_000)), Some(RefusalSummary { sources, others: 2 }));
+        assert_eq!((refusals.next_wake(), refusals.due(at(2_000))), (None, None));
+        refusals.count(source(9), at(5_000));
+        refusals.count(source(9), at(6_000));
+        assert_eq!(refusals.next_wake(), Some(at(31_000)));
         let sources = vec![(source(9), 2)];
-        assert_eq!(chat.tick(at(31_000)), [Action::Tell(Event::Refused { sources, others: 0 })]);
-        chat.refused(source(9), at(90_000));
-        assert_eq!(chat.next_wake(), Some(at(91_000)));
+        assert_eq!(refusals.due(at(31_000)), Some(RefusalSummary { sources, others: 0 }));
+        refusals.count(source(9), at(90_000));
+        assert_eq!(refusals.next_wake(), Some(at(91_000)));
     }
 }

@@ -68,13 +68,13 @@ impl Chat {
         let (sent, letter) = (letter.again, Letter { again: true, ..letter });
         let text = OutText { op, letter, expires, sent };
         let id = text.letter.id;
-        if let Some(to) = secure.trusted.writable(key) {
+        if let Some(to) = self.trust.writable(key) {
             // What there is no room for stays written down for the next time.
             if secure.outboxes.put(to, text).is_ok() {
                 secure.told_of.insert((op, key));
                 secure.outboxes.stored(key, id, Time::default());
             }
-        } else if secure.trusted.pin(key).is_some() {
+        } else if self.trust.pin(key).is_some() {
             // The key was blocked, and whoever did that knows.
             self.write(Write::Became {
                 to: Recipient::Peer(PeerId::Key(key)),
@@ -98,12 +98,12 @@ impl Chat {
     /// A key is met that texts of an earlier run wait for, though it was not remembered.
     pub(super) fn remembers(&mut self, key: PublicKey, now: Time) {
         let secure = &mut self.secure;
-        if secure.trusted.writable(key).is_none() {
+        if self.trust.writable(key).is_none() {
             return;
         }
         if secure.unremembered.contains_key(&key) {
             // The user wrote to it in an earlier run.
-            secure.trusted.make_contact(key);
+            self.trust.make_contact(key);
         }
         for OutText { op, letter, expires, sent } in secure.unremembered.remove(&key).into_iter().flatten() {
             self.restore_letter(key, op, Letter { again: sent, ..letter }, expires, now);

@@ -17,7 +17,7 @@ use super::outboxes::Outboxes;
 use super::plain::Unsent;
 use super::table::{Known, Peer};
 use super::time::Time;
-use super::trust::{Change, Meeting, Offer, Pin, Policy, Refused, Trust, Trusted, Verdict};
+use super::trust::{Change, Meeting, Offer, Pin, Policy, Refused, Trust, Verdict};
 use super::waiting::Held;
 use super::{Chat, Job, Proof, Purpose, announced};
 use crate::model::address::{PeerAddr, Source};
@@ -27,9 +27,6 @@ use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{ByeReason, Hold, Say};
 use crate::model::stored::Assurance;
-
-/// How often the user is told at most of what one would be told of all the time while somebody attacks.
-const TELL_SPACING: Duration = Duration::from_secs(60);
 
 /// How long a greeting may be on its way: connecting, the handshake and both hellos take no longer than this.
 const ON_ITS_WAY: Duration = Duration::from_secs(3);
@@ -49,9 +46,7 @@ pub struct Moment {
 /// What there is beside the table as soon as there are keys.
 #[derive(Debug)]
 pub(super) struct Secure {
-    pub(super) trusted: Trusted,
     pub(super) outboxes: Outboxes,
-    pub(super) require: bool,
     /// Texts for addresses of which it is not known yet how they are spoken to.
     pub(super) asked: BTreeMap<Recipient, Vec<Unsent>>,
     /// Where a text is under way in plain; others wait behind it.
@@ -68,21 +63,12 @@ pub(super) struct Secure {
     /// by another key (the value). What
     /// becomes of those texts is told all the same.
     pub(super) gone: HashMap<PublicKey, Option<PublicKey>>,
-    /// Pairs of an expected key and the key proven instead that the user was told about.
-    pub(super) misled: HashSet<(PublicKey, PublicKey)>,
-    told_more_at: Option<Time>,
-    refused_plain: u64,
-    told_plain_at: Option<Time>,
-    pins_told: bool,
 }
 
 impl Secure {
-    /// Nothing is queued or under way yet, and `trusted` holds the keys of earlier runs.
-    pub(super) fn new(trusted: Trusted, require: bool) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            trusted,
             outboxes: Outboxes::default(),
-            require,
             asked: BTreeMap::new(),
             in_plain: BTreeSet::new(),
             plain: HashMap::new(),
@@ -90,11 +76,6 @@ impl Secure {
             unremembered: HashMap::new(),
             told_of: HashSet::new(),
             gone: HashMap::new(),
-            misled: HashSet::new(),
-            told_more_at: None,
-            refused_plain: 0,
-            told_plain_at: None,
-            pins_told: false,
         }
     }
 }
@@ -102,7 +83,7 @@ impl Secure {
 impl Chat {
     /// What is done with unknown keys.
     pub fn policy(&self) -> Policy {
-        self.secure.trusted.policy()
+        self.trust.policy()
     }
 
     /// How sure the program is that a recipient is the one it is named as.
@@ -111,7 +92,7 @@ impl Chat {
             Speech::Unknown => Proof::Unknown,
             Speech::Plain => Proof::Plain,
             Speech::Secure(key) => {
-                let trust = self.secure.trusted.trust(key);
+                let trust = self.trust.trust(key);
                 if trust == Trust::Verified { Proof::Verified } else { Proof::Encrypted }
             }
         }
@@ -119,46 +100,43 @@ impl Chat {
 
     /// The contacts known by key that proved themselves at an address.
     pub(super) fn hinted_at(&self, addr: PeerAddr) -> Vec<PublicKey> {
-        self.secure.trusted.hinted_at(addr).collect()
+        self.trust.hinted_at(addr).collect()
     }
 
     /// The pins that a word of the user may mean: a name, or the beginning of a key; blocked ones, too.
     pub fn pins_for(&self, word: &str) -> Vec<&Pin> {
-        self.secure.trusted.pins_for(word)
+        self.trust.pins_for(word)
     }
 
     /// The keys that wait for the user's word, and how many more there were.
     pub fn offers(&self) -> (&[Offer], u64) {
-        self.secure.trusted.offers()
+        self.trust.offers()
     }
 
     /// The offers that a word of the user may mean.
     pub fn offers_for(&self, word: &str) -> Vec<&Offer> {
-        self.secure.trusted.offers_for(word)
+        self.trust.offers_for(word)
     }
 
     /// What has to be written down since this was asked last.
     pub fn take_pin_changes(&mut self) -> Vec<Change> {
-        let secure = &mut self.secure;
-        secure.pins_told = false;
-        secure.trusted.take_changes()
+        self.trust.take_changes()
     }
 
     pub(super) fn tell_of_pins(&mut self) {
-        let secure = &mut self.secure;
-        if secure.trusted.has_changes() && !std::mem::replace(&mut secure.pins_told, true) {
+        if self.trust.has_untold_changes() {
             self.tell(Event::PinsChanged);
         }
     }
 
     /// The keys that proved themselves at an address, contacts before strangers.
     pub(super) fn proven_at(&self, addr: PeerAddr) -> Vec<PublicKey> {
-        self.secure.trusted.proven_at(addr).collect()
+        self.trust.proven_at(addr).collect()
     }
 
     /// Makes a key a contact: the user has written to it, added or configured it.
     pub(super) fn is_contact_now(&mut self, key: PublicKey) {
-        self.secure.trusted.make_contact(key);
+        self.trust.make_contact(key);
         self.table.update(Recipient::key(key), |peer| peer.contact = true);
     }
 
@@ -185,7 +163,7 @@ impl Chat {
     /// and proved itself when it was last dialed. Only asking tells which peer reads a message for
     /// the address.
     pub(super) fn is_key_there(&self, addr: PeerAddr) -> bool {
-        let keys = self.secure.trusted.proven_at(addr);
+        let keys = self.trust.proven_at(addr);
         let is_there = |peer: &Peer| peer.is_there() && peer.addr == addr && !peer.is_elsewhere;
         keys.map(Recipient::key).any(|id| self.table.peer(id).is_some_and(is_there))
     }
@@ -200,7 +178,7 @@ impl Chat {
     /// expected at each, so a claimed address does no harm.
     pub(super) fn addrs_of(&self, key: PublicKey) -> Vec<PeerAddr> {
         let row = self.table.peer(Recipient::key(key));
-        let pin = self.secure.trusted.pin(key);
+        let pin = self.trust.pin(key);
         let hints = pin.into_iter().flat_map(|pin| pin.addrs.iter().copied());
         let also = row.into_iter().flat_map(|peer| peer.also.iter().copied());
         let mut addrs: Vec<PeerAddr> = Vec::new();
@@ -245,15 +223,11 @@ impl Chat {
     /// Handles a key that a peer has proven, in a session that either side dialed. Returns its row
     /// if the peer is welcome. Tells the user what is new.
     pub(super) fn meets(&mut self, meeting: Meeting, now: Time) -> Result<Recipient, ByeReason> {
-        let secure = &mut self.secure;
         let (key, addr, dialled) = (meeting.key, meeting.addr, meeting.dialled);
-        let before = secure.trusted.offers().1;
         let table = &self.table;
         let is_live = |key| table.peer(Recipient::key(key)).is_some_and(Peer::is_there);
-        let verdict = secure.trusted.met(meeting, &is_live);
-        let more = secure.trusted.offers().1;
-        if more > before && secure.told_more_at.is_none_or(|at| now.since(at) >= TELL_SPACING) {
-            secure.told_more_at = Some(now);
+        let verdict = self.trust.met(meeting, &is_live);
+        if let Some(more) = self.trust.untold_offers(now) {
             self.tell(Event::MoreOffered(more));
         }
         let (is_new, takes_name_of) = match verdict {
@@ -276,7 +250,7 @@ impl Chat {
             let who = self.who(id);
             self.tell(Event::Pinned(who, key));
         }
-        let taken = takes_name_of.and_then(|other| self.secure.trusted.pin(other)?.name.clone());
+        let taken = takes_name_of.and_then(|other| self.trust.pin(other)?.name.clone());
         if let Some(name) = taken {
             let who = self.who(id);
             self.tell(Event::TakesName(who, name));
@@ -400,9 +374,8 @@ impl Chat {
 
     /// Records in its row what is known of a key.
     pub(super) fn speaks_with(&mut self, key: PublicKey, now: Time) {
-        let secure = &self.secure;
-        let verified = secure.trusted.trust(key) == Trust::Verified;
-        let pin = secure.trusted.pin(key);
+        let verified = self.trust.trust(key) == Trust::Verified;
+        let pin = self.trust.pin(key);
         let (name, contact) = (pin.and_then(|pin| pin.name.clone()), pin.is_some_and(|pin| pin.contact));
         self.table.update(Recipient::key(key), |peer| {
             if name.is_some() {
@@ -533,7 +506,6 @@ impl Chat {
         body: &Body,
         cut: bool,
     ) -> bool {
-        let secure = &self.secure;
         // Elsewhere an address is only a hint, and another program may have it now.
         let is_here = |key: &PublicKey| {
             self.table.peer(Recipient::key(*key)).is_some_and(|peer| peer.is_there() && peer.addr == addr)
@@ -541,10 +513,10 @@ impl Chat {
         // A stranger's name protects nothing: a legacy peer that is known here keeps its own.
         let is_known = || matches!(self.plain_id(addr), Recipient::Peer(PeerId::Legacy(_)));
         let is_protected =
-            |key: &PublicKey| secure.trusted.pin(*key).is_some_and(|pin| pin.contact) || !is_known();
-        let named = name.and_then(|name| secure.trusted.claimed_name(name)).filter(is_protected);
-        let Some(key) = named.or_else(|| secure.trusted.hinted_at(addr).find(is_here)) else { return false };
-        let known = secure.trusted.pin(key).and_then(|pin| pin.name.clone());
+            |key: &PublicKey| self.trust.pin(*key).is_some_and(|pin| pin.contact) || !is_known();
+        let named = name.and_then(|name| self.trust.claimed_name(name)).filter(is_protected);
+        let Some(key) = named.or_else(|| self.trust.hinted_at(addr).find(is_here)) else { return false };
+        let known = self.trust.pin(key).and_then(|pin| pin.name.clone());
         if let Body::Text(text) | Body::Greeting(text) = body {
             let shown = known.or_else(|| name.cloned()).unwrap_or_else(|| PeerName::new("?"));
             let from = Who {
@@ -563,16 +535,12 @@ impl Chat {
 
     /// Whether nothing plain is said or taken.
     pub(super) fn requires_encryption(&self) -> bool {
-        self.secure.require
+        self.trust.requires_encryption()
     }
 
     /// Something plain is not taken; the user is told now and then.
     pub(super) fn refuse_plain(&mut self, source: Source, now: Time) {
-        let secure = &mut self.secure;
-        secure.refused_plain += 1;
-        if secure.told_plain_at.is_none_or(|at| now.since(at) >= TELL_SPACING) {
-            secure.told_plain_at = Some(now);
-            let count = std::mem::take(&mut secure.refused_plain);
+        if let Some(count) = self.trust.refuse_plain(now) {
             self.tell(Event::PlainRefused(source, count));
         }
     }

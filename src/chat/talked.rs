@@ -17,10 +17,6 @@ use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{ByeReason, Hold, Lost, Met, Say, TalkEnd, Talked};
 use crate::model::stored::Write;
 
-/// Pairs of keys that the user was told of because one answered in the place of the other. Nobody
-/// has as many contacts whose addresses are taken; then some are told a second time.
-const MAX_MISLED: usize = 1_000;
-
 /// What nobody asked for: commands are numbered from 1.
 const NOBODYS: OpId = OpId(0);
 
@@ -202,7 +198,7 @@ impl Chat {
         let (name, also) = hello.map_or((None, None), |hello| (Some(hello.name), Some(hello.also)));
         let source = reached.source();
         self.meets(Meeting { key, name, addr: reached, dialled: true, source, date: moment.date }, now)?;
-        self.secure.trusted.keep(key);
+        self.trust.keep(key);
         if let Some(also) = also {
             self.listens_also(id, also);
         }
@@ -212,12 +208,8 @@ impl Chat {
     /// Another key answered than the one expected. It gets nothing and changes nothing; the user is
     /// told once of each such pair of keys.
     fn wrong_key(&mut self, expected: PublicKey, offered: PublicKey, addr: PeerAddr) {
-        let secure = &mut self.secure;
-        if secure.misled.len() >= MAX_MISLED {
-            secure.misled.clear();
-        }
-        if secure.misled.insert((expected, offered)) {
-            let is_pinned = secure.trusted.pin(expected).is_some();
+        if self.trust.is_misled(expected, offered) {
+            let is_pinned = self.trust.pin(expected).is_some();
             let who = is_pinned.then(|| self.who(Recipient::key(expected)));
             self.tell(Event::Misled { who, addr, promised: expected, offered });
         }
@@ -267,7 +259,7 @@ impl Chat {
     /// A text that was never sent goes to the key that the user trusts in the place of the one it was for; says whether it does.
     fn goes_to_heir(&mut self, key: PublicKey, heir: PublicKey, text: OutText) -> bool {
         let secure = &mut self.secure;
-        let Some(to) = secure.trusted.writable(heir) else { return false };
+        let Some(to) = self.trust.writable(heir) else { return false };
         let (op, id) = (text.op, text.letter.id);
         if secure.outboxes.put(to, text).is_err() {
             return false;

@@ -1,7 +1,8 @@
 //! What follows from time passing.
 
-use super::event::Action;
+use super::event::{Action, Event};
 use super::life::Check;
+use super::refusals::RefusalSummary;
 use super::time::Time;
 use super::{Chat, Purpose};
 use crate::model::message::Outgoing;
@@ -39,7 +40,9 @@ impl Chat {
             self.next_turns(now);
         }
         self.leaves_on(now);
-        self.tell_refusals(now);
+        if let Some(RefusalSummary { sources, others }) = self.refusals.due(now) {
+            self.tell(Event::Refused { sources, others });
+        }
         self.settle_watches(now);
         self.done()
     }

@@ -10,16 +10,20 @@
 //! has to be saved.
 
 mod index;
+mod notices;
 mod pin;
 mod user;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 
+use super::time::Time;
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::{KEY_BYTES, PublicKey};
-use crate::model::name::{PeerName, folded};
+use crate::model::name::{Name, PeerName, folded};
+use crate::model::peer_id::Recipient;
 use index::Index;
+use notices::Notices;
 pub use pin::{Change, Meeting, Offer, Pin, Policy, Refused, Trust, Verdict};
 pub use user::{As, Unknown};
 
@@ -88,6 +92,11 @@ pub struct Trusted {
     offers: Vec<Offer>,
     not_offered: u64,
     changed: BTreeSet<PublicKey>,
+    /// Nothing is sent or accepted unencrypted.
+    require_encryption: bool,
+    /// The peers and addresses that have an alias.
+    aliased: HashSet<Recipient>,
+    notices: Notices,
 }
 
 impl Trusted {
@@ -102,7 +111,57 @@ impl Trusted {
             offers: Vec::new(),
             not_offered: 0,
             changed: BTreeSet::new(),
+            require_encryption: false,
+            aliased: HashSet::new(),
+            notices: Notices::default(),
         }
+    }
+
+    /// Sets whether nothing is sent or accepted unencrypted.
+    pub fn with_required_encryption(self, require_encryption: bool) -> Self {
+        Self { require_encryption, ..self }
+    }
+
+    /// Whether nothing is sent or accepted unencrypted.
+    pub fn requires_encryption(&self) -> bool {
+        self.require_encryption
+    }
+
+    /// Counts an unencrypted connection that is refused. Returns how many there were since the user
+    /// was told, if they are to be told now.
+    pub(super) fn refuse_plain(&mut self, now: Time) -> Option<u64> {
+        self.notices.refused_plain(now)
+    }
+
+    /// How many keys there was no room for, if the user is to be told of them now.
+    pub(super) fn untold_offers(&mut self, now: Time) -> Option<u64> {
+        self.notices.more_offers(self.not_offered, now)
+    }
+
+    /// A key answered where another was expected. Returns whether the user is to be told.
+    pub(super) fn is_misled(&mut self, expected: PublicKey, offered: PublicKey) -> bool {
+        self.notices.misled(expected, offered)
+    }
+
+    /// Whether something has to be saved that the user of the core was not told of.
+    pub(super) fn has_untold_changes(&mut self) -> bool {
+        self.has_changes() && self.notices.has_changes()
+    }
+
+    /// Records or removes the alias that the user gave a peer, and that of its pin.
+    pub(super) fn set_alias_of(&mut self, id: Recipient, alias: Option<&Name>) {
+        if let Some(key) = id.public_key() {
+            self.set_alias(key, alias);
+        }
+        match alias {
+            Some(_) => self.aliased.insert(id),
+            None => self.aliased.remove(&id),
+        };
+    }
+
+    /// Whether the user gave this peer an alias.
+    pub(super) fn has_alias(&self, id: Recipient) -> bool {
+        self.aliased.contains(&id)
     }
 
     /// Adds a saved or configured pin. Returns false if there is no room, or if the key is pinned
@@ -287,6 +346,7 @@ impl Trusted {
 
     /// What has to be saved since the last call, each key once.
     pub fn take_changes(&mut self) -> Vec<Change> {
+        self.notices.changes_taken();
         let change = |key| match self.pins.get(&key) {
             Some(held) if held.saved => Change::Write(held.pin.clone()),
             // Forgotten, even if it has connected again since.

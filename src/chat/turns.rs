@@ -20,7 +20,7 @@ impl Chat {
         }
         while let Some(key) = self.secure.outboxes.due(now) {
             let secure = &mut self.secure;
-            let Some(to) = secure.trusted.writable(key) else {
+            let Some(to) = self.trust.writable(key) else {
                 let news = secure.outboxes.give_up(key, Lost::Unpinned);
                 self.tell_news(key, news);
                 continue;
@@ -49,7 +49,7 @@ impl Chat {
     pub(super) fn tell_news(&mut self, key: PublicKey, news: Vec<TextNews>) {
         // The result of messages to a replaced key is reported for the key that replaced it.
         let heir = self.secure.gone.get(&key).copied().flatten();
-        let is_known = self.secure.trusted.pin(key).is_some();
+        let is_known = self.trust.pin(key).is_some();
         let told_as = heir.or(Some(key).filter(|_| is_known)).map(Recipient::key);
         for TextNews { id, op, state, written, body } in news {
             if let Some(condition) = condition_of(state, written) {

@@ -1,0 +1,112 @@
+//! Limits on what the user is told about keys: an attacker must not fill the screen.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use crate::chat::time::Time;
+use crate::model::key::PublicKey;
+
+/// How often the user is told of the same kind of thing at most.
+const SPACING: Duration = Duration::from_secs(60);
+
+/// Pairs of keys that are remembered as told at most. No user has as many contacts whose addresses
+/// other peers took; beyond that some pairs are told a second time.
+const MAX_MISLED: usize = 1_000;
+
+/// What the user was told.
+#[derive(Debug, Default)]
+pub(super) struct Notices {
+    /// Pairs of an expected key and the key proven instead.
+    misled: HashSet<(PublicKey, PublicKey)>,
+    /// The keys beyond the limit of offers, when last counted.
+    more_offers: u64,
+    more_told_at: Option<Time>,
+    /// Unencrypted connections refused since the user was told.
+    refused_plain: u64,
+    plain_told_at: Option<Time>,
+    changes_told: bool,
+}
+
+impl Notices {
+    /// Takes the number of keys that there was no room for. Returns it if the user is to be told.
+    pub(super) fn more_offers(&mut self, count: u64, now: Time) -> Option<u64> {
+        let has_grown = count > std::mem::replace(&mut self.more_offers, count);
+        (has_grown && is_due(&mut self.more_told_at, now)).then_some(count)
+    }
+
+    /// Counts a refused unencrypted connection. Returns how many there were if the user is to be
+    /// told.
+    pub(super) fn refused_plain(&mut self, now: Time) -> Option<u64> {
+        self.refused_plain += 1;
+        is_due(&mut self.plain_told_at, now).then(|| std::mem::take(&mut self.refused_plain))
+    }
+
+    /// A key answered where another was expected. Returns whether the user is to be told, which
+    /// they are once of each pair of keys.
+    pub(super) fn misled(&mut self, expected: PublicKey, offered: PublicKey) -> bool {
+        if self.misled.len() >= MAX_MISLED {
+            self.misled.clear();
+        }
+        self.misled.insert((expected, offered))
+    }
+
+    /// There is something to save. Returns whether the user is to be told.
+    pub(super) fn has_changes(&mut self) -> bool {
+        !std::mem::replace(&mut self.changes_told, true)
+    }
+
+    /// All changes were taken.
+    pub(super) fn changes_taken(&mut self) {
+        self.changes_told = false;
+    }
+}
+
+/// Returns whether the last time was long enough ago, and if so records this one.
+fn is_due(told_at: &mut Option<Time>, now: Time) -> bool {
+    let is_due = told_at.is_none_or(|at| now.since(at) >= SPACING);
+    if is_due {
+        *told_at = Some(now);
+    }
+    is_due
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Time {
+        Time::at(Duration::from_secs(seconds))
+    }
+
+    fn key(n: u8) -> PublicKey {
+        PublicKey::new([n; 32])
+    }
+
+    #[test]
+    fn refused_connections_are_summed_up_once_a_minute() {
+        let mut notices = Notices::default();
+        let told: Vec<_> =
+            [0, 10, 59, 60, 61].into_iter().map(|at_| notices.refused_plain(at(at_))).collect();
+        assert_eq!(told, [Some(1), None, None, Some(3), None]);
+    }
+
+    #[test]
+    fn further_offers_are_told_when_they_grow() {
+        let mut notices = Notices::default();
+        assert_eq!(notices.more_offers(0, at(0)), None);
+        assert_eq!(notices.more_offers(1, at(0)), Some(1));
+        assert_eq!(notices.more_offers(2, at(30)), None);
+        assert_eq!(notices.more_offers(2, at(100)), None);
+        assert_eq!(notices.more_offers(3, at(100)), Some(3));
+    }
+
+    #[test]
+    fn each_pair_of_keys_is_told_once() {
+        let mut notices = Notices::default();
+        assert!(notices.misled(key(1), key(2)) && notices.misled(key(1), key(3)));
+        assert!(!notices.misled(key(1), key(2)));
+        assert!(notices.has_changes() && !notices.has_changes());
+        notices.changes_taken();
+        assert!(notices.has_changes());
+    }
+}
