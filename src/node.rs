@@ -23,7 +23,7 @@ use store_writer::{StoreWriter, WriterQueue};
 
 use crate::chat::{
     As, Chat, Command, CoreConfig, Event, Me, Offer, OpId, Pin, PinChange, Policy, Proof, Restored, Row,
-    StaticPeer, Target, WaitingText,
+    StaticPeer, Target, WaitingMessage,
 };
 use crate::crypto;
 use crate::mailbox::Mailbox;
@@ -119,7 +119,16 @@ impl Node {
         let port = addr.port();
         let me = Me { bind, port, advertise };
         let key = own.public();
-        let chat = Chat::new(CoreConfig { me, key, pins, policy, require_encryption, durable, expire });
+        let chat = Chat::new(CoreConfig {
+            me,
+            name: name.clone(),
+            key,
+            pins,
+            policy,
+            require_encryption,
+            durable,
+            expire,
+        });
         let waiting = waiting_in(&mut *store, &name, expire).map_err(StartError::NoHistory)?;
         let (store_writer, store) = match durable {
             true => (StoreWriter::Thread(Arc::<WriterQueue>::default()), Some((store, retention))),
@@ -180,7 +189,7 @@ impl Node {
     /// Calls us otherwise. What is on its way keeps the name that it was begun with.
     pub fn set_name(&self, name: Name) {
         let mut state = self.shared.state.lock();
-        state.chat.renamed(|text| plain::messages_for(text, &name).unwrap_or_default().into());
+        state.chat.set_name(name.clone());
         state.name = name;
     }
 
@@ -339,7 +348,7 @@ impl Node {
     }
 
     /// What waits to be sent.
-    pub fn waiting(&self) -> Vec<WaitingText> {
+    pub fn waiting(&self) -> Vec<WaitingMessage> {
         let now = self.shared.now();
         self.shared.state.lock().chat.waiting(now)
     }
@@ -379,12 +388,11 @@ impl Node {
 }
 
 /// What waits in a store since an earlier run; or why that cannot be read.
-fn waiting_in(store: &mut dyn Store, name: &Name, expire: Duration) -> Result<Vec<Restored>, StoreError> {
+fn waiting_in(store: &mut dyn Store, _name: &Name, expire: Duration) -> Result<Vec<Restored>, StoreError> {
     let open = store.open()?;
     let clock = store_writer::clock();
     let restored = |Open { to, name: called, letter, condition, expires }: Open| Restored {
         to,
-        parts: plain::messages_for(&letter.body, name).unwrap_or_default().into(),
         cut_off: condition == Condition::Sent && to.public_key().is_none(),
         // However the clock was set meanwhile, nothing waits for longer than the user wants.
         left: Duration::from_millis(expires.saturating_sub(clock)).min(expire),

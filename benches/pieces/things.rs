@@ -30,7 +30,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Vec<Decoded> {
 
 fn config() -> CoreConfig {
     let me = Me { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
-    CoreConfig::new(me, PublicKey::new([1; KEY_BYTES]))
+    CoreConfig::new(me, "Alice".parse().expect("a name"), PublicKey::new([1; KEY_BYTES]))
 }
 
 /// What stands between a connection and the main thread, as node.rs has it: the rules under their lock, and the queue.

@@ -102,16 +102,15 @@ impl App {
 
     fn send(&mut self, to: Chosen, text: String) -> Option<OpId> {
         let body = body_of(&text);
-        match parts_of(&text, &body, &self.node.name()) {
-            Ok(parts) => {
-                let letter = crypto::message_id().map(|id| Letter {
-                    id,
-                    time: clock::millis(),
-                    again: false,
-                    body: Arc::clone(&body),
-                });
-                let op =
-                    self.node.command(Command::Send { to: to.target.clone(), parts: parts.into(), letter });
+        let id = can_be_sent(&text, &body, &self.node.name()).and_then(|()| {
+            crypto::message_id().ok_or_else(|| {
+                "The system gives no random numbers, and nothing can be sent without one.".to_owned()
+            })
+        });
+        match id {
+            Ok(id) => {
+                let letter = Letter { id, time: clock::millis(), again: false, body: Arc::clone(&body) };
+                let op = self.node.command(Command::Send { to: to.target.clone(), letter });
                 self.have_read(&to);
                 // In a conversation nobody wants to read after each line that it arrived.
                 let quiet = self.menu.conversation().is_some_and(|with| *with == to)
@@ -342,11 +341,11 @@ fn body_of(text: &str) -> Arc<str> {
     text.replace("\r\n", "\n").trim_start_matches('\n').trim_end().into()
 }
 
-/// The same as messages to plain peers; none where it is too long for those.
-fn parts_of(text: &str, body: &str, name: &Name) -> Result<Vec<String>, String> {
+/// Checks that a text can be sent to some peer. One too long for a legacy peer can go to a key.
+fn can_be_sent(text: &str, body: &str, name: &Name) -> Result<(), String> {
     match plain::messages_for(text, name) {
-        Ok(parts) => Ok(parts),
-        Err(EncodeError::TooLong { .. }) if body.len() <= MAX_TEXT_BYTES => Ok(Vec::new()),
+        Ok(_) => Ok(()),
+        Err(EncodeError::TooLong { .. }) if body.len() <= MAX_TEXT_BYTES => Ok(()),
         Err(EncodeError::TooLong { limit, .. }) => Err(format!(
             "The text has {} bytes. At most {MAX_TEXT_BYTES} go at once in encryption, and {limit} in plain; shorten or divide it.",
             body.len()
@@ -359,8 +358,8 @@ fn parts_of(text: &str, body: &str, name: &Name) -> Result<Vec<String>, String> 
 mod tests {
     use super::*;
 
-    fn parts(text: &str) -> Result<usize, String> {
-        parts_of(text, &body_of(text), &"Alice".parse().unwrap()).map(|parts| parts.len())
+    fn checked(text: &str) -> Result<(), String> {
+        can_be_sent(text, &body_of(text), &"Alice".parse().unwrap())
     }
 
     #[test]
@@ -371,15 +370,14 @@ mod tests {
 
     #[test]
     fn a_text_too_long_for_plain_goes_in_encryption_alone_and_a_longer_one_not_at_all() {
-        assert_eq!(parts("hello"), Ok(1));
-        assert_eq!(parts(&"x".repeat(2_000)), Ok(3));
-        assert_eq!(parts(&"x".repeat(20_000)), Ok(0));
-        assert_eq!(parts(&"x".repeat(MAX_TEXT_BYTES)), Ok(0));
-        let sentence = parts(&"x".repeat(MAX_TEXT_BYTES + 1)).expect_err("too long");
+        for fits in [5, 2_000, 20_000, MAX_TEXT_BYTES] {
+            assert_eq!(checked(&"x".repeat(fits)), Ok(()));
+        }
+        let sentence = checked(&"x".repeat(MAX_TEXT_BYTES + 1)).expect_err("too long");
         assert!(
             sentence.starts_with("The text has 65537 bytes. At most 65536 go at once in encryption, and 15"),
             "{sentence}"
         );
-        assert!(parts(" \n ").is_err());
+        assert!(checked(" \n ").is_err());
     }
 }

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use super::{App, clock};
-use crate::chat::{Command, OpId, WaitingText};
+use crate::chat::{Command, OpId, WaitingMessage};
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use crate::model::session::Letter;
 use crate::model::stored::{Condition, Entry, Query, Way};
-use crate::protocol::plain;
 use crate::ui::{Ink, Line, Outbox, hold_words, quoted, state};
 
 /// Messages among which those are looked for that did not arrive.
@@ -47,9 +46,8 @@ impl App {
             Outbox::Again(which) => self.each_listed(which, true, |app, listed| match listed {
                 Listed::Waiting(to, letter) => Some(app.node.command(Command::TryNow(to, letter.id))),
                 Listed::Failed(to, letter, name) => {
-                    let parts = plain::messages_for(&letter.body, &app.node.name()).unwrap_or_default();
                     let letter = Letter { time: clock::millis(), ..letter };
-                    Some(app.node.command(Command::SendAgain { to, parts: parts.into(), letter, name }))
+                    Some(app.node.command(Command::SendAgain { to, letter, name }))
                 }
                 Listed::SentAgain => app.is_listed_no_more(),
             }),
@@ -101,7 +99,7 @@ impl App {
         }
     }
 
-    fn fill_outbox(&mut self) -> (Vec<WaitingText>, Vec<Entry>) {
+    fn fill_outbox(&mut self) -> (Vec<WaitingMessage>, Vec<Entry>) {
         let waiting = self.node.waiting();
         let query = Query { limit: SEARCHED_FOR_FAILED, ..Query::default() };
         let failed: Vec<Entry> =
@@ -128,10 +126,10 @@ impl App {
         let mut number = 0;
         for waiting in waiting.iter().take(MAX_LISTED) {
             number += 1;
-            let state = match (waiting.under_way, waiting.sent) {
+            let state = match (waiting.in_flight, waiting.is_sent) {
                 (true, _) => "on its way".to_owned(),
-                (false, true) => format!("sent; {}", hold_words(waiting.hold)),
-                (false, false) => format!("queued: {}", hold_words(waiting.hold)),
+                (false, true) => format!("sent; {}", hold_words(waiting.reason)),
+                (false, false) => format!("queued: {}", hold_words(waiting.reason)),
             };
             lines.push(Line::from(format!(
                 "{number:>3}  to {}, {state}; expires in {}: {}",

@@ -1,11 +1,10 @@
 //! What happens, told to the user.
 
 use super::{App, clock};
-use crate::chat::{As, Decision, Event, OpId, Proof, Target, Unsendable, Who};
-use crate::model::message::Fate;
+use crate::chat::{As, Decision, Event, OpId, Proof, Target, Who};
+use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::name::{PeerName, folded};
 use crate::model::peer_id::Recipient;
-use crate::model::session::{Hold, Lost};
 use crate::node::Node;
 use crate::ui::{self, Chosen, Line, Standing, Status, Voice};
 
@@ -44,33 +43,10 @@ impl App {
                 self.heard(from, &lines);
                 self.tell(lines);
             }
-            Event::Done { op, who, fate, parts, .. } => {
-                let is_without = matches!(fate, Fate::Failed(_)) && parts.0 == 0;
-                if is_without || matches!(fate, Fate::Astray(_) | Fate::Lost(_)) {
-                    self.failed(*op, who);
-                }
-                if let (Fate::Waits(_), Some(sent)) = (fate, self.texts.get_mut(op)) {
-                    sent.waiting += 1;
-                }
-                // That it goes behind others is no news; that nobody takes it is.
-                let is_quiet = ui::is_good(fate) || matches!(fate, Fate::Waits(Hold::Turn));
-                match self.texts.get(op) {
-                    Some(sent) if sent.quiet && is_quiet && self.screen.edits() => {
-                        let plain = if who.proof == Proof::Plain { " in plain" } else { "" };
-                        self.outcome(format!("{}{plain}", ui::fate_words(fate)), &moment.stamp);
-                    }
-                    _ => self.tell(lines),
-                }
+            Event::Delivery { op, who, status, is_first: true, parts, .. } => {
+                self.first_status(*op, who, status, *parts, lines, &moment.stamp);
             }
-            Event::Later { op, who, fate, .. } => self.later(*op, who, fate, lines, &moment.stamp),
-            Event::NotSent { op, who, why } => {
-                self.tell(lines);
-                let is_only_the_word =
-                    |word: &str| self.texts.get(op).is_some_and(|sent| sent.text.trim() == word);
-                if !matches!(why, Unsendable::CommandWord(word) if is_only_the_word(word)) {
-                    self.failed(*op, who);
-                }
-            }
+            Event::Delivery { op, who, status, .. } => self.later(*op, who, status, lines, &moment.stamp),
             Event::PinsChanged => self.note_pins(),
             Event::Settled(op) => {
                 self.keep_what_failed(*op);
@@ -94,25 +70,62 @@ impl App {
         }
     }
 
-    /// Takes note of what becomes of a text that was said to wait.
-    fn later(&mut self, op: OpId, who: &Who, fate: &Fate, lines: Vec<Line>, stamp: &str) {
+    /// Shows the first status of a message, and keeps what has to be sent again.
+    fn first_status(
+        &mut self,
+        op: OpId,
+        who: &Who,
+        status: &DeliveryStatus,
+        parts: (usize, usize),
+        lines: Vec<Line>,
+        stamp: &str,
+    ) {
+        let is_without = match status {
+            DeliveryStatus::Failed(FailureReason::NotSent(_)) => parts.0 == 0,
+            DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::CommandWord(word))) => {
+                self.texts.get(&op).is_none_or(|sent| sent.text.trim() != *word)
+            }
+            DeliveryStatus::Failed(_) | DeliveryStatus::Expired | DeliveryStatus::Cancelled => true,
+            DeliveryStatus::Queued(_)
+            | DeliveryStatus::Sent
+            | DeliveryStatus::Delivered
+            | DeliveryStatus::Unknown => false,
+        };
+        if is_without {
+            self.failed(op, who);
+        }
+        if let (DeliveryStatus::Queued(_), Some(sent)) = (status, self.texts.get_mut(&op)) {
+            sent.waiting += 1;
+        }
+        // That it goes behind others is no news; that nobody takes it is.
+        let is_quiet = ui::is_good(status) || *status == DeliveryStatus::Queued(PendingReason::InLine);
+        match self.texts.get(&op) {
+            Some(sent) if sent.quiet && is_quiet && self.screen.edits() => {
+                let plain = if who.proof == Proof::Plain { " in plain" } else { "" };
+                self.outcome(format!("{}{plain}", ui::status_words(status)), stamp);
+            }
+            _ => self.tell(lines),
+        }
+    }
+
+    /// Shows a later status of a message, and keeps what has to be sent again.
+    fn later(&mut self, op: OpId, who: &Who, status: &DeliveryStatus, lines: Vec<Line>, stamp: &str) {
         let is_here = self.texts.get(&op).is_some_and(|sent| {
             sent.quiet && self.menu.conversation().is_some_and(|with| with.target == sent.to.target)
         });
-        let left = matches!(fate, Fate::Lost(Lost::Left | Lost::Unsent));
-        match fate {
-            _ if left => self.undelivered.add(lines),
-            fate if is_here && ui::is_good(fate) && self.screen.edits() => {
-                self.outcome(ui::fate_words(fate), stamp);
+        let has_ended = matches!(status, DeliveryStatus::Failed(FailureReason::Ended { .. }));
+        match status {
+            _ if has_ended => self.undelivered.add(lines),
+            status if is_here && ui::is_good(status) && self.screen.edits() => {
+                self.outcome(ui::status_words(status), stamp);
             }
-            Fate::Waits(_) if is_here => self.outcome(ui::fate_words(fate), stamp),
+            DeliveryStatus::Queued(_) if is_here => self.outcome(ui::status_words(status), stamp),
             _ => self.tell(lines),
         }
-        if matches!(fate, Fate::Waits(_)) {
+        if !status.is_final() {
             return;
         }
-        let taken_back = matches!(fate, Fate::Lost(Lost::Cancelled));
-        if !ui::is_good(fate) && !left && !taken_back {
+        if !ui::is_good(status) && !has_ended && *status != DeliveryStatus::Cancelled {
             self.failed(op, who);
         }
         if let Some(sent) = self.texts.get_mut(&op) {

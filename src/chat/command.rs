@@ -1,18 +1,19 @@
 //! What the user wants.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::event::{Action, Deed, Event, OpId, Unsendable, Who};
+use super::event::{Action, Deed, Event, OpId};
 use super::life::{Check, Life, Why};
 use super::operations::{Ended, Output};
+use super::outcome::status_of;
 use super::table::{Known, Peer};
 use super::time::Time;
 use super::trust::{As, Policy};
 use super::{ANSWER_WITHIN, Chat, Job, Purpose, StaticPeer};
+use crate::model::delivery::RejectReason;
 use crate::model::key::PublicKey;
-use crate::model::message::{Failure, Fate, Form, MessageId, Outgoing, Speech};
+use crate::model::message::{Failure, Fate, MessageId, Outgoing, Speech};
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use crate::model::session::{Letter, Say};
@@ -39,10 +40,8 @@ pub enum Command {
     Send {
         /// To whom; `All` are those that are there.
         to: Target,
-        /// Its messages to plain peers, in order; none where it is too long for those.
-        parts: Arc<[String]>,
-        /// The same for those that are spoken to in encryption.
-        letter: Option<Letter>,
+        /// The message.
+        letter: Letter,
     },
     /// See who is there, and list them.
     List,
@@ -74,8 +73,6 @@ pub enum Command {
     SendAgain {
         /// To whom.
         to: Recipient,
-        /// Its messages to a plain peer.
-        parts: Arc<[String]>,
         /// The text, with the id that it had.
         letter: Letter,
         /// The recipient's name when the message was first entered, if known. A legacy peer of
@@ -125,18 +122,18 @@ impl Chat {
     /// Does what the user wants.
     pub fn command(&mut self, command: Command, now: Time) -> (OpId, Vec<Action>) {
         let op = match command {
-            Command::Send { to, parts, letter } => self.send(to, parts, letter, now),
+            Command::Send { to, letter } => self.send(to, letter, now),
             Command::List => self.list(now),
             Command::Connect(to) => self.connect(to),
             Command::Disconnect(to) => self.disconnect(to, now),
             Command::Trust(key, whom) => self.decide(|chat| chat.trust(key, whom, now)),
-            Command::Block(key) => self.decide(|chat| chat.block(key)),
-            Command::Unpin(key) => self.decide(|chat| chat.unpin(key)),
+            Command::Block(key) => self.decide(|chat| chat.block(key, now)),
+            Command::Unpin(key) => self.decide(|chat| chat.unpin(key, now)),
             Command::Verify { key, date } => self.decide(|chat| chat.verify(key, date)),
             Command::SetPolicy(policy) => self.decide(|chat| chat.set_policy(policy)),
-            Command::Cancel(to, id) => self.cancel(to, id),
+            Command::Cancel(to, id) => self.cancel(to, id, now),
             Command::TryNow(to, id) => self.try_now(to, id, now),
-            Command::SendAgain { to, parts, letter, name } => self.send_again(to, &parts, letter, name, now),
+            Command::SendAgain { to, letter, name } => self.send_again(to, letter, name, now),
             Command::Leave => self.leave(now),
         };
         (op, self.done())
@@ -173,34 +170,6 @@ impl Chat {
         self.operations.spread(deed, total)
     }
 
-    /// Why a text must not be sent to a peer.
-    pub(super) fn unsendable(&self, peer_id: Recipient, parts: &[String]) -> Option<Unsendable> {
-        if self.is_ours(peer_id) {
-            return Some(Unsendable::Ourselves);
-        }
-        if parts.is_empty() {
-            return Some(Unsendable::TooLongForPlain);
-        }
-        if self.is_full_of_texts(peer_id) {
-            return Some(Unsendable::TooManyWaiting);
-        }
-        let peer = self.table.peer(peer_id);
-        // SmartCookies asks its user about any text that holds the word; only who showed to be another program is safe.
-        let is_no_smart_cookies = peer.is_some_and(|peer| peer.form == Form::R3 || peer.shook_hands);
-        for part in parts {
-            if let Some(word) = COMMAND_WORDS.iter().find(|word| part.eq_ignore_ascii_case(word)) {
-                return Some(Unsendable::CommandWord(word));
-            }
-            if part == "PING" {
-                return Some(Unsendable::CommandWord("PING"));
-            }
-            if !is_no_smart_cookies && part.contains("CONNECT_REQUEST") {
-                return Some(Unsendable::CommandWord("CONNECT_REQUEST"));
-            }
-        }
-        None
-    }
-
     pub(super) fn connect(&mut self, to: Target) -> OpId {
         // An address that the user types is dialed, even if another peer was there before, unless a
         // peer is online there now: `connect` says nothing that only one peer may read.
@@ -221,7 +190,7 @@ impl Chat {
         for peer_id in targets {
             if self.is_ours(peer_id) {
                 let who = self.who(peer_id);
-                self.tell(Event::NotSent { op, who, why: Unsendable::Ourselves });
+                self.tell(Event::NotSent { op, who, why: RejectReason::Ourselves });
                 self.not_sent(op);
                 continue;
             }
@@ -230,7 +199,7 @@ impl Chat {
             let keys = peer_id.addr().map(|addr| self.proven_at(addr)).unwrap_or_default();
             if self.is_only_encrypted(peer_id) || !keys.is_empty() {
                 if !self.talk(peer_id, purpose, Say::Greet, None) {
-                    self.finished(op, peer_id, Fate::Failed(Failure::NoRoute), (0, 1));
+                    self.finished(op, peer_id, Fate::Failed(Failure::NoRoute));
                 }
             } else {
                 self.transmit(peer_id, purpose, Outgoing::Connect, None);
@@ -246,7 +215,7 @@ impl Chat {
         for peer_id in targets {
             if !self.table.peer(peer_id).is_some_and(Peer::is_there) {
                 let who = self.who(peer_id);
-                self.tell(Event::NotSent { op, who, why: Unsendable::NotThere });
+                self.tell(Event::NotSent { op, who, why: RejectReason::Offline });
                 self.not_sent(op);
                 continue;
             }
@@ -268,12 +237,9 @@ impl Chat {
     fn leave(&mut self, now: Time) -> OpId {
         self.leaving = true;
         // What waits for a key gets one more chance; the goodbye goes behind it.
-        self.last_turns(now);
-        self.wait_no_more(now);
+        self.last_attempts(now);
         let op = self.operations.leave(now);
-        if self.keeping.leaves(now) {
-            self.keeping.leave_once_written(op);
-        } else {
+        if !self.leaves_once_stored(op, now) {
             self.say_goodbyes(op, now);
         }
         op
@@ -286,7 +252,7 @@ impl Chat {
         for (id, Job { peer_id, purpose, .. }) in &self.jobs {
             match purpose {
                 // Goodbyes wait behind texts, so the fate of each text is known before.
-                Purpose::Text(_) | Purpose::Turn(_) => {
+                Purpose::Message(_) | Purpose::Turn(_) => {
                     targets.insert(*peer_id);
                 }
                 Purpose::Connect(_) | Purpose::Check(Check::Connect) | Purpose::Ack | Purpose::Greet => {
@@ -343,15 +309,12 @@ impl Chat {
         op
     }
 
-    /// Records and tells the result of a command for one recipient.
-    pub(super) fn finished(&mut self, op: OpId, id: Recipient, fate: Fate, parts: (usize, usize)) {
+    /// Records and tells the result of a `connect` or a goodbye for one recipient.
+    pub(super) fn finished(&mut self, op: OpId, id: Recipient, fate: Fate) {
         let who = self.who(id);
-        self.finished_with(op, who, fate, parts);
-    }
-
-    pub(super) fn finished_with(&mut self, op: OpId, who: Who, fate: Fate, parts: (usize, usize)) {
-        let done = self.operations.finished(op, who, fate, parts);
-        done.into_iter().for_each(|output| self.tell_output(output));
+        if let Some((deed, total)) = self.operations.finished(op, &who, &status_of(&fate)) {
+            self.tell(Event::Done { op, deed, who, fate, total });
+        }
         self.settle(op);
     }
 
@@ -374,9 +337,6 @@ impl Chat {
 
     fn tell_output(&mut self, output: Output) {
         self.tell(match output {
-            Output::Done { op, deed, who, fate, parts, total } => {
-                Event::Done { op, deed, who, fate, parts, total }
-            }
             Output::Sum { deed, total, done, failed } => Event::Sum { deed, total, done, failed },
             Output::Settled(op) => Event::Settled(op),
         });
@@ -397,12 +357,9 @@ impl Chat {
                     let connected = self.table.rows().filter(is_here).count();
                     self.tell(Event::Dialled { total, connected });
                 }
-                Ended::Leave => self.abandon_texts(),
+                Ended::Leave => self.abandon_messages(),
             }
             self.tell(Event::Settled(op));
         }
     }
 }
-
-/// Texts that other programs take for commands and show to nobody, in any case.
-const COMMAND_WORDS: [&str; 4] = ["exit", "connect", "connect_ack", "[PEER_QUIT]"];

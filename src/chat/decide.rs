@@ -1,17 +1,14 @@
 //! Carries out what the user decides about keys: `/trust`, `/accept`, `/block`, `/unpin`,
 //! `/verify`, `/policy`. Only `/trust` moves a row and its queue from one key to another.
 
-use std::collections::HashSet;
-
 use super::Chat;
 use super::event::{Decision, Event, OpId};
 use super::time::Time;
 use super::trust::{As, Pin, Policy, Unknown};
 use crate::model::address::PeerAddr;
+use crate::model::delivery::FailureReason;
 use crate::model::key::PublicKey;
-use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::Lost;
-use crate::model::stored::{Condition, Write};
+use crate::model::peer_id::Recipient;
 
 impl Chat {
     /// Does it, tells what came of it, and is settled at once.
@@ -29,43 +26,15 @@ impl Chat {
     }
 
     pub(super) fn trust(&mut self, key: PublicKey, whom: As, now: Time) -> Result<Decision, Unknown> {
-        let secure = &mut self.secure;
         let offer = self.trust.offers().0.iter().find(|offer| offer.met.key == key);
         let offered_at = offer.map(|offer| offer.met.addr);
         self.trust.take(key, whom)?;
         if let As::NewKeyOf(old) = whom {
-            let (moved, news) =
-                self.trust.writable(key).map(|to| secure.outboxes.follow(old, to)).unwrap_or_default();
-            // Of what waited for the old key, the user was told; what becomes of it under the new one is told as such.
-            let told: Vec<OpId> =
-                secure.told_of.iter().filter(|(_, of)| *of == old).map(|(op, _)| *op).collect();
-            let stays: HashSet<OpId> = secure.outboxes.open(old).map(|text| text.op).collect();
-            for op in told {
-                secure.told_of.insert((op, key));
-                if !stays.contains(&op) {
-                    secure.told_of.remove(&(op, old));
-                }
-            }
-            if !stays.is_empty() {
-                secure.gone.insert(old, Some(key));
-            }
-            // Its row is that of the new key; the number that it is chosen by stays.
+            // The row goes to the new key; the number that the user knows it by stays.
             self.table.remove(Recipient::key(key));
             self.table.rekey(Recipient::key(old), Recipient::key(key));
-            for id in moved {
-                let moved = Write::Moved {
-                    id,
-                    from: Recipient::Peer(PeerId::Key(old)),
-                    to: Recipient::Peer(PeerId::Key(key)),
-                };
-                self.write_letter(key, id, moved);
-            }
-            // What did not fit is still written down for the old key.
-            for lost in &news {
-                let (to, id) = (Recipient::Peer(PeerId::Key(old)), lost.id);
-                self.write(Write::Became { to, id, condition: Condition::NotSent });
-            }
-            self.tell_news(key, news);
+            self.outbox.succeed(Recipient::key(old), Recipient::key(key), now);
+            self.carry_out(now);
         }
         let pin = self.pin(key)?;
         self.is_listed_now(key, offered_at, now);
@@ -84,26 +53,20 @@ impl Chat {
         self.speaks_with(key, now);
     }
 
-    pub(super) fn block(&mut self, key: PublicKey) -> Result<Decision, Unknown> {
-        let secure = &mut self.secure;
+    pub(super) fn block(&mut self, key: PublicKey, now: Time) -> Result<Decision, Unknown> {
         self.trust.block(key)?;
-        let news = secure.outboxes.give_up(key, Lost::Blocked);
-        self.tell_news(key, news);
+        self.outbox.give_up(Recipient::key(key), FailureReason::Blocked);
+        self.carry_out(now);
         // Nothing goes to the key from now on, so it is not listed either.
         self.table.remove(Recipient::key(key));
         Ok(Decision::Blocked(self.pin(key)?))
     }
 
-    pub(super) fn unpin(&mut self, key: PublicKey) -> Result<Decision, Unknown> {
-        let secure = &mut self.secure;
-        let news = secure.outboxes.give_up(key, Lost::Unpinned);
-        self.tell_news(key, news);
-        let secure = &mut self.secure;
-        let is_under_way = secure.outboxes.open(key).next().is_some();
+    pub(super) fn unpin(&mut self, key: PublicKey, now: Time) -> Result<Decision, Unknown> {
+        self.pin(key)?;
+        self.outbox.give_up(Recipient::key(key), FailureReason::Forgotten);
+        self.carry_out(now);
         let pin = self.trust.unpin(key)?;
-        if is_under_way {
-            secure.gone.insert(key, None);
-        }
         self.table.remove(Recipient::key(key));
         Ok(Decision::Unpinned(pin))
     }

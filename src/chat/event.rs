@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::keeping::WriteId;
 use super::life::Why;
+use super::outbox::WriteId;
 use super::table::Row;
 use super::time::Time;
 use super::trust::{As, Offer, Pin, Policy, Unknown};
 use crate::model::address::{Claimed, PeerAddr, Source};
+use crate::model::delivery::{DeliveryStatus, RejectReason};
 use crate::model::key::PublicKey;
 use crate::model::message::{Fate, Form, Outgoing, Unreadable};
 use crate::model::name::PeerName;
@@ -63,27 +64,6 @@ pub enum Deed {
     Connect,
     /// Say goodbye.
     Disconnect,
-}
-
-/// Why a text is not sent although its recipient can be reached.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unsendable {
-    /// Programs take this word for a command of their own and show it to nobody.
-    CommandWord(&'static str),
-    /// Too many texts wait for this address already.
-    TooManyWaiting,
-    /// It is our own address.
-    Ourselves,
-    /// Nobody is there to say goodbye to.
-    NotThere,
-    /// It is longer than plain peers can take, and this is one.
-    TooLongForPlain,
-    /// The user wants nothing said in plain, and this is a plain peer.
-    OnlyEncrypted,
-    /// Its key waits for the user's word, or is blocked.
-    NotTrusted,
-    /// The system gives no random numbers, without which nothing can be encrypted.
-    NoRandom,
 }
 
 /// What the user has said about keys, done.
@@ -153,17 +133,6 @@ pub enum Event {
     Decided(Decision),
     /// What the user said about a key was not done.
     Undecided(Unknown),
-    /// What becomes of a text after its [`Event::Done`], which said that it waits, or of one that was written in an earlier run.
-    Later {
-        /// Which command.
-        op: OpId,
-        /// To whom.
-        who: Who,
-        /// What became of it, or why it goes on waiting.
-        fate: Fate,
-        /// What it says.
-        text: Arc<str>,
-    },
     /// So many texts wait for somebody, and there is room for so many at most.
     NearlyFull {
         /// For whom.
@@ -203,29 +172,44 @@ pub enum Event {
     Came(Who),
     /// A peer is gone.
     Went(Who, Why),
-    /// What became of a command for one peer.
+    /// The status of an outgoing message for one recipient changed.
+    Delivery {
+        /// The command that sent it.
+        op: OpId,
+        /// The recipient.
+        who: Who,
+        /// What is known of it now.
+        status: DeliveryStatus,
+        /// It is the first that is known; later ones may follow the end of the command.
+        is_first: bool,
+        /// How many parts of a long message were sent unencrypted, and how many there are.
+        parts: (usize, usize),
+        /// The number of recipients of the command.
+        total: usize,
+        /// The text.
+        text: Arc<str>,
+    },
+    /// A `connect` or a goodbye to one peer is done.
     Done {
         /// Which command.
         op: OpId,
         /// What it does.
         deed: Deed,
-        /// To whom.
+        /// The peer.
         who: Who,
         /// What became of it.
         fate: Fate,
-        /// How many parts of a long text were sent, and how many there are; (1, 1) for all else.
-        parts: (usize, usize),
-        /// To how many the command goes.
+        /// The number of peers of the command.
         total: usize,
     },
-    /// A text was not sent to a peer, on purpose.
+    /// A `connect` or a goodbye was not sent to a peer.
     NotSent {
         /// Which command.
         op: OpId,
-        /// To whom.
+        /// The peer.
         who: Who,
         /// The reason.
-        why: Unsendable,
+        why: RejectReason,
     },
     /// A command to several is done with all of them.
     Sum {
@@ -236,7 +220,7 @@ pub enum Event {
         /// How many took it.
         done: usize,
         /// Those that did not, and why: the first few.
-        failed: Vec<(Who, Fate)>,
+        failed: Vec<(Who, DeliveryStatus)>,
     },
     /// A text was exactly a command word of the originals, and does what it does there.
     TakenAs(Deed),
@@ -279,7 +263,7 @@ impl Event {
             | Self::Pinned(who, _)
             | Self::TakesName(who, _)
             | Self::TurnedAway(who, _)
-            | Self::Later { who, .. }
+            | Self::Delivery { who, .. }
             | Self::NearlyFull { who, .. }
             | Self::StayQueued(who, _)
             | Self::ProvenAt(_, who)

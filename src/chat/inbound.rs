@@ -138,7 +138,7 @@ impl Chat {
         result: Result<Vec<Option<RowId>>, Arc<str>>,
         now: Time,
     ) -> (Vec<MessageId>, Vec<Action>) {
-        if self.closed && !self.keeping.durable {
+        if self.closed && !self.durable {
             return (Vec::new(), Vec::new());
         }
         let mut receipts = Vec::new();

@@ -12,29 +12,22 @@ mod decide;
 mod dedup;
 mod event;
 mod inbound;
-mod keeping;
-mod letters;
 mod life;
 mod operations;
 mod outbox;
-mod outboxes;
 mod outcome;
-mod plain;
 mod receive;
 mod refusals;
-mod restore;
 mod secure;
+mod sending;
+mod storing;
 mod table;
 mod talked;
 #[cfg(test)]
 mod tests;
-mod texts;
 mod tick;
 mod time;
 mod trust;
-mod turns;
-mod waiting;
-mod wishes;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -42,47 +35,42 @@ use std::time::Duration;
 
 pub use command::{Command, Target};
 pub use dedup::{DedupCache, Duplicate, MAX_DEDUP_IDS, MAX_DEDUP_KEYS};
-pub use event::{Action, Answer, Decision, Deed, Event, JobId, OpId, Proof, Talk, Transmit, Unsendable, Who};
+pub use event::{Action, Answer, Decision, Deed, Event, JobId, OpId, Proof, Talk, Transmit, Who};
 pub use inbound::Staged;
-pub use keeping::WriteId;
 pub use life::{
     Change, Check, Evidence, GONE_AFTER, LONGEST_BACKOFF, Life, PROBE_INTERVAL, QUIET_REPEAT, REFUSAL_REPEAT,
     State, Why,
 };
 pub use outbox::{
-    FIRST_WAIT, Jitter, LONGEST_WAIT, MAX_NO_OK, MAX_OPEN_BYTES, MAX_OPEN_TEXTS, MAX_TURN_BYTES,
-    MAX_TURN_TEXTS, NEARLY_FULL, NO_OK_WAIT, NotPut, OutText, Outbox, RECORD_BYTES, TextNews, TextState,
-    TurnEnd, Waiting,
+    Answer as RouteAnswer, BatchEnd, ENTRY_BYTES, FIRST_WAIT, Jitter, LONG_WAIT, LONGEST_WAIT,
+    MAX_BATCH_BYTES, MAX_BATCH_MESSAGES, MAX_NO_SESSION, MAX_OUTBOX_BYTES, MAX_QUEUE_BYTES,
+    MAX_QUEUE_MESSAGES, NEARLY_FULL, NewMessage, Outbox, Output, RECORD_BYTES, Route, StatusChange, Waiting,
+    WriteId,
 };
-pub use outboxes::{MAX_ALL_BYTES, Outboxes};
 pub use outcome::Sent;
 pub use receive::Received;
 pub use refusals::{REFUSALS_REPEAT, REFUSALS_SUMMED};
-pub use restore::Restored;
 pub use secure::Moment;
+pub use sending::{Restored, WaitingMessage};
 pub use table::{GONE_SHOWN, Known, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, Row};
-pub use texts::MAX_TEXTS_WAITING;
 pub use time::Time;
 pub use trust::{
     As, Change as PinChange, MAX_CONTACTS, MAX_HINTS, MAX_OFFERS, MAX_OFFERS_OF_ONE, MAX_PINS, MAX_STRANGERS,
     MAX_STRANGERS_PER_PREFIX, Meeting, Offer, Pin, Policy, Refused, Trust, Trusted, Unknown, Verdict,
     Writable, code_input,
 };
-pub use wishes::WaitingText;
 
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
-use crate::model::message::{Form, Outgoing, Speech};
+use crate::model::message::{Form, MessageId, Outgoing, Speech};
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
 use checks::Checks;
 use inbound::Inbound;
-use keeping::Keeping;
 use operations::Operations;
 use refusals::Refusals;
-use secure::Secure;
+use storing::Goodbyes;
 use table::{Peer, Table};
-use texts::Texts;
 
 /// How long the user waits at most for the verified list, for the first dialling of the static peers and for the
 /// goodbyes: what people still feel as an answer to what they did.
@@ -110,6 +98,8 @@ pub struct Me {
 pub struct CoreConfig {
     /// Where we listen.
     pub me: Me,
+    /// Our own name.
+    pub name: Name,
     /// Our own public key.
     pub key: PublicKey,
     /// The keys of earlier runs and of peers.toml.
@@ -130,9 +120,10 @@ impl CoreConfig {
 
     /// The defaults for a key: no other keys known, unencrypted messages allowed, and a store that
     /// ends with the program.
-    pub fn new(me: Me, key: PublicKey) -> Self {
+    pub fn new(me: Me, name: Name, key: PublicKey) -> Self {
         Self {
             me,
+            name,
             key,
             pins: Vec::new(),
             policy: Policy::default(),
@@ -161,7 +152,7 @@ pub struct StaticPeer {
 /// What something under way was sent for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Purpose {
-    Text(OpId),
+    Message(MessageId),
     Connect(OpId),
     Exit(OpId),
     Ack,
@@ -206,12 +197,15 @@ pub struct Chat {
     jobs: HashMap<JobId, Job>,
     last_job: u64,
     checks: Checks,
-    texts: Texts,
+    outbox: Outbox,
+    /// What is stored is there in the next run.
+    durable: bool,
+    /// Our own name.
+    name: Name,
     refusals: Refusals,
     trust: Trusted,
-    secure: Box<Secure>,
     inbound: Inbound,
-    keeping: Keeping,
+    goodbyes: Goodbyes,
     leaving: bool,
     closed: bool,
     actions: Vec<Action>,
@@ -220,7 +214,7 @@ pub struct Chat {
 impl Chat {
     /// A chat that knows no peer yet, only the keys of `config`.
     pub fn new(config: CoreConfig) -> Self {
-        let CoreConfig { me, key, pins, policy, require_encryption, durable, expire } = config;
+        let CoreConfig { me, name, key, pins, policy, require_encryption, durable, expire } = config;
         let mut trust = Trusted::new(key, policy).with_required_encryption(require_encryption);
         for pin in pins {
             trust.load(pin);
@@ -233,12 +227,13 @@ impl Chat {
             jobs: HashMap::new(),
             last_job: 0,
             checks: Checks::default(),
-            texts: Texts::default(),
+            outbox: Outbox::new(expire, durable),
+            durable,
+            name,
             refusals: Refusals::default(),
             trust,
-            secure: Box::new(Secure::new()),
             inbound: Inbound::new(durable),
-            keeping: Keeping::new(durable, expire),
+            goodbyes: Goodbyes::default(),
             leaving: false,
             closed: false,
             actions: Vec::new(),
@@ -252,6 +247,11 @@ impl Chat {
         if self.own_ips.len() < MAX_OWN_IPS && !ip.is_loopback() && !ip.is_unspecified() {
             self.own_ips.insert(ip);
         }
+    }
+
+    /// Changes our own name. What is on its way keeps the name that it was sent with.
+    pub fn set_name(&mut self, name: Name) {
+        self.name = name;
     }
 
     /// Takes nothing more that comes: nobody is there any more to be told of it.

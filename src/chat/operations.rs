@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::event::{Deed, JobId, OpId, Who};
 use super::time::Time;
-use crate::model::message::Fate;
+use crate::model::delivery::{DeliveryStatus, FailureReason};
 use crate::model::peer_id::Recipient;
 
 /// Failures that a summary names at most: about a screenful. The others are only counted.
@@ -23,7 +23,7 @@ enum Operation {
         /// Recipients without a result.
         pending: usize,
         done: usize,
-        failed: Vec<(Who, Fate)>,
+        failed: Vec<(Who, DeliveryStatus)>,
     },
     /// A list of peers that are being probed. Only probes begun after the job `after` count: the
     /// result of an earlier one is too old.
@@ -38,10 +38,8 @@ enum Operation {
 /// What the user is told of a command to recipients.
 #[derive(PartialEq, Eq, Debug)]
 pub(super) enum Output {
-    /// One recipient has its result.
-    Done { op: OpId, deed: Deed, who: Who, fate: Fate, parts: (usize, usize), total: usize },
     /// All recipients of a command to several have theirs.
-    Sum { deed: Deed, total: usize, done: usize, failed: Vec<(Who, Fate)> },
+    Sum { deed: Deed, total: usize, done: usize, failed: Vec<(Who, DeliveryStatus)> },
     /// The command is over.
     Settled(OpId),
 }
@@ -132,23 +130,20 @@ impl Operations {
         op
     }
 
-    /// Records the result for one recipient.
-    pub(super) fn finished(
-        &mut self,
-        op: OpId,
-        who: Who,
-        fate: Fate,
-        parts: (usize, usize),
-    ) -> Option<Output> {
+    /// Records the result for one recipient. Returns what the command does and its number of
+    /// recipients, if each of them is told of.
+    pub(super) fn finished(&mut self, op: OpId, who: &Who, status: &DeliveryStatus) -> Option<(Deed, usize)> {
+        // The user has read why before anything was sent.
+        let is_rejected = matches!(status, DeliveryStatus::Failed(FailureReason::Rejected(_)));
         match self.under_way.get_mut(&op)? {
             Operation::Spread { deed, total, pending, done, failed } => {
                 *pending -= 1;
-                if matches!(fate, Fate::Delivered | Fate::HandedOver) {
+                if matches!(status, DeliveryStatus::Delivered | DeliveryStatus::Sent) {
                     *done += 1;
-                } else if failed.len() < MAX_FAILED_NAMED {
-                    failed.push((who.clone(), fate.clone()));
+                } else if failed.len() < MAX_FAILED_NAMED && !is_rejected {
+                    failed.push((who.clone(), status.clone()));
                 }
-                Some(Output::Done { op, deed: *deed, who, fate, parts, total: *total })
+                Some((*deed, *total))
             }
             Operation::Leave { pending, .. } => {
                 *pending -= 1;

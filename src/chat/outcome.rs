@@ -1,12 +1,13 @@
 //! Results of what was sent, and when a command is done.
 
-use super::event::{Action, Event, JobId, OpId, Proof, Who};
+use super::event::{Action, Event, JobId, OpId};
 use super::life::{Change, Check, Evidence, Life, REFUSAL_REPEAT};
 use super::operations::{LateGoodbye, Probed};
 use super::table::{Known, Peer};
 use super::time::Time;
-use super::{Chat, Job, Purpose};
+use super::{Chat, Job, Purpose, RouteAnswer};
 use crate::model::address::PeerAddr;
+use crate::model::delivery::{DeliveryStatus, FailureReason};
 use crate::model::key::PublicKey;
 use crate::model::message::{Failure, Fate, Outgoing, Speech};
 use crate::model::peer_id::Recipient;
@@ -42,9 +43,6 @@ impl Chat {
             self.settle_watches(now);
             return self.done();
         }
-        if let Purpose::Text(_) = purpose {
-            self.text_ends(peer_id);
-        }
         let nothing_sent = matches!(fate, Fate::Failed(_)) && parts.0 == 0;
         let mut seen = fate.clone();
         // The address where the peer is dialed now: it may have been found elsewhere on this
@@ -71,7 +69,7 @@ impl Chat {
         if let Some(key) = capability.filter(|_| taken) {
             if !self.leaving && self.may_be_listed(peer_id) {
                 self.table.add(peer_id, dialled, Known::SentTo, Life::of_heard(now));
-                self.note_texts(peer_id);
+                self.note_queued(peer_id);
             }
             self.table.update(peer_id, |peer| peer.promised = Some(key));
         }
@@ -80,7 +78,7 @@ impl Chat {
         // What was on its way when one of us said goodbye shows no more than a probe, and nothing follows from it.
         let parted_since = self.table.peer(peer_id).is_some_and(|peer| job.0 <= peer.parted_after);
         let may_greet =
-            !parted_since || !matches!(purpose, Purpose::Check(_) | Purpose::Ack | Purpose::Text(_));
+            !parted_since || !matches!(purpose, Purpose::Check(_) | Purpose::Ack | Purpose::Message(_));
         let promised = capability
             .or(before)
             .filter(|_| taken && may_greet && self.can_speak_otherwise(peer_id, purpose));
@@ -93,7 +91,7 @@ impl Chat {
         let evidence = match purpose {
             Purpose::Exit(_) => None,
             // An acknowledgement that was taken shows that somebody serves the address, as any text does.
-            Purpose::Text(_) | Purpose::Ack => Some(Evidence::Text),
+            Purpose::Message(_) | Purpose::Ack => Some(Evidence::Text),
             Purpose::Connect(_) | Purpose::Check(Check::Connect) | Purpose::Ask => Some(Evidence::Connect),
             Purpose::Check(Check::Probe) | Purpose::Greet | Purpose::Turn(_) => Some(Evidence::Probe),
         };
@@ -118,12 +116,12 @@ impl Chat {
         };
         let gives_receipts = self.table.peer(peer_id).is_some_and(|peer| peer.gives_receipts);
         let fate = match (purpose, fate) {
-            (Purpose::Text(_), Fate::HandedOver) if gives_receipts => Fate::NoReceipt,
+            (Purpose::Message(_), Fate::HandedOver) if gives_receipts => Fate::NoReceipt,
             (_, fate) => fate,
         };
         let says_something = matches!(
             purpose,
-            Purpose::Text(_)
+            Purpose::Message(_)
                 | Purpose::Ack
                 | Purpose::Connect(_)
                 | Purpose::Check(Check::Connect)
@@ -134,7 +132,8 @@ impl Chat {
         let is_key_there = self.is_key_there(to);
         if let Some(key) = promised {
             // Texts may wait behind the one that has shown it.
-            let purpose = if self.waits_for(peer_id) { Purpose::Ask } else { Purpose::Greet };
+            let waits = self.outbox.asks(peer_id);
+            let purpose = if waits { Purpose::Ask } else { Purpose::Greet };
             self.promised(peer_id, to, key, purpose);
         } else if taken
             && capability.is_none()
@@ -146,20 +145,12 @@ impl Chat {
             self.announce(peer_id, now);
         }
         match purpose {
-            Purpose::Text(op) => {
-                // What has shown its key meanwhile has got the text in plain all the same.
-                let who = Who { proof: Proof::Plain, ..self.who(peer_id) };
-                match self.secure.plain.remove(&job) {
-                    Some(text) => self.plain_text_over(peer_id, text, (who, fate), parts, now),
-                    None => self.finished_with(op, who, fate, parts),
-                }
-                self.said_in_plain(peer_id, now);
-            }
-            Purpose::Connect(op) | Purpose::Exit(op) => self.finished(op, peer_id, fate, parts),
+            Purpose::Message(id) => self.message_sent(peer_id, id, fate, parts, now),
+            Purpose::Connect(op) | Purpose::Exit(op) => self.finished(op, peer_id, fate),
             Purpose::Ask => {
                 let is_known = taken && !is_key_there;
-                let answer = if is_known { Ok(self.speech_of(peer_id)) } else { Err(&fate) };
-                self.asked(peer_id, answer, now);
+                let answer = if is_known { RouteAnswer::Plain } else { RouteAnswer::Failed(fate) };
+                self.answered(peer_id, answer, now);
             }
             _ => {}
         }
@@ -183,7 +174,7 @@ impl Chat {
                 peer.acking = false;
                 peer.life.aside();
             }
-            Purpose::Text(_) | Purpose::Connect(_) | Purpose::Ask | Purpose::Greet | Purpose::Turn(_) => {
+            Purpose::Message(_) | Purpose::Connect(_) | Purpose::Ask | Purpose::Greet | Purpose::Turn(_) => {
                 peer.life.aside();
             }
             Purpose::Exit(_) => {}
@@ -253,24 +244,13 @@ impl Chat {
     /// Moves the jobs for an unproven address to the peer that proved itself there.
     pub(super) fn follows(&mut self, from: Recipient, to: Recipient) {
         if to.public_key().is_none() {
-            self.texts_follow(from, to);
-            self.queues_follow(from, to);
+            self.outbox.rebind(from, to, None, Time::default());
+            self.carry_out(Time::default());
         }
         for job in self.jobs.values_mut().filter(|job| job.peer_id == from) {
             // A message that is being sent unencrypted still belongs to the address.
-            if to.public_key().is_none() || !matches!(job.purpose, Purpose::Text(_)) {
+            if to.public_key().is_none() || !matches!(job.purpose, Purpose::Message(_)) {
                 job.peer_id = to;
-            }
-        }
-        let moved = self.keeping.follows(from, to);
-        if to.public_key().is_some() && moved > 0 {
-            // They count for the key, too, until it is clear that they are not sent unencrypted.
-            for _ in 0..moved {
-                self.text_ends(from);
-                self.text_begins(to);
-            }
-            if self.secure.in_plain.remove(&from) {
-                self.secure.in_plain.insert(to);
             }
         }
         self.operations.rename(from, to);
@@ -280,7 +260,7 @@ impl Chat {
     /// a peer with a key now, and the result shows nothing of that peer.
     fn is_superseded(&self, id: Recipient, at: PeerAddr, purpose: Purpose) -> bool {
         let is_unasked = matches!(purpose, Purpose::Ack | Purpose::Check(_));
-        let is_awaited = self.knows(id) || self.waits_for(id) || self.holds_back(id);
+        let is_awaited = self.knows(id) || self.outbox.count(id) > 0;
         is_unasked && matches!(id, Recipient::Address(_)) && !is_awaited && self.is_listed(at)
     }
 
@@ -291,7 +271,7 @@ impl Chat {
         let is_listed = id.public_key().is_none() && self.table.legacy_at(at).is_some();
         if taken && evidence != Evidence::Probe && !self.leaving && !is_listed && self.may_be_listed(id) {
             self.table.add(id, at, Known::SentTo, Life::of_heard(now));
-            self.note_texts(id);
+            self.note_queued(id);
         }
     }
 
@@ -317,7 +297,6 @@ impl Chat {
             Fate::Failed(Failure::Refused) => peer.life.refused(now),
             Fate::Failed(Failure::NoResources | Failure::Cancelled) => Change::None,
             Fate::Unanswered | Fate::Broken | Fate::Astray(_) | Fate::Failed(_) => peer.life.unanswered(now),
-            Fate::Waits(_) | Fate::Lost(_) => Change::None,
         });
         match change {
             Some(Change::Went(why)) => self.went(peer_id, why),
@@ -325,7 +304,8 @@ impl Chat {
             None => {}
         }
         if taken && evidence != Evidence::Probe {
-            self.somebody_is_at(peer_id, now);
+            let name = self.who(peer_id).name;
+            self.outbox.spoke(peer_id, name.as_ref(), now);
         }
         if *fate == Fate::Failed(Failure::Refused) {
             // Whoever listens there next may be another program, and what one taught us is deadly to another.
@@ -357,7 +337,7 @@ impl Chat {
     /// A peer has got to know our key. If we leave, it believes no unencrypted goodbye any more.
     pub(super) fn leaves_again(&mut self, peer_id: Recipient) {
         // Behind a queued message, the goodbye waits for the message.
-        if !self.waits_for(peer_id) {
+        if !self.outbox.is_asking(peer_id) {
             let goodbye = self.operations.introduced();
             self.say_late_goodbye(peer_id, goodbye);
         }
@@ -371,18 +351,29 @@ impl Chat {
 
     /// Says goodbye to a peer in the way that it is spoken to. To somebody who was never asked, in plain, as they spoke to us.
     pub(super) fn say_goodbye(&mut self, peer_id: Recipient, op: OpId, deadline: Option<Time>) {
-        if self.keeping.postpones(peer_id, op, deadline) {
+        if self.postpones(peer_id, op, deadline) {
             return;
         }
         let purpose = Purpose::Exit(op);
         match self.speech_of(peer_id) {
             Speech::Secure(_) => {
                 if !self.talk(peer_id, purpose, Say::Bye, deadline) {
-                    self.finished(op, peer_id, Fate::Failed(Failure::NoRoute), (0, 1));
+                    self.finished(op, peer_id, Fate::Failed(Failure::NoRoute));
                 }
             }
             _ if self.is_only_encrypted(peer_id) => drop(self.talk(peer_id, purpose, Say::Bye, deadline)),
             _ => self.transmit(peer_id, purpose, Outgoing::Exit, deadline),
         }
+    }
+}
+
+/// What the result of a `connect` or a goodbye means in a summary.
+pub(super) fn status_of(fate: &Fate) -> DeliveryStatus {
+    match fate {
+        Fate::Delivered => DeliveryStatus::Delivered,
+        Fate::HandedOver => DeliveryStatus::Sent,
+        Fate::Astray(addr) => DeliveryStatus::Failed(FailureReason::ReachedAnother(*addr)),
+        Fate::Failed(failure) => DeliveryStatus::Failed(FailureReason::NotSent(failure.clone())),
+        Fate::NoReceipt | Fate::Unanswered | Fate::Broken => DeliveryStatus::Unknown,
     }
 }

@@ -73,7 +73,7 @@ impl Chat {
                 }
             }
         }
-        self.next_held_turns(now);
+        self.serve_due(now);
         self.settle_watches(now);
         let answer = match (connected, all_taken) {
             (true, _) => Answer::Connected,
@@ -116,9 +116,7 @@ impl Chat {
         if !self.table.add(peer_id, addr, Known::Heard, Life::of_heard(now)) {
             return Answer::Nothing;
         }
-        if !self.texts.is_empty() {
-            self.note_texts(peer_id);
-        }
+        self.note_queued(peer_id);
         // A p2p-chat peer introduces itself like this, too.
         let may_have_a_key = form == Form::Standard && matches!(body, Body::Connect | Body::ConnectAck);
         let disconnected = |peer: &Peer| peer.life.gone().is_some_and(|(_, why)| why == Why::Disconnected);
@@ -166,7 +164,8 @@ impl Chat {
             self.came(who);
         }
         self.operations.heard_from(peer_id);
-        self.somebody_is_at(peer_id, now);
+        let name = self.who(peer_id).name;
+        self.outbox.spoke(peer_id, name.as_ref(), now);
         match (body, from) {
             (Body::Text(text) | Body::Greeting(text), Some(from)) => {
                 self.heard_in_plain(peer_id, from.name.clone(), Assurance::Plain, &text);

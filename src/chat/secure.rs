@@ -7,25 +7,21 @@
 //! A plain message in the name of a known key, or from the address where a contact with a key is
 //! online, is shown apart and changes nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use super::event::{Action, Event, JobId, OpId, Talk, Who};
+use super::event::{Action, Event, JobId, Talk, Who};
 use super::life::{Life, Why};
-use super::outbox::{Jitter, OutText};
-use super::outboxes::Outboxes;
-use super::plain::Unsent;
+use super::outbox::Jitter;
 use super::table::{Known, Peer};
 use super::time::Time;
 use super::trust::{Change, Meeting, Offer, Pin, Policy, Refused, Trust, Verdict};
-use super::waiting::Held;
 use super::{Chat, Job, Proof, Purpose, announced};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::message::{Body, Form, Speech};
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::{ByeReason, Hold, Say};
+use crate::model::session::{ByeReason, Say};
 use crate::model::stored::Assurance;
 
 /// How long a greeting may be on its way: connecting, the handshake and both hellos take no longer than this.
@@ -41,43 +37,6 @@ pub struct Moment {
     pub date: u64,
     /// A random number.
     pub jitter: Jitter,
-}
-
-/// What there is beside the table as soon as there are keys.
-#[derive(Debug)]
-pub(super) struct Secure {
-    pub(super) outboxes: Outboxes,
-    /// Texts for addresses of which it is not known yet how they are spoken to.
-    pub(super) asked: BTreeMap<Recipient, Vec<Unsent>>,
-    /// Where a text is under way in plain; others wait behind it.
-    pub(super) in_plain: BTreeSet<Recipient>,
-    /// The texts that are under way in plain.
-    pub(super) plain: HashMap<JobId, Unsent>,
-    /// Texts for addresses where nobody could be reached.
-    pub(super) waiting: BTreeMap<Recipient, Held>,
-    /// Texts of an earlier run to keys that are not known: they wait until somebody proves such a key, and is taken.
-    pub(super) unremembered: HashMap<PublicKey, Vec<OutText>>,
-    /// Texts to keys of which the user was told that they wait, and no more.
-    pub(super) told_of: HashSet<(OpId, PublicKey)>,
-    /// Keys that the user has forgotten while messages to them were on their way, or has replaced
-    /// by another key (the value). What
-    /// becomes of those texts is told all the same.
-    pub(super) gone: HashMap<PublicKey, Option<PublicKey>>,
-}
-
-impl Secure {
-    pub(super) fn new() -> Self {
-        Self {
-            outboxes: Outboxes::default(),
-            asked: BTreeMap::new(),
-            in_plain: BTreeSet::new(),
-            plain: HashMap::new(),
-            waiting: BTreeMap::new(),
-            unremembered: HashMap::new(),
-            told_of: HashSet::new(),
-            gone: HashMap::new(),
-        }
-    }
 }
 
 impl Chat {
@@ -291,8 +250,7 @@ impl Chat {
         self.speaks_with(key, now);
         if dialled {
             self.proves(addr, key, now);
-        } else if self.waits_for(at_addr) || self.holds_back(at_addr) || self.table.legacy_at(addr).is_some()
-        {
+        } else if self.outbox.count(at_addr) > 0 || self.table.legacy_at(addr).is_some() {
             self.check_claim(key, addr);
         }
         Some(id)
@@ -302,7 +260,7 @@ impl Chat {
     /// configured, never seen to listen there, and with nothing queued.
     fn is_unclaimed(&self, id: Recipient) -> bool {
         let is_only_heard = |peer: &Peer| peer.known == Known::Heard && !peer.life.is_proven();
-        self.table.peer(id).is_some_and(is_only_heard) && !self.waits_for(id) && !self.holds_back(id)
+        self.table.peer(id).is_some_and(is_only_heard) && self.outbox.count(id) == 0
     }
 
     /// Handles a peer that claims to listen at an address with messages waiting. Dials it there; it
@@ -332,7 +290,7 @@ impl Chat {
         self.follows(at_addr, id);
         let who = self.who(id);
         self.tell(Event::ProvenAt(addr, who));
-        self.asked(at_addr, Ok(Speech::Secure(key)), now);
+        self.binds(at_addr, key, now);
         let legacy = self.table.legacy_at(addr).map(|peer| peer.id);
         if let Some(legacy) = legacy {
             self.inherits(legacy, id);
@@ -361,7 +319,8 @@ impl Chat {
     /// Handles a key that has proven itself where a legacy peer was, which is therefore gone. What
     /// is queued for the legacy peer waits for the user.
     fn is_replaced(&mut self, legacy: Recipient, now: Time) {
-        self.hold_all(legacy, Hold::Another, now);
+        self.outbox.hold_for_user(legacy, now);
+        self.carry_out(now);
         let before = self.last_job;
         self.table.update(legacy, |peer| {
             peer.forgets_program();
@@ -388,7 +347,7 @@ impl Chat {
             peer.promised = None;
             peer.last_heard = Some(now);
         });
-        self.remembers(key, now);
+        self.remembers(key);
     }
 
     /// A peer that has dialled us proves a key, and says hello.
@@ -426,16 +385,11 @@ impl Chat {
         self.table.update(id, |peer| peer.also = also.into());
     }
 
-    /// Whether messages wait until the program knows how to send them to a recipient.
-    pub(super) fn waits_for(&self, id: Recipient) -> bool {
-        self.secure.asked.contains_key(&id)
-    }
-
     /// Whether a peer with a key is online and can be written to at once.
     pub(super) fn here_again(&mut self, key: PublicKey, now: Time) {
-        self.remembers(key, now);
-        self.secure.outboxes.met(key, now);
-        self.next_turns(now);
+        self.remembers(key);
+        self.outbox.met(Recipient::key(key), now);
+        self.serve_due(now);
     }
 
     /// A row has said that it is there, and nothing else. What was on its way when the user sent it away does not bring it back.

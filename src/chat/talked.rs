@@ -5,17 +5,17 @@
 
 use super::event::{Action, Event, JobId, OpId};
 use super::life::{Check, Evidence, REFUSAL_REPEAT, Why};
-use super::outbox::{OutText, TextNews, TextState, TurnEnd};
+use super::outbox::BatchEnd;
 use super::secure::Moment;
 use super::time::Time;
 use super::trust::Meeting;
-use super::{Chat, Job, Purpose};
+use super::{Chat, Job, Purpose, RouteAnswer};
 use crate::model::address::PeerAddr;
+use crate::model::delivery::{FailureReason, PendingReason};
 use crate::model::key::PublicKey;
-use crate::model::message::{Failure, Fate, Outgoing, Speech};
+use crate::model::message::{Failure, Fate, Outgoing};
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::{ByeReason, Hold, Lost, Met, Say, TalkEnd, Talked};
-use crate::model::stored::Write;
+use crate::model::session::{ByeReason, Met, Say, TalkEnd, Talked};
 
 /// What nobody asked for: commands are numbered from 1.
 const NOBODYS: OpId = OpId(0);
@@ -105,18 +105,21 @@ impl Chat {
             Purpose::Ask => {
                 // What was asked for an address is the key's by now; what was asked for a legacy
                 // peer is not, and waits for the user.
-                let answer = match peer_id.public_key() {
-                    Some(key) if was_met => Ok(Speech::Secure(key)),
-                    _ => Err(&fate),
-                };
-                self.asked(asked_for, answer, now);
+                match peer_id.public_key() {
+                    Some(_) if was_met && is_another => {
+                        self.outbox.hold_for_user(asked_for, now);
+                        self.carry_out(now);
+                    }
+                    Some(_) if was_met => {}
+                    _ => self.answered(asked_for, RouteAnswer::Failed(fate), now),
+                }
             }
             Purpose::Connect(op) | Purpose::Exit(op) => {
                 let added = peer_id.public_key().filter(|_| matches!(purpose, Purpose::Connect(_)));
                 if let (Some(key), Fate::Delivered) = (added, &fate) {
                     self.is_contact_now(key);
                 }
-                self.finished(op, peer_id, fate, (1, 1));
+                self.finished(op, peer_id, fate);
             }
             _ => {}
         }
@@ -126,7 +129,7 @@ impl Chat {
         if let Some(key) = peer_id.public_key().filter(|_| was_met && !leaves) {
             self.here_again(key, now);
         } else {
-            self.next_turns(now);
+            self.serve_due(now);
         }
         // The goodbye goes behind the texts that have waited for this.
         self.attempted(job, peer_id, was_met);
@@ -224,56 +227,20 @@ impl Chat {
         moment: Moment,
         now: Time,
     ) {
-        let secure = &mut self.secure;
         let end = match end {
-            TalkEnd::Answered => TurnEnd::Answered,
-            TalkEnd::NoOk => TurnEnd::Held(Hold::NoOk),
-            TalkEnd::WrongKey(_) | TalkEnd::Ourselves => TurnEnd::Held(Hold::WrongKey),
-            TalkEnd::Bye(ByeReason::NotAccepted) => TurnEnd::Refused(Lost::NotAccepted),
-            TalkEnd::Bye(ByeReason::NotDecided) => TurnEnd::Held(Hold::NotDecided),
-            TalkEnd::Bye(ByeReason::NoRoom) => TurnEnd::Held(Hold::NoRoom),
-            TalkEnd::NotSecure => TurnEnd::Held(Hold::NotSecure),
-            TalkEnd::Unreachable(_) | TalkEnd::Bye(_) | TalkEnd::Broken => TurnEnd::Held(Hold::Unreachable),
+            TalkEnd::Answered => BatchEnd::Answered,
+            TalkEnd::NoOk => BatchEnd::Held(PendingReason::NoSession),
+            TalkEnd::WrongKey(_) | TalkEnd::Ourselves => BatchEnd::Held(PendingReason::WrongKey),
+            TalkEnd::Bye(ByeReason::NotAccepted) => BatchEnd::Refused(FailureReason::NotAccepted),
+            TalkEnd::Bye(ByeReason::NotDecided) => BatchEnd::Held(PendingReason::NotAcceptedYet),
+            TalkEnd::Bye(ByeReason::NoRoom) => BatchEnd::Held(PendingReason::NoRoom),
+            TalkEnd::NotSecure => BatchEnd::Held(PendingReason::NotSecure),
+            TalkEnd::Unreachable(_) | TalkEnd::Bye(_) | TalkEnd::Broken => {
+                BatchEnd::Held(PendingReason::Unreachable)
+            }
         };
-        let open: Vec<OutText> = secure.outboxes.open(key).cloned().collect();
-        let mut news = secure.outboxes.turn_ended(key, written, receipts, end, now, moment.jitter);
-        let gone = secure.gone.get(&key).copied();
-        if let Some(Some(heir)) = gone {
-            // What was never written goes to the key that the user trusts in the place of this one.
-            let (to_heir, rest): (Vec<TextNews>, Vec<TextNews>) = news.into_iter().partition(|news| {
-                written == 0 && !news.written && news.state == TextState::Failed(Lost::Replaced)
-            });
-            news = rest;
-            let lost = to_heir.into_iter().filter_map(|lost| {
-                let text = open.iter().find(|text| text.letter.id == lost.id)?;
-                (!self.goes_to_heir(key, heir, text.clone())).then_some(lost)
-            });
-            news.extend(lost.collect::<Vec<_>>());
-        }
-        self.tell_news(key, news);
-        if gone.is_some() {
-            self.secure.gone.remove(&key);
-        }
-    }
-
-    /// A text that was never sent goes to the key that the user trusts in the place of the one it was for; says whether it does.
-    fn goes_to_heir(&mut self, key: PublicKey, heir: PublicKey, text: OutText) -> bool {
-        let secure = &mut self.secure;
-        let Some(to) = self.trust.writable(heir) else { return false };
-        let (op, id) = (text.op, text.letter.id);
-        if secure.outboxes.put(to, text).is_err() {
-            return false;
-        }
-        if secure.told_of.remove(&(op, key)) {
-            secure.told_of.insert((op, heir));
-        }
-        let moved = Write::Moved {
-            id,
-            from: Recipient::Peer(PeerId::Key(key)),
-            to: Recipient::Peer(PeerId::Key(heir)),
-        };
-        self.write_letter(heir, id, moved);
-        true
+        self.outbox.batch_sent(key, written, receipts, &end, now, moment.jitter);
+        self.carry_out(now);
     }
 
     /// Tells once that a peer does not take us, until it is met again.
@@ -312,12 +279,5 @@ fn seen_of(end: &TalkEnd, was_met: bool) -> Fate {
         TalkEnd::Unreachable(failure) => Fate::Failed(failure.clone()),
         TalkEnd::Broken if was_met => Fate::Delivered,
         _ => Fate::Unanswered,
-    }
-}
-
-impl TextState {
-    /// Whether nothing follows any more.
-    pub fn is_final(self) -> bool {
-        matches!(self, Self::Delivered | Self::Failed(_))
     }
 }

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::address::{Claimed, Source};
+use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::message::{Body, Decoded, Failure, Fate, Fault, MessageId, Plain, Unreadable};
 use crate::model::session::Letter;
 use crate::model::stored::Write;
@@ -149,7 +150,7 @@ impl Story {
         let mut id = [0xff; 16];
         id[..4].copy_from_slice(&self.typed.to_be_bytes());
         let letter = Letter { id: MessageId::new(id), time: 0, again: false, body: text.into() };
-        self.does(Command::Send { to, parts: [text.to_owned()].into(), letter: Some(letter) })
+        self.does(Command::Send { to, letter })
     }
 
     fn state(&self, port: u16) -> Option<State> {

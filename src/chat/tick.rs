@@ -12,17 +12,12 @@ use crate::model::session::Say;
 impl Chat {
     /// When [`Chat::tick`] has something to do next, if nothing else happens before.
     pub fn next_wake(&self) -> Option<Time> {
-        let turns = self.secure.outboxes.next_wake();
-        let held = self.next_held();
-        let looks = [self.table.next_wake(), self.checks.next_wake(), turns, held].into_iter().flatten();
-        let leaves = self.keeping.leaves_by();
+        let messages = self.outbox.next_wake();
+        let looks = [self.table.next_wake(), self.checks.next_wake(), messages].into_iter().flatten();
+        let leaves = self.leaves_by();
         let deadline = self.operations.next_deadline();
-        deadline
-            .into_iter()
-            .chain(leaves)
-            .chain(looks.filter(|_| !self.leaving))
-            .chain(self.refusals.next_wake())
-            .min()
+        let unasked = looks.filter(|_| !self.leaving);
+        deadline.into_iter().chain(leaves).chain(unasked).chain(self.refusals.next_wake()).min()
     }
 
     /// Does what has become due.
@@ -37,7 +32,7 @@ impl Chat {
             self.due(peer_id, now);
         }
         if !self.leaving {
-            self.next_turns(now);
+            self.serve_due(now);
         }
         self.leaves_on(now);
         if let Some(RefusalSummary { sources, others }) = self.refusals.due(now) {

@@ -100,7 +100,8 @@ impl World {
         let bind = if kind & 1 == 0 { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
         let advertise = (kind & 2 != 0).then(|| Ipv4Addr::new(10, 0, 0, 9));
         let me = Me { bind: bind.into(), port: PORT, advertise };
-        let mut chat = Chat::new(CoreConfig::new(me, PublicKey::new([1; KEY_BYTES])));
+        let name = "Alice".parse().expect("a name");
+        let mut chat = Chat::new(CoreConfig::new(me, name, PublicKey::new([1; KEY_BYTES])));
         chat.learn_own_ip(OURS);
         let statics: Vec<PeerAddr> = if kind & 4 == 0 {
             Vec::new()
@@ -282,13 +283,10 @@ impl World {
                 Command::Leave
             }
             _ => {
-                let name = "Alice".parse();
-                let parts = name.ok().and_then(|name| crate::protocol::plain::messages_for(text, &name).ok());
-                let Some(parts) = parts else { return };
                 self.typed += 1;
                 let id = MessageId::new(u128::from(self.typed).to_be_bytes());
                 let letter = Letter { id, time: 0, again: false, body: text.into() };
-                Command::Send { to, parts: parts.into(), letter: Some(letter) }
+                Command::Send { to, letter }
             }
         };
         let (_, actions) = self.chat.command(command, self.now);

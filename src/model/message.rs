@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::model::address::{Claimed, PeerAddr};
 use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
-use crate::model::session::{ByeReason, Hold, Lost};
+use crate::model::session::ByeReason;
 use crate::model::untrusted::Text;
 
 /// Bytes of one message to a plain peer, header included: legacy peers call `recv(1024)` once and lose the rest (wire.md).
@@ -164,10 +164,6 @@ pub enum Fate {
     Astray(PeerAddr),
     /// Nothing was sent.
     Failed(Failure),
-    /// It waits, for this reason, and is sent again until its receipt is there; only a text to a proven key does.
-    Waits(Hold),
-    /// It was for a proven key, and is not sent any more.
-    Lost(Lost),
 }
 
 /// Why nothing could be sent.

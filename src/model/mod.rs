@@ -1,6 +1,7 @@
 //! The vocabulary that every layer shares. Pure: no clock, thread, socket, file or terminal.
 
 pub mod address;
+pub mod delivery;
 pub mod key;
 pub mod message;
 pub mod name;

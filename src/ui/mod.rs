@@ -50,5 +50,6 @@ pub use style::{Ink, Line, Palette, ink_of};
 pub use terminal::{abandon_terminal, columns, is_in_foreground, restore_terminal};
 pub(crate) use words::place;
 pub use words::{
-    VERIFIED, Voice, fate_words, hold_words, is_good, later, lines, offers_lines, own_text, pin_lines, quoted,
+    VERIFIED, Voice, hold_words, is_good, later, lines, offers_lines, own_text, pin_lines, quoted,
+    status_words,
 };

@@ -6,12 +6,13 @@ mod voice;
 
 use super::list::peer_list;
 use super::style::{Ink, Line};
-use crate::chat::{Deed, Event, GONE_AFTER, MAX_ALL_BYTES, Why};
+use crate::chat::{Deed, Event, GONE_AFTER, MAX_OUTBOX_BYTES, Why};
 use crate::model::address::Source;
+use crate::model::delivery::DeliveryStatus;
 use crate::model::message::{Fate, Fault};
 use crate::model::untrusted::harmless;
-use fates::{done, not_sent, sum};
-pub use fates::{fate_words, hold_words, is_good, later, quoted};
+use fates::{done, first, not_sent, sum};
+pub use fates::{hold_words, is_good, later, quoted, status_words};
 pub(super) use trust::{beginning, name_of};
 pub use trust::{offers_lines, pin_lines};
 pub(crate) use voice::place;
@@ -43,17 +44,26 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         Event::ProvenAt(..) => Vec::new(),
         Event::Came(who) => vec![voice.about(who, voice.introduced(who), " is here.".into())],
         Event::Went(who, why) => vec![voice.about(who, voice.named(who), format!(" {}.", gone_words(*why)))],
-        Event::Done { deed, who, fate, parts, total, .. } => {
-            let good = is_good(fate);
+        Event::Delivery { who, status, is_first: true, parts, total, .. } => {
+            let good = is_good(status);
             if good && *total > SHOWN_ONE_BY_ONE {
                 return Vec::new();
             }
-            let ink = match fate {
-                Fate::Waits(_) => Ink::Plain,
+            let ink = match status {
+                DeliveryStatus::Queued(_) => Ink::Plain,
                 _ if good => Ink::Faint,
                 _ => Ink::Bad,
             };
-            vec![Line::of(ink, done(*deed, who, fate, *parts, voice))]
+            vec![Line::of(ink, first(who, status, *parts, voice))]
+        }
+        Event::Delivery { who, status, text, .. } => later(who, status, text, voice).into_iter().collect(),
+        Event::Done { deed, who, fate, total, .. } => {
+            let good = matches!(fate, Fate::Delivered | Fate::HandedOver);
+            if good && *total > SHOWN_ONE_BY_ONE {
+                return Vec::new();
+            }
+            let ink = if good { Ink::Faint } else { Ink::Bad };
+            vec![Line::of(ink, done(*deed, who, fate, voice))]
         }
         Event::NotSent { who, why, .. } => vec![Line::of(Ink::Bad, not_sent(&voice.named(who), *why))],
         // Of one its own line has said it; a script counts on the sum.
@@ -84,7 +94,6 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         | Event::Decided(_)
         | Event::Undecided(_)
         | Event::PlainRefused(..) => trust::lines(event, voice),
-        Event::Later { who, fate, text, .. } => later(who, fate, text, voice).into_iter().collect(),
         Event::NearlyFull { who, count, most } => vec![Line::of(
             Ink::Bad,
             format!(
@@ -97,7 +106,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             format!(
                 "The texts that wait take nearly all of the {} MB that there are for them; when they take all, no more are taken until \
                  some arrive, or are taken back with /outbox.",
-                MAX_ALL_BYTES / 1024 / 1024
+                MAX_OUTBOX_BYTES / 1024 / 1024
             ),
         )],
         Event::StayQueued(who, count) => vec![

@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow, ensure};
 use p2p_chat::chat::{Command, Event, Policy, Target};
 use p2p_chat::mailbox::Mailbox;
 use p2p_chat::model::address::PeerAddr;
-use p2p_chat::model::message::Fate;
+use p2p_chat::model::delivery::DeliveryStatus;
 use p2p_chat::model::name::Name;
 use p2p_chat::model::session::Letter;
 use p2p_chat::node::{Bound, Keeping, Node, NodeConfig};
@@ -140,20 +140,15 @@ impl Pair {
         for _ in 0..texts {
             self.next += 1;
             let body = corpus.text();
-            let parts = Arc::from([body.to_string()]);
-            let letter = Some(Letter { id: id(self.next), time: self.next, again: false, body });
-            sends.push(Command::Send { to: self.target()?, parts, letter });
+            let letter = Letter { id: id(self.next), time: self.next, again: false, body };
+            sends.push(Command::Send { to: self.target()?, letter });
         }
         let begun = Instant::now();
         for send in sends {
             self.node.command(send);
         }
-        let is_there = |event: &Event| {
-            matches!(
-                event,
-                Event::Done { fate: Fate::Delivered, .. } | Event::Later { fate: Fate::Delivered, .. }
-            )
-        };
+        let is_there =
+            |event: &Event| matches!(event, Event::Delivery { status: DeliveryStatus::Delivered, .. });
         self.wait_for(texts, is_there)?;
         Ok(begun.elapsed())
     }

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::chat::MAX_TURN_TEXTS;
+use crate::chat::MAX_BATCH_MESSAGES;
 
 fn key(n: u32) -> PublicKey {
     let mut bytes = [0; 32];
@@ -60,7 +60,7 @@ fn the_last_ids_of_a_key_are_remembered_and_those_before_forgotten() {
     }
     assert_eq!(cache.check(key(1), id(0), true), Duplicate::No);
     assert_eq!(cache.check(key(1), id(1), true), Duplicate::Yes);
-    const { assert!(MAX_DEDUP_IDS >= 2 * MAX_TURN_TEXTS, "what may still come again is forgotten") };
+    const { assert!(MAX_DEDUP_IDS >= 2 * MAX_BATCH_MESSAGES, "what may still come again is forgotten") };
 }
 
 #[test]
@@ -90,7 +90,7 @@ proptest! {
             if fresh || open.is_empty() {
                 last += 1;
                 open.push_back(last);
-                if open.len() > MAX_TURN_TEXTS {
+                if open.len() > MAX_BATCH_MESSAGES {
                     open.pop_front();
                 }
             }

@@ -30,10 +30,9 @@ const ANSWERED: Probed = Probed { was_asked: true, is_doubtful: false, is_unanno
 fn command_settles_with_its_last_recipient() {
     let mut operations = Operations::default();
     let op = operations.spread(Deed::Send, 3);
-    let refused = Fate::Failed(Failure::Refused);
-    for (port, fate) in [(1, Fate::Delivered), (2, refused.clone())] {
-        let done = operations.finished(op, who(port), fate.clone(), (1, 1));
-        assert!(matches!(done, Some(Output::Done { total: 3, fate: of, .. }) if of == fate));
+    let refused = DeliveryStatus::Failed(FailureReason::NotSent(Failure::Refused));
+    for (port, status) in [(1, DeliveryStatus::Delivered), (2, refused.clone())] {
+        assert_eq!(operations.finished(op, &who(port), &status), Some((Deed::Send, 3)));
         assert_eq!(operations.settle(op), []);
     }
     operations.skipped(op);
@@ -46,9 +45,9 @@ fn command_settles_with_its_last_recipient() {
 fn message_to_one_recipient_has_no_summary() {
     let mut operations = Operations::default();
     let op = operations.spread(Deed::Send, 1);
-    operations.finished(op, who(1), Fate::Delivered, (1, 1));
+    operations.finished(op, &who(1), &DeliveryStatus::Delivered);
     assert_eq!(operations.settle(op), [Output::Settled(op)]);
-    assert_eq!(operations.finished(op, who(1), Fate::Delivered, (1, 1)), None);
+    assert_eq!(operations.finished(op, &who(1), &DeliveryStatus::Delivered), None);
 }
 
 #[test]
@@ -56,7 +55,7 @@ fn summary_names_a_bounded_number_of_failures() {
     let mut operations = Operations::default();
     let op = operations.spread(Deed::Send, 2 * MAX_FAILED_NAMED);
     for _ in 0..2 * MAX_FAILED_NAMED {
-        operations.finished(op, who(1), Fate::Unanswered, (0, 1));
+        operations.finished(op, &who(1), &DeliveryStatus::Unknown);
     }
     let outputs = operations.settle(op);
     assert!(matches!(&outputs[0], Output::Sum { failed, .. } if failed.len() == MAX_FAILED_NAMED));
@@ -106,7 +105,7 @@ fn leaving_tells_goodbye_to_peers_reached_meanwhile() {
     // It waits no longer for the attempt that is left, and for the goodbyes however long they take.
     assert_eq!(operations.end_watches(at(500)), []);
     for port in 1..=2 {
-        operations.finished(op, who(port), Fate::HandedOver, (1, 1));
+        operations.finished(op, &who(port), &DeliveryStatus::Sent);
     }
     assert_eq!(operations.end_watches(at(499)), []);
     assert_eq!(operations.end_watches(at(500)), [(op, Ended::Leave)]);

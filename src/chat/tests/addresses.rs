@@ -1,7 +1,6 @@
 //! Peers with two addresses on the loopback network, one of which may be somebody else's.
 
 use super::*;
-use crate::model::session::Hold;
 
 #[test]
 fn a_peer_that_listens_at_another_loopback_address_than_it_dials_from_is_found_there() {
@@ -44,8 +43,9 @@ fn a_peer_that_was_found_elsewhere_does_not_go_back_to_where_another_answers() {
     }
     // And the text is not said to be his.
     let told = story.told();
+    let reached_another = DeliveryStatus::Failed(FailureReason::ReachedAnother(at(5001)));
     let astray =
-        |event: &Event| matches!(event, Event::Done { fate: Fate::Astray(to), .. } if *to == at(5001));
+        |event: &Event| matches!(event, Event::Delivery { status, .. } if *status == reached_another);
     assert!(told.iter().any(astray), "{told:?}");
 }
 
@@ -98,7 +98,9 @@ fn a_text_that_somebody_else_got_meanwhile_is_not_said_to_be_delivered() {
         story.perform(actions);
         let claimed = Some(Claimed { ip: real.v4().unwrap(), port: 5001 });
         let who = Who { claimed, ..bob(5001) };
-        let astray = Event::Done { op, deed: Deed::Send, who, fate: Fate::Astray(real), parts, total: 1 };
+        let status = DeliveryStatus::Failed(FailureReason::ReachedAnother(real));
+        let text = "for Bob".into();
+        let astray = Event::Delivery { op, who, status, is_first: true, parts, total: 1, text };
         assert_eq!(story.told(), [astray, Event::Settled(op)]);
         // Nobody listens at Bob's address, as far as was seen.
         assert!(story.chat.table.peer(legacy(at(5001))).unwrap().life.is_doubtful());
@@ -116,9 +118,9 @@ fn message_with_no_byte_sent_anywhere_is_queued() {
     let actions = story.chat.sent(sent, story.now);
     story.perform(actions);
     let told = story.told();
-    let waits = Fate::Waits(Hold::Unreachable);
+    let waits = DeliveryStatus::Queued(PendingReason::Unreachable);
     assert!(
-        matches!(&told[..], [Event::Done { op: of, fate, .. }, _] if *of == op && *fate == waits),
+        matches!(&told[..], [Event::Delivery { op: of, status, .. }, _] if *of == op && *status == waits),
         "{told:?}"
     );
 }

@@ -2,7 +2,7 @@
 
 use super::keys::{BOBS, EVES, key, letter, met};
 use super::*;
-use crate::model::session::{Hold, Met, Say, TalkEnd};
+use crate::model::session::{Met, Say, TalkEnd};
 
 #[test]
 fn known_key_binds_address_without_hello() {
@@ -61,11 +61,11 @@ fn message_for_replaced_legacy_peer_is_held() {
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     story.told();
     let to = Target::These(vec![legacy(at(5001))]);
-    story.does(Command::Send { to, parts: ["text 1".to_owned()].into(), letter: Some(letter(1)) });
+    story.does(Command::Send { to, letter: letter(1) });
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
     story.promises(BOBS);
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Another)]);
+    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::AnotherPeer)]);
     assert!(story.dials(5001).is_empty());
     assert!(story.talks.iter().all(|talk| !matches!(talk.say, Say::Texts(_))));
 }
@@ -101,7 +101,7 @@ fn replaced_legacy_peer_loses_its_form() {
     story.dials_in(EVES, "Eve", 5001).expect("welcome");
     story.talked(Some(Met { key: key(EVES), hello: None }), TalkEnd::Answered);
     let to = Target::These(vec![legacy(at(5001))]);
-    story.does(Command::Send { to, parts: ["text 1".to_owned()].into(), letter: Some(letter(1)) });
+    story.does(Command::Send { to, letter: letter(1) });
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
     assert_eq!(story.under_way.last().map(|transmit| transmit.form), Some(Form::Standard));
 }
@@ -115,7 +115,7 @@ fn legacy_peer_that_is_back_loses_the_promise() {
     story.promises(EVES);
     story.talked(None, TalkEnd::NoOk);
     story.told();
-    story.does(Command::Send { to, parts: ["text 1".to_owned()].into(), letter: Some(letter(1)) });
+    story.does(Command::Send { to, letter: letter(1) });
     assert_eq!(story.dials(5001), [Outgoing::Text(["text 1".to_owned()].into())]);
 }
 
@@ -125,7 +125,6 @@ fn restored_messages_for_legacy_peer_ask_once() {
     let restored = |n: u8| Restored {
         to: legacy(at(5001)),
         letter: letter(n),
-        parts: [format!("text {n}")].into(),
         cut_off: false,
         left: seconds(600),
         name: None,

@@ -41,8 +41,8 @@ fn a_text_to_all_goes_to_those_that_are_there() {
     assert_eq!(story.dials(5001), [Outgoing::Text(["hi".to_owned()].into())]);
     assert_eq!(story.dials(5002), []);
     story.ends(5001, &Fate::Delivered);
-    let fate = Fate::Delivered;
-    let done = Event::Done { op, deed: Deed::Send, who: bob(5001), fate, parts: (1, 1), total: 1 };
+    let (who, status, parts, text) = (bob(5001), DeliveryStatus::Delivered, (1, 1), "hi".into());
+    let done = Event::Delivery { op, who, status, is_first: true, parts, total: 1, text };
     assert_eq!(story.told(), [done, Event::Settled(op)]);
 }
 
@@ -76,7 +76,16 @@ fn connect_request_goes_only_to_who_is_certainly_not_smart_cookies() {
     let words = "about CONNECT_REQUEST";
     story.told();
     story.says(these(5001), words);
-    assert!(matches!(story.told()[..], [Event::NotSent { why: Unsendable::CommandWord(_), .. }, _]));
+    assert!(matches!(
+        story.told()[..],
+        [
+            Event::Delivery {
+                status: DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::CommandWord(_))),
+                ..
+            },
+            _
+        ]
+    ));
     story.says(these(5002), words);
     assert!(story.dials(5002).contains(&Outgoing::Text([words.to_owned()].into())));
 }
@@ -86,20 +95,39 @@ fn texts_that_wait_for_one_peer_are_bounded_and_the_user_is_told() {
     let mut story = Story::new();
     story.gets(5001, Body::Connect);
     story.told();
-    for _ in 0..MAX_TEXTS_WAITING {
+    for _ in 0..MAX_QUEUE_MESSAGES {
         story.says(these(5001), "hi");
     }
     assert_eq!(story.told(), []);
     story.says(these(5001), "one more");
-    assert!(matches!(story.told()[..], [Event::NotSent { why: Unsendable::TooManyWaiting, .. }, _]));
+    assert!(matches!(
+        story.told()[..],
+        [
+            Event::Delivery {
+                status: DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::QueueFull)),
+                ..
+            },
+            _
+        ]
+    ));
 }
 
 #[test]
 fn texts_that_wait_for_an_address_without_a_row_are_bounded_too_and_one_more_may_go_when_one_is_gone() {
     let mut story = Story::new();
-    let full =
-        |told: Vec<Event>| matches!(told[..], [Event::NotSent { why: Unsendable::TooManyWaiting, .. }, _]);
-    for _ in 0..MAX_TEXTS_WAITING {
+    let full = |told: Vec<Event>| {
+        matches!(
+            told[..],
+            [
+                Event::Delivery {
+                    status: DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::QueueFull)),
+                    ..
+                },
+                _
+            ]
+        )
+    };
+    for _ in 0..MAX_QUEUE_MESSAGES {
         story.says(these(5001), "hi");
     }
     assert_eq!((story.told(), story.state(5001)), (Vec::new(), None));
@@ -145,7 +173,7 @@ fn texts_on_their_way_count_for_the_row_that_they_find_there_and_follow_it() {
     assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
     story.ends(5001, &Fate::HandedOver);
     assert_eq!(waiting(&story, legacy(at(5001))), 0);
-    assert!(story.chat.texts.is_empty());
+    assert!(story.chat.outbox.recipients().is_empty());
 }
 
 #[test]
@@ -232,7 +260,7 @@ fn nothing_is_taken_when_nobody_is_there_any_more_to_be_told() {
 }
 
 /// What the user is told of a text of which the dialler says `given`.
-fn fate_of_a_text(story: &mut Story, given: Fate) -> Fate {
+fn status_of_a_message(story: &mut Story, given: Fate) -> DeliveryStatus {
     story.says(these(5001), "hi");
     let is_text = |transmit: &Transmit| matches!(transmit.message, Outgoing::Text(_));
     let index = story.under_way.iter().rposition(is_text).unwrap();
@@ -240,7 +268,7 @@ fn fate_of_a_text(story: &mut Story, given: Fate) -> Fate {
     let actions =
         story.chat.sent(Sent { job, to: at(5001), fate: given, parts: (1, 1), capability: None }, story.now);
     let fates = actions.iter().find_map(|action| match action {
-        Action::Tell(Event::Done { fate, .. }) => Some(fate.clone()),
+        Action::Tell(Event::Delivery { status, .. }) => Some(status.clone()),
         _ => None,
     });
     fates.unwrap()
@@ -250,17 +278,17 @@ fn fate_of_a_text(story: &mut Story, given: Fate) -> Fate {
 fn whoever_gives_receipts_and_closes_without_one_may_not_have_the_text() {
     let mut story = Story::new();
     story.knows_plain(5001);
-    assert_eq!(fate_of_a_text(&mut story, Fate::HandedOver), Fate::HandedOver);
-    assert_eq!(fate_of_a_text(&mut story, Fate::Delivered), Fate::Delivered);
-    assert_eq!(fate_of_a_text(&mut story, Fate::HandedOver), Fate::NoReceipt);
+    assert_eq!(status_of_a_message(&mut story, Fate::HandedOver), DeliveryStatus::Sent);
+    assert_eq!(status_of_a_message(&mut story, Fate::Delivered), DeliveryStatus::Delivered);
+    assert_eq!(status_of_a_message(&mut story, Fate::HandedOver), DeliveryStatus::Unknown);
 }
 
 #[test]
 fn whoever_comes_after_a_goodbye_may_be_a_program_that_gives_no_receipts() {
     let mut story = Story::new();
     story.knows_plain(5001);
-    assert_eq!(fate_of_a_text(&mut story, Fate::Delivered), Fate::Delivered);
+    assert_eq!(status_of_a_message(&mut story, Fate::Delivered), DeliveryStatus::Delivered);
     story.gets(5001, Body::Exit);
     story.gets(5001, Body::Connect);
-    assert_eq!(fate_of_a_text(&mut story, Fate::HandedOver), Fate::HandedOver);
+    assert_eq!(status_of_a_message(&mut story, Fate::HandedOver), DeliveryStatus::Sent);
 }

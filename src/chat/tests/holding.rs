@@ -1,12 +1,10 @@
 //! Texts that wait: for an address at which somebody else is by now, for a key that is not known yet, and for nothing any more.
 
-use std::sync::Arc;
-
 use super::keeping::{WEEK, conditions};
 use super::keys::{BOBS, key, letter, met};
 use super::*;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::{Hold, Letter, Lost, TalkEnd};
+use crate::model::session::{Letter, TalkEnd};
 use crate::model::stored::Condition;
 
 impl Story {
@@ -33,7 +31,6 @@ impl Story {
         let restored = Restored {
             to,
             letter: Letter { again: true, ..letter(n) },
-            parts: Arc::new(["text".to_owned()]),
             cut_off: false,
             left,
             name: Some(PeerName::new("Bob")),
@@ -44,19 +41,27 @@ impl Story {
 }
 
 fn is_held_for_another(event: &Event) -> bool {
-    matches!(event, Event::Later { fate: Fate::Waits(Hold::Another), .. })
+    matches!(
+        event,
+        Event::Delivery { is_first: false, status: DeliveryStatus::Queued(PendingReason::AnotherPeer), .. }
+    )
 }
 
 #[test]
 fn a_text_that_is_refused_once_it_is_known_how_its_recipient_is_spoken_to_does_not_stay_queued() {
     let mut story = Story::keeping();
     let ping = Letter { body: "PING".into(), ..letter(1) };
-    let parts = ["PING".to_owned()].into();
-    story.does(Command::Send { to: these(5001), parts, letter: Some(ping) });
+    story.does(Command::Send { to: these(5001), letter: ping });
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Queued]);
     story.ends(5001, &Fate::HandedOver);
     let told = story.told();
-    assert!(told.iter().any(|event| matches!(event, Event::NotSent { .. })), "{told:?}");
+    assert!(
+        told.iter().any(|event| matches!(
+            event,
+            Event::Delivery { status: DeliveryStatus::Failed(FailureReason::Rejected(_)), .. }
+        )),
+        "{told:?}"
+    );
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::NotSent]);
     assert_eq!(story.chat.waiting(story.now), []);
 }
@@ -108,7 +113,13 @@ fn a_text_of_an_earlier_run_for_the_address_that_is_ours_by_now_is_not_sent_to_o
     assert_eq!((story.dials(5000), story.chat.rows(story.now).len()), (vec![], 0));
     let told = story.told();
     assert!(
-        matches!(told[..], [Event::NotSent { why: Unsendable::Ourselves, .. }]),
+        matches!(
+            told[..],
+            [Event::Delivery {
+                status: DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::Ourselves)),
+                ..
+            }]
+        ),
         "the user is told, for it waits no more: {told:?}"
     );
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::NotSent]);
@@ -128,7 +139,13 @@ fn a_text_for_a_key_that_was_not_remembered_stays_until_that_key_is_met_and_for_
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Delivered]);
     let told = story.told();
-    assert!(told.iter().any(|event| matches!(event, Event::Later { fate: Fate::Delivered, .. })), "{told:?}");
+    assert!(
+        told.iter().any(|event| matches!(
+            event,
+            Event::Delivery { is_first: false, status: DeliveryStatus::Delivered, .. }
+        )),
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -187,8 +204,16 @@ fn who_leaves_is_not_told_that_a_text_stays_which_could_not_be_written_down() {
     story.later(seconds(3));
     let told = story.told();
     assert!(!told.iter().any(|event| matches!(event, Event::StayQueued(..))), "{told:?}");
-    let lost =
-        |event: &Event| matches!(event, Event::Later { fate: Fate::Lost(Lost::Unsent | Lost::Left), .. });
+    let lost = |event: &Event| {
+        matches!(
+            event,
+            Event::Delivery {
+                is_first: false,
+                status: DeliveryStatus::Failed(FailureReason::Ended { .. }),
+                ..
+            }
+        )
+    };
     assert!(told.iter().any(lost), "{told:?}");
 }
 
@@ -208,7 +233,8 @@ fn confirming_one_message_sends_only_that_one() {
     story.disk_turns(Ok(()));
     let parts = ["text 2".to_owned()].into();
     assert_eq!(story.dials(5001), [Outgoing::Text(parts)]);
-    let waiting: Vec<_> = story.chat.waiting(story.now).iter().map(|text| text.letter.id).collect();
+    let waiting = story.chat.waiting(story.now);
+    let waiting: Vec<_> = waiting.iter().filter(|text| !text.in_flight).map(|text| text.letter.id).collect();
     assert_eq!(waiting, [letter(1).id]);
 }
 
@@ -217,13 +243,12 @@ fn resent_message_waits_for_its_old_name() {
     let mut story = Story::keeping();
     story.knows_plain(5001);
     story.eve_says(5001, text("hello"));
-    let parts = ["text 1".to_owned()].into();
     let name = Some(PeerName::new("Bob"));
     let to = legacy(at(5001));
-    story.does(Command::SendAgain { to, parts, letter: letter(1), name });
+    story.does(Command::SendAgain { to, letter: letter(1), name });
     story.disk_turns(Ok(()));
     assert_eq!(story.plain_under_way(5001), 0);
-    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Another)]);
+    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::AnotherPeer)]);
     story.does(Command::TryNow(to, letter(1).id));
     story.later(seconds(2));
     story.ends(5001, &Fate::HandedOver);
@@ -244,5 +269,5 @@ fn message_held_for_another_key_is_reported_once_stored() {
         story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     }
     story.disk_turns(Ok(()));
-    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Another)]);
+    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::AnotherPeer)]);
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::*;
 use crate::model::message::MessageId;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::{Hold, Letter, Lost, Say, TalkEnd, Talked};
+use crate::model::session::{Letter, Say, TalkEnd, Talked};
 use crate::model::stored::{Condition, RowId};
 
 pub(super) const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -204,7 +204,7 @@ fn a_text_to_a_plain_peer_who_is_away_waits_and_goes_out_once_when_he_is_seen_ag
     story.disk_turns(Ok(()));
     story.refused_unsent(5001);
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Queued]);
-    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
+    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
     // He comes back and says something.
     story.later(seconds(5));
     while !story.under_way.is_empty() {
@@ -226,8 +226,7 @@ fn a_text_to_a_plain_peer_who_is_away_waits_and_goes_out_once_when_he_is_seen_ag
     story.told();
     story.ends(5001, &Fate::HandedOver);
     let told = story.told();
-    let later =
-        |event: &Event| matches!(event, Event::Later { op: of, fate: Fate::HandedOver, .. } if *of == op);
+    let later = |event: &Event| matches!(event, Event::Delivery { op: of, is_first: false, status: DeliveryStatus::Sent, .. } if *of == op);
     assert!(told.iter().any(later), "{told:?}");
     assert_eq!(conditions(&story.disk_turns(Ok(()))).last(), Some(&Condition::HandedOver));
     assert_eq!(story.chat.waiting(story.now), []);
@@ -239,7 +238,7 @@ fn what_waits_for_an_address_goes_to_who_proves_a_key_there_before_what_is_typed
     story.writes(5001, 1);
     story.disk_turns(Ok(()));
     story.refused_unsent(5001);
-    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
+    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
     story.dials_in(BOBS, "Bob", 5001).unwrap();
     story.writes(5001, 2);
     story.disk_turns(Ok(()));
@@ -261,9 +260,15 @@ fn the_user_is_told_that_a_text_for_an_address_waits_when_it_is_written_down_and
     story.writes(5001, 2);
     story.writes(5001, 3);
     story.does(Command::Cancel(Recipient::Address(at(5001)), letter(3).id));
-    assert_eq!(story.outcomes(), [Fate::Lost(Lost::Cancelled)]);
+    assert_eq!(story.outcomes(), [DeliveryStatus::Cancelled]);
     story.disk_turns(Ok(()));
-    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable), Fate::Waits(Hold::Unreachable)]);
+    assert_eq!(
+        story.outcomes(),
+        [
+            DeliveryStatus::Queued(PendingReason::Unreachable),
+            DeliveryStatus::Queued(PendingReason::Unreachable)
+        ]
+    );
     assert_eq!(story.chat.waiting(story.now).len(), 2);
 }
 
@@ -271,18 +276,19 @@ fn the_user_is_told_that_a_text_for_an_address_waits_when_it_is_written_down_and
 fn a_text_that_waited_and_cannot_be_sent_to_who_is_there_is_written_down_as_not_sent_and_counted_once() {
     let mut story = Story::keeping();
     let to = Target::These([5001, 5002, 5003].map(|port| at(port).into()).to_vec());
-    let long = Command::Send { to, parts: [].into(), letter: Some(letter(1)) };
+    let body = "long ".repeat(4_000).into();
+    let long = Command::Send { to, letter: Letter { body, ..letter(1) } };
     let op = story.does(long);
     story.disk_turns(Ok(()));
     story.refused_unsent(5001);
-    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
+    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
     // Whoever is there later speaks plain, and the text is too long for that.
     story.does(Command::TryNow(Recipient::Address(at(5001)), letter(1).id));
     story.later(seconds(1));
     story.told();
     story.ends(5001, &Fate::HandedOver);
     let told = story.told();
-    let is_refused = |event: &Event| matches!(event, Event::NotSent { op: of, .. } if *of == op);
+    let is_refused = |event: &Event| matches!(event, Event::Delivery { op: of, status: DeliveryStatus::Failed(FailureReason::Rejected(_)), .. } if *of == op);
     assert!(told.iter().any(is_refused), "{told:?}");
     assert_eq!(conditions(&story.disk_turns(Ok(()))).last(), Some(&Condition::NotSent));
     // The others are still told of, each.
@@ -295,8 +301,7 @@ fn a_text_that_waited_and_cannot_be_sent_to_who_is_there_is_written_down_as_not_
 fn of_two_addresses_that_turn_out_to_be_one_persons_the_wait_for_others_is_still_told() {
     let mut story = Story::keeping();
     let to = Target::These([5001, 5002, 5003].map(|port| at(port).into()).to_vec());
-    let parts = ["text 1".to_owned()].into();
-    story.does(Command::Send { to, parts, letter: Some(letter(1)) });
+    story.does(Command::Send { to, letter: letter(1) });
     story.disk_turns(Ok(()));
     story.refused_unsent(5001);
     story.refused_unsent(5002);
@@ -306,18 +311,16 @@ fn of_two_addresses_that_turn_out_to_be_one_persons_the_wait_for_others_is_still
     story.dials_in(BOBS, "Bob", 5002).unwrap();
     story.told();
     story.refused_unsent(5003);
-    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
+    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
 }
 
 #[test]
 fn of_several_that_are_due_at_once_one_that_is_refused_loses_none_of_the_others() {
     let mut story = Story::keeping();
     let own = PeerAddr::new(Ipv4Addr::LOCALHOST, story.chat.me.port).unwrap();
-    let parts: Arc<[String]> = ["text".to_owned()].into();
     let restored = |addr, n| Restored {
         to: Recipient::Address(addr),
         letter: letter(n),
-        parts: Arc::clone(&parts),
         cut_off: false,
         left: WEEK,
         name: None,
@@ -352,20 +355,21 @@ fn what_is_typed_when_a_peer_is_known_to_speak_plain_goes_behind_what_waits_for_
 fn what_waits_for_an_address_that_is_our_own_by_now_is_not_sent() {
     let mut story = Story::keeping();
     let own = PeerAddr::new(Ipv4Addr::LOCALHOST, story.chat.me.port).unwrap();
-    let parts = ["text 1".to_owned()].into();
-    let restored = Restored {
-        to: Recipient::Address(own),
-        letter: letter(1),
-        parts,
-        cut_off: false,
-        left: WEEK,
-        name: None,
-    };
+    let restored =
+        Restored { to: Recipient::Address(own), letter: letter(1), cut_off: false, left: WEEK, name: None };
     let actions = story.chat.restore(vec![restored], story.now);
     story.perform(actions);
     assert_eq!(story.dials(own.port()), []);
     let told = story.told();
-    let is_ours = |event: &Event| matches!(event, Event::NotSent { why: Unsendable::Ourselves, .. });
+    let is_ours = |event: &Event| {
+        matches!(
+            event,
+            Event::Delivery {
+                status: DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::Ourselves)),
+                ..
+            }
+        )
+    };
     assert!(told.iter().any(is_ours), "{told:?}");
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::NotSent]);
 }
@@ -379,22 +383,22 @@ fn that_a_text_waits_is_told_when_that_is_written_down_and_not_before() {
     story.refused_unsent(5001);
     assert_eq!(story.outcomes(), []);
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Queued]);
-    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
+    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
     // Nor of one that only waits behind it.
     story.writes(5001, 2);
     assert_eq!(story.outcomes(), []);
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Queued]);
-    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
+    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
     // What cannot be written down waits for this run.
     story.writes(5001, 3);
     story.disk_turns(Err("the disk is full"));
-    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
+    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
     // What expires before it is written down is told of once.
     story.writes(5001, 4);
     story.now = story.now.plus(WEEK);
     let actions = story.chat.tick(story.now);
     story.perform(actions);
-    assert_eq!(story.outcomes(), [Fate::Lost(Lost::Expired)]);
+    assert_eq!(story.outcomes(), [DeliveryStatus::Expired]);
     story.disk_turns(Ok(()));
     assert_eq!(story.outcomes(), []);
 }
@@ -408,7 +412,7 @@ fn a_text_in_plain_that_may_have_arrived_is_never_sent_again() {
         story.disk_turns(Ok(()));
         story.ends(5001, &fate);
         assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Uncertain]);
-        assert_eq!(story.outcomes(), [fate]);
+        assert_eq!(story.outcomes(), [DeliveryStatus::Unknown]);
         assert_eq!(story.chat.waiting(story.now), []);
     }
 }
@@ -430,7 +434,9 @@ fn what_waits_for_too_long_expires_and_is_told_of() {
     let actions = story.chat.tick(story.now);
     story.perform(actions);
     let told = story.told();
-    let expired = |event: &&Event| matches!(event, Event::Later { fate: Fate::Lost(Lost::Expired), .. });
+    let expired = |event: &&Event| {
+        matches!(event, Event::Delivery { is_first: false, status: DeliveryStatus::Expired, .. })
+    };
     assert_eq!(told.iter().filter(expired).count(), 2, "{told:?}");
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Expired, Condition::Expired]);
     assert_eq!(story.chat.waiting(story.now), []);
@@ -451,8 +457,8 @@ fn a_text_is_taken_back_unless_it_is_on_its_way_and_arrives() {
     story.does(Command::Cancel(bob, letter(9).id));
     let told = story.told();
     let (by_op, none): (Vec<&Event>, Vec<&Event>) =
-        told.iter().partition(|event| matches!(event, Event::Done { .. } | Event::Later { .. }));
-    assert!(matches!(by_op[..], [Event::Done { fate: Fate::Lost(Lost::Cancelled), .. }]), "{by_op:?}");
+        told.iter().partition(|event| matches!(event, Event::Delivery { .. }));
+    assert!(matches!(by_op[..], [Event::Delivery { status: DeliveryStatus::Cancelled, .. }]), "{by_op:?}");
     assert!(none.contains(&&Event::NotWaiting));
     // The first was on its way, and its receipt says that it has arrived.
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
@@ -467,11 +473,9 @@ fn what_waits_since_an_earlier_run_is_sent_again_and_its_end_told_of() {
     story.disk_turns(Ok(()));
     let pins = story.pins();
     let mut next = Story::keeping_with(CoreConfig { pins, ..super::keys::alice() });
-    let parts: Arc<[String]> = ["text".to_owned()].into();
     let restored = |to, n, cut_off| Restored {
         to,
         letter: Letter { again: true, ..letter(n) },
-        parts: Arc::clone(&parts),
         cut_off,
         left: WEEK,
         name: None,
@@ -490,14 +494,20 @@ fn what_waits_since_an_earlier_run_is_sent_again_and_its_end_told_of() {
     assert_eq!((next.dials(5002), next.dials(5003)), (vec![Outgoing::Connect], vec![]));
     let told = next.told();
     assert!(
-        matches!(told[..], [Event::Later { fate: Fate::Lost(Lost::CutOff), .. }]),
+        matches!(told[..], [Event::Delivery { is_first: false, status: DeliveryStatus::Unknown, .. }]),
         "what may have gone out in plain is not sent again: {told:?}"
     );
     // To a key that is not known nothing is sent.
     assert_eq!(conditions(&next.disk_turns(Ok(()))), [Condition::Uncertain]);
     next.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     let told = next.told();
-    assert!(told.iter().any(|event| matches!(event, Event::Later { fate: Fate::Delivered, .. })), "{told:?}");
+    assert!(
+        told.iter().any(|event| matches!(
+            event,
+            Event::Delivery { is_first: false, status: DeliveryStatus::Delivered, .. }
+        )),
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -516,7 +526,7 @@ fn who_leaves_is_told_what_stays_for_the_next_time_and_nothing_of_it_is_lost() {
     story.later(seconds(3));
     let told = story.told();
     assert!(told.iter().any(|event| matches!(event, Event::StayQueued(_, 1))), "{told:?}");
-    assert!(!told.iter().any(|event| matches!(event, Event::Later { .. })), "{told:?}");
+    assert!(!told.iter().any(|event| matches!(event, Event::Delivery { is_first: false, .. })), "{told:?}");
     assert_eq!(conditions(&story.disk_turns(Ok(()))), []);
 }
 
@@ -546,7 +556,7 @@ fn a_text_goes_to_the_key_of_whoever_comes_back_to_the_address_it_waits_for() {
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Queued]);
     story.refused(5001);
     story.disk_turns(Ok(()));
-    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
+    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
     story.later(seconds(1));
     story.promises(BOBS);
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
@@ -577,7 +587,7 @@ fn a_text_of_an_earlier_run_whose_receipt_comes_late_is_delivered_once() {
     let actions = story.chat.talked(turn.job, talked, moment(), story.now);
     story.perform(actions);
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Sent]);
-    assert_eq!(story.outcomes(), [Fate::Waits(Hold::NoReceipt)]);
+    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::NoReceipt)]);
     assert!(story.chat.waiting(story.now).iter().all(|waiting| waiting.letter.again));
 }
 
@@ -592,7 +602,7 @@ fn a_text_that_waited_does_not_go_out_in_plain_while_that_cannot_be_written_down
     story.disk_turns(Err("the disk is full"));
     assert_eq!(story.plain_under_way(5001), 0, "it would go out again after a restart");
     let waiting = story.chat.waiting(story.now);
-    assert_eq!(waiting.iter().map(|waiting| waiting.hold).collect::<Vec<_>>(), [Hold::NotWritten]);
+    assert_eq!(waiting.iter().map(|waiting| waiting.reason).collect::<Vec<_>>(), [PendingReason::NotStored]);
     // As soon as there is room it goes out, once.
     story.later(seconds(4));
     story.ends(5001, &Fate::HandedOver);
@@ -608,7 +618,7 @@ fn a_text_is_taken_back_also_while_it_is_asked_how_its_recipient_is_spoken_to() 
     story.writes(5001, 1);
     story.disk_turns(Ok(()));
     story.does(Command::Cancel(Recipient::Address(at(5001)), letter(1).id));
-    assert_eq!(story.outcomes(), [Fate::Lost(Lost::Cancelled)]);
+    assert_eq!(story.outcomes(), [DeliveryStatus::Cancelled]);
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Cancelled]);
     story.ends(5001, &Fate::HandedOver);
     assert_eq!((story.plain_under_way(5001), story.chat.waiting(story.now)), (0, vec![]));
@@ -621,13 +631,21 @@ fn who_leaves_is_promised_nothing_for_a_text_to_an_address_that_could_not_be_wri
         story.writes(5001, 1);
         story.refused_unsent(5001);
         story.disk_turns(written);
-        assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
+        assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
         story.does(Command::Leave);
         story.later(seconds(3));
         let told = story.told();
         let stays = told.iter().any(|event| matches!(event, Event::StayQueued(_, 1)));
-        let is_lost =
-            told.iter().any(|event| matches!(event, Event::Later { fate: Fate::Lost(Lost::Unsent), .. }));
+        let is_lost = told.iter().any(|event| {
+            matches!(
+                event,
+                Event::Delivery {
+                    is_first: false,
+                    status: DeliveryStatus::Failed(FailureReason::Ended { attempted: false }),
+                    ..
+                }
+            )
+        });
         assert_eq!((stays, is_lost), (written.is_ok(), written.is_err()), "{told:?}");
     }
 }
@@ -639,7 +657,7 @@ fn a_text_whose_recipient_answers_before_the_disk_does_has_its_outcome_when_the_
     story.ends(5001, &Fate::HandedOver);
     story.disk_turns_each(&[Ok(()), Err("the disk is full")]);
     assert_eq!(story.plain_under_way(5001), 0, "it would go out again after a restart");
-    assert_eq!(story.outcomes(), [Fate::Waits(Hold::NotWritten)]);
+    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::NotStored)]);
 }
 
 #[test]
@@ -652,13 +670,22 @@ fn a_text_that_went_out_without_being_written_down_is_not_said_to_stay_when_it_h
         assert_eq!(story.plain_under_way(5001), 1, "it goes out as if there were no history");
         story.refused_unsent(5001);
         story.disk_turns(Ok(()));
-        assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
+        assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
         story.does(Command::Leave);
         story.refused(5001);
         story.later(seconds(3));
         let told = story.told();
         assert!(!told.iter().any(|event| matches!(event, Event::StayQueued(..))), "{told:?}");
-        let is_lost = |event: &Event| matches!(event, Event::Later { fate: Fate::Lost(Lost::Unsent), .. });
+        let is_lost = |event: &Event| {
+            matches!(
+                event,
+                Event::Delivery {
+                    is_first: false,
+                    status: DeliveryStatus::Failed(FailureReason::Ended { attempted: false }),
+                    ..
+                }
+            )
+        };
         assert!(told.iter().any(is_lost), "{told:?}");
     }
 }
@@ -679,17 +706,17 @@ fn a_text_that_waits_for_the_disk_does_not_go_out_in_plain_to_who_has_promised_a
     }
     // The message was for the earlier legacy peer and waits for the user.
     assert_eq!((story.plain_under_way(5001), story.letters_under_way()), (0, vec![]));
-    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Another), Fate::Delivered]);
+    assert_eq!(
+        story.outcomes(),
+        [DeliveryStatus::Queued(PendingReason::AnotherPeer), DeliveryStatus::Delivered]
+    );
 }
 
 #[test]
 fn a_text_in_plain_is_not_sent_again_while_it_is_on_its_way() {
     let mut story = Story::keeping();
     story.knows_plain(5001);
-    let again = || {
-        let parts = ["text 1".to_owned()].into();
-        Command::SendAgain { to: Recipient::Address(at(5001)), parts, letter: letter(1), name: None }
-    };
+    let again = || Command::SendAgain { to: Recipient::Address(at(5001)), letter: letter(1), name: None };
     story.writes(5001, 1);
     story.disk_turns(Ok(()));
     story.does(again());

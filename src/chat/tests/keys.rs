@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
-use crate::model::session::{ByeReason, Hold, Introduction, Letter, Lost, Met, Say, TalkEnd, Talked};
+use crate::model::session::{ByeReason, Introduction, Letter, Met, Say, TalkEnd, Talked};
 
 pub(super) fn key(n: u8) -> PublicKey {
     PublicKey::new([n; 32])
@@ -32,13 +32,12 @@ pub(super) fn letter(n: u8) -> Letter {
 /// Alice at port 5000 of all addresses, who knows no key yet.
 pub(super) fn alice() -> CoreConfig {
     let me = Me { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
-    CoreConfig::new(me, key(OURS))
+    CoreConfig::new(me, "Alice".parse().unwrap(), key(OURS))
 }
 
 impl Story {
     pub(super) fn writes(&mut self, port: u16, n: u8) -> OpId {
-        let parts = [format!("text {n}")].into();
-        self.does(Command::Send { to: these(port), parts, letter: Some(letter(n)) })
+        self.does(Command::Send { to: these(port), letter: letter(n) })
     }
 
     /// A text of a key comes, and is written down; the receipts for it.
@@ -109,9 +108,15 @@ impl Story {
             .map(|row| row.proof.clone())
     }
 
-    pub(super) fn outcomes(&mut self) -> Vec<Fate> {
-        let fate = |event| if let Event::Done { fate, .. } = event { Some(fate) } else { None };
-        self.told().into_iter().filter_map(fate).collect()
+    /// The first status of each message, and the results of `connect` and goodbyes.
+    pub(super) fn outcomes(&mut self) -> Vec<DeliveryStatus> {
+        let status = |event| match event {
+            Event::Delivery { is_first: true, status, .. } => Some(status),
+            Event::Done { fate: Fate::Delivered, .. } => Some(DeliveryStatus::Delivered),
+            Event::Done { fate: Fate::HandedOver, .. } => Some(DeliveryStatus::Sent),
+            _ => None,
+        };
+        self.told().into_iter().filter_map(status).collect()
     }
 }
 
@@ -132,7 +137,7 @@ fn a_text_to_a_stranger_waits_for_the_answer_to_connect_and_then_goes_out_encryp
     let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     assert_eq!((turn.expect, turn.say), (Some(key(BOBS)), Say::Texts(vec![letter(1)])));
     let told = story.told();
-    let Some(Event::Done { op: of, who, fate: Fate::Delivered, .. }) = told.first() else {
+    let Some(Event::Delivery { op: of, who, status: DeliveryStatus::Delivered, .. }) = told.first() else {
         panic!("{told:?}")
     };
     assert_eq!((*of, who.proof.clone()), (op, Proof::Encrypted));
@@ -153,7 +158,7 @@ fn kept_session_proves_nothing_at_another_address() {
     let actions = story.chat.talked(greeting.job, talked, moment(), story.now);
     story.perform(actions);
     assert_eq!((&story.under_way[..], &story.talks[..]), (&[][..], &[][..]), "the message waits");
-    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
+    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
 }
 
 #[test]
@@ -198,7 +203,7 @@ fn a_text_that_went_out_in_plain_is_not_said_to_have_been_encrypted_when_the_key
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     story.ends(5001, &Fate::Delivered);
     let who = story.told().into_iter().find_map(|event| match event {
-        Event::Done { who, .. } => Some(who),
+        Event::Delivery { who, .. } => Some(who),
         _ => None,
     });
     assert_eq!(who.map(|who| who.proof), Some(Proof::Plain));
@@ -363,7 +368,9 @@ fn texts_to_a_stranger_who_is_not_there_wait_as_soon_as_their_question_fails() {
     story.refused(5001);
     let told = story.told();
     assert!(told.contains(&Event::Settled(op)), "{told:?}");
-    let waits = |event: &&Event| matches!(event, Event::Done { fate: Fate::Waits(Hold::Unreachable), .. });
+    let waits = |event: &&Event| {
+        matches!(event, Event::Delivery { status: DeliveryStatus::Queued(PendingReason::Unreachable), .. })
+    };
     assert_eq!(told.iter().filter(waits).count(), 2);
     assert_eq!(story.chat.under_way().jobs, 0);
 }
@@ -376,7 +383,7 @@ fn a_text_to_a_stranger_who_does_not_answer_is_not_sent_and_waits() {
         assert_eq!(story.dials(5001), [Outgoing::Connect]);
         story.ends(5001, &fate);
         assert_eq!((&story.under_way[..], &story.talks[..]), (&[][..], &[][..]), "no text goes out");
-        assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)], "{fate:?}");
+        assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)], "{fate:?}");
         // It is asked again by the next text, but not within a second.
         story.writes(5001, 2);
         assert_eq!(story.dials(5001), []);
@@ -396,13 +403,13 @@ fn what_a_receipt_promised_and_does_not_hold_sends_nothing_in_plain() {
         let told = story.told();
         let misled = told.iter().any(|event| matches!(event, Event::Misled { .. }));
         assert_eq!(misled, matches!(end, TalkEnd::WrongKey(_)), "{told:?}");
-        let fate = match end {
-            TalkEnd::NoOk => Fate::Waits(Hold::NoOk),
-            TalkEnd::NotSecure => Fate::Waits(Hold::NotSecure),
+        let status = match end {
+            TalkEnd::NoOk => DeliveryStatus::Queued(PendingReason::NoSession),
+            TalkEnd::NotSecure => DeliveryStatus::Queued(PendingReason::NotSecure),
             // That does not become better by waiting.
-            _ => Fate::Failed(Failure::WrongKey),
+            _ => DeliveryStatus::Failed(FailureReason::NotSent(Failure::WrongKey)),
         };
-        let done = |event: &Event| matches!(event, Event::Done { fate: of, .. } if *of == fate);
+        let done = |event: &Event| matches!(event, Event::Delivery { status: of, .. } if *of == status);
         assert!(told.iter().any(done), "{told:?}");
         assert_eq!(story.chat.pins_for("Bob").len(), 0, "nobody is pinned by that");
     }
@@ -435,7 +442,9 @@ fn a_text_that_breaks_off_is_sent_again_with_its_mark_until_its_receipt_is_there
     let op = story.writes(5001, 1);
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Broken);
     let told = story.told();
-    let waits = |event: &Event| matches!(event, Event::Done { fate: Fate::Waits(Hold::NoReceipt), .. });
+    let waits = |event: &Event| {
+        matches!(event, Event::Delivery { status: DeliveryStatus::Queued(PendingReason::NoReceipt), .. })
+    };
     assert!(told.iter().any(waits) && told.contains(&Event::Settled(op)), "{told:?}");
     story.later(seconds(1));
     let again = loop {
@@ -446,8 +455,7 @@ fn a_text_that_breaks_off_is_sent_again_with_its_mark_until_its_receipt_is_there
     };
     assert_eq!(again, [Letter { again: true, ..letter(1) }]);
     let told = story.told();
-    let later =
-        |event: &Event| matches!(event, Event::Later { op: of, fate: Fate::Delivered, .. } if *of == op);
+    let later = |event: &Event| matches!(event, Event::Delivery { op: of, is_first: false, status: DeliveryStatus::Delivered, .. } if *of == op);
     assert!(told.iter().any(later), "{told:?}");
     assert!(story.outcomes().is_empty());
 }
@@ -463,7 +471,10 @@ fn texts_typed_meanwhile_are_the_next_turn_and_keep_their_order() {
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     let next = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     assert_eq!(next.say, Say::Texts(vec![letter(2), letter(3)]));
-    assert_eq!(story.outcomes(), [Fate::Delivered, Fate::Delivered, Fate::Delivered]);
+    assert_eq!(
+        story.outcomes(),
+        [DeliveryStatus::Delivered, DeliveryStatus::Delivered, DeliveryStatus::Delivered]
+    );
 }
 
 #[test]
@@ -474,7 +485,10 @@ fn another_key_at_contact_address_changes_nothing() {
     let bob = story.chat.pins_for("Bob").into_iter().cloned().collect::<Vec<_>>();
     story.talked(None, TalkEnd::WrongKey(key(EVES)));
     let told = story.told();
-    assert!(told.iter().any(|event| matches!(event, Event::Done { fate: Fate::Waits(Hold::WrongKey), .. })));
+    assert!(told.iter().any(|event| matches!(
+        event,
+        Event::Delivery { status: DeliveryStatus::Queued(PendingReason::WrongKey), .. }
+    )));
     assert_eq!(story.chat.pins_for("Bob"), bob.iter().collect::<Vec<_>>());
     assert_eq!((story.proof(5001), story.chat.offers().0.len()), (Some(Proof::Encrypted), 0));
     let start = key(EVES).to_string();
@@ -615,7 +629,7 @@ fn leaving_says_bye_in_encryption_behind_the_last_texts_and_names_what_is_lost()
     }
     story.later(seconds(3));
     let told = story.told();
-    let lost = |event: &Event| matches!(event, Event::Later { op: of, fate: Fate::Lost(Lost::Left), .. } if *of == op);
+    let lost = |event: &Event| matches!(event, Event::Delivery { op: of, is_first: false, status: DeliveryStatus::Failed(FailureReason::Ended { attempted: false }), .. } if *of == op);
     assert!(told.iter().any(lost), "{told:?}");
 }
 
@@ -639,7 +653,7 @@ fn leaving_right_behind_the_first_text_sends_it_as_it_would_have_been_sent_and_t
         let says: Vec<&Say> = story.talks.iter().map(|talk| &talk.say).collect();
         assert_eq!(says, [&Say::Texts(vec![letter(1)]), &Say::Bye]);
         story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-        assert_eq!(story.outcomes(), [Fate::Delivered]);
+        assert_eq!(story.outcomes(), [DeliveryStatus::Delivered]);
 
         let mut story = begin();
         story.ends(5001, &Fate::HandedOver);
@@ -656,7 +670,7 @@ fn with_only_encryption_nothing_plain_is_said_or_heard() {
     assert_eq!((story.talks.len(), story.talks[0].expect), (1, None));
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    assert_eq!(story.outcomes(), [Fate::Delivered]);
+    assert_eq!(story.outcomes(), [DeliveryStatus::Delivered]);
     assert_eq!(story.gets(5002, text("hi")), Answer::Nothing);
     assert!(matches!(story.told()[..], [Event::PlainRefused(_, 1)]));
     assert_eq!(story.gets(5002, Body::Connect), Answer::Capable, "who asks learns that there is another way");
@@ -702,8 +716,7 @@ fn who_leaves_while_a_stranger_is_asked_still_says_the_text_in_encryption_and_th
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     let told = story.told();
-    let delivered =
-        |event: &Event| matches!(event, Event::Done { op: of, fate: Fate::Delivered, .. } if *of == op);
+    let delivered = |event: &Event| matches!(event, Event::Delivery { op: of, status: DeliveryStatus::Delivered, .. } if *of == op);
     assert!(told.iter().any(delivered) && told.contains(&Event::Settled(leave)), "{told:?}");
 }
 
@@ -725,7 +738,7 @@ fn who_leaves_waits_for_no_stranger_longer_than_for_an_answer() {
     let leave = story.does(Command::Leave);
     story.later(ANSWER_WITHIN);
     let told = story.told();
-    let failed = |event: &Event| matches!(event, Event::Done { op: of, fate: Fate::Failed(Failure::Cancelled), .. } if *of == op);
+    let failed = |event: &Event| matches!(event, Event::Delivery { op: of, status: DeliveryStatus::Failed(FailureReason::Ended { attempted: false }), .. } if *of == op);
     assert!(told.iter().any(failed) && told.contains(&Event::Settled(leave)), "{told:?}");
 }
 
@@ -788,13 +801,14 @@ fn a_text_to_somebody_who_is_away_is_tried_at_once_and_what_follows_within_a_sec
     };
     let actions = story.chat.talked(turn.job, talked, moment(), story.now);
     story.perform(actions);
-    assert_eq!(story.outcomes(), [Fate::Waits(Hold::Unreachable)]);
+    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
     let op = story.writes(5001, 3);
     let told = story.told();
     assert!(told.contains(&Event::Settled(op)), "a script goes on: {told:?}");
-    assert!(
-        told.iter().any(|event| matches!(event, Event::Done { fate: Fate::Waits(Hold::Unreachable), .. }))
-    );
+    assert!(told.iter().any(|event| matches!(
+        event,
+        Event::Delivery { status: DeliveryStatus::Queued(PendingReason::Unreachable), .. }
+    )));
 }
 
 #[test]
@@ -888,8 +902,7 @@ fn what_waited_for_an_old_key_is_told_to_be_delivered_to_the_new_one() {
         story.talked(Some(met(EVES, 5001)), TalkEnd::Answered);
     }
     let told = story.told();
-    let later =
-        |event: &Event| matches!(event, Event::Later { op: of, fate: Fate::Delivered, .. } if *of == op);
+    let later = |event: &Event| matches!(event, Event::Delivery { op: of, is_first: false, status: DeliveryStatus::Delivered, .. } if *of == op);
     assert!(told.iter().any(later), "{told:?}");
 }
 
@@ -918,7 +931,7 @@ fn a_text_under_way_when_its_key_is_replaced_goes_to_the_new_one_or_is_told_of()
         });
         let told = story.told();
         let is_told = told.iter().any(|event| {
-            matches!(event, Event::Done { op: of, fate: Fate::Lost(Lost::Replaced), .. } if *of == op)
+            matches!(event, Event::Delivery { op: of, status: DeliveryStatus::Failed(FailureReason::Replaced), .. } if *of == op)
         });
         assert_eq!((to_heir, is_told), (written == 0, written > 0), "{told:?} {:?}", story.talks);
     }
@@ -941,7 +954,7 @@ fn messages_for_legacy_peer_never_go_to_key() {
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     // The message for the old program is not for the key: the user is asked.
     assert_eq!(story.talks, []);
-    let waits = |fate: &&Fate| **fate == Fate::Waits(Hold::Another);
+    let waits = |status: &&DeliveryStatus| **status == DeliveryStatus::Queued(PendingReason::AnotherPeer);
     assert_eq!(story.outcomes().iter().filter(waits).count(), 2);
 }
 

@@ -250,7 +250,7 @@ fn soak(seed: u64) {
     let end = chat.table.sizes();
     assert!(end.fits(), "{end:?}");
     assert_eq!((end.peers, end.per_ip, end.evictable), (begin.peers, begin.per_ip, begin.evictable));
-    assert!(chat.texts.is_empty() && chat.waiting(soak.story.now).is_empty());
+    assert!(chat.outbox.recipients().is_empty() && chat.waiting(soak.story.now).is_empty());
     assert_eq!((chat.jobs.len(), chat.operations.len(), chat.checks.under_way()), (0, 0, 0));
     assert_eq!(chat.own_ips.len(), 0);
     assert_eq!(chat.here(), 0);

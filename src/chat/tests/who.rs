@@ -81,7 +81,10 @@ fn our_own_address_is_never_added_and_whoever_claims_it_is_not_taken() {
     assert_eq!(story.state(5000), None);
     let op = story.says(these(5000), "me");
     let who = Who { id: at(5000).into(), name: None, proof: Proof::Unknown, ..bob(5000) };
-    assert_eq!(story.told(), [Event::NotSent { op, who, why: Unsendable::Ourselves }, Event::Settled(op)]);
+    let status = DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::Ourselves));
+    let (is_first, parts, total, text) = (true, (0, 1), 1, "me".into());
+    let rejected = Event::Delivery { op, who, status, is_first, parts, total, text };
+    assert_eq!(story.told(), [rejected, Event::Settled(op)]);
 }
 
 #[test]

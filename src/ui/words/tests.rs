@@ -2,12 +2,13 @@
 
 use super::voice::MAX_ROWS_SHOWN;
 use super::*;
-use crate::chat::{As, Decision, Meeting, Offer, OpId, Pin, Policy, Proof, Unknown, Unsendable, Who};
+use crate::chat::{As, Decision, Meeting, Offer, OpId, Pin, Policy, Proof, Unknown, Who};
 use crate::model::address::{Claimed, PeerAddr};
+use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::key::PublicKey;
 use crate::model::message::Failure;
 use crate::model::name::PeerName;
-use crate::model::session::{ByeReason, Hold, Lost};
+use crate::model::session::ByeReason;
 use crate::model::untrusted::Text;
 use crate::ui::labels::{Labels, Standing};
 
@@ -48,8 +49,9 @@ fn said_by(from: Who, text: &str) -> Event {
     Event::Message { from, text: Text::new(text), cut: false, again: false, row: None }
 }
 
-fn sent(deed: Deed, fate: Fate, parts: (usize, usize)) -> String {
-    told(&Event::Done { op: OpId(1), deed, who: bob(), fate, parts, total: 1 })
+fn sent(status: DeliveryStatus, parts: (usize, usize)) -> String {
+    let (who, text) = (bob(), "hi".into());
+    told(&Event::Delivery { op: OpId(1), who, status, is_first: true, parts, total: 1, text })
 }
 
 #[test]
@@ -157,15 +159,15 @@ fn an_address_that_is_only_claimed_is_said_to_be() {
 
 #[test]
 fn every_fate_of_a_text_has_its_words() {
-    let failed = |failure| Fate::Failed(failure);
-    for (fate, parts, words) in [
-        (Fate::Delivered, (1, 1), "Delivered to Bob (127.0.0.1:5001)."),
-        (Fate::Delivered, (3, 3), "Delivered to Bob (127.0.0.1:5001), in 3 messages."),
-        (Fate::HandedOver, (1, 1), "Handed over to Bob (127.0.0.1:5001), which gives no receipts."),
+    let failed = |failure| DeliveryStatus::Failed(FailureReason::NotSent(failure));
+    for (status, parts, words) in [
+        (DeliveryStatus::Delivered, (1, 1), "Delivered to Bob (127.0.0.1:5001)."),
+        (DeliveryStatus::Delivered, (3, 3), "Delivered to Bob (127.0.0.1:5001), in 3 messages."),
+        (DeliveryStatus::Sent, (1, 1), "Handed over to Bob (127.0.0.1:5001), which gives no receipts."),
         (
-            Fate::Unanswered,
+            DeliveryStatus::Unknown,
             (0, 1),
-            "Sent to Bob (127.0.0.1:5001), but no reaction within 1 s: whether it was read is unknown, and it is not sent again.",
+            "Sent to Bob (127.0.0.1:5001), but whether it was read is unknown; it is not sent again.",
         ),
         (
             failed(Failure::Refused),
@@ -178,34 +180,36 @@ fn every_fate_of_a_text_has_its_words() {
             "Sent only 1 of 3 messages to Bob (127.0.0.1:5001): timed out, no answer within 3 s.",
         ),
         (
-            Fate::Waits(Hold::Unreachable),
+            DeliveryStatus::Queued(PendingReason::Unreachable),
             (0, 1),
             "Queued for Bob (127.0.0.1:5001): nobody answers there; it is sent again until it arrives.",
         ),
         (
-            Fate::Waits(Hold::NoOk),
+            DeliveryStatus::Queued(PendingReason::NoSession),
             (0, 1),
             "Queued for Bob (127.0.0.1:5001): whoever listens there does not answer, or does not speak encrypted, and it does not go out in plain; \
              it is sent again until it arrives.",
         ),
         (
-            Fate::Lost(Lost::NotAccepted),
+            DeliveryStatus::Failed(FailureReason::NotAccepted),
             (0, 1),
             "Not sent to Bob (127.0.0.1:5001): it does not take your key.",
         ),
         (
-            Fate::Astray(PeerAddr::new([127, 0, 1, 1], 5001).unwrap()),
+            DeliveryStatus::Failed(FailureReason::ReachedAnother(
+                PeerAddr::new([127, 0, 1, 1], 5001).unwrap(),
+            )),
             (3, 3),
             "Not delivered to Bob (127.0.0.1:5001): it went to 127.0.1.1:5001 instead, where somebody else listens.",
         ),
     ] {
-        assert_eq!(sent(Deed::Send, fate, parts), words);
+        assert_eq!(sent(status, parts), words);
     }
 }
 
 #[test]
 fn a_sum_names_those_that_failed() {
-    let refused = Fate::Failed(Failure::Refused);
+    let refused = DeliveryStatus::Failed(FailureReason::NotSent(Failure::Refused));
     let event = Event::Sum { deed: Deed::Connect, total: 4, done: 3, failed: vec![(bob(), refused)] };
     assert_eq!(told(&event), "Connected 3 of 4; 127.0.0.1:5001 refused.");
 }
@@ -229,18 +233,18 @@ fn what_was_refused_is_summed_up_in_one_line() {
 
 #[test]
 fn every_reason_not_to_send_has_its_sentence() {
-    let unsent = |why| told(&Event::NotSent { op: OpId(1), who: bob(), why });
+    let unsent = |why| sent(DeliveryStatus::Failed(FailureReason::Rejected(why)), (0, 1));
     for (why, rest) in [
         (
-            Unsendable::TooLongForPlain,
+            RejectReason::TooLongForLegacy,
             "in plain a text goes in at most 16 messages of 1024 bytes, and this one is longer; divide it.",
         ),
         (
-            Unsendable::OnlyEncrypted,
+            RejectReason::OnlyEncrypted,
             "it is spoken to in plain, and --require-encryption lets nothing go out in plain.",
         ),
         (
-            Unsendable::NotTrusted,
+            RejectReason::NotTrusted,
             "its key is blocked, or waits for your word; /offers lists those that wait.",
         ),
     ] {
@@ -253,51 +257,43 @@ fn what_becomes_of_a_text_later_is_said_with_its_beginning() {
     let labels = Labels::default();
     let voice = Voice { labels: &labels, full: true, rows: false, stamp: "", date };
     let who = Who { proof: Proof::Encrypted, ..bob() };
-    let said = |fate, text: &str| later(&who, &fate, text, &voice).map(|line| line.to_string());
+    let said = |status, text: &str| later(&who, &status, text, &voice).map(|line| line.to_string());
     let bob = "Bob (127.0.0.1:5001)";
-    assert_eq!(said(Fate::Delivered, "see you at 5"), Some(format!("Delivered to {bob}: \"see you at 5\"")));
     assert_eq!(
-        said(Fate::HandedOver, "hi"),
+        said(DeliveryStatus::Delivered, "see you at 5"),
+        Some(format!("Delivered to {bob}: \"see you at 5\""))
+    );
+    assert_eq!(
+        said(DeliveryStatus::Sent, "hi"),
         Some(format!("Handed over to {bob}, which gives no receipts: \"hi\""))
     );
     let long = format!("one\ntwo {}", "x".repeat(100));
     let beginning = format!("\"one ⏎ two {}…\"", "x".repeat(29));
-    assert_eq!(said(Fate::Delivered, &long), Some(format!("Delivered to {bob}: {beginning}")));
-    for (hold, another) in [(Hold::WrongKey, "key"), (Hold::Another, "peer")] {
-        let fate = Fate::Waits(hold);
+    assert_eq!(said(DeliveryStatus::Delivered, &long), Some(format!("Delivered to {bob}: {beginning}")));
+    for (hold, another) in [(PendingReason::WrongKey, "key"), (PendingReason::AnotherPeer, "peer")] {
+        let status = DeliveryStatus::Queued(hold);
         let sentence =
             format!("Another {another} answers at Bob's address 127.0.0.1:5001. Your message waits for Bob.");
-        assert_eq!(sent(Deed::Send, fate.clone(), (1, 1)), sentence);
-        assert_eq!(said(fate, "hi"), Some(format!("{sentence} /outbox can cancel it: \"hi\"")));
+        assert_eq!(sent(status.clone(), (1, 1)), sentence);
+        assert_eq!(said(status, "hi"), Some(format!("{sentence} /outbox can cancel it: \"hi\"")));
     }
-    for (fate, words) in [
+    for (status, words) in [
         (
-            Fate::Lost(Lost::Unpinned),
+            DeliveryStatus::Failed(FailureReason::Forgotten),
             format!("Not delivered to {bob}, for you have forgotten its key: \"hi\""),
         ),
+        (DeliveryStatus::Expired, format!("Not delivered to {bob}, for it has waited for too long: \"hi\"")),
+        (DeliveryStatus::Cancelled, format!("Taken back, and not sent to {bob} any more: \"hi\"")),
         (
-            Fate::Lost(Lost::Expired),
-            format!("Not delivered to {bob}, for it has waited for too long: \"hi\""),
-        ),
-        (Fate::Lost(Lost::Cancelled), format!("Taken back, and not sent to {bob} any more: \"hi\"")),
-        (
-            Fate::Lost(Lost::Left),
+            DeliveryStatus::Failed(FailureReason::Ended { attempted: true }),
             format!("No receipt came from {bob} before you left, so this may not have arrived: \"hi\""),
         ),
         (
-            Fate::Lost(Lost::CutOff),
-            format!(
-                "Whether {bob} has read this is unknown, for the program was ended while it was sent; it is not sent again: \"hi\""
-            ),
-        ),
-        (
-            Fate::Broken,
-            format!(
-                "Sent to {bob}, but the connection broke: whether this was read is unknown, and it is not sent again: \"hi\""
-            ),
+            DeliveryStatus::Unknown,
+            format!("Sent to {bob}, but whether it was read is unknown; it is not sent again: \"hi\""),
         ),
     ] {
-        assert_eq!(said(fate, "hi"), Some(words));
+        assert_eq!(said(status, "hi"), Some(words));
     }
-    assert_eq!(said(Fate::Waits(Hold::Turn), "hi"), None);
+    assert_eq!(said(DeliveryStatus::Queued(PendingReason::InLine), "hi"), None);
 }

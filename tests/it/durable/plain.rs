@@ -83,7 +83,7 @@ fn what_somebody_took_in_plain_and_broke_off_is_never_sent_again_not_even_in_ano
     her.says(&old.addr.to_string(), "did you get this?");
     Fragile::breaks(fragile.takes("did you get this?"));
     let line = her.sees(&format!("Sent to {}", old.addr));
-    assert!(line.ends_with("whether it was read is unknown, and it is not sent again."), "{line}");
+    assert!(line.ends_with("whether it was read is unknown; it is not sent again."), "{line}");
     outbox_has(&mut her, ": \"did you get this?\"");
     her.has_seen("Lately, and not sent any more:");
     her.crashes();
@@ -107,7 +107,7 @@ fn what_was_on_its_way_in_plain_when_its_sender_was_killed_is_of_unknown_fate_an
     drop(taken);
     let mut her = alice.start();
     her.sees(&format!(
-        "Whether {} has read this is unknown, for the program was ended while it was sent; it is not sent again: \"half way\"",
+        "Sent to {}, but whether it was read is unknown; it is not sent again: \"half way\"",
         old.addr
     ));
     her.says(&old.addr.to_string(), "the next");

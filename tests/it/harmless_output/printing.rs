@@ -88,7 +88,8 @@ impl Reader {
         let me = Me { bind: Ipv4Addr::UNSPECIFIED.into(), port: OWN_PORT, advertise: None };
         let key = PublicKey::new([1; KEY_BYTES]);
         let expire = Duration::from_secs(1);
-        let mut chat = Chat::new(CoreConfig { expire, ..CoreConfig::new(me, key) });
+        let mut chat =
+            Chat::new(CoreConfig { expire, ..CoreConfig::new(me, "Alice".parse().expect("a name"), key) });
         chat.learn_own_ip(OWN_IP);
         let addr = "127.0.0.1:5001".parse().expect("an address");
         let bob = StaticPeer {

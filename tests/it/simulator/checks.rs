@@ -223,7 +223,7 @@ impl World {
         let ours = self.ours(pid);
         let is_at = |id: Recipient| id.public_key().is_none() && ours.chat.dialed_at(id) == Some(to);
         let waiting = ours.chat.waiting(ours.time(self.now));
-        waiting.iter().any(|text| text.under_way && is_at(text.to))
+        waiting.iter().any(|text| text.in_flight && is_at(text.to))
     }
 
     /// Somebody is about to be looked for. If it is a static peer that is gone, that is not too late, however often it
@@ -247,8 +247,8 @@ impl World {
     pub(super) fn check_told(&mut self, pid: Pid, event: &Told) {
         match event {
             Told::Settled(op) => self.settled(pid, *op),
-            Told::NotSent { op, .. } if self.ends_wait(pid, *op) => {}
-            Told::Done { op, .. } | Told::NotSent { op, .. } => {
+            Told::Delivery { is_first: false, .. } => {}
+            Told::Delivery { op, .. } | Told::Done { op, .. } | Told::NotSent { op, .. } => {
                 let waiting = self.ours_mut(pid).waiting.get_mut(op);
                 let counted = waiting.is_some_and(|waiting| {
                     let expected = waiting.outcomes > 0;

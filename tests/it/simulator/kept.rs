@@ -199,14 +199,7 @@ impl World {
         let waiting = self.ours(pid).chat.waiting(self.ours(pid).time(self.now));
         let waiting: BTreeSet<MessageId> = waiting.into_iter().map(|text| text.letter.id).collect();
         let open = store.open().expect("memory can be read");
-        // What is for a key that was not remembered waits until that key is met, and where that will be nobody knows.
-        let pins = &self.ours(pid).keyed.pins;
-        let is_known = |to: Recipient| match to {
-            Recipient::Peer(PeerId::Key(key)) => pins.contains_key(&key),
-            Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => true,
-        };
-        let open: BTreeSet<MessageId> =
-            open.into_iter().filter(|open| is_known(open.to)).map(|open| open.letter.id).collect();
+        let open: BTreeSet<MessageId> = open.into_iter().map(|open| open.letter.id).collect();
         let differ = waiting.symmetric_difference(&open);
         let odd: Vec<&MessageId> = differ.filter(|id| !disk.kept.ledger.unwritten.contains(*id)).collect();
         if !odd.is_empty() && !self.ours(pid).leaving {

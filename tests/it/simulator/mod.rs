@@ -235,7 +235,7 @@ fn check_counts(sum: &BTreeMap<String, usize>) {
         "letter: shown",
         "letter: delivered later",
         "letter: waits: Unreachable",
-        "letter: later Lost(Unsent)",
+        "letter: later Failed(Ended { attempted: false })",
         "letter: restored",
         "disk: failed",
         "disk: several at once",
@@ -251,7 +251,7 @@ fn check_counts(sum: &BTreeMap<String, usize>) {
 
 /// What a few seeds need not show.
 const RARE: [&str; 10] = [
-    "letter: later Lost(Left)",
+    "letter: later Failed(Ended { attempted: true })",
     "letter: shown again in doubt",
     "letter: shown in doubt first",
     "turn: no ok",

@@ -322,7 +322,6 @@ fn fate_of(fate: &Fate) -> &'static str {
         Fate::Unanswered => "unanswered",
         Fate::Broken => "broken",
         Fate::Astray(_) => "astray",
-        Fate::Waits(_) | Fate::Lost(_) => unreachable!("nobody here has a key"),
         Fate::Failed(Failure::Refused) => "refused",
         Fate::Failed(Failure::TimedOut) => "timed out",
         Fate::Failed(_) => "failed",

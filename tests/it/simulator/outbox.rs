@@ -63,7 +63,7 @@ impl World {
         self.resent(pid, id, &parts);
         self.count("deed: send again");
         let name = entry.name.clone();
-        let again = Command::SendAgain { to: entry.party, parts: parts.into(), letter, name };
+        let again = Command::SendAgain { to: entry.party, letter, name };
         self.commands(pid, again, "sending again", SETTLED_WITHIN);
     }
 

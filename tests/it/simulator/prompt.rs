@@ -2,8 +2,9 @@
 
 use p2p_chat::chat::{Chat, Event as Told, Offer, OpId, Pin, Proof, Row, Time, Who};
 use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::delivery::DeliveryStatus;
 use p2p_chat::model::key::PublicKey;
-use p2p_chat::model::message::{Fate, MessageId};
+use p2p_chat::model::message::MessageId;
 use p2p_chat::model::peer_id::Recipient;
 use p2p_chat::ui::{Act, Chosen, Directory, Labels, Menu, Standing};
 
@@ -16,7 +17,7 @@ pub(super) struct Prompt {
     menu: Menu,
     labels: Labels,
     /// What the user was told of messages, in all their runs.
-    pub(super) outcomes: Vec<(Pid, OpId, Recipient, Fate)>,
+    pub(super) outcomes: Vec<(Pid, OpId, Recipient, DeliveryStatus)>,
 }
 
 /// A message that the user has entered.
@@ -115,8 +116,8 @@ impl World {
                 let label = prompt.labels.label(from.id, from.name.as_ref());
                 prompt.menu.heard(Chosen::one(from.id, label));
             }
-            Told::Done { op, who, fate, .. } | Told::Later { op, who, fate, .. } => {
-                prompt.outcomes.push((pid, *op, who.id, fate.clone()));
+            Told::Delivery { op, who, status, .. } => {
+                prompt.outcomes.push((pid, *op, who.id, status.clone()));
             }
             _ => {}
         }

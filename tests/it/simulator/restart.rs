@@ -6,7 +6,6 @@ use p2p_chat::chat::{OpId, Restored};
 use p2p_chat::model::peer_id::{PeerId, Recipient};
 use p2p_chat::model::session::Letter;
 use p2p_chat::model::stored::{Condition, Entry, Open, Way};
-use p2p_chat::protocol::plain;
 use p2p_chat::store::{Store, in_memory};
 
 use super::disk::Kept;
@@ -46,7 +45,6 @@ impl World {
     /// `waiting_in` of src/node.rs, and `catch_up` of src/app/past.rs.
     pub(super) fn restores(&mut self, pid: Pid) {
         let clock = self.clock();
-        let name = self.ours(pid).name.clone();
         let disk = self.disk_mut(pid);
         let expire = disk.kept.expire;
         let open = disk.kept.store.open().expect("memory can be read");
@@ -75,7 +73,6 @@ impl World {
             keyed.letters.insert(op, Sent { id: letter.id, waiting: usize::from(is_told), ended: 0 });
             restored.push(Restored {
                 to,
-                parts: plain::messages_for(&letter.body, &name).unwrap_or_default().into(),
                 cut_off,
                 left,
                 letter: Letter {

@@ -114,14 +114,14 @@ impl World {
             self.people += 1;
             key_of_person(self.people)
         });
+        let name = name.unwrap_or_else(|| format!("p{pid}").parse().expect("a name"));
         let kept = kept.unwrap_or_else(|| self.new_disk());
         let chat = Chat::new(CoreConfig {
             pins: pins.values().cloned().collect(),
             durable: kept.durable,
             expire: kept.expire,
-            ..CoreConfig::new(me, own)
+            ..CoreConfig::new(me, name.clone(), own)
         });
-        let name = name.unwrap_or_else(|| format!("p{pid}").parse().expect("a name"));
         let mut may_dial: BTreeSet<PeerAddr> = statics.iter().map(|peer| peer.addr).collect();
         may_dial.extend(pins.values().flat_map(|pin| pin.addrs.iter().copied()));
         let keyed = Keyed::new(own, pins, kept.next_life());
@@ -270,7 +270,7 @@ impl World {
         for part in &parts {
             self.said.insert(part.clone(), Said { letter: Some(id), ..Said::default() });
         }
-        let send = Command::Send { to, parts: parts.into(), letter: Some(letter) };
+        let send = Command::Send { to, letter };
         self.commands(pid, send, "a text", SETTLED_WITHIN);
         id
     }

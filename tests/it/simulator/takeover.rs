@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use p2p_chat::chat::{Command, OpId, StaticPeer, Target};
 use p2p_chat::model::address::PeerAddr;
-use p2p_chat::model::message::{Failure, Fate, Form};
+use p2p_chat::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
+use p2p_chat::model::message::{Failure, Form};
 use p2p_chat::model::name::Name;
 use p2p_chat::model::peer_id::{PeerId, Recipient};
-use p2p_chat::model::session::Hold;
 
 use super::keyed::{Meant, key_of_person};
 use super::legacy::{Kind, Legacy};
@@ -552,7 +552,7 @@ impl Stage {
             }
         }
         self.rests(seconds(10));
-        if self.waits(&entered) == Some(Hold::Another) {
+        if self.waits(&entered) == Some(PendingReason::AnotherPeer) {
             // The prompt asks, because the peer at the address has changed its name.
             self.world.count("takeover: the user had to confirm");
             self.world.note_confirmed(entered.id);
@@ -606,11 +606,11 @@ impl Stage {
         let shown = self.shown_by(entered);
         let waits = self.waits(entered);
         let meant = self.world.penned[&entered.id].meant[0];
-        let outcomes: Vec<(Recipient, Fate)> = self.outcomes(entered);
+        let outcomes: Vec<(Recipient, DeliveryStatus)> = self.outcomes(entered);
         let is_for_victim = match meant {
             Meant::Key(key) | Meant::Address(_, Some(Recipient::Peer(PeerId::Key(key)))) => {
-                let is_other = |(who, fate): &&(Recipient, Fate)| {
-                    *fate == Fate::Delivered && *who != Recipient::key(key)
+                let is_other = |(who, status): &&(Recipient, DeliveryStatus)| {
+                    *status == DeliveryStatus::Delivered && *who != Recipient::key(key)
                 };
                 if let Some(other) = outcomes.iter().find(is_other) {
                     self.fails(entered, format!("is said to be delivered to {other:?}"));
@@ -621,8 +621,9 @@ impl Stage {
             Meant::Address(_, Some(_)) => false,
             Meant::Address(_, None) => true,
         };
-        let is_said_to_arrive =
-            outcomes.iter().any(|(_, fate)| matches!(fate, Fate::Delivered | Fate::HandedOver));
+        let is_said_to_arrive = outcomes
+            .iter()
+            .any(|(_, status)| matches!(status, DeliveryStatus::Delivered | DeliveryStatus::Sent));
         if is_said_to_arrive && shown.is_empty() {
             self.fails(entered, format!("was never shown, and the user was told {outcomes:?}"));
         }
@@ -635,15 +636,20 @@ impl Stage {
             || (meant_key(meant).is_none() && !shown.is_empty());
         // If the connection broke in the middle, or Alice was killed, it is unknown whether a
         // legacy peer has read it.
-        let is_broken =
-            |fate: &Fate| matches!(fate, Fate::Unanswered | Fate::Broken | Fate::NoReceipt | Fate::Astray(_));
+        let reached_another = |reason: &FailureReason| matches!(reason, FailureReason::ReachedAnother(_));
+        let is_broken = |status: &DeliveryStatus| match status {
+            DeliveryStatus::Unknown => true,
+            DeliveryStatus::Failed(reason) => reached_another(reason),
+            _ => false,
+        };
         let cut_off = &self.world.disk(self.alice).kept.ledger.cut_off;
         let is_cut_off = cut_off.iter().any(|(_, id)| *id == entered.id);
-        let is_uncertain =
-            meant_key(meant).is_none() && (is_cut_off || outcomes.iter().any(|(_, fate)| is_broken(fate)));
+        let is_uncertain = meant_key(meant).is_none()
+            && (is_cut_off || outcomes.iter().any(|(_, status)| is_broken(status)));
         // A promised key holds until the address is refused or another key answers there.
         let is_promised = meant_key(meant).is_none() && self.scene.adversary == Adversary::Spoofer;
-        let is_refused = outcomes.iter().any(|(_, fate)| *fate == Fate::Failed(Failure::WrongKey));
+        let wrong_key = DeliveryStatus::Failed(FailureReason::NotSent(Failure::WrongKey));
+        let is_refused = outcomes.iter().any(|(_, status)| *status == wrong_key);
         if !has_it && is_promised && (waits.is_some() || is_refused) {
             self.world.count("takeover: another key was promised");
             return;
@@ -655,20 +661,20 @@ impl Stage {
     }
 
     /// Why the message waits, if it does.
-    fn waits(&self, entered: &Entered) -> Option<Hold> {
+    fn waits(&self, entered: &Entered) -> Option<PendingReason> {
         let ours = self.world.ours(self.alice);
         let waiting = ours.chat.waiting(ours.time(self.world.now));
-        waiting.iter().find(|text| text.letter.id == entered.id).map(|text| text.hold)
+        waiting.iter().find(|text| text.letter.id == entered.id).map(|text| text.reason)
     }
 
-    fn outcomes(&self, entered: &Entered) -> Vec<(Recipient, Fate)> {
+    fn outcomes(&self, entered: &Entered) -> Vec<(Recipient, DeliveryStatus)> {
         // In another run it has the number of another command.
         let letters = self.world.ours(self.alice).keyed.letters.iter();
         let again = letters.filter(|(_, sent)| sent.id == entered.id).map(|(op, _)| (self.alice, *op));
         let ops: BTreeSet<(Pid, OpId)> = again.chain([(entered.by, entered.op)]).collect();
         let all = self.world.prompt.iter().flat_map(|prompt| &prompt.outcomes);
         let of_it = all.filter(|(by, op, ..)| ops.contains(&(*by, *op)));
-        of_it.map(|(_, _, who, fate)| (*who, fate.clone())).collect()
+        of_it.map(|(_, _, who, status)| (*who, status.clone())).collect()
     }
 
     fn fails(&self, entered: &Entered, what: String) -> ! {

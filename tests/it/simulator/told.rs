@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use p2p_chat::chat::{Event as Told, GONE_AFTER, OpId, PinChange, Proof, WaitingText, Why};
+use p2p_chat::chat::{Event as Told, GONE_AFTER, OpId, PinChange, Proof, WaitingMessage, Why};
+use p2p_chat::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
 use p2p_chat::model::key::PublicKey;
-use p2p_chat::model::message::{Fate, MessageId};
+use p2p_chat::model::message::MessageId;
 use p2p_chat::model::peer_id::{PeerId, Recipient};
-use p2p_chat::model::session::Hold;
 use p2p_chat::store::Store;
 
 use super::keyed::Sent;
@@ -20,29 +20,29 @@ impl World {
         let ours = self.ours(pid);
         let keyed = &ours.keyed;
         match event {
-            Told::Done { op, fate, who, .. } => {
+            Told::Delivery { op, who, status, is_first: true, .. } => {
                 let Some(sent) = keyed.letters.get(op) else { return };
                 let id = sent.id;
-                match fate {
-                    Fate::Delivered if who.proof != Proof::Plain => {
+                match status {
+                    DeliveryStatus::Delivered if who.proof != Proof::Plain => {
                         self.check_taken(pid, id, who.id.public_key());
                         self.check_promised(pid, id);
                     }
-                    Fate::Waits(hold) => {
-                        let what = format!("letter: waits: {hold:?}");
+                    DeliveryStatus::Queued(reason) => {
+                        let what = format!("letter: waits: {reason:?}");
                         self.count(what);
                         self.letter_mut(pid, *op).waiting += 1;
                         self.check_promised(pid, id);
                     }
-                    Fate::Lost(lost) => {
-                        let what = format!("letter: lost at once: {lost:?}");
+                    status if is_given_up(status) => {
+                        let what = format!("letter: lost at once: {status:?}");
                         self.count(what);
                         self.note_given_up(id);
                     }
                     _ => {}
                 }
             }
-            Told::Later { op, who, fate, .. } => {
+            Told::Delivery { op, who, status, .. } => {
                 let Some(sent) = keyed.letters.get(op) else {
                     self.fail(pid, format_args!("is told of what was never sent: {event:?}"));
                 };
@@ -51,16 +51,16 @@ impl World {
                 if !is_told {
                     self.fail(pid, format_args!("is told of the end of what does not wait: {event:?}"));
                 }
-                if *fate == Fate::Delivered && who.proof != Proof::Plain {
+                if *status == DeliveryStatus::Delivered && who.proof != Proof::Plain {
                     self.check_taken(pid, id, who.id.public_key());
                     self.count("letter: delivered later");
                 }
-                if matches!(fate, Fate::Lost(_)) {
+                if is_given_up(status) {
                     self.note_given_up(id);
                 }
-                if !matches!(fate, Fate::Waits(_)) {
+                if status.is_final() {
                     self.letter_mut(pid, *op).ended += 1;
-                    let what = format!("letter: later {fate:?}");
+                    let what = format!("letter: later {status:?}");
                     self.count(what);
                 }
             }
@@ -94,15 +94,6 @@ impl World {
             Told::TurnedAway(..) => self.count("told: turned away"),
             _ => {}
         }
-    }
-
-    /// A text is not sent of which the user knew that it waits; says whether that is so.
-    pub(super) fn ends_wait(&mut self, pid: Pid, op: OpId) -> bool {
-        let is_settled = !self.ours(pid).waiting.contains_key(&op);
-        let sent = self.keyed_mut(pid).letters.get_mut(&op);
-        let Some(sent) = sent.filter(|sent| is_settled && sent.ended < sent.waiting) else { return false };
-        sent.ended += 1;
-        true
     }
 
     /// Whether a command sends this text.
@@ -172,7 +163,7 @@ impl World {
             return;
         }
         let waiting = self.ours(pid).chat.waiting(self.ours(pid).time(self.now));
-        for WaitingText { to, letter, hold, .. } in waiting {
+        for WaitingMessage { to, letter, reason, .. } in waiting {
             self.count("letter: still waits at the end");
             let there = match to {
                 Recipient::Peer(PeerId::Key(key)) if self.is_refused(pid, key) => None,
@@ -184,13 +175,28 @@ impl World {
                     })
                 }
                 // Otherwise whoever is there was asked, and is not who it is for.
-                Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => to
-                    .addr()
-                    .filter(|addr| hold == Hold::Unreachable && self.listener_at(pid, *addr).is_some()),
+                Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => to.addr().filter(|addr| {
+                    reason == PendingReason::Unreachable && self.listener_at(pid, *addr).is_some()
+                }),
             };
             if let Some(addr) = there {
-                self.fail(pid, format_args!("{:?} waits for {to:?}, {hold:?}, who is at {addr}", letter.id));
+                self.fail(
+                    pid,
+                    format_args!("{:?} waits for {to:?}, {reason:?}, who is at {addr}", letter.id),
+                );
             }
         }
+    }
+}
+
+/// Whether a message is not sent any more although trying again might have helped.
+fn is_given_up(status: &DeliveryStatus) -> bool {
+    match status {
+        DeliveryStatus::Expired | DeliveryStatus::Cancelled => true,
+        DeliveryStatus::Failed(reason) => !matches!(
+            reason,
+            FailureReason::NotSent(_) | FailureReason::ReachedAnother(_) | FailureReason::Rejected(_)
+        ),
+        _ => false,
     }
 }

@@ -2,8 +2,8 @@
 
 use p2p_chat::chat::{Answer, Event as Told, JobId, OpId, Row, State};
 use p2p_chat::model::address::{PeerAddr, Source};
+use p2p_chat::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
 use p2p_chat::model::message::{Body, Decoded, Fate, Outgoing};
-use p2p_chat::model::session::{Hold, Lost};
 
 use super::legacy::Kind;
 use super::ours::speakers_of;
@@ -108,40 +108,45 @@ impl World {
         // Of this text; others may follow or wait because of what became of it.
         let letter = texts.first().and_then(|text| self.said.get(text)?.letter);
         let is_of = |op: &OpId| letter.is_none_or(|letter| self.is_of(pid, *op, letter));
-        let done: Vec<(&Fate, PeerAddr)> = told
+        let done: Vec<(&DeliveryStatus, PeerAddr)> = told
             .iter()
             .filter_map(|event| match event {
-                Told::Done { op, fate, who, .. } | Told::Later { op, fate, who, .. } if is_of(op) => {
-                    Some((fate, who.addr.expect("an address")))
+                Told::Delivery { op, status, who, .. } if is_of(op) => {
+                    Some((status, who.addr.expect("an address")))
                 }
                 _ => None,
             })
             .collect();
+        const UNREACHABLE: DeliveryStatus = DeliveryStatus::Queued(PendingReason::Unreachable);
         let waits = match letter {
             Some(letter) if matches!(fate, Fate::Failed(_)) && parts.0 == 0 => match done[..] {
-                // It has waited for so long by now that it does not any more.
-                [(Fate::Lost(Lost::Expired), _)]
-                | [(Fate::Waits(Hold::Unreachable), _), (Fate::Lost(Lost::Expired), _)] => true,
+                // It has waited for so long by now that it does not any more, or the user cancelled
+                // it while it was on its way.
+                [(DeliveryStatus::Expired | DeliveryStatus::Cancelled, _)]
+                | [(&UNREACHABLE, _), (DeliveryStatus::Expired, _)] => true,
                 [] => self.is_known_to_wait(pid, letter),
                 // One that was sent again may wait behind itself.
                 [..] if done.len() == 1 || self.penned[&letter].is_resent => {
-                    done.iter().all(|(told, _)| **told == Fate::Waits(Hold::Unreachable))
+                    done.iter().all(|(told, _)| **told == UNREACHABLE)
                 }
                 _ => false,
             },
             _ => false,
         };
-        let said: Vec<&Fate> = done.iter().map(|(fate, _)| *fate).collect();
+        let said: Vec<&DeliveryStatus> = done.iter().map(|(status, _)| *status).collect();
         // Nobody is said to have what another has.
-        if let [(Fate::Delivered | Fate::HandedOver, whom)] = done[..]
+        if let [(DeliveryStatus::Delivered | DeliveryStatus::Sent, whom)] = done[..]
             && whom != to
         {
             self.fail(pid, format_args!("{texts:?} went to {to}, and the user was told of {whom}"));
         }
-        let strays = said == [&Fate::Astray(to)] && done.iter().all(|(_, whom)| *whom != to);
+        let reached_another = DeliveryStatus::Failed(FailureReason::ReachedAnother(to));
+        let strays = said == [&reached_another] && done.iter().all(|(_, whom)| *whom != to);
         // Whoever never gave a receipt cannot be missing one.
         let misses = *fate == Fate::HandedOver && self.ours(pid).receipts.contains(&to);
-        let is_true = said == [fate] || (misses && said == [&Fate::NoReceipt]) || strays || waits;
+        let expected = status_of(fate);
+        let is_true =
+            said == [&expected] || (misses && said == [&DeliveryStatus::Unknown]) || strays || waits;
         if !is_true {
             self.fail(pid, format_args!("{job:?} ended as {fate:?}, and the user was told {said:?}"));
         }
@@ -171,5 +176,16 @@ impl World {
             let bytes = String::from_utf8_lossy(bytes).into_owned();
             self.fail(pid, format_args!("{kind:?} was ended by process {from} with {why}: `{bytes}`"));
         }
+    }
+}
+
+/// What the user is told of a message that was sent unencrypted.
+fn status_of(fate: &Fate) -> DeliveryStatus {
+    match fate {
+        Fate::Delivered => DeliveryStatus::Delivered,
+        Fate::HandedOver => DeliveryStatus::Sent,
+        Fate::NoReceipt | Fate::Unanswered | Fate::Broken => DeliveryStatus::Unknown,
+        Fate::Astray(addr) => DeliveryStatus::Failed(FailureReason::ReachedAnother(*addr)),
+        Fate::Failed(failure) => DeliveryStatus::Failed(FailureReason::NotSent(failure.clone())),
     }
 }

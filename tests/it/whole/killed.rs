@@ -46,7 +46,7 @@ fn outcomes(printed: &[String], addr: SocketAddrV4) -> Vec<Outcome> {
             line if line.starts_with("Delivered to ") => Some(Outcome::Delivered),
             line if line.starts_with("Queued for ") => Some(Outcome::Queued),
             line if line.starts_with("Not sent to ") => Some(Outcome::Failed),
-            line if line.starts_with("Sent to ") && line.contains(" is unknown, ") => Some(Outcome::Unknown),
+            line if line.starts_with("Sent to ") && line.contains(" is unknown; ") => Some(Outcome::Unknown),
             line if line.starts_with("Handed over to ") => Some(Outcome::HandedOver),
             _ => None,
         }

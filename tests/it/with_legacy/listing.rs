@@ -84,7 +84,7 @@ fn the_list_tells_who_is_connected_who_only_spoke_who_is_stuck_and_who_is_gone()
     // What is sent later, while it is stuck again, is told honestly, and read when it is free.
     let idle = TcpStream::connect(stuck.addr()).expect("XYZ accepts");
     alice.says("xyz", "are you stuck?");
-    alice.sees(&format!("Sent to {}, but no reaction within 1 s", shown(&stuck)));
+    alice.sees(&format!("Sent to {}, but whether it was read is unknown", shown(&stuck)));
     drop(idle);
     shows(&stuck, &format!("{}: are you stuck?", alice.shown()));
     let read = stuck.shown().iter().filter(|line| line.ends_with(": who are you?")).count();

@@ -1,0 +1,230 @@
+//! What became of a message that was sent, and of the question how to write to its recipient.
+
+use super::entry::{Entry, Stage};
+use super::{Jitter, Outbox};
+use crate::chat::time::Time;
+use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
+use crate::model::key::PublicKey;
+use crate::model::message::{Failure, Fate, MessageId};
+use crate::model::peer_id::Recipient;
+use crate::model::session::ByeReason;
+
+/// The answer to the question how to write to a recipient.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// Unencrypted.
+    Plain,
+    /// There is no answer, for this reason.
+    Failed(Fate),
+}
+
+/// How a batch ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum BatchEnd {
+    /// The peer answered as it should.
+    Answered,
+    /// It did not, and the messages without a receipt wait.
+    Held(PendingReason),
+    /// It never will.
+    Refused(FailureReason),
+}
+
+impl Outbox {
+    /// Takes the answer to [`super::Output::Ask`]. The caller then serves the queue. If a key has
+    /// proven itself at an address, it calls [`Outbox::rebind`] before.
+    pub fn answered(&mut self, to: Recipient, answer: Answer, now: Time) {
+        let Some(queue) = self.queues.get_mut(&to) else { return };
+        queue.asking = false;
+        if self.forget_if_empty(to) {
+            return;
+        }
+        let Some(queue) = self.queues.get_mut(&to) else { return };
+        match answer {
+            Answer::Plain => {
+                queue.must_ask = false;
+                queue.not_before = now;
+            }
+            Answer::Failed(fate) => self.could_not_ask(to, fate, now),
+        }
+    }
+
+    fn could_not_ask(&mut self, to: Recipient, fate: Fate, now: Time) {
+        // The fate is that of the question; of the message itself, nothing was sent.
+        let fate = match fate {
+            Fate::Failed(_) => fate,
+            _ => Fate::Failed(Failure::NotAnswered),
+        };
+        let reason = pending_reason(&fate);
+        let Some(queue) = self.queues.get(&to) else { return };
+        let waiting = queue.entries.iter().filter(|entry| entry.is_waiting());
+        let ends: Vec<MessageId> = waiting
+            .filter(|entry| reason.is_none() || self.would_wait_in_vain(entry))
+            .map(Entry::id)
+            .collect();
+        for id in ends {
+            self.ends_with(to, id, not_sent(&fate), false, (0, 1));
+        }
+        if let Some(reason) = reason {
+            self.hold(to, reason, now, Jitter(0));
+        }
+    }
+
+    /// Whether a message that could not be sent would be lost without a word if it waited: the
+    /// program ends, and keeps nothing.
+    fn would_wait_in_vain(&self, entry: &Entry) -> bool {
+        self.leaving && !self.durable && entry.told.is_none()
+    }
+
+    /// Takes the result of an unencrypted send. The caller then serves the queue.
+    pub fn plain_sent(&mut self, to: Recipient, id: MessageId, fate: Fate, parts: (usize, usize), now: Time) {
+        let Some(queue) = self.queues.get(&to) else { return };
+        let Some(entry) = queue.entries.iter().find(|entry| entry.id() == id) else { return };
+        if entry.stage != Stage::InFlight {
+            return;
+        }
+        let nothing_sent = parts.0 == 0;
+        let may_wait = nothing_sent && !self.would_wait_in_vain(entry);
+        let reason = pending_reason(&fate).filter(|_| may_wait);
+        if let Some(reason) = reason {
+            match entry.ends_as.clone() {
+                Some(status) => self.ends(to, id, status),
+                None => self.waits_again(to, id),
+            }
+            self.hold(to, reason, now, Jitter(0));
+            return;
+        }
+        let status = match &fate {
+            Fate::Delivered => DeliveryStatus::Delivered,
+            Fate::HandedOver => DeliveryStatus::Sent,
+            Fate::Astray(addr) => DeliveryStatus::Failed(FailureReason::ReachedAnother(*addr)),
+            Fate::Failed(_) => not_sent(&fate),
+            Fate::NoReceipt | Fate::Unanswered | Fate::Broken => DeliveryStatus::Unknown,
+        };
+        if !nothing_sent && matches!(fate, Fate::Failed(_)) {
+            // Some of its parts may have been read.
+            self.store_status(to, id, &DeliveryStatus::Unknown);
+            self.forget_stored(to, id);
+        }
+        let is_plain = !matches!(fate, Fate::Failed(_));
+        self.ends_with(to, id, status, is_plain, parts);
+        if let Some(queue) = self.queues.get_mut(&to) {
+            (queue.failures, queue.pending, queue.not_before) = (0, None, now);
+        }
+    }
+
+    /// Takes the result of a batch: the first `sent` messages may have reached the peer, and these
+    /// receipts came back. A receipt counts only for a message that was sent.
+    pub fn batch_sent(
+        &mut self,
+        key: PublicKey,
+        sent: usize,
+        receipts: &[MessageId],
+        end: &BatchEnd,
+        now: Time,
+        jitter: Jitter,
+    ) {
+        let to = Recipient::key(key);
+        let Some(queue) = self.queues.get_mut(&to) else { return };
+        let mut statuses = Vec::new();
+        let mut place = 0;
+        for entry in &mut queue.entries {
+            let was_in_batch = entry.stage == Stage::InFlight;
+            if was_in_batch {
+                entry.is_sent |= place < sent;
+                place += 1;
+                entry.letter.again |= entry.is_sent;
+                entry.stage = Stage::Waiting;
+            }
+            let has_receipt = entry.is_sent && receipts.contains(&entry.id());
+            let status = match (entry.ends_as.take(), end) {
+                _ if has_receipt => DeliveryStatus::Delivered,
+                (Some(status), _) => status,
+                (None, BatchEnd::Refused(reason)) => DeliveryStatus::Failed(reason.clone()),
+                // The peer may have it, and only the receipt is missing.
+                (None, BatchEnd::Held(PendingReason::Unreachable)) if entry.is_sent => {
+                    DeliveryStatus::Queued(PendingReason::NoReceipt)
+                }
+                (None, BatchEnd::Held(reason)) => DeliveryStatus::Queued(*reason),
+                (None, BatchEnd::Answered) if was_in_batch => {
+                    DeliveryStatus::Queued(PendingReason::NoReceipt)
+                }
+                (None, BatchEnd::Answered) => continue,
+            };
+            statuses.push((entry.id(), was_in_batch, entry.is_sent, status));
+        }
+        let (in_batch, successor) = (place, queue.successor);
+        let is_delivered = |(_, was_in_batch, _, status): &&(_, bool, _, DeliveryStatus)| {
+            *was_in_batch && *status == DeliveryStatus::Delivered
+        };
+        let delivered = statuses.iter().filter(is_delivered).count();
+        for (id, was_in_batch, is_sent, status) in statuses {
+            let is_replaced = status == DeliveryStatus::Failed(FailureReason::Replaced);
+            match (status, successor) {
+                (_, Some(new)) if is_replaced && was_in_batch && !is_sent => {
+                    self.move_those(to, new, |entry| entry.id() == id, now);
+                }
+                (DeliveryStatus::Queued(reason), _) => {
+                    if is_sent {
+                        self.store_sent(to, id);
+                    }
+                    self.tell_queued(to, id, reason);
+                }
+                (status, _) => self.ends(to, id, status),
+            }
+        }
+        self.put_off(to, end, delivered, in_batch, now, jitter);
+    }
+
+    /// Decides when the next batch to a key may begin.
+    fn put_off(
+        &mut self,
+        to: Recipient,
+        end: &BatchEnd,
+        delivered: usize,
+        in_batch: usize,
+        now: Time,
+        jitter: Jitter,
+    ) {
+        let Some(queue) = self.queues.get_mut(&to) else { return };
+        if delivered > 0 {
+            queue.failures = 0;
+        }
+        let reason = match end {
+            BatchEnd::Held(reason) => Some(*reason),
+            BatchEnd::Answered | BatchEnd::Refused(_) => None,
+        };
+        queue.put_off(reason, now, jitter);
+        if *end == BatchEnd::Answered && delivered >= in_batch {
+            (queue.failures, queue.not_before) = (0, now);
+        }
+    }
+}
+
+/// Why a message waits that could not be sent for this reason; `None` if trying again would not
+/// help.
+fn pending_reason(fate: &Fate) -> Option<PendingReason> {
+    let Fate::Failed(failure) = fate else { return None };
+    match failure {
+        Failure::Refused
+        | Failure::TimedOut
+        | Failure::NoRoute
+        | Failure::NoResources
+        | Failure::Cancelled
+        | Failure::NotAnswered
+        | Failure::TurnedAway(ByeReason::Leaves | ByeReason::Idle)
+        | Failure::Other(_) => Some(PendingReason::Unreachable),
+        Failure::NoOk => Some(PendingReason::NoSession),
+        Failure::NotSecure => Some(PendingReason::NotSecure),
+        Failure::TurnedAway(ByeReason::NotDecided) => Some(PendingReason::NotAcceptedYet),
+        Failure::TurnedAway(ByeReason::NoRoom) => Some(PendingReason::NoRoom),
+        Failure::WrongKey | Failure::TurnedAway(_) | Failure::NotTrusted => None,
+    }
+}
+
+fn not_sent(fate: &Fate) -> DeliveryStatus {
+    let failure = match fate {
+        Fate::Failed(failure) => failure.clone(),
+        _ => Failure::NotAnswered,
+    };
+    DeliveryStatus::Failed(FailureReason::NotSent(failure))
+}

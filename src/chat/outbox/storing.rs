@@ -1,0 +1,327 @@
+//! What the store has to take before a message goes on, and what it is told of each message.
+
+use std::collections::BTreeMap;
+
+use super::entry::{Entry, Stage};
+use super::{Jitter, Moved, Outbox, Output};
+use crate::chat::time::Time;
+use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
+use crate::model::message::MessageId;
+use crate::model::name::PeerName;
+use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::stored::{Assurance, Condition, Write};
+
+/// Something that the store was asked to take.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct WriteId(pub u64);
+
+/// What follows when the store has taken it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Then {
+    /// The message may be sent to a key, and the user may rely on its being queued.
+    Queued,
+    /// The message may be sent unencrypted.
+    Attempt,
+}
+
+/// What the outbox waits for the store to take.
+#[derive(Debug, Default)]
+pub(super) struct Barriers {
+    last: u64,
+    waiting: BTreeMap<WriteId, (Recipient, MessageId, Then)>,
+}
+
+impl Barriers {
+    fn add(&mut self, to: Recipient, id: MessageId, then: Then) -> WriteId {
+        self.last += 1;
+        let write = WriteId(self.last);
+        self.waiting.insert(write, (to, id, then));
+        write
+    }
+
+    /// Forgets what waits for a message: it goes another way.
+    fn forget(&mut self, to: Recipient, id: MessageId) {
+        self.waiting.retain(|_, (of, waiting, _)| (*of, *waiting) != (to, id));
+    }
+
+    /// What waits for the messages of one recipient waits for those of the other.
+    fn rebind(&mut self, from: Recipient, to: Recipient) {
+        let of_from = self.waiting.values_mut().filter(|(of, ..)| *of == from);
+        of_from.for_each(|(of, ..)| *of = to);
+    }
+}
+
+impl Outbox {
+    /// Whether the store has still to take something that was entered.
+    pub fn is_storing(&self) -> bool {
+        !self.barriers.waiting.is_empty()
+    }
+
+    /// Has the messages stored that wait and are not stored yet.
+    pub(super) fn store_waiting(&mut self, to: Recipient) {
+        let Some(queue) = self.queues.get_mut(&to) else { return };
+        for entry in &mut queue.entries {
+            if entry.is_waiting() && entry.stored_for.is_none() && !entry.is_unstorable {
+                entry.stored_for = Some(to);
+                entry.storing = true;
+                let write = self.barriers.add(to, entry.id(), Then::Queued);
+                let said = said(to, entry, Condition::Queued, self.expire);
+                self.outputs.push(Output::Store(Some(write), said));
+            }
+        }
+    }
+
+    /// Has it stored that a message is about to be sent unencrypted.
+    pub(super) fn commit(&mut self, to: Recipient, id: MessageId) {
+        let Some(entry) = self.queues.get_mut(&to).and_then(|queue| queue.entry(id)) else { return };
+        entry.stage = Stage::Committing;
+        entry.stored_as_queued = entry.stored_for.is_some();
+        let write = match entry.stored_for {
+            Some(to) => Write::Became { to, id, condition: Condition::Sent },
+            None => said(to, entry, Condition::Sent, self.expire),
+        };
+        entry.stored_for = entry.stored_for.or(Some(to));
+        entry.stored_as_attempted = true;
+        let barrier = self.barriers.add(to, id, Then::Attempt);
+        self.outputs.push(Output::Store(Some(barrier), write));
+    }
+
+    /// The messages that were about to be sent unencrypted to a recipient wait again: it can no
+    /// longer be written to like that.
+    pub(super) fn uncommit(&mut self, to: Recipient, now: Time) {
+        let Some(queue) = self.queues.get_mut(&to) else { return };
+        let cleared = queue.entries.iter().filter(|entry| entry.stage == Stage::Cleared);
+        let cleared: Vec<MessageId> = cleared.map(Entry::id).collect();
+        if !cleared.is_empty() {
+            queue.not_before = queue.not_before.min(now);
+        }
+        for id in cleared {
+            self.waits_again(to, id);
+        }
+    }
+
+    /// A message that was about to be sent unencrypted, or could not be, waits again.
+    pub(super) fn waits_again(&mut self, to: Recipient, id: MessageId) {
+        let Some(entry) = self.queues.get_mut(&to).and_then(|queue| queue.entry(id)) else { return };
+        entry.stage = Stage::Waiting;
+        if let (true, Some(to)) = (std::mem::take(&mut entry.stored_as_attempted), entry.stored_for) {
+            entry.storing = true;
+            let barrier = self.barriers.add(to, id, Then::Queued);
+            let write = Write::Became { to, id, condition: Condition::Queued };
+            self.outputs.push(Output::Store(Some(barrier), write));
+        }
+    }
+
+    /// The store has taken something, or has failed to. The caller then serves the queues that are
+    /// due.
+    pub fn stored(&mut self, write: WriteId, is_stored: bool, now: Time) {
+        let Some((to, id, then)) = self.barriers.waiting.remove(&write) else { return };
+        let Some(queue) = self.queues.get_mut(&to) else { return };
+        let (is_put_off, pending) = (!queue.asking && queue.not_before > now, queue.pending);
+        let Some(entry) = queue.entry(id) else { return };
+        match then {
+            Then::Queued => {
+                entry.storing = false;
+                if !is_stored {
+                    (entry.stored_for, entry.is_unstorable) = (None, true);
+                    (entry.stored_as_queued, entry.stored_as_attempted) = (false, false);
+                }
+                if let Some(reason) = pending.filter(|_| is_put_off && entry.is_waiting()) {
+                    self.tell_queued(to, id, reason);
+                }
+            }
+            Then::Attempt if is_stored || !entry.stored_as_queued => {
+                if !is_stored {
+                    (entry.stored_for, entry.stored_as_attempted) = (None, false);
+                }
+                entry.stage = Stage::Cleared;
+            }
+            Then::Attempt => {
+                // The store has it as queued, so it would go out once more after a restart.
+                entry.stage = Stage::Waiting;
+                entry.stored_as_attempted = false;
+                self.hold(to, PendingReason::NotStored, now, Jitter(0));
+            }
+        }
+    }
+
+    /// Tells the store the final status of a message that it has.
+    pub(super) fn store_status(&mut self, to: Recipient, id: MessageId, status: &DeliveryStatus) {
+        let Some(entry) = self.queues.get_mut(&to).and_then(|queue| queue.entry(id)) else { return };
+        if let (Some(to), Some(condition)) = (entry.stored_for, condition_of(status)) {
+            self.outputs.push(Output::Store(None, Write::Became { to, id, condition }));
+        }
+    }
+
+    /// The store is told nothing more of a message.
+    pub(super) fn forget_stored(&mut self, to: Recipient, id: MessageId) {
+        if let Some(entry) = self.queues.get_mut(&to).and_then(|queue| queue.entry(id)) {
+            entry.stored_for = None;
+        }
+    }
+
+    /// Tells the store that a message to a key was sent, so that it is marked as sent before after a
+    /// restart.
+    pub(super) fn store_sent(&mut self, to: Recipient, id: MessageId) {
+        let Some(entry) = self.queues.get_mut(&to).and_then(|queue| queue.entry(id)) else { return };
+        if let (false, Some(to)) = (std::mem::replace(&mut entry.stored_as_attempted, true), entry.stored_for)
+        {
+            self.outputs.push(Output::Store(None, Write::Became { to, id, condition: Condition::Sent }));
+        }
+    }
+
+    /// Moves the messages for an address to the peer that proved itself there. A key gets those that
+    /// are not on their way, and that are not for a peer of another name. The caller then serves
+    /// the queue.
+    pub fn rebind(&mut self, from: Recipient, to: Recipient, name: Option<&PeerName>, now: Time) -> Moved {
+        if to.public_key().is_some() {
+            let is_for_it = |entry: &Entry| entry.stage != Stage::InFlight && !entry.is_for_another(name);
+            if let Some(queue) = self.queues.get_mut(&from) {
+                queue.asking = false;
+            }
+            let moved = self.move_those(from, to, is_for_it, now);
+            if !self.forget_if_empty(from) {
+                self.hold(from, PendingReason::AnotherPeer, now, Jitter(0));
+            }
+            return moved;
+        }
+        let Some(queue) = self.queues.remove(&from) else { return Moved::default() };
+        self.barriers.rebind(from, to);
+        let moved = Moved {
+            count: queue.entries.len(),
+            is_direct: queue.entries.iter().any(|entry| entry.is_direct),
+        };
+        let into = self.queues.entry(to).or_default();
+        into.asking |= queue.asking;
+        into.must_ask |= queue.must_ask;
+        into.not_before = into.not_before.max(queue.not_before);
+        into.pending = into.pending.or(queue.pending);
+        into.failures = into.failures.max(queue.failures);
+        into.last_attempt = into.last_attempt.max(queue.last_attempt);
+        for mut entry in queue.entries {
+            if into.position(entry.id()).is_some() {
+                self.limits.remove(entry.id());
+                self.outputs.push(Output::Duplicate(entry.op));
+                continue;
+            }
+            if let Some(from) = entry.stored_for.filter(|from| *from != to) {
+                entry.stored_for = Some(to);
+                self.outputs.push(Output::Store(None, Write::Moved { id: entry.id(), from, to }));
+            }
+            into.bytes += entry.bytes();
+            into.entries.push_back(entry);
+        }
+        let count = into.entries.len();
+        self.outputs.extend([Output::Count(from, 0), Output::Count(to, count)]);
+        moved
+    }
+
+    /// The user trusts a new key in place of the old one: it gets what waits. A message in flight
+    /// goes to it if it turns out not to have been sent.
+    pub fn succeed(&mut self, old: Recipient, new: Recipient, now: Time) {
+        let Some(queue) = self.queues.get_mut(&old) else { return };
+        queue.successor = Some(new);
+        for entry in queue.entries.iter_mut().filter(|entry| entry.stage == Stage::InFlight) {
+            entry.ends_as.get_or_insert(DeliveryStatus::Failed(FailureReason::Replaced));
+        }
+        self.move_those(old, new, |entry| entry.stage != Stage::InFlight, now);
+    }
+
+    /// Moves messages to a key.
+    pub(super) fn move_those(
+        &mut self,
+        from: Recipient,
+        to: Recipient,
+        which: impl Fn(&Entry) -> bool,
+        now: Time,
+    ) -> Moved {
+        let mut moved = Moved::default();
+        let Some(queue) = self.queues.get(&from) else { return moved };
+        let chosen: Vec<MessageId> =
+            queue.entries.iter().filter(|entry| which(entry)).map(Entry::id).collect();
+        for id in chosen {
+            moved.count += 1;
+            self.barriers.forget(from, id);
+            let Some(entry) = self.queues.get(&from).and_then(|queue| queue.entries.get(queue.position(id)?))
+            else {
+                continue;
+            };
+            moved.is_direct |= entry.is_direct;
+            if self.has(to, id) {
+                self.is_queued_already(from, to, id);
+            } else if self.room_for_moved(to, entry.bytes()) {
+                self.moves(from, to, id, now);
+            } else {
+                self.ends(from, id, DeliveryStatus::Failed(FailureReason::QueueFull));
+            }
+        }
+        moved
+    }
+
+    fn room_for_moved(&self, to: Recipient, bytes: usize) -> bool {
+        self.queues.get(&to).is_none_or(|queue| {
+            queue.entries.len() < super::MAX_QUEUE_MESSAGES && queue.bytes + bytes <= super::MAX_QUEUE_BYTES
+        })
+    }
+
+    /// The key has the message in its queue: its recipient was chosen twice. One message, one
+    /// status.
+    fn is_queued_already(&mut self, from: Recipient, to: Recipient, id: MessageId) {
+        let Some(entry) = self.remove(from, id) else { return };
+        if let Some(from) = entry.stored_for {
+            self.outputs.push(Output::Store(None, Write::Moved { id, from, to }));
+        }
+        if entry.told.is_none() {
+            self.outputs.push(Output::Duplicate(entry.op));
+        }
+    }
+
+    fn moves(&mut self, from: Recipient, to: Recipient, id: MessageId, now: Time) {
+        let Some(mut entry) = self.remove(from, id) else { return };
+        entry.stage = Stage::Waiting;
+        entry.ends_as = None;
+        if let Some(from) = entry.stored_for {
+            entry.stored_for = Some(to);
+            if std::mem::take(&mut entry.stored_as_attempted) && !entry.is_sent {
+                self.outputs
+                    .push(Output::Store(None, Write::Became { to: from, id, condition: Condition::Queued }));
+            }
+            entry.storing = true;
+            let barrier = self.barriers.add(to, id, Then::Queued);
+            self.outputs.push(Output::Store(Some(barrier), Write::Moved { id, from, to }));
+        }
+        self.add(to, entry);
+        if let Some(queue) = self.queues.get_mut(&to) {
+            queue.hurry(now);
+        }
+    }
+}
+
+/// What the store is told of a new message.
+fn said(to: Recipient, entry: &Entry, condition: Condition, expire: std::time::Duration) -> Write {
+    let is_encrypted = matches!(to, Recipient::Peer(PeerId::Key(_)));
+    let assurance = if is_encrypted { Assurance::Encrypted } else { Assurance::Plain };
+    let expire = u64::try_from(expire.as_millis()).unwrap_or(u64::MAX);
+    let expires = entry.letter.time.saturating_add(expire);
+    Write::Said { to, name: entry.name.clone(), letter: entry.letter.clone(), condition, assurance, expires }
+}
+
+/// What the store keeps of a final status; `None` if it keeps what it has.
+fn condition_of(status: &DeliveryStatus) -> Option<Condition> {
+    Some(match status {
+        DeliveryStatus::Queued(_) | DeliveryStatus::Failed(FailureReason::Ended { .. }) => return None,
+        DeliveryStatus::Sent => Condition::HandedOver,
+        DeliveryStatus::Delivered => Condition::Delivered,
+        DeliveryStatus::Failed(reason) => match reason {
+            FailureReason::NotAccepted => Condition::NotAccepted,
+            FailureReason::Blocked | FailureReason::Forgotten | FailureReason::Replaced => {
+                Condition::Withdrawn
+            }
+            FailureReason::ReachedAnother(_) => Condition::Astray,
+            _ => Condition::NotSent,
+        },
+        DeliveryStatus::Expired => Condition::Expired,
+        DeliveryStatus::Cancelled => Condition::Cancelled,
+        DeliveryStatus::Unknown => Condition::Uncertain,
+    })
+}

@@ -1,0 +1,475 @@
+//! Outgoing messages: how each recipient can be written to, and what the outbox wants done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::command::Target;
+use super::event::{Action, Deed, Event, OpId};
+use super::outbox::{Answer, BatchEnd, Jitter, NewMessage, Output, Route, StatusChange};
+use super::time::Time;
+use super::{Chat, Proof, Purpose, Who};
+use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
+use crate::model::key::PublicKey;
+use crate::model::message::{Failure, Fate, Form, MessageId, Outgoing, Speech};
+use crate::model::name::{Name, PeerName};
+use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::session::{Letter, Say};
+use crate::model::stored::{Condition, Write};
+use crate::protocol::plain;
+
+/// Texts that legacy programs take for commands and show to no one, in any case.
+const COMMAND_WORDS: [&str; 4] = ["exit", "connect", "connect_ack", "[PEER_QUIT]"];
+
+impl Chat {
+    /// Sends a message to each recipient. A message that is exactly a command word of the legacy
+    /// programs does what it does there.
+    pub(super) fn send(&mut self, to: Target, letter: Letter, now: Time) -> OpId {
+        let text = letter.body.trim();
+        if text.eq_ignore_ascii_case("exit") {
+            self.tell(Event::TakenAs(Deed::Disconnect));
+            return self.disconnect(to, now);
+        }
+        if text.eq_ignore_ascii_case("connect") {
+            self.tell(Event::TakenAs(Deed::Connect));
+            return self.connect(to);
+        }
+        let is_direct = to != Target::All;
+        let targets = self.targets(to, false);
+        let op = self.spread(Deed::Send, &targets);
+        for to in targets {
+            let name = self.known_name(to);
+            let new = NewMessage { op, letter: letter.clone(), name, is_direct };
+            self.send_to(to, new, now);
+        }
+        self.settle(op);
+        op
+    }
+
+    /// The name of a recipient that has spoken in this run, or is known by its key.
+    pub(super) fn known_name(&self, to: Recipient) -> Option<PeerName> {
+        match to.public_key() {
+            Some(_) => self.who(to).name,
+            None => self.table.peer(to).filter(|peer| peer.last_heard.is_some())?.name.clone(),
+        }
+    }
+
+    /// Queues a message for one recipient and serves its queue. Tells the user if it is rejected.
+    pub(super) fn send_to(&mut self, to: Recipient, new: NewMessage, now: Time) {
+        let (op, id, text) = (new.op, new.letter.id, Arc::clone(&new.letter.body));
+        if let Err(why) = self.queue_message(to, new, now) {
+            let status = DeliveryStatus::Failed(FailureReason::Rejected(why));
+            let (is_first, is_plain, parts) = (true, false, (0, 1));
+            self.tell_status(StatusChange { op, to, id, status, is_first, is_plain, parts, text });
+            return;
+        }
+        self.serve(to, now);
+        self.carry_out(now);
+    }
+
+    fn queue_message(&mut self, to: Recipient, new: NewMessage, now: Time) -> Result<(), RejectReason> {
+        if self.is_ours(to) {
+            return Err(RejectReason::Ourselves);
+        }
+        let is_direct = new.is_direct;
+        if is_direct {
+            self.table.update(to, |peer| peer.contact = true);
+        }
+        match self.speech_of(to) {
+            Speech::Secure(key) if self.trust.writable(key).is_none() => {
+                return Err(RejectReason::NotTrusted);
+            }
+            Speech::Plain => self.plain_check(to)(&new.letter.body).map_or(Ok(()), Err)?,
+            Speech::Secure(_) | Speech::Unknown => {}
+        }
+        self.outbox.put(to, new, now)?;
+        if let Some(key) = to.public_key() {
+            self.trust.keep(key);
+            if is_direct {
+                self.is_contact_now(key);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns a function that says why a text may not be sent to a recipient unencrypted.
+    pub(super) fn plain_check(&self, to: Recipient) -> impl Fn(&str) -> Option<RejectReason> + use<> {
+        let (is_ours, only_encrypted) = (self.is_ours(to), self.is_only_encrypted(to));
+        // SmartCookies asks its user about any text with this word in it; only a peer that has shown
+        // to be another program is safe.
+        let is_other = |peer: &super::table::Peer| peer.form == Form::R3 || peer.shook_hands;
+        let is_smart_cookies = !self.table.peer(to).is_some_and(is_other);
+        let name = self.name.clone();
+        move |text| {
+            if is_ours {
+                return Some(RejectReason::Ourselves);
+            }
+            if only_encrypted {
+                return Some(RejectReason::OnlyEncrypted);
+            }
+            rejected_plain(text, &name, is_smart_cookies)
+        }
+    }
+
+    /// Sends what can be sent to a recipient now.
+    pub(super) fn serve(&mut self, to: Recipient, now: Time) {
+        let name = self.who(to).name;
+        let speech = match self.speech_of(to) {
+            // While we leave, a legacy peer that answers gets no row.
+            Speech::Unknown if self.leaving && is_legacy(to) && !self.knows(to) => Speech::Plain,
+            speech => speech,
+        };
+        match speech {
+            Speech::Secure(key) => {
+                let is_writable = self.trust.writable(key).is_some();
+                let route = if is_writable { Route::Session } else { Route::None };
+                self.outbox.serve(to, route, name.as_ref(), now);
+            }
+            Speech::Plain => {
+                let check = self.plain_check(to);
+                self.outbox.serve(to, Route::Plain(&check), name.as_ref(), now);
+            }
+            Speech::Unknown => self.outbox.serve(to, Route::Unknown, name.as_ref(), now),
+        }
+    }
+
+    /// Serves all queues that are due, and gives up the messages that have expired.
+    pub(super) fn serve_due(&mut self, now: Time) {
+        self.outbox.expire(now);
+        self.carry_out(now);
+        for to in self.outbox.due(now) {
+            self.serve(to, now);
+            self.carry_out(now);
+        }
+    }
+
+    /// Does what the outbox wants done.
+    pub(super) fn carry_out(&mut self, now: Time) {
+        loop {
+            let outputs = self.outbox.take_outputs();
+            if outputs.is_empty() {
+                return;
+            }
+            for output in outputs {
+                self.carry_out_one(output, now);
+            }
+        }
+    }
+
+    fn carry_out_one(&mut self, output: Output, now: Time) {
+        match output {
+            Output::Store(id, write) => self.act(Action::Write(id, write)),
+            Output::Ask(to) => self.ask(to, now),
+            Output::SendPlain { to, id, body } => {
+                let parts = plain::messages_for(&body, &self.name).unwrap_or_default();
+                self.transmit(to, Purpose::Message(id), Outgoing::Text(parts.into()), None);
+            }
+            Output::SendBatch { key, messages } => {
+                if !self.talk(Recipient::key(key), Purpose::Turn(key), Say::Texts(messages), None) {
+                    let end = BatchEnd::Held(PendingReason::Unreachable);
+                    self.outbox.batch_sent(key, 0, &[], &end, now, Jitter(0));
+                }
+            }
+            Output::Status(change) => self.tell_status(change),
+            Output::Duplicate(op) => {
+                self.not_sent(op);
+                self.settle(op);
+            }
+            Output::NearlyFull { to, count } => {
+                let who = self.who(to);
+                self.tell(Event::NearlyFull { who, count, most: super::MAX_QUEUE_MESSAGES });
+            }
+            Output::AllNearlyFull => self.tell(Event::AllNearlyFull),
+            Output::StaysQueued(to, count) => {
+                let who = self.who(to);
+                self.tell(Event::StayQueued(who, count));
+            }
+            Output::Count(to, count) => {
+                if self.table.peer(to).is_some_and(|peer| peer.texts_waiting != count) {
+                    self.table.update(to, |peer| peer.texts_waiting = count);
+                }
+            }
+        }
+    }
+
+    /// Records in the row of a recipient, which may be new, how many messages are queued for it: it
+    /// stays as long as there are any.
+    pub(super) fn note_queued(&mut self, to: Recipient) {
+        self.carry_out_one(Output::Count(to, self.outbox.count(to)), Time::default());
+    }
+
+    /// Asks how to write to a recipient, because messages wait for the answer.
+    fn ask(&mut self, to: Recipient, now: Time) {
+        if self.is_ours(to) {
+            // Since an earlier run in which we listened elsewhere.
+            let check = self.plain_check(to);
+            self.outbox.answered(to, Answer::Plain, now);
+            self.outbox.serve(to, Route::Plain(&check), None, now);
+            return;
+        }
+        let promised = self.table.peer(to).and_then(|peer| peer.promised);
+        match (promised, self.dialed_at(to)) {
+            (Some(key), Some(at)) => self.promised(to, at, key, Purpose::Ask),
+            _ if self.is_only_encrypted(to) => {
+                if !self.talk(to, Purpose::Ask, Say::Greet, None) {
+                    self.outbox.answered(to, Answer::Failed(Fate::Failed(Failure::NoRoute)), now);
+                }
+            }
+            _ => self.transmit(to, Purpose::Ask, Outgoing::Connect, None),
+        }
+    }
+
+    /// Handles the answer to [`Chat::ask`]: the recipient takes unencrypted messages, or why it is
+    /// not known.
+    pub(super) fn answered(&mut self, to: Recipient, answer: Answer, now: Time) {
+        self.outbox.answered(to, answer, now);
+        self.serve(to, now);
+        self.carry_out(now);
+    }
+
+    /// Gives the messages for an address to the key that proved itself there.
+    pub(super) fn binds(&mut self, at_addr: Recipient, key: PublicKey, now: Time) {
+        let to = Recipient::key(key);
+        let name = self.who(to).name;
+        let moved = self.outbox.rebind(at_addr, to, name.as_ref(), now);
+        if moved.count > 0 {
+            self.trust.keep(key);
+        }
+        if moved.is_direct {
+            self.is_contact_now(key);
+        }
+        self.carry_out(now);
+        self.serve(to, now);
+        self.carry_out(now);
+    }
+
+    /// Tells what became of a message, and ends its part in the command with the first that is
+    /// known.
+    fn tell_status(&mut self, change: StatusChange) {
+        let StatusChange { op, to, id: _, status, is_first, is_plain, parts, text } = change;
+        let is_forgotten = to.public_key().is_some_and(|key| self.trust.pin(key).is_none());
+        if is_forgotten {
+            // The user has forgotten the key, and knows.
+            if is_first && status.is_final() {
+                self.not_sent(op);
+                self.settle(op);
+            }
+            return;
+        }
+        let mut who = self.who(to);
+        if is_plain {
+            // If the peer has shown a key meanwhile, the message was unencrypted all the same.
+            who.proof = Proof::Plain;
+        }
+        let done = if is_first { self.operations.finished(op, &who, &status) } else { None };
+        let total = done.map_or(1, |(_, total)| total);
+        self.tell(Event::Delivery { op, who, status, is_first, parts, total, text });
+        self.settle(op);
+    }
+
+    /// Takes the result of an unencrypted message.
+    pub(super) fn message_sent(
+        &mut self,
+        to: Recipient,
+        id: MessageId,
+        fate: Fate,
+        parts: (usize, usize),
+        now: Time,
+    ) {
+        self.outbox.plain_sent(to, id, fate, parts, now);
+        self.carry_out(now);
+        self.serve(to, now);
+        self.carry_out(now);
+    }
+
+    /// The program ends: whatever waits is tried once more, unless it can wait for the next run.
+    pub(super) fn last_attempts(&mut self, now: Time) {
+        if !self.durable {
+            self.outbox.hurry_all(now);
+        }
+        self.serve_due(now);
+        self.outbox.leave();
+        for to in self.outbox.recipients() {
+            self.serve(to, now);
+        }
+        self.carry_out(now);
+    }
+
+    /// The program ends: a message that is not delivered by now stays for the next run, or is lost.
+    pub(super) fn abandon_messages(&mut self) {
+        self.outbox.abandon();
+        self.carry_out(Time::default());
+    }
+}
+
+fn is_legacy(to: Recipient) -> bool {
+    matches!(to, Recipient::Peer(PeerId::Legacy(_)))
+}
+
+/// Why a text may not be sent to a legacy peer.
+fn rejected_plain(text: &str, name: &Name, is_smart_cookies: bool) -> Option<RejectReason> {
+    let Ok(parts) = plain::messages_for(text, name) else { return Some(RejectReason::TooLongForLegacy) };
+    for part in &parts {
+        if let Some(word) = COMMAND_WORDS.iter().find(|word| part.eq_ignore_ascii_case(word)) {
+            return Some(RejectReason::CommandWord(word));
+        }
+        if part == "PING" {
+            return Some(RejectReason::CommandWord("PING"));
+        }
+        if is_smart_cookies && part.contains("CONNECT_REQUEST") {
+            return Some(RejectReason::CommandWord("CONNECT_REQUEST"));
+        }
+    }
+    None
+}
+
+/// A message that waits for the user's list: `/outbox`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WaitingMessage {
+    /// The recipient, as it is named.
+    pub who: Who,
+    /// The recipient.
+    pub to: Recipient,
+    /// The message.
+    pub letter: Letter,
+    /// It is on its way at the moment.
+    pub in_flight: bool,
+    /// It was sent before, and may have arrived.
+    pub is_sent: bool,
+    /// Why it waits.
+    pub reason: PendingReason,
+    /// How long it waits before it expires.
+    pub left: Duration,
+}
+
+impl Chat {
+    /// All messages that wait, by recipient, and for each in the order in which they were entered.
+    pub fn waiting(&self, now: Time) -> Vec<WaitingMessage> {
+        let waiting = self.outbox.waiting().map(|waiting| WaitingMessage {
+            who: self.who(waiting.to),
+            to: waiting.to,
+            letter: waiting.letter,
+            in_flight: waiting.in_flight,
+            is_sent: waiting.is_sent,
+            reason: waiting.reason,
+            left: waiting.expires.since(now),
+        });
+        waiting.collect()
+    }
+
+    /// The recipient of messages that were listed as those for `to`: a peer may have proven itself
+    /// at an address since.
+    fn queued_for(&self, to: Recipient) -> Recipient {
+        if self.outbox.count(to) > 0 { to } else { self.meant(to) }
+    }
+
+    /// Cancels a message that waits.
+    pub(super) fn cancel(&mut self, to: Recipient, id: MessageId, now: Time) -> OpId {
+        let to = self.queued_for(to);
+        if !self.outbox.cancel(to, id) {
+            self.tell(Event::NotWaiting);
+        }
+        self.carry_out(now);
+        self.nothing_to_wait_for()
+    }
+
+    /// Tries the messages that wait for a recipient. This one may go to a legacy peer that has
+    /// changed its name.
+    pub(super) fn try_now(&mut self, to: Recipient, id: MessageId, now: Time) -> OpId {
+        let to = self.queued_for(to);
+        self.outbox.confirm(to, id, now);
+        self.serve_due(now);
+        self.nothing_to_wait_for()
+    }
+
+    /// Sends a message again whose status was final.
+    pub(super) fn send_again(
+        &mut self,
+        listed: Recipient,
+        letter: Letter,
+        name: Option<PeerName>,
+        now: Time,
+    ) -> OpId {
+        let to = self.queued_for(listed);
+        if to.public_key().is_none() && self.outbox.has(to, letter.id) {
+            // A legacy peer could not tell a second copy.
+            return self.try_now(to, letter.id, now);
+        }
+        let op = self.spread(Deed::Send, &[to]);
+        if to != listed {
+            // One row in the history, not one for each.
+            self.write(Write::Moved { id: letter.id, from: listed, to });
+        }
+        let name = name.or_else(|| self.known_name(to));
+        let new = NewMessage { op, letter: Letter { again: true, ..letter }, name, is_direct: true };
+        self.send_to(to, new, now);
+        self.settle(op);
+        op
+    }
+}
+
+/// A message of an earlier run that waits.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Restored {
+    /// The recipient.
+    pub to: Recipient,
+    /// The message.
+    pub letter: Letter,
+    /// It was being sent unencrypted when the run ended.
+    pub cut_off: bool,
+    /// How long it still waits.
+    pub left: Duration,
+    /// The recipient's name when the message was entered.
+    pub name: Option<PeerName>,
+}
+
+impl Chat {
+    /// Takes the messages of an earlier run that wait, in the order in which they were entered;
+    /// before [`Chat::start`].
+    pub fn restore(&mut self, messages: Vec<Restored>, now: Time) -> Vec<Action> {
+        for message in messages {
+            self.restore_one(message, now);
+        }
+        self.outbox.hurry_all(now);
+        self.serve_due(now);
+        self.done()
+    }
+
+    fn restore_one(&mut self, message: Restored, now: Time) {
+        let Restored { to, letter, cut_off, left, name } = message;
+        let op = self.operations.next_id();
+        let (id, expires) = (letter.id, now.plus(left));
+        let status = match to {
+            Recipient::Peer(PeerId::Key(key)) if self.trust.writable(key).is_some() => None,
+            // The user has blocked the key, and knows.
+            Recipient::Peer(PeerId::Key(key)) if self.trust.pin(key).is_some() => Some(Condition::Withdrawn),
+            // The key is not known, so its name is not either. Until it is met, the message waits.
+            Recipient::Peer(PeerId::Key(_)) => (expires <= now).then_some(Condition::Expired),
+            Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) if cut_off => {
+                let (who, text) = (self.who(to), letter.body.clone());
+                let (status, is_first, parts, total) = (DeliveryStatus::Unknown, false, (0, 1), 1);
+                self.tell(Event::Delivery { op, who, status, is_first, parts, total, text });
+                Some(Condition::Uncertain)
+            }
+            Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => None,
+        };
+        match status {
+            Some(condition) => {
+                self.write(Write::Became { to, id, condition });
+            }
+            None => {
+                let new = NewMessage { op, letter, name, is_direct: false };
+                self.outbox.restore(to, new, expires);
+            }
+        }
+    }
+
+    /// A key is met. If messages of an earlier run wait for it, the user wrote to it then, although
+    /// it was not remembered.
+    pub(super) fn remembers(&mut self, key: PublicKey) {
+        let to = Recipient::key(key);
+        let is_contact = || self.pinned(to).is_some_and(|pin| pin.contact);
+        if self.outbox.has_restored(to) && !is_contact() {
+            self.trust.make_contact(key);
+        }
+    }
+}
