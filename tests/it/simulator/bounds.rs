@@ -19,9 +19,9 @@ const UNASKED: usize = 64;
 fn two() -> (World, [PeerAddr; 2]) {
     let mut world = World::new(1);
     // The store is in memory: what so many peers say at one moment is stored at once.
-    world.plan = Plan { forgetful: 1_000, ..Plan::still() };
+    world.plan = Plan { forgetful: 1_000, legacy: 1_000, ..Plan::still() };
     world.hosts = vec![(Ipv4Addr::new(10, 0, 0, 1), 0), (Ipv4Addr::new(10, 0, 0, 2), 0)];
-    world.launch(0, 5_001, Some(Past::default()));
+    world.launch(0, 5_001, None);
     let addrs = [1, 2].map(|port| PeerAddr::new(Ipv4Addr::new(10, 0, 0, 1), 5_000 + port).expect("unicast"));
     let fixed =
         addrs.map(|addr| StaticPeer { addr, name: None, form: Form::Standard, key: None, also: Vec::new() });

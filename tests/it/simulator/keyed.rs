@@ -312,6 +312,10 @@ impl World {
     /// The rows of peers that prove keys, but for the time.
     pub(super) fn keyed_rows(&self, pid: Pid) -> Vec<p2p_chat::chat::Row> {
         let ours = self.ours(pid);
+        // No key has shown itself yet, and to copy the rows of a full table takes a while.
+        if ours.keyed.pins.is_empty() && ours.keyed.signs.is_empty() {
+            return Vec::new();
+        }
         let mut rows = ours.chat.rows(ours.time(self.now));
         rows.retain(|row| matches!(row.speech, Speech::Secure(_)));
         rows.iter_mut().for_each(|row| row.last_heard = None);

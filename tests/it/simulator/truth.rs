@@ -34,7 +34,7 @@ impl World {
                     && row.id.public_key().is_some()
                     && row.addr.is_some_and(|addr| speakers_here.contains(&addr))
             };
-            let unproven = named || (self.rows(pid).iter().any(is_contact_there));
+            let unproven = named || self.keyed_rows(pid).iter().any(is_contact_there);
             if !unproven && !matches!(message.body, Body::Exit | Body::Ping | Body::ConnectAck) {
                 speakers.extend(speakers_here);
             }
