@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::event::{Action, Deed, Event, OpId};
-use super::life::{Check, Life, Why};
 use super::operations::{Ended, Output};
 use super::outcome::status_of;
+use super::presence::{OfflineReason, Presence, Probe};
 use super::table::{Known, Peer};
 use super::time::Time;
 use super::trust::{As, Policy};
@@ -93,7 +93,7 @@ impl Chat {
             let proven = if let [one] = self.proven_at(addr)[..] { Some(one) } else { None };
             let key = key.or(proven);
             let id = key.map_or_else(|| self.plain_id(addr), Recipient::key);
-            if self.is_own(addr) || !self.table.add(id, addr, Known::Static, Life::of_static(now)) {
+            if self.is_own(addr) || !self.table.add(id, addr, Known::Static, Presence::of_static(now)) {
                 continue;
             }
             self.table.update(id, |peer| {
@@ -111,7 +111,7 @@ impl Chat {
             }
         }
         for id in &ids {
-            self.check(*id, Check::Connect, None);
+            self.probe(*id, Probe::Connect, None);
         }
         let waiting = ids.into_iter().collect();
         let op = self.operations.start(waiting, now.plus(ANSWER_WITHIN));
@@ -194,7 +194,7 @@ impl Chat {
                 self.not_sent(op);
                 continue;
             }
-            self.table.update(peer_id, |peer| peer.life.want());
+            self.table.update(peer_id, |peer| peer.presence.want());
             let purpose = Purpose::Connect(op);
             let keys = peer_id.addr().map(|addr| self.proven_at(addr)).unwrap_or_default();
             if self.is_only_encrypted(peer_id) || !keys.is_empty() {
@@ -222,7 +222,7 @@ impl Chat {
             self.say_goodbye(peer_id, op, None);
             let before = self.last_job;
             self.table.update(peer_id, |peer| {
-                peer.life.parted(Why::Disconnected, now);
+                peer.presence.left(OfflineReason::Disconnected, now);
                 peer.parted_after = before;
                 // The user wanted it, so it is no news.
                 peer.told = false;
@@ -255,13 +255,13 @@ impl Chat {
                 Purpose::Message(_) | Purpose::Turn(_) => {
                     targets.insert(*peer_id);
                 }
-                Purpose::Connect(_) | Purpose::Check(Check::Connect) | Purpose::Ack | Purpose::Greet => {
+                Purpose::Connect(_) | Purpose::Probe(Probe::Connect) | Purpose::Ack | Purpose::Greet => {
                     attempts.insert(*id);
                 }
                 Purpose::Ask => {
                     asked.insert(*id, *peer_id);
                 }
-                Purpose::Check(Check::Probe) | Purpose::Exit(_) => {}
+                Purpose::Probe(Probe::Dial) | Purpose::Exit(_) => {}
             }
         }
         // If messages wait for the answer to a question, the goodbye waits for them. The question
@@ -287,7 +287,7 @@ impl Chat {
         let mut targets: Vec<Recipient> = targets.into_iter().collect();
         targets.sort_by_key(|peer_id| {
             let peer = self.table.peer(*peer_id);
-            let certain = peer.is_some_and(|peer| peer.known == Known::Static || peer.life.is_proven());
+            let certain = peer.is_some_and(|peer| peer.known == Known::Static || peer.presence.is_proven());
             (!certain, peer.map(|peer| peer.number), *peer_id)
         });
         for peer_id in targets {
@@ -301,7 +301,7 @@ impl Chat {
         let after = self.last_job;
         let deadline = now.plus(LIST_PROBE_WITHIN);
         for &peer_id in &addrs {
-            self.check(peer_id, Check::Probe, Some(deadline));
+            self.probe(peer_id, Probe::Dial, Some(deadline));
         }
         let waiting = addrs.into_iter().collect();
         let op = self.operations.list(waiting, after, now.plus(ANSWER_WITHIN));

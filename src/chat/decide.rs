@@ -47,7 +47,7 @@ impl Chat {
     fn is_listed_now(&mut self, key: PublicKey, offered_at: Option<PeerAddr>, now: Time) {
         let addr = offered_at.or_else(|| self.addrs_of(key).first().copied());
         if let Some(addr) = addr {
-            self.table.add(Recipient::key(key), addr, super::Known::SentTo, super::Life::of_heard(now));
+            self.table.add(Recipient::key(key), addr, super::Known::SentTo, super::Presence::of_heard(now));
             self.table.update(Recipient::key(key), |peer| peer.moves_to(addr));
         }
         self.speaks_with(key, now);

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::life::Why;
 use super::outbox::WriteId;
+use super::presence::OfflineReason;
 use super::table::Row;
 use super::time::Time;
 use super::trust::{As, Offer, Pin, Policy, Unknown};
@@ -171,7 +171,7 @@ pub enum Event {
     /// A peer is there.
     Came(Who),
     /// A peer is gone.
-    Went(Who, Why),
+    Went(Who, OfflineReason),
     /// The status of an outgoing message for one recipient changed.
     Delivery {
         /// The command that sent it.

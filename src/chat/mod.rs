@@ -12,10 +12,10 @@ mod decide;
 mod dedup;
 mod event;
 mod inbound;
-mod life;
 mod operations;
 mod outbox;
 mod outcome;
+mod presence;
 mod receive;
 mod refusals;
 mod secure;
@@ -37,10 +37,6 @@ pub use command::{Command, Target};
 pub use dedup::{DedupCache, Duplicate, MAX_DEDUP_IDS, MAX_DEDUP_KEYS};
 pub use event::{Action, Answer, Decision, Deed, Event, JobId, OpId, Proof, Talk, Transmit, Who};
 pub use inbound::Staged;
-pub use life::{
-    Change, Check, Evidence, GONE_AFTER, LONGEST_BACKOFF, Life, PROBE_INTERVAL, QUIET_REPEAT, REFUSAL_REPEAT,
-    State, Why,
-};
 pub use outbox::{
     Answer as RouteAnswer, BatchEnd, ENTRY_BYTES, FIRST_WAIT, Jitter, LONG_WAIT, LONGEST_WAIT,
     MAX_BATCH_BYTES, MAX_BATCH_MESSAGES, MAX_NO_SESSION, MAX_OUTBOX_BYTES, MAX_QUEUE_BYTES,
@@ -48,6 +44,10 @@ pub use outbox::{
     WriteId,
 };
 pub use outcome::Sent;
+pub use presence::{
+    GONE_AFTER, LONGEST_BACKOFF, OfflineReason, PROBE_INTERVAL, Presence, PresenceChange, PresenceStatus,
+    Probe, ProbeResult, QUIET_REPEAT, REFUSAL_REPEAT,
+};
 pub use receive::Received;
 pub use refusals::{REFUSALS_REPEAT, REFUSALS_SUMMED};
 pub use secure::Moment;
@@ -55,9 +55,9 @@ pub use sending::{Restored, WaitingMessage};
 pub use table::{GONE_SHOWN, Known, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, Row};
 pub use time::Time;
 pub use trust::{
-    As, Change as PinChange, MAX_CONTACTS, MAX_HINTS, MAX_OFFERS, MAX_OFFERS_OF_ONE, MAX_PINS, MAX_STRANGERS,
-    MAX_STRANGERS_PER_PREFIX, Meeting, Offer, Pin, Policy, Refused, Trust, Trusted, Unknown, Verdict,
-    Writable, code_input,
+    As, MAX_CONTACTS, MAX_HINTS, MAX_OFFERS, MAX_OFFERS_OF_ONE, MAX_PINS, MAX_STRANGERS,
+    MAX_STRANGERS_PER_PREFIX, Meeting, Offer, Pin, PinChange, Policy, Refused, Trust, Trusted, Unknown,
+    Verdict, Writable, code_input,
 };
 
 use crate::model::address::PeerAddr;
@@ -156,7 +156,7 @@ enum Purpose {
     Connect(OpId),
     Exit(OpId),
     Ack,
-    Check(Check),
+    Probe(Probe),
     /// See how it is spoken to, for texts that wait for that.
     Ask,
     /// It has shown that it can speak in encryption.
@@ -446,13 +446,14 @@ impl Chat {
     }
 
     /// Tells the user that a peer is gone, if they knew that it was there.
-    fn went(&mut self, peer_id: Recipient, why: Why) {
+    fn went(&mut self, peer_id: Recipient, why: OfflineReason) {
         let news = self.table.update(peer_id, |peer| {
             peer.tell_at = None;
             peer.ack_due = None;
             let told = std::mem::take(&mut peer.told);
             // Of somebody who only ever claimed to be there it is no news that nobody is, but their own goodbye is.
-            (told && (peer.life.is_proven() || peer.shook_hands || why == Why::SaidExit)).then(|| who(peer))
+            (told && (peer.presence.is_proven() || peer.shook_hands || why == OfflineReason::SaidGoodbye))
+                .then(|| who(peer))
         });
         if let Some(Some(who)) = news {
             self.tell(Event::Went(who, why));
@@ -462,7 +463,7 @@ impl Chat {
 
 /// Who it is that the user is now to be told of, once it is certain that it is there, and its name known or overdue.
 fn announced(peer: &mut Peer, now: Time) -> Option<Who> {
-    let certain = peer.life.is_proven() || peer.shook_hands;
+    let certain = peer.presence.is_proven() || peer.shook_hands;
     if peer.told || !peer.is_there() || !certain {
         return None;
     }
@@ -491,6 +492,6 @@ fn who(peer: &Peer) -> Who {
 /// for what is sent there is for somebody else.
 fn other_loopback(peer: &Peer) -> Option<PeerAddr> {
     let claimed = peer.claimed?;
-    let both = claimed.ip.is_loopback() && peer.addr.ip().is_loopback() && !peer.life.is_proven();
+    let both = claimed.ip.is_loopback() && peer.addr.ip().is_loopback() && !peer.presence.is_proven();
     both.then(|| PeerAddr::new(claimed.ip, claimed.port)).flatten()
 }

@@ -1,8 +1,8 @@
 //! Results of what was sent, and when a command is done.
 
 use super::event::{Action, Event, JobId, OpId};
-use super::life::{Change, Check, Evidence, Life, REFUSAL_REPEAT};
 use super::operations::{LateGoodbye, Probed};
+use super::presence::{Presence, PresenceChange, Probe, ProbeResult, REFUSAL_REPEAT};
 use super::table::{Known, Peer};
 use super::time::Time;
 use super::{Chat, Job, Purpose, RouteAnswer};
@@ -52,7 +52,7 @@ impl Chat {
         if !nothing_sent && (to != dialled || has_moved) {
             let other = self.table.legacy_at(to).map(|peer| peer.id).filter(|other| *other != peer_id);
             if let Some(other) = other {
-                self.observe(other, &fate, Evidence::Probe, now);
+                self.observe(other, &fate, ProbeResult::Dialed, now);
             }
             if has_moved && row_addr != Some(to) || other.is_some() {
                 // The peer was found elsewhere since, so another peer is here and the result shows
@@ -65,10 +65,10 @@ impl Chat {
             }
         }
         let is_question =
-            matches!(purpose, Purpose::Check(Check::Connect) | Purpose::Connect(_) | Purpose::Ask);
+            matches!(purpose, Purpose::Probe(Probe::Connect) | Purpose::Connect(_) | Purpose::Ask);
         if let Some(key) = capability.filter(|_| taken) {
             if !self.leaving && self.may_be_listed(peer_id) {
-                self.table.add(peer_id, dialled, Known::SentTo, Life::of_heard(now));
+                self.table.add(peer_id, dialled, Known::SentTo, Presence::of_heard(now));
                 self.note_queued(peer_id);
             }
             self.table.update(peer_id, |peer| peer.promised = Some(key));
@@ -78,7 +78,7 @@ impl Chat {
         // What was on its way when one of us said goodbye shows no more than a probe, and nothing follows from it.
         let parted_since = self.table.peer(peer_id).is_some_and(|peer| job.0 <= peer.parted_after);
         let may_greet =
-            !parted_since || !matches!(purpose, Purpose::Check(_) | Purpose::Ack | Purpose::Message(_));
+            !parted_since || !matches!(purpose, Purpose::Probe(_) | Purpose::Ack | Purpose::Message(_));
         let promised = capability
             .or(before)
             .filter(|_| taken && may_greet && self.can_speak_otherwise(peer_id, purpose));
@@ -91,23 +91,25 @@ impl Chat {
         let evidence = match purpose {
             Purpose::Exit(_) => None,
             // An acknowledgement that was taken shows that somebody serves the address, as any text does.
-            Purpose::Message(_) | Purpose::Ack => Some(Evidence::Text),
-            Purpose::Connect(_) | Purpose::Check(Check::Connect) | Purpose::Ask => Some(Evidence::Connect),
-            Purpose::Check(Check::Probe) | Purpose::Greet | Purpose::Turn(_) => Some(Evidence::Probe),
+            Purpose::Message(_) | Purpose::Ack => Some(ProbeResult::TookMessage),
+            Purpose::Connect(_) | Purpose::Probe(Probe::Connect) | Purpose::Ask => {
+                Some(ProbeResult::TookConnect)
+            }
+            Purpose::Probe(Probe::Dial) | Purpose::Greet | Purpose::Turn(_) => Some(ProbeResult::Dialed),
         };
-        if matches!(purpose, Purpose::Check(_) | Purpose::Ack) {
+        if matches!(purpose, Purpose::Probe(_) | Purpose::Ack) {
             // Where this machine had nothing to dial with, the next would fare no better at once.
             let had_none = seen == Fate::Failed(Failure::NoResources);
             self.checks.end(dialled.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
         }
         self.over(peer_id, purpose, &seen, now);
         if let Some(evidence) = evidence {
-            let evidence = if parted_since { Evidence::Probe } else { evidence };
+            let evidence = if parted_since { ProbeResult::Dialed } else { evidence };
             self.lists(peer_id, to, &seen, evidence, now);
             self.observe(peer_id, &seen, evidence, now);
         }
-        if let Purpose::Check(_) = purpose {
-            self.checked(peer_id, job, &seen);
+        if let Purpose::Probe(_) = purpose {
+            self.probed(peer_id, job, &seen);
         }
         // Who got it instead lists us now as well as anybody.
         let reached = match fate {
@@ -124,7 +126,7 @@ impl Chat {
             Purpose::Message(_)
                 | Purpose::Ack
                 | Purpose::Connect(_)
-                | Purpose::Check(Check::Connect)
+                | Purpose::Probe(Probe::Connect)
                 | Purpose::Ask
         );
         // A peer that takes a message without a receipt may be the key that is there, with a full
@@ -160,22 +162,22 @@ impl Chat {
         self.done()
     }
 
-    /// Something is no longer under way: tells the peer's life whether it was looked for.
+    /// Something is no longer under way: tells the presence of the peer whether it was probed.
     pub(super) fn over(&mut self, peer_id: Recipient, purpose: Purpose, seen: &Fate, now: Time) {
         let showed_nothing = matches!(seen, Fate::Failed(Failure::NoResources | Failure::Cancelled));
         self.table.update(peer_id, |peer| match purpose {
-            Purpose::Check(_) => {
-                peer.life.checked(now);
+            Purpose::Probe(_) => {
+                peer.presence.probe_ended(now);
                 if showed_nothing {
-                    peer.life.look_later(now.plus(REFUSAL_REPEAT));
+                    peer.presence.probe_later(now.plus(REFUSAL_REPEAT));
                 }
             }
             Purpose::Ack => {
                 peer.acking = false;
-                peer.life.aside();
+                peer.presence.unasked();
             }
             Purpose::Message(_) | Purpose::Connect(_) | Purpose::Ask | Purpose::Greet | Purpose::Turn(_) => {
-                peer.life.aside();
+                peer.presence.unasked();
             }
             Purpose::Exit(_) => {}
         });
@@ -259,18 +261,25 @@ impl Chat {
     /// Whether the result of a probe or an acknowledgement is to be ignored: the address belongs to
     /// a peer with a key now, and the result shows nothing of that peer.
     fn is_superseded(&self, id: Recipient, at: PeerAddr, purpose: Purpose) -> bool {
-        let is_unasked = matches!(purpose, Purpose::Ack | Purpose::Check(_));
+        let is_unasked = matches!(purpose, Purpose::Ack | Purpose::Probe(_));
         let is_awaited = self.knows(id) || self.outbox.count(id) > 0;
         is_unasked && matches!(id, Recipient::Address(_)) && !is_awaited && self.is_listed(at)
     }
 
     /// Lists a peer that has just taken something of ours at an address.
-    pub(super) fn lists(&mut self, id: Recipient, at: PeerAddr, fate: &Fate, evidence: Evidence, now: Time) {
+    pub(super) fn lists(
+        &mut self,
+        id: Recipient,
+        at: PeerAddr,
+        fate: &Fate,
+        evidence: ProbeResult,
+        now: Time,
+    ) {
         let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
         // The peer may have been found there and listed since.
         let is_listed = id.public_key().is_none() && self.table.legacy_at(at).is_some();
-        if taken && evidence != Evidence::Probe && !self.leaving && !is_listed && self.may_be_listed(id) {
-            self.table.add(id, at, Known::SentTo, Life::of_heard(now));
+        if taken && evidence != ProbeResult::Dialed && !self.leaving && !is_listed && self.may_be_listed(id) {
+            self.table.add(id, at, Known::SentTo, Presence::of_heard(now));
             self.note_queued(id);
         }
     }
@@ -283,27 +292,29 @@ impl Chat {
     }
 
     /// What a fate shows about the peer.
-    pub(super) fn observe(&mut self, peer_id: Recipient, fate: &Fate, evidence: Evidence, now: Time) {
+    pub(super) fn observe(&mut self, peer_id: Recipient, fate: &Fate, evidence: ProbeResult, now: Time) {
         let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
         let change = self.table.update(peer_id, |peer| match fate {
             Fate::Delivered | Fate::HandedOver | Fate::NoReceipt => {
                 peer.gives_receipts |= *fate == Fate::Delivered;
-                let change = peer.life.answered(evidence, now);
+                let change = peer.presence.answered(evidence, now);
                 if peer.is_there() {
                     peer.last_heard = Some(now);
                 }
                 change
             }
-            Fate::Failed(Failure::Refused) => peer.life.refused(now),
-            Fate::Failed(Failure::NoResources | Failure::Cancelled) => Change::None,
-            Fate::Unanswered | Fate::Broken | Fate::Astray(_) | Fate::Failed(_) => peer.life.unanswered(now),
+            Fate::Failed(Failure::Refused) => peer.presence.refused(now),
+            Fate::Failed(Failure::NoResources | Failure::Cancelled) => PresenceChange::None,
+            Fate::Unanswered | Fate::Broken | Fate::Astray(_) | Fate::Failed(_) => {
+                peer.presence.unanswered(now)
+            }
         });
         match change {
-            Some(Change::Went(why)) => self.went(peer_id, why),
+            Some(PresenceChange::Offline(why)) => self.went(peer_id, why),
             Some(_) => self.announce(peer_id, now),
             None => {}
         }
-        if taken && evidence != Evidence::Probe {
+        if taken && evidence != ProbeResult::Dialed {
             let name = self.who(peer_id).name;
             self.outbox.spoke(peer_id, name.as_ref(), now);
         }
@@ -318,11 +329,11 @@ impl Chat {
     }
 
     /// A probe of a peer is over: tells the commands that wait for it.
-    pub(super) fn checked(&mut self, peer_id: Recipient, job: JobId, fate: &Fate) {
+    pub(super) fn probed(&mut self, peer_id: Recipient, job: JobId, fate: &Fate) {
         let peer = self.table.peer(peer_id);
         let probed = Probed {
             was_asked: !matches!(fate, Fate::Failed(Failure::NoResources | Failure::Cancelled)),
-            is_doubtful: peer.is_some_and(|peer| peer.life.is_doubtful()),
+            is_doubtful: peer.is_some_and(|peer| peer.presence.is_doubtful()),
             is_unannounced: peer.is_some_and(|peer| peer.is_there() && !peer.told),
         };
         self.operations.probed(peer_id, job, probed);

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::event::{Action, Answer, Event, Proof, Who};
-use super::life::{Life, Why};
+use super::presence::{OfflineReason, Presence};
 use super::table::{Known, Peer};
 use super::time::Time;
 use super::{Chat, Purpose, announced, who};
@@ -113,13 +113,14 @@ impl Chat {
         if body == Body::Exit {
             return self.said_exit(peer_id, form, now);
         }
-        if !self.table.add(peer_id, addr, Known::Heard, Life::of_heard(now)) {
+        if !self.table.add(peer_id, addr, Known::Heard, Presence::of_heard(now)) {
             return Answer::Nothing;
         }
         self.note_queued(peer_id);
         // A p2p-chat peer introduces itself like this, too.
         let may_have_a_key = form == Form::Standard && matches!(body, Body::Connect | Body::ConnectAck);
-        let disconnected = |peer: &Peer| peer.life.gone().is_some_and(|(_, why)| why == Why::Disconnected);
+        let disconnected =
+            |peer: &Peer| peer.presence.offline().is_some_and(|(_, why)| why == OfflineReason::Disconnected);
         if body == Body::ConnectAck && self.table.peer(peer_id).is_some_and(disconnected) {
             // It answers a `connect` from before we said goodbye. If we have sent another, its fate brings the peer back.
             return Answer::Receipt;
@@ -130,20 +131,20 @@ impl Chat {
             if claimed.ip == source.ip() && peer.addr != addr && peer.id.addr() == Some(addr) {
                 // The peer that was found at another loopback address claims that address.
                 peer.moves_to(addr);
-                peer.life.moved(now);
+                peer.presence.moved(now);
                 peer.speaks_from = None;
             }
             peer.claimed = (claimed.ip != peer.addr.ip()).then_some(claimed);
             takes_name(peer, name, may_have_a_key);
             peer.last_heard = Some(now);
-            if source != peer.addr.source() && peer.life.is_proven() {
+            if source != peer.addr.source() && peer.presence.is_proven() {
                 peer.speaks_from = Some(source);
             }
             learn_form(peer, form, &body);
-            peer.life.heard(now);
+            peer.presence.heard(now);
             if matches!(body, Body::Connect | Body::ConnectAck | Body::ConnectRequest | Body::Greeting(_)) {
                 peer.shook_hands |= matches!(body, Body::Connect | Body::ConnectAck);
-                peer.life.connected();
+                peer.presence.connected();
             }
             if said {
                 // The text that follows tells of it, so nothing is waited for.
@@ -232,9 +233,9 @@ impl Chat {
             // It is not looked for any more, so nobody would see that another program listens there.
             peer.gives_receipts = false;
             peer.parted_after = before;
-            peer.life.parted(Why::SaidExit, now)
+            peer.presence.left(OfflineReason::SaidGoodbye, now)
         });
-        self.went(peer_id, Why::SaidExit);
+        self.went(peer_id, OfflineReason::SaidGoodbye);
         Answer::Receipt
     }
 

@@ -10,11 +10,11 @@
 use std::time::Duration;
 
 use super::event::{Action, Event, JobId, Talk, Who};
-use super::life::{Life, Why};
 use super::outbox::Jitter;
+use super::presence::{OfflineReason, Presence};
 use super::table::{Known, Peer};
 use super::time::Time;
-use super::trust::{Change, Meeting, Offer, Pin, Policy, Refused, Trust, Verdict};
+use super::trust::{Meeting, Offer, Pin, PinChange, Policy, Refused, Trust, Verdict};
 use super::{Chat, Job, Proof, Purpose, announced};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
@@ -78,7 +78,7 @@ impl Chat {
     }
 
     /// What has to be written down since this was asked last.
-    pub fn take_pin_changes(&mut self) -> Vec<Change> {
+    pub fn take_pin_changes(&mut self) -> Vec<PinChange> {
         self.trust.take_changes()
     }
 
@@ -228,7 +228,7 @@ impl Chat {
             if is_rekeyed && !dialled {
                 // The result of a job for the address shows nothing of this peer.
                 self.table.update(id, |peer| {
-                    peer.life.checked(now);
+                    peer.presence.probe_ended(now);
                     peer.acking = false;
                 });
             }
@@ -237,7 +237,7 @@ impl Chat {
             }
         }
         let known = if dialled { Known::SentTo } else { Known::Heard };
-        if !self.table.add(id, addr, known, Life::of_heard(now)) {
+        if !self.table.add(id, addr, known, Presence::of_heard(now)) {
             return None;
         }
         self.table.update(id, |peer| peer.added = peer.added.or(Some(now)));
@@ -259,7 +259,7 @@ impl Chat {
     /// Whether the row of an address only belongs to a peer that spoke to us from there: not
     /// configured, never seen to listen there, and with nothing queued.
     fn is_unclaimed(&self, id: Recipient) -> bool {
-        let is_only_heard = |peer: &Peer| peer.known == Known::Heard && !peer.life.is_proven();
+        let is_only_heard = |peer: &Peer| peer.known == Known::Heard && !peer.presence.is_proven();
         self.table.peer(id).is_some_and(is_only_heard) && self.outbox.count(id) == 0
     }
 
@@ -307,12 +307,12 @@ impl Chat {
         let form = configured.configured_form;
         self.table.update(from, |peer| {
             peer.known = Known::SentTo;
-            peer.life.not_configured();
+            peer.presence.not_configured();
         });
         self.table.update(to, |peer| {
             peer.known = Known::Static;
             peer.configured_form = form;
-            peer.life.configured();
+            peer.presence.configured();
         });
     }
 
@@ -326,9 +326,9 @@ impl Chat {
             peer.forgets_program();
             peer.is_plain = false;
             peer.parted_after = before;
-            peer.life.parted(Why::Replaced, now)
+            peer.presence.left(OfflineReason::Replaced, now)
         });
-        self.went(legacy, Why::Replaced);
+        self.went(legacy, OfflineReason::Replaced);
     }
 
     /// Records in its row what is known of a key.
@@ -394,8 +394,9 @@ impl Chat {
 
     /// A row has said that it is there, and nothing else. What was on its way when the user sent it away does not bring it back.
     fn is_greeted(&mut self, id: Recipient, now: Time) {
-        let gone = self.table.peer(id).and_then(|peer| peer.life.gone());
-        let is_from_before = |(since, why)| why == Why::Disconnected && now.since(since) < ON_ITS_WAY;
+        let gone = self.table.peer(id).and_then(|peer| peer.presence.offline());
+        let is_from_before =
+            |(since, why)| why == OfflineReason::Disconnected && now.since(since) < ON_ITS_WAY;
         if !gone.is_some_and(is_from_before) {
             self.hears(id, now);
         }
@@ -406,8 +407,8 @@ impl Chat {
         let came = self.table.update(peer_id, |peer| {
             peer.last_heard = Some(now);
             peer.shook_hands = true;
-            peer.life.heard(now);
-            peer.life.connected();
+            peer.presence.heard(now);
+            peer.presence.connected();
             announced(peer, now)
         });
         if let Some(Some(who)) = came {
@@ -433,7 +434,7 @@ impl Chat {
             match bye {
                 Some(ByeReason::Leaves) => self.parts(id, now),
                 Some(_) => {}
-                None => drop(self.table.update(id, |peer| peer.life.lost(now))),
+                None => drop(self.table.update(id, |peer| peer.presence.session_lost(now))),
             }
         }
         self.done()
@@ -445,9 +446,9 @@ impl Chat {
         self.table.update(peer_id, |peer| {
             peer.last_heard = Some(now);
             peer.parted_after = before;
-            peer.life.parted(Why::SaidExit, now)
+            peer.presence.left(OfflineReason::SaidGoodbye, now)
         });
-        self.went(peer_id, Why::SaidExit);
+        self.went(peer_id, OfflineReason::SaidGoodbye);
     }
 
     /// Whether an unencrypted message claims the name of a peer with a known key, or comes from

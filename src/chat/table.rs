@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::checks::Place;
 use super::event::Proof;
-use super::life::{Check, Life, PROBE_INTERVAL, State, Why};
+use super::presence::{OfflineReason, PROBE_INTERVAL, Presence, PresenceStatus, Probe};
 use super::time::Time;
 use crate::model::address::{Claimed, PeerAddr, Source, SourcePrefix};
 use crate::model::key::{KEY_BYTES, PublicKey};
@@ -90,7 +90,7 @@ pub(super) struct Peer {
     pub(super) gives_receipts: bool,
     /// It has sent `connect` or `connect_ack`, which SmartCookies never does.
     pub(super) shook_hands: bool,
-    pub(super) life: Life,
+    pub(super) presence: Presence,
     pub(super) last_heard: Option<Time>,
     /// The user knows that it is there.
     pub(super) told: bool,
@@ -143,7 +143,7 @@ impl Peer {
 
     /// Whether the user would say that it is there.
     pub(super) fn is_there(&self) -> bool {
-        self.life.state() != State::Gone
+        self.presence.status() != PresenceStatus::Offline
     }
 
     /// How sure it is that it is who it is named as.
@@ -171,7 +171,7 @@ impl Peer {
         if self.known == Known::Static || self.texts_waiting > 0 || is_live {
             return None;
         }
-        Some(if !self.life.is_proven() {
+        Some(if !self.presence.is_proven() {
             Rank::Claimed
         } else if self.is_there() {
             Rank::There
@@ -181,19 +181,19 @@ impl Peer {
     }
 
     fn removal(&self) -> Option<Time> {
-        let (since, _) = self.life.gone()?;
+        let (since, _) = self.presence.offline()?;
         (self.known != Known::Static && self.texts_waiting == 0).then(|| since.plus(GONE_SHOWN))
     }
 
     /// When and how to look for it next. An acknowledgement under way shows as much as a look would.
-    pub(super) fn next_check(&self, interval: Duration) -> Option<(Time, Check)> {
-        if self.acking { None } else { self.life.next_check(interval) }
+    pub(super) fn next_probe(&self, interval: Duration) -> Option<(Time, Probe)> {
+        if self.acking { None } else { self.presence.next_probe(interval) }
     }
 
     fn wake(&self, interval: Duration) -> Option<Time> {
-        let check = self.next_check(interval).map(|(at, _)| at);
+        let probe = self.next_probe(interval).map(|(at, _)| at);
         // Who waits for a turn is woken by it.
-        let dialled = [check, self.ack_due].into_iter().filter(|_| self.place.is_none());
+        let dialled = [probe, self.ack_due].into_iter().filter(|_| self.place.is_none());
         dialled.chain([self.removal(), self.tell_at]).flatten().min()
     }
 }
@@ -279,7 +279,7 @@ impl Table {
 
     /// Adds a row that is dialed at `addr`, whose prefix it counts against. A full table evicts a
     /// row first; if none may go, none is added.
-    pub(super) fn add(&mut self, id: Recipient, addr: PeerAddr, known: Known, life: Life) -> bool {
+    pub(super) fn add(&mut self, id: Recipient, addr: PeerAddr, known: Known, presence: Presence) -> bool {
         if self.peers.contains_key(&id) {
             return true;
         }
@@ -321,7 +321,7 @@ impl Table {
             wants_ping: false,
             gives_receipts: false,
             shook_hands: false,
-            life,
+            presence,
             last_heard: None,
             told: false,
             tell_at: None,
@@ -484,9 +484,9 @@ pub struct Row {
     /// How sure it is that it is who it is named as.
     pub proof: Proof,
     /// Whether it is there.
-    pub state: State,
+    pub state: PresenceStatus,
     /// Why it is gone, if it is.
-    pub why: Option<Why>,
+    pub why: Option<OfflineReason>,
     /// How it came to be known.
     pub known: Known,
     /// How long ago something came from it, if anything did.
@@ -504,8 +504,8 @@ impl Row {
             claimed: peer.claimed,
             speech: peer.speech(),
             proof: peer.proof(),
-            state: peer.life.state(),
-            why: peer.life.gone().map(|(_, why)| why),
+            state: peer.presence.status(),
+            why: peer.presence.offline().map(|(_, why)| why),
             known: peer.known,
             last_heard: peer.last_heard.map(|at| now.since(at)),
         }
@@ -517,15 +517,15 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::chat::life::Evidence;
+    use crate::chat::presence::ProbeResult;
 
     fn addr(n: usize) -> PeerAddr {
         let n = u32::try_from(n).unwrap();
         PeerAddr::new(Ipv4Addr::from_bits(0x7f00_0001 + n), 5000).unwrap()
     }
 
-    fn add(table: &mut Table, addr: PeerAddr, known: Known, life: Life) -> bool {
-        table.add(addr.into(), addr, known, life)
+    fn add(table: &mut Table, addr: PeerAddr, known: Known, presence: Presence) -> bool {
+        table.add(addr.into(), addr, known, presence)
     }
 
     fn now() -> Time {
@@ -535,28 +535,30 @@ mod tests {
     #[test]
     fn a_full_table_evicts_the_oldest_claim_first_and_a_static_peer_never() {
         let mut table = Table::default();
-        add(&mut table, addr(0), Known::Static, Life::of_static(now()));
+        add(&mut table, addr(0), Known::Static, Presence::of_static(now()));
         for n in 1..MAX_PEERS {
-            add(&mut table, addr(n), Known::Heard, Life::of_heard(now()));
+            add(&mut table, addr(n), Known::Heard, Presence::of_heard(now()));
         }
         for n in 1..MAX_PEERS {
             if n != 7 && n != 9 {
-                table.update(addr(n).into(), |peer| peer.life.answered(Evidence::Probe, now()));
+                table.update(addr(n).into(), |peer| peer.presence.answered(ProbeResult::Dialed, now()));
             }
         }
         for (newcomer, evicted) in [(1, 7), (2, 9)] {
-            assert!(add(&mut table, addr(MAX_PEERS + newcomer), Known::Heard, Life::of_heard(now())));
-            table
-                .update(addr(MAX_PEERS + newcomer).into(), |peer| peer.life.answered(Evidence::Probe, now()));
+            assert!(add(&mut table, addr(MAX_PEERS + newcomer), Known::Heard, Presence::of_heard(now())));
+            table.update(addr(MAX_PEERS + newcomer).into(), |peer| {
+                peer.presence.answered(ProbeResult::Dialed, now())
+            });
             assert_eq!(table.len(), MAX_PEERS);
             assert!(table.peer(addr(evicted).into()).is_none());
         }
         // Nobody is a mere claim any more: then those go that are gone, then the oldest.
-        table.update(addr(5).into(), |peer| peer.life.parted(Why::SaidExit, now()));
+        table.update(addr(5).into(), |peer| peer.presence.left(OfflineReason::SaidGoodbye, now()));
         for (newcomer, evicted) in [(3, 5), (4, 1)] {
-            assert!(add(&mut table, addr(MAX_PEERS + newcomer), Known::Heard, Life::of_heard(now())));
-            table
-                .update(addr(MAX_PEERS + newcomer).into(), |peer| peer.life.answered(Evidence::Probe, now()));
+            assert!(add(&mut table, addr(MAX_PEERS + newcomer), Known::Heard, Presence::of_heard(now())));
+            table.update(addr(MAX_PEERS + newcomer).into(), |peer| {
+                peer.presence.answered(ProbeResult::Dialed, now())
+            });
             assert!(table.peer(addr(evicted).into()).is_none());
         }
         assert!(table.peer(addr(0).into()).is_some());
@@ -567,10 +569,10 @@ mod tests {
         let mut table = Table::default();
         let ip = |last| Ipv4Addr::new(10, 0, 0, last);
         let at = |last, port| PeerAddr::new(ip(last), port).unwrap();
-        add(&mut table, at(1, 5000), Known::Heard, Life::of_heard(now()));
+        add(&mut table, at(1, 5000), Known::Heard, Presence::of_heard(now()));
         for port in 1..=u16::try_from(MAX_PEERS_PER_IP + 100).unwrap() {
-            add(&mut table, at(2, port), Known::Heard, Life::of_heard(now()));
-            table.update(at(2, port).into(), |peer| peer.life.answered(Evidence::Probe, now()));
+            add(&mut table, at(2, port), Known::Heard, Presence::of_heard(now()));
+            table.update(at(2, port).into(), |peer| peer.presence.answered(ProbeResult::Dialed, now()));
         }
         assert_eq!(table.len(), MAX_PEERS_PER_IP + 1);
         assert!(table.peer(at(1, 5000).into()).is_some());
@@ -585,9 +587,9 @@ mod tests {
                 std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, network, 0, 0, 0, u16::try_from(host).unwrap());
             PeerAddr::new(ip, 5000).unwrap()
         };
-        add(&mut table, at(1, 1), Known::Heard, Life::of_heard(now()));
+        add(&mut table, at(1, 1), Known::Heard, Presence::of_heard(now()));
         for host in 1..=MAX_PEERS_PER_IP + 100 {
-            add(&mut table, at(2, host), Known::Heard, Life::of_heard(now()));
+            add(&mut table, at(2, host), Known::Heard, Presence::of_heard(now()));
         }
         assert_eq!(table.len(), MAX_PEERS_PER_IP + 1);
         assert!(table.peer(at(1, 1).into()).is_some());
@@ -598,10 +600,10 @@ mod tests {
     #[test]
     fn a_number_is_given_once() {
         let mut table = Table::default();
-        add(&mut table, addr(1), Known::Heard, Life::of_heard(now()));
-        add(&mut table, addr(2), Known::Heard, Life::of_heard(now()));
+        add(&mut table, addr(1), Known::Heard, Presence::of_heard(now()));
+        add(&mut table, addr(2), Known::Heard, Presence::of_heard(now()));
         table.remove(addr(1).into());
-        add(&mut table, addr(1), Known::Heard, Life::of_heard(now()));
+        add(&mut table, addr(1), Known::Heard, Presence::of_heard(now()));
         let rows: Vec<_> = table.rows().map(|peer| (peer.number, peer.addr)).collect();
         assert_eq!(rows, [(2, addr(2)), (3, addr(1))]);
     }
@@ -609,10 +611,10 @@ mod tests {
     #[test]
     fn a_gone_peer_is_removed_after_ten_minutes_and_a_static_one_is_not() {
         let mut table = Table::default();
-        add(&mut table, addr(1), Known::Static, Life::of_static(now()));
-        add(&mut table, addr(2), Known::Heard, Life::of_heard(now()));
+        add(&mut table, addr(1), Known::Static, Presence::of_static(now()));
+        add(&mut table, addr(2), Known::Heard, Presence::of_heard(now()));
         for n in [1, 2] {
-            table.update(addr(n).into(), |peer| peer.life.parted(Why::SaidExit, now()));
+            table.update(addr(n).into(), |peer| peer.presence.left(OfflineReason::SaidGoodbye, now()));
             assert!(!table.is_outlived(addr(n).into(), now().plus(GONE_SHOWN - Duration::from_millis(1))));
         }
         assert!(!table.is_outlived(addr(1).into(), now().plus(GONE_SHOWN)));

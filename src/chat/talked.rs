@@ -4,8 +4,8 @@
 //! is told once.
 
 use super::event::{Action, Event, JobId, OpId};
-use super::life::{Check, Evidence, REFUSAL_REPEAT, Why};
 use super::outbox::BatchEnd;
+use super::presence::{OfflineReason, Probe, ProbeResult, REFUSAL_REPEAT};
 use super::secure::Moment;
 use super::time::Time;
 use super::trust::Meeting;
@@ -47,7 +47,7 @@ impl Chat {
             // A key was there once, and a legacy program may be there now. `connect` says nothing that
             // only the key may read.
             let id = asked_for.addr().map_or(asked_for, |addr| self.plain_id(addr));
-            self.table.update(id, |peer| peer.life.want());
+            self.table.update(id, |peer| peer.presence.want());
             self.transmit(id, purpose, Outgoing::Connect, None);
             return self.done();
         }
@@ -77,7 +77,7 @@ impl Chat {
         if let Purpose::Turn(key) = purpose {
             self.turn_over(key, &end, written, &receipts, moment, now);
         }
-        if matches!(purpose, Purpose::Check(_) | Purpose::Ack) {
+        if matches!(purpose, Purpose::Probe(_) | Purpose::Ack) {
             let had_none = end == TalkEnd::Unreachable(Failure::NoResources);
             self.checks.end(dialled.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
         }
@@ -90,16 +90,17 @@ impl Chat {
             self.parts(peer_id, now);
         } else if !matches!(purpose, Purpose::Exit(_)) && !matches!(welcome, Some(Err(_))) {
             let parted_since = self.table.peer(peer_id).is_some_and(|peer| job.0 <= peer.parted_after);
-            let says_hello = was_met && !matches!(purpose, Purpose::Check(Check::Probe));
-            let evidence = if says_hello && !parted_since { Evidence::Connect } else { Evidence::Probe };
+            let says_hello = was_met && !matches!(purpose, Purpose::Probe(Probe::Dial));
+            let evidence =
+                if says_hello && !parted_since { ProbeResult::TookConnect } else { ProbeResult::Dialed };
             self.lists(peer_id, reached, &seen, evidence, now);
             self.observe(peer_id, &seen, evidence, now);
             if says_hello && parted_since {
                 self.disconnects_again(peer_id, expect);
             }
         }
-        if let Purpose::Check(_) = purpose {
-            self.checked(peer_id, job, &seen);
+        if let Purpose::Probe(_) = purpose {
+            self.probed(peer_id, job, &seen);
         }
         match purpose {
             Purpose::Ask => {
@@ -161,8 +162,8 @@ impl Chat {
     fn met_another(&mut self, looked_for: Recipient, job: JobId, purpose: Purpose, now: Time) {
         let seen = Fate::Unanswered;
         self.over(looked_for, purpose, &seen, now);
-        if let Purpose::Check(_) = purpose {
-            self.checked(looked_for, job, &seen);
+        if let Purpose::Probe(_) = purpose {
+            self.probed(looked_for, job, &seen);
         }
     }
 
@@ -171,13 +172,13 @@ impl Chat {
     /// queued behind the introduction is enough: a second one would need a connection of its own, and
     /// the hello on that would list us at the peer as online again.
     fn disconnects_again(&mut self, id: Recipient, introduced_to: Option<PublicKey>) {
-        let why = self.table.peer(id).and_then(|peer| peer.life.gone()).map(|(_, why)| why);
+        let why = self.table.peer(id).and_then(|peer| peer.presence.offline()).map(|(_, why)| why);
         let is_queued = introduced_to.is_some()
             && self
                 .jobs
                 .values()
                 .any(|job| job.expect == introduced_to && matches!(job.purpose, Purpose::Exit(_)));
-        if why == Some(Why::Disconnected) && !is_queued {
+        if why == Some(OfflineReason::Disconnected) && !is_queued {
             self.say_goodbye(id, NOBODYS, None);
         }
     }
@@ -272,7 +273,7 @@ fn fate_of(end: &TalkEnd) -> Fate {
     })
 }
 
-/// What it shows of the peer's life: only who has proven its key is there, whatever serves the address.
+/// What it shows of the peer: only one that has proven its key is online, whatever serves the address.
 fn seen_of(end: &TalkEnd, was_met: bool) -> Fate {
     match end {
         TalkEnd::Answered | TalkEnd::Bye(_) => Fate::Delivered,

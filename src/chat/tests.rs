@@ -153,7 +153,7 @@ impl Story {
         self.does(Command::Send { to, letter })
     }
 
-    fn state(&self, port: u16) -> Option<State> {
+    fn state(&self, port: u16) -> Option<PresenceStatus> {
         self.chat
             .rows(self.now)
             .iter()

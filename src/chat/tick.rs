@@ -1,7 +1,7 @@
 //! What follows from time passing.
 
 use super::event::{Action, Event};
-use super::life::Check;
+use super::presence::Probe;
 use super::refusals::RefusalSummary;
 use super::time::Time;
 use super::{Chat, Purpose};
@@ -58,10 +58,10 @@ impl Chat {
         if tell {
             self.announce(peer_id, now);
         }
-        let check = self.table.peer(peer_id).and_then(|peer| peer.next_check(interval));
-        if let Some((_, check)) = check.filter(|(at, _)| *at <= now) {
+        let probe = self.table.peer(peer_id).and_then(|peer| peer.next_probe(interval));
+        if let Some((_, probe)) = probe.filter(|(at, _)| *at <= now) {
             if self.table.peer(peer_id).is_some_and(|peer| self.checks.has_room(peer.prefix())) {
-                self.check(peer_id, check, None);
+                self.probe(peer_id, probe, None);
             } else {
                 self.wait_for_room(peer_id);
             }
@@ -75,29 +75,29 @@ impl Chat {
     }
 
     /// Looks for a peer, now.
-    pub(super) fn check(&mut self, peer_id: Recipient, check: Check, deadline: Option<Time>) {
+    pub(super) fn probe(&mut self, peer_id: Recipient, probe: Probe, deadline: Option<Time>) {
         let Some((wants_ping, parted, prefix)) = self.table.update(peer_id, |peer| {
-            peer.life.checking();
-            (peer.wants_ping, peer.life.is_parted(), peer.prefix())
+            peer.presence.probe_begins();
+            (peer.wants_ping, peer.presence.has_left(), peer.prefix())
         }) else {
             return;
         };
         self.checks.begin(prefix);
-        if parted && check == Check::Probe && !wants_ping {
+        if parted && probe == Probe::Dial && !wants_ping {
             // A hello would undo the goodbye; that somebody listens there is all that is asked.
-            self.transmit(peer_id, Purpose::Check(check), Outgoing::Probe, deadline);
+            self.transmit(peer_id, Purpose::Probe(probe), Outgoing::Probe, deadline);
             return;
         }
         if self.is_only_encrypted(peer_id) {
-            let say = if check == Check::Connect { Say::Greet } else { Say::Ping };
-            self.talk(peer_id, Purpose::Check(check), say, deadline);
+            let say = if probe == Probe::Connect { Say::Greet } else { Say::Ping };
+            self.talk(peer_id, Purpose::Probe(probe), say, deadline);
             return;
         }
-        let message = match check {
-            Check::Connect => Outgoing::Connect,
-            Check::Probe if wants_ping => Outgoing::Ping,
-            Check::Probe => Outgoing::Probe,
+        let message = match probe {
+            Probe::Connect => Outgoing::Connect,
+            Probe::Dial if wants_ping => Outgoing::Ping,
+            Probe::Dial => Outgoing::Probe,
         };
-        self.transmit(peer_id, Purpose::Check(check), message, deadline);
+        self.transmit(peer_id, Purpose::Probe(probe), message, deadline);
     }
 }

@@ -24,7 +24,7 @@ use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::Recipient;
 use index::Index;
 use notices::Notices;
-pub use pin::{Change, Meeting, Offer, Pin, Policy, Refused, Trust, Verdict};
+pub use pin::{Meeting, Offer, Pin, PinChange, Policy, Refused, Trust, Verdict};
 pub use user::{As, Unknown};
 
 /// Contacts at most, blocked ones included.
@@ -345,12 +345,12 @@ impl Trusted {
     }
 
     /// What has to be saved since the last call, each key once.
-    pub fn take_changes(&mut self) -> Vec<Change> {
+    pub fn take_changes(&mut self) -> Vec<PinChange> {
         self.notices.changes_taken();
         let change = |key| match self.pins.get(&key) {
-            Some(held) if held.saved => Change::Write(held.pin.clone()),
+            Some(held) if held.saved => PinChange::Write(held.pin.clone()),
             // Forgotten, even if it has connected again since.
-            _ => Change::Forget(key),
+            _ => PinChange::Forget(key),
         };
         std::mem::take(&mut self.changed).into_iter().map(change).collect()
     }

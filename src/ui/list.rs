@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::labels::Labels;
 use super::style::{Ink, Line, ink_of};
-use crate::chat::{Known, Proof, Row, State, Why};
+use crate::chat::{Known, OfflineReason, PresenceStatus, Proof, Row};
 
 /// The lines of the list; `unasked` of the rows could not be verified in time.
 pub fn peer_list(rows: &[Row], unasked: usize, labels: &Labels) -> Vec<Line> {
@@ -29,8 +29,8 @@ pub fn peer_list(rows: &[Row], unasked: usize, labels: &Labels) -> Vec<Line> {
         name.map_or(Ink::Plain, ink_of)
     }));
     let mut lines: Vec<Line> = cells.iter().zip(inks).map(|(row, ink)| line(row, &widths, ink)).collect();
-    let quiet = rows.iter().filter(|row| row.state == State::Quiet).count();
-    let there = rows.iter().filter(|row| row.state != State::Gone).count() - quiet;
+    let quiet = rows.iter().filter(|row| row.state == PresenceStatus::Unreachable).count();
+    let there = rows.iter().filter(|row| row.state != PresenceStatus::Offline).count() - quiet;
     let quiet = if quiet > 0 { format!(", {quiet} quiet") } else { String::new() };
     let peers = if rows.len() == 1 { "peer" } else { "peers" };
     lines.push(format!("{} {peers} known, {there} there{quiet}.", rows.len()).into());
@@ -63,12 +63,12 @@ fn line(row: &[String; 7], widths: &[usize; 7], ink: Ink) -> Line {
 
 fn cells(row: &Row, labels: &Labels) -> [String; 7] {
     let state = match (row.state, row.why) {
-        (State::Connected, _) => "connected",
-        (State::Active, _) => "active",
-        (State::Quiet, _) => "quiet",
-        (State::Gone, Some(Why::SaidExit)) => "gone (left)",
-        (State::Gone, Some(Why::Disconnected)) => "gone (by us)",
-        (State::Gone, _) => "gone",
+        (PresenceStatus::Connected, _) => "connected",
+        (PresenceStatus::Online, _) => "active",
+        (PresenceStatus::Unreachable, _) => "quiet",
+        (PresenceStatus::Offline, Some(OfflineReason::SaidGoodbye)) => "gone (left)",
+        (PresenceStatus::Offline, Some(OfflineReason::Disconnected)) => "gone (by us)",
+        (PresenceStatus::Offline, _) => "gone",
     };
     let known = match row.known {
         Known::Static => "static",
@@ -119,7 +119,7 @@ mod tests {
     use crate::model::name::PeerName;
     use crate::ui::labels::Standing;
 
-    fn row(number: u32, name: &str, state: State, last_heard: Option<u64>) -> Row {
+    fn row(number: u32, name: &str, state: PresenceStatus, last_heard: Option<u64>) -> Row {
         let addr: PeerAddr = format!("127.0.0.1:{}", 5000 + number).parse().unwrap();
         Row {
             number,
@@ -150,10 +150,10 @@ mod tests {
     #[test]
     fn columns_are_straight_with_wide_and_combining_characters() {
         let rows = [
-            row(1, "Bob", State::Connected, Some(3)),
-            row(2, "王小明", State::Active, Some(61)),
-            row(10, "Zox\u{301}", State::Gone, Some(7_300)),
-            row(11, "", State::Quiet, None),
+            row(1, "Bob", PresenceStatus::Connected, Some(3)),
+            row(2, "王小明", PresenceStatus::Online, Some(61)),
+            row(10, "Zox\u{301}", PresenceStatus::Offline, Some(7_300)),
+            row(11, "", PresenceStatus::Unreachable, None),
         ];
         let expected = "\
 No  Name    Address         State      Known  Last heard  Security
@@ -174,7 +174,7 @@ No  Name    Address         State      Known  Last heard  Security
             (key, Proof::Encrypted, "encrypted"),
             (key, Proof::Verified, "verified"),
         ] {
-            let lines = listed(&[Row { speech, proof, ..row(1, "Bob", State::Active, Some(3)) }], 0);
+            let lines = listed(&[Row { speech, proof, ..row(1, "Bob", PresenceStatus::Online, Some(3)) }], 0);
             assert!(lines[0].ends_with("  Last heard  Security"), "{lines:?}");
             assert!(lines[1].ends_with(&format!("  3 s ago     {word}")), "{lines:?}");
         }
@@ -182,7 +182,7 @@ No  Name    Address         State      Known  Last heard  Security
 
     #[test]
     fn what_could_not_be_verified_is_said() {
-        let lines = listed(&[row(1, "Bob", State::Active, None)], 1);
+        let lines = listed(&[row(1, "Bob", PresenceStatus::Online, None)], 1);
         assert!(lines[3].starts_with("1 of them could not be asked"), "{lines:?}");
     }
 }

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use super::labels::{Labels, MARK};
 use super::words::place;
-use crate::chat::{Offer, Pin, Row, State, Target};
+use crate::chat::{Offer, Pin, PresenceStatus, Row, Target};
 use crate::model::address::{AddrError, PeerAddr};
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded, shortened};
@@ -203,7 +203,7 @@ impl Candidate {
             is_contact: row.contact || candidate.is_contact,
             number: Some(row.number),
             addr: row.addr,
-            is_gone: row.state == State::Gone,
+            is_gone: row.state == PresenceStatus::Offline,
             ..candidate
         }
     }

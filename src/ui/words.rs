@@ -6,7 +6,7 @@ mod voice;
 
 use super::list::peer_list;
 use super::style::{Ink, Line};
-use crate::chat::{Deed, Event, GONE_AFTER, MAX_OUTBOX_BYTES, Why};
+use crate::chat::{Deed, Event, GONE_AFTER, MAX_OUTBOX_BYTES, OfflineReason};
 use crate::model::address::Source;
 use crate::model::delivery::DeliveryStatus;
 use crate::model::message::{Fate, Fault};
@@ -160,13 +160,13 @@ fn refused(sources: &[(Source, u64)], others: u64) -> String {
     )
 }
 
-fn gone_words(why: Why) -> String {
+fn gone_words(why: OfflineReason) -> String {
     match why {
-        Why::SaidExit => "has left".into(),
-        Why::Disconnected => "is disconnected".into(),
-        Why::Refused | Why::NotYetThere => "is gone: nobody listens there any more".into(),
-        Why::Replaced => "is gone: another peer is at its address".into(),
-        Why::NoAnswer => format!("is gone: no answer for {} s", GONE_AFTER.as_secs()),
+        OfflineReason::SaidGoodbye => "has left".into(),
+        OfflineReason::Disconnected => "is disconnected".into(),
+        OfflineReason::Refused | OfflineReason::NotSeenYet => "is gone: nobody listens there any more".into(),
+        OfflineReason::Replaced => "is gone: another peer is at its address".into(),
+        OfflineReason::NoAnswer => format!("is gone: no answer for {} s", GONE_AFTER.as_secs()),
     }
 }
 

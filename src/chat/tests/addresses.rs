@@ -20,7 +20,7 @@ fn a_peer_that_listens_at_another_loopback_address_than_it_dials_from_is_found_t
     // It goes on speaking from where it did, and is still the same peer.
     story.gets_from(HERE, claimed, Form::Standard, Body::Exit);
     let rows = story.chat.rows(story.now);
-    assert_eq!((rows.len(), rows[0].state), (1, State::Gone));
+    assert_eq!((rows.len(), rows[0].state), (1, PresenceStatus::Offline));
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_text_that_somebody_else_got_meanwhile_is_not_said_to_be_delivered() {
         let astray = Event::Delivery { op, who, status, is_first: true, parts, total: 1, text };
         assert_eq!(story.told(), [astray, Event::Settled(op)]);
         // Nobody listens at Bob's address, as far as was seen.
-        assert!(story.chat.table.peer(legacy(at(5001))).unwrap().life.is_doubtful());
+        assert!(story.chat.table.peer(legacy(at(5001))).unwrap().presence.is_doubtful());
         assert_eq!(story.chat.rows(story.now).len(), 2);
     }
 }

@@ -43,7 +43,7 @@ fn key_at_legacy_address_leaves_legacy_peer_alone() {
         let rows = story.chat.rows(story.now);
         rows.into_iter().find(|row| row.id == legacy).map(|row| (row.state, row.why, row.known))
     };
-    let replaced = Some((State::Gone, Some(Why::Replaced), Known::SentTo));
+    let replaced = Some((PresenceStatus::Offline, Some(OfflineReason::Replaced), Known::SentTo));
     assert_eq!(of_legacy(&story), replaced);
     story.later(LONGEST_BACKOFF * 2);
     assert_eq!(story.dials(5001), [], "it is looked for");

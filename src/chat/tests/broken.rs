@@ -127,7 +127,7 @@ fn legacy_peer_is_there_again_after_a_key_at_its_address() {
     story.ends(5001, &Fate::HandedOver);
     let rows = story.chat.rows(story.now);
     let state = rows.into_iter().find(|row| row.id == legacy(at(5001))).map(|row| row.state);
-    assert!(state.is_some_and(|state| state != State::Gone), "{state:?}");
+    assert!(state.is_some_and(|state| state != PresenceStatus::Offline), "{state:?}");
 }
 
 #[test]

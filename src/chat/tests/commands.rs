@@ -24,8 +24,8 @@ fn a_list_waits_for_the_second_refusal_and_never_longer_than_two_seconds() {
     let told = story.told();
     let [Event::Listed { rows, unasked }, Event::Settled(settled)] = &told[..] else { panic!("{told:?}") };
     assert_eq!((*unasked, *settled), (1, op));
-    let states: Vec<State> = rows.iter().map(|row| row.state).collect();
-    assert_eq!(states, [State::Connected, State::Gone, State::Connected]);
+    let states: Vec<PresenceStatus> = rows.iter().map(|row| row.state).collect();
+    assert_eq!(states, [PresenceStatus::Connected, PresenceStatus::Offline, PresenceStatus::Connected]);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_stranger_that_took_a_text_is_known_from_then_on_and_one_that_refused_is_not
     story.says(these(5002), "hi");
     story.refused(5002);
     let rows = story.chat.rows(story.now);
-    assert_eq!((rows.len(), rows[0].known, rows[0].state), (1, Known::SentTo, State::Connected));
+    assert_eq!((rows.len(), rows[0].known, rows[0].state), (1, Known::SentTo, PresenceStatus::Connected));
 }
 
 #[test]
@@ -203,10 +203,10 @@ fn a_disconnection_is_not_undone_by_what_was_on_its_way() {
     story.says(these(5001), "hi");
     story.does(Command::Disconnect(these(5001)));
     story.ends(5001, &Fate::Delivered);
-    assert_eq!(story.state(5001), Some(State::Gone));
+    assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
     story.says(these(5001), "I am back");
     story.ends(5001, &Fate::Delivered);
-    assert_eq!(story.state(5001), Some(State::Active));
+    assert_eq!(story.state(5001), Some(PresenceStatus::Online));
 }
 
 #[test]

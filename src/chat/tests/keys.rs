@@ -536,7 +536,7 @@ fn a_plain_line_in_a_pinned_name_or_from_its_address_is_shown_apart_and_does_not
     let mut story = Story::new();
     story.knows_bob(5001);
     story.gets(5001, Body::Exit);
-    assert_ne!(story.state(5001), Some(State::Gone));
+    assert_ne!(story.state(5001), Some(PresenceStatus::Offline));
     assert_eq!(story.told(), []);
     // From elsewhere, in his name.
     story.gets_from(LAN, Claimed { ip: LAN, port: 9 }, Form::Standard, text("pay Eve"));
@@ -552,7 +552,7 @@ fn a_plain_line_in_a_pinned_name_or_from_its_address_is_shown_apart_and_does_not
 fn a_peer_that_dials_in_is_listed_written_to_and_its_doubles_are_shown_once() {
     let mut story = Story::new();
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-    assert_eq!(story.state(5001), Some(State::Connected));
+    assert_eq!(story.state(5001), Some(PresenceStatus::Connected));
     story.told();
     for (expected, again) in [(1, false), (0, true)] {
         let taken = story.takes(BOBS, Letter { again, ..letter(7) });
@@ -571,7 +571,7 @@ fn a_known_key_at_a_new_address_takes_its_row_along() {
     // His program ends, and comes back at another port.
     let actions = story.chat.ended(key(BOBS), Some(ByeReason::Leaves), story.now);
     story.perform(actions);
-    assert_eq!(story.state(5001), Some(State::Gone));
+    assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
     assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
     let rows = story.chat.rows(story.now);
     assert_eq!(rows.iter().map(|row| (row.number, row.addr)).collect::<Vec<_>>(), [(number, Some(at(5002)))]);
@@ -588,15 +588,15 @@ fn a_lost_connection_is_quiet_first_and_looked_at_and_a_goodbye_is_gone_at_once(
     story.knows_bob(5001);
     let actions = story.chat.ended(key(BOBS), None, story.now);
     story.perform(actions);
-    assert_eq!(story.state(5001), Some(State::Quiet));
+    assert_eq!(story.state(5001), Some(PresenceStatus::Unreachable));
     assert_eq!(story.told(), []);
     story.later(Duration::from_millis(10));
     let ping = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     assert_eq!(ping.say, Say::Ping);
-    assert_eq!((story.state(5001), story.told()), (Some(State::Connected), vec![]));
+    assert_eq!((story.state(5001), story.told()), (Some(PresenceStatus::Connected), vec![]));
     let actions = story.chat.ended(key(BOBS), Some(ByeReason::Leaves), story.now);
     story.perform(actions);
-    assert!(matches!(story.told()[..], [Event::Went(_, Why::SaidExit)]));
+    assert!(matches!(story.told()[..], [Event::Went(_, OfflineReason::SaidGoodbye)]));
 }
 
 #[test]
@@ -610,7 +610,7 @@ fn who_serves_the_address_without_the_key_is_not_taken_to_be_there() {
         }
         story.later(seconds(1));
     }
-    assert_eq!(story.state(5001), Some(State::Gone));
+    assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
     assert!(story.under_way.is_empty(), "and it is never asked in plain");
 }
 
@@ -752,7 +752,7 @@ fn looking_after_a_peer_that_said_goodbye_says_no_hello_for_that_would_undo_it()
     assert_eq!(story.talks, []);
     assert_eq!(story.dials(5001), [Outgoing::Probe]);
     story.ends(5001, &Fate::HandedOver);
-    assert_eq!(story.state(5001), Some(State::Gone));
+    assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
 }
 
 #[test]
@@ -764,7 +764,7 @@ fn what_was_under_way_at_a_goodbye_begins_no_talk_and_does_not_make_a_peer_plain
     story.under_way.retain(|transmit| transmit.message == Outgoing::ConnectAck);
     story.gets(5001, Body::Exit);
     story.promises(BOBS);
-    assert_eq!((story.talks.len(), story.state(5001)), (0, Some(State::Gone)));
+    assert_eq!((story.talks.len(), story.state(5001)), (0, Some(PresenceStatus::Offline)));
     // A text finds out whether the promise is true.
     story.writes(5001, 1);
     assert_eq!((story.under_way.len(), story.talks.len()), (0, 1));
@@ -826,7 +826,7 @@ fn a_goodbye_in_plain_is_said_again_to_whoever_got_to_know_our_key_meanwhile() {
         assert_eq!(story.talks.len(), 1, "leaves: {leaves}");
         assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Bye);
         if !leaves {
-            assert_eq!(story.state(5001), Some(State::Gone));
+            assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
         }
         assert_eq!((story.chat.under_way().jobs, story.talks.len()), (0, 0));
     }
@@ -842,7 +842,7 @@ fn disconnect_during_introduction_says_goodbye_once() {
     assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Greet);
     assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Bye);
     assert_eq!(story.talks, []);
-    assert_eq!(story.state(5001), Some(State::Gone));
+    assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
 }
 
 #[test]
@@ -863,15 +863,15 @@ fn a_greeting_that_was_on_its_way_when_the_user_sent_somebody_away_does_not_brin
     story.does(Command::Disconnect(these(5001)));
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     story.dials_in(BOBS, "Bob", 5001).unwrap();
-    assert_eq!(story.state(5001), Some(State::Gone));
+    assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
     // A text does, and so does a greeting that can only have been said afterwards.
     story.later(seconds(3));
     story.dials_in(BOBS, "Bob", 5001).unwrap();
-    assert_eq!(story.state(5001), Some(State::Connected));
+    assert_eq!(story.state(5001), Some(PresenceStatus::Connected));
     story.does(Command::Disconnect(these(5001)));
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     let taken = story.takes(BOBS, letter(1));
-    assert_eq!((taken.len(), story.state(5001)), (1, Some(State::Connected)));
+    assert_eq!((taken.len(), story.state(5001)), (1, Some(PresenceStatus::Connected)));
 }
 
 #[test]

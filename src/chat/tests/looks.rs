@@ -153,7 +153,7 @@ fn the_queue_stays_as_short_as_the_table_however_many_come_and_are_displaced() {
         first_ends(&mut story, Fate::HandedOver);
         looks += 1;
     }
-    assert!(story.chat.table.rows().all(|peer| peer.life.is_proven()), "{looks} looks");
+    assert!(story.chat.table.rows().all(|peer| peer.presence.is_proven()), "{looks} looks");
     assert_eq!(story.chat.checks.waiting(), 0);
 }
 

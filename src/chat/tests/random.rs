@@ -148,7 +148,7 @@ impl World {
         let rows = self.story.chat.rows(now);
         let addrs: HashSet<_> = rows.iter().map(|row| row.addr).collect();
         prop_assert_eq!(addrs.len(), rows.len(), "two rows of one address");
-        let there = rows.iter().filter(|row| row.state != State::Gone).count();
+        let there = rows.iter().filter(|row| row.state != PresenceStatus::Offline).count();
         prop_assert_eq!(self.story.chat.here(), there);
         for row in &rows {
             let addr = row.addr.unwrap();
@@ -157,7 +157,7 @@ impl World {
             let queued = self.story.chat.waiting(now).iter().filter(|text| text.to == row.id).count();
             prop_assert_eq!(peer.texts_waiting, queued);
             prop_assert!(
-                !peer.life.is_proven() || self.answered.contains(&addr),
+                !peer.presence.is_proven() || self.answered.contains(&addr),
                 "{} is believed, but nothing ever answered there",
                 addr
             );

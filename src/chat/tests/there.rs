@@ -54,7 +54,7 @@ fn the_user_is_told_once_that_a_peer_is_there_and_once_that_it_is_gone() {
         story.later(seconds(1));
         story.refused(5001);
     }
-    assert_eq!(story.told(), [Event::Went(bob(5001), Why::Refused)]);
+    assert_eq!(story.told(), [Event::Went(bob(5001), OfflineReason::Refused)]);
     story.gets(5001, text("back"));
     let back =
         Event::Message { from: bob(5001), text: Text::new("back"), cut: false, again: false, row: None };
@@ -94,7 +94,7 @@ fn invented_peers_fill_no_more_than_the_table_and_displace_no_static_peer() {
         story.under_way.clear();
     }
     assert_eq!(story.chat.rows(story.now).len(), MAX_PEERS);
-    assert_eq!(story.state(5001), Some(State::Gone));
+    assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
     assert_eq!(story.chat.table.len(), MAX_PEERS);
 }
 
@@ -120,7 +120,7 @@ fn looks_at_invented_peers_are_bounded_and_none_is_forgotten() {
         }
     }
     assert_eq!(looked, 300);
-    assert!(story.chat.table.rows().all(|peer| peer.life.is_proven()));
+    assert!(story.chat.table.rows().all(|peer| peer.presence.is_proven()));
 }
 
 #[test]

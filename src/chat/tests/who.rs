@@ -8,7 +8,7 @@ fn a_connect_is_acknowledged_and_an_acknowledgement_is_not() {
     assert_eq!(story.gets(5001, Body::Connect), Answer::Capable);
     assert!(story.dials(5001).contains(&Outgoing::ConnectAck));
     story.ends(5001, &Fate::Delivered);
-    assert_eq!(story.state(5001), Some(State::Connected));
+    assert_eq!(story.state(5001), Some(PresenceStatus::Connected));
     assert_eq!(story.gets(5001, Body::ConnectAck), Answer::Capable);
     assert!(!story.dials(5001).contains(&Outgoing::ConnectAck));
 }
@@ -41,7 +41,7 @@ fn once_nobody_listens_there_a_peer_is_written_to_as_peers_toml_says() {
             story.later(seconds(1));
         }
         story.refused(5001);
-        assert_eq!(story.state(5001), Some(State::Gone));
+        assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
         story.later(seconds(60));
         let look = story.under_way.last().unwrap();
         assert_eq!((look.form, &look.message), (configured, &Outgoing::Connect));
@@ -93,12 +93,12 @@ fn a_goodbye_counts_only_from_where_the_peer_is() {
     story.gets(5001, Body::Connect);
     story.ends(5001, &Fate::Delivered);
     story.gets_from(LAN, Claimed { ip: HERE, port: 5001 }, Form::Standard, Body::Exit);
-    assert_eq!(story.state(5001), Some(State::Connected));
+    assert_eq!(story.state(5001), Some(PresenceStatus::Connected));
     assert_eq!(story.chat.rows(story.now).len(), 1);
     story.told();
     story.gets(5001, Body::Exit);
-    assert_eq!(story.state(5001), Some(State::Gone));
-    assert_eq!(story.told(), [Event::Went(bob(5001), Why::SaidExit)]);
+    assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
+    assert_eq!(story.told(), [Event::Went(bob(5001), OfflineReason::SaidGoodbye)]);
 }
 
 #[test]

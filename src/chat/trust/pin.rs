@@ -136,7 +136,7 @@ pub enum Verdict {
 
 /// What has to be saved.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Change {
+pub enum PinChange {
     /// The pin replaces what is saved for its key.
     Write(Pin),
     /// Deletes everything saved for the key.

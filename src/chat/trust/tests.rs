@@ -208,8 +208,8 @@ fn contact_flag_follows_user_actions() {
     assert!(!trusted.make_contact(key(9)), "nobody has key 9");
     // All contacts are saved, but only the stranger that was kept.
     let saved = |change| match change {
-        Change::Write(pin) => pin.key,
-        Change::Forget(key) => panic!("{key} is forgotten"),
+        PinChange::Write(pin) => pin.key,
+        PinChange::Forget(key) => panic!("{key} is forgotten"),
     };
     let saved: Vec<_> = trusted.take_changes().into_iter().map(saved).collect();
     assert_eq!(saved, [1, 2, 3, 4, 5, 7, 8].map(key));
@@ -284,7 +284,7 @@ fn trust_moves_contact_to_new_key() {
         assert_eq!(pin.addrs, proven);
         assert_eq!(trusted.pins_for("boss"), [&pin], "the alias has moved");
         assert_eq!(trusted.trust(key(1)), Trust::Unpinned);
-        assert_eq!(trusted.take_changes(), [Change::Forget(key(1)), Change::Write(pin.clone())]);
+        assert_eq!(trusted.take_changes(), [PinChange::Forget(key(1)), PinChange::Write(pin.clone())]);
         assert!(matches!(trusted.meets(met(1, "Bob", 1)), Verdict::Offered(_)), "the old key comes back");
         // A key that waited against the old key waits against the new one.
         assert_eq!(trusted.offers_for("boss").len(), 2);
@@ -378,7 +378,7 @@ fn stranger_that_only_connected_is_not_saved() {
     assert_eq!(trusted.take_changes(), []);
     trusted.keep(key(1));
     let pin = trusted.pin(key(1)).expect("pinned").clone();
-    assert_eq!(trusted.take_changes(), [Change::Write(pin)]);
+    assert_eq!(trusted.take_changes(), [PinChange::Write(pin)]);
     trusted.meets(dialed(1, "Bob", 1));
     assert_eq!(trusted.take_changes(), [], "nothing has changed");
 }
@@ -441,7 +441,7 @@ fn full_prefix_evicts_its_oldest_idle_stranger() {
     // Key 1 is the oldest stranger, and connected.
     assert_eq!(trusted.met(nth(2_001, here), &|live| live == key(1)), Verdict::Pinned);
     assert_eq!((trusted.trust(key(1)), trusted.trust(key(2))), (Trust::Pinned, Trust::Unpinned));
-    assert_eq!(trusted.take_changes(), [Change::Forget(key(2))]);
+    assert_eq!(trusted.take_changes(), [PinChange::Forget(key(2))]);
     assert_eq!(trusted.met(nth(2_002, here), &|_| true), Verdict::Refused(Refused::NoRoom));
     assert_eq!(trusted.met(nth(50_001, elsewhere), &|_| true), Verdict::Pinned, "another prefix");
     // The count includes only existing pins, not all pins ever made.
@@ -490,7 +490,7 @@ fn full_contacts_refuse_more_and_keep_messages() {
     assert!(trusted.make_contact(nth_prefix(0).key), "it is one");
     assert!(!trusted.make_contact(key(1)));
     let bob = trusted.pin(key(1)).expect("pinned").clone();
-    assert_eq!(trusted.take_changes(), [Change::Write(bob)], "saved, and still a stranger");
+    assert_eq!(trusted.take_changes(), [PinChange::Write(bob)], "saved, and still a stranger");
     assert_eq!(trusted.verify(key(1), 1), Err(Unknown::NoRoom));
     assert_eq!(trusted.block(key(1)), Err(Unknown::NoRoom));
     trusted.meets(met(2, "peer-0", 2));
@@ -549,11 +549,11 @@ fn contacts_named(trusted: &Trusted, name: &PeerName) -> BTreeSet<PublicKey> {
     contacts.filter(is_called).map(|held| held.pin.key).collect()
 }
 
-fn save(file: &mut BTreeMap<PublicKey, Pin>, changes: Vec<Change>) {
+fn save(file: &mut BTreeMap<PublicKey, Pin>, changes: Vec<PinChange>) {
     for change in changes {
         match change {
-            Change::Write(pin) => drop(file.insert(pin.key, pin)),
-            Change::Forget(key) => drop(file.remove(&key)),
+            PinChange::Write(pin) => drop(file.insert(pin.key, pin)),
+            PinChange::Forget(key) => drop(file.remove(&key)),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::World;
-use crate::chat::{Action, Known, MAX_PEERS, State, Transmit};
+use crate::chat::{Action, Known, MAX_PEERS, PresenceStatus, Transmit};
 use crate::fuzzing::printed::is_harmless;
 use crate::model::address::PeerAddr;
 use crate::model::message::{Form, Outgoing};
@@ -84,7 +84,7 @@ impl World {
         let addrs: BTreeSet<PeerAddr> = rows.iter().filter_map(|row| row.addr).collect();
         assert_eq!(addrs.len(), rows.len(), "two rows of one address");
         assert!(rows.len() <= MAX_PEERS);
-        assert_eq!(self.chat.here(), rows.iter().filter(|row| row.state != State::Gone).count());
+        assert_eq!(self.chat.here(), rows.iter().filter(|row| row.state != PresenceStatus::Offline).count());
         for row in &rows {
             assert!(!row.addr.is_some_and(|addr| self.chat.is_own(addr)), "our own address is listed");
             row.name.iter().for_each(|name| is_harmless(name.as_str()));

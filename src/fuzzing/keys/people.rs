@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::chat::{Known, Offer, Pin, Proof, Row, State, Who};
+use crate::chat::{Known, Offer, Pin, PresenceStatus, Proof, Row, Who};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::Speech;
@@ -37,12 +37,12 @@ impl People {
             })
         };
         let rows: Vec<Row> = [
-            row(1, "Bob", State::Connected),
-            row(2, "Carol", State::Active),
-            row(4, "Dan", State::Active),
-            row(5, "Dan", State::Quiet),
-            row(6, "王小明", State::Gone),
-            row(7, "", State::Active),
+            row(1, "Bob", PresenceStatus::Connected),
+            row(2, "Carol", PresenceStatus::Online),
+            row(4, "Dan", PresenceStatus::Online),
+            row(5, "Dan", PresenceStatus::Unreachable),
+            row(6, "王小明", PresenceStatus::Offline),
+            row(7, "", PresenceStatus::Online),
         ]
         .into_iter()
         .flatten()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::chat::{Known, Offer, Proof, Row, State, Who};
+use crate::chat::{Known, Offer, PresenceStatus, Proof, Row, Who};
 use crate::model::address::PeerAddr;
 use crate::model::message::Speech;
 use crate::model::name::PeerName;
@@ -105,7 +105,7 @@ impl Directory for People {
     }
 }
 
-fn row(number: u32, name: &str, port: u16, state: State) -> Row {
+fn row(number: u32, name: &str, port: u16, state: PresenceStatus) -> Row {
     let addr = PeerAddr::new(Ipv4Addr::LOCALHOST, port).unwrap();
     Row {
         number,
@@ -127,11 +127,11 @@ fn row(number: u32, name: &str, port: u16, state: State) -> Row {
 pub(in crate::ui) fn people() -> People {
     let contact = |row| Row { contact: true, ..row };
     let rows = vec![
-        contact(row(1, "Bob", 5001, State::Connected)),
-        contact(row(2, "Carol", 5002, State::Active)),
-        row(4, "Dan", 5004, State::Active),
-        row(5, "Dan", 5005, State::Quiet),
-        contact(row(6, "Carla", 5006, State::Gone)),
+        contact(row(1, "Bob", 5001, PresenceStatus::Connected)),
+        contact(row(2, "Carol", 5002, PresenceStatus::Online)),
+        row(4, "Dan", 5004, PresenceStatus::Online),
+        row(5, "Dan", 5005, PresenceStatus::Unreachable),
+        contact(row(6, "Carla", 5006, PresenceStatus::Offline)),
     ];
     People { rows, ..People::default() }.met()
 }

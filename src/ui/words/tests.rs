@@ -65,7 +65,7 @@ fn on_a_terminal_the_name_is_enough_where_it_came_from_is_said_once() {
     let bob = || Who { proof: Proof::Encrypted, ..bob() };
     assert_eq!(told_in(&said_by(bob(), "Hello"), false), "[14:03:07] Bob: Hello");
     assert_eq!(told_in(&Event::Came(bob()), false), "[14:03:07] * Bob (127.0.0.1:5001) is here.");
-    assert_eq!(told_in(&Event::Went(bob(), Why::SaidExit), false), "[14:03:07] * Bob has left.");
+    assert_eq!(told_in(&Event::Went(bob(), OfflineReason::SaidGoodbye), false), "[14:03:07] * Bob has left.");
 }
 
 #[test]

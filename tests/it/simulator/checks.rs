@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use p2p_chat::chat::{
-    Command, Event as Told, Known, MAX_PEERS, MAX_PEERS_PER_IP, Row, State, Target, Transmit,
+    Command, Event as Told, Known, MAX_PEERS, MAX_PEERS_PER_IP, PresenceStatus, Row, Target, Transmit,
 };
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::message::Outgoing;
@@ -74,7 +74,7 @@ impl World {
     pub(super) fn check_table(&self, pid: Pid) {
         let ours = self.ours(pid);
         let rows = self.rows(pid);
-        let is_there = |row: &&Row| row.state != State::Gone;
+        let is_there = |row: &&Row| row.state != PresenceStatus::Offline;
         // An address that a key claims counts once while the claim is checked.
         let claims = |addr| rows.iter().any(|row| row.id.public_key().is_some() && row.addr == addr);
         let is_claimed = |row: &&Row| matches!(row.id, Recipient::Address(_)) && claims(row.addr);
@@ -236,8 +236,9 @@ impl World {
         let Some(missed) = ours.missed.remove(&to).filter(|_| !is_for_text) else { return };
         let due = missed.max(ours.held_up) + LONGEST_BACKOFF + LATE;
         let is_static = ours.statics.iter().any(|peer| peer.addr == to);
-        let is_gone =
-            |row: &Row| row.addr == Some(to) && row.known == Known::Static && row.state == State::Gone;
+        let is_gone = |row: &Row| {
+            row.addr == Some(to) && row.known == Known::Static && row.state == PresenceStatus::Offline
+        };
         if cause == Cause::Tick && is_static && now > due && self.rows(pid).iter().any(is_gone) {
             self.fail(pid, format_args!("{to} was left alone since {missed:?}, {:?}", now - missed));
         }
@@ -301,7 +302,8 @@ impl World {
             Target::These(ids) => targets.extend(ids.iter().map(|id| self.means(pid, *id))),
             Target::All => {
                 let rows = self.rows(pid);
-                targets.extend(rows.iter().filter(|row| row.state != State::Gone).map(|row| row.id));
+                targets
+                    .extend(rows.iter().filter(|row| row.state != PresenceStatus::Offline).map(|row| row.id));
             }
         }
         let mut seen = BTreeSet::new();

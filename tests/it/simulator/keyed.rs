@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use p2p_chat::chat::{OpId, Pin, State, Who};
+use p2p_chat::chat::{OpId, Pin, PresenceStatus, Who};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::{MessageId, Speech};
@@ -326,7 +326,8 @@ impl World {
     pub(super) fn is_listed(&self, pid: Pid, other: Pid) -> bool {
         let key = self.key_of(other);
         let there = |row: &p2p_chat::chat::Row| {
-            matches!(row.speech, Speech::Secure(of) if Some(of) == key) && row.state == State::Connected
+            matches!(row.speech, Speech::Secure(of) if Some(of) == key)
+                && row.state == PresenceStatus::Connected
         };
         key.is_some() && self.keyed_rows(pid).iter().any(there)
     }

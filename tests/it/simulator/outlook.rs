@@ -1,6 +1,6 @@
 //! What has to hold when all has calmed down.
 
-use p2p_chat::chat::{Known, State, UnderWay};
+use p2p_chat::chat::{Known, PresenceStatus, UnderWay};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::Speech;
 
@@ -28,23 +28,23 @@ impl World {
                 let is_another = expected.is_some() && other.and_then(|other| self.key_of(other)) != expected;
                 let wrong = match other {
                     // Another peer listens there now, and this one is somewhere else or not there.
-                    _ if expected.is_some_and(|key| !self.runs(key)) => row.state != State::Gone,
+                    _ if expected.is_some_and(|key| !self.runs(key)) => row.state != PresenceStatus::Offline,
                     Some(_) if is_another => false,
                     Some(other) if self.waits_for_a_word(pid, other) => false,
                     // One person has one row, and is met over the connection that is kept with them.
                     Some(other) if !matches!(row.speech, Speech::Secure(_)) && self.is_listed(pid, other) => {
                         false
                     }
-                    None => row.state != State::Gone,
+                    None => row.state != PresenceStatus::Offline,
                     // A goodbye is for good while its program runs; and whether it still runs cannot be seen when
                     // another has begun at once.
                     Some(_) if has_parted || (expected.is_none() && ours.parted.contains(&addr)) => {
-                        row.state == State::Quiet
+                        row.state == PresenceStatus::Unreachable
                     }
-                    Some(_) if row.known == Known::Static => row.state != State::Connected,
+                    Some(_) if row.known == Known::Static => row.state != PresenceStatus::Connected,
                     // Who never answered there is a mere claim, which is not followed.
                     Some(_) if ours.answered.contains(&addr) => {
-                        matches!(row.state, State::Gone | State::Quiet)
+                        matches!(row.state, PresenceStatus::Offline | PresenceStatus::Unreachable)
                     }
                     Some(_) => false,
                 };
@@ -52,7 +52,7 @@ impl World {
                     let what = format!("{} is process {other:?}, but {state:?}, {:?}", addr, row.known);
                     self.fail(pid, format_args!("{what}"));
                 }
-                links += usize::from(matches!(row.state, State::Connected));
+                links += usize::from(matches!(row.state, PresenceStatus::Connected));
             }
         }
         links

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use p2p_chat::chat::{Event as Told, GONE_AFTER, OpId, PinChange, Proof, WaitingMessage, Why};
+use p2p_chat::chat::{Event as Told, GONE_AFTER, OfflineReason, OpId, PinChange, Proof, WaitingMessage};
 use p2p_chat::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
@@ -67,7 +67,7 @@ impl World {
             Told::Went(who, why) => {
                 let sign = who.id.public_key().and_then(|key| keyed.signs.get(&key)).copied();
                 let since = sign.map(|sign| now.saturating_sub(sign));
-                if *why == Why::NoAnswer && since.is_some_and(|since| since < GONE_AFTER) {
+                if *why == OfflineReason::NoAnswer && since.is_some_and(|since| since < GONE_AFTER) {
                     self.fail(pid, format_args!("{who:?} went, {since:?} after it was there"));
                 }
                 let what = format!("went: {why:?}");

@@ -1,6 +1,6 @@
 //! What is told and shown is true, whatever became of a message on the way.
 
-use p2p_chat::chat::{Answer, Event as Told, JobId, OpId, Row, State};
+use p2p_chat::chat::{Answer, Event as Told, JobId, OpId, PresenceStatus, Row};
 use p2p_chat::model::address::{PeerAddr, Source};
 use p2p_chat::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
 use p2p_chat::model::message::{Body, Decoded, Fate, Outgoing};
@@ -30,7 +30,7 @@ impl World {
             let named = message.name.as_ref().is_some_and(|name| !chat.pins_for(name.as_str()).is_empty());
             let speakers_here = speakers_of(source, message.claimed);
             let is_contact_there = |row: &Row| {
-                row.state != State::Gone
+                row.state != PresenceStatus::Offline
                     && row.id.public_key().is_some()
                     && row.addr.is_some_and(|addr| speakers_here.contains(&addr))
             };
@@ -59,7 +59,8 @@ impl World {
             // A peer may be dialed at another loopback address than the one that it speaks from.
             let is_there = |row: &Row| {
                 let addrs = [row.addr, row.id.addr()];
-                row.state != State::Gone && addrs.into_iter().flatten().any(|addr| speakers.contains(&addr))
+                row.state != PresenceStatus::Offline
+                    && addrs.into_iter().flatten().any(|addr| speakers.contains(&addr))
             };
             // An address has no row on the screen while a key that claims it is dialed there.
             let chat = &self.ours(pid).chat;

@@ -31,14 +31,15 @@ impl Soak {
         for row in chat.rows(now) {
             let Some(soul) = row.addr.and_then(|addr| self.souls.get(&addr.port())) else { continue };
             let for_long = now.since(soul.since);
-            if row.state != State::Gone {
+            if row.state != PresenceStatus::Offline {
                 assert!(
                     soul.being == Being::Up || for_long < BELIEVED_GONE_WITHIN,
                     "at {now:?} {row:?} is believed there, and is {:?} for {for_long:?}",
                     soul.being
                 );
             } else if row.known == Known::Static && soul.being == Being::Up {
-                let parted = matches!(row.why, Some(Why::SaidExit | Why::Disconnected));
+                let parted =
+                    matches!(row.why, Some(OfflineReason::SaidGoodbye | OfflineReason::Disconnected));
                 assert!(parted || for_long < FOUND_WITHIN, "at {now:?} {row:?} is up for {for_long:?}");
             }
         }

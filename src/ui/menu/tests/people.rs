@@ -16,7 +16,7 @@ fn pin(name: &str, byte: u8) -> Pin {
 
 /// An online stranger with a key.
 fn stranger(number: u32, name: &str, byte: u8) -> Row {
-    Row { id: key(byte).into(), ..row(number, name, 5000 + u16::from(byte), State::Connected) }
+    Row { id: key(byte).into(), ..row(number, name, 5000 + u16::from(byte), PresenceStatus::Connected) }
 }
 
 fn contact(number: u32, name: &str, byte: u8) -> Row {
@@ -154,7 +154,7 @@ fn chat_with_a_contact_follows_no_address() {
     let mut menu = menu();
     menu.line("/chat dave", &known(vec![contact(1, "Dave", 2)], Vec::new()));
     // Bob is now at Dave's address.
-    let row = Row { addr: row(2, "Bob", 5002, State::Connected).addr, ..contact(2, "Bob", 1) };
+    let row = Row { addr: row(2, "Bob", 5002, PresenceStatus::Connected).addr, ..contact(2, "Bob", 1) };
     let swapped = known(vec![row], vec![pin("Dave", 2)]);
     assert_eq!(menu.prompt(), "to Dave> ");
     let turn = menu.line("SECRET", &swapped);

@@ -1,0 +1,401 @@
+//! Whether a peer is online: a function of what was seen of it, and when.
+
+use std::time::Duration;
+
+use super::time::Time;
+
+/// A peer that has been silent for this long is probed. The user believes in a crashed peer for a
+/// quarter of a minute at most, and the probes are rare enough to disturb no program.
+pub const PROBE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// A refusal counts if it is seen twice, this far apart: a listener that is being restarted refuses,
+/// too.
+pub const REFUSAL_REPEAT: Duration = Duration::from_secs(1);
+
+/// A peer that did not answer is probed again after this time.
+pub const QUIET_REPEAT: Duration = Duration::from_secs(2);
+
+/// A peer that has not answered for this long is offline.
+pub const GONE_AFTER: Duration = Duration::from_secs(10);
+
+/// The longest wait between two attempts to reach an offline peer. The first is one second, and each
+/// is twice the last.
+pub const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+
+/// What the user is shown of a peer's presence.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PresenceStatus {
+    /// It is online, and one side has asked the other to be listed.
+    Connected,
+    /// It is online.
+    Online,
+    /// It does not answer at the moment.
+    Unreachable,
+    /// It is offline.
+    Offline,
+}
+
+/// Why a peer is offline.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OfflineReason {
+    /// It was not seen in this run.
+    NotSeenYet,
+    /// No program listens at its address any more.
+    Refused,
+    /// It has not answered for [`GONE_AFTER`].
+    NoAnswer,
+    /// It said goodbye.
+    SaidGoodbye,
+    /// We said goodbye.
+    Disconnected,
+    /// Another peer has proven its key at its address.
+    Replaced,
+}
+
+/// What shows that a peer is online.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ProbeResult {
+    /// It closed an empty connection.
+    Dialed,
+    /// It took a message.
+    TookMessage,
+    /// It took a `connect`.
+    TookConnect,
+}
+
+/// What an observation changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PresenceChange {
+    /// Nothing that a user would notice.
+    None,
+    /// The peer was offline and is online.
+    Online,
+    /// The peer was online and is offline.
+    Offline(OfflineReason),
+    /// It refused, and is probed again before that is believed.
+    Doubtful,
+}
+
+/// How to probe a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Probe {
+    /// See whether a program serves its address.
+    Dial,
+    /// Ask it to list us.
+    Connect,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    Online,
+    Unreachable { since: Time },
+    Offline { since: Time, why: OfflineReason },
+}
+
+/// The presence of one peer.
+#[derive(Clone, Debug)]
+pub struct Presence {
+    phase: Phase,
+    connected: bool,
+    /// It is probed with `connect` while it is offline: the user configured it, or it was connected
+    /// before.
+    wanted: bool,
+    is_static: bool,
+    /// Something else than our `connect` found it again, so it does not list us yet.
+    connect_due: bool,
+    /// It answered something of ours at least once.
+    proven: bool,
+    /// No program was seen to listen at its address since it said goodbye. So its program has ended,
+    /// and the next program there has not said goodbye.
+    ended: bool,
+    /// A probe is under way.
+    probing: bool,
+    /// The probe of an offline peer that has just ended was made early, because the user asked.
+    early: bool,
+    refused_at: Option<Time>,
+    /// The last sign of life.
+    seen: Time,
+    /// When to probe next, unless a sign of life makes that needless.
+    next: Time,
+    not_before: Time,
+    attempts: u32,
+}
+
+impl Presence {
+    /// A configured peer, which is dialed at once and for ever.
+    pub fn of_static(now: Time) -> Self {
+        let phase = Phase::Offline { since: now, why: OfflineReason::NotSeenYet };
+        Self { phase, wanted: true, is_static: true, ..Self::of_heard(now) }
+    }
+
+    /// The user has configured it: it is dialed for ever from now on.
+    pub fn configured(&mut self) {
+        self.is_static = true;
+        self.wanted = true;
+    }
+
+    /// Another peer is at the address that the user configured: this one is no longer probed.
+    pub fn not_configured(&mut self) {
+        self.is_static = false;
+        self.wanted = false;
+    }
+
+    /// It is now dialed at another address, where it has not answered yet.
+    pub fn moved(&mut self, now: Time) {
+        self.proven = false;
+        self.next = now;
+    }
+
+    /// A peer that has just spoken. It is probed at once.
+    pub fn of_heard(now: Time) -> Self {
+        Self {
+            phase: Phase::Online,
+            connected: false,
+            wanted: false,
+            is_static: false,
+            connect_due: false,
+            proven: false,
+            ended: false,
+            probing: false,
+            early: false,
+            refused_at: None,
+            seen: now,
+            next: now,
+            not_before: now,
+            attempts: 0,
+        }
+    }
+
+    /// What the user is shown.
+    pub fn status(&self) -> PresenceStatus {
+        match self.phase {
+            Phase::Online if self.connected => PresenceStatus::Connected,
+            Phase::Online => PresenceStatus::Online,
+            Phase::Unreachable { .. } => PresenceStatus::Unreachable,
+            Phase::Offline { .. } => PresenceStatus::Offline,
+        }
+    }
+
+    /// Since when it is offline and why, if it is.
+    pub fn offline(&self) -> Option<(Time, OfflineReason)> {
+        match self.phase {
+            Phase::Offline { since, why } => Some((since, why)),
+            _ => None,
+        }
+    }
+
+    /// Whether it answered something of ours at least once. If not, it is only a claim.
+    pub fn is_proven(&self) -> bool {
+        self.proven
+    }
+
+    /// Whether one side said goodbye to the other, and the peer's program may still be running.
+    pub fn has_left(&self) -> bool {
+        let left = matches!(
+            self.phase,
+            Phase::Offline { why: OfflineReason::SaidGoodbye | OfflineReason::Disconnected, .. }
+        );
+        left && !self.ended
+    }
+
+    /// Whether a refusal waits to be confirmed.
+    pub fn is_doubtful(&self) -> bool {
+        self.refused_at.is_some()
+    }
+
+    /// When and how to probe it next; `None` while a probe is under way, and for a peer that is left
+    /// alone. An online peer is probed only if it was silent for `interval`.
+    pub fn next_probe(&self, interval: Duration) -> Option<(Time, Probe)> {
+        if self.probing || self.is_left_alone() {
+            return None;
+        }
+        let (at, probe) = match self.phase {
+            Phase::Online if self.connect_due => (self.next, Probe::Connect),
+            Phase::Online if self.proven && !self.is_doubtful() => (self.seen.plus(interval), Probe::Dial),
+            Phase::Online | Phase::Unreachable { .. } => (self.next, Probe::Dial),
+            Phase::Offline { why: OfflineReason::SaidGoodbye, .. } if !self.ended => (self.next, Probe::Dial),
+            Phase::Offline { .. } => (self.next, if self.wanted { Probe::Connect } else { Probe::Dial }),
+        };
+        Some((at.max(self.not_before), probe))
+    }
+
+    /// A probe is under way.
+    pub fn probe_begins(&mut self) {
+        self.probing = true;
+    }
+
+    /// The probe is over. Other calls say what it showed. If it showed nothing, the next one is in a
+    /// second.
+    pub fn probe_ended(&mut self, now: Time) {
+        self.probing = false;
+        self.early = self.offline().is_some() && now < self.next;
+        self.next = self.next.max(now.plus(REFUSAL_REPEAT));
+    }
+
+    /// The next observation does not come from a probe, but from something that was sent anyway. It
+    /// delays no probe.
+    pub fn unasked(&mut self) {
+        self.early = self.offline().is_some();
+    }
+
+    /// The user asks to be listed by it, even if they have disconnected from it before.
+    pub fn want(&mut self) {
+        if let Phase::Offline { since, why: OfflineReason::Disconnected } = self.phase {
+            self.phase = Phase::Offline { since, why: OfflineReason::NotSeenYet };
+        }
+    }
+
+    /// There was no room for a probe that was due.
+    pub fn probe_later(&mut self, at: Time) {
+        self.not_before = at;
+    }
+
+    /// A message came from it, so it is online.
+    pub fn heard(&mut self, now: Time) -> PresenceChange {
+        self.comes_online(now)
+    }
+
+    /// It asked to be listed, or confirmed that we are.
+    pub fn connected(&mut self) {
+        self.connected = true;
+        self.wanted = true;
+        self.connect_due = false;
+    }
+
+    /// It took something that we sent.
+    pub fn answered(&mut self, evidence: ProbeResult, now: Time) -> PresenceChange {
+        self.proven = true;
+        if let Phase::Offline {
+            why: OfflineReason::SaidGoodbye | OfflineReason::Disconnected | OfflineReason::Replaced,
+            ..
+        } = self.phase
+            && evidence == ProbeResult::Dialed
+            && !self.ended
+        {
+            // One side has left the other, or another peer is there. An empty connection changes
+            // neither.
+            self.back_off(now);
+            return PresenceChange::None;
+        }
+        let change = self.comes_online(now);
+        if evidence == ProbeResult::TookConnect {
+            self.connected();
+        }
+        change
+    }
+
+    fn comes_online(&mut self, now: Time) -> PresenceChange {
+        let was_offline = self.offline().is_some();
+        // After a goodbye it is not asked to list us, unless the program that said it has ended.
+        let left = matches!(
+            self.phase,
+            Phase::Offline { why: OfflineReason::SaidGoodbye | OfflineReason::Disconnected, .. }
+        );
+        self.connect_due |= was_offline && self.wanted && (!left || self.ended);
+        self.phase = Phase::Online;
+        self.ended = false;
+        self.refused_at = None;
+        self.seen = now;
+        self.attempts = 0;
+        if was_offline {
+            self.next = now;
+            PresenceChange::Online
+        } else {
+            PresenceChange::None
+        }
+    }
+
+    /// No program listens at its address.
+    pub fn refused(&mut self, now: Time) -> PresenceChange {
+        if let Phase::Offline { why, .. } = self.phase {
+            self.ended = why == OfflineReason::SaidGoodbye;
+            self.back_off(now);
+            return PresenceChange::None;
+        }
+        match self.refused_at {
+            Some(first) if now.since(first) >= REFUSAL_REPEAT => {
+                self.goes_offline(OfflineReason::Refused, now)
+            }
+            first => {
+                let first = first.unwrap_or(now);
+                self.refused_at = Some(first);
+                self.next = first.plus(REFUSAL_REPEAT);
+                PresenceChange::Doubtful
+            }
+        }
+    }
+
+    /// It did not answer within the time allowed, or there was no way to it.
+    pub fn unanswered(&mut self, now: Time) -> PresenceChange {
+        if self.refused_at.is_some_and(|first| now.since(first) < REFUSAL_REPEAT) {
+            // Its program ended while this was under way. The second probe, which is due, tells.
+            return PresenceChange::None;
+        }
+        self.refused_at = None;
+        match self.phase {
+            Phase::Offline { .. } => {
+                self.back_off(now);
+                return PresenceChange::None;
+            }
+            Phase::Unreachable { since } if now.since(since) >= GONE_AFTER => {
+                return self.goes_offline(OfflineReason::NoAnswer, now);
+            }
+            Phase::Unreachable { .. } => {}
+            Phase::Online => self.phase = Phase::Unreachable { since: now },
+        }
+        self.next = now.plus(QUIET_REPEAT);
+        PresenceChange::None
+    }
+
+    /// Its session broke: it is probed soon.
+    pub fn session_lost(&mut self, now: Time) {
+        if matches!(self.phase, Phase::Online) {
+            self.phase = Phase::Unreachable { since: now };
+            self.next = now;
+        }
+    }
+
+    /// It said goodbye, or we did, or another peer has its address.
+    pub fn left(&mut self, why: OfflineReason, now: Time) -> PresenceChange {
+        let was_offline = self.offline().is_some();
+        self.wanted = self.is_static;
+        self.goes_offline(why, now);
+        if was_offline { PresenceChange::None } else { PresenceChange::Offline(why) }
+    }
+
+    fn goes_offline(&mut self, why: OfflineReason, now: Time) -> PresenceChange {
+        self.phase = Phase::Offline { since: now, why };
+        self.connected = false;
+        self.connect_due = false;
+        self.early = false;
+        self.ended = false;
+        self.refused_at = None;
+        self.attempts = 0;
+        self.back_off(now);
+        PresenceChange::Offline(why)
+    }
+
+    /// Whether it is offline and not probed: we left it, another peer has its address, or it left or
+    /// never answered and is not configured.
+    fn is_left_alone(&self) -> bool {
+        match self.phase {
+            Phase::Offline { why: OfflineReason::Disconnected | OfflineReason::Replaced, .. } => true,
+            Phase::Offline { why: OfflineReason::SaidGoodbye, .. } => !self.is_static,
+            Phase::Offline { .. } => !self.proven && !self.is_static,
+            _ => false,
+        }
+    }
+
+    fn back_off(&mut self, now: Time) {
+        if std::mem::take(&mut self.early) {
+            // A probe that the user asked for delays nothing.
+            return;
+        }
+        let wait = Duration::from_secs(1 << self.attempts.min(6)).min(LONGEST_BACKOFF);
+        self.attempts = self.attempts.saturating_add(1);
+        self.next = now.plus(wait);
+    }
+}
+
+#[cfg(test)]
+mod tests;
