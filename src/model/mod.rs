@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod delivery;
+pub mod fair_share;
 pub mod key;
 pub mod message;
 pub mod name;

@@ -1,0 +1,224 @@
+//! A limited total that is shared fairly between sources of the network.
+
+use std::collections::HashMap;
+
+use super::address::SourcePrefix;
+
+/// Counts the places in use of a limited total, by the [`SourcePrefix`] that uses them.
+///
+/// A source may take another place while it uses fewer than are free. So one source alone gets half
+/// of the places, and `n` sources that take places at the same time get `1 / (n + 1)` of them each.
+/// A source that uses none gets a place whenever one is free. There is no fixed quota: a source
+/// that is alone is not slowed down for others that might come.
+///
+/// Source: A. K. Choudhury and E. L. Hahne, "Dynamic queue length thresholds for shared-memory
+/// packet switches", IEEE/ACM Transactions on Networking 6 (2), 1998, with a factor of 1.
+///
+/// Memory is bounded by the places in use: a source without a place has no entry.
+#[derive(Clone, Debug)]
+pub struct FairShare {
+    limit: usize,
+    used: usize,
+    used_by: HashMap<SourcePrefix, usize>,
+}
+
+impl FairShare {
+    /// Returns `limit` places, none of them in use.
+    pub fn new(limit: usize) -> Self {
+        Self { limit, used: 0, used_by: HashMap::new() }
+    }
+
+    /// Whether `source` may take another place.
+    pub fn has_room(&self, source: SourcePrefix) -> bool {
+        self.used_by(source) < self.free()
+    }
+
+    /// Takes a place for `source`. Returns whether it had room for it.
+    #[must_use]
+    pub fn try_take(&mut self, source: SourcePrefix) -> bool {
+        let has_room = self.has_room(source);
+        if has_room {
+            self.take(source);
+        }
+        has_room
+    }
+
+    /// Takes a place for `source` even if it has no room: for what may not be refused.
+    pub fn take(&mut self, source: SourcePrefix) {
+        self.used += 1;
+        *self.used_by.entry(source).or_default() += 1;
+    }
+
+    /// Takes a place for this program itself, which is never refused. It counts against the total
+    /// only, and [`FairShare::clear`] gives it back.
+    pub fn take_own(&mut self) {
+        self.used += 1;
+    }
+
+    /// Gives back a place of `source`.
+    pub fn release(&mut self, source: SourcePrefix) {
+        let Some(used) = self.used_by.get_mut(&source) else {
+            debug_assert!(false, "{source:?} uses no place");
+            return;
+        };
+        *used -= 1;
+        self.used -= 1;
+        if *used == 0 {
+            self.used_by.remove(&source);
+        }
+    }
+
+    /// Gives back all places.
+    pub fn clear(&mut self) {
+        self.used = 0;
+        self.used_by.clear();
+    }
+
+    /// Returns how many places are in use.
+    pub fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Returns how many places `source` uses.
+    pub fn used_by(&self, source: SourcePrefix) -> usize {
+        self.used_by.get(&source).copied().unwrap_or(0)
+    }
+
+    /// Returns how many places are free: none if more are in use than the limit allows.
+    pub fn free(&self) -> usize {
+        self.limit.saturating_sub(self.used)
+    }
+
+    /// Whether no place is in use.
+    pub fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::net::Ipv4Addr;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn source(last: u8) -> SourcePrefix {
+        SourcePrefix::V4(Ipv4Addr::new(127, 0, 0, last))
+    }
+
+    /// Takes as many places for a source as it has room for, and returns how many those are.
+    fn fill(share: &mut FairShare, source: SourcePrefix) -> usize {
+        std::iter::from_fn(|| share.try_take(source).then_some(())).count()
+    }
+
+    #[test]
+    fn one_source_gets_half_and_the_next_half_of_the_rest() {
+        let mut share = FairShare::new(64);
+        assert_eq!([1, 2, 3].map(|last| fill(&mut share, source(last))), [32, 16, 8]);
+        assert_eq!((share.used(), share.free(), share.used_by(source(2))), (56, 8, 16));
+        share.release(source(1));
+        assert!(!share.has_room(source(1)) && share.has_room(source(4)));
+    }
+
+    #[test]
+    fn sources_that_take_at_once_get_equal_shares() {
+        for count in 1..=9 {
+            let mut share = FairShare::new(90);
+            let mut is_any_served = true;
+            while is_any_served {
+                is_any_served = false;
+                (1..=count).for_each(|last| is_any_served |= share.try_take(source(last)));
+            }
+            let each = 90 / (usize::from(count) + 1);
+            for last in 1..=count {
+                let used = share.used_by(source(last));
+                assert!(used.abs_diff(each) <= 1, "{used} of {each}, {count} sources");
+            }
+        }
+    }
+
+    #[test]
+    fn own_places_are_never_refused_and_leave_less() {
+        let mut share = FairShare::new(4);
+        (0..3).for_each(|_| share.take_own());
+        assert!(share.try_take(source(1)) && !share.has_room(source(2)));
+        (0..3).for_each(|_| share.take_own());
+        assert_eq!((share.used(), share.free()), (7, 0));
+        share.clear();
+        assert!(share.is_empty() && share.has_room(source(1)) && share.used_by(source(1)) == 0);
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        TryTake(u8),
+        Take(u8),
+        TakeOwn,
+        Release(u8),
+        Clear,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            8 => (0..5_u8).prop_map(Step::TryTake),
+            1 => (0..5_u8).prop_map(Step::Take),
+            1 => Just(Step::TakeOwn),
+            4 => (0..5_u8).prop_map(Step::Release),
+            1 => Just(Step::Clear),
+        ];
+        prop::collection::vec(step, 0..200)
+    }
+
+    proptest! {
+        #[test]
+        fn counts_match_what_was_taken(limit in 0..40_usize, steps in steps()) {
+            let mut share = FairShare::new(limit);
+            let mut taken: BTreeMap<u8, usize> = BTreeMap::new();
+            let mut own = 0;
+            for step in steps {
+                let used = own + taken.values().sum::<usize>();
+                match step {
+                    Step::TryTake(last) => {
+                        let before = taken.get(&last).copied().unwrap_or(0);
+                        let is_taken = share.try_take(source(last));
+                        prop_assert_eq!(is_taken, before + used < limit);
+                        if is_taken {
+                            taken.insert(last, before + 1);
+                        }
+                    }
+                    Step::Take(last) => {
+                        share.take(source(last));
+                        *taken.entry(last).or_default() += 1;
+                    }
+                    Step::TakeOwn => {
+                        share.take_own();
+                        own += 1;
+                    }
+                    Step::Release(last) => {
+                        if let Some(count) = taken.get_mut(&last).filter(|count| **count > 0) {
+                            share.release(source(last));
+                            *count -= 1;
+                        }
+                    }
+                    Step::Clear => {
+                        share.clear();
+                        taken.clear();
+                        own = 0;
+                    }
+                }
+                let used = own + taken.values().sum::<usize>();
+                prop_assert_eq!(share.used(), used);
+                prop_assert_eq!(share.free(), limit.saturating_sub(used));
+                prop_assert_eq!(share.is_empty(), used == 0);
+                for (last, count) in &taken {
+                    prop_assert_eq!(share.used_by(source(*last)), *count);
+                }
+                // A source without a place is served while any is free, and has no entry.
+                prop_assert_eq!(share.has_room(source(9)), used < limit);
+                let users = taken.values().filter(|count| **count > 0).count();
+                prop_assert_eq!(share.used_by.len(), users);
+            }
+        }
+    }
+}
