@@ -1,21 +1,21 @@
-//! The queue that the main thread lives from: whatever happens anywhere is put in here, and taken out in batches.
+//! The event queue of the main thread. The other threads put events in, and it takes them out in
+//! batches.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-
 use crate::model::address::SourcePrefix;
+use crate::model::fair_share::FairShare;
 
-/// What is taken in from the network while this much waits to be shown is held back, and refused in the end. Sixteen
-/// thousand messages are many screens; at the longest a message may be they are 128 MB. One source gets half of it.
+/// Items in the queue at most before messages from the network are held back and in the end
+/// refused. 16,384 messages are many screens; at the longest a message may be they are 128 MB.
 pub const ROOM: usize = 16_384;
 
-/// A queue with one reader. What comes from the network asks for room first; what the user caused is always taken, for
-/// it is bounded by what they did.
+/// A queue with one reader, whose room the sources of the network share fairly.
 ///
-/// A source of the network may have as much in the queue as is free. So one that floods gets half of the room, two get a third each, and there
-/// is always room for somebody else, however many flood ("dynamic queue length thresholds", Choudhury and Hahne 1998).
+/// A sender asks for room before it puts in what came from the network. What the user caused is
+/// always taken: it is bounded by what the user did.
 #[derive(Debug)]
 pub struct Mailbox<T> {
     state: Mutex<State<T>>,
@@ -26,56 +26,53 @@ pub struct Mailbox<T> {
 #[derive(Debug)]
 struct State<T> {
     queue: VecDeque<T>,
-    /// How much of it each source has caused; no more entries than the queue has items.
-    of_source: HashMap<SourcePrefix, usize>,
-}
-
-impl<T> State<T> {
-    fn has_room(&self, source: SourcePrefix) -> bool {
-        self.of_source.get(&source).copied().unwrap_or(0) < ROOM.saturating_sub(self.queue.len())
-    }
+    /// One place for each item in the queue.
+    room: FairShare,
 }
 
 impl<T> Default for Mailbox<T> {
     fn default() -> Self {
-        let state = State { queue: VecDeque::new(), of_source: HashMap::new() };
+        let state = State { queue: VecDeque::new(), room: FairShare::new(ROOM) };
         Self { state: Mutex::new(state), filled: Condvar::new(), emptied: Condvar::new() }
     }
 }
 
 impl<T> Mailbox<T> {
-    /// Not parking_lot's, which gives its turn away after a moment of spinning: on a busy machine that costs milliseconds, in the middle of
-    /// a burst. What is under this lock cannot panic half-way.
+    /// Locks the queue. This is not parking_lot's mutex, which yields after a moment of spinning: on
+    /// a busy machine that costs milliseconds in the middle of a burst. Nothing panics while it is
+    /// locked.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts something in.
+    /// Puts in what the user caused.
     pub fn put(&self, item: T) {
         self.put_from(item, None);
     }
 
-    /// Puts something in, on account of the source that caused it.
+    /// Puts in an item that `source` caused, or the user if there is none. It takes a place in any
+    /// case: whether there is room is asked before.
     pub fn put_from(&self, item: T, source: Option<SourcePrefix>) {
         let mut state = self.lock();
         state.queue.push_back(item);
-        if let Some(source) = source {
-            *state.of_source.entry(source).or_default() += 1;
+        match source {
+            Some(source) => state.room.take(source),
+            None => state.room.take_own(),
         }
         if state.queue.len() == 1 {
             self.filled.notify_one();
         }
     }
 
-    /// Whether there is room for something from a source of the network.
+    /// Whether there is room for an item that `source` caused.
     pub fn has_room(&self, source: SourcePrefix) -> bool {
-        self.lock().has_room(source)
+        self.lock().room.has_room(source)
     }
 
-    /// Waits until there is room, or until `deadline`; says whether there is.
+    /// Waits for room until `deadline`. Returns whether there is any.
     pub fn wait_for_room(&self, source: SourcePrefix, deadline: Instant) -> bool {
         let mut state = self.lock();
-        while !state.has_room(source) {
+        while !state.room.has_room(source) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
@@ -85,7 +82,7 @@ impl<T> Mailbox<T> {
         true
     }
 
-    /// Takes everything out; waits for something until `deadline`, or for ever.
+    /// Takes everything out. Waits for an item until `deadline`, or without end if there is none.
     pub fn take(&self, deadline: Option<Instant>) -> VecDeque<T> {
         let mut state = self.lock();
         while state.queue.is_empty() {
@@ -100,7 +97,7 @@ impl<T> Mailbox<T> {
                 }
             }
         }
-        state.of_source.clear();
+        state.room.clear();
         self.emptied.notify_all();
         std::mem::take(&mut state.queue)
     }

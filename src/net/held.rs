@@ -1,29 +1,26 @@
-//! The threads that hold a message for which there is no room, so that nobody who sends too much takes all of them.
-
-use std::collections::HashMap;
+//! Bounds the threads that each hold one message until there is room for it.
 
 use parking_lot::Mutex;
 
 use crate::model::address::SourcePrefix;
+use crate::model::fair_share::FairShare;
 
-/// Messages that wait for room at once at most, each with its thread: a quarter of all threads.
+/// Messages that wait for room at a time at most, each with its thread: a quarter of all threads.
 pub(super) const MAX_HELD: usize = 64;
 
-/// The messages that wait for room, counted by source. Each source may have as many as are free, so one that floods gets half of
-/// them, two get a third each, and there is always room for somebody else ("dynamic queue length thresholds", Choudhury and Hahne
-/// 1998).
-#[derive(Debug, Default)]
+/// The messages that wait for room: at most [`MAX_HELD`], shared fairly between their sources.
+#[derive(Debug)]
 pub(super) struct Held {
-    state: Mutex<State>,
+    places: Mutex<FairShare>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    all: usize,
-    of: HashMap<SourcePrefix, usize>,
+impl Default for Held {
+    fn default() -> Self {
+        Self { places: Mutex::new(FairShare::new(MAX_HELD)) }
+    }
 }
 
-/// A message that is held; given back when dropped.
+/// The place of a message that waits, given back on drop.
 #[derive(Debug)]
 pub(super) struct Hold<'a> {
     held: &'a Held,
@@ -31,34 +28,20 @@ pub(super) struct Hold<'a> {
 }
 
 impl Held {
-    /// Whether nobody has messages waiting.
+    /// Whether no message waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.state.lock().all == 0
+        self.places.lock().is_empty()
     }
 
-    /// Holds one more, unless its source has its share already.
+    /// Takes a place for a message, unless its source has its fair share already.
     pub(super) fn hold(&self, source: SourcePrefix) -> Option<Hold<'_>> {
-        let mut state = self.state.lock();
-        let of_source = state.of.get(&source).copied().unwrap_or(0);
-        if of_source >= MAX_HELD.saturating_sub(state.all) {
-            return None;
-        }
-        state.all += 1;
-        *state.of.entry(source).or_default() += 1;
-        Some(Hold { held: self, source })
+        self.places.lock().try_take(source).then(|| Hold { held: self, source })
     }
 }
 
 impl Drop for Hold<'_> {
     fn drop(&mut self) {
-        let mut state = self.held.state.lock();
-        state.all -= 1;
-        if let Some(count) = state.of.get_mut(&self.source) {
-            *count -= 1;
-            if *count == 0 {
-                state.of.remove(&self.source);
-            }
-        }
+        self.held.places.lock().release(self.source);
     }
 }
 
@@ -69,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_source_gets_half_and_there_is_always_room_for_another() {
+    fn one_source_gets_half_and_others_have_room() {
         let held = Held::default();
         let ip = |last| SourcePrefix::V4(Ipv4Addr::new(127, 0, 0, last));
         let all = |source| std::iter::from_fn(|| held.hold(source)).collect::<Vec<_>>();
@@ -78,6 +61,6 @@ mod tests {
         assert!(held.hold(ip(3)).is_some());
         assert!(!held.is_empty());
         drop((first, second));
-        assert!(held.is_empty() && held.state.lock().of.is_empty());
+        assert!(held.is_empty());
     }
 }

@@ -12,13 +12,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::model::address::SourcePrefix;
+use crate::model::fair_share::FairShare;
 
 /// How long a message waits for what was accepted before it from the same source. A sender writes within a millisecond of
 /// connecting even on a busy machine, or is somebody whose order nobody can know; and this is felt by nobody.
 pub(super) const ORDER_WITHIN: Duration = Duration::from_millis(25);
 
-/// Messages that are read and not yet delivered, of all sources. Each holds a descriptor, of which a process has 1,024 by
-/// default, and at most 8 KiB.
+/// Messages of all sources that are read and not yet delivered, at most. Each holds a file
+/// descriptor, of which a process has 1,024 by default, and at most 8 KiB.
 pub(super) const MAX_READY: usize = 256;
 
 /// A place in the order of one source. It has to be given up or filled.
@@ -38,7 +39,8 @@ pub(super) struct Order<M, F> {
 #[derive(Debug)]
 struct State<M, F> {
     sources: HashMap<SourcePrefix, Queue<M, F>>,
-    ready: usize,
+    /// One place for each message that is ready.
+    ready: FairShare,
 }
 
 #[derive(Debug)]
@@ -46,7 +48,6 @@ struct Queue<M, F> {
     /// The number of the first place.
     first: u64,
     places: VecDeque<Place<M>>,
-    ready: usize,
     /// Somebody is delivering.
     delivering: bool,
     finished: Vec<F>,
@@ -70,20 +71,21 @@ pub(super) enum Next<M, F> {
 
 impl<M, F> Default for Order<M, F> {
     fn default() -> Self {
-        Self { state: Mutex::new(State { sources: HashMap::new(), ready: 0 }) }
+        Self { state: Mutex::new(State { sources: HashMap::new(), ready: FairShare::new(MAX_READY) }) }
     }
 }
 
 impl<M, F> Default for Queue<M, F> {
     fn default() -> Self {
         let places = VecDeque::new();
-        Self { first: 0, places, ready: 0, delivering: false, finished: Vec::new() }
+        Self { first: 0, places, delivering: false, finished: Vec::new() }
     }
 }
 
 impl<M, F> Order<M, F> {
-    /// Not parking_lot's, which gives its turn away after a moment of spinning: on a busy machine that costs milliseconds, in the middle of
-    /// a burst. What is under this lock cannot panic half-way.
+    /// Locks the places. This is not parking_lot's mutex, which yields after a moment of spinning: on
+    /// a busy machine that costs milliseconds in the middle of a burst. Nothing panics while it is
+    /// locked.
     fn lock(&self) -> MutexGuard<'_, State<M, F>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -97,9 +99,9 @@ impl<M, F> Order<M, F> {
         Ticket { source, number }
     }
 
-    /// Whether a place may be filled. A source may fill as many as are free, so that there is always room for somebody else.
-    /// What finds no room is delivered at once, whatever is before it. A place that the others of its source wait for may
-    /// always be filled.
+    /// Whether a place may be filled. The sources share the room fairly; but a place that the others
+    /// of its source wait for may always be filled. A message without room is delivered at once,
+    /// whatever is before it.
     pub(super) fn has_room(&self, ticket: &Ticket) -> bool {
         self.lock().has_room(ticket)
     }
@@ -116,10 +118,10 @@ impl<M, F> Order<M, F> {
 
     fn settle(&self, Ticket { source, number }: Ticket, place: Place<M>) -> Next<M, F> {
         let mut state = self.lock();
-        let is_ready = usize::from(matches!(place, Place::Ready(_)));
-        state.ready += is_ready;
+        if matches!(place, Place::Ready(_)) {
+            state.ready.take(source);
+        }
         let queue = state.sources.entry(source).or_default();
-        queue.ready += is_ready;
         // Never more places than fit into memory, so the difference fits into a usize.
         if let Some(own) = queue.places.get_mut((number - queue.first) as usize) {
             *own = place;
@@ -146,8 +148,7 @@ impl<M, F> Order<M, F> {
                     // Taken out, and popped with the next turn of this loop or the next call.
                     let Place::Ready(message) = std::mem::replace(place, Place::GivenUp) else { continue };
                     queue.delivering = true;
-                    queue.ready -= 1;
-                    state.ready -= 1;
+                    state.ready.release(source);
                     return Next::Deliver(message);
                 }
                 Some(Place::Open) | None => {
@@ -168,7 +169,7 @@ impl<M, F> Order<M, F> {
 impl<M, F> State<M, F> {
     fn has_room(&self, ticket: &Ticket) -> bool {
         let Some(queue) = self.sources.get(&ticket.source) else { return true };
-        queue.ready < MAX_READY.saturating_sub(self.ready) || queue.is_next(ticket.number)
+        self.ready.has_room(ticket.source) || queue.is_next(ticket.number)
     }
 }
 
@@ -226,7 +227,7 @@ mod tests {
         let next = order.fill(first, "first");
         assert_eq!(all(&order, ANN, next), ["first", "second", "third"]);
         assert!(order.lock().sources.is_empty());
-        assert_eq!(order.lock().ready, 0);
+        assert!(order.lock().ready.is_empty());
     }
 
     #[test]
