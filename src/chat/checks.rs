@@ -1,159 +1,135 @@
-//! Looks and acknowledgements that the user did not ask for: how many there may be at once, and who is next.
+//! Limits the probes and acknowledgements that the user did not ask for, and decides which peer is
+//! next when there is room.
 
-use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroU64;
 
 use super::Chat;
+use super::table::Waiting;
 use super::time::Time;
 use crate::model::address::SourcePrefix;
+use crate::model::fair_share::FairShare;
 use crate::model::peer_id::Recipient;
 
-/// Looks and acknowledgements under way at a time that the user did not ask for. Sixty-four that are never answered, each
-/// for a second, still ask a full table anew within three minutes; and whoever invents peers, however many, has so many
-/// dialled at once and no more.
+/// Probes and acknowledgements under way at a time that the user did not ask for. Sixty-four that
+/// are never answered, for a second each, still probe a full table within three minutes; and a
+/// source that invents peers, however many, has no more than these dialed at a time.
 pub(super) const MAX_CHECKS_UNDER_WAY: usize = 64;
 
-/// Entries of the queue beyond two for each row before those are looked for that are not in force any more: that takes as
-/// long as the queue is, and so has to be rare.
-const MAX_STALE: usize = 64;
+/// A place in the order in which peers began to wait; the lowest has waited longest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Turn(NonZeroU64);
 
-/// A place in the queue, which a row keeps until its turn. It is never given again, so an entry whose row has gone, or has
-/// come again meanwhile, is known for what it is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Place(u64);
+#[cfg(test)]
+impl Turn {
+    pub(super) fn new(turn: u64) -> Self {
+        Self(NonZeroU64::new(turn).expect("turns are counted from 1"))
+    }
+}
 
-/// Looks and acknowledgements under way, counted by the IP they go to: each may have as many as are free, so that whoever
-/// invents peers does not keep others from being looked for (see the mailbox for the rule). What finds no room waits for
-/// its turn, and costs nothing meanwhile: the IPs take turns, and of each IP's rows the one that has waited longest is next.
-#[derive(Debug, Default)]
-pub(super) struct Checks {
-    all: usize,
-    of: HashMap<SourcePrefix, usize>,
-    /// The rows that wait at each IP, and the IPs that have any.
-    queues: HashMap<SourcePrefix, VecDeque<(Place, Recipient)>>,
-    turns: VecDeque<SourcePrefix>,
-    waiting: usize,
-    last_place: u64,
-    /// When to see whose turn it is: room has become free. Somebody waits only while something is under way or this is set.
+/// The probes and acknowledgements under way, shared fairly between the prefixes that they go to.
+///
+/// A peer for which there is no room waits for its turn and causes no work meanwhile. The next one
+/// is of the prefix with the fewest under way, and among its peers the one that has waited longest.
+#[derive(Debug)]
+pub(super) struct ProbeLimiter {
+    under_way: FairShare,
+    /// The last turn that was given to a peer that waits.
+    last_turn: Turn,
+    /// No peer waits if this is unset. If it is set, a scan tells.
+    may_wait: bool,
+    /// When to see whose turn it is: room has become free. While a peer waits, something is under
+    /// way or this is set.
     serve_at: Option<Time>,
 }
 
-impl Checks {
-    /// Whether one that the user did not ask for may be made to `share`.
-    pub(super) fn has_room(&self, share: SourcePrefix) -> bool {
-        self.of.get(&share).copied().unwrap_or(0) < MAX_CHECKS_UNDER_WAY.saturating_sub(self.all)
+impl Default for ProbeLimiter {
+    fn default() -> Self {
+        let under_way = FairShare::new(MAX_CHECKS_UNDER_WAY);
+        Self { under_way, last_turn: Turn(NonZeroU64::MIN), may_wait: false, serve_at: None }
+    }
+}
+
+impl ProbeLimiter {
+    /// Whether there is room for one that the user did not ask for.
+    pub(super) fn has_room(&self, prefix: SourcePrefix) -> bool {
+        self.under_way.has_room(prefix)
     }
 
-    /// How many there are.
+    /// Returns how many are under way.
     pub(super) fn under_way(&self) -> usize {
-        self.all
+        self.under_way.used()
     }
 
     /// Whether none is under way.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.all == 0 && self.of.is_empty()
+        self.under_way.is_empty()
     }
 
-    /// Entries in the queue, those included that are not in force any more.
-    #[cfg(test)]
-    pub(super) fn waiting(&self) -> usize {
-        assert_eq!(self.waiting, self.queues.values().map(VecDeque::len).sum());
-        assert_eq!(self.turns.len(), self.queues.len());
-        self.waiting
+    /// Counts one that begins. One that the user asked for begins without room, too.
+    pub(super) fn begin(&mut self, prefix: SourcePrefix) {
+        self.under_way.take(prefix);
     }
 
-    pub(super) fn begin(&mut self, share: SourcePrefix) {
-        self.all += 1;
-        *self.of.entry(share).or_default() += 1;
-    }
-
-    /// One is over; whoever is next may begin at `next_at`.
-    pub(super) fn end(&mut self, share: SourcePrefix, next_at: Time) {
-        self.all -= 1;
-        if let Some(count) = self.of.get_mut(&share) {
-            *count -= 1;
-            if *count == 0 {
-                self.of.remove(&share);
-            }
-        }
-        if self.waiting > 0 && self.all < MAX_CHECKS_UNDER_WAY {
+    /// Counts one that is over. A peer that waits may be served at `next_at`.
+    pub(super) fn end(&mut self, prefix: SourcePrefix, next_at: Time) {
+        self.under_way.release(prefix);
+        if self.may_wait && self.under_way.free() > 0 {
             self.serve_at = Some(self.serve_at.map_or(next_at, |at| at.min(next_at)));
         }
     }
 
-    /// When somebody's turn may have come.
+    /// Returns when a peer that waits may be served.
     pub(super) fn next_wake(&self) -> Option<Time> {
         self.serve_at
     }
 
-    /// Lets a row wait, for which there is no room.
-    fn wait(&mut self, peer_id: Recipient, prefix: SourcePrefix) -> Place {
-        self.last_place += 1;
-        let place = Place(self.last_place);
-        let queue = self.queues.entry(prefix).or_default();
-        if queue.is_empty() {
-            self.turns.push_back(prefix);
-        }
-        queue.push_back((place, peer_id));
-        self.waiting += 1;
-        place
+    fn next_turn(&mut self) -> Turn {
+        self.may_wait = true;
+        self.last_turn = Turn(self.last_turn.0.saturating_add(1));
+        self.last_turn
     }
 
-    /// Whose turn it is, if there is room. At most so many IPs have none as there are places under way, so few are passed over.
-    fn next(&mut self) -> Option<(Place, Recipient)> {
-        if self.all >= MAX_CHECKS_UNDER_WAY {
+    /// Returns the peer whose turn it is of those that wait, if there is room for it.
+    fn next_of<'a>(&mut self, waiting: impl Iterator<Item = Waiting<'a>>) -> Option<Recipient> {
+        if self.under_way.free() == 0 {
             return None;
         }
-        let at = self.turns.iter().position(|share| self.has_room(*share))?;
-        self.turns.rotate_left(at);
-        let share = self.turns.pop_front()?;
-        let queue = self.queues.get_mut(&share)?;
-        let next = queue.pop_front();
-        self.waiting -= usize::from(next.is_some());
-        if queue.is_empty() {
-            self.queues.remove(&share);
-        } else {
-            self.turns.push_back(share);
+        let mut next: Option<((usize, Turn), Waiting<'_>)> = None;
+        for peer in waiting {
+            // No prefix has fewer than none. This spares most peers the look-up of their prefix.
+            if next.is_some_and(|((fewest, first), _)| fewest == 0 && first < peer.turn) {
+                continue;
+            }
+            let order = (self.under_way.used_by(peer.prefix), peer.turn);
+            if next.is_none_or(|(first, _)| order < first) {
+                next = Some((order, peer));
+            }
         }
-        next
-    }
-
-    /// Forgets the entries that are not in force.
-    fn retain(&mut self, is_in_force: impl Fn(Place, Recipient) -> bool) {
-        self.queues.retain(|_, queue| {
-            queue.retain(|&(place, peer_id)| is_in_force(place, peer_id));
-            !queue.is_empty()
-        });
-        self.turns.retain(|share| self.queues.contains_key(share));
-        self.waiting = self.queues.values().map(VecDeque::len).sum();
+        self.may_wait = next.is_some();
+        // If the prefix with the fewest has no room, no prefix has.
+        next.map(|(_, peer)| peer).filter(|peer| self.has_room(peer.prefix)).map(|peer| *peer.id)
     }
 }
 
 impl Chat {
-    /// Lets a row wait for its turn to be looked at or acknowledged, unless it does already.
+    /// Lets a peer wait for its turn to be probed or acknowledged, unless it does already.
     pub(super) fn wait_for_room(&mut self, peer_id: Recipient) {
-        let waits_anew = self.table.peer(peer_id).filter(|peer| peer.place.is_none());
-        let Some(prefix) = waits_anew.map(super::table::Peer::prefix) else { return };
-        let table = &self.table;
-        if self.checks.waiting >= 2 * table.len() + MAX_STALE {
-            self.checks
-                .retain(|place, peer_id| table.peer(peer_id).is_some_and(|peer| peer.place == Some(place)));
+        if self.table.peer(peer_id).is_some_and(|peer| peer.turn.is_none()) {
+            let turn = self.checks.next_turn();
+            self.table.update(peer_id, |peer| peer.turn = Some(turn));
         }
-        let place = self.checks.wait(peer_id, prefix);
-        self.table.update(peer_id, |peer| peer.place = Some(place));
     }
 
-    /// Does what is due for those whose turn it is, as far as there is room.
+    /// Does what is due for the peers whose turn it is, as far as there is room.
     pub(super) fn serve_waiting(&mut self, now: Time) {
         if self.checks.serve_at.is_none_or(|at| at > now) {
             return;
         }
         self.checks.serve_at = None;
-        while let Some((place, peer_id)) = self.checks.next() {
-            if self.table.peer(peer_id).is_some_and(|peer| peer.place == Some(place)) {
-                self.table.update(peer_id, |peer| peer.place = None);
-                self.due(peer_id, now);
-            }
+        while let Some(peer_id) = self.checks.next_of(self.table.waiting()) {
+            self.table.update(peer_id, |peer| peer.turn = None);
+            self.due(peer_id, now);
         }
     }
 }

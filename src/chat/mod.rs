@@ -65,12 +65,12 @@ use crate::model::key::PublicKey;
 use crate::model::message::{Form, MessageId, Outgoing, Speech};
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
-use checks::Checks;
+use checks::ProbeLimiter;
 use inbound::Inbound;
 use operations::Operations;
 use refusals::Refusals;
 use storing::Goodbyes;
-use table::{Peer, Table};
+use table::{Peer, Peers};
 
 /// How long the user waits at most for the verified list, for the first dialling of the static peers and for the
 /// goodbyes: what people still feel as an answer to what they did.
@@ -192,11 +192,11 @@ pub struct UnderWay {
 pub struct Chat {
     me: Me,
     own_ips: BTreeSet<IpAddr>,
-    table: Table,
+    table: Peers,
     operations: Operations,
     jobs: HashMap<JobId, Job>,
     last_job: u64,
-    checks: Checks,
+    checks: ProbeLimiter,
     outbox: Outbox,
     /// What is stored is there in the next run.
     durable: bool,
@@ -222,11 +222,11 @@ impl Chat {
         Self {
             me,
             own_ips: BTreeSet::new(),
-            table: Table::default(),
+            table: Peers::default(),
             operations: Operations::default(),
             jobs: HashMap::new(),
             last_job: 0,
-            checks: Checks::default(),
+            checks: ProbeLimiter::default(),
             outbox: Outbox::new(expire, durable),
             durable,
             name,
@@ -278,17 +278,14 @@ impl Chat {
 
     /// Returns how many peers are online.
     pub fn here(&self) -> usize {
-        self.distinct().filter(|peer| peer.is_there()).count()
+        let claimed: HashSet<PeerAddr> = self.claimed().collect();
+        self.table.iter().filter(|peer| peer.is_there() && is_distinct(peer, &claimed)).count()
     }
 
-    /// The rows without those that are most likely a second one of a peer: an address that a peer
-    /// with a key claims, while the peer is online and is being dialed there.
+    /// Returns the rows without those that are most likely a second one of a peer.
     fn distinct(&self) -> impl Iterator<Item = &Peer> {
         let claimed: HashSet<PeerAddr> = self.claimed().collect();
-        self.table.rows().filter(move |peer| match peer.id {
-            Recipient::Address(addr) => !claimed.contains(&addr),
-            Recipient::Peer(_) => true,
-        })
+        self.table.rows().filter(move |peer| is_distinct(peer, &claimed))
     }
 
     /// The addresses that a peer with a key claims, while the peer is online and is being dialed
@@ -425,7 +422,7 @@ impl Chat {
 
     /// Whether a peer in the table is dialed at this address.
     pub fn is_listed(&self, addr: PeerAddr) -> bool {
-        self.table.rows().any(|peer| peer.addr == addr)
+        self.table.iter().any(|peer| peer.addr == addr)
     }
 
     /// Tells the user that a peer is there, once it is certain and its name known or overdue.
@@ -458,6 +455,15 @@ impl Chat {
         if let Some(Some(who)) = news {
             self.tell(Event::Went(who, why));
         }
+    }
+}
+
+/// Whether a row stands for a peer of its own. The row of an address that a peer with a key claims
+/// is most likely a second one of that peer.
+fn is_distinct(peer: &Peer, claimed: &HashSet<PeerAddr>) -> bool {
+    match peer.id {
+        Recipient::Address(addr) => !claimed.contains(&addr),
+        Recipient::Peer(_) => true,
     }
 }
 

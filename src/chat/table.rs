@@ -1,36 +1,38 @@
 //! The peer table: one row for each recipient, its number for the whole run, and which row is
 //! evicted when the table is full.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
-use super::checks::Place;
+use super::checks::Turn;
 use super::event::Proof;
 use super::presence::{OfflineReason, PROBE_INTERVAL, Presence, PresenceStatus, Probe};
 use super::time::Time;
 use crate::model::address::{Claimed, PeerAddr, Source, SourcePrefix};
-use crate::model::key::{KEY_BYTES, PublicKey};
+use crate::model::key::PublicKey;
 use crate::model::message::{Form, Speech};
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::ByeReason;
 use crate::protocol;
 
-/// Peers known at most. Ten thousand rows of well under a kilobyte are a few megabytes, and more people than anybody
-/// chats with.
+/// Peers known at most. Ten thousand rows of about half a kilobyte are a few megabytes, and more
+/// people than anyone chats with.
 pub const MAX_PEERS: usize = 10_000;
 
-/// Static peers at most: they are never evicted, so they must leave room for others.
+/// Static peers at most. They are never evicted, so they must leave room for others.
 pub const MAX_STATIC_PEERS: usize = MAX_PEERS / 2;
 
-/// Peers of one IP at most, so that no machine drives the others out; on the loopback network all have few.
+/// Peers of one source prefix at most, so that no machine evicts all others. The limit does not
+/// apply to the loopback network.
 pub const MAX_PEERS_PER_IP: usize = MAX_PEERS / 4;
 
-/// How long a peer that is gone is still shown.
+/// How long an offline peer is still listed.
 pub const GONE_SHOWN: Duration = Duration::from_secs(600);
 
-/// Time between two probes of the whole table: with more peers each is probed more rarely, so that the probes never
-/// become a load. 20 ms are 50 a second; up to 750 peers the usual interval holds.
+/// The mean time between two probes of a full table, so that the probes never become a load: with
+/// more peers, each is probed more rarely. 20 ms are 50 probes a second; up to 750 peers
+/// [`PROBE_INTERVAL`] holds.
 const PROBE_SPACING: Duration = Duration::from_millis(20);
 
 /// How a peer came to be known.
@@ -52,8 +54,9 @@ pub(super) struct Peer {
     pub(super) id: Recipient,
     /// The address it is dialed at first.
     pub(super) addr: PeerAddr,
-    /// The prefix it counts against: that of the address where it was first known.
-    prefix: SourcePrefix,
+    /// The prefix whose rows it is counted among: that of its first address, so that a machine
+    /// makes no room for more rows by moving its own.
+    counted: SourcePrefix,
     /// The user wrote to it, named, verified, accepted or configured it.
     pub(super) contact: bool,
     /// When its key was first proven in this run.
@@ -80,7 +83,7 @@ pub(super) struct Peer {
     pub(super) is_elsewhere: bool,
     /// The user has compared its key.
     pub(super) verified: bool,
-    /// Why it did not take us when it was met last; told once.
+    /// OfflineReason it did not take us when it was met last; told once.
     pub(super) turned_away: Option<ByeReason>,
     /// The form that the user configured; what a peer has taught us ends with its program.
     pub(super) configured_form: Form,
@@ -99,23 +102,42 @@ pub(super) struct Peer {
     pub(super) acked_at: Option<Time>,
     pub(super) ack_due: Option<Time>,
     pub(super) acking: bool,
-    /// It waits for its turn to be looked at or acknowledged.
-    pub(super) place: Option<Place>,
+    /// It waits for its turn to be probed or acknowledged.
+    pub(super) turn: Option<Turn>,
     /// The last job begun when one of us said goodbye to the other: what becomes of it and those before it, which were
     /// on their way, does not bring the peer back.
     pub(super) parted_after: u64,
     /// Texts on their way to it.
     pub(super) texts_waiting: usize,
-    wake: Option<Time>,
-    rank: Option<(Rank, u64)>,
+    /// Where its summary is.
+    slot: usize,
 }
 
-/// Who goes first when the table is full; among equals, whoever has had the rank longest.
+/// A place in the order of eviction: the lowest goes first. Among rows of one rank, this is the peer
+/// that was heard of least recently, and among those the older row.
+///
+/// It is one number because a scan that compares three values takes several times as long.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Rank {
+struct EvictionOrder(u128);
+
+impl EvictionOrder {
+    /// The place of a row that is never evicted.
+    const NEVER: Self = Self(u128::MAX);
+
+    fn new(rank: EvictionRank, last_heard: Option<Time>, number: u32) -> Self {
+        let heard = last_heard.map_or(Duration::ZERO, Time::since_start);
+        // It fits: a `Time` is less than 2^64 nanoseconds after the start.
+        Self((rank as u128) << 96 | heard.as_nanos() << 32 | u128::from(number))
+    }
+}
+
+/// Which rows are evicted first when the table is full.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum EvictionRank {
+    /// It never answered: it is no more than a claim.
     Claimed,
-    Gone,
-    There,
+    Offline,
+    Online,
 }
 
 impl Peer {
@@ -128,7 +150,7 @@ impl Peer {
     pub(super) fn moves_to(&mut self, addr: PeerAddr) {
         self.addr = addr;
         self.is_elsewhere = false;
-        self.place = None;
+        self.turn = None;
     }
 
     /// Forgets what is known of the program that was there: another program may be there now.
@@ -165,67 +187,131 @@ impl Peer {
         }
     }
 
-    fn rank(&self) -> Option<Rank> {
-        // A peer with a live session is never evicted.
+    /// Its place in the order of eviction. A static peer, a peer with a key that is online, and a
+    /// peer for which messages wait are never evicted.
+    fn eviction_order(&self) -> EvictionOrder {
         let is_live = self.id.public_key().is_some() && self.is_there();
         if self.known == Known::Static || self.texts_waiting > 0 || is_live {
-            return None;
+            return EvictionOrder::NEVER;
         }
-        Some(if !self.presence.is_proven() {
-            Rank::Claimed
+        let rank = if !self.presence.is_proven() {
+            EvictionRank::Claimed
         } else if self.is_there() {
-            Rank::There
+            EvictionRank::Online
         } else {
-            Rank::Gone
-        })
+            EvictionRank::Offline
+        };
+        EvictionOrder::new(rank, self.last_heard, self.number)
     }
 
+    /// When the row is removed because the peer has been offline for long enough.
     fn removal(&self) -> Option<Time> {
         let (since, _) = self.presence.offline()?;
         (self.known != Known::Static && self.texts_waiting == 0).then(|| since.plus(GONE_SHOWN))
     }
 
-    /// When and how to look for it next. An acknowledgement under way shows as much as a look would.
+    /// When and how to probe it next; `None` while an acknowledgement is under way, which shows as
+    /// much as a probe.
     pub(super) fn next_probe(&self, interval: Duration) -> Option<(Time, Probe)> {
         if self.acking { None } else { self.presence.next_probe(interval) }
     }
 
+    /// When something is due for it next.
     fn wake(&self, interval: Duration) -> Option<Time> {
-        let probe = self.next_probe(interval).map(|(at, _)| at);
-        // Who waits for a turn is woken by it.
-        let dialled = [probe, self.ack_due].into_iter().filter(|_| self.place.is_none());
-        dialled.chain([self.removal(), self.tell_at]).flatten().min()
+        // A row that waits for its turn is not due before that.
+        let dialed = match self.turn {
+            Some(_) => None,
+            None => earlier(self.next_probe(interval).map(|(at, _)| at), self.ack_due),
+        };
+        earlier(dialed, earlier(self.removal(), self.tell_at))
     }
 }
 
-/// The table and its indexes: who has something due when, and who may be evicted in which order.
+/// Returns the earlier of two moments, or the one that is set.
+fn earlier(one: Option<Time>, other: Option<Time>) -> Option<Time> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// The part of a row that scans look at, copied after each change of the row. Summaries lie side by
+/// side, so a scan of ten thousand takes some ten microseconds. Reading the rows themselves takes
+/// half a millisecond, which a flood of invented peers would make felt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Summary {
+    /// The prefix that the row is counted among.
+    counted: SourcePrefix,
+    /// The prefix that the peer is dialed under.
+    dialed: SourcePrefix,
+    eviction: EvictionOrder,
+    turn: Option<Turn>,
+    /// `None` also while what is due is being done.
+    wake: Option<Time>,
+}
+
+impl Summary {
+    fn of(peer: &Peer, interval: Duration) -> Self {
+        Self {
+            counted: peer.counted,
+            dialed: peer.prefix(),
+            eviction: peer.eviction_order(),
+            turn: peer.turn,
+            wake: peer.wake(interval),
+        }
+    }
+}
+
+/// A peer that waits for its turn to be probed or acknowledged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waiting<'a> {
+    pub(super) id: &'a Recipient,
+    pub(super) turn: Turn,
+    /// The prefix that it is dialed under.
+    pub(super) prefix: SourcePrefix,
+}
+
+/// The rows of all known peers, at most [`MAX_PEERS`]. A row is found by its recipient; everything
+/// else is a scan.
 #[derive(Debug, Default)]
-pub(super) struct Table {
-    peers: HashMap<Recipient, Peer>,
-    numbers: BTreeMap<u32, Recipient>,
-    schedule: BTreeSet<(Time, Recipient)>,
-    evictable: BTreeSet<(Rank, u64, Recipient)>,
-    /// The same by share.
-    evictable_of: BTreeSet<(SourcePrefix, Rank, u64, Recipient)>,
-    per_ip: HashMap<SourcePrefix, usize>,
-    next_number: u32,
-    changes: u64,
+pub(super) struct Peers {
+    rows: HashMap<Recipient, Peer>,
+    /// The summary of each row, in any order: one takes the slot of another that is removed.
+    summaries: Vec<Summary>,
+    /// The recipient of the summary in the same slot.
+    ids: Vec<Recipient>,
+    /// A lower bound of the time when the first row is due, so that asking for it takes no scan. An
+    /// update lowers it; [`Peers::take_due`] makes it exact.
+    wake: Option<Time>,
+    last_number: u32,
 }
 
-impl Table {
+impl Peers {
     pub(super) fn len(&self) -> usize {
-        self.peers.len()
+        self.rows.len()
     }
 
-    pub(super) fn peer(&self, peer_id: Recipient) -> Option<&Peer> {
-        self.peers.get(&peer_id)
+    pub(super) fn peer(&self, id: Recipient) -> Option<&Peer> {
+        self.rows.get(&id)
     }
 
-    /// The row without a key that is dialed at `addr`, or speaks from there.
+    /// Returns all rows in any order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Peer> {
+        self.rows.values()
+    }
+
+    /// Returns all rows in the order of their numbers.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &Peer> {
+        let mut rows: Vec<(u32, &Peer)> = self.iter().map(|peer| (peer.number, peer)).collect();
+        rows.sort_unstable_by_key(|(number, _)| *number);
+        rows.into_iter().map(|(_, peer)| peer)
+    }
+
+    /// Returns the row without a key that is dialed at `addr`, or speaks from there.
     pub(super) fn legacy_at(&self, addr: PeerAddr) -> Option<&Peer> {
         let legacy = addr.plain().map(|addr| protocol::plain::peer_at(addr).into());
         let of_addr = legacy.into_iter().chain([Recipient::Address(addr)]);
-        let known = of_addr.filter_map(|id| self.peers.get(&id)).next();
+        let known = of_addr.filter_map(|id| self.peer(id)).next();
         if known.is_some() || !addr.ip().is_loopback() {
             return known;
         }
@@ -236,73 +322,35 @@ impl Table {
             let is_at = |at: PeerAddr| at == addr || (speaks_there && at.port() == addr.port());
             peer.id.public_key().is_none() && is_at(peer.addr)
         };
-        self.rows().find(is_it)
+        self.iter().filter(is_it).min_by_key(|peer| peer.number)
     }
 
-    /// All rows in the order of their numbers.
-    pub(super) fn rows(&self) -> impl Iterator<Item = &Peer> {
-        self.numbers.values().filter_map(|peer_id| self.peers.get(peer_id))
-    }
-
-    /// Changes a row, and keeps the indexes true.
-    pub(super) fn update<T>(&mut self, peer_id: Recipient, change: impl FnOnce(&mut Peer) -> T) -> Option<T> {
+    /// Changes a row. Returns what `change` returns, or `None` if there is no such row.
+    pub(super) fn update<T>(&mut self, id: Recipient, change: impl FnOnce(&mut Peer) -> T) -> Option<T> {
         let interval = self.interval();
-        let peer = self.peers.get_mut(&peer_id)?;
+        let peer = self.rows.get_mut(&id)?;
         let result = change(peer);
-        let wake = peer.wake(interval);
-        // A row that wakes too early only looks again; so a sign of life, which moves the next look back, costs nothing.
-        let keep = peer.wake.is_some_and(|old| wake.is_some_and(|new| old <= new));
-        if !keep && wake != peer.wake {
-            if let Some(old) = peer.wake {
-                self.schedule.remove(&(old, peer_id));
-            }
-            if let Some(new) = wake {
-                self.schedule.insert((new, peer_id));
-            }
-            peer.wake = wake;
-        }
-        let (rank, prefix) = (peer.rank(), peer.prefix);
-        if rank != peer.rank.map(|(rank, _)| rank) {
-            if let Some((rank, since)) = peer.rank.take() {
-                self.evictable.remove(&(rank, since, peer_id));
-                self.evictable_of.remove(&(prefix, rank, since, peer_id));
-            }
-            if let Some(rank) = rank {
-                self.changes += 1;
-                peer.rank = Some((rank, self.changes));
-                self.evictable.insert((rank, self.changes, peer_id));
-                self.evictable_of.insert((prefix, rank, self.changes, peer_id));
-            }
-        }
+        let summary = Summary::of(peer, interval);
+        self.wake = earlier(self.wake, summary.wake);
+        *self.summaries.get_mut(peer.slot)? = summary;
         Some(result)
     }
 
-    /// Adds a row that is dialed at `addr`, whose prefix it counts against. A full table evicts a
-    /// row first; if none may go, none is added.
+    /// Adds a row that is dialed at `addr`, whose prefix it is counted among, unless it is there
+    /// already. A full table evicts a row first. Returns whether the row is in the table.
     pub(super) fn add(&mut self, id: Recipient, addr: PeerAddr, known: Known, presence: Presence) -> bool {
-        if self.peers.contains_key(&id) {
+        if self.rows.contains_key(&id) {
             return true;
         }
-        let prefix = addr.share();
-        let of_prefix = self.per_ip.get(&prefix).copied().unwrap_or(0);
-        let first = if of_prefix >= MAX_PEERS_PER_IP && !addr.ip().is_loopback() {
-            Some(self.first_of(prefix))
-        } else if self.peers.len() >= MAX_PEERS {
-            Some(self.evictable.first().map(|&(.., first)| first))
-        } else {
-            None
-        };
-        match first {
-            Some(None) => return false,
-            Some(Some(first)) => drop(self.remove(first)),
-            None => {}
+        if !self.make_room_at(addr) {
+            return false;
         }
-        self.next_number += 1;
+        self.last_number += 1;
         let peer = Peer {
-            number: self.next_number,
+            number: self.last_number,
             id,
             addr,
-            prefix,
+            counted: addr.share(),
             contact: false,
             added: None,
             claimed: None,
@@ -328,137 +376,128 @@ impl Table {
             acked_at: None,
             ack_due: None,
             acking: false,
-            place: None,
+            turn: None,
             parted_after: 0,
             texts_waiting: 0,
-            wake: None,
-            rank: None,
+            slot: self.summaries.len(),
         };
-        self.insert(peer);
+        self.summaries.push(Summary::of(&peer, self.interval()));
+        self.ids.push(id);
+        self.rows.insert(id, peer);
+        self.update(id, |_| ());
         true
     }
 
-    /// The row that goes first of those that have `share` together.
-    fn first_of(&self, share: SourcePrefix) -> Option<Recipient> {
-        let lowest = Recipient::key(PublicKey::new([0; KEY_BYTES]));
-        let from_there_on = self.evictable_of.range((share, Rank::Claimed, 0, lowest)..).next();
-        from_there_on.filter(|first| first.0 == share).map(|&(.., peer_id)| peer_id)
+    /// Evicts a row if another one at `addr` would be too many. Returns whether there is room.
+    fn make_room_at(&mut self, addr: PeerAddr) -> bool {
+        if self.len() < MAX_PEERS_PER_IP {
+            return true;
+        }
+        let prefix = addr.share();
+        let of_prefix = || self.summaries.iter().filter(|summary| summary.counted == prefix).count();
+        let evicted = if !addr.ip().is_loopback() && of_prefix() >= MAX_PEERS_PER_IP {
+            self.first_evicted(|summary| summary.counted == prefix)
+        } else if self.len() >= MAX_PEERS {
+            self.first_evicted(|_| true)
+        } else {
+            return true;
+        };
+        evicted.is_some_and(|id| self.remove(id).is_some())
     }
 
-    fn insert(&mut self, mut peer: Peer) {
-        let peer_id = peer.id;
-        // The indexes of a removed row are no longer valid.
-        (peer.place, peer.wake, peer.rank) = (None, None, None);
-        *self.per_ip.entry(peer.prefix).or_default() += 1;
-        self.numbers.insert(peer.number, peer_id);
-        self.peers.insert(peer_id, peer);
-        self.update(peer_id, |_| ());
+    /// Returns the row that is evicted first of those with such a summary, if any of them may be.
+    fn first_evicted(&self, is_of: impl Fn(&Summary) -> bool) -> Option<Recipient> {
+        let summaries = self.summaries.iter().zip(&self.ids).filter(|(summary, _)| is_of(summary));
+        let (summary, id) = summaries.min_by_key(|(summary, _)| summary.eviction)?;
+        (summary.eviction != EvictionOrder::NEVER).then_some(*id)
     }
 
-    pub(super) fn remove(&mut self, peer_id: Recipient) -> Option<Peer> {
-        let peer = self.peers.remove(&peer_id)?;
-        self.numbers.remove(&peer.number);
-        let prefix = peer.prefix;
-        if let Some(wake) = peer.wake {
-            self.schedule.remove(&(wake, peer_id));
-        }
-        if let Some((rank, since)) = peer.rank {
-            self.evictable.remove(&(rank, since, peer_id));
-            self.evictable_of.remove(&(prefix, rank, since, peer_id));
-        }
-        if let Some(count) = self.per_ip.get_mut(&prefix) {
-            *count -= 1;
-            if *count == 0 {
-                self.per_ip.remove(&prefix);
-            }
+    pub(super) fn remove(&mut self, id: Recipient) -> Option<Peer> {
+        let peer = self.rows.remove(&id)?;
+        self.summaries.swap_remove(peer.slot);
+        self.ids.swap_remove(peer.slot);
+        let moved = self.ids.get(peer.slot).and_then(|moved| self.rows.get_mut(moved));
+        if let Some(moved) = moved {
+            moved.slot = peer.slot;
         }
         Some(peer)
     }
 
     /// Gives a row to another identity that has none yet. Its number stays. Returns whether it did.
     pub(super) fn rekey(&mut self, from: Recipient, to: Recipient) -> bool {
-        if self.peers.contains_key(&to) {
+        if self.rows.contains_key(&to) {
             return false;
         }
-        let Some(mut peer) = self.remove(from) else {
+        let Some(mut peer) = self.rows.remove(&from) else {
             return false;
         };
         peer.id = to;
-        self.insert(peer);
+        self.ids[peer.slot] = to;
+        self.rows.insert(to, peer);
+        self.update(to, |_| ());
         true
     }
 
     /// Gives a row the number of a row that was removed.
     pub(super) fn renumber(&mut self, id: Recipient, number: u32) {
-        if let Some(mut peer) = self.remove(id) {
-            peer.number = number;
-            self.insert(peer);
-        }
+        self.update(id, |peer| peer.number = number);
     }
 
-    /// How long a peer that is well is left in peace, given how many there are.
+    /// How long an online peer may be silent before it is probed, given how many peers there are.
     pub(super) fn interval(&self) -> Duration {
-        let all = PROBE_SPACING.saturating_mul(u32::try_from(self.peers.len()).unwrap_or(u32::MAX));
+        let all = PROBE_SPACING.saturating_mul(u32::try_from(self.len()).unwrap_or(u32::MAX));
         PROBE_INTERVAL.max(all)
     }
 
-    /// When the first row has something due.
+    /// Returns a moment before which no row is due; the first row may be due later.
+    ///
+    /// A row is due after the interval that was in force at its last change, which is the longer
+    /// one if rows were removed since.
     pub(super) fn next_wake(&self) -> Option<Time> {
-        self.schedule.first().map(|(at, _)| *at)
+        self.wake
     }
 
-    /// The first row that has something due at `now`, taken off the schedule until it is next updated.
-    pub(super) fn take_due(&mut self, now: Time) -> Option<Recipient> {
-        let &(at, peer_id) = self.schedule.first()?;
-        if at > now {
-            return None;
+    /// Returns the rows that have something due at `now`, the most overdue first. They are due
+    /// again only after their next update.
+    pub(super) fn take_due(&mut self, now: Time) -> Vec<Recipient> {
+        if self.wake.is_none_or(|at| at > now) {
+            return Vec::new();
         }
-        self.schedule.remove(&(at, peer_id));
-        if let Some(peer) = self.peers.get_mut(&peer_id) {
-            peer.wake = None;
+        self.wake = None;
+        let mut due = Vec::new();
+        for (summary, id) in self.summaries.iter_mut().zip(&self.ids) {
+            if summary.wake.is_some_and(|at| at <= now) {
+                due.push((summary.wake.take(), *id));
+            } else {
+                self.wake = earlier(self.wake, summary.wake);
+            }
         }
-        Some(peer_id)
+        due.sort_unstable();
+        due.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// Whether a row that is gone has been shown as such for long enough.
-    pub(super) fn is_outlived(&self, peer_id: Recipient, now: Time) -> bool {
-        let peer = self.peers.get(&peer_id);
-        peer.and_then(Peer::removal).is_some_and(|at| at <= now)
+    /// Returns the peers that wait for their turn to be probed or acknowledged, in any order.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = Waiting<'_>> {
+        let summaries = self.summaries.iter().zip(&self.ids);
+        summaries
+            .filter_map(|(summary, id)| Some(Waiting { id, turn: summary.turn?, prefix: summary.dialed }))
     }
-}
 
-/// How much a table and its indexes hold, for the tests that look for what is never given back.
-#[cfg(test)]
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sizes {
-    pub(super) peers: usize,
-    numbers: usize,
-    schedule: usize,
-    pub(super) evictable: usize,
-    evictable_of: usize,
-    pub(super) per_ip: usize,
-}
-
-#[cfg(test)]
-impl Sizes {
-    /// Whether no index holds more than there are rows.
-    pub(super) fn fits(&self) -> bool {
-        self.numbers == self.peers
-            && self.evictable == self.evictable_of
-            && [self.schedule, self.evictable, self.per_ip].iter().all(|size| *size <= self.peers)
+    /// Whether a row has been listed as offline for long enough.
+    pub(super) fn is_outlived(&self, id: Recipient, now: Time) -> bool {
+        self.peer(id).and_then(Peer::removal).is_some_and(|at| at <= now)
     }
-}
 
-#[cfg(test)]
-impl Table {
-    pub(super) fn sizes(&self) -> Sizes {
-        Sizes {
-            peers: self.peers.len(),
-            numbers: self.numbers.len(),
-            schedule: self.schedule.len(),
-            evictable: self.evictable.len(),
-            evictable_of: self.evictable_of.len(),
-            per_ip: self.per_ip.len(),
+    /// Checks that every row has its summary, and that the table wakes in time for all of them.
+    /// [`Peers::take_due`] may have returned no row that was not updated since.
+    #[cfg(test)]
+    pub(super) fn check(&self) {
+        assert_eq!((self.summaries.len(), self.ids.len()), (self.rows.len(), self.rows.len()));
+        for (id, peer) in &self.rows {
+            let summary = self.summaries[peer.slot];
+            assert_eq!((id, id), (&peer.id, &self.ids[peer.slot]));
+            assert_eq!(summary, Summary::of(peer, self.interval()));
+            assert!(summary.wake.is_none() || self.wake.is_some_and(|wake| Some(wake) <= summary.wake));
         }
     }
 }
@@ -485,7 +524,7 @@ pub struct Row {
     pub proof: Proof,
     /// Whether it is there.
     pub state: PresenceStatus,
-    /// Why it is gone, if it is.
+    /// OfflineReason it is gone, if it is.
     pub why: Option<OfflineReason>,
     /// How it came to be known.
     pub known: Known,
@@ -516,6 +555,8 @@ impl Row {
 mod tests {
     use std::net::Ipv4Addr;
 
+    use proptest::prelude::*;
+
     use super::*;
     use crate::chat::presence::ProbeResult;
 
@@ -524,8 +565,8 @@ mod tests {
         PeerAddr::new(Ipv4Addr::from_bits(0x7f00_0001 + n), 5000).unwrap()
     }
 
-    fn add(table: &mut Table, addr: PeerAddr, known: Known, presence: Presence) -> bool {
-        table.add(addr.into(), addr, known, presence)
+    fn add(peers: &mut Peers, addr: PeerAddr, known: Known, presence: Presence) -> bool {
+        peers.add(addr.into(), addr, known, presence)
     }
 
     fn now() -> Time {
@@ -534,90 +575,181 @@ mod tests {
 
     #[test]
     fn a_full_table_evicts_the_oldest_claim_first_and_a_static_peer_never() {
-        let mut table = Table::default();
-        add(&mut table, addr(0), Known::Static, Presence::of_static(now()));
+        let mut peers = Peers::default();
+        add(&mut peers, addr(0), Known::Static, Presence::of_static(now()));
         for n in 1..MAX_PEERS {
-            add(&mut table, addr(n), Known::Heard, Presence::of_heard(now()));
+            add(&mut peers, addr(n), Known::Heard, Presence::of_heard(now()));
         }
         for n in 1..MAX_PEERS {
             if n != 7 && n != 9 {
-                table.update(addr(n).into(), |peer| peer.presence.answered(ProbeResult::Dialed, now()));
+                peers.update(addr(n).into(), |peer| peer.presence.answered(ProbeResult::Dialed, now()));
             }
         }
         for (newcomer, evicted) in [(1, 7), (2, 9)] {
-            assert!(add(&mut table, addr(MAX_PEERS + newcomer), Known::Heard, Presence::of_heard(now())));
-            table.update(addr(MAX_PEERS + newcomer).into(), |peer| {
+            assert!(add(&mut peers, addr(MAX_PEERS + newcomer), Known::Heard, Presence::of_heard(now())));
+            peers.update(addr(MAX_PEERS + newcomer).into(), |peer| {
                 peer.presence.answered(ProbeResult::Dialed, now())
             });
-            assert_eq!(table.len(), MAX_PEERS);
-            assert!(table.peer(addr(evicted).into()).is_none());
+            assert_eq!(peers.len(), MAX_PEERS);
+            assert!(peers.peer(addr(evicted).into()).is_none());
         }
         // Nobody is a mere claim any more: then those go that are gone, then the oldest.
-        table.update(addr(5).into(), |peer| peer.presence.left(OfflineReason::SaidGoodbye, now()));
+        peers.update(addr(5).into(), |peer| peer.presence.left(OfflineReason::SaidGoodbye, now()));
         for (newcomer, evicted) in [(3, 5), (4, 1)] {
-            assert!(add(&mut table, addr(MAX_PEERS + newcomer), Known::Heard, Presence::of_heard(now())));
-            table.update(addr(MAX_PEERS + newcomer).into(), |peer| {
+            assert!(add(&mut peers, addr(MAX_PEERS + newcomer), Known::Heard, Presence::of_heard(now())));
+            peers.update(addr(MAX_PEERS + newcomer).into(), |peer| {
                 peer.presence.answered(ProbeResult::Dialed, now())
             });
-            assert!(table.peer(addr(evicted).into()).is_none());
+            assert!(peers.peer(addr(evicted).into()).is_none());
         }
-        assert!(table.peer(addr(0).into()).is_some());
+        assert!(peers.peer(addr(0).into()).is_some());
     }
 
     #[test]
     fn one_machine_drives_nobody_else_out() {
-        let mut table = Table::default();
+        let mut peers = Peers::default();
         let ip = |last| Ipv4Addr::new(10, 0, 0, last);
         let at = |last, port| PeerAddr::new(ip(last), port).unwrap();
-        add(&mut table, at(1, 5000), Known::Heard, Presence::of_heard(now()));
+        add(&mut peers, at(1, 5000), Known::Heard, Presence::of_heard(now()));
         for port in 1..=u16::try_from(MAX_PEERS_PER_IP + 100).unwrap() {
-            add(&mut table, at(2, port), Known::Heard, Presence::of_heard(now()));
-            table.update(at(2, port).into(), |peer| peer.presence.answered(ProbeResult::Dialed, now()));
+            add(&mut peers, at(2, port), Known::Heard, Presence::of_heard(now()));
+            peers.update(at(2, port).into(), |peer| peer.presence.answered(ProbeResult::Dialed, now()));
         }
-        assert_eq!(table.len(), MAX_PEERS_PER_IP + 1);
-        assert!(table.peer(at(1, 5000).into()).is_some());
-        assert!(table.peer(at(2, 100).into()).is_none() && table.peer(at(2, 101).into()).is_some());
+        assert_eq!(peers.len(), MAX_PEERS_PER_IP + 1);
+        assert!(peers.peer(at(1, 5000).into()).is_some());
+        assert!(peers.peer(at(2, 100).into()).is_none() && peers.peer(at(2, 101).into()).is_some());
+    }
+
+    #[test]
+    fn peer_heard_least_recently_is_evicted_first() {
+        let mut peers = Peers::default();
+        let at = |port| PeerAddr::new(Ipv4Addr::new(10, 0, 0, 1), port).unwrap();
+        let all = u16::try_from(MAX_PEERS_PER_IP).unwrap();
+        for port in 1..=all {
+            add(&mut peers, at(port), Known::Heard, Presence::of_heard(now()));
+            let heard = now().plus(Duration::from_secs(if port == 1 { 9_999 } else { u64::from(port) }));
+            peers.update(at(port).into(), |peer| {
+                peer.presence.answered(ProbeResult::Dialed, now());
+                peer.last_heard = Some(heard);
+            });
+        }
+        for evicted in [2, 3] {
+            let newcomer = at(all + evicted);
+            add(&mut peers, newcomer, Known::Heard, Presence::of_heard(now()));
+            peers.update(newcomer.into(), |peer| {
+                peer.presence.answered(ProbeResult::Dialed, now());
+                peer.last_heard = Some(now().plus(Duration::from_secs(9_999)));
+            });
+            assert!(peers.peer(at(evicted).into()).is_none());
+            assert_eq!(peers.len(), MAX_PEERS_PER_IP);
+        }
+        assert!(peers.peer(at(1).into()).is_some());
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Add(usize),
+        Remove(usize),
+        Rekey(usize, usize),
+        Answers(usize),
+        Parts(usize),
+        Waits(usize, u64),
+        Later(u64),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let n = 0..8_usize;
+        let step = prop_oneof![
+            4 => n.clone().prop_map(Step::Add),
+            2 => n.clone().prop_map(Step::Remove),
+            2 => (n.clone(), n.clone()).prop_map(|(from, to)| Step::Rekey(from, to)),
+            2 => n.clone().prop_map(Step::Answers),
+            2 => n.clone().prop_map(Step::Parts),
+            1 => (n, 1..100_u64).prop_map(|(n, turn)| Step::Waits(n, turn)),
+            4 => (0..20_000_u64).prop_map(Step::Later),
+        ];
+        prop::collection::vec(step, 0..100)
+    }
+
+    proptest! {
+        #[test]
+        fn summaries_match_rows_whatever_happens(steps in steps()) {
+            let mut peers = Peers::default();
+            let mut now = now();
+            for step in steps {
+                match step {
+                    Step::Add(n) => drop(add(&mut peers, addr(n), Known::Heard, Presence::of_heard(now))),
+                    Step::Remove(n) => drop(peers.remove(addr(n).into())),
+                    Step::Rekey(from, to) => drop(peers.rekey(addr(from).into(), addr(to).into())),
+                    Step::Answers(n) => {
+                        peers.update(addr(n).into(), |peer| peer.presence.answered(ProbeResult::Dialed, now));
+                    }
+                    Step::Parts(n) => {
+                        peers.update(addr(n).into(), |peer| peer.presence.left(OfflineReason::SaidGoodbye, now));
+                    }
+                    Step::Waits(n, turn) => {
+                        peers.update(addr(n).into(), |peer| peer.turn = Some(Turn::new(turn)));
+                    }
+                    Step::Later(millis) => now = now.plus(Duration::from_millis(millis)),
+                }
+                peers.check();
+                let interval = peers.interval();
+                let is_due = |peer: &&Peer| peer.wake(interval).is_some_and(|at| at <= now);
+                let expected = peers.iter().filter(is_due).count();
+                let due = peers.take_due(now);
+                prop_assert_eq!(due.len(), expected);
+                prop_assert!(peers.next_wake().is_none_or(|at| at > now));
+                // What is due is done: the peer is probed, and a peer that is gone is removed.
+                for id in due {
+                    if peers.is_outlived(id, now) {
+                        peers.remove(id);
+                    } else {
+                        peers.update(id, |peer| peer.presence.probe_begins());
+                    }
+                }
+                peers.check();
+            }
+        }
     }
 
     #[test]
     fn a_network_of_ipv6_is_as_one_machine() {
-        let mut table = Table::default();
+        let mut peers = Peers::default();
         let at = |network: u16, host: usize| {
             let ip =
                 std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, network, 0, 0, 0, u16::try_from(host).unwrap());
             PeerAddr::new(ip, 5000).unwrap()
         };
-        add(&mut table, at(1, 1), Known::Heard, Presence::of_heard(now()));
+        add(&mut peers, at(1, 1), Known::Heard, Presence::of_heard(now()));
         for host in 1..=MAX_PEERS_PER_IP + 100 {
-            add(&mut table, at(2, host), Known::Heard, Presence::of_heard(now()));
+            add(&mut peers, at(2, host), Known::Heard, Presence::of_heard(now()));
         }
-        assert_eq!(table.len(), MAX_PEERS_PER_IP + 1);
-        assert!(table.peer(at(1, 1).into()).is_some());
-        assert!(table.peer(at(2, 100).into()).is_none() && table.peer(at(2, 101).into()).is_some());
-        assert!(table.sizes().fits());
+        assert_eq!(peers.len(), MAX_PEERS_PER_IP + 1);
+        assert!(peers.peer(at(1, 1).into()).is_some());
+        assert!(peers.peer(at(2, 100).into()).is_none() && peers.peer(at(2, 101).into()).is_some());
     }
 
     #[test]
     fn a_number_is_given_once() {
-        let mut table = Table::default();
-        add(&mut table, addr(1), Known::Heard, Presence::of_heard(now()));
-        add(&mut table, addr(2), Known::Heard, Presence::of_heard(now()));
-        table.remove(addr(1).into());
-        add(&mut table, addr(1), Known::Heard, Presence::of_heard(now()));
-        let rows: Vec<_> = table.rows().map(|peer| (peer.number, peer.addr)).collect();
+        let mut peers = Peers::default();
+        add(&mut peers, addr(1), Known::Heard, Presence::of_heard(now()));
+        add(&mut peers, addr(2), Known::Heard, Presence::of_heard(now()));
+        peers.remove(addr(1).into());
+        add(&mut peers, addr(1), Known::Heard, Presence::of_heard(now()));
+        let rows: Vec<_> = peers.rows().map(|peer| (peer.number, peer.addr)).collect();
         assert_eq!(rows, [(2, addr(2)), (3, addr(1))]);
     }
 
     #[test]
     fn a_gone_peer_is_removed_after_ten_minutes_and_a_static_one_is_not() {
-        let mut table = Table::default();
-        add(&mut table, addr(1), Known::Static, Presence::of_static(now()));
-        add(&mut table, addr(2), Known::Heard, Presence::of_heard(now()));
+        let mut peers = Peers::default();
+        add(&mut peers, addr(1), Known::Static, Presence::of_static(now()));
+        add(&mut peers, addr(2), Known::Heard, Presence::of_heard(now()));
         for n in [1, 2] {
-            table.update(addr(n).into(), |peer| peer.presence.left(OfflineReason::SaidGoodbye, now()));
-            assert!(!table.is_outlived(addr(n).into(), now().plus(GONE_SHOWN - Duration::from_millis(1))));
+            peers.update(addr(n).into(), |peer| peer.presence.left(OfflineReason::SaidGoodbye, now()));
+            assert!(!peers.is_outlived(addr(n).into(), now().plus(GONE_SHOWN - Duration::from_millis(1))));
         }
-        assert!(!table.is_outlived(addr(1).into(), now().plus(GONE_SHOWN)));
-        assert!(table.is_outlived(addr(2).into(), now().plus(GONE_SHOWN)));
+        assert!(!peers.is_outlived(addr(1).into(), now().plus(GONE_SHOWN)));
+        assert!(peers.is_outlived(addr(2).into(), now().plus(GONE_SHOWN)));
     }
 }

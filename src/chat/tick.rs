@@ -23,13 +23,15 @@ impl Chat {
     /// Does what has become due.
     pub fn tick(&mut self, now: Time) -> Vec<Action> {
         if !self.leaving {
-            // Whoever waits was there before those that become due now.
+            // A peer that waits was due before those that become due now.
             self.serve_waiting(now);
         }
-        while !self.leaving
-            && let Some(peer_id) = self.table.take_due(now)
-        {
-            self.due(peer_id, now);
+        loop {
+            let due = if self.leaving { Vec::new() } else { self.table.take_due(now) };
+            if due.is_empty() {
+                break;
+            }
+            due.into_iter().for_each(|peer_id| self.due(peer_id, now));
         }
         if !self.leaving {
             self.serve_due(now);
@@ -42,7 +44,7 @@ impl Chat {
         self.done()
     }
 
-    /// Does what is due for a row, and puts it back on the schedule.
+    /// Does what is due for a peer.
     pub(super) fn due(&mut self, peer_id: Recipient, now: Time) {
         if self.table.is_outlived(peer_id, now) {
             self.table.remove(peer_id);
@@ -66,15 +68,15 @@ impl Chat {
                 self.wait_for_room(peer_id);
             }
         }
-        // Puts it back on the schedule, with nothing left on it that is past and does not wait for its turn.
+        // Nothing stays due that is past and does not wait for its turn.
         self.table.update(peer_id, |peer| {
-            let waits = peer.place.is_some();
+            let waits = peer.turn.is_some();
             peer.ack_due = peer.ack_due.filter(|at| waits || *at > now);
             peer.tell_at = peer.tell_at.filter(|at| *at > now);
         });
     }
 
-    /// Looks for a peer, now.
+    /// Probes a peer now.
     pub(super) fn probe(&mut self, peer_id: Recipient, probe: Probe, deadline: Option<Time>) {
         let Some((wants_ping, parted, prefix)) = self.table.update(peer_id, |peer| {
             peer.presence.probe_begins();

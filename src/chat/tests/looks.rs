@@ -134,27 +134,24 @@ fn who_moves_or_is_displaced_while_waiting_is_not_forgotten_and_leaves_nothing_b
 }
 
 #[test]
-fn the_queue_stays_as_short_as_the_table_however_many_come_and_are_displaced() {
+fn no_waiting_peer_is_forgotten_when_others_are_evicted() {
     let mut story = Story::new();
-    for round in 0..4 {
-        for n in 0..u32::try_from(MAX_PEERS).unwrap() + 500 {
-            // The same come again, and others.
-            let ip = Ipv4Addr::from_bits(0xac10_0000 + n + (round / 2) * 7_000);
-            speaks(&mut story, ip, 9, text("hi"));
-            story.told.clear();
-        }
-        let (waiting, rows) = (story.chat.checks.waiting(), story.chat.table.len());
-        assert!(waiting <= 2 * rows + 64, "{waiting} wait, {rows} are known");
+    // The same come again, and others, which evict the first.
+    let all = u16::try_from(MAX_PEERS_PER_IP).unwrap();
+    for port in (1..=all).chain(1..=300).chain(all + 1..=all + 300) {
+        speaks(&mut story, EVE, port, text("hi"));
+        story.told.clear();
     }
-    assert_eq!(story.under_way.len(), MAX_CHECKS_UNDER_WAY);
-    // All that are known are looked at in the end.
-    let mut looks = 0;
+    assert_eq!(story.chat.table.len(), MAX_PEERS_PER_IP);
+    assert_eq!(story.under_way.len(), MAX_CHECKS_UNDER_WAY / 2);
+    // All that are known are probed in the end.
+    let mut probes = 0;
     while story.chat.checks.under_way() > 0 {
         first_ends(&mut story, Fate::HandedOver);
-        looks += 1;
+        probes += 1;
     }
-    assert!(story.chat.table.rows().all(|peer| peer.presence.is_proven()), "{looks} looks");
-    assert_eq!(story.chat.checks.waiting(), 0);
+    assert!(story.chat.table.iter().all(|peer| peer.presence.is_proven()), "{probes} probes");
+    assert_eq!(story.chat.table.waiting().count(), 0);
 }
 
 #[test]

@@ -145,6 +145,7 @@ impl World {
         let actions = self.story.chat.tick(now);
         self.story.perform(actions);
         prop_assert!(self.story.chat.next_wake().is_none_or(|at| at > now), "tick left something due");
+        self.story.chat.table.check();
         let rows = self.story.chat.rows(now);
         let addrs: HashSet<_> = rows.iter().map(|row| row.addr).collect();
         prop_assert_eq!(addrs.len(), rows.len(), "two rows of one address");
