@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::event::{Action, Deed, Event, OpId};
 use super::operations::{Ended, Output};
 use super::outcome::status_of;
+use super::peers::{Peer, PeerOrigin};
 use super::presence::{OfflineReason, Presence, Probe};
-use super::table::{Known, Peer};
 use super::time::Time;
 use super::trust::{As, Policy};
 use super::{ANSWER_WITHIN, Chat, Job, Purpose, StaticPeer};
@@ -93,10 +93,10 @@ impl Chat {
             let proven = if let [one] = self.proven_at(addr)[..] { Some(one) } else { None };
             let key = key.or(proven);
             let id = key.map_or_else(|| self.plain_id(addr), Recipient::key);
-            if self.is_own(addr) || !self.table.add(id, addr, Known::Static, Presence::of_static(now)) {
+            if self.is_own(addr) || !self.peers.add(id, addr, PeerOrigin::Static, Presence::of_static(now)) {
                 continue;
             }
-            self.table.update(id, |peer| {
+            self.peers.update(id, |peer| {
                 peer.name = name;
                 peer.form = form;
                 peer.configured_form = form;
@@ -104,7 +104,7 @@ impl Chat {
             if let Some(key) = id.public_key() {
                 self.is_contact_now(key);
                 self.speaks_with(key, now);
-                self.table.update(id, |peer| peer.last_heard = None);
+                self.peers.update(id, |peer| peer.last_heard = None);
             }
             if !ids.contains(&id) {
                 ids.push(id);
@@ -177,7 +177,7 @@ impl Chat {
             Recipient::Address(addr) if self.proven_at(addr).is_empty() => self.plain_id(addr),
             Recipient::Address(addr) => {
                 let is_here = |peer: &Peer| peer.is_there() && peer.addr == addr && !peer.is_elsewhere;
-                let known = Some(self.meant(id)).filter(|id| self.table.peer(*id).is_some_and(is_here));
+                let known = Some(self.meant(id)).filter(|id| self.peers.peer(*id).is_some_and(is_here));
                 known.unwrap_or(id)
             }
             Recipient::Peer(_) => id,
@@ -194,7 +194,7 @@ impl Chat {
                 self.not_sent(op);
                 continue;
             }
-            self.table.update(peer_id, |peer| peer.presence.want());
+            self.peers.update(peer_id, |peer| peer.presence.want());
             let purpose = Purpose::Connect(op);
             let keys = peer_id.addr().map(|addr| self.proven_at(addr)).unwrap_or_default();
             if self.is_only_encrypted(peer_id) || !keys.is_empty() {
@@ -213,7 +213,7 @@ impl Chat {
         let targets = self.targets(to, false);
         let op = self.spread(Deed::Disconnect, &targets);
         for peer_id in targets {
-            if !self.table.peer(peer_id).is_some_and(Peer::is_there) {
+            if !self.peers.peer(peer_id).is_some_and(Peer::is_there) {
                 let who = self.who(peer_id);
                 self.tell(Event::NotSent { op, who, why: RejectReason::Offline });
                 self.not_sent(op);
@@ -221,7 +221,7 @@ impl Chat {
             }
             self.say_goodbye(peer_id, op, None);
             let before = self.last_job;
-            self.table.update(peer_id, |peer| {
+            self.peers.update(peer_id, |peer| {
                 peer.presence.left(OfflineReason::Disconnected, now);
                 peer.parted_after = before;
                 // The user wanted it, so it is no news.
@@ -267,7 +267,7 @@ impl Chat {
         // If messages wait for the answer to a question, the goodbye waits for them. The question
         // may be for a peer with a key.
         targets.retain(|peer_id| {
-            let at = self.table.peer(*peer_id).map(|peer| peer.addr);
+            let at = self.peers.peer(*peer_id).map(|peer| peer.addr);
             !asked.values().any(|asked| asked == peer_id || asked.addr().is_some() && asked.addr() == at)
         });
         attempts.retain(|id| {
@@ -286,8 +286,9 @@ impl Chat {
         // If the time is not enough for all, those go without who only ever claimed to be there.
         let mut targets: Vec<Recipient> = targets.into_iter().collect();
         targets.sort_by_key(|peer_id| {
-            let peer = self.table.peer(*peer_id);
-            let certain = peer.is_some_and(|peer| peer.known == Known::Static || peer.presence.is_proven());
+            let peer = self.peers.peer(*peer_id);
+            let certain =
+                peer.is_some_and(|peer| peer.origin == PeerOrigin::Static || peer.presence.is_proven());
             (!certain, peer.map(|peer| peer.number), *peer_id)
         });
         for peer_id in targets {
@@ -297,7 +298,7 @@ impl Chat {
     }
 
     fn list(&mut self, now: Time) -> OpId {
-        let addrs: Vec<Recipient> = self.table.rows().map(|peer| peer.id).collect();
+        let addrs: Vec<Recipient> = self.peers.rows().map(|peer| peer.id).collect();
         let after = self.last_job;
         let deadline = now.plus(LIST_PROBE_WITHIN);
         for &peer_id in &addrs {
@@ -351,10 +352,10 @@ impl Chat {
                     self.tell(Event::Listed { rows, unasked });
                 }
                 Ended::Start => {
-                    let is_static = |peer: &&Peer| peer.known == Known::Static;
-                    let total = self.table.rows().filter(is_static).count();
+                    let is_static = |peer: &&Peer| peer.origin == PeerOrigin::Static;
+                    let total = self.peers.rows().filter(is_static).count();
                     let is_here = |peer: &&Peer| is_static(peer) && peer.is_there();
-                    let connected = self.table.rows().filter(is_here).count();
+                    let connected = self.peers.rows().filter(is_here).count();
                     self.tell(Event::Dialled { total, connected });
                 }
                 Ended::Leave => self.abandon_messages(),

@@ -31,8 +31,8 @@ impl Chat {
         self.trust.take(key, whom)?;
         if let As::NewKeyOf(old) = whom {
             // The row goes to the new key; the number that the user knows it by stays.
-            self.table.remove(Recipient::key(key));
-            self.table.rekey(Recipient::key(old), Recipient::key(key));
+            self.peers.remove(Recipient::key(key));
+            self.peers.rekey(Recipient::key(old), Recipient::key(key));
             self.outbox.succeed(Recipient::key(old), Recipient::key(key), now);
             self.carry_out(now);
         }
@@ -47,8 +47,13 @@ impl Chat {
     fn is_listed_now(&mut self, key: PublicKey, offered_at: Option<PeerAddr>, now: Time) {
         let addr = offered_at.or_else(|| self.addrs_of(key).first().copied());
         if let Some(addr) = addr {
-            self.table.add(Recipient::key(key), addr, super::Known::SentTo, super::Presence::of_heard(now));
-            self.table.update(Recipient::key(key), |peer| peer.moves_to(addr));
+            self.peers.add(
+                Recipient::key(key),
+                addr,
+                super::PeerOrigin::SentTo,
+                super::Presence::of_heard(now),
+            );
+            self.peers.update(Recipient::key(key), |peer| peer.moves_to(addr));
         }
         self.speaks_with(key, now);
     }
@@ -58,7 +63,7 @@ impl Chat {
         self.outbox.give_up(Recipient::key(key), FailureReason::Blocked);
         self.carry_out(now);
         // Nothing goes to the key from now on, so it is not listed either.
-        self.table.remove(Recipient::key(key));
+        self.peers.remove(Recipient::key(key));
         Ok(Decision::Blocked(self.pin(key)?))
     }
 
@@ -67,13 +72,13 @@ impl Chat {
         self.outbox.give_up(Recipient::key(key), FailureReason::Forgotten);
         self.carry_out(now);
         let pin = self.trust.unpin(key)?;
-        self.table.remove(Recipient::key(key));
+        self.peers.remove(Recipient::key(key));
         Ok(Decision::Unpinned(pin))
     }
 
     pub(super) fn verify(&mut self, key: PublicKey, date: u64) -> Result<Decision, Unknown> {
         self.trust.verify(key, date)?;
-        self.table.update(Recipient::key(key), |peer| (peer.verified, peer.contact) = (true, true));
+        self.peers.update(Recipient::key(key), |peer| (peer.verified, peer.contact) = (true, true));
         Ok(Decision::Verified(self.pin(key)?))
     }
 

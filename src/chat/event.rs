@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::outbox::WriteId;
+use super::peers::Row;
 use super::presence::OfflineReason;
-use super::table::Row;
 use super::time::Time;
 use super::trust::{As, Offer, Pin, Policy, Unknown};
 use crate::model::address::{Claimed, PeerAddr, Source};

@@ -171,7 +171,7 @@ impl Chat {
             // It is stored as not shown, and shown at the next start.
             return;
         }
-        let from = self.table.update(Recipient::key(key), |peer| {
+        let from = self.peers.update(Recipient::key(key), |peer| {
             peer.told = true;
             who(peer)
         });

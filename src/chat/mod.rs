@@ -6,7 +6,6 @@
 //! In scope: which peers are known and trusted, which are online, what is answered, what a command
 //! does and when it is done. Out of scope: bytes, sockets, threads, the clock, the terminal.
 
-mod checks;
 mod command;
 mod decide;
 mod dedup;
@@ -15,13 +14,14 @@ mod inbound;
 mod operations;
 mod outbox;
 mod outcome;
+mod peers;
 mod presence;
+mod probe_limiter;
 mod receive;
 mod refusals;
 mod secure;
 mod sending;
 mod storing;
-mod table;
 mod talked;
 #[cfg(test)]
 mod tests;
@@ -44,6 +44,7 @@ pub use outbox::{
     WriteId,
 };
 pub use outcome::Sent;
+pub use peers::{GONE_SHOWN, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, PeerOrigin, Row};
 pub use presence::{
     GONE_AFTER, LONGEST_BACKOFF, OfflineReason, PROBE_INTERVAL, Presence, PresenceChange, PresenceStatus,
     Probe, ProbeResult, QUIET_REPEAT, REFUSAL_REPEAT,
@@ -52,7 +53,6 @@ pub use receive::Received;
 pub use refusals::{REFUSALS_REPEAT, REFUSALS_SUMMED};
 pub use secure::Moment;
 pub use sending::{Restored, WaitingMessage};
-pub use table::{GONE_SHOWN, Known, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, Row};
 pub use time::Time;
 pub use trust::{
     As, MAX_CONTACTS, MAX_HINTS, MAX_OFFERS, MAX_OFFERS_OF_ONE, MAX_PINS, MAX_STRANGERS,
@@ -65,12 +65,12 @@ use crate::model::key::PublicKey;
 use crate::model::message::{Form, MessageId, Outgoing, Speech};
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
-use checks::ProbeLimiter;
 use inbound::Inbound;
 use operations::Operations;
+use peers::{Peer, Peers};
+use probe_limiter::ProbeLimiter;
 use refusals::Refusals;
 use storing::Goodbyes;
-use table::{Peer, Peers};
 
 /// How long the user waits at most for the verified list, for the first dialling of the static peers and for the
 /// goodbyes: what people still feel as an answer to what they did.
@@ -192,11 +192,11 @@ pub struct UnderWay {
 pub struct Chat {
     me: Me,
     own_ips: BTreeSet<IpAddr>,
-    table: Peers,
+    peers: Peers,
     operations: Operations,
     jobs: HashMap<JobId, Job>,
     last_job: u64,
-    checks: ProbeLimiter,
+    probe_limiter: ProbeLimiter,
     outbox: Outbox,
     /// What is stored is there in the next run.
     durable: bool,
@@ -222,11 +222,11 @@ impl Chat {
         Self {
             me,
             own_ips: BTreeSet::new(),
-            table: Peers::default(),
+            peers: Peers::default(),
             operations: Operations::default(),
             jobs: HashMap::new(),
             last_job: 0,
-            checks: ProbeLimiter::default(),
+            probe_limiter: ProbeLimiter::default(),
             outbox: Outbox::new(expire, durable),
             durable,
             name,
@@ -273,26 +273,26 @@ impl Chat {
     /// The table as it is believed to be, unverified, in the order of the numbers.
     pub fn rows(&self, now: Time) -> Vec<Row> {
         let row = |peer: &Peer| Row { contact: self.is_contact(peer.id), ..Row::of(peer, now) };
-        self.table.rows().map(row).collect()
+        self.peers.rows().map(row).collect()
     }
 
     /// Returns how many peers are online.
     pub fn here(&self) -> usize {
         let claimed: HashSet<PeerAddr> = self.claimed().collect();
-        self.table.iter().filter(|peer| peer.is_there() && is_distinct(peer, &claimed)).count()
+        self.peers.iter().filter(|peer| peer.is_there() && is_distinct(peer, &claimed)).count()
     }
 
     /// Returns the rows without those that are most likely a second one of a peer.
     fn distinct(&self) -> impl Iterator<Item = &Peer> {
         let claimed: HashSet<PeerAddr> = self.claimed().collect();
-        self.table.rows().filter(move |peer| is_distinct(peer, &claimed))
+        self.peers.rows().filter(move |peer| is_distinct(peer, &claimed))
     }
 
     /// The addresses that a peer with a key claims, while the peer is online and is being dialed
     /// there.
     fn claimed(&self) -> impl Iterator<Item = PeerAddr> {
         let claims = |job: &&Job| {
-            let row = job.expect.and_then(|key| self.table.peer(Recipient::key(key)));
+            let row = job.expect.and_then(|key| self.peers.peer(Recipient::key(key)));
             row.is_some_and(|peer| peer.is_there() && peer.addr == job.dialled)
         };
         self.jobs.values().filter(claims).map(|job| job.dialled)
@@ -305,7 +305,7 @@ impl Chat {
 
     /// Whether a recipient is in the table.
     pub fn knows(&self, id: Recipient) -> bool {
-        self.table.peer(id).is_some()
+        self.peers.peer(id).is_some()
     }
 
     /// The recipients behind a typed address: the contacts with a key that proved themselves there;
@@ -316,7 +316,7 @@ impl Chat {
         if !contacts.is_empty() {
             return contacts;
         }
-        let is_here = |id: &Recipient| self.table.peer(*id).is_some_and(|peer| peer.addr == addr);
+        let is_here = |id: &Recipient| self.peers.peer(*id).is_some_and(|peer| peer.addr == addr);
         let stranger = self.proven_at(addr).into_iter().map(Recipient::key).find(is_here);
         vec![stranger.unwrap_or_else(|| self.plain_id(addr))]
     }
@@ -324,7 +324,7 @@ impl Chat {
     /// The recipient behind an address as far as unencrypted messages tell: the known legacy peer
     /// there, else the address.
     fn plain_id(&self, addr: PeerAddr) -> Recipient {
-        self.table.legacy_at(addr).map_or(Recipient::Address(addr), |peer| peer.id)
+        self.peers.legacy_at(addr).map_or(Recipient::Address(addr), |peer| peer.id)
     }
 
     /// The recipient that a command means now: a peer may have proven itself at an address.
@@ -341,7 +341,7 @@ impl Chat {
     /// The address that a recipient is dialed at first.
     pub fn dialed_at(&self, id: Recipient) -> Option<PeerAddr> {
         let hint = || self.addrs_of(id.public_key()?).first().copied();
-        self.table.peer(id).map(|peer| peer.addr).or_else(|| id.addr()).or_else(hint)
+        self.peers.peer(id).map(|peer| peer.addr).or_else(|| id.addr()).or_else(hint)
     }
 
     /// The pin of a recipient that has a key.
@@ -360,7 +360,7 @@ impl Chat {
     pub fn is_contact(&self, id: Recipient) -> bool {
         self.trust.has_alias(id)
             || self.pinned(id).is_some_and(|pin| pin.contact)
-            || self.table.peer(id).is_some_and(|peer| peer.contact || peer.known == Known::Static)
+            || self.peers.peer(id).is_some_and(|peer| peer.contact || peer.origin == PeerOrigin::Static)
     }
 
     /// Records the user's alias for a peer, or removes it.
@@ -370,7 +370,11 @@ impl Chat {
 
     /// How much is under way. Nothing is kept of what is over.
     pub fn under_way(&self) -> UnderWay {
-        UnderWay { jobs: self.jobs.len(), unasked: self.checks.under_way(), commands: self.operations.len() }
+        UnderWay {
+            jobs: self.jobs.len(),
+            unasked: self.probe_limiter.under_way(),
+            commands: self.operations.len(),
+        }
     }
 
     fn tell(&mut self, event: Event) {
@@ -391,7 +395,7 @@ impl Chat {
     }
 
     fn who(&self, peer_id: Recipient) -> Who {
-        if let Some(peer) = self.table.peer(peer_id) {
+        if let Some(peer) = self.peers.peer(peer_id) {
             return who(peer);
         }
         // An offline contact may not be listed.
@@ -406,7 +410,7 @@ impl Chat {
         self.last_job += 1;
         let job = JobId(self.last_job);
         self.jobs.insert(job, Job { peer_id, dialled: to, purpose, expect: None });
-        let peer = self.table.peer(peer_id);
+        let peer = self.peers.peer(peer_id);
         let transmit = Transmit {
             job,
             to,
@@ -422,7 +426,7 @@ impl Chat {
 
     /// Whether a peer in the table is dialed at this address.
     pub fn is_listed(&self, addr: PeerAddr) -> bool {
-        self.table.iter().any(|peer| peer.addr == addr)
+        self.peers.iter().any(|peer| peer.addr == addr)
     }
 
     /// Tells the user that a peer is there, once it is certain and its name known or overdue.
@@ -431,7 +435,7 @@ impl Chat {
             // The peer that claims it was announced.
             return;
         }
-        if let Some(Some(who)) = self.table.update(peer_id, |peer| announced(peer, now)) {
+        if let Some(Some(who)) = self.peers.update(peer_id, |peer| announced(peer, now)) {
             self.came(who);
         }
     }
@@ -444,7 +448,7 @@ impl Chat {
 
     /// Tells the user that a peer is gone, if they knew that it was there.
     fn went(&mut self, peer_id: Recipient, why: OfflineReason) {
-        let news = self.table.update(peer_id, |peer| {
+        let news = self.peers.update(peer_id, |peer| {
             peer.tell_at = None;
             peer.ack_due = None;
             let told = std::mem::take(&mut peer.told);

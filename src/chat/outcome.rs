@@ -2,8 +2,8 @@
 
 use super::event::{Action, Event, JobId, OpId};
 use super::operations::{LateGoodbye, Probed};
+use super::peers::{Peer, PeerOrigin};
 use super::presence::{Presence, PresenceChange, Probe, ProbeResult, REFUSAL_REPEAT};
-use super::table::{Known, Peer};
 use super::time::Time;
 use super::{Chat, Job, Purpose, RouteAnswer};
 use crate::model::address::PeerAddr;
@@ -38,7 +38,7 @@ impl Chat {
         };
         let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
         if self.is_superseded(peer_id, dialled, purpose) {
-            self.checks.end(dialled.share(), now);
+            self.probe_limiter.end(dialled.share(), now);
             self.attempted(job, peer_id, false);
             self.settle_watches(now);
             return self.done();
@@ -47,10 +47,10 @@ impl Chat {
         let mut seen = fate.clone();
         // The address where the peer is dialed now: it may have been found elsewhere on this
         // machine.
-        let row_addr = self.table.peer(peer_id).map(|peer| peer.addr);
+        let row_addr = self.peers.peer(peer_id).map(|peer| peer.addr);
         let has_moved = row_addr.is_some_and(|addr| addr != dialled);
         if !nothing_sent && (to != dialled || has_moved) {
-            let other = self.table.legacy_at(to).map(|peer| peer.id).filter(|other| *other != peer_id);
+            let other = self.peers.legacy_at(to).map(|peer| peer.id).filter(|other| *other != peer_id);
             if let Some(other) = other {
                 self.observe(other, &fate, ProbeResult::Dialed, now);
             }
@@ -68,15 +68,15 @@ impl Chat {
             matches!(purpose, Purpose::Probe(Probe::Connect) | Purpose::Connect(_) | Purpose::Ask);
         if let Some(key) = capability.filter(|_| taken) {
             if !self.leaving && self.may_be_listed(peer_id) {
-                self.table.add(peer_id, dialled, Known::SentTo, Presence::of_heard(now));
+                self.peers.add(peer_id, dialled, PeerOrigin::SentTo, Presence::of_heard(now));
                 self.note_queued(peer_id);
             }
-            self.table.update(peer_id, |peer| peer.promised = Some(key));
+            self.peers.update(peer_id, |peer| peer.promised = Some(key));
         }
         // A full queue gives no receipt, which takes nothing back.
-        let before = self.table.peer(peer_id).and_then(|peer| peer.promised).filter(|_| is_question);
+        let before = self.peers.peer(peer_id).and_then(|peer| peer.promised).filter(|_| is_question);
         // What was on its way when one of us said goodbye shows no more than a probe, and nothing follows from it.
-        let parted_since = self.table.peer(peer_id).is_some_and(|peer| job.0 <= peer.parted_after);
+        let parted_since = self.peers.peer(peer_id).is_some_and(|peer| job.0 <= peer.parted_after);
         let may_greet =
             !parted_since || !matches!(purpose, Purpose::Probe(_) | Purpose::Ack | Purpose::Message(_));
         let promised = capability
@@ -100,7 +100,7 @@ impl Chat {
         if matches!(purpose, Purpose::Probe(_) | Purpose::Ack) {
             // Where this machine had nothing to dial with, the next would fare no better at once.
             let had_none = seen == Fate::Failed(Failure::NoResources);
-            self.checks.end(dialled.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
+            self.probe_limiter.end(dialled.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
         }
         self.over(peer_id, purpose, &seen, now);
         if let Some(evidence) = evidence {
@@ -116,7 +116,7 @@ impl Chat {
             Fate::Astray(_) => self.plain_id(to),
             _ => peer_id,
         };
-        let gives_receipts = self.table.peer(peer_id).is_some_and(|peer| peer.gives_receipts);
+        let gives_receipts = self.peers.peer(peer_id).is_some_and(|peer| peer.gives_receipts);
         let fate = match (purpose, fate) {
             (Purpose::Message(_), Fate::HandedOver) if gives_receipts => Fate::NoReceipt,
             (_, fate) => fate,
@@ -165,7 +165,7 @@ impl Chat {
     /// Something is no longer under way: tells the presence of the peer whether it was probed.
     pub(super) fn over(&mut self, peer_id: Recipient, purpose: Purpose, seen: &Fate, now: Time) {
         let showed_nothing = matches!(seen, Fate::Failed(Failure::NoResources | Failure::Cancelled));
-        self.table.update(peer_id, |peer| match purpose {
+        self.peers.update(peer_id, |peer| match purpose {
             Purpose::Probe(_) => {
                 peer.presence.probe_ended(now);
                 if showed_nothing {
@@ -192,7 +192,7 @@ impl Chat {
 
     /// It listens where it claims to, and speaks from elsewhere on this machine.
     fn found_at(&mut self, id: Recipient, to: PeerAddr) {
-        self.table.update(id, |peer| {
+        self.peers.update(id, |peer| {
             peer.speaks_from = Some(peer.addr.source());
             peer.moves_to(to);
             peer.claimed = peer.claimed.filter(|claimed| claimed.ip != to.ip());
@@ -214,7 +214,7 @@ impl Chat {
             // What spoke to us from there, and has said nothing yet, is this peer.
             self.becomes(at_addr, legacy);
         }
-        let addr = self.table.update(legacy, |peer| {
+        let addr = self.peers.update(legacy, |peer| {
             peer.is_plain = true;
             if let Some(name) = peer.introduced_as.take() {
                 peer.name = Some(name);
@@ -225,7 +225,7 @@ impl Chat {
         // there is dialed.
         let claims =
             |peer: &Peer| peer.id.public_key().filter(|_| peer.is_there() && Some(peer.addr) == addr);
-        let claimed_by = self.table.rows().find_map(claims);
+        let claimed_by = self.peers.rows().find_map(claims);
         if let (Some(key), Some(addr)) = (claimed_by, addr) {
             self.check_claim(key, addr);
         }
@@ -235,8 +235,8 @@ impl Chat {
     /// Gives an unproven address to a legacy peer.
     pub(super) fn becomes(&mut self, id: Recipient, legacy: Recipient) {
         let Recipient::Address(addr) = id else { return };
-        if !self.table.rekey(id, legacy) {
-            self.table.remove(id);
+        if !self.peers.rekey(id, legacy) {
+            self.peers.remove(id);
         }
         self.follows(id, legacy);
         let who = self.who(legacy);
@@ -277,9 +277,9 @@ impl Chat {
     ) {
         let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
         // The peer may have been found there and listed since.
-        let is_listed = id.public_key().is_none() && self.table.legacy_at(at).is_some();
+        let is_listed = id.public_key().is_none() && self.peers.legacy_at(at).is_some();
         if taken && evidence != ProbeResult::Dialed && !self.leaving && !is_listed && self.may_be_listed(id) {
-            self.table.add(id, at, Known::SentTo, Presence::of_heard(now));
+            self.peers.add(id, at, PeerOrigin::SentTo, Presence::of_heard(now));
             self.note_queued(id);
         }
     }
@@ -294,7 +294,7 @@ impl Chat {
     /// What a fate shows about the peer.
     pub(super) fn observe(&mut self, peer_id: Recipient, fate: &Fate, evidence: ProbeResult, now: Time) {
         let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
-        let change = self.table.update(peer_id, |peer| match fate {
+        let change = self.peers.update(peer_id, |peer| match fate {
             Fate::Delivered | Fate::HandedOver | Fate::NoReceipt => {
                 peer.gives_receipts |= *fate == Fate::Delivered;
                 let change = peer.presence.answered(evidence, now);
@@ -320,7 +320,7 @@ impl Chat {
         }
         if *fate == Fate::Failed(Failure::Refused) {
             // Whoever listens there next may be another program, and what one taught us is deadly to another.
-            self.table.update(peer_id, |peer| {
+            self.peers.update(peer_id, |peer| {
                 if !peer.is_there() {
                     peer.forgets_program();
                 }
@@ -330,7 +330,7 @@ impl Chat {
 
     /// A probe of a peer is over: tells the commands that wait for it.
     pub(super) fn probed(&mut self, peer_id: Recipient, job: JobId, fate: &Fate) {
-        let peer = self.table.peer(peer_id);
+        let peer = self.peers.peer(peer_id);
         let probed = Probed {
             was_asked: !matches!(fate, Fate::Failed(Failure::NoResources | Failure::Cancelled)),
             is_doubtful: peer.is_some_and(|peer| peer.presence.is_doubtful()),

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::event::{Action, Answer, Event, Proof, Who};
+use super::peers::{Peer, PeerOrigin};
 use super::presence::{OfflineReason, Presence};
-use super::table::{Known, Peer};
 use super::time::Time;
 use super::{Chat, Purpose, announced, who};
 use crate::model::address::{Claimed, PeerAddr, Source};
@@ -113,7 +113,7 @@ impl Chat {
         if body == Body::Exit {
             return self.said_exit(peer_id, form, now);
         }
-        if !self.table.add(peer_id, addr, Known::Heard, Presence::of_heard(now)) {
+        if !self.peers.add(peer_id, addr, PeerOrigin::Heard, Presence::of_heard(now)) {
             return Answer::Nothing;
         }
         self.note_queued(peer_id);
@@ -121,13 +121,13 @@ impl Chat {
         let may_have_a_key = form == Form::Standard && matches!(body, Body::Connect | Body::ConnectAck);
         let disconnected =
             |peer: &Peer| peer.presence.offline().is_some_and(|(_, why)| why == OfflineReason::Disconnected);
-        if body == Body::ConnectAck && self.table.peer(peer_id).is_some_and(disconnected) {
+        if body == Body::ConnectAck && self.peers.peer(peer_id).is_some_and(disconnected) {
             // It answers a `connect` from before we said goodbye. If we have sent another, its fate brings the peer back.
             return Answer::Receipt;
         }
         let is_claimed = self.is_claimed(peer_id);
         // All in one go: in a long table, finding the row is what takes the time.
-        let heard = self.table.update(peer_id, |peer| {
+        let heard = self.peers.update(peer_id, |peer| {
             if claimed.ip == source.ip() && peer.addr != addr && peer.id.addr() == Some(addr) {
                 // The peer that was found at another loopback address claims that address.
                 peer.moves_to(addr);
@@ -182,14 +182,14 @@ impl Chat {
     /// Hashpa's probe. Its header is our own address, so it makes nobody known; but who is known by that name there wants
     /// to be probed in the same way.
     fn pinged(&mut self, source: Source, name: Option<&PeerName>) {
-        if name.is_none() || self.table.len() > MAX_SEARCHED {
+        if name.is_none() || self.peers.len() > MAX_SEARCHED {
             return;
         }
         let is_it =
             |peer: &&Peer| peer.addr.source() == source && peer.name.as_ref() == name && !peer.wants_ping;
-        let pinging: Vec<Recipient> = self.table.rows().filter(is_it).map(|peer| peer.id).collect();
+        let pinging: Vec<Recipient> = self.peers.rows().filter(is_it).map(|peer| peer.id).collect();
         for peer_id in pinging {
-            self.table.update(peer_id, |peer| peer.wants_ping = true);
+            self.peers.update(peer_id, |peer| peer.wants_ping = true);
         }
     }
 
@@ -217,7 +217,7 @@ impl Chat {
             return as_claimed;
         }
         let proven = as_claimed.filter(|addr| {
-            let peer = self.table.legacy_at(*addr).filter(|peer| peer.addr == *addr);
+            let peer = self.peers.legacy_at(*addr).filter(|peer| peer.addr == *addr);
             let same_machine = source.ip() == Ipv4Addr::LOCALHOST && claimed.ip.is_loopback() && !is_exit;
             peer.is_some_and(|peer| peer.speaks_from == Some(source) || same_machine)
         });
@@ -227,7 +227,7 @@ impl Chat {
     fn said_exit(&mut self, peer_id: Recipient, form: Form, now: Time) -> Answer {
         // Who is not known is not made known by leaving.
         let before = self.last_job;
-        self.table.update(peer_id, |peer| {
+        self.peers.update(peer_id, |peer| {
             peer.last_heard = Some(now);
             learn_form(peer, form, &Body::Exit);
             // It is not looked for any more, so nobody would see that another program listens there.
@@ -242,13 +242,13 @@ impl Chat {
     /// Sends `connect_ack`, or has it sent when the last one is long enough ago and there is room. Acknowledgements share
     /// the room of looks: both are dialled because of what others sent.
     pub(super) fn acknowledge(&mut self, peer_id: Recipient, now: Time) {
-        let Some(prefix) = self.table.peer(peer_id).map(Peer::prefix) else { return };
+        let Some(prefix) = self.peers.peer(peer_id).map(Peer::prefix) else { return };
         if self.is_only_encrypted(peer_id) {
             return;
         }
-        let has_room = self.checks.has_room(prefix);
+        let has_room = self.probe_limiter.has_room(prefix);
         let last = self.acknowledged_at(peer_id);
-        let is_time = self.table.update(peer_id, |peer| {
+        let is_time = self.peers.update(peer_id, |peer| {
             let spaced = last.map_or(now, |last| last.plus(ACK_SPACING));
             let due = if peer.acking { spaced.max(now.plus(ACK_LATER)) } else { spaced };
             if due > now || !has_room {
@@ -266,16 +266,16 @@ impl Chat {
         if !has_room {
             self.wait_for_room(peer_id);
         } else {
-            self.checks.begin(prefix);
+            self.probe_limiter.begin(prefix);
             self.transmit(peer_id, Purpose::Ack, Outgoing::ConnectAck, None);
         }
     }
 
     /// When the last acknowledgement went to this address, whichever peer was there.
     fn acknowledged_at(&self, id: Recipient) -> Option<Time> {
-        let row = self.table.peer(id)?;
+        let row = self.peers.peer(id)?;
         let keys = self.proven_at(row.addr).into_iter().map(Recipient::key);
-        let of_keys = keys.filter_map(|key| self.table.peer(key)?.acked_at);
+        let of_keys = keys.filter_map(|key| self.peers.peer(key)?.acked_at);
         row.acked_at.into_iter().chain(of_keys).max()
     }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use super::event::{Action, Event, JobId, Talk, Who};
 use super::outbox::Jitter;
+use super::peers::{Peer, PeerOrigin};
 use super::presence::{OfflineReason, Presence};
-use super::table::{Known, Peer};
 use super::time::Time;
 use super::trust::{Meeting, Offer, Pin, PinChange, Policy, Refused, Trust, Verdict};
 use super::{Chat, Job, Proof, Purpose, announced};
@@ -96,7 +96,7 @@ impl Chat {
     /// Makes a key a contact: the user has written to it, added or configured it.
     pub(super) fn is_contact_now(&mut self, key: PublicKey) {
         self.trust.make_contact(key);
-        self.table.update(Recipient::key(key), |peer| peer.contact = true);
+        self.peers.update(Recipient::key(key), |peer| peer.contact = true);
     }
 
     /// How messages are sent to a recipient.
@@ -104,7 +104,7 @@ impl Chat {
         if let Some(key) = id.public_key() {
             return Speech::Secure(key);
         }
-        match self.table.peer(id) {
+        match self.peers.peer(id) {
             Some(row) if !self.is_key_there(row.addr) => self.plain_speech(row),
             _ => Speech::Unknown,
         }
@@ -124,7 +124,7 @@ impl Chat {
     pub(super) fn is_key_there(&self, addr: PeerAddr) -> bool {
         let keys = self.trust.proven_at(addr);
         let is_there = |peer: &Peer| peer.is_there() && peer.addr == addr && !peer.is_elsewhere;
-        keys.map(Recipient::key).any(|id| self.table.peer(id).is_some_and(is_there))
+        keys.map(Recipient::key).any(|id| self.peers.peer(id).is_some_and(is_there))
     }
 
     /// Whether a recipient may never be written to unencrypted.
@@ -136,7 +136,7 @@ impl Chat {
     /// The addresses where a key is dialed, in this order, at most [`MAX_DIALLED`]. The key is
     /// expected at each, so a claimed address does no harm.
     pub(super) fn addrs_of(&self, key: PublicKey) -> Vec<PeerAddr> {
-        let row = self.table.peer(Recipient::key(key));
+        let row = self.peers.peer(Recipient::key(key));
         let pin = self.trust.pin(key);
         let hints = pin.into_iter().flat_map(|pin| pin.addrs.iter().copied());
         let also = row.into_iter().flat_map(|peer| peer.also.iter().copied());
@@ -183,7 +183,7 @@ impl Chat {
     /// if the peer is welcome. Tells the user what is new.
     pub(super) fn meets(&mut self, meeting: Meeting, now: Time) -> Result<Recipient, ByeReason> {
         let (key, addr, dialled) = (meeting.key, meeting.addr, meeting.dialled);
-        let table = &self.table;
+        let table = &self.peers;
         let is_live = |key| table.peer(Recipient::key(key)).is_some_and(Peer::is_there);
         let verdict = self.trust.met(meeting, &is_live);
         if let Some(more) = self.trust.untold_offers(now) {
@@ -224,10 +224,10 @@ impl Chat {
         let at_addr = Recipient::Address(addr);
         if dialled || self.is_unclaimed(at_addr) {
             // The peer dialed at this address, or seen to speak from it just now, is this peer.
-            let is_rekeyed = self.table.rekey(at_addr, id);
+            let is_rekeyed = self.peers.rekey(at_addr, id);
             if is_rekeyed && !dialled {
                 // The result of a job for the address shows nothing of this peer.
-                self.table.update(id, |peer| {
+                self.peers.update(id, |peer| {
                     peer.presence.probe_ended(now);
                     peer.acking = false;
                 });
@@ -236,21 +236,21 @@ impl Chat {
                 self.operations.rename(at_addr, id);
             }
         }
-        let known = if dialled { Known::SentTo } else { Known::Heard };
-        if !self.table.add(id, addr, known, Presence::of_heard(now)) {
+        let known = if dialled { PeerOrigin::SentTo } else { PeerOrigin::Heard };
+        if !self.peers.add(id, addr, known, Presence::of_heard(now)) {
             return None;
         }
-        self.table.update(id, |peer| peer.added = peer.added.or(Some(now)));
+        self.peers.update(id, |peer| peer.added = peer.added.or(Some(now)));
         if dialled {
-            self.table.update(id, |peer| peer.moves_to(addr));
-        } else if self.table.peer(id).is_some_and(|peer| !peer.is_there()) {
+            self.peers.update(id, |peer| peer.moves_to(addr));
+        } else if self.peers.peer(id).is_some_and(|peer| !peer.is_there()) {
             // Dialed first at the address that it now claims, then at the addresses that it had.
-            self.table.update(id, |peer| peer.moves_to(addr));
+            self.peers.update(id, |peer| peer.moves_to(addr));
         }
         self.speaks_with(key, now);
         if dialled {
             self.proves(addr, key, now);
-        } else if self.outbox.count(at_addr) > 0 || self.table.legacy_at(addr).is_some() {
+        } else if self.outbox.count(at_addr) > 0 || self.peers.legacy_at(addr).is_some() {
             self.check_claim(key, addr);
         }
         Some(id)
@@ -259,8 +259,8 @@ impl Chat {
     /// Whether the row of an address only belongs to a peer that spoke to us from there: not
     /// configured, never seen to listen there, and with nothing queued.
     fn is_unclaimed(&self, id: Recipient) -> bool {
-        let is_only_heard = |peer: &Peer| peer.known == Known::Heard && !peer.presence.is_proven();
-        self.table.peer(id).is_some_and(is_only_heard) && self.outbox.count(id) == 0
+        let is_only_heard = |peer: &Peer| peer.origin == PeerOrigin::Heard && !peer.presence.is_proven();
+        self.peers.peer(id).is_some_and(is_only_heard) && self.outbox.count(id) == 0
     }
 
     /// Handles a peer that claims to listen at an address with messages waiting. Dials it there; it
@@ -280,18 +280,18 @@ impl Chat {
         let (id, at_addr) = (Recipient::key(key), Recipient::Address(addr));
         self.inherits(at_addr, id);
         let is_new = |peer: &Peer| peer.added.is_some_and(|added| now.since(added) < ON_ITS_WAY);
-        if let Some(before) = self.table.remove(at_addr) {
-            if self.table.peer(id).is_some_and(is_new) {
+        if let Some(before) = self.peers.remove(at_addr) {
+            if self.peers.peer(id).is_some_and(is_new) {
                 // It was introduced a few seconds ago and keeps the number of its address.
-                self.table.renumber(id, before.number);
+                self.peers.renumber(id, before.number);
             }
-            self.table.update(id, |peer| peer.acked_at = peer.acked_at.max(before.acked_at));
+            self.peers.update(id, |peer| peer.acked_at = peer.acked_at.max(before.acked_at));
         }
         self.follows(at_addr, id);
         let who = self.who(id);
         self.tell(Event::ProvenAt(addr, who));
         self.binds(at_addr, key, now);
-        let legacy = self.table.legacy_at(addr).map(|peer| peer.id);
+        let legacy = self.peers.legacy_at(addr).map(|peer| peer.id);
         if let Some(legacy) = legacy {
             self.inherits(legacy, id);
             self.is_replaced(legacy, now);
@@ -301,16 +301,16 @@ impl Chat {
     /// Handles a peer that is at an address the user configured without a key: it is the configured
     /// one.
     fn inherits(&mut self, from: Recipient, to: Recipient) {
-        let Some(configured) = self.table.peer(from).filter(|peer| peer.known == Known::Static) else {
+        let Some(configured) = self.peers.peer(from).filter(|peer| peer.origin == PeerOrigin::Static) else {
             return;
         };
         let form = configured.configured_form;
-        self.table.update(from, |peer| {
-            peer.known = Known::SentTo;
+        self.peers.update(from, |peer| {
+            peer.origin = PeerOrigin::SentTo;
             peer.presence.not_configured();
         });
-        self.table.update(to, |peer| {
-            peer.known = Known::Static;
+        self.peers.update(to, |peer| {
+            peer.origin = PeerOrigin::Static;
             peer.configured_form = form;
             peer.presence.configured();
         });
@@ -322,7 +322,7 @@ impl Chat {
         self.outbox.hold_for_user(legacy, now);
         self.carry_out(now);
         let before = self.last_job;
-        self.table.update(legacy, |peer| {
+        self.peers.update(legacy, |peer| {
             peer.forgets_program();
             peer.is_plain = false;
             peer.parted_after = before;
@@ -336,7 +336,7 @@ impl Chat {
         let verified = self.trust.trust(key) == Trust::Verified;
         let pin = self.trust.pin(key);
         let (name, contact) = (pin.and_then(|pin| pin.name.clone()), pin.is_some_and(|pin| pin.contact));
-        self.table.update(Recipient::key(key), |peer| {
+        self.peers.update(Recipient::key(key), |peer| {
             if name.is_some() {
                 peer.name = name;
             }
@@ -364,7 +364,7 @@ impl Chat {
             return (Err(ByeReason::NoRoom), Vec::new());
         }
         let key = meeting.key;
-        let was_known = self.table.peer(Recipient::key(key)).is_some();
+        let was_known = self.peers.peer(Recipient::key(key)).is_some();
         let claimed = meeting.addr;
         let met = self.meets(meeting, now).map(|id| {
             if !was_known {
@@ -382,7 +382,7 @@ impl Chat {
     /// A peer has said where else it listens.
     pub(super) fn listens_also(&mut self, id: Recipient, mut also: Vec<PeerAddr>) {
         also.truncate(super::MAX_HINTS + 1);
-        self.table.update(id, |peer| peer.also = also.into());
+        self.peers.update(id, |peer| peer.also = also.into());
     }
 
     /// Whether a peer with a key is online and can be written to at once.
@@ -394,7 +394,7 @@ impl Chat {
 
     /// A row has said that it is there, and nothing else. What was on its way when the user sent it away does not bring it back.
     fn is_greeted(&mut self, id: Recipient, now: Time) {
-        let gone = self.table.peer(id).and_then(|peer| peer.presence.offline());
+        let gone = self.peers.peer(id).and_then(|peer| peer.presence.offline());
         let is_from_before =
             |(since, why)| why == OfflineReason::Disconnected && now.since(since) < ON_ITS_WAY;
         if !gone.is_some_and(is_from_before) {
@@ -404,7 +404,7 @@ impl Chat {
 
     /// Something authenticated came from a row.
     pub(super) fn hears(&mut self, peer_id: Recipient, now: Time) {
-        let came = self.table.update(peer_id, |peer| {
+        let came = self.peers.update(peer_id, |peer| {
             peer.last_heard = Some(now);
             peer.shook_hands = true;
             peer.presence.heard(now);
@@ -434,7 +434,7 @@ impl Chat {
             match bye {
                 Some(ByeReason::Leaves) => self.parts(id, now),
                 Some(_) => {}
-                None => drop(self.table.update(id, |peer| peer.presence.session_lost(now))),
+                None => drop(self.peers.update(id, |peer| peer.presence.session_lost(now))),
             }
         }
         self.done()
@@ -443,7 +443,7 @@ impl Chat {
     /// A peer has said goodbye in encryption, so it was the peer.
     pub(super) fn parts(&mut self, peer_id: Recipient, now: Time) {
         let before = self.last_job;
-        self.table.update(peer_id, |peer| {
+        self.peers.update(peer_id, |peer| {
             peer.last_heard = Some(now);
             peer.parted_after = before;
             peer.presence.left(OfflineReason::SaidGoodbye, now)
@@ -463,7 +463,7 @@ impl Chat {
     ) -> bool {
         // Elsewhere an address is only a hint, and another program may have it now.
         let is_here = |key: &PublicKey| {
-            self.table.peer(Recipient::key(*key)).is_some_and(|peer| peer.is_there() && peer.addr == addr)
+            self.peers.peer(Recipient::key(*key)).is_some_and(|peer| peer.is_there() && peer.addr == addr)
         };
         // A stranger's name protects nothing: a legacy peer that is known here keeps its own.
         let is_known = || matches!(self.plain_id(addr), Recipient::Peer(PeerId::Legacy(_)));

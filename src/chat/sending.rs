@@ -49,7 +49,7 @@ impl Chat {
     pub(super) fn known_name(&self, to: Recipient) -> Option<PeerName> {
         match to.public_key() {
             Some(_) => self.who(to).name,
-            None => self.table.peer(to).filter(|peer| peer.last_heard.is_some())?.name.clone(),
+            None => self.peers.peer(to).filter(|peer| peer.last_heard.is_some())?.name.clone(),
         }
     }
 
@@ -72,7 +72,7 @@ impl Chat {
         }
         let is_direct = new.is_direct;
         if is_direct {
-            self.table.update(to, |peer| peer.contact = true);
+            self.peers.update(to, |peer| peer.contact = true);
         }
         match self.speech_of(to) {
             Speech::Secure(key) if self.trust.writable(key).is_none() => {
@@ -96,8 +96,8 @@ impl Chat {
         let (is_ours, only_encrypted) = (self.is_ours(to), self.is_only_encrypted(to));
         // SmartCookies asks its user about any text with this word in it; only a peer that has shown
         // to be another program is safe.
-        let is_other = |peer: &super::table::Peer| peer.form == Form::R3 || peer.shook_hands;
-        let is_smart_cookies = !self.table.peer(to).is_some_and(is_other);
+        let is_other = |peer: &super::peers::Peer| peer.form == Form::R3 || peer.shook_hands;
+        let is_smart_cookies = !self.peers.peer(to).is_some_and(is_other);
         let name = self.name.clone();
         move |text| {
             if is_ours {
@@ -184,8 +184,8 @@ impl Chat {
                 self.tell(Event::StayQueued(who, count));
             }
             Output::Count(to, count) => {
-                if self.table.peer(to).is_some_and(|peer| peer.texts_waiting != count) {
-                    self.table.update(to, |peer| peer.texts_waiting = count);
+                if self.peers.peer(to).is_some_and(|peer| peer.texts_waiting != count) {
+                    self.peers.update(to, |peer| peer.texts_waiting = count);
                 }
             }
         }
@@ -206,7 +206,7 @@ impl Chat {
             self.outbox.serve(to, Route::Plain(&check), None, now);
             return;
         }
-        let promised = self.table.peer(to).and_then(|peer| peer.promised);
+        let promised = self.peers.peer(to).and_then(|peer| peer.promised);
         match (promised, self.dialed_at(to)) {
             (Some(key), Some(at)) => self.promised(to, at, key, Purpose::Ask),
             _ if self.is_only_encrypted(to) => {

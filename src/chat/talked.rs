@@ -29,13 +29,13 @@ impl Chat {
         let Talked { addr: reached, met, written, receipts, end } = talked;
         let was_met = met.is_some();
         if let (TalkEnd::WrongKey(offered), Some(expected)) = (&end, expect) {
-            self.table.update(asked_for, |peer| peer.promised = None);
+            self.peers.update(asked_for, |peer| peer.promised = None);
             self.wrong_key(expected, *offered, reached);
         }
         // That nobody says ok may be silence, which takes nothing back. But where a legacy peer was,
         // another had promised the key, and the legacy peer is there again.
         if let (TalkEnd::NoOk, Recipient::Peer(PeerId::Legacy(_))) = (&end, asked_for) {
-            self.table.update(asked_for, |peer| peer.promised = None);
+            self.peers.update(asked_for, |peer| peer.promised = None);
         }
         if let Some(key) = expect {
             self.is_found(key, reached, was_met, &end);
@@ -47,12 +47,12 @@ impl Chat {
             // A key was there once, and a legacy program may be there now. `connect` says nothing that
             // only the key may read.
             let id = asked_for.addr().map_or(asked_for, |addr| self.plain_id(addr));
-            self.table.update(id, |peer| peer.presence.want());
+            self.peers.update(id, |peer| peer.presence.want());
             self.transmit(id, purpose, Outgoing::Connect, None);
             return self.done();
         }
         if end == TalkEnd::Answered {
-            self.table.update(asked_for, |peer| peer.turned_away = None);
+            self.peers.update(asked_for, |peer| peer.turned_away = None);
         }
         let welcome = met.map(|met| self.met_at(reached, asked_for, met, moment, now));
         // An address has become the peer that proved itself there. On a connection that was kept to
@@ -79,7 +79,7 @@ impl Chat {
         }
         if matches!(purpose, Purpose::Probe(_) | Purpose::Ack) {
             let had_none = end == TalkEnd::Unreachable(Failure::NoResources);
-            self.checks.end(dialled.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
+            self.probe_limiter.end(dialled.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
         }
         let seen = if is_here { seen_of(&end, was_met) } else { Fate::Unanswered };
         self.over(peer_id, if is_another { Purpose::Greet } else { purpose }, &seen, now);
@@ -89,7 +89,7 @@ impl Chat {
         if leaves {
             self.parts(peer_id, now);
         } else if !matches!(purpose, Purpose::Exit(_)) && !matches!(welcome, Some(Err(_))) {
-            let parted_since = self.table.peer(peer_id).is_some_and(|peer| job.0 <= peer.parted_after);
+            let parted_since = self.peers.peer(peer_id).is_some_and(|peer| job.0 <= peer.parted_after);
             let says_hello = was_met && !matches!(purpose, Purpose::Probe(Probe::Dial));
             let evidence =
                 if says_hello && !parted_since { ProbeResult::TookConnect } else { ProbeResult::Dialed };
@@ -150,7 +150,7 @@ impl Chat {
         );
         if was_met || is_another {
             let row = Recipient::key(key);
-            self.table.update(row, |peer| {
+            self.peers.update(row, |peer| {
                 if peer.addr == at {
                     peer.is_elsewhere = !was_met;
                 }
@@ -172,7 +172,7 @@ impl Chat {
     /// queued behind the introduction is enough: a second one would need a connection of its own, and
     /// the hello on that would list us at the peer as online again.
     fn disconnects_again(&mut self, id: Recipient, introduced_to: Option<PublicKey>) {
-        let why = self.table.peer(id).and_then(|peer| peer.presence.offline()).map(|(_, why)| why);
+        let why = self.peers.peer(id).and_then(|peer| peer.presence.offline()).map(|(_, why)| why);
         let is_queued = introduced_to.is_some()
             && self
                 .jobs
@@ -246,7 +246,7 @@ impl Chat {
 
     /// Tells once that a peer does not take us, until it is met again.
     fn turned_away(&mut self, peer_id: Recipient, reason: ByeReason) {
-        let is_news = self.table.update(peer_id, |peer| peer.turned_away.replace(reason) != Some(reason));
+        let is_news = self.peers.update(peer_id, |peer| peer.turned_away.replace(reason) != Some(reason));
         if is_news != Some(false) {
             let who = self.who(peer_id);
             self.tell(Event::TurnedAway(who, reason));

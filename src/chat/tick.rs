@@ -13,7 +13,7 @@ impl Chat {
     /// When [`Chat::tick`] has something to do next, if nothing else happens before.
     pub fn next_wake(&self) -> Option<Time> {
         let messages = self.outbox.next_wake();
-        let looks = [self.table.next_wake(), self.checks.next_wake(), messages].into_iter().flatten();
+        let looks = [self.peers.next_wake(), self.probe_limiter.next_wake(), messages].into_iter().flatten();
         let leaves = self.leaves_by();
         let deadline = self.operations.next_deadline();
         let unasked = looks.filter(|_| !self.leaving);
@@ -27,7 +27,7 @@ impl Chat {
             self.serve_waiting(now);
         }
         loop {
-            let due = if self.leaving { Vec::new() } else { self.table.take_due(now) };
+            let due = if self.leaving { Vec::new() } else { self.peers.take_due(now) };
             if due.is_empty() {
                 break;
             }
@@ -46,12 +46,12 @@ impl Chat {
 
     /// Does what is due for a peer.
     pub(super) fn due(&mut self, peer_id: Recipient, now: Time) {
-        if self.table.is_outlived(peer_id, now) {
-            self.table.remove(peer_id);
+        if self.peers.is_outlived(peer_id, now) {
+            self.peers.remove(peer_id);
             return;
         }
-        let interval = self.table.interval();
-        let Some(peer) = self.table.peer(peer_id) else { return };
+        let interval = self.peers.interval();
+        let Some(peer) = self.peers.peer(peer_id) else { return };
         let ack = peer.ack_due.is_some_and(|at| at <= now);
         let tell = peer.tell_at.is_some_and(|at| at <= now);
         if ack {
@@ -60,16 +60,16 @@ impl Chat {
         if tell {
             self.announce(peer_id, now);
         }
-        let probe = self.table.peer(peer_id).and_then(|peer| peer.next_probe(interval));
+        let probe = self.peers.peer(peer_id).and_then(|peer| peer.next_probe(interval));
         if let Some((_, probe)) = probe.filter(|(at, _)| *at <= now) {
-            if self.table.peer(peer_id).is_some_and(|peer| self.checks.has_room(peer.prefix())) {
+            if self.peers.peer(peer_id).is_some_and(|peer| self.probe_limiter.has_room(peer.prefix())) {
                 self.probe(peer_id, probe, None);
             } else {
                 self.wait_for_room(peer_id);
             }
         }
         // Nothing stays due that is past and does not wait for its turn.
-        self.table.update(peer_id, |peer| {
+        self.peers.update(peer_id, |peer| {
             let waits = peer.turn.is_some();
             peer.ack_due = peer.ack_due.filter(|at| waits || *at > now);
             peer.tell_at = peer.tell_at.filter(|at| *at > now);
@@ -78,13 +78,13 @@ impl Chat {
 
     /// Probes a peer now.
     pub(super) fn probe(&mut self, peer_id: Recipient, probe: Probe, deadline: Option<Time>) {
-        let Some((wants_ping, parted, prefix)) = self.table.update(peer_id, |peer| {
+        let Some((wants_ping, parted, prefix)) = self.peers.update(peer_id, |peer| {
             peer.presence.probe_begins();
             (peer.wants_ping, peer.presence.has_left(), peer.prefix())
         }) else {
             return;
         };
-        self.checks.begin(prefix);
+        self.probe_limiter.begin(prefix);
         if parted && probe == Probe::Dial && !wants_ping {
             // A hello would undo the goodbye; that somebody listens there is all that is asked.
             self.transmit(peer_id, Purpose::Probe(probe), Outgoing::Probe, deadline);

@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::labels::Labels;
 use super::style::{Ink, Line, ink_of};
-use crate::chat::{Known, OfflineReason, PresenceStatus, Proof, Row};
+use crate::chat::{OfflineReason, PeerOrigin, PresenceStatus, Proof, Row};
 
 /// The lines of the list; `unasked` of the rows could not be verified in time.
 pub fn peer_list(rows: &[Row], unasked: usize, labels: &Labels) -> Vec<Line> {
@@ -70,10 +70,10 @@ fn cells(row: &Row, labels: &Labels) -> [String; 7] {
         (PresenceStatus::Offline, Some(OfflineReason::Disconnected)) => "gone (by us)",
         (PresenceStatus::Offline, _) => "gone",
     };
-    let known = match row.known {
-        Known::Static => "static",
-        Known::Heard => "heard",
-        Known::SentTo => "sent to",
+    let known = match row.origin {
+        PeerOrigin::Static => "static",
+        PeerOrigin::Heard => "heard",
+        PeerOrigin::SentTo => "sent to",
     };
     [
         row.number.to_string(),
@@ -132,7 +132,7 @@ mod tests {
             proof: Proof::Unknown,
             state,
             why: None,
-            known: Known::Heard,
+            origin: PeerOrigin::Heard,
             last_heard: last_heard.map(Duration::from_secs),
         }
     }

@@ -41,9 +41,9 @@ fn key_at_legacy_address_leaves_legacy_peer_alone() {
     story.told();
     let of_legacy = |story: &Story| {
         let rows = story.chat.rows(story.now);
-        rows.into_iter().find(|row| row.id == legacy).map(|row| (row.state, row.why, row.known))
+        rows.into_iter().find(|row| row.id == legacy).map(|row| (row.state, row.why, row.origin))
     };
-    let replaced = Some((PresenceStatus::Offline, Some(OfflineReason::Replaced), Known::SentTo));
+    let replaced = Some((PresenceStatus::Offline, Some(OfflineReason::Replaced), PeerOrigin::SentTo));
     assert_eq!(of_legacy(&story), replaced);
     story.later(LONGEST_BACKOFF * 2);
     assert_eq!(story.dials(5001), [], "it is looked for");

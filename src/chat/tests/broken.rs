@@ -160,5 +160,5 @@ fn check_counts_are_balanced_when_a_peer_claims_our_address() {
         story.ends(5001, &Fate::Failed(Failure::Refused));
         story.ends(5000, &Fate::Failed(Failure::Refused));
     }
-    assert!(story.chat.checks.is_empty());
+    assert!(story.chat.probe_limiter.is_empty());
 }

@@ -223,8 +223,8 @@ fn a_static_peer_that_was_known_by_its_key_elsewhere_stays_static() {
     story.talked(Some(met(BOBS, 5002)), TalkEnd::Answered);
     let rows = story.chat.rows(story.now);
     assert_eq!(
-        rows.iter().map(|row| (row.addr, row.known)).collect::<Vec<_>>(),
-        [(Some(at(5002)), Known::Static)]
+        rows.iter().map(|row| (row.addr, row.origin)).collect::<Vec<_>>(),
+        [(Some(at(5002)), PeerOrigin::Static)]
     );
 }
 
@@ -242,7 +242,8 @@ fn static_peer_stays_when_another_key_answers() {
     story.talked(None, TalkEnd::WrongKey(key(EVES)));
     let mut rows = story.chat.rows(story.now);
     rows.sort_by_key(|row| row.addr);
-    let rows: Vec<_> = rows.iter().map(|row| (row.addr, row.speech, row.known == Known::Static)).collect();
+    let rows: Vec<_> =
+        rows.iter().map(|row| (row.addr, row.speech, row.origin == PeerOrigin::Static)).collect();
     let (bobs, eves) = (Speech::Secure(key(BOBS)), Speech::Secure(key(EVES)));
     assert_eq!(rows, [(Some(at(5001)), bobs, true), (Some(at(5003)), eves, false)]);
     // Bob is probed again.

@@ -1,7 +1,7 @@
 //! Looks and acknowledgements that nobody asked for: whose turn it is, and that waiting for it costs nothing.
 
 use super::*;
-use crate::chat::checks::MAX_CHECKS_UNDER_WAY;
+use crate::chat::probe_limiter::MAX_CHECKS_UNDER_WAY;
 
 const EVE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 66);
 
@@ -129,7 +129,7 @@ fn who_moves_or_is_displaced_while_waiting_is_not_forgotten_and_leaves_nothing_b
     assert!(
         under_way(&story).contains(&(real.v4().unwrap(), 99)),
         "{:?}",
-        story.chat.table.peer(legacy(at(99)))
+        story.chat.peers.peer(legacy(at(99)))
     );
 }
 
@@ -142,16 +142,16 @@ fn no_waiting_peer_is_forgotten_when_others_are_evicted() {
         speaks(&mut story, EVE, port, text("hi"));
         story.told.clear();
     }
-    assert_eq!(story.chat.table.len(), MAX_PEERS_PER_IP);
+    assert_eq!(story.chat.peers.len(), MAX_PEERS_PER_IP);
     assert_eq!(story.under_way.len(), MAX_CHECKS_UNDER_WAY / 2);
     // All that are known are probed in the end.
     let mut probes = 0;
-    while story.chat.checks.under_way() > 0 {
+    while story.chat.probe_limiter.under_way() > 0 {
         first_ends(&mut story, Fate::HandedOver);
         probes += 1;
     }
-    assert!(story.chat.table.iter().all(|peer| peer.presence.is_proven()), "{probes} probes");
-    assert_eq!(story.chat.table.waiting().count(), 0);
+    assert!(story.chat.peers.iter().all(|peer| peer.presence.is_proven()), "{probes} probes");
+    assert_eq!(story.chat.peers.waiting().count(), 0);
 }
 
 #[test]

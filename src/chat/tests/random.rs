@@ -145,7 +145,7 @@ impl World {
         let actions = self.story.chat.tick(now);
         self.story.perform(actions);
         prop_assert!(self.story.chat.next_wake().is_none_or(|at| at > now), "tick left something due");
-        self.story.chat.table.check();
+        self.story.chat.peers.check();
         let rows = self.story.chat.rows(now);
         let addrs: HashSet<_> = rows.iter().map(|row| row.addr).collect();
         prop_assert_eq!(addrs.len(), rows.len(), "two rows of one address");
@@ -154,7 +154,7 @@ impl World {
         for row in &rows {
             let addr = row.addr.unwrap();
             prop_assert!(!self.story.chat.is_own(addr), "own address listed: {:?}", row);
-            let peer = self.story.chat.table.peer(row.id).unwrap();
+            let peer = self.story.chat.peers.peer(row.id).unwrap();
             let queued = self.story.chat.waiting(now).iter().filter(|text| text.to == row.id).count();
             prop_assert_eq!(peer.texts_waiting, queued);
             prop_assert!(
@@ -165,9 +165,9 @@ impl World {
         }
         for port in STATICS {
             // It may have been found at the address that it claims.
-            let stays = rows
-                .iter()
-                .any(|row| row.known == Known::Static && row.addr.is_some_and(|addr| addr.port() == port));
+            let stays = rows.iter().any(|row| {
+                row.origin == PeerOrigin::Static && row.addr.is_some_and(|addr| addr.port() == port)
+            });
             prop_assert!(stays, "{port} is no static peer any more");
         }
         for event in self.story.told() {
@@ -235,6 +235,6 @@ proptest! {
             prop_assert_eq!(world.settled.get(op), Some(&1), "{:?}", op);
         }
         prop_assert!(world.story.chat.jobs.is_empty() && world.story.chat.operations.len() == 0);
-        prop_assert!(world.story.chat.checks.is_empty() && world.story.chat.outbox.recipients().is_empty());
+        prop_assert!(world.story.chat.probe_limiter.is_empty() && world.story.chat.outbox.recipients().is_empty());
     }
 }

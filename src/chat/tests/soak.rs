@@ -232,9 +232,9 @@ impl Soak {
 /// Two days, and then silence: everything is as it was at the beginning.
 fn soak(seed: u64) {
     let mut soak = Soak::new(seed);
-    let begin = soak.story.chat.table.len();
+    let begin = soak.story.chat.peers.len();
     soak.live_until(Time::at(seconds(HOURS * 3_600)));
-    let heard = soak.story.chat.table.len();
+    let heard = soak.story.chat.peers.len();
     assert!(heard > STATICS, "nobody came: {heard} rows");
     // Everybody crashes, nobody speaks any more, and the user has gone to bed.
     let ports: Vec<u16> = soak.souls.keys().copied().collect();
@@ -247,9 +247,9 @@ fn soak(seed: u64) {
         soak.happens(due);
     }
     let chat = &soak.story.chat;
-    assert_eq!(chat.table.len(), begin);
+    assert_eq!(chat.peers.len(), begin);
     assert!(chat.outbox.recipients().is_empty() && chat.waiting(soak.story.now).is_empty());
-    assert_eq!((chat.jobs.len(), chat.operations.len(), chat.checks.under_way()), (0, 0, 0));
+    assert_eq!((chat.jobs.len(), chat.operations.len(), chat.probe_limiter.under_way()), (0, 0, 0));
     assert_eq!(chat.own_ips.len(), 0);
     assert_eq!(chat.here(), 0);
     assert_eq!(soak.settled, soak.began, "commands were settled less or more than once");

@@ -95,7 +95,7 @@ fn invented_peers_fill_no_more_than_the_table_and_displace_no_static_peer() {
     }
     assert_eq!(story.chat.rows(story.now).len(), MAX_PEERS);
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
-    assert_eq!(story.chat.table.len(), MAX_PEERS);
+    assert_eq!(story.chat.peers.len(), MAX_PEERS);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn looks_at_invented_peers_are_bounded_and_none_is_forgotten() {
         }
     }
     assert_eq!(looked, 300);
-    assert!(story.chat.table.rows().all(|peer| peer.presence.is_proven()));
+    assert!(story.chat.peers.rows().all(|peer| peer.presence.is_proven()));
 }
 
 #[test]

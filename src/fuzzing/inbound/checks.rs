@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::World;
-use crate::chat::{Action, Known, MAX_PEERS, PresenceStatus, Transmit};
+use crate::chat::{Action, MAX_PEERS, PeerOrigin, PresenceStatus, Transmit};
 use crate::fuzzing::printed::is_harmless;
 use crate::model::address::PeerAddr;
 use crate::model::message::{Form, Outgoing};
@@ -92,7 +92,7 @@ impl World {
         for addr in &self.statics {
             // It may have been found at the address that it claims.
             let stays = rows.iter().any(|row| {
-                row.known == Known::Static && (row.addr == Some(*addr) || addr.ip().is_loopback())
+                row.origin == PeerOrigin::Static && (row.addr == Some(*addr) || addr.ip().is_loopback())
             });
             assert!(stays || self.chat.is_own(*addr), "{addr} is no static peer any more");
         }

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::chat::{Known, Offer, Pin, PresenceStatus, Proof, Row, Who};
+use crate::chat::{Offer, PeerOrigin, Pin, PresenceStatus, Proof, Row, Who};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::Speech;
@@ -32,7 +32,7 @@ impl People {
                 proof: Proof::Plain,
                 state,
                 why: None,
-                known: Known::Heard,
+                origin: PeerOrigin::Heard,
                 last_heard: None,
             })
         };

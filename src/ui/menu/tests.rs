@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::chat::{Known, Offer, PresenceStatus, Proof, Row, Who};
+use crate::chat::{Offer, PeerOrigin, PresenceStatus, Proof, Row, Who};
 use crate::model::address::PeerAddr;
 use crate::model::message::Speech;
 use crate::model::name::PeerName;
@@ -118,7 +118,7 @@ fn row(number: u32, name: &str, port: u16, state: PresenceStatus) -> Row {
         proof: Proof::Plain,
         state,
         why: None,
-        known: Known::Heard,
+        origin: PeerOrigin::Heard,
         last_heard: None,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use p2p_chat::chat::{
-    Command, Event as Told, Known, MAX_PEERS, MAX_PEERS_PER_IP, PresenceStatus, Row, Target, Transmit,
+    Command, Event as Told, MAX_PEERS, MAX_PEERS_PER_IP, PeerOrigin, PresenceStatus, Row, Target, Transmit,
 };
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::message::Outgoing;
@@ -103,7 +103,7 @@ impl World {
                 // A peer with a key may be dialed elsewhere by now, and be at two of these addresses.
                 let addr = row.addr.expect("an address");
                 let pin = ours.chat.pinned(row.id);
-                row.known == Known::Static
+                row.origin == PeerOrigin::Static
                     && (pin.is_some_and(|pin| pin.addrs.contains(&fixed.addr))
                         || addr.port() == fixed.addr.port()
                             && (addr == fixed.addr || fixed.addr.ip().is_loopback()))
@@ -237,7 +237,7 @@ impl World {
         let due = missed.max(ours.held_up) + LONGEST_BACKOFF + LATE;
         let is_static = ours.statics.iter().any(|peer| peer.addr == to);
         let is_gone = |row: &Row| {
-            row.addr == Some(to) && row.known == Known::Static && row.state == PresenceStatus::Offline
+            row.addr == Some(to) && row.origin == PeerOrigin::Static && row.state == PresenceStatus::Offline
         };
         if cause == Cause::Tick && is_static && now > due && self.rows(pid).iter().any(is_gone) {
             self.fail(pid, format_args!("{to} was left alone since {missed:?}, {:?}", now - missed));

@@ -1,6 +1,6 @@
 //! What has to hold when all has calmed down.
 
-use p2p_chat::chat::{Known, PresenceStatus, UnderWay};
+use p2p_chat::chat::{PeerOrigin, PresenceStatus, UnderWay};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::Speech;
 
@@ -41,7 +41,7 @@ impl World {
                     Some(_) if has_parted || (expected.is_none() && ours.parted.contains(&addr)) => {
                         row.state == PresenceStatus::Unreachable
                     }
-                    Some(_) if row.known == Known::Static => row.state != PresenceStatus::Connected,
+                    Some(_) if row.origin == PeerOrigin::Static => row.state != PresenceStatus::Connected,
                     // Who never answered there is a mere claim, which is not followed.
                     Some(_) if ours.answered.contains(&addr) => {
                         matches!(row.state, PresenceStatus::Offline | PresenceStatus::Unreachable)
@@ -49,7 +49,7 @@ impl World {
                     Some(_) => false,
                 };
                 if wrong {
-                    let what = format!("{} is process {other:?}, but {state:?}, {:?}", addr, row.known);
+                    let what = format!("{} is process {other:?}, but {state:?}, {:?}", addr, row.origin);
                     self.fail(pid, format_args!("{what}"));
                 }
                 links += usize::from(matches!(row.state, PresenceStatus::Connected));

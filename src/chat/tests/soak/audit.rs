@@ -37,7 +37,7 @@ impl Soak {
                     "at {now:?} {row:?} is believed there, and is {:?} for {for_long:?}",
                     soul.being
                 );
-            } else if row.known == Known::Static && soul.being == Being::Up {
+            } else if row.origin == PeerOrigin::Static && soul.being == Being::Up {
                 let parted =
                     matches!(row.why, Some(OfflineReason::SaidGoodbye | OfflineReason::Disconnected));
                 assert!(parted || for_long < FOUND_WITHIN, "at {now:?} {row:?} is up for {for_long:?}");
@@ -45,9 +45,9 @@ impl Soak {
         }
         // Whoever is gone is shown for ten minutes; strangers are at most four in the minute or so between two visits.
         let most = STATICS + REGULARS + 4 * 12 * 60;
-        assert!(chat.table.len() <= most, "{} rows", chat.table.len());
+        assert!(chat.peers.len() <= most, "{} rows", chat.peers.len());
         assert!(chat.jobs.len() <= MOST_JOBS && chat.operations.len() <= 8, "{} jobs", chat.jobs.len());
-        assert!(chat.checks.under_way() <= MOST_JOBS && chat.actions.is_empty());
+        assert!(chat.probe_limiter.under_way() <= MOST_JOBS && chat.actions.is_empty());
         if now.since_start().as_secs().is_multiple_of(3_600) {
             self.end_hour();
         }

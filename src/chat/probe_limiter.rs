@@ -4,7 +4,7 @@
 use std::num::NonZeroU64;
 
 use super::Chat;
-use super::table::Waiting;
+use super::peers::Waiting;
 use super::time::Time;
 use crate::model::address::SourcePrefix;
 use crate::model::fair_share::FairShare;
@@ -115,20 +115,20 @@ impl ProbeLimiter {
 impl Chat {
     /// Lets a peer wait for its turn to be probed or acknowledged, unless it does already.
     pub(super) fn wait_for_room(&mut self, peer_id: Recipient) {
-        if self.table.peer(peer_id).is_some_and(|peer| peer.turn.is_none()) {
-            let turn = self.checks.next_turn();
-            self.table.update(peer_id, |peer| peer.turn = Some(turn));
+        if self.peers.peer(peer_id).is_some_and(|peer| peer.turn.is_none()) {
+            let turn = self.probe_limiter.next_turn();
+            self.peers.update(peer_id, |peer| peer.turn = Some(turn));
         }
     }
 
     /// Does what is due for the peers whose turn it is, as far as there is room.
     pub(super) fn serve_waiting(&mut self, now: Time) {
-        if self.checks.serve_at.is_none_or(|at| at > now) {
+        if self.probe_limiter.serve_at.is_none_or(|at| at > now) {
             return;
         }
-        self.checks.serve_at = None;
-        while let Some(peer_id) = self.checks.next_of(self.table.waiting()) {
-            self.table.update(peer_id, |peer| peer.turn = None);
+        self.probe_limiter.serve_at = None;
+        while let Some(peer_id) = self.probe_limiter.next_of(self.peers.waiting()) {
+            self.peers.update(peer_id, |peer| peer.turn = None);
             self.due(peer_id, now);
         }
     }

@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::checks::Turn;
 use super::event::Proof;
 use super::presence::{OfflineReason, PROBE_INTERVAL, Presence, PresenceStatus, Probe};
+use super::probe_limiter::Turn;
 use super::time::Time;
 use crate::model::address::{Claimed, PeerAddr, Source, SourcePrefix};
 use crate::model::key::PublicKey;
@@ -37,7 +37,7 @@ const PROBE_SPACING: Duration = Duration::from_millis(20);
 
 /// How a peer came to be known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Known {
+pub enum PeerOrigin {
     /// The user configured it.
     Static,
     /// It sent us something.
@@ -67,7 +67,7 @@ pub(super) struct Peer {
     /// claimed it.
     pub(super) speaks_from: Option<Source>,
     pub(super) name: Option<PeerName>,
-    pub(super) known: Known,
+    pub(super) origin: PeerOrigin,
     pub(super) form: Form,
     /// Where else it says that it listens; dialled only with its key expected.
     pub(super) also: Box<[PeerAddr]>,
@@ -191,7 +191,7 @@ impl Peer {
     /// peer for which messages wait are never evicted.
     fn eviction_order(&self) -> EvictionOrder {
         let is_live = self.id.public_key().is_some() && self.is_there();
-        if self.known == Known::Static || self.texts_waiting > 0 || is_live {
+        if self.origin == PeerOrigin::Static || self.texts_waiting > 0 || is_live {
             return EvictionOrder::NEVER;
         }
         let rank = if !self.presence.is_proven() {
@@ -207,7 +207,7 @@ impl Peer {
     /// When the row is removed because the peer has been offline for long enough.
     fn removal(&self) -> Option<Time> {
         let (since, _) = self.presence.offline()?;
-        (self.known != Known::Static && self.texts_waiting == 0).then(|| since.plus(GONE_SHOWN))
+        (self.origin != PeerOrigin::Static && self.texts_waiting == 0).then(|| since.plus(GONE_SHOWN))
     }
 
     /// When and how to probe it next; `None` while an acknowledgement is under way, which shows as
@@ -338,7 +338,13 @@ impl Peers {
 
     /// Adds a row that is dialed at `addr`, whose prefix it is counted among, unless it is there
     /// already. A full table evicts a row first. Returns whether the row is in the table.
-    pub(super) fn add(&mut self, id: Recipient, addr: PeerAddr, known: Known, presence: Presence) -> bool {
+    pub(super) fn add(
+        &mut self,
+        id: Recipient,
+        addr: PeerAddr,
+        origin: PeerOrigin,
+        presence: Presence,
+    ) -> bool {
         if self.rows.contains_key(&id) {
             return true;
         }
@@ -356,7 +362,7 @@ impl Peers {
             claimed: None,
             speaks_from: None,
             name: None,
-            known,
+            origin,
             form: Form::default(),
             also: Box::default(),
             is_plain: false,
@@ -527,7 +533,7 @@ pub struct Row {
     /// OfflineReason it is gone, if it is.
     pub why: Option<OfflineReason>,
     /// How it came to be known.
-    pub known: Known,
+    pub origin: PeerOrigin,
     /// How long ago something came from it, if anything did.
     pub last_heard: Option<Duration>,
 }
@@ -537,7 +543,7 @@ impl Row {
         Self {
             number: peer.number,
             id: peer.id,
-            contact: peer.known == Known::Static,
+            contact: peer.origin == PeerOrigin::Static,
             name: peer.name.clone(),
             addr: Some(peer.addr),
             claimed: peer.claimed,
@@ -545,7 +551,7 @@ impl Row {
             proof: peer.proof(),
             state: peer.presence.status(),
             why: peer.presence.offline().map(|(_, why)| why),
-            known: peer.known,
+            origin: peer.origin,
             last_heard: peer.last_heard.map(|at| now.since(at)),
         }
     }
@@ -565,8 +571,8 @@ mod tests {
         PeerAddr::new(Ipv4Addr::from_bits(0x7f00_0001 + n), 5000).unwrap()
     }
 
-    fn add(peers: &mut Peers, addr: PeerAddr, known: Known, presence: Presence) -> bool {
-        peers.add(addr.into(), addr, known, presence)
+    fn add(peers: &mut Peers, addr: PeerAddr, origin: PeerOrigin, presence: Presence) -> bool {
+        peers.add(addr.into(), addr, origin, presence)
     }
 
     fn now() -> Time {
@@ -576,9 +582,9 @@ mod tests {
     #[test]
     fn a_full_table_evicts_the_oldest_claim_first_and_a_static_peer_never() {
         let mut peers = Peers::default();
-        add(&mut peers, addr(0), Known::Static, Presence::of_static(now()));
+        add(&mut peers, addr(0), PeerOrigin::Static, Presence::of_static(now()));
         for n in 1..MAX_PEERS {
-            add(&mut peers, addr(n), Known::Heard, Presence::of_heard(now()));
+            add(&mut peers, addr(n), PeerOrigin::Heard, Presence::of_heard(now()));
         }
         for n in 1..MAX_PEERS {
             if n != 7 && n != 9 {
@@ -586,7 +592,12 @@ mod tests {
             }
         }
         for (newcomer, evicted) in [(1, 7), (2, 9)] {
-            assert!(add(&mut peers, addr(MAX_PEERS + newcomer), Known::Heard, Presence::of_heard(now())));
+            assert!(add(
+                &mut peers,
+                addr(MAX_PEERS + newcomer),
+                PeerOrigin::Heard,
+                Presence::of_heard(now())
+            ));
             peers.update(addr(MAX_PEERS + newcomer).into(), |peer| {
                 peer.presence.answered(ProbeResult::Dialed, now())
             });
@@ -596,7 +607,12 @@ mod tests {
         // Nobody is a mere claim any more: then those go that are gone, then the oldest.
         peers.update(addr(5).into(), |peer| peer.presence.left(OfflineReason::SaidGoodbye, now()));
         for (newcomer, evicted) in [(3, 5), (4, 1)] {
-            assert!(add(&mut peers, addr(MAX_PEERS + newcomer), Known::Heard, Presence::of_heard(now())));
+            assert!(add(
+                &mut peers,
+                addr(MAX_PEERS + newcomer),
+                PeerOrigin::Heard,
+                Presence::of_heard(now())
+            ));
             peers.update(addr(MAX_PEERS + newcomer).into(), |peer| {
                 peer.presence.answered(ProbeResult::Dialed, now())
             });
@@ -610,9 +626,9 @@ mod tests {
         let mut peers = Peers::default();
         let ip = |last| Ipv4Addr::new(10, 0, 0, last);
         let at = |last, port| PeerAddr::new(ip(last), port).unwrap();
-        add(&mut peers, at(1, 5000), Known::Heard, Presence::of_heard(now()));
+        add(&mut peers, at(1, 5000), PeerOrigin::Heard, Presence::of_heard(now()));
         for port in 1..=u16::try_from(MAX_PEERS_PER_IP + 100).unwrap() {
-            add(&mut peers, at(2, port), Known::Heard, Presence::of_heard(now()));
+            add(&mut peers, at(2, port), PeerOrigin::Heard, Presence::of_heard(now()));
             peers.update(at(2, port).into(), |peer| peer.presence.answered(ProbeResult::Dialed, now()));
         }
         assert_eq!(peers.len(), MAX_PEERS_PER_IP + 1);
@@ -626,7 +642,7 @@ mod tests {
         let at = |port| PeerAddr::new(Ipv4Addr::new(10, 0, 0, 1), port).unwrap();
         let all = u16::try_from(MAX_PEERS_PER_IP).unwrap();
         for port in 1..=all {
-            add(&mut peers, at(port), Known::Heard, Presence::of_heard(now()));
+            add(&mut peers, at(port), PeerOrigin::Heard, Presence::of_heard(now()));
             let heard = now().plus(Duration::from_secs(if port == 1 { 9_999 } else { u64::from(port) }));
             peers.update(at(port).into(), |peer| {
                 peer.presence.answered(ProbeResult::Dialed, now());
@@ -635,7 +651,7 @@ mod tests {
         }
         for evicted in [2, 3] {
             let newcomer = at(all + evicted);
-            add(&mut peers, newcomer, Known::Heard, Presence::of_heard(now()));
+            add(&mut peers, newcomer, PeerOrigin::Heard, Presence::of_heard(now()));
             peers.update(newcomer.into(), |peer| {
                 peer.presence.answered(ProbeResult::Dialed, now());
                 peer.last_heard = Some(now().plus(Duration::from_secs(9_999)));
@@ -678,7 +694,7 @@ mod tests {
             let mut now = now();
             for step in steps {
                 match step {
-                    Step::Add(n) => drop(add(&mut peers, addr(n), Known::Heard, Presence::of_heard(now))),
+                    Step::Add(n) => drop(add(&mut peers, addr(n), PeerOrigin::Heard, Presence::of_heard(now))),
                     Step::Remove(n) => drop(peers.remove(addr(n).into())),
                     Step::Rekey(from, to) => drop(peers.rekey(addr(from).into(), addr(to).into())),
                     Step::Answers(n) => {
@@ -720,9 +736,9 @@ mod tests {
                 std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, network, 0, 0, 0, u16::try_from(host).unwrap());
             PeerAddr::new(ip, 5000).unwrap()
         };
-        add(&mut peers, at(1, 1), Known::Heard, Presence::of_heard(now()));
+        add(&mut peers, at(1, 1), PeerOrigin::Heard, Presence::of_heard(now()));
         for host in 1..=MAX_PEERS_PER_IP + 100 {
-            add(&mut peers, at(2, host), Known::Heard, Presence::of_heard(now()));
+            add(&mut peers, at(2, host), PeerOrigin::Heard, Presence::of_heard(now()));
         }
         assert_eq!(peers.len(), MAX_PEERS_PER_IP + 1);
         assert!(peers.peer(at(1, 1).into()).is_some());
@@ -732,10 +748,10 @@ mod tests {
     #[test]
     fn a_number_is_given_once() {
         let mut peers = Peers::default();
-        add(&mut peers, addr(1), Known::Heard, Presence::of_heard(now()));
-        add(&mut peers, addr(2), Known::Heard, Presence::of_heard(now()));
+        add(&mut peers, addr(1), PeerOrigin::Heard, Presence::of_heard(now()));
+        add(&mut peers, addr(2), PeerOrigin::Heard, Presence::of_heard(now()));
         peers.remove(addr(1).into());
-        add(&mut peers, addr(1), Known::Heard, Presence::of_heard(now()));
+        add(&mut peers, addr(1), PeerOrigin::Heard, Presence::of_heard(now()));
         let rows: Vec<_> = peers.rows().map(|peer| (peer.number, peer.addr)).collect();
         assert_eq!(rows, [(2, addr(2)), (3, addr(1))]);
     }
@@ -743,8 +759,8 @@ mod tests {
     #[test]
     fn a_gone_peer_is_removed_after_ten_minutes_and_a_static_one_is_not() {
         let mut peers = Peers::default();
-        add(&mut peers, addr(1), Known::Static, Presence::of_static(now()));
-        add(&mut peers, addr(2), Known::Heard, Presence::of_heard(now()));
+        add(&mut peers, addr(1), PeerOrigin::Static, Presence::of_static(now()));
+        add(&mut peers, addr(2), PeerOrigin::Heard, Presence::of_heard(now()));
         for n in [1, 2] {
             peers.update(addr(n).into(), |peer| peer.presence.left(OfflineReason::SaidGoodbye, now()));
             assert!(!peers.is_outlived(addr(n).into(), now().plus(GONE_SHOWN - Duration::from_millis(1))));
