@@ -24,7 +24,7 @@ pub(super) use thread::start;
 /// Writes that may wait before unencrypted messages are held back: as many as may wait to be shown.
 const MAX_WAITING: usize = 16_384;
 
-/// Bytes of received messages that may wait to be written, as many as all outboxes hold. While the disk
+/// Bytes of received messages that may wait to be written, as many as the outbox holds. While the disk
 /// does not answer, senders send their messages again, and the earlier copies are still here.
 const MAX_TAKEN_BYTES: usize = 64 * 1024 * 1024;
 

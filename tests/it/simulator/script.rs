@@ -17,7 +17,7 @@ use super::ours::Cause;
 use super::peer::{Ours, Past, Pid, Process, Program, Waiting};
 use super::world::{Event, Said, World};
 
-/// How long a command may take until it is settled. A text may wait behind `MAX_TEXTS_WAITING` others to a peer that
+/// How long a command may take until it is settled. A text may wait behind `MAX_QUEUE_MESSAGES` others to a peer that
 /// never reads, four seconds each, and then for a thread.
 pub(super) const SETTLED_WITHIN: Duration = Duration::from_secs(600);
 
