@@ -27,9 +27,9 @@ use clock::Clock;
 pub use id::id;
 use signals::{Signals, stop_in_background};
 
-use crate::chat::{Event, Offer, OpId, Pin, Proof, Row, Who};
 use crate::cli::{Cli, Misused};
 use crate::config;
+use crate::core::{Event, Offer, OpId, Pin, Proof, Row, Who};
 use crate::data::Aliases;
 use crate::exit::OutputGone;
 use crate::identity::Kept;

@@ -15,7 +15,7 @@ use unicode_width::UnicodeWidthStr;
 
 pub use asked::Asked;
 
-use crate::chat::Policy;
+use crate::core::Policy;
 use crate::history::{Age, Keep, expiry};
 use crate::identity::Profile;
 use crate::model::address::PeerAddr;

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
-use crate::chat::StaticPeer;
 use crate::cli::Cli;
+use crate::core::StaticPeer;
 use crate::model::message::Form;
 use crate::model::name::shortened;
 use crate::model::untrusted::harmless;
@@ -22,7 +22,7 @@ const PEERS_FILE: &str = "peers.toml";
 /// Our folder in the user's configuration and data directories.
 pub(crate) const FOLDER: &str = "p2p-chat";
 
-/// Bytes that a file may have: what a peers.toml of [`MAX_STATIC_PEERS`](crate::chat::MAX_STATIC_PEERS) entries with comments never reach.
+/// Bytes that a file may have: what a peers.toml of [`MAX_STATIC_PEERS`](crate::core::MAX_STATIC_PEERS) entries with comments never reach.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Why a file cannot be read. Its display is a whole sentence for a user.

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use ring::pbkdf2;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::chat::code_input;
+use crate::core::code_input;
 use crate::model::key::PublicKey;
 use crate::model::message::{ID_BYTES, MessageId};
 

@@ -1,7 +1,7 @@
 //! `known_peers.toml`: the pinned keys, saved between runs. docs/IDENTITY.md describes the format.
 //!
 //! The lock of the profile keeps other processes from writing the file, so it is read once.
-//! `chat::trust` decides when to pin a key and what a pin means.
+//! `core::trust` decides when to pin a key and what a pin means.
 
 mod configured;
 
@@ -15,8 +15,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::chat::{MAX_CONTACTS, MAX_HINTS, MAX_PINS, MAX_STRANGERS, Pin, PinChange};
 use crate::config::{ConfigError, mistake, read_text_within, toml_words};
+use crate::core::{MAX_CONTACTS, MAX_HINTS, MAX_PINS, MAX_STRANGERS, Pin, PinChange};
 use crate::files;
 use crate::model::key::PublicKey;
 use crate::model::name::{PeerName, quoted};

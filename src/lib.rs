@@ -3,7 +3,7 @@
 //! # The map
 //! Two pure rooms, two rims, and one place that ties them:
 //!
-//! - [`protocol`] turns bytes into messages and back; [`chat`] holds the rules: who is known, who is there, what follows
+//! - [`protocol`] turns bytes into messages and back; [`core`] holds the rules: who is known, who is there, what follows
 //!   from what. Neither has a clock, a thread, a socket or a terminal.
 //! - [`net`] is the rim towards the network: accepting and dialling, with bounded threads. [`ui`] is the rim towards the
 //!   person: the menu, the edited line, the words, the screen.
@@ -24,9 +24,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod app;
-pub mod chat;
 pub mod cli;
 pub mod config;
+pub mod core;
 pub mod crypto;
 pub mod data;
 pub mod exit;

@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use inbox::Inbox;
-use shared::{Shared, State};
+use shared::{Locked, Shared};
 pub use start_error::StartError;
 pub use store_writer::Keeping;
 use store_writer::{StoreWriter, WriterQueue};
 
-use crate::chat::{
-    As, Chat, Command, CoreConfig, Event, Me, Offer, OpId, Pin, PinChange, Policy, Proof, Restored, Row,
+use crate::core::{
+    As, Command, CoreConfig, Event, Me, Offer, OpId, Pin, PinChange, Policy, Proof, Restored, Row, State,
     StaticPeer, Target, WaitingMessage,
 };
 use crate::crypto;
@@ -119,7 +119,7 @@ impl Node {
         let port = addr.port();
         let me = Me { bind, port, advertise };
         let key = own.public();
-        let chat = Chat::new(CoreConfig {
+        let chat = State::new(CoreConfig {
             me,
             name: name.clone(),
             key,
@@ -135,7 +135,7 @@ impl Node {
             false => (StoreWriter::Inline(Mutex::new(store)), None),
         };
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { chat, name, ticker_sleeps_until: None, stopping: false }),
+            state: Mutex::new(Locked { chat, name, ticker_sleeps_until: None, stopping: false }),
             earlier: Condvar::new(),
             began: Instant::now(),
             port,

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use p2p_chat::chat::{Action, Answer, Chat, CoreConfig, Event, Me, Received, Sent, Time};
+use p2p_chat::core::{Action, Answer, CoreConfig, Event, Me, Received, Sent, State, Time};
 use p2p_chat::mailbox::{Mailbox, ROOM};
 use p2p_chat::model::address::Source;
 use p2p_chat::model::key::{KEY_BYTES, PublicKey};
@@ -35,14 +35,14 @@ fn config() -> CoreConfig {
 
 /// What stands between a connection and the main thread, as node.rs has it: the rules under their lock, and the queue.
 pub(crate) struct Inbox {
-    chat: Mutex<Chat>,
+    chat: Mutex<State>,
     mailbox: Arc<Mailbox<Event>>,
 }
 
 impl Inbox {
     /// One to which the sender of the line is known.
     pub(crate) fn new() -> Self {
-        let inbox = Self { chat: Mutex::new(Chat::new(config())), mailbox: Arc::default() };
+        let inbox = Self { chat: Mutex::new(State::new(config())), mailbox: Arc::default() };
         inbox.take(LINE);
         inbox.empty();
         inbox
@@ -81,8 +81,8 @@ impl Inbox {
 }
 
 /// Rules to which so many peers are known and proven to be there.
-pub(crate) fn known_chat(peers: u32) -> Chat {
-    let mut chat = Chat::new(config());
+pub(crate) fn known_chat(peers: u32) -> State {
+    let mut chat = State::new(config());
     let mut actions = Vec::new();
     for number in 0..peers {
         actions.extend(chat.received(message_of(number), now()).1);

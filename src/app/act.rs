@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::tell::standing;
 use super::{App, Ending, People, Sent, clock};
-use crate::chat::{Command, OpId, Pin, Policy, Target, Who};
+use crate::core::{Command, OpId, Pin, Policy, Target, Who};
 use crate::crypto;
 use crate::model::name::Name;
 use crate::model::peer_id::Recipient;
@@ -188,7 +188,7 @@ impl App {
     }
 
     fn mute(&mut self, id: Recipient, label: &str) {
-        if self.muted.len() >= crate::chat::MAX_PEERS {
+        if self.muted.len() >= crate::core::MAX_PEERS {
             self.say("More are muted than can be known; /unmute somebody first.");
             return;
         }

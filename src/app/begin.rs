@@ -9,8 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::bail;
 
 use super::Queue;
-use crate::chat::StaticPeer;
 use crate::cli::{Cli, Misused, listening_port};
+use crate::core::StaticPeer;
 use crate::history::Keep;
 use crate::identity::{Identity, Kept, Profile};
 use crate::known::KnownPeers;

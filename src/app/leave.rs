@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::{App, HANG_UP, Happening};
-use crate::chat::{ANSWER_WITHIN, Command, Event, OpId};
+use crate::core::{ANSWER_WITHIN, Command, Event, OpId};
 use crate::ui::{Ink, Line};
 
 /// Texts that are named one by one where no receipt came for them; the rest is counted.

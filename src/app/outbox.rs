@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{App, clock};
-use crate::chat::{Command, OpId, WaitingMessage};
+use crate::core::{Command, OpId, WaitingMessage};
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use crate::model::session::Letter;

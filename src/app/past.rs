@@ -1,7 +1,7 @@
 //! What was said, read again.
 
 use super::App;
-use crate::chat::{Pin, Target};
+use crate::core::{Pin, Target};
 use crate::model::peer_id::Recipient;
 use crate::model::stored::{Entry, Query, RowId, Selection};
 use crate::net;

@@ -1,7 +1,7 @@
 //! What happens, told to the user.
 
 use super::{App, clock};
-use crate::chat::{As, Decision, Event, OpId, Proof, Target, Who};
+use crate::core::{As, Decision, Event, OpId, Proof, Target, Who};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::name::{PeerName, folded};
 use crate::model::peer_id::Recipient;

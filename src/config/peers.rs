@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{ConfigError, mistake, read_text, toml_words};
-use crate::chat::{MAX_HINTS, MAX_STATIC_PEERS, StaticPeer};
+use crate::core::{MAX_HINTS, MAX_STATIC_PEERS, StaticPeer};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::Form;

@@ -7,9 +7,9 @@ use clap::Arg;
 use clap::builder::Resettable;
 
 use super::printed::is_harmless;
-use crate::chat::{MAX_HINTS, MAX_STATIC_PEERS};
 use crate::config::peers::peers_of;
 use crate::config::{ConfigError, text_of};
+use crate::core::{MAX_HINTS, MAX_STATIC_PEERS};
 use crate::model::address::PeerAddr;
 use crate::{cli, data, settings};
 

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use crate::chat::{
-    Answer, Chat, Command, CoreConfig, Me, Received, Sent, StaticPeer, Target, Time, Transmit,
+use crate::core::{
+    Answer, Command, CoreConfig, Me, Received, Sent, State, StaticPeer, Target, Time, Transmit,
 };
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::{KEY_BYTES, PublicKey};
@@ -76,7 +76,7 @@ pub fn inbound(input: &[u8]) {
 
 /// A chat, its user and its network.
 struct World {
-    chat: Chat,
+    chat: State,
     now: Time,
     reader: Reader,
     under_way: Vec<(Transmit, bool)>,
@@ -101,7 +101,7 @@ impl World {
         let advertise = (kind & 2 != 0).then(|| Ipv4Addr::new(10, 0, 0, 9));
         let me = Me { bind: bind.into(), port: PORT, advertise };
         let name = "Alice".parse().expect("a name");
-        let mut chat = Chat::new(CoreConfig::new(me, name, PublicKey::new([1; KEY_BYTES])));
+        let mut chat = State::new(CoreConfig::new(me, name, PublicKey::new([1; KEY_BYTES])));
         chat.learn_own_ip(OURS);
         let statics: Vec<PeerAddr> = if kind & 4 == 0 {
             Vec::new()

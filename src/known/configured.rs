@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::KnownPeers;
-use crate::chat::{MAX_HINTS, Pin, PinChange, StaticPeer, Trust};
+use crate::core::{MAX_HINTS, Pin, PinChange, StaticPeer, Trust};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::name::folded;

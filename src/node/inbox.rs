@@ -5,7 +5,7 @@ use std::sync::{Arc, Once};
 use std::time::Instant;
 
 use super::shared::{Shared, moment};
-use crate::chat::{Answer, Meeting, Received};
+use crate::core::{Answer, Meeting, Received};
 use crate::model::address::Source;
 use crate::model::key::PublicKey;
 use crate::model::message::{Decoded, MessageId};

@@ -10,7 +10,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use smol_str::SmolStr;
 
 use super::store_writer::StoreWriter;
-use crate::chat::{Action, Chat, Event, Jitter, JobId, Moment, Sent, Talk, Time, Transmit};
+use crate::core::{Action, Event, Jitter, JobId, Moment, Sent, State, Talk, Time, Transmit};
 use crate::mailbox::Mailbox;
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::PublicKey;
@@ -22,7 +22,7 @@ use crate::protocol::session::Hello;
 
 /// What the node's threads share.
 pub(super) struct Shared {
-    pub(super) state: Mutex<State>,
+    pub(super) state: Mutex<Locked>,
     /// Wakes the ticker when something became due earlier than it sleeps.
     pub(super) earlier: Condvar,
     pub(super) began: Instant,
@@ -45,8 +45,8 @@ pub(super) fn moment() -> Moment {
 }
 
 /// What the lock is for.
-pub(super) struct State {
-    pub(super) chat: Chat,
+pub(super) struct Locked {
+    pub(super) chat: State,
     /// What we are called from now on.
     pub(super) name: Name,
     pub(super) ticker_sleeps_until: Option<Time>,
@@ -81,7 +81,7 @@ impl Shared {
     }
 
     /// Lets the rules do something, and does what they want because of it.
-    pub(super) fn with_chat<T>(&self, act: impl FnOnce(&mut Chat, Time) -> (T, Vec<Action>)) -> T {
+    pub(super) fn with_chat<T>(&self, act: impl FnOnce(&mut State, Time) -> (T, Vec<Action>)) -> T {
         self.with_chat_for(None, act)
     }
 
@@ -89,7 +89,7 @@ impl Shared {
     pub(super) fn with_chat_for<T>(
         &self,
         source: Option<SourcePrefix>,
-        act: impl FnOnce(&mut Chat, Time) -> (T, Vec<Action>),
+        act: impl FnOnce(&mut State, Time) -> (T, Vec<Action>),
     ) -> T {
         let mut state = self.state.lock();
         let now = self.now();
@@ -104,7 +104,7 @@ impl Shared {
     /// what is told and what is said to a peer has the order of the rules; neither blocks.
     pub(super) fn perform(
         &self,
-        state: &mut State,
+        state: &mut Locked,
         actions: Vec<Action>,
         source: Option<SourcePrefix>,
         now: Time,

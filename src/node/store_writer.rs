@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use parking_lot::{Condvar, Mutex};
 
 use super::shared::Shared;
-use crate::chat::{Staged, WriteId};
+use crate::core::{Staged, WriteId};
 use crate::model::address::Source;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use crate::chat::{MAX_PEERS, Who};
+use crate::core::{MAX_PEERS, Who};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded};

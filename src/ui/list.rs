@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::labels::Labels;
 use super::style::{Ink, Line, ink_of};
-use crate::chat::{OfflineReason, PeerOrigin, PresenceStatus, Proof, Row};
+use crate::core::{OfflineReason, PeerOrigin, PresenceStatus, Proof, Row};
 
 /// The lines of the list; `unasked` of the rows could not be verified in time.
 pub fn peer_list(rows: &[Row], unasked: usize, labels: &Labels) -> Vec<Line> {
@@ -112,7 +112,7 @@ fn ago(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::Who;
+    use crate::core::Who;
     use crate::model::address::PeerAddr;
     use crate::model::key::PublicKey;
     use crate::model::message::Speech;

@@ -10,7 +10,7 @@ mod talk;
 mod trust;
 
 use super::people::{Chosen, Directory, Lost, Named, find, find_to_connect, shown};
-use crate::chat::{As, Pin, Policy, Target};
+use crate::core::{As, Pin, Policy, Target};
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::model::peer_id::Recipient;

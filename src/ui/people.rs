@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use super::labels::{Labels, MARK};
 use super::words::place;
-use crate::chat::{Offer, Pin, PresenceStatus, Row, Target};
+use crate::core::{Offer, Pin, PresenceStatus, Row, Target};
 use crate::model::address::{AddrError, PeerAddr};
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded, shortened};

@@ -3,7 +3,7 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::style::{Ink, Line};
-use crate::chat::Proof;
+use crate::core::Proof;
 use crate::model::name::shortened;
 
 /// What the status line tells.

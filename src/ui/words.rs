@@ -6,7 +6,7 @@ mod voice;
 
 use super::list::peer_list;
 use super::style::{Ink, Line};
-use crate::chat::{Deed, Event, GONE_AFTER, MAX_OUTBOX_BYTES, OfflineReason};
+use crate::core::{Deed, Event, GONE_AFTER, MAX_OUTBOX_BYTES, OfflineReason};
 use crate::model::address::Source;
 use crate::model::delivery::DeliveryStatus;
 use crate::model::message::{Fate, Fault};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, ensure};
-use p2p_chat::chat::{Command, Event, Policy, Target};
+use p2p_chat::core::{Command, Event, Policy, Target};
 use p2p_chat::mailbox::Mailbox;
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::delivery::DeliveryStatus;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::World;
-use crate::chat::{Action, MAX_PEERS, PeerOrigin, PresenceStatus, Transmit};
+use crate::core::{Action, MAX_PEERS, PeerOrigin, PresenceStatus, Transmit};
 use crate::fuzzing::printed::is_harmless;
 use crate::model::address::PeerAddr;
 use crate::model::message::{Form, Outgoing};

@@ -1,6 +1,6 @@
 //! Somebody who reads all that is printed.
 
-use crate::chat::{Event, Time};
+use crate::core::{Event, Time};
 use crate::fuzzing::printed::{are_harmless, is_harmless};
 use crate::model::peer_id::Recipient;
 use crate::ui::{Attention, Labels, Line, Standing, Voice, lines};

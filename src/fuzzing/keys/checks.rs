@@ -4,7 +4,7 @@ use unicode_segmentation::GraphemeCursor;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Desk, LONG};
-use crate::chat::Proof;
+use crate::core::Proof;
 use crate::fuzzing::printed::{is_harmless, without_sequences};
 use crate::ui::{Dock, Ink, Key, Line, MAX_LINE_BYTES, Palette, Status, lay_out};
 

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::chat::{Offer, PeerOrigin, Pin, PresenceStatus, Proof, Row, Who};
+use crate::core::{Offer, PeerOrigin, Pin, PresenceStatus, Proof, Row, Who};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::Speech;

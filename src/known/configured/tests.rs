@@ -170,7 +170,7 @@ fn full_list_of_contacts_is_reported() {
         bytes[..8].copy_from_slice(&number.to_be_bytes());
         PinChange::Write(Pin { key: PublicKey::new(bytes), ..pin(1, "Bob", &[]) })
     };
-    known.note((0..crate::chat::MAX_CONTACTS).map(numbered)).unwrap();
+    known.note((0..crate::core::MAX_CONTACTS).map(numbered)).unwrap();
     let told = known.configure(&mut vec![listed(1, "Bob", &[5000])], ME, NOW);
     assert!(matches!(&told[..], [line] if line.starts_with("More than 10000 contacts or 10000 strangers")));
 }

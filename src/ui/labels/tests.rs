@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::chat::Proof;
+use crate::core::Proof;
 use crate::model::peer_id::{LegacyId, PeerId};
 
 fn addr(text: &str) -> PeerAddr {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::asking::{Asking, Deed, Question};
 use super::{Act, HistoryOf, Lost, Menu, Refill, Turn, act, again, say};
-use crate::chat::Target;
+use crate::core::Target;
 use crate::model::address::parse_port;
 use crate::model::peer_id::Recipient;
 use crate::ui::people::{Chosen, Directory, Named, find, find_to_connect, shown};

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::shown;
-use crate::chat::Target;
+use crate::core::Target;
 use crate::model::peer_id::Recipient;
 use crate::ui::people::replace;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::chat::{Offer, PeerOrigin, PresenceStatus, Proof, Row, Who};
+use crate::core::{Offer, PeerOrigin, PresenceStatus, Proof, Row, Who};
 use crate::model::address::PeerAddr;
 use crate::model::message::Speech;
 use crate::model::name::PeerName;

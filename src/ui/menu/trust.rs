@@ -3,7 +3,7 @@
 use super::asking::{Asking, Sure};
 use super::talk::{first_word, wrong};
 use super::{Act, Menu, Turn, act, again, say};
-use crate::chat::{As, Offer, Pin, Policy, Target};
+use crate::core::{As, Offer, Pin, Policy, Target};
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded};
 use crate::ui::commands::{self, CommandHelp};

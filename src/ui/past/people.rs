@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::chat::Pin;
+use crate::core::Pin;
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::name::{PeerName, folded, quoted};

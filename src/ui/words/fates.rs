@@ -1,7 +1,7 @@
 //! What became of what was sent, in words. Pure.
 
 use super::voice::{Voice, place};
-use crate::chat::{Deed, Who};
+use crate::core::{Deed, Who};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::message::{Failure, Fate, LINE_MARK, MAX_PARTS, MAX_SENT_BYTES};
 use crate::model::name::shortened;

@@ -2,7 +2,7 @@
 
 use super::voice::MAX_ROWS_SHOWN;
 use super::*;
-use crate::chat::{As, Decision, Meeting, Offer, OpId, Pin, Policy, Proof, Unknown, Who};
+use crate::core::{As, Decision, Meeting, Offer, OpId, Pin, Policy, Proof, Unknown, Who};
 use crate::model::address::{Claimed, PeerAddr};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::key::PublicKey;

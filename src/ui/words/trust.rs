@@ -3,7 +3,7 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::voice::{VERIFIED, Voice, cut_words, place};
-use crate::chat::{As, Decision, Event, Offer, Pin, Policy, Proof, Unknown, Who};
+use crate::core::{As, Decision, Event, Offer, Pin, Policy, Proof, Unknown, Who};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::name::{PeerName, folded};

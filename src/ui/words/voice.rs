@@ -1,6 +1,6 @@
 //! How somebody is named, with the sign that says how sure it is who they are, and how what they say is laid out. Pure.
 
-use crate::chat::{Proof, Who};
+use crate::core::{Proof, Who};
 use crate::model::address::PeerAddr;
 use crate::model::message::{LINE_MARK, MAX_RECEIVED_BYTES};
 use crate::model::peer_id::Recipient;

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use p2p_chat::chat::{Action, Answer, Chat, CoreConfig, Event, Me, Received, Sent, StaticPeer, Time, Who};
+use p2p_chat::core::{Action, Answer, CoreConfig, Event, Me, Received, Sent, State, StaticPeer, Time, Who};
 use p2p_chat::model::address::Source;
 use p2p_chat::model::key::{KEY_BYTES, PublicKey};
 use p2p_chat::model::message::{Decoded, Failure, Fate, Form as Written};
@@ -63,7 +63,7 @@ pub(super) type Printed = Vec<(Told, Vec<Line>)>;
 /// Whoever reads: a chat, and what is needed to show it.
 pub(super) struct Reader {
     form: Form,
-    chat: Chat,
+    chat: State,
     now: Time,
     labels: Labels,
     kept: Arc<Mutex<Sqlite>>,
@@ -89,7 +89,7 @@ impl Reader {
         let key = PublicKey::new([1; KEY_BYTES]);
         let expire = Duration::from_secs(1);
         let mut chat =
-            Chat::new(CoreConfig { expire, ..CoreConfig::new(me, "Alice".parse().expect("a name"), key) });
+            State::new(CoreConfig { expire, ..CoreConfig::new(me, "Alice".parse().expect("a name"), key) });
         chat.learn_own_ip(OWN_IP);
         let addr = "127.0.0.1:5001".parse().expect("an address");
         let bob = StaticPeer {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use p2p_chat::chat::Meeting;
+use p2p_chat::core::Meeting;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::session::{ByeReason, TalkEnd};
 

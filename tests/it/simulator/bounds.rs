@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use p2p_chat::chat::{MAX_PEERS, MAX_PEERS_PER_IP, StaticPeer};
+use p2p_chat::core::{MAX_PEERS, MAX_PEERS_PER_IP, StaticPeer};
 use p2p_chat::model::address::{PeerAddr, Source};
 use p2p_chat::model::message::Form;
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use p2p_chat::chat::{
+use p2p_chat::core::{
     Command, Event as Told, MAX_PEERS, MAX_PEERS_PER_IP, PeerOrigin, PresenceStatus, Row, Target, Transmit,
 };
 use p2p_chat::model::address::PeerAddr;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use p2p_chat::chat::{JobId, Transmit};
+use p2p_chat::core::{JobId, Transmit};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::message::{Failure, Fate, Outgoing};
 use p2p_chat::net::{MAX_DIALLERS, MAX_ERRANDS};

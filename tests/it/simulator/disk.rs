@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use p2p_chat::chat::{Action, WriteId};
+use p2p_chat::core::{Action, WriteId};
 use p2p_chat::model::stored::{RowId, Write, Written};
 use p2p_chat::store::{Sqlite, Store, StoreError};
 use parking_lot::Mutex;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use p2p_chat::chat::{OpId, Pin, PresenceStatus, Who};
+use p2p_chat::core::{OpId, Pin, PresenceStatus, Who};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::{MessageId, Speech};
@@ -310,7 +310,7 @@ impl World {
     }
 
     /// The rows of peers that prove keys, but for the time.
-    pub(super) fn keyed_rows(&self, pid: Pid) -> Vec<p2p_chat::chat::Row> {
+    pub(super) fn keyed_rows(&self, pid: Pid) -> Vec<p2p_chat::core::Row> {
         let ours = self.ours(pid);
         // No key has shown itself yet, and to copy the rows of a full table takes a while.
         if ours.keyed.pins.is_empty() && ours.keyed.signs.is_empty() {
@@ -325,7 +325,7 @@ impl World {
     /// Whether another is there, wherever it is listed by its key.
     pub(super) fn is_listed(&self, pid: Pid, other: Pid) -> bool {
         let key = self.key_of(other);
-        let there = |row: &p2p_chat::chat::Row| {
+        let there = |row: &p2p_chat::core::Row| {
             matches!(row.speech, Speech::Secure(of) if Some(of) == key)
                 && row.state == PresenceStatus::Connected
         };

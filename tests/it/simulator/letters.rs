@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use p2p_chat::chat::{Event as Told, Proof, Staged, Talk, Transmit};
+use p2p_chat::core::{Event as Told, Proof, Staged, Talk, Transmit};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::peer_id::Recipient;

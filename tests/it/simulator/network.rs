@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use p2p_chat::chat::JobId;
+use p2p_chat::core::JobId;
 use p2p_chat::model::message::{Failure, Fate, Outgoing};
 use p2p_chat::net::EOF_TIMEOUT;
 use p2p_chat::protocol::plain::Receipt;

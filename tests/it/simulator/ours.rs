@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use p2p_chat::chat::{Action, Answer, Chat, Event as Told, JobId, OpId, Received, Row, Sent, Time, Transmit};
+use p2p_chat::core::{
+    Action, Answer, Event as Told, JobId, OpId, Received, Row, Sent, State, Time, Transmit,
+};
 use p2p_chat::model::address::{Claimed, PeerAddr, Source};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::{Body, Decoded, Failure, Fate, Outgoing, Plain};
@@ -48,7 +50,7 @@ impl World {
         &mut self,
         pid: Pid,
         cause: Cause,
-        act: impl FnOnce(&mut Chat, Time) -> (T, Vec<Action>),
+        act: impl FnOnce(&mut State, Time) -> (T, Vec<Action>),
     ) -> (T, Vec<Told>) {
         let now = self.now;
         let ours = self.ours_mut(pid);

@@ -1,6 +1,6 @@
 //! What people do with texts that wait or did not arrive: `/outbox`, as src/app/past.rs has it.
 
-use p2p_chat::chat::{Command, OpId};
+use p2p_chat::core::{Command, OpId};
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::session::Letter;
 use p2p_chat::model::stored::{Condition, Query, Way};

@@ -1,6 +1,6 @@
 //! What has to hold when all has calmed down.
 
-use p2p_chat::chat::{PeerOrigin, PresenceStatus, UnderWay};
+use p2p_chat::core::{PeerOrigin, PresenceStatus, UnderWay};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::Speech;
 

@@ -1,10 +1,10 @@
-//! One running program: ours around a real `Chat`, or one of old.
+//! One running program: ours around a real `State`, or one of old.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use p2p_chat::chat::{Chat, OpId, Pin, StaticPeer, Time};
+use p2p_chat::core::{OpId, Pin, State, StaticPeer, Time};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::name::Name;
@@ -61,7 +61,7 @@ pub(super) struct Waiting {
 
 /// A peer of ours, and what is known about it that the rules must keep to.
 pub(super) struct Ours {
-    pub(super) chat: Chat,
+    pub(super) chat: State,
     pub(super) keyed: Keyed,
     pub(super) name: Name,
     /// The port that its hello claims, if that is not its own.

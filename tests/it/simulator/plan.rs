@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use p2p_chat::chat::GONE_SHOWN;
+use p2p_chat::core::GONE_SHOWN;
 
 use super::random::Random;
 

@@ -1,6 +1,6 @@
 //! The prompt of one user: the real menu, labels and name resolver, fed as src/app feeds them.
 
-use p2p_chat::chat::{Chat, Event as Told, Offer, OpId, Pin, Proof, Row, Time, Who};
+use p2p_chat::core::{Event as Told, Offer, OpId, Pin, Proof, Row, State, Time, Who};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::delivery::DeliveryStatus;
 use p2p_chat::model::key::PublicKey;
@@ -31,7 +31,7 @@ pub(super) struct Entered {
 
 /// What the prompt looks people up in.
 struct People<'a> {
-    chat: &'a Chat,
+    chat: &'a State,
     time: Time,
     labels: &'a Labels,
 }
@@ -74,7 +74,7 @@ impl Directory for People<'_> {
     }
 }
 
-fn standing(chat: &Chat, id: Recipient) -> Standing {
+fn standing(chat: &State, id: Recipient) -> Standing {
     match (chat.is_contact(id), chat.knows(id)) {
         (true, _) => Standing::Contact,
         (false, true) => Standing::Stranger,

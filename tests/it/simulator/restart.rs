@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use p2p_chat::chat::{OpId, Restored};
+use p2p_chat::core::{OpId, Restored};
 use p2p_chat::model::peer_id::{PeerId, Recipient};
 use p2p_chat::model::session::Letter;
 use p2p_chat::model::stored::{Condition, Entry, Open, Way};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use p2p_chat::chat::{Chat, Command, CoreConfig, JobId, Me, OpId, StaticPeer, Target};
+use p2p_chat::core::{Command, CoreConfig, JobId, Me, OpId, State, StaticPeer, Target};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::message::{Form, MessageId};
 use p2p_chat::model::peer_id::Recipient;
@@ -116,7 +116,7 @@ impl World {
         });
         let name = name.unwrap_or_else(|| format!("p{pid}").parse().expect("a name"));
         let kept = kept.unwrap_or_else(|| self.new_disk());
-        let chat = Chat::new(CoreConfig {
+        let chat = State::new(CoreConfig {
             pins: pins.values().cloned().collect(),
             durable: kept.durable,
             expire: kept.expire,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use p2p_chat::chat::{Command, OpId, StaticPeer, Target};
+use p2p_chat::core::{Command, OpId, StaticPeer, Target};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
 use p2p_chat::model::message::{Failure, Form};

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use p2p_chat::chat::{Jitter, Moment, Talk};
+use p2p_chat::core::{Jitter, Moment, Talk};
 use p2p_chat::model::address::{PeerAddr, Source};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::{Failure, MessageId};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use p2p_chat::chat::{Event as Told, GONE_AFTER, OfflineReason, OpId, PinChange, Proof, WaitingMessage};
+use p2p_chat::core::{Event as Told, GONE_AFTER, OfflineReason, OpId, PinChange, Proof, WaitingMessage};
 use p2p_chat::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;

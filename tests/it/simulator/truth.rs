@@ -1,6 +1,6 @@
 //! What is told and shown is true, whatever became of a message on the way.
 
-use p2p_chat::chat::{Answer, Event as Told, JobId, OpId, PresenceStatus, Row};
+use p2p_chat::core::{Answer, Event as Told, JobId, OpId, PresenceStatus, Row};
 use p2p_chat::model::address::{PeerAddr, Source};
 use p2p_chat::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
 use p2p_chat::model::message::{Body, Decoded, Fate, Outgoing};

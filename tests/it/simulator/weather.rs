@@ -1,6 +1,6 @@
 //! What becomes of machines, lines and programs.
 
-use p2p_chat::chat::{ANSWER_WITHIN, Command};
+use p2p_chat::core::{ANSWER_WITHIN, Command};
 
 use super::peer::{Pid, Process, Program};
 use super::script::SETTLED_WITHIN;

@@ -1,7 +1,7 @@
 //! What the user says about keys.
 
 use super::*;
-use crate::chat::Meeting;
+use crate::core::Meeting;
 use crate::model::address::Source;
 
 fn key(byte: u8) -> PublicKey {

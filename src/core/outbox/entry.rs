@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{FIRST_WAIT, Jitter, LONG_WAIT, LONGEST_WAIT, MAX_NO_SESSION};
-use crate::chat::event::OpId;
-use crate::chat::time::Time;
+use crate::core::event::OpId;
+use crate::core::time::Time;
 use crate::model::delivery::{DeliveryStatus, PendingReason};
 use crate::model::message::MessageId;
 use crate::model::name::{PeerName, folded};

@@ -15,7 +15,7 @@ use super::peers::{Peer, PeerOrigin};
 use super::presence::{OfflineReason, Presence};
 use super::time::Time;
 use super::trust::{Meeting, Offer, Pin, PinChange, Policy, Refused, Trust, Verdict};
-use super::{Chat, Job, Proof, Purpose, announced};
+use super::{Job, Proof, Purpose, State, announced};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::message::{Body, Form, Speech};
@@ -39,7 +39,7 @@ pub struct Moment {
     pub jitter: Jitter,
 }
 
-impl Chat {
+impl State {
     /// What is done with unknown keys.
     pub fn policy(&self) -> Policy {
         self.trust.policy()

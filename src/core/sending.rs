@@ -7,7 +7,7 @@ use super::command::Target;
 use super::event::{Action, Deed, Event, OpId};
 use super::outbox::{Answer, BatchEnd, Jitter, NewMessage, Output, Route, StatusChange};
 use super::time::Time;
-use super::{Chat, Proof, Purpose, Who};
+use super::{Proof, Purpose, State, Who};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::key::PublicKey;
 use crate::model::message::{Failure, Fate, Form, MessageId, Outgoing, Speech};
@@ -20,7 +20,7 @@ use crate::protocol::plain;
 /// Texts that legacy programs take for commands and show to no one, in any case.
 const COMMAND_WORDS: [&str; 4] = ["exit", "connect", "connect_ack", "[PEER_QUIT]"];
 
-impl Chat {
+impl State {
     /// Sends a message to each recipient. A message that is exactly a command word of the legacy
     /// programs does what it does there.
     pub(super) fn send(&mut self, to: Target, letter: Letter, now: Time) -> OpId {
@@ -218,7 +218,7 @@ impl Chat {
         }
     }
 
-    /// Handles the answer to [`Chat::ask`]: the recipient takes unencrypted messages, or why it is
+    /// Handles the answer to [`State::ask`]: the recipient takes unencrypted messages, or why it is
     /// not known.
     pub(super) fn answered(&mut self, to: Recipient, answer: Answer, now: Time) {
         self.outbox.answered(to, answer, now);
@@ -341,7 +341,7 @@ pub struct WaitingMessage {
     pub left: Duration,
 }
 
-impl Chat {
+impl State {
     /// All messages that wait, by recipient, and for each in the order in which they were entered.
     pub fn waiting(&self, now: Time) -> Vec<WaitingMessage> {
         let waiting = self.outbox.waiting().map(|waiting| WaitingMessage {
@@ -422,9 +422,9 @@ pub struct Restored {
     pub name: Option<PeerName>,
 }
 
-impl Chat {
+impl State {
     /// Takes the messages of an earlier run that wait, in the order in which they were entered;
-    /// before [`Chat::start`].
+    /// before [`State::start`].
     pub fn restore(&mut self, messages: Vec<Restored>, now: Time) -> Vec<Action> {
         for message in messages {
             self.restore_one(message, now);

@@ -1,7 +1,7 @@
 //! Carries out what the user decides about keys: `/trust`, `/accept`, `/block`, `/unpin`,
 //! `/verify`, `/policy`. Only `/trust` moves a row and its queue from one key to another.
 
-use super::Chat;
+use super::State;
 use super::event::{Decision, Event, OpId};
 use super::time::Time;
 use super::trust::{As, Pin, Policy, Unknown};
@@ -10,7 +10,7 @@ use crate::model::delivery::FailureReason;
 use crate::model::key::PublicKey;
 use crate::model::peer_id::Recipient;
 
-impl Chat {
+impl State {
     /// Does it, tells what came of it, and is settled at once.
     pub(super) fn decide(&mut self, act: impl FnOnce(&mut Self) -> Result<Decision, Unknown>) -> OpId {
         let told = match act(self) {

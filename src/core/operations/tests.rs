@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::*;
-use crate::chat::event::Proof;
+use crate::core::event::Proof;
 use crate::model::address::PeerAddr;
 use crate::model::message::Failure;
 

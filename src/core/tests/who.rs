@@ -132,7 +132,7 @@ fn a_plain_message_over_ipv6_is_not_taken() {
 fn our_own_port_at_the_addresses_of_this_machine_is_ours_in_both_families() {
     let own = |bind: &str, addr: &str| {
         let me = Me { bind: bind.parse().unwrap(), port: 5000, advertise: None };
-        let mut chat = Chat::new(CoreConfig { me, ..super::keys::alice() });
+        let mut chat = State::new(CoreConfig { me, ..super::keys::alice() });
         chat.learn_own_ip("2001:db8::7".parse::<std::net::IpAddr>().unwrap());
         chat.is_own(addr.parse().unwrap())
     };

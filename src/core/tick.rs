@@ -4,13 +4,13 @@ use super::event::{Action, Event};
 use super::presence::Probe;
 use super::refusals::RefusalSummary;
 use super::time::Time;
-use super::{Chat, Purpose};
+use super::{Purpose, State};
 use crate::model::message::Outgoing;
 use crate::model::peer_id::Recipient;
 use crate::model::session::Say;
 
-impl Chat {
-    /// When [`Chat::tick`] has something to do next, if nothing else happens before.
+impl State {
+    /// When [`State::tick`] has something to do next, if nothing else happens before.
     pub fn next_wake(&self) -> Option<Time> {
         let messages = self.outbox.next_wake();
         let looks = [self.peers.next_wake(), self.probe_limiter.next_wake(), messages].into_iter().flatten();

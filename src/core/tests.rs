@@ -29,7 +29,7 @@ const LAN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 7);
 
 /// Alice at port 5000 of all addresses, a clock that only the story moves, and what she wants done.
 struct Story {
-    chat: Chat,
+    chat: State,
     now: Time,
     /// The number of the last message that the user typed.
     typed: u32,
@@ -49,7 +49,7 @@ impl Story {
 
     fn with(config: CoreConfig) -> Self {
         Self {
-            chat: Chat::new(config),
+            chat: State::new(config),
             now: Time::default(),
             typed: 0,
             moves_disk: false,

@@ -9,7 +9,7 @@ use super::presence::{OfflineReason, Probe, ProbeResult, REFUSAL_REPEAT};
 use super::secure::Moment;
 use super::time::Time;
 use super::trust::Meeting;
-use super::{Chat, Job, Purpose, RouteAnswer};
+use super::{Job, Purpose, RouteAnswer, State};
 use crate::model::address::PeerAddr;
 use crate::model::delivery::{FailureReason, PendingReason};
 use crate::model::key::PublicKey;
@@ -20,7 +20,7 @@ use crate::model::session::{ByeReason, Met, Say, TalkEnd, Talked};
 /// What nobody asked for: commands are numbered from 1.
 const NOBODYS: OpId = OpId(0);
 
-impl Chat {
+impl State {
     /// Takes note of what became of something said in encryption.
     pub fn talked(&mut self, job: JobId, talked: Talked, moment: Moment, now: Time) -> Vec<Action> {
         let Some(Job { peer_id: asked_for, dialled, purpose, expect }) = self.jobs.remove(&job) else {

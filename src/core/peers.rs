@@ -564,7 +564,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::chat::presence::ProbeResult;
+    use crate::core::presence::ProbeResult;
 
     fn addr(n: usize) -> PeerAddr {
         let n = u32::try_from(n).unwrap();

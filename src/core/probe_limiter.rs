@@ -3,7 +3,7 @@
 
 use std::num::NonZeroU64;
 
-use super::Chat;
+use super::State;
 use super::peers::Waiting;
 use super::time::Time;
 use crate::model::address::SourcePrefix;
@@ -112,7 +112,7 @@ impl ProbeLimiter {
     }
 }
 
-impl Chat {
+impl State {
     /// Lets a peer wait for its turn to be probed or acknowledged, unless it does already.
     pub(super) fn wait_for_room(&mut self, peer_id: Recipient) {
         if self.peers.peer(peer_id).is_some_and(|peer| peer.turn.is_none()) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::entry::{Entry, Stage};
 use super::{Jitter, Moved, Outbox, Output};
-use crate::chat::time::Time;
+use crate::core::time::Time;
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;

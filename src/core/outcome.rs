@@ -5,7 +5,7 @@ use super::operations::{LateGoodbye, Probed};
 use super::peers::{Peer, PeerOrigin};
 use super::presence::{Presence, PresenceChange, Probe, ProbeResult, REFUSAL_REPEAT};
 use super::time::Time;
-use super::{Chat, Job, Purpose, RouteAnswer};
+use super::{Job, Purpose, RouteAnswer, State};
 use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason};
 use crate::model::key::PublicKey;
@@ -29,7 +29,7 @@ pub struct Sent {
     pub capability: Option<PublicKey>,
 }
 
-impl Chat {
+impl State {
     /// Takes note of what became of something sent.
     pub fn sent(&mut self, sent: Sent, now: Time) -> Vec<Action> {
         let Sent { job, to, mut fate, parts, capability } = sent;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::dedup::{DedupCache, Duplicate};
 use super::event::{Action, Event};
 use super::time::Time;
-use super::{Chat, who};
+use super::{State, who};
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
@@ -31,7 +31,7 @@ pub struct Staged {
     pub name: Option<PeerName>,
     /// How sure it is that their sender is the one it is named as.
     pub assurance: Assurance,
-    /// Messages to be stored. [`Chat::commit`] takes the result.
+    /// Messages to be stored. [`State::commit`] takes the result.
     pub letters: Vec<Letter>,
 }
 
@@ -94,7 +94,7 @@ impl Inbound {
     }
 }
 
-impl Chat {
+impl State {
     /// Stores an unencrypted message. It gets its receipt whether or not that succeeds: its sender
     /// cannot rely on the receipt anyway.
     pub(super) fn heard_in_plain(
@@ -108,7 +108,7 @@ impl Chat {
     }
 
     /// Takes messages of a proven key. What is returned has to be stored, and then
-    /// [`Chat::commit`]; `None` if messages of this key are not welcome.
+    /// [`State::commit`]; `None` if messages of this key are not welcome.
     pub fn stage(
         &mut self,
         key: PublicKey,

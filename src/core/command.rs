@@ -10,7 +10,7 @@ use super::peers::{Peer, PeerOrigin};
 use super::presence::{OfflineReason, Presence, Probe};
 use super::time::Time;
 use super::trust::{As, Policy};
-use super::{ANSWER_WITHIN, Chat, Job, Purpose, StaticPeer};
+use super::{ANSWER_WITHIN, Job, Purpose, State, StaticPeer};
 use crate::model::delivery::RejectReason;
 use crate::model::key::PublicKey;
 use crate::model::message::{Failure, Fate, MessageId, Outgoing, Speech};
@@ -83,7 +83,7 @@ pub enum Command {
     Leave,
 }
 
-impl Chat {
+impl State {
     /// Makes the static peers known and dials them all.
     pub fn start(&mut self, peers: Vec<StaticPeer>, now: Time) -> (OpId, Vec<Action>) {
         let mut ids = Vec::new();

@@ -1,7 +1,7 @@
 //! Looks and acknowledgements that nobody asked for: whose turn it is, and that waiting for it costs nothing.
 
 use super::*;
-use crate::chat::probe_limiter::MAX_CHECKS_UNDER_WAY;
+use crate::core::probe_limiter::MAX_CHECKS_UNDER_WAY;
 
 const EVE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 66);
 

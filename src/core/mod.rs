@@ -189,7 +189,7 @@ pub struct UnderWay {
 
 /// The state of the chat. Every method takes the time, and returns what is to be done because of it.
 #[derive(Debug)]
-pub struct Chat {
+pub struct State {
     me: Me,
     own_ips: BTreeSet<IpAddr>,
     peers: Peers,
@@ -211,7 +211,7 @@ pub struct Chat {
     actions: Vec<Action>,
 }
 
-impl Chat {
+impl State {
     /// A chat that knows no peer yet, only the keys of `config`.
     pub fn new(config: CoreConfig) -> Self {
         let CoreConfig { me, name, key, pins, policy, require_encryption, durable, expire } = config;

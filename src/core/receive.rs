@@ -7,7 +7,7 @@ use super::event::{Action, Answer, Event, Proof, Who};
 use super::peers::{Peer, PeerOrigin};
 use super::presence::{OfflineReason, Presence};
 use super::time::Time;
-use super::{Chat, Purpose, announced, who};
+use super::{Purpose, State, announced, who};
 use crate::model::address::{Claimed, PeerAddr, Source};
 use crate::model::message::{Body, Decoded, Form, Outgoing, Plain};
 use crate::model::name::PeerName;
@@ -36,7 +36,7 @@ pub struct Received {
     pub cut: bool,
 }
 
-impl Chat {
+impl State {
     /// Takes what one connection carried.
     pub fn received(&mut self, received: Received, now: Time) -> (Answer, Vec<Action>) {
         // Plain messages are IPv4's: what they claim is, and whoever speaks IPv6 speaks encrypted.
@@ -84,7 +84,7 @@ impl Chat {
         (answer, self.done())
     }
 
-    /// A message of `source` found no room. The user learns the sum from [`Chat::tick`].
+    /// A message of `source` found no room. The user learns the sum from [`State::tick`].
     pub fn refused(&mut self, source: Source, now: Time) -> Vec<Action> {
         self.refusals.count(source, now);
         self.done()

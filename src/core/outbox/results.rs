@@ -2,7 +2,7 @@
 
 use super::entry::{Entry, Stage};
 use super::{Jitter, Outbox};
-use crate::chat::time::Time;
+use crate::core::time::Time;
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
 use crate::model::key::PublicKey;
 use crate::model::message::{Failure, Fate, MessageId};

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::chat::time::Time;
+use crate::core::time::Time;
 use crate::model::key::PublicKey;
 
 /// How often the user is told of the same kind of thing at most.

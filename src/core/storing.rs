@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Chat;
+use super::State;
 use super::event::{Action, Event, OpId};
 use super::outbox::WriteId;
 use super::time::Time;
@@ -37,7 +37,7 @@ pub(super) struct Goodbyes {
     told_at: Option<Time>,
 }
 
-impl Chat {
+impl State {
     /// Has something stored that nothing waits for.
     pub(super) fn write(&mut self, write: Write) {
         self.act(Action::Write(None, write));
