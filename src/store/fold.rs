@@ -106,6 +106,9 @@ fn case_folded(c: char) -> impl Iterator<Item = char> {
     c.to_lowercase().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
+/// The iota below a Greek vowel: a mark that becomes a letter when its case is folded.
+const IOTA_BELOW: char = '\u{345}';
+
 /// Decomposed characters without the marks on Latin, Greek and Cyrillic letters. Other scripts keep
 /// theirs, which tell words apart there.
 struct Unmarked<I> {
@@ -128,7 +131,7 @@ impl<I: Iterator<Item = char>> Iterator for Unmarked<I> {
             let is_mark = !c.is_ascii() && c.general_category_group() == GeneralCategoryGroup::Mark;
             if !is_mark {
                 self.strips = matches!(c.script(), Script::Latin | Script::Greek | Script::Cyrillic);
-            } else if self.strips {
+            } else if self.strips || c == IOTA_BELOW {
                 continue;
             }
             return Some(c);
@@ -193,13 +196,18 @@ mod tests {
     #[test]
     fn every_case_of_a_character_folds_alike() {
         // The iota below a Greek vowel is a mark, and a letter only in upper case.
-        let has_iota_below = |c: &char| c.nfd().any(|c| c == '\u{345}');
+        let has_iota_below = |c: &char| c.nfd().any(|c| c == IOTA_BELOW);
         for c in (0..=u32::from(char::MAX)).filter_map(char::from_u32).filter(|c| !has_iota_below(c)) {
             let fold = |text: String| folded(&text);
             let expected = folded(c.encode_utf8(&mut [0; 4]));
             assert_eq!(fold(c.to_lowercase().collect()), expected, "{c:?}");
             assert_eq!(fold(c.to_uppercase().collect()), expected, "{c:?}");
         }
+    }
+
+    #[test]
+    fn iota_below_without_a_vowel_is_no_letter() {
+        assert_eq!(folded("\u{37a}\u{1daa1}"), "\u{1daa1}");
     }
 
     proptest! {
