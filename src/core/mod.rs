@@ -13,12 +13,14 @@ mod event;
 mod inbound;
 mod operations;
 mod outbox;
+mod outbox_commands;
 mod outcome;
 mod peers;
 mod presence;
 mod probe_limiter;
 mod receive;
 mod refusals;
+mod restore;
 mod secure;
 mod sending;
 mod storing;
@@ -43,6 +45,7 @@ pub use outbox::{
     MAX_QUEUE_MESSAGES, NEARLY_FULL, NewMessage, Outbox, Output, RECORD_BYTES, Route, StatusChange, Waiting,
     WriteId,
 };
+pub use outbox_commands::WaitingMessage;
 pub use outcome::Sent;
 pub use peers::{GONE_SHOWN, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, PeerOrigin, Row};
 pub use presence::{
@@ -51,8 +54,8 @@ pub use presence::{
 };
 pub use receive::Received;
 pub use refusals::{REFUSALS_REPEAT, REFUSALS_SUMMED};
+pub use restore::Restored;
 pub use secure::Moment;
-pub use sending::{Restored, WaitingMessage};
 pub use time::Time;
 pub use trust::{
     As, MAX_CONTACTS, MAX_HINTS, MAX_OFFERS, MAX_OFFERS_OF_ONE, MAX_PINS, MAX_STRANGERS,

@@ -1,20 +1,18 @@
 //! Outgoing messages: how each recipient can be written to, and what the outbox wants done.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::command::Target;
 use super::event::{Action, Deed, Event, OpId};
 use super::outbox::{Answer, BatchEnd, Jitter, NewMessage, Output, Route, StatusChange};
 use super::time::Time;
-use super::{Proof, Purpose, State, Who};
+use super::{Proof, Purpose, State};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::key::PublicKey;
 use crate::model::message::{Failure, Fate, Form, MessageId, Outgoing, Speech};
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Letter, Say};
-use crate::model::stored::{Condition, Write};
 use crate::protocol::plain;
 
 /// Texts that legacy programs take for commands and show to no one, in any case.
@@ -320,156 +318,4 @@ fn rejected_plain(text: &str, name: &Name, is_smart_cookies: bool) -> Option<Rej
         }
     }
     None
-}
-
-/// A message that waits for the user's list: `/outbox`.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct WaitingMessage {
-    /// The recipient, as it is named.
-    pub who: Who,
-    /// The recipient.
-    pub to: Recipient,
-    /// The message.
-    pub letter: Letter,
-    /// It is on its way at the moment.
-    pub in_flight: bool,
-    /// It was sent before, and may have arrived.
-    pub is_sent: bool,
-    /// Why it waits.
-    pub reason: PendingReason,
-    /// How long it waits before it expires.
-    pub left: Duration,
-}
-
-impl State {
-    /// All messages that wait, by recipient, and for each in the order in which they were entered.
-    pub fn waiting(&self, now: Time) -> Vec<WaitingMessage> {
-        let waiting = self.outbox.waiting().map(|waiting| WaitingMessage {
-            who: self.who(waiting.to),
-            to: waiting.to,
-            letter: waiting.letter,
-            in_flight: waiting.in_flight,
-            is_sent: waiting.is_sent,
-            reason: waiting.reason,
-            left: waiting.expires.since(now),
-        });
-        waiting.collect()
-    }
-
-    /// The recipient of messages that were listed as those for `to`: a peer may have proven itself
-    /// at an address since.
-    fn queued_for(&self, to: Recipient) -> Recipient {
-        if self.outbox.count(to) > 0 { to } else { self.meant(to) }
-    }
-
-    /// Cancels a message that waits.
-    pub(super) fn cancel(&mut self, to: Recipient, id: MessageId, now: Time) -> OpId {
-        let to = self.queued_for(to);
-        if !self.outbox.cancel(to, id) {
-            self.tell(Event::NotWaiting);
-        }
-        self.carry_out(now);
-        self.nothing_to_wait_for()
-    }
-
-    /// Tries the messages that wait for a recipient. This one may go to a legacy peer that has
-    /// changed its name.
-    pub(super) fn try_now(&mut self, to: Recipient, id: MessageId, now: Time) -> OpId {
-        let to = self.queued_for(to);
-        self.outbox.confirm(to, id, now);
-        self.serve_due(now);
-        self.nothing_to_wait_for()
-    }
-
-    /// Sends a message again whose status was final.
-    pub(super) fn send_again(
-        &mut self,
-        listed: Recipient,
-        letter: Letter,
-        name: Option<PeerName>,
-        now: Time,
-    ) -> OpId {
-        let to = self.queued_for(listed);
-        if to.public_key().is_none() && self.outbox.has(to, letter.id) {
-            // A legacy peer could not tell a second copy.
-            return self.try_now(to, letter.id, now);
-        }
-        let op = self.spread(Deed::Send, &[to]);
-        if to != listed {
-            // One row in the history, not one for each.
-            self.write(Write::Moved { id: letter.id, from: listed, to });
-        }
-        let name = name.or_else(|| self.known_name(to));
-        let new = NewMessage { op, letter: Letter { again: true, ..letter }, name, is_direct: true };
-        self.send_to(to, new, now);
-        self.settle(op);
-        op
-    }
-}
-
-/// A message of an earlier run that waits.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Restored {
-    /// The recipient.
-    pub to: Recipient,
-    /// The message.
-    pub letter: Letter,
-    /// It was being sent unencrypted when the run ended.
-    pub cut_off: bool,
-    /// How long it still waits.
-    pub left: Duration,
-    /// The recipient's name when the message was entered.
-    pub name: Option<PeerName>,
-}
-
-impl State {
-    /// Takes the messages of an earlier run that wait, in the order in which they were entered;
-    /// before [`State::start`].
-    pub fn restore(&mut self, messages: Vec<Restored>, now: Time) -> Vec<Action> {
-        for message in messages {
-            self.restore_one(message, now);
-        }
-        self.outbox.hurry_all(now);
-        self.serve_due(now);
-        self.done()
-    }
-
-    fn restore_one(&mut self, message: Restored, now: Time) {
-        let Restored { to, letter, cut_off, left, name } = message;
-        let op = self.operations.next_id();
-        let (id, expires) = (letter.id, now.plus(left));
-        let status = match to {
-            Recipient::Peer(PeerId::Key(key)) if self.trust.writable(key).is_some() => None,
-            // The user has blocked the key, and knows.
-            Recipient::Peer(PeerId::Key(key)) if self.trust.pin(key).is_some() => Some(Condition::Withdrawn),
-            // The key is not known, so its name is not either. Until it is met, the message waits.
-            Recipient::Peer(PeerId::Key(_)) => (expires <= now).then_some(Condition::Expired),
-            Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) if cut_off => {
-                let (who, text) = (self.who(to), letter.body.clone());
-                let (status, is_first, parts, total) = (DeliveryStatus::Unknown, false, (0, 1), 1);
-                self.tell(Event::Delivery { op, who, status, is_first, parts, total, text });
-                Some(Condition::Uncertain)
-            }
-            Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => None,
-        };
-        match status {
-            Some(condition) => {
-                self.write(Write::Became { to, id, condition });
-            }
-            None => {
-                let new = NewMessage { op, letter, name, is_direct: false };
-                self.outbox.restore(to, new, expires);
-            }
-        }
-    }
-
-    /// A key is met. If messages of an earlier run wait for it, the user wrote to it then, although
-    /// it was not remembered.
-    pub(super) fn remembers(&mut self, key: PublicKey) {
-        let to = Recipient::key(key);
-        let is_contact = || self.pinned(to).is_some_and(|pin| pin.contact);
-        if self.outbox.has_restored(to) && !is_contact() {
-            self.trust.make_contact(key);
-        }
-    }
 }

@@ -1,0 +1,99 @@
+//! `/outbox`: lists, cancels, retries and resends messages.
+
+use std::time::Duration;
+
+use super::State;
+use super::event::{Deed, Event, OpId, Who};
+use super::outbox::NewMessage;
+use super::time::Time;
+use crate::model::delivery::PendingReason;
+use crate::model::message::MessageId;
+use crate::model::name::PeerName;
+use crate::model::peer_id::Recipient;
+use crate::model::session::Letter;
+use crate::model::stored::Write;
+
+/// A message that waits for the user's list: `/outbox`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WaitingMessage {
+    /// The recipient, as it is named.
+    pub who: Who,
+    /// The recipient.
+    pub to: Recipient,
+    /// The message.
+    pub letter: Letter,
+    /// It is on its way at the moment.
+    pub in_flight: bool,
+    /// It was sent before, and may have arrived.
+    pub is_sent: bool,
+    /// Why it waits.
+    pub reason: PendingReason,
+    /// How long it waits before it expires.
+    pub left: Duration,
+}
+
+impl State {
+    /// All messages that wait, by recipient, and for each in the order in which they were entered.
+    pub fn waiting(&self, now: Time) -> Vec<WaitingMessage> {
+        let waiting = self.outbox.waiting().map(|waiting| WaitingMessage {
+            who: self.who(waiting.to),
+            to: waiting.to,
+            letter: waiting.letter,
+            in_flight: waiting.in_flight,
+            is_sent: waiting.is_sent,
+            reason: waiting.reason,
+            left: waiting.expires.since(now),
+        });
+        waiting.collect()
+    }
+
+    /// The recipient of messages that were listed as those for `to`: a peer may have proven itself
+    /// at an address since.
+    fn queued_for(&self, to: Recipient) -> Recipient {
+        if self.outbox.count(to) > 0 { to } else { self.meant(to) }
+    }
+
+    /// Cancels a message that waits.
+    pub(super) fn cancel(&mut self, to: Recipient, id: MessageId, now: Time) -> OpId {
+        let to = self.queued_for(to);
+        if !self.outbox.cancel(to, id) {
+            self.tell(Event::NotWaiting);
+        }
+        self.carry_out(now);
+        self.nothing_to_wait_for()
+    }
+
+    /// Tries the messages that wait for a recipient. This one may go to a legacy peer that has
+    /// changed its name.
+    pub(super) fn try_now(&mut self, to: Recipient, id: MessageId, now: Time) -> OpId {
+        let to = self.queued_for(to);
+        self.outbox.confirm(to, id, now);
+        self.serve_due(now);
+        self.nothing_to_wait_for()
+    }
+
+    /// Sends a message again whose status was final.
+    pub(super) fn send_again(
+        &mut self,
+        listed: Recipient,
+        letter: Letter,
+        name: Option<PeerName>,
+        now: Time,
+    ) -> OpId {
+        let to = self.queued_for(listed);
+        if to.public_key().is_none() && self.outbox.has(to, letter.id) {
+            // A legacy peer could not tell a second copy.
+            return self.try_now(to, letter.id, now);
+        }
+        let op = self.spread(Deed::Send, &[to]);
+        if to != listed {
+            // One row in the history, not one for each.
+            self.write(Write::Moved { id: letter.id, from: listed, to });
+        }
+        let name = name.or_else(|| self.known_name(to));
+        let new = NewMessage { op, letter: Letter { again: true, ..letter }, name, is_direct: true };
+        self.send_to(to, new, now);
+        self.settle(op);
+        op
+    }
+}

@@ -1,0 +1,81 @@
+//! Restores the messages of an earlier run that still wait, for their stored recipients.
+
+use std::time::Duration;
+
+use super::State;
+use super::event::{Action, Event};
+use super::outbox::NewMessage;
+use super::time::Time;
+use crate::model::delivery::DeliveryStatus;
+use crate::model::key::PublicKey;
+use crate::model::name::PeerName;
+use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::session::Letter;
+use crate::model::stored::{Condition, Write};
+
+/// A message of an earlier run that waits.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Restored {
+    /// The recipient.
+    pub to: Recipient,
+    /// The message.
+    pub letter: Letter,
+    /// It was being sent unencrypted when the run ended.
+    pub cut_off: bool,
+    /// How long it still waits.
+    pub left: Duration,
+    /// The recipient's name when the message was entered.
+    pub name: Option<PeerName>,
+}
+
+impl State {
+    /// Takes the messages of an earlier run that wait, in the order in which they were entered;
+    /// before [`State::start`].
+    pub fn restore(&mut self, messages: Vec<Restored>, now: Time) -> Vec<Action> {
+        for message in messages {
+            self.restore_one(message, now);
+        }
+        self.outbox.hurry_all(now);
+        self.serve_due(now);
+        self.done()
+    }
+
+    fn restore_one(&mut self, message: Restored, now: Time) {
+        let Restored { to, letter, cut_off, left, name } = message;
+        let op = self.operations.next_id();
+        let (id, expires) = (letter.id, now.plus(left));
+        let status = match to {
+            Recipient::Peer(PeerId::Key(key)) if self.trust.writable(key).is_some() => None,
+            // The user has blocked the key, and knows.
+            Recipient::Peer(PeerId::Key(key)) if self.trust.pin(key).is_some() => Some(Condition::Withdrawn),
+            // The key is not known, so its name is not either. Until it is met, the message waits.
+            Recipient::Peer(PeerId::Key(_)) => (expires <= now).then_some(Condition::Expired),
+            Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) if cut_off => {
+                let (who, text) = (self.who(to), letter.body.clone());
+                let (status, is_first, parts, total) = (DeliveryStatus::Unknown, false, (0, 1), 1);
+                self.tell(Event::Delivery { op, who, status, is_first, parts, total, text });
+                Some(Condition::Uncertain)
+            }
+            Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => None,
+        };
+        match status {
+            Some(condition) => {
+                self.write(Write::Became { to, id, condition });
+            }
+            None => {
+                let new = NewMessage { op, letter, name, is_direct: false };
+                self.outbox.restore(to, new, expires);
+            }
+        }
+    }
+
+    /// A key is met. If messages of an earlier run wait for it, the user wrote to it then, although
+    /// it was not remembered.
+    pub(super) fn remembers(&mut self, key: PublicKey) {
+        let to = Recipient::key(key);
+        let is_contact = || self.pinned(to).is_some_and(|pin| pin.contact);
+        if self.outbox.has_restored(to) && !is_contact() {
+            self.trust.make_contact(key);
+        }
+    }
+}
