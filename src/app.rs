@@ -29,7 +29,7 @@ use signals::{Signals, stop_in_background};
 
 use crate::cli::{Cli, Misused};
 use crate::config;
-use crate::core::{Event, Offer, OpId, Pin, Proof, Row, Who};
+use crate::core::{Event, Offer, OpId, PeerInfo, Pin, Row, Verification};
 use crate::data::Aliases;
 use crate::exit::OutputGone;
 use crate::identity::Kept;
@@ -138,7 +138,7 @@ struct App {
     /// How many peers are there.
     here: usize,
     /// How they are spoken to with whom a conversation is going on.
-    with: Option<Proof>,
+    with: Option<Verification>,
     /// Something happened since `here` was counted and `with` looked up.
     stale: bool,
     /// How often the program was stopped and has gone on where it was asked to.
@@ -172,7 +172,7 @@ struct Sent {
     to: Chosen,
     text: Arc<str>,
     /// Those who could not have it.
-    failed: Vec<Who>,
+    failed: Vec<PeerInfo>,
     /// How many will have it later, or not: it is sent to them again until it arrives.
     waiting: usize,
     /// What became of it at first is known of all.

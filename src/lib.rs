@@ -5,7 +5,7 @@
 //!
 //! - [`protocol`] turns bytes into messages and back; [`core`] holds the rules: who is known, who is there, what follows
 //!   from what. Neither has a clock, a thread, a socket or a terminal.
-//! - [`net`] is the rim towards the network: accepting and dialling, with bounded threads. [`ui`] is the rim towards the
+//! - [`net`] is the rim towards the network: accepting and dialing, with bounded threads. [`ui`] is the rim towards the
 //!   person: the menu, the edited line, the words, the screen.
 //! - [`node`] owns the one lock around the chat and performs what it wants; [`app`] ties node and ui with one loop over
 //!   one queue, the [`mailbox`].

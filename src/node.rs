@@ -1,6 +1,6 @@
 //! The runtime: owns the one lock, feeds the rules with what happens, and does what they want done.
 //!
-//! Under the lock there is only computing and putting into queues; nothing is dialled, read, written or printed.
+//! Under the lock there is only computing and putting into queues; nothing is dialed, read, written or printed.
 
 mod inbox;
 mod shared;
@@ -22,8 +22,8 @@ pub use store_writer::Keeping;
 use store_writer::{StoreWriter, WriterQueue};
 
 use crate::core::{
-    As, Command, CoreConfig, Event, Me, Offer, OpId, Pin, PinChange, Policy, Proof, Restored, Row, State,
-    StaticPeer, Target, WaitingMessage,
+    As, Command, CoreConfig, Event, Me, Offer, OpId, Pin, PinChange, Policy, Restored, Row, State,
+    StaticPeer, Target, Verification, WaitingMessage,
 };
 use crate::crypto;
 use crate::mailbox::Mailbox;
@@ -31,10 +31,10 @@ use crate::model::address::PeerAddr;
 use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::name::Name;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::{ByeReason, Letter};
-use crate::model::stored::{Condition, Open, RowId, Write};
+use crate::model::session::{ByeReason, Message};
+use crate::model::stored::{Condition, QueuedMessage, RowId, StoreOp};
 use crate::net::secure::{OwnKey, Tls};
-use crate::net::{self, Dialler, Identity, Listener};
+use crate::net::{self, Dialer, Identity, Listener};
 use crate::protocol::plain;
 use crate::protocol::session::MAX_ADDRESSES;
 use crate::store::{Store, StoreError};
@@ -119,7 +119,7 @@ impl Node {
         let port = addr.port();
         let me = Me { bind, port, advertise };
         let key = own.public();
-        let chat = State::new(CoreConfig {
+        let state = State::new(CoreConfig {
             me,
             name: name.clone(),
             key,
@@ -135,7 +135,7 @@ impl Node {
             false => (StoreWriter::Inline(Mutex::new(store)), None),
         };
         let shared = Arc::new(Shared {
-            state: Mutex::new(Locked { chat, name, ticker_sleeps_until: None, stopping: false }),
+            locked: Mutex::new(Locked { state, name, ticker_sleeps_until: None, stopping: false }),
             earlier: Condvar::new(),
             began: Instant::now(),
             port,
@@ -143,14 +143,14 @@ impl Node {
             receipt: plain::receipt(port, Some(&key)),
             addresses: further_addrs(bind, &addrs, port),
             outlet: Box::new(Arc::clone(mailbox)),
-            dialler: OnceLock::new(),
+            dialer: OnceLock::new(),
             store_writer,
         });
         let weak = Arc::downgrade(&shared);
         let identity = Identity { bind, port, advertise };
-        let dialler = Dialler::new(identity, Arc::clone(&tls), move |report| Shared::report(&weak, report));
+        let dialer = Dialer::new(identity, Arc::clone(&tls), move |report| Shared::report(&weak, report));
         // Nobody else can have set it: the shared state was made three lines above.
-        let _ = shared.dialler.set(dialler);
+        let _ = shared.dialer.set(dialer);
         // Whoever dials meanwhile waits in the backlog, so static peers are known as such before they can speak.
         for peer in &peers {
             shared.learn_if_own(peer.addr);
@@ -160,8 +160,8 @@ impl Node {
                 shared.learn_if_own(addr);
             }
         }
-        let start = shared.with_chat(|chat, now| chat.start(peers, now));
-        shared.with_chat(|chat, now| ((), chat.restore(waiting, now)));
+        let start = shared.with_state(|state, now| state.start(peers, now));
+        shared.with_state(|state, now| ((), state.restore(waiting, now)));
         let store_writer = match store {
             Some((store, retention)) => store_writer::start(&shared, store, retention)
                 .map_err(|error| StartError::Other(addr, error))?,
@@ -183,14 +183,14 @@ impl Node {
 
     /// What we are called.
     pub fn name(&self) -> Name {
-        self.shared.state.lock().name.clone()
+        self.shared.locked.lock().name.clone()
     }
 
     /// Calls us otherwise. What is on its way keeps the name that it was begun with.
     pub fn set_name(&self, name: Name) {
-        let mut state = self.shared.state.lock();
-        state.chat.set_name(name.clone());
-        state.name = name;
+        let mut locked = self.shared.locked.lock();
+        locked.state.set_name(name.clone());
+        locked.name = name;
     }
 
     /// Where it listens, with the port that was taken; of both families, where it does in both.
@@ -203,7 +203,7 @@ impl Node {
         self.addrs[0]
     }
 
-    /// The dialling of the static peers, which is settled as a command is.
+    /// The dialing of the static peers, which is settled as a command is.
     pub fn start_op(&self) -> OpId {
         self.start
     }
@@ -215,60 +215,60 @@ impl Node {
 
     /// The pin of a recipient that has a key.
     pub fn pin_of(&self, id: Recipient) -> Option<Pin> {
-        self.shared.state.lock().chat.pinned(id).cloned()
+        self.shared.locked.lock().state.pinned(id).cloned()
     }
 
     /// Whether a recipient is a contact.
     pub fn is_contact(&self, id: Recipient) -> bool {
-        self.shared.state.lock().chat.is_contact(id)
+        self.shared.locked.lock().state.is_contact(id)
     }
 
     /// Records the user's nickname for a peer, or removes it.
     pub fn set_alias(&self, id: Recipient, name: Option<Name>) {
-        self.shared.state.lock().chat.set_alias(id, name);
+        self.shared.locked.lock().state.set_alias(id, name);
     }
 
     /// The contacts known by key that are not in the peer list.
     pub fn unlisted_contacts(&self) -> Vec<Pin> {
-        self.shared.state.lock().chat.unlisted_contacts()
+        self.shared.locked.lock().state.unlisted_contacts()
     }
 
     /// The recipients of a typed address; several contacts may have proven themselves at one
     /// address.
     pub fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
-        self.shared.state.lock().chat.at(addr)
+        self.shared.locked.lock().state.at(addr)
     }
 
     /// The address that a recipient is dialed at first.
     pub fn dialed_at(&self, id: Recipient) -> Option<PeerAddr> {
-        self.shared.state.lock().chat.dialed_at(id)
+        self.shared.locked.lock().state.dialed_at(id)
     }
 
     /// The pins that a word of the user may mean.
     pub fn pins_for(&self, word: &str) -> Vec<Pin> {
-        self.shared.state.lock().chat.pins_for(word).into_iter().cloned().collect()
+        self.shared.locked.lock().state.pins_for(word).into_iter().cloned().collect()
     }
 
     /// The keys that wait for the user's word, and how many more there were.
     pub fn offers(&self) -> (Vec<Offer>, u64) {
-        let state = self.shared.state.lock();
-        let (offers, more) = state.chat.offers();
+        let locked = self.shared.locked.lock();
+        let (offers, more) = locked.state.offers();
         (offers.to_vec(), more)
     }
 
     /// The offers that a word of the user may mean.
     pub fn offers_for(&self, word: &str) -> Vec<Offer> {
-        self.shared.state.lock().chat.offers_for(word).into_iter().cloned().collect()
+        self.shared.locked.lock().state.offers_for(word).into_iter().cloned().collect()
     }
 
     /// What is done with unknown keys.
     pub fn policy(&self) -> Policy {
-        self.shared.state.lock().chat.policy()
+        self.shared.locked.lock().state.policy()
     }
 
     /// What has to be written down of others' keys since this was asked last.
     pub fn take_pin_changes(&self) -> Vec<PinChange> {
-        self.shared.state.lock().chat.take_pin_changes()
+        self.shared.locked.lock().state.take_pin_changes()
     }
 
     /// Does what the user wants, without waiting for anything; what comes of it is told in events.
@@ -282,11 +282,11 @@ impl Node {
             Command::Block(key) | Command::Unpin(key) | Command::Trust(_, As::NewKeyOf(key)) => Some(*key),
             _ => None,
         };
-        let op = self.shared.with_chat(|chat, now| chat.command(command, now));
+        let op = self.shared.with_state(|state, now| state.command(command, now));
         if let Some(key) = parted {
             // What is kept open was opened when it was trusted; whoever comes again is looked at anew.
-            if let Some(dialler) = self.shared.dialler.get() {
-                dialler.part(&key, ByeReason::Idle);
+            if let Some(dialer) = self.shared.dialer.get() {
+                dialer.part(&key, ByeReason::Idle);
             }
             self.listeners.iter().for_each(|listener| listener.part(&key, ByeReason::Idle));
         }
@@ -296,28 +296,28 @@ impl Node {
     /// The peer list as it is believed to be, unverified.
     pub fn rows(&self) -> Vec<Row> {
         let now = self.shared.now();
-        self.shared.state.lock().chat.rows(now)
+        self.shared.locked.lock().state.rows(now)
     }
 
     /// How many peers are there, as far as is known.
     pub fn here(&self) -> usize {
-        self.shared.state.lock().chat.here()
+        self.shared.locked.lock().state.here()
     }
 
     /// Whether a peer is in the list.
     pub fn knows(&self, id: Recipient) -> bool {
-        self.shared.state.lock().chat.knows(id)
+        self.shared.locked.lock().state.knows(id)
     }
 
     /// Whether somebody who dials `addr` reaches us.
     pub fn is_own(&self, addr: PeerAddr) -> bool {
         self.shared.learn_if_own(addr);
-        self.shared.state.lock().chat.is_own(addr)
+        self.shared.locked.lock().state.is_own(addr)
     }
 
     /// How sure the program is that a recipient is the one it is named as.
-    pub fn proof_of(&self, id: Recipient) -> Proof {
-        self.shared.state.lock().chat.proof_of(id)
+    pub fn verification_of(&self, id: Recipient) -> Verification {
+        self.shared.locked.lock().state.verification_of(id)
     }
 
     /// The digits that we and whoever holds `key` compare. It takes some milliseconds, and no lock.
@@ -328,13 +328,13 @@ impl Node {
     /// These messages have been shown to the user.
     pub fn shown(&self, rows: Vec<RowId>) {
         if !rows.is_empty() {
-            self.shared.store_writer.write(None, Write::Shown(rows));
+            self.shared.store_writer.write(None, StoreOp::Shown(rows));
         }
     }
 
     /// Everything that came from this party so far has been read.
     pub fn read(&self, party: Recipient) {
-        self.shared.store_writer.write(None, Write::Read(party));
+        self.shared.store_writer.write(None, StoreOp::Read(party));
     }
 
     /// The stored conversations of a recipient: its own, and for a legacy peer also that of its
@@ -350,7 +350,7 @@ impl Node {
     /// What waits to be sent.
     pub fn waiting(&self) -> Vec<WaitingMessage> {
         let now = self.shared.now();
-        self.shared.state.lock().chat.waiting(now)
+        self.shared.locked.lock().state.waiting(now)
     }
 
     /// Writes down what is still to be, and ends that; after [`Node::stop`]. Where the disk takes longer than until `deadline`, it is left to
@@ -366,7 +366,7 @@ impl Node {
     /// Takes nothing more from the network: what comes from now on is not acknowledged. What was taken before is in the
     /// mailbox when this returns.
     pub fn close(&self) {
-        self.shared.state.lock().chat.close();
+        self.shared.locked.lock().state.close();
     }
 
     /// Closes the listener, ends all threads, and waits for them until `deadline`. Goodbyes are a command of their own,
@@ -375,10 +375,10 @@ impl Node {
         // All before any is waited for.
         self.listeners.iter().for_each(Listener::close);
         self.listeners.iter().for_each(|listener| listener.stop(deadline));
-        if let Some(dialler) = self.shared.dialler.get() {
-            dialler.stop(deadline);
+        if let Some(dialer) = self.shared.dialer.get() {
+            dialer.stop(deadline);
         }
-        self.shared.state.lock().stopping = true;
+        self.shared.locked.lock().stopping = true;
         self.shared.earlier.notify_all();
         // The ticker never blocks on anything but the lock and its own sleep, which has just ended.
         if self.ticker.take().is_some_and(|ticker| ticker.join().is_err()) {
@@ -391,15 +391,19 @@ impl Node {
 fn waiting_in(store: &mut dyn Store, _name: &Name, expire: Duration) -> Result<Vec<Restored>, StoreError> {
     let open = store.open()?;
     let clock = store_writer::clock();
-    let restored = |Open { to, name: called, letter, condition, expires }: Open| Restored {
-        to,
-        cut_off: condition == Condition::Sent && to.public_key().is_none(),
-        // However the clock was set meanwhile, nothing waits for longer than the user wants.
-        left: Duration::from_millis(expires.saturating_sub(clock)).min(expire),
-        // Before something is sent in plain that is written down; what waits for an address was not.
-        letter: Letter { again: letter.again && matches!(to, Recipient::Peer(PeerId::Key(_))), ..letter },
-        name: called,
-    };
+    let restored =
+        |QueuedMessage { to, name: called, message, condition, expires }: QueuedMessage| Restored {
+            to,
+            cut_off: condition == Condition::Sent && to.public_key().is_none(),
+            // However the clock was set meanwhile, nothing waits for longer than the user wants.
+            left: Duration::from_millis(expires.saturating_sub(clock)).min(expire),
+            // Before something is sent in plain that is written down; what waits for an address was not.
+            message: Message {
+                again: message.again && matches!(to, Recipient::Peer(PeerId::Key(_))),
+                ..message
+            },
+            name: called,
+        };
     Ok(open.into_iter().map(restored).collect())
 }
 

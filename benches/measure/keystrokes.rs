@@ -86,11 +86,11 @@ fn type_lines(chat: &mut Chat) -> anyhow::Result<Vec<Duration>> {
         for (before, key) in (begin..).zip(LINE) {
             let pressed = Instant::now();
             terminal.keys(&[*key])?;
-            let letter = char::from(*key).to_string();
-            terminal.wait(&letter, |terminal| {
+            let message = char::from(*key).to_string();
+            terminal.wait(&message, |terminal| {
                 let (row, column) = terminal.screen().cursor_position();
                 let cell = terminal.screen().cell(row, before);
-                column == before + 1 && cell.is_some_and(|cell| cell.contents() == letter)
+                column == before + 1 && cell.is_some_and(|cell| cell.contents() == message)
             })?;
             times.push(pressed.elapsed());
             let (least, step, steps) = PAUSES;

@@ -5,11 +5,11 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use p2p_chat::core::{Action, Answer, CoreConfig, Event, Me, Received, Sent, State, Time};
+use p2p_chat::core::{CoreConfig, Event, Me, Output, PlainAnswer, Received, Sent, State, Time};
 use p2p_chat::mailbox::{Mailbox, ROOM};
 use p2p_chat::model::address::Source;
 use p2p_chat::model::key::{KEY_BYTES, PublicKey};
-use p2p_chat::model::message::{Decoded, Fate};
+use p2p_chat::model::message::{Decoded, SendResult};
 use p2p_chat::protocol::plain::Decoder;
 use parking_lot::Mutex;
 
@@ -49,15 +49,15 @@ impl Inbox {
     }
 
     /// Takes what one connection carried.
-    pub(crate) fn take(&self, bytes: &[u8]) -> Answer {
+    pub(crate) fn take(&self, bytes: &[u8]) -> PlainAnswer {
         let decoded = decode(bytes);
         let source = Source::from(Ipv4Addr::LOCALHOST);
         let mut chat = self.chat.lock();
         let (answer, actions) = chat.received(Received { source, decoded, cut: false }, now());
         for action in actions {
             match action {
-                Action::Tell(event) => self.mailbox.put_from(event, Some(source.share())),
-                Action::Transmit(_) | Action::Talk(_) | Action::Write(..) => {}
+                Output::Tell(event) => self.mailbox.put_from(event, Some(source.share())),
+                Output::Transmit(_) | Output::Talk(_) | Output::Store(..) => {}
             }
         }
         answer
@@ -91,16 +91,21 @@ pub(crate) fn known_chat(peers: u32) -> State {
     loop {
         actions.extend(chat.tick(now()));
         let transmits = |action| match action {
-            Action::Transmit(transmit) => Some(transmit),
-            Action::Tell(_) | Action::Talk(_) | Action::Write(..) => None,
+            Output::Transmit(transmit) => Some(transmit),
+            Output::Tell(_) | Output::Talk(_) | Output::Store(..) => None,
         };
         let looks: Vec<_> = actions.drain(..).filter_map(transmits).collect();
         if looks.is_empty() {
             break;
         }
         for look in looks {
-            let sent =
-                Sent { job: look.job, to: look.to, fate: Fate::HandedOver, parts: (1, 1), capability: None };
+            let sent = Sent {
+                job: look.job,
+                to: look.to,
+                result: SendResult::HandedOver,
+                parts: (1, 1),
+                capability: None,
+            };
             actions.extend(chat.sent(sent, now()));
         }
     }

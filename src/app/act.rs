@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::tell::standing;
 use super::{App, Ending, People, Sent, clock};
-use crate::core::{Command, OpId, Pin, Policy, Target, Who};
+use crate::core::{Command, OpId, PeerInfo, Pin, Policy, Target};
 use crate::crypto;
 use crate::model::name::Name;
 use crate::model::peer_id::Recipient;
-use crate::model::session::Letter;
+use crate::model::session::Message;
 use crate::protocol::plain;
 use crate::protocol::plain::EncodeError;
 use crate::protocol::session::MAX_TEXT_BYTES;
@@ -109,8 +109,8 @@ impl App {
         });
         match id {
             Ok(id) => {
-                let letter = Letter { id, time: clock::millis(), again: false, body: Arc::clone(&body) };
-                let op = self.node.command(Command::Send { to: to.target.clone(), letter });
+                let message = Message { id, time: clock::millis(), again: false, body: Arc::clone(&body) };
+                let op = self.node.command(Command::Send { to: to.target.clone(), message });
                 self.have_read(&to);
                 // In a conversation nobody wants to read after each line that it arrived.
                 let quiet = self.menu.conversation().is_some_and(|with| *with == to)
@@ -311,9 +311,10 @@ impl App {
         let contacts = self.node.unlisted_contacts().into_iter().map(|pin| (pin.key.into(), pin.name));
         let rows = self.node.rows().into_iter().map(|row| (row.id, row.name));
         for (id, name) in contacts.chain(rows) {
-            let (addr, proof) = (self.node.dialed_at(id), self.node.proof_of(id));
+            let (addr, verification) = (self.node.dialed_at(id), self.node.verification_of(id));
             let node = &self.node;
-            self.labels.meet(&Who { id, name, addr, claimed: None, proof }, |id| standing(node, id));
+            self.labels
+                .meet(&PeerInfo { id, name, addr, claimed: None, verification }, |id| standing(node, id));
         }
     }
 

@@ -6,8 +6,8 @@ use super::{App, clock};
 use crate::core::{Command, OpId, WaitingMessage};
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
-use crate::model::session::Letter;
-use crate::model::stored::{Condition, Entry, Query, Way};
+use crate::model::session::Message;
+use crate::model::stored::{Condition, Direction, Query, StoredMessage};
 use crate::ui::{Ink, Line, Outbox, hold_words, quoted, state};
 
 /// Messages among which those are looked for that did not arrive.
@@ -20,9 +20,9 @@ const MAX_LISTED: usize = 100;
 #[derive(Clone)]
 pub(super) enum Listed {
     /// It waits.
-    Waiting(Recipient, Letter),
+    Waiting(Recipient, Message),
     /// It did not arrive, and is not sent any more.
-    Failed(Recipient, Letter, Option<PeerName>),
+    Failed(Recipient, Message, Option<PeerName>),
     /// It was sent again, so what is listed of it is over.
     SentAgain,
 }
@@ -36,7 +36,7 @@ impl App {
                 None
             }
             Outbox::Cancel(which) => self.each_listed(which, false, |app, listed| match listed {
-                Listed::Waiting(to, letter) => Some(app.node.command(Command::Cancel(to, letter.id))),
+                Listed::Waiting(to, message) => Some(app.node.command(Command::Cancel(to, message.id))),
                 Listed::Failed(..) => {
                     app.say("That text is not sent any more; there is nothing to take back.");
                     None
@@ -44,10 +44,10 @@ impl App {
                 Listed::SentAgain => app.is_listed_no_more(),
             }),
             Outbox::Again(which) => self.each_listed(which, true, |app, listed| match listed {
-                Listed::Waiting(to, letter) => Some(app.node.command(Command::TryNow(to, letter.id))),
-                Listed::Failed(to, letter, name) => {
-                    let letter = Letter { time: clock::millis(), ..letter };
-                    Some(app.node.command(Command::SendAgain { to, letter, name }))
+                Listed::Waiting(to, message) => Some(app.node.command(Command::TryNow(to, message.id))),
+                Listed::Failed(to, message, name) => {
+                    let message = Message { time: clock::millis(), ..message };
+                    Some(app.node.command(Command::SendAgain { to, message, name }))
                 }
                 Listed::SentAgain => app.is_listed_no_more(),
             }),
@@ -99,16 +99,16 @@ impl App {
         }
     }
 
-    fn fill_outbox(&mut self) -> (Vec<WaitingMessage>, Vec<Entry>) {
+    fn fill_outbox(&mut self) -> (Vec<WaitingMessage>, Vec<StoredMessage>) {
         let waiting = self.node.waiting();
         let query = Query { limit: SEARCHED_FOR_FAILED, ..Query::default() };
-        let failed: Vec<Entry> =
+        let failed: Vec<StoredMessage> =
             self.history.entries(&query).unwrap_or_default().into_iter().filter(did_not_arrive).collect();
-        let waits = waiting.iter().map(|waiting| Listed::Waiting(waiting.to, waiting.letter.clone()));
+        let waits = waiting.iter().map(|waiting| Listed::Waiting(waiting.to, waiting.message.clone()));
         let failures = failed.iter().filter_map(|entry| {
-            let letter =
-                Letter { id: entry.id?, time: entry.time, again: true, body: Arc::clone(&entry.body) };
-            Some(Listed::Failed(entry.party, letter, entry.name.clone()))
+            let message =
+                Message { id: entry.id?, time: entry.time, again: true, body: Arc::clone(&entry.body) };
+            Some(Listed::Failed(entry.party, message, entry.name.clone()))
         });
         self.outbox = waits.chain(failures).take(MAX_LISTED).collect();
         (waiting, failed)
@@ -135,14 +135,14 @@ impl App {
                 "{number:>3}  to {}, {state}; expires in {}: {}",
                 voice.named(&waiting.who),
                 clock::span(waiting.left),
-                quoted(&waiting.letter.body)
+                quoted(&waiting.message.body)
             )));
         }
         if !failed.is_empty() && number < MAX_LISTED {
             lines.push(Line::of(Ink::Faint, "     Lately, and not sent any more:"));
             for entry in failed.iter().take(MAX_LISTED - number) {
                 number += 1;
-                let Way::Out(condition) = entry.way else { continue };
+                let Direction::Out(condition) = entry.way else { continue };
                 lines.push(Line::of(
                     Ink::Bad,
                     format!(
@@ -167,8 +167,8 @@ impl App {
 }
 
 /// Whether a message is one of ours that its recipient does not have, as far as is known.
-fn did_not_arrive(entry: &Entry) -> bool {
-    let Way::Out(condition) = entry.way else { return false };
+fn did_not_arrive(entry: &StoredMessage) -> bool {
+    let Direction::Out(condition) = entry.way else { return false };
     matches!(
         condition,
         Condition::Uncertain

@@ -3,7 +3,7 @@
 use super::App;
 use crate::core::{Pin, Target};
 use crate::model::peer_id::Recipient;
-use crate::model::stored::{Entry, Query, RowId, Selection};
+use crate::model::stored::{Query, RowId, Selection, StoredMessage};
 use crate::net;
 use crate::node::Node;
 use crate::store::StoreError;
@@ -133,7 +133,7 @@ impl App {
         self.say(Line::of(Ink::Bad, format!("The history cannot be read: {error}.")));
     }
 
-    fn past_lines(&mut self, entries: Vec<Entry>, in_doubt: bool) -> Vec<Line> {
+    fn past_lines(&mut self, entries: Vec<StoredMessage>, in_doubt: bool) -> Vec<Line> {
         let today = self.clock.now().day;
         let people = self.people();
         let moment = |time: u64| self.clock.of(time);

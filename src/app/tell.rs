@@ -1,7 +1,7 @@
 //! What happens, told to the user.
 
 use super::{App, clock};
-use crate::core::{As, Decision, Event, OpId, Proof, Target, Who};
+use crate::core::{As, Decision, Event, OpId, PeerInfo, Target, Verification};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::name::{PeerName, folded};
 use crate::model::peer_id::Recipient;
@@ -74,7 +74,7 @@ impl App {
     fn first_status(
         &mut self,
         op: OpId,
-        who: &Who,
+        who: &PeerInfo,
         status: &DeliveryStatus,
         parts: (usize, usize),
         lines: Vec<Line>,
@@ -101,7 +101,7 @@ impl App {
         let is_quiet = ui::is_good(status) || *status == DeliveryStatus::Queued(PendingReason::InLine);
         match self.texts.get(&op) {
             Some(sent) if sent.quiet && is_quiet && self.screen.edits() => {
-                let plain = if who.proof == Proof::Plain { " in plain" } else { "" };
+                let plain = if who.verification == Verification::Plain { " in plain" } else { "" };
                 self.outcome(format!("{}{plain}", ui::status_words(status)), stamp);
             }
             _ => self.tell(lines),
@@ -109,7 +109,7 @@ impl App {
     }
 
     /// Shows a later status of a message, and keeps what has to be sent again.
-    fn later(&mut self, op: OpId, who: &Who, status: &DeliveryStatus, lines: Vec<Line>, stamp: &str) {
+    fn later(&mut self, op: OpId, who: &PeerInfo, status: &DeliveryStatus, lines: Vec<Line>, stamp: &str) {
         let is_here = self.texts.get(&op).is_some_and(|sent| {
             sent.quiet && self.menu.conversation().is_some_and(|with| with.target == sent.to.target)
         });
@@ -161,9 +161,9 @@ impl App {
     }
 
     /// Gives a peer a label, and says so if it had another.
-    fn meet(&mut self, who: &Who) {
+    fn meet(&mut self, who: &PeerInfo) {
         // Who only claims to be somebody, or to be where somebody is, changes nothing of what that one is called.
-        if matches!(who.proof, Proof::Claims(_)) {
+        if matches!(who.verification, Verification::Claims(_)) {
             return;
         }
         let node = &self.node;
@@ -244,7 +244,7 @@ impl App {
     }
 
     /// A message is shown: whoever replies answers it, and whoever looks elsewhere is called.
-    fn heard(&mut self, from: &Who, lines: &[Line]) {
+    fn heard(&mut self, from: &PeerInfo, lines: &[Line]) {
         let label = self.labels.label(from.id, from.name.as_ref());
         if let Some(with) = self.menu.conversation()
             && with.target != Target::All
@@ -267,7 +267,7 @@ impl App {
         if std::mem::take(&mut self.stale) {
             self.here = self.node.here();
             let with = self.menu.conversation();
-            self.with = with.and_then(Chosen::peer).map(|id| self.node.proof_of(id));
+            self.with = with.and_then(Chosen::peer).map(|id| self.node.verification_of(id));
         }
         let under_way = self.texts.values().filter(|sent| sent.quiet && !sent.settled).count();
         let sending = if under_way > 0 { Some("sending".into()) } else { self.outcome.clone() };
@@ -282,7 +282,7 @@ impl App {
         }
     }
 
-    fn failed(&mut self, op: OpId, who: &Who) {
+    fn failed(&mut self, op: OpId, who: &PeerInfo) {
         if let Some(sent) = self.texts.get_mut(&op) {
             sent.failed.push(who.clone());
         }

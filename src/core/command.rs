@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::event::{Action, Deed, Event, OpId};
-use super::operations::{Ended, Output};
+use super::event::{CommandKind, Event, OpId, Output};
+use super::operations::{Ended, OperationOutput};
 use super::outcome::status_of;
 use super::peers::{Peer, PeerOrigin};
 use super::presence::{OfflineReason, Presence, Probe};
@@ -13,10 +13,10 @@ use super::trust::{As, Policy};
 use super::{ANSWER_WITHIN, Job, Purpose, State, StaticPeer};
 use crate::model::delivery::RejectReason;
 use crate::model::key::PublicKey;
-use crate::model::message::{Failure, Fate, MessageId, Outgoing, Speech};
+use crate::model::message::{MessageId, Outgoing, PeerProtocol, SendError, SendResult};
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
-use crate::model::session::{Letter, Say};
+use crate::model::session::{Message, Say};
 
 /// Time for one probe of a list: what is left of the whole after a refusal that had to be repeated a second later.
 const LIST_PROBE_WITHIN: Duration = Duration::from_millis(1_800);
@@ -41,7 +41,7 @@ pub enum Command {
         /// To whom; `All` are those that are there.
         to: Target,
         /// The message.
-        letter: Letter,
+        message: Message,
     },
     /// See who is there, and list them.
     List,
@@ -74,7 +74,7 @@ pub enum Command {
         /// To whom.
         to: Recipient,
         /// The text, with the id that it had.
-        letter: Letter,
+        message: Message,
         /// The recipient's name when the message was first entered, if known. A legacy peer of
         /// another name does not get it without a further word from the user.
         name: Option<PeerName>,
@@ -85,7 +85,7 @@ pub enum Command {
 
 impl State {
     /// Makes the static peers known and dials them all.
-    pub fn start(&mut self, peers: Vec<StaticPeer>, now: Time) -> (OpId, Vec<Action>) {
+    pub fn start(&mut self, peers: Vec<StaticPeer>, now: Time) -> (OpId, Vec<Output>) {
         let mut ids = Vec::new();
         for StaticPeer { addr, name, form, key, also: _ } in peers.into_iter().take(super::MAX_STATIC_PEERS) {
             // An address belongs to the key that proved itself there. If several did, it belongs to
@@ -120,20 +120,20 @@ impl State {
     }
 
     /// Does what the user wants.
-    pub fn command(&mut self, command: Command, now: Time) -> (OpId, Vec<Action>) {
+    pub fn command(&mut self, command: Command, now: Time) -> (OpId, Vec<Output>) {
         let op = match command {
-            Command::Send { to, letter } => self.send(to, letter, now),
+            Command::Send { to, message } => self.send(to, message, now),
             Command::List => self.list(now),
             Command::Connect(to) => self.connect(to),
             Command::Disconnect(to) => self.disconnect(to, now),
-            Command::Trust(key, whom) => self.decide(|chat| chat.trust(key, whom, now)),
-            Command::Block(key) => self.decide(|chat| chat.block(key, now)),
-            Command::Unpin(key) => self.decide(|chat| chat.unpin(key, now)),
-            Command::Verify { key, date } => self.decide(|chat| chat.verify(key, date)),
-            Command::SetPolicy(policy) => self.decide(|chat| chat.set_policy(policy)),
+            Command::Trust(key, whom) => self.decide(|state| state.trust(key, whom, now)),
+            Command::Block(key) => self.decide(|state| state.block(key, now)),
+            Command::Unpin(key) => self.decide(|state| state.unpin(key, now)),
+            Command::Verify { key, date } => self.decide(|state| state.verify(key, date)),
+            Command::SetPolicy(policy) => self.decide(|state| state.set_policy(policy)),
             Command::Cancel(to, id) => self.cancel(to, id, now),
             Command::TryNow(to, id) => self.try_now(to, id, now),
-            Command::SendAgain { to, letter, name } => self.send_again(to, letter, name, now),
+            Command::SendAgain { to, message, name } => self.send_again(to, message, name, now),
             Command::Leave => self.leave(now),
         };
         (op, self.done())
@@ -162,7 +162,7 @@ impl State {
         id.addr().is_some_and(|addr| self.is_own(addr))
     }
 
-    pub(super) fn spread(&mut self, deed: Deed, targets: &[Recipient]) -> OpId {
+    pub(super) fn spread(&mut self, deed: CommandKind, targets: &[Recipient]) -> OpId {
         let total = targets.len();
         if total == 0 {
             self.tell(Event::Nobody(deed));
@@ -186,7 +186,7 @@ impl State {
             Target::These(ids) => ids.into_iter().map(dialed).collect(),
             Target::All => self.targets(Target::All, true),
         };
-        let op = self.spread(Deed::Connect, &targets);
+        let op = self.spread(CommandKind::Connect, &targets);
         for peer_id in targets {
             if self.is_ours(peer_id) {
                 let who = self.who(peer_id);
@@ -199,7 +199,7 @@ impl State {
             let keys = peer_id.addr().map(|addr| self.proven_at(addr)).unwrap_or_default();
             if self.is_only_encrypted(peer_id) || !keys.is_empty() {
                 if !self.talk(peer_id, purpose, Say::Greet, None) {
-                    self.finished(op, peer_id, Fate::Failed(Failure::NoRoute));
+                    self.finished(op, peer_id, SendResult::Failed(SendError::NoRoute));
                 }
             } else {
                 self.transmit(peer_id, purpose, Outgoing::Connect, None);
@@ -211,7 +211,7 @@ impl State {
 
     pub(super) fn disconnect(&mut self, to: Target, now: Time) -> OpId {
         let targets = self.targets(to, false);
-        let op = self.spread(Deed::Disconnect, &targets);
+        let op = self.spread(CommandKind::Disconnect, &targets);
         for peer_id in targets {
             if !self.peers.peer(peer_id).is_some_and(Peer::is_there) {
                 let who = self.who(peer_id);
@@ -252,7 +252,7 @@ impl State {
         for (id, Job { peer_id, purpose, .. }) in &self.jobs {
             match purpose {
                 // Goodbyes wait behind texts, so the fate of each text is known before.
-                Purpose::Message(_) | Purpose::Turn(_) => {
+                Purpose::Message(_) | Purpose::Batch(_) => {
                     targets.insert(*peer_id);
                 }
                 Purpose::Connect(_) | Purpose::Probe(Probe::Connect) | Purpose::Ack | Purpose::Greet => {
@@ -273,8 +273,8 @@ impl State {
         attempts.retain(|id| {
             self.jobs.get(id).is_some_and(|job| {
                 // Whoever gets to know us by our key meanwhile believes no goodbye in plain.
-                let is_introduced =
-                    job.expect.is_some() && !matches!(self.speech_of(job.peer_id), Speech::Secure(_));
+                let is_introduced = job.expect.is_some()
+                    && !matches!(self.protocol_of(job.peer_id), PeerProtocol::Session(_));
                 let is_attempt = is_introduced || !targets.contains(&job.peer_id);
                 is_attempt && !asked.values().any(|asked| *asked == job.peer_id)
             })
@@ -311,10 +311,10 @@ impl State {
     }
 
     /// Records and tells the result of a `connect` or a goodbye for one recipient.
-    pub(super) fn finished(&mut self, op: OpId, id: Recipient, fate: Fate) {
+    pub(super) fn finished(&mut self, op: OpId, id: Recipient, result: SendResult) {
         let who = self.who(id);
-        if let Some((deed, total)) = self.operations.finished(op, &who, &status_of(&fate)) {
-            self.tell(Event::Done { op, deed, who, fate, total });
+        if let Some((deed, total)) = self.operations.finished(op, &who, &status_of(&result)) {
+            self.tell(Event::Done { op, deed, who, result, total });
         }
         self.settle(op);
     }
@@ -336,10 +336,10 @@ impl State {
         op
     }
 
-    fn tell_output(&mut self, output: Output) {
+    fn tell_output(&mut self, output: OperationOutput) {
         self.tell(match output {
-            Output::Sum { deed, total, done, failed } => Event::Sum { deed, total, done, failed },
-            Output::Settled(op) => Event::Settled(op),
+            OperationOutput::Sum { deed, total, done, failed } => Event::Sum { deed, total, done, failed },
+            OperationOutput::Settled(op) => Event::Settled(op),
         });
     }
 
@@ -356,7 +356,7 @@ impl State {
                     let total = self.peers.rows().filter(is_static).count();
                     let is_here = |peer: &&Peer| is_static(peer) && peer.is_there();
                     let connected = self.peers.rows().filter(is_here).count();
-                    self.tell(Event::Dialled { total, connected });
+                    self.tell(Event::Dialed { total, connected });
                 }
                 Ended::Leave => self.abandon_messages(),
             }

@@ -10,11 +10,11 @@ use super::trust::{As, Offer, Pin, Policy, Unknown};
 use crate::model::address::{Claimed, PeerAddr, Source};
 use crate::model::delivery::{DeliveryStatus, RejectReason};
 use crate::model::key::PublicKey;
-use crate::model::message::{Fate, Form, Outgoing, Unreadable};
+use crate::model::message::{Form, Outgoing, SendResult, Unreadable};
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use crate::model::session::{ByeReason, Say};
-use crate::model::stored::{RowId, Write};
+use crate::model::stored::{RowId, StoreOp};
 use crate::model::untrusted::Text;
 
 /// A command of the user, for as long as the program runs.
@@ -27,7 +27,7 @@ pub struct JobId(pub u64);
 
 /// How sure it is that somebody is who it is named as. Signs on the screen say which.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Proof {
+pub enum Verification {
     /// It has proven a key that the user has compared with its owner.
     Verified,
     /// It has proven the key that it is known by, which nobody has compared.
@@ -42,7 +42,7 @@ pub enum Proof {
 
 /// A peer as it is named to the user.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Who {
+pub struct PeerInfo {
     /// The peer, or an address at which no peer has proven itself yet.
     pub id: Recipient,
     /// What it calls itself, if it has.
@@ -52,12 +52,12 @@ pub struct Who {
     /// What its header says, where that is not its address.
     pub claimed: Option<Claimed>,
     /// How sure it is that it is this peer.
-    pub proof: Proof,
+    pub verification: Verification,
 }
 
 /// What a command does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Deed {
+pub enum CommandKind {
     /// Send a text.
     Send,
     /// Ask to be listed.
@@ -87,7 +87,7 @@ pub enum Event {
     /// A text came.
     Message {
         /// From whom.
-        from: Who,
+        from: PeerInfo,
         /// What it says.
         text: Text,
         /// It was longer than is read, or broke off; this is its beginning.
@@ -100,7 +100,7 @@ pub enum Event {
     /// A text came in plain, in the name or from the address of somebody who is known by a key.
     Unproven {
         /// Who it would be; its proof says whose name or address was claimed.
-        from: Who,
+        from: PeerInfo,
         /// Where it came from.
         source: Source,
         /// What it says.
@@ -109,17 +109,17 @@ pub enum Event {
         cut: bool,
     },
     /// A peer is spoken to in encryption from now on, with this key, which was not known before.
-    Pinned(Who, PublicKey),
+    Pinned(PeerInfo, PublicKey),
     /// A key waits for the user's word; nothing goes to it until then, and nothing of it is shown.
     Offered(Offer),
     /// So many more keys wait for the user's word than are kept.
     MoreOffered(u64),
     /// A known key calls itself by the name of another, which it is not given.
-    TakesName(Who, PeerName),
+    TakesName(PeerInfo, PeerName),
     /// A key answered, but the peer or its receipt was known by another key.
     Misled {
         /// The peer with the expected key; `None` if only a receipt promised it.
-        who: Option<Who>,
+        who: Option<PeerInfo>,
         /// Where.
         addr: PeerAddr,
         /// The key that was expected.
@@ -128,7 +128,7 @@ pub enum Event {
         offered: PublicKey,
     },
     /// A peer does not take us, and what was to be said to it is not said.
-    TurnedAway(Who, ByeReason),
+    TurnedAway(PeerInfo, ByeReason),
     /// What the user said about a key was done.
     Decided(Decision),
     /// What the user said about a key was not done.
@@ -136,7 +136,7 @@ pub enum Event {
     /// So many texts wait for somebody, and there is room for so many at most.
     NearlyFull {
         /// For whom.
-        who: Who,
+        who: PeerInfo,
         /// How many wait.
         count: usize,
         /// How many may.
@@ -145,7 +145,7 @@ pub enum Event {
     /// The texts that wait for all together nearly fill what there is for them.
     AllNearlyFull,
     /// We leave, and so many texts wait for somebody until we are back.
-    StayQueued(Who, usize),
+    StayQueued(PeerInfo, usize),
     /// Something could not be written down, for this reason; told now and then.
     NotKept(Arc<str>),
     /// The user wanted something of a text that does not wait any more.
@@ -167,17 +167,17 @@ pub enum Event {
         text: Text,
     },
     /// A peer has proven itself at an address. Messages for the address are now for this peer.
-    ProvenAt(PeerAddr, Who),
+    ProvenAt(PeerAddr, PeerInfo),
     /// A peer is there.
-    Came(Who),
+    Came(PeerInfo),
     /// A peer is gone.
-    Went(Who, OfflineReason),
+    Went(PeerInfo, OfflineReason),
     /// The status of an outgoing message for one recipient changed.
     Delivery {
         /// The command that sent it.
         op: OpId,
         /// The recipient.
-        who: Who,
+        who: PeerInfo,
         /// What is known of it now.
         status: DeliveryStatus,
         /// It is the first that is known; later ones may follow the end of the command.
@@ -194,11 +194,11 @@ pub enum Event {
         /// Which command.
         op: OpId,
         /// What it does.
-        deed: Deed,
+        deed: CommandKind,
         /// The peer.
-        who: Who,
+        who: PeerInfo,
         /// What became of it.
-        fate: Fate,
+        result: SendResult,
         /// The number of peers of the command.
         total: usize,
     },
@@ -207,25 +207,25 @@ pub enum Event {
         /// Which command.
         op: OpId,
         /// The peer.
-        who: Who,
+        who: PeerInfo,
         /// The reason.
         why: RejectReason,
     },
     /// A command to several is done with all of them.
     Sum {
         /// What it did.
-        deed: Deed,
+        deed: CommandKind,
         /// How many it went to.
         total: usize,
         /// How many took it.
         done: usize,
         /// Those that did not, and why: the first few.
-        failed: Vec<(Who, DeliveryStatus)>,
+        failed: Vec<(PeerInfo, DeliveryStatus)>,
     },
     /// A text was exactly a command word of the originals, and does what it does there.
-    TakenAs(Deed),
+    TakenAs(CommandKind),
     /// A command for everybody found nobody.
-    Nobody(Deed),
+    Nobody(CommandKind),
     /// The peer list, verified.
     Listed {
         /// Its rows.
@@ -233,8 +233,8 @@ pub enum Event {
         /// How many of them could not be asked within the time.
         unasked: usize,
     },
-    /// All static peers were dialled once.
-    Dialled {
+    /// All static peers were dialed once.
+    Dialed {
         /// How many there are.
         total: usize,
         /// How many are there.
@@ -257,7 +257,7 @@ pub enum Event {
 
 impl Event {
     /// Shows `take` everybody that the user may read of because of this.
-    pub fn each_who(&self, mut take: impl FnMut(&Who)) {
+    pub fn each_who(&self, mut take: impl FnMut(&PeerInfo)) {
         match self {
             Self::Message { from: who, .. }
             | Self::Pinned(who, _)
@@ -273,12 +273,12 @@ impl Event {
             | Self::NotSent { who, .. } => take(who),
             Self::Listed { rows, .. } => {
                 for row in rows {
-                    take(&Who {
+                    take(&PeerInfo {
                         id: row.id,
                         name: row.name.clone(),
                         addr: row.addr,
                         claimed: None,
-                        proof: row.proof.clone(),
+                        verification: row.verification.clone(),
                     });
                 }
             }
@@ -299,7 +299,7 @@ impl Event {
             | Self::Sum { .. }
             | Self::TakenAs(_)
             | Self::Nobody(_)
-            | Self::Dialled { .. }
+            | Self::Dialed { .. }
             | Self::Settled(_) => {}
         }
     }
@@ -339,7 +339,7 @@ pub struct Talk {
 
 /// What the rules want done.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Action {
+pub enum Output {
     /// Dial and say something.
     Transmit(Transmit),
     /// Dial, or use a connection that is kept, and say something in encryption.
@@ -347,12 +347,12 @@ pub enum Action {
     /// Tell the user.
     Tell(Event),
     /// Write something down; what came of it is reported under this, if it is given.
-    Write(Option<WriteId>, Write),
+    Store(Option<WriteId>, StoreOp),
 }
 
 /// What to answer on the connection that something came on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Answer {
+pub enum PlainAnswer {
     /// Nothing: there was nothing, or it was not taken.
     Nothing,
     /// The receipt: it was taken.

@@ -7,15 +7,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::dedup::{DedupCache, Duplicate};
-use super::event::{Action, Event};
+use super::event::{Event, Output};
 use super::time::Time;
 use super::{State, who};
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
-use crate::model::session::Letter;
-use crate::model::stored::{Assurance, RowId, Write};
+use crate::model::session::Message;
+use crate::model::stored::{Assurance, RowId, StoreOp};
 use crate::model::untrusted::Text;
 
 /// Messages that were shown and not stored, at most. Beyond that, a message that cannot be stored
@@ -32,7 +32,7 @@ pub struct Staged {
     /// How sure it is that their sender is the one it is named as.
     pub assurance: Assurance,
     /// Messages to be stored. [`State::commit`] takes the result.
-    pub letters: Vec<Letter>,
+    pub messages: Vec<Message>,
 }
 
 /// What to do about a message that is stored.
@@ -62,20 +62,20 @@ impl Inbound {
     }
 
     /// Splits messages into those that are stored already, which get receipts, and the others.
-    fn stage(&self, key: PublicKey, letters: Vec<Letter>) -> (Vec<MessageId>, Vec<Letter>) {
-        let is_stored = |letter: &Letter| {
-            let is_duplicate = self.dedup.check(key, letter.id, letter.again) == Duplicate::Yes;
-            is_duplicate && !self.unstored.contains(&(key, letter.id))
+    fn stage(&self, key: PublicKey, messages: Vec<Message>) -> (Vec<MessageId>, Vec<Message>) {
+        let is_stored = |message: &Message| {
+            let is_duplicate = self.dedup.check(key, message.id, message.again) == Duplicate::Yes;
+            is_duplicate && !self.unstored.contains(&(key, message.id))
         };
-        let (stored, letters): (Vec<Letter>, Vec<Letter>) = letters.into_iter().partition(is_stored);
-        (stored.into_iter().map(|letter| letter.id).collect(), letters)
+        let (stored, messages): (Vec<Message>, Vec<Message>) = messages.into_iter().partition(is_stored);
+        (stored.into_iter().map(|message| message.id).collect(), messages)
     }
 
     /// Records that a message is stored. It has no row if the store knew it from an earlier run.
-    fn stored(&mut self, key: PublicKey, letter: &Letter, row: Option<RowId>) -> Commit {
-        let was_shown = self.unstored.remove(&(key, letter.id));
-        let duplicate = self.dedup.check(key, letter.id, letter.again);
-        self.dedup.record(key, letter.id, letter.again);
+    fn stored(&mut self, key: PublicKey, message: &Message, row: Option<RowId>) -> Commit {
+        let was_shown = self.unstored.remove(&(key, message.id));
+        let duplicate = self.dedup.check(key, message.id, message.again);
+        self.dedup.record(key, message.id, message.again);
         match row {
             Some(row) if was_shown || duplicate == Duplicate::Yes => Commit::MarkShown(row),
             Some(row) => Commit::Show { again: duplicate == Duplicate::Maybe && !self.durable, row },
@@ -84,13 +84,13 @@ impl Inbound {
     }
 
     /// Records that a message could not be stored. Returns whether to show it all the same.
-    fn not_stored(&mut self, key: PublicKey, letter: &Letter) -> bool {
-        let is_duplicate = self.dedup.check(key, letter.id, letter.again) == Duplicate::Yes;
+    fn not_stored(&mut self, key: PublicKey, message: &Message) -> bool {
+        let is_duplicate = self.dedup.check(key, message.id, message.again) == Duplicate::Yes;
         if is_duplicate || self.unstored.len() >= MAX_UNSTORED {
             return false;
         }
-        self.dedup.record(key, letter.id, letter.again);
-        self.unstored.insert((key, letter.id))
+        self.dedup.record(key, message.id, message.again);
+        self.unstored.insert((key, message.id))
     }
 }
 
@@ -104,7 +104,7 @@ impl State {
         assurance: Assurance,
         text: &Text,
     ) {
-        self.write(Write::Heard { from, name, assurance, body: text.raw().into() });
+        self.write(StoreOp::Heard { from, name, assurance, body: text.raw().into() });
     }
 
     /// Takes messages of a proven key. What is returned has to be stored, and then
@@ -112,21 +112,21 @@ impl State {
     pub fn stage(
         &mut self,
         key: PublicKey,
-        letters: Vec<Letter>,
+        messages: Vec<Message>,
         now: Time,
-    ) -> (Option<Staged>, Vec<Action>) {
+    ) -> (Option<Staged>, Vec<Output>) {
         let id = Recipient::key(key);
         let is_welcome = self.trust.writable(key).is_some();
         if !is_welcome || self.closed || !self.knows(id) {
             return (None, Vec::new());
         }
-        let (receipts, letters) = self.inbound.stage(key, letters);
+        let (receipts, messages) = self.inbound.stage(key, messages);
         let who = self.who(id);
-        let verified = who.proof == super::Proof::Verified;
+        let verified = who.verification == super::Verification::Verified;
         let assurance = if verified { Assurance::Verified } else { Assurance::Encrypted };
         self.hears(id, now);
         self.settle_watches(now);
-        (Some(Staged { receipts, name: who.name, assurance, letters }), self.done())
+        (Some(Staged { receipts, name: who.name, assurance, messages }), self.done())
     }
 
     /// Takes the result of storing messages of a proven key: a row for each, or the reason why it
@@ -134,30 +134,30 @@ impl State {
     pub fn commit(
         &mut self,
         key: PublicKey,
-        letters: Vec<Letter>,
+        messages: Vec<Message>,
         result: Result<Vec<Option<RowId>>, Arc<str>>,
         now: Time,
-    ) -> (Vec<MessageId>, Vec<Action>) {
+    ) -> (Vec<MessageId>, Vec<Output>) {
         if self.closed && !self.durable {
             return (Vec::new(), Vec::new());
         }
         let mut receipts = Vec::new();
         match result {
             Ok(rows) => {
-                for (letter, row) in letters.into_iter().zip(rows) {
-                    receipts.push(letter.id);
+                for (message, row) in messages.into_iter().zip(rows) {
+                    receipts.push(message.id);
                     self.trust.keep(key);
-                    match self.inbound.stored(key, &letter, row) {
-                        Commit::Show { again, row } => self.shows(key, &letter, again, Some(row)),
-                        Commit::MarkShown(row) => self.write(Write::Shown(vec![row])),
+                    match self.inbound.stored(key, &message, row) {
+                        Commit::Show { again, row } => self.shows(key, &message, again, Some(row)),
+                        Commit::MarkShown(row) => self.write(StoreOp::Shown(vec![row])),
                         Commit::Nothing => {}
                     }
                 }
             }
             Err(why) => {
-                for letter in letters {
-                    if self.inbound.not_stored(key, &letter) {
-                        self.shows(key, &letter, false, None);
+                for message in messages {
+                    if self.inbound.not_stored(key, &message) {
+                        self.shows(key, &message, false, None);
                     }
                 }
                 self.not_kept(why, now);
@@ -166,7 +166,7 @@ impl State {
         (receipts, self.done())
     }
 
-    fn shows(&mut self, key: PublicKey, letter: &Letter, again: bool, row: Option<RowId>) {
+    fn shows(&mut self, key: PublicKey, message: &Message, again: bool, row: Option<RowId>) {
         if self.closed {
             // It is stored as not shown, and shown at the next start.
             return;
@@ -176,7 +176,7 @@ impl State {
             who(peer)
         });
         if let Some(from) = from {
-            self.tell(Event::Message { from, text: Text::new(&*letter.body), cut: false, again, row });
+            self.tell(Event::Message { from, text: Text::new(&*message.body), cut: false, again, row });
         }
     }
 }
@@ -187,14 +187,14 @@ mod tests {
 
     const BOB: PublicKey = PublicKey::new([1; 32]);
 
-    fn letter(n: u8, again: bool) -> Letter {
-        Letter { id: MessageId::new([n; 16]), time: 0, again, body: "hi".into() }
+    fn message(n: u8, again: bool) -> Message {
+        Message { id: MessageId::new([n; 16]), time: 0, again, body: "hi".into() }
     }
 
     #[test]
     fn stored_message_gets_a_receipt_at_once() {
         let mut inbound = Inbound::new(true);
-        let one = letter(1, false);
+        let one = message(1, false);
         assert_eq!(inbound.stage(BOB, vec![one.clone()]), (Vec::new(), vec![one.clone()]));
         let show = Commit::Show { again: false, row: RowId(7) };
         assert_eq!(inbound.stored(BOB, &one, Some(RowId(7))), show);
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn unstored_message_is_shown_once_and_stored_later() {
         let mut inbound = Inbound::new(true);
-        let one = letter(1, false);
+        let one = message(1, false);
         assert!(inbound.not_stored(BOB, &one));
         assert!(!inbound.not_stored(BOB, &one));
         assert_eq!(inbound.stage(BOB, vec![one.clone()]), (Vec::new(), vec![one.clone()]));
@@ -217,7 +217,7 @@ mod tests {
         for durable in [false, true] {
             let mut inbound = Inbound::new(durable);
             let show = Commit::Show { again: !durable, row: RowId(7) };
-            assert_eq!(inbound.stored(BOB, &letter(1, true), Some(RowId(7))), show);
+            assert_eq!(inbound.stored(BOB, &message(1, true), Some(RowId(7))), show);
         }
     }
 
@@ -226,8 +226,8 @@ mod tests {
         let mut inbound = Inbound::new(true);
         for n in 0..MAX_UNSTORED {
             let id = MessageId::new((n as u128).to_be_bytes());
-            assert!(inbound.not_stored(BOB, &Letter { id, ..letter(0, false) }));
+            assert!(inbound.not_stored(BOB, &Message { id, ..message(0, false) }));
         }
-        assert!(!inbound.not_stored(BOB, &letter(0xff, false)));
+        assert!(!inbound.not_stored(BOB, &message(0xff, false)));
     }
 }

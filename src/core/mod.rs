@@ -37,13 +37,14 @@ use std::time::Duration;
 
 pub use command::{Command, Target};
 pub use dedup::{DedupCache, Duplicate, MAX_DEDUP_IDS, MAX_DEDUP_KEYS};
-pub use event::{Action, Answer, Decision, Deed, Event, JobId, OpId, Proof, Talk, Transmit, Who};
+pub use event::{
+    CommandKind, Decision, Event, JobId, OpId, Output, PeerInfo, PlainAnswer, Talk, Transmit, Verification,
+};
 pub use inbound::Staged;
 pub use outbox::{
-    Answer as RouteAnswer, BatchEnd, ENTRY_BYTES, FIRST_WAIT, Jitter, LONG_WAIT, LONGEST_WAIT,
-    MAX_BATCH_BYTES, MAX_BATCH_MESSAGES, MAX_NO_SESSION, MAX_OUTBOX_BYTES, MAX_QUEUE_BYTES,
-    MAX_QUEUE_MESSAGES, NEARLY_FULL, NewMessage, Outbox, Output, RECORD_BYTES, Route, StatusChange, Waiting,
-    WriteId,
+    BatchEnd, ENTRY_BYTES, FIRST_WAIT, Jitter, LONG_WAIT, LONGEST_WAIT, MAX_BATCH_BYTES, MAX_BATCH_MESSAGES,
+    MAX_NO_SESSION, MAX_OUTBOX_BYTES, MAX_QUEUE_BYTES, MAX_QUEUE_MESSAGES, NEARLY_FULL, NewMessage, Outbox,
+    OutboxOutput, RECORD_BYTES, Route, RouteAnswer, StatusChange, Waiting, WriteId,
 };
 pub use outbox_commands::WaitingMessage;
 pub use outcome::Sent;
@@ -55,7 +56,7 @@ pub use presence::{
 pub use receive::Received;
 pub use refusals::{REFUSALS_REPEAT, REFUSALS_SUMMED};
 pub use restore::Restored;
-pub use secure::Moment;
+pub use secure::Env;
 pub use time::Time;
 pub use trust::{
     As, MAX_CONTACTS, MAX_HINTS, MAX_OFFERS, MAX_OFFERS_OF_ONE, MAX_PINS, MAX_STRANGERS,
@@ -65,7 +66,7 @@ pub use trust::{
 
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
-use crate::model::message::{Form, MessageId, Outgoing, Speech};
+use crate::model::message::{Form, MessageId, Outgoing, PeerProtocol};
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
 use inbound::Inbound;
@@ -75,7 +76,7 @@ use probe_limiter::ProbeLimiter;
 use refusals::Refusals;
 use storing::Goodbyes;
 
-/// How long the user waits at most for the verified list, for the first dialling of the static peers and for the
+/// How long the user waits at most for the verified list, for the first dialing of the static peers and for the
 /// goodbyes: what people still feel as an answer to what they did.
 pub const ANSWER_WITHIN: Duration = Duration::from_millis(1_900);
 
@@ -140,7 +141,7 @@ impl CoreConfig {
 /// A peer that the user configured.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StaticPeer {
-    /// Where it is dialled.
+    /// Where it is dialed.
     pub addr: PeerAddr,
     /// What it is called until it says so itself.
     pub name: Option<PeerName>,
@@ -165,15 +166,15 @@ enum Purpose {
     /// It has shown that it can speak in encryption.
     Greet,
     /// Texts to a key.
-    Turn(PublicKey),
+    Batch(PublicKey),
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Job {
     /// The recipient. An address is replaced by the peer that proves itself there.
     peer_id: Recipient,
-    /// What is dialled first.
-    dialled: PeerAddr,
+    /// What is dialed first.
+    dialed: PeerAddr,
     purpose: Purpose,
     /// The key that has to be proven.
     expect: Option<PublicKey>,
@@ -184,7 +185,7 @@ struct Job {
 pub struct UnderWay {
     /// Things on their way to peers.
     pub jobs: usize,
-    /// Those among them that count against what may be dialled at once without the user's having asked.
+    /// Those among them that count against what may be dialed at once without the user's having asked.
     pub unasked: usize,
     /// Commands that are not settled.
     pub commands: usize,
@@ -211,7 +212,7 @@ pub struct State {
     goodbyes: Goodbyes,
     leaving: bool,
     closed: bool,
-    actions: Vec<Action>,
+    actions: Vec<Output>,
 }
 
 impl State {
@@ -296,9 +297,9 @@ impl State {
     fn claimed(&self) -> impl Iterator<Item = PeerAddr> {
         let claims = |job: &&Job| {
             let row = job.expect.and_then(|key| self.peers.peer(Recipient::key(key)));
-            row.is_some_and(|peer| peer.is_there() && peer.addr == job.dialled)
+            row.is_some_and(|peer| peer.is_there() && peer.addr == job.dialed)
         };
-        self.jobs.values().filter(claims).map(|job| job.dialled)
+        self.jobs.values().filter(claims).map(|job| job.dialed)
     }
 
     /// Whether a recipient is an address that a peer with a key claims.
@@ -381,10 +382,10 @@ impl State {
     }
 
     fn tell(&mut self, event: Event) {
-        self.act(Action::Tell(event));
+        self.act(Output::Tell(event));
     }
 
-    fn act(&mut self, action: Action) {
+    fn act(&mut self, action: Output) {
         if self.actions.is_empty() {
             // What happens has one consequence nearly always, and room for more would be most of what it costs.
             self.actions.reserve_exact(1);
@@ -392,19 +393,19 @@ impl State {
         self.actions.push(action);
     }
 
-    fn done(&mut self) -> Vec<Action> {
+    fn done(&mut self) -> Vec<Output> {
         self.tell_of_pins();
         std::mem::take(&mut self.actions)
     }
 
-    fn who(&self, peer_id: Recipient) -> Who {
+    fn who(&self, peer_id: Recipient) -> PeerInfo {
         if let Some(peer) = self.peers.peer(peer_id) {
             return who(peer);
         }
         // An offline contact may not be listed.
         let name = self.pinned(peer_id).and_then(|pin| pin.name.clone());
-        let (addr, proof) = (self.dialed_at(peer_id), self.proof_of(peer_id));
-        Who { id: peer_id, name, addr, claimed: None, proof }
+        let (addr, verification) = (self.dialed_at(peer_id), self.verification_of(peer_id));
+        PeerInfo { id: peer_id, name, addr, claimed: None, verification }
     }
 
     fn transmit(&mut self, peer_id: Recipient, purpose: Purpose, message: Outgoing, deadline: Option<Time>) {
@@ -412,7 +413,7 @@ impl State {
         let Some(to) = self.dialed_at(peer_id) else { return };
         self.last_job += 1;
         let job = JobId(self.last_job);
-        self.jobs.insert(job, Job { peer_id, dialled: to, purpose, expect: None });
+        self.jobs.insert(job, Job { peer_id, dialed: to, purpose, expect: None });
         let peer = self.peers.peer(peer_id);
         let transmit = Transmit {
             job,
@@ -424,7 +425,7 @@ impl State {
             message,
             deadline,
         };
-        self.act(Action::Transmit(transmit));
+        self.act(Output::Transmit(transmit));
     }
 
     /// Whether a peer in the table is dialed at this address.
@@ -443,7 +444,7 @@ impl State {
         }
     }
 
-    fn came(&mut self, who: Who) {
+    fn came(&mut self, who: PeerInfo) {
         let id = who.id;
         self.tell(Event::Came(who));
         self.operations.announced(id);
@@ -475,14 +476,14 @@ fn is_distinct(peer: &Peer, claimed: &HashSet<PeerAddr>) -> bool {
 }
 
 /// Who it is that the user is now to be told of, once it is certain that it is there, and its name known or overdue.
-fn announced(peer: &mut Peer, now: Time) -> Option<Who> {
+fn announced(peer: &mut Peer, now: Time) -> Option<PeerInfo> {
     let certain = peer.presence.is_proven() || peer.shook_hands;
     if peer.told || !peer.is_there() || !certain {
         return None;
     }
     let overdue = *peer.tell_at.get_or_insert(now.plus(NAME_WITHIN)) <= now;
     // Nor is anybody called plain of whom it is about to be known that they are not.
-    if (peer.name.is_none() || peer.speech() == Speech::Unknown) && !overdue {
+    if (peer.name.is_none() || peer.protocol() == PeerProtocol::Unknown) && !overdue {
         return None;
     }
     peer.told = true;
@@ -490,13 +491,13 @@ fn announced(peer: &mut Peer, now: Time) -> Option<Who> {
     Some(who(peer))
 }
 
-fn who(peer: &Peer) -> Who {
-    Who {
+fn who(peer: &Peer) -> PeerInfo {
+    PeerInfo {
         id: peer.id,
         name: peer.name.clone(),
         addr: Some(peer.addr),
         claimed: peer.claimed,
-        proof: peer.proof(),
+        verification: peer.verification(),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::event::{Deed, JobId, OpId, Who};
+use super::event::{CommandKind, JobId, OpId, PeerInfo};
 use super::time::Time;
 use crate::model::delivery::{DeliveryStatus, FailureReason};
 use crate::model::peer_id::Recipient;
@@ -18,12 +18,12 @@ const MAX_FAILED_NAMED: usize = 20;
 enum Operation {
     /// Something for one or several recipients.
     Spread {
-        deed: Deed,
+        deed: CommandKind,
         total: usize,
         /// Recipients without a result.
         pending: usize,
         done: usize,
-        failed: Vec<(Who, DeliveryStatus)>,
+        failed: Vec<(PeerInfo, DeliveryStatus)>,
     },
     /// A list of peers that are being probed. Only probes begun after the job `after` count: the
     /// result of an earlier one is too old.
@@ -37,9 +37,9 @@ enum Operation {
 
 /// What the user is told of a command to recipients.
 #[derive(PartialEq, Eq, Debug)]
-pub(super) enum Output {
+pub(super) enum OperationOutput {
     /// All recipients of a command to several have theirs.
-    Sum { deed: Deed, total: usize, done: usize, failed: Vec<(Who, DeliveryStatus)> },
+    Sum { deed: CommandKind, total: usize, done: usize, failed: Vec<(PeerInfo, DeliveryStatus)> },
     /// The command is over.
     Settled(OpId),
 }
@@ -94,14 +94,14 @@ impl Operations {
 
     /// Begins a command for this many recipients. Each one needs [`Operations::finished`] or
     /// [`Operations::skipped`], and then the command [`Operations::settle`].
-    pub(super) fn spread(&mut self, deed: Deed, total: usize) -> OpId {
+    pub(super) fn spread(&mut self, deed: CommandKind, total: usize) -> OpId {
         self.begin(Operation::Spread { deed, total, pending: total, done: 0, failed: Vec::new() })
     }
 
     /// A command that is done already.
-    pub(super) fn instant(&mut self) -> (OpId, Output) {
+    pub(super) fn instant(&mut self) -> (OpId, OperationOutput) {
         let op = self.next_id();
-        (op, Output::Settled(op))
+        (op, OperationOutput::Settled(op))
     }
 
     /// Begins a list that waits for probes begun after the job `after`.
@@ -132,7 +132,12 @@ impl Operations {
 
     /// Records the result for one recipient. Returns what the command does and its number of
     /// recipients, if each of them is told of.
-    pub(super) fn finished(&mut self, op: OpId, who: &Who, status: &DeliveryStatus) -> Option<(Deed, usize)> {
+    pub(super) fn finished(
+        &mut self,
+        op: OpId,
+        who: &PeerInfo,
+        status: &DeliveryStatus,
+    ) -> Option<(CommandKind, usize)> {
         // The user has read why before anything was sent.
         let is_rejected = matches!(status, DeliveryStatus::Failed(FailureReason::Rejected(_)));
         match self.under_way.get_mut(&op)? {
@@ -161,16 +166,16 @@ impl Operations {
     }
 
     /// Ends a command to recipients if all of them have their results.
-    pub(super) fn settle(&mut self, op: OpId) -> Vec<Output> {
+    pub(super) fn settle(&mut self, op: OpId) -> Vec<OperationOutput> {
         if !matches!(self.under_way.get(&op), Some(Operation::Spread { pending: 0, .. })) {
             return Vec::new();
         }
         let Some(Operation::Spread { deed, total, done, failed, .. }) = self.under_way.remove(&op) else {
             return Vec::new();
         };
-        let is_summed = total > 1 || deed == Deed::Connect && total > 0;
-        let sum = is_summed.then_some(Output::Sum { deed, total, done, failed });
-        sum.into_iter().chain([Output::Settled(op)]).collect()
+        let is_summed = total > 1 || deed == CommandKind::Connect && total > 0;
+        let sum = is_summed.then_some(OperationOutput::Sum { deed, total, done, failed });
+        sum.into_iter().chain([OperationOutput::Settled(op)]).collect()
     }
 
     /// Ends the commands that wait for no peer any more, or that have waited long enough.

@@ -3,25 +3,25 @@
 use std::time::Duration;
 
 use super::State;
-use super::event::{Deed, Event, OpId, Who};
+use super::event::{CommandKind, Event, OpId, PeerInfo};
 use super::outbox::NewMessage;
 use super::time::Time;
 use crate::model::delivery::PendingReason;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
-use crate::model::session::Letter;
-use crate::model::stored::Write;
+use crate::model::session::Message;
+use crate::model::stored::StoreOp;
 
 /// A message that waits for the user's list: `/outbox`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WaitingMessage {
     /// The recipient, as it is named.
-    pub who: Who,
+    pub who: PeerInfo,
     /// The recipient.
     pub to: Recipient,
     /// The message.
-    pub letter: Letter,
+    pub message: Message,
     /// It is on its way at the moment.
     pub in_flight: bool,
     /// It was sent before, and may have arrived.
@@ -38,7 +38,7 @@ impl State {
         let waiting = self.outbox.waiting().map(|waiting| WaitingMessage {
             who: self.who(waiting.to),
             to: waiting.to,
-            letter: waiting.letter,
+            message: waiting.message,
             in_flight: waiting.in_flight,
             is_sent: waiting.is_sent,
             reason: waiting.reason,
@@ -76,22 +76,22 @@ impl State {
     pub(super) fn send_again(
         &mut self,
         listed: Recipient,
-        letter: Letter,
+        message: Message,
         name: Option<PeerName>,
         now: Time,
     ) -> OpId {
         let to = self.queued_for(listed);
-        if to.public_key().is_none() && self.outbox.has(to, letter.id) {
+        if to.public_key().is_none() && self.outbox.has(to, message.id) {
             // A legacy peer could not tell a second copy.
-            return self.try_now(to, letter.id, now);
+            return self.try_now(to, message.id, now);
         }
-        let op = self.spread(Deed::Send, &[to]);
+        let op = self.spread(CommandKind::Send, &[to]);
         if to != listed {
             // One row in the history, not one for each.
-            self.write(Write::Moved { id: letter.id, from: listed, to });
+            self.write(StoreOp::Moved { id: message.id, from: listed, to });
         }
         let name = name.or_else(|| self.known_name(to));
-        let new = NewMessage { op, letter: Letter { again: true, ..letter }, name, is_direct: true };
+        let new = NewMessage { op, message: Message { again: true, ..message }, name, is_direct: true };
         self.send_to(to, new, now);
         self.settle(op);
         op

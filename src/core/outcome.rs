@@ -1,6 +1,6 @@
 //! Results of what was sent, and when a command is done.
 
-use super::event::{Action, Event, JobId, OpId};
+use super::event::{Event, JobId, OpId, Output};
 use super::operations::{LateGoodbye, Probed};
 use super::peers::{Peer, PeerOrigin};
 use super::presence::{Presence, PresenceChange, Probe, ProbeResult, REFUSAL_REPEAT};
@@ -9,7 +9,7 @@ use super::{Job, Purpose, RouteAnswer, State};
 use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason};
 use crate::model::key::PublicKey;
-use crate::model::message::{Failure, Fate, Outgoing, Speech};
+use crate::model::message::{Outgoing, PeerProtocol, SendError, SendResult};
 use crate::model::peer_id::Recipient;
 use crate::model::session::Say;
 use crate::protocol;
@@ -19,10 +19,10 @@ use crate::protocol;
 pub struct Sent {
     /// Which one.
     pub job: JobId,
-    /// The address that was dialled in the end: the one asked for, or the fallback.
+    /// The address that was dialed in the end: the one asked for, or the fallback.
     pub to: PeerAddr,
     /// What became of it; of a text in parts, the worst.
-    pub fate: Fate,
+    pub result: SendResult,
     /// How many parts were sent, and how many there are.
     pub parts: (usize, usize),
     /// The key that its receipt promised: it can be spoken to in encryption.
@@ -31,36 +31,37 @@ pub struct Sent {
 
 impl State {
     /// Takes note of what became of something sent.
-    pub fn sent(&mut self, sent: Sent, now: Time) -> Vec<Action> {
-        let Sent { job, to, mut fate, parts, capability } = sent;
-        let Some(Job { mut peer_id, dialled, purpose, .. }) = self.jobs.remove(&job) else {
+    pub fn sent(&mut self, sent: Sent, now: Time) -> Vec<Output> {
+        let Sent { job, to, mut result, parts, capability } = sent;
+        let Some(Job { mut peer_id, dialed, purpose, .. }) = self.jobs.remove(&job) else {
             return Vec::new();
         };
-        let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
-        if self.is_superseded(peer_id, dialled, purpose) {
-            self.probe_limiter.end(dialled.share(), now);
+        let taken = matches!(result, SendResult::Delivered | SendResult::HandedOver);
+        if self.is_superseded(peer_id, dialed, purpose) {
+            self.probe_limiter.end(dialed.share(), now);
             self.attempted(job, peer_id, false);
             self.settle_watches(now);
             return self.done();
         }
-        let nothing_sent = matches!(fate, Fate::Failed(_)) && parts.0 == 0;
-        let mut seen = fate.clone();
+        let nothing_sent = matches!(result, SendResult::Failed(_)) && parts.0 == 0;
+        let mut seen = result.clone();
         // The address where the peer is dialed now: it may have been found elsewhere on this
         // machine.
         let row_addr = self.peers.peer(peer_id).map(|peer| peer.addr);
-        let has_moved = row_addr.is_some_and(|addr| addr != dialled);
-        if !nothing_sent && (to != dialled || has_moved) {
+        let has_moved = row_addr.is_some_and(|addr| addr != dialed);
+        if !nothing_sent && (to != dialed || has_moved) {
             let other = self.peers.legacy_at(to).map(|peer| peer.id).filter(|other| *other != peer_id);
             if let Some(other) = other {
-                self.observe(other, &fate, ProbeResult::Dialed, now);
+                self.observe(other, &result, ProbeResult::Dialed, now);
             }
             if has_moved && row_addr != Some(to) || other.is_some() {
                 // The peer was found elsewhere since, so another peer is here and the result shows
                 // nothing of it; or no peer listens at its first address, and another peer has the
                 // second.
-                seen = Fate::Failed(if to == dialled { Failure::Cancelled } else { Failure::Refused });
-                fate = Fate::Astray(to);
-            } else if taken && to != dialled {
+                seen =
+                    SendResult::Failed(if to == dialed { SendError::Cancelled } else { SendError::Refused });
+                result = SendResult::Astray(to);
+            } else if taken && to != dialed {
                 self.found_at(peer_id, to);
             }
         }
@@ -68,7 +69,7 @@ impl State {
             matches!(purpose, Purpose::Probe(Probe::Connect) | Purpose::Connect(_) | Purpose::Ask);
         if let Some(key) = capability.filter(|_| taken) {
             if !self.leaving && self.may_be_listed(peer_id) {
-                self.peers.add(peer_id, dialled, PeerOrigin::SentTo, Presence::of_heard(now));
+                self.peers.add(peer_id, dialed, PeerOrigin::SentTo, Presence::of_heard(now));
                 self.note_queued(peer_id);
             }
             self.peers.update(peer_id, |peer| peer.promised = Some(key));
@@ -95,12 +96,12 @@ impl State {
             Purpose::Connect(_) | Purpose::Probe(Probe::Connect) | Purpose::Ask => {
                 Some(ProbeResult::TookConnect)
             }
-            Purpose::Probe(Probe::Dial) | Purpose::Greet | Purpose::Turn(_) => Some(ProbeResult::Dialed),
+            Purpose::Probe(Probe::Dial) | Purpose::Greet | Purpose::Batch(_) => Some(ProbeResult::Dialed),
         };
         if matches!(purpose, Purpose::Probe(_) | Purpose::Ack) {
             // Where this machine had nothing to dial with, the next would fare no better at once.
-            let had_none = seen == Fate::Failed(Failure::NoResources);
-            self.probe_limiter.end(dialled.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
+            let had_none = seen == SendResult::Failed(SendError::NoResources);
+            self.probe_limiter.end(dialed.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
         }
         self.over(peer_id, purpose, &seen, now);
         if let Some(evidence) = evidence {
@@ -112,14 +113,14 @@ impl State {
             self.probed(peer_id, job, &seen);
         }
         // Who got it instead lists us now as well as anybody.
-        let reached = match fate {
-            Fate::Astray(_) => self.plain_id(to),
+        let reached = match result {
+            SendResult::Astray(_) => self.plain_id(to),
             _ => peer_id,
         };
         let gives_receipts = self.peers.peer(peer_id).is_some_and(|peer| peer.gives_receipts);
-        let fate = match (purpose, fate) {
-            (Purpose::Message(_), Fate::HandedOver) if gives_receipts => Fate::NoReceipt,
-            (_, fate) => fate,
+        let result = match (purpose, result) {
+            (Purpose::Message(_), SendResult::HandedOver) if gives_receipts => SendResult::NoReceipt,
+            (_, result) => result,
         };
         let says_something = matches!(
             purpose,
@@ -141,17 +142,17 @@ impl State {
             && capability.is_none()
             && says_something
             && !is_key_there
-            && self.speech_of(peer_id) == Speech::Unknown
+            && self.protocol_of(peer_id) == PeerProtocol::Unknown
         {
             peer_id = self.is_plain(peer_id);
             self.announce(peer_id, now);
         }
         match purpose {
-            Purpose::Message(id) => self.message_sent(peer_id, id, fate, parts, now),
-            Purpose::Connect(op) | Purpose::Exit(op) => self.finished(op, peer_id, fate),
+            Purpose::Message(id) => self.message_sent(peer_id, id, result, parts, now),
+            Purpose::Connect(op) | Purpose::Exit(op) => self.finished(op, peer_id, result),
             Purpose::Ask => {
                 let is_known = taken && !is_key_there;
-                let answer = if is_known { RouteAnswer::Plain } else { RouteAnswer::Failed(fate) };
+                let answer = if is_known { RouteAnswer::Plain } else { RouteAnswer::Failed(result) };
                 self.answered(peer_id, answer, now);
             }
             _ => {}
@@ -163,8 +164,9 @@ impl State {
     }
 
     /// Something is no longer under way: tells the presence of the peer whether it was probed.
-    pub(super) fn over(&mut self, peer_id: Recipient, purpose: Purpose, seen: &Fate, now: Time) {
-        let showed_nothing = matches!(seen, Fate::Failed(Failure::NoResources | Failure::Cancelled));
+    pub(super) fn over(&mut self, peer_id: Recipient, purpose: Purpose, seen: &SendResult, now: Time) {
+        let showed_nothing =
+            matches!(seen, SendResult::Failed(SendError::NoResources | SendError::Cancelled));
         self.peers.update(peer_id, |peer| match purpose {
             Purpose::Probe(_) => {
                 peer.presence.probe_ended(now);
@@ -176,7 +178,7 @@ impl State {
                 peer.acking = false;
                 peer.presence.unasked();
             }
-            Purpose::Message(_) | Purpose::Connect(_) | Purpose::Ask | Purpose::Greet | Purpose::Turn(_) => {
+            Purpose::Message(_) | Purpose::Connect(_) | Purpose::Ask | Purpose::Greet | Purpose::Batch(_) => {
                 peer.presence.unasked();
             }
             Purpose::Exit(_) => {}
@@ -187,7 +189,7 @@ impl State {
     /// in plain because of that.
     fn can_speak_otherwise(&self, peer_id: Recipient, purpose: Purpose) -> bool {
         let is_wanted = !self.leaving || matches!(purpose, Purpose::Ask);
-        is_wanted && !matches!(self.speech_of(peer_id), Speech::Secure(_))
+        is_wanted && !matches!(self.protocol_of(peer_id), PeerProtocol::Session(_))
     }
 
     /// It listens where it claims to, and speaks from elsewhere on this machine.
@@ -271,11 +273,11 @@ impl State {
         &mut self,
         id: Recipient,
         at: PeerAddr,
-        fate: &Fate,
+        result: &SendResult,
         evidence: ProbeResult,
         now: Time,
     ) {
-        let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
+        let taken = matches!(result, SendResult::Delivered | SendResult::HandedOver);
         // The peer may have been found there and listed since.
         let is_listed = id.public_key().is_none() && self.peers.legacy_at(at).is_some();
         if taken && evidence != ProbeResult::Dialed && !self.leaving && !is_listed && self.may_be_listed(id) {
@@ -292,20 +294,26 @@ impl State {
     }
 
     /// What a fate shows about the peer.
-    pub(super) fn observe(&mut self, peer_id: Recipient, fate: &Fate, evidence: ProbeResult, now: Time) {
-        let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
-        let change = self.peers.update(peer_id, |peer| match fate {
-            Fate::Delivered | Fate::HandedOver | Fate::NoReceipt => {
-                peer.gives_receipts |= *fate == Fate::Delivered;
+    pub(super) fn observe(
+        &mut self,
+        peer_id: Recipient,
+        result: &SendResult,
+        evidence: ProbeResult,
+        now: Time,
+    ) {
+        let taken = matches!(result, SendResult::Delivered | SendResult::HandedOver);
+        let change = self.peers.update(peer_id, |peer| match result {
+            SendResult::Delivered | SendResult::HandedOver | SendResult::NoReceipt => {
+                peer.gives_receipts |= *result == SendResult::Delivered;
                 let change = peer.presence.answered(evidence, now);
                 if peer.is_there() {
                     peer.last_heard = Some(now);
                 }
                 change
             }
-            Fate::Failed(Failure::Refused) => peer.presence.refused(now),
-            Fate::Failed(Failure::NoResources | Failure::Cancelled) => PresenceChange::None,
-            Fate::Unanswered | Fate::Broken | Fate::Astray(_) | Fate::Failed(_) => {
+            SendResult::Failed(SendError::Refused) => peer.presence.refused(now),
+            SendResult::Failed(SendError::NoResources | SendError::Cancelled) => PresenceChange::None,
+            SendResult::Unanswered | SendResult::Broken | SendResult::Astray(_) | SendResult::Failed(_) => {
                 peer.presence.unanswered(now)
             }
         });
@@ -318,7 +326,7 @@ impl State {
             let name = self.who(peer_id).name;
             self.outbox.spoke(peer_id, name.as_ref(), now);
         }
-        if *fate == Fate::Failed(Failure::Refused) {
+        if *result == SendResult::Failed(SendError::Refused) {
             // Whoever listens there next may be another program, and what one taught us is deadly to another.
             self.peers.update(peer_id, |peer| {
                 if !peer.is_there() {
@@ -329,10 +337,10 @@ impl State {
     }
 
     /// A probe of a peer is over: tells the commands that wait for it.
-    pub(super) fn probed(&mut self, peer_id: Recipient, job: JobId, fate: &Fate) {
+    pub(super) fn probed(&mut self, peer_id: Recipient, job: JobId, result: &SendResult) {
         let peer = self.peers.peer(peer_id);
         let probed = Probed {
-            was_asked: !matches!(fate, Fate::Failed(Failure::NoResources | Failure::Cancelled)),
+            was_asked: !matches!(result, SendResult::Failed(SendError::NoResources | SendError::Cancelled)),
             is_doubtful: peer.is_some_and(|peer| peer.presence.is_doubtful()),
             is_unannounced: peer.is_some_and(|peer| peer.is_there() && !peer.told),
         };
@@ -366,10 +374,10 @@ impl State {
             return;
         }
         let purpose = Purpose::Exit(op);
-        match self.speech_of(peer_id) {
-            Speech::Secure(_) => {
+        match self.protocol_of(peer_id) {
+            PeerProtocol::Session(_) => {
                 if !self.talk(peer_id, purpose, Say::Bye, deadline) {
-                    self.finished(op, peer_id, Fate::Failed(Failure::NoRoute));
+                    self.finished(op, peer_id, SendResult::Failed(SendError::NoRoute));
                 }
             }
             _ if self.is_only_encrypted(peer_id) => drop(self.talk(peer_id, purpose, Say::Bye, deadline)),
@@ -379,12 +387,12 @@ impl State {
 }
 
 /// What the result of a `connect` or a goodbye means in a summary.
-pub(super) fn status_of(fate: &Fate) -> DeliveryStatus {
-    match fate {
-        Fate::Delivered => DeliveryStatus::Delivered,
-        Fate::HandedOver => DeliveryStatus::Sent,
-        Fate::Astray(addr) => DeliveryStatus::Failed(FailureReason::ReachedAnother(*addr)),
-        Fate::Failed(failure) => DeliveryStatus::Failed(FailureReason::NotSent(failure.clone())),
-        Fate::NoReceipt | Fate::Unanswered | Fate::Broken => DeliveryStatus::Unknown,
+pub(super) fn status_of(result: &SendResult) -> DeliveryStatus {
+    match result {
+        SendResult::Delivered => DeliveryStatus::Delivered,
+        SendResult::HandedOver => DeliveryStatus::Sent,
+        SendResult::Astray(addr) => DeliveryStatus::Failed(FailureReason::ReachedAnother(*addr)),
+        SendResult::Failed(failure) => DeliveryStatus::Failed(FailureReason::NotSent(failure.clone())),
+        SendResult::NoReceipt | SendResult::Unanswered | SendResult::Broken => DeliveryStatus::Unknown,
     }
 }

@@ -4,13 +4,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::event::Proof;
+use super::event::Verification;
 use super::presence::{OfflineReason, PROBE_INTERVAL, Presence, PresenceStatus, Probe};
 use super::probe_limiter::Turn;
 use super::time::Time;
 use crate::model::address::{Claimed, PeerAddr, Source, SourcePrefix};
 use crate::model::key::PublicKey;
-use crate::model::message::{Form, Speech};
+use crate::model::message::{Form, PeerProtocol};
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::ByeReason;
@@ -69,7 +69,7 @@ pub(super) struct Peer {
     pub(super) name: Option<PeerName>,
     pub(super) origin: PeerOrigin,
     pub(super) form: Form,
-    /// Where else it says that it listens; dialled only with its key expected.
+    /// Where else it says that it listens; dialed only with its key expected.
     pub(super) also: Box<[PeerAddr]>,
     /// It has read a message of ours and named no key, so messages to it go unencrypted.
     pub(super) is_plain: bool,
@@ -169,21 +169,23 @@ impl Peer {
     }
 
     /// How sure it is that it is who it is named as.
-    pub(super) fn proof(&self) -> Proof {
-        match self.speech() {
-            Speech::Secure(_) if self.verified => Proof::Verified,
-            Speech::Secure(_) => Proof::Encrypted,
-            Speech::Unknown => Proof::Unknown,
-            Speech::Plain => Proof::Plain,
+    pub(super) fn verification(&self) -> Verification {
+        match self.protocol() {
+            PeerProtocol::Session(_) if self.verified => Verification::Verified,
+            PeerProtocol::Session(_) => Verification::Encrypted,
+            PeerProtocol::Unknown => Verification::Unknown,
+            PeerProtocol::Plain => Verification::Plain,
         }
     }
 
     /// How messages are sent to it, as far as its row shows.
-    pub(super) fn speech(&self) -> Speech {
+    pub(super) fn protocol(&self) -> PeerProtocol {
         match self.id {
-            Recipient::Peer(PeerId::Key(key)) => Speech::Secure(key),
-            Recipient::Peer(PeerId::Legacy(_)) if self.is_plain && self.promised.is_none() => Speech::Plain,
-            Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => Speech::Unknown,
+            Recipient::Peer(PeerId::Key(key)) => PeerProtocol::Session(key),
+            Recipient::Peer(PeerId::Legacy(_)) if self.is_plain && self.promised.is_none() => {
+                PeerProtocol::Plain
+            }
+            Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => PeerProtocol::Unknown,
         }
     }
 
@@ -525,9 +527,9 @@ pub struct Row {
     /// What its header says, where that is not its address.
     pub claimed: Option<Claimed>,
     /// How it is spoken to.
-    pub speech: Speech,
+    pub speech: PeerProtocol,
     /// How sure it is that it is who it is named as.
-    pub proof: Proof,
+    pub verification: Verification,
     /// Whether it is there.
     pub state: PresenceStatus,
     /// OfflineReason it is gone, if it is.
@@ -547,8 +549,8 @@ impl Row {
             name: peer.name.clone(),
             addr: Some(peer.addr),
             claimed: peer.claimed,
-            speech: peer.speech(),
-            proof: peer.proof(),
+            speech: peer.protocol(),
+            verification: peer.verification(),
             state: peer.presence.status(),
             why: peer.presence.offline().map(|(_, why)| why),
             origin: peer.origin,

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::event::{Action, Answer, Event, Proof, Who};
+use super::event::{Event, Output, PeerInfo, PlainAnswer, Verification};
 use super::peers::{Peer, PeerOrigin};
 use super::presence::{OfflineReason, Presence};
 use super::time::Time;
@@ -38,20 +38,20 @@ pub struct Received {
 
 impl State {
     /// Takes what one connection carried.
-    pub fn received(&mut self, received: Received, now: Time) -> (Answer, Vec<Action>) {
+    pub fn received(&mut self, received: Received, now: Time) -> (PlainAnswer, Vec<Output>) {
         // Plain messages are IPv4's: what they claim is, and whoever speaks IPv6 speaks encrypted.
         if self.closed || received.source.ip().is_ipv6() {
-            return (Answer::Nothing, Vec::new());
+            return (PlainAnswer::Nothing, Vec::new());
         }
         let Received { source, decoded, cut } = received;
         if self.requires_encryption() && !decoded.is_empty() {
             // Who asks to be listed says nothing secret by it, and learns that there is another way.
             let asks = |piece: &Decoded| matches!(piece, Decoded::Message(Plain { body: Body::Connect, .. }));
             if !cut && decoded.iter().all(asks) {
-                return (Answer::Capable, Vec::new());
+                return (PlainAnswer::Capable, Vec::new());
             }
             self.refuse_plain(source, now);
-            return (Answer::Nothing, self.done());
+            return (PlainAnswer::Nothing, self.done());
         }
         // Who writes in another program's form reads no key, and their user would have to.
         let capable =
@@ -64,8 +64,8 @@ impl State {
                 Decoded::Message(message) => {
                     let cut = cut && index + 1 == count;
                     let answer = self.message(source, message, cut, now);
-                    connected |= answer == Answer::Connected;
-                    all_taken &= answer != Answer::Nothing;
+                    connected |= answer == PlainAnswer::Connected;
+                    all_taken &= answer != PlainAnswer::Nothing;
                 }
                 Decoded::Unreadable(what) => {
                     all_taken = false;
@@ -76,37 +76,37 @@ impl State {
         self.serve_due(now);
         self.settle_watches(now);
         let answer = match (connected, all_taken) {
-            (true, _) => Answer::Connected,
-            (false, true) if capable => Answer::Capable,
-            (false, true) => Answer::Receipt,
-            (false, false) => Answer::Nothing,
+            (true, _) => PlainAnswer::Connected,
+            (false, true) if capable => PlainAnswer::Capable,
+            (false, true) => PlainAnswer::Receipt,
+            (false, false) => PlainAnswer::Nothing,
         };
         (answer, self.done())
     }
 
     /// A message of `source` found no room. The user learns the sum from [`State::tick`].
-    pub fn refused(&mut self, source: Source, now: Time) -> Vec<Action> {
+    pub fn refused(&mut self, source: Source, now: Time) -> Vec<Output> {
         self.refusals.count(source, now);
         self.done()
     }
 
-    fn message(&mut self, source: Source, message: Plain, cut: bool, now: Time) -> Answer {
+    fn message(&mut self, source: Source, message: Plain, cut: bool, now: Time) -> PlainAnswer {
         let Plain { claimed, form, name, body } = message;
         if body == Body::Ping {
             self.pinged(source, name.as_ref());
-            return Answer::Receipt;
+            return PlainAnswer::Receipt;
         }
         let Some(addr) = self.address_of(source, claimed, body == Body::Exit) else {
-            return Answer::Nothing;
+            return PlainAnswer::Nothing;
         };
         if self.is_own(addr) {
             if let Body::Text(text) | Body::Greeting(text) = body {
                 self.tell(Event::Impostor { source, claimed, text });
             }
-            return Answer::Nothing;
+            return PlainAnswer::Nothing;
         }
         if self.is_unproven(source, addr, name.as_ref(), &body, cut) {
-            return Answer::Receipt;
+            return PlainAnswer::Receipt;
         }
         let said = matches!(body, Body::Text(_) | Body::Greeting(_));
         let peer_id = self.sender(addr, said);
@@ -114,7 +114,7 @@ impl State {
             return self.said_exit(peer_id, form, now);
         }
         if !self.peers.add(peer_id, addr, PeerOrigin::Heard, Presence::of_heard(now)) {
-            return Answer::Nothing;
+            return PlainAnswer::Nothing;
         }
         self.note_queued(peer_id);
         // A p2p-chat peer introduces itself like this, too.
@@ -123,7 +123,7 @@ impl State {
             |peer: &Peer| peer.presence.offline().is_some_and(|(_, why)| why == OfflineReason::Disconnected);
         if body == Body::ConnectAck && self.peers.peer(peer_id).is_some_and(disconnected) {
             // It answers a `connect` from before we said goodbye. If we have sent another, its fate brings the peer back.
-            return Answer::Receipt;
+            return PlainAnswer::Receipt;
         }
         let is_claimed = self.is_claimed(peer_id);
         // All in one go: in a long table, finding the row is what takes the time.
@@ -156,10 +156,10 @@ impl State {
             }
             peer.told |= said;
             // Whatever it can do, this came in plain.
-            (came, said.then(|| Who { proof: Proof::Plain, ..who(peer) }))
+            (came, said.then(|| PeerInfo { verification: Verification::Plain, ..who(peer) }))
         });
         let Some((came, from)) = heard else {
-            return Answer::Nothing;
+            return PlainAnswer::Nothing;
         };
         if let Some(who) = came {
             self.came(who);
@@ -173,10 +173,10 @@ impl State {
                 self.tell(Event::Message { from, text, cut, again: false, row: None });
             }
             (Body::Connect, _) => self.acknowledge(peer_id, now),
-            (Body::ConnectRequest, _) => return Answer::Connected,
+            (Body::ConnectRequest, _) => return PlainAnswer::Connected,
             _ => {}
         }
-        Answer::Receipt
+        PlainAnswer::Receipt
     }
 
     /// Hashpa's probe. Its header is our own address, so it makes nobody known; but who is known by that name there wants
@@ -224,7 +224,7 @@ impl State {
         proven.or_else(|| protocol::plain::sender_addr(source, claimed))
     }
 
-    fn said_exit(&mut self, peer_id: Recipient, form: Form, now: Time) -> Answer {
+    fn said_exit(&mut self, peer_id: Recipient, form: Form, now: Time) -> PlainAnswer {
         // Who is not known is not made known by leaving.
         let before = self.last_job;
         self.peers.update(peer_id, |peer| {
@@ -236,11 +236,11 @@ impl State {
             peer.presence.left(OfflineReason::SaidGoodbye, now)
         });
         self.went(peer_id, OfflineReason::SaidGoodbye);
-        Answer::Receipt
+        PlainAnswer::Receipt
     }
 
     /// Sends `connect_ack`, or has it sent when the last one is long enough ago and there is room. Acknowledgements share
-    /// the room of looks: both are dialled because of what others sent.
+    /// the room of looks: both are dialed because of what others sent.
     pub(super) fn acknowledge(&mut self, peer_id: Recipient, now: Time) {
         let Some(prefix) = self.peers.peer(peer_id).map(Peer::prefix) else { return };
         if self.is_only_encrypted(peer_id) {

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use super::State;
-use super::event::{Action, Event};
+use super::event::{Event, Output};
 use super::outbox::NewMessage;
 use super::time::Time;
 use crate::model::delivery::DeliveryStatus;
 use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::Letter;
-use crate::model::stored::{Condition, Write};
+use crate::model::session::Message;
+use crate::model::stored::{Condition, StoreOp};
 
 /// A message of an earlier run that waits.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,7 +19,7 @@ pub struct Restored {
     /// The recipient.
     pub to: Recipient,
     /// The message.
-    pub letter: Letter,
+    pub message: Message,
     /// It was being sent unencrypted when the run ended.
     pub cut_off: bool,
     /// How long it still waits.
@@ -31,7 +31,7 @@ pub struct Restored {
 impl State {
     /// Takes the messages of an earlier run that wait, in the order in which they were entered;
     /// before [`State::start`].
-    pub fn restore(&mut self, messages: Vec<Restored>, now: Time) -> Vec<Action> {
+    pub fn restore(&mut self, messages: Vec<Restored>, now: Time) -> Vec<Output> {
         for message in messages {
             self.restore_one(message, now);
         }
@@ -41,9 +41,9 @@ impl State {
     }
 
     fn restore_one(&mut self, message: Restored, now: Time) {
-        let Restored { to, letter, cut_off, left, name } = message;
+        let Restored { to, message, cut_off, left, name } = message;
         let op = self.operations.next_id();
-        let (id, expires) = (letter.id, now.plus(left));
+        let (id, expires) = (message.id, now.plus(left));
         let status = match to {
             Recipient::Peer(PeerId::Key(key)) if self.trust.writable(key).is_some() => None,
             // The user has blocked the key, and knows.
@@ -51,7 +51,7 @@ impl State {
             // The key is not known, so its name is not either. Until it is met, the message waits.
             Recipient::Peer(PeerId::Key(_)) => (expires <= now).then_some(Condition::Expired),
             Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) if cut_off => {
-                let (who, text) = (self.who(to), letter.body.clone());
+                let (who, text) = (self.who(to), message.body.clone());
                 let (status, is_first, parts, total) = (DeliveryStatus::Unknown, false, (0, 1), 1);
                 self.tell(Event::Delivery { op, who, status, is_first, parts, total, text });
                 Some(Condition::Uncertain)
@@ -60,10 +60,10 @@ impl State {
         };
         match status {
             Some(condition) => {
-                self.write(Write::Became { to, id, condition });
+                self.write(StoreOp::Became { to, id, condition });
             }
             None => {
-                let new = NewMessage { op, letter, name, is_direct: false };
+                let new = NewMessage { op, message, name, is_direct: false };
                 self.outbox.restore(to, new, expires);
             }
         }

@@ -9,16 +9,16 @@
 
 use std::time::Duration;
 
-use super::event::{Action, Event, JobId, Talk, Who};
+use super::event::{Event, JobId, Output, PeerInfo, Talk};
 use super::outbox::Jitter;
 use super::peers::{Peer, PeerOrigin};
 use super::presence::{OfflineReason, Presence};
 use super::time::Time;
 use super::trust::{Meeting, Offer, Pin, PinChange, Policy, Refused, Trust, Verdict};
-use super::{Job, Proof, Purpose, State, announced};
+use super::{Job, Purpose, State, Verification, announced};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
-use crate::model::message::{Body, Form, Speech};
+use crate::model::message::{Body, Form, PeerProtocol};
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{ByeReason, Say};
@@ -27,12 +27,12 @@ use crate::model::stored::Assurance;
 /// How long a greeting may be on its way: connecting, the handshake and both hellos take no longer than this.
 const ON_ITS_WAY: Duration = Duration::from_secs(3);
 
-/// Addresses of one peer that are dialled one after the other.
-const MAX_DIALLED: usize = 2 * super::MAX_HINTS + 1;
+/// Addresses of one peer that are dialed one after the other.
+const MAX_DIALED: usize = 2 * super::MAX_HINTS + 1;
 
 /// What the rules cannot know by themselves when something comes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Moment {
+pub struct Env {
     /// The clock, in seconds since 1970.
     pub date: u64,
     /// A random number.
@@ -46,13 +46,13 @@ impl State {
     }
 
     /// How sure the program is that a recipient is the one it is named as.
-    pub fn proof_of(&self, id: Recipient) -> Proof {
-        match self.speech_of(id) {
-            Speech::Unknown => Proof::Unknown,
-            Speech::Plain => Proof::Plain,
-            Speech::Secure(key) => {
+    pub fn verification_of(&self, id: Recipient) -> Verification {
+        match self.protocol_of(id) {
+            PeerProtocol::Unknown => Verification::Unknown,
+            PeerProtocol::Plain => Verification::Plain,
+            PeerProtocol::Session(key) => {
                 let trust = self.trust.trust(key);
-                if trust == Trust::Verified { Proof::Verified } else { Proof::Encrypted }
+                if trust == Trust::Verified { Verification::Verified } else { Verification::Encrypted }
             }
         }
     }
@@ -100,22 +100,22 @@ impl State {
     }
 
     /// How messages are sent to a recipient.
-    pub(super) fn speech_of(&self, id: Recipient) -> Speech {
+    pub(super) fn protocol_of(&self, id: Recipient) -> PeerProtocol {
         if let Some(key) = id.public_key() {
-            return Speech::Secure(key);
+            return PeerProtocol::Session(key);
         }
         match self.peers.peer(id) {
-            Some(row) if !self.is_key_there(row.addr) => self.plain_speech(row),
-            _ => Speech::Unknown,
+            Some(row) if !self.is_key_there(row.addr) => self.plain_protocol(row),
+            _ => PeerProtocol::Unknown,
         }
     }
 
     /// How messages are sent to a peer without a key, as far as it has shown.
-    pub(super) fn plain_speech(&self, row: &Peer) -> Speech {
+    pub(super) fn plain_protocol(&self, row: &Peer) -> PeerProtocol {
         let requires_encryption = self.requires_encryption();
         // No p2p-chat peer writes in another program's form, and none sends Hashpa's greeting.
         let is_legacy = (row.form != Form::Standard || row.wants_ping) && row.promised.is_none();
-        if is_legacy && !requires_encryption { Speech::Plain } else { row.speech() }
+        if is_legacy && !requires_encryption { PeerProtocol::Plain } else { row.protocol() }
     }
 
     /// Whether a peer with a key is at an address as far as we know: it is online, is dialed there,
@@ -133,7 +133,7 @@ impl State {
         self.requires_encryption() || !id.addr().is_some_and(is_plain)
     }
 
-    /// The addresses where a key is dialed, in this order, at most [`MAX_DIALLED`]. The key is
+    /// The addresses where a key is dialed, in this order, at most [`MAX_DIALED`]. The key is
     /// expected at each, so a claimed address does no harm.
     pub(super) fn addrs_of(&self, key: PublicKey) -> Vec<PeerAddr> {
         let row = self.peers.peer(Recipient::key(key));
@@ -142,7 +142,7 @@ impl State {
         let also = row.into_iter().flat_map(|peer| peer.also.iter().copied());
         let mut addrs: Vec<PeerAddr> = Vec::new();
         for addr in row.map(|peer| peer.addr).into_iter().chain(hints).chain(also) {
-            if addrs.len() < MAX_DIALLED && !addrs.contains(&addr) && !self.is_own(addr) {
+            if addrs.len() < MAX_DIALED && !addrs.contains(&addr) && !self.is_own(addr) {
                 addrs.push(addr);
             }
         }
@@ -171,18 +171,18 @@ impl State {
         say: Say,
         deadline: Option<Time>,
     ) -> bool {
-        let Some(dialled) = addrs.first().copied() else { return false };
+        let Some(dialed) = addrs.first().copied() else { return false };
         self.last_job += 1;
         let job = JobId(self.last_job);
-        self.jobs.insert(job, Job { peer_id: id, dialled, purpose, expect });
-        self.act(Action::Talk(Talk { job, addrs, expect, say, deadline }));
+        self.jobs.insert(job, Job { peer_id: id, dialed, purpose, expect });
+        self.act(Output::Talk(Talk { job, addrs, expect, say, deadline }));
         true
     }
 
     /// Handles a key that a peer has proven, in a session that either side dialed. Returns its row
     /// if the peer is welcome. Tells the user what is new.
     pub(super) fn meets(&mut self, meeting: Meeting, now: Time) -> Result<Recipient, ByeReason> {
-        let (key, addr, dialled) = (meeting.key, meeting.addr, meeting.dialled);
+        let (key, addr, dialed) = (meeting.key, meeting.addr, meeting.dialed);
         let table = &self.peers;
         let is_live = |key| table.peer(Recipient::key(key)).is_some_and(Peer::is_there);
         let verdict = self.trust.met(meeting, &is_live);
@@ -204,7 +204,7 @@ impl State {
                 });
             }
         };
-        let id = self.row_for(key, addr, dialled, now).ok_or(ByeReason::NoRoom)?;
+        let id = self.row_for(key, addr, dialed, now).ok_or(ByeReason::NoRoom)?;
         if is_new {
             let who = self.who(id);
             self.tell(Event::Pinned(who, key));
@@ -219,13 +219,13 @@ impl State {
 
     /// The row of a proven key. An address that only the peer's hello claims is dialed later, with
     /// the key expected; one that we dialed is proven to be the peer's.
-    fn row_for(&mut self, key: PublicKey, addr: PeerAddr, dialled: bool, now: Time) -> Option<Recipient> {
+    fn row_for(&mut self, key: PublicKey, addr: PeerAddr, dialed: bool, now: Time) -> Option<Recipient> {
         let id = Recipient::key(key);
         let at_addr = Recipient::Address(addr);
-        if dialled || self.is_unclaimed(at_addr) {
+        if dialed || self.is_unclaimed(at_addr) {
             // The peer dialed at this address, or seen to speak from it just now, is this peer.
             let is_rekeyed = self.peers.rekey(at_addr, id);
-            if is_rekeyed && !dialled {
+            if is_rekeyed && !dialed {
                 // The result of a job for the address shows nothing of this peer.
                 self.peers.update(id, |peer| {
                     peer.presence.probe_ended(now);
@@ -236,19 +236,19 @@ impl State {
                 self.operations.rename(at_addr, id);
             }
         }
-        let known = if dialled { PeerOrigin::SentTo } else { PeerOrigin::Heard };
+        let known = if dialed { PeerOrigin::SentTo } else { PeerOrigin::Heard };
         if !self.peers.add(id, addr, known, Presence::of_heard(now)) {
             return None;
         }
         self.peers.update(id, |peer| peer.added = peer.added.or(Some(now)));
-        if dialled {
+        if dialed {
             self.peers.update(id, |peer| peer.moves_to(addr));
         } else if self.peers.peer(id).is_some_and(|peer| !peer.is_there()) {
             // Dialed first at the address that it now claims, then at the addresses that it had.
             self.peers.update(id, |peer| peer.moves_to(addr));
         }
         self.speaks_with(key, now);
-        if dialled {
+        if dialed {
             self.proves(addr, key, now);
         } else if self.outbox.count(at_addr) > 0 || self.peers.legacy_at(addr).is_some() {
             self.check_claim(key, addr);
@@ -267,7 +267,7 @@ impl State {
     /// gets them only if it proves its key.
     pub(super) fn check_claim(&mut self, key: PublicKey, addr: PeerAddr) {
         let is_asked =
-            |job: &Job| job.dialled == addr && job.expect == Some(key) && job.purpose == Purpose::Greet;
+            |job: &Job| job.dialed == addr && job.expect == Some(key) && job.purpose == Purpose::Greet;
         if !self.jobs.values().any(is_asked) && !self.leaving {
             let purpose = Purpose::Greet;
             self.talk_at(Recipient::key(key), vec![addr], Some(key), purpose, Say::Greet, None);
@@ -350,7 +350,7 @@ impl State {
         self.remembers(key);
     }
 
-    /// A peer that has dialled us proves a key, and says hello.
+    /// A peer that has dialed us proves a key, and says hello.
     ///
     /// # Errors
     /// Why it is not talked to.
@@ -359,7 +359,7 @@ impl State {
         meeting: Meeting,
         also: Vec<PeerAddr>,
         now: Time,
-    ) -> (Result<(), ByeReason>, Vec<Action>) {
+    ) -> (Result<(), ByeReason>, Vec<Output>) {
         if self.closed {
             return (Err(ByeReason::NoRoom), Vec::new());
         }
@@ -418,7 +418,7 @@ impl State {
     }
 
     /// A proven key has shown that it is there.
-    pub fn heard_from(&mut self, key: PublicKey, now: Time) -> Vec<Action> {
+    pub fn heard_from(&mut self, key: PublicKey, now: Time) -> Vec<Output> {
         let id = Recipient::key(key);
         if self.knows(id) && !self.closed {
             self.is_greeted(id, now);
@@ -428,7 +428,7 @@ impl State {
     }
 
     /// A connection that was kept with a key is over, with the other side's goodbye if it said one, else broken.
-    pub fn ended(&mut self, key: PublicKey, bye: Option<ByeReason>, now: Time) -> Vec<Action> {
+    pub fn ended(&mut self, key: PublicKey, bye: Option<ByeReason>, now: Time) -> Vec<Output> {
         let id = Recipient::key(key);
         if self.knows(id) && !self.closed {
             match bye {
@@ -474,12 +474,12 @@ impl State {
         let known = self.trust.pin(key).and_then(|pin| pin.name.clone());
         if let Body::Text(text) | Body::Greeting(text) = body {
             let shown = known.or_else(|| name.cloned()).unwrap_or_else(|| PeerName::new("?"));
-            let from = Who {
+            let from = PeerInfo {
                 id: Recipient::key(key),
                 name: name.cloned(),
                 addr: Some(addr),
                 claimed: None,
-                proof: Proof::Claims(shown),
+                verification: Verification::Claims(shown),
             };
             let conversation = Recipient::Peer(PeerId::Key(key));
             self.heard_in_plain(conversation, from.name.clone(), Assurance::Claimed, text);

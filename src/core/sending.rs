@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use super::command::Target;
-use super::event::{Action, Deed, Event, OpId};
-use super::outbox::{Answer, BatchEnd, Jitter, NewMessage, Output, Route, StatusChange};
+use super::event::{CommandKind, Event, OpId, Output};
+use super::outbox::{BatchEnd, Jitter, NewMessage, OutboxOutput, Route, RouteAnswer, StatusChange};
 use super::time::Time;
-use super::{Proof, Purpose, State};
+use super::{Purpose, State, Verification};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::key::PublicKey;
-use crate::model::message::{Failure, Fate, Form, MessageId, Outgoing, Speech};
+use crate::model::message::{Form, MessageId, Outgoing, PeerProtocol, SendError, SendResult};
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::{Letter, Say};
+use crate::model::session::{Message, Say};
 use crate::protocol::plain;
 
 /// Texts that legacy programs take for commands and show to no one, in any case.
@@ -21,22 +21,22 @@ const COMMAND_WORDS: [&str; 4] = ["exit", "connect", "connect_ack", "[PEER_QUIT]
 impl State {
     /// Sends a message to each recipient. A message that is exactly a command word of the legacy
     /// programs does what it does there.
-    pub(super) fn send(&mut self, to: Target, letter: Letter, now: Time) -> OpId {
-        let text = letter.body.trim();
+    pub(super) fn send(&mut self, to: Target, message: Message, now: Time) -> OpId {
+        let text = message.body.trim();
         if text.eq_ignore_ascii_case("exit") {
-            self.tell(Event::TakenAs(Deed::Disconnect));
+            self.tell(Event::TakenAs(CommandKind::Disconnect));
             return self.disconnect(to, now);
         }
         if text.eq_ignore_ascii_case("connect") {
-            self.tell(Event::TakenAs(Deed::Connect));
+            self.tell(Event::TakenAs(CommandKind::Connect));
             return self.connect(to);
         }
         let is_direct = to != Target::All;
         let targets = self.targets(to, false);
-        let op = self.spread(Deed::Send, &targets);
+        let op = self.spread(CommandKind::Send, &targets);
         for to in targets {
             let name = self.known_name(to);
-            let new = NewMessage { op, letter: letter.clone(), name, is_direct };
+            let new = NewMessage { op, message: message.clone(), name, is_direct };
             self.send_to(to, new, now);
         }
         self.settle(op);
@@ -53,7 +53,7 @@ impl State {
 
     /// Queues a message for one recipient and serves its queue. Tells the user if it is rejected.
     pub(super) fn send_to(&mut self, to: Recipient, new: NewMessage, now: Time) {
-        let (op, id, text) = (new.op, new.letter.id, Arc::clone(&new.letter.body));
+        let (op, id, text) = (new.op, new.message.id, Arc::clone(&new.message.body));
         if let Err(why) = self.queue_message(to, new, now) {
             let status = DeliveryStatus::Failed(FailureReason::Rejected(why));
             let (is_first, is_plain, parts) = (true, false, (0, 1));
@@ -72,12 +72,12 @@ impl State {
         if is_direct {
             self.peers.update(to, |peer| peer.contact = true);
         }
-        match self.speech_of(to) {
-            Speech::Secure(key) if self.trust.writable(key).is_none() => {
+        match self.protocol_of(to) {
+            PeerProtocol::Session(key) if self.trust.writable(key).is_none() => {
                 return Err(RejectReason::NotTrusted);
             }
-            Speech::Plain => self.plain_check(to)(&new.letter.body).map_or(Ok(()), Err)?,
-            Speech::Secure(_) | Speech::Unknown => {}
+            PeerProtocol::Plain => self.plain_check(to)(&new.message.body).map_or(Ok(()), Err)?,
+            PeerProtocol::Session(_) | PeerProtocol::Unknown => {}
         }
         self.outbox.put(to, new, now)?;
         if let Some(key) = to.public_key() {
@@ -111,22 +111,22 @@ impl State {
     /// Sends what can be sent to a recipient now.
     pub(super) fn serve(&mut self, to: Recipient, now: Time) {
         let name = self.who(to).name;
-        let speech = match self.speech_of(to) {
+        let protocol = match self.protocol_of(to) {
             // While we leave, a legacy peer that answers gets no row.
-            Speech::Unknown if self.leaving && is_legacy(to) && !self.knows(to) => Speech::Plain,
-            speech => speech,
+            PeerProtocol::Unknown if self.leaving && is_legacy(to) && !self.knows(to) => PeerProtocol::Plain,
+            protocol => protocol,
         };
-        match speech {
-            Speech::Secure(key) => {
+        match protocol {
+            PeerProtocol::Session(key) => {
                 let is_writable = self.trust.writable(key).is_some();
                 let route = if is_writable { Route::Session } else { Route::None };
                 self.outbox.serve(to, route, name.as_ref(), now);
             }
-            Speech::Plain => {
+            PeerProtocol::Plain => {
                 let check = self.plain_check(to);
                 self.outbox.serve(to, Route::Plain(&check), name.as_ref(), now);
             }
-            Speech::Unknown => self.outbox.serve(to, Route::Unknown, name.as_ref(), now),
+            PeerProtocol::Unknown => self.outbox.serve(to, Route::Unknown, name.as_ref(), now),
         }
     }
 
@@ -153,35 +153,35 @@ impl State {
         }
     }
 
-    fn carry_out_one(&mut self, output: Output, now: Time) {
+    fn carry_out_one(&mut self, output: OutboxOutput, now: Time) {
         match output {
-            Output::Store(id, write) => self.act(Action::Write(id, write)),
-            Output::Ask(to) => self.ask(to, now),
-            Output::SendPlain { to, id, body } => {
+            OutboxOutput::Store(id, write) => self.act(Output::Store(id, write)),
+            OutboxOutput::Ask(to) => self.ask(to, now),
+            OutboxOutput::SendPlain { to, id, body } => {
                 let parts = plain::messages_for(&body, &self.name).unwrap_or_default();
                 self.transmit(to, Purpose::Message(id), Outgoing::Text(parts.into()), None);
             }
-            Output::SendBatch { key, messages } => {
-                if !self.talk(Recipient::key(key), Purpose::Turn(key), Say::Texts(messages), None) {
+            OutboxOutput::SendBatch { key, messages } => {
+                if !self.talk(Recipient::key(key), Purpose::Batch(key), Say::Texts(messages), None) {
                     let end = BatchEnd::Held(PendingReason::Unreachable);
                     self.outbox.batch_sent(key, 0, &[], &end, now, Jitter(0));
                 }
             }
-            Output::Status(change) => self.tell_status(change),
-            Output::Duplicate(op) => {
+            OutboxOutput::Status(change) => self.tell_status(change),
+            OutboxOutput::Duplicate(op) => {
                 self.not_sent(op);
                 self.settle(op);
             }
-            Output::NearlyFull { to, count } => {
+            OutboxOutput::NearlyFull { to, count } => {
                 let who = self.who(to);
                 self.tell(Event::NearlyFull { who, count, most: super::MAX_QUEUE_MESSAGES });
             }
-            Output::AllNearlyFull => self.tell(Event::AllNearlyFull),
-            Output::StaysQueued(to, count) => {
+            OutboxOutput::AllNearlyFull => self.tell(Event::AllNearlyFull),
+            OutboxOutput::StaysQueued(to, count) => {
                 let who = self.who(to);
                 self.tell(Event::StayQueued(who, count));
             }
-            Output::Count(to, count) => {
+            OutboxOutput::Count(to, count) => {
                 if self.peers.peer(to).is_some_and(|peer| peer.texts_waiting != count) {
                     self.peers.update(to, |peer| peer.texts_waiting = count);
                 }
@@ -192,7 +192,7 @@ impl State {
     /// Records in the row of a recipient, which may be new, how many messages are queued for it: it
     /// stays as long as there are any.
     pub(super) fn note_queued(&mut self, to: Recipient) {
-        self.carry_out_one(Output::Count(to, self.outbox.count(to)), Time::default());
+        self.carry_out_one(OutboxOutput::Count(to, self.outbox.count(to)), Time::default());
     }
 
     /// Asks how to write to a recipient, because messages wait for the answer.
@@ -200,7 +200,7 @@ impl State {
         if self.is_ours(to) {
             // Since an earlier run in which we listened elsewhere.
             let check = self.plain_check(to);
-            self.outbox.answered(to, Answer::Plain, now);
+            self.outbox.answered(to, RouteAnswer::Plain, now);
             self.outbox.serve(to, Route::Plain(&check), None, now);
             return;
         }
@@ -209,7 +209,11 @@ impl State {
             (Some(key), Some(at)) => self.promised(to, at, key, Purpose::Ask),
             _ if self.is_only_encrypted(to) => {
                 if !self.talk(to, Purpose::Ask, Say::Greet, None) {
-                    self.outbox.answered(to, Answer::Failed(Fate::Failed(Failure::NoRoute)), now);
+                    self.outbox.answered(
+                        to,
+                        RouteAnswer::Failed(SendResult::Failed(SendError::NoRoute)),
+                        now,
+                    );
                 }
             }
             _ => self.transmit(to, Purpose::Ask, Outgoing::Connect, None),
@@ -218,7 +222,7 @@ impl State {
 
     /// Handles the answer to [`State::ask`]: the recipient takes unencrypted messages, or why it is
     /// not known.
-    pub(super) fn answered(&mut self, to: Recipient, answer: Answer, now: Time) {
+    pub(super) fn answered(&mut self, to: Recipient, answer: RouteAnswer, now: Time) {
         self.outbox.answered(to, answer, now);
         self.serve(to, now);
         self.carry_out(now);
@@ -256,7 +260,7 @@ impl State {
         let mut who = self.who(to);
         if is_plain {
             // If the peer has shown a key meanwhile, the message was unencrypted all the same.
-            who.proof = Proof::Plain;
+            who.verification = Verification::Plain;
         }
         let done = if is_first { self.operations.finished(op, &who, &status) } else { None };
         let total = done.map_or(1, |(_, total)| total);
@@ -269,11 +273,11 @@ impl State {
         &mut self,
         to: Recipient,
         id: MessageId,
-        fate: Fate,
+        result: SendResult,
         parts: (usize, usize),
         now: Time,
     ) {
-        self.outbox.plain_sent(to, id, fate, parts, now);
+        self.outbox.plain_sent(to, id, result, parts, now);
         self.carry_out(now);
         self.serve(to, now);
         self.carry_out(now);

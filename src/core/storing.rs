@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::State;
-use super::event::{Action, Event, OpId};
+use super::event::{Event, OpId, Output};
 use super::outbox::WriteId;
 use super::time::Time;
 use crate::model::peer_id::Recipient;
-use crate::model::stored::Write;
+use crate::model::stored::StoreOp;
 
 /// How often the user is told that something cannot be stored.
 const TELL_SPACING: Duration = Duration::from_secs(60);
@@ -39,12 +39,12 @@ pub(super) struct Goodbyes {
 
 impl State {
     /// Has something stored that nothing waits for.
-    pub(super) fn write(&mut self, write: Write) {
-        self.act(Action::Write(None, write));
+    pub(super) fn write(&mut self, write: StoreOp) {
+        self.act(Output::Store(None, write));
     }
 
     /// The store has taken something, or cannot, for this reason.
-    pub fn written(&mut self, id: WriteId, result: Result<(), Arc<str>>, now: Time) -> Vec<Action> {
+    pub fn written(&mut self, id: WriteId, result: Result<(), Arc<str>>, now: Time) -> Vec<Output> {
         self.outbox.stored(id, result.is_ok(), now);
         self.carry_out(now);
         if let Err(why) = result {
@@ -57,7 +57,7 @@ impl State {
     }
 
     /// Something that nothing waits for could not be stored.
-    pub fn failed_to_write(&mut self, why: Arc<str>, now: Time) -> Vec<Action> {
+    pub fn failed_to_write(&mut self, why: Arc<str>, now: Time) -> Vec<Output> {
         self.not_kept(why, now);
         self.done()
     }

@@ -3,17 +3,17 @@
 //! A key that proves itself where another was expected gets nothing and changes nothing; the user
 //! is told once.
 
-use super::event::{Action, Event, JobId, OpId};
+use super::event::{Event, JobId, OpId, Output};
 use super::outbox::BatchEnd;
 use super::presence::{OfflineReason, Probe, ProbeResult, REFUSAL_REPEAT};
-use super::secure::Moment;
+use super::secure::Env;
 use super::time::Time;
 use super::trust::Meeting;
 use super::{Job, Purpose, RouteAnswer, State};
 use crate::model::address::PeerAddr;
 use crate::model::delivery::{FailureReason, PendingReason};
 use crate::model::key::PublicKey;
-use crate::model::message::{Failure, Fate, Outgoing};
+use crate::model::message::{Outgoing, SendError, SendResult};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{ByeReason, Met, Say, TalkEnd, Talked};
 
@@ -22,8 +22,8 @@ const NOBODYS: OpId = OpId(0);
 
 impl State {
     /// Takes note of what became of something said in encryption.
-    pub fn talked(&mut self, job: JobId, talked: Talked, moment: Moment, now: Time) -> Vec<Action> {
-        let Some(Job { peer_id: asked_for, dialled, purpose, expect }) = self.jobs.remove(&job) else {
+    pub fn talked(&mut self, job: JobId, talked: Talked, moment: Env, now: Time) -> Vec<Output> {
+        let Some(Job { peer_id: asked_for, dialed, purpose, expect }) = self.jobs.remove(&job) else {
             return Vec::new();
         };
         let Talked { addr: reached, met, written, receipts, end } = talked;
@@ -57,7 +57,7 @@ impl State {
         let welcome = met.map(|met| self.met_at(reached, asked_for, met, moment, now));
         // An address has become the peer that proved itself there. On a connection that was kept to
         // another address, nothing is proven here.
-        let is_here = reached == dialled || asked_for.public_key().is_some();
+        let is_here = reached == dialed || asked_for.public_key().is_some();
         let was_met = was_met && is_here;
         let peer_id = match welcome {
             Some(Ok(id)) if is_here => id,
@@ -69,19 +69,19 @@ impl State {
             self.met_another(asked_for, job, purpose, now);
         }
         let leaves = end == TalkEnd::Bye(ByeReason::Leaves);
-        let fate = match welcome {
-            Some(Err(_)) => Fate::Failed(Failure::NotTrusted),
-            Some(Ok(_)) if !is_here => Fate::Unanswered,
-            _ => fate_of(&end),
+        let result = match welcome {
+            Some(Err(_)) => SendResult::Failed(SendError::NotTrusted),
+            Some(Ok(_)) if !is_here => SendResult::Unanswered,
+            _ => result_of(&end),
         };
-        if let Purpose::Turn(key) = purpose {
+        if let Purpose::Batch(key) = purpose {
             self.turn_over(key, &end, written, &receipts, moment, now);
         }
         if matches!(purpose, Purpose::Probe(_) | Purpose::Ack) {
-            let had_none = end == TalkEnd::Unreachable(Failure::NoResources);
-            self.probe_limiter.end(dialled.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
+            let had_none = end == TalkEnd::Unreachable(SendError::NoResources);
+            self.probe_limiter.end(dialed.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
         }
-        let seen = if is_here { seen_of(&end, was_met) } else { Fate::Unanswered };
+        let seen = if is_here { seen_of(&end, was_met) } else { SendResult::Unanswered };
         self.over(peer_id, if is_another { Purpose::Greet } else { purpose }, &seen, now);
         if let TalkEnd::Bye(reason @ (ByeReason::NotAccepted | ByeReason::NotDecided)) = end {
             self.turned_away(peer_id, reason);
@@ -112,15 +112,15 @@ impl State {
                         self.carry_out(now);
                     }
                     Some(_) if was_met => {}
-                    _ => self.answered(asked_for, RouteAnswer::Failed(fate), now),
+                    _ => self.answered(asked_for, RouteAnswer::Failed(result), now),
                 }
             }
             Purpose::Connect(op) | Purpose::Exit(op) => {
                 let added = peer_id.public_key().filter(|_| matches!(purpose, Purpose::Connect(_)));
-                if let (Some(key), Fate::Delivered) = (added, &fate) {
+                if let (Some(key), SendResult::Delivered) = (added, &result) {
                     self.is_contact_now(key);
                 }
-                self.finished(op, peer_id, fate);
+                self.finished(op, peer_id, result);
             }
             _ => {}
         }
@@ -146,7 +146,7 @@ impl State {
                 | TalkEnd::WrongKey(_)
                 | TalkEnd::Ourselves
                 | TalkEnd::NotSecure
-                | TalkEnd::Unreachable(Failure::Refused)
+                | TalkEnd::Unreachable(SendError::Refused)
         );
         if was_met || is_another {
             let row = Recipient::key(key);
@@ -160,7 +160,7 @@ impl State {
 
     /// A key answered where a legacy peer was looked for. Of the legacy peer it shows nothing.
     fn met_another(&mut self, looked_for: Recipient, job: JobId, purpose: Purpose, now: Time) {
-        let seen = Fate::Unanswered;
+        let seen = SendResult::Unanswered;
         self.over(looked_for, purpose, &seen, now);
         if let Purpose::Probe(_) = purpose {
             self.probed(looked_for, job, &seen);
@@ -190,7 +190,7 @@ impl State {
         reached: PeerAddr,
         asked_for: Recipient,
         met: Met,
-        moment: Moment,
+        moment: Env,
         now: Time,
     ) -> Result<Recipient, ByeReason> {
         let Met { key, hello } = met;
@@ -201,7 +201,7 @@ impl State {
         }
         let (name, also) = hello.map_or((None, None), |hello| (Some(hello.name), Some(hello.also)));
         let source = reached.source();
-        self.meets(Meeting { key, name, addr: reached, dialled: true, source, date: moment.date }, now)?;
+        self.meets(Meeting { key, name, addr: reached, dialed: true, source, date: moment.date }, now)?;
         self.trust.keep(key);
         if let Some(also) = also {
             self.listens_also(id, also);
@@ -225,7 +225,7 @@ impl State {
         end: &TalkEnd,
         written: usize,
         receipts: &[crate::model::message::MessageId],
-        moment: Moment,
+        moment: Env,
         now: Time,
     ) {
         let end = match end {
@@ -261,24 +261,24 @@ impl State {
 }
 
 /// What the user is told of it.
-fn fate_of(end: &TalkEnd) -> Fate {
-    Fate::Failed(match end {
-        TalkEnd::Answered => return Fate::Delivered,
-        TalkEnd::Broken => return Fate::Unanswered,
+fn result_of(end: &TalkEnd) -> SendResult {
+    SendResult::Failed(match end {
+        TalkEnd::Answered => return SendResult::Delivered,
+        TalkEnd::Broken => return SendResult::Unanswered,
         TalkEnd::Unreachable(failure) => failure.clone(),
-        TalkEnd::NoOk => Failure::NoOk,
-        TalkEnd::WrongKey(_) | TalkEnd::Ourselves => Failure::WrongKey,
-        TalkEnd::NotSecure => Failure::NotSecure,
-        TalkEnd::Bye(reason) => Failure::TurnedAway(*reason),
+        TalkEnd::NoOk => SendError::NoOk,
+        TalkEnd::WrongKey(_) | TalkEnd::Ourselves => SendError::WrongKey,
+        TalkEnd::NotSecure => SendError::NotSecure,
+        TalkEnd::Bye(reason) => SendError::TurnedAway(*reason),
     })
 }
 
 /// What it shows of the peer: only one that has proven its key is online, whatever serves the address.
-fn seen_of(end: &TalkEnd, was_met: bool) -> Fate {
+fn seen_of(end: &TalkEnd, was_met: bool) -> SendResult {
     match end {
-        TalkEnd::Answered | TalkEnd::Bye(_) => Fate::Delivered,
-        TalkEnd::Unreachable(failure) => Fate::Failed(failure.clone()),
-        TalkEnd::Broken if was_met => Fate::Delivered,
-        _ => Fate::Unanswered,
+        TalkEnd::Answered | TalkEnd::Bye(_) => SendResult::Delivered,
+        TalkEnd::Unreachable(failure) => SendResult::Failed(failure.clone()),
+        TalkEnd::Broken if was_met => SendResult::Delivered,
+        _ => SendResult::Unanswered,
     }
 }

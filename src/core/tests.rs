@@ -19,9 +19,9 @@ use std::time::Duration;
 use super::*;
 use crate::model::address::{Claimed, Source};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
-use crate::model::message::{Body, Decoded, Failure, Fate, Fault, MessageId, Plain, Unreadable};
-use crate::model::session::Letter;
-use crate::model::stored::Write;
+use crate::model::message::{Body, Decoded, Fault, MessageId, Plain, SendError, SendResult, Unreadable};
+use crate::model::session::Message;
+use crate::model::stored::StoreOp;
 use crate::model::untrusted::Text;
 
 const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -29,7 +29,7 @@ const LAN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 7);
 
 /// Alice at port 5000 of all addresses, a clock that only the story moves, and what she wants done.
 struct Story {
-    chat: State,
+    state: State,
     now: Time,
     /// The number of the last message that the user typed.
     typed: u32,
@@ -39,7 +39,7 @@ struct Story {
     talks: Vec<Talk>,
     told: Vec<Event>,
     /// What is to be written, if the story moves the disk.
-    writes: Vec<(Option<WriteId>, Write)>,
+    writes: Vec<(Option<WriteId>, StoreOp)>,
 }
 
 impl Story {
@@ -49,7 +49,7 @@ impl Story {
 
     fn with(config: CoreConfig) -> Self {
         Self {
-            chat: State::new(config),
+            state: State::new(config),
             now: Time::default(),
             typed: 0,
             moves_disk: false,
@@ -60,20 +60,20 @@ impl Story {
         }
     }
 
-    fn perform(&mut self, actions: Vec<Action>) {
+    fn perform(&mut self, actions: Vec<Output>) {
         for action in actions {
             match action {
-                Action::Transmit(transmit) => self.under_way.push(transmit),
-                Action::Talk(talk) => self.talks.push(talk),
+                Output::Transmit(transmit) => self.under_way.push(transmit),
+                Output::Talk(talk) => self.talks.push(talk),
                 // For the prompt, which shows nothing.
-                Action::Tell(Event::ProvenAt(..)) => {}
-                Action::Tell(event) => self.told.push(event),
-                Action::Write(id, write) if self.moves_disk => self.writes.push((id, write)),
-                Action::Write(Some(id), _) => {
-                    let actions = self.chat.written(id, Ok(()), self.now);
+                Output::Tell(Event::ProvenAt(..)) => {}
+                Output::Tell(event) => self.told.push(event),
+                Output::Store(id, write) if self.moves_disk => self.writes.push((id, write)),
+                Output::Store(Some(id), _) => {
+                    let actions = self.state.written(id, Ok(()), self.now);
                     self.perform(actions);
                 }
-                Action::Write(None, _) => {}
+                Output::Store(None, _) => {}
             }
         }
     }
@@ -86,7 +86,7 @@ impl Story {
             key: None,
             also: Vec::new(),
         });
-        let (_, actions) = self.chat.start(peers.collect(), self.now);
+        let (_, actions) = self.state.start(peers.collect(), self.now);
         self.perform(actions);
         self
     }
@@ -94,24 +94,24 @@ impl Story {
     /// Lets time pass, doing what becomes due.
     fn later(&mut self, by: Duration) {
         let end = self.now.plus(by);
-        while let Some(due) = self.chat.next_wake().filter(|due| *due <= end) {
+        while let Some(due) = self.state.next_wake().filter(|due| *due <= end) {
             self.now = self.now.max(due);
-            let actions = self.chat.tick(self.now);
+            let actions = self.state.tick(self.now);
             self.perform(actions);
         }
         self.now = end;
     }
 
-    fn gets_from(&mut self, source: Ipv4Addr, claimed: Claimed, form: Form, body: Body) -> Answer {
+    fn gets_from(&mut self, source: Ipv4Addr, claimed: Claimed, form: Form, body: Body) -> PlainAnswer {
         let name = Some(PeerName::new("Bob"));
         let decoded = vec![Decoded::Message(Plain { claimed, form, name, body })];
         let (answer, actions) =
-            self.chat.received(Received { source: Source::from(source), decoded, cut: false }, self.now);
+            self.state.received(Received { source: Source::from(source), decoded, cut: false }, self.now);
         self.perform(actions);
         answer
     }
 
-    fn gets(&mut self, port: u16, body: Body) -> Answer {
+    fn gets(&mut self, port: u16, body: Body) -> PlainAnswer {
         self.gets_from(HERE, Claimed { ip: HERE, port }, Form::Standard, body)
     }
 
@@ -125,22 +125,22 @@ impl Story {
     }
 
     /// Everything under way to this port ends so.
-    fn ends(&mut self, port: u16, fate: &Fate) {
+    fn ends(&mut self, port: u16, result: &SendResult) {
         let (of_port, rest) = self.under_way.drain(..).partition(|t| t.to.port() == port);
         self.under_way = rest;
         for Transmit { job, to, .. } in of_port {
-            let sent = Sent { job, to, fate: fate.clone(), parts: (1, 1), capability: None };
-            let actions = self.chat.sent(sent, self.now);
+            let sent = Sent { job, to, result: result.clone(), parts: (1, 1), capability: None };
+            let actions = self.state.sent(sent, self.now);
             self.perform(actions);
         }
     }
 
     fn refused(&mut self, port: u16) {
-        self.ends(port, &Fate::Failed(Failure::Refused));
+        self.ends(port, &SendResult::Failed(SendError::Refused));
     }
 
     fn does(&mut self, command: Command) -> OpId {
-        let (op, actions) = self.chat.command(command, self.now);
+        let (op, actions) = self.state.command(command, self.now);
         self.perform(actions);
         op
     }
@@ -149,12 +149,12 @@ impl Story {
         self.typed += 1;
         let mut id = [0xff; 16];
         id[..4].copy_from_slice(&self.typed.to_be_bytes());
-        let letter = Letter { id: MessageId::new(id), time: 0, again: false, body: text.into() };
-        self.does(Command::Send { to, letter })
+        let message = Message { id: MessageId::new(id), time: 0, again: false, body: text.into() };
+        self.does(Command::Send { to, message })
     }
 
     fn state(&self, port: u16) -> Option<PresenceStatus> {
-        self.chat
+        self.state
             .rows(self.now)
             .iter()
             .find(|row| row.addr.is_some_and(|addr| addr.port() == port))
@@ -183,18 +183,18 @@ fn text(text: &str) -> Body {
     Body::Text(Text::new(text))
 }
 
-fn bob(port: u16) -> Who {
-    Who {
+fn bob(port: u16) -> PeerInfo {
+    PeerInfo {
         id: legacy(at(port)),
         name: Some(PeerName::new("Bob")),
         addr: Some(at(port)),
         claimed: None,
-        proof: Proof::Plain,
+        verification: Verification::Plain,
     }
 }
 
-fn dialled(total: usize, connected: usize) -> Event {
-    Event::Dialled { total, connected }
+fn dialed(total: usize, connected: usize) -> Event {
+    Event::Dialed { total, connected }
 }
 
 fn seconds(seconds: u64) -> Duration {

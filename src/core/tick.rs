@@ -1,6 +1,6 @@
 //! What follows from time passing.
 
-use super::event::{Action, Event};
+use super::event::{Event, Output};
 use super::presence::Probe;
 use super::refusals::RefusalSummary;
 use super::time::Time;
@@ -21,7 +21,7 @@ impl State {
     }
 
     /// Does what has become due.
-    pub fn tick(&mut self, now: Time) -> Vec<Action> {
+    pub fn tick(&mut self, now: Time) -> Vec<Output> {
         if !self.leaving {
             // A peer that waits was due before those that become due now.
             self.serve_waiting(now);

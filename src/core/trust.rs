@@ -323,7 +323,7 @@ impl Trusted {
         self.change(key, |held| {
             held.takes_name_of = taken;
             held.pin.name = name.or(held.pin.name.take());
-            if meeting.dialled {
+            if meeting.dialed {
                 held.pin.addrs.retain(|addr| *addr != meeting.addr);
                 held.pin.addrs.insert(0, meeting.addr);
                 held.pin.addrs.truncate(MAX_HINTS);

@@ -22,7 +22,7 @@ const ALIASES: u8 = b'=';
 /// Reads the input as peers.toml, or as aliases.toml.
 ///
 /// # Panics
-/// Where what is accepted cannot be dialled or is too much, or what is refused is not told in a clear sentence.
+/// Where what is accepted cannot be dialed or is too much, or what is refused is not told in a clear sentence.
 pub fn peers_toml(input: &[u8]) {
     match input.split_first() {
         Some((&ALIASES, rest)) => aliases(rest),
@@ -38,7 +38,7 @@ fn peers(bytes: &[u8]) {
             assert!(peers.len() <= MAX_STATIC_PEERS);
             let addrs = || peers.iter().flat_map(|peer| peer.also.iter().chain([&peer.addr]));
             assert_eq!(addrs().collect::<BTreeSet<_>>().len(), addrs().count(), "an address is listed twice");
-            addrs().for_each(|addr| can_be_dialled(*addr));
+            addrs().for_each(|addr| can_be_dialed(*addr));
             let keys = || peers.iter().filter_map(|peer| peer.key);
             assert_eq!(keys().collect::<BTreeSet<_>>().len(), keys().count(), "a key is listed twice");
             for peer in &peers {
@@ -55,7 +55,7 @@ fn aliases(bytes: &[u8]) {
         Err(error) => is_clear(&error, bytes),
         Ok(all) => {
             for (id, name) in &all {
-                id.addr().into_iter().for_each(can_be_dialled);
+                id.addr().into_iter().for_each(can_be_dialed);
                 is_harmless(name.as_str());
             }
             let again = data::aliases_of(path, &data::text_of(&all));
@@ -90,7 +90,7 @@ pub fn config_toml(input: &[u8]) {
     }
 }
 
-fn can_be_dialled(addr: PeerAddr) {
+fn can_be_dialed(addr: PeerAddr) {
     assert_eq!(PeerAddr::of(addr.socket()), Some(addr));
     assert_eq!(addr.to_string().parse().as_ref(), Ok(&addr));
 }

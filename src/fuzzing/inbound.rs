@@ -11,13 +11,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use crate::core::{
-    Answer, Command, CoreConfig, Me, Received, Sent, State, StaticPeer, Target, Time, Transmit,
+    Command, CoreConfig, Me, PlainAnswer, Received, Sent, State, StaticPeer, Target, Time, Transmit,
 };
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::{KEY_BYTES, PublicKey};
-use crate::model::message::{Body, Decoded, Failure, Fate, Form, MessageId, Outgoing};
+use crate::model::message::{Body, Decoded, Form, MessageId, Outgoing, SendError, SendResult};
 use crate::model::peer_id::Recipient;
-use crate::model::session::Letter;
+use crate::model::session::Message;
 use crate::protocol::plain::Decoder;
 use crate::ui::{Attention, Labels, Osc};
 use reader::Reader;
@@ -58,7 +58,7 @@ const PORT: u16 = 5000;
 /// Plays the story of an input.
 ///
 /// # Panics
-/// Where something is printed that may not be, something is acknowledged and not shown, somebody is dialled who may not
+/// Where something is printed that may not be, something is acknowledged and not shown, somebody is dialed who may not
 /// be, or the table is not true any more.
 pub fn inbound(input: &[u8]) {
     let Some((first, rest)) = input.split_first() else { return };
@@ -76,11 +76,11 @@ pub fn inbound(input: &[u8]) {
 
 /// A chat, its user and its network.
 struct World {
-    chat: State,
+    state: State,
     now: Time,
     reader: Reader,
     under_way: Vec<(Transmit, bool)>,
-    /// IPs that may be dialled: those of static peers, those that the user asked for, and those that spoke.
+    /// IPs that may be dialed: those of static peers, those that the user asked for, and those that spoke.
     mine: BTreeSet<Ipv4Addr>,
     /// IPs that may be written to in R3's form.
     r3: BTreeSet<Ipv4Addr>,
@@ -101,8 +101,8 @@ impl World {
         let advertise = (kind & 2 != 0).then(|| Ipv4Addr::new(10, 0, 0, 9));
         let me = Me { bind: bind.into(), port: PORT, advertise };
         let name = "Alice".parse().expect("a name");
-        let mut chat = State::new(CoreConfig::new(me, name, PublicKey::new([1; KEY_BYTES])));
-        chat.learn_own_ip(OURS);
+        let mut state = State::new(CoreConfig::new(me, name, PublicKey::new([1; KEY_BYTES])));
+        state.learn_own_ip(OURS);
         let statics: Vec<PeerAddr> = if kind & 4 == 0 {
             Vec::new()
         } else {
@@ -120,7 +120,7 @@ impl World {
             .into_iter()
             .collect();
         let mut world = Self {
-            chat,
+            state,
             now: Time::default(),
             reader: Reader {
                 labels: Labels::new(if kind & 16 == 0 { BTreeMap::new() } else { nicknames }),
@@ -142,7 +142,7 @@ impl World {
             .into_iter()
             .map(|addr| StaticPeer { addr, name: None, form, key: None, also: Vec::new() })
             .collect();
-        let (_, actions) = world.chat.start(peers, world.now);
+        let (_, actions) = world.state.start(peers, world.now);
         world.perform(actions, true);
         world
     }
@@ -155,7 +155,7 @@ impl World {
                 let scale = [1, 100, 1_000, 3_000][usize::from(what & 3)];
                 self.later(Duration::from_millis(u64::from(byte(0)) * scale));
             }
-            0x30..=0x5f => self.ends(usize::from(byte(0)), fate(what & 0xf), what & 0x10 != 0),
+            0x30..=0x5f => self.ends(usize::from(byte(0)), result(what & 0xf), what & 0x10 != 0),
             0x68..=0x6f if self.has_flood && self.connections < usize::from(FLOOD) => {
                 self.flood(what & 7, byte(0), byte(1))
             }
@@ -164,7 +164,7 @@ impl World {
             // Everything under way ends so.
             _ => {
                 for _ in 0..self.under_way.len() {
-                    self.ends(0, fate(what & 0xf), what & 0x10 != 0);
+                    self.ends(0, result(what & 0xf), what & 0x10 != 0);
                 }
             }
         }
@@ -205,9 +205,9 @@ impl World {
         }
         let (cut, is_empty) = (received.cut, received.decoded.is_empty());
         self.reader.messages = 0;
-        let (answer, actions) = self.chat.received(received, self.now);
+        let (answer, actions) = self.state.received(received, self.now);
         self.perform(actions, false);
-        if matches!(answer, Answer::Receipt | Answer::Capable) {
+        if matches!(answer, PlainAnswer::Receipt | PlainAnswer::Capable) {
             assert_eq!(self.reader.messages, texts, "acknowledged and not shown");
             assert!(!cut && !unreadable && !is_empty, "what was not taken is acknowledged");
         }
@@ -228,40 +228,40 @@ impl World {
     /// Lets time pass, doing what becomes due.
     fn later(&mut self, by: Duration) {
         let end = self.now.plus(by);
-        while let Some(due) = self.chat.next_wake().filter(|due| *due <= end) {
+        while let Some(due) = self.state.next_wake().filter(|due| *due <= end) {
             self.ticks += 1;
             if self.ticks > MAX_TICKS {
                 return;
             }
             self.now = self.now.max(due);
-            let actions = self.chat.tick(self.now);
+            let actions = self.state.tick(self.now);
             self.perform(actions, false);
-            assert!(self.chat.next_wake().is_none_or(|due| due > self.now), "something due was left");
+            assert!(self.state.next_wake().is_none_or(|due| due > self.now), "something due was left");
         }
         self.now = end;
     }
 
-    fn ends(&mut self, which: usize, fate: Fate, fallback: bool) {
+    fn ends(&mut self, which: usize, result: SendResult, fallback: bool) {
         if self.under_way.is_empty() {
             return;
         }
         let (transmit, _) = self.under_way.remove(which % self.under_way.len());
-        let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
+        let taken = matches!(result, SendResult::Delivered | SendResult::HandedOver);
         let to = transmit.fallback.filter(|_| fallback && taken).unwrap_or(transmit.to);
         let parts = if let Outgoing::Text(parts) = &transmit.message { parts.len() } else { 1 };
         let sent = Sent {
             job: transmit.job,
             to,
-            fate,
+            result,
             parts: (usize::from(taken) * parts, parts),
             capability: None,
         };
-        let actions = self.chat.sent(sent, self.now);
+        let actions = self.state.sent(sent, self.now);
         self.perform(actions, false);
     }
 
     fn user(&mut self, what: u8, whom: u8, text: &str) {
-        let rows = self.chat.rows(self.now);
+        let rows = self.state.rows(self.now);
         let row = rows.get(usize::from(whom >> 1) % rows.len().max(1)).map(|row| row.id);
         let to = match row {
             Some(id) if whom & 1 == 0 => Target::These(vec![id]),
@@ -285,27 +285,27 @@ impl World {
             _ => {
                 self.typed += 1;
                 let id = MessageId::new(u128::from(self.typed).to_be_bytes());
-                let letter = Letter { id, time: 0, again: false, body: text.into() };
-                Command::Send { to, letter }
+                let message = Message { id, time: 0, again: false, body: text.into() };
+                Command::Send { to, message }
             }
         };
-        let (_, actions) = self.chat.command(command, self.now);
+        let (_, actions) = self.state.command(command, self.now);
         self.perform(actions, true);
     }
 }
 
 /// What may become of something sent.
-fn fate(n: u8) -> Fate {
+fn result(n: u8) -> SendResult {
     match n {
-        0..=2 => Fate::Delivered,
-        3..=5 => Fate::HandedOver,
-        6 => Fate::Unanswered,
-        7 => Fate::Broken,
-        8..=10 => Fate::Failed(Failure::Refused),
-        11 => Fate::Failed(Failure::NoResources),
-        12 => Fate::Failed(Failure::NoRoute),
-        13 => Fate::Failed(Failure::Cancelled),
-        14 => Fate::Failed(Failure::Other("Network is down (os error 100)".into())),
-        _ => Fate::Failed(Failure::TimedOut),
+        0..=2 => SendResult::Delivered,
+        3..=5 => SendResult::HandedOver,
+        6 => SendResult::Unanswered,
+        7 => SendResult::Broken,
+        8..=10 => SendResult::Failed(SendError::Refused),
+        11 => SendResult::Failed(SendError::NoResources),
+        12 => SendResult::Failed(SendError::NoRoute),
+        13 => SendResult::Failed(SendError::Cancelled),
+        14 => SendResult::Failed(SendError::Other("Network is down (os error 100)".into())),
+        _ => SendResult::Failed(SendError::TimedOut),
     }
 }

@@ -176,8 +176,8 @@ fn by_the_second_rule(mut bytes: &[u8], turn: usize) -> Outcome {
 
 fn is_bounded(record: &Record) {
     match record {
-        Record::Hello(Hello { dialled, answered, name, port, version, features, addresses }) => {
-            assert!(dialled.len() <= 32 && answered.len() <= 32, "a long line");
+        Record::Hello(Hello { dialed, answered, name, port, version, features, addresses }) => {
+            assert!(dialed.len() <= 32 && answered.len() <= 32, "a long line");
             assert!(!name.as_str().is_empty() && !name.as_str().contains(char::is_whitespace), "{name:?}");
             assert_ne!(*port, 0);
             let words = [version].into_iter().chain(features);

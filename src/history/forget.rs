@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::pages::{Stopped, count};
 use crate::model::stored;
-use crate::model::stored::{Selection, Written};
+use crate::model::stored::{Selection, StoreResult};
 use crate::store::{Store, StoreError};
 
 /// Bytes that an answer may have; more is no answer, and is not waited for.
@@ -35,9 +35,9 @@ pub(super) fn forget(
             return say(out, "Nothing is forgotten.\n");
         }
     }
-    let written = store.apply(&[stored::Write::Forget(which)], clock)?;
+    let written = store.apply(&[stored::StoreOp::Forget(which)], clock)?;
     let (gone, stay) = match written[..] {
-        [Written::Forgotten(gone, stay)] => (gone, stay),
+        [StoreResult::Forgotten(gone, stay)] => (gone, stay),
         _ => (0, 0),
     };
     let is = if gone <= 1 { "is" } else { "are" };
@@ -90,7 +90,7 @@ mod tests {
     use crate::model::key::PublicKey;
     use crate::model::name::PeerName;
     use crate::model::peer_id::Recipient;
-    use crate::model::stored::{Entry, Open, Query, Written};
+    use crate::model::stored::{Query, QueuedMessage, StoreResult, StoredMessage};
     use crate::store::in_memory;
     use crate::ui::past::examples::{TIME, key};
 
@@ -98,11 +98,11 @@ mod tests {
     struct Used<S>(S);
 
     impl<S: Store> Store for Used<S> {
-        fn apply(&mut self, writes: &[stored::Write], clock: u64) -> Result<Vec<Written>, StoreError> {
+        fn apply(&mut self, writes: &[stored::StoreOp], clock: u64) -> Result<Vec<StoreResult>, StoreError> {
             self.0.apply(writes, clock)
         }
 
-        fn entries(&mut self, query: &Query) -> Result<Vec<Entry>, StoreError> {
+        fn entries(&mut self, query: &Query) -> Result<Vec<StoredMessage>, StoreError> {
             self.0.entries(query)
         }
 
@@ -114,11 +114,11 @@ mod tests {
             self.0.written_to()
         }
 
-        fn open(&mut self) -> Result<Vec<Open>, StoreError> {
+        fn open(&mut self) -> Result<Vec<QueuedMessage>, StoreError> {
             self.0.open()
         }
 
-        fn unshown(&mut self, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        fn unshown(&mut self, limit: usize) -> Result<Vec<StoredMessage>, StoreError> {
             self.0.unshown(limit)
         }
 
@@ -129,7 +129,7 @@ mod tests {
 
     fn kept() -> impl Store {
         let mut store = in_memory().unwrap();
-        let heard = |body: &str| stored::Write::Heard {
+        let heard = |body: &str| stored::StoreOp::Heard {
             from: key(1),
             name: None,
             assurance: crate::model::stored::Assurance::Plain,

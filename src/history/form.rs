@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::calendar::Calendar;
 use super::{json, markdown};
-use crate::model::stored::Entry;
+use crate::model::stored::StoredMessage;
 use crate::ui::past::People;
 use crate::ui::past::{Folder, Told, lines};
 
@@ -33,7 +33,7 @@ impl<'a, W: Write> Writer<'a, W> {
         Self { form, people, calendar, folder: Folder::default(), out }
     }
 
-    pub(super) fn take(&mut self, entry: Entry) -> io::Result<()> {
+    pub(super) fn take(&mut self, entry: StoredMessage) -> io::Result<()> {
         if self.form == Form::Json {
             return self.out.write_all(json::line(&entry).as_bytes());
         }

@@ -6,17 +6,17 @@
 use std::fmt::Write;
 
 use super::calendar::rfc3339;
-use crate::model::stored::{Assurance, Entry, Way};
+use crate::model::stored::{Assurance, Direction, StoredMessage};
 use crate::model::untrusted::is_harmless;
 use crate::ui::past::state;
 
 /// The object, with the end of its line.
-pub(super) fn line(entry: &Entry) -> String {
+pub(super) fn line(entry: &StoredMessage) -> String {
     let (direction, state) = match entry.way {
-        Way::Out(condition) => ("out", state(condition)),
-        Way::In { unshown: true, .. } => ("in", "not shown"),
-        Way::In { new: true, .. } => ("in", "new"),
-        Way::In { .. } => ("in", "read"),
+        Direction::Out(condition) => ("out", state(condition)),
+        Direction::In { unshown: true, .. } => ("in", "not shown"),
+        Direction::In { new: true, .. } => ("in", "new"),
+        Direction::In { .. } => ("in", "read"),
     };
     let assurance = match entry.assurance {
         Assurance::Plain => "plain",
@@ -111,7 +111,7 @@ mod tests {
              \"id\":\"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a\",\"text\":\"hello\",\"state\":\"handed over\",\"assurance\":\"plain\"}\n"
         );
         for (unshown, new, state) in [(true, true, "not shown"), (false, true, "new")] {
-            let entry = Entry { way: Way::In { unshown, new }, ..from_bob(1, "") };
+            let entry = StoredMessage { way: Direction::In { unshown, new }, ..from_bob(1, "") };
             assert!(line(&entry).contains(&format!("\"state\":\"{state}\"")));
         }
     }

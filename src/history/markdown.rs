@@ -1,6 +1,6 @@
 //! A message as Markdown (CommonMark 0.31): a paragraph, in which nothing of what was said is markup. Pure.
 
-use crate::model::stored::Way;
+use crate::model::stored::Direction;
 use crate::model::untrusted::harmless;
 use crate::ui::past::People;
 use crate::ui::past::Told;
@@ -20,7 +20,7 @@ pub(super) fn heading(day: &str) -> String {
 /// The paragraph of a message, and the blank line behind it. `time` follows the name.
 pub(super) fn paragraph(told: &Told, time: &str, people: &People) -> String {
     let who = with(told, people, |name| format!("**{}**", escaped(&name)));
-    let who = if matches!(told.first.way, Way::Out(_)) { format!("you to {who}") } else { who };
+    let who = if matches!(told.first.way, Direction::Out(_)) { format!("you to {who}") } else { who };
     // A break at the end of a paragraph would be a backslash in it.
     let body = told.first.body.trim_end();
     // The break makes a line of a blank one, so that the paragraph goes on.
@@ -57,12 +57,12 @@ fn escaped(line: &str) -> String {
 mod tests {
     use super::*;
     use crate::model::name::PeerName;
-    use crate::model::stored::{Condition, Entry};
+    use crate::model::stored::{Condition, StoredMessage};
     use crate::ui::past::Folder;
     use crate::ui::past::examples::{NASTY, from_bob, key, to};
     use proptest::prelude::*;
 
-    fn shown(entry: Entry) -> String {
+    fn shown(entry: StoredMessage) -> String {
         let people = People::new(vec![(key(1), entry.name.clone())]);
         let mut folder = Folder::default();
         assert!(folder.take(entry).is_none());
@@ -101,8 +101,11 @@ mod tests {
             "**Bob** 14:03: Hello, world. It's me - Bob\n\n"
         );
         assert_eq!(shown(from_bob(1, "one\n\n  two\n")), "**Bob** 14:03: one\\\n\\\ntwo\n\n");
-        let ours =
-            Entry { name: Some(PeerName::new("a_b")), party: key(1), ..to(2, 1, Condition::Delivered) };
+        let ours = StoredMessage {
+            name: Some(PeerName::new("a_b")),
+            party: key(1),
+            ..to(2, 1, Condition::Delivered)
+        };
         assert_eq!(shown(ours), "you to **a\\_b** (plain) 14:03: hello (delivered)\n\n");
     }
 
@@ -116,7 +119,7 @@ mod tests {
                 assert_eq!(rendered(line), harmless(row.trim_start_matches(' ')), "{text:?}");
             }
         }
-        let named = Entry { name: Some(PeerName::new("<b>*x*")), ..from_bob(1, "hi") };
+        let named = StoredMessage { name: Some(PeerName::new("<b>*x*")), ..from_bob(1, "hi") };
         assert_eq!(shown(named), "**\\<b\\>\\*x\\*** 14:03: hi\n\n");
     }
 

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use crate::model::stored::{Entry, Query, RowId, Selection, Way};
+use crate::model::stored::{Direction, Query, RowId, Selection, StoredMessage};
 use crate::store::{Store, StoreError};
 use crate::ui::past::are_one;
 
@@ -32,7 +32,7 @@ pub(super) struct Pages {
     query: Query,
     /// The first row of each page but the newest, the oldest page first.
     begin: Vec<RowId>,
-    newest: Vec<Entry>,
+    newest: Vec<StoredMessage>,
     /// There are earlier ones than was asked for.
     pub(super) more: bool,
 }
@@ -48,7 +48,7 @@ pub(super) fn find(
 ) -> Result<Pages, StoreError> {
     let query = Query { which, words, before: None, limit: PAGE };
     let mut pages = Pages { query, begin: Vec::new(), newest: Vec::new(), more: false };
-    let (mut count, mut later): (usize, Option<Entry>) = (0, None);
+    let (mut count, mut later): (usize, Option<StoredMessage>) = (0, None);
     let mut is_newest = true;
     loop {
         let mut rows =
@@ -88,7 +88,7 @@ impl Pages {
     pub(super) fn each(
         self,
         store: &mut dyn Store,
-        mut take: impl FnMut(Entry) -> io::Result<()>,
+        mut take: impl FnMut(StoredMessage) -> io::Result<()>,
     ) -> Result<(), Stopped> {
         let ends = self.begin.iter().skip(1).copied().chain(self.newest.first().map(|first| first.row));
         for (begin, end) in self.begin.iter().zip(ends) {
@@ -110,7 +110,7 @@ pub(super) fn count(store: &mut dyn Store, which: &Selection) -> Result<(u64, u6
     loop {
         let page = store.entries(&query)?;
         for row in &page {
-            let waits = matches!(row.way, Way::Out(condition) if condition.is_open());
+            let waits = matches!(row.way, Direction::Out(condition) if condition.is_open());
             *(if waits { &mut stay } else { &mut gone }) += 1;
         }
         query.before = page.first().map(|first| first.row);
@@ -126,21 +126,21 @@ mod tests {
     use crate::model::key::PublicKey;
     use crate::model::name::PeerName;
     use crate::model::peer_id::Recipient;
-    use crate::model::stored::{Condition, Open, Write, Written};
+    use crate::model::stored::{Condition, QueuedMessage, StoreOp, StoreResult};
     use crate::ui::past::examples::{from_bob, to};
 
     /// Rows in memory, and the most that were ever asked for.
-    struct Fake(Vec<Entry>, usize);
+    struct Fake(Vec<StoredMessage>, usize);
 
     impl Store for Fake {
-        fn apply(&mut self, _: &[Write], _: u64) -> Result<Vec<Written>, StoreError> {
+        fn apply(&mut self, _: &[StoreOp], _: u64) -> Result<Vec<StoreResult>, StoreError> {
             unreachable!("nothing is written by reading")
         }
 
-        fn entries(&mut self, query: &Query) -> Result<Vec<Entry>, StoreError> {
+        fn entries(&mut self, query: &Query) -> Result<Vec<StoredMessage>, StoreError> {
             self.1 = self.1.max(query.limit);
-            let fits = |row: &&Entry| query.before.is_none_or(|before| row.row < before);
-            let fitting: Vec<Entry> = self.0.iter().filter(fits).cloned().collect();
+            let fits = |row: &&StoredMessage| query.before.is_none_or(|before| row.row < before);
+            let fitting: Vec<StoredMessage> = self.0.iter().filter(fits).cloned().collect();
             Ok(fitting[fitting.len().saturating_sub(query.limit)..].to_vec())
         }
 
@@ -152,11 +152,11 @@ mod tests {
             Ok(Vec::new())
         }
 
-        fn open(&mut self) -> Result<Vec<Open>, StoreError> {
+        fn open(&mut self) -> Result<Vec<QueuedMessage>, StoreError> {
             Ok(Vec::new())
         }
 
-        fn unshown(&mut self, _: usize) -> Result<Vec<Entry>, StoreError> {
+        fn unshown(&mut self, _: usize) -> Result<Vec<StoredMessage>, StoreError> {
             Ok(Vec::new())
         }
     }

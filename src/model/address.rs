@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use super::name::quoted;
 
-/// An address that a peer can be dialled at: unicast of IPv4 or IPv6, port 1-65535.
+/// An address that a peer can be dialed at: unicast of IPv4 or IPv6, port 1-65535.
 ///
 /// Of the ways to write one address there is one here: an IPv4 address in an IPv6 one is IPv4, nothing has a flow label, and a
 /// link-local address, and no other, says at which of our interfaces it is.
@@ -33,7 +33,7 @@ impl Hash for PeerAddr {
 }
 
 impl PeerAddr {
-    /// The address, or `None` where nobody can be dialled: port 0, an unspecified, multicast or broadcast IP, or a
+    /// The address, or `None` where nobody can be dialed: port 0, an unspecified, multicast or broadcast IP, or a
     /// link-local IPv6 one, which says nothing without its interface ([`PeerAddr::of`]).
     pub fn new(ip: impl Into<IpAddr>, port: u16) -> Option<Self> {
         Self::of(SocketAddr::new(ip.into(), port))
@@ -149,7 +149,7 @@ impl fmt::Debug for PeerAddr {
     }
 }
 
-/// Why a string is no address that can be dialled. Its text is a whole sentence for a user.
+/// Why a string is no address that can be dialed. Its text is a whole sentence for a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddrError(String);
 
@@ -188,7 +188,7 @@ impl FromStr for PeerAddr {
     }
 }
 
-/// Why an address is none that can be dialled although it is written as one.
+/// Why an address is none that can be dialed although it is written as one.
 const NOBODY: &str = "nobody can be reached at that IP, it stands for no single machine.";
 
 /// What stands between the brackets of an IPv6 address, with its port. A scope is a number here: which interface has which
@@ -220,7 +220,7 @@ fn scope_digits(inner: &str) -> bool {
     inner.rsplit('%').next().is_some_and(|scope| scope.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// Reads a port that can be dialled.
+/// Reads a port that can be dialed.
 ///
 /// # Errors
 /// A whole sentence for a user where `text` is not a decimal number from 1 to 65535.
@@ -266,7 +266,7 @@ impl Source {
         self.ip.into()
     }
 
-    /// The address of a port there, if it can be dialled.
+    /// The address of a port there, if it can be dialed.
     pub fn at(self, port: u16) -> Option<PeerAddr> {
         match self.ip {
             IpAddr::V4(ip) => PeerAddr::new(ip, port),
@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_can_be_dialled_back_through_the_interface_it_came_through() {
+    fn a_source_can_be_dialed_back_through_the_interface_it_came_through() {
         let from: SocketAddr = "[fe80::1%2]:40000".parse().expect("valid");
         assert_eq!(Source::from(from).at(5000), "[fe80::1%2]:5000".parse().ok());
         assert_eq!(Source::from(from).to_string(), "fe80::1%2");

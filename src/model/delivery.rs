@@ -1,7 +1,7 @@
 //! The state of an outgoing message: the one word for it in the core, the store and the interface.
 
 use crate::model::address::PeerAddr;
-use crate::model::message::Failure;
+use crate::model::message::SendError;
 
 /// What is known about an outgoing message for one recipient.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -75,7 +75,7 @@ pub enum FailureReason {
     /// Another peer than its recipient received it, at this address.
     ReachedAnother(PeerAddr),
     /// It could not be sent, and trying again would not help.
-    NotSent(Failure),
+    NotSent(SendError),
     /// It may not be sent in this form.
     Rejected(RejectReason),
 }

@@ -49,14 +49,14 @@ impl fmt::Debug for MessageId {
 
 /// How we speak to a peer. Only an exchange of our own settles it, never what others send in plain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Speech {
+pub enum PeerProtocol {
     /// Nobody has asked it yet.
     #[default]
     Unknown,
     /// In plain: it has read a message of ours and named no key.
     Plain,
     /// In encryption only, with who holds this key.
-    Secure(PublicKey),
+    Session(PublicKey),
 }
 
 /// How a peer writes its messages, and so how it has to be written to.
@@ -149,7 +149,7 @@ pub enum Outgoing {
 
 /// What became of something sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Fate {
+pub enum SendResult {
     /// The peer acknowledged it.
     Delivered,
     /// The peer closed the connection cleanly after it, as one does that has read it.
@@ -163,12 +163,12 @@ pub enum Fate {
     /// It was sent, whole or in part, to this address, where somebody else listens than the peer it was for.
     Astray(PeerAddr),
     /// Nothing was sent.
-    Failed(Failure),
+    Failed(SendError),
 }
 
 /// Why nothing could be sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Failure {
+pub enum SendError {
     /// The machine answers that nobody listens at that port.
     Refused,
     /// Nothing answered within the time for connecting.

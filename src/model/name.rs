@@ -164,8 +164,8 @@ impl fmt::Display for PeerName {
 /// compatibility characters (NFKC, UAX #15) or in emoji presentation have the same form.
 pub fn folded(name: &str) -> String {
     // A selector between a letter and its accent would keep the two from being composed.
-    let letters = name.chars().filter(|c| !matches!(c, '\u{fe0e}' | '\u{fe0f}'));
-    let lower = letters.nfkc().collect::<String>().to_lowercase();
+    let messages = name.chars().filter(|c| !matches!(c, '\u{fe0e}' | '\u{fe0f}'));
+    let lower = messages.nfkc().collect::<String>().to_lowercase();
     // Lowercasing can undo the normalization: `İ` becomes two characters.
     lower.nfkc().collect()
 }

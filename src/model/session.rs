@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
-use crate::model::message::{Failure, MessageId};
+use crate::model::message::{MessageId, SendError};
 use crate::model::name::PeerName;
 
 /// A text to a proven key.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Letter {
+pub struct Message {
     /// What its receipt names.
     pub id: MessageId,
     /// When it was typed, by its sender's clock, in milliseconds since 1970; a claim.
@@ -39,7 +39,7 @@ pub enum Say {
     /// See whether it is there.
     Ping,
     /// These texts, at most a turn of them, in this order.
-    Texts(Vec<Letter>),
+    Texts(Vec<Message>),
     /// We leave the chat, or its company.
     Bye,
 }
@@ -106,7 +106,7 @@ pub enum TalkEnd {
     /// Everything was answered as it should be.
     Answered,
     /// No connection was made to any of its addresses.
-    Unreachable(Failure),
+    Unreachable(SendError),
     /// Whoever listens there did not say ok: another program, or somebody in between.
     NoOk,
     /// Whoever listens there has proven this other key. Ours was not shown.

@@ -6,7 +6,7 @@ use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
-use crate::model::session::Letter;
+use crate::model::session::Message;
 
 /// The number of a message in the store. Later ones are larger, whatever the clock says.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -82,7 +82,7 @@ impl Condition {
 
 /// Something to be written down.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Write {
+pub enum StoreOp {
     /// A text of ours to one recipient, with what is known of it. The same text to several is one of these for each, with one id.
     Said {
         /// To whom.
@@ -90,7 +90,7 @@ pub enum Write {
         /// What they are called at the moment.
         name: Option<PeerName>,
         /// The text. Its time is when it was typed.
-        letter: Letter,
+        message: Message,
         /// What is known of it.
         condition: Condition,
         /// Whether it goes out in encryption, as far as that is known.
@@ -136,7 +136,7 @@ pub enum Write {
         /// [`Assurance::Encrypted`] or [`Assurance::Verified`].
         assurance: Assurance,
         /// The texts; their times are claims of the sender.
-        letters: Vec<Letter>,
+        messages: Vec<Message>,
     },
     /// These messages have been shown to the user.
     Shown(Vec<RowId>),
@@ -146,14 +146,14 @@ pub enum Write {
     Forget(Selection),
 }
 
-/// What became of a [`Write`] that is durable now.
+/// What became of a [`StoreOp`] that is durable now.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Written {
+pub enum StoreResult {
     /// It is written down.
     Done,
-    /// Of [`Write::Taken`]: for each text its number, or none where it is a double.
+    /// Of [`StoreOp::Taken`]: for each text its number, or none where it is a double.
     Taken(Vec<Option<RowId>>),
-    /// Of [`Write::Forget`]: how many messages are gone, and how many of those chosen wait and stay.
+    /// Of [`StoreOp::Forget`]: how many messages are gone, and how many of those chosen wait and stay.
     Forgotten(u64, u64),
 }
 
@@ -183,7 +183,7 @@ pub struct Query {
 
 /// Which way a message went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Way {
+pub enum Direction {
     /// It came; the user has not read it perhaps.
     In {
         /// It was not shown, as far as is known.
@@ -197,7 +197,7 @@ pub enum Way {
 
 /// A message as it is written down.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Entry {
+pub struct StoredMessage {
     /// Its number.
     pub row: RowId,
     /// From or to whom.
@@ -205,7 +205,7 @@ pub struct Entry {
     /// What they were called then.
     pub name: Option<PeerName>,
     /// Which way it went.
-    pub way: Way,
+    pub way: Direction,
     /// What it is known by, if it has an id.
     pub id: Option<MessageId>,
     /// When it was written down, by our clock, in milliseconds since 1970.
@@ -220,13 +220,13 @@ pub struct Entry {
 
 /// A text of ours that waits, as it is found when the program starts.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Open {
+pub struct QueuedMessage {
     /// To whom.
     pub to: Recipient,
     /// What they were called.
     pub name: Option<PeerName>,
     /// The text, marked as one that may have been sent before where that is so.
-    pub letter: Letter,
+    pub message: Message,
     /// [`Condition::Queued`] or [`Condition::Sent`].
     pub condition: Condition,
     /// When it expires, in milliseconds since 1970.

@@ -1,4 +1,4 @@
-//! One dialled connection: connect, one write, half-close, wait for the other side to close.
+//! One dialed connection: connect, one write, half-close, wait for the other side to close.
 //!
 //! The rules are those of wire.md, "Sending to a plain peer": one connection a message, never a reset, and a connect
 //! alone shows nothing, for a stopped program still accepts.
@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
-use crate::model::message::{Failure, Fate, Form, Outgoing};
+use crate::model::message::{Form, Outgoing, SendError, SendResult};
 use crate::model::name::Name;
 use crate::protocol::plain;
 use crate::protocol::plain::{Header, Receipt};
@@ -48,7 +48,7 @@ pub struct Identity {
 #[derive(Debug)]
 pub(super) struct Said {
     /// Its fate; of a text in parts, the worst of theirs.
-    pub(super) fate: Fate,
+    pub(super) result: SendResult,
     /// How many parts were sent, and how many there are.
     pub(super) parts: (usize, usize),
     /// The key that the last receipt named which named one.
@@ -68,14 +68,14 @@ pub(super) fn say(
         Outgoing::Text(parts) => parts.len(),
         _ => 1,
     };
-    let mut said = Said { fate: Fate::Delivered, parts: (0, total), capability: None };
+    let mut said = Said { result: SendResult::Delivered, parts: (0, total), capability: None };
     for part in 0..total {
-        let (fate, capability) = exchange(identity, name, to, form, (message, part), deadline);
+        let (result, capability) = exchange(identity, name, to, form, (message, part), deadline);
         said.capability = capability.or(said.capability);
-        match fate {
-            Fate::Delivered => {}
-            Fate::HandedOver => said.fate = Fate::HandedOver,
-            bad => return Said { fate: bad, ..said },
+        match result {
+            SendResult::Delivered => {}
+            SendResult::HandedOver => said.result = SendResult::HandedOver,
+            bad => return Said { result: bad, ..said },
         }
         said.parts.0 = part + 1;
     }
@@ -90,8 +90,8 @@ fn exchange(
     form: Form,
     (message, part): (&Outgoing, usize),
     deadline: Option<Instant>,
-) -> (Fate, Option<PublicKey>) {
-    let failed = |failure| (Fate::Failed(failure), None);
+) -> (SendResult, Option<PublicKey>) {
+    let failed = |failure| (SendResult::Failed(failure), None);
     let begun = Instant::now();
     let is_probe = matches!(message, Outgoing::Probe | Outgoing::Ping);
     let whole = if is_probe { PROBE_TIMEOUT } else { CONNECT_TIMEOUT + EOF_TIMEOUT };
@@ -99,10 +99,10 @@ fn exchange(
     let to_connect =
         (if is_probe { PROBE_TIMEOUT } else { CONNECT_TIMEOUT }).min(end.saturating_duration_since(begun));
     if to_connect.is_zero() {
-        return failed(Failure::Cancelled);
+        return failed(SendError::Cancelled);
     }
     if to.plain().is_none() && *message != Outgoing::Probe {
-        return failed(Failure::NoRoute);
+        return failed(SendError::NoRoute);
     }
     let (mut stream, local) = match connect(identity.bind, to.socket(), to_connect) {
         Ok(connected) => connected,
@@ -113,15 +113,15 @@ fn exchange(
         // Nothing is said, so nobody is named.
         _ if *message == Outgoing::Probe => Ipv4Addr::UNSPECIFIED,
         (None, SocketAddr::V4(local)) => *local.ip(),
-        (None, SocketAddr::V6(_)) => return failed(Failure::NoRoute),
+        (None, SocketAddr::V6(_)) => return failed(SendError::NoRoute),
     };
     let header = Header { ip, port: identity.port, name };
     let Some(bytes) = plain::encode(header, form, message).into_iter().nth(part) else {
-        return failed(Failure::Cancelled);
+        return failed(SendError::Cancelled);
     };
     match converse(&mut stream, &bytes, end.min(Instant::now() + EOF_TIMEOUT)) {
         Ok(done) => done,
-        Err(_) => (Fate::Broken, None),
+        Err(_) => (SendResult::Broken, None),
     }
 }
 
@@ -138,7 +138,7 @@ pub(super) fn connect(from: IpAddr, to: SocketAddr, within: Duration) -> io::Res
         socket.connect_timeout(&to.into(), within)?;
         socket.into()
     };
-    // On one machine, a port that nobody listens at can be dialled from that very port, and TCP then connects the
+    // On one machine, a port that nobody listens at can be dialed from that very port, and TCP then connects the
     // socket to itself.
     let local = stream.local_addr()?;
     if local == to {
@@ -152,7 +152,7 @@ fn converse(
     stream: &mut TcpStream,
     bytes: &[u8],
     deadline: Instant,
-) -> io::Result<(Fate, Option<PublicKey>)> {
+) -> io::Result<(SendResult, Option<PublicKey>)> {
     // A message of at most a kilobyte always fits into the empty send buffer, so this does not block.
     stream.write_all(bytes)?;
     stream.shutdown(Shutdown::Write)?;
@@ -162,7 +162,7 @@ fn converse(
     let ended = loop {
         stream.set_read_timeout(Some(remaining(deadline)))?;
         match stream.read(&mut buffer) {
-            Ok(0) => break Fate::HandedOver,
+            Ok(0) => break SendResult::HandedOver,
             Ok(count) => {
                 drained += count;
                 let room = ANSWER_BYTES - answer.len();
@@ -170,20 +170,20 @@ fn converse(
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                break Fate::Unanswered;
+                break SendResult::Unanswered;
             }
-            Err(_) => break Fate::Broken,
+            Err(_) => break SendResult::Broken,
         }
         if drained > MAX_DRAINED {
-            break Fate::Broken;
+            break SendResult::Broken;
         }
         if Instant::now() >= deadline {
-            break Fate::Unanswered;
+            break SendResult::Unanswered;
         }
     };
     // A receipt counts however the connection ended after it.
     Ok(match Receipt::parse(&answer) {
-        Receipt::Acknowledged { capability } => (Fate::Delivered, capability),
+        Receipt::Acknowledged { capability } => (SendResult::Delivered, capability),
         Receipt::None => (ended, None),
     })
 }
@@ -194,16 +194,16 @@ fn remaining(deadline: Instant) -> Duration {
 }
 
 /// Why a connection could not be made.
-pub(super) fn failure(error: &io::Error) -> Failure {
+pub(super) fn failure(error: &io::Error) -> SendError {
     match error.kind() {
-        ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => Failure::Refused,
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => Failure::TimedOut,
+        ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => SendError::Refused,
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => SendError::TimedOut,
         ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::NetworkDown => {
-            Failure::NoRoute
+            SendError::NoRoute
         }
-        ErrorKind::OutOfMemory | ErrorKind::AddrNotAvailable | ErrorKind::AddrInUse => Failure::NoResources,
-        _ if is_out_of_descriptors(error) => Failure::NoResources,
-        _ => Failure::Other(error.to_string()),
+        ErrorKind::OutOfMemory | ErrorKind::AddrNotAvailable | ErrorKind::AddrInUse => SendError::NoResources,
+        _ if is_out_of_descriptors(error) => SendError::NoResources,
+        _ => SendError::Other(error.to_string()),
     }
 }
 
@@ -234,12 +234,12 @@ mod tests {
     fn fate_with(
         serve: impl FnOnce(TcpStream) -> Vec<u8> + Send + 'static,
         message: &Outgoing,
-    ) -> (Fate, Vec<u8>) {
+    ) -> (SendResult, Vec<u8>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
         let peer = thread::spawn(move || serve(listener.accept().unwrap().0));
-        let Said { fate, .. } = say(&identity(), &alice(), to, Form::Standard, message, None);
-        (fate, peer.join().unwrap())
+        let Said { result, .. } = say(&identity(), &alice(), to, Form::Standard, message, None);
+        (result, peer.join().unwrap())
     }
 
     fn read_all(stream: &mut TcpStream) -> Vec<u8> {
@@ -254,8 +254,8 @@ mod tests {
 
     #[test]
     fn a_peer_that_reads_and_closes_has_been_handed_the_message() {
-        let (fate, bytes) = fate_with(|mut stream| read_all(&mut stream), &hello());
-        assert_eq!(fate, Fate::HandedOver);
+        let (result, bytes) = fate_with(|mut stream| read_all(&mut stream), &hello());
+        assert_eq!(result, SendResult::HandedOver);
         assert_eq!(bytes, b"127.0.0.1:5000 Alice hello");
     }
 
@@ -266,7 +266,7 @@ mod tests {
             stream.write_all(b"[ACK] Message received from 5001").unwrap();
             bytes
         };
-        assert_eq!(fate_with(acknowledge, &hello()).0, Fate::Delivered);
+        assert_eq!(fate_with(acknowledge, &hello()).0, SendResult::Delivered);
     }
 
     #[test]
@@ -284,7 +284,7 @@ mod tests {
         let text = Outgoing::Text(["one", "two", "three"].map(str::to_owned).into());
         let said = say(&identity(), &alice(), to, Form::Standard, &text, None);
         peer.join().unwrap();
-        assert_eq!((said.fate, said.parts, said.capability), (Fate::Delivered, (3, 3), keys[1]));
+        assert_eq!((said.result, said.parts, said.capability), (SendResult::Delivered, (3, 3), keys[1]));
     }
 
     #[test]
@@ -292,8 +292,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
         let begun = Instant::now();
-        let Said { fate, parts, .. } = say(&identity(), &alice(), to, Form::Standard, &Outgoing::Probe, None);
-        assert_eq!((fate, parts), (Fate::Unanswered, (0, 1)));
+        let Said { result, parts, .. } =
+            say(&identity(), &alice(), to, Form::Standard, &Outgoing::Probe, None);
+        assert_eq!((result, parts), (SendResult::Unanswered, (0, 1)));
         assert!(begun.elapsed() >= PROBE_TIMEOUT);
     }
 
@@ -302,14 +303,14 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap().to_string().parse().unwrap();
         drop(listener);
-        let refused = say(&identity(), &alice(), to, Form::Standard, &hello(), None).fate;
-        assert_eq!(refused, Fate::Failed(Failure::Refused));
-        let late = say(&identity(), &alice(), to, Form::Standard, &hello(), Some(Instant::now())).fate;
-        assert_eq!(late, Fate::Failed(Failure::Cancelled));
+        let refused = say(&identity(), &alice(), to, Form::Standard, &hello(), None).result;
+        assert_eq!(refused, SendResult::Failed(SendError::Refused));
+        let late = say(&identity(), &alice(), to, Form::Standard, &hello(), Some(Instant::now())).result;
+        assert_eq!(late, SendResult::Failed(SendError::Cancelled));
     }
 
     #[test]
-    fn both_families_are_dialled_from_where_we_listen() {
+    fn both_families_are_dialed_from_where_we_listen() {
         let anywhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         for ip in [IpAddr::V4(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
             let Ok(listener) = TcpListener::bind((ip, 0)) else {
@@ -327,26 +328,26 @@ mod tests {
     fn who_listens_in_one_family_does_not_dial_the_other() {
         for (from, to) in [("127.0.0.1", "[::1]:9"), ("::1", "127.0.0.1:9")] {
             let error = connect(from.parse().unwrap(), to.parse().unwrap(), PROBE_TIMEOUT).unwrap_err();
-            assert_eq!(failure(&error), Failure::NoRoute);
+            assert_eq!(failure(&error), SendError::NoRoute);
         }
     }
 
     #[test]
-    fn nothing_plain_is_dialled_over_ipv6() {
+    fn nothing_plain_is_dialed_over_ipv6() {
         let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) else {
             println!("skipped: this machine has no IPv6");
             return;
         };
         listener.set_nonblocking(true).unwrap();
         let to = PeerAddr::of(listener.local_addr().unwrap()).unwrap();
-        let fate = say(&identity(), &alice(), to, Form::Standard, &hello(), None).fate;
-        assert_eq!(fate, Fate::Failed(Failure::NoRoute));
+        let result = say(&identity(), &alice(), to, Form::Standard, &hello(), None).result;
+        assert_eq!(result, SendResult::Failed(SendError::NoRoute));
         assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
     }
 
     #[test]
     fn a_probe_is_an_empty_connection() {
-        let (fate, bytes) = fate_with(|mut stream| read_all(&mut stream), &Outgoing::Probe);
-        assert_eq!((fate, bytes), (Fate::HandedOver, Vec::new()));
+        let (result, bytes) = fate_with(|mut stream| read_all(&mut stream), &Outgoing::Probe);
+        assert_eq!((result, bytes), (SendResult::HandedOver, Vec::new()));
     }
 }

@@ -1,10 +1,10 @@
-//! What the dialler is asked to do, and what it tells of it.
+//! What the dialer is asked to do, and what it tells of it.
 
 use std::time::Instant;
 
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
-use crate::model::message::{Failure, Fate, Form, Outgoing};
+use crate::model::message::{Form, Outgoing, SendError, SendResult};
 use crate::model::name::Name;
 use crate::model::session::{ByeReason, Say, TalkEnd, Talked};
 use crate::protocol::session::Hello;
@@ -49,17 +49,17 @@ pub enum How {
     },
 }
 
-/// What the dialler has to tell.
+/// What the dialer has to tell.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Report {
     /// A plain errand is done.
     Sent {
         /// Which one.
         id: u64,
-        /// The address dialled in the end.
+        /// The address dialed in the end.
         to: PeerAddr,
         /// Its fate.
-        fate: Fate,
+        result: SendResult,
         /// How many parts were sent, and how many there are.
         parts: (usize, usize),
         /// The key that the receipt named.
@@ -72,7 +72,7 @@ pub enum Report {
         /// What became of it.
         talked: Talked,
     },
-    /// A connection that we have dialled and kept has ended, while nothing was said on it.
+    /// A connection that we have dialed and kept has ended, while nothing was said on it.
     Ended {
         /// Whom it led to.
         key: PublicKey,
@@ -110,25 +110,30 @@ impl Errand {
         }
     }
 
-    /// The report that nothing of it was said. `None` where it says nobody to dial, which [`Dialler::push`](super::Dialler::push) does not
+    /// The report that nothing of it was said. `None` where it says nobody to dial, which [`Dialer::push`](super::Dialer::push) does not
     /// take.
-    pub(super) fn failed(&self, failure: Failure) -> Option<Report> {
-        Some(self.ended(Fate::Failed(failure.clone()), 0, TalkEnd::Unreachable(failure), self.first_addr()?))
+    pub(super) fn failed(&self, failure: SendError) -> Option<Report> {
+        Some(self.ended(
+            SendResult::Failed(failure.clone()),
+            0,
+            TalkEnd::Unreachable(failure),
+            self.first_addr()?,
+        ))
     }
 
     /// The report that all of it may have been said, or nothing.
     pub(super) fn broken(&self) -> Option<Report> {
         let written = match &self.how {
-            How::Talk { say: Say::Texts(letters), .. } => letters.len(),
+            How::Talk { say: Say::Texts(messages), .. } => messages.len(),
             _ => 0,
         };
-        Some(self.ended(Fate::Broken, written, TalkEnd::Broken, self.first_addr()?))
+        Some(self.ended(SendResult::Broken, written, TalkEnd::Broken, self.first_addr()?))
     }
 
-    fn ended(&self, fate: Fate, written: usize, end: TalkEnd, addr: PeerAddr) -> Report {
+    fn ended(&self, result: SendResult, written: usize, end: TalkEnd, addr: PeerAddr) -> Report {
         let id = self.id;
         match &self.how {
-            How::Plain { to, .. } => Report::Sent { id, to: *to, fate, parts: (0, 1), capability: None },
+            How::Plain { to, .. } => Report::Sent { id, to: *to, result, parts: (0, 1), capability: None },
             How::Talk { .. } => {
                 Report::Talked { id, talked: Talked { addr, met: None, written, receipts: Vec::new(), end } }
             }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::model::address::Source;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
-use crate::model::session::{ByeReason, Letter};
+use crate::model::session::{ByeReason, Message};
 use crate::protocol::plain::Decoder;
 use crate::protocol::session::Hello;
 
@@ -55,11 +55,11 @@ pub trait InboundHandler: Send + Sync + 'static {
 
     /// Takes texts of who was welcomed, waiting for room until the given time. Returned are those that were taken, which get their receipts
     /// only now; for want of the others the talk is ended with [`ByeReason::NoRoom`].
-    fn letters(
+    fn messages(
         &self,
         _key: PublicKey,
         _source: Source,
-        _letters: Vec<Letter>,
+        _letters: Vec<Message>,
         _wait_until: Instant,
     ) -> Vec<MessageId> {
         Vec::new()

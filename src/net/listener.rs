@@ -138,7 +138,7 @@ impl Listener {
         *self.shared.threads.lock()
     }
 
-    /// Ends all idle talks that were dialled to us with this key, for this reason, without telling the recipient.
+    /// Ends all idle talks that were dialed to us with this key, for this reason, without telling the recipient.
     pub fn part(&self, key: &PublicKey, bye: ByeReason) {
         self.shared.host.part(key, bye);
     }

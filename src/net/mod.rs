@@ -1,12 +1,12 @@
 //! Sockets and the threads that block on them.
 //!
-//! In scope: accepting, reading one connection within its bounds, dialling, writing one message and learning its fate; the encrypted
+//! In scope: accepting, reading one connection within its bounds, dialing, writing one message and learning its fate; the encrypted
 //! exchange ([`secure`]), and the connections on which it is spoken, which are kept while there may be more to say (`talk`).
 //! Out of scope: what a message means. Both halves report through a callback and know nothing of the chat.
 
 mod connection;
 mod dial;
-mod dialler;
+mod dialer;
 mod errand;
 mod held;
 mod inbound;
@@ -19,8 +19,8 @@ mod turns;
 mod waiting;
 
 pub use dial::{CONNECT_TIMEOUT, EOF_TIMEOUT, Identity, PROBE_TIMEOUT};
-pub(crate) use dialler::DIALLER;
-pub use dialler::{Dialler, MAX_DIALLERS, MAX_ERRANDS};
+pub(crate) use dialer::DIALER;
+pub use dialer::{Dialer, MAX_DIALERS, MAX_ERRANDS};
 pub use errand::{Errand, How, Report};
 pub use inbound::{Delivery, InboundHandler, Reply};
 pub(crate) use listener::HANDLER;

@@ -111,12 +111,12 @@ mod tests {
         let bound = bind(Ipv4Addr::UNSPECIFIED.into(), 0).unwrap();
         let (first, at) = &bound[0];
         assert!(at.is_ipv4());
-        let _dialled = TcpStream::connect((Ipv4Addr::LOCALHOST, at.port())).unwrap();
+        let _dialed = TcpStream::connect((Ipv4Addr::LOCALHOST, at.port())).unwrap();
         assert!(first.accept().unwrap().1.is_ipv4());
         if has_ipv6() {
             let (second, also) = &bound[1];
             assert_eq!((also.is_ipv6(), also.port()), (true, at.port()));
-            let _dialled = TcpStream::connect((Ipv6Addr::LOCALHOST, at.port())).unwrap();
+            let _dialed = TcpStream::connect((Ipv6Addr::LOCALHOST, at.port())).unwrap();
             assert_eq!(second.accept().unwrap().1.ip(), Ipv6Addr::LOCALHOST);
         }
     }

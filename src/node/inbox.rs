@@ -5,11 +5,11 @@ use std::sync::{Arc, Once};
 use std::time::Instant;
 
 use super::shared::{Shared, moment};
-use crate::core::{Answer, Meeting, Received};
+use crate::core::{Meeting, PlainAnswer, Received};
 use crate::model::address::Source;
 use crate::model::key::PublicKey;
 use crate::model::message::{Decoded, MessageId};
-use crate::model::session::{ByeReason, Letter};
+use crate::model::session::{ByeReason, Message};
 use crate::net::{self, Delivery, InboundHandler, Reply};
 use crate::protocol::plain;
 use crate::protocol::session::Hello;
@@ -44,20 +44,20 @@ impl InboundHandler for Inbox {
                 shared.learn_if_own(addr);
             }
         }
-        let answer = shared.with_chat_for(Some(source.share()), |chat, now| {
-            chat.learn_own_ip(local);
-            chat.received(Received { source, decoded, cut }, now)
+        let answer = shared.with_state_for(Some(source.share()), |state, now| {
+            state.learn_own_ip(local);
+            state.received(Received { source, decoded, cut }, now)
         });
         Reply::Answer(match answer {
-            Answer::Nothing => Vec::new(),
-            Answer::Receipt => plain::receipt(shared.port, None).into_bytes(),
-            Answer::Capable => shared.receipt.as_bytes().to_vec(),
-            Answer::Connected => plain::CONNECTED.as_bytes().to_vec(),
+            PlainAnswer::Nothing => Vec::new(),
+            PlainAnswer::Receipt => plain::receipt(shared.port, None).into_bytes(),
+            PlainAnswer::Capable => shared.receipt.as_bytes().to_vec(),
+            PlainAnswer::Connected => plain::CONNECTED.as_bytes().to_vec(),
         })
     }
 
     fn refused(&self, source: Source) {
-        self.0.with_chat(|chat, now| ((), chat.refused(source, now)));
+        self.0.with_state(|state, now| ((), state.refused(source, now)));
     }
 
     fn welcome(
@@ -71,22 +71,22 @@ impl InboundHandler for Inbox {
         let addr = source.at(hello.port).ok_or(ByeReason::NotUnderstood)?;
         shared.learn_if_own(addr);
         let name = Some(hello.name.clone());
-        let meeting = Meeting { key, name, addr, dialled: false, source, date: moment().date };
+        let meeting = Meeting { key, name, addr, dialed: false, source, date: moment().date };
         let also = net::introduction(hello).also;
         log::debug!("{key} says hello from {source}: {hello:?}");
-        shared.with_chat_for(Some(source.share()), |chat, now| {
-            chat.learn_own_ip(local);
-            chat.welcome(meeting, also, now)
+        shared.with_state_for(Some(source.share()), |state, now| {
+            state.learn_own_ip(local);
+            state.welcome(meeting, also, now)
         })?;
-        let name = shared.state.lock().name.clone();
+        let name = shared.locked.lock().name.clone();
         Ok(shared.hello(&name, local))
     }
 
-    fn letters(
+    fn messages(
         &self,
         key: PublicKey,
         source: Source,
-        letters: Vec<Letter>,
+        messages: Vec<Message>,
         wait_until: Instant,
     ) -> Vec<MessageId> {
         let shared = &self.0;
@@ -94,17 +94,18 @@ impl InboundHandler for Inbox {
             self.refused(source);
             return Vec::new();
         }
-        log::debug!("{} texts of {key} at {source}", letters.len());
-        let staged = shared.with_chat_for(Some(source.share()), |chat, now| chat.stage(key, letters, now));
+        log::debug!("{} texts of {key} at {source}", messages.len());
+        let staged =
+            shared.with_state_for(Some(source.share()), |state, now| state.stage(key, messages, now));
         staged.map_or_else(Vec::new, |staged| shared.take(key, source, staged))
     }
 
     fn heard(&self, key: PublicKey) {
-        self.0.with_chat(|chat, now| ((), chat.heard_from(key, now)));
+        self.0.with_state(|state, now| ((), state.heard_from(key, now)));
     }
 
     fn ended(&self, key: PublicKey, bye: Option<ByeReason>) {
-        self.0.with_chat(|chat, now| ((), chat.ended(key, bye, now)));
+        self.0.with_state(|state, now| ((), state.ended(key, bye, now)));
     }
 }
 

@@ -10,19 +10,19 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use smol_str::SmolStr;
 
 use super::store_writer::StoreWriter;
-use crate::core::{Action, Event, Jitter, JobId, Moment, Sent, State, Talk, Time, Transmit};
+use crate::core::{Env, Event, Jitter, JobId, Output, Sent, State, Talk, Time, Transmit};
 use crate::mailbox::Mailbox;
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::PublicKey;
-use crate::model::message::{Failure, Fate};
+use crate::model::message::{SendError, SendResult};
 use crate::model::name::{Name, PeerName};
 use crate::model::session::{TalkEnd, Talked};
-use crate::net::{self, Dialler, Errand, How, Report, secure};
+use crate::net::{self, Dialer, Errand, How, Report, secure};
 use crate::protocol::session::Hello;
 
 /// What the node's threads share.
 pub(super) struct Shared {
-    pub(super) state: Mutex<Locked>,
+    pub(super) locked: Mutex<Locked>,
     /// Wakes the ticker when something became due earlier than it sleeps.
     pub(super) earlier: Condvar,
     pub(super) began: Instant,
@@ -33,20 +33,20 @@ pub(super) struct Shared {
     /// Where else we listen, as far as others could dial it.
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) outlet: Box<dyn Outlet>,
-    pub(super) dialler: OnceLock<Dialler>,
+    pub(super) dialer: OnceLock<Dialer>,
     pub(super) store_writer: StoreWriter,
 }
 
 /// What the rules cannot know by themselves: the clock, and a random number.
-pub(super) fn moment() -> Moment {
+pub(super) fn moment() -> Env {
     // A clock before 1970 is as wrong as one in 1970.
     let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    Moment { date, jitter: Jitter(secure::jitter()) }
+    Env { date, jitter: Jitter(secure::jitter()) }
 }
 
 /// What the lock is for.
 pub(super) struct Locked {
-    pub(super) chat: State,
+    pub(super) state: State,
     /// What we are called from now on.
     pub(super) name: Name,
     pub(super) ticker_sleeps_until: Option<Time>,
@@ -81,31 +81,31 @@ impl Shared {
     }
 
     /// Lets the rules do something, and does what they want because of it.
-    pub(super) fn with_chat<T>(&self, act: impl FnOnce(&mut State, Time) -> (T, Vec<Action>)) -> T {
-        self.with_chat_for(None, act)
+    pub(super) fn with_state<T>(&self, act: impl FnOnce(&mut State, Time) -> (T, Vec<Output>)) -> T {
+        self.with_state_for(None, act)
     }
 
     /// The same because of what a source of the network sent.
-    pub(super) fn with_chat_for<T>(
+    pub(super) fn with_state_for<T>(
         &self,
         source: Option<SourcePrefix>,
-        act: impl FnOnce(&mut State, Time) -> (T, Vec<Action>),
+        act: impl FnOnce(&mut State, Time) -> (T, Vec<Output>),
     ) -> T {
-        let mut state = self.state.lock();
+        let mut locked = self.locked.lock();
         let now = self.now();
-        let (result, actions) = act(&mut state.chat, now);
-        self.perform(&mut state, actions, source, now);
-        drop(state);
+        let (result, actions) = act(&mut locked.state, now);
+        self.perform(&mut locked, actions, source, now);
+        drop(locked);
         self.staff();
         result
     }
 
-    /// Puts events into the mailbox and errands into the dialler's queue. Both are put there under the lock, so that
+    /// Puts events into the mailbox and errands into the dialer's queue. Both are put there under the lock, so that
     /// what is told and what is said to a peer has the order of the rules; neither blocks.
     pub(super) fn perform(
         &self,
-        state: &mut Locked,
-        actions: Vec<Action>,
+        locked: &mut Locked,
+        actions: Vec<Output>,
         source: Option<SourcePrefix>,
         now: Time,
     ) {
@@ -113,32 +113,32 @@ impl Shared {
         let mut actions = VecDeque::from(actions);
         while let Some(action) = actions.pop_front() {
             match action {
-                Action::Tell(event) => told.push(event),
-                Action::Write(id, write) => {
+                Output::Tell(event) => told.push(event),
+                Output::Store(id, write) => {
                     if let Some(result) = self.store_writer.write(id, write) {
                         actions.extend(match (id, result) {
-                            (Some(id), result) => state.chat.written(id, result, now),
-                            (None, Err(why)) => state.chat.failed_to_write(why, now),
+                            (Some(id), result) => locked.state.written(id, result, now),
+                            (None, Err(why)) => locked.state.failed_to_write(why, now),
                             (None, Ok(())) => Vec::new(),
                         });
                     }
                 }
-                Action::Talk(talk) => {
-                    if let Err(refused) = self.push_talk(talk, &state.name) {
+                Output::Talk(talk) => {
+                    if let Err(refused) = self.push_talk(talk, &locked.name) {
                         let (job, refused) = *refused;
-                        actions.extend(state.chat.talked(job, refused, moment(), now));
+                        actions.extend(locked.state.talked(job, refused, moment(), now));
                     }
                 }
-                Action::Transmit(transmit) => {
-                    if let Err(refused) = self.push(transmit, state.name.clone()) {
-                        actions.extend(state.chat.sent(refused, now));
+                Output::Transmit(transmit) => {
+                    if let Err(refused) = self.push(transmit, locked.name.clone()) {
+                        actions.extend(locked.state.sent(refused, now));
                     }
                 }
             }
         }
         // Whoever dials is woken first: the user can wait, and on a busy machine the one woken first runs first.
         told.into_iter().for_each(|event| self.outlet.put(event, source));
-        let sooner = match (state.chat.next_wake(), state.ticker_sleeps_until) {
+        let sooner = match (locked.state.next_wake(), locked.ticker_sleeps_until) {
             (Some(due), Some(until)) => due < until,
             (Some(_), None) => true,
             (None, _) => false,
@@ -148,18 +148,18 @@ impl Shared {
         }
     }
 
-    /// What the dialler does not take has failed.
+    /// What the dialer does not take has failed.
     pub(super) fn push(&self, transmit: Transmit, name: Name) -> Result<(), Sent> {
         let Transmit { job, to, fallback, form, message, deadline } = transmit;
         let deadline = deadline.map(|at| self.began + at.since_start());
         let how = How::Plain { to, fallback, form, message };
         let errand = Errand { id: job.0, name, how, deadline };
-        match self.dialler.get().map(|dialler| dialler.push(errand)) {
+        match self.dialer.get().map(|dialer| dialer.push(errand)) {
             Some(Ok(())) => Ok(()),
             _ => Err(Sent {
                 job,
                 to,
-                fate: Fate::Failed(Failure::NoResources),
+                result: SendResult::Failed(SendError::NoResources),
                 parts: (0, 1),
                 capability: None,
             }),
@@ -174,10 +174,10 @@ impl Shared {
         let deadline = deadline.map(|at| self.began + at.since_start());
         let errand =
             Errand { id: job.0, name: name.clone(), how: How::Talk { addrs, expect, hello, say }, deadline };
-        match self.dialler.get().map(|dialler| dialler.push(errand)) {
+        match self.dialer.get().map(|dialer| dialer.push(errand)) {
             Some(Ok(())) => Ok(()),
             _ => {
-                let end = TalkEnd::Unreachable(Failure::NoResources);
+                let end = TalkEnd::Unreachable(SendError::NoResources);
                 Err(Box::new((job, Talked { addr: first, met: None, written: 0, receipts: Vec::new(), end })))
             }
         }
@@ -186,7 +186,7 @@ impl Shared {
     /// Who we are to somebody at this IP. Where else we listen is of no use to who reaches us within this machine.
     pub(super) fn hello(&self, name: &Name, to: IpAddr) -> Hello {
         Hello {
-            dialled: Vec::new(),
+            dialed: Vec::new(),
             answered: Vec::new(),
             name: PeerName::new(name.as_str()),
             port: self.port,
@@ -196,10 +196,10 @@ impl Shared {
         }
     }
 
-    /// Has the dialler take on the threads that its queue needs; without the lock, for making one takes a while.
+    /// Has the dialer take on the threads that its queue needs; without the lock, for making one takes a while.
     pub(super) fn staff(&self) {
-        if let Some(dialler) = self.dialler.get() {
-            dialler.staff();
+        if let Some(dialer) = self.dialer.get() {
+            dialer.staff();
         }
     }
 
@@ -207,21 +207,21 @@ impl Shared {
     /// lock; it happens once for each such address.
     pub(super) fn learn_if_own(&self, addr: PeerAddr) {
         let (ip, port) = (addr.ip(), addr.port());
-        if port == self.port && self.state.lock().chat.may_be_own(ip, port) && net::is_local(addr) {
-            self.state.lock().chat.learn_own_ip(ip);
+        if port == self.port && self.locked.lock().state.may_be_own(ip, port) && net::is_local(addr) {
+            self.locked.lock().state.learn_own_ip(ip);
         }
     }
 
     pub(super) fn report(shared: &Weak<Self>, report: Report) {
         let Some(shared) = shared.upgrade() else { return };
         log::debug!("{report:?}");
-        shared.with_chat(|chat, now| {
+        shared.with_state(|state, now| {
             let actions = match report {
-                Report::Sent { id, to, fate, parts, capability } => {
-                    chat.sent(Sent { job: JobId(id), to, fate, parts, capability }, now)
+                Report::Sent { id, to, result, parts, capability } => {
+                    state.sent(Sent { job: JobId(id), to, result, parts, capability }, now)
                 }
-                Report::Talked { id, talked } => chat.talked(JobId(id), talked, moment(), now),
-                Report::Ended { key, bye } => chat.ended(key, bye, now),
+                Report::Talked { id, talked } => state.talked(JobId(id), talked, moment(), now),
+                Report::Ended { key, bye } => state.ended(key, bye, now),
             };
             ((), actions)
         });
@@ -229,24 +229,24 @@ impl Shared {
 
     /// What the ticker thread does: sleep until something is due, and do it.
     pub(super) fn tick(&self) {
-        let mut state = self.state.lock();
-        while !state.stopping {
+        let mut locked = self.locked.lock();
+        while !locked.stopping {
             let now = self.now();
-            match state.chat.next_wake() {
+            match locked.state.next_wake() {
                 Some(due) if due <= now => {
-                    let actions = state.chat.tick(now);
-                    self.perform(&mut state, actions, None, now);
-                    MutexGuard::unlocked(&mut state, || self.staff());
+                    let actions = locked.state.tick(now);
+                    self.perform(&mut locked, actions, None, now);
+                    MutexGuard::unlocked(&mut locked, || self.staff());
                 }
                 due => {
-                    state.ticker_sleeps_until = due;
+                    locked.ticker_sleeps_until = due;
                     match due {
                         // A millisecond more than the difference: what was due is then past, not just about to be.
                         Some(due) => {
                             let left = due.since(now) + Duration::from_millis(1);
-                            self.earlier.wait_for(&mut state, left);
+                            self.earlier.wait_for(&mut locked, left);
                         }
-                        None => self.earlier.wait(&mut state),
+                        None => self.earlier.wait(&mut locked),
                     }
                 }
             }

@@ -17,7 +17,7 @@ use crate::core::{Staged, WriteId};
 use crate::model::address::Source;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
-use crate::model::stored::{RowId, Write, Written};
+use crate::model::stored::{RowId, StoreOp, StoreResult};
 use crate::store::{Store, StoreError};
 pub(super) use thread::start;
 
@@ -29,7 +29,7 @@ const MAX_WAITING: usize = 16_384;
 const MAX_TAKEN_BYTES: usize = 64 * 1024 * 1024;
 
 /// Bytes that a waiting message takes beside its text, at most.
-const LETTER_BYTES: usize = 256;
+const MESSAGE_BYTES: usize = 256;
 
 /// Writes in one batch at most, so that the first does not wait for all that come behind it.
 const MAX_BATCH: usize = 512;
@@ -52,17 +52,17 @@ pub struct Keeping {
 
 /// A write, and who is told its result.
 struct Job {
-    write: Write,
+    write: StoreOp,
     then: Then,
 }
 
 /// Who is told the result of a write.
 enum Then {
-    /// `chat`, if it fails.
+    /// `state`, if it fails.
     Nobody,
-    /// `chat`.
+    /// `state`.
     Rules(WriteId),
-    /// `chat`, and the session that received the messages from this source.
+    /// `state`, and the session that received the messages from this source.
     Taker(Source, SyncSender<Vec<MessageId>>),
 }
 
@@ -70,8 +70,8 @@ impl Job {
     /// The bytes of received messages.
     fn taken_bytes(&self) -> usize {
         match &self.write {
-            Write::Taken { letters, .. } => {
-                letters.iter().map(|letter| letter.body.len() + LETTER_BYTES).sum()
+            StoreOp::Taken { messages, .. } => {
+                messages.iter().map(|message| message.body.len() + MESSAGE_BYTES).sum()
             }
             _ => 0,
         }
@@ -145,9 +145,9 @@ impl StoreWriter {
         }
     }
 
-    /// Writes at once and returns the result, or queues the write and returns `None`; then `chat` is
+    /// Writes at once and returns the result, or queues the write and returns `None`; then `state` is
     /// told later.
-    pub(super) fn write(&self, id: Option<WriteId>, write: Write) -> Option<Result<(), Arc<str>>> {
+    pub(super) fn write(&self, id: Option<WriteId>, write: StoreOp) -> Option<Result<(), Arc<str>>> {
         match self {
             Self::Inline(store) => Some(store.lock().apply(&[write], clock()).map(drop).map_err(words)),
             Self::Thread(jobs) => {
@@ -175,11 +175,11 @@ impl StoreWriter {
 impl Shared {
     /// Stores received messages, and has them shown then. Returns the ids that get receipts.
     pub(super) fn take(&self, key: PublicKey, source: Source, staged: Staged) -> Vec<MessageId> {
-        let Staged { mut receipts, name, assurance, letters } = staged;
-        if letters.is_empty() {
+        let Staged { mut receipts, name, assurance, messages } = staged;
+        if messages.is_empty() {
             return receipts;
         }
-        let write = Write::Taken { from: key, name, assurance, letters };
+        let write = StoreOp::Taken { from: key, name, assurance, messages };
         match &self.store_writer {
             StoreWriter::Inline(store) => {
                 let result = store.lock().apply(std::slice::from_ref(&write), clock());
@@ -198,15 +198,15 @@ impl Shared {
     fn taken(
         &self,
         source: Source,
-        write: Write,
+        write: StoreOp,
         result: Result<Vec<Option<RowId>>, Arc<str>>,
     ) -> Vec<MessageId> {
-        let Write::Taken { from: key, letters, .. } = write else { return Vec::new() };
-        self.with_chat_for(Some(source.share()), |chat, now| chat.commit(key, letters, result, now))
+        let StoreOp::Taken { from: key, messages, .. } = write else { return Vec::new() };
+        self.with_state_for(Some(source.share()), |state, now| state.commit(key, messages, result, now))
     }
 
     /// Tells the result of a write.
-    fn wrote(&self, then: Then, write: Write, result: Result<Written, StoreError>) {
+    fn wrote(&self, then: Then, write: StoreOp, result: Result<StoreResult, StoreError>) {
         match then {
             Then::Taker(source, reply) => {
                 let receipts = self.taken(source, write, rows(result.map(|written| vec![written])));
@@ -215,12 +215,12 @@ impl Shared {
             }
             Then::Rules(id) => {
                 let result = result.map(drop).map_err(words);
-                self.with_chat(|chat, now| ((), chat.written(id, result, now)));
+                self.with_state(|state, now| ((), state.written(id, result, now)));
             }
             Then::Nobody => {
                 if let Err(error) = result {
                     let why = words(error);
-                    self.with_chat(|chat, now| ((), chat.failed_to_write(why, now)));
+                    self.with_state(|state, now| ((), state.failed_to_write(why, now)));
                 }
             }
         }
@@ -228,9 +228,9 @@ impl Shared {
 }
 
 /// The row numbers of stored messages.
-fn rows(result: Result<Vec<Written>, StoreError>) -> Result<Vec<Option<RowId>>, Arc<str>> {
+fn rows(result: Result<Vec<StoreResult>, StoreError>) -> Result<Vec<Option<RowId>>, Arc<str>> {
     match result.map(|mut written| written.pop()) {
-        Ok(Some(Written::Taken(rows))) => Ok(rows),
+        Ok(Some(StoreResult::Taken(rows))) => Ok(rows),
         Ok(_) => Err("the store gave no answer".into()),
         Err(error) => Err(words(error)),
     }
@@ -244,15 +244,15 @@ fn words(error: StoreError) -> Arc<str> {
 mod tests {
     use super::*;
     use crate::model::key::KEY_BYTES;
-    use crate::model::session::Letter;
+    use crate::model::session::Message;
     use crate::model::stored::Assurance;
 
     /// A received message of a megabyte.
     fn take() -> Job {
         let (from, source) = (PublicKey::new([1; KEY_BYTES]), Source::from(std::net::Ipv4Addr::LOCALHOST));
         let (id, body) = (MessageId::new([2; 16]), "x".repeat(1024 * 1024).into());
-        let letters = vec![Letter { id, time: 0, again: false, body }];
-        let write = Write::Taken { from, name: None, assurance: Assurance::Encrypted, letters };
+        let messages = vec![Message { id, time: 0, again: false, body }];
+        let write = StoreOp::Taken { from, name: None, assurance: Assurance::Encrypted, messages };
         Job { write, then: Then::Taker(source, mpsc::sync_channel(1).0) }
     }
 
@@ -260,7 +260,7 @@ mod tests {
     fn stopped_disk_bounds_waiting_messages() {
         let jobs = WriterQueue::default();
         (0..100).for_each(|_| jobs.put(take()));
-        jobs.put(Job { write: Write::Shown(Vec::new()), then: Then::Nobody });
+        jobs.put(Job { write: StoreOp::Shown(Vec::new()), then: Then::Nobody });
         assert_eq!(jobs.queue.lock().jobs.len(), 63 + 1, "every other write waits");
         assert_eq!(jobs.queue.lock().next_batch().len(), 63 + 1);
         jobs.put(take());

@@ -20,7 +20,7 @@ use crate::files;
 use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
-use crate::model::stored::{Entry, Open, Query, Write, Written};
+use crate::model::stored::{Query, QueuedMessage, StoreOp, StoreResult, StoredMessage};
 
 /// How long a process that writes waits for another one. Only forgetting very much takes longer.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
@@ -172,10 +172,10 @@ impl Sqlite {
 
     pub(super) fn apply_at(
         &mut self,
-        writes: &[Write],
+        writes: &[StoreOp],
         clock: u64,
         elapsed: Duration,
-    ) -> Result<Vec<Written>> {
+    ) -> Result<Vec<StoreResult>> {
         let (jump, mut tally) = (self.clock_jump(clock, elapsed), self.tally);
         let written = self.transact(writes, clock, jump, &mut tally);
         let (written, forgot) = self.told(written)?;
@@ -191,11 +191,11 @@ impl Sqlite {
 
     fn transact(
         &mut self,
-        writes: &[Write],
+        writes: &[StoreOp],
         clock: u64,
         jump: Option<i64>,
         tally: &mut Tally,
-    ) -> Result<(Vec<Written>, bool)> {
+    ) -> Result<(Vec<StoreResult>, bool)> {
         if writes.is_empty() && jump.is_none() {
             return Ok((Vec::new(), false));
         }
@@ -229,22 +229,22 @@ impl Sqlite {
 }
 
 /// The bytes that a write may add.
-fn size(write: &Write) -> i64 {
+fn size(write: &StoreOp) -> i64 {
     let bytes = |body: &str| ROW_BYTES.saturating_add(i64::try_from(body.len()).unwrap_or(i64::MAX));
     match write {
-        Write::Said { letter, .. } => bytes(&letter.body),
-        Write::Heard { body, .. } => bytes(body),
-        Write::Taken { letters, .. } => letters.iter().map(|letter| bytes(&letter.body)).sum(),
+        StoreOp::Said { message, .. } => bytes(&message.body),
+        StoreOp::Heard { body, .. } => bytes(body),
+        StoreOp::Taken { messages, .. } => messages.iter().map(|message| bytes(&message.body)).sum(),
         _ => 0,
     }
 }
 
 impl Store for Sqlite {
-    fn apply(&mut self, writes: &[Write], clock: u64) -> Result<Vec<Written>> {
+    fn apply(&mut self, writes: &[StoreOp], clock: u64) -> Result<Vec<StoreResult>> {
         self.apply_at(writes, clock, self.started.elapsed())
     }
 
-    fn entries(&mut self, query: &Query) -> Result<Vec<Entry>> {
+    fn entries(&mut self, query: &Query) -> Result<Vec<StoredMessage>> {
         // In memory there is no full-text index.
         let scanned = if self.path.is_some() { search::SCANNED } else { usize::MAX };
         let entries = queries::entries(&mut self.conn, query, scanned, &mut self.range);
@@ -259,11 +259,11 @@ impl Store for Sqlite {
         self.told(queries::written_to(&self.conn))
     }
 
-    fn open(&mut self) -> Result<Vec<Open>> {
+    fn open(&mut self) -> Result<Vec<QueuedMessage>> {
         self.told(queries::open(&self.conn))
     }
 
-    fn unshown(&mut self, limit: usize) -> Result<Vec<Entry>> {
+    fn unshown(&mut self, limit: usize) -> Result<Vec<StoredMessage>> {
         // The condition of the index `message_unshown`.
         self.told(queries::newest(&self.conn, " AND m.shown = 0", limit))
     }
@@ -279,11 +279,11 @@ impl Store for Sqlite {
 }
 
 impl<S: Store> Store for Arc<Mutex<S>> {
-    fn apply(&mut self, writes: &[Write], clock: u64) -> Result<Vec<Written>> {
+    fn apply(&mut self, writes: &[StoreOp], clock: u64) -> Result<Vec<StoreResult>> {
         self.lock().apply(writes, clock)
     }
 
-    fn entries(&mut self, query: &Query) -> Result<Vec<Entry>> {
+    fn entries(&mut self, query: &Query) -> Result<Vec<StoredMessage>> {
         self.lock().entries(query)
     }
 
@@ -295,11 +295,11 @@ impl<S: Store> Store for Arc<Mutex<S>> {
         self.lock().written_to()
     }
 
-    fn open(&mut self) -> Result<Vec<Open>> {
+    fn open(&mut self) -> Result<Vec<QueuedMessage>> {
         self.lock().open()
     }
 
-    fn unshown(&mut self, limit: usize) -> Result<Vec<Entry>> {
+    fn unshown(&mut self, limit: usize) -> Result<Vec<StoredMessage>> {
         self.lock().unshown(limit)
     }
 

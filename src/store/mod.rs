@@ -25,7 +25,7 @@ pub use self::recovery::open_or_set_aside;
 use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
-use crate::model::stored::{Entry, Open, Query, Write, Written};
+use crate::model::stored::{Query, QueuedMessage, StoreOp, StoreResult, StoredMessage};
 
 /// The file of the messages, in the directory of the profile.
 pub const HISTORY_FILE: &str = "history.db";
@@ -39,13 +39,13 @@ pub trait Store: Send {
     ///
     /// # Errors
     /// If nothing was written.
-    fn apply(&mut self, writes: &[Write], clock: u64) -> Result<Vec<Written>>;
+    fn apply(&mut self, writes: &[StoreOp], clock: u64) -> Result<Vec<StoreResult>>;
 
     /// Returns the messages that a query asks for, oldest first.
     ///
     /// # Errors
     /// If they cannot be read.
-    fn entries(&mut self, query: &Query) -> Result<Vec<Entry>>;
+    fn entries(&mut self, query: &Query) -> Result<Vec<StoredMessage>>;
 
     /// Returns every peer with messages under its last name, the one with the newest message first.
     ///
@@ -63,14 +63,14 @@ pub trait Store: Send {
     ///
     /// # Errors
     /// If they cannot be read.
-    fn open(&mut self) -> Result<Vec<Open>>;
+    fn open(&mut self) -> Result<Vec<QueuedMessage>>;
 
     /// Returns the messages that came and were not shown for certain, oldest first; at most the
     /// newest `limit`.
     ///
     /// # Errors
     /// If they cannot be read.
-    fn unshown(&mut self, limit: usize) -> Result<Vec<Entry>>;
+    fn unshown(&mut self, limit: usize) -> Result<Vec<StoredMessage>>;
 
     /// Does some of the work that is left after messages were forgotten: their bytes go from the log
     /// and from older files, and free pages go back to the disk. Returns whether there is more to do.

@@ -12,7 +12,7 @@ use super::search::{self, Terms};
 use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::stored::{Entry, Open, Query, Selection};
+use crate::model::stored::{Query, QueuedMessage, Selection, StoredMessage};
 
 /// A message of ours that waits. The index `message_queued` has the same condition.
 pub(super) const IS_QUEUED: &str = "m.status = 0";
@@ -36,7 +36,7 @@ pub(super) fn entries(
     query: &Query,
     scanned: usize,
     range: &mut Option<Range>,
-) -> Result<Vec<Entry>> {
+) -> Result<Vec<StoredMessage>> {
     let tx = conn.transaction()?;
     let conversations = conversations(&tx, &query.which)?;
     let mut filter = String::new();
@@ -63,7 +63,7 @@ pub(super) fn entries(
     for conversation in conversations {
         entries.extend(newest(&tx, &(among(&[conversation]) + &filter), query.limit)?);
     }
-    entries.sort_unstable_by_key(|entry: &Entry| entry.row);
+    entries.sort_unstable_by_key(|entry: &StoredMessage| entry.row);
     entries.drain(..entries.len().saturating_sub(query.limit));
     Ok(entries)
 }
@@ -102,7 +102,7 @@ pub(super) fn selected(conn: &Connection, which: &Selection) -> Result<String> {
 }
 
 /// Returns the newest messages `m` that fit, oldest first.
-pub(super) fn newest(conn: &Connection, filter: &str, limit: usize) -> Result<Vec<Entry>> {
+pub(super) fn newest(conn: &Connection, filter: &str, limit: usize) -> Result<Vec<StoredMessage>> {
     let columns = rows::ENTRY;
     let mut statement = conn.prepare(&format!(
         "SELECT {columns} FROM message m CROSS JOIN peer p ON p.peer = m.peer \
@@ -136,7 +136,7 @@ pub(super) fn written_to(conn: &Connection) -> Result<Vec<PublicKey>> {
 }
 
 /// Returns the queued messages in the order in which they were typed.
-pub(super) fn open(conn: &Connection) -> Result<Vec<Open>> {
+pub(super) fn open(conn: &Connection) -> Result<Vec<QueuedMessage>> {
     let columns = rows::OPEN;
     let mut statement = conn.prepare(&format!(
         "SELECT {columns} FROM message m CROSS JOIN peer p ON p.peer = m.peer \

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, Row};
 
 use super::queries::IS_QUEUED;
 use super::{Sqlite, Store, StoreError, beside, import, rows};
-use crate::model::stored::{Assurance, Open, Write};
+use crate::model::stored::{Assurance, QueuedMessage, StoreOp};
 
 /// Marks a file in which damage was found. It is looked through as a whole when it is opened next.
 pub(super) const SUSPECT: &str = ".suspect";
@@ -91,7 +91,7 @@ pub(super) fn free_name(path: &Path, end: &str) -> io::Result<PathBuf> {
 
 /// Returns the queued messages of a damaged file that can be read: by their index, and from both ends
 /// of the table.
-fn rescued(path: &Path) -> Vec<Write> {
+fn rescued(path: &Path) -> Vec<StoreOp> {
     let Ok(conn) = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY) else {
         return Vec::new();
     };
@@ -118,11 +118,11 @@ fn rescued(path: &Path) -> Vec<Write> {
     found.into_values().map(said).collect()
 }
 
-fn said(open: Open) -> Write {
+fn said(open: QueuedMessage) -> StoreOp {
     let assurance = match open.to.public_key() {
         Some(_) => Assurance::Encrypted,
         None => Assurance::Plain,
     };
-    let Open { to, name, letter, condition, expires } = open;
-    Write::Said { to, name, letter, condition, assurance, expires }
+    let QueuedMessage { to, name, message, condition, expires } = open;
+    StoreOp::Said { to, name, message, condition, assurance, expires }
 }

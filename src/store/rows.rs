@@ -11,8 +11,8 @@ use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
 use crate::model::peer_id::{LegacyId, PeerId, Recipient};
-use crate::model::session::Letter;
-use crate::model::stored::{Assurance, Condition, Entry, Open, RowId, Way};
+use crate::model::session::Message;
+use crate::model::stored::{Assurance, Condition, Direction, QueuedMessage, RowId, StoredMessage};
 
 /// The columns that [`entry`] reads, of a message `m` and its peer `p`.
 pub(super) const ENTRY: &str = "p.key, p.addr, m.message, m.name, m.outgoing, m.status, m.reason, m.attempted, \
@@ -74,13 +74,13 @@ pub(super) fn recipient(row: &Row<'_>) -> Result<Recipient> {
 }
 
 /// The message in a row of [`ENTRY`].
-pub(super) fn entry(row: &Row<'_>) -> Result<Entry> {
+pub(super) fn entry(row: &Row<'_>) -> Result<StoredMessage> {
     let message = row.get(2)?;
     let way = match row.get(4)? {
-        true => Way::Out(condition(row, 5)?),
-        false => Way::In { unshown: !row.get::<_, bool>(8)?, new: message > row.get(14)? },
+        true => Direction::Out(condition(row, 5)?),
+        false => Direction::In { unshown: !row.get::<_, bool>(8)?, new: message > row.get(14)? },
     };
-    Ok(Entry {
+    Ok(StoredMessage {
         row: RowId(message),
         party: recipient(row)?,
         name: name(row, 3)?,
@@ -94,9 +94,9 @@ pub(super) fn entry(row: &Row<'_>) -> Result<Entry> {
 }
 
 /// The queued message in a row of [`OPEN`].
-pub(super) fn open(row: &Row<'_>) -> Result<Open> {
+pub(super) fn open(row: &Row<'_>) -> Result<QueuedMessage> {
     let attempted = row.get(5)?;
-    let letter = Letter {
+    let message = Message {
         id: MessageId::new(row.get(3)?),
         time: time(row.get(4)?),
         again: attempted,
@@ -104,7 +104,7 @@ pub(super) fn open(row: &Row<'_>) -> Result<Open> {
     };
     let condition = if attempted { Condition::Sent } else { Condition::Queued };
     let (to, name) = (recipient(row)?, name(row, 2)?);
-    Ok(Open { to, name, letter, condition, expires: time(row.get(7)?) })
+    Ok(QueuedMessage { to, name, message, condition, expires: time(row.get(7)?) })
 }
 
 /// The name in a column, made harmless again: another program may have written the file.

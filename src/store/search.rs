@@ -4,7 +4,7 @@ use rusqlite::{Connection, Result, Row, params};
 
 use super::fold::{folded, is_single};
 use super::{queries, rows};
-use crate::model::stored::Entry;
+use crate::model::stored::StoredMessage;
 
 /// Words of one search. Later ones are ignored: nobody remembers more of a message.
 const MAX_WORDS: usize = 32;
@@ -68,7 +68,7 @@ pub(super) fn entries(
     filter: &str,
     limit: usize,
     scanned: usize,
-) -> Result<Vec<Entry>> {
+) -> Result<Vec<StoredMessage>> {
     if terms.0.is_empty() || conversations.is_some_and(<[i64]>::is_empty) {
         return Ok(Vec::new());
     }
@@ -100,7 +100,7 @@ fn scan(
     filter: &str,
     limit: usize,
     scanned: usize,
-) -> Result<(Vec<Entry>, Option<i64>)> {
+) -> Result<(Vec<StoredMessage>, Option<i64>)> {
     let columns = rows::ENTRY;
     let mut statement = conn.prepare(&format!(
         "SELECT {columns}, m.folded FROM message m CROSS JOIN peer p ON p.peer = m.peer \

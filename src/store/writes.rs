@@ -9,8 +9,8 @@ use super::{queries, retention};
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
-use crate::model::session::Letter;
-use crate::model::stored::{Assurance, Condition, RowId, Write, Written};
+use crate::model::session::Message;
+use crate::model::stored::{Assurance, Condition, RowId, StoreOp, StoreResult};
 
 /// A transaction, and what it added.
 pub(super) struct Batch<'a> {
@@ -30,7 +30,7 @@ pub(super) struct Batch<'a> {
 struct New<'a> {
     status: Option<Status>,
     shown: bool,
-    letter: Option<&'a Letter>,
+    message: Option<&'a Message>,
     name: Option<&'a PeerName>,
     expires: u64,
     assurance: Assurance,
@@ -38,34 +38,34 @@ struct New<'a> {
 }
 
 impl Batch<'_> {
-    pub(super) fn write(&mut self, write: &Write) -> Result<Written> {
+    pub(super) fn write(&mut self, write: &StoreOp) -> Result<StoreResult> {
         match write {
-            Write::Said { to, name, letter, condition, assurance, expires } => {
-                let again = letter.again && to.public_key().is_some();
+            StoreOp::Said { to, name, message, condition, assurance, expires } => {
+                let again = message.again && to.public_key().is_some();
                 let status = Some(Status::of(*condition, again));
                 let (name, expires) = (name.as_ref(), *expires);
                 let new = New {
                     status,
                     shown: true,
-                    letter: Some(letter),
+                    message: Some(message),
                     name,
                     expires,
                     assurance: *assurance,
-                    body: &letter.body,
+                    body: &message.body,
                 };
                 let peer = self.peer(*to, name)?;
                 if self.add(peer, &new)?.is_none() {
-                    self.change(*to, letter.id, *condition, Some(expires))?;
+                    self.change(*to, message.id, *condition, Some(expires))?;
                 }
             }
-            Write::Became { to, id, condition } => self.change(*to, *id, *condition, None)?,
-            Write::Moved { id, from, to } => self.move_message(*id, *from, *to)?,
-            Write::Heard { from, name, assurance, body } => {
+            StoreOp::Became { to, id, condition } => self.change(*to, *id, *condition, None)?,
+            StoreOp::Moved { id, from, to } => self.move_message(*id, *from, *to)?,
+            StoreOp::Heard { from, name, assurance, body } => {
                 let name = name.as_ref();
                 let new = New {
                     status: None,
                     shown: true,
-                    letter: None,
+                    message: None,
                     name,
                     expires: 0,
                     assurance: *assurance,
@@ -74,18 +74,18 @@ impl Batch<'_> {
                 let peer = self.peer(*from, name)?;
                 self.add(peer, &new)?;
             }
-            Write::Taken { from, name, assurance, letters } => {
-                let take = |letter| self.take(Recipient::key(*from), name.as_ref(), *assurance, letter);
-                return letters.iter().map(take).collect::<Result<_>>().map(Written::Taken);
+            StoreOp::Taken { from, name, assurance, messages } => {
+                let take = |message| self.take(Recipient::key(*from), name.as_ref(), *assurance, message);
+                return messages.iter().map(take).collect::<Result<_>>().map(StoreResult::Taken);
             }
-            Write::Shown(rows) => {
+            StoreOp::Shown(rows) => {
                 let mut update =
                     self.conn.prepare_cached("UPDATE message SET shown = 1 WHERE message = ?")?;
                 for row in rows {
                     update.execute([row.0])?;
                 }
             }
-            Write::Read(from) => {
+            StoreOp::Read(from) => {
                 if let Some(peer) = queries::number_of(self.conn, *from)? {
                     self.conn
                         .prepare_cached(
@@ -96,13 +96,13 @@ impl Batch<'_> {
                         .execute([peer])?;
                 }
             }
-            Write::Forget(selection) => {
+            StoreOp::Forget(selection) => {
                 let (gone, stay) = retention::forget(self.conn, selection)?;
                 self.forgot |= gone > 0;
-                return Ok(Written::Forgotten(gone.unsigned_abs(), stay.unsigned_abs()));
+                return Ok(StoreResult::Forgotten(gone.unsigned_abs(), stay.unsigned_abs()));
             }
         }
-        Ok(Written::Done)
+        Ok(StoreResult::Done)
     }
 
     /// Adds a message that came, unless its id is known.
@@ -111,7 +111,7 @@ impl Batch<'_> {
         from: Recipient,
         name: Option<&PeerName>,
         assurance: Assurance,
-        letter: &Letter,
+        message: &Message,
     ) -> Result<Option<RowId>> {
         if let Some(peer) = queries::number_of(self.conn, from)? {
             let is_known = self
@@ -120,7 +120,7 @@ impl Batch<'_> {
                     "SELECT 1 FROM known WHERE peer = ?1 AND id = ?2 UNION ALL \
                      SELECT 1 FROM message WHERE peer = ?1 AND id = ?2 AND outgoing = 0",
                 )?
-                .exists(params![peer, letter.id.as_bytes()])?;
+                .exists(params![peer, message.id.as_bytes()])?;
             if is_known {
                 return Ok(None);
             }
@@ -128,11 +128,11 @@ impl Batch<'_> {
         let new = New {
             status: None,
             shown: false,
-            letter: Some(letter),
+            message: Some(message),
             name,
             expires: 0,
             assurance,
-            body: &letter.body,
+            body: &message.body,
         };
         let peer = self.peer(from, name)?;
         self.add(peer, &new)
@@ -156,10 +156,10 @@ impl Batch<'_> {
                 new.status.and_then(|status| status.reason),
                 new.status.is_some_and(|status| status.attempted),
                 new.shown,
-                new.letter.map(|letter| letter.id.as_bytes()),
+                new.message.map(|message| message.id.as_bytes()),
                 new.name.map(PeerName::as_str),
                 self.clock,
-                new.letter.map(|letter| stored_time(letter.time)),
+                new.message.map(|message| stored_time(message.time)),
                 stored_time(new.expires),
                 rows::assurance_number(new.assurance),
                 new.body,

@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use buffer::{Buffer, floor};
-use deeds::{Deed, cleaned};
+use deeds::{EditKind, cleaned};
 use search::Search;
 
 use super::history::{History, Way};
@@ -132,7 +132,7 @@ pub struct Editor {
     killed: String,
     /// The line as it was before each step, the last step last.
     steps: VecDeque<Buffer>,
-    last: Deed,
+    last: EditKind,
     /// The column that Up and Down keep to, also through shorter lines.
     column: Option<usize>,
 }
@@ -172,7 +172,7 @@ impl Editor {
         self.buffer = buffer;
         self.steps.clear();
         self.offered = false;
-        self.last = Deed::Other;
+        self.last = EditKind::Other;
         self.column = None;
     }
 
@@ -196,7 +196,7 @@ impl Editor {
         let range = self.buffer.snapped(range);
         let with = cleaned(with);
         if self.text().len() - range.len() + with.len() <= MAX_LINE_BYTES {
-            self.step(Deed::Other);
+            self.step(EditKind::Other);
             self.buffer.replace(range, &with);
             self.offered = false;
             self.column = None;
@@ -219,7 +219,7 @@ impl Editor {
         let room = if self.offered { MAX_LINE_BYTES } else { self.room() };
         let fits = floor(&text, room);
         if fits > 0 {
-            self.step(Deed::Other);
+            self.step(EditKind::Other);
             self.insert(&text[..fits]);
         }
         if fits == text.len() { Ok(()) } else { Err(TooLong { left_out: text.len() - fits }) }

@@ -256,9 +256,9 @@ mod tests {
             ("yz", [Key::Yank, Key::Suspend]),
             ("7_", [Key::Undo, Key::Undo]),
         ];
-        for (letters, keys) in expected {
-            let got = letters.chars().map(|c| key(KeyCode::Char(c), CONTROL)).collect::<Vec<_>>();
-            assert_eq!(got, keys.map(Some), "{letters}");
+        for (messages, keys) in expected {
+            let got = messages.chars().map(|c| key(KeyCode::Char(c), CONTROL)).collect::<Vec<_>>();
+            assert_eq!(got, keys.map(Some), "{messages}");
         }
         for c in "oqvx] ".chars() {
             assert_eq!(key(KeyCode::Char(c), CONTROL), None, "{c}");

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use crate::core::{MAX_PEERS, Who};
+use crate::core::{MAX_PEERS, PeerInfo};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded};
@@ -137,7 +137,7 @@ impl Labels {
 
     /// Gives a peer its label if it has a name. Returns every peer whose label changed: this peer,
     /// or another of the same name.
-    pub fn meet(&mut self, who: &Who, standing: impl Fn(Recipient) -> Standing) -> Vec<Renamed> {
+    pub fn meet(&mut self, who: &PeerInfo, standing: impl Fn(Recipient) -> Standing) -> Vec<Renamed> {
         let Some(name) = &who.name else { return Vec::new() };
         let id = who.id;
         let before = self.given.get(&id);
@@ -193,7 +193,7 @@ impl Labels {
 
     /// For a moment, a peer and the unproven address where it is can both be known by its name. The
     /// address has no label then.
-    fn take_from_unproven(&mut self, who: &Who, shape: &str) {
+    fn take_from_unproven(&mut self, who: &PeerInfo, shape: &str) {
         let unproven = who.addr.map(Recipient::Address).filter(|unproven| *unproven != who.id);
         let is_called = |given: &Given| folded(given.name.as_str()) == shape;
         if let Some(unproven) = unproven.filter(|id| self.given.get(id).is_some_and(is_called)) {

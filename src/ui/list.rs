@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::labels::Labels;
 use super::style::{Ink, Line, ink_of};
-use crate::core::{OfflineReason, PeerOrigin, PresenceStatus, Proof, Row};
+use crate::core::{OfflineReason, PeerOrigin, PresenceStatus, Row, Verification};
 
 /// The lines of the list; `unasked` of the rows could not be verified in time.
 pub fn peer_list(rows: &[Row], unasked: usize, labels: &Labels) -> Vec<Line> {
@@ -91,12 +91,12 @@ fn cells(row: &Row, labels: &Labels) -> [String; 7] {
 
 /// How a peer is spoken to; nothing where nobody has asked it yet.
 fn security(row: &Row) -> &'static str {
-    match (&row.proof, row.speech) {
-        (Proof::Verified, _) => "verified",
-        (Proof::Encrypted, _) => "encrypted",
-        (Proof::Claims(_), _) => "unproven",
-        (Proof::Unknown, _) => "-",
-        (Proof::Plain, _) => "plain",
+    match (&row.verification, row.speech) {
+        (Verification::Verified, _) => "verified",
+        (Verification::Encrypted, _) => "encrypted",
+        (Verification::Claims(_), _) => "unproven",
+        (Verification::Unknown, _) => "-",
+        (Verification::Plain, _) => "plain",
     }
 }
 
@@ -112,10 +112,10 @@ fn ago(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::Who;
+    use crate::core::PeerInfo;
     use crate::model::address::PeerAddr;
     use crate::model::key::PublicKey;
-    use crate::model::message::Speech;
+    use crate::model::message::PeerProtocol;
     use crate::model::name::PeerName;
     use crate::ui::labels::Standing;
 
@@ -128,8 +128,8 @@ mod tests {
             name: (!name.is_empty()).then(|| PeerName::new(name)),
             addr: Some(addr),
             claimed: None,
-            speech: Speech::Unknown,
-            proof: Proof::Unknown,
+            speech: PeerProtocol::Unknown,
+            verification: Verification::Unknown,
             state,
             why: None,
             origin: PeerOrigin::Heard,
@@ -141,7 +141,7 @@ mod tests {
         let mut labels = Labels::default();
         for row in rows {
             let (id, name, addr) = (row.id, row.name.clone(), row.addr);
-            let who = Who { id, name, addr, claimed: None, proof: Proof::Plain };
+            let who = PeerInfo { id, name, addr, claimed: None, verification: Verification::Plain };
             labels.meet(&who, |_| Standing::Stranger);
         }
         peer_list(rows, unasked, &labels).iter().map(Line::to_string).collect()
@@ -167,14 +167,15 @@ No  Name    Address         State      Known  Last heard  Security
 
     #[test]
     fn how_each_is_spoken_to_stands_in_the_last_column_in_words() {
-        let key = Speech::Secure(PublicKey::new([1; 32]));
-        for (speech, proof, word) in [
-            (Speech::Unknown, Proof::Unknown, "-"),
-            (Speech::Plain, Proof::Plain, "plain"),
-            (key, Proof::Encrypted, "encrypted"),
-            (key, Proof::Verified, "verified"),
+        let key = PeerProtocol::Session(PublicKey::new([1; 32]));
+        for (speech, verification, word) in [
+            (PeerProtocol::Unknown, Verification::Unknown, "-"),
+            (PeerProtocol::Plain, Verification::Plain, "plain"),
+            (key, Verification::Encrypted, "encrypted"),
+            (key, Verification::Verified, "verified"),
         ] {
-            let lines = listed(&[Row { speech, proof, ..row(1, "Bob", PresenceStatus::Online, Some(3)) }], 0);
+            let lines =
+                listed(&[Row { speech, verification, ..row(1, "Bob", PresenceStatus::Online, Some(3)) }], 0);
             assert!(lines[0].ends_with("  Last heard  Security"), "{lines:?}");
             assert!(lines[1].ends_with(&format!("  3 s ago     {word}")), "{lines:?}");
         }

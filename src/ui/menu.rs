@@ -14,7 +14,7 @@ use crate::core::{As, Pin, Policy, Target};
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::model::peer_id::Recipient;
-use asking::{Asking, Deed, Question};
+use asking::{AskKind, Asking, Question};
 use kept::KeptTexts;
 
 /// The menu as it is shown.
@@ -329,11 +329,11 @@ impl Menu {
     fn choice(&mut self, line: &str, directory: &dyn Directory) -> Turn {
         if self.conversation.is_none() && !line.contains('\n') {
             match line.trim() {
-                "1" => return self.ask_whom(Deed::Send, self.last.clone()),
+                "1" => return self.ask_whom(AskKind::Send, self.last.clone()),
                 "2" => return act(Act::List),
-                "3" => return self.ask_whom(Deed::Connect, None),
-                "4" => return self.ask_whom(Deed::Disconnect, None),
-                "5" => return self.ask_whom(Deed::History, None),
+                "3" => return self.ask_whom(AskKind::Connect, None),
+                "4" => return self.ask_whom(AskKind::Disconnect, None),
+                "5" => return self.ask_whom(AskKind::History, None),
                 "6" => {
                     self.asking = Asking::More;
                     return say(MORE.map(str::to_owned));
@@ -352,12 +352,12 @@ impl Menu {
 
     fn more(&mut self, line: &str) -> Turn {
         match line {
-            "1" => self.ask_whom(Deed::Chat, self.last.clone()),
+            "1" => self.ask_whom(AskKind::Chat, self.last.clone()),
             "2" => self.reply(""),
-            "3" => self.ask_whom(Deed::Me, self.last.clone()),
+            "3" => self.ask_whom(AskKind::Me, self.last.clone()),
             "4" => self.ask(Asking::Name),
-            "5" => self.ask_whom(Deed::Mute, None),
-            "6" => self.ask_whom(Deed::Nickname, None),
+            "5" => self.ask_whom(AskKind::Mute, None),
+            "6" => self.ask_whom(AskKind::Nickname, None),
             "7" => act(Act::Outbox(Outbox::Show)),
             "8" => say(super::commands::overview()),
             "0" | "" => Turn::default(),
@@ -373,8 +373,8 @@ impl Menu {
         say(self.hint())
     }
 
-    fn ask_whom(&mut self, deed: Deed, last: Option<Chosen>) -> Turn {
-        self.ask(Asking::Whom(Question { deed, last, text: None }))
+    fn ask_whom(&mut self, kind: AskKind, last: Option<Chosen>) -> Turn {
+        self.ask(Asking::Whom(Question { kind, last, text: None }))
     }
 }
 

@@ -8,7 +8,7 @@ mod told;
 mod words;
 
 use super::style::{Ink, Line};
-use crate::model::stored::{Entry, Way};
+use crate::model::stored::{Direction, StoredMessage};
 pub use people::People;
 pub(crate) use text::lines;
 pub(crate) use told::{Folder, Told, are_one};
@@ -31,7 +31,7 @@ pub struct Past<'a> {
 
 impl Past<'_> {
     /// The lines of these messages, oldest first, and between two days the line that begins the second. A text to several is one.
-    pub fn lines(&self, entries: impl IntoIterator<Item = Entry>) -> Vec<Line> {
+    pub fn lines(&self, entries: impl IntoIterator<Item = StoredMessage>) -> Vec<Line> {
         let mut folder = Folder::default();
         let mut told: Vec<Told> = entries.into_iter().filter_map(|entry| folder.take(entry)).collect();
         told.extend(folder.end());
@@ -53,8 +53,8 @@ impl Past<'_> {
     }
 
     /// Where those begin that came since the user last had to do with their sender; nowhere if all were read.
-    pub fn first_new(entries: &[Entry]) -> Option<usize> {
-        entries.iter().position(|entry| matches!(entry.way, Way::In { new: true, .. }))
+    pub fn first_new(entries: &[StoredMessage]) -> Option<usize> {
+        entries.iter().position(|entry| matches!(entry.way, Direction::In { new: true, .. }))
     }
 }
 
@@ -71,15 +71,15 @@ mod tests {
     use super::*;
     use crate::model::name::PeerName;
 
-    fn told(entries: Vec<Entry>, in_doubt: bool) -> Vec<String> {
+    fn told(entries: Vec<StoredMessage>, in_doubt: bool) -> Vec<String> {
         let people = People::new(vec![(key(1), Some(PeerName::new("Bob")))]);
         let moment = |time: u64| (Arc::from("[t] "), Arc::from(if time < 100 { "Friday" } else { "today" }));
         let past = Past { people: &people, moment: &moment, today: "today", in_doubt };
         past.lines(entries).iter().map(Line::to_string).collect()
     }
 
-    fn at(time: u64, entry: Entry) -> Entry {
-        Entry { time, ..entry }
+    fn at(time: u64, entry: StoredMessage) -> StoredMessage {
+        StoredMessage { time, ..entry }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::style::{Ink, Line};
-use crate::core::Proof;
+use crate::core::Verification;
 use crate::model::name::shortened;
 
 /// What the status line tells.
@@ -16,7 +16,7 @@ pub struct Status {
     /// How many peers are there.
     pub here: usize,
     /// With whom a conversation is going on, and how they are spoken to.
-    pub with: Option<(String, Proof)>,
+    pub with: Option<(String, Verification)>,
     /// Messages of others that came during a conversation: from whom, how many.
     pub unread: Vec<(String, usize)>,
     /// What becomes of what was sent.
@@ -40,11 +40,11 @@ impl Status {
         let me = (Ink::Faint, self.name.clone());
         let whole = (Ink::Faint, format!("{} {}", self.name, self.addr));
         let here = (Ink::Faint, here);
-        let with = self.with.as_ref().map(|(label, proof)| match proof {
-            Proof::Verified => (Ink::Faint, format!("{label}: verified")),
-            Proof::Encrypted => (Ink::Faint, format!("{label}: encrypted")),
-            Proof::Unknown => (Ink::Faint, format!("{label}: not met yet")),
-            Proof::Plain | Proof::Claims(_) => (Ink::Strong, format!("{label}: plain")),
+        let with = self.with.as_ref().map(|(label, verification)| match verification {
+            Verification::Verified => (Ink::Faint, format!("{label}: verified")),
+            Verification::Encrypted => (Ink::Faint, format!("{label}: encrypted")),
+            Verification::Unknown => (Ink::Faint, format!("{label}: not met yet")),
+            Verification::Plain | Verification::Claims(_) => (Ink::Strong, format!("{label}: plain")),
         });
         let sending = self.sending.clone().map(|words| (Ink::Faint, words));
         let unread = unread.map(|words| (Ink::Strong, words));
@@ -106,14 +106,16 @@ mod tests {
 
     #[test]
     fn how_whom_one_talks_with_is_spoken_to_is_shown_as_long_as_there_is_room_for_anything() {
-        for (proof, word) in
-            [(Proof::Verified, "verified"), (Proof::Encrypted, "encrypted"), (Proof::Plain, "plain")]
-        {
+        for (verification, word) in [
+            (Verification::Verified, "verified"),
+            (Verification::Encrypted, "encrypted"),
+            (Verification::Plain, "plain"),
+        ] {
             let status = Status {
                 name: "Alice".into(),
                 addr: "192.168.1.20:5000".into(),
                 here: 3,
-                with: Some(("Bob".into(), proof)),
+                with: Some(("Bob".into(), verification)),
                 unread: vec![("Carol".into(), 2)],
                 sending: None,
             };

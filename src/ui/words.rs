@@ -6,10 +6,10 @@ mod voice;
 
 use super::list::peer_list;
 use super::style::{Ink, Line};
-use crate::core::{Deed, Event, GONE_AFTER, MAX_OUTBOX_BYTES, OfflineReason};
+use crate::core::{CommandKind, Event, GONE_AFTER, MAX_OUTBOX_BYTES, OfflineReason};
 use crate::model::address::Source;
 use crate::model::delivery::DeliveryStatus;
-use crate::model::message::{Fate, Fault};
+use crate::model::message::{Fault, SendResult};
 use crate::model::untrusted::harmless;
 use fates::{done, first, not_sent, sum};
 pub use fates::{hold_words, is_good, later, quoted, status_words};
@@ -57,13 +57,13 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             vec![Line::of(ink, first(who, status, *parts, voice))]
         }
         Event::Delivery { who, status, text, .. } => later(who, status, text, voice).into_iter().collect(),
-        Event::Done { deed, who, fate, total, .. } => {
-            let good = matches!(fate, Fate::Delivered | Fate::HandedOver);
+        Event::Done { deed, who, result, total, .. } => {
+            let good = matches!(result, SendResult::Delivered | SendResult::HandedOver);
             if good && *total > SHOWN_ONE_BY_ONE {
                 return Vec::new();
             }
             let ink = if good { Ink::Faint } else { Ink::Bad };
-            vec![Line::of(ink, done(*deed, who, fate, voice))]
+            vec![Line::of(ink, done(*deed, who, result, voice))]
         }
         Event::NotSent { who, why, .. } => vec![Line::of(Ink::Bad, not_sent(&voice.named(who), *why))],
         // Of one its own line has said it; a script counts on the sum.
@@ -71,16 +71,16 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         Event::Sum { deed, total, done, failed } => vec![sum(*deed, *total, *done, failed).into()],
         Event::TakenAs(deed) => vec![
             match deed {
-                Deed::Disconnect => "A text that is only `exit` means goodbye, so this disconnects.",
+                CommandKind::Disconnect => "A text that is only `exit` means goodbye, so this disconnects.",
                 _ => "A text that is only `connect` asks to be listed, so this connects.",
             }
             .into(),
         ],
         Event::Nobody(deed) => vec![
             match deed {
-                Deed::Send => "Nobody is there to send to; choose 3 to connect, or give an ip:port.",
-                Deed::Connect => "Nobody is known yet; give an ip:port, or list peers in peers.toml.",
-                Deed::Disconnect => "Nobody is there to disconnect from.",
+                CommandKind::Send => "Nobody is there to send to; choose 3 to connect, or give an ip:port.",
+                CommandKind::Connect => "Nobody is known yet; give an ip:port, or list peers in peers.toml.",
+                CommandKind::Disconnect => "Nobody is there to disconnect from.",
             }
             .into(),
         ],
@@ -124,15 +124,15 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         ))],
         Event::NotWaiting => vec!["That text does not wait any more; /outbox shows those that do.".into()],
         Event::Listed { rows, unasked } => peer_list(rows, *unasked, voice.labels),
-        Event::Dialled { total: 0, .. } | Event::Settled(_) | Event::PinsChanged => Vec::new(),
-        Event::Dialled { total: 1, connected: 1 } => vec!["The static peer is there.".into()],
-        Event::Dialled { total: 1, .. } => {
+        Event::Dialed { total: 0, .. } | Event::Settled(_) | Event::PinsChanged => Vec::new(),
+        Event::Dialed { total: 1, connected: 1 } => vec!["The static peer is there.".into()],
+        Event::Dialed { total: 1, .. } => {
             vec!["The static peer is not there; it is tried again in the background.".into()]
         }
-        Event::Dialled { total, connected } if total == connected => {
+        Event::Dialed { total, connected } if total == connected => {
             vec![format!("All {total} static peers are there.").into()]
         }
-        Event::Dialled { total, connected } => vec![
+        Event::Dialed { total, connected } => vec![
             format!(
                 "{connected} of {total} static peers {} there; the rest is tried again in the background.",
                 if *connected == 1 { "is" } else { "are" }

@@ -19,7 +19,7 @@ use std::process::Output;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use p2p_chat::model::stored::{Entry, Query};
+use p2p_chat::model::stored::{Query, StoredMessage};
 use p2p_chat::store::{Sqlite, Store};
 use tempfile::TempDir;
 
@@ -46,7 +46,7 @@ fn history_of(name: &str, data: &Path) -> PathBuf {
 }
 
 /// All messages that `name` has kept, the oldest first; also while the program runs.
-fn kept_of(name: &str, data: &Path) -> Vec<Entry> {
+fn kept_of(name: &str, data: &Path) -> Vec<StoredMessage> {
     let mut store = Sqlite::reader(&history_of(name, data)).expect("a history");
     store.entries(&Query { limit: ALL, ..Query::default() }).expect("readable")
 }

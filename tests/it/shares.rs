@@ -193,7 +193,7 @@ fn while_nothing_can_be_shown_many_that_flood_do_not_hold_up_somebody_else() {
 }
 
 #[test]
-fn whoever_asks_for_many_to_be_dialled_does_not_delay_the_answer_to_another() {
+fn whoever_asks_for_many_to_be_dialed_does_not_delay_the_answer_to_another() {
     /// Peers that one machine invents. Each takes a connection and never answers, so it holds a place for a second.
     const INVENTED: usize = 200;
     /// Places for acknowledgements and looks that nobody asked for; one machine gets half.

@@ -111,7 +111,7 @@ fn a_crashed_peer_is_seen_to_be_gone_and_back_after_its_restart() {
 }
 
 #[test]
-fn a_connected_peer_that_went_is_dialled_again_without_being_static() {
+fn a_connected_peer_that_went_is_dialed_again_without_being_static() {
     let (mut alice, mut bob) = alice_and_a_returning_bob();
     let (addr, shown) = (bob.addr(), bob.shown());
     // Looking makes sure that he is more than a claim.

@@ -97,7 +97,7 @@ fn the_keys_of_the_protocol_page_are_true() {
 #[test]
 fn the_vectors_of_records_on_the_protocol_page_are_true() {
     let hello = Hello {
-        dialled: DIAL_LINE.to_vec(),
+        dialed: DIAL_LINE.to_vec(),
         answered: OK_LINE.to_vec(),
         name: PeerName::new("Alice"),
         port: 5000,

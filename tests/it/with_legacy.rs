@@ -71,7 +71,7 @@ struct Reserved {
 /// Reserves a port of 127.0.0.1.
 fn reserved() -> Reserved {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    // Bound, never listening: dialling is refused, the system gives the port to nobody, and who asks for it gets it.
+    // Bound, never listening: dialing is refused, the system gives the port to nobody, and who asks for it gets it.
     socket.set_reuse_address(true).expect("an option");
     socket.bind(&SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
     let addr = v4(socket.local_addr().expect("bound").as_socket().expect("an IP address"));
@@ -140,7 +140,7 @@ fn is_listed(alice: &mut Peer, legacy: &Legacy, state: &str) {
 fn becomes(alice: &mut Peer, legacy: &Legacy, state: &str) {
     let deadline = Instant::now() + SOON;
     loop {
-        // Until it was dialled it may be listed elsewhere.
+        // Until it was dialed it may be listed elsewhere.
         let row = alice.lists(legacy.addr());
         if row.as_ref().is_some_and(|row| row.contains(&format!("  {state}  "))) {
             return;

@@ -6,8 +6,8 @@ use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::name::PeerName;
 use p2p_chat::model::peer_id::{PeerId, Recipient};
-use p2p_chat::model::session::Letter;
-use p2p_chat::model::stored::{Assurance, Condition, RowId, Write, Written};
+use p2p_chat::model::session::Message;
+use p2p_chat::model::stored::{Assurance, Condition, RowId, StoreOp, StoreResult};
 use p2p_chat::store::{Store, StoreError};
 
 /// Words that there are. The one of rank n is said as often as the first divided by n (Zipf).
@@ -97,10 +97,10 @@ impl Corpus {
 
     /// A text of a usual length.
     pub(super) fn text(&mut self) -> Arc<str> {
-        let letters = LETTERS.0 + self.below(LETTERS.1 - LETTERS.0);
+        let messages = LETTERS.0 + self.below(LETTERS.1 - LETTERS.0);
         let chinese = self.below(100) < CHINESE;
         let mut text = String::new();
-        while (text.len() as u64) < letters {
+        while (text.len() as u64) < messages {
             let at = (self.next() >> 32) as u32;
             let word = self.shares.partition_point(|share| *share < at).min(WORDS - 1);
             if chinese {
@@ -118,51 +118,51 @@ impl Corpus {
     /// Has a store write down so many messages, in the time that they are said to have taken, as the program would: half are ours, the others
     /// came and were shown and read.
     pub(super) fn fill(&mut self, store: &mut dyn Store, messages: u64) -> Result<(), StoreError> {
-        let mut written: Vec<Written> = Vec::new();
+        let mut written: Vec<StoreResult> = Vec::new();
         let mut done = 0;
         while done < messages {
             let clock = BEGINS + LASTS / messages * done;
             let shown = written.drain(..).filter_map(|written| match written {
-                Written::Taken(rows) => Some(rows),
+                StoreResult::Taken(rows) => Some(rows),
                 _ => None,
             });
             let shown: Vec<RowId> = shown.flatten().flatten().collect();
             let count = BATCH.min(messages - done);
-            let mut writes: Vec<Write> =
+            let mut writes: Vec<StoreOp> =
                 (done..done + count).map(|number| self.message(number, clock)).collect();
-            writes.push(Write::Shown(shown));
+            writes.push(StoreOp::Shown(shown));
             written = store.apply(&writes, clock)?;
             done += count;
         }
-        let reads: Vec<Write> = (0..PARTIES).map(|number| Write::Read(Self::party(number))).collect();
+        let reads: Vec<StoreOp> = (0..PARTIES).map(|number| StoreOp::Read(Self::party(number))).collect();
         let shown = written.into_iter().filter_map(|written| match written {
-            Written::Taken(rows) => Some(Write::Shown(rows.into_iter().flatten().collect())),
+            StoreResult::Taken(rows) => Some(StoreOp::Shown(rows.into_iter().flatten().collect())),
             _ => None,
         });
-        let last: Vec<Write> = shown.chain(reads).collect();
+        let last: Vec<StoreOp> = shown.chain(reads).collect();
         store.apply(&last, BEGINS + LASTS).map(drop)
     }
 
-    fn message(&mut self, number: u64, clock: u64) -> Write {
+    fn message(&mut self, number: u64, clock: u64) -> StoreOp {
         let party = if self.below(2) == 0 { 0 } else { 1 + self.below(PARTIES - 1) };
         let name = Some(name(party));
-        let letter = Letter { id: id(number), time: clock, again: false, body: self.text() };
+        let message = Message { id: id(number), time: clock, again: false, body: self.text() };
         if self.below(2) == 0 {
-            return Write::Said {
+            return StoreOp::Said {
                 to: Self::party(party),
                 name,
-                letter,
+                message,
                 condition: Condition::Delivered,
                 assurance: Assurance::Encrypted,
                 expires: 0,
             };
         }
-        taken(party, letter)
+        taken(party, message)
     }
 
     fn syllable(&mut self) -> String {
         let (consonants, vowels) = (b"bdfghjklmnprstvwz", b"aeiou");
-        let mut one = |letters: &[u8]| char::from(letters[self.below(letters.len() as u64) as usize]);
+        let mut one = |messages: &[u8]| char::from(messages[self.below(messages.len() as u64) as usize]);
         let mut syllable = String::from(one(consonants));
         syllable.push(one(vowels));
         if self.below(3) == 0 {
@@ -192,12 +192,12 @@ impl Corpus {
 }
 
 /// A text that came from the party of this number.
-pub(super) fn taken(party: u64, letter: Letter) -> Write {
-    Write::Taken {
+pub(super) fn taken(party: u64, message: Message) -> StoreOp {
+    StoreOp::Taken {
         from: key(party),
         name: Some(name(party)),
         assurance: Assurance::Encrypted,
-        letters: vec![letter],
+        messages: vec![message],
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use p2p_chat::model::session::Letter;
-use p2p_chat::model::stored::{Write, Written};
+use p2p_chat::model::session::Message;
+use p2p_chat::model::stored::{StoreOp, StoreResult};
 use p2p_chat::store::{Sqlite, Store};
 use rusqlite::{Connection, TransactionBehavior, params};
 
@@ -43,7 +43,7 @@ const COUNTED: u64 = 50;
 
 /// Something that keeps messages; once it returns they are durable.
 trait Keeps {
-    fn keep(&mut self, letters: &[(u64, Letter)], clock: u64) -> anyhow::Result<()>;
+    fn keep(&mut self, messages: &[(u64, Message)], clock: u64) -> anyhow::Result<()>;
 }
 
 /// Measures all by turns.
@@ -71,11 +71,11 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
             let mut next = 0;
             for slice in 0..=SLICES {
                 let count = if slice == 0 { WARM_UP } else { commits };
-                let letters: Vec<Vec<(u64, Letter)>> = (0..count)
-                    .map(|_| (0..group).map(|_| letter(&mut corpus, &mut next)).collect())
+                let messages: Vec<Vec<(u64, Message)>> = (0..count)
+                    .map(|_| (0..group).map(|_| message(&mut corpus, &mut next)).collect())
                     .collect();
                 for ((_, keeps), times) in all.iter_mut().zip(&mut times) {
-                    for group in &letters {
+                    for group in &messages {
                         let begun = Instant::now();
                         keeps.keep(group, next)?;
                         if slice > 0 {
@@ -93,12 +93,12 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
                 slow.add(percentile(&times[0], 99), percentile(baseline, 99));
             }
             {
-                let letters: Vec<Vec<(u64, Letter)>> = (0..COUNTED)
-                    .map(|_| (0..group).map(|_| letter(&mut corpus, &mut next)).collect())
+                let messages: Vec<Vec<(u64, Message)>> = (0..COUNTED)
+                    .map(|_| (0..group).map(|_| message(&mut corpus, &mut next)).collect())
                     .collect();
                 let mut counted = [0.0; 3];
                 for ((path, keeps), counted) in all.iter_mut().zip(&mut counted) {
-                    *counted = log_pages(path, &mut **keeps, &letters, next)?;
+                    *counted = log_pages(path, &mut **keeps, &messages, next)?;
                 }
                 pages.add(counted[0], counted[1]);
                 pages_by_hand.add(counted[0], counted[2]);
@@ -111,19 +111,21 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
     Ok(Findings { rows, notes, ..Findings::default() })
 }
 
-fn letter(corpus: &mut Corpus, next: &mut u64) -> (u64, Letter) {
+fn message(corpus: &mut Corpus, next: &mut u64) -> (u64, Message) {
     *next += 1;
-    (*next % SENDERS, Letter { id: id(*next), time: *next, again: false, body: corpus.text() })
+    (*next % SENDERS, Message { id: id(*next), time: *next, again: false, body: corpus.text() })
 }
 
 /// The store as the program has it.
 struct Ours(Sqlite);
 
 impl Keeps for Ours {
-    fn keep(&mut self, letters: &[(u64, Letter)], clock: u64) -> anyhow::Result<()> {
-        let writes: Vec<Write> = letters.iter().map(|(from, letter)| taken(*from, letter.clone())).collect();
+    fn keep(&mut self, messages: &[(u64, Message)], clock: u64) -> anyhow::Result<()> {
+        let writes: Vec<StoreOp> =
+            messages.iter().map(|(from, message)| taken(*from, message.clone())).collect();
         let written = self.0.apply(&writes, clock)?;
-        let is_new = |written: &Written| matches!(written, Written::Taken(rows) if rows[..] != [None]);
+        let is_new =
+            |written: &StoreResult| matches!(written, StoreResult::Taken(rows) if rows[..] != [None]);
         ensure!(written.iter().all(is_new), "something was a double");
         Ok(())
     }
@@ -146,11 +148,11 @@ impl Bare {
 }
 
 impl Keeps for Bare {
-    fn keep(&mut self, letters: &[(u64, Letter)], clock: u64) -> anyhow::Result<()> {
+    fn keep(&mut self, messages: &[(u64, Message)], clock: u64) -> anyhow::Result<()> {
         insert_each(
             &mut self.0,
             "INSERT INTO message (peer, state, id, name, time, sent, body) VALUES (?, 0, ?, 'Peer', ?, ?, ?)",
-            letters,
+            messages,
             clock,
         )
     }
@@ -179,11 +181,11 @@ impl ByHand {
 }
 
 impl Keeps for ByHand {
-    fn keep(&mut self, letters: &[(u64, Letter)], clock: u64) -> anyhow::Result<()> {
+    fn keep(&mut self, messages: &[(u64, Message)], clock: u64) -> anyhow::Result<()> {
         insert_each(
             &mut self.0,
             "INSERT INTO message (conversation, peer, outgoing, shown, id, name, time, sent, assurance, body) VALUES (?1, ?1, 0, 0, ?2, 'Peer', ?3, ?4, 1, ?5)",
-            letters,
+            messages,
             clock,
         )
     }
@@ -193,14 +195,14 @@ impl Keeps for ByHand {
 fn insert_each(
     conn: &mut Connection,
     insert: &str,
-    letters: &[(u64, Letter)],
+    messages: &[(u64, Message)],
     clock: u64,
 ) -> anyhow::Result<()> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     {
         let mut insert = tx.prepare_cached(insert)?;
-        for (from, letter) in letters {
-            let Letter { id, time, body, .. } = letter;
+        for (from, message) in messages {
+            let Message { id, time, body, .. } = message;
             insert.execute(params![
                 from.cast_signed(),
                 id.as_bytes(),
@@ -217,7 +219,7 @@ fn insert_each(
 fn log_pages(
     path: &Path,
     keeps: &mut dyn Keeps,
-    letters: &[Vec<(u64, Letter)>],
+    messages: &[Vec<(u64, Message)>],
     clock: u64,
 ) -> anyhow::Result<f64> {
     let conn = Connection::open(path)?;
@@ -225,10 +227,10 @@ fn log_pages(
         conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get::<_, i64>(1))
     };
     let mut pages = 0;
-    for group in letters {
+    for group in messages {
         frames("TRUNCATE")?;
         keeps.keep(group, clock)?;
         pages += frames("PASSIVE")?;
     }
-    Ok(pages as f64 / letters.len() as f64)
+    Ok(pages as f64 / messages.len() as f64)
 }

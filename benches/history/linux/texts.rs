@@ -11,7 +11,7 @@ use p2p_chat::mailbox::Mailbox;
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::delivery::DeliveryStatus;
 use p2p_chat::model::name::Name;
-use p2p_chat::model::session::Letter;
+use p2p_chat::model::session::Message;
 use p2p_chat::node::{Bound, Keeping, Node, NodeConfig};
 use p2p_chat::store::{Sqlite, Store, in_memory};
 use tempfile::TempDir;
@@ -140,8 +140,8 @@ impl Pair {
         for _ in 0..texts {
             self.next += 1;
             let body = corpus.text();
-            let letter = Letter { id: id(self.next), time: self.next, again: false, body };
-            sends.push(Command::Send { to: self.target()?, letter });
+            let message = Message { id: id(self.next), time: self.next, again: false, body };
+            sends.push(Command::Send { to: self.target()?, message });
         }
         let begun = Instant::now();
         for send in sends {

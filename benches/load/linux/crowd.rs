@@ -162,11 +162,11 @@ fn serve(
     }
 }
 
-/// The minimal fan-out: so many threads dial, write and close until everybody has been dialled.
+/// The minimal fan-out: so many threads dial, write and close until everybody has been dialed.
 pub(super) fn bare_fan_out(to: &[SocketAddrV4], threads: usize, bytes: &[u8]) -> anyhow::Result<()> {
     let next = std::sync::atomic::AtomicUsize::new(0);
     thread::scope(|scope| {
-        let dialling: Vec<_> = (0..threads)
+        let dialing: Vec<_> = (0..threads)
             .map(|_| {
                 scope.spawn(|| {
                     while let Some(addr) = to.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -178,9 +178,9 @@ pub(super) fn bare_fan_out(to: &[SocketAddrV4], threads: usize, bytes: &[u8]) ->
                 })
             })
             .collect();
-        for thread in dialling {
-            let Ok(dialled) = thread.join() else { bail!("a dialling thread panicked") };
-            dialled?;
+        for thread in dialing {
+            let Ok(dialed) = thread.join() else { bail!("a dialing thread panicked") };
+            dialed?;
         }
         Ok(())
     })

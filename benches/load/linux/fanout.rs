@@ -26,7 +26,7 @@ const CONNECT_TIMEOUT: f64 = 3_000.0;
 const LOOK: Duration = Duration::from_millis(2);
 
 /// Three programs for each run: everybody lives, some refuse, some never answer. All of them have had no work for so
-/// long that their dialling threads have ended, as anybody's who says something now and then.
+/// long that their dialing threads have ended, as anybody's who says something now and then.
 pub(super) fn measure() -> anyhow::Result<Findings> {
     let bare = format!("bare dial loop, {BARE_THREADS} threads");
     let new = |what: &str, baseline: &str, target| Compared::new(what, baseline, "ms").with(target);
@@ -81,7 +81,7 @@ pub(super) fn start(crowd: &Crowd) -> anyhow::Result<Ours> {
     Ok(program)
 }
 
-/// Waits until the threads that dialled have ended for want of work.
+/// Waits until the threads that dialed have ended for want of work.
 pub(super) fn wait_until_idle(program: &Ours) -> anyhow::Result<()> {
     let deadline = Instant::now() + SOON;
     // The input, its wake-up, the ticker, the listener and its follower, the one for signals.

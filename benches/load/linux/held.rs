@@ -81,7 +81,7 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
         }
         held.sort_unstable();
         found.notes.push(format!(
-            "{}: of the {HELD}, {} were open when the last message had been shown; the others waited to be dialled anew.",
+            "{}: of the {HELD}, {} were open when the last message had been shown; the others waited to be dialed anew.",
             attack.what,
             held[held.len() / 2]
         ));
@@ -126,7 +126,7 @@ fn while_attacked<T>(
     })
 }
 
-/// Holds the connections until it is over. `open` says how many are, once all have been dialled.
+/// Holds the connections until it is over. `open` says how many are, once all have been dialed.
 fn hold(attack: Attack, to: SocketAddrV4, over: &AtomicBool, open: &AtomicUsize) -> anyhow::Result<()> {
     let source = |number: usize| -> anyhow::Result<Ipv4Addr> {
         let number = if attack.one_address { 8 } else { number };

@@ -13,7 +13,7 @@ use super::SOON;
 use super::bare::LAST;
 use super::ours::MARK;
 
-/// Addresses of the receiver that are dialled by turns: a pair of addresses has 28,000 ports, and whoever comes near to
+/// Addresses of the receiver that are dialed by turns: a pair of addresses has 28,000 ports, and whoever comes near to
 /// using them up measures the search for a free one.
 const ADDRESSES: u8 = 8;
 

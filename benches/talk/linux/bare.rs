@@ -19,7 +19,7 @@ use rustls::{
     ServerConnection, SignatureScheme, StreamOwned,
 };
 
-/// Who has dialled, and who has accepted.
+/// Who has dialed, and who has accepted.
 pub(super) type Client = StreamOwned<ClientConnection, TcpStream>;
 pub(super) type Server = StreamOwned<ServerConnection, TcpStream>;
 
@@ -73,7 +73,7 @@ impl BareTls {
         Ok(StreamOwned::new(tls, stream))
     }
 
-    /// Takes whoever has dialled, until the handshake is over.
+    /// Takes whoever has dialed, until the handshake is over.
     pub(super) fn accept(&self, mut stream: TcpStream) -> anyhow::Result<Server> {
         stream.set_nodelay(true)?;
         let mut tls = ServerConnection::new(Arc::clone(&self.server))?;

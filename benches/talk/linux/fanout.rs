@@ -102,7 +102,7 @@ fn say_to_all(program: &mut Ours, crowd: &Crowd, times: usize) -> anyhow::Result
     Ok(Said { last: milliseconds(last - begun), told: milliseconds(all) })
 }
 
-/// Waits until the threads that dialled have ended for want of work.
+/// Waits until the threads that dialed have ended for want of work.
 fn wait_until_idle(program: &Ours) -> anyhow::Result<()> {
     let deadline = Instant::now() + SOON;
     // The input, its wake-up, the ticker, two listeners with a follower each, who waits for the kept ones, the one for signals.
@@ -255,7 +255,7 @@ fn bare_loops() -> anyhow::Result<(f64, f64)> {
             let threads: Vec<_> = (0..BARE_THREADS).map(|_| scope.spawn(work)).collect();
             threads.into_iter().try_for_each(|thread| match thread.join() {
                 Ok(done) => done,
-                Err(_) => bail!("a dialling thread panicked"),
+                Err(_) => bail!("a dialing thread panicked"),
             })
         })?;
         Ok(milliseconds(crowd.last_has_it()? - begun))

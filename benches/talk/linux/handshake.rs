@@ -21,7 +21,7 @@ use crate::common::table::Compared;
 const ONE_BY_ONE: usize = 500;
 
 /// Who dials at once, and how often each.
-const DIALLERS: usize = 8;
+const DIALERS: usize = 8;
 const EACH: usize = 150;
 
 /// One way to come to a connection, with who accepts it.
@@ -41,7 +41,7 @@ pub(super) fn measure() -> anyhow::Result<Findings> {
     let mut late = new("connect to hello, p99", tls, "ms");
     let mut work = new("CPU time of both sides together", tls, "ms");
     let mut work_behind_lines = new("CPU time of both sides together", lined, "ms");
-    let mut rate = new("handshakes by 8 diallers at once", tls, "1/s");
+    let mut rate = new("handshakes by 8 dialers at once", tls, "1/s");
     let (ours, bare, bare_lined) = (Ours::new()?, Bare::new(false)?, Bare::new(true)?);
     one_by_one(&ours, ONE_BY_ONE / 5)?;
     one_by_one(&bare, ONE_BY_ONE / 5)?;
@@ -79,13 +79,13 @@ fn at_once<W: Way>(way: &W) -> anyhow::Result<f64> {
     let begun = Instant::now();
     thread::scope(|scope| {
         let dial = || (0..EACH).try_for_each(|_| way.dial().map(|open| way.end(open)));
-        let diallers: Vec<_> = (0..DIALLERS).map(|_| scope.spawn(dial)).collect();
-        diallers.into_iter().try_for_each(|dialler| match dialler.join() {
+        let dialers: Vec<_> = (0..DIALERS).map(|_| scope.spawn(dial)).collect();
+        dialers.into_iter().try_for_each(|dialer| match dialer.join() {
             Ok(done) => done,
-            Err(_) => bail!("a dialler panicked"),
+            Err(_) => bail!("a dialer panicked"),
         })
     })?;
-    Ok((DIALLERS * EACH) as f64 / begun.elapsed().as_secs_f64())
+    Ok((DIALERS * EACH) as f64 / begun.elapsed().as_secs_f64())
 }
 
 struct Ours {
@@ -98,7 +98,7 @@ impl Ours {
     fn new() -> anyhow::Result<Self> {
         let (ann, bob) = (own::tls(1)?, own::tls(2)?);
         let key = bob.own();
-        let door = Door::open(DIALLERS, move |stream| {
+        let door = Door::open(DIALERS, move |stream| {
             own::accept(&bob, stream)?.serve(|texts| own::receipts(&texts));
             Ok(())
         })?;
@@ -107,7 +107,7 @@ impl Ours {
 }
 
 impl Way for Ours {
-    type Open = p2p_chat::net::secure::talk::Dialled;
+    type Open = p2p_chat::net::secure::talk::Dialed;
 
     fn dial(&self) -> anyhow::Result<Self::Open> {
         own::dial(&self.tls, self.door.addr, self.key)
@@ -131,12 +131,12 @@ impl Bare {
         let of = |name, port| {
             let lines = (DIAL_LINE.to_vec(), OK_LINE.to_vec());
             let hello = own::hello(name, port);
-            Record::Hello(p2p_chat::protocol::session::Hello { dialled: lines.0, answered: lines.1, ..hello })
+            Record::Hello(p2p_chat::protocol::session::Hello { dialed: lines.0, answered: lines.1, ..hello })
                 .encode()
         };
         let hellos = (of("Ann", 5000), of("Bob", 5001));
         let (accepting, (heard, said)) = (tls.clone(), hellos.clone());
-        let door = Door::open(DIALLERS, move |mut stream| {
+        let door = Door::open(DIALERS, move |mut stream| {
             if lined {
                 stream.set_nodelay(true)?;
                 stream.read_exact(&mut [0; DIAL_LINE.len()])?;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use p2p_chat::net::secure::talk::Dialled;
+use p2p_chat::net::secure::talk::Dialed;
 use socket2::{Domain, Socket, Type};
 
 use super::bare::{BareTls, Client, Server};
@@ -30,16 +30,16 @@ const ALL: &str = "all\n";
 /// Measures each side of ours beside the same of bare TLS.
 pub(super) fn measure() -> anyhow::Result<Findings> {
     let new = |what: &str, baseline: &str| Compared::new(what, baseline, "KB");
-    let mut dialled = new("memory for each connection that was dialled", "bare TLS");
+    let mut dialed = new("memory for each connection that was dialed", "bare TLS");
     let mut accepted = new("memory for each connection that was accepted", "bare TLS");
-    let mut program = new("the program: for each peer that has dialled it", "bare TLS, accepted");
+    let mut program = new("the program: for each peer that has dialed it", "bare TLS, accepted");
     for _ in 0..RUNS {
-        dialled.add(of_dialled("ours")?, of_dialled("bare")?);
+        dialed.add(of_dialed("ours")?, of_dialed("bare")?);
         let bare = of_accepted("bare")?;
         accepted.add(of_accepted("ours")?, bare);
         program.add(of_program()?, bare);
     }
-    Ok(Findings { rows: vec![dialled, accepted, program], ..Findings::default() })
+    Ok(Findings { rows: vec![dialed, accepted, program], ..Findings::default() })
 }
 
 /// Is the holder that the arguments name.
@@ -62,7 +62,7 @@ pub(crate) fn be(args: &[String]) -> ExitCode {
 fn dials(whose: &str, port: &str) -> anyhow::Result<()> {
     let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse()?));
     let (ann, key, bare) = (own::tls(1)?, own::tls(2)?.own(), BareTls::new()?);
-    let mut ours: Vec<Dialled> = Vec::with_capacity(HELD as usize);
+    let mut ours: Vec<Dialed> = Vec::with_capacity(HELD as usize);
     let mut others: Vec<Client> = Vec::with_capacity(HELD as usize);
     // The first makes what all have in common.
     let mut dial = || -> anyhow::Result<()> {
@@ -156,7 +156,7 @@ fn each(before: f64, after: f64, count: u32) -> f64 {
     (after - before) * 1024.0 / f64::from(count)
 }
 
-fn of_dialled(whose: &str) -> anyhow::Result<f64> {
+fn of_dialed(whose: &str) -> anyhow::Result<f64> {
     let (bob, bare, is_ours) = (own::tls(2)?, BareTls::new()?, whose == "ours");
     let held: Arc<Mutex<(Vec<_>, Vec<Server>)>> = Arc::default();
     let door = Door::open(1, move |stream| {
@@ -205,7 +205,7 @@ fn of_accepted(whose: &str) -> anyhow::Result<f64> {
 /// the key.
 fn of_program() -> anyhow::Result<f64> {
     let program = Ours::start(&["--no-static"])?;
-    let dial = |number: u32| -> anyhow::Result<Dialled> {
+    let dial = |number: u32| -> anyhow::Result<Dialed> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         let ip = Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 1, 0, 0)) + number);
         socket.bind(&SocketAddrV4::new(ip, 0).into())?;
@@ -226,11 +226,11 @@ fn of_program() -> anyhow::Result<f64> {
 }
 
 /// As the one of this number, without knowing whom.
-fn greet_whomever(number: u32, stream: TcpStream) -> anyhow::Result<Dialled> {
+fn greet_whomever(number: u32, stream: TcpStream) -> anyhow::Result<Dialed> {
     use p2p_chat::net::secure::{self, Expectation};
 
     let channel = secure::dial(&*own::tls(number)?, stream, Expectation::Any, Instant::now() + SOON)
         .map_err(|refused| anyhow::anyhow!("no encryption: {refused:?}"))?;
-    let met = Dialled::greet(channel, own::hello(&format!("P{number}"), 5000));
+    let met = Dialed::greet(channel, own::hello(&format!("P{number}"), 5000));
     Ok(met.map_err(|end| anyhow::anyhow!("no hello: {end:?}"))?.0)
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::name::PeerName;
-use p2p_chat::net::secure::talk::{Accepted, Dialled, Reply};
+use p2p_chat::net::secure::talk::{Accepted, Dialed, Reply};
 use p2p_chat::net::secure::{self, Expectation, OwnKey, Tls};
 use p2p_chat::protocol::session::{Hello, Record};
 
@@ -25,7 +25,7 @@ pub(super) fn tls(number: u32) -> anyhow::Result<Arc<Tls>> {
 /// What one says of oneself.
 pub(super) fn hello(name: &str, port: u16) -> Hello {
     Hello {
-        dialled: Vec::new(),
+        dialed: Vec::new(),
         answered: Vec::new(),
         name: PeerName::new(name),
         port,
@@ -36,19 +36,19 @@ pub(super) fn hello(name: &str, port: u16) -> Hello {
 }
 
 /// Dials who has this key, until both have said hello.
-pub(super) fn dial(tls: &Tls, to: SocketAddr, key: PublicKey) -> anyhow::Result<Dialled> {
+pub(super) fn dial(tls: &Tls, to: SocketAddr, key: PublicKey) -> anyhow::Result<Dialed> {
     greet(tls, TcpStream::connect(to)?, key)
 }
 
 /// The same on a connection that was made.
-pub(super) fn greet(tls: &Tls, stream: TcpStream, key: PublicKey) -> anyhow::Result<Dialled> {
+pub(super) fn greet(tls: &Tls, stream: TcpStream, key: PublicKey) -> anyhow::Result<Dialed> {
     let channel = secure::dial(tls, stream, Expectation::Key(key), Instant::now() + SOON)
         .map_err(|refused| anyhow!("no encryption: {refused:?}"))?;
-    let met = Dialled::greet(channel, hello("Ann", 5000));
+    let met = Dialed::greet(channel, hello("Ann", 5000));
     Ok(met.map_err(|end| anyhow!("no hello: {end:?}"))?.0)
 }
 
-/// Takes whoever has dialled, until both have said hello.
+/// Takes whoever has dialed, until both have said hello.
 pub(super) fn accept(tls: &Tls, stream: TcpStream) -> anyhow::Result<Accepted> {
     accept_as("Bob", tls, stream)
 }

@@ -11,9 +11,9 @@ use p2p_chat::model::address::{PeerAddr, Source};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::name::Name;
-use p2p_chat::model::session::{ByeReason, Letter, Say, TalkEnd};
-use p2p_chat::net::secure::talk::{Dialled, Turn};
-use p2p_chat::net::{Delivery, Dialler, Errand, How, Identity, InboundHandler, Listener, Reply, Report};
+use p2p_chat::model::session::{ByeReason, Message, Say, TalkEnd};
+use p2p_chat::net::secure::talk::{Dialed, Turn};
+use p2p_chat::net::{Delivery, Dialer, Errand, How, Identity, InboundHandler, Listener, Reply, Report};
 use p2p_chat::protocol::session::{Hello, Record};
 
 use super::bare::{BareTls, Client};
@@ -146,7 +146,7 @@ fn bytes_of(texts: usize) -> (Vec<u8>, Vec<u8>) {
 
 /// A talk as it is, without what the program has around it.
 struct Ours {
-    talk: Option<Dialled>,
+    talk: Option<Dialed>,
     number: u64,
     body: Arc<str>,
     _door: Door,
@@ -266,7 +266,7 @@ fn echoed<S>(
     let (sizes, told) = channel();
     let told = parking_lot::Mutex::new(told);
     let door = Door::open(1, move |stream| {
-        // Who has dialled ends it by going.
+        // Who has dialed ends it by going.
         let _ = accept(stream, &told.lock());
         Ok(())
     })?;
@@ -274,9 +274,9 @@ fn echoed<S>(
     Ok(Echoed { stream, texts: 0, turn: Vec::new(), receipts: Vec::new(), sizes, _door: door })
 }
 
-/// The program's own dialler and listener, with their threads, but without the rules.
+/// The program's own dialer and listener, with their threads, but without the rules.
 struct Whole {
-    dialler: Dialler,
+    dialer: Dialer,
     listener: Listener,
     reports: Receiver<Report>,
     to: PeerAddr,
@@ -294,31 +294,31 @@ impl Whole {
         let (tell, reports) = channel();
         let tell = parking_lot::Mutex::new(tell);
         let identity = Identity { bind: std::net::Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
-        let dialler = Dialler::new(identity, ann, move |report| {
+        let dialer = Dialer::new(identity, ann, move |report| {
             // The last reports come when nobody wants to know any more.
             let _ = tell.lock().send(report);
         });
         let to = Source::from(addr).at(addr.port()).context("no address of a peer")?;
-        Ok(Self { dialler, listener, reports, to, key, number: 0, body: "x".repeat(BODY).into() })
+        Ok(Self { dialer, listener, reports, to, key, number: 0, body: "x".repeat(BODY).into() })
     }
 }
 
 impl Way for Whole {
     fn say(&mut self, texts: usize) -> anyhow::Result<()> {
-        let letter =
-            |number| Letter { id: own::id(number), time: TIME, again: false, body: Arc::clone(&self.body) };
-        let letters = (self.number + 1..=self.number + texts as u64).map(letter).collect();
+        let message =
+            |number| Message { id: own::id(number), time: TIME, again: false, body: Arc::clone(&self.body) };
+        let messages = (self.number + 1..=self.number + texts as u64).map(message).collect();
         self.number += texts as u64;
         let how = How::Talk {
             addrs: vec![self.to],
             expect: Some(self.key),
             hello: own::hello("Ann", 5000),
-            say: Say::Texts(letters),
+            say: Say::Texts(messages),
         };
         let name: Name = "Ann".parse().map_err(|_| anyhow::anyhow!("no name"))?;
         let errand = Errand { id: self.number, name, how, deadline: None };
-        self.dialler.push(errand).map_err(|_| anyhow::anyhow!("not taken"))?;
-        self.dialler.staff();
+        self.dialer.push(errand).map_err(|_| anyhow::anyhow!("not taken"))?;
+        self.dialer.staff();
         match self.reports.recv_timeout(SOON)? {
             Report::Talked { talked, .. } if talked.end == TalkEnd::Answered => {
                 ensure!(talked.receipts.len() == texts, "{} receipts", talked.receipts.len());
@@ -332,7 +332,7 @@ impl Way for Whole {
 impl Drop for Whole {
     fn drop(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(1);
-        self.dialler.stop(deadline);
+        self.dialer.stop(deadline);
         self.listener.stop(deadline);
     }
 }
@@ -351,7 +351,7 @@ impl InboundHandler for Taker {
         Ok(own::hello("Bob", 5001))
     }
 
-    fn letters(&self, _: PublicKey, _: Source, letters: Vec<Letter>, _: Instant) -> Vec<MessageId> {
-        letters.into_iter().map(|letter| letter.id).collect()
+    fn messages(&self, _: PublicKey, _: Source, messages: Vec<Message>, _: Instant) -> Vec<MessageId> {
+        messages.into_iter().map(|message| message.id).collect()
     }
 }

@@ -4,16 +4,22 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::*;
-use crate::core::event::Proof;
+use crate::core::event::Verification;
 use crate::model::address::PeerAddr;
-use crate::model::message::Failure;
+use crate::model::message::SendError;
 
 fn addr(port: u16) -> PeerAddr {
     PeerAddr::new(Ipv4Addr::LOCALHOST, port).unwrap()
 }
 
-fn who(port: u16) -> Who {
-    Who { id: addr(port).into(), name: None, addr: Some(addr(port)), claimed: None, proof: Proof::Plain }
+fn who(port: u16) -> PeerInfo {
+    PeerInfo {
+        id: addr(port).into(),
+        name: None,
+        addr: Some(addr(port)),
+        claimed: None,
+        verification: Verification::Plain,
+    }
 }
 
 fn at(millis: u64) -> Time {
@@ -29,36 +35,37 @@ const ANSWERED: Probed = Probed { was_asked: true, is_doubtful: false, is_unanno
 #[test]
 fn command_settles_with_its_last_recipient() {
     let mut operations = Operations::default();
-    let op = operations.spread(Deed::Send, 3);
-    let refused = DeliveryStatus::Failed(FailureReason::NotSent(Failure::Refused));
+    let op = operations.spread(CommandKind::Send, 3);
+    let refused = DeliveryStatus::Failed(FailureReason::NotSent(SendError::Refused));
     for (port, status) in [(1, DeliveryStatus::Delivered), (2, refused.clone())] {
-        assert_eq!(operations.finished(op, &who(port), &status), Some((Deed::Send, 3)));
+        assert_eq!(operations.finished(op, &who(port), &status), Some((CommandKind::Send, 3)));
         assert_eq!(operations.settle(op), []);
     }
     operations.skipped(op);
-    let sum = Output::Sum { deed: Deed::Send, total: 3, done: 1, failed: vec![(who(2), refused)] };
-    assert_eq!(operations.settle(op), [sum, Output::Settled(op)]);
+    let sum =
+        OperationOutput::Sum { deed: CommandKind::Send, total: 3, done: 1, failed: vec![(who(2), refused)] };
+    assert_eq!(operations.settle(op), [sum, OperationOutput::Settled(op)]);
     assert_eq!((operations.settle(op), operations.len()), (Vec::new(), 0));
 }
 
 #[test]
 fn message_to_one_recipient_has_no_summary() {
     let mut operations = Operations::default();
-    let op = operations.spread(Deed::Send, 1);
+    let op = operations.spread(CommandKind::Send, 1);
     operations.finished(op, &who(1), &DeliveryStatus::Delivered);
-    assert_eq!(operations.settle(op), [Output::Settled(op)]);
+    assert_eq!(operations.settle(op), [OperationOutput::Settled(op)]);
     assert_eq!(operations.finished(op, &who(1), &DeliveryStatus::Delivered), None);
 }
 
 #[test]
 fn summary_names_a_bounded_number_of_failures() {
     let mut operations = Operations::default();
-    let op = operations.spread(Deed::Send, 2 * MAX_FAILED_NAMED);
+    let op = operations.spread(CommandKind::Send, 2 * MAX_FAILED_NAMED);
     for _ in 0..2 * MAX_FAILED_NAMED {
         operations.finished(op, &who(1), &DeliveryStatus::Unknown);
     }
     let outputs = operations.settle(op);
-    assert!(matches!(&outputs[0], Output::Sum { failed, .. } if failed.len() == MAX_FAILED_NAMED));
+    assert!(matches!(&outputs[0], OperationOutput::Sum { failed, .. } if failed.len() == MAX_FAILED_NAMED));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::model::delivery::{DeliveryStatus, PendingReason};
 use crate::model::message::MessageId;
 use crate::model::name::{PeerName, folded};
 use crate::model::peer_id::Recipient;
-use crate::model::session::Letter;
+use crate::model::session::Message;
 
 /// What a record of a session adds to a message's bytes at most: its head, the id, the time, and
 /// the heads of its fields (docs/PROTOCOL.md).
@@ -33,7 +33,7 @@ pub(super) enum Stage {
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) op: OpId,
-    pub(super) letter: Letter,
+    pub(super) message: Message,
     pub(super) expires: Time,
     /// The recipient's name when the user entered the message; `None` if not yet known.
     pub(super) name: Option<PeerName>,
@@ -64,12 +64,12 @@ pub(super) struct Entry {
 
 impl Entry {
     pub(super) fn id(&self) -> MessageId {
-        self.letter.id
+        self.message.id
     }
 
     /// The bytes that it takes in a batch.
     pub(super) fn bytes(&self) -> usize {
-        self.letter.body.len() + RECORD_BYTES
+        self.message.body.len() + RECORD_BYTES
     }
 
     pub(super) fn is_waiting(&self) -> bool {
@@ -84,7 +84,7 @@ impl Entry {
     }
 
     pub(super) fn body(&self) -> Arc<str> {
-        Arc::clone(&self.letter.body)
+        Arc::clone(&self.message.body)
     }
 }
 

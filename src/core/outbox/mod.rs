@@ -9,8 +9,8 @@
 //! - To an address at which no peer has proven itself: it is asked first how to write to it.
 //!
 //! The outbox knows neither peers nor keys. Its caller says how a recipient can be written to (a
-//! [`Route`]) whenever a queue is due, carries out the [`Output`]s, and reports what became of them.
-//! Messages are stored through [`Output::Store`]; where that fails, they are sent all the same, but
+//! [`Route`]) whenever a queue is due, carries out the [`OutboxOutput`]s, and reports what became of them.
+//! Messages are stored through [`OutboxOutput::Store`]; where that fails, they are sent all the same, but
 //! are not there after a restart.
 
 mod entry;
@@ -31,13 +31,13 @@ use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::Letter;
-use crate::model::stored::Write;
+use crate::model::session::Message;
+use crate::model::stored::StoreOp;
 pub use entry::RECORD_BYTES;
 use entry::{Entry, Queue, Stage};
 use limits::Limits;
 pub use limits::{ENTRY_BYTES, MAX_OUTBOX_BYTES, MAX_QUEUE_BYTES, MAX_QUEUE_MESSAGES, NEARLY_FULL};
-pub use results::{Answer, BatchEnd};
+pub use results::{BatchEnd, RouteAnswer};
 use storing::Barriers;
 pub use storing::WriteId;
 
@@ -82,9 +82,9 @@ pub enum Route<'a> {
 
 /// What the caller has to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Output {
+pub enum OutboxOutput {
     /// Store this, and call [`Outbox::stored`] with the number if there is one.
-    Store(Option<WriteId>, Write),
+    Store(Option<WriteId>, StoreOp),
     /// Find out how to write to the recipient, and call [`Outbox::answered`].
     Ask(Recipient),
     /// Send this message unencrypted, and call [`Outbox::plain_sent`].
@@ -101,7 +101,7 @@ pub enum Output {
         /// The recipient.
         key: PublicKey,
         /// The messages, oldest first.
-        messages: Vec<Letter>,
+        messages: Vec<Message>,
     },
     /// Tell the user the status of a message.
     Status(StatusChange),
@@ -149,7 +149,7 @@ pub struct NewMessage {
     /// The command that sends it.
     pub op: OpId,
     /// The message.
-    pub letter: Letter,
+    pub message: Message,
     /// The recipient's name, if it is known.
     pub name: Option<PeerName>,
     /// The user wrote to this recipient, not to all peers.
@@ -162,7 +162,7 @@ pub struct Waiting {
     /// The recipient.
     pub to: Recipient,
     /// The message.
-    pub letter: Letter,
+    pub message: Message,
     /// It is on its way at the moment.
     pub in_flight: bool,
     /// It was sent before, and may have arrived.
@@ -194,7 +194,7 @@ pub struct Outbox {
     durable: bool,
     /// The program ends: nothing waits for a turn any more.
     leaving: bool,
-    outputs: Vec<Output>,
+    outputs: Vec<OutboxOutput>,
 }
 
 impl Outbox {
@@ -213,7 +213,7 @@ impl Outbox {
     }
 
     /// Takes what the caller has to do.
-    pub fn take_outputs(&mut self) -> Vec<Output> {
+    pub fn take_outputs(&mut self) -> Vec<OutboxOutput> {
         std::mem::take(&mut self.outputs)
     }
 
@@ -266,11 +266,11 @@ impl Outbox {
     /// # Errors
     /// If the queue or the outbox is full, or the message is longer than a batch.
     pub fn put(&mut self, to: Recipient, new: NewMessage, now: Time) -> Result<(), RejectReason> {
-        let NewMessage { op, letter, name, is_direct } = new;
-        let is_sent = letter.again && to.public_key().is_some();
+        let NewMessage { op, message, name, is_direct } = new;
+        let is_sent = message.again && to.public_key().is_some();
         let entry = Entry {
             op,
-            letter,
+            message,
             expires: now.plus(self.expire),
             name,
             is_direct,
@@ -287,7 +287,7 @@ impl Outbox {
             is_restored: false,
         };
         if self.has(to, entry.id()) {
-            self.outputs.push(Output::Duplicate(op));
+            self.outputs.push(OutboxOutput::Duplicate(op));
             return Ok(());
         }
         self.room_for(to, &entry)?;
@@ -297,7 +297,7 @@ impl Outbox {
         queue.hurry(now);
         let count = queue.entries.len();
         if self.limits.is_nearly_full() {
-            self.outputs.push(Output::AllNearlyFull);
+            self.outputs.push(OutboxOutput::AllNearlyFull);
         }
         if to.public_key().is_some() {
             self.warn_if_nearly_full(to, count);
@@ -307,13 +307,13 @@ impl Outbox {
 
     /// Adds a message of an earlier run. One that there is no room for stays in the store.
     pub fn restore(&mut self, to: Recipient, new: NewMessage, expires: Time) {
-        let NewMessage { op, letter, name, is_direct } = new;
-        let is_sent = letter.again;
-        let letter = Letter { again: to.public_key().is_some(), ..letter };
+        let NewMessage { op, message, name, is_direct } = new;
+        let is_sent = message.again;
+        let message = Message { again: to.public_key().is_some(), ..message };
         let told = Some(DeliveryStatus::Queued(PendingReason::InLine));
         let entry = Entry {
             op,
-            letter,
+            message,
             expires,
             name,
             is_direct,
@@ -342,25 +342,25 @@ impl Outbox {
         }
         let (count, bytes) = self.queues.get(&to).map_or((0, 0), |queue| (queue.entries.len(), queue.bytes));
         let is_full = count >= MAX_QUEUE_MESSAGES || bytes + entry.bytes() > MAX_QUEUE_BYTES;
-        if is_full || !self.limits.has_room(entry.id(), entry.letter.body.len()) {
+        if is_full || !self.limits.has_room(entry.id(), entry.message.body.len()) {
             return Err(RejectReason::QueueFull);
         }
         Ok(())
     }
 
     fn add(&mut self, to: Recipient, entry: Entry) {
-        self.limits.add(entry.id(), entry.letter.body.len());
+        self.limits.add(entry.id(), entry.message.body.len());
         let queue = self.queues.entry(to).or_default();
         queue.bytes += entry.bytes();
         queue.entries.push_back(entry);
         let count = queue.entries.len();
-        self.outputs.push(Output::Count(to, count));
+        self.outputs.push(OutboxOutput::Count(to, count));
     }
 
     fn warn_if_nearly_full(&mut self, to: Recipient, count: usize) {
         let bytes = self.queues.get(&to).map_or(0, |queue| queue.bytes);
         if count * 100 >= MAX_QUEUE_MESSAGES * NEARLY_FULL || bytes * 100 >= MAX_QUEUE_BYTES * NEARLY_FULL {
-            self.outputs.push(Output::NearlyFull { to, count });
+            self.outputs.push(OutboxOutput::NearlyFull { to, count });
         }
     }
 
@@ -373,7 +373,7 @@ impl Outbox {
         self.limits.remove(id);
         let count = queue.entries.len();
         self.forget_if_empty(to);
-        self.outputs.push(Output::Count(to, count));
+        self.outputs.push(OutboxOutput::Count(to, count));
         Some(entry)
     }
 
@@ -434,18 +434,18 @@ impl Outbox {
             bytes += entry.bytes();
             !entry.storing && bytes <= MAX_BATCH_BYTES
         };
-        let batch: Vec<Letter> = queue
+        let batch: Vec<Message> = queue
             .entries
             .iter_mut()
             .take(MAX_BATCH_MESSAGES)
             .take_while(fits)
             .map(|entry| {
                 entry.stage = Stage::InFlight;
-                entry.letter.clone()
+                entry.message.clone()
             })
             .collect();
         if !batch.is_empty() {
-            self.outputs.push(Output::SendBatch { key, messages: batch });
+            self.outputs.push(OutboxOutput::SendBatch { key, messages: batch });
         }
     }
 
@@ -454,7 +454,7 @@ impl Outbox {
         if !queue.is_busy() && queue.has_waiting() && queue.not_before <= now {
             queue.asking = true;
             queue.last_attempt = Some(now);
-            self.outputs.push(Output::Ask(to));
+            self.outputs.push(OutboxOutput::Ask(to));
         }
     }
 
@@ -480,7 +480,7 @@ impl Outbox {
         for entry in queue.into_iter().flat_map(|queue| &mut queue.entries) {
             if entry.stage == Stage::Cleared {
                 entry.stage = Stage::InFlight;
-                self.outputs.push(Output::SendPlain { to, id: entry.id(), body: entry.body() });
+                self.outputs.push(OutboxOutput::SendPlain { to, id: entry.id(), body: entry.body() });
             }
         }
     }
@@ -500,7 +500,7 @@ impl Outbox {
                 return;
             }
             let next = queue.entries.iter().find(|entry| entry.is_waiting() && !entry.is_for_another(name));
-            let Some((id, rejected)) = next.map(|entry| (entry.id(), check(&entry.letter.body))) else {
+            let Some((id, rejected)) = next.map(|entry| (entry.id(), check(&entry.message.body))) else {
                 if queue.has_waiting() {
                     self.hold(to, PendingReason::AnotherPeer, now, Jitter(0));
                 }
@@ -567,7 +567,7 @@ impl Outbox {
         let text = entry.body();
         let change = StatusChange { op: entry.op, to: told_as, id, status, is_first, is_plain, parts, text };
         let warns = is_first && !change.status.is_final() && to.public_key().is_none();
-        self.outputs.push(Output::Status(change));
+        self.outputs.push(OutboxOutput::Status(change));
         if warns {
             self.warn_if_nearly_full(to, count);
         }
@@ -673,7 +673,7 @@ impl Outbox {
             };
             queue.entries.iter().map(move |entry| Waiting {
                 to: *to,
-                letter: entry.letter.clone(),
+                message: entry.message.clone(),
                 in_flight: queue.asking || !entry.is_waiting(),
                 is_sent: entry.is_sent,
                 reason: reason(entry),
@@ -724,7 +724,7 @@ impl Outbox {
         }
         if stay > 0 {
             let told_as = self.queues.get(&to).and_then(|queue| queue.successor).unwrap_or(to);
-            self.outputs.push(Output::StaysQueued(told_as, stay));
+            self.outputs.push(OutboxOutput::StaysQueued(told_as, stay));
         }
     }
 }

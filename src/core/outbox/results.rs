@@ -5,17 +5,17 @@ use super::{Jitter, Outbox};
 use crate::core::time::Time;
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
 use crate::model::key::PublicKey;
-use crate::model::message::{Failure, Fate, MessageId};
+use crate::model::message::{MessageId, SendError, SendResult};
 use crate::model::peer_id::Recipient;
 use crate::model::session::ByeReason;
 
 /// The answer to the question how to write to a recipient.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Answer {
+pub enum RouteAnswer {
     /// Unencrypted.
     Plain,
     /// There is no answer, for this reason.
-    Failed(Fate),
+    Failed(SendResult),
 }
 
 /// How a batch ended.
@@ -30,9 +30,9 @@ pub enum BatchEnd {
 }
 
 impl Outbox {
-    /// Takes the answer to [`super::Output::Ask`]. The caller then serves the queue. If a key has
+    /// Takes the answer to [`super::OutboxOutput::Ask`]. The caller then serves the queue. If a key has
     /// proven itself at an address, it calls [`Outbox::rebind`] before.
-    pub fn answered(&mut self, to: Recipient, answer: Answer, now: Time) {
+    pub fn answered(&mut self, to: Recipient, answer: RouteAnswer, now: Time) {
         let Some(queue) = self.queues.get_mut(&to) else { return };
         queue.asking = false;
         if self.forget_if_empty(to) {
@@ -40,21 +40,21 @@ impl Outbox {
         }
         let Some(queue) = self.queues.get_mut(&to) else { return };
         match answer {
-            Answer::Plain => {
+            RouteAnswer::Plain => {
                 queue.must_ask = false;
                 queue.not_before = now;
             }
-            Answer::Failed(fate) => self.could_not_ask(to, fate, now),
+            RouteAnswer::Failed(result) => self.could_not_ask(to, result, now),
         }
     }
 
-    fn could_not_ask(&mut self, to: Recipient, fate: Fate, now: Time) {
+    fn could_not_ask(&mut self, to: Recipient, result: SendResult, now: Time) {
         // The fate is that of the question; of the message itself, nothing was sent.
-        let fate = match fate {
-            Fate::Failed(_) => fate,
-            _ => Fate::Failed(Failure::NotAnswered),
+        let result = match result {
+            SendResult::Failed(_) => result,
+            _ => SendResult::Failed(SendError::NotAnswered),
         };
-        let reason = pending_reason(&fate);
+        let reason = pending_reason(&result);
         let Some(queue) = self.queues.get(&to) else { return };
         let waiting = queue.entries.iter().filter(|entry| entry.is_waiting());
         let ends: Vec<MessageId> = waiting
@@ -62,7 +62,7 @@ impl Outbox {
             .map(Entry::id)
             .collect();
         for id in ends {
-            self.ends_with(to, id, not_sent(&fate), false, (0, 1));
+            self.ends_with(to, id, not_sent(&result), false, (0, 1));
         }
         if let Some(reason) = reason {
             self.hold(to, reason, now, Jitter(0));
@@ -76,7 +76,14 @@ impl Outbox {
     }
 
     /// Takes the result of an unencrypted send. The caller then serves the queue.
-    pub fn plain_sent(&mut self, to: Recipient, id: MessageId, fate: Fate, parts: (usize, usize), now: Time) {
+    pub fn plain_sent(
+        &mut self,
+        to: Recipient,
+        id: MessageId,
+        result: SendResult,
+        parts: (usize, usize),
+        now: Time,
+    ) {
         let Some(queue) = self.queues.get(&to) else { return };
         let Some(entry) = queue.entries.iter().find(|entry| entry.id() == id) else { return };
         if entry.stage != Stage::InFlight {
@@ -84,7 +91,7 @@ impl Outbox {
         }
         let nothing_sent = parts.0 == 0;
         let may_wait = nothing_sent && !self.would_wait_in_vain(entry);
-        let reason = pending_reason(&fate).filter(|_| may_wait);
+        let reason = pending_reason(&result).filter(|_| may_wait);
         if let Some(reason) = reason {
             match entry.ends_as.clone() {
                 Some(status) => self.ends(to, id, status),
@@ -93,19 +100,19 @@ impl Outbox {
             self.hold(to, reason, now, Jitter(0));
             return;
         }
-        let status = match &fate {
-            Fate::Delivered => DeliveryStatus::Delivered,
-            Fate::HandedOver => DeliveryStatus::Sent,
-            Fate::Astray(addr) => DeliveryStatus::Failed(FailureReason::ReachedAnother(*addr)),
-            Fate::Failed(_) => not_sent(&fate),
-            Fate::NoReceipt | Fate::Unanswered | Fate::Broken => DeliveryStatus::Unknown,
+        let status = match &result {
+            SendResult::Delivered => DeliveryStatus::Delivered,
+            SendResult::HandedOver => DeliveryStatus::Sent,
+            SendResult::Astray(addr) => DeliveryStatus::Failed(FailureReason::ReachedAnother(*addr)),
+            SendResult::Failed(_) => not_sent(&result),
+            SendResult::NoReceipt | SendResult::Unanswered | SendResult::Broken => DeliveryStatus::Unknown,
         };
-        if !nothing_sent && matches!(fate, Fate::Failed(_)) {
+        if !nothing_sent && matches!(result, SendResult::Failed(_)) {
             // Some of its parts may have been read.
             self.store_status(to, id, &DeliveryStatus::Unknown);
             self.forget_stored(to, id);
         }
-        let is_plain = !matches!(fate, Fate::Failed(_));
+        let is_plain = !matches!(result, SendResult::Failed(_));
         self.ends_with(to, id, status, is_plain, parts);
         if let Some(queue) = self.queues.get_mut(&to) {
             (queue.failures, queue.pending, queue.not_before) = (0, None, now);
@@ -132,7 +139,7 @@ impl Outbox {
             if was_in_batch {
                 entry.is_sent |= place < sent;
                 place += 1;
-                entry.letter.again |= entry.is_sent;
+                entry.message.again |= entry.is_sent;
                 entry.stage = Stage::Waiting;
             }
             let has_receipt = entry.is_sent && receipts.contains(&entry.id());
@@ -202,29 +209,29 @@ impl Outbox {
 
 /// Why a message waits that could not be sent for this reason; `None` if trying again would not
 /// help.
-fn pending_reason(fate: &Fate) -> Option<PendingReason> {
-    let Fate::Failed(failure) = fate else { return None };
+fn pending_reason(result: &SendResult) -> Option<PendingReason> {
+    let SendResult::Failed(failure) = result else { return None };
     match failure {
-        Failure::Refused
-        | Failure::TimedOut
-        | Failure::NoRoute
-        | Failure::NoResources
-        | Failure::Cancelled
-        | Failure::NotAnswered
-        | Failure::TurnedAway(ByeReason::Leaves | ByeReason::Idle)
-        | Failure::Other(_) => Some(PendingReason::Unreachable),
-        Failure::NoOk => Some(PendingReason::NoSession),
-        Failure::NotSecure => Some(PendingReason::NotSecure),
-        Failure::TurnedAway(ByeReason::NotDecided) => Some(PendingReason::NotAcceptedYet),
-        Failure::TurnedAway(ByeReason::NoRoom) => Some(PendingReason::NoRoom),
-        Failure::WrongKey | Failure::TurnedAway(_) | Failure::NotTrusted => None,
+        SendError::Refused
+        | SendError::TimedOut
+        | SendError::NoRoute
+        | SendError::NoResources
+        | SendError::Cancelled
+        | SendError::NotAnswered
+        | SendError::TurnedAway(ByeReason::Leaves | ByeReason::Idle)
+        | SendError::Other(_) => Some(PendingReason::Unreachable),
+        SendError::NoOk => Some(PendingReason::NoSession),
+        SendError::NotSecure => Some(PendingReason::NotSecure),
+        SendError::TurnedAway(ByeReason::NotDecided) => Some(PendingReason::NotAcceptedYet),
+        SendError::TurnedAway(ByeReason::NoRoom) => Some(PendingReason::NoRoom),
+        SendError::WrongKey | SendError::TurnedAway(_) | SendError::NotTrusted => None,
     }
 }
 
-fn not_sent(fate: &Fate) -> DeliveryStatus {
-    let failure = match fate {
-        Fate::Failed(failure) => failure.clone(),
-        _ => Failure::NotAnswered,
+fn not_sent(result: &SendResult) -> DeliveryStatus {
+    let failure = match result {
+        SendResult::Failed(failure) => failure.clone(),
+        _ => SendError::NotAnswered,
     };
     DeliveryStatus::Failed(FailureReason::NotSent(failure))
 }

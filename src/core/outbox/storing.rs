@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::entry::{Entry, Stage};
-use super::{Jitter, Moved, Outbox, Output};
+use super::{Jitter, Moved, Outbox, OutboxOutput};
 use crate::core::time::Time;
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::stored::{Assurance, Condition, Write};
+use crate::model::stored::{Assurance, Condition, StoreOp};
 
 /// Something that the store was asked to take.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -66,7 +66,7 @@ impl Outbox {
                 entry.storing = true;
                 let write = self.barriers.add(to, entry.id(), Then::Queued);
                 let said = said(to, entry, Condition::Queued, self.expire);
-                self.outputs.push(Output::Store(Some(write), said));
+                self.outputs.push(OutboxOutput::Store(Some(write), said));
             }
         }
     }
@@ -77,13 +77,13 @@ impl Outbox {
         entry.stage = Stage::Committing;
         entry.stored_as_queued = entry.stored_for.is_some();
         let write = match entry.stored_for {
-            Some(to) => Write::Became { to, id, condition: Condition::Sent },
+            Some(to) => StoreOp::Became { to, id, condition: Condition::Sent },
             None => said(to, entry, Condition::Sent, self.expire),
         };
         entry.stored_for = entry.stored_for.or(Some(to));
         entry.stored_as_attempted = true;
         let barrier = self.barriers.add(to, id, Then::Attempt);
-        self.outputs.push(Output::Store(Some(barrier), write));
+        self.outputs.push(OutboxOutput::Store(Some(barrier), write));
     }
 
     /// The messages that were about to be sent unencrypted to a recipient wait again: it can no
@@ -107,8 +107,8 @@ impl Outbox {
         if let (true, Some(to)) = (std::mem::take(&mut entry.stored_as_attempted), entry.stored_for) {
             entry.storing = true;
             let barrier = self.barriers.add(to, id, Then::Queued);
-            let write = Write::Became { to, id, condition: Condition::Queued };
-            self.outputs.push(Output::Store(Some(barrier), write));
+            let write = StoreOp::Became { to, id, condition: Condition::Queued };
+            self.outputs.push(OutboxOutput::Store(Some(barrier), write));
         }
     }
 
@@ -149,7 +149,7 @@ impl Outbox {
     pub(super) fn store_status(&mut self, to: Recipient, id: MessageId, status: &DeliveryStatus) {
         let Some(entry) = self.queues.get_mut(&to).and_then(|queue| queue.entry(id)) else { return };
         if let (Some(to), Some(condition)) = (entry.stored_for, condition_of(status)) {
-            self.outputs.push(Output::Store(None, Write::Became { to, id, condition }));
+            self.outputs.push(OutboxOutput::Store(None, StoreOp::Became { to, id, condition }));
         }
     }
 
@@ -166,7 +166,8 @@ impl Outbox {
         let Some(entry) = self.queues.get_mut(&to).and_then(|queue| queue.entry(id)) else { return };
         if let (false, Some(to)) = (std::mem::replace(&mut entry.stored_as_attempted, true), entry.stored_for)
         {
-            self.outputs.push(Output::Store(None, Write::Became { to, id, condition: Condition::Sent }));
+            self.outputs
+                .push(OutboxOutput::Store(None, StoreOp::Became { to, id, condition: Condition::Sent }));
         }
     }
 
@@ -201,18 +202,18 @@ impl Outbox {
         for mut entry in queue.entries {
             if into.position(entry.id()).is_some() {
                 self.limits.remove(entry.id());
-                self.outputs.push(Output::Duplicate(entry.op));
+                self.outputs.push(OutboxOutput::Duplicate(entry.op));
                 continue;
             }
             if let Some(from) = entry.stored_for.filter(|from| *from != to) {
                 entry.stored_for = Some(to);
-                self.outputs.push(Output::Store(None, Write::Moved { id: entry.id(), from, to }));
+                self.outputs.push(OutboxOutput::Store(None, StoreOp::Moved { id: entry.id(), from, to }));
             }
             into.bytes += entry.bytes();
             into.entries.push_back(entry);
         }
         let count = into.entries.len();
-        self.outputs.extend([Output::Count(from, 0), Output::Count(to, count)]);
+        self.outputs.extend([OutboxOutput::Count(from, 0), OutboxOutput::Count(to, count)]);
         moved
     }
 
@@ -269,10 +270,10 @@ impl Outbox {
     fn is_queued_already(&mut self, from: Recipient, to: Recipient, id: MessageId) {
         let Some(entry) = self.remove(from, id) else { return };
         if let Some(from) = entry.stored_for {
-            self.outputs.push(Output::Store(None, Write::Moved { id, from, to }));
+            self.outputs.push(OutboxOutput::Store(None, StoreOp::Moved { id, from, to }));
         }
         if entry.told.is_none() {
-            self.outputs.push(Output::Duplicate(entry.op));
+            self.outputs.push(OutboxOutput::Duplicate(entry.op));
         }
     }
 
@@ -283,12 +284,14 @@ impl Outbox {
         if let Some(from) = entry.stored_for {
             entry.stored_for = Some(to);
             if std::mem::take(&mut entry.stored_as_attempted) && !entry.is_sent {
-                self.outputs
-                    .push(Output::Store(None, Write::Became { to: from, id, condition: Condition::Queued }));
+                self.outputs.push(OutboxOutput::Store(
+                    None,
+                    StoreOp::Became { to: from, id, condition: Condition::Queued },
+                ));
             }
             entry.storing = true;
             let barrier = self.barriers.add(to, id, Then::Queued);
-            self.outputs.push(Output::Store(Some(barrier), Write::Moved { id, from, to }));
+            self.outputs.push(OutboxOutput::Store(Some(barrier), StoreOp::Moved { id, from, to }));
         }
         self.add(to, entry);
         if let Some(queue) = self.queues.get_mut(&to) {
@@ -298,12 +301,19 @@ impl Outbox {
 }
 
 /// What the store is told of a new message.
-fn said(to: Recipient, entry: &Entry, condition: Condition, expire: std::time::Duration) -> Write {
+fn said(to: Recipient, entry: &Entry, condition: Condition, expire: std::time::Duration) -> StoreOp {
     let is_encrypted = matches!(to, Recipient::Peer(PeerId::Key(_)));
     let assurance = if is_encrypted { Assurance::Encrypted } else { Assurance::Plain };
     let expire = u64::try_from(expire.as_millis()).unwrap_or(u64::MAX);
-    let expires = entry.letter.time.saturating_add(expire);
-    Write::Said { to, name: entry.name.clone(), letter: entry.letter.clone(), condition, assurance, expires }
+    let expires = entry.message.time.saturating_add(expire);
+    StoreOp::Said {
+        to,
+        name: entry.name.clone(),
+        message: entry.message.clone(),
+        condition,
+        assurance,
+        expires,
+    }
 }
 
 /// What the store keeps of a final status; `None` if it keeps what it has.

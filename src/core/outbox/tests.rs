@@ -5,13 +5,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::address::PeerAddr;
-use crate::model::message::{Failure, Fate};
+use crate::model::message::{SendError, SendResult};
 use crate::model::stored::Condition;
 use crate::protocol::plain::peer_at;
 use crate::protocol::session::{MAX_TEXT_BYTES, MAX_TURN_BYTES, MAX_TURN_RECORDS, Record};
 
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
-const REFUSED: Fate = Fate::Failed(Failure::Refused);
+const REFUSED: SendResult = SendResult::Failed(SendError::Refused);
 
 fn key(n: u8) -> Recipient {
     Recipient::key(PublicKey::new([n; 32]))
@@ -38,8 +38,8 @@ fn at(ms: u64) -> Time {
 }
 
 fn message(n: u32, bytes: usize) -> NewMessage {
-    let letter = Letter { id: id(n), time: 0, body: "x".repeat(bytes).into(), again: false };
-    NewMessage { op: OpId(n.into()), letter, name: None, is_direct: true }
+    let message = Message { id: id(n), time: 0, body: "x".repeat(bytes).into(), again: false };
+    NewMessage { op: OpId(n.into()), message, name: None, is_direct: true }
 }
 
 fn queued(reason: PendingReason) -> DeliveryStatus {
@@ -53,7 +53,7 @@ struct Story {
     writes: Vec<(WriteId, Condition)>,
     has_slow_store: bool,
     sent: Vec<(Recipient, MessageId)>,
-    batches: Vec<(PublicKey, Vec<Letter>)>,
+    batches: Vec<(PublicKey, Vec<Message>)>,
     asked: Vec<Recipient>,
     statuses: Vec<(MessageId, DeliveryStatus)>,
 }
@@ -75,17 +75,17 @@ impl Story {
     fn collect(&mut self) {
         for output in self.outbox.take_outputs() {
             match output {
-                Output::Store(
+                OutboxOutput::Store(
                     Some(write),
-                    Write::Said { condition, .. } | Write::Became { condition, .. },
+                    StoreOp::Said { condition, .. } | StoreOp::Became { condition, .. },
                 ) => {
                     self.writes.push((write, condition));
                 }
-                Output::Store(Some(write), _) => self.writes.push((write, Condition::Queued)),
-                Output::Ask(to) => self.asked.push(to),
-                Output::SendPlain { to, id, .. } => self.sent.push((to, id)),
-                Output::SendBatch { key, messages } => self.batches.push((key, messages)),
-                Output::Status(change) => self.statuses.push((change.id, change.status)),
+                OutboxOutput::Store(Some(write), _) => self.writes.push((write, Condition::Queued)),
+                OutboxOutput::Ask(to) => self.asked.push(to),
+                OutboxOutput::SendPlain { to, id, .. } => self.sent.push((to, id)),
+                OutboxOutput::SendBatch { key, messages } => self.batches.push((key, messages)),
+                OutboxOutput::Status(change) => self.statuses.push((change.id, change.status)),
                 _ => {}
             }
         }
@@ -146,14 +146,14 @@ impl Story {
     }
 
     /// The oldest unencrypted send ends.
-    fn plain_ends(&mut self, fate: Fate, parts: usize) {
+    fn plain_ends(&mut self, result: SendResult, parts: usize) {
         let (to, id) = self.sent.remove(0);
-        self.outbox.plain_sent(to, id, fate, (parts, 1), self.now);
+        self.outbox.plain_sent(to, id, result, (parts, 1), self.now);
         self.collect();
         self.serve(to);
     }
 
-    fn answers(&mut self, answer: Answer) {
+    fn answers(&mut self, answer: RouteAnswer) {
         let to = self.asked.remove(0);
         self.outbox.answered(to, answer, self.now);
         self.collect();
@@ -165,7 +165,11 @@ impl Story {
     }
 
     fn batch(&self) -> Vec<(MessageId, bool)> {
-        self.batches.iter().flat_map(|(_, letters)| letters).map(|letter| (letter.id, letter.again)).collect()
+        self.batches
+            .iter()
+            .flat_map(|(_, messages)| messages)
+            .map(|message| (message.id, message.again))
+            .collect()
     }
 }
 
@@ -349,7 +353,7 @@ fn legacy_peer_gets_one_message_at_a_time() {
         story.puts(legacy(5001), n);
     }
     assert_eq!(story.sent, [(legacy(5001), id(1))]);
-    story.plain_ends(Fate::HandedOver, 1);
+    story.plain_ends(SendResult::HandedOver, 1);
     assert_eq!(story.told(), [(id(1), DeliveryStatus::Sent)]);
     assert_eq!(story.sent, [(legacy(5001), id(2))]);
 }
@@ -373,9 +377,9 @@ fn unsent_message_waits_and_asks_first() {
     assert_eq!(story.told(), [(id(1), queued(PendingReason::Unreachable))]);
     story.later(1_000);
     assert_eq!((&story.asked[..], &story.sent[..]), (&[legacy(5001)][..], &[][..]));
-    story.answers(Answer::Plain);
+    story.answers(RouteAnswer::Plain);
     assert_eq!(story.sent, [(legacy(5001), id(1))]);
-    story.plain_ends(Fate::Broken, 1);
+    story.plain_ends(SendResult::Broken, 1);
     assert_eq!(story.told(), [(id(1), DeliveryStatus::Unknown)]);
     assert_eq!(story.outbox.recipients(), []);
 }
@@ -387,7 +391,7 @@ fn queued_legacy_message_that_cannot_be_committed_waits() {
     story.plain_ends(REFUSED, 0);
     story.has_slow_store = true;
     story.later(1_000);
-    story.answers(Answer::Plain);
+    story.answers(RouteAnswer::Plain);
     story.store_turns(false);
     assert_eq!(story.sent, []);
     let waiting: Vec<PendingReason> = story.outbox.waiting().map(|waiting| waiting.reason).collect();
@@ -416,7 +420,7 @@ fn messages_for_address_go_to_key_proven_there() {
     assert_eq!(moved, Moved { count: 2, is_direct: true });
     story.collect();
     story.serve(key(1));
-    story.answers(Answer::Failed(Fate::Broken));
+    story.answers(RouteAnswer::Failed(SendResult::Broken));
     assert_eq!(story.batch(), [(id(1), false), (id(2), false)]);
 }
 
@@ -459,7 +463,7 @@ fn leaving_keeps_what_is_stored() {
         story.puts(key(1), 2);
         story.outbox.abandon();
         let outputs = story.outbox.take_outputs();
-        assert_eq!(outputs.contains(&Output::StaysQueued(key(1), 2)), durable);
+        assert_eq!(outputs.contains(&OutboxOutput::StaysQueued(key(1), 2)), durable);
         assert_eq!(story.outbox.count(key(1)), if durable { 2 } else { 0 });
     }
 }
@@ -514,7 +518,7 @@ fn check(
 ) {
     for output in story.outbox.outputs.clone() {
         match output {
-            Output::Status(change) => {
+            OutboxOutput::Status(change) => {
                 let is_after = ended.contains_key(&(change.op.0, change.id));
                 assert!(!is_after, "{change:?} after its end");
                 if change.status.is_final() {
@@ -522,7 +526,7 @@ fn check(
                     open.remove(&change.op.0);
                 }
             }
-            Output::Duplicate(op) => drop(open.remove(&op.0)),
+            OutboxOutput::Duplicate(op) => drop(open.remove(&op.0)),
             _ => {}
         }
     }
@@ -582,18 +586,18 @@ proptest! {
                 }
                 Step::PlainEnds(n) if !story.sent.is_empty() => {
                     let (to, id) = story.sent.remove(0);
-                    let (fate, parts) = match n {
+                    let (result, parts) = match n {
                         0 => (REFUSED, 0),
-                        1 => (Fate::HandedOver, 1),
-                        2 => (Fate::Broken, 1),
-                        3 => (Fate::Failed(Failure::NotTrusted), 0),
-                        _ => (Fate::Delivered, 1),
+                        1 => (SendResult::HandedOver, 1),
+                        2 => (SendResult::Broken, 1),
+                        3 => (SendResult::Failed(SendError::NotTrusted), 0),
+                        _ => (SendResult::Delivered, 1),
                     };
-                    story.outbox.plain_sent(to, id, fate, (parts, 1), story.now);
+                    story.outbox.plain_sent(to, id, result, (parts, 1), story.now);
                 }
                 Step::Answers(is_plain) if !story.asked.is_empty() => {
                     let to = story.asked.remove(0);
-                    let answer = if is_plain { Answer::Plain } else { Answer::Failed(Fate::Broken) };
+                    let answer = if is_plain { RouteAnswer::Plain } else { RouteAnswer::Failed(SendResult::Broken) };
                     story.outbox.answered(to, answer, story.now);
                     if is_plain && matches!(to, Recipient::Address(_)) {
                         let peer = legacy(to.addr().map_or(0, |addr| addr.port()));
@@ -629,13 +633,13 @@ proptest! {
             for to in std::mem::take(&mut story.asked) {
                 story.outbox.rebind(to, key(2), None, story.now);
                 check(&mut story, &mut ended, &mut open);
-                story.outbox.answered(to, Answer::Plain, story.now);
+                story.outbox.answered(to, RouteAnswer::Plain, story.now);
             }
             for (to, id) in std::mem::take(&mut story.sent) {
-                story.outbox.plain_sent(to, id, Fate::Delivered, (1, 1), story.now);
+                story.outbox.plain_sent(to, id, SendResult::Delivered, (1, 1), story.now);
             }
-            for (key, letters) in std::mem::take(&mut story.batches) {
-                let ids: Vec<MessageId> = letters.iter().map(|letter| letter.id).collect();
+            for (key, messages) in std::mem::take(&mut story.batches) {
+                let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
                 story.outbox.batch_sent(key, ids.len(), &ids, &BatchEnd::Answered, story.now, Jitter(0));
             }
             check(&mut story, &mut ended, &mut open);

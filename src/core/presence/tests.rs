@@ -157,7 +157,7 @@ fn a_peer_without_an_answer_is_quiet_and_gone_only_after_ten_seconds() {
 }
 
 #[test]
-fn a_static_peer_is_dialled_at_once_and_then_ever_more_rarely() {
+fn a_static_peer_is_dialed_at_once_and_then_ever_more_rarely() {
     let mut presence = Presence::of_static(at(0));
     assert_eq!(presence.next_probe(PROBE_INTERVAL), Some((at(0), Probe::Connect)));
     let mut now = 0;

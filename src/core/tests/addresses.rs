@@ -11,15 +11,15 @@ fn a_peer_that_listens_at_another_loopback_address_than_it_dials_from_is_found_t
     story.gets_from(HERE, claimed, Form::Standard, Body::Connect);
     let ack = story.under_way.iter().find(|t| t.message == Outgoing::ConnectAck).unwrap().clone();
     assert_eq!((ack.to, ack.fallback), (at(5001), Some(real)));
-    let actions = story.chat.sent(
-        Sent { job: ack.job, to: real, fate: Fate::HandedOver, parts: (1, 1), capability: None },
+    let actions = story.state.sent(
+        Sent { job: ack.job, to: real, result: SendResult::HandedOver, parts: (1, 1), capability: None },
         story.now,
     );
     story.perform(actions);
-    assert_eq!(story.chat.rows(story.now)[0].addr, Some(real));
+    assert_eq!(story.state.rows(story.now)[0].addr, Some(real));
     // It goes on speaking from where it did, and is still the same peer.
     story.gets_from(HERE, claimed, Form::Standard, Body::Exit);
-    let rows = story.chat.rows(story.now);
+    let rows = story.state.rows(story.now);
     assert_eq!((rows.len(), rows[0].state), (1, PresenceStatus::Offline));
 }
 
@@ -35,10 +35,10 @@ fn a_peer_that_was_found_elsewhere_does_not_go_back_to_where_another_answers() {
     let ack = story.under_way.remove(0);
     story.told();
     for (job, to) in [(ack.job, real), (text.job, at(5001))] {
-        let sent = Sent { job, to, fate: Fate::Delivered, parts: (1, 1), capability: None };
-        let actions = story.chat.sent(sent, story.now);
+        let sent = Sent { job, to, result: SendResult::Delivered, parts: (1, 1), capability: None };
+        let actions = story.state.sent(sent, story.now);
         story.perform(actions);
-        let addrs: Vec<PeerAddr> = story.chat.rows(story.now).iter().filter_map(|row| row.addr).collect();
+        let addrs: Vec<PeerAddr> = story.state.rows(story.now).iter().filter_map(|row| row.addr).collect();
         assert_eq!(addrs, [real]);
     }
     // And the text is not said to be his.
@@ -83,28 +83,28 @@ fn a_second_address_is_not_tried_where_somebody_else_is_known() {
 
 #[test]
 fn a_text_that_somebody_else_got_meanwhile_is_not_said_to_be_delivered() {
-    for (fate, parts) in [
-        (Fate::Delivered, (1, 1)),
-        (Fate::HandedOver, (1, 1)),
-        (Fate::Unanswered, (0, 1)),
-        (Fate::Broken, (0, 1)),
-        (Fate::Failed(Failure::Refused), (1, 2)),
+    for (result, parts) in [
+        (SendResult::Delivered, (1, 1)),
+        (SendResult::HandedOver, (1, 1)),
+        (SendResult::Unanswered, (0, 1)),
+        (SendResult::Broken, (0, 1)),
+        (SendResult::Failed(SendError::Refused), (1, 2)),
     ] {
         let mut story = Story::new();
         let (op, real, text) = bob_is_written_to(&mut story);
         carol_speaks(&mut story, real);
         let actions =
-            story.chat.sent(Sent { job: text.job, to: real, fate, parts, capability: None }, story.now);
+            story.state.sent(Sent { job: text.job, to: real, result, parts, capability: None }, story.now);
         story.perform(actions);
         let claimed = Some(Claimed { ip: real.v4().unwrap(), port: 5001 });
-        let who = Who { claimed, ..bob(5001) };
+        let who = PeerInfo { claimed, ..bob(5001) };
         let status = DeliveryStatus::Failed(FailureReason::ReachedAnother(real));
         let text = "for Bob".into();
         let astray = Event::Delivery { op, who, status, is_first: true, parts, total: 1, text };
         assert_eq!(story.told(), [astray, Event::Settled(op)]);
         // Nobody listens at Bob's address, as far as was seen.
-        assert!(story.chat.peers.peer(legacy(at(5001))).unwrap().presence.is_doubtful());
-        assert_eq!(story.chat.rows(story.now).len(), 2);
+        assert!(story.state.peers.peer(legacy(at(5001))).unwrap().presence.is_doubtful());
+        assert_eq!(story.state.rows(story.now).len(), 2);
     }
 }
 
@@ -113,9 +113,9 @@ fn message_with_no_byte_sent_anywhere_is_queued() {
     let mut story = Story::new();
     let (op, real, text) = bob_is_written_to(&mut story);
     carol_speaks(&mut story, real);
-    let fate = Fate::Failed(Failure::Refused);
-    let sent = Sent { job: text.job, to: at(5001), fate, parts: (0, 1), capability: None };
-    let actions = story.chat.sent(sent, story.now);
+    let result = SendResult::Failed(SendError::Refused);
+    let sent = Sent { job: text.job, to: at(5001), result, parts: (0, 1), capability: None };
+    let actions = story.state.sent(sent, story.now);
     story.perform(actions);
     let told = story.told();
     let waits = DeliveryStatus::Queued(PendingReason::Unreachable);

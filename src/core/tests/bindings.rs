@@ -1,6 +1,6 @@
 //! Which peer gets a message for an address.
 
-use super::keys::{BOBS, EVES, key, letter, met};
+use super::keys::{BOBS, EVES, key, message, met};
 use super::*;
 use crate::model::session::{Met, Say, TalkEnd};
 
@@ -11,9 +11,9 @@ fn known_key_binds_address_without_hello() {
     story.promises(BOBS);
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     story.talked(Some(Met { key: key(BOBS), hello: None }), TalkEnd::Broken);
-    let ids: Vec<Recipient> = story.chat.rows(story.now).iter().map(|row| row.id).collect();
+    let ids: Vec<Recipient> = story.state.rows(story.now).iter().map(|row| row.id).collect();
     assert_eq!(ids, [Recipient::key(key(BOBS))], "the address has no row of its own");
-    assert_eq!(story.chat.waiting(story.now).first().map(|text| text.to), Some(ids[0]));
+    assert_eq!(story.state.waiting(story.now).first().map(|text| text.to), Some(ids[0]));
     assert!(story.talks.iter().all(|talk| talk.expect == Some(key(BOBS))));
 }
 
@@ -24,7 +24,7 @@ fn peer_dialing_in_during_probe_is_probed_later() {
     story.later(seconds(1));
     assert!(!story.dials(5001).is_empty(), "nothing is on its way to the address");
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-    story.ends(5001, &Fate::Failed(Failure::NoRoute));
+    story.ends(5001, &SendResult::Failed(SendError::NoRoute));
     story.talks.clear();
     story.later(PROBE_INTERVAL * 2);
     assert!(story.talks.iter().any(|talk| talk.expect == Some(key(BOBS))));
@@ -33,14 +33,14 @@ fn peer_dialing_in_during_probe_is_probed_later() {
 #[test]
 fn key_at_legacy_address_leaves_legacy_peer_alone() {
     let mut story = Story::new().with_static(&[5001]);
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     let legacy = legacy(at(5001));
-    assert!(story.chat.knows(legacy));
+    assert!(story.state.knows(legacy));
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     story.told();
     let of_legacy = |story: &Story| {
-        let rows = story.chat.rows(story.now);
+        let rows = story.state.rows(story.now);
         rows.into_iter().find(|row| row.id == legacy).map(|row| (row.state, row.why, row.origin))
     };
     let replaced = Some((PresenceStatus::Offline, Some(OfflineReason::Replaced), PeerOrigin::SentTo));
@@ -49,19 +49,19 @@ fn key_at_legacy_address_leaves_legacy_peer_alone() {
     assert_eq!(story.dials(5001), [], "it is looked for");
     // An empty connection shows only that a program serves the address.
     story.does(Command::List);
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     assert_eq!(of_legacy(&story), replaced);
 }
 
 #[test]
 fn message_for_replaced_legacy_peer_is_held() {
     let mut story = Story::new().with_static(&[5001]);
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     story.dials_in(BOBS, "Bob", 5001).expect("welcome");
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     story.told();
     let to = Target::These(vec![legacy(at(5001))]);
-    story.does(Command::Send { to, letter: letter(1) });
+    story.does(Command::Send { to, message: message(1) });
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
     story.promises(BOBS);
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
@@ -77,16 +77,16 @@ fn acknowledgements_are_spaced_whichever_peer_proves_a_key() {
         let nameless = Plain { claimed, form: Form::Standard, name: None, body: Body::Connect };
         let decoded = vec![Decoded::Message(nameless)];
         let received = Received { source: Source::from(HERE), decoded, cut: false };
-        let (_, actions) = story.chat.received(received, story.now);
+        let (_, actions) = story.state.received(received, story.now);
         story.perform(actions);
     }
     let mut story = Story::new();
     connects(&mut story);
     story.promises(BOBS);
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    assert!(!story.chat.knows(at(5001).into()));
+    assert!(!story.state.knows(at(5001).into()));
     connects(&mut story);
-    assert!(story.chat.knows(at(5001).into()));
+    assert!(story.state.knows(at(5001).into()));
     assert!(!story.dials(5001).contains(&Outgoing::ConnectAck));
     story.later(seconds(3));
     assert!(story.dials(5001).contains(&Outgoing::ConnectAck));
@@ -96,12 +96,12 @@ fn acknowledgements_are_spaced_whichever_peer_proves_a_key() {
 fn replaced_legacy_peer_loses_its_form() {
     let mut story = Story::new();
     story.gets_from(HERE, Claimed { ip: HERE, port: 5001 }, Form::R3, text("hello"));
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     story.told();
     story.dials_in(EVES, "Eve", 5001).expect("welcome");
     story.talked(Some(Met { key: key(EVES), hello: None }), TalkEnd::Answered);
     let to = Target::These(vec![legacy(at(5001))]);
-    story.does(Command::Send { to, letter: letter(1) });
+    story.does(Command::Send { to, message: message(1) });
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
     assert_eq!(story.under_way.last().map(|transmit| transmit.form), Some(Form::Standard));
 }
@@ -109,13 +109,13 @@ fn replaced_legacy_peer_loses_its_form() {
 #[test]
 fn legacy_peer_that_is_back_loses_the_promise() {
     let mut story = Story::new().with_static(&[5001]);
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     let to = Target::These(vec![legacy(at(5001))]);
     story.does(Command::Connect(to.clone()));
     story.promises(EVES);
     story.talked(None, TalkEnd::NoOk);
     story.told();
-    story.does(Command::Send { to, letter: letter(1) });
+    story.does(Command::Send { to, message: message(1) });
     assert_eq!(story.dials(5001), [Outgoing::Text(["text 1".to_owned()].into())]);
 }
 
@@ -124,19 +124,19 @@ fn restored_messages_for_legacy_peer_ask_once() {
     let mut story = Story::new();
     let restored = |n: u8| Restored {
         to: legacy(at(5001)),
-        letter: letter(n),
+        message: message(n),
         cut_off: false,
         left: seconds(600),
         name: None,
     };
-    let actions = story.chat.restore(vec![restored(1), restored(2)], story.now);
+    let actions = story.state.restore(vec![restored(1), restored(2)], story.now);
     story.perform(actions);
     story.gets(5001, Body::Connect);
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     for n in 1..=2 {
         assert_eq!(story.dials(5001), [Outgoing::Text([format!("text {n}")].into())]);
-        story.ends(5001, &Fate::HandedOver);
+        story.ends(5001, &SendResult::HandedOver);
     }
-    let ids: Vec<Recipient> = story.chat.rows(story.now).iter().map(|row| row.id).collect();
+    let ids: Vec<Recipient> = story.state.rows(story.now).iter().map(|row| row.id).collect();
     assert_eq!(ids, [legacy(at(5001))]);
 }

@@ -26,11 +26,11 @@ fn message_stored_during_key_proof_leaves_nothing_behind() {
     story.does(Command::Connect(Target::These(vec![at(5001).into()])));
     story.promises(BOBS);
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    let actions = story.chat.written(id.expect("a number"), Ok(()), story.now);
+    let actions = story.state.written(id.expect("a number"), Ok(()), story.now);
     story.perform(actions);
     let address = Recipient::Address(at(5001));
     assert!(story.under_way.is_empty(), "{:?}", story.under_way);
-    assert_eq!(story.chat.outbox.count(address), 0, "later messages wait forever");
+    assert_eq!(story.state.outbox.count(address), 0, "later messages wait forever");
 }
 
 #[test]
@@ -38,14 +38,14 @@ fn legacy_program_at_former_key_address_gets_connect() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let parted =
-        story.chat.ended(super::keys::key(BOBS), Some(crate::model::session::ByeReason::Leaves), story.now);
+        story.state.ended(super::keys::key(BOBS), Some(crate::model::session::ByeReason::Leaves), story.now);
     story.perform(parted);
     story.does(Command::Connect(these(5001)));
     story.talked(None, TalkEnd::NoOk);
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     assert_eq!(story.outcomes(), [DeliveryStatus::Sent]);
-    assert!(story.chat.knows(legacy(at(5001))));
+    assert!(story.state.knows(legacy(at(5001))));
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn false_promise_behind_connect_is_not_retried_forever() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let parted =
-        story.chat.ended(super::keys::key(BOBS), Some(crate::model::session::ByeReason::Leaves), story.now);
+        story.state.ended(super::keys::key(BOBS), Some(crate::model::session::ByeReason::Leaves), story.now);
     story.perform(parted);
     story.does(Command::Connect(these(5001)));
     story.talked(None, TalkEnd::NoOk);
@@ -70,12 +70,12 @@ fn connects_as(story: &mut Story, name: &str) {
     let name = Some(PeerName::new(name));
     let decoded = vec![Decoded::Message(Plain { claimed, form: Form::Standard, name, body: Body::Connect })];
     let received = Received { source: Source::from(HERE), decoded, cut: false };
-    let (_, actions) = story.chat.received(received, story.now);
+    let (_, actions) = story.state.received(received, story.now);
     story.perform(actions);
 }
 
 fn name_of_legacy(story: &Story) -> Option<String> {
-    let rows = story.chat.rows(story.now);
+    let rows = story.state.rows(story.now);
     rows.into_iter()
         .find(|row| row.id == legacy(at(5001)))
         .and_then(|row| row.name)
@@ -98,12 +98,12 @@ fn message_during_another_legacy_introduction_is_held() {
     let mut story = Story::new();
     story.gets(5001, text("hi"));
     story.does(Command::Connect(Target::These(vec![legacy(at(5001))])));
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     connects_as(&mut story, "Carl");
     story.told();
     let to = Target::These(vec![legacy(at(5001))]);
-    story.does(Command::Send { to, letter: super::keys::letter(1) });
-    story.ends(5001, &Fate::HandedOver);
+    story.does(Command::Send { to, message: super::keys::message(1) });
+    story.ends(5001, &SendResult::HandedOver);
     assert_eq!(
         story.outcomes(),
         [DeliveryStatus::Queued(crate::model::delivery::PendingReason::AnotherPeer)]
@@ -120,12 +120,12 @@ fn legacy_peer_is_there_again_after_a_key_at_its_address() {
     story.promises(EVES);
     story.talked(Some(met(EVES, 5001)), TalkEnd::Answered);
     let bye = Some(crate::model::session::ByeReason::Leaves);
-    let parted = story.chat.ended(super::keys::key(EVES), bye, story.now);
+    let parted = story.state.ended(super::keys::key(EVES), bye, story.now);
     story.perform(parted);
     story.does(Command::Connect(these(5001)));
     story.talked(None, TalkEnd::NoOk);
-    story.ends(5001, &Fate::HandedOver);
-    let rows = story.chat.rows(story.now);
+    story.ends(5001, &SendResult::HandedOver);
+    let rows = story.state.rows(story.now);
     let state = rows.into_iter().find(|row| row.id == legacy(at(5001))).map(|row| row.state);
     assert!(state.is_some_and(|state| state != PresenceStatus::Offline), "{state:?}");
 }
@@ -143,7 +143,7 @@ fn blocked_key_gets_no_row_from_what_was_under_way() {
     while !story.talks.is_empty() {
         story.talked(Some(met(BOBS, 5001)), TalkEnd::Bye(crate::model::session::ByeReason::Leaves));
     }
-    assert!(!story.chat.knows(super::keys::key(BOBS).into()));
+    assert!(!story.state.knows(super::keys::key(BOBS).into()));
 }
 
 #[test]
@@ -155,10 +155,10 @@ fn check_counts_are_balanced_when_a_peer_claims_our_address() {
     for _ in 0..3 {
         story.later(PROBE_INTERVAL * 2);
         while !story.talks.is_empty() {
-            story.talked(None, TalkEnd::Unreachable(Failure::Refused));
+            story.talked(None, TalkEnd::Unreachable(SendError::Refused));
         }
-        story.ends(5001, &Fate::Failed(Failure::Refused));
-        story.ends(5000, &Fate::Failed(Failure::Refused));
+        story.ends(5001, &SendResult::Failed(SendError::Refused));
+        story.ends(5000, &SendResult::Failed(SendError::Refused));
     }
-    assert!(story.chat.probe_limiter.is_empty());
+    assert!(story.state.probe_limiter.is_empty());
 }

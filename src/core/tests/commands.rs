@@ -7,13 +7,13 @@ fn a_list_waits_for_the_second_refusal_and_never_longer_than_two_seconds() {
     let mut story = Story::new();
     for port in [5001, 5002, 5003] {
         story.gets(port, Body::Connect);
-        story.ends(port, &Fate::Delivered);
+        story.ends(port, &SendResult::Delivered);
     }
     story.later(seconds(5));
     let began = story.now;
     let op = story.does(Command::List);
     story.told();
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     story.refused(5002);
     story.later(seconds(1));
     assert_eq!(story.told(), []);
@@ -33,14 +33,14 @@ fn a_text_to_all_goes_to_those_that_are_there() {
     let mut story = Story::new();
     for port in [5001, 5002] {
         story.gets(port, Body::Connect);
-        story.ends(port, &Fate::Delivered);
+        story.ends(port, &SendResult::Delivered);
     }
     story.gets(5002, Body::Exit);
     story.told();
     let op = story.says(Target::All, "hi");
     assert_eq!(story.dials(5001), [Outgoing::Text(["hi".to_owned()].into())]);
     assert_eq!(story.dials(5002), []);
-    story.ends(5001, &Fate::Delivered);
+    story.ends(5001, &SendResult::Delivered);
     let (who, status, parts, text) = (bob(5001), DeliveryStatus::Delivered, (1, 1), "hi".into());
     let done = Event::Delivery { op, who, status, is_first: true, parts, total: 1, text };
     assert_eq!(story.told(), [done, Event::Settled(op)]);
@@ -50,7 +50,7 @@ fn a_text_to_all_goes_to_those_that_are_there() {
 fn a_text_to_nobody_is_said_to_be() {
     let mut story = Story::new();
     let op = story.says(Target::All, "hi");
-    assert_eq!(story.told(), [Event::Nobody(Deed::Send), Event::Settled(op)]);
+    assert_eq!(story.told(), [Event::Nobody(CommandKind::Send), Event::Settled(op)]);
 }
 
 #[test]
@@ -58,12 +58,12 @@ fn a_stranger_that_took_a_text_is_known_from_then_on_and_one_that_refused_is_not
     let mut story = Story::new();
     story.says(these(5001), "hi");
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     story.says(these(5002), "hi");
     story.refused(5002);
-    let rows = story.chat.rows(story.now);
+    let rows = story.state.rows(story.now);
     assert_eq!(
         (rows.len(), rows[0].origin, rows[0].state),
         (1, PeerOrigin::SentTo, PresenceStatus::Connected)
@@ -142,11 +142,11 @@ fn texts_that_wait_for_an_address_without_a_row_are_bounded_too_and_one_more_may
     story.says(these(5001), "one more");
     assert!(full(story.told()));
     // It takes the question first, and then one message.
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     story.told();
     story.says(these(5001), "one more");
     assert!(full(story.told()));
-    story.ends(5001, &Fate::Delivered);
+    story.ends(5001, &SendResult::Delivered);
     story.told();
     story.says(these(5001), "one more");
     assert_eq!(story.told(), []);
@@ -158,13 +158,14 @@ fn texts_that_wait_for_an_address_without_a_row_are_bounded_too_and_one_more_may
 fn texts_on_their_way_count_for_the_row_that_they_find_there_and_follow_it() {
     let mut story = Story::new();
     let real = PeerAddr::new(Ipv4Addr::new(127, 0, 1, 1), 5001).unwrap();
-    let waiting = |story: &Story, id| story.chat.peers.peer(id).unwrap().texts_waiting;
+    let waiting = |story: &Story, id| story.state.peers.peer(id).unwrap().texts_waiting;
     story.says(these(5001), "hi");
     story.gets_from(HERE, Claimed { ip: real.v4().unwrap(), port: 5001 }, Form::Standard, Body::Connect);
     assert_eq!(waiting(&story, at(5001).into()), 1);
     let ack = story.under_way.iter().find(|t| t.message == Outgoing::ConnectAck).unwrap().clone();
-    let found = Sent { job: ack.job, to: real, fate: Fate::HandedOver, parts: (1, 1), capability: None };
-    let actions = story.chat.sent(found, story.now);
+    let found =
+        Sent { job: ack.job, to: real, result: SendResult::HandedOver, parts: (1, 1), capability: None };
+    let actions = story.state.sent(found, story.now);
     story.perform(actions);
     assert_eq!(waiting(&story, legacy(at(5001))), 1);
     // The question finds nobody at the first address, so the message is queued for the peer that was found.
@@ -172,28 +173,28 @@ fn texts_on_their_way_count_for_the_row_that_they_find_there_and_follow_it() {
     assert_eq!(waiting(&story, legacy(at(5001))), 1);
     story.later(seconds(2));
     assert!(story.dials(5001).contains(&Outgoing::Connect));
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     assert_eq!(waiting(&story, legacy(at(5001))), 0);
-    assert!(story.chat.outbox.recipients().is_empty());
+    assert!(story.state.outbox.recipients().is_empty());
 }
 
 #[test]
 fn leaving_tells_everybody_who_is_there_and_dials_nobody_after_that() {
     let mut story = Story::new().with_static(&[5001, 5002]);
-    story.ends(5001, &Fate::Delivered);
+    story.ends(5001, &SendResult::Delivered);
     story.refused(5002);
     story.gets(5003, Body::Connect);
-    story.ends(5003, &Fate::Delivered);
+    story.ends(5003, &SendResult::Delivered);
     story.told();
     let op = story.does(Command::Leave);
     assert_eq!(story.dials(5001), [Outgoing::Exit]);
     assert_eq!(story.dials(5002), []);
     assert_eq!(story.dials(5003), [Outgoing::Exit]);
     assert!(story.under_way.iter().all(|transmit| transmit.deadline.is_some()));
-    story.ends(5001, &Fate::HandedOver);
-    story.ends(5003, &Fate::Unanswered);
+    story.ends(5001, &SendResult::HandedOver);
+    story.ends(5003, &SendResult::Unanswered);
     assert_eq!(story.told(), [Event::Settled(op)]);
     story.later(seconds(100));
     assert!(story.under_way.is_empty());
@@ -205,10 +206,10 @@ fn a_disconnection_is_not_undone_by_what_was_on_its_way() {
     story.gets(5001, Body::Connect);
     story.says(these(5001), "hi");
     story.does(Command::Disconnect(these(5001)));
-    story.ends(5001, &Fate::Delivered);
+    story.ends(5001, &SendResult::Delivered);
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
     story.says(these(5001), "I am back");
-    story.ends(5001, &Fate::Delivered);
+    story.ends(5001, &SendResult::Delivered);
     assert_eq!(story.state(5001), Some(PresenceStatus::Online));
 }
 
@@ -219,11 +220,11 @@ fn whoever_is_being_told_something_when_we_leave_is_told_goodbye_after_it() {
     story.says(these(5002), "hi");
     let op = story.does(Command::Leave);
     assert_eq!(story.dials(5002), [Outgoing::Text(["hi".to_owned()].into()), Outgoing::Exit]);
-    story.ends(5002, &Fate::Delivered);
-    story.ends(5001, &Fate::Delivered);
+    story.ends(5002, &SendResult::Delivered);
+    story.ends(5001, &SendResult::Delivered);
     assert_eq!(story.dials(5001), [Outgoing::Exit]);
     story.told();
-    story.ends(5001, &Fate::Delivered);
+    story.ends(5001, &SendResult::Delivered);
     assert_eq!(story.told(), [Event::Settled(op)]);
 }
 
@@ -255,43 +256,44 @@ fn leaving_waits_only_a_little_for_those_who_were_not_there() {
 fn nothing_is_taken_when_nobody_is_there_any_more_to_be_told() {
     let mut story = Story::new();
     story.does(Command::Leave);
-    assert_eq!(story.gets(5001, text("just in time")), Answer::Capable);
-    story.chat.close();
+    assert_eq!(story.gets(5001, text("just in time")), PlainAnswer::Capable);
+    story.state.close();
     story.told();
-    assert_eq!(story.gets(5001, text("too late")), Answer::Nothing);
+    assert_eq!(story.gets(5001, text("too late")), PlainAnswer::Nothing);
     assert_eq!(story.told(), []);
 }
 
-/// What the user is told of a text of which the dialler says `given`.
-fn status_of_a_message(story: &mut Story, given: Fate) -> DeliveryStatus {
+/// What the user is told of a text of which the dialer says `given`.
+fn status_of_a_message(story: &mut Story, given: SendResult) -> DeliveryStatus {
     story.says(these(5001), "hi");
     let is_text = |transmit: &Transmit| matches!(transmit.message, Outgoing::Text(_));
     let index = story.under_way.iter().rposition(is_text).unwrap();
     let job = story.under_way.remove(index).job;
-    let actions =
-        story.chat.sent(Sent { job, to: at(5001), fate: given, parts: (1, 1), capability: None }, story.now);
-    let fates = actions.iter().find_map(|action| match action {
-        Action::Tell(Event::Delivery { status, .. }) => Some(status.clone()),
+    let actions = story
+        .state
+        .sent(Sent { job, to: at(5001), result: given, parts: (1, 1), capability: None }, story.now);
+    let results = actions.iter().find_map(|action| match action {
+        Output::Tell(Event::Delivery { status, .. }) => Some(status.clone()),
         _ => None,
     });
-    fates.unwrap()
+    results.unwrap()
 }
 
 #[test]
 fn whoever_gives_receipts_and_closes_without_one_may_not_have_the_text() {
     let mut story = Story::new();
     story.knows_plain(5001);
-    assert_eq!(status_of_a_message(&mut story, Fate::HandedOver), DeliveryStatus::Sent);
-    assert_eq!(status_of_a_message(&mut story, Fate::Delivered), DeliveryStatus::Delivered);
-    assert_eq!(status_of_a_message(&mut story, Fate::HandedOver), DeliveryStatus::Unknown);
+    assert_eq!(status_of_a_message(&mut story, SendResult::HandedOver), DeliveryStatus::Sent);
+    assert_eq!(status_of_a_message(&mut story, SendResult::Delivered), DeliveryStatus::Delivered);
+    assert_eq!(status_of_a_message(&mut story, SendResult::HandedOver), DeliveryStatus::Unknown);
 }
 
 #[test]
 fn whoever_comes_after_a_goodbye_may_be_a_program_that_gives_no_receipts() {
     let mut story = Story::new();
     story.knows_plain(5001);
-    assert_eq!(status_of_a_message(&mut story, Fate::Delivered), DeliveryStatus::Delivered);
+    assert_eq!(status_of_a_message(&mut story, SendResult::Delivered), DeliveryStatus::Delivered);
     story.gets(5001, Body::Exit);
     story.gets(5001, Body::Connect);
-    assert_eq!(status_of_a_message(&mut story, Fate::HandedOver), DeliveryStatus::Sent);
+    assert_eq!(status_of_a_message(&mut story, SendResult::HandedOver), DeliveryStatus::Sent);
 }

@@ -1,10 +1,10 @@
 //! Texts that wait: for an address at which somebody else is by now, for a key that is not known yet, and for nothing any more.
 
 use super::keeping::{WEEK, conditions};
-use super::keys::{BOBS, key, letter, met};
+use super::keys::{BOBS, key, message, met};
 use super::*;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::{Letter, TalkEnd};
+use crate::model::session::{Message, TalkEnd};
 use crate::model::stored::Condition;
 
 impl Story {
@@ -13,7 +13,7 @@ impl Story {
         let (claimed, form) = (Claimed { ip: HERE, port }, Form::Standard);
         let decoded = vec![Decoded::Message(Plain { claimed, form, name: Some(PeerName::new("Eve")), body })];
         let received = Received { source: Source::from(HERE), decoded, cut: false };
-        let (_, actions) = self.chat.received(received, self.now);
+        let (_, actions) = self.state.received(received, self.now);
         self.perform(actions);
     }
 
@@ -30,12 +30,12 @@ impl Story {
     fn restores_for(&mut self, to: Recipient, n: u8, left: Duration) {
         let restored = Restored {
             to,
-            letter: Letter { again: true, ..letter(n) },
+            message: Message { again: true, ..message(n) },
             cut_off: false,
             left,
             name: Some(PeerName::new("Bob")),
         };
-        let actions = self.chat.restore(vec![restored], self.now);
+        let actions = self.state.restore(vec![restored], self.now);
         self.perform(actions);
     }
 }
@@ -50,10 +50,10 @@ fn is_held_for_another(event: &Event) -> bool {
 #[test]
 fn a_text_that_is_refused_once_it_is_known_how_its_recipient_is_spoken_to_does_not_stay_queued() {
     let mut story = Story::keeping();
-    let ping = Letter { body: "PING".into(), ..letter(1) };
-    story.does(Command::Send { to: these(5001), letter: ping });
+    let ping = Message { body: "PING".into(), ..message(1) };
+    story.does(Command::Send { to: these(5001), message: ping });
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Queued]);
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     let told = story.told();
     assert!(
         told.iter().any(|event| matches!(
@@ -63,7 +63,7 @@ fn a_text_that_is_refused_once_it_is_known_how_its_recipient_is_spoken_to_does_n
         "{told:?}"
     );
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::NotSent]);
-    assert_eq!(story.chat.waiting(story.now), []);
+    assert_eq!(story.state.waiting(story.now), []);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn who_is_at_the_address_of_another_is_not_asked_again_each_time_they_say_someth
     story.eve_says(5001, text("hello"));
     story.later(seconds(1));
     assert_eq!(story.connects_under_way(5001), 1);
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     let told = story.told();
     assert!(told.iter().any(is_held_for_another), "{told:?}");
     for _ in 0..3 {
@@ -88,7 +88,7 @@ fn who_is_at_the_address_of_another_is_not_asked_again_each_time_they_say_someth
     story.gets(5001, text("it is me"));
     story.later(seconds(1));
     assert_eq!(story.connects_under_way(5001), 1);
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     story.disk_turns(Ok(()));
     assert_eq!(story.plain_under_way(5001), 1);
 }
@@ -98,19 +98,19 @@ fn a_text_of_an_earlier_run_is_not_for_whoever_has_its_address_by_now_under_anot
     let mut story = Story::keeping();
     story.restores(Recipient::Address(at(5002)), 1);
     story.eve_says(5002, text("hello"));
-    story.ends(5002, &Fate::HandedOver);
+    story.ends(5002, &SendResult::HandedOver);
     let told = story.told();
     assert!(told.iter().any(is_held_for_another), "{told:?}");
     story.disk_turns(Ok(()));
     assert_eq!(story.plain_under_way(5002), 0);
-    assert_eq!(story.chat.waiting(story.now).len(), 1);
+    assert_eq!(story.state.waiting(story.now).len(), 1);
 }
 
 #[test]
 fn a_text_of_an_earlier_run_for_the_address_that_is_ours_by_now_is_not_sent_to_ourselves() {
     let mut story = Story::keeping();
     story.restores(Recipient::Address(at(5000)), 1);
-    assert_eq!((story.dials(5000), story.chat.rows(story.now).len()), (vec![], 0));
+    assert_eq!((story.dials(5000), story.state.rows(story.now).len()), (vec![], 0));
     let told = story.told();
     assert!(
         matches!(
@@ -134,7 +134,7 @@ fn a_text_for_a_key_that_was_not_remembered_stays_until_that_key_is_met_and_for_
     story.dials_in(2, "Carol", 5002).expect("it is welcome");
     assert_eq!(story.letters_under_way(), []);
     story.dials_in(BOBS, "Bob", 5001).expect("it is welcome");
-    assert_eq!(story.letters_under_way(), [Letter { again: true, ..letter(1) }]);
+    assert_eq!(story.letters_under_way(), [Message { again: true, ..message(1) }]);
     story.told();
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Delivered]);
@@ -174,17 +174,17 @@ fn what_waits_behind_a_text_that_shows_a_key_goes_on_though_the_user_has_sent_it
     story.disk_turns(Ok(()));
     let texts: Vec<Transmit> = story.under_way.drain(..).collect();
     story.does(Command::Disconnect(these(5001)));
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     let [Transmit { job, to, .. }] = texts[..] else { panic!("{texts:?}") };
-    let sent = Sent { job, to, fate: Fate::Delivered, parts: (1, 1), capability: Some(key(BOBS)) };
-    let actions = story.chat.sent(sent, story.now);
+    let sent = Sent { job, to, result: SendResult::Delivered, parts: (1, 1), capability: Some(key(BOBS)) };
+    let actions = story.state.sent(sent, story.now);
     story.perform(actions);
     story.disk_turns(Ok(()));
     story.later(seconds(1));
     assert!(
         !story.talks.is_empty() || !story.under_way.is_empty(),
         "nothing is done about what waits: {:?}",
-        story.chat.waiting(story.now)
+        story.state.waiting(story.now)
     );
 }
 
@@ -195,11 +195,11 @@ fn who_leaves_is_not_told_that_a_text_stays_which_could_not_be_written_down() {
     story.disk_turns(Ok(()));
     story.writes(5001, 1);
     story.disk_turns(Err("the disk is full"));
-    story.talked(None, TalkEnd::Unreachable(Failure::Refused));
+    story.talked(None, TalkEnd::Unreachable(SendError::Refused));
     story.told();
     story.does(Command::Leave);
     while !story.talks.is_empty() {
-        story.talked(None, TalkEnd::Unreachable(Failure::Refused));
+        story.talked(None, TalkEnd::Unreachable(SendError::Refused));
     }
     story.later(seconds(3));
     let told = story.told();
@@ -225,17 +225,17 @@ fn confirming_one_message_sends_only_that_one() {
     story.writes_in_vain(5001, 2);
     story.eve_says(5001, text("hello"));
     story.later(seconds(2));
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     assert_eq!(story.plain_under_way(5001), 0);
-    story.does(Command::TryNow(legacy(at(5001)), letter(2).id));
+    story.does(Command::TryNow(legacy(at(5001)), message(2).id));
     story.later(seconds(2));
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     story.disk_turns(Ok(()));
     let parts = ["text 2".to_owned()].into();
     assert_eq!(story.dials(5001), [Outgoing::Text(parts)]);
-    let waiting = story.chat.waiting(story.now);
-    let waiting: Vec<_> = waiting.iter().filter(|text| !text.in_flight).map(|text| text.letter.id).collect();
-    assert_eq!(waiting, [letter(1).id]);
+    let waiting = story.state.waiting(story.now);
+    let waiting: Vec<_> = waiting.iter().filter(|text| !text.in_flight).map(|text| text.message.id).collect();
+    assert_eq!(waiting, [message(1).id]);
 }
 
 #[test]
@@ -245,13 +245,13 @@ fn resent_message_waits_for_its_old_name() {
     story.eve_says(5001, text("hello"));
     let name = Some(PeerName::new("Bob"));
     let to = legacy(at(5001));
-    story.does(Command::SendAgain { to, letter: letter(1), name });
+    story.does(Command::SendAgain { to, message: message(1), name });
     story.disk_turns(Ok(()));
     assert_eq!(story.plain_under_way(5001), 0);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::AnotherPeer)]);
-    story.does(Command::TryNow(to, letter(1).id));
+    story.does(Command::TryNow(to, message(1).id));
     story.later(seconds(2));
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     story.disk_turns(Ok(()));
     assert_eq!(story.plain_under_way(5001), 1);
 }

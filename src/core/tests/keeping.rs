@@ -1,12 +1,12 @@
 //! What is written down, what waits for that, and what waits for people who are away.
 
-use super::keys::{BOBS, key, letter, met, moment};
+use super::keys::{BOBS, key, message, met, moment};
 use std::sync::Arc;
 
 use super::*;
 use crate::model::message::MessageId;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::{Letter, Say, TalkEnd, Talked};
+use crate::model::session::{Message, Say, TalkEnd, Talked};
 use crate::model::stored::{Condition, RowId};
 
 pub(super) const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -23,12 +23,12 @@ impl Story {
     }
 
     /// Everything that is to be written down by now is.
-    pub(super) fn disk_turns(&mut self, result: Result<(), &str>) -> Vec<Write> {
+    pub(super) fn disk_turns(&mut self, result: Result<(), &str>) -> Vec<StoreOp> {
         let mut written = Vec::new();
         while !self.writes.is_empty() {
             let (id, write) = self.writes.remove(0);
             if let Some(id) = id {
-                let actions = self.chat.written(id, result.map_err(Into::into), self.now);
+                let actions = self.state.written(id, result.map_err(Into::into), self.now);
                 self.perform(actions);
             }
             written.push(write);
@@ -42,18 +42,18 @@ impl Story {
             // No other write is awaited.
             let waits = self.writes.iter().position(|(id, _)| id.is_some()).expect("something is waited for");
             let id = self.writes.drain(..=waits).next_back().and_then(|(id, _)| id).unwrap();
-            let actions = self.chat.written(id, result.map_err(Into::into), self.now);
+            let actions = self.state.written(id, result.map_err(Into::into), self.now);
             self.perform(actions);
         }
     }
 
     /// What the texts under way to keys are.
-    pub(super) fn letters_under_way(&self) -> Vec<Letter> {
-        let letters = |talk: &Talk| match &talk.say {
-            Say::Texts(letters) => letters.clone(),
+    pub(super) fn letters_under_way(&self) -> Vec<Message> {
+        let messages = |talk: &Talk| match &talk.say {
+            Say::Texts(messages) => messages.clone(),
             _ => Vec::new(),
         };
-        self.talks.iter().flat_map(letters).collect()
+        self.talks.iter().flat_map(messages).collect()
     }
 
     /// The texts under way in plain.
@@ -74,15 +74,15 @@ impl Story {
         let (of_port, rest) = self.under_way.drain(..).partition(|t| t.to.port() == port);
         self.under_way = rest;
         for Transmit { job, to, .. } in of_port {
-            let fate = Fate::Failed(Failure::Refused);
-            let sent = Sent { job, to, fate, parts: (0, 1), capability: None };
-            let actions = self.chat.sent(sent, self.now);
+            let result = SendResult::Failed(SendError::Refused);
+            let sent = Sent { job, to, result, parts: (0, 1), capability: None };
+            let actions = self.state.sent(sent, self.now);
             self.perform(actions);
         }
     }
 
     fn pins(&mut self) -> Vec<Pin> {
-        let changes = self.chat.take_pin_changes();
+        let changes = self.state.take_pin_changes();
         let pin = |change| if let PinChange::Write(pin) = change { Some(pin) } else { None };
         changes.into_iter().filter_map(pin).collect()
     }
@@ -90,16 +90,16 @@ impl Story {
     pub(super) fn knows_plain(&mut self, port: u16) {
         self.gets(port, text("hello"));
         self.does(Command::Connect(these(port)));
-        self.ends(port, &Fate::HandedOver);
-        assert_eq!(self.proof(port), Some(Proof::Plain));
+        self.ends(port, &SendResult::HandedOver);
+        assert_eq!(self.verification(port), Some(Verification::Plain));
         self.disk_turns(Ok(()));
         self.told();
     }
 }
 
-pub(super) fn conditions(writes: &[Write]) -> Vec<Condition> {
-    let condition = |write: &Write| match write {
-        Write::Said { condition, .. } | Write::Became { condition, .. } => Some(*condition),
+pub(super) fn conditions(writes: &[StoreOp]) -> Vec<Condition> {
+    let condition = |write: &StoreOp| match write {
+        StoreOp::Said { condition, .. } | StoreOp::Became { condition, .. } => Some(*condition),
         _ => None,
     };
     writes.iter().filter_map(condition).collect()
@@ -115,10 +115,10 @@ fn a_text_to_a_key_is_sent_when_it_is_written_down_and_not_before() {
     assert_eq!(story.letters_under_way(), []);
     let writes = story.disk_turns(Ok(()));
     assert_eq!(conditions(&writes), [Condition::Queued, Condition::Queued]);
-    assert_eq!(story.letters_under_way(), [letter(1)], "what is written down later is the next turn");
+    assert_eq!(story.letters_under_way(), [message(1)], "what is written down later is the next turn");
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Delivered]);
-    assert_eq!(story.letters_under_way(), [letter(2)]);
+    assert_eq!(story.letters_under_way(), [message(2)]);
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_text_in_plain_goes_out_when_it_is_written_down_that_it_does() {
     assert_eq!(story.plain_under_way(5001), 0);
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Sent]);
     assert_eq!(story.plain_under_way(5001), 1);
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::HandedOver]);
 }
 
@@ -143,7 +143,7 @@ fn where_nothing_can_be_written_the_user_is_told_once_and_everything_goes_on() {
         story.writes(5001, n);
         story.disk_turns(Err("the disk is full"));
     }
-    assert_eq!(story.letters_under_way(), [letter(1)]);
+    assert_eq!(story.letters_under_way(), [message(1)]);
     let told = story.told();
     let not_kept: Vec<&Event> = told
         .iter()
@@ -157,20 +157,20 @@ fn a_text_that_came_gets_its_receipt_and_is_shown_when_it_is_written_down() {
     let mut story = Story::keeping();
     story.knows_bob(5001);
     story.told();
-    let (intake, actions) = story.chat.stage(key(BOBS), vec![letter(7)], story.now);
+    let (intake, actions) = story.state.stage(key(BOBS), vec![message(7)], story.now);
     story.perform(actions);
     let intake = intake.expect("it is welcome");
-    assert_eq!((&intake.receipts[..], &intake.letters[..]), (&[][..], &[letter(7)][..]));
+    assert_eq!((&intake.receipts[..], &intake.messages[..]), (&[][..], &[message(7)][..]));
     assert_eq!(story.told(), []);
     let (receipts, actions) =
-        story.chat.commit(key(BOBS), intake.letters, Ok(vec![Some(RowId(3))]), story.now);
+        story.state.commit(key(BOBS), intake.messages, Ok(vec![Some(RowId(3))]), story.now);
     story.perform(actions);
-    assert_eq!(receipts, [letter(7).id]);
+    assert_eq!(receipts, [message(7).id]);
     assert!(matches!(story.told()[..], [Event::Message { row: Some(RowId(3)), again: false, .. }]));
     // One that the store knows from an earlier run gets its receipt, and is not shown.
-    let (receipts, actions) = story.chat.commit(key(BOBS), vec![letter(8)], Ok(vec![None]), story.now);
+    let (receipts, actions) = story.state.commit(key(BOBS), vec![message(8)], Ok(vec![None]), story.now);
     story.perform(actions);
-    assert_eq!((receipts, story.told()), (vec![letter(8).id], vec![]));
+    assert_eq!((receipts, story.told()), (vec![message(8).id], vec![]));
 }
 
 #[test]
@@ -179,12 +179,12 @@ fn a_text_that_cannot_be_written_down_is_shown_once_and_gets_its_receipt_when_it
     story.knows_bob(5001);
     story.told();
     let mut comes = |result: Result<Vec<Option<RowId>>, Arc<str>>| {
-        let again = Letter { again: true, ..letter(7) };
-        let (intake, actions) = story.chat.stage(key(BOBS), vec![again], story.now);
+        let again = Message { again: true, ..message(7) };
+        let (intake, actions) = story.state.stage(key(BOBS), vec![again], story.now);
         story.perform(actions);
         let intake = intake.expect("it is welcome");
-        assert_eq!(intake.letters.len(), 1, "it is to be written down");
-        let (receipts, actions) = story.chat.commit(key(BOBS), intake.letters, result, story.now);
+        assert_eq!(intake.messages.len(), 1, "it is to be written down");
+        let (receipts, actions) = story.state.commit(key(BOBS), intake.messages, result, story.now);
         story.perform(actions);
         let shown = story.told().iter().filter(|event| matches!(event, Event::Message { .. })).count();
         (receipts.len(), shown)
@@ -192,8 +192,8 @@ fn a_text_that_cannot_be_written_down_is_shown_once_and_gets_its_receipt_when_it
     assert_eq!(comes(Err("the disk is full".into())), (0, 1));
     assert_eq!(comes(Err("the disk is full".into())), (0, 0));
     assert_eq!(comes(Ok(vec![Some(RowId(1))])), (1, 0));
-    let writes: Vec<Write> = story.writes.drain(..).map(|(_, write)| write).collect();
-    assert!(writes.contains(&Write::Shown(vec![RowId(1)])), "{writes:?}");
+    let writes: Vec<StoreOp> = story.writes.drain(..).map(|(_, write)| write).collect();
+    assert!(writes.contains(&StoreOp::Shown(vec![RowId(1)])), "{writes:?}");
 }
 
 #[test]
@@ -219,17 +219,17 @@ fn a_text_to_a_plain_peer_who_is_away_waits_and_goes_out_once_when_he_is_seen_ag
     story.gets(5001, text("I am back"));
     story.later(seconds(1));
     assert!(story.dials(5001).contains(&Outgoing::Connect), "{:?}", story.dials(5001));
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     assert_eq!(story.plain_under_way(5001), 0, "not before it is written down that it goes out");
     story.disk_turns(Ok(()));
     assert_eq!(story.plain_under_way(5001), 1);
     story.told();
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     let told = story.told();
     let later = |event: &Event| matches!(event, Event::Delivery { op: of, is_first: false, status: DeliveryStatus::Sent, .. } if *of == op);
     assert!(told.iter().any(later), "{told:?}");
     assert_eq!(conditions(&story.disk_turns(Ok(()))).last(), Some(&Condition::HandedOver));
-    assert_eq!(story.chat.waiting(story.now), []);
+    assert_eq!(story.state.waiting(story.now), []);
 }
 
 #[test]
@@ -245,9 +245,9 @@ fn what_waits_for_an_address_goes_to_who_proves_a_key_there_before_what_is_typed
     assert_eq!(story.letters_under_way(), [], "that he listens there is only his claim");
     assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Greet);
     story.disk_turns(Ok(()));
-    assert_eq!(story.letters_under_way(), [letter(1)]);
+    assert_eq!(story.letters_under_way(), [message(1)]);
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    assert_eq!(story.letters_under_way(), [letter(2)]);
+    assert_eq!(story.letters_under_way(), [message(2)]);
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn the_user_is_told_that_a_text_for_an_address_waits_when_it_is_written_down_and
     // One behind it is as little known to wait, and one that is taken back before is told of at once.
     story.writes(5001, 2);
     story.writes(5001, 3);
-    story.does(Command::Cancel(Recipient::Address(at(5001)), letter(3).id));
+    story.does(Command::Cancel(Recipient::Address(at(5001)), message(3).id));
     assert_eq!(story.outcomes(), [DeliveryStatus::Cancelled]);
     story.disk_turns(Ok(()));
     assert_eq!(
@@ -269,7 +269,7 @@ fn the_user_is_told_that_a_text_for_an_address_waits_when_it_is_written_down_and
             DeliveryStatus::Queued(PendingReason::Unreachable)
         ]
     );
-    assert_eq!(story.chat.waiting(story.now).len(), 2);
+    assert_eq!(story.state.waiting(story.now).len(), 2);
 }
 
 #[test]
@@ -277,16 +277,16 @@ fn a_text_that_waited_and_cannot_be_sent_to_who_is_there_is_written_down_as_not_
     let mut story = Story::keeping();
     let to = Target::These([5001, 5002, 5003].map(|port| at(port).into()).to_vec());
     let body = "long ".repeat(4_000).into();
-    let long = Command::Send { to, letter: Letter { body, ..letter(1) } };
+    let long = Command::Send { to, message: Message { body, ..message(1) } };
     let op = story.does(long);
     story.disk_turns(Ok(()));
     story.refused_unsent(5001);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
     // Whoever is there later speaks plain, and the text is too long for that.
-    story.does(Command::TryNow(Recipient::Address(at(5001)), letter(1).id));
+    story.does(Command::TryNow(Recipient::Address(at(5001)), message(1).id));
     story.later(seconds(1));
     story.told();
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     let told = story.told();
     let is_refused = |event: &Event| matches!(event, Event::Delivery { op: of, status: DeliveryStatus::Failed(FailureReason::Rejected(_)), .. } if *of == op);
     assert!(told.iter().any(is_refused), "{told:?}");
@@ -301,7 +301,7 @@ fn a_text_that_waited_and_cannot_be_sent_to_who_is_there_is_written_down_as_not_
 fn of_two_addresses_that_turn_out_to_be_one_persons_the_wait_for_others_is_still_told() {
     let mut story = Story::keeping();
     let to = Target::These([5001, 5002, 5003].map(|port| at(port).into()).to_vec());
-    story.does(Command::Send { to, letter: letter(1) });
+    story.does(Command::Send { to, message: message(1) });
     story.disk_turns(Ok(()));
     story.refused_unsent(5001);
     story.refused_unsent(5002);
@@ -317,18 +317,18 @@ fn of_two_addresses_that_turn_out_to_be_one_persons_the_wait_for_others_is_still
 #[test]
 fn of_several_that_are_due_at_once_one_that_is_refused_loses_none_of_the_others() {
     let mut story = Story::keeping();
-    let own = PeerAddr::new(Ipv4Addr::LOCALHOST, story.chat.me.port).unwrap();
+    let own = PeerAddr::new(Ipv4Addr::LOCALHOST, story.state.me.port).unwrap();
     let restored = |addr, n| Restored {
         to: Recipient::Address(addr),
-        letter: letter(n),
+        message: message(n),
         cut_off: false,
         left: WEEK,
         name: None,
     };
     let texts = vec![restored(at(4001), 1), restored(own, 2), restored(at(6001), 3)];
-    let actions = story.chat.restore(texts, story.now);
+    let actions = story.state.restore(texts, story.now);
     story.perform(actions);
-    assert_eq!(story.chat.waiting(story.now).len(), 2);
+    assert_eq!(story.state.waiting(story.now).len(), 2);
 }
 
 #[test]
@@ -339,14 +339,14 @@ fn what_is_typed_when_a_peer_is_known_to_speak_plain_goes_behind_what_waits_for_
     story.disk_turns(Ok(()));
     // The user's own question is answered before the one that the text waits for.
     let Transmit { job, to, .. } = story.under_way.remove(1);
-    let sent = Sent { job, to, fate: Fate::HandedOver, parts: (1, 1), capability: None };
-    let actions = story.chat.sent(sent, story.now);
+    let sent = Sent { job, to, result: SendResult::HandedOver, parts: (1, 1), capability: None };
+    let actions = story.state.sent(sent, story.now);
     story.perform(actions);
-    assert_eq!(story.proof(5001), Some(Proof::Plain));
+    assert_eq!(story.verification(5001), Some(Verification::Plain));
     story.writes(5001, 2);
     story.disk_turns(Ok(()));
     assert_eq!(story.plain_under_way(5001), 0);
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     story.disk_turns(Ok(()));
     assert_eq!(story.dials(5001), [Outgoing::Text(["text 1".to_owned()].into())]);
 }
@@ -354,10 +354,10 @@ fn what_is_typed_when_a_peer_is_known_to_speak_plain_goes_behind_what_waits_for_
 #[test]
 fn what_waits_for_an_address_that_is_our_own_by_now_is_not_sent() {
     let mut story = Story::keeping();
-    let own = PeerAddr::new(Ipv4Addr::LOCALHOST, story.chat.me.port).unwrap();
+    let own = PeerAddr::new(Ipv4Addr::LOCALHOST, story.state.me.port).unwrap();
     let restored =
-        Restored { to: Recipient::Address(own), letter: letter(1), cut_off: false, left: WEEK, name: None };
-    let actions = story.chat.restore(vec![restored], story.now);
+        Restored { to: Recipient::Address(own), message: message(1), cut_off: false, left: WEEK, name: None };
+    let actions = story.state.restore(vec![restored], story.now);
     story.perform(actions);
     assert_eq!(story.dials(own.port()), []);
     let told = story.told();
@@ -396,7 +396,7 @@ fn that_a_text_waits_is_told_when_that_is_written_down_and_not_before() {
     // What expires before it is written down is told of once.
     story.writes(5001, 4);
     story.now = story.now.plus(WEEK);
-    let actions = story.chat.tick(story.now);
+    let actions = story.state.tick(story.now);
     story.perform(actions);
     assert_eq!(story.outcomes(), [DeliveryStatus::Expired]);
     story.disk_turns(Ok(()));
@@ -405,15 +405,15 @@ fn that_a_text_waits_is_told_when_that_is_written_down_and_not_before() {
 
 #[test]
 fn a_text_in_plain_that_may_have_arrived_is_never_sent_again() {
-    for fate in [Fate::Unanswered, Fate::Broken, Fate::NoReceipt] {
+    for result in [SendResult::Unanswered, SendResult::Broken, SendResult::NoReceipt] {
         let mut story = Story::keeping();
         story.knows_plain(5001);
         story.writes(5001, 1);
         story.disk_turns(Ok(()));
-        story.ends(5001, &fate);
+        story.ends(5001, &result);
         assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Uncertain]);
         assert_eq!(story.outcomes(), [DeliveryStatus::Unknown]);
-        assert_eq!(story.chat.waiting(story.now), []);
+        assert_eq!(story.state.waiting(story.now), []);
     }
 }
 
@@ -425,13 +425,13 @@ fn what_waits_for_too_long_expires_and_is_told_of() {
     story.writes(5001, 1);
     story.writes(5002, 2);
     story.disk_turns(Ok(()));
-    story.talked(None, TalkEnd::Unreachable(Failure::Refused));
+    story.talked(None, TalkEnd::Unreachable(SendError::Refused));
     story.refused_unsent(5002);
     story.disk_turns(Ok(()));
-    assert_eq!(story.chat.waiting(story.now).len(), 2);
+    assert_eq!(story.state.waiting(story.now).len(), 2);
     story.told();
     story.now = story.now.plus(WEEK);
-    let actions = story.chat.tick(story.now);
+    let actions = story.state.tick(story.now);
     story.perform(actions);
     let told = story.told();
     let expired = |event: &&Event| {
@@ -439,7 +439,7 @@ fn what_waits_for_too_long_expires_and_is_told_of() {
     };
     assert_eq!(told.iter().filter(expired).count(), 2, "{told:?}");
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Expired, Condition::Expired]);
-    assert_eq!(story.chat.waiting(story.now), []);
+    assert_eq!(story.state.waiting(story.now), []);
 }
 
 #[test]
@@ -452,9 +452,9 @@ fn a_text_is_taken_back_unless_it_is_on_its_way_and_arrives() {
     }
     let bob = Recipient::Peer(PeerId::Key(key(BOBS)));
     story.told();
-    story.does(Command::Cancel(bob, letter(2).id));
-    story.does(Command::Cancel(bob, letter(1).id));
-    story.does(Command::Cancel(bob, letter(9).id));
+    story.does(Command::Cancel(bob, message(2).id));
+    story.does(Command::Cancel(bob, message(1).id));
+    story.does(Command::Cancel(bob, message(9).id));
     let told = story.told();
     let (by_op, none): (Vec<&Event>, Vec<&Event>) =
         told.iter().partition(|event| matches!(event, Event::Delivery { .. }));
@@ -475,12 +475,12 @@ fn what_waits_since_an_earlier_run_is_sent_again_and_its_end_told_of() {
     let mut next = Story::keeping_with(CoreConfig { pins, ..super::keys::alice() });
     let restored = |to, n, cut_off| Restored {
         to,
-        letter: Letter { again: true, ..letter(n) },
+        message: Message { again: true, ..message(n) },
         cut_off,
         left: WEEK,
         name: None,
     };
-    let actions = next.chat.restore(
+    let actions = next.state.restore(
         vec![
             restored(Recipient::Peer(PeerId::Key(key(BOBS))), 1, false),
             restored(Recipient::Address(at(5002)), 2, false),
@@ -490,7 +490,7 @@ fn what_waits_since_an_earlier_run_is_sent_again_and_its_end_told_of() {
         next.now,
     );
     next.perform(actions);
-    assert_eq!(next.letters_under_way(), [Letter { again: true, ..letter(1) }]);
+    assert_eq!(next.letters_under_way(), [Message { again: true, ..message(1) }]);
     assert_eq!((next.dials(5002), next.dials(5003)), (vec![Outgoing::Connect], vec![]));
     let told = next.told();
     assert!(
@@ -516,12 +516,12 @@ fn who_leaves_is_told_what_stays_for_the_next_time_and_nothing_of_it_is_lost() {
     story.knows_bob(5001);
     story.writes(5001, 1);
     story.disk_turns(Ok(()));
-    story.talked(None, TalkEnd::Unreachable(Failure::Refused));
+    story.talked(None, TalkEnd::Unreachable(SendError::Refused));
     story.disk_turns(Ok(()));
     story.told();
     story.does(Command::Leave);
     while !story.talks.is_empty() {
-        story.talked(None, TalkEnd::Unreachable(Failure::Refused));
+        story.talked(None, TalkEnd::Unreachable(SendError::Refused));
     }
     story.later(seconds(3));
     let told = story.told();
@@ -543,7 +543,7 @@ fn the_goodbye_waits_until_the_last_text_is_written_down_but_not_for_a_disk_that
             story.later(seconds(1));
         } else {
             story.disk_turns(Ok(()));
-            assert_eq!(story.letters_under_way(), [letter(1)]);
+            assert_eq!(story.letters_under_way(), [message(1)]);
         }
         assert_eq!(story.talks.last().map(|talk| &talk.say), Some(&Say::Bye));
     }
@@ -561,13 +561,13 @@ fn a_text_goes_to_the_key_of_whoever_comes_back_to_the_address_it_waits_for() {
     story.promises(BOBS);
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     let writes = story.disk_turns(Ok(()));
-    let moved = Write::Moved {
-        id: letter(1).id,
+    let moved = StoreOp::Moved {
+        id: message(1).id,
         from: Recipient::Address(at(5001)),
         to: Recipient::Peer(PeerId::Key(key(BOBS))),
     };
     assert!(writes.contains(&moved), "{writes:?}");
-    assert_eq!(story.letters_under_way(), [letter(1)]);
+    assert_eq!(story.letters_under_way(), [message(1)]);
 }
 
 #[test]
@@ -584,11 +584,11 @@ fn a_text_of_an_earlier_run_whose_receipt_comes_late_is_delivered_once() {
         receipts: Vec::<MessageId>::new(),
         end: TalkEnd::Broken,
     };
-    let actions = story.chat.talked(turn.job, talked, moment(), story.now);
+    let actions = story.state.talked(turn.job, talked, moment(), story.now);
     story.perform(actions);
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Sent]);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::NoReceipt)]);
-    assert!(story.chat.waiting(story.now).iter().all(|waiting| waiting.letter.again));
+    assert!(story.state.waiting(story.now).iter().all(|waiting| waiting.message.again));
 }
 
 #[test]
@@ -598,18 +598,18 @@ fn a_text_that_waited_does_not_go_out_in_plain_while_that_cannot_be_written_down
     story.writes_in_vain(5001, 1);
     story.told();
     story.later(seconds(1));
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     story.disk_turns(Err("the disk is full"));
     assert_eq!(story.plain_under_way(5001), 0, "it would go out again after a restart");
-    let waiting = story.chat.waiting(story.now);
+    let waiting = story.state.waiting(story.now);
     assert_eq!(waiting.iter().map(|waiting| waiting.reason).collect::<Vec<_>>(), [PendingReason::NotStored]);
     // As soon as there is room it goes out, once.
     story.later(seconds(4));
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     story.disk_turns(Ok(()));
     assert_eq!(story.plain_under_way(5001), 1);
-    story.ends(5001, &Fate::HandedOver);
-    assert_eq!(story.chat.waiting(story.now), []);
+    story.ends(5001, &SendResult::HandedOver);
+    assert_eq!(story.state.waiting(story.now), []);
 }
 
 #[test]
@@ -617,11 +617,11 @@ fn a_text_is_taken_back_also_while_it_is_asked_how_its_recipient_is_spoken_to() 
     let mut story = Story::keeping();
     story.writes(5001, 1);
     story.disk_turns(Ok(()));
-    story.does(Command::Cancel(Recipient::Address(at(5001)), letter(1).id));
+    story.does(Command::Cancel(Recipient::Address(at(5001)), message(1).id));
     assert_eq!(story.outcomes(), [DeliveryStatus::Cancelled]);
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Cancelled]);
-    story.ends(5001, &Fate::HandedOver);
-    assert_eq!((story.plain_under_way(5001), story.chat.waiting(story.now)), (0, vec![]));
+    story.ends(5001, &SendResult::HandedOver);
+    assert_eq!((story.plain_under_way(5001), story.state.waiting(story.now)), (0, vec![]));
 }
 
 #[test]
@@ -654,7 +654,7 @@ fn who_leaves_is_promised_nothing_for_a_text_to_an_address_that_could_not_be_wri
 fn a_text_whose_recipient_answers_before_the_disk_does_has_its_outcome_when_the_disk_is_full_then() {
     let mut story = Story::keeping();
     story.writes(5001, 1);
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     story.disk_turns_each(&[Ok(()), Err("the disk is full")]);
     assert_eq!(story.plain_under_way(5001), 0, "it would go out again after a restart");
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::NotStored)]);
@@ -665,7 +665,7 @@ fn a_text_that_went_out_without_being_written_down_is_not_said_to_stay_when_it_h
     for written in [[Err("the disk is full"), Err("the disk is full")], [Err("the disk is full"), Ok(())]] {
         let mut story = Story::keeping();
         story.writes(5001, 1);
-        story.ends(5001, &Fate::HandedOver);
+        story.ends(5001, &SendResult::HandedOver);
         story.disk_turns_each(&written);
         assert_eq!(story.plain_under_way(5001), 1, "it goes out as if there were no history");
         story.refused_unsent(5001);
@@ -716,13 +716,13 @@ fn a_text_that_waits_for_the_disk_does_not_go_out_in_plain_to_who_has_promised_a
 fn a_text_in_plain_is_not_sent_again_while_it_is_on_its_way() {
     let mut story = Story::keeping();
     story.knows_plain(5001);
-    let again = || Command::SendAgain { to: Recipient::Address(at(5001)), letter: letter(1), name: None };
+    let again = || Command::SendAgain { to: Recipient::Address(at(5001)), message: message(1), name: None };
     story.writes(5001, 1);
     story.disk_turns(Ok(()));
     story.does(again());
     story.disk_turns(Ok(()));
     assert_eq!(story.plain_under_way(5001), 1);
-    story.ends(5001, &Fate::Broken);
+    story.ends(5001, &SendResult::Broken);
     story.disk_turns(Ok(()));
     // Once nobody knows what became of it, the user may.
     story.does(again());

@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
-use crate::model::session::{ByeReason, Introduction, Letter, Met, Say, TalkEnd, Talked};
+use crate::model::session::{ByeReason, Introduction, Message, Met, Say, TalkEnd, Talked};
 
 pub(super) fn key(n: u8) -> PublicKey {
     PublicKey::new([n; 32])
@@ -21,12 +21,12 @@ pub(super) fn met(n: u8, port: u16) -> Met {
     Met { key: key(n), hello: Some(hello("Bob", port)) }
 }
 
-pub(super) fn moment() -> Moment {
-    Moment { date: 1_000, jitter: Jitter(0) }
+pub(super) fn moment() -> Env {
+    Env { date: 1_000, jitter: Jitter(0) }
 }
 
-pub(super) fn letter(n: u8) -> Letter {
-    Letter { id: MessageId::new([n; 16]), time: 0, again: false, body: format!("text {n}").into() }
+pub(super) fn message(n: u8) -> Message {
+    Message { id: MessageId::new([n; 16]), time: 0, again: false, body: format!("text {n}").into() }
 }
 
 /// Alice at port 5000 of all addresses, who knows no key yet.
@@ -37,16 +37,16 @@ pub(super) fn alice() -> CoreConfig {
 
 impl Story {
     pub(super) fn writes(&mut self, port: u16, n: u8) -> OpId {
-        self.does(Command::Send { to: these(port), letter: letter(n) })
+        self.does(Command::Send { to: these(port), message: message(n) })
     }
 
     /// A text of a key comes, and is written down; the receipts for it.
-    pub(super) fn takes(&mut self, n: u8, letter: Letter) -> Vec<MessageId> {
-        let (intake, actions) = self.chat.stage(key(n), vec![letter], self.now);
+    pub(super) fn takes(&mut self, n: u8, message: Message) -> Vec<MessageId> {
+        let (intake, actions) = self.state.stage(key(n), vec![message], self.now);
         self.perform(actions);
-        let Some(Staged { mut receipts, letters, .. }) = intake else { return Vec::new() };
-        let rows = letters.iter().map(|_| Some(crate::model::stored::RowId(1))).collect();
-        let (taken, actions) = self.chat.commit(key(n), letters, Ok(rows), self.now);
+        let Some(Staged { mut receipts, messages, .. }) = intake else { return Vec::new() };
+        let rows = messages.iter().map(|_| Some(crate::model::stored::RowId(1))).collect();
+        let (taken, actions) = self.state.commit(key(n), messages, Ok(rows), self.now);
         self.perform(actions);
         receipts.extend(taken);
         receipts
@@ -57,8 +57,8 @@ impl Story {
         let transmit = self.under_way.pop().expect("something plain is under way");
         assert!(self.under_way.is_empty());
         let Transmit { job, to, .. } = transmit;
-        let sent = Sent { job, to, fate: Fate::Delivered, parts: (1, 1), capability: Some(key(n)) };
-        let actions = self.chat.sent(sent, self.now);
+        let sent = Sent { job, to, result: SendResult::Delivered, parts: (1, 1), capability: Some(key(n)) };
+        let actions = self.state.sent(sent, self.now);
         self.perform(actions);
     }
 
@@ -66,13 +66,13 @@ impl Story {
     pub(super) fn talked(&mut self, met: Option<Met>, end: TalkEnd) -> Talk {
         let talk = self.talks.remove(0);
         let ids: Vec<MessageId> = match &talk.say {
-            Say::Texts(letters) => letters.iter().map(|letter| letter.id).collect(),
+            Say::Texts(messages) => messages.iter().map(|message| message.id).collect(),
             _ => Vec::new(),
         };
         let receipts = if end == TalkEnd::Answered { ids.clone() } else { Vec::new() };
         let written = if met.is_some() { ids.len() } else { 0 };
         let talked = Talked { addr: talk.addrs[0], met, written, receipts, end };
-        let actions = self.chat.talked(talk.job, talked, moment(), self.now);
+        let actions = self.state.talked(talk.job, talked, moment(), self.now);
         self.perform(actions);
         talk
     }
@@ -91,29 +91,29 @@ impl Story {
             key: key(n),
             name: Some(PeerName::new(name)),
             addr: at(port),
-            dialled: false,
+            dialed: false,
             source: Source::from(HERE),
             date: 2_000,
         };
-        let (welcome, actions) = self.chat.welcome(meeting, Vec::new(), self.now);
+        let (welcome, actions) = self.state.welcome(meeting, Vec::new(), self.now);
         self.perform(actions);
         welcome
     }
 
-    pub(super) fn proof(&self, port: u16) -> Option<Proof> {
-        self.chat
+    pub(super) fn verification(&self, port: u16) -> Option<Verification> {
+        self.state
             .rows(self.now)
             .iter()
             .find(|row| row.addr.is_some_and(|addr| addr.port() == port))
-            .map(|row| row.proof.clone())
+            .map(|row| row.verification.clone())
     }
 
     /// The first status of each message, and the results of `connect` and goodbyes.
     pub(super) fn outcomes(&mut self) -> Vec<DeliveryStatus> {
         let status = |event| match event {
             Event::Delivery { is_first: true, status, .. } => Some(status),
-            Event::Done { fate: Fate::Delivered, .. } => Some(DeliveryStatus::Delivered),
-            Event::Done { fate: Fate::HandedOver, .. } => Some(DeliveryStatus::Sent),
+            Event::Done { result: SendResult::Delivered, .. } => Some(DeliveryStatus::Delivered),
+            Event::Done { result: SendResult::HandedOver, .. } => Some(DeliveryStatus::Sent),
             _ => None,
         };
         self.told().into_iter().filter_map(status).collect()
@@ -135,12 +135,12 @@ fn a_text_to_a_stranger_waits_for_the_answer_to_connect_and_then_goes_out_encryp
         "{told:?}"
     );
     let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    assert_eq!((turn.expect, turn.say), (Some(key(BOBS)), Say::Texts(vec![letter(1)])));
+    assert_eq!((turn.expect, turn.say), (Some(key(BOBS)), Say::Texts(vec![message(1)])));
     let told = story.told();
     let Some(Event::Delivery { op: of, who, status: DeliveryStatus::Delivered, .. }) = told.first() else {
         panic!("{told:?}")
     };
-    assert_eq!((*of, who.proof.clone()), (op, Proof::Encrypted));
+    assert_eq!((*of, who.verification.clone()), (op, Verification::Encrypted));
     assert!(told.contains(&Event::Settled(op)));
 }
 
@@ -155,7 +155,7 @@ fn kept_session_proves_nothing_at_another_address() {
     let kept = Some(Met { key: key(BOBS), hello: None });
     let talked =
         Talked { addr: at(5001), met: kept, written: 0, receipts: Vec::new(), end: TalkEnd::Answered };
-    let actions = story.chat.talked(greeting.job, talked, moment(), story.now);
+    let actions = story.state.talked(greeting.job, talked, moment(), story.now);
     story.perform(actions);
     assert_eq!((&story.under_way[..], &story.talks[..]), (&[][..], &[][..]), "the message waits");
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
@@ -173,7 +173,7 @@ fn who_has_promised_a_key_gets_nothing_in_plain_while_that_is_tried_and_no_lost_
     assert_eq!(story.under_way, [], "nothing in plain");
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    assert_eq!(turn.say, Say::Texts(vec![letter(1)]));
+    assert_eq!(turn.say, Say::Texts(vec![message(1)]));
     assert!(story.told().contains(&Event::Settled(op)));
 }
 
@@ -187,10 +187,10 @@ fn a_text_that_waits_for_the_answer_is_not_overtaken_when_its_recipient_dials_in
     story.writes(5001, 2);
     assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Greet);
     let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    assert_eq!(turn.say, Say::Texts(vec![letter(1)]));
+    assert_eq!(turn.say, Say::Texts(vec![message(1)]));
     let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    assert_eq!(turn.say, Say::Texts(vec![letter(2)]), "what is stored later is sent later");
-    story.ends(5001, &Fate::HandedOver);
+    assert_eq!(turn.say, Say::Texts(vec![message(2)]), "what is stored later is sent later");
+    story.ends(5001, &SendResult::HandedOver);
     assert_eq!(story.under_way, [], "nothing is left of the question");
 }
 
@@ -198,18 +198,18 @@ fn a_text_that_waits_for_the_answer_is_not_overtaken_when_its_recipient_dials_in
 fn a_text_that_went_out_in_plain_is_not_said_to_have_been_encrypted_when_the_key_comes_later() {
     let mut story = Story::new();
     story.writes(5001, 1);
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-    story.ends(5001, &Fate::Delivered);
+    story.ends(5001, &SendResult::Delivered);
     let who = story.told().into_iter().find_map(|event| match event {
         Event::Delivery { who, .. } => Some(who),
         _ => None,
     });
-    assert_eq!(who.map(|who| who.proof), Some(Proof::Plain));
-    let rows = story.chat.rows(story.now);
-    let proofs: Vec<_> = rows.into_iter().map(|row| row.proof).collect();
-    assert_eq!(proofs, [Proof::Plain, Proof::Encrypted], "he only claims to be there");
+    assert_eq!(who.map(|who| who.verification), Some(Verification::Plain));
+    let rows = story.state.rows(story.now);
+    let proofs: Vec<_> = rows.into_iter().map(|row| row.verification).collect();
+    assert_eq!(proofs, [Verification::Plain, Verification::Encrypted], "he only claims to be there");
 }
 
 #[test]
@@ -217,11 +217,11 @@ fn a_static_peer_that_was_known_by_its_key_elsewhere_stays_static() {
     let mut story = Story::new();
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     let peer = StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
-    let (_, actions) = story.chat.start(vec![peer], story.now);
+    let (_, actions) = story.state.start(vec![peer], story.now);
     story.perform(actions);
     story.promises(BOBS);
     story.talked(Some(met(BOBS, 5002)), TalkEnd::Answered);
-    let rows = story.chat.rows(story.now);
+    let rows = story.state.rows(story.now);
     assert_eq!(
         rows.iter().map(|row| (row.addr, row.origin)).collect::<Vec<_>>(),
         [(Some(at(5002)), PeerOrigin::Static)]
@@ -240,11 +240,11 @@ fn static_peer_stays_when_another_key_answers() {
     story.talks.retain(|talk| talk.expect == Some(key(BOBS)));
     assert_eq!(story.talks.len(), 1, "one look at Bob: {:?}", story.talks);
     story.talked(None, TalkEnd::WrongKey(key(EVES)));
-    let mut rows = story.chat.rows(story.now);
+    let mut rows = story.state.rows(story.now);
     rows.sort_by_key(|row| row.addr);
     let rows: Vec<_> =
         rows.iter().map(|row| (row.addr, row.speech, row.origin == PeerOrigin::Static)).collect();
-    let (bobs, eves) = (Speech::Secure(key(BOBS)), Speech::Secure(key(EVES)));
+    let (bobs, eves) = (PeerProtocol::Session(key(BOBS)), PeerProtocol::Session(key(EVES)));
     assert_eq!(rows, [(Some(at(5001)), bobs, true), (Some(at(5003)), eves, false)]);
     // Bob is probed again.
     story.talks.clear();
@@ -257,7 +257,7 @@ fn a_configured_address_is_looked_at_again_when_its_peer_was_met_over_a_kept_con
     let mut story = Story::new();
     story.knows_bob(5001);
     let peer = StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
-    let (_, actions) = story.chat.start(vec![peer], story.now);
+    let (_, actions) = story.state.start(vec![peer], story.now);
     story.perform(actions);
     for wait in [1, 2] {
         story.promises(BOBS);
@@ -269,7 +269,7 @@ fn a_configured_address_is_looked_at_again_when_its_peer_was_met_over_a_kept_con
             receipts: Vec::new(),
             end: TalkEnd::Answered,
         };
-        let actions = story.chat.talked(greeting.job, talked, moment(), story.now);
+        let actions = story.state.talked(greeting.job, talked, moment(), story.now);
         story.perform(actions);
         assert_eq!(story.under_way, [], "not at once");
         story.later(Duration::from_secs(wait));
@@ -291,7 +291,7 @@ fn claimed_port_gets_no_message_before_proof() {
     assert_eq!(story.talked(Some(met(BOBS, 5002)), TalkEnd::Answered).say, Say::Greet);
     for n in 1..=2 {
         let turn = story.talked(Some(met(BOBS, 5002)), TalkEnd::Answered);
-        assert_eq!(turn.say, Say::Texts(vec![letter(n)]));
+        assert_eq!(turn.say, Say::Texts(vec![message(n)]));
     }
 }
 
@@ -300,7 +300,7 @@ fn who_has_promised_a_key_gets_nothing_in_plain_whatever_form_somebody_wrote_in_
     let mut story = Story::new();
     let claimed = Claimed { ip: HERE, port: 5001 };
     story.gets_from(HERE, claimed, Form::TwoField, Body::ConnectRequest);
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     story.writes(5001, 1);
     assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]), "as that form is written to");
     story.promises(BOBS);
@@ -309,7 +309,7 @@ fn who_has_promised_a_key_gets_nothing_in_plain_whatever_form_somebody_wrote_in_
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    assert_eq!(turn.say, Say::Texts(vec![letter(2)]));
+    assert_eq!(turn.say, Say::Texts(vec![message(2)]));
 }
 
 #[test]
@@ -328,7 +328,7 @@ fn who_is_found_at_another_address_by_a_look_is_looked_at_there_from_then_on() {
             receipts: Vec::new(),
             end: TalkEnd::Answered,
         };
-        let actions = story.chat.talked(look.job, talked, moment(), story.now);
+        let actions = story.state.talked(look.job, talked, moment(), story.now);
         story.perform(actions);
     }
 }
@@ -351,12 +351,12 @@ fn a_promise_is_taken_back_by_another_key_and_not_by_silence() {
 fn a_stranger_whose_receipt_names_no_key_gets_the_text_in_plain_and_is_not_asked_again() {
     let mut story = Story::new();
     story.writes(5001, 1);
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     story.writes(5001, 2);
     assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
-    assert_eq!(story.proof(5001), Some(Proof::Plain));
+    assert_eq!(story.verification(5001), Some(Verification::Plain));
     assert!(story.talks.is_empty());
 }
 
@@ -373,18 +373,18 @@ fn texts_to_a_stranger_who_is_not_there_wait_as_soon_as_their_question_fails() {
         matches!(event, Event::Delivery { status: DeliveryStatus::Queued(PendingReason::Unreachable), .. })
     };
     assert_eq!(told.iter().filter(waits).count(), 2);
-    assert_eq!(story.chat.under_way().jobs, 0);
+    assert_eq!(story.state.under_way().jobs, 0);
 }
 
 #[test]
 fn a_text_to_a_stranger_who_does_not_answer_is_not_sent_and_waits() {
-    for fate in [Fate::Unanswered, Fate::Broken, Fate::NoReceipt] {
+    for result in [SendResult::Unanswered, SendResult::Broken, SendResult::NoReceipt] {
         let mut story = Story::new();
         story.writes(5001, 1);
         assert_eq!(story.dials(5001), [Outgoing::Connect]);
-        story.ends(5001, &fate);
+        story.ends(5001, &result);
         assert_eq!((&story.under_way[..], &story.talks[..]), (&[][..], &[][..]), "no text goes out");
-        assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)], "{fate:?}");
+        assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)], "{result:?}");
         // It is asked again by the next text, but not within a second.
         story.writes(5001, 2);
         assert_eq!(story.dials(5001), []);
@@ -408,11 +408,11 @@ fn what_a_receipt_promised_and_does_not_hold_sends_nothing_in_plain() {
             TalkEnd::NoOk => DeliveryStatus::Queued(PendingReason::NoSession),
             TalkEnd::NotSecure => DeliveryStatus::Queued(PendingReason::NotSecure),
             // That does not become better by waiting.
-            _ => DeliveryStatus::Failed(FailureReason::NotSent(Failure::WrongKey)),
+            _ => DeliveryStatus::Failed(FailureReason::NotSent(SendError::WrongKey)),
         };
         let done = |event: &Event| matches!(event, Event::Delivery { status: of, .. } if *of == status);
         assert!(told.iter().any(done), "{told:?}");
-        assert_eq!(story.chat.pins_for("Bob").len(), 0, "nobody is pinned by that");
+        assert_eq!(story.state.pins_for("Bob").len(), 0, "nobody is pinned by that");
     }
 }
 
@@ -421,7 +421,7 @@ fn a_known_key_is_used_at_the_first_dial_of_the_next_run() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let pins: Vec<Pin> = story
-        .chat
+        .state
         .take_pin_changes()
         .into_iter()
         .map(|change| if let PinChange::Write(pin) = change { pin } else { panic!("{change:?}") })
@@ -450,11 +450,11 @@ fn a_text_that_breaks_off_is_sent_again_with_its_mark_until_its_receipt_is_there
     story.later(seconds(1));
     let again = loop {
         let talk = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-        if let Say::Texts(letters) = talk.say {
-            break letters;
+        if let Say::Texts(messages) = talk.say {
+            break messages;
         }
     };
-    assert_eq!(again, [Letter { again: true, ..letter(1) }]);
+    assert_eq!(again, [Message { again: true, ..message(1) }]);
     let told = story.told();
     let later = |event: &Event| matches!(event, Event::Delivery { op: of, is_first: false, status: DeliveryStatus::Delivered, .. } if *of == op);
     assert!(told.iter().any(later), "{told:?}");
@@ -471,7 +471,7 @@ fn texts_typed_meanwhile_are_the_next_turn_and_keep_their_order() {
     assert_eq!(story.talks.len(), 1);
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     let next = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    assert_eq!(next.say, Say::Texts(vec![letter(2), letter(3)]));
+    assert_eq!(next.say, Say::Texts(vec![message(2), message(3)]));
     assert_eq!(
         story.outcomes(),
         [DeliveryStatus::Delivered, DeliveryStatus::Delivered, DeliveryStatus::Delivered]
@@ -483,17 +483,17 @@ fn another_key_at_contact_address_changes_nothing() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.writes(5001, 1);
-    let bob = story.chat.pins_for("Bob").into_iter().cloned().collect::<Vec<_>>();
+    let bob = story.state.pins_for("Bob").into_iter().cloned().collect::<Vec<_>>();
     story.talked(None, TalkEnd::WrongKey(key(EVES)));
     let told = story.told();
     assert!(told.iter().any(|event| matches!(
         event,
         Event::Delivery { status: DeliveryStatus::Queued(PendingReason::WrongKey), .. }
     )));
-    assert_eq!(story.chat.pins_for("Bob"), bob.iter().collect::<Vec<_>>());
-    assert_eq!((story.proof(5001), story.chat.offers().0.len()), (Some(Proof::Encrypted), 0));
+    assert_eq!(story.state.pins_for("Bob"), bob.iter().collect::<Vec<_>>());
+    assert_eq!((story.verification(5001), story.state.offers().0.len()), (Some(Verification::Encrypted), 0));
     let start = key(EVES).to_string();
-    assert!(story.chat.pins_for(&start).is_empty(), "the other key is not pinned");
+    assert!(story.state.pins_for(&start).is_empty(), "the other key is not pinned");
 }
 
 #[test]
@@ -510,13 +510,13 @@ fn key_change_waits_for_user_and_moves_messages() {
     let offer = offer.unwrap_or_else(|| panic!("{told:?}"));
     assert_eq!((offer.met.key, offer.against[0].key), (key(EVES), key(BOBS)));
     assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
-    assert_eq!(story.proof(5001), Some(Proof::Encrypted), "Bob's row is still Bob's");
+    assert_eq!(story.verification(5001), Some(Verification::Encrypted), "Bob's row is still Bob's");
     // The user takes it for Bob's new key: what waits goes to it.
     story.does(Command::Trust(key(EVES), As::NewKeyOf(key(BOBS))));
     let told = story.told();
     assert!(told.iter().any(|event| matches!(event, Event::Decided(Decision::Trusted(..)))), "{told:?}");
     let turn = story.talks.iter().find(|talk| matches!(talk.say, Say::Texts(_))).expect("a turn").clone();
-    assert_eq!((turn.expect, turn.say), (Some(key(EVES)), Say::Texts(vec![letter(1)])));
+    assert_eq!((turn.expect, turn.say), (Some(key(EVES)), Say::Texts(vec![message(1)])));
     assert!(story.under_way.is_empty());
 }
 
@@ -543,8 +543,11 @@ fn a_plain_line_in_a_pinned_name_or_from_its_address_is_shown_apart_and_does_not
     story.gets_from(LAN, Claimed { ip: LAN, port: 9 }, Form::Standard, text("pay Eve"));
     let told = story.told();
     let [Event::Unproven { from, source, .. }] = &told[..] else { panic!("{told:?}") };
-    assert_eq!((&from.proof, *source), (&Proof::Claims(PeerName::new("Bob")), Source::from(LAN)));
-    assert_eq!(story.chat.rows(story.now).len(), 1, "nobody is listed because of it");
+    assert_eq!(
+        (&from.verification, *source),
+        (&Verification::Claims(PeerName::new("Bob")), Source::from(LAN))
+    );
+    assert_eq!(story.state.rows(story.now).len(), 1, "nobody is listed because of it");
     story.gets_from(LAN, Claimed { ip: LAN, port: 9 }, Form::Standard, Body::Connect);
     assert_eq!((story.under_way.len(), story.talks.len()), (0, 0));
 }
@@ -556,25 +559,25 @@ fn a_peer_that_dials_in_is_listed_written_to_and_its_doubles_are_shown_once() {
     assert_eq!(story.state(5001), Some(PresenceStatus::Connected));
     story.told();
     for (expected, again) in [(1, false), (0, true)] {
-        let taken = story.takes(BOBS, Letter { again, ..letter(7) });
-        assert_eq!(taken, [letter(7).id], "a double is receipted, too");
+        let taken = story.takes(BOBS, Message { again, ..message(7) });
+        assert_eq!(taken, [message(7).id], "a double is receipted, too");
         let shown = story.told().into_iter().filter(|event| matches!(event, Event::Message { .. })).count();
         assert_eq!(shown, expected);
     }
-    assert_eq!(story.takes(EVES, letter(8)), [], "nothing is taken of who was not met");
+    assert_eq!(story.takes(EVES, message(8)), [], "nothing is taken of who was not met");
 }
 
 #[test]
 fn a_known_key_at_a_new_address_takes_its_row_along() {
     let mut story = Story::new();
     story.knows_bob(5001);
-    let number = story.chat.rows(story.now)[0].number;
+    let number = story.state.rows(story.now)[0].number;
     // His program ends, and comes back at another port.
-    let actions = story.chat.ended(key(BOBS), Some(ByeReason::Leaves), story.now);
+    let actions = story.state.ended(key(BOBS), Some(ByeReason::Leaves), story.now);
     story.perform(actions);
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
     assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
-    let rows = story.chat.rows(story.now);
+    let rows = story.state.rows(story.now);
     assert_eq!(rows.iter().map(|row| (row.number, row.addr)).collect::<Vec<_>>(), [(number, Some(at(5002)))]);
     let told = story.told();
     assert!(
@@ -587,7 +590,7 @@ fn a_known_key_at_a_new_address_takes_its_row_along() {
 fn a_lost_connection_is_quiet_first_and_looked_at_and_a_goodbye_is_gone_at_once() {
     let mut story = Story::new();
     story.knows_bob(5001);
-    let actions = story.chat.ended(key(BOBS), None, story.now);
+    let actions = story.state.ended(key(BOBS), None, story.now);
     story.perform(actions);
     assert_eq!(story.state(5001), Some(PresenceStatus::Unreachable));
     assert_eq!(story.told(), []);
@@ -595,7 +598,7 @@ fn a_lost_connection_is_quiet_first_and_looked_at_and_a_goodbye_is_gone_at_once(
     let ping = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     assert_eq!(ping.say, Say::Ping);
     assert_eq!((story.state(5001), story.told()), (Some(PresenceStatus::Connected), vec![]));
-    let actions = story.chat.ended(key(BOBS), Some(ByeReason::Leaves), story.now);
+    let actions = story.state.ended(key(BOBS), Some(ByeReason::Leaves), story.now);
     story.perform(actions);
     assert!(matches!(story.told()[..], [Event::Went(_, OfflineReason::SaidGoodbye)]));
 }
@@ -620,13 +623,13 @@ fn leaving_says_bye_in_encryption_behind_the_last_texts_and_names_what_is_lost()
     let mut story = Story::new();
     story.knows_bob(5001);
     let op = story.writes(5001, 1);
-    story.talked(None, TalkEnd::Unreachable(Failure::Refused));
+    story.talked(None, TalkEnd::Unreachable(SendError::Refused));
     story.told();
     story.does(Command::Leave);
     let says: Vec<&Say> = story.talks.iter().map(|talk| &talk.say).collect();
     assert!(says.contains(&&Say::Bye), "{says:?}");
     while !story.talks.is_empty() {
-        story.talked(None, TalkEnd::Unreachable(Failure::Refused));
+        story.talked(None, TalkEnd::Unreachable(SendError::Refused));
     }
     story.later(seconds(3));
     let told = story.told();
@@ -652,12 +655,12 @@ fn leaving_right_behind_the_first_text_sends_it_as_it_would_have_been_sent_and_t
         let greeting = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
         assert_eq!((greeting.say, &story.under_way[..]), (Say::Greet, &[][..]));
         let says: Vec<&Say> = story.talks.iter().map(|talk| &talk.say).collect();
-        assert_eq!(says, [&Say::Texts(vec![letter(1)]), &Say::Bye]);
+        assert_eq!(says, [&Say::Texts(vec![message(1)]), &Say::Bye]);
         story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
         assert_eq!(story.outcomes(), [DeliveryStatus::Delivered]);
 
         let mut story = begin();
-        story.ends(5001, &Fate::HandedOver);
+        story.ends(5001, &SendResult::HandedOver);
         assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_), Outgoing::Exit]));
         assert!(story.talks.is_empty());
     }
@@ -672,11 +675,15 @@ fn with_only_encryption_nothing_plain_is_said_or_heard() {
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     assert_eq!(story.outcomes(), [DeliveryStatus::Delivered]);
-    assert_eq!(story.gets(5002, text("hi")), Answer::Nothing);
+    assert_eq!(story.gets(5002, text("hi")), PlainAnswer::Nothing);
     assert!(matches!(story.told()[..], [Event::PlainRefused(_, 1)]));
-    assert_eq!(story.gets(5002, Body::Connect), Answer::Capable, "who asks learns that there is another way");
+    assert_eq!(
+        story.gets(5002, Body::Connect),
+        PlainAnswer::Capable,
+        "who asks learns that there is another way"
+    );
     assert_eq!(story.told(), []);
-    assert_eq!(story.chat.rows(story.now).len(), 1);
+    assert_eq!(story.state.rows(story.now).len(), 1);
 }
 
 #[test]
@@ -688,7 +695,7 @@ fn a_policy_that_asks_offers_every_new_key_and_takes_it_on_the_users_word() {
     assert_eq!(story.told(), [], "it is told once");
     story.does(Command::Trust(key(BOBS), As::Another));
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-    assert_eq!(story.proof(5001), Some(Proof::Encrypted));
+    assert_eq!(story.verification(5001), Some(Verification::Encrypted));
 }
 
 #[test]
@@ -696,9 +703,9 @@ fn verifying_shows_at_once_and_unpinning_makes_a_stranger_of_the_peer() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.does(Command::Verify { key: key(BOBS), date: 3_000 });
-    assert_eq!(story.proof(5001), Some(Proof::Verified));
+    assert_eq!(story.verification(5001), Some(Verification::Verified));
     story.does(Command::Unpin(key(BOBS)));
-    assert_eq!(story.proof(5001), None);
+    assert_eq!(story.verification(5001), None);
     story.writes(5001, 1);
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
 }
@@ -712,7 +719,7 @@ fn who_leaves_while_a_stranger_is_asked_still_says_the_text_in_encryption_and_th
     assert_eq!(story.under_way, [], "nothing more in plain");
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     let says: Vec<Say> = story.talks.iter().map(|talk| talk.say.clone()).collect();
-    assert_eq!(says, [Say::Texts(vec![letter(1)]), Say::Bye], "in this order, for they are one lane");
+    assert_eq!(says, [Say::Texts(vec![message(1)]), Say::Bye], "in this order, for they are one lane");
     assert!(!story.told().contains(&Event::Settled(leave)));
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
@@ -726,9 +733,9 @@ fn who_leaves_while_a_stranger_is_asked_who_is_plain_says_the_text_before_the_go
     let mut story = Story::new();
     story.writes(5001, 1);
     let leave = story.does(Command::Leave);
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_), Outgoing::Exit]), "{:?}", story.dials(5001));
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     assert!(story.told().contains(&Event::Settled(leave)));
 }
 
@@ -752,7 +759,7 @@ fn looking_after_a_peer_that_said_goodbye_says_no_hello_for_that_would_undo_it()
     story.does(Command::List);
     assert_eq!(story.talks, []);
     assert_eq!(story.dials(5001), [Outgoing::Probe]);
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
 }
 
@@ -779,28 +786,28 @@ fn a_text_to_somebody_who_is_away_is_tried_at_once_and_what_follows_within_a_sec
     story.writes(5001, 1);
     for _ in 0..4 {
         while !story.talks.is_empty() {
-            story.talked(None, TalkEnd::Unreachable(Failure::Refused));
+            story.talked(None, TalkEnd::Unreachable(SendError::Refused));
         }
         story.later(seconds(20));
     }
     while !story.talks.is_empty() {
-        story.talked(None, TalkEnd::Unreachable(Failure::Refused));
+        story.talked(None, TalkEnd::Unreachable(SendError::Refused));
     }
     // The next try is a while away, but the user types now.
     story.later(seconds(2));
     story.outcomes();
     story.writes(5001, 2);
     let turn = story.talks.iter().find(|talk| matches!(talk.say, Say::Texts(_))).expect("a turn").clone();
-    assert_eq!(turn.say, Say::Texts(vec![letter(1)]), "the second one is stored first");
+    assert_eq!(turn.say, Say::Texts(vec![message(1)]), "the second one is stored first");
     story.talks.clear();
     let talked = Talked {
         addr: at(5001),
         met: None,
         written: 0,
         receipts: Vec::new(),
-        end: TalkEnd::Unreachable(Failure::Refused),
+        end: TalkEnd::Unreachable(SendError::Refused),
     };
-    let actions = story.chat.talked(turn.job, talked, moment(), story.now);
+    let actions = story.state.talked(turn.job, talked, moment(), story.now);
     story.perform(actions);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
     let op = story.writes(5001, 3);
@@ -823,13 +830,13 @@ fn a_goodbye_in_plain_is_said_again_to_whoever_got_to_know_our_key_meanwhile() {
         story.does(if leaves { Command::Leave } else { Command::Disconnect(these(5001)) });
         assert_eq!(story.dials(5001), [Outgoing::Exit]);
         assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Greet);
-        story.ends(5001, &Fate::Delivered);
+        story.ends(5001, &SendResult::Delivered);
         assert_eq!(story.talks.len(), 1, "leaves: {leaves}");
         assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Bye);
         if !leaves {
             assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
         }
-        assert_eq!((story.chat.under_way().jobs, story.talks.len()), (0, 0));
+        assert_eq!((story.state.under_way().jobs, story.talks.len()), (0, 0));
     }
 }
 
@@ -871,7 +878,7 @@ fn a_greeting_that_was_on_its_way_when_the_user_sent_somebody_away_does_not_brin
     assert_eq!(story.state(5001), Some(PresenceStatus::Connected));
     story.does(Command::Disconnect(these(5001)));
     story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    let taken = story.takes(BOBS, letter(1));
+    let taken = story.takes(BOBS, message(1));
     assert_eq!((taken.len(), story.state(5001)), (1, Some(PresenceStatus::Connected)));
 }
 
@@ -879,13 +886,13 @@ fn a_greeting_that_was_on_its_way_when_the_user_sent_somebody_away_does_not_brin
 fn who_merely_claims_the_port_of_a_plain_peer_takes_neither_its_row_nor_its_texts() {
     let mut story = Story::new();
     story.writes(5001, 1);
-    story.ends(5001, &Fate::HandedOver);
-    story.ends(5001, &Fate::HandedOver);
-    assert_eq!(story.proof(5001), Some(Proof::Plain));
+    story.ends(5001, &SendResult::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
+    assert_eq!(story.verification(5001), Some(Verification::Plain));
     assert_eq!(story.dials_in(EVES, "Carol", 5001), Ok(()));
-    let hers = story.chat.pins_for("Carol")[0].clone();
+    let hers = story.state.pins_for("Carol")[0].clone();
     assert_eq!(hers.addrs, [], "a claim is no hint");
-    assert_eq!(story.proof(5001), Some(Proof::Plain));
+    assert_eq!(story.verification(5001), Some(Verification::Plain));
     story.writes(5001, 2);
     assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
 }
@@ -925,10 +932,10 @@ fn a_text_under_way_when_its_key_is_replaced_goes_to_the_new_one_or_is_told_of()
             receipts: Vec::new(),
             end: TalkEnd::Broken,
         };
-        let actions = story.chat.talked(turn.job, talked, moment(), story.now);
+        let actions = story.state.talked(turn.job, talked, moment(), story.now);
         story.perform(actions);
         let to_heir = story.talks.iter().any(|talk| {
-            talk.expect == Some(key(EVES)) && matches!(&talk.say, Say::Texts(letters) if letters.len() == 1)
+            talk.expect == Some(key(EVES)) && matches!(&talk.say, Say::Texts(messages) if messages.len() == 1)
         });
         let told = story.told();
         let is_told = told.iter().any(|event| {
@@ -942,12 +949,12 @@ fn a_text_under_way_when_its_key_is_replaced_goes_to_the_new_one_or_is_told_of()
 fn messages_for_legacy_peer_never_go_to_key() {
     let mut story = Story::new();
     story.writes(5001, 1);
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     for n in 2..=4 {
         story.writes(5001, n);
     }
     assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]), "one at a time: {:?}", story.dials(5001));
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
     // Its program was replaced by one of ours.
     story.promises(BOBS);
@@ -963,7 +970,7 @@ fn messages_for_legacy_peer_never_go_to_key() {
 fn who_leaves_says_all_texts_to_a_plain_peer_before_the_goodbye() {
     let mut story = Story::new();
     story.writes(5001, 1);
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     story.writes(5001, 2);
     story.writes(5001, 3);
     let leave = story.does(Command::Leave);
@@ -972,7 +979,7 @@ fn who_leaves_says_all_texts_to_a_plain_peer_before_the_goodbye() {
         matches!(says[..], [Outgoing::Text(_), Outgoing::Text(_), Outgoing::Text(_), Outgoing::Exit]),
         "{says:?}"
     );
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     assert!(story.told().contains(&Event::Settled(leave)));
 }
 

@@ -17,9 +17,9 @@ fn under_way(story: &Story) -> Vec<(Ipv4Addr, u16)> {
 }
 
 /// What was begun first ends, and whoever is next begins.
-fn first_ends(story: &mut Story, fate: Fate) {
+fn first_ends(story: &mut Story, result: SendResult) {
     let Transmit { job, to, .. } = story.under_way.remove(0);
-    let actions = story.chat.sent(Sent { job, to, fate, parts: (0, 1), capability: None }, story.now);
+    let actions = story.state.sent(Sent { job, to, result, parts: (0, 1), capability: None }, story.now);
     story.perform(actions);
     story.later(seconds(0));
 }
@@ -35,11 +35,11 @@ fn nothing_wakes_up_for_ten_thousand_peers_that_wait_to_be_looked_at() {
     assert_eq!(story.under_way.len(), MAX_CHECKS_UNDER_WAY);
     // By then the user is told of those that are there.
     story.later(NAME_WITHIN);
-    assert_eq!(story.chat.next_wake(), None);
-    first_ends(&mut story, Fate::Unanswered);
+    assert_eq!(story.state.next_wake(), None);
+    first_ends(&mut story, SendResult::Unanswered);
     assert_eq!(story.under_way.len(), MAX_CHECKS_UNDER_WAY);
     // That one is thought of again a second later at the earliest, and nobody else before that.
-    assert!(story.chat.next_wake() >= Some(story.now.plus(seconds(1))));
+    assert!(story.state.next_wake() >= Some(story.now.plus(seconds(1))));
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn who_has_waited_longest_is_next_and_machines_take_turns() {
     let begun = story.under_way.len();
     // Eve's share is a small one by now, so as hers end the others have their turns, in the order in which they came.
     for _ in 0..8 {
-        first_ends(&mut story, Fate::Unanswered);
+        first_ends(&mut story, SendResult::Unanswered);
     }
     let next: Vec<_> = under_way(&story).split_off(begun - 8);
     let waiting = (33..=40).map(|last| (Ipv4Addr::new(10, 0, 1, last), 9));
@@ -68,7 +68,7 @@ fn who_has_waited_longest_is_next_and_machines_take_turns() {
         assert!(story.under_way.len() <= MAX_CHECKS_UNDER_WAY);
         let (ip, port) = under_way(&story)[0];
         of_eve.extend((ip == EVE).then_some(port));
-        first_ends(&mut story, Fate::Unanswered);
+        first_ends(&mut story, SendResult::Unanswered);
     }
     // Eight of hers have ended above.
     assert_eq!(of_eve, (9..=100).collect::<Vec<u16>>());
@@ -87,7 +87,7 @@ fn a_machine_for_which_many_wait_does_not_delay_another() {
     let mut begun = Vec::new();
     while begun.len() < 6 {
         let before = story.under_way.len();
-        first_ends(&mut story, Fate::Unanswered);
+        first_ends(&mut story, SendResult::Unanswered);
         // Now and then neither has as few as are free.
         begun.extend(under_way(&story).split_off(before - 1));
     }
@@ -103,7 +103,7 @@ fn an_acknowledgement_that_waits_for_room_is_sent_when_there_is_some() {
     speaks(&mut story, EVE, 99, Body::Connect);
     assert!(story.dials(99).is_empty());
     for _ in 0..2 {
-        first_ends(&mut story, Fate::HandedOver);
+        first_ends(&mut story, SendResult::HandedOver);
     }
     // It shows as much as a look, so there is none beside it.
     assert_eq!(story.dials(99), [Outgoing::ConnectAck]);
@@ -122,14 +122,14 @@ fn who_moves_or_is_displaced_while_waiting_is_not_forgotten_and_leaves_nothing_b
     // A text of the user finds it elsewhere.
     story.says(these(99), "hello");
     let found = story.under_way.pop().unwrap();
-    let sent = Sent { job: found.job, to: real, fate: Fate::Broken, parts: (0, 1), capability: None };
-    let actions = story.chat.sent(Sent { fate: Fate::HandedOver, ..sent }, story.now);
+    let sent = Sent { job: found.job, to: real, result: SendResult::Broken, parts: (0, 1), capability: None };
+    let actions = story.state.sent(Sent { result: SendResult::HandedOver, ..sent }, story.now);
     story.perform(actions);
     story.later(seconds(15));
     assert!(
         under_way(&story).contains(&(real.v4().unwrap(), 99)),
         "{:?}",
-        story.chat.peers.peer(legacy(at(99)))
+        story.state.peers.peer(legacy(at(99)))
     );
 }
 
@@ -142,16 +142,16 @@ fn no_waiting_peer_is_forgotten_when_others_are_evicted() {
         speaks(&mut story, EVE, port, text("hi"));
         story.told.clear();
     }
-    assert_eq!(story.chat.peers.len(), MAX_PEERS_PER_IP);
+    assert_eq!(story.state.peers.len(), MAX_PEERS_PER_IP);
     assert_eq!(story.under_way.len(), MAX_CHECKS_UNDER_WAY / 2);
     // All that are known are probed in the end.
     let mut probes = 0;
-    while story.chat.probe_limiter.under_way() > 0 {
-        first_ends(&mut story, Fate::HandedOver);
+    while story.state.probe_limiter.under_way() > 0 {
+        first_ends(&mut story, SendResult::HandedOver);
         probes += 1;
     }
-    assert!(story.chat.peers.iter().all(|peer| peer.presence.is_proven()), "{probes} probes");
-    assert_eq!(story.chat.peers.waiting().count(), 0);
+    assert!(story.state.peers.iter().all(|peer| peer.presence.is_proven()), "{probes} probes");
+    assert_eq!(story.state.peers.waiting().count(), 0);
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn where_there_is_nothing_to_dial_with_the_next_waits_a_while() {
     }
     let before = story.under_way.len();
     for _ in 0..before {
-        first_ends(&mut story, Fate::Failed(Failure::NoResources));
+        first_ends(&mut story, SendResult::Failed(SendError::NoResources));
     }
     assert_eq!(story.under_way, []);
     story.later(REFUSAL_REPEAT);

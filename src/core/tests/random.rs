@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, HashSet};
 
 use super::*;
-use crate::model::message::Fate;
+use crate::model::message::SendResult;
 
 const PORTS: [u16; 5] = [5000, 5001, 5002, 5003, 5004];
 const STATICS: [u16; 2] = [5001, 5002];
@@ -14,7 +14,7 @@ const STATICS: [u16; 2] = [5001, 5002];
 #[derive(Clone, Debug)]
 enum Step {
     Gets { source: u8, claim: u8, port: usize, form: u8, body: u8, named: bool },
-    Ends { which: prop::sample::Index, fate: u8, fallback: bool },
+    Ends { which: prop::sample::Index, result: u8, fallback: bool },
     Send { to: Option<(u8, usize)>, exit: bool },
     Connect { to: Option<(u8, usize)> },
     Disconnect { to: Option<(u8, usize)> },
@@ -37,7 +37,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (0u8..4, 0u8..4, 0..PORTS.len(), 0u8..3, 0u8..8, any::<bool>())
             .prop_map(|(source, claim, port, form, body, named)| Step::Gets { source, claim, port, form, body, named }),
         12 => (any::<prop::sample::Index>(), 0u8..9, any::<bool>())
-            .prop_map(|(which, fate, fallback)| Step::Ends { which, fate, fallback }),
+            .prop_map(|(which, result, fallback)| Step::Ends { which, result, fallback }),
         3 => (to(), prop::bool::weighted(0.1)).prop_map(|(to, exit)| Step::Send { to, exit }),
         2 => to().prop_map(|to| Step::Connect { to }),
         2 => to().prop_map(|to| Step::Disconnect { to }),
@@ -46,15 +46,15 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn fate(n: u8) -> Fate {
+fn result(n: u8) -> SendResult {
     match n {
-        0 => Fate::Delivered,
-        1 | 2 => Fate::HandedOver,
-        3 => Fate::Unanswered,
-        4 => Fate::Broken,
-        5 | 6 => Fate::Failed(Failure::Refused),
-        7 => Fate::Failed(Failure::NoResources),
-        _ => Fate::Failed(Failure::TimedOut),
+        0 => SendResult::Delivered,
+        1 | 2 => SendResult::HandedOver,
+        3 => SendResult::Unanswered,
+        4 => SendResult::Broken,
+        5 | 6 => SendResult::Failed(SendError::Refused),
+        7 => SendResult::Failed(SendError::NoResources),
+        _ => SendResult::Failed(SendError::TimedOut),
     }
 }
 
@@ -88,7 +88,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let mut story = Story::new();
-        story.chat.learn_own_ip(LAN);
+        story.state.learn_own_ip(LAN);
         let story = story.with_static(&STATICS);
         let ops = HashSet::from([OpId(1)]);
         Self { story, ops, settled: BTreeMap::new(), answered: HashSet::new() }
@@ -99,15 +99,15 @@ impl World {
         self.ops.insert(op);
     }
 
-    fn end(&mut self, transmit: Transmit, fate: Fate, fallback: bool) {
-        let taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
+    fn end(&mut self, transmit: Transmit, result: SendResult, fallback: bool) {
+        let taken = matches!(result, SendResult::Delivered | SendResult::HandedOver);
         let to = transmit.fallback.filter(|_| fallback && taken).unwrap_or(transmit.to);
         if taken {
             self.answered.insert(to);
         }
-        let parts = (usize::from(!matches!(fate, Fate::Failed(_))), 1);
-        let sent = Sent { job: transmit.job, to, fate, parts, capability: None };
-        let actions = self.story.chat.sent(sent, self.story.now);
+        let parts = (usize::from(!matches!(result, SendResult::Failed(_))), 1);
+        let sent = Sent { job: transmit.job, to, result, parts, capability: None };
+        let actions = self.story.state.sent(sent, self.story.now);
         self.story.perform(actions);
     }
 
@@ -119,14 +119,14 @@ impl World {
                 let name = named.then(|| PeerName::new("Bob"));
                 let decoded = vec![Decoded::Message(Plain { claimed, form, name, body: body(what) })];
                 let received = Received { source: Source::from(ip(source)), decoded, cut: false };
-                let (_, actions) = self.story.chat.received(received, self.story.now);
+                let (_, actions) = self.story.state.received(received, self.story.now);
                 self.story.perform(actions);
             }
-            Step::Ends { which, fate: n, fallback } => {
+            Step::Ends { which, result: n, fallback } => {
                 if !self.story.under_way.is_empty() {
                     let at = which.index(self.story.under_way.len());
                     let transmit = self.story.under_way.remove(at);
-                    self.end(transmit, fate(n), fallback);
+                    self.end(transmit, result(n), fallback);
                 }
             }
             Step::Send { to, exit } => {
@@ -142,20 +142,20 @@ impl World {
 
     fn check(&mut self) -> Result<(), TestCaseError> {
         let now = self.story.now;
-        let actions = self.story.chat.tick(now);
+        let actions = self.story.state.tick(now);
         self.story.perform(actions);
-        prop_assert!(self.story.chat.next_wake().is_none_or(|at| at > now), "tick left something due");
-        self.story.chat.peers.check();
-        let rows = self.story.chat.rows(now);
+        prop_assert!(self.story.state.next_wake().is_none_or(|at| at > now), "tick left something due");
+        self.story.state.peers.check();
+        let rows = self.story.state.rows(now);
         let addrs: HashSet<_> = rows.iter().map(|row| row.addr).collect();
         prop_assert_eq!(addrs.len(), rows.len(), "two rows of one address");
         let there = rows.iter().filter(|row| row.state != PresenceStatus::Offline).count();
-        prop_assert_eq!(self.story.chat.here(), there);
+        prop_assert_eq!(self.story.state.here(), there);
         for row in &rows {
             let addr = row.addr.unwrap();
-            prop_assert!(!self.story.chat.is_own(addr), "own address listed: {:?}", row);
-            let peer = self.story.chat.peers.peer(row.id).unwrap();
-            let queued = self.story.chat.waiting(now).iter().filter(|text| text.to == row.id).count();
+            prop_assert!(!self.story.state.is_own(addr), "own address listed: {:?}", row);
+            let peer = self.story.state.peers.peer(row.id).unwrap();
+            let queued = self.story.state.waiting(now).iter().filter(|text| text.to == row.id).count();
             prop_assert_eq!(peer.texts_waiting, queued);
             prop_assert!(
                 !peer.presence.is_proven() || self.answered.contains(&addr),
@@ -184,11 +184,11 @@ impl World {
             if self.story.under_way.is_empty() {
                 return Ok(());
             }
-            prop_assert!(round < 50, "dialled {round} times at one moment: {:?}", self.story.under_way);
+            prop_assert!(round < 50, "dialed {round} times at one moment: {:?}", self.story.under_way);
             for transmit in std::mem::take(&mut self.story.under_way) {
-                self.end(transmit, Fate::Failed(Failure::NoResources), false);
+                self.end(transmit, SendResult::Failed(SendError::NoResources), false);
             }
-            let actions = self.story.chat.tick(self.story.now);
+            let actions = self.story.state.tick(self.story.now);
             self.story.perform(actions);
         }
         Ok(())
@@ -213,7 +213,7 @@ proptest! {
                 break;
             }
             for transmit in std::mem::take(&mut world.story.under_way) {
-                world.end(transmit, Fate::HandedOver, false);
+                world.end(transmit, SendResult::HandedOver, false);
             }
             world.check()?;
         }
@@ -222,19 +222,19 @@ proptest! {
         for op in &world.ops {
             prop_assert_eq!(world.settled.get(op), Some(&1), "{:?}", op);
         }
-        for text in world.story.chat.waiting(world.story.now) {
-            world.does(Command::Cancel(text.to, text.letter.id));
+        for text in world.story.state.waiting(world.story.now) {
+            world.does(Command::Cancel(text.to, text.message.id));
         }
         world.check()?;
         world.does(Command::Leave);
         for transmit in std::mem::take(&mut world.story.under_way) {
-            world.end(transmit, Fate::Unanswered, false);
+            world.end(transmit, SendResult::Unanswered, false);
         }
         world.check()?;
         for op in &world.ops {
             prop_assert_eq!(world.settled.get(op), Some(&1), "{:?}", op);
         }
-        prop_assert!(world.story.chat.jobs.is_empty() && world.story.chat.operations.len() == 0);
-        prop_assert!(world.story.chat.probe_limiter.is_empty() && world.story.chat.outbox.recipients().is_empty());
+        prop_assert!(world.story.state.jobs.is_empty() && world.story.state.operations.len() == 0);
+        prop_assert!(world.story.state.probe_limiter.is_empty() && world.story.state.outbox.recipients().is_empty());
     }
 }

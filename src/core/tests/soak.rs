@@ -86,7 +86,7 @@ impl Soak {
             next_stranger: 20_000,
             looks: HashMap::new(),
             wishes: 1,
-            // The first dialling.
+            // The first dialing.
             began: 1,
             settled: 0,
         };
@@ -112,7 +112,7 @@ impl Soak {
         self.agenda.insert((at, self.entries), due);
     }
 
-    /// Notes how what the chat dialled ends, and counts what it told.
+    /// Notes how what the chat dialed ends, and counts what it told.
     fn take_up(&mut self) {
         for transmit in std::mem::take(&mut self.story.under_way) {
             let port = transmit.to.port();
@@ -120,13 +120,13 @@ impl Soak {
                 *self.looks.entry(port).or_default() += 1;
             }
             let being = self.souls.get(&port).map_or(Being::Down, |soul| soul.being);
-            let (fate, ms) = match (being, &transmit.message) {
-                (Being::Up, Outgoing::Probe) => (Fate::HandedOver, 2),
-                (Being::Up, _) => (Fate::Delivered, 5),
-                (Being::Down, _) => (Fate::Failed(Failure::Refused), 1),
-                (Being::Frozen, _) => (Fate::Unanswered, 1_000),
+            let (result, ms) = match (being, &transmit.message) {
+                (Being::Up, Outgoing::Probe) => (SendResult::HandedOver, 2),
+                (Being::Up, _) => (SendResult::Delivered, 5),
+                (Being::Down, _) => (SendResult::Failed(SendError::Refused), 1),
+                (Being::Frozen, _) => (SendResult::Unanswered, 1_000),
             };
-            let sent = Sent { job: transmit.job, to: transmit.to, fate, parts: (1, 1), capability: None };
+            let sent = Sent { job: transmit.job, to: transmit.to, result, parts: (1, 1), capability: None };
             self.note(self.story.now.plus(Duration::from_millis(ms)), Due::Ends(sent));
         }
         self.settled += self.story.told().iter().filter(|event| matches!(event, Event::Settled(_))).count();
@@ -136,13 +136,13 @@ impl Soak {
     fn live_until(&mut self, end: Time) {
         loop {
             let agenda = self.agenda.first_key_value().map(|(&(at, _), _)| at);
-            let wake = self.story.chat.next_wake();
+            let wake = self.story.state.next_wake();
             let Some(next) = agenda.into_iter().chain(wake).min().filter(|at| *at <= end) else { break };
             self.story.now = self.story.now.max(next);
             if wake == Some(next) {
-                let actions = self.story.chat.tick(self.story.now);
+                let actions = self.story.state.tick(self.story.now);
                 self.story.perform(actions);
-                let wake = self.story.chat.next_wake();
+                let wake = self.story.state.next_wake();
                 assert!(wake.is_none_or(|at| at > self.story.now), "it would wake up for nothing, for ever");
             } else if let Some((_, due)) = self.agenda.pop_first() {
                 self.happens(due);
@@ -155,7 +155,7 @@ impl Soak {
     fn happens(&mut self, due: Due) {
         match due {
             Due::Ends(sent) => {
-                let actions = self.story.chat.sent(sent, self.story.now);
+                let actions = self.story.state.sent(sent, self.story.now);
                 self.story.perform(actions);
             }
             Due::Acts(port) => {
@@ -232,9 +232,9 @@ impl Soak {
 /// Two days, and then silence: everything is as it was at the beginning.
 fn soak(seed: u64) {
     let mut soak = Soak::new(seed);
-    let begin = soak.story.chat.peers.len();
+    let begin = soak.story.state.peers.len();
     soak.live_until(Time::at(seconds(HOURS * 3_600)));
-    let heard = soak.story.chat.peers.len();
+    let heard = soak.story.state.peers.len();
     assert!(heard > STATICS, "nobody came: {heard} rows");
     // Everybody crashes, nobody speaks any more, and the user has gone to bed.
     let ports: Vec<u16> = soak.souls.keys().copied().collect();
@@ -246,12 +246,12 @@ fn soak(seed: u64) {
     while let Some((_, due)) = soak.agenda.pop_first() {
         soak.happens(due);
     }
-    let chat = &soak.story.chat;
-    assert_eq!(chat.peers.len(), begin);
-    assert!(chat.outbox.recipients().is_empty() && chat.waiting(soak.story.now).is_empty());
-    assert_eq!((chat.jobs.len(), chat.operations.len(), chat.probe_limiter.under_way()), (0, 0, 0));
-    assert_eq!(chat.own_ips.len(), 0);
-    assert_eq!(chat.here(), 0);
+    let state = &soak.story.state;
+    assert_eq!(state.peers.len(), begin);
+    assert!(state.outbox.recipients().is_empty() && state.waiting(soak.story.now).is_empty());
+    assert_eq!((state.jobs.len(), state.operations.len(), state.probe_limiter.under_way()), (0, 0, 0));
+    assert_eq!(state.own_ips.len(), 0);
+    assert_eq!(state.here(), 0);
     assert_eq!(soak.settled, soak.began, "commands were settled less or more than once");
 }
 

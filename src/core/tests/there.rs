@@ -10,10 +10,10 @@ fn however_often_a_peer_connects_it_is_acknowledged_every_two_seconds_and_not_fo
     }
     let acks = |story: &Story| story.dials(5001).iter().filter(|m| **m == Outgoing::ConnectAck).count();
     assert_eq!(acks(&story), 1);
-    story.ends(5001, &Fate::Delivered);
+    story.ends(5001, &SendResult::Delivered);
     story.later(seconds(2));
     assert_eq!(acks(&story), 1);
-    story.ends(5001, &Fate::Delivered);
+    story.ends(5001, &SendResult::Delivered);
     story.later(seconds(10));
     assert_eq!(acks(&story), 0);
 }
@@ -32,7 +32,7 @@ fn a_heard_peer_is_verified_at_once_and_then_left_in_peace() {
     story.gets(5001, text("hi"));
     story.later(seconds(0));
     assert_eq!(story.dials(5001), [Outgoing::Probe]);
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     story.later(seconds(14));
     assert_eq!(story.dials(5001), []);
     story.later(seconds(1));
@@ -42,12 +42,12 @@ fn a_heard_peer_is_verified_at_once_and_then_left_in_peace() {
 #[test]
 fn the_user_is_told_once_that_a_peer_is_there_and_once_that_it_is_gone() {
     let mut story = Story::new().with_static(&[5001]);
-    story.ends(5001, &Fate::Delivered);
+    story.ends(5001, &SendResult::Delivered);
     // Its name is on its way.
     assert!(!story.told().iter().any(|event| matches!(event, Event::Came(_))));
     story.gets(5001, Body::ConnectAck);
     story.gets(5001, Body::ConnectAck);
-    assert_eq!(story.told(), [Event::Came(bob(5001)), dialled(1, 1), Event::Settled(OpId(1))]);
+    assert_eq!(story.told(), [Event::Came(bob(5001)), dialed(1, 1), Event::Settled(OpId(1))]);
     for _ in 0..3 {
         story.later(seconds(16));
         story.refused(5001);
@@ -64,21 +64,21 @@ fn the_user_is_told_once_that_a_peer_is_there_and_once_that_it_is_gone() {
 #[test]
 fn a_peer_whose_name_never_comes_is_announced_without_it() {
     let mut story = Story::new().with_static(&[5001]);
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     story.told();
     story.later(seconds(1));
-    let who = Who { name: None, ..bob(5001) };
-    assert_eq!(story.told(), [Event::Came(who), dialled(1, 1), Event::Settled(OpId(1))]);
+    let who = PeerInfo { name: None, ..bob(5001) };
+    assert_eq!(story.told(), [Event::Came(who), dialed(1, 1), Event::Settled(OpId(1))]);
 }
 
 #[test]
-fn the_first_dialling_is_over_when_everybody_is_met_by_name_or_missing() {
+fn the_first_dialing_is_over_when_everybody_is_met_by_name_or_missing() {
     let mut story = Story::new().with_static(&[5001, 5002]);
     story.refused(5002);
-    story.ends(5001, &Fate::Delivered);
+    story.ends(5001, &SendResult::Delivered);
     assert_eq!(story.told(), []);
     story.gets(5001, Body::ConnectAck);
-    assert_eq!(story.told(), [Event::Came(bob(5001)), dialled(2, 1), Event::Settled(OpId(1))]);
+    assert_eq!(story.told(), [Event::Came(bob(5001)), dialed(2, 1), Event::Settled(OpId(1))]);
 }
 
 #[test]
@@ -93,9 +93,9 @@ fn invented_peers_fill_no_more_than_the_table_and_displace_no_static_peer() {
         story.told.clear();
         story.under_way.clear();
     }
-    assert_eq!(story.chat.rows(story.now).len(), MAX_PEERS);
+    assert_eq!(story.state.rows(story.now).len(), MAX_PEERS);
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
-    assert_eq!(story.chat.peers.len(), MAX_PEERS);
+    assert_eq!(story.state.peers.len(), MAX_PEERS);
 }
 
 #[test]
@@ -111,8 +111,9 @@ fn looks_at_invented_peers_are_bounded_and_none_is_forgotten() {
         assert!(under_way <= 64, "{under_way} at once");
         looked += under_way;
         for Transmit { job, to, .. } in std::mem::take(&mut story.under_way) {
-            let fate = Fate::HandedOver;
-            let actions = story.chat.sent(Sent { job, to, fate, parts: (1, 1), capability: None }, story.now);
+            let result = SendResult::HandedOver;
+            let actions =
+                story.state.sent(Sent { job, to, result, parts: (1, 1), capability: None }, story.now);
             story.perform(actions);
         }
         if looked >= 300 {
@@ -120,14 +121,14 @@ fn looks_at_invented_peers_are_bounded_and_none_is_forgotten() {
         }
     }
     assert_eq!(looked, 300);
-    assert!(story.chat.peers.rows().all(|peer| peer.presence.is_proven()));
+    assert!(story.state.peers.rows().all(|peer| peer.presence.is_proven()));
 }
 
 #[test]
 fn a_peer_whose_program_pings_us_is_probed_with_ping() {
     let mut story = Story::new();
     story.gets(5001, text("hi"));
-    story.ends(5001, &Fate::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
     story.gets(5000, Body::Ping);
     story.later(seconds(0));
     assert_eq!(story.dials(5001), [Outgoing::Ping]);

@@ -5,11 +5,11 @@ use super::*;
 #[test]
 fn a_connect_is_acknowledged_and_an_acknowledgement_is_not() {
     let mut story = Story::new();
-    assert_eq!(story.gets(5001, Body::Connect), Answer::Capable);
+    assert_eq!(story.gets(5001, Body::Connect), PlainAnswer::Capable);
     assert!(story.dials(5001).contains(&Outgoing::ConnectAck));
-    story.ends(5001, &Fate::Delivered);
+    story.ends(5001, &SendResult::Delivered);
     assert_eq!(story.state(5001), Some(PresenceStatus::Connected));
-    assert_eq!(story.gets(5001, Body::ConnectAck), Answer::Capable);
+    assert_eq!(story.gets(5001, Body::ConnectAck), PlainAnswer::Capable);
     assert!(!story.dials(5001).contains(&Outgoing::ConnectAck));
 }
 
@@ -27,13 +27,13 @@ fn once_nobody_listens_there_a_peer_is_written_to_as_peers_toml_says() {
         let mut story = Story::new();
         let peers =
             vec![StaticPeer { addr: at(5001), name: None, form: configured, key: None, also: Vec::new() }];
-        let (_, actions) = story.chat.start(peers, story.now);
+        let (_, actions) = story.state.start(peers, story.now);
         story.perform(actions);
-        story.ends(5001, &Fate::Delivered);
+        story.ends(5001, &SendResult::Delivered);
         let claimed = Claimed { ip: HERE, port: 5001 };
         story.gets_from(HERE, claimed, taught, Body::Connect);
         assert_eq!(story.under_way.last().unwrap().form, taught);
-        story.ends(5001, &Fate::Delivered);
+        story.ends(5001, &SendResult::Delivered);
         // Whoever listens there next may be another program.
         for _ in 0..2 {
             story.does(Command::List);
@@ -52,9 +52,9 @@ fn once_nobody_listens_there_a_peer_is_written_to_as_peers_toml_says() {
 fn a_connect_request_is_answered_on_its_connection_and_remembered_as_smart_cookies() {
     let mut story = Story::new();
     let claimed = Claimed { ip: HERE, port: 5001 };
-    assert_eq!(story.gets_from(HERE, claimed, Form::TwoField, Body::ConnectRequest), Answer::Connected);
+    assert_eq!(story.gets_from(HERE, claimed, Form::TwoField, Body::ConnectRequest), PlainAnswer::Connected);
     story.gets(5001, text("a text in the standard form"));
-    story.ends(5001, &Fate::Delivered);
+    story.ends(5001, &SendResult::Delivered);
     story.does(Command::Disconnect(these(5001)));
     let goodbye = story.under_way.last().unwrap();
     assert_eq!((goodbye.form, &goodbye.message), (Form::TwoField, &Outgoing::Exit));
@@ -63,9 +63,9 @@ fn a_connect_request_is_answered_on_its_connection_and_remembered_as_smart_cooki
 #[test]
 fn a_ping_makes_nobody_known() {
     let mut story = Story::new();
-    assert_eq!(story.gets(5000, Body::Ping), Answer::Capable);
-    assert_eq!(story.gets(5001, Body::Ping), Answer::Capable);
-    assert_eq!(story.chat.rows(story.now), []);
+    assert_eq!(story.gets(5000, Body::Ping), PlainAnswer::Capable);
+    assert_eq!(story.gets(5001, Body::Ping), PlainAnswer::Capable);
+    assert_eq!(story.state.rows(story.now), []);
     assert_eq!(story.told(), []);
 }
 
@@ -73,14 +73,14 @@ fn a_ping_makes_nobody_known() {
 fn our_own_address_is_never_added_and_whoever_claims_it_is_not_taken() {
     let mut story = Story::new().with_static(&[5000, 5001]);
     assert_eq!(story.state(5000), None);
-    assert_eq!(story.gets(5000, Body::Connect), Answer::Nothing);
-    assert_eq!(story.gets(5000, text("I am you")), Answer::Nothing);
+    assert_eq!(story.gets(5000, Body::Connect), PlainAnswer::Nothing);
+    assert_eq!(story.gets(5000, text("I am you")), PlainAnswer::Nothing);
     assert!(matches!(story.told()[..], [Event::Impostor { .. }]));
-    story.chat.learn_own_ip(LAN);
+    story.state.learn_own_ip(LAN);
     story.gets_from(LAN, Claimed { ip: LAN, port: 5000 }, Form::Standard, Body::Connect);
     assert_eq!(story.state(5000), None);
     let op = story.says(these(5000), "me");
-    let who = Who { id: at(5000).into(), name: None, proof: Proof::Unknown, ..bob(5000) };
+    let who = PeerInfo { id: at(5000).into(), name: None, verification: Verification::Unknown, ..bob(5000) };
     let status = DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::Ourselves));
     let (is_first, parts, total, text) = (true, (0, 1), 1, "me".into());
     let rejected = Event::Delivery { op, who, status, is_first, parts, total, text };
@@ -91,10 +91,10 @@ fn our_own_address_is_never_added_and_whoever_claims_it_is_not_taken() {
 fn a_goodbye_counts_only_from_where_the_peer_is() {
     let mut story = Story::new();
     story.gets(5001, Body::Connect);
-    story.ends(5001, &Fate::Delivered);
+    story.ends(5001, &SendResult::Delivered);
     story.gets_from(LAN, Claimed { ip: HERE, port: 5001 }, Form::Standard, Body::Exit);
     assert_eq!(story.state(5001), Some(PresenceStatus::Connected));
-    assert_eq!(story.chat.rows(story.now).len(), 1);
+    assert_eq!(story.state.rows(story.now).len(), 1);
     story.told();
     story.gets(5001, Body::Exit);
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
@@ -107,7 +107,7 @@ fn a_claim_from_elsewhere_is_replaced_by_the_source() {
     for ip in [HERE, Ipv4Addr::UNSPECIFIED, Ipv4Addr::new(10, 0, 0, 9)] {
         story.gets_from(LAN, Claimed { ip, port: 5001 }, Form::Standard, Body::Connect);
     }
-    let addrs: Vec<PeerAddr> = story.chat.rows(story.now).iter().filter_map(|row| row.addr).collect();
+    let addrs: Vec<PeerAddr> = story.state.rows(story.now).iter().filter_map(|row| row.addr).collect();
     assert_eq!(addrs, [PeerAddr::new(LAN, 5001).unwrap()]);
     assert!(story.under_way.iter().all(|transmit| transmit.to.ip() == LAN && transmit.fallback.is_none()));
 }
@@ -122,19 +122,19 @@ fn a_plain_message_over_ipv6_is_not_taken() {
             let message = Plain { claimed, form: Form::Standard, name: Some(PeerName::new("Bob")), body };
             let decoded = vec![Decoded::Message(message)];
             let received = Received { source: source.into(), decoded, cut: false };
-            assert_eq!(story.chat.received(received, story.now), (Answer::Nothing, Vec::new()));
+            assert_eq!(story.state.received(received, story.now), (PlainAnswer::Nothing, Vec::new()));
         }
     }
-    assert!(story.chat.rows(story.now).is_empty());
+    assert!(story.state.rows(story.now).is_empty());
 }
 
 #[test]
 fn our_own_port_at_the_addresses_of_this_machine_is_ours_in_both_families() {
     let own = |bind: &str, addr: &str| {
         let me = Me { bind: bind.parse().unwrap(), port: 5000, advertise: None };
-        let mut chat = State::new(CoreConfig { me, ..super::keys::alice() });
-        chat.learn_own_ip("2001:db8::7".parse::<std::net::IpAddr>().unwrap());
-        chat.is_own(addr.parse().unwrap())
+        let mut state = State::new(CoreConfig { me, ..super::keys::alice() });
+        state.learn_own_ip("2001:db8::7".parse::<std::net::IpAddr>().unwrap());
+        state.is_own(addr.parse().unwrap())
     };
     for anywhere in ["0.0.0.0", "::"] {
         for addr in ["127.0.0.1:5000", "[::1]:5000", "[2001:db8::7]:5000", "[::ffff:127.0.0.1]:5000"] {
@@ -155,14 +155,14 @@ fn what_is_no_message_gets_no_receipt_and_a_connection_one_receipt_for_all() {
     };
     let junk = Decoded::Unreadable(Unreadable { fault: Fault::NoAddress, text: Text::new("junk") });
     for (decoded, cut, answer) in [
-        (vec![], false, Answer::Nothing),
-        (vec![message("one"), message("two")], false, Answer::Capable),
-        (vec![message("one"), message("two")], true, Answer::Nothing),
-        (vec![message("one"), junk.clone()], false, Answer::Nothing),
-        (vec![junk], false, Answer::Nothing),
+        (vec![], false, PlainAnswer::Nothing),
+        (vec![message("one"), message("two")], false, PlainAnswer::Capable),
+        (vec![message("one"), message("two")], true, PlainAnswer::Nothing),
+        (vec![message("one"), junk.clone()], false, PlainAnswer::Nothing),
+        (vec![junk], false, PlainAnswer::Nothing),
     ] {
         let received = Received { source: Source::from(HERE), decoded, cut };
-        let (answered, actions) = story.chat.received(received, story.now);
+        let (answered, actions) = story.state.received(received, story.now);
         story.perform(actions);
         assert_eq!(answered, answer);
     }

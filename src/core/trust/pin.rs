@@ -58,7 +58,7 @@ impl Pin {
             key: met.key,
             name: met.name.clone(),
             contact: false,
-            addrs: if met.dialled { vec![met.addr] } else { Vec::new() },
+            addrs: if met.dialed { vec![met.addr] } else { Vec::new() },
             first_seen: met.date,
             verified: None,
             blocked: false,
@@ -85,7 +85,7 @@ pub struct Meeting {
     /// The address we dialed, or the source with the port that the hello claims.
     pub addr: PeerAddr,
     /// We dialed `addr`, so the key is proven there. Otherwise the port is a claim.
-    pub dialled: bool,
+    pub dialed: bool,
     /// Where the connection came from, or goes to.
     pub source: Source,
     /// The clock, in seconds since 1970.

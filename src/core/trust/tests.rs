@@ -24,7 +24,7 @@ fn met(n: u8, name: &str, at: u16) -> Meeting {
         key: key(n),
         name: Some(PeerName::new(name)),
         addr: addr(at),
-        dialled: false,
+        dialed: false,
         source: Source::from(Ipv4Addr::new(192, 0, 2, n)),
         date: n.into(),
     }
@@ -32,7 +32,7 @@ fn met(n: u8, name: &str, at: u16) -> Meeting {
 
 /// A meeting with a peer that we dialed.
 fn dialed(n: u8, name: &str, at: u16) -> Meeting {
-    Meeting { dialled: true, ..met(n, name, at) }
+    Meeting { dialed: true, ..met(n, name, at) }
 }
 
 /// The `n`th of many meetings, each with another key and name.
@@ -272,7 +272,7 @@ fn trust_moves_contact_to_new_key() {
         trusted.verify(key(1), 5).expect("pinned");
         trusted.set_alias(key(1), Some(&boss));
         trusted.take_changes();
-        trusted.meets(Meeting { dialled: is_dialed, ..met(2, "bob", 2) });
+        trusted.meets(Meeting { dialed: is_dialed, ..met(2, "bob", 2) });
         trusted.meets(met(4, "Boss", 4));
         assert_eq!(trusted.take(key(2), As::NewKeyOf(key(3))), Err(Unknown::Pin));
         assert_eq!(trusted.take(key(3), As::Another), Err(Unknown::Offer));
@@ -454,7 +454,7 @@ fn full_prefix_evicts_its_oldest_idle_stranger() {
 fn prefix_overfull_from_old_file_shrinks() {
     let mut trusted = Trusted::new(ME, Policy::AcceptNew);
     for n in 0..MAX_STRANGERS_PER_PREFIX + 5 {
-        let loaded = Meeting { addr: addr(0), dialled: true, date: n as u64, ..nth_prefix(n) };
+        let loaded = Meeting { addr: addr(0), dialed: true, date: n as u64, ..nth_prefix(n) };
         assert!(trusted.load(Pin::of(&loaded)));
     }
     let newcomer = Meeting { date: 9_999, ..nth(50_000, Ipv4Addr::new(192, 0, 2, 1)) };
@@ -509,7 +509,7 @@ fn short_code_input_is_symmetric() {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Met { key: u8, name: usize, at: u16, dialled: bool },
+    Met { key: u8, name: usize, at: u16, dialed: bool },
     Take(u8, Option<u8>),
     Block(u8),
     Unpin(u8),
@@ -525,7 +525,7 @@ fn step() -> impl Strategy<Value = Step> {
     let key = || 1u8..8;
     prop_oneof![
         12 => (key(), 0..=NAMES.len(), 0u16..12, any::<bool>())
-            .prop_map(|(key, name, at, dialled)| Step::Met { key, name, at, dialled }),
+            .prop_map(|(key, name, at, dialed)| Step::Met { key, name, at, dialed }),
         2 => (key(), prop::option::of(key())).prop_map(|(key, old)| Step::Take(key, old)),
         1 => key().prop_map(Step::Block),
         1 => key().prop_map(Step::Unpin),
@@ -572,9 +572,9 @@ proptest! {
         let mut file = BTreeMap::new();
         for step in steps {
             match step {
-                Step::Met { key: n, name, at, dialled } => {
+                Step::Met { key: n, name, at, dialed } => {
                     let name = NAMES.get(name).map(|name| PeerName::new(name));
-                    let meeting = Meeting { name: name.clone(), dialled, ..met(n, "", at) };
+                    let meeting = Meeting { name: name.clone(), dialed, ..met(n, "", at) };
                     let claimed = name.iter().flat_map(|name| contacts_named(&trusted, name));
                     let claimed: BTreeSet<_> = claimed.filter(|other| *other != key(n)).collect();
                     let (before, pins) = (trusted.trust(key(n)), trusted.pins.clone());
@@ -614,7 +614,7 @@ proptest! {
                         let had: &[PeerAddr] = was.map_or(&[], |pin| &pin.addrs);
                         let is_new = |at: &&PeerAddr| !had.contains(at);
                         let added: Vec<_> = held.pin.addrs.iter().filter(is_new).collect();
-                        prop_assert!(added.is_empty() || (dialled && added == [&addr(at)]));
+                        prop_assert!(added.is_empty() || (dialed && added == [&addr(at)]));
                     }
                 }
                 Step::Take(n, old) => {

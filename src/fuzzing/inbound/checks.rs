@@ -1,10 +1,10 @@
-//! What holds whatever comes in: who may be dialled and how often, and that the table is true.
+//! What holds whatever comes in: who may be dialed and how often, and that the table is true.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::World;
-use crate::core::{Action, MAX_PEERS, PeerOrigin, PresenceStatus, Transmit};
+use crate::core::{MAX_PEERS, Output, PeerOrigin, PresenceStatus, Transmit};
 use crate::fuzzing::printed::is_harmless;
 use crate::model::address::PeerAddr;
 use crate::model::message::{Form, Outgoing};
@@ -17,20 +17,20 @@ const ACK_SPACING: Duration = Duration::from_secs(2);
 
 impl World {
     /// Takes what the rules want. `asked` says whether the user wanted something.
-    pub(super) fn perform(&mut self, actions: Vec<Action>, asked: bool) {
+    pub(super) fn perform(&mut self, actions: Vec<Output>, asked: bool) {
         for action in actions {
             match action {
-                Action::Tell(event) => {
-                    let chat = &self.chat;
-                    self.reader.reads(&event, |id| chat.knows(id), self.now);
+                Output::Tell(event) => {
+                    let state = &self.state;
+                    self.reader.reads(&event, |id| state.knows(id), self.now);
                 }
-                Action::Write(None, _) => {}
-                Action::Write(Some(id), _) => {
-                    let actions = self.chat.written(id, Ok(()), self.now);
+                Output::Store(None, _) => {}
+                Output::Store(Some(id), _) => {
+                    let actions = self.state.written(id, Ok(()), self.now);
                     self.perform(actions, asked);
                 }
-                Action::Talk(talk) => panic!("nobody here has a key: {talk:?}"),
-                Action::Transmit(transmit) => {
+                Output::Talk(talk) => panic!("nobody here has a key: {talk:?}"),
+                Output::Transmit(transmit) => {
                     self.may_be_sent(&transmit);
                     let is_message = matches!(transmit.message, Outgoing::Text(_));
                     let unasked = !asked && !self.leaving && !is_message;
@@ -40,26 +40,26 @@ impl World {
         }
         let unasked = self.under_way.iter().filter(|(_, unasked)| *unasked).count();
         // The user wants the question that goes before a queued message.
-        let may_ask = || self.chat.waiting(self.now).len();
+        let may_ask = || self.state.waiting(self.now).len();
         assert!(
             unasked <= MAX_UNASKED || unasked <= MAX_UNASKED + may_ask(),
-            "{unasked} dialled at once because others wanted it"
+            "{unasked} dialed at once because others wanted it"
         );
     }
 
     fn may_be_sent(&mut self, transmit: &Transmit) {
         let Transmit { to, fallback, form, message, .. } = transmit;
-        assert!(self.mine.contains(&to.v4().expect("IPv4")), "{to} is dialled and nobody there spoke");
-        assert!(!self.chat.is_own(*to), "we dial ourselves at {to}");
+        assert!(self.mine.contains(&to.v4().expect("IPv4")), "{to} is dialed and nobody there spoke");
+        assert!(!self.state.is_own(*to), "we dial ourselves at {to}");
         if let Some(fallback) = fallback {
             let both_here = fallback.ip().is_loopback() && to.ip().is_loopback();
             assert!(
                 both_here && self.mine.contains(&fallback.v4().expect("IPv4")),
                 "{to} falls back to {fallback}"
             );
-            assert!(!self.chat.is_own(*fallback), "we dial ourselves at {fallback}");
+            assert!(!self.state.is_own(*fallback), "we dial ourselves at {fallback}");
             assert!(
-                !self.chat.is_listed(*fallback),
+                !self.state.is_listed(*fallback),
                 "what is for {to} is tried at {fallback}, which is another's"
             );
         }
@@ -77,16 +77,16 @@ impl World {
 
     /// What holds after every step.
     pub(super) fn check(&mut self) {
-        let actions = self.chat.tick(self.now);
+        let actions = self.state.tick(self.now);
         self.perform(actions, false);
-        assert!(self.chat.next_wake().is_none_or(|due| due > self.now), "a tick left something due");
-        let rows = self.chat.rows(self.now);
+        assert!(self.state.next_wake().is_none_or(|due| due > self.now), "a tick left something due");
+        let rows = self.state.rows(self.now);
         let addrs: BTreeSet<PeerAddr> = rows.iter().filter_map(|row| row.addr).collect();
         assert_eq!(addrs.len(), rows.len(), "two rows of one address");
         assert!(rows.len() <= MAX_PEERS);
-        assert_eq!(self.chat.here(), rows.iter().filter(|row| row.state != PresenceStatus::Offline).count());
+        assert_eq!(self.state.here(), rows.iter().filter(|row| row.state != PresenceStatus::Offline).count());
         for row in &rows {
-            assert!(!row.addr.is_some_and(|addr| self.chat.is_own(addr)), "our own address is listed");
+            assert!(!row.addr.is_some_and(|addr| self.state.is_own(addr)), "our own address is listed");
             row.name.iter().for_each(|name| is_harmless(name.as_str()));
         }
         for addr in &self.statics {
@@ -94,7 +94,7 @@ impl World {
             let stays = rows.iter().any(|row| {
                 row.origin == PeerOrigin::Static && (row.addr == Some(*addr) || addr.ip().is_loopback())
             });
-            assert!(stays || self.chat.is_own(*addr), "{addr} is no static peer any more");
+            assert!(stays || self.state.is_own(*addr), "{addr} is no static peer any more");
         }
     }
 }

@@ -4,7 +4,7 @@ use unicode_segmentation::GraphemeCursor;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Desk, LONG};
-use crate::core::Proof;
+use crate::core::Verification;
 use crate::fuzzing::printed::{is_harmless, without_sequences};
 use crate::ui::{Dock, Ink, Key, Line, MAX_LINE_BYTES, Palette, Status, lay_out};
 
@@ -55,7 +55,7 @@ impl Desk {
             name: self.people.name.to_string(),
             addr: "10.0.0.1:5000".into(),
             here: 3,
-            with: Some(("Bob".into(), Proof::Plain)),
+            with: Some(("Bob".into(), Verification::Plain)),
             unread: vec![("Carol".into(), 2)],
             sending: None,
         };

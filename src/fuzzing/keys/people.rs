@@ -2,10 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use crate::core::{Offer, PeerOrigin, Pin, PresenceStatus, Proof, Row, Who};
+use crate::core::{Offer, PeerInfo, PeerOrigin, Pin, PresenceStatus, Row, Verification};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
-use crate::model::message::Speech;
+use crate::model::message::PeerProtocol;
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
 use crate::ui::{Directory, Labels, Standing};
@@ -28,8 +28,8 @@ impl People {
                 name: (!name.is_empty()).then(|| PeerName::new(name)),
                 addr: Some(addr),
                 claimed: None,
-                speech: Speech::Unknown,
-                proof: Proof::Plain,
+                speech: PeerProtocol::Unknown,
+                verification: Verification::Plain,
                 state,
                 why: None,
                 origin: PeerOrigin::Heard,
@@ -50,7 +50,7 @@ impl People {
         let mut labels = Labels::default();
         for row in &rows {
             let (id, name, addr) = (row.id, row.name.clone(), row.addr);
-            let who = Who { id, name, addr, claimed: None, proof: Proof::Plain };
+            let who = PeerInfo { id, name, addr, claimed: None, verification: Verification::Plain };
             let standing = if row.contact { Standing::Contact } else { Standing::Stranger };
             labels.meet(&who, |_| standing);
         }

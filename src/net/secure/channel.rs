@@ -47,7 +47,7 @@ pub struct Channel {
     void: usize,
 }
 
-/// Opens the exchange on a connection just made, as its dialler: at most [`OK_WITHIN`] for the ok, and all of it before `deadline`.
+/// Opens the exchange on a connection just made, as its dialer: at most [`OK_WITHIN`] for the ok, and all of it before `deadline`.
 ///
 /// # Errors
 /// Why there is none. Nothing but the line was sent to who did not say ok, and our key not to who has another than expected.

@@ -13,12 +13,12 @@ use super::*;
 pub(super) type Side = Result<Channel, Refused>;
 
 /// Everybody's key is made of one letter here.
-pub(super) fn key(letter: u8) -> OwnKey {
-    OwnKey::from_seed(&[letter; 32]).unwrap()
+pub(super) fn key(message: u8) -> OwnKey {
+    OwnKey::from_seed(&[message; 32]).unwrap()
 }
 
-pub(super) fn tls(letter: u8) -> Tls {
-    Tls::new(&key(letter)).unwrap()
+pub(super) fn tls(message: u8) -> Tls {
+    Tls::new(&key(message)).unwrap()
 }
 
 /// More than anything takes on a busy machine; no test waits for it to be over.
@@ -26,14 +26,14 @@ pub(super) fn in_time() -> Instant {
     Instant::now() + Duration::from_secs(30)
 }
 
-/// A dialler with this key.
-pub(super) fn dialler(letter: u8, expectation: Expectation) -> impl FnOnce(TcpStream) -> Side + Send {
-    move |stream| dial(&tls(letter), stream, expectation, in_time())
+/// A dialer with this key.
+pub(super) fn dialer(message: u8, expectation: Expectation) -> impl FnOnce(TcpStream) -> Side + Send {
+    move |stream| dial(&tls(message), stream, expectation, in_time())
 }
 
 /// An acceptor with this key.
-pub(super) fn acceptor(letter: u8) -> impl FnOnce(TcpStream) -> Side + Send {
-    move |stream| accept(&tls(letter), stream, b"", in_time())
+pub(super) fn acceptor(message: u8) -> impl FnOnce(TcpStream) -> Side + Send {
+    move |stream| accept(&tls(message), stream, b"", in_time())
 }
 
 /// What passed between them, each way.
@@ -60,7 +60,7 @@ fn tap(mut from: TcpStream, mut to: TcpStream) -> JoinHandle<Vec<u8>> {
 
 /// Lets both talk through a tap, each in its own thread.
 pub(super) fn meet<A: Send, B: Send>(
-    dialler: impl FnOnce(TcpStream) -> A + Send,
+    dialer: impl FnOnce(TcpStream) -> A + Send,
     acceptor: impl FnOnce(TcpStream) -> B + Send,
 ) -> (A, B, Passed) {
     let behind = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -76,9 +76,9 @@ pub(super) fn meet<A: Send, B: Send>(
     let up = tap(entry.try_clone().unwrap(), exit.try_clone().unwrap());
     let down = tap(exit, entry);
     let (one, other) = thread::scope(|scope| {
-        let dialling = scope.spawn(|| dialler(near));
+        let dialing = scope.spawn(|| dialer(near));
         let accepting = scope.spawn(|| acceptor(far));
-        (dialling.join().expect("the dialler"), accepting.join().expect("the acceptor"))
+        (dialing.join().expect("the dialer"), accepting.join().expect("the acceptor"))
     });
     let passed = Passed { up: up.join().unwrap(), down: down.join().unwrap() };
     (one, other, passed)

@@ -60,7 +60,7 @@ impl Tls {
         self.own
     }
 
-    /// The settings of a dialler that expects this. One of its own for each pin costs less than a microsecond.
+    /// The settings of a dialer that expects this. One of its own for each pin costs less than a microsecond.
     pub(super) fn client(&self, expectation: Expectation) -> Arc<ClientConfig> {
         if expectation == Expectation::Any {
             return Arc::clone(&self.any);

@@ -15,7 +15,7 @@ use rustls::{
 use super::key::from_spki;
 use crate::model::key::PublicKey;
 
-/// Whom a dialler expects.
+/// Whom a dialer expects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Expectation {
     /// This key and no other.

@@ -1,4 +1,4 @@
-//! A talk that somebody has dialled to us: its turns, handed to the chat and answered.
+//! A talk that somebody has dialed to us: its turns, handed to the chat and answered.
 
 use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +10,7 @@ use super::ends;
 use super::keeper::{Kept, Then, Why};
 use crate::model::address::Source;
 use crate::model::key::PublicKey;
-use crate::model::session::{ByeReason, Letter};
+use crate::model::session::{ByeReason, Message};
 use crate::net::held::Held;
 use crate::net::inbound::InboundHandler;
 use crate::net::secure::talk::{Accepted, End, Reply, Step};
@@ -96,13 +96,14 @@ impl Desk {
 
     /// Hands texts over, and receipts those that were taken.
     fn take(&self, key: PublicKey, source: Source, texts: Vec<Record>) -> Reply {
-        let letters: Vec<Letter> = texts.into_iter().filter_map(letter).collect();
-        let all = letters.len();
+        let messages: Vec<Message> = texts.into_iter().filter_map(message).collect();
+        let all = messages.len();
         let now = Instant::now();
         // Whoever has its share of those that wait hears at once that there is no room.
         let hold = self.held.hold(source.share());
         let wait_until = if hold.is_some() { now + ROOM_WITHIN } else { now };
-        let taken = guarded(|| self.recipient.letters(key, source, letters, wait_until)).unwrap_or_default();
+        let taken =
+            guarded(|| self.recipient.messages(key, source, messages, wait_until)).unwrap_or_default();
         if taken.len() >= all { Reply::Receipts(taken) } else { Reply::Bye(taken, ByeReason::NoRoom) }
     }
 
@@ -152,9 +153,9 @@ pub(super) fn guarded<T>(ask: impl FnOnce() -> T) -> Option<T> {
     answer.ok()
 }
 
-fn letter(record: Record) -> Option<Letter> {
+fn message(record: Record) -> Option<Message> {
     match record {
-        Record::Text { id, time, again, body } => Some(Letter { id, time, again, body }),
+        Record::Text { id, time, again, body } => Some(Message { id, time, again, body }),
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! The talks that we have dialled and keep for what there will be to say.
+//! The talks that we have dialed and keep for what there will be to say.
 
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
 use crate::model::session::ByeReason;
-use crate::net::dialler::DIALLER;
+use crate::net::dialer::DIALER;
 use crate::net::errand::Report;
-use crate::net::secure::talk::{Dialled, End};
+use crate::net::secure::talk::{Dialed, End};
 
 /// A goodbye may be noticed this much later, so that whoever says one thing after the other does not wake a thread each time.
 const REST: Duration = Duration::from_millis(50);
@@ -24,9 +24,9 @@ const MAX_LOOKING: usize = 16;
 /// What tells the chat.
 pub(super) type Tell = dyn Fn(Report) + Send + Sync;
 
-/// A talk that we have dialled.
+/// A talk that we have dialed.
 pub(super) struct Line {
-    pub(super) talk: Dialled,
+    pub(super) talk: Dialed,
     /// Where it leads to.
     pub(super) addr: PeerAddr,
     /// What we are called in the hello that was said on it.
@@ -47,7 +47,7 @@ impl Lines {
     pub(super) fn with_most(most: usize, tell: Arc<Tell>) -> Self {
         let told = Arc::clone(&tell);
         let attend = move |line: Line, why| attend(line, why, &*told);
-        Self { keeper: Keeper::new((most, REST), (DIALLER, MAX_LOOKING), attend), tell }
+        Self { keeper: Keeper::new((most, REST), (DIALER, MAX_LOOKING), attend), tell }
     }
 
     /// Keeps a talk on which everything was answered.
@@ -130,7 +130,7 @@ impl Kept for Line {
     }
 
     fn part(self, bye: Option<ByeReason>) {
-        // Who has dialled need not say that nothing more was said.
+        // Who has dialed need not say that nothing more was said.
         self.talk.part(bye.filter(|reason| *reason != ByeReason::Idle));
     }
 }

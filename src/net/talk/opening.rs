@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use super::ends;
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
-use crate::model::message::Failure;
+use crate::model::message::SendError;
 use crate::model::session::{Introduction, Met, TalkEnd};
 use crate::net::dial::{self, CONNECT_TIMEOUT};
-use crate::net::secure::talk::Dialled;
+use crate::net::secure::talk::Dialed;
 use crate::net::secure::{self, Expectation, HELLO_WITHIN, Tls};
 use crate::protocol::session::Hello;
 
@@ -29,7 +29,7 @@ pub(super) struct Opening<'a> {
 /// Somebody is there.
 pub(super) struct Opened {
     pub(super) addr: PeerAddr,
-    pub(super) talk: Dialled,
+    pub(super) talk: Dialed,
     pub(super) met: Met,
 }
 
@@ -54,7 +54,7 @@ impl Opening<'_> {
                 Ok(opened) => return Ok(opened),
                 Err(missed) => missed,
             };
-            log::debug!("{addr} was dialled in vain: {:?}", missed.end);
+            log::debug!("{addr} was dialed in vain: {:?}", missed.end);
             // Who was meant has been met there, and does not want to talk.
             if matches!(missed.end, TalkEnd::Bye(_)) {
                 return Err(Some(missed));
@@ -70,7 +70,7 @@ impl Opening<'_> {
         let missed = |end| Missed { addr, key: None, end };
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(missed(TalkEnd::Unreachable(Failure::Cancelled)));
+            return Err(missed(TalkEnd::Unreachable(SendError::Cancelled)));
         }
         let to = addr.socket();
         let (stream, _) = dial::connect(self.from, to, left.min(CONNECT_TIMEOUT))
@@ -80,7 +80,7 @@ impl Opening<'_> {
         let channel = secure::dial(self.tls, stream, expectation, deadline)
             .map_err(|refused| missed(ends::refused(refused, self.tls.own())))?;
         let key = channel.peer();
-        match Dialled::greet(channel, self.hello.clone()) {
+        match Dialed::greet(channel, self.hello.clone()) {
             Ok((talk, hello)) => {
                 Ok(Opened { addr, talk, met: Met { key, hello: Some(introduction(&hello)) } })
             }
@@ -108,7 +108,7 @@ pub fn introduction(hello: &Hello) -> Introduction {
     Introduction { name: hello.name.clone(), port: hello.port, also }
 }
 
-/// The same as an address that a peer can be dialled at, if it can be one.
+/// The same as an address that a peer can be dialed at, if it can be one.
 fn dialable(addr: SocketAddr) -> Option<PeerAddr> {
     Source::from(addr).at(addr.port())
 }

@@ -13,7 +13,7 @@ const MAX_KEPT: usize = 64;
 /// Where the system allows few descriptors, no more than so many parts of them are kept, each way; the rest is for what is said now.
 const PARTS: usize = 4;
 
-/// Descriptors that we need at most: those kept both ways, those that are dialled, accepted and waited for, and some for files. A
+/// Descriptors that we need at most: those kept both ways, those that are dialed, accepted and waited for, and some for files. A
 /// system may allow thousands of times as many, which nothing here could use.
 #[cfg(unix)]
 const ENOUGH: u64 = 8 * MAX_KEPT as u64;

@@ -11,11 +11,11 @@ use super::opening::{Missed, OPEN_WITHIN, Opened, Opening};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
-use crate::model::session::{ByeReason, Letter, Met, Say, TalkEnd, Talked};
+use crate::model::session::{ByeReason, Message, Met, Say, TalkEnd, Talked};
 use crate::net::dial::PROBE_TIMEOUT;
 use crate::net::errand::{Errand, How, Report};
 use crate::net::secure::Tls;
-use crate::net::secure::talk::{Dialled, End, Outcome, TURN_WITHIN, Turn};
+use crate::net::secure::talk::{Dialed, End, Outcome, TURN_WITHIN, Turn};
 use crate::protocol::session::Hello;
 
 /// Talks in encryption, in the name of a key.
@@ -83,7 +83,7 @@ impl Talker {
         let done = match say {
             Say::Greet => Ok(talk),
             Say::Ping => said.turn(talk, ping(), 0, deadline),
-            Say::Texts(letters) => said.texts(talk, letters, deadline),
+            Say::Texts(messages) => said.texts(talk, messages, deadline),
             Say::Bye => {
                 talk.close(Some(ByeReason::Leaves));
                 return TalkEnd::Answered;
@@ -122,7 +122,7 @@ impl Talker {
         let done = match say {
             // There was a hello on it; whether it still leads to somebody is what can be asked.
             Say::Greet | Say::Ping => said.turn(talk, ping(), 0, Some(half_of(deadline))),
-            Say::Texts(letters) => said.texts(talk, letters, deadline),
+            Say::Texts(messages) => said.texts(talk, messages, deadline),
             Say::Bye => match talk.look() {
                 Ok(talk) => {
                     talk.close(Some(ByeReason::Leaves));
@@ -170,15 +170,15 @@ impl Said {
     /// Says the texts that have no receipt yet, in as many turns as they need.
     fn texts(
         &mut self,
-        mut talk: Dialled,
-        letters: &[Letter],
+        mut talk: Dialed,
+        messages: &[Message],
         deadline: Option<Instant>,
-    ) -> Result<Dialled, End> {
+    ) -> Result<Dialed, End> {
         let mut next = 0;
-        while next < letters.len() {
-            let (turn, end) = self.next_turn(letters, next);
-            if turn.is_empty() && end < letters.len() {
-                log::error!("a text of {} bytes fits no turn; it is not sent", letters[end].body.len());
+        while next < messages.len() {
+            let (turn, end) = self.next_turn(messages, next);
+            if turn.is_empty() && end < messages.len() {
+                log::error!("a text of {} bytes fits no turn; it is not sent", messages[end].body.len());
                 break;
             }
             next = end;
@@ -188,28 +188,28 @@ impl Said {
     }
 
     /// A turn of the texts from `begin` on that have no receipt, as far as they fit, and where the rest begins.
-    fn next_turn(&self, letters: &[Letter], begin: usize) -> (Turn, usize) {
+    fn next_turn(&self, messages: &[Message], begin: usize) -> (Turn, usize) {
         let mut turn = Turn::new();
-        for (index, letter) in letters.iter().enumerate().skip(begin) {
-            if self.receipts.contains(&letter.id) {
+        for (index, message) in messages.iter().enumerate().skip(begin) {
+            if self.receipts.contains(&message.id) {
                 continue;
             }
-            let again = letter.again || index < self.written;
-            if !turn.text(letter.id, letter.time, again, &letter.body) {
+            let again = message.again || index < self.written;
+            if !turn.text(message.id, message.time, again, &message.body) {
                 return (turn, index);
             }
         }
-        (turn, letters.len())
+        (turn, messages.len())
     }
 
     /// Says a turn, whose texts end at `end`.
     fn turn(
         &mut self,
-        talk: Dialled,
+        talk: Dialed,
         turn: Turn,
         end: usize,
         deadline: Option<Instant>,
-    ) -> Result<Dialled, End> {
+    ) -> Result<Dialed, End> {
         let by = Instant::now() + TURN_WITHIN;
         let by = deadline.map_or(by, |deadline| deadline.min(by));
         let Outcome { receipted, sent, then, .. } = talk.turn_by(turn, by);

@@ -1,4 +1,4 @@
-//! The thread that writes to the store in batches, and tells `chat` what became of each write.
+//! The thread that writes to the store in batches, and tells `state` what became of each write.
 
 use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::super::shared::Shared;
 use super::{Job, StoreWriter, Then, WriterQueue, clock};
-use crate::model::stored::{Selection, Write, Written};
+use crate::model::stored::{Selection, StoreOp, StoreResult};
 use crate::store::{Store, StoreError};
 
 /// How often messages older than `--keep-history` are forgotten.
@@ -115,11 +115,11 @@ impl Work {
     /// Writes a batch in one transaction; if that fails, one by one, so that one write that cannot
     /// succeed holds up no other.
     fn write(&mut self, batch: Vec<Job>) {
-        let (writes, thens): (Vec<Write>, Vec<Then>) =
+        let (writes, thens): (Vec<StoreOp>, Vec<Then>) =
             batch.into_iter().map(|Job { write, then }| (write, then)).unzip();
         self.tidies = false;
         let clock = clock();
-        let results: Vec<Result<Written, StoreError>> = match self.apply(&writes, clock) {
+        let results: Vec<Result<StoreResult, StoreError>> = match self.apply(&writes, clock) {
             Ok(written) => written.into_iter().map(Ok).collect(),
             // Each would wait as long again.
             Err(error @ StoreError::Busy) => writes.iter().map(|_| Err(error.clone())).collect(),
@@ -135,9 +135,9 @@ impl Work {
         }
     }
 
-    /// Writes, and waits for another process that has locked the file: `p2p-chat history --forget` may
+    /// Writes, and waits for another process that has locked the file: `p2p-state history --forget` may
     /// take a while.
-    fn apply(&mut self, writes: &[Write], clock: u64) -> Result<Vec<Written>, StoreError> {
+    fn apply(&mut self, writes: &[StoreOp], clock: u64) -> Result<Vec<StoreResult>, StoreError> {
         let until = Instant::now() + BUSY_WITHIN;
         loop {
             match self.store.apply(writes, clock) {
@@ -157,7 +157,7 @@ impl Work {
         let clock = clock();
         let until = clock.saturating_sub(u64::try_from(retention.as_millis()).unwrap_or(u64::MAX));
         let old = Selection { with: None, since: None, until: Some(until) };
-        match self.store.apply(&[Write::Forget(old)], clock) {
+        match self.store.apply(&[StoreOp::Forget(old)], clock) {
             Ok(_) => self.untidy = true,
             Err(error) => log::warn!("old messages could not be forgotten: {error}"),
         }
@@ -165,6 +165,6 @@ impl Work {
 }
 
 /// The result of a single write.
-fn one(result: Result<Vec<Written>, StoreError>) -> Result<Written, StoreError> {
-    result.map(|mut written| written.pop().unwrap_or(Written::Done))
+fn one(result: Result<Vec<StoreResult>, StoreError>) -> Result<StoreResult, StoreError> {
+    result.map(|mut written| written.pop().unwrap_or(StoreResult::Done))
 }

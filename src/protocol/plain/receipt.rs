@@ -24,7 +24,7 @@ const CAPABILITY: &str = "p2p-chat/1";
 pub enum Receipt {
     /// It acknowledged the message.
     Acknowledged {
-        /// The key that it says it will prove if it is dialled in encryption. Anybody on the way can write one here, or take it away.
+        /// The key that it says it will prove if it is dialed in encryption. Anybody on the way can write one here, or take it away.
         capability: Option<PublicKey>,
     },
     /// Nothing, or nothing that we know as a receipt.

@@ -29,8 +29,8 @@ const ADDRESS_BYTES: usize = 16 + 2;
 /// Who one is, beyond the key that the handshake has proven.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Hello {
-    /// The dialler's line before TLS, byte for byte, as this side sent or read it: changed on its way, it differs here.
-    pub dialled: Vec<u8>,
+    /// The dialer's line before TLS, byte for byte, as this side sent or read it: changed on its way, it differs here.
+    pub dialed: Vec<u8>,
     /// The acceptor's line, likewise.
     pub answered: Vec<u8>,
     /// What it calls itself: one word.
@@ -47,7 +47,7 @@ pub struct Hello {
 
 impl Hello {
     pub(super) fn encode_fields(&self, to: &mut Vec<u8>) {
-        put(to, 1, &self.dialled);
+        put(to, 1, &self.dialed);
         put(to, 2, &self.answered);
         put(to, 3, self.name.as_str().as_bytes());
         put(to, 4, &self.port.to_be_bytes());
@@ -79,7 +79,7 @@ impl Hello {
             return Err(RecordFault::Value(4));
         }
         Ok(Self {
-            dialled: line(1)?,
+            dialed: line(1)?,
             answered: line(2)?,
             name: PeerName::new(name),
             port,
@@ -126,7 +126,7 @@ fn addresses(bytes: &[u8]) -> Option<Vec<SocketAddr>> {
     chunks.iter().map(one).collect()
 }
 
-/// Whether `ip` means the same single machine wherever it is dialled from, as far as its shape tells.
+/// Whether `ip` means the same single machine wherever it is dialed from, as far as its shape tells.
 fn means_one_machine(ip: IpAddr) -> bool {
     let local_or_all = match ip {
         IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast(),

@@ -4,7 +4,7 @@
 //! send anything behind its line before it has the other's, so what comes too early is a fault, and no byte is ever read into the
 //! wrong place.
 
-/// What a dialler says first.
+/// What a dialer says first.
 pub const DIAL_LINE: &[u8] = b"P2P-CHAT/1\n";
 
 /// What an acceptor answers.

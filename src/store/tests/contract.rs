@@ -3,7 +3,7 @@
 mod reading;
 
 use super::*;
-use crate::model::stored::Way;
+use crate::model::stored::Direction;
 
 #[test]
 fn a_message_is_read_as_it_was_written() {
@@ -12,23 +12,23 @@ fn a_message_is_read_as_it_was_written() {
         apply(
             store,
             &[
-                Write::Said {
+                StoreOp::Said {
                     to: key(1),
                     name: name("Alice"),
-                    letter: letter(1, "to you\nand\0more \u{202e}"),
+                    message: message(1, "to you\nand\0more \u{202e}"),
                     condition: Condition::Sent,
                     assurance: Assurance::Verified,
                     expires: CLOCK + 7,
                 },
-                Write::Heard { from: addr(2), name: None, assurance: Assurance::Claimed, body: "".into() },
+                StoreOp::Heard { from: addr(2), name: None, assurance: Assurance::Claimed, body: "".into() },
             ],
         );
         let [ours, theirs] = &entries(store)[..] else { panic!("{}", tried.name) };
-        let expected = Entry {
+        let expected = StoredMessage {
             row: ours.row,
             party: key(1),
             name: name("Alice"),
-            way: Way::Out(Condition::Sent),
+            way: Direction::Out(Condition::Sent),
             id: Some(id(1)),
             time: CLOCK,
             sent: Some(CLOCK - 5),
@@ -36,11 +36,11 @@ fn a_message_is_read_as_it_was_written() {
             body: "to you\nand\0more \u{202e}".into(),
         };
         assert_eq!(*ours, expected, "{}", tried.name);
-        let expected = Entry {
+        let expected = StoredMessage {
             row: theirs.row,
             party: addr(2),
             name: None,
-            way: Way::In { unshown: false, new: true },
+            way: Direction::In { unshown: false, new: true },
             id: None,
             time: CLOCK,
             sent: None,
@@ -67,8 +67,8 @@ fn the_same_text_to_several_is_a_row_for_each() {
 fn a_double_is_known_as_one_in_the_same_turn_later_and_after_it_was_forgotten() {
     for mut tried in both() {
         let store = &mut *tried.store;
-        let known = |written: Vec<Written>| match &written[..] {
-            [Written::Taken(rows)] => rows.iter().map(Option::is_none).collect::<Vec<_>>(),
+        let known = |written: Vec<StoreResult>| match &written[..] {
+            [StoreResult::Taken(rows)] => rows.iter().map(Option::is_none).collect::<Vec<_>>(),
             other => panic!("{other:?}"),
         };
         assert_eq!(known(apply(store, &[taken(1, &[1, 2, 1])])), [false, false, true], "{}", tried.name);
@@ -105,7 +105,7 @@ fn a_text_that_may_have_been_sent_says_so_from_then_on() {
         apply(store, &[became(key(1), 2, Condition::Sent), became(key(1), 3, Condition::Sent)]);
         apply(store, &[became(key(1), 3, Condition::Queued)]);
         let open: Vec<_> =
-            store.open().unwrap().iter().map(|open| (open.condition, open.letter.again)).collect();
+            store.open().unwrap().iter().map(|open| (open.condition, open.message.again)).collect();
         let expected = [(Condition::Queued, false), (Condition::Sent, true), (Condition::Sent, true)];
         assert_eq!(open, expected, "{}", tried.name);
     }
@@ -131,13 +131,13 @@ fn what_becomes_of_a_text_follows_the_rules_of_the_conditions() {
                     false => from,
                 };
                 let found = entries(store).last().unwrap().way;
-                assert_eq!(found, Way::Out(expected), "{}: {from:?} to {to:?}", tried.name);
+                assert_eq!(found, Direction::Out(expected), "{}: {from:?} to {to:?}", tried.name);
             }
         }
         // An unencrypted message is queued again only if it was not sent.
         apply(store, &[said(addr(1), 1, "x"), became(addr(1), 1, Condition::Sent)]);
         apply(store, &[became(addr(1), 1, Condition::Queued)]);
-        assert_eq!(entries(store).last().unwrap().way, Way::Out(Condition::Queued), "{}", tried.name);
+        assert_eq!(entries(store).last().unwrap().way, Direction::Out(Condition::Queued), "{}", tried.name);
         // What is not there does not become anything.
         let before = entries(store);
         apply(store, &[became(key(2), 1, Condition::Sent), became(key(1), 9_999, Condition::Sent)]);
@@ -150,7 +150,7 @@ fn a_text_is_moved_to_who_it_is_for_and_is_never_there_twice() {
     for mut tried in both() {
         let store = &mut *tried.store;
         apply(store, &[said(addr(1), 1, "first"), said(addr(1), 2, "second"), said(key(1), 2, "second")]);
-        let moved = |number| Write::Moved { id: id(number), from: addr(1), to: key(1) };
+        let moved = |number| StoreOp::Moved { id: id(number), from: addr(1), to: key(1) };
         apply(store, &[moved(1), moved(2), moved(3)]);
         let found: Vec<_> =
             entries(store).iter().map(|entry| (entry.party, entry.id, entry.assurance)).collect();
@@ -160,7 +160,7 @@ fn a_text_is_moved_to_who_it_is_for_and_is_never_there_twice() {
         apply(store, &[became(key(1), 1, Condition::Delivered), became(addr(1), 2, Condition::Astray)]);
         assert_eq!(store.open().unwrap().len(), 1);
         assert_eq!(store.parties().unwrap(), [(key(1), None)]);
-        let itself = Write::Moved { id: id(2), from: key(1), to: key(1) };
+        let itself = StoreOp::Moved { id: id(2), from: key(1), to: key(1) };
         apply(store, &[itself]);
         assert_eq!(entries(store).len(), 2);
     }
@@ -171,15 +171,15 @@ fn a_text_that_is_moved_gives_its_name_only_to_somebody_without_one() {
     for mut tried in both() {
         let store = &mut *tried.store;
         let text = |to, called: Option<PeerName>, number| match said(to, number, "x") {
-            Write::Said { to, letter, condition, assurance, expires, .. } => {
-                Write::Said { to, name: called, letter, condition, assurance, expires }
+            StoreOp::Said { to, message, condition, assurance, expires, .. } => {
+                StoreOp::Said { to, name: called, message, condition, assurance, expires }
             }
             other => other,
         };
         let old = || name("Old");
         apply(store, &[text(addr(1), old(), 1), text(addr(1), old(), 2), text(addr(1), old(), 3)]);
         apply(store, &[text(key(1), name("New"), 4), text(key(2), None, 3)]);
-        let moved = |number, to| Write::Moved { id: id(number), from: addr(1), to };
+        let moved = |number, to| StoreOp::Moved { id: id(number), from: addr(1), to };
         apply(store, &[moved(1, key(1)), moved(2, key(3)), moved(3, key(2))]);
         let parties = [(key(2), None), (key(1), name("New")), (key(3), old())];
         assert_eq!(store.parties().unwrap(), parties, "{}", tried.name);
@@ -194,11 +194,14 @@ fn what_was_shown_and_read_is_remembered() {
         let unshown = store.unshown(10).unwrap();
         assert_eq!(unshown.len(), 3, "{}", tried.name);
         assert_eq!(rows(&store.unshown(2).unwrap()), rows(&unshown)[1..], "the last of them");
-        apply(store, &[Write::Shown(rows(&unshown)[..2].to_vec()), Write::Shown(vec![RowId(77), RowId(5)])]);
+        apply(
+            store,
+            &[StoreOp::Shown(rows(&unshown)[..2].to_vec()), StoreOp::Shown(vec![RowId(77), RowId(5)])],
+        );
         assert_eq!(rows(&store.unshown(10).unwrap()), rows(&unshown)[2..]);
         assert_eq!(store.open().unwrap().len(), 1, "only what came is shown");
-        apply(store, &[Write::Read(key(1)), Write::Read(key(8)), taken(1, &[4])]);
-        let new = |entry: &Entry| matches!(entry.way, Way::In { new: true, .. });
+        apply(store, &[StoreOp::Read(key(1)), StoreOp::Read(key(8)), taken(1, &[4])]);
+        let new = |entry: &StoredMessage| matches!(entry.way, Direction::In { new: true, .. });
         let new: Vec<_> =
             entries(store).iter().filter(|entry| new(entry)).map(|entry| entry.body.to_string()).collect();
         assert_eq!(new, ["plain", "text 4"], "{}", tried.name);
@@ -214,7 +217,7 @@ fn forgetting_takes_what_was_chosen_and_leaves_what_waits() {
         }
         apply(store, &[became(key(2), 20, Condition::Delivered)]);
         let gone = |store: &mut dyn Store, write| match apply(store, &[write])[..] {
-            [Written::Forgotten(gone, stay)] => (gone, stay),
+            [StoreResult::Forgotten(gone, stay)] => (gone, stay),
             ref other => panic!("{other:?}"),
         };
         assert_eq!(gone(store, forget(None, Some(20), Some(20))), (0, 0), "{}", tried.name);

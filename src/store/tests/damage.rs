@@ -15,7 +15,7 @@ fn pages_of(path: &Path, tables: &str) -> Vec<usize> {
 }
 
 /// A file with messages in all states, and the texts that wait in it.
-fn filled(dir: &TempDir) -> Vec<Open> {
+fn filled(dir: &TempDir) -> Vec<QueuedMessage> {
     let mut store = opened(dir);
     for number in 0..300u32 {
         let to = key((number % 7) as u8);

@@ -17,7 +17,7 @@ fn places(dir: &TempDir) -> Vec<String> {
 /// Messages with the word from one whose name has it too, among others that stay.
 fn filled(store: &mut Sqlite) {
     for number in 0..200u16 {
-        let secret = Write::Heard {
+        let secret = StoreOp::Heard {
             from: addr(1),
             name: name("xquixotry"),
             assurance: Assurance::Plain,
@@ -30,7 +30,7 @@ fn filled(store: &mut Sqlite) {
 
 fn forget_the_secret(store: &mut Sqlite) {
     let written = apply(store, &[forget(Some(vec![addr(1)]), None, None)]);
-    assert_eq!(written, [Written::Forgotten(200, 0)]);
+    assert_eq!(written, [StoreResult::Forgotten(200, 0)]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Files of version 1 and 2.
 
 use super::*;
-use crate::model::stored::Way;
+use crate::model::stored::Direction;
 
 /// A file as version 1 has left it, with messages in all states.
 const VERSION_1: &str = include_str!("version_1.sql");
@@ -40,14 +40,14 @@ fn is_whole(store: &mut Sqlite, version: i64) {
     let found = entries(store);
     assert_eq!(found.iter().map(|entry| entry.row.0).collect::<Vec<_>>(), (1..=15).collect::<Vec<_>>());
     let conditions = found.iter().filter_map(|entry| match entry.way {
-        Way::Out(condition) => Some(condition),
-        Way::In { .. } => None,
+        Direction::Out(condition) => Some(condition),
+        Direction::In { .. } => None,
     });
     assert_eq!(conditions.collect::<Vec<_>>(), (0..=10).map_while(Condition::of).collect::<Vec<_>>());
-    let came = found.iter().filter(|entry| matches!(entry.way, Way::In { .. }));
+    let came = found.iter().filter(|entry| matches!(entry.way, Direction::In { .. }));
     let came: Vec<_> = came.map(|entry| (entry.way, entry.assurance)).collect();
     // Version 1 counts as read.
-    let way = |unshown, new| Way::In { unshown, new: new && version == 2 };
+    let way = |unshown, new| Direction::In { unshown, new: new && version == 2 };
     let expected = [
         (way(false, false), Assurance::Plain),
         (way(false, false), Assurance::Encrypted),
@@ -57,7 +57,7 @@ fn is_whole(store: &mut Sqlite, version: i64) {
     assert_eq!(came, expected);
     assert_eq!(found[0].sent, Some(1_799_999_999_996));
     let open: Vec<_> =
-        store.open().unwrap().iter().map(|open| (open.condition, open.letter.again, open.expires)).collect();
+        store.open().unwrap().iter().map(|open| (open.condition, open.message.again, open.expires)).collect();
     let expires = 1_800_600_000_000;
     assert_eq!(open, [(Condition::Queued, false, expires), (Condition::Sent, true, expires)]);
     assert_eq!(bodies(store, &words("zaun")).len(), 3);
@@ -84,7 +84,7 @@ fn old_file_is_imported_whole_and_kept() {
         assert!(fs::read(dir.path().join(&kept[0])).unwrap() == before);
         // Ids are remembered, and numbers go on.
         let written = apply(&mut store, &[taken(2, &[1, 2])]);
-        assert_eq!(written, [Written::Taken(vec![None, Some(RowId(16))])]);
+        assert_eq!(written, [StoreResult::Taken(vec![None, Some(RowId(16))])]);
         drop(store);
         assert_eq!(names(&dir), ["history.db".to_owned(), kept[0].clone()]);
         assert_eq!(entries(&mut opened(&dir)).len(), 16, "it is imported once");
@@ -172,7 +172,8 @@ fn damaged_old_file_keeps_its_queued_messages() {
     drop(conn);
     let (mut store, told) = open_or_set_aside(&file(dir.path())).unwrap();
     assert!(told.unwrap().ends_with("2 queued messages were carried over."));
-    let open: Vec<_> = store.open().unwrap().iter().map(|open| (open.condition, open.letter.again)).collect();
+    let open: Vec<_> =
+        store.open().unwrap().iter().map(|open| (open.condition, open.message.again)).collect();
     assert_eq!(open, [(Condition::Queued, false), (Condition::Sent, true)]);
 }
 

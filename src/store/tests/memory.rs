@@ -13,7 +13,7 @@ fn small() -> impl Store {
     store
 }
 
-fn large(number: u32, bytes: i64) -> Write {
+fn large(number: u32, bytes: i64) -> StoreOp {
     said(key(1), number, &"x".repeat(usize::try_from(bytes).unwrap()))
 }
 
@@ -42,7 +42,7 @@ fn shown_messages_make_room_oldest_first() {
     let numbers: Vec<usize> =
         found[2..].iter().map(|body| body.split(' ').next().unwrap().parse().unwrap()).collect();
     assert!(numbers.is_sorted());
-    assert_eq!(apply(&mut store, &[taken(2, &[1])]), [Written::Taken(vec![None])], "it came before");
+    assert_eq!(apply(&mut store, &[taken(2, &[1])]), [StoreResult::Taken(vec![None])], "it came before");
 }
 
 #[test]
@@ -62,8 +62,9 @@ fn unshown_messages_are_refused_rather_than_lost() {
     let body = "x".repeat(60_000);
     let mut count = 0;
     let refused = loop {
-        let letters = vec![letter(count, &body)];
-        let write = Write::Taken { from: peer_key(1), name: None, assurance: Assurance::Encrypted, letters };
+        let messages = vec![message(count, &body)];
+        let write =
+            StoreOp::Taken { from: peer_key(1), name: None, assurance: Assurance::Encrypted, messages };
         match store.apply(&[write], CLOCK) {
             Ok(_) => count += 1,
             Err(error) => break error,
@@ -73,7 +74,7 @@ fn unshown_messages_are_refused_rather_than_lost() {
     assert!(count > 20);
     assert_eq!(store.unshown(usize::MAX).unwrap().len(), count as usize);
     let rows = rows(&entries(&mut store));
-    apply(&mut store, &[Write::Shown(rows)]);
+    apply(&mut store, &[StoreOp::Shown(rows)]);
     apply(&mut store, &[taken(1, &[1_000])]);
 }
 

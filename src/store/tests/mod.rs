@@ -24,7 +24,7 @@ use super::*;
 use crate::model::address::PeerAddr;
 use crate::model::message::MessageId;
 use crate::model::peer_id::PeerId;
-use crate::model::session::Letter;
+use crate::model::session::Message;
 use crate::model::stored::{Assurance, Condition, RowId, Selection};
 
 /// Some time after 2026.
@@ -69,38 +69,38 @@ fn id(number: u32) -> MessageId {
     MessageId::new(bytes)
 }
 
-fn letter(number: u32, body: &str) -> Letter {
-    Letter { id: id(number), time: CLOCK - 5, again: false, body: body.into() }
+fn message(number: u32, body: &str) -> Message {
+    Message { id: id(number), time: CLOCK - 5, again: false, body: body.into() }
 }
 
 fn name(text: &str) -> Option<PeerName> {
     Some(PeerName::new(text))
 }
 
-fn said(to: Recipient, number: u32, body: &str) -> Write {
+fn said(to: Recipient, number: u32, body: &str) -> StoreOp {
     let assurance = match to {
         Recipient::Peer(PeerId::Key(_)) => Assurance::Encrypted,
         Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => Assurance::Plain,
     };
-    let (letter, condition, expires) = (letter(number, body), Condition::Queued, CLOCK + 1_000);
-    Write::Said { to, name: None, letter, condition, assurance, expires }
+    let (message, condition, expires) = (message(number, body), Condition::Queued, CLOCK + 1_000);
+    StoreOp::Said { to, name: None, message, condition, assurance, expires }
 }
 
-fn became(to: Recipient, number: u32, condition: Condition) -> Write {
-    Write::Became { to, id: id(number), condition }
+fn became(to: Recipient, number: u32, condition: Condition) -> StoreOp {
+    StoreOp::Became { to, id: id(number), condition }
 }
 
-fn taken(from: u8, numbers: &[u32]) -> Write {
-    let letters = numbers.iter().map(|number| letter(*number, &format!("text {number}"))).collect();
-    Write::Taken { from: peer_key(from), name: name("Bob"), assurance: Assurance::Encrypted, letters }
+fn taken(from: u8, numbers: &[u32]) -> StoreOp {
+    let messages = numbers.iter().map(|number| message(*number, &format!("text {number}"))).collect();
+    StoreOp::Taken { from: peer_key(from), name: name("Bob"), assurance: Assurance::Encrypted, messages }
 }
 
-fn heard(from: Recipient, body: &str) -> Write {
-    Write::Heard { from, name: name("Plain"), assurance: Assurance::Plain, body: body.into() }
+fn heard(from: Recipient, body: &str) -> StoreOp {
+    StoreOp::Heard { from, name: name("Plain"), assurance: Assurance::Plain, body: body.into() }
 }
 
-fn forget(with: Option<Vec<Recipient>>, since: Option<u64>, until: Option<u64>) -> Write {
-    Write::Forget(Selection { with, since, until })
+fn forget(with: Option<Vec<Recipient>>, since: Option<u64>, until: Option<u64>) -> StoreOp {
+    StoreOp::Forget(Selection { with, since, until })
 }
 
 fn all() -> Query {
@@ -116,7 +116,7 @@ fn words(text: &str) -> Query {
     Query { words: Some(text.into()), ..all() }
 }
 
-fn apply(store: &mut dyn Store, writes: &[Write]) -> Vec<Written> {
+fn apply(store: &mut dyn Store, writes: &[StoreOp]) -> Vec<StoreResult> {
     store.apply(writes, CLOCK).unwrap()
 }
 
@@ -124,11 +124,11 @@ fn bodies(store: &mut dyn Store, query: &Query) -> Vec<String> {
     store.entries(query).unwrap().iter().map(|entry| entry.body.to_string()).collect()
 }
 
-fn entries(store: &mut dyn Store) -> Vec<Entry> {
+fn entries(store: &mut dyn Store) -> Vec<StoredMessage> {
     store.entries(&all()).unwrap()
 }
 
-fn rows(entries: &[Entry]) -> Vec<RowId> {
+fn rows(entries: &[StoredMessage]) -> Vec<RowId> {
     entries.iter().map(|entry| entry.row).collect()
 }
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Write(Write),
+    Write(StoreOp),
     /// The messages at these places have been shown.
     Shown(Vec<usize>),
     /// The program was ended and started again.
@@ -25,47 +25,47 @@ fn an_assurance() -> impl Strategy<Value = Assurance> {
         .prop_map(|at| [Assurance::Plain, Assurance::Encrypted, Assurance::Verified, Assurance::Claimed][at])
 }
 
-fn a_letter() -> impl Strategy<Value = Letter> {
+fn a_letter() -> impl Strategy<Value = Message> {
     (0..6u32, any::<bool>(), "[abc]( [abc]){0,2}")
-        .prop_map(|(number, again, body)| Letter { again, ..letter(number, &body) })
+        .prop_map(|(number, again, body)| Message { again, ..message(number, &body) })
 }
 
 fn a_condition() -> impl Strategy<Value = Condition> {
     (0..11u8).prop_map(|number| Condition::of(number).unwrap())
 }
 
-fn a_write() -> impl Strategy<Value = Write> {
+fn a_write() -> impl Strategy<Value = StoreOp> {
     let parties = proptest::option::of(proptest::collection::vec(a_party(), 0..3));
     let time = || proptest::option::of(0..50u64);
     prop_oneof![
         (a_party(), a_name(), a_letter(), a_condition(), an_assurance(), 0..9u64).prop_map(
-            |(to, name, letter, condition, assurance, expires)| Write::Said {
+            |(to, name, message, condition, assurance, expires)| StoreOp::Said {
                 to,
                 name,
-                letter,
+                message,
                 condition,
                 assurance,
                 expires
             }
         ),
         (a_party(), 0..6u32, a_condition()).prop_map(|(to, number, condition)| became(to, number, condition)),
-        (0..6u32, a_party(), a_party()).prop_map(|(number, from, to)| Write::Moved {
+        (0..6u32, a_party(), a_party()).prop_map(|(number, from, to)| StoreOp::Moved {
             id: id(number),
             from,
             to
         }),
         (a_party(), a_name(), an_assurance(), "[abc]").prop_map(|(from, name, assurance, body)| {
-            Write::Heard { from, name, assurance, body: body.into() }
+            StoreOp::Heard { from, name, assurance, body: body.into() }
         }),
         (0..3u8, a_name(), an_assurance(), proptest::collection::vec(a_letter(), 0..4)).prop_map(
-            |(from, name, assurance, letters)| Write::Taken {
+            |(from, name, assurance, messages)| StoreOp::Taken {
                 from: peer_key(from),
                 name,
                 assurance,
-                letters
+                messages
             }
         ),
-        a_party().prop_map(Write::Read),
+        a_party().prop_map(StoreOp::Read),
         (parties, time(), time()).prop_map(|(with, since, until)| forget(with, since, until)),
     ]
 }
@@ -79,7 +79,8 @@ fn a_step() -> impl Strategy<Value = Step> {
 }
 
 /// Everything that a store answers, but for the numbers of the messages, which need not be the same.
-type Answers = (Vec<Vec<Entry>>, Vec<(Recipient, Option<PeerName>)>, Vec<PublicKey>, Vec<Open>);
+type Answers =
+    (Vec<Vec<StoredMessage>>, Vec<(Recipient, Option<PeerName>)>, Vec<PublicKey>, Vec<QueuedMessage>);
 
 fn answers(store: &mut dyn Store) -> Answers {
     let queries = [
@@ -96,9 +97,11 @@ fn answers(store: &mut dyn Store) -> Answers {
 }
 
 /// What became of it, but for the numbers of the messages.
-fn without_numbers(written: Vec<Written>) -> Vec<Written> {
+fn without_numbers(written: Vec<StoreResult>) -> Vec<StoreResult> {
     let same = |written| match written {
-        Written::Taken(rows) => Written::Taken(rows.into_iter().map(|row| row.map(|_| RowId(0))).collect()),
+        StoreResult::Taken(rows) => {
+            StoreResult::Taken(rows.into_iter().map(|row| row.map(|_| RowId(0))).collect())
+        }
         other => other,
     };
     written.into_iter().map(same).collect()
@@ -122,7 +125,7 @@ proptest! {
                     Step::Shown(places) => {
                         let shown = |store: &mut dyn Store| {
                             let entries = entries(store);
-                            Write::Shown(places.iter().filter_map(|at| Some(entries.get(*at)?.row)).collect())
+                            StoreOp::Shown(places.iter().filter_map(|at| Some(entries.get(*at)?.row)).collect())
                         };
                         to_sqlite.push(shown(&mut sqlite));
                         to_memory.push(shown(&mut memory));

@@ -15,7 +15,7 @@ const TAB: &str = "    ";
 
 /// What a stroke did, as far as it matters to the next: those of one kind are undone, or inserted again, as one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) enum Deed {
+pub(super) enum EditKind {
     #[default]
     Other,
     Typing,
@@ -50,8 +50,8 @@ impl Editor {
     }
 
     /// Keeps the line as it is, for undoing what is about to be done, unless that goes on with what was done last.
-    pub(super) fn step(&mut self, deed: Deed) {
-        let joins = matches!(deed, Deed::Typing | Deed::Erasing | Deed::Walking);
+    pub(super) fn step(&mut self, deed: EditKind) {
+        let joins = matches!(deed, EditKind::Typing | EditKind::Erasing | EditKind::Walking);
         if std::mem::replace(&mut self.last, deed) == deed && joins {
             return;
         }
@@ -62,7 +62,7 @@ impl Editor {
     }
 
     pub(super) fn undo(&mut self) {
-        self.last = Deed::Other;
+        self.last = EditKind::Other;
         if let Some(buffer) = self.steps.pop_back() {
             self.buffer = buffer;
         }
@@ -85,16 +85,16 @@ impl Editor {
         let before = &self.text()[..self.cursor()];
         if self.offered || (before.ends_with(char::is_whitespace) && !c.is_whitespace()) {
             // A word begins, and with it a step.
-            self.last = Deed::Other;
+            self.last = EditKind::Other;
         }
-        self.step(Deed::Typing);
+        self.step(EditKind::Typing);
         self.insert(c.encode_utf8(&mut [0; 4]));
         Typed::Edited
     }
 
     pub(super) fn erase(&mut self, range: Range<usize>) {
         if !range.is_empty() {
-            self.step(Deed::Erasing);
+            self.step(EditKind::Erasing);
             self.buffer.replace(range, "");
         }
     }
@@ -104,10 +104,10 @@ impl Editor {
         if range.is_empty() {
             return;
         }
-        if self.last != Deed::Killing {
+        if self.last != EditKind::Killing {
             self.killed.clear();
         }
-        self.step(Deed::Killing);
+        self.step(EditKind::Killing);
         let ahead = range.start == self.cursor();
         let gone = self.buffer.remove(range);
         self.killed.insert_str(if ahead { self.killed.len() } else { 0 }, &gone);
@@ -118,7 +118,7 @@ impl Editor {
             return Typed::Full;
         }
         if !self.killed.is_empty() {
-            self.step(Deed::Other);
+            self.step(EditKind::Other);
             let killed = std::mem::take(&mut self.killed);
             self.insert(&killed);
             self.killed = killed;
@@ -128,13 +128,13 @@ impl Editor {
 
     pub(super) fn transpose(&mut self) {
         if let Some((range, swapped)) = self.buffer.transposed() {
-            self.step(Deed::Other);
+            self.step(EditKind::Other);
             self.buffer.replace(range, &swapped);
         }
     }
 
     pub(super) fn go(&mut self, to: usize) {
-        self.last = Deed::Other;
+        self.last = EditKind::Other;
         self.buffer.go(to);
     }
 
@@ -153,14 +153,14 @@ impl Editor {
             self.go(place);
             self.column = Some(column);
         } else if let Some(line) = self.history.step(way, self.buffer.text()) {
-            self.step(Deed::Walking);
+            self.step(EditKind::Walking);
             self.buffer = Buffer::at_end(line);
         }
     }
 
     /// Empties the line, and remembers what was in it.
     pub(super) fn clear(&mut self) {
-        self.step(Deed::Other);
+        self.step(EditKind::Other);
         let text = std::mem::take(&mut self.buffer).into_text();
         self.history.remember(&text);
     }

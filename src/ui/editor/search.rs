@@ -3,7 +3,7 @@
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::buffer::{Buffer, floor};
-use super::deeds::Deed;
+use super::deeds::EditKind;
 use super::{Editor, Key, TooLong, Typed};
 use crate::ui::history::{Way, next};
 
@@ -32,7 +32,7 @@ impl Editor {
     }
 
     pub(super) fn begin_search(&mut self, way: Way) {
-        self.last = Deed::Other;
+        self.last = EditKind::Other;
         // What was made of the line at this place can be found as well.
         let start = self.history.place();
         self.history.go(start, self.buffer.text());
@@ -52,8 +52,8 @@ impl Editor {
         match key {
             Key::Char(c) if c.is_control() => {}
             Key::Char(c) => {
-                let mut letter = [0; 4];
-                return Some(match self.extend_query(c.encode_utf8(&mut letter)) {
+                let mut message = [0; 4];
+                return Some(match self.extend_query(c.encode_utf8(&mut message)) {
                     Ok(()) => Typed::Edited,
                     Err(TooLong { .. }) => Typed::Full,
                 });
@@ -130,7 +130,7 @@ impl Editor {
         let Some(search) = self.search.take() else { return };
         let found = std::mem::replace(&mut self.buffer, search.before);
         if let Some(place) = search.found {
-            self.step(Deed::Walking);
+            self.step(EditKind::Walking);
             self.history.go(place, self.buffer.text());
             self.buffer = found;
         }

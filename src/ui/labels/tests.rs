@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::Proof;
+use crate::core::Verification;
 use crate::model::peer_id::{LegacyId, PeerId};
 
 fn addr(text: &str) -> PeerAddr {
@@ -18,8 +18,14 @@ fn key(byte: u8) -> Recipient {
     PublicKey::new([byte; 32]).into()
 }
 
-fn who(name: &str, id: Recipient) -> Who {
-    Who { id, name: Some(PeerName::new(name)), addr: id.addr(), claimed: None, proof: Proof::Plain }
+fn who(name: &str, id: Recipient) -> PeerInfo {
+    PeerInfo {
+        id,
+        name: Some(PeerName::new(name)),
+        addr: id.addr(),
+        claimed: None,
+        verification: Verification::Plain,
+    }
 }
 
 fn met_as(labels: &mut Labels, name: &str, id: Recipient, contacts: &[Recipient]) -> String {
@@ -104,7 +110,7 @@ fn peer_takes_the_name_of_its_own_address() {
     let unproven = at("127.0.0.1:5001");
     let contacts = [unproven];
     assert_eq!(met_as(&mut labels, "Bob", unproven, &contacts), "Bob");
-    let peer = Who { addr: unproven.addr(), ..who("Bob", key(1)) };
+    let peer = PeerInfo { addr: unproven.addr(), ..who("Bob", key(1)) };
     let standing = |id| if id == unproven { Standing::Contact } else { Standing::Stranger };
     assert_eq!(labels.meet(&peer, standing), []);
     assert_eq!(labels.label(key(1), None), "Bob");

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::asking::{Asking, Deed, Question};
+use super::asking::{AskKind, Asking, Question};
 use super::{Act, HistoryOf, Lost, Menu, Refill, Turn, act, again, say};
 use crate::core::Target;
 use crate::model::address::parse_port;
@@ -15,17 +15,19 @@ impl Menu {
             return question.text.map_or_else(Turn::default, |text| say(self.keep_for_later(text)));
         }
         let or = if question.text.is_some() { ", or 0 to keep it for later" } else { ", or 0 to go back" };
-        let found = match (line, question.deed, &question.last) {
-            ("", Deed::Connect, _) => Ok(Named::Exactly(Chosen::all())),
-            ("", Deed::History, _) => return act(Act::History(HistoryOf::All, None)),
-            (name, Deed::History, _)
+        let found = match (line, question.kind, &question.last) {
+            ("", AskKind::Connect, _) => Ok(Named::Exactly(Chosen::all())),
+            ("", AskKind::History, _) => return act(Act::History(HistoryOf::All, None)),
+            (name, AskKind::History, _)
                 if matches!(find(name, directory), Err(Lost::Nobody(_) | Lost::Blocked(_))) =>
             {
                 return act(Act::History(HistoryOf::Named(name.to_owned()), None));
             }
-            ("", Deed::Send | Deed::Me | Deed::Chat, Some(last)) => Ok(Named::Exactly(last.clone())),
+            ("", AskKind::Send | AskKind::Me | AskKind::Chat, Some(last)) => Ok(Named::Exactly(last.clone())),
             ("", ..) => Err(format!("Nobody was named; give a number, a name, an ip:port or `all`{or}.")),
-            (_, Deed::Connect, _) => find_to_connect(line, directory).map_err(|lost| lost.sentence(line, or)),
+            (_, AskKind::Connect, _) => {
+                find_to_connect(line, directory).map_err(|lost| lost.sentence(line, or))
+            }
             _ => find(line, directory).map_err(|lost| lost.sentence(line, or)),
         };
         match found {
@@ -54,7 +56,7 @@ impl Menu {
             })
             .and_then(|port| {
                 let addr = SocketAddr::new(ip, port).to_string();
-                let find = if question.deed == Deed::Connect { find_to_connect } else { find };
+                let find = if question.kind == AskKind::Connect { find_to_connect } else { find };
                 find(&addr, directory).map_err(|lost| lost.sentence(&addr, ""))
             });
         match found {
@@ -69,26 +71,26 @@ impl Menu {
 
     /// Does with whoever was chosen what the question was asked for.
     pub(super) fn chosen(&mut self, question: Question, chosen: Chosen) -> Turn {
-        match question.deed {
-            Deed::Send => {
+        match question.kind {
+            AskKind::Send => {
                 self.last = Some(chosen.clone());
                 match question.text {
                     Some(text) => act(Act::Send(chosen, text)),
                     None => self.ask(Asking::Text(chosen)),
                 }
             }
-            Deed::Me => {
+            AskKind::Me => {
                 self.last = Some(chosen.clone());
                 self.asking = Asking::Text(chosen);
                 Turn { refill: Some(Refill::Edit("/me ".into())), ..Turn::default() }
             }
-            Deed::Connect => act(Act::Connect(chosen.target)),
-            Deed::Disconnect => act(Act::Disconnect(chosen.target)),
-            Deed::Chat => self.begin_conversation(chosen),
-            Deed::History if chosen.target == Target::All => act(Act::History(HistoryOf::All, None)),
-            Deed::History => act(Act::History(HistoryOf::One(chosen), None)),
-            Deed::Mute | Deed::Nickname => match (chosen.peer(), question.deed) {
-                (Some(id), Deed::Mute) => act(Act::ToggleMute(id, chosen.label)),
+            AskKind::Connect => act(Act::Connect(chosen.target)),
+            AskKind::Disconnect => act(Act::Disconnect(chosen.target)),
+            AskKind::Chat => self.begin_conversation(chosen),
+            AskKind::History if chosen.target == Target::All => act(Act::History(HistoryOf::All, None)),
+            AskKind::History => act(Act::History(HistoryOf::One(chosen), None)),
+            AskKind::Mute | AskKind::Nickname => match (chosen.peer(), question.kind) {
+                (Some(id), AskKind::Mute) => act(Act::ToggleMute(id, chosen.label)),
                 (Some(id), _) => self.ask(Asking::Nickname(id, chosen.label)),
                 (None, _) => {
                     self.asking = Asking::Whom(question);

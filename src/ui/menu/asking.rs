@@ -8,7 +8,7 @@ use crate::ui::people::{Chosen, shown};
 
 /// What is to be done with whoever is chosen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Deed {
+pub(super) enum AskKind {
     Send,
     Connect,
     Disconnect,
@@ -22,7 +22,7 @@ pub(super) enum Deed {
 /// A question for a peer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Question {
-    pub(super) deed: Deed,
+    pub(super) kind: AskKind,
     /// Whom Enter alone means, as the question said.
     pub(super) last: Option<Chosen>,
     /// The text that is there already.
@@ -58,14 +58,14 @@ impl Asking {
             (Self::Choice, Some(with)) => format!("to {}> ", with.label),
             (Self::Choice, None) => "Choice [0-6]: ".into(),
             (Self::More, _) => "More [0-8]: ".into(),
-            (Self::Whom(question), _) => match question.deed {
-                Deed::Send | Deed::Me => "To: ".into(),
-                Deed::Connect => "Connect to: ".into(),
-                Deed::Disconnect => "Disconnect from: ".into(),
-                Deed::Chat => "Talk with: ".into(),
-                Deed::History => "History of: ".into(),
-                Deed::Mute => "Mute or unmute: ".into(),
-                Deed::Nickname => "Nickname for: ".into(),
+            (Self::Whom(question), _) => match question.kind {
+                AskKind::Send | AskKind::Me => "To: ".into(),
+                AskKind::Connect => "Connect to: ".into(),
+                AskKind::Disconnect => "Disconnect from: ".into(),
+                AskKind::Chat => "Talk with: ".into(),
+                AskKind::History => "History of: ".into(),
+                AskKind::Mute => "Mute or unmute: ".into(),
+                AskKind::Nickname => "Nickname for: ".into(),
             },
             (Self::Port(_, ip), _) => format!("Port of {ip}: "),
             (Self::Text(to), _) => format!("Text to {}: ", to.label),
@@ -83,17 +83,17 @@ impl Asking {
             Self::Whom(question) => {
                 let enter =
                     question.last.as_ref().map_or(String::new(), |last| format!(" Enter: {}.", last.label));
-                match question.deed {
-                    Deed::Send if question.text.is_some() => {
+                match question.kind {
+                    AskKind::Send if question.text.is_some() => {
                         format!("To whom shall it go? {names} or all.{enter} 0: keep it for later.")
                     }
-                    Deed::Send | Deed::Me => format!("To whom? {names} or all.{enter} 0: back."),
-                    Deed::Connect => format!("Connect to whom? {names}. Enter: all known. 0: back."),
-                    Deed::Disconnect => format!("Disconnect from whom? {names} or all. 0: back."),
-                    Deed::Chat => format!("Talk with whom? {names} or all.{enter} 0: back."),
-                    Deed::History => format!("History of whom? {names}. Enter: all. 0: back."),
-                    Deed::Mute => format!("Mute or unmute whom? {names}. 0: back."),
-                    Deed::Nickname => format!("A nickname for whom? {names}. 0: back."),
+                    AskKind::Send | AskKind::Me => format!("To whom? {names} or all.{enter} 0: back."),
+                    AskKind::Connect => format!("Connect to whom? {names}. Enter: all known. 0: back."),
+                    AskKind::Disconnect => format!("Disconnect from whom? {names} or all. 0: back."),
+                    AskKind::Chat => format!("Talk with whom? {names} or all.{enter} 0: back."),
+                    AskKind::History => format!("History of whom? {names}. Enter: all. 0: back."),
+                    AskKind::Mute => format!("Mute or unmute whom? {names}. 0: back."),
+                    AskKind::Nickname => format!("A nickname for whom? {names}. 0: back."),
                 }
             }
             Self::Text(_) => format!("Enter alone sends the kept text: {}", shown(kept?)),

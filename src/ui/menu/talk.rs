@@ -1,8 +1,8 @@
 //! What can be typed beside the numbers of the menu: `@name text`, commands, and the lines of a conversation.
 
 use super::{
-    Act, Asking, Chosen, Deed, Directory, HistoryOf, Lost, Menu, Named, Outbox, Question, Refill, Turn, act,
-    find, find_to_connect, say, shown,
+    Act, AskKind, Asking, Chosen, Directory, HistoryOf, Lost, Menu, Named, Outbox, Question, Refill, Turn,
+    act, find, find_to_connect, say, shown,
 };
 use crate::ui::commands::{self, CommandHelp};
 
@@ -39,7 +39,7 @@ impl Menu {
     /// Somebody began to talk, to nobody yet.
     fn ask_to_whom(&mut self, text: &str) -> Turn {
         let meant = commands::named(&format!("/{}", text.trim()));
-        let question = Question { deed: Deed::Send, last: self.last.clone(), text: Some(text.to_owned()) };
+        let question = Question { kind: AskKind::Send, last: self.last.clone(), text: Some(text.to_owned()) };
         let mut turn = self.ask(Asking::Whom(question));
         if let Some(command) = meant {
             turn.say.push(format!("If you meant the command: 0, and then {}.", command.name));
@@ -127,17 +127,17 @@ impl Menu {
         match (command.name, rest) {
             ("/help", "") => say(commands::overview()),
             ("/help", word) => help(word),
-            ("/connect", "") => self.ask_whom(Deed::Connect, None),
-            ("/disconnect", "") => self.ask_whom(Deed::Disconnect, None),
-            ("/chat", "") => self.ask_whom(Deed::Chat, self.last.clone()),
+            ("/connect", "") => self.ask_whom(AskKind::Connect, None),
+            ("/disconnect", "") => self.ask_whom(AskKind::Disconnect, None),
+            ("/chat", "") => self.ask_whom(AskKind::Chat, self.last.clone()),
             ("/history", "") => act(Act::History(HistoryOf::All, None)),
             ("/history", words) => history(words, directory),
             ("/outbox", what) => outbox(what),
             ("/mute", "") => act(Act::ListMuted),
             ("/alias", "") => act(Act::ListNicknames),
-            ("/connect", word) => self.with_peer(Deed::Connect, word, rest, command, directory),
-            ("/disconnect", word) => self.with_peer(Deed::Disconnect, word, rest, command, directory),
-            ("/chat", word) => self.with_peer(Deed::Chat, word, rest, command, directory),
+            ("/connect", word) => self.with_peer(AskKind::Connect, word, rest, command, directory),
+            ("/disconnect", word) => self.with_peer(AskKind::Disconnect, word, rest, command, directory),
+            ("/chat", word) => self.with_peer(AskKind::Chat, word, rest, command, directory),
             ("/mute" | "/unmute" | "/alias", _) => self.for_one(command, rest, directory),
             ("/key" | "/verify" | "/trust" | "/accept" | "/block" | "/unpin" | "/policy", _) => {
                 self.about_keys(command, rest, directory)
@@ -175,14 +175,14 @@ impl Menu {
     /// A command for whoever `word` names.
     fn with_peer(
         &mut self,
-        deed: Deed,
+        kind: AskKind,
         word: &str,
         rest: &str,
         command: &CommandHelp,
         directory: &dyn Directory,
     ) -> Turn {
-        let question = Question { deed, last: None, text: None };
-        let find = if deed == Deed::Connect { find_to_connect } else { find };
+        let question = Question { kind, last: None, text: None };
+        let find = if kind == AskKind::Connect { find_to_connect } else { find };
         match find(word, directory) {
             Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => self.chosen(question, chosen),
             Ok(Named::NeedsPort(ip)) => self.ask(Asking::Port(question, ip)),

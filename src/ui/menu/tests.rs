@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::core::{Offer, PeerOrigin, PresenceStatus, Proof, Row, Who};
+use crate::core::{Offer, PeerInfo, PeerOrigin, PresenceStatus, Row, Verification};
 use crate::model::address::PeerAddr;
-use crate::model::message::Speech;
+use crate::model::message::PeerProtocol;
 use crate::model::name::PeerName;
 use crate::ui::labels::{Labels, Standing};
 
@@ -43,7 +43,13 @@ impl People {
         let rows = self.rows.iter().map(|row| row.id);
         for id in rows.chain(self.pins.iter().map(|pin| pin.key.into())) {
             let Some((name, _)) = all.get(&id) else { continue };
-            let who = Who { id, name: name.clone(), addr: None, claimed: None, proof: Proof::Plain };
+            let who = PeerInfo {
+                id,
+                name: name.clone(),
+                addr: None,
+                claimed: None,
+                verification: Verification::Plain,
+            };
             self.labels.meet(&who, standing);
         }
         self
@@ -114,8 +120,8 @@ fn row(number: u32, name: &str, port: u16, state: PresenceStatus) -> Row {
         name: Some(PeerName::new(name)),
         addr: Some(addr),
         claimed: None,
-        speech: Speech::Unknown,
-        proof: Proof::Plain,
+        speech: PeerProtocol::Unknown,
+        verification: Verification::Plain,
         state,
         why: None,
         origin: PeerOrigin::Heard,

@@ -5,7 +5,7 @@ use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::message::{ID_BYTES, MessageId};
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::stored::{Assurance, Condition, Entry, RowId, Way};
+use crate::model::stored::{Assurance, Condition, Direction, RowId, StoredMessage};
 
 /// A minute after four in the afternoon of 21 November 2026, UTC, in milliseconds since 1970.
 pub(crate) const TIME: u64 = 1_795_277_042_120;
@@ -39,12 +39,12 @@ pub(crate) fn at(port: u16) -> Recipient {
 }
 
 /// A message of Bob's, who has a key.
-pub(crate) fn from_bob(row: i64, body: &str) -> Entry {
-    Entry {
+pub(crate) fn from_bob(row: i64, body: &str) -> StoredMessage {
+    StoredMessage {
         row: RowId(row),
         party: key(1),
         name: Some(PeerName::new("Bob")),
-        way: Way::In { unshown: false, new: false },
+        way: Direction::In { unshown: false, new: false },
         id: None,
         time: TIME + row.unsigned_abs() * 1_000,
         sent: None,
@@ -54,11 +54,11 @@ pub(crate) fn from_bob(row: i64, body: &str) -> Entry {
 }
 
 /// A text of ours with the id of this number to somebody at port 5000 and this row's number.
-pub(crate) fn to(row: i64, id: u8, condition: Condition) -> Entry {
-    Entry {
+pub(crate) fn to(row: i64, id: u8, condition: Condition) -> StoredMessage {
+    StoredMessage {
         party: at(5_000 + u16::try_from(row).unwrap()),
         name: Some(PeerName::new(&format!("N{row}"))),
-        way: Way::Out(condition),
+        way: Direction::Out(condition),
         id: Some(MessageId::new([id; ID_BYTES])),
         sent: Some(TIME),
         assurance: Assurance::Plain,

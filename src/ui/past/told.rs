@@ -2,7 +2,7 @@
 
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
-use crate::model::stored::{Assurance, Condition, Entry, Way};
+use crate::model::stored::{Assurance, Condition, Direction, StoredMessage};
 
 /// Recipients of one text that are kept to be named: all of three, and of more the first ones.
 pub(crate) const MOST_NAMED: usize = 3;
@@ -11,7 +11,7 @@ pub(crate) const MOST_NAMED: usize = 3;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Told {
     /// Its first row.
-    pub(crate) first: Entry,
+    pub(crate) first: StoredMessage,
     /// The first of those that it came from or went to, and how sure that is.
     pub(crate) with: Vec<(Recipient, Option<PeerName>, Assurance)>,
     /// How many those are.
@@ -21,18 +21,18 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    fn new(first: Entry) -> Self {
+    fn new(first: StoredMessage) -> Self {
         let mut told = Self { with: Vec::new(), count: 0, conditions: Vec::new(), first };
         told.count(told.first.party, told.first.name.clone(), told.first.assurance, told.first.way);
         told
     }
 
-    fn count(&mut self, party: Recipient, name: Option<PeerName>, assurance: Assurance, way: Way) {
+    fn count(&mut self, party: Recipient, name: Option<PeerName>, assurance: Assurance, way: Direction) {
         self.count += 1;
         if self.with.len() < MOST_NAMED {
             self.with.push((party, name, assurance));
         }
-        let Way::Out(condition) = way else { return };
+        let Direction::Out(condition) = way else { return };
         match self.conditions.iter_mut().find(|(known, _)| *known == condition) {
             Some((_, count)) => *count += 1,
             None => self.conditions.push((condition, 1)),
@@ -41,8 +41,8 @@ impl Told {
 }
 
 /// Whether two rows, one behind the other, are one text of ours to two.
-pub(crate) fn are_one(one: &Entry, other: &Entry) -> bool {
-    let ours = |entry: &Entry| matches!(entry.way, Way::Out(_));
+pub(crate) fn are_one(one: &StoredMessage, other: &StoredMessage) -> bool {
+    let ours = |entry: &StoredMessage| matches!(entry.way, Direction::Out(_));
     ours(one) && ours(other) && one.id.is_some() && one.id == other.id
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Folder(Option<Told>);
 
 impl Folder {
     /// Takes the next row; gives the message before it, if that is whole now.
-    pub(crate) fn take(&mut self, entry: Entry) -> Option<Told> {
+    pub(crate) fn take(&mut self, entry: StoredMessage) -> Option<Told> {
         match &mut self.0 {
             Some(told) if are_one(&told.first, &entry) => {
                 told.count(entry.party, entry.name, entry.assurance, entry.way);

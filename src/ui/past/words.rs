@@ -2,7 +2,7 @@
 
 use super::people::{People, remark};
 use super::told::{MOST_NAMED, Told};
-use crate::model::stored::{Condition, Way};
+use crate::model::stored::{Condition, Direction};
 
 /// The word for what is known of a text of ours. Scripts read it (docs/HISTORY.md), so none is ever changed.
 pub(crate) fn state(condition: Condition) -> &'static str {
@@ -39,7 +39,7 @@ pub(crate) fn with(told: &Told, people: &People, show: impl Fn(String) -> String
 /// What became of a text of ours, in brackets; nothing of what came.
 pub(crate) fn outcome(told: &Told) -> String {
     match (told.first.way, &told.conditions[..]) {
-        (Way::In { .. }, _) | (_, []) => String::new(),
+        (Direction::In { .. }, _) | (_, []) => String::new(),
         (_, [(condition, _)]) => format!(" ({})", state(*condition)),
         (_, several) => {
             let parts: Vec<String> =

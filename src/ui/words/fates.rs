@@ -1,9 +1,9 @@
 //! What became of what was sent, in words. Pure.
 
 use super::voice::{Voice, place};
-use crate::core::{Deed, Who};
+use crate::core::{CommandKind, PeerInfo};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
-use crate::model::message::{Failure, Fate, LINE_MARK, MAX_PARTS, MAX_SENT_BYTES};
+use crate::model::message::{LINE_MARK, MAX_PARTS, MAX_SENT_BYTES, SendError, SendResult};
 use crate::model::name::shortened;
 use crate::model::session::ByeReason;
 use crate::model::untrusted::harmless;
@@ -19,41 +19,41 @@ pub fn is_good(status: &DeliveryStatus) -> bool {
 }
 
 /// The result of a `connect` or a goodbye, as the end of a sentence.
-fn fate_words(fate: &Fate) -> String {
-    match fate {
-        Fate::Delivered => "delivered".into(),
-        Fate::HandedOver => "handed over".into(),
-        Fate::NoReceipt => "it closed the connection without the receipt that it usually gives".into(),
-        Fate::Unanswered => format!("no reaction within {} s", EOF_TIMEOUT.as_secs()),
-        Fate::Broken => "the connection broke".into(),
-        Fate::Astray(to) => format!("it went to {to} instead, where somebody else listens"),
-        Fate::Failed(failure) => failure_words(failure),
+fn fate_words(result: &SendResult) -> String {
+    match result {
+        SendResult::Delivered => "delivered".into(),
+        SendResult::HandedOver => "handed over".into(),
+        SendResult::NoReceipt => "it closed the connection without the receipt that it usually gives".into(),
+        SendResult::Unanswered => format!("no reaction within {} s", EOF_TIMEOUT.as_secs()),
+        SendResult::Broken => "the connection broke".into(),
+        SendResult::Astray(to) => format!("it went to {to} instead, where somebody else listens"),
+        SendResult::Failed(failure) => failure_words(failure),
     }
 }
 
 /// Why nothing could be sent, as the end of a sentence.
-fn failure_words(failure: &Failure) -> String {
+fn failure_words(failure: &SendError) -> String {
     match failure {
-        Failure::Refused => "refused, nobody listens there".into(),
-        Failure::TimedOut => format!("timed out, no answer within {} s", CONNECT_TIMEOUT.as_secs()),
-        Failure::NoRoute => "no route, the network knows no way there".into(),
-        Failure::NoResources => "this machine has no free connections at the moment".into(),
-        Failure::NoOk => "it does not speak encrypted, as it had said that it would".into(),
-        Failure::WrongKey => "another key answers there".into(),
-        Failure::NotSecure => "the encrypted exchange failed; somebody on the way may disturb it".into(),
-        Failure::NotAnswered => "it does not answer the question how it is spoken to".into(),
-        Failure::TurnedAway(reason) => match reason {
+        SendError::Refused => "refused, nobody listens there".into(),
+        SendError::TimedOut => format!("timed out, no answer within {} s", CONNECT_TIMEOUT.as_secs()),
+        SendError::NoRoute => "no route, the network knows no way there".into(),
+        SendError::NoResources => "this machine has no free connections at the moment".into(),
+        SendError::NoOk => "it does not speak encrypted, as it had said that it would".into(),
+        SendError::WrongKey => "another key answers there".into(),
+        SendError::NotSecure => "the encrypted exchange failed; somebody on the way may disturb it".into(),
+        SendError::NotAnswered => "it does not answer the question how it is spoken to".into(),
+        SendError::TurnedAway(reason) => match reason {
             ByeReason::NotDecided => "it has to decide first whether it takes your key",
             ByeReason::NoRoom => "it has no room at the moment",
             ByeReason::Leaves => "it has just left",
             _ => "it does not take your key",
         }
         .into(),
-        Failure::NotTrusted => {
+        SendError::NotTrusted => {
             "you do not take its key: it waits for your word, or is blocked, or the policy is strict".into()
         }
-        Failure::Cancelled => "there was no time left for it".into(),
-        Failure::Other(words) => words.clone(),
+        SendError::Cancelled => "there was no time left for it".into(),
+        SendError::Other(words) => words.clone(),
     }
 }
 
@@ -111,7 +111,7 @@ pub fn hold_words(hold: PendingReason) -> &'static str {
 }
 
 /// What becomes of a message after the first that was known of it; nothing where that is no news.
-pub fn later(who: &Who, status: &DeliveryStatus, text: &str, voice: &Voice<'_>) -> Option<Line> {
+pub fn later(who: &PeerInfo, status: &DeliveryStatus, text: &str, voice: &Voice<'_>) -> Option<Line> {
     if let DeliveryStatus::Queued(hold @ (PendingReason::AnotherPeer | PendingReason::WrongKey)) = status {
         let words = format!("{} /outbox can cancel it: {}", waits_for(who, *hold, voice), quoted(text));
         return Some(Line::of(Ink::Bad, words));
@@ -145,7 +145,7 @@ pub fn later(who: &Who, status: &DeliveryStatus, text: &str, voice: &Voice<'_>) 
 }
 
 /// The lines for a message that waits because another peer answers at its recipient's last address.
-fn waits_for(who: &Who, hold: PendingReason, voice: &Voice<'_>) -> String {
+fn waits_for(who: &PeerInfo, hold: PendingReason, voice: &Voice<'_>) -> String {
     let another = if hold == PendingReason::WrongKey { "key" } else { "peer" };
     let (label, at) = (voice.label(who), place(who.id, who.addr));
     let whose = if label == at { format!("at {at}") } else { format!("at {label}'s address {at}") };
@@ -159,7 +159,12 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// The first that is known of a message.
-pub(super) fn first(who: &Who, status: &DeliveryStatus, parts: (usize, usize), voice: &Voice<'_>) -> String {
+pub(super) fn first(
+    who: &PeerInfo,
+    status: &DeliveryStatus,
+    parts: (usize, usize),
+    voice: &Voice<'_>,
+) -> String {
     if let DeliveryStatus::Queued(hold @ (PendingReason::AnotherPeer | PendingReason::WrongKey)) = status {
         return waits_for(who, *hold, voice);
     }
@@ -185,15 +190,15 @@ pub(super) fn first(who: &Who, status: &DeliveryStatus, parts: (usize, usize), v
 }
 
 /// The result of a `connect` or a goodbye.
-pub(super) fn done(deed: Deed, who: &Who, fate: &Fate, voice: &Voice<'_>) -> String {
-    let (who, why) = (voice.named(who), fate_words(fate));
-    let is_taken = matches!(fate, Fate::Delivered | Fate::HandedOver);
+pub(super) fn done(deed: CommandKind, who: &PeerInfo, result: &SendResult, voice: &Voice<'_>) -> String {
+    let (who, why) = (voice.named(who), fate_words(result));
+    let is_taken = matches!(result, SendResult::Delivered | SendResult::HandedOver);
     match deed {
-        Deed::Send => why,
-        Deed::Connect if is_taken => format!("Connected to {who}."),
-        Deed::Connect => format!("Not connected to {who}: {why}."),
-        Deed::Disconnect if is_taken => format!("Disconnected from {who}."),
-        Deed::Disconnect => format!("Disconnected from {who}, which could not be told: {why}."),
+        CommandKind::Send => why,
+        CommandKind::Connect if is_taken => format!("Connected to {who}."),
+        CommandKind::Connect => format!("Not connected to {who}: {why}."),
+        CommandKind::Disconnect if is_taken => format!("Disconnected from {who}."),
+        CommandKind::Disconnect => format!("Disconnected from {who}, which could not be told: {why}."),
     }
 }
 
@@ -226,18 +231,23 @@ pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
     }
 }
 
-pub(super) fn sum(deed: Deed, total: usize, done: usize, failed: &[(Who, DeliveryStatus)]) -> String {
+pub(super) fn sum(
+    deed: CommandKind,
+    total: usize,
+    done: usize,
+    failed: &[(PeerInfo, DeliveryStatus)],
+) -> String {
     let verb = match deed {
-        Deed::Send => "Sent to",
-        Deed::Connect => "Connected",
-        Deed::Disconnect => "Told goodbye to",
+        CommandKind::Send => "Sent to",
+        CommandKind::Connect => "Connected",
+        CommandKind::Disconnect => "Told goodbye to",
     };
     let mut line = format!("{verb} {done} of {total}");
     for (who, status) in failed {
         let why = match status {
-            DeliveryStatus::Failed(FailureReason::NotSent(Failure::Refused)) => "refused".to_owned(),
-            DeliveryStatus::Failed(FailureReason::NotSent(Failure::TimedOut)) => "timed out".to_owned(),
-            DeliveryStatus::Failed(FailureReason::NotSent(Failure::NoRoute)) => "no route".to_owned(),
+            DeliveryStatus::Failed(FailureReason::NotSent(SendError::Refused)) => "refused".to_owned(),
+            DeliveryStatus::Failed(FailureReason::NotSent(SendError::TimedOut)) => "timed out".to_owned(),
+            DeliveryStatus::Failed(FailureReason::NotSent(SendError::NoRoute)) => "no route".to_owned(),
             other => status_words(other),
         };
         line.push_str(&format!("; {} {why}", place(who.id, who.addr)));

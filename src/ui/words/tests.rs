@@ -2,11 +2,11 @@
 
 use super::voice::MAX_ROWS_SHOWN;
 use super::*;
-use crate::core::{As, Decision, Meeting, Offer, OpId, Pin, Policy, Proof, Unknown, Who};
+use crate::core::{As, Decision, Meeting, Offer, OpId, PeerInfo, Pin, Policy, Unknown, Verification};
 use crate::model::address::{Claimed, PeerAddr};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::key::PublicKey;
-use crate::model::message::Failure;
+use crate::model::message::SendError;
 use crate::model::name::PeerName;
 use crate::model::session::ByeReason;
 use crate::model::untrusted::Text;
@@ -19,14 +19,14 @@ fn date(seconds: u64) -> String {
     format!("{} March 2026", seconds / 86_400)
 }
 
-fn bob() -> Who {
+fn bob() -> PeerInfo {
     let addr: PeerAddr = "127.0.0.1:5001".parse().unwrap();
-    Who {
+    PeerInfo {
         id: addr.into(),
         name: Some(PeerName::new("Bob")),
         addr: Some(addr),
         claimed: None,
-        proof: Proof::Plain,
+        verification: Verification::Plain,
     }
 }
 
@@ -45,7 +45,7 @@ fn said(text: &str) -> Event {
     said_by(bob(), text)
 }
 
-fn said_by(from: Who, text: &str) -> Event {
+fn said_by(from: PeerInfo, text: &str) -> Event {
     Event::Message { from, text: Text::new(text), cut: false, again: false, row: None }
 }
 
@@ -62,7 +62,7 @@ fn a_message_names_when_who_from_where_and_what() {
 
 #[test]
 fn on_a_terminal_the_name_is_enough_where_it_came_from_is_said_once() {
-    let bob = || Who { proof: Proof::Encrypted, ..bob() };
+    let bob = || PeerInfo { verification: Verification::Encrypted, ..bob() };
     assert_eq!(told_in(&said_by(bob(), "Hello"), false), "[14:03:07] Bob: Hello");
     assert_eq!(told_in(&Event::Came(bob()), false), "[14:03:07] * Bob (127.0.0.1:5001) is here.");
     assert_eq!(told_in(&Event::Went(bob(), OfflineReason::SaidGoodbye), false), "[14:03:07] * Bob has left.");
@@ -71,7 +71,7 @@ fn on_a_terminal_the_name_is_enough_where_it_came_from_is_said_once() {
 #[test]
 fn on_a_terminal_plain_and_verified_peers_are_marked_in_messages_and_notices() {
     let plain = bob();
-    let verified = Who { proof: Proof::Verified, ..bob() };
+    let verified = PeerInfo { verification: Verification::Verified, ..bob() };
     assert_eq!(told_in(&said_by(plain.clone(), "Hello"), false), "[14:03:07] Bob (plain): Hello");
     assert_eq!(told_in(&said_by(verified.clone(), "Hello"), false), "[14:03:07] Bob ✓: Hello");
     assert_eq!(told_in(&said_by(plain.clone(), "/me waves"), false), "[14:03:07] ** Bob (plain) waves");
@@ -84,47 +84,49 @@ fn where_no_signs_are_shown_a_word_stands_for_them() {
     let mut labels = Labels::default();
     labels.meet(&bob(), |_| Standing::Stranger);
     let voice = Voice { labels: &labels, full: false, rows: false, stamp: "", date };
-    let named = |proof| voice.named(&Who { proof, ..bob() });
-    assert_eq!(named(Proof::Verified), "Bob (verified)");
-    assert_eq!(named(Proof::Encrypted), "Bob");
-    assert_eq!(named(Proof::Plain), "Bob (plain)");
+    let named = |verification| voice.named(&PeerInfo { verification, ..bob() });
+    assert_eq!(named(Verification::Verified), "Bob (verified)");
+    assert_eq!(named(Verification::Encrypted), "Bob");
+    assert_eq!(named(Verification::Plain), "Bob (plain)");
 }
 
 #[test]
 fn on_a_pipe_a_plain_line_stays_as_scripts_know_it_and_others_say_what_they_are() {
-    let line = |proof| told(&said_by(Who { proof, ..bob() }, "Hello"));
-    assert_eq!(line(Proof::Plain), "[14:03:07] Bob (127.0.0.1:5001): Hello");
-    assert_eq!(line(Proof::Encrypted), "[14:03:07] Bob (127.0.0.1:5001) [encrypted]: Hello");
-    assert_eq!(line(Proof::Verified), "[14:03:07] Bob (127.0.0.1:5001) [verified]: Hello");
+    let line = |verification| told(&said_by(PeerInfo { verification, ..bob() }, "Hello"));
+    assert_eq!(line(Verification::Plain), "[14:03:07] Bob (127.0.0.1:5001): Hello");
+    assert_eq!(line(Verification::Encrypted), "[14:03:07] Bob (127.0.0.1:5001) [encrypted]: Hello");
+    assert_eq!(line(Verification::Verified), "[14:03:07] Bob (127.0.0.1:5001) [verified]: Hello");
     let addr: PeerAddr = "127.0.0.1:9".parse().unwrap();
-    let (id, proof) = (addr.into(), Proof::Encrypted);
-    let nameless = Who { id, name: None, addr: Some(addr), claimed: None, proof };
+    let (id, verification) = (addr.into(), Verification::Encrypted);
+    let nameless = PeerInfo { id, name: None, addr: Some(addr), claimed: None, verification };
     assert_eq!(told(&Event::Came(nameless)), "[14:03:07] * 127.0.0.1:9 is here.");
 }
 
 #[test]
 fn a_text_of_several_lines_that_came_in_encryption_is_several_rows_everywhere() {
     let text = "one\n  two\n[14:03:07] Carol: three ⏎ four";
-    let event = said_by(Who { proof: Proof::Encrypted, ..bob() }, text);
+    let event = said_by(PeerInfo { verification: Verification::Encrypted, ..bob() }, text);
     assert_eq!(
         told(&event),
         "[14:03:07] Bob (127.0.0.1:5001) [encrypted]: one\n  │   two\n  │ [14:03:07] Carol: three ⏎ four"
     );
     assert_eq!(told_in(&event, false), "[14:03:07] Bob: one\n  │   two\n  │ [14:03:07] Carol: three ⏎ four");
-    let many = said_by(Who { proof: Proof::Encrypted, ..bob() }, &"x\n".repeat(MAX_ROWS_SHOWN));
+    let many =
+        said_by(PeerInfo { verification: Verification::Encrypted, ..bob() }, &"x\n".repeat(MAX_ROWS_SHOWN));
     assert!(told(&many).starts_with("[14:03:07] Bob (127.0.0.1:5001) [encrypted]: x ⏎ x ⏎ "));
     assert_eq!(told(&many).lines().count(), 1);
 }
 
 #[test]
 fn nothing_in_a_text_of_several_lines_is_obeyed() {
-    let event = said_by(Who { proof: Proof::Verified, ..bob() }, "a\x1b[2J\r\n\u{202e}b\u{2028}c");
+    let event =
+        said_by(PeerInfo { verification: Verification::Verified, ..bob() }, "a\x1b[2J\r\n\u{202e}b\u{2028}c");
     assert_eq!(told_in(&event, false), "[14:03:07] Bob ✓: a\\x1b[2J\\r\n  │ \\u{202e}b\\u{2028}c");
 }
 
 #[test]
 fn a_text_that_may_have_been_shown_before_says_so() {
-    let from = Who { proof: Proof::Encrypted, ..bob() };
+    let from = PeerInfo { verification: Verification::Encrypted, ..bob() };
     let event = Event::Message { from, text: Text::new("hi"), cut: false, again: true, row: None };
     assert_eq!(told_in(&event, false), "[14:03:07] Bob: hi [sent again; perhaps it was shown before]");
 }
@@ -148,7 +150,7 @@ fn a_text_of_several_lines_stands_behind_a_bar_and_on_one_line_for_a_pipe() {
 fn an_address_that_is_only_claimed_is_said_to_be() {
     let claimed = Some(Claimed { ip: [127, 0, 1, 1].into(), port: 5001 });
     let event = Event::Message {
-        from: Who { claimed, ..bob() },
+        from: PeerInfo { claimed, ..bob() },
         text: Text::new("x"),
         cut: false,
         again: false,
@@ -170,12 +172,12 @@ fn every_fate_of_a_text_has_its_words() {
             "Sent to Bob (127.0.0.1:5001), but whether it was read is unknown; it is not sent again.",
         ),
         (
-            failed(Failure::Refused),
+            failed(SendError::Refused),
             (0, 1),
             "Not sent to Bob (127.0.0.1:5001): refused, nobody listens there.",
         ),
         (
-            failed(Failure::TimedOut),
+            failed(SendError::TimedOut),
             (1, 3),
             "Sent only 1 of 3 messages to Bob (127.0.0.1:5001): timed out, no answer within 3 s.",
         ),
@@ -209,8 +211,8 @@ fn every_fate_of_a_text_has_its_words() {
 
 #[test]
 fn a_sum_names_those_that_failed() {
-    let refused = DeliveryStatus::Failed(FailureReason::NotSent(Failure::Refused));
-    let event = Event::Sum { deed: Deed::Connect, total: 4, done: 3, failed: vec![(bob(), refused)] };
+    let refused = DeliveryStatus::Failed(FailureReason::NotSent(SendError::Refused));
+    let event = Event::Sum { deed: CommandKind::Connect, total: 4, done: 3, failed: vec![(bob(), refused)] };
     assert_eq!(told(&event), "Connected 3 of 4; 127.0.0.1:5001 refused.");
 }
 
@@ -256,7 +258,7 @@ fn every_reason_not_to_send_has_its_sentence() {
 fn what_becomes_of_a_text_later_is_said_with_its_beginning() {
     let labels = Labels::default();
     let voice = Voice { labels: &labels, full: true, rows: false, stamp: "", date };
-    let who = Who { proof: Proof::Encrypted, ..bob() };
+    let who = PeerInfo { verification: Verification::Encrypted, ..bob() };
     let said = |status, text: &str| later(&who, &status, text, &voice).map(|line| line.to_string());
     let bob = "Bob (127.0.0.1:5001)";
     assert_eq!(

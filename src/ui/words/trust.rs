@@ -3,7 +3,7 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::voice::{VERIFIED, Voice, cut_words, place};
-use crate::core::{As, Decision, Event, Offer, Pin, Policy, Proof, Unknown, Who};
+use crate::core::{As, Decision, Event, Offer, PeerInfo, Pin, Policy, Unknown, Verification};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::name::{PeerName, folded};
@@ -59,13 +59,13 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
 
 /// A text that came in plain in the name or from the address of somebody who is known by a key. It stands apart, and never in
 /// that peer's colour.
-fn unproven(from: &Who, source: Source, text: &Text, cut: bool, voice: &Voice<'_>) -> Vec<Line> {
-    let as_whom = match (&from.name, &from.proof) {
-        (Some(name), Proof::Claims(known)) if !is_same(name, known) => {
+fn unproven(from: &PeerInfo, source: Source, text: &Text, cut: bool, voice: &Voice<'_>) -> Vec<Line> {
+    let as_whom = match (&from.name, &from.verification) {
+        (Some(name), Verification::Claims(known)) if !is_same(name, known) => {
             format!("calls itself {name}, at the address of {known}")
         }
         (Some(name), _) => format!("calls itself {name}"),
-        (None, Proof::Claims(known)) => format!("is at the address of {known}"),
+        (None, Verification::Claims(known)) => format!("is at the address of {known}"),
         (None, _) => format!("is at {}", place(from.id, from.addr)),
     };
     let end = if cut { cut_words() } else { String::new() };
@@ -80,7 +80,7 @@ fn is_same(one: &PeerName, other: &PeerName) -> bool {
     folded(one.as_str()) == folded(other.as_str())
 }
 
-fn pinned(who: &Who, key: PublicKey, voice: &Voice<'_>) -> String {
+fn pinned(who: &PeerInfo, key: PublicKey, voice: &Voice<'_>) -> String {
     if voice.full {
         return format!(" is spoken to in encryption, with a key that is new: {}.", key.grouped());
     }
@@ -195,7 +195,7 @@ fn misled(addr: PeerAddr, promised: PublicKey, offered: PublicKey, voice: &Voice
 }
 
 /// Another key answered at an address of a peer. The program sent nothing there.
-fn other_key(who: &Who, addr: PeerAddr, offered: PublicKey, voice: &Voice<'_>) -> Vec<Line> {
+fn other_key(who: &PeerInfo, addr: PeerAddr, offered: PublicKey, voice: &Voice<'_>) -> Vec<Line> {
     let (name, key) = (voice.word_for(who), offered.short());
     vec![voice.notice(format!(
         "Another key ({key}) answers at {addr}, an address of {name}. Nothing was sent there. \

@@ -1,6 +1,6 @@
 //! How somebody is named, with the sign that says how sure it is who they are, and how what they say is laid out. Pure.
 
-use crate::core::{Proof, Who};
+use crate::core::{PeerInfo, Verification};
 use crate::model::address::PeerAddr;
 use crate::model::message::{LINE_MARK, MAX_RECEIVED_BYTES};
 use crate::model::peer_id::Recipient;
@@ -33,7 +33,7 @@ pub struct Voice<'a> {
 impl Voice<'_> {
     /// A peer as it is called in the middle of a sentence. An address in its header that is not where it was heard
     /// from is always named, and on a terminal that it is spoken to in plain.
-    pub fn named(&self, who: &Who) -> String {
+    pub fn named(&self, who: &PeerInfo) -> String {
         if self.full {
             return self.introduced(who);
         }
@@ -41,7 +41,7 @@ impl Voice<'_> {
     }
 
     /// A peer with its address.
-    pub fn introduced(&self, who: &Who) -> String {
+    pub fn introduced(&self, who: &PeerInfo) -> String {
         let is_called = who.name.is_some() || self.labels.nickname(who.id).is_some();
         let at = place(who.id, who.addr);
         let (name, addr) = if is_called { (self.label(who), Some(at)) } else { (at, None) };
@@ -49,29 +49,29 @@ impl Voice<'_> {
     }
 
     /// What stands behind the sender of a message where there are names with addresses. A line of a plain peer stays as scripts know it.
-    fn proof_word(&self, who: &Who) -> &'static str {
-        match (self.full, &who.proof) {
-            (false, _) | (true, Proof::Plain | Proof::Unknown) => "",
-            (true, Proof::Verified) => " [verified]",
-            (true, Proof::Encrypted) => " [encrypted]",
-            (true, Proof::Claims(_)) => " [unproven]",
+    fn proof_word(&self, who: &PeerInfo) -> &'static str {
+        match (self.full, &who.verification) {
+            (false, _) | (true, Verification::Plain | Verification::Unknown) => "",
+            (true, Verification::Verified) => " [verified]",
+            (true, Verification::Encrypted) => " [encrypted]",
+            (true, Verification::Claims(_)) => " [unproven]",
         }
     }
 
     /// What a verified peer has behind its name, where signs are shown.
-    fn sign(&self, who: &Who) -> String {
-        let shown = self.rows && !self.full && who.proof == Proof::Verified;
+    fn sign(&self, who: &PeerInfo) -> String {
+        let shown = self.rows && !self.full && who.verification == Verification::Verified;
         if shown { format!(" {VERIFIED}") } else { String::new() }
     }
 
     /// What stands in brackets behind a name.
-    fn remarks(&self, who: &Who, addr: Option<String>) -> String {
-        let proof = match &who.proof {
+    fn remarks(&self, who: &PeerInfo, addr: Option<String>) -> String {
+        let proof = match &who.verification {
             _ if self.full => None,
-            Proof::Verified if !self.rows => Some("verified"),
-            Proof::Verified | Proof::Encrypted | Proof::Unknown => None,
-            Proof::Plain => Some("plain"),
-            Proof::Claims(_) => Some("plain, unproven"),
+            Verification::Verified if !self.rows => Some("verified"),
+            Verification::Verified | Verification::Encrypted | Verification::Unknown => None,
+            Verification::Plain => Some("plain"),
+            Verification::Claims(_) => Some("plain, unproven"),
         };
         let claim = who.claimed.map(|claimed| format!("calls itself {claimed}"));
         let remarks: Vec<String> = addr.into_iter().chain(proof.map(str::to_owned)).chain(claim).collect();
@@ -79,7 +79,7 @@ impl Voice<'_> {
     }
 
     /// A peer by its label only, or by its address.
-    pub(super) fn label(&self, who: &Who) -> String {
+    pub(super) fn label(&self, who: &PeerInfo) -> String {
         match (&who.name, self.labels.nickname(who.id)) {
             (_, Some(nickname)) => nickname.to_string(),
             // The address follows, so the name itself is enough.
@@ -90,12 +90,12 @@ impl Voice<'_> {
     }
 
     /// What is typed to name a peer.
-    pub(super) fn word_for(&self, who: &Who) -> String {
+    pub(super) fn word_for(&self, who: &PeerInfo) -> String {
         self.labels.label(who.id, who.name.as_ref())
     }
 
     /// The colour of a peer's name.
-    pub fn ink(&self, who: &Who) -> Ink {
+    pub fn ink(&self, who: &PeerInfo) -> Ink {
         let name = self.labels.name(who.id).or(who.name.as_ref().map(|name| name.as_str()));
         name.map_or(Ink::Plain, ink_of)
     }
@@ -119,12 +119,12 @@ impl Voice<'_> {
     }
 
     /// The lines that tell what somebody said.
-    pub fn message(&self, from: &Who, text: &Text, cut: bool, again: bool) -> Vec<Line> {
+    pub fn message(&self, from: &PeerInfo, text: &Text, cut: bool, again: bool) -> Vec<Line> {
         let mut end = if cut { cut_words() } else { String::new() };
         if again {
             end.push_str(" [sent again; perhaps it was shown before]");
         }
-        let has_lines = matches!(from.proof, Proof::Verified | Proof::Encrypted);
+        let has_lines = matches!(from.verification, Verification::Verified | Verification::Encrypted);
         let stamp = Line::of(Ink::Faint, self.stamp);
         let (ink, name) = (self.ink(from), self.named(from) + self.proof_word(from));
         match action(text) {
@@ -150,7 +150,7 @@ impl Voice<'_> {
     }
 
     /// A notice about a peer, whose name keeps its colour.
-    pub(super) fn about(&self, who: &Who, named: String, rest: String) -> Line {
+    pub(super) fn about(&self, who: &PeerInfo, named: String, rest: String) -> Line {
         self.notice_of(self.ink(who), named, rest)
     }
 

@@ -11,7 +11,7 @@ use p2p_chat::protocol::session::{MAX_TURN_RECORDS, Record};
 use rustls::AlertDescription;
 
 use super::never_saw;
-use crate::support::meddler::{Deed, Piece};
+use crate::support::meddler::{CommandKind, Piece};
 use crate::support::secure::{
     Ended, Raw, dials_with_certificate, hello_of_tls12, new_id, now, text, with_lines,
 };
@@ -106,14 +106,14 @@ fn a_record_of_tls_that_comes_twice_or_is_left_out_ends_the_talk_and_a_text_is_s
     let places: Vec<_> = (1..=6).flat_map(|number| [(number, 0), (number, 2)]).collect();
     let word = |(number, copies): (usize, usize)| format!("record-{number}-{copies}.");
     let receipts: Vec<bool> = thread::scope(|scope| {
-        let say = |(place, letter): (&(usize, usize), u8)| {
+        let say = |(place, message): (&(usize, usize), u8)| {
             let (place, addr) = (*place, alice.addr());
             scope.spawn(move || {
-                let bob = SecurePeer::impatient(&format!("Bob{letter}"), letter);
+                let bob = SecurePeer::impatient(&format!("Bob{message}"), message);
                 let meddler = Meddler::before(addr);
                 meddler.does(move |piece: &Piece<'_>| {
                     let meant = piece.opened && piece.way == Way::Up && piece.number == place.0;
-                    if meant { Deed::Instead(piece.bytes.repeat(place.1)) } else { Deed::Pass }
+                    if meant { CommandKind::Instead(piece.bytes.repeat(place.1)) } else { CommandKind::Pass }
                 });
                 says_one(&bob, &meddler, &word(place))
             })

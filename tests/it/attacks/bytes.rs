@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use p2p_chat::net::secure::Expectation;
-use p2p_chat::net::secure::talk::{Dialled, Turn};
+use p2p_chat::net::secure::talk::{Dialed, Turn};
 
-use crate::support::meddler::{Deed, Piece, Wire, cut_at, flip_at};
+use crate::support::meddler::{CommandKind, Piece, Wire, cut_at, flip_at};
 use crate::support::secure::{key_of, new_id, now};
 use crate::support::{Meddler, SecurePeer, Way, allow_descriptors, assert_sealed};
 
@@ -53,7 +53,7 @@ impl Three {
     fn say(&self) -> bool {
         let bob = Expectation::Key(key_of(b'B').public());
         let Ok(channel) = self.alice.dials_expecting(self.meddler.addr(), bob) else { return false };
-        let Ok((talk, hello)) = Dialled::greet(channel, self.alice.hello()) else { return false };
+        let Ok((talk, hello)) = Dialed::greet(channel, self.alice.hello()) else { return false };
         assert_eq!(hello.name, self.bob.hello().name);
         let mut turn = Turn::new();
         assert!(turn.text(new_id(), now(), false, &SECRET.into()));
@@ -75,7 +75,7 @@ fn undisturbed() -> Wire {
 /// A talk for each byte of one that nobody disturbs, disturbed there: what came of them.
 fn at_each_byte<P>(plan: impl Fn(Way, usize) -> P + Sync) -> Vec<(Way, usize, Came)>
 where
-    P: Fn(&Piece<'_>) -> Deed + Send + Sync + 'static,
+    P: Fn(&Piece<'_>) -> CommandKind + Send + Sync + 'static,
 {
     allow_descriptors();
     let whole = undisturbed();

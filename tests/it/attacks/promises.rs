@@ -18,7 +18,7 @@ fn stripped_at_the_first_contact_it_is_plain_and_shown_as_plain() {
     let row = alice.lists(meddler.addr()).expect("listed");
     assert!(row.ends_with("  plain"), "{row}");
     // As soon as a receipt comes through, it is encrypted, without a word of the user.
-    meddler.does(|_| crate::support::meddler::Deed::Pass);
+    meddler.does(|_| crate::support::meddler::CommandKind::Pass);
     alice.says(&meddler.addr().to_string(), "and this?");
     alice.sees("is spoken to in encryption, with a key that is new: ");
     alice.says(&meddler.addr().to_string(), "but not this");

@@ -8,7 +8,7 @@ mod truth;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use p2p_chat::model::stored::{Condition, Way};
+use p2p_chat::model::stored::{Condition, Direction};
 use p2p_chat::store::{Sqlite, Store};
 use tempfile::TempDir;
 
@@ -207,8 +207,8 @@ fn reader(of: &Mortal) -> Sqlite {
 fn conditions(data: &Path) -> Vec<(usize, Condition)> {
     let kept = kept_of("Alice", data).into_iter();
     kept.filter_map(|entry| match entry.way {
-        Way::Out(condition) => Some((truth::number_of(&entry.body)?, condition)),
-        Way::In { .. } => None,
+        Direction::Out(condition) => Some((truth::number_of(&entry.body)?, condition)),
+        Direction::In { .. } => None,
     })
     .collect()
 }

@@ -26,7 +26,7 @@ const AT_ONCE: usize = 8;
 const MARK: &str = "mixed-";
 
 /// What becomes of a connection, for this seed.
-fn fate(seed: u64, bytes: &[u8]) -> Fault {
+fn result(seed: u64, bytes: &[u8]) -> Fault {
     let words = String::from_utf8_lossy(bytes);
     let text = words.find(MARK).map_or(&words[..0], |at| &words[at..]);
     let mut rng = Rng::about(seed, text.as_bytes());
@@ -53,10 +53,10 @@ fn suffers(proxy: &Faulty, seed: u64) {
     let mut others = 0_u64;
     proxy.follows(move |bytes| {
         if String::from_utf8_lossy(bytes).contains(MARK) {
-            return fate(seed, bytes);
+            return result(seed, bytes);
         }
         others += 1;
-        fate(seed ^ others, b"")
+        result(seed ^ others, b"")
     });
 }
 
@@ -67,7 +67,7 @@ fn text(from: &str, number: u64) -> String {
 /// What becomes of a connection of two of ours: as above, but that a talk may break at any place, also long after it has begun well.
 fn fate_of_talk(seed: u64) -> Fault {
     let bytes = Rng::about(seed, b"talk").below(1_500);
-    match fate(seed, b"") {
+    match result(seed, b"") {
         Fault::None | Fault::ResetAfter(_) => Fault::ResetAfter(usize::try_from(bytes).expect("small")),
         other => other,
     }

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Outcome, Pair, arrived_later, says_at, shown_times};
-use crate::support::meddler::{Deed, Piece};
+use crate::support::meddler::{CommandKind, Piece};
 use crate::support::{Fault, Meddler, Peer, Way};
 
 /// Short enough for every answer to come in the second that we wait for it.
@@ -89,13 +89,13 @@ fn a_text_that_was_taken_and_whose_receipt_never_comes_back_is_queued_and_shown_
     // What comes back behind the handshake and the hello is held back; the connection stays as it is.
     meddler.does(|piece: &Piece<'_>| {
         let receipt = piece.opened && piece.way == Way::Down && piece.number > 4;
-        if receipt { Deed::Instead(Vec::new()) } else { Deed::Pass }
+        if receipt { CommandKind::Instead(Vec::new()) } else { CommandKind::Pass }
     });
     let mut alice = alice.knows(meddler.addr()).start();
     alice.sees(" is spoken to in encryption");
     assert_eq!(says_at(&mut alice, meddler.addr(), "heard, and no word."), Outcome::Queued);
     bob.sees("[encrypted]: heard, and no word.");
-    meddler.does(|_| Deed::Pass);
+    meddler.does(|_| CommandKind::Pass);
     alice.sees("): \"heard, and no word.\"");
     assert_eq!(says_at(&mut alice, meddler.addr(), "well."), Outcome::Delivered);
     bob.sees("[encrypted]: well.");

@@ -5,10 +5,12 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use p2p_chat::core::{Action, Answer, CoreConfig, Event, Me, Received, Sent, State, StaticPeer, Time, Who};
+use p2p_chat::core::{
+    CoreConfig, Event, Me, Output, PeerInfo, PlainAnswer, Received, Sent, State, StaticPeer, Time,
+};
 use p2p_chat::model::address::Source;
 use p2p_chat::model::key::{KEY_BYTES, PublicKey};
-use p2p_chat::model::message::{Decoded, Failure, Fate, Form as Written};
+use p2p_chat::model::message::{Decoded, Form as Written, SendError, SendResult};
 use p2p_chat::model::name::PeerName;
 use p2p_chat::model::stored::Query;
 use p2p_chat::protocol::plain::Decoder;
@@ -63,7 +65,7 @@ pub(super) type Printed = Vec<(Told, Vec<Line>)>;
 /// Whoever reads: a chat, and what is needed to show it.
 pub(super) struct Reader {
     form: Form,
-    chat: State,
+    state: State,
     now: Time,
     labels: Labels,
     kept: Arc<Mutex<Sqlite>>,
@@ -88,9 +90,9 @@ impl Reader {
         let me = Me { bind: Ipv4Addr::UNSPECIFIED.into(), port: OWN_PORT, advertise: None };
         let key = PublicKey::new([1; KEY_BYTES]);
         let expire = Duration::from_secs(1);
-        let mut chat =
+        let mut state =
             State::new(CoreConfig { expire, ..CoreConfig::new(me, "Alice".parse().expect("a name"), key) });
-        chat.learn_own_ip(OWN_IP);
+        state.learn_own_ip(OWN_IP);
         let addr = "127.0.0.1:5001".parse().expect("an address");
         let bob = StaticPeer {
             addr,
@@ -99,10 +101,10 @@ impl Reader {
             key: None,
             also: Vec::new(),
         };
-        let (_, actions) = chat.start(vec![bob], Time::default());
+        let (_, actions) = state.start(vec![bob], Time::default());
         let mut reader = Self {
             form,
-            chat,
+            state,
             now: Time::default(),
             labels: Labels::default(),
             kept: in_memory().expect("a store"),
@@ -117,40 +119,41 @@ impl Reader {
         let cut = decoder(connection).is_cut();
         let texts = decoded.len();
         let received = Received { source: Source::from(connection.source), decoded, cut };
-        let (answer, actions) = self.chat.received(received, self.now);
+        let (answer, actions) = self.state.received(received, self.now);
         let mut printed = self.printed(actions, connection.serves);
         let refused = printed.iter().any(|(told, _)| matches!(told, Told::Unreadable | Told::Impostor));
         assert!(
-            !matches!(answer, Answer::Receipt | Answer::Capable) || (!refused && !cut && texts > 0),
+            !matches!(answer, PlainAnswer::Receipt | PlainAnswer::Capable) || (!refused && !cut && texts > 0),
             "a receipt for what was not taken"
         );
         for _ in 0..20 {
             self.now = self.now.plus(Duration::from_millis(100));
-            let actions = self.chat.tick(self.now);
+            let actions = self.state.tick(self.now);
             printed.extend(self.printed(actions, connection.serves));
         }
         printed
     }
 
-    /// Performs actions, everything that is dialled having the same fate, and prints events.
-    fn printed(&mut self, actions: Vec<Action>, serves: bool) -> Printed {
+    /// Performs actions, everything that is dialed having the same fate, and prints events.
+    fn printed(&mut self, actions: Vec<Output>, serves: bool) -> Printed {
         let mut printed = Vec::new();
         for action in actions {
             match action {
-                Action::Talk(talk) => panic!("nobody here has a key: {talk:?}"),
-                Action::Transmit(transmit) => {
-                    let fate = if serves { Fate::Delivered } else { Fate::Failed(Failure::Refused) };
+                Output::Talk(talk) => panic!("nobody here has a key: {talk:?}"),
+                Output::Transmit(transmit) => {
+                    let result =
+                        if serves { SendResult::Delivered } else { SendResult::Failed(SendError::Refused) };
                     let sent =
-                        Sent { job: transmit.job, to: transmit.to, fate, parts: (1, 1), capability: None };
-                    let actions = self.chat.sent(sent, self.now);
+                        Sent { job: transmit.job, to: transmit.to, result, parts: (1, 1), capability: None };
+                    let actions = self.state.sent(sent, self.now);
                     printed.extend(self.printed(actions, serves));
                 }
-                Action::Write(id, write) => {
+                Output::Store(id, write) => {
                     self.kept.apply(&[write], 0).expect("there is memory");
-                    let follow_up = id.map(|id| self.chat.written(id, Ok(()), self.now));
+                    let follow_up = id.map(|id| self.state.written(id, Ok(()), self.now));
                     printed.extend(follow_up.into_iter().flat_map(|actions| self.printed(actions, serves)));
                 }
-                Action::Tell(event) => printed.extend(self.tell(&event)),
+                Output::Tell(event) => printed.extend(self.tell(&event)),
             }
         }
         printed
@@ -172,7 +175,7 @@ impl Reader {
             Event::Impostor { .. } => Told::Impostor,
             Event::Came(_) => Told::Came,
             Event::Went(..) => Told::Went,
-            // The first dialling, and the end of a command.
+            // The first dialing, and the end of a command.
             _ => return printed,
         };
         let lines = lines(event, &self.voice());
@@ -180,9 +183,9 @@ impl Reader {
         printed
     }
 
-    fn meet(&mut self, who: &Who) -> Printed {
-        let chat = &self.chat;
-        let standing = |id| if chat.knows(id) { Standing::Stranger } else { Standing::Forgotten };
+    fn meet(&mut self, who: &PeerInfo) -> Printed {
+        let state = &self.state;
+        let standing = |id| if state.knows(id) { Standing::Stranger } else { Standing::Forgotten };
         let renamed = self.labels.meet(who, standing);
         let renamed = renamed.iter().filter(|_| self.form != Form::Pipe);
         renamed.map(|renamed| (Told::Renamed, vec![self.voice().renamed(renamed, who.addr)])).collect()
@@ -199,12 +202,12 @@ impl Reader {
     }
 
     pub(super) fn rows(&self) -> usize {
-        self.chat.rows(self.now).len()
+        self.state.rows(self.now).len()
     }
 
     /// The peer list.
     pub(super) fn list(&self) -> Vec<Line> {
-        peer_list(&self.chat.rows(self.now), 0, &self.labels)
+        peer_list(&self.state.rows(self.now), 0, &self.labels)
     }
 
     /// What was said, read again.

@@ -10,8 +10,8 @@ use p2p_chat::model::key::{KEY_BYTES, PublicKey};
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::name::PeerName;
 use p2p_chat::model::peer_id::{PeerId, Recipient};
-use p2p_chat::model::session::Letter;
-use p2p_chat::model::stored::{Assurance, Condition, Write};
+use p2p_chat::model::session::Message;
+use p2p_chat::model::stored::{Assurance, Condition, StoreOp};
 use p2p_chat::store::{Sqlite, Store};
 use tempfile::TempDir;
 
@@ -51,14 +51,14 @@ impl Kept {
         self
     }
 
-    fn write(&mut self, write: Write) -> &mut Self {
+    fn write(&mut self, write: StoreOp) -> &mut Self {
         self.store.apply(&[write], self.clock).expect("written");
         self
     }
 
-    fn letter(&self, body: &str) -> Letter {
+    fn message(&self, body: &str) -> Message {
         let id = MessageId::new(self.ids.to_be_bytes());
-        Letter { id, time: self.clock - 1_000, again: false, body: body.into() }
+        Message { id, time: self.clock - 1_000, again: false, body: body.into() }
     }
 
     /// The holder of a key writes.
@@ -70,8 +70,8 @@ impl Kept {
         body: &str,
     ) -> &mut Self {
         self.ids += 1;
-        let letters = vec![self.letter(body)];
-        self.write(Write::Taken { from, name: Some(PeerName::new(name)), assurance, letters })
+        let messages = vec![self.message(body)];
+        self.write(StoreOp::Taken { from, name: Some(PeerName::new(name)), assurance, messages })
     }
 
     /// Bob writes.
@@ -82,7 +82,7 @@ impl Kept {
     /// Somebody writes in plain.
     pub(super) fn hears(&mut self, from: Recipient, name: &str, body: &str) -> &mut Self {
         let name = Some(PeerName::new(name));
-        self.write(Write::Heard { from, name, assurance: Assurance::Plain, body: Arc::from(body) })
+        self.write(StoreOp::Heard { from, name, assurance: Assurance::Plain, body: Arc::from(body) })
     }
 
     /// Alice writes to all of these.
@@ -93,9 +93,9 @@ impl Kept {
                 Recipient::Peer(PeerId::Key(_)) => Assurance::Encrypted,
                 Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => Assurance::Plain,
             };
-            let (letter, name) = (self.letter(body), Some(PeerName::new(name)));
+            let (message, name) = (self.message(body), Some(PeerName::new(name)));
             let (to, condition, expires) = (*to, *condition, self.clock + 1_000_000_000_000);
-            self.write(Write::Said { to, name, letter, condition, assurance, expires });
+            self.write(StoreOp::Said { to, name, message, condition, assurance, expires });
         }
         self
     }

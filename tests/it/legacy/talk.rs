@@ -21,7 +21,7 @@ impl Legacy {
     /// close. SmartCookies first waits up to 5 s for a reply or a close, and returns the reply.
     ///
     /// # Errors
-    /// What dialling or writing says; `InvalidInput` outside 127.0.0.0/8; at SmartCookies also a
+    /// What dialing or writing says; `InvalidInput` outside 127.0.0.0/8; at SmartCookies also a
     /// reset while it waits. A wait that ends without a reply is `Ok(None)`.
     pub(crate) fn send(&self, to: SocketAddrV4, text: &str) -> io::Result<Option<String>> {
         let stream = post(to, &self.written(text))?;
@@ -65,7 +65,7 @@ impl Legacy {
     /// also forgets the peer; nothing at the others.
     ///
     /// # Errors
-    /// What dialling or writing says.
+    /// What dialing or writing says.
     pub(crate) fn disconnect(&self, to: SocketAddrV4) -> io::Result<()> {
         if self.program() == Program::SmartCookies {
             post(to, &format!("{} {DISCONNECTED}", self.board.claimed()))?;

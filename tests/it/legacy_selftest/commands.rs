@@ -75,19 +75,19 @@ fn smart_cookies_menu_sends_two_fields_to_leave() {
 #[test]
 fn connect_is_acknowledged_between_two_of_r3_and_two_of_crypto_knights() {
     for program in [Program::R3, Program::CryptoKnights] {
-        let (dialler, dialled) = (Legacy::start(program), Legacy::start(program));
-        dialler.connect(dialled.addr()).expect("a listening peer");
-        assert!(dialler.wait_connected(|peers| peers == [dialled.addr()], SOON));
-        assert_eq!(dialler.peers(), [dialled.addr()]);
-        assert_eq!(dialled.peers(), [dialler.addr()]);
-        assert!(dialled.connected().is_empty());
+        let (dialer, dialed) = (Legacy::start(program), Legacy::start(program));
+        dialer.connect(dialed.addr()).expect("a listening peer");
+        assert!(dialer.wait_connected(|peers| peers == [dialed.addr()], SOON));
+        assert_eq!(dialer.peers(), [dialed.addr()]);
+        assert_eq!(dialed.peers(), [dialer.addr()]);
+        assert!(dialed.connected().is_empty());
         let ack = match program {
-            Program::R3 => format!("127.0.0.1 {} R3 connect_ack", dialled.addr().port()),
-            _ => format!("{} CryptoKnights connect_ack", dialled.addr()),
+            Program::R3 => format!("127.0.0.1 {} R3 connect_ack", dialed.addr().port()),
+            _ => format!("{} CryptoKnights connect_ack", dialed.addr()),
         };
-        assert_eq!(dialler.raw(), [ack.as_bytes()]);
+        assert_eq!(dialer.raw(), [ack.as_bytes()]);
         // Probed first; the two connections are handled in threads of their own, in any order.
-        assert!(dialled.wait_raw(|raw| raw.len() == 2 && raw.contains(&Vec::new()), SOON));
+        assert!(dialed.wait_raw(|raw| raw.len() == 2 && raw.contains(&Vec::new()), SOON));
     }
 }
 
@@ -146,7 +146,7 @@ fn a_quitting_xyz_tells_every_peer_it_knows_and_the_others_tell_nobody() {
 }
 
 #[test]
-fn a_connect_from_an_address_out_of_reach_is_listed_and_never_dialled() {
+fn a_connect_from_an_address_out_of_reach_is_listed_and_never_dialed() {
     let peer = Legacy::start(Program::CryptoKnights);
     write_to(&peer, "192.0.2.1:5000 Bob connect");
     assert!(peer.wait_shown("192.0.2.1:5000 is not loopback", SOON));

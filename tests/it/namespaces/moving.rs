@@ -5,7 +5,7 @@ use super::lab::{Lab, at};
 const PORT: u16 = 5000;
 
 #[test]
-fn a_peer_whose_address_changes_is_known_by_its_key_and_dialled_where_it_is_now() {
+fn a_peer_whose_address_changes_is_known_by_its_key_and_dialed_where_it_is_now() {
     let Some(mut lab) = Lab::new() else { return };
     let (here, there) = (lab.machine("here"), lab.machine("there"));
     lab.joins((&here, "10.77.0.1"), (&there, "10.77.0.2"));

@@ -25,7 +25,7 @@ fn says(from: &Machine, to: SocketAddrV4, bytes: &str) -> String {
 }
 
 #[test]
-fn nobody_but_the_machine_that_speaks_is_dialled_acknowledged_or_dismissed() {
+fn nobody_but_the_machine_that_speaks_is_dialed_acknowledged_or_dismissed() {
     let Some(mut lab) = Lab::new() else { return };
     let [hers, mallorys, carols] = ["alice", "mallory", "carol"].map(|name| lab.machine(name));
     lab.joins((&hers, ALICE), (&mallorys, "10.77.1.2"));
@@ -70,11 +70,11 @@ fn nobody_but_the_machine_that_speaks_is_dialled_acknowledged_or_dismissed() {
 
     for listener in [&victim, &neighbour] {
         listener.set_nonblocking(true).expect("an option");
-        let dialled = listener.accept();
-        assert!(matches!(&dialled, Err(error) if error.kind() == ErrorKind::WouldBlock), "{dialled:?}");
+        let dialed = listener.accept();
+        assert!(matches!(&dialed, Err(error) if error.kind() == ErrorKind::WouldBlock), "{dialed:?}");
         listener.set_nonblocking(false).expect("an option");
     }
-    // She could have dialled them.
+    // She could have dialed them.
     alice.types(&[&format!("@{CAROL}:9 hello")]);
     assert_eq!(hear(&victim).0, format!("10.77.2.1:{PORT} Alice connect"));
 }

@@ -22,7 +22,7 @@ fn row_number_stays_with_its_peer() {
     let others: Vec<SecurePeer> = others
         .into_iter()
         .zip(b'p'..)
-        .map(|((name, ip), letter)| SecurePeer::at(name, letter, SocketAddrV4::new(ip.into(), 0)))
+        .map(|((name, ip), message)| SecurePeer::at(name, message, SocketAddrV4::new(ip.into(), 0)))
         .collect();
     for other in &others {
         assert!(says_as(other, carol.addr(), other.hello(), "I am new"), "it is a newcomer");

@@ -23,7 +23,7 @@ struct Takeover<C> {
 
 /// Dave or Bob.
 #[derive(Clone, Copy)]
-enum Who {
+enum PeerInfo {
     Dave,
     Bob,
 }
@@ -53,7 +53,7 @@ impl<C: Sender> Takeover<C> {
         Self { carol, dave, bob, running: [Some(dave_runs), Some(bob_runs)], mark: 0 }
     }
 
-    fn peer(&mut self, who: Who) -> &mut Peer {
+    fn peer(&mut self, who: PeerInfo) -> &mut Peer {
         self.running[who as usize].as_mut().expect("it runs")
     }
 
@@ -67,44 +67,44 @@ impl<C: Sender> Takeover<C> {
 
     /// Dave's machine loses its address at once.
     fn dave_is_cut_off(&mut self) {
-        self.running[Who::Dave as usize].take().expect("it runs").crashes();
+        self.running[PeerInfo::Dave as usize].take().expect("it runs").crashes();
     }
 
     /// Dave says goodbye and ends his program.
     fn dave_leaves(&mut self) {
-        let mut dave = self.running[Who::Dave as usize].take().expect("it runs");
+        let mut dave = self.running[PeerInfo::Dave as usize].take().expect("it runs");
         dave.types(&["0"]);
         assert!(dave.ends().success());
     }
 
     /// Bob comes back at Dave's address and dials Carol, who writes to him there.
     fn bob_takes_over(&mut self) {
-        self.running[Who::Bob as usize].take().expect("it runs").crashes();
+        self.running[PeerInfo::Bob as usize].take().expect("it runs").crashes();
         let bob = self.bob.comes_to(self.dave.home, self.carol.addr());
         // He may be shown before Carol's hello, and after it.
         bob.has_seen("* Carol");
         self.carol.enters("@bob welcome");
         reaches_only(&self.carol, "welcome", &bob, &[]);
-        self.running[Who::Bob as usize] = Some(bob);
+        self.running[PeerInfo::Bob as usize] = Some(bob);
     }
 
     /// Bob comes back at Dave's address and writes to Carol, who is typing.
     fn bob_takes_over_meanwhile(&mut self) {
-        self.running[Who::Bob as usize].take().expect("it runs").crashes();
+        self.running[PeerInfo::Bob as usize].take().expect("it runs").crashes();
         let mut bob = self.bob.comes_to(self.dave.home, self.carol.addr());
         bob.says(&self.carol.addr().to_string(), "Bob is at another address");
-        self.running[Who::Bob as usize] = Some(bob);
+        self.running[PeerInfo::Bob as usize] = Some(bob);
         self.carol.waits(": Bob is at another address");
     }
 
     /// Dave comes back elsewhere and dials Carol.
     fn dave_returns_elsewhere(&mut self) {
-        self.running[Who::Dave as usize] = Some(self.dave.comes_to(nobody(), self.carol.addr()));
+        self.running[PeerInfo::Dave as usize] = Some(self.dave.comes_to(nobody(), self.carol.addr()));
     }
 
     /// Dave comes back at his old address, which is free again, and dials Carol.
     fn dave_returns_home(&mut self) {
-        self.running[Who::Dave as usize] = Some(self.dave.comes_to(self.dave.home, self.carol.addr()));
+        self.running[PeerInfo::Dave as usize] = Some(self.dave.comes_to(self.dave.home, self.carol.addr()));
     }
 
     /// Carol tries once more, writes to Bob, and then Dave comes back elsewhere: he gets the
@@ -115,10 +115,10 @@ impl<C: Sender> Takeover<C> {
         reaches_only(
             &self.carol,
             "are you well?",
-            self.running[Who::Bob as usize].as_ref().expect("it runs"),
+            self.running[PeerInfo::Bob as usize].as_ref().expect("it runs"),
             &[],
         );
-        never_got(self.peer(Who::Bob), SECRET);
+        never_got(self.peer(PeerInfo::Bob), SECRET);
         for other in others {
             never_got(*other, SECRET);
         }
@@ -129,8 +129,8 @@ impl<C: Sender> Takeover<C> {
 
     /// Dave gets the message. Neither Bob nor these others ever do.
     fn only_dave_gets_it(&mut self, others: &[&dyn Recipient]) {
-        let dave = self.running[Who::Dave as usize].as_ref().expect("it runs");
-        let bob = self.running[Who::Bob as usize].as_ref().expect("it runs");
+        let dave = self.running[PeerInfo::Dave as usize].as_ref().expect("it runs");
+        let bob = self.running[PeerInfo::Bob as usize].as_ref().expect("it runs");
         let others: Vec<&dyn Recipient> = others.iter().copied().chain([bob as &dyn Recipient]).collect();
         reaches_only(&self.carol, SECRET, dave, &others);
         // What Carol writes to Bob after that reaches him, and is all that he gets.
@@ -192,7 +192,7 @@ fn open_conversation_on_a_pipe_stays() {
 fn reply_goes_to_whom_it_answers() {
     let mut scene = Takeover::new();
     let carol = scene.carol.addr().to_string();
-    scene.peer(Who::Dave).says(&carol, "a question");
+    scene.peer(PeerInfo::Dave).says(&carol, "a question");
     scene.carol.has_seen(": a question");
     scene.dave_is_cut_off();
     scene.bob_takes_over();
@@ -204,7 +204,7 @@ fn reply_goes_to_whom_it_answers() {
 fn begun_reply_goes_to_whom_it_answers() {
     let mut scene = Takeover::on_terminal();
     let carol = scene.carol.addr().to_string();
-    scene.peer(Who::Dave).says(&carol, "a question");
+    scene.peer(PeerInfo::Dave).says(&carol, "a question");
     scene.carol.waits_for(": a question");
     // Between typing and Enter.
     scene.carol.keys(&format!("/reply {SECRET}"));
@@ -257,7 +257,7 @@ fn completed_name_means_its_person_after_a_takeover() {
 fn last_recipient_is_a_person_after_a_takeover() {
     let mut scene = Takeover::new();
     scene.carol.types(&["1", "dave", "the last one so far"]);
-    scene.peer(Who::Dave).has_seen(": the last one so far");
+    scene.peer(PeerInfo::Dave).has_seen(": the last one so far");
     scene.dave_is_cut_off();
     scene.bob_takes_over_meanwhile();
     rows(&mut scene.carol);

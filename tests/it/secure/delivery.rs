@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 
 use super::{times, with_data};
-use crate::support::meddler::{Deed, Piece};
+use crate::support::meddler::{CommandKind, Piece};
 use crate::support::{Meddler, Peer, Way, nobody};
 
 #[test]
@@ -14,12 +14,12 @@ fn a_text_whose_receipt_was_lost_is_sent_again_and_shown_once() {
     // Everything passes but the receipt, which is what comes back behind the handshake and the hello.
     meddler.does(|piece: &Piece<'_>| {
         let receipt = piece.opened && piece.way == Way::Down && piece.number > 4;
-        if receipt { Deed::Cut(Vec::new()) } else { Deed::Pass }
+        if receipt { CommandKind::Cut(Vec::new()) } else { CommandKind::Pass }
     });
     alice.says(&meddler.addr().to_string(), "once is enough");
     alice.sees("Queued for Bob ");
     bob.has_seen("once is enough");
-    meddler.does(|_| Deed::Pass);
+    meddler.does(|_| CommandKind::Pass);
     alice.sees(&format!("Delivered to Bob ({}): \"once is enough\"", meddler.addr()));
     assert_eq!(times(&bob, "once is enough"), 1);
 }

@@ -1,4 +1,4 @@
-//! The side that is dialled in an encrypted talk: what reaches it, and what it answers.
+//! The side that is dialed in an encrypted talk: what reaches it, and what it answers.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use p2p_chat::core::Meeting;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::session::{ByeReason, TalkEnd};
 
-use super::letters::Turn;
+use super::messages::Turn;
 use super::ours::Cause;
 use super::peer::Pid;
 use super::talks::{Content, Packet, Step};
@@ -16,7 +16,7 @@ use super::world::{Event, World};
 const MAX_TRIES: usize = 30;
 
 impl World {
-    /// Something reaches the side that was dialled.
+    /// Something reaches the side that was dialed.
     pub(super) fn packet_arrives(&mut self, mut packet: Packet) {
         let Packet { talk, from, to, key, .. } = packet;
         let apart = self.separated(self.processes[from].host, self.processes[to].host);
@@ -37,7 +37,7 @@ impl World {
         }
     }
 
-    /// The side that was dialled answers.
+    /// The side that was dialed answers.
     pub(super) fn answers(&mut self, to: Pid, talk: (u64, u64), step: Step) {
         let latency = self.latency();
         let is_hello = self.talking.get(&talk.0).is_some_and(|talking| talking.with.is_none());
@@ -52,7 +52,7 @@ impl World {
         self.later(latency, Event::Talk(talk.0, talk.1, step));
     }
 
-    /// The side that was dialled takes what came, and says what it answers.
+    /// The side that was dialed takes what came, and says what it answers.
     fn takes_packet(&mut self, talk: (u64, u64), to: Pid, key: PublicKey, what: Content) -> Option<Step> {
         let own = self.key_of(to)?;
         match what {
@@ -61,10 +61,10 @@ impl World {
                 self.learn_if_own(to, addr.ip(), addr.port());
                 let date = self.moment().date;
                 let name = Some(hello.name.clone());
-                let meeting = Meeting { key, name, addr, dialled: false, source, date };
+                let meeting = Meeting { key, name, addr, dialed: false, source, date };
                 self.ours_mut(to).may_dial.insert(addr);
                 let (welcome, _) =
-                    self.with_chat(to, Cause::Met, |chat, now| chat.welcome(meeting, hello.also, now));
+                    self.with_state(to, Cause::Met, |state, now| state.welcome(meeting, hello.also, now));
                 if welcome.is_ok() {
                     self.ours_mut(to).missed.remove(&addr);
                     self.note_sign(to, key);
@@ -80,18 +80,18 @@ impl World {
             }
             Content::Ping => {
                 self.note_sign(to, key);
-                self.with_chat(to, Cause::Met, |chat, now| ((), chat.heard_from(key, now)));
+                self.with_state(to, Cause::Met, |state, now| ((), state.heard_from(key, now)));
                 self.turn_over(to);
                 Some(Step::Answered(Vec::new(), None))
             }
-            Content::Texts(mut letters) => {
-                let all = letters.len();
+            Content::Texts(mut messages) => {
+                let all = messages.len();
                 if self.random.in_thousand(self.plan.full) {
                     // No room in the mailbox for all of them, or for any.
-                    letters.truncate(self.random.below(all));
+                    messages.truncate(self.random.below(all));
                     self.count("turn: no room for all");
                 }
-                self.takes_letters(to, Turn { key, letters, receipts: Vec::new(), all, talk });
+                self.takes_letters(to, Turn { key, messages, receipts: Vec::new(), all, talk });
                 None
             }
             Content::Bye => {

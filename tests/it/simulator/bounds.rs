@@ -36,7 +36,7 @@ fn invents(world: &mut World, ip: Ipv4Addr, port: u16, text: &str) {
     let local = world.hosts[1].0;
     let bytes = format!("{ip}:{port} Eve {text}").into_bytes();
     world.receives(1, None, Source::from(ip), local, &bytes);
-    let unasked = world.ours(1).chat.under_way().unasked;
+    let unasked = world.ours(1).state.under_way().unasked;
     assert!(unasked <= UNASKED, "{unasked} at once");
 }
 
@@ -69,7 +69,7 @@ fn invented_peers_fill_the_table_to_its_bounds_and_displace_no_static_peer() {
     for _ in 0..80 {
         let soon = world.now + Duration::from_millis(100);
         world.run_until(soon);
-        most = most.max(world.ours(1).chat.under_way().unasked);
+        most = most.max(world.ours(1).state.under_way().unasked);
     }
     assert_eq!(most, UNASKED);
     world.check_table(1);
@@ -86,7 +86,7 @@ fn who_asks_a_thousand_times_has_us_dial_it_every_two_seconds() {
     }
     let to_eve =
         |what: &str| world.counts.iter().filter(|(key, _)| key.starts_with(what)).map(|(_, n)| n).sum();
-    // In ten seconds and a half; whoever is dialled in vain may keep it for three seconds each time.
+    // In ten seconds and a half; whoever is dialed in vain may keep it for three seconds each time.
     let acks: usize = to_eve("connect_ack");
     assert!((3..=6).contains(&acks), "{acks}: {:?}", world.counts);
 }

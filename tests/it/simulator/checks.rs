@@ -1,4 +1,4 @@
-//! What always holds of the table, the commands, and what is dialled.
+//! What always holds of the table, the commands, and what is dialed.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -46,9 +46,9 @@ impl World {
     pub(super) fn check(&mut self, pid: Pid) {
         let now = self.now;
         let ours = self.ours(pid);
-        let under_way = ours.chat.under_way();
+        let under_way = ours.state.under_way();
         let talks = ours.keyed.talker.errands;
-        let (errands, waiting) = (ours.dialler.errands + talks, ours.waiting.len());
+        let (errands, waiting) = (ours.dialer.errands + talks, ours.waiting.len());
         if under_way.jobs != errands || under_way.commands != waiting || under_way.unasked > errands {
             self.fail(pid, format_args!("has {errands} errands and {waiting} commands, but {under_way:?}"));
         }
@@ -80,8 +80,8 @@ impl World {
         let is_claimed = |row: &&Row| matches!(row.id, Recipient::Address(_)) && claims(row.addr);
         let there = rows.iter().filter(is_there).count();
         let claimed = rows.iter().filter(is_there).filter(is_claimed).count();
-        if !(there - claimed..=there).contains(&ours.chat.here()) || rows.len() > MAX_PEERS {
-            self.fail(pid, format_args!("counts {} of {} rows as there", ours.chat.here(), rows.len()));
+        if !(there - claimed..=there).contains(&ours.state.here()) || rows.len() > MAX_PEERS {
+            self.fail(pid, format_args!("counts {} of {} rows as there", ours.state.here(), rows.len()));
         }
         let own = (self.hosts[self.processes[pid].host].0, self.processes[pid].port);
         let everywhere = self.processes[pid].bind.is_unspecified();
@@ -102,13 +102,13 @@ impl World {
             let stays = |row: &Row| {
                 // A peer with a key may be dialed elsewhere by now, and be at two of these addresses.
                 let addr = row.addr.expect("an address");
-                let pin = ours.chat.pinned(row.id);
+                let pin = ours.state.pinned(row.id);
                 row.origin == PeerOrigin::Static
                     && (pin.is_some_and(|pin| pin.addrs.contains(&fixed.addr))
                         || addr.port() == fixed.addr.port()
                             && (addr == fixed.addr || fixed.addr.ip().is_loopback()))
             };
-            if !ours.chat.is_own(fixed.addr) && !rows.iter().any(stays) {
+            if !ours.state.is_own(fixed.addr) && !rows.iter().any(stays) {
                 self.fail(pid, format_args!("{} is no static peer any more", fixed.addr));
             }
         }
@@ -118,7 +118,7 @@ impl World {
     pub(super) fn check_ticked(&mut self, pid: Pid) {
         let now = self.now;
         let ours = self.ours_mut(pid);
-        let (due, time) = (ours.chat.next_wake(), ours.time(now));
+        let (due, time) = (ours.state.next_wake(), ours.time(now));
         ours.ticks.push_back(now);
         while ours.ticks.front().is_some_and(|at| *at + Duration::from_secs(1) < now) {
             ours.ticks.pop_front();
@@ -142,7 +142,7 @@ impl World {
                 self.fail(pid, format_args!("dials {addr}, where nobody spoke from: {message:?}"));
             }
         }
-        if fallback.is_some_and(|other| self.ours(pid).chat.is_listed(other)) {
+        if fallback.is_some_and(|other| self.ours(pid).state.is_listed(other)) {
             self.fail(
                 pid,
                 format_args!("tries what is for {to} at the address of somebody else: {fallback:?}"),
@@ -202,11 +202,11 @@ impl World {
         }
         if let Outgoing::Text(parts) = message {
             self.check_plain_text(pid, transmit);
-            let letter_of = |world: &Self| parts.first().and_then(|part| world.said.get(part)?.letter);
-            if let Some(letter) = letter_of(self) {
-                self.check_leaves_in_plain(pid, to, letter);
+            let letter_of = |world: &Self| parts.first().and_then(|part| world.said.get(part)?.message);
+            if let Some(message) = letter_of(self) {
+                self.check_leaves_in_plain(pid, to, message);
             }
-            let is_unwritten = letter_of(self).is_some_and(|letter| self.is_unwritten(pid, letter));
+            let is_unwritten = letter_of(self).is_some_and(|message| self.is_unwritten(pid, message));
             for part in parts.iter() {
                 // What has waited goes again only where no connection was made for it before, or where the disk could not take note of that.
                 let is_first =
@@ -221,8 +221,8 @@ impl World {
     /// Whether a message waits until it is known how the peer at `to` is written to.
     fn has_asked_for_text(&self, pid: Pid, to: PeerAddr) -> bool {
         let ours = self.ours(pid);
-        let is_at = |id: Recipient| id.public_key().is_none() && ours.chat.dialed_at(id) == Some(to);
-        let waiting = ours.chat.waiting(ours.time(self.now));
+        let is_at = |id: Recipient| id.public_key().is_none() && ours.state.dialed_at(id) == Some(to);
+        let waiting = ours.state.waiting(ours.time(self.now));
         waiting.iter().any(|text| text.in_flight && is_at(text.to))
     }
 
@@ -314,7 +314,7 @@ impl World {
     /// Whom a recipient means when a message is sent to it now.
     pub(super) fn means(&self, pid: Pid, id: Recipient) -> Recipient {
         match id {
-            Recipient::Address(addr) => match self.ours(pid).chat.at(addr)[..] {
+            Recipient::Address(addr) => match self.ours(pid).state.at(addr)[..] {
                 [one] => one,
                 _ => id,
             },

@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use p2p_chat::core::{Action, WriteId};
-use p2p_chat::model::stored::{RowId, Write, Written};
+use p2p_chat::core::{Output, WriteId};
+use p2p_chat::model::stored::{RowId, StoreOp, StoreResult};
 use p2p_chat::store::{Sqlite, Store, StoreError};
 use parking_lot::Mutex;
 
 use super::ledger::Ledger;
-use super::letters::Turn;
+use super::messages::Turn;
 use super::ours::Cause;
 use super::peer::Pid;
 use super::world::{Event, World};
@@ -27,8 +27,8 @@ const NOTED_AFTER: (usize, usize) = (0, 300);
 /// Something to be written.
 #[derive(Debug)]
 enum Job {
-    Write(Option<WriteId>, Write),
-    Take(Turn, Write),
+    StoreOp(Option<WriteId>, StoreOp),
+    Take(Turn, StoreOp),
 }
 
 /// What of a disk outlives the process.
@@ -48,7 +48,7 @@ pub(super) struct Disk {
     pub(super) kept: Kept,
     queue: VecDeque<Job>,
     /// What was applied or failed, of which the rules are not told yet.
-    applied: Vec<(Job, Result<Written, StoreError>)>,
+    applied: Vec<(Job, Result<StoreResult, StoreError>)>,
     at_work: bool,
     /// Nothing can be written until then.
     full_until: Duration,
@@ -74,7 +74,7 @@ impl Disk {
     }
 
     /// Applies these, all or none, and takes note of what is on the disk now.
-    fn apply(&mut self, writes: &[Write], clock: u64) -> Result<Vec<Written>, StoreError> {
+    fn apply(&mut self, writes: &[StoreOp], clock: u64) -> Result<Vec<StoreResult>, StoreError> {
         let written = self.kept.store.apply(writes, clock)?;
         writes.iter().zip(&written).for_each(|(write, written)| self.kept.ledger.wrote(write, written));
         Ok(written)
@@ -96,11 +96,11 @@ impl World {
     }
 
     /// The rules want something written: `StoreWriter::write`. What follows at once is returned.
-    pub(super) fn writes(&mut self, pid: Pid, id: Option<WriteId>, write: Write) -> Vec<Action> {
+    pub(super) fn writes(&mut self, pid: Pid, id: Option<WriteId>, write: StoreOp) -> Vec<Output> {
         self.check_write(pid, &write);
         self.note_called(&write);
         if self.disk_mut(pid).kept.durable {
-            self.puts(pid, Job::Write(id, write));
+            self.puts(pid, Job::StoreOp(id, write));
             return Vec::new();
         }
         let (clock, now) = (self.clock(), self.now);
@@ -108,14 +108,14 @@ impl World {
         let ours = self.ours_mut(pid);
         let time = ours.time(now);
         match (id, result) {
-            (Some(id), result) => ours.chat.written(id, result.map_err(words), time),
-            (None, Err(error)) => ours.chat.failed_to_write(words(error), time),
+            (Some(id), result) => ours.state.written(id, result.map_err(words), time),
+            (None, Err(error)) => ours.state.failed_to_write(words(error), time),
             (None, Ok(())) => Vec::new(),
         }
     }
 
     /// Texts came that are to be written down: `Shared::take`. The answer is given when that is done.
-    pub(super) fn writes_down(&mut self, pid: Pid, turn: Turn, write: Write) {
+    pub(super) fn writes_down(&mut self, pid: Pid, turn: Turn, write: StoreOp) {
         if self.disk_mut(pid).kept.durable {
             return self.puts(pid, Job::Take(turn, write));
         }
@@ -162,13 +162,13 @@ impl World {
         let is_full = disk.full_until > now;
         let count = disk.queue.len().min(most);
         let batch: Vec<Job> = disk.queue.drain(..count).collect();
-        let writes: Vec<Write> = batch.iter().map(write_of).collect();
-        let results: Vec<Result<Written, StoreError>> = if is_full || one_by_one {
+        let writes: Vec<StoreOp> = batch.iter().map(write_of).collect();
+        let results: Vec<Result<StoreResult, StoreError>> = if is_full || one_by_one {
             // Not in one go; one by one, as src/node/store_writer.rs tries it then, some can be written.
             let fails: Vec<bool> = writes.iter().map(|_| is_full || self.random.in_thousand(500)).collect();
             self.count("disk: failed");
             let disk = self.disk_mut(pid);
-            let one = |(write, fails): (&Write, bool)| {
+            let one = |(write, fails): (&StoreOp, bool)| {
                 if fails {
                     disk.kept.ledger.failed(write);
                     return Err(StoreError::Full);
@@ -208,14 +208,16 @@ impl World {
             self.trace.note(format_args!("{:?} {pid} applied {job:?}: {result:?}", self.now));
             match job {
                 Job::Take(turn, _) => self.wrote_down(pid, turn, result),
-                Job::Write(Some(id), _) => {
+                Job::StoreOp(Some(id), _) => {
                     let result = result.map(drop).map_err(words);
-                    self.with_chat(pid, Cause::Written, |chat, now| ((), chat.written(id, result, now)));
+                    self.with_state(pid, Cause::Written, |state, now| ((), state.written(id, result, now)));
                 }
-                Job::Write(None, _) => {
+                Job::StoreOp(None, _) => {
                     if let Err(error) = result {
                         let why = words(error);
-                        self.with_chat(pid, Cause::Written, |chat, now| ((), chat.failed_to_write(why, now)));
+                        self.with_state(pid, Cause::Written, |state, now| {
+                            ((), state.failed_to_write(why, now))
+                        });
                     }
                 }
             }
@@ -243,7 +245,7 @@ impl World {
         }
         let rows = std::mem::take(&mut self.disk_mut(pid).shown);
         if !rows.is_empty() {
-            self.writes(pid, None, Write::Shown(rows));
+            self.writes(pid, None, StoreOp::Shown(rows));
         }
     }
 
@@ -251,7 +253,7 @@ impl World {
     pub(super) fn ends(&mut self, pid: Pid) {
         let process = &self.processes[pid];
         if process.alive && process.stopped.is_none() {
-            self.ours_mut(pid).chat.close();
+            self.ours_mut(pid).state.close();
             self.notes_shown(pid);
             while !self.disk_mut(pid).is_idle() {
                 self.tells_applied(pid);
@@ -263,9 +265,9 @@ impl World {
     }
 }
 
-fn write_of(job: &Job) -> Write {
+fn write_of(job: &Job) -> StoreOp {
     match job {
-        Job::Write(_, write) | Job::Take(_, write) => write.clone(),
+        Job::StoreOp(_, write) | Job::Take(_, write) => write.clone(),
     }
 }
 

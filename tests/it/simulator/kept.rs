@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::peer_id::{PeerId, Recipient};
-use p2p_chat::model::stored::{Condition, Entry, Query, RowId, Way, Write};
+use p2p_chat::model::stored::{Condition, Direction, Query, RowId, StoreOp, StoredMessage};
 use p2p_chat::store::Store;
 
 use super::ledger::{Ledger, Text};
@@ -83,8 +83,8 @@ impl World {
     }
 
     /// Something is about to be written.
-    pub(super) fn check_write(&self, pid: Pid, write: &Write) {
-        let Write::Shown(rows) = write else { return };
+    pub(super) fn check_write(&self, pid: Pid, write: &StoreOp) {
+        let StoreOp::Shown(rows) = write else { return };
         let ledger = self.ledger(pid);
         for row in rows {
             if !ledger.rows.get(row).is_some_and(|text| ledger.screens.contains_key(text)) {
@@ -179,8 +179,8 @@ impl World {
         let entries = store.entries(&everything).expect("memory can be read");
         let own = self.key_of(pid).expect("it has a disk");
         let mut ours = BTreeSet::new();
-        for Entry { party, way, id, row, .. } in &entries {
-            let (Some(id), Way::Out(condition)) = (*id, *way) else {
+        for StoredMessage { party, way, id, row, .. } in &entries {
+            let (Some(id), Direction::Out(condition)) = (*id, *way) else {
                 self.check_came(pid, *party, *id, *row, *way);
                 continue;
             };
@@ -196,10 +196,10 @@ impl World {
                 self.fail(pid, format_args!("was told of {id:?}, of which nothing is left"));
             }
         }
-        let waiting = self.ours(pid).chat.waiting(self.ours(pid).time(self.now));
-        let waiting: BTreeSet<MessageId> = waiting.into_iter().map(|text| text.letter.id).collect();
+        let waiting = self.ours(pid).state.waiting(self.ours(pid).time(self.now));
+        let waiting: BTreeSet<MessageId> = waiting.into_iter().map(|text| text.message.id).collect();
         let open = store.open().expect("memory can be read");
-        let open: BTreeSet<MessageId> = open.into_iter().map(|open| open.letter.id).collect();
+        let open: BTreeSet<MessageId> = open.into_iter().map(|open| open.message.id).collect();
         let differ = waiting.symmetric_difference(&open);
         let odd: Vec<&MessageId> = differ.filter(|id| !disk.kept.ledger.unwritten.contains(*id)).collect();
         if !odd.is_empty() && !self.ours(pid).leaving {
@@ -208,8 +208,9 @@ impl World {
     }
 
     /// A message that came was on the screen, or is at the next start.
-    fn check_came(&self, pid: Pid, party: Recipient, id: Option<MessageId>, row: RowId, way: Way) {
-        let (Recipient::Peer(PeerId::Key(key)), Some(id), Way::In { unshown, .. }) = (party, id, way) else {
+    fn check_came(&self, pid: Pid, party: Recipient, id: Option<MessageId>, row: RowId, way: Direction) {
+        let (Recipient::Peer(PeerId::Key(key)), Some(id), Direction::In { unshown, .. }) = (party, id, way)
+        else {
             return;
         };
         if !unshown && !self.ledger(pid).screens.contains_key(&(key, id)) {

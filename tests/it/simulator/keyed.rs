@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use p2p_chat::core::{OpId, Pin, PresenceStatus, Who};
+use p2p_chat::core::{OpId, PeerInfo, Pin, PresenceStatus};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::key::PublicKey;
-use p2p_chat::model::message::{MessageId, Speech};
+use p2p_chat::model::message::{MessageId, PeerProtocol};
 use p2p_chat::model::name::{PeerName, folded};
 use p2p_chat::model::peer_id::{PeerId, Recipient};
-use p2p_chat::model::session::Letter;
-use p2p_chat::model::stored::Write;
+use p2p_chat::model::session::Message;
+use p2p_chat::model::stored::StoreOp;
 
 use super::disk::{Disk, Kept};
 use super::peer::Pid;
@@ -26,7 +26,7 @@ pub(super) struct Keyed {
     /// Where it keeps what is said.
     pub(super) disk: Disk,
     /// The texts that its user has sent, by command.
-    pub(super) letters: BTreeMap<OpId, Sent>,
+    pub(super) messages: BTreeMap<OpId, Sent>,
     /// When each key last showed that it is there.
     pub(super) signs: BTreeMap<PublicKey, Duration>,
     /// When talks with each key failed lately.
@@ -164,7 +164,7 @@ impl Keyed {
             pins,
             talker: Talker::default(),
             disk: Disk::new(kept),
-            letters: BTreeMap::new(),
+            messages: BTreeMap::new(),
             signs: BTreeMap::new(),
             failed: BTreeMap::new(),
             promised: BTreeSet::new(),
@@ -187,7 +187,7 @@ impl World {
     }
 
     /// The message of a text that is about to be sent.
-    pub(super) fn pens(&mut self, pid: Pid, op: OpId, body: &str, to: &[Recipient]) -> Letter {
+    pub(super) fn pens(&mut self, pid: Pid, op: OpId, body: &str, to: &[Recipient]) -> Message {
         let number = self.texts;
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&number.to_be_bytes());
@@ -204,12 +204,12 @@ impl World {
             is_given_up: false,
         };
         self.penned.insert(id, penned);
-        self.keyed_mut(pid).letters.insert(op, Sent { id, waiting: 0, ended: 0 });
-        Letter { id, time: self.clock(), again: false, body: body.into() }
+        self.keyed_mut(pid).messages.insert(op, Sent { id, waiting: 0, ended: 0 });
+        Message { id, time: self.clock(), again: false, body: body.into() }
     }
 
     /// A peer has proven itself at an address: what was meant for the address is meant for it.
-    pub(super) fn note_proven(&mut self, pid: Pid, addr: PeerAddr, who: &Who) {
+    pub(super) fn note_proven(&mut self, pid: Pid, addr: PeerAddr, who: &PeerInfo) {
         let id = who.id;
         let here = self.hosts[self.processes[pid].host].0;
         let ip = addr.v4().map(|ip| if ip.is_loopback() { here } else { ip });
@@ -248,9 +248,9 @@ impl World {
     }
 
     /// What is stored of a message says what its recipient called itself.
-    pub(super) fn note_called(&mut self, write: &Write) {
-        if let Write::Said { to: Recipient::Address(addr), name: Some(name), letter, .. } = write
-            && let Some(penned) = self.penned.get_mut(&letter.id)
+    pub(super) fn note_called(&mut self, write: &StoreOp) {
+        if let StoreOp::Said { to: Recipient::Address(addr), name: Some(name), message, .. } = write
+            && let Some(penned) = self.penned.get_mut(&message.id)
         {
             penned.called.insert(*addr, name.clone());
         }
@@ -266,7 +266,7 @@ impl World {
         let Recipient::Address(addr) = to else { return };
         // Nothing came of it while it was first queued. If it waits no more, it is for the peer that
         // the address means by now.
-        let waiting = self.ours(pid).chat.waiting(self.ours(pid).time(self.now));
+        let waiting = self.ours(pid).state.waiting(self.ours(pid).time(self.now));
         let is_queued = waiting.iter().any(|text| text.to == to);
         let means = if is_queued { to } else { self.means(pid, to) };
         let penned = self.penned.get_mut(&id).expect("somebody has written it");
@@ -301,8 +301,8 @@ impl World {
         let ours = self.ours(pid);
         let keyed = &ours.keyed;
         let mut keys = BTreeSet::new();
-        for row in ours.chat.rows(ours.time(self.now)) {
-            let Speech::Secure(key) = row.speech else { continue };
+        for row in ours.state.rows(ours.time(self.now)) {
+            let PeerProtocol::Session(key) = row.speech else { continue };
             if key == keyed.key || !keys.insert(key) {
                 self.fail(pid, format_args!("lists {key} twice, or itself, at {:?}", row.addr));
             }
@@ -316,8 +316,8 @@ impl World {
         if ours.keyed.pins.is_empty() && ours.keyed.signs.is_empty() {
             return Vec::new();
         }
-        let mut rows = ours.chat.rows(ours.time(self.now));
-        rows.retain(|row| matches!(row.speech, Speech::Secure(_)));
+        let mut rows = ours.state.rows(ours.time(self.now));
+        rows.retain(|row| matches!(row.speech, PeerProtocol::Session(_)));
         rows.iter_mut().for_each(|row| row.last_heard = None);
         rows
     }
@@ -326,7 +326,7 @@ impl World {
     pub(super) fn is_listed(&self, pid: Pid, other: Pid) -> bool {
         let key = self.key_of(other);
         let there = |row: &p2p_chat::core::Row| {
-            matches!(row.speech, Speech::Secure(of) if Some(of) == key)
+            matches!(row.speech, PeerProtocol::Session(of) if Some(of) == key)
                 && row.state == PresenceStatus::Connected
         };
         key.is_some() && self.keyed_rows(pid).iter().any(there)
@@ -335,7 +335,7 @@ impl World {
     /// Whether a process waits for its user's word about the key of another.
     pub(super) fn waits_for_a_word(&self, pid: Pid, other: Pid) -> bool {
         let key = self.key_of(other);
-        let (offers, more) = self.ours(pid).chat.offers();
+        let (offers, more) = self.ours(pid).state.offers();
         key.is_some() && (more > 0 || offers.iter().any(|offer| Some(offer.met.key) == key))
     }
 
@@ -345,7 +345,7 @@ impl World {
         (0..self.processes.len())
             .filter(|other| self.processes[*other].alive && self.key_of(*other) == Some(key))
             .any(|other| {
-                let (offers, more) = self.ours(other).chat.offers();
+                let (offers, more) = self.ours(other).state.offers();
                 more > 0 || offers.iter().any(|offer| offer.met.key == own)
             })
     }

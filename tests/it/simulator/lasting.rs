@@ -12,7 +12,7 @@ use super::talker::Kept;
 use super::talks::{Content, Packet};
 use super::world::{Event, World};
 
-/// How long a connection that was dialled is kept with nothing to say on it; a time of src/net/secure, which nobody outside can name.
+/// How long a connection that was dialed is kept with nothing to say on it; a time of src/net/secure, which nobody outside can name.
 const DIALLED_IDLE: Duration = Duration::from_secs(30);
 
 impl World {
@@ -85,7 +85,7 @@ impl World {
         if bye == Some(ByeReason::Leaves) {
             self.note_parted(pid, key);
         }
-        self.with_chat(pid, Cause::Met, |chat, now| ((), chat.ended(key, bye, now)));
+        self.with_state(pid, Cause::Met, |state, now| ((), state.ended(key, bye, now)));
         self.turn_over(pid);
     }
 }

@@ -6,7 +6,7 @@ use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::peer_id::Recipient;
-use p2p_chat::model::stored::{Condition, RowId, Write, Written};
+use p2p_chat::model::stored::{Condition, RowId, StoreOp, StoreResult};
 
 use super::peer::Pid;
 
@@ -35,39 +35,39 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// Something is on the disk.
-    pub(super) fn wrote(&mut self, write: &Write, written: &Written) {
+    pub(super) fn wrote(&mut self, write: &StoreOp, written: &StoreResult) {
         match (write, written) {
-            (Write::Said { to, letter, condition, .. }, _) => {
-                self.said.insert((*to, letter.id), *condition);
+            (StoreOp::Said { to, message, condition, .. }, _) => {
+                self.said.insert((*to, message.id), *condition);
             }
-            (Write::Became { to, id, condition }, _) => {
+            (StoreOp::Became { to, id, condition }, _) => {
                 if let Some(known) = self.said.get_mut(&(*to, *id)) {
                     *known = *condition;
                 }
             }
-            (Write::Moved { id, from, to }, _) => {
+            (StoreOp::Moved { id, from, to }, _) => {
                 if let Some(condition) = self.said.remove(&(*from, *id)) {
                     self.said.entry((*to, *id)).or_insert(condition);
                 }
             }
-            (Write::Taken { from, letters, .. }, Written::Taken(rows)) => {
-                for (letter, row) in letters.iter().zip(rows) {
-                    self.taken.insert((*from, letter.id));
-                    self.rows.extend(row.map(|row| (row, (*from, letter.id))));
+            (StoreOp::Taken { from, messages, .. }, StoreResult::Taken(rows)) => {
+                for (message, row) in messages.iter().zip(rows) {
+                    self.taken.insert((*from, message.id));
+                    self.rows.extend(row.map(|row| (row, (*from, message.id))));
                 }
             }
-            (Write::Shown(rows), _) => self.noted.extend(rows),
+            (StoreOp::Shown(rows), _) => self.noted.extend(rows),
             _ => {}
         }
     }
 
     /// Something could not be written.
-    pub(super) fn failed(&mut self, write: &Write) {
+    pub(super) fn failed(&mut self, write: &StoreOp) {
         match write {
-            Write::Said { letter, .. } => drop(self.unwritten.insert(letter.id)),
-            Write::Became { id, .. } | Write::Moved { id, .. } => drop(self.unwritten.insert(*id)),
-            Write::Taken { from, letters, .. } => {
-                self.untaken.extend(letters.iter().map(|letter| (*from, letter.id)));
+            StoreOp::Said { message, .. } => drop(self.unwritten.insert(message.id)),
+            StoreOp::Became { id, .. } | StoreOp::Moved { id, .. } => drop(self.unwritten.insert(*id)),
+            StoreOp::Taken { from, messages, .. } => {
+                self.untaken.extend(messages.iter().map(|message| (*from, message.id)));
             }
             _ => {}
         }

@@ -1,10 +1,10 @@
-//! One dialled connection through the network: delayed, lost, refused, broken, or read and answered.
+//! One dialed connection through the network: delayed, lost, refused, broken, or read and answered.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use p2p_chat::core::JobId;
-use p2p_chat::model::message::{Failure, Fate, Outgoing};
+use p2p_chat::model::message::{Outgoing, SendError, SendResult};
 use p2p_chat::net::EOF_TIMEOUT;
 use p2p_chat::protocol::plain::Receipt;
 
@@ -68,7 +68,7 @@ impl World {
             connect_by,
             end,
             target: None,
-            dialling: true,
+            dialing: true,
             promise: None,
             tries: 0,
         };
@@ -76,9 +76,9 @@ impl World {
         let there = route.filter(|(host, _)| !self.separated(self.processes[from].host, *host));
         if there.is_none() && self.random.in_thousand(500) {
             let after = self.random.ms(0, 50);
-            self.later(after, Event::Over(id, Fate::Failed(Failure::NoRoute)));
+            self.later(after, Event::Over(id, SendResult::Failed(SendError::NoRoute)));
         } else if there.is_none() || self.random.in_thousand(self.plan.lost) {
-            self.at(connect_by, Event::Over(id, Fate::Failed(Failure::TimedOut)));
+            self.at(connect_by, Event::Over(id, SendResult::Failed(SendError::TimedOut)));
         } else {
             let latency = self.latency();
             self.later(latency, Event::Arrives(id));
@@ -90,18 +90,18 @@ impl World {
         let Exchange { from, to, connect_by, end, .. } = self.exchanges[&id];
         let target = self.route(from, *to.ip()).and_then(|(host, _)| self.listener(host, to));
         if self.now + latency >= connect_by {
-            return self.at(connect_by, Event::Over(id, Fate::Failed(Failure::TimedOut)));
+            return self.at(connect_by, Event::Over(id, SendResult::Failed(SendError::TimedOut)));
         }
         let Some(target) = target else {
-            return self.later(latency, Event::Over(id, Fate::Failed(Failure::Refused)));
+            return self.later(latency, Event::Over(id, SendResult::Failed(SendError::Refused)));
         };
         let deadline = end.min(self.now + latency + EOF_TIMEOUT);
         self.exchange(id, |exchange| exchange.target = Some(target));
         self.note_connected(id);
-        self.at(deadline, Event::Over(id, Fate::Unanswered));
+        self.at(deadline, Event::Over(id, SendResult::Unanswered));
         if self.random.in_thousand(self.plan.broken) {
             // Before the bytes are read.
-            return self.later(latency, Event::Over(id, Fate::Broken));
+            return self.later(latency, Event::Over(id, SendResult::Broken));
         }
         self.later(latency * 2, Event::Bytes(id));
     }
@@ -110,7 +110,7 @@ impl World {
     fn note_connected(&mut self, id: u64) {
         let Exchange { from, job, .. } = self.exchanges[&id];
         let Some(job) = job.filter(|_| self.processes[from].alive) else { return };
-        let Some(running) = self.ours_mut(from).dialler.running(job) else { return };
+        let Some(running) = self.ours_mut(from).dialer.running(job) else { return };
         let Outgoing::Text(parts) = &running.errand.message else { return };
         let (part, to) = (parts[running.part].clone(), running.errand.to);
         if let Some(said) = self.said.get_mut(&part) {
@@ -127,7 +127,7 @@ impl World {
         let (from, Some(target)) = (exchange.from, exchange.target) else { return };
         if !self.processes[target].alive {
             let latency = self.latency();
-            return self.later(latency, Event::Over(id, Fate::Broken));
+            return self.later(latency, Event::Over(id, SendResult::Broken));
         }
         if self.processes[target].stopped.is_some() {
             self.backlog.entry(target).or_default().push(id);
@@ -140,7 +140,7 @@ impl World {
             });
             if tries < Some(MAX_TRIES) {
                 self.later(Duration::from_secs(1), Event::Bytes(id));
-            } else if !self.exchanges[&id].dialling {
+            } else if !self.exchanges[&id].dialing {
                 self.exchanges.remove(&id);
             }
             return;
@@ -148,41 +148,41 @@ impl World {
         let answer = self.takes(target, id);
         let receipt = Receipt::parse(&answer);
         self.exchange(id, |exchange| exchange.target = None);
-        if !self.exchanges[&id].dialling {
+        if !self.exchanges[&id].dialing {
             self.exchanges.remove(&id);
             return;
         }
         let latency = self.latency();
-        let fate = match receipt {
+        let result = match receipt {
             // After the bytes were read: the receipt is lost.
-            _ if self.random.in_thousand(self.plan.broken) => Fate::Broken,
+            _ if self.random.in_thousand(self.plan.broken) => SendResult::Broken,
             Receipt::Acknowledged { capability } => {
                 self.exchange(id, |exchange| exchange.promise = capability.map(|key| (key, target)));
-                Fate::Delivered
+                SendResult::Delivered
             }
-            Receipt::None => Fate::HandedOver,
+            Receipt::None => SendResult::HandedOver,
         };
-        self.later(latency, Event::Over(id, fate));
+        self.later(latency, Event::Over(id, result));
     }
 
-    pub(super) fn over(&mut self, id: u64, fate: Fate) {
+    pub(super) fn over(&mut self, id: u64, result: SendResult) {
         let Some(exchange) = self.exchanges.get_mut(&id) else { return };
         if self.processes[exchange.from].stopped.is_some() {
             // Nobody is awake to learn it.
-            self.unlearned.entry(exchange.from).or_default().push((id, fate));
+            self.unlearned.entry(exchange.from).or_default().push((id, result));
             return;
         }
-        if !std::mem::replace(&mut exchange.dialling, false) {
+        if !std::mem::replace(&mut exchange.dialing, false) {
             return;
         }
         let (from, job, is_read) = (exchange.from, exchange.job, exchange.target.is_none());
-        let promise = exchange.promise.filter(|_| fate == Fate::Delivered);
+        let promise = exchange.promise.filter(|_| result == SendResult::Delivered);
         // What was written may arrive later, unless the connection broke before.
-        if is_read || fate == Fate::Broken {
+        if is_read || result == SendResult::Broken {
             self.exchanges.remove(&id);
         }
         if let Some(job) = job.filter(|_| self.processes[from].alive) {
-            self.exchanged(from, job, fate, promise);
+            self.exchanged(from, job, result, promise);
         }
     }
 }

@@ -4,15 +4,15 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use p2p_chat::core::{
-    Action, Answer, Event as Told, JobId, OpId, Received, Row, Sent, State, Time, Transmit,
+    Event as Told, JobId, OpId, Output, PlainAnswer, Received, Row, Sent, State, Time, Transmit,
 };
 use p2p_chat::model::address::{Claimed, PeerAddr, Source};
 use p2p_chat::model::key::PublicKey;
-use p2p_chat::model::message::{Body, Decoded, Failure, Fate, Outgoing, Plain};
+use p2p_chat::model::message::{Body, Decoded, Outgoing, Plain, SendError, SendResult};
 use p2p_chat::protocol::plain;
 use p2p_chat::protocol::plain::{Decoder, Header};
 
-use super::dialler::{self, Next};
+use super::dialer::{self, Next};
 use super::peer::{Ours, Pid, Program};
 use super::world::{Event, World};
 
@@ -44,41 +44,41 @@ impl World {
         }
     }
 
-    /// `Shared::with_chat`: lets the rules do something, and does what they want because of it. What the user is told is
+    /// `Shared::with_state`: lets the rules do something, and does what they want because of it. What the user is told is
     /// returned, for those who have more to check.
-    pub(super) fn with_chat<T>(
+    pub(super) fn with_state<T>(
         &mut self,
         pid: Pid,
         cause: Cause,
-        act: impl FnOnce(&mut State, Time) -> (T, Vec<Action>),
+        act: impl FnOnce(&mut State, Time) -> (T, Vec<Output>),
     ) -> (T, Vec<Told>) {
         let now = self.now;
         let ours = self.ours_mut(pid);
         let time = ours.time(now);
-        let (result, actions) = act(&mut ours.chat, time);
+        let (result, actions) = act(&mut ours.state, time);
         let mut actions = VecDeque::from(actions);
         let mut told = Vec::new();
         while let Some(action) = actions.pop_front() {
             self.trace.note(format_args!("{now:?} {pid} {action:?}"));
             match action {
-                Action::Tell(event) => {
+                Output::Tell(event) => {
                     self.check_told(pid, &event);
                     self.check_told_keyed(pid, &event);
                     self.prompt_hears(pid, &event);
                     told.push(event);
                 }
-                Action::Write(id, write) => actions.extend(self.writes(pid, id, write)),
-                Action::Talk(talk) => {
+                Output::Store(id, write) => actions.extend(self.writes(pid, id, write)),
+                Output::Talk(talk) => {
                     self.check_talk(pid, &talk);
                     self.keyed_mut(pid).talker.push(talk);
                 }
-                Action::Transmit(transmit) => {
+                Output::Transmit(transmit) => {
                     self.check_transmit(pid, &transmit, cause);
                     let ours = self.ours_mut(pid);
-                    if let Err(Transmit { job, to, .. }) = ours.dialler.push(transmit) {
-                        let fate = Fate::Failed(Failure::NoResources);
+                    if let Err(Transmit { job, to, .. }) = ours.dialer.push(transmit) {
+                        let result = SendResult::Failed(SendError::NoResources);
                         actions.extend(
-                            ours.chat.sent(Sent { job, to, fate, parts: (0, 1), capability: None }, time),
+                            ours.state.sent(Sent { job, to, result, parts: (0, 1), capability: None }, time),
                         );
                     }
                 }
@@ -89,7 +89,7 @@ impl World {
 
     /// What follows every turn of the rules: threads dial, the ticker sleeps, and everything is as it has to be.
     pub(super) fn turn_over(&mut self, pid: Pid) {
-        while let Some(job) = self.ours_mut(pid).dialler.begin() {
+        while let Some(job) = self.ours_mut(pid).dialer.begin() {
             self.dial_part(pid, job);
         }
         while let Some(talk) = self.keyed_mut(pid).talker.begin() {
@@ -97,7 +97,7 @@ impl World {
         }
         let now = self.now;
         let ours = self.ours_mut(pid);
-        if let Some(due) = ours.chat.next_wake() {
+        if let Some(due) = ours.state.next_wake() {
             // A millisecond more, as the ticker sleeps.
             let at = (ours.born + due.since_start()).max(now) + Duration::from_millis(1);
             if ours.wakes_at.is_none_or(|sooner| at < sooner) {
@@ -120,8 +120,8 @@ impl World {
         }
         ours.wakes_at = None;
         let time = ours.time(now);
-        if ours.chat.next_wake().is_some_and(|due| due <= time) {
-            self.with_chat(pid, Cause::Tick, |chat, now| ((), chat.tick(now)));
+        if ours.state.next_wake().is_some_and(|due| due <= time) {
+            self.with_state(pid, Cause::Tick, |state, now| ((), state.tick(now)));
             self.check_ticked(pid);
         }
         self.turn_over(pid);
@@ -131,11 +131,11 @@ impl World {
         let now = self.now;
         let ours = self.ours_mut(pid);
         let (born, name) = (ours.born, ours.name.clone());
-        let Some(running) = ours.dialler.running(job) else { return };
+        let Some(running) = ours.dialer.running(job) else { return };
         let (to, part, errand) = (running.to, running.part, running.errand.clone());
         let deadline = errand.deadline.map(|at| born + at.since_start());
-        let Some(limits) = dialler::limits(&errand.message, now, deadline) else {
-            return self.exchanged(pid, job, Fate::Failed(Failure::Cancelled), None);
+        let Some(limits) = dialer::limits(&errand.message, now, deadline) else {
+            return self.exchanged(pid, job, SendResult::Failed(SendError::Cancelled), None);
         };
         let port = self.processes[pid].port;
         let bytes = |ip| {
@@ -145,34 +145,40 @@ impl World {
         self.dial(pid, Some(job), to.plain().expect("IPv4").socket(), bytes, limits);
     }
 
-    /// A dialler's thread learned what became of one connection.
-    pub(super) fn exchanged(&mut self, pid: Pid, job: JobId, fate: Fate, promise: Option<(PublicKey, Pid)>) {
-        let Some(running) = self.ours_mut(pid).dialler.running(job) else { return };
-        match running.exchanged(fate) {
+    /// A dialer's thread learned what became of one connection.
+    pub(super) fn exchanged(
+        &mut self,
+        pid: Pid,
+        job: JobId,
+        result: SendResult,
+        promise: Option<(PublicKey, Pid)>,
+    ) {
+        let Some(running) = self.ours_mut(pid).dialer.running(job) else { return };
+        match running.exchanged(result) {
             Next::Dial => self.dial_part(pid, job),
-            Next::Over(to, fate, parts) => {
+            Next::Over(to, result, parts) => {
                 let (message, errand_to) = (running.errand.message.clone(), running.errand.to);
                 let now = self.now;
                 let ours = self.ours_mut(pid);
-                if matches!(fate, Fate::Delivered | Fate::HandedOver) {
+                if matches!(result, SendResult::Delivered | SendResult::HandedOver) {
                     ours.answered.insert(to);
                     ours.missed.remove(&errand_to);
                 } else if is_look(&message) {
                     ours.missed.insert(errand_to, now);
                 }
-                if fate == Fate::Delivered {
+                if result == SendResult::Delivered {
                     self.ours_mut(pid).receipts.insert(to);
                 }
                 let other = if to == errand_to { "" } else { " elsewhere" };
-                self.count(format!("{}: {}{other}", said_of(&message), fate_of(&fate)));
+                self.count(format!("{}: {}{other}", said_of(&message), result_of(&result)));
                 if let Some((_, by)) = promise {
                     self.note_promise(pid, to, by);
                 }
                 let capability = promise.map(|(key, _)| key);
-                let sent = Sent { job, to, fate: fate.clone(), parts, capability };
-                let (_, told) = self.with_chat(pid, Cause::Sent, |chat, now| ((), chat.sent(sent, now)));
-                self.check_outcome(pid, (job, to), &message, (&fate, parts), &told);
-                self.ours_mut(pid).dialler.end(job);
+                let sent = Sent { job, to, result: result.clone(), parts, capability };
+                let (_, told) = self.with_state(pid, Cause::Sent, |state, now| ((), state.sent(sent, now)));
+                self.check_outcome(pid, (job, to), &message, (&result, parts), &told);
+                self.ours_mut(pid).dialer.end(job);
                 self.turn_over(pid);
             }
         }
@@ -217,9 +223,9 @@ impl World {
             }
         }
         let received = Received { source, decoded: decoded.clone(), cut };
-        let (answer, told) = self.with_chat(pid, Cause::Received, |chat, now| {
-            chat.learn_own_ip(local);
-            chat.received(received, now)
+        let (answer, told) = self.with_state(pid, Cause::Received, |state, now| {
+            state.learn_own_ip(local);
+            state.received(received, now)
         });
         self.check_received(pid, (source, job), &decoded, answer, &told);
         if self.keyed_rows(pid) != keyed_before {
@@ -227,12 +233,12 @@ impl World {
         }
         self.turn_over(pid);
         match answer {
-            Answer::Nothing => Vec::new(),
-            Answer::Receipt => plain::receipt(self.processes[pid].port, None).into_bytes(),
-            Answer::Capable => {
+            PlainAnswer::Nothing => Vec::new(),
+            PlainAnswer::Receipt => plain::receipt(self.processes[pid].port, None).into_bytes(),
+            PlainAnswer::Capable => {
                 plain::receipt(self.processes[pid].port, self.key_of(pid).as_ref()).into_bytes()
             }
-            Answer::Connected => plain::CONNECTED.as_bytes().to_vec(),
+            PlainAnswer::Connected => plain::CONNECTED.as_bytes().to_vec(),
         }
     }
 
@@ -240,11 +246,11 @@ impl World {
     pub(super) fn learn_if_own(&mut self, pid: Pid, ip: std::net::IpAddr, port: u16) {
         let host = self.hosts[self.processes[pid].host].0;
         if port == self.processes[pid].port && ip == host {
-            self.ours_mut(pid).chat.learn_own_ip(ip);
+            self.ours_mut(pid).state.learn_own_ip(ip);
         }
     }
 
-    /// Everybody who spoke from an IP may be dialled there, and on the loopback network where they claim to listen.
+    /// Everybody who spoke from an IP may be dialed there, and on the loopback network where they claim to listen.
     fn note_claims(&mut self, pid: Pid, source: Source, decoded: &[Decoded]) {
         let ours = self.ours_mut(pid);
         ours.is_asked = false;
@@ -269,7 +275,7 @@ impl World {
     /// The rows of the table.
     pub(super) fn rows(&self, pid: Pid) -> Vec<Row> {
         let ours = self.ours(pid);
-        ours.chat.rows(ours.time(self.now))
+        ours.state.rows(ours.time(self.now))
     }
 
     pub(super) fn settled(&mut self, pid: Pid, op: OpId) {
@@ -316,16 +322,16 @@ fn said_of(message: &Outgoing) -> &'static str {
 }
 
 /// What became of it, for counting.
-fn fate_of(fate: &Fate) -> &'static str {
-    match fate {
-        Fate::Delivered => "delivered",
-        Fate::HandedOver => "handed over",
-        Fate::NoReceipt => "no receipt",
-        Fate::Unanswered => "unanswered",
-        Fate::Broken => "broken",
-        Fate::Astray(_) => "astray",
-        Fate::Failed(Failure::Refused) => "refused",
-        Fate::Failed(Failure::TimedOut) => "timed out",
-        Fate::Failed(_) => "failed",
+fn result_of(result: &SendResult) -> &'static str {
+    match result {
+        SendResult::Delivered => "delivered",
+        SendResult::HandedOver => "handed over",
+        SendResult::NoReceipt => "no receipt",
+        SendResult::Unanswered => "unanswered",
+        SendResult::Broken => "broken",
+        SendResult::Astray(_) => "astray",
+        SendResult::Failed(SendError::Refused) => "refused",
+        SendResult::Failed(SendError::TimedOut) => "timed out",
+        SendResult::Failed(_) => "failed",
     }
 }

@@ -2,8 +2,8 @@
 
 use p2p_chat::core::{Command, OpId};
 use p2p_chat::model::message::MessageId;
-use p2p_chat::model::session::Letter;
-use p2p_chat::model::stored::{Condition, Query, Way};
+use p2p_chat::model::session::Message;
+use p2p_chat::model::stored::{Condition, Direction, Query};
 use p2p_chat::protocol::plain;
 use p2p_chat::store::Store;
 
@@ -18,8 +18,8 @@ const SEARCHED: usize = 500;
 impl World {
     /// Somebody who has a disk takes a text back, has one tried at once, or sent again.
     pub(super) fn tends_outbox(&mut self, pid: Pid) {
-        let waiting = self.ours(pid).chat.waiting(self.ours(pid).time(self.now));
-        let waiting: Vec<_> = waiting.into_iter().map(|text| (text.to, text.letter.id)).collect();
+        let waiting = self.ours(pid).state.waiting(self.ours(pid).time(self.now));
+        let waiting: Vec<_> = waiting.into_iter().map(|text| (text.to, text.message.id)).collect();
         match (self.random.below(4), self.random.one(&waiting)) {
             (0, Some((to, id))) => {
                 self.count("deed: cancel");
@@ -38,10 +38,10 @@ impl World {
     fn sends_again(&mut self, pid: Pid) {
         let query = Query { limit: SEARCHED, ..Query::default() };
         let entries = self.disk_mut(pid).kept.store.entries(&query).expect("memory can be read");
-        let is_over = |way: Way| {
+        let is_over = |way: Direction| {
             matches!(
                 way,
-                Way::Out(
+                Direction::Out(
                     Condition::Uncertain
                         | Condition::NotSent
                         | Condition::NotAccepted
@@ -55,15 +55,15 @@ impl World {
         let entry = &entries[at];
         let Some(id) = entry.id else { return };
         let parts = plain::messages_for(&entry.body, &self.ours(pid).name).unwrap_or_default();
-        let letter = Letter { id, time: self.clock(), again: true, body: entry.body.clone() };
+        let message = Message { id, time: self.clock(), again: true, body: entry.body.clone() };
         let op = OpId(self.ours(pid).ops + 1);
         let keyed = self.keyed_mut(pid);
-        keyed.letters.insert(op, Sent { id, waiting: 0, ended: 0 });
+        keyed.messages.insert(op, Sent { id, waiting: 0, ended: 0 });
         self.note_meant_again(pid, id, entry.party);
         self.resent(pid, id, &parts);
         self.count("deed: send again");
         let name = entry.name.clone();
-        let again = Command::SendAgain { to: entry.party, letter, name };
+        let again = Command::SendAgain { to: entry.party, message, name };
         self.commands(pid, again, "sending again", SETTLED_WITHIN);
     }
 

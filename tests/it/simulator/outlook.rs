@@ -2,7 +2,7 @@
 
 use p2p_chat::core::{PeerOrigin, PresenceStatus, UnderWay};
 use p2p_chat::model::key::PublicKey;
-use p2p_chat::model::message::Speech;
+use p2p_chat::model::message::PeerProtocol;
 
 use super::peer::{Pid, Program};
 use super::world::World;
@@ -16,7 +16,7 @@ impl World {
             if !process.alive || ours.leaving {
                 continue;
             }
-            let rows = ours.chat.rows(ours.time(self.now));
+            let rows = ours.state.rows(ours.time(self.now));
             for row in &rows {
                 let addr = row.addr.expect("an address");
                 let there = self.route(pid, addr.v4().expect("IPv4")).map(|(host, _)| host);
@@ -32,7 +32,9 @@ impl World {
                     Some(_) if is_another => false,
                     Some(other) if self.waits_for_a_word(pid, other) => false,
                     // One person has one row, and is met over the connection that is kept with them.
-                    Some(other) if !matches!(row.speech, Speech::Secure(_)) && self.is_listed(pid, other) => {
+                    Some(other)
+                        if !matches!(row.speech, PeerProtocol::Session(_)) && self.is_listed(pid, other) =>
+                    {
                         false
                     }
                     None => row.state != PresenceStatus::Offline,
@@ -65,7 +67,7 @@ impl World {
 
     /// Nothing is kept of what is over.
     pub(super) fn check_at_rest(&self, pid: Pid) {
-        let under_way = self.ours(pid).chat.under_way();
+        let under_way = self.ours(pid).state.under_way();
         if under_way != UnderWay::default() {
             self.fail(pid, format_args!("when all is over there is {under_way:?}"));
         }

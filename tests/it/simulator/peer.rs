@@ -10,7 +10,7 @@ use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::name::Name;
 use p2p_chat::model::peer_id::Recipient;
 
-use super::dialler::Dialler;
+use super::dialer::Dialer;
 use super::disk::Kept;
 use super::keyed::Keyed;
 use super::legacy::Legacy;
@@ -61,14 +61,14 @@ pub(super) struct Waiting {
 
 /// A peer of ours, and what is known about it that the rules must keep to.
 pub(super) struct Ours {
-    pub(super) chat: State,
+    pub(super) state: State,
     pub(super) keyed: Keyed,
     pub(super) name: Name,
     /// The port that its hello claims, if that is not its own.
     pub(super) claims: Option<u16>,
     /// When its clock was zero.
     pub(super) born: Duration,
-    pub(super) dialler: Dialler,
+    pub(super) dialer: Dialer,
     pub(super) statics: Vec<StaticPeer>,
     pub(super) wakes_at: Option<Duration>,
     pub(super) leaving: bool,

@@ -48,7 +48,7 @@ pub(super) struct Plan {
     /// How long it stays calm after that.
     pub(super) calm: Duration,
     /// Threads that a peer of ours dials with at most.
-    pub(super) diallers: usize,
+    pub(super) dialers: usize,
 }
 
 impl Plan {
@@ -80,7 +80,7 @@ impl Plan {
             wild: Duration::from_secs(u64::try_from(random.within(60, 300)).expect("64 bits")),
             // A legacy peer whose address a key had for a while is found again once its old row is gone.
             calm: FOUND_WITHIN + GONE_SHOWN,
-            diallers: if random.in_thousand(150) { random.within(1, 4) } else { usize::MAX },
+            dialers: if random.in_thousand(150) { random.within(1, 4) } else { usize::MAX },
         }
         .with_disks()
     }
@@ -131,7 +131,7 @@ impl Plan {
             weather: 0,
             wild: Duration::ZERO,
             calm: Duration::ZERO,
-            diallers: usize::MAX,
+            dialers: usize::MAX,
         }
     }
 

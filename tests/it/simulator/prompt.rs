@@ -1,6 +1,6 @@
 //! The prompt of one user: the real menu, labels and name resolver, fed as src/app feeds them.
 
-use p2p_chat::core::{Event as Told, Offer, OpId, Pin, Proof, Row, State, Time, Who};
+use p2p_chat::core::{Event as Told, Offer, OpId, PeerInfo, Pin, Row, State, Time, Verification};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::delivery::DeliveryStatus;
 use p2p_chat::model::key::PublicKey;
@@ -31,26 +31,26 @@ pub(super) struct Entered {
 
 /// What the prompt looks people up in.
 struct People<'a> {
-    chat: &'a State,
+    state: &'a State,
     time: Time,
     labels: &'a Labels,
 }
 
 impl Directory for People<'_> {
     fn rows(&self) -> Vec<Row> {
-        self.chat.rows(self.time)
+        self.state.rows(self.time)
     }
 
     fn contacts(&self) -> Vec<Pin> {
-        self.chat.unlisted_contacts()
+        self.state.unlisted_contacts()
     }
 
     fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
-        self.chat.at(addr)
+        self.state.at(addr)
     }
 
     fn is_own(&self, addr: PeerAddr) -> bool {
-        self.chat.is_own(addr)
+        self.state.is_own(addr)
     }
 
     fn labels(&self) -> &Labels {
@@ -58,15 +58,15 @@ impl Directory for People<'_> {
     }
 
     fn pin_of(&self, id: Recipient) -> Option<Pin> {
-        self.chat.pinned(id).cloned()
+        self.state.pinned(id).cloned()
     }
 
     fn pins_named(&self, word: &str) -> Vec<Pin> {
-        self.chat.pins_for(word).into_iter().cloned().collect()
+        self.state.pins_for(word).into_iter().cloned().collect()
     }
 
     fn offers_for(&self, word: &str) -> Vec<Offer> {
-        self.chat.offers_for(word).into_iter().cloned().collect()
+        self.state.offers_for(word).into_iter().cloned().collect()
     }
 
     fn code_with(&self, _key: PublicKey) -> String {
@@ -74,8 +74,8 @@ impl Directory for People<'_> {
     }
 }
 
-fn standing(chat: &State, id: Recipient) -> Standing {
-    match (chat.is_contact(id), chat.knows(id)) {
+fn standing(state: &State, id: Recipient) -> Standing {
+    match (state.is_contact(id), state.knows(id)) {
         (true, _) => Standing::Contact,
         (false, true) => Standing::Stranger,
         (false, false) => Standing::Forgotten,
@@ -87,11 +87,11 @@ impl World {
     pub(super) fn opens_prompt(&mut self, pid: Pid) {
         let outcomes = self.prompt.take().map(|prompt| prompt.outcomes).unwrap_or_default();
         let mut labels = Labels::default();
-        let chat = &self.ours(pid).chat;
-        let contacts = chat.unlisted_contacts().into_iter().map(|pin| (Recipient::key(pin.key), pin.name));
+        let state = &self.ours(pid).state;
+        let contacts = state.unlisted_contacts().into_iter().map(|pin| (Recipient::key(pin.key), pin.name));
         for (id, name) in contacts.chain(self.rows(pid).into_iter().map(|row| (row.id, row.name))) {
-            let (addr, proof) = (chat.dialed_at(id), chat.proof_of(id));
-            labels.meet(&Who { id, name, addr, claimed: None, proof }, |id| standing(chat, id));
+            let (addr, verification) = (state.dialed_at(id), state.verification_of(id));
+            labels.meet(&PeerInfo { id, name, addr, claimed: None, verification }, |id| standing(state, id));
         }
         self.prompt = Some(Prompt { pid, menu: Menu::new(false), labels, outcomes });
     }
@@ -99,10 +99,10 @@ impl World {
     /// The user is told something.
     pub(super) fn prompt_hears(&mut self, pid: Pid, event: &Told) {
         let Some(mut prompt) = self.prompt.take_if(|prompt| prompt.pid == pid) else { return };
-        let chat = &self.ours(pid).chat;
+        let state = &self.ours(pid).state;
         event.each_who(|who| {
-            if !matches!(who.proof, Proof::Claims(_)) {
-                let renamed = prompt.labels.meet(who, |id| standing(chat, id));
+            if !matches!(who.verification, Verification::Claims(_)) {
+                let renamed = prompt.labels.meet(who, |id| standing(state, id));
                 renamed.iter().for_each(|renamed| prompt.menu.relabel(renamed.id, &renamed.now));
             }
         });
@@ -127,7 +127,7 @@ impl World {
     fn with_menu<T>(&mut self, act: impl FnOnce(&mut Menu, &dyn Directory) -> T) -> T {
         let mut prompt = self.prompt.take().expect("somebody types");
         let ours = self.ours(prompt.pid);
-        let people = People { chat: &ours.chat, time: ours.time(self.now), labels: &prompt.labels };
+        let people = People { state: &ours.state, time: ours.time(self.now), labels: &prompt.labels };
         let result = act(&mut prompt.menu, &people);
         self.prompt = Some(prompt);
         result

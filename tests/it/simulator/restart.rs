@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use p2p_chat::core::{OpId, Restored};
 use p2p_chat::model::peer_id::{PeerId, Recipient};
-use p2p_chat::model::session::Letter;
-use p2p_chat::model::stored::{Condition, Entry, Open, Way};
+use p2p_chat::model::session::Message;
+use p2p_chat::model::stored::{Condition, Direction, QueuedMessage, StoredMessage};
 use p2p_chat::store::{Store, in_memory};
 
 use super::disk::Kept;
@@ -50,7 +50,7 @@ impl World {
         let open = disk.kept.store.open().expect("memory can be read");
         let unshown = disk.kept.store.unshown(MAX_UNSHOWN).expect("memory can be read");
         let mut restored = Vec::new();
-        for Open { to, name: called, letter, condition, expires } in open {
+        for QueuedMessage { to, name: called, message, condition, expires } in open {
             let op = OpId(self.ours(pid).ops + 1);
             self.ours_mut(pid).ops += 1;
             let cut_off = condition == Condition::Sent && to.public_key().is_none();
@@ -58,10 +58,10 @@ impl World {
                 self.learn_if_own(pid, addr.ip(), addr.port());
                 self.ours_mut(pid).may_dial.insert(addr);
                 if to == Recipient::Address(addr) {
-                    self.penned.get_mut(&letter.id).expect("somebody has written it").unbind(addr);
+                    self.penned.get_mut(&message.id).expect("somebody has written it").unbind(addr);
                 }
                 if cut_off {
-                    self.disk_mut(pid).kept.ledger.cut_off.insert((addr, letter.id));
+                    self.disk_mut(pid).kept.ledger.cut_off.insert((addr, message.id));
                     self.count("letter: cut off");
                 }
             }
@@ -70,22 +70,22 @@ impl World {
             // To a key that was not remembered, too: it waits until that key is met. Where it has expired, nobody is left to be named.
             let is_named = |key| keyed.pins.contains_key(&key) || !left.is_zero();
             let is_told = if let Recipient::Peer(PeerId::Key(key)) = to { is_named(key) } else { true };
-            keyed.letters.insert(op, Sent { id: letter.id, waiting: usize::from(is_told), ended: 0 });
+            keyed.messages.insert(op, Sent { id: message.id, waiting: usize::from(is_told), ended: 0 });
             restored.push(Restored {
                 to,
                 cut_off,
                 left,
-                letter: Letter {
-                    again: letter.again && matches!(to, Recipient::Peer(PeerId::Key(_))),
-                    ..letter
+                message: Message {
+                    again: message.again && matches!(to, Recipient::Peer(PeerId::Key(_))),
+                    ..message
                 },
                 name: called,
             });
             self.count("letter: restored");
         }
-        self.with_chat(pid, Cause::Command, |chat, now| ((), chat.restore(restored, now)));
-        for Entry { row, party, way, id, .. } in unshown {
-            let (Recipient::Peer(PeerId::Key(key)), Some(id), Way::In { .. }) = (party, id, way) else {
+        self.with_state(pid, Cause::Command, |state, now| ((), state.restore(restored, now)));
+        for StoredMessage { row, party, way, id, .. } in unshown {
+            let (Recipient::Peer(PeerId::Key(key)), Some(id), Direction::In { .. }) = (party, id, way) else {
                 self.fail(pid, format_args!("{row:?} of {party:?} is no text of a key"));
             };
             self.shown_in_doubt(pid, (key, id), row);

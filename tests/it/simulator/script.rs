@@ -10,7 +10,7 @@ use p2p_chat::model::message::{Form, MessageId};
 use p2p_chat::model::peer_id::Recipient;
 use p2p_chat::protocol::plain;
 
-use super::dialler::Dialler;
+use super::dialer::Dialer;
 use super::keyed::{Keyed, key_of_person};
 use super::legacy::{KINDS, Kind, Legacy};
 use super::ours::Cause;
@@ -21,7 +21,7 @@ use super::world::{Event, Said, World};
 /// never reads, four seconds each, and then for a thread.
 pub(super) const SETTLED_WITHIN: Duration = Duration::from_secs(600);
 
-/// How long a list and the first dialling may take: `ANSWER_WITHIN`, and the ticker's millisecond.
+/// How long a list and the first dialing may take: `ANSWER_WITHIN`, and the ticker's millisecond.
 const ANSWERED_WITHIN: Duration = Duration::from_millis(1_902);
 
 impl World {
@@ -81,14 +81,14 @@ impl World {
         self.listening.insert((host, port), pid);
         self.listened.extend(self.key_of(pid).map(|key| (ip, port, key)));
         let after = self.random.ms(0, self.plan.deeds);
-        self.later(after, Event::Deed(pid));
+        self.later(after, Event::CommandKind(pid));
         if let Program::Ours(ours) = &self.processes[pid].program {
             let statics = ours.statics.clone();
             for peer in &statics {
                 self.learn_if_own(pid, peer.addr.ip(), peer.addr.port());
             }
-            self.wait_for(pid, OpId(1), "the first dialling", ANSWERED_WITHIN, 0);
-            let (op, _) = self.with_chat(pid, Cause::Command, |chat, now| chat.start(statics, now));
+            self.wait_for(pid, OpId(1), "the first dialing", ANSWERED_WITHIN, 0);
+            let (op, _) = self.with_state(pid, Cause::Command, |state, now| state.start(statics, now));
             assert_eq!(op, OpId(1), "the first command has the first number");
             self.restores(pid);
             self.turn_over(pid);
@@ -116,7 +116,7 @@ impl World {
         });
         let name = name.unwrap_or_else(|| format!("p{pid}").parse().expect("a name"));
         let kept = kept.unwrap_or_else(|| self.new_disk());
-        let chat = State::new(CoreConfig {
+        let state = State::new(CoreConfig {
             pins: pins.values().cloned().collect(),
             durable: kept.durable,
             expire: kept.expire,
@@ -126,12 +126,12 @@ impl World {
         may_dial.extend(pins.values().flat_map(|pin| pin.addrs.iter().copied()));
         let keyed = Keyed::new(own, pins, kept.next_life());
         Ours {
-            chat,
+            state,
             keyed,
             name,
             claims: None,
             born: self.now,
-            dialler: Dialler::new(self.plan.diallers),
+            dialer: Dialer::new(self.plan.dialers),
             statics,
             wakes_at: None,
             leaving: false,
@@ -191,7 +191,7 @@ impl World {
             return;
         }
         let after = self.random.ms(0, self.plan.deeds);
-        self.later(after, Event::Deed(pid));
+        self.later(after, Event::CommandKind(pid));
         if self.processes[pid].stopped.is_some() {
             return;
         }
@@ -235,7 +235,7 @@ impl World {
             (0..=7, Some(row), _) => row,
             _ => {
                 let addr = self.some_addr(host);
-                let meant = self.ours(pid).chat.at(addr);
+                let meant = self.ours(pid).state.at(addr);
                 // The user is asked which of several contacts they mean.
                 let one = self.random.one(&meant).expect("an address means somebody");
                 if self.random.in_thousand(500) { one } else { addr.into() }
@@ -265,12 +265,12 @@ impl World {
         let parts = plain::messages_for(text, &self.ours(pid).name).expect("a text of some 2,000 bytes");
         let op = OpId(self.ours(pid).ops + 1);
         let targets = self.targets(pid, &to);
-        let letter = self.pens(pid, op, text, &targets);
-        let id = letter.id;
+        let message = self.pens(pid, op, text, &targets);
+        let id = message.id;
         for part in &parts {
-            self.said.insert(part.clone(), Said { letter: Some(id), ..Said::default() });
+            self.said.insert(part.clone(), Said { message: Some(id), ..Said::default() });
         }
-        let send = Command::Send { to, letter };
+        let send = Command::Send { to, message };
         self.commands(pid, send, "a text", SETTLED_WITHIN);
         id
     }
@@ -300,7 +300,7 @@ impl World {
         if let Some(waiting) = self.ours_mut(pid).waiting.get_mut(&op) {
             waiting.doubtful = doubtful;
         }
-        let (given, _) = self.with_chat(pid, Cause::Command, |chat, now| chat.command(command, now));
+        let (given, _) = self.with_state(pid, Cause::Command, |state, now| state.command(command, now));
         if given != op {
             self.fail(pid, format_args!("{given:?} was given for {op:?}"));
         }
@@ -309,7 +309,7 @@ impl World {
 
     /// The user says goodbye to a peer, which is left alone from then on.
     fn sends_away(&mut self, pid: Pid, id: Recipient) {
-        let addr = self.ours(pid).chat.dialed_at(id);
+        let addr = self.ours(pid).state.dialed_at(id);
         let ours = self.ours_mut(pid);
         match id.public_key() {
             Some(key) => drop(ours.keyed.parted.insert(key)),

@@ -12,7 +12,7 @@ use std::time::Duration;
 use p2p_chat::core::{Command, OpId, StaticPeer, Target};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
-use p2p_chat::model::message::{Failure, Form};
+use p2p_chat::model::message::{Form, SendError};
 use p2p_chat::model::name::Name;
 use p2p_chat::model::peer_id::{PeerId, Recipient};
 
@@ -45,7 +45,7 @@ const NAME: &str = "Dave";
 enum Surface {
     /// `@dave text`: looked up when Alice enters the line.
     Name,
-    /// `/chat dave`, before the message.
+    /// `/state dave`, before the message.
     Conversation,
     /// `/reply text`, in a line that was begun before.
     Reply,
@@ -572,7 +572,7 @@ impl Stage {
                 Program::Legacy(_) => None,
             });
         let encrypted = screens.flatten().copied();
-        let of_it = self.world.said.values().filter(|said| said.letter == Some(entered.id));
+        let of_it = self.world.said.values().filter(|said| said.message == Some(entered.id));
         encrypted.chain(of_it.flat_map(|said| said.shown.keys().copied())).collect()
     }
 
@@ -648,7 +648,7 @@ impl Stage {
             && (is_cut_off || outcomes.iter().any(|(_, status)| is_broken(status)));
         // A promised key holds until the address is refused or another key answers there.
         let is_promised = meant_key(meant).is_none() && self.scene.adversary == Adversary::Spoofer;
-        let wrong_key = DeliveryStatus::Failed(FailureReason::NotSent(Failure::WrongKey));
+        let wrong_key = DeliveryStatus::Failed(FailureReason::NotSent(SendError::WrongKey));
         let is_refused = outcomes.iter().any(|(_, status)| *status == wrong_key);
         if !has_it && is_promised && (waits.is_some() || is_refused) {
             self.world.count("takeover: another key was promised");
@@ -663,14 +663,14 @@ impl Stage {
     /// Why the message waits, if it does.
     fn waits(&self, entered: &Entered) -> Option<PendingReason> {
         let ours = self.world.ours(self.alice);
-        let waiting = ours.chat.waiting(ours.time(self.world.now));
-        waiting.iter().find(|text| text.letter.id == entered.id).map(|text| text.reason)
+        let waiting = ours.state.waiting(ours.time(self.world.now));
+        waiting.iter().find(|text| text.message.id == entered.id).map(|text| text.reason)
     }
 
     fn outcomes(&self, entered: &Entered) -> Vec<(Recipient, DeliveryStatus)> {
         // In another run it has the number of another command.
-        let letters = self.world.ours(self.alice).keyed.letters.iter();
-        let again = letters.filter(|(_, sent)| sent.id == entered.id).map(|(op, _)| (self.alice, *op));
+        let messages = self.world.ours(self.alice).keyed.messages.iter();
+        let again = messages.filter(|(_, sent)| sent.id == entered.id).map(|(op, _)| (self.alice, *op));
         let ops: BTreeSet<(Pid, OpId)> = again.chain([(entered.by, entered.op)]).collect();
         let all = self.world.prompt.iter().flat_map(|prompt| &prompt.outcomes);
         let of_it = all.filter(|(by, op, ..)| ops.contains(&(*by, *op)));

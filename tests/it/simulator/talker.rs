@@ -28,7 +28,7 @@ pub(super) struct Talker {
     pub(super) kept: BTreeMap<PublicKey, Kept>,
 }
 
-/// A connection that was dialled and is kept.
+/// A connection that was dialed and is kept.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kept {
     pub(super) target: Pid,
@@ -46,8 +46,8 @@ pub(super) struct Talking {
     pub(super) talk: Talk,
     /// What is waited for now; what comes for an earlier phase comes too late.
     pub(super) phase: u64,
-    /// Addresses that were dialled.
-    pub(super) dialled: usize,
+    /// Addresses that were dialed.
+    pub(super) dialed: usize,
     pub(super) open_by: Duration,
     pub(super) end: Option<Duration>,
     /// The most telling of what was found so far, in vain.

@@ -1,14 +1,14 @@
-//! Encrypted talks through the network: dialled, keys proven, hello, what there is to say, and the answer. Each of these may be lost or late,
+//! Encrypted talks through the network: dialed, keys proven, hello, what there is to say, and the answer. Each of these may be lost or late,
 //! the connection may break before, within and after each, and what was written may arrive when its sender has given up long ago.
 
 use std::time::Duration;
 
-use p2p_chat::core::{Jitter, Moment, Talk};
+use p2p_chat::core::{Env, Jitter, Talk};
 use p2p_chat::model::address::{PeerAddr, Source};
 use p2p_chat::model::key::PublicKey;
-use p2p_chat::model::message::{Failure, MessageId};
+use p2p_chat::model::message::{MessageId, SendError};
 use p2p_chat::model::name::PeerName;
-use p2p_chat::model::session::{ByeReason, Introduction, Letter, Met, Say, TalkEnd, Talked};
+use p2p_chat::model::session::{ByeReason, Introduction, Message, Met, Say, TalkEnd, Talked};
 use p2p_chat::net::{CONNECT_TIMEOUT, PROBE_TIMEOUT};
 
 use super::ours::Cause;
@@ -28,7 +28,7 @@ pub(super) const LINE: &[u8] = b"P2P-CHAT/1\n";
 /// Something that reaches one side of a talk.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    /// The connection reaches the machine that was dialled.
+    /// The connection reaches the machine that was dialed.
     Reaches,
     /// This attempt is over: nobody, or not who was meant.
     Missed(Option<PublicKey>, TalkEnd),
@@ -40,7 +40,7 @@ pub(super) enum Step {
     Breaks,
 }
 
-/// Something that reaches the side that was dialled, whatever became of the other.
+/// Something that reaches the side that was dialed, whatever became of the other.
 #[derive(Clone, Debug)]
 pub(super) struct Packet {
     pub(super) talk: (u64, u64),
@@ -55,7 +55,7 @@ pub(super) struct Packet {
 pub(super) enum Content {
     Hello(Source, Introduction),
     Ping,
-    Texts(Vec<Letter>),
+    Texts(Vec<Message>),
     Bye,
     /// The connection is over.
     End(Option<ByeReason>),
@@ -69,9 +69,9 @@ impl World {
         }
     }
 
-    pub(super) fn moment(&mut self) -> Moment {
+    pub(super) fn moment(&mut self) -> Env {
         let jitter = Jitter(u8::try_from(self.random.below(256)).expect("a byte"));
-        Moment { date: 1_800_000_000 + self.now.as_secs(), jitter }
+        Env { date: 1_800_000_000 + self.now.as_secs(), jitter }
     }
 
     /// Says something in encryption, as `Talker::talk` does.
@@ -99,7 +99,7 @@ impl World {
             from,
             talk,
             phase: 0,
-            dialled: 0,
+            dialed: 0,
             open_by,
             end,
             worst: None,
@@ -136,28 +136,28 @@ impl World {
         let Some(talking) = self.talking.get_mut(&id) else { return };
         talking.is_second = true;
         talking.with = None;
-        let Some(addr) = talking.talk.addrs.get(talking.dialled).copied() else {
-            let (addr, met, end) = talking.worst.clone().expect("every address was dialled in vain");
+        let Some(addr) = talking.talk.addrs.get(talking.dialed).copied() else {
+            let (addr, met, end) = talking.worst.clone().expect("every address was dialed in vain");
             return self.talk_ends(id, addr, met, end);
         };
         let (from, left) = (talking.from, talking.open_by.saturating_sub(now));
         if left.is_zero() {
-            return self.missed(id, None, TalkEnd::Unreachable(Failure::Cancelled));
+            return self.missed(id, None, TalkEnd::Unreachable(SendError::Cancelled));
         }
-        let timed_out = Step::Missed(None, TalkEnd::Unreachable(Failure::TimedOut));
+        let timed_out = Step::Missed(None, TalkEnd::Unreachable(SendError::TimedOut));
         self.next_phase(id, left.min(CONNECT_TIMEOUT), timed_out);
         let route = self.route(from, addr.v4().expect("IPv4"));
         let there = route.filter(|(host, _)| !self.separated(self.processes[from].host, *host));
         if there.is_none() && self.random.in_thousand(500) {
             let after = self.random.ms(0, 50);
-            self.step_after(id, after, Step::Missed(None, TalkEnd::Unreachable(Failure::NoRoute)));
+            self.step_after(id, after, Step::Missed(None, TalkEnd::Unreachable(SendError::NoRoute)));
         } else if there.is_some() && !self.random.in_thousand(self.plan.lost) {
             let latency = self.latency();
             self.step_after(id, latency, Step::Reaches);
         }
     }
 
-    /// Something reaches whoever dialled, or the machine that was dialled.
+    /// Something reaches whoever dialed, or the machine that was dialed.
     pub(super) fn talk_steps(&mut self, id: u64, phase: u64, step: Step) {
         let Some(talking) = self.talking.get(&id).filter(|talking| talking.phase == phase) else { return };
         let from = talking.from;
@@ -174,7 +174,7 @@ impl World {
             Step::Missed(key, end) => self.missed(id, key, end),
             Step::Opened(target, key, hello) => {
                 let talking = self.talking.get_mut(&id).expect("it was there");
-                let addr = talking.talk.addrs[talking.dialled];
+                let addr = talking.talk.addrs[talking.dialed];
                 talking.with = Some(With { target, addr, met: Met { key, hello: Some(hello) } });
                 self.says(id);
             }
@@ -188,14 +188,14 @@ impl World {
     }
 
     fn reaches(&mut self, id: u64) {
-        let Talking { from, ref talk, dialled, .. } = self.talking[&id];
-        let (addr, expect) = (talk.addrs[dialled], talk.expect);
+        let Talking { from, ref talk, dialed, .. } = self.talking[&id];
+        let (addr, expect) = (talk.addrs[dialed], talk.expect);
         let to = addr.plain().expect("IPv4").socket();
         let latency = self.latency();
         let route = self.route(from, *to.ip());
         let Some((target, (_, source))) = route.and_then(|route| Some((self.listener(route.0, to)?, route)))
         else {
-            let refused = TalkEnd::Unreachable(Failure::Refused);
+            let refused = TalkEnd::Unreachable(SendError::Refused);
             return self.step_after(id, latency, Step::Missed(None, refused));
         };
         if self.random.in_thousand(self.plan.broken) {
@@ -246,21 +246,21 @@ impl World {
     /// An attempt was in vain: the next address, or the most telling end.
     fn missed(&mut self, id: u64, key: Option<PublicKey>, end: TalkEnd) {
         let Some(talking) = self.talking.get_mut(&id) else { return };
-        let addr = talking.talk.addrs[talking.dialled];
+        let addr = talking.talk.addrs[talking.dialed];
         let met = key.map(|key| Met { key, hello: None });
         self.count(format!("attempt: {}", end_of(&end)));
         if let TalkEnd::Bye(_) = end {
             return self.talk_ends(id, addr, met, end);
         }
         let talking = self.talking.get_mut(&id).expect("it was there");
-        talking.dialled += 1;
+        talking.dialed += 1;
         if talking.worst.as_ref().is_none_or(|(.., worst)| weight(worst) < weight(&end)) {
             talking.worst = Some((addr, met, end));
         }
         self.opens(id);
     }
 
-    /// Sends something to whoever is dialled.
+    /// Sends something to whoever is dialed.
     fn packet(&mut self, id: u64, to: Pid, what: Content) {
         let Talking { from, phase, .. } = self.talking[&id];
         let Some(key) = self.key_of(from) else { return };
@@ -273,12 +273,15 @@ impl World {
         let Talking { ref talk, written, ref receipts, ref with, is_second, .. } = self.talking[&id];
         let with = with.clone().expect("somebody to talk to");
         let say = talk.say.clone();
-        let letters: Vec<Letter> = match &say {
-            Say::Texts(letters) => letters
+        let messages: Vec<Message> = match &say {
+            Say::Texts(messages) => messages
                 .iter()
                 .enumerate()
-                .filter(|(_, letter)| !receipts.contains(&letter.id))
-                .map(|(index, letter)| Letter { again: letter.again || index < written, ..letter.clone() })
+                .filter(|(_, message)| !receipts.contains(&message.id))
+                .map(|(index, message)| Message {
+                    again: message.again || index < written,
+                    ..message.clone()
+                })
                 .collect(),
             _ => Vec::new(),
         };
@@ -299,7 +302,7 @@ impl World {
                     // After they were written, and before they came there.
                     return self.step_after(id, Duration::ZERO, Step::Breaks);
                 }
-                self.packet(id, with.target, Content::Texts(letters));
+                self.packet(id, with.target, Content::Texts(messages));
             }
             Say::Bye => {
                 self.packet(id, with.target, Content::Bye);
@@ -347,7 +350,7 @@ impl World {
         self.check_talk_ended(from, &talk, &talked);
         let moment = self.moment();
         let (_, _) =
-            self.with_chat(from, Cause::Sent, |chat, now| ((), chat.talked(job, talked, moment, now)));
+            self.with_state(from, Cause::Sent, |state, now| ((), state.talked(job, talked, moment, now)));
         self.keyed_mut(from).talker.end(&talk);
         self.turn_over(from);
     }

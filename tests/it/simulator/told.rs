@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use p2p_chat::core::{Event as Told, GONE_AFTER, OfflineReason, OpId, PinChange, Proof, WaitingMessage};
+use p2p_chat::core::{
+    Event as Told, GONE_AFTER, OfflineReason, OpId, PinChange, Verification, WaitingMessage,
+};
 use p2p_chat::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
@@ -21,10 +23,10 @@ impl World {
         let keyed = &ours.keyed;
         match event {
             Told::Delivery { op, who, status, is_first: true, .. } => {
-                let Some(sent) = keyed.letters.get(op) else { return };
+                let Some(sent) = keyed.messages.get(op) else { return };
                 let id = sent.id;
                 match status {
-                    DeliveryStatus::Delivered if who.proof != Proof::Plain => {
+                    DeliveryStatus::Delivered if who.verification != Verification::Plain => {
                         self.check_taken(pid, id, who.id.public_key());
                         self.check_promised(pid, id);
                     }
@@ -43,7 +45,7 @@ impl World {
                 }
             }
             Told::Delivery { op, who, status, .. } => {
-                let Some(sent) = keyed.letters.get(op) else {
+                let Some(sent) = keyed.messages.get(op) else {
                     self.fail(pid, format_args!("is told of what was never sent: {event:?}"));
                 };
                 let id = sent.id;
@@ -51,7 +53,7 @@ impl World {
                 if !is_told {
                     self.fail(pid, format_args!("is told of the end of what does not wait: {event:?}"));
                 }
-                if *status == DeliveryStatus::Delivered && who.proof != Proof::Plain {
+                if *status == DeliveryStatus::Delivered && who.verification != Verification::Plain {
                     self.check_taken(pid, id, who.id.public_key());
                     self.count("letter: delivered later");
                 }
@@ -74,7 +76,7 @@ impl World {
                 self.count(what);
             }
             Told::PinsChanged => {
-                let changes = self.ours_mut(pid).chat.take_pin_changes();
+                let changes = self.ours_mut(pid).state.take_pin_changes();
                 let keyed = self.keyed_mut(pid);
                 for change in changes {
                     match change {
@@ -97,23 +99,23 @@ impl World {
     }
 
     /// Whether a command sends this text.
-    pub(super) fn is_of(&self, pid: Pid, op: OpId, letter: MessageId) -> bool {
-        self.ours(pid).keyed.letters.get(&op).is_some_and(|sent| sent.id == letter)
+    pub(super) fn is_of(&self, pid: Pid, op: OpId, message: MessageId) -> bool {
+        self.ours(pid).keyed.messages.get(&op).is_some_and(|sent| sent.id == message)
     }
 
     /// Whether the user was told of a text that it waits, and of its end not yet.
-    pub(super) fn is_known_to_wait(&self, pid: Pid, letter: MessageId) -> bool {
+    pub(super) fn is_known_to_wait(&self, pid: Pid, message: MessageId) -> bool {
         let ours = self.ours(pid);
-        let mut sent = ours.keyed.letters.values();
-        let is_told = sent.any(|sent| sent.id == letter && sent.ended < sent.waiting);
+        let mut sent = ours.keyed.messages.values();
+        let is_told = sent.any(|sent| sent.id == message && sent.ended < sent.waiting);
         // It is told as soon as it is written down, for every command has its outcomes in time.
         let will_be =
-            || ours.chat.waiting(ours.time(self.now)).iter().any(|waiting| waiting.letter.id == letter);
+            || ours.state.waiting(ours.time(self.now)).iter().any(|waiting| waiting.message.id == message);
         is_told || will_be()
     }
 
     fn letter_mut(&mut self, pid: Pid, op: OpId) -> &mut Sent {
-        self.keyed_mut(pid).letters.get_mut(&op).expect("it was sent")
+        self.keyed_mut(pid).messages.get_mut(&op).expect("it was sent")
     }
 
     fn note_given_up(&mut self, id: MessageId) {
@@ -134,7 +136,7 @@ impl World {
     pub(super) fn check_letters(&mut self, pid: Pid, after_leaving: bool) {
         let keyed = &self.ours(pid).keyed;
         let open: Vec<(OpId, MessageId)> = keyed
-            .letters
+            .messages
             .iter()
             .filter(|(_, sent)| sent.ended < sent.waiting)
             .map(|(op, sent)| (*op, sent.id))
@@ -143,9 +145,12 @@ impl World {
             // What is on the disk stays there until the next life.
             let mut store = keyed.disk.kept.store.clone();
             let on_disk: BTreeSet<MessageId> = match keyed.disk.kept.durable {
-                true => {
-                    store.open().expect("memory can be read").into_iter().map(|open| open.letter.id).collect()
-                }
+                true => store
+                    .open()
+                    .expect("memory can be read")
+                    .into_iter()
+                    .map(|open| open.message.id)
+                    .collect(),
                 false => BTreeSet::new(),
             };
             let unwritten = &keyed.disk.kept.ledger.unwritten;
@@ -162,13 +167,13 @@ impl World {
             }
             return;
         }
-        let waiting = self.ours(pid).chat.waiting(self.ours(pid).time(self.now));
-        for WaitingMessage { to, letter, reason, .. } in waiting {
+        let waiting = self.ours(pid).state.waiting(self.ours(pid).time(self.now));
+        for WaitingMessage { to, message, reason, .. } in waiting {
             self.count("letter: still waits at the end");
             let there = match to {
                 Recipient::Peer(PeerId::Key(key)) if self.is_refused(pid, key) => None,
                 Recipient::Peer(PeerId::Key(key)) => {
-                    let pin = self.ours(pid).chat.pinned(to);
+                    let pin = self.ours(pid).state.pinned(to);
                     let mut addrs = pin.into_iter().flat_map(|pin| pin.addrs.iter().copied());
                     addrs.find(|addr| {
                         self.listener_at(pid, *addr).is_some_and(|other| self.key_of(other) == Some(key))
@@ -182,7 +187,7 @@ impl World {
             if let Some(addr) = there {
                 self.fail(
                     pid,
-                    format_args!("{:?} waits for {to:?}, {reason:?}, who is at {addr}", letter.id),
+                    format_args!("{:?} waits for {to:?}, {reason:?}, who is at {addr}", message.id),
                 );
             }
         }

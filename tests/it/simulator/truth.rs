@@ -1,9 +1,9 @@
 //! What is told and shown is true, whatever became of a message on the way.
 
-use p2p_chat::core::{Answer, Event as Told, JobId, OpId, PresenceStatus, Row};
+use p2p_chat::core::{Event as Told, JobId, OpId, PlainAnswer, PresenceStatus, Row};
 use p2p_chat::model::address::{PeerAddr, Source};
 use p2p_chat::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
-use p2p_chat::model::message::{Body, Decoded, Fate, Outgoing};
+use p2p_chat::model::message::{Body, Decoded, Outgoing, SendResult};
 
 use super::legacy::Kind;
 use super::ours::speakers_of;
@@ -18,7 +18,7 @@ impl World {
         pid: Pid,
         (source, job): (Source, Option<JobId>),
         decoded: &[Decoded],
-        answer: Answer,
+        answer: PlainAnswer,
         told: &[Told],
     ) {
         let mut texts = Vec::new();
@@ -26,8 +26,8 @@ impl World {
         for piece in decoded {
             let Decoded::Message(message) = piece else { continue };
             // In the name of a known key, or from where a contact with a key is online, it shows nothing.
-            let chat = &self.ours(pid).chat;
-            let named = message.name.as_ref().is_some_and(|name| !chat.pins_for(name.as_str()).is_empty());
+            let state = &self.ours(pid).state;
+            let named = message.name.as_ref().is_some_and(|name| !state.pins_for(name.as_str()).is_empty());
             let speakers_here = speakers_of(source, message.claimed);
             let is_contact_there = |row: &Row| {
                 row.state != PresenceStatus::Offline
@@ -49,13 +49,13 @@ impl World {
                 _ => None,
             })
             .collect();
-        if answer != Answer::Nothing && shown != texts {
+        if answer != PlainAnswer::Nothing && shown != texts {
             self.fail(pid, format_args!("answered {answer:?} to {texts:?}, and showed {shown:?}"));
         }
         for text in shown {
             self.shown(pid, job, text);
         }
-        if answer != Answer::Nothing && !speakers.is_empty() && self.is_looked_at(pid) {
+        if answer != PlainAnswer::Nothing && !speakers.is_empty() && self.is_looked_at(pid) {
             // A peer may be dialed at another loopback address than the one that it speaks from.
             let is_there = |row: &Row| {
                 let addrs = [row.addr, row.id.addr()];
@@ -63,10 +63,10 @@ impl World {
                     && addrs.into_iter().flatten().any(|addr| speakers.contains(&addr))
             };
             // An address has no row on the screen while a key that claims it is dialed there.
-            let chat = &self.ours(pid).chat;
+            let state = &self.ours(pid).state;
             let is_hidden = |row: &Row| {
                 row.id.public_key().is_some()
-                    && row.addr.is_some_and(|addr| speakers.contains(&addr) && chat.knows(addr.into()))
+                    && row.addr.is_some_and(|addr| speakers.contains(&addr) && state.knows(addr.into()))
             };
             let rows = self.rows(pid);
             if !rows.iter().any(is_there) && !rows.iter().any(is_hidden) {
@@ -84,11 +84,11 @@ impl World {
         *shown += 1;
         // Somebody may be listed under two addresses, and then has what is for all twice.
         let addresses = said.to.iter().filter(|addr| addr.port() == port || addr.ip().is_loopback()).count();
-        let (times, letter) = (*shown, said.letter);
+        let (times, message) = (*shown, said.message);
         // Where its sender's disk could not take note that it was sent, or its user wanted it, it may have been sent again.
-        let may_come_again = letter.is_some_and(|letter| {
-            let penned = &self.penned[&letter];
-            penned.is_resent || self.is_unwritten_by(penned.by, letter)
+        let may_come_again = message.is_some_and(|message| {
+            let penned = &self.penned[&message];
+            penned.is_resent || self.is_unwritten_by(penned.by, message)
         });
         if times > addresses && !may_come_again {
             self.fail(pid, format_args!("showed `{text}` {times} times"));
@@ -101,14 +101,14 @@ impl World {
         pid: Pid,
         (job, to): (JobId, PeerAddr),
         message: &Outgoing,
-        (fate, parts): (&Fate, (usize, usize)),
+        (result, parts): (&SendResult, (usize, usize)),
         told: &[Told],
     ) {
         let Outgoing::Text(texts) = message else { return };
         let shown = |text: &String| self.said.get(text).is_some_and(|said| said.shown_for.contains(&job));
         // Of this text; others may follow or wait because of what became of it.
-        let letter = texts.first().and_then(|text| self.said.get(text)?.letter);
-        let is_of = |op: &OpId| letter.is_none_or(|letter| self.is_of(pid, *op, letter));
+        let message = texts.first().and_then(|text| self.said.get(text)?.message);
+        let is_of = |op: &OpId| message.is_none_or(|message| self.is_of(pid, *op, message));
         let done: Vec<(&DeliveryStatus, PeerAddr)> = told
             .iter()
             .filter_map(|event| match event {
@@ -119,15 +119,15 @@ impl World {
             })
             .collect();
         const UNREACHABLE: DeliveryStatus = DeliveryStatus::Queued(PendingReason::Unreachable);
-        let waits = match letter {
-            Some(letter) if matches!(fate, Fate::Failed(_)) && parts.0 == 0 => match done[..] {
+        let waits = match message {
+            Some(message) if matches!(result, SendResult::Failed(_)) && parts.0 == 0 => match done[..] {
                 // It has waited for so long by now that it does not any more, or the user cancelled
                 // it while it was on its way.
                 [(DeliveryStatus::Expired | DeliveryStatus::Cancelled, _)]
                 | [(&UNREACHABLE, _), (DeliveryStatus::Expired, _)] => true,
-                [] => self.is_known_to_wait(pid, letter),
+                [] => self.is_known_to_wait(pid, message),
                 // One that was sent again may wait behind itself.
-                [..] if done.len() == 1 || self.penned[&letter].is_resent => {
+                [..] if done.len() == 1 || self.penned[&message].is_resent => {
                     done.iter().all(|(told, _)| **told == UNREACHABLE)
                 }
                 _ => false,
@@ -144,18 +144,18 @@ impl World {
         let reached_another = DeliveryStatus::Failed(FailureReason::ReachedAnother(to));
         let strays = said == [&reached_another] && done.iter().all(|(_, whom)| *whom != to);
         // Whoever never gave a receipt cannot be missing one.
-        let misses = *fate == Fate::HandedOver && self.ours(pid).receipts.contains(&to);
-        let expected = status_of(fate);
+        let misses = *result == SendResult::HandedOver && self.ours(pid).receipts.contains(&to);
+        let expected = status_of(result);
         let is_true =
             said == [&expected] || (misses && said == [&DeliveryStatus::Unknown]) || strays || waits;
         if !is_true {
-            self.fail(pid, format_args!("{job:?} ended as {fate:?}, and the user was told {said:?}"));
+            self.fail(pid, format_args!("{job:?} ended as {result:?}, and the user was told {said:?}"));
         }
-        match fate {
-            Fate::Delivered if !texts.iter().all(shown) => {
+        match result {
+            SendResult::Delivered if !texts.iter().all(shown) => {
                 self.fail(pid, format_args!("{texts:?} was delivered and never shown"));
             }
-            Fate::Failed(_) if texts.iter().skip(parts.0).any(shown) => {
+            SendResult::Failed(_) if texts.iter().skip(parts.0).any(shown) => {
                 self.fail(pid, format_args!("{texts:?} was shown, and its sender told that it was not sent"));
             }
             _ => {}
@@ -181,12 +181,12 @@ impl World {
 }
 
 /// What the user is told of a message that was sent unencrypted.
-fn status_of(fate: &Fate) -> DeliveryStatus {
-    match fate {
-        Fate::Delivered => DeliveryStatus::Delivered,
-        Fate::HandedOver => DeliveryStatus::Sent,
-        Fate::NoReceipt | Fate::Unanswered | Fate::Broken => DeliveryStatus::Unknown,
-        Fate::Astray(addr) => DeliveryStatus::Failed(FailureReason::ReachedAnother(*addr)),
-        Fate::Failed(failure) => DeliveryStatus::Failed(FailureReason::NotSent(failure.clone())),
+fn status_of(result: &SendResult) -> DeliveryStatus {
+    match result {
+        SendResult::Delivered => DeliveryStatus::Delivered,
+        SendResult::HandedOver => DeliveryStatus::Sent,
+        SendResult::NoReceipt | SendResult::Unanswered | SendResult::Broken => DeliveryStatus::Unknown,
+        SendResult::Astray(addr) => DeliveryStatus::Failed(FailureReason::ReachedAnother(*addr)),
+        SendResult::Failed(failure) => DeliveryStatus::Failed(FailureReason::NotSent(failure.clone())),
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use p2p_chat::core::JobId;
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::key::PublicKey;
-use p2p_chat::model::message::{Fate, MessageId};
+use p2p_chat::model::message::{MessageId, SendResult};
 use p2p_chat::model::peer_id::Recipient;
 use p2p_chat::model::session::ByeReason;
 
@@ -30,7 +30,7 @@ pub(super) struct Said {
     /// The errands that it was shown for.
     pub(super) shown_for: BTreeSet<JobId>,
     /// The text that it is, or is a part of, if its sender has a key.
-    pub(super) letter: Option<MessageId>,
+    pub(super) message: Option<MessageId>,
     /// Where a connection was made for it, by whom it was for: nobody knows whether it was read there.
     pub(super) connected: BTreeSet<PeerAddr>,
 }
@@ -40,13 +40,13 @@ pub(super) enum Event {
     /// The ticker of a peer of ours wakes up.
     Wake(Pid),
     /// Its user does something, or a program of old says something.
-    Deed(Pid),
-    /// A connection reaches the machine that it was dialled at.
+    CommandKind(Pid),
+    /// A connection reaches the machine that it was dialed at.
     Arrives(u64),
     /// What was written into it reaches the program.
     Bytes(u64),
-    /// Whoever dialled learns what became of it.
-    Over(u64, Fate),
+    /// Whoever dialed learns what became of it.
+    Over(u64, SendResult),
     /// Something reaches whoever talks in encryption; the number is that of what it waits for.
     Talk(u64, u64, Step),
     /// Something reaches who is talked to in encryption.
@@ -65,7 +65,7 @@ pub(super) enum Event {
     NotesShown(Pid),
 }
 
-/// A dialled connection.
+/// A dialed connection.
 pub(super) struct Exchange {
     pub(super) from: Pid,
     /// The errand of a peer of ours that it belongs to.
@@ -77,8 +77,8 @@ pub(super) struct Exchange {
     pub(super) end: Duration,
     /// The program that accepted it.
     pub(super) target: Option<Pid>,
-    /// Whoever dialled is still interested.
-    pub(super) dialling: bool,
+    /// Whoever dialed is still interested.
+    pub(super) dialing: bool,
     /// The key that the receipt has promised, and which process has.
     pub(super) promise: Option<(PublicKey, Pid)>,
     /// Attempts of the bytes to get through.
@@ -98,8 +98,8 @@ pub(super) struct World {
     pub(super) listening: BTreeMap<(usize, u16), Pid>,
     /// Connections that a stopped program has not read yet.
     pub(super) backlog: BTreeMap<Pid, Vec<u64>>,
-    /// What became of connections that a stopped program has dialled.
-    pub(super) unlearned: BTreeMap<Pid, Vec<(u64, Fate)>>,
+    /// What became of connections that a stopped program has dialed.
+    pub(super) unlearned: BTreeMap<Pid, Vec<(u64, SendResult)>>,
     events: BTreeMap<(Duration, u64), Event>,
     pub(super) exchanges: BTreeMap<u64, Exchange>,
     pub(super) last: u64,
@@ -200,10 +200,10 @@ impl World {
     fn happens(&mut self, event: Event) {
         match event {
             Event::Wake(pid) => self.wakes(pid),
-            Event::Deed(pid) => self.deed(pid),
+            Event::CommandKind(pid) => self.deed(pid),
             Event::Arrives(id) => self.arrives(id),
             Event::Bytes(id) => self.bytes_arrive(id),
-            Event::Over(id, fate) => self.over(id, fate),
+            Event::Over(id, result) => self.over(id, result),
             Event::Talk(id, phase, step) => self.talk_steps(id, phase, step),
             Event::Packet(packet) => self.packet_arrives(packet),
             Event::KeptEnds(pid, key, stamp, bye) => self.kept_ends(pid, key, stamp, bye),
@@ -229,8 +229,8 @@ impl World {
             ours.held_up = self.now;
             self.later(Duration::ZERO, Event::Wake(pid));
         }
-        for (id, fate) in self.unlearned.remove(&pid).unwrap_or_default() {
-            self.over(id, fate);
+        for (id, result) in self.unlearned.remove(&pid).unwrap_or_default() {
+            self.over(id, result);
         }
         for id in self.backlog.remove(&pid).unwrap_or_default() {
             self.bytes_arrive(id);
@@ -246,11 +246,11 @@ impl World {
         process.stopped = None;
         self.listening.remove(&(process.host, process.port));
         self.connections_break(pid);
-        for (id, fate) in self.unlearned.remove(&pid).unwrap_or_default() {
-            self.over(id, fate);
+        for (id, result) in self.unlearned.remove(&pid).unwrap_or_default() {
+            self.over(id, result);
         }
         for id in self.backlog.remove(&pid).unwrap_or_default() {
-            self.later(Duration::from_millis(1), Event::Over(id, Fate::Broken));
+            self.later(Duration::from_millis(1), Event::Over(id, SendResult::Broken));
         }
     }
 }

@@ -18,13 +18,13 @@ use super::{Builder, SOON, dial_from, nobody, try_dial_from, v4};
 /// The length of what stands before each record of TLS.
 const TLS_HEAD: usize = 5;
 
-/// Where peers listen that can be dialled only past somebody in the way: an address of the loopback network that no other test uses.
+/// Where peers listen that can be dialed only past somebody in the way: an address of the loopback network that no other test uses.
 const BEHIND: Ipv4Addr = Ipv4Addr::new(127, 0, 77, 2);
 
 /// Which way something goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Way {
-    /// From the dialler to the listener.
+    /// From the dialer to the listener.
     Up,
     /// Back.
     Down,
@@ -45,7 +45,7 @@ pub(crate) struct Piece<'a> {
 
 /// What is done with a piece.
 #[derive(Debug)]
-pub(crate) enum Deed {
+pub(crate) enum CommandKind {
     /// It passes.
     Pass,
     /// It passes after this time.
@@ -81,7 +81,7 @@ impl Wire {
     }
 }
 
-type Plan = Arc<dyn Fn(&Piece<'_>) -> Deed + Send + Sync>;
+type Plan = Arc<dyn Fn(&Piece<'_>) -> CommandKind + Send + Sync>;
 
 struct Shared {
     state: Mutex<State>,
@@ -132,7 +132,7 @@ impl Meddler {
         let state = State {
             listener: target,
             target,
-            plan: Arc::new(|_| Deed::Pass),
+            plan: Arc::new(|_| CommandKind::Pass),
             wires: Vec::new(),
             carried: Vec::new(),
             holding: false,
@@ -144,13 +144,13 @@ impl Meddler {
         Self { addr, shared }
     }
 
-    /// Where it is dialled in the listener's place.
+    /// Where it is dialed in the listener's place.
     pub(crate) fn addr(&self) -> SocketAddrV4 {
         self.addr
     }
 
     /// Does this with all that passes from now on.
-    pub(crate) fn does(&self, plan: impl Fn(&Piece<'_>) -> Deed + Send + Sync + 'static) {
+    pub(crate) fn does(&self, plan: impl Fn(&Piece<'_>) -> CommandKind + Send + Sync + 'static) {
         self.shared.lock().plan = Arc::new(plan);
     }
 
@@ -210,7 +210,7 @@ impl Meddler {
         done(&self.waits(&what, |wires| done(wires).len() >= count))
     }
 
-    /// Dials the listener, and says once more all that a dialler has said: what it answers.
+    /// Dials the listener, and says once more all that a dialer has said: what it answers.
     pub(crate) fn replays(&self, wire: &Wire) -> Vec<u8> {
         let target = self.shared.lock().target;
         let mut stream = dial_from(Ipv4Addr::LOCALHOST, target);
@@ -235,41 +235,45 @@ impl Drop for Meddler {
 }
 
 /// Cuts a talk when this many bytes have passed this way.
-pub(crate) fn cut_at(way: Way, at: usize) -> impl Fn(&Piece<'_>) -> Deed + Send + Sync + 'static {
+pub(crate) fn cut_at(way: Way, at: usize) -> impl Fn(&Piece<'_>) -> CommandKind + Send + Sync + 'static {
     move |piece| match at.checked_sub(piece.at) {
         Some(left) if piece.opened && piece.way == way && left < piece.bytes.len() => {
-            Deed::Cut(piece.bytes[..left].to_vec())
+            CommandKind::Cut(piece.bytes[..left].to_vec())
         }
-        _ => Deed::Pass,
+        _ => CommandKind::Pass,
     }
 }
 
 /// Changes one bit of a talk.
-pub(crate) fn flip_at(way: Way, at: usize, bit: u8) -> impl Fn(&Piece<'_>) -> Deed + Send + Sync + 'static {
+pub(crate) fn flip_at(
+    way: Way,
+    at: usize,
+    bit: u8,
+) -> impl Fn(&Piece<'_>) -> CommandKind + Send + Sync + 'static {
     move |piece| match at.checked_sub(piece.at) {
         Some(at) if piece.opened && piece.way == way && at < piece.bytes.len() => {
             let mut bytes = piece.bytes.to_vec();
             bytes[at] ^= 1 << bit;
-            Deed::Instead(bytes)
+            CommandKind::Instead(bytes)
         }
-        _ => Deed::Pass,
+        _ => CommandKind::Pass,
     }
 }
 
 /// Drops everything that comes back for the line: whoever dials waits in vain for its ok.
-pub(crate) fn without_ok(piece: &Piece<'_>) -> Deed {
-    if piece.opened && piece.way == Way::Down { Deed::Instead(Vec::new()) } else { Deed::Pass }
+pub(crate) fn without_ok(piece: &Piece<'_>) -> CommandKind {
+    if piece.opened && piece.way == Way::Down { CommandKind::Instead(Vec::new()) } else { CommandKind::Pass }
 }
 
 /// Lets another receipt come back than was written.
 pub(crate) fn receipt(
     change: impl Fn(&str) -> String + Send + Sync + 'static,
-) -> impl Fn(&Piece<'_>) -> Deed + Send + Sync + 'static {
+) -> impl Fn(&Piece<'_>) -> CommandKind + Send + Sync + 'static {
     move |piece| {
         if piece.opened || piece.way == Way::Up {
-            return Deed::Pass;
+            return CommandKind::Pass;
         }
-        Deed::Instead(change(&String::from_utf8_lossy(piece.bytes)).into_bytes())
+        CommandKind::Instead(change(&String::from_utf8_lossy(piece.bytes)).into_bytes())
     }
 }
 
@@ -296,19 +300,19 @@ impl Shared {
             if self.lock().stopping {
                 return;
             }
-            let (dialler, _) = accepted.expect("this process has a descriptor left");
+            let (dialer, _) = accepted.expect("this process has a descriptor left");
             let shared = Arc::clone(self);
             thread::spawn(move || {
                 // Broken by one side, it is broken for the other: that is all there is to do.
-                let _ = shared.carry_both(dialler);
+                let _ = shared.carry_both(dialer);
             });
         }
     }
 
-    fn carry_both(self: &Arc<Self>, mut dialler: TcpStream) -> io::Result<()> {
-        limit(&dialler)?;
+    fn carry_both(self: &Arc<Self>, mut dialer: TcpStream) -> io::Result<()> {
+        limit(&dialer)?;
         let mut begun = Vec::new();
-        while first(&begun) == First::NeedMore && read_more(&mut dialler, &mut begun)? > 0 {}
+        while first(&begun) == First::NeedMore && read_more(&mut dialer, &mut begun)? > 0 {}
         let opened = matches!(first(&begun), First::Opening | First::TooMuch);
         let number = {
             let mut state = self.lock();
@@ -318,15 +322,15 @@ impl Shared {
         self.changed.notify_all();
         let target = self.target();
         let peer = try_dial_from(Ipv4Addr::LOCALHOST, target)
-            .inspect_err(|_| drop(SockRef::from(&dialler).set_linger(Some(Duration::ZERO))))?;
+            .inspect_err(|_| drop(SockRef::from(&dialer).set_linger(Some(Duration::ZERO))))?;
         limit(&peer)?;
-        let ends = [dialler.try_clone()?, peer.try_clone()?];
+        let ends = [dialer.try_clone()?, peer.try_clone()?];
         self.lock().carried.push((number, ends));
         let carry = |way, from: &TcpStream, to: &TcpStream| {
             let (shared, from, to) = (Arc::clone(self), from.try_clone()?, to.try_clone()?);
             io::Result::Ok(Carry { shared, number, opened, way, from, to, pieces: 0, at: 0 })
         };
-        let (mut up, mut down) = (carry(Way::Up, &dialler, &peer)?, carry(Way::Down, &peer, &dialler)?);
+        let (mut up, mut down) = (carry(Way::Up, &dialer, &peer)?, carry(Way::Down, &peer, &dialer)?);
         let back = thread::spawn(move || down.run(Vec::new()));
         up.run(begun);
         let _ = back.join();
@@ -427,13 +431,13 @@ impl Carry {
         self.pieces += 1;
         self.at += bytes.len();
         match deed {
-            Deed::Pass => self.to.write_all(bytes).is_ok(),
-            Deed::Late(time) => {
+            CommandKind::Pass => self.to.write_all(bytes).is_ok(),
+            CommandKind::Late(time) => {
                 thread::sleep(time);
                 self.to.write_all(bytes).is_ok()
             }
-            Deed::Instead(other) => self.to.write_all(&other).is_ok(),
-            Deed::Cut(last) => {
+            CommandKind::Instead(other) => self.to.write_all(&other).is_ok(),
+            CommandKind::Cut(last) => {
                 let _ = self.to.write_all(&last);
                 let _ = self.to.shutdown(Shutdown::Both);
                 let _ = self.from.shutdown(Shutdown::Both);

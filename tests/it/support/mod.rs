@@ -126,10 +126,10 @@ pub(crate) fn try_dial_from(source: Ipv4Addr, to: SocketAddrV4) -> io::Result<Tc
     loop {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
-        let dialled = socket
+        let dialed = socket
             .bind(&SocketAddrV4::new(source, NEXT.take()).into())
             .and_then(|()| socket.connect_timeout(&to.into(), SOON));
-        match dialled {
+        match dialed {
             Ok(()) => {
                 let stream = TcpStream::from(socket);
                 stream.set_read_timeout(Some(SOON))?;

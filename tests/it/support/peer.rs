@@ -42,7 +42,7 @@ impl Peer {
         Builder::new(name)
     }
 
-    /// Where it is dialled.
+    /// Where it is dialed.
     pub(crate) fn addr(&self) -> SocketAddrV4 {
         SocketAddrV4::new(Ipv4Addr::LOCALHOST, self.port)
     }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::name::PeerName;
-use p2p_chat::net::secure::talk::{Dialled, End, Turn};
+use p2p_chat::net::secure::talk::{Dialed, End, Turn};
 use p2p_chat::net::secure::{Channel, Expectation, HELLO_WITHIN, OwnKey, Refused, Tls, dial};
 use p2p_chat::protocol::session::opening::{DIAL_LINE, First, first};
 use p2p_chat::protocol::session::{Hello, Record};
@@ -109,24 +109,24 @@ pub(crate) struct SecurePeer {
 }
 
 /// The key that is made of one letter.
-pub(crate) fn key_of(letter: u8) -> OwnKey {
-    OwnKey::from_seed(&[letter; 32]).expect("a key")
+pub(crate) fn key_of(message: u8) -> OwnKey {
+    OwnKey::from_seed(&[message; 32]).expect("a key")
 }
 
 impl SecurePeer {
     /// A peer that does what it should, at any port; its key is made of this letter.
-    pub(crate) fn named(name: &str, letter: u8) -> Self {
-        Self::at(name, letter, SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))
+    pub(crate) fn named(name: &str, message: u8) -> Self {
+        Self::at(name, message, SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))
     }
 
     /// The same at this address, with any port where that is 0.
-    pub(crate) fn at(name: &str, letter: u8, addr: SocketAddrV4) -> Self {
-        Self::with_patience(name, letter, addr, SOON)
+    pub(crate) fn at(name: &str, message: u8, addr: SocketAddrV4) -> Self {
+        Self::with_patience(name, message, addr, SOON)
     }
 
     /// The same that waits no longer than the real one for a handshake to come about.
-    pub(crate) fn impatient(name: &str, letter: u8) -> Self {
-        Self::with_patience(name, letter, SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), HELLO_WITHIN)
+    pub(crate) fn impatient(name: &str, message: u8) -> Self {
+        Self::with_patience(name, message, SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), HELLO_WITHIN)
     }
 
     /// A peer that has the very key of a real one, read from its file.
@@ -140,8 +140,8 @@ impl SecurePeer {
         Self::start(name, seed, SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), SOON)
     }
 
-    fn with_patience(name: &str, letter: u8, addr: SocketAddrV4, patience: Duration) -> Self {
-        Self::start(name, [letter; 32], addr, patience)
+    fn with_patience(name: &str, message: u8, addr: SocketAddrV4, patience: Duration) -> Self {
+        Self::start(name, [message; 32], addr, patience)
     }
 
     fn start(name: &str, seed: [u8; 32], addr: SocketAddrV4, patience: Duration) -> Self {
@@ -172,7 +172,7 @@ impl SecurePeer {
         self.shared.tls.own()
     }
 
-    /// Where it is dialled.
+    /// Where it is dialed.
     pub(crate) fn addr(&self) -> SocketAddrV4 {
         self.shared.addr
     }
@@ -241,14 +241,14 @@ impl SecurePeer {
     }
 
     /// Dials, and exchanges hellos.
-    pub(crate) fn greets(&self, to: SocketAddrV4) -> Result<(Dialled, Hello), End> {
+    pub(crate) fn greets(&self, to: SocketAddrV4) -> Result<(Dialed, Hello), End> {
         self.greets_as(to, self.hello())
     }
 
     /// The same with another hello, in which the lines are filled in.
-    pub(crate) fn greets_as(&self, to: SocketAddrV4, hello: Hello) -> Result<(Dialled, Hello), End> {
+    pub(crate) fn greets_as(&self, to: SocketAddrV4, hello: Hello) -> Result<(Dialed, Hello), End> {
         let channel = self.dials(to).unwrap_or_else(|refused| panic!("{}: {refused:?}", self.shared.name));
-        Dialled::greet(channel, hello)
+        Dialed::greet(channel, hello)
     }
 
     /// Dials, and says texts in one turn; every one of them gets its receipt.
@@ -303,7 +303,7 @@ impl Shared {
 
     fn hello(&self) -> Hello {
         Hello {
-            dialled: Vec::new(),
+            dialed: Vec::new(),
             answered: Vec::new(),
             name: PeerName::new(&self.name),
             port: self.addr.port(),

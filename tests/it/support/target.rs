@@ -39,7 +39,7 @@ impl Target {
         target
     }
 
-    /// Where it is dialled.
+    /// Where it is dialed.
     pub(crate) fn addr(&self) -> SocketAddrV4 {
         self.peer.addr()
     }

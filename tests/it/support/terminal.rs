@@ -201,7 +201,7 @@ impl Terminal {
         }
     }
 
-    /// Where it is dialled, once it has said so.
+    /// Where it is dialed, once it has said so.
     pub(crate) fn addr(&self) -> SocketAddrV4 {
         let mut port = None;
         let said = self.window.wait(|shown| {

@@ -36,8 +36,8 @@ fn two_peers_of_one_name_are_shown_to_choose_from() {
     let alice = Terminal::start(Peer::named("Alice").arg("--bind=127.0.0.1"), ROWS, 80);
     line_stands(&alice, CHOICE, "", "");
     // In plain anybody may be called Bob; of two who prove keys the user would be asked first.
-    let [bob, other] = [b'B', b'C'].map(|letter| {
-        let peer = SecurePeer::named("Bob", letter);
+    let [bob, other] = [b'B', b'C'].map(|message| {
+        let peer = SecurePeer::named("Bob", message);
         peer.says_it_is(Capability::None);
         assert!(peer.says_plainly(alice.addr(), "connect").starts_with("[ACK]"));
         alice.waits_for(&format!("{}, plain) is here.", peer.addr()));

@@ -33,10 +33,10 @@ fn at_and_a_name_sends_at_once_and_all_sends_to_everybody() {
     let port = alice.addr().port();
     alice.shows("who has what", |screen| {
         let text = steady(screen);
-        let fates = ["Delivered to Bob.\n", "Delivered to Carol.\n", "Sent to 2 of 2.\n"];
+        let results = ["Delivered to Bob.\n", "Delivered to Carol.\n", "Sent to 2 of 2.\n"];
         text.starts_with(
             "[..:..:..] to Bob> see you at 5\nDelivered to Bob.\n[..:..:..] to all> soup is ready\n",
-        ) && fates.iter().all(|fate| text.contains(fate))
+        ) && results.iter().all(|result| text.contains(result))
             && text.ends_with(&format!("── Alice 127.0.0.1:{port} · 2 here\nChoice [0-6]:"))
     });
 }

@@ -23,7 +23,7 @@ const MOST_GROWTH_KIB: u64 = 4 * 1024;
 const MET: usize = OURS.len() + 1;
 
 /// Threads that there may be more in the end than at the start: two that watch the connections that are kept, one for each of ours that dials
-/// it to see whether it is there, and one for each that has just been dialled from there.
+/// it to see whether it is there, and one for each that has just been dialed from there.
 const MORE_THREADS: u64 = 2 + 2 * MET as u64;
 
 /// The same of descriptors: a connection each way with each of ours, and two pairs by which those that watch them are woken.

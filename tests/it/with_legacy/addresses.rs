@@ -91,7 +91,7 @@ fn a_program_that_listens_where_it_claims_and_dials_from_elsewhere_is_reached() 
 
 #[test]
 fn a_reply_at_once_to_a_program_that_dials_from_elsewhere_leaves_one_row() {
-    // Until it has been dialled once, nobody knows at which of the two it listens.
+    // Until it has been dialed once, nobody knows at which of the two it listens.
     for program in Program::ALL {
         let legacy = at_hostname(program);
         let mut alice = Peer::named("Alice").start();

@@ -27,8 +27,8 @@ impl Soak {
     /// What holds at every minute: the table tells the truth, and nothing piles up.
     pub(super) fn audit(&mut self) {
         let now = self.story.now;
-        let chat = &self.story.chat;
-        for row in chat.rows(now) {
+        let state = &self.story.state;
+        for row in state.rows(now) {
             let Some(soul) = row.addr.and_then(|addr| self.souls.get(&addr.port())) else { continue };
             let for_long = now.since(soul.since);
             if row.state != PresenceStatus::Offline {
@@ -45,21 +45,21 @@ impl Soak {
         }
         // Whoever is gone is shown for ten minutes; strangers are at most four in the minute or so between two visits.
         let most = STATICS + REGULARS + 4 * 12 * 60;
-        assert!(chat.peers.len() <= most, "{} rows", chat.peers.len());
-        assert!(chat.jobs.len() <= MOST_JOBS && chat.operations.len() <= 8, "{} jobs", chat.jobs.len());
-        assert!(chat.probe_limiter.under_way() <= MOST_JOBS && chat.actions.is_empty());
+        assert!(state.peers.len() <= most, "{} rows", state.peers.len());
+        assert!(state.jobs.len() <= MOST_JOBS && state.operations.len() <= 8, "{} jobs", state.jobs.len());
+        assert!(state.probe_limiter.under_way() <= MOST_JOBS && state.actions.is_empty());
         if now.since_start().as_secs().is_multiple_of(3_600) {
             self.end_hour();
         }
     }
 
-    /// Nobody was dialled more often in the hour that ends than there was reason to.
+    /// Nobody was dialed more often in the hour that ends than there was reason to.
     fn end_hour(&mut self) {
         for (port, soul) in &mut self.souls {
             let turns: usize = soul.turns.iter().sum();
             let most = LOOKS_AN_HOUR + LOOKS_A_TURN * turns + LOOKS_A_WISH * self.wishes;
             let looks = self.looks.get(port).copied().unwrap_or(0);
-            assert!(looks <= most, "port {port} was dialled {looks} times in an hour with {turns} turns");
+            assert!(looks <= most, "port {port} was dialed {looks} times in an hour with {turns} turns");
             soul.turns = [0, soul.turns[0]];
         }
         self.looks.clear();

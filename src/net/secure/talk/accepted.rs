@@ -9,7 +9,7 @@ use crate::model::message::MessageId;
 use crate::net::secure::Channel;
 use crate::protocol::session::{ByeReason, Hello, MAX_IDS, Record};
 
-/// A talk that somebody has dialled to us, with both hellos said.
+/// A talk that somebody has dialed to us, with both hellos said.
 #[derive(Debug)]
 pub struct Accepted {
     pub(super) talk: Talk,
@@ -37,7 +37,7 @@ pub enum Step {
 }
 
 impl Accepted {
-    /// Hears the dialler's hello until the channel's deadline, asks `welcome` whether it shall be talked to, and says our hello, in which the
+    /// Hears the dialer's hello until the channel's deadline, asks `welcome` whether it shall be talked to, and says our hello, in which the
     /// lines are filled in, or bye.
     ///
     /// # Errors
@@ -72,7 +72,7 @@ impl Accepted {
     }
 
     /// Waits until `until` for something to be said, hands the texts to `take`, and answers; pings are answered without it. `take` is called
-    /// with at least one text, and may be called for a part of what the dialler takes for its turn.
+    /// with at least one text, and may be called for a part of what the dialer takes for its turn.
     ///
     /// # Errors
     /// Why it ended, at [`Accepted::ends_at`] at the latest, plus the time for `take` and [`TURN_WITHIN`] for the answers.
@@ -211,7 +211,7 @@ impl Heard {
 }
 
 impl Talk {
-    /// Hears the dialler's hello, and says ours to who is welcome.
+    /// Hears the dialer's hello, and says ours to who is welcome.
     fn be_met(
         &mut self,
         welcome: impl FnOnce(PublicKey, &Hello) -> Result<Hello, ByeReason>,

@@ -1,6 +1,6 @@
 //! What two p2p-chat peers say on a [`Channel`]: the hellos, then turns of records, each answered, then a good end.
 //!
-//! It is half-duplex: the dialler speaks, the acceptor answers, and speaks unasked only to say bye, which is the last it says. Everything
+//! It is half-duplex: the dialer speaks, the acceptor answers, and speaks unasked only to say bye, which is the last it says. Everything
 //! blocks, within deadlines that no bytes of the other side put off. A talk that has ended cannot be used: what would go on with it takes
 //! it, and gives it back only if it goes on.
 //!
@@ -8,7 +8,7 @@
 //! scope: who is welcome, what follows from a text, and how long a talk is worth being kept within its limits; that is asked or told.
 
 mod accepted;
-mod dialled;
+mod dialed;
 mod end;
 mod turn;
 
@@ -16,7 +16,7 @@ use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 pub use accepted::{Accepted, Reply, Step};
-pub use dialled::{Dialled, Outcome};
+pub use dialed::{Dialed, Outcome};
 pub use end::{End, Fault};
 pub use turn::Turn;
 
@@ -28,19 +28,19 @@ use crate::protocol::session::{ByeReason, Hello, Record, Records};
 /// other side for two seconds of it.
 pub const TURN_WITHIN: Duration = Duration::from_secs(5);
 
-/// How long a dialler keeps a connection on which nothing is said.
+/// How long a dialer keeps a connection on which nothing is said.
 pub const DIALLED_IDLE: Duration = Duration::from_secs(30);
 
-/// How long an acceptor does: longer, so that it is the dialler who ends it, and none of its texts meets a connection just closed.
+/// How long an acceptor does: longer, so that it is the dialer who ends it, and none of its texts meets a connection just closed.
 pub const ACCEPTED_IDLE: Duration = Duration::from_secs(45);
 
-/// How long a dialler uses one connection in all. Then a new handshake makes new keys, and asks the verifier anew.
+/// How long a dialer uses one connection in all. Then a new handshake makes new keys, and asks the verifier anew.
 pub const MAX_AGE: Duration = Duration::from_secs(60 * 60);
 
 /// Records both ways on one connection: as many as fit an hour at the highest rate that was measured for turns of one.
 pub const MAX_RECORDS: u32 = 1 << 24;
 
-/// What an acceptor allows beyond both, so that here, too, it is the dialler who ends it.
+/// What an acceptor allows beyond both, so that here, too, it is the dialer who ends it.
 const LENIENCE: (Duration, u32) = (Duration::from_secs(60), 1 << 16);
 
 /// What both sides have: the channel, the reader of its records, and how worn it is.
@@ -122,7 +122,7 @@ impl Talk {
 
     /// Says our hello, with the lines that were said on this channel: there are no others that it would have come from.
     fn say_hello(&mut self, hello: Hello) -> Result<(), End> {
-        let hello = Hello { dialled: DIAL_LINE.to_vec(), answered: OK_LINE.to_vec(), ..hello };
+        let hello = Hello { dialed: DIAL_LINE.to_vec(), answered: OK_LINE.to_vec(), ..hello };
         self.count += 1;
         Ok(self.channel.write_all(&Record::Hello(hello).encode())?)
     }
@@ -130,7 +130,7 @@ impl Talk {
     /// The other side's hello.
     fn hear_hello(&mut self) -> Result<Hello, End> {
         match self.next()? {
-            Record::Hello(hello) if hello.dialled != DIAL_LINE || hello.answered != OK_LINE => {
+            Record::Hello(hello) if hello.dialed != DIAL_LINE || hello.answered != OK_LINE => {
                 Err(End::NotUnderstood(Fault::Lines))
             }
             Record::Hello(hello) => {

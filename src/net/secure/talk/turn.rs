@@ -1,4 +1,4 @@
-//! What a dialler says at once, within the limits of a turn.
+//! What a dialer says at once, within the limits of a turn.
 
 use std::sync::Arc;
 

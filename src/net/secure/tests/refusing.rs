@@ -16,8 +16,8 @@ use crate::protocol::session::opening::{DIAL_LINE, OK_LINE};
 #[test]
 fn a_wrong_key_is_refused_before_ours_is_sent_and_both_know() {
     let expected = key(b'B').public();
-    let (dialled, accepted, passed) = meet(dialler(b'A', Expectation::Key(expected)), acceptor(b'M'));
-    let Err(Refused::WrongKey(wrong)) = dialled else { panic!("{dialled:?}") };
+    let (dialed, accepted, passed) = meet(dialer(b'A', Expectation::Key(expected)), acceptor(b'M'));
+    let Err(Refused::WrongKey(wrong)) = dialed else { panic!("{dialed:?}") };
     assert_eq!((wrong.expected, wrong.offered), (expected, key(b'M').public()));
     assert!(matches!(accepted, Err(Refused::Tls(rustls::Error::AlertReceived(_)))), "{accepted:?}");
     // Its hello, the byte for old middleboxes, and an alert of two bytes, sealed. A key and a signature by it have 200.
@@ -27,8 +27,8 @@ fn a_wrong_key_is_refused_before_ours_is_sent_and_both_know() {
 
 #[test]
 fn our_own_key_is_nobody_else() {
-    let (dialled, accepted, _) = meet(dialler(b'A', Expectation::Any), acceptor(b'A'));
-    assert!(matches!(dialled, Err(Refused::Ourselves)), "{dialled:?}");
+    let (dialed, accepted, _) = meet(dialer(b'A', Expectation::Any), acceptor(b'A'));
+    assert!(matches!(dialed, Err(Refused::Ourselves)), "{dialed:?}");
     assert!(matches!(accepted, Err(Refused::Ourselves)), "{accepted:?}");
 }
 
@@ -37,24 +37,24 @@ fn who_does_not_say_ok_gets_no_byte_more() {
     for answer in
         ["", "[ACK] Message received from 5000", "P2P-CHAT/1 no\n", "P2P-CHAT/2 ok\n", "P2P-CHAT/1 ok"]
     {
-        let (dialled, got, _) = meet(dialler(b'A', Expectation::Any), |mut stream| {
+        let (dialed, got, _) = meet(dialer(b'A', Expectation::Any), |mut stream| {
             stream.read_exact(&mut [0; DIAL_LINE.len()]).unwrap();
             stream.write_all(answer.as_bytes()).unwrap();
             let mut rest = Vec::new();
             stream.read_to_end(&mut rest).unwrap();
             rest
         });
-        assert!(matches!(dialled, Err(Refused::NoLine)), "{answer:?}: {dialled:?}");
+        assert!(matches!(dialed, Err(Refused::NoLine)), "{answer:?}: {dialed:?}");
         assert_eq!(got, b"", "{answer:?}");
     }
 }
 
 #[test]
-fn a_dialler_waits_a_second_for_the_ok_whatever_its_deadline_is() {
+fn a_dialer_waits_a_second_for_the_ok_whatever_its_deadline_is() {
     let begun = Instant::now();
-    let (dialled, _, _) =
-        meet(dialler(b'A', Expectation::Any), |mut stream| stream.read_to_end(&mut Vec::new()));
-    assert!(matches!(dialled, Err(Refused::NoLine)), "{dialled:?}");
+    let (dialed, _, _) =
+        meet(dialer(b'A', Expectation::Any), |mut stream| stream.read_to_end(&mut Vec::new()));
+    assert!(matches!(dialed, Err(Refused::NoLine)), "{dialed:?}");
     assert!((OK_WITHIN..Duration::from_secs(15)).contains(&begun.elapsed()));
 }
 
@@ -69,14 +69,14 @@ fn a_handshake_that_stops_ends_at_its_deadline_on_either_side() {
         },
         |stream| accept(&tls(b'B'), stream, b"", soon()),
     );
-    let (dialled, _, _) = meet(
+    let (dialed, _, _) = meet(
         |stream| dial(&tls(b'A'), stream, Expectation::Any, Instant::now() + Duration::from_millis(500)),
         |mut stream| {
             stream.write_all(OK_LINE).unwrap();
             stream.read_to_end(&mut Vec::new())
         },
     );
-    for side in [dialled, accepted] {
+    for side in [dialed, accepted] {
         assert!(
             matches!(&side, Err(Refused::Io(error)) if error.kind() == std::io::ErrorKind::TimedOut),
             "{side:?}"
@@ -145,9 +145,9 @@ fn accept_with(
 struct Showing(Arc<CertifiedKey>);
 
 impl Showing {
-    fn new(letter: u8, certificate: &[u8]) -> Arc<Self> {
+    fn new(message: u8, certificate: &[u8]) -> Arc<Self> {
         let certificate = CertificateDer::from(certificate.to_vec());
-        let signing = Arc::clone(&key(letter).certified.key);
+        let signing = Arc::clone(&key(message).certified.key);
         Arc::new(Self(Arc::new(CertifiedKey::new(vec![certificate], signing))))
     }
 }
@@ -183,8 +183,8 @@ const CERTIFICATE: [u8; 5] = [0x30, 3, 2, 1, 0];
 fn a_server_with_a_certificate_is_refused_and_does_not_learn_our_key() {
     let mut config = ServerConfig::clone(&tls(b'M').server);
     config.cert_resolver = Showing::new(b'M', &CERTIFICATE);
-    let (dialled, _, passed) = meet(dialler(b'A', Expectation::Any), accept_with(config));
-    assert!(matches!(dialled, Err(Refused::Tls(_))), "{dialled:?}");
+    let (dialed, _, passed) = meet(dialer(b'A', Expectation::Any), accept_with(config));
+    assert!(matches!(dialed, Err(Refused::Tls(_))), "{dialed:?}");
     let sent = tls_records(&passed.up[DIAL_LINE.len()..]);
     assert!(sent[1..].iter().all(|(_, length)| *length < 32), "{sent:?}");
 }
@@ -194,8 +194,8 @@ fn who_shows_a_key_that_it_does_not_hold_is_refused_on_either_side() {
     let bobs = key(b'B').certified.cert[0].to_vec();
     let mut config = ServerConfig::clone(&tls(b'M').server);
     config.cert_resolver = Showing::new(b'M', &bobs);
-    let (dialled, _, _) = meet(dialler(b'A', Expectation::Key(key(b'B').public())), accept_with(config));
-    assert!(matches!(dialled, Err(Refused::Tls(rustls::Error::InvalidCertificate(_)))), "{dialled:?}");
+    let (dialed, _, _) = meet(dialer(b'A', Expectation::Key(key(b'B').public())), accept_with(config));
+    assert!(matches!(dialed, Err(Refused::Tls(rustls::Error::InvalidCertificate(_)))), "{dialed:?}");
     let mut config = ClientConfig::clone(&tls(b'M').client(Expectation::Any));
     config.client_auth_cert_resolver = Showing::new(b'M', &bobs);
     let (_, accepted, _) = meet(dial_with(config), acceptor(b'A'));
@@ -223,8 +223,8 @@ fn another_protocol_inside_or_none_named_is_refused_on_either_side() {
     for protocols in [vec![b"p2p-chat/2".to_vec()], Vec::new()] {
         let mut server = ServerConfig::clone(&tls(b'M').server);
         server.alpn_protocols.clone_from(&protocols);
-        let (dialled, _, _) = meet(dialler(b'A', Expectation::Any), accept_with(server));
-        assert!(matches!(dialled, Err(Refused::Tls(_))), "{protocols:?}: {dialled:?}");
+        let (dialed, _, _) = meet(dialer(b'A', Expectation::Any), accept_with(server));
+        assert!(matches!(dialed, Err(Refused::Tls(_))), "{protocols:?}: {dialed:?}");
         let mut client = ClientConfig::clone(&tls(b'M').client(Expectation::Any));
         client.alpn_protocols.clone_from(&protocols);
         let (_, accepted, _) = meet(dial_with(client), acceptor(b'B'));

@@ -21,11 +21,11 @@ fn talk(channel: Side, words: &[u8]) -> (crate::model::key::PublicKey, Vec<u8>) 
 fn both_know_each_other_and_nothing_readable_passes_but_the_two_lines() {
     for expectation in [Expectation::Any, Expectation::Key(key(b'B').public())] {
         let (one, other, passed) = meet(
-            |stream| talk(dialler(b'A', expectation)(stream), b"words of the dialler"),
-            |stream| talk(acceptor(b'B')(stream), b"those of the accepto"),
+            |stream| talk(dialer(b'A', expectation)(stream), b"words of the dialer"),
+            |stream| talk(acceptor(b'B')(stream), b"those of the accept"),
         );
-        assert_eq!(one, (key(b'B').public(), b"those of the accepto".to_vec()));
-        assert_eq!(other, (key(b'A').public(), b"words of the dialler".to_vec()));
+        assert_eq!(one, (key(b'B').public(), b"those of the accept".to_vec()));
+        assert_eq!(other, (key(b'A').public(), b"words of the dialer".to_vec()));
         let up = passed.up.strip_prefix(DIAL_LINE).expect("the line");
         let down = passed.down.strip_prefix(OK_LINE).expect("the line");
         assert_eq!((tls_records(up)[0].0, tls_records(down)[0].0), (22, 22), "two handshakes");
@@ -46,7 +46,7 @@ fn a_turn_of_any_size_arrives_whole() {
     let turn: Vec<u8> = (0..256 * 1024).map(|at: u32| (at % 251) as u8).collect();
     let (_, heard, _) = meet(
         |stream| {
-            let mut channel = dialler(b'A', Expectation::Any)(stream).unwrap();
+            let mut channel = dialer(b'A', Expectation::Any)(stream).unwrap();
             channel.write_all(&turn).unwrap();
             channel.read_exact(&mut [0; 2]).unwrap();
             channel.close(b"");
@@ -68,7 +68,7 @@ fn a_cut_is_told_from_an_end() {
     for cut in [false, true] {
         let (_, heard, _) = meet(
             |stream| {
-                let mut channel = dialler(b'A', Expectation::Any)(stream).unwrap();
+                let mut channel = dialer(b'A', Expectation::Any)(stream).unwrap();
                 channel.write_all(b"half").unwrap();
                 if cut {
                     channel.stream().shutdown(Shutdown::Write).unwrap();
@@ -91,7 +91,7 @@ fn a_cut_is_told_from_an_end() {
 fn the_line_may_have_been_read_before_in_part_or_whole() {
     for read_before in [1, 5, DIAL_LINE.len()] {
         let (_, peer, _) = meet(
-            |stream| dialler(b'A', Expectation::Any)(stream).unwrap().read(&mut [0; 1]).unwrap(),
+            |stream| dialer(b'A', Expectation::Any)(stream).unwrap().read(&mut [0; 1]).unwrap(),
             |mut stream| {
                 let mut said = vec![0; read_before];
                 stream.read_exact(&mut said).unwrap();
@@ -111,7 +111,7 @@ fn the_line_may_have_been_read_before_in_part_or_whole() {
 fn reading_ends_at_its_deadline_and_goes_on_after_it() {
     let (_, heard, _) = meet(
         |stream| {
-            let mut channel = dialler(b'A', Expectation::Any)(stream).unwrap();
+            let mut channel = dialer(b'A', Expectation::Any)(stream).unwrap();
             // Says something only when it is asked.
             channel.read_exact(&mut [0; 1]).unwrap();
             channel.write_all(b"at last").unwrap();
@@ -136,7 +136,7 @@ fn reading_ends_at_its_deadline_and_goes_on_after_it() {
 fn what_is_decrypted_already_is_told_without_the_connection() {
     let (_, told, _) = meet(
         |stream| {
-            let mut channel = dialler(b'A', Expectation::Any)(stream).unwrap();
+            let mut channel = dialer(b'A', Expectation::Any)(stream).unwrap();
             channel.write_all(b"two").unwrap();
             let _ = channel.read(&mut [0; 1]);
         },
@@ -154,7 +154,7 @@ fn what_is_decrypted_already_is_told_without_the_connection() {
 #[test]
 fn no_ticket_is_given_for_a_later_handshake() {
     let (_, _, passed) = meet(
-        |stream| talk(dialler(b'A', Expectation::Any)(stream), b"x"),
+        |stream| talk(dialer(b'A', Expectation::Any)(stream), b"x"),
         |stream| talk(acceptor(b'B')(stream), b"y"),
     );
     let down = tls_records(&passed.down[OK_LINE.len()..]);

@@ -3,9 +3,9 @@
 use std::thread::{self, JoinHandle};
 
 use super::*;
-use crate::model::message::Failure;
+use crate::model::message::SendError;
 use crate::net::connection::Connection;
-use crate::net::secure::talk::{Accepted, Dialled, End, Reply, Step, Turn};
+use crate::net::secure::talk::{Accepted, Dialed, End, Reply, Step, Turn};
 use crate::net::secure::{self, Expectation};
 use crate::net::talk::Host;
 use crate::net::talk::line::{Line, Lines};
@@ -13,28 +13,28 @@ use crate::net::waiting::Waiting;
 use crate::protocol::session::Record;
 
 /// Dials somebody as with this key, by hand.
-fn dialled(to: PeerAddr, letter: u8) -> Dialled {
+fn dialed(to: PeerAddr, message: u8) -> Dialed {
     let stream = TcpStream::connect(to.socket()).unwrap();
-    let channel = secure::dial(&tls(letter), stream, Expectation::Any, Instant::now() + IN_TIME).unwrap();
-    Dialled::greet(channel, hello(letter)).unwrap().0
+    let channel = secure::dial(&tls(message), stream, Expectation::Any, Instant::now() + IN_TIME).unwrap();
+    Dialed::greet(channel, hello(message)).unwrap().0
 }
 
 /// Accepts one, as with this key, by hand.
-fn accepted(listener: &TcpListener, letter: u8) -> Accepted {
+fn accepted(listener: &TcpListener, message: u8) -> Accepted {
     let stream = listener.accept().unwrap().0;
-    let channel = secure::accept(&tls(letter), stream, b"", Instant::now() + IN_TIME).unwrap();
-    Accepted::greet(channel, |_, _| Ok(hello(letter))).unwrap().0
+    let channel = secure::accept(&tls(message), stream, b"", Instant::now() + IN_TIME).unwrap();
+    Accepted::greet(channel, |_, _| Ok(hello(message))).unwrap().0
 }
 
 /// Answers one turn, whose texts these are.
-fn answered(talk: Accepted) -> (Accepted, Vec<Letter>) {
+fn answered(talk: Accepted) -> (Accepted, Vec<Message>) {
     let mut heard = Vec::new();
     let take = |texts: Vec<Record>| {
         for text in texts {
             let Record::Text { id, time, again, body } = text else { panic!("{text:?}") };
-            heard.push(Letter { id, time, again, body });
+            heard.push(Message { id, time, again, body });
         }
-        Reply::Receipts(heard.iter().map(|letter: &Letter| letter.id).collect())
+        Reply::Receipts(heard.iter().map(|message: &Message| message.id).collect())
     };
     match talk.turn(Instant::now() + IN_TIME, take).unwrap() {
         Step::Answered(talk) => (talk, heard),
@@ -42,7 +42,7 @@ fn answered(talk: Accepted) -> (Accepted, Vec<Letter>) {
     }
 }
 
-/// Bob by hand: does this with what is dialled to him.
+/// Bob by hand: does this with what is dialed to him.
 fn bob<T: Send + 'static>(does: impl FnOnce(TcpListener) -> T + Send + 'static) -> (PeerAddr, JoinHandle<T>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     (addr_of(&listener), thread::spawn(move || does(listener)))
@@ -54,7 +54,7 @@ fn one_connection_serves_for_many_errands() {
     let met = alice.talks(&[house.addr], None, Say::Greet).met.unwrap();
     assert!(met.hello.is_some());
     for number in 1..=20 {
-        let talked = alice.says(&house, Say::Texts(letters([number])));
+        let talked = alice.says(&house, Say::Texts(messages([number])));
         assert_eq!((talked.end, talked.receipts), (TalkEnd::Answered, vec![id(number)]));
         assert_eq!(talked.met.unwrap().hello, None, "it was said before");
     }
@@ -62,7 +62,7 @@ fn one_connection_serves_for_many_errands() {
     assert_eq!(alice.says(&house, Say::Greet).end, TalkEnd::Answered);
     // After a silence, too, in which nobody waits for it but the keeper.
     until(|| house.listener.talks().0 == 1);
-    assert_eq!(alice.says(&house, Say::Texts(letters([21]))).receipts, [id(21)]);
+    assert_eq!(alice.says(&house, Say::Texts(messages([21]))).receipts, [id(21)]);
     assert_eq!(alice.says(&house, Say::Bye).end, TalkEnd::Answered);
     house.chat.wait(|story| (story.ended == [(key(b'A'), Some(ByeReason::Leaves))]).then_some(()));
     assert_eq!(house.chat.change(|story| story.welcomed.len()), 1, "and one handshake");
@@ -80,7 +80,7 @@ fn a_goodbye_and_a_cut_are_told_while_nothing_is_said() {
             }
         });
         let mut alice = Alice::new();
-        assert_eq!(alice.talks(&[addr], None, Say::Texts(letters([1]))).end, TalkEnd::Answered);
+        assert_eq!(alice.talks(&[addr], None, Say::Texts(messages([1]))).end, TalkEnd::Answered);
         alice.told.recv_timeout(Duration::from_millis(200)).expect_err("nothing has ended");
         end.send(()).unwrap();
         assert_eq!(alice.report(), Report::Ended { key: key(b'B'), bye: told });
@@ -97,7 +97,7 @@ fn a_listener_that_stops_says_so_to_who_is_idle() {
     drop(house);
     assert_eq!(alice.report(), Report::Ended { key: key(b'B'), bye: Some(ByeReason::Idle) });
     let talked = alice.talks(&[addr], Some(key(b'B')), Say::Greet);
-    assert_eq!(talked.end, TalkEnd::Unreachable(Failure::Refused));
+    assert_eq!(talked.end, TalkEnd::Unreachable(SendError::Refused));
 }
 
 #[test]
@@ -112,27 +112,27 @@ fn texts_that_may_have_been_lost_with_a_kept_connection_come_again_at_once_and_s
         (first, second, talk)
     });
     let mut alice = Alice::new();
-    alice.talks(&[addr], Some(key(b'B')), Say::Texts(letters([1])));
-    let talked = alice.talks(&[addr], Some(key(b'B')), Say::Texts(letters([2, 3])));
+    alice.talks(&[addr], Some(key(b'B')), Say::Texts(messages([1])));
+    let talked = alice.talks(&[addr], Some(key(b'B')), Say::Texts(messages([2, 3])));
     assert_eq!((talked.end, talked.receipts), (TalkEnd::Answered, vec![id(2), id(3)]));
-    assert!(talked.met.unwrap().hello.is_some(), "it was dialled anew");
+    assert!(talked.met.unwrap().hello.is_some(), "it was dialed anew");
     let (first, second, _talk) = peer.join().unwrap();
-    assert_eq!(first.iter().map(|letter| letter.again).collect::<Vec<_>>(), [false]);
+    assert_eq!(first.iter().map(|message| message.again).collect::<Vec<_>>(), [false]);
     assert_eq!(
-        second.iter().map(|letter| (letter.id, letter.again)).collect::<Vec<_>>(),
+        second.iter().map(|message| (message.id, message.again)).collect::<Vec<_>>(),
         [(id(2), true), (id(3), true)]
     );
 }
 
 #[test]
-fn who_has_no_room_is_not_dialled_anew_in_the_same_errand() {
+fn who_has_no_room_is_not_dialed_anew_in_the_same_errand() {
     let (house, mut alice) = (House::of_bob(), Alice::new());
     alice.says(&house, Say::Greet);
     house.chat.change(|story| story.room = Some(0));
-    let talked = alice.says(&house, Say::Texts(letters([1])));
+    let talked = alice.says(&house, Say::Texts(messages([1])));
     assert_eq!((talked.end, talked.receipts), (TalkEnd::Bye(ByeReason::NoRoom), Vec::new()));
     assert_eq!(house.chat.change(|story| (story.welcomed.len(), story.turns.len())), (1, 1));
-    assert_eq!(alice.says(&house, Say::Texts(letters([1]))).receipts, [id(1)]);
+    assert_eq!(alice.says(&house, Say::Texts(messages([1]))).receipts, [id(1)]);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn a_kept_connection_that_is_idle_for_too_long_is_ended_in_good_order() {
     let house = House::of_bob();
     let (tell, told) = mpsc::channel();
     let lines = Lines::new(Arc::new(move |report| drop(tell.send(report))));
-    let mut talk = dialled(house.addr, b'A');
+    let mut talk = dialed(house.addr, b'A');
     talk.idles_until(Instant::now() + Duration::from_millis(300));
     lines.keep(Line { talk, addr: house.addr, name: PeerName::new("Alice") });
     assert_eq!(lines.count().0, 1);
@@ -152,16 +152,17 @@ fn a_kept_connection_that_is_idle_for_too_long_is_ended_in_good_order() {
 }
 
 #[test]
-fn where_too_many_are_kept_who_dialled_ends_the_one_that_was_idle_for_longest() {
-    let (addr, peer) = bob(|listener| (1..=4).map(|letter| accepted(&listener, letter)).collect::<Vec<_>>());
+fn where_too_many_are_kept_who_dialed_ends_the_one_that_was_idle_for_longest() {
+    let (addr, peer) =
+        bob(|listener| (1..=4).map(|message| accepted(&listener, message)).collect::<Vec<_>>());
     let (tell, told) = mpsc::channel();
     let lines = Lines::with_most(2, Arc::new(move |report| drop(tell.send(report))));
     for _ in 1..=4 {
-        lines.keep(Line { talk: dialled(addr, b'A'), addr, name: PeerName::new("Alice") });
+        lines.keep(Line { talk: dialed(addr, b'A'), addr, name: PeerName::new("Alice") });
     }
-    for letter in [1, 2] {
+    for message in [1, 2] {
         let ended = told.recv_timeout(IN_TIME).unwrap();
-        assert_eq!(ended, Report::Ended { key: key(letter), bye: Some(ByeReason::Idle) });
+        assert_eq!(ended, Report::Ended { key: key(message), bye: Some(ByeReason::Idle) });
     }
     assert_eq!(lines.count().0, 2);
     let guests = peer.join().unwrap();
@@ -181,9 +182,9 @@ fn where_too_many_are_kept_who_accepted_says_bye_to_the_one_that_was_idle_for_lo
     let host = Host::with_most(2, tls(b'B'), Arc::new(chat.clone()));
     let (listener, waiting) = (TcpListener::bind("127.0.0.1:0").unwrap(), Waiting::default());
     let addr = addr_of(&listener);
-    let mut talks: Vec<Dialled> = (1..=4)
-        .map(|letter| {
-            let peer = thread::spawn(move || dialled(addr, letter));
+    let mut talks: Vec<Dialed> = (1..=4)
+        .map(|message| {
+            let peer = thread::spawn(move || dialed(addr, message));
             let connection =
                 Connection::new(listener.accept().unwrap().0, Ipv4Addr::LOCALHOST.into(), None).unwrap();
             let place = waiting.admit(&connection.stream, connection.source.share());
@@ -215,7 +216,7 @@ fn what_is_kept_with_a_key_is_parted_with_where_it_is_not_to_be_talked_to_any_mo
     assert_eq!(alice.report(), Report::Ended { key: key(b'B'), bye: Some(ByeReason::NotAccepted) });
     alice.says(&house, Say::Greet);
     until(|| house.listener.talks().0 == 1);
-    alice.dialler.part(&key(b'B'), ByeReason::NotAccepted);
+    alice.dialer.part(&key(b'B'), ByeReason::NotAccepted);
     house.chat.wait(|story| story.ended.contains(&(key(b'A'), Some(ByeReason::NotAccepted))).then_some(()));
 }
 
@@ -223,14 +224,14 @@ fn what_is_kept_with_a_key_is_parted_with_where_it_is_not_to_be_talked_to_any_mo
 fn two_hundred_kept_connections_hold_no_threads_and_each_can_be_used_on() {
     const MANY: u8 = 200;
     let (addr, peer) =
-        bob(|listener| (0..MANY).map(|letter| accepted(&listener, letter)).collect::<Vec<_>>());
+        bob(|listener| (0..MANY).map(|message| accepted(&listener, message)).collect::<Vec<_>>());
     let (tell, _told) = mpsc::channel();
     let lines = Lines::new(Arc::new(move |report| drop(tell.send(report))));
     let house = House::of_bob();
     let mut others = Vec::new();
     for _ in 0..MANY {
-        lines.keep(Line { talk: dialled(addr, 255), addr, name: PeerName::new("Alice") });
-        others.push(dialled(house.addr, b'A'));
+        lines.keep(Line { talk: dialed(addr, 255), addr, name: PeerName::new("Alice") });
+        others.push(dialed(house.addr, b'A'));
     }
     until(|| house.listener.talks().0 == usize::from(MANY));
     assert_eq!(lines.count(), (usize::from(MANY), 1));

@@ -1,7 +1,7 @@
-//! A dialler and a listener over real sockets, and each against a hand-made other side.
+//! A dialer and a listener over real sockets, and each against a hand-made other side.
 
 mod accepting;
-mod dialling;
+mod dialing;
 mod keeping;
 
 use std::io::{Read, Write};
@@ -16,9 +16,9 @@ use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
-use crate::model::session::{ByeReason, Letter, Say, TalkEnd, Talked};
+use crate::model::session::{ByeReason, Message, Say, TalkEnd, Talked};
 use crate::net::secure::{OwnKey, Tls};
-use crate::net::{Delivery, Dialler, Errand, How, Identity, InboundHandler, Listener, Reply, Report};
+use crate::net::{Delivery, Dialer, Errand, How, Identity, InboundHandler, Listener, Reply, Report};
 use crate::protocol::session::Hello;
 use crate::protocol::session::opening::{DIAL_LINE, OK_LINE};
 
@@ -26,23 +26,23 @@ use crate::protocol::session::opening::{DIAL_LINE, OK_LINE};
 const IN_TIME: Duration = Duration::from_secs(30);
 
 /// Everybody's key is made of one letter here.
-fn own_key(letter: u8) -> OwnKey {
-    OwnKey::from_seed(&[letter; 32]).unwrap()
+fn own_key(message: u8) -> OwnKey {
+    OwnKey::from_seed(&[message; 32]).unwrap()
 }
 
-fn key(letter: u8) -> PublicKey {
-    own_key(letter).public()
+fn key(message: u8) -> PublicKey {
+    own_key(message).public()
 }
 
-fn tls(letter: u8) -> Arc<Tls> {
-    Arc::new(Tls::new(&own_key(letter)).unwrap())
+fn tls(message: u8) -> Arc<Tls> {
+    Arc::new(Tls::new(&own_key(message)).unwrap())
 }
 
-fn hello(letter: u8) -> Hello {
+fn hello(message: u8) -> Hello {
     Hello {
-        dialled: Vec::new(),
+        dialed: Vec::new(),
         answered: Vec::new(),
-        name: name(letter),
+        name: name(message),
         port: 5000,
         version: "0.2.0".into(),
         features: Vec::new(),
@@ -50,8 +50,8 @@ fn hello(letter: u8) -> Hello {
     }
 }
 
-fn name(letter: u8) -> PeerName {
-    PeerName::new(&format!("P{letter}"))
+fn name(message: u8) -> PeerName {
+    PeerName::new(&format!("P{message}"))
 }
 
 /// Waits until this is so, of something that nobody tells of.
@@ -63,9 +63,10 @@ fn until(is_so: impl Fn() -> bool) {
     }
 }
 
-fn letters(numbers: impl IntoIterator<Item = u8>) -> Vec<Letter> {
-    let letter = |number| Letter { id: id(number), time: u64::from(number), again: false, body: "hi".into() };
-    numbers.into_iter().map(letter).collect()
+fn messages(numbers: impl IntoIterator<Item = u8>) -> Vec<Message> {
+    let message =
+        |number| Message { id: id(number), time: u64::from(number), again: false, body: "hi".into() };
+    numbers.into_iter().map(message).collect()
 }
 
 fn id(number: u8) -> MessageId {
@@ -77,7 +78,7 @@ fn id(number: u8) -> MessageId {
 struct Story {
     welcomed: Vec<(PublicKey, Hello)>,
     plain: usize,
-    turns: Vec<Vec<Letter>>,
+    turns: Vec<Vec<Message>>,
     heard: usize,
     ended: Vec<(PublicKey, Option<ByeReason>)>,
     /// Refuse whoever comes.
@@ -90,7 +91,7 @@ struct Story {
     shut: bool,
 }
 
-/// Somebody who is dialled.
+/// Somebody who is dialed.
 #[derive(Clone, Default)]
 struct Chat(Arc<(Mutex<Story>, Condvar)>);
 
@@ -130,10 +131,10 @@ impl InboundHandler for Chat {
         })
     }
 
-    fn letters(&self, _: PublicKey, _: Source, letters: Vec<Letter>, _: Instant) -> Vec<MessageId> {
-        let mut ids: Vec<MessageId> = letters.iter().map(|letter| letter.id).collect();
+    fn messages(&self, _: PublicKey, _: Source, messages: Vec<Message>, _: Instant) -> Vec<MessageId> {
+        let mut ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
         self.change(|story| {
-            story.turns.push(letters);
+            story.turns.push(messages);
             assert!(!std::mem::take(&mut story.panics), "as the test wants");
             if let Some(room) = story.room.take() {
                 ids.truncate(room);
@@ -181,7 +182,7 @@ impl Drop for House {
 
 /// Alice, who dials.
 struct Alice {
-    dialler: Dialler,
+    dialer: Dialer,
     told: Receiver<Report>,
     last_id: u64,
 }
@@ -190,16 +191,16 @@ impl Alice {
     fn new() -> Self {
         let (tell, told) = mpsc::channel();
         let identity = Identity { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
-        let dialler = Dialler::new(identity, tls(b'A'), move |report| drop(tell.send(report)));
-        Self { dialler, told, last_id: 0 }
+        let dialer = Dialer::new(identity, tls(b'A'), move |report| drop(tell.send(report)));
+        Self { dialer, told, last_id: 0 }
     }
 
     fn begin(&mut self, addrs: &[PeerAddr], expect: Option<PublicKey>, say: Say) -> u64 {
         self.last_id += 1;
         let how = How::Talk { addrs: addrs.to_vec(), expect, hello: hello(b'A'), say };
         let errand = Errand { id: self.last_id, name: "Alice".parse().unwrap(), how, deadline: None };
-        self.dialler.push(errand).unwrap();
-        self.dialler.staff();
+        self.dialer.push(errand).unwrap();
+        self.dialer.staff();
         self.last_id
     }
 
@@ -224,7 +225,7 @@ impl Alice {
 
 impl Drop for Alice {
     fn drop(&mut self) {
-        self.dialler.stop(Instant::now() + IN_TIME);
+        self.dialer.stop(Instant::now() + IN_TIME);
     }
 }
 

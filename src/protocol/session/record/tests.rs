@@ -8,7 +8,7 @@ use crate::protocol::session::{MAX_ADDRESSES, Records};
 
 fn hello() -> Hello {
     Hello {
-        dialled: DIAL_LINE.to_vec(),
+        dialed: DIAL_LINE.to_vec(),
         answered: OK_LINE.to_vec(),
         name: PeerName::new("Alice"),
         port: 5000,

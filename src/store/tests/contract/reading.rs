@@ -49,7 +49,7 @@ fn everybody_of_whom_there_are_messages_is_listed_under_the_last_name() {
     for mut tried in both() {
         let store = &mut *tried.store;
         apply(store, &[heard(addr(1), "x"), taken(1, &[1]), said(key(2), 2, "x")]);
-        let called = |from, called, body: &str| Write::Heard {
+        let called = |from, called, body: &str| StoreOp::Heard {
             from,
             name: called,
             assurance: Assurance::Plain,
@@ -78,7 +78,7 @@ fn keys_written_to_are_listed_in_every_state() {
             apply(store, &[became(key(3), 1, state)]);
             assert_eq!(store.written_to().unwrap(), [peer_key(1), peer_key(3)], "{}", tried.name);
         }
-        apply(store, &[Write::Moved { id: id(1), from: key(3), to: key(5) }]);
+        apply(store, &[StoreOp::Moved { id: id(1), from: key(3), to: key(5) }]);
         assert_eq!(store.written_to().unwrap(), [peer_key(1), peer_key(5)], "{}", tried.name);
         apply(store, &[became(key(5), 1, Condition::Delivered), forget(Some(vec![key(5)]), None, None)]);
         assert_eq!(store.written_to().unwrap(), [peer_key(1)], "{}", tried.name);

@@ -29,7 +29,7 @@ fn offer(name: &str, byte: u8, port: u16, against: &[Pin]) -> Offer {
         key: key(byte),
         name: Some(PeerName::new(name)),
         addr: addr(port),
-        dialled: false,
+        dialed: false,
         source: Source::from(Ipv4Addr::LOCALHOST),
         date: 0,
     };

@@ -25,11 +25,11 @@ fn pin(name: &str, byte: u8) -> Pin {
 fn meeting(name: Option<&str>, addr: &str) -> Meeting {
     let addr: PeerAddr = addr.parse().unwrap();
     let source = addr.source();
-    Meeting { key: key(2), name: name.map(PeerName::new), addr, dialled: false, source, date: 21 * DAY }
+    Meeting { key: key(2), name: name.map(PeerName::new), addr, dialed: false, source, date: 21 * DAY }
 }
 
-fn secure_bob() -> Who {
-    Who { proof: Proof::Encrypted, ..bob() }
+fn secure_bob() -> PeerInfo {
+    PeerInfo { verification: Verification::Encrypted, ..bob() }
 }
 
 #[test]
@@ -88,7 +88,11 @@ fn message_request_offers_to_accept_or_block() {
 #[test]
 fn a_plain_text_in_the_name_of_a_known_peer_stands_apart_and_never_in_its_colour() {
     let unproven = |name: Option<&str>, text: &str| {
-        let from = Who { name: name.map(PeerName::new), proof: Proof::Claims(PeerName::new("Bob")), ..bob() };
+        let from = PeerInfo {
+            name: name.map(PeerName::new),
+            verification: Verification::Claims(PeerName::new("Bob")),
+            ..bob()
+        };
         Event::Unproven {
             from,
             source: Source::from(Ipv4Addr::new(127, 0, 0, 9)),

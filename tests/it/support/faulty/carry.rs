@@ -22,21 +22,21 @@ const BETWEEN_BYTES: Duration = Duration::from_millis(1);
 const MESSAGE_BYTES: usize = 16 * 1024;
 
 /// Carries one connection, and returns the streams that shall stay open.
-pub(super) fn connection(shared: &Shared, mut dialler: TcpStream) -> io::Result<Vec<TcpStream>> {
-    limit(&dialler)?;
+pub(super) fn connection(shared: &Shared, mut dialer: TcpStream) -> io::Result<Vec<TcpStream>> {
+    limit(&dialer)?;
     let mut first = vec![0; MESSAGE_BYTES];
-    let count = dialler.read(&mut first)?;
+    let count = dialer.read(&mut first)?;
     first.truncate(count);
     let (fault, number) = {
         let mut state = shared.lock();
         let fault = (state.plan)(&first);
         state.done.push((String::from_utf8_lossy(&first).into_owned(), fault));
         let number = state.done.len() - 1;
-        state.open.push((number, dialler.try_clone()?));
+        state.open.push((number, dialer.try_clone()?));
         (fault, number)
     };
     shared.changed.notify_all();
-    let held = suffer(shared, dialler, &first, fault, number);
+    let held = suffer(shared, dialer, &first, fault, number);
     let mut state = shared.lock();
     // What is to be reset is reset with the last that holds it.
     state.open.retain(|(open, _)| *open != number);
@@ -48,25 +48,25 @@ pub(super) fn connection(shared: &Shared, mut dialler: TcpStream) -> io::Result<
 
 fn suffer(
     shared: &Shared,
-    mut dialler: TcpStream,
+    mut dialer: TcpStream,
     first: &[u8],
     fault: Fault,
     number: usize,
 ) -> io::Result<Vec<TcpStream>> {
     match fault {
-        Fault::None => through(shared, dialler, first, Duration::ZERO)?,
+        Fault::None => through(shared, dialer, first, Duration::ZERO)?,
         Fault::DelayConnection(time) => {
             thread::sleep(time);
-            through(shared, dialler, first, Duration::ZERO)?;
+            through(shared, dialer, first, Duration::ZERO)?;
         }
         Fault::DelayBytes(time) => {
-            let peer = connect(shared, &dialler)?;
+            let peer = connect(shared, &dialer)?;
             thread::sleep(time);
-            exchange(dialler, peer, first, Duration::ZERO)?;
+            exchange(dialer, peer, first, Duration::ZERO)?;
         }
-        Fault::DelayAnswer(time) => through(shared, dialler, first, time)?,
+        Fault::DelayAnswer(time) => through(shared, dialer, first, time)?,
         Fault::SingleBytes => {
-            let mut peer = connect(shared, &dialler)?;
+            let mut peer = connect(shared, &dialer)?;
             peer.set_nodelay(true)?;
             // A peer that has had enough closes; its answer is still carried back.
             let _ = byte_by_byte(first, &mut peer);
@@ -79,35 +79,35 @@ fn suffer(
                 }
                 let _ = to.shutdown(Shutdown::Write);
             };
-            back_and_forth(dialler, peer, (is_talk(first), Duration::ZERO), forth)?;
+            back_and_forth(dialer, peer, (is_talk(first), Duration::ZERO), forth)?;
         }
         Fault::ResetAfter(count) => {
-            let mut peer = connect(shared, &dialler)?;
+            let mut peer = connect(shared, &dialer)?;
             peer.write_all(&first[..count.min(first.len())])?;
             if is_talk(first) && count > first.len() {
-                up_to(count - first.len(), &dialler, &peer)?;
+                up_to(count - first.len(), &dialer, &peer)?;
             }
             reset(peer)?;
-            reset(dialler)?;
+            reset(dialer)?;
         }
         Fault::ResetBeforeReceipt => {
             // Of a talk, the first answer is the ok.
-            answer_to(shared, &mut dialler, first)?;
-            reset(dialler)?;
+            answer_to(shared, &mut dialer, first)?;
+            reset(dialer)?;
         }
-        Fault::BlackHole => return Ok(vec![dialler]),
+        Fault::BlackHole => return Ok(vec![dialer]),
         Fault::HalfOpen => {
-            answer_to(shared, &mut dialler, first)?;
-            return Ok(vec![dialler]);
+            answer_to(shared, &mut dialer, first)?;
+            return Ok(vec![dialer]);
         }
         Fault::Swallow => {
-            read_away(&mut dialler)?;
+            read_away(&mut dialer)?;
         }
         Fault::HoldForNext => {
             let next = |state: &mut super::State| state.latest_over <= Some(number) && !state.stopping;
             let waited = shared.changed.wait_timeout_while(shared.lock(), LIMIT, next);
             drop(waited.unwrap_or_else(PoisonError::into_inner));
-            through(shared, dialler, first, Duration::ZERO)?;
+            through(shared, dialer, first, Duration::ZERO)?;
         }
     }
     Ok(Vec::new())
@@ -119,57 +119,52 @@ fn limit(stream: &TcpStream) -> io::Result<()> {
 }
 
 /// Connects to the peer; whoever cannot be connected on is reset, for a connection that was accepted cannot be refused.
-fn connect(shared: &Shared, dialler: &TcpStream) -> io::Result<TcpStream> {
+fn connect(shared: &Shared, dialer: &TcpStream) -> io::Result<TcpStream> {
     let peer = TcpStream::connect_timeout(&shared.peer.into(), LIMIT);
-    let peer = peer.inspect_err(|_| drop(SockRef::from(dialler).set_linger(Some(Duration::ZERO))))?;
+    let peer = peer.inspect_err(|_| drop(SockRef::from(dialer).set_linger(Some(Duration::ZERO))))?;
     limit(&peer)?;
     Ok(peer)
 }
 
-fn through(shared: &Shared, dialler: TcpStream, first: &[u8], before_answer: Duration) -> io::Result<()> {
-    let peer = connect(shared, &dialler)?;
-    exchange(dialler, peer, first, before_answer)
+fn through(shared: &Shared, dialer: TcpStream, first: &[u8], before_answer: Duration) -> io::Result<()> {
+    let peer = connect(shared, &dialer)?;
+    exchange(dialer, peer, first, before_answer)
 }
 
 /// Carries the rest of both directions, each to its end.
-fn exchange(
-    dialler: TcpStream,
-    mut peer: TcpStream,
-    first: &[u8],
-    before_answer: Duration,
-) -> io::Result<()> {
+fn exchange(dialer: TcpStream, mut peer: TcpStream, first: &[u8], before_answer: Duration) -> io::Result<()> {
     peer.write_all(first)?;
-    back_and_forth(dialler, peer, (is_talk(first), before_answer), |mut from, mut to| {
+    back_and_forth(dialer, peer, (is_talk(first), before_answer), |mut from, mut to| {
         let _ = io::copy(&mut from, &mut to);
         let _ = to.shutdown(Shutdown::Write);
     })
 }
 
-/// Carries both directions to their ends, with `forth` for what the dialler says.
+/// Carries both directions to their ends, with `forth` for what the dialer says.
 fn back_and_forth(
-    dialler: TcpStream,
+    dialer: TcpStream,
     mut peer: TcpStream,
     (is_talk, before_answer): (bool, Duration),
     forth: impl FnOnce(TcpStream, TcpStream) + Send + 'static,
 ) -> io::Result<()> {
-    let (from, to) = (dialler.try_clone()?, peer.try_clone()?);
+    let (from, to) = (dialer.try_clone()?, peer.try_clone()?);
     let forth = thread::spawn(move || forth(from, to));
-    let mut dialler = dialler;
+    let mut dialer = dialer;
     let (ended, written) = if is_talk {
-        back(&mut peer, &mut dialler, before_answer)
+        back(&mut peer, &mut dialer, before_answer)
     } else {
         // What is answered in plain is one piece with how it ends.
         let mut answer = Vec::new();
         let ended = peer.read_to_end(&mut answer).map(drop);
         thread::sleep(before_answer);
-        (ended, dialler.write_all(&answer))
+        (ended, dialer.write_all(&answer))
     };
     if ended.is_ok() {
-        let _ = dialler.shutdown(Shutdown::Write);
+        let _ = dialer.shutdown(Shutdown::Write);
     } else {
         // The peer broke it, so it breaks here, too; what is read ends for the other direction.
-        let _ = SockRef::from(&dialler).set_linger(Some(Duration::ZERO));
-        let _ = dialler.shutdown(Shutdown::Read);
+        let _ = SockRef::from(&dialer).set_linger(Some(Duration::ZERO));
+        let _ = dialer.shutdown(Shutdown::Read);
     }
     let _ = forth.join();
     written
@@ -194,13 +189,13 @@ fn back(from: &mut TcpStream, to: &mut TcpStream, before: Duration) -> (io::Resu
     }
 }
 
-/// Carries so many bytes more from the dialler, or to its end, and all answers meanwhile.
-fn up_to(count: usize, dialler: &TcpStream, peer: &TcpStream) -> io::Result<()> {
-    let (mut answers, mut to) = (peer.try_clone()?, dialler.try_clone()?);
+/// Carries so many bytes more from the dialer, or to its end, and all answers meanwhile.
+fn up_to(count: usize, dialer: &TcpStream, peer: &TcpStream) -> io::Result<()> {
+    let (mut answers, mut to) = (peer.try_clone()?, dialer.try_clone()?);
     // It ends with the connection, if not before.
     thread::spawn(move || back(&mut answers, &mut to, Duration::ZERO));
     let count = u64::try_from(count).expect("small");
-    io::copy(&mut dialler.take(count), &mut &*peer).map(drop)
+    io::copy(&mut dialer.take(count), &mut &*peer).map(drop)
 }
 
 fn byte_by_byte(bytes: &[u8], to: &mut TcpStream) -> io::Result<()> {
@@ -217,10 +212,10 @@ fn is_talk(first: &[u8]) -> bool {
 }
 
 /// Gives the peer the whole message, and waits for its answer, which nobody gets.
-fn answer_to(shared: &Shared, dialler: &mut TcpStream, first: &[u8]) -> io::Result<()> {
-    let mut peer = connect(shared, dialler)?;
+fn answer_to(shared: &Shared, dialer: &mut TcpStream, first: &[u8]) -> io::Result<()> {
+    let mut peer = connect(shared, dialer)?;
     peer.write_all(first)?;
-    io::copy(dialler, &mut peer)?;
+    io::copy(dialer, &mut peer)?;
     peer.shutdown(Shutdown::Write)?;
     read_away(&mut peer)
 }

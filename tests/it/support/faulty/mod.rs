@@ -1,7 +1,7 @@
 //! A network that goes wrong on purpose: a TCP proxy inside the test process, in front of one peer.
 //!
 //! # How two programs talk through it
-//! A peer is dialled where its header claims to be, or its hello says that it listens, at the IP that its connection came
+//! A peer is dialed where its header claims to be, or its hello says that it listens, at the IP that its connection came
 //! from; so a proxy at a port of its own would only be asked by whoever was told of it, and every answer would go past it.
 //! Therefore the proxy listens at the *same port* as its peer, at 127.0.0.1, from where it dials as well; the peer listens at,
 //! and dials from, another address of the loopback network ([`BEHIND`], `--bind`) and claims to be at the proxy's
@@ -47,11 +47,11 @@ pub(crate) enum Fault {
     SingleBytes,
     /// The peer gets so many bytes; then both sides are reset.
     ResetAfter(usize),
-    /// The peer gets everything and answers; then the dialler is reset instead of getting the answer.
+    /// The peer gets everything and answers; then the dialer is reset instead of getting the answer.
     ResetBeforeReceipt,
     /// The connection is made and read from; nothing goes on, and it never ends.
     BlackHole,
-    /// The peer gets everything and answers; the dialler gets neither the answer nor the end.
+    /// The peer gets everything and answers; the dialer gets neither the answer nor the end.
     HalfOpen,
     /// Everything is read and the connection closed in good order; the peer gets nothing.
     Swallow,
@@ -81,7 +81,7 @@ struct State {
     latest_over: Option<usize>,
     /// Connections that shall never end, as long as the proxy lives.
     held: Vec<TcpStream>,
-    /// The diallers' ends of the connections that there are.
+    /// The dialers' ends of the connections that there are.
     open: Vec<(usize, TcpStream)>,
     /// What was done to which connection, for whoever looks for the cause of a failure.
     done: Vec<(String, Fault)>,
@@ -135,7 +135,7 @@ impl Faulty {
         Legacy::start_at(program, self.shared.peer).expect("nobody listens at the port").claiming(FRONT)
     }
 
-    /// Where the peer is dialled, and what it claims.
+    /// Where the peer is dialed, and what it claims.
     pub(crate) fn addr(&self) -> SocketAddrV4 {
         SocketAddrV4::new(FRONT, self.port)
     }
@@ -222,13 +222,13 @@ fn serve(socket: &TcpListener, shared: &Arc<Shared>) {
         if state.stopping {
             return;
         }
-        let Ok((dialler, _)) = accepted else { continue };
+        let Ok((dialer, _)) = accepted else { continue };
         state.under_way += 1;
         drop(state);
         let shared = Arc::clone(shared);
         thread::spawn(move || {
             // Whatever breaks here breaks one connection, which is what faults are for.
-            let held = carry::connection(&shared, dialler).unwrap_or_default();
+            let held = carry::connection(&shared, dialer).unwrap_or_default();
             let mut state = shared.lock();
             state.under_way -= 1;
             if !state.stopping {

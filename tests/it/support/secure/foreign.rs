@@ -62,11 +62,11 @@ pub(super) fn serves_with_certificate(seed: &[u8; 32], stream: TcpStream) -> Opt
 }
 
 /// Shakes hands as a client with a certificate, behind both lines: the alert with which it was refused, if it was.
-pub(crate) fn dials_with_certificate(letter: u8, stream: TcpStream) -> Option<AlertDescription> {
+pub(crate) fn dials_with_certificate(message: u8, stream: TcpStream) -> Option<AlertDescription> {
     let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
     let builder = builder.with_protocol_versions(&[&TLS13]).expect("it has TLS 1.3");
     let builder = builder.with_root_certificates(RootCertStore::empty());
-    let mut config = builder.with_client_cert_resolver(Showing::new(&[letter; 32]));
+    let mut config = builder.with_client_cert_resolver(Showing::new(&[message; 32]));
     config.alpn_protocols = vec![b"p2p-chat/1".to_vec()];
     let name = ServerName::try_from("127.0.0.1").expect("an address");
     let client = ClientConnection::new(config.into(), name).expect("settings that fit");

@@ -86,6 +86,6 @@ impl Raw {
 }
 
 /// The bytes of a hello that repeats these lines.
-pub(crate) fn with_lines(hello: Hello, dialled: &[u8], answered: &[u8]) -> Vec<u8> {
-    Record::Hello(Hello { dialled: dialled.to_vec(), answered: answered.to_vec(), ..hello }).encode()
+pub(crate) fn with_lines(hello: Hello, dialed: &[u8], answered: &[u8]) -> Vec<u8> {
+    Record::Hello(Hello { dialed: dialed.to_vec(), answered: answered.to_vec(), ..hello }).encode()
 }

@@ -1,4 +1,4 @@
-//! What a dialler makes of an acceptor that keeps no rule.
+//! What a dialer makes of an acceptor that keeps no rule.
 
 use std::net::Shutdown;
 use std::sync::{Arc, mpsc};
@@ -15,7 +15,7 @@ use crate::protocol::session::RecordFault;
 /// Alice says her hello to who answers with these bytes; what she makes of them, and what was said to that.
 fn greeted_with(bytes: &[u8]) -> (End, Vec<Record>) {
     talk(
-        |channel| Dialled::greet(channel, hello("Alice")).map(|_| ()).unwrap_err(),
+        |channel| Dialed::greet(channel, hello("Alice")).map(|_| ()).unwrap_err(),
         |mut channel| {
             assert_eq!(hear(&mut channel), Record::Hello(hello("Alice")));
             channel.write_all(bytes).unwrap();
@@ -46,7 +46,7 @@ fn not_understood(fault: Fault) -> End {
 #[test]
 fn lines_that_were_changed_on_their_way_end_it_before_any_content() {
     for changed in [
-        Hello { dialled: b"P2P-CHAT/2\n".to_vec(), ..hello("Mallory") },
+        Hello { dialed: b"P2P-CHAT/2\n".to_vec(), ..hello("Mallory") },
         Hello { answered: b"P2P-CHAT/1 ok\r\n".to_vec(), ..hello("Mallory") },
     ] {
         let end = greeted_with(&Record::Hello(changed).encode());
@@ -135,7 +135,7 @@ fn who_is_silent_at_the_hello_is_given_up_at_its_deadline() {
     let (end, heard) = talk(
         |mut channel| {
             channel.set_deadline(Instant::now() + Duration::from_millis(100));
-            Dialled::greet(channel, hello("Alice")).map(|_| ()).unwrap_err()
+            Dialed::greet(channel, hello("Alice")).map(|_| ()).unwrap_err()
         },
         |mut channel| hear_to_the_end(&mut channel),
     );
@@ -241,7 +241,7 @@ fn empty_records(channel: Channel) -> impl Iterator<Item = Vec<u8>> {
 fn empty_records_without_an_end_are_ended_soon() {
     let begun = Instant::now();
     let (outcome, (), _) = meet(
-        |stream| alice(dialler(b'A', Expectation::Any)(stream).unwrap()).turn(turn([1], &[])),
+        |stream| alice(dialer(b'A', Expectation::Any)(stream).unwrap()).turn(turn([1], &[])),
         |stream| {
             let mut tls = tls(b'M');
             let mut config = ServerConfig::clone(&tls.server);

@@ -6,7 +6,7 @@ use super::*;
 fn each_learns_the_others_key_and_hello_and_texts_and_pings_are_answered() {
     let (alice, bob) = talk(
         |channel| {
-            let (talk, met) = Dialled::greet(channel, hello("Alice")).unwrap();
+            let (talk, met) = Dialed::greet(channel, hello("Alice")).unwrap();
             let peer = talk.peer();
             let first = talk.turn(turn(1..=3, &[7, 8]));
             let second = first.then.unwrap().turn(turn([4], &[]));
@@ -37,9 +37,9 @@ fn each_learns_the_others_key_and_hello_and_texts_and_pings_are_answered() {
 
 #[test]
 fn the_lines_in_a_hello_are_those_that_were_said_whatever_its_maker_wrote() {
-    let wrong = |name| Hello { dialled: b"?".to_vec(), answered: Vec::new(), ..hello(name) };
+    let wrong = |name| Hello { dialed: b"?".to_vec(), answered: Vec::new(), ..hello(name) };
     let (met, _) = talk(
-        |channel| Dialled::greet(channel, wrong("Alice")).unwrap().1,
+        |channel| Dialed::greet(channel, wrong("Alice")).unwrap().1,
         |channel| Accepted::greet(channel, |_, _| Ok(wrong("Bob"))).unwrap().0.serve(take),
     );
     assert_eq!(met, hello("Bob"));
@@ -49,7 +49,7 @@ fn the_lines_in_a_hello_are_those_that_were_said_whatever_its_maker_wrote() {
 fn who_is_not_welcome_is_told_why_and_hears_no_hello() {
     for reason in [ByeReason::NotAccepted, ByeReason::NotDecided, ByeReason::Other(77)] {
         let (alice, bob) = talk(
-            |channel| Dialled::greet(channel, hello("Alice")).map(|_| ()).unwrap_err(),
+            |channel| Dialed::greet(channel, hello("Alice")).map(|_| ()).unwrap_err(),
             |channel| Accepted::greet(channel, |_, _| Err(reason)).map(|_| ()).unwrap_err(),
         );
         assert_eq!((alice, bob), (End::Bye(reason), End::Said(reason)));
@@ -171,11 +171,11 @@ fn a_text_keeps_the_connection_and_a_ping_does_not() {
 }
 
 #[test]
-fn a_dialler_sends_nothing_on_a_connection_that_was_idle_or_used_for_too_long() {
+fn a_dialer_sends_nothing_on_a_connection_that_was_idle_or_used_for_too_long() {
     for wear in [
-        |talk: &mut Dialled| talk.idle_at = Instant::now(),
-        |talk: &mut Dialled| talk.talk.worn_at = Instant::now(),
-        |talk: &mut Dialled| talk.talk.count = MAX_RECORDS,
+        |talk: &mut Dialed| talk.idle_at = Instant::now(),
+        |talk: &mut Dialed| talk.talk.worn_at = Instant::now(),
+        |talk: &mut Dialed| talk.talk.count = MAX_RECORDS,
     ] {
         let (outcome, end) = talk(
             |channel| {

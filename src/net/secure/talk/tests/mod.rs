@@ -1,18 +1,18 @@
 //! Two sides over real sockets, and each side against a hand-made bad one.
 
 mod bad_acceptors;
-mod bad_diallers;
+mod bad_dialers;
 mod both;
 
 use super::*;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
 use crate::net::secure::Expectation;
-use crate::net::secure::tests::{acceptor, dialler, in_time, key, meet};
+use crate::net::secure::tests::{acceptor, dialer, in_time, key, meet};
 
 fn hello(name: &str) -> Hello {
     Hello {
-        dialled: DIAL_LINE.to_vec(),
+        dialed: DIAL_LINE.to_vec(),
         answered: OK_LINE.to_vec(),
         name: PeerName::new(name),
         port: 5000,
@@ -65,15 +65,15 @@ fn talk<A: Send, B: Send>(
     bob: impl FnOnce(Channel) -> B + Send,
 ) -> (A, B) {
     let (one, other, _) = meet(
-        |stream| alice(dialler(b'A', Expectation::Any)(stream).unwrap()),
+        |stream| alice(dialer(b'A', Expectation::Any)(stream).unwrap()),
         |stream| bob(acceptor(b'B')(stream).unwrap()),
     );
     (one, other)
 }
 
 /// Dials as one should.
-fn alice(channel: Channel) -> Dialled {
-    Dialled::greet(channel, hello("Alice")).unwrap().0
+fn alice(channel: Channel) -> Dialed {
+    Dialed::greet(channel, hello("Alice")).unwrap().0
 }
 
 /// Accepts as one should.
@@ -82,7 +82,7 @@ fn bob(channel: Channel) -> Result<Accepted, End> {
 }
 
 /// Waits until the other side has said something more, which nobody has looked at yet.
-fn wait_for_more(talk: &mut Dialled) {
+fn wait_for_more(talk: &mut Dialed) {
     if talk.talk.records.is_empty() && !talk.talk.channel.has_more() {
         talk.channel().stream().set_read_timeout(None).unwrap();
         assert!(talk.channel().stream().peek(&mut [0]).unwrap() > 0);

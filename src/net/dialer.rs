@@ -1,4 +1,4 @@
-//! Many dialled connections at once: bounded threads, and for each peer one message after the other.
+//! Many dialed connections at once: bounded threads, and for each peer one message after the other.
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,16 +14,16 @@ use super::errand::{Errand, How, Lane, Report};
 use super::secure::Tls;
 use super::talk::Talker;
 use crate::model::key::PublicKey;
-use crate::model::message::{Failure, Fate};
+use crate::model::message::{SendError, SendResult};
 use crate::model::session::ByeReason;
 
 /// Threads that dial at once at most. Peers that never answer hold one for seconds each; with this many, five hundred
 /// such still delay nobody, and each thread costs some tens of kilobytes only while it is needed.
-pub const MAX_DIALLERS: usize = 512;
+pub const MAX_DIALERS: usize = 512;
 
 /// Threads that are taken on at once, and again whenever those that there are get stuck. So many dial a thousand peers that
-/// answer as quickly as any number does, and a thread costs more than dialling.
-const SOME_DIALLERS: usize = 32;
+/// answer as quickly as any number does, and a thread costs more than dialing.
+const SOME_DIALERS: usize = 32;
 
 /// They are stuck when fewer than half of them have ended an errand within this time: a peer that answers does in a tenth of it.
 const STUCK_AFTER: Duration = Duration::from_millis(5);
@@ -35,16 +35,16 @@ const SHORT_FOR: Duration = Duration::from_secs(1);
 pub const MAX_ERRANDS: usize = 30_000;
 
 /// The name of the threads in which a panic ends one errand only.
-pub(crate) const DIALLER: &str = "dialler";
+pub(crate) const DIALER: &str = "dialer";
 
 /// An idle thread ends after this long, so that a burst does not hold its threads for ever.
 const IDLE_FOR: Duration = Duration::from_secs(5);
 
 type Callback = dyn Fn(Report) + Send + Sync;
 
-/// Dials in threads of its own, as many as are needed and at most [`MAX_DIALLERS`]. Messages to one peer go one after
+/// Dials in threads of its own, as many as are needed and at most [`MAX_DIALERS`]. Messages to one peer go one after
 /// the other in the order given; probes wait for nobody.
-pub struct Dialler {
+pub struct Dialer {
     shared: Arc<Shared>,
 }
 
@@ -76,8 +76,8 @@ struct State {
     stopping: bool,
 }
 
-impl Dialler {
-    /// A dialler without threads yet, which talks in encryption in the name of the key of `tls`. `report` is called from its threads: once for
+impl Dialer {
+    /// A dialer without threads yet, which talks in encryption in the name of the key of `tls`. `report` is called from its threads: once for
     /// every errand taken, and when a kept connection has ended.
     pub fn new(identity: Identity, tls: Arc<Tls>, report: impl Fn(Report) + Send + Sync + 'static) -> Self {
         let report: Arc<Callback> = Arc::new(report);
@@ -94,10 +94,10 @@ impl Dialler {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Takes an errand into the queue, without waiting for anything. [`Dialler::staff`] has to follow.
+    /// Takes an errand into the queue, without waiting for anything. [`Dialer::staff`] has to follow.
     ///
     /// # Errors
-    /// Gives it back where [`MAX_ERRANDS`] are under way, the dialler is stopping, or it says nobody to dial.
+    /// Gives it back where [`MAX_ERRANDS`] are under way, the dialer is stopping, or it says nobody to dial.
     pub fn push(&self, errand: Errand) -> Result<(), Box<Errand>> {
         let mut state = self.shared.state.lock();
         if state.stopping || state.errands >= MAX_ERRANDS || errand.first_addr().is_none() {
@@ -116,23 +116,23 @@ impl Dialler {
         Ok(())
     }
 
-    /// Takes on threads for the errands that are ready and have none: `SOME_DIALLERS`, and more when these are stuck, as far as
-    /// [`MAX_DIALLERS`] and the system allow. Errands that find no thread at all are reported as failed.
+    /// Takes on threads for the errands that are ready and have none: `SOME_DIALERS`, and more when these are stuck, as far as
+    /// [`MAX_DIALERS`] and the system allow. Errands that find no thread at all are reported as failed.
     pub fn staff(&self) {
         let mut state = self.shared.state.lock();
-        take_on(&self.shared, &mut state, SOME_DIALLERS);
+        take_on(&self.shared, &mut state, SOME_DIALERS);
         if state.lacks_threads() && !state.watched {
             state.watched = true;
             let shared = Arc::clone(&self.shared);
-            let watch = thread::Builder::new().name(DIALLER.into()).stack_size(STACK_BYTES);
+            let watch = thread::Builder::new().name(DIALER.into()).stack_size(STACK_BYTES);
             if let Err(error) = watch.spawn(move || watch_over(&shared)) {
                 state.watched = false;
-                log::error!("no thread to watch over dialling with: {error}");
+                log::error!("no thread to watch over dialing with: {error}");
             }
         }
     }
 
-    /// Ends the connection that we have dialled and keep to this key, for this reason, without a report.
+    /// Ends the connection that we have dialed and keep to this key, for this reason, without a report.
     pub fn part(&self, key: &PublicKey, bye: ByeReason) {
         self.shared.talker.part(key, bye);
     }
@@ -146,7 +146,7 @@ impl Dialler {
         self.shared.work.notify_all();
         self.shared.stopped.notify_all();
         MutexGuard::unlocked(&mut state, || {
-            cancelled.into_iter().for_each(|errand| self.shared.fail(errand, Failure::Cancelled));
+            cancelled.into_iter().for_each(|errand| self.shared.fail(errand, SendError::Cancelled));
         });
         while (state.threads > 0 || state.watched)
             && !self.shared.ended.wait_until(&mut state, deadline).timed_out()
@@ -159,7 +159,7 @@ impl Dialler {
 impl State {
     /// Whether errands wait for a thread that could be had.
     fn lacks_threads(&self) -> bool {
-        !self.stopping && self.threads < MAX_DIALLERS && self.ready.len() > self.idle + self.starting
+        !self.stopping && self.threads < MAX_DIALERS && self.ready.len() > self.idle + self.starting
     }
 
     /// Everything that is not under way yet.
@@ -172,14 +172,14 @@ impl State {
 }
 
 impl Shared {
-    fn fail(&self, errand: Errand, failure: Failure) {
+    fn fail(&self, errand: Errand, failure: SendError) {
         errand.failed(failure).into_iter().for_each(|report| (self.report)(report));
     }
 }
 
 fn spawn(shared: &Arc<Shared>) -> std::io::Result<()> {
     let shared = Arc::clone(shared);
-    thread::Builder::new().name(DIALLER.into()).stack_size(STACK_BYTES).spawn(move || work(&shared)).map(drop)
+    thread::Builder::new().name(DIALER.into()).stack_size(STACK_BYTES).spawn(move || work(&shared)).map(drop)
 }
 
 /// Takes on threads for what is ready, up to so many in all; says whether they could be had.
@@ -194,7 +194,7 @@ fn take_on(shared: &Arc<Shared>, state: &mut MutexGuard<'_, State>, most: usize)
         let helpless = if state.threads == 0 { state.take_all() } else { Vec::new() };
         MutexGuard::unlocked(state, || {
             log::error!("no further thread to dial with: {error}");
-            helpless.into_iter().for_each(|errand| shared.fail(errand, Failure::NoResources));
+            helpless.into_iter().for_each(|errand| shared.fail(errand, SendError::NoResources));
         });
         return false;
     }
@@ -209,7 +209,7 @@ fn watch_over(shared: &Arc<Shared>) {
         let done = state.done;
         shared.stopped.wait_for(&mut state, pause);
         if state.done.wrapping_sub(done) < (state.threads / 2).max(1) {
-            let most = state.threads + SOME_DIALLERS;
+            let most = state.threads + SOME_DIALERS;
             pause = if take_on(shared, &mut state, most) { STUCK_AFTER } else { SHORT_FOR };
         }
     }
@@ -274,20 +274,20 @@ fn say(shared: &Shared, errand: &Errand) -> Option<Report> {
     };
     log::debug!("job {id} to {to}: {message:?}");
     let first = dial::say(&shared.identity, name, to, form, message, deadline);
-    let (to, said) = match (&first.fate, fallback) {
+    let (to, said) = match (&first.result, fallback) {
         // What has had a part of a text is the one meant, whatever becomes of the rest.
-        (Fate::Failed(Failure::Refused), Some(other)) if first.parts.0 == 0 => {
+        (SendResult::Failed(SendError::Refused), Some(other)) if first.parts.0 == 0 => {
             let second = dial::say(&shared.identity, name, other, form, message, deadline);
             // Only if nothing was sent there either, nothing was sent.
             match second {
-                Said { fate: Fate::Failed(_), parts: (0, _), .. } => (to, first),
+                Said { result: SendResult::Failed(_), parts: (0, _), .. } => (to, first),
                 second => (other, second),
             }
         }
         _ => (to, first),
     };
-    let Said { fate, parts, capability } = said;
-    Some(Report::Sent { id, to, fate, parts, capability })
+    let Said { result, parts, capability } = said;
+    Some(Report::Sent { id, to, result, parts, capability })
 }
 
 #[cfg(test)]

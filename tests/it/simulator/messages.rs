@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use p2p_chat::core::{Event as Told, Proof, Staged, Talk, Transmit};
+use p2p_chat::core::{Event as Told, Staged, Talk, Transmit, Verification};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::peer_id::Recipient;
-use p2p_chat::model::session::{ByeReason, Letter, Say, TalkEnd, Talked};
-use p2p_chat::model::stored::{Write, Written};
+use p2p_chat::model::session::{ByeReason, Message, Say, TalkEnd, Talked};
+use p2p_chat::model::stored::{StoreOp, StoreResult};
 use p2p_chat::store::StoreError;
 
 use super::ours::Cause;
@@ -26,7 +26,7 @@ const FAILED_WITHIN: Duration = Duration::from_secs(10);
 pub(super) struct Turn {
     pub(super) key: PublicKey,
     /// Those that are not written down yet.
-    pub(super) letters: Vec<Letter>,
+    pub(super) messages: Vec<Message>,
     /// The receipts of the others.
     pub(super) receipts: Vec<MessageId>,
     /// How many were sent.
@@ -38,20 +38,20 @@ pub(super) struct Turn {
 impl World {
     /// Texts reach a process that has welcomed their sender. They are answered when they are written down.
     pub(super) fn takes_letters(&mut self, pid: Pid, turn: Turn) {
-        let Turn { key, ref letters, .. } = turn;
-        let all = letters.clone();
-        let (staged, told) = self.with_chat(pid, Cause::Met, |chat, now| chat.stage(key, all, now));
+        let Turn { key, ref messages, .. } = turn;
+        let all = messages.clone();
+        let (staged, told) = self.with_state(pid, Cause::Met, |state, now| state.stage(key, all, now));
         if told.iter().any(|event| matches!(event, Told::Message { .. })) {
             self.fail(pid, format_args!("shows what is not written down: {told:?}"));
         }
-        let Some(Staged { receipts, name, assurance, letters }) = staged else {
+        let Some(Staged { receipts, name, assurance, messages }) = staged else {
             self.turn_over(pid);
             return self.answers_turn(pid, &turn, Vec::new());
         };
         self.check_receipts(pid, key, &receipts);
-        let is_all = letters.is_empty();
-        let write = Write::Taken { from: key, name, assurance, letters: letters.clone() };
-        let turn = Turn { letters, receipts, ..turn };
+        let is_all = messages.is_empty();
+        let write = StoreOp::Taken { from: key, name, assurance, messages: messages.clone() };
+        let turn = Turn { messages, receipts, ..turn };
         if is_all {
             let receipts = turn.receipts.clone();
             self.answers_turn(pid, &turn, receipts);
@@ -62,23 +62,24 @@ impl World {
     }
 
     /// They are written down, or cannot be: the rules show them, and say which get receipts.
-    pub(super) fn wrote_down(&mut self, pid: Pid, turn: Turn, result: Result<Written, StoreError>) {
-        let (key, letters) = (turn.key, turn.letters.clone());
+    pub(super) fn wrote_down(&mut self, pid: Pid, turn: Turn, result: Result<StoreResult, StoreError>) {
+        let (key, messages) = (turn.key, turn.messages.clone());
         let rows = match result {
-            Ok(Written::Taken(rows)) => Ok(rows),
+            Ok(StoreResult::Taken(rows)) => Ok(rows),
             Ok(written) => self.fail(pid, format_args!("a store answers {written:?} to texts")),
             Err(error) => Err(error.to_string().into()),
         };
-        let (more, told) = self.with_chat(pid, Cause::Met, |chat, now| chat.commit(key, letters, rows, now));
+        let (more, told) =
+            self.with_state(pid, Cause::Met, |state, now| state.commit(key, messages, rows, now));
         for event in &told {
             let Told::Message { from: who, text, again, row, .. } = event else { continue };
-            let Some(letter) = turn.letters.iter().find(|letter| &*letter.body == text.raw()) else {
+            let Some(message) = turn.messages.iter().find(|message| &*message.body == text.raw()) else {
                 self.fail(pid, format_args!("shows what did not come: {event:?}"));
             };
-            if who.id != Recipient::key(key) || who.proof == Proof::Plain {
+            if who.id != Recipient::key(key) || who.verification == Verification::Plain {
                 self.fail(pid, format_args!("shows what {key} said as if it were of {who:?}"));
             }
-            self.shown_live(pid, (key, letter.id), *again, *row);
+            self.shown_live(pid, (key, message.id), *again, *row);
         }
         self.check_receipts(pid, key, &more);
         let receipts = turn.receipts.iter().copied().chain(more).collect();
@@ -102,26 +103,26 @@ impl World {
         let Talk { addrs, expect, say, .. } = talk;
         let ours = self.ours(pid);
         for addr in addrs {
-            if ours.chat.is_own(*addr) || !ours.may_dial.contains(addr) {
+            if ours.state.is_own(*addr) || !ours.may_dial.contains(addr) {
                 self.fail(pid, format_args!("dials {addr} for {say:?}"));
             }
         }
-        let Say::Texts(letters) = say else { return };
+        let Say::Texts(messages) = say else { return };
         let Some(key) = *expect else {
-            self.fail(pid, format_args!("says {letters:?} to whoever is there"));
+            self.fail(pid, format_args!("says {messages:?} to whoever is there"));
         };
         let mut last = BTreeMap::new();
-        for letter in letters {
-            let penned = self.penned.get_mut(&letter.id).expect("somebody has written it");
+        for message in messages {
+            let penned = self.penned.get_mut(&message.id).expect("somebody has written it");
             let (by, is_for_key) = (penned.by, penned.is_for_key(key, addrs));
             if self.key_of(by) != self.key_of(pid) || !is_for_key {
-                let penned = &self.penned[&letter.id];
+                let penned = &self.penned[&message.id];
                 self.fail(pid, format_args!("says to {key} what is for {:?}", penned.meant));
             }
-            self.check_leaves(pid, letter.id, key);
-            let penned = &self.penned[&letter.id];
+            self.check_leaves(pid, message.id, key);
+            let penned = &self.penned[&message.id];
             // What the disk could not take note of is found as one that waits by the next life, and goes once more.
-            if penned.is_resent || self.is_unwritten_by(penned.by, letter.id) {
+            if penned.is_resent || self.is_unwritten_by(penned.by, message.id) {
                 continue;
             }
             let before = last.insert(penned.queue_of(key), penned.number);
@@ -171,7 +172,7 @@ impl World {
         // That a peer says in its hello that it listens there is a mere claim.
         let (promised, proven) = (&keyed.promised, &keyed.proven);
         let is_shown = promised.contains(&(to, listener)) || proven.contains(&(to, listener));
-        let is_pinned = self.ours(pid).chat.pins_for(&key.to_string()).iter().any(|pin| !pin.blocked);
+        let is_pinned = self.ours(pid).state.pins_for(&key.to_string()).iter().any(|pin| !pin.blocked);
         if is_shown {
             self.fail(pid, format_args!("says a text in plain to {key}, which has shown its key at {to}"));
         }

@@ -1,4 +1,4 @@
-//! A talk as its dialler.
+//! A talk as its dialer.
 
 use std::io::Write;
 use std::time::Instant;
@@ -9,9 +9,9 @@ use crate::model::message::MessageId;
 use crate::net::secure::Channel;
 use crate::protocol::session::{ByeReason, Hello, Record};
 
-/// A talk that we have dialled, with both hellos said, kept for turns.
+/// A talk that we have dialed, with both hellos said, kept for turns.
 #[derive(Debug)]
-pub struct Dialled {
+pub struct Dialed {
     pub(super) talk: Talk,
     pub(super) idle_at: Instant,
 }
@@ -26,12 +26,12 @@ pub struct Outcome {
     /// Whether any byte of the turn may have gone out.
     pub sent: bool,
     /// The talk, for the next turn: everything was answered. Or why it ended.
-    pub then: Result<Dialled, End>,
+    pub then: Result<Dialed, End>,
 }
 
-impl Dialled {
+impl Dialed {
     /// Says our hello, in which the lines are filled in, and hears the other side's, until the channel's deadline. The first content goes out
-    /// with [`Dialled::turn`] only, so that it is up to the caller whether who is met shall have any.
+    /// with [`Dialed::turn`] only, so that it is up to the caller whether who is met shall have any.
     ///
     /// # Errors
     /// Why it ended instead; [`End::Bye`] where we are not welcome.
@@ -52,7 +52,7 @@ impl Dialled {
         self.talk.channel.peer()
     }
 
-    /// The channel: after [`Dialled::look`], its connection is readable when the other side says bye or ends.
+    /// The channel: after [`Dialed::look`], its connection is readable when the other side says bye or ends.
     pub fn channel(&self) -> &Channel {
         &self.talk.channel
     }
@@ -111,7 +111,7 @@ impl Dialled {
         self.talk.part(bye);
     }
 
-    /// Whether something has come that its connection does not tell of any more, so that [`Dialled::look`] has to come first where that is
+    /// Whether something has come that its connection does not tell of any more, so that [`Dialed::look`] has to come first where that is
     /// waited on.
     pub fn has_more(&mut self) -> bool {
         !self.talk.records.is_empty() || self.talk.channel.has_more()

@@ -7,12 +7,12 @@ use crate::model::address::PeerAddr;
 use crate::model::message::{Form, Outgoing};
 use crate::net::secure::{OwnKey, Tls};
 
-fn dialler() -> (Dialler, mpsc::Receiver<Report>) {
+fn dialer() -> (Dialer, mpsc::Receiver<Report>) {
     let (tell, told) = mpsc::channel();
     let identity = Identity { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
     let own = OwnKey::from_seed(&[1; 32]).unwrap();
     let tls = Arc::new(Tls::new(&own).unwrap());
-    (Dialler::new(identity, tls, move |report| tell.send(report).unwrap()), told)
+    (Dialer::new(identity, tls, move |report| tell.send(report).unwrap()), told)
 }
 
 fn errand(id: u64, to: PeerAddr, message: Outgoing) -> Errand {
@@ -25,16 +25,16 @@ fn errand_to(id: u64, to: PeerAddr, fallback: Option<PeerAddr>, message: Outgoin
 }
 
 /// What became of a plain errand.
-fn sent(report: Report) -> (u64, PeerAddr, Fate, (usize, usize)) {
+fn sent(report: Report) -> (u64, PeerAddr, SendResult, (usize, usize)) {
     match report {
-        Report::Sent { id, to, fate, parts, .. } => (id, to, fate, parts),
+        Report::Sent { id, to, result, parts, .. } => (id, to, result, parts),
         other => panic!("{other:?}"),
     }
 }
 
-fn push(dialler: &Dialler, errand: Errand) -> Result<(), Box<Errand>> {
-    dialler.push(errand)?;
-    dialler.staff();
+fn push(dialer: &Dialer, errand: Errand) -> Result<(), Box<Errand>> {
+    dialer.push(errand)?;
+    dialer.staff();
     Ok(())
 }
 
@@ -48,11 +48,11 @@ fn addr_of(listener: &TcpListener) -> PeerAddr {
 
 #[test]
 fn messages_to_one_peer_arrive_in_order() {
-    let (dialler, told) = dialler();
+    let (dialer, told) = dialer();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = addr_of(&listener);
     for id in 0..50 {
-        push(&dialler, errand(id, to, text(&id.to_string()))).unwrap();
+        push(&dialer, errand(id, to, text(&id.to_string()))).unwrap();
     }
     for id in 0..50 {
         let mut got = String::new();
@@ -60,77 +60,77 @@ fn messages_to_one_peer_arrive_in_order() {
         assert_eq!(got, format!("127.0.0.1:5000 Alice {id}"));
         assert_eq!(sent(told.recv().unwrap()).0, id);
     }
-    dialler.stop(Instant::now() + Duration::from_secs(5));
+    dialer.stop(Instant::now() + Duration::from_secs(5));
 }
 
 #[test]
 fn a_peer_that_never_answers_delays_nobody_else() {
-    let (dialler, told) = dialler();
+    let (dialer, told) = dialer();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let lively = TcpListener::bind("127.0.0.1:0").unwrap();
     for id in 0..40 {
-        push(&dialler, errand(id, addr_of(&silent), Outgoing::Probe)).unwrap();
+        push(&dialer, errand(id, addr_of(&silent), Outgoing::Probe)).unwrap();
     }
-    push(&dialler, errand(99, addr_of(&lively), text("hello"))).unwrap();
+    push(&dialer, errand(99, addr_of(&lively), text("hello"))).unwrap();
     drop(lively.accept().unwrap());
     assert_eq!(sent(told.recv().unwrap()).0, 99);
-    dialler.stop(Instant::now() + Duration::from_secs(5));
+    dialer.stop(Instant::now() + Duration::from_secs(5));
 }
 
 #[test]
 fn stopping_reports_what_was_not_begun_as_cancelled() {
-    let (dialler, told) = dialler();
+    let (dialer, told) = dialer();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     for id in 0..3 {
-        push(&dialler, errand(id, addr_of(&silent), text("hello"))).unwrap();
+        push(&dialer, errand(id, addr_of(&silent), text("hello"))).unwrap();
     }
     let held = silent.accept().unwrap();
-    dialler.stop(Instant::now() + Duration::from_secs(5));
+    dialer.stop(Instant::now() + Duration::from_secs(5));
     drop(held);
-    let mut fates: Vec<_> = told.try_iter().map(sent).map(|(id, _, fate, _)| (id, fate)).collect();
-    fates.sort_by_key(|(id, _)| *id);
-    let cancelled = Fate::Failed(Failure::Cancelled);
-    assert_eq!(fates, [(0, Fate::Unanswered), (1, cancelled.clone()), (2, cancelled)]);
-    assert!(push(&dialler, errand(4, addr_of(&silent), Outgoing::Probe)).is_err());
+    let mut results: Vec<_> = told.try_iter().map(sent).map(|(id, _, result, _)| (id, result)).collect();
+    results.sort_by_key(|(id, _)| *id);
+    let cancelled = SendResult::Failed(SendError::Cancelled);
+    assert_eq!(results, [(0, SendResult::Unanswered), (1, cancelled.clone()), (2, cancelled)]);
+    assert!(push(&dialer, errand(4, addr_of(&silent), Outgoing::Probe)).is_err());
 }
 
 #[test]
 fn what_was_written_to_the_fallback_is_never_told_as_not_sent() {
-    let (dialler, told) = dialler();
+    let (dialer, told) = dialer();
     let closed = addr_of(&TcpListener::bind("127.0.0.1:0").unwrap());
     let stopped = TcpListener::bind("127.0.0.1:0").unwrap();
-    push(&dialler, errand_to(1, closed, Some(addr_of(&stopped)), text("hello"))).unwrap();
+    push(&dialer, errand_to(1, closed, Some(addr_of(&stopped)), text("hello"))).unwrap();
     // It accepts and does not read, and perhaps will.
-    let (_, to, fate, _) = sent(told.recv().unwrap());
-    assert_eq!((to, fate), (addr_of(&stopped), Fate::Unanswered));
+    let (_, to, result, _) = sent(told.recv().unwrap());
+    assert_eq!((to, result), (addr_of(&stopped), SendResult::Unanswered));
 }
 
 #[test]
 fn a_text_of_which_a_part_was_taken_is_not_begun_again_elsewhere() {
-    let (dialler, told) = dialler();
+    let (dialer, told) = dialer();
     let ends = TcpListener::bind("127.0.0.1:0").unwrap();
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     other.set_nonblocking(true).unwrap();
     let to = addr_of(&ends);
     let text = Outgoing::Text(["one".to_owned(), "two".to_owned()].into());
-    push(&dialler, errand_to(1, to, Some(addr_of(&other)), text)).unwrap();
+    push(&dialer, errand_to(1, to, Some(addr_of(&other)), text)).unwrap();
     let mut taken = ends.accept().unwrap().0;
     drop(ends);
     taken.read_to_end(&mut Vec::new()).unwrap();
     drop(taken);
-    let (_, dialled, fate, parts) = sent(told.recv().unwrap());
-    assert_eq!((dialled, parts), (to, (1, 2)));
-    assert_eq!(fate, Fate::Failed(Failure::Refused));
-    assert!(other.accept().is_err(), "the second address was dialled");
+    let (_, dialed, result, parts) = sent(told.recv().unwrap());
+    assert_eq!((dialed, parts), (to, (1, 2)));
+    assert_eq!(result, SendResult::Failed(SendError::Refused));
+    assert!(other.accept().is_err(), "the second address was dialed");
 }
 
 #[test]
-fn the_fallback_is_dialled_where_nobody_listens_at_the_first_address() {
-    let (dialler, told) = dialler();
+fn the_fallback_is_dialed_where_nobody_listens_at_the_first_address() {
+    let (dialer, told) = dialer();
     let closed = addr_of(&TcpListener::bind("127.0.0.1:0").unwrap());
     let open = TcpListener::bind("127.0.0.1:0").unwrap();
-    push(&dialler, errand_to(1, closed, Some(addr_of(&open)), text("hello"))).unwrap();
+    push(&dialer, errand_to(1, closed, Some(addr_of(&open)), text("hello"))).unwrap();
     open.accept().unwrap().0.read_to_end(&mut Vec::new()).unwrap();
-    let (_, to, fate, _) = sent(told.recv().unwrap());
-    assert_eq!((to, fate), (addr_of(&open), Fate::HandedOver));
+    let (_, to, result, _) = sent(told.recv().unwrap());
+    assert_eq!((to, result), (addr_of(&open), SendResult::HandedOver));
 }

@@ -1,4 +1,4 @@
-//! The dialler's contract (src/net/dialler.rs) without threads: a bounded number at once, for each peer one message after
+//! The dialer's contract (src/net/dialer.rs) without threads: a bounded number at once, for each peer one message after
 //! the other, probes waiting for nobody, parts of a text one by one, the fallback where the first address refuses.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use p2p_chat::core::{JobId, Transmit};
 use p2p_chat::model::address::PeerAddr;
-use p2p_chat::model::message::{Failure, Fate, Outgoing};
-use p2p_chat::net::{MAX_DIALLERS, MAX_ERRANDS};
+use p2p_chat::model::message::{Outgoing, SendError, SendResult};
+use p2p_chat::net::{MAX_DIALERS, MAX_ERRANDS};
 
 /// An errand, the deadline of which is counted from the start of its process.
 pub(super) type Errand = Transmit;
@@ -16,13 +16,13 @@ pub(super) type Errand = Transmit;
 #[derive(Clone, Debug)]
 pub(super) struct Running {
     pub(super) errand: Errand,
-    /// The address dialled now.
+    /// The address dialed now.
     pub(super) to: PeerAddr,
     /// The part sent now.
     pub(super) part: usize,
-    worst: Fate,
+    worst: SendResult,
     /// What became of it at the first address, if this is the second.
-    first: Option<(Fate, (usize, usize))>,
+    first: Option<(SendResult, (usize, usize))>,
 }
 
 /// What follows from the fate of one connection.
@@ -30,25 +30,25 @@ pub(super) enum Next {
     /// Another connection.
     Dial,
     /// The errand is over: where it went in the end, its fate, and its parts.
-    Over(PeerAddr, Fate, (usize, usize)),
+    Over(PeerAddr, SendResult, (usize, usize)),
 }
 
 impl Running {
     fn of(errand: Errand) -> Self {
         let to = errand.to;
-        Self { errand, to, part: 0, worst: Fate::Delivered, first: None }
+        Self { errand, to, part: 0, worst: SendResult::Delivered, first: None }
     }
 
     /// What `say` and `run` do with the fate of one connection.
-    pub(super) fn exchanged(&mut self, fate: Fate) -> Next {
+    pub(super) fn exchanged(&mut self, result: SendResult) -> Next {
         let total = match &self.errand.message {
             Outgoing::Text(parts) => parts.len(),
             _ => 1,
         };
-        let (fate, parts) = match fate {
-            Fate::Delivered | Fate::HandedOver => {
-                if fate == Fate::HandedOver {
-                    self.worst = fate;
+        let (result, parts) = match result {
+            SendResult::Delivered | SendResult::HandedOver => {
+                if result == SendResult::HandedOver {
+                    self.worst = result;
                 }
                 self.part += 1;
                 if self.part < total {
@@ -59,17 +59,17 @@ impl Running {
             bad => (bad, (self.part, total)),
         };
         match (self.first.take(), self.errand.fallback) {
-            (None, Some(other)) if fate == Fate::Failed(Failure::Refused) && parts.0 == 0 => {
-                self.first = Some((fate, parts));
+            (None, Some(other)) if result == SendResult::Failed(SendError::Refused) && parts.0 == 0 => {
+                self.first = Some((result, parts));
                 self.to = other;
                 self.part = 0;
-                self.worst = Fate::Delivered;
+                self.worst = SendResult::Delivered;
                 Next::Dial
             }
-            (Some((first, none)), _) if matches!(fate, Fate::Failed(_)) && parts.0 == 0 => {
+            (Some((first, none)), _) if matches!(result, SendResult::Failed(_)) && parts.0 == 0 => {
                 Next::Over(self.errand.to, first, none)
             }
-            _ => Next::Over(self.to, fate, parts),
+            _ => Next::Over(self.to, result, parts),
         }
     }
 }
@@ -79,7 +79,7 @@ pub(super) fn is_probe(message: &Outgoing) -> bool {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Dialler {
+pub(super) struct Dialer {
     ready: VecDeque<Errand>,
     lanes: BTreeMap<PeerAddr, VecDeque<Errand>>,
     running: BTreeMap<JobId, Running>,
@@ -88,10 +88,10 @@ pub(super) struct Dialler {
     limit: usize,
 }
 
-impl Dialler {
+impl Dialer {
     /// With fewer threads than the real one, if `limit` says so: then errands wait for them.
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit: limit.min(MAX_DIALLERS), ..Self::default() }
+        Self { limit: limit.min(MAX_DIALERS), ..Self::default() }
     }
 
     pub(super) fn push(&mut self, errand: Errand) -> Result<(), Errand> {

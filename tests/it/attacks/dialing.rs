@@ -9,7 +9,7 @@ use p2p_chat::protocol::session::Record;
 use p2p_chat::protocol::session::opening::DIAL_LINE;
 
 use super::{alice_who_trusts, never_saw};
-use crate::support::meddler::{Deed, Piece, cut_at, without_ok};
+use crate::support::meddler::{CommandKind, Piece, cut_at, without_ok};
 use crate::support::secure::{key_of, new_id, with_lines};
 use crate::support::{Manner, Meddler, SecurePeer, Way};
 
@@ -64,7 +64,7 @@ fn where_the_ok_is_withheld_nothing_but_the_line_goes_out() {
         // The last one may just have been made.
         assert!(DIAL_LINE.starts_with(&wire.up), "{:?}", String::from_utf8_lossy(&wire.up));
     }
-    meddler.does(|_| Deed::Pass);
+    meddler.does(|_| CommandKind::Pass);
     alice.sees(&format!("): \"{SECRET}\""));
     assert_eq!(bob.got().bodies(), [SECRET]);
     assert_eq!(bob.got().said_plainly(), [""; 0]);
@@ -75,7 +75,7 @@ fn where_everything_is_late_it_arrives_all_the_same() {
     let bob = SecurePeer::named("Bob", b'B');
     let meddler = Meddler::before(bob.addr());
     // Some pieces pass one after the other until both hellos are said, for which there are three seconds.
-    meddler.does(|_| Deed::Late(Duration::from_millis(60)));
+    meddler.does(|_| CommandKind::Late(Duration::from_millis(60)));
     let mut alice = alice_who_trusts(&[("Bob", meddler.addr(), bob.key())]).start();
     alice.says("Bob", SECRET);
     alice.sees(&format!("Delivered to Bob ({}).", meddler.addr()));
@@ -158,12 +158,12 @@ fn a_text_cut_at_any_phase_arrives_once() {
         .map(|at| (Way::Up, at))
         .chain([0, 7, 14, 60, 150, 320, 400, 480].into_iter().map(|at| (Way::Down, at)))
         .collect();
-    let letters = b'a'..;
+    let messages = b'a'..;
     let others: Vec<_> = places
         .into_iter()
-        .zip(letters)
-        .map(|((way, at), letter)| {
-            let bob = SecurePeer::named(&format!("Bob{}", letter - b'a'), letter);
+        .zip(messages)
+        .map(|((way, at), message)| {
+            let bob = SecurePeer::named(&format!("Bob{}", message - b'a'), message);
             let meddler = Meddler::before(bob.addr());
             meddler.does(cut_at(way, at));
             (bob, meddler)
@@ -183,7 +183,7 @@ fn a_text_cut_at_any_phase_arrives_once() {
         alice.has_seen(&format!("Queued for {name} "));
     }
     for (_, meddler) in &others {
-        meddler.does(|_| Deed::Pass);
+        meddler.does(|_| CommandKind::Pass);
     }
     for (name, (bob, _)) in names.iter().zip(&others) {
         alice.has_seen(&format!("Delivered to {name} "));
@@ -234,8 +234,9 @@ fn our_own_key_behind_another_address_is_nobody_else() {
 fn who_passes_everything_on_sees_nothing_and_changes_nothing() {
     let bob = SecurePeer::named("Bob", b'B');
     let meddler = Meddler::before(bob.addr());
-    meddler
-        .does(|piece: &Piece<'_>| if piece.opened { Deed::Pass } else { panic!("it is spoken to in plain") });
+    meddler.does(
+        |piece: &Piece<'_>| if piece.opened { CommandKind::Pass } else { panic!("it is spoken to in plain") },
+    );
     let mut alice = alice_who_trusts(&[("Bob", meddler.addr(), bob.key())]).start();
     alice.sees("The static peer is there.");
     alice.says("Bob", SECRET);

@@ -1,16 +1,16 @@
-//! What a dialler says, to whom, and what it tells of it.
+//! What a dialer says, to whom, and what it tells of it.
 
 use std::thread;
 
 use super::*;
-use crate::model::message::Failure;
+use crate::model::message::SendError;
 use crate::model::session::Introduction;
 use crate::protocol::session::MAX_TEXT_BYTES;
 
 #[test]
 fn texts_arrive_in_their_order_and_who_takes_them_is_known() {
     let (house, mut alice) = (House::of_bob(), Alice::new());
-    let talked = alice.talks(&[house.addr], None, Say::Texts(letters(1..=3)));
+    let talked = alice.talks(&[house.addr], None, Say::Texts(messages(1..=3)));
     assert_eq!((talked.addr, &talked.end), (house.addr, &TalkEnd::Answered));
     assert_eq!((talked.written, talked.receipts), (3, vec![id(1), id(2), id(3)]));
     let met = talked.met.unwrap();
@@ -19,13 +19,13 @@ fn texts_arrive_in_their_order_and_who_takes_them_is_known() {
     assert_eq!(met.hello, Some(Introduction { name: name(b'B'), port: 5000, also }));
     let welcomed = house.chat.wait(|story| story.welcomed.pop());
     assert_eq!((welcomed.0, welcomed.1.name), (key(b'A'), name(b'A')));
-    assert_eq!(house.chat.wait(|story| story.turns.pop()), letters(1..=3));
+    assert_eq!(house.chat.wait(|story| story.turns.pop()), messages(1..=3));
 }
 
 #[test]
 fn texts_that_do_not_fit_a_turn_go_in_several() {
     let (house, mut alice) = (House::of_bob(), Alice::new());
-    let mut texts = letters(1..=5);
+    let mut texts = messages(1..=5);
     texts.iter_mut().for_each(|text| text.body = "x".repeat(MAX_TEXT_BYTES).into());
     let talked = alice.says(&house, Say::Texts(texts.clone()));
     assert_eq!((talked.end, talked.written, talked.receipts.len()), (TalkEnd::Answered, 5, 5));
@@ -48,7 +48,7 @@ fn a_greeting_says_nothing_a_ping_is_answered_and_a_goodbye_is_heard() {
 #[test]
 fn who_has_another_key_is_told_of_and_hears_nothing() {
     let (house, mut alice) = (House::of_bob(), Alice::new());
-    let talked = alice.talks(&[house.addr], Some(key(b'C')), Say::Texts(letters([1])));
+    let talked = alice.talks(&[house.addr], Some(key(b'C')), Say::Texts(messages([1])));
     assert_eq!((talked.end, talked.met), (TalkEnd::WrongKey(key(b'B')), None));
     assert_eq!((talked.written, talked.receipts), (0, Vec::new()));
     house.chat.change(|story| assert!(story.welcomed.is_empty() && story.turns.is_empty()));
@@ -73,7 +73,7 @@ fn who_does_not_say_ok_within_a_second_gets_the_line_and_not_a_byte_more() {
         heard
     });
     let begun = Instant::now();
-    let talked = Alice::new().talks(&[addr], Some(key(b'B')), Say::Texts(letters([1])));
+    let talked = Alice::new().talks(&[addr], Some(key(b'B')), Say::Texts(messages([1])));
     assert_eq!((talked.end, talked.written, talked.met), (TalkEnd::NoOk, 0, None));
     assert!(begun.elapsed() >= Duration::from_secs(1));
     assert_eq!(peer.join().unwrap(), DIAL_LINE);
@@ -83,7 +83,7 @@ fn who_does_not_say_ok_within_a_second_gets_the_line_and_not_a_byte_more() {
 fn who_does_not_want_us_says_why_and_no_other_address_is_tried() {
     let (house, other) = (House::of_bob(), House::of_bob());
     house.chat.change(|story| story.unwelcome = Some(ByeReason::NotDecided));
-    let talked = Alice::new().talks(&[house.addr, other.addr], None, Say::Texts(letters([1])));
+    let talked = Alice::new().talks(&[house.addr, other.addr], None, Say::Texts(messages([1])));
     assert_eq!((talked.addr, talked.end), (house.addr, TalkEnd::Bye(ByeReason::NotDecided)));
     let met = talked.met.unwrap();
     assert_eq!((met.key, met.hello, talked.written), (key(b'B'), None, 0));
@@ -102,10 +102,10 @@ fn ends_at_once() -> PeerAddr {
 }
 
 #[test]
-fn the_addresses_are_dialled_one_after_the_other_until_the_right_key_is_there() {
+fn the_addresses_are_dialed_one_after_the_other_until_the_right_key_is_there() {
     let (carol, house) = (House::new(tls(b'C')), House::of_bob());
     let addrs = [closed(), ends_at_once(), carol.addr, house.addr, closed()];
-    let talked = Alice::new().talks(&addrs, Some(key(b'B')), Say::Texts(letters([1])));
+    let talked = Alice::new().talks(&addrs, Some(key(b'B')), Say::Texts(messages([1])));
     assert_eq!((talked.addr, talked.end), (house.addr, TalkEnd::Answered));
     assert_eq!(talked.receipts, [id(1)]);
 }
@@ -122,12 +122,12 @@ fn where_no_address_is_right_the_most_telling_end_is_told() {
     let talked = alice.talks(&[closed(), ends, closed()], Some(key(b'B')), Say::Greet);
     assert_eq!((talked.addr, talked.end), (ends, TalkEnd::NoOk));
     let talked = alice.talks(&[nobody, closed()], Some(key(b'B')), Say::Greet);
-    assert_eq!((talked.addr, talked.end), (nobody, TalkEnd::Unreachable(Failure::Refused)));
+    assert_eq!((talked.addr, talked.end), (nobody, TalkEnd::Unreachable(SendError::Refused)));
 }
 
 #[test]
 fn job_without_an_address_is_refused() {
     let how = How::Talk { addrs: Vec::new(), expect: None, hello: hello(b'A'), say: Say::Greet };
     let errand = Errand { id: 1, name: "Alice".parse().unwrap(), how, deadline: None };
-    assert!(Alice::new().dialler.push(errand).is_err());
+    assert!(Alice::new().dialer.push(errand).is_err());
 }

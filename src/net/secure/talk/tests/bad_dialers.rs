@@ -1,4 +1,4 @@
-//! What an acceptor makes of a dialler that keeps no rule.
+//! What an acceptor makes of a dialer that keeps no rule.
 
 use std::net::Shutdown;
 
@@ -37,8 +37,8 @@ fn served(bad: impl FnOnce(&mut Channel) + Send) -> (Vec<Record>, End) {
 fn lines_that_were_changed_on_their_way_end_it_before_anybody_is_asked() {
     let other = |line: &[u8]| [&line[..line.len() - 1], b"\r\n"].concat();
     for changed in [
-        Hello { dialled: b"P2P-CHAT/2\n".to_vec(), ..hello("Mallory") },
-        Hello { dialled: other(DIAL_LINE), ..hello("Mallory") },
+        Hello { dialed: b"P2P-CHAT/2\n".to_vec(), ..hello("Mallory") },
+        Hello { dialed: other(DIAL_LINE), ..hello("Mallory") },
         Hello { answered: other(OK_LINE), ..hello("Mallory") },
         Hello { answered: Vec::new(), ..hello("Mallory") },
     ] {
