@@ -2,6 +2,7 @@
 //!
 //! Under the lock there is only computing and putting into queues; nothing is dialed, read, written or printed.
 
+pub mod half_duplex;
 mod inbox;
 mod shared;
 mod start_error;

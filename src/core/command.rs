@@ -13,7 +13,7 @@ use super::trust::{As, Policy};
 use super::{ANSWER_WITHIN, Job, Purpose, State, StaticPeer};
 use crate::model::delivery::RejectReason;
 use crate::model::key::PublicKey;
-use crate::model::message::{MessageId, Outgoing, PeerProtocol, SendError, SendResult};
+use crate::model::message::{MessageId, Outgoing, PeerProtocol, SendResult};
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use crate::model::session::{Message, Say};
@@ -198,9 +198,7 @@ impl State {
             let purpose = Purpose::Connect(op);
             let keys = peer_id.addr().map(|addr| self.proven_at(addr)).unwrap_or_default();
             if self.is_only_encrypted(peer_id) || !keys.is_empty() {
-                if !self.talk(peer_id, purpose, Say::Greet, None) {
-                    self.finished(op, peer_id, SendResult::Failed(SendError::NoRoute));
-                }
+                self.talk(peer_id, purpose, Say::Greet, None);
             } else {
                 self.transmit(peer_id, purpose, Outgoing::Connect, None);
             }

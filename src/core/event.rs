@@ -327,7 +327,7 @@ pub struct Transmit {
 pub struct Talk {
     /// Its outcome is reported under this.
     pub job: JobId,
-    /// Where to dial, in this order; at least one.
+    /// Where to dial, in this order, if no session is open.
     pub addrs: Vec<PeerAddr>,
     /// The key that has to be proven; none on first contact.
     pub expect: Option<PublicKey>,

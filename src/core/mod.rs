@@ -23,8 +23,8 @@ mod refusals;
 mod restore;
 mod secure;
 mod sending;
+mod sessions;
 mod storing;
-mod talked;
 #[cfg(test)]
 mod tests;
 mod tick;
@@ -57,6 +57,7 @@ pub use receive::Received;
 pub use refusals::{REFUSALS_REPEAT, REFUSALS_SUMMED};
 pub use restore::Restored;
 pub use secure::Env;
+pub use sessions::{RequestEnded, SessionUp};
 pub use time::Time;
 pub use trust::{
     As, MAX_CONTACTS, MAX_HINTS, MAX_OFFERS, MAX_OFFERS_OF_ONE, MAX_PINS, MAX_STRANGERS,
@@ -69,6 +70,7 @@ use crate::model::key::PublicKey;
 use crate::model::message::{Form, MessageId, Outgoing, PeerProtocol};
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
+use crate::model::session::ByeReason;
 use inbound::Inbound;
 use operations::Operations;
 use peers::{Peer, Peers};
@@ -173,11 +175,13 @@ enum Purpose {
 struct Job {
     /// The recipient. An address is replaced by the peer that proves itself there.
     peer_id: Recipient,
-    /// What is dialed first.
-    dialed: PeerAddr,
+    /// What is dialed first, if an address is known.
+    dialed: Option<PeerAddr>,
     purpose: Purpose,
     /// The key that has to be proven.
     expect: Option<PublicKey>,
+    /// Where a session was opened for it, and who is there if the peer is welcome.
+    met: Option<(PeerAddr, Result<Recipient, ByeReason>)>,
 }
 
 /// How much is under way.
@@ -297,9 +301,9 @@ impl State {
     fn claimed(&self) -> impl Iterator<Item = PeerAddr> {
         let claims = |job: &&Job| {
             let row = job.expect.and_then(|key| self.peers.peer(Recipient::key(key)));
-            row.is_some_and(|peer| peer.is_there() && peer.addr == job.dialed)
+            row.is_some_and(|peer| peer.is_there() && Some(peer.addr) == job.dialed)
         };
-        self.jobs.values().filter(claims).map(|job| job.dialed)
+        self.jobs.values().filter(claims).filter_map(|job| job.dialed)
     }
 
     /// Whether a recipient is an address that a peer with a key claims.
@@ -413,7 +417,7 @@ impl State {
         let Some(to) = self.dialed_at(peer_id) else { return };
         self.last_job += 1;
         let job = JobId(self.last_job);
-        self.jobs.insert(job, Job { peer_id, dialed: to, purpose, expect: None });
+        self.jobs.insert(job, Job { peer_id, dialed: Some(to), purpose, expect: None, met: None });
         let peer = self.peers.peer(peer_id);
         let transmit = Transmit {
             job,

@@ -33,7 +33,7 @@ impl State {
     /// Takes note of what became of something sent.
     pub fn sent(&mut self, sent: Sent, now: Time) -> Vec<Output> {
         let Sent { job, to, mut result, parts, capability } = sent;
-        let Some(Job { mut peer_id, dialed, purpose, .. }) = self.jobs.remove(&job) else {
+        let Some(Job { mut peer_id, dialed: Some(dialed), purpose, .. }) = self.jobs.remove(&job) else {
             return Vec::new();
         };
         let taken = matches!(result, SendResult::Delivered | SendResult::HandedOver);
@@ -101,7 +101,7 @@ impl State {
         if matches!(purpose, Purpose::Probe(_) | Purpose::Ack) {
             // Where this machine had nothing to dial with, the next would fare no better at once.
             let had_none = seen == SendResult::Failed(SendError::NoResources);
-            self.probe_limiter.end(dialed.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
+            self.probe_ended(Some(dialed), had_none, now);
         }
         self.over(peer_id, purpose, &seen, now);
         if let Some(evidence) = evidence {
@@ -161,6 +161,13 @@ impl State {
         self.attempted(job, reached, taken);
         self.settle_watches(now);
         self.done()
+    }
+
+    /// A probe or an acknowledgement is over. `had_none`: this machine had nothing to dial with.
+    pub(super) fn probe_ended(&mut self, dialed: Option<PeerAddr>, had_none: bool, now: Time) {
+        if let Some(dialed) = dialed {
+            self.probe_limiter.end(dialed.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
+        }
     }
 
     /// Something is no longer under way: tells the presence of the peer whether it was probed.
@@ -375,12 +382,8 @@ impl State {
         }
         let purpose = Purpose::Exit(op);
         match self.protocol_of(peer_id) {
-            PeerProtocol::Session(_) => {
-                if !self.talk(peer_id, purpose, Say::Bye, deadline) {
-                    self.finished(op, peer_id, SendResult::Failed(SendError::NoRoute));
-                }
-            }
-            _ if self.is_only_encrypted(peer_id) => drop(self.talk(peer_id, purpose, Say::Bye, deadline)),
+            PeerProtocol::Session(_) => self.talk(peer_id, purpose, Say::Bye, deadline),
+            _ if self.is_only_encrypted(peer_id) => self.talk(peer_id, purpose, Say::Bye, deadline),
             _ => self.transmit(peer_id, purpose, Outgoing::Exit, deadline),
         }
     }

@@ -151,17 +151,15 @@ impl State {
 
     /// Says something in a session with a recipient. A peer with a key is dialed at every address
     /// it may have, and has to prove its key.
-    ///
-    /// Returns whether there is an address to dial.
-    pub(super) fn talk(&mut self, id: Recipient, purpose: Purpose, say: Say, deadline: Option<Time>) -> bool {
+    pub(super) fn talk(&mut self, id: Recipient, purpose: Purpose, say: Say, deadline: Option<Time>) {
         let mut addrs = id.public_key().map(|key| self.addrs_of(key)).unwrap_or_default();
         if addrs.is_empty() {
             addrs.extend(self.dialed_at(id));
         }
-        self.talk_at(id, addrs, id.public_key(), purpose, say, deadline)
+        self.talk_at(id, addrs, id.public_key(), purpose, say, deadline);
     }
 
-    /// The same at one address only, with the key that has to be proven there.
+    /// The same at these addresses only, with the key that has to be proven there.
     pub(super) fn talk_at(
         &mut self,
         id: Recipient,
@@ -170,13 +168,12 @@ impl State {
         purpose: Purpose,
         say: Say,
         deadline: Option<Time>,
-    ) -> bool {
-        let Some(dialed) = addrs.first().copied() else { return false };
+    ) {
         self.last_job += 1;
         let job = JobId(self.last_job);
-        self.jobs.insert(job, Job { peer_id: id, dialed, purpose, expect });
+        let dialed = addrs.first().copied();
+        self.jobs.insert(job, Job { peer_id: id, dialed, purpose, expect, met: None });
         self.act(Output::Talk(Talk { job, addrs, expect, say, deadline }));
-        true
     }
 
     /// Handles a key that a peer has proven, in a session that either side dialed. Returns its row
@@ -267,7 +264,7 @@ impl State {
     /// gets them only if it proves its key.
     pub(super) fn check_claim(&mut self, key: PublicKey, addr: PeerAddr) {
         let is_asked =
-            |job: &Job| job.dialed == addr && job.expect == Some(key) && job.purpose == Purpose::Greet;
+            |job: &Job| job.dialed == Some(addr) && job.expect == Some(key) && job.purpose == Purpose::Greet;
         if !self.jobs.values().any(is_asked) && !self.leaving {
             let purpose = Purpose::Greet;
             self.talk_at(Recipient::key(key), vec![addr], Some(key), purpose, Say::Greet, None);
@@ -350,35 +347,6 @@ impl State {
         self.remembers(key);
     }
 
-    /// A peer that has dialed us proves a key, and says hello.
-    ///
-    /// # Errors
-    /// Why it is not talked to.
-    pub fn welcome(
-        &mut self,
-        meeting: Meeting,
-        also: Vec<PeerAddr>,
-        now: Time,
-    ) -> (Result<(), ByeReason>, Vec<Output>) {
-        if self.closed {
-            return (Err(ByeReason::NoRoom), Vec::new());
-        }
-        let key = meeting.key;
-        let was_known = self.peers.peer(Recipient::key(key)).is_some();
-        let claimed = meeting.addr;
-        let met = self.meets(meeting, now).map(|id| {
-            if !was_known {
-                self.leaves_again(id);
-            }
-            let claims = [claimed].into_iter().chain(also).collect();
-            self.listens_also(id, claims);
-            self.is_greeted(id, now);
-            self.here_again(key, now);
-        });
-        self.settle_watches(now);
-        (met, self.done())
-    }
-
     /// A peer has said where else it listens.
     pub(super) fn listens_also(&mut self, id: Recipient, mut also: Vec<PeerAddr>) {
         also.truncate(super::MAX_HINTS + 1);
@@ -393,7 +361,7 @@ impl State {
     }
 
     /// A row has said that it is there, and nothing else. What was on its way when the user sent it away does not bring it back.
-    fn is_greeted(&mut self, id: Recipient, now: Time) {
+    pub(super) fn is_greeted(&mut self, id: Recipient, now: Time) {
         let gone = self.peers.peer(id).and_then(|peer| peer.presence.offline());
         let is_from_before =
             |(since, why)| why == OfflineReason::Disconnected && now.since(since) < ON_ITS_WAY;
@@ -415,29 +383,6 @@ impl State {
             self.came(who);
         }
         self.operations.heard_from(peer_id);
-    }
-
-    /// A proven key has shown that it is there.
-    pub fn heard_from(&mut self, key: PublicKey, now: Time) -> Vec<Output> {
-        let id = Recipient::key(key);
-        if self.knows(id) && !self.closed {
-            self.is_greeted(id, now);
-            self.settle_watches(now);
-        }
-        self.done()
-    }
-
-    /// A connection that was kept with a key is over, with the other side's goodbye if it said one, else broken.
-    pub fn ended(&mut self, key: PublicKey, bye: Option<ByeReason>, now: Time) -> Vec<Output> {
-        let id = Recipient::key(key);
-        if self.knows(id) && !self.closed {
-            match bye {
-                Some(ByeReason::Leaves) => self.parts(id, now),
-                Some(_) => {}
-                None => drop(self.peers.update(id, |peer| peer.presence.session_lost(now))),
-            }
-        }
-        self.done()
     }
 
     /// A peer has said goodbye in encryption, so it was the peer.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::command::Target;
 use super::event::{CommandKind, Event, OpId, Output};
-use super::outbox::{BatchEnd, Jitter, NewMessage, OutboxOutput, Route, RouteAnswer, StatusChange};
+use super::outbox::{NewMessage, OutboxOutput, Route, RouteAnswer, StatusChange};
 use super::time::Time;
 use super::{Purpose, State, Verification};
-use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
+use crate::model::delivery::{DeliveryStatus, FailureReason, RejectReason};
 use crate::model::key::PublicKey;
-use crate::model::message::{Form, MessageId, Outgoing, PeerProtocol, SendError, SendResult};
+use crate::model::message::{Form, MessageId, Outgoing, PeerProtocol, SendResult};
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Message, Say};
@@ -162,10 +162,7 @@ impl State {
                 self.transmit(to, Purpose::Message(id), Outgoing::Text(parts.into()), None);
             }
             OutboxOutput::SendBatch { key, messages } => {
-                if !self.talk(Recipient::key(key), Purpose::Batch(key), Say::Texts(messages), None) {
-                    let end = BatchEnd::Held(PendingReason::Unreachable);
-                    self.outbox.batch_sent(key, 0, &[], &end, now, Jitter(0));
-                }
+                self.talk(Recipient::key(key), Purpose::Batch(key), Say::Texts(messages), None);
             }
             OutboxOutput::Status(change) => self.tell_status(change),
             OutboxOutput::Duplicate(op) => {
@@ -208,13 +205,7 @@ impl State {
         match (promised, self.dialed_at(to)) {
             (Some(key), Some(at)) => self.promised(to, at, key, Purpose::Ask),
             _ if self.is_only_encrypted(to) => {
-                if !self.talk(to, Purpose::Ask, Say::Greet, None) {
-                    self.outbox.answered(
-                        to,
-                        RouteAnswer::Failed(SendResult::Failed(SendError::NoRoute)),
-                        now,
-                    );
-                }
+                self.talk(to, Purpose::Ask, Say::Greet, None);
             }
             _ => self.transmit(to, Purpose::Ask, Outgoing::Connect, None),
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Once};
 use std::time::Instant;
 
 use super::shared::{Shared, moment};
-use crate::core::{Meeting, PlainAnswer, Received};
+use crate::core::{PlainAnswer, Received, SessionUp};
 use crate::model::address::Source;
 use crate::model::key::PublicKey;
 use crate::model::message::{Decoded, MessageId};
@@ -70,13 +70,11 @@ impl InboundHandler for Inbox {
         let shared = &self.0;
         let addr = source.at(hello.port).ok_or(ByeReason::NotUnderstood)?;
         shared.learn_if_own(addr);
-        let name = Some(hello.name.clone());
-        let meeting = Meeting { key, name, addr, dialed: false, source, date: moment().date };
-        let also = net::introduction(hello).also;
+        let up = SessionUp { key, hello: Some(net::introduction(hello)), addr, source };
         log::debug!("{key} says hello from {source}: {hello:?}");
         shared.with_state_for(Some(source.share()), |state, now| {
             state.learn_own_ip(local);
-            state.welcome(meeting, also, now)
+            state.session_up(None, up, moment(), now)
         })?;
         let name = shared.locked.lock().name.clone();
         Ok(shared.hello(&name, local))
@@ -101,11 +99,11 @@ impl InboundHandler for Inbox {
     }
 
     fn heard(&self, key: PublicKey) {
-        self.0.with_state(|state, now| ((), state.heard_from(key, now)));
+        self.0.with_state(|state, now| ((), state.session_alive(key, now)));
     }
 
     fn ended(&self, key: PublicKey, bye: Option<ByeReason>) {
-        self.0.with_state(|state, now| ((), state.ended(key, bye, now)));
+        self.0.with_state(|state, now| ((), state.session_down(key, bye, now)));
     }
 }
 

@@ -9,14 +9,15 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use smol_str::SmolStr;
 
+use super::half_duplex;
 use super::store_writer::StoreWriter;
-use crate::core::{Env, Event, Jitter, JobId, Output, Sent, State, Talk, Time, Transmit};
+use crate::core::{Env, Event, Jitter, JobId, Output, RequestEnded, Sent, State, Talk, Time, Transmit};
 use crate::mailbox::Mailbox;
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::PublicKey;
 use crate::model::message::{SendError, SendResult};
 use crate::model::name::{Name, PeerName};
-use crate::model::session::{TalkEnd, Talked};
+use crate::model::session::TalkEnd;
 use crate::net::{self, Dialer, Errand, How, Report, secure};
 use crate::protocol::session::Hello;
 
@@ -126,7 +127,7 @@ impl Shared {
                 Output::Talk(talk) => {
                     if let Err(refused) = self.push_talk(talk, &locked.name) {
                         let (job, refused) = *refused;
-                        actions.extend(locked.state.talked(job, refused, moment(), now));
+                        actions.extend(locked.state.request_ended(job, refused, moment(), now));
                     }
                 }
                 Output::Transmit(transmit) => {
@@ -167,19 +168,20 @@ impl Shared {
     }
 
     /// The same of what is said in encryption.
-    fn push_talk(&self, talk: Talk, name: &Name) -> Result<(), Box<(JobId, Talked)>> {
+    fn push_talk(&self, talk: Talk, name: &Name) -> Result<(), Box<(JobId, RequestEnded)>> {
         let Talk { job, addrs, expect, say, deadline } = talk;
-        let first = addrs[0];
+        let refused = |addr, why| {
+            let ended = RequestEnded { addr, written: 0, end: TalkEnd::Unreachable(why) };
+            Err(Box::new((job, ended)))
+        };
+        let Some(first) = addrs.first().copied() else { return refused(None, SendError::NoRoute) };
         let hello = self.hello(name, first.ip());
         let deadline = deadline.map(|at| self.began + at.since_start());
         let errand =
             Errand { id: job.0, name: name.clone(), how: How::Talk { addrs, expect, hello, say }, deadline };
         match self.dialer.get().map(|dialer| dialer.push(errand)) {
             Some(Ok(())) => Ok(()),
-            _ => {
-                let end = TalkEnd::Unreachable(SendError::NoResources);
-                Err(Box::new((job, Talked { addr: first, met: None, written: 0, receipts: Vec::new(), end })))
-            }
+            _ => refused(Some(first), SendError::NoResources),
         }
     }
 
@@ -220,8 +222,8 @@ impl Shared {
                 Report::Sent { id, to, result, parts, capability } => {
                     state.sent(Sent { job: JobId(id), to, result, parts, capability }, now)
                 }
-                Report::Talked { id, talked } => state.talked(JobId(id), talked, moment(), now),
-                Report::Ended { key, bye } => state.ended(key, bye, now),
+                Report::Talked { id, talked } => half_duplex::report(state, JobId(id), talked, moment(), now),
+                Report::Ended { key, bye } => state.session_down(key, bye, now),
             };
             ((), actions)
         });

@@ -96,7 +96,8 @@ pub enum OutboxOutput {
         /// Its text.
         body: Arc<str>,
     },
-    /// Send these messages in a session, and call [`Outbox::batch_sent`].
+    /// Send these messages in a session, and call [`Outbox::receipts`] and, at the end,
+    /// [`Outbox::batch_ended`].
     SendBatch {
         /// The recipient.
         key: PublicKey,

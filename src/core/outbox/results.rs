@@ -119,17 +119,30 @@ impl Outbox {
         }
     }
 
-    /// Takes the result of a batch: the first `sent` messages may have reached the peer, and these
-    /// receipts came back. A receipt counts only for a message that was sent.
-    pub fn batch_sent(
-        &mut self,
-        key: PublicKey,
-        sent: usize,
-        receipts: &[MessageId],
-        end: &BatchEnd,
-        now: Time,
-        jitter: Jitter,
-    ) {
+    /// Handles receipts from a key. A receipt counts only for a message that was sent.
+    pub fn receipts(&mut self, key: PublicKey, ids: &[MessageId], now: Time) {
+        let to = Recipient::key(key);
+        let Some(queue) = self.queues.get_mut(&to) else { return };
+        let has_receipt = |entry: &&mut Entry| {
+            (entry.is_sent || entry.stage == Stage::InFlight) && ids.contains(&entry.id())
+        };
+        let mut delivered = Vec::new();
+        for entry in queue.entries.iter_mut().filter(has_receipt) {
+            if entry.stage == Stage::InFlight {
+                (queue.failures, queue.not_before) = (0, now);
+            }
+            entry.stage = Stage::Waiting;
+            entry.ends_as = None;
+            delivered.push(entry.id());
+        }
+        for id in delivered {
+            self.ends(to, id, DeliveryStatus::Delivered);
+        }
+    }
+
+    /// Handles the end of a batch. Of the messages without a receipt, the first `sent` may have
+    /// reached the peer; receipts were reported before.
+    pub fn batch_ended(&mut self, key: PublicKey, sent: usize, end: &BatchEnd, now: Time, jitter: Jitter) {
         let to = Recipient::key(key);
         let Some(queue) = self.queues.get_mut(&to) else { return };
         let mut statuses = Vec::new();
@@ -142,9 +155,7 @@ impl Outbox {
                 entry.message.again |= entry.is_sent;
                 entry.stage = Stage::Waiting;
             }
-            let has_receipt = entry.is_sent && receipts.contains(&entry.id());
             let status = match (entry.ends_as.take(), end) {
-                _ if has_receipt => DeliveryStatus::Delivered,
                 (Some(status), _) => status,
                 (None, BatchEnd::Refused(reason)) => DeliveryStatus::Failed(reason.clone()),
                 // The peer may have it, and only the receipt is missing.
@@ -160,10 +171,6 @@ impl Outbox {
             statuses.push((entry.id(), was_in_batch, entry.is_sent, status));
         }
         let (in_batch, successor) = (place, queue.successor);
-        let is_delivered = |(_, was_in_batch, _, status): &&(_, bool, _, DeliveryStatus)| {
-            *was_in_batch && *status == DeliveryStatus::Delivered
-        };
-        let delivered = statuses.iter().filter(is_delivered).count();
         for (id, was_in_batch, is_sent, status) in statuses {
             let is_replaced = status == DeliveryStatus::Failed(FailureReason::Replaced);
             match (status, successor) {
@@ -179,29 +186,13 @@ impl Outbox {
                 (status, _) => self.ends(to, id, status),
             }
         }
-        self.put_off(to, end, delivered, in_batch, now, jitter);
-    }
-
-    /// Decides when the next batch to a key may begin.
-    fn put_off(
-        &mut self,
-        to: Recipient,
-        end: &BatchEnd,
-        delivered: usize,
-        in_batch: usize,
-        now: Time,
-        jitter: Jitter,
-    ) {
         let Some(queue) = self.queues.get_mut(&to) else { return };
-        if delivered > 0 {
-            queue.failures = 0;
-        }
         let reason = match end {
             BatchEnd::Held(reason) => Some(*reason),
             BatchEnd::Answered | BatchEnd::Refused(_) => None,
         };
         queue.put_off(reason, now, jitter);
-        if *end == BatchEnd::Answered && delivered >= in_batch {
+        if *end == BatchEnd::Answered && in_batch == 0 {
             (queue.failures, queue.not_before) = (0, now);
         }
     }

@@ -138,11 +138,22 @@ impl Story {
 
     /// The oldest batch ends.
     fn batch_ends(&mut self, sent: usize, receipts: &[u32], end: &BatchEnd) {
-        let (key, _) = self.batches.remove(0);
         let receipts: Vec<MessageId> = receipts.iter().map(|n| id(*n)).collect();
-        self.outbox.batch_sent(key, sent, &receipts, end, self.now, Jitter(0));
+        let key = self.ends_batch(sent, &receipts, end);
         self.collect();
         self.serve(Recipient::key(key));
+    }
+
+    /// The receipts of the oldest batch arrive, as far as its messages were sent, and it ends.
+    fn ends_batch(&mut self, sent: usize, receipts: &[MessageId], end: &BatchEnd) -> PublicKey {
+        let (key, messages) = self.batches.remove(0);
+        let was_unsent = |id: &MessageId| messages.iter().skip(sent).any(|message| message.id == *id);
+        let receipts: Vec<MessageId> = receipts.iter().copied().filter(|id| !was_unsent(id)).collect();
+        let has_receipt = |message: &&Message| receipts.contains(&message.id);
+        let unanswered = sent.min(messages.len()) - messages.iter().filter(has_receipt).count();
+        self.outbox.receipts(key, &receipts, self.now);
+        self.outbox.batch_ended(key, unanswered, end, self.now, Jitter(0));
+        key
     }
 
     /// The oldest unencrypted send ends.
@@ -222,7 +233,7 @@ fn waits_double_to_a_minute_less_jitter() {
         for wait in waits {
             let (key, _) = story.batches.remove(0);
             let end = BatchEnd::Held(PendingReason::NoRoom);
-            story.outbox.batch_sent(key, 0, &[], &end, story.now, Jitter(jitter));
+            story.outbox.batch_ended(key, 0, &end, story.now, Jitter(jitter));
             story.later(wait - 1);
             assert_eq!(story.batches.len(), 0);
             story.later(1);
@@ -574,7 +585,6 @@ proptest! {
                     }
                 }
                 Step::BatchEnds { sent, receipts, end } if !story.batches.is_empty() => {
-                    let (key, _) = story.batches.remove(0);
                     let receipts: Vec<_> = receipts.into_iter().map(id).collect();
                     let end = match end {
                         0..=2 => BatchEnd::Answered,
@@ -582,7 +592,7 @@ proptest! {
                         4 => BatchEnd::Held(PendingReason::NoSession),
                         _ => BatchEnd::Refused(FailureReason::NotAccepted),
                     };
-                    story.outbox.batch_sent(key, sent, &receipts, &end, story.now, Jitter(0));
+                    story.ends_batch(sent, &receipts, &end);
                 }
                 Step::PlainEnds(n) if !story.sent.is_empty() => {
                     let (to, id) = story.sent.remove(0);
@@ -638,9 +648,9 @@ proptest! {
             for (to, id) in std::mem::take(&mut story.sent) {
                 story.outbox.plain_sent(to, id, SendResult::Delivered, (1, 1), story.now);
             }
-            for (key, messages) in std::mem::take(&mut story.batches) {
+            while let Some((_, messages)) = story.batches.first() {
                 let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
-                story.outbox.batch_sent(key, ids.len(), &ids, &BatchEnd::Answered, story.now, Jitter(0));
+                story.ends_batch(ids.len(), &ids, &BatchEnd::Answered);
             }
             check(&mut story, &mut ended, &mut open);
             story.now = story.now.plus(LONG_WAIT);

@@ -37,8 +37,11 @@ fn message_stored_during_key_proof_leaves_nothing_behind() {
 fn legacy_program_at_former_key_address_gets_connect() {
     let mut story = Story::new();
     story.knows_bob(5001);
-    let parted =
-        story.state.ended(super::keys::key(BOBS), Some(crate::model::session::ByeReason::Leaves), story.now);
+    let parted = story.state.session_down(
+        super::keys::key(BOBS),
+        Some(crate::model::session::ByeReason::Leaves),
+        story.now,
+    );
     story.perform(parted);
     story.does(Command::Connect(these(5001)));
     story.talked(None, TalkEnd::NoOk);
@@ -52,8 +55,11 @@ fn legacy_program_at_former_key_address_gets_connect() {
 fn false_promise_behind_connect_is_not_retried_forever() {
     let mut story = Story::new();
     story.knows_bob(5001);
-    let parted =
-        story.state.ended(super::keys::key(BOBS), Some(crate::model::session::ByeReason::Leaves), story.now);
+    let parted = story.state.session_down(
+        super::keys::key(BOBS),
+        Some(crate::model::session::ByeReason::Leaves),
+        story.now,
+    );
     story.perform(parted);
     story.does(Command::Connect(these(5001)));
     story.talked(None, TalkEnd::NoOk);
@@ -120,7 +126,7 @@ fn legacy_peer_is_there_again_after_a_key_at_its_address() {
     story.promises(EVES);
     story.talked(Some(met(EVES, 5001)), TalkEnd::Answered);
     let bye = Some(crate::model::session::ByeReason::Leaves);
-    let parted = story.state.ended(super::keys::key(EVES), bye, story.now);
+    let parted = story.state.session_down(super::keys::key(EVES), bye, story.now);
     story.perform(parted);
     story.does(Command::Connect(these(5001)));
     story.talked(None, TalkEnd::NoOk);

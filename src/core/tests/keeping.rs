@@ -1,6 +1,6 @@
 //! What is written down, what waits for that, and what waits for people who are away.
 
-use super::keys::{BOBS, key, message, met, moment};
+use super::keys::{BOBS, key, message, met};
 use std::sync::Arc;
 
 use super::*;
@@ -584,8 +584,7 @@ fn a_text_of_an_earlier_run_whose_receipt_comes_late_is_delivered_once() {
         receipts: Vec::<MessageId>::new(),
         end: TalkEnd::Broken,
     };
-    let actions = story.state.talked(turn.job, talked, moment(), story.now);
-    story.perform(actions);
+    story.ends_as(turn.job, talked);
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Sent]);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::NoReceipt)]);
     assert!(story.state.waiting(story.now).iter().all(|waiting| waiting.message.again));

@@ -72,9 +72,23 @@ impl Story {
         let receipts = if end == TalkEnd::Answered { ids.clone() } else { Vec::new() };
         let written = if met.is_some() { ids.len() } else { 0 };
         let talked = Talked { addr: talk.addrs[0], met, written, receipts, end };
-        let actions = self.state.talked(talk.job, talked, moment(), self.now);
-        self.perform(actions);
+        self.ends_as(talk.job, talked);
         talk
+    }
+
+    /// A request ends so.
+    pub(super) fn ends_as(&mut self, job: JobId, talked: Talked) {
+        let Talked { addr, met, written, receipts, end } = talked;
+        if let Some(Met { key, hello }) = met {
+            let up = SessionUp { key, hello, addr, source: addr.source() };
+            let (_, outputs) = self.state.session_up(Some(job), up, moment(), self.now);
+            self.perform(outputs);
+            let outputs = self.state.receipts(key, &receipts, self.now);
+            self.perform(outputs);
+        }
+        let ended = RequestEnded { addr: Some(addr), written: written - receipts.len(), end };
+        let outputs = self.state.request_ended(job, ended, moment(), self.now);
+        self.perform(outputs);
     }
 
     /// Bob is known by his key at this port, and nothing is under way.
@@ -87,15 +101,13 @@ impl Story {
     }
 
     pub(super) fn dials_in(&mut self, n: u8, name: &str, port: u16) -> Result<(), ByeReason> {
-        let meeting = Meeting {
+        let up = SessionUp {
             key: key(n),
-            name: Some(PeerName::new(name)),
+            hello: Some(hello(name, port)),
             addr: at(port),
-            dialed: false,
             source: Source::from(HERE),
-            date: 2_000,
         };
-        let (welcome, actions) = self.state.welcome(meeting, Vec::new(), self.now);
+        let (welcome, actions) = self.state.session_up(None, up, moment(), self.now);
         self.perform(actions);
         welcome
     }
@@ -155,8 +167,7 @@ fn kept_session_proves_nothing_at_another_address() {
     let kept = Some(Met { key: key(BOBS), hello: None });
     let talked =
         Talked { addr: at(5001), met: kept, written: 0, receipts: Vec::new(), end: TalkEnd::Answered };
-    let actions = story.state.talked(greeting.job, talked, moment(), story.now);
-    story.perform(actions);
+    story.ends_as(greeting.job, talked);
     assert_eq!((&story.under_way[..], &story.talks[..]), (&[][..], &[][..]), "the message waits");
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
 }
@@ -269,8 +280,7 @@ fn a_configured_address_is_looked_at_again_when_its_peer_was_met_over_a_kept_con
             receipts: Vec::new(),
             end: TalkEnd::Answered,
         };
-        let actions = story.state.talked(greeting.job, talked, moment(), story.now);
-        story.perform(actions);
+        story.ends_as(greeting.job, talked);
         assert_eq!(story.under_way, [], "not at once");
         story.later(Duration::from_secs(wait));
     }
@@ -328,8 +338,7 @@ fn who_is_found_at_another_address_by_a_look_is_looked_at_there_from_then_on() {
             receipts: Vec::new(),
             end: TalkEnd::Answered,
         };
-        let actions = story.state.talked(look.job, talked, moment(), story.now);
-        story.perform(actions);
+        story.ends_as(look.job, talked);
     }
 }
 
@@ -573,7 +582,7 @@ fn a_known_key_at_a_new_address_takes_its_row_along() {
     story.knows_bob(5001);
     let number = story.state.rows(story.now)[0].number;
     // His program ends, and comes back at another port.
-    let actions = story.state.ended(key(BOBS), Some(ByeReason::Leaves), story.now);
+    let actions = story.state.session_down(key(BOBS), Some(ByeReason::Leaves), story.now);
     story.perform(actions);
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
     assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
@@ -590,7 +599,7 @@ fn a_known_key_at_a_new_address_takes_its_row_along() {
 fn a_lost_connection_is_quiet_first_and_looked_at_and_a_goodbye_is_gone_at_once() {
     let mut story = Story::new();
     story.knows_bob(5001);
-    let actions = story.state.ended(key(BOBS), None, story.now);
+    let actions = story.state.session_down(key(BOBS), None, story.now);
     story.perform(actions);
     assert_eq!(story.state(5001), Some(PresenceStatus::Unreachable));
     assert_eq!(story.told(), []);
@@ -598,7 +607,7 @@ fn a_lost_connection_is_quiet_first_and_looked_at_and_a_goodbye_is_gone_at_once(
     let ping = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
     assert_eq!(ping.say, Say::Ping);
     assert_eq!((story.state(5001), story.told()), (Some(PresenceStatus::Connected), vec![]));
-    let actions = story.state.ended(key(BOBS), Some(ByeReason::Leaves), story.now);
+    let actions = story.state.session_down(key(BOBS), Some(ByeReason::Leaves), story.now);
     story.perform(actions);
     assert!(matches!(story.told()[..], [Event::Went(_, OfflineReason::SaidGoodbye)]));
 }
@@ -807,8 +816,7 @@ fn a_text_to_somebody_who_is_away_is_tried_at_once_and_what_follows_within_a_sec
         receipts: Vec::new(),
         end: TalkEnd::Unreachable(SendError::Refused),
     };
-    let actions = story.state.talked(turn.job, talked, moment(), story.now);
-    story.perform(actions);
+    story.ends_as(turn.job, talked);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
     let op = story.writes(5001, 3);
     let told = story.told();
@@ -932,8 +940,7 @@ fn a_text_under_way_when_its_key_is_replaced_goes_to_the_new_one_or_is_told_of()
             receipts: Vec::new(),
             end: TalkEnd::Broken,
         };
-        let actions = story.state.talked(turn.job, talked, moment(), story.now);
-        story.perform(actions);
+        story.ends_as(turn.job, talked);
         let to_heir = story.talks.iter().any(|talk| {
             talk.expect == Some(key(EVES)) && matches!(&talk.say, Say::Texts(messages) if messages.len() == 1)
         });

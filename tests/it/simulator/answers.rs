@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use p2p_chat::core::Meeting;
+use p2p_chat::core::SessionUp;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::session::{ByeReason, TalkEnd};
 
@@ -59,12 +59,11 @@ impl World {
             Content::Hello(source, hello) => {
                 let addr = source.at(hello.port)?;
                 self.learn_if_own(to, addr.ip(), addr.port());
-                let date = self.moment().date;
-                let name = Some(hello.name.clone());
-                let meeting = Meeting { key, name, addr, dialed: false, source, date };
+                let env = self.moment();
+                let up = SessionUp { key, hello: Some(hello), addr, source };
                 self.ours_mut(to).may_dial.insert(addr);
                 let (welcome, _) =
-                    self.with_state(to, Cause::Met, |state, now| state.welcome(meeting, hello.also, now));
+                    self.with_state(to, Cause::Met, |state, now| state.session_up(None, up, env, now));
                 if welcome.is_ok() {
                     self.ours_mut(to).missed.remove(&addr);
                     self.note_sign(to, key);
@@ -80,7 +79,7 @@ impl World {
             }
             Content::Ping => {
                 self.note_sign(to, key);
-                self.with_state(to, Cause::Met, |state, now| ((), state.heard_from(key, now)));
+                self.with_state(to, Cause::Met, |state, now| ((), state.session_alive(key, now)));
                 self.turn_over(to);
                 Some(Step::Answered(Vec::new(), None))
             }

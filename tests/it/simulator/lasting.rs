@@ -85,7 +85,7 @@ impl World {
         if bye == Some(ByeReason::Leaves) {
             self.note_parted(pid, key);
         }
-        self.with_state(pid, Cause::Met, |state, now| ((), state.ended(key, bye, now)));
+        self.with_state(pid, Cause::Met, |state, now| ((), state.session_down(key, bye, now)));
         self.turn_over(pid);
     }
 }

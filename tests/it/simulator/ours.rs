@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use p2p_chat::core::{
-    Event as Told, JobId, OpId, Output, PlainAnswer, Received, Row, Sent, State, Time, Transmit,
+    Event as Told, JobId, OpId, Output, PlainAnswer, Received, RequestEnded, Row, Sent, State, Talk, Time,
+    Transmit,
 };
 use p2p_chat::model::address::{Claimed, PeerAddr, Source};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::{Body, Decoded, Outgoing, Plain, SendError, SendResult};
+use p2p_chat::model::session::TalkEnd;
 use p2p_chat::protocol::plain;
 use p2p_chat::protocol::plain::{Decoder, Header};
 
@@ -68,6 +70,12 @@ impl World {
                     told.push(event);
                 }
                 Output::Store(id, write) => actions.extend(self.writes(pid, id, write)),
+                Output::Talk(Talk { job, addrs, .. }) if addrs.is_empty() => {
+                    let end = TalkEnd::Unreachable(SendError::NoRoute);
+                    let ended = RequestEnded { addr: None, written: 0, end };
+                    let env = self.moment();
+                    actions.extend(self.ours_mut(pid).state.request_ended(job, ended, env, time));
+                }
                 Output::Talk(talk) => {
                     self.check_talk(pid, &talk);
                     self.keyed_mut(pid).talker.push(talk);

@@ -10,6 +10,7 @@ use p2p_chat::model::message::{MessageId, SendError};
 use p2p_chat::model::name::PeerName;
 use p2p_chat::model::session::{ByeReason, Introduction, Message, Met, Say, TalkEnd, Talked};
 use p2p_chat::net::{CONNECT_TIMEOUT, PROBE_TIMEOUT};
+use p2p_chat::node::half_duplex;
 
 use super::ours::Cause;
 use super::peer::{Pid, Program};
@@ -348,9 +349,10 @@ impl World {
         self.count(format!("{}: {}", say_of(&talk.say), end_of(&end)));
         let talked = Talked { addr, met, written, receipts, end };
         self.check_talk_ended(from, &talk, &talked);
-        let moment = self.moment();
-        let (_, _) =
-            self.with_state(from, Cause::Sent, |state, now| ((), state.talked(job, talked, moment, now)));
+        let env = self.moment();
+        self.with_state(from, Cause::Sent, |state, now| {
+            ((), half_duplex::report(state, job, talked, env, now))
+        });
         self.keyed_mut(from).talker.end(&talk);
         self.turn_over(from);
     }

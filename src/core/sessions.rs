@@ -1,36 +1,140 @@
-//! Results of sessions that we dialed.
+//! Sessions: open, alive, with receipts, and over; and what became of each request for one.
 //!
 //! A key that proves itself where another was expected gets nothing and changes nothing; the user
 //! is told once.
 
 use super::event::{Event, JobId, OpId, Output};
 use super::outbox::BatchEnd;
-use super::presence::{OfflineReason, Probe, ProbeResult, REFUSAL_REPEAT};
+use super::presence::{OfflineReason, Probe, ProbeResult};
 use super::secure::Env;
 use super::time::Time;
 use super::trust::Meeting;
 use super::{Job, Purpose, RouteAnswer, State};
-use crate::model::address::PeerAddr;
+use crate::model::address::{PeerAddr, Source};
 use crate::model::delivery::{FailureReason, PendingReason};
 use crate::model::key::PublicKey;
-use crate::model::message::{Outgoing, SendError, SendResult};
+use crate::model::message::{MessageId, Outgoing, SendError, SendResult};
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::{ByeReason, Met, Say, TalkEnd, Talked};
+use crate::model::session::{ByeReason, Introduction, Say, TalkEnd};
 
 /// What nobody asked for: commands are numbered from 1.
 const NOBODYS: OpId = OpId(0);
 
+/// A session in which the peer has proven its key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SessionUp {
+    /// The key.
+    pub key: PublicKey,
+    /// What the peer says about itself; `None` if it said so earlier in the same session.
+    pub hello: Option<Introduction>,
+    /// Where we dialed it, or where its hello claims that it listens.
+    pub addr: PeerAddr,
+    /// Where the connection comes from.
+    pub source: Source,
+}
+
+/// What became of a [`SessionRequest`](super::SessionRequest).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RequestEnded {
+    /// The address that was tried last, if there is any.
+    pub addr: Option<PeerAddr>,
+    /// How many of the messages may have reached the peer, counted from the first.
+    pub written: usize,
+    /// How it ended.
+    pub end: TalkEnd,
+}
+
 impl State {
-    /// Takes note of what became of something said in encryption.
-    pub fn talked(&mut self, job: JobId, talked: Talked, moment: Env, now: Time) -> Vec<Output> {
-        let Some(Job { peer_id: asked_for, dialed, purpose, expect }) = self.jobs.remove(&job) else {
+    /// Handles a session that is open: dialed because of the request `job`, or accepted.
+    ///
+    /// # Errors
+    /// Why the peer is not welcome. The session is closed with this reason.
+    pub fn session_up(
+        &mut self,
+        job: Option<JobId>,
+        up: SessionUp,
+        env: Env,
+        now: Time,
+    ) -> (Result<(), ByeReason>, Vec<Output>) {
+        let welcome = match job {
+            None if self.closed => Err(ByeReason::NoRoom),
+            None => self.accepts(up, env, now),
+            Some(id) => match self.jobs.remove(&id) {
+                None => Ok(()),
+                Some(mut job) => {
+                    let addr = up.addr;
+                    let welcome = self.met_at(job.peer_id, up, env, now);
+                    job.met = Some((addr, welcome));
+                    self.jobs.insert(id, job);
+                    welcome.map(drop)
+                }
+            },
+        };
+        (welcome, self.done())
+    }
+
+    /// Handles a session that the peer dialed.
+    fn accepts(&mut self, up: SessionUp, env: Env, now: Time) -> Result<(), ByeReason> {
+        let SessionUp { key, hello, addr, source } = up;
+        let was_known = self.knows(Recipient::key(key));
+        let (name, also) = hello.map_or((None, Vec::new()), |hello| (Some(hello.name), hello.also));
+        let meeting = Meeting { key, name, addr, dialed: false, source, date: env.date };
+        let met = self.meets(meeting, now).map(|id| {
+            if !was_known {
+                self.leaves_again(id);
+            }
+            let claims = [addr].into_iter().chain(also).collect();
+            self.listens_also(id, claims);
+            self.is_greeted(id, now);
+            self.here_again(key, now);
+        });
+        self.settle_watches(now);
+        met
+    }
+
+    /// Handles a sign of life in a session: a ping, or its answer.
+    pub fn session_alive(&mut self, key: PublicKey, now: Time) -> Vec<Output> {
+        let id = Recipient::key(key);
+        if self.knows(id) && !self.closed {
+            self.is_greeted(id, now);
+            self.settle_watches(now);
+        }
+        self.done()
+    }
+
+    /// Handles a session that is over: the peer said why, or it broke.
+    pub fn session_down(&mut self, key: PublicKey, bye: Option<ByeReason>, now: Time) -> Vec<Output> {
+        let id = Recipient::key(key);
+        if self.knows(id) && !self.closed {
+            match bye {
+                Some(ByeReason::Leaves) => self.parts(id, now),
+                Some(_) => {}
+                None => drop(self.peers.update(id, |peer| peer.presence.session_lost(now))),
+            }
+        }
+        self.done()
+    }
+
+    /// Handles receipts for messages to a key.
+    pub fn receipts(&mut self, key: PublicKey, ids: &[MessageId], now: Time) -> Vec<Output> {
+        self.outbox.receipts(key, ids, now);
+        self.carry_out(now);
+        self.done()
+    }
+
+    /// Handles the end of a request. Its session was reported before, if there was one, and so were
+    /// the receipts.
+    pub fn request_ended(&mut self, job: JobId, ended: RequestEnded, env: Env, now: Time) -> Vec<Output> {
+        let Some(Job { peer_id: asked_for, dialed, purpose, expect, met }) = self.jobs.remove(&job) else {
             return Vec::new();
         };
-        let Talked { addr: reached, met, written, receipts, end } = talked;
+        let RequestEnded { addr, written, end } = ended;
+        let welcome = met.map(|(_, welcome)| welcome);
+        let reached = met.map(|(addr, _)| addr).or(addr);
         let was_met = met.is_some();
-        if let (TalkEnd::WrongKey(offered), Some(expected)) = (&end, expect) {
+        if let (TalkEnd::WrongKey(offered), Some(expected), Some(at)) = (&end, expect, reached) {
             self.peers.update(asked_for, |peer| peer.promised = None);
-            self.wrong_key(expected, *offered, reached);
+            self.wrong_key(expected, *offered, at);
         }
         // That nobody says ok may be silence, which takes nothing back. But where a legacy peer was,
         // another had promised the key, and the legacy peer is there again.
@@ -54,7 +158,6 @@ impl State {
         if end == TalkEnd::Answered {
             self.peers.update(asked_for, |peer| peer.turned_away = None);
         }
-        let welcome = met.map(|met| self.met_at(reached, asked_for, met, moment, now));
         // An address has become the peer that proved itself there. On a connection that was kept to
         // another address, nothing is proven here.
         let is_here = reached == dialed || asked_for.public_key().is_some();
@@ -75,11 +178,11 @@ impl State {
             _ => result_of(&end),
         };
         if let Purpose::Batch(key) = purpose {
-            self.turn_over(key, &end, written, &receipts, moment, now);
+            self.batch_ended(key, &end, written, env, now);
         }
         if matches!(purpose, Purpose::Probe(_) | Purpose::Ack) {
             let had_none = end == TalkEnd::Unreachable(SendError::NoResources);
-            self.probe_limiter.end(dialed.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
+            self.probe_ended(dialed, had_none, now);
         }
         let seen = if is_here { seen_of(&end, was_met) } else { SendResult::Unanswered };
         self.over(peer_id, if is_another { Purpose::Greet } else { purpose }, &seen, now);
@@ -93,7 +196,9 @@ impl State {
             let says_hello = was_met && !matches!(purpose, Purpose::Probe(Probe::Dial));
             let evidence =
                 if says_hello && !parted_since { ProbeResult::TookConnect } else { ProbeResult::Dialed };
-            self.lists(peer_id, reached, &seen, evidence, now);
+            if let Some(at) = reached {
+                self.lists(peer_id, at, &seen, evidence, now);
+            }
             self.observe(peer_id, &seen, evidence, now);
             if says_hello && parted_since {
                 self.disconnects_again(peer_id, expect);
@@ -139,7 +244,7 @@ impl State {
     }
 
     /// Notes whether a key proved itself where it is dialed first.
-    fn is_found(&mut self, key: PublicKey, at: PeerAddr, was_met: bool, end: &TalkEnd) {
+    fn is_found(&mut self, key: PublicKey, at: Option<PeerAddr>, was_met: bool, end: &TalkEnd) {
         let is_another = matches!(
             end,
             TalkEnd::NoOk
@@ -151,7 +256,7 @@ impl State {
         if was_met || is_another {
             let row = Recipient::key(key);
             self.peers.update(row, |peer| {
-                if peer.addr == at {
+                if Some(peer.addr) == at {
                     peer.is_elsewhere = !was_met;
                 }
             });
@@ -187,21 +292,19 @@ impl State {
     /// too soon. That is news unless the key was asked for and had proven itself there before.
     fn met_at(
         &mut self,
-        reached: PeerAddr,
         asked_for: Recipient,
-        met: Met,
-        moment: Env,
+        up: SessionUp,
+        env: Env,
         now: Time,
     ) -> Result<Recipient, ByeReason> {
-        let Met { key, hello } = met;
+        let SessionUp { key, hello, addr, source } = up;
         let id = Recipient::key(key);
-        let is_proven = || self.knows(id) && self.proven_at(reached).contains(&key);
+        let is_proven = || self.knows(id) && self.proven_at(addr).contains(&key);
         if hello.is_none() && asked_for.public_key().is_some() && is_proven() {
             return Ok(id);
         }
         let (name, also) = hello.map_or((None, None), |hello| (Some(hello.name), Some(hello.also)));
-        let source = reached.source();
-        self.meets(Meeting { key, name, addr: reached, dialed: true, source, date: moment.date }, now)?;
+        self.meets(Meeting { key, name, addr, dialed: true, source, date: env.date }, now)?;
         self.trust.keep(key);
         if let Some(also) = also {
             self.listens_also(id, also);
@@ -219,15 +322,8 @@ impl State {
         }
     }
 
-    fn turn_over(
-        &mut self,
-        key: PublicKey,
-        end: &TalkEnd,
-        written: usize,
-        receipts: &[crate::model::message::MessageId],
-        moment: Env,
-        now: Time,
-    ) {
+    /// Handles the end of a request to send messages.
+    fn batch_ended(&mut self, key: PublicKey, end: &TalkEnd, written: usize, env: Env, now: Time) {
         let end = match end {
             TalkEnd::Answered => BatchEnd::Answered,
             TalkEnd::NoOk => BatchEnd::Held(PendingReason::NoSession),
@@ -240,7 +336,7 @@ impl State {
                 BatchEnd::Held(PendingReason::Unreachable)
             }
         };
-        self.outbox.batch_sent(key, written, receipts, &end, now, moment.jitter);
+        self.outbox.batch_ended(key, written, &end, now, env.jitter);
         self.carry_out(now);
     }
 

@@ -1,0 +1,23 @@
+//! Reports what today's half-duplex connections did as the events of a session: up, receipts, and
+//! the end of the request.
+
+use crate::core::{Env, JobId, Output, RequestEnded, SessionUp, State, Time};
+use crate::model::session::{Met, Talked};
+
+/// Reports what became of a request.
+pub fn report(state: &mut State, job: JobId, talked: Talked, env: Env, now: Time) -> Vec<Output> {
+    let Talked { addr, met, written, receipts, end } = talked;
+    let mut outputs = Vec::new();
+    if let Some(Met { key, hello }) = met {
+        let up = SessionUp { key, hello, addr, source: addr.source() };
+        let (_, up) = state.session_up(Some(job), up, env, now);
+        outputs.extend(up);
+        if !receipts.is_empty() {
+            outputs.extend(state.receipts(key, &receipts, now));
+        }
+    }
+    // Only written messages have receipts.
+    let ended = RequestEnded { addr: Some(addr), written: written.saturating_sub(receipts.len()), end };
+    outputs.extend(state.request_ended(job, ended, env, now));
+    outputs
+}
