@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::event::{CommandKind, Event, OpId, Output};
+use super::event::{CommandKind, Event, JobId, OpId, Output};
 use super::operations::{Ended, OperationOutput};
 use super::outcome::status_of;
-use super::peers::{Peer, PeerOrigin};
-use super::presence::{OfflineReason, Presence, Probe};
+use super::peers::PeerOrigin;
+use super::presence::Probe;
 use super::time::Time;
 use super::trust::{As, Policy};
 use super::{ANSWER_WITHIN, Job, Purpose, State, StaticPeer};
@@ -90,21 +90,19 @@ impl State {
         for StaticPeer { addr, name, form, key, also: _ } in peers.into_iter().take(super::MAX_STATIC_PEERS) {
             // An address belongs to the key that proved itself there. If several did, it belongs to
             // none.
-            let proven = if let [one] = self.proven_at(addr)[..] { Some(one) } else { None };
+            let proven = {
+                let mut keys = self.trust.proven_at(addr);
+                keys.next().filter(|_| keys.next().is_none())
+            };
             let key = key.or(proven);
-            let id = key.map_or_else(|| self.plain_id(addr), Recipient::key);
-            if self.is_own(addr) || !self.peers.add(id, addr, PeerOrigin::Static, Presence::of_static(now)) {
+            let id = key.map_or_else(|| self.peers.plain_id(addr), Recipient::key);
+            if self.is_own(addr) || !self.add_peer(id, addr, PeerOrigin::Static, now) {
                 continue;
             }
-            self.peers.update(id, |peer| {
-                peer.name = name;
-                peer.form = form;
-                peer.configured_form = form;
-            });
+            self.peers.configure(id, name, form);
             if let Some(key) = id.public_key() {
                 self.is_contact_now(key);
-                self.speaks_with(key, now);
-                self.peers.update(id, |peer| peer.last_heard = None);
+                self.speaks_with(key, None);
             }
             if !ids.contains(&id) {
                 ids.push(id);
@@ -139,11 +137,9 @@ impl State {
         (op, self.done())
     }
 
-    pub(super) fn targets(&self, target: Target, gone_too: bool) -> Vec<Recipient> {
+    pub(super) fn targets(&self, target: Target, offline_too: bool) -> Vec<Recipient> {
         match target {
-            Target::All => {
-                self.distinct().filter(|peer| gone_too || peer.is_there()).map(|peer| peer.id).collect()
-            }
+            Target::All => self.peers.all(&self.claimed().collect(), offline_too),
             Target::These(ids) => {
                 let mut meant = Vec::new();
                 for id in ids.into_iter().map(|id| self.meant(id)) {
@@ -174,10 +170,11 @@ impl State {
         // An address that the user types is dialed, even if another peer was there before, unless a
         // peer is online there now: `connect` says nothing that only one peer may read.
         let dialed = |id: Recipient| match id {
-            Recipient::Address(addr) if self.proven_at(addr).is_empty() => self.plain_id(addr),
+            Recipient::Address(addr) if self.trust.proven_at(addr).next().is_none() => {
+                self.peers.plain_id(addr)
+            }
             Recipient::Address(addr) => {
-                let is_here = |peer: &Peer| peer.is_there() && peer.addr == addr && !peer.is_elsewhere;
-                let known = Some(self.meant(id)).filter(|id| self.peers.peer(*id).is_some_and(is_here));
+                let known = Some(self.meant(id)).filter(|id| self.peers.is_proven_at(*id, addr));
                 known.unwrap_or(id)
             }
             Recipient::Peer(_) => id,
@@ -194,10 +191,10 @@ impl State {
                 self.not_sent(op);
                 continue;
             }
-            self.peers.update(peer_id, |peer| peer.presence.want());
+            self.peers.is_wanted(peer_id);
             let purpose = Purpose::Connect(op);
-            let keys = peer_id.addr().map(|addr| self.proven_at(addr)).unwrap_or_default();
-            if self.is_only_encrypted(peer_id) || !keys.is_empty() {
+            let has_key = |addr| self.trust.proven_at(addr).next().is_some();
+            if self.is_only_encrypted(peer_id) || peer_id.addr().is_some_and(has_key) {
                 self.talk(peer_id, purpose, Say::Greet, None);
             } else {
                 self.transmit(peer_id, purpose, Outgoing::Connect, None);
@@ -211,22 +208,14 @@ impl State {
         let targets = self.targets(to, false);
         let op = self.spread(CommandKind::Disconnect, &targets);
         for peer_id in targets {
-            if !self.peers.peer(peer_id).is_some_and(Peer::is_there) {
+            if !self.peers.is_online(peer_id) {
                 let who = self.who(peer_id);
                 self.tell(Event::NotSent { op, who, why: RejectReason::Offline });
                 self.not_sent(op);
                 continue;
             }
             self.say_goodbye(peer_id, op, None);
-            let before = self.last_job;
-            self.peers.update(peer_id, |peer| {
-                peer.presence.left(OfflineReason::Disconnected, now);
-                peer.parted_after = before;
-                // The user wanted it, so it is no news.
-                peer.told = false;
-                peer.tell_at = None;
-                peer.ack_due = None;
-            });
+            self.peers.disconnected(peer_id, JobId(self.last_job), now);
         }
         self.settle(op);
         op
@@ -265,7 +254,7 @@ impl State {
         // If messages wait for the answer to a question, the goodbye waits for them. The question
         // may be for a peer with a key.
         targets.retain(|peer_id| {
-            let at = self.peers.peer(*peer_id).map(|peer| peer.addr);
+            let at = self.peers.addr(*peer_id);
             !asked.values().any(|asked| asked == peer_id || asked.addr().is_some() && asked.addr() == at)
         });
         attempts.retain(|id| {
@@ -281,14 +270,8 @@ impl State {
         let patience = now.plus(if asked.is_empty() { ATTEMPTS_WITHIN } else { ANSWER_WITHIN });
         attempts.extend(asked.into_keys());
         self.operations.leave_with(op, targets.len(), attempts, patience);
-        // If the time is not enough for all, those go without who only ever claimed to be there.
         let mut targets: Vec<Recipient> = targets.into_iter().collect();
-        targets.sort_by_key(|peer_id| {
-            let peer = self.peers.peer(*peer_id);
-            let certain =
-                peer.is_some_and(|peer| peer.origin == PeerOrigin::Static || peer.presence.is_proven());
-            (!certain, peer.map(|peer| peer.number), *peer_id)
-        });
+        targets.sort_by_key(|peer_id| self.peers.goodbye_order(*peer_id));
         for peer_id in targets {
             self.say_goodbye(peer_id, op, Some(now.plus(ANSWER_WITHIN)));
         }
@@ -296,13 +279,13 @@ impl State {
     }
 
     fn list(&mut self, now: Time) -> OpId {
-        let addrs: Vec<Recipient> = self.peers.rows().map(|peer| peer.id).collect();
+        let ids = self.peers.ids();
         let after = self.last_job;
         let deadline = now.plus(LIST_PROBE_WITHIN);
-        for &peer_id in &addrs {
+        for &peer_id in &ids {
             self.probe(peer_id, Probe::Dial, Some(deadline));
         }
-        let waiting = addrs.into_iter().collect();
+        let waiting = ids.into_iter().collect();
         let op = self.operations.list(waiting, after, now.plus(ANSWER_WITHIN));
         self.settle_watches(now);
         op
@@ -350,10 +333,7 @@ impl State {
                     self.tell(Event::Listed { rows, unasked });
                 }
                 Ended::Start => {
-                    let is_static = |peer: &&Peer| peer.origin == PeerOrigin::Static;
-                    let total = self.peers.rows().filter(is_static).count();
-                    let is_here = |peer: &&Peer| is_static(peer) && peer.is_there();
-                    let connected = self.peers.rows().filter(is_here).count();
+                    let (total, connected) = self.peers.count_static();
                     self.tell(Event::Dialed { total, connected });
                 }
                 Ended::Leave => self.abandon_messages(),

@@ -5,7 +5,6 @@ use super::State;
 use super::event::{Decision, Event, OpId};
 use super::time::Time;
 use super::trust::{As, Pin, Policy, Unknown};
-use crate::model::address::PeerAddr;
 use crate::model::delivery::FailureReason;
 use crate::model::key::PublicKey;
 use crate::model::peer_id::Recipient;
@@ -30,32 +29,20 @@ impl State {
         let offered_at = offer.map(|offer| offer.met.addr);
         self.trust.take(key, whom)?;
         if let As::NewKeyOf(old) = whom {
-            // The row goes to the new key; the number that the user knows it by stays.
-            self.peers.remove(Recipient::key(key));
-            self.peers.rekey(Recipient::key(old), Recipient::key(key));
+            self.peers.change_key(old, key);
             self.outbox.succeed(Recipient::key(old), Recipient::key(key), now);
             self.carry_out(now);
         }
         let pin = self.pin(key)?;
-        self.is_listed_now(key, offered_at, now);
-        self.here_again(key, now);
-        Ok(Decision::Trusted(pin, whom))
-    }
-
-    /// Adds a row for a key that the user accepted. Dials it where it offered itself, with the key
-    /// expected, because that address may be only a claim.
-    fn is_listed_now(&mut self, key: PublicKey, offered_at: Option<PeerAddr>, now: Time) {
+        // It is dialed where it offered itself, with the key expected: that address may be only a
+        // claim.
         let addr = offered_at.or_else(|| self.addrs_of(key).first().copied());
         if let Some(addr) = addr {
-            self.peers.add(
-                Recipient::key(key),
-                addr,
-                super::PeerOrigin::SentTo,
-                super::Presence::of_heard(now),
-            );
-            self.peers.update(Recipient::key(key), |peer| peer.moves_to(addr));
+            self.peers.accept(key, addr, now);
         }
-        self.speaks_with(key, now);
+        self.speaks_with(key, Some(now));
+        self.here_again(key, now);
+        Ok(Decision::Trusted(pin, whom))
     }
 
     pub(super) fn block(&mut self, key: PublicKey, now: Time) -> Result<Decision, Unknown> {
@@ -78,7 +65,7 @@ impl State {
 
     pub(super) fn verify(&mut self, key: PublicKey, date: u64) -> Result<Decision, Unknown> {
         self.trust.verify(key, date)?;
-        self.peers.update(Recipient::key(key), |peer| (peer.verified, peer.contact) = (true, true));
+        self.peers.verify(key);
         Ok(Decision::Verified(self.pin(key)?))
     }
 

@@ -6,10 +6,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::State;
 use super::dedup::{DedupCache, Duplicate};
 use super::event::{Event, Output};
 use super::time::Time;
-use super::{State, who};
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
@@ -171,11 +171,7 @@ impl State {
             // It is stored as not shown, and shown at the next start.
             return;
         }
-        let from = self.peers.update(Recipient::key(key), |peer| {
-            peer.told = true;
-            who(peer)
-        });
-        if let Some(from) = from {
+        if let Some(from) = self.peers.message_shown(Recipient::key(key)) {
             self.tell(Event::Message { from, text: Text::new(&*message.body), cut: false, again, row });
         }
     }

@@ -31,7 +31,7 @@ mod tick;
 mod time;
 mod trust;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -67,13 +67,13 @@ pub use trust::{
 
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
-use crate::model::message::{Form, MessageId, Outgoing, PeerProtocol};
+use crate::model::message::{Form, MessageId, Outgoing};
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
 use crate::model::session::ByeReason;
 use inbound::Inbound;
 use operations::Operations;
-use peers::{Peer, Peers};
+use peers::{Peers, PresenceNews};
 use probe_limiter::ProbeLimiter;
 use refusals::Refusals;
 use storing::Goodbyes;
@@ -81,9 +81,6 @@ use storing::Goodbyes;
 /// How long the user waits at most for the verified list, for the first dialing of the static peers and for the
 /// goodbyes: what people still feel as an answer to what they did.
 pub const ANSWER_WITHIN: Duration = Duration::from_millis(1_900);
-
-/// How long a peer that is there may stay unannounced because its name has not come yet.
-const NAME_WITHIN: Duration = Duration::from_millis(300);
 
 /// IPs of our own that are remembered; a machine has a handful.
 const MAX_OWN_IPS: usize = 64;
@@ -280,28 +277,21 @@ impl State {
 
     /// The table as it is believed to be, unverified, in the order of the numbers.
     pub fn rows(&self, now: Time) -> Vec<Row> {
-        let row = |peer: &Peer| Row { contact: self.is_contact(peer.id), ..Row::of(peer, now) };
-        self.peers.rows().map(row).collect()
+        let with_contact = |row: Row| Row { contact: self.is_contact(row.id), ..row };
+        self.peers.list(now).into_iter().map(with_contact).collect()
     }
 
     /// Returns how many peers are online.
     pub fn here(&self) -> usize {
-        let claimed: HashSet<PeerAddr> = self.claimed().collect();
-        self.peers.iter().filter(|peer| peer.is_there() && is_distinct(peer, &claimed)).count()
-    }
-
-    /// Returns the rows without those that are most likely a second one of a peer.
-    fn distinct(&self) -> impl Iterator<Item = &Peer> {
-        let claimed: HashSet<PeerAddr> = self.claimed().collect();
-        self.peers.rows().filter(move |peer| is_distinct(peer, &claimed))
+        self.peers.online(&self.claimed().collect())
     }
 
     /// The addresses that a peer with a key claims, while the peer is online and is being dialed
     /// there.
     fn claimed(&self) -> impl Iterator<Item = PeerAddr> {
         let claims = |job: &&Job| {
-            let row = job.expect.and_then(|key| self.peers.peer(Recipient::key(key)));
-            row.is_some_and(|peer| peer.is_there() && Some(peer.addr) == job.dialed)
+            let is_there = |addr| job.expect.is_some_and(|key| self.peers.is_online_at(key.into(), addr));
+            job.dialed.is_some_and(is_there)
         };
         self.jobs.values().filter(claims).filter_map(|job| job.dialed)
     }
@@ -313,26 +303,20 @@ impl State {
 
     /// Whether a recipient is in the table.
     pub fn knows(&self, id: Recipient) -> bool {
-        self.peers.peer(id).is_some()
+        self.peers.knows(id)
     }
 
     /// The recipients behind a typed address: the contacts with a key that proved themselves there;
     /// else the stranger with a key that is there; else the legacy peer or the unproven address.
     /// The user decides between several contacts.
     pub fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
-        let contacts: Vec<Recipient> = self.hinted_at(addr).into_iter().map(Recipient::key).collect();
+        let contacts: Vec<Recipient> = self.trust.hinted_at(addr).map(Recipient::key).collect();
         if !contacts.is_empty() {
             return contacts;
         }
-        let is_here = |id: &Recipient| self.peers.peer(*id).is_some_and(|peer| peer.addr == addr);
-        let stranger = self.proven_at(addr).into_iter().map(Recipient::key).find(is_here);
-        vec![stranger.unwrap_or_else(|| self.plain_id(addr))]
-    }
-
-    /// The recipient behind an address as far as unencrypted messages tell: the known legacy peer
-    /// there, else the address.
-    fn plain_id(&self, addr: PeerAddr) -> Recipient {
-        self.peers.legacy_at(addr).map_or(Recipient::Address(addr), |peer| peer.id)
+        let is_here = |id: &Recipient| self.peers.addr(*id) == Some(addr);
+        let stranger = self.trust.proven_at(addr).map(Recipient::key).find(is_here);
+        vec![stranger.unwrap_or_else(|| self.peers.plain_id(addr))]
     }
 
     /// The recipient that a command means now: a peer may have proven itself at an address.
@@ -349,7 +333,7 @@ impl State {
     /// The address that a recipient is dialed at first.
     pub fn dialed_at(&self, id: Recipient) -> Option<PeerAddr> {
         let hint = || self.addrs_of(id.public_key()?).first().copied();
-        self.peers.peer(id).map(|peer| peer.addr).or_else(|| id.addr()).or_else(hint)
+        self.peers.addr(id).or_else(|| id.addr()).or_else(hint)
     }
 
     /// The pin of a recipient that has a key.
@@ -368,7 +352,7 @@ impl State {
     pub fn is_contact(&self, id: Recipient) -> bool {
         self.trust.has_alias(id)
             || self.pinned(id).is_some_and(|pin| pin.contact)
-            || self.peers.peer(id).is_some_and(|peer| peer.contact || peer.origin == PeerOrigin::Static)
+            || self.peers.is_contact(id)
     }
 
     /// Records the user's alias for a peer, or removes it.
@@ -403,8 +387,8 @@ impl State {
     }
 
     fn who(&self, peer_id: Recipient) -> PeerInfo {
-        if let Some(peer) = self.peers.peer(peer_id) {
-            return who(peer);
+        if let Some(who) = self.peers.info(peer_id) {
+            return who;
         }
         // An offline contact may not be listed.
         let name = self.pinned(peer_id).and_then(|pin| pin.name.clone());
@@ -418,98 +402,36 @@ impl State {
         self.last_job += 1;
         let job = JobId(self.last_job);
         self.jobs.insert(job, Job { peer_id, dialed: Some(to), purpose, expect: None, met: None });
-        let peer = self.peers.peer(peer_id);
-        let transmit = Transmit {
-            job,
-            to,
-            fallback: peer
-                .and_then(other_loopback)
-                .filter(|addr| !self.is_own(*addr) && !self.is_listed(*addr)),
-            form: peer.map_or(Form::default(), |peer| peer.form),
-            message,
-            deadline,
-        };
-        self.act(Output::Transmit(transmit));
+        let fallback = self.peers.fallback(peer_id).filter(|addr| !self.is_own(*addr));
+        let form = self.peers.form(peer_id);
+        self.act(Output::Transmit(Transmit { job, to, fallback, form, message, deadline }));
     }
 
-    /// Whether a peer in the table is dialed at this address.
-    pub fn is_listed(&self, addr: PeerAddr) -> bool {
-        self.peers.iter().any(|peer| peer.addr == addr)
+    /// Adds a row for a recipient, unless it has one or the table has no room. Returns whether it
+    /// has one.
+    fn add_peer(&mut self, id: Recipient, addr: PeerAddr, origin: PeerOrigin, now: Time) -> bool {
+        let is_listed = self.peers.add(id, addr, origin, now);
+        self.peers.messages_wait(id, self.outbox.count(id));
+        is_listed
     }
 
-    /// Tells the user that a peer is there, once it is certain and its name known or overdue.
+    /// Tells the user that a peer is online, if that is due.
     fn announce(&mut self, peer_id: Recipient, now: Time) {
-        if self.is_claimed(peer_id) {
-            // The peer that claims it was announced.
-            return;
-        }
-        if let Some(Some(who)) = self.peers.update(peer_id, |peer| announced(peer, now)) {
-            self.came(who);
-        }
+        let is_claimed = self.is_claimed(peer_id);
+        let news = self.peers.announce(peer_id, is_claimed, now);
+        self.tell_presence(news);
     }
 
-    fn came(&mut self, who: PeerInfo) {
-        let id = who.id;
-        self.tell(Event::Came(who));
-        self.operations.announced(id);
-    }
-
-    /// Tells the user that a peer is gone, if they knew that it was there.
-    fn went(&mut self, peer_id: Recipient, why: OfflineReason) {
-        let news = self.peers.update(peer_id, |peer| {
-            peer.tell_at = None;
-            peer.ack_due = None;
-            let told = std::mem::take(&mut peer.told);
-            // Of somebody who only ever claimed to be there it is no news that nobody is, but their own goodbye is.
-            (told && (peer.presence.is_proven() || peer.shook_hands || why == OfflineReason::SaidGoodbye))
-                .then(|| who(peer))
-        });
-        if let Some(Some(who)) = news {
-            self.tell(Event::Went(who, why));
+    /// Tells the user what is new about a peer's presence.
+    fn tell_presence(&mut self, news: Option<PresenceNews>) {
+        match news {
+            Some(PresenceNews::Online(who)) => {
+                let id = who.id;
+                self.tell(Event::Came(who));
+                self.operations.announced(id);
+            }
+            Some(PresenceNews::Offline(who, why)) => self.tell(Event::Went(who, why)),
+            None => {}
         }
     }
-}
-
-/// Whether a row stands for a peer of its own. The row of an address that a peer with a key claims
-/// is most likely a second one of that peer.
-fn is_distinct(peer: &Peer, claimed: &HashSet<PeerAddr>) -> bool {
-    match peer.id {
-        Recipient::Address(addr) => !claimed.contains(&addr),
-        Recipient::Peer(_) => true,
-    }
-}
-
-/// Who it is that the user is now to be told of, once it is certain that it is there, and its name known or overdue.
-fn announced(peer: &mut Peer, now: Time) -> Option<PeerInfo> {
-    let certain = peer.presence.is_proven() || peer.shook_hands;
-    if peer.told || !peer.is_there() || !certain {
-        return None;
-    }
-    let overdue = *peer.tell_at.get_or_insert(now.plus(NAME_WITHIN)) <= now;
-    // Nor is anybody called plain of whom it is about to be known that they are not.
-    if (peer.name.is_none() || peer.protocol() == PeerProtocol::Unknown) && !overdue {
-        return None;
-    }
-    peer.told = true;
-    peer.tell_at = None;
-    Some(who(peer))
-}
-
-fn who(peer: &Peer) -> PeerInfo {
-    PeerInfo {
-        id: peer.id,
-        name: peer.name.clone(),
-        addr: Some(peer.addr),
-        claimed: peer.claimed,
-        verification: peer.verification(),
-    }
-}
-
-/// The address that a peer claims on the loopback network, where it differs from the one its connection came from. Both
-/// are on this machine, so only trying tells which one it listens at. It is not tried where it is the address of another row,
-/// for what is sent there is for somebody else.
-fn other_loopback(peer: &Peer) -> Option<PeerAddr> {
-    let claimed = peer.claimed?;
-    let both = claimed.ip.is_loopback() && peer.addr.ip().is_loopback() && !peer.presence.is_proven();
-    both.then(|| PeerAddr::new(claimed.ip, claimed.port)).flatten()
 }

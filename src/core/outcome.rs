@@ -2,8 +2,8 @@
 
 use super::event::{Event, JobId, OpId, Output};
 use super::operations::{LateGoodbye, Probed};
-use super::peers::{Peer, PeerOrigin};
-use super::presence::{Presence, PresenceChange, Probe, ProbeResult, REFUSAL_REPEAT};
+use super::peers::PeerOrigin;
+use super::presence::{Probe, ProbeResult, REFUSAL_REPEAT};
 use super::time::Time;
 use super::{Job, Purpose, RouteAnswer, State};
 use crate::model::address::PeerAddr;
@@ -47,10 +47,10 @@ impl State {
         let mut seen = result.clone();
         // The address where the peer is dialed now: it may have been found elsewhere on this
         // machine.
-        let row_addr = self.peers.peer(peer_id).map(|peer| peer.addr);
+        let row_addr = self.peers.addr(peer_id);
         let has_moved = row_addr.is_some_and(|addr| addr != dialed);
         if !nothing_sent && (to != dialed || has_moved) {
-            let other = self.peers.legacy_at(to).map(|peer| peer.id).filter(|other| *other != peer_id);
+            let other = self.peers.legacy_at(to).filter(|other| *other != peer_id);
             if let Some(other) = other {
                 self.observe(other, &result, ProbeResult::Dialed, now);
             }
@@ -62,22 +62,22 @@ impl State {
                     SendResult::Failed(if to == dialed { SendError::Cancelled } else { SendError::Refused });
                 result = SendResult::Astray(to);
             } else if taken && to != dialed {
-                self.found_at(peer_id, to);
+                self.peers.found_at(peer_id, to);
+                self.follows(Recipient::Address(to), peer_id);
             }
         }
         let is_question =
             matches!(purpose, Purpose::Probe(Probe::Connect) | Purpose::Connect(_) | Purpose::Ask);
         if let Some(key) = capability.filter(|_| taken) {
             if !self.leaving && self.may_be_listed(peer_id) {
-                self.peers.add(peer_id, dialed, PeerOrigin::SentTo, Presence::of_heard(now));
-                self.note_queued(peer_id);
+                self.add_peer(peer_id, dialed, PeerOrigin::SentTo, now);
             }
-            self.peers.update(peer_id, |peer| peer.promised = Some(key));
+            self.peers.promises(peer_id, key);
         }
         // A full queue gives no receipt, which takes nothing back.
-        let before = self.peers.peer(peer_id).and_then(|peer| peer.promised).filter(|_| is_question);
+        let before = self.peers.promised(peer_id).filter(|_| is_question);
         // What was on its way when one of us said goodbye shows no more than a probe, and nothing follows from it.
-        let parted_since = self.peers.peer(peer_id).is_some_and(|peer| job.0 <= peer.parted_after);
+        let parted_since = self.peers.has_left_since(peer_id, job);
         let may_greet =
             !parted_since || !matches!(purpose, Purpose::Probe(_) | Purpose::Ack | Purpose::Message(_));
         let promised = capability
@@ -114,10 +114,10 @@ impl State {
         }
         // Who got it instead lists us now as well as anybody.
         let reached = match result {
-            SendResult::Astray(_) => self.plain_id(to),
+            SendResult::Astray(_) => self.peers.plain_id(to),
             _ => peer_id,
         };
-        let gives_receipts = self.peers.peer(peer_id).is_some_and(|peer| peer.gives_receipts);
+        let gives_receipts = self.peers.gives_receipts(peer_id);
         let result = match (purpose, result) {
             (Purpose::Message(_), SendResult::HandedOver) if gives_receipts => SendResult::NoReceipt,
             (_, result) => result,
@@ -170,26 +170,16 @@ impl State {
         }
     }
 
-    /// Something is no longer under way: tells the presence of the peer whether it was probed.
+    /// A job for a peer is over. Its presence is told what kind of job it was.
     pub(super) fn over(&mut self, peer_id: Recipient, purpose: Purpose, seen: &SendResult, now: Time) {
-        let showed_nothing =
-            matches!(seen, SendResult::Failed(SendError::NoResources | SendError::Cancelled));
-        self.peers.update(peer_id, |peer| match purpose {
-            Purpose::Probe(_) => {
-                peer.presence.probe_ended(now);
-                if showed_nothing {
-                    peer.presence.probe_later(now.plus(REFUSAL_REPEAT));
-                }
-            }
-            Purpose::Ack => {
-                peer.acking = false;
-                peer.presence.unasked();
-            }
+        match purpose {
+            Purpose::Probe(_) => self.peers.probe_ended(peer_id, was_asked(seen), now),
+            Purpose::Ack => self.peers.ack_ended(peer_id),
             Purpose::Message(_) | Purpose::Connect(_) | Purpose::Ask | Purpose::Greet | Purpose::Batch(_) => {
-                peer.presence.unasked();
+                self.peers.sending_ended(peer_id);
             }
             Purpose::Exit(_) => {}
-        });
+        }
     }
 
     /// Whether somebody may be spoken to in another way than now: in encryption. Who leaves does so only for a text, which must not go out
@@ -197,16 +187,6 @@ impl State {
     fn can_speak_otherwise(&self, peer_id: Recipient, purpose: Purpose) -> bool {
         let is_wanted = !self.leaving || matches!(purpose, Purpose::Ask);
         is_wanted && !matches!(self.protocol_of(peer_id), PeerProtocol::Session(_))
-    }
-
-    /// It listens where it claims to, and speaks from elsewhere on this machine.
-    fn found_at(&mut self, id: Recipient, to: PeerAddr) {
-        self.peers.update(id, |peer| {
-            peer.speaks_from = Some(peer.addr.source());
-            peer.moves_to(to);
-            peer.claimed = peer.claimed.filter(|claimed| claimed.ip != to.ip());
-        });
-        self.follows(Recipient::Address(to), id);
     }
 
     /// Makes a legacy peer of a recipient that has read a message of ours and named no key. The
@@ -223,19 +203,12 @@ impl State {
             // What spoke to us from there, and has said nothing yet, is this peer.
             self.becomes(at_addr, legacy);
         }
-        let addr = self.peers.update(legacy, |peer| {
-            peer.is_plain = true;
-            if let Some(name) = peer.introduced_as.take() {
-                peer.name = Some(name);
-            }
-            peer.addr
-        });
+        self.peers.took_plain(legacy);
         // A p2p-chat peer whose mailbox is full gives no receipt. A peer that claims to listen
         // there is dialed.
-        let claims =
-            |peer: &Peer| peer.id.public_key().filter(|_| peer.is_there() && Some(peer.addr) == addr);
-        let claimed_by = self.peers.rows().find_map(claims);
-        if let (Some(key), Some(addr)) = (claimed_by, addr) {
+        if let Some(addr) = self.peers.addr(legacy)
+            && let Some(key) = self.peers.key_online_at(addr)
+        {
             self.check_claim(key, addr);
         }
         legacy
@@ -244,9 +217,7 @@ impl State {
     /// Gives an unproven address to a legacy peer.
     pub(super) fn becomes(&mut self, id: Recipient, legacy: Recipient) {
         let Recipient::Address(addr) = id else { return };
-        if !self.peers.rekey(id, legacy) {
-            self.peers.remove(id);
-        }
+        self.peers.becomes(id, legacy);
         self.follows(id, legacy);
         let who = self.who(legacy);
         self.tell(Event::ProvenAt(addr, who));
@@ -272,7 +243,7 @@ impl State {
     fn is_superseded(&self, id: Recipient, at: PeerAddr, purpose: Purpose) -> bool {
         let is_unasked = matches!(purpose, Purpose::Ack | Purpose::Probe(_));
         let is_awaited = self.knows(id) || self.outbox.count(id) > 0;
-        is_unasked && matches!(id, Recipient::Address(_)) && !is_awaited && self.is_listed(at)
+        is_unasked && matches!(id, Recipient::Address(_)) && !is_awaited && self.peers.is_listed_at(at)
     }
 
     /// Lists a peer that has just taken something of ours at an address.
@@ -288,8 +259,7 @@ impl State {
         // The peer may have been found there and listed since.
         let is_listed = id.public_key().is_none() && self.peers.legacy_at(at).is_some();
         if taken && evidence != ProbeResult::Dialed && !self.leaving && !is_listed && self.may_be_listed(id) {
-            self.peers.add(id, at, PeerOrigin::SentTo, Presence::of_heard(now));
-            self.note_queued(id);
+            self.add_peer(id, at, PeerOrigin::SentTo, now);
         }
     }
 
@@ -300,7 +270,7 @@ impl State {
         id.public_key().is_none() || self.pinned(id).is_some_and(is_pinned)
     }
 
-    /// What a fate shows about the peer.
+    /// Takes note of what a result shows of a peer.
     pub(super) fn observe(
         &mut self,
         peer_id: Recipient,
@@ -309,47 +279,21 @@ impl State {
         now: Time,
     ) {
         let taken = matches!(result, SendResult::Delivered | SendResult::HandedOver);
-        let change = self.peers.update(peer_id, |peer| match result {
-            SendResult::Delivered | SendResult::HandedOver | SendResult::NoReceipt => {
-                peer.gives_receipts |= *result == SendResult::Delivered;
-                let change = peer.presence.answered(evidence, now);
-                if peer.is_there() {
-                    peer.last_heard = Some(now);
-                }
-                change
-            }
-            SendResult::Failed(SendError::Refused) => peer.presence.refused(now),
-            SendResult::Failed(SendError::NoResources | SendError::Cancelled) => PresenceChange::None,
-            SendResult::Unanswered | SendResult::Broken | SendResult::Astray(_) | SendResult::Failed(_) => {
-                peer.presence.unanswered(now)
-            }
-        });
-        match change {
-            Some(PresenceChange::Offline(why)) => self.went(peer_id, why),
-            Some(_) => self.announce(peer_id, now),
-            None => {}
-        }
+        let is_claimed = self.is_claimed(peer_id);
+        let news = self.peers.observed(peer_id, result, evidence, is_claimed, now);
+        self.tell_presence(news);
         if taken && evidence != ProbeResult::Dialed {
             let name = self.who(peer_id).name;
             self.outbox.spoke(peer_id, name.as_ref(), now);
-        }
-        if *result == SendResult::Failed(SendError::Refused) {
-            // Whoever listens there next may be another program, and what one taught us is deadly to another.
-            self.peers.update(peer_id, |peer| {
-                if !peer.is_there() {
-                    peer.forgets_program();
-                }
-            });
         }
     }
 
     /// A probe of a peer is over: tells the commands that wait for it.
     pub(super) fn probed(&mut self, peer_id: Recipient, job: JobId, result: &SendResult) {
-        let peer = self.peers.peer(peer_id);
         let probed = Probed {
-            was_asked: !matches!(result, SendResult::Failed(SendError::NoResources | SendError::Cancelled)),
-            is_doubtful: peer.is_some_and(|peer| peer.presence.is_doubtful()),
-            is_unannounced: peer.is_some_and(|peer| peer.is_there() && !peer.told),
+            was_asked: was_asked(result),
+            is_doubtful: self.peers.is_doubtful(peer_id),
+            is_unannounced: self.peers.is_unannounced(peer_id),
         };
         self.operations.probed(peer_id, job, probed);
     }
@@ -387,6 +331,11 @@ impl State {
             _ => self.transmit(peer_id, purpose, Outgoing::Exit, deadline),
         }
     }
+}
+
+/// Whether a peer was dialed at all: the job was not cancelled, and this machine had what it takes.
+fn was_asked(result: &SendResult) -> bool {
+    !matches!(result, SendResult::Failed(SendError::NoResources | SendError::Cancelled))
 }
 
 /// What the result of a `connect` or a goodbye means in a summary.

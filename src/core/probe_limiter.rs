@@ -115,9 +115,8 @@ impl ProbeLimiter {
 impl State {
     /// Lets a peer wait for its turn to be probed or acknowledged, unless it does already.
     pub(super) fn wait_for_room(&mut self, peer_id: Recipient) {
-        if self.peers.peer(peer_id).is_some_and(|peer| peer.turn.is_none()) {
-            let turn = self.probe_limiter.next_turn();
-            self.peers.update(peer_id, |peer| peer.turn = Some(turn));
+        if self.peers.may_wait(peer_id) {
+            self.peers.waits_for(peer_id, self.probe_limiter.next_turn());
         }
     }
 
@@ -128,7 +127,7 @@ impl State {
         }
         self.probe_limiter.serve_at = None;
         while let Some(peer_id) = self.probe_limiter.next_of(self.peers.waiting()) {
-            self.peers.update(peer_id, |peer| peer.turn = None);
+            self.peers.turn_came(peer_id);
             self.due(peer_id, now);
         }
     }

@@ -9,7 +9,7 @@ use super::time::Time;
 use super::{Purpose, State, Verification};
 use crate::model::delivery::{DeliveryStatus, FailureReason, RejectReason};
 use crate::model::key::PublicKey;
-use crate::model::message::{Form, MessageId, Outgoing, PeerProtocol, SendResult};
+use crate::model::message::{MessageId, Outgoing, PeerProtocol, SendResult};
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Message, Say};
@@ -47,7 +47,7 @@ impl State {
     pub(super) fn known_name(&self, to: Recipient) -> Option<PeerName> {
         match to.public_key() {
             Some(_) => self.who(to).name,
-            None => self.peers.peer(to).filter(|peer| peer.last_heard.is_some())?.name.clone(),
+            None => self.peers.spoken_name(to),
         }
     }
 
@@ -70,7 +70,7 @@ impl State {
         }
         let is_direct = new.is_direct;
         if is_direct {
-            self.peers.update(to, |peer| peer.contact = true);
+            self.peers.make_contact(to);
         }
         match self.protocol_of(to) {
             PeerProtocol::Session(key) if self.trust.writable(key).is_none() => {
@@ -92,10 +92,7 @@ impl State {
     /// Returns a function that says why a text may not be sent to a recipient unencrypted.
     pub(super) fn plain_check(&self, to: Recipient) -> impl Fn(&str) -> Option<RejectReason> + use<> {
         let (is_ours, only_encrypted) = (self.is_ours(to), self.is_only_encrypted(to));
-        // SmartCookies asks its user about any text with this word in it; only a peer that has shown
-        // to be another program is safe.
-        let is_other = |peer: &super::peers::Peer| peer.form == Form::R3 || peer.shook_hands;
-        let is_smart_cookies = !self.peers.peer(to).is_some_and(is_other);
+        let may_be_smart_cookies = self.peers.may_be_smart_cookies(to);
         let name = self.name.clone();
         move |text| {
             if is_ours {
@@ -104,7 +101,7 @@ impl State {
             if only_encrypted {
                 return Some(RejectReason::OnlyEncrypted);
             }
-            rejected_plain(text, &name, is_smart_cookies)
+            rejected_plain(text, &name, may_be_smart_cookies)
         }
     }
 
@@ -178,18 +175,8 @@ impl State {
                 let who = self.who(to);
                 self.tell(Event::StayQueued(who, count));
             }
-            OutboxOutput::Count(to, count) => {
-                if self.peers.peer(to).is_some_and(|peer| peer.texts_waiting != count) {
-                    self.peers.update(to, |peer| peer.texts_waiting = count);
-                }
-            }
+            OutboxOutput::Count(to, count) => self.peers.messages_wait(to, count),
         }
-    }
-
-    /// Records in the row of a recipient, which may be new, how many messages are queued for it: it
-    /// stays as long as there are any.
-    pub(super) fn note_queued(&mut self, to: Recipient) {
-        self.carry_out_one(OutboxOutput::Count(to, self.outbox.count(to)), Time::default());
     }
 
     /// Asks how to write to a recipient, because messages wait for the answer.
@@ -201,7 +188,7 @@ impl State {
             self.outbox.serve(to, Route::Plain(&check), None, now);
             return;
         }
-        let promised = self.peers.peer(to).and_then(|peer| peer.promised);
+        let promised = self.peers.promised(to);
         match (promised, self.dialed_at(to)) {
             (Some(key), Some(at)) => self.promised(to, at, key, Purpose::Ask),
             _ if self.is_only_encrypted(to) => {
@@ -299,7 +286,7 @@ fn is_legacy(to: Recipient) -> bool {
 }
 
 /// Why a text may not be sent to a legacy peer.
-fn rejected_plain(text: &str, name: &Name, is_smart_cookies: bool) -> Option<RejectReason> {
+fn rejected_plain(text: &str, name: &Name, may_be_smart_cookies: bool) -> Option<RejectReason> {
     let Ok(parts) = plain::messages_for(text, name) else { return Some(RejectReason::TooLongForLegacy) };
     for part in &parts {
         if let Some(word) = COMMAND_WORDS.iter().find(|word| part.eq_ignore_ascii_case(word)) {
@@ -308,7 +295,8 @@ fn rejected_plain(text: &str, name: &Name, is_smart_cookies: bool) -> Option<Rej
         if part == "PING" {
             return Some(RejectReason::CommandWord("PING"));
         }
-        if is_smart_cookies && part.contains("CONNECT_REQUEST") {
+        // SmartCookies asks its user about any text with this word in it.
+        if may_be_smart_cookies && part.contains("CONNECT_REQUEST") {
             return Some(RejectReason::CommandWord("CONNECT_REQUEST"));
         }
     }

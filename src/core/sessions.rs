@@ -5,7 +5,7 @@
 
 use super::event::{Event, JobId, OpId, Output};
 use super::outbox::BatchEnd;
-use super::presence::{OfflineReason, Probe, ProbeResult};
+use super::presence::{Probe, ProbeResult};
 use super::secure::Env;
 use super::time::Time;
 use super::trust::Meeting;
@@ -84,7 +84,7 @@ impl State {
                 self.leaves_again(id);
             }
             let claims = [addr].into_iter().chain(also).collect();
-            self.listens_also(id, claims);
+            self.peers.listens_also(id, claims);
             self.is_greeted(id, now);
             self.here_again(key, now);
         });
@@ -109,7 +109,7 @@ impl State {
             match bye {
                 Some(ByeReason::Leaves) => self.parts(id, now),
                 Some(_) => {}
-                None => drop(self.peers.update(id, |peer| peer.presence.session_lost(now))),
+                None => self.peers.session_lost(id, now),
             }
         }
         self.done()
@@ -133,13 +133,13 @@ impl State {
         let reached = met.map(|(addr, _)| addr).or(addr);
         let was_met = met.is_some();
         if let (TalkEnd::WrongKey(offered), Some(expected), Some(at)) = (&end, expect, reached) {
-            self.peers.update(asked_for, |peer| peer.promised = None);
+            self.peers.broke_promise(asked_for);
             self.wrong_key(expected, *offered, at);
         }
         // That nobody says ok may be silence, which takes nothing back. But where a legacy peer was,
         // another had promised the key, and the legacy peer is there again.
         if let (TalkEnd::NoOk, Recipient::Peer(PeerId::Legacy(_))) = (&end, asked_for) {
-            self.peers.update(asked_for, |peer| peer.promised = None);
+            self.peers.broke_promise(asked_for);
         }
         if let Some(key) = expect {
             self.is_found(key, reached, was_met, &end);
@@ -150,13 +150,13 @@ impl State {
         {
             // A key was there once, and a legacy program may be there now. `connect` says nothing that
             // only the key may read.
-            let id = asked_for.addr().map_or(asked_for, |addr| self.plain_id(addr));
-            self.peers.update(id, |peer| peer.presence.want());
+            let id = asked_for.addr().map_or(asked_for, |addr| self.peers.plain_id(addr));
+            self.peers.is_wanted(id);
             self.transmit(id, purpose, Outgoing::Connect, None);
             return self.done();
         }
         if end == TalkEnd::Answered {
-            self.peers.update(asked_for, |peer| peer.turned_away = None);
+            self.peers.accepted_us(asked_for);
         }
         // An address has become the peer that proved itself there. On a connection that was kept to
         // another address, nothing is proven here.
@@ -192,7 +192,7 @@ impl State {
         if leaves {
             self.parts(peer_id, now);
         } else if !matches!(purpose, Purpose::Exit(_)) && !matches!(welcome, Some(Err(_))) {
-            let parted_since = self.peers.peer(peer_id).is_some_and(|peer| job.0 <= peer.parted_after);
+            let parted_since = self.peers.has_left_since(peer_id, job);
             let says_hello = was_met && !matches!(purpose, Purpose::Probe(Probe::Dial));
             let evidence =
                 if says_hello && !parted_since { ProbeResult::TookConnect } else { ProbeResult::Dialed };
@@ -253,13 +253,10 @@ impl State {
                 | TalkEnd::NotSecure
                 | TalkEnd::Unreachable(SendError::Refused)
         );
-        if was_met || is_another {
-            let row = Recipient::key(key);
-            self.peers.update(row, |peer| {
-                if Some(peer.addr) == at {
-                    peer.is_elsewhere = !was_met;
-                }
-            });
+        if let Some(at) = at
+            && (was_met || is_another)
+        {
+            self.peers.looked_for_at(key, at, was_met);
         }
     }
 
@@ -277,13 +274,12 @@ impl State {
     /// queued behind the introduction is enough: a second one would need a connection of its own, and
     /// the hello on that would list us at the peer as online again.
     fn disconnects_again(&mut self, id: Recipient, introduced_to: Option<PublicKey>) {
-        let why = self.peers.peer(id).and_then(|peer| peer.presence.offline()).map(|(_, why)| why);
         let is_queued = introduced_to.is_some()
             && self
                 .jobs
                 .values()
                 .any(|job| job.expect == introduced_to && matches!(job.purpose, Purpose::Exit(_)));
-        if why == Some(OfflineReason::Disconnected) && !is_queued {
+        if self.peers.is_disconnected(id) && !is_queued {
             self.say_goodbye(id, NOBODYS, None);
         }
     }
@@ -299,7 +295,7 @@ impl State {
     ) -> Result<Recipient, ByeReason> {
         let SessionUp { key, hello, addr, source } = up;
         let id = Recipient::key(key);
-        let is_proven = || self.knows(id) && self.proven_at(addr).contains(&key);
+        let is_proven = || self.knows(id) && self.trust.proven_at(addr).any(|proven| proven == key);
         if hello.is_none() && asked_for.public_key().is_some() && is_proven() {
             return Ok(id);
         }
@@ -307,7 +303,7 @@ impl State {
         self.meets(Meeting { key, name, addr, dialed: true, source, date: env.date }, now)?;
         self.trust.keep(key);
         if let Some(also) = also {
-            self.listens_also(id, also);
+            self.peers.listens_also(id, also);
         }
         Ok(id)
     }
@@ -342,8 +338,7 @@ impl State {
 
     /// Tells once that a peer does not take us, until it is met again.
     fn turned_away(&mut self, peer_id: Recipient, reason: ByeReason) {
-        let is_news = self.peers.update(peer_id, |peer| peer.turned_away.replace(reason) != Some(reason));
-        if is_news != Some(false) {
+        if self.peers.turned_away(peer_id, reason) {
             let who = self.who(peer_id);
             self.tell(Event::TurnedAway(who, reason));
         }

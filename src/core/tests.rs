@@ -19,7 +19,9 @@ use std::time::Duration;
 use super::*;
 use crate::model::address::{Claimed, Source};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
-use crate::model::message::{Body, Decoded, Fault, MessageId, Plain, SendError, SendResult, Unreadable};
+use crate::model::message::{
+    Body, Decoded, Fault, MessageId, PeerProtocol, Plain, SendError, SendResult, Unreadable,
+};
 use crate::model::session::Message;
 use crate::model::stored::StoreOp;
 use crate::model::untrusted::Text;

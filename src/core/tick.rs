@@ -1,6 +1,7 @@
 //! What follows from time passing.
 
 use super::event::{Event, Output};
+use super::peers::{Due, ProbeStart};
 use super::presence::Probe;
 use super::refusals::RefusalSummary;
 use super::time::Time;
@@ -46,46 +47,29 @@ impl State {
 
     /// Does what is due for a peer.
     pub(super) fn due(&mut self, peer_id: Recipient, now: Time) {
-        if self.peers.is_outlived(peer_id, now) {
-            self.peers.remove(peer_id);
-            return;
-        }
-        let interval = self.peers.interval();
-        let Some(peer) = self.peers.peer(peer_id) else { return };
-        let ack = peer.ack_due.is_some_and(|at| at <= now);
-        let tell = peer.tell_at.is_some_and(|at| at <= now);
+        let Some(Due { ack, announcement }) = self.peers.due(peer_id, now) else { return };
         if ack {
             self.acknowledge(peer_id, now);
         }
-        if tell {
+        if announcement {
             self.announce(peer_id, now);
         }
-        let probe = self.peers.peer(peer_id).and_then(|peer| peer.next_probe(interval));
-        if let Some((_, probe)) = probe.filter(|(at, _)| *at <= now) {
-            if self.peers.peer(peer_id).is_some_and(|peer| self.probe_limiter.has_room(peer.prefix())) {
+        if let Some((probe, prefix)) = self.peers.due_probe(peer_id, now) {
+            if self.probe_limiter.has_room(prefix) {
                 self.probe(peer_id, probe, None);
             } else {
                 self.wait_for_room(peer_id);
             }
         }
-        // Nothing stays due that is past and does not wait for its turn.
-        self.peers.update(peer_id, |peer| {
-            let waits = peer.turn.is_some();
-            peer.ack_due = peer.ack_due.filter(|at| waits || *at > now);
-            peer.tell_at = peer.tell_at.filter(|at| *at > now);
-        });
+        self.peers.due_is_done(peer_id, now);
     }
 
     /// Probes a peer now.
     pub(super) fn probe(&mut self, peer_id: Recipient, probe: Probe, deadline: Option<Time>) {
-        let Some((wants_ping, parted, prefix)) = self.peers.update(peer_id, |peer| {
-            peer.presence.probe_begins();
-            (peer.wants_ping, peer.presence.has_left(), peer.prefix())
-        }) else {
-            return;
-        };
+        let Some(start) = self.peers.probe_begins(peer_id) else { return };
+        let ProbeStart { wants_ping, has_left, prefix } = start;
         self.probe_limiter.begin(prefix);
-        if parted && probe == Probe::Dial && !wants_ping {
+        if has_left && probe == Probe::Dial && !wants_ping {
             // A hello would undo the goodbye; that somebody listens there is all that is asked.
             self.transmit(peer_id, Purpose::Probe(probe), Outgoing::Probe, deadline);
             return;

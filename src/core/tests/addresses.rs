@@ -103,7 +103,7 @@ fn a_text_that_somebody_else_got_meanwhile_is_not_said_to_be_delivered() {
         let astray = Event::Delivery { op, who, status, is_first: true, parts, total: 1, text };
         assert_eq!(story.told(), [astray, Event::Settled(op)]);
         // Nobody listens at Bob's address, as far as was seen.
-        assert!(story.state.peers.peer(legacy(at(5001))).unwrap().presence.is_doubtful());
+        assert!(story.state.peers.is_doubtful(legacy(at(5001))));
         assert_eq!(story.state.rows(story.now).len(), 2);
     }
 }

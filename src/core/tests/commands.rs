@@ -158,7 +158,7 @@ fn texts_that_wait_for_an_address_without_a_row_are_bounded_too_and_one_more_may
 fn texts_on_their_way_count_for_the_row_that_they_find_there_and_follow_it() {
     let mut story = Story::new();
     let real = PeerAddr::new(Ipv4Addr::new(127, 0, 1, 1), 5001).unwrap();
-    let waiting = |story: &Story, id| story.state.peers.peer(id).unwrap().texts_waiting;
+    let waiting = |story: &Story, id| story.state.peers.messages_waiting(id).unwrap();
     story.says(these(5001), "hi");
     story.gets_from(HERE, Claimed { ip: real.v4().unwrap(), port: 5001 }, Form::Standard, Body::Connect);
     assert_eq!(waiting(&story, at(5001).into()), 1);

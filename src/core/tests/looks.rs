@@ -34,7 +34,7 @@ fn nothing_wakes_up_for_ten_thousand_peers_that_wait_to_be_looked_at() {
     }
     assert_eq!(story.under_way.len(), MAX_CHECKS_UNDER_WAY);
     // By then the user is told of those that are there.
-    story.later(NAME_WITHIN);
+    story.later(crate::core::peers::NAME_WITHIN);
     assert_eq!(story.state.next_wake(), None);
     first_ends(&mut story, SendResult::Unanswered);
     assert_eq!(story.under_way.len(), MAX_CHECKS_UNDER_WAY);
@@ -126,11 +126,7 @@ fn who_moves_or_is_displaced_while_waiting_is_not_forgotten_and_leaves_nothing_b
     let actions = story.state.sent(Sent { result: SendResult::HandedOver, ..sent }, story.now);
     story.perform(actions);
     story.later(seconds(15));
-    assert!(
-        under_way(&story).contains(&(real.v4().unwrap(), 99)),
-        "{:?}",
-        story.state.peers.peer(legacy(at(99)))
-    );
+    assert!(under_way(&story).contains(&(real.v4().unwrap(), 99)), "{:?}", story.state.rows(story.now));
 }
 
 #[test]
@@ -150,7 +146,8 @@ fn no_waiting_peer_is_forgotten_when_others_are_evicted() {
         first_ends(&mut story, SendResult::HandedOver);
         probes += 1;
     }
-    assert!(story.state.peers.iter().all(|peer| peer.presence.is_proven()), "{probes} probes");
+    let peers = &story.state.peers;
+    assert!(peers.ids().into_iter().all(|id| peers.is_proven(id)), "{probes} probes");
     assert_eq!(story.state.peers.waiting().count(), 0);
 }
 

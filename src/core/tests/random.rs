@@ -154,11 +154,11 @@ impl World {
         for row in &rows {
             let addr = row.addr.unwrap();
             prop_assert!(!self.story.state.is_own(addr), "own address listed: {:?}", row);
-            let peer = self.story.state.peers.peer(row.id).unwrap();
+            let peers = &self.story.state.peers;
             let queued = self.story.state.waiting(now).iter().filter(|text| text.to == row.id).count();
-            prop_assert_eq!(peer.texts_waiting, queued);
+            prop_assert_eq!(peers.messages_waiting(row.id), Some(queued));
             prop_assert!(
-                !peer.presence.is_proven() || self.answered.contains(&addr),
+                !peers.is_proven(row.id) || self.answered.contains(&addr),
                 "{} is believed, but nothing ever answered there",
                 addr
             );

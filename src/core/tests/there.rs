@@ -121,7 +121,8 @@ fn looks_at_invented_peers_are_bounded_and_none_is_forgotten() {
         }
     }
     assert_eq!(looked, 300);
-    assert!(story.state.peers.rows().all(|peer| peer.presence.is_proven()));
+    let peers = &story.state.peers;
+    assert!(peers.ids().into_iter().all(|id| peers.is_proven(id)));
 }
 
 #[test]

@@ -59,7 +59,7 @@ impl World {
             );
             assert!(!self.state.is_own(*fallback), "we dial ourselves at {fallback}");
             assert!(
-                !self.state.is_listed(*fallback),
+                !self.state.rows(self.now).iter().any(|row| row.addr == Some(*fallback)),
                 "what is for {to} is tried at {fallback}, which is another's"
             );
         }

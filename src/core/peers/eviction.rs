@@ -1,0 +1,80 @@
+//! Which row is evicted when the table is full.
+
+use std::time::Duration;
+
+use super::peer::Peer;
+use super::scan::Summary;
+use super::{MAX_PEERS, MAX_PEERS_PER_IP, PeerOrigin, Peers};
+use crate::core::time::Time;
+use crate::model::address::PeerAddr;
+use crate::model::peer_id::Recipient;
+
+/// A place in the order of eviction: the lowest goes first. Among rows of one rank, this is the
+/// peer that was heard of least recently, and among those the older row.
+///
+/// It is one number because a scan that compares three values takes several times as long.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct EvictionOrder(u128);
+
+impl EvictionOrder {
+    /// The place of a row that is never evicted.
+    const NEVER: Self = Self(u128::MAX);
+
+    /// The place of a row. A static peer, a peer with a key that is online, and a peer for which
+    /// messages wait are never evicted.
+    pub(super) fn of(peer: &Peer) -> Self {
+        let is_live = peer.id.public_key().is_some() && peer.is_online();
+        if peer.origin == PeerOrigin::Static || peer.messages_waiting > 0 || is_live {
+            return Self::NEVER;
+        }
+        let rank = if !peer.presence.is_proven() {
+            EvictionRank::Claimed
+        } else if peer.is_online() {
+            EvictionRank::Online
+        } else {
+            EvictionRank::Offline
+        };
+        Self::new(rank, peer.last_heard, peer.number)
+    }
+
+    fn new(rank: EvictionRank, last_heard: Option<Time>, number: u32) -> Self {
+        let heard = last_heard.map_or(Duration::ZERO, Time::since_start);
+        // It fits: a `Time` is less than 2^64 nanoseconds after the start.
+        Self((rank as u128) << 96 | heard.as_nanos() << 32 | u128::from(number))
+    }
+}
+
+/// Which rows are evicted first when the table is full.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum EvictionRank {
+    /// It never answered: it is no more than a claim.
+    Claimed,
+    Offline,
+    Online,
+}
+
+impl Peers {
+    /// Evicts a row if another one at `addr` would be too many. Returns whether there is room.
+    pub(super) fn make_room_at(&mut self, addr: PeerAddr) -> bool {
+        if self.len() < MAX_PEERS_PER_IP {
+            return true;
+        }
+        let prefix = addr.share();
+        let of_prefix = || self.summaries.iter().filter(|summary| summary.counted == prefix).count();
+        let evicted = if !addr.ip().is_loopback() && of_prefix() >= MAX_PEERS_PER_IP {
+            self.first_evicted(|summary| summary.counted == prefix)
+        } else if self.len() >= MAX_PEERS {
+            self.first_evicted(|_| true)
+        } else {
+            return true;
+        };
+        evicted.is_some_and(|id| self.take(id).is_some())
+    }
+
+    /// Returns the row that is evicted first of those with such a summary, if any of them may be.
+    fn first_evicted(&self, is_of: impl Fn(&Summary) -> bool) -> Option<Recipient> {
+        let summaries = self.summaries.iter().zip(&self.ids).filter(|(summary, _)| is_of(summary));
+        let (summary, id) = summaries.min_by_key(|(summary, _)| summary.eviction)?;
+        (summary.eviction != EvictionOrder::NEVER).then_some(*id)
+    }
+}

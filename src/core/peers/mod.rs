@@ -1,0 +1,223 @@
+//! The peer table: one row for each recipient, and its number for the whole run.
+//!
+//! The rest of the core tells the table what happened ([`Peers::heard_plain`], [`Peers::observed`],
+//! [`Peers::met`], ...) and asks it questions. A method that may bring a peer online or offline
+//! returns what the user is told, as [`PresenceNews`].
+
+mod acknowledge;
+mod announce;
+mod eviction;
+mod heard;
+mod keys;
+mod lookup;
+mod peer;
+mod program;
+mod results;
+mod row;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+pub(super) use acknowledge::AckDecision;
+#[cfg(test)]
+pub(super) use announce::NAME_WITHIN;
+pub(super) use announce::PresenceNews;
+pub(super) use heard::{Goodbye, HeardPlain, PlainMessage};
+pub(super) use keys::{KeyFacts, ProvenAt};
+pub(super) use results::ProbeStart;
+pub use row::Row;
+pub(super) use scan::{Due, Waiting};
+
+use super::presence::Presence;
+use super::time::Time;
+use crate::model::address::PeerAddr;
+use crate::model::message::Form;
+use crate::model::name::PeerName;
+use crate::model::peer_id::Recipient;
+use acknowledge::Acks;
+use announce::Announcement;
+use peer::{Peer, earlier};
+use program::Program;
+use scan::Summary;
+
+/// Peers known at most. Ten thousand rows of about half a kilobyte are a few megabytes, and more
+/// people than anyone chats with.
+pub const MAX_PEERS: usize = 10_000;
+
+/// Static peers at most. They are never evicted, so they must leave room for others.
+pub const MAX_STATIC_PEERS: usize = MAX_PEERS / 2;
+
+/// Peers of one source prefix at most, so that no machine evicts all others. The limit does not
+/// apply to the loopback network.
+pub const MAX_PEERS_PER_IP: usize = MAX_PEERS / 4;
+
+/// How long an offline peer is still listed.
+pub const GONE_SHOWN: Duration = Duration::from_secs(600);
+
+/// The mean time between two probes of a full table, so that the probes never become a load: with
+/// more peers, each is probed more rarely. 20 ms are 50 probes a second; up to 750 peers
+/// [`PROBE_INTERVAL`](super::PROBE_INTERVAL) holds.
+const PROBE_SPACING: Duration = Duration::from_millis(20);
+
+/// How a peer came to be known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PeerOrigin {
+    /// The user configured it.
+    Static,
+    /// It sent us something.
+    Heard,
+    /// We sent it something.
+    SentTo,
+}
+
+/// The rows of all known peers, at most [`MAX_PEERS`]. A row is found by its recipient; everything
+/// else is a scan.
+#[derive(Debug, Default)]
+pub(super) struct Peers {
+    rows: HashMap<Recipient, Peer>,
+    /// The summary of each row, in any order: one takes the slot of another that is removed.
+    summaries: Vec<Summary>,
+    /// The recipient of the summary in the same slot.
+    ids: Vec<Recipient>,
+    /// A lower bound of the time when the first row is due, so that asking for it takes no scan. An
+    /// update lowers it; [`Peers::take_due`] makes it exact.
+    wake: Option<Time>,
+    last_number: u32,
+}
+
+impl Peers {
+    fn peer(&self, id: Recipient) -> Option<&Peer> {
+        self.rows.get(&id)
+    }
+
+    /// Changes a row. Returns what `change` returns, or `None` if there is no such row.
+    fn update<T>(&mut self, id: Recipient, change: impl FnOnce(&mut Peer) -> T) -> Option<T> {
+        let interval = self.interval();
+        let peer = self.rows.get_mut(&id)?;
+        let result = change(peer);
+        let summary = Summary::of(peer, interval);
+        self.wake = earlier(self.wake, summary.wake);
+        *self.summaries.get_mut(peer.slot)? = summary;
+        Some(result)
+    }
+
+    /// Adds a row that is dialed at `addr`, whose prefix it is counted among, unless it is there
+    /// already. A full table evicts a row first. Returns whether the row is in the table.
+    pub(super) fn add(&mut self, id: Recipient, addr: PeerAddr, origin: PeerOrigin, now: Time) -> bool {
+        if self.rows.contains_key(&id) {
+            return true;
+        }
+        if !self.make_room_at(addr) {
+            return false;
+        }
+        self.last_number += 1;
+        let presence = match origin {
+            PeerOrigin::Static => Presence::of_static(now),
+            PeerOrigin::Heard | PeerOrigin::SentTo => Presence::of_heard(now),
+        };
+        let peer = Peer {
+            number: self.last_number,
+            id,
+            addr,
+            counted: addr.share(),
+            contact: false,
+            added: None,
+            claimed: None,
+            speaks_from: None,
+            name: None,
+            origin,
+            also: Box::default(),
+            is_elsewhere: false,
+            verified: false,
+            turned_away: None,
+            program: Program::default(),
+            presence,
+            last_heard: None,
+            announcement: Announcement::default(),
+            acks: Acks::default(),
+            turn: None,
+            left_after: None,
+            messages_waiting: 0,
+            slot: self.summaries.len(),
+        };
+        self.summaries.push(Summary::of(&peer, self.interval()));
+        self.ids.push(id);
+        self.rows.insert(id, peer);
+        self.update(id, |_| ());
+        true
+    }
+
+    /// Removes a row. Its number is not given again.
+    pub(super) fn remove(&mut self, id: Recipient) {
+        self.take(id);
+    }
+
+    fn take(&mut self, id: Recipient) -> Option<Peer> {
+        let peer = self.rows.remove(&id)?;
+        self.summaries.swap_remove(peer.slot);
+        self.ids.swap_remove(peer.slot);
+        let moved = self.ids.get(peer.slot).and_then(|moved| self.rows.get_mut(moved));
+        if let Some(moved) = moved {
+            moved.slot = peer.slot;
+        }
+        Some(peer)
+    }
+
+    /// Gives a row to another identity that has none yet. Its number stays. Returns whether it did.
+    fn rekey(&mut self, from: Recipient, to: Recipient) -> bool {
+        if self.rows.contains_key(&to) {
+            return false;
+        }
+        let Some(mut peer) = self.rows.remove(&from) else {
+            return false;
+        };
+        peer.id = to;
+        self.ids[peer.slot] = to;
+        self.rows.insert(to, peer);
+        self.update(to, |_| ());
+        true
+    }
+
+    /// An address has become a legacy peer, which takes its row, unless the peer has one already.
+    pub(super) fn becomes(&mut self, at_addr: Recipient, legacy: Recipient) {
+        if !self.rekey(at_addr, legacy) {
+            self.remove(at_addr);
+        }
+    }
+
+    /// The user configured a peer, which has a row already.
+    pub(super) fn configure(&mut self, id: Recipient, name: Option<PeerName>, form: Form) {
+        self.update(id, |peer| {
+            peer.name = name;
+            peer.program.configure(form);
+        });
+    }
+
+    /// The user treats a peer as a contact: wrote to it, named, verified or accepted it.
+    pub(super) fn make_contact(&mut self, id: Recipient) {
+        self.update(id, |peer| peer.contact = true);
+    }
+
+    /// So many messages wait for a peer. Its row stays as long as there are any.
+    pub(super) fn messages_wait(&mut self, id: Recipient, count: usize) {
+        if self.peer(id).is_some_and(|peer| peer.messages_waiting != count) {
+            self.update(id, |peer| peer.messages_waiting = count);
+        }
+    }
+
+    /// Checks that every row has its summary, and that the table wakes in time for all of them.
+    /// [`Peers::take_due`] may have returned no row that was not updated since.
+    #[cfg(test)]
+    pub(super) fn check(&self) {
+        assert_eq!((self.summaries.len(), self.ids.len()), (self.rows.len(), self.rows.len()));
+        for (id, peer) in &self.rows {
+            let summary = self.summaries[peer.slot];
+            assert_eq!((id, id), (&peer.id, &self.ids[peer.slot]));
+            assert_eq!(summary, Summary::of(peer, self.interval()));
+            assert!(summary.wake.is_none() || self.wake.is_some_and(|wake| Some(wake) <= summary.wake));
+        }
+    }
+}

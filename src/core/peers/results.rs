@@ -1,0 +1,163 @@
+//! What the results of jobs show of a peer: that it answered, refused, promised a key.
+
+use super::Peers;
+use super::announce::PresenceNews;
+use crate::core::event::JobId;
+use crate::core::presence::{PresenceChange, ProbeResult, REFUSAL_REPEAT};
+use crate::core::time::Time;
+use crate::model::address::{PeerAddr, SourcePrefix};
+use crate::model::key::PublicKey;
+use crate::model::message::{SendError, SendResult};
+use crate::model::peer_id::Recipient;
+use crate::model::session::ByeReason;
+
+/// How a peer is probed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::core) struct ProbeStart {
+    /// With `PING`, which its program wants.
+    pub(in crate::core) wants_ping: bool,
+    /// One side has left the other, and the peer's program may still be running.
+    pub(in crate::core) has_left: bool,
+    /// The prefix that it is dialed under.
+    pub(in crate::core) prefix: SourcePrefix,
+}
+
+impl Peers {
+    /// A probe of a peer begins.
+    pub(in crate::core) fn probe_begins(&mut self, id: Recipient) -> Option<ProbeStart> {
+        self.update(id, |peer| {
+            peer.presence.probe_begins();
+            ProbeStart {
+                wants_ping: peer.program.wants_ping(),
+                has_left: peer.presence.has_left(),
+                prefix: peer.addr.share(),
+            }
+        })
+    }
+
+    /// A probe of a peer is over. If the peer was not asked after all, the next one comes later.
+    pub(in crate::core) fn probe_ended(&mut self, id: Recipient, was_asked: bool, now: Time) {
+        self.update(id, |peer| {
+            peer.presence.probe_ended(now);
+            if !was_asked {
+                peer.presence.probe_later(now.plus(REFUSAL_REPEAT));
+            }
+        });
+    }
+
+    /// An acknowledgement to a peer is over.
+    pub(in crate::core) fn ack_ended(&mut self, id: Recipient) {
+        self.update(id, |peer| {
+            peer.acks.ended();
+            peer.presence.unasked();
+        });
+    }
+
+    /// Something that was sent to a peer anyway is over. Its result delays no probe.
+    pub(in crate::core) fn sending_ended(&mut self, id: Recipient) {
+        self.update(id, |peer| peer.presence.unasked());
+    }
+
+    /// Takes the result of something that was sent to a peer; `evidence` is what it shows if the
+    /// peer took it. `is_claimed` says that a peer with a key claims this address, which is
+    /// announced instead.
+    pub(in crate::core) fn observed(
+        &mut self,
+        id: Recipient,
+        result: &SendResult,
+        evidence: ProbeResult,
+        is_claimed: bool,
+        now: Time,
+    ) -> Option<PresenceNews> {
+        self.update(id, |peer| {
+            let change = match result {
+                SendResult::Delivered | SendResult::HandedOver | SendResult::NoReceipt => {
+                    if *result == SendResult::Delivered {
+                        peer.program.gave_receipt();
+                    }
+                    let change = peer.presence.answered(evidence, now);
+                    if peer.is_online() {
+                        peer.last_heard = Some(now);
+                    }
+                    change
+                }
+                SendResult::Failed(SendError::Refused) => peer.presence.refused(now),
+                SendResult::Failed(SendError::NoResources | SendError::Cancelled) => PresenceChange::None,
+                SendResult::Unanswered
+                | SendResult::Broken
+                | SendResult::Astray(_)
+                | SendResult::Failed(_) => peer.presence.unanswered(now),
+            };
+            let news = match change {
+                PresenceChange::Offline(why) => peer.goes_offline(why),
+                _ if is_claimed => None,
+                _ => peer.announce(false, now),
+            };
+            if *result == SendResult::Failed(SendError::Refused) && !peer.is_online() {
+                // Another program may listen there next, and what this one took may harm that one.
+                peer.program.forget();
+            }
+            news
+        })?
+    }
+
+    /// Whether a peer refused, and is probed again before that is believed.
+    pub(in crate::core) fn is_doubtful(&self, id: Recipient) -> bool {
+        self.peer(id).is_some_and(|peer| peer.presence.is_doubtful())
+    }
+
+    /// Whether one side has left the other since a job began.
+    pub(in crate::core) fn has_left_since(&self, id: Recipient, job: JobId) -> bool {
+        self.peer(id).and_then(|peer| peer.left_after).is_some_and(|left| job <= left)
+    }
+
+    /// Whether a peer has acknowledged something of ours.
+    pub(in crate::core) fn gives_receipts(&self, id: Recipient) -> bool {
+        self.peer(id).is_some_and(|peer| peer.program.gives_receipts())
+    }
+
+    /// A peer was found at `to`, the address that it claims: it listens there, and speaks from
+    /// elsewhere on this machine.
+    pub(in crate::core) fn found_at(&mut self, id: Recipient, to: PeerAddr) {
+        self.update(id, |peer| {
+            peer.speaks_from = Some(peer.addr.source());
+            peer.moves_to(to);
+            peer.claimed = peer.claimed.filter(|claimed| claimed.ip != to.ip());
+        });
+    }
+
+    /// A legacy peer has read an unencrypted message of ours and named no key.
+    pub(in crate::core) fn took_plain(&mut self, id: Recipient) {
+        self.update(id, |peer| {
+            if let Some(name) = peer.program.took_plain() {
+                peer.name = Some(name);
+            }
+        });
+    }
+
+    /// The key that the receipt of a peer promised, if it is neither proven nor shown to be false.
+    pub(in crate::core) fn promised(&self, id: Recipient) -> Option<PublicKey> {
+        self.peer(id)?.program.promised()
+    }
+
+    /// The receipt of a peer promised a key.
+    pub(in crate::core) fn promises(&mut self, id: Recipient, key: PublicKey) {
+        self.update(id, |peer| peer.program.promise(key));
+    }
+
+    /// The key that a peer promised was shown to be false.
+    pub(in crate::core) fn broke_promise(&mut self, id: Recipient) {
+        self.update(id, |peer| peer.program.promise_ended());
+    }
+
+    /// A peer does not accept us, for this reason. Returns whether that is news to the user.
+    pub(in crate::core) fn turned_away(&mut self, id: Recipient, reason: ByeReason) -> bool {
+        let is_known = self.update(id, |peer| peer.turned_away.replace(reason) == Some(reason));
+        is_known != Some(true)
+    }
+
+    /// A peer accepts us.
+    pub(in crate::core) fn accepted_us(&mut self, id: Recipient) {
+        self.update(id, |peer| peer.turned_away = None);
+    }
+}

@@ -1,0 +1,62 @@
+//! The rows of the table as the user sees them.
+
+use std::time::Duration;
+
+use super::PeerOrigin;
+use super::peer::Peer;
+use crate::core::event::Verification;
+use crate::core::presence::{OfflineReason, PresenceStatus};
+use crate::core::time::Time;
+use crate::model::address::{Claimed, PeerAddr};
+use crate::model::message::PeerProtocol;
+use crate::model::name::PeerName;
+use crate::model::peer_id::Recipient;
+
+/// A row as the user sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Row {
+    /// The number that it is chosen by: given once, never given to another.
+    pub number: u32,
+    /// The peer, or an address at which no peer has proven itself yet.
+    pub id: Recipient,
+    /// Whether the user treats it as a contact: wrote to it, named, verified, accepted or
+    /// configured it.
+    pub contact: bool,
+    /// What it calls itself, if it has said so or peers.toml does.
+    pub name: Option<PeerName>,
+    /// The address it is dialed at first; `None` for a peer with a key and no known address.
+    pub addr: Option<PeerAddr>,
+    /// What its header says, where that is not its address.
+    pub claimed: Option<Claimed>,
+    /// How messages are sent to it.
+    pub speech: PeerProtocol,
+    /// How sure it is that the peer is the one it is named as.
+    pub verification: Verification,
+    /// Whether it is online.
+    pub state: PresenceStatus,
+    /// Why it is offline, if it is.
+    pub why: Option<OfflineReason>,
+    /// How it came to be known.
+    pub origin: PeerOrigin,
+    /// How long ago something came from it, if anything did.
+    pub last_heard: Option<Duration>,
+}
+
+impl Row {
+    pub(super) fn of(peer: &Peer, now: Time) -> Self {
+        Self {
+            number: peer.number,
+            id: peer.id,
+            contact: peer.is_contact(),
+            name: peer.name.clone(),
+            addr: Some(peer.addr),
+            claimed: peer.claimed,
+            speech: peer.protocol(),
+            verification: peer.verification(),
+            state: peer.presence.status(),
+            why: peer.presence.offline().map(|(_, why)| why),
+            origin: peer.origin,
+            last_heard: peer.last_heard.map(|at| now.since(at)),
+        }
+    }
+}
