@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::event::{CommandKind, Event, JobId, OpId, Output};
+use super::event::{CommandKind, Event, OpId, Output};
 use super::operations::{Ended, OperationOutput};
 use super::outcome::status_of;
 use super::peers::PeerOrigin;
@@ -215,7 +215,7 @@ impl State {
                 continue;
             }
             self.say_goodbye(peer_id, op, None);
-            self.peers.disconnected(peer_id, JobId(self.last_job), now);
+            self.peers.disconnected(peer_id, self.jobs.last(), now);
         }
         self.settle(op);
         op
@@ -236,17 +236,17 @@ impl State {
         let mut targets: HashSet<Recipient> = self.targets(Target::All, false).into_iter().collect();
         let mut attempts = HashSet::new();
         let mut asked = HashMap::new();
-        for (id, Job { peer_id, purpose, .. }) in &self.jobs {
+        for (id, Job { peer_id, purpose, .. }) in self.jobs.iter() {
             match purpose {
                 // Goodbyes wait behind texts, so the fate of each text is known before.
                 Purpose::Message(_) | Purpose::Batch(_) => {
                     targets.insert(*peer_id);
                 }
                 Purpose::Connect(_) | Purpose::Probe(Probe::Connect) | Purpose::Ack | Purpose::Greet => {
-                    attempts.insert(*id);
+                    attempts.insert(id);
                 }
                 Purpose::Ask => {
-                    asked.insert(*id, *peer_id);
+                    asked.insert(id, *peer_id);
                 }
                 Purpose::Probe(Probe::Dial) | Purpose::Exit(_) => {}
             }
@@ -258,7 +258,7 @@ impl State {
             !asked.values().any(|asked| asked == peer_id || asked.addr().is_some() && asked.addr() == at)
         });
         attempts.retain(|id| {
-            self.jobs.get(id).is_some_and(|job| {
+            self.jobs.get(*id).is_some_and(|job| {
                 // Whoever gets to know us by our key meanwhile believes no goodbye in plain.
                 let is_introduced = job.expect.is_some()
                     && !matches!(self.protocol_of(job.peer_id), PeerProtocol::Session(_));
@@ -280,7 +280,7 @@ impl State {
 
     fn list(&mut self, now: Time) -> OpId {
         let ids = self.peers.ids();
-        let after = self.last_job;
+        let after = self.jobs.last().0;
         let deadline = now.plus(LIST_PROBE_WITHIN);
         for &peer_id in &ids {
             self.probe(peer_id, Probe::Dial, Some(deadline));

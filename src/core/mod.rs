@@ -11,10 +11,12 @@ mod decide;
 mod dedup;
 mod event;
 mod inbound;
+mod jobs;
 mod operations;
 mod outbox;
 mod outbox_commands;
 mod outcome;
+mod own_addrs;
 mod peers;
 mod presence;
 mod probe_limiter;
@@ -31,7 +33,6 @@ mod tick;
 mod time;
 mod trust;
 
-use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -67,12 +68,13 @@ pub use trust::{
 
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
-use crate::model::message::{Form, MessageId, Outgoing};
+use crate::model::message::{Form, Outgoing};
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
-use crate::model::session::ByeReason;
 use inbound::Inbound;
+use jobs::{Job, Jobs, Purpose};
 use operations::Operations;
+use own_addrs::OwnAddrs;
 use peers::{Peers, PresenceNews};
 use probe_limiter::ProbeLimiter;
 use refusals::Refusals;
@@ -81,9 +83,6 @@ use storing::Goodbyes;
 /// How long the user waits at most for the verified list, for the first dialing of the static peers and for the
 /// goodbyes: what people still feel as an answer to what they did.
 pub const ANSWER_WITHIN: Duration = Duration::from_millis(1_900);
-
-/// IPs of our own that are remembered; a machine has a handful.
-const MAX_OWN_IPS: usize = 64;
 
 /// Who we are to the others.
 #[derive(Clone, Debug)]
@@ -152,35 +151,6 @@ pub struct StaticPeer {
     pub also: Vec<PeerAddr>,
 }
 
-/// What something under way was sent for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Purpose {
-    Message(MessageId),
-    Connect(OpId),
-    Exit(OpId),
-    Ack,
-    Probe(Probe),
-    /// See how it is spoken to, for texts that wait for that.
-    Ask,
-    /// It has shown that it can speak in encryption.
-    Greet,
-    /// Texts to a key.
-    Batch(PublicKey),
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Job {
-    /// The recipient. An address is replaced by the peer that proves itself there.
-    peer_id: Recipient,
-    /// What is dialed first, if an address is known.
-    dialed: Option<PeerAddr>,
-    purpose: Purpose,
-    /// The key that has to be proven.
-    expect: Option<PublicKey>,
-    /// Where a session was opened for it, and who is there if the peer is welcome.
-    met: Option<(PeerAddr, Result<Recipient, ByeReason>)>,
-}
-
 /// How much is under way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct UnderWay {
@@ -195,12 +165,10 @@ pub struct UnderWay {
 /// The state of the chat. Every method takes the time, and returns what is to be done because of it.
 #[derive(Debug)]
 pub struct State {
-    me: Me,
-    own_ips: BTreeSet<IpAddr>,
+    own_addrs: OwnAddrs,
     peers: Peers,
     operations: Operations,
-    jobs: HashMap<JobId, Job>,
-    last_job: u64,
+    jobs: Jobs,
     probe_limiter: ProbeLimiter,
     outbox: Outbox,
     /// What is stored is there in the next run.
@@ -225,12 +193,10 @@ impl State {
             trust.load(pin);
         }
         Self {
-            me,
-            own_ips: BTreeSet::new(),
+            own_addrs: OwnAddrs::new(me),
             peers: Peers::default(),
             operations: Operations::default(),
-            jobs: HashMap::new(),
-            last_job: 0,
+            jobs: Jobs::default(),
             probe_limiter: ProbeLimiter::default(),
             outbox: Outbox::new(expire, durable),
             durable,
@@ -247,11 +213,7 @@ impl State {
 
     /// Takes note that `ip` is one of this machine's.
     pub fn learn_own_ip(&mut self, ip: impl Into<IpAddr>) {
-        let ip = ip.into();
-        // Those of the loopback network are known to be ours anyway.
-        if self.own_ips.len() < MAX_OWN_IPS && !ip.is_loopback() && !ip.is_unspecified() {
-            self.own_ips.insert(ip);
-        }
+        self.own_addrs.learn(ip.into());
     }
 
     /// Changes our own name. What is on its way keeps the name that it was sent with.
@@ -266,13 +228,12 @@ impl State {
 
     /// Whether dialing `addr` reaches this program itself.
     pub fn is_own(&self, addr: PeerAddr) -> bool {
-        let ip = addr.ip();
-        let ours = if self.me.bind.is_unspecified() {
-            ip.is_loopback() || self.own_ips.contains(&ip)
-        } else {
-            ip == self.me.bind
-        };
-        addr.port() == self.me.port && (ours || self.me.advertise.is_some_and(|advertised| advertised == ip))
+        self.own_addrs.contains(addr)
+    }
+
+    /// Whether an address would be our own if its IP were one of this machine's, which is not known.
+    pub fn may_be_own(&self, ip: IpAddr, port: u16) -> bool {
+        self.own_addrs.may_contain(ip, port)
     }
 
     /// The table as it is believed to be, unverified, in the order of the numbers.
@@ -293,7 +254,7 @@ impl State {
             let is_there = |addr| job.expect.is_some_and(|key| self.peers.is_online_at(key.into(), addr));
             job.dialed.is_some_and(is_there)
         };
-        self.jobs.values().filter(claims).filter_map(|job| job.dialed)
+        self.jobs.iter().map(|(_, job)| job).filter(claims).filter_map(|job| job.dialed)
     }
 
     /// Whether a recipient is an address that a peer with a key claims.
@@ -399,9 +360,7 @@ impl State {
     fn transmit(&mut self, peer_id: Recipient, purpose: Purpose, message: Outgoing, deadline: Option<Time>) {
         // A peer with a key is never written to unencrypted, and needs no address here.
         let Some(to) = self.dialed_at(peer_id) else { return };
-        self.last_job += 1;
-        let job = JobId(self.last_job);
-        self.jobs.insert(job, Job { peer_id, dialed: Some(to), purpose, expect: None, met: None });
+        let job = self.jobs.begin(peer_id, Some(to), purpose, None);
         let fallback = self.peers.fallback(peer_id).filter(|addr| !self.is_own(*addr));
         let form = self.peers.form(peer_id);
         self.act(Output::Transmit(Transmit { job, to, fallback, form, message, deadline }));

@@ -33,7 +33,7 @@ impl State {
     /// Takes note of what became of something sent.
     pub fn sent(&mut self, sent: Sent, now: Time) -> Vec<Output> {
         let Sent { job, to, mut result, parts, capability } = sent;
-        let Some(Job { mut peer_id, dialed: Some(dialed), purpose, .. }) = self.jobs.remove(&job) else {
+        let Some(Job { mut peer_id, dialed: Some(dialed), purpose, .. }) = self.jobs.end(job) else {
             return Vec::new();
         };
         let taken = matches!(result, SendResult::Delivered | SendResult::HandedOver);
@@ -86,7 +86,7 @@ impl State {
         if let Some(key) = promised.filter(|_| is_question) {
             // It was only the question; the same is said again in encryption, and what follows from that follows.
             self.promised(peer_id, to, key, purpose);
-            self.operations.goes_on(job, JobId(self.last_job));
+            self.operations.goes_on(job, self.jobs.last());
             return self.done();
         }
         let evidence = match purpose {
@@ -229,12 +229,7 @@ impl State {
             self.outbox.rebind(from, to, None, Time::default());
             self.carry_out(Time::default());
         }
-        for job in self.jobs.values_mut().filter(|job| job.peer_id == from) {
-            // A message that is being sent unencrypted still belongs to the address.
-            if to.public_key().is_none() || !matches!(job.purpose, Purpose::Message(_)) {
-                job.peer_id = to;
-            }
-        }
+        self.jobs.rebind(from, to);
         self.operations.rename(from, to);
     }
 

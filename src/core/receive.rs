@@ -1,8 +1,6 @@
 //! Plain messages that came: which peer each is from, and what it changes.
 
-use std::net::IpAddr;
-
-use super::event::{Event, JobId, Output, PlainAnswer};
+use super::event::{Event, Output, PlainAnswer};
 use super::peers::{AckDecision, Goodbye, HeardPlain, PeerOrigin, PlainMessage};
 use super::time::Time;
 use super::{Purpose, State};
@@ -99,7 +97,7 @@ impl State {
         let peer_id = self.sender(addr, said);
         if body == Body::Exit {
             // A peer that is not known is not made known by its goodbye.
-            let last_job = JobId(self.last_job);
+            let last_job = self.jobs.last();
             let news = self.peers.said_goodbye(peer_id, Goodbye::Plain(form), last_job, now);
             self.tell_presence(news);
             return PlainAnswer::Receipt;
@@ -165,13 +163,5 @@ impl State {
             Some(AckDecision::NoRoom) => self.wait_for_room(peer_id),
             Some(AckDecision::Later) | None => {}
         }
-    }
-
-    /// Whether `claimed` would be our own address if `ip` were one of this machine's.
-    pub fn may_be_own(&self, ip: IpAddr, port: u16) -> bool {
-        port == self.me.port
-            && self.me.bind.is_unspecified()
-            && !ip.is_loopback()
-            && !self.own_ips.contains(&ip)
     }
 }

@@ -7,7 +7,7 @@
 //! A plain message in the name of a known key, or from the address where a contact with a key is
 //! online, is shown apart and changes nothing.
 
-use super::event::{Event, JobId, Output, PeerInfo, Talk};
+use super::event::{Event, Output, PeerInfo, Talk};
 use super::outbox::Jitter;
 use super::peers::{Goodbye, KeyFacts, ProvenAt};
 use super::time::Time;
@@ -146,10 +146,7 @@ impl State {
         say: Say,
         deadline: Option<Time>,
     ) {
-        self.last_job += 1;
-        let job = JobId(self.last_job);
-        let dialed = addrs.first().copied();
-        self.jobs.insert(job, Job { peer_id: id, dialed, purpose, expect, met: None });
+        let job = self.jobs.begin(id, addrs.first().copied(), purpose, expect);
         self.act(Output::Talk(Talk { job, addrs, expect, say, deadline }));
     }
 
@@ -217,7 +214,7 @@ impl State {
     pub(super) fn check_claim(&mut self, key: PublicKey, addr: PeerAddr) {
         let is_asked =
             |job: &Job| job.dialed == Some(addr) && job.expect == Some(key) && job.purpose == Purpose::Greet;
-        if !self.jobs.values().any(is_asked) && !self.leaving {
+        if !self.jobs.iter().any(|(_, job)| is_asked(job)) && !self.leaving {
             let purpose = Purpose::Greet;
             self.talk_at(Recipient::key(key), vec![addr], Some(key), purpose, Say::Greet, None);
         }
@@ -236,7 +233,7 @@ impl State {
             // What is queued for the legacy peer waits for the user.
             self.outbox.hold_for_user(legacy, now);
             self.carry_out(now);
-            let news = self.peers.replaced(legacy, key, JobId(self.last_job), now);
+            let news = self.peers.replaced(legacy, key, self.jobs.last(), now);
             self.tell_presence(news);
         }
     }
@@ -276,7 +273,7 @@ impl State {
 
     /// A peer has said goodbye in encryption, so it was the peer.
     pub(super) fn parts(&mut self, peer_id: Recipient, now: Time) {
-        let news = self.peers.said_goodbye(peer_id, Goodbye::Session, JobId(self.last_job), now);
+        let news = self.peers.said_goodbye(peer_id, Goodbye::Session, self.jobs.last(), now);
         self.tell_presence(news);
     }
 

@@ -59,13 +59,12 @@ impl State {
         let welcome = match job {
             None if self.closed => Err(ByeReason::NoRoom),
             None => self.accepts(up, env, now),
-            Some(id) => match self.jobs.remove(&id) {
+            Some(id) => match self.jobs.end(id) {
                 None => Ok(()),
-                Some(mut job) => {
+                Some(job) => {
                     let addr = up.addr;
                     let welcome = self.met_at(job.peer_id, up, env, now);
-                    job.met = Some((addr, welcome));
-                    self.jobs.insert(id, job);
+                    self.jobs.goes_on(id, job, addr, welcome);
                     welcome.map(drop)
                 }
             },
@@ -125,7 +124,7 @@ impl State {
     /// Handles the end of a request. Its session was reported before, if there was one, and so were
     /// the receipts.
     pub fn request_ended(&mut self, job: JobId, ended: RequestEnded, env: Env, now: Time) -> Vec<Output> {
-        let Some(Job { peer_id: asked_for, dialed, purpose, expect, met }) = self.jobs.remove(&job) else {
+        let Some(Job { peer_id: asked_for, dialed, purpose, expect, met }) = self.jobs.end(job) else {
             return Vec::new();
         };
         let RequestEnded { addr, written, end } = ended;
@@ -277,8 +276,8 @@ impl State {
         let is_queued = introduced_to.is_some()
             && self
                 .jobs
-                .values()
-                .any(|job| job.expect == introduced_to && matches!(job.purpose, Purpose::Exit(_)));
+                .iter()
+                .any(|(_, job)| job.expect == introduced_to && matches!(job.purpose, Purpose::Exit(_)));
         if self.peers.is_disconnected(id) && !is_queued {
             self.say_goodbye(id, NOBODYS, None);
         }

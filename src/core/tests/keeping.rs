@@ -317,7 +317,7 @@ fn of_two_addresses_that_turn_out_to_be_one_persons_the_wait_for_others_is_still
 #[test]
 fn of_several_that_are_due_at_once_one_that_is_refused_loses_none_of_the_others() {
     let mut story = Story::keeping();
-    let own = PeerAddr::new(Ipv4Addr::LOCALHOST, story.state.me.port).unwrap();
+    let own = PeerAddr::new(Ipv4Addr::LOCALHOST, 5000).unwrap();
     let restored = |addr, n| Restored {
         to: Recipient::Address(addr),
         message: message(n),
@@ -354,7 +354,7 @@ fn what_is_typed_when_a_peer_is_known_to_speak_plain_goes_behind_what_waits_for_
 #[test]
 fn what_waits_for_an_address_that_is_our_own_by_now_is_not_sent() {
     let mut story = Story::keeping();
-    let own = PeerAddr::new(Ipv4Addr::LOCALHOST, story.state.me.port).unwrap();
+    let own = PeerAddr::new(Ipv4Addr::LOCALHOST, 5000).unwrap();
     let restored =
         Restored { to: Recipient::Address(own), message: message(1), cut_off: false, left: WEEK, name: None };
     let actions = story.state.restore(vec![restored], story.now);

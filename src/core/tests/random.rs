@@ -234,7 +234,7 @@ proptest! {
         for op in &world.ops {
             prop_assert_eq!(world.settled.get(op), Some(&1), "{:?}", op);
         }
-        prop_assert!(world.story.state.jobs.is_empty() && world.story.state.operations.len() == 0);
+        prop_assert!(world.story.state.jobs.len() == 0 && world.story.state.operations.len() == 0);
         prop_assert!(world.story.state.probe_limiter.is_empty() && world.story.state.outbox.recipients().is_empty());
     }
 }

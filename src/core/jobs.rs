@@ -1,0 +1,120 @@
+//! What is on its way to peers: each request has a number, under which its result comes back.
+
+use std::collections::HashMap;
+
+use super::event::{JobId, OpId};
+use super::presence::Probe;
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::message::MessageId;
+use crate::model::peer_id::Recipient;
+use crate::model::session::ByeReason;
+
+/// What a request is made for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Purpose {
+    /// An unencrypted message.
+    Message(MessageId),
+    /// `connect`, because the user wants it.
+    Connect(OpId),
+    /// A goodbye.
+    Exit(OpId),
+    /// An acknowledgement of `connect`.
+    Ack,
+    Probe(Probe),
+    /// Messages wait until it is known how to write to the recipient.
+    Ask,
+    /// The peer has promised or claims a key, which it has to prove.
+    Greet,
+    /// Messages to a key.
+    Batch(PublicKey),
+}
+
+/// A request under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Job {
+    /// The recipient. An address is replaced by the peer that proves itself there.
+    pub(super) peer_id: Recipient,
+    /// What is dialed first, if an address is known.
+    pub(super) dialed: Option<PeerAddr>,
+    pub(super) purpose: Purpose,
+    /// The key that has to be proven.
+    pub(super) expect: Option<PublicKey>,
+    /// Where a session was opened for it, and who is there if the peer is welcome.
+    pub(super) met: Option<(PeerAddr, Result<Recipient, ByeReason>)>,
+}
+
+/// The requests under way.
+#[derive(Debug)]
+pub(super) struct Jobs {
+    under_way: HashMap<JobId, Job>,
+    last: JobId,
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self { under_way: HashMap::new(), last: JobId(0) }
+    }
+}
+
+impl Jobs {
+    /// Returns how many are under way.
+    pub(super) fn len(&self) -> usize {
+        self.under_way.len()
+    }
+
+    /// The request that began last. What comes of it and of earlier ones is older than what happens
+    /// now.
+    pub(super) fn last(&self) -> JobId {
+        self.last
+    }
+
+    /// Begins a request to a recipient. `expect` is the key that has to be proven.
+    pub(super) fn begin(
+        &mut self,
+        peer_id: Recipient,
+        dialed: Option<PeerAddr>,
+        purpose: Purpose,
+        expect: Option<PublicKey>,
+    ) -> JobId {
+        self.last = JobId(self.last.0 + 1);
+        self.under_way.insert(self.last, Job { peer_id, dialed, purpose, expect, met: None });
+        self.last
+    }
+
+    /// The request with this number, if it is under way.
+    pub(super) fn get(&self, id: JobId) -> Option<&Job> {
+        self.under_way.get(&id)
+    }
+
+    /// Ends a request. Returns what it was.
+    pub(super) fn end(&mut self, id: JobId) -> Option<Job> {
+        self.under_way.remove(&id)
+    }
+
+    /// Puts back a request for which a session was opened at `addr`.
+    pub(super) fn goes_on(
+        &mut self,
+        id: JobId,
+        job: Job,
+        addr: PeerAddr,
+        welcome: Result<Recipient, ByeReason>,
+    ) {
+        self.under_way.insert(id, Job { met: Some((addr, welcome)), ..job });
+    }
+
+    /// Returns all requests under way.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (JobId, &Job)> {
+        self.under_way.iter().map(|(id, job)| (*id, job))
+    }
+
+    /// Gives the requests to an address to the peer that proved itself there. An unencrypted message
+    /// that is being sent belongs to the address if that peer has a key.
+    pub(super) fn rebind(&mut self, from: Recipient, to: Recipient) {
+        for job in self.under_way.values_mut().filter(|job| job.peer_id == from) {
+            if to.public_key().is_none() || !matches!(job.purpose, Purpose::Message(_)) {
+                job.peer_id = to;
+            }
+        }
+    }
+}
