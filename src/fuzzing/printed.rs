@@ -3,7 +3,7 @@
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_width::UnicodeWidthChar;
 
-use crate::ui::{END, Line, Palette, RAW_END, write_lines};
+use crate::ui::{LINE_END, Line, Palette, RAW_LINE_END, write_lines};
 
 /// The bidirectional controls, all of them (UAX #9).
 const BIDI: [char; 12] = [
@@ -77,7 +77,9 @@ pub(super) fn is_harmless(text: &str) {
 pub(super) fn are_harmless(lines: &[Line]) {
     let texts: Vec<String> = lines.iter().map(Line::to_string).collect();
     texts.iter().for_each(|text| is_harmless(text));
-    for (palette, end) in [(Palette::None, END), (Palette::Eight, RAW_END), (Palette::Many, END)] {
+    for (palette, end) in
+        [(Palette::None, LINE_END), (Palette::Eight, RAW_LINE_END), (Palette::Many, LINE_END)]
+    {
         let mut out = Vec::new();
         // Writing into a vector cannot fail.
         let _ = write_lines(&mut out, lines, palette, end);

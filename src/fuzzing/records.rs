@@ -89,7 +89,7 @@ fn read(bytes: &[u8], turn: usize, pieces: Option<u8>) -> Outcome {
         if let ControlFlow::Break(fault) = take(&mut records, turn, &mut found) {
             return (found, Some(fault));
         }
-        assert!(pieces.is_none() || records.room() <= MAX_HELD, "{} bytes are held", records.room());
+        assert!(pieces.is_none() || records.capacity() <= MAX_HELD, "{} bytes are held", records.capacity());
     }
     assert_eq!(
         records.is_empty(),
