@@ -10,16 +10,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use crate::core::{
+use p2p_chat::core::{
     Command, CoreConfig, Me, PlainAnswer, Received, Sent, State, StaticPeer, Target, Time, Transmit,
 };
-use crate::model::address::{PeerAddr, Source};
-use crate::model::key::{KEY_BYTES, PublicKey};
-use crate::model::message::{Body, Decoded, Form, MessageId, Outgoing, SendError, SendResult};
-use crate::model::peer_id::Recipient;
-use crate::model::session::Message;
-use crate::protocol::plain::Decoder;
-use crate::ui::{Attention, Labels, Osc};
+use p2p_chat::model::address::{PeerAddr, Source};
+use p2p_chat::model::key::{KEY_BYTES, PublicKey};
+use p2p_chat::model::message::{Body, Decoded, Form, MessageId, Outgoing, SendError, SendResult};
+use p2p_chat::model::peer_id::Recipient;
+use p2p_chat::model::session::Message;
+use p2p_chat::protocol::plain::Decoder;
+use p2p_chat::ui::{Attention, Labels, Osc};
 use reader::Reader;
 
 /// What stands between two records.

@@ -3,10 +3,10 @@
 use unicode_segmentation::GraphemeCursor;
 use unicode_width::UnicodeWidthStr;
 
+use super::super::printed::{is_harmless, without_sequences};
 use super::{Desk, LONG};
-use crate::core::Verification;
-use crate::fuzzing::printed::{is_harmless, without_sequences};
-use crate::ui::{Dock, Ink, Key, Line, MAX_LINE_BYTES, Palette, Status, lay_out};
+use p2p_chat::core::Verification;
+use p2p_chat::ui::{Dock, Ink, Key, Line, MAX_LINE_BYTES, Palette, Status, lay_out};
 
 /// Steps that the editor can undo (`MAX_STEPS` of its deeds).
 const UNDONE: usize = 100;

@@ -10,8 +10,6 @@ mod inbound;
 mod keys;
 mod printed;
 mod records;
-#[cfg(test)]
-mod replay;
 
 pub use decoder::decoder;
 pub use files::{config_toml, peers_toml};

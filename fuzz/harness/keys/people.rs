@@ -2,13 +2,13 @@
 
 use std::net::Ipv4Addr;
 
-use crate::core::{Offer, PeerInfo, PeerOrigin, Pin, PresenceStatus, Row, Verification};
-use crate::model::address::PeerAddr;
-use crate::model::key::PublicKey;
-use crate::model::message::PeerProtocol;
-use crate::model::name::{Name, PeerName};
-use crate::model::peer_id::Recipient;
-use crate::ui::{Directory, Labels, Standing};
+use p2p_chat::core::{Offer, PeerInfo, PeerOrigin, Pin, PresenceStatus, Row, Verification};
+use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::message::PeerProtocol;
+use p2p_chat::model::name::{Name, PeerName};
+use p2p_chat::model::peer_id::Recipient;
+use p2p_chat::ui::{Directory, Labels, Standing};
 
 /// Those whom the prompt knows.
 pub(super) struct People {

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::super::printed::is_harmless;
 use super::World;
-use crate::core::{MAX_PEERS, Output, PeerOrigin, PresenceStatus, Transmit};
-use crate::fuzzing::printed::is_harmless;
-use crate::model::address::PeerAddr;
-use crate::model::message::{Form, Outgoing};
+use p2p_chat::core::{MAX_PEERS, Output, PeerOrigin, PresenceStatus, Transmit};
+use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::message::{Form, Outgoing};
 
 /// Acknowledgements and looks that may be under way at a time unless the user asked for them (docs/ARCHITECTURE.md).
 const MAX_UNASKED: usize = 64;

@@ -2,8 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use crate::model::session::ByeReason;
-use crate::protocol::session::{
+use p2p_chat::model::session::ByeReason;
+use p2p_chat::protocol::session::{
     Hello, MAX_ADDRESSES, MAX_IDS, MAX_RECORD_BYTES, MAX_TEXT_BYTES, MAX_TURN_BYTES, MAX_TURN_RECORDS,
     MAX_UNKNOWN, Record, RecordFault, Records,
 };

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::model::message::{Body, Decoded, Form, MAX_RECEIVED_BYTES, MAX_SENT_BYTES, Outgoing, Plain};
-use crate::model::name::{MAX_NAME_BYTES, Name};
-use crate::protocol::plain::{Decoder, Header, Progress, Receipt, encode, messages_for};
+use p2p_chat::model::message::{Body, Decoded, Form, MAX_RECEIVED_BYTES, MAX_SENT_BYTES, Outgoing, Plain};
+use p2p_chat::model::name::{MAX_NAME_BYTES, Name};
+use p2p_chat::protocol::plain::{Decoder, Header, Progress, Receipt, encode, messages_for};
 
 /// Bytes at the beginning of the input that say how the rest comes: once or over and over, in which pieces, and whether
 /// its sender was done.

@@ -3,7 +3,7 @@
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_width::UnicodeWidthChar;
 
-use crate::ui::{LINE_END, Line, Palette, RAW_LINE_END, write_lines};
+use p2p_chat::ui::{LINE_END, Line, Palette, RAW_LINE_END, write_lines};
 
 /// The bidirectional controls, all of them (UAX #9).
 const BIDI: [char; 12] = [
@@ -138,7 +138,7 @@ mod tests {
     fn every_character_there_is_becomes_harmless() {
         let faults: Vec<String> = ('\0'..=char::MAX)
             .filter(|c| {
-                crate::model::untrusted::harmless(&format!("a{c}")).chars().any(|c| fault(c).is_some())
+                p2p_chat::model::untrusted::harmless(&format!("a{c}")).chars().any(|c| fault(c).is_some())
             })
             .map(|c| format!("U+{:04X}", u32::from(c)))
             .collect();

@@ -10,13 +10,13 @@ mod people;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::printed::{are_harmless, is_harmless};
-use crate::model::message::MAX_SENT_BYTES;
-use crate::protocol::plain;
-use crate::ui::{
+use codes::{code_of, first_char};
+use p2p_chat::model::message::MAX_SENT_BYTES;
+use p2p_chat::protocol::plain;
+use p2p_chat::ui::{
     Act, Chosen, Editor, Ink, Key, Line, MAX_LINE_BYTES, Menu, Place, Refill, Turn, Typed, complete,
     in_columns, key_of, own_text,
 };
-use codes::{code_of, first_char};
 use people::People;
 
 /// Strokes of one input.

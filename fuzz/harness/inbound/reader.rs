@@ -1,9 +1,9 @@
 //! Somebody who reads all that is printed.
 
-use crate::core::{Event, Time};
-use crate::fuzzing::printed::{are_harmless, is_harmless};
-use crate::model::peer_id::Recipient;
-use crate::ui::{Attention, Labels, Line, Standing, Voice, lines};
+use super::super::printed::{are_harmless, is_harmless};
+use p2p_chat::core::{Event, Time};
+use p2p_chat::model::peer_id::Recipient;
+use p2p_chat::ui::{Attention, Labels, Line, Standing, Voice, lines};
 
 /// Rows that one message may take on a terminal (`MAX_ROWS_SHOWN` of the words).
 const MAX_ROWS: usize = 100;

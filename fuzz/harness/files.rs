@@ -7,11 +7,11 @@ use clap::Arg;
 use clap::builder::Resettable;
 
 use super::printed::is_harmless;
-use crate::config::peers::peers_of;
-use crate::config::{ConfigError, text_of};
-use crate::core::{MAX_HINTS, MAX_STATIC_PEERS};
-use crate::model::address::PeerAddr;
-use crate::{cli, data, settings};
+use p2p_chat::config::peers::peers_of;
+use p2p_chat::config::{ConfigError, text_of};
+use p2p_chat::core::{MAX_HINTS, MAX_STATIC_PEERS};
+use p2p_chat::model::address::PeerAddr;
+use p2p_chat::{cli, data, settings};
 
 /// Characters that a mistake may be told in: a few lines on a terminal, whatever the file holds.
 const MAX_TOLD: usize = 600;
