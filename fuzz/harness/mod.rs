@@ -1,8 +1,8 @@
-//! What holds for any input, as one function for each fuzz target. Only tests and the fuzzer have this module.
+//! The harness of the fuzz targets: one function for each target.
 //!
-//! Each function takes the bytes that libFuzzer made up, does with the program what they say, and panics where
-//! something does not hold that is promised. The same functions replay the corpus in `cargo test`, so that what the
-//! fuzzer has found once stays found. How to fuzz is in docs/FAULTS.md; the targets that call these are in `fuzz/`.
+//! Each function feeds an input to the library and panics if a promise is broken. The targets in
+//! `fuzz/fuzz_targets` call it with the inputs of libFuzzer, and `tests/it/fuzz.rs` with the
+//! corpus, so that a fault that was found stays fixed. docs/FAULTS.md says how to run the fuzzer.
 
 mod decoder;
 mod files;
@@ -11,8 +11,18 @@ mod keys;
 mod printed;
 mod records;
 
+use std::iter;
+
 pub use decoder::decoder;
 pub use files::{config_toml, peers_toml};
 pub use inbound::inbound;
 pub use keys::keys;
+pub use printed::harm;
 pub use records::records;
+
+/// Returns the lengths of the pieces in which an input is pushed: an endless sequence of numbers
+/// from 1 to 257 that depends on `seed`.
+fn piece_lengths(seed: u8) -> impl Iterator<Item = usize> {
+    let next = |length: usize| (length * 5 + 3) % 257;
+    iter::successors(Some(next(seed.into())), move |length| Some(next(*length))).map(|length| length + 1)
+}
