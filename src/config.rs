@@ -1,6 +1,6 @@
 //! Files of the user's: where they lie and how they are read; what a list of static peers says is `config/peers.rs`'s.
 
-pub(crate) mod peers;
+pub mod peers;
 
 use std::fmt;
 use std::fs;
@@ -129,8 +129,11 @@ pub(crate) fn read_text_within(path: &Path, max: u64) -> Result<String, ConfigEr
     text_of(path, bytes)
 }
 
-/// The text that the bytes of a file are.
-pub(crate) fn text_of(path: &Path, bytes: Vec<u8>) -> Result<String, ConfigError> {
+/// Returns the bytes of a file as text.
+///
+/// # Errors
+/// A mistake with its line where the bytes are not UTF-8.
+pub fn text_of(path: &Path, bytes: Vec<u8>) -> Result<String, ConfigError> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         mistake(path, error.as_bytes(), at, "this is not UTF-8; save the file in that encoding.")

@@ -231,8 +231,11 @@ fn read(folder: &Path) -> Result<BTreeMap<Recipient, Name>, DataError> {
     aliases_of(&path, &text).map_err(DataError::File)
 }
 
-/// The nicknames that the text of a file lists.
-pub(crate) fn aliases_of(path: &Path, text: &str) -> Result<BTreeMap<Recipient, Name>, ConfigError> {
+/// Returns the nicknames that the text of an aliases.toml lists. `path` is for errors only.
+///
+/// # Errors
+/// The first mistake, with its line.
+pub fn aliases_of(path: &Path, text: &str) -> Result<BTreeMap<Recipient, Name>, ConfigError> {
     parse(text).map_err(|(at, what)| mistake(path, text.as_bytes(), at, &what))
 }
 
@@ -290,8 +293,8 @@ fn write(folder: &Path, all: &BTreeMap<Recipient, Name>) -> Result<(), DataError
     written.map_err(|error| DataError::Unwritable(path, error))
 }
 
-/// The file that lists these nicknames.
-pub(crate) fn text_of(all: &BTreeMap<Recipient, Name>) -> String {
+/// Returns the text of an aliases.toml that lists these nicknames.
+pub fn text_of(all: &BTreeMap<Recipient, Name>) -> String {
     let mut text = format!(
         "# Nicknames, as /alias gives them. p2p-chat writes this file anew when one changes.\nversion = {VERSION}\n"
     );

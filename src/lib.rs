@@ -13,8 +13,6 @@
 //!   [`exit`] the way out; [`data`], [`identity`] and [`known`] are what is kept, with [`store`], which has what was said; [`manual`] and [`history`] are what is
 //!   printed instead of chatting.
 //!
-//! `fuzzing`, which only tests and the fuzzer see, is what holds for any input.
-//!
 //! # In scope
 //! The plain network that five legacy programs speak, without a server, on IPv4; and between p2p-chat peers, over IPv4 or IPv6, proven keys, secrecy
 //! and delivery that is certain whenever both programs run at the same time, within the days that a text waits; a history of what was said.
@@ -31,8 +29,6 @@ pub mod crypto;
 pub mod data;
 pub mod exit;
 mod files;
-#[cfg(any(test, fuzzing))]
-pub mod fuzzing;
 pub mod history;
 pub mod identity;
 pub mod known;

@@ -32,14 +32,16 @@ pub struct Settings {
     /// The configuration file: where it is or would be, and whether it is there.
     pub file: Option<(PathBuf, bool)>,
     matches: ArgMatches,
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<String, ConfigEntry>,
 }
 
-/// What the file says for a flag.
+/// The values that config.toml gives a flag.
 #[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) line: usize,
-    pub(crate) values: Vec<String>,
+pub struct ConfigEntry {
+    /// The line of the flag, from 1.
+    pub line: usize,
+    /// The values as they would be written on the command line.
+    pub values: Vec<String>,
 }
 
 /// Where a value comes from.
@@ -136,7 +138,7 @@ fn name(arg: &Arg) -> String {
     arg.get_long().unwrap_or_default().to_owned()
 }
 
-type Found = (Option<(PathBuf, bool)>, BTreeMap<String, Entry>);
+type Found = (Option<(PathBuf, bool)>, BTreeMap<String, ConfigEntry>);
 
 /// The file, and what it says by the id of the flag.
 fn entries(named: Option<&Path>, command: &Command) -> Result<Found, ConfigError> {
@@ -156,17 +158,21 @@ fn entries(named: Option<&Path>, command: &Command) -> Result<Found, ConfigError
     Ok((Some((path, true)), entries))
 }
 
-/// What the text of a configuration file says by the id of the flag.
-pub(crate) fn entries_of(
+/// Returns the entries of the text of a config.toml by the id of their flag. `path` is for errors
+/// only.
+///
+/// # Errors
+/// The first mistake, with its line.
+pub fn entries_of(
     path: &Path,
     text: &str,
     command: &Command,
-) -> Result<BTreeMap<String, Entry>, ConfigError> {
+) -> Result<BTreeMap<String, ConfigEntry>, ConfigError> {
     parse(text, command).map_err(|(at, what)| mistake(path, text.as_bytes(), at, &what))
 }
 
 /// What a configuration file says; a mistake with its place and a sentence.
-fn parse(text: &str, command: &Command) -> Result<BTreeMap<String, Entry>, (usize, String)> {
+fn parse(text: &str, command: &Command) -> Result<BTreeMap<String, ConfigEntry>, (usize, String)> {
     let table = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         (at, format!("{}. A configuration file has lines like `port = 5000`.", toml_words(error.message())))
@@ -186,7 +192,7 @@ fn parse(text: &str, command: &Command) -> Result<BTreeMap<String, Entry>, (usiz
                 .map_err(|what| (at, format!("`{wanted} = {}` will not do: {what}", quoted(value))))?;
         }
         let line = text[..at].matches('\n').count() + 1;
-        entries.insert(arg.get_id().to_string(), Entry { line, values });
+        entries.insert(arg.get_id().to_string(), ConfigEntry { line, values });
     }
     Ok(entries)
 }

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| p2p_chat::fuzzing::inbound(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| harness::inbound(input));

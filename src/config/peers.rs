@@ -1,4 +1,4 @@
-//! peers.toml: whom to dial from the start.
+//! peers.toml: the peers to dial at the start.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -19,8 +19,11 @@ pub(super) fn read(path: &Path) -> Result<Vec<StaticPeer>, ConfigError> {
     peers_of(path, &read_text(path)?)
 }
 
-/// The peers that the text of a file lists.
-pub(crate) fn peers_of(path: &Path, text: &str) -> Result<Vec<StaticPeer>, ConfigError> {
+/// Returns the peers that the text of a peers.toml lists. `path` is for errors only.
+///
+/// # Errors
+/// The first mistake, with its line.
+pub fn peers_of(path: &Path, text: &str) -> Result<Vec<StaticPeer>, ConfigError> {
     parse(text).map_err(|(at, what)| mistake(path, text.as_bytes(), at, &what))
 }
 

@@ -13,18 +13,18 @@ use super::layout::lay_out;
 use super::status::{MIN_COLUMNS, MIN_ROWS, Status};
 use super::style::{Ink, Line, Palette};
 
-/// What is to stand at the bottom of a window.
+/// The rows at the bottom of the window: the status line, and the prompt with the typed text.
 #[derive(Debug)]
-pub(crate) struct Dock {
+pub struct Dock {
     rows: Vec<Line>,
     /// Row and column, from the dock's first.
     cursor: (usize, usize),
     size: (usize, usize),
 }
 
-/// A dock as it was drawn.
+/// A dock that is on the screen.
 #[derive(Debug)]
-pub(crate) struct Drawn {
+pub struct Drawn {
     rows: Vec<Line>,
     cursor: (usize, usize),
     /// The window that it was drawn in: columns and rows.
@@ -37,14 +37,14 @@ impl Dock {
         columns >= MIN_COLUMNS && rows >= MIN_ROWS
     }
 
-    /// The dock for a window of this size (columns, rows).
-    pub(crate) fn of(prompt: &Line, editor: &Editor, status: Option<&Status>, size: (usize, usize)) -> Self {
+    /// Lays out the dock for a window of this size (columns, rows). The dock leaves a third of the
+    /// window to the lines above it.
+    pub fn of(prompt: &Line, editor: &Editor, status: Option<&Status>, size: (usize, usize)) -> Self {
         let (columns, window_rows) = size;
         let mut rows = Vec::new();
         if let Some(status) = status.filter(|_| Self::has_room_for_status(size)) {
             rows.push(status.line(columns - 1));
         }
-        // A third of the window stays for what is said meanwhile.
         let room = (window_rows * 2 / 3).saturating_sub(rows.len()).max(1);
         let search = editor.search_prompt();
         let (ink, words) = match &search {
@@ -58,14 +58,13 @@ impl Dock {
         Self { rows, cursor: (row + above, column), size }
     }
 
-    /// Draws it from where the cursor stands, which is in the first column, and leaves the cursor where the user types.
-    /// Where it stands over the one that was drawn `before`, rows that are the same are left alone.
-    pub(crate) fn draw(
-        self,
-        out: &mut Vec<u8>,
-        palette: Palette,
-        before: Option<&Drawn>,
-    ) -> io::Result<Drawn> {
+    /// Writes the dock to `out`, starting at the cursor, which must be in the first column, and
+    /// leaves the cursor where the user types. `before` is the dock that this one overwrites, if
+    /// any; its equal rows are not drawn again.
+    ///
+    /// # Errors
+    /// None in practice: writing to a vector does not fail.
+    pub fn draw(self, out: &mut Vec<u8>, palette: Palette, before: Option<&Drawn>) -> io::Result<Drawn> {
         for (at, row) in self.rows.iter().enumerate() {
             if at > 0 {
                 out.extend_from_slice(b"\r\n");

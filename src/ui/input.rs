@@ -78,8 +78,8 @@ fn watch_for_hangup(_take: impl Fn(Input) + Send + 'static) -> io::Result<()> {
     Ok(())
 }
 
-/// What a key of a terminal means, in the habits of readline.
-pub(crate) fn key_of(key: KeyEvent) -> Option<Key> {
+/// Returns what a key of the terminal means, as readline has it; `None` for keys without a meaning.
+pub fn key_of(key: KeyEvent) -> Option<Key> {
     if key.kind == KeyEventKind::Release {
         return None;
     }

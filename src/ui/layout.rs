@@ -18,31 +18,32 @@ const TOO_WIDE: &str = "?";
 /// Rows that there have to be for marks, one above and one below the row of the cursor.
 const MIN_ROWS_WITH_MARKS: usize = 3;
 
-/// A row as it is shown.
+/// A row of the prompt and the typed text.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Row {
-    /// What of the prompt is in it; it stands before the text.
+pub struct PromptRow {
+    /// The part of the prompt in this row. It stands before the text.
     pub prompt: String,
-    /// What of the text is in it, or the mark for rows out of sight.
+    /// The part of the text in this row, or the mark that counts the hidden rows.
     pub text: String,
     /// Columns that both take.
     pub columns: usize,
-    /// Whether it says only how many rows are out of sight.
+    /// Whether the row is a mark that counts the hidden rows.
     pub is_mark: bool,
 }
 
-/// The rows, and where the cursor is in them.
+/// The rows of the prompt and the typed text, and the cursor.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Layout {
+pub struct Layout {
     /// The rows, at least one.
-    pub rows: Vec<Row>,
+    pub rows: Vec<PromptRow>,
     /// The row and the column of the cursor, counted from 0.
     pub cursor: (usize, usize),
 }
 
-/// Lays out the prompt and the text with the cursor at a byte of it, on at most `max_rows` rows (at least one) of a
-/// window of `columns` columns. If that is not enough, the rows around the cursor are shown.
-pub(crate) fn lay_out(prompt: &str, text: &str, cursor: usize, columns: usize, max_rows: usize) -> Layout {
+/// Lays out the prompt and the text on at most `max_rows` rows (at least one) of a window of
+/// `columns` columns. `cursor` is a byte of the text. If the rows do not suffice, those around the
+/// cursor are shown.
+pub fn lay_out(prompt: &str, text: &str, cursor: usize, columns: usize, max_rows: usize) -> Layout {
     let room = columns.saturating_sub(1).max(1);
     let max_rows = max_rows.max(1);
     let prompt = end_of(prompt, room, room.saturating_mul(max_rows) / 2);
@@ -76,9 +77,9 @@ fn end_of(prompt: &str, room: usize, columns: usize) -> &str {
 }
 
 /// A mark as far as it fits; it is ASCII.
-fn mark_row(mark: &str, room: usize) -> Row {
+fn mark_row(mark: &str, room: usize) -> PromptRow {
     let text = mark[..mark.len().min(room)].to_owned();
-    Row { columns: text.len(), text, is_mark: true, ..Row::default() }
+    PromptRow { columns: text.len(), text, is_mark: true, ..PromptRow::default() }
 }
 
 /// A character as it is shown, and the columns that it takes.
@@ -197,10 +198,10 @@ impl Spread {
     }
 
     /// A row as it is shown.
-    fn row(&self, number: usize, prompt: &str, text: &str) -> Row {
+    fn row(&self, number: usize, prompt: &str, text: &str) -> PromptRow {
         let start = self.starts[number];
         let end = self.starts.get(number + 1).unwrap_or(&self.at);
-        let mut row = Row::default();
+        let mut row = PromptRow::default();
         for unit in units(&prompt[start.prompt..end.prompt]) {
             let (shown, width) = shown(unit, self.room);
             row.prompt.push_str(&shown);

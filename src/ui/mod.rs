@@ -27,24 +27,18 @@ mod words;
 pub use attention::{Attention, Osc, osc_of};
 pub use commands::{COMMANDS, CommandHelp, KEYS};
 pub use complete::{Completed, Place, complete, in_columns};
-#[cfg(any(test, fuzzing))]
-pub(crate) use dock::Dock;
+pub use dock::{Dock, Drawn};
 pub use editor::{Editor, Key, MAX_LINE_BYTES, Typed};
-#[cfg(any(test, fuzzing))]
-pub(crate) use input::key_of;
-pub use input::{Input, read_keys, read_lines};
+pub use input::{Input, key_of, read_keys, read_lines};
 pub use labels::{Labels, Renamed, Standing};
-#[cfg(any(test, fuzzing))]
-pub(crate) use layout::lay_out;
+pub use layout::{Layout, PromptRow, lay_out};
 pub use list::peer_list;
 pub use menu::{Act, HistoryOf, Menu, Outbox, Refill, Turn};
 pub(crate) use past::state;
 pub use past::{Past, People, day_line};
 pub use people::{Chosen, Directory, contact_called};
 pub use qr::{Foreground, qr};
-pub use screen::Screen;
-#[cfg(any(test, fuzzing))]
-pub(crate) use screen::{END, RAW_END, write_lines};
+pub use screen::{LINE_END, RAW_LINE_END, Screen, write_lines};
 pub use status::Status;
 pub use style::{Ink, Line, Palette, ink_of};
 pub use terminal::{abandon_terminal, columns, is_in_foreground, restore_terminal};

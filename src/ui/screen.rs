@@ -136,7 +136,7 @@ impl Screen {
                 if before.is_none() {
                     queue!(out, Clear(ClearType::FromCursorDown))?;
                 }
-                write_lines(&mut out, lines, palette, RAW_END)?;
+                write_lines(&mut out, lines, palette, RAW_LINE_END)?;
                 *drawn = Some(dock.draw(&mut out, palette, before.as_ref())?);
                 queue!(out, EndSynchronizedUpdate)?;
             }
@@ -147,7 +147,7 @@ impl Screen {
                     }
                     *prompted &= !*again;
                 }
-                write_lines(&mut out, lines, palette, END)?;
+                write_lines(&mut out, lines, palette, LINE_END)?;
                 if !*prompted {
                     out.extend_from_slice(self.prompt.paint(palette).as_bytes());
                 }
@@ -156,7 +156,7 @@ impl Screen {
                 *prompted = true;
             }
             Kind::Lines { prompted } => {
-                write_lines(&mut out, lines, palette, END)?;
+                write_lines(&mut out, lines, palette, LINE_END)?;
                 let prompt = self.prompt.to_string();
                 if !std::mem::replace(prompted, true) && !prompt.is_empty() {
                     writeln!(out, "{}", prompt.trim_end())?;
@@ -178,7 +178,7 @@ impl Screen {
                     go_to_top(&mut out, &drawn, terminal::size())?;
                     queue!(out, Clear(ClearType::FromCursorDown))?;
                 }
-                write_lines(&mut out, lines, self.palette, RAW_END)?;
+                write_lines(&mut out, lines, self.palette, RAW_LINE_END)?;
             }
             // The terminal has gone to the next line by itself.
             Kind::Cooked { prompted, start, .. } => (*prompted, *start) = (false, true),
@@ -254,7 +254,7 @@ impl Screen {
             Kind::Raw { .. } | Kind::Cooked { .. } | Kind::Lines { .. } => {}
         }
         terminal::restore_terminal();
-        write_lines(&mut out, lines, self.palette, END)?;
+        write_lines(&mut out, lines, self.palette, LINE_END)?;
         self.kind = Kind::Lines { prompted: true };
         terminal::write_out(&out)
     }
@@ -268,14 +268,17 @@ impl Drop for Screen {
     }
 }
 
-/// What ends a line on a pipe, and on a terminal that goes to the beginning of the next by itself.
-pub(crate) const END: &str = "\n";
+/// The line end on a pipe, and on a terminal that is not in raw mode.
+pub const LINE_END: &str = "\n";
 
-/// What ends a line on a terminal in raw mode.
-pub(crate) const RAW_END: &str = "\r\n";
+/// The line end on a terminal in raw mode.
+pub const RAW_LINE_END: &str = "\r\n";
 
-/// Writes lines as they are printed.
-pub(crate) fn write_lines(out: &mut Vec<u8>, lines: &[Line], palette: Palette, end: &str) -> io::Result<()> {
+/// Writes lines with their colours, each with this line end.
+///
+/// # Errors
+/// None in practice: writing to a vector does not fail.
+pub fn write_lines(out: &mut Vec<u8>, lines: &[Line], palette: Palette, end: &str) -> io::Result<()> {
     lines.iter().try_for_each(|line| write!(out, "{}{end}", line.paint(palette)))
 }
 

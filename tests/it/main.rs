@@ -8,7 +8,7 @@
 //!   they cannot be made.
 //! - Without any process or socket, over the pure rooms of the library: [`simulator`] runs whole networks on a virtual
 //!   clock, from a seed; [`harmless_output`] takes any bytes to the printed line; [`vectors`] decodes the examples of
-//!   docs/PROTOCOL.md.
+//!   docs/PROTOCOL.md; [`fuzz`] replays the corpora of the fuzz targets.
 //! - Without the program: [`architecture`] reads its source for which module imports which; [`legacy_selftest`] proves, over sockets, that
 //!   the stand-ins do what the programs of old did.
 
@@ -19,6 +19,7 @@ mod durable;
 mod ending;
 mod faults;
 mod flood;
+mod fuzz;
 mod harmless_output;
 mod history;
 mod hostile;

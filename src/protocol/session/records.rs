@@ -78,9 +78,8 @@ impl Records {
         self.at == self.bytes.len()
     }
 
-    /// Bytes of memory that are held, for whoever checks that they are bounded.
-    #[cfg(any(test, fuzzing))]
-    pub fn room(&self) -> usize {
+    /// Bytes of memory that the buffer holds. It is bounded, whatever is pushed.
+    pub fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
 

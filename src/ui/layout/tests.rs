@@ -29,7 +29,10 @@ fn a_short_line_stands_behind_its_prompt() {
     assert_eq!(laid("To: ", "bob", 1, 80, 5), (rows(&["To: |bob"]), (0, 5)));
     assert_eq!(laid("To: ", "", 0, 80, 5), (rows(&["To: |"]), (0, 4)));
     let layout = lay_out("To: ", "王", 0, 80, 5);
-    assert_eq!(layout.rows, [Row { prompt: "To: ".into(), text: "王".into(), columns: 6, is_mark: false }]);
+    assert_eq!(
+        layout.rows,
+        [PromptRow { prompt: "To: ".into(), text: "王".into(), columns: 6, is_mark: false }]
+    );
 }
 
 #[test]
@@ -100,7 +103,10 @@ fn the_rows_around_the_cursor_are_shown_and_marks_for_the_others() {
 #[test]
 fn a_mark_is_cut_to_the_window() {
     let layout = lay_out("", "abcdefghi", 9, 4, 3);
-    assert_eq!(layout.rows[0], Row { text: "...".into(), columns: 3, is_mark: true, ..Row::default() });
+    assert_eq!(
+        layout.rows[0],
+        PromptRow { text: "...".into(), columns: 3, is_mark: true, ..PromptRow::default() }
+    );
 }
 
 /// A line of so many bytes of something that is hard.

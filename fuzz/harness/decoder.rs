@@ -1,48 +1,51 @@
-//! The bytes of one connection.
+//! The target `decoder`: the bytes of one unencrypted connection.
 
 use std::time::{Duration, Instant};
 
-use crate::model::message::{Body, Decoded, Form, MAX_RECEIVED_BYTES, MAX_SENT_BYTES, Outgoing, Plain};
-use crate::model::name::{MAX_NAME_BYTES, Name};
-use crate::protocol::plain::{Decoder, Header, Progress, Receipt, encode, messages_for};
+use p2p_chat::model::message::{Body, Decoded, Form, MAX_RECEIVED_BYTES, MAX_SENT_BYTES, Outgoing, Plain};
+use p2p_chat::model::name::{MAX_NAME_BYTES, Name};
+use p2p_chat::protocol::plain::{Decoder, Header, Progress, Receipt, encode, messages_for};
 
-/// Bytes at the beginning of the input that say how the rest comes: once or over and over, in which pieces, and whether
-/// its sender was done.
-const HEAD: usize = 3;
+use super::piece_lengths;
 
-/// The first byte that has the rest come over and over. Most inputs are short, for they are quick.
-const OVER_AND_OVER: u8 = 0xff;
+/// The first byte of an input whose bytes are repeated to [`REPEATED_BYTES`]. Most inputs are
+/// short, because short ones are quick.
+const REPEATED: u8 = 0xff;
 
-/// Bytes that are pushed then: more than is read.
-const MAX_PUSHED: usize = MAX_RECEIVED_BYTES + 77;
+/// Bytes of a repeated input: more than is read of one connection.
+const REPEATED_BYTES: usize = MAX_RECEIVED_BYTES + 77;
 
-/// Messages that fit what is read: none is shorter than `1.1.1.1:1` and the line end before it.
+/// Messages in one connection. None is shorter than `1.1.1.1:1` and the line end before it.
 const MAX_MESSAGES: usize = MAX_RECEIVED_BYTES / 10 + 1;
 
-/// Time for decoding as much as is read at most. A millisecond is usual where all is instrumented; what looks at all the
-/// rest at every byte would take a hundred.
+/// Time limit for decoding the longest connection. An instrumented release build needs about 1 ms;
+/// a decoder that looks at all the remaining bytes for each byte would need 100 ms.
 const DECODED_WITHIN: Duration = Duration::from_millis(if cfg!(test) { 500 } else { 20 });
 
-/// Messages of one input that are written again; the others are like them.
-const WRITTEN_AGAIN: usize = 16;
+/// Runs of which one must meet the time limit, because a busy machine can delay any single run.
+const TIMED_RUNS: usize = 8;
 
-/// Runs that are tried before the time counts, for a busy machine may take any one of them away.
-const TRIALS: usize = 8;
+/// Messages of one input that are encoded again. More would show nothing new.
+const ENCODED_AGAIN: usize = 16;
 
-/// Decodes the input in pieces and at once, and writes again what came out.
+/// Decodes the input at once and in pieces, and encodes the messages again.
+///
+/// The first byte says whether the rest is repeated, the second chooses the pieces, and the third
+/// says whether the connection was cut.
 ///
 /// # Panics
-/// Where the pieces matter, a bound does not hold, decoding takes too long, or what is written reads otherwise.
+/// If the pieces change the result, a bound is exceeded, decoding takes too long, or an encoded
+/// message does not decode to itself.
 pub fn decoder(input: &[u8]) {
-    let Some((head, rest)) = input.split_at_checked(HEAD) else { return };
-    let (pieces, cut) = (head[1], head[2] & 1 == 1);
-    let length = if head[0] == OVER_AND_OVER && !rest.is_empty() { MAX_PUSHED } else { rest.len() };
+    let Some((&[repeated, seed, cut], rest)) = input.split_first_chunk() else { return };
+    let cut = cut & 1 == 1;
+    let length = if repeated == REPEATED && !rest.is_empty() { REPEATED_BYTES } else { rest.len() };
     let bytes: Vec<u8> = rest.iter().copied().cycle().take(length).collect();
     let mut whole = Decoder::new();
     let progress = whole.push(&bytes);
     let is_full = bytes.len() > MAX_RECEIVED_BYTES;
     assert_eq!(progress, if is_full { Progress::Full } else { Progress::NeedMore });
-    let mut in_pieces = pushed(&bytes, pieces);
+    let mut in_pieces = pushed(&bytes, seed);
     if cut {
         whole.mark_cut();
         in_pieces.mark_cut();
@@ -52,43 +55,42 @@ pub fn decoder(input: &[u8]) {
         assert_eq!(decoder.is_empty(), bytes.is_empty());
     }
     let decoded = whole.finish();
-    assert_eq!(in_pieces.finish(), decoded, "the pieces matter");
-    is_bounded(&decoded, bytes.len().min(MAX_RECEIVED_BYTES));
+    assert_eq!(in_pieces.finish(), decoded, "the pieces change the result");
+    assert_bounded(&decoded, bytes.len().min(MAX_RECEIVED_BYTES));
     if bytes.len() >= MAX_RECEIVED_BYTES {
         let is_quick = || {
-            let decoder = pushed(&bytes, pieces);
+            let decoder = pushed(&bytes, seed);
             let began = Instant::now();
             decoder.finish();
             began.elapsed() < DECODED_WITHIN
         };
-        assert!((0..TRIALS).any(|_| is_quick()), "decoding takes too long");
+        assert!((0..TIMED_RUNS).any(|_| is_quick()), "decoding takes too long");
     }
-    for piece in decoded.iter().take(WRITTEN_AGAIN) {
+    for piece in decoded.iter().take(ENCODED_AGAIN) {
         if let Decoded::Message(message) = piece {
-            reads_the_same_again(message);
+            assert_round_trip(message);
         }
     }
     Receipt::parse(&bytes);
 }
 
-/// A decoder that has been given the bytes in pieces whose lengths depend on `pieces`.
-fn pushed(mut bytes: &[u8], pieces: u8) -> Decoder {
+/// Returns a decoder to which the bytes were pushed in pieces that depend on `seed`.
+fn pushed(mut bytes: &[u8], seed: u8) -> Decoder {
     let mut decoder = Decoder::new();
-    let mut length = usize::from(pieces);
-    let mut all = 0;
-    while !bytes.is_empty() {
-        // From one byte to several hundred, in no order.
-        length = (length * 5 + 3) % 257;
-        let (piece, rest) = bytes.split_at((length + 1).min(bytes.len()));
-        all += piece.len();
-        let full = all > MAX_RECEIVED_BYTES;
-        assert_eq!(decoder.push(piece), if full { Progress::Full } else { Progress::NeedMore });
+    let mut lengths = piece_lengths(seed);
+    let mut total = 0;
+    while let Some(length) = lengths.next().filter(|_| !bytes.is_empty()) {
+        let (piece, rest) = bytes.split_at(length.min(bytes.len()));
+        total += piece.len();
+        let is_full = total > MAX_RECEIVED_BYTES;
+        assert_eq!(decoder.push(piece), if is_full { Progress::Full } else { Progress::NeedMore });
         bytes = rest;
     }
     decoder
 }
 
-fn is_bounded(decoded: &[Decoded], bytes: usize) {
+/// Asserts that the messages decoded from `bytes` bytes are few and short, and from one sender.
+fn assert_bounded(decoded: &[Decoded], bytes: usize) {
     assert!(decoded.len() <= MAX_MESSAGES, "{} messages", decoded.len());
     let mut kept = 0;
     let mut sender = None;
@@ -96,23 +98,24 @@ fn is_bounded(decoded: &[Decoded], bytes: usize) {
         match piece {
             Decoded::Message(Plain { claimed, name, body, .. }) => {
                 assert_ne!(claimed.port, 0);
-                assert_eq!(*sender.get_or_insert(*claimed), *claimed, "one speaks for another");
+                assert_eq!(*sender.get_or_insert(*claimed), *claimed, "a second sender in one connection");
                 let name = name.as_ref().map_or(0, |name| name.as_str().len());
                 assert!(name <= MAX_NAME_BYTES + '…'.len_utf8(), "a name of {name} bytes");
                 if let Body::Text(text) | Body::Greeting(text) = body {
-                    assert!(!text.raw().is_empty(), "an empty text");
+                    assert!(!text.raw().is_empty(), "an empty message");
                     kept += text.raw().len();
                 }
             }
             Decoded::Unreadable(what) => kept += what.text.raw().len(),
         }
     }
-    // A byte that is no UTF-8 becomes a character of three, and an ellipsis may stand for the end of each.
+    // An invalid byte becomes a character of three bytes, and each message may end with an
+    // ellipsis.
     assert!(kept <= 3 * bytes + 3 * decoded.len(), "{kept} bytes are kept of {bytes}");
 }
 
-/// Writes a message as we would, if we could have, and reads it again.
-fn reads_the_same_again(message: &Plain) {
+/// Asserts that a message decodes to itself after it is encoded in any form that can carry it.
+fn assert_round_trip(message: &Plain) {
     let Some(Ok(name)) = message.name.as_ref().map(|name| name.as_str().parse::<Name>()) else { return };
     let header = Header { ip: message.claimed.ip, port: message.claimed.port, name: &name };
     let (outgoing, parts) = match &message.body {
@@ -124,7 +127,7 @@ fn reads_the_same_again(message: &Plain) {
         Body::ConnectAck => (Outgoing::ConnectAck, Vec::new()),
         Body::Exit => (Outgoing::Exit, Vec::new()),
         Body::Ping => (Outgoing::Ping, Vec::new()),
-        // We never send it.
+        // p2p-chat never sends it.
         Body::ConnectRequest => return,
     };
     for form in [message.form, Form::Standard, Form::R3] {
@@ -133,15 +136,15 @@ fn reads_the_same_again(message: &Plain) {
             let mut decoder = Decoder::new();
             decoder.push(&bytes);
             let [Decoded::Message(again)] = &decoder.finish()[..] else {
-                panic!("not one message any more: {:?}", String::from_utf8_lossy(&bytes));
+                panic!("does not decode to one message: {:?}", String::from_utf8_lossy(&bytes));
             };
             assert_eq!(again.claimed, message.claimed);
             match (&message.body, &again.body) {
                 (Body::Text(_) | Body::Greeting(_), Body::Text(text) | Body::Greeting(text)) => {
-                    // A long text may be divided at a place where it has several spaces.
+                    // A long message may be split in a run of spaces.
                     assert_eq!(text.raw(), parts[at].trim_end());
                 }
-                // The rules send no text that is a command.
+                // The core sends no message whose text is a command.
                 (Body::Text(_) | Body::Greeting(_), _) => {}
                 (body, again) => assert_eq!(body, again),
             }
@@ -151,6 +154,6 @@ fn reads_the_same_again(message: &Plain) {
         }
     }
     if let [only] = &parts[..] {
-        assert_eq!(messages_for(only, &name).as_ref(), Ok(&parts), "it becomes another when it is sent on");
+        assert_eq!(messages_for(only, &name).as_ref(), Ok(&parts), "a forwarded message changes");
     }
 }

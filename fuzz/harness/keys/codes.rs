@@ -1,18 +1,13 @@
-//! From the bytes of the input to keys.
+//! The key events that the bytes of an input stand for.
 
 use crossterm::event::KeyCode;
 
-/// The character that bytes begin with, if they do with one.
+/// Returns the character at the start of the bytes, if they start with valid UTF-8.
 pub(super) fn first_char(bytes: &[u8]) -> Option<char> {
-    let begin = &bytes[..bytes.len().min(4)];
-    let valid = match std::str::from_utf8(begin) {
-        Ok(text) => text,
-        Err(error) => std::str::from_utf8(&begin[..error.valid_up_to()]).unwrap_or_default(),
-    };
-    valid.chars().next()
+    bytes[..bytes.len().min(4)].utf8_chunks().next()?.valid().chars().next()
 }
 
-/// One of the keys that make no character, and some letters for those with modifiers.
+/// Returns a key without a character, or a letter to combine with modifiers.
 pub(super) fn code_of(byte: u8) -> KeyCode {
     match byte & 0x1f {
         0 | 1 => KeyCode::Left,

@@ -1,53 +1,54 @@
-//! What holds whatever is typed: the line, the rows at the bottom of the window, and that all of it can be undone.
+//! The checks of the target `keys`: the line, the dock, and undoing.
 
 use unicode_segmentation::GraphemeCursor;
 use unicode_width::UnicodeWidthStr;
 
-use super::{Desk, LONG};
-use crate::core::Verification;
-use crate::fuzzing::printed::{is_harmless, without_sequences};
-use crate::ui::{Dock, Ink, Key, Line, MAX_LINE_BYTES, Palette, Status, lay_out};
+use p2p_chat::core::Verification;
+use p2p_chat::ui::{Dock, Ink, Key, Line, MAX_LINE_BYTES, Palette, Status, lay_out};
 
-/// Steps that the editor can undo (`MAX_STEPS` of its deeds).
+use super::super::printed::{DOCK, assert_harmless, without_sequences};
+use super::{LONG, User};
+
+/// Steps that the editor can undo (`MAX_STEPS` in `ui::editor`).
 const UNDONE: usize = 100;
 
-/// Bytes that the program adds at most where it gives a line back to be corrected, like `@Bob` for `@b`.
+/// Bytes by which the menu may lengthen a line that it returns for correction, as `@Bob` for `@b`.
 const ADDED: usize = 32;
 
-impl Desk {
-    /// What holds after every stroke.
+impl User {
+    /// Checks what must hold after every stroke.
     pub(super) fn check(&self) {
         let (text, cursor) = (self.editor.text(), self.editor.cursor());
         assert!(text.len() <= MAX_LINE_BYTES + ADDED, "{} bytes", text.len());
-        assert!(text.is_char_boundary(cursor), "the cursor stands at {cursor} of {text:?}");
+        assert!(text.is_char_boundary(cursor), "the cursor is at {cursor} of {text:?}");
         let is_between = GraphemeCursor::new(cursor, text.len(), true).is_boundary(text, 0);
-        assert_eq!(is_between, Ok(true), "the cursor stands within a character, at {cursor} of {text:?}");
+        assert_eq!(is_between, Ok(true), "the cursor is inside a character, at {cursor} of {text:?}");
         assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
         if let Some(plain) = &self.plain {
-            assert_eq!(text, plain, "what is typed is not what stands there");
+            assert_eq!(text, plain, "the line is not what was typed");
         }
     }
 
-    /// The rows at the bottom of the window.
+    /// Draws the dock and checks its rows.
     pub(super) fn draw(&self) {
         let (columns, rows) = self.size;
         if self.editor.text().len() > LONG {
             return;
         }
         let prompt = self.menu.prompt();
-        let words = self.editor.search_prompt().unwrap_or_else(|| prompt.clone());
-        let layout = lay_out(&words, self.editor.text(), self.editor.cursor(), columns, rows);
+        let shown = self.editor.search_prompt().unwrap_or_else(|| prompt.clone());
+        let layout = lay_out(&shown, self.editor.text(), self.editor.cursor(), columns, rows);
         let room = columns.saturating_sub(1).max(1);
         assert!((1..=rows.max(1)).contains(&layout.rows.len()), "{} rows of {rows}", layout.rows.len());
         for row in &layout.rows {
             assert!(row.columns <= room, "{} columns of {room}: {row:?}", row.columns);
             let width = row.prompt.width() + row.text.width();
             assert!(width <= room, "{width} columns of {room} are written: {row:?}");
-            is_harmless(&row.prompt);
-            is_harmless(&row.text);
+            assert_harmless(&row.prompt);
+            assert_harmless(&row.text);
         }
         let (row, column) = layout.cursor;
-        assert!(row < layout.rows.len() && column < room.max(2), "the cursor stands at {:?}", layout.cursor);
+        assert!(row < layout.rows.len() && column < room.max(2), "the cursor is at {:?}", layout.cursor);
         if columns == 0 || rows == 0 {
             return;
         }
@@ -61,19 +62,21 @@ impl Desk {
         };
         let dock = Dock::of(&Line::of(Ink::Strong, prompt), &self.editor, Some(&status), self.size);
         let mut out = Vec::new();
-        // Writing into a vector cannot fail.
+        // Writing to a vector does not fail.
         let _ = dock.draw(&mut out, Palette::Many, None);
         let out = String::from_utf8_lossy(&out);
-        out.split("\r\n").for_each(|row| is_harmless(&without_sequences(row)));
+        out.split("\r\n").for_each(|row| assert_harmless(&without_sequences(row, DOCK)));
     }
 
-    /// Takes every step back.
+    /// Undoes every stroke of the line.
     pub(super) fn undo_all(mut self) {
-        let Some(first) = self.first.filter(|_| self.strokes <= UNDONE) else { return };
-        // One ends a search.
+        if self.strokes > UNDONE {
+            return;
+        }
+        // One more, because the first ends a search.
         for _ in 0..=UNDONE {
             self.editor.key(Key::Undo);
         }
-        assert_eq!(self.editor.text(), first, "undoing does not lead back");
+        assert_eq!(self.editor.text(), self.first, "undoing does not restore the first line");
     }
 }

@@ -1,16 +1,16 @@
-//! Somebody to write to.
+//! The peers that the user of the target `keys` can write to.
 
 use std::net::Ipv4Addr;
 
-use crate::core::{Offer, PeerInfo, PeerOrigin, Pin, PresenceStatus, Row, Verification};
-use crate::model::address::PeerAddr;
-use crate::model::key::PublicKey;
-use crate::model::message::PeerProtocol;
-use crate::model::name::{Name, PeerName};
-use crate::model::peer_id::Recipient;
-use crate::ui::{Directory, Labels, Standing};
+use p2p_chat::core::{Offer, PeerInfo, PeerOrigin, Pin, PresenceStatus, Row, Verification};
+use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::message::PeerProtocol;
+use p2p_chat::model::name::{Name, PeerName};
+use p2p_chat::model::peer_id::Recipient;
+use p2p_chat::ui::{Directory, Labels, Standing};
 
-/// Those whom the prompt knows.
+/// The peers in the list, and the own name of the user.
 pub(super) struct People {
     pub(super) rows: Vec<Row>,
     labels: Labels,
@@ -20,8 +20,8 @@ pub(super) struct People {
 impl People {
     pub(super) fn new() -> Self {
         let row = |number: u16, name: &str, state| {
-            let addr = PeerAddr::new(Ipv4Addr::LOCALHOST, 5000 + number)?;
-            Some(Row {
+            let addr = PeerAddr::new(Ipv4Addr::LOCALHOST, 5000 + number).expect("an address");
+            Row {
                 number: number.into(),
                 id: addr.into(),
                 contact: number.is_multiple_of(2),
@@ -34,19 +34,16 @@ impl People {
                 why: None,
                 origin: PeerOrigin::Heard,
                 last_heard: None,
-            })
+            }
         };
-        let rows: Vec<Row> = [
+        let rows = vec![
             row(1, "Bob", PresenceStatus::Connected),
             row(2, "Carol", PresenceStatus::Online),
             row(4, "Dan", PresenceStatus::Online),
             row(5, "Dan", PresenceStatus::Unreachable),
             row(6, "王小明", PresenceStatus::Offline),
             row(7, "", PresenceStatus::Online),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
+        ];
         let mut labels = Labels::default();
         for row in &rows {
             let (id, name, addr) = (row.id, row.name.clone(), row.addr);
@@ -54,8 +51,7 @@ impl People {
             let standing = if row.contact { Standing::Contact } else { Standing::Stranger };
             labels.meet(&who, |_| standing);
         }
-        let Ok(name) = "Alice".parse() else { unreachable!("a valid name") };
-        Self { rows, labels, name }
+        Self { rows, labels, name: "Alice".parse().expect("a name") }
     }
 }
 

@@ -1,24 +1,25 @@
-//! Somebody who reads all that is printed.
+//! The user of the target `inbound`, who reads every printed line.
 
-use crate::core::{Event, Time};
-use crate::fuzzing::printed::{are_harmless, is_harmless};
-use crate::model::peer_id::Recipient;
-use crate::ui::{Attention, Labels, Line, Standing, Voice, lines};
+use p2p_chat::core::{Event, Time};
+use p2p_chat::model::peer_id::Recipient;
+use p2p_chat::ui::{Attention, Labels, Line, Standing, Voice, lines};
 
-/// Rows that one message may take on a terminal (`MAX_ROWS_SHOWN` of the words).
+use super::super::printed::{assert_harmless, assert_lines_harmless};
+
+/// Rows of one message on a terminal (`MAX_ROWS_SHOWN` in `ui::words`).
 const MAX_ROWS: usize = 100;
 
-/// Whoever reads, and what each is called there.
+/// Prints events as the app does, and checks the lines.
 pub(super) struct Reader {
     pub(super) labels: Labels,
     pub(super) attention: Attention,
-    /// Messages read.
+    /// The number of messages shown since the last reset.
     pub(super) messages: usize,
 }
 
 impl Reader {
-    /// Prints an event as the application does: for the log and a pipe, and for a terminal.
-    pub(super) fn reads(&mut self, event: &Event, knows: impl Fn(Recipient) -> bool, now: Time) {
+    /// Prints an event for a pipe, for a terminal, and as a notification.
+    pub(super) fn read(&mut self, event: &Event, knows: impl Fn(Recipient) -> bool, now: Time) {
         let stamp = "[12:00:00] ";
         let mut renamed = Vec::new();
         let labels = &mut self.labels;
@@ -35,15 +36,15 @@ impl Reader {
         };
         let on_pipe = lines(event, &voice(true, false));
         let on_terminal = lines(event, &voice(false, true));
-        let more: Vec<Line> =
+        let renames: Vec<Line> =
             renamed.iter().map(|renamed| voice(false, true).renamed(renamed, None)).collect();
         match event {
             Event::Message { .. } => {
                 self.messages += 1;
                 assert_eq!(on_pipe.len(), 1);
                 assert!((1..=MAX_ROWS).contains(&on_terminal.len()));
-                for further in &on_terminal[1..] {
-                    assert!(further.to_string().starts_with("  │ "), "a forged line: {further:?}");
+                for row in &on_terminal[1..] {
+                    assert!(row.to_string().starts_with("  │ "), "a forged line: {row:?}");
                 }
             }
             Event::Unreadable { .. } | Event::Impostor { .. } | Event::Came(_) | Event::Went(..) => {
@@ -52,16 +53,16 @@ impl Reader {
             Event::Listed { rows, .. } => assert!(on_pipe.len() <= rows.len() + 3),
             _ => assert!(on_pipe.len() <= 1 && on_terminal.len() <= 1),
         }
-        are_harmless(&on_pipe);
-        are_harmless(&on_terminal);
-        are_harmless(&more);
+        assert_lines_harmless(&on_pipe);
+        assert_lines_harmless(&on_terminal);
+        assert_lines_harmless(&renames);
         if let (Event::Message { from, .. }, Some(line)) = (event, on_terminal.first()) {
             let label = self.labels.label(from.id, from.name.as_ref());
             self.attention.focus(false);
             if let Some(call) = self.attention.call(&label, line, now.since_start()) {
                 let call = call.trim_end_matches('\x07');
-                let words = call.strip_prefix("\x1b]777;notify;p2p-chat;");
-                is_harmless(words.unwrap_or(call));
+                let text = call.strip_prefix("\x1b]777;notify;p2p-chat;");
+                assert_harmless(text.unwrap_or(call));
             }
         }
     }

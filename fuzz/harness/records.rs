@@ -1,58 +1,65 @@
-//! What is said inside the encrypted exchange.
+//! The target `records`: the records of an encrypted session.
 
 use std::ops::ControlFlow;
 
-use crate::model::session::ByeReason;
-use crate::protocol::session::{
+use p2p_chat::model::session::ByeReason;
+use p2p_chat::protocol::session::{
     Hello, MAX_ADDRESSES, MAX_IDS, MAX_RECORD_BYTES, MAX_TEXT_BYTES, MAX_TURN_BYTES, MAX_TURN_RECORDS,
     MAX_UNKNOWN, Record, RecordFault, Records,
 };
 
-/// Bytes at the beginning of the input that say how the rest comes: in which pieces, and after how many records a turn begins.
-const HEAD: usize = 2;
+use super::piece_lengths;
 
-/// Begins a run of letters: the byte behind it says how many, so that a few bytes of input make a long text.
+/// The byte that starts a run of letters. The next byte is its length in [`RUN_UNIT`], so that a
+/// few bytes of input make a long message.
 const RUN: u8 = 0xfe;
 
-/// Letters of a run, for each of what that byte counts: 255 of them are a text that is just too long.
+/// Letters in one unit of a run. 255 units are a message that is just too long.
 const RUN_UNIT: usize = 258;
 
-/// Bytes that are pushed: more than the longest turn and a record that is too much.
+/// Bytes that are pushed: more than the longest turn and one more record.
 const MAX_PUSHED: usize = MAX_TURN_BYTES + MAX_RECORD_BYTES + 77;
 
-/// Bytes pushed at once at most, as many as are read at once of a connection.
+/// Bytes of the largest piece, which is as much as one read of a connection returns.
 const MAX_PIECE: usize = 4096;
 
-/// Bytes before a value.
+/// Piece lengths above this become [`MAX_PIECE`].
+const LONG_PIECE: usize = 241;
+
+/// Bytes of a record's type and length.
 const HEAD_BYTES: usize = 4;
 
-/// Room for what one piece leaves over, twice: a vector that grows doubles.
+/// Bytes that the reader may hold: an unfinished record and a piece, twice because a growing vector
+/// doubles.
 const MAX_HELD: usize = 2 * (HEAD_BYTES + MAX_RECORD_BYTES + MAX_PIECE);
 
-/// What came of a connection: its records, and the fault that ends it.
+/// The records of a session, and the fault that ended it.
 type Outcome = (Vec<Record>, Option<RecordFault>);
 
-/// Reads the input in pieces and at once, and by a second rule, and writes again what came out.
+/// Reads the input at once, in pieces, and by a second set of rules, and encodes the records again.
+///
+/// The first byte chooses the pieces; the second is the number of records in a turn, 0 for no
+/// turns.
 ///
 /// # Panics
-/// Where the pieces matter, a bound does not hold, the rules differ, or what is written reads otherwise.
+/// If the pieces change the result, a bound is exceeded, the rules differ, or an encoded record
+/// does not decode to itself.
 pub fn records(input: &[u8]) {
-    let Some((head, rest)) = input.split_at_checked(HEAD) else { return };
-    let (pieces, turn) = (head[0], usize::from(head[1]));
+    let Some((&[seed, turn], rest)) = input.split_first_chunk() else { return };
+    let turn = usize::from(turn);
     let bytes = with_runs(rest);
-    let in_pieces = read(&bytes, turn, Some(pieces));
-    assert_eq!(in_pieces, read(&bytes, turn, None), "the pieces matter");
-    assert_eq!(in_pieces, by_the_second_rule(&bytes, turn));
+    let in_pieces = read(&bytes, turn, Some(seed));
+    assert_eq!(in_pieces, read(&bytes, turn, None), "the pieces change the result");
+    assert_eq!(in_pieces, by_the_second_rules(&bytes, turn));
     for record in &in_pieces.0 {
-        is_bounded(record);
+        assert_bounded(record);
         let again = record.encode();
-        assert_eq!(read(&again, 0, None), (vec![record.clone()], None), "what is written reads otherwise");
-        // One way of writing each, so nothing that was skipped or is said otherwise comes back.
+        assert_eq!(read(&again, 0, None), (vec![record.clone()], None), "the encoded record differs");
         assert!(again.len() <= HEAD_BYTES + MAX_RECORD_BYTES);
     }
 }
 
-/// The bytes that the input stands for.
+/// Returns the input with its runs of letters written out.
 fn with_runs(mut input: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     while let Some((byte, rest)) = input.split_first() {
@@ -72,40 +79,40 @@ fn with_runs(mut input: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Reads all, a turn beginning after `turn` records, or never where that is none. In pieces, records are taken as soon as they are whole,
-/// and no more is held than one that is not.
-fn read(bytes: &[u8], turn: usize, pieces: Option<u8>) -> Outcome {
+/// Reads all records, with `turn` records in a turn. `seed` chooses the pieces; `None` pushes all
+/// bytes at once.
+fn read(bytes: &[u8], turn: usize, seed: Option<u8>) -> Outcome {
     let mut records = Records::new();
     let mut found = Vec::new();
-    let mut length = usize::from(pieces.unwrap_or(0));
+    let mut lengths = piece_lengths(seed.unwrap_or(0));
     let mut left = bytes;
-    while !left.is_empty() {
-        length = (length * 5 + 3) % 257;
-        // Now and then as much as is read at once, most often a few bytes.
-        let most = if length > 240 { MAX_PIECE } else { length + 1 };
-        let (piece, rest) = left.split_at(pieces.map_or(left.len(), |_| most.min(left.len())));
+    while let Some(length) = lengths.next().filter(|_| !left.is_empty()) {
+        let length = match seed {
+            None => left.len(),
+            Some(_) if length > LONG_PIECE => MAX_PIECE,
+            Some(_) => length,
+        };
+        let (piece, rest) = left.split_at(length.min(left.len()));
         records.push(piece);
         left = rest;
         if let ControlFlow::Break(fault) = take(&mut records, turn, &mut found) {
             return (found, Some(fault));
         }
-        assert!(pieces.is_none() || records.room() <= MAX_HELD, "{} bytes are held", records.room());
+        assert!(seed.is_none() || records.capacity() <= MAX_HELD, "{} bytes are held", records.capacity());
     }
-    assert_eq!(
-        records.is_empty(),
-        whole(bytes) == bytes.len(),
-        "it does not know whether a record has begun"
-    );
+    let is_complete = whole(bytes) == bytes.len();
+    assert_eq!(records.is_empty(), is_complete, "is_empty() is wrong about an unfinished record");
     (found, None)
 }
 
+/// Takes all complete records, and stops at a fault.
 fn take(records: &mut Records, turn: usize, found: &mut Vec<Record>) -> ControlFlow<RecordFault> {
     loop {
         match records.next_record() {
             Ok(Some(record)) => found.push(record),
             Ok(None) => return ControlFlow::Continue(()),
             Err(fault) => {
-                assert_eq!(records.next_record(), Err(fault), "it goes on behind a fault");
+                assert_eq!(records.next_record(), Err(fault), "a record is read after a fault");
                 return ControlFlow::Break(fault);
             }
         }
@@ -115,14 +122,14 @@ fn take(records: &mut Records, turn: usize, found: &mut Vec<Record>) -> ControlF
     }
 }
 
-/// The type of the first record of these bytes and its length with its head, where that is there.
+/// Returns the type of the first record and its length including the head, if the head is complete.
 fn first(bytes: &[u8]) -> Option<(u8, usize)> {
     let [kind, length @ ..] = bytes.first_chunk::<HEAD_BYTES>()?;
     let length = length.iter().fold(0, |all, byte| all << 8 | usize::from(*byte));
     Some((*kind, HEAD_BYTES + length))
 }
 
-/// How many bytes the whole records in front have.
+/// Returns the length of the complete records at the start.
 fn whole(bytes: &[u8]) -> usize {
     let mut at = 0;
     while let Some((_, length)) = first(&bytes[at..]).filter(|(_, length)| *length <= bytes.len() - at) {
@@ -131,8 +138,8 @@ fn whole(bytes: &[u8]) -> usize {
     at
 }
 
-/// The same result from each record read alone, and the limits said once more.
-fn by_the_second_rule(mut bytes: &[u8], turn: usize) -> Outcome {
+/// Reads each record alone and applies the limits of a turn itself.
+fn by_the_second_rules(mut bytes: &[u8], turn: usize) -> Outcome {
     let mut found = Vec::new();
     let (mut in_turn, mut turn_bytes, mut unknown) = (0, 0, 0);
     let fault = loop {
@@ -151,7 +158,7 @@ fn by_the_second_rule(mut bytes: &[u8], turn: usize) -> Outcome {
         alone.push(record);
         match alone.next_record() {
             Ok(Some(record)) => {
-                assert!((1..=6).contains(&kind), "type {kind} is not known to docs/PROTOCOL.md");
+                assert!((1..=6).contains(&kind), "docs/PROTOCOL.md has no type {kind}");
                 found.push(record);
                 unknown = 0;
                 if turn > 0 && found.len().is_multiple_of(turn) {
@@ -160,10 +167,7 @@ fn by_the_second_rule(mut bytes: &[u8], turn: usize) -> Outcome {
             }
             Ok(None) => {
                 unknown += 1;
-                assert!(
-                    !(1..=6).contains(&kind) && alone.is_empty(),
-                    "a record of type {kind} is passed over"
-                );
+                assert!(!(1..=6).contains(&kind) && alone.is_empty(), "type {kind} is skipped");
                 if unknown > MAX_UNKNOWN {
                     break Some(RecordFault::TooManyUnknown);
                 }
@@ -174,14 +178,13 @@ fn by_the_second_rule(mut bytes: &[u8], turn: usize) -> Outcome {
     (found, fault)
 }
 
-fn is_bounded(record: &Record) {
+fn assert_bounded(record: &Record) {
     match record {
         Record::Hello(Hello { dialed, answered, name, port, version, features, addresses }) => {
-            assert!(dialed.len() <= 32 && answered.len() <= 32, "a long line");
+            assert!(dialed.len() <= 32 && answered.len() <= 32, "a long opening line");
             assert!(!name.as_str().is_empty() && !name.as_str().contains(char::is_whitespace), "{name:?}");
             assert_ne!(*port, 0);
-            let words = [version].into_iter().chain(features);
-            for word in words {
+            for word in [version].into_iter().chain(features) {
                 assert!(!word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic()), "{word:?}");
             }
             assert!(version.len() <= 32 && features.iter().map(|word| word.len() + 1).sum::<usize>() <= 257);

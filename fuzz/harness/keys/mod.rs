@@ -1,7 +1,8 @@
-//! The line that is typed, key by key: from the events of the terminal to what the menu makes of the finished line.
+//! The target `keys`: the prompt, from key events of the terminal to what the menu does with a
+//! line.
 //!
-//! Bytes of the input that are text are typed; others are the keys of a table, a key with modifiers, a paste, a window of
-//! another size, or a line that is put in by the program.
+//! The input is a sequence of strokes. Text is typed; other bytes are keys without a character,
+//! keys with modifiers, pastes, changes of the window size, and changes of the line by the program.
 
 mod checks;
 mod codes;
@@ -9,68 +10,73 @@ mod people;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::printed::{are_harmless, is_harmless};
-use crate::model::message::MAX_SENT_BYTES;
-use crate::protocol::plain;
-use crate::ui::{
+use p2p_chat::model::message::MAX_SENT_BYTES;
+use p2p_chat::protocol::plain;
+use p2p_chat::ui::{
     Act, Chosen, Editor, Ink, Key, Line, MAX_LINE_BYTES, Menu, Place, Refill, Turn, Typed, complete,
     in_columns, key_of, own_text,
 };
+
+use super::printed::{assert_harmless, assert_lines_harmless};
 use codes::{code_of, first_char};
 use people::People;
 
 /// Strokes of one input.
 const MAX_STROKES: usize = 128;
 
-/// Copies of what was pasted that one byte pastes: enough to fill the line with a text of some length.
+/// Copies of the last paste that one byte pastes, enough to fill the line.
 const COPIES: usize = 2_000;
 
-/// Strokes that are made in a line longer than [`LONG`], for each may take as long as the line.
+/// Strokes in lines longer than [`LONG`]. Each can take time in proportion to the line.
 const STROKES_IN_LONG: usize = 4;
 
-/// Bytes of a line that is long. Those are not drawn, for that takes long as well.
+/// Bytes above which a line is long. Long lines are not drawn, because that is slow.
 const LONG: usize = 1_024;
 
-/// Types what the input says.
+/// Makes the strokes of the input.
 ///
 /// # Panics
-/// Where the cursor stands within a character, a bound does not hold, a row is wider than the window, something is drawn
-/// that may not be, or what was typed does not come out.
+/// If the cursor is inside a character, a bound is exceeded, a row is wider than the window, a
+/// drawn character is harmful, a typed line comes out changed, or undoing does not restore the
+/// first line.
 pub fn keys(input: &[u8]) {
-    let mut desk = Desk::default();
+    let mut user = User::default();
     let mut rest = input;
     let mut in_long = 0;
     for _ in 0..MAX_STROKES {
         if rest.is_empty() {
             break;
         }
-        let used = desk.stroke(rest);
+        let used = user.stroke(rest);
         rest = &rest[used..];
-        desk.check();
-        in_long += usize::from(desk.editor.text().len() > LONG);
+        user.check();
+        in_long += usize::from(user.editor.text().len() > LONG);
         if in_long > STROKES_IN_LONG {
             break;
         }
     }
-    desk.draw();
-    desk.undo_all();
+    user.draw();
+    user.undo_all();
 }
 
-/// Somebody's desk: the line, the menu, the window.
-struct Desk {
+/// A user at the prompt, with the line, the menu and the window.
+struct User {
     editor: Editor,
     menu: Menu,
     people: People,
+    /// The last paste.
     pasted: String,
+    /// Columns and rows of the window.
     size: (usize, usize),
-    /// The line as it was when it was begun, as long as all since can be undone.
-    first: Option<String>,
+    /// What the line held before its first stroke. Undoing leads back to it.
+    first: String,
+    /// Strokes since then.
     strokes: usize,
-    /// What was typed, as long as that was nothing but plain characters.
+    /// The typed text, while every stroke of the line was a plain character.
     plain: Option<String>,
 }
 
-impl Default for Desk {
+impl Default for User {
     fn default() -> Self {
         Self {
             editor: Editor::default(),
@@ -78,15 +84,15 @@ impl Default for Desk {
             people: People::new(),
             pasted: "漢 e\u{301}\x1b[31m\r\n\tx".into(),
             size: (80, 24),
-            first: Some(String::new()),
+            first: String::new(),
             strokes: 0,
             plain: Some(String::new()),
         }
     }
 }
 
-impl Desk {
-    /// Makes the stroke that the input begins with, and returns how many bytes it took.
+impl User {
+    /// Makes the stroke at the start of the input and returns its number of bytes.
     fn stroke(&mut self, input: &[u8]) -> usize {
         let byte = |at: usize| input.get(at).copied().unwrap_or(0);
         if let Some(c) = first_char(input).filter(|c| !c.is_control()) {
@@ -125,7 +131,7 @@ impl Desk {
             0xfb => {
                 let (start, end) = (usize::from(byte(1)), usize::from(byte(2)));
                 let with = self.pasted.clone();
-                self.changed();
+                self.change();
                 self.editor.replace(start..end, &with);
                 return input.len().min(3);
             }
@@ -161,11 +167,11 @@ impl Desk {
                 let typed = self.editor.take();
                 self.editor.remember(&typed);
                 let say = self.menu.escape(typed);
-                say.iter().for_each(|line| is_harmless(line));
+                say.iter().for_each(|line| assert_harmless(line));
                 self.begin("");
             }
             Typed::Full => {
-                // The line is, or what is searched for.
+                // The line is full, or the search.
                 let is_full =
                     self.editor.text().len() + 4 > MAX_LINE_BYTES || self.editor.search_prompt().is_some();
                 assert!(is_full || key == Key::Yank);
@@ -175,22 +181,22 @@ impl Desk {
         }
     }
 
-    /// A line is begun that holds this.
+    /// Starts a line that holds this text.
     fn begin(&mut self, text: &str) {
-        self.first = Some(text.to_owned());
+        self.first = text.to_owned();
         self.strokes = 0;
         self.plain = text.is_empty().then(String::new);
     }
 
-    /// Something was done to the line that is no key.
-    fn changed(&mut self) {
+    /// Notes a change of the line that is not a key.
+    fn change(&mut self) {
         self.strokes += 1;
         self.plain = None;
     }
 
     fn paste(&mut self, copies: usize) {
         let text = if copies == 1 { self.pasted.clone() } else { self.pasted.repeat(copies) };
-        self.changed();
+        self.change();
         let before = self.editor.text().len();
         let searching = self.editor.search_prompt().is_some();
         if let Err(too_long) = self.editor.paste(&text) {
@@ -200,50 +206,45 @@ impl Desk {
         }
     }
 
+    /// Gives a finished line to the menu and does what the app would do with the answer.
     fn line(&mut self, line: &str) {
         if let Some(plain) = self.plain.take() {
-            assert_eq!(line, plain, "what is typed is not what comes out");
+            assert_eq!(line, plain, "the typed line comes out changed");
         }
         if self.menu.takes_text() {
             self.editor.remember(line);
         }
         assert!(self.editor.is_empty());
-        is_harmless(&self.menu.prompt());
+        assert_harmless(&self.menu.prompt());
         let Turn { say, act, refill, said_to } = self.menu.line(line, &self.people);
-        say.iter().for_each(|line| is_harmless(line));
-        said_to.iter().for_each(|label| is_harmless(label));
+        say.iter().for_each(|line| assert_harmless(line));
+        said_to.iter().for_each(|label| assert_harmless(label));
         if line.len() <= LONG {
-            are_harmless(&own_text(Line::of(Ink::Strong, "to Bob> "), line));
+            assert_lines_harmless(&own_text(Line::of(Ink::Strong, "to Bob> "), line));
         }
-        let mut begun = String::new();
         match refill {
-            Some(Refill::Offer(text)) => {
-                self.editor.offer(&text);
-                begun = self.editor.text().to_owned();
-            }
-            Some(Refill::Edit(text)) => {
-                self.editor.set(&text);
-                begun = self.editor.text().to_owned();
-            }
+            Some(Refill::Offer(text)) => self.editor.offer(&text),
+            Some(Refill::Edit(text)) => self.editor.set(&text),
             None => {}
         }
         match act {
             Some(Act::Send(to, text)) => {
-                is_harmless(&to.label);
+                assert_harmless(&to.label);
                 let parts = plain::messages_for(&text, &self.people.name);
                 for part in parts.iter().flatten() {
                     assert!(part.len() <= MAX_SENT_BYTES && !part.contains('\n'));
                 }
                 let kept = self.menu.keep(to, text);
-                kept.iter().for_each(|line| is_harmless(line));
+                kept.iter().for_each(|line| assert_harmless(line));
             }
             Some(Act::Rename(name)) => self.people.name = name,
             _ => {}
         }
-        self.begin(&begun);
-        self.plain = begun.is_empty().then(String::new);
+        let text = self.editor.text().to_owned();
+        self.begin(&text);
     }
 
+    /// Completes the word at the cursor, as Tab does.
     fn complete(&mut self) {
         let place = match (self.menu.takes_commands(), self.menu.takes_peer()) {
             (true, _) => Place::Line,
@@ -251,12 +252,12 @@ impl Desk {
             _ => Place::Other,
         };
         let completed = complete(self.editor.text(), self.editor.cursor(), place, &self.people);
-        self.changed();
+        self.change();
         if let Some((range, with)) = completed.replace {
             self.editor.replace(range, &with);
         }
         for line in in_columns(&completed.candidates, self.size.0) {
-            is_harmless(&line);
+            assert_harmless(&line);
         }
     }
 }
