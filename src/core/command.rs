@@ -188,7 +188,7 @@ impl State {
             if self.is_ours(peer_id) {
                 let who = self.who(peer_id);
                 self.tell(Event::NotSent { op, who, why: RejectReason::Ourselves });
-                self.not_sent(op);
+                self.operations.skipped(op);
                 continue;
             }
             self.peers.is_wanted(peer_id);
@@ -211,7 +211,7 @@ impl State {
             if !self.peers.is_online(peer_id) {
                 let who = self.who(peer_id);
                 self.tell(Event::NotSent { op, who, why: RejectReason::Offline });
-                self.not_sent(op);
+                self.operations.skipped(op);
                 continue;
             }
             self.say_goodbye(peer_id, op, None);
@@ -298,11 +298,6 @@ impl State {
             self.tell(Event::Done { op, deed, who, result, total });
         }
         self.settle(op);
-    }
-
-    /// Records that one recipient of a command gets no result of its own.
-    pub(super) fn not_sent(&mut self, op: OpId) {
-        self.operations.skipped(op);
     }
 
     /// Ends a command to recipients if all of them have their results.

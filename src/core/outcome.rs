@@ -52,7 +52,7 @@ impl State {
         if !nothing_sent && (to != dialed || has_moved) {
             let other = self.peers.legacy_at(to).filter(|other| *other != peer_id);
             if let Some(other) = other {
-                self.observe(other, &result, ProbeResult::Dialed, now);
+                self.observe(other, None, &result, ProbeResult::Dialed, now);
             }
             if has_moved && row_addr != Some(to) || other.is_some() {
                 // The peer was found elsewhere since, so another peer is here and the result shows
@@ -106,8 +106,7 @@ impl State {
         self.over(peer_id, purpose, &seen, now);
         if let Some(evidence) = evidence {
             let evidence = if parted_since { ProbeResult::Dialed } else { evidence };
-            self.lists(peer_id, to, &seen, evidence, now);
-            self.observe(peer_id, &seen, evidence, now);
+            self.observe(peer_id, Some(to), &seen, evidence, now);
         }
         if let Purpose::Probe(_) = purpose {
             self.probed(peer_id, job, &seen);
@@ -241,23 +240,6 @@ impl State {
         is_unasked && matches!(id, Recipient::Address(_)) && !is_awaited && self.peers.is_listed_at(at)
     }
 
-    /// Lists a peer that has just taken something of ours at an address.
-    pub(super) fn lists(
-        &mut self,
-        id: Recipient,
-        at: PeerAddr,
-        result: &SendResult,
-        evidence: ProbeResult,
-        now: Time,
-    ) {
-        let taken = matches!(result, SendResult::Delivered | SendResult::HandedOver);
-        // The peer may have been found there and listed since.
-        let is_listed = id.public_key().is_none() && self.peers.legacy_at(at).is_some();
-        if taken && evidence != ProbeResult::Dialed && !self.leaving && !is_listed && self.may_be_listed(id) {
-            self.add_peer(id, at, PeerOrigin::SentTo, now);
-        }
-    }
-
     /// Whether a peer may be given a row because of something that was under way: not if the user has
     /// blocked or forgotten its key meanwhile.
     fn may_be_listed(&self, id: Recipient) -> bool {
@@ -265,19 +247,28 @@ impl State {
         id.public_key().is_none() || self.pinned(id).is_some_and(is_pinned)
     }
 
-    /// Takes note of what a result shows of a peer.
+    /// Takes note of what a result shows of a peer. A peer that took something of ours at `at` gets
+    /// a row if it has none.
     pub(super) fn observe(
         &mut self,
         peer_id: Recipient,
+        at: Option<PeerAddr>,
         result: &SendResult,
         evidence: ProbeResult,
         now: Time,
     ) {
         let taken = matches!(result, SendResult::Delivered | SendResult::HandedOver);
+        let spoke = taken && evidence != ProbeResult::Dialed;
+        if let Some(at) = at.filter(|_| spoke && !self.leaving && self.may_be_listed(peer_id)) {
+            // A legacy peer may have been found there and listed since.
+            if peer_id.public_key().is_some() || self.peers.legacy_at(at).is_none() {
+                self.add_peer(peer_id, at, PeerOrigin::SentTo, now);
+            }
+        }
         let is_claimed = self.is_claimed(peer_id);
         let news = self.peers.observed(peer_id, result, evidence, is_claimed, now);
         self.tell_presence(news);
-        if taken && evidence != ProbeResult::Dialed {
+        if spoke {
             let name = self.who(peer_id).name;
             self.outbox.spoke(peer_id, name.as_ref(), now);
         }

@@ -35,7 +35,9 @@ impl State {
             if !cut && decoded.iter().all(asks) {
                 return (PlainAnswer::Capable, Vec::new());
             }
-            self.refuse_plain(source, now);
+            if let Some(count) = self.trust.refuse_plain(now) {
+                self.tell(Event::PlainRefused(source, count));
+            }
             return (PlainAnswer::Nothing, self.done());
         }
         // Who writes in another program's form reads no key, and their user would have to.

@@ -311,11 +311,4 @@ impl State {
         }
         true
     }
-
-    /// Something plain is not taken; the user is told now and then.
-    pub(super) fn refuse_plain(&mut self, source: Source, now: Time) {
-        if let Some(count) = self.trust.refuse_plain(now) {
-            self.tell(Event::PlainRefused(source, count));
-        }
-    }
 }

@@ -163,7 +163,7 @@ impl State {
             }
             OutboxOutput::Status(change) => self.tell_status(change),
             OutboxOutput::Duplicate(op) => {
-                self.not_sent(op);
+                self.operations.skipped(op);
                 self.settle(op);
             }
             OutboxOutput::NearlyFull { to, count } => {
@@ -230,7 +230,7 @@ impl State {
         if is_forgotten {
             // The user has forgotten the key, and knows.
             if is_first && status.is_final() {
-                self.not_sent(op);
+                self.operations.skipped(op);
                 self.settle(op);
             }
             return;

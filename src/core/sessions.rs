@@ -141,7 +141,9 @@ impl State {
             self.peers.broke_promise(asked_for);
         }
         if let Some(key) = expect {
-            self.is_found(key, reached, was_met, &end);
+            if let Some(at) = reached {
+                self.peers.looked_for(key, at, was_met, &end);
+            }
         } else if end == TalkEnd::NoOk
             && matches!(purpose, Purpose::Connect(_))
             && !self.is_only_encrypted(asked_for)
@@ -195,10 +197,7 @@ impl State {
             let says_hello = was_met && !matches!(purpose, Purpose::Probe(Probe::Dial));
             let evidence =
                 if says_hello && !parted_since { ProbeResult::TookConnect } else { ProbeResult::Dialed };
-            if let Some(at) = reached {
-                self.lists(peer_id, at, &seen, evidence, now);
-            }
-            self.observe(peer_id, &seen, evidence, now);
+            self.observe(peer_id, reached, &seen, evidence, now);
             if says_hello && parted_since {
                 self.disconnects_again(peer_id, expect);
             }
@@ -240,23 +239,6 @@ impl State {
         self.attempted(job, peer_id, was_met);
         self.settle_watches(now);
         self.done()
-    }
-
-    /// Notes whether a key proved itself where it is dialed first.
-    fn is_found(&mut self, key: PublicKey, at: Option<PeerAddr>, was_met: bool, end: &TalkEnd) {
-        let is_another = matches!(
-            end,
-            TalkEnd::NoOk
-                | TalkEnd::WrongKey(_)
-                | TalkEnd::Ourselves
-                | TalkEnd::NotSecure
-                | TalkEnd::Unreachable(SendError::Refused)
-        );
-        if let Some(at) = at
-            && (was_met || is_another)
-        {
-            self.peers.looked_for_at(key, at, was_met);
-        }
     }
 
     /// A key answered where a legacy peer was looked for. Of the legacy peer it shows nothing.

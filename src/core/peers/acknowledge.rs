@@ -16,10 +16,11 @@ const ACK_LATER: Duration = Duration::from_millis(200);
 /// The acknowledgements to one peer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Acks {
-    sent_at: Option<Time>,
+    /// When the last one was sent.
+    pub(super) sent_at: Option<Time>,
     /// When one that has to wait is due.
-    due: Option<Time>,
-    is_under_way: bool,
+    pub(super) due: Option<Time>,
+    pub(super) is_under_way: bool,
 }
 
 /// What happens to an acknowledgement that a peer asks for.
@@ -34,39 +35,6 @@ pub(in crate::core) enum AckDecision {
 }
 
 impl Acks {
-    pub(super) fn is_under_way(&self) -> bool {
-        self.is_under_way
-    }
-
-    /// When one that had to wait is due.
-    pub(super) fn due(&self) -> Option<Time> {
-        self.due
-    }
-
-    pub(super) fn is_due(&self, now: Time) -> bool {
-        self.due.is_some_and(|at| at <= now)
-    }
-
-    /// Nothing is due that is past.
-    pub(super) fn drop_due(&mut self, now: Time) {
-        self.due = self.due.filter(|at| *at > now);
-    }
-
-    /// None is due any more.
-    pub(super) fn cancel(&mut self) {
-        self.due = None;
-    }
-
-    /// The one that was under way is over.
-    pub(super) fn ended(&mut self) {
-        self.is_under_way = false;
-    }
-
-    /// The peer is the one whose acknowledgements these were.
-    pub(super) fn inherit(&mut self, other: &Self) {
-        self.sent_at = self.sent_at.max(other.sent_at);
-    }
-
     fn decide(&mut self, last: Option<Time>, has_room: bool, now: Time) -> AckDecision {
         let spaced = last.map_or(now, |last| last.plus(ACK_SPACING));
         let due = if self.is_under_way { spaced.max(now.plus(ACK_LATER)) } else { spaced };

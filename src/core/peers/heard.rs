@@ -91,7 +91,7 @@ impl Peers {
         let is_it = |peer: &&Peer| peer.addr.source() == source && peer.name.as_ref() == name;
         let pinging: Vec<Recipient> = self.rows.values().filter(is_it).map(|peer| peer.id).collect();
         for id in pinging {
-            self.update(id, |peer| peer.program.pinged());
+            self.update(id, |peer| peer.program.wants_ping = true);
         }
     }
 
@@ -121,7 +121,7 @@ impl Peers {
     pub(in crate::core) fn heard_session(&mut self, id: Recipient, now: Time) -> Option<PresenceNews> {
         self.update(id, |peer| {
             peer.last_heard = Some(now);
-            peer.program.spoke_in_session();
+            peer.program.shook_hands = true;
             peer.presence.heard(now);
             peer.presence.connected();
             peer.announce(false, now)
@@ -139,7 +139,9 @@ impl Peers {
         self.update(id, |peer| {
             peer.last_heard = Some(now);
             if let Goodbye::Plain(form) = goodbye {
-                peer.program.said_goodbye(form);
+                peer.program.wrote(form, &Body::Exit);
+                // It is not probed any more, so nobody would see that another program listens there.
+                peer.program.gives_receipts = false;
             }
             peer.leaves(OfflineReason::SaidGoodbye, last_job, now)
         })?
@@ -193,10 +195,11 @@ impl Peer {
         let is_known = self.name.as_ref() == Some(&name);
         let is_legacy = matches!(self.id, Recipient::Peer(PeerId::Legacy(_)));
         if !is_known && is_legacy && may_have_a_key && self.name.is_some() {
-            self.program.introduces_itself(name);
+            self.program.introduced_as = Some(name);
+            self.program.took_plain = false;
             return;
         }
-        self.program.keeps_its_name();
+        self.program.introduced_as = None;
         self.name = Some(name);
     }
 

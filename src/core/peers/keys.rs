@@ -11,8 +11,10 @@ use crate::core::time::Time;
 use crate::core::trust::MAX_HINTS;
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
+use crate::model::message::SendError;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
+use crate::model::session::TalkEnd;
 
 /// How long a greeting may be on its way: connecting, the handshake and both hellos take no longer.
 const GREETING_WITHIN: Duration = Duration::from_secs(3);
@@ -66,7 +68,7 @@ impl Peers {
             if took_address && !is_dialed {
                 // The result of a job for the address shows nothing of this peer.
                 peer.presence.probe_ended(now);
-                peer.acks.ended();
+                peer.acks.is_under_way = false;
             }
             peer.added = peer.added.or(Some(now));
             if is_dialed || !peer.is_online() {
@@ -94,7 +96,7 @@ impl Peers {
                 // It was introduced a few seconds ago and keeps the number of its address.
                 peer.number = before.number;
             }
-            peer.acks.inherit(&before.acks);
+            peer.acks.sent_at = peer.acks.sent_at.max(before.acks.sent_at);
         });
     }
 
@@ -108,7 +110,8 @@ impl Peers {
     ) -> Option<PresenceNews> {
         self.inherit(legacy, Recipient::key(by));
         self.update(legacy, |peer| {
-            peer.program.replaced();
+            peer.program.forget();
+            peer.program.took_plain = false;
             peer.leaves(OfflineReason::Replaced, last_job, now)
         })?
     }
@@ -119,14 +122,14 @@ impl Peers {
         let Some(configured) = self.peer(from).filter(|peer| peer.origin == PeerOrigin::Static) else {
             return;
         };
-        let program = configured.program.clone();
+        let form = configured.program.configured_form;
         self.update(from, |peer| {
             peer.origin = PeerOrigin::SentTo;
             peer.presence.not_configured();
         });
         self.update(to, |peer| {
             peer.origin = PeerOrigin::Static;
-            peer.program.inherit(&program);
+            peer.program.configured_form = form;
             peer.presence.configured();
         });
     }
@@ -141,8 +144,8 @@ impl Peers {
             peer.verified = verified;
             peer.contact |= contact;
             peer.claimed = None;
-            peer.acks.cancel();
-            peer.program.promise_ended();
+            peer.acks.due = None;
+            peer.program.promised = None;
             peer.last_heard = heard_at.or(peer.last_heard);
         });
     }
@@ -180,13 +183,24 @@ impl Peers {
         self.peer(id).map_or(&[], |peer| &peer.also)
     }
 
-    /// Notes whether a peer proved its key at an address, if that is where it is dialed first.
-    pub(in crate::core) fn looked_for_at(&mut self, key: PublicKey, at: PeerAddr, is_there: bool) {
-        self.update(Recipient::key(key), |peer| {
-            if peer.addr == at {
-                peer.is_elsewhere = !is_there;
-            }
-        });
+    /// A session with a key was asked for at an address, and ended like this. Notes whether the
+    /// peer is there, if that is where it is dialed first.
+    pub(in crate::core) fn looked_for(&mut self, key: PublicKey, at: PeerAddr, was_met: bool, end: &TalkEnd) {
+        let is_another = matches!(
+            end,
+            TalkEnd::NoOk
+                | TalkEnd::WrongKey(_)
+                | TalkEnd::Ourselves
+                | TalkEnd::NotSecure
+                | TalkEnd::Unreachable(SendError::Refused)
+        );
+        if was_met || is_another {
+            self.update(Recipient::key(key), |peer| {
+                if peer.addr == at {
+                    peer.is_elsewhere = !was_met;
+                }
+            });
+        }
     }
 
     /// Whether the user has disconnected from a peer.

@@ -145,12 +145,13 @@ impl Peers {
 
     /// The form that a peer is written to in.
     pub(in crate::core) fn form(&self, id: Recipient) -> Form {
-        self.peer(id).map_or(Form::default(), |peer| peer.program.form())
+        self.peer(id).map_or(Form::default(), |peer| peer.program.form)
     }
 
     /// Whether a peer may run SmartCookies, as far as it has shown.
     pub(in crate::core) fn may_be_smart_cookies(&self, id: Recipient) -> bool {
-        self.peer(id).is_none_or(|peer| peer.program.may_be_smart_cookies())
+        let is_other = |peer: &Peer| peer.program.form == Form::R3 || peer.program.shook_hands;
+        !self.peer(id).is_some_and(is_other)
     }
 
     /// The address that a peer claims on the loopback network, where it differs from the one that

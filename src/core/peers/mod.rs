@@ -192,7 +192,8 @@ impl Peers {
     pub(super) fn configure(&mut self, id: Recipient, name: Option<PeerName>, form: Form) {
         self.update(id, |peer| {
             peer.name = name;
-            peer.program.configure(form);
+            peer.program.form = form;
+            peer.program.configured_form = form;
         });
     }
 

@@ -120,7 +120,7 @@ impl Peer {
     /// When and how to probe it next; `None` while an acknowledgement is under way, which shows as
     /// much as a probe.
     pub(super) fn next_probe(&self, interval: Duration) -> Option<(Time, Probe)> {
-        if self.acks.is_under_way() { None } else { self.presence.next_probe(interval) }
+        if self.acks.is_under_way { None } else { self.presence.next_probe(interval) }
     }
 
     /// When something is due for it next.
@@ -128,9 +128,9 @@ impl Peer {
         // A row that waits for its turn is not due before that.
         let dialed = match self.turn {
             Some(_) => None,
-            None => earlier(self.next_probe(interval).map(|(at, _)| at), self.acks.due()),
+            None => earlier(self.next_probe(interval).map(|(at, _)| at), self.acks.due),
         };
-        earlier(dialed, earlier(self.removal(), self.announcement.due()))
+        earlier(dialed, earlier(self.removal(), self.announcement.due))
     }
 }
 

@@ -28,7 +28,7 @@ impl Peers {
         self.update(id, |peer| {
             peer.presence.probe_begins();
             ProbeStart {
-                wants_ping: peer.program.wants_ping(),
+                wants_ping: peer.program.wants_ping,
                 has_left: peer.presence.has_left(),
                 prefix: peer.addr.share(),
             }
@@ -48,7 +48,7 @@ impl Peers {
     /// An acknowledgement to a peer is over.
     pub(in crate::core) fn ack_ended(&mut self, id: Recipient) {
         self.update(id, |peer| {
-            peer.acks.ended();
+            peer.acks.is_under_way = false;
             peer.presence.unasked();
         });
     }
@@ -72,9 +72,7 @@ impl Peers {
         self.update(id, |peer| {
             let change = match result {
                 SendResult::Delivered | SendResult::HandedOver | SendResult::NoReceipt => {
-                    if *result == SendResult::Delivered {
-                        peer.program.gave_receipt();
-                    }
+                    peer.program.gives_receipts |= *result == SendResult::Delivered;
                     let change = peer.presence.answered(evidence, now);
                     if peer.is_online() {
                         peer.last_heard = Some(now);
@@ -113,7 +111,7 @@ impl Peers {
 
     /// Whether a peer has acknowledged something of ours.
     pub(in crate::core) fn gives_receipts(&self, id: Recipient) -> bool {
-        self.peer(id).is_some_and(|peer| peer.program.gives_receipts())
+        self.peer(id).is_some_and(|peer| peer.program.gives_receipts)
     }
 
     /// A peer was found at `to`, the address that it claims: it listens there, and speaks from
@@ -129,25 +127,24 @@ impl Peers {
     /// A legacy peer has read an unencrypted message of ours and named no key.
     pub(in crate::core) fn took_plain(&mut self, id: Recipient) {
         self.update(id, |peer| {
-            if let Some(name) = peer.program.took_plain() {
-                peer.name = Some(name);
-            }
+            peer.program.took_plain = true;
+            peer.name = peer.program.introduced_as.take().or(peer.name.take());
         });
     }
 
     /// The key that the receipt of a peer promised, if it is neither proven nor shown to be false.
     pub(in crate::core) fn promised(&self, id: Recipient) -> Option<PublicKey> {
-        self.peer(id)?.program.promised()
+        self.peer(id)?.program.promised
     }
 
     /// The receipt of a peer promised a key.
     pub(in crate::core) fn promises(&mut self, id: Recipient, key: PublicKey) {
-        self.update(id, |peer| peer.program.promise(key));
+        self.update(id, |peer| peer.program.promised = Some(key));
     }
 
     /// The key that a peer promised was shown to be false.
     pub(in crate::core) fn broke_promise(&mut self, id: Recipient) {
-        self.update(id, |peer| peer.program.promise_ended());
+        self.update(id, |peer| peer.program.promised = None);
     }
 
     /// A peer does not accept us, for this reason. Returns whether that is news to the user.

@@ -99,7 +99,8 @@ impl Peers {
             self.remove(id);
             return None;
         }
-        Some(Due { ack: peer.acks.is_due(now), announcement: peer.announcement.is_due(now) })
+        let is_due = |at: Option<Time>| at.is_some_and(|at| at <= now);
+        Some(Due { ack: is_due(peer.acks.due), announcement: is_due(peer.announcement.due) })
     }
 
     /// Returns the probe that is due for a peer, and the prefix that the peer is dialed under.
@@ -112,10 +113,9 @@ impl Peers {
     /// Everything due for a peer is done, or waits for its turn. Nothing else stays due.
     pub(in crate::core) fn due_is_done(&mut self, id: Recipient, now: Time) {
         self.update(id, |peer| {
-            if peer.turn.is_none() {
-                peer.acks.drop_due(now);
-            }
-            peer.announcement.drop_due(now);
+            let waits = peer.turn.is_some();
+            peer.acks.due = peer.acks.due.filter(|at| waits || *at > now);
+            peer.announcement.due = peer.announcement.due.filter(|at| *at > now);
         });
     }
 

@@ -142,7 +142,8 @@ impl World {
                 self.fail(pid, format_args!("dials {addr}, where nobody spoke from: {message:?}"));
             }
         }
-        if fallback.is_some_and(|other| self.ours(pid).state.is_listed(other)) {
+        let is_listed = |addr| self.rows(pid).iter().any(|row| row.addr == Some(addr));
+        if fallback.is_some_and(is_listed) {
             self.fail(
                 pid,
                 format_args!("tries what is for {to} at the address of somebody else: {fallback:?}"),
