@@ -1,28 +1,24 @@
 //! What the user wants.
 
-use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::event::{CommandKind, Event, OpId, Output};
 use super::operations::{Ended, OperationOutput};
-use super::outcome::status_of;
 use super::peers::PeerOrigin;
+use super::plain_result::status_of;
 use super::presence::Probe;
 use super::time::Time;
 use super::trust::{As, Policy};
-use super::{ANSWER_WITHIN, Job, Purpose, State, StaticPeer};
+use super::{ANSWER_WITHIN, Purpose, State, StaticPeer};
 use crate::model::delivery::RejectReason;
 use crate::model::key::PublicKey;
-use crate::model::message::{MessageId, Outgoing, PeerProtocol, SendResult};
+use crate::model::message::{MessageId, Outgoing, SendResult};
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use crate::model::session::{Message, Say};
 
 /// Time for one probe of a list: what is left of the whole after a refusal that had to be repeated a second later.
 const LIST_PROBE_WITHIN: Duration = Duration::from_millis(1_800);
-
-/// How long leaving waits for attempts to reach somebody who was not there: whoever is there accepts within this.
-const ATTEMPTS_WITHIN: Duration = Duration::from_millis(500);
 
 /// Whom a command is for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -219,63 +215,6 @@ impl State {
         }
         self.settle(op);
         op
-    }
-
-    fn leave(&mut self, now: Time) -> OpId {
-        self.leaving = true;
-        // What waits for a key gets one more chance; the goodbye goes behind it.
-        self.last_attempts(now);
-        let op = self.operations.leave(now);
-        if !self.leaves_once_stored(op, now) {
-            self.say_goodbyes(op, now);
-        }
-        op
-    }
-
-    pub(super) fn say_goodbyes(&mut self, op: OpId, now: Time) {
-        let mut targets: HashSet<Recipient> = self.targets(Target::All, false).into_iter().collect();
-        let mut attempts = HashSet::new();
-        let mut asked = HashMap::new();
-        for (id, Job { peer_id, purpose, .. }) in self.jobs.iter() {
-            match purpose {
-                // Goodbyes wait behind texts, so the fate of each text is known before.
-                Purpose::Message(_) | Purpose::Batch(_) => {
-                    targets.insert(*peer_id);
-                }
-                Purpose::Connect(_) | Purpose::Probe(Probe::Connect) | Purpose::Ack | Purpose::Greet => {
-                    attempts.insert(id);
-                }
-                Purpose::Ask => {
-                    asked.insert(id, *peer_id);
-                }
-                Purpose::Probe(Probe::Dial) | Purpose::Exit(_) => {}
-            }
-        }
-        // If messages wait for the answer to a question, the goodbye waits for them. The question
-        // may be for a peer with a key.
-        targets.retain(|peer_id| {
-            let at = self.peers.addr(*peer_id);
-            !asked.values().any(|asked| asked == peer_id || asked.addr().is_some() && asked.addr() == at)
-        });
-        attempts.retain(|id| {
-            self.jobs.get(*id).is_some_and(|job| {
-                // Whoever gets to know us by our key meanwhile believes no goodbye in plain.
-                let is_introduced = job.expect.is_some()
-                    && !matches!(self.protocol_of(job.peer_id), PeerProtocol::Session(_));
-                let is_attempt = is_introduced || !targets.contains(&job.peer_id);
-                is_attempt && !asked.values().any(|asked| *asked == job.peer_id)
-            })
-        });
-        // A text that was entered is worth more time than an attempt to reach somebody.
-        let patience = now.plus(if asked.is_empty() { ATTEMPTS_WITHIN } else { ANSWER_WITHIN });
-        attempts.extend(asked.into_keys());
-        self.operations.leave_with(op, targets.len(), attempts, patience);
-        let mut targets: Vec<Recipient> = targets.into_iter().collect();
-        targets.sort_by_key(|peer_id| self.peers.goodbye_order(*peer_id));
-        for peer_id in targets {
-            self.say_goodbye(peer_id, op, Some(now.plus(ANSWER_WITHIN)));
-        }
-        self.settle_watches(now);
     }
 
     fn list(&mut self, now: Time) -> OpId {

@@ -7,23 +7,24 @@
 //! does and when it is done. Out of scope: bytes, sockets, threads, the clock, the terminal.
 
 mod command;
-mod decide;
 mod dedup;
 mod event;
 mod inbound;
 mod jobs;
+mod leaving;
+mod meeting;
 mod operations;
 mod outbox;
 mod outbox_commands;
-mod outcome;
 mod own_addrs;
 mod peers;
+mod plain_in;
+mod plain_result;
 mod presence;
 mod probe_limiter;
-mod receive;
 mod refusals;
+mod requests;
 mod restore;
-mod secure;
 mod sending;
 mod sessions;
 mod storing;
@@ -32,6 +33,8 @@ mod tests;
 mod tick;
 mod time;
 mod trust;
+mod trust_commands;
+mod view;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -42,22 +45,22 @@ pub use event::{
     CommandKind, Decision, Event, JobId, OpId, Output, PeerInfo, PlainAnswer, Talk, Transmit, Verification,
 };
 pub use inbound::Staged;
+pub use meeting::Env;
 pub use outbox::{
     BatchEnd, ENTRY_BYTES, FIRST_WAIT, Jitter, LONG_WAIT, LONGEST_WAIT, MAX_BATCH_BYTES, MAX_BATCH_MESSAGES,
     MAX_NO_SESSION, MAX_OUTBOX_BYTES, MAX_QUEUE_BYTES, MAX_QUEUE_MESSAGES, NEARLY_FULL, NewMessage, Outbox,
     OutboxOutput, RECORD_BYTES, Route, RouteAnswer, StatusChange, Waiting, WriteId,
 };
 pub use outbox_commands::WaitingMessage;
-pub use outcome::Sent;
 pub use peers::{GONE_SHOWN, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, PeerOrigin, Row};
+pub use plain_in::Received;
+pub use plain_result::Sent;
 pub use presence::{
     GONE_AFTER, LONGEST_BACKOFF, OfflineReason, PROBE_INTERVAL, Presence, PresenceChange, PresenceStatus,
     Probe, ProbeResult, QUIET_REPEAT, REFUSAL_REPEAT,
 };
-pub use receive::Received;
 pub use refusals::{REFUSALS_REPEAT, REFUSALS_SUMMED};
 pub use restore::Restored;
-pub use secure::Env;
 pub use sessions::{RequestEnded, SessionUp};
 pub use time::Time;
 pub use trust::{
@@ -68,17 +71,17 @@ pub use trust::{
 
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
-use crate::model::message::{Form, Outgoing};
+use crate::model::message::Form;
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
 use inbound::Inbound;
 use jobs::{Job, Jobs, Purpose};
+use leaving::Goodbyes;
 use operations::Operations;
 use own_addrs::OwnAddrs;
 use peers::{Peers, PresenceNews};
 use probe_limiter::ProbeLimiter;
 use refusals::Refusals;
-use storing::Goodbyes;
 
 /// How long the user waits at most for the verified list, for the first dialing of the static peers and for the
 /// goodbyes: what people still feel as an answer to what they did.
@@ -179,6 +182,8 @@ pub struct State {
     trust: Trusted,
     inbound: Inbound,
     goodbyes: Goodbyes,
+    /// When the user was last told that something cannot be stored.
+    not_stored_told_at: Option<Time>,
     leaving: bool,
     closed: bool,
     actions: Vec<Output>,
@@ -205,6 +210,7 @@ impl State {
             trust,
             inbound: Inbound::new(durable),
             goodbyes: Goodbyes::default(),
+            not_stored_told_at: None,
             leaving: false,
             closed: false,
             actions: Vec::new(),
@@ -236,98 +242,9 @@ impl State {
         self.own_addrs.may_contain(ip, port)
     }
 
-    /// The table as it is believed to be, unverified, in the order of the numbers.
-    pub fn rows(&self, now: Time) -> Vec<Row> {
-        let with_contact = |row: Row| Row { contact: self.is_contact(row.id), ..row };
-        self.peers.list(now).into_iter().map(with_contact).collect()
-    }
-
-    /// Returns how many peers are online.
-    pub fn here(&self) -> usize {
-        self.peers.online(&self.claimed().collect())
-    }
-
-    /// The addresses that a peer with a key claims, while the peer is online and is being dialed
-    /// there.
-    fn claimed(&self) -> impl Iterator<Item = PeerAddr> {
-        let claims = |job: &&Job| {
-            let is_there = |addr| job.expect.is_some_and(|key| self.peers.is_online_at(key.into(), addr));
-            job.dialed.is_some_and(is_there)
-        };
-        self.jobs.iter().map(|(_, job)| job).filter(claims).filter_map(|job| job.dialed)
-    }
-
-    /// Whether a recipient is an address that a peer with a key claims.
-    fn is_claimed(&self, id: Recipient) -> bool {
-        matches!(id, Recipient::Address(addr) if self.claimed().any(|claimed| claimed == addr))
-    }
-
-    /// Whether a recipient is in the table.
-    pub fn knows(&self, id: Recipient) -> bool {
-        self.peers.knows(id)
-    }
-
-    /// The recipients behind a typed address: the contacts with a key that proved themselves there;
-    /// else the stranger with a key that is there; else the legacy peer or the unproven address.
-    /// The user decides between several contacts.
-    pub fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
-        let contacts: Vec<Recipient> = self.trust.hinted_at(addr).map(Recipient::key).collect();
-        if !contacts.is_empty() {
-            return contacts;
-        }
-        let is_here = |id: &Recipient| self.peers.addr(*id) == Some(addr);
-        let stranger = self.trust.proven_at(addr).map(Recipient::key).find(is_here);
-        vec![stranger.unwrap_or_else(|| self.peers.plain_id(addr))]
-    }
-
-    /// The recipient that a command means now: a peer may have proven itself at an address.
-    fn meant(&self, id: Recipient) -> Recipient {
-        match id {
-            Recipient::Address(addr) => match self.at(addr)[..] {
-                [one] => one,
-                _ => id,
-            },
-            Recipient::Peer(_) => id,
-        }
-    }
-
-    /// The address that a recipient is dialed at first.
-    pub fn dialed_at(&self, id: Recipient) -> Option<PeerAddr> {
-        let hint = || self.addrs_of(id.public_key()?).first().copied();
-        self.peers.addr(id).or_else(|| id.addr()).or_else(hint)
-    }
-
-    /// The pin of a recipient that has a key.
-    pub fn pinned(&self, id: Recipient) -> Option<&Pin> {
-        self.trust.pin(id.public_key()?)
-    }
-
-    /// The contacts known by key that have no row in the table.
-    pub fn unlisted_contacts(&self) -> Vec<Pin> {
-        let is_unlisted = |pin: &&Pin| !self.knows(Recipient::key(pin.key)) && !pin.blocked;
-        let contacts = self.trust.contacts();
-        contacts.filter(is_unlisted).cloned().collect()
-    }
-
-    /// Whether a recipient is a contact.
-    pub fn is_contact(&self, id: Recipient) -> bool {
-        self.trust.has_alias(id)
-            || self.pinned(id).is_some_and(|pin| pin.contact)
-            || self.peers.is_contact(id)
-    }
-
     /// Records the user's alias for a peer, or removes it.
     pub fn set_alias(&mut self, id: Recipient, name: Option<Name>) {
         self.trust.set_alias_of(id, name.as_ref());
-    }
-
-    /// How much is under way. Nothing is kept of what is over.
-    pub fn under_way(&self) -> UnderWay {
-        UnderWay {
-            jobs: self.jobs.len(),
-            unasked: self.probe_limiter.under_way(),
-            commands: self.operations.len(),
-        }
     }
 
     fn tell(&mut self, event: Event) {
@@ -345,25 +262,6 @@ impl State {
     fn done(&mut self) -> Vec<Output> {
         self.tell_of_pins();
         std::mem::take(&mut self.actions)
-    }
-
-    fn who(&self, peer_id: Recipient) -> PeerInfo {
-        if let Some(who) = self.peers.info(peer_id) {
-            return who;
-        }
-        // An offline contact may not be listed.
-        let name = self.pinned(peer_id).and_then(|pin| pin.name.clone());
-        let (addr, verification) = (self.dialed_at(peer_id), self.verification_of(peer_id));
-        PeerInfo { id: peer_id, name, addr, claimed: None, verification }
-    }
-
-    fn transmit(&mut self, peer_id: Recipient, purpose: Purpose, message: Outgoing, deadline: Option<Time>) {
-        // A peer with a key is never written to unencrypted, and needs no address here.
-        let Some(to) = self.dialed_at(peer_id) else { return };
-        let job = self.jobs.begin(peer_id, Some(to), purpose, None);
-        let fallback = self.peers.fallback(peer_id).filter(|addr| !self.is_own(*addr));
-        let form = self.peers.form(peer_id);
-        self.act(Output::Transmit(Transmit { job, to, fallback, form, message, deadline }));
     }
 
     /// Adds a row for a recipient, unless it has one or the table has no room. Returns whether it

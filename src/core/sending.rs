@@ -260,25 +260,6 @@ impl State {
         self.serve(to, now);
         self.carry_out(now);
     }
-
-    /// The program ends: whatever waits is tried once more, unless it can wait for the next run.
-    pub(super) fn last_attempts(&mut self, now: Time) {
-        if !self.durable {
-            self.outbox.hurry_all(now);
-        }
-        self.serve_due(now);
-        self.outbox.leave();
-        for to in self.outbox.recipients() {
-            self.serve(to, now);
-        }
-        self.carry_out(now);
-    }
-
-    /// The program ends: a message that is not delivered by now stays for the next run, or is lost.
-    pub(super) fn abandon_messages(&mut self) {
-        self.outbox.abandon();
-        self.carry_out(Time::default());
-    }
 }
 
 fn is_legacy(to: Recipient) -> bool {

@@ -4,9 +4,9 @@
 //! is told once.
 
 use super::event::{Event, JobId, OpId, Output};
+use super::meeting::Env;
 use super::outbox::BatchEnd;
 use super::presence::{Probe, ProbeResult};
-use super::secure::Env;
 use super::time::Time;
 use super::trust::Meeting;
 use super::{Job, Purpose, RouteAnswer, State};
@@ -15,7 +15,7 @@ use crate::model::delivery::{FailureReason, PendingReason};
 use crate::model::key::PublicKey;
 use crate::model::message::{MessageId, Outgoing, SendError, SendResult};
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::{ByeReason, Introduction, Say, TalkEnd};
+use crate::model::session::{ByeReason, Introduction, TalkEnd};
 
 /// What nobody asked for: commands are numbered from 1.
 const NOBODYS: OpId = OpId(0);
@@ -323,12 +323,6 @@ impl State {
             let who = self.who(peer_id);
             self.tell(Event::TurnedAway(who, reason));
         }
-    }
-
-    /// A receipt has promised a key. It is checked at the address that promised it, and nowhere
-    /// else: what was to be said is said there if the key is proven.
-    pub(super) fn promised(&mut self, id: Recipient, at: PeerAddr, key: PublicKey, purpose: Purpose) {
-        self.talk_at(id, vec![at], Some(key), purpose, Say::Greet, None);
     }
 }
 

@@ -1,14 +1,11 @@
 //! What follows from time passing.
 
+use super::State;
 use super::event::{Event, Output};
-use super::peers::{Due, ProbeStart};
-use super::presence::Probe;
+use super::peers::Due;
 use super::refusals::RefusalSummary;
 use super::time::Time;
-use super::{Purpose, State};
-use crate::model::message::Outgoing;
 use crate::model::peer_id::Recipient;
-use crate::model::session::Say;
 
 impl State {
     /// When [`State::tick`] has something to do next, if nothing else happens before.
@@ -62,28 +59,5 @@ impl State {
             }
         }
         self.peers.due_is_done(peer_id, now);
-    }
-
-    /// Probes a peer now.
-    pub(super) fn probe(&mut self, peer_id: Recipient, probe: Probe, deadline: Option<Time>) {
-        let Some(start) = self.peers.probe_begins(peer_id) else { return };
-        let ProbeStart { wants_ping, has_left, prefix } = start;
-        self.probe_limiter.begin(prefix);
-        if has_left && probe == Probe::Dial && !wants_ping {
-            // A hello would undo the goodbye; that somebody listens there is all that is asked.
-            self.transmit(peer_id, Purpose::Probe(probe), Outgoing::Probe, deadline);
-            return;
-        }
-        if self.is_only_encrypted(peer_id) {
-            let say = if probe == Probe::Connect { Say::Greet } else { Say::Ping };
-            self.talk(peer_id, Purpose::Probe(probe), say, deadline);
-            return;
-        }
-        let message = match probe {
-            Probe::Connect => Outgoing::Connect,
-            Probe::Dial if wants_ping => Outgoing::Ping,
-            Probe::Dial => Outgoing::Probe,
-        };
-        self.transmit(peer_id, Purpose::Probe(probe), message, deadline);
     }
 }

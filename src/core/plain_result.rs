@@ -1,17 +1,15 @@
-//! Results of what was sent, and when a command is done.
+//! Results of unencrypted messages, `connect`, goodbyes and probes.
 
-use super::event::{Event, JobId, OpId, Output};
-use super::operations::{LateGoodbye, Probed};
+use super::event::{Event, JobId, Output};
 use super::peers::PeerOrigin;
-use super::presence::{Probe, ProbeResult, REFUSAL_REPEAT};
+use super::presence::{Probe, ProbeResult};
 use super::time::Time;
 use super::{Job, Purpose, RouteAnswer, State};
 use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason};
 use crate::model::key::PublicKey;
-use crate::model::message::{Outgoing, PeerProtocol, SendError, SendResult};
+use crate::model::message::{PeerProtocol, SendError, SendResult};
 use crate::model::peer_id::Recipient;
-use crate::model::session::Say;
 use crate::protocol;
 
 /// What became of a job.
@@ -162,25 +160,6 @@ impl State {
         self.done()
     }
 
-    /// A probe or an acknowledgement is over. `had_none`: this machine had nothing to dial with.
-    pub(super) fn probe_ended(&mut self, dialed: Option<PeerAddr>, had_none: bool, now: Time) {
-        if let Some(dialed) = dialed {
-            self.probe_limiter.end(dialed.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
-        }
-    }
-
-    /// A job for a peer is over. Its presence is told what kind of job it was.
-    pub(super) fn over(&mut self, peer_id: Recipient, purpose: Purpose, seen: &SendResult, now: Time) {
-        match purpose {
-            Purpose::Probe(_) => self.peers.probe_ended(peer_id, was_asked(seen), now),
-            Purpose::Ack => self.peers.ack_ended(peer_id),
-            Purpose::Message(_) | Purpose::Connect(_) | Purpose::Ask | Purpose::Greet | Purpose::Batch(_) => {
-                self.peers.sending_ended(peer_id);
-            }
-            Purpose::Exit(_) => {}
-        }
-    }
-
     /// Whether somebody may be spoken to in another way than now: in encryption. Who leaves does so only for a text, which must not go out
     /// in plain because of that.
     fn can_speak_otherwise(&self, peer_id: Recipient, purpose: Purpose) -> bool {
@@ -273,55 +252,6 @@ impl State {
             self.outbox.spoke(peer_id, name.as_ref(), now);
         }
     }
-
-    /// A probe of a peer is over: tells the commands that wait for it.
-    pub(super) fn probed(&mut self, peer_id: Recipient, job: JobId, result: &SendResult) {
-        let probed = Probed {
-            was_asked: was_asked(result),
-            is_doubtful: self.peers.is_doubtful(peer_id),
-            is_unannounced: self.peers.is_unannounced(peer_id),
-        };
-        self.operations.probed(peer_id, job, probed);
-    }
-
-    /// An attempt to reach a peer is over. A peer that is reached while we leave is told goodbye.
-    pub(super) fn attempted(&mut self, job: JobId, peer_id: Recipient, taken: bool) {
-        let goodbye = self.operations.attempted(job, taken);
-        self.say_late_goodbye(peer_id, goodbye);
-    }
-
-    /// A peer has got to know our key. If we leave, it believes no unencrypted goodbye any more.
-    pub(super) fn leaves_again(&mut self, peer_id: Recipient) {
-        // Behind a queued message, the goodbye waits for the message.
-        if !self.outbox.is_asking(peer_id) {
-            let goodbye = self.operations.introduced();
-            self.say_late_goodbye(peer_id, goodbye);
-        }
-    }
-
-    fn say_late_goodbye(&mut self, peer_id: Recipient, goodbye: Option<LateGoodbye>) {
-        if let Some(LateGoodbye { op, deadline }) = goodbye {
-            self.say_goodbye(peer_id, op, Some(deadline));
-        }
-    }
-
-    /// Says goodbye to a peer in the way that it is spoken to. To somebody who was never asked, in plain, as they spoke to us.
-    pub(super) fn say_goodbye(&mut self, peer_id: Recipient, op: OpId, deadline: Option<Time>) {
-        if self.postpones(peer_id, op, deadline) {
-            return;
-        }
-        let purpose = Purpose::Exit(op);
-        match self.protocol_of(peer_id) {
-            PeerProtocol::Session(_) => self.talk(peer_id, purpose, Say::Bye, deadline),
-            _ if self.is_only_encrypted(peer_id) => self.talk(peer_id, purpose, Say::Bye, deadline),
-            _ => self.transmit(peer_id, purpose, Outgoing::Exit, deadline),
-        }
-    }
-}
-
-/// Whether a peer was dialed at all: the job was not cancelled, and this machine had what it takes.
-fn was_asked(result: &SendResult) -> bool {
-    !matches!(result, SendResult::Failed(SendError::NoResources | SendError::Cancelled))
 }
 
 /// What the result of a `connect` or a goodbye means in a summary.

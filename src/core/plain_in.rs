@@ -1,4 +1,4 @@
-//! Plain messages that came: which peer each is from, and what it changes.
+//! Unencrypted messages that arrive: which peer each is from, and what it changes.
 
 use super::event::{Event, Output, PlainAnswer};
 use super::peers::{AckDecision, Goodbye, HeardPlain, PeerOrigin, PlainMessage};

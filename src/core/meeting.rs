@@ -1,4 +1,4 @@
-//! Peers that prove a key: their rows, what they may do, and how each recipient is written to.
+//! Keys that are proven in sessions: whether each is welcome, its row, and what is bound to it.
 //!
 //! A recipient is written to in one way: unencrypted, in sessions with its key, or not known yet.
 //! An address is dialed with the key expected. Only an address that we dialed, and where the key
@@ -7,22 +7,19 @@
 //! A plain message in the name of a known key, or from the address where a contact with a key is
 //! online, is shown apart and changes nothing.
 
-use super::event::{Event, Output, PeerInfo, Talk};
+use super::event::{Event, PeerInfo};
 use super::outbox::Jitter;
 use super::peers::{Goodbye, KeyFacts, ProvenAt};
 use super::time::Time;
-use super::trust::{Meeting, Offer, Pin, PinChange, Policy, Refused, Trust, Verdict};
-use super::{Job, Purpose, State, Verification};
+use super::trust::{Meeting, PinChange, Refused, Trust, Verdict};
+use super::{State, Verification};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
-use crate::model::message::{Body, PeerProtocol};
+use crate::model::message::Body;
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::{ByeReason, Say};
+use crate::model::session::ByeReason;
 use crate::model::stored::Assurance;
-
-/// Addresses of one peer that are dialed one after the other.
-const MAX_DIALED: usize = 2 * super::MAX_HINTS + 1;
 
 /// What the rules cannot know by themselves when something comes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,38 +31,6 @@ pub struct Env {
 }
 
 impl State {
-    /// What is done with unknown keys.
-    pub fn policy(&self) -> Policy {
-        self.trust.policy()
-    }
-
-    /// How sure the program is that a recipient is the one it is named as.
-    pub fn verification_of(&self, id: Recipient) -> Verification {
-        match self.protocol_of(id) {
-            PeerProtocol::Unknown => Verification::Unknown,
-            PeerProtocol::Plain => Verification::Plain,
-            PeerProtocol::Session(key) => {
-                let trust = self.trust.trust(key);
-                if trust == Trust::Verified { Verification::Verified } else { Verification::Encrypted }
-            }
-        }
-    }
-
-    /// The pins that a word of the user may mean: a name, or the beginning of a key; blocked ones, too.
-    pub fn pins_for(&self, word: &str) -> Vec<&Pin> {
-        self.trust.pins_for(word)
-    }
-
-    /// The keys that wait for the user's word, and how many more there were.
-    pub fn offers(&self) -> (&[Offer], u64) {
-        self.trust.offers()
-    }
-
-    /// The offers that a word of the user may mean.
-    pub fn offers_for(&self, word: &str) -> Vec<&Offer> {
-        self.trust.offers_for(word)
-    }
-
     /// What has to be written down since this was asked last.
     pub fn take_pin_changes(&mut self) -> Vec<PinChange> {
         self.trust.take_changes()
@@ -81,73 +46,6 @@ impl State {
     pub(super) fn is_contact_now(&mut self, key: PublicKey) {
         self.trust.make_contact(key);
         self.peers.make_contact(Recipient::key(key));
-    }
-
-    /// How messages are sent to a recipient.
-    pub(super) fn protocol_of(&self, id: Recipient) -> PeerProtocol {
-        if let Some(key) = id.public_key() {
-            return PeerProtocol::Session(key);
-        }
-        match self.peers.addr(id) {
-            Some(addr) if !self.is_key_there(addr) => {
-                self.peers.protocol(id, !self.trust.requires_encryption())
-            }
-            _ => PeerProtocol::Unknown,
-        }
-    }
-
-    /// Whether a peer with a key is at an address as far as we know: it is online, is dialed there,
-    /// and proved itself when it was last dialed. Only asking tells which peer reads a message for
-    /// the address.
-    pub(super) fn is_key_there(&self, addr: PeerAddr) -> bool {
-        let mut keys = self.trust.proven_at(addr).map(Recipient::key);
-        keys.any(|id| self.peers.is_proven_at(id, addr))
-    }
-
-    /// Whether a recipient may never be written to unencrypted.
-    pub(super) fn is_only_encrypted(&self, id: Recipient) -> bool {
-        let is_plain = |addr: PeerAddr| addr.plain().is_some();
-        self.trust.requires_encryption() || !id.addr().is_some_and(is_plain)
-    }
-
-    /// The addresses where a key is dialed, in this order, at most [`MAX_DIALED`]. The key is
-    /// expected at each, so a claimed address does no harm.
-    pub(super) fn addrs_of(&self, key: PublicKey) -> Vec<PeerAddr> {
-        let id = Recipient::key(key);
-        let pin = self.trust.pin(key);
-        let hints = pin.into_iter().flat_map(|pin| pin.addrs.iter().copied());
-        let also = self.peers.also(id).iter().copied();
-        let mut addrs: Vec<PeerAddr> = Vec::new();
-        for addr in self.peers.addr(id).into_iter().chain(hints).chain(also) {
-            if addrs.len() < MAX_DIALED && !addrs.contains(&addr) && !self.is_own(addr) {
-                addrs.push(addr);
-            }
-        }
-        addrs
-    }
-
-    /// Says something in a session with a recipient. A peer with a key is dialed at every address
-    /// it may have, and has to prove its key.
-    pub(super) fn talk(&mut self, id: Recipient, purpose: Purpose, say: Say, deadline: Option<Time>) {
-        let mut addrs = id.public_key().map(|key| self.addrs_of(key)).unwrap_or_default();
-        if addrs.is_empty() {
-            addrs.extend(self.dialed_at(id));
-        }
-        self.talk_at(id, addrs, id.public_key(), purpose, say, deadline);
-    }
-
-    /// The same at these addresses only, with the key that has to be proven there.
-    pub(super) fn talk_at(
-        &mut self,
-        id: Recipient,
-        addrs: Vec<PeerAddr>,
-        expect: Option<PublicKey>,
-        purpose: Purpose,
-        say: Say,
-        deadline: Option<Time>,
-    ) {
-        let job = self.jobs.begin(id, addrs.first().copied(), purpose, expect);
-        self.act(Output::Talk(Talk { job, addrs, expect, say, deadline }));
     }
 
     /// Handles a key that a peer has proven, in a session that either side dialed. Returns its row
@@ -207,17 +105,6 @@ impl State {
             self.check_claim(key, addr);
         }
         Some(id)
-    }
-
-    /// Handles a peer that claims to listen at an address with messages waiting. Dials it there; it
-    /// gets them only if it proves its key.
-    pub(super) fn check_claim(&mut self, key: PublicKey, addr: PeerAddr) {
-        let is_asked =
-            |job: &Job| job.dialed == Some(addr) && job.expect == Some(key) && job.purpose == Purpose::Greet;
-        if !self.jobs.iter().any(|(_, job)| is_asked(job)) && !self.leaving {
-            let purpose = Purpose::Greet;
-            self.talk_at(Recipient::key(key), vec![addr], Some(key), purpose, Say::Greet, None);
-        }
     }
 
     /// Handles a key that a peer has proven at an address we dialed. The messages for the address

@@ -1,0 +1,197 @@
+//! Leaving: the last attempts to deliver messages, and the goodbyes behind them.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use super::event::{JobId, OpId};
+use super::jobs::{Job, Purpose};
+use super::operations::LateGoodbye;
+use super::presence::Probe;
+use super::time::Time;
+use super::{ANSWER_WITHIN, State, Target};
+use crate::model::message::{Outgoing, PeerProtocol};
+use crate::model::peer_id::Recipient;
+use crate::model::session::Say;
+
+/// How long leaving waits for attempts to reach somebody who was not there: whoever is there accepts within this.
+const ATTEMPTS_WITHIN: Duration = Duration::from_millis(500);
+
+/// How long leaving waits until what was entered is stored; a disk that takes longer has stopped.
+const STORED_WITHIN: Duration = Duration::from_millis(900);
+
+/// A goodbye that waits until what was entered is stored.
+#[derive(Debug)]
+struct Goodbye {
+    to: Recipient,
+    op: OpId,
+    deadline: Option<Time>,
+}
+
+/// Goodbyes that wait until what was entered is stored and on its way, so that they go behind it.
+#[derive(Debug, Default)]
+pub(super) struct Goodbyes {
+    /// The program ends, and goodbyes wait until then at most.
+    until: Option<Time>,
+    /// The command to leave, whose goodbyes all wait.
+    leave: Option<OpId>,
+    /// Further goodbyes.
+    waiting: Vec<Goodbye>,
+}
+
+impl State {
+    pub(super) fn leave(&mut self, now: Time) -> OpId {
+        self.leaving = true;
+        // What waits for a key gets one more chance; the goodbye goes behind it.
+        self.last_attempts(now);
+        let op = self.operations.leave(now);
+        if !self.leaves_once_stored(op, now) {
+            self.say_goodbyes(op, now);
+        }
+        op
+    }
+
+    pub(super) fn say_goodbyes(&mut self, op: OpId, now: Time) {
+        let mut targets: HashSet<Recipient> = self.targets(Target::All, false).into_iter().collect();
+        let mut attempts = HashSet::new();
+        let mut asked = HashMap::new();
+        for (id, Job { peer_id, purpose, .. }) in self.jobs.iter() {
+            match purpose {
+                // Goodbyes wait behind texts, so the fate of each text is known before.
+                Purpose::Message(_) | Purpose::Batch(_) => {
+                    targets.insert(*peer_id);
+                }
+                Purpose::Connect(_) | Purpose::Probe(Probe::Connect) | Purpose::Ack | Purpose::Greet => {
+                    attempts.insert(id);
+                }
+                Purpose::Ask => {
+                    asked.insert(id, *peer_id);
+                }
+                Purpose::Probe(Probe::Dial) | Purpose::Exit(_) => {}
+            }
+        }
+        // If messages wait for the answer to a question, the goodbye waits for them. The question
+        // may be for a peer with a key.
+        targets.retain(|peer_id| {
+            let at = self.peers.addr(*peer_id);
+            !asked.values().any(|asked| asked == peer_id || asked.addr().is_some() && asked.addr() == at)
+        });
+        attempts.retain(|id| {
+            self.jobs.get(*id).is_some_and(|job| {
+                // Whoever gets to know us by our key meanwhile believes no goodbye in plain.
+                let is_introduced = job.expect.is_some()
+                    && !matches!(self.protocol_of(job.peer_id), PeerProtocol::Session(_));
+                let is_attempt = is_introduced || !targets.contains(&job.peer_id);
+                is_attempt && !asked.values().any(|asked| *asked == job.peer_id)
+            })
+        });
+        // A text that was entered is worth more time than an attempt to reach somebody.
+        let patience = now.plus(if asked.is_empty() { ATTEMPTS_WITHIN } else { ANSWER_WITHIN });
+        attempts.extend(asked.into_keys());
+        self.operations.leave_with(op, targets.len(), attempts, patience);
+        let mut targets: Vec<Recipient> = targets.into_iter().collect();
+        targets.sort_by_key(|peer_id| self.peers.goodbye_order(*peer_id));
+        for peer_id in targets {
+            self.say_goodbye(peer_id, op, Some(now.plus(ANSWER_WITHIN)));
+        }
+        self.settle_watches(now);
+    }
+
+    /// The program ends: whatever waits is tried once more, unless it can wait for the next run.
+    pub(super) fn last_attempts(&mut self, now: Time) {
+        if !self.durable {
+            self.outbox.hurry_all(now);
+        }
+        self.serve_due(now);
+        self.outbox.leave();
+        for to in self.outbox.recipients() {
+            self.serve(to, now);
+        }
+        self.carry_out(now);
+    }
+
+    /// The program ends: a message that is not delivered by now stays for the next run, or is lost.
+    pub(super) fn abandon_messages(&mut self) {
+        self.outbox.abandon();
+        self.carry_out(Time::default());
+    }
+
+    /// An attempt to reach a peer is over. A peer that is reached while we leave is told goodbye.
+    pub(super) fn attempted(&mut self, job: JobId, peer_id: Recipient, taken: bool) {
+        let goodbye = self.operations.attempted(job, taken);
+        self.say_late_goodbye(peer_id, goodbye);
+    }
+
+    /// A peer has got to know our key. If we leave, it believes no unencrypted goodbye any more.
+    pub(super) fn leaves_again(&mut self, peer_id: Recipient) {
+        // Behind a queued message, the goodbye waits for the message.
+        if !self.outbox.is_asking(peer_id) {
+            let goodbye = self.operations.introduced();
+            self.say_late_goodbye(peer_id, goodbye);
+        }
+    }
+
+    pub(super) fn say_late_goodbye(&mut self, peer_id: Recipient, goodbye: Option<LateGoodbye>) {
+        if let Some(LateGoodbye { op, deadline }) = goodbye {
+            self.say_goodbye(peer_id, op, Some(deadline));
+        }
+    }
+
+    /// Says goodbye to a peer in the way that it is spoken to. To somebody who was never asked, in plain, as they spoke to us.
+    pub(super) fn say_goodbye(&mut self, peer_id: Recipient, op: OpId, deadline: Option<Time>) {
+        if self.postpones(peer_id, op, deadline) {
+            return;
+        }
+        let purpose = Purpose::Exit(op);
+        match self.protocol_of(peer_id) {
+            PeerProtocol::Session(_) => self.talk(peer_id, purpose, Say::Bye, deadline),
+            _ if self.is_only_encrypted(peer_id) => self.talk(peer_id, purpose, Say::Bye, deadline),
+            _ => self.transmit(peer_id, purpose, Outgoing::Exit, deadline),
+        }
+    }
+
+    /// The program ends. Returns whether its goodbyes wait for the store.
+    pub(super) fn leaves_once_stored(&mut self, op: OpId, now: Time) -> bool {
+        self.goodbyes.until = Some(now.plus(STORED_WITHIN));
+        let waits = self.outbox.is_storing();
+        if waits {
+            self.goodbyes.leave = Some(op);
+        }
+        waits
+    }
+
+    /// Makes a goodbye wait if it has to go behind a message that is being stored. Returns whether
+    /// it waits.
+    pub(super) fn postpones(&mut self, to: Recipient, op: OpId, deadline: Option<Time>) -> bool {
+        let waits = self.goodbyes.until.is_some() && self.outbox.is_storing();
+        if waits {
+            self.goodbyes.waiting.push(Goodbye { to, op, deadline });
+        }
+        waits
+    }
+
+    /// When goodbyes wait no longer.
+    pub(super) fn leaves_by(&self) -> Option<Time> {
+        let waits = self.goodbyes.leave.is_some() || !self.goodbyes.waiting.is_empty();
+        self.goodbyes.until.filter(|_| waits)
+    }
+
+    /// Says the goodbyes if what was entered is stored, or that takes too long.
+    pub(super) fn leaves_on(&mut self, now: Time) {
+        let is_late = self.goodbyes.until.is_some_and(|by| by <= now);
+        if self.outbox.is_storing() && self.goodbyes.until.is_some() && !is_late {
+            return;
+        }
+        if is_late {
+            self.goodbyes.until = None;
+        }
+        let leave = self.goodbyes.leave.take();
+        let waiting = std::mem::take(&mut self.goodbyes.waiting);
+        if let Some(op) = leave {
+            self.serve_due(now);
+            self.say_goodbyes(op, now);
+        }
+        for Goodbye { to, op, deadline } in waiting {
+            self.say_goodbye(to, op, deadline);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Requests to the network: unencrypted messages, sessions and probes, and what the end of one
+//! means for the peer it was for.
+
+use super::State;
+use super::event::{JobId, Output, Talk, Transmit};
+use super::jobs::{Job, Purpose};
+use super::operations::Probed;
+use super::peers::ProbeStart;
+use super::presence::{Probe, REFUSAL_REPEAT};
+use super::time::Time;
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::message::{Outgoing, SendError, SendResult};
+use crate::model::peer_id::Recipient;
+use crate::model::session::Say;
+
+impl State {
+    pub(super) fn transmit(
+        &mut self,
+        peer_id: Recipient,
+        purpose: Purpose,
+        message: Outgoing,
+        deadline: Option<Time>,
+    ) {
+        // A peer with a key is never written to unencrypted, and needs no address here.
+        let Some(to) = self.dialed_at(peer_id) else { return };
+        let job = self.jobs.begin(peer_id, Some(to), purpose, None);
+        let fallback = self.peers.fallback(peer_id).filter(|addr| !self.is_own(*addr));
+        let form = self.peers.form(peer_id);
+        self.act(Output::Transmit(Transmit { job, to, fallback, form, message, deadline }));
+    }
+
+    /// Says something in a session with a recipient. A peer with a key is dialed at every address
+    /// it may have, and has to prove its key.
+    pub(super) fn talk(&mut self, id: Recipient, purpose: Purpose, say: Say, deadline: Option<Time>) {
+        let mut addrs = id.public_key().map(|key| self.addrs_of(key)).unwrap_or_default();
+        if addrs.is_empty() {
+            addrs.extend(self.dialed_at(id));
+        }
+        self.talk_at(id, addrs, id.public_key(), purpose, say, deadline);
+    }
+
+    /// The same at these addresses only, with the key that has to be proven there.
+    pub(super) fn talk_at(
+        &mut self,
+        id: Recipient,
+        addrs: Vec<PeerAddr>,
+        expect: Option<PublicKey>,
+        purpose: Purpose,
+        say: Say,
+        deadline: Option<Time>,
+    ) {
+        let job = self.jobs.begin(id, addrs.first().copied(), purpose, expect);
+        self.act(Output::Talk(Talk { job, addrs, expect, say, deadline }));
+    }
+
+    /// Handles a peer that claims to listen at an address with messages waiting. Dials it there; it
+    /// gets them only if it proves its key.
+    pub(super) fn check_claim(&mut self, key: PublicKey, addr: PeerAddr) {
+        let is_asked =
+            |job: &Job| job.dialed == Some(addr) && job.expect == Some(key) && job.purpose == Purpose::Greet;
+        if !self.jobs.iter().any(|(_, job)| is_asked(job)) && !self.leaving {
+            let purpose = Purpose::Greet;
+            self.talk_at(Recipient::key(key), vec![addr], Some(key), purpose, Say::Greet, None);
+        }
+    }
+
+    /// A receipt has promised a key. It is checked at the address that promised it, and nowhere
+    /// else: what was to be said is said there if the key is proven.
+    pub(super) fn promised(&mut self, id: Recipient, at: PeerAddr, key: PublicKey, purpose: Purpose) {
+        self.talk_at(id, vec![at], Some(key), purpose, Say::Greet, None);
+    }
+
+    /// A probe or an acknowledgement is over. `had_none`: this machine had nothing to dial with.
+    pub(super) fn probe_ended(&mut self, dialed: Option<PeerAddr>, had_none: bool, now: Time) {
+        if let Some(dialed) = dialed {
+            self.probe_limiter.end(dialed.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
+        }
+    }
+
+    /// A job for a peer is over. Its presence is told what kind of job it was.
+    pub(super) fn over(&mut self, peer_id: Recipient, purpose: Purpose, seen: &SendResult, now: Time) {
+        match purpose {
+            Purpose::Probe(_) => self.peers.probe_ended(peer_id, was_asked(seen), now),
+            Purpose::Ack => self.peers.ack_ended(peer_id),
+            Purpose::Message(_) | Purpose::Connect(_) | Purpose::Ask | Purpose::Greet | Purpose::Batch(_) => {
+                self.peers.sending_ended(peer_id);
+            }
+            Purpose::Exit(_) => {}
+        }
+    }
+
+    /// A probe of a peer is over: tells the commands that wait for it.
+    pub(super) fn probed(&mut self, peer_id: Recipient, job: JobId, result: &SendResult) {
+        let probed = Probed {
+            was_asked: was_asked(result),
+            is_doubtful: self.peers.is_doubtful(peer_id),
+            is_unannounced: self.peers.is_unannounced(peer_id),
+        };
+        self.operations.probed(peer_id, job, probed);
+    }
+
+    /// Probes a peer now.
+    pub(super) fn probe(&mut self, peer_id: Recipient, probe: Probe, deadline: Option<Time>) {
+        let Some(start) = self.peers.probe_begins(peer_id) else { return };
+        let ProbeStart { wants_ping, has_left, prefix } = start;
+        self.probe_limiter.begin(prefix);
+        if has_left && probe == Probe::Dial && !wants_ping {
+            // A hello would undo the goodbye; that somebody listens there is all that is asked.
+            self.transmit(peer_id, Purpose::Probe(probe), Outgoing::Probe, deadline);
+            return;
+        }
+        if self.is_only_encrypted(peer_id) {
+            let say = if probe == Probe::Connect { Say::Greet } else { Say::Ping };
+            self.talk(peer_id, Purpose::Probe(probe), say, deadline);
+            return;
+        }
+        let message = match probe {
+            Probe::Connect => Outgoing::Connect,
+            Probe::Dial if wants_ping => Outgoing::Ping,
+            Probe::Dial => Outgoing::Probe,
+        };
+        self.transmit(peer_id, Purpose::Probe(probe), message, deadline);
+    }
+}
+
+/// Whether a peer was dialed at all: the job was not cancelled, and this machine had what it takes.
+fn was_asked(result: &SendResult) -> bool {
+    !matches!(result, SendResult::Failed(SendError::NoResources | SendError::Cancelled))
+}

@@ -1,0 +1,191 @@
+//! Questions about the state: the peer list, who a recipient is, and how it can be written to.
+
+use super::event::{PeerInfo, Verification};
+use super::jobs::Job;
+use super::peers::Row;
+use super::time::Time;
+use super::trust::{MAX_HINTS, Offer, Pin, Policy, Trust};
+use super::{State, UnderWay};
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::message::PeerProtocol;
+use crate::model::peer_id::Recipient;
+
+/// Addresses of one peer that are dialed one after the other.
+const MAX_DIALED: usize = 2 * MAX_HINTS + 1;
+
+impl State {
+    /// The table as it is believed to be, unverified, in the order of the numbers.
+    pub fn rows(&self, now: Time) -> Vec<Row> {
+        let with_contact = |row: Row| Row { contact: self.is_contact(row.id), ..row };
+        self.peers.list(now).into_iter().map(with_contact).collect()
+    }
+
+    /// Returns how many peers are online.
+    pub fn here(&self) -> usize {
+        self.peers.online(&self.claimed().collect())
+    }
+
+    /// The addresses that a peer with a key claims, while the peer is online and is being dialed
+    /// there.
+    pub(super) fn claimed(&self) -> impl Iterator<Item = PeerAddr> {
+        let claims = |job: &&Job| {
+            let is_there = |addr| job.expect.is_some_and(|key| self.peers.is_online_at(key.into(), addr));
+            job.dialed.is_some_and(is_there)
+        };
+        self.jobs.iter().map(|(_, job)| job).filter(claims).filter_map(|job| job.dialed)
+    }
+
+    /// Whether a recipient is an address that a peer with a key claims.
+    pub(super) fn is_claimed(&self, id: Recipient) -> bool {
+        matches!(id, Recipient::Address(addr) if self.claimed().any(|claimed| claimed == addr))
+    }
+
+    /// Whether a recipient is in the table.
+    pub fn knows(&self, id: Recipient) -> bool {
+        self.peers.knows(id)
+    }
+
+    /// The recipients behind a typed address: the contacts with a key that proved themselves there;
+    /// else the stranger with a key that is there; else the legacy peer or the unproven address.
+    /// The user decides between several contacts.
+    pub fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
+        let contacts: Vec<Recipient> = self.trust.hinted_at(addr).map(Recipient::key).collect();
+        if !contacts.is_empty() {
+            return contacts;
+        }
+        let is_here = |id: &Recipient| self.peers.addr(*id) == Some(addr);
+        let stranger = self.trust.proven_at(addr).map(Recipient::key).find(is_here);
+        vec![stranger.unwrap_or_else(|| self.peers.plain_id(addr))]
+    }
+
+    /// The recipient that a command means now: a peer may have proven itself at an address.
+    pub(super) fn meant(&self, id: Recipient) -> Recipient {
+        match id {
+            Recipient::Address(addr) => match self.at(addr)[..] {
+                [one] => one,
+                _ => id,
+            },
+            Recipient::Peer(_) => id,
+        }
+    }
+
+    /// The address that a recipient is dialed at first.
+    pub fn dialed_at(&self, id: Recipient) -> Option<PeerAddr> {
+        let hint = || self.addrs_of(id.public_key()?).first().copied();
+        self.peers.addr(id).or_else(|| id.addr()).or_else(hint)
+    }
+
+    /// The pin of a recipient that has a key.
+    pub fn pinned(&self, id: Recipient) -> Option<&Pin> {
+        self.trust.pin(id.public_key()?)
+    }
+
+    /// The contacts known by key that have no row in the table.
+    pub fn unlisted_contacts(&self) -> Vec<Pin> {
+        let is_unlisted = |pin: &&Pin| !self.knows(Recipient::key(pin.key)) && !pin.blocked;
+        let contacts = self.trust.contacts();
+        contacts.filter(is_unlisted).cloned().collect()
+    }
+
+    /// Whether a recipient is a contact.
+    pub fn is_contact(&self, id: Recipient) -> bool {
+        self.trust.has_alias(id)
+            || self.pinned(id).is_some_and(|pin| pin.contact)
+            || self.peers.is_contact(id)
+    }
+
+    /// How much is under way. Nothing is kept of what is over.
+    pub fn under_way(&self) -> UnderWay {
+        UnderWay {
+            jobs: self.jobs.len(),
+            unasked: self.probe_limiter.under_way(),
+            commands: self.operations.len(),
+        }
+    }
+
+    pub(super) fn who(&self, peer_id: Recipient) -> PeerInfo {
+        if let Some(who) = self.peers.info(peer_id) {
+            return who;
+        }
+        // An offline contact may not be listed.
+        let name = self.pinned(peer_id).and_then(|pin| pin.name.clone());
+        let (addr, verification) = (self.dialed_at(peer_id), self.verification_of(peer_id));
+        PeerInfo { id: peer_id, name, addr, claimed: None, verification }
+    }
+
+    /// What is done with unknown keys.
+    pub fn policy(&self) -> Policy {
+        self.trust.policy()
+    }
+
+    /// How sure the program is that a recipient is the one it is named as.
+    pub fn verification_of(&self, id: Recipient) -> Verification {
+        match self.protocol_of(id) {
+            PeerProtocol::Unknown => Verification::Unknown,
+            PeerProtocol::Plain => Verification::Plain,
+            PeerProtocol::Session(key) => {
+                let trust = self.trust.trust(key);
+                if trust == Trust::Verified { Verification::Verified } else { Verification::Encrypted }
+            }
+        }
+    }
+
+    /// The pins that a word of the user may mean: a name, or the beginning of a key; blocked ones, too.
+    pub fn pins_for(&self, word: &str) -> Vec<&Pin> {
+        self.trust.pins_for(word)
+    }
+
+    /// The keys that wait for the user's word, and how many more there were.
+    pub fn offers(&self) -> (&[Offer], u64) {
+        self.trust.offers()
+    }
+
+    /// The offers that a word of the user may mean.
+    pub fn offers_for(&self, word: &str) -> Vec<&Offer> {
+        self.trust.offers_for(word)
+    }
+
+    /// How messages are sent to a recipient.
+    pub(super) fn protocol_of(&self, id: Recipient) -> PeerProtocol {
+        if let Some(key) = id.public_key() {
+            return PeerProtocol::Session(key);
+        }
+        match self.peers.addr(id) {
+            Some(addr) if !self.is_key_there(addr) => {
+                self.peers.protocol(id, !self.trust.requires_encryption())
+            }
+            _ => PeerProtocol::Unknown,
+        }
+    }
+
+    /// Whether a peer with a key is at an address as far as we know: it is online, is dialed there,
+    /// and proved itself when it was last dialed. Only asking tells which peer reads a message for
+    /// the address.
+    pub(super) fn is_key_there(&self, addr: PeerAddr) -> bool {
+        let mut keys = self.trust.proven_at(addr).map(Recipient::key);
+        keys.any(|id| self.peers.is_proven_at(id, addr))
+    }
+
+    /// Whether a recipient may never be written to unencrypted.
+    pub(super) fn is_only_encrypted(&self, id: Recipient) -> bool {
+        let is_plain = |addr: PeerAddr| addr.plain().is_some();
+        self.trust.requires_encryption() || !id.addr().is_some_and(is_plain)
+    }
+
+    /// The addresses where a key is dialed, in this order, at most [`MAX_DIALED`]. The key is
+    /// expected at each, so a claimed address does no harm.
+    pub(super) fn addrs_of(&self, key: PublicKey) -> Vec<PeerAddr> {
+        let id = Recipient::key(key);
+        let pin = self.trust.pin(key);
+        let hints = pin.into_iter().flat_map(|pin| pin.addrs.iter().copied());
+        let also = self.peers.also(id).iter().copied();
+        let mut addrs: Vec<PeerAddr> = Vec::new();
+        for addr in self.peers.addr(id).into_iter().chain(hints).chain(also) {
+            if addrs.len() < MAX_DIALED && !addrs.contains(&addr) && !self.is_own(addr) {
+                addrs.push(addr);
+            }
+        }
+        addrs
+    }
+}
