@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use p2p_chat::core::{CoreConfig, Event, Me, Output, PlainAnswer, Received, Sent, State, Time};
+use p2p_chat::core::{CoreConfig, Event, Me, Output, PlainAnswer, PlainReceived, PlainResult, State, Time};
 use p2p_chat::mailbox::{Mailbox, ROOM};
 use p2p_chat::model::address::Source;
 use p2p_chat::model::key::{KEY_BYTES, PublicKey};
@@ -53,11 +53,11 @@ impl Inbox {
         let decoded = decode(bytes);
         let source = Source::from(Ipv4Addr::LOCALHOST);
         let mut chat = self.chat.lock();
-        let (answer, actions) = chat.received(Received { source, decoded, cut: false }, now());
+        let (answer, actions) = chat.received(PlainReceived { source, decoded, cut: false }, now());
         for action in actions {
             match action {
                 Output::Tell(event) => self.mailbox.put_from(event, Some(source.share())),
-                Output::Transmit(_) | Output::Talk(_) | Output::Store(..) => {}
+                Output::Plain(_) | Output::Session(_) | Output::Store(..) => {}
             }
         }
         answer
@@ -91,15 +91,15 @@ pub(crate) fn known_chat(peers: u32) -> State {
     loop {
         actions.extend(chat.tick(now()));
         let transmits = |action| match action {
-            Output::Transmit(transmit) => Some(transmit),
-            Output::Tell(_) | Output::Talk(_) | Output::Store(..) => None,
+            Output::Plain(transmit) => Some(transmit),
+            Output::Tell(_) | Output::Session(_) | Output::Store(..) => None,
         };
         let looks: Vec<_> = actions.drain(..).filter_map(transmits).collect();
         if looks.is_empty() {
             break;
         }
         for look in looks {
-            let sent = Sent {
+            let sent = PlainResult {
                 job: look.job,
                 to: look.to,
                 result: SendResult::HandedOver,
@@ -115,10 +115,10 @@ pub(crate) fn known_chat(peers: u32) -> State {
 }
 
 /// A text of the peer of this number. Peers that follow each other in number lie anywhere in the table.
-pub(crate) fn message_of(number: u32) -> Received {
+pub(crate) fn message_of(number: u32) -> PlainReceived {
     let ip = Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 1, 0, 0)) + number);
     let line = format!("{ip}:5001 P{number} see you at one, in front of the door");
-    Received { source: Source::from(ip), decoded: decode(line.as_bytes()), cut: false }
+    PlainReceived { source: Source::from(ip), decoded: decode(line.as_bytes()), cut: false }
 }
 
 /// A text and what is special about it.

@@ -15,7 +15,7 @@ use crate::model::key::PublicKey;
 use crate::model::message::{MessageId, Outgoing, SendResult};
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
-use crate::model::session::{Message, Say};
+use crate::model::session::{Message, Request};
 
 /// Time for one probe of a list: what is left of the whole after a refusal that had to be repeated a second later.
 const LIST_PROBE_WITHIN: Duration = Duration::from_millis(1_800);
@@ -191,7 +191,7 @@ impl State {
             let purpose = Purpose::Connect(op);
             let has_key = |addr| self.trust.proven_at(addr).next().is_some();
             if self.is_only_encrypted(peer_id) || peer_id.addr().is_some_and(has_key) {
-                self.talk(peer_id, purpose, Say::Greet, None);
+                self.talk(peer_id, purpose, Request::Open, None);
             } else {
                 self.transmit(peer_id, purpose, Outgoing::Connect, None);
             }

@@ -13,7 +13,7 @@ use crate::model::key::PublicKey;
 use crate::model::message::{Form, Outgoing, SendResult, Unreadable};
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
-use crate::model::session::{ByeReason, Say};
+use crate::model::session::{ByeReason, Request};
 use crate::model::stored::{RowId, StoreOp};
 use crate::model::untrusted::Text;
 
@@ -307,7 +307,7 @@ impl Event {
 
 /// Something to be done by whoever has sockets.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Transmit {
+pub struct PlainRequest {
     /// Its outcome is reported under this.
     pub job: JobId,
     /// Where it goes.
@@ -324,7 +324,7 @@ pub struct Transmit {
 
 /// Something to be said in encryption by whoever has sockets.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Talk {
+pub struct SessionRequest {
     /// Its outcome is reported under this.
     pub job: JobId,
     /// Where to dial, in this order, if no session is open.
@@ -332,7 +332,7 @@ pub struct Talk {
     /// The key that has to be proven; none on first contact.
     pub expect: Option<PublicKey>,
     /// What to say.
-    pub say: Say,
+    pub say: Request,
     /// When it is to be over whatever happens; later than that it is not begun.
     pub deadline: Option<Time>,
 }
@@ -341,9 +341,9 @@ pub struct Talk {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Output {
     /// Dial and say something.
-    Transmit(Transmit),
+    Plain(PlainRequest),
     /// Dial, or use a connection that is kept, and say something in encryption.
-    Talk(Talk),
+    Session(SessionRequest),
     /// Tell the user.
     Tell(Event),
     /// Write something down; what came of it is reported under this, if it is given.

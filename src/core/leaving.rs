@@ -11,7 +11,7 @@ use super::time::Time;
 use super::{ANSWER_WITHIN, State, Target};
 use crate::model::message::{Outgoing, PeerProtocol};
 use crate::model::peer_id::Recipient;
-use crate::model::session::Say;
+use crate::model::session::Request;
 
 /// How long leaving waits for attempts to reach somebody who was not there: whoever is there accepts within this.
 const ATTEMPTS_WITHIN: Duration = Duration::from_millis(500);
@@ -143,8 +143,8 @@ impl State {
         }
         let purpose = Purpose::Exit(op);
         match self.protocol_of(peer_id) {
-            PeerProtocol::Session(_) => self.talk(peer_id, purpose, Say::Bye, deadline),
-            _ if self.is_only_encrypted(peer_id) => self.talk(peer_id, purpose, Say::Bye, deadline),
+            PeerProtocol::Session(_) => self.talk(peer_id, purpose, Request::Bye, deadline),
+            _ if self.is_only_encrypted(peer_id) => self.talk(peer_id, purpose, Request::Bye, deadline),
             _ => self.transmit(peer_id, purpose, Outgoing::Exit, deadline),
         }
     }

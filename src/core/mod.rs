@@ -42,7 +42,8 @@ use std::time::Duration;
 pub use command::{Command, Target};
 pub use dedup::{DedupCache, Duplicate, MAX_DEDUP_IDS, MAX_DEDUP_KEYS};
 pub use event::{
-    CommandKind, Decision, Event, JobId, OpId, Output, PeerInfo, PlainAnswer, Talk, Transmit, Verification,
+    CommandKind, Decision, Event, JobId, OpId, Output, PeerInfo, PlainAnswer, PlainRequest, SessionRequest,
+    Verification,
 };
 pub use inbound::Staged;
 pub use meeting::Env;
@@ -53,8 +54,8 @@ pub use outbox::{
 };
 pub use outbox_commands::WaitingMessage;
 pub use peers::{GONE_SHOWN, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, PeerOrigin, Row};
-pub use plain_in::Received;
-pub use plain_result::Sent;
+pub use plain_in::PlainReceived;
+pub use plain_result::PlainResult;
 pub use presence::{
     GONE_AFTER, LONGEST_BACKOFF, OfflineReason, PROBE_INTERVAL, Presence, PresenceChange, PresenceStatus,
     Probe, ProbeResult, QUIET_REPEAT, REFUSAL_REPEAT,

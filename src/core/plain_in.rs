@@ -12,7 +12,7 @@ use crate::protocol;
 
 /// What one connection carried.
 #[derive(Clone, Debug)]
-pub struct Received {
+pub struct PlainReceived {
     /// Where it came from.
     pub source: Source,
     /// What came.
@@ -23,12 +23,12 @@ pub struct Received {
 
 impl State {
     /// Takes what one connection carried.
-    pub fn received(&mut self, received: Received, now: Time) -> (PlainAnswer, Vec<Output>) {
+    pub fn received(&mut self, received: PlainReceived, now: Time) -> (PlainAnswer, Vec<Output>) {
         // Plain messages are IPv4's: what they claim is, and whoever speaks IPv6 speaks encrypted.
         if self.closed || received.source.ip().is_ipv6() {
             return (PlainAnswer::Nothing, Vec::new());
         }
-        let Received { source, decoded, cut } = received;
+        let PlainReceived { source, decoded, cut } = received;
         if self.trust.requires_encryption() && !decoded.is_empty() {
             // Who asks to be listed says nothing secret by it, and learns that there is another way.
             let asks = |piece: &Decoded| matches!(piece, Decoded::Message(Plain { body: Body::Connect, .. }));

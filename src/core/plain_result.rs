@@ -14,7 +14,7 @@ use crate::protocol;
 
 /// What became of a job.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Sent {
+pub struct PlainResult {
     /// Which one.
     pub job: JobId,
     /// The address that was dialed in the end: the one asked for, or the fallback.
@@ -29,8 +29,8 @@ pub struct Sent {
 
 impl State {
     /// Takes note of what became of something sent.
-    pub fn sent(&mut self, sent: Sent, now: Time) -> Vec<Output> {
-        let Sent { job, to, mut result, parts, capability } = sent;
+    pub fn sent(&mut self, sent: PlainResult, now: Time) -> Vec<Output> {
+        let PlainResult { job, to, mut result, parts, capability } = sent;
         let Some(Job { mut peer_id, dialed: Some(dialed), purpose, .. }) = self.jobs.end(job) else {
             return Vec::new();
         };

@@ -2,7 +2,7 @@
 //! means for the peer it was for.
 
 use super::State;
-use super::event::{JobId, Output, Talk, Transmit};
+use super::event::{JobId, Output, PlainRequest, SessionRequest};
 use super::jobs::{Job, Purpose};
 use super::operations::Probed;
 use super::peers::ProbeStart;
@@ -12,7 +12,7 @@ use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::{Outgoing, SendError, SendResult};
 use crate::model::peer_id::Recipient;
-use crate::model::session::Say;
+use crate::model::session::Request;
 
 impl State {
     pub(super) fn transmit(
@@ -27,12 +27,12 @@ impl State {
         let job = self.jobs.begin(peer_id, Some(to), purpose, None);
         let fallback = self.peers.fallback(peer_id).filter(|addr| !self.is_own(*addr));
         let form = self.peers.form(peer_id);
-        self.act(Output::Transmit(Transmit { job, to, fallback, form, message, deadline }));
+        self.act(Output::Plain(PlainRequest { job, to, fallback, form, message, deadline }));
     }
 
     /// Says something in a session with a recipient. A peer with a key is dialed at every address
     /// it may have, and has to prove its key.
-    pub(super) fn talk(&mut self, id: Recipient, purpose: Purpose, say: Say, deadline: Option<Time>) {
+    pub(super) fn talk(&mut self, id: Recipient, purpose: Purpose, say: Request, deadline: Option<Time>) {
         let mut addrs = id.public_key().map(|key| self.addrs_of(key)).unwrap_or_default();
         if addrs.is_empty() {
             addrs.extend(self.dialed_at(id));
@@ -47,11 +47,11 @@ impl State {
         addrs: Vec<PeerAddr>,
         expect: Option<PublicKey>,
         purpose: Purpose,
-        say: Say,
+        say: Request,
         deadline: Option<Time>,
     ) {
         let job = self.jobs.begin(id, addrs.first().copied(), purpose, expect);
-        self.act(Output::Talk(Talk { job, addrs, expect, say, deadline }));
+        self.act(Output::Session(SessionRequest { job, addrs, expect, say, deadline }));
     }
 
     /// Handles a peer that claims to listen at an address with messages waiting. Dials it there; it
@@ -61,14 +61,14 @@ impl State {
             |job: &Job| job.dialed == Some(addr) && job.expect == Some(key) && job.purpose == Purpose::Greet;
         if !self.jobs.iter().any(|(_, job)| is_asked(job)) && !self.leaving {
             let purpose = Purpose::Greet;
-            self.talk_at(Recipient::key(key), vec![addr], Some(key), purpose, Say::Greet, None);
+            self.talk_at(Recipient::key(key), vec![addr], Some(key), purpose, Request::Open, None);
         }
     }
 
     /// A receipt has promised a key. It is checked at the address that promised it, and nowhere
     /// else: what was to be said is said there if the key is proven.
     pub(super) fn promised(&mut self, id: Recipient, at: PeerAddr, key: PublicKey, purpose: Purpose) {
-        self.talk_at(id, vec![at], Some(key), purpose, Say::Greet, None);
+        self.talk_at(id, vec![at], Some(key), purpose, Request::Open, None);
     }
 
     /// A probe or an acknowledgement is over. `had_none`: this machine had nothing to dial with.
@@ -111,7 +111,7 @@ impl State {
             return;
         }
         if self.is_only_encrypted(peer_id) {
-            let say = if probe == Probe::Connect { Say::Greet } else { Say::Ping };
+            let say = if probe == Probe::Connect { Request::Open } else { Request::Ping };
             self.talk(peer_id, Purpose::Probe(probe), say, deadline);
             return;
         }

@@ -12,7 +12,7 @@ use crate::model::key::PublicKey;
 use crate::model::message::{MessageId, Outgoing, PeerProtocol, SendResult};
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::{Message, Say};
+use crate::model::session::{Message, Request};
 use crate::protocol::plain;
 
 /// Texts that legacy programs take for commands and show to no one, in any case.
@@ -159,7 +159,7 @@ impl State {
                 self.transmit(to, Purpose::Message(id), Outgoing::Text(parts.into()), None);
             }
             OutboxOutput::SendBatch { key, messages } => {
-                self.talk(Recipient::key(key), Purpose::Batch(key), Say::Texts(messages), None);
+                self.talk(Recipient::key(key), Purpose::Batch(key), Request::Messages(messages), None);
             }
             OutboxOutput::Status(change) => self.tell_status(change),
             OutboxOutput::Duplicate(op) => {
@@ -192,7 +192,7 @@ impl State {
         match (promised, self.dialed_at(to)) {
             (Some(key), Some(at)) => self.promised(to, at, key, Purpose::Ask),
             _ if self.is_only_encrypted(to) => {
-                self.talk(to, Purpose::Ask, Say::Greet, None);
+                self.talk(to, Purpose::Ask, Request::Open, None);
             }
             _ => self.transmit(to, Purpose::Ask, Outgoing::Connect, None),
         }

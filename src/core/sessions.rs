@@ -15,7 +15,7 @@ use crate::model::delivery::{FailureReason, PendingReason};
 use crate::model::key::PublicKey;
 use crate::model::message::{MessageId, Outgoing, SendError, SendResult};
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::{ByeReason, Introduction, TalkEnd};
+use crate::model::session::{ByeReason, Introduction, RequestEnd};
 
 /// What nobody asked for: commands are numbered from 1.
 const NOBODYS: OpId = OpId(0);
@@ -41,7 +41,7 @@ pub struct RequestEnded {
     /// How many of the messages may have reached the peer, counted from the first.
     pub written: usize,
     /// How it ended.
-    pub end: TalkEnd,
+    pub end: RequestEnd,
 }
 
 impl State {
@@ -131,20 +131,20 @@ impl State {
         let welcome = met.map(|(_, welcome)| welcome);
         let reached = met.map(|(addr, _)| addr).or(addr);
         let was_met = met.is_some();
-        if let (TalkEnd::WrongKey(offered), Some(expected), Some(at)) = (&end, expect, reached) {
+        if let (RequestEnd::WrongKey(offered), Some(expected), Some(at)) = (&end, expect, reached) {
             self.peers.broke_promise(asked_for);
             self.wrong_key(expected, *offered, at);
         }
         // That nobody says ok may be silence, which takes nothing back. But where a legacy peer was,
         // another had promised the key, and the legacy peer is there again.
-        if let (TalkEnd::NoOk, Recipient::Peer(PeerId::Legacy(_))) = (&end, asked_for) {
+        if let (RequestEnd::NoSession, Recipient::Peer(PeerId::Legacy(_))) = (&end, asked_for) {
             self.peers.broke_promise(asked_for);
         }
         if let Some(key) = expect {
             if let Some(at) = reached {
                 self.peers.looked_for(key, at, was_met, &end);
             }
-        } else if end == TalkEnd::NoOk
+        } else if end == RequestEnd::NoSession
             && matches!(purpose, Purpose::Connect(_))
             && !self.is_only_encrypted(asked_for)
             && !self.leaving
@@ -156,7 +156,7 @@ impl State {
             self.transmit(id, purpose, Outgoing::Connect, None);
             return self.done();
         }
-        if end == TalkEnd::Answered {
+        if end == RequestEnd::Answered {
             self.peers.accepted_us(asked_for);
         }
         // An address has become the peer that proved itself there. On a connection that was kept to
@@ -172,7 +172,7 @@ impl State {
             // A key answered where a legacy peer was asked, and nothing is known of that one.
             self.met_another(asked_for, job, purpose, now);
         }
-        let leaves = end == TalkEnd::Bye(ByeReason::Leaves);
+        let leaves = end == RequestEnd::Bye(ByeReason::Leaves);
         let result = match welcome {
             Some(Err(_)) => SendResult::Failed(SendError::NotTrusted),
             Some(Ok(_)) if !is_here => SendResult::Unanswered,
@@ -182,12 +182,12 @@ impl State {
             self.batch_ended(key, &end, written, env, now);
         }
         if matches!(purpose, Purpose::Probe(_) | Purpose::Ack) {
-            let had_none = end == TalkEnd::Unreachable(SendError::NoResources);
+            let had_none = end == RequestEnd::Unreachable(SendError::NoResources);
             self.probe_ended(dialed, had_none, now);
         }
         let seen = if is_here { seen_of(&end, was_met) } else { SendResult::Unanswered };
         self.over(peer_id, if is_another { Purpose::Greet } else { purpose }, &seen, now);
-        if let TalkEnd::Bye(reason @ (ByeReason::NotAccepted | ByeReason::NotDecided)) = end {
+        if let RequestEnd::Bye(reason @ (ByeReason::NotAccepted | ByeReason::NotDecided)) = end {
             self.turned_away(peer_id, reason);
         }
         if leaves {
@@ -300,16 +300,16 @@ impl State {
     }
 
     /// Handles the end of a request to send messages.
-    fn batch_ended(&mut self, key: PublicKey, end: &TalkEnd, written: usize, env: Env, now: Time) {
+    fn batch_ended(&mut self, key: PublicKey, end: &RequestEnd, written: usize, env: Env, now: Time) {
         let end = match end {
-            TalkEnd::Answered => BatchEnd::Answered,
-            TalkEnd::NoOk => BatchEnd::Held(PendingReason::NoSession),
-            TalkEnd::WrongKey(_) | TalkEnd::Ourselves => BatchEnd::Held(PendingReason::WrongKey),
-            TalkEnd::Bye(ByeReason::NotAccepted) => BatchEnd::Refused(FailureReason::NotAccepted),
-            TalkEnd::Bye(ByeReason::NotDecided) => BatchEnd::Held(PendingReason::NotAcceptedYet),
-            TalkEnd::Bye(ByeReason::NoRoom) => BatchEnd::Held(PendingReason::NoRoom),
-            TalkEnd::NotSecure => BatchEnd::Held(PendingReason::NotSecure),
-            TalkEnd::Unreachable(_) | TalkEnd::Bye(_) | TalkEnd::Broken => {
+            RequestEnd::Answered => BatchEnd::Answered,
+            RequestEnd::NoSession => BatchEnd::Held(PendingReason::NoSession),
+            RequestEnd::WrongKey(_) | RequestEnd::Ourselves => BatchEnd::Held(PendingReason::WrongKey),
+            RequestEnd::Bye(ByeReason::NotAccepted) => BatchEnd::Refused(FailureReason::NotAccepted),
+            RequestEnd::Bye(ByeReason::NotDecided) => BatchEnd::Held(PendingReason::NotAcceptedYet),
+            RequestEnd::Bye(ByeReason::NoRoom) => BatchEnd::Held(PendingReason::NoRoom),
+            RequestEnd::NotSecure => BatchEnd::Held(PendingReason::NotSecure),
+            RequestEnd::Unreachable(_) | RequestEnd::Bye(_) | RequestEnd::Broken => {
                 BatchEnd::Held(PendingReason::Unreachable)
             }
         };
@@ -327,24 +327,24 @@ impl State {
 }
 
 /// What the user is told of it.
-fn result_of(end: &TalkEnd) -> SendResult {
+fn result_of(end: &RequestEnd) -> SendResult {
     SendResult::Failed(match end {
-        TalkEnd::Answered => return SendResult::Delivered,
-        TalkEnd::Broken => return SendResult::Unanswered,
-        TalkEnd::Unreachable(failure) => failure.clone(),
-        TalkEnd::NoOk => SendError::NoOk,
-        TalkEnd::WrongKey(_) | TalkEnd::Ourselves => SendError::WrongKey,
-        TalkEnd::NotSecure => SendError::NotSecure,
-        TalkEnd::Bye(reason) => SendError::TurnedAway(*reason),
+        RequestEnd::Answered => return SendResult::Delivered,
+        RequestEnd::Broken => return SendResult::Unanswered,
+        RequestEnd::Unreachable(failure) => failure.clone(),
+        RequestEnd::NoSession => SendError::NoSession,
+        RequestEnd::WrongKey(_) | RequestEnd::Ourselves => SendError::WrongKey,
+        RequestEnd::NotSecure => SendError::NotSecure,
+        RequestEnd::Bye(reason) => SendError::TurnedAway(*reason),
     })
 }
 
 /// What it shows of the peer: only one that has proven its key is online, whatever serves the address.
-fn seen_of(end: &TalkEnd, was_met: bool) -> SendResult {
+fn seen_of(end: &RequestEnd, was_met: bool) -> SendResult {
     match end {
-        TalkEnd::Answered | TalkEnd::Bye(_) => SendResult::Delivered,
-        TalkEnd::Unreachable(failure) => SendResult::Failed(failure.clone()),
-        TalkEnd::Broken if was_met => SendResult::Delivered,
+        RequestEnd::Answered | RequestEnd::Bye(_) => SendResult::Delivered,
+        RequestEnd::Unreachable(failure) => SendResult::Failed(failure.clone()),
+        RequestEnd::Broken if was_met => SendResult::Delivered,
         _ => SendResult::Unanswered,
     }
 }

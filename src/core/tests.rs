@@ -37,8 +37,8 @@ struct Story {
     typed: u32,
     /// Whether the story writes to the disk by hand; else every write is done at once.
     moves_disk: bool,
-    under_way: Vec<Transmit>,
-    talks: Vec<Talk>,
+    under_way: Vec<PlainRequest>,
+    talks: Vec<SessionRequest>,
     told: Vec<Event>,
     /// What is to be written, if the story moves the disk.
     writes: Vec<(Option<WriteId>, StoreOp)>,
@@ -65,8 +65,8 @@ impl Story {
     fn perform(&mut self, actions: Vec<Output>) {
         for action in actions {
             match action {
-                Output::Transmit(transmit) => self.under_way.push(transmit),
-                Output::Talk(talk) => self.talks.push(talk),
+                Output::Plain(transmit) => self.under_way.push(transmit),
+                Output::Session(talk) => self.talks.push(talk),
                 // For the prompt, which shows nothing.
                 Output::Tell(Event::ProvenAt(..)) => {}
                 Output::Tell(event) => self.told.push(event),
@@ -107,8 +107,9 @@ impl Story {
     fn gets_from(&mut self, source: Ipv4Addr, claimed: Claimed, form: Form, body: Body) -> PlainAnswer {
         let name = Some(PeerName::new("Bob"));
         let decoded = vec![Decoded::Message(Plain { claimed, form, name, body })];
-        let (answer, actions) =
-            self.state.received(Received { source: Source::from(source), decoded, cut: false }, self.now);
+        let (answer, actions) = self
+            .state
+            .received(PlainReceived { source: Source::from(source), decoded, cut: false }, self.now);
         self.perform(actions);
         answer
     }
@@ -130,8 +131,8 @@ impl Story {
     fn ends(&mut self, port: u16, result: &SendResult) {
         let (of_port, rest) = self.under_way.drain(..).partition(|t| t.to.port() == port);
         self.under_way = rest;
-        for Transmit { job, to, .. } in of_port {
-            let sent = Sent { job, to, result: result.clone(), parts: (1, 1), capability: None };
+        for PlainRequest { job, to, .. } in of_port {
+            let sent = PlainResult { job, to, result: result.clone(), parts: (1, 1), capability: None };
             let actions = self.state.sent(sent, self.now);
             self.perform(actions);
         }

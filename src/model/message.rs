@@ -180,7 +180,7 @@ pub enum SendError {
     /// We were told to stop before its turn came: says nothing about the peer.
     Cancelled,
     /// Whoever listens there does not speak encrypted.
-    NoOk,
+    NoSession,
     /// Whoever listens there has another key.
     WrongKey,
     /// The encrypted exchange failed: somebody in between may disturb it.

@@ -33,13 +33,13 @@ pub struct Introduction {
 
 /// What there is to say to a peer in encryption, once both have said hello.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Say {
+pub enum Request {
     /// Nothing: see who is there, and be seen.
-    Greet,
+    Open,
     /// See whether it is there.
     Ping,
     /// These texts, at most a turn of them, in this order.
-    Texts(Vec<Message>),
+    Messages(Vec<Message>),
     /// We leave the chat, or its company.
     Bye,
 }
@@ -102,13 +102,13 @@ impl ByeReason {
 
 /// How an attempt to say something in encryption ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum TalkEnd {
+pub enum RequestEnd {
     /// Everything was answered as it should be.
     Answered,
     /// No connection was made to any of its addresses.
     Unreachable(SendError),
     /// Whoever listens there did not say ok: another program, or somebody in between.
-    NoOk,
+    NoSession,
     /// Whoever listens there has proven this other key. Ours was not shown.
     WrongKey(PublicKey),
     /// It is ourselves.
@@ -123,7 +123,7 @@ pub enum TalkEnd {
 
 /// What became of something said in encryption.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Talked {
+pub struct SessionReport {
     /// The address that was reached, or the last that was tried.
     pub addr: PeerAddr,
     /// Who was met there, also where it ended badly after that.
@@ -133,5 +133,5 @@ pub struct Talked {
     /// The texts that it has taken.
     pub receipts: Vec<MessageId>,
     /// How it ended.
-    pub end: TalkEnd,
+    pub end: RequestEnd,
 }

@@ -6,7 +6,7 @@ use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::{Form, Outgoing, SendError, SendResult};
 use crate::model::name::Name;
-use crate::model::session::{ByeReason, Say, TalkEnd, Talked};
+use crate::model::session::{ByeReason, Request, RequestEnd, SessionReport};
 use crate::protocol::session::Hello;
 
 /// Something to be said to somebody.
@@ -45,7 +45,7 @@ pub enum How {
         /// Our hello; the lines in it are filled in.
         hello: Hello,
         /// What to say.
-        say: Say,
+        say: Request,
     },
 }
 
@@ -66,11 +66,11 @@ pub enum Report {
         capability: Option<PublicKey>,
     },
     /// An encrypted errand is done.
-    Talked {
+    SessionReport {
         /// Which one.
         id: u64,
         /// What became of it.
-        talked: Talked,
+        talked: SessionReport,
     },
     /// A connection that we have dialed and kept has ended, while nothing was said on it.
     Ended {
@@ -116,7 +116,7 @@ impl Errand {
         Some(self.ended(
             SendResult::Failed(failure.clone()),
             0,
-            TalkEnd::Unreachable(failure),
+            RequestEnd::Unreachable(failure),
             self.first_addr()?,
         ))
     }
@@ -124,19 +124,20 @@ impl Errand {
     /// The report that all of it may have been said, or nothing.
     pub(super) fn broken(&self) -> Option<Report> {
         let written = match &self.how {
-            How::Talk { say: Say::Texts(messages), .. } => messages.len(),
+            How::Talk { say: Request::Messages(messages), .. } => messages.len(),
             _ => 0,
         };
-        Some(self.ended(SendResult::Broken, written, TalkEnd::Broken, self.first_addr()?))
+        Some(self.ended(SendResult::Broken, written, RequestEnd::Broken, self.first_addr()?))
     }
 
-    fn ended(&self, result: SendResult, written: usize, end: TalkEnd, addr: PeerAddr) -> Report {
+    fn ended(&self, result: SendResult, written: usize, end: RequestEnd, addr: PeerAddr) -> Report {
         let id = self.id;
         match &self.how {
             How::Plain { to, .. } => Report::Sent { id, to: *to, result, parts: (0, 1), capability: None },
-            How::Talk { .. } => {
-                Report::Talked { id, talked: Talked { addr, met: None, written, receipts: Vec::new(), end } }
-            }
+            How::Talk { .. } => Report::SessionReport {
+                id,
+                talked: SessionReport { addr, met: None, written, receipts: Vec::new(), end },
+            },
         }
     }
 }

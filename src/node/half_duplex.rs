@@ -2,11 +2,11 @@
 //! the end of the request.
 
 use crate::core::{Env, JobId, Output, RequestEnded, SessionUp, State, Time};
-use crate::model::session::{Met, Talked};
+use crate::model::session::{Met, SessionReport};
 
 /// Reports what became of a request.
-pub fn report(state: &mut State, job: JobId, talked: Talked, env: Env, now: Time) -> Vec<Output> {
-    let Talked { addr, met, written, receipts, end } = talked;
+pub fn report(state: &mut State, job: JobId, talked: SessionReport, env: Env, now: Time) -> Vec<Output> {
+    let SessionReport { addr, met, written, receipts, end } = talked;
     let mut outputs = Vec::new();
     if let Some(Met { key, hello }) = met {
         let up = SessionUp { key, hello, addr, source: addr.source() };

@@ -5,7 +5,7 @@ use std::sync::{Arc, Once};
 use std::time::Instant;
 
 use super::shared::{Shared, moment};
-use crate::core::{PlainAnswer, Received, SessionUp};
+use crate::core::{PlainAnswer, PlainReceived, SessionUp};
 use crate::model::address::Source;
 use crate::model::key::PublicKey;
 use crate::model::message::{Decoded, MessageId};
@@ -46,7 +46,7 @@ impl InboundHandler for Inbox {
         }
         let answer = shared.with_state_for(Some(source.share()), |state, now| {
             state.learn_own_ip(local);
-            state.received(Received { source, decoded, cut }, now)
+            state.received(PlainReceived { source, decoded, cut }, now)
         });
         Reply::Answer(match answer {
             PlainAnswer::Nothing => Vec::new(),

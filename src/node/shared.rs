@@ -11,13 +11,15 @@ use smol_str::SmolStr;
 
 use super::half_duplex;
 use super::store_writer::StoreWriter;
-use crate::core::{Env, Event, Jitter, JobId, Output, RequestEnded, Sent, State, Talk, Time, Transmit};
+use crate::core::{
+    Env, Event, Jitter, JobId, Output, PlainRequest, PlainResult, RequestEnded, SessionRequest, State, Time,
+};
 use crate::mailbox::Mailbox;
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::PublicKey;
 use crate::model::message::{SendError, SendResult};
 use crate::model::name::{Name, PeerName};
-use crate::model::session::TalkEnd;
+use crate::model::session::RequestEnd;
 use crate::net::{self, Dialer, Errand, How, Report, secure};
 use crate::protocol::session::Hello;
 
@@ -124,13 +126,13 @@ impl Shared {
                         });
                     }
                 }
-                Output::Talk(talk) => {
+                Output::Session(talk) => {
                     if let Err(refused) = self.push_talk(talk, &locked.name) {
                         let (job, refused) = *refused;
                         actions.extend(locked.state.request_ended(job, refused, moment(), now));
                     }
                 }
-                Output::Transmit(transmit) => {
+                Output::Plain(transmit) => {
                     if let Err(refused) = self.push(transmit, locked.name.clone()) {
                         actions.extend(locked.state.sent(refused, now));
                     }
@@ -150,14 +152,14 @@ impl Shared {
     }
 
     /// What the dialer does not take has failed.
-    pub(super) fn push(&self, transmit: Transmit, name: Name) -> Result<(), Sent> {
-        let Transmit { job, to, fallback, form, message, deadline } = transmit;
+    pub(super) fn push(&self, transmit: PlainRequest, name: Name) -> Result<(), PlainResult> {
+        let PlainRequest { job, to, fallback, form, message, deadline } = transmit;
         let deadline = deadline.map(|at| self.began + at.since_start());
         let how = How::Plain { to, fallback, form, message };
         let errand = Errand { id: job.0, name, how, deadline };
         match self.dialer.get().map(|dialer| dialer.push(errand)) {
             Some(Ok(())) => Ok(()),
-            _ => Err(Sent {
+            _ => Err(PlainResult {
                 job,
                 to,
                 result: SendResult::Failed(SendError::NoResources),
@@ -168,10 +170,10 @@ impl Shared {
     }
 
     /// The same of what is said in encryption.
-    fn push_talk(&self, talk: Talk, name: &Name) -> Result<(), Box<(JobId, RequestEnded)>> {
-        let Talk { job, addrs, expect, say, deadline } = talk;
+    fn push_talk(&self, talk: SessionRequest, name: &Name) -> Result<(), Box<(JobId, RequestEnded)>> {
+        let SessionRequest { job, addrs, expect, say, deadline } = talk;
         let refused = |addr, why| {
-            let ended = RequestEnded { addr, written: 0, end: TalkEnd::Unreachable(why) };
+            let ended = RequestEnded { addr, written: 0, end: RequestEnd::Unreachable(why) };
             Err(Box::new((job, ended)))
         };
         let Some(first) = addrs.first().copied() else { return refused(None, SendError::NoRoute) };
@@ -220,9 +222,11 @@ impl Shared {
         shared.with_state(|state, now| {
             let actions = match report {
                 Report::Sent { id, to, result, parts, capability } => {
-                    state.sent(Sent { job: JobId(id), to, result, parts, capability }, now)
+                    state.sent(PlainResult { job: JobId(id), to, result, parts, capability }, now)
                 }
-                Report::Talked { id, talked } => half_duplex::report(state, JobId(id), talked, moment(), now),
+                Report::SessionReport { id, talked } => {
+                    half_duplex::report(state, JobId(id), talked, moment(), now)
+                }
                 Report::Ended { key, bye } => state.session_down(key, bye, now),
             };
             ((), actions)

@@ -11,7 +11,7 @@ use p2p_chat::model::address::{PeerAddr, Source};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::name::Name;
-use p2p_chat::model::session::{ByeReason, Message, Say, TalkEnd};
+use p2p_chat::model::session::{ByeReason, Message, Request, RequestEnd};
 use p2p_chat::net::secure::talk::{Dialed, Turn};
 use p2p_chat::net::{Delivery, Dialer, Errand, How, Identity, InboundHandler, Listener, Reply, Report};
 use p2p_chat::protocol::session::{Hello, Record};
@@ -313,14 +313,14 @@ impl Way for Whole {
             addrs: vec![self.to],
             expect: Some(self.key),
             hello: own::hello("Ann", 5000),
-            say: Say::Texts(messages),
+            say: Request::Messages(messages),
         };
         let name: Name = "Ann".parse().map_err(|_| anyhow::anyhow!("no name"))?;
         let errand = Errand { id: self.number, name, how, deadline: None };
         self.dialer.push(errand).map_err(|_| anyhow::anyhow!("not taken"))?;
         self.dialer.staff();
         match self.reports.recv_timeout(SOON)? {
-            Report::Talked { talked, .. } if talked.end == TalkEnd::Answered => {
+            Report::SessionReport { talked, .. } if talked.end == RequestEnd::Answered => {
                 ensure!(talked.receipts.len() == texts, "{} receipts", talked.receipts.len());
                 Ok(())
             }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use p2p_chat::core::{MAX_PEERS, Output, PeerOrigin, PresenceStatus, Transmit};
+use p2p_chat::core::{MAX_PEERS, Output, PeerOrigin, PlainRequest, PresenceStatus};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::message::{Form, Outgoing};
 
@@ -32,8 +32,8 @@ impl World {
                     let outputs = self.state.written(id, Ok(()), self.now);
                     self.perform(outputs, asked);
                 }
-                Output::Talk(talk) => panic!("no peer has a key: {talk:?}"),
-                Output::Transmit(transmit) => {
+                Output::Session(talk) => panic!("no peer has a key: {talk:?}"),
+                Output::Plain(transmit) => {
                     self.check_transmit(&transmit);
                     let is_message = matches!(transmit.message, Outgoing::Text(_));
                     let unasked = !asked && !self.leaving && !is_message;
@@ -51,8 +51,8 @@ impl World {
     }
 
     /// Checks the address and the form of an outgoing connection.
-    fn check_transmit(&mut self, transmit: &Transmit) {
-        let Transmit { to, fallback, form, message, .. } = transmit;
+    fn check_transmit(&mut self, transmit: &PlainRequest) {
+        let PlainRequest { to, fallback, form, message, .. } = transmit;
         let ip = to.v4().expect("IPv4");
         assert!(self.dialable.contains(&ip), "{to} is dialed, where no peer was seen");
         assert!(!self.state.is_own(*to), "we dial ourselves at {to}");

@@ -12,7 +12,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use p2p_chat::core::{
-    Command, CoreConfig, Me, PlainAnswer, Received, Sent, State, StaticPeer, Target, Time, Transmit,
+    Command, CoreConfig, Me, PlainAnswer, PlainReceived, PlainRequest, PlainResult, State, StaticPeer,
+    Target, Time,
 };
 use p2p_chat::model::address::{PeerAddr, Source};
 use p2p_chat::model::key::{KEY_BYTES, PublicKey};
@@ -82,7 +83,7 @@ struct World {
     now: Time,
     reader: Reader,
     /// Outgoing connections, and whether each is one that the user did not ask for.
-    under_way: Vec<(Transmit, bool)>,
+    under_way: Vec<(PlainRequest, bool)>,
     /// IPs that may be dialed: of static peers, named by the user, and of the connections so far.
     dialable: BTreeSet<Ipv4Addr>,
     /// IPs to which messages in R3's form may go.
@@ -176,11 +177,11 @@ impl World {
             decoder.mark_cut();
         }
         let cut = decoder.is_cut();
-        self.received(Received { source: Source::from(source), decoded: decoder.finish(), cut });
+        self.received(PlainReceived { source: Source::from(source), decoded: decoder.finish(), cut });
     }
 
     /// Hands a connection to the core and checks the answer.
-    fn received(&mut self, received: Received) {
+    fn received(&mut self, received: PlainReceived) {
         let IpAddr::V4(source) = received.source.ip() else { unreachable!("all SOURCES are IPv4") };
         self.connections += 1;
         self.dialable.insert(source);
@@ -218,7 +219,11 @@ impl World {
             let port = u16::from(port) * FLOOD + n + 1;
             let mut decoder = Decoder::new();
             decoder.push(format!("{source}:{port} Flood{n} {body}").as_bytes());
-            self.received(Received { source: Source::from(source), decoded: decoder.finish(), cut: false });
+            self.received(PlainReceived {
+                source: Source::from(source),
+                decoded: decoder.finish(),
+                cut: false,
+            });
         }
     }
 
@@ -247,7 +252,7 @@ impl World {
         let is_accepted = matches!(result, SendResult::Delivered | SendResult::HandedOver);
         let to = transmit.fallback.filter(|_| fallback && is_accepted).unwrap_or(transmit.to);
         let parts = if let Outgoing::Text(parts) = &transmit.message { parts.len() } else { 1 };
-        let sent = Sent {
+        let sent = PlainResult {
             job: transmit.job,
             to,
             result,

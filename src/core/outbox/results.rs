@@ -211,7 +211,7 @@ fn pending_reason(result: &SendResult) -> Option<PendingReason> {
         | SendError::NotAnswered
         | SendError::TurnedAway(ByeReason::Leaves | ByeReason::Idle)
         | SendError::Other(_) => Some(PendingReason::Unreachable),
-        SendError::NoOk => Some(PendingReason::NoSession),
+        SendError::NoSession => Some(PendingReason::NoSession),
         SendError::NotSecure => Some(PendingReason::NotSecure),
         SendError::TurnedAway(ByeReason::NotDecided) => Some(PendingReason::NotAcceptedYet),
         SendError::TurnedAway(ByeReason::NoRoom) => Some(PendingReason::NoRoom),

@@ -14,7 +14,7 @@ use crate::model::key::PublicKey;
 use crate::model::message::SendError;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
-use crate::model::session::TalkEnd;
+use crate::model::session::RequestEnd;
 
 /// How long a greeting may be on its way: connecting, the handshake and both hellos take no longer.
 const GREETING_WITHIN: Duration = Duration::from_secs(3);
@@ -185,14 +185,20 @@ impl Peers {
 
     /// A session with a key was asked for at an address, and ended like this. Notes whether the
     /// peer is there, if that is where it is dialed first.
-    pub(in crate::core) fn looked_for(&mut self, key: PublicKey, at: PeerAddr, was_met: bool, end: &TalkEnd) {
+    pub(in crate::core) fn looked_for(
+        &mut self,
+        key: PublicKey,
+        at: PeerAddr,
+        was_met: bool,
+        end: &RequestEnd,
+    ) {
         let is_another = matches!(
             end,
-            TalkEnd::NoOk
-                | TalkEnd::WrongKey(_)
-                | TalkEnd::Ourselves
-                | TalkEnd::NotSecure
-                | TalkEnd::Unreachable(SendError::Refused)
+            RequestEnd::NoSession
+                | RequestEnd::WrongKey(_)
+                | RequestEnd::Ourselves
+                | RequestEnd::NotSecure
+                | RequestEnd::Unreachable(SendError::Refused)
         );
         if was_met || is_another {
             self.update(Recipient::key(key), |peer| {

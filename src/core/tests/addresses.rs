@@ -12,7 +12,13 @@ fn a_peer_that_listens_at_another_loopback_address_than_it_dials_from_is_found_t
     let ack = story.under_way.iter().find(|t| t.message == Outgoing::ConnectAck).unwrap().clone();
     assert_eq!((ack.to, ack.fallback), (at(5001), Some(real)));
     let actions = story.state.sent(
-        Sent { job: ack.job, to: real, result: SendResult::HandedOver, parts: (1, 1), capability: None },
+        PlainResult {
+            job: ack.job,
+            to: real,
+            result: SendResult::HandedOver,
+            parts: (1, 1),
+            capability: None,
+        },
         story.now,
     );
     story.perform(actions);
@@ -35,7 +41,7 @@ fn a_peer_that_was_found_elsewhere_does_not_go_back_to_where_another_answers() {
     let ack = story.under_way.remove(0);
     story.told();
     for (job, to) in [(ack.job, real), (text.job, at(5001))] {
-        let sent = Sent { job, to, result: SendResult::Delivered, parts: (1, 1), capability: None };
+        let sent = PlainResult { job, to, result: SendResult::Delivered, parts: (1, 1), capability: None };
         let actions = story.state.sent(sent, story.now);
         story.perform(actions);
         let addrs: Vec<PeerAddr> = story.state.rows(story.now).iter().filter_map(|row| row.addr).collect();
@@ -50,7 +56,7 @@ fn a_peer_that_was_found_elsewhere_does_not_go_back_to_where_another_answers() {
 }
 
 /// Bob, who spoke from 127.0.0.1 and claims 127.0.1.1, has been written to; where he is tried, and what for.
-fn bob_is_written_to(story: &mut Story) -> (OpId, PeerAddr, Transmit) {
+fn bob_is_written_to(story: &mut Story) -> (OpId, PeerAddr, PlainRequest) {
     let real = PeerAddr::new(Ipv4Addr::new(127, 0, 1, 1), 5001).unwrap();
     // No peer with a key writes in this form, so the message goes out without a question.
     story.gets_from(HERE, Claimed { ip: real.v4().unwrap(), port: 5001 }, Form::R3, text("hi"));
@@ -93,8 +99,9 @@ fn a_text_that_somebody_else_got_meanwhile_is_not_said_to_be_delivered() {
         let mut story = Story::new();
         let (op, real, text) = bob_is_written_to(&mut story);
         carol_speaks(&mut story, real);
-        let actions =
-            story.state.sent(Sent { job: text.job, to: real, result, parts, capability: None }, story.now);
+        let actions = story
+            .state
+            .sent(PlainResult { job: text.job, to: real, result, parts, capability: None }, story.now);
         story.perform(actions);
         let claimed = Some(Claimed { ip: real.v4().unwrap(), port: 5001 });
         let who = PeerInfo { claimed, ..bob(5001) };
@@ -114,7 +121,7 @@ fn message_with_no_byte_sent_anywhere_is_queued() {
     let (op, real, text) = bob_is_written_to(&mut story);
     carol_speaks(&mut story, real);
     let result = SendResult::Failed(SendError::Refused);
-    let sent = Sent { job: text.job, to: at(5001), result, parts: (0, 1), capability: None };
+    let sent = PlainResult { job: text.job, to: at(5001), result, parts: (0, 1), capability: None };
     let actions = story.state.sent(sent, story.now);
     story.perform(actions);
     let told = story.told();

@@ -2,7 +2,7 @@
 
 use super::keys::{BOBS, EVES, key, message, met};
 use super::*;
-use crate::model::session::{Met, Say, TalkEnd};
+use crate::model::session::{Met, Request, RequestEnd};
 
 #[test]
 fn known_key_binds_address_without_hello() {
@@ -10,7 +10,7 @@ fn known_key_binds_address_without_hello() {
     story.writes(5001, 1);
     story.promises(BOBS);
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-    story.talked(Some(Met { key: key(BOBS), hello: None }), TalkEnd::Broken);
+    story.talked(Some(Met { key: key(BOBS), hello: None }), RequestEnd::Broken);
     let ids: Vec<Recipient> = story.state.rows(story.now).iter().map(|row| row.id).collect();
     assert_eq!(ids, [Recipient::key(key(BOBS))], "the address has no row of its own");
     assert_eq!(story.state.waiting(story.now).first().map(|text| text.to), Some(ids[0]));
@@ -37,7 +37,7 @@ fn key_at_legacy_address_leaves_legacy_peer_alone() {
     let legacy = legacy(at(5001));
     assert!(story.state.knows(legacy));
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     story.told();
     let of_legacy = |story: &Story| {
         let rows = story.state.rows(story.now);
@@ -58,16 +58,16 @@ fn message_for_replaced_legacy_peer_is_held() {
     let mut story = Story::new().with_static(&[5001]);
     story.ends(5001, &SendResult::HandedOver);
     story.dials_in(BOBS, "Bob", 5001).expect("welcome");
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     story.told();
     let to = Target::These(vec![legacy(at(5001))]);
     story.does(Command::Send { to, message: message(1) });
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
     story.promises(BOBS);
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::AnotherPeer)]);
     assert!(story.dials(5001).is_empty());
-    assert!(story.talks.iter().all(|talk| !matches!(talk.say, Say::Texts(_))));
+    assert!(story.talks.iter().all(|talk| !matches!(talk.say, Request::Messages(_))));
 }
 
 #[test]
@@ -76,14 +76,14 @@ fn acknowledgements_are_spaced_whichever_peer_proves_a_key() {
         let claimed = Claimed { ip: HERE, port: 5001 };
         let nameless = Plain { claimed, form: Form::Standard, name: None, body: Body::Connect };
         let decoded = vec![Decoded::Message(nameless)];
-        let received = Received { source: Source::from(HERE), decoded, cut: false };
+        let received = PlainReceived { source: Source::from(HERE), decoded, cut: false };
         let (_, actions) = story.state.received(received, story.now);
         story.perform(actions);
     }
     let mut story = Story::new();
     connects(&mut story);
     story.promises(BOBS);
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert!(!story.state.knows(at(5001).into()));
     connects(&mut story);
     assert!(story.state.knows(at(5001).into()));
@@ -99,7 +99,7 @@ fn replaced_legacy_peer_loses_its_form() {
     story.ends(5001, &SendResult::HandedOver);
     story.told();
     story.dials_in(EVES, "Eve", 5001).expect("welcome");
-    story.talked(Some(Met { key: key(EVES), hello: None }), TalkEnd::Answered);
+    story.talked(Some(Met { key: key(EVES), hello: None }), RequestEnd::Answered);
     let to = Target::These(vec![legacy(at(5001))]);
     story.does(Command::Send { to, message: message(1) });
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
@@ -113,7 +113,7 @@ fn legacy_peer_that_is_back_loses_the_promise() {
     let to = Target::These(vec![legacy(at(5001))]);
     story.does(Command::Connect(to.clone()));
     story.promises(EVES);
-    story.talked(None, TalkEnd::NoOk);
+    story.talked(None, RequestEnd::NoSession);
     story.told();
     story.does(Command::Send { to, message: message(1) });
     assert_eq!(story.dials(5001), [Outgoing::Text(["text 1".to_owned()].into())]);

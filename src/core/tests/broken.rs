@@ -2,7 +2,7 @@
 
 use super::keys::{BOBS, EVES, met};
 use super::*;
-use crate::model::session::TalkEnd;
+use crate::model::session::RequestEnd;
 
 #[test]
 fn stranger_does_not_silence_legacy_contact_of_its_name() {
@@ -25,7 +25,7 @@ fn message_stored_during_key_proof_leaves_nothing_behind() {
     // Bob proves himself there before the write is done.
     story.does(Command::Connect(Target::These(vec![at(5001).into()])));
     story.promises(BOBS);
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     let actions = story.state.written(id.expect("a number"), Ok(()), story.now);
     story.perform(actions);
     let address = Recipient::Address(at(5001));
@@ -44,7 +44,7 @@ fn legacy_program_at_former_key_address_gets_connect() {
     );
     story.perform(parted);
     story.does(Command::Connect(these(5001)));
-    story.talked(None, TalkEnd::NoOk);
+    story.talked(None, RequestEnd::NoSession);
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
     story.ends(5001, &SendResult::HandedOver);
     assert_eq!(story.outcomes(), [DeliveryStatus::Sent]);
@@ -62,9 +62,9 @@ fn false_promise_behind_connect_is_not_retried_forever() {
     );
     story.perform(parted);
     story.does(Command::Connect(these(5001)));
-    story.talked(None, TalkEnd::NoOk);
+    story.talked(None, RequestEnd::NoSession);
     story.promises(EVES);
-    story.talked(None, TalkEnd::NoOk);
+    story.talked(None, RequestEnd::NoSession);
     assert!(story.under_way.is_empty() && story.talks.is_empty());
     let is_done = |event: &Event| matches!(event, Event::Done { .. });
     assert_eq!(story.told().into_iter().filter(is_done).count(), 1);
@@ -75,7 +75,7 @@ fn connects_as(story: &mut Story, name: &str) {
     let claimed = Claimed { ip: HERE, port: 5001 };
     let name = Some(PeerName::new(name));
     let decoded = vec![Decoded::Message(Plain { claimed, form: Form::Standard, name, body: Body::Connect })];
-    let received = Received { source: Source::from(HERE), decoded, cut: false };
+    let received = PlainReceived { source: Source::from(HERE), decoded, cut: false };
     let (_, actions) = story.state.received(received, story.now);
     story.perform(actions);
 }
@@ -95,7 +95,7 @@ fn introduced_key_leaves_legacy_peer_its_name() {
     connects_as(&mut story, "Eve");
     assert_eq!(name_of_legacy(&story).as_deref(), Some("Bob"));
     story.promises(EVES);
-    story.talked(Some(met(EVES, 5001)), TalkEnd::Answered);
+    story.talked(Some(met(EVES, 5001)), RequestEnd::Answered);
     assert_eq!(name_of_legacy(&story).as_deref(), Some("Bob"));
 }
 
@@ -124,12 +124,12 @@ fn legacy_peer_is_there_again_after_a_key_at_its_address() {
     story.gets(5001, text("hi"));
     connects_as(&mut story, "Eve");
     story.promises(EVES);
-    story.talked(Some(met(EVES, 5001)), TalkEnd::Answered);
+    story.talked(Some(met(EVES, 5001)), RequestEnd::Answered);
     let bye = Some(crate::model::session::ByeReason::Leaves);
     let parted = story.state.session_down(super::keys::key(EVES), bye, story.now);
     story.perform(parted);
     story.does(Command::Connect(these(5001)));
-    story.talked(None, TalkEnd::NoOk);
+    story.talked(None, RequestEnd::NoSession);
     story.ends(5001, &SendResult::HandedOver);
     let rows = story.state.rows(story.now);
     let state = rows.into_iter().find(|row| row.id == legacy(at(5001))).map(|row| row.state);
@@ -143,11 +143,11 @@ fn blocked_key_gets_no_row_from_what_was_under_way() {
     story.does(Command::Connect(these(5001)));
     story.dials_in(BOBS, "Bob", 5001).expect("welcome");
     story.does(Command::Connect(Target::These(vec![super::keys::key(BOBS).into()])));
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     story.does(Command::Block(super::keys::key(BOBS)));
     story.promises(BOBS);
     while !story.talks.is_empty() {
-        story.talked(Some(met(BOBS, 5001)), TalkEnd::Bye(crate::model::session::ByeReason::Leaves));
+        story.talked(Some(met(BOBS, 5001)), RequestEnd::Bye(crate::model::session::ByeReason::Leaves));
     }
     assert!(!story.state.knows(super::keys::key(BOBS).into()));
 }
@@ -161,7 +161,7 @@ fn check_counts_are_balanced_when_a_peer_claims_our_address() {
     for _ in 0..3 {
         story.later(PROBE_INTERVAL * 2);
         while !story.talks.is_empty() {
-            story.talked(None, TalkEnd::Unreachable(SendError::Refused));
+            story.talked(None, RequestEnd::Unreachable(SendError::Refused));
         }
         story.ends(5001, &SendResult::Failed(SendError::Refused));
         story.ends(5000, &SendResult::Failed(SendError::Refused));

@@ -163,8 +163,13 @@ fn texts_on_their_way_count_for_the_row_that_they_find_there_and_follow_it() {
     story.gets_from(HERE, Claimed { ip: real.v4().unwrap(), port: 5001 }, Form::Standard, Body::Connect);
     assert_eq!(waiting(&story, at(5001).into()), 1);
     let ack = story.under_way.iter().find(|t| t.message == Outgoing::ConnectAck).unwrap().clone();
-    let found =
-        Sent { job: ack.job, to: real, result: SendResult::HandedOver, parts: (1, 1), capability: None };
+    let found = PlainResult {
+        job: ack.job,
+        to: real,
+        result: SendResult::HandedOver,
+        parts: (1, 1),
+        capability: None,
+    };
     let actions = story.state.sent(found, story.now);
     story.perform(actions);
     assert_eq!(waiting(&story, legacy(at(5001))), 1);
@@ -266,12 +271,12 @@ fn nothing_is_taken_when_nobody_is_there_any_more_to_be_told() {
 /// What the user is told of a text of which the dialer says `given`.
 fn status_of_a_message(story: &mut Story, given: SendResult) -> DeliveryStatus {
     story.says(these(5001), "hi");
-    let is_text = |transmit: &Transmit| matches!(transmit.message, Outgoing::Text(_));
+    let is_text = |transmit: &PlainRequest| matches!(transmit.message, Outgoing::Text(_));
     let index = story.under_way.iter().rposition(is_text).unwrap();
     let job = story.under_way.remove(index).job;
     let actions = story
         .state
-        .sent(Sent { job, to: at(5001), result: given, parts: (1, 1), capability: None }, story.now);
+        .sent(PlainResult { job, to: at(5001), result: given, parts: (1, 1), capability: None }, story.now);
     let results = actions.iter().find_map(|action| match action {
         Output::Tell(Event::Delivery { status, .. }) => Some(status.clone()),
         _ => None,

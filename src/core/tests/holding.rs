@@ -4,7 +4,7 @@ use super::keeping::{WEEK, conditions};
 use super::keys::{BOBS, key, message, met};
 use super::*;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::{Message, TalkEnd};
+use crate::model::session::{Message, RequestEnd};
 use crate::model::stored::Condition;
 
 impl Story {
@@ -12,7 +12,7 @@ impl Story {
     fn eve_says(&mut self, port: u16, body: Body) {
         let (claimed, form) = (Claimed { ip: HERE, port }, Form::Standard);
         let decoded = vec![Decoded::Message(Plain { claimed, form, name: Some(PeerName::new("Eve")), body })];
-        let received = Received { source: Source::from(HERE), decoded, cut: false };
+        let received = PlainReceived { source: Source::from(HERE), decoded, cut: false };
         let (_, actions) = self.state.received(received, self.now);
         self.perform(actions);
     }
@@ -136,7 +136,7 @@ fn a_text_for_a_key_that_was_not_remembered_stays_until_that_key_is_met_and_for_
     story.dials_in(BOBS, "Bob", 5001).expect("it is welcome");
     assert_eq!(story.letters_under_way(), [Message { again: true, ..message(1) }]);
     story.told();
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Delivered]);
     let told = story.told();
     assert!(
@@ -172,11 +172,12 @@ fn what_waits_behind_a_text_that_shows_a_key_goes_on_though_the_user_has_sent_it
     story.writes(5001, 1);
     story.writes(5001, 2);
     story.disk_turns(Ok(()));
-    let texts: Vec<Transmit> = story.under_way.drain(..).collect();
+    let texts: Vec<PlainRequest> = story.under_way.drain(..).collect();
     story.does(Command::Disconnect(these(5001)));
     story.ends(5001, &SendResult::HandedOver);
-    let [Transmit { job, to, .. }] = texts[..] else { panic!("{texts:?}") };
-    let sent = Sent { job, to, result: SendResult::Delivered, parts: (1, 1), capability: Some(key(BOBS)) };
+    let [PlainRequest { job, to, .. }] = texts[..] else { panic!("{texts:?}") };
+    let sent =
+        PlainResult { job, to, result: SendResult::Delivered, parts: (1, 1), capability: Some(key(BOBS)) };
     let actions = story.state.sent(sent, story.now);
     story.perform(actions);
     story.disk_turns(Ok(()));
@@ -195,11 +196,11 @@ fn who_leaves_is_not_told_that_a_text_stays_which_could_not_be_written_down() {
     story.disk_turns(Ok(()));
     story.writes(5001, 1);
     story.disk_turns(Err("the disk is full"));
-    story.talked(None, TalkEnd::Unreachable(SendError::Refused));
+    story.talked(None, RequestEnd::Unreachable(SendError::Refused));
     story.told();
     story.does(Command::Leave);
     while !story.talks.is_empty() {
-        story.talked(None, TalkEnd::Unreachable(SendError::Refused));
+        story.talked(None, RequestEnd::Unreachable(SendError::Refused));
     }
     story.later(seconds(3));
     let told = story.told();
@@ -266,7 +267,7 @@ fn message_held_for_another_key_is_reported_once_stored() {
     story.under_way.truncate(1);
     story.promises(BOBS);
     while !story.talks.is_empty() {
-        story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+        story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     }
     story.disk_turns(Ok(()));
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::AnotherPeer)]);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::*;
 use crate::model::message::MessageId;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::{Message, Say, TalkEnd, Talked};
+use crate::model::session::{Message, Request, RequestEnd, SessionReport};
 use crate::model::stored::{Condition, RowId};
 
 pub(super) const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -49,8 +49,8 @@ impl Story {
 
     /// What the texts under way to keys are.
     pub(super) fn letters_under_way(&self) -> Vec<Message> {
-        let messages = |talk: &Talk| match &talk.say {
-            Say::Texts(messages) => messages.clone(),
+        let messages = |talk: &SessionRequest| match &talk.say {
+            Request::Messages(messages) => messages.clone(),
             _ => Vec::new(),
         };
         self.talks.iter().flat_map(messages).collect()
@@ -73,9 +73,9 @@ impl Story {
     pub(super) fn refused_unsent(&mut self, port: u16) {
         let (of_port, rest) = self.under_way.drain(..).partition(|t| t.to.port() == port);
         self.under_way = rest;
-        for Transmit { job, to, .. } in of_port {
+        for PlainRequest { job, to, .. } in of_port {
             let result = SendResult::Failed(SendError::Refused);
-            let sent = Sent { job, to, result, parts: (0, 1), capability: None };
+            let sent = PlainResult { job, to, result, parts: (0, 1), capability: None };
             let actions = self.state.sent(sent, self.now);
             self.perform(actions);
         }
@@ -116,7 +116,7 @@ fn a_text_to_a_key_is_sent_when_it_is_written_down_and_not_before() {
     let writes = story.disk_turns(Ok(()));
     assert_eq!(conditions(&writes), [Condition::Queued, Condition::Queued]);
     assert_eq!(story.letters_under_way(), [message(1)], "what is written down later is the next turn");
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Delivered]);
     assert_eq!(story.letters_under_way(), [message(2)]);
 }
@@ -243,10 +243,10 @@ fn what_waits_for_an_address_goes_to_who_proves_a_key_there_before_what_is_typed
     story.writes(5001, 2);
     story.disk_turns(Ok(()));
     assert_eq!(story.letters_under_way(), [], "that he listens there is only his claim");
-    assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Greet);
+    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
     story.disk_turns(Ok(()));
     assert_eq!(story.letters_under_way(), [message(1)]);
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(story.letters_under_way(), [message(2)]);
 }
 
@@ -338,8 +338,8 @@ fn what_is_typed_when_a_peer_is_known_to_speak_plain_goes_behind_what_waits_for_
     story.does(Command::Connect(these(5001)));
     story.disk_turns(Ok(()));
     // The user's own question is answered before the one that the text waits for.
-    let Transmit { job, to, .. } = story.under_way.remove(1);
-    let sent = Sent { job, to, result: SendResult::HandedOver, parts: (1, 1), capability: None };
+    let PlainRequest { job, to, .. } = story.under_way.remove(1);
+    let sent = PlainResult { job, to, result: SendResult::HandedOver, parts: (1, 1), capability: None };
     let actions = story.state.sent(sent, story.now);
     story.perform(actions);
     assert_eq!(story.verification(5001), Some(Verification::Plain));
@@ -425,7 +425,7 @@ fn what_waits_for_too_long_expires_and_is_told_of() {
     story.writes(5001, 1);
     story.writes(5002, 2);
     story.disk_turns(Ok(()));
-    story.talked(None, TalkEnd::Unreachable(SendError::Refused));
+    story.talked(None, RequestEnd::Unreachable(SendError::Refused));
     story.refused_unsent(5002);
     story.disk_turns(Ok(()));
     assert_eq!(story.state.waiting(story.now).len(), 2);
@@ -461,7 +461,7 @@ fn a_text_is_taken_back_unless_it_is_on_its_way_and_arrives() {
     assert!(matches!(by_op[..], [Event::Delivery { status: DeliveryStatus::Cancelled, .. }]), "{by_op:?}");
     assert!(none.contains(&&Event::NotWaiting));
     // The first was on its way, and its receipt says that it has arrived.
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Cancelled, Condition::Delivered]);
 }
 
@@ -499,7 +499,7 @@ fn what_waits_since_an_earlier_run_is_sent_again_and_its_end_told_of() {
     );
     // To a key that is not known nothing is sent.
     assert_eq!(conditions(&next.disk_turns(Ok(()))), [Condition::Uncertain]);
-    next.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    next.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     let told = next.told();
     assert!(
         told.iter().any(|event| matches!(
@@ -516,12 +516,12 @@ fn who_leaves_is_told_what_stays_for_the_next_time_and_nothing_of_it_is_lost() {
     story.knows_bob(5001);
     story.writes(5001, 1);
     story.disk_turns(Ok(()));
-    story.talked(None, TalkEnd::Unreachable(SendError::Refused));
+    story.talked(None, RequestEnd::Unreachable(SendError::Refused));
     story.disk_turns(Ok(()));
     story.told();
     story.does(Command::Leave);
     while !story.talks.is_empty() {
-        story.talked(None, TalkEnd::Unreachable(SendError::Refused));
+        story.talked(None, RequestEnd::Unreachable(SendError::Refused));
     }
     story.later(seconds(3));
     let told = story.told();
@@ -545,7 +545,7 @@ fn the_goodbye_waits_until_the_last_text_is_written_down_but_not_for_a_disk_that
             story.disk_turns(Ok(()));
             assert_eq!(story.letters_under_way(), [message(1)]);
         }
-        assert_eq!(story.talks.last().map(|talk| &talk.say), Some(&Say::Bye));
+        assert_eq!(story.talks.last().map(|talk| &talk.say), Some(&Request::Bye));
     }
 }
 
@@ -559,7 +559,7 @@ fn a_text_goes_to_the_key_of_whoever_comes_back_to_the_address_it_waits_for() {
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
     story.later(seconds(1));
     story.promises(BOBS);
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     let writes = story.disk_turns(Ok(()));
     let moved = StoreOp::Moved {
         id: message(1).id,
@@ -577,12 +577,12 @@ fn a_text_of_an_earlier_run_whose_receipt_comes_late_is_delivered_once() {
     story.writes(5001, 1);
     story.disk_turns(Ok(()));
     let turn = story.talks.remove(0);
-    let talked = Talked {
+    let talked = SessionReport {
         addr: at(5001),
         met: Some(met(BOBS, 5001)),
         written: 1,
         receipts: Vec::<MessageId>::new(),
-        end: TalkEnd::Broken,
+        end: RequestEnd::Broken,
     };
     story.ends_as(turn.job, talked);
     assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Sent]);
@@ -700,7 +700,7 @@ fn a_text_that_waits_for_the_disk_does_not_go_out_in_plain_to_who_has_promised_a
     story.disk_turns(Ok(()));
     assert_eq!(story.plain_under_way(5001), 0);
     while !story.talks.is_empty() && story.letters_under_way().is_empty() {
-        story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+        story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
         story.disk_turns(Ok(()));
     }
     // The message was for the earlier legacy peer and waits for the user.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
-use crate::model::session::{ByeReason, Introduction, Message, Met, Say, TalkEnd, Talked};
+use crate::model::session::{ByeReason, Introduction, Message, Met, Request, RequestEnd, SessionReport};
 
 pub(super) fn key(n: u8) -> PublicKey {
     PublicKey::new([n; 32])
@@ -56,29 +56,30 @@ impl Story {
     pub(super) fn promises(&mut self, n: u8) {
         let transmit = self.under_way.pop().expect("something plain is under way");
         assert!(self.under_way.is_empty());
-        let Transmit { job, to, .. } = transmit;
-        let sent = Sent { job, to, result: SendResult::Delivered, parts: (1, 1), capability: Some(key(n)) };
+        let PlainRequest { job, to, .. } = transmit;
+        let sent =
+            PlainResult { job, to, result: SendResult::Delivered, parts: (1, 1), capability: Some(key(n)) };
         let actions = self.state.sent(sent, self.now);
         self.perform(actions);
     }
 
     /// The oldest talk under way ends so, at the first address.
-    pub(super) fn talked(&mut self, met: Option<Met>, end: TalkEnd) -> Talk {
+    pub(super) fn talked(&mut self, met: Option<Met>, end: RequestEnd) -> SessionRequest {
         let talk = self.talks.remove(0);
         let ids: Vec<MessageId> = match &talk.say {
-            Say::Texts(messages) => messages.iter().map(|message| message.id).collect(),
+            Request::Messages(messages) => messages.iter().map(|message| message.id).collect(),
             _ => Vec::new(),
         };
-        let receipts = if end == TalkEnd::Answered { ids.clone() } else { Vec::new() };
+        let receipts = if end == RequestEnd::Answered { ids.clone() } else { Vec::new() };
         let written = if met.is_some() { ids.len() } else { 0 };
-        let talked = Talked { addr: talk.addrs[0], met, written, receipts, end };
+        let talked = SessionReport { addr: talk.addrs[0], met, written, receipts, end };
         self.ends_as(talk.job, talked);
         talk
     }
 
     /// A request ends so.
-    pub(super) fn ends_as(&mut self, job: JobId, talked: Talked) {
-        let Talked { addr, met, written, receipts, end } = talked;
+    pub(super) fn ends_as(&mut self, job: JobId, talked: SessionReport) {
+        let SessionReport { addr, met, written, receipts, end } = talked;
         if let Some(Met { key, hello }) = met {
             let up = SessionUp { key, hello, addr, source: addr.source() };
             let (_, outputs) = self.state.session_up(Some(job), up, moment(), self.now);
@@ -95,7 +96,7 @@ impl Story {
     pub(super) fn knows_bob(&mut self, port: u16) {
         self.does(Command::Connect(these(port)));
         self.promises(BOBS);
-        self.talked(Some(met(BOBS, port)), TalkEnd::Answered);
+        self.talked(Some(met(BOBS, port)), RequestEnd::Answered);
         assert!(self.talks.is_empty() && self.under_way.is_empty());
         self.told();
     }
@@ -139,15 +140,15 @@ fn a_text_to_a_stranger_waits_for_the_answer_to_connect_and_then_goes_out_encryp
     assert_eq!(story.dials(5001), [Outgoing::Connect], "no text goes out before");
     story.promises(BOBS);
     assert_eq!(story.under_way, []);
-    let greeting = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    assert_eq!((greeting.expect, greeting.say), (Some(key(BOBS)), Say::Greet));
+    let greeting = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!((greeting.expect, greeting.say), (Some(key(BOBS)), Request::Open));
     let told = story.told();
     assert!(
         told.iter().any(|event| matches!(event, Event::Pinned(_, pinned) if *pinned == key(BOBS))),
         "{told:?}"
     );
-    let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    assert_eq!((turn.expect, turn.say), (Some(key(BOBS)), Say::Texts(vec![message(1)])));
+    let turn = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!((turn.expect, turn.say), (Some(key(BOBS)), Request::Messages(vec![message(1)])));
     let told = story.told();
     let Some(Event::Delivery { op: of, who, status: DeliveryStatus::Delivered, .. }) = told.first() else {
         panic!("{told:?}")
@@ -165,8 +166,13 @@ fn kept_session_proves_nothing_at_another_address() {
     let greeting = story.talks.remove(0);
     assert_eq!((greeting.expect, &greeting.addrs[..]), (Some(key(BOBS)), &[at(5002)][..]));
     let kept = Some(Met { key: key(BOBS), hello: None });
-    let talked =
-        Talked { addr: at(5001), met: kept, written: 0, receipts: Vec::new(), end: TalkEnd::Answered };
+    let talked = SessionReport {
+        addr: at(5001),
+        met: kept,
+        written: 0,
+        receipts: Vec::new(),
+        end: RequestEnd::Answered,
+    };
     story.ends_as(greeting.job, talked);
     assert_eq!((&story.under_way[..], &story.talks[..]), (&[][..], &[][..]), "the message waits");
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
@@ -178,13 +184,13 @@ fn who_has_promised_a_key_gets_nothing_in_plain_while_that_is_tried_and_no_lost_
     // What is asked has a receipt with a key; the greeting breaks, and the next receipt is lost.
     story.does(Command::Connect(these(5001)));
     story.promises(BOBS);
-    story.talked(None, TalkEnd::Broken);
+    story.talked(None, RequestEnd::Broken);
     story.told();
     let op = story.writes(5001, 1);
     assert_eq!(story.under_way, [], "nothing in plain");
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    assert_eq!(turn.say, Say::Texts(vec![message(1)]));
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    let turn = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!(turn.say, Request::Messages(vec![message(1)]));
     assert!(story.told().contains(&Event::Settled(op)));
 }
 
@@ -196,11 +202,11 @@ fn a_text_that_waits_for_the_answer_is_not_overtaken_when_its_recipient_dials_in
     // That port is only its claim, and the text is for who listens there.
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     story.writes(5001, 2);
-    assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Greet);
-    let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    assert_eq!(turn.say, Say::Texts(vec![message(1)]));
-    let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    assert_eq!(turn.say, Say::Texts(vec![message(2)]), "what is stored later is sent later");
+    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
+    let turn = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!(turn.say, Request::Messages(vec![message(1)]));
+    let turn = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!(turn.say, Request::Messages(vec![message(2)]), "what is stored later is sent later");
     story.ends(5001, &SendResult::HandedOver);
     assert_eq!(story.under_way, [], "nothing is left of the question");
 }
@@ -231,7 +237,7 @@ fn a_static_peer_that_was_known_by_its_key_elsewhere_stays_static() {
     let (_, actions) = story.state.start(vec![peer], story.now);
     story.perform(actions);
     story.promises(BOBS);
-    story.talked(Some(met(BOBS, 5002)), TalkEnd::Answered);
+    story.talked(Some(met(BOBS, 5002)), RequestEnd::Answered);
     let rows = story.state.rows(story.now);
     assert_eq!(
         rows.iter().map(|row| (row.addr, row.origin)).collect::<Vec<_>>(),
@@ -246,11 +252,11 @@ fn static_peer_stays_when_another_key_answers() {
     story.talks.clear();
     story = story.with_static(&[5001]);
     story.promises(BOBS);
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     story.later(Duration::from_secs(30));
     story.talks.retain(|talk| talk.expect == Some(key(BOBS)));
     assert_eq!(story.talks.len(), 1, "one look at Bob: {:?}", story.talks);
-    story.talked(None, TalkEnd::WrongKey(key(EVES)));
+    story.talked(None, RequestEnd::WrongKey(key(EVES)));
     let mut rows = story.state.rows(story.now);
     rows.sort_by_key(|row| row.addr);
     let rows: Vec<_> =
@@ -273,12 +279,12 @@ fn a_configured_address_is_looked_at_again_when_its_peer_was_met_over_a_kept_con
     for wait in [1, 2] {
         story.promises(BOBS);
         let greeting = story.talks.remove(0);
-        let talked = Talked {
+        let talked = SessionReport {
             addr: at(5001),
             met: Some(Met { key: key(BOBS), hello: None }),
             written: 0,
             receipts: Vec::new(),
-            end: TalkEnd::Answered,
+            end: RequestEnd::Answered,
         };
         story.ends_as(greeting.job, talked);
         assert_eq!(story.under_way, [], "not at once");
@@ -294,14 +300,14 @@ fn claimed_port_gets_no_message_before_proof() {
     story.writes(5002, 1);
     assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
     assert_eq!(story.talks.len(), 1, "Bob only claims to be there");
-    assert_eq!((&story.talks[0].say, &story.talks[0].addrs[..]), (&Say::Greet, &[at(5002)][..]));
+    assert_eq!((&story.talks[0].say, &story.talks[0].addrs[..]), (&Request::Open, &[at(5002)][..]));
     story.writes(5002, 2);
     story.promises(BOBS);
-    assert_eq!(story.talked(Some(met(BOBS, 5002)), TalkEnd::Answered).say, Say::Greet);
-    assert_eq!(story.talked(Some(met(BOBS, 5002)), TalkEnd::Answered).say, Say::Greet);
+    assert_eq!(story.talked(Some(met(BOBS, 5002)), RequestEnd::Answered).say, Request::Open);
+    assert_eq!(story.talked(Some(met(BOBS, 5002)), RequestEnd::Answered).say, Request::Open);
     for n in 1..=2 {
-        let turn = story.talked(Some(met(BOBS, 5002)), TalkEnd::Answered);
-        assert_eq!(turn.say, Say::Texts(vec![message(n)]));
+        let turn = story.talked(Some(met(BOBS, 5002)), RequestEnd::Answered);
+        assert_eq!(turn.say, Request::Messages(vec![message(n)]));
     }
 }
 
@@ -316,10 +322,10 @@ fn who_has_promised_a_key_gets_nothing_in_plain_whatever_form_somebody_wrote_in_
     story.promises(BOBS);
     story.writes(5001, 2);
     assert_eq!(story.under_way, []);
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    let turn = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    assert_eq!(turn.say, Say::Texts(vec![message(2)]));
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    let turn = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!(turn.say, Request::Messages(vec![message(2)]));
 }
 
 #[test]
@@ -330,13 +336,13 @@ fn who_is_found_at_another_address_by_a_look_is_looked_at_there_from_then_on() {
     for port in [5002, 5002] {
         story.later(PROBE_INTERVAL);
         let look = story.talks.remove(0);
-        assert_eq!(look.say, Say::Ping);
-        let talked = Talked {
+        assert_eq!(look.say, Request::Ping);
+        let talked = SessionReport {
             addr: at(port),
             met: Some(met(BOBS, port)),
             written: 0,
             receipts: Vec::new(),
-            end: TalkEnd::Answered,
+            end: RequestEnd::Answered,
         };
         story.ends_as(look.job, talked);
     }
@@ -347,11 +353,11 @@ fn a_promise_is_taken_back_by_another_key_and_not_by_silence() {
     let mut story = Story::new();
     story.does(Command::Connect(these(5001)));
     story.promises(BOBS);
-    story.talked(None, TalkEnd::NoOk);
+    story.talked(None, RequestEnd::NoSession);
     story.writes(5001, 1);
     assert_eq!(story.under_way, [], "nothing in plain");
-    let greeting = story.talked(None, TalkEnd::WrongKey(key(EVES)));
-    assert_eq!((greeting.expect, greeting.say), (Some(key(BOBS)), Say::Greet));
+    let greeting = story.talked(None, RequestEnd::WrongKey(key(EVES)));
+    assert_eq!((greeting.expect, greeting.say), (Some(key(BOBS)), Request::Open));
     story.writes(5001, 2);
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
 }
@@ -404,7 +410,7 @@ fn a_text_to_a_stranger_who_does_not_answer_is_not_sent_and_waits() {
 
 #[test]
 fn what_a_receipt_promised_and_does_not_hold_sends_nothing_in_plain() {
-    for end in [TalkEnd::NoOk, TalkEnd::NotSecure, TalkEnd::WrongKey(key(EVES))] {
+    for end in [RequestEnd::NoSession, RequestEnd::NotSecure, RequestEnd::WrongKey(key(EVES))] {
         let mut story = Story::new();
         story.writes(5001, 1);
         story.promises(BOBS);
@@ -412,10 +418,10 @@ fn what_a_receipt_promised_and_does_not_hold_sends_nothing_in_plain() {
         assert_eq!((&story.under_way[..], &story.talks[..]), (&[][..], &[][..]), "{end:?}");
         let told = story.told();
         let misled = told.iter().any(|event| matches!(event, Event::Misled { .. }));
-        assert_eq!(misled, matches!(end, TalkEnd::WrongKey(_)), "{told:?}");
+        assert_eq!(misled, matches!(end, RequestEnd::WrongKey(_)), "{told:?}");
         let status = match end {
-            TalkEnd::NoOk => DeliveryStatus::Queued(PendingReason::NoSession),
-            TalkEnd::NotSecure => DeliveryStatus::Queued(PendingReason::NotSecure),
+            RequestEnd::NoSession => DeliveryStatus::Queued(PendingReason::NoSession),
+            RequestEnd::NotSecure => DeliveryStatus::Queued(PendingReason::NotSecure),
             // That does not become better by waiting.
             _ => DeliveryStatus::Failed(FailureReason::NotSent(SendError::WrongKey)),
         };
@@ -439,7 +445,7 @@ fn a_known_key_is_used_at_the_first_dial_of_the_next_run() {
     let config = CoreConfig { pins, policy: Policy::Strict, ..alice() };
     let mut next = Story::with(config).with_static(&[5001]);
     assert_eq!((&next.under_way[..], next.talks.len()), (&[][..], 1));
-    assert_eq!((next.talks[0].expect, &next.talks[0].say), (Some(key(BOBS)), &Say::Greet));
+    assert_eq!((next.talks[0].expect, &next.talks[0].say), (Some(key(BOBS)), &Request::Open));
     next.writes(5001, 1);
     assert_eq!(next.talks.len(), 2);
     assert!(next.under_way.is_empty(), "never in plain");
@@ -450,7 +456,7 @@ fn a_text_that_breaks_off_is_sent_again_with_its_mark_until_its_receipt_is_there
     let mut story = Story::new();
     story.knows_bob(5001);
     let op = story.writes(5001, 1);
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Broken);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Broken);
     let told = story.told();
     let waits = |event: &Event| {
         matches!(event, Event::Delivery { status: DeliveryStatus::Queued(PendingReason::NoReceipt), .. })
@@ -458,8 +464,8 @@ fn a_text_that_breaks_off_is_sent_again_with_its_mark_until_its_receipt_is_there
     assert!(told.iter().any(waits) && told.contains(&Event::Settled(op)), "{told:?}");
     story.later(seconds(1));
     let again = loop {
-        let talk = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-        if let Say::Texts(messages) = talk.say {
+        let talk = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+        if let Request::Messages(messages) = talk.say {
             break messages;
         }
     };
@@ -478,9 +484,9 @@ fn texts_typed_meanwhile_are_the_next_turn_and_keep_their_order() {
         story.writes(5001, n);
     }
     assert_eq!(story.talks.len(), 1);
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    let next = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    assert_eq!(next.say, Say::Texts(vec![message(2), message(3)]));
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    let next = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!(next.say, Request::Messages(vec![message(2), message(3)]));
     assert_eq!(
         story.outcomes(),
         [DeliveryStatus::Delivered, DeliveryStatus::Delivered, DeliveryStatus::Delivered]
@@ -493,7 +499,7 @@ fn another_key_at_contact_address_changes_nothing() {
     story.knows_bob(5001);
     story.writes(5001, 1);
     let bob = story.state.pins_for("Bob").into_iter().cloned().collect::<Vec<_>>();
-    story.talked(None, TalkEnd::WrongKey(key(EVES)));
+    story.talked(None, RequestEnd::WrongKey(key(EVES)));
     let told = story.told();
     assert!(told.iter().any(|event| matches!(
         event,
@@ -510,7 +516,7 @@ fn key_change_waits_for_user_and_moves_messages() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.writes(5001, 1);
-    story.talked(None, TalkEnd::WrongKey(key(EVES)));
+    story.talked(None, RequestEnd::WrongKey(key(EVES)));
     story.told();
     assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
     let told = story.told();
@@ -524,8 +530,9 @@ fn key_change_waits_for_user_and_moves_messages() {
     story.does(Command::Trust(key(EVES), As::NewKeyOf(key(BOBS))));
     let told = story.told();
     assert!(told.iter().any(|event| matches!(event, Event::Decided(Decision::Trusted(..)))), "{told:?}");
-    let turn = story.talks.iter().find(|talk| matches!(talk.say, Say::Texts(_))).expect("a turn").clone();
-    assert_eq!((turn.expect, turn.say), (Some(key(EVES)), Say::Texts(vec![message(1)])));
+    let turn =
+        story.talks.iter().find(|talk| matches!(talk.say, Request::Messages(_))).expect("a turn").clone();
+    assert_eq!((turn.expect, turn.say), (Some(key(EVES)), Request::Messages(vec![message(1)])));
     assert!(story.under_way.is_empty());
 }
 
@@ -534,7 +541,7 @@ fn blocked_key_change_is_refused_and_contact_kept() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.writes(5001, 1);
-    story.talked(None, TalkEnd::WrongKey(key(EVES)));
+    story.talked(None, RequestEnd::WrongKey(key(EVES)));
     assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
     story.does(Command::Block(key(EVES)));
     assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotAccepted));
@@ -604,8 +611,8 @@ fn a_lost_connection_is_quiet_first_and_looked_at_and_a_goodbye_is_gone_at_once(
     assert_eq!(story.state(5001), Some(PresenceStatus::Unreachable));
     assert_eq!(story.told(), []);
     story.later(Duration::from_millis(10));
-    let ping = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    assert_eq!(ping.say, Say::Ping);
+    let ping = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!(ping.say, Request::Ping);
     assert_eq!((story.state(5001), story.told()), (Some(PresenceStatus::Connected), vec![]));
     let actions = story.state.session_down(key(BOBS), Some(ByeReason::Leaves), story.now);
     story.perform(actions);
@@ -619,7 +626,7 @@ fn who_serves_the_address_without_the_key_is_not_taken_to_be_there() {
     story.later(PROBE_INTERVAL);
     for _ in 0..12 {
         while !story.talks.is_empty() {
-            story.talked(None, TalkEnd::NoOk);
+            story.talked(None, RequestEnd::NoSession);
         }
         story.later(seconds(1));
     }
@@ -632,13 +639,13 @@ fn leaving_says_bye_in_encryption_behind_the_last_texts_and_names_what_is_lost()
     let mut story = Story::new();
     story.knows_bob(5001);
     let op = story.writes(5001, 1);
-    story.talked(None, TalkEnd::Unreachable(SendError::Refused));
+    story.talked(None, RequestEnd::Unreachable(SendError::Refused));
     story.told();
     story.does(Command::Leave);
-    let says: Vec<&Say> = story.talks.iter().map(|talk| &talk.say).collect();
-    assert!(says.contains(&&Say::Bye), "{says:?}");
+    let says: Vec<&Request> = story.talks.iter().map(|talk| &talk.say).collect();
+    assert!(says.contains(&&Request::Bye), "{says:?}");
     while !story.talks.is_empty() {
-        story.talked(None, TalkEnd::Unreachable(SendError::Refused));
+        story.talked(None, RequestEnd::Unreachable(SendError::Refused));
     }
     story.later(seconds(3));
     let told = story.told();
@@ -661,11 +668,11 @@ fn leaving_right_behind_the_first_text_sends_it_as_it_would_have_been_sent_and_t
         };
         let mut story = begin();
         story.promises(BOBS);
-        let greeting = story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-        assert_eq!((greeting.say, &story.under_way[..]), (Say::Greet, &[][..]));
-        let says: Vec<&Say> = story.talks.iter().map(|talk| &talk.say).collect();
-        assert_eq!(says, [&Say::Texts(vec![message(1)]), &Say::Bye]);
-        story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+        let greeting = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+        assert_eq!((greeting.say, &story.under_way[..]), (Request::Open, &[][..]));
+        let says: Vec<&Request> = story.talks.iter().map(|talk| &talk.say).collect();
+        assert_eq!(says, [&Request::Messages(vec![message(1)]), &Request::Bye]);
+        story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
         assert_eq!(story.outcomes(), [DeliveryStatus::Delivered]);
 
         let mut story = begin();
@@ -681,8 +688,8 @@ fn with_only_encryption_nothing_plain_is_said_or_heard() {
     story.writes(5001, 1);
     assert_eq!(story.under_way, []);
     assert_eq!((story.talks.len(), story.talks[0].expect), (1, None));
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(story.outcomes(), [DeliveryStatus::Delivered]);
     assert_eq!(story.gets(5002, text("hi")), PlainAnswer::Nothing);
     assert!(matches!(story.told()[..], [Event::PlainRefused(_, 1)]));
@@ -726,12 +733,16 @@ fn who_leaves_while_a_stranger_is_asked_still_says_the_text_in_encryption_and_th
     let leave = story.does(Command::Leave);
     story.promises(BOBS);
     assert_eq!(story.under_way, [], "nothing more in plain");
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    let says: Vec<Say> = story.talks.iter().map(|talk| talk.say.clone()).collect();
-    assert_eq!(says, [Say::Texts(vec![message(1)]), Say::Bye], "in this order, for they are one lane");
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    let says: Vec<Request> = story.talks.iter().map(|talk| talk.say.clone()).collect();
+    assert_eq!(
+        says,
+        [Request::Messages(vec![message(1)]), Request::Bye],
+        "in this order, for they are one lane"
+    );
     assert!(!story.told().contains(&Event::Settled(leave)));
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     let told = story.told();
     let delivered = |event: &Event| matches!(event, Event::Delivery { op: of, status: DeliveryStatus::Delivered, .. } if *of == op);
     assert!(told.iter().any(delivered) && told.contains(&Event::Settled(leave)), "{told:?}");
@@ -764,7 +775,7 @@ fn looking_after_a_peer_that_said_goodbye_says_no_hello_for_that_would_undo_it()
     let mut story = Story::new();
     story.knows_bob(5001);
     story.does(Command::Disconnect(these(5001)));
-    assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Bye);
+    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
     story.does(Command::List);
     assert_eq!(story.talks, []);
     assert_eq!(story.dials(5001), [Outgoing::Probe]);
@@ -785,7 +796,7 @@ fn what_was_under_way_at_a_goodbye_begins_no_talk_and_does_not_make_a_peer_plain
     // A text finds out whether the promise is true.
     story.writes(5001, 1);
     assert_eq!((story.under_way.len(), story.talks.len()), (0, 1));
-    assert_eq!((story.talks[0].expect, &story.talks[0].say), (Some(key(BOBS)), &Say::Greet));
+    assert_eq!((story.talks[0].expect, &story.talks[0].say), (Some(key(BOBS)), &Request::Open));
 }
 
 #[test]
@@ -795,26 +806,27 @@ fn a_text_to_somebody_who_is_away_is_tried_at_once_and_what_follows_within_a_sec
     story.writes(5001, 1);
     for _ in 0..4 {
         while !story.talks.is_empty() {
-            story.talked(None, TalkEnd::Unreachable(SendError::Refused));
+            story.talked(None, RequestEnd::Unreachable(SendError::Refused));
         }
         story.later(seconds(20));
     }
     while !story.talks.is_empty() {
-        story.talked(None, TalkEnd::Unreachable(SendError::Refused));
+        story.talked(None, RequestEnd::Unreachable(SendError::Refused));
     }
     // The next try is a while away, but the user types now.
     story.later(seconds(2));
     story.outcomes();
     story.writes(5001, 2);
-    let turn = story.talks.iter().find(|talk| matches!(talk.say, Say::Texts(_))).expect("a turn").clone();
-    assert_eq!(turn.say, Say::Texts(vec![message(1)]), "the second one is stored first");
+    let turn =
+        story.talks.iter().find(|talk| matches!(talk.say, Request::Messages(_))).expect("a turn").clone();
+    assert_eq!(turn.say, Request::Messages(vec![message(1)]), "the second one is stored first");
     story.talks.clear();
-    let talked = Talked {
+    let talked = SessionReport {
         addr: at(5001),
         met: None,
         written: 0,
         receipts: Vec::new(),
-        end: TalkEnd::Unreachable(SendError::Refused),
+        end: RequestEnd::Unreachable(SendError::Refused),
     };
     story.ends_as(turn.job, talked);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
@@ -837,10 +849,10 @@ fn a_goodbye_in_plain_is_said_again_to_whoever_got_to_know_our_key_meanwhile() {
         // We introduce ourselves, and before that is known to be done the user goes.
         story.does(if leaves { Command::Leave } else { Command::Disconnect(these(5001)) });
         assert_eq!(story.dials(5001), [Outgoing::Exit]);
-        assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Greet);
+        assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
         story.ends(5001, &SendResult::Delivered);
         assert_eq!(story.talks.len(), 1, "leaves: {leaves}");
-        assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Bye);
+        assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
         if !leaves {
             assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
         }
@@ -855,8 +867,8 @@ fn disconnect_during_introduction_says_goodbye_once() {
     story.does(Command::Connect(these(5001)));
     // The goodbye is queued behind the introduction, so it arrives after it.
     story.does(Command::Disconnect(these(5001)));
-    assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Greet);
-    assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Bye);
+    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
+    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
     assert_eq!(story.talks, []);
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
 }
@@ -868,7 +880,7 @@ fn whoever_introduces_himself_while_we_leave_is_told_goodbye_in_encryption() {
     story.does(Command::Leave);
     assert_eq!(story.dials(5001).last(), Some(&Outgoing::Exit));
     story.dials_in(BOBS, "Bob", 5001).unwrap();
-    assert_eq!(story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered).say, Say::Bye);
+    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
     assert_eq!(story.talks, []);
 }
 
@@ -877,7 +889,7 @@ fn a_greeting_that_was_on_its_way_when_the_user_sent_somebody_away_does_not_brin
     let mut story = Story::new();
     story.knows_bob(5001);
     story.does(Command::Disconnect(these(5001)));
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     story.dials_in(BOBS, "Bob", 5001).unwrap();
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
     // A text does, and so does a greeting that can only have been said afterwards.
@@ -885,7 +897,7 @@ fn a_greeting_that_was_on_its_way_when_the_user_sent_somebody_away_does_not_brin
     story.dials_in(BOBS, "Bob", 5001).unwrap();
     assert_eq!(story.state(5001), Some(PresenceStatus::Connected));
     story.does(Command::Disconnect(these(5001)));
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     let taken = story.takes(BOBS, message(1));
     assert_eq!((taken.len(), story.state(5001)), (1, Some(PresenceStatus::Connected)));
 }
@@ -910,12 +922,12 @@ fn what_waited_for_an_old_key_is_told_to_be_delivered_to_the_new_one() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let op = story.writes(5001, 1);
-    story.talked(None, TalkEnd::WrongKey(key(EVES)));
+    story.talked(None, RequestEnd::WrongKey(key(EVES)));
     assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
     story.does(Command::Trust(key(EVES), As::NewKeyOf(key(BOBS))));
     story.told();
     while !story.talks.is_empty() {
-        story.talked(Some(met(EVES, 5001)), TalkEnd::Answered);
+        story.talked(Some(met(EVES, 5001)), RequestEnd::Answered);
     }
     let told = story.told();
     let later = |event: &Event| matches!(event, Event::Delivery { op: of, is_first: false, status: DeliveryStatus::Delivered, .. } if *of == op);
@@ -933,16 +945,17 @@ fn a_text_under_way_when_its_key_is_replaced_goes_to_the_new_one_or_is_told_of()
         story.told();
         let at_turn = story.talks.iter().position(|talk| talk.expect == Some(key(BOBS))).expect("a turn");
         let turn = story.talks.remove(at_turn);
-        let talked = Talked {
+        let talked = SessionReport {
             addr: turn.addrs[0],
             met: (written > 0).then(|| met(BOBS, 5001)),
             written,
             receipts: Vec::new(),
-            end: TalkEnd::Broken,
+            end: RequestEnd::Broken,
         };
         story.ends_as(turn.job, talked);
         let to_heir = story.talks.iter().any(|talk| {
-            talk.expect == Some(key(EVES)) && matches!(&talk.say, Say::Texts(messages) if messages.len() == 1)
+            talk.expect == Some(key(EVES))
+                && matches!(&talk.say, Request::Messages(messages) if messages.len() == 1)
         });
         let told = story.told();
         let is_told = told.iter().any(|event| {
@@ -966,7 +979,7 @@ fn messages_for_legacy_peer_never_go_to_key() {
     // Its program was replaced by one of ours.
     story.promises(BOBS);
     assert_eq!(story.under_way, [], "what is left does not go out in plain");
-    story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     // The message for the old program is not for the key: the user is asked.
     assert_eq!(story.talks, []);
     let waits = |status: &&DeliveryStatus| **status == DeliveryStatus::Queued(PendingReason::AnotherPeer);
@@ -999,7 +1012,7 @@ fn peer_that_dials_back_is_announced_once() {
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     story.later(Duration::from_secs(1));
     while !story.talks.is_empty() {
-        story.talked(Some(met(BOBS, 5001)), TalkEnd::Answered);
+        story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     }
     let came = story.told().into_iter().filter(|event| matches!(event, Event::Came(_))).count();
     assert_eq!(came, 1);

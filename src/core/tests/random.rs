@@ -99,14 +99,14 @@ impl World {
         self.ops.insert(op);
     }
 
-    fn end(&mut self, transmit: Transmit, result: SendResult, fallback: bool) {
+    fn end(&mut self, transmit: PlainRequest, result: SendResult, fallback: bool) {
         let taken = matches!(result, SendResult::Delivered | SendResult::HandedOver);
         let to = transmit.fallback.filter(|_| fallback && taken).unwrap_or(transmit.to);
         if taken {
             self.answered.insert(to);
         }
         let parts = (usize::from(!matches!(result, SendResult::Failed(_))), 1);
-        let sent = Sent { job: transmit.job, to, result, parts, capability: None };
+        let sent = PlainResult { job: transmit.job, to, result, parts, capability: None };
         let actions = self.story.state.sent(sent, self.story.now);
         self.story.perform(actions);
     }
@@ -118,7 +118,7 @@ impl World {
                 let claimed = Claimed { ip: ip(claim), port: PORTS[port] };
                 let name = named.then(|| PeerName::new("Bob"));
                 let decoded = vec![Decoded::Message(Plain { claimed, form, name, body: body(what) })];
-                let received = Received { source: Source::from(ip(source)), decoded, cut: false };
+                let received = PlainReceived { source: Source::from(ip(source)), decoded, cut: false };
                 let (_, actions) = self.story.state.received(received, self.story.now);
                 self.story.perform(actions);
             }

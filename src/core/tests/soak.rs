@@ -39,7 +39,7 @@ struct Soul {
 }
 
 enum Due {
-    Ends(Sent),
+    Ends(PlainResult),
     Acts(u16),
     StrangersPass,
     UserActs,
@@ -126,7 +126,8 @@ impl Soak {
                 (Being::Down, _) => (SendResult::Failed(SendError::Refused), 1),
                 (Being::Frozen, _) => (SendResult::Unanswered, 1_000),
             };
-            let sent = Sent { job: transmit.job, to: transmit.to, result, parts: (1, 1), capability: None };
+            let sent =
+                PlainResult { job: transmit.job, to: transmit.to, result, parts: (1, 1), capability: None };
             self.note(self.story.now.plus(Duration::from_millis(ms)), Due::Ends(sent));
         }
         self.settled += self.story.told().iter().filter(|event| matches!(event, Event::Settled(_))).count();

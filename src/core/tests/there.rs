@@ -110,10 +110,10 @@ fn looks_at_invented_peers_are_bounded_and_none_is_forgotten() {
         let under_way = story.under_way.len();
         assert!(under_way <= 64, "{under_way} at once");
         looked += under_way;
-        for Transmit { job, to, .. } in std::mem::take(&mut story.under_way) {
+        for PlainRequest { job, to, .. } in std::mem::take(&mut story.under_way) {
             let result = SendResult::HandedOver;
             let actions =
-                story.state.sent(Sent { job, to, result, parts: (1, 1), capability: None }, story.now);
+                story.state.sent(PlainResult { job, to, result, parts: (1, 1), capability: None }, story.now);
             story.perform(actions);
         }
         if looked >= 300 {

@@ -121,7 +121,7 @@ fn a_plain_message_over_ipv6_is_not_taken() {
             let claimed = Claimed { ip: HERE, port: 5001 };
             let message = Plain { claimed, form: Form::Standard, name: Some(PeerName::new("Bob")), body };
             let decoded = vec![Decoded::Message(message)];
-            let received = Received { source: source.into(), decoded, cut: false };
+            let received = PlainReceived { source: source.into(), decoded, cut: false };
             assert_eq!(story.state.received(received, story.now), (PlainAnswer::Nothing, Vec::new()));
         }
     }
@@ -161,7 +161,7 @@ fn what_is_no_message_gets_no_receipt_and_a_connection_one_receipt_for_all() {
         (vec![message("one"), junk.clone()], false, PlainAnswer::Nothing),
         (vec![junk], false, PlainAnswer::Nothing),
     ] {
-        let received = Received { source: Source::from(HERE), decoded, cut };
+        let received = PlainReceived { source: Source::from(HERE), decoded, cut };
         let (answered, actions) = story.state.received(received, story.now);
         story.perform(actions);
         assert_eq!(answered, answer);

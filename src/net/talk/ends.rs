@@ -1,30 +1,30 @@
 //! What an end of a connection means to the chat.
 
 use crate::model::key::PublicKey;
-use crate::model::session::{ByeReason, TalkEnd};
+use crate::model::session::{ByeReason, RequestEnd};
 use crate::net::secure::Refused;
 use crate::net::secure::talk::{End, Fault};
 
 /// Why there is no encrypted connection, to who has this key.
-pub(super) fn refused(refused: Refused, own: PublicKey) -> TalkEnd {
+pub(super) fn refused(refused: Refused, own: PublicKey) -> RequestEnd {
     match refused {
-        Refused::NoLine => TalkEnd::NoOk,
+        Refused::NoLine => RequestEnd::NoSession,
         // Where another key was expected, ours is a wrong one.
-        Refused::WrongKey(wrong) if wrong.offered == own => TalkEnd::Ourselves,
-        Refused::WrongKey(wrong) => TalkEnd::WrongKey(wrong.offered),
-        Refused::Ourselves => TalkEnd::Ourselves,
-        Refused::Tls(_) => TalkEnd::NotSecure,
-        Refused::TooEarly | Refused::Io(_) => TalkEnd::Broken,
+        Refused::WrongKey(wrong) if wrong.offered == own => RequestEnd::Ourselves,
+        Refused::WrongKey(wrong) => RequestEnd::WrongKey(wrong.offered),
+        Refused::Ourselves => RequestEnd::Ourselves,
+        Refused::Tls(_) => RequestEnd::NotSecure,
+        Refused::TooEarly | Refused::Io(_) => RequestEnd::Broken,
     }
 }
 
 /// Why what was to be said could not be.
-pub(super) fn talked(end: &End) -> TalkEnd {
+pub(super) fn talked(end: &End) -> RequestEnd {
     match end {
-        End::Bye(reason) => TalkEnd::Bye(*reason),
-        End::Tls(_) | End::NotUnderstood(Fault::Lines) => TalkEnd::NotSecure,
+        End::Bye(reason) => RequestEnd::Bye(*reason),
+        End::Tls(_) | End::NotUnderstood(Fault::Lines) => RequestEnd::NotSecure,
         End::Said(_) | End::Closed | End::Over | End::Broken(_) | End::TimedOut | End::NotUnderstood(_) => {
-            TalkEnd::Broken
+            RequestEnd::Broken
         }
     }
 }

@@ -7,7 +7,7 @@ use super::ends;
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::message::SendError;
-use crate::model::session::{Introduction, Met, TalkEnd};
+use crate::model::session::{Introduction, Met, RequestEnd};
 use crate::net::dial::{self, CONNECT_TIMEOUT};
 use crate::net::secure::talk::Dialed;
 use crate::net::secure::{self, Expectation, HELLO_WITHIN, Tls};
@@ -39,7 +39,7 @@ pub(super) struct Missed {
     pub(super) addr: PeerAddr,
     /// Who has proven this there.
     pub(super) key: Option<PublicKey>,
-    pub(super) end: TalkEnd,
+    pub(super) end: RequestEnd,
 }
 
 impl Opening<'_> {
@@ -56,7 +56,7 @@ impl Opening<'_> {
             };
             log::debug!("{addr} was dialed in vain: {:?}", missed.end);
             // Who was meant has been met there, and does not want to talk.
-            if matches!(missed.end, TalkEnd::Bye(_)) {
+            if matches!(missed.end, RequestEnd::Bye(_)) {
                 return Err(Some(missed));
             }
             if worst.as_ref().is_none_or(|worst| weight(&worst.end) < weight(&missed.end)) {
@@ -70,11 +70,11 @@ impl Opening<'_> {
         let missed = |end| Missed { addr, key: None, end };
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(missed(TalkEnd::Unreachable(SendError::Cancelled)));
+            return Err(missed(RequestEnd::Unreachable(SendError::Cancelled)));
         }
         let to = addr.socket();
         let (stream, _) = dial::connect(self.from, to, left.min(CONNECT_TIMEOUT))
-            .map_err(|error| missed(TalkEnd::Unreachable(dial::failure(&error))))?;
+            .map_err(|error| missed(RequestEnd::Unreachable(dial::failure(&error))))?;
         let expectation = self.expect.map_or(Expectation::Any, Expectation::Key);
         let deadline = deadline.min(Instant::now() + HELLO_WITHIN);
         let channel = secure::dial(self.tls, stream, expectation, deadline)
@@ -90,15 +90,15 @@ impl Opening<'_> {
 }
 
 /// How much an end tells, if the addresses of one peer end differently.
-fn weight(end: &TalkEnd) -> u8 {
+fn weight(end: &RequestEnd) -> u8 {
     match end {
-        TalkEnd::WrongKey(_) => 5,
-        TalkEnd::NoOk => 4,
-        TalkEnd::NotSecure => 3,
-        TalkEnd::Ourselves => 2,
-        TalkEnd::Broken => 1,
+        RequestEnd::WrongKey(_) => 5,
+        RequestEnd::NoSession => 4,
+        RequestEnd::NotSecure => 3,
+        RequestEnd::Ourselves => 2,
+        RequestEnd::Broken => 1,
         // Of two addresses where nobody is, the first is the likelier one.
-        TalkEnd::Unreachable(_) | TalkEnd::Answered | TalkEnd::Bye(_) => 0,
+        RequestEnd::Unreachable(_) | RequestEnd::Answered | RequestEnd::Bye(_) => 0,
     }
 }
 

@@ -11,7 +11,7 @@ use super::opening::{Missed, OPEN_WITHIN, Opened, Opening};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
-use crate::model::session::{ByeReason, Message, Met, Say, TalkEnd, Talked};
+use crate::model::session::{ByeReason, Message, Met, Request, RequestEnd, SessionReport};
 use crate::net::dial::PROBE_TIMEOUT;
 use crate::net::errand::{Errand, How, Report};
 use crate::net::secure::Tls;
@@ -64,7 +64,7 @@ impl Talker {
             }
         };
         let Said { written, receipts } = said;
-        Some(Report::Talked { id: *id, talked: Talked { addr, met, written, receipts, end } })
+        Some(Report::SessionReport { id: *id, talked: SessionReport { addr, met, written, receipts, end } })
     }
 
     /// Ends the connection that is kept to this key, for this reason.
@@ -78,21 +78,21 @@ impl Talker {
     }
 
     /// Says it on a new connection, which is kept.
-    fn say(&self, line: Line, say: &Say, said: &mut Said, deadline: Option<Instant>) -> TalkEnd {
+    fn say(&self, line: Line, say: &Request, said: &mut Said, deadline: Option<Instant>) -> RequestEnd {
         let Line { talk, addr, name } = line;
         let done = match say {
-            Say::Greet => Ok(talk),
-            Say::Ping => said.turn(talk, ping(), 0, deadline),
-            Say::Texts(messages) => said.texts(talk, messages, deadline),
-            Say::Bye => {
+            Request::Open => Ok(talk),
+            Request::Ping => said.turn(talk, ping(), 0, deadline),
+            Request::Messages(messages) => said.texts(talk, messages, deadline),
+            Request::Bye => {
                 talk.close(Some(ByeReason::Leaves));
-                return TalkEnd::Answered;
+                return RequestEnd::Answered;
             }
         };
         match done {
             Ok(talk) => {
                 self.lines.keep(Line { talk, addr, name });
-                TalkEnd::Answered
+                RequestEnd::Answered
             }
             Err(end) => ends::talked(&end),
         }
@@ -105,28 +105,28 @@ impl Talker {
         &self,
         key: PublicKey,
         addrs: &[PeerAddr],
-        (hello, say): (&Hello, &Say),
+        (hello, say): (&Hello, &Request),
         said: &mut Said,
         deadline: Option<Instant>,
-    ) -> Option<(PeerAddr, PublicKey, TalkEnd)> {
+    ) -> Option<(PeerAddr, PublicKey, RequestEnd)> {
         let line = self.lines.take(&key)?;
         if !addrs.contains(&line.addr) {
             self.lines.keep(line);
             return None;
         }
-        if line.name != hello.name && *say != Say::Bye {
+        if line.name != hello.name && *say != Request::Bye {
             line.part(None);
             return None;
         }
         let Line { talk, addr, name } = line;
         let done = match say {
             // There was a hello on it; whether it still leads to somebody is what can be asked.
-            Say::Greet | Say::Ping => said.turn(talk, ping(), 0, Some(half_of(deadline))),
-            Say::Texts(messages) => said.texts(talk, messages, deadline),
-            Say::Bye => match talk.look() {
+            Request::Open | Request::Ping => said.turn(talk, ping(), 0, Some(half_of(deadline))),
+            Request::Messages(messages) => said.texts(talk, messages, deadline),
+            Request::Bye => match talk.look() {
                 Ok(talk) => {
                     talk.close(Some(ByeReason::Leaves));
-                    return Some((addr, key, TalkEnd::Answered));
+                    return Some((addr, key, RequestEnd::Answered));
                 }
                 Err(end) => Err(end),
             },
@@ -134,7 +134,7 @@ impl Talker {
         let end = match done {
             Ok(talk) => {
                 self.lines.keep(Line { talk, addr, name });
-                return Some((addr, key, TalkEnd::Answered));
+                return Some((addr, key, RequestEnd::Answered));
             }
             Err(end) => end,
         };

@@ -38,7 +38,7 @@ fn failure_words(failure: &SendError) -> String {
         SendError::TimedOut => format!("timed out, no answer within {} s", CONNECT_TIMEOUT.as_secs()),
         SendError::NoRoute => "no route, the network knows no way there".into(),
         SendError::NoResources => "this machine has no free connections at the moment".into(),
-        SendError::NoOk => "it does not speak encrypted, as it had said that it would".into(),
+        SendError::NoSession => "it does not speak encrypted, as it had said that it would".into(),
         SendError::WrongKey => "another key answers there".into(),
         SendError::NotSecure => "the encrypted exchange failed; somebody on the way may disturb it".into(),
         SendError::NotAnswered => "it does not answer the question how it is spoken to".into(),

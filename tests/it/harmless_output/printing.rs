@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use p2p_chat::core::{
-    CoreConfig, Event, Me, Output, PeerInfo, PlainAnswer, Received, Sent, State, StaticPeer, Time,
+    CoreConfig, Event, Me, Output, PeerInfo, PlainAnswer, PlainReceived, PlainResult, State, StaticPeer, Time,
 };
 use p2p_chat::model::address::Source;
 use p2p_chat::model::key::{KEY_BYTES, PublicKey};
@@ -118,7 +118,7 @@ impl Reader {
     pub(super) fn takes(&mut self, connection: &Connection, decoded: Vec<Decoded>) -> Printed {
         let cut = decoder(connection).is_cut();
         let texts = decoded.len();
-        let received = Received { source: Source::from(connection.source), decoded, cut };
+        let received = PlainReceived { source: Source::from(connection.source), decoded, cut };
         let (answer, actions) = self.state.received(received, self.now);
         let mut printed = self.printed(actions, connection.serves);
         let refused = printed.iter().any(|(told, _)| matches!(told, Told::Unreadable | Told::Impostor));
@@ -139,12 +139,17 @@ impl Reader {
         let mut printed = Vec::new();
         for action in actions {
             match action {
-                Output::Talk(talk) => panic!("nobody here has a key: {talk:?}"),
-                Output::Transmit(transmit) => {
+                Output::Session(talk) => panic!("nobody here has a key: {talk:?}"),
+                Output::Plain(transmit) => {
                     let result =
                         if serves { SendResult::Delivered } else { SendResult::Failed(SendError::Refused) };
-                    let sent =
-                        Sent { job: transmit.job, to: transmit.to, result, parts: (1, 1), capability: None };
+                    let sent = PlainResult {
+                        job: transmit.job,
+                        to: transmit.to,
+                        result,
+                        parts: (1, 1),
+                        capability: None,
+                    };
                     let actions = self.state.sent(sent, self.now);
                     printed.extend(self.printed(actions, serves));
                 }

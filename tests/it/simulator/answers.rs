@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use p2p_chat::core::SessionUp;
 use p2p_chat::model::key::PublicKey;
-use p2p_chat::model::session::{ByeReason, TalkEnd};
+use p2p_chat::model::session::{ByeReason, RequestEnd};
 
 use super::messages::Turn;
 use super::ours::Cause;
@@ -44,8 +44,8 @@ impl World {
         let breaks = self.random.in_thousand(self.plan.broken);
         let step = match step {
             // The answer is lost with the connection.
-            _ if breaks && is_hello => Step::Missed(self.key_of(to), TalkEnd::Broken),
-            Step::Breaks if is_hello => Step::Missed(self.key_of(to), TalkEnd::Broken),
+            _ if breaks && is_hello => Step::Missed(self.key_of(to), RequestEnd::Broken),
+            Step::Breaks if is_hello => Step::Missed(self.key_of(to), RequestEnd::Broken),
             _ if breaks => Step::Breaks,
             step => step,
         };
@@ -73,7 +73,7 @@ impl World {
                     Ok(()) => Step::Opened(to, own, self.introduction(to)),
                     Err(why) => {
                         self.count(format!("not welcome: {why:?}"));
-                        Step::Missed(Some(own), TalkEnd::Bye(why))
+                        Step::Missed(Some(own), RequestEnd::Bye(why))
                     }
                 })
             }

@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use p2p_chat::core::{
-    Command, Event as Told, MAX_PEERS, MAX_PEERS_PER_IP, PeerOrigin, PresenceStatus, Row, Target, Transmit,
+    Command, Event as Told, MAX_PEERS, MAX_PEERS_PER_IP, PeerOrigin, PlainRequest, PresenceStatus, Row,
+    Target,
 };
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::message::Outgoing;
@@ -133,9 +134,9 @@ impl World {
     }
 
     /// Something is about to be sent.
-    pub(super) fn check_transmit(&mut self, pid: Pid, transmit: &Transmit, cause: Cause) {
+    pub(super) fn check_transmit(&mut self, pid: Pid, transmit: &PlainRequest, cause: Cause) {
         let now = self.now;
-        let Transmit { job, to, fallback, ref message, .. } = *transmit;
+        let PlainRequest { job, to, fallback, ref message, .. } = *transmit;
         let ours = self.ours_mut(pid);
         for addr in std::iter::once(to).chain(fallback) {
             if !ours.may_dial.contains(&addr) {

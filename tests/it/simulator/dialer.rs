@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use p2p_chat::core::{JobId, Transmit};
+use p2p_chat::core::{JobId, PlainRequest};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::message::{Outgoing, SendError, SendResult};
 use p2p_chat::net::{MAX_DIALERS, MAX_ERRANDS};
 
 /// An errand, the deadline of which is counted from the start of its process.
-pub(super) type Errand = Transmit;
+pub(super) type Errand = PlainRequest;
 
 /// An errand under way.
 #[derive(Clone, Debug)]

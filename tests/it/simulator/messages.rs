@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use p2p_chat::core::{Event as Told, Staged, Talk, Transmit, Verification};
+use p2p_chat::core::{Event as Told, PlainRequest, SessionRequest, Staged, Verification};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::peer_id::Recipient;
-use p2p_chat::model::session::{ByeReason, Message, Say, TalkEnd, Talked};
+use p2p_chat::model::session::{ByeReason, Message, Request, RequestEnd, SessionReport};
 use p2p_chat::model::stored::{StoreOp, StoreResult};
 use p2p_chat::store::StoreError;
 
@@ -99,15 +99,15 @@ impl World {
     }
 
     /// Something is about to be said in encryption.
-    pub(super) fn check_talk(&mut self, pid: Pid, talk: &Talk) {
-        let Talk { addrs, expect, say, .. } = talk;
+    pub(super) fn check_talk(&mut self, pid: Pid, talk: &SessionRequest) {
+        let SessionRequest { addrs, expect, say, .. } = talk;
         let ours = self.ours(pid);
         for addr in addrs {
             if ours.state.is_own(*addr) || !ours.may_dial.contains(addr) {
                 self.fail(pid, format_args!("dials {addr} for {say:?}"));
             }
         }
-        let Say::Texts(messages) = say else { return };
+        let Request::Messages(messages) = say else { return };
         let Some(key) = *expect else {
             self.fail(pid, format_args!("says {messages:?} to whoever is there"));
         };
@@ -133,7 +133,7 @@ impl World {
     }
 
     /// A talk is about to be reported.
-    pub(super) fn check_talk_ended(&mut self, pid: Pid, talk: &Talk, talked: &Talked) {
+    pub(super) fn check_talk_ended(&mut self, pid: Pid, talk: &SessionRequest, talked: &SessionReport) {
         let (now, stopped) = (self.now, self.ours(pid).held_up);
         let Some(key) = talk.expect else { return };
         let met = talked.met.is_some();
@@ -142,12 +142,12 @@ impl World {
             self.ours_mut(pid).answered.insert(addr);
             self.ours_mut(pid).missed.remove(&addr);
         }
-        if talked.end == TalkEnd::Answered {
+        if talked.end == RequestEnd::Answered {
             self.note_sign(pid, key);
             return;
         }
         let keyed = self.keyed_mut(pid);
-        if let TalkEnd::NoOk | TalkEnd::WrongKey(_) = talked.end {
+        if let RequestEnd::NoSession | RequestEnd::WrongKey(_) = talked.end {
             // Whoever is there does not keep the promise, and may be another program by now.
             keyed.promised.retain(|(addr, _)| !talk.addrs.contains(addr));
         }
@@ -164,7 +164,7 @@ impl World {
     }
 
     /// A text is about to leave in plain.
-    pub(super) fn check_plain_text(&mut self, pid: Pid, transmit: &Transmit) {
+    pub(super) fn check_plain_text(&mut self, pid: Pid, transmit: &PlainRequest) {
         let to = transmit.to;
         let Some(listener) = self.listener_at(pid, to) else { return };
         let Some(key) = self.key_of(listener) else { return };

@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use p2p_chat::core::{
-    Event as Told, JobId, OpId, Output, PlainAnswer, Received, RequestEnded, Row, Sent, State, Talk, Time,
-    Transmit,
+    Event as Told, JobId, OpId, Output, PlainAnswer, PlainReceived, PlainRequest, PlainResult, RequestEnded,
+    Row, SessionRequest, State, Time,
 };
 use p2p_chat::model::address::{Claimed, PeerAddr, Source};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::{Body, Decoded, Outgoing, Plain, SendError, SendResult};
-use p2p_chat::model::session::TalkEnd;
+use p2p_chat::model::session::RequestEnd;
 use p2p_chat::protocol::plain;
 use p2p_chat::protocol::plain::{Decoder, Header};
 
@@ -70,23 +70,24 @@ impl World {
                     told.push(event);
                 }
                 Output::Store(id, write) => actions.extend(self.writes(pid, id, write)),
-                Output::Talk(Talk { job, addrs, .. }) if addrs.is_empty() => {
-                    let end = TalkEnd::Unreachable(SendError::NoRoute);
+                Output::Session(SessionRequest { job, addrs, .. }) if addrs.is_empty() => {
+                    let end = RequestEnd::Unreachable(SendError::NoRoute);
                     let ended = RequestEnded { addr: None, written: 0, end };
                     let env = self.moment();
                     actions.extend(self.ours_mut(pid).state.request_ended(job, ended, env, time));
                 }
-                Output::Talk(talk) => {
+                Output::Session(talk) => {
                     self.check_talk(pid, &talk);
                     self.keyed_mut(pid).talker.push(talk);
                 }
-                Output::Transmit(transmit) => {
+                Output::Plain(transmit) => {
                     self.check_transmit(pid, &transmit, cause);
                     let ours = self.ours_mut(pid);
-                    if let Err(Transmit { job, to, .. }) = ours.dialer.push(transmit) {
+                    if let Err(PlainRequest { job, to, .. }) = ours.dialer.push(transmit) {
                         let result = SendResult::Failed(SendError::NoResources);
                         actions.extend(
-                            ours.state.sent(Sent { job, to, result, parts: (0, 1), capability: None }, time),
+                            ours.state
+                                .sent(PlainResult { job, to, result, parts: (0, 1), capability: None }, time),
                         );
                     }
                 }
@@ -183,7 +184,7 @@ impl World {
                     self.note_promise(pid, to, by);
                 }
                 let capability = promise.map(|(key, _)| key);
-                let sent = Sent { job, to, result: result.clone(), parts, capability };
+                let sent = PlainResult { job, to, result: result.clone(), parts, capability };
                 let (_, told) = self.with_state(pid, Cause::Sent, |state, now| ((), state.sent(sent, now)));
                 self.check_outcome(pid, (job, to), &message, (&result, parts), &told);
                 self.ours_mut(pid).dialer.end(job);
@@ -230,7 +231,7 @@ impl World {
                 self.learn_if_own(pid, source.ip(), message.claimed.port);
             }
         }
-        let received = Received { source, decoded: decoded.clone(), cut };
+        let received = PlainReceived { source, decoded: decoded.clone(), cut };
         let (answer, told) = self.with_state(pid, Cause::Received, |state, now| {
             state.learn_own_ip(local);
             state.received(received, now)

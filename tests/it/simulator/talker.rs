@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use p2p_chat::core::{JobId, Talk};
+use p2p_chat::core::{JobId, SessionRequest};
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
-use p2p_chat::model::session::{Met, Say, TalkEnd};
+use p2p_chat::model::session::{Met, Request, RequestEnd};
 
 use super::peer::Pid;
 
@@ -21,8 +21,8 @@ pub(super) enum Lane {
 /// The encrypted errands of one process.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Talker {
-    lanes: BTreeMap<Lane, VecDeque<Talk>>,
-    ready: VecDeque<Talk>,
+    lanes: BTreeMap<Lane, VecDeque<SessionRequest>>,
+    ready: VecDeque<SessionRequest>,
     /// Queued and under way.
     pub(super) errands: usize,
     pub(super) kept: BTreeMap<PublicKey, Kept>,
@@ -43,7 +43,7 @@ pub(super) struct Kept {
 #[derive(Debug)]
 pub(super) struct Talking {
     pub(super) from: Pid,
-    pub(super) talk: Talk,
+    pub(super) talk: SessionRequest,
     /// What is waited for now; what comes for an earlier phase comes too late.
     pub(super) phase: u64,
     /// Addresses that were dialed.
@@ -51,7 +51,7 @@ pub(super) struct Talking {
     pub(super) open_by: Duration,
     pub(super) end: Option<Duration>,
     /// The most telling of what was found so far, in vain.
-    pub(super) worst: Option<(PeerAddr, Option<Met>, TalkEnd)>,
+    pub(super) worst: Option<(PeerAddr, Option<Met>, RequestEnd)>,
     /// Who is talked to, once both have said hello.
     pub(super) with: Option<With>,
     pub(super) written: usize,
@@ -67,12 +67,12 @@ pub(super) struct With {
     pub(super) met: Met,
 }
 
-fn lane(talk: &Talk) -> Lane {
+fn lane(talk: &SessionRequest) -> Lane {
     talk.expect.map_or(Lane::Addr(talk.addrs[0]), Lane::Key)
 }
 
 impl Talker {
-    pub(super) fn push(&mut self, talk: Talk) {
+    pub(super) fn push(&mut self, talk: SessionRequest) {
         self.errands += 1;
         match self.lanes.get_mut(&lane(&talk)) {
             Some(waiting) => waiting.push_back(talk),
@@ -83,12 +83,12 @@ impl Talker {
         }
     }
 
-    pub(super) fn begin(&mut self) -> Option<Talk> {
+    pub(super) fn begin(&mut self) -> Option<SessionRequest> {
         self.ready.pop_front()
     }
 
     /// One was reported; what waits for the same key goes on.
-    pub(super) fn end(&mut self, talk: &Talk) {
+    pub(super) fn end(&mut self, talk: &SessionRequest) {
         self.errands -= 1;
         match self.lanes.get_mut(&lane(talk)).and_then(VecDeque::pop_front) {
             Some(next) => self.ready.push_front(next),
@@ -98,38 +98,38 @@ impl Talker {
 }
 
 /// What is said, for counting.
-pub(super) fn say_of(say: &Say) -> &'static str {
+pub(super) fn say_of(say: &Request) -> &'static str {
     match say {
-        Say::Greet => "greeting",
-        Say::Ping => "ping",
-        Say::Texts(_) => "turn",
-        Say::Bye => "bye",
+        Request::Open => "greeting",
+        Request::Ping => "ping",
+        Request::Messages(_) => "turn",
+        Request::Bye => "bye",
     }
 }
 
 /// How it ended, for counting.
-pub(super) fn end_of(end: &TalkEnd) -> &'static str {
+pub(super) fn end_of(end: &RequestEnd) -> &'static str {
     match end {
-        TalkEnd::Answered => "answered",
-        TalkEnd::Unreachable(_) => "unreachable",
-        TalkEnd::NoOk => "no ok",
-        TalkEnd::WrongKey(_) => "wrong key",
-        TalkEnd::Ourselves => "ourselves",
-        TalkEnd::NotSecure => "not secure",
-        TalkEnd::Bye(_) => "turned away",
-        TalkEnd::Broken => "broken",
+        RequestEnd::Answered => "answered",
+        RequestEnd::Unreachable(_) => "unreachable",
+        RequestEnd::NoSession => "no ok",
+        RequestEnd::WrongKey(_) => "wrong key",
+        RequestEnd::Ourselves => "ourselves",
+        RequestEnd::NotSecure => "not secure",
+        RequestEnd::Bye(_) => "turned away",
+        RequestEnd::Broken => "broken",
     }
 }
 
 /// How much an end tells, if the addresses of one peer end differently (src/net/talk/opening.rs).
-pub(super) fn weight(end: &TalkEnd) -> u8 {
+pub(super) fn weight(end: &RequestEnd) -> u8 {
     match end {
-        TalkEnd::WrongKey(_) => 5,
-        TalkEnd::NoOk => 4,
-        TalkEnd::NotSecure => 3,
-        TalkEnd::Ourselves => 2,
-        TalkEnd::Broken => 1,
-        TalkEnd::Unreachable(_) | TalkEnd::Answered | TalkEnd::Bye(_) => 0,
+        RequestEnd::WrongKey(_) => 5,
+        RequestEnd::NoSession => 4,
+        RequestEnd::NotSecure => 3,
+        RequestEnd::Ourselves => 2,
+        RequestEnd::Broken => 1,
+        RequestEnd::Unreachable(_) | RequestEnd::Answered | RequestEnd::Bye(_) => 0,
     }
 }
 

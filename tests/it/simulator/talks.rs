@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use p2p_chat::core::{Env, Jitter, Talk};
+use p2p_chat::core::{Env, Jitter, SessionRequest};
 use p2p_chat::model::address::{PeerAddr, Source};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::{MessageId, SendError};
 use p2p_chat::model::name::PeerName;
-use p2p_chat::model::session::{ByeReason, Introduction, Message, Met, Say, TalkEnd, Talked};
+use p2p_chat::model::session::{ByeReason, Introduction, Message, Met, Request, RequestEnd, SessionReport};
 use p2p_chat::net::{CONNECT_TIMEOUT, PROBE_TIMEOUT};
 use p2p_chat::node::half_duplex;
 
@@ -32,7 +32,7 @@ pub(super) enum Step {
     /// The connection reaches the machine that was dialed.
     Reaches,
     /// This attempt is over: nobody, or not who was meant.
-    Missed(Option<PublicKey>, TalkEnd),
+    Missed(Option<PublicKey>, RequestEnd),
     /// The other side said hello, too.
     Opened(Pid, PublicKey, Introduction),
     /// What was said on the connection was answered so.
@@ -76,7 +76,7 @@ impl World {
     }
 
     /// Says something in encryption, as `Talker::talk` does.
-    pub(super) fn talks(&mut self, from: Pid, talk: Talk) {
+    pub(super) fn talks(&mut self, from: Pid, talk: SessionRequest) {
         self.last += 1;
         let id = self.last;
         let born = self.ours(from).born;
@@ -143,15 +143,15 @@ impl World {
         };
         let (from, left) = (talking.from, talking.open_by.saturating_sub(now));
         if left.is_zero() {
-            return self.missed(id, None, TalkEnd::Unreachable(SendError::Cancelled));
+            return self.missed(id, None, RequestEnd::Unreachable(SendError::Cancelled));
         }
-        let timed_out = Step::Missed(None, TalkEnd::Unreachable(SendError::TimedOut));
+        let timed_out = Step::Missed(None, RequestEnd::Unreachable(SendError::TimedOut));
         self.next_phase(id, left.min(CONNECT_TIMEOUT), timed_out);
         let route = self.route(from, addr.v4().expect("IPv4"));
         let there = route.filter(|(host, _)| !self.separated(self.processes[from].host, *host));
         if there.is_none() && self.random.in_thousand(500) {
             let after = self.random.ms(0, 50);
-            self.step_after(id, after, Step::Missed(None, TalkEnd::Unreachable(SendError::NoRoute)));
+            self.step_after(id, after, Step::Missed(None, RequestEnd::Unreachable(SendError::NoRoute)));
         } else if there.is_some() && !self.random.in_thousand(self.plan.lost) {
             let latency = self.latency();
             self.step_after(id, latency, Step::Reaches);
@@ -182,9 +182,9 @@ impl World {
             Step::Answered(receipts, bye) => {
                 let talking = self.talking.get_mut(&id).expect("it was there");
                 talking.receipts.extend(receipts);
-                self.said(id, bye.map_or(TalkEnd::Answered, TalkEnd::Bye));
+                self.said(id, bye.map_or(RequestEnd::Answered, RequestEnd::Bye));
             }
-            Step::Breaks => self.said(id, TalkEnd::Broken),
+            Step::Breaks => self.said(id, RequestEnd::Broken),
         }
     }
 
@@ -196,15 +196,15 @@ impl World {
         let route = self.route(from, *to.ip());
         let Some((target, (_, source))) = route.and_then(|route| Some((self.listener(route.0, to)?, route)))
         else {
-            let refused = TalkEnd::Unreachable(SendError::Refused);
+            let refused = RequestEnd::Unreachable(SendError::Refused);
             return self.step_after(id, latency, Step::Missed(None, refused));
         };
         if self.random.in_thousand(self.plan.broken) {
-            return self.step_after(id, latency, Step::Missed(None, TalkEnd::Broken));
+            return self.step_after(id, latency, Step::Missed(None, RequestEnd::Broken));
         }
         let stopped = self.processes[target].stopped.is_some();
         let Some(key) = self.key_of(target).filter(|_| !stopped) else {
-            self.next_phase(id, OK_WITHIN, Step::Missed(None, TalkEnd::NoOk));
+            self.next_phase(id, OK_WITHIN, Step::Missed(None, RequestEnd::NoSession));
             if !stopped {
                 self.line_reaches(from, target, source.into());
             }
@@ -212,10 +212,10 @@ impl World {
         };
         let own = self.key_of(from);
         if own == Some(key) || expect.is_some_and(|expect| expect != key) {
-            let end = if own == Some(key) { TalkEnd::Ourselves } else { TalkEnd::WrongKey(key) };
+            let end = if own == Some(key) { RequestEnd::Ourselves } else { RequestEnd::WrongKey(key) };
             return self.step_after(id, latency * 2, Step::Missed(None, end));
         }
-        self.next_phase(id, HELLO_WITHIN, Step::Missed(Some(key), TalkEnd::Broken));
+        self.next_phase(id, HELLO_WITHIN, Step::Missed(Some(key), RequestEnd::Broken));
         let hello = self.introduction(from);
         let what = Content::Hello(Source::from(source), hello);
         self.packet(id, target, what);
@@ -245,12 +245,12 @@ impl World {
     }
 
     /// An attempt was in vain: the next address, or the most telling end.
-    fn missed(&mut self, id: u64, key: Option<PublicKey>, end: TalkEnd) {
+    fn missed(&mut self, id: u64, key: Option<PublicKey>, end: RequestEnd) {
         let Some(talking) = self.talking.get_mut(&id) else { return };
         let addr = talking.talk.addrs[talking.dialed];
         let met = key.map(|key| Met { key, hello: None });
         self.count(format!("attempt: {}", end_of(&end)));
-        if let TalkEnd::Bye(_) = end {
+        if let RequestEnd::Bye(_) = end {
             return self.talk_ends(id, addr, met, end);
         }
         let talking = self.talking.get_mut(&id).expect("it was there");
@@ -275,7 +275,7 @@ impl World {
         let with = with.clone().expect("somebody to talk to");
         let say = talk.say.clone();
         let messages: Vec<Message> = match &say {
-            Say::Texts(messages) => messages
+            Request::Messages(messages) => messages
                 .iter()
                 .enumerate()
                 .filter(|(_, message)| !receipts.contains(&message.id))
@@ -291,12 +291,12 @@ impl World {
             return self.step_after(id, Duration::ZERO, Step::Breaks);
         }
         match say {
-            Say::Greet if is_second => self.said(id, TalkEnd::Answered),
-            Say::Greet | Say::Ping => {
+            Request::Open if is_second => self.said(id, RequestEnd::Answered),
+            Request::Open | Request::Ping => {
                 self.next_phase(id, if is_second { TURN_WITHIN } else { PROBE_TIMEOUT }, Step::Breaks);
                 self.packet(id, with.target, Content::Ping);
             }
-            Say::Texts(all) => {
+            Request::Messages(all) => {
                 self.next_phase(id, TURN_WITHIN, Step::Breaks);
                 self.talking.get_mut(&id).expect("it was there").written = all.len();
                 if self.random.in_thousand(self.plan.broken) {
@@ -305,24 +305,24 @@ impl World {
                 }
                 self.packet(id, with.target, Content::Texts(messages));
             }
-            Say::Bye => {
+            Request::Bye => {
                 self.packet(id, with.target, Content::Bye);
-                self.talk_ends(id, with.addr, Some(with.met), TalkEnd::Answered);
+                self.talk_ends(id, with.addr, Some(with.met), RequestEnd::Answered);
             }
         }
     }
 
     /// What was said on a connection ended so: it is kept, or a new one tries again, or it is over.
-    fn said(&mut self, id: u64, end: TalkEnd) {
+    fn said(&mut self, id: u64, end: RequestEnd) {
         let Talking { from, ref talk, ref with, written, is_second, end: deadline, .. } = self.talking[&id];
         let With { target, addr, met } = with.clone().expect("somebody was talked to");
         let say = say_of(&talk.say);
         let in_time = deadline.is_none_or(|deadline| self.now < deadline);
-        if end == TalkEnd::Answered {
+        if end == RequestEnd::Answered {
             self.keeps(from, met.key, target, addr);
         } else {
             let own = self.key_of(from).expect("who talks has a key");
-            let bye = if let TalkEnd::Bye(_) = end { Some(ByeReason::Idle) } else { None };
+            let bye = if let RequestEnd::Bye(_) = end { Some(ByeReason::Idle) } else { None };
             let packet = Packet {
                 talk: (id, u64::MAX),
                 from,
@@ -333,7 +333,7 @@ impl World {
             };
             let latency = self.latency();
             self.later(latency, Event::Packet(packet));
-            let is_answer = matches!(end, TalkEnd::Bye(_));
+            let is_answer = matches!(end, RequestEnd::Bye(_));
             if !is_second && in_time && !(written > 0 && is_answer) {
                 self.count(format!("second attempt: {}", say));
                 return self.opens(id);
@@ -342,12 +342,12 @@ impl World {
         self.talk_ends(id, addr, Some(met), end);
     }
 
-    fn talk_ends(&mut self, id: u64, addr: PeerAddr, met: Option<Met>, end: TalkEnd) {
+    fn talk_ends(&mut self, id: u64, addr: PeerAddr, met: Option<Met>, end: RequestEnd) {
         let talking = self.talking.remove(&id).expect("it was there");
         let (from, job) = (talking.from, job_of(&talking));
         let Talking { talk, written, receipts, .. } = talking;
         self.count(format!("{}: {}", say_of(&talk.say), end_of(&end)));
-        let talked = Talked { addr, met, written, receipts, end };
+        let talked = SessionReport { addr, met, written, receipts, end };
         self.check_talk_ended(from, &talk, &talked);
         let env = self.moment();
         self.with_state(from, Cause::Sent, |state, now| {

@@ -7,32 +7,32 @@ use crate::net::MAX_WAITING_PER_SOURCE;
 fn receipts_go_out_after_the_texts_were_taken_and_not_before() {
     let (house, mut alice) = (House::of_bob(), Alice::new());
     house.chat.change(|story| story.shut = true);
-    alice.begin(&[house.addr], None, Say::Texts(messages(1..=2)));
+    alice.begin(&[house.addr], None, Request::Messages(messages(1..=2)));
     house.chat.wait(|story| story.turns.pop());
     alice.told.recv_timeout(Duration::from_millis(300)).expect_err("nothing is settled yet");
     house.chat.change(|story| story.shut = false);
-    let Report::Talked { talked, .. } = alice.report() else { panic!("not a talk") };
-    assert_eq!((talked.end, talked.receipts), (TalkEnd::Answered, vec![id(1), id(2)]));
+    let Report::SessionReport { talked, .. } = alice.report() else { panic!("not a talk") };
+    assert_eq!((talked.end, talked.receipts), (RequestEnd::Answered, vec![id(1), id(2)]));
 }
 
 #[test]
 fn texts_that_find_no_room_have_no_receipt_and_may_come_again() {
     let (house, mut alice) = (House::of_bob(), Alice::new());
     house.chat.change(|story| story.room = Some(2));
-    let talked = alice.says(&house, Say::Texts(messages(1..=3)));
-    assert_eq!((talked.end, talked.written), (TalkEnd::Bye(ByeReason::NoRoom), 3));
+    let talked = alice.says(&house, Request::Messages(messages(1..=3)));
+    assert_eq!((talked.end, talked.written), (RequestEnd::Bye(ByeReason::NoRoom), 3));
     assert_eq!(talked.receipts, [id(1), id(2)]);
-    let talked = alice.says(&house, Say::Texts(messages([3])));
-    assert_eq!((talked.end, talked.receipts), (TalkEnd::Answered, vec![id(3)]));
+    let talked = alice.says(&house, Request::Messages(messages([3])));
+    assert_eq!((talked.end, talked.receipts), (RequestEnd::Answered, vec![id(3)]));
 }
 
 #[test]
 fn a_panic_of_the_chat_ends_that_talk_only() {
     let (house, mut alice) = (House::of_bob(), Alice::new());
     house.chat.change(|story| story.panics = true);
-    let talked = alice.says(&house, Say::Texts(messages([1])));
-    assert_eq!((talked.end, talked.receipts), (TalkEnd::Bye(ByeReason::NoRoom), Vec::new()));
-    assert_eq!(alice.says(&house, Say::Texts(messages([1]))).receipts, [id(1)]);
+    let talked = alice.says(&house, Request::Messages(messages([1])));
+    assert_eq!((talked.end, talked.receipts), (RequestEnd::Bye(ByeReason::NoRoom), Vec::new()));
+    assert_eq!(alice.says(&house, Request::Messages(messages([1]))).receipts, [id(1)]);
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn half_open_handshakes_make_room_for_others_and_end_by_themselves() {
     let (house, mut alice) = (House::of_bob(), Alice::new());
     let mut open: Vec<TcpStream> = (0..2 * MAX_WAITING_PER_SOURCE).map(|_| half_open(house.addr)).collect();
     assert!(house.listener.threads() <= MAX_WAITING_PER_SOURCE + 32, "{}", house.listener.threads());
-    assert_eq!(alice.says(&house, Say::Texts(messages([1]))).receipts, [id(1)]);
+    assert_eq!(alice.says(&house, Request::Messages(messages([1]))).receipts, [id(1)]);
     for stream in &mut open {
         let _ = stream.read_to_end(&mut Vec::new());
     }

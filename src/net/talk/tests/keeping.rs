@@ -51,19 +51,19 @@ fn bob<T: Send + 'static>(does: impl FnOnce(TcpListener) -> T + Send + 'static) 
 #[test]
 fn one_connection_serves_for_many_errands() {
     let (house, mut alice) = (House::of_bob(), Alice::new());
-    let met = alice.talks(&[house.addr], None, Say::Greet).met.unwrap();
+    let met = alice.talks(&[house.addr], None, Request::Open).met.unwrap();
     assert!(met.hello.is_some());
     for number in 1..=20 {
-        let talked = alice.says(&house, Say::Texts(messages([number])));
-        assert_eq!((talked.end, talked.receipts), (TalkEnd::Answered, vec![id(number)]));
+        let talked = alice.says(&house, Request::Messages(messages([number])));
+        assert_eq!((talked.end, talked.receipts), (RequestEnd::Answered, vec![id(number)]));
         assert_eq!(talked.met.unwrap().hello, None, "it was said before");
     }
-    assert_eq!(alice.says(&house, Say::Ping).end, TalkEnd::Answered);
-    assert_eq!(alice.says(&house, Say::Greet).end, TalkEnd::Answered);
+    assert_eq!(alice.says(&house, Request::Ping).end, RequestEnd::Answered);
+    assert_eq!(alice.says(&house, Request::Open).end, RequestEnd::Answered);
     // After a silence, too, in which nobody waits for it but the keeper.
     until(|| house.listener.talks().0 == 1);
-    assert_eq!(alice.says(&house, Say::Texts(messages([21]))).receipts, [id(21)]);
-    assert_eq!(alice.says(&house, Say::Bye).end, TalkEnd::Answered);
+    assert_eq!(alice.says(&house, Request::Messages(messages([21]))).receipts, [id(21)]);
+    assert_eq!(alice.says(&house, Request::Bye).end, RequestEnd::Answered);
     house.chat.wait(|story| (story.ended == [(key(b'A'), Some(ByeReason::Leaves))]).then_some(()));
     assert_eq!(house.chat.change(|story| story.welcomed.len()), 1, "and one handshake");
 }
@@ -80,7 +80,7 @@ fn a_goodbye_and_a_cut_are_told_while_nothing_is_said() {
             }
         });
         let mut alice = Alice::new();
-        assert_eq!(alice.talks(&[addr], None, Say::Texts(messages([1]))).end, TalkEnd::Answered);
+        assert_eq!(alice.talks(&[addr], None, Request::Messages(messages([1]))).end, RequestEnd::Answered);
         alice.told.recv_timeout(Duration::from_millis(200)).expect_err("nothing has ended");
         end.send(()).unwrap();
         assert_eq!(alice.report(), Report::Ended { key: key(b'B'), bye: told });
@@ -92,12 +92,12 @@ fn a_goodbye_and_a_cut_are_told_while_nothing_is_said() {
 fn a_listener_that_stops_says_so_to_who_is_idle() {
     let (house, mut alice) = (House::of_bob(), Alice::new());
     let addr = house.addr;
-    alice.says(&house, Say::Greet);
+    alice.says(&house, Request::Open);
     until(|| house.listener.talks().0 == 1);
     drop(house);
     assert_eq!(alice.report(), Report::Ended { key: key(b'B'), bye: Some(ByeReason::Idle) });
-    let talked = alice.talks(&[addr], Some(key(b'B')), Say::Greet);
-    assert_eq!(talked.end, TalkEnd::Unreachable(SendError::Refused));
+    let talked = alice.talks(&[addr], Some(key(b'B')), Request::Open);
+    assert_eq!(talked.end, RequestEnd::Unreachable(SendError::Refused));
 }
 
 #[test]
@@ -112,9 +112,9 @@ fn texts_that_may_have_been_lost_with_a_kept_connection_come_again_at_once_and_s
         (first, second, talk)
     });
     let mut alice = Alice::new();
-    alice.talks(&[addr], Some(key(b'B')), Say::Texts(messages([1])));
-    let talked = alice.talks(&[addr], Some(key(b'B')), Say::Texts(messages([2, 3])));
-    assert_eq!((talked.end, talked.receipts), (TalkEnd::Answered, vec![id(2), id(3)]));
+    alice.talks(&[addr], Some(key(b'B')), Request::Messages(messages([1])));
+    let talked = alice.talks(&[addr], Some(key(b'B')), Request::Messages(messages([2, 3])));
+    assert_eq!((talked.end, talked.receipts), (RequestEnd::Answered, vec![id(2), id(3)]));
     assert!(talked.met.unwrap().hello.is_some(), "it was dialed anew");
     let (first, second, _talk) = peer.join().unwrap();
     assert_eq!(first.iter().map(|message| message.again).collect::<Vec<_>>(), [false]);
@@ -127,12 +127,12 @@ fn texts_that_may_have_been_lost_with_a_kept_connection_come_again_at_once_and_s
 #[test]
 fn who_has_no_room_is_not_dialed_anew_in_the_same_errand() {
     let (house, mut alice) = (House::of_bob(), Alice::new());
-    alice.says(&house, Say::Greet);
+    alice.says(&house, Request::Open);
     house.chat.change(|story| story.room = Some(0));
-    let talked = alice.says(&house, Say::Texts(messages([1])));
-    assert_eq!((talked.end, talked.receipts), (TalkEnd::Bye(ByeReason::NoRoom), Vec::new()));
+    let talked = alice.says(&house, Request::Messages(messages([1])));
+    assert_eq!((talked.end, talked.receipts), (RequestEnd::Bye(ByeReason::NoRoom), Vec::new()));
     assert_eq!(house.chat.change(|story| (story.welcomed.len(), story.turns.len())), (1, 1));
-    assert_eq!(alice.says(&house, Say::Texts(messages([1]))).receipts, [id(1)]);
+    assert_eq!(alice.says(&house, Request::Messages(messages([1]))).receipts, [id(1)]);
 }
 
 #[test]
@@ -209,12 +209,12 @@ fn where_too_many_are_kept_who_accepted_says_bye_to_the_one_that_was_idle_for_lo
 #[test]
 fn what_is_kept_with_a_key_is_parted_with_where_it_is_not_to_be_talked_to_any_more() {
     let (house, mut alice) = (House::of_bob(), Alice::new());
-    alice.says(&house, Say::Greet);
+    alice.says(&house, Request::Open);
     until(|| house.listener.talks().0 == 1);
     house.listener.part(&key(b'C'), ByeReason::NotAccepted);
     house.listener.part(&key(b'A'), ByeReason::NotAccepted);
     assert_eq!(alice.report(), Report::Ended { key: key(b'B'), bye: Some(ByeReason::NotAccepted) });
-    alice.says(&house, Say::Greet);
+    alice.says(&house, Request::Open);
     until(|| house.listener.talks().0 == 1);
     alice.dialer.part(&key(b'B'), ByeReason::NotAccepted);
     house.chat.wait(|story| story.ended.contains(&(key(b'A'), Some(ByeReason::NotAccepted))).then_some(()));

@@ -16,7 +16,7 @@ use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
-use crate::model::session::{ByeReason, Message, Say, TalkEnd, Talked};
+use crate::model::session::{ByeReason, Message, Request, RequestEnd, SessionReport};
 use crate::net::secure::{OwnKey, Tls};
 use crate::net::{Delivery, Dialer, Errand, How, Identity, InboundHandler, Listener, Reply, Report};
 use crate::protocol::session::Hello;
@@ -195,7 +195,7 @@ impl Alice {
         Self { dialer, told, last_id: 0 }
     }
 
-    fn begin(&mut self, addrs: &[PeerAddr], expect: Option<PublicKey>, say: Say) -> u64 {
+    fn begin(&mut self, addrs: &[PeerAddr], expect: Option<PublicKey>, say: Request) -> u64 {
         self.last_id += 1;
         let how = How::Talk { addrs: addrs.to_vec(), expect, hello: hello(b'A'), say };
         let errand = Errand { id: self.last_id, name: "Alice".parse().unwrap(), how, deadline: None };
@@ -209,16 +209,16 @@ impl Alice {
     }
 
     /// Says it, and what became of it.
-    fn talks(&mut self, addrs: &[PeerAddr], expect: Option<PublicKey>, say: Say) -> Talked {
+    fn talks(&mut self, addrs: &[PeerAddr], expect: Option<PublicKey>, say: Request) -> SessionReport {
         let begun = self.begin(addrs, expect, say);
         match self.report() {
-            Report::Talked { id, talked } if id == begun => talked,
+            Report::SessionReport { id, talked } if id == begun => talked,
             other => panic!("{other:?}"),
         }
     }
 
     /// To Bob.
-    fn says(&mut self, house: &House, say: Say) -> Talked {
+    fn says(&mut self, house: &House, say: Request) -> SessionReport {
         self.talks(&[house.addr], Some(key(b'B')), say)
     }
 }
