@@ -70,7 +70,7 @@ impl Job {
     /// The bytes of received messages.
     fn taken_bytes(&self) -> usize {
         match &self.write {
-            StoreOp::Taken { messages, .. } => {
+            StoreOp::Incoming { messages, .. } => {
                 messages.iter().map(|message| message.body.len() + MESSAGE_BYTES).sum()
             }
             _ => 0,
@@ -147,9 +147,9 @@ impl StoreWriter {
 
     /// Writes at once and returns the result, or queues the write and returns `None`; then `state` is
     /// told later.
-    pub(super) fn write(&self, id: Option<WriteId>, write: StoreOp) -> Option<Result<(), Arc<str>>> {
+    pub(super) fn write(&self, id: Option<WriteId>, write: StoreOp) -> Option<Result<(), StoreError>> {
         match self {
-            Self::Inline(store) => Some(store.lock().apply(&[write], clock()).map(drop).map_err(words)),
+            Self::Inline(store) => Some(store.lock().apply(&[write], clock()).map(drop)),
             Self::Thread(jobs) => {
                 jobs.put(Job { write, then: id.map_or(Then::Nobody, Then::Rules) });
                 None
@@ -179,7 +179,7 @@ impl Shared {
         if messages.is_empty() {
             return receipts;
         }
-        let write = StoreOp::Taken { from: key, name, assurance, messages };
+        let write = StoreOp::Incoming { from: key, name, assurance, messages };
         match &self.store_writer {
             StoreWriter::Inline(store) => {
                 let result = store.lock().apply(std::slice::from_ref(&write), clock());
@@ -199,9 +199,9 @@ impl Shared {
         &self,
         source: Source,
         write: StoreOp,
-        result: Result<Vec<Option<RowId>>, Arc<str>>,
+        result: Result<Vec<Option<RowId>>, StoreError>,
     ) -> Vec<MessageId> {
-        let StoreOp::Taken { from: key, messages, .. } = write else { return Vec::new() };
+        let StoreOp::Incoming { from: key, messages, .. } = write else { return Vec::new() };
         self.with_state_for(Some(source.share()), |state, now| state.commit(key, messages, result, now))
     }
 
@@ -214,13 +214,12 @@ impl Shared {
                 let _ = reply.try_send(receipts);
             }
             Then::Rules(id) => {
-                let result = result.map(drop).map_err(words);
+                let result = result.map(drop);
                 self.with_state(|state, now| ((), state.written(id, result, now)));
             }
             Then::Nobody => {
                 if let Err(error) = result {
-                    let why = words(error);
-                    self.with_state(|state, now| ((), state.failed_to_write(why, now)));
+                    self.with_state(|state, now| ((), state.failed_to_write(error, now)));
                 }
             }
         }
@@ -228,16 +227,12 @@ impl Shared {
 }
 
 /// The row numbers of stored messages.
-fn rows(result: Result<Vec<StoreResult>, StoreError>) -> Result<Vec<Option<RowId>>, Arc<str>> {
+fn rows(result: Result<Vec<StoreResult>, StoreError>) -> Result<Vec<Option<RowId>>, StoreError> {
     match result.map(|mut written| written.pop()) {
-        Ok(Some(StoreResult::Taken(rows))) => Ok(rows),
-        Ok(_) => Err("the store gave no answer".into()),
-        Err(error) => Err(words(error)),
+        Ok(Some(StoreResult::Incoming(rows))) => Ok(rows),
+        Ok(_) => Err(StoreError::Other("the store gave no answer".into())),
+        Err(error) => Err(error),
     }
-}
-
-fn words(error: StoreError) -> Arc<str> {
-    error.to_string().into()
 }
 
 #[cfg(test)]
@@ -252,7 +247,7 @@ mod tests {
         let (from, source) = (PublicKey::new([1; KEY_BYTES]), Source::from(std::net::Ipv4Addr::LOCALHOST));
         let (id, body) = (MessageId::new([2; 16]), "x".repeat(1024 * 1024).into());
         let messages = vec![Message { id, time: 0, again: false, body }];
-        let write = StoreOp::Taken { from, name: None, assurance: Assurance::Encrypted, messages };
+        let write = StoreOp::Incoming { from, name: None, assurance: Assurance::Encrypted, messages };
         Job { write, then: Then::Taker(source, mpsc::sync_channel(1).0) }
     }
 
@@ -260,7 +255,7 @@ mod tests {
     fn stopped_disk_bounds_waiting_messages() {
         let jobs = WriterQueue::default();
         (0..100).for_each(|_| jobs.put(take()));
-        jobs.put(Job { write: StoreOp::Shown(Vec::new()), then: Then::Nobody });
+        jobs.put(Job { write: StoreOp::MarkShown(Vec::new()), then: Then::Nobody });
         assert_eq!(jobs.queue.lock().jobs.len(), 63 + 1, "every other write waits");
         assert_eq!(jobs.queue.lock().next_batch().len(), 63 + 1);
         jobs.put(take());

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::address::PeerAddr;
 use crate::model::message::{SendError, SendResult};
-use crate::model::stored::Condition;
+use crate::model::stored::StoreError;
 use crate::protocol::plain::peer_at;
 use crate::protocol::session::{MAX_TEXT_BYTES, MAX_TURN_BYTES, MAX_TURN_RECORDS, Record};
 
@@ -50,7 +50,8 @@ fn queued(reason: PendingReason) -> DeliveryStatus {
 struct Story {
     outbox: Outbox,
     now: Time,
-    writes: Vec<(WriteId, Condition)>,
+    /// The writes whose results it waits for, and whether they mark a message as attempted.
+    writes: Vec<(WriteId, bool)>,
     has_slow_store: bool,
     sent: Vec<(Recipient, MessageId)>,
     batches: Vec<(PublicKey, Vec<Message>)>,
@@ -77,11 +78,11 @@ impl Story {
             match output {
                 OutboxOutput::Store(
                     Some(write),
-                    StoreOp::Said { condition, .. } | StoreOp::Became { condition, .. },
+                    StoreOp::Outgoing { attempted, .. } | StoreOp::Status { attempted, .. },
                 ) => {
-                    self.writes.push((write, condition));
+                    self.writes.push((write, attempted));
                 }
-                OutboxOutput::Store(Some(write), _) => self.writes.push((write, Condition::Queued)),
+                OutboxOutput::Store(Some(write), _) => self.writes.push((write, false)),
                 OutboxOutput::Ask(to) => self.asked.push(to),
                 OutboxOutput::SendPlain { to, id, .. } => self.sent.push((to, id)),
                 OutboxOutput::SendBatch { key, messages } => self.batches.push((key, messages)),
@@ -110,7 +111,8 @@ impl Story {
     /// The store takes, or fails to take, what it was asked to; then the due queues are served.
     fn store_turns(&mut self, is_stored: bool) {
         for (write, _) in std::mem::take(&mut self.writes) {
-            self.outbox.stored(write, is_stored, self.now);
+            let result = if is_stored { Ok(()) } else { Err(StoreError::Full) };
+            self.outbox.stored(write, &result, self.now);
         }
         self.serve_due();
     }
@@ -363,7 +365,7 @@ fn attempt_is_stored_before_it_is_made() {
     let mut story = Story::new();
     story.has_slow_store = true;
     story.puts(legacy(5001), 1);
-    assert_eq!(story.writes.iter().map(|(_, condition)| *condition).collect::<Vec<_>>(), [Condition::Sent]);
+    assert_eq!(story.writes.iter().map(|(_, attempted)| *attempted).collect::<Vec<_>>(), [true]);
     assert_eq!(story.sent, []);
     story.store_turns(true);
     assert_eq!(story.sent, [(legacy(5001), id(1))]);
@@ -569,7 +571,8 @@ proptest! {
                 }
                 Step::StoreTurns(is_stored) => {
                     for (write, _) in std::mem::take(&mut story.writes) {
-                        story.outbox.stored(write, is_stored, story.now);
+                        let result = if is_stored { Ok(()) } else { Err(StoreError::Full) };
+                        story.outbox.stored(write, &result, story.now);
                         check(&mut story, &mut ended, &mut open);
                     }
                 }
@@ -628,7 +631,7 @@ proptest! {
         // Whatever was before: once everything works, every message ends.
         for _ in 0..400 {
             for (write, _) in std::mem::take(&mut story.writes) {
-                story.outbox.stored(write, true, story.now);
+                story.outbox.stored(write, &Ok(()), story.now);
             }
             for to in std::mem::take(&mut story.asked) {
                 story.outbox.rebind(to, key(2), None, story.now);

@@ -25,9 +25,9 @@ fn oldest_messages_go_but_never_queued_ones() {
         assert_eq!(bodies(&mut store, &words("waits")), ["waits"]);
     }
     assert!(counts(&store).0 > 25, "no more than needed go");
-    assert_eq!(store.open().unwrap().len(), 1);
+    assert_eq!(store.queued().unwrap().len(), 1);
     assert_eq!(bodies(&mut store, &all()).last().unwrap(), "plain");
-    assert_eq!(apply(&mut store, &[taken(2, &[1])]), [StoreResult::Taken(vec![None])], "it came before");
+    assert_eq!(apply(&mut store, &[taken(2, &[1])]), [StoreResult::Incoming(vec![None])], "it came before");
     store.check().unwrap();
 }
 
@@ -82,7 +82,7 @@ fn failed_batch_counts_nothing() {
 fn counts_survive_moves_and_forgetting() {
     let dir = dir();
     let mut store = opened(&dir);
-    let moved = |number| StoreOp::Moved { id: id(number), from: addr(1), to: key(1) };
+    let moved = |number| StoreOp::Move { id: id(number), from: addr(1), to: key(1) };
     apply(
         &mut store,
         &[said(addr(1), 1, "a"), said(addr(1), 2, "b"), said(key(1), 2, "b"), taken(1, &[1, 1])],
@@ -121,7 +121,7 @@ fn full_disk_loses_one_batch_only() {
     let large = |number| said(key(1), number, &"large ".repeat(5_000));
     assert_eq!(store.apply(&[taken(1, &[2]), large(3), taken(1, &[4])], CLOCK), Err(StoreError::Full));
     assert_eq!(bodies(&mut store, &all()), ["text 1"]);
-    apply(&mut store, &[became(key(1), 3, Condition::Sent), StoreOp::Shown(vec![RowId(1)])]);
+    apply(&mut store, &[became(key(1), 3, ATTEMPTED), StoreOp::MarkShown(vec![RowId(1)])]);
     bound(&store, 1_000_000);
     assert_eq!(apply(&mut store, &[taken(1, &[2]), large(3)]).len(), 2);
     assert_eq!(entries(&mut store).len(), 3);
@@ -132,13 +132,14 @@ fn full_disk_loses_one_batch_only() {
 fn set_clock_expires_no_queued_message() {
     let dir = dir();
     let mut store = opened(&dir);
-    let expires =
-        |store: &mut Sqlite| -> Vec<u64> { store.open().unwrap().iter().map(|open| open.expires).collect() };
+    let expires = |store: &mut Sqlite| -> Vec<u64> {
+        store.queued().unwrap().iter().map(|open| open.expires).collect()
+    };
     let second = Duration::from_secs;
     let year = 365 * 24 * 3_600_000;
     let unlimited = |write| match write {
-        StoreOp::Said { to, name, message, condition, assurance, .. } => {
-            StoreOp::Said { to, name, message, condition, assurance, expires: 0 }
+        StoreOp::Outgoing { to, name, message, status, attempted, assurance, .. } => {
+            StoreOp::Outgoing { to, name, message, status, attempted, assurance, expires: 0 }
         }
         other => other,
     };

@@ -21,10 +21,10 @@ fn filled(dir: &TempDir) -> Vec<QueuedMessage> {
         let to = key((number % 7) as u8);
         apply(&mut store, &[taken(1, &[number]), said(to, number, &format!("ours {number}"))]);
         if number % 10 != 0 {
-            apply(&mut store, &[became(to, number, Condition::Delivered)]);
+            apply(&mut store, &[became(to, number, done(DeliveryStatus::Delivered))]);
         }
     }
-    store.open().unwrap()
+    store.queued().unwrap()
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn any_damaged_page_keeps_readable_queued_messages() {
         let (mut store, told) = open_or_set_aside(&path).unwrap();
         assert!(!exists(&dir, "history.db.suspect"));
         found_damaged += usize::from(told.is_some());
-        let kept = store.open().unwrap();
+        let kept = store.queued().unwrap();
         let mut expected = open.iter();
         assert!(
             kept.iter().all(|kept| expected.any(|open| open == kept)),
@@ -108,12 +108,12 @@ fn damage_while_running_is_checked_at_next_start() {
     fs::write(&path, bytes).unwrap();
     let (mut store, told) = open_or_set_aside(&path).unwrap();
     assert_eq!(told, None);
-    assert_eq!(store.entries(&words("text")), Err(StoreError::Damaged));
+    assert_eq!(store.messages(&words("text")), Err(StoreError::Damaged));
     assert!(exists(&dir, "history.db.suspect"));
     drop(store);
     let (mut store, told) = open_or_set_aside(&path).unwrap();
     assert!(told.is_some() && !exists(&dir, "history.db.suspect"));
-    assert_eq!(store.open().unwrap().len(), 30);
+    assert_eq!(store.queued().unwrap().len(), 30);
 }
 
 #[test]
@@ -134,6 +134,6 @@ fn unknown_numbers_are_damage() {
         let path = file(dir.path());
         apply(&mut opened(&dir), &[said(key(1), 1, "x")]);
         raw(&path).execute_batch(&format!("UPDATE message SET {change}")).unwrap();
-        assert_eq!(opened(&dir).entries(&all()), Err(StoreError::Damaged), "{change}");
+        assert_eq!(opened(&dir).messages(&all()), Err(StoreError::Damaged), "{change}");
     }
 }

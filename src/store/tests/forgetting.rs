@@ -17,7 +17,7 @@ fn places(dir: &TempDir) -> Vec<String> {
 /// Messages with the word from one whose name has it too, among others that stay.
 fn filled(store: &mut Sqlite) {
     for number in 0..200u16 {
-        let secret = StoreOp::Heard {
+        let secret = StoreOp::IncomingPlain {
             from: addr(1),
             name: name("xquixotry"),
             assurance: Assurance::Plain,
@@ -30,7 +30,7 @@ fn filled(store: &mut Sqlite) {
 
 fn forget_the_secret(store: &mut Sqlite) {
     let written = apply(store, &[forget(Some(vec![addr(1)]), None, None)]);
-    assert_eq!(written, [StoreResult::Forgotten(200, 0)]);
+    assert_eq!(written, [StoreResult::Forgotten { removed: 200, queued: 0 }]);
 }
 
 #[test]
@@ -115,7 +115,10 @@ fn reader_delays_only_the_last_bytes() {
 fn peer_known_by_ids_loses_its_name() {
     let dir = dir();
     let mut store = opened(&dir);
-    apply(&mut store, &[taken(1, &[1]), said(key(2), 1, "x"), became(key(2), 1, Condition::Delivered)]);
+    apply(
+        &mut store,
+        &[taken(1, &[1]), said(key(2), 1, "x"), became(key(2), 1, done(DeliveryStatus::Delivered))],
+    );
     apply(&mut store, &[forget(None, None, None)]);
     let mut statement = store.conn.prepare("SELECT key, name FROM peer").unwrap();
     let peers = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();

@@ -4,7 +4,7 @@ use super::*;
 
 fn number(written: &[StoreResult]) -> i64 {
     match written {
-        [StoreResult::Taken(rows)] => rows[0].unwrap().0,
+        [StoreResult::Incoming(rows)] => rows[0].unwrap().0,
         other => panic!("{other:?}"),
     }
 }
@@ -33,13 +33,13 @@ fn message_after_forgotten_ones_is_new() {
         let mut store = opened(&dir);
         store.apply(&[taken(1, &[1]), taken(2, &[1])], 10).unwrap();
         store.apply(&[taken(1, &[2, 3, 4]), taken(2, &[2])], 20).unwrap();
-        store.apply(&[StoreOp::Read(key(1)), StoreOp::Read(key(2))], 20).unwrap();
+        store.apply(&[StoreOp::MarkRead(key(1)), StoreOp::MarkRead(key(2))], 20).unwrap();
         store.apply(&[forget(None, since, None)], 30).unwrap();
         drop(store);
         let mut store = opened(&dir);
         assert_eq!(number(&store.apply(&[taken(1, &[5])], 40).unwrap()), 7);
         let is_new = |entry: &StoredMessage| {
-            matches!(entry.way, crate::model::stored::Direction::In { new: true, .. })
+            matches!(entry.direction, crate::model::stored::Direction::Incoming { new: true, .. })
         };
         let new: Vec<_> = entries(&mut store).into_iter().filter(is_new).map(|entry| entry.body).collect();
         assert_eq!(new, ["text 5".into()]);

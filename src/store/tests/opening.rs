@@ -13,7 +13,7 @@ fn messages_survive_a_restart() {
     apply(&mut opened(&dir), &[taken(1, &[1]), said(key(2), 2, "waits")]);
     assert_eq!(names(&dir), ["history.db"], "the log is gone when nobody uses it");
     let mut store = opened(&dir);
-    assert_eq!((entries(&mut store).len(), store.open().unwrap().len()), (2, 1));
+    assert_eq!((entries(&mut store).len(), store.queued().unwrap().len()), (2, 1));
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn two_writers_and_a_reader_work_at_once() {
     assert_eq!(found.len(), 2 * EACH as usize);
     for from in [1, 2] {
         let ids: Vec<_> =
-            found.iter().filter(|entry| entry.party == key(from)).map(|entry| entry.id).collect();
+            found.iter().filter(|entry| entry.peer == key(from)).map(|entry| entry.id).collect();
         assert_eq!(ids, (0..EACH).map(|number| Some(id(number))).collect::<Vec<_>>());
     }
 }

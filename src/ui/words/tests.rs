@@ -198,9 +198,7 @@ fn every_fate_of_a_text_has_its_words() {
             "Not sent to Bob (127.0.0.1:5001): it does not take your key.",
         ),
         (
-            DeliveryStatus::Failed(FailureReason::ReachedAnother(
-                PeerAddr::new([127, 0, 1, 1], 5001).unwrap(),
-            )),
+            DeliveryStatus::Failed(FailureReason::ReachedAnother(PeerAddr::new([127, 0, 1, 1], 5001))),
             (3, 3),
             "Not delivered to Bob (127.0.0.1:5001): it went to 127.0.1.1:5001 instead, where somebody else listens.",
         ),

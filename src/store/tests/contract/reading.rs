@@ -49,14 +49,14 @@ fn everybody_of_whom_there_are_messages_is_listed_under_the_last_name() {
     for mut tried in both() {
         let store = &mut *tried.store;
         apply(store, &[heard(addr(1), "x"), taken(1, &[1]), said(key(2), 2, "x")]);
-        let called = |from, called, body: &str| StoreOp::Heard {
+        let called = |from, called, body: &str| StoreOp::IncomingPlain {
             from,
             name: called,
             assurance: Assurance::Plain,
             body: body.into(),
         };
         apply(store, &[called(addr(1), name("Other"), "y"), called(addr(1), None, "z")]);
-        let parties = store.parties().unwrap();
+        let parties = store.peers().unwrap();
         assert_eq!(
             parties,
             [(addr(1), name("Other")), (key(2), None), (key(1), name("Bob"))],
@@ -74,13 +74,16 @@ fn keys_written_to_are_listed_in_every_state() {
         apply(store, &[said(key(3), 1, "x"), said(key(1), 2, "x"), said(key(1), 3, "y")]);
         // Bob only wrote to us, and a peer without a key has none.
         apply(store, &[taken(2, &[4]), said(addr(1), 5, "x"), heard(key(4), "x")]);
-        for state in [Condition::Delivered, Condition::Cancelled] {
+        for state in [done(DeliveryStatus::Delivered), done(DeliveryStatus::Cancelled)] {
             apply(store, &[became(key(3), 1, state)]);
             assert_eq!(store.written_to().unwrap(), [peer_key(1), peer_key(3)], "{}", tried.name);
         }
-        apply(store, &[StoreOp::Moved { id: id(1), from: key(3), to: key(5) }]);
+        apply(store, &[StoreOp::Move { id: id(1), from: key(3), to: key(5) }]);
         assert_eq!(store.written_to().unwrap(), [peer_key(1), peer_key(5)], "{}", tried.name);
-        apply(store, &[became(key(5), 1, Condition::Delivered), forget(Some(vec![key(5)]), None, None)]);
+        apply(
+            store,
+            &[became(key(5), 1, done(DeliveryStatus::Delivered)), forget(Some(vec![key(5)]), None, None)],
+        );
         assert_eq!(store.written_to().unwrap(), [peer_key(1)], "{}", tried.name);
     }
 }
@@ -93,7 +96,7 @@ fn all_words_are_found_as_beginnings_whatever_their_case_and_marks() {
         for _ in 0..3 {
             apply(store, &[fence.clone(), co_op.clone(), heard(addr(1), "12")]);
         }
-        let mut count = |text: &str| store.entries(&words(text)).unwrap().len();
+        let mut count = |text: &str| store.messages(&words(text)).unwrap().len();
         assert_eq!(
             (count("zau"), count("ZAUN"), count("zäun"), count("aun")),
             (6, 6, 6, 0),
@@ -244,7 +247,7 @@ fn times_are_found_although_the_clock_was_set() {
             let (mut found, mut before) = (Vec::new(), None);
             loop {
                 let query = Query { which: which.clone(), words: None, before, limit: 10 };
-                let page = rows(&store.entries(&query).unwrap());
+                let page = rows(&store.messages(&query).unwrap());
                 before = page.first().copied();
                 found.splice(0..0, page.iter().copied());
                 if page.len() < 10 {
