@@ -1,4 +1,4 @@
-//! What both stores promise alike.
+//! Promises of a store in a file and of one in memory.
 
 mod reading;
 
@@ -7,7 +7,7 @@ use crate::store::status::Columns;
 use crate::store::status::tests::all as all_statuses;
 
 #[test]
-fn a_message_is_read_as_it_was_written() {
+fn message_is_read_as_it_was_written() {
     for mut tried in both() {
         let store = &mut *tried.store;
         apply(
@@ -35,7 +35,7 @@ fn a_message_is_read_as_it_was_written() {
             row: ours.row,
             peer: key(1),
             name: name("Alice"),
-            direction: outgoing(ATTEMPTED),
+            direction: direction(ATTEMPTED),
             id: Some(id(1)),
             time: CLOCK,
             sent: Some(CLOCK - 5),
@@ -60,57 +60,57 @@ fn a_message_is_read_as_it_was_written() {
 }
 
 #[test]
-fn the_same_text_to_several_is_a_row_for_each() {
+fn message_to_several_has_a_row_for_each() {
     for mut tried in both() {
         let store = &mut *tried.store;
-        apply(store, &[said(key(1), 1, "all"), said(key(2), 1, "all"), said(addr(1), 1, "all")]);
-        apply(store, &[became(key(2), 1, done(DeliveryStatus::Delivered))]);
+        apply(store, &[outgoing(key(1), 1, "all"), outgoing(key(2), 1, "all"), outgoing(addr(1), 1, "all")]);
+        apply(store, &[changed(key(2), 1, done(DeliveryStatus::Delivered))]);
         let open: Vec<_> = store.queued().unwrap().iter().map(|open| open.to).collect();
         assert_eq!(open, [key(1), addr(1)], "{}", tried.name);
     }
 }
 
 #[test]
-fn a_double_is_known_as_one_in_the_same_turn_later_and_after_it_was_forgotten() {
+fn duplicate_is_known_even_after_forgetting() {
     for mut tried in both() {
         let store = &mut *tried.store;
         let known = |written: Vec<StoreResult>| match &written[..] {
             [StoreResult::Incoming(rows)] => rows.iter().map(Option::is_none).collect::<Vec<_>>(),
             other => panic!("{other:?}"),
         };
-        assert_eq!(known(apply(store, &[taken(1, &[1, 2, 1])])), [false, false, true], "{}", tried.name);
-        assert_eq!(known(apply(store, &[taken(1, &[2, 3])])), [true, false]);
+        assert_eq!(known(apply(store, &[incoming(1, &[1, 2, 1])])), [false, false, true], "{}", tried.name);
+        assert_eq!(known(apply(store, &[incoming(1, &[2, 3])])), [true, false]);
         // Ids are their sender's: another may use the same, and so may we.
-        assert_eq!(known(apply(store, &[taken(2, &[1])])), [false]);
-        apply(store, &[said(key(1), 1, "ours")]);
+        assert_eq!(known(apply(store, &[incoming(2, &[1])])), [false]);
+        apply(store, &[outgoing(key(1), 1, "ours")]);
         apply(store, &[forget(Some(vec![key(1)]), None, None)]);
-        assert_eq!(known(apply(store, &[taken(1, &[1, 2, 3, 4])])), [true, true, true, false]);
+        assert_eq!(known(apply(store, &[incoming(1, &[1, 2, 3, 4])])), [true, true, true, false]);
     }
 }
 
 #[test]
-fn what_is_said_again_changes_the_text_that_is_there() {
+fn resent_message_reuses_its_row() {
     for mut tried in both() {
         let store = &mut *tried.store;
-        apply(store, &[said(key(1), 1, "once"), became(key(1), 1, done(DeliveryStatus::Expired))]);
+        apply(store, &[outgoing(key(1), 1, "once"), changed(key(1), 1, done(DeliveryStatus::Expired))]);
         assert_eq!(store.queued().unwrap(), []);
-        apply(store, &[said(key(1), 1, "once")]);
+        apply(store, &[outgoing(key(1), 1, "once")]);
         let open = store.queued().unwrap();
         assert_eq!((open.len(), open[0].attempted), (1, false), "{}", tried.name);
         assert_eq!(entries(store).len(), 1);
         // A receipt has come in the meantime.
-        apply(store, &[became(key(1), 1, done(DeliveryStatus::Delivered)), said(key(1), 1, "once")]);
+        apply(store, &[changed(key(1), 1, done(DeliveryStatus::Delivered)), outgoing(key(1), 1, "once")]);
         assert_eq!(store.queued().unwrap(), []);
     }
 }
 
 #[test]
-fn a_text_that_may_have_been_sent_says_so_from_then_on() {
+fn attempted_message_to_a_key_stays_marked() {
     for mut tried in both() {
         let store = &mut *tried.store;
-        apply(store, &[said(key(1), 1, "a"), said(key(1), 2, "b"), said(key(1), 3, "c")]);
-        apply(store, &[became(key(1), 2, ATTEMPTED), became(key(1), 3, ATTEMPTED)]);
-        apply(store, &[became(key(1), 3, QUEUED)]);
+        apply(store, &[outgoing(key(1), 1, "a"), outgoing(key(1), 2, "b"), outgoing(key(1), 3, "c")]);
+        apply(store, &[changed(key(1), 2, ATTEMPTED), changed(key(1), 3, ATTEMPTED)]);
+        apply(store, &[changed(key(1), 3, QUEUED)]);
         let open: Vec<_> =
             store.queued().unwrap().iter().map(|open| (open.attempted, open.message.again)).collect();
         let expected = [(false, false), (true, true), (true, true)];
@@ -129,9 +129,9 @@ fn status_changes_follow_the_rules() {
                 apply(
                     store,
                     &[
-                        said(key(1), number, "x"),
-                        became(key(1), number, from.clone()),
-                        became(key(1), number, to.clone()),
+                        outgoing(key(1), number, "x"),
+                        changed(key(1), number, from.clone()),
+                        changed(key(1), number, to.clone()),
                     ],
                 );
                 let columns = |(status, attempted): &StoredStatus| Columns::of(status, *attempted);
@@ -142,25 +142,51 @@ fn status_changes_follow_the_rules() {
                     false => from.clone(),
                 };
                 let found = entries(store).pop().unwrap().direction;
-                assert_eq!(found, outgoing(expected), "{}: {from:?} to {to:?}", tried.name);
+                assert_eq!(found, direction(expected), "{}: {from:?} to {to:?}", tried.name);
             }
         }
         // An unencrypted message is queued again only if it was not sent.
-        apply(store, &[said(addr(1), 1, "x"), became(addr(1), 1, ATTEMPTED)]);
-        apply(store, &[became(addr(1), 1, QUEUED)]);
-        assert_eq!(entries(store).pop().unwrap().direction, outgoing(QUEUED), "{}", tried.name);
+        apply(store, &[outgoing(addr(1), 1, "x"), changed(addr(1), 1, ATTEMPTED)]);
+        apply(store, &[changed(addr(1), 1, QUEUED)]);
+        assert_eq!(entries(store).pop().unwrap().direction, direction(QUEUED), "{}", tried.name);
         // What is not there does not become anything.
         let before = entries(store);
-        apply(store, &[became(key(2), 1, ATTEMPTED), became(key(1), 9_999, ATTEMPTED)]);
+        apply(store, &[changed(key(2), 1, ATTEMPTED), changed(key(1), 9_999, ATTEMPTED)]);
         assert_eq!(entries(store), before);
     }
 }
 
 #[test]
-fn a_text_is_moved_to_who_it_is_for_and_is_never_there_twice() {
+fn only_a_new_send_reopens_a_final_message() {
     for mut tried in both() {
         let store = &mut *tried.store;
-        apply(store, &[said(addr(1), 1, "first"), said(addr(1), 2, "second"), said(key(1), 2, "second")]);
+        let is_final = |(status, _): &StoredStatus| status.is_final();
+        for (number, from) in (1..).zip(all_statuses().into_iter().filter(is_final)) {
+            let resent = match outgoing(addr(1), number, "x") {
+                StoreOp::Outgoing { to, name, message, status, assurance, expires, .. } => {
+                    StoreOp::Outgoing { to, name, message, status, attempted: true, assurance, expires }
+                }
+                other => other,
+            };
+            apply(store, &[outgoing(addr(1), number, "x"), changed(addr(1), number, from.clone())]);
+            apply(store, &[changed(addr(1), number, QUEUED)]);
+            assert_eq!(entries(store).pop().unwrap().direction, direction(from.clone()), "{}", tried.name);
+            apply(store, &[resent]);
+            let is_reopened = Columns::of(&from.0, from.1).may_be_resent();
+            let expected = if is_reopened { ATTEMPTED } else { from };
+            assert_eq!(entries(store).pop().unwrap().direction, direction(expected), "{}", tried.name);
+        }
+    }
+}
+
+#[test]
+fn moved_message_is_never_there_twice() {
+    for mut tried in both() {
+        let store = &mut *tried.store;
+        apply(
+            store,
+            &[outgoing(addr(1), 1, "first"), outgoing(addr(1), 2, "second"), outgoing(key(1), 2, "second")],
+        );
         let moved = |number| StoreOp::Move { id: id(number), from: addr(1), to: key(1) };
         apply(store, &[moved(1), moved(2), moved(3)]);
         let found: Vec<_> =
@@ -171,8 +197,8 @@ fn a_text_is_moved_to_who_it_is_for_and_is_never_there_twice() {
         apply(
             store,
             &[
-                became(key(1), 1, done(DeliveryStatus::Delivered)),
-                became(addr(1), 2, done(DeliveryStatus::Failed(FailureReason::ReachedAnother(None)))),
+                changed(key(1), 1, done(DeliveryStatus::Delivered)),
+                changed(addr(1), 2, done(DeliveryStatus::Failed(FailureReason::ReachedAnother(None)))),
             ],
         );
         assert_eq!(store.queued().unwrap().len(), 1);
@@ -184,10 +210,10 @@ fn a_text_is_moved_to_who_it_is_for_and_is_never_there_twice() {
 }
 
 #[test]
-fn a_text_that_is_moved_gives_its_name_only_to_somebody_without_one() {
+fn moved_message_names_only_a_nameless_peer() {
     for mut tried in both() {
         let store = &mut *tried.store;
-        let text = |to, called: Option<PeerName>, number| match said(to, number, "x") {
+        let text = |to, called: Option<PeerName>, number| match outgoing(to, number, "x") {
             StoreOp::Outgoing { to, message, status, attempted, assurance, expires, .. } => {
                 StoreOp::Outgoing { to, name: called, message, status, attempted, assurance, expires }
             }
@@ -204,10 +230,13 @@ fn a_text_that_is_moved_gives_its_name_only_to_somebody_without_one() {
 }
 
 #[test]
-fn what_was_shown_and_read_is_remembered() {
+fn shown_and_read_marks_are_stored() {
     for mut tried in both() {
         let store = &mut *tried.store;
-        apply(store, &[taken(1, &[1, 2, 3]), heard(addr(1), "plain"), said(key(1), 9, "ours")]);
+        apply(
+            store,
+            &[incoming(1, &[1, 2, 3]), incoming_plain(addr(1), "plain"), outgoing(key(1), 9, "ours")],
+        );
         let unshown = store.unshown(10).unwrap();
         assert_eq!(unshown.len(), 3, "{}", tried.name);
         assert_eq!(rows(&store.unshown(2).unwrap()), rows(&unshown)[1..], "the last of them");
@@ -220,7 +249,7 @@ fn what_was_shown_and_read_is_remembered() {
         );
         assert_eq!(rows(&store.unshown(10).unwrap()), rows(&unshown)[2..]);
         assert_eq!(store.queued().unwrap().len(), 1, "only what came is shown");
-        apply(store, &[StoreOp::MarkRead(key(1)), StoreOp::MarkRead(key(8)), taken(1, &[4])]);
+        apply(store, &[StoreOp::MarkRead(key(1)), StoreOp::MarkRead(key(8)), incoming(1, &[4])]);
         let new = |entry: &StoredMessage| matches!(entry.direction, Direction::Incoming { new: true, .. });
         let new: Vec<_> =
             entries(store).iter().filter(|entry| new(entry)).map(|entry| entry.body.to_string()).collect();
@@ -229,13 +258,15 @@ fn what_was_shown_and_read_is_remembered() {
 }
 
 #[test]
-fn forgetting_takes_what_was_chosen_and_leaves_what_waits() {
+fn forgetting_leaves_queued_messages() {
     for mut tried in both() {
         let store = &mut *tried.store;
         for (clock, from) in [(10, 1), (20, 2), (30, 1)] {
-            store.apply(&[taken(from, &[clock]), said(key(from), clock, "waits")], clock.into()).unwrap();
+            store
+                .apply(&[incoming(from, &[clock]), outgoing(key(from), clock, "waits")], clock.into())
+                .unwrap();
         }
-        apply(store, &[became(key(2), 20, done(DeliveryStatus::Delivered))]);
+        apply(store, &[changed(key(2), 20, done(DeliveryStatus::Delivered))]);
         let gone = |store: &mut dyn Store, write| match apply(store, &[write])[..] {
             [StoreResult::Forgotten { removed, queued }] => (removed, queued),
             ref other => panic!("{other:?}"),
@@ -250,10 +281,10 @@ fn forgetting_takes_what_was_chosen_and_leaves_what_waits() {
         assert_eq!(gone(store, forget(None, None, None)), (0, 2));
         assert_eq!(store.queued().unwrap().len(), 2);
         // The numbers of those that are gone are not given again.
-        apply(store, &[became(key(1), 30, done(DeliveryStatus::Delivered))]);
+        apply(store, &[changed(key(1), 30, done(DeliveryStatus::Delivered))]);
         let last = entries(store).last().unwrap().row;
         assert_eq!(gone(store, forget(None, None, None)), (1, 1));
-        apply(store, &[heard(addr(1), "new")]);
+        apply(store, &[incoming_plain(addr(1), "new")]);
         assert!(entries(store).last().unwrap().row > last);
     }
 }

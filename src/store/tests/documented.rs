@@ -40,7 +40,7 @@ fn every_column_is_documented() {
 fn documented_queries_work() {
     let dir = dir();
     let mut store = opened(&dir);
-    apply(&mut store, &[said(key(1), 1, "gardens and fences"), heard(addr(1), "fences")]);
+    apply(&mut store, &[outgoing(key(1), 1, "gardens and fences"), incoming_plain(addr(1), "fences")]);
     let conn = raw(&file(dir.path()));
     let answers: Vec<usize> = HISTORY
         .split("```sql\n")

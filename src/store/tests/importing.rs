@@ -42,8 +42,8 @@ fn is_whole(store: &mut Sqlite, version: i64) {
     assert_eq!(found.iter().map(|entry| entry.row.0).collect::<Vec<_>>(), (1..=15).collect::<Vec<_>>());
     // The numbers of the fixture have the order of this list.
     let directions = found.iter().map(|entry| entry.direction.clone());
-    let outgoing_ones = directions.filter(Direction::is_outgoing).collect::<Vec<_>>();
-    assert_eq!(outgoing_ones, all_statuses().into_iter().map(outgoing).collect::<Vec<_>>());
+    let outgoing = directions.filter(Direction::is_outgoing).collect::<Vec<_>>();
+    assert_eq!(outgoing, all_statuses().into_iter().map(direction).collect::<Vec<_>>());
     let came = found.iter().filter(|entry| matches!(entry.direction, Direction::Incoming { .. }));
     let came: Vec<_> = came.map(|entry| (entry.direction.clone(), entry.assurance)).collect();
     // Version 1 counts as read.
@@ -87,7 +87,7 @@ fn old_file_is_imported_whole_and_kept() {
         assert_eq!(kept.len(), 1);
         assert!(fs::read(dir.path().join(&kept[0])).unwrap() == before);
         // Ids are remembered, and numbers go on.
-        let written = apply(&mut store, &[taken(2, &[1, 2])]);
+        let written = apply(&mut store, &[incoming(2, &[1, 2])]);
         assert_eq!(written, [StoreResult::Incoming(vec![None, Some(RowId(16))])]);
         drop(store);
         assert_eq!(names(&dir), ["history.db".to_owned(), kept[0].clone()]);

@@ -78,7 +78,7 @@ fn name(text: &str) -> Option<PeerName> {
     Some(PeerName::new(text))
 }
 
-fn said(to: Recipient, number: u32, body: &str) -> StoreOp {
+fn outgoing(to: Recipient, number: u32, body: &str) -> StoreOp {
     let assurance = match to {
         Recipient::Peer(PeerId::Key(_)) => Assurance::Encrypted,
         Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => Assurance::Plain,
@@ -88,7 +88,7 @@ fn said(to: Recipient, number: u32, body: &str) -> StoreOp {
     StoreOp::Outgoing { to, name: None, message, status, attempted, assurance, expires }
 }
 
-fn became(to: Recipient, number: u32, (status, attempted): StoredStatus) -> StoreOp {
+fn changed(to: Recipient, number: u32, (status, attempted): StoredStatus) -> StoreOp {
     StoreOp::Status { to, id: id(number), status, attempted }
 }
 
@@ -106,16 +106,16 @@ fn done(status: DeliveryStatus) -> StoredStatus {
     (status, false)
 }
 
-fn outgoing((status, attempted): StoredStatus) -> Direction {
+fn direction((status, attempted): StoredStatus) -> Direction {
     Direction::Outgoing { status, attempted }
 }
 
-fn taken(from: u8, numbers: &[u32]) -> StoreOp {
+fn incoming(from: u8, numbers: &[u32]) -> StoreOp {
     let messages = numbers.iter().map(|number| message(*number, &format!("text {number}"))).collect();
     StoreOp::Incoming { from: peer_key(from), name: name("Bob"), assurance: Assurance::Encrypted, messages }
 }
 
-fn heard(from: Recipient, body: &str) -> StoreOp {
+fn incoming_plain(from: Recipient, body: &str) -> StoreOp {
     StoreOp::IncomingPlain { from, name: name("Plain"), assurance: Assurance::Plain, body: body.into() }
 }
 

@@ -12,7 +12,7 @@ enum Step {
     Again,
 }
 
-fn a_party() -> impl Strategy<Value = Recipient> {
+fn a_peer() -> impl Strategy<Value = Recipient> {
     prop_oneof![(0..3u8).prop_map(key), (1..3u16).prop_map(addr)]
 }
 
@@ -25,7 +25,7 @@ fn an_assurance() -> impl Strategy<Value = Assurance> {
         .prop_map(|at| [Assurance::Plain, Assurance::Encrypted, Assurance::Verified, Assurance::Claimed][at])
 }
 
-fn a_letter() -> impl Strategy<Value = Message> {
+fn a_message() -> impl Strategy<Value = Message> {
     (0..6u32, any::<bool>(), "[abc]( [abc]){0,2}")
         .prop_map(|(number, again, body)| Message { again, ..message(number, &body) })
 }
@@ -35,10 +35,10 @@ fn a_status() -> impl Strategy<Value = StoredStatus> {
 }
 
 fn a_write() -> impl Strategy<Value = StoreOp> {
-    let parties = proptest::option::of(proptest::collection::vec(a_party(), 0..3));
+    let parties = proptest::option::of(proptest::collection::vec(a_peer(), 0..3));
     let time = || proptest::option::of(0..50u64);
     prop_oneof![
-        (a_party(), a_name(), a_letter(), a_status(), an_assurance(), 0..9u64).prop_map(
+        (a_peer(), a_name(), a_message(), a_status(), an_assurance(), 0..9u64).prop_map(
             |(to, name, message, (status, attempted), assurance, expires)| StoreOp::Outgoing {
                 to,
                 name,
@@ -49,16 +49,16 @@ fn a_write() -> impl Strategy<Value = StoreOp> {
                 expires
             }
         ),
-        (a_party(), 0..6u32, a_status()).prop_map(|(to, number, status)| became(to, number, status)),
-        (0..6u32, a_party(), a_party()).prop_map(|(number, from, to)| StoreOp::Move {
+        (a_peer(), 0..6u32, a_status()).prop_map(|(to, number, status)| changed(to, number, status)),
+        (0..6u32, a_peer(), a_peer()).prop_map(|(number, from, to)| StoreOp::Move {
             id: id(number),
             from,
             to
         }),
-        (a_party(), a_name(), an_assurance(), "[abc]").prop_map(|(from, name, assurance, body)| {
+        (a_peer(), a_name(), an_assurance(), "[abc]").prop_map(|(from, name, assurance, body)| {
             StoreOp::IncomingPlain { from, name, assurance, body: body.into() }
         }),
-        (0..3u8, a_name(), an_assurance(), proptest::collection::vec(a_letter(), 0..4)).prop_map(
+        (0..3u8, a_name(), an_assurance(), proptest::collection::vec(a_message(), 0..4)).prop_map(
             |(from, name, assurance, messages)| StoreOp::Incoming {
                 from: peer_key(from),
                 name,
@@ -66,7 +66,7 @@ fn a_write() -> impl Strategy<Value = StoreOp> {
                 messages
             }
         ),
-        a_party().prop_map(StoreOp::MarkRead),
+        a_peer().prop_map(StoreOp::MarkRead),
         (parties, time(), time()).prop_map(|(with, since, until)| forget(with, since, until)),
     ]
 }
