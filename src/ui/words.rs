@@ -142,15 +142,14 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
 /// The line for messages that cannot be stored.
 fn not_stored(why: &StoreError) -> String {
     let what_comes = "what comes is shown, and not acknowledged, so that it comes again";
-    let why_words = why.to_string();
     match why {
         StoreError::NoRoom => {
-            format!("No more messages fit: {why_words}. What you send is refused; {what_comes}.")
+            format!("Messages cannot be stored: {why}. What you send is refused; {what_comes}.")
         }
         _ => format!(
             "The history cannot be written: {}. What you send goes out, and is lost if you leave before it \
              arrives; {what_comes}.",
-            harmless(&why_words)
+            harmless(&why.to_string())
         ),
     }
 }

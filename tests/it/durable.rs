@@ -8,6 +8,7 @@ mod calendar;
 mod disk;
 mod files;
 mod killed;
+mod memory;
 mod outbox;
 mod past;
 mod plain;

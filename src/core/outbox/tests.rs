@@ -308,6 +308,37 @@ fn batch_fits_what_the_other_side_takes() {
 }
 
 #[test]
+fn message_without_room_in_store_is_refused() {
+    let refused = DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::NoMemory));
+    for to in [key(1), legacy(1), address(1)] {
+        let mut story = Story::new();
+        story.has_slow_store = true;
+        story.puts(to, 1);
+        let (write, _) = story.writes.remove(0);
+        assert!(story.outbox.stored(write, &Err(StoreError::NoRoom), story.now));
+        story.serve_due();
+        assert_eq!(story.statuses, [(id(1), refused.clone())]);
+        assert_eq!((story.outbox.count(to), story.outbox.bytes()), (0, 0));
+        assert_eq!((story.sent.len(), story.batches.len(), story.writes.len()), (0, 0, 0));
+    }
+}
+
+#[test]
+fn queued_message_is_not_refused_later() {
+    let mut story = Story::new();
+    story.puts(legacy(1), 1);
+    story.plain_ends(REFUSED, 0);
+    assert_eq!(story.statuses, [(id(1), queued(PendingReason::Unreachable))]);
+    story.has_slow_store = true;
+    story.outbox.met(legacy(1), story.now);
+    story.later(1_000);
+    for (write, _) in std::mem::take(&mut story.writes) {
+        assert!(!story.outbox.stored(write, &Err(StoreError::NoRoom), story.now));
+    }
+    assert_eq!(story.outbox.count(legacy(1)), 1);
+}
+
+#[test]
 fn text_to_several_recipients_counts_once() {
     let mut story = Story::new();
     for n in 1..=2 {
@@ -473,7 +504,7 @@ fn leaving_keeps_what_is_stored() {
 #[derive(Clone, Debug)]
 enum Step {
     Put(u8, u32),
-    StoreTurns(bool),
+    StoreTurns(Result<(), StoreError>),
     BatchEnds { sent: usize, receipts: Vec<u32>, end: u8 },
     PlainEnds(u8),
     Answers(bool),
@@ -495,11 +526,19 @@ fn recipient(n: u8) -> Recipient {
     }
 }
 
+fn store_result() -> impl Strategy<Value = Result<(), StoreError>> {
+    prop_oneof![
+        18 => Just(Ok(())),
+        1 => Just(Err(StoreError::Full)),
+        1 => Just(Err(StoreError::NoRoom)),
+    ]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let to = || 0u8..5;
     prop_oneof![
         6 => (to(), 0u32..60).prop_map(|(to, n)| Step::Put(to, n)),
-        6 => prop::bool::weighted(0.9).prop_map(Step::StoreTurns),
+        6 => store_result().prop_map(Step::StoreTurns),
         5 => (0usize..70, prop::collection::vec(0u32..60, 0..40), 0u8..6)
             .prop_map(|(sent, receipts, end)| Step::BatchEnds { sent, receipts, end }),
         4 => (0u8..5).prop_map(Step::PlainEnds),
@@ -569,9 +608,8 @@ proptest! {
                     check(&mut story, &mut ended, &mut open);
                     story.outbox.serve(recipient(n), Story::route(recipient(n)), None, story.now);
                 }
-                Step::StoreTurns(is_stored) => {
+                Step::StoreTurns(result) => {
                     for (write, _) in std::mem::take(&mut story.writes) {
-                        let result = if is_stored { Ok(()) } else { Err(StoreError::Full) };
                         story.outbox.stored(write, &result, story.now);
                         check(&mut story, &mut ended, &mut open);
                     }

@@ -228,7 +228,7 @@ pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
             )
         }
         RejectReason::NoMemory => {
-            format!("Not sent to {who}: {}; /outbox shows what waits, and cancels it.", StoreError::NoRoom)
+            format!("Not sent to {who}: {}; /outbox lists what waits and can cancel it.", StoreError::NoRoom)
         }
         RejectReason::CommandWord(word) => format!(
             "Not sent to {who}: programs there take `{word}` for a command and show it to nobody; put it in other words."
