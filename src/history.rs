@@ -59,7 +59,7 @@ pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io:
         return Ok(nothing(&profile));
     }
     let mut store = open(&path, asked.forget).map_err(|error| fault::told(&error, &path))?;
-    let parties = store.parties().map_err(|error| fault::told(&error, &path))?;
+    let parties = store.peers().map_err(|error| fault::told(&error, &path))?;
     if parties.is_empty() {
         return Ok(nothing(&profile));
     }

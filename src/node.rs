@@ -33,7 +33,7 @@ use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::name::Name;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{ByeReason, Message};
-use crate::model::stored::{Condition, QueuedMessage, RowId, StoreOp};
+use crate::model::stored::{QueuedMessage, RowId, StoreOp};
 use crate::net::secure::{OwnKey, Tls};
 use crate::net::{self, Dialer, Identity, Listener};
 use crate::protocol::plain;
@@ -329,13 +329,13 @@ impl Node {
     /// These messages have been shown to the user.
     pub fn shown(&self, rows: Vec<RowId>) {
         if !rows.is_empty() {
-            self.shared.store_writer.write(None, StoreOp::Shown(rows));
+            self.shared.store_writer.write(None, StoreOp::MarkShown(rows));
         }
     }
 
-    /// Everything that came from this party so far has been read.
-    pub fn read(&self, party: Recipient) {
-        self.shared.store_writer.write(None, StoreOp::Read(party));
+    /// Everything that came from this peer so far has been read.
+    pub fn read(&self, peer: Recipient) {
+        self.shared.store_writer.write(None, StoreOp::MarkRead(peer));
     }
 
     /// The stored conversations of a recipient: its own, and for a legacy peer also that of its
@@ -390,12 +390,12 @@ impl Node {
 
 /// What waits in a store since an earlier run; or why that cannot be read.
 fn waiting_in(store: &mut dyn Store, _name: &Name, expire: Duration) -> Result<Vec<Restored>, StoreError> {
-    let open = store.open()?;
+    let queued = store.queued()?;
     let clock = store_writer::clock();
     let restored =
-        |QueuedMessage { to, name: called, message, condition, expires }: QueuedMessage| Restored {
+        |QueuedMessage { to, name: called, message, attempted, expires }: QueuedMessage| Restored {
             to,
-            cut_off: condition == Condition::Sent && to.public_key().is_none(),
+            cut_off: attempted && to.public_key().is_none(),
             // However the clock was set meanwhile, nothing waits for longer than the user wants.
             left: Duration::from_millis(expires.saturating_sub(clock)).min(expire),
             // Before something is sent in plain that is written down; what waits for an address was not.
@@ -405,7 +405,7 @@ fn waiting_in(store: &mut dyn Store, _name: &Name, expire: Duration) -> Result<V
             },
             name: called,
         };
-    Ok(open.into_iter().map(restored).collect())
+    Ok(queued.into_iter().map(restored).collect())
 }
 
 /// Where others may dial us beside the address that they see: at every IP of this machine, if we listen there.

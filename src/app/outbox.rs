@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::{App, clock};
 use crate::core::{Command, OpId, WaitingMessage};
+use crate::model::delivery::{DeliveryStatus, FailureReason};
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use crate::model::session::Message;
-use crate::model::stored::{Condition, Direction, Query, StoredMessage};
+use crate::model::stored::{Direction, Query, StoredMessage};
 use crate::ui::{Ink, Line, Outbox, hold_words, quoted, state};
 
 /// Messages among which those are looked for that did not arrive.
@@ -103,12 +104,12 @@ impl App {
         let waiting = self.node.waiting();
         let query = Query { limit: SEARCHED_FOR_FAILED, ..Query::default() };
         let failed: Vec<StoredMessage> =
-            self.history.entries(&query).unwrap_or_default().into_iter().filter(did_not_arrive).collect();
+            self.history.messages(&query).unwrap_or_default().into_iter().filter(did_not_arrive).collect();
         let waits = waiting.iter().map(|waiting| Listed::Waiting(waiting.to, waiting.message.clone()));
         let failures = failed.iter().filter_map(|entry| {
             let message =
                 Message { id: entry.id?, time: entry.time, again: true, body: Arc::clone(&entry.body) };
-            Some(Listed::Failed(entry.party, message, entry.name.clone()))
+            Some(Listed::Failed(entry.peer, message, entry.name.clone()))
         });
         self.outbox = waits.chain(failures).take(MAX_LISTED).collect();
         (waiting, failed)
@@ -142,13 +143,13 @@ impl App {
             lines.push(Line::of(Ink::Faint, "     Lately, and not sent any more:"));
             for entry in failed.iter().take(MAX_LISTED - number) {
                 number += 1;
-                let Direction::Out(condition) = entry.way else { continue };
+                let Direction::Outgoing { status, attempted } = &entry.direction else { continue };
                 lines.push(Line::of(
                     Ink::Bad,
                     format!(
                         "{number:>3}  to {}, {}: {}",
-                        people.called(entry.party, entry.name.as_ref()),
-                        state(condition),
+                        people.called(entry.peer, entry.name.as_ref()),
+                        state(status, *attempted),
                         quoted(&entry.body)
                     ),
                 ));
@@ -166,15 +167,12 @@ impl App {
     }
 }
 
-/// Whether a message is one of ours that its recipient does not have, as far as is known.
+/// Whether a message is an outgoing one that its recipient does not have, as far as is known.
 fn did_not_arrive(entry: &StoredMessage) -> bool {
-    let Direction::Out(condition) = entry.way else { return false };
-    matches!(
-        condition,
-        Condition::Uncertain
-            | Condition::NotSent
-            | Condition::NotAccepted
-            | Condition::Withdrawn
-            | Condition::Expired
-    )
+    let Direction::Outgoing { status, .. } = &entry.direction else { return false };
+    match status {
+        DeliveryStatus::Failed(reason) => !matches!(reason, FailureReason::ReachedAnother(_)),
+        DeliveryStatus::Expired | DeliveryStatus::Unknown => true,
+        _ => false,
+    }
 }

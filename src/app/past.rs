@@ -39,7 +39,7 @@ impl App {
         };
         let which = Selection { with, since: None, until: None };
         let query = Query { which, words: words.clone(), before: None, limit: SHOWN_AT_ONCE + 1 };
-        let mut entries = match self.history.entries(&query) {
+        let mut entries = match self.history.messages(&query) {
             Ok(entries) => entries,
             Err(error) => return self.unreadable(&error),
         };
@@ -68,7 +68,7 @@ impl App {
         let Ok(parties) = self.parties_of(with) else { return };
         let which = Selection { with: Some(parties), since: None, until: None };
         let query = Query { which, words: None, before: None, limit: SHOWN_AT_ONCE };
-        let mut entries = match self.history.entries(&query) {
+        let mut entries = match self.history.messages(&query) {
             Ok(entries) => entries,
             Err(error) => return self.unreadable(&error),
         };
@@ -142,21 +142,21 @@ impl App {
 
     /// Everybody of whom there is something in the history, called as they are in the chat.
     pub(super) fn people(&mut self) -> People {
-        let parties = self.history.parties().unwrap_or_default();
+        let parties = self.history.peers().unwrap_or_default();
         People::new(parties).remembered(self.known.pins()).labelled(|id| self.labels.known(id))
     }
 
     /// Returns the stored conversations with the chosen recipients.
     fn parties_of(&mut self, chosen: &Chosen) -> Result<Vec<Recipient>, StoreError> {
         match &chosen.target {
-            Target::All => Ok(self.history.parties()?.into_iter().map(|(party, _)| party).collect()),
+            Target::All => Ok(self.history.peers()?.into_iter().map(|(party, _)| party).collect()),
             Target::These(ids) => Ok(ids.iter().flat_map(|id| Node::conversations_of(*id)).collect()),
         }
     }
 
     /// Those whom a word means; nobody where it is no name, address or beginning of a key.
     fn parties_named(&mut self, word: &str) -> Result<Vec<Recipient>, StoreError> {
-        let people = People::new(self.history.parties()?);
+        let people = People::new(self.history.peers()?);
         let pins: Vec<Pin> = self.known.pins().cloned().collect();
         Ok(people.meant(word, net::parse_addr(word).ok(), &pins).unwrap_or_default())
     }

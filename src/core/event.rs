@@ -14,7 +14,7 @@ use crate::model::message::{Form, Outgoing, SendResult, Unreadable};
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use crate::model::session::{ByeReason, Request};
-use crate::model::stored::{RowId, StoreOp};
+use crate::model::stored::{RowId, StoreError, StoreOp};
 use crate::model::untrusted::Text;
 
 /// A command of the user, for as long as the program runs.
@@ -146,8 +146,8 @@ pub enum Event {
     AllNearlyFull,
     /// We leave, and so many texts wait for somebody until we are back.
     StayQueued(PeerInfo, usize),
-    /// Something could not be written down, for this reason; told now and then.
-    NotKept(Arc<str>),
+    /// Something could not be stored. Told once a minute at most.
+    NotStored(StoreError),
     /// The user wanted something of a text that does not wait any more.
     NotWaiting,
     /// Something came that is no message.
@@ -292,7 +292,7 @@ impl Event {
             | Self::Impostor { .. }
             | Self::PlainRefused(..)
             | Self::PinsChanged
-            | Self::NotKept(_)
+            | Self::NotStored(_)
             | Self::NotWaiting
             | Self::AllNearlyFull
             | Self::Refused { .. }

@@ -4,7 +4,6 @@
 //! shown, but gets no receipt, so that its sender keeps it and sends it again.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use super::State;
 use super::dedup::{DedupCache, Duplicate};
@@ -15,7 +14,7 @@ use crate::model::message::MessageId;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use crate::model::session::Message;
-use crate::model::stored::{Assurance, RowId, StoreOp};
+use crate::model::stored::{Assurance, RowId, StoreError, StoreOp};
 use crate::model::untrusted::Text;
 
 /// Messages that were shown and not stored, at most. Beyond that, a message that cannot be stored
@@ -104,7 +103,7 @@ impl State {
         assurance: Assurance,
         text: &Text,
     ) {
-        self.write(StoreOp::Heard { from, name, assurance, body: text.raw().into() });
+        self.write(StoreOp::IncomingPlain { from, name, assurance, body: text.raw().into() });
     }
 
     /// Takes messages of a proven key. What is returned has to be stored, and then
@@ -135,7 +134,7 @@ impl State {
         &mut self,
         key: PublicKey,
         messages: Vec<Message>,
-        result: Result<Vec<Option<RowId>>, Arc<str>>,
+        result: Result<Vec<Option<RowId>>, StoreError>,
         now: Time,
     ) -> (Vec<MessageId>, Vec<Output>) {
         if self.closed && !self.durable {
@@ -149,7 +148,7 @@ impl State {
                     self.trust.keep(key);
                     match self.inbound.stored(key, &message, row) {
                         Commit::Show { again, row } => self.shows(key, &message, again, Some(row)),
-                        Commit::MarkShown(row) => self.write(StoreOp::Shown(vec![row])),
+                        Commit::MarkShown(row) => self.write(StoreOp::MarkShown(vec![row])),
                         Commit::Nothing => {}
                     }
                 }
@@ -160,7 +159,7 @@ impl State {
                         self.shows(key, &message, false, None);
                     }
                 }
-                self.not_kept(why, now);
+                self.not_stored(why, now);
             }
         }
         (receipts, self.done())

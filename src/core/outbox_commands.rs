@@ -88,7 +88,7 @@ impl State {
         let op = self.spread(CommandKind::Send, &[to]);
         if to != listed {
             // One row in the history, not one for each.
-            self.write(StoreOp::Moved { id: message.id, from: listed, to });
+            self.write(StoreOp::Move { id: message.id, from: listed, to });
         }
         let name = name.or_else(|| self.known_name(to));
         let new = NewMessage { op, message: Message { again: true, ..message }, name, is_direct: true };

@@ -259,7 +259,7 @@ pub(super) fn status_of(result: &SendResult) -> DeliveryStatus {
     match result {
         SendResult::Delivered => DeliveryStatus::Delivered,
         SendResult::HandedOver => DeliveryStatus::Sent,
-        SendResult::Astray(addr) => DeliveryStatus::Failed(FailureReason::ReachedAnother(*addr)),
+        SendResult::Astray(addr) => DeliveryStatus::Failed(FailureReason::ReachedAnother(Some(*addr))),
         SendResult::Failed(failure) => DeliveryStatus::Failed(FailureReason::NotSent(failure.clone())),
         SendResult::NoReceipt | SendResult::Unanswered | SendResult::Broken => DeliveryStatus::Unknown,
     }

@@ -6,12 +6,12 @@ use super::State;
 use super::event::{Event, Output};
 use super::outbox::NewMessage;
 use super::time::Time;
-use crate::model::delivery::DeliveryStatus;
+use crate::model::delivery::{DeliveryStatus, FailureReason};
 use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::Message;
-use crate::model::stored::{Condition, StoreOp};
+use crate::model::stored::StoreOp;
 
 /// A message of an earlier run that waits.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -47,21 +47,21 @@ impl State {
         let status = match to {
             Recipient::Peer(PeerId::Key(key)) if self.trust.writable(key).is_some() => None,
             // The user has blocked the key, and knows.
-            Recipient::Peer(PeerId::Key(key)) if self.trust.pin(key).is_some() => Some(Condition::Withdrawn),
+            Recipient::Peer(PeerId::Key(key)) if self.trust.pin(key).is_some() => {
+                Some(DeliveryStatus::Failed(FailureReason::Blocked))
+            }
             // The key is not known, so its name is not either. Until it is met, the message waits.
-            Recipient::Peer(PeerId::Key(_)) => (expires <= now).then_some(Condition::Expired),
+            Recipient::Peer(PeerId::Key(_)) => (expires <= now).then_some(DeliveryStatus::Expired),
             Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) if cut_off => {
                 let (who, text) = (self.who(to), message.body.clone());
                 let (status, is_first, parts, total) = (DeliveryStatus::Unknown, false, (0, 1), 1);
                 self.tell(Event::Delivery { op, who, status, is_first, parts, total, text });
-                Some(Condition::Uncertain)
+                Some(DeliveryStatus::Unknown)
             }
             Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => None,
         };
         match status {
-            Some(condition) => {
-                self.write(StoreOp::Became { to, id, condition });
-            }
+            Some(status) => self.write(StoreOp::Status { to, id, status, attempted: false }),
             None => {
                 let new = NewMessage { op, message, name, is_direct: false };
                 self.outbox.restore(to, new, expires);

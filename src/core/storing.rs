@@ -1,13 +1,12 @@
-//! What the store has taken, or failed to take, and the goodbyes that wait for that.
+//! Takes the results of writes, and makes goodbyes wait for them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::State;
 use super::event::{Event, Output};
 use super::outbox::WriteId;
 use super::time::Time;
-use crate::model::stored::StoreOp;
+use crate::model::stored::{StoreError, StoreOp};
 
 /// How often the user is told that something cannot be stored.
 const TELL_SPACING: Duration = Duration::from_secs(60);
@@ -18,12 +17,13 @@ impl State {
         self.act(Output::Store(None, write));
     }
 
-    /// The store has taken something, or cannot, for this reason.
-    pub fn written(&mut self, id: WriteId, result: Result<(), Arc<str>>, now: Time) -> Vec<Output> {
-        self.outbox.stored(id, result.is_ok(), now);
+    /// Takes the result of a write.
+    pub fn written(&mut self, id: WriteId, result: Result<(), StoreError>, now: Time) -> Vec<Output> {
+        let is_refused = self.outbox.stored(id, &result, now);
         self.carry_out(now);
-        if let Err(why) = result {
-            self.not_kept(why, now);
+        // A message that is refused has its own line.
+        if let Some(why) = result.err().filter(|_| !is_refused) {
+            self.not_stored(why, now);
         }
         self.serve_due(now);
         self.leaves_on(now);
@@ -31,17 +31,17 @@ impl State {
         self.done()
     }
 
-    /// Something that nothing waits for could not be stored.
-    pub fn failed_to_write(&mut self, why: Arc<str>, now: Time) -> Vec<Output> {
-        self.not_kept(why, now);
+    /// Takes the error of a write that nothing waits for.
+    pub fn failed_to_write(&mut self, why: StoreError, now: Time) -> Vec<Output> {
+        self.not_stored(why, now);
         self.done()
     }
 
-    pub(super) fn not_kept(&mut self, why: Arc<str>, now: Time) {
+    pub(super) fn not_stored(&mut self, why: StoreError, now: Time) {
         let told_at = &mut self.not_stored_told_at;
         if told_at.is_none_or(|at| now.since(at) >= TELL_SPACING) {
             *told_at = Some(now);
-            self.tell(Event::NotKept(why));
+            self.tell(Event::NotStored(why));
         }
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn forget(
     }
     let written = store.apply(&[stored::StoreOp::Forget(which)], clock)?;
     let (gone, stay) = match written[..] {
-        [StoreResult::Forgotten(gone, stay)] => (gone, stay),
+        [StoreResult::Forgotten { removed, queued }] => (removed, queued),
         _ => (0, 0),
     };
     let is = if gone <= 1 { "is" } else { "are" };
@@ -102,20 +102,20 @@ mod tests {
             self.0.apply(writes, clock)
         }
 
-        fn entries(&mut self, query: &Query) -> Result<Vec<StoredMessage>, StoreError> {
-            self.0.entries(query)
+        fn messages(&mut self, query: &Query) -> Result<Vec<StoredMessage>, StoreError> {
+            self.0.messages(query)
         }
 
-        fn parties(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>, StoreError> {
-            self.0.parties()
+        fn peers(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>, StoreError> {
+            self.0.peers()
         }
 
         fn written_to(&mut self) -> Result<Vec<PublicKey>, StoreError> {
             self.0.written_to()
         }
 
-        fn open(&mut self) -> Result<Vec<QueuedMessage>, StoreError> {
-            self.0.open()
+        fn queued(&mut self) -> Result<Vec<QueuedMessage>, StoreError> {
+            self.0.queued()
         }
 
         fn unshown(&mut self, limit: usize) -> Result<Vec<StoredMessage>, StoreError> {
@@ -129,7 +129,7 @@ mod tests {
 
     fn kept() -> impl Store {
         let mut store = in_memory().unwrap();
-        let heard = |body: &str| stored::StoreOp::Heard {
+        let heard = |body: &str| stored::StoreOp::IncomingPlain {
             from: key(1),
             name: None,
             assurance: crate::model::stored::Assurance::Plain,

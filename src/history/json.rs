@@ -12,11 +12,11 @@ use crate::ui::past::state;
 
 /// The object, with the end of its line.
 pub(super) fn line(entry: &StoredMessage) -> String {
-    let (direction, state) = match entry.way {
-        Direction::Out(condition) => ("out", state(condition)),
-        Direction::In { unshown: true, .. } => ("in", "not shown"),
-        Direction::In { new: true, .. } => ("in", "new"),
-        Direction::In { .. } => ("in", "read"),
+    let (direction, state) = match &entry.direction {
+        Direction::Outgoing { status, attempted } => ("out", state(status, *attempted)),
+        Direction::Incoming { unshown: true, .. } => ("in", "not shown"),
+        Direction::Incoming { new: true, .. } => ("in", "new"),
+        Direction::Incoming { .. } => ("in", "read"),
     };
     let assurance = match entry.assurance {
         Assurance::Plain => "plain",
@@ -24,8 +24,8 @@ pub(super) fn line(entry: &StoredMessage) -> String {
         Assurance::Verified => "verified",
         Assurance::Claimed => "claimed",
     };
-    let key = entry.party.public_key().map(|key| key.to_string());
-    let address = entry.party.addr().map(|addr| addr.to_string());
+    let key = entry.peer.public_key().map(|key| key.to_string());
+    let address = entry.peer.addr().map(|addr| addr.to_string());
     let or_null = |text: Option<&str>| text.map_or_else(|| "null".to_owned(), string);
     format!(
         "{{\"row\":{},\"time\":{},\"sent\":{},\"direction\":{},\"peer\":{{\"key\":{},\"address\":{},\"name\":{}}},\
@@ -70,7 +70,7 @@ fn string(raw: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::stored::Condition;
+    use crate::model::delivery::DeliveryStatus;
     use crate::ui::past::examples::{NASTY, from_bob, to};
     use proptest::prelude::*;
 
@@ -105,13 +105,13 @@ mod tests {
              \"id\":null,\"text\":\"say \\\"hi\\\"\",\"state\":\"read\",\"assurance\":\"encrypted\"}\n"
         );
         assert_eq!(
-            line(&to(2, 10, Condition::HandedOver)),
+            line(&to(2, 10, DeliveryStatus::Sent)),
             "{\"row\":2,\"time\":\"2026-11-21T16:04:04.120Z\",\"sent\":\"2026-11-21T16:04:02.120Z\",\"direction\":\"out\",\
              \"peer\":{\"key\":null,\"address\":\"127.0.0.1:5002\",\"name\":\"N2\"},\
              \"id\":\"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a\",\"text\":\"hello\",\"state\":\"handed over\",\"assurance\":\"plain\"}\n"
         );
         for (unshown, new, state) in [(true, true, "not shown"), (false, true, "new")] {
-            let entry = StoredMessage { way: Direction::In { unshown, new }, ..from_bob(1, "") };
+            let entry = StoredMessage { direction: Direction::Incoming { unshown, new }, ..from_bob(1, "") };
             assert!(line(&entry).contains(&format!("\"state\":\"{state}\"")));
         }
     }

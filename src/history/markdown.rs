@@ -1,6 +1,5 @@
 //! A message as Markdown (CommonMark 0.31): a paragraph, in which nothing of what was said is markup. Pure.
 
-use crate::model::stored::Direction;
 use crate::model::untrusted::harmless;
 use crate::ui::past::People;
 use crate::ui::past::Told;
@@ -20,7 +19,7 @@ pub(super) fn heading(day: &str) -> String {
 /// The paragraph of a message, and the blank line behind it. `time` follows the name.
 pub(super) fn paragraph(told: &Told, time: &str, people: &People) -> String {
     let who = with(told, people, |name| format!("**{}**", escaped(&name)));
-    let who = if matches!(told.first.way, Direction::Out(_)) { format!("you to {who}") } else { who };
+    let who = if told.first.direction.is_outgoing() { format!("you to {who}") } else { who };
     // A break at the end of a paragraph would be a backslash in it.
     let body = told.first.body.trim_end();
     // The break makes a line of a blank one, so that the paragraph goes on.
@@ -56,8 +55,9 @@ fn escaped(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::delivery::DeliveryStatus;
     use crate::model::name::PeerName;
-    use crate::model::stored::{Condition, StoredMessage};
+    use crate::model::stored::StoredMessage;
     use crate::ui::past::Folder;
     use crate::ui::past::examples::{NASTY, from_bob, key, to};
     use proptest::prelude::*;
@@ -103,8 +103,8 @@ mod tests {
         assert_eq!(shown(from_bob(1, "one\n\n  two\n")), "**Bob** 14:03: one\\\n\\\ntwo\n\n");
         let ours = StoredMessage {
             name: Some(PeerName::new("a_b")),
-            party: key(1),
-            ..to(2, 1, Condition::Delivered)
+            peer: key(1),
+            ..to(2, 1, DeliveryStatus::Delivered)
         };
         assert_eq!(shown(ours), "you to **a\\_b** (plain) 14:03: hello (delivered)\n\n");
     }

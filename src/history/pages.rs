@@ -52,7 +52,7 @@ pub(super) fn find(
     let mut is_newest = true;
     loop {
         let mut rows =
-            store.entries(&Query { before: later.as_ref().map(|row| row.row), ..pages.query.clone() })?;
+            store.messages(&Query { before: later.as_ref().map(|row| row.row), ..pages.query.clone() })?;
         let read = rows.len();
         let mut from = 0;
         for (at, row) in rows.iter().enumerate().rev() {
@@ -92,7 +92,7 @@ impl Pages {
     ) -> Result<(), Stopped> {
         let ends = self.begin.iter().skip(1).copied().chain(self.newest.first().map(|first| first.row));
         for (begin, end) in self.begin.iter().zip(ends) {
-            let page = store.entries(&Query { before: Some(end), ..self.query.clone() })?;
+            let page = store.messages(&Query { before: Some(end), ..self.query.clone() })?;
             // Where some of them have been forgotten, the page reaches back to those before them.
             page.into_iter()
                 .filter(|row| row.row >= *begin)
@@ -108,9 +108,9 @@ pub(super) fn count(store: &mut dyn Store, which: &Selection) -> Result<(u64, u6
     let mut query = Query { which: which.clone(), limit: PAGE, ..Query::default() };
     let (mut gone, mut stay) = (0, 0);
     loop {
-        let page = store.entries(&query)?;
+        let page = store.messages(&query)?;
         for row in &page {
-            let waits = matches!(row.way, Direction::Out(condition) if condition.is_open());
+            let waits = matches!(&row.direction, Direction::Outgoing { status, .. } if !status.is_final());
             *(if waits { &mut stay } else { &mut gone }) += 1;
         }
         query.before = page.first().map(|first| first.row);
@@ -123,11 +123,12 @@ pub(super) fn count(store: &mut dyn Store, which: &Selection) -> Result<(u64, u6
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::delivery::DeliveryStatus;
     use crate::model::key::PublicKey;
     use crate::model::name::PeerName;
     use crate::model::peer_id::Recipient;
-    use crate::model::stored::{Condition, QueuedMessage, StoreOp, StoreResult};
-    use crate::ui::past::examples::{from_bob, to};
+    use crate::model::stored::{QueuedMessage, StoreOp, StoreResult};
+    use crate::ui::past::examples::{QUEUED, from_bob, to};
 
     /// Rows in memory, and the most that were ever asked for.
     struct Fake(Vec<StoredMessage>, usize);
@@ -137,14 +138,14 @@ mod tests {
             unreachable!("nothing is written by reading")
         }
 
-        fn entries(&mut self, query: &Query) -> Result<Vec<StoredMessage>, StoreError> {
+        fn messages(&mut self, query: &Query) -> Result<Vec<StoredMessage>, StoreError> {
             self.1 = self.1.max(query.limit);
             let fits = |row: &&StoredMessage| query.before.is_none_or(|before| row.row < before);
             let fitting: Vec<StoredMessage> = self.0.iter().filter(fits).cloned().collect();
             Ok(fitting[fitting.len().saturating_sub(query.limit)..].to_vec())
         }
 
-        fn parties(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>, StoreError> {
+        fn peers(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>, StoreError> {
             Ok(Vec::new())
         }
 
@@ -152,7 +153,7 @@ mod tests {
             Ok(Vec::new())
         }
 
-        fn open(&mut self) -> Result<Vec<QueuedMessage>, StoreError> {
+        fn queued(&mut self) -> Result<Vec<QueuedMessage>, StoreError> {
             Ok(Vec::new())
         }
 
@@ -205,7 +206,7 @@ mod tests {
         // Rows 1 to 10 are Bob's, then 700 rows are one text, then two are Bob's.
         let mut all = rows(712);
         for row in &mut all.0[10..710] {
-            *row = to(row.row.0, 1, Condition::Delivered);
+            *row = to(row.row.0, 1, DeliveryStatus::Delivered);
         }
         assert_eq!(read(&mut all, Some(3), true), ((11..=712).collect(), true));
         assert_eq!(read(&mut all, Some(4), true), ((10..=712).collect(), true));
@@ -231,9 +232,9 @@ mod tests {
     #[test]
     fn those_that_wait_are_counted_as_staying() {
         let mut store = rows(600);
-        store.0[3] = to(4, 1, Condition::Queued);
-        store.0[500] = to(501, 2, Condition::Sent);
-        store.0[501] = to(502, 3, Condition::Expired);
+        store.0[3] = to(4, 1, QUEUED);
+        store.0[500] = to(501, 2, QUEUED);
+        store.0[501] = to(502, 3, DeliveryStatus::Expired);
         assert_eq!(count(&mut store, &Selection::default()), Ok((598, 2)));
         assert_eq!(count(&mut rows(0), &Selection::default()), Ok((0, 0)));
     }

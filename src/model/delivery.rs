@@ -72,8 +72,9 @@ pub enum FailureReason {
     },
     /// The queue it was moved to is full.
     QueueFull,
-    /// Another peer than its recipient received it, at this address.
-    ReachedAnother(PeerAddr),
+    /// Another peer than its recipient received it, at this address; `None` if it is not known any
+    /// more.
+    ReachedAnother(Option<PeerAddr>),
     /// It could not be sent, and trying again would not help.
     NotSent(SendError),
     /// It may not be sent in this form.
@@ -87,6 +88,8 @@ pub enum RejectReason {
     CommandWord(&'static str),
     /// The queue of the recipient, or the whole outbox, is full.
     QueueFull,
+    /// The store in memory has no room for it.
+    NoMemory,
     /// The recipient is this program.
     Ourselves,
     /// The recipient of a goodbye is offline.

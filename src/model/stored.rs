@@ -1,166 +1,160 @@
-//! What is written down of what is said, and read again: the words that the rules and the store share.
+//! Messages as the store keeps them: what the core has it write, and what it reads.
 
+use std::fmt;
 use std::sync::Arc;
 
+use crate::model::delivery::DeliveryStatus;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use crate::model::session::Message;
 
-/// The number of a message in the store. Later ones are larger, whatever the clock says.
+/// The number of a message in the store. Later messages have larger numbers, whatever the clock
+/// says.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RowId(pub i64);
 
-/// How sure it was, when a text came, that it was from whom it says.
+/// How sure it was who the other side is when a message came or went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Assurance {
-    /// It came, or went, in plain.
+    /// It was unencrypted.
     Plain,
     /// A key was proven.
     Encrypted,
     /// A key was proven that the user had compared with its owner.
     Verified,
-    /// It came in plain in the name or from the address of somebody who is known by a key.
+    /// It came unencrypted, in the name or from the address of a peer that is known by a key.
     Claimed,
 }
 
-/// What is known of a text of ours to one recipient. The order gives the numbers of the store's
-/// versions 1 and 2, which it still imports, so it never changes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Condition {
-    /// It waits, and was not sent yet.
-    Queued,
-    /// It may be on its way. In plain, whether it has arrived is not known until this changes.
-    Sent,
-    /// Its receipt is there: the recipient has it, and, where both keep a history, has stored it.
-    Delivered,
-    /// A plain peer has read it, as far as can be seen.
-    HandedOver,
-    /// A plain peer has it perhaps: it gave no receipt, did not answer, or the connection broke.
-    Uncertain,
-    /// Somebody else got it than it was for.
-    Astray,
-    /// It was not sent, and is not any more.
-    NotSent,
-    /// The recipient does not take us.
-    NotAccepted,
-    /// The user has blocked, forgotten or replaced the key it was for.
-    Withdrawn,
-    /// It waited for too long.
-    Expired,
-    /// The user has taken it back.
-    Cancelled,
-}
-
-/// All of them, each at its number.
-const CONDITIONS: [Condition; 11] = [
-    Condition::Queued,
-    Condition::Sent,
-    Condition::Delivered,
-    Condition::HandedOver,
-    Condition::Uncertain,
-    Condition::Astray,
-    Condition::NotSent,
-    Condition::NotAccepted,
-    Condition::Withdrawn,
-    Condition::Expired,
-    Condition::Cancelled,
-];
-
-impl Condition {
-    /// Returns the condition that has this number in a file of version 1 or 2.
-    pub fn of(number: u8) -> Option<Self> {
-        CONDITIONS.get(usize::from(number)).copied()
-    }
-
-    /// Whether something may still be done about it without the user.
-    pub fn is_open(self) -> bool {
-        matches!(self, Self::Queued | Self::Sent)
-    }
-}
-
-/// Something to be written down.
+/// Something for the store to write.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum StoreOp {
-    /// A text of ours to one recipient, with what is known of it. The same text to several is one of these for each, with one id.
-    Said {
-        /// To whom.
+    /// Adds an outgoing message for one recipient. A message to several recipients has one row for
+    /// each, all with the same id. If the row exists already, the user sends the message again, and
+    /// only its status and expiry change.
+    Outgoing {
+        /// The recipient.
         to: Recipient,
-        /// What they are called at the moment.
+        /// The recipient's name at the moment.
         name: Option<PeerName>,
-        /// The text. Its time is when it was typed.
+        /// The message. Its time is when it was typed.
         message: Message,
-        /// What is known of it.
-        condition: Condition,
-        /// Whether it goes out in encryption, as far as that is known.
+        /// Its status.
+        status: DeliveryStatus,
+        /// It is queued, and may have been sent.
+        attempted: bool,
+        /// Whether it goes out encrypted, as far as that is known.
         assurance: Assurance,
-        /// When it expires, in milliseconds since 1970; 0 if it does not wait.
+        /// When it expires, in milliseconds since 1970; 0 for never.
         expires: u64,
     },
-    /// Something is known of a text of ours. Nothing happens where it is not there.
-    Became {
-        /// To whom it is.
+    /// Changes the status of an outgoing message, if the store has the message.
+    Status {
+        /// The recipient.
         to: Recipient,
-        /// Which text.
+        /// The message.
         id: MessageId,
-        /// What is known of it now.
-        condition: Condition,
+        /// Its status.
+        status: DeliveryStatus,
+        /// It is queued, and may have been sent.
+        attempted: bool,
     },
-    /// A text of ours is for another party from now on: its recipient has shown a key, or the user trusts another key in the place of that one.
-    Moved {
-        /// Which text.
+    /// Gives an outgoing message to another recipient: a peer proved itself at an address, or the
+    /// user trusts a new key in place of an old one.
+    Move {
+        /// The message.
         id: MessageId,
-        /// To whom it was.
+        /// The recipient until now.
         from: Recipient,
-        /// To whom it is.
+        /// The recipient from now on.
         to: Recipient,
     },
-    /// A text came in plain, and was shown.
-    Heard {
-        /// From whom.
+    /// Adds a message that came unencrypted and was shown.
+    IncomingPlain {
+        /// The sender.
         from: Recipient,
-        /// What they call themselves.
+        /// What the sender calls itself.
         name: Option<PeerName>,
         /// [`Assurance::Plain`] or [`Assurance::Claimed`].
         assurance: Assurance,
-        /// What it says.
+        /// The text.
         body: Arc<str>,
     },
-    /// Texts of a proven key came. Those of them that the store knows already are doubles.
-    Taken {
-        /// From whom.
+    /// Adds messages that came from a proven key, without the duplicates among them.
+    Incoming {
+        /// The sender.
         from: PublicKey,
-        /// What they call themselves.
+        /// What the sender calls itself.
         name: Option<PeerName>,
         /// [`Assurance::Encrypted`] or [`Assurance::Verified`].
         assurance: Assurance,
-        /// The texts; their times are claims of the sender.
+        /// The messages. Their times are claims of the sender.
         messages: Vec<Message>,
     },
-    /// These messages have been shown to the user.
-    Shown(Vec<RowId>),
-    /// Everything that came from this party so far has been read.
-    Read(Recipient),
-    /// Forget messages for good: nothing of them stays in the file. Texts of ours that wait stay.
+    /// Marks messages as shown to the user.
+    MarkShown(Vec<RowId>),
+    /// Marks everything from this peer as read.
+    MarkRead(Recipient),
+    /// Removes messages for good: nothing of them stays in the file. Queued messages stay.
     Forget(Selection),
 }
 
-/// What became of a [`StoreOp`] that is durable now.
+/// The result of a [`StoreOp`] that is stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum StoreResult {
-    /// It is written down.
+    /// Nothing more is to be said.
     Done,
-    /// Of [`StoreOp::Taken`]: for each text its number, or none where it is a double.
-    Taken(Vec<Option<RowId>>),
-    /// Of [`StoreOp::Forget`]: how many messages are gone, and how many of those chosen wait and stay.
-    Forgotten(u64, u64),
+    /// The result of [`StoreOp::Incoming`]: the number of each message; `None` for a duplicate.
+    Incoming(Vec<Option<RowId>>),
+    /// The result of [`StoreOp::Forget`].
+    Forgotten {
+        /// How many messages were removed.
+        removed: u64,
+        /// How many of the selected messages are queued, and stay.
+        queued: u64,
+    },
 }
 
-/// Which messages.
+/// Why the store cannot write or read. Displays as a clause for the user, like `the disk is full`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum StoreError {
+    /// There is no room on the disk.
+    Full,
+    /// There is no room for the message in memory.
+    NoRoom,
+    /// Another process did not release the file in time.
+    Busy,
+    /// The file is damaged.
+    Damaged,
+    /// A later version of the program wrote the file, in the format of this number.
+    Newer(i64),
+    /// Anything else, in the words of the database or the operating system.
+    Other(String),
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str("the disk is full"),
+            Self::NoRoom => f.write_str("the memory for messages is full (64 MiB queued, 80 MiB in all)"),
+            Self::Busy => f.write_str("another process keeps the file for itself"),
+            Self::Damaged => f.write_str("the file is damaged"),
+            Self::Newer(version) => {
+                write!(f, "a later version of p2p-chat has written it (format {version})")
+            }
+            Self::Other(words) => f.write_str(words),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// Selects messages.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Selection {
-    /// From and to these; none for all.
+    /// From and to these peers; `None` for all.
     pub with: Option<Vec<Recipient>>,
     /// Not older than this, in milliseconds since 1970.
     pub since: Option<u64>,
@@ -171,78 +165,83 @@ pub struct Selection {
 /// What to read.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Query {
-    /// Which messages.
+    /// The messages to choose from.
     pub which: Selection,
-    /// Which have all these words in them, each at least as the beginning of a word; whatever the text is, it is only words.
+    /// Only messages that have all these words, each at least as the beginning of a word. No
+    /// character has a special meaning.
     pub words: Option<String>,
     /// Only messages before this one.
     pub before: Option<RowId>,
-    /// At most so many, the last of them.
+    /// At most this many, the newest.
     pub limit: usize,
 }
 
 /// Which way a message went.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+///
+/// The store keeps no details of a status (docs/HISTORY.md), and reads it back as the nearest one:
+/// `Queued(NoReceipt)` if the message was attempted, `Queued(InLine)` otherwise; `Failed(Blocked)`
+/// for a key that the user blocked, forgot or replaced; `Failed(ReachedAnother(None))` without the
+/// address; and `Failed(NotSent(Other))` for everything else that could not be sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Direction {
-    /// It came; the user has not read it perhaps.
-    In {
-        /// It was not shown, as far as is known.
+    /// It came.
+    Incoming {
+        /// It is not known to have been shown.
         unshown: bool,
-        /// It came since the user last had to do with its sender.
+        /// The user has not read it.
         new: bool,
     },
-    /// It is ours.
-    Out(Condition),
+    /// It is the user's.
+    Outgoing {
+        /// Its status.
+        status: DeliveryStatus,
+        /// It is queued, and may have been sent.
+        attempted: bool,
+    },
 }
 
-/// A message as it is written down.
+impl Direction {
+    /// Whether the message is the user's.
+    pub fn is_outgoing(&self) -> bool {
+        matches!(self, Self::Outgoing { .. })
+    }
+}
+
+/// A message as it is stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredMessage {
     /// Its number.
     pub row: RowId,
-    /// From or to whom.
-    pub party: Recipient,
-    /// What they were called then.
+    /// The sender, or the recipient.
+    pub peer: Recipient,
+    /// The peer's name at that time.
     pub name: Option<PeerName>,
     /// Which way it went.
-    pub way: Direction,
-    /// What it is known by, if it has an id.
+    pub direction: Direction,
+    /// Its id; `None` if it came unencrypted.
     pub id: Option<MessageId>,
-    /// When it was written down, by our clock, in milliseconds since 1970.
+    /// When it was stored, by our clock, in milliseconds since 1970.
     pub time: u64,
     /// When it was typed, by its sender's clock, in milliseconds since 1970; a claim.
     pub sent: Option<u64>,
-    /// How sure it is from whom it is.
+    /// How sure it is who the peer is.
     pub assurance: Assurance,
-    /// What it says. From the network, so it is shown through [`crate::model::untrusted`] only.
+    /// The text. It may come from the network, so it is shown through
+    /// [`crate::model::untrusted`] only.
     pub body: Arc<str>,
 }
 
-/// A text of ours that waits, as it is found when the program starts.
+/// A queued message of an earlier run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct QueuedMessage {
-    /// To whom.
+    /// The recipient.
     pub to: Recipient,
-    /// What they were called.
+    /// The recipient's name when the message was entered.
     pub name: Option<PeerName>,
-    /// The text, marked as one that may have been sent before where that is so.
+    /// The message. It is marked as sent before if it was attempted.
     pub message: Message,
-    /// [`Condition::Queued`] or [`Condition::Sent`].
-    pub condition: Condition,
+    /// It may have been sent.
+    pub attempted: bool,
     /// When it expires, in milliseconds since 1970.
     pub expires: u64,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_condition_has_a_number_of_its_own_and_no_other_number_stands_for_one() {
-        for number in 0..=u8::MAX {
-            let condition = Condition::of(number);
-            assert_eq!(condition.is_some(), usize::from(number) < CONDITIONS.len());
-            assert!(condition.is_none_or(|condition| condition as u8 == number));
-        }
-    }
 }

@@ -26,7 +26,7 @@ const MAX_WAITING: usize = 16_384;
 
 /// Bytes of received messages that may wait to be written, as many as the outbox holds. While the disk
 /// does not answer, senders send their messages again, and the earlier copies are still here.
-const MAX_TAKEN_BYTES: usize = 64 * 1024 * 1024;
+const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
 
 /// Bytes that a waiting message takes beside its text, at most.
 const MESSAGE_BYTES: usize = 256;
@@ -36,7 +36,7 @@ const MAX_BATCH: usize = 512;
 
 /// How long a session waits for received messages to be stored. If the disk takes longer, they get no
 /// receipt, and their sender sends them again.
-const TAKEN_WITHIN: Duration = Duration::from_secs(5);
+const STORED_WITHIN: Duration = Duration::from_secs(5);
 
 /// How the node stores messages.
 pub struct Keeping {
@@ -58,19 +58,19 @@ struct Job {
 
 /// Who is told the result of a write.
 enum Then {
-    /// `state`, if it fails.
-    Nobody,
-    /// `state`.
-    Rules(WriteId),
-    /// `state`, and the session that received the messages from this source.
-    Taker(Source, SyncSender<Vec<MessageId>>),
+    /// The core, if it fails.
+    CoreOnError,
+    /// The core.
+    Core(WriteId),
+    /// The core, and the session that received the messages from this source.
+    Session(Source, SyncSender<Vec<MessageId>>),
 }
 
 impl Job {
     /// The bytes of received messages.
-    fn taken_bytes(&self) -> usize {
+    fn received_bytes(&self) -> usize {
         match &self.write {
-            StoreOp::Taken { messages, .. } => {
+            StoreOp::Incoming { messages, .. } => {
                 messages.iter().map(|message| message.body.len() + MESSAGE_BYTES).sum()
             }
             _ => 0,
@@ -83,7 +83,7 @@ impl Job {
 struct Queue {
     jobs: VecDeque<Job>,
     /// The bytes of received messages among them.
-    taken_bytes: usize,
+    received_bytes: usize,
     stopping: bool,
     /// The thread has ended.
     ended: bool,
@@ -115,11 +115,11 @@ impl WriterQueue {
     /// Queues a job, unless too many received messages wait already.
     fn put(&self, job: Job) {
         let mut queue = self.queue.lock();
-        let bytes = job.taken_bytes();
-        if bytes > 0 && queue.taken_bytes + bytes > MAX_TAKEN_BYTES {
+        let bytes = job.received_bytes();
+        if bytes > 0 && queue.received_bytes + bytes > MAX_WAITING_BYTES {
             return;
         }
-        queue.taken_bytes += bytes;
+        queue.received_bytes += bytes;
         queue.jobs.push_back(job);
         if queue.jobs.len() == 1 {
             self.filled.notify_one();
@@ -131,7 +131,7 @@ impl Queue {
     fn next_batch(&mut self) -> Vec<Job> {
         let count = self.jobs.len().min(MAX_BATCH);
         let batch: Vec<Job> = self.jobs.drain(..count).collect();
-        self.taken_bytes -= batch.iter().map(Job::taken_bytes).sum::<usize>();
+        self.received_bytes -= batch.iter().map(Job::received_bytes).sum::<usize>();
         batch
     }
 }
@@ -147,11 +147,11 @@ impl StoreWriter {
 
     /// Writes at once and returns the result, or queues the write and returns `None`; then `state` is
     /// told later.
-    pub(super) fn write(&self, id: Option<WriteId>, write: StoreOp) -> Option<Result<(), Arc<str>>> {
+    pub(super) fn write(&self, id: Option<WriteId>, write: StoreOp) -> Option<Result<(), StoreError>> {
         match self {
-            Self::Inline(store) => Some(store.lock().apply(&[write], clock()).map(drop).map_err(words)),
+            Self::Inline(store) => Some(store.lock().apply(&[write], clock()).map(drop)),
             Self::Thread(jobs) => {
-                jobs.put(Job { write, then: id.map_or(Then::Nobody, Then::Rules) });
+                jobs.put(Job { write, then: id.map_or(Then::CoreOnError, Then::Core) });
                 None
             }
         }
@@ -179,48 +179,47 @@ impl Shared {
         if messages.is_empty() {
             return receipts;
         }
-        let write = StoreOp::Taken { from: key, name, assurance, messages };
+        let write = StoreOp::Incoming { from: key, name, assurance, messages };
         match &self.store_writer {
             StoreWriter::Inline(store) => {
                 let result = store.lock().apply(std::slice::from_ref(&write), clock());
-                receipts.extend(self.taken(source, write, rows(result)));
+                receipts.extend(self.commit(source, write, rows(result)));
             }
             StoreWriter::Thread(jobs) => {
-                let (reply, taken) = mpsc::sync_channel(1);
+                let (reply, stored) = mpsc::sync_channel(1);
                 // If there is no room for them, no reply comes, and the sender sends them again.
-                jobs.put(Job { write, then: Then::Taker(source, reply) });
-                receipts.extend(taken.recv_timeout(TAKEN_WITHIN).unwrap_or_default());
+                jobs.put(Job { write, then: Then::Session(source, reply) });
+                receipts.extend(stored.recv_timeout(STORED_WITHIN).unwrap_or_default());
             }
         }
         receipts
     }
 
-    fn taken(
+    fn commit(
         &self,
         source: Source,
         write: StoreOp,
-        result: Result<Vec<Option<RowId>>, Arc<str>>,
+        result: Result<Vec<Option<RowId>>, StoreError>,
     ) -> Vec<MessageId> {
-        let StoreOp::Taken { from: key, messages, .. } = write else { return Vec::new() };
+        let StoreOp::Incoming { from: key, messages, .. } = write else { return Vec::new() };
         self.with_state_for(Some(source.share()), |state, now| state.commit(key, messages, result, now))
     }
 
     /// Tells the result of a write.
     fn wrote(&self, then: Then, write: StoreOp, result: Result<StoreResult, StoreError>) {
         match then {
-            Then::Taker(source, reply) => {
-                let receipts = self.taken(source, write, rows(result.map(|written| vec![written])));
+            Then::Session(source, reply) => {
+                let receipts = self.commit(source, write, rows(result.map(|written| vec![written])));
                 // The session may have given up; then the messages come again and get their receipts.
                 let _ = reply.try_send(receipts);
             }
-            Then::Rules(id) => {
-                let result = result.map(drop).map_err(words);
+            Then::Core(id) => {
+                let result = result.map(drop);
                 self.with_state(|state, now| ((), state.written(id, result, now)));
             }
-            Then::Nobody => {
+            Then::CoreOnError => {
                 if let Err(error) = result {
-                    let why = words(error);
-                    self.with_state(|state, now| ((), state.failed_to_write(why, now)));
+                    self.with_state(|state, now| ((), state.failed_to_write(error, now)));
                 }
             }
         }
@@ -228,16 +227,12 @@ impl Shared {
 }
 
 /// The row numbers of stored messages.
-fn rows(result: Result<Vec<StoreResult>, StoreError>) -> Result<Vec<Option<RowId>>, Arc<str>> {
+fn rows(result: Result<Vec<StoreResult>, StoreError>) -> Result<Vec<Option<RowId>>, StoreError> {
     match result.map(|mut written| written.pop()) {
-        Ok(Some(StoreResult::Taken(rows))) => Ok(rows),
-        Ok(_) => Err("the store gave no answer".into()),
-        Err(error) => Err(words(error)),
+        Ok(Some(StoreResult::Incoming(rows))) => Ok(rows),
+        Ok(_) => Err(StoreError::Other("the store gave no answer".into())),
+        Err(error) => Err(error),
     }
-}
-
-fn words(error: StoreError) -> Arc<str> {
-    error.to_string().into()
 }
 
 #[cfg(test)]
@@ -248,22 +243,22 @@ mod tests {
     use crate::model::stored::Assurance;
 
     /// A received message of a megabyte.
-    fn take() -> Job {
+    fn received() -> Job {
         let (from, source) = (PublicKey::new([1; KEY_BYTES]), Source::from(std::net::Ipv4Addr::LOCALHOST));
         let (id, body) = (MessageId::new([2; 16]), "x".repeat(1024 * 1024).into());
         let messages = vec![Message { id, time: 0, again: false, body }];
-        let write = StoreOp::Taken { from, name: None, assurance: Assurance::Encrypted, messages };
-        Job { write, then: Then::Taker(source, mpsc::sync_channel(1).0) }
+        let write = StoreOp::Incoming { from, name: None, assurance: Assurance::Encrypted, messages };
+        Job { write, then: Then::Session(source, mpsc::sync_channel(1).0) }
     }
 
     #[test]
     fn stopped_disk_bounds_waiting_messages() {
         let jobs = WriterQueue::default();
-        (0..100).for_each(|_| jobs.put(take()));
-        jobs.put(Job { write: StoreOp::Shown(Vec::new()), then: Then::Nobody });
+        (0..100).for_each(|_| jobs.put(received()));
+        jobs.put(Job { write: StoreOp::MarkShown(Vec::new()), then: Then::CoreOnError });
         assert_eq!(jobs.queue.lock().jobs.len(), 63 + 1, "every other write waits");
         assert_eq!(jobs.queue.lock().next_batch().len(), 63 + 1);
-        jobs.put(take());
+        jobs.put(received());
         assert_eq!(jobs.queue.lock().jobs.len(), 1);
     }
 }

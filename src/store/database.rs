@@ -80,13 +80,13 @@ impl Sqlite {
         // Made here, because its log takes its permissions, and SQLite would use the umask.
         drop(files::private().read(true).write(true).create(true).truncate(false).open(path)?);
         let mut store = Self::connected(path)?;
-        if store.told(import::is_old(&store.conn))? {
+        if store.note_damage(import::is_old(&store.conn))? {
             drop(store);
             import::import(path)?;
             store = Self::connected(path)?;
         }
         let prepared = prepare(&mut store.conn);
-        store.told(prepared)?;
+        store.note_damage(prepared)?;
         Ok(store)
     }
 
@@ -97,14 +97,14 @@ impl Sqlite {
     pub fn reader(path: &Path) -> Result<Self> {
         refuse_newer(path)?;
         let mut store = Self::connected(path)?;
-        if store.told(schema::version(&store.conn))? < schema::VERSION {
+        if store.note_damage(schema::version(&store.conn))? < schema::VERSION {
             // Only a writer brings it up to date.
             drop(store);
             drop(Self::open(path)?);
             store = Self::connected(path)?;
         }
         let settled = settle(&store.conn);
-        store.told(settled)?;
+        store.note_damage(settled)?;
         store.conn.pragma_update(None, "query_only", true)?;
         Ok(store)
     }
@@ -131,7 +131,7 @@ impl Sqlite {
             clock: None,
             untidy: false,
         };
-        store.told(connect(&store.conn))?;
+        store.note_damage(connect(&store.conn))?;
         Ok(store)
     }
 
@@ -144,11 +144,11 @@ impl Sqlite {
     /// Looks through the whole file.
     pub(super) fn check(&self) -> Result<()> {
         let found = self.conn.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
-        if self.told(found)? == "ok" { Ok(()) } else { Err(StoreError::Damaged) }
+        if self.note_damage(found)? == "ok" { Ok(()) } else { Err(StoreError::Damaged) }
     }
 
-    /// Turns an error into one of the store. Damage is noted beside the file.
-    pub(super) fn told<T>(&self, result: Result<T, impl Into<StoreError>>) -> Result<T> {
+    /// Turns an error into one of the store, and notes damage beside the file.
+    pub(super) fn note_damage<T>(&self, result: Result<T, impl Into<StoreError>>) -> Result<T> {
         let result = result.map_err(Into::into);
         match (&result, &self.path) {
             (Err(StoreError::Damaged), Some(path)) => {
@@ -178,7 +178,7 @@ impl Sqlite {
     ) -> Result<Vec<StoreResult>> {
         let (jump, mut tally) = (self.clock_jump(clock, elapsed), self.tally);
         let written = self.transact(writes, clock, jump, &mut tally);
-        let (written, forgot) = self.told(written)?;
+        let (written, forgot) = self.note_damage(written)?;
         // A batch that fails has noticed and counted nothing.
         (self.clock, self.tally) = (Some((clock, elapsed)), tally);
         if forgot {
@@ -232,9 +232,9 @@ impl Sqlite {
 fn size(write: &StoreOp) -> i64 {
     let bytes = |body: &str| ROW_BYTES.saturating_add(i64::try_from(body.len()).unwrap_or(i64::MAX));
     match write {
-        StoreOp::Said { message, .. } => bytes(&message.body),
-        StoreOp::Heard { body, .. } => bytes(body),
-        StoreOp::Taken { messages, .. } => messages.iter().map(|message| bytes(&message.body)).sum(),
+        StoreOp::Outgoing { message, .. } => bytes(&message.body),
+        StoreOp::IncomingPlain { body, .. } => bytes(body),
+        StoreOp::Incoming { messages, .. } => messages.iter().map(|message| bytes(&message.body)).sum(),
         _ => 0,
     }
 }
@@ -244,28 +244,28 @@ impl Store for Sqlite {
         self.apply_at(writes, clock, self.started.elapsed())
     }
 
-    fn entries(&mut self, query: &Query) -> Result<Vec<StoredMessage>> {
+    fn messages(&mut self, query: &Query) -> Result<Vec<StoredMessage>> {
         // In memory there is no full-text index.
         let scanned = if self.path.is_some() { search::SCANNED } else { usize::MAX };
-        let entries = queries::entries(&mut self.conn, query, scanned, &mut self.range);
-        self.told(entries)
+        let messages = queries::messages(&mut self.conn, query, scanned, &mut self.range);
+        self.note_damage(messages)
     }
 
-    fn parties(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>> {
-        self.told(queries::peers(&self.conn))
+    fn peers(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>> {
+        self.note_damage(queries::peers(&self.conn))
     }
 
     fn written_to(&mut self) -> Result<Vec<PublicKey>> {
-        self.told(queries::written_to(&self.conn))
+        self.note_damage(queries::written_to(&self.conn))
     }
 
-    fn open(&mut self) -> Result<Vec<QueuedMessage>> {
-        self.told(queries::open(&self.conn))
+    fn queued(&mut self) -> Result<Vec<QueuedMessage>> {
+        self.note_damage(queries::queued(&self.conn))
     }
 
     fn unshown(&mut self, limit: usize) -> Result<Vec<StoredMessage>> {
         // The condition of the index `message_unshown`.
-        self.told(queries::newest(&self.conn, " AND m.shown = 0", limit))
+        self.note_damage(queries::newest(&self.conn, " AND m.shown = 0", limit))
     }
 
     fn tidy(&mut self) -> Result<bool> {
@@ -273,7 +273,7 @@ impl Store for Sqlite {
         retention::erase_copies(path, import::OLD)?;
         let cleared = retention::clear_log(&self.conn, BUSY);
         // Pages move within the file through the log, which has to be cleared again then.
-        self.untidy = !self.told(cleared)? || self.told(retention::shrink(&self.conn))?;
+        self.untidy = !self.note_damage(cleared)? || self.note_damage(retention::shrink(&self.conn))?;
         Ok(self.untidy)
     }
 }
@@ -283,20 +283,20 @@ impl<S: Store> Store for Arc<Mutex<S>> {
         self.lock().apply(writes, clock)
     }
 
-    fn entries(&mut self, query: &Query) -> Result<Vec<StoredMessage>> {
-        self.lock().entries(query)
+    fn messages(&mut self, query: &Query) -> Result<Vec<StoredMessage>> {
+        self.lock().messages(query)
     }
 
-    fn parties(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>> {
-        self.lock().parties()
+    fn peers(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>> {
+        self.lock().peers()
     }
 
     fn written_to(&mut self) -> Result<Vec<PublicKey>> {
         self.lock().written_to()
     }
 
-    fn open(&mut self) -> Result<Vec<QueuedMessage>> {
-        self.lock().open()
+    fn queued(&mut self) -> Result<Vec<QueuedMessage>> {
+        self.lock().queued()
     }
 
     fn unshown(&mut self, limit: usize) -> Result<Vec<StoredMessage>> {
@@ -308,7 +308,7 @@ impl<S: Store> Store for Arc<Mutex<S>> {
     }
 }
 
-/// What holds for every connection, and changes nothing in the file.
+/// Sets what every connection needs, and changes nothing in the file.
 fn connect(conn: &Connection) -> rusqlite::Result<()> {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     conn.busy_timeout(BUSY)?;

@@ -10,10 +10,9 @@ use std::path::Path;
 use rusqlite::{Connection, Error, Row, TransactionBehavior, params};
 
 use super::fold::folded;
-use super::status::Status;
+use super::status::{self, Columns};
 use super::{Result, Sqlite, StoreError, beside, recovery, retention, schema};
 use crate::files;
-use crate::model::stored::Condition;
 
 /// What the old file is called afterwards, with the date behind it.
 pub(super) const OLD: &str = ".old-";
@@ -27,9 +26,25 @@ const LOCK: &str = ".import";
 /// A queued message in an old file.
 pub(super) const IS_QUEUED: &str = "m.outgoing = 1 AND m.state <= 1";
 
-/// The columns of a queued message in an old file, in the order of [`super::rows::OPEN`].
-pub(super) const OPEN: &str =
+/// The columns of a queued message in an old file, in the order of [`super::rows::QUEUED`].
+pub(super) const QUEUED: &str =
     "p.key, p.addr, m.name, m.id, m.sent, (m.state = 1 OR (m.again AND p.key NOT NULL)), m.body, m.expires";
+
+/// The columns `status`, `reason` and `attempted` of each `state` of an old file, in the order of
+/// its numbers.
+pub(super) const STATES: [Columns; 11] = [
+    Columns::queued(false),
+    Columns::queued(true),
+    Columns::plain(status::DELIVERED),
+    Columns::plain(status::SENT),
+    Columns::plain(status::UNKNOWN),
+    Columns::failed(status::REACHED_ANOTHER_PEER),
+    Columns::failed(status::NOT_SENT),
+    Columns::failed(status::NOT_ACCEPTED),
+    Columns::failed(status::WITHDRAWN),
+    Columns::plain(status::EXPIRED),
+    Columns::plain(status::CANCELLED),
+];
 
 /// Returns whether an open file is of a version that has to be imported.
 pub(super) fn is_old(conn: &Connection) -> rusqlite::Result<bool> {
@@ -49,7 +64,7 @@ pub(super) fn import(path: &Path) -> Result<()> {
 
 fn import_locked(path: &Path) -> Result<()> {
     let mut old = Sqlite::connected(path)?;
-    if !old.told(is_old(&old.conn))? {
+    if !old.note_damage(is_old(&old.conn))? {
         // Another process has imported it.
         return Ok(());
     }
@@ -60,7 +75,7 @@ fn import_locked(path: &Path) -> Result<()> {
     }
     drop(files::private().read(true).write(true).create_new(true).open(&new)?);
     let copied = copy(&mut old.conn, &new);
-    old.told(copied)?;
+    old.note_damage(copied)?;
     if !retention::clear_log(&old.conn, super::BUSY)? {
         return Err(StoreError::Busy);
     }
@@ -132,9 +147,13 @@ fn copy_messages(old: &Connection, new: &Connection) -> rusqlite::Result<()> {
             let (outgoing, state): (bool, u8) = (row.get(2)?, row.get(3)?);
             let status = match outgoing {
                 true => {
-                    let condition = Condition::of(state);
-                    let condition = condition.ok_or(Error::IntegralValueOutOfRange(3, state.into()))?;
-                    Some(Status::of(condition, row.get(4)?))
+                    let columns = STATES.get(usize::from(state)).copied();
+                    let columns = columns.ok_or(Error::IntegralValueOutOfRange(3, state.into()))?;
+                    let again: bool = row.get(4)?;
+                    Some(Columns {
+                        attempted: columns.attempted || (columns.is_queued() && again),
+                        ..columns
+                    })
                 }
                 false => None,
             };

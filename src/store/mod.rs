@@ -1,7 +1,7 @@
 //! Where messages are kept: in one SQLite file of the profile, or with `--no-history` in memory.
 //!
-//! A [`Store`] is used by one thread at a time and blocks while it reads and writes. What is written
-//! when, and what follows from it, is up to `chat` and `node`.
+//! A [`Store`] is used by one thread at a time and blocks while it reads and writes. The core decides
+//! what is written when, and what follows from it.
 
 mod database;
 mod fold;
@@ -17,14 +17,13 @@ mod status;
 mod tests;
 mod writes;
 
-use std::fmt;
-
 use self::database::{BUSY, beside};
 pub use self::database::{Sqlite, in_memory};
 pub use self::recovery::open_or_set_aside;
 use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
+pub use crate::model::stored::StoreError;
 use crate::model::stored::{Query, QueuedMessage, StoreOp, StoreResult, StoredMessage};
 
 /// The file of the messages, in the directory of the profile.
@@ -32,7 +31,7 @@ pub const HISTORY_FILE: &str = "history.db";
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// Keeps messages.
+/// Stores messages.
 pub trait Store: Send {
     /// Writes all of these, in this order. They are durable when it returns; after an error none is.
     /// `clock` is the time in milliseconds since 1970.
@@ -45,13 +44,13 @@ pub trait Store: Send {
     ///
     /// # Errors
     /// If they cannot be read.
-    fn entries(&mut self, query: &Query) -> Result<Vec<StoredMessage>>;
+    fn messages(&mut self, query: &Query) -> Result<Vec<StoredMessage>>;
 
     /// Returns every peer with messages under its last name, the one with the newest message first.
     ///
     /// # Errors
     /// If they cannot be read.
-    fn parties(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>>;
+    fn peers(&mut self) -> Result<Vec<(Recipient, Option<PeerName>)>>;
 
     /// Returns the keys of all peers that the user ever wrote to, delivered or not, sorted.
     ///
@@ -63,7 +62,7 @@ pub trait Store: Send {
     ///
     /// # Errors
     /// If they cannot be read.
-    fn open(&mut self) -> Result<Vec<QueuedMessage>>;
+    fn queued(&mut self) -> Result<Vec<QueuedMessage>>;
 
     /// Returns the messages that came and were not shown for certain, oldest first; at most the
     /// newest `limit`.
@@ -82,38 +81,3 @@ pub trait Store: Send {
         Ok(false)
     }
 }
-
-/// Why something is not kept, or cannot be read. Its display is a clause for the user, like `the disk
-/// is full`.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum StoreError {
-    /// There is no room on the disk.
-    Full,
-    /// There is no room for the message in memory.
-    NoRoom,
-    /// Another process did not let go of the file in time.
-    Busy,
-    /// The file is damaged.
-    Damaged,
-    /// A later version of the program has written the file, in the format of this number.
-    Newer(i64),
-    /// Anything else, in the words of the database or of the operating system.
-    Other(String),
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Full => f.write_str("the disk is full"),
-            Self::NoRoom => f.write_str("the memory for messages is full (64 MiB queued, 80 MiB in all)"),
-            Self::Busy => f.write_str("another process keeps the file for itself"),
-            Self::Damaged => f.write_str("the file is damaged"),
-            Self::Newer(version) => {
-                write!(f, "a later version of p2p-chat has written it (format {version})")
-            }
-            Self::Other(words) => f.write_str(words),
-        }
-    }
-}
-
-impl std::error::Error for StoreError {}

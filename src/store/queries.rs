@@ -1,4 +1,4 @@
-//! What the file is asked.
+//! Reads from the file.
 //!
 //! A filter is SQL about a message `m`, with an ` AND ` before each condition. It contains only
 //! numbers, so it is built as text.
@@ -14,7 +14,7 @@ use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::stored::{Query, QueuedMessage, Selection, StoredMessage};
 
-/// A message of ours that waits. The index `message_queued` has the same condition.
+/// A queued message. The index `message_queued` has the same condition.
 pub(super) const IS_QUEUED: &str = "m.status = 0";
 
 /// The first and the last message of a time, kept between the pages of one reader.
@@ -31,7 +31,7 @@ pub(super) struct Range {
 
 /// Returns the messages that a query asks for, oldest first, as of one moment. `scanned` is how many
 /// of the newest messages a search looks through before it asks the full-text index.
-pub(super) fn entries(
+pub(super) fn messages(
     conn: &mut Connection,
     query: &Query,
     scanned: usize,
@@ -55,7 +55,7 @@ pub(super) fn entries(
         filter += &format!(" AND m.message < {}", before.0);
     }
     if let Some(terms) = query.words.as_deref().and_then(Terms::of) {
-        return search::entries(&tx, &terms, conversations.as_deref(), &filter, query.limit, scanned);
+        return search::messages(&tx, &terms, conversations.as_deref(), &filter, query.limit, scanned);
     }
     let Some(conversations) = conversations else { return newest(&tx, &filter, query.limit) };
     // One by one, because each has its own messages in order in the index.
@@ -103,12 +103,12 @@ pub(super) fn selected(conn: &Connection, which: &Selection) -> Result<String> {
 
 /// Returns the newest messages `m` that fit, oldest first.
 pub(super) fn newest(conn: &Connection, filter: &str, limit: usize) -> Result<Vec<StoredMessage>> {
-    let columns = rows::ENTRY;
+    let columns = rows::MESSAGE;
     let mut statement = conn.prepare(&format!(
         "SELECT {columns} FROM message m CROSS JOIN peer p ON p.peer = m.peer \
          WHERE 1 {filter} ORDER BY m.message DESC LIMIT ?"
     ))?;
-    let found = statement.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], rows::entry)?;
+    let found = statement.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], rows::message)?;
     let mut entries = found.collect::<Result<Vec<_>>>()?;
     entries.reverse();
     Ok(entries)
@@ -136,13 +136,13 @@ pub(super) fn written_to(conn: &Connection) -> Result<Vec<PublicKey>> {
 }
 
 /// Returns the queued messages in the order in which they were typed.
-pub(super) fn open(conn: &Connection) -> Result<Vec<QueuedMessage>> {
-    let columns = rows::OPEN;
+pub(super) fn queued(conn: &Connection) -> Result<Vec<QueuedMessage>> {
+    let columns = rows::QUEUED;
     let mut statement = conn.prepare(&format!(
         "SELECT {columns} FROM message m CROSS JOIN peer p ON p.peer = m.peer \
          WHERE {IS_QUEUED} ORDER BY m.message"
     ))?;
-    statement.query_map([], rows::open)?.collect()
+    statement.query_map([], rows::queued)?.collect()
 }
 
 /// Returns the number of a peer or an address, if the file has it.

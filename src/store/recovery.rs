@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags, Row};
 
 use super::queries::IS_QUEUED;
 use super::{Sqlite, Store, StoreError, beside, import, rows};
+use crate::model::delivery::{DeliveryStatus, PendingReason};
 use crate::model::stored::{Assurance, QueuedMessage, StoreOp};
 
 /// Marks a file in which damage was found. It is looked through as a whole when it is opened next.
@@ -62,8 +63,8 @@ fn opened(path: &Path, suspect: bool) -> Result<Sqlite, StoreError> {
     if suspect {
         store.check()?;
     }
-    store.open()?;
-    store.parties()?;
+    store.queued()?;
+    store.peers()?;
     Ok(store)
 }
 
@@ -97,7 +98,7 @@ fn rescued(path: &Path) -> Vec<StoreOp> {
     };
     let mut found = BTreeMap::new();
     let formats =
-        [(rows::OPEN, IS_QUEUED, "message_queued"), (import::OPEN, import::IS_QUEUED, "message_open")];
+        [(rows::QUEUED, IS_QUEUED, "message_queued"), (import::QUEUED, import::IS_QUEUED, "message_open")];
     for (columns, is_queued, index) in formats {
         for (by, order) in [
             (format!("INDEXED BY {index}"), "ASC"),
@@ -109,20 +110,19 @@ fn rescued(path: &Path) -> Vec<StoreOp> {
                  WHERE {is_queued} ORDER BY m.message {order}"
             );
             let Ok(mut statement) = conn.prepare(&sql) else { continue };
-            let read = |row: &Row<'_>| Ok((row.get::<_, i64>(8)?, rows::open(row)?));
+            let read = |row: &Row<'_>| Ok((row.get::<_, i64>(8)?, rows::queued(row)?));
             let Ok(messages) = statement.query_map([], read) else { continue };
             // Up to the first that cannot be read.
             found.extend(messages.map_while(Result::ok));
         }
     }
-    found.into_values().map(said).collect()
+    found.into_values().map(add).collect()
 }
 
-fn said(open: QueuedMessage) -> StoreOp {
-    let assurance = match open.to.public_key() {
-        Some(_) => Assurance::Encrypted,
-        None => Assurance::Plain,
-    };
-    let QueuedMessage { to, name, message, condition, expires } = open;
-    StoreOp::Said { to, name, message, condition, assurance, expires }
+/// Adds a queued message of another file.
+fn add(queued: QueuedMessage) -> StoreOp {
+    let QueuedMessage { to, name, message, attempted, expires } = queued;
+    let assurance = if to.public_key().is_some() { Assurance::Encrypted } else { Assurance::Plain };
+    let status = DeliveryStatus::Queued(PendingReason::InLine);
+    StoreOp::Outgoing { to, name, message, status, attempted, assurance, expires }
 }

@@ -5,21 +5,22 @@ use std::sync::Arc;
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Error, Result, Row};
 
-use super::status::Status;
+use super::status::Columns;
 use crate::model::address::PeerAddr;
+use crate::model::delivery::DeliveryStatus;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
 use crate::model::peer_id::{LegacyId, PeerId, Recipient};
 use crate::model::session::Message;
-use crate::model::stored::{Assurance, Condition, Direction, QueuedMessage, RowId, StoredMessage};
+use crate::model::stored::{Assurance, Direction, QueuedMessage, RowId, StoredMessage};
 
-/// The columns that [`entry`] reads, of a message `m` and its peer `p`.
-pub(super) const ENTRY: &str = "p.key, p.addr, m.message, m.name, m.outgoing, m.status, m.reason, m.attempted, \
+/// The columns that [`message`] reads, of a message `m` and its peer `p`.
+pub(super) const MESSAGE: &str = "p.key, p.addr, m.message, m.name, m.outgoing, m.status, m.reason, m.attempted, \
      m.shown, m.id, m.time, m.sent, m.assurance, m.body, p.read_to";
 
-/// The columns that [`open`] reads.
-pub(super) const OPEN: &str = "p.key, p.addr, m.name, m.id, m.sent, m.attempted, m.body, m.expires";
+/// The columns that [`queued`] reads.
+pub(super) const QUEUED: &str = "p.key, p.addr, m.name, m.id, m.sent, m.attempted, m.body, m.expires";
 
 /// Marks the saved address of a recipient at which no peer has proven itself yet.
 const UNPROVEN_MARK: char = '?';
@@ -73,18 +74,21 @@ pub(super) fn recipient(row: &Row<'_>) -> Result<Recipient> {
     })
 }
 
-/// The message in a row of [`ENTRY`].
-pub(super) fn entry(row: &Row<'_>) -> Result<StoredMessage> {
+/// The message in a row of [`MESSAGE`].
+pub(super) fn message(row: &Row<'_>) -> Result<StoredMessage> {
     let message = row.get(2)?;
-    let way = match row.get(4)? {
-        true => Direction::Out(condition(row, 5)?),
-        false => Direction::In { unshown: !row.get::<_, bool>(8)?, new: message > row.get(14)? },
+    let direction = match row.get(4)? {
+        true => {
+            let (status, Columns { attempted, .. }) = status(row, 5)?;
+            Direction::Outgoing { status, attempted }
+        }
+        false => Direction::Incoming { unshown: !row.get::<_, bool>(8)?, new: message > row.get(14)? },
     };
     Ok(StoredMessage {
         row: RowId(message),
-        party: recipient(row)?,
+        peer: recipient(row)?,
         name: name(row, 3)?,
-        way,
+        direction,
         id: row.get::<_, Option<_>>(9)?.map(MessageId::new),
         time: time(row.get(10)?),
         sent: row.get::<_, Option<_>>(11)?.map(time),
@@ -93,8 +97,8 @@ pub(super) fn entry(row: &Row<'_>) -> Result<StoredMessage> {
     })
 }
 
-/// The queued message in a row of [`OPEN`].
-pub(super) fn open(row: &Row<'_>) -> Result<QueuedMessage> {
+/// The queued message in a row of [`QUEUED`].
+pub(super) fn queued(row: &Row<'_>) -> Result<QueuedMessage> {
     let attempted = row.get(5)?;
     let message = Message {
         id: MessageId::new(row.get(3)?),
@@ -102,9 +106,8 @@ pub(super) fn open(row: &Row<'_>) -> Result<QueuedMessage> {
         again: attempted,
         body: body(row, 6)?,
     };
-    let condition = if attempted { Condition::Sent } else { Condition::Queued };
     let (to, name) = (recipient(row)?, name(row, 2)?);
-    Ok(QueuedMessage { to, name, message, condition, expires: time(row.get(7)?) })
+    Ok(QueuedMessage { to, name, message, attempted, expires: time(row.get(7)?) })
 }
 
 /// The name in a column, made harmless again: another program may have written the file.
@@ -113,11 +116,13 @@ pub(super) fn name(row: &Row<'_>, at: usize) -> Result<Option<PeerName>> {
     Ok(name.map_err(|error| wrong(at, error))?.map(PeerName::new))
 }
 
-/// The condition in the columns `status`, `reason` and `attempted`, the first of them at `at`.
-pub(super) fn condition(row: &Row<'_>, at: usize) -> Result<Condition> {
+/// The columns `status`, `reason` and `attempted`, the first of them at `at`, and the status that
+/// they stand for.
+pub(super) fn status(row: &Row<'_>, at: usize) -> Result<(DeliveryStatus, Columns)> {
     let (status, reason, attempted) = (row.get(at)?, row.get(at + 1)?, row.get(at + 2)?);
-    let columns = Status { status, reason, attempted };
-    columns.condition().ok_or(Error::IntegralValueOutOfRange(at, status.into()))
+    let columns = Columns { status, reason, attempted };
+    let status = columns.read().ok_or(Error::IntegralValueOutOfRange(at, columns.status.into()))?;
+    Ok((status, columns))
 }
 
 fn assurance(row: &Row<'_>, at: usize) -> Result<Assurance> {

@@ -61,7 +61,7 @@ impl Terms {
 
 /// Returns the newest messages with these terms that fit, oldest first. The newest `scanned` are
 /// looked through, older ones are found by the index. `conn` reads as of one moment.
-pub(super) fn entries(
+pub(super) fn messages(
     conn: &Connection,
     terms: &Terms,
     conversations: Option<&[i64]>,
@@ -75,7 +75,7 @@ pub(super) fn entries(
     let filter = conversations.map(queries::among).unwrap_or_default() + filter;
     let (mut entries, oldest) = scan(conn, terms, &filter, limit, scanned)?;
     if let Some(oldest) = oldest.filter(|_| entries.len() < limit) {
-        let columns = rows::ENTRY;
+        let columns = rows::MESSAGE;
         let mut statement = conn.prepare(&format!(
             "SELECT {columns} FROM search CROSS JOIN message m ON m.message = search.rowid \
              CROSS JOIN peer p ON p.peer = m.peer \
@@ -83,7 +83,7 @@ pub(super) fn entries(
         ))?;
         let rest = i64::try_from(limit - entries.len()).unwrap_or(i64::MAX);
         let found =
-            statement.query_map(params![terms.expression(conversations), oldest, rest], rows::entry)?;
+            statement.query_map(params![terms.expression(conversations), oldest, rest], rows::message)?;
         for entry in found {
             entries.push(entry?);
         }
@@ -101,7 +101,7 @@ fn scan(
     limit: usize,
     scanned: usize,
 ) -> Result<(Vec<StoredMessage>, Option<i64>)> {
-    let columns = rows::ENTRY;
+    let columns = rows::MESSAGE;
     let mut statement = conn.prepare(&format!(
         "SELECT {columns}, m.folded FROM message m CROSS JOIN peer p ON p.peer = m.peer \
          WHERE 1 {filter} ORDER BY m.message DESC LIMIT ?"
@@ -113,7 +113,7 @@ fn scan(
         count += 1;
         oldest = Some(row.get(2)?);
         if has(row, terms, &mut space)? {
-            entries.push(rows::entry(row)?);
+            entries.push(rows::message(row)?);
         }
     }
     Ok((entries, oldest.filter(|_| count == scanned)))
@@ -123,6 +123,6 @@ fn scan(
 fn has(row: &Row<'_>, terms: &Terms, space: &mut String) -> Result<bool> {
     Ok(match row.get_ref(15)?.as_str_or_null()? {
         Some(text) => terms.are_in(text, space),
-        None => terms.are_in(&folded(&rows::entry(row)?.body), space),
+        None => terms.are_in(&folded(&rows::message(row)?.body), space),
     })
 }

@@ -2,139 +2,198 @@
 //!
 //! The numbers are documented in docs/HISTORY.md. None is ever given another meaning.
 
-use crate::model::stored::Condition;
+use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
+use crate::model::message::SendError;
 
 /// The columns `status`, `reason` and `attempted` of an outgoing message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Status {
+pub(super) struct Columns {
     pub(super) status: u8,
     /// Why it failed; only with [`FAILED`].
     pub(super) reason: Option<u8>,
-    /// It is queued, and may have been on its way already.
+    /// It may have been sent; only with [`QUEUED`].
     pub(super) attempted: bool,
 }
 
 /// Waits to be sent. The index `message_queued` relies on this number.
-const QUEUED: u8 = 0;
-const SENT: u8 = 1;
-const DELIVERED: u8 = 2;
-const FAILED: u8 = 3;
-const EXPIRED: u8 = 4;
-const CANCELLED: u8 = 5;
-const UNKNOWN: u8 = 6;
+pub(super) const QUEUED: u8 = 0;
+pub(super) const SENT: u8 = 1;
+pub(super) const DELIVERED: u8 = 2;
+pub(super) const FAILED: u8 = 3;
+pub(super) const EXPIRED: u8 = 4;
+pub(super) const CANCELLED: u8 = 5;
+pub(super) const UNKNOWN: u8 = 6;
 
 /// The reasons of [`FAILED`].
-const NOT_SENT: u8 = 1;
-const NOT_ACCEPTED: u8 = 2;
-const WITHDRAWN: u8 = 3;
-const REACHED_ANOTHER_PEER: u8 = 4;
+pub(super) const NOT_SENT: u8 = 1;
+pub(super) const NOT_ACCEPTED: u8 = 2;
+pub(super) const WITHDRAWN: u8 = 3;
+pub(super) const REACHED_ANOTHER_PEER: u8 = 4;
 
-/// Every condition with its columns.
-const ALL: [(Condition, Status); 11] = [
-    (Condition::Queued, plain(QUEUED)),
-    (Condition::Sent, Status { status: QUEUED, reason: None, attempted: true }),
-    (Condition::HandedOver, plain(SENT)),
-    (Condition::Delivered, plain(DELIVERED)),
-    (Condition::NotSent, failed(NOT_SENT)),
-    (Condition::NotAccepted, failed(NOT_ACCEPTED)),
-    (Condition::Withdrawn, failed(WITHDRAWN)),
-    (Condition::Astray, failed(REACHED_ANOTHER_PEER)),
-    (Condition::Expired, plain(EXPIRED)),
-    (Condition::Cancelled, plain(CANCELLED)),
-    (Condition::Uncertain, plain(UNKNOWN)),
-];
-
-const fn plain(status: u8) -> Status {
-    Status { status, reason: None, attempted: false }
-}
-
-const fn failed(reason: u8) -> Status {
-    Status { status: FAILED, reason: Some(reason), attempted: false }
-}
-
-impl Status {
-    /// The columns for `condition`. `again` keeps a queued message marked as attempted.
-    pub(super) fn of(condition: Condition, again: bool) -> Self {
-        let found = ALL.iter().find(|(it, _)| *it == condition);
-        let status = found.map_or(plain(UNKNOWN), |(_, status)| *status);
-        Self { attempted: status.attempted || (again && condition == Condition::Queued), ..status }
+impl Columns {
+    /// A status that is not [`FAILED`], of a message that was not attempted.
+    pub(super) const fn plain(status: u8) -> Self {
+        Self { status, reason: None, attempted: false }
     }
 
-    /// The condition that these columns stand for; `None` if we never write them.
-    pub(super) fn condition(self) -> Option<Condition> {
-        ALL.iter().find(|(_, status)| *status == self).map(|(condition, _)| *condition)
+    pub(super) const fn failed(reason: u8) -> Self {
+        Self { status: FAILED, reason: Some(reason), attempted: false }
     }
-}
 
-/// Returns whether a message in one condition may get into another.
-///
-/// A late report changes nothing that is settled, except that a receipt always counts, and that the
-/// user can resend a message that did not arrive for certain.
-pub(super) fn may_become(from: Condition, to: Condition) -> bool {
-    match (from, to) {
-        (Condition::Delivered, to) => to == Condition::Delivered,
-        (_, Condition::Delivered) => true,
-        (from, _) if from.is_open() => true,
-        (from, Condition::Queued) => matches!(
-            from,
-            Condition::Expired
-                | Condition::Cancelled
-                | Condition::NotSent
-                | Condition::NotAccepted
-                | Condition::Withdrawn
-                | Condition::Uncertain
-        ),
-        (_, to) => !to.is_open(),
+    pub(super) const fn queued(attempted: bool) -> Self {
+        Self { status: QUEUED, reason: None, attempted }
+    }
+
+    /// Returns the columns of a status. They keep no details of it.
+    pub(super) fn of(status: &DeliveryStatus, attempted: bool) -> Self {
+        match status {
+            DeliveryStatus::Queued(_) => Self::queued(attempted),
+            DeliveryStatus::Sent => Self::plain(SENT),
+            DeliveryStatus::Delivered => Self::plain(DELIVERED),
+            DeliveryStatus::Failed(reason) => Self::failed(match reason {
+                FailureReason::NotAccepted => NOT_ACCEPTED,
+                FailureReason::Blocked | FailureReason::Forgotten | FailureReason::Replaced => WITHDRAWN,
+                FailureReason::ReachedAnother(_) => REACHED_ANOTHER_PEER,
+                // The core stores no `Ended`: the message stays queued for the next run.
+                FailureReason::Ended { .. }
+                | FailureReason::QueueFull
+                | FailureReason::NotSent(_)
+                | FailureReason::Rejected(_) => NOT_SENT,
+            }),
+            DeliveryStatus::Expired => Self::plain(EXPIRED),
+            DeliveryStatus::Cancelled => Self::plain(CANCELLED),
+            DeliveryStatus::Unknown => Self::plain(UNKNOWN),
+        }
+    }
+
+    /// Returns the nearest status, with the details that [`crate::model::stored::Direction`] names;
+    /// `None` if we never write these columns.
+    pub(super) fn read(self) -> Option<DeliveryStatus> {
+        let reason = |reason| match reason {
+            NOT_SENT => Some(FailureReason::NotSent(SendError::Other("the reason is not stored".into()))),
+            NOT_ACCEPTED => Some(FailureReason::NotAccepted),
+            WITHDRAWN => Some(FailureReason::Blocked),
+            REACHED_ANOTHER_PEER => Some(FailureReason::ReachedAnother(None)),
+            _ => None,
+        };
+        Some(match (self.status, self.reason, self.attempted) {
+            (QUEUED, None, false) => DeliveryStatus::Queued(PendingReason::InLine),
+            (QUEUED, None, true) => DeliveryStatus::Queued(PendingReason::NoReceipt),
+            (SENT, None, false) => DeliveryStatus::Sent,
+            (DELIVERED, None, false) => DeliveryStatus::Delivered,
+            (FAILED, Some(number), false) => DeliveryStatus::Failed(reason(number)?),
+            (EXPIRED, None, false) => DeliveryStatus::Expired,
+            (CANCELLED, None, false) => DeliveryStatus::Cancelled,
+            (UNKNOWN, None, false) => DeliveryStatus::Unknown,
+            _ => return None,
+        })
+    }
+
+    pub(super) fn is_queued(self) -> bool {
+        self.status == QUEUED
+    }
+
+    /// Returns whether a report about a message with these columns may change them to `to`.
+    ///
+    /// A late report changes nothing that is final, except that a receipt always counts.
+    pub(super) fn may_become(self, to: Self) -> bool {
+        match (self.status, to.status) {
+            (DELIVERED, to) => to == DELIVERED,
+            (_, DELIVERED) | (QUEUED, _) => true,
+            (_, to) => to != QUEUED,
+        }
+    }
+
+    /// Returns whether the user may send a message with these columns again: it is queued, or it
+    /// did not arrive for certain.
+    pub(super) fn may_be_resent(self) -> bool {
+        match self.status {
+            QUEUED | EXPIRED | CANCELLED | UNKNOWN => true,
+            FAILED => self.reason != Some(REACHED_ANOTHER_PEER),
+            _ => false,
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::model::delivery::RejectReason;
 
-    fn conditions() -> Vec<Condition> {
-        (0..=u8::MAX).map_while(Condition::of).collect()
+    /// Every status that the store tells apart, as it is read back, and whether it was attempted.
+    pub(in super::super) fn all() -> Vec<(DeliveryStatus, bool)> {
+        let not_sent = FailureReason::NotSent(SendError::Other("the reason is not stored".into()));
+        vec![
+            (DeliveryStatus::Queued(PendingReason::InLine), false),
+            (DeliveryStatus::Queued(PendingReason::NoReceipt), true),
+            (DeliveryStatus::Delivered, false),
+            (DeliveryStatus::Sent, false),
+            (DeliveryStatus::Unknown, false),
+            (DeliveryStatus::Failed(FailureReason::ReachedAnother(None)), false),
+            (DeliveryStatus::Failed(not_sent), false),
+            (DeliveryStatus::Failed(FailureReason::NotAccepted), false),
+            (DeliveryStatus::Failed(FailureReason::Blocked), false),
+            (DeliveryStatus::Expired, false),
+            (DeliveryStatus::Cancelled, false),
+        ]
+    }
+
+    fn all_columns() -> Vec<Columns> {
+        all().iter().map(|(status, attempted)| Columns::of(status, *attempted)).collect()
     }
 
     #[test]
-    fn every_condition_has_columns_of_its_own() {
-        for condition in conditions() {
-            let status = Status::of(condition, false);
-            assert_eq!(status.condition(), Some(condition));
-            assert_eq!(status.status == QUEUED, condition.is_open());
-            assert_eq!(status.reason.is_some(), status.status == FAILED);
+    fn every_status_has_columns_of_its_own() {
+        for (status, attempted) in all() {
+            let columns = Columns::of(&status, attempted);
+            assert_eq!((columns.read().as_ref(), columns.attempted), (Some(&status), attempted));
+            assert_eq!(columns.is_queued(), !status.is_final());
+            assert_eq!(columns.reason.is_some(), columns.status == FAILED);
         }
-        assert_eq!(Status::of(Condition::Queued, true).condition(), Some(Condition::Sent));
-        assert_eq!(Status::of(Condition::Expired, true), Status::of(Condition::Expired, false));
+        let queued = DeliveryStatus::Queued(PendingReason::Unreachable);
+        assert_eq!(Columns::of(&queued, true), Columns::queued(true));
+        assert_eq!(Columns::of(&DeliveryStatus::Expired, true), Columns::plain(EXPIRED));
+    }
+
+    #[test]
+    fn details_are_read_back_as_the_nearest_status() {
+        let reads = |reason| Columns::of(&DeliveryStatus::Failed(reason), false).read().unwrap();
+        assert_eq!(reads(FailureReason::Replaced), DeliveryStatus::Failed(FailureReason::Blocked));
+        let another = FailureReason::ReachedAnother("127.0.0.1:1".parse().ok());
+        assert_eq!(reads(another), DeliveryStatus::Failed(FailureReason::ReachedAnother(None)));
+        let not_sent = reads(FailureReason::NotSent(SendError::Refused));
+        assert_eq!(reads(FailureReason::QueueFull), not_sent);
+        assert_eq!(reads(FailureReason::Rejected(RejectReason::Ourselves)), not_sent);
     }
 
     #[test]
     fn unknown_columns_stand_for_nothing() {
-        let odd = [plain(7), plain(FAILED), failed(5), failed(0)];
-        let attempted = Status { attempted: true, ..plain(DELIVERED) };
-        assert!(odd.into_iter().chain([attempted]).all(|status| status.condition().is_none()));
+        let odd = [Columns::plain(7), Columns::plain(FAILED), Columns::failed(5), Columns::failed(0)];
+        let attempted = Columns { attempted: true, ..Columns::plain(DELIVERED) };
+        let reason = Columns { reason: Some(NOT_SENT), ..Columns::plain(SENT) };
+        assert!(odd.into_iter().chain([attempted, reason]).all(|columns| columns.read().is_none()));
     }
 
     #[test]
-    fn only_the_user_reopens_a_settled_message() {
-        let again = [
-            Condition::Expired,
-            Condition::Cancelled,
-            Condition::NotSent,
-            Condition::NotAccepted,
-            Condition::Withdrawn,
-            Condition::Uncertain,
-        ];
-        for from in conditions() {
-            assert!(may_become(from, from) && may_become(from, Condition::Delivered), "{from:?}");
-            for to in conditions() {
-                let allowed = match (from.is_open(), to.is_open()) {
+    fn late_reports_change_nothing_final_but_receipts() {
+        for from in all_columns() {
+            assert!(from.may_become(from) && from.may_become(Columns::plain(DELIVERED)), "{from:?}");
+            for to in all_columns() {
+                let allowed = match (from.is_queued(), to.is_queued()) {
                     (true, _) => true,
-                    (false, true) => to == Condition::Queued && again.contains(&from),
-                    (false, false) => from != Condition::Delivered || to == Condition::Delivered,
+                    (false, true) => false,
+                    (false, false) => from.status != DELIVERED || to.status == DELIVERED,
                 };
-                assert_eq!(may_become(from, to), allowed, "{from:?} to {to:?}");
+                assert_eq!(from.may_become(to), allowed, "{from:?} to {to:?}");
             }
         }
+    }
+
+    #[test]
+    fn messages_that_may_have_arrived_are_not_resent() {
+        let settled: Vec<_> = all_columns().into_iter().filter(|columns| !columns.may_be_resent()).collect();
+        let expected =
+            [Columns::plain(DELIVERED), Columns::plain(SENT), Columns::failed(REACHED_ANOTHER_PEER)];
+        assert_eq!(settled, expected);
     }
 }

@@ -4,13 +4,13 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::fold::folded;
 use super::rows::{self, stored_time};
-use super::status::{Status, may_become};
+use super::status::Columns;
 use super::{queries, retention};
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use crate::model::session::Message;
-use crate::model::stored::{Assurance, Condition, RowId, StoreOp, StoreResult};
+use crate::model::stored::{Assurance, RowId, StoreOp, StoreResult};
 
 /// A transaction, and what it added.
 pub(super) struct Batch<'a> {
@@ -28,7 +28,8 @@ pub(super) struct Batch<'a> {
 
 /// A message to be added.
 struct New<'a> {
-    status: Option<Status>,
+    /// `None` if it came.
+    status: Option<Columns>,
     shown: bool,
     message: Option<&'a Message>,
     name: Option<&'a PeerName>,
@@ -40,12 +41,11 @@ struct New<'a> {
 impl Batch<'_> {
     pub(super) fn write(&mut self, write: &StoreOp) -> Result<StoreResult> {
         match write {
-            StoreOp::Said { to, name, message, condition, assurance, expires } => {
-                let again = message.again && to.public_key().is_some();
-                let status = Some(Status::of(*condition, again));
+            StoreOp::Outgoing { to, name, message, status, attempted, assurance, expires } => {
+                let columns = Columns::of(status, *attempted);
                 let (name, expires) = (name.as_ref(), *expires);
                 let new = New {
-                    status,
+                    status: Some(columns),
                     shown: true,
                     message: Some(message),
                     name,
@@ -55,12 +55,14 @@ impl Batch<'_> {
                 };
                 let peer = self.peer(*to, name)?;
                 if self.add(peer, &new)?.is_none() {
-                    self.change(*to, message.id, *condition, Some(expires))?;
+                    self.resend(*to, message.id, columns, expires)?;
                 }
             }
-            StoreOp::Became { to, id, condition } => self.change(*to, *id, *condition, None)?,
-            StoreOp::Moved { id, from, to } => self.move_message(*id, *from, *to)?,
-            StoreOp::Heard { from, name, assurance, body } => {
+            StoreOp::Status { to, id, status, attempted } => {
+                self.change(*to, *id, Columns::of(status, *attempted))?;
+            }
+            StoreOp::Move { id, from, to } => self.move_message(*id, *from, *to)?,
+            StoreOp::IncomingPlain { from, name, assurance, body } => {
                 let name = name.as_ref();
                 let new = New {
                     status: None,
@@ -74,18 +76,19 @@ impl Batch<'_> {
                 let peer = self.peer(*from, name)?;
                 self.add(peer, &new)?;
             }
-            StoreOp::Taken { from, name, assurance, messages } => {
-                let take = |message| self.take(Recipient::key(*from), name.as_ref(), *assurance, message);
-                return messages.iter().map(take).collect::<Result<_>>().map(StoreResult::Taken);
+            StoreOp::Incoming { from, name, assurance, messages } => {
+                let add =
+                    |message| self.add_incoming(Recipient::key(*from), name.as_ref(), *assurance, message);
+                return messages.iter().map(add).collect::<Result<_>>().map(StoreResult::Incoming);
             }
-            StoreOp::Shown(rows) => {
+            StoreOp::MarkShown(rows) => {
                 let mut update =
                     self.conn.prepare_cached("UPDATE message SET shown = 1 WHERE message = ?")?;
                 for row in rows {
                     update.execute([row.0])?;
                 }
             }
-            StoreOp::Read(from) => {
+            StoreOp::MarkRead(from) => {
                 if let Some(peer) = queries::number_of(self.conn, *from)? {
                     self.conn
                         .prepare_cached(
@@ -97,16 +100,17 @@ impl Batch<'_> {
                 }
             }
             StoreOp::Forget(selection) => {
-                let (gone, stay) = retention::forget(self.conn, selection)?;
-                self.forgot |= gone > 0;
-                return Ok(StoreResult::Forgotten(gone.unsigned_abs(), stay.unsigned_abs()));
+                let (removed, queued) = retention::forget(self.conn, selection)?;
+                let (removed, queued) = (removed.unsigned_abs(), queued.unsigned_abs());
+                self.forgot |= removed > 0;
+                return Ok(StoreResult::Forgotten { removed, queued });
             }
         }
         Ok(StoreResult::Done)
     }
 
     /// Adds a message that came, unless its id is known.
-    fn take(
+    fn add_incoming(
         &mut self,
         from: Recipient,
         name: Option<&PeerName>,
@@ -183,42 +187,64 @@ impl Batch<'_> {
             .map(drop)
     }
 
-    /// Changes the status of a message of ours where the rules allow it.
-    fn change(&self, to: Recipient, id: MessageId, condition: Condition, expires: Option<u64>) -> Result<()> {
-        let Some(peer) = queries::number_of(self.conn, to)? else { return Ok(()) };
-        let found = self
-            .conn
+    /// Changes the status of an outgoing message if the rules allow it.
+    fn change(&self, to: Recipient, id: MessageId, columns: Columns) -> Result<()> {
+        match self.status_of(to, id)? {
+            Some((message, from)) if from.may_become(columns) => self.set(to, message, from, columns, None),
+            _ => Ok(()),
+        }
+    }
+
+    /// Changes the status of a message that the user sends again, and when it expires.
+    fn resend(&self, to: Recipient, id: MessageId, columns: Columns, expires: u64) -> Result<()> {
+        match self.status_of(to, id)? {
+            Some((message, from)) if from.may_become(columns) || from.may_be_resent() => {
+                self.set(to, message, from, columns, Some(expires))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the row and the status of an outgoing message.
+    fn status_of(&self, to: Recipient, id: MessageId) -> Result<Option<(i64, Columns)>> {
+        let Some(peer) = queries::number_of(self.conn, to)? else { return Ok(None) };
+        self.conn
             .prepare_cached(
                 "SELECT message, status, reason, attempted FROM message \
                  WHERE peer = ? AND id = ? AND outgoing = 1",
             )?
             .query_row(params![peer, id.as_bytes()], |row| {
-                Ok((row.get::<_, i64>(0)?, rows::condition(row, 1)?))
+                Ok((row.get::<_, i64>(0)?, rows::status(row, 1)?.1))
             })
-            .optional()?;
-        let Some((message, from)) = found else { return Ok(()) };
-        if !may_become(from, condition) {
-            return Ok(());
-        }
+            .optional()
+    }
+
+    fn set(
+        &self,
+        to: Recipient,
+        message: i64,
+        from: Columns,
+        columns: Columns,
+        expires: Option<u64>,
+    ) -> Result<()> {
         // An unencrypted message is queued again only if it was not sent.
-        let again = from == Condition::Sent && to.public_key().is_some();
-        let status = Status::of(condition, again);
+        let stays_attempted = from.attempted && columns.is_queued() && to.public_key().is_some();
         self.conn
             .prepare_cached(
                 "UPDATE message SET status = ?, reason = ?, attempted = ?, expires = coalesce(?, expires) \
                  WHERE message = ?",
             )?
             .execute(params![
-                status.status,
-                status.reason,
-                status.attempted,
+                columns.status,
+                columns.reason,
+                columns.attempted || stays_attempted,
                 expires.map(stored_time),
                 message
             ])
             .map(drop)
     }
 
-    /// Gives a message of ours to another recipient, or drops it if it is there already.
+    /// Gives an outgoing message to another recipient, or drops it if it is there already.
     fn move_message(&self, id: MessageId, from: Recipient, to: Recipient) -> Result<()> {
         if from == to {
             return Ok(());

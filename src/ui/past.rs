@@ -54,7 +54,7 @@ impl Past<'_> {
 
     /// Where those begin that came since the user last had to do with their sender; nowhere if all were read.
     pub fn first_new(entries: &[StoredMessage]) -> Option<usize> {
-        entries.iter().position(|entry| matches!(entry.way, Direction::In { new: true, .. }))
+        entries.iter().position(|entry| matches!(entry.direction, Direction::Incoming { new: true, .. }))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::core::{CommandKind, Event, GONE_AFTER, MAX_OUTBOX_BYTES, OfflineReaso
 use crate::model::address::Source;
 use crate::model::delivery::DeliveryStatus;
 use crate::model::message::{Fault, SendResult};
+use crate::model::stored::StoreError;
 use crate::model::untrusted::harmless;
 use fates::{done, first, not_sent, sum};
 pub use fates::{hold_words, is_good, later, quoted, status_words};
@@ -117,11 +118,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             )
             .into(),
         ],
-        Event::NotKept(why) => vec![voice.warning(format!(
-            "The history cannot be written: {}. What you send goes out, and is lost if you leave before it arrives; \
-             what comes is shown, and not acknowledged, so that it comes again.",
-            harmless(why)
-        ))],
+        Event::NotStored(why) => vec![voice.warning(not_stored(why))],
         Event::NotWaiting => vec!["That text does not wait any more; /outbox shows those that do.".into()],
         Event::Listed { rows, unasked } => peer_list(rows, *unasked, voice.labels),
         Event::Dialed { total: 0, .. } | Event::Settled(_) | Event::PinsChanged => Vec::new(),
@@ -139,6 +136,21 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             )
             .into(),
         ],
+    }
+}
+
+/// The line for messages that cannot be stored.
+fn not_stored(why: &StoreError) -> String {
+    let what_comes = "what comes is shown, and not acknowledged, so that it comes again";
+    match why {
+        StoreError::NoRoom => {
+            format!("Messages cannot be stored: {why}. What you send is refused; {what_comes}.")
+        }
+        _ => format!(
+            "The history cannot be written: {}. What you send goes out, and is lost if you leave before it \
+             arrives; {what_comes}.",
+            harmless(&why.to_string())
+        ),
     }
 }
 

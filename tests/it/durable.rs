@@ -8,6 +8,7 @@ mod calendar;
 mod disk;
 mod files;
 mod killed;
+mod memory;
 mod outbox;
 mod past;
 mod plain;
@@ -48,7 +49,7 @@ fn history_of(name: &str, data: &Path) -> PathBuf {
 /// All messages that `name` has kept, the oldest first; also while the program runs.
 fn kept_of(name: &str, data: &Path) -> Vec<StoredMessage> {
     let mut store = Sqlite::reader(&history_of(name, data)).expect("a history");
-    store.entries(&Query { limit: ALL, ..Query::default() }).expect("readable")
+    store.messages(&Query { limit: ALL, ..Query::default() }).expect("readable")
 }
 
 /// Somebody who is the same, at the same port, whenever they start.

@@ -4,9 +4,10 @@ use std::fs;
 use std::io::Read;
 use std::process::Stdio;
 
+use p2p_chat::model::delivery::{DeliveryStatus, PendingReason};
 use p2p_chat::model::key::{KEY_BYTES, PublicKey};
 use p2p_chat::model::peer_id::{PeerId, Recipient};
-use p2p_chat::model::stored::{Assurance, Condition};
+use p2p_chat::model::stored::Assurance;
 use tempfile::TempDir;
 
 use crate::support::{Peer, assert_harmless};
@@ -64,14 +65,14 @@ fn what_was_said_is_printed_as_the_chat_shows_it() {
     let carol = at("127.0.0.1:5002");
     kept.hears_bob("good\nmorning")
         .later(5)
-        .says(&[(Recipient::Peer(PeerId::Key(bob())), "Bob", Condition::Delivered)], "hello Bob");
+        .says(&[(Recipient::Peer(PeerId::Key(bob())), "Bob", DeliveryStatus::Delivered)], "hello Bob");
     kept.later(60).hears(carol, "Carol", "hello all").takes(bob(), "Bob", Assurance::Verified, "/me waves");
     kept.later(14 * 3_600);
-    let four: Vec<(Recipient, &str, Condition)> = vec![
-        (Recipient::Peer(PeerId::Key(bob())), "Bob", Condition::Delivered),
-        (carol, "Carol", Condition::HandedOver),
-        (at("127.0.0.1:5003"), "Dave", Condition::HandedOver),
-        (at("127.0.0.1:5004"), "Eve", Condition::Queued),
+    let four: Vec<(Recipient, &str, DeliveryStatus)> = vec![
+        (Recipient::Peer(PeerId::Key(bob())), "Bob", DeliveryStatus::Delivered),
+        (carol, "Carol", DeliveryStatus::Sent),
+        (at("127.0.0.1:5003"), "Dave", DeliveryStatus::Sent),
+        (at("127.0.0.1:5004"), "Eve", DeliveryStatus::Queued(PendingReason::InLine)),
     ];
     kept.says(&four, "supper").hears(carol, "Carol", NASTY);
     let expected = "\
@@ -203,8 +204,8 @@ fn each_line_of_json_is_an_object_that_says_everything() {
     let party = at("127.0.0.1:5002");
     kept.says(
         &[
-            (party, "Carol", Condition::Uncertain),
-            (Recipient::Peer(PeerId::Key(bob())), "Bob", Condition::Sent),
+            (party, "Carol", DeliveryStatus::Unknown),
+            (Recipient::Peer(PeerId::Key(bob())), "Bob", DeliveryStatus::Queued(PendingReason::NoReceipt)),
         ],
         "to \"both\" \\",
     );
@@ -240,7 +241,7 @@ fn each_line_of_json_is_an_object_that_says_everything() {
 fn markdown_has_a_heading_for_each_day_and_no_markup_of_others() {
     let mut kept = Kept::new();
     kept.hears_bob("Good *morning*").later(86_400).hears(at("127.0.0.1:5002"), "Carol", NASTY);
-    kept.says(&[(Recipient::Peer(PeerId::Key(bob())), "Bob", Condition::Delivered)], "1. one");
+    kept.says(&[(Recipient::Peer(PeerId::Key(bob())), "Bob", DeliveryStatus::Delivered)], "1. one");
     let expected = "\
 ## Saturday, 21 November 2026
 

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use p2p_chat::model::delivery::DeliveryStatus;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::name::PeerName;
 use p2p_chat::model::peer_id::{PeerId, Recipient};
 use p2p_chat::model::session::Message;
-use p2p_chat::model::stored::{Assurance, Condition, RowId, StoreOp, StoreResult};
+use p2p_chat::model::stored::{Assurance, RowId, StoreOp, StoreResult};
 use p2p_chat::store::{Store, StoreError};
 
 /// Words that there are. The one of rank n is said as often as the first divided by n (Zipf).
@@ -123,20 +124,20 @@ impl Corpus {
         while done < messages {
             let clock = BEGINS + LASTS / messages * done;
             let shown = written.drain(..).filter_map(|written| match written {
-                StoreResult::Taken(rows) => Some(rows),
+                StoreResult::Incoming(rows) => Some(rows),
                 _ => None,
             });
             let shown: Vec<RowId> = shown.flatten().flatten().collect();
             let count = BATCH.min(messages - done);
             let mut writes: Vec<StoreOp> =
                 (done..done + count).map(|number| self.message(number, clock)).collect();
-            writes.push(StoreOp::Shown(shown));
+            writes.push(StoreOp::MarkShown(shown));
             written = store.apply(&writes, clock)?;
             done += count;
         }
-        let reads: Vec<StoreOp> = (0..PARTIES).map(|number| StoreOp::Read(Self::party(number))).collect();
+        let reads: Vec<StoreOp> = (0..PARTIES).map(|number| StoreOp::MarkRead(Self::party(number))).collect();
         let shown = written.into_iter().filter_map(|written| match written {
-            StoreResult::Taken(rows) => Some(StoreOp::Shown(rows.into_iter().flatten().collect())),
+            StoreResult::Incoming(rows) => Some(StoreOp::MarkShown(rows.into_iter().flatten().collect())),
             _ => None,
         });
         let last: Vec<StoreOp> = shown.chain(reads).collect();
@@ -148,11 +149,12 @@ impl Corpus {
         let name = Some(name(party));
         let message = Message { id: id(number), time: clock, again: false, body: self.text() };
         if self.below(2) == 0 {
-            return StoreOp::Said {
+            return StoreOp::Outgoing {
                 to: Self::party(party),
                 name,
                 message,
-                condition: Condition::Delivered,
+                status: DeliveryStatus::Delivered,
+                attempted: false,
                 assurance: Assurance::Encrypted,
                 expires: 0,
             };
@@ -193,7 +195,7 @@ impl Corpus {
 
 /// A text that came from the party of this number.
 pub(super) fn taken(party: u64, message: Message) -> StoreOp {
-    StoreOp::Taken {
+    StoreOp::Incoming {
         from: key(party),
         name: Some(name(party)),
         assurance: Assurance::Encrypted,

@@ -125,7 +125,7 @@ impl Keeps for Ours {
             messages.iter().map(|(from, message)| taken(*from, message.clone())).collect();
         let written = self.0.apply(&writes, clock)?;
         let is_new =
-            |written: &StoreResult| matches!(written, StoreResult::Taken(rows) if rows[..] != [None]);
+            |written: &StoreResult| matches!(written, StoreResult::Incoming(rows) if rows[..] != [None]);
         ensure!(written.iter().all(is_new), "something was a double");
         Ok(())
     }

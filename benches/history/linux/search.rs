@@ -111,7 +111,7 @@ fn search(store: &mut Sqlite, words: &str, with: Option<u64>) -> anyhow::Result<
     let which = Selection { with, ..Selection::default() };
     let query = Query { which, words: Some(words.to_owned()), before: None, limit: SHOWN };
     let begun = Instant::now();
-    let found = store.entries(&query)?;
+    let found = store.messages(&query)?;
     let taken = begun.elapsed();
     let has_all = |body: &str| words.split(' ').all(|word| body.contains(word));
     ensure!(found.iter().all(|entry| has_all(&entry.body)), "found what does not have {words:?}");

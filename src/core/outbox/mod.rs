@@ -10,8 +10,9 @@
 //!
 //! The outbox knows neither peers nor keys. Its caller says how a recipient can be written to (a
 //! [`Route`]) whenever a queue is due, carries out the [`OutboxOutput`]s, and reports what became of them.
-//! Messages are stored through [`OutboxOutput::Store`]; where that fails, they are sent all the same, but
-//! are not there after a restart.
+//! Messages are stored through [`OutboxOutput::Store`]. A new message that the store in memory has no
+//! room for is refused. After any other error, messages are sent all the same, but are not there after
+//! a restart.
 
 mod entry;
 mod limits;

@@ -103,7 +103,7 @@ impl Outbox {
         let status = match &result {
             SendResult::Delivered => DeliveryStatus::Delivered,
             SendResult::HandedOver => DeliveryStatus::Sent,
-            SendResult::Astray(addr) => DeliveryStatus::Failed(FailureReason::ReachedAnother(*addr)),
+            SendResult::Astray(addr) => DeliveryStatus::Failed(FailureReason::ReachedAnother(Some(*addr))),
             SendResult::Failed(_) => not_sent(&result),
             SendResult::NoReceipt | SendResult::Unanswered | SendResult::Broken => DeliveryStatus::Unknown,
         };

@@ -1,21 +1,22 @@
-//! What the store has to take before a message goes on, and what it is told of each message.
+//! Stores each message and its status, and makes a message wait until that is done.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::entry::{Entry, Stage};
 use super::{Jitter, Moved, Outbox, OutboxOutput};
 use crate::core::time::Time;
-use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
+use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::stored::{Assurance, Condition, StoreOp};
+use crate::model::stored::{Assurance, StoreError, StoreOp};
 
-/// Something that the store was asked to take.
+/// A write whose result the outbox waits for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct WriteId(pub u64);
 
-/// What follows when the store has taken it.
+/// What follows when the write is done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Then {
     /// The message may be sent to a key, and the user may rely on its being queued.
@@ -24,7 +25,7 @@ enum Then {
     Attempt,
 }
 
-/// What the outbox waits for the store to take.
+/// The writes that the outbox waits for.
 #[derive(Debug, Default)]
 pub(super) struct Barriers {
     last: u64,
@@ -52,7 +53,7 @@ impl Barriers {
 }
 
 impl Outbox {
-    /// Whether the store has still to take something that was entered.
+    /// Whether a message that was entered is not stored yet.
     pub fn is_storing(&self) -> bool {
         !self.barriers.waiting.is_empty()
     }
@@ -65,8 +66,10 @@ impl Outbox {
                 entry.stored_for = Some(to);
                 entry.storing = true;
                 let write = self.barriers.add(to, entry.id(), Then::Queued);
-                let said = said(to, entry, Condition::Queued, self.expire);
-                self.outputs.push(OutboxOutput::Store(Some(write), said));
+                // An earlier run may have sent it to this key.
+                let attempted = entry.message.again && to.public_key().is_some();
+                let add = add(to, entry, attempted, self.expire);
+                self.outputs.push(OutboxOutput::Store(Some(write), add));
             }
         }
     }
@@ -77,8 +80,8 @@ impl Outbox {
         entry.stage = Stage::Committing;
         entry.stored_as_queued = entry.stored_for.is_some();
         let write = match entry.stored_for {
-            Some(to) => StoreOp::Became { to, id, condition: Condition::Sent },
-            None => said(to, entry, Condition::Sent, self.expire),
+            Some(to) => queued(to, id, true),
+            None => add(to, entry, true, self.expire),
         };
         entry.stored_for = entry.stored_for.or(Some(to));
         entry.stored_as_attempted = true;
@@ -107,15 +110,34 @@ impl Outbox {
         if let (true, Some(to)) = (std::mem::take(&mut entry.stored_as_attempted), entry.stored_for) {
             entry.storing = true;
             let barrier = self.barriers.add(to, id, Then::Queued);
-            let write = StoreOp::Became { to, id, condition: Condition::Queued };
-            self.outputs.push(OutboxOutput::Store(Some(barrier), write));
+            self.outputs.push(OutboxOutput::Store(Some(barrier), queued(to, id, false)));
         }
     }
 
-    /// The store has taken something, or has failed to. The caller then serves the queues that are
-    /// due.
-    pub fn stored(&mut self, write: WriteId, is_stored: bool, now: Time) {
-        let Some((to, id, then)) = self.barriers.waiting.remove(&write) else { return };
+    /// Takes the result of a write. A new message that the store has no room for is refused; after
+    /// any other error it goes out all the same. The caller then serves the queues that are due.
+    ///
+    /// Returns whether a message was refused.
+    pub fn stored(&mut self, write: WriteId, result: &Result<(), StoreError>, now: Time) -> bool {
+        let Some((to, id, then)) = self.barriers.waiting.remove(&write) else { return false };
+        if *result == Err(StoreError::NoRoom) && self.is_new(to, id) {
+            self.forget_stored(to, id);
+            let why = FailureReason::Rejected(RejectReason::NoMemory);
+            self.ends(to, id, DeliveryStatus::Failed(why));
+            return true;
+        }
+        self.goes_on(to, id, then, result.is_ok(), now);
+        false
+    }
+
+    /// Whether nothing has been sent of a message, and the user has not been told that it is queued.
+    fn is_new(&self, to: Recipient, id: MessageId) -> bool {
+        let entry = self.queues.get(&to).and_then(|queue| queue.entries.get(queue.position(id)?));
+        entry.is_some_and(|entry| entry.stage != Stage::InFlight && !entry.is_sent && entry.told.is_none())
+    }
+
+    /// Continues with a message whose write is done.
+    fn goes_on(&mut self, to: Recipient, id: MessageId, then: Then, is_stored: bool, now: Time) {
         let Some(queue) = self.queues.get_mut(&to) else { return };
         let (is_put_off, pending) = (!queue.asking && queue.not_before > now, queue.pending);
         let Some(entry) = queue.entry(id) else { return };
@@ -145,11 +167,14 @@ impl Outbox {
         }
     }
 
-    /// Tells the store the final status of a message that it has.
+    /// Tells the store the final status of a message that it has. A message that the end of the
+    /// program cut short stays queued there.
     pub(super) fn store_status(&mut self, to: Recipient, id: MessageId, status: &DeliveryStatus) {
         let Some(entry) = self.queues.get_mut(&to).and_then(|queue| queue.entry(id)) else { return };
-        if let (Some(to), Some(condition)) = (entry.stored_for, condition_of(status)) {
-            self.outputs.push(OutboxOutput::Store(None, StoreOp::Became { to, id, condition }));
+        let stays = matches!(status, DeliveryStatus::Failed(FailureReason::Ended { .. }));
+        if let Some(to) = entry.stored_for.filter(|_| status.is_final() && !stays) {
+            let write = StoreOp::Status { to, id, status: status.clone(), attempted: false };
+            self.outputs.push(OutboxOutput::Store(None, write));
         }
     }
 
@@ -166,8 +191,7 @@ impl Outbox {
         let Some(entry) = self.queues.get_mut(&to).and_then(|queue| queue.entry(id)) else { return };
         if let (false, Some(to)) = (std::mem::replace(&mut entry.stored_as_attempted, true), entry.stored_for)
         {
-            self.outputs
-                .push(OutboxOutput::Store(None, StoreOp::Became { to, id, condition: Condition::Sent }));
+            self.outputs.push(OutboxOutput::Store(None, queued(to, id, true)));
         }
     }
 
@@ -207,7 +231,7 @@ impl Outbox {
             }
             if let Some(from) = entry.stored_for.filter(|from| *from != to) {
                 entry.stored_for = Some(to);
-                self.outputs.push(OutboxOutput::Store(None, StoreOp::Moved { id: entry.id(), from, to }));
+                self.outputs.push(OutboxOutput::Store(None, StoreOp::Move { id: entry.id(), from, to }));
             }
             into.bytes += entry.bytes();
             into.entries.push_back(entry);
@@ -270,7 +294,7 @@ impl Outbox {
     fn is_queued_already(&mut self, from: Recipient, to: Recipient, id: MessageId) {
         let Some(entry) = self.remove(from, id) else { return };
         if let Some(from) = entry.stored_for {
-            self.outputs.push(OutboxOutput::Store(None, StoreOp::Moved { id, from, to }));
+            self.outputs.push(OutboxOutput::Store(None, StoreOp::Move { id, from, to }));
         }
         if entry.told.is_none() {
             self.outputs.push(OutboxOutput::Duplicate(entry.op));
@@ -284,14 +308,11 @@ impl Outbox {
         if let Some(from) = entry.stored_for {
             entry.stored_for = Some(to);
             if std::mem::take(&mut entry.stored_as_attempted) && !entry.is_sent {
-                self.outputs.push(OutboxOutput::Store(
-                    None,
-                    StoreOp::Became { to: from, id, condition: Condition::Queued },
-                ));
+                self.outputs.push(OutboxOutput::Store(None, queued(from, id, false)));
             }
             entry.storing = true;
             let barrier = self.barriers.add(to, id, Then::Queued);
-            self.outputs.push(OutboxOutput::Store(Some(barrier), StoreOp::Moved { id, from, to }));
+            self.outputs.push(OutboxOutput::Store(Some(barrier), StoreOp::Move { id, from, to }));
         }
         self.add(to, entry);
         if let Some(queue) = self.queues.get_mut(&to) {
@@ -300,38 +321,23 @@ impl Outbox {
     }
 }
 
-/// What the store is told of a new message.
-fn said(to: Recipient, entry: &Entry, condition: Condition, expire: std::time::Duration) -> StoreOp {
+/// Adds a queued message to the store.
+fn add(to: Recipient, entry: &Entry, attempted: bool, expire: Duration) -> StoreOp {
     let is_encrypted = matches!(to, Recipient::Peer(PeerId::Key(_)));
     let assurance = if is_encrypted { Assurance::Encrypted } else { Assurance::Plain };
     let expire = u64::try_from(expire.as_millis()).unwrap_or(u64::MAX);
-    let expires = entry.message.time.saturating_add(expire);
-    StoreOp::Said {
+    StoreOp::Outgoing {
         to,
         name: entry.name.clone(),
         message: entry.message.clone(),
-        condition,
+        status: DeliveryStatus::Queued(PendingReason::InLine),
+        attempted,
         assurance,
-        expires,
+        expires: entry.message.time.saturating_add(expire),
     }
 }
 
-/// What the store keeps of a final status; `None` if it keeps what it has.
-fn condition_of(status: &DeliveryStatus) -> Option<Condition> {
-    Some(match status {
-        DeliveryStatus::Queued(_) | DeliveryStatus::Failed(FailureReason::Ended { .. }) => return None,
-        DeliveryStatus::Sent => Condition::HandedOver,
-        DeliveryStatus::Delivered => Condition::Delivered,
-        DeliveryStatus::Failed(reason) => match reason {
-            FailureReason::NotAccepted => Condition::NotAccepted,
-            FailureReason::Blocked | FailureReason::Forgotten | FailureReason::Replaced => {
-                Condition::Withdrawn
-            }
-            FailureReason::ReachedAnother(_) => Condition::Astray,
-            _ => Condition::NotSent,
-        },
-        DeliveryStatus::Expired => Condition::Expired,
-        DeliveryStatus::Cancelled => Condition::Cancelled,
-        DeliveryStatus::Unknown => Condition::Uncertain,
-    })
+/// Tells the store that a message is queued, and whether it may have been sent.
+fn queued(to: Recipient, id: MessageId, attempted: bool) -> StoreOp {
+    StoreOp::Status { to, id, status: DeliveryStatus::Queued(PendingReason::InLine), attempted }
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::address::PeerAddr;
 use crate::model::message::{SendError, SendResult};
-use crate::model::stored::Condition;
+use crate::model::stored::StoreError;
 use crate::protocol::plain::peer_at;
 use crate::protocol::session::{MAX_TEXT_BYTES, MAX_TURN_BYTES, MAX_TURN_RECORDS, Record};
 
@@ -50,7 +50,8 @@ fn queued(reason: PendingReason) -> DeliveryStatus {
 struct Story {
     outbox: Outbox,
     now: Time,
-    writes: Vec<(WriteId, Condition)>,
+    /// The writes whose results it waits for, and whether they mark a message as attempted.
+    writes: Vec<(WriteId, bool)>,
     has_slow_store: bool,
     sent: Vec<(Recipient, MessageId)>,
     batches: Vec<(PublicKey, Vec<Message>)>,
@@ -77,11 +78,11 @@ impl Story {
             match output {
                 OutboxOutput::Store(
                     Some(write),
-                    StoreOp::Said { condition, .. } | StoreOp::Became { condition, .. },
+                    StoreOp::Outgoing { attempted, .. } | StoreOp::Status { attempted, .. },
                 ) => {
-                    self.writes.push((write, condition));
+                    self.writes.push((write, attempted));
                 }
-                OutboxOutput::Store(Some(write), _) => self.writes.push((write, Condition::Queued)),
+                OutboxOutput::Store(Some(write), _) => self.writes.push((write, false)),
                 OutboxOutput::Ask(to) => self.asked.push(to),
                 OutboxOutput::SendPlain { to, id, .. } => self.sent.push((to, id)),
                 OutboxOutput::SendBatch { key, messages } => self.batches.push((key, messages)),
@@ -110,7 +111,8 @@ impl Story {
     /// The store takes, or fails to take, what it was asked to; then the due queues are served.
     fn store_turns(&mut self, is_stored: bool) {
         for (write, _) in std::mem::take(&mut self.writes) {
-            self.outbox.stored(write, is_stored, self.now);
+            let result = if is_stored { Ok(()) } else { Err(StoreError::Full) };
+            self.outbox.stored(write, &result, self.now);
         }
         self.serve_due();
     }
@@ -317,6 +319,37 @@ fn batch_fits_what_the_other_side_takes() {
 }
 
 #[test]
+fn message_without_room_in_store_is_refused() {
+    let refused = DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::NoMemory));
+    for to in [key(1), legacy(1), address(1)] {
+        let mut story = Story::new();
+        story.has_slow_store = true;
+        story.puts(to, 1);
+        let (write, _) = story.writes.remove(0);
+        assert!(story.outbox.stored(write, &Err(StoreError::NoRoom), story.now));
+        story.serve_due();
+        assert_eq!(story.statuses, [(id(1), refused.clone())]);
+        assert_eq!((story.outbox.count(to), story.outbox.bytes()), (0, 0));
+        assert_eq!((story.sent.len(), story.batches.len(), story.writes.len()), (0, 0, 0));
+    }
+}
+
+#[test]
+fn queued_message_is_not_refused_later() {
+    let mut story = Story::new();
+    story.puts(legacy(1), 1);
+    story.plain_ends(REFUSED, 0);
+    assert_eq!(story.statuses, [(id(1), queued(PendingReason::Unreachable))]);
+    story.has_slow_store = true;
+    story.outbox.met(legacy(1), story.now);
+    story.later(1_000);
+    for (write, _) in std::mem::take(&mut story.writes) {
+        assert!(!story.outbox.stored(write, &Err(StoreError::NoRoom), story.now));
+    }
+    assert_eq!(story.outbox.count(legacy(1)), 1);
+}
+
+#[test]
 fn text_to_several_recipients_counts_once() {
     let mut story = Story::new();
     for n in 1..=2 {
@@ -374,7 +407,7 @@ fn attempt_is_stored_before_it_is_made() {
     let mut story = Story::new();
     story.has_slow_store = true;
     story.puts(legacy(5001), 1);
-    assert_eq!(story.writes.iter().map(|(_, condition)| *condition).collect::<Vec<_>>(), [Condition::Sent]);
+    assert_eq!(story.writes.iter().map(|(_, attempted)| *attempted).collect::<Vec<_>>(), [true]);
     assert_eq!(story.sent, []);
     story.store_turns(true);
     assert_eq!(story.sent, [(legacy(5001), id(1))]);
@@ -482,7 +515,7 @@ fn leaving_keeps_what_is_stored() {
 #[derive(Clone, Debug)]
 enum Step {
     Put(u8, u32),
-    StoreTurns(bool),
+    StoreTurns(Result<(), StoreError>),
     BatchEnds { sent: usize, receipts: Vec<u32>, end: u8 },
     PlainEnds(u8),
     Answers(bool),
@@ -504,11 +537,19 @@ fn recipient(n: u8) -> Recipient {
     }
 }
 
+fn store_result() -> impl Strategy<Value = Result<(), StoreError>> {
+    prop_oneof![
+        18 => Just(Ok(())),
+        1 => Just(Err(StoreError::Full)),
+        1 => Just(Err(StoreError::NoRoom)),
+    ]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let to = || 0u8..5;
     prop_oneof![
         6 => (to(), 0u32..60).prop_map(|(to, n)| Step::Put(to, n)),
-        6 => prop::bool::weighted(0.9).prop_map(Step::StoreTurns),
+        6 => store_result().prop_map(Step::StoreTurns),
         5 => (0usize..70, prop::collection::vec(0u32..60, 0..40), 0u8..6)
             .prop_map(|(sent, receipts, end)| Step::BatchEnds { sent, receipts, end }),
         4 => (0u8..5).prop_map(Step::PlainEnds),
@@ -578,9 +619,9 @@ proptest! {
                     check(&mut story, &mut ended, &mut open);
                     story.outbox.serve(recipient(n), Story::route(recipient(n)), None, story.now);
                 }
-                Step::StoreTurns(is_stored) => {
+                Step::StoreTurns(result) => {
                     for (write, _) in std::mem::take(&mut story.writes) {
-                        story.outbox.stored(write, is_stored, story.now);
+                        story.outbox.stored(write, &result, story.now);
                         check(&mut story, &mut ended, &mut open);
                     }
                 }
@@ -638,7 +679,7 @@ proptest! {
         // Whatever was before: once everything works, every message ends.
         for _ in 0..400 {
             for (write, _) in std::mem::take(&mut story.writes) {
-                story.outbox.stored(write, true, story.now);
+                story.outbox.stored(write, &Ok(()), story.now);
             }
             for to in std::mem::take(&mut story.asked) {
                 story.outbox.rebind(to, key(2), None, story.now);

@@ -49,7 +49,7 @@ fn a_peer_that_was_found_elsewhere_does_not_go_back_to_where_another_answers() {
     }
     // And the text is not said to be his.
     let told = story.told();
-    let reached_another = DeliveryStatus::Failed(FailureReason::ReachedAnother(at(5001)));
+    let reached_another = DeliveryStatus::Failed(FailureReason::ReachedAnother(Some(at(5001))));
     let astray =
         |event: &Event| matches!(event, Event::Delivery { status, .. } if *status == reached_another);
     assert!(told.iter().any(astray), "{told:?}");
@@ -105,7 +105,7 @@ fn a_text_that_somebody_else_got_meanwhile_is_not_said_to_be_delivered() {
         story.perform(actions);
         let claimed = Some(Claimed { ip: real.v4().unwrap(), port: 5001 });
         let who = PeerInfo { claimed, ..bob(5001) };
-        let status = DeliveryStatus::Failed(FailureReason::ReachedAnother(real));
+        let status = DeliveryStatus::Failed(FailureReason::ReachedAnother(Some(real)));
         let text = "for Bob".into();
         let astray = Event::Delivery { op, who, status, is_first: true, parts, total: 1, text };
         assert_eq!(story.told(), [astray, Event::Settled(op)]);

@@ -1,11 +1,11 @@
 //! Texts that wait: for an address at which somebody else is by now, for a key that is not known yet, and for nothing any more.
 
-use super::keeping::{WEEK, conditions};
+use super::keeping::{QUEUED, WEEK, done, stored_statuses};
 use super::keys::{BOBS, key, message, met};
 use super::*;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Message, RequestEnd};
-use crate::model::stored::Condition;
+use crate::model::stored::StoreError;
 
 impl Story {
     /// Something in plain from who is called Eve.
@@ -52,7 +52,7 @@ fn a_text_that_is_refused_once_it_is_known_how_its_recipient_is_spoken_to_does_n
     let mut story = Story::keeping();
     let ping = Message { body: "PING".into(), ..message(1) };
     story.does(Command::Send { to: these(5001), message: ping });
-    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Queued]);
+    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [QUEUED]);
     story.ends(5001, &SendResult::HandedOver);
     let told = story.told();
     assert!(
@@ -62,7 +62,10 @@ fn a_text_that_is_refused_once_it_is_known_how_its_recipient_is_spoken_to_does_n
         )),
         "{told:?}"
     );
-    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::NotSent]);
+    assert_eq!(
+        stored_statuses(&story.disk_turns(Ok(()))),
+        [done(DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::CommandWord("PING"))))]
+    );
     assert_eq!(story.state.waiting(story.now), []);
 }
 
@@ -122,7 +125,10 @@ fn a_text_of_an_earlier_run_for_the_address_that_is_ours_by_now_is_not_sent_to_o
         ),
         "the user is told, for it waits no more: {told:?}"
     );
-    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::NotSent]);
+    assert_eq!(
+        stored_statuses(&story.disk_turns(Ok(()))),
+        [done(DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::Ourselves)))]
+    );
 }
 
 #[test]
@@ -130,14 +136,14 @@ fn a_text_for_a_key_that_was_not_remembered_stays_until_that_key_is_met_and_for_
     let mut story = Story::keeping();
     // The program was killed before the key of Bob was written down.
     story.restores(Recipient::Peer(PeerId::Key(key(BOBS))), 1);
-    assert_eq!(conditions(&story.disk_turns(Ok(()))), []);
+    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), []);
     story.dials_in(2, "Carol", 5002).expect("it is welcome");
     assert_eq!(story.letters_under_way(), []);
     story.dials_in(BOBS, "Bob", 5001).expect("it is welcome");
     assert_eq!(story.letters_under_way(), [Message { again: true, ..message(1) }]);
     story.told();
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Delivered]);
+    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [done(DeliveryStatus::Delivered)]);
     let told = story.told();
     assert!(
         told.iter().any(|event| matches!(
@@ -152,7 +158,7 @@ fn a_text_for_a_key_that_was_not_remembered_stays_until_that_key_is_met_and_for_
 fn a_text_for_a_key_that_is_met_no_more_expires() {
     let mut story = Story::keeping();
     story.restores_for(Recipient::Peer(PeerId::Key(key(BOBS))), 1, Duration::ZERO);
-    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Expired]);
+    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [done(DeliveryStatus::Expired)]);
 }
 
 #[test]
@@ -162,7 +168,10 @@ fn a_text_for_a_blocked_key_of_an_earlier_run_is_withdrawn() {
     story.does(Command::Block(key(BOBS)));
     story.disk_turns(Ok(()));
     story.restores(Recipient::Peer(PeerId::Key(key(BOBS))), 1);
-    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Withdrawn]);
+    assert_eq!(
+        stored_statuses(&story.disk_turns(Ok(()))),
+        [done(DeliveryStatus::Failed(FailureReason::Blocked))]
+    );
 }
 
 #[test]
@@ -195,7 +204,7 @@ fn who_leaves_is_not_told_that_a_text_stays_which_could_not_be_written_down() {
     story.knows_bob(5001);
     story.disk_turns(Ok(()));
     story.writes(5001, 1);
-    story.disk_turns(Err("the disk is full"));
+    story.disk_turns(Err(StoreError::Full));
     story.talked(None, RequestEnd::Unreachable(SendError::Refused));
     story.told();
     story.does(Command::Leave);

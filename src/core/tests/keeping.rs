@@ -1,13 +1,11 @@
 //! What is written down, what waits for that, and what waits for people who are away.
 
 use super::keys::{BOBS, key, message, met};
-use std::sync::Arc;
-
 use super::*;
 use crate::model::message::MessageId;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Message, Request, RequestEnd, SessionReport};
-use crate::model::stored::{Condition, RowId};
+use crate::model::stored::{RowId, StoreError};
 
 pub(super) const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
 
@@ -23,12 +21,12 @@ impl Story {
     }
 
     /// Everything that is to be written down by now is.
-    pub(super) fn disk_turns(&mut self, result: Result<(), &str>) -> Vec<StoreOp> {
+    pub(super) fn disk_turns(&mut self, result: Result<(), StoreError>) -> Vec<StoreOp> {
         let mut written = Vec::new();
         while !self.writes.is_empty() {
             let (id, write) = self.writes.remove(0);
             if let Some(id) = id {
-                let actions = self.state.written(id, result.map_err(Into::into), self.now);
+                let actions = self.state.written(id, result.clone(), self.now);
                 self.perform(actions);
             }
             written.push(write);
@@ -37,12 +35,12 @@ impl Story {
     }
 
     /// The disk does what it is to do, one after the other, with these results.
-    fn disk_turns_each(&mut self, results: &[Result<(), &str>]) {
+    fn disk_turns_each(&mut self, results: &[Result<(), StoreError>]) {
         for result in results {
             // No other write is awaited.
             let waits = self.writes.iter().position(|(id, _)| id.is_some()).expect("something is waited for");
             let id = self.writes.drain(..=waits).next_back().and_then(|(id, _)| id).unwrap();
-            let actions = self.state.written(id, result.map_err(Into::into), self.now);
+            let actions = self.state.written(id, result.clone(), self.now);
             self.perform(actions);
         }
     }
@@ -97,12 +95,29 @@ impl Story {
     }
 }
 
-pub(super) fn conditions(writes: &[StoreOp]) -> Vec<Condition> {
-    let condition = |write: &StoreOp| match write {
-        StoreOp::Said { condition, .. } | StoreOp::Became { condition, .. } => Some(*condition),
+/// A status that is stored, and whether the message was attempted.
+type StoredStatus = (DeliveryStatus, bool);
+
+/// A message that was not sent yet.
+pub(super) const QUEUED: StoredStatus = (DeliveryStatus::Queued(PendingReason::InLine), false);
+
+/// A message that may have been sent.
+pub(super) const ATTEMPTED: StoredStatus = (DeliveryStatus::Queued(PendingReason::InLine), true);
+
+/// A message whose status is final.
+pub(super) fn done(status: DeliveryStatus) -> StoredStatus {
+    (status, false)
+}
+
+/// The statuses that are written.
+pub(super) fn stored_statuses(writes: &[StoreOp]) -> Vec<StoredStatus> {
+    let status = |write: &StoreOp| match write {
+        StoreOp::Outgoing { status, attempted, .. } | StoreOp::Status { status, attempted, .. } => {
+            Some((status.clone(), *attempted))
+        }
         _ => None,
     };
-    writes.iter().filter_map(condition).collect()
+    writes.iter().filter_map(status).collect()
 }
 
 #[test]
@@ -114,10 +129,10 @@ fn a_text_to_a_key_is_sent_when_it_is_written_down_and_not_before() {
     story.writes(5001, 2);
     assert_eq!(story.letters_under_way(), []);
     let writes = story.disk_turns(Ok(()));
-    assert_eq!(conditions(&writes), [Condition::Queued, Condition::Queued]);
+    assert_eq!(stored_statuses(&writes), [QUEUED, QUEUED]);
     assert_eq!(story.letters_under_way(), [message(1)], "what is written down later is the next turn");
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Delivered]);
+    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [done(DeliveryStatus::Delivered)]);
     assert_eq!(story.letters_under_way(), [message(2)]);
 }
 
@@ -127,10 +142,10 @@ fn a_text_in_plain_goes_out_when_it_is_written_down_that_it_does() {
     story.knows_plain(5001);
     story.writes(5001, 1);
     assert_eq!(story.plain_under_way(5001), 0);
-    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Sent]);
+    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [ATTEMPTED]);
     assert_eq!(story.plain_under_way(5001), 1);
     story.ends(5001, &SendResult::HandedOver);
-    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::HandedOver]);
+    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [done(DeliveryStatus::Sent)]);
 }
 
 #[test]
@@ -141,14 +156,12 @@ fn where_nothing_can_be_written_the_user_is_told_once_and_everything_goes_on() {
     story.told();
     for n in 1..=2 {
         story.writes(5001, n);
-        story.disk_turns(Err("the disk is full"));
+        story.disk_turns(Err(StoreError::Full));
     }
     assert_eq!(story.letters_under_way(), [message(1)]);
     let told = story.told();
-    let not_kept: Vec<&Event> = told
-        .iter()
-        .filter(|event| matches!(event, Event::NotKept(why) if &**why == "the disk is full"))
-        .collect();
+    let not_kept: Vec<&Event> =
+        told.iter().filter(|event| matches!(event, Event::NotStored(StoreError::Full))).collect();
     assert_eq!(not_kept.len(), 1, "{told:?}");
 }
 
@@ -178,7 +191,7 @@ fn a_text_that_cannot_be_written_down_is_shown_once_and_gets_its_receipt_when_it
     let mut story = Story::keeping();
     story.knows_bob(5001);
     story.told();
-    let mut comes = |result: Result<Vec<Option<RowId>>, Arc<str>>| {
+    let mut comes = |result: Result<Vec<Option<RowId>>, StoreError>| {
         let again = Message { again: true, ..message(7) };
         let (intake, actions) = story.state.stage(key(BOBS), vec![again], story.now);
         story.perform(actions);
@@ -189,11 +202,11 @@ fn a_text_that_cannot_be_written_down_is_shown_once_and_gets_its_receipt_when_it
         let shown = story.told().iter().filter(|event| matches!(event, Event::Message { .. })).count();
         (receipts.len(), shown)
     };
-    assert_eq!(comes(Err("the disk is full".into())), (0, 1));
-    assert_eq!(comes(Err("the disk is full".into())), (0, 0));
+    assert_eq!(comes(Err(StoreError::Full)), (0, 1));
+    assert_eq!(comes(Err(StoreError::Full)), (0, 0));
     assert_eq!(comes(Ok(vec![Some(RowId(1))])), (1, 0));
     let writes: Vec<StoreOp> = story.writes.drain(..).map(|(_, write)| write).collect();
-    assert!(writes.contains(&StoreOp::Shown(vec![RowId(1)])), "{writes:?}");
+    assert!(writes.contains(&StoreOp::MarkShown(vec![RowId(1)])), "{writes:?}");
 }
 
 #[test]
@@ -203,7 +216,7 @@ fn a_text_to_a_plain_peer_who_is_away_waits_and_goes_out_once_when_he_is_seen_ag
     let op = story.writes(5001, 1);
     story.disk_turns(Ok(()));
     story.refused_unsent(5001);
-    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Queued]);
+    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [QUEUED]);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
     // He comes back and says something.
     story.later(seconds(5));
@@ -228,7 +241,7 @@ fn a_text_to_a_plain_peer_who_is_away_waits_and_goes_out_once_when_he_is_seen_ag
     let told = story.told();
     let later = |event: &Event| matches!(event, Event::Delivery { op: of, is_first: false, status: DeliveryStatus::Sent, .. } if *of == op);
     assert!(told.iter().any(later), "{told:?}");
-    assert_eq!(conditions(&story.disk_turns(Ok(()))).last(), Some(&Condition::HandedOver));
+    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))).last(), Some(&done(DeliveryStatus::Sent)));
     assert_eq!(story.state.waiting(story.now), []);
 }
 
@@ -290,7 +303,10 @@ fn a_text_that_waited_and_cannot_be_sent_to_who_is_there_is_written_down_as_not_
     let told = story.told();
     let is_refused = |event: &Event| matches!(event, Event::Delivery { op: of, status: DeliveryStatus::Failed(FailureReason::Rejected(_)), .. } if *of == op);
     assert!(told.iter().any(is_refused), "{told:?}");
-    assert_eq!(conditions(&story.disk_turns(Ok(()))).last(), Some(&Condition::NotSent));
+    assert_eq!(
+        stored_statuses(&story.disk_turns(Ok(()))).last(),
+        Some(&done(DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::TooLongForLegacy))))
+    );
     // The others are still told of, each.
     story.refused_unsent(5002);
     story.refused_unsent(5003);
@@ -371,7 +387,10 @@ fn what_waits_for_an_address_that_is_our_own_by_now_is_not_sent() {
         )
     };
     assert!(told.iter().any(is_ours), "{told:?}");
-    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::NotSent]);
+    assert_eq!(
+        stored_statuses(&story.disk_turns(Ok(()))),
+        [done(DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::Ourselves)))]
+    );
 }
 
 #[test]
@@ -382,16 +401,16 @@ fn that_a_text_waits_is_told_when_that_is_written_down_and_not_before() {
     story.disk_turns(Ok(()));
     story.refused_unsent(5001);
     assert_eq!(story.outcomes(), []);
-    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Queued]);
+    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [QUEUED]);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
     // Nor of one that only waits behind it.
     story.writes(5001, 2);
     assert_eq!(story.outcomes(), []);
-    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Queued]);
+    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [QUEUED]);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
     // What cannot be written down waits for this run.
     story.writes(5001, 3);
-    story.disk_turns(Err("the disk is full"));
+    story.disk_turns(Err(StoreError::Full));
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
     // What expires before it is written down is told of once.
     story.writes(5001, 4);
@@ -411,7 +430,7 @@ fn a_text_in_plain_that_may_have_arrived_is_never_sent_again() {
         story.writes(5001, 1);
         story.disk_turns(Ok(()));
         story.ends(5001, &result);
-        assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Uncertain]);
+        assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [done(DeliveryStatus::Unknown)]);
         assert_eq!(story.outcomes(), [DeliveryStatus::Unknown]);
         assert_eq!(story.state.waiting(story.now), []);
     }
@@ -438,7 +457,10 @@ fn what_waits_for_too_long_expires_and_is_told_of() {
         matches!(event, Event::Delivery { is_first: false, status: DeliveryStatus::Expired, .. })
     };
     assert_eq!(told.iter().filter(expired).count(), 2, "{told:?}");
-    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Expired, Condition::Expired]);
+    assert_eq!(
+        stored_statuses(&story.disk_turns(Ok(()))),
+        [done(DeliveryStatus::Expired), done(DeliveryStatus::Expired)]
+    );
     assert_eq!(story.state.waiting(story.now), []);
 }
 
@@ -462,7 +484,10 @@ fn a_text_is_taken_back_unless_it_is_on_its_way_and_arrives() {
     assert!(none.contains(&&Event::NotWaiting));
     // The first was on its way, and its receipt says that it has arrived.
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Cancelled, Condition::Delivered]);
+    assert_eq!(
+        stored_statuses(&story.disk_turns(Ok(()))),
+        [done(DeliveryStatus::Cancelled), done(DeliveryStatus::Delivered)]
+    );
 }
 
 #[test]
@@ -498,7 +523,7 @@ fn what_waits_since_an_earlier_run_is_sent_again_and_its_end_told_of() {
         "what may have gone out in plain is not sent again: {told:?}"
     );
     // To a key that is not known nothing is sent.
-    assert_eq!(conditions(&next.disk_turns(Ok(()))), [Condition::Uncertain]);
+    assert_eq!(stored_statuses(&next.disk_turns(Ok(()))), [done(DeliveryStatus::Unknown)]);
     next.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     let told = next.told();
     assert!(
@@ -527,7 +552,7 @@ fn who_leaves_is_told_what_stays_for_the_next_time_and_nothing_of_it_is_lost() {
     let told = story.told();
     assert!(told.iter().any(|event| matches!(event, Event::StayQueued(_, 1))), "{told:?}");
     assert!(!told.iter().any(|event| matches!(event, Event::Delivery { is_first: false, .. })), "{told:?}");
-    assert_eq!(conditions(&story.disk_turns(Ok(()))), []);
+    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), []);
 }
 
 #[test]
@@ -553,7 +578,7 @@ fn the_goodbye_waits_until_the_last_text_is_written_down_but_not_for_a_disk_that
 fn a_text_goes_to_the_key_of_whoever_comes_back_to_the_address_it_waits_for() {
     let mut story = Story::keeping();
     story.writes(5001, 1);
-    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Queued]);
+    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [QUEUED]);
     story.refused(5001);
     story.disk_turns(Ok(()));
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
@@ -561,7 +586,7 @@ fn a_text_goes_to_the_key_of_whoever_comes_back_to_the_address_it_waits_for() {
     story.promises(BOBS);
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     let writes = story.disk_turns(Ok(()));
-    let moved = StoreOp::Moved {
+    let moved = StoreOp::Move {
         id: message(1).id,
         from: Recipient::Address(at(5001)),
         to: Recipient::Peer(PeerId::Key(key(BOBS))),
@@ -585,7 +610,7 @@ fn a_text_of_an_earlier_run_whose_receipt_comes_late_is_delivered_once() {
         end: RequestEnd::Broken,
     };
     story.ends_as(turn.job, talked);
-    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Sent]);
+    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [ATTEMPTED]);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::NoReceipt)]);
     assert!(story.state.waiting(story.now).iter().all(|waiting| waiting.message.again));
 }
@@ -598,7 +623,7 @@ fn a_text_that_waited_does_not_go_out_in_plain_while_that_cannot_be_written_down
     story.told();
     story.later(seconds(1));
     story.ends(5001, &SendResult::HandedOver);
-    story.disk_turns(Err("the disk is full"));
+    story.disk_turns(Err(StoreError::Full));
     assert_eq!(story.plain_under_way(5001), 0, "it would go out again after a restart");
     let waiting = story.state.waiting(story.now);
     assert_eq!(waiting.iter().map(|waiting| waiting.reason).collect::<Vec<_>>(), [PendingReason::NotStored]);
@@ -618,18 +643,18 @@ fn a_text_is_taken_back_also_while_it_is_asked_how_its_recipient_is_spoken_to() 
     story.disk_turns(Ok(()));
     story.does(Command::Cancel(Recipient::Address(at(5001)), message(1).id));
     assert_eq!(story.outcomes(), [DeliveryStatus::Cancelled]);
-    assert_eq!(conditions(&story.disk_turns(Ok(()))), [Condition::Cancelled]);
+    assert_eq!(stored_statuses(&story.disk_turns(Ok(()))), [done(DeliveryStatus::Cancelled)]);
     story.ends(5001, &SendResult::HandedOver);
     assert_eq!((story.plain_under_way(5001), story.state.waiting(story.now)), (0, vec![]));
 }
 
 #[test]
 fn who_leaves_is_promised_nothing_for_a_text_to_an_address_that_could_not_be_written_down() {
-    for written in [Ok(()), Err("the disk is full")] {
+    for written in [Ok(()), Err(StoreError::Full)] {
         let mut story = Story::keeping();
         story.writes(5001, 1);
         story.refused_unsent(5001);
-        story.disk_turns(written);
+        story.disk_turns(written.clone());
         assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
         story.does(Command::Leave);
         story.later(seconds(3));
@@ -654,14 +679,14 @@ fn a_text_whose_recipient_answers_before_the_disk_does_has_its_outcome_when_the_
     let mut story = Story::keeping();
     story.writes(5001, 1);
     story.ends(5001, &SendResult::HandedOver);
-    story.disk_turns_each(&[Ok(()), Err("the disk is full")]);
+    story.disk_turns_each(&[Ok(()), Err(StoreError::Full)]);
     assert_eq!(story.plain_under_way(5001), 0, "it would go out again after a restart");
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::NotStored)]);
 }
 
 #[test]
 fn a_text_that_went_out_without_being_written_down_is_not_said_to_stay_when_it_has_to_wait() {
-    for written in [[Err("the disk is full"), Err("the disk is full")], [Err("the disk is full"), Ok(())]] {
+    for written in [[Err(StoreError::Full), Err(StoreError::Full)], [Err(StoreError::Full), Ok(())]] {
         let mut story = Story::keeping();
         story.writes(5001, 1);
         story.ends(5001, &SendResult::HandedOver);

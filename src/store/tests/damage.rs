@@ -19,12 +19,12 @@ fn filled(dir: &TempDir) -> Vec<QueuedMessage> {
     let mut store = opened(dir);
     for number in 0..300u32 {
         let to = key((number % 7) as u8);
-        apply(&mut store, &[taken(1, &[number]), said(to, number, &format!("ours {number}"))]);
+        apply(&mut store, &[incoming(1, &[number]), outgoing(to, number, &format!("ours {number}"))]);
         if number % 10 != 0 {
-            apply(&mut store, &[became(to, number, Condition::Delivered)]);
+            apply(&mut store, &[changed(to, number, done(DeliveryStatus::Delivered))]);
         }
     }
-    store.open().unwrap()
+    store.queued().unwrap()
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn no_database_is_set_aside_and_named() {
         fs::write(&path, "no database".repeat(1_000)).unwrap();
         let (mut store, told) = open_or_set_aside(&path).unwrap();
         let told = told.unwrap();
-        apply(&mut store, &[taken(1, &[1])]);
+        apply(&mut store, &[incoming(1, &[1])]);
         drop(store);
         let aside: Vec<_> = names(&dir).into_iter().filter(|name| name.contains("damaged")).collect();
         assert_eq!(aside.len(), round, "none was replaced: {aside:?}");
@@ -78,7 +78,7 @@ fn any_damaged_page_keeps_readable_queued_messages() {
         let (mut store, told) = open_or_set_aside(&path).unwrap();
         assert!(!exists(&dir, "history.db.suspect"));
         found_damaged += usize::from(told.is_some());
-        let kept = store.open().unwrap();
+        let kept = store.queued().unwrap();
         let mut expected = open.iter();
         assert!(
             kept.iter().all(|kept| expected.any(|open| open == kept)),
@@ -89,7 +89,7 @@ fn any_damaged_page_keeps_readable_queued_messages() {
             assert_eq!(kept.len(), open.len(), "page {page}");
         }
         saved += usize::from(is_vital && !kept.is_empty());
-        apply(&mut store, &[taken(1, &[1_000])]);
+        apply(&mut store, &[incoming(1, &[1_000])]);
     }
     assert!(found_damaged * 10 > whole.len() / PAGE * 9, "{found_damaged}");
     assert!(saved > 0, "where some messages are lost, others are not");
@@ -108,12 +108,12 @@ fn damage_while_running_is_checked_at_next_start() {
     fs::write(&path, bytes).unwrap();
     let (mut store, told) = open_or_set_aside(&path).unwrap();
     assert_eq!(told, None);
-    assert_eq!(store.entries(&words("text")), Err(StoreError::Damaged));
+    assert_eq!(store.messages(&words("text")), Err(StoreError::Damaged));
     assert!(exists(&dir, "history.db.suspect"));
     drop(store);
     let (mut store, told) = open_or_set_aside(&path).unwrap();
     assert!(told.is_some() && !exists(&dir, "history.db.suspect"));
-    assert_eq!(store.open().unwrap().len(), 30);
+    assert_eq!(store.queued().unwrap().len(), 30);
 }
 
 #[test]
@@ -132,8 +132,8 @@ fn unknown_numbers_are_damage() {
     for change in ["status = 7", "assurance = 4", "body = CAST(x'ff' AS TEXT)"] {
         let dir = dir();
         let path = file(dir.path());
-        apply(&mut opened(&dir), &[said(key(1), 1, "x")]);
+        apply(&mut opened(&dir), &[outgoing(key(1), 1, "x")]);
         raw(&path).execute_batch(&format!("UPDATE message SET {change}")).unwrap();
-        assert_eq!(opened(&dir).entries(&all()), Err(StoreError::Damaged), "{change}");
+        assert_eq!(opened(&dir).messages(&all()), Err(StoreError::Damaged), "{change}");
     }
 }

@@ -1,7 +1,8 @@
 //! docs/HISTORY.md is right.
 
 use super::*;
-use crate::store::status::Status;
+use crate::store::status::Columns;
+use crate::store::status::tests::all as all_statuses;
 
 const HISTORY: &str = include_str!("../../../docs/HISTORY.md");
 
@@ -10,12 +11,12 @@ fn every_number_is_documented() {
     for (assurance, number) in rows::ASSURANCES {
         assert!(HISTORY.contains(&format!("\n| {number} | {assurance:?} | ")), "{number} {assurance:?}");
     }
-    for condition in (0..=u8::MAX).map_while(Condition::of) {
-        let Status { status, reason, attempted } = Status::of(condition, false);
+    for stored in all_statuses() {
+        let Columns { status, reason, attempted } = Columns::of(&stored.0, stored.1);
         let reason = reason.map_or(String::new(), |reason| reason.to_string());
         let row = format!("\n| {status} | {reason} | {} | ", u8::from(attempted));
         let row = row.replace("|  |", "| |");
-        assert!(HISTORY.contains(&row), "{condition:?}: {row}");
+        assert!(HISTORY.contains(&row), "{stored:?}: {row}");
     }
     assert!(HISTORY.contains(&format!("| `application_id` | {:#x} |", schema::APPLICATION)));
     assert!(HISTORY.contains(&format!("| `user_version` | {} |", schema::VERSION)));
@@ -39,7 +40,7 @@ fn every_column_is_documented() {
 fn documented_queries_work() {
     let dir = dir();
     let mut store = opened(&dir);
-    apply(&mut store, &[said(key(1), 1, "gardens and fences"), heard(addr(1), "fences")]);
+    apply(&mut store, &[outgoing(key(1), 1, "gardens and fences"), incoming_plain(addr(1), "fences")]);
     let conn = raw(&file(dir.path()));
     let answers: Vec<usize> = HISTORY
         .split("```sql\n")

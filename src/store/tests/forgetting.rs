@@ -17,20 +17,20 @@ fn places(dir: &TempDir) -> Vec<String> {
 /// Messages with the word from one whose name has it too, among others that stay.
 fn filled(store: &mut Sqlite) {
     for number in 0..200u16 {
-        let secret = StoreOp::Heard {
+        let secret = StoreOp::IncomingPlain {
             from: addr(1),
             name: name("xquixotry"),
             assurance: Assurance::Plain,
             body: format!("Some xxquixotryxx{number} of mine, {}", "long ".repeat(usize::from(number) * 8))
                 .into(),
         };
-        apply(store, &[secret, heard(addr(2), &format!("xxother{number} words"))]);
+        apply(store, &[secret, incoming_plain(addr(2), &format!("xxother{number} words"))]);
     }
 }
 
 fn forget_the_secret(store: &mut Sqlite) {
     let written = apply(store, &[forget(Some(vec![addr(1)]), None, None)]);
-    assert_eq!(written, [StoreResult::Forgotten(200, 0)]);
+    assert_eq!(written, [StoreResult::Forgotten { removed: 200, queued: 0 }]);
 }
 
 #[test]
@@ -56,9 +56,9 @@ fn many_forgotten_messages_leave_a_whole_index() {
     let dir = dir();
     let mut store = opened(&dir);
     let secrets: Vec<_> =
-        (0..1_000).map(|number| heard(addr(1), &format!("xxquixotryxx {number}"))).collect();
+        (0..1_000).map(|number| incoming_plain(addr(1), &format!("xxquixotryxx {number}"))).collect();
     apply(&mut store, &secrets);
-    apply(&mut store, &[heard(addr(2), "xxother stays")]);
+    apply(&mut store, &[incoming_plain(addr(2), "xxother stays")]);
     apply(&mut store, &[forget(Some(vec![addr(1)]), None, None)]);
     assert_eq!(places(&dir), [""; 0]);
     assert_eq!(bodies(&mut store, &words("xxother")), ["xxother stays"]);
@@ -72,7 +72,7 @@ fn forgetting_everything_shrinks_the_file() {
     let dir = dir();
     let mut store = opened(&dir);
     filled(&mut store);
-    apply(&mut store, &[said(key(1), 1, "xxother stays"), forget(None, None, None)]);
+    apply(&mut store, &[outgoing(key(1), 1, "xxother stays"), forget(None, None, None)]);
     while store.tidy().unwrap() {}
     assert_eq!(places(&dir), [""; 0]);
     let bytes = fs::metadata(file(dir.path())).unwrap().len();
@@ -115,7 +115,10 @@ fn reader_delays_only_the_last_bytes() {
 fn peer_known_by_ids_loses_its_name() {
     let dir = dir();
     let mut store = opened(&dir);
-    apply(&mut store, &[taken(1, &[1]), said(key(2), 1, "x"), became(key(2), 1, Condition::Delivered)]);
+    apply(
+        &mut store,
+        &[incoming(1, &[1]), outgoing(key(2), 1, "x"), changed(key(2), 1, done(DeliveryStatus::Delivered))],
+    );
     apply(&mut store, &[forget(None, None, None)]);
     let mut statement = store.conn.prepare("SELECT key, name FROM peer").unwrap();
     let peers = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();

@@ -1,7 +1,8 @@
 //! Files of version 1 and 2.
 
 use super::*;
-use crate::model::stored::Direction;
+use crate::store::import::STATES;
+use crate::store::status::tests::all as all_statuses;
 
 /// A file as version 1 has left it, with messages in all states.
 const VERSION_1: &str = include_str!("version_1.sql");
@@ -39,15 +40,14 @@ fn kept(dir: &TempDir) -> Vec<String> {
 fn is_whole(store: &mut Sqlite, version: i64) {
     let found = entries(store);
     assert_eq!(found.iter().map(|entry| entry.row.0).collect::<Vec<_>>(), (1..=15).collect::<Vec<_>>());
-    let conditions = found.iter().filter_map(|entry| match entry.way {
-        Direction::Out(condition) => Some(condition),
-        Direction::In { .. } => None,
-    });
-    assert_eq!(conditions.collect::<Vec<_>>(), (0..=10).map_while(Condition::of).collect::<Vec<_>>());
-    let came = found.iter().filter(|entry| matches!(entry.way, Direction::In { .. }));
-    let came: Vec<_> = came.map(|entry| (entry.way, entry.assurance)).collect();
+    // The numbers of the fixture have the order of this list.
+    let directions = found.iter().map(|entry| entry.direction.clone());
+    let outgoing = directions.filter(Direction::is_outgoing).collect::<Vec<_>>();
+    assert_eq!(outgoing, all_statuses().into_iter().map(direction).collect::<Vec<_>>());
+    let came = found.iter().filter(|entry| matches!(entry.direction, Direction::Incoming { .. }));
+    let came: Vec<_> = came.map(|entry| (entry.direction.clone(), entry.assurance)).collect();
     // Version 1 counts as read.
-    let way = |unshown, new| Direction::In { unshown, new: new && version == 2 };
+    let way = |unshown, new| Direction::Incoming { unshown, new: new && version == 2 };
     let expected = [
         (way(false, false), Assurance::Plain),
         (way(false, false), Assurance::Encrypted),
@@ -56,10 +56,14 @@ fn is_whole(store: &mut Sqlite, version: i64) {
     ];
     assert_eq!(came, expected);
     assert_eq!(found[0].sent, Some(1_799_999_999_996));
-    let open: Vec<_> =
-        store.open().unwrap().iter().map(|open| (open.condition, open.message.again, open.expires)).collect();
+    let open: Vec<_> = store
+        .queued()
+        .unwrap()
+        .iter()
+        .map(|open| (open.attempted, open.message.again, open.expires))
+        .collect();
     let expires = 1_800_600_000_000;
-    assert_eq!(open, [(Condition::Queued, false, expires), (Condition::Sent, true, expires)]);
+    assert_eq!(open, [(false, false, expires), (true, true, expires)]);
     assert_eq!(bodies(store, &words("zaun")).len(), 3);
     let counted: (i64, i64) = store
         .conn
@@ -83,12 +87,20 @@ fn old_file_is_imported_whole_and_kept() {
         assert_eq!(kept.len(), 1);
         assert!(fs::read(dir.path().join(&kept[0])).unwrap() == before);
         // Ids are remembered, and numbers go on.
-        let written = apply(&mut store, &[taken(2, &[1, 2])]);
-        assert_eq!(written, [StoreResult::Taken(vec![None, Some(RowId(16))])]);
+        let written = apply(&mut store, &[incoming(2, &[1, 2])]);
+        assert_eq!(written, [StoreResult::Incoming(vec![None, Some(RowId(16))])]);
         drop(store);
         assert_eq!(names(&dir), ["history.db".to_owned(), kept[0].clone()]);
         assert_eq!(entries(&mut opened(&dir)).len(), 16, "it is imported once");
     }
+}
+
+#[test]
+fn every_old_state_is_imported_as_one_status() {
+    let mut read: Vec<_> = STATES.iter().map(|columns| columns.read().unwrap()).collect();
+    assert_eq!(read, all_statuses().into_iter().map(|(status, _)| status).collect::<Vec<_>>());
+    read.dedup();
+    assert_eq!(read.len(), STATES.len());
 }
 
 #[test]
@@ -173,8 +185,8 @@ fn damaged_old_file_keeps_its_queued_messages() {
     let (mut store, told) = open_or_set_aside(&file(dir.path())).unwrap();
     assert!(told.unwrap().ends_with("2 queued messages were carried over."));
     let open: Vec<_> =
-        store.open().unwrap().iter().map(|open| (open.condition, open.message.again)).collect();
-    assert_eq!(open, [(Condition::Queued, false), (Condition::Sent, true)]);
+        store.queued().unwrap().iter().map(|open| (open.attempted, open.message.again)).collect();
+    assert_eq!(open, [(false, false), (true, true)]);
 }
 
 #[test]

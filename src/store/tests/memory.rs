@@ -14,26 +14,26 @@ fn small() -> impl Store {
 }
 
 fn large(number: u32, bytes: i64) -> StoreOp {
-    said(key(1), number, &"x".repeat(usize::try_from(bytes).unwrap()))
+    outgoing(key(1), number, &"x".repeat(usize::try_from(bytes).unwrap()))
 }
 
 #[test]
 fn clones_share_one_content() {
     let mut one = in_memory().unwrap();
     let mut other = one.clone();
-    apply(&mut one, &[taken(1, &[1])]);
+    apply(&mut one, &[incoming(1, &[1])]);
     assert_eq!(entries(&mut other), entries(&mut one));
     drop(one);
-    apply(&mut other, &[taken(1, &[1, 2])]);
+    apply(&mut other, &[incoming(1, &[1, 2])]);
     assert_eq!(entries(&mut other).len(), 2);
 }
 
 #[test]
 fn shown_messages_make_room_oldest_first() {
     let mut store = small();
-    apply(&mut store, &[said(key(1), 1, "waits"), taken(2, &[1])]);
+    apply(&mut store, &[outgoing(key(1), 1, "waits"), incoming(2, &[1])]);
     for number in 0..3_000 {
-        apply(&mut store, &[heard(addr(1), &format!("{number} {}", "x".repeat(1_000)))]);
+        apply(&mut store, &[incoming_plain(addr(1), &format!("{number} {}", "x".repeat(1_000)))]);
     }
     let found = bodies(&mut store, &all());
     assert_eq!(found[..2], ["waits", "text 1"], "neither was shown");
@@ -42,7 +42,11 @@ fn shown_messages_make_room_oldest_first() {
     let numbers: Vec<usize> =
         found[2..].iter().map(|body| body.split(' ').next().unwrap().parse().unwrap()).collect();
     assert!(numbers.is_sorted());
-    assert_eq!(apply(&mut store, &[taken(2, &[1])]), [StoreResult::Taken(vec![None])], "it came before");
+    assert_eq!(
+        apply(&mut store, &[incoming(2, &[1])]),
+        [StoreResult::Incoming(vec![None])],
+        "it came before"
+    );
 }
 
 #[test]
@@ -50,10 +54,10 @@ fn message_over_the_queue_limit_is_refused() {
     let mut store = small();
     apply(&mut store, &[large(1, SMALL / 4), large(2, SMALL / 5)]);
     assert_eq!(store.apply(&[large(3, SMALL / 4)], CLOCK), Err(StoreError::NoRoom));
-    assert_eq!(store.open().unwrap().len(), 2);
+    assert_eq!(store.queued().unwrap().len(), 2);
     // A delivered message makes room.
-    apply(&mut store, &[became(key(1), 1, Condition::Delivered), large(3, SMALL / 4)]);
-    assert_eq!(store.open().unwrap().len(), 2);
+    apply(&mut store, &[changed(key(1), 1, done(DeliveryStatus::Delivered)), large(3, SMALL / 4)]);
+    assert_eq!(store.queued().unwrap().len(), 2);
 }
 
 #[test]
@@ -64,7 +68,7 @@ fn unshown_messages_are_refused_rather_than_lost() {
     let refused = loop {
         let messages = vec![message(count, &body)];
         let write =
-            StoreOp::Taken { from: peer_key(1), name: None, assurance: Assurance::Encrypted, messages };
+            StoreOp::Incoming { from: peer_key(1), name: None, assurance: Assurance::Encrypted, messages };
         match store.apply(&[write], CLOCK) {
             Ok(_) => count += 1,
             Err(error) => break error,
@@ -74,8 +78,8 @@ fn unshown_messages_are_refused_rather_than_lost() {
     assert!(count > 20);
     assert_eq!(store.unshown(usize::MAX).unwrap().len(), count as usize);
     let rows = rows(&entries(&mut store));
-    apply(&mut store, &[StoreOp::Shown(rows)]);
-    apply(&mut store, &[taken(1, &[1_000])]);
+    apply(&mut store, &[StoreOp::MarkShown(rows)]);
+    apply(&mut store, &[incoming(1, &[1_000])]);
 }
 
 #[test]
@@ -87,5 +91,5 @@ fn hard_limit_holds_for_one_huge_batch() {
     let queued: Vec<_> = (0..63).map(|number| large(number, 1024 * 1024)).collect();
     apply(&mut store, &queued);
     assert_eq!(store.apply(&[large(100, 2 * 1024 * 1024)], CLOCK), Err(StoreError::NoRoom));
-    assert_eq!(store.open().unwrap().len(), 63);
+    assert_eq!(store.queued().unwrap().len(), 63);
 }

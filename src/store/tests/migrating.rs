@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn failed_step_leaves_the_earlier_version() {
     let dir = dir();
-    apply(&mut opened(&dir), &[taken(1, &[1])]);
+    apply(&mut opened(&dir), &[incoming(1, &[1])]);
     let mut conn = raw(&file(dir.path()));
     let [first] = schema::STEPS else { panic!("try the real steps here") };
     let broken = "UPDATE peer SET name = 'half'; SELECT no_such_function();";
@@ -35,6 +35,6 @@ fn killed_while_making_the_file_does_no_harm() {
         raw(&path).execute_batch(begun).unwrap();
         let (mut store, told) = open_or_set_aside(&path).unwrap();
         assert_eq!(told, None);
-        apply(&mut store, &[taken(1, &[1])]);
+        apply(&mut store, &[incoming(1, &[1])]);
     }
 }

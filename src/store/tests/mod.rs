@@ -22,10 +22,11 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::model::address::PeerAddr;
+use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
 use crate::model::message::MessageId;
 use crate::model::peer_id::PeerId;
 use crate::model::session::Message;
-use crate::model::stored::{Assurance, Condition, RowId, Selection};
+use crate::model::stored::{Assurance, Direction, RowId, Selection};
 
 /// Some time after 2026.
 const CLOCK: u64 = 1_800_000_000_000;
@@ -77,26 +78,45 @@ fn name(text: &str) -> Option<PeerName> {
     Some(PeerName::new(text))
 }
 
-fn said(to: Recipient, number: u32, body: &str) -> StoreOp {
+fn outgoing(to: Recipient, number: u32, body: &str) -> StoreOp {
     let assurance = match to {
         Recipient::Peer(PeerId::Key(_)) => Assurance::Encrypted,
         Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => Assurance::Plain,
     };
-    let (message, condition, expires) = (message(number, body), Condition::Queued, CLOCK + 1_000);
-    StoreOp::Said { to, name: None, message, condition, assurance, expires }
+    let (message, expires) = (message(number, body), CLOCK + 1_000);
+    let (status, attempted) = QUEUED;
+    StoreOp::Outgoing { to, name: None, message, status, attempted, assurance, expires }
 }
 
-fn became(to: Recipient, number: u32, condition: Condition) -> StoreOp {
-    StoreOp::Became { to, id: id(number), condition }
+fn changed(to: Recipient, number: u32, (status, attempted): StoredStatus) -> StoreOp {
+    StoreOp::Status { to, id: id(number), status, attempted }
 }
 
-fn taken(from: u8, numbers: &[u32]) -> StoreOp {
+/// A status, and whether the message was attempted.
+type StoredStatus = (DeliveryStatus, bool);
+
+/// A message that was not sent yet, as it is read.
+const QUEUED: StoredStatus = (DeliveryStatus::Queued(PendingReason::InLine), false);
+
+/// A message that may have been sent, as it is read.
+const ATTEMPTED: StoredStatus = (DeliveryStatus::Queued(PendingReason::NoReceipt), true);
+
+/// A message whose status is final.
+fn done(status: DeliveryStatus) -> StoredStatus {
+    (status, false)
+}
+
+fn direction((status, attempted): StoredStatus) -> Direction {
+    Direction::Outgoing { status, attempted }
+}
+
+fn incoming(from: u8, numbers: &[u32]) -> StoreOp {
     let messages = numbers.iter().map(|number| message(*number, &format!("text {number}"))).collect();
-    StoreOp::Taken { from: peer_key(from), name: name("Bob"), assurance: Assurance::Encrypted, messages }
+    StoreOp::Incoming { from: peer_key(from), name: name("Bob"), assurance: Assurance::Encrypted, messages }
 }
 
-fn heard(from: Recipient, body: &str) -> StoreOp {
-    StoreOp::Heard { from, name: name("Plain"), assurance: Assurance::Plain, body: body.into() }
+fn incoming_plain(from: Recipient, body: &str) -> StoreOp {
+    StoreOp::IncomingPlain { from, name: name("Plain"), assurance: Assurance::Plain, body: body.into() }
 }
 
 fn forget(with: Option<Vec<Recipient>>, since: Option<u64>, until: Option<u64>) -> StoreOp {
@@ -121,11 +141,11 @@ fn apply(store: &mut dyn Store, writes: &[StoreOp]) -> Vec<StoreResult> {
 }
 
 fn bodies(store: &mut dyn Store, query: &Query) -> Vec<String> {
-    store.entries(query).unwrap().iter().map(|entry| entry.body.to_string()).collect()
+    store.messages(query).unwrap().iter().map(|entry| entry.body.to_string()).collect()
 }
 
 fn entries(store: &mut dyn Store) -> Vec<StoredMessage> {
-    store.entries(&all()).unwrap()
+    store.messages(&all()).unwrap()
 }
 
 fn rows(entries: &[StoredMessage]) -> Vec<RowId> {

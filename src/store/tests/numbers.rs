@@ -4,7 +4,7 @@ use super::*;
 
 fn number(written: &[StoreResult]) -> i64 {
     match written {
-        [StoreResult::Taken(rows)] => rows[0].unwrap().0,
+        [StoreResult::Incoming(rows)] => rows[0].unwrap().0,
         other => panic!("{other:?}"),
     }
 }
@@ -12,18 +12,18 @@ fn number(written: &[StoreResult]) -> i64 {
 #[test]
 fn no_number_is_given_twice() {
     let dir = dir();
-    apply(&mut opened(&dir), &[taken(1, &[1, 2, 3])]);
+    apply(&mut opened(&dir), &[incoming(1, &[1, 2, 3])]);
     let mut store = opened(&dir);
     apply(&mut opened(&dir), &[forget(None, None, None)]);
-    assert_eq!(number(&apply(&mut store, &[taken(1, &[4])])), 4);
+    assert_eq!(number(&apply(&mut store, &[incoming(1, &[4])])), 4);
     apply(&mut opened(&dir), &[forget(None, None, None)]);
     drop(store);
     // Not by a later run either.
     let mut store = opened(&dir);
-    assert_eq!(number(&apply(&mut store, &[taken(1, &[5])])), 5);
+    assert_eq!(number(&apply(&mut store, &[incoming(1, &[5])])), 5);
     // Another process has written in the meantime.
-    apply(&mut opened(&dir), &[taken(2, &[6])]);
-    assert_eq!(number(&apply(&mut store, &[taken(1, &[7])])), 7);
+    apply(&mut opened(&dir), &[incoming(2, &[6])]);
+    assert_eq!(number(&apply(&mut store, &[incoming(1, &[7])])), 7);
 }
 
 #[test]
@@ -31,15 +31,15 @@ fn message_after_forgotten_ones_is_new() {
     for since in [None, Some(20)] {
         let dir = dir();
         let mut store = opened(&dir);
-        store.apply(&[taken(1, &[1]), taken(2, &[1])], 10).unwrap();
-        store.apply(&[taken(1, &[2, 3, 4]), taken(2, &[2])], 20).unwrap();
-        store.apply(&[StoreOp::Read(key(1)), StoreOp::Read(key(2))], 20).unwrap();
+        store.apply(&[incoming(1, &[1]), incoming(2, &[1])], 10).unwrap();
+        store.apply(&[incoming(1, &[2, 3, 4]), incoming(2, &[2])], 20).unwrap();
+        store.apply(&[StoreOp::MarkRead(key(1)), StoreOp::MarkRead(key(2))], 20).unwrap();
         store.apply(&[forget(None, since, None)], 30).unwrap();
         drop(store);
         let mut store = opened(&dir);
-        assert_eq!(number(&store.apply(&[taken(1, &[5])], 40).unwrap()), 7);
+        assert_eq!(number(&store.apply(&[incoming(1, &[5])], 40).unwrap()), 7);
         let is_new = |entry: &StoredMessage| {
-            matches!(entry.way, crate::model::stored::Direction::In { new: true, .. })
+            matches!(entry.direction, crate::model::stored::Direction::Incoming { new: true, .. })
         };
         let new: Vec<_> = entries(&mut store).into_iter().filter(is_new).map(|entry| entry.body).collect();
         assert_eq!(new, ["text 5".into()]);

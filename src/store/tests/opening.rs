@@ -10,10 +10,10 @@ use super::*;
 #[test]
 fn messages_survive_a_restart() {
     let dir = dir();
-    apply(&mut opened(&dir), &[taken(1, &[1]), said(key(2), 2, "waits")]);
+    apply(&mut opened(&dir), &[incoming(1, &[1]), outgoing(key(2), 2, "waits")]);
     assert_eq!(names(&dir), ["history.db"], "the log is gone when nobody uses it");
     let mut store = opened(&dir);
-    assert_eq!((entries(&mut store).len(), store.open().unwrap().len()), (2, 1));
+    assert_eq!((entries(&mut store).len(), store.queued().unwrap().len()), (2, 1));
 }
 
 #[test]
@@ -23,7 +23,7 @@ fn only_the_user_can_read_the_files() {
 
     let dir = dir();
     let mut store = opened(&dir);
-    apply(&mut store, &[taken(1, &[1])]);
+    apply(&mut store, &[incoming(1, &[1])]);
     assert_eq!(names(&dir), ["history.db", "history.db-shm", "history.db-wal"]);
     for name in names(&dir) {
         let mode = fs::metadata(dir.path().join(&name)).unwrap().permissions().mode();
@@ -51,10 +51,10 @@ fn reader_sees_commits_and_writes_nothing() {
     let mut store = opened(&dir);
     let mut reader = Sqlite::reader(&file(dir.path())).unwrap();
     assert_eq!(entries(&mut reader), []);
-    apply(&mut store, &[taken(1, &[1])]);
+    apply(&mut store, &[incoming(1, &[1])]);
     assert_eq!(entries(&mut reader), entries(&mut store));
     assert_eq!(bodies(&mut reader, &words("text")), ["text 1"]);
-    assert!(matches!(reader.apply(&[taken(1, &[2])], CLOCK), Err(StoreError::Other(_))));
+    assert!(matches!(reader.apply(&[incoming(1, &[2])], CLOCK), Err(StoreError::Other(_))));
     assert_eq!(entries(&mut reader).len(), 1);
     assert!(matches!(Sqlite::reader(&dir.path().join("other.db")), Err(StoreError::Other(_))));
     assert!(!exists(&dir, "other.db"));
@@ -69,7 +69,7 @@ fn two_writers_and_a_reader_work_at_once() {
     let done = AtomicBool::new(false);
     let rounds = thread::scope(|scope| {
         let writers = [(&mut one, 1), (&mut other, 2)].map(|(store, from)| {
-            scope.spawn(move || (0..EACH).for_each(|number| drop(apply(store, &[taken(from, &[number])]))))
+            scope.spawn(move || (0..EACH).for_each(|number| drop(apply(store, &[incoming(from, &[number])]))))
         });
         let reading = scope.spawn(|| {
             let (mut seen, mut rounds) = (0, 0);
@@ -91,7 +91,7 @@ fn two_writers_and_a_reader_work_at_once() {
     assert_eq!(found.len(), 2 * EACH as usize);
     for from in [1, 2] {
         let ids: Vec<_> =
-            found.iter().filter(|entry| entry.party == key(from)).map(|entry| entry.id).collect();
+            found.iter().filter(|entry| entry.peer == key(from)).map(|entry| entry.id).collect();
         assert_eq!(ids, (0..EACH).map(|number| Some(id(number))).collect::<Vec<_>>());
     }
 }
@@ -103,17 +103,17 @@ fn locked_file_is_busy_after_a_while() {
     let other = raw(&file(dir.path()));
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     store.conn.busy_timeout(Duration::from_millis(10)).unwrap();
-    assert_eq!(store.apply(&[taken(1, &[1])], CLOCK), Err(StoreError::Busy));
+    assert_eq!(store.apply(&[incoming(1, &[1])], CLOCK), Err(StoreError::Busy));
     assert_eq!(entries(&mut store), [], "it can be read");
     other.execute_batch("ROLLBACK").unwrap();
-    apply(&mut store, &[taken(1, &[1])]);
+    apply(&mut store, &[incoming(1, &[1])]);
 }
 
 #[test]
 fn newer_file_is_refused_and_untouched() {
     let dir = dir();
     let path = file(dir.path());
-    apply(&mut opened(&dir), &[taken(1, &[1])]);
+    apply(&mut opened(&dir), &[incoming(1, &[1])]);
     let newer = schema::VERSION + 1;
     raw(&path).pragma_update(None, "user_version", newer).unwrap();
     assert_eq!(names(&dir), ["history.db"]);
@@ -130,7 +130,7 @@ fn newer_file_is_refused_and_untouched() {
 fn newer_version_in_the_log_is_refused() {
     let dir = dir();
     let path = file(dir.path());
-    apply(&mut opened(&dir), &[taken(1, &[1])]);
+    apply(&mut opened(&dir), &[incoming(1, &[1])]);
     let newer = schema::VERSION + 1;
     let other = raw(&path);
     other.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();

@@ -22,7 +22,7 @@ fn survived(file_bytes: &[u8], log: &[u8]) -> usize {
     let expected: Vec<_> = (0..MANY).map(|number| Some(id(number))).collect();
     assert_eq!(ids, expected[..ids.len()]);
     // It goes on from there.
-    apply(&mut store, &[taken(1, &[MANY])]);
+    apply(&mut store, &[incoming(1, &[MANY])]);
     assert_eq!(entries(&mut store).len(), ids.len() + 1);
     ids.len()
 }
@@ -37,7 +37,7 @@ fn torn_log_keeps_a_prefix_of_the_commits() {
     let log = || fs::read(beside(&path, "-wal")).unwrap();
     let mut ends = vec![0];
     for number in 0..MANY {
-        apply(&mut store, &[taken(1, &[number])]);
+        apply(&mut store, &[incoming(1, &[number])]);
         ends.push(log().len());
     }
     let (whole, log) = (fs::read(&path).unwrap(), log());

@@ -12,7 +12,7 @@ enum Step {
     Again,
 }
 
-fn a_party() -> impl Strategy<Value = Recipient> {
+fn a_peer() -> impl Strategy<Value = Recipient> {
     prop_oneof![(0..3u8).prop_map(key), (1..3u16).prop_map(addr)]
 }
 
@@ -25,47 +25,48 @@ fn an_assurance() -> impl Strategy<Value = Assurance> {
         .prop_map(|at| [Assurance::Plain, Assurance::Encrypted, Assurance::Verified, Assurance::Claimed][at])
 }
 
-fn a_letter() -> impl Strategy<Value = Message> {
+fn a_message() -> impl Strategy<Value = Message> {
     (0..6u32, any::<bool>(), "[abc]( [abc]){0,2}")
         .prop_map(|(number, again, body)| Message { again, ..message(number, &body) })
 }
 
-fn a_condition() -> impl Strategy<Value = Condition> {
-    (0..11u8).prop_map(|number| Condition::of(number).unwrap())
+fn a_status() -> impl Strategy<Value = StoredStatus> {
+    proptest::sample::select(crate::store::status::tests::all())
 }
 
 fn a_write() -> impl Strategy<Value = StoreOp> {
-    let parties = proptest::option::of(proptest::collection::vec(a_party(), 0..3));
+    let parties = proptest::option::of(proptest::collection::vec(a_peer(), 0..3));
     let time = || proptest::option::of(0..50u64);
     prop_oneof![
-        (a_party(), a_name(), a_letter(), a_condition(), an_assurance(), 0..9u64).prop_map(
-            |(to, name, message, condition, assurance, expires)| StoreOp::Said {
+        (a_peer(), a_name(), a_message(), a_status(), an_assurance(), 0..9u64).prop_map(
+            |(to, name, message, (status, attempted), assurance, expires)| StoreOp::Outgoing {
                 to,
                 name,
                 message,
-                condition,
+                status,
+                attempted,
                 assurance,
                 expires
             }
         ),
-        (a_party(), 0..6u32, a_condition()).prop_map(|(to, number, condition)| became(to, number, condition)),
-        (0..6u32, a_party(), a_party()).prop_map(|(number, from, to)| StoreOp::Moved {
+        (a_peer(), 0..6u32, a_status()).prop_map(|(to, number, status)| changed(to, number, status)),
+        (0..6u32, a_peer(), a_peer()).prop_map(|(number, from, to)| StoreOp::Move {
             id: id(number),
             from,
             to
         }),
-        (a_party(), a_name(), an_assurance(), "[abc]").prop_map(|(from, name, assurance, body)| {
-            StoreOp::Heard { from, name, assurance, body: body.into() }
+        (a_peer(), a_name(), an_assurance(), "[abc]").prop_map(|(from, name, assurance, body)| {
+            StoreOp::IncomingPlain { from, name, assurance, body: body.into() }
         }),
-        (0..3u8, a_name(), an_assurance(), proptest::collection::vec(a_letter(), 0..4)).prop_map(
-            |(from, name, assurance, messages)| StoreOp::Taken {
+        (0..3u8, a_name(), an_assurance(), proptest::collection::vec(a_message(), 0..4)).prop_map(
+            |(from, name, assurance, messages)| StoreOp::Incoming {
                 from: peer_key(from),
                 name,
                 assurance,
                 messages
             }
         ),
-        a_party().prop_map(StoreOp::Read),
+        a_peer().prop_map(StoreOp::MarkRead),
         (parties, time(), time()).prop_map(|(with, since, until)| forget(with, since, until)),
     ]
 }
@@ -90,17 +91,17 @@ fn answers(store: &mut dyn Store) -> Answers {
         Query { limit: 2, ..words("a") },
         Query { words: Some("b c".into()), ..with(&[key(0), addr(1)]) },
     ];
-    let mut read: Vec<_> = queries.iter().map(|query| store.entries(query).unwrap()).collect();
+    let mut read: Vec<_> = queries.iter().map(|query| store.messages(query).unwrap()).collect();
     read.push(store.unshown(3).unwrap());
     read.iter_mut().flatten().for_each(|entry| entry.row = RowId(0));
-    (read, store.parties().unwrap(), store.written_to().unwrap(), store.open().unwrap())
+    (read, store.peers().unwrap(), store.written_to().unwrap(), store.queued().unwrap())
 }
 
 /// What became of it, but for the numbers of the messages.
 fn without_numbers(written: Vec<StoreResult>) -> Vec<StoreResult> {
     let same = |written| match written {
-        StoreResult::Taken(rows) => {
-            StoreResult::Taken(rows.into_iter().map(|row| row.map(|_| RowId(0))).collect())
+        StoreResult::Incoming(rows) => {
+            StoreResult::Incoming(rows.into_iter().map(|row| row.map(|_| RowId(0))).collect())
         }
         other => other,
     };
@@ -125,7 +126,7 @@ proptest! {
                     Step::Shown(places) => {
                         let shown = |store: &mut dyn Store| {
                             let entries = entries(store);
-                            StoreOp::Shown(places.iter().filter_map(|at| Some(entries.get(*at)?.row)).collect())
+                            StoreOp::MarkShown(places.iter().filter_map(|at| Some(entries.get(*at)?.row)).collect())
                         };
                         to_sqlite.push(shown(&mut sqlite));
                         to_memory.push(shown(&mut memory));

@@ -1,11 +1,12 @@
 //! Messages for the tests of this room.
 
 use crate::model::address::PeerAddr;
+use crate::model::delivery::{DeliveryStatus, PendingReason};
 use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::message::{ID_BYTES, MessageId};
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::stored::{Assurance, Condition, Direction, RowId, StoredMessage};
+use crate::model::stored::{Assurance, Direction, RowId, StoredMessage};
 
 /// A minute after four in the afternoon of 21 November 2026, UTC, in milliseconds since 1970.
 pub(crate) const TIME: u64 = 1_795_277_042_120;
@@ -28,6 +29,9 @@ pub(crate) const NASTY: [&str; 14] = [
     "x\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}",
 ];
 
+/// The status of a message that was not sent yet.
+pub(crate) const QUEUED: DeliveryStatus = DeliveryStatus::Queued(PendingReason::InLine);
+
 /// Somebody's key.
 pub(crate) fn key(byte: u8) -> Recipient {
     Recipient::Peer(PeerId::Key(PublicKey::new([byte; KEY_BYTES])))
@@ -42,9 +46,9 @@ pub(crate) fn at(port: u16) -> Recipient {
 pub(crate) fn from_bob(row: i64, body: &str) -> StoredMessage {
     StoredMessage {
         row: RowId(row),
-        party: key(1),
+        peer: key(1),
         name: Some(PeerName::new("Bob")),
-        way: Direction::In { unshown: false, new: false },
+        direction: Direction::Incoming { unshown: false, new: false },
         id: None,
         time: TIME + row.unsigned_abs() * 1_000,
         sent: None,
@@ -54,11 +58,11 @@ pub(crate) fn from_bob(row: i64, body: &str) -> StoredMessage {
 }
 
 /// A text of ours with the id of this number to somebody at port 5000 and this row's number.
-pub(crate) fn to(row: i64, id: u8, condition: Condition) -> StoredMessage {
+pub(crate) fn to(row: i64, id: u8, status: DeliveryStatus) -> StoredMessage {
     StoredMessage {
-        party: at(5_000 + u16::try_from(row).unwrap()),
+        peer: at(5_000 + u16::try_from(row).unwrap()),
         name: Some(PeerName::new(&format!("N{row}"))),
-        way: Direction::Out(condition),
+        direction: Direction::Outgoing { status, attempted: false },
         id: Some(MessageId::new([id; ID_BYTES])),
         sent: Some(TIME),
         assurance: Assurance::Plain,

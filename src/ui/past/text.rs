@@ -4,7 +4,6 @@ use super::people::People;
 use super::told::Told;
 use super::words::{outcome, with};
 use crate::model::message::LINE_MARK;
-use crate::model::stored::Direction;
 use crate::model::untrusted::harmless;
 
 /// What stands before the further lines of a text, so that nobody can forge a message in them.
@@ -16,7 +15,7 @@ const MAX_LINES: usize = 100;
 /// The lines of a message, each with its end, behind `stamp`. Everything in them that came from the network is harmless.
 pub(crate) fn lines(told: &Told, stamp: &str, people: &People) -> String {
     let who = with(told, people, |name| name);
-    let ours = matches!(told.first.way, Direction::Out(_));
+    let ours = told.first.direction.is_outgoing();
     let does = told.first.body.strip_prefix("/me ").filter(|action| !ours && !action.trim().is_empty());
     let (before, body) = match does {
         Some(action) => (format!("{stamp}** {who} "), action),
@@ -34,11 +33,12 @@ pub(crate) fn lines(told: &Told, stamp: &str, people: &People) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::examples::{NASTY, from_bob, key, to};
+    use super::super::examples::{NASTY, QUEUED, from_bob, key, to};
     use super::super::told::Folder;
     use super::*;
+    use crate::model::delivery::DeliveryStatus;
     use crate::model::name::PeerName;
-    use crate::model::stored::{Assurance, Condition, StoredMessage};
+    use crate::model::stored::{Assurance, StoredMessage};
 
     fn shown(rows: impl IntoIterator<Item = StoredMessage>) -> String {
         let people = People::new(vec![(key(1), Some(PeerName::new("Bob")))]);
@@ -52,7 +52,8 @@ mod tests {
     fn a_message_is_shown_as_in_the_chat() {
         let verified = StoredMessage { assurance: Assurance::Verified, ..from_bob(1, "really me") };
         let claimed = StoredMessage { assurance: Assurance::Claimed, ..from_bob(1, "me, too") };
-        let out = StoredMessage { way: Direction::Out(Condition::Delivered), ..from_bob(2, "hello") };
+        let delivered = to(2, 1, DeliveryStatus::Delivered).direction;
+        let out = StoredMessage { direction: delivered, ..from_bob(2, "hello") };
         for (entry, line) in [
             (from_bob(1, "hi"), "[14:03:07] Bob: hi\n"),
             (from_bob(1, "/me waves"), "[14:03:07] ** Bob waves\n"),
@@ -68,8 +69,7 @@ mod tests {
 
     #[test]
     fn a_text_to_several_is_one_line() {
-        let five =
-            (1..=5).map(|row| to(row, 1, if row == 2 { Condition::Queued } else { Condition::HandedOver }));
+        let five = (1..=5).map(|row| to(row, 1, if row == 2 { QUEUED } else { DeliveryStatus::Sent }));
         let all: Vec<StoredMessage> = five.collect();
         // Nobody there is called so last, so all have their addresses.
         let name = |row: u16| format!("N{row}·127.0.0.1:{} (plain)", 5_000 + row);

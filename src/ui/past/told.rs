@@ -1,8 +1,9 @@
 //! What is told as one message: a row of the store, or the rows of one text of ours to several. Pure.
 
+use super::words::state;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
-use crate::model::stored::{Assurance, Condition, Direction, StoredMessage};
+use crate::model::stored::{Assurance, Direction, StoredMessage};
 
 /// Recipients of one text that are kept to be named: all of three, and of more the first ones.
 pub(crate) const MOST_NAMED: usize = 3;
@@ -16,34 +17,41 @@ pub(crate) struct Told {
     pub(crate) with: Vec<(Recipient, Option<PeerName>, Assurance)>,
     /// How many those are.
     pub(crate) count: usize,
-    /// For how many of them what is known.
-    pub(crate) conditions: Vec<(Condition, usize)>,
+    /// Each state of an outgoing message, and how many recipients have it.
+    pub(crate) states: Vec<(&'static str, usize)>,
 }
 
 impl Told {
     fn new(first: StoredMessage) -> Self {
-        let mut told = Self { with: Vec::new(), count: 0, conditions: Vec::new(), first };
-        told.count(told.first.party, told.first.name.clone(), told.first.assurance, told.first.way);
+        let mut told = Self { with: Vec::new(), count: 0, states: Vec::new(), first };
+        let StoredMessage { peer, name, assurance, direction, .. } = told.first.clone();
+        told.count(peer, name, assurance, &direction);
         told
     }
 
-    fn count(&mut self, party: Recipient, name: Option<PeerName>, assurance: Assurance, way: Direction) {
+    fn count(
+        &mut self,
+        peer: Recipient,
+        name: Option<PeerName>,
+        assurance: Assurance,
+        direction: &Direction,
+    ) {
         self.count += 1;
         if self.with.len() < MOST_NAMED {
-            self.with.push((party, name, assurance));
+            self.with.push((peer, name, assurance));
         }
-        let Direction::Out(condition) = way else { return };
-        match self.conditions.iter_mut().find(|(known, _)| *known == condition) {
+        let Direction::Outgoing { status, attempted } = direction else { return };
+        let state = state(status, *attempted);
+        match self.states.iter_mut().find(|(known, _)| *known == state) {
             Some((_, count)) => *count += 1,
-            None => self.conditions.push((condition, 1)),
+            None => self.states.push((state, 1)),
         }
     }
 }
 
 /// Whether two rows, one behind the other, are one text of ours to two.
 pub(crate) fn are_one(one: &StoredMessage, other: &StoredMessage) -> bool {
-    let ours = |entry: &StoredMessage| matches!(entry.way, Direction::Out(_));
-    ours(one) && ours(other) && one.id.is_some() && one.id == other.id
+    one.direction.is_outgoing() && other.direction.is_outgoing() && one.id.is_some() && one.id == other.id
 }
 
 /// Makes messages of rows, one by one.
@@ -55,7 +63,7 @@ impl Folder {
     pub(crate) fn take(&mut self, entry: StoredMessage) -> Option<Told> {
         match &mut self.0 {
             Some(told) if are_one(&told.first, &entry) => {
-                told.count(entry.party, entry.name, entry.assurance, entry.way);
+                told.count(entry.peer, entry.name, entry.assurance, &entry.direction);
                 None
             }
             last => last.replace(Told::new(entry)),
@@ -70,27 +78,28 @@ impl Folder {
 
 #[cfg(test)]
 mod tests {
-    use super::super::examples::{from_bob, to};
+    use super::super::examples::{QUEUED, from_bob, to};
     use super::*;
+    use crate::model::delivery::DeliveryStatus;
 
     #[test]
     fn one_text_to_several_is_one_message_and_the_same_text_again_is_another() {
         let rows = [
             from_bob(1, "hi"),
             from_bob(2, "hi"),
-            to(3, 1, Condition::Delivered),
-            to(4, 1, Condition::Queued),
-            to(5, 1, Condition::Delivered),
-            to(6, 1, Condition::Delivered),
-            to(7, 2, Condition::Delivered),
+            to(3, 1, DeliveryStatus::Delivered),
+            to(4, 1, QUEUED),
+            to(5, 1, DeliveryStatus::Delivered),
+            to(6, 1, DeliveryStatus::Delivered),
+            to(7, 2, DeliveryStatus::Delivered),
             from_bob(8, "in between"),
-            to(9, 2, Condition::Delivered),
+            to(9, 2, DeliveryStatus::Delivered),
         ];
         let mut folder = Folder::default();
         let mut told: Vec<Told> = rows.into_iter().filter_map(|row| folder.take(row)).collect();
         told.extend(folder.end());
         let seen: Vec<_> = told.iter().map(|told| (told.first.row.0, told.count, told.with.len())).collect();
         assert_eq!(seen, [(1, 1, 1), (2, 1, 1), (3, 4, 3), (7, 1, 1), (8, 1, 1), (9, 1, 1)]);
-        assert_eq!(told[2].conditions, [(Condition::Delivered, 3), (Condition::Queued, 1)]);
+        assert_eq!(told[2].states, [("delivered", 3), ("queued", 1)]);
     }
 }

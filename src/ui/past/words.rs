@@ -1,23 +1,29 @@
-//! Who said it and what became of it, in words. Pure.
+//! Who sent a message, and its status, in words. Pure.
 
 use super::people::{People, remark};
 use super::told::{MOST_NAMED, Told};
-use crate::model::stored::{Condition, Direction};
+use crate::model::delivery::{DeliveryStatus, FailureReason};
 
-/// The word for what is known of a text of ours. Scripts read it (docs/HISTORY.md), so none is ever changed.
-pub(crate) fn state(condition: Condition) -> &'static str {
-    match condition {
-        Condition::Queued => "queued",
-        Condition::Sent => "sent",
-        Condition::Delivered => "delivered",
-        Condition::HandedOver => "handed over",
-        Condition::Uncertain => "uncertain",
-        Condition::Astray => "astray",
-        Condition::NotSent => "not sent",
-        Condition::NotAccepted => "not accepted",
-        Condition::Withdrawn => "withdrawn",
-        Condition::Expired => "expired",
-        Condition::Cancelled => "cancelled",
+/// The word for the status of an outgoing message, which may have been sent if it was `attempted`.
+/// Scripts read it (docs/HISTORY.md), so none is ever changed.
+pub(crate) fn state(status: &DeliveryStatus, attempted: bool) -> &'static str {
+    match status {
+        DeliveryStatus::Queued(_) if attempted => "sent",
+        DeliveryStatus::Queued(_) => "queued",
+        DeliveryStatus::Sent => "handed over",
+        DeliveryStatus::Delivered => "delivered",
+        DeliveryStatus::Failed(reason) => match reason {
+            FailureReason::NotAccepted => "not accepted",
+            FailureReason::Blocked | FailureReason::Forgotten | FailureReason::Replaced => "withdrawn",
+            FailureReason::ReachedAnother(_) => "astray",
+            FailureReason::Ended { .. }
+            | FailureReason::QueueFull
+            | FailureReason::NotSent(_)
+            | FailureReason::Rejected(_) => "not sent",
+        },
+        DeliveryStatus::Expired => "expired",
+        DeliveryStatus::Cancelled => "cancelled",
+        DeliveryStatus::Unknown => "uncertain",
     }
 }
 
@@ -36,14 +42,14 @@ pub(crate) fn with(told: &Told, people: &People, show: impl Fn(String) -> String
     }
 }
 
-/// What became of a text of ours, in brackets; nothing of what came.
+/// The states of an outgoing message, in brackets; nothing for one that came.
 pub(crate) fn outcome(told: &Told) -> String {
-    match (told.first.way, &told.conditions[..]) {
-        (Direction::In { .. }, _) | (_, []) => String::new(),
-        (_, [(condition, _)]) => format!(" ({})", state(*condition)),
-        (_, several) => {
+    match &told.states[..] {
+        [] => String::new(),
+        [(state, _)] => format!(" ({state})"),
+        several => {
             let parts: Vec<String> =
-                several.iter().map(|(condition, count)| format!("{count} {}", state(*condition))).collect();
+                several.iter().map(|(state, count)| format!("{count} {state}")).collect();
             format!(" ({})", parts.join(", "))
         }
     }

@@ -6,6 +6,7 @@ use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, Rejec
 use crate::model::message::{LINE_MARK, MAX_PARTS, MAX_SENT_BYTES, SendError, SendResult};
 use crate::model::name::shortened;
 use crate::model::session::ByeReason;
+use crate::model::stored::StoreError;
 use crate::model::untrusted::harmless;
 use crate::net::{CONNECT_TIMEOUT, EOF_TIMEOUT};
 use crate::ui::style::{Ink, Line};
@@ -80,9 +81,10 @@ fn reason_words(reason: &FailureReason) -> String {
         FailureReason::Ended { attempted: true } => "no receipt came before you left".into(),
         FailureReason::Ended { attempted: false } => "nobody answered there before you left".into(),
         FailureReason::QueueFull => "too many texts wait for it".into(),
-        FailureReason::ReachedAnother(to) => {
+        FailureReason::ReachedAnother(Some(to)) => {
             format!("it went to {to} instead, where somebody else listens")
         }
+        FailureReason::ReachedAnother(None) => "another peer got it".into(),
         FailureReason::NotSent(failure) => failure_words(failure),
         FailureReason::Rejected(_) => "it was not sent".into(),
     }
@@ -224,6 +226,9 @@ pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
             format!(
                 "Not sent to {who}: as many texts wait for it as may; /outbox shows them, and takes some back."
             )
+        }
+        RejectReason::NoMemory => {
+            format!("Not sent to {who}: {}; /outbox lists what waits and can cancel it.", StoreError::NoRoom)
         }
         RejectReason::CommandWord(word) => format!(
             "Not sent to {who}: programs there take `{word}` for a command and show it to nobody; put it in other words."

@@ -198,9 +198,7 @@ fn every_fate_of_a_text_has_its_words() {
             "Not sent to Bob (127.0.0.1:5001): it does not take your key.",
         ),
         (
-            DeliveryStatus::Failed(FailureReason::ReachedAnother(
-                PeerAddr::new([127, 0, 1, 1], 5001).unwrap(),
-            )),
+            DeliveryStatus::Failed(FailureReason::ReachedAnother(PeerAddr::new([127, 0, 1, 1], 5001))),
             (3, 3),
             "Not delivered to Bob (127.0.0.1:5001): it went to 127.0.1.1:5001 instead, where somebody else listens.",
         ),
@@ -249,9 +247,32 @@ fn every_reason_not_to_send_has_its_sentence() {
             RejectReason::NotTrusted,
             "its key is blocked, or waits for your word; /offers lists those that wait.",
         ),
+        (
+            RejectReason::NoMemory,
+            "the memory for messages is full (64 MiB queued, 80 MiB in all); /outbox lists what waits and can cancel it.",
+        ),
     ] {
         assert_eq!(unsent(why), format!("Not sent to Bob (127.0.0.1:5001): {rest}"));
     }
+}
+
+#[test]
+fn full_memory_and_full_disk_have_different_lines() {
+    let what_comes = "what comes is shown, and not acknowledged, so that it comes again.";
+    assert_eq!(
+        told(&Event::NotStored(StoreError::NoRoom)),
+        format!(
+            "[14:03:07] ! Messages cannot be stored: the memory for messages is full (64 MiB queued, 80 MiB in \
+             all). What you send is refused; {what_comes}"
+        )
+    );
+    assert_eq!(
+        told(&Event::NotStored(StoreError::Full)),
+        format!(
+            "[14:03:07] ! The history cannot be written: the disk is full. What you send goes out, and is lost \
+             if you leave before it arrives; {what_comes}"
+        )
+    );
 }
 
 #[test]

@@ -8,7 +8,8 @@ mod truth;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use p2p_chat::model::stored::{Condition, Direction};
+use p2p_chat::model::delivery::DeliveryStatus;
+use p2p_chat::model::stored::Direction;
 use p2p_chat::store::{Sqlite, Store};
 use tempfile::TempDir;
 
@@ -172,7 +173,7 @@ impl<'a> Run<'a> {
         let began = Instant::now();
         let mut store = reader(self.alice);
         until(SETTLED_WITHIN, "nothing waits any more", || {
-            store.open().is_ok_and(|waiting| waiting.is_empty())
+            store.queued().is_ok_and(|waiting| waiting.is_empty())
         });
         self.receiver.has_seen(&text(self.next - 1));
         let mut store = reader(self.bob);
@@ -186,7 +187,7 @@ impl<'a> Run<'a> {
     fn judge(mut self) -> Figures {
         self.sender_ends();
         self.figures.received.push(self.receiver.printed());
-        let sent = conditions(self.alice.data.path());
+        let sent = statuses(self.alice.data.path());
         let taken = taken(self.bob.data.path());
         self.figures.judge(&sent, &taken, self.bob.proxy.addr());
         self.figures
@@ -203,12 +204,12 @@ fn reader(of: &Mortal) -> Sqlite {
     Sqlite::reader(&history_of(of.name, of.data.path())).expect("a history")
 }
 
-/// What the sender has written down of each number, in the order of its file.
-fn conditions(data: &Path) -> Vec<(usize, Condition)> {
+/// The stored status of each number that was sent, in the order of its file.
+fn statuses(data: &Path) -> Vec<(usize, DeliveryStatus)> {
     let kept = kept_of("Alice", data).into_iter();
-    kept.filter_map(|entry| match entry.way {
-        Direction::Out(condition) => Some((truth::number_of(&entry.body)?, condition)),
-        Direction::In { .. } => None,
+    kept.filter_map(|entry| match entry.direction {
+        Direction::Outgoing { status, .. } => Some((truth::number_of(&entry.body)?, status)),
+        Direction::Incoming { .. } => None,
     })
     .collect()
 }

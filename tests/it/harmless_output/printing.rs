@@ -218,8 +218,8 @@ impl Reader {
     /// What was said, read again.
     pub(super) fn history(&self) -> Vec<Line> {
         let entries =
-            self.kept.clone().entries(&Query { limit: HISTORY, ..Query::default() }).expect("readable");
-        let people = People::new(self.kept.clone().parties().expect("readable"));
+            self.kept.clone().messages(&Query { limit: HISTORY, ..Query::default() }).expect("readable");
+        let people = People::new(self.kept.clone().peers().expect("readable"));
         let moment = |_| (Arc::from(""), Arc::from("today"));
         Past { people: &people, moment: &moment, today: "today", in_doubt: false }.lines(entries)
     }

@@ -1,7 +1,7 @@
 //! `--forget`: what was chosen is gone from every byte, and nothing else is.
 
+use p2p_chat::model::delivery::{DeliveryStatus, PendingReason};
 use p2p_chat::model::peer_id::{PeerId, Recipient};
-use p2p_chat::model::stored::Condition;
 
 use super::kept::{Kept, at, bob, bytes_in};
 
@@ -13,9 +13,12 @@ fn kept() -> Kept {
     let mut kept = Kept::new();
     kept.hears_bob(&format!("the {SECRET} is under the bed")).later(86_400);
     kept.hears(at("127.0.0.1:5002"), "Carol", "an umbrella").later(86_400);
-    kept.says(&[(Recipient::Peer(PeerId::Key(bob())), "Bob", Condition::Queued)], "a trombone, later");
     kept.says(
-        &[(Recipient::Peer(PeerId::Key(bob())), "Bob", Condition::Delivered)],
+        &[(Recipient::Peer(PeerId::Key(bob())), "Bob", DeliveryStatus::Queued(PendingReason::InLine))],
+        "a trombone, later",
+    );
+    kept.says(
+        &[(Recipient::Peer(PeerId::Key(bob())), "Bob", DeliveryStatus::Delivered)],
         &format!("which {SECRET}?"),
     );
     kept

@@ -68,8 +68,8 @@ fn killed_import_loses_nothing() {
     assert!(printed.ends_with(&format!("Bob·aibaeaqc: message number {}\n", MANY + 99)), "{printed}");
     let mut store = Sqlite::open(&folder.join("history.db")).expect("a store");
     let every = p2p_chat::model::stored::Query { limit: usize::MAX, ..Default::default() };
-    assert_eq!(store.entries(&every).expect("readable").len(), 15 + MANY as usize);
-    assert_eq!(store.open().expect("readable").len(), 2);
+    assert_eq!(store.messages(&every).expect("readable").len(), 15 + MANY as usize);
+    assert_eq!(store.queued().expect("readable").len(), 2);
     drop(store);
     let old: Vec<_> = names(&folder).into_iter().filter(|name| name.starts_with("history.db.old-")).collect();
     assert!(!old.is_empty());

@@ -6,12 +6,13 @@ use std::process::Output;
 use std::sync::Arc;
 
 use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::delivery::{DeliveryStatus, PendingReason};
 use p2p_chat::model::key::{KEY_BYTES, PublicKey};
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::name::PeerName;
 use p2p_chat::model::peer_id::{PeerId, Recipient};
 use p2p_chat::model::session::Message;
-use p2p_chat::model::stored::{Assurance, Condition, StoreOp};
+use p2p_chat::model::stored::{Assurance, StoreOp};
 use p2p_chat::store::{Sqlite, Store};
 use tempfile::TempDir;
 
@@ -71,7 +72,7 @@ impl Kept {
     ) -> &mut Self {
         self.ids += 1;
         let messages = vec![self.message(body)];
-        self.write(StoreOp::Taken { from, name: Some(PeerName::new(name)), assurance, messages })
+        self.write(StoreOp::Incoming { from, name: Some(PeerName::new(name)), assurance, messages })
     }
 
     /// Bob writes.
@@ -82,20 +83,21 @@ impl Kept {
     /// Somebody writes in plain.
     pub(super) fn hears(&mut self, from: Recipient, name: &str, body: &str) -> &mut Self {
         let name = Some(PeerName::new(name));
-        self.write(StoreOp::Heard { from, name, assurance: Assurance::Plain, body: Arc::from(body) })
+        self.write(StoreOp::IncomingPlain { from, name, assurance: Assurance::Plain, body: Arc::from(body) })
     }
 
     /// Alice writes to all of these.
-    pub(super) fn says(&mut self, to: &[(Recipient, &str, Condition)], body: &str) -> &mut Self {
+    pub(super) fn says(&mut self, to: &[(Recipient, &str, DeliveryStatus)], body: &str) -> &mut Self {
         self.ids += 1;
-        for (to, name, condition) in to {
+        for (to, name, status) in to {
             let assurance = match to {
                 Recipient::Peer(PeerId::Key(_)) => Assurance::Encrypted,
                 Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => Assurance::Plain,
             };
             let (message, name) = (self.message(body), Some(PeerName::new(name)));
-            let (to, condition, expires) = (*to, *condition, self.clock + 1_000_000_000_000);
-            self.write(StoreOp::Said { to, name, message, condition, assurance, expires });
+            let (to, status, expires) = (*to, status.clone(), self.clock + 1_000_000_000_000);
+            let attempted = status == DeliveryStatus::Queued(PendingReason::NoReceipt);
+            self.write(StoreOp::Outgoing { to, name, message, status, attempted, assurance, expires });
         }
         self
     }

@@ -108,8 +108,8 @@ impl World {
         let ours = self.ours_mut(pid);
         let time = ours.time(now);
         match (id, result) {
-            (Some(id), result) => ours.state.written(id, result.map_err(words), time),
-            (None, Err(error)) => ours.state.failed_to_write(words(error), time),
+            (Some(id), result) => ours.state.written(id, result, time),
+            (None, Err(error)) => ours.state.failed_to_write(error, time),
             (None, Ok(())) => Vec::new(),
         }
     }
@@ -209,14 +209,13 @@ impl World {
             match job {
                 Job::Take(turn, _) => self.wrote_down(pid, turn, result),
                 Job::StoreOp(Some(id), _) => {
-                    let result = result.map(drop).map_err(words);
+                    let result = result.map(drop);
                     self.with_state(pid, Cause::Written, |state, now| ((), state.written(id, result, now)));
                 }
                 Job::StoreOp(None, _) => {
                     if let Err(error) = result {
-                        let why = words(error);
                         self.with_state(pid, Cause::Written, |state, now| {
-                            ((), state.failed_to_write(why, now))
+                            ((), state.failed_to_write(error, now))
                         });
                     }
                 }
@@ -245,7 +244,7 @@ impl World {
         }
         let rows = std::mem::take(&mut self.disk_mut(pid).shown);
         if !rows.is_empty() {
-            self.writes(pid, None, StoreOp::Shown(rows));
+            self.writes(pid, None, StoreOp::MarkShown(rows));
         }
     }
 
@@ -269,8 +268,4 @@ fn write_of(job: &Job) -> StoreOp {
     match job {
         Job::StoreOp(_, write) | Job::Take(_, write) => write.clone(),
     }
-}
-
-fn words(error: StoreError) -> std::sync::Arc<str> {
-    error.to_string().into()
 }

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use p2p_chat::model::delivery::DeliveryStatus;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::peer_id::{PeerId, Recipient};
-use p2p_chat::model::stored::{Condition, Direction, Query, RowId, StoreOp, StoredMessage};
+use p2p_chat::model::stored::{Direction, Query, RowId, StoreOp, StoredMessage};
 use p2p_chat::store::Store;
 
 use super::ledger::{Ledger, Text};
@@ -84,7 +85,7 @@ impl World {
 
     /// Something is about to be written.
     pub(super) fn check_write(&self, pid: Pid, write: &StoreOp) {
-        let StoreOp::Shown(rows) = write else { return };
+        let StoreOp::MarkShown(rows) = write else { return };
         let ledger = self.ledger(pid);
         for row in rows {
             if !ledger.rows.get(row).is_some_and(|text| ledger.screens.contains_key(text)) {
@@ -176,16 +177,16 @@ impl World {
         }
         let everything = Query { limit: usize::MAX, ..Query::default() };
         let mut store = disk.kept.store.clone();
-        let entries = store.entries(&everything).expect("memory can be read");
+        let entries = store.messages(&everything).expect("memory can be read");
         let own = self.key_of(pid).expect("it has a disk");
         let mut ours = BTreeSet::new();
-        for StoredMessage { party, way, id, row, .. } in &entries {
-            let (Some(id), Direction::Out(condition)) = (*id, *way) else {
-                self.check_came(pid, *party, *id, *row, *way);
+        for StoredMessage { peer, direction, id, row, .. } in &entries {
+            let (Some(id), Direction::Outgoing { status, .. }) = (*id, direction) else {
+                self.check_came(pid, *peer, *id, *row, direction);
                 continue;
             };
             ours.insert(id);
-            if let (Recipient::Peer(PeerId::Key(key)), Condition::Delivered) = (*party, condition) {
+            if let (Recipient::Peer(PeerId::Key(key)), DeliveryStatus::Delivered) = (*peer, status) {
                 self.check_has(pid, key, (own, id));
             }
         }
@@ -198,7 +199,7 @@ impl World {
         }
         let waiting = self.ours(pid).state.waiting(self.ours(pid).time(self.now));
         let waiting: BTreeSet<MessageId> = waiting.into_iter().map(|text| text.message.id).collect();
-        let open = store.open().expect("memory can be read");
+        let open = store.queued().expect("memory can be read");
         let open: BTreeSet<MessageId> = open.into_iter().map(|open| open.message.id).collect();
         let differ = waiting.symmetric_difference(&open);
         let odd: Vec<&MessageId> = differ.filter(|id| !disk.kept.ledger.unwritten.contains(*id)).collect();
@@ -208,8 +209,16 @@ impl World {
     }
 
     /// A message that came was on the screen, or is at the next start.
-    fn check_came(&self, pid: Pid, party: Recipient, id: Option<MessageId>, row: RowId, way: Direction) {
-        let (Recipient::Peer(PeerId::Key(key)), Some(id), Direction::In { unshown, .. }) = (party, id, way)
+    fn check_came(
+        &self,
+        pid: Pid,
+        peer: Recipient,
+        id: Option<MessageId>,
+        row: RowId,
+        direction: &Direction,
+    ) {
+        let (Recipient::Peer(PeerId::Key(key)), Some(id), Direction::Incoming { unshown, .. }) =
+            (peer, id, direction)
         else {
             return;
         };

@@ -249,7 +249,7 @@ impl World {
 
     /// What is stored of a message says what its recipient called itself.
     pub(super) fn note_called(&mut self, write: &StoreOp) {
-        if let StoreOp::Said { to: Recipient::Address(addr), name: Some(name), message, .. } = write
+        if let StoreOp::Outgoing { to: Recipient::Address(addr), name: Some(name), message, .. } = write
             && let Some(penned) = self.penned.get_mut(&message.id)
         {
             penned.called.insert(*addr, name.clone());

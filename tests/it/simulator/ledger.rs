@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::delivery::DeliveryStatus;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::peer_id::Recipient;
-use p2p_chat::model::stored::{Condition, RowId, StoreOp, StoreResult};
+use p2p_chat::model::stored::{RowId, StoreOp, StoreResult};
 
 use super::peer::Pid;
 
@@ -16,8 +17,8 @@ pub(super) type Text = (PublicKey, MessageId);
 /// What is on one person's disk, and what was on their screen in all their lives.
 #[derive(Clone, Default)]
 pub(super) struct Ledger {
-    /// Texts of ours, and what was written of each last.
-    pub(super) said: BTreeMap<(Recipient, MessageId), Condition>,
+    /// Outgoing messages with their stored status, and whether each was attempted.
+    pub(super) said: BTreeMap<(Recipient, MessageId), (DeliveryStatus, bool)>,
     /// Those of which something could not be written.
     pub(super) unwritten: BTreeSet<MessageId>,
     /// Texts that came.
@@ -37,26 +38,26 @@ impl Ledger {
     /// Something is on the disk.
     pub(super) fn wrote(&mut self, write: &StoreOp, written: &StoreResult) {
         match (write, written) {
-            (StoreOp::Said { to, message, condition, .. }, _) => {
-                self.said.insert((*to, message.id), *condition);
+            (StoreOp::Outgoing { to, message, status, attempted, .. }, _) => {
+                self.said.insert((*to, message.id), (status.clone(), *attempted));
             }
-            (StoreOp::Became { to, id, condition }, _) => {
+            (StoreOp::Status { to, id, status, attempted }, _) => {
                 if let Some(known) = self.said.get_mut(&(*to, *id)) {
-                    *known = *condition;
+                    *known = (status.clone(), *attempted);
                 }
             }
-            (StoreOp::Moved { id, from, to }, _) => {
-                if let Some(condition) = self.said.remove(&(*from, *id)) {
-                    self.said.entry((*to, *id)).or_insert(condition);
+            (StoreOp::Move { id, from, to }, _) => {
+                if let Some(status) = self.said.remove(&(*from, *id)) {
+                    self.said.entry((*to, *id)).or_insert(status);
                 }
             }
-            (StoreOp::Taken { from, messages, .. }, StoreResult::Taken(rows)) => {
+            (StoreOp::Incoming { from, messages, .. }, StoreResult::Incoming(rows)) => {
                 for (message, row) in messages.iter().zip(rows) {
                     self.taken.insert((*from, message.id));
                     self.rows.extend(row.map(|row| (row, (*from, message.id))));
                 }
             }
-            (StoreOp::Shown(rows), _) => self.noted.extend(rows),
+            (StoreOp::MarkShown(rows), _) => self.noted.extend(rows),
             _ => {}
         }
     }
@@ -64,9 +65,9 @@ impl Ledger {
     /// Something could not be written.
     pub(super) fn failed(&mut self, write: &StoreOp) {
         match write {
-            StoreOp::Said { message, .. } => drop(self.unwritten.insert(message.id)),
-            StoreOp::Became { id, .. } | StoreOp::Moved { id, .. } => drop(self.unwritten.insert(*id)),
-            StoreOp::Taken { from, messages, .. } => {
+            StoreOp::Outgoing { message, .. } => drop(self.unwritten.insert(message.id)),
+            StoreOp::Status { id, .. } | StoreOp::Move { id, .. } => drop(self.unwritten.insert(*id)),
+            StoreOp::Incoming { from, messages, .. } => {
                 self.untaken.extend(messages.iter().map(|message| (*from, message.id)));
             }
             _ => {}
@@ -85,10 +86,8 @@ impl Ledger {
 
     /// Whether it is on the disk that it is being sent in plain.
     pub(super) fn is_being_sent(&self, id: MessageId) -> bool {
-        let is_it = |((to, said), condition): (&(Recipient, MessageId), &Condition)| {
-            to.public_key().is_none() && *said == id && *condition == Condition::Sent
-        };
-        self.unwritten.contains(&id) || self.said.iter().any(is_it)
+        let mut of_it = self.said.iter().filter(|((to, said), _)| to.public_key().is_none() && *said == id);
+        self.unwritten.contains(&id) || of_it.any(|(_, (status, attempted))| *attempted && !status.is_final())
     }
 
     /// What the next life has of this, if the disk is gone: its owner remembers.

@@ -50,7 +50,7 @@ impl World {
         };
         self.check_receipts(pid, key, &receipts);
         let is_all = messages.is_empty();
-        let write = StoreOp::Taken { from: key, name, assurance, messages: messages.clone() };
+        let write = StoreOp::Incoming { from: key, name, assurance, messages: messages.clone() };
         let turn = Turn { messages, receipts, ..turn };
         if is_all {
             let receipts = turn.receipts.clone();
@@ -65,9 +65,9 @@ impl World {
     pub(super) fn wrote_down(&mut self, pid: Pid, turn: Turn, result: Result<StoreResult, StoreError>) {
         let (key, messages) = (turn.key, turn.messages.clone());
         let rows = match result {
-            Ok(StoreResult::Taken(rows)) => Ok(rows),
+            Ok(StoreResult::Incoming(rows)) => Ok(rows),
             Ok(written) => self.fail(pid, format_args!("a store answers {written:?} to texts")),
-            Err(error) => Err(error.to_string().into()),
+            Err(error) => Err(error),
         };
         let (more, told) =
             self.with_state(pid, Cause::Met, |state, now| state.commit(key, messages, rows, now));

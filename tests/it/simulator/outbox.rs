@@ -1,9 +1,10 @@
 //! What people do with texts that wait or did not arrive: `/outbox`, as src/app/past.rs has it.
 
 use p2p_chat::core::{Command, OpId};
+use p2p_chat::model::delivery::{DeliveryStatus, FailureReason};
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::session::Message;
-use p2p_chat::model::stored::{Condition, Direction, Query};
+use p2p_chat::model::stored::{Direction, Query};
 use p2p_chat::protocol::plain;
 use p2p_chat::store::Store;
 
@@ -37,20 +38,17 @@ impl World {
 
     fn sends_again(&mut self, pid: Pid) {
         let query = Query { limit: SEARCHED, ..Query::default() };
-        let entries = self.disk_mut(pid).kept.store.entries(&query).expect("memory can be read");
-        let is_over = |way: Direction| {
-            matches!(
-                way,
-                Direction::Out(
-                    Condition::Uncertain
-                        | Condition::NotSent
-                        | Condition::NotAccepted
-                        | Condition::Withdrawn
-                        | Condition::Expired
-                )
-            )
+        let entries = self.disk_mut(pid).kept.store.messages(&query).expect("memory can be read");
+        let is_over = |direction: &Direction| match direction {
+            Direction::Outgoing { status: DeliveryStatus::Failed(reason), .. } => {
+                !matches!(reason, FailureReason::ReachedAnother(_))
+            }
+            Direction::Outgoing { status, .. } => {
+                matches!(status, DeliveryStatus::Expired | DeliveryStatus::Unknown)
+            }
+            Direction::Incoming { .. } => false,
         };
-        let over: Vec<usize> = (0..entries.len()).filter(|at| is_over(entries[*at].way)).collect();
+        let over: Vec<usize> = (0..entries.len()).filter(|at| is_over(&entries[*at].direction)).collect();
         let Some(at) = self.random.one(&over) else { return };
         let entry = &entries[at];
         let Some(id) = entry.id else { return };
@@ -59,11 +57,11 @@ impl World {
         let op = OpId(self.ours(pid).ops + 1);
         let keyed = self.keyed_mut(pid);
         keyed.messages.insert(op, Sent { id, waiting: 0, ended: 0 });
-        self.note_meant_again(pid, id, entry.party);
+        self.note_meant_again(pid, id, entry.peer);
         self.resent(pid, id, &parts);
         self.count("deed: send again");
         let name = entry.name.clone();
-        let again = Command::SendAgain { to: entry.party, message, name };
+        let again = Command::SendAgain { to: entry.peer, message, name };
         self.commands(pid, again, "sending again", SETTLED_WITHIN);
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use p2p_chat::core::{OpId, Restored};
 use p2p_chat::model::peer_id::{PeerId, Recipient};
 use p2p_chat::model::session::Message;
-use p2p_chat::model::stored::{Condition, Direction, QueuedMessage, StoredMessage};
+use p2p_chat::model::stored::{Direction, QueuedMessage, StoredMessage};
 use p2p_chat::store::{Store, in_memory};
 
 use super::disk::Kept;
@@ -47,13 +47,13 @@ impl World {
         let clock = self.clock();
         let disk = self.disk_mut(pid);
         let expire = disk.kept.expire;
-        let open = disk.kept.store.open().expect("memory can be read");
+        let open = disk.kept.store.queued().expect("memory can be read");
         let unshown = disk.kept.store.unshown(MAX_UNSHOWN).expect("memory can be read");
         let mut restored = Vec::new();
-        for QueuedMessage { to, name: called, message, condition, expires } in open {
+        for QueuedMessage { to, name: called, message, attempted, expires } in open {
             let op = OpId(self.ours(pid).ops + 1);
             self.ours_mut(pid).ops += 1;
-            let cut_off = condition == Condition::Sent && to.public_key().is_none();
+            let cut_off = attempted && to.public_key().is_none();
             if let Some(addr) = to.addr() {
                 self.learn_if_own(pid, addr.ip(), addr.port());
                 self.ours_mut(pid).may_dial.insert(addr);
@@ -84,9 +84,11 @@ impl World {
             self.count("letter: restored");
         }
         self.with_state(pid, Cause::Command, |state, now| ((), state.restore(restored, now)));
-        for StoredMessage { row, party, way, id, .. } in unshown {
-            let (Recipient::Peer(PeerId::Key(key)), Some(id), Direction::In { .. }) = (party, id, way) else {
-                self.fail(pid, format_args!("{row:?} of {party:?} is no text of a key"));
+        for StoredMessage { row, peer, direction, id, .. } in unshown {
+            let (Recipient::Peer(PeerId::Key(key)), Some(id), Direction::Incoming { .. }) =
+                (peer, id, direction)
+            else {
+                self.fail(pid, format_args!("{row:?} of {peer:?} is no text of a key"));
             };
             self.shown_in_doubt(pid, (key, id), row);
         }

@@ -146,7 +146,7 @@ impl World {
             let mut store = keyed.disk.kept.store.clone();
             let on_disk: BTreeSet<MessageId> = match keyed.disk.kept.durable {
                 true => store
-                    .open()
+                    .queued()
                     .expect("memory can be read")
                     .into_iter()
                     .map(|open| open.message.id)

@@ -141,7 +141,7 @@ impl World {
         {
             self.fail(pid, format_args!("{texts:?} went to {to}, and the user was told of {whom}"));
         }
-        let reached_another = DeliveryStatus::Failed(FailureReason::ReachedAnother(to));
+        let reached_another = DeliveryStatus::Failed(FailureReason::ReachedAnother(Some(to)));
         let strays = said == [&reached_another] && done.iter().all(|(_, whom)| *whom != to);
         // Whoever never gave a receipt cannot be missing one.
         let misses = *result == SendResult::HandedOver && self.ours(pid).receipts.contains(&to);
@@ -186,7 +186,7 @@ fn status_of(result: &SendResult) -> DeliveryStatus {
         SendResult::Delivered => DeliveryStatus::Delivered,
         SendResult::HandedOver => DeliveryStatus::Sent,
         SendResult::NoReceipt | SendResult::Unanswered | SendResult::Broken => DeliveryStatus::Unknown,
-        SendResult::Astray(addr) => DeliveryStatus::Failed(FailureReason::ReachedAnother(*addr)),
+        SendResult::Astray(addr) => DeliveryStatus::Failed(FailureReason::ReachedAnother(Some(*addr))),
         SendResult::Failed(failure) => DeliveryStatus::Failed(FailureReason::NotSent(failure.clone())),
     }
 }

@@ -9,7 +9,7 @@ fn the_last_that_fit_are_read_and_the_oldest_of_them_first() {
         let store = &mut *tried.store;
         for number in 1..=9u32 {
             let from = (number % 3) as u8;
-            store.apply(&[taken(from, &[number])], u64::from(number)).unwrap();
+            store.apply(&[incoming(from, &[number])], u64::from(number)).unwrap();
         }
         let read = |store: &mut dyn Store, query: Query| {
             let texts = bodies(store, &query);
@@ -33,7 +33,7 @@ fn the_last_that_fit_are_read_and_the_oldest_of_them_first() {
 fn the_order_is_that_of_writing_whatever_the_clock_says() {
     for mut tried in both() {
         for (number, clock) in [(1, CLOCK), (2, 5), (3, CLOCK + 1), (4, u64::MAX)] {
-            tried.store.apply(&[taken(1, &[number])], clock).unwrap();
+            tried.store.apply(&[incoming(1, &[number])], clock).unwrap();
         }
         assert_eq!(
             bodies(&mut *tried.store, &all()),
@@ -48,15 +48,15 @@ fn the_order_is_that_of_writing_whatever_the_clock_says() {
 fn everybody_of_whom_there_are_messages_is_listed_under_the_last_name() {
     for mut tried in both() {
         let store = &mut *tried.store;
-        apply(store, &[heard(addr(1), "x"), taken(1, &[1]), said(key(2), 2, "x")]);
-        let called = |from, called, body: &str| StoreOp::Heard {
+        apply(store, &[incoming_plain(addr(1), "x"), incoming(1, &[1]), outgoing(key(2), 2, "x")]);
+        let called = |from, called, body: &str| StoreOp::IncomingPlain {
             from,
             name: called,
             assurance: Assurance::Plain,
             body: body.into(),
         };
         apply(store, &[called(addr(1), name("Other"), "y"), called(addr(1), None, "z")]);
-        let parties = store.parties().unwrap();
+        let parties = store.peers().unwrap();
         assert_eq!(
             parties,
             [(addr(1), name("Other")), (key(2), None), (key(1), name("Bob"))],
@@ -71,16 +71,19 @@ fn everybody_of_whom_there_are_messages_is_listed_under_the_last_name() {
 fn keys_written_to_are_listed_in_every_state() {
     for mut tried in both() {
         let store = &mut *tried.store;
-        apply(store, &[said(key(3), 1, "x"), said(key(1), 2, "x"), said(key(1), 3, "y")]);
+        apply(store, &[outgoing(key(3), 1, "x"), outgoing(key(1), 2, "x"), outgoing(key(1), 3, "y")]);
         // Bob only wrote to us, and a peer without a key has none.
-        apply(store, &[taken(2, &[4]), said(addr(1), 5, "x"), heard(key(4), "x")]);
-        for state in [Condition::Delivered, Condition::Cancelled] {
-            apply(store, &[became(key(3), 1, state)]);
+        apply(store, &[incoming(2, &[4]), outgoing(addr(1), 5, "x"), incoming_plain(key(4), "x")]);
+        for state in [done(DeliveryStatus::Delivered), done(DeliveryStatus::Cancelled)] {
+            apply(store, &[changed(key(3), 1, state)]);
             assert_eq!(store.written_to().unwrap(), [peer_key(1), peer_key(3)], "{}", tried.name);
         }
-        apply(store, &[StoreOp::Moved { id: id(1), from: key(3), to: key(5) }]);
+        apply(store, &[StoreOp::Move { id: id(1), from: key(3), to: key(5) }]);
         assert_eq!(store.written_to().unwrap(), [peer_key(1), peer_key(5)], "{}", tried.name);
-        apply(store, &[became(key(5), 1, Condition::Delivered), forget(Some(vec![key(5)]), None, None)]);
+        apply(
+            store,
+            &[changed(key(5), 1, done(DeliveryStatus::Delivered)), forget(Some(vec![key(5)]), None, None)],
+        );
         assert_eq!(store.written_to().unwrap(), [peer_key(1)], "{}", tried.name);
     }
 }
@@ -89,11 +92,12 @@ fn keys_written_to_are_listed_in_every_state() {
 fn all_words_are_found_as_beginnings_whatever_their_case_and_marks() {
     for mut tried in both() {
         let store = &mut *tried.store;
-        let (fence, co_op) = (heard(addr(1), "Über den Zaun"), heard(addr(2), "co-op und Zäune, 42!"));
+        let (fence, co_op) =
+            (incoming_plain(addr(1), "Über den Zaun"), incoming_plain(addr(2), "co-op und Zäune, 42!"));
         for _ in 0..3 {
-            apply(store, &[fence.clone(), co_op.clone(), heard(addr(1), "12")]);
+            apply(store, &[fence.clone(), co_op.clone(), incoming_plain(addr(1), "12")]);
         }
-        let mut count = |text: &str| store.entries(&words(text)).unwrap().len();
+        let mut count = |text: &str| store.messages(&words(text)).unwrap().len();
         assert_eq!(
             (count("zau"), count("ZAUN"), count("zäun"), count("aun")),
             (6, 6, 6, 0),
@@ -126,7 +130,7 @@ fn all_words_are_found_as_beginnings_whatever_their_case_and_marks() {
 #[test]
 fn a_search_of_ten_thousand_characters_is_no_mistake() {
     for mut tried in both() {
-        apply(&mut *tried.store, &[heard(addr(1), "a a a")]);
+        apply(&mut *tried.store, &[incoming_plain(addr(1), "a a a")]);
         for text in [
             "a".repeat(10_000),
             "a ".repeat(5_000),
@@ -149,9 +153,9 @@ proptest! {
         let mut found = Vec::new();
         for mut tried in both() {
             let store = &mut *tried.store;
-            apply(store, &["a b", "b a", "NEAR or folded", "and not", "今天"].map(|body| heard(addr(1), body)));
-            apply(store, &[heard(addr(2), &text)]);
-            apply(store, &["x"; 8].map(|body| heard(addr(1), body)));
+            apply(store, &["a b", "b a", "NEAR or folded", "and not", "今天"].map(|body| incoming_plain(addr(1), body)));
+            apply(store, &[incoming_plain(addr(2), &text)]);
+            apply(store, &["x"; 8].map(|body| incoming_plain(addr(1), body)));
             found.push(bodies(store, &words(&text)));
         }
         prop_assert_eq!(&found[0], &found[1]);
@@ -176,9 +180,9 @@ fn scripts_without_spaces_and_symbols_are_found() {
             "👨\u{200d}👩\u{200d}👧 👍🏽",
             "สวัสดี",
         ];
-        apply(store, &said.map(|body| heard(addr(1), body)));
+        apply(store, &said.map(|body| incoming_plain(addr(1), body)));
         // Older than what a search of a file looks through itself.
-        apply(store, &["x"; 8].map(|body| heard(addr(1), body)));
+        apply(store, &["x"; 8].map(|body| incoming_plain(addr(1), body)));
         for (words_, expected) in [
             ("天气", Some(0)),
             ("天气 公园", Some(0)),
@@ -207,7 +211,10 @@ fn however_few_are_wanted_the_last_with_these_words_are_found() {
         let store = &mut *tried.store;
         for number in 1..=24u32 {
             let word = if number % 5 == 0 { "coffee" } else { "tea" };
-            apply(store, &[heard(addr(1 + u16::from(number % 2 == 0)), &format!("{word} {number}"))]);
+            apply(
+                store,
+                &[incoming_plain(addr(1 + u16::from(number % 2 == 0)), &format!("{word} {number}"))],
+            );
         }
         for query in [words("te"), words("coffee"), Query { words: Some("tea".into()), ..with(&[addr(2)]) }] {
             let every = bodies(store, &query);
@@ -230,7 +237,9 @@ fn times_are_found_although_the_clock_was_set() {
                 60..63 => 90_000,
                 _ => 50_000,
             };
-            store.apply(&[heard(addr(1), "x"), heard(addr(2), "y")], set + turn * 100).unwrap();
+            store
+                .apply(&[incoming_plain(addr(1), "x"), incoming_plain(addr(2), "y")], set + turn * 100)
+                .unwrap();
         }
         let every = entries(store);
         let times = [None, Some(0), Some(3_150), Some(50_500), Some(56_000), Some(96_050), Some(100_000)];
@@ -244,7 +253,7 @@ fn times_are_found_although_the_clock_was_set() {
             let (mut found, mut before) = (Vec::new(), None);
             loop {
                 let query = Query { which: which.clone(), words: None, before, limit: 10 };
-                let page = rows(&store.entries(&query).unwrap());
+                let page = rows(&store.messages(&query).unwrap());
                 before = page.first().copied();
                 found.splice(0..0, page.iter().copied());
                 if page.len() < 10 {

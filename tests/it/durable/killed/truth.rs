@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
-use p2p_chat::model::stored::Condition;
+use p2p_chat::model::delivery::DeliveryStatus;
 
 /// What stands behind a text that was perhaps shown in an earlier life.
 const AGAIN: &str = " [perhaps it was shown before]";
@@ -82,8 +82,8 @@ pub(super) struct Figures {
 
 impl Figures {
     /// Compares what the sender was told and wrote down, and what the receiver wrote down and showed.
-    pub(super) fn judge(&mut self, sent: &[(usize, Condition)], taken: &[usize], addr: SocketAddrV4) {
-        let kept: BTreeMap<usize, Condition> = sent.iter().copied().collect();
+    pub(super) fn judge(&mut self, sent: &[(usize, DeliveryStatus)], taken: &[usize], addr: SocketAddrV4) {
+        let kept: BTreeMap<usize, DeliveryStatus> = sent.iter().cloned().collect();
         self.kept = kept.len();
         if kept.len() != sent.len() {
             self.doubled.push("the sender has written a number down twice".into());
@@ -100,12 +100,12 @@ impl Figures {
                 self.untrue.push(format!("{number} was shown, and never written down by its sender"));
             }
         }
-        for (number, condition) in &kept {
-            match condition {
-                Condition::Delivered if shown.contains(number) => self.delivered += 1,
+        for (number, status) in &kept {
+            match status {
+                DeliveryStatus::Delivered if shown.contains(number) => self.delivered += 1,
                 // What is not even in the receiver's file is counted there.
-                Condition::Delivered if !taken.contains(number) => {}
-                Condition::Delivered => self.lost.push(format!("{number}: delivered, and never shown")),
+                DeliveryStatus::Delivered if !taken.contains(number) => {}
+                DeliveryStatus::Delivered => self.lost.push(format!("{number}: delivered, and never shown")),
                 _ => self.undelivered += 1,
             }
         }
@@ -117,7 +117,7 @@ impl Figures {
     }
 
     /// The numbers of whose outcome the sender was told.
-    fn told(&mut self, kept: &BTreeMap<usize, Condition>, addr: SocketAddrV4) -> BTreeSet<usize> {
+    fn told(&mut self, kept: &BTreeMap<usize, DeliveryStatus>, addr: SocketAddrV4) -> BTreeSet<usize> {
         let mut told = BTreeSet::new();
         for life in &self.sent {
             let outcomes = outcomes(&life.printed, addr);
@@ -128,7 +128,7 @@ impl Figures {
             for (number, outcome) in life.typed.iter().zip(&outcomes) {
                 told.insert(*number);
                 self.queued_first += usize::from(*outcome == Outcome::Queued);
-                let is_delivered = kept.get(number) == Some(&Condition::Delivered);
+                let is_delivered = kept.get(number) == Some(&DeliveryStatus::Delivered);
                 if *outcome == Outcome::Delivered && !is_delivered || *outcome == Outcome::Other {
                     self.untrue.push(format!("{number}: told {outcome:?}, kept {:?}", kept.get(number)));
                 }
@@ -137,7 +137,7 @@ impl Figures {
         told
     }
 
-    fn in_the_files(&mut self, kept: &BTreeMap<usize, Condition>, taken: &[usize]) {
+    fn in_the_files(&mut self, kept: &BTreeMap<usize, DeliveryStatus>, taken: &[usize]) {
         let once: BTreeSet<usize> = taken.iter().copied().collect();
         if once.len() != taken.len() {
             self.doubled.push("the receiver has written a number down twice".into());
@@ -145,8 +145,8 @@ impl Figures {
         if !taken.is_sorted() {
             self.disordered.push("the receiver's file has another order than it was typed in".into());
         }
-        for (number, condition) in kept {
-            if *condition == Condition::Delivered && !once.contains(number) {
+        for (number, status) in kept {
+            if *status == DeliveryStatus::Delivered && !once.contains(number) {
                 self.lost.push(format!("{number}: delivered, and not in the receiver's file"));
             }
         }
