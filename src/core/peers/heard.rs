@@ -140,7 +140,7 @@ impl Peers {
             peer.last_heard = Some(now);
             if let Goodbye::Plain(form) = goodbye {
                 peer.program.wrote(form, &Body::Exit);
-                // It is not probed any more, so nobody would see that another program listens there.
+                // It is not probed any more, so a new program there would stay unnoticed.
                 peer.program.gives_receipts = false;
             }
             peer.leaves(OfflineReason::SaidGoodbye, last_job, now)
