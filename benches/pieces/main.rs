@@ -46,7 +46,7 @@ fn table_updated(bencher: Bencher, peers: u32) {
         next += 1;
         message_of(next % peers)
     };
-    bencher.with_inputs(message).bench_local_values(|message| chat.received(message, things::now()));
+    bencher.with_inputs(message).bench_local_values(|message| chat.plain_received(message, things::now()));
 }
 
 /// A text made fit for a terminal.

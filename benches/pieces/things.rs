@@ -53,7 +53,7 @@ impl Inbox {
         let decoded = decode(bytes);
         let source = Source::from(Ipv4Addr::LOCALHOST);
         let mut chat = self.chat.lock();
-        let (answer, actions) = chat.received(PlainReceived { source, decoded, cut: false }, now());
+        let (answer, actions) = chat.plain_received(PlainReceived { source, decoded, cut: false }, now());
         for action in actions {
             match action {
                 Output::Tell(event) => self.mailbox.put_from(event, Some(source.share())),
@@ -85,7 +85,7 @@ pub(crate) fn known_chat(peers: u32) -> State {
     let mut chat = State::new(config());
     let mut actions = Vec::new();
     for number in 0..peers {
-        actions.extend(chat.received(message_of(number), now()).1);
+        actions.extend(chat.plain_received(message_of(number), now()).1);
     }
     // Each is looked for once; whoever answers is left in peace for long.
     loop {
@@ -106,7 +106,7 @@ pub(crate) fn known_chat(peers: u32) -> State {
                 parts: (1, 1),
                 capability: None,
             };
-            actions.extend(chat.sent(sent, now()));
+            actions.extend(chat.plain_sent(sent, now()));
         }
     }
     let rows = chat.rows(now());

@@ -30,7 +30,7 @@ pub struct Staged {
     pub name: Option<PeerName>,
     /// How sure it is that their sender is the one it is named as.
     pub assurance: Assurance,
-    /// Messages to be stored. [`State::commit`] takes the result.
+    /// Messages to be stored. [`State::messages_stored`] takes the result.
     pub messages: Vec<Message>,
 }
 
@@ -107,8 +107,8 @@ impl State {
     }
 
     /// Takes messages of a proven key. What is returned has to be stored, and then
-    /// [`State::commit`]; `None` if messages of this key are not welcome.
-    pub fn stage(
+    /// [`State::messages_stored`]; `None` if messages of this key are not welcome.
+    pub fn messages_received(
         &mut self,
         key: PublicKey,
         messages: Vec<Message>,
@@ -130,7 +130,7 @@ impl State {
 
     /// Takes the result of storing messages of a proven key: a row for each, or the reason why it
     /// failed. Shows those that are no duplicates. Returns the messages that get a receipt.
-    pub fn commit(
+    pub fn messages_stored(
         &mut self,
         key: PublicKey,
         messages: Vec<Message>,

@@ -23,7 +23,7 @@ pub struct PlainReceived {
 
 impl State {
     /// Takes what one connection carried.
-    pub fn received(&mut self, received: PlainReceived, now: Time) -> (PlainAnswer, Vec<Output>) {
+    pub fn plain_received(&mut self, received: PlainReceived, now: Time) -> (PlainAnswer, Vec<Output>) {
         // Plain messages are IPv4's: what they claim is, and whoever speaks IPv6 speaks encrypted.
         if self.closed || received.source.ip().is_ipv6() {
             return (PlainAnswer::Nothing, Vec::new());

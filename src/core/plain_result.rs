@@ -29,7 +29,7 @@ pub struct PlainResult {
 
 impl State {
     /// Takes note of what became of something sent.
-    pub fn sent(&mut self, sent: PlainResult, now: Time) -> Vec<Output> {
+    pub fn plain_sent(&mut self, sent: PlainResult, now: Time) -> Vec<Output> {
         let PlainResult { job, to, mut result, parts, capability } = sent;
         let Some(Job { mut peer_id, dialed: Some(dialed), purpose, .. }) = self.jobs.end(job) else {
             return Vec::new();

@@ -18,7 +18,7 @@ impl State {
     }
 
     /// Takes the result of a write.
-    pub fn written(&mut self, id: WriteId, result: Result<(), StoreError>, now: Time) -> Vec<Output> {
+    pub fn stored(&mut self, id: WriteId, result: Result<(), StoreError>, now: Time) -> Vec<Output> {
         let is_refused = self.outbox.stored(id, &result, now);
         self.carry_out(now);
         // A message that is refused has its own line.
@@ -32,7 +32,7 @@ impl State {
     }
 
     /// Takes the error of a write that nothing waits for.
-    pub fn failed_to_write(&mut self, why: StoreError, now: Time) -> Vec<Output> {
+    pub fn storing_failed(&mut self, why: StoreError, now: Time) -> Vec<Output> {
         self.not_stored(why, now);
         self.done()
     }

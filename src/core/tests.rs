@@ -72,7 +72,7 @@ impl Story {
                 Output::Tell(event) => self.told.push(event),
                 Output::Store(id, write) if self.moves_disk => self.writes.push((id, write)),
                 Output::Store(Some(id), _) => {
-                    let actions = self.state.written(id, Ok(()), self.now);
+                    let actions = self.state.stored(id, Ok(()), self.now);
                     self.perform(actions);
                 }
                 Output::Store(None, _) => {}
@@ -109,7 +109,7 @@ impl Story {
         let decoded = vec![Decoded::Message(Plain { claimed, form, name, body })];
         let (answer, actions) = self
             .state
-            .received(PlainReceived { source: Source::from(source), decoded, cut: false }, self.now);
+            .plain_received(PlainReceived { source: Source::from(source), decoded, cut: false }, self.now);
         self.perform(actions);
         answer
     }
@@ -133,7 +133,7 @@ impl Story {
         self.under_way = rest;
         for PlainRequest { job, to, .. } in of_port {
             let sent = PlainResult { job, to, result: result.clone(), parts: (1, 1), capability: None };
-            let actions = self.state.sent(sent, self.now);
+            let actions = self.state.plain_sent(sent, self.now);
             self.perform(actions);
         }
     }

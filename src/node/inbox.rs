@@ -46,7 +46,7 @@ impl InboundHandler for Inbox {
         }
         let answer = shared.with_state_for(Some(source.share()), |state, now| {
             state.learn_own_ip(local);
-            state.received(PlainReceived { source, decoded, cut }, now)
+            state.plain_received(PlainReceived { source, decoded, cut }, now)
         });
         Reply::Answer(match answer {
             PlainAnswer::Nothing => Vec::new(),
@@ -93,8 +93,8 @@ impl InboundHandler for Inbox {
             return Vec::new();
         }
         log::debug!("{} texts of {key} at {source}", messages.len());
-        let staged =
-            shared.with_state_for(Some(source.share()), |state, now| state.stage(key, messages, now));
+        let staged = shared
+            .with_state_for(Some(source.share()), |state, now| state.messages_received(key, messages, now));
         staged.map_or_else(Vec::new, |staged| shared.take(key, source, staged))
     }
 

@@ -120,8 +120,8 @@ impl Shared {
                 Output::Store(id, write) => {
                     if let Some(result) = self.store_writer.write(id, write) {
                         actions.extend(match (id, result) {
-                            (Some(id), result) => locked.state.written(id, result, now),
-                            (None, Err(why)) => locked.state.failed_to_write(why, now),
+                            (Some(id), result) => locked.state.stored(id, result, now),
+                            (None, Err(why)) => locked.state.storing_failed(why, now),
                             (None, Ok(())) => Vec::new(),
                         });
                     }
@@ -134,7 +134,7 @@ impl Shared {
                 }
                 Output::Plain(transmit) => {
                     if let Err(refused) = self.push(transmit, locked.name.clone()) {
-                        actions.extend(locked.state.sent(refused, now));
+                        actions.extend(locked.state.plain_sent(refused, now));
                     }
                 }
             }
@@ -222,7 +222,7 @@ impl Shared {
         shared.with_state(|state, now| {
             let actions = match report {
                 Report::Sent { id, to, result, parts, capability } => {
-                    state.sent(PlainResult { job: JobId(id), to, result, parts, capability }, now)
+                    state.plain_sent(PlainResult { job: JobId(id), to, result, parts, capability }, now)
                 }
                 Report::SessionReport { id, talked } => {
                     half_duplex::report(state, JobId(id), talked, moment(), now)

@@ -202,7 +202,9 @@ impl Shared {
         result: Result<Vec<Option<RowId>>, StoreError>,
     ) -> Vec<MessageId> {
         let StoreOp::Incoming { from: key, messages, .. } = write else { return Vec::new() };
-        self.with_state_for(Some(source.share()), |state, now| state.commit(key, messages, result, now))
+        self.with_state_for(Some(source.share()), |state, now| {
+            state.messages_stored(key, messages, result, now)
+        })
     }
 
     /// Tells the result of a write.
@@ -215,11 +217,11 @@ impl Shared {
             }
             Then::Core(id) => {
                 let result = result.map(drop);
-                self.with_state(|state, now| ((), state.written(id, result, now)));
+                self.with_state(|state, now| ((), state.stored(id, result, now)));
             }
             Then::CoreOnError => {
                 if let Err(error) = result {
-                    self.with_state(|state, now| ((), state.failed_to_write(error, now)));
+                    self.with_state(|state, now| ((), state.storing_failed(error, now)));
                 }
             }
         }

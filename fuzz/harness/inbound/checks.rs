@@ -29,7 +29,7 @@ impl World {
                 }
                 Output::Store(None, _) => {}
                 Output::Store(Some(id), _) => {
-                    let outputs = self.state.written(id, Ok(()), self.now);
+                    let outputs = self.state.stored(id, Ok(()), self.now);
                     self.perform(outputs, asked);
                 }
                 Output::Session(talk) => panic!("no peer has a key: {talk:?}"),

@@ -203,7 +203,7 @@ impl World {
         }
         let (cut, is_empty) = (received.cut, received.decoded.is_empty());
         self.reader.messages = 0;
-        let (answer, outputs) = self.state.received(received, self.now);
+        let (answer, outputs) = self.state.plain_received(received, self.now);
         self.perform(outputs, false);
         if matches!(answer, PlainAnswer::Receipt | PlainAnswer::Capable) {
             assert_eq!(self.reader.messages, texts, "a receipt for a message that was not shown");
@@ -259,7 +259,7 @@ impl World {
             parts: (usize::from(is_accepted) * parts, parts),
             capability: None,
         };
-        let outputs = self.state.sent(sent, self.now);
+        let outputs = self.state.plain_sent(sent, self.now);
         self.perform(outputs, false);
     }
 

@@ -11,7 +11,7 @@ fn a_peer_that_listens_at_another_loopback_address_than_it_dials_from_is_found_t
     story.gets_from(HERE, claimed, Form::Standard, Body::Connect);
     let ack = story.under_way.iter().find(|t| t.message == Outgoing::ConnectAck).unwrap().clone();
     assert_eq!((ack.to, ack.fallback), (at(5001), Some(real)));
-    let actions = story.state.sent(
+    let actions = story.state.plain_sent(
         PlainResult {
             job: ack.job,
             to: real,
@@ -42,7 +42,7 @@ fn a_peer_that_was_found_elsewhere_does_not_go_back_to_where_another_answers() {
     story.told();
     for (job, to) in [(ack.job, real), (text.job, at(5001))] {
         let sent = PlainResult { job, to, result: SendResult::Delivered, parts: (1, 1), capability: None };
-        let actions = story.state.sent(sent, story.now);
+        let actions = story.state.plain_sent(sent, story.now);
         story.perform(actions);
         let addrs: Vec<PeerAddr> = story.state.rows(story.now).iter().filter_map(|row| row.addr).collect();
         assert_eq!(addrs, [real]);
@@ -101,7 +101,7 @@ fn a_text_that_somebody_else_got_meanwhile_is_not_said_to_be_delivered() {
         carol_speaks(&mut story, real);
         let actions = story
             .state
-            .sent(PlainResult { job: text.job, to: real, result, parts, capability: None }, story.now);
+            .plain_sent(PlainResult { job: text.job, to: real, result, parts, capability: None }, story.now);
         story.perform(actions);
         let claimed = Some(Claimed { ip: real.v4().unwrap(), port: 5001 });
         let who = PeerInfo { claimed, ..bob(5001) };
@@ -122,7 +122,7 @@ fn message_with_no_byte_sent_anywhere_is_queued() {
     carol_speaks(&mut story, real);
     let result = SendResult::Failed(SendError::Refused);
     let sent = PlainResult { job: text.job, to: at(5001), result, parts: (0, 1), capability: None };
-    let actions = story.state.sent(sent, story.now);
+    let actions = story.state.plain_sent(sent, story.now);
     story.perform(actions);
     let told = story.told();
     let waits = DeliveryStatus::Queued(PendingReason::Unreachable);

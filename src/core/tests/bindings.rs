@@ -77,7 +77,7 @@ fn acknowledgements_are_spaced_whichever_peer_proves_a_key() {
         let nameless = Plain { claimed, form: Form::Standard, name: None, body: Body::Connect };
         let decoded = vec![Decoded::Message(nameless)];
         let received = PlainReceived { source: Source::from(HERE), decoded, cut: false };
-        let (_, actions) = story.state.received(received, story.now);
+        let (_, actions) = story.state.plain_received(received, story.now);
         story.perform(actions);
     }
     let mut story = Story::new();

@@ -26,7 +26,7 @@ fn message_stored_during_key_proof_leaves_nothing_behind() {
     story.does(Command::Connect(Target::These(vec![at(5001).into()])));
     story.promises(BOBS);
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    let actions = story.state.written(id.expect("a number"), Ok(()), story.now);
+    let actions = story.state.stored(id.expect("a number"), Ok(()), story.now);
     story.perform(actions);
     let address = Recipient::Address(at(5001));
     assert!(story.under_way.is_empty(), "{:?}", story.under_way);
@@ -76,7 +76,7 @@ fn connects_as(story: &mut Story, name: &str) {
     let name = Some(PeerName::new(name));
     let decoded = vec![Decoded::Message(Plain { claimed, form: Form::Standard, name, body: Body::Connect })];
     let received = PlainReceived { source: Source::from(HERE), decoded, cut: false };
-    let (_, actions) = story.state.received(received, story.now);
+    let (_, actions) = story.state.plain_received(received, story.now);
     story.perform(actions);
 }
 

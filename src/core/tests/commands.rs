@@ -170,7 +170,7 @@ fn texts_on_their_way_count_for_the_row_that_they_find_there_and_follow_it() {
         parts: (1, 1),
         capability: None,
     };
-    let actions = story.state.sent(found, story.now);
+    let actions = story.state.plain_sent(found, story.now);
     story.perform(actions);
     assert_eq!(waiting(&story, legacy(at(5001))), 1);
     // The question finds nobody at the first address, so the message is queued for the peer that was found.
@@ -274,9 +274,10 @@ fn status_of_a_message(story: &mut Story, given: SendResult) -> DeliveryStatus {
     let is_text = |transmit: &PlainRequest| matches!(transmit.message, Outgoing::Text(_));
     let index = story.under_way.iter().rposition(is_text).unwrap();
     let job = story.under_way.remove(index).job;
-    let actions = story
-        .state
-        .sent(PlainResult { job, to: at(5001), result: given, parts: (1, 1), capability: None }, story.now);
+    let actions = story.state.plain_sent(
+        PlainResult { job, to: at(5001), result: given, parts: (1, 1), capability: None },
+        story.now,
+    );
     let results = actions.iter().find_map(|action| match action {
         Output::Tell(Event::Delivery { status, .. }) => Some(status.clone()),
         _ => None,

@@ -13,7 +13,7 @@ impl Story {
         let (claimed, form) = (Claimed { ip: HERE, port }, Form::Standard);
         let decoded = vec![Decoded::Message(Plain { claimed, form, name: Some(PeerName::new("Eve")), body })];
         let received = PlainReceived { source: Source::from(HERE), decoded, cut: false };
-        let (_, actions) = self.state.received(received, self.now);
+        let (_, actions) = self.state.plain_received(received, self.now);
         self.perform(actions);
     }
 
@@ -187,7 +187,7 @@ fn what_waits_behind_a_text_that_shows_a_key_goes_on_though_the_user_has_sent_it
     let [PlainRequest { job, to, .. }] = texts[..] else { panic!("{texts:?}") };
     let sent =
         PlainResult { job, to, result: SendResult::Delivered, parts: (1, 1), capability: Some(key(BOBS)) };
-    let actions = story.state.sent(sent, story.now);
+    let actions = story.state.plain_sent(sent, story.now);
     story.perform(actions);
     story.disk_turns(Ok(()));
     story.later(seconds(1));

@@ -26,7 +26,7 @@ impl Story {
         while !self.writes.is_empty() {
             let (id, write) = self.writes.remove(0);
             if let Some(id) = id {
-                let actions = self.state.written(id, result.clone(), self.now);
+                let actions = self.state.stored(id, result.clone(), self.now);
                 self.perform(actions);
             }
             written.push(write);
@@ -40,7 +40,7 @@ impl Story {
             // No other write is awaited.
             let waits = self.writes.iter().position(|(id, _)| id.is_some()).expect("something is waited for");
             let id = self.writes.drain(..=waits).next_back().and_then(|(id, _)| id).unwrap();
-            let actions = self.state.written(id, result.clone(), self.now);
+            let actions = self.state.stored(id, result.clone(), self.now);
             self.perform(actions);
         }
     }
@@ -74,7 +74,7 @@ impl Story {
         for PlainRequest { job, to, .. } in of_port {
             let result = SendResult::Failed(SendError::Refused);
             let sent = PlainResult { job, to, result, parts: (0, 1), capability: None };
-            let actions = self.state.sent(sent, self.now);
+            let actions = self.state.plain_sent(sent, self.now);
             self.perform(actions);
         }
     }
@@ -170,18 +170,19 @@ fn a_text_that_came_gets_its_receipt_and_is_shown_when_it_is_written_down() {
     let mut story = Story::keeping();
     story.knows_bob(5001);
     story.told();
-    let (intake, actions) = story.state.stage(key(BOBS), vec![message(7)], story.now);
+    let (intake, actions) = story.state.messages_received(key(BOBS), vec![message(7)], story.now);
     story.perform(actions);
     let intake = intake.expect("it is welcome");
     assert_eq!((&intake.receipts[..], &intake.messages[..]), (&[][..], &[message(7)][..]));
     assert_eq!(story.told(), []);
     let (receipts, actions) =
-        story.state.commit(key(BOBS), intake.messages, Ok(vec![Some(RowId(3))]), story.now);
+        story.state.messages_stored(key(BOBS), intake.messages, Ok(vec![Some(RowId(3))]), story.now);
     story.perform(actions);
     assert_eq!(receipts, [message(7).id]);
     assert!(matches!(story.told()[..], [Event::Message { row: Some(RowId(3)), again: false, .. }]));
     // One that the store knows from an earlier run gets its receipt, and is not shown.
-    let (receipts, actions) = story.state.commit(key(BOBS), vec![message(8)], Ok(vec![None]), story.now);
+    let (receipts, actions) =
+        story.state.messages_stored(key(BOBS), vec![message(8)], Ok(vec![None]), story.now);
     story.perform(actions);
     assert_eq!((receipts, story.told()), (vec![message(8).id], vec![]));
 }
@@ -193,11 +194,11 @@ fn a_text_that_cannot_be_written_down_is_shown_once_and_gets_its_receipt_when_it
     story.told();
     let mut comes = |result: Result<Vec<Option<RowId>>, StoreError>| {
         let again = Message { again: true, ..message(7) };
-        let (intake, actions) = story.state.stage(key(BOBS), vec![again], story.now);
+        let (intake, actions) = story.state.messages_received(key(BOBS), vec![again], story.now);
         story.perform(actions);
         let intake = intake.expect("it is welcome");
         assert_eq!(intake.messages.len(), 1, "it is to be written down");
-        let (receipts, actions) = story.state.commit(key(BOBS), intake.messages, result, story.now);
+        let (receipts, actions) = story.state.messages_stored(key(BOBS), intake.messages, result, story.now);
         story.perform(actions);
         let shown = story.told().iter().filter(|event| matches!(event, Event::Message { .. })).count();
         (receipts.len(), shown)
@@ -356,7 +357,7 @@ fn what_is_typed_when_a_peer_is_known_to_speak_plain_goes_behind_what_waits_for_
     // The user's own question is answered before the one that the text waits for.
     let PlainRequest { job, to, .. } = story.under_way.remove(1);
     let sent = PlainResult { job, to, result: SendResult::HandedOver, parts: (1, 1), capability: None };
-    let actions = story.state.sent(sent, story.now);
+    let actions = story.state.plain_sent(sent, story.now);
     story.perform(actions);
     assert_eq!(story.verification(5001), Some(Verification::Plain));
     story.writes(5001, 2);

@@ -42,11 +42,11 @@ impl Story {
 
     /// A text of a key comes, and is written down; the receipts for it.
     pub(super) fn takes(&mut self, n: u8, message: Message) -> Vec<MessageId> {
-        let (intake, actions) = self.state.stage(key(n), vec![message], self.now);
+        let (intake, actions) = self.state.messages_received(key(n), vec![message], self.now);
         self.perform(actions);
         let Some(Staged { mut receipts, messages, .. }) = intake else { return Vec::new() };
         let rows = messages.iter().map(|_| Some(crate::model::stored::RowId(1))).collect();
-        let (taken, actions) = self.state.commit(key(n), messages, Ok(rows), self.now);
+        let (taken, actions) = self.state.messages_stored(key(n), messages, Ok(rows), self.now);
         self.perform(actions);
         receipts.extend(taken);
         receipts
@@ -59,7 +59,7 @@ impl Story {
         let PlainRequest { job, to, .. } = transmit;
         let sent =
             PlainResult { job, to, result: SendResult::Delivered, parts: (1, 1), capability: Some(key(n)) };
-        let actions = self.state.sent(sent, self.now);
+        let actions = self.state.plain_sent(sent, self.now);
         self.perform(actions);
     }
 

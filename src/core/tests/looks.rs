@@ -20,7 +20,7 @@ fn under_way(story: &Story) -> Vec<(Ipv4Addr, u16)> {
 fn first_ends(story: &mut Story, result: SendResult) {
     let PlainRequest { job, to, .. } = story.under_way.remove(0);
     let actions =
-        story.state.sent(PlainResult { job, to, result, parts: (0, 1), capability: None }, story.now);
+        story.state.plain_sent(PlainResult { job, to, result, parts: (0, 1), capability: None }, story.now);
     story.perform(actions);
     story.later(seconds(0));
 }
@@ -125,7 +125,7 @@ fn who_moves_or_is_displaced_while_waiting_is_not_forgotten_and_leaves_nothing_b
     let found = story.under_way.pop().unwrap();
     let sent =
         PlainResult { job: found.job, to: real, result: SendResult::Broken, parts: (0, 1), capability: None };
-    let actions = story.state.sent(PlainResult { result: SendResult::HandedOver, ..sent }, story.now);
+    let actions = story.state.plain_sent(PlainResult { result: SendResult::HandedOver, ..sent }, story.now);
     story.perform(actions);
     story.later(seconds(15));
     assert!(under_way(&story).contains(&(real.v4().unwrap(), 99)), "{:?}", story.state.rows(story.now));

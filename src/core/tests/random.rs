@@ -107,7 +107,7 @@ impl World {
         }
         let parts = (usize::from(!matches!(result, SendResult::Failed(_))), 1);
         let sent = PlainResult { job: transmit.job, to, result, parts, capability: None };
-        let actions = self.story.state.sent(sent, self.story.now);
+        let actions = self.story.state.plain_sent(sent, self.story.now);
         self.story.perform(actions);
     }
 
@@ -119,7 +119,7 @@ impl World {
                 let name = named.then(|| PeerName::new("Bob"));
                 let decoded = vec![Decoded::Message(Plain { claimed, form, name, body: body(what) })];
                 let received = PlainReceived { source: Source::from(ip(source)), decoded, cut: false };
-                let (_, actions) = self.story.state.received(received, self.story.now);
+                let (_, actions) = self.story.state.plain_received(received, self.story.now);
                 self.story.perform(actions);
             }
             Step::Ends { which, result: n, fallback } => {

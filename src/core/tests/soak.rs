@@ -156,7 +156,7 @@ impl Soak {
     fn happens(&mut self, due: Due) {
         match due {
             Due::Ends(sent) => {
-                let actions = self.story.state.sent(sent, self.story.now);
+                let actions = self.story.state.plain_sent(sent, self.story.now);
                 self.story.perform(actions);
             }
             Due::Acts(port) => {

@@ -112,8 +112,9 @@ fn looks_at_invented_peers_are_bounded_and_none_is_forgotten() {
         looked += under_way;
         for PlainRequest { job, to, .. } in std::mem::take(&mut story.under_way) {
             let result = SendResult::HandedOver;
-            let actions =
-                story.state.sent(PlainResult { job, to, result, parts: (1, 1), capability: None }, story.now);
+            let actions = story
+                .state
+                .plain_sent(PlainResult { job, to, result, parts: (1, 1), capability: None }, story.now);
             story.perform(actions);
         }
         if looked >= 300 {

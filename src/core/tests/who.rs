@@ -122,7 +122,7 @@ fn a_plain_message_over_ipv6_is_not_taken() {
             let message = Plain { claimed, form: Form::Standard, name: Some(PeerName::new("Bob")), body };
             let decoded = vec![Decoded::Message(message)];
             let received = PlainReceived { source: source.into(), decoded, cut: false };
-            assert_eq!(story.state.received(received, story.now), (PlainAnswer::Nothing, Vec::new()));
+            assert_eq!(story.state.plain_received(received, story.now), (PlainAnswer::Nothing, Vec::new()));
         }
     }
     assert!(story.state.rows(story.now).is_empty());
@@ -162,7 +162,7 @@ fn what_is_no_message_gets_no_receipt_and_a_connection_one_receipt_for_all() {
         (vec![junk], false, PlainAnswer::Nothing),
     ] {
         let received = PlainReceived { source: Source::from(HERE), decoded, cut };
-        let (answered, actions) = story.state.received(received, story.now);
+        let (answered, actions) = story.state.plain_received(received, story.now);
         story.perform(actions);
         assert_eq!(answered, answer);
     }

@@ -119,7 +119,7 @@ impl Reader {
         let cut = decoder(connection).is_cut();
         let texts = decoded.len();
         let received = PlainReceived { source: Source::from(connection.source), decoded, cut };
-        let (answer, actions) = self.state.received(received, self.now);
+        let (answer, actions) = self.state.plain_received(received, self.now);
         let mut printed = self.printed(actions, connection.serves);
         let refused = printed.iter().any(|(told, _)| matches!(told, Told::Unreadable | Told::Impostor));
         assert!(
@@ -150,12 +150,12 @@ impl Reader {
                         parts: (1, 1),
                         capability: None,
                     };
-                    let actions = self.state.sent(sent, self.now);
+                    let actions = self.state.plain_sent(sent, self.now);
                     printed.extend(self.printed(actions, serves));
                 }
                 Output::Store(id, write) => {
                     self.kept.apply(&[write], 0).expect("there is memory");
-                    let follow_up = id.map(|id| self.state.written(id, Ok(()), self.now));
+                    let follow_up = id.map(|id| self.state.stored(id, Ok(()), self.now));
                     printed.extend(follow_up.into_iter().flat_map(|actions| self.printed(actions, serves)));
                 }
                 Output::Tell(event) => printed.extend(self.tell(&event)),

@@ -108,8 +108,8 @@ impl World {
         let ours = self.ours_mut(pid);
         let time = ours.time(now);
         match (id, result) {
-            (Some(id), result) => ours.state.written(id, result, time),
-            (None, Err(error)) => ours.state.failed_to_write(error, time),
+            (Some(id), result) => ours.state.stored(id, result, time),
+            (None, Err(error)) => ours.state.storing_failed(error, time),
             (None, Ok(())) => Vec::new(),
         }
     }
@@ -210,12 +210,12 @@ impl World {
                 Job::Take(turn, _) => self.wrote_down(pid, turn, result),
                 Job::StoreOp(Some(id), _) => {
                     let result = result.map(drop);
-                    self.with_state(pid, Cause::Written, |state, now| ((), state.written(id, result, now)));
+                    self.with_state(pid, Cause::Written, |state, now| ((), state.stored(id, result, now)));
                 }
                 Job::StoreOp(None, _) => {
                     if let Err(error) = result {
                         self.with_state(pid, Cause::Written, |state, now| {
-                            ((), state.failed_to_write(error, now))
+                            ((), state.storing_failed(error, now))
                         });
                     }
                 }

@@ -40,7 +40,8 @@ impl World {
     pub(super) fn takes_letters(&mut self, pid: Pid, turn: Turn) {
         let Turn { key, ref messages, .. } = turn;
         let all = messages.clone();
-        let (staged, told) = self.with_state(pid, Cause::Met, |state, now| state.stage(key, all, now));
+        let (staged, told) =
+            self.with_state(pid, Cause::Met, |state, now| state.messages_received(key, all, now));
         if told.iter().any(|event| matches!(event, Told::Message { .. })) {
             self.fail(pid, format_args!("shows what is not written down: {told:?}"));
         }
@@ -70,7 +71,7 @@ impl World {
             Err(error) => Err(error),
         };
         let (more, told) =
-            self.with_state(pid, Cause::Met, |state, now| state.commit(key, messages, rows, now));
+            self.with_state(pid, Cause::Met, |state, now| state.messages_stored(key, messages, rows, now));
         for event in &told {
             let Told::Message { from: who, text, again, row, .. } = event else { continue };
             let Some(message) = turn.messages.iter().find(|message| &*message.body == text.raw()) else {

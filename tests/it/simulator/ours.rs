@@ -86,8 +86,7 @@ impl World {
                     if let Err(PlainRequest { job, to, .. }) = ours.dialer.push(transmit) {
                         let result = SendResult::Failed(SendError::NoResources);
                         actions.extend(
-                            ours.state
-                                .sent(PlainResult { job, to, result, parts: (0, 1), capability: None }, time),
+                            ours.state.plain_sent(PlainResult { job, to, result, parts: (0, 1), capability: None }, time),
                         );
                     }
                 }
@@ -185,7 +184,8 @@ impl World {
                 }
                 let capability = promise.map(|(key, _)| key);
                 let sent = PlainResult { job, to, result: result.clone(), parts, capability };
-                let (_, told) = self.with_state(pid, Cause::Sent, |state, now| ((), state.sent(sent, now)));
+                let (_, told) =
+                    self.with_state(pid, Cause::Sent, |state, now| ((), state.plain_sent(sent, now)));
                 self.check_outcome(pid, (job, to), &message, (&result, parts), &told);
                 self.ours_mut(pid).dialer.end(job);
                 self.turn_over(pid);
@@ -234,7 +234,7 @@ impl World {
         let received = PlainReceived { source, decoded: decoded.clone(), cut };
         let (answer, told) = self.with_state(pid, Cause::Received, |state, now| {
             state.learn_own_ip(local);
-            state.received(received, now)
+            state.plain_received(received, now)
         });
         self.check_received(pid, (source, job), &decoded, answer, &told);
         if self.keyed_rows(pid) != keyed_before {
