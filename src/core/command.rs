@@ -8,14 +8,17 @@ use super::peers::PeerOrigin;
 use super::plain_result::status_of;
 use super::presence::Probe;
 use super::time::Time;
-use super::trust::{As, Policy};
+use super::trust::{As, ContactRecord, Policy};
 use super::{ANSWER_WITHIN, Purpose, State, StaticPeer};
 use crate::model::delivery::RejectReason;
 use crate::model::key::PublicKey;
 use crate::model::message::{MessageId, Outgoing, SendResult};
 use crate::model::name::PeerName;
-use crate::model::peer_id::Recipient;
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Message, Request};
+
+/// How much later each contact is due to be dialed than the one before, at the start.
+const CONTACT_SPACING: Duration = Duration::from_micros(1);
 
 /// Time for one probe of a list: what is left of the whole after a refusal that had to be repeated a second later.
 const LIST_PROBE_WITHIN: Duration = Duration::from_millis(1_800);
@@ -49,8 +52,17 @@ pub enum Command {
     Trust(PublicKey, As),
     /// Want nothing of a key any more.
     Block(PublicKey),
-    /// Forget a key.
-    Unpin(PublicKey),
+    /// Accept messages of a blocked key again.
+    Unblock(PublicKey),
+    /// Add a contact, or change it. `date` is the clock, in seconds since 1970.
+    SetContact {
+        /// The contact.
+        contact: ContactRecord,
+        /// The clock.
+        date: u64,
+    },
+    /// Forget a contact.
+    Forget(PeerId),
     /// The user has compared a key with its owner.
     Verify {
         /// The key.
@@ -79,9 +91,26 @@ pub enum Command {
     Leave,
 }
 
+/// A contact of an earlier run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KnownContact {
+    /// The peer. If it has a key, its pin is known.
+    pub id: PeerId,
+    /// The name to show until the peer says another.
+    pub name: Option<PeerName>,
+    /// How long ago it was seen, if it was.
+    pub last_seen: Option<Duration>,
+}
+
 impl State {
-    /// Makes the static peers known and dials them all.
-    pub fn start(&mut self, peers: Vec<StaticPeer>, now: Time) -> (OpId, Vec<Output>) {
+    /// Makes the static peers and the contacts of earlier runs known. Dials all static peers at
+    /// once; the contacts follow, those that were seen last first.
+    pub fn start(
+        &mut self,
+        peers: Vec<StaticPeer>,
+        contacts: Vec<KnownContact>,
+        now: Time,
+    ) -> (OpId, Vec<Output>) {
         let mut ids = Vec::new();
         for StaticPeer { addr, name, form, key, also: _ } in peers.into_iter().take(super::MAX_STATIC_PEERS) {
             // An address belongs to the key that proved itself there. If several did, it belongs to
@@ -107,10 +136,39 @@ impl State {
         for id in &ids {
             self.probe(*id, Probe::Connect, None);
         }
+        self.remember_contacts(contacts, now);
         let waiting = ids.into_iter().collect();
         let op = self.operations.start(waiting, now.plus(ANSWER_WITHIN));
         self.settle_watches(now);
         (op, self.done())
+    }
+
+    fn remember_contacts(&mut self, mut contacts: Vec<KnownContact>, now: Time) {
+        contacts.sort_by_key(|contact| (contact.last_seen.is_none(), contact.last_seen));
+        for (place, KnownContact { id, name, last_seen }) in contacts.into_iter().enumerate() {
+            let id = Recipient::Peer(id);
+            let is_blocked = self.pinned(id).is_some_and(|pin| pin.blocked);
+            let addr = self.dialed_at(id).filter(|addr| !self.is_own(*addr) && !is_blocked);
+            // Without an address the contact is listed, but has no row.
+            let Some(addr) = addr.filter(|_| !self.knows(id)) else { continue };
+            if !self.add_peer(id, addr, PeerOrigin::Contact, now) {
+                continue;
+            }
+            // Each is due a little later than the one before, so that they are dialed in this order.
+            let first = now.plus(CONTACT_SPACING.saturating_mul(u32::try_from(place).unwrap_or(u32::MAX)));
+            self.peers.remember(id, name, last_seen, first, now);
+            if let Some(key) = id.public_key() {
+                self.speaks_with(key, None);
+            }
+        }
+    }
+
+    /// Handles a change of this machine's addresses: offline contacts are tried again.
+    pub fn network_changed(&mut self, now: Time) -> Vec<Output> {
+        self.peers.network_changed(now);
+        self.outbox.hurry_all(now);
+        self.serve_due(now);
+        self.done()
     }
 
     /// Does what the user wants.
@@ -122,7 +180,11 @@ impl State {
             Command::Disconnect(to) => self.disconnect(to, now),
             Command::Trust(key, whom) => self.decide(|state| state.trust(key, whom, now)),
             Command::Block(key) => self.decide(|state| state.block(key, now)),
-            Command::Unpin(key) => self.decide(|state| state.unpin(key, now)),
+            Command::Unblock(key) => self.decide(|state| state.unblock(key, now)),
+            Command::SetContact { contact, date } => {
+                self.decide(|state| state.set_contact(contact, date, now))
+            }
+            Command::Forget(id) => self.decide(|state| state.forget(id)),
             Command::Verify { key, date } => self.decide(|state| state.verify(key, date)),
             Command::SetPolicy(policy) => self.decide(|state| state.set_policy(policy)),
             Command::Cancel(to, id) => self.cancel(to, id, now),

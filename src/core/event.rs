@@ -73,8 +73,12 @@ pub enum Decision {
     Trusted(Pin, As),
     /// A key is blocked.
     Blocked(Pin),
-    /// A key is forgotten.
-    Unpinned(Pin),
+    /// A peer is forgotten. Its pin, if it has a key.
+    Forgotten(PeerInfo, Option<Pin>),
+    /// A key is no longer blocked.
+    Unblocked(Pin),
+    /// A peer is a contact now, or its entry was changed; whether it is new.
+    Added(PeerInfo, bool),
     /// A key is the right one.
     Verified(Pin),
     /// What is done with unknown keys from now on.
@@ -249,8 +253,8 @@ pub enum Event {
     },
     /// Something plain was not taken, for the user wants nothing plain; told once a minute, with how many there were.
     PlainRefused(Source, u64),
-    /// What is known of others' keys has changed, and wants to be written down.
-    PinsChanged,
+    /// Something has to be saved of contacts: [`super::State::take_contact_changes`].
+    ContactsChanged,
     /// A command is done.
     Settled(OpId),
 }
@@ -291,7 +295,7 @@ impl Event {
             | Self::Undecided(_)
             | Self::Impostor { .. }
             | Self::PlainRefused(..)
-            | Self::PinsChanged
+            | Self::ContactsChanged
             | Self::NotStored(_)
             | Self::NotWaiting
             | Self::AllNearlyFull

@@ -11,7 +11,7 @@ use super::event::{Event, PeerInfo};
 use super::outbox::Jitter;
 use super::peers::{Goodbye, KeyFacts, ProvenAt};
 use super::time::Time;
-use super::trust::{Meeting, PinChange, Refused, Trust, Verdict};
+use super::trust::{ContactChange, Meeting, Refused, Trust, Verdict};
 use super::{State, Verification};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
@@ -19,7 +19,7 @@ use crate::model::message::Body;
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::ByeReason;
-use crate::model::stored::Assurance;
+use crate::model::stored::{Assurance, StoreOp};
 
 /// What the rules cannot know by themselves when something comes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,21 +31,39 @@ pub struct Env {
 }
 
 impl State {
-    /// What has to be written down since this was asked last.
-    pub fn take_pin_changes(&mut self) -> Vec<PinChange> {
+    /// What has to be saved of contacts since this was asked last.
+    pub fn take_contact_changes(&mut self) -> Vec<ContactChange> {
         self.trust.take_changes()
     }
 
-    pub(super) fn tell_of_pins(&mut self) {
+    pub(super) fn tell_of_contacts(&mut self) {
         if self.trust.has_untold_changes() {
-            self.tell(Event::PinsChanged);
+            self.tell(Event::ContactsChanged);
         }
     }
 
     /// Makes a key a contact: the user has written to it, added or configured it.
     pub(super) fn is_contact_now(&mut self, key: PublicKey) {
-        self.trust.make_contact(key);
-        self.peers.make_contact(Recipient::key(key));
+        if self.trust.make_contact(key) {
+            self.peers.make_contact(Recipient::key(key));
+        }
+    }
+
+    /// Has the store remember that a peer was seen now, and where it is reached, if anything is
+    /// remembered of the peer: it is a contact, or a message passed.
+    pub(super) fn seen(&mut self, id: Recipient) {
+        let Recipient::Peer(peer) = id else { return };
+        let (name, addrs) = match peer {
+            PeerId::Key(key) if !self.trust.is_saved(key) => return,
+            PeerId::Key(key) => {
+                let Some(pin) = self.trust.pin(key) else { return };
+                (pin.name.clone(), pin.addrs.clone())
+            }
+            PeerId::Legacy(_) if !self.is_contact(id) => return,
+            PeerId::Legacy(_) => (self.who(id).name, Vec::new()),
+        };
+        let contact = self.is_contact(id);
+        self.write(StoreOp::Seen { peer, name, contact, addrs });
     }
 
     /// Handles a key that a peer has proven, in a session that either side dialed. Returns its row
@@ -83,6 +101,7 @@ impl State {
             let who = self.who(id);
             self.tell(Event::TakesName(who, name));
         }
+        self.seen(id);
         Ok(id)
     }
 

@@ -39,7 +39,7 @@ mod view;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-pub use command::{Command, Target};
+pub use command::{Command, KnownContact, Target};
 pub use dedup::{DedupCache, Duplicate, MAX_DEDUP_IDS, MAX_DEDUP_KEYS};
 pub use event::{
     CommandKind, Decision, Event, JobId, OpId, Output, PeerInfo, PlainAnswer, PlainRequest, SessionRequest,
@@ -65,8 +65,8 @@ pub use restore::Restored;
 pub use sessions::{RequestEnded, SessionUp};
 pub use time::Time;
 pub use trust::{
-    As, MAX_CONTACTS, MAX_HINTS, MAX_OFFERS, MAX_OFFERS_OF_ONE, MAX_PINS, MAX_STRANGERS,
-    MAX_STRANGERS_PER_PREFIX, Meeting, Offer, Pin, PinChange, Policy, Refused, Trust, Trusted, Unknown,
+    As, ContactChange, ContactRecord, MAX_CONTACTS, MAX_HINTS, MAX_OFFERS, MAX_OFFERS_OF_ONE, MAX_PINS, MAX_STRANGERS,
+    MAX_STRANGERS_PER_PREFIX, Meeting, Offer, Pin, Policy, Refused, Trust, Trusted, Unknown,
     Verdict, Writable, code_input,
 };
 
@@ -261,7 +261,7 @@ impl State {
     }
 
     fn done(&mut self) -> Vec<Output> {
-        self.tell_of_pins();
+        self.tell_of_contacts();
         std::mem::take(&mut self.actions)
     }
 
@@ -287,8 +287,17 @@ impl State {
                 let id = who.id;
                 self.tell(Event::Came(who));
                 self.operations.announced(id);
+                if id.public_key().is_none() {
+                    self.seen(id);
+                }
             }
-            Some(PresenceNews::Offline(who, why)) => self.tell(Event::Went(who, why)),
+            Some(PresenceNews::Offline(who, why)) => {
+                let id = who.id;
+                self.tell(Event::Went(who, why));
+                if !matches!(why, OfflineReason::NoAnswer | OfflineReason::Refused) {
+                    self.seen(id);
+                }
+            }
             None => {}
         }
     }

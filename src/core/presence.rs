@@ -22,6 +22,23 @@ pub const GONE_AFTER: Duration = Duration::from_secs(10);
 /// is twice the last.
 pub const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 
+/// The longest wait between two attempts to reach an offline contact that is not in peers.toml. A
+/// contact that comes back dials its own contacts at once, so this only matters where one side can
+/// dial the other.
+pub const LONGEST_CONTACT_BACKOFF: Duration = Duration::from_secs(600);
+
+/// How the user knows a peer: for how long it is looked for while it is offline.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kept {
+    /// A stranger: as long as it is listed, if it answered once.
+    No,
+    /// A contact: for ever. `dormant`: it was not seen for long, so it is left alone until the
+    /// network changes, or one side writes.
+    Contact { dormant: bool },
+    /// Configured: for ever.
+    Configured,
+}
+
 /// What the user is shown of a peer's presence.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PresenceStatus {
@@ -100,7 +117,7 @@ pub struct Presence {
     /// It is probed with `connect` while it is offline: the user configured it, or it was connected
     /// before.
     wanted: bool,
-    is_static: bool,
+    kept: Kept,
     /// Something else than our `connect` found it again, so it does not list us yet.
     connect_due: bool,
     /// It answered something of ours at least once.
@@ -125,18 +142,50 @@ impl Presence {
     /// A configured peer, which is dialed at once and for ever.
     pub fn of_static(now: Time) -> Self {
         let phase = Phase::Offline { since: now, why: OfflineReason::NotSeenYet };
-        Self { phase, wanted: true, is_static: true, ..Self::of_heard(now) }
+        Self { phase, wanted: true, kept: Kept::Configured, ..Self::of_heard(now) }
+    }
+
+    /// A contact of an earlier run, which is dialed at `first` and for ever. A `dormant` one is left
+    /// alone until [`Presence::network_changed`], or until one side writes.
+    pub fn of_contact(now: Time, first: Time, dormant: bool) -> Self {
+        let kept = Kept::Contact { dormant };
+        let phase = Phase::Offline { since: now, why: OfflineReason::NotSeenYet };
+        Self { phase, wanted: true, kept, next: first, ..Self::of_heard(now) }
+    }
+
+    /// The user treats it as a contact: it is dialed for ever from now on.
+    pub fn contact(&mut self) {
+        if self.kept == Kept::No {
+            self.kept = Kept::Contact { dormant: false };
+        }
+    }
+
+    /// The user no longer treats it as a contact.
+    pub fn not_contact(&mut self) {
+        if matches!(self.kept, Kept::Contact { .. }) {
+            self.kept = Kept::No;
+        }
+    }
+
+    /// The machine has other addresses than before: an offline peer is tried again at once.
+    pub fn network_changed(&mut self, now: Time) {
+        if let Kept::Contact { dormant } = &mut self.kept {
+            *dormant = false;
+        }
+        if self.offline().is_some() {
+            (self.next, self.attempts) = (now, 0);
+        }
     }
 
     /// The user has configured it: it is dialed for ever from now on.
     pub fn configured(&mut self) {
-        self.is_static = true;
+        self.kept = Kept::Configured;
         self.wanted = true;
     }
 
     /// Another peer is at the address that the user configured: this one is no longer probed.
     pub fn not_configured(&mut self) {
-        self.is_static = false;
+        self.kept = Kept::No;
         self.wanted = false;
     }
 
@@ -152,7 +201,7 @@ impl Presence {
             phase: Phase::Online,
             connected: false,
             wanted: false,
-            is_static: false,
+            kept: Kept::No,
             connect_due: false,
             proven: false,
             ended: false,
@@ -293,6 +342,9 @@ impl Presence {
         );
         self.connect_due |= was_offline && self.wanted && (!left || self.ended);
         self.phase = Phase::Online;
+        if let Kept::Contact { dormant } = &mut self.kept {
+            *dormant = false;
+        }
         self.ended = false;
         self.refused_at = None;
         self.seen = now;
@@ -358,7 +410,7 @@ impl Presence {
     /// It said goodbye, or we did, or another peer has its address.
     pub fn left(&mut self, why: OfflineReason, now: Time) -> PresenceChange {
         let was_offline = self.offline().is_some();
-        self.wanted = self.is_static;
+        self.wanted = self.kept != Kept::No;
         self.goes_offline(why, now);
         if was_offline { PresenceChange::None } else { PresenceChange::Offline(why) }
     }
@@ -380,8 +432,9 @@ impl Presence {
     fn is_left_alone(&self) -> bool {
         match self.phase {
             Phase::Offline { why: OfflineReason::Disconnected | OfflineReason::Replaced, .. } => true,
-            Phase::Offline { why: OfflineReason::SaidGoodbye, .. } => !self.is_static,
-            Phase::Offline { .. } => !self.proven && !self.is_static,
+            Phase::Offline { .. } if self.kept == (Kept::Contact { dormant: true }) => true,
+            Phase::Offline { why: OfflineReason::SaidGoodbye, .. } => self.kept == Kept::No,
+            Phase::Offline { .. } => !self.proven && self.kept == Kept::No,
             _ => false,
         }
     }
@@ -391,7 +444,11 @@ impl Presence {
             // A probe that the user asked for delays nothing.
             return;
         }
-        let wait = Duration::from_secs(1 << self.attempts.min(6)).min(LONGEST_BACKOFF);
+        let longest = match self.kept {
+            Kept::Contact { .. } => LONGEST_CONTACT_BACKOFF,
+            Kept::No | Kept::Configured => LONGEST_BACKOFF,
+        };
+        let wait = Duration::from_secs(1 << self.attempts.min(10)).min(longest);
         self.attempts = self.attempts.saturating_add(1);
         self.next = now.plus(wait);
     }

@@ -21,10 +21,10 @@ use super::time::Time;
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::name::{Name, PeerName, folded};
-use crate::model::peer_id::Recipient;
+use crate::model::peer_id::{PeerId, Recipient};
 use index::Index;
 use notices::Notices;
-pub use pin::{Meeting, Offer, Pin, PinChange, Policy, Refused, Trust, Verdict};
+pub use pin::{ContactChange, ContactRecord, Meeting, Offer, Pin, Policy, Refused, Trust, Verdict};
 pub use user::{As, Unknown};
 
 /// Contacts at most, blocked ones included.
@@ -92,6 +92,8 @@ pub struct Trusted {
     offers: Vec<Offer>,
     not_offered: u64,
     changed: BTreeSet<PublicKey>,
+    /// Legacy peers that became contacts, or no longer are.
+    changed_legacy: Vec<ContactChange>,
     /// Nothing is sent or accepted unencrypted.
     require_encryption: bool,
     /// The peers and addresses that have an alias.
@@ -111,6 +113,7 @@ impl Trusted {
             offers: Vec::new(),
             not_offered: 0,
             changed: BTreeSet::new(),
+            changed_legacy: Vec::new(),
             require_encryption: false,
             aliased: HashSet::new(),
             notices: Notices::default(),
@@ -333,26 +336,87 @@ impl Trusted {
     }
 
     /// Saves the pin of a key from now on: we dialed it, or a message passed.
-    pub fn keep(&mut self, key: PublicKey) {
-        if self.pins.get(&key).is_some_and(|held| !held.saved) {
+    ///
+    /// Returns whether it was not saved before.
+    pub fn keep(&mut self, key: PublicKey) -> bool {
+        let is_new = self.pins.get(&key).is_some_and(|held| !held.saved);
+        if is_new {
             self.change(key, |held| held.saved = true);
         }
+        is_new
+    }
+
+    /// Whether the pin of a key is saved.
+    pub(super) fn is_saved(&self, key: PublicKey) -> bool {
+        self.pins.get(&key).is_some_and(|held| held.saved)
     }
 
     /// Whether something has to be saved.
     pub fn has_changes(&self) -> bool {
-        !self.changed.is_empty()
+        !self.changed.is_empty() || !self.changed_legacy.is_empty()
     }
 
-    /// What has to be saved since the last call, each key once.
-    pub fn take_changes(&mut self) -> Vec<PinChange> {
+    /// What has to be saved since the last call, each peer once.
+    pub fn take_changes(&mut self) -> Vec<ContactChange> {
         self.notices.changes_taken();
         let change = |key| match self.pins.get(&key) {
-            Some(held) if held.saved => PinChange::Write(held.pin.clone()),
+            Some(held) if held.saved => ContactChange::Key(held.pin.clone()),
             // Forgotten, even if it has connected again since.
-            _ => PinChange::Forget(key),
+            _ => ContactChange::Forgotten(PeerId::Key(key)),
         };
-        std::mem::take(&mut self.changed).into_iter().map(change).collect()
+        let keys = std::mem::take(&mut self.changed).into_iter().map(change);
+        keys.chain(std::mem::take(&mut self.changed_legacy)).collect()
+    }
+
+    /// Records that a legacy peer is a contact now, or no longer.
+    pub(super) fn legacy_changed(&mut self, change: ContactChange) {
+        self.changed_legacy.push(change);
+    }
+
+    /// Adds an address that the user gave to the hints of a pinned key.
+    pub(super) fn give_addr(&mut self, key: PublicKey, addr: PeerAddr) {
+        self.change(key, |held| {
+            for addrs in [&mut held.pin.given, &mut held.pin.addrs] {
+                if !addrs.contains(&addr) {
+                    addrs.insert(0, addr);
+                    addrs.truncate(MAX_HINTS);
+                }
+            }
+        });
+    }
+
+    /// Makes the pin of a key what the user has of it. Returns the pin as it was.
+    ///
+    /// # Errors
+    /// If there is no room, or the key is our own. Nothing changes then.
+    pub fn set_contact(&mut self, key: PublicKey, record: ContactRecord, date: u64) -> Result<Option<Pin>, Unknown> {
+        let before = self.pins.get(&key).map(|held| held.pin.clone());
+        let is_contact = before.as_ref().is_some_and(|pin| pin.contact);
+        if key == self.me || !is_contact && self.has_no_room_for_contacts() {
+            return Err(Unknown::NoRoom);
+        }
+        let ContactRecord { id: _, name, verified, blocked, addrs } = record;
+        self.withdraw(key);
+        if before.is_none() {
+            let (given, addrs) = (Vec::new(), Vec::new());
+            let pin =
+                Pin { key, name: None, contact: true, addrs, given, first_seen: date, verified, blocked };
+            self.insert(pin, true, None);
+        }
+        self.change(key, |held| {
+            let pin = &mut held.pin;
+            let learned = pin.addrs.iter().filter(|addr| !pin.given.contains(addr) && !addrs.contains(addr));
+            let mut hints: Vec<PeerAddr> = learned.copied().collect();
+            hints.truncate(MAX_HINTS.saturating_sub(addrs.len()));
+            hints.extend(&addrs);
+            hints.truncate(MAX_HINTS);
+            (pin.addrs, pin.given) = (hints, addrs);
+            pin.name = name.or(pin.name.take());
+            (pin.contact, pin.verified, pin.blocked) = (true, verified.filter(|_| !blocked), blocked);
+            held.saved = true;
+        });
+        self.changed.insert(key);
+        Ok(before)
     }
 
     /// Makes room for one more stranger from a source prefix: evicts the prefix's own oldest

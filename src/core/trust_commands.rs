@@ -1,13 +1,13 @@
-//! Carries out what the user decides about keys: `/trust`, `/accept`, `/block`, `/unpin`,
-//! `/verify`, `/policy`. Only `/trust` moves a row and its queue from one key to another.
+//! Carries out what the user decides about keys: `/trust`, `/accept`, `/block`,
+//! `/unblock`, `/add`, `/forget`, `/verify`, `/policy`. Only `/trust` moves a row and its queue from one key to another.
 
-use super::State;
+use super::{PeerOrigin, State};
 use super::event::{Decision, Event, OpId};
 use super::time::Time;
-use super::trust::{As, Pin, Policy, Unknown};
+use super::trust::{As, ContactChange, ContactRecord, Pin, Policy, Unknown};
 use crate::model::delivery::FailureReason;
 use crate::model::key::PublicKey;
-use crate::model::peer_id::Recipient;
+use crate::model::peer_id::{PeerId, Recipient};
 
 impl State {
     /// Does it, tells what came of it, and is settled at once.
@@ -54,13 +54,79 @@ impl State {
         Ok(Decision::Blocked(self.pin(key)?))
     }
 
-    pub(super) fn unpin(&mut self, key: PublicKey, now: Time) -> Result<Decision, Unknown> {
-        self.pin(key)?;
-        self.outbox.give_up(Recipient::key(key), FailureReason::Forgotten);
-        self.carry_out(now);
-        let pin = self.trust.unpin(key)?;
-        self.peers.remove(Recipient::key(key));
-        Ok(Decision::Unpinned(pin))
+    pub(super) fn unblock(&mut self, key: PublicKey, now: Time) -> Result<Decision, Unknown> {
+        self.trust.unblock(key)?;
+        self.lists_contact(PeerId::Key(key), now);
+        Ok(Decision::Unblocked(self.pin(key)?))
+    }
+
+    /// Adds a contact, or changes it.
+    pub(super) fn set_contact(
+        &mut self,
+        contact: ContactRecord,
+        date: u64,
+        now: Time,
+    ) -> Result<Decision, Unknown> {
+        let id = contact.id;
+        let is_new = !self.is_contact(id.into());
+        match id {
+            PeerId::Key(key) => {
+                let is_blocked = contact.blocked;
+                self.trust.set_contact(key, contact, date)?;
+                if is_blocked {
+                    return self.block(key, now);
+                }
+                self.lists_contact(id, now);
+            }
+            PeerId::Legacy(_) => {
+                self.lists_contact(id, now);
+                self.peers.name(id.into(), contact.name);
+                if self.peers.make_contact(id.into()) {
+                    self.legacy_is_contact(id);
+                }
+            }
+        }
+        Ok(Decision::Added(self.who(id.into()), is_new))
+    }
+
+    /// Gives a contact a row, if an address is known.
+    fn lists_contact(&mut self, id: PeerId, now: Time) {
+        let to = Recipient::Peer(id);
+        let addr = self.dialed_at(to).filter(|addr| !self.is_own(*addr));
+        if let Some(addr) = addr.filter(|_| !self.knows(to)) {
+            self.add_peer(to, addr, PeerOrigin::Contact, now);
+        }
+        if let Some(key) = to.public_key() {
+            self.speaks_with(key, None);
+        }
+    }
+
+    /// Reports that a legacy peer is a contact from now on.
+    pub(super) fn legacy_is_contact(&mut self, id: PeerId) {
+        let name = self.who(id.into()).name;
+        self.trust.legacy_changed(ContactChange::Legacy(id, name));
+    }
+
+    pub(super) fn forget(&mut self, id: PeerId) -> Result<Decision, Unknown> {
+        let to = Recipient::Peer(id);
+        let who = self.who(to);
+        let pin = match id {
+            PeerId::Key(key) => {
+                self.pin(key)?;
+                self.outbox.give_up(to, FailureReason::Forgotten);
+                self.carry_out(Time::default());
+                Some(self.trust.forget(key)?)
+            }
+            PeerId::Legacy(_) if !self.is_contact(to) => return Err(Unknown::Pin),
+            PeerId::Legacy(_) => {
+                self.outbox.give_up(to, FailureReason::Forgotten);
+                self.carry_out(Time::default());
+                self.trust.legacy_changed(ContactChange::Forgotten(id));
+                None
+            }
+        };
+        self.peers.remove(to);
+        Ok(Decision::Forgotten(who, pin))
     }
 
     pub(super) fn verify(&mut self, key: PublicKey, date: u64) -> Result<Decision, Unknown> {

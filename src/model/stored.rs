@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::model::delivery::DeliveryStatus;
+use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
-use crate::model::peer_id::Recipient;
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::Message;
 
 /// The number of a message in the store. Later messages have larger numbers, whatever the clock
@@ -97,8 +98,32 @@ pub enum StoreOp {
     MarkShown(Vec<RowId>),
     /// Marks everything from this peer as read.
     MarkRead(Recipient),
+    /// Remembers that a peer is online now.
+    Seen {
+        /// The peer.
+        peer: PeerId,
+        /// What it calls itself.
+        name: Option<PeerName>,
+        /// The user treats it as a contact.
+        contact: bool,
+        /// Where it is dialed, the latest first.
+        addrs: Vec<PeerAddr>,
+    },
     /// Removes messages for good: nothing of them stays in the file. Queued messages stay.
     Forget(Selection),
+}
+
+/// A peer that was seen.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SeenPeer {
+    /// The peer.
+    pub id: PeerId,
+    /// What it last called itself.
+    pub name: Option<PeerName>,
+    /// When it was seen last, in milliseconds since 1970.
+    pub last_seen: u64,
+    /// Where it was dialed, the latest first.
+    pub addrs: Vec<PeerAddr>,
 }
 
 /// The result of a [`StoreOp`] that is stored.

@@ -20,7 +20,7 @@ use crate::files;
 use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
-use crate::model::stored::{Query, QueuedMessage, StoreOp, StoreResult, StoredMessage};
+use crate::model::stored::{Query, QueuedMessage, SeenPeer, StoreOp, StoreResult, StoredMessage};
 
 /// How long a process that writes waits for another one. Only forgetting very much takes longer.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
@@ -259,6 +259,10 @@ impl Store for Sqlite {
         self.note_damage(queries::written_to(&self.conn))
     }
 
+    fn seen(&mut self) -> Result<Vec<SeenPeer>> {
+        self.note_damage(queries::seen(&self.conn))
+    }
+
     fn queued(&mut self) -> Result<Vec<QueuedMessage>> {
         self.note_damage(queries::queued(&self.conn))
     }
@@ -293,6 +297,10 @@ impl<S: Store> Store for Arc<Mutex<S>> {
 
     fn written_to(&mut self) -> Result<Vec<PublicKey>> {
         self.lock().written_to()
+    }
+
+    fn seen(&mut self) -> Result<Vec<SeenPeer>> {
+        self.lock().seen()
     }
 
     fn queued(&mut self) -> Result<Vec<QueuedMessage>> {

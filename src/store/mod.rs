@@ -24,7 +24,7 @@ use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 pub use crate::model::stored::StoreError;
-use crate::model::stored::{Query, QueuedMessage, StoreOp, StoreResult, StoredMessage};
+use crate::model::stored::{Query, QueuedMessage, StoreOp, StoreResult, StoredMessage, SeenPeer};
 
 /// The file of the messages, in the directory of the profile.
 pub const HISTORY_FILE: &str = "history.db";
@@ -57,6 +57,12 @@ pub trait Store: Send {
     /// # Errors
     /// If they cannot be read.
     fn written_to(&mut self) -> Result<Vec<PublicKey>>;
+
+    /// Returns the peers that were seen, the last one first.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn seen(&mut self) -> Result<Vec<SeenPeer>>;
 
     /// Returns the queued messages in the order in which they were typed.
     ///

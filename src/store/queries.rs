@@ -12,7 +12,7 @@ use super::search::{self, Terms};
 use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::stored::{Query, QueuedMessage, Selection, StoredMessage};
+use crate::model::stored::{Query, QueuedMessage, SeenPeer, Selection, StoredMessage};
 
 /// A queued message. The index `message_queued` has the same condition.
 pub(super) const IS_QUEUED: &str = "m.status = 0";
@@ -133,6 +133,30 @@ pub(super) fn written_to(conn: &Connection) -> Result<Vec<PublicKey>> {
          ) ORDER BY p.key",
     )?;
     statement.query_map([], |row| Ok(PublicKey::new(row.get(0)?)))?.collect()
+}
+
+/// Peers that are remembered as seen at most: as many as the core remembers, with some room.
+const MAX_SEEN: usize = 20_000;
+
+/// Returns the peers that were seen, the last one first, at most [`MAX_SEEN`].
+pub(super) fn seen(conn: &Connection) -> Result<Vec<SeenPeer>> {
+    let mut statement = conn.prepare(
+        "SELECT p.key, p.addr, p.name, p.last_seen, \
+           (SELECT group_concat(a.addr, ' ' ORDER BY a.last_seen DESC) FROM address a WHERE a.peer = p.peer) \
+         FROM peer p WHERE p.last_seen IS NOT NULL ORDER BY p.last_seen DESC LIMIT ?",
+    )?;
+    let limit = i64::try_from(MAX_SEEN).unwrap_or(i64::MAX);
+    let found = statement.query_map([limit], |row| {
+        let addrs: Option<String> = row.get(4)?;
+        let addrs = addrs.iter().flat_map(|addrs| addrs.split(' ')).filter_map(|addr| addr.parse().ok());
+        let (recipient, name) = (rows::recipient(row)?, rows::name(row, 2)?);
+        let last_seen = u64::try_from(row.get::<_, i64>(3)?).unwrap_or(0);
+        Ok(match recipient {
+            Recipient::Peer(id) => Some(SeenPeer { id, name, last_seen, addrs: addrs.collect() }),
+            Recipient::Address(_) => None,
+        })
+    })?;
+    found.filter_map(Result::transpose).collect()
 }
 
 /// Returns the queued messages in the order in which they were typed.

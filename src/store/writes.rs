@@ -6,6 +6,7 @@ use super::fold::folded;
 use super::rows::{self, stored_time};
 use super::status::Columns;
 use super::{queries, retention};
+use crate::model::address::PeerAddr;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
@@ -98,6 +99,10 @@ impl Batch<'_> {
                         )?
                         .execute([peer])?;
                 }
+            }
+            StoreOp::Seen { peer, name, contact, addrs } => {
+                let peer = self.peer(Recipient::Peer(*peer), name.as_ref())?;
+                self.seen(peer, *contact, addrs)?;
             }
             StoreOp::Forget(selection) => {
                 let (removed, queued) = retention::forget(self.conn, selection)?;
@@ -293,6 +298,22 @@ impl Batch<'_> {
             .execute(params![target, assurance, message])?;
         self.index(message, target, folded.as_deref())?;
         retention::drop_empty_peers(self.conn)
+    }
+
+    /// Remembers that a peer is seen now, and that it is dialed at these addresses and no others, the
+    /// latest first.
+    fn seen(&self, peer: i64, contact: bool, addrs: &[PeerAddr]) -> Result<()> {
+        self.conn
+            .prepare_cached("UPDATE peer SET last_seen = ?2, contact = ?3 WHERE peer = ?1")?
+            .execute(params![peer, self.clock, contact])?;
+        self.conn.prepare_cached("DELETE FROM address WHERE peer = ?")?.execute([peer])?;
+        let mut insert =
+            self.conn.prepare_cached("INSERT INTO address (peer, addr, last_seen) VALUES (?, ?, ?)")?;
+        for (place, addr) in (0..).zip(addrs) {
+            // The order is that of the times.
+            insert.execute(params![peer, addr.to_string(), self.clock - place])?;
+        }
+        Ok(())
     }
 
     /// Returns the number of a peer, and sets its name if it has a new one. A new peer gets a number.

@@ -20,11 +20,11 @@ impl EvictionOrder {
     /// The place of a row that is never evicted.
     const NEVER: Self = Self(u128::MAX);
 
-    /// The place of a row. A static peer, a peer with a key that is online, and a peer for which
+    /// The place of a row. A contact, a peer with a key that is online, and a peer for which
     /// messages wait are never evicted.
     pub(super) fn of(peer: &Peer) -> Self {
         let is_live = peer.id.public_key().is_some() && peer.is_online();
-        if peer.origin == PeerOrigin::Static || peer.messages_waiting > 0 || is_live {
+        if peer.is_contact() || peer.messages_waiting > 0 || is_live {
             return Self::NEVER;
         }
         let rank = if !peer.presence.is_proven() {
@@ -55,8 +55,9 @@ enum EvictionRank {
 
 impl Peers {
     /// Evicts a row if another one at `addr` would be too many. Returns whether there is room.
-    pub(super) fn make_room_at(&mut self, addr: PeerAddr) -> bool {
-        if self.len() < MAX_PEERS_PER_IP {
+    /// Contacts of earlier runs are not limited by their prefix.
+    pub(super) fn make_room_at(&mut self, addr: PeerAddr, origin: PeerOrigin) -> bool {
+        if self.len() < MAX_PEERS_PER_IP || origin == PeerOrigin::Contact && self.len() < MAX_PEERS {
             return true;
         }
         let prefix = addr.share();

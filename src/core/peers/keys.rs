@@ -142,7 +142,9 @@ impl Peers {
                 peer.name = name;
             }
             peer.verified = verified;
-            peer.contact |= contact;
+            if contact {
+                peer.becomes_contact();
+            }
             peer.claimed = None;
             peer.acks.due = None;
             peer.program.promised = None;
@@ -168,7 +170,7 @@ impl Peers {
     pub(in crate::core) fn verify(&mut self, key: PublicKey) {
         self.update(Recipient::key(key), |peer| {
             peer.verified = true;
-            peer.contact = true;
+            peer.becomes_contact();
         });
     }
 

@@ -33,6 +33,7 @@ pub(super) use scan::{Due, Waiting};
 
 use super::presence::Presence;
 use super::time::Time;
+use super::trust::MAX_CONTACTS;
 use crate::model::address::PeerAddr;
 use crate::model::message::Form;
 use crate::model::name::PeerName;
@@ -43,9 +44,9 @@ use peer::{Peer, earlier};
 use program::Program;
 use scan::Summary;
 
-/// Peers known at most. Ten thousand rows of about half a kilobyte are a few megabytes, and more
-/// people than anyone chats with.
-pub const MAX_PEERS: usize = 10_000;
+/// Rows at most: all contacts, and a thousand others. Ten thousand rows of about half a kilobyte are
+/// a few megabytes.
+pub const MAX_PEERS: usize = MAX_CONTACTS + 1_000;
 
 /// Static peers at most. They are never evicted, so they must leave room for others.
 pub const MAX_STATIC_PEERS: usize = MAX_PEERS / 2;
@@ -57,6 +58,9 @@ pub const MAX_PEERS_PER_IP: usize = MAX_PEERS / 4;
 /// How long an offline peer is still listed.
 pub const GONE_SHOWN: Duration = Duration::from_secs(600);
 
+/// A contact that was not seen for this long is not dialed by itself at the start.
+pub const DORMANT_AFTER: Duration = Duration::from_secs(30 * 24 * 3_600);
+
 /// The mean time between two probes of a full table, so that the probes never become a load: with
 /// more peers, each is probed more rarely. 20 ms are 50 probes a second; up to 750 peers
 /// [`PROBE_INTERVAL`](super::PROBE_INTERVAL) holds.
@@ -67,6 +71,8 @@ const PROBE_SPACING: Duration = Duration::from_millis(20);
 pub enum PeerOrigin {
     /// The user configured it.
     Static,
+    /// It is a contact of an earlier run.
+    Contact,
     /// It sent us something.
     Heard,
     /// We sent it something.
@@ -110,12 +116,13 @@ impl Peers {
         if self.rows.contains_key(&id) {
             return true;
         }
-        if !self.make_room_at(addr) {
+        if !self.make_room_at(addr, origin) {
             return false;
         }
         self.last_number += 1;
         let presence = match origin {
             PeerOrigin::Static => Presence::of_static(now),
+            PeerOrigin::Contact => Presence::of_contact(now, now, false),
             PeerOrigin::Heard | PeerOrigin::SentTo => Presence::of_heard(now),
         };
         let peer = Peer {
@@ -123,7 +130,7 @@ impl Peers {
             id,
             addr,
             counted: addr.share(),
-            contact: false,
+            contact: origin == PeerOrigin::Contact,
             added: None,
             claimed: None,
             speaks_from: None,
@@ -136,6 +143,7 @@ impl Peers {
             program: Program::default(),
             presence,
             last_heard: None,
+            last_seen: None,
             announcement: Announcement::default(),
             acks: Acks::default(),
             turn: None,
@@ -197,9 +205,50 @@ impl Peers {
         });
     }
 
-    /// The user treats a peer as a contact: wrote to it, named, verified or accepted it.
-    pub(super) fn make_contact(&mut self, id: Recipient) {
-        self.update(id, |peer| peer.contact = true);
+    /// The user treats a peer as a contact: wrote to it, named, verified or accepted it. Returns
+    /// whether that is new.
+    pub(super) fn make_contact(&mut self, id: Recipient) -> bool {
+        self.update(id, Peer::becomes_contact).unwrap_or(false)
+    }
+
+    /// A peer is shown under this name until it says another.
+    pub(super) fn name(&mut self, id: Recipient, name: Option<PeerName>) {
+        self.update(id, |peer| peer.name = name.or(peer.name.take()));
+    }
+
+    /// The user no longer treats a peer as a contact.
+    pub(super) fn forget_contact(&mut self, id: Recipient) {
+        self.update(id, |peer| {
+            peer.contact = false;
+            peer.presence.not_contact();
+        });
+    }
+
+    /// Describes the contact of an earlier run that has just got its row. It is dialed at `first`,
+    /// unless it was not seen for [`DORMANT_AFTER`]. `last_seen` is how long ago that was.
+    pub(super) fn remember(
+        &mut self,
+        id: Recipient,
+        name: Option<PeerName>,
+        last_seen: Option<Duration>,
+        first: Time,
+        now: Time,
+    ) {
+        self.update(id, |peer| {
+            peer.name = name;
+            peer.last_seen = last_seen;
+            let is_dormant = last_seen.is_some_and(|ago| ago >= DORMANT_AFTER);
+            peer.presence = Presence::of_contact(now, first, is_dormant);
+        });
+    }
+
+    /// The machine has other addresses than before: offline contacts are tried again.
+    pub(super) fn network_changed(&mut self, now: Time) {
+        let contacts: Vec<Recipient> =
+            self.rows.values().filter(|peer| peer.is_contact()).map(|peer| peer.id).collect();
+        for id in contacts {
+            self.update(id, |peer| peer.presence.network_changed(now));
+        }
     }
 
     /// So many messages wait for a peer. Its row stays as long as there are any.

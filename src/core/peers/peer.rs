@@ -49,6 +49,8 @@ pub(super) struct Peer {
     pub(super) program: Program,
     pub(super) presence: Presence,
     pub(super) last_heard: Option<Time>,
+    /// How long before the start of this run it was seen last, if it was.
+    pub(super) last_seen: Option<Duration>,
     pub(super) announcement: Announcement,
     pub(super) acks: Acks,
     /// It waits for its turn to be probed or acknowledged.
@@ -91,6 +93,14 @@ impl Peer {
         self.contact || self.origin == PeerOrigin::Static
     }
 
+    /// It is a contact from now on. Returns whether it was none before.
+    pub(super) fn becomes_contact(&mut self) -> bool {
+        let is_new = !self.is_contact();
+        self.contact = true;
+        self.presence.contact();
+        is_new
+    }
+
     /// How sure it is that the peer is the one it is named as.
     pub(super) fn verification(&self) -> Verification {
         match self.protocol() {
@@ -113,7 +123,7 @@ impl Peer {
     /// When the row is removed because the peer has been offline for long enough.
     pub(super) fn removal(&self) -> Option<Time> {
         let (since, _) = self.presence.offline()?;
-        let stays = self.origin == PeerOrigin::Static || self.messages_waiting > 0;
+        let stays = self.is_contact() || self.messages_waiting > 0;
         (!stays).then(|| since.plus(GONE_SHOWN))
     }
 

@@ -11,6 +11,7 @@ use crate::model::address::{Claimed, PeerAddr};
 use crate::model::message::PeerProtocol;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
+use crate::model::session::ByeReason;
 
 /// A row as the user sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,8 +39,10 @@ pub struct Row {
     pub why: Option<OfflineReason>,
     /// How it came to be known.
     pub origin: PeerOrigin,
-    /// How long ago something came from it, if anything did.
+    /// How long ago something came from it, in this run or an earlier one, if anything did.
     pub last_heard: Option<Duration>,
+    /// Why it does not accept messages from us, if it says so.
+    pub refuses: Option<ByeReason>,
 }
 
 impl Row {
@@ -56,7 +59,11 @@ impl Row {
             state: peer.presence.status(),
             why: peer.presence.offline().map(|(_, why)| why),
             origin: peer.origin,
-            last_heard: peer.last_heard.map(|at| now.since(at)),
+            last_heard: match (peer.last_heard, peer.last_seen) {
+                (Some(at), _) => Some(now.since(at)),
+                (None, earlier) => earlier.map(|ago| ago.saturating_add(now.since_start())),
+            },
+            refuses: peer.turned_away,
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
+use crate::model::peer_id::PeerId;
 
 /// What happens to unknown keys.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -29,7 +30,7 @@ pub enum Trust {
     Blocked,
 }
 
-/// A pinned key, as it is saved in known_peers.toml.
+/// A pinned key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Pin {
     /// What identifies the peer.
@@ -40,9 +41,12 @@ pub struct Pin {
     /// The peer is a contact: the user wrote to it, verified, named, accepted, blocked or
     /// configured it. All other pins are strangers.
     pub contact: bool,
-    /// Hints: addresses where the key proved itself when we dialed, and addresses the user
-    /// configured for it. The latest proven one is first; at most [`super::MAX_HINTS`].
+    /// Hints: addresses where the key proved itself when we dialed, and addresses that the user
+    /// gave. The latest proven one is first; at most [`super::MAX_HINTS`].
     pub addrs: Vec<PeerAddr>,
+    /// The addresses among these that the user gave: `/connect`, `/add`, peers.toml. Saved with the
+    /// contact; the others are only observed.
+    pub given: Vec<PeerAddr>,
     /// When the key was pinned, in seconds since 1970.
     pub first_seen: u64,
     /// When the user verified the key, in seconds since 1970.
@@ -59,6 +63,7 @@ impl Pin {
             name: met.name.clone(),
             contact: false,
             addrs: if met.dialed { vec![met.addr] } else { Vec::new() },
+            given: Vec::new(),
             first_seen: met.date,
             verified: None,
             blocked: false,
@@ -134,11 +139,28 @@ pub enum Verdict {
     Refused(Refused),
 }
 
-/// What has to be saved.
+/// What has to be saved of contacts.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum PinChange {
-    /// The pin replaces what is saved for its key.
-    Write(Pin),
-    /// Deletes everything saved for the key.
-    Forget(PublicKey),
+pub enum ContactChange {
+    /// This is what is known of a contact with a key, or of a stranger, which is not saved.
+    Key(Pin),
+    /// The user treats a legacy peer as a contact, under this name.
+    Legacy(PeerId, Option<PeerName>),
+    /// The user has forgotten the peer.
+    Forgotten(PeerId),
+}
+
+/// A contact as the user has it: added by a command, or changed in the file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ContactRecord {
+    /// The peer.
+    pub id: PeerId,
+    /// The name to show until the peer says another.
+    pub name: Option<PeerName>,
+    /// When the user verified the key, in seconds since 1970.
+    pub verified: Option<u64>,
+    /// Nothing is sent to the peer and nothing from it is shown.
+    pub blocked: bool,
+    /// The addresses that the user gave.
+    pub addrs: Vec<PeerAddr>,
 }

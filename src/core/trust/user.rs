@@ -1,6 +1,6 @@
-//! What the user decides about a key: `/trust`, `/accept`, `/block`, `/unpin`, `/verify`.
+//! What the user decides about a key: `/trust`, `/accept`, `/block`, `/unblock`, `/forget`, `/verify`.
 
-use super::{MAX_CONTACTS, MAX_HINTS, Offer, Pin, Trusted};
+use super::{MAX_CONTACTS, MAX_HINTS, Offer, Pin, Trust, Trusted};
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded};
 
@@ -22,6 +22,8 @@ pub enum Unknown {
     Pin,
     /// There are [`MAX_CONTACTS`] contacts.
     NoRoom,
+    /// The key is not blocked.
+    NotBlocked,
 }
 
 impl Trusted {
@@ -95,6 +97,7 @@ impl Trusted {
                 let proven = pin.addrs.clone();
                 pin.addrs.extend(contact.pin.addrs.iter().filter(|addr| !proven.contains(addr)));
                 pin.addrs.truncate(MAX_HINTS);
+                pin.given = contact.pin.given.clone();
                 self.remove(old);
                 // Other keys that claim the name now claim it from the new key.
                 let others = self.offers.iter_mut().flat_map(|offer| &mut offer.against);
@@ -133,6 +136,18 @@ impl Trusted {
         Ok(())
     }
 
+    /// Unblocks a key, which stays a contact.
+    ///
+    /// # Errors
+    /// If the key is not blocked.
+    pub fn unblock(&mut self, key: PublicKey) -> Result<(), Unknown> {
+        if self.trust(key) != Trust::Blocked {
+            return Err(Unknown::NotBlocked);
+        }
+        self.change(key, |held| held.pin.blocked = false);
+        Ok(())
+    }
+
     /// Marks a pinned key as verified at `date`, in seconds since 1970.
     ///
     /// # Errors
@@ -150,14 +165,14 @@ impl Trusted {
     ///
     /// # Errors
     /// If the key is not pinned.
-    pub fn unpin(&mut self, key: PublicKey) -> Result<Pin, Unknown> {
+    pub fn forget(&mut self, key: PublicKey) -> Result<Pin, Unknown> {
         let pin = self.remove(key).ok_or(Unknown::Pin)?;
         // Keys that claim its name are judged again at their next session.
         self.offers.retain(|offer| !offer.against.iter().any(|against| against.key == key));
         Ok(pin)
     }
 
-    fn has_no_room_for_contacts(&self) -> bool {
+    pub(super) fn has_no_room_for_contacts(&self) -> bool {
         self.index.contacts() >= MAX_CONTACTS
     }
 
@@ -165,7 +180,7 @@ impl Trusted {
         self.offers.iter().find(|offer| offer.met.key == key)
     }
 
-    fn withdraw(&mut self, key: PublicKey) {
+    pub(super) fn withdraw(&mut self, key: PublicKey) {
         self.offers.retain(|offer| offer.met.key != key);
     }
 
