@@ -32,7 +32,6 @@ use crate::config;
 use crate::core::{Event, Offer, OpId, PeerInfo, Pin, Row, Verification};
 use crate::data::Aliases;
 use crate::exit::OutputGone;
-use crate::identity::Kept;
 use crate::known::KnownPeers;
 use crate::mailbox::Mailbox;
 use crate::model::address::{AddrError, PeerAddr};
@@ -42,6 +41,7 @@ use crate::model::peer_id::Recipient;
 use crate::model::stored::RowId;
 use crate::net;
 use crate::node::Node;
+use crate::profile::Kept;
 use crate::store::Store;
 use crate::ui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Screen};
 

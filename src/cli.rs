@@ -17,10 +17,10 @@ pub use asked::Asked;
 
 use crate::core::Policy;
 use crate::history::{Age, Keep, expiry};
-use crate::identity::Profile;
 use crate::model::address::PeerAddr;
 use crate::model::name::Name;
 use crate::net;
+use crate::profile::Profile;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:

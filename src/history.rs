@@ -25,12 +25,12 @@ pub use when::When;
 
 use crate::cli::{Asked, Cli, Misused};
 use crate::data::{self, Aliases};
-use crate::identity::{self, Profile};
 use crate::known::KnownPeers;
 use crate::model::name::{folded, quoted};
 use crate::model::peer_id::Recipient;
 use crate::model::stored::Selection;
 use crate::net;
+use crate::profile::{self, Profile};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError};
 use crate::ui::past::People;
 use calendar::Calendar;
@@ -48,12 +48,12 @@ pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io:
     if asked.forget && asked.grep.is_some() {
         bail!(Misused::new("--forget takes no --grep: what is forgotten is chosen by peer and by age only."));
     }
-    let profile = identity::profile_of(cli)?;
+    let profile = profile::profile_of(cli)?;
     let ask = asked.forget && !asked.yes;
     if ask && !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
         bail!(Misused::new("Nobody can be asked here whether to forget; add --yes."));
     }
-    let Some(folder) = identity::folder(cli, &profile) else { return Ok(nothing(&profile)) };
+    let Some(folder) = profile::folder(cli, &profile) else { return Ok(nothing(&profile)) };
     let path = folder.join(HISTORY_FILE);
     if path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
         return Ok(nothing(&profile));

@@ -12,12 +12,12 @@ use super::Queue;
 use crate::cli::{Cli, Misused, listening_port};
 use crate::core::StaticPeer;
 use crate::history::Keep;
-use crate::identity::{Identity, Kept, Profile};
 use crate::known::KnownPeers;
 use crate::model::name::Name;
 use crate::model::untrusted::harmless;
 use crate::net;
 use crate::node::{Bound, Keeping, Node, NodeConfig, StartError};
+use crate::profile::{Identity, Kept, Profile};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory, open_or_set_aside};
 
 /// The port that is offered first.

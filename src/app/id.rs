@@ -5,9 +5,9 @@ use std::io::{self, IsTerminal};
 
 use super::looks::{palette, variable};
 use crate::cli::Cli;
-use crate::identity;
 use crate::model::key::PublicKey;
 use crate::model::untrusted::harmless;
+use crate::profile;
 use crate::ui::{Foreground, Palette, columns, qr};
 
 /// What stands before a key in a QR code, so that whatever reads it knows what it is. Capitals, digits and these signs make a small code.
@@ -18,8 +18,8 @@ const SCHEME: &str = "P2P-CHAT:";
 /// # Errors
 /// Where neither a name nor a profile was given, or there is no key to be had.
 pub fn id(cli: &Cli) -> anyhow::Result<String> {
-    let profile = identity::profile_of(cli)?;
-    let key = identity::key_of(cli, &profile)?;
+    let profile = profile::profile_of(cli)?;
+    let key = profile::key_of(cli, &profile)?;
     let mut text = String::new();
     if let Some(name) = &cli.name {
         text.push_str(&format!("Name     {name}\n"));

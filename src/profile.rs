@@ -1,12 +1,12 @@
 //! Who we are: a key for each profile, in a directory that only the user can read, for one process at a time.
 //!
-//! `<data>/profiles/<profile>/` holds `key` (`identity/keyfile.rs`), `lock` and what is remembered of others. A key is made at the first
+//! `<data>/profiles/<profile>/` holds `key` (`profile/keyfile.rs`), `lock` and what is remembered of others. A key is made at the first
 //! run and never written over. Whatever is wrong with what is there is told and left as it is: somebody who loses a key loses
 //! who they are to others.
 
+mod directory;
 mod keyfile;
 mod lock;
-mod profile;
 
 use std::fmt;
 use std::fs;
@@ -18,9 +18,9 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::cli::{Cli, Misused};
 use crate::files;
 use crate::model::key::{KEY_BYTES, PublicKey};
+pub use directory::Profile;
 use keyfile::Pair;
 use lock::Lock;
-pub use profile::Profile;
 
 /// The directory of the profiles in the data directory.
 const PROFILES: &str = "profiles";
