@@ -1,12 +1,17 @@
-//! Who we are: a key for each profile, in a directory that only the user can read, for one process at a time.
+//! The profiles of the user: each is an identity, for one process at a time, in a directory that
+//! only the user can read.
 //!
-//! `<data>/profiles/<profile>/` holds `key` (`profile/keyfile.rs`), `lock` and what is remembered of others. A key is made at the first
-//! run and never written over. Whatever is wrong with what is there is told and left as it is: somebody who loses a key loses
-//! who they are to others.
+//! `<data>/profiles/<profile>/` contains `key` (`keyfile`), `profile.toml` (`file`), `lock`,
+//! `typed_lines` and what `known` and `store` keep. A key is created with the profile and never
+//! overwritten. A damaged file is reported and left as it is: without their key, users are
+//! strangers to their friends.
 
 mod directory;
+mod file;
 mod keyfile;
 mod lock;
+mod select;
+mod typed_lines;
 
 use std::fmt;
 use std::fs;
@@ -15,12 +20,16 @@ use std::path::{Path, PathBuf};
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::cli::{Cli, Misused};
+use crate::cli::Cli;
+use crate::config::ConfigError;
 use crate::files;
 use crate::model::key::{KEY_BYTES, PublicKey};
+use crate::model::name::Name;
 pub use directory::Profile;
 use keyfile::Pair;
 use lock::Lock;
+pub use select::{Found, Named, Profiles, new_profile, rename};
+pub use typed_lines::{TypedLines, TypedRange};
 
 /// The directory of the profiles in the data directory.
 const PROFILES: &str = "profiles";
@@ -36,6 +45,7 @@ const LOCK_FILE: &str = "lock";
 pub struct Identity {
     pair: Pair,
     kept: Kept,
+    is_new: bool,
     _lock: Option<Lock>,
 }
 
@@ -50,22 +60,35 @@ pub enum Kept {
 
 /// Why there is no key to start with. Its display is a whole sentence for a user.
 #[derive(Debug)]
-pub enum IdentityError {
+pub enum ProfileError {
     /// Others have rights to this file or directory, which should have these permissions.
     Open(PathBuf, u32),
     /// The file of the key is not as it was written; why, as a whole sentence.
     Damaged(PathBuf, String),
     /// A file or directory cannot be read or made.
     Io(PathBuf, io::Error),
-    /// Another process is this profile, with this number if it has said so.
-    Running(Profile, Option<u32>),
+    /// Another process is this profile.
+    Running {
+        /// What the profile is called.
+        name: String,
+        /// The port at which the process listens, if it is known.
+        port: Option<u16>,
+    },
+    /// A profile.toml cannot be read or contains a mistake.
+    File(ConfigError),
+    /// A profile.toml cannot be written.
+    Unwritable(PathBuf, io::Error),
+    /// Another profile has this name.
+    Taken(Name),
+    /// The profile has this directory and no key in it.
+    NoKey(Profile, PathBuf),
     /// There is no directory to keep a key in.
     NoFolder,
     /// The system gives no random bytes.
     NoRandom,
 }
 
-impl fmt::Display for IdentityError {
+impl fmt::Display for ProfileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open(path, mode) => write!(
@@ -81,20 +104,27 @@ impl fmt::Display for IdentityError {
                 path.display()
             ),
             Self::Io(path, error) => write!(f, "Cannot use {}: {error}.", path.display()),
-            Self::Running(profile, process) => {
-                let process = process.map_or_else(String::new, |process| format!(" (process {process})"));
-                write!(
-                    f,
-                    "{profile} is running already{process}. Start with --profile NAME to be somebody else."
-                )
+            Self::Running { name, port } => {
+                let port = port.map_or_else(String::new, |port| format!(" (port {port})"));
+                write!(f, "{name} is already running{port}. Start with --name NAME to be somebody else.")
             }
+            Self::File(error) => error.fmt(f),
+            Self::Unwritable(path, error) => write!(f, "Cannot write {}: {error}.", path.display()),
+            Self::Taken(name) => {
+                write!(f, "Another profile is called {name} already; choose another name.")
+            }
+            Self::NoKey(profile, folder) => write!(
+                f,
+                "There is no key in {}; put back a copy of it, or start p2p-chat with --profile {profile} to get a new one.",
+                folder.display()
+            ),
             Self::NoFolder => f.write_str("There is no home directory to keep a key in; add --data-dir DIR."),
             Self::NoRandom => f.write_str("The system gives no random bytes, so no key can be made."),
         }
     }
 }
 
-impl std::error::Error for IdentityError {}
+impl std::error::Error for ProfileError {}
 
 /// A path as a shell takes it as one word.
 fn quoted_for_shell(path: &Path) -> String {
@@ -109,25 +139,32 @@ impl Identity {
     ///
     /// # Errors
     /// Where another process is this profile, or its key cannot be read, should not be used, or cannot be kept where the user said.
-    pub fn open(cli: &Cli, profile: &Profile) -> Result<Self, IdentityError> {
+    pub fn open(cli: &Cli, profile: &Profile) -> Result<Self, ProfileError> {
         let Some(data) = crate::data::folder(cli) else {
-            return Self::for_this_run(IdentityError::NoFolder.to_string());
+            return Self::for_this_run(ProfileError::NoFolder.to_string());
         };
         let folder = folder_of(&data, profile);
         match files::make_folder(&folder) {
             Err(error) if cli.data_dir.is_none() => {
                 return Self::for_this_run(format!("Cannot make {}: {error}.", folder.display()));
             }
-            made => made.map_err(|error| IdentityError::Io(folder.clone(), error))?,
+            made => made.map_err(|error| ProfileError::Io(folder.clone(), error))?,
         }
         check(&folder, 0o700)?;
-        let lock = Lock::take(&folder.join(LOCK_FILE), profile)?;
-        let pair = read_or_make(&folder.join(KEY_FILE))?;
-        Ok(Self { pair, kept: Kept::In(folder), _lock: Some(lock) })
+        let lock = Lock::take(&folder.join(LOCK_FILE))
+            .map_err(|error| ProfileError::Io(folder.join(LOCK_FILE), error))?
+            .ok_or_else(|| running(&folder, profile))?;
+        let (pair, is_new) = read_or_make(&folder.join(KEY_FILE))?;
+        Ok(Self { pair, kept: Kept::In(folder), is_new, _lock: Some(lock) })
     }
 
-    fn for_this_run(why: String) -> Result<Self, IdentityError> {
-        Ok(Self { pair: new_pair()?, kept: Kept::Nowhere(why), _lock: None })
+    fn for_this_run(why: String) -> Result<Self, ProfileError> {
+        Ok(Self { pair: new_pair()?, kept: Kept::Nowhere(why), is_new: true, _lock: None })
+    }
+
+    /// Whether the key was created for this run.
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// The key that others know us by.
@@ -146,25 +183,52 @@ impl Identity {
     }
 }
 
-/// The profile that a command is about which does not chat: the one named, or that of the name.
-///
-/// # Errors
-/// Where neither is given.
-pub fn profile_of(cli: &Cli) -> Result<Profile, Misused> {
-    let named = || cli.name.as_ref().map(Profile::from);
-    let profile = cli.profile.clone().or_else(named);
-    profile.ok_or_else(|| Misused::new("Whose? Add --name NAME or --profile NAME, or set P2P_CHAT_NAME."))
+/// Says that another process is this profile.
+fn running(folder: &Path, profile: &Profile) -> ProfileError {
+    // What cannot be read is left out of the sentence.
+    let file = file::read(folder).unwrap_or_default();
+    let name = file.name.map_or_else(|| profile.to_string(), |name| name.to_string());
+    ProfileError::Running { name, port: file.port }
 }
 
-/// The key that others know this profile by, whether or not a process is it now. It is made if there is none.
+/// Stores what the profile in this directory is called.
 ///
 /// # Errors
-/// Where there is no directory for it, or it cannot be read, should not be used, or cannot be made.
-pub fn key_of(cli: &Cli, profile: &Profile) -> Result<PublicKey, IdentityError> {
-    let folder = folder_of(&crate::data::folder(cli).ok_or(IdentityError::NoFolder)?, profile);
-    files::make_folder(&folder).map_err(|error| IdentityError::Io(folder.clone(), error))?;
+/// If its profile.toml cannot be read or written.
+pub fn save_name(folder: &Path, name: &Name) -> Result<(), ProfileError> {
+    file::save_name(folder, name)
+}
+
+/// Stores the port at which the profile in this directory listens.
+///
+/// # Errors
+/// If its profile.toml cannot be read or written.
+pub fn save_port(folder: &Path, port: u16) -> Result<(), ProfileError> {
+    file::save_port(folder, port)
+}
+
+/// Creates a profile that is called `name`, and returns its key.
+///
+/// # Errors
+/// If there is no directory for it, or it cannot be created there.
+pub fn create(cli: &Cli, profile: &Profile, name: &Name) -> Result<PublicKey, ProfileError> {
+    let folder = folder_of(&crate::data::folder(cli).ok_or(ProfileError::NoFolder)?, profile);
+    files::make_folder(&folder).map_err(|error| ProfileError::Io(folder.clone(), error))?;
     check(&folder, 0o700)?;
-    Ok(read_or_make(&folder.join(KEY_FILE))?.public)
+    let (pair, _) = read_or_make(&folder.join(KEY_FILE))?;
+    file::save_name(&folder, name)?;
+    Ok(pair.public)
+}
+
+/// Returns the key of a profile, which another process may be using.
+///
+/// # Errors
+/// If it has none, or its key cannot be read or should not be used.
+pub fn key_of(cli: &Cli, profile: &Profile) -> Result<PublicKey, ProfileError> {
+    let folder = folder_of(&crate::data::folder(cli).ok_or(ProfileError::NoFolder)?, profile);
+    check(&folder, 0o700)?;
+    let pair = read(&folder.join(KEY_FILE))?;
+    pair.map(|pair| pair.public).ok_or_else(|| ProfileError::NoKey(profile.clone(), folder))
 }
 
 /// Where this profile keeps what it keeps, whether or not that is there; none where there is no home.
@@ -173,55 +237,55 @@ pub fn folder(cli: &Cli, profile: &Profile) -> Option<PathBuf> {
 }
 
 fn folder_of(data: &Path, profile: &Profile) -> PathBuf {
-    data.join(PROFILES).join(profile.folder())
+    data.join(PROFILES).join(profile.directory())
 }
 
 /// Refuses what others have any right to. What is looked at is what will be used: links are followed.
 #[cfg(unix)]
-fn check(path: &Path, mode: u32) -> Result<(), IdentityError> {
+fn check(path: &Path, mode: u32) -> Result<(), ProfileError> {
     use std::os::unix::fs::PermissionsExt;
 
-    let metadata = fs::metadata(path).map_err(|error| IdentityError::Io(path.to_owned(), error))?;
+    let metadata = fs::metadata(path).map_err(|error| ProfileError::Io(path.to_owned(), error))?;
     let is_open = metadata.permissions().mode() & 0o077 != 0;
-    if is_open { Err(IdentityError::Open(path.to_owned(), mode)) } else { Ok(()) }
+    if is_open { Err(ProfileError::Open(path.to_owned(), mode)) } else { Ok(()) }
 }
 
 /// Elsewhere a user's own directories are closed to other users as they are.
 #[cfg(not(unix))]
-fn check(_: &Path, _: u32) -> Result<(), IdentityError> {
+fn check(_: &Path, _: u32) -> Result<(), ProfileError> {
     Ok(())
 }
 
-/// The key in this file, or a new one that is in it from then on.
-fn read_or_make(path: &Path) -> Result<Pair, IdentityError> {
-    let failed = |error| IdentityError::Io(path.to_owned(), error);
+/// Returns the key in this file, or a new one that is in it from then on, and whether it is new.
+fn read_or_make(path: &Path) -> Result<(Pair, bool), ProfileError> {
+    let failed = |error| ProfileError::Io(path.to_owned(), error);
     if let Some(pair) = read(path)? {
-        return Ok(pair);
+        return Ok((pair, false));
     }
     let pair = new_pair()?;
     match files::write_first(path, keyfile::text_of(&pair).as_bytes()) {
-        // `p2p-chat id` was quicker, or the first run was while it looked.
+        // Another process created it meanwhile.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            read(path)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
+            read(path)?.map(|pair| (pair, false)).ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
         }
-        written => written.map(|()| pair).map_err(failed),
+        written => written.map(|()| (pair, true)).map_err(failed),
     }
 }
 
-fn read(path: &Path) -> Result<Option<Pair>, IdentityError> {
+fn read(path: &Path) -> Result<Option<Pair>, ProfileError> {
     // Of a link that leads nowhere too, so that it is told rather than followed.
     if fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
         return Ok(None);
     }
     check(path, 0o600)?;
-    let bytes = keyfile::read(path).map_err(|error| IdentityError::Io(path.to_owned(), error))?;
-    keyfile::parse(&bytes).map(Some).map_err(|why| IdentityError::Damaged(path.to_owned(), why))
+    let bytes = keyfile::read(path).map_err(|error| ProfileError::Io(path.to_owned(), error))?;
+    keyfile::parse(&bytes).map(Some).map_err(|why| ProfileError::Damaged(path.to_owned(), why))
 }
 
-fn new_pair() -> Result<Pair, IdentityError> {
+fn new_pair() -> Result<Pair, ProfileError> {
     let mut seed = [0; KEY_BYTES];
-    SystemRandom::new().fill(&mut seed).map_err(|_| IdentityError::NoRandom)?;
-    Pair::from_seed(seed).ok_or(IdentityError::NoRandom)
+    SystemRandom::new().fill(&mut seed).map_err(|_| ProfileError::NoRandom)?;
+    Pair::from_seed(seed).ok_or(ProfileError::NoRandom)
 }
 
 #[cfg(test)]

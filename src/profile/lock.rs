@@ -1,44 +1,31 @@
-//! One process for each profile: two with one key would take each other's messages, and neither would know.
+//! One process for each profile: two with one key would take each other's messages.
 
 use std::fs::{File, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{self, Seek, Write};
 use std::path::Path;
 
-use super::{IdentityError, Profile};
 use crate::files;
 
-/// Digits of the number of a process: as many as the largest of 64 bits has.
-const MAX_DIGITS: u64 = 20;
-
-/// A lock, held as long as this lives. The system releases it when the process ends, however that comes.
+/// A lock that is held as long as this lives. The system releases it when the process ends, however
+/// it ends.
 ///
-/// The file stays: one that was removed could be locked by somebody who had opened it before, and a new one of its name by somebody else.
+/// The file is never removed: one process could lock the removed file, and another one a new file of
+/// the same name.
 #[derive(Debug)]
 pub(super) struct Lock(#[allow(dead_code)] File);
 
 impl Lock {
-    /// Takes the lock at once, or says who has it.
-    pub(super) fn take(path: &Path, profile: &Profile) -> Result<Self, IdentityError> {
-        let failed = |error| IdentityError::Io(path.to_owned(), error);
-        let open = files::private().read(true).write(true).create(true).truncate(false).open(path);
-        let mut file = open.map_err(failed)?;
+    /// Takes the lock; `None` if another process holds it.
+    pub(super) fn take(path: &Path) -> io::Result<Option<Self>> {
+        let mut file = files::private().read(true).write(true).create(true).truncate(false).open(path)?;
         match file.try_lock() {
-            Err(TryLockError::WouldBlock) => {
-                return Err(IdentityError::Running(profile.clone(), process_in(&mut file)));
-            }
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
             Ok(()) => {}
         }
-        // The number is a help in a sentence; the lock holds without it.
+        // The process number is for people who look; the lock holds without it.
         let _ = file.set_len(0).and_then(|()| file.rewind());
         let _ = writeln!(file, "{}", std::process::id());
-        Ok(Self(file))
+        Ok(Some(Self(file)))
     }
-}
-
-/// The process that has the lock, if it has said so. Where a lock keeps others from reading too (Windows), it is not known.
-fn process_in(file: &mut File) -> Option<u32> {
-    let mut text = String::new();
-    file.take(MAX_DIGITS).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
 }
