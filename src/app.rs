@@ -22,9 +22,9 @@ use std::sync::mpsc::SyncSender;
 use std::time::Instant;
 
 use anyhow::Context;
-use begin::{Begun, start};
+use begin::{Begun, Own, start};
 use clock::Clock;
-pub use id::id;
+pub use id::{id, id_list};
 use signals::{Signals, stop_in_background};
 
 use crate::cli::{Cli, Misused};
@@ -32,7 +32,6 @@ use crate::config;
 use crate::core::{Event, Offer, OpId, PeerInfo, Pin, Row, Verification};
 use crate::data::Aliases;
 use crate::exit::OutputGone;
-use crate::identity::Kept;
 use crate::known::KnownPeers;
 use crate::mailbox::Mailbox;
 use crate::model::address::{AddrError, PeerAddr};
@@ -42,6 +41,7 @@ use crate::model::peer_id::Recipient;
 use crate::model::stored::RowId;
 use crate::net;
 use crate::node::Node;
+use crate::profile::Kept;
 use crate::store::Store;
 use crate::ui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Screen};
 
@@ -76,10 +76,14 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let aliases = Aliases::open(crate::data::folder(cli)).map_err(Misused::new)?;
     let queue = Queue::default();
     let signals = Signals::open()?;
-    let Begun { name, identity, known, node, history, told } = start(cli, peers, terminal, &queue)?;
+    let Begun { name, identity, known, node, history, own, told } = start(cli, peers, terminal, &queue)?;
     // Not before: whoever is asked for name and port can leave as from any program that reads a line.
     signals.watch(&queue)?;
-    let mut app = App::new(cli, node, aliases, known, history, Arc::clone(&queue), terminal)?;
+    let mut app = App::new(cli, node, aliases, known, history, Arc::clone(&queue), terminal);
+    app.own = own;
+    if !terminal || ui::is_in_foreground() {
+        app.listen()?;
+    }
     let alone = no_peers && app.known.pins().next().is_none();
     let shown = app.greet(&name, identity.kept(), alone, told);
     // Until then nobody else may be who we are.
@@ -115,6 +119,7 @@ struct App {
     clock: Clock,
     /// What was said, for reading.
     history: Box<dyn Store>,
+    own: Own,
     /// Messages that are to be printed, or have just been, and are written down as shown after that.
     shown: Vec<RowId>,
     /// What `/outbox` has listed.
@@ -238,7 +243,7 @@ impl App {
         history: Box<dyn Store>,
         queue: Queue,
         terminal: bool,
-    ) -> anyhow::Result<Self> {
+    ) -> Self {
         // A person at a terminal may type on while a command is under way; a script must not run ahead of itself.
         let busy = (!io::stdin().is_terminal()).then(|| node.start_op());
         let palette = looks::palette(cli.color, cli.plain);
@@ -253,6 +258,7 @@ impl App {
             known,
             clock: Clock::new(cli.time_format.clone()),
             history,
+            own: Own::default(),
             shown: Vec::new(),
             outbox: Vec::new(),
             attention: Attention::new(cli.bell, looks::osc(cli.notify), cli.notify_text),
@@ -279,10 +285,7 @@ impl App {
             node,
         };
         app.name_everybody();
-        if !terminal || ui::is_in_foreground() {
-            app.listen()?;
-        }
-        Ok(app)
+        app
     }
 
     /// Begins to take what is typed.
@@ -294,6 +297,11 @@ impl App {
             self.screen
                 .take_over(self.attention.is_wanted())
                 .context("Cannot take over the terminal; --plain does without.")?;
+            if let Some(editor) = self.screen.editor() {
+                for line in self.own.recalled.drain(..) {
+                    editor.remember(&line);
+                }
+            }
             self.menu.set_can_edit();
             ui::read_keys(take)?;
         } else {

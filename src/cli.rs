@@ -17,10 +17,10 @@ pub use asked::Asked;
 
 use crate::core::Policy;
 use crate::history::{Age, Keep, expiry};
-use crate::identity::Profile;
 use crate::model::address::PeerAddr;
 use crate::model::name::Name;
 use crate::net;
+use crate::profile::Profile;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -38,11 +38,13 @@ Examples:
 #[derive(Parser, Debug, Clone)]
 #[command(name = "p2p-chat", version, after_help = EXAMPLES, disable_help_subcommand = true)]
 pub struct Cli {
-    /// Your name: one word of at most 32 columns; asked for on a terminal if missing
+    /// Your name: one word of at most 32 columns. The profile of that name is used, or created [default: your only
+    /// profile; asked for on a terminal if there is none or more than one]
     #[arg(long, global = true, env = "P2P_CHAT_NAME", value_name = "NAME")]
     pub name: Option<Name>,
 
-    /// The TCP port to listen at, 0 for any that is free; asked for on a terminal if missing
+    /// The TCP port to listen at, 0 for any that is free [default: the one that the profile used last; asked for on a
+    /// terminal if there is none]
     #[arg(long, env = "P2P_CHAT_PORT", value_name = "PORT", value_parser = listening_port)]
     pub port: Option<u16>,
 
@@ -69,7 +71,7 @@ pub struct Cli {
     #[arg(require_equals = true, action = ArgAction::Set, value_parser = BoolishValueParser::new(), hide_possible_values = true, hide_default_value = true)]
     pub no_static: bool,
 
-    /// Which of your keys to be known by: a name of its own [default: your name]
+    /// The profile, whatever it is called; with --name it gets that name [default: the one with your name]
     #[arg(long, global = true, env = "P2P_CHAT_PROFILE", value_name = "NAME", help_heading = KEYS)]
     pub profile: Option<Profile>,
 
@@ -173,7 +175,15 @@ pub enum Instead {
     /// Print the values in effect, and where each comes from
     Config,
     /// Print the key that others know you by; on a terminal also as a QR code
-    Id,
+    Id {
+        /// Create the profile that --name says, and print its key
+        #[arg(long, conflicts_with = "list")]
+        new: bool,
+
+        /// List all profiles with their keys
+        #[arg(long)]
+        list: bool,
+    },
     /// Print what was said, search in it, or forget it; also while the program is running
     History(Asked),
 }

@@ -1,5 +1,5 @@
 //! The data directory: what the program keeps for the user from one run to the next. This file
-//! keeps the nicknames; [`crate::identity`] keeps the keys.
+//! keeps the nicknames; [`crate::profile`] keeps the keys.
 
 use std::collections::BTreeMap;
 use std::fmt;

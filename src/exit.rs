@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::cli::Misused;
-use crate::identity::IdentityError;
 use crate::node::StartError;
+use crate::profile::ProfileError;
 
 /// Something kept the program from starting or from going on that has no status of its own.
 pub const FAILURE: u8 = 1;
@@ -56,15 +56,19 @@ pub fn status_of(error: &anyhow::Error) -> u8 {
     if error.is::<OutputGone>() {
         return OUTPUT_GONE;
     }
-    match error.downcast_ref::<IdentityError>() {
-        Some(IdentityError::Running(..)) => return PROFILE_IN_USE,
+    match error.downcast_ref::<ProfileError>() {
+        Some(ProfileError::Running { .. }) => return PROFILE_IN_USE,
         Some(
-            IdentityError::Open(..)
-            | IdentityError::Damaged(..)
-            | IdentityError::Io(..)
-            | IdentityError::NoFolder,
+            ProfileError::Open(..)
+            | ProfileError::Damaged(..)
+            | ProfileError::Io(..)
+            | ProfileError::NoFolder
+            | ProfileError::File(_)
+            | ProfileError::Unwritable(..)
+            | ProfileError::Taken(_)
+            | ProfileError::NoKey(..),
         ) => return USAGE,
-        Some(IdentityError::NoRandom) | None => {}
+        Some(ProfileError::NoRandom) | None => {}
     }
     match error.downcast_ref::<StartError>() {
         Some(StartError::PortInUse(_)) => PORT_IN_USE,
@@ -91,10 +95,10 @@ mod tests {
             (Error::from(StartError::NotOurs(addr.ip())), CANNOT_LISTEN),
             (Error::from(OutputGone), OUTPUT_GONE),
             (Err::<(), _>(std::io::Error::other("x")).context(OutputGone).unwrap_err(), OUTPUT_GONE),
-            (Error::from(IdentityError::Running("x".parse().unwrap(), None)), PROFILE_IN_USE),
-            (Error::from(IdentityError::Damaged("key".into(), "x".into())), USAGE),
-            (Error::from(IdentityError::NoFolder), USAGE),
-            (Error::from(IdentityError::NoRandom), FAILURE),
+            (Error::from(ProfileError::Running { name: "x".into(), port: None }), PROFILE_IN_USE),
+            (Error::from(ProfileError::Damaged("key".into(), "x".into())), USAGE),
+            (Error::from(ProfileError::NoFolder), USAGE),
+            (Error::from(ProfileError::NoRandom), FAILURE),
             (Error::msg("x"), FAILURE),
         ] {
             assert_eq!(status_of(&error), status, "{error}");

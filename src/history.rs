@@ -25,13 +25,13 @@ pub use when::When;
 
 use crate::cli::{Asked, Cli, Misused};
 use crate::data::{self, Aliases};
-use crate::identity::{self, Profile};
 use crate::known::KnownPeers;
-use crate::model::name::{folded, quoted};
+use crate::model::name::{Name, folded, quoted};
 use crate::model::peer_id::Recipient;
 use crate::model::stored::Selection;
 use crate::net;
-use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError};
+use crate::profile::{self, Profiles, TypedRange};
+use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
 use crate::ui::past::People;
 use calendar::Calendar;
 use form::{Form, Writer};
@@ -48,36 +48,63 @@ pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io:
     if asked.forget && asked.grep.is_some() {
         bail!(Misused::new("--forget takes no --grep: what is forgotten is chosen by peer and by age only."));
     }
-    let profile = identity::profile_of(cli)?;
+    let found = Profiles::read(cli)?.existing(cli)?;
     let ask = asked.forget && !asked.yes;
     if ask && !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
         bail!(Misused::new("Nobody can be asked here whether to forget; add --yes."));
     }
-    let Some(folder) = identity::folder(cli, &profile) else { return Ok(nothing(&profile)) };
+    let Some(folder) = profile::folder(cli, &found.profile) else { return Ok(nothing(&found.name)) };
     let path = folder.join(HISTORY_FILE);
-    if path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-        return Ok(nothing(&profile));
-    }
-    let mut store = open(&path, asked.forget).map_err(|error| fault::told(&error, &path))?;
-    let parties = store.peers().map_err(|error| fault::told(&error, &path))?;
-    if parties.is_empty() {
-        return Ok(nothing(&profile));
-    }
+    let (since, until) = times(asked);
+    let typed = TypedRange::new(&folder, since, until);
+    let forget = |store: &mut dyn Store, which, out: &mut _| {
+        let mut stdin = io::stdin().lock();
+        forget::forget(store, which, &typed, now(), ask.then_some(&mut stdin), out)
+    };
+    let mut store = Some(&path)
+        .filter(|path| !path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound))
+        .map(|path| open(path, asked.forget))
+        .transpose()
+        .map_err(|error| fault::told(&error, &path))?;
+    let parties = match &mut store {
+        Some(store) => store.peers().map_err(|error| fault::told(&error, &path))?,
+        None => Vec::new(),
+    };
+    let Some(mut store) = store.filter(|_| !parties.is_empty()) else {
+        if !asked.forget || typed.count() == 0 {
+            return Ok(nothing(&found.name));
+        }
+        // There are no messages, but there may be typed lines.
+        let mut empty = in_memory().map_err(|error| fault::told(&error, &path))?;
+        return finished(forget(&mut empty, Selection::default(), out), &path);
+    };
     // Without it there are fewer names; what is wrong with it is told where it is needed.
     let known = KnownPeers::open(Some(&folder));
     let people = People::new(parties).remembered(known.iter().flat_map(KnownPeers::pins));
-    let which = selection(cli, asked, &people, &folder)?;
+    let which = Selection { with: with(cli, asked, &people, &folder)?, since, until };
     let done = if asked.forget {
-        let mut stdin = io::stdin().lock();
-        forget::forget(&mut store, which, now(), ask.then_some(&mut stdin), out)
+        forget(&mut store, which, out)
     } else {
         read(cli, asked, &mut store, which, &people, out)
     };
+    finished(done, &path)
+}
+
+/// What became of the output, or an error with the path of the history.
+fn finished(done: Result<(), Stopped>, path: &Path) -> anyhow::Result<io::Result<()>> {
     match done {
         Ok(()) => Ok(Ok(())),
         Err(Stopped::Output(error)) => Ok(Err(error)),
-        Err(Stopped::Store(error)) => Err(fault::told(&error, &path)),
+        Err(Stopped::Store(error)) => Err(fault::told(&error, path)),
     }
+}
+
+/// When the messages came or went: not before the first time, and before the second one, in
+/// milliseconds since 1970.
+fn times(asked: &Asked) -> (Option<u64>, Option<u64>) {
+    let (now, zone) = (Timestamp::now(), TimeZone::system());
+    let until = asked.until.or(asked.older_than.map(When::Ago));
+    (asked.since.map(|when| when.begins(now, &zone)), until.map(|when| when.is_over(now, &zone)))
 }
 
 /// Opens the file, for changing it or for reading only.
@@ -85,9 +112,8 @@ fn open(path: &Path, changes: bool) -> Result<Sqlite, StoreError> {
     if changes { Sqlite::open(path) } else { Sqlite::reader(path) }
 }
 
-/// Which messages are meant.
-fn selection(cli: &Cli, asked: &Asked, people: &People, folder: &Path) -> anyhow::Result<Selection> {
-    let (now, zone) = (Timestamp::now(), TimeZone::system());
+/// With whom the messages were exchanged; `None` for all.
+fn with(cli: &Cli, asked: &Asked, people: &People, folder: &Path) -> anyhow::Result<Option<Vec<Recipient>>> {
     let with = asked.with.as_deref().map(|word| -> anyhow::Result<_> {
         let known = KnownPeers::open(Some(folder)).map_err(Misused::new)?;
         let pins: Vec<_> = known.pins().cloned().collect();
@@ -102,12 +128,7 @@ fn selection(cli: &Cli, asked: &Asked, people: &People, folder: &Path) -> anyhow
         let named = || people.meant(word, net::parse_addr(word).ok(), &pins).map_err(Misused::new);
         Ok(nicknamed.map_or_else(named, Ok)?)
     });
-    let until = asked.until.or(asked.older_than.map(When::Ago));
-    Ok(Selection {
-        with: with.transpose()?,
-        since: asked.since.map(|when| when.begins(now, &zone)),
-        until: until.map(|when| when.is_over(now, &zone)),
-    })
+    with.transpose()
 }
 
 /// Prints messages.
@@ -142,8 +163,8 @@ fn read(
     writer.end().map_err(Stopped::Output)
 }
 
-fn nothing(profile: &Profile) -> io::Result<()> {
-    note(format!("Nothing is kept of {profile}."));
+fn nothing(name: &Name) -> io::Result<()> {
+    note(format!("Nothing is kept of {name}."));
     Ok(())
 }
 

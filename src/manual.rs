@@ -140,8 +140,18 @@ fn files(page: &mut Roff) {
         ),
         (
             "profiles/NAME/key",
-            "In the same directory: the key that others know you by, one for each name that you use, or that --profile says. Nobody else may \
-             read it. Whoever has a copy is you; if it is lost, you are somebody else to others.",
+            "In the same directory: the key that others know you by, one for each profile. Nobody else may read it. Whoever has a copy \
+             is you; if it is lost, you are somebody else to others.",
+        ),
+        (
+            "profiles/NAME/profile.toml",
+            "Beside it: the name of the profile, its former names and the port of its last run. It may be edited while the program is \
+             not running.",
+        ),
+        (
+            "profiles/NAME/typed_lines",
+            "Beside it: what was typed in earlier runs, for Up and Ctrl-R, unless --no-history says otherwise. p2p-chat history --forget \
+             erases it.",
         ),
         (
             "profiles/NAME/known_peers.toml",

@@ -11,6 +11,7 @@ use crate::crypto;
 use crate::model::name::Name;
 use crate::model::peer_id::Recipient;
 use crate::model::session::Message;
+use crate::profile;
 use crate::protocol::plain;
 use crate::protocol::plain::EncodeError;
 use crate::protocol::session::MAX_TEXT_BYTES;
@@ -182,7 +183,14 @@ impl App {
         }
     }
 
+    /// Gives the user another name, which is stored in the profile.
     fn rename(&mut self, name: Name) {
+        if let Some(folder) = &self.own.folder
+            && let Err(error) = profile::rename(folder, &name)
+        {
+            self.say(Line::of(Ink::Bad, error.to_string()));
+            return;
+        }
         self.say(format!("You are {name} now; others see it with your next message."));
         self.node.set_name(name);
     }

@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::identity::Kept;
 use crate::model::name::Name;
 use crate::net;
 use crate::node::Node;
+use crate::profile::Kept;
 use crate::ui::Menu;
 
 /// Addresses of this machine that are named; a laptop with a few virtual networks has more than anybody wants to read.

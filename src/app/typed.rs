@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{App, Ending, HANG_UP, INTERRUPT, People, signals};
+use super::{App, Ending, HANG_UP, INTERRUPT, People, clock, signals};
 use crate::ui::{self, Ink, Input, Key, Line, Place, Typed};
 
 impl App {
@@ -50,16 +50,16 @@ impl App {
             Typed::Line(line) => {
                 // An answer to a question, or a number of the menu, is not worth being found again.
                 let is_number = line.trim().bytes().all(|byte| byte.is_ascii_digit());
-                if self.menu.takes_text() && !is_number {
-                    editor.remember(&line);
+                if self.menu.takes_text() && !is_number && editor.remember(&line) {
+                    self.keep_typed(&line);
                 }
                 self.show()?;
                 return self.line(&line);
             }
             Typed::Escape => {
                 let typed = editor.take();
-                if self.menu.takes_text() {
-                    editor.remember(&typed);
+                if self.menu.takes_text() && editor.remember(&typed) {
+                    self.keep_typed(&typed);
                 }
                 let talked = self.menu.conversation().is_some();
                 let say = self.menu.escape(typed);
@@ -86,6 +86,16 @@ impl App {
             Typed::ClearScreen => self.screen.clear()?,
         }
         Ok(None)
+    }
+
+    /// Remembers a typed line for the next runs.
+    fn keep_typed(&mut self, line: &str) {
+        let Some(typed) = &mut self.own.typed else { return };
+        if let Err(error) = typed.add(line, clock::millis()) {
+            self.own.typed = None;
+            let sentence = format!("Cannot store what you type ({error}); the next run will not offer it.");
+            self.say(Line::of(Ink::Bad, sentence));
+        }
     }
 
     fn paste(&mut self, text: &str) {

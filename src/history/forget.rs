@@ -1,4 +1,7 @@
-//! `p2p-chat history --forget`: how many messages will go, the user's word, and how many are gone.
+//! `p2p-chat history --forget`: says how many messages will go, asks, and says how many are gone.
+//!
+//! Typed lines of the same time go with them, whoever they were for: most are messages, and a line
+//! does not say to whom it went.
 
 use std::io::{self, BufRead, Write};
 use std::time::{Duration, Instant};
@@ -6,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::pages::{Stopped, count};
 use crate::model::stored;
 use crate::model::stored::{Selection, StoreResult};
+use crate::profile::TypedRange;
 use crate::store::{Store, StoreError};
 
 /// Bytes that an answer may have; more is no answer, and is not waited for.
@@ -14,20 +18,23 @@ const MAX_ANSWER: u64 = 100;
 /// How long is worked on the file afterwards: others read it for milliseconds, and a large one is made smaller in some seconds.
 const TIDYING: Duration = Duration::from_secs(20);
 
-/// Forgets messages for good. Where `answers` are given, the user is asked before.
+/// Forgets messages and typed lines for good. If `answers` are given, the user is asked before.
 pub(super) fn forget(
     store: &mut dyn Store,
     which: Selection,
+    typed: &TypedRange,
     clock: u64,
     answers: Option<&mut dyn BufRead>,
     out: &mut impl Write,
 ) -> Result<(), Stopped> {
+    let lines = typed.count();
     if let Some(answers) = answers {
         let (gone, stay) = count(store, &which)?;
-        if gone == 0 {
+        if gone + lines == 0 {
             return say(out, &format!("There is nothing to forget{}.\n", staying(stay)));
         }
-        let question = format!("{} will be forgotten for good{}. Go on? y/N ", messages(gone), staying(stay));
+        let question =
+            format!("{} will be forgotten for good{}. Go on? y/N ", what(gone, lines), staying(stay));
         say(out, &question)?;
         let mut answer = String::new();
         io::Read::take(answers, MAX_ANSWER).read_line(&mut answer).map_err(Stopped::Output)?;
@@ -40,8 +47,13 @@ pub(super) fn forget(
         [StoreResult::Forgotten { removed, queued }] => (removed, queued),
         _ => (0, 0),
     };
-    let is = if gone <= 1 { "is" } else { "are" };
-    say(out, &format!("{} {is} forgotten{}.\n", messages(gone), staying(stay)))?;
+    let (lines, left) = match typed.forget() {
+        Ok(()) => (lines, String::new()),
+        Err(error) => (0, format!("The typed lines are still there: {error}.\n")),
+    };
+    let is = if gone + lines <= 1 { "is" } else { "are" };
+    say(out, &format!("{} {is} forgotten{}.\n", what(gone, lines), staying(stay)))?;
+    say(out, &left)?;
     // They are forgotten, whatever becomes of the bytes.
     tidy(store).map_or_else(
         |why| {
@@ -67,11 +79,14 @@ fn say(out: &mut impl Write, text: &str) -> Result<(), Stopped> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Stopped::Output)
 }
 
-fn messages(count: u64) -> String {
-    match count {
-        0 => "No message".into(),
-        1 => "1 message".into(),
-        count => format!("{count} messages"),
+/// Says how many messages and typed lines.
+fn what(messages: u64, lines: u64) -> String {
+    let of = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    match (messages, lines) {
+        (0, 0) => "No message".into(),
+        (messages, 0) => of(messages, "message"),
+        (0, lines) => of(lines, "typed line"),
+        (messages, lines) => format!("{} and {}", of(messages, "message"), of(lines, "typed line")),
     }
 }
 
@@ -143,7 +158,9 @@ mod tests {
         let mut out = Vec::new();
         let mut answer = answer;
         let answers = answer.as_mut().map(|answer| answer as &mut dyn BufRead);
-        forget(store, Selection::default(), TIME, answers, &mut out).unwrap();
+        let dir = tempfile::TempDir::new().unwrap();
+        let typed = TypedRange::new(dir.path(), None, None);
+        forget(store, Selection::default(), &typed, TIME, answers, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 

@@ -87,7 +87,7 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/name",
         arguments: "[NEW]",
         short: "change your name",
-        long: "Others see it with your next message. It holds until the program ends; --name or the configuration file keep it.",
+        long: "Others see it with your next message. Your key, contacts and history stay, and later runs use the new name.",
     },
     CommandHelp {
         name: "/mute",

@@ -183,10 +183,11 @@ impl Editor {
         self.offered = true;
     }
 
-    /// Remembers a line for Up and for searching.
-    pub fn remember(&mut self, line: &str) {
+    /// Remembers a line for Up and for searching. Returns `false` for a blank line and for one that
+    /// was remembered last.
+    pub fn remember(&mut self, line: &str) -> bool {
         self.end_search();
-        self.history.remember(line);
+        self.history.remember(line)
     }
 
     /// Puts `with` into the place of what is in the range, which is widened to whole characters; the cursor stands

@@ -30,10 +30,10 @@ pub(super) struct History {
 
 impl History {
     /// Remembers a line, unless it is blank or the newest already, and forgets the oldest if there are too many. A walk
-    /// is over then.
-    pub(super) fn remember(&mut self, line: &str) {
+    /// is over then. Returns whether the line was added.
+    pub(super) fn remember(&mut self, line: &str) -> bool {
         self.end_walk(line);
-        self.push(line);
+        self.push(line)
     }
 
     /// Ends a walk because `line` is finished. What was half typed elsewhere is remembered, for it would be lost.
@@ -48,9 +48,9 @@ impl History {
         }
     }
 
-    fn push(&mut self, line: &str) {
+    fn push(&mut self, line: &str) -> bool {
         if line.trim().is_empty() || self.lines.back().is_some_and(|newest| newest == line) {
-            return;
+            return false;
         }
         self.bytes += line.len();
         self.lines.push_back(line.to_owned());
@@ -58,6 +58,7 @@ impl History {
         {
             self.bytes -= self.lines.pop_front().map_or(0, |oldest| oldest.len());
         }
+        true
     }
 
     /// Where the walk is.
@@ -147,7 +148,9 @@ mod tests {
 
     fn remembering(lines: &[&str]) -> History {
         let mut history = History::default();
-        lines.iter().for_each(|line| history.remember(line));
+        for line in lines {
+            history.remember(line);
+        }
         history
     }
 
@@ -189,7 +192,9 @@ mod tests {
     #[test]
     fn the_oldest_is_forgotten_when_there_are_too_many_or_too_long_lines() {
         let mut history = History::default();
-        (0..=MAX_REMEMBERED).for_each(|number| history.remember(&number.to_string()));
+        for number in 0..=MAX_REMEMBERED {
+            history.remember(&number.to_string());
+        }
         assert_eq!((history.lines.len(), history.line(0)), (MAX_REMEMBERED, "1"));
         history.remember(&"x".repeat(MAX_REMEMBERED_BYTES - 3));
         assert_eq!((history.lines.len(), history.line(0)), (2, "500"));

@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 13] = [
     &["ui"],
     &["node"],
     &["net"],
-    &["store", "known", "identity", "data"],
+    &["store", "known", "profile", "data"],
     &["config", "settings", "crypto", "files", "mailbox"],
     &["core"],
     &["protocol"],
@@ -28,8 +28,8 @@ const ALLOWED: [(&str, &str); 10] = [
     ("config", "net"),
     ("data", "cli"),
     ("data", "net"),
-    ("identity", "cli"),
-    ("identity", "data"),
+    ("profile", "cli"),
+    ("profile", "data"),
     ("known", "net"),
     ("settings", "cli"),
     ("settings", "config"),
@@ -164,7 +164,7 @@ fn only_plain_protocol_identifies_legacy_peers() {
 fn only_key_handling_names_cryptography() {
     for path in sources("") {
         let path = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).expect("below it");
-        let may = ["src/net/secure", "src/identity", "src/identity.rs", "src/crypto.rs"];
+        let may = ["src/net/secure", "src/profile", "src/profile.rs", "src/crypto.rs"];
         if may.iter().any(|place| path.starts_with(place)) {
             continue;
         }

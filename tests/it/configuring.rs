@@ -307,10 +307,11 @@ fn everything_in(dir: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_chat_leaves_nothing_behind_but_its_key_and_its_history_unless_something_is_to_be_kept() {
-    for (flag, files) in
-        [(None, &["history.db", "key", "lock"][..]), (Some("--no-history"), &["key", "lock"])]
-    {
+fn chat_leaves_only_the_files_of_its_profile() {
+    for (flag, files) in [
+        (None, &["history.db", "key", "lock", "profile.toml"][..]),
+        (Some("--no-history"), &["key", "lock", "profile.toml"]),
+    ] {
         let mut alice = flag.into_iter().fold(Peer::named("Alice"), Builder::arg).start();
         alice.types(&["/alias 127.0.0.1:1", "0", "0"]);
         assert!(alice.ends().success());

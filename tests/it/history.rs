@@ -27,23 +27,25 @@ const NASTY: &str = "\u{1b}[31m\u{202e}x\u{200b}\n# y\n\n```<b>|[a](b)\n[14:03:0
 fn where_nothing_is_kept_that_is_said_and_nothing_is_made() {
     let data = TempDir::new().expect("a temporary directory");
     let nowhere = data.path().join("none");
+    let none = "p2p-chat: There is no profile yet; start p2p-chat, or create one with `p2p-chat id --new --name NAME`.\n";
     for args in [&[][..], &["--json"], &["--with", "Bob"], &["--forget", "--yes"]] {
-        assert_eq!(ask(alice(&nowhere, args)).remark(), "Nothing is kept of Alice.\n", "{args:?}");
+        assert_eq!(ask(alice(&nowhere, args)).refused(2), none, "{args:?}");
         assert!(!nowhere.exists(), "{args:?}");
     }
     // A profile that has never kept anything.
     let profile = nowhere.join("profiles").join("alice");
     fs::create_dir_all(&profile).expect("a folder made");
-    assert_eq!(ask(alice(&nowhere, &[])).remark(), "Nothing is kept of Alice.\n");
-    assert_eq!(fs::read_dir(&profile).expect("readable").count(), 0);
+    fs::write(profile.join("profile.toml"), "name = \"Alice\"\n").expect("written");
+    for args in [&[][..], &["--json"], &["--with", "Bob"], &["--forget", "--yes"]] {
+        assert_eq!(ask(alice(&nowhere, args)).remark(), "Nothing is kept of Alice.\n", "{args:?}");
+    }
+    assert_eq!(fs::read_dir(&profile).expect("readable").count(), 1);
     // A history without messages.
-    assert_eq!(Kept::new().closed().asked(&[]).remark(), "Nothing is kept of Alice.\n");
+    assert_eq!(Kept::new().closed().asked(&[]).remark(), "Nothing is kept of alice.\n");
 }
 
 #[test]
 fn whose_history_is_meant_has_to_be_said() {
-    let errors = ask(Peer::named("").without_port().arg("history")).refused(2);
-    assert_eq!(errors, "p2p-chat: Whose? Add --name NAME or --profile NAME, or set P2P_CHAT_NAME.\n");
     let mut kept = Kept::new();
     kept.hears_bob("hi");
     let kept = kept.closed();

@@ -85,20 +85,26 @@ fn two_profiles_on_one_machine_are_two_people() {
 fn a_second_process_of_one_profile_is_refused_and_a_crash_releases_it() {
     let data = TempDir::new().expect("a temporary directory");
     let mut alice = with_data("Alice", data.path()).start();
-    let help = "Start with --profile NAME to be somebody else.";
+    let expected = |alice: &Peer| {
+        let port = alice.addr().port();
+        format!(
+            "p2p-chat: Alice is already running (port {port}). Start with --name NAME to be somebody else."
+        )
+    };
     let said = is_running_already(with_data("Alice", data.path()));
-    assert_eq!(said, format!("p2p-chat: Alice is running already (process {}). {help}", alice.pid()));
+    assert_eq!(said, expected(&alice));
     let said = is_running_already(with_data("Bob", data.path()).arg("--profile=alice"));
-    assert_eq!(said, format!("p2p-chat: alice is running already (process {}). {help}", alice.pid()));
+    assert_eq!(said, expected(&alice));
     alice.still_answers();
     let first = key(data.path(), "alice");
     alice.crashes();
     let mut again = with_data("Alice", data.path()).start();
     again.still_answers();
     assert!(key(data.path(), "alice") == first);
-    // Its number is in the file now, also where it is shorter than the one before.
-    let said = is_running_already(with_data("Alice", data.path()));
-    assert!(said.contains(&format!("(process {}).", again.pid())), "{said}");
+    assert_eq!(is_running_already(with_data("Alice", data.path())), expected(&again));
+    // The number of its process is in the lock, also where it is shorter than the one before.
+    let lock = fs::read_to_string(folder(data.path(), "alice").join("lock")).expect("a lock");
+    assert_eq!(lock, format!("{}\n", again.pid()));
 }
 
 #[test]
@@ -107,7 +113,8 @@ fn another_name_during_the_run_is_no_other_profile() {
     let mut alice = with_data("Alice", data.path()).start();
     alice.types(&["/name Zoe"]);
     alice.sees("Zoe");
-    is_running_already(with_data("Alice", data.path()));
+    is_running_already(with_data("Zoe", data.path()));
+    is_running_already(with_data("Alice", data.path()).arg("--profile=alice"));
     assert!(!folder(data.path(), "zoe").exists());
 }
 

@@ -30,6 +30,7 @@ mod legacy_selftest;
 mod namespaces;
 #[cfg(unix)]
 mod people;
+mod profiles;
 mod receipts;
 mod secure;
 mod shares;

@@ -34,7 +34,9 @@ fn after(text: &str, keys: &[Key]) -> String {
 
 fn remembering(lines: &[&str]) -> Editor {
     let mut editor = Editor::default();
-    lines.iter().for_each(|line| editor.remember(line));
+    for line in lines {
+        editor.remember(line);
+    }
     editor
 }
 

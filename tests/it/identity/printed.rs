@@ -13,7 +13,16 @@ const BLOCKS: [char; 3] = ['▀', '▄', '█'];
 
 /// What `p2p-chat id` prints to a pipe.
 fn id(peer: Builder) -> String {
-    let (mut command, _dir) = peer.arg("id").command();
+    printed(peer.arg("id"))
+}
+
+/// What `p2p-chat id --new` prints to a pipe.
+fn new_id(peer: Builder) -> String {
+    printed(peer.arg("id").arg("--new"))
+}
+
+fn printed(peer: Builder) -> String {
+    let (mut command, _dir) = peer.command();
     let Output { status, stdout, stderr } = command.output().expect("it runs");
     let errors = String::from_utf8_lossy(&stderr);
     assert!(status.success() && errors.is_empty(), "{status}: {errors}");
@@ -32,7 +41,7 @@ fn key_in(printed: &str) -> PublicKey {
 fn it_prints_the_same_key_before_the_first_run_during_it_and_afterwards() {
     let data = TempDir::new().expect("a temporary directory");
     let alice = || with_data("Alice", data.path());
-    let before = id(alice());
+    let before = new_id(alice());
     let public = key_in(&before);
     assert_eq!(before, format!("Name     Alice\nKey      {}\n", public.grouped()));
     let made = key(data.path(), "alice");
@@ -50,7 +59,7 @@ fn it_prints_the_same_key_before_the_first_run_during_it_and_afterwards() {
 #[test]
 fn whose_key_may_be_said_on_either_side_of_the_word() {
     let data = TempDir::new().expect("a temporary directory");
-    let alice = id(with_data("Alice", data.path()));
+    let alice = new_id(with_data("Alice", data.path()));
     let nameless = with_data("", data.path()).without_port();
     // As the README has it.
     let (mut command, _dir) = nameless.arg("id").arg("--name").arg("Alice").command();
@@ -62,16 +71,18 @@ fn whose_key_may_be_said_on_either_side_of_the_word() {
 #[test]
 fn it_tells_whose_key_it_is() {
     let data = TempDir::new().expect("a temporary directory");
-    let alice = key_in(&id(with_data("Alice", data.path())));
-    let profile = |peer: Builder| id(peer.arg("--profile=At work"));
-    let work = profile(with_data("Alice", data.path()));
-    assert!(work.starts_with("Name     Alice\nProfile  At work\nKey      "), "{work}");
+    let alice = key_in(&new_id(with_data("Alice", data.path())));
+    let at_work = |peer: Builder| peer.arg("--profile=At work");
+    let work = new_id(at_work(with_data("Alice", data.path())));
+    assert!(work.starts_with("Name     Alice\nProfile  at work\nKey      "), "{work}");
     assert_ne!(key_in(&work), alice);
     // The name is only one of two ways to say whose.
-    let nameless = profile(with_data("", data.path()).without_port());
-    assert_eq!(nameless, work.strip_prefix("Name     Alice\n").expect("a name"));
+    for name in ["", "Alice", "Zoe"] {
+        assert_eq!(id(at_work(with_data(name, data.path()).without_port())), work);
+    }
     let errors = refused(with_data("", data.path()).without_port().arg("id"));
-    assert!(errors.contains("Whose? Add --name NAME or --profile NAME"), "{errors}");
+    let expected = "The profiles are: Alice, Alice (profile at work). Choose one with --name NAME.";
+    assert_eq!(errors, format!("p2p-chat: {expected}"));
 }
 
 #[test]
@@ -100,8 +111,8 @@ fn a_key_that_others_can_read_or_that_is_damaged_is_not_printed() {
 
 #[test]
 fn where_nothing_can_be_kept_there_is_no_key_to_print() {
-    let errors =
-        refused(Peer::named("Alice").env("HOME", "/dev/null").env("XDG_DATA_HOME", "/dev/null/x").arg("id"));
+    let nowhere = Peer::named("Alice").env("HOME", "/dev/null").env("XDG_DATA_HOME", "/dev/null/x");
+    let errors = refused(nowhere.arg("id").arg("--new"));
     assert!(errors.contains("Cannot use /dev/null/x/p2p-chat/profiles/alice: "), "{errors}");
 }
 
@@ -129,6 +140,7 @@ mod on_a_terminal {
     #[test]
     fn there_is_a_code_of_the_key_in_any_colours() {
         let data = TempDir::new().expect("a temporary directory");
+        new_id(with_data("Alice", data.path()));
         for (colour, foreground) in [("always", Foreground::Dark), ("never", Foreground::Light)] {
             let rows = shown(with_data("Alice", data.path()).arg(format!("--color={colour}")), 80);
             let key = key_in(&rows.join("\n"));
@@ -146,6 +158,7 @@ mod on_a_terminal {
     fn where_it_cannot_be_shown_there_is_only_the_text() {
         let data = TempDir::new().expect("a temporary directory");
         let alice = || with_data("Alice", data.path());
+        new_id(alice());
         for (peer, columns) in [
             (alice(), 36),
             (alice().arg("--plain"), 80),

@@ -14,6 +14,10 @@ fn profile(name: &str) -> Profile {
     name.parse().unwrap()
 }
 
+fn created(cli: &Cli, name: &str) -> PublicKey {
+    create(cli, &profile(name), &name.parse().unwrap()).unwrap()
+}
+
 #[test]
 fn a_profile_has_one_key_and_another_profile_another() {
     let dir = TempDir::new().unwrap();
@@ -29,11 +33,25 @@ fn a_profile_has_one_key_and_another_profile_another() {
 }
 
 #[test]
-fn a_key_made_by_somebody_asking_for_it_is_the_one_that_is_used() {
+fn created_key_is_the_one_that_is_used() {
     let dir = TempDir::new().unwrap();
     let cli = cli(dir.path());
-    let key = key_of(&cli, &profile("Alice")).unwrap();
-    assert_eq!(Identity::open(&cli, &profile("Alice")).unwrap().key(), key);
+    let key = created(&cli, "Alice");
+    let identity = Identity::open(&cli, &profile("Alice")).unwrap();
+    assert_eq!((identity.key(), identity.is_new()), (key, false));
+    assert!(Identity::open(&cli, &profile("Bob")).unwrap().is_new());
+}
+
+#[test]
+fn asking_for_a_key_creates_none() {
+    let dir = TempDir::new().unwrap();
+    let cli = cli(dir.path());
+    assert!(matches!(key_of(&cli, &profile("Alice")), Err(ProfileError::Io(..))));
+    created(&cli, "Alice");
+    let folder = dir.path().join("profiles").join("alice");
+    fs::remove_file(folder.join("key")).unwrap();
+    assert!(matches!(key_of(&cli, &profile("Alice")), Err(ProfileError::NoKey(..))));
+    assert!(!folder.join("key").exists());
 }
 
 #[test]
@@ -41,7 +59,7 @@ fn many_who_make_the_first_key_at_once_agree_on_one() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("key");
     let keys: Vec<PublicKey> = thread::scope(|scope| {
-        let makers: Vec<_> = (0..8).map(|_| scope.spawn(|| read_or_make(&path).unwrap().public)).collect();
+        let makers: Vec<_> = (0..8).map(|_| scope.spawn(|| read_or_make(&path).unwrap().0.public)).collect();
         makers.into_iter().map(|maker| maker.join().unwrap()).collect()
     });
     assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
@@ -49,19 +67,18 @@ fn many_who_make_the_first_key_at_once_agree_on_one() {
 }
 
 #[test]
-fn one_profile_is_one_process_and_its_number_is_told() {
+fn second_process_is_told_name_and_port() {
     let dir = TempDir::new().unwrap();
     let cli = cli(dir.path());
     let _alice = Identity::open(&cli, &profile("Alice")).unwrap();
-    // A lock goes with the open file, so a second one in the same process is refused too.
-    let sentence = Identity::open(&cli, &profile("alice")).unwrap_err().to_string();
-    let process = std::process::id();
-    assert_eq!(
-        sentence,
-        format!(
-            "alice is running already (process {process}). Start with --profile NAME to be somebody else."
-        )
-    );
+    // A lock belongs to the open file, so a second one in the same process is refused too.
+    let refused = || Identity::open(&cli, &profile("alice")).unwrap_err().to_string();
+    let help = "Start with --name NAME to be somebody else.";
+    assert_eq!(refused(), format!("alice is already running. {help}"));
+    let folder = dir.path().join("profiles").join("alice");
+    save_name(&folder, &"Zoe".parse().unwrap()).unwrap();
+    save_port(&folder, 5000).unwrap();
+    assert_eq!(refused(), format!("Zoe is already running (port 5000). {help}"));
 }
 
 #[test]
@@ -81,7 +98,7 @@ fn what_others_have_rights_to_is_refused_with_what_helps() {
     let dir = TempDir::new().unwrap();
     let data = dir.path().join("it's here");
     let cli = cli(&data);
-    let key = key_of(&cli, &profile("Alice")).unwrap();
+    let key = created(&cli, "Alice");
     let folder = data.join("profiles").join("alice");
     let file = folder.join("key");
     for (path, good) in [(&folder, 0o700), (&file, 0o600)] {
@@ -107,13 +124,13 @@ fn what_others_have_rights_to_is_refused_with_what_helps() {
 fn a_damaged_key_is_refused_and_left_as_it_is() {
     let dir = TempDir::new().unwrap();
     let cli = cli(dir.path());
-    key_of(&cli, &profile("Alice")).unwrap();
+    created(&cli, "Alice");
     let path = dir.path().join("profiles").join("alice").join("key");
     let whole = fs::read(&path).unwrap();
     for damaged in [&b""[..], b"p2p-chat key 1\n", &whole[1..], b"\xff\xfe"] {
         fs::write(&path, damaged).unwrap();
         let error = Identity::open(&cli, &profile("Alice")).unwrap_err();
-        assert!(matches!(error, IdentityError::Damaged(..)), "{error}");
+        assert!(matches!(error, ProfileError::Damaged(..)), "{error}");
         assert_eq!(fs::read(&path).unwrap(), damaged);
     }
 }
@@ -123,10 +140,10 @@ fn a_damaged_key_is_refused_and_left_as_it_is() {
 fn a_key_that_leads_nowhere_is_told_and_not_made() {
     let dir = TempDir::new().unwrap();
     let cli = cli(dir.path());
-    key_of(&cli, &profile("Alice")).unwrap();
+    created(&cli, "Alice");
     let path = dir.path().join("profiles").join("alice").join("key");
     fs::remove_file(&path).unwrap();
     std::os::unix::fs::symlink(dir.path().join("a disk that is not there"), &path).unwrap();
-    assert!(matches!(Identity::open(&cli, &profile("Alice")), Err(IdentityError::Io(..))));
+    assert!(matches!(Identity::open(&cli, &profile("Alice")), Err(ProfileError::Io(..))));
     assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
 }

@@ -1,0 +1,292 @@
+//! The profiles of the user: each is an identity, for one process at a time, in a directory that
+//! only the user can read.
+//!
+//! `<data>/profiles/<profile>/` contains `key` (`keyfile`), `profile.toml` (`file`), `lock`,
+//! `typed_lines` and what `known` and `store` keep. A key is created with the profile and never
+//! overwritten. A damaged file is reported and left as it is: without their key, users are
+//! strangers to their friends.
+
+mod directory;
+mod file;
+mod keyfile;
+mod lock;
+mod select;
+mod typed_lines;
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::cli::Cli;
+use crate::config::ConfigError;
+use crate::files;
+use crate::model::key::{KEY_BYTES, PublicKey};
+use crate::model::name::Name;
+pub use directory::Profile;
+use keyfile::Pair;
+use lock::Lock;
+pub use select::{Found, Named, Profiles, new_profile, rename};
+pub use typed_lines::{TypedLines, TypedRange};
+
+/// The directory of the profiles in the data directory.
+const PROFILES: &str = "profiles";
+
+/// The file of the key.
+const KEY_FILE: &str = "key";
+
+/// The file whose lock says that a process is this profile.
+const LOCK_FILE: &str = "lock";
+
+/// Who we are, as long as this lives: no other process is the same profile meanwhile.
+#[derive(Debug)]
+pub struct Identity {
+    pair: Pair,
+    kept: Kept,
+    is_new: bool,
+    _lock: Option<Lock>,
+}
+
+/// Where a key is kept.
+#[derive(Debug)]
+pub enum Kept {
+    /// In this directory of the profile.
+    In(PathBuf),
+    /// Nowhere, for this reason, a whole sentence: it is another one the next time.
+    Nowhere(String),
+}
+
+/// Why there is no key to start with. Its display is a whole sentence for a user.
+#[derive(Debug)]
+pub enum ProfileError {
+    /// Others have rights to this file or directory, which should have these permissions.
+    Open(PathBuf, u32),
+    /// The file of the key is not as it was written; why, as a whole sentence.
+    Damaged(PathBuf, String),
+    /// A file or directory cannot be read or made.
+    Io(PathBuf, io::Error),
+    /// Another process is this profile.
+    Running {
+        /// What the profile is called.
+        name: String,
+        /// The port at which the process listens, if it is known.
+        port: Option<u16>,
+    },
+    /// A profile.toml cannot be read or contains a mistake.
+    File(ConfigError),
+    /// A profile.toml cannot be written.
+    Unwritable(PathBuf, io::Error),
+    /// Another profile has this name.
+    Taken(Name),
+    /// The profile has this directory and no key in it.
+    NoKey(Profile, PathBuf),
+    /// There is no directory to keep a key in.
+    NoFolder,
+    /// The system gives no random bytes.
+    NoRandom,
+}
+
+impl fmt::Display for ProfileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open(path, mode) => write!(
+                f,
+                "Others on this machine have rights to {}, so what should be secret there may not be; `chmod {mode:o} {}` ends that.",
+                path.display(),
+                quoted_for_shell(path)
+            ),
+            Self::Damaged(path, why) => write!(
+                f,
+                "{} is no key that can be used: {why} Put back a copy of it, or move it away to get a new key; \
+                 others will then take you for somebody else.",
+                path.display()
+            ),
+            Self::Io(path, error) => write!(f, "Cannot use {}: {error}.", path.display()),
+            Self::Running { name, port } => {
+                let port = port.map_or_else(String::new, |port| format!(" (port {port})"));
+                write!(f, "{name} is already running{port}. Start with --name NAME to be somebody else.")
+            }
+            Self::File(error) => error.fmt(f),
+            Self::Unwritable(path, error) => write!(f, "Cannot write {}: {error}.", path.display()),
+            Self::Taken(name) => {
+                write!(f, "Another profile is called {name} already; choose another name.")
+            }
+            Self::NoKey(profile, folder) => write!(
+                f,
+                "There is no key in {}; put back a copy of it, or start p2p-chat with --profile {profile} to get a new one.",
+                folder.display()
+            ),
+            Self::NoFolder => f.write_str("There is no home directory to keep a key in; add --data-dir DIR."),
+            Self::NoRandom => f.write_str("The system gives no random bytes, so no key can be made."),
+        }
+    }
+}
+
+impl std::error::Error for ProfileError {}
+
+/// A path as a shell takes it as one word.
+fn quoted_for_shell(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@".contains(c);
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+impl Identity {
+    /// Becomes this profile, whose key is made if there is none. Where nothing can be kept, because there is no home, or none that can
+    /// be written to and the user named no directory, it is a key for this run.
+    ///
+    /// # Errors
+    /// Where another process is this profile, or its key cannot be read, should not be used, or cannot be kept where the user said.
+    pub fn open(cli: &Cli, profile: &Profile) -> Result<Self, ProfileError> {
+        let Some(data) = crate::data::folder(cli) else {
+            return Self::for_this_run(ProfileError::NoFolder.to_string());
+        };
+        let folder = folder_of(&data, profile);
+        match files::make_folder(&folder) {
+            Err(error) if cli.data_dir.is_none() => {
+                return Self::for_this_run(format!("Cannot make {}: {error}.", folder.display()));
+            }
+            made => made.map_err(|error| ProfileError::Io(folder.clone(), error))?,
+        }
+        check(&folder, 0o700)?;
+        let lock = Lock::take(&folder.join(LOCK_FILE))
+            .map_err(|error| ProfileError::Io(folder.join(LOCK_FILE), error))?
+            .ok_or_else(|| running(&folder, profile))?;
+        let (pair, is_new) = read_or_make(&folder.join(KEY_FILE))?;
+        Ok(Self { pair, kept: Kept::In(folder), is_new, _lock: Some(lock) })
+    }
+
+    fn for_this_run(why: String) -> Result<Self, ProfileError> {
+        Ok(Self { pair: new_pair()?, kept: Kept::Nowhere(why), is_new: true, _lock: None })
+    }
+
+    /// Whether the key was created for this run.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// The key that others know us by.
+    pub fn key(&self) -> PublicKey {
+        self.pair.public
+    }
+
+    /// The secret that makes the key (RFC 8032, section 5.1.5), for whoever proves it to others. Whoever has it is us.
+    pub fn seed(&self) -> &[u8; KEY_BYTES] {
+        &self.pair.seed
+    }
+
+    /// Where the key is kept.
+    pub fn kept(&self) -> &Kept {
+        &self.kept
+    }
+}
+
+/// Says that another process is this profile.
+fn running(folder: &Path, profile: &Profile) -> ProfileError {
+    // What cannot be read is left out of the sentence.
+    let file = file::read(folder).unwrap_or_default();
+    let name = file.name.map_or_else(|| profile.to_string(), |name| name.to_string());
+    ProfileError::Running { name, port: file.port }
+}
+
+/// Stores what the profile in this directory is called.
+///
+/// # Errors
+/// If its profile.toml cannot be read or written.
+pub fn save_name(folder: &Path, name: &Name) -> Result<(), ProfileError> {
+    file::save_name(folder, name)
+}
+
+/// Stores the port at which the profile in this directory listens.
+///
+/// # Errors
+/// If its profile.toml cannot be read or written.
+pub fn save_port(folder: &Path, port: u16) -> Result<(), ProfileError> {
+    file::save_port(folder, port)
+}
+
+/// Creates a profile that is called `name`, and returns its key.
+///
+/// # Errors
+/// If there is no directory for it, or it cannot be created there.
+pub fn create(cli: &Cli, profile: &Profile, name: &Name) -> Result<PublicKey, ProfileError> {
+    let folder = folder_of(&crate::data::folder(cli).ok_or(ProfileError::NoFolder)?, profile);
+    files::make_folder(&folder).map_err(|error| ProfileError::Io(folder.clone(), error))?;
+    check(&folder, 0o700)?;
+    let (pair, _) = read_or_make(&folder.join(KEY_FILE))?;
+    file::save_name(&folder, name)?;
+    Ok(pair.public)
+}
+
+/// Returns the key of a profile, which another process may be using.
+///
+/// # Errors
+/// If it has none, or its key cannot be read or should not be used.
+pub fn key_of(cli: &Cli, profile: &Profile) -> Result<PublicKey, ProfileError> {
+    let folder = folder_of(&crate::data::folder(cli).ok_or(ProfileError::NoFolder)?, profile);
+    check(&folder, 0o700)?;
+    let pair = read(&folder.join(KEY_FILE))?;
+    pair.map(|pair| pair.public).ok_or_else(|| ProfileError::NoKey(profile.clone(), folder))
+}
+
+/// Where this profile keeps what it keeps, whether or not that is there; none where there is no home.
+pub fn folder(cli: &Cli, profile: &Profile) -> Option<PathBuf> {
+    Some(folder_of(&crate::data::folder(cli)?, profile))
+}
+
+fn folder_of(data: &Path, profile: &Profile) -> PathBuf {
+    data.join(PROFILES).join(profile.directory())
+}
+
+/// Refuses what others have any right to. What is looked at is what will be used: links are followed.
+#[cfg(unix)]
+fn check(path: &Path, mode: u32) -> Result<(), ProfileError> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let metadata = fs::metadata(path).map_err(|error| ProfileError::Io(path.to_owned(), error))?;
+    let is_open = metadata.permissions().mode() & 0o077 != 0;
+    if is_open { Err(ProfileError::Open(path.to_owned(), mode)) } else { Ok(()) }
+}
+
+/// Elsewhere a user's own directories are closed to other users as they are.
+#[cfg(not(unix))]
+fn check(_: &Path, _: u32) -> Result<(), ProfileError> {
+    Ok(())
+}
+
+/// Returns the key in this file, or a new one that is in it from then on, and whether it is new.
+fn read_or_make(path: &Path) -> Result<(Pair, bool), ProfileError> {
+    let failed = |error| ProfileError::Io(path.to_owned(), error);
+    if let Some(pair) = read(path)? {
+        return Ok((pair, false));
+    }
+    let pair = new_pair()?;
+    match files::write_first(path, keyfile::text_of(&pair).as_bytes()) {
+        // Another process created it meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            read(path)?.map(|pair| (pair, false)).ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
+        }
+        written => written.map(|()| (pair, true)).map_err(failed),
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Pair>, ProfileError> {
+    // Of a link that leads nowhere too, so that it is told rather than followed.
+    if fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Ok(None);
+    }
+    check(path, 0o600)?;
+    let bytes = keyfile::read(path).map_err(|error| ProfileError::Io(path.to_owned(), error))?;
+    keyfile::parse(&bytes).map(Some).map_err(|why| ProfileError::Damaged(path.to_owned(), why))
+}
+
+fn new_pair() -> Result<Pair, ProfileError> {
+    let mut seed = [0; KEY_BYTES];
+    SystemRandom::new().fill(&mut seed).map_err(|_| ProfileError::NoRandom)?;
+    Pair::from_seed(seed).ok_or(ProfileError::NoRandom)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! The directory of a profile, and how it is named after the profile.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ring::digest::{SHA256, digest};
+use unicode_normalization::UnicodeNormalization;
+
+use crate::model::name::{MAX_NAME_BYTES, Name};
+use crate::model::untrusted::is_harmless;
+
+/// Bytes of a directory's name. File systems take 255, but some programs that copy them take less.
+const MAX_DIRECTORY_BYTES: usize = 100;
+
+/// Bytes of the digest that tells long names apart, written as two hexadecimal digits each.
+const DIGEST_BYTES: usize = 8;
+
+/// The characters before the digest of a long name.
+const CUT_BYTES: usize = MAX_DIRECTORY_BYTES - 1 - 2 * DIGEST_BYTES;
+
+/// A profile, by its directory.
+///
+/// The directory is called after the first name of the profile, or as `--profile` says. It never
+/// changes. Two names that differ in nothing but case mean the same directory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Profile {
+    directory: String,
+}
+
+impl Profile {
+    /// Returns the profile called `text`: small letters, digits, `_` and `-` stay, every other byte
+    /// is written as `%` and two hexadecimal digits, so that no file system takes two profiles for
+    /// one. A long name is cut and ends in `+` and the beginning of its SHA-256.
+    fn called(text: &str) -> Self {
+        let directory: String = text
+            .nfc()
+            .collect::<String>()
+            .to_lowercase()
+            .bytes()
+            .map(|byte| match byte {
+                b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' => char::from(byte).to_string(),
+                byte => format!("%{byte:02x}"),
+            })
+            .collect();
+        if directory.len() <= MAX_DIRECTORY_BYTES {
+            return Self { directory };
+        }
+        let digest = digest(&SHA256, directory.as_bytes());
+        let digits: String =
+            digest.as_ref().iter().take(DIGEST_BYTES).map(|byte| format!("{byte:02x}")).collect();
+        Self { directory: format!("{}+{digits}", &directory[..CUT_BYTES]) }
+    }
+
+    /// Returns the profile in this directory.
+    pub(super) fn in_directory(directory: &str) -> Self {
+        Self { directory: directory.to_owned() }
+    }
+
+    /// The name of the directory.
+    pub fn directory(&self) -> &str {
+        &self.directory
+    }
+
+    /// The name that the directory was made from, in small letters; `None` if it was cut or another
+    /// program made it.
+    pub fn text(&self) -> Option<String> {
+        let mut bytes = Vec::new();
+        let mut rest = self.directory.bytes();
+        while let Some(byte) = rest.next() {
+            bytes.push(match byte {
+                b'%' => {
+                    let mut digit = || char::from(rest.next()?).to_digit(16);
+                    u8::try_from(digit()? * 16 + digit()?).ok()?
+                }
+                byte => byte,
+            });
+        }
+        let text = String::from_utf8(bytes).ok()?;
+        (Self::called(&text) == *self && is_harmless(&text)).then_some(text)
+    }
+
+    /// The name of the profile while its profile.toml gives none: that of its directory, changed if
+    /// it would be no valid name.
+    pub(super) fn default_name(&self) -> Option<Name> {
+        let text = self.text()?;
+        match text.parse::<Name>() {
+            Ok(name) => Some(name),
+            Err(error) => error.suggestion()?.parse().ok(),
+        }
+    }
+}
+
+impl From<&Name> for Profile {
+    fn from(name: &Name) -> Self {
+        Self::called(name.as_str())
+    }
+}
+
+/// Writes what `--profile` takes to mean this profile.
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text().unwrap_or_else(|| self.directory.clone()))
+    }
+}
+
+impl FromStr for Profile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.trim().is_empty() {
+            return Err("a profile needs a name.".into());
+        }
+        if text.len() > MAX_NAME_BYTES {
+            return Err(format!("the name of a profile has at most {MAX_NAME_BYTES} bytes."));
+        }
+        if !is_harmless(text) {
+            return Err("the name of a profile has no control or invisible characters.".into());
+        }
+        Ok(if is_cut(text) { Self::in_directory(text) } else { Self::called(text) })
+    }
+}
+
+/// Whether this is the directory of a long name, as lists of profiles show it.
+fn is_cut(text: &str) -> bool {
+    let is_digit = |c: char| matches!(c, '0'..='9' | 'a'..='f');
+    let is_letter = |c: char| is_digit(c) || matches!(c, 'g'..='z' | '_' | '-' | '%');
+    text.len() == MAX_DIRECTORY_BYTES
+        && text.split_once('+').is_some_and(|(cut, digest)| {
+            cut.len() == CUT_BYTES && cut.chars().all(is_letter) && digest.chars().all(is_digit)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn folder(name: &str) -> String {
+        name.parse::<Profile>().unwrap().directory().to_owned()
+    }
+
+    #[test]
+    fn a_folder_is_called_after_its_profile() {
+        for (name, expected) in [
+            ("Alice", "alice"),
+            ("bob_2-b", "bob_2-b"),
+            ("At work", "at%20work"),
+            ("../x", "%2e%2e%2fx"),
+            ("Zoë", "zo%c3%ab"),
+            ("ZOE\u{308}", "zo%c3%ab"),
+            ("100%", "100%25"),
+            (&"x".repeat(100), &"x".repeat(100)),
+        ] {
+            assert_eq!(folder(name), expected);
+        }
+        // SHA-256 of 101 times `x`, as sha256sum has it.
+        assert_eq!(folder(&"X".repeat(101)), format!("{}+c675a2e604b0cd12", "x".repeat(83)));
+    }
+
+    #[test]
+    fn displayed_profile_is_accepted_as_the_same_profile() {
+        for (name, shown) in [("Alice", "alice"), ("At work", "at work"), ("ZOE\u{308}", "zo\u{eb}")] {
+            let profile: Profile = name.parse().unwrap();
+            assert_eq!(profile.to_string(), shown);
+            assert_eq!(shown.parse(), Ok(profile));
+        }
+        let cut: Profile = "X".repeat(101).parse().unwrap();
+        assert_eq!(cut.to_string(), cut.directory());
+        assert_eq!(cut.to_string().parse(), Ok(cut));
+        // A directory that another program made.
+        assert_eq!(Profile::in_directory("%zz").to_string(), "%zz");
+    }
+
+    #[test]
+    fn default_name_is_a_valid_name() {
+        for (profile, name) in [("Alice", "alice"), ("At work", "at_work"), ("42", "peer-42")] {
+            let profile: Profile = profile.parse().unwrap();
+            assert_eq!(profile.default_name().map(|name| name.to_string()).as_deref(), Some(name));
+        }
+        assert_eq!("x".repeat(101).parse::<Profile>().unwrap().default_name(), None);
+    }
+
+    #[test]
+    fn a_name_that_no_profile_can_have_is_refused_with_a_sentence() {
+        for wrong in ["", " ", "a\nb", "\u{1b}[2J", "\u{202e}", &"x".repeat(129)] {
+            assert!(wrong.parse::<Profile>().unwrap_err().ends_with('.'));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_folder_is_one_that_every_file_system_takes(name in "\\PC{1,32}") {
+            if let Ok(profile) = name.parse::<Profile>() {
+                let folder = profile.directory().to_owned();
+                prop_assert!((1..=MAX_DIRECTORY_BYTES).contains(&folder.len()));
+                prop_assert!(folder.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'%' | b'+')));
+            }
+        }
+
+        #[test]
+        fn two_profiles_have_two_folders(one in "[a-z%+_é]{1,40}", other in "[a-z%+_é]{1,40}") {
+            prop_assert_eq!(folder(&one) == folder(&other), one == other);
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! `profile.toml`: what a profile is called, and where it listened last.
+
+use std::io;
+use std::path::Path;
+
+use serde::Deserialize;
+use toml::{Spanned, Table, Value};
+
+use super::ProfileError;
+use crate::config::{ConfigError, mistake, read_text_within, toml_words};
+use crate::files;
+use crate::model::name::{MAX_NAME_BYTES, Name, folded};
+
+/// The name of the file, in the directory of the profile.
+pub(super) const PROFILE_FILE: &str = "profile.toml";
+
+/// Bytes of the file: with the names below it has less than 4 KiB, the rest is for comments.
+const MAX_FILE_BYTES: u64 = 64 * 1024;
+
+/// Former names that are kept: more than anyone is still addressed by. The oldest go first.
+const MAX_FORMER_NAMES: usize = 20;
+
+const NAME: &str = "name";
+const FORMER_NAMES: &str = "former_names";
+const PORT: &str = "port";
+
+/// The content of a `profile.toml`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct ProfileFile {
+    /// The current name; `None` before the first start of a version that stores it.
+    pub(super) name: Option<Name>,
+    /// Earlier names, the oldest first.
+    pub(super) former_names: Vec<String>,
+    /// The port of the last run.
+    pub(super) port: Option<u16>,
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    name: Option<Spanned<String>>,
+    #[serde(default)]
+    former_names: Vec<Spanned<String>>,
+    port: Option<Spanned<i64>>,
+}
+
+/// Reads the file in this directory. A missing file is an empty one.
+///
+/// # Errors
+/// If it cannot be read or contains a mistake.
+pub(super) fn read(folder: &Path) -> Result<ProfileFile, ConfigError> {
+    let path = folder.join(PROFILE_FILE);
+    let text = text_of(&path)?;
+    parse(&text).map_err(|(at, what)| mistake(&path, text.as_bytes(), at, &what))
+}
+
+fn text_of(path: &Path) -> Result<String, ConfigError> {
+    match read_text_within(path, MAX_FILE_BYTES) {
+        Err(ConfigError::Unreadable(_, error)) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(String::new())
+        }
+        text => text,
+    }
+}
+
+/// Returns the content of the file, or a mistake with its position.
+fn parse(text: &str) -> Result<ProfileFile, (usize, String)> {
+    let raw: Raw = toml::from_str(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        (at, format!("{}. A profile.toml has lines like `name = \"Alice\"`.", toml_words(error.message())))
+    })?;
+    let name = raw
+        .name
+        .map(|name| name.get_ref().parse::<Name>().map_err(|error| (name.span().start, error.to_string())));
+    if let Some(long) = raw.former_names.iter().find(|name| name.get_ref().len() > MAX_NAME_BYTES) {
+        return Err((long.span().start, format!("a name has at most {MAX_NAME_BYTES} bytes.")));
+    }
+    let port = raw.port.map(|port| {
+        u16::try_from(*port.get_ref())
+            .ok()
+            .filter(|port| *port != 0)
+            .ok_or_else(|| (port.span().start, "a port is a number from 1 to 65535.".to_owned()))
+    });
+    Ok(ProfileFile {
+        name: name.transpose()?,
+        former_names: raw.former_names.into_iter().map(Spanned::into_inner).collect(),
+        port: port.transpose()?,
+    })
+}
+
+/// Stores the name of the profile in this directory. The name before it becomes a former one.
+///
+/// # Errors
+/// If the file cannot be read, contains a mistake or cannot be written. It stays as it was then.
+pub(super) fn save_name(folder: &Path, name: &Name) -> Result<(), ProfileError> {
+    update(folder, |before, table| {
+        let mut former = before.former_names.clone();
+        former.extend(before.name.as_ref().map(Name::to_string));
+        former.retain(|former| folded(former) != folded(name.as_str()));
+        former.drain(..former.len().saturating_sub(MAX_FORMER_NAMES));
+        table.insert(NAME.to_owned(), name.as_str().into());
+        if former.is_empty() {
+            table.remove(FORMER_NAMES);
+        } else {
+            table.insert(FORMER_NAMES.to_owned(), former.into());
+        }
+    })
+}
+
+/// Stores the port at which the profile in this directory listens.
+///
+/// # Errors
+/// As [`save_name`].
+pub(super) fn save_port(folder: &Path, port: u16) -> Result<(), ProfileError> {
+    update(folder, |_, table| drop(table.insert(PORT.to_owned(), Value::from(i64::from(port)))))
+}
+
+/// Reads the file, changes it and replaces it if that made a difference. Unknown keys stay, comments
+/// do not.
+fn update(folder: &Path, change: impl FnOnce(&ProfileFile, &mut Table)) -> Result<(), ProfileError> {
+    let path = folder.join(PROFILE_FILE);
+    let text = text_of(&path).map_err(ProfileError::File)?;
+    let before = read(folder).map_err(ProfileError::File)?;
+    // It was parsed as a table a line before.
+    let mut table = text.parse::<Table>().unwrap_or_default();
+    let unchanged = table.clone();
+    change(&before, &mut table);
+    if table == unchanged {
+        return Ok(());
+    }
+    let text = format!(
+        "# What this profile is called and where it listened last. p2p-chat replaces this file.\n{table}"
+    );
+    files::replace(&path, text.as_bytes()).map_err(|error| ProfileError::Unwritable(path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use tempfile::TempDir;
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn names_and_port_are_read_back() {
+        let dir = TempDir::new().unwrap();
+        assert_eq!(read(dir.path()).unwrap(), ProfileFile::default());
+        save_name(dir.path(), &name("Alice")).unwrap();
+        save_port(dir.path(), 5000).unwrap();
+        save_name(dir.path(), &name("\"Zo\u{eb}\\")).unwrap();
+        let expected = ProfileFile {
+            name: Some(name("\"Zo\u{eb}\\")),
+            former_names: vec!["Alice".into()],
+            port: Some(5000),
+        };
+        assert_eq!(read(dir.path()).unwrap(), expected);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn current_name_is_never_a_former_one() {
+        let dir = TempDir::new().unwrap();
+        for text in ["Alice", "Zoe", "ALICE", "Alice"] {
+            save_name(dir.path(), &name(text)).unwrap();
+        }
+        assert_eq!(read(dir.path()).unwrap().former_names, ["Zoe"]);
+    }
+
+    #[test]
+    fn oldest_former_names_are_dropped() {
+        let dir = TempDir::new().unwrap();
+        for number in 0..MAX_FORMER_NAMES + 3 {
+            save_name(dir.path(), &name(&format!("N{number}"))).unwrap();
+        }
+        let former = read(dir.path()).unwrap().former_names;
+        assert_eq!((former.len(), &*former[0]), (MAX_FORMER_NAMES, "N2"));
+    }
+
+    #[test]
+    fn unknown_keys_survive_a_change() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join(PROFILE_FILE);
+        fs::write(&path, "name = \"Alice\"\ncolour = \"blue\"\n[later]\nx = [1, 2]\n").unwrap();
+        save_name(dir.path(), &name("Zoe")).unwrap();
+        let table: Table = fs::read_to_string(&path).unwrap().parse().unwrap();
+        assert_eq!(table["colour"].as_str(), Some("blue"));
+        assert_eq!(table["later"]["x"].as_array().map(Vec::len), Some(2));
+        assert_eq!(table["name"].as_str(), Some("Zoe"));
+    }
+
+    #[test]
+    fn unchanged_file_is_not_written() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join(PROFILE_FILE);
+        let text = "# mine\nname = \"Alice\"\nport = 5000\n";
+        fs::write(&path, text).unwrap();
+        save_name(dir.path(), &name("Alice")).unwrap();
+        save_port(dir.path(), 5000).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
+
+    #[test]
+    fn mistakes_are_reported_with_their_line() {
+        for (text, line, words) in [
+            ("name = ", 1, "A profile.toml has lines like"),
+            ("\nname = 5", 2, "invalid type"),
+            ("name = \"a b\"", 1, "how about `a_b`?"),
+            ("\n\nport = 0", 3, "a number from 1 to 65535"),
+            ("port = 65536", 1, "a number from 1 to 65535"),
+            ("former_names = \"Zoe\"", 1, "invalid type"),
+            (&format!("former_names = [\"{}\"]", "x".repeat(129)), 1, "at most 128 bytes"),
+        ] {
+            let (at, what) = parse(text).unwrap_err();
+            assert_eq!(text[..at].matches('\n').count() + 1, line, "{text:?}: {what}");
+            assert!(what.contains(words), "{text:?}: {what}");
+        }
+    }
+
+    #[test]
+    fn file_with_mistake_is_left_as_it_is() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join(PROFILE_FILE);
+        fs::write(&path, "name = ").unwrap();
+        assert!(matches!(save_port(dir.path(), 5000), Err(ProfileError::File(_))));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "name = ");
+    }
+}

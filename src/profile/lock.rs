@@ -1,0 +1,31 @@
+//! One process for each profile: two with one key would take each other's messages.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Seek, Write};
+use std::path::Path;
+
+use crate::files;
+
+/// A lock that is held as long as this lives. The system releases it when the process ends, however
+/// it ends.
+///
+/// The file is never removed: one process could lock the removed file, and another one a new file of
+/// the same name.
+#[derive(Debug)]
+pub(super) struct Lock(#[allow(dead_code)] File);
+
+impl Lock {
+    /// Takes the lock; `None` if another process holds it.
+    pub(super) fn take(path: &Path) -> io::Result<Option<Self>> {
+        let mut file = files::private().read(true).write(true).create(true).truncate(false).open(path)?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Ok(()) => {}
+        }
+        // The process number is for people who look; the lock holds without it.
+        let _ = file.set_len(0).and_then(|()| file.rewind());
+        let _ = writeln!(file, "{}", std::process::id());
+        Ok(Some(Self(file)))
+    }
+}

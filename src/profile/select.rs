@@ -1,0 +1,439 @@
+//! The profiles on this machine, and which of them the user means.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::{KEY_FILE, PROFILES, Profile, ProfileError, file};
+use crate::cli::{Cli, Misused};
+use crate::model::name::{Name, folded, quoted};
+
+/// The file of the messages; `store` has the same constant.
+const HISTORY_FILE: &str = "history.db";
+
+/// How similar two names are (1 is equal) if the one may be a mistyped other; the same value as for
+/// mistyped settings.
+const SIMILAR: f64 = 0.8;
+
+/// Profiles that a sentence lists at most.
+const MAX_LISTED: usize = 20;
+
+/// A profile on the disk.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// Its directory.
+    pub profile: Profile,
+    /// Its current name.
+    pub name: Name,
+    /// The port of its last run.
+    pub port: Option<u16>,
+    former_names: Vec<String>,
+}
+
+impl Found {
+    /// Its name, with its directory if that is called otherwise.
+    pub fn label(&self) -> String {
+        if self.profile == Profile::from(&self.name) {
+            return self.name.to_string();
+        }
+        format!("{} (profile {})", self.name, self.profile)
+    }
+
+    fn is_called(&self, name: &str) -> bool {
+        folded(self.name.as_str()) == folded(name)
+    }
+
+    /// Whether it had this name, or its directory has.
+    fn was_called(&self, name: &Name) -> bool {
+        let wanted = folded(name.as_str());
+        self.former_names.iter().any(|former| folded(former) == wanted) || self.profile == Profile::from(name)
+    }
+}
+
+/// All profiles on the disk.
+#[derive(Debug, Default)]
+pub struct Profiles {
+    found: Vec<Found>,
+    damaged: Vec<Damaged>,
+}
+
+/// A profile whose name is unknown.
+#[derive(Debug)]
+pub struct Damaged {
+    /// Its directory.
+    pub profile: Profile,
+    /// A sentence that says why.
+    pub why: String,
+    /// Only the name is missing, so `--name` helps.
+    nameless: bool,
+}
+
+/// The answer to which profile has a name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Named {
+    /// This one.
+    Known(Found),
+    /// None. This one has a similar name, if any.
+    Unknown(Option<Name>),
+}
+
+impl Profiles {
+    /// Reads the profiles in the data directory. Without one there are none.
+    ///
+    /// # Errors
+    /// If the directory cannot be listed.
+    pub fn read(cli: &Cli) -> Result<Self, ProfileError> {
+        let Some(data) = crate::data::folder(cli) else { return Ok(Self::default()) };
+        Self::in_folder(&data.join(PROFILES))
+    }
+
+    pub(super) fn in_folder(folder: &Path) -> Result<Self, ProfileError> {
+        let mut all = Self::default();
+        let entries = match fs::read_dir(folder) {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    // A directory that cannot be entered is reported when the profile is opened.
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied
+                ) =>
+            {
+                return Ok(all);
+            }
+            entries => entries.map_err(|error| ProfileError::Io(folder.to_owned(), error))?,
+        };
+        for entry in entries.flatten() {
+            // Directories that p2p-chat makes have ASCII names.
+            if let Ok(directory) = entry.file_name().into_string()
+                && is_profile(&entry.path())
+            {
+                all.add(Profile::in_directory(&directory), &entry.path());
+            }
+        }
+        all.found
+            .sort_by_cached_key(|found| (folded(found.name.as_str()), found.profile.directory().to_owned()));
+        all.damaged.sort_by(|one, other| one.profile.directory().cmp(other.profile.directory()));
+        Ok(all)
+    }
+
+    fn add(&mut self, profile: Profile, folder: &Path) {
+        match file::read(folder) {
+            Err(error) => {
+                let why = error.to_string();
+                self.damaged.push(Damaged { profile, why, nameless: false });
+            }
+            Ok(file) => match file.name.or_else(|| profile.default_name()) {
+                Some(name) => {
+                    let (port, former_names) = (file.port, file.former_names);
+                    self.found.push(Found { profile, name, port, former_names });
+                }
+                None => {
+                    let why = format!(
+                        "The profile {profile} has no name yet; start it once with --profile {profile} --name NAME."
+                    );
+                    self.damaged.push(Damaged { profile, why, nameless: true });
+                }
+            },
+        }
+    }
+
+    /// The profiles, sorted by name.
+    pub fn all(&self) -> &[Found] {
+        &self.found
+    }
+
+    /// Profiles whose name is unknown.
+    pub fn damaged(&self) -> &[Damaged] {
+        &self.damaged
+    }
+
+    /// Whether there is no profile, not even a damaged one.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty() && self.damaged.is_empty()
+    }
+
+    /// Returns the profile in a directory; `None` if there is none. `name` is what it is called if it
+    /// has no name yet.
+    ///
+    /// # Errors
+    /// If its name is unknown.
+    pub fn at(&self, profile: &Profile, name: Option<&Name>) -> Result<Option<Found>, Misused> {
+        if let Some(found) = self.found.iter().find(|found| found.profile == *profile) {
+            return Ok(Some(found.clone()));
+        }
+        let Some(damaged) = self.damaged.iter().find(|damaged| damaged.profile == *profile) else {
+            return Ok(None);
+        };
+        match name.filter(|_| damaged.nameless) {
+            Some(name) => {
+                let (profile, name) = (profile.clone(), name.clone());
+                Ok(Some(Found { profile, name, port: None, former_names: Vec::new() }))
+            }
+            None => Err(Misused::new(&damaged.why)),
+        }
+    }
+
+    /// Returns the profile that has this name now.
+    ///
+    /// # Errors
+    /// If a profile had the name once, several have it now, or a profile's name is unknown.
+    pub fn named(&self, name: &Name) -> Result<Named, Misused> {
+        let called: Vec<&Found> = self.found.iter().filter(|found| found.is_called(name.as_str())).collect();
+        let directory = Profile::from(name);
+        match called[..] {
+            [] => {}
+            [one] => return Ok(Named::Known(one.clone())),
+            // Several may have one name with --profile. The first that had it is meant.
+            ref several => match several.iter().find(|found| found.profile == directory) {
+                Some(first) => return Ok(Named::Known((*first).clone())),
+                None => {
+                    return Err(Misused::new(format!(
+                        "Several profiles are called {name}: {}. Choose one with --profile PROFILE.",
+                        listed(several.iter().map(|found| found.label()))
+                    )));
+                }
+            },
+        }
+        if let Some(found) = self.found.iter().find(|found| found.was_called(name)) {
+            return Err(Misused::new(format!(
+                "{name} is now {now}. Use --name {now}, or --profile NEW for another identity.",
+                now = found.name
+            )));
+        }
+        if let Some(damaged) = self.damaged.first() {
+            return Err(Misused::new(&damaged.why));
+        }
+        Ok(Named::Unknown(self.similar(name)))
+    }
+
+    /// Returns the profile that a command without `--new` works with: by `--profile`, by `--name`,
+    /// or the only one.
+    ///
+    /// # Errors
+    /// If there is no such profile, or it is unclear which one is meant.
+    pub fn existing(&self, cli: &Cli) -> Result<Found, Misused> {
+        if self.is_empty() {
+            return Err(Misused::new(
+                "There is no profile yet; start p2p-chat, or create one with `p2p-chat id --new --name NAME`.",
+            ));
+        }
+        if let Some(profile) = &cli.profile {
+            return self.at(profile, cli.name.as_ref())?.ok_or_else(|| {
+                let unknown = quoted(&profile.to_string());
+                Misused::new(format!("There is no profile {unknown}. {}", self.sentence()))
+            });
+        }
+        let Some(name) = &cli.name else {
+            return self.only()?.ok_or_else(|| self.several());
+        };
+        match self.named(name)? {
+            Named::Known(found) => Ok(found),
+            Named::Unknown(similar) => {
+                let similar = similar.map_or_else(String::new, |similar| format!(" Did you mean {similar}?"));
+                Err(Misused::new(format!("No profile is called {name}.{similar} {}", self.sentence())))
+            }
+        }
+    }
+
+    /// Returns the only profile; `None` if there are several, or none.
+    ///
+    /// # Errors
+    /// If its profile.toml cannot be used.
+    pub fn only(&self) -> Result<Option<Found>, Misused> {
+        match (&self.found[..], &self.damaged[..]) {
+            ([found], []) => Ok(Some(found.clone())),
+            ([], [damaged]) => Err(Misused::new(&damaged.why)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The error for a start that does not say which of several profiles is meant.
+    pub fn several(&self) -> Misused {
+        Misused::new(format!("{} Choose one with --name NAME.", self.sentence()))
+    }
+
+    /// Says which profiles there are.
+    fn sentence(&self) -> String {
+        let found = self.found.iter().map(Found::label);
+        let damaged = self.damaged.iter().map(|damaged| format!("profile {} (damaged)", damaged.profile));
+        format!("The profiles are: {}.", listed(found.chain(damaged)))
+    }
+
+    /// The name of a profile that `name` may be mistyped for.
+    fn similar(&self, name: &Name) -> Option<Name> {
+        let wanted = folded(name.as_str());
+        let similarity = |found: &&Found| strsim::jaro_winkler(&folded(found.name.as_str()), &wanted);
+        let nearest = self.found.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)))?;
+        (similarity(&nearest) >= SIMILAR).then(|| nearest.name.clone())
+    }
+}
+
+/// Joins names with commas, at most [`MAX_LISTED`] of them.
+fn listed(labels: impl Iterator<Item = String>) -> String {
+    let mut labels: Vec<String> = labels.collect();
+    let more = labels.len().saturating_sub(MAX_LISTED);
+    labels.truncate(MAX_LISTED);
+    let labels = labels.join(", ");
+    if more > 0 { format!("{labels} and {more} more") } else { labels }
+}
+
+/// Whether a directory is a profile. One without a key is if it has a name or messages: its key was
+/// moved away.
+fn is_profile(folder: &Path) -> bool {
+    [KEY_FILE, file::PROFILE_FILE, HISTORY_FILE]
+        .iter()
+        .any(|name| fs::symlink_metadata(folder.join(name)).is_ok())
+}
+
+/// Gives the profile in this directory another name, which no other profile may have.
+///
+/// # Errors
+/// If another profile has the name, or it cannot be stored. Nothing changes then.
+pub fn rename(folder: &Path, name: &Name) -> Result<(), ProfileError> {
+    let profiles = folder.parent().map_or_else(|| Ok(Profiles::default()), Profiles::in_folder)?;
+    let own = folder.file_name();
+    let is_other = |found: &&Found| own.is_none_or(|own| own != found.profile.directory());
+    if profiles.found.iter().filter(is_other).any(|found| found.is_called(name.as_str())) {
+        return Err(ProfileError::Taken(name.clone()));
+    }
+    file::save_name(folder, name)
+}
+
+/// The directory of a new profile called `name`, or as `--profile` says.
+pub fn new_profile(cli: &Cli, name: &Name) -> Profile {
+    cli.profile.clone().unwrap_or_else(|| Profile::from(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    /// Makes the directory of a profile whose profile.toml has this text.
+    fn made(folder: &Path, profile: &str, text: Option<&str>) {
+        let folder = folder.join(profile);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(KEY_FILE), "").unwrap();
+        if let Some(text) = text {
+            fs::write(folder.join(file::PROFILE_FILE), text).unwrap();
+        }
+    }
+
+    fn directory(named: Named) -> Option<String> {
+        match named {
+            Named::Known(found) => Some(found.profile.directory().to_owned()),
+            Named::Unknown(_) => None,
+        }
+    }
+
+    #[test]
+    fn history_file_is_that_of_the_store() {
+        assert_eq!(HISTORY_FILE, crate::store::HISTORY_FILE);
+    }
+
+    #[test]
+    fn profile_without_file_is_called_after_its_directory() {
+        let dir = TempDir::new().unwrap();
+        made(dir.path(), "alice", None);
+        made(dir.path(), "at%20work", None);
+        fs::create_dir(dir.path().join("no-profile")).unwrap();
+        let profiles = Profiles::in_folder(dir.path()).unwrap();
+        let labels: Vec<String> = profiles.all().iter().map(Found::label).collect();
+        assert_eq!(labels, ["alice", "at_work (profile at work)"]);
+        assert_eq!(directory(profiles.named(&name("ALICE")).unwrap()).as_deref(), Some("alice"));
+    }
+
+    #[test]
+    fn current_name_wins_over_a_former_one() {
+        let dir = TempDir::new().unwrap();
+        made(dir.path(), "alice", Some("name = \"Zoe\"\nformer_names = [\"Alice\", \"Ann\"]"));
+        let named = |wanted| Profiles::in_folder(dir.path()).unwrap().named(&name(wanted));
+        for former in ["Alice", "ann"] {
+            assert_eq!(
+                named(former).unwrap_err().to_string(),
+                format!("{former} is now Zoe. Use --name Zoe, or --profile NEW for another identity.")
+            );
+        }
+        made(dir.path(), "other", Some("name = \"Ann\""));
+        assert_eq!(directory(named("ann").unwrap()).as_deref(), Some("other"));
+    }
+
+    #[test]
+    fn directory_of_a_profile_counts_as_its_former_name() {
+        let dir = TempDir::new().unwrap();
+        made(dir.path(), "alice", Some("name = \"Zoe\""));
+        let profiles = Profiles::in_folder(dir.path()).unwrap();
+        assert!(profiles.named(&name("Alice")).is_err());
+    }
+
+    #[test]
+    fn similar_name_is_suggested() {
+        let dir = TempDir::new().unwrap();
+        made(dir.path(), "alice", Some("name = \"Alice\""));
+        let profiles = Profiles::in_folder(dir.path()).unwrap();
+        assert_eq!(profiles.named(&name("Alcie")).unwrap(), Named::Unknown(Some(name("Alice"))));
+        assert_eq!(profiles.named(&name("Bob")).unwrap(), Named::Unknown(None));
+    }
+
+    #[test]
+    fn of_profiles_with_one_name_the_first_is_meant() {
+        let dir = TempDir::new().unwrap();
+        for profile in ["work", "home"] {
+            made(dir.path(), profile, Some("name = \"Alice\""));
+        }
+        let named = || Profiles::in_folder(dir.path()).unwrap().named(&name("Alice"));
+        let sentence = named().unwrap_err().to_string();
+        assert!(sentence.contains("Alice (profile home), Alice (profile work)"), "{sentence}");
+        made(dir.path(), "alice", Some("name = \"Alice\""));
+        assert_eq!(directory(named().unwrap()).as_deref(), Some("alice"));
+    }
+
+    #[test]
+    fn damaged_profile_prevents_a_new_one() {
+        let dir = TempDir::new().unwrap();
+        made(dir.path(), "alice", Some("name = "));
+        made(dir.path(), "bob", None);
+        let profiles = Profiles::in_folder(dir.path()).unwrap();
+        assert_eq!(directory(profiles.named(&name("Bob")).unwrap()).as_deref(), Some("bob"));
+        // It may be the name of the damaged one.
+        let sentence = profiles.named(&name("Zoe")).unwrap_err().to_string();
+        assert!(sentence.contains("profile.toml, line 1:"), "{sentence}");
+        assert!(profiles.at(&Profile::in_directory("alice"), Some(&name("Alice"))).is_err());
+        assert!(profiles.only().unwrap().is_none());
+        assert!(profiles.several().to_string().contains("bob, profile alice (damaged)"));
+    }
+
+    #[test]
+    fn profile_whose_directory_gives_no_name_needs_one() {
+        let dir = TempDir::new().unwrap();
+        let profile: Profile = "x".repeat(101).parse().unwrap();
+        made(dir.path(), profile.directory(), None);
+        let profiles = Profiles::in_folder(dir.path()).unwrap();
+        assert!(profiles.only().is_err() && profiles.at(&profile, None).is_err());
+        let found = profiles.at(&profile, Some(&name("Bob"))).unwrap();
+        assert_eq!(found.map(|found| found.name), Some(name("Bob")));
+    }
+
+    #[test]
+    fn rename_refuses_only_the_name_of_another_profile() {
+        let dir = TempDir::new().unwrap();
+        made(dir.path(), "alice", Some("name = \"Alice\""));
+        made(dir.path(), "bob", Some("name = \"Bob\"\nformer_names = [\"Rob\"]"));
+        let alice = dir.path().join("alice");
+        assert!(matches!(rename(&alice, &name("BOB")), Err(ProfileError::Taken(_))));
+        for free in ["ALICE", "Rob", "Alice"] {
+            rename(&alice, &name(free)).unwrap();
+        }
+        assert_eq!(file::read(&alice).unwrap().name, Some(name("Alice")));
+    }
+
+    #[test]
+    fn long_list_is_cut() {
+        let labels = (0..MAX_LISTED + 2).map(|number| number.to_string());
+        assert!(listed(labels).ends_with(", 19 and 2 more"));
+    }
+}

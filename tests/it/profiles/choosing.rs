@@ -1,0 +1,104 @@
+//! On a terminal: the questions of a start that does not say which profile is meant.
+
+use super::*;
+use crate::support::Terminal;
+
+/// A start without flags in a window.
+fn opened(data: &TempDir) -> Terminal {
+    let builder = started("", data).arg("--bind").arg("127.0.0.1").env("USER", "dan");
+    Terminal::start(builder, 30, 100)
+}
+
+/// Waits until this question is the last line.
+fn asks(terminal: &Terminal, question: &str) {
+    terminal.waits_for_line(question.trim_end(), question.chars().count());
+}
+
+fn alice_and_bob() -> TempDir {
+    let data = data();
+    for args in [["Alice", "--profile=alice"], ["Bob", "--profile=work"]] {
+        run(started(args[0], &data).arg(args[1]), &[]);
+    }
+    data
+}
+
+#[test]
+fn only_profile_is_used_without_a_question() {
+    let data = data();
+    let port = started("Alice", &data).start().addr().port();
+    opened(&data).waits_for(&format!("You are Alice, listening at port {port}"));
+}
+
+#[test]
+fn profile_is_chosen_by_number_or_name() {
+    let data = alice_and_bob();
+    for (answer, name) in [("1", "Alice"), ("2", "Bob"), ("alice", "Alice"), ("BOB", "Bob")] {
+        let mut terminal = opened(&data);
+        terminal.waits_for("1  Alice");
+        terminal.waits_for("2  Bob (profile work)");
+        terminal.waits_for("3  a new profile");
+        asks(&terminal, "Number or name: ");
+        terminal.enters(answer);
+        terminal.waits_for(&format!("You are {name}, listening at port "));
+        asks(&terminal, "Choice [0-6]: ");
+        terminal.enters("0");
+        assert!(terminal.ends().success());
+    }
+    assert_eq!(directories(&data), ["alice", "work"]);
+}
+
+#[test]
+fn wrong_choice_is_asked_again() {
+    let data = alice_and_bob();
+    let terminal = opened(&data);
+    for (answer, said) in [
+        ("4", "Choose a number from 1 to 3."),
+        ("0", "Choose a number from 1 to 3."),
+        ("Zoe", "No profile is called Zoe. Choose 3 for a new profile."),
+        ("", "A name needs at least one character."),
+    ] {
+        asks(&terminal, "Number or name: ");
+        terminal.enters(answer);
+        terminal.waits_for(said);
+    }
+    asks(&terminal, "Number or name: ");
+    terminal.enters("1");
+    terminal.waits_for("You are Alice, ");
+}
+
+#[test]
+fn new_profile_can_be_chosen() {
+    let data = alice_and_bob();
+    let terminal = opened(&data);
+    asks(&terminal, "Number or name: ");
+    terminal.enters("3");
+    asks(&terminal, "Enter your name [dan]: ");
+    terminal.enters("Zoe");
+    terminal.waits_for("Enter your port number [");
+    terminal.enters("0");
+    terminal.waits_for("You are Zoe, listening at port ");
+    terminal.waits_for("Created the profile Zoe. Others know it by this key:");
+    assert_eq!(directories(&data), ["alice", "work", "zoe"]);
+}
+
+#[test]
+fn first_start_asks_for_name_and_port() {
+    let data = data();
+    let terminal = opened(&data);
+    asks(&terminal, "Enter your name [dan]: ");
+    terminal.enters("Alice");
+    terminal.waits_for("Enter your port number [");
+    terminal.enters("0");
+    terminal.waits_for("You are Alice, listening at port ");
+    terminal.waits_for("Created the profile Alice.");
+}
+
+#[test]
+fn profile_of_an_earlier_version_is_asked_for_its_port() {
+    let data = data();
+    made_by_an_earlier_version(&data, "Alice");
+    let terminal = opened(&data);
+    terminal.waits_for("Enter your port number [");
+    terminal.enters("0");
+    terminal.waits_for("You are alice, listening at port ");
+}

@@ -1,0 +1,117 @@
+//! `p2p-chat id` and `p2p-chat history`: which profile they are about, and the list of all.
+
+use super::*;
+use crate::support::refused;
+
+/// `p2p-chat id` with these arguments.
+fn id(name: &str, data: &TempDir, args: &[&str]) -> Builder {
+    let builder = started(name, data).without_port().arg("id");
+    args.iter().fold(builder, |builder, arg| builder.arg(arg))
+}
+
+#[test]
+fn only_new_creates_a_profile() {
+    let data = data();
+    let none = "There is no profile yet; start p2p-chat, or create one with `p2p-chat id --new --name NAME`.";
+    for name in ["", "Alice"] {
+        assert_eq!(refused(id(name, &data, &[])), format!("p2p-chat: {none}"));
+    }
+    assert!(!data.path().join("profiles").exists());
+    let printed = prints(id("Alice", &data, &["--new"]));
+    assert!(printed.starts_with("Name     Alice\nKey      "), "{printed}");
+    assert_eq!(prints(id("Alice", &data, &[])), printed);
+    assert_eq!(profile_toml(&data, "alice")["name"].as_str(), Some("Alice"));
+    let errors = refused(id("ALICE", &data, &["--new"]));
+    assert!(
+        errors.contains("There is a profile Alice already; leave out --new to print its key."),
+        "{errors}"
+    );
+    assert!(refused(id("", &data, &["--new"])).contains("Add --name NAME."));
+    // The chat uses what was created.
+    let printed = run(started("Alice", &data), &[]);
+    assert!(!printed.iter().any(|line| line.contains("Created")), "{printed:?}");
+}
+
+#[test]
+fn mistyped_name_is_refused_with_the_profiles() {
+    let data = data();
+    prints(id("Alice", &data, &["--new"]));
+    prints(id("Bob", &data, &["--new", "--profile=work"]));
+    let expected = "The profiles are: Alice, Bob (profile work).";
+    let errors = refused(id("Alcie", &data, &[]));
+    assert_eq!(errors, format!("p2p-chat: No profile is called Alcie. Did you mean Alice? {expected}"));
+    let errors = refused(started("Zoe", &data).without_port().arg("history"));
+    assert_eq!(errors, format!("p2p-chat: No profile is called Zoe. {expected}"));
+    let errors = refused(id("", &data, &["--profile=wrok"]));
+    assert_eq!(errors, format!("p2p-chat: There is no profile wrok. {expected}"));
+    assert_eq!(directories(&data), ["alice", "work"]);
+}
+
+#[test]
+fn former_name_is_refused_by_every_command() {
+    let data = data();
+    run(started("Alice", &data), &["/name Zoe"]);
+    for command in [&["id"][..], &["id", "--new"], &["history"]] {
+        let builder = started("Alice", &data).without_port();
+        let errors = refused(command.iter().fold(builder, |builder, arg| builder.arg(arg)));
+        assert!(errors.starts_with("p2p-chat: Alice is now Zoe. Use --name Zoe, "), "{errors}");
+    }
+}
+
+#[test]
+fn list_has_name_directory_and_key() {
+    let data = data();
+    assert_eq!(prints(id("", &data, &["--list"])), "");
+    let of = |name, args: &[&str]| {
+        let printed = prints(id(name, &data, args));
+        printed.lines().find_map(|line| line.strip_prefix("Key      ")).expect("a key").to_owned()
+    };
+    let alice = of("Alice", &["--new"]);
+    let bob = of("Bob", &["--new", "--profile=At work"]);
+    let expected = format!("Alice                  {alice}\nBob (profile at work)  {bob}\n");
+    assert_eq!(prints(id("", &data, &["--list"])), expected);
+    // Whatever the name is, and while a profile is running.
+    let _alice = started("Alice", &data).start();
+    assert_eq!(prints(id("Nobody", &data, &["--list"])), expected);
+    // What it shows can be given to --profile.
+    assert_eq!(of("", &["--profile=at work"]), bob);
+    refused(id("", &data, &["--list", "--new"]));
+}
+
+#[test]
+fn damaged_profile_is_listed_too() {
+    let data = data();
+    prints(id("Alice", &data, &["--new"]));
+    prints(id("Bob", &data, &["--new"]));
+    fs::write(folder(&data, "alice").join("profile.toml"), "name = ").expect("written");
+    fs::write(folder(&data, "bob").join("key"), "no key").expect("written");
+    let printed = prints(id("", &data, &["--list"]));
+    let lines: Vec<&str> = printed.lines().collect();
+    assert!(lines[0].starts_with("Bob  ") && lines[0].ends_with("  no key that can be used"), "{printed}");
+    assert!(lines[1].starts_with("(profile alice)  "), "{printed}");
+}
+
+#[test]
+fn only_profile_is_used_without_flags() {
+    let data = data();
+    let printed = prints(id("Alice", &data, &["--new"]));
+    assert_eq!(prints(id("", &data, &[])), printed);
+    let (mut history, _dir) = started("", &data).arg("history").command();
+    let output = history.output().expect("it runs");
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "Nothing is kept of Alice.\n");
+    let alice = started("", &data).arg("--port").arg(0).start();
+    alice.has_seen("You are Alice, listening at port ");
+}
+
+#[test]
+fn several_profiles_have_to_be_chosen_from() {
+    let data = data();
+    prints(id("Alice", &data, &["--new"]));
+    prints(id("Bob", &data, &["--new"]));
+    let expected = "p2p-chat: The profiles are: Alice, Bob. Choose one with --name NAME.";
+    for command in [None, Some("id"), Some("history")] {
+        let errors = refused(command.into_iter().fold(started("", &data), Builder::arg));
+        assert_eq!(errors, expected, "{command:?}");
+    }
+}

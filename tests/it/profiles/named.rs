@@ -1,0 +1,194 @@
+//! The name of a profile: stored, changed with `/name`, and what `--name` and `--profile` select.
+
+use super::*;
+use crate::support::refused;
+
+#[test]
+fn name_key_and_history_survive_a_rename() {
+    let data = data();
+    let mut bob = Peer::named("Bob").start();
+    let mut alice = started("Alice", &data).knows(bob.addr()).start();
+    alice.meets(&bob);
+    let before = alice.key();
+    bob.says(&alice.addr().to_string(), "hello Alice");
+    alice.sees("hello Alice");
+    alice.types(&["/name Zoe"]);
+    alice.sees("You are Zoe now");
+    alice.types(&["0"]);
+    assert!(alice.ends().success());
+
+    let mut zoe = started("", &data).start();
+    zoe.has_seen("You are Zoe, listening at port ");
+    assert_eq!(zoe.key(), before);
+    zoe.types(&["/list"]);
+    zoe.types(&["0"]);
+    assert!(zoe.ends().success());
+    let printed = run(started("Zoe", &data), &[]);
+    assert!(printed.iter().any(|line| line.starts_with("You are Zoe, ")), "{printed:?}");
+    assert_eq!(directories(&data), ["alice"]);
+    assert_eq!(key(&data, "alice"), before);
+    let history = prints(started("Zoe", &data).without_port().arg("history"));
+    assert!(history.contains("hello Alice"), "{history}");
+    let names = profile_toml(&data, "alice");
+    assert_eq!(names["name"].as_str(), Some("Zoe"));
+    assert_eq!(names["former_names"], toml::Value::from(vec!["Alice"]));
+}
+
+#[test]
+#[cfg(unix)]
+fn profile_file_is_private_and_alone() {
+    let data = data();
+    run(started("Alice", &data).after("umask 000"), &["/name Zoe"]);
+    let alice = folder(&data, "alice");
+    assert_eq!(mode(&alice.join("profile.toml")), 0o600);
+    let leftover = fs::read_dir(&alice)
+        .expect("readable")
+        .flatten()
+        .find(|entry| entry.file_name().to_string_lossy().starts_with("profile.toml."));
+    assert!(leftover.is_none(), "{leftover:?}");
+}
+
+#[test]
+fn former_name_is_refused_with_the_current_one() {
+    let data = data();
+    run(started("Alice", &data), &["/name Zoe"]);
+    for name in ["Alice", "ALICE"] {
+        let errors = refused(started(name, &data));
+        assert_eq!(
+            errors,
+            format!("p2p-chat: {name} is now Zoe. Use --name Zoe, or --profile NEW for another identity.")
+        );
+    }
+    assert_eq!(directories(&data), ["alice"]);
+    // As the sentence says.
+    run(started("Zoe", &data), &[]);
+    run(started("Alice", &data).arg("--profile=NEW"), &[]);
+    assert_eq!(directories(&data), ["alice", "new"]);
+    assert_ne!(key(&data, "alice"), key(&data, "new"));
+    // Now that profile is meant.
+    let printed = run(started("Alice", &data), &[]);
+    assert!(printed.iter().any(|line| line.starts_with("You are Alice, ")), "{printed:?}");
+    assert_eq!(directories(&data), ["alice", "new"]);
+}
+
+#[test]
+fn name_of_another_profile_is_refused() {
+    let data = data();
+    run(started("Zoe", &data), &[]);
+    let mut alice = started("Alice", &data).start();
+    for taken in ["Zoe", "ZOE", "\u{ff3a}oe"] {
+        alice.types(&[&format!("/name {taken}")]);
+        alice.sees(&format!("Another profile is called {taken} already; choose another name."));
+    }
+    // Another spelling of one's own name is free, and so is a former name of another.
+    alice.types(&["/name ALICE"]);
+    alice.sees("You are ALICE now");
+    alice.types(&["0"]);
+    assert!(alice.ends().success());
+    assert_eq!(profile_toml(&data, "alice")["name"].as_str(), Some("ALICE"));
+    assert_eq!(profile_toml(&data, "zoe")["name"].as_str(), Some("Zoe"));
+}
+
+#[test]
+fn profile_of_an_earlier_version_keeps_its_key() {
+    let data = data();
+    made_by_an_earlier_version(&data, "Alice");
+    let before = key(&data, "alice");
+    // Without a name it is called after its directory.
+    let printed = run(started("", &data).arg("--port").arg(0), &[]);
+    assert!(printed.iter().any(|line| line.starts_with("You are alice, ")), "{printed:?}");
+    fs::remove_file(folder(&data, "alice").join("profile.toml")).expect("removed");
+    // With one as the first start says.
+    run(started("Alice", &data).arg("--profile=alice"), &[]);
+    assert_eq!(profile_toml(&data, "alice")["name"].as_str(), Some("Alice"));
+    assert_eq!((directories(&data), key(&data, "alice")), (vec!["alice".to_owned()], before));
+}
+
+#[test]
+fn profile_with_another_name_is_renamed() {
+    let data = data();
+    run(started("Alice", &data), &[]);
+    let printed = run(started("Zoe", &data).arg("--profile=alice"), &[]);
+    assert!(printed.iter().any(|line| line.starts_with("You are Zoe, ")), "{printed:?}");
+    assert_eq!(directories(&data), ["alice"]);
+    assert!(refused(started("Alice", &data)).contains("Alice is now Zoe."));
+    let printed = run(started("", &data).arg("--profile=alice"), &[]);
+    assert!(printed.iter().any(|line| line.starts_with("You are Zoe, ")), "{printed:?}");
+}
+
+#[test]
+fn two_names_in_two_terminals_are_two_people() {
+    let data = data();
+    let mut alice = started("Alice", &data).start();
+    let mut bob = started("Bob", &data).knows(alice.addr()).start();
+    bob.meets(&alice);
+    alice.meets(&bob);
+    assert_ne!(alice.key(), bob.key());
+    bob.says("Alice", "we are two");
+    alice.sees("we are two");
+}
+
+#[test]
+fn new_profile_is_announced_with_its_key() {
+    let data = data();
+    let printed = run(started("Alice", &data), &[]);
+    let at = printed
+        .iter()
+        .position(|line| line == "Created the profile Alice. Others know it by this key:")
+        .expect("announced");
+    let id = prints(started("Alice", &data).without_port().arg("id"));
+    assert!(id.ends_with(&format!("Key      {}\n", printed[at + 1].trim_start())), "{id}");
+    assert!(!printed.iter().any(|line| line.contains("Did you mean")), "{printed:?}");
+    let printed = run(started("Alice", &data), &[]);
+    assert!(!printed.iter().any(|line| line.contains("Created")), "{printed:?}");
+    let printed = run(started("Alcie", &data), &[]);
+    assert!(printed.contains(&"Did you mean Alice? Leave, and start with --name Alice.".to_owned()));
+    let printed = run(started("Bob", &data), &[]);
+    assert!(!printed.iter().any(|line| line.contains("Did you mean")), "{printed:?}");
+}
+
+#[test]
+fn damaged_profile_file_is_refused_and_left() {
+    let data = data();
+    run(started("Alice", &data), &[]);
+    let path = folder(&data, "alice").join("profile.toml");
+    for (text, line, words) in
+        [("name = \"Alice\"\nport = \"x\"\n", 2, "invalid type"), ("name = \"a b\"\n", 1, "how about `a_b`?")]
+    {
+        fs::write(&path, text).expect("written");
+        // The name may be that of the damaged profile.
+        for peer in [started("", &data), started("Alice", &data), started("Zoe", &data)] {
+            let errors = refused(peer);
+            assert!(errors.contains(&format!("profile.toml, line {line}: ")), "{errors}");
+            assert!(errors.contains(words) && errors.lines().count() == 1, "{errors}");
+        }
+        assert_eq!(fs::read_to_string(&path).expect("readable"), text);
+        assert_eq!(directories(&data), ["alice"]);
+    }
+}
+
+#[test]
+fn rename_keeps_what_was_edited_by_hand() {
+    let data = data();
+    let mut alice = started("Alice", &data).start();
+    let path = folder(&data, "alice").join("profile.toml");
+    let text = fs::read_to_string(&path).expect("a file") + "colour = \"blue\"\n";
+    fs::write(&path, text).expect("written");
+    alice.types(&["/name Zoe"]);
+    alice.sees("You are Zoe now");
+    let table = profile_toml(&data, "alice");
+    assert_eq!((table["name"].as_str(), table["colour"].as_str()), (Some("Zoe"), Some("blue")));
+    // A mistake is left for its author, and the name stays.
+    fs::write(&path, "name = ").expect("written");
+    alice.types(&["/name Ann"]);
+    alice.sees("profile.toml, line 1: ");
+    assert_eq!(fs::read_to_string(&path).expect("readable"), "name = ");
+}
+
+#[test]
+fn without_a_home_a_rename_is_for_the_run() {
+    let nowhere = Peer::named("Alice").env("XDG_DATA_HOME", "/dev/null/x").env("HOME", "/dev/null");
+    let mut alice = nowhere.start();
+    alice.types(&["/name Zoe"]);
+    alice.sees("You are Zoe now");
+}

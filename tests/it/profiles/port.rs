@@ -1,0 +1,80 @@
+//! The port of the last run, and a profile that is already running.
+
+use std::net::TcpListener;
+
+use super::*;
+use crate::support::{is_running_already, nobody, refused};
+
+#[test]
+fn last_port_is_used_again() {
+    let data = data();
+    let port = started("Alice", &data).start().addr().port();
+    assert_eq!(profile_toml(&data, "alice")["port"].as_integer(), Some(port.into()));
+    for name in ["", "Alice"] {
+        let alice = started(name, &data).without_port().start();
+        alice.has_seen(&format!("You are Alice, listening at port {port}."));
+    }
+    // A flag changes it.
+    let other = nobody().port();
+    run(started("Alice", &data).port(other), &[]);
+    let alice = started("", &data).start();
+    alice.has_seen(&format!("You are Alice, listening at port {other}."));
+}
+
+#[test]
+fn port_in_use_is_replaced_by_the_next_free_one() {
+    let data = data();
+    run(started("Alice", &data), &[]);
+    // In a range that no other scenario takes ports from, so that the next one is free for Alice.
+    let begin = 20_000 + u16::try_from(std::process::id() % 800).expect("small");
+    let mut listeners = (begin..21_000).filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
+    let other_program = listeners.next().expect("a free port");
+    let port = other_program.local_addr().expect("bound").port();
+    fs::write(folder(&data, "alice").join("profile.toml"), format!("name = \"Alice\"\nport = {port}\n"))
+        .expect("written");
+    let mut alice = started("", &data).start();
+    alice.sees(&format!("Another program uses port {port}, where you listened last."));
+    let now = alice.addr().port();
+    assert!(now > port && now <= port + 100, "{now} is not next to {port}");
+    assert_eq!(profile_toml(&data, "alice")["port"].as_integer(), Some(now.into()));
+    alice.still_answers();
+}
+
+#[test]
+fn port_from_a_flag_is_never_replaced() {
+    let data = data();
+    run(started("Alice", &data), &[]);
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("bound").port();
+    let errors = crate::support::cannot_start(started("Alice", &data).port(port));
+    assert!(errors.contains(&format!("Port {port} is already in use")), "{errors}");
+}
+
+#[test]
+fn running_profile_is_told_with_its_port() {
+    let data = data();
+    let mut alice = started("Alice", &data).start();
+    let port = alice.addr().port();
+    let said = is_running_already(started("", &data));
+    assert_eq!(
+        said,
+        format!(
+            "p2p-chat: Alice is already running (port {port}). Start with --name NAME to be somebody else."
+        )
+    );
+    alice.types(&["/name Zoe"]);
+    alice.sees("You are Zoe now");
+    assert!(is_running_already(started("", &data)).contains("Zoe is already running"));
+    // As the sentence says.
+    started("Bob", &data).start().still_answers();
+    alice.still_answers();
+}
+
+#[test]
+fn without_profile_and_terminal_name_and_port_are_required() {
+    let data = data();
+    let errors = refused(started("", &data));
+    assert_eq!(errors, "p2p-chat: No name was given; add --name NAME, or set P2P_CHAT_NAME.");
+    let errors = refused(started("Alice", &data).without_port());
+    assert!(errors.starts_with("p2p-chat: No port was given; add --port PORT"), "{errors}");
+}

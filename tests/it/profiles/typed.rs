@@ -1,0 +1,211 @@
+//! Typed lines, which are offered again after a restart.
+
+use super::*;
+use crate::support::{Peer, Terminal};
+
+const UP: &[u8] = b"\x1b[A";
+const ALT_ENTER: &[u8] = b"\x1b\r";
+const CHOICE: &str = "Choice [0-6]: ";
+
+/// Alice on a terminal, at the menu.
+fn alice(data: &TempDir, args: &[&str]) -> Terminal {
+    let builder = args.iter().fold(started("Alice", data), |builder, arg| builder.arg(arg));
+    let terminal = Terminal::start(builder, 40, 100);
+    stands(&terminal, "");
+    terminal
+}
+
+/// Waits until this is typed at the menu.
+fn stands(terminal: &Terminal, text: &str) {
+    let row = format!("{CHOICE}{text}");
+    terminal.waits_for_line(row.trim_end(), row.chars().count());
+}
+
+/// Enters a command that changes nothing, and waits until it was obeyed.
+fn enters(terminal: &Terminal, line: &str) {
+    let said = match line {
+        "/mute" => "Nobody is muted; /mute WHOM mutes somebody.",
+        "/alias" => "There are no nicknames; /alias WHOM NAME gives one.",
+        "/offers" => "No key waits for your word.",
+        "/key" => "Your key, which others know you by:",
+        other => panic!("{other} is none of the commands of these scenarios"),
+    };
+    terminal.enters(line);
+    terminal.waits_for(said);
+    stands(terminal, "");
+}
+
+fn leaves(mut terminal: Terminal) {
+    terminal.enters("0");
+    assert!(terminal.ends().success());
+}
+
+/// Presses Up until nothing further comes, and returns what was offered, the newest first.
+fn offered(terminal: &Terminal, expected: &[&str]) {
+    for line in expected {
+        terminal.key(UP);
+        stands(terminal, line);
+    }
+    // There is nothing older.
+    terminal.key(UP);
+    stands(terminal, expected.last().copied().unwrap_or(""));
+    terminal.key(b"\x15");
+    stands(terminal, "");
+}
+
+fn lines_of(data: &TempDir) -> Vec<String> {
+    let text = fs::read_to_string(folder(data, "alice").join("typed_lines")).expect("a file");
+    let lines = text.lines().skip(1);
+    lines.map(|line| line.split_once(' ').expect("a time").1.to_owned()).collect()
+}
+
+/// `p2p-chat history --forget --yes` of Alice.
+fn forgets(data: &TempDir, args: &[&str]) -> String {
+    let builder = started("Alice", data).without_port().arg("history").arg("--forget").arg("--yes");
+    prints(args.iter().fold(builder, |builder, arg| builder.arg(arg)))
+}
+
+#[test]
+fn typed_lines_are_offered_after_a_restart() {
+    let data = data();
+    let first = alice(&data, &[]);
+    for line in ["/offers", "/mute", "/mute", "/key"] {
+        enters(&first, line);
+    }
+    leaves(first);
+    assert_eq!(mode(&folder(&data, "alice").join("typed_lines")), 0o600);
+    assert_eq!(lines_of(&data), ["/offers", "/mute", "/key"]);
+    let second = alice(&data, &[]);
+    offered(&second, &["/key", "/mute", "/offers"]);
+    enters(&second, "/alias");
+    leaves(second);
+    offered(&alice(&data, &[]), &["/alias", "/key", "/mute", "/offers"]);
+}
+
+#[test]
+fn killed_program_loses_no_finished_line() {
+    let data = data();
+    let first = alice(&data, &[]);
+    enters(&first, "/mute");
+    // Dropping it kills it.
+    drop(first);
+    offered(&alice(&data, &[]), &["/mute"]);
+}
+
+#[test]
+fn lines_with_line_ends_and_backslashes_come_back() {
+    let data = data();
+    let mut bob = Peer::named("Bob").start();
+    let first = alice(&data, &["--peer", &bob.addr().to_string()]);
+    bob.meets_at(&first.shown());
+    first.keys("@Bob a\\n");
+    first.key(ALT_ENTER);
+    first.keys("\u{fc}ber\r");
+    bob.sees("a\\n");
+    bob.sees("  \u{2502} \u{fc}ber");
+    stands(&first, "");
+    leaves(first);
+    assert_eq!(lines_of(&data), ["@Bob a\\\\n\\n\u{fc}ber"]);
+    let second = alice(&data, &[]);
+    second.key(UP);
+    second.waits_for("Choice [0-6]: @Bob a\\n\n\u{fc}ber");
+}
+
+#[test]
+fn answers_and_numbers_are_not_remembered() {
+    let data = data();
+    let builder = started("", &data).arg("--bind").arg("127.0.0.1");
+    let first = Terminal::start(builder, 40, 100);
+    first.waits_for("Enter your name: ");
+    first.enters("Alice");
+    first.waits_for("Enter your port number [");
+    first.enters("0");
+    stands(&first, "");
+    // An address that is asked for, a name that is asked for, and numbers of the menu.
+    first.enters("3");
+    first.waits_for_line("Connect to:", "Connect to: ".len());
+    first.enters("nonsense");
+    first.waits_for_line("Connect to: nonsense", "Connect to: nonsense".len());
+    first.key(b"\x15");
+    first.waits_for_line("Connect to:", "Connect to: ".len());
+    first.enters("0");
+    stands(&first, "");
+    enters(&first, "/mute");
+    leaves(first);
+    assert_eq!(lines_of(&data), ["/mute"]);
+}
+
+#[test]
+fn lines_from_a_pipe_are_not_remembered() {
+    let data = data();
+    run(started("Alice", &data), &["/mute", "/key"]);
+    assert!(!folder(&data, "alice").join("typed_lines").exists());
+}
+
+#[test]
+fn no_history_neither_reads_nor_writes_them() {
+    let data = data();
+    let first = alice(&data, &[]);
+    enters(&first, "/mute");
+    leaves(first);
+    let quiet = alice(&data, &["--no-history"]);
+    offered(&quiet, &[]);
+    enters(&quiet, "/key");
+    leaves(quiet);
+    assert_eq!(lines_of(&data), ["/mute"]);
+}
+
+#[test]
+fn forgetting_everything_erases_them() {
+    let data = data();
+    let first = alice(&data, &[]);
+    for line in ["/mute", "/alias"] {
+        enters(&first, line);
+    }
+    // Also while the program runs, which adds to a new file from then on.
+    assert_eq!(forgets(&data, &[]), "2 typed lines are forgotten.\n");
+    assert!(!folder(&data, "alice").join("typed_lines").exists());
+    enters(&first, "/key");
+    leaves(first);
+    assert_eq!(lines_of(&data), ["/key"]);
+    assert_eq!(forgets(&data, &[]), "1 typed line is forgotten.\n");
+    assert!(!folder(&data, "alice").join("typed_lines").exists());
+}
+
+#[test]
+fn forgetting_one_peer_erases_the_lines_of_that_time() {
+    let data = data();
+    let mut bob = Peer::named("Bob").start();
+    let first = alice(&data, &["--peer", &bob.addr().to_string()]);
+    bob.meets_at(&first.shown());
+    first.enters("@Bob the xylophone");
+    bob.sees("the xylophone");
+    stands(&first, "");
+    leaves(first);
+    assert_eq!(forgets(&data, &["--older-than", "1d"]), "No message is forgotten.\n");
+    assert_eq!(lines_of(&data), ["@Bob the xylophone"]);
+    assert_eq!(forgets(&data, &["--with", "Bob"]), "1 message and 1 typed line are forgotten.\n");
+    for entry in fs::read_dir(folder(&data, "alice")).expect("readable").flatten() {
+        let bytes = fs::read(entry.path()).expect("readable");
+        let has = bytes.windows(9).any(|window| window == b"xylophone");
+        assert!(!has, "{}", entry.path().display());
+    }
+}
+
+#[test]
+fn damaged_file_is_ignored_with_one_sentence() {
+    let data = data();
+    run(started("Alice", &data), &[]);
+    let path = folder(&data, "alice").join("typed_lines");
+    fs::write(&path, "p2p-chat typed lines 1\n\u{1b}[2J\n").expect("written");
+    let terminal = alice(&data, &[]);
+    terminal.shows("what is wrong", |screen| {
+        let text = screen.contents().replace('\n', " ");
+        text.contains("typed_lines: line 2 is damaged. ")
+            && text.contains("your next line replaces the file.")
+    });
+    offered(&terminal, &[]);
+    enters(&terminal, "/mute");
+    leaves(terminal);
+    assert_eq!(lines_of(&data), ["/mute"]);
+}
