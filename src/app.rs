@@ -3,6 +3,7 @@
 mod act;
 mod begin;
 mod clock;
+mod contacts;
 mod greeting;
 mod id;
 mod leave;
@@ -24,15 +25,14 @@ use std::time::Instant;
 use anyhow::Context;
 use begin::{Begun, Own, start};
 use clock::Clock;
+use contacts::ContactBook;
 pub use id::{id, id_list};
 use signals::{Signals, stop_in_background};
 
 use crate::cli::{Cli, Misused};
 use crate::config;
 use crate::core::{Event, Offer, OpId, PeerInfo, Pin, Row, Verification};
-use crate::data::Aliases;
 use crate::exit::OutputGone;
-use crate::known::KnownPeers;
 use crate::mailbox::Mailbox;
 use crate::model::address::{AddrError, PeerAddr};
 use crate::model::key::PublicKey;
@@ -41,6 +41,7 @@ use crate::model::peer_id::Recipient;
 use crate::model::stored::RowId;
 use crate::net;
 use crate::node::Node;
+use crate::profile;
 use crate::profile::Kept;
 use crate::store::Store;
 use crate::ui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Screen};
@@ -73,18 +74,17 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     let peers = config::static_peers(cli).map_err(Misused::new)?;
     let no_peers = peers.is_empty();
-    let aliases = Aliases::open(crate::data::folder(cli)).map_err(Misused::new)?;
     let queue = Queue::default();
     let signals = Signals::open()?;
-    let Begun { name, identity, known, node, history, own, told } = start(cli, peers, terminal, &queue)?;
+    let Begun { name, identity, contacts, node, history, own, told } = start(cli, peers, terminal, &queue)?;
     // Not before: whoever is asked for name and port can leave as from any program that reads a line.
     signals.watch(&queue)?;
-    let mut app = App::new(cli, node, aliases, known, history, Arc::clone(&queue), terminal);
+    let mut app = App::new(cli, node, contacts, history, Arc::clone(&queue), terminal);
     app.own = own;
     if !terminal || ui::is_in_foreground() {
         app.listen()?;
     }
-    let alone = no_peers && app.known.pins().next().is_none();
+    let alone = no_peers && app.contacts.file.all().next().is_none() && app.contacts.pins.is_empty();
     let shown = app.greet(&name, identity.kept(), alone, told);
     // Until then nobody else may be who we are.
     let ended = app.run(shown);
@@ -113,9 +113,7 @@ struct App {
     menu: Menu,
     wishes: Wishes,
     labels: Labels,
-    aliases: Aliases,
-    /// What is remembered of others' keys, and written down now and then.
-    known: KnownPeers,
+    contacts: ContactBook,
     clock: Clock,
     /// What was said, for reading.
     history: Box<dyn Store>,
@@ -238,8 +236,7 @@ impl App {
     fn new(
         cli: &Cli,
         node: Node,
-        aliases: Aliases,
-        known: KnownPeers,
+        contacts: ContactBook,
         history: Box<dyn Store>,
         queue: Queue,
         terminal: bool,
@@ -253,9 +250,8 @@ impl App {
             screen,
             menu: Menu::new(false),
             wishes: Wishes { plain: cli.plain, status: cli.status, advertise: cli.advertise },
-            labels: Labels::new(aliases.all().clone()),
-            aliases,
-            known,
+            labels: Labels::new(profile::aliases(&contacts.file)),
+            contacts,
             clock: Clock::new(cli.time_format.clone()),
             history,
             own: Own::default(),
@@ -285,6 +281,7 @@ impl App {
             node,
         };
         app.name_everybody();
+        app.mute_contacts();
         app
     }
 
@@ -406,7 +403,7 @@ impl App {
 
     /// Takes everything that has happened, and shows it at once.
     fn batch(&mut self) -> io::Result<Option<Ending>> {
-        let mut happenings = self.queue.take(self.known.save_due());
+        let mut happenings = self.queue.take(Some(self.contacts.due()));
         while let Some(happening) = happenings.pop_front() {
             let ending = match happening {
                 Happening::Chat(event) => {
@@ -428,24 +425,8 @@ impl App {
                 return Ok(ending);
             }
         }
-        if self.known.save_due().is_some_and(|due| due <= Instant::now()) {
-            self.save_known();
-        }
+        self.tend_contacts();
         self.show()?;
         Ok(None)
-    }
-
-    /// Takes note of what is to be written down of others' keys.
-    fn note_pins(&mut self) {
-        if let Err(error) = self.known.note(self.node.take_pin_changes()) {
-            self.say(error.to_string());
-        }
-    }
-
-    /// Writes down what is known of others' keys.
-    fn save_known(&mut self) {
-        if let Err(error) = self.known.save() {
-            self.say(error.to_string());
-        }
     }
 }

@@ -24,13 +24,13 @@ pub use age::{Age, Keep, expiry};
 pub use when::When;
 
 use crate::cli::{Asked, Cli, Misused};
-use crate::data::{self, Aliases};
-use crate::known::KnownPeers;
+use crate::data;
 use crate::model::name::{Name, folded, quoted};
 use crate::model::peer_id::Recipient;
 use crate::model::stored::Selection;
 use crate::net;
-use crate::profile::{self, Profiles, TypedRange};
+use crate::profile::contacts::ContactsError;
+use crate::profile::{self, AddressBook, Places, Profiles, TypedRange};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
 use crate::ui::past::People;
 use calendar::Calendar;
@@ -79,9 +79,11 @@ pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io:
         return finished(forget(&mut empty, Selection::default(), out), &path);
     };
     // Without it there are fewer names; what is wrong with it is told where it is needed.
-    let known = KnownPeers::open(Some(&folder));
-    let people = People::new(parties).remembered(known.iter().flat_map(KnownPeers::pins));
-    let which = Selection { with: with(cli, asked, &people, &folder)?, since, until };
+    let data = data::folder(cli);
+    let places = Places { folder: Some(&folder), data: data.as_deref(), saves: false };
+    let book = AddressBook::open(places, &mut store, now());
+    let people = People::new(parties).remembered(book.iter().flat_map(|book| book.pins.values()));
+    let which = Selection { with: with(asked, &people, book)?, since, until };
     let done = if asked.forget {
         forget(&mut store, which, out)
     } else {
@@ -113,22 +115,20 @@ fn open(path: &Path, changes: bool) -> Result<Sqlite, StoreError> {
 }
 
 /// With whom the messages were exchanged; `None` for all.
-fn with(cli: &Cli, asked: &Asked, people: &People, folder: &Path) -> anyhow::Result<Option<Vec<Recipient>>> {
-    let with = asked.with.as_deref().map(|word| -> anyhow::Result<_> {
-        let known = KnownPeers::open(Some(folder)).map_err(Misused::new)?;
-        let pins: Vec<_> = known.pins().cloned().collect();
-        // Another peer may have the same name; the nickname wins.
-        let aliases = Aliases::open(data::folder(cli)).map_err(Misused::new)?;
-        let nickname = aliases.all().iter().find(|(_, name)| folded(name.as_str()) == folded(word));
-        // A running program has already moved it to the key.
-        let moved = aliases.with_key(pins.iter().map(|pin| (pin.key, &*pin.addrs)));
-        let whose =
-            |id: Recipient| moved.iter().find(|(from, _)| *from == id).map_or(id, |(_, key)| (*key).into());
-        let nicknamed = nickname.map(|(id, _)| people.with(whose(*id))).filter(|found| !found.is_empty());
-        let named = || people.meant(word, net::parse_addr(word).ok(), &pins).map_err(Misused::new);
-        Ok(nicknamed.map_or_else(named, Ok)?)
-    });
-    with.transpose()
+fn with(
+    asked: &Asked,
+    people: &People,
+    book: Result<AddressBook, ContactsError>,
+) -> anyhow::Result<Option<Vec<Recipient>>> {
+    let Some(word) = asked.with.as_deref() else { return Ok(None) };
+    let book = book.map_err(Misused::new)?;
+    // Another peer may have the same name; the alias wins.
+    let aliases = book.aliases();
+    let alias = aliases.iter().find(|(_, name)| folded(name.as_str()) == folded(word));
+    let aliased = alias.map(|(id, _)| people.with(*id)).filter(|found| !found.is_empty());
+    let pins: Vec<_> = book.pins.into_values().collect();
+    let named = || people.meant(word, net::parse_addr(word).ok(), &pins).map_err(Misused::new);
+    Ok(Some(aliased.map_or_else(named, Ok)?))
 }
 
 /// Prints messages.

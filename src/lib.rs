@@ -30,7 +30,6 @@ pub mod data;
 pub mod exit;
 mod files;
 pub mod history;
-pub mod known;
 pub mod logging;
 pub mod mailbox;
 pub mod manual;

@@ -23,8 +23,8 @@ pub use store_writer::Keeping;
 use store_writer::{StoreWriter, WriterQueue};
 
 use crate::core::{
-    As, Command, CoreConfig, Event, Me, Offer, OpId, Pin, PinChange, Policy, Restored, Row, State,
-    StaticPeer, Target, Verification, WaitingMessage,
+    As, Command, ContactChange, CoreConfig, Event, KnownContact, Me, Offer, OpId, Pin, Policy, Restored, Row,
+    State, StaticPeer, Target, Verification, WaitingMessage,
 };
 use crate::crypto;
 use crate::mailbox::Mailbox;
@@ -53,6 +53,8 @@ pub struct NodeConfig {
     pub seed: [u8; KEY_BYTES],
     /// What is remembered of others' keys.
     pub pins: Vec<Pin>,
+    /// The contacts of earlier runs.
+    pub contacts: Vec<KnownContact>,
     /// What is done with keys that are not known.
     pub policy: Policy,
     /// Nothing is said in plain, and nothing plain is taken.
@@ -110,7 +112,7 @@ impl Node {
     where
         T: From<Event> + Send + 'static,
     {
-        let NodeConfig { name, advertise, peers, seed, pins, policy, require_encryption } = config;
+        let NodeConfig { name, advertise, peers, seed, pins, contacts, policy, require_encryption } = config;
         let Keeping { mut store, durable, expire, retention } = keeping;
         let own = OwnKey::from_seed(&seed).ok_or(StartError::NoKey)?;
         let tls = Arc::new(Tls::new(&own).map_err(|_| StartError::NoKey)?);
@@ -161,7 +163,7 @@ impl Node {
                 shared.learn_if_own(addr);
             }
         }
-        let start = shared.with_state(|state, now| state.start(peers, now));
+        let start = shared.with_state(|state, now| state.start(peers, contacts, now));
         shared.with_state(|state, now| ((), state.restore(waiting, now)));
         let store_writer = match store {
             Some((store, retention)) => store_writer::start(&shared, store, retention)
@@ -267,9 +269,9 @@ impl Node {
         self.shared.locked.lock().state.policy()
     }
 
-    /// What has to be written down of others' keys since this was asked last.
-    pub fn take_pin_changes(&self) -> Vec<PinChange> {
-        self.shared.locked.lock().state.take_pin_changes()
+    /// What has to be saved of contacts since this was asked last.
+    pub fn take_contact_changes(&self) -> Vec<ContactChange> {
+        self.shared.locked.lock().state.take_contact_changes()
     }
 
     /// Does what the user wants, without waiting for anything; what comes of it is told in events.
@@ -280,7 +282,9 @@ impl Node {
             addrs.iter().filter_map(|id| id.addr()).for_each(|addr| self.shared.learn_if_own(addr));
         }
         let parted = match &command {
-            Command::Block(key) | Command::Unpin(key) | Command::Trust(_, As::NewKeyOf(key)) => Some(*key),
+            Command::Block(key) | Command::Trust(_, As::NewKeyOf(key)) => Some(*key),
+            Command::Forget(id) => id.key(),
+            Command::SetContact { contact, .. } if contact.blocked => contact.id.key(),
             _ => None,
         };
         let op = self.shared.with_state(|state, now| state.command(command, now));

@@ -6,9 +6,14 @@
 //! overwritten. A damaged file is reported and left as it is: without their key, users are
 //! strangers to their friends.
 
+mod address_book;
+mod aliases;
+mod configured;
+pub mod contacts;
 mod directory;
 mod file;
 mod keyfile;
+mod known_peers;
 mod lock;
 mod select;
 mod typed_lines;
@@ -25,6 +30,9 @@ use crate::config::ConfigError;
 use crate::files;
 use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::name::Name;
+pub use address_book::{AddressBook, Places, aliases};
+pub use aliases::aliases_of;
+pub use configured::configure;
 pub use directory::Profile;
 use keyfile::Pair;
 use lock::Lock;

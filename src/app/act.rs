@@ -4,9 +4,8 @@ use std::io;
 
 use std::sync::Arc;
 
-use super::tell::standing;
 use super::{App, Ending, People, Sent, clock};
-use crate::core::{Command, OpId, PeerInfo, Pin, Policy, Target};
+use crate::core::{Command, OpId, Policy, Target};
 use crate::crypto;
 use crate::model::name::Name;
 use crate::model::peer_id::Recipient;
@@ -65,7 +64,11 @@ impl App {
             Some(Act::Disconnect(to)) => Some(self.node.command(Command::Disconnect(to))),
             Some(Act::Trust(key, whom)) => Some(self.node.command(Command::Trust(key, whom))),
             Some(Act::Block(key)) => Some(self.node.command(Command::Block(key))),
-            Some(Act::Unpin(key)) => Some(self.node.command(Command::Unpin(key))),
+            Some(Act::Unblock(key)) => Some(self.node.command(Command::Unblock(key))),
+            Some(Act::Forget(id)) => Some(self.node.command(Command::Forget(id))),
+            Some(Act::Add(contact)) => {
+                Some(self.node.command(Command::SetContact { contact, date: clock::seconds() }))
+            }
             Some(Act::Verify(key)) => {
                 Some(self.node.command(Command::Verify { key, date: clock::seconds() }))
             }
@@ -148,6 +151,7 @@ impl App {
             Act::ListMuted => self.list_muted(),
             Act::Nickname(id, label, name) => self.nickname(id, &label, name),
             Act::ListNicknames => self.list_nicknames(),
+            Act::ListContacts => self.list_contacts(),
             Act::ShowOwnKey => {
                 self.say("Your key, which others know you by:");
                 let key = self.node.own_key().grouped().to_string();
@@ -175,7 +179,9 @@ impl App {
             | Act::Disconnect(_)
             | Act::Trust(..)
             | Act::Block(_)
-            | Act::Unpin(_)
+            | Act::Unblock(_)
+            | Act::Forget(_)
+            | Act::Add(_)
             | Act::Verify(_)
             | Act::SetPolicy(_)
             | Act::Outbox(_)
@@ -201,13 +207,16 @@ impl App {
             return;
         }
         self.muted.entry(id).or_insert(0);
+        self.save_muted(id, true);
         self.say(format!(
             "What {label} writes is not shown any more; /history {label} shows it, /unmute {label} ends this."
         ));
     }
 
     fn unmute(&mut self, id: Recipient, label: &str) {
-        let line = match self.muted.remove(&id) {
+        let count = self.muted.remove(&id);
+        self.save_muted(id, false);
+        let line = match count {
             None => format!("{label} is not muted."),
             Some(0) => format!("What {label} writes is shown again; nothing came meanwhile."),
             Some(1) => format!(
@@ -245,89 +254,8 @@ impl App {
         ui::place(id, self.node.dialed_at(id))
     }
 
-    fn nickname(&mut self, id: Recipient, label: &str, name: Option<Name>) {
-        let at = self.place_of(id);
-        let line = match &name {
-            Some(name) => format!("{label} ({at}) is called {name} here, also the next time."),
-            None if self.labels.nickname(id).is_none() => {
-                self.say(format!("{label} has no nickname; /alias {label} NAME gives one."));
-                return;
-            }
-            None => format!("{label} ({at}) no longer has a nickname."),
-        };
-        if let Some(name) = &name
-            && let Some(other) =
-                ui::contact_called(name, id, &People { node: &self.node, labels: &self.labels })
-        {
-            let at = self.place_of(other);
-            self.say(Line::of(
-                Ink::Bad,
-                format!("{name} is the name of another contact ({at}); choose another nickname."),
-            ));
-            return;
-        }
-        let is_unproven = name.is_some() && matches!(id, Recipient::Address(_));
-        match self.aliases.set(id, name) {
-            Err(error) => self.say(Line::of(Ink::Bad, error.to_string())),
-            Ok(()) => {
-                if is_unproven {
-                    self.named_unproven.insert(id);
-                }
-                self.tell_nicknames();
-                let label = self.labels.label(id, None);
-                self.menu.relabel(id, &label);
-                self.say(line);
-            }
-        }
-    }
-
-    /// Moves a nickname from one recipient to another.
-    pub(super) fn move_nickname(&mut self, from: Recipient, to: Recipient) {
-        if self.labels.nickname(from).is_none() {
-            return;
-        }
-        match self.aliases.move_to(from, to) {
-            Ok(()) => self.tell_nicknames(),
-            Err(error) => self.say(Line::of(Ink::Bad, error.to_string())),
-        }
-    }
-
-    /// Passes the nicknames to the labels and the node.
-    fn tell_nicknames(&mut self) {
-        let all = self.aliases.all();
-        for (id, _) in self.labels.nicknames().filter(|(id, _)| !all.contains_key(id)) {
-            self.node.set_alias(id, None);
-        }
-        for (id, name) in all.iter().filter(|(id, name)| self.labels.nickname(**id) != Some(name)) {
-            self.node.set_alias(*id, Some(name.clone()));
-        }
-        self.labels.set_nicknames(all.clone());
-    }
-
-    /// Gives nicknames and labels to all peers known at startup. A nickname of an address moves to
-    /// the only key ever proven there, because files of earlier versions have no keys.
-    pub(super) fn name_everybody(&mut self) {
-        self.tell_nicknames();
-        let pins: Vec<Pin> = self.known.pins().cloned().collect();
-        let keys = pins.iter().filter(|pin| !pin.blocked).map(|pin| (pin.key, &*pin.addrs));
-        for (id, key) in self.aliases.with_key(keys) {
-            self.move_nickname(id, Recipient::key(key));
-        }
-        if let Err(error) = self.aliases.keep_in_this_version() {
-            self.say(Line::of(Ink::Bad, error.to_string()));
-        }
-        let contacts = self.node.unlisted_contacts().into_iter().map(|pin| (pin.key.into(), pin.name));
-        let rows = self.node.rows().into_iter().map(|row| (row.id, row.name));
-        for (id, name) in contacts.chain(rows) {
-            let (addr, verification) = (self.node.dialed_at(id), self.node.verification_of(id));
-            let node = &self.node;
-            self.labels
-                .meet(&PeerInfo { id, name, addr, claimed: None, verification }, |id| standing(node, id));
-        }
-    }
-
     fn list_nicknames(&mut self) {
-        let all = self.aliases.all();
+        let all = profile::aliases(&self.contacts.file);
         if all.is_empty() {
             self.say("There are no nicknames; /alias WHOM NAME gives one.");
             return;

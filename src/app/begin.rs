@@ -8,16 +8,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::bail;
 
+use super::contacts::ContactBook;
 use super::{Queue, clock};
 use crate::cli::{Cli, Misused, listening_port};
 use crate::core::StaticPeer;
 use crate::history::Keep;
-use crate::known::KnownPeers;
 use crate::model::name::{Name, NameError};
 use crate::model::untrusted::harmless;
 use crate::net;
 use crate::node::{Bound, Keeping, Node, NodeConfig, StartError};
-use crate::profile::{self, Found, Identity, Kept, Named, Profile, Profiles, TypedLines};
+use crate::profile::{
+    self, AddressBook, Found, Identity, Kept, Named, Places, Profile, Profiles, TypedLines,
+};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory, open_or_set_aside};
 
 /// The port that is offered first.
@@ -31,7 +33,7 @@ pub(super) struct Begun {
     pub(super) name: Name,
     /// Until this is dropped nobody else may be who we are.
     pub(super) identity: Identity,
-    pub(super) known: KnownPeers,
+    pub(super) contacts: ContactBook,
     pub(super) node: Node,
     /// What was said, for reading.
     pub(super) history: Box<dyn Store>,
@@ -227,19 +229,20 @@ pub(super) fn start(
     if let Some(folder) = folder {
         told.extend(profile::save_name(folder, &name).err().map(|error| error.to_string()));
     }
-    let mut known = KnownPeers::open(folder).map_err(Misused::new)?;
     // A clock before 1970 is as wrong as one in 1970.
     let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let (keeping, mut history) = keep(cli, folder, &mut told)?;
-    // Before peers.toml is read: a key in it gets no name of a contact.
-    known.mark_contacts(history.written_to().map_err(unreadable)?);
-    told.extend(known.configure(&mut peers, identity.key(), date));
+    let (mut keeping, history) = keep(cli, folder, &mut told)?;
+    let data = crate::data::folder(cli);
+    let places = Places { folder, data: data.as_deref(), saves: true };
+    let mut book = AddressBook::open(places, &mut *keeping.store, clock::millis()).map_err(Misused::new)?;
+    told.extend(profile::configure(&mut book.pins, &mut peers, identity.key(), date));
     let config = NodeConfig {
         name: name.clone(),
         advertise: cli.advertise,
         peers,
         seed: *identity.seed(),
-        pins: known.pins().cloned().collect(),
+        pins: book.pins.values().cloned().collect(),
+        contacts: book.known_contacts(clock::millis()),
         policy: cli.policy,
         require_encryption: cli.require_encryption,
     };
@@ -254,7 +257,8 @@ pub(super) fn start(
             (own.typed, own.recalled) = recall(cli, folder, &mut told);
         }
     }
-    Ok(Begun { name, identity, known, node, history, own, told })
+    let contacts = ContactBook::new(book.contacts, book.pins);
+    Ok(Begun { name, identity, contacts, node, history, own, told })
 }
 
 /// The error for a history that opens but cannot be read.

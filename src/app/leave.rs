@@ -85,7 +85,8 @@ impl App {
         // What could not be sent any more has failed.
         let rest = self.queue.take(Some(Instant::now()));
         self.last_happenings(rest, goodbye);
-        self.save_known();
+        self.note_contacts();
+        self.save_contacts();
         let undelivered = self.undelivered.take();
         self.out.extend(undelivered);
         let _ = self.show();

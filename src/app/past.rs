@@ -143,7 +143,7 @@ impl App {
     /// Everybody of whom there is something in the history, called as they are in the chat.
     pub(super) fn people(&mut self) -> People {
         let parties = self.history.peers().unwrap_or_default();
-        People::new(parties).remembered(self.known.pins()).labelled(|id| self.labels.known(id))
+        People::new(parties).remembered(self.contacts.pins.values()).labelled(|id| self.labels.known(id))
     }
 
     /// Returns the stored conversations with the chosen recipients.
@@ -157,7 +157,7 @@ impl App {
     /// Those whom a word means; nobody where it is no name, address or beginning of a key.
     fn parties_named(&mut self, word: &str) -> Result<Vec<Recipient>, StoreError> {
         let people = People::new(self.history.peers()?);
-        let pins: Vec<Pin> = self.known.pins().cloned().collect();
+        let pins: Vec<Pin> = self.contacts.pins.values().cloned().collect();
         Ok(people.meant(word, net::parse_addr(word).ok(), &pins).unwrap_or_default())
     }
 }

@@ -47,7 +47,7 @@ impl App {
                 self.first_status(*op, who, status, *parts, lines, &moment.stamp);
             }
             Event::Delivery { op, who, status, .. } => self.later(*op, who, status, lines, &moment.stamp),
-            Event::PinsChanged => self.note_pins(),
+            Event::ContactsChanged => self.note_contacts(),
             Event::Settled(op) => {
                 self.keep_what_failed(*op);
                 if self.busy == Some(*op) {

@@ -145,7 +145,9 @@ impl State {
             Ok(rows) => {
                 for (message, row) in messages.into_iter().zip(rows) {
                     receipts.push(message.id);
-                    self.trust.keep(key);
+                    if self.trust.keep(key) {
+                        self.seen(Recipient::key(key));
+                    }
                     match self.inbound.stored(key, &message, row) {
                         Commit::Show { again, row } => self.shows(key, &message, again, Some(row)),
                         Commit::MarkShown(row) => self.write(StoreOp::MarkShown(vec![row])),

@@ -130,7 +130,14 @@ impl State {
     /// are its own from now on; those for a legacy peer there are not.
     fn proves(&mut self, addr: PeerAddr, key: PublicKey, now: Time) {
         let (id, at_addr) = (Recipient::key(key), Recipient::Address(addr));
+        let was_configured = self.peers.is_configured(at_addr)
+            || self.peers.legacy_at(addr).is_some_and(|legacy| self.peers.is_configured(legacy));
         self.peers.proved_itself_at(key, addr, now);
+        if was_configured {
+            // The first key at an address of peers.toml is the contact there.
+            self.is_contact_now(key);
+            self.trust.give_addr(key, addr);
+        }
         self.follows(at_addr, id);
         let who = self.who(id);
         self.tell(Event::ProvenAt(addr, who));

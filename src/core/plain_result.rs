@@ -204,8 +204,12 @@ impl State {
     /// Moves the jobs for an unproven address to the peer that proved itself there.
     pub(super) fn follows(&mut self, from: Recipient, to: Recipient) {
         if to.public_key().is_none() {
-            self.outbox.rebind(from, to, None, Time::default());
+            let is_contact = self.is_contact(from);
+            let moved = self.outbox.rebind(from, to, None, Time::default());
             self.carry_out(Time::default());
+            if moved.is_direct || is_contact {
+                self.is_written_to(to);
+            }
         }
         self.jobs.rebind(from, to);
         self.operations.rename(from, to);

@@ -25,7 +25,7 @@ pub const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 /// The longest wait between two attempts to reach an offline contact that is not in peers.toml. A
 /// contact that comes back dials its own contacts at once, so this only matters where one side can
 /// dial the other.
-pub const LONGEST_CONTACT_BACKOFF: Duration = Duration::from_secs(600);
+pub(super) const LONGEST_CONTACT_BACKOFF: Duration = Duration::from_secs(600);
 
 /// How the user knows a peer: for how long it is looked for while it is offline.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -157,13 +157,6 @@ impl Presence {
     pub fn contact(&mut self) {
         if self.kept == Kept::No {
             self.kept = Kept::Contact { dormant: false };
-        }
-    }
-
-    /// The user no longer treats it as a contact.
-    pub fn not_contact(&mut self) {
-        if matches!(self.kept, Kept::Contact { .. }) {
-            self.kept = Kept::No;
         }
     }
 

@@ -70,7 +70,7 @@ impl State {
         }
         let is_direct = new.is_direct;
         if is_direct {
-            self.peers.make_contact(to);
+            self.is_written_to(to);
         }
         match self.protocol_of(to) {
             PeerProtocol::Session(key) if self.trust.writable(key).is_none() => {
@@ -87,6 +87,15 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// Makes a contact of a recipient that the user writes to, if it is a peer.
+    pub(super) fn is_written_to(&mut self, to: Recipient) {
+        if self.peers.make_contact(to)
+            && let Recipient::Peer(id @ PeerId::Legacy(_)) = to
+        {
+            self.legacy_is_contact(id);
+        }
     }
 
     /// Returns a function that says why a text may not be sent to a recipient unencrypted.

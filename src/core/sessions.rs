@@ -222,6 +222,10 @@ impl State {
                 let added = peer_id.public_key().filter(|_| matches!(purpose, Purpose::Connect(_)));
                 if let (Some(key), SendResult::Delivered) = (added, &result) {
                     self.is_contact_now(key);
+                    if let (Recipient::Address(_), Some(at)) = (asked_for, reached) {
+                        // The user gave this address.
+                        self.trust.give_addr(key, at);
+                    }
                 }
                 self.finished(op, peer_id, result);
             }

@@ -88,7 +88,7 @@ impl Story {
             key: None,
             also: Vec::new(),
         });
-        let (_, actions) = self.state.start(peers.collect(), self.now);
+        let (_, actions) = self.state.start(peers.collect(), Vec::new(), self.now);
         self.perform(actions);
         self
     }

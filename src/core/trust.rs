@@ -389,7 +389,12 @@ impl Trusted {
     ///
     /// # Errors
     /// If there is no room, or the key is our own. Nothing changes then.
-    pub fn set_contact(&mut self, key: PublicKey, record: ContactRecord, date: u64) -> Result<Option<Pin>, Unknown> {
+    pub fn set_contact(
+        &mut self,
+        key: PublicKey,
+        record: ContactRecord,
+        date: u64,
+    ) -> Result<Option<Pin>, Unknown> {
         let before = self.pins.get(&key).map(|held| held.pin.clone());
         let is_contact = before.as_ref().is_some_and(|pin| pin.contact);
         if key == self.me || !is_contact && self.has_no_room_for_contacts() {

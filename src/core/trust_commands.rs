@@ -1,10 +1,10 @@
 //! Carries out what the user decides about keys: `/trust`, `/accept`, `/block`,
 //! `/unblock`, `/add`, `/forget`, `/verify`, `/policy`. Only `/trust` moves a row and its queue from one key to another.
 
-use super::{PeerOrigin, State};
 use super::event::{Decision, Event, OpId};
 use super::time::Time;
 use super::trust::{As, ContactChange, ContactRecord, Pin, Policy, Unknown};
+use super::{PeerOrigin, State};
 use crate::model::delivery::FailureReason;
 use crate::model::key::PublicKey;
 use crate::model::peer_id::{PeerId, Recipient};

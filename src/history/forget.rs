@@ -105,7 +105,7 @@ mod tests {
     use crate::model::key::PublicKey;
     use crate::model::name::PeerName;
     use crate::model::peer_id::Recipient;
-    use crate::model::stored::{Query, QueuedMessage, StoreResult, StoredMessage};
+    use crate::model::stored::{Query, QueuedMessage, SeenPeer, StoreResult, StoredMessage};
     use crate::store::in_memory;
     use crate::ui::past::examples::{TIME, key};
 
@@ -127,6 +127,10 @@ mod tests {
 
         fn written_to(&mut self) -> Result<Vec<PublicKey>, StoreError> {
             self.0.written_to()
+        }
+
+        fn seen(&mut self) -> Result<Vec<SeenPeer>, StoreError> {
+            Ok(Vec::new())
         }
 
         fn queued(&mut self) -> Result<Vec<QueuedMessage>, StoreError> {

@@ -127,7 +127,7 @@ mod tests {
     use crate::model::key::PublicKey;
     use crate::model::name::PeerName;
     use crate::model::peer_id::Recipient;
-    use crate::model::stored::{QueuedMessage, StoreOp, StoreResult};
+    use crate::model::stored::{QueuedMessage, SeenPeer, StoreOp, StoreResult};
     use crate::ui::past::examples::{QUEUED, from_bob, to};
 
     /// Rows in memory, and the most that were ever asked for.
@@ -150,6 +150,10 @@ mod tests {
         }
 
         fn written_to(&mut self) -> Result<Vec<PublicKey>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        fn seen(&mut self) -> Result<Vec<SeenPeer>, StoreError> {
             Ok(Vec::new())
         }
 

@@ -24,7 +24,7 @@ use crate::model::key::PublicKey;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 pub use crate::model::stored::StoreError;
-use crate::model::stored::{Query, QueuedMessage, StoreOp, StoreResult, StoredMessage, SeenPeer};
+use crate::model::stored::{Query, QueuedMessage, SeenPeer, StoreOp, StoreResult, StoredMessage};
 
 /// The file of the messages, in the directory of the profile.
 pub const HISTORY_FILE: &str = "history.db";

@@ -148,15 +148,34 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/block",
         arguments: "WHOM",
         short: "refuse a new key, or block a contact",
-        long: "Nothing goes to the key, and nothing of it is shown. A new key is meant before that of a contact of the same name. /unpin \
+        long: "Nothing goes to the key, and nothing of it is shown. A new key is meant before that of a contact of the same name. /unblock \
                ends it.",
     },
     CommandHelp {
-        name: "/unpin",
+        name: "/unblock",
         arguments: "WHOM",
-        short: "forget the key of somebody",
-        long: "What you write to them may then go in plain, for anybody on the way to read and change, and the next key that comes in their \
-               name is taken for new. You are asked first.",
+        short: "accept messages of a blocked contact again",
+        long: "The contact stays a contact. It is not verified: /verify compares the key again.",
+    },
+    CommandHelp {
+        name: "/contacts",
+        arguments: "",
+        short: "list your contacts",
+        long: "They are in contacts.toml in the directory of your profile, which you can edit while p2p-chat runs.",
+    },
+    CommandHelp {
+        name: "/add",
+        arguments: "WHOM",
+        short: "make somebody a contact",
+        long: "WHOM is a name or a number in the list, an ip:port, or a whole key. Contacts are dialed at each start, and their names are \
+               protected. Whoever you write to becomes a contact by itself.",
+    },
+    CommandHelp {
+        name: "/forget",
+        arguments: "WHOM",
+        short: "remove somebody from your contacts",
+        long: "What waits to be delivered there is not sent any more, and the next key that comes in their name is taken for new. Messages \
+               stay in the history. You are asked first.",
     },
     CommandHelp {
         name: "/policy",

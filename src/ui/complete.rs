@@ -95,7 +95,9 @@ fn argument(before: &str) -> Option<Argument> {
     match super::commands::named(before)?.name {
         "/help" => Some(Argument::Command),
         "/connect" | "/disconnect" | "/chat" | "/history" | "/mute" | "/unmute" => Some(Argument::Peer("")),
-        "/key" | "/verify" | "/trust" | "/accept" | "/block" | "/unpin" => Some(Argument::Peer("")),
+        "/key" | "/verify" | "/trust" | "/accept" | "/block" | "/unblock" | "/add" | "/forget" => {
+            Some(Argument::Peer(""))
+        }
         "/alias" => Some(Argument::Peer(" ")),
         "/policy" => Some(Argument::Word(&["accept-new", "ask", "strict"])),
         _ => None,

@@ -72,6 +72,7 @@ fn cells(row: &Row, labels: &Labels) -> [String; 7] {
     };
     let known = match row.origin {
         PeerOrigin::Static => "static",
+        PeerOrigin::Contact => "contact",
         PeerOrigin::Heard => "heard",
         PeerOrigin::SentTo => "sent to",
     };
@@ -101,11 +102,12 @@ fn security(row: &Row) -> &'static str {
 }
 
 /// How long ago something was, as exactly as somebody wants to know it.
-fn ago(time: Duration) -> String {
+pub fn ago(time: Duration) -> String {
     match time.as_secs() {
         seconds @ 0..60 => format!("{seconds} s ago"),
         seconds @ 60..3600 => format!("{} min ago", seconds / 60),
-        seconds => format!("{} h ago", seconds / 3600),
+        seconds @ 3600..172_800 => format!("{} h ago", seconds / 3600),
+        seconds => format!("{} days ago", seconds / 86_400),
     }
 }
 
@@ -134,6 +136,7 @@ mod tests {
             why: None,
             origin: PeerOrigin::Heard,
             last_heard: last_heard.map(Duration::from_secs),
+            refuses: None,
         }
     }
 

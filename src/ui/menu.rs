@@ -10,10 +10,10 @@ mod talk;
 mod trust;
 
 use super::people::{Chosen, Directory, Lost, Named, find, find_to_connect, shown};
-use crate::core::{As, Pin, Policy, Target};
+use crate::core::{As, ContactRecord, Pin, Policy, Target};
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
-use crate::model::peer_id::Recipient;
+use crate::model::peer_id::{PeerId, Recipient};
 use asking::{AskKind, Asking, Question};
 use kept::KeptTexts;
 
@@ -73,8 +73,14 @@ pub enum Act {
     Trust(PublicKey, As),
     /// Want nothing of a key.
     Block(PublicKey),
-    /// Forget a key.
-    Unpin(PublicKey),
+    /// Unblock a key.
+    Unblock(PublicKey),
+    /// Forget a contact.
+    Forget(PeerId),
+    /// Add a contact, or change it.
+    Add(ContactRecord),
+    /// List the contacts.
+    ListContacts,
     /// A key was compared with its owner, and is the right one.
     Verify(PublicKey),
     /// Say what is done with new keys.

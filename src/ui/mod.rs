@@ -32,7 +32,7 @@ pub use editor::{Editor, Key, MAX_LINE_BYTES, Typed};
 pub use input::{Input, key_of, read_keys, read_lines};
 pub use labels::{Labels, Renamed, Standing};
 pub use layout::{Layout, PromptRow, lay_out};
-pub use list::peer_list;
+pub use list::{ago, peer_list};
 pub use menu::{Act, HistoryOf, Menu, Outbox, Refill, Turn};
 pub(crate) use past::state;
 pub use past::{Past, People, day_line};
@@ -42,8 +42,8 @@ pub use screen::{LINE_END, RAW_LINE_END, Screen, write_lines};
 pub use status::Status;
 pub use style::{Ink, Line, Palette, ink_of};
 pub use terminal::{abandon_terminal, columns, is_in_foreground, restore_terminal};
-pub(crate) use words::place;
 pub use words::{
     VERIFIED, Voice, hold_words, is_good, later, lines, offers_lines, own_text, pin_lines, quoted,
     status_words,
 };
+pub(crate) use words::{beginning, place};

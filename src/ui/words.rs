@@ -14,7 +14,8 @@ use crate::model::stored::StoreError;
 use crate::model::untrusted::harmless;
 use fates::{done, first, not_sent, sum};
 pub use fates::{hold_words, is_good, later, quoted, status_words};
-pub(super) use trust::{beginning, name_of};
+pub(crate) use trust::beginning;
+pub(super) use trust::name_of;
 pub use trust::{offers_lines, pin_lines};
 pub(crate) use voice::place;
 pub use voice::{VERIFIED, Voice, own_text};
@@ -121,7 +122,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         Event::NotStored(why) => vec![voice.warning(not_stored(why))],
         Event::NotWaiting => vec!["That text does not wait any more; /outbox shows those that do.".into()],
         Event::Listed { rows, unasked } => peer_list(rows, *unasked, voice.labels),
-        Event::Dialed { total: 0, .. } | Event::Settled(_) | Event::PinsChanged => Vec::new(),
+        Event::Dialed { total: 0, .. } | Event::Settled(_) | Event::ContactsChanged => Vec::new(),
         Event::Dialed { total: 1, connected: 1 } => vec!["The static peer is there.".into()],
         Event::Dialed { total: 1, .. } => {
             vec!["The static peer is not there; it is tried again in the background.".into()]

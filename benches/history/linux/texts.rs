@@ -118,6 +118,7 @@ impl Pair {
             peers: Vec::new(),
             seed: [9; 32],
             pins: Vec::new(),
+            contacts: Vec::new(),
             policy: Policy::default(),
             require_encryption: false,
         };

@@ -138,7 +138,7 @@ impl World {
             .into_iter()
             .map(|addr| StaticPeer { addr, name: None, form, key: None, also: Vec::new() })
             .collect();
-        let (_, outputs) = world.state.start(peers, world.now);
+        let (_, outputs) = world.state.start(peers, Vec::new(), world.now);
         world.perform(outputs, true);
         world
     }

@@ -34,6 +34,7 @@ impl People {
                 why: None,
                 origin: PeerOrigin::Heard,
                 last_heard: None,
+                refuses: None,
             }
         };
         let rows = vec![

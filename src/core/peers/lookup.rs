@@ -60,6 +60,11 @@ impl Peers {
         (configured().count(), configured().filter(|peer| peer.is_online()).count())
     }
 
+    /// Whether a peer is in peers.toml.
+    pub(in crate::core) fn is_configured(&self, id: Recipient) -> bool {
+        self.peer(id).is_some_and(|peer| peer.origin == PeerOrigin::Static)
+    }
+
     /// A peer as it is named to the user.
     pub(in crate::core) fn info(&self, id: Recipient) -> Option<PeerInfo> {
         self.peer(id).map(Peer::info)

@@ -59,7 +59,7 @@ pub const MAX_PEERS_PER_IP: usize = MAX_PEERS / 4;
 pub const GONE_SHOWN: Duration = Duration::from_secs(600);
 
 /// A contact that was not seen for this long is not dialed by itself at the start.
-pub const DORMANT_AFTER: Duration = Duration::from_secs(30 * 24 * 3_600);
+pub(super) const DORMANT_AFTER: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// The mean time between two probes of a full table, so that the probes never become a load: with
 /// more peers, each is probed more rarely. 20 ms are 50 probes a second; up to 750 peers
@@ -214,14 +214,6 @@ impl Peers {
     /// A peer is shown under this name until it says another.
     pub(super) fn name(&mut self, id: Recipient, name: Option<PeerName>) {
         self.update(id, |peer| peer.name = name.or(peer.name.take()));
-    }
-
-    /// The user no longer treats a peer as a contact.
-    pub(super) fn forget_contact(&mut self, id: Recipient) {
-        self.update(id, |peer| {
-            peer.contact = false;
-            peer.presence.not_contact();
-        });
     }
 
     /// Describes the contact of an earlier run that has just got its row. It is dialed at `first`,

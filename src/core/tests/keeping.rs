@@ -80,8 +80,8 @@ impl Story {
     }
 
     fn pins(&mut self) -> Vec<Pin> {
-        let changes = self.state.take_pin_changes();
-        let pin = |change| if let PinChange::Write(pin) = change { Some(pin) } else { None };
+        let changes = self.state.take_contact_changes();
+        let pin = |change| if let ContactChange::Key(pin) = change { Some(pin) } else { None };
         changes.into_iter().filter_map(pin).collect()
     }
 

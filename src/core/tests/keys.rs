@@ -3,6 +3,7 @@
 use super::*;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
+use crate::model::peer_id::PeerId;
 use crate::model::session::{ByeReason, Introduction, Message, Met, Request, RequestEnd, SessionReport};
 
 pub(super) fn key(n: u8) -> PublicKey {
@@ -234,7 +235,7 @@ fn a_static_peer_that_was_known_by_its_key_elsewhere_stays_static() {
     let mut story = Story::new();
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     let peer = StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
-    let (_, actions) = story.state.start(vec![peer], story.now);
+    let (_, actions) = story.state.start(vec![peer], Vec::new(), story.now);
     story.perform(actions);
     story.promises(BOBS);
     story.talked(Some(met(BOBS, 5002)), RequestEnd::Answered);
@@ -274,7 +275,7 @@ fn a_configured_address_is_looked_at_again_when_its_peer_was_met_over_a_kept_con
     let mut story = Story::new();
     story.knows_bob(5001);
     let peer = StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
-    let (_, actions) = story.state.start(vec![peer], story.now);
+    let (_, actions) = story.state.start(vec![peer], Vec::new(), story.now);
     story.perform(actions);
     for wait in [1, 2] {
         story.promises(BOBS);
@@ -437,9 +438,9 @@ fn a_known_key_is_used_at_the_first_dial_of_the_next_run() {
     story.knows_bob(5001);
     let pins: Vec<Pin> = story
         .state
-        .take_pin_changes()
+        .take_contact_changes()
         .into_iter()
-        .map(|change| if let PinChange::Write(pin) = change { pin } else { panic!("{change:?}") })
+        .map(|change| if let ContactChange::Key(pin) = change { pin } else { panic!("{change:?}") })
         .collect();
     assert_eq!(pins.len(), 1);
     let config = CoreConfig { pins, policy: Policy::Strict, ..alice() };
@@ -715,12 +716,12 @@ fn a_policy_that_asks_offers_every_new_key_and_takes_it_on_the_users_word() {
 }
 
 #[test]
-fn verifying_shows_at_once_and_unpinning_makes_a_stranger_of_the_peer() {
+fn verified_peer_shows_at_once_and_forgotten_peer_is_a_stranger() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.does(Command::Verify { key: key(BOBS), date: 3_000 });
     assert_eq!(story.verification(5001), Some(Verification::Verified));
-    story.does(Command::Unpin(key(BOBS)));
+    story.does(Command::Forget(PeerId::Key(key(BOBS))));
     assert_eq!(story.verification(5001), None);
     story.writes(5001, 1);
     assert_eq!(story.dials(5001), [Outgoing::Connect]);

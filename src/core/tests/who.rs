@@ -27,7 +27,7 @@ fn once_nobody_listens_there_a_peer_is_written_to_as_peers_toml_says() {
         let mut story = Story::new();
         let peers =
             vec![StaticPeer { addr: at(5001), name: None, form: configured, key: None, also: Vec::new() }];
-        let (_, actions) = story.state.start(peers, story.now);
+        let (_, actions) = story.state.start(peers, Vec::new(), story.now);
         story.perform(actions);
         story.ends(5001, &SendResult::Delivered);
         let claimed = Claimed { ip: HERE, port: 5001 };

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::address::Source;
 use crate::model::name::Name;
+use crate::model::peer_id::PeerId;
 
 const ME: PublicKey = PublicKey::new([99; 32]);
 const NAMES: [&str; 5] = ["Alice", "Bob", "bOB", "\u{ff22}ob", "Carol"];
@@ -208,8 +209,8 @@ fn contact_flag_follows_user_actions() {
     assert!(!trusted.make_contact(key(9)), "nobody has key 9");
     // All contacts are saved, but only the stranger that was kept.
     let saved = |change| match change {
-        PinChange::Write(pin) => pin.key,
-        PinChange::Forget(key) => panic!("{key} is forgotten"),
+        ContactChange::Key(pin) => pin.key,
+        change => panic!("{change:?}"),
     };
     let saved: Vec<_> = trusted.take_changes().into_iter().map(saved).collect();
     assert_eq!(saved, [1, 2, 3, 4, 5, 7, 8].map(key));
@@ -284,7 +285,10 @@ fn trust_moves_contact_to_new_key() {
         assert_eq!(pin.addrs, proven);
         assert_eq!(trusted.pins_for("boss"), [&pin], "the alias has moved");
         assert_eq!(trusted.trust(key(1)), Trust::Unpinned);
-        assert_eq!(trusted.take_changes(), [PinChange::Forget(key(1)), PinChange::Write(pin.clone())]);
+        assert_eq!(
+            trusted.take_changes(),
+            [ContactChange::Forgotten(PeerId::Key(key(1))), ContactChange::Key(pin.clone())]
+        );
         assert!(matches!(trusted.meets(met(1, "Bob", 1)), Verdict::Offered(_)), "the old key comes back");
         // A key that waited against the old key waits against the new one.
         assert_eq!(trusted.offers_for("boss").len(), 2);
@@ -330,7 +334,7 @@ fn block_touches_no_other_pin() {
     trusted.block(key(1)).expect("pinned");
     assert!(trusted.writable(key(1)).is_none());
     assert_eq!(trusted.claimed_name(&PeerName::new("Bob")), None);
-    trusted.unpin(key(2)).expect("blocked");
+    trusted.forget(key(2)).expect("blocked");
     assert_eq!(trusted.meets(dialed(2, "Bob", 1)), Verdict::Pinned);
 }
 
@@ -378,7 +382,7 @@ fn stranger_that_only_connected_is_not_saved() {
     assert_eq!(trusted.take_changes(), []);
     trusted.keep(key(1));
     let pin = trusted.pin(key(1)).expect("pinned").clone();
-    assert_eq!(trusted.take_changes(), [PinChange::Write(pin)]);
+    assert_eq!(trusted.take_changes(), [ContactChange::Key(pin)]);
     trusted.meets(dialed(1, "Bob", 1));
     assert_eq!(trusted.take_changes(), [], "nothing has changed");
 }
@@ -441,11 +445,11 @@ fn full_prefix_evicts_its_oldest_idle_stranger() {
     // Key 1 is the oldest stranger, and connected.
     assert_eq!(trusted.met(nth(2_001, here), &|live| live == key(1)), Verdict::Pinned);
     assert_eq!((trusted.trust(key(1)), trusted.trust(key(2))), (Trust::Pinned, Trust::Unpinned));
-    assert_eq!(trusted.take_changes(), [PinChange::Forget(key(2))]);
+    assert_eq!(trusted.take_changes(), [ContactChange::Forgotten(PeerId::Key(key(2)))]);
     assert_eq!(trusted.met(nth(2_002, here), &|_| true), Verdict::Refused(Refused::NoRoom));
     assert_eq!(trusted.met(nth(50_001, elsewhere), &|_| true), Verdict::Pinned, "another prefix");
     // The count includes only existing pins, not all pins ever made.
-    trusted.unpin(key(1)).expect("pinned");
+    trusted.forget(key(1)).expect("pinned");
     assert_eq!(trusted.met(nth(2_003, here), &|_| true), Verdict::Pinned);
     assert_eq!(trusted.trust(nth(50_000, elsewhere).key), Trust::Pinned);
 }
@@ -490,7 +494,7 @@ fn full_contacts_refuse_more_and_keep_messages() {
     assert!(trusted.make_contact(nth_prefix(0).key), "it is one");
     assert!(!trusted.make_contact(key(1)));
     let bob = trusted.pin(key(1)).expect("pinned").clone();
-    assert_eq!(trusted.take_changes(), [PinChange::Write(bob)], "saved, and still a stranger");
+    assert_eq!(trusted.take_changes(), [ContactChange::Key(bob)], "saved, and still a stranger");
     assert_eq!(trusted.verify(key(1), 1), Err(Unknown::NoRoom));
     assert_eq!(trusted.block(key(1)), Err(Unknown::NoRoom));
     trusted.meets(met(2, "peer-0", 2));
@@ -512,7 +516,7 @@ enum Step {
     Met { key: u8, name: usize, at: u16, dialed: bool },
     Take(u8, Option<u8>),
     Block(u8),
-    Unpin(u8),
+    Forget(u8),
     Verify(u8),
     Keep(u8),
     MakeContact(u8),
@@ -528,7 +532,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(key, name, at, dialed)| Step::Met { key, name, at, dialed }),
         2 => (key(), prop::option::of(key())).prop_map(|(key, old)| Step::Take(key, old)),
         1 => key().prop_map(Step::Block),
-        1 => key().prop_map(Step::Unpin),
+        1 => key().prop_map(Step::Forget),
         1 => key().prop_map(Step::Verify),
         1 => key().prop_map(Step::Keep),
         2 => key().prop_map(Step::MakeContact),
@@ -549,11 +553,12 @@ fn contacts_named(trusted: &Trusted, name: &PeerName) -> BTreeSet<PublicKey> {
     contacts.filter(is_called).map(|held| held.pin.key).collect()
 }
 
-fn save(file: &mut BTreeMap<PublicKey, Pin>, changes: Vec<PinChange>) {
+fn save(file: &mut BTreeMap<PublicKey, Pin>, changes: Vec<ContactChange>) {
     for change in changes {
         match change {
-            PinChange::Write(pin) => drop(file.insert(pin.key, pin)),
-            PinChange::Forget(key) => drop(file.remove(&key)),
+            ContactChange::Key(pin) => drop(file.insert(pin.key, pin)),
+            ContactChange::Forgotten(PeerId::Key(key)) => drop(file.remove(&key)),
+            other => panic!("no legacy peer here: {other:?}"),
         }
     }
 }
@@ -634,8 +639,8 @@ proptest! {
                         contacts.insert(key(n));
                     }
                 }
-                Step::Unpin(n) => {
-                    if trusted.unpin(key(n)).is_ok() {
+                Step::Forget(n) => {
+                    if trusted.forget(key(n)).is_ok() {
                         may_write.remove(&key(n));
                         contacts.remove(&key(n));
                     }
@@ -645,7 +650,7 @@ proptest! {
                     prop_assert_eq!(is_verified, may_write.contains(&key(n)));
                     contacts.extend(is_verified.then_some(key(n)));
                 }
-                Step::Keep(n) => trusted.keep(key(n)),
+                Step::Keep(n) => drop(trusted.keep(key(n))),
                 Step::MakeContact(n) => {
                     contacts.extend(trusted.make_contact(key(n)).then_some(key(n)));
                 }

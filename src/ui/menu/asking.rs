@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::model::key::PublicKey;
-use crate::model::peer_id::Recipient;
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::ui::people::{Chosen, shown};
 
 /// What is to be done with whoever is chosen.
@@ -34,8 +34,8 @@ pub(super) struct Question {
 pub(super) enum Sure {
     /// Whether the code of this key is the same on both screens.
     Verify(PublicKey, String),
-    /// Whether this key is to be forgotten.
-    Unpin(PublicKey, String),
+    /// Whether this contact is to be forgotten.
+    Forget(PeerId, String),
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -72,7 +72,7 @@ impl Asking {
             (Self::Name, _) => "New name: ".into(),
             (Self::Nickname(_, label), _) => format!("What to call {label}: "),
             (Self::Sure(Sure::Verify(..)), _) => "Same on both screens? yes/no: ".into(),
-            (Self::Sure(Sure::Unpin(_, label)), _) => format!("Forget the key of {label}? yes/no: "),
+            (Self::Sure(Sure::Forget(_, label)), _) => format!("Forget {label}? yes/no: "),
         }
     }
 

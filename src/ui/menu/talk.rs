@@ -134,14 +134,17 @@ impl Menu {
             ("/history", words) => history(words, directory),
             ("/outbox", what) => outbox(what),
             ("/mute", "") => act(Act::ListMuted),
+            ("/contacts", _) => act(Act::ListContacts),
             ("/alias", "") => act(Act::ListNicknames),
             ("/connect", word) => self.with_peer(AskKind::Connect, word, rest, command, directory),
             ("/disconnect", word) => self.with_peer(AskKind::Disconnect, word, rest, command, directory),
             ("/chat", word) => self.with_peer(AskKind::Chat, word, rest, command, directory),
             ("/mute" | "/unmute" | "/alias", _) => self.for_one(command, rest, directory),
-            ("/key" | "/verify" | "/trust" | "/accept" | "/block" | "/unpin" | "/policy", _) => {
-                self.about_keys(command, rest, directory)
-            }
+            (
+                "/key" | "/verify" | "/trust" | "/accept" | "/block" | "/unblock" | "/add" | "/forget"
+                | "/policy",
+                _,
+            ) => self.about_keys(command, rest, directory),
             ("/reply", text) => self.reply(text),
             ("/me", "") => wrong("Write what you do behind it, like `/me waves`.", "/me "),
             ("/me", text) => {
@@ -210,6 +213,7 @@ impl Menu {
         match (command.name, new) {
             ("/mute", "") => act(Act::Mute(id, chosen.label)),
             ("/unmute", "") => act(Act::Unmute(id, chosen.label)),
+            ("/contacts", _) => act(Act::ListContacts),
             ("/alias", "") => self.ask(Asking::Nickname(id, chosen.label)),
             ("/alias", "-") => act(Act::Nickname(id, chosen.label, None)),
             ("/alias", new) => match new.parse() {

@@ -126,6 +126,7 @@ fn row(number: u32, name: &str, port: u16, state: PresenceStatus) -> Row {
         why: None,
         origin: PeerOrigin::Heard,
         last_heard: None,
+        refuses: None,
     }
 }
 

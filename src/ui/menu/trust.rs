@@ -3,9 +3,10 @@
 use super::asking::{Asking, Sure};
 use super::talk::{first_word, wrong};
 use super::{Act, Menu, Turn, act, again, say};
-use crate::core::{As, Offer, Pin, Policy, Target};
+use crate::core::{As, ContactRecord, Offer, Pin, Policy, Target};
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded};
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::ui::commands::{self, CommandHelp};
 use crate::ui::labels::MARK;
 use crate::ui::people::{Directory, Lost, Named, find, shown};
@@ -21,7 +22,7 @@ const MAX_NAMED: usize = 8;
 type Mistake = (String, String);
 
 impl Menu {
-    /// `/key`, `/verify`, `/trust`, `/accept`, `/block`, `/unpin` and `/policy`.
+    /// `/key`, `/verify`, `/trust`, `/accept`, `/block`, `/unblock`, `/add`, `/forget` and `/policy`.
     pub(super) fn about_keys(
         &mut self,
         command: &CommandHelp,
@@ -47,6 +48,8 @@ impl Menu {
         match command.name {
             "/trust" => return trust(word, &line, directory),
             "/accept" => return accept(word, &line, directory),
+            "/add" => return add(word, &line, directory),
+            "/forget" => return self.asks_to_forget(word, &line, directory),
             _ => {}
         }
         if command.name == "/block" {
@@ -78,10 +81,12 @@ impl Menu {
         let (key, label) = (pin.key, name_of(pin));
         match command {
             "/block" | "/verify" if pin.blocked => {
-                say([format!("{label} is blocked; /unpin {} ends that.", beginning(key))])
+                say([format!("{label} is blocked; /unblock {} ends that.", beginning(key))])
             }
             "/block" => act(Act::Block(key)),
-            "/verify" => {
+            "/unblock" if !pin.blocked => say([format!("{label} is not blocked.")]),
+            "/unblock" => act(Act::Unblock(key)),
+            _ => {
                 let already = if pin.verified.is_some() { " It was verified before." } else { "" };
                 self.asking = Asking::Sure(Sure::Verify(key, label.clone()));
                 say([
@@ -92,28 +97,34 @@ impl Menu {
                     ),
                 ])
             }
-            _ => {
-                self.asking = Asking::Sure(Sure::Unpin(key, label.clone()));
-                let consequence = if pin.blocked {
-                    format!(
-                        "{label} is not blocked any more then: this key is taken for new when it comes again."
-                    )
-                } else {
-                    format!(
-                        "What you write to {label} may then go in plain, for anybody on the way to read and change, and the next key that comes \
-                         in that name is taken for new. What waits to be delivered there is not sent any more."
-                    )
-                };
-                say([consequence])
-            }
         }
+    }
+
+    /// `/forget bob`
+    fn asks_to_forget(&mut self, word: &str, line: &str, directory: &dyn Directory) -> Turn {
+        let (id, label, is_blocked) = match contact_meant(word, line, directory) {
+            Ok(found) => found,
+            Err((sentence, line)) => return wrong(&sentence, &line),
+        };
+        let consequence = if id.key().is_none() {
+            format!("{label} is not dialed any more then. What waits to be delivered there is not sent.")
+        } else if is_blocked {
+            format!("{label} is not blocked any more then: this key is taken for new when it comes again.")
+        } else {
+            format!(
+                "The next key that comes in the name of {label} is taken for new then. What waits to be delivered \
+                 there is not sent."
+            )
+        };
+        self.asking = Asking::Sure(Sure::Forget(id, label));
+        say([consequence])
     }
 
     /// Takes the answer to what was asked back.
     pub(super) fn sure(&mut self, sure: Sure, line: &str) -> Turn {
         match (line.to_lowercase().as_str(), sure) {
             ("yes" | "y", Sure::Verify(key, _)) => act(Act::Verify(key)),
-            ("yes" | "y", Sure::Unpin(key, _)) => act(Act::Unpin(key)),
+            ("yes" | "y", Sure::Forget(id, _)) => act(Act::Forget(id)),
             ("no" | "n", Sure::Verify(key, label)) => say([format!(
                 "Then somebody may be in between, or one of you has compared with another key. Write nothing to {label} that others must not read; \
                  /block {} ends it.",
@@ -125,6 +136,61 @@ impl Menu {
                 again("Type yes or no.".into(), line)
             }
         }
+    }
+}
+
+/// The contact that a word means: by a name that the screen shows, an address, or the beginning of a
+/// key. Returns its label, and whether it is blocked.
+fn contact_meant(
+    word: &str,
+    line: &str,
+    directory: &dyn Directory,
+) -> Result<(PeerId, String, bool), Mistake> {
+    if let Ok(Named::Exactly(chosen)) = find(word, directory)
+        && let Some(Recipient::Peer(id @ PeerId::Legacy(_))) = chosen.peer()
+    {
+        return Ok((id, chosen.label, false));
+    }
+    let pins = pins_meant("/forget", word, line, directory)?;
+    match &pins[..] {
+        [pin] => Ok((PeerId::Key(pin.key), name_of(pin), pin.blocked)),
+        several => Err(which_pin("/forget", word, several)),
+    }
+}
+
+/// `/add bob`, `/add 192.0.2.7:5000`, `/add KEY`
+fn add(word: &str, line: &str, directory: &dyn Directory) -> Turn {
+    if let Ok(key) = word.parse::<PublicKey>() {
+        let known = directory.pin_of(key.into());
+        if known.as_ref().is_some_and(|pin| pin.blocked) {
+            return wrong(&format!("That key is blocked; /unblock {} ends that.", beginning(key)), line);
+        }
+        return act(Act::Add(record(PeerId::Key(key), known.as_ref())));
+    }
+    match find(word, directory) {
+        Ok(Named::Exactly(chosen)) => match chosen.peer() {
+            Some(Recipient::Peer(id)) => act(Act::Add(record(id, directory.pin_of(id.into()).as_ref()))),
+            // Whoever answers there becomes a contact.
+            Some(Recipient::Address(_)) => act(Act::Connect(chosen.target)),
+            None => wrong("/add goes for one peer at a time; name one.", line),
+        },
+        Ok(Named::Perhaps(chosen)) => {
+            let sentence = format!("Nobody is called `{}`; did you mean {}?", shown(word), chosen.label);
+            wrong(&sentence, &format!("/add {}", chosen.label))
+        }
+        Ok(Named::NeedsPort(ip)) => wrong(&format!("Write the port too, like /add {ip}:5000."), line),
+        Err(lost) => wrong(&lost.sentence(word, " or a whole key"), line),
+    }
+}
+
+/// The entry of a new contact, of which this is known.
+fn record(id: PeerId, known: Option<&Pin>) -> ContactRecord {
+    ContactRecord {
+        id,
+        name: known.and_then(|pin| pin.name.clone()),
+        verified: known.and_then(|pin| pin.verified),
+        blocked: false,
+        addrs: known.map(|pin| pin.given.clone()).unwrap_or_default(),
     }
 }
 

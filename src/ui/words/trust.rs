@@ -161,7 +161,7 @@ fn choices(offer: &Offer, voice: &Voice<'_>) -> Vec<(String, String)> {
 }
 
 /// As much of a key as is typed to name it.
-pub(in crate::ui) fn beginning(key: PublicKey) -> String {
+pub(crate) fn beginning(key: PublicKey) -> String {
     key.to_string().chars().take(BEGINNING).collect()
 }
 
@@ -228,14 +228,18 @@ fn decided(decision: &Decision) -> String {
         Decision::Blocked(pin) => {
             let key = beginning(pin.key);
             format!(
-                "{} with the key {key}… is blocked: nothing goes to it and nothing of it is shown. /unpin {key} ends that.",
+                "{} with the key {key}… is blocked: nothing goes to it and nothing of it is shown. /unblock {key} ends that.",
                 name_of(pin)
             )
         }
-        Decision::Unpinned(pin) => format!(
-            "The key of {} is forgotten: texts may go there in plain, and the next key that comes is taken for new.",
-            name_of(pin)
-        ),
+        Decision::Unblocked(pin) => {
+            format!("{} is no longer blocked, and not verified; /verify compares the key.", name_of(pin))
+        }
+        Decision::Forgotten(who, _) => {
+            format!("{} is no contact any more. Messages stay in the history.", who_name(who))
+        }
+        Decision::Added(who, true) => format!("{} is a contact now.", who_name(who)),
+        Decision::Added(who, false) => format!("{}: the contact was changed.", who_name(who)),
         Decision::Verified(pin) => {
             format!("{} is verified, and has a {VERIFIED} or that word behind its name.", name_of(pin))
         }
@@ -247,13 +251,19 @@ fn decided(decision: &Decision) -> String {
     }
 }
 
+/// The name of a peer, or what it is known by.
+fn who_name(who: &PeerInfo) -> String {
+    who.name.as_ref().map_or_else(|| who.id.to_string(), ToString::to_string)
+}
+
 fn undecided(unknown: Unknown) -> &'static str {
     match unknown {
         Unknown::Offer => "That key does not wait for your word any more; /offers lists those that do.",
         Unknown::Pin => {
             "That key is not known, is blocked, or is not the one that the new key came in the place of."
         }
-        Unknown::NoRoom => "More keys are known than can be kept; /unpin one first.",
+        Unknown::NoRoom => "There are as many contacts as can be kept; /forget one first.",
+        Unknown::NotBlocked => "That key is not blocked.",
     }
 }
 

@@ -71,6 +71,7 @@ fn message_over_the_memory_limit_is_refused() {
         peers: Vec::new(),
         seed: [9; 32],
         pins: Vec::new(),
+        contacts: Vec::new(),
         policy: Policy::default(),
         require_encryption: false,
     };

@@ -101,7 +101,7 @@ impl Reader {
             key: None,
             also: Vec::new(),
         };
-        let (_, actions) = state.start(vec![bob], Time::default());
+        let (_, actions) = state.start(vec![bob], Vec::new(), Time::default());
         let mut reader = Self {
             form,
             state,

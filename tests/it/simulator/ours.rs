@@ -85,9 +85,10 @@ impl World {
                     let ours = self.ours_mut(pid);
                     if let Err(PlainRequest { job, to, .. }) = ours.dialer.push(transmit) {
                         let result = SendResult::Failed(SendError::NoResources);
-                        actions.extend(
-                            ours.state.plain_sent(PlainResult { job, to, result, parts: (0, 1), capability: None }, time),
-                        );
+                        actions.extend(ours.state.plain_sent(
+                            PlainResult { job, to, result, parts: (0, 1), capability: None },
+                            time,
+                        ));
                     }
                 }
             }

@@ -88,7 +88,8 @@ impl World {
                 self.learn_if_own(pid, peer.addr.ip(), peer.addr.port());
             }
             self.wait_for(pid, OpId(1), "the first dialing", ANSWERED_WITHIN, 0);
-            let (op, _) = self.with_state(pid, Cause::Command, |state, now| state.start(statics, now));
+            let (op, _) =
+                self.with_state(pid, Cause::Command, |state, now| state.start(statics, Vec::new(), now));
             assert_eq!(op, OpId(1), "the first command has the first number");
             self.restores(pid);
             self.turn_over(pid);

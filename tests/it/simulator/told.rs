@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use p2p_chat::core::{
-    Event as Told, GONE_AFTER, OfflineReason, OpId, PinChange, Verification, WaitingMessage,
+    ContactChange, Event as Told, GONE_AFTER, OfflineReason, OpId, Verification, WaitingMessage,
 };
 use p2p_chat::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
 use p2p_chat::model::key::PublicKey;
@@ -75,13 +75,14 @@ impl World {
                 let what = format!("went: {why:?}");
                 self.count(what);
             }
-            Told::PinsChanged => {
-                let changes = self.ours_mut(pid).state.take_pin_changes();
+            Told::ContactsChanged => {
+                let changes = self.ours_mut(pid).state.take_contact_changes();
                 let keyed = self.keyed_mut(pid);
                 for change in changes {
                     match change {
-                        PinChange::Write(pin) => drop(keyed.pins.insert(pin.key, pin)),
-                        PinChange::Forget(key) => drop(keyed.pins.remove(&key)),
+                        ContactChange::Key(pin) => drop(keyed.pins.insert(pin.key, pin)),
+                        ContactChange::Forgotten(PeerId::Key(key)) => drop(keyed.pins.remove(&key)),
+                        ContactChange::Legacy(..) | ContactChange::Forgotten(PeerId::Legacy(_)) => {}
                     }
                 }
             }

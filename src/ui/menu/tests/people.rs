@@ -11,7 +11,7 @@ fn key(byte: u8) -> PublicKey {
 fn pin(name: &str, byte: u8) -> Pin {
     let name = Some(PeerName::new(name));
     let (key, addrs) = (key(byte), Vec::new());
-    Pin { key, name, contact: true, addrs, first_seen: 0, verified: None, blocked: false }
+    Pin { key, name, contact: true, addrs, given: Vec::new(), first_seen: 0, verified: None, blocked: false }
 }
 
 /// An online stranger with a key.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::core::Meeting;
 use crate::model::address::Source;
+use crate::model::peer_id::PeerId;
 
 fn key(byte: u8) -> PublicKey {
     PublicKey::new([byte; 32])
@@ -18,6 +19,7 @@ fn pin(name: &str, byte: u8, port: u16) -> Pin {
         name: Some(PeerName::new(name)),
         contact: true,
         addrs: vec![addr(port)],
+        given: Vec::new(),
         first_seen: 0,
         verified: None,
         blocked: false,
@@ -118,7 +120,7 @@ fn whose_key_is_meant_is_named_exactly_by_name_number_address_or_the_beginning_o
         ("/verify 4", "Dan is spoken to in plain and has shown no key.", "/verify 4"),
         ("/verify zoe", "No key is known by the name, or that begins with, `zoe`.", "/verify zoe"),
         ("/verify all", "/verify goes for one peer at a time; name one.", "/verify all"),
-        ("/verify carla", "Carla is blocked; /unpin ", ""),
+        ("/verify carla", "Carla is blocked; /unblock ", ""),
         ("/verify", "Name somebody: /verify WHOM.", "/verify "),
         ("/verify bob carol", "/verify goes for one peer; `carol` is too much.", "/verify bob carol"),
     ] {
@@ -141,13 +143,13 @@ fn a_plain_peer_of_a_known_name_is_not_who_is_meant() {
 #[test]
 fn where_a_name_fits_several_keys_the_beginning_of_one_is_asked_for() {
     let people = with_pins([pins(), vec![pin("Bob", 9, 5009)]].concat(), Vec::new());
-    let (act, said, refill) = after(&mut menu(), &["/unpin bob"], &people);
-    assert_eq!((act, refill), (None, Some(Refill::Edit("/unpin ".into()))));
+    let (act, said, refill) = after(&mut menu(), &["/forget bob"], &people);
+    assert_eq!((act, refill), (None, Some(Refill::Edit("/forget ".into()))));
     assert_eq!(
         said,
         "`bob` fits 2 keys; give the beginning of one: aeaqcaib for Bob at 127.0.0.1:5001, beeqscij for Bob at 127.0.0.1:5009."
     );
-    assert_eq!(act_of(&["/unpin beeqscij", "yes"], &people), Some(Act::Unpin(key(9))));
+    assert_eq!(act_of(&["/forget beeqscij", "yes"], &people), Some(Act::Forget(PeerId::Key(key(9)))));
     assert_eq!(
         act_of(&["/key bob"], &people),
         Some(Act::ShowPins(vec![people.pins[0].clone(), people.pins[4].clone()]))
@@ -158,7 +160,7 @@ fn where_a_name_fits_several_keys_the_beginning_of_one_is_asked_for() {
 fn a_key_is_forgotten_only_after_the_consequence_was_read() {
     let people = known(Vec::new());
     let mut menu = menu();
-    let (act, said, _) = after(&mut menu, &["/unpin bob"], &people);
+    let (act, said, _) = after(&mut menu, &["/forget bob"], &people);
     assert_eq!(act, None);
     assert!(
         said.starts_with(
@@ -168,9 +170,9 @@ fn a_key_is_forgotten_only_after_the_consequence_was_read() {
     );
     assert_eq!(menu.prompt(), "Forget the key of Bob? yes/no: ");
     assert_eq!(after(&mut menu, &["n"], &people), (None, "Nothing is changed.".into(), None));
-    assert_eq!(act_of(&["/unpin bob", "y"], &people), Some(Act::Unpin(key(1))));
-    let (act, said, _) = after(&mut menu, &["/unpin carla", "yes"], &people);
-    assert_eq!(act, Some(Act::Unpin(key(6))));
+    assert_eq!(act_of(&["/forget bob", "y"], &people), Some(Act::Forget(PeerId::Key(key(1)))));
+    let (act, said, _) = after(&mut menu, &["/forget carla", "yes"], &people);
+    assert_eq!(act, Some(Act::Forget(PeerId::Key(key(6)))));
     assert!(said.contains("Carla is not blocked any more then"), "{said}");
 }
 

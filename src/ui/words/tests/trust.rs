@@ -16,6 +16,7 @@ fn pin(name: &str, byte: u8) -> Pin {
         name: Some(PeerName::new(name)),
         contact: true,
         addrs: vec!["192.0.2.7:5000".parse().unwrap()],
+        given: Vec::new(),
         first_seen: 3 * DAY,
         verified: None,
         blocked: false,
@@ -159,11 +160,16 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         ),
         (
             Event::Decided(Decision::Blocked(pin("Bob", 2))),
-            "Bob with the key aibaeaqc… is blocked: nothing goes to it and nothing of it is shown. /unpin aibaeaqc ends that.",
+            "Bob with the key aibaeaqc… is blocked: nothing goes to it and nothing of it is shown. /unblock aibaeaqc ends that.",
         ),
         (
-            Event::Decided(Decision::Unpinned(pin("Bob", 2))),
-            "The key of Bob is forgotten: texts may go there in plain, and the next key that comes is taken for new.",
+            Event::Decided(Decision::Forgotten(bob(), None)),
+            "Bob is no contact any more. Messages stay in the history.",
+        ),
+        (Event::Decided(Decision::Added(bob(), true)), "Bob is a contact now."),
+        (
+            Event::Decided(Decision::Unblocked(pin("Bob", 2))),
+            "Bob is no longer blocked, and not verified; /verify compares the key.",
         ),
         (
             Event::Decided(Decision::Verified(pin("Bob", 2))),
@@ -183,7 +189,7 @@ fn everything_else_about_keys_is_one_clear_sentence() {
             Event::Undecided(Unknown::Pin),
             "That key is not known, is blocked, or is not the one that the new key came in the place of.",
         ),
-        (Event::Undecided(Unknown::NoRoom), "More keys are known than can be kept; /unpin one first."),
+        (Event::Undecided(Unknown::NoRoom), "There are as many contacts as can be kept; /forget one first."),
     ] {
         assert_eq!(told_in(&event, false), expected);
     }

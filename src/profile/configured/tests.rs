@@ -29,6 +29,7 @@ fn pin(number: u8, name: &str, ports: &[u16]) -> Pin {
         name,
         contact: true,
         addrs: addrs(ports),
+        given: addrs(ports),
         first_seen: 1,
         verified: None,
         blocked: false,
@@ -56,15 +57,14 @@ fn listed(number: u8, name: &str, ports: &[u16]) -> StaticPeer {
 
 /// Returns the pins, the entry, and the warnings after the entry is applied.
 fn configured(pins: &[Pin], entry: StaticPeer) -> (Vec<Pin>, StaticPeer, Vec<String>) {
-    let mut known = KnownPeers::open(None).unwrap();
-    known.note(pins.iter().cloned().map(PinChange::Write)).unwrap();
+    let mut pins: BTreeMap<PublicKey, Pin> = pins.iter().cloned().map(|pin| (pin.key, pin)).collect();
     let mut peers = vec![entry];
-    let told = known.configure(&mut peers, ME, NOW);
+    let told = configure(&mut pins, &mut peers, ME, NOW);
     for sentence in &told {
         assert!(sentence.ends_with('.') && !sentence.contains('\n'), "{sentence}");
     }
     let entry = peers.pop().expect("still listed");
-    (known.pins().cloned().collect(), entry, told)
+    (pins.into_values().collect(), entry, told)
 }
 
 #[test]
@@ -147,30 +147,31 @@ fn blocked_key_stays_blocked_and_holds_no_name() {
 
 #[test]
 fn own_entry_is_dropped() {
-    let mut known = KnownPeers::open(None).unwrap();
+    let mut pins = BTreeMap::new();
     let mut peers =
         vec![StaticPeer { key: Some(ME), ..listed(1, "Me", &[5000, 5001]) }, listed(2, "Bob", &[1])];
-    assert_eq!(known.configure(&mut peers, ME, NOW), [""; 0]);
-    assert_eq!((known.pins().count(), peers), (1, vec![listed(2, "Bob", &[1])]));
+    assert_eq!(configure(&mut pins, &mut peers, ME, NOW), [""; 0]);
+    assert_eq!((pins.len(), peers), (1, vec![listed(2, "Bob", &[1])]));
 }
 
 #[test]
 fn first_of_two_listed_keys_gets_the_name() {
-    let mut known = KnownPeers::open(None).unwrap();
-    known.configure(&mut vec![listed(1, "Bob", &[1]), listed(2, "BOB", &[2])], ME, NOW);
-    let names: Vec<_> = known.pins().map(|pin| pin.name.clone()).collect();
+    let mut pins = BTreeMap::new();
+    configure(&mut pins, &mut vec![listed(1, "Bob", &[1]), listed(2, "BOB", &[2])], ME, NOW);
+    let names: Vec<_> = pins.values().map(|pin| pin.name.clone()).collect();
     assert_eq!(names, [Some(PeerName::new("Bob")), None]);
 }
 
 #[test]
 fn full_list_of_contacts_is_reported() {
-    let mut known = KnownPeers::open(None).unwrap();
     let numbered = |number: usize| {
         let mut bytes = [7; KEY_BYTES];
         bytes[..8].copy_from_slice(&number.to_be_bytes());
-        PinChange::Write(Pin { key: PublicKey::new(bytes), ..pin(1, "Bob", &[]) })
+        let key = PublicKey::new(bytes);
+        (key, Pin { key, ..pin(1, "Bob", &[]) })
     };
-    known.note((0..crate::core::MAX_CONTACTS).map(numbered)).unwrap();
-    let told = known.configure(&mut vec![listed(1, "Bob", &[5000])], ME, NOW);
-    assert!(matches!(&told[..], [line] if line.starts_with("More than 10000 contacts or 10000 strangers")));
+    let mut pins: BTreeMap<_, _> = (0..MAX_CONTACTS).map(numbered).collect();
+    let told = configure(&mut pins, &mut vec![listed(1, "Bob", &[5000])], ME, NOW);
+    assert!(matches!(&told[..], [line] if line.starts_with("There are 10000 contacts already")));
+    assert_eq!(pins.len(), MAX_CONTACTS);
 }

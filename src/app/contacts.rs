@@ -1,0 +1,356 @@
+//! Contacts, as the user has them in contacts.toml: saves what the core and the prompt decide, and
+//! takes over what the user edits by hand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use super::tell::standing;
+use super::{App, People, clock};
+use crate::core::{Command, ContactChange, ContactRecord, PeerInfo, Pin, PresenceStatus, Row};
+use crate::model::key::PublicKey;
+use crate::model::name::{Name, folded};
+use crate::model::peer_id::{LegacyId, PeerId, Recipient};
+use crate::profile;
+use crate::profile::contacts::{Change, Contact, Contacts, ContactsError};
+use crate::ui::{self, Ink, Line};
+
+/// Time between two writes of the file for what the core reports. A crash loses the changes of this
+/// time; what the user decides is written at once.
+const SAVE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often the file is looked at while nothing happens: soon enough for somebody who edits it in
+/// another window, and rare enough for an idle laptop.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Contacts that `/contacts` lists at most; the rest is counted.
+const MAX_LISTED: usize = 50;
+
+/// The contacts of the profile, and what is not saved yet.
+pub(super) struct ContactBook {
+    pub(super) file: Contacts,
+    /// Keys of contacts and strangers at the start.
+    pub(super) pins: BTreeMap<PublicKey, Pin>,
+    /// What the core reported since the last write.
+    unsaved: BTreeMap<PeerId, Option<Pin>>,
+    saved_at: Option<Instant>,
+    looked_at: Instant,
+}
+
+impl ContactBook {
+    pub(super) fn new(file: Contacts, pins: BTreeMap<PublicKey, Pin>) -> Self {
+        Self { file, pins, unsaved: BTreeMap::new(), saved_at: None, looked_at: Instant::now() }
+    }
+
+    /// When to write what the core reported.
+    fn save_due(&self) -> Option<Instant> {
+        let due = || self.saved_at.map_or_else(Instant::now, |at| at + SAVE_PAUSE);
+        (!self.unsaved.is_empty()).then(due)
+    }
+
+    /// When something is to be done at the latest.
+    pub(super) fn due(&self) -> Instant {
+        let look = self.looked_at + RELOAD_INTERVAL;
+        self.save_due().map_or(look, |save| save.min(look))
+    }
+
+    /// The entry of a contact, or a new one.
+    fn entry(&self, id: PeerId) -> Contact {
+        self.file.get(id).cloned().unwrap_or_else(|| Contact::new(id))
+    }
+}
+
+/// The peer that an alias or a mark of the user is saved for: at an address where no peer has proven
+/// itself it is the legacy peer there.
+fn saved_for(id: Recipient) -> Option<PeerId> {
+    match id {
+        Recipient::Peer(id) => Some(id),
+        Recipient::Address(addr) => addr.plain().map(|addr| PeerId::Legacy(LegacyId::saved_as(addr))),
+    }
+}
+
+impl App {
+    /// Takes what the core has to save of contacts.
+    pub(super) fn note_contacts(&mut self) {
+        for change in self.node.take_contact_changes() {
+            match change {
+                ContactChange::Key(pin) => {
+                    let id = PeerId::Key(pin.key);
+                    if pin.contact {
+                        self.contacts.unsaved.insert(id, Some(pin));
+                    }
+                }
+                ContactChange::Legacy(id, name) => {
+                    let entry = self.contacts.entry(id);
+                    let contact = Contact { name: name.or(entry.name.clone()), ..entry };
+                    self.save_contact(contact);
+                }
+                ContactChange::Forgotten(id) => {
+                    if self.contacts.file.get(id).is_some() {
+                        self.contacts.unsaved.insert(id, None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes what the core reported.
+    pub(super) fn save_contacts(&mut self) {
+        let unsaved = std::mem::take(&mut self.contacts.unsaved);
+        let mut changed = Vec::new();
+        for (id, pin) in unsaved {
+            let Some(pin) = pin else {
+                let removed = self.contacts.file.remove(id).map(drop);
+                self.saved(removed);
+                continue;
+            };
+            let entry = self.contacts.entry(id);
+            let contact = Contact {
+                name: pin.name.or(entry.name.clone()),
+                verified: pin.verified,
+                blocked: pin.blocked,
+                addrs: pin.given,
+                ..entry
+            };
+            if self.contacts.file.get(id) != Some(&contact) {
+                changed.push(contact);
+            }
+        }
+        if !changed.is_empty() {
+            let saved = self.contacts.file.set_many(changed);
+            self.saved(saved);
+        }
+        self.contacts.saved_at = Some(Instant::now());
+    }
+
+    fn save_contact(&mut self, contact: Contact) {
+        let saved = self.contacts.file.set(contact);
+        self.saved(saved);
+    }
+
+    fn saved(&mut self, result: Result<(), ContactsError>) {
+        if let Err(error) = result {
+            self.say(Line::of(Ink::Bad, error.to_string()));
+        }
+    }
+
+    /// Does what is due: writes what the core reported, and looks for edits by hand.
+    pub(super) fn tend_contacts(&mut self) {
+        let now = Instant::now();
+        if self.contacts.save_due().is_some_and(|due| due <= now) {
+            self.save_contacts();
+        }
+        if now.duration_since(self.contacts.looked_at) >= RELOAD_INTERVAL {
+            self.contacts.looked_at = now;
+            self.reload_contacts();
+        }
+    }
+
+    fn reload_contacts(&mut self) {
+        match self.contacts.file.reload() {
+            Ok(changes) if changes.is_empty() => {}
+            Ok(changes) => {
+                for change in changes {
+                    match change {
+                        Change::Set(contact) => self.take_edited(contact),
+                        Change::Removed(contact) => self.take_removed(&contact),
+                    }
+                }
+                self.tell_nicknames();
+            }
+            Err(error) => self.say(Line::of(Ink::Bad, error.to_string())),
+        }
+    }
+
+    /// Takes over an entry that was edited by hand.
+    fn take_edited(&mut self, contact: Contact) {
+        let id = Recipient::from(contact.id);
+        self.set_muted(id, contact.muted);
+        let is_same = match (contact.id, self.node.pin_of(id)) {
+            (PeerId::Key(_), Some(pin)) => {
+                pin.contact
+                    && pin.blocked == contact.blocked
+                    && pin.verified == contact.verified.filter(|_| !contact.blocked)
+                    && pin.given == contact.addrs
+                    && (contact.name.is_none() || pin.name == contact.name)
+            }
+            (PeerId::Key(_), None) => false,
+            (PeerId::Legacy(_), _) => self.node.is_contact(id),
+        };
+        if !is_same {
+            let Contact { id, name, verified, blocked, addrs, .. } = contact;
+            let contact = ContactRecord { id, name, verified, blocked, addrs };
+            self.node.command(Command::SetContact { contact, date: clock::seconds() });
+        }
+    }
+
+    fn take_removed(&mut self, contact: &Contact) {
+        let id = Recipient::from(contact.id);
+        self.set_muted(id, false);
+        if self.node.is_contact(id) {
+            self.node.command(Command::Forget(contact.id));
+        }
+    }
+
+    fn set_muted(&mut self, id: Recipient, muted: bool) {
+        if muted {
+            self.muted.entry(id).or_insert(0);
+        } else {
+            self.muted.remove(&id);
+        }
+    }
+
+    /// Mutes the contacts that were muted in an earlier run.
+    pub(super) fn mute_contacts(&mut self) {
+        let muted = self.contacts.file.all().filter(|contact| contact.muted);
+        let ids: BTreeSet<Recipient> = muted.map(|contact| contact.id.into()).collect();
+        self.muted.extend(ids.into_iter().map(|id| (id, 0)));
+    }
+
+    /// Records in contacts.toml whether a contact is muted. A stranger is muted in this run only.
+    pub(super) fn save_muted(&mut self, id: Recipient, muted: bool) {
+        let Recipient::Peer(peer) = id else { return };
+        if self.node.is_contact(id) || self.contacts.file.get(peer).is_some() {
+            let contact = Contact { muted, ..self.contacts.entry(peer) };
+            self.save_contact(contact);
+        }
+    }
+
+    /// Gives a peer an alias, or takes it away.
+    pub(super) fn nickname(&mut self, id: Recipient, label: &str, name: Option<Name>) {
+        let at = self.place_of(id);
+        let line = match &name {
+            Some(name) => format!("{label} ({at}) is called {name} here, also the next time."),
+            None if self.labels.nickname(id).is_none() => {
+                self.say(format!("{label} has no alias; /alias {label} NAME gives one."));
+                return;
+            }
+            None => format!("{label} ({at}) no longer has an alias."),
+        };
+        let people = People { node: &self.node, labels: &self.labels };
+        if let Some(name) = &name
+            && let Some(other) = ui::contact_called(name, id, &people)
+        {
+            let at = self.place_of(other);
+            let line = format!("{name} is the name of another contact ({at}); choose another alias.");
+            self.say(Line::of(Ink::Bad, line));
+            return;
+        }
+        let Some(peer) = saved_for(id) else {
+            self.say(Line::of(
+                Ink::Bad,
+                "Connect first: an alias belongs to a peer, and none answered there yet.",
+            ));
+            return;
+        };
+        let is_unproven = name.is_some() && matches!(id, Recipient::Address(_));
+        // What the core knows of the contact is saved with it.
+        self.note_contacts();
+        self.save_contacts();
+        let entry = self.contacts.entry(peer);
+        let known = entry.name.clone().or_else(|| self.node.pin_of(id).and_then(|pin| pin.name));
+        match self.contacts.file.set(Contact { alias: name, name: known, ..entry }) {
+            Err(error) => self.say(Line::of(Ink::Bad, error.to_string())),
+            Ok(()) => {
+                if is_unproven {
+                    self.named_unproven.insert(id);
+                }
+                self.tell_nicknames();
+                let label = self.labels.label(id, None);
+                self.menu.relabel(id, &label);
+                self.say(line);
+            }
+        }
+    }
+
+    /// Moves an alias from one recipient to another that has none.
+    pub(super) fn move_nickname(&mut self, from: Recipient, to: Recipient) {
+        let (Some(old), Some(new)) = (saved_for(from), saved_for(to)) else { return };
+        let Some(alias) = self.contacts.file.get(old).and_then(|contact| contact.alias.clone()) else {
+            return;
+        };
+        if old == new {
+            return;
+        }
+        let taken = self.contacts.file.set(Contact { alias: None, ..self.contacts.entry(old) });
+        self.saved(taken);
+        let entry = self.contacts.entry(new);
+        if entry.alias.is_none() {
+            let given = self.contacts.file.set(Contact { alias: Some(alias), ..entry });
+            self.saved(given);
+        }
+        if matches!(from, Recipient::Address(_)) && to.public_key().is_some() {
+            // The entry stood for whoever is at the address.
+            let removed = self.contacts.file.remove(old).map(drop);
+            self.saved(removed);
+        }
+        self.tell_nicknames();
+    }
+
+    /// Passes the aliases to the labels and the node.
+    pub(super) fn tell_nicknames(&mut self) {
+        let all = profile::aliases(&self.contacts.file);
+        for (id, _) in self.labels.nicknames().filter(|(id, _)| !all.contains_key(id)) {
+            self.node.set_alias(id, None);
+        }
+        for (id, name) in all.iter().filter(|(id, name)| self.labels.nickname(**id) != Some(name)) {
+            self.node.set_alias(*id, Some(name.clone()));
+        }
+        self.labels.set_nicknames(all);
+    }
+
+    /// Gives aliases and labels to all peers known at startup.
+    pub(super) fn name_everybody(&mut self) {
+        self.tell_nicknames();
+        let contacts = self.node.unlisted_contacts().into_iter().map(|pin| (pin.key.into(), pin.name));
+        let rows = self.node.rows().into_iter().map(|row| (row.id, row.name));
+        for (id, name) in contacts.chain(rows) {
+            let (addr, verification) = (self.node.dialed_at(id), self.node.verification_of(id));
+            let node = &self.node;
+            let who = PeerInfo { id, name, addr, claimed: None, verification };
+            self.labels.meet(&who, |id| standing(node, id));
+        }
+    }
+
+    /// Lists the contacts, by name.
+    pub(super) fn list_contacts(&mut self) {
+        // What the core has to save belongs to the list.
+        self.note_contacts();
+        self.save_contacts();
+        let rows: BTreeMap<Recipient, Row> = self.node.rows().into_iter().map(|row| (row.id, row)).collect();
+        let line = |contact: &Contact| {
+            let id = Recipient::from(contact.id);
+            let label = self.labels.label(id, contact.name.as_ref());
+            let row = rows.get(&id);
+            let state = match row.map(|row| (row.state, row.last_heard)) {
+                Some((PresenceStatus::Connected | PresenceStatus::Online, _)) => "online".to_owned(),
+                Some((PresenceStatus::Unreachable, _)) => "unreachable".to_owned(),
+                Some((PresenceStatus::Offline, Some(ago))) => format!("last seen {}", ui::ago(ago)),
+                Some((PresenceStatus::Offline, None)) | None => "not seen yet".to_owned(),
+            };
+            let marks = [
+                (contact.verified.is_some() && !contact.blocked, "verified"),
+                (contact.muted, "muted"),
+                (contact.blocked, "blocked"),
+            ];
+            let marks: Vec<&str> =
+                marks.into_iter().filter(|(is_so, _)| *is_so).map(|(_, mark)| mark).collect();
+            let marks = if marks.is_empty() { String::new() } else { format!(" ({})", marks.join(", ")) };
+            let place = match contact.id {
+                PeerId::Key(key) => format!("key {}", ui::beginning(key)),
+                PeerId::Legacy(legacy) => format!("{}, unencrypted", legacy.addr()),
+            };
+            (folded(&label), format!("{label}{marks}: {state}, {place}"))
+        };
+        let mut lines: Vec<(String, String)> = self.contacts.file.all().map(line).collect();
+        if lines.is_empty() {
+            self.say("You have no contacts yet. Whoever you write to becomes one; /add WHOM adds somebody.");
+        }
+        lines.sort();
+        let more = lines.len().saturating_sub(MAX_LISTED);
+        lines.truncate(MAX_LISTED);
+        lines.into_iter().for_each(|(_, line)| self.say(line));
+        if more > 0 {
+            self.say(format!("And {more} more; `p2p-chat contacts` lists all."));
+        }
+    }
+}

@@ -1,0 +1,66 @@
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::model::key::KEY_BYTES;
+use crate::model::name::PeerName;
+use crate::store::in_memory;
+
+const KNOWN: &str = "[[peer]]
+key = \"aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq\"
+name = \"Bob\"
+addresses = [\"192.0.2.7:5000\"]
+contact = true
+first_seen = \"2026-11-21T10:00:00Z\"
+
+[[peer]]
+key = \"aibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaiba\"
+name = \"Dave\"
+addresses = [\"192.0.2.8:5000\"]
+first_seen = \"2026-11-21T10:00:00Z\"
+";
+
+const ALIASES: &str = "version = 2
+[[alias]]
+key = \"aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq\"
+name = \"Boss\"
+";
+
+fn key(byte: u8) -> PublicKey {
+    PublicKey::new([byte; KEY_BYTES])
+}
+
+#[test]
+fn older_files_are_taken_over_once() {
+    let dir = TempDir::new().unwrap();
+    let folder = dir.path().join("profile");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("known_peers.toml"), KNOWN).unwrap();
+    fs::write(dir.path().join("aliases.toml"), ALIASES).unwrap();
+    let mut store = in_memory().unwrap();
+    let places = Places { folder: Some(&folder), data: Some(dir.path()), saves: true };
+    for start in 1..=2 {
+        let book = AddressBook::open(places, &mut store, 5_000).unwrap();
+        let bob = book.contacts.get(PeerId::Key(key(1))).expect("a contact");
+        assert_eq!(bob.alias.as_ref().map(Name::as_str), Some("Boss"), "start {start}");
+        let names: Vec<_> = book.pins.values().map(|pin| (pin.name.clone(), pin.contact)).collect();
+        let name = |name| Some(PeerName::new(name));
+        assert_eq!(names, [(name("Bob"), true), (name("Dave"), false)], "start {start}");
+        assert_eq!(book.pins[&key(2)].addrs, ["192.0.2.8:5000".parse().unwrap()]);
+        let known = book.known_contacts(8_000);
+        assert_eq!(known[0].last_seen, Some(Duration::from_secs(3)));
+    }
+    assert!(!folder.join("known_peers.toml").exists() && folder.join("known_peers.toml.old").exists());
+}
+
+#[test]
+fn reader_takes_over_older_files_and_saves_nothing() {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("known_peers.toml"), KNOWN).unwrap();
+    let mut store = in_memory().unwrap();
+    let places = Places { folder: Some(dir.path()), data: None, saves: false };
+    let book = AddressBook::open(places, &mut store, 0).unwrap();
+    assert!(book.pins[&key(1)].contact && book.contacts.get(PeerId::Key(key(1))).is_some());
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}

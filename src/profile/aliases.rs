@@ -1,0 +1,273 @@
+//! `aliases.toml`, in which versions before contacts.toml kept the nicknames of all profiles. It is
+//! read once for each profile.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::config::{ConfigError, mistake, read_text, toml_words};
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::name::Name;
+use crate::model::peer_id::{LegacyId, PeerId, Recipient};
+use crate::net;
+
+/// The file of the nicknames.
+const ALIASES_FILE: &str = "aliases.toml";
+
+/// The version of the file in which a nickname of an address is that of the legacy peer there.
+/// Earlier files have no version, and the address may be that of a peer with a key.
+const VERSION: u32 = 2;
+
+/// Nicknames that are kept: more friends than anybody names.
+const MAX_ALIASES: usize = 1_000;
+
+/// The user's nicknames for peers.
+///
+/// A nickname belongs to a key, or to the legacy peer at an address and to the address itself as
+/// long as no peer has proven itself there. A peer with a key never has the nickname of its
+/// address.
+#[derive(Debug)]
+pub(super) struct Aliases {
+    all: BTreeMap<Recipient, Name>,
+    /// The file is from an earlier version, which named peers with a key by their address.
+    is_earlier: bool,
+}
+
+/// The recipient that a nickname is saved for: an IPv4 address as the legacy peer there.
+fn kept_as(id: Recipient) -> Recipient {
+    let plain = match id {
+        Recipient::Address(addr) => addr.plain(),
+        Recipient::Peer(_) => None,
+    };
+    plain.map_or(id, |addr| PeerId::Legacy(LegacyId::saved_as(addr)).into())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AliasFile {
+    #[serde(default)]
+    version: u32,
+    #[serde(default)]
+    alias: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    key: Option<Spanned<String>>,
+    address: Option<Spanned<String>>,
+    name: Spanned<String>,
+}
+
+impl Aliases {
+    /// Those that are kept in this directory, which need not exist.
+    ///
+    /// # Errors
+    /// Where the file is there and cannot be read, or holds a mistake.
+    pub(super) fn open(folder: Option<&Path>) -> Result<Self, ConfigError> {
+        let all = folder.map_or_else(|| Ok(BTreeMap::new()), read)?;
+        let is_earlier = !all.is_empty() && folder.is_some_and(is_earlier);
+        Ok(Self { all, is_earlier })
+    }
+
+    /// The nicknames of all peers. Those that a file of an earlier version has for the address of a
+    /// key belong to the key. `keys` are all known keys with their addresses.
+    pub(super) fn by_peer<'a>(
+        mut self,
+        keys: impl IntoIterator<Item = (PublicKey, &'a [PeerAddr])>,
+    ) -> BTreeMap<Recipient, Name> {
+        for (id, key) in self.with_key(keys) {
+            if let Some(name) = self.all.remove(&id) {
+                self.all.entry(key.into()).or_insert(name);
+            }
+        }
+        self.all
+    }
+
+    /// Returns the nicknames by address that belong to a key: the address is the key's only one,
+    /// and no other key was ever there. Only a file of an earlier version has such nicknames: in
+    /// this version a nickname of an address belongs to a legacy peer, and no key gets it. `keys`
+    /// are all known keys with their addresses.
+    fn with_key<'a>(
+        &self,
+        keys: impl IntoIterator<Item = (PublicKey, &'a [PeerAddr])>,
+    ) -> Vec<(Recipient, PublicKey)> {
+        if !self.is_earlier {
+            return Vec::new();
+        }
+        let mut there: BTreeMap<PeerAddr, Vec<(PublicKey, bool)>> = BTreeMap::new();
+        for (key, addrs) in keys {
+            for addr in addrs {
+                there.entry(*addr).or_default().push((key, addrs.len() == 1));
+            }
+        }
+        let key_at = |id: &Recipient| match there.get(&id.addr()?).map(Vec::as_slice) {
+            Some([(key, true)]) => Some((*id, *key)),
+            _ => None,
+        };
+        self.all.keys().filter_map(key_at).collect()
+    }
+}
+
+/// Whether the file is from an earlier version.
+fn is_earlier(folder: &Path) -> bool {
+    let text = read_text(&folder.join(ALIASES_FILE)).unwrap_or_default();
+    toml::from_str::<AliasFile>(&text).is_ok_and(|file| file.version < VERSION)
+}
+
+fn read(folder: &Path) -> Result<BTreeMap<Recipient, Name>, ConfigError> {
+    let path = folder.join(ALIASES_FILE);
+    let text = match read_text(&path) {
+        // Also where the directory is a file: nothing is kept there.
+        Err(ConfigError::Unreadable(_, error))
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            return Ok(BTreeMap::new());
+        }
+        text => text?,
+    };
+    aliases_of(&path, &text)
+}
+
+/// Returns the nicknames that the text of an aliases.toml lists. `path` is for errors only.
+///
+/// # Errors
+/// The first mistake, with its line.
+pub fn aliases_of(path: &Path, text: &str) -> Result<BTreeMap<Recipient, Name>, ConfigError> {
+    parse(text).map_err(|(at, what)| mistake(path, text.as_bytes(), at, &what))
+}
+
+/// The nicknames that `text` lists; a mistake with its place and a sentence.
+fn parse(text: &str) -> Result<BTreeMap<Recipient, Name>, (usize, String)> {
+    let file: AliasFile = toml::from_str(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        let message = toml_words(error.message());
+        (
+            at,
+            format!(
+                "{message}. A list of nicknames has [[alias]] entries, each with a `name` and a `key` or an `address`."
+            ),
+        )
+    })?;
+    let mut all = BTreeMap::new();
+    for entry in file.alias {
+        let (at, id) = whose(&entry)?;
+        let name: Name =
+            entry.name.get_ref().parse().map_err(|error| (entry.name.span().start, format!("{error}")))?;
+        if all.len() >= MAX_ALIASES {
+            return Err((
+                at,
+                format!("more than {MAX_ALIASES} nicknames are listed; keep those that you need."),
+            ));
+        }
+        if all.insert(id, name).is_some() {
+            return Err((at, format!("{id} is listed twice; leave one of the entries out.")));
+        }
+    }
+    Ok(all)
+}
+
+/// The recipient of an entry and the position that names it, or a mistake with its position and a
+/// sentence.
+fn whose(entry: &Entry) -> Result<(usize, Recipient), (usize, String)> {
+    match (&entry.key, &entry.address) {
+        (Some(key), None) => {
+            let at = key.span().start;
+            let key: PublicKey = key.get_ref().parse().map_err(|error| (at, format!("{error}")))?;
+            Ok((at, Recipient::key(key)))
+        }
+        (None, Some(address)) => {
+            let at = address.span().start;
+            let addr = net::parse_addr(address.get_ref()).map_err(|error| (at, format!("{error}")))?;
+            Ok((at, kept_as(Recipient::Address(addr))))
+        }
+        _ => Err((entry.name.span().start, "an [[alias]] entry has either a `key` or an `address`.".into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use tempfile::TempDir;
+
+    fn at(port: u16) -> PeerAddr {
+        PeerAddr::new(std::net::Ipv4Addr::LOCALHOST, port).unwrap()
+    }
+
+    fn key(byte: u8) -> PublicKey {
+        PublicKey::new([byte; 32])
+    }
+
+    /// The aliases in such a file, given the known keys with their addresses.
+    fn read_back(text: &str, keys: &[(PublicKey, Vec<PeerAddr>)]) -> Vec<(Recipient, String)> {
+        let dir = TempDir::new().unwrap();
+        fs::write(dir.path().join(ALIASES_FILE), text).unwrap();
+        let aliases = Aliases::open(Some(dir.path())).unwrap();
+        let keys = keys.iter().map(|(key, addrs)| (*key, &**addrs));
+        aliases.by_peer(keys).into_iter().map(|(id, name)| (id, name.to_string())).collect()
+    }
+
+    #[test]
+    fn aliases_of_keys_and_addresses_are_kept_apart() {
+        let text = format!(
+            "version = 2\n[[alias]]\nkey = \"{}\"\nname = \"Bob\"\n\
+             [[alias]]\naddress = \"127.0.0.1:1\"\nname = \"Boss\"\n\
+             [[alias]]\naddress = \"[::1]:1\"\nname = \"Six\"\n",
+            key(1)
+        );
+        let ipv6: PeerAddr = "[::1]:1".parse().unwrap();
+        let legacy = kept_as(at(1).into());
+        assert!(matches!(legacy, Recipient::Peer(PeerId::Legacy(_))));
+        // In this version an address is that of a legacy peer, whatever key was there.
+        assert_eq!(
+            read_back(&text, &[(key(1), vec![at(1)])]),
+            [(key(1).into(), "Bob".to_owned()), (legacy, "Boss".into()), (ipv6.into(), "Six".into())]
+        );
+    }
+
+    #[test]
+    fn alias_of_an_address_moves_to_its_only_key() {
+        let entry = |port| format!("[[alias]]\naddress = \"127.0.0.1:{port}\"\nname = \"N{port}\"\n");
+        let text: String = (1..=4).map(entry).collect();
+        let keys = [
+            (key(1), vec![at(1)]),
+            (key(2), vec![at(2), at(9)]),
+            (key(3), vec![at(3)]),
+            (key(4), vec![at(3)]),
+        ];
+        // Two addresses of one key, or two keys at one address, are ambiguous; no key was at the
+        // fourth.
+        let legacy = |port: u16| (kept_as(at(port).into()), format!("N{port}"));
+        let expected = [(key(1).into(), "N1".to_owned()), legacy(2), legacy(3), legacy(4)];
+        assert_eq!(read_back(&text, &keys), expected);
+    }
+
+    #[test]
+    fn missing_file_has_no_aliases() {
+        let dir = TempDir::new().unwrap();
+        assert!(Aliases::open(Some(dir.path())).unwrap().by_peer([]).is_empty());
+        assert!(Aliases::open(None).unwrap().by_peer([]).is_empty());
+    }
+
+    #[test]
+    fn each_mistake_is_found_at_its_line() {
+        for (text, line, words) in [
+            ("[[alias]]\naddress = \"127.0.0.1\"\nname = \"x\"", 2, "write IP:PORT"),
+            ("[[alias]]\naddress = \"127.0.0.1:1\"\nname = \"a b\"", 3, "how about `a_b`?"),
+            ("[[alias]]\naddress = \"127.0.0.1:1\"", 1, "missing field `name`"),
+            ("[[alias]]\nkey = \"aeaq\"\nname = \"x\"", 2, "A key has 52"),
+            ("[[alias]]\nname = \"x\"", 2, "either a `key` or an `address`"),
+            ("[[aliases]]\n", 1, "unknown field `aliases`"),
+        ] {
+            let (at, what) = parse(text).unwrap_err();
+            assert_eq!(text[..at].matches('\n').count() + 1, line, "{text:?}: {what}");
+            assert!(what.contains(words), "{text:?}: {what}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The keys in peers.toml: each becomes a contact with the listed addresses as hints.
+//!
+//! peers.toml may have come with the directory the program starts in, so it takes nothing from the
+//! known contacts: a blocked key stays blocked, and another contact keeps its name and address. The
+//! program warns if a verified contact shares an address with a listed key.
+
+use std::collections::BTreeSet;
+
+use std::collections::BTreeMap;
+
+use crate::core::{MAX_CONTACTS, MAX_HINTS, Pin, StaticPeer, Trust};
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::name::folded;
+
+/// Makes contacts of the static peers with a key; drops the entry with our own key, `me`. `now` is in
+/// seconds since 1970. Returns warnings for the user, in whole sentences.
+pub fn configure(
+    pins: &mut BTreeMap<PublicKey, Pin>,
+    peers: &mut Vec<StaticPeer>,
+    me: PublicKey,
+    now: u64,
+) -> Vec<String> {
+    // The entry is about us, not about a program that has our old address now.
+    peers.retain(|peer| peer.key != Some(me));
+    let contacts = pins.values().filter(|pin| pin.contact && !pin.blocked);
+    let named = contacts.flat_map(|pin| &pin.name);
+    let mut names: BTreeSet<String> = named.map(|name| folded(name.as_str())).collect();
+    let mut warnings = Vec::new();
+    for peer in peers {
+        let Some(key) = peer.key else { continue };
+        let known = pins.get(&key);
+        if known.is_some_and(|pin| pin.blocked) {
+            let (addr, key) = (peer.addr, key.grouped());
+            warnings.push(format!("The key that peers.toml has for {addr} is blocked and stays so: {key}."));
+            continue;
+        }
+        let listed: Vec<PeerAddr> = [peer.addr].into_iter().chain(std::mem::take(&mut peer.also)).collect();
+        if known.is_none_or(|pin| pin.trust() != Trust::Verified) {
+            warnings.extend(listed.iter().flat_map(|addr| warnings_for(pins, *addr, key)));
+        }
+        let mut pin = known.cloned().unwrap_or_else(|| Pin {
+            key,
+            // Another contact's name is judged when the peer claims it.
+            name: peer.name.clone().filter(|name| names.insert(folded(name.as_str()))),
+            contact: true,
+            addrs: Vec::new(),
+            given: Vec::new(),
+            first_seen: now,
+            verified: None,
+            blocked: false,
+        });
+        pin.contact = true;
+        add(&mut pin.addrs, &listed);
+        add(&mut pin.given, &listed);
+        let is_contact = pins.get(&key).is_some_and(|pin| pin.contact);
+        if !is_contact && pins.values().filter(|pin| pin.contact).count() >= MAX_CONTACTS {
+            warnings.push(format!(
+                "There are {MAX_CONTACTS} contacts already, so the key that peers.toml has for {} is \
+                     not one of them.",
+                peer.addr
+            ));
+            continue;
+        }
+        pins.insert(key, pin);
+        peer.also = listed[1..].to_vec();
+    }
+    warnings
+}
+
+/// Warnings about verified contacts with another key that were met at a listed address.
+fn warnings_for(
+    pins: &BTreeMap<PublicKey, Pin>,
+    addr: PeerAddr,
+    listed: PublicKey,
+) -> impl Iterator<Item = String> {
+    let is_verified =
+        move |pin: &&Pin| pin.key != listed && pin.trust() == Trust::Verified && pin.addrs.contains(&addr);
+    pins.values().filter(is_verified).map(move |pin| {
+        let name = pin.name.as_ref().map_or_else(|| "a contact".into(), ToString::to_string);
+        let key = pin.key.grouped();
+        format!(
+            "peers.toml has another key for {addr} than that of {name}, which you have verified. \
+                 Messages for {name} still go only to the verified key: {key}."
+        )
+    })
+}
+
+/// Adds listed addresses behind the known ones, which are likelier to work. If there is no room,
+/// the last known ones that are not listed go.
+fn add(known: &mut Vec<PeerAddr>, listed: &[PeerAddr]) {
+    for addr in listed.iter().take(MAX_HINTS) {
+        if known.contains(addr) {
+            continue;
+        }
+        if known.len() >= MAX_HINTS {
+            let last = known.iter().rposition(|addr| !listed.contains(addr));
+            last.map(|at| known.remove(at));
+        }
+        known.push(*addr);
+    }
+    known.truncate(MAX_HINTS);
+}
+
+#[cfg(test)]
+mod tests;
