@@ -9,7 +9,7 @@ use p2p_chat::config::peers::peers_of;
 use p2p_chat::config::{ConfigError, text_of};
 use p2p_chat::core::{MAX_HINTS, MAX_STATIC_PEERS};
 use p2p_chat::model::address::PeerAddr;
-use p2p_chat::{cli, data, settings};
+use p2p_chat::{cli, profile, settings};
 
 use super::printed::assert_harmless;
 

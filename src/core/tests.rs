@@ -68,7 +68,7 @@ impl Story {
                 Output::Plain(transmit) => self.under_way.push(transmit),
                 Output::Session(talk) => self.talks.push(talk),
                 // For the prompt, which shows nothing.
-                Output::Tell(Event::ProvenAt(..)) => {}
+                Output::Tell(Event::ProvenAt(..) | Event::ContactsChanged) => {}
                 Output::Tell(event) => self.told.push(event),
                 Output::Store(id, write) if self.moves_disk => self.writes.push((id, write)),
                 Output::Store(Some(id), _) => {

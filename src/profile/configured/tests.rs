@@ -80,7 +80,8 @@ fn new_key_is_saved_with_addresses_and_name() {
 fn known_pin_stays_and_gets_listed_addresses() {
     let known = verified(pin(1, "Bobby", &[1, 2, 3, 4, 5, 6, 7, 8]));
     let (pins, _, told) = configured(from_ref(&known), listed(1, "Bob", &[5000, 2]));
-    assert_eq!(pins, [Pin { addrs: addrs(&[1, 2, 3, 4, 5, 6, 7, 5000]), ..known }]);
+    let with_listed = addrs(&[1, 2, 3, 4, 5, 6, 7, 5000]);
+    assert_eq!(pins, [Pin { addrs: with_listed.clone(), given: with_listed, ..known }]);
     assert_eq!(told, [""; 0]);
     // None that is listed goes for another one that is.
     let known = pin(1, "Bob", &[1, 2, 3, 4, 5, 6, 7, 8]);

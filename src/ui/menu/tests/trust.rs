@@ -157,18 +157,13 @@ fn where_a_name_fits_several_keys_the_beginning_of_one_is_asked_for() {
 }
 
 #[test]
-fn a_key_is_forgotten_only_after_the_consequence_was_read() {
+fn contact_is_forgotten_only_after_the_consequence_was_read() {
     let people = known(Vec::new());
     let mut menu = menu();
     let (act, said, _) = after(&mut menu, &["/forget bob"], &people);
     assert_eq!(act, None);
-    assert!(
-        said.starts_with(
-            "What you write to Bob may then go in plain, for anybody on the way to read and change"
-        ),
-        "{said}"
-    );
-    assert_eq!(menu.prompt(), "Forget the key of Bob? yes/no: ");
+    assert!(said.starts_with("The next key that comes in the name of Bob is taken for new then."), "{said}");
+    assert_eq!(menu.prompt(), "Forget Bob? yes/no: ");
     assert_eq!(after(&mut menu, &["n"], &people), (None, "Nothing is changed.".into(), None));
     assert_eq!(act_of(&["/forget bob", "y"], &people), Some(Act::Forget(PeerId::Key(key(1)))));
     let (act, said, _) = after(&mut menu, &["/forget carla", "yes"], &people);
