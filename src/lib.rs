@@ -10,7 +10,7 @@
 //! - [`node`] owns the one lock around the chat and performs what it wants; [`app`] ties node and ui with one loop over
 //!   one queue, the [`mailbox`].
 //! - [`model`] is the vocabulary; [`cli`], [`settings`], [`config`] and [`logging`] are the way in,
-//!   [`exit`] the way out; [`data`], [`identity`] and [`known`] are what is kept, with [`store`], which has what was said; [`manual`] and [`history`] are what is
+//!   [`exit`] the way out; [`data`], [`identity`], [`known`] and [`profile`] are what is kept, with [`store`], which has what was said; [`manual`] and [`history`] are what is
 //!   printed instead of chatting.
 //!
 //! `fuzzing`, which only tests and the fuzzer see, is what holds for any input.
@@ -42,6 +42,7 @@ pub mod manual;
 pub mod model;
 pub mod net;
 pub mod node;
+pub mod profile;
 pub mod protocol;
 pub mod settings;
 pub mod store;

@@ -1,0 +1,264 @@
+//! Changes entries in the text of the file and leaves every other byte as it is.
+//!
+//! The text is cut where the parser found entries and fields. An editing parser such as `toml_edit`
+//! would rewrite the line ends of the whole file, and takes twice as long for many contacts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use jiff::Timestamp;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::Contact;
+use super::parse::{Document, Entry, Field, MAX_VERIFIED};
+use crate::model::peer_id::PeerId;
+
+/// The beginning of a new file.
+const TITLE: &str = "\
+# The contacts of this profile: what you decided about other people. You may edit this file, also
+# while p2p-chat runs. docs/IDENTITY.md describes it.
+";
+
+/// A part of the text, and what takes its place.
+type Splice = (Range<usize>, String);
+
+/// The text with contacts added, changed, or removed (`None`). A new file gets a title.
+pub(super) fn edited(
+    document: &Document<'_>,
+    edits: &BTreeMap<PeerId, Option<Contact>>,
+    is_new: bool,
+) -> String {
+    let newline = if document.text.contains("\r\n") { "\r\n" } else { "\n" };
+    let mut splices = Vec::new();
+    let mut removed = BTreeSet::new();
+    let mut listed = BTreeSet::new();
+    for (number, entry) in document.entries.iter().enumerate() {
+        let Some(edit) = edits.get(&entry.contact.id) else { continue };
+        listed.insert(entry.contact.id);
+        match edit {
+            Some(contact) => splices.extend(changes(document.text, entry, contact, newline)),
+            None => drop(removed.insert(number)),
+        }
+    }
+    if !removed.is_empty() {
+        let parts = Layout::of(document).parts_of(&removed);
+        splices.extend(parts.into_iter().map(|part| (part, String::new())));
+    }
+    let mut text = spliced(document.text, splices);
+    if is_new {
+        text.push_str(TITLE);
+    }
+    for contact in edits.values().flatten().filter(|contact| !listed.contains(&contact.id)) {
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push_str(newline);
+        }
+        if !text.is_empty() {
+            text.push_str(newline);
+        }
+        text.push_str(&new_entry(contact, newline));
+    }
+    text
+}
+
+/// The text with each part replaced.
+fn spliced(text: &str, mut splices: Vec<Splice>) -> String {
+    // Insertions before a part that goes come first.
+    splices.sort_by_key(|(part, _)| (part.start, part.end));
+    let mut new = String::with_capacity(text.len());
+    let mut done = 0;
+    for (part, replacement) in splices {
+        new.push_str(text.get(done..part.start).unwrap_or_default());
+        new.push_str(&replacement);
+        done = done.max(part.end);
+    }
+    new.push_str(text.get(done..).unwrap_or_default());
+    new
+}
+
+/// The text of an entry that is not in the file yet.
+pub(super) fn new_entry(contact: &Contact, newline: &str) -> String {
+    let mut text = format!("[[contact]]{newline}");
+    for field in Field::ALL {
+        if let Some(value) = value_of(contact, field) {
+            text.push_str(&format!("{} = {value}{newline}", field.name()));
+        }
+    }
+    text
+}
+
+/// The value of a field in TOML, or `None` if it is not written.
+fn value_of(contact: &Contact, field: Field) -> Option<String> {
+    let text = |text: &str| toml::Value::from(text).to_string();
+    match field {
+        Field::Key => contact.id.key().map(|key| format!("\"{key}\"")),
+        Field::Legacy => match contact.id {
+            PeerId::Key(_) => None,
+            PeerId::Legacy(legacy) => Some(format!("\"{}\"", legacy.addr())),
+        },
+        Field::Name => contact.name.as_ref().map(|name| text(name.as_str())),
+        Field::Alias => contact.alias.as_ref().map(|alias| text(alias.as_str())),
+        Field::Verified => contact.verified.map(date),
+        Field::Blocked => contact.blocked.then(|| "true".into()),
+        Field::Muted => contact.muted.then(|| "true".into()),
+        Field::Addresses => {
+            let addrs: Vec<String> = contact.addrs.iter().map(|addr| format!("\"{addr}\"")).collect();
+            (!addrs.is_empty()).then(|| format!("[{}]", addrs.join(", ")))
+        }
+    }
+}
+
+/// The date of a time in seconds since 1970; the last possible date for a later time.
+fn date(seconds: u64) -> String {
+    let seconds = i64::try_from(seconds.min(MAX_VERIFIED)).unwrap_or_default();
+    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX).to_string()
+}
+
+/// What makes an entry that of `contact`. A comment in the line of a removed field goes with it.
+fn changes(text: &str, entry: &Entry, contact: &Contact, newline: &str) -> Vec<Splice> {
+    let mut splices = Vec::new();
+    // The line after which the next new field is inserted.
+    let mut above = None;
+    for field in Field::ALL {
+        let place = entry.fields.iter().find(|(listed, ..)| *listed == field);
+        let value = value_of(contact, field);
+        let is_same = value == value_of(&entry.contact, field);
+        match (place, value) {
+            (Some((_, key, value)), _) if is_same => above = Some((key, value)),
+            (Some((_, key, old)), Some(new)) => {
+                splices.push((old.clone(), new));
+                above = Some((key, old));
+            }
+            (Some((_, key, old)), None) => {
+                splices.push((line_start(text, key.start)..line_end(text, old.end), String::new()));
+            }
+            // An entry has a `key` or `legacy`, which never change, so there is a line above.
+            (None, Some(new)) => {
+                if let Some((key, value)) = above {
+                    let indent = &text[line_start(text, key.start)..key.start];
+                    let at = value.end + content(&text[value.end..line_end(text, value.end)]).len();
+                    splices.push((at..at, format!("{newline}{indent}{} = {new}", field.name())));
+                }
+            }
+            (None, None) => {}
+        }
+    }
+    splices
+}
+
+/// Where the line begins that `at` is in.
+fn line_start(text: &str, at: usize) -> usize {
+    text[..at].rfind('\n').map_or(0, |newline| newline + 1)
+}
+
+/// Where the line ends that `at` is in, after its line break.
+fn line_end(text: &str, at: usize) -> usize {
+    text[at..].find('\n').map_or(text.len(), |newline| at + newline + 1)
+}
+
+/// A line without its line break.
+fn content(line: &str) -> &str {
+    let line = line.strip_suffix('\n').unwrap_or(line);
+    line.strip_suffix('\r').unwrap_or(line)
+}
+
+/// Where the tables of a file are.
+struct Layout<'t> {
+    text: &'t str,
+    /// Where each table header begins, in order, with the number of the entry that it belongs to.
+    headers: Vec<(usize, Option<usize>)>,
+    /// Where each header and each value ends, in order.
+    ends: Vec<usize>,
+}
+
+impl<'t> Layout<'t> {
+    fn of(document: &Document<'t>) -> Self {
+        let mut layout = Self { text: document.text, headers: Vec::new(), ends: Vec::new() };
+        for (number, table) in document.tables().enumerate() {
+            layout.add(table, Some(number));
+        }
+        for (_, value) in document.root.iter().filter(|(key, _)| !Document::is_contact(key.get_ref())) {
+            layout.add(value, None);
+        }
+        layout.headers.sort_unstable();
+        layout.headers.dedup_by_key(|(at, _)| *at);
+        layout.ends.sort_unstable();
+        layout
+    }
+
+    /// Adds a value and those in it, as deep as the parser allows.
+    fn add(&mut self, value: &Spanned<DeValue<'_>>, entry: Option<usize>) {
+        self.ends.push(value.span().end);
+        match value.get_ref() {
+            DeValue::Table(table) => {
+                // An inline table begins with a brace, and one of dotted keys with its key.
+                let start = value.span().start;
+                if self.text[start..].starts_with('[') {
+                    self.headers.push((start, entry));
+                }
+                table.values().for_each(|value| self.add(value, entry));
+            }
+            DeValue::Array(values) => values.iter().for_each(|value| self.add(value, entry)),
+            _ => {}
+        }
+    }
+
+    /// What goes with the entries of these numbers: their tables, each with the comments directly
+    /// above and below it. Blank lines above go too, unless they then would no longer keep what is
+    /// above apart from what is below.
+    fn parts_of(&self, entries: &BTreeSet<usize>) -> Vec<Range<usize>> {
+        let is_blank = |line: &str| line.trim().is_empty();
+        // Each with where the blank lines above it begin.
+        let mut parts: Vec<(usize, Range<usize>)> = Vec::new();
+        for (table, (_, entry)) in self.headers.iter().enumerate() {
+            if entry.is_none_or(|entry| !entries.contains(&entry)) {
+                continue;
+            }
+            let start = self.start(table);
+            let blank = self.up_while(start, self.values_end(table), is_blank);
+            let mut end = self.values_end(table + 1);
+            while end < self.start(table + 1) && is_comment(&self.text[end..line_end(self.text, end)]) {
+                end = line_end(self.text, end);
+            }
+            match parts.last_mut() {
+                Some((_, part)) if part.end == blank => part.end = end,
+                _ => parts.push((blank, start..end)),
+            }
+        }
+        let whole = |(blank, part): (usize, Range<usize>)| {
+            let is_apart = is_blank(&self.text[part.end..line_end(self.text, part.end)]);
+            if is_apart { blank..part.end } else { part }
+        };
+        parts.into_iter().map(whole).collect()
+    }
+
+    /// Where a table begins, with the comment directly above it; the end of the text for the number
+    /// after the last.
+    fn start(&self, table: usize) -> usize {
+        let Some((header, _)) = self.headers.get(table) else { return self.text.len() };
+        self.up_while(line_start(self.text, *header), self.values_end(table), is_comment)
+    }
+
+    /// The end of the last line with a value or header before the header of a table.
+    fn values_end(&self, table: usize) -> usize {
+        let header = self.headers.get(table).map_or(self.text.len() + 1, |(at, _)| *at);
+        let before = self.ends.partition_point(|end| *end < header);
+        before.checked_sub(1).map_or(0, |last| line_end(self.text, self.ends[last]))
+    }
+
+    /// The start of the first of the lines before `at` that are `such`, but not before `limit`.
+    fn up_while(&self, mut at: usize, limit: usize, such: impl Fn(&str) -> bool) -> usize {
+        while at > limit {
+            let above = line_start(self.text, at - 1);
+            if above < limit || !such(&self.text[above..at]) {
+                break;
+            }
+            at = above;
+        }
+        at
+    }
+}
+
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with('#')
+}

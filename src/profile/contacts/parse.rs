@@ -1,0 +1,297 @@
+//! Reads the text of the file, and remembers where each entry and each field is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use jiff::Timestamp;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::{Contact, clash};
+use crate::config::toml_words;
+use crate::core::{MAX_CONTACTS, MAX_HINTS};
+use crate::model::address::PeerAddr;
+use crate::model::key::PublicKey;
+use crate::model::name::{Name, PeerName, quoted};
+use crate::model::peer_id::{LegacyId, PeerId, Recipient};
+use crate::net;
+
+/// The last time that the file can hold: the end of the year 9999, less a day for time zones.
+pub(super) const MAX_VERIFIED: u64 = 253_402_207_200;
+
+/// The name of the entries.
+const CONTACT: &str = "contact";
+
+/// A mistake: its byte offset, and a sentence.
+pub(super) type Mistake = (usize, String);
+
+/// The fields of an entry, in the order in which they are written.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Field {
+    Key,
+    Legacy,
+    Name,
+    Alias,
+    Verified,
+    Blocked,
+    Muted,
+    Addresses,
+}
+
+impl Field {
+    pub(super) const ALL: [Self; 8] = [
+        Self::Key,
+        Self::Legacy,
+        Self::Name,
+        Self::Alias,
+        Self::Verified,
+        Self::Blocked,
+        Self::Muted,
+        Self::Addresses,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Legacy => "legacy",
+            Self::Name => "name",
+            Self::Alias => "alias",
+            Self::Verified => "verified",
+            Self::Blocked => "blocked",
+            Self::Muted => "muted",
+            Self::Addresses => "addresses",
+        }
+    }
+}
+
+/// An entry of the file.
+pub(super) struct Entry {
+    pub(super) contact: Contact,
+    /// Where the key and the value of each field are, in the order of the fields.
+    pub(super) fields: Vec<(Field, Range<usize>, Range<usize>)>,
+}
+
+/// The text of a file, understood.
+pub(super) struct Document<'t> {
+    pub(super) text: &'t str,
+    pub(super) root: DeTable<'t>,
+    /// In the order of the file.
+    pub(super) entries: Vec<Entry>,
+}
+
+impl Document<'_> {
+    /// Whether a key at the top of the file is that of the contacts.
+    pub(super) fn is_contact(key: &str) -> bool {
+        key == CONTACT
+    }
+
+    /// The contacts, by id.
+    pub(super) fn into_contacts(self) -> BTreeMap<PeerId, Contact> {
+        self.entries.into_iter().map(|entry| (entry.contact.id, entry.contact)).collect()
+    }
+
+    /// Copies of the contacts, by id.
+    pub(super) fn contacts(&self) -> BTreeMap<PeerId, Contact> {
+        self.entries.iter().map(|entry| (entry.contact.id, entry.contact.clone())).collect()
+    }
+
+    /// The table of each entry, in the order of the file, with the place of its header.
+    pub(super) fn tables(&self) -> impl Iterator<Item = &Spanned<DeValue<'_>>> {
+        let array = self.root.get(CONTACT).and_then(|value| value.get_ref().as_array());
+        array.into_iter().flat_map(|array| array.iter())
+    }
+}
+
+/// Understands the text of a file.
+///
+/// # Errors
+/// The first mistake in it.
+pub(super) fn parse(text: &str) -> Result<Document<'_>, Mistake> {
+    let root = DeTable::parse(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        (at, format!("{}. A list of contacts has [[contact]] entries in TOML.", toml_words(error.message())))
+    })?;
+    let mut document = Document { text, root: root.into_inner(), entries: Vec::new() };
+    document.entries = entries(&document)?;
+    no_clash(&document)?;
+    Ok(document)
+}
+
+fn entries(document: &Document<'_>) -> Result<Vec<Entry>, Mistake> {
+    for (key, value) in &document.root {
+        if key.get_ref() == CONTACT {
+            let at = value.span().start;
+            if !matches!(value.get_ref(), DeValue::Array(_)) || !document.text[at..].starts_with("[[") {
+                let what =
+                    "contacts are written as [[contact]], with two brackets, each followed by its fields.";
+                return Err((key.span().start, what.into()));
+            }
+        } else if is_near(key.get_ref(), CONTACT) {
+            let what = format!("`{}` means nothing here; did you mean [[contact]]?", quoted(key.get_ref()));
+            return Err((key.span().start, what));
+        }
+    }
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut ids = BTreeSet::new();
+    for table in document.tables() {
+        let entry = entry(table)?;
+        let at = entry.fields.first().map_or(table.span().start, |(_, _, value)| value.start);
+        if entries.len() >= MAX_CONTACTS {
+            return Err((
+                at,
+                format!("more than {MAX_CONTACTS} contacts are listed; keep those that you need."),
+            ));
+        }
+        let id = entry.contact.id;
+        if !ids.insert(id) {
+            let what = format!("{} is listed twice; leave one of the entries out.", Recipient::from(id));
+            return Err((at, what));
+        }
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+/// Whether `word` is probably a misspelling of `field`: one mistake in a short word, two in a long.
+fn is_near(word: &str, field: &str) -> bool {
+    let mistakes = if field.len() <= 5 { 1 } else { 2 };
+    // A long word is no misspelling, and comparing it would take long.
+    word.len() <= 2 * field.len()
+        && strsim::damerau_levenshtein(&word.to_lowercase().replace('-', "_"), field) <= mistakes
+}
+
+fn entry(table: &Spanned<DeValue<'_>>) -> Result<Entry, Mistake> {
+    let start = table.span().start;
+    let DeValue::Table(values) = table.get_ref() else {
+        return Err((start, "a contact is written as [[contact]], followed by its fields.".into()));
+    };
+    let mut known = Vec::new();
+    for (key, value) in values {
+        let word: &str = key.get_ref();
+        if let Some(field) = Field::ALL.into_iter().find(|field| field.name() == word) {
+            known.push((field, key.span(), value));
+        } else if let Some(near) = Field::ALL.into_iter().find(|field| is_near(word, field.name())) {
+            let what =
+                format!("`{}` means nothing to a contact; did you mean `{}`?", quoted(word), near.name());
+            return Err((key.span().start, what));
+        }
+    }
+    known.sort_by_key(|(field, ..)| *field);
+    let contact = contact(start, &known)?;
+    let fields = known.into_iter().map(|(field, key, value)| (field, key, value.span())).collect();
+    Ok(Entry { contact, fields })
+}
+
+type Known<'a> = (Field, Range<usize>, &'a Spanned<DeValue<'a>>);
+
+fn contact(start: usize, known: &[Known<'_>]) -> Result<Contact, Mistake> {
+    let is_set = |wanted: Field| known.iter().find(|(field, ..)| *field == wanted);
+    let id = match (is_set(Field::Key), is_set(Field::Legacy)) {
+        (Some((.., key)), None) => PeerId::Key(public_key(key)?),
+        (None, Some((.., address))) => legacy(address)?,
+        (Some(_), Some((_, at, _))) => {
+            let what = "a contact has a `key` or the address of a `legacy` program, not both; leave one out.";
+            return Err((at.start, what.into()));
+        }
+        (None, None) => {
+            let what = "a contact has a `key`, or the address of a `legacy` program; this one has neither.";
+            return Err((start, what.into()));
+        }
+    };
+    let mut contact = Contact::new(id);
+    for (field, _, value) in known {
+        match field {
+            Field::Key | Field::Legacy => {}
+            Field::Name => contact.name = Some(name(value)?),
+            Field::Alias => contact.alias = Some(alias(value)?),
+            Field::Verified => contact.verified = Some(seconds(value)?),
+            Field::Blocked => contact.blocked = truth(*field, value)?,
+            Field::Muted => contact.muted = truth(*field, value)?,
+            Field::Addresses => contact.addrs = addresses(value)?,
+        }
+    }
+    Ok(contact)
+}
+
+fn text<'a>(value: &'a Spanned<DeValue<'_>>, what: &str) -> Result<&'a str, Mistake> {
+    match value.get_ref() {
+        DeValue::String(text) => Ok(text),
+        _ => Err((value.span().start, format!("{what} is written between quotation marks."))),
+    }
+}
+
+fn public_key(value: &Spanned<DeValue<'_>>) -> Result<PublicKey, Mistake> {
+    text(value, "a key")?.parse().map_err(|error| (value.span().start, format!("{error}")))
+}
+
+fn address(value: &Spanned<DeValue<'_>>) -> Result<PeerAddr, Mistake> {
+    net::parse_addr(text(value, "an address")?).map_err(|error| (value.span().start, format!("{error}")))
+}
+
+fn legacy(value: &Spanned<DeValue<'_>>) -> Result<PeerId, Mistake> {
+    let addr = address(value)?.plain().ok_or_else(|| {
+        let what = "a legacy program has an IPv4 address; write IP:PORT, like 192.0.2.9:5000.";
+        (value.span().start, what.into())
+    })?;
+    Ok(PeerId::Legacy(LegacyId::saved_as(addr)))
+}
+
+fn addresses(value: &Spanned<DeValue<'_>>) -> Result<Vec<PeerAddr>, Mistake> {
+    let DeValue::Array(values) = value.get_ref() else {
+        return Err((
+            value.span().start,
+            "`addresses` is a list, like [\"192.0.2.7:5000\"], also of one.".into(),
+        ));
+    };
+    if let Some(extra) = values.get(MAX_HINTS) {
+        let what = format!("more than {MAX_HINTS} addresses are listed; keep the latest.");
+        return Err((extra.span().start, what));
+    }
+    values.iter().map(address).collect()
+}
+
+fn name(value: &Spanned<DeValue<'_>>) -> Result<PeerName, Mistake> {
+    let text = text(value, "a name")?;
+    if text.trim().is_empty() {
+        return Err((value.span().start, "a name is not empty; leave `name` out if there is none.".into()));
+    }
+    Ok(PeerName::new(text))
+}
+
+fn alias(value: &Spanned<DeValue<'_>>) -> Result<Name, Mistake> {
+    text(value, "an alias")?.parse().map_err(|error| (value.span().start, format!("{error}")))
+}
+
+fn truth(field: Field, value: &Spanned<DeValue<'_>>) -> Result<bool, Mistake> {
+    match value.get_ref() {
+        DeValue::Boolean(truth) => Ok(*truth),
+        _ => Err((
+            value.span().start,
+            format!("`{}` is true or false, without quotation marks.", field.name()),
+        )),
+    }
+}
+
+fn seconds(value: &Spanned<DeValue<'_>>) -> Result<u64, Mistake> {
+    let text = match value.get_ref() {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Datetime(time) => time.to_string(),
+        _ => String::new(),
+    };
+    let time = text.parse::<Timestamp>().ok().and_then(|time| u64::try_from(time.as_second()).ok());
+    time.filter(|time| *time <= MAX_VERIFIED).ok_or_else(|| {
+        let what = "`verified` is a date with a time zone; write one like 2026-11-21T10:00:00Z.";
+        (value.span().start, what.into())
+    })
+}
+
+/// Makes sure that no two contacts clash.
+fn no_clash(document: &Document<'_>) -> Result<(), Mistake> {
+    let Some(clash) = clash(document.entries.iter().map(|entry| &entry.contact)) else { return Ok(()) };
+    let entry = document.entries.iter().find(|entry| entry.contact.id == clash.id);
+    let alias = entry
+        .and_then(|entry| entry.fields.iter().find(|(field, ..)| *field == Field::Alias))
+        .map_or(0, |(.., value)| value.start);
+    let other = Recipient::from(clash.other);
+    Err((alias, format!("{other} is called {} already; choose another alias.", clash.alias)))
+}

@@ -1,0 +1,146 @@
+//! Versions of the file: which one was read, and whether there may be another.
+
+use std::fs::{self, Metadata};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use super::MAX_CONTACTS_BYTES;
+use crate::config::{ConfigError, read_text_within};
+
+/// How long a file has to be unchanged before it counts as whole. An editor that truncates the file
+/// and writes it again pauses far less between its writes.
+pub(super) const SETTLE: Duration = Duration::from_millis(200);
+
+/// How long after its modification a file may change again without a change of its metadata: the
+/// file times of FAT have steps of two seconds.
+const TIMES_MAY_REPEAT: Duration = Duration::from_secs(3);
+
+/// The metadata of a file, to notice that it changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Stamp {
+    modified: Option<SystemTime>,
+    bytes: u64,
+    /// The number of the file and the time its metadata changed, so that the times that an editor
+    /// or a copying program sets hide nothing.
+    #[cfg(unix)]
+    inode: (u64, i64, i64),
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        use std::os::unix::fs::MetadataExt;
+        Self {
+            modified: metadata.modified().ok(),
+            bytes: metadata.len(),
+            #[cfg(unix)]
+            inode: (metadata.ino(), metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// Whether the file was modified less than `span` before `now`, or by a clock that is less than
+    /// that ahead of ours.
+    fn is_within(&self, span: Duration, now: SystemTime) -> bool {
+        let apart = |modified: SystemTime| match now.duration_since(modified) {
+            Ok(ago) => ago,
+            Err(ahead) => ahead.duration(),
+        };
+        self.modified.is_some_and(|modified| apart(modified) < span)
+    }
+}
+
+/// What the system says about the path of the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stat {
+    Missing,
+    Present(Stamp),
+    Failed(io::ErrorKind),
+}
+
+impl Stat {
+    pub(super) fn of(path: &Path) -> Self {
+        match fs::metadata(path) {
+            Ok(metadata) => Self::Present(Stamp::of(&metadata)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::Missing,
+            Err(error) => Self::Failed(error.kind()),
+        }
+    }
+
+    /// Whether the file was not modified just now, so that no program is likely to be writing it.
+    pub(super) fn is_settled(&self) -> bool {
+        self.is_settled_at(SystemTime::now())
+    }
+
+    pub(super) fn is_settled_at(&self, now: SystemTime) -> bool {
+        !matches!(self, Self::Present(stamp) if stamp.is_within(SETTLE, now))
+    }
+}
+
+/// A version of the file, as it was read or written.
+#[derive(Clone, Debug)]
+pub(super) struct Version {
+    pub(super) stat: Stat,
+    /// `None` if the file could not be read.
+    digest: Option<u64>,
+    /// A later version may have the same metadata.
+    may_repeat: bool,
+}
+
+impl Version {
+    /// No file.
+    pub(super) fn missing() -> Self {
+        Self::new(Stat::Missing, "")
+    }
+
+    fn new(stat: Stat, text: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        let may_repeat =
+            matches!(&stat, Stat::Present(stamp) if stamp.is_within(TIMES_MAY_REPEAT, SystemTime::now()));
+        Self { stat, digest: Some(hasher.finish()), may_repeat }
+    }
+
+    /// A file that cannot be read. If that is not because of its content, the file may become
+    /// readable without a change of its metadata, as when another program unlocks it.
+    pub(super) fn unreadable(stat: Stat, error: &ConfigError) -> Self {
+        Self { stat, digest: None, may_repeat: matches!(error, ConfigError::Unreadable(..)) }
+    }
+
+    /// Whether this version is a file with this metadata that cannot be read.
+    pub(super) fn is_unreadable_at(&self, stat: &Stat) -> bool {
+        self.digest.is_none() && self.stat == *stat
+    }
+
+    /// The file that was just written.
+    pub(super) fn written(path: &Path, text: &str) -> Self {
+        Self::new(Stat::of(path), text)
+    }
+
+    /// Whether a file with this metadata is certainly this version.
+    pub(super) fn is(&self, stat: &Stat) -> bool {
+        self.stat == *stat && !self.may_repeat
+    }
+
+    /// Whether both versions have the same content. A missing file has that of an empty one.
+    pub(super) fn has_content_of(&self, other: &Self) -> bool {
+        self.digest.is_some() && self.digest == other.digest
+    }
+}
+
+/// Reads the file. A missing one is an empty text.
+///
+/// # Errors
+/// If the file exists and cannot be read, is too large or is not UTF-8.
+pub(super) fn read(path: &Path) -> Result<(Version, String), ConfigError> {
+    // First the metadata: if the file changes in between, the next look finds other metadata.
+    let stat = Stat::of(path);
+    match read_text_within(path, MAX_CONTACTS_BYTES) {
+        Ok(text) => Ok((Version::new(stat, &text), text)),
+        Err(ConfigError::Unreadable(_, error)) if error.kind() == io::ErrorKind::NotFound => {
+            Ok((Version::missing(), String::new()))
+        }
+        Err(error) => Err(error),
+    }
+}
