@@ -10,7 +10,7 @@
 //! - [`node`] owns the one lock around the chat and performs what it wants; [`app`] ties node and ui with one loop over
 //!   one queue, the [`mailbox`].
 //! - [`model`] is the vocabulary; [`cli`], [`settings`], [`config`] and [`logging`] are the way in,
-//!   [`exit`] the way out; [`data`], [`profile`] and [`known`] are what is kept, with [`store`], which has what was said; [`manual`] and [`history`] are what is
+//!   [`exit`] the way out; [`data`] and [`profile`] are what is kept, with [`store`], which has what was said; [`manual`] and [`history`] are what is
 //!   printed instead of chatting.
 //!
 //! # In scope

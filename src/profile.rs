@@ -30,7 +30,7 @@ use crate::config::ConfigError;
 use crate::files;
 use crate::model::key::{KEY_BYTES, PublicKey};
 use crate::model::name::Name;
-pub use address_book::{AddressBook, Places, aliases};
+pub use address_book::{AddressBook, Places, aliases, saved_for};
 pub use aliases::aliases_of;
 pub use configured::configure;
 pub use directory::Profile;

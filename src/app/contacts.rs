@@ -9,7 +9,7 @@ use super::{App, People, clock};
 use crate::core::{Command, ContactChange, ContactRecord, PeerInfo, Pin, PresenceStatus, Row};
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, folded};
-use crate::model::peer_id::{LegacyId, PeerId, Recipient};
+use crate::model::peer_id::{PeerId, Recipient};
 use crate::profile;
 use crate::profile::contacts::{Change, Contact, Contacts, ContactsError};
 use crate::ui::{self, Ink, Line};
@@ -56,15 +56,6 @@ impl ContactBook {
     /// The entry of a contact, or a new one.
     fn entry(&self, id: PeerId) -> Contact {
         self.file.get(id).cloned().unwrap_or_else(|| Contact::new(id))
-    }
-}
-
-/// The peer that an alias or a mark of the user is saved for: at an address where no peer has proven
-/// itself it is the legacy peer there.
-fn saved_for(id: Recipient) -> Option<PeerId> {
-    match id {
-        Recipient::Peer(id) => Some(id),
-        Recipient::Address(addr) => addr.plain().map(|addr| PeerId::Legacy(LegacyId::saved_as(addr))),
     }
 }
 
@@ -235,7 +226,7 @@ impl App {
             self.say(Line::of(Ink::Bad, line));
             return;
         }
-        let Some(peer) = saved_for(id) else {
+        let Some(peer) = profile::saved_for(id) else {
             self.say(Line::of(
                 Ink::Bad,
                 "Connect first: an alias belongs to a peer, and none answered there yet.",
@@ -264,7 +255,7 @@ impl App {
 
     /// Moves an alias from one recipient to another that has none.
     pub(super) fn move_nickname(&mut self, from: Recipient, to: Recipient) {
-        let (Some(old), Some(new)) = (saved_for(from), saved_for(to)) else { return };
+        let (Some(old), Some(new)) = (profile::saved_for(from), profile::saved_for(to)) else { return };
         let Some(alias) = self.contacts.file.get(old).and_then(|contact| contact.alias.clone()) else {
             return;
         };

@@ -163,6 +163,10 @@ impl fmt::Display for PeerName {
 /// Returns the form of a name in which names are compared: two names that differ only in case, in
 /// compatibility characters (NFKC, UAX #15) or in emoji presentation have the same form.
 pub fn folded(name: &str) -> String {
+    // Most names, and a fraction of the time.
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
+    }
     // A selector between a letter and its accent would keep the two from being composed.
     let messages = name.chars().filter(|c| !matches!(c, '\u{fe0e}' | '\u{fe0f}'));
     let lower = messages.nfkc().collect::<String>().to_lowercase();

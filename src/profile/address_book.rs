@@ -13,7 +13,7 @@ use super::known_peers;
 use crate::core::{KnownContact, MAX_HINTS, MAX_STRANGERS, Pin};
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
-use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::peer_id::{LegacyId, PeerId, Recipient};
 use crate::model::stored::{SeenPeer, StoreOp};
 use crate::store::Store;
 
@@ -81,6 +81,15 @@ impl AddressBook {
 pub fn aliases(contacts: &Contacts) -> BTreeMap<Recipient, Name> {
     let named = contacts.all().filter_map(|contact| Some((contact.id.into(), contact.alias.clone()?)));
     named.collect()
+}
+
+/// The peer that an alias or a mark of the user is saved for: at an address where no peer has proven
+/// itself it is the legacy peer there.
+pub fn saved_for(id: Recipient) -> Option<PeerId> {
+    match id {
+        Recipient::Peer(id) => Some(id),
+        Recipient::Address(addr) => addr.plain().map(|addr| PeerId::Legacy(LegacyId::saved_as(addr))),
+    }
 }
 
 /// The name of a contact. The file has the one that the user knows the contact by.

@@ -42,7 +42,8 @@ pub(super) fn edited(
         }
     }
     if !removed.is_empty() {
-        splices.extend(Layout::of(document).parts_of(&removed).map(|part| (part, String::new())));
+        let parts = Layout::of(document).parts_of(&removed);
+        splices.extend(parts.into_iter().map(|part| (part, String::new())));
     }
     let mut text = spliced(document.text, splices);
     if is_new {
@@ -202,22 +203,33 @@ impl<'t> Layout<'t> {
         }
     }
 
-    /// What goes with the entries of these numbers: their tables, and before each the comment
-    /// directly above it and blank lines.
-    fn parts_of<'a>(&'a self, entries: &'a BTreeSet<usize>) -> impl Iterator<Item = Range<usize>> + 'a {
-        let tables = self.headers.iter().enumerate();
-        let of_entries = tables.filter(|(_, (_, entry))| entry.is_some_and(|entry| entries.contains(&entry)));
-        of_entries.map(|(table, _)| {
-            let is_blank = |line: &str| line.trim().is_empty();
-            let start = self.up_while(self.start(table), self.values_end(table), is_blank);
+    /// What goes with the entries of these numbers: their tables, each with the comments directly
+    /// above and below it. Blank lines above go too, unless they then would no longer keep what is
+    /// above apart from what is below.
+    fn parts_of(&self, entries: &BTreeSet<usize>) -> Vec<Range<usize>> {
+        let is_blank = |line: &str| line.trim().is_empty();
+        // Each with where the blank lines above it begin.
+        let mut parts: Vec<(usize, Range<usize>)> = Vec::new();
+        for (table, (_, entry)) in self.headers.iter().enumerate() {
+            if entry.is_none_or(|entry| !entries.contains(&entry)) {
+                continue;
+            }
+            let start = self.start(table);
+            let blank = self.up_while(start, self.values_end(table), is_blank);
             let mut end = self.values_end(table + 1);
-            let next = self.start(table + 1);
-            // A comment directly below the fields.
-            while end < next && is_comment(&self.text[end..line_end(self.text, end)]) {
+            while end < self.start(table + 1) && is_comment(&self.text[end..line_end(self.text, end)]) {
                 end = line_end(self.text, end);
             }
-            start..end
-        })
+            match parts.last_mut() {
+                Some((_, part)) if part.end == blank => part.end = end,
+                _ => parts.push((blank, start..end)),
+            }
+        }
+        let whole = |(blank, part): (usize, Range<usize>)| {
+            let is_apart = is_blank(&self.text[part.end..line_end(self.text, part.end)]);
+            if is_apart { blank..part.end } else { part }
+        };
+        parts.into_iter().map(whole).collect()
     }
 
     /// Where a table begins, with the comment directly above it; the end of the text for the number

@@ -1,6 +1,6 @@
 //! Reads the text of the file, and remembers where each entry and each field is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use jiff::Timestamp;
@@ -127,12 +127,12 @@ fn entries(document: &Document<'_>) -> Result<Vec<Entry>, Mistake> {
                 return Err((key.span().start, what.into()));
             }
         } else if is_near(key.get_ref(), CONTACT) {
-            let key = (key.span().start, quoted(key.get_ref()));
-            return Err((key.0, format!("`{}` means nothing here; did you mean [[contact]]?", key.1)));
+            let what = format!("`{}` means nothing here; did you mean [[contact]]?", quoted(key.get_ref()));
+            return Err((key.span().start, what));
         }
     }
     let mut entries: Vec<Entry> = Vec::new();
-    let mut ids: BTreeMap<PeerId, ()> = BTreeMap::new();
+    let mut ids = BTreeSet::new();
     for table in document.tables() {
         let entry = entry(table)?;
         let at = entry.fields.first().map_or(table.span().start, |(_, _, value)| value.start);
@@ -143,7 +143,7 @@ fn entries(document: &Document<'_>) -> Result<Vec<Entry>, Mistake> {
             ));
         }
         let id = entry.contact.id;
-        if ids.insert(id, ()).is_some() {
+        if !ids.insert(id) {
             let what = format!("{} is listed twice; leave one of the entries out.", Recipient::from(id));
             return Err((at, what));
         }
@@ -243,7 +243,7 @@ fn addresses(value: &Spanned<DeValue<'_>>) -> Result<Vec<PeerAddr>, Mistake> {
             "`addresses` is a list, like [\"192.0.2.7:5000\"], also of one.".into(),
         ));
     };
-    if let Some(extra) = values.iter().nth(MAX_HINTS) {
+    if let Some(extra) = values.get(MAX_HINTS) {
         let what = format!("more than {MAX_HINTS} addresses are listed; keep the latest.");
         return Err((extra.span().start, what));
     }

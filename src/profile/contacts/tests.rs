@@ -242,7 +242,7 @@ fn removed_contact_takes_its_comment_along() {
     let text = edited(BY_HAND, [(key(1), None)]);
     let (before, rest) = BY_HAND.split_once("\n# Bob, from").unwrap();
     let (_, rest) = rest.split_once("no more of Bob\n").unwrap();
-    let (home, rest) = rest.split_once("\n[contact.more]\nbirthday = 1990-01-01\n").unwrap();
+    let (home, rest) = rest.split_once("[contact.more]\nbirthday = 1990-01-01\n").unwrap();
     assert_eq!(text, format!("{before}{home}{rest}"));
     let text = edited(BY_HAND, [(key(1), None), (printer().id, None)]);
     assert_eq!(text, "# My people\nversion = 3\n\n# Work\n\n# Home\n\n[mine]\nx = 1\n");
@@ -600,7 +600,7 @@ fn ten_thousand_contacts_are_kept_and_no_more() {
     let more = MAX_HINTS * ("[]%4294967295".len() + 39 + ":65535".len() - "255.255.255.254:65535".len());
     assert!(((entry(&longest).len() + more) as u64) < MAX_ENTRY_BYTES);
     let contact = |number: usize| Contact {
-        alias: (number % 3 == 0).then(|| format!("Boss{number}").parse().unwrap()),
+        alias: number.is_multiple_of(3).then(|| format!("Boss{number}").parse().unwrap()),
         ..Contact { id: numbered(number), ..bob() }
     };
     let editor = Editor::new();
@@ -718,7 +718,7 @@ fn by_hand(contact: &Contact, style: u8, number: usize) -> String {
     let header = |new: &str| plain.replacen("[[contact]]\n", new, 1);
     match style {
         0 => plain,
-        1 => format!("# above {number}\n# and \"more\"\n{plain}# below {number}\n"),
+        1 => format!("# above {number}\n# and \"more\"\n{plain}# below {number}\n\n"),
         2 => header(&format!(" [[ contact ]] # {number}\n")).replace("= true", "=true # yes"),
         3 => format!("{plain}note = '''\n\n# {number}\n[[contact]]\n# end'''\n"),
         4 => header(&format!("[[contact]]\n\n  # {number}\n\n  own.number = {number}\n\n")),
@@ -726,6 +726,31 @@ fn by_hand(contact: &Contact, style: u8, number: usize) -> String {
             "{plain}[contact.own] # {number}\nkey = 1\n[[contact.own.list]]\nblocked = {{ a = [1] }}\n"
         ),
     }
+}
+
+/// What a user may type by mistake, or on purpose.
+fn fragments() -> impl Strategy<Value = &'static str> {
+    let fragments = [
+        "",
+        "\n",
+        "\r\n",
+        " ",
+        "#",
+        "# \n",
+        "\"",
+        "'''",
+        "\"\"\"",
+        "[",
+        "]",
+        "[[contact]]\n",
+        "[contact.x]\n",
+        "[[x.contact]]\n",
+        "x = [[1], {a.b = [2]}]\n",
+        "blocked = false\n",
+        "'muted' = true #\n",
+        "x.y = 1\n",
+    ];
+    prop::sample::select(fragments.to_vec())
 }
 
 proptest! {
@@ -767,6 +792,31 @@ proptest! {
                 prop_assert!(found.is_some(), "{:?} is not in {:?}", part, text);
                 rest = &rest[found.unwrap() + part.trim().len()..];
             }
+        }
+    }
+
+    #[test]
+    fn any_readable_file_can_be_edited(
+        cuts in proptest::collection::vec((any::<prop::sample::Index>(), 0..12usize, fragments()), 1..4),
+        contact in contacts(),
+    ) {
+        let mut text = BY_HAND.to_owned();
+        for (at, length, fragment) in cuts {
+            let start = at.index(text.len());
+            text.replace_range(start..text.len().min(start + length), fragment);
+        }
+        let contacts = |text: &str| parse::parse(text).map(|document| document.contacts());
+        if let Ok(read) = contacts(&text) {
+            let mut left = read.clone();
+            left.insert(contact.id, contact.clone());
+            let set = edited(&text, [(contact.id, Some(contact.clone()))]);
+            prop_assert_eq!(contacts(&set), Ok(left.clone()));
+            left.remove(&contact.id);
+            for text in [&text, &set] {
+                prop_assert_eq!(contacts(&edited(text, [(contact.id, None)])), Ok(left.clone()));
+            }
+            let none = edit::edited(&parse::parse(&text).unwrap(), &read.into_keys().map(|id| (id, None)).collect(), false);
+            prop_assert_eq!(contacts(&none), Ok(BTreeMap::new()));
         }
     }
 
