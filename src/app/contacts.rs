@@ -2,10 +2,12 @@
 //! takes over what the user edits by hand.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::time::{Duration, Instant};
 
 use super::tell::standing;
 use super::{App, People, clock};
+use crate::config::ConfigError;
 use crate::core::{Command, ContactChange, ContactRecord, PeerInfo, Pin, PresenceStatus, Row};
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, folded};
@@ -57,6 +59,14 @@ impl ContactBook {
     fn entry(&self, id: PeerId) -> Contact {
         self.file.get(id).cloned().unwrap_or_else(|| Contact::new(id))
     }
+}
+
+/// Whether the machine lacks something for the moment, such as descriptors: the file is read later.
+fn is_of_the_machine(error: &ContactsError) -> bool {
+    use io::ErrorKind::{InvalidData, IsADirectory, NotFound, PermissionDenied};
+
+    let ContactsError::File(ConfigError::Unreadable(_, error)) = error else { return false };
+    !matches!(error.kind(), NotFound | PermissionDenied | IsADirectory | InvalidData)
 }
 
 impl App {
@@ -148,6 +158,7 @@ impl App {
                 }
                 self.tell_nicknames();
             }
+            Err(error) if is_of_the_machine(&error) => log::warn!("{error}"),
             Err(error) => self.say(Line::of(Ink::Bad, error.to_string())),
         }
     }

@@ -235,7 +235,10 @@ impl State {
     /// known.
     fn tell_status(&mut self, change: StatusChange) {
         let StatusChange { op, to, id: _, status, is_first, is_plain, parts, text } = change;
-        let is_forgotten = to.public_key().is_some_and(|key| self.trust.pin(key).is_none());
+        // A message of an earlier run for a key that is not remembered may expire; the user did not
+        // forget that key.
+        let is_unknown = to.public_key().is_some_and(|key| self.trust.pin(key).is_none());
+        let is_forgotten = is_unknown && status != DeliveryStatus::Expired;
         if is_forgotten {
             // The user has forgotten the key, and knows.
             if is_first && status.is_final() {
