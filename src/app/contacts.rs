@@ -88,6 +88,9 @@ impl App {
                 ContactChange::Forgotten(id) => {
                     if self.contacts.file.get(id).is_some() {
                         self.contacts.unsaved.insert(id, None);
+                        self.save_contacts();
+                        self.muted.remove(&id.into());
+                        self.tell_nicknames();
                     }
                 }
             }

@@ -125,6 +125,7 @@ impl State {
                 None
             }
         };
+        self.trust.set_alias_of(to, None);
         self.peers.remove(to);
         Ok(Decision::Forgotten(who, pin))
     }
