@@ -58,7 +58,7 @@ pub struct NodeConfig {
     pub contacts: Vec<KnownContact>,
     /// What is done with keys that are not known.
     pub policy: Policy,
-    /// Nothing is said in plain, and nothing plain is taken.
+    /// Nothing is sent or accepted unencrypted.
     pub require_encryption: bool,
 }
 
@@ -299,7 +299,8 @@ impl Node {
         };
         let op = self.shared.with_state(|state, now| state.command(command, now));
         if let Some(key) = parted {
-            // What is kept open was opened when it was trusted; whoever comes again is looked at anew.
+            // Connections that are kept open were opened when the key was trusted. The next one is judged
+            // anew.
             if let Some(dialer) = self.shared.dialer.get() {
                 dialer.part(&key, ByeReason::Idle);
             }

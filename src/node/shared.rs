@@ -53,7 +53,7 @@ pub(super) struct Locked {
     /// What we are called from now on.
     pub(super) name: Name,
     pub(super) ticker_sleeps_until: Option<Time>,
-    /// The IPs of this machine when they were last looked at, and when to look again.
+    /// The IPs of this machine when they were last read, and when to read them again.
     pub(super) machine_ips: Vec<IpAddr>,
     pub(super) look_at_ips: Time,
     pub(super) stopping: bool,
@@ -81,7 +81,7 @@ impl<T: From<Event> + Send> Outlet for Arc<Mailbox<T>> {
     }
 }
 
-/// How often it is looked whether this machine has other addresses than before.
+/// How often the addresses of this machine are read.
 pub(super) const NETWORK_INTERVAL: Duration = Duration::from_secs(60);
 
 impl Shared {

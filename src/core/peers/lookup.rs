@@ -70,7 +70,7 @@ impl Peers {
         self.peer(id).map(Peer::info)
     }
 
-    /// The name of a peer that has spoken in this run.
+    /// The name of a peer that has sent something in this run.
     pub(in crate::core) fn spoken_name(&self, id: Recipient) -> Option<PeerName> {
         self.peer(id).filter(|peer| peer.last_heard.is_some())?.name.clone()
     }
