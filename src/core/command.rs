@@ -280,7 +280,7 @@ impl State {
     }
 
     fn list(&mut self, now: Time) -> OpId {
-        let ids = self.peers.ids();
+        let ids = self.peers.to_verify();
         let after = self.jobs.last().0;
         let deadline = now.plus(LIST_PROBE_WITHIN);
         for &peer_id in &ids {

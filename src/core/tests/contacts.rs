@@ -182,3 +182,15 @@ fn added_contact_is_listed_and_dialed() {
     story.does(Command::SetContact { contact, date: 0 });
     assert_eq!(story.state(5002), Some(PresenceStatus::Offline));
 }
+
+#[test]
+fn list_probes_online_peers_and_few_offline_contacts() {
+    let contacts: Vec<(u8, u16, Option<Duration>)> =
+        (1..=99).map(|n| (n, 5_000 + u16::from(n), Some(DORMANT_AFTER + DAY * u32::from(n)))).collect();
+    let mut story = started(&contacts);
+    assert_eq!(story.dials_in(99, "Bob", 5_099), Ok(()));
+    story.does(Command::List);
+    let ports = dialed(&story);
+    assert_eq!(ports.len(), 65, "{ports:?}");
+    assert!(ports.contains(&5_099) && ports.contains(&5_001) && !ports.contains(&5_098), "{ports:?}");
+}
