@@ -235,7 +235,7 @@ fn decided(decision: &Decision) -> String {
         Decision::Unblocked(pin) => {
             format!("{} is no longer blocked, and not verified; /verify compares the key.", name_of(pin))
         }
-        Decision::Forgotten(who, _) => {
+        Decision::Forgotten(who) => {
             format!("{} is no contact any more. Messages stay in the history.", who_name(who))
         }
         Decision::Added(who, true) => format!("{} is a contact now.", who_name(who)),

@@ -163,7 +163,7 @@ fn everything_else_about_keys_is_one_clear_sentence() {
             "Bob with the key aibaeaqc… is blocked: nothing goes to it and nothing of it is shown. /unblock aibaeaqc ends that.",
         ),
         (
-            Event::Decided(Decision::Forgotten(bob(), None)),
+            Event::Decided(Decision::Forgotten(bob())),
             "Bob is no contact any more. Messages stay in the history.",
         ),
         (Event::Decided(Decision::Added(bob(), true)), "Bob is a contact now."),
