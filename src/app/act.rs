@@ -66,6 +66,10 @@ impl App {
             Some(Act::Block(key)) => Some(self.node.command(Command::Block(key))),
             Some(Act::Unblock(key)) => Some(self.node.command(Command::Unblock(key))),
             Some(Act::Forget(id)) => Some(self.node.command(Command::Forget(id))),
+            Some(Act::Add(contact)) if self.is_saved_contact(contact.id) => {
+                self.say(format!("{} is a contact already.", self.labels.label(contact.id.into(), None)));
+                None
+            }
             Some(Act::Add(contact)) => {
                 Some(self.node.command(Command::SetContact { contact, date: clock::seconds() }))
             }
