@@ -162,7 +162,8 @@ impl App {
                 self.say(Line::default().then("  ").and(Ink::Strong, key));
             }
             Act::ShowPins(pins) => {
-                self.out.extend(pins.iter().take(MAX_LISTED).flat_map(|pin| ui::pin_lines(pin, clock::date)));
+                let lines = |pin| ui::pin_lines(pin, &self.labels, clock::date);
+                self.out.extend(pins.iter().take(MAX_LISTED).flat_map(lines));
             }
             Act::ShowPolicy => {
                 let policy = match self.node.policy() {

@@ -9,6 +9,7 @@ use crate::model::key::PublicKey;
 use crate::model::name::{PeerName, folded};
 use crate::model::session::ByeReason;
 use crate::model::untrusted::Text;
+use crate::ui::labels::Labels;
 use crate::ui::style::{Ink, Line};
 
 /// What stands before the further lines of a warning.
@@ -179,13 +180,17 @@ pub(in crate::ui) fn name_of(pin: &Pin) -> String {
 
 /// The date of a pin, and whether the user has verified it.
 fn known(pin: &Pin, date: fn(u64) -> String) -> String {
-    let since = date(pin.first_seen);
+    let since = match pin.first_seen {
+        // It was met in an earlier run.
+        0 => "known".to_owned(),
+        first => format!("known since {}", date(first)),
+    };
     let trust = match (pin.blocked, pin.verified) {
         (true, _) => "blocked".into(),
         (false, Some(on)) => format!("verified on {}", date(on)),
         (false, None) => "never verified".into(),
     };
-    format!("known since {since}, {trust}")
+    format!("{since}, {trust}")
 }
 
 fn misled(addr: PeerAddr, promised: PublicKey, offered: PublicKey, voice: &Voice<'_>) -> Vec<Line> {
@@ -270,7 +275,7 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
 
 /// The label of a peer, or what it is known by.
 fn label_of(who: &PeerInfo, voice: &Voice<'_>) -> String {
-    let name = || who.name.as_ref().map_or_else(|| place(who.id, who.addr), ToString::to_string);
+    let name = || who.name.as_ref().map_or_else(|| voice.labels.label(who.id, None), ToString::to_string);
     voice.labels.known(who.id).unwrap_or_else(name)
 }
 
@@ -286,11 +291,12 @@ fn undecided(unknown: Unknown) -> &'static str {
 }
 
 /// What is known of a key, for whoever asks.
-pub fn pin_lines(pin: &Pin, date: fn(u64) -> String) -> Vec<Line> {
+pub fn pin_lines(pin: &Pin, labels: &Labels, date: fn(u64) -> String) -> Vec<Line> {
     let addrs: Vec<String> = pin.addrs.iter().take(MAX_NAMED).map(PeerAddr::to_string).collect();
     let at = if addrs.is_empty() { String::new() } else { format!(", at {}", addrs.join(", ")) };
+    let label = labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
     vec![
-        format!("{} is {}{at}:", name_of(pin), known(pin, date)).into(),
+        format!("{label} is {}{at}:", known(pin, date)).into(),
         Line::default().then("  ").and(Ink::Strong, pin.key.grouped().to_string()),
     ]
 }

@@ -215,7 +215,8 @@ fn a_key_that_is_not_the_promised_one_is_told_beside_it() {
 #[test]
 fn what_is_known_of_a_key_and_what_waits_can_be_asked_for() {
     let blocked = Pin { blocked: true, name: None, addrs: Vec::new(), ..pin("", 1) };
-    let lines: Vec<String> = pin_lines(&blocked, date).iter().map(Line::to_string).collect();
+    let lines: Vec<String> =
+        pin_lines(&blocked, &Labels::default(), date).iter().map(Line::to_string).collect();
     assert_eq!(
         lines,
         [
