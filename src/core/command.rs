@@ -267,6 +267,7 @@ impl State {
         let op = self.spread(CommandKind::Disconnect, &targets);
         for peer_id in targets {
             if !self.peers.is_online(peer_id) {
+                self.peers.not_redialed(peer_id, self.jobs.last(), now);
                 let who = self.who(peer_id);
                 self.tell(Event::NotSent { op, who, why: RejectReason::Offline });
                 self.operations.skipped(op);

@@ -73,8 +73,8 @@ pub enum Decision {
     Trusted(Pin, As),
     /// A key is blocked.
     Blocked(Pin),
-    /// A contact is forgotten.
-    Forgotten(PeerInfo),
+    /// A peer is forgotten. Its pin, if it has a key.
+    Forgotten(PeerInfo, Option<Box<Pin>>),
     /// A key is no longer blocked.
     Unblocked(Pin),
     /// A peer is a contact now, or its entry was changed; whether it is new.

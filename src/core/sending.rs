@@ -70,6 +70,7 @@ impl State {
         }
         let is_direct = new.is_direct;
         if is_direct {
+            self.peers.is_wanted(to);
             self.is_written_to(to);
         }
         match self.protocol_of(to) {

@@ -5,6 +5,7 @@ mod bindings;
 mod broken;
 mod commands;
 mod contacts;
+mod disconnecting;
 mod holding;
 mod keeping;
 mod keys;

@@ -110,23 +110,24 @@ impl State {
     pub(super) fn forget(&mut self, id: PeerId) -> Result<Decision, Unknown> {
         let to = Recipient::Peer(id);
         let who = self.who(to);
-        match id {
+        let pin = match id {
             PeerId::Key(key) => {
                 self.pin(key)?;
                 self.outbox.give_up(to, FailureReason::Forgotten);
                 self.carry_out(Time::default());
-                self.trust.forget(key)?;
+                Some(Box::new(self.trust.forget(key)?))
             }
             PeerId::Legacy(_) if !self.is_contact(to) => return Err(Unknown::Pin),
             PeerId::Legacy(_) => {
                 self.outbox.give_up(to, FailureReason::Forgotten);
                 self.carry_out(Time::default());
                 self.trust.legacy_changed(ContactChange::Forgotten(id));
+                None
             }
-        }
+        };
         self.trust.set_alias_of(to, None);
         self.peers.remove(to);
-        Ok(Decision::Forgotten(who))
+        Ok(Decision::Forgotten(who, pin))
     }
 
     pub(super) fn verify(&mut self, key: PublicKey, date: u64) -> Result<Decision, Unknown> {
