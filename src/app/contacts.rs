@@ -37,14 +37,22 @@ pub(super) struct ContactBook {
 }
 
 impl ContactBook {
+    /// The contacts in the file. Those that are only in `pins`, such as the keys in peers.toml, are
+    /// saved too, so that they stay contacts without peers.toml.
     pub(super) fn new(file: Contacts, pins: BTreeMap<PublicKey, Pin>) -> Self {
-        Self { file, pins, unsaved: BTreeMap::new(), saved_at: None, looked_at: Instant::now() }
+        let is_unsaved = |pin: &&Pin| {
+            pin.contact && file.get(PeerId::Key(pin.key)).is_none_or(|saved| saved.addrs != pin.given)
+        };
+        let unsaved = pins.values().filter(is_unsaved);
+        let unsaved = unsaved.map(|pin| (PeerId::Key(pin.key), Some(pin.clone()))).collect();
+        Self { file, pins, unsaved, saved_at: None, looked_at: Instant::now() }
     }
 
     /// When to write what the core reported.
     fn save_due(&self) -> Option<Instant> {
-        let due = || self.saved_at.map_or_else(Instant::now, |at| at + SAVE_PAUSE);
-        (!self.unsaved.is_empty()).then(due)
+        // Without an earlier write it is due already.
+        let due = self.saved_at.map_or(self.looked_at, |at| at + SAVE_PAUSE);
+        (!self.unsaved.is_empty()).then_some(due)
     }
 
     /// When something is to be done at the latest.

@@ -44,8 +44,14 @@ impl State {
 
     /// Makes a key a contact: the user has written to it, added or configured it.
     pub(super) fn is_contact_now(&mut self, key: PublicKey) {
+        let id = Recipient::key(key);
+        let was_contact = self.trust.pin(key).is_some_and(|pin| pin.contact);
         if self.trust.make_contact(key) {
-            self.peers.make_contact(Recipient::key(key));
+            self.peers.make_contact(id);
+            if !was_contact && self.peers.is_online(id) {
+                // It was met before anything was to be remembered of it.
+                self.seen(id);
+            }
         }
     }
 
