@@ -94,7 +94,7 @@ pub const COMMANDS: &[CommandHelp] = &[
         arguments: "[WHOM]",
         short: "do not show somebody's messages",
         long: "They are still taken and acknowledged, and are in the history. Without WHOM it lists who is muted. It holds until \
-               /unmute or the end of the program.",
+               /unmute, for a stranger at most until the end of the program.",
     },
     CommandHelp {
         name: "/unmute",
@@ -106,8 +106,8 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/alias",
         arguments: "[WHOM] [NAME]",
         short: "give somebody a nickname of your own",
-        long: "The nickname belongs to the peer's key, or to the address of a legacy peer, and is kept in aliases.toml in the data \
-               directory. `/alias WHOM -` takes it away. Without anything it lists them.",
+        long: "The nickname belongs to the peer's key, or to the address of a legacy peer, and is kept in contacts.toml in the \
+               directory of your profile. `/alias WHOM -` takes it away. Without anything it lists them.",
     },
     CommandHelp {
         name: "/key",
