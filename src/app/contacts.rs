@@ -14,8 +14,8 @@ use crate::profile;
 use crate::profile::contacts::{Change, Contact, Contacts, ContactsError};
 use crate::ui::{self, Ink, Line};
 
-/// Time between two writes of the file for what the core reports. A crash loses the changes of this
-/// time; what the user decides is written at once.
+/// Time between two writes of the file for what the core reports of contacts that are in it. A crash
+/// loses the changes of this time. A new contact, and what the user decides, is written at once.
 const SAVE_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often the file is looked at while nothing happens: soon enough for somebody who edits it in
@@ -50,8 +50,12 @@ impl ContactBook {
 
     /// When to write what the core reported.
     fn save_due(&self) -> Option<Instant> {
-        // Without an earlier write it is due already.
-        let due = self.saved_at.map_or(self.looked_at, |at| at + SAVE_PAUSE);
+        let is_new = |id: &PeerId| self.file.get(*id).is_none();
+        let due = match self.saved_at {
+            Some(at) if !self.unsaved.keys().any(is_new) => at + SAVE_PAUSE,
+            // At once.
+            _ => self.looked_at,
+        };
         (!self.unsaved.is_empty()).then_some(due)
     }
 

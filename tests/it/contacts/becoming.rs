@@ -98,3 +98,40 @@ fn accepted_peer_is_a_contact() {
     alice.types(&["/accept bob"]);
     until("a contact", || has(&data, &bob.key()));
 }
+
+#[test]
+fn message_to_an_address_makes_a_contact_after_a_restart() {
+    let (data, bobs) = (data(), data());
+    let bob = started("Bob", &bobs).start();
+    let addr = bob.addr();
+    leaves(bob);
+    let mut alice = started("Alice", &data).start();
+    alice.types(&[&format!("@{addr} hello")]);
+    alice.sees(&format!("Queued for {addr}"));
+    leaves(alice);
+    let mut alice = started("Alice", &data).start();
+    let mut bob = started("Bob", &bobs).port(addr.port()).start();
+    bob.sees(": hello");
+    alice.sees("Delivered to Bob");
+    until("a contact", || has(&data, &bob.key()));
+}
+
+#[test]
+fn queued_message_to_all_makes_no_contact() {
+    let (data, bobs) = (data(), data());
+    let mut alice = started("Alice", &data).start();
+    let addr = alice.addr();
+    let mut bob = started("Bob", &bobs).knows(addr).start();
+    alice.meets_at(&bob.shown());
+    bob.meets(&alice);
+    bob.is_stopped();
+    alice.types(&["@all soup is ready"]);
+    alice.sees("Bob");
+    alice.crashes();
+    bob.crashes();
+    let alice = started("Alice", &data).port(addr.port()).start();
+    let mut bob = started("Bob", &bobs).knows(addr).start();
+    bob.sees(": soup is ready");
+    leaves(alice);
+    assert!(!has(&data, &bob.key()), "{}", toml(&data, "alice"));
+}

@@ -37,17 +37,12 @@ fn each_contact_is_a_line_with_what_is_known() {
         [
             format!("ann·{}: not seen yet, key {ann}", &key(4)[..4]),
             format!("Ann·{}: not seen yet, key {other_ann}", &key(5)[..4]),
+            format!("{}: not seen yet, key {unnamed}", &key(6)[..8]),
             format!("Boss (named Bob, verified): not seen yet, key {bob}, at 127.0.0.1:9"),
             "Carol: not seen yet, 127.0.0.1:5002, unencrypted".to_owned(),
             format!("Dave (muted): not seen yet, key {dave}, at 127.0.0.1:7 [::1]:8"),
-            format!("{}: not seen yet, key {unnamed}", &key(6)[..8]),
             format!("Zoe (blocked): not seen yet, key {zoe}"),
         ]
-        .into_iter()
-        .map(|line| line.to_string())
-        .collect::<std::collections::BTreeSet<_>>()
-        .into_iter()
-        .collect::<Vec<_>>()
     );
 }
 
