@@ -3,6 +3,7 @@
 mod act;
 mod begin;
 mod clock;
+mod contact_list;
 mod contacts;
 mod greeting;
 mod id;
@@ -25,6 +26,7 @@ use std::time::Instant;
 use anyhow::Context;
 use begin::{Begun, Own, start};
 use clock::Clock;
+pub use contact_list::contacts;
 use contacts::ContactBook;
 pub use id::{id, id_list};
 use signals::{Signals, stop_in_background};

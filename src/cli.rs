@@ -186,6 +186,12 @@ pub enum Instead {
     },
     /// Print what was said, search in it, or forget it; also while the program is running
     History(Asked),
+    /// Print the contacts, one on each line; also while the program is running
+    Contacts {
+        /// As lines of JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 impl ValueEnum for Policy {

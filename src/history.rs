@@ -21,6 +21,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 pub use age::{Age, Keep, expiry};
+pub(crate) use calendar::rfc3339;
+pub(crate) use json::string as json_string;
 pub use when::When;
 
 use crate::cli::{Asked, Cli, Misused};

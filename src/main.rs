@@ -36,6 +36,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Some(Instead::Man) => manual::man(&mut stdout),
         Some(Instead::Config) => manual::config(&settings, &mut stdout),
         Some(Instead::History(asked)) => history::run(&settings.cli, asked, &mut stdout)?,
+        Some(Instead::Contacts { json }) => app::contacts(&settings.cli, *json, &mut stdout)?,
         Some(Instead::Id { list: true, .. }) => stdout.write_all(app::id_list(&settings.cli)?.as_bytes()),
         Some(Instead::Id { new, .. }) => stdout.write_all(app::id(&settings.cli, *new)?.as_bytes()),
     };

@@ -134,13 +134,8 @@ fn files(page: &mut Roff) {
              directory, then beside config.toml.",
         ),
         (
-            "aliases.toml",
-            "The nicknames that /alias gives. In $XDG_DATA_HOME/p2p-chat or ~/.local/share/p2p-chat on Linux, in the platform's own \
-             place elsewhere.",
-        ),
-        (
             "profiles/NAME/key",
-            "In the same directory: the key that others know you by, one for each profile. Nobody else may read it. Whoever has a copy \
+            "In $XDG_DATA_HOME/p2p-chat or ~/.local/share/p2p-chat on Linux, in the platform's own place elsewhere: the key that others know you by, one for each profile. Nobody else may read it. Whoever has a copy \
              is you; if it is lost, you are somebody else to others.",
         ),
         (
@@ -154,8 +149,9 @@ fn files(page: &mut Roff) {
              erases it.",
         ),
         (
-            "profiles/NAME/known_peers.toml",
-            "Beside it: the keys of others that are remembered, with what you have said about them. It may be edited while the program is not running.",
+            "profiles/NAME/contacts.toml",
+            "Beside it: your contacts, with their aliases and what you decided about them. It may be edited, also while the program \
+             is running. p2p-chat contacts prints it.",
         ),
         (
             "profiles/NAME/history.db",

@@ -16,8 +16,8 @@ use crate::profile;
 use crate::profile::contacts::{Change, Contact, Contacts, ContactsError};
 use crate::ui::{self, Ink, Line};
 
-/// Time between two writes of the file for what the core reports. A crash loses the changes of this
-/// time; what the user decides is written at once.
+/// Time between two writes of the file for what the core reports of contacts that are in it. A crash
+/// loses the changes of this time. A new contact, and what the user decides, is written at once.
 const SAVE_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often the file is looked at while nothing happens: soon enough for somebody who edits it in
@@ -39,14 +39,26 @@ pub(super) struct ContactBook {
 }
 
 impl ContactBook {
+    /// The contacts in the file. Those that are only in `pins`, such as the keys in peers.toml, are
+    /// saved too, so that they stay contacts without peers.toml.
     pub(super) fn new(file: Contacts, pins: BTreeMap<PublicKey, Pin>) -> Self {
-        Self { file, pins, unsaved: BTreeMap::new(), saved_at: None, looked_at: Instant::now() }
+        let is_unsaved = |pin: &&Pin| {
+            pin.contact && file.get(PeerId::Key(pin.key)).is_none_or(|saved| saved.addrs != pin.given)
+        };
+        let unsaved = pins.values().filter(is_unsaved);
+        let unsaved = unsaved.map(|pin| (PeerId::Key(pin.key), Some(pin.clone()))).collect();
+        Self { file, pins, unsaved, saved_at: None, looked_at: Instant::now() }
     }
 
     /// When to write what the core reported.
     fn save_due(&self) -> Option<Instant> {
-        let due = || self.saved_at.map_or_else(Instant::now, |at| at + SAVE_PAUSE);
-        (!self.unsaved.is_empty()).then(due)
+        let is_new = |id: &PeerId| self.file.get(*id).is_none();
+        let due = match self.saved_at {
+            Some(at) if !self.unsaved.keys().any(is_new) => at + SAVE_PAUSE,
+            // At once.
+            _ => self.looked_at,
+        };
+        (!self.unsaved.is_empty()).then_some(due)
     }
 
     /// When something is to be done at the latest.

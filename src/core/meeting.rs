@@ -44,8 +44,14 @@ impl State {
 
     /// Makes a key a contact: the user has written to it, added or configured it.
     pub(super) fn is_contact_now(&mut self, key: PublicKey) {
+        let id = Recipient::key(key);
+        let was_contact = self.trust.pin(key).is_some_and(|pin| pin.contact);
         if self.trust.make_contact(key) {
-            self.peers.make_contact(Recipient::key(key));
+            self.peers.make_contact(id);
+            if !was_contact && self.peers.is_online(id) {
+                // It was met before anything was to be remembered of it.
+                self.seen(id);
+            }
         }
     }
 
@@ -111,6 +117,8 @@ impl State {
         let id = Recipient::key(key);
         let at_addr = Recipient::Address(addr);
         let is_awaited = self.outbox.count(at_addr) > 0;
+        let is_configured = self.peers.is_configured(at_addr)
+            || self.peers.legacy_at(addr).is_some_and(|legacy| self.peers.is_configured(legacy));
         let at =
             if dialed { ProvenAt::Dialed(addr) } else { ProvenAt::Claimed { addr, is_free: !is_awaited } };
         if self.peers.met(key, at, now)?.took_address {
@@ -119,6 +127,11 @@ impl State {
         self.peers.messages_wait(id, self.outbox.count(id));
         self.speaks_with(key, Some(now));
         if dialed {
+            if is_configured && !self.is_of_another(addr, key) {
+                // The first key at an address of peers.toml is the contact there.
+                self.is_contact_now(key);
+                self.trust.give_addr(key, addr);
+            }
             self.proves(addr, key, now);
         } else if is_awaited || self.peers.legacy_at(addr).is_some() {
             self.check_claim(key, addr);
@@ -130,14 +143,7 @@ impl State {
     /// are its own from now on; those for a legacy peer there are not.
     fn proves(&mut self, addr: PeerAddr, key: PublicKey, now: Time) {
         let (id, at_addr) = (Recipient::key(key), Recipient::Address(addr));
-        let was_configured = self.peers.is_configured(at_addr)
-            || self.peers.legacy_at(addr).is_some_and(|legacy| self.peers.is_configured(legacy));
         self.peers.proved_itself_at(key, addr, now);
-        if was_configured {
-            // The first key at an address of peers.toml is the contact there.
-            self.is_contact_now(key);
-            self.trust.give_addr(key, addr);
-        }
         self.follows(at_addr, id);
         let who = self.who(id);
         self.tell(Event::ProvenAt(addr, who));
@@ -149,6 +155,12 @@ impl State {
             let news = self.peers.replaced(legacy, key, self.jobs.last(), now);
             self.tell_presence(news);
         }
+    }
+
+    /// Whether the user gave this address to a contact with another key, or its key was the first at
+    /// this address of peers.toml.
+    fn is_of_another(&self, addr: PeerAddr, key: PublicKey) -> bool {
+        self.trust.contacts().any(|pin| pin.key != key && pin.given.contains(&addr))
     }
 
     /// Records in its row what is known of a key. `heard_at` is given if the peer was heard of now.

@@ -63,18 +63,19 @@ impl State {
         match status {
             Some(status) => self.write(StoreOp::Status { to, id, status, attempted: false }),
             None => {
-                let new = NewMessage { op, message, name, is_direct: false };
+                // Messages to all go to peers; one for an address was written to it.
+                let is_direct = matches!(to, Recipient::Address(_));
+                let new = NewMessage { op, message, name, is_direct };
                 self.outbox.restore(to, new, expires);
             }
         }
     }
 
     /// A key is met. If messages of an earlier run wait for it, the user wrote to it then, although
-    /// it was not remembered.
+    /// it was not remembered. A stranger that was remembered is one that only got messages to all.
     pub(super) fn remembers(&mut self, key: PublicKey) {
         let to = Recipient::key(key);
-        let is_contact = || self.pinned(to).is_some_and(|pin| pin.contact);
-        if self.outbox.has_restored(to) && !is_contact() {
+        if self.outbox.has_restored(to) && !self.trust.is_saved(key) {
             self.trust.make_contact(key);
         }
     }

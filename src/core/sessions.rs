@@ -286,7 +286,9 @@ impl State {
         }
         let (name, also) = hello.map_or((None, None), |hello| (Some(hello.name), Some(hello.also)));
         self.meets(Meeting { key, name, addr, dialed: true, source, date: env.date }, now)?;
-        self.trust.keep(key);
+        if self.trust.keep(key) {
+            self.seen(id);
+        }
         if let Some(also) = also {
             self.peers.listens_also(id, also);
         }

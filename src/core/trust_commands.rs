@@ -105,6 +105,9 @@ impl State {
     pub(super) fn legacy_is_contact(&mut self, id: PeerId) {
         let name = self.who(id.into()).name;
         self.trust.legacy_changed(ContactChange::Legacy(id, name));
+        if self.peers.is_online(id.into()) {
+            self.seen(id.into());
+        }
     }
 
     pub(super) fn forget(&mut self, id: PeerId) -> Result<Decision, Unknown> {

@@ -54,7 +54,7 @@ impl Calendar {
 }
 
 /// A moment as RFC 3339 has it, in UTC, with milliseconds.
-pub(super) fn rfc3339(millis: u64) -> String {
+pub(crate) fn rfc3339(millis: u64) -> String {
     format!("{:.3}", timestamp(millis))
 }
 

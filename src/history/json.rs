@@ -45,7 +45,7 @@ pub(super) fn line(entry: &StoredMessage) -> String {
 }
 
 /// A string of JSON (RFC 8259, section 7).
-fn string(raw: &str) -> String {
+pub(crate) fn string(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len() + 2);
     let plain = is_harmless(raw);
     out.push('"');

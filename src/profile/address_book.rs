@@ -71,6 +71,11 @@ impl AddressBook {
         self.contacts.all().map(known).collect()
     }
 
+    /// What was seen of a peer, if anything.
+    pub fn seen(&self, id: PeerId) -> Option<&SeenPeer> {
+        self.seen.get(&id)
+    }
+
     /// The user's own names for peers.
     pub fn aliases(&self) -> BTreeMap<Recipient, Name> {
         aliases(&self.contacts)

@@ -262,9 +262,8 @@ fn the_manual_page_tells_everything() {
         "/alias",
         "Ctrl-R",
         "config.toml",
-        "aliases.toml",
         "profiles/NAME/key",
-        "profiles/NAME/known_peers.toml",
+        "profiles/NAME/contacts.toml",
         "profiles/NAME/history.db",
         "--grep",
         "--older-than",
@@ -309,8 +308,8 @@ fn everything_in(dir: &Path) -> Vec<String> {
 #[test]
 fn chat_leaves_only_the_files_of_its_profile() {
     for (flag, files) in [
-        (None, &["history.db", "key", "lock", "profile.toml"][..]),
-        (Some("--no-history"), &["key", "lock", "profile.toml"]),
+        (None, &["contacts.toml", "history.db", "key", "lock", "profile.toml"][..]),
+        (Some("--no-history"), &["contacts.toml", "key", "lock", "profile.toml"]),
     ] {
         let mut alice = flag.into_iter().fold(Peer::named("Alice"), Builder::arg).start();
         alice.types(&["/alias 127.0.0.1:1", "0", "0"]);
@@ -350,24 +349,33 @@ fn a_nickname_is_kept_for_the_next_time_in_the_data_directory() {
 fn nickname_of_an_address_moves_to_the_key_that_was_there() {
     let data = TempDir::new().expect("a temporary directory");
     let mut bob = Peer::named("Bob").start();
-    let with_data = || Peer::named("Alice").arg("--data-dir").arg(data.path().display());
-    let mut alice = with_data().start();
-    alice.says(&bob.addr().to_string(), "hello");
-    bob.sees(": hello");
-    alice.sees("Delivered to Bob ");
+    let with_data = |name| Peer::named(name).data_dir(data.path());
+    // As an earlier version left it: a key that was pinned at an address, and a nickname of that
+    // address.
+    let mut alice = with_data("Alice").start();
     alice.types(&["0"]);
     assert!(alice.ends().success());
-    // As an earlier version wrote it.
-    let file = data.path().join("aliases.toml");
-    let entry = format!("[[alias]]\naddress = \"{}\"\nname = \"Boss\"\n", bob.addr());
-    fs::write(&file, entry).expect("written");
-    let mut alice = with_data().start();
+    let alices = data.path().join("profiles/alice");
+    fs::remove_file(alices.join("contacts.toml")).expect("removed");
+    let (addr, key) = (bob.addr(), bob.key());
+    let pin = format!(
+        "[[peer]]\nkey = \"{key}\"\nname = \"Bob\"\naddresses = [\"{addr}\"]\ncontact = true\n\
+         first_seen = \"2026-11-21T10:00:00Z\"\n"
+    );
+    fs::write(alices.join("known_peers.toml"), pin).expect("written");
+    let nickname = format!("[[alias]]\naddress = \"{addr}\"\nname = \"Boss\"\n");
+    fs::write(data.path().join("aliases.toml"), &nickname).expect("written");
+    let mut alice = with_data("Alice").start();
     alice.types(&["@boss still you?"]);
     bob.sees(": still you?");
     alice.sees("Delivered to Boss ");
-    let kept = fs::read_to_string(&file).expect("readable");
-    assert!(kept.contains(&format!("key = \"{}\"\nname = \"Boss\"", bob.key())), "{kept}");
-    assert!(!kept.contains("address"), "{kept}");
+    let contacts = fs::read_to_string(alices.join("contacts.toml")).expect("readable");
+    let entry =
+        format!("[[contact]]\nkey = \"{key}\"\nname = \"Bob\"\nalias = \"Boss\"\naddresses = [\"{addr}\"]\n");
+    assert!(contacts.ends_with(&entry) && contacts.matches("[[contact]]").count() == 1, "{contacts}");
+    // The other profiles take the nicknames over too.
+    assert_eq!(fs::read_to_string(data.path().join("aliases.toml")).expect("readable"), nickname);
+    assert!(!alices.join("known_peers.toml").exists() && alices.join("known_peers.toml.old").exists());
 }
 
 #[test]
@@ -379,7 +387,7 @@ fn nickname_is_not_the_name_of_another_contact() {
         alice.sees("Delivered to ");
     }
     alice.types(&["/alias bob DAVE"]);
-    alice.sees(&format!("DAVE is the name of another contact ({}); choose another nickname.", dave.addr()));
+    alice.sees(&format!("DAVE is the name of another contact ({}); choose another alias.", dave.addr()));
     alice.types(&["/alias bob Boss", "/alias dave boss"]);
     alice.sees("Bob (");
     alice.sees("boss is the name of another contact (");
@@ -390,7 +398,9 @@ fn the_data_directory_is_where_the_system_has_such_things() {
     let mut alice = Peer::named("Alice").start();
     alice.types(&["/alias 127.0.0.1:1 Nick"]);
     alice.sees("127.0.0.1:1 (127.0.0.1:1) is called Nick here");
-    assert!(alice.dir().join("p2p-chat").join("aliases.toml").exists());
+    let contacts = alice.dir().join("p2p-chat/profiles/alice/contacts.toml");
+    let contacts = fs::read_to_string(contacts).expect("readable");
+    assert!(contacts.ends_with("[[contact]]\nlegacy = \"127.0.0.1:1\"\nalias = \"Nick\"\n"), "{contacts}");
 }
 
 #[test]

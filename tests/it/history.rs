@@ -139,18 +139,30 @@ fn messages_can_be_chosen_by_whom_and_when() {
         let errors = kept.asked(&wrong).refused(2);
         assert!(errors.contains(words), "{wrong:?}: {errors}");
     }
-    // What is remembered of keys tells whom an address means, and a name that came later.
-    let known = format!(
-        "[[peer]]\nkey = \"{other}\"\nname = \"Robert\"\naddresses = [\"127.0.0.1:7000\"]\nfirst_seen = \"2026-01-01T00:00:00Z\"\n"
-    );
-    fs::write(kept.folder().join("known_peers.toml"), known).expect("written");
+    // contacts.toml tells whom an address means, and a name that came later.
+    let file = kept.folder().join("contacts.toml");
+    let contact =
+        format!("[[contact]]\nkey = \"{other}\"\nname = \"Robert\"\naddresses = [\"127.0.0.1:7000\"]\n");
+    fs::write(&file, &contact).expect("written");
     assert_eq!(texts(&["--with", "robert"]), ["two"]);
     assert_eq!(texts(&["--with", "127.0.0.1:7000"]), ["two"]);
-    // A nickname is for whoever is at its address.
-    let aliases = "[[alias]]\naddress = \"127.0.0.1:5002\"\nname = \"Boss\"\n[[alias]]\naddress = \"127.0.0.1:7000\"\nname = \"Zoe\"\n";
-    fs::write(kept.folder().join("../../aliases.toml"), aliases).expect("written");
+    // An alias wins over a name that another peer once had.
+    let legacy = "[[contact]]\nlegacy = \"127.0.0.1:5002\"\nalias = \"Boss\"\n";
+    fs::write(&file, format!("{contact}alias = \"Zoe\"\n{legacy}")).expect("written");
     assert_eq!(texts(&["--with", "boss"]), ["three"]);
     assert_eq!(texts(&["--with", "Zoe"]), ["two"]);
+    // As long as there is no contacts.toml, the files of earlier versions say so.
+    fs::remove_file(&file).expect("removed");
+    let known = format!(
+        "[[peer]]\nkey = \"{other}\"\nname = \"Robert\"\naddresses = [\"127.0.0.1:7000\"]\ncontact = true\n\
+         first_seen = \"2026-01-01T00:00:00Z\"\n"
+    );
+    fs::write(kept.folder().join("known_peers.toml"), known).expect("written");
+    let aliases = "[[alias]]\naddress = \"127.0.0.1:7000\"\nname = \"Bert\"\n";
+    fs::write(kept.folder().join("../../aliases.toml"), aliases).expect("written");
+    assert_eq!(texts(&["--with", "127.0.0.1:7000"]), ["two"]);
+    assert_eq!(texts(&["--with", "bert"]), ["two"]);
+    assert!(!file.exists());
 }
 
 #[test]

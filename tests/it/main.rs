@@ -15,6 +15,7 @@
 mod architecture;
 mod attacks;
 mod configuring;
+mod contacts;
 mod durable;
 mod ending;
 mod faults;

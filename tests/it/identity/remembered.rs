@@ -1,4 +1,4 @@
-//! What is remembered of others' keys: known_peers.toml, and the keys in peers.toml.
+//! What earlier versions kept of others' keys, known_peers.toml, and the keys in peers.toml.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,11 @@ fn key(byte: u8) -> PublicKey {
 
 fn file(data: &Path) -> PathBuf {
     folder(data, "alice").join("known_peers.toml")
+}
+
+/// What is in Alice's contacts.toml; empty if there is none.
+fn contacts(data: &Path) -> String {
+    fs::read_to_string(folder(data, "alice").join("contacts.toml")).unwrap_or_default()
 }
 
 /// Alice, who remembers this from before.
@@ -66,18 +71,17 @@ fn the_key_of_a_static_peer_is_remembered_and_only_for_that_profile() {
     let mut alice = with_data("Alice", data.path()).peers_toml(&listed).start();
     alice.types(&["0"]);
     assert!(alice.ends().success());
-    let known = fs::read_to_string(file(data.path())).expect("written by the end at the latest");
-    assert!(
-        known.contains(&format!("key = \"{}\"\nname = \"Bob\"\naddresses = [\"127.0.0.1:", key(1))),
-        "{known}"
-    );
+    let known = contacts(data.path());
+    let entry = format!("key = \"{}\"\nname = \"Bob\"\naddresses = [\"127.0.0.1:", key(1));
+    assert!(known.contains(&entry), "{known}");
     // It is read the next time, without the list, and not written again.
     let mut alice = with_data("Alice", data.path()).start();
     alice.types(&["0"]);
     assert!(alice.ends().success());
-    assert_eq!(fs::read_to_string(file(data.path())).expect("there"), known);
+    assert_eq!(contacts(data.path()), known);
     with_data("Zoe", data.path()).start().still_answers();
-    assert!(!folder(data.path(), "zoe").join("known_peers.toml").exists());
+    let zoes = fs::read_to_string(folder(data.path(), "zoe").join("contacts.toml")).expect("there");
+    assert!(!zoes.contains("[[contact]]"), "{zoes}");
 }
 
 #[test]
@@ -88,12 +92,14 @@ fn it_is_written_while_the_program_runs_so_that_a_crash_does_not_lose_it() {
     let listed = format!("[[peer]]\naddress = \"{}\"\nkey = \"{}\"\n", nobody(), key(1));
     let mut alice = with_data("Alice", data.path()).peers_toml(&listed).start();
     let deadline = Instant::now() + crate::support::SOON;
-    while !file(data.path()).exists() {
+    let entry = format!("key = \"{}\"\n", key(1));
+    while !contacts(data.path()).contains(&entry) {
         assert!(Instant::now() < deadline, "never written");
         std::thread::sleep(Duration::from_millis(10));
     }
     alice.crashes();
     with_data("Alice", data.path()).start().still_answers();
+    assert!(contacts(data.path()).contains(&entry));
 }
 
 #[test]
@@ -112,21 +118,22 @@ fn listed_key_at_verified_contact_address_warns() {
     let warning = format!("peers.toml has another key for {addr} than that of Bob, which you have verified");
     let line = alice.sees(&warning);
     assert!(line.contains(&key(1).grouped().to_string()), "{line}");
-    let listed_pin = format!("key = \"{}\"\naddresses = [\"{addr}\"]\ncontact = true\n", key(2));
-    let bobs_pin = format!("key = \"{}\"\nname = \"Bob\"\naddresses = [\"{addr}\"]\n", key(1));
-    let saved_at_end = |alice: &mut crate::support::Peer| {
+    let listed_entry = format!("[[contact]]\nkey = \"{}\"\naddresses = [\"{addr}\"]\n", key(2));
+    let bobs_entry = format!(
+        "[[contact]]\nkey = \"{}\"\nname = \"Bob\"\nverified = {date}\naddresses = [\"{addr}\"]\n",
+        key(1)
+    );
+    let saved_at_end = |alice: &mut crate::support::Peer, data: &Path| {
         alice.types(&["0"]);
         assert!(alice.ends().success());
-        fs::read_to_string(file(data.path())).expect("there")
+        contacts(data)
     };
-    let saved = saved_at_end(&mut alice);
-    assert!(
-        saved.contains(&listed_pin) && saved.contains(&(bobs_pin.clone() + "contact = true\n")),
-        "{saved}"
-    );
-    // A stranger keeps its address, without a warning.
+    let saved = saved_at_end(&mut alice, data.path());
+    assert!(saved.contains(&listed_entry) && saved.contains(&bobs_entry), "{saved}");
+    // A stranger stays one, without a warning.
+    let data = TempDir::new().expect("a temporary directory");
     let mut alice = remembering(data.path(), &known("")).peers_toml(&listed).start();
-    let saved = saved_at_end(&mut alice);
-    assert!(saved.contains(&listed_pin) && saved.contains(&(bobs_pin + "first_seen")), "{saved}");
+    let saved = saved_at_end(&mut alice, data.path());
+    assert!(saved.contains(&listed_entry) && !saved.contains(&key(1).to_string()), "{saved}");
     assert!(alice.printed().iter().all(|line| !line.contains("has another key")));
 }

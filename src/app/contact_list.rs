@@ -1,0 +1,168 @@
+//! `p2p-chat contacts`: the contacts of a profile, whether or not the program is running.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use super::clock;
+use crate::cli::{Cli, Misused};
+use crate::core::{PeerInfo, Verification};
+use crate::data;
+use crate::history::{json_string, rfc3339};
+use crate::model::address::PeerAddr;
+use crate::model::name::folded;
+use crate::model::peer_id::{PeerId, Recipient};
+use crate::profile::contacts::Contact;
+use crate::profile::{self, AddressBook, Places, Profiles};
+use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
+use crate::ui::{self, Labels, Standing};
+
+/// Prints the contacts of a profile to `out`, one on each line, sorted by what they are called.
+/// Remarks go to standard error. The inner result is that of writing to `out`.
+///
+/// # Errors
+/// If it is unclear which profile is meant or it is not there, or if contacts.toml cannot be read or
+/// holds a mistake.
+pub fn contacts(cli: &Cli, json: bool, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
+    let found = Profiles::read(cli)?.existing(cli)?;
+    let nothing = || note(&format!("{} has no contacts.", found.name));
+    let Some(folder) = profile::folder(cli, &found.profile) else {
+        nothing();
+        return Ok(Ok(()));
+    };
+    let data = data::folder(cli);
+    let places = Places { folder: Some(&folder), data: data.as_deref(), saves: false };
+    let now = clock::millis();
+    let book = AddressBook::open(places, &mut *store(&folder)?, now).map_err(Misused::new)?;
+    let labels = labels(&book);
+    let mut lines: Vec<(String, String)> = Vec::new();
+    for contact in book.contacts.all() {
+        let label = labels.label(contact.id.into(), contact.name.as_ref());
+        let listed = Listed { label: &label, contact, book: &book, now };
+        let line = if json { listed.json() } else { listed.text() };
+        lines.push((folded(&label), line));
+    }
+    if lines.is_empty() {
+        nothing();
+    }
+    lines.sort();
+    Ok(lines.iter().try_for_each(|(_, line)| writeln!(out, "{line}")))
+}
+
+/// Opens the store of a profile for reading, or an empty one if it has none or it cannot be read.
+fn store(folder: &Path) -> Result<Box<dyn Store>, StoreError> {
+    let path = folder.join(HISTORY_FILE);
+    if path.exists() {
+        match Sqlite::reader(&path) {
+            Ok(store) => return Ok(Box::new(store)),
+            Err(error) => {
+                note(&format!(
+                    "Cannot read {}: {error}. It is not known when contacts were seen.",
+                    path.display()
+                ));
+            }
+        }
+    }
+    Ok(Box::new(in_memory()?))
+}
+
+/// What the contacts are called, as in the chat: two of one name have a suffix.
+fn labels(book: &AddressBook) -> Labels {
+    let mut labels = Labels::new(book.aliases());
+    let standing = |id: Recipient| match id {
+        Recipient::Peer(id) if book.contacts.get(id).is_some() => Standing::Contact,
+        Recipient::Peer(_) | Recipient::Address(_) => Standing::Forgotten,
+    };
+    for contact in book.known_contacts(0) {
+        let addr = match contact.id {
+            PeerId::Legacy(legacy) => Some(legacy.addr()),
+            PeerId::Key(_) => None,
+        };
+        let id = contact.id.into();
+        let verification = Verification::Unknown;
+        labels.meet(&PeerInfo { id, name: contact.name, addr, claimed: None, verification }, standing);
+    }
+    labels
+}
+
+/// A contact as it is printed.
+struct Listed<'a> {
+    label: &'a str,
+    contact: &'a Contact,
+    book: &'a AddressBook,
+    /// In milliseconds since 1970.
+    now: u64,
+}
+
+impl Listed<'_> {
+    /// When the peer was seen last, in milliseconds since 1970.
+    fn last_seen(&self) -> Option<u64> {
+        self.book.seen(self.contact.id).map(|seen| seen.last_seen)
+    }
+
+    /// The addresses that the program learned, the latest first.
+    fn learned(&self) -> impl Iterator<Item = PeerAddr> {
+        let addrs = self.book.seen(self.contact.id).map(|seen| &*seen.addrs).unwrap_or_default();
+        addrs.iter().copied().filter(|addr| !self.contact.addrs.contains(addr))
+    }
+
+    fn is_verified(&self) -> bool {
+        self.contact.verified.is_some() && !self.contact.blocked
+    }
+
+    fn text(&self) -> String {
+        let Contact { id, name, alias, blocked, muted, addrs, .. } = self.contact;
+        let name = name.as_ref().filter(|_| alias.is_some()).map(|name| format!("named {name}"));
+        let marks = [(self.is_verified(), "verified"), (*muted, "muted"), (*blocked, "blocked")];
+        let marks = marks.into_iter().filter(|(is_so, _)| *is_so).map(|(_, mark)| mark.to_owned());
+        let marks: Vec<String> = name.into_iter().chain(marks).collect();
+        let marks = if marks.is_empty() { String::new() } else { format!(" ({})", marks.join(", ")) };
+        let seen = self.last_seen().map_or_else(
+            || "not seen yet".to_owned(),
+            |at| format!("last seen {}", ui::ago(Duration::from_millis(self.now.saturating_sub(at)))),
+        );
+        let place = match id {
+            PeerId::Key(key) => format!("key {}", key.grouped()),
+            PeerId::Legacy(legacy) => format!("{}, unencrypted", legacy.addr()),
+        };
+        let addrs: Vec<String> =
+            addrs.iter().copied().chain(self.learned()).map(|addr| addr.to_string()).collect();
+        let addrs = if addrs.is_empty() { String::new() } else { format!(", at {}", addrs.join(" ")) };
+        format!("{}{marks}: {seen}, {place}{addrs}", self.label)
+    }
+
+    /// One flat object, but for the lists of addresses. docs/IDENTITY.md describes the members.
+    fn json(&self) -> String {
+        let Contact { id, name, alias, verified, blocked, muted, addrs } = self.contact;
+        let or_null =
+            |text: Option<String>| text.map_or_else(|| "null".to_owned(), |text| json_string(&text));
+        let date = |millis: Option<u64>| or_null(millis.map(rfc3339));
+        let list = |addrs: &mut dyn Iterator<Item = PeerAddr>| {
+            let addrs: Vec<String> = addrs.map(|addr| json_string(&addr.to_string())).collect();
+            format!("[{}]", addrs.join(","))
+        };
+        let (key, address) = match id {
+            PeerId::Key(key) => (Some(key.to_string()), None),
+            PeerId::Legacy(legacy) => (None, Some(legacy.addr().to_string())),
+        };
+        format!(
+            "{{\"label\":{},\"name\":{},\"alias\":{},\"key\":{},\"address\":{},\"verified\":{},\
+             \"blocked\":{blocked},\"muted\":{muted},\"last_seen\":{},\"addresses\":{},\"learned\":{}}}",
+            json_string(self.label),
+            or_null(name.as_ref().map(ToString::to_string)),
+            or_null(alias.as_ref().map(ToString::to_string)),
+            or_null(key),
+            or_null(address),
+            date(verified.filter(|_| self.is_verified()).map(|seconds| seconds.saturating_mul(1_000))),
+            date(self.last_seen()),
+            list(&mut addrs.iter().copied()),
+            list(&mut self.learned()),
+        )
+    }
+}
+
+/// Prints a remark.
+fn note(sentence: &str) {
+    // If standard error is gone, nobody wants to know.
+    let _ = writeln!(io::stderr(), "{sentence}");
+}

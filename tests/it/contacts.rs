@@ -1,0 +1,136 @@
+//! Contacts: who becomes one, what contacts.toml keeps of them, and what the next run does with it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::support::{Builder, Peer, SOON, assert_harmless};
+
+mod becoming;
+mod configured;
+mod editing;
+mod listed;
+mod many;
+mod moving;
+mod restarting;
+
+/// How often a condition is checked that no line of a peer tells.
+const LOOK: Duration = Duration::from_millis(20);
+
+fn data() -> TempDir {
+    TempDir::new().expect("a temporary directory")
+}
+
+/// A peer that keeps everything in `data`.
+fn started(name: &str, data: &TempDir) -> Builder {
+    Peer::named(name).data_dir(data.path())
+}
+
+/// The contacts.toml of a profile.
+fn file(data: &Path, profile: &str) -> PathBuf {
+    data.join("profiles").join(profile).join("contacts.toml")
+}
+
+/// What is in it.
+fn toml(data: &TempDir, profile: &str) -> String {
+    fs::read_to_string(file(data.path(), profile)).expect("a contacts.toml")
+}
+
+/// Replaces the file as an editor does: as a whole, by one that was written beside it.
+fn edits(data: &TempDir, profile: &str, text: &str) {
+    let path = file(data.path(), profile);
+    let draft = path.with_extension("draft");
+    fs::write(&draft, text).expect("written");
+    fs::rename(&draft, &path).expect("renamed");
+}
+
+/// Makes a profile with these contacts.
+fn profile(name: &str, data: &TempDir, text: &str) {
+    asked(started(name, data).arg("id").arg("--new")).well();
+    fs::write(file(data.path(), &name.to_lowercase()), text).expect("written");
+}
+
+/// Waits until this is so.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + SOON;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        thread::sleep(LOOK);
+    }
+}
+
+/// Ends a peer by way of the menu.
+fn leaves(mut peer: Peer) {
+    peer.types(&["0"]);
+    assert!(peer.ends().success(), "{}", peer.errors());
+}
+
+/// The lines of `/contacts`.
+fn lists(peer: &mut Peer) -> Vec<String> {
+    const END: &str = "`/end-of-contacts` is no command";
+    let before = peer.printed().len();
+    peer.types(&["/contacts", "/end-of-contacts"]);
+    peer.sees(END);
+    let lines = peer.printed().into_iter().skip(before);
+    lines.filter(|line| line.contains(", key ") || line.ends_with(", unencrypted")).collect()
+}
+
+/// Waits until a line of `/contacts` holds all these words, and returns it.
+fn lists_one(peer: &mut Peer, words: &[&str]) -> String {
+    let mut found = None;
+    until(&format!("{words:?} in /contacts"), || {
+        found = lists(peer).into_iter().find(|line| words.iter().all(|word| line.contains(word)));
+        found.is_some()
+    });
+    found.expect("it was found")
+}
+
+/// What a command that does not chat answered.
+struct Answer {
+    printed: String,
+    errors: String,
+    status: Option<i32>,
+}
+
+impl Answer {
+    /// What it printed, once it succeeded without a remark.
+    fn well(self) -> String {
+        assert_eq!((&*self.errors, self.status), ("", Some(0)));
+        self.printed
+    }
+
+    /// What it remarked, once it succeeded and printed nothing.
+    fn remark(self) -> String {
+        assert_eq!((&*self.printed, self.status), ("", Some(0)), "{}", self.errors);
+        self.errors
+    }
+}
+
+fn asked(builder: Builder) -> Answer {
+    let (mut command, _dir) = builder.without_port().command();
+    let Output { status, stdout, stderr } = command.output().expect("it runs");
+    let printed = String::from_utf8(stdout).expect("UTF-8");
+    let errors = String::from_utf8(stderr).expect("UTF-8");
+    assert_harmless(printed.lines().chain(errors.lines()));
+    Answer { printed, errors, status: status.code() }
+}
+
+/// The lines of `p2p-chat contacts`.
+fn contacts(name: &str, data: &TempDir) -> Vec<String> {
+    asked(started(name, data).arg("contacts")).well().lines().map(str::to_owned).collect()
+}
+
+/// An entry for a key, with further lines.
+fn entry(key: &str, more: &str) -> String {
+    format!("[[contact]]\nkey = \"{key}\"\n{more}")
+}
+
+/// A key as it is shown: in groups of four.
+fn grouped(key: &str) -> String {
+    let groups: Vec<&str> = (0..key.len()).step_by(4).map(|at| &key[at..at + 4]).collect();
+    groups.join(" ")
+}

@@ -1,0 +1,137 @@
+//! Who becomes a contact, and who does not.
+
+use super::*;
+use crate::legacy::{Legacy, Program};
+
+/// Whether contacts.toml has an entry for this key.
+fn has(data: &TempDir, key: &str) -> bool {
+    toml(data, "alice").contains(&format!("key = \"{key}\"\n"))
+}
+
+#[test]
+fn writing_by_name_or_address_makes_a_contact() {
+    let data = data();
+    let [mut bob, mut carol] = ["Bob", "Carol"].map(|name| Peer::named(name).start());
+    let mut alice = started("Alice", &data).knows(bob.addr()).start();
+    alice.meets(&bob);
+    alice.types(&["@bob hello"]);
+    bob.sees(": hello");
+    alice.types(&[&format!("@{} hello", carol.addr())]);
+    carol.sees(": hello");
+    for peer in [&bob, &carol] {
+        until("a contact", || has(&data, &peer.key()));
+    }
+    leaves(alice);
+    assert_eq!(contacts("Alice", &data).len(), 2);
+}
+
+#[test]
+fn messages_to_all_make_no_contact() {
+    let data = data();
+    let mut alice = started("Alice", &data).start();
+    let mut bob = Peer::named("Bob").knows(alice.addr()).start();
+    let mut carol = Peer::named("Carol").knows(alice.addr()).start();
+    alice.meets_at(&bob.shown());
+    carol.meets(&alice);
+    // A stranger's message makes none either.
+    bob.says("Alice", "soup?");
+    alice.sees(": soup?");
+    alice.types(&["@all soup is ready"]);
+    bob.sees(": soup is ready");
+    carol.sees(": soup is ready");
+    leaves(alice);
+    assert!(!toml(&data, "alice").contains("[[contact]]"), "{}", toml(&data, "alice"));
+    assert_eq!(asked(started("Alice", &data).arg("contacts")).remark(), "Alice has no contacts.\n");
+}
+
+#[test]
+fn automated_replies_make_no_contact() {
+    let data = data();
+    let mut alice = started("Alice", &data).start();
+    let knights = Legacy::start(Program::CryptoKnights);
+    knights.connect(alice.addr()).expect("she listens");
+    // She answers with connect_ack.
+    assert!(knights.wait_connected(|peers| peers.contains(&alice.addr()), SOON));
+    alice.sees("is here");
+    leaves(alice);
+    assert!(!toml(&data, "alice").contains("[[contact]]"), "{}", toml(&data, "alice"));
+}
+
+#[test]
+fn alias_verify_and_add_make_a_contact() {
+    let data = data();
+    let mut alice = started("Alice", &data).start();
+    let [bob, carol, dave] = ["Bob", "Carol", "Dave"].map(|name| {
+        let mut peer = Peer::named(name).knows(alice.addr()).start();
+        peer.meets(&alice);
+        peer
+    });
+    for peer in [&bob, &carol, &dave] {
+        alice.has_seen(&format!("* {} is here", peer.shown()));
+    }
+    alice.types(&["/alias bob Boss"]);
+    alice.sees("is called Boss here");
+    alice.types(&["/verify carol", "yes"]);
+    alice.sees("verified");
+    alice.types(&["/add dave"]);
+    alice.sees("is a contact now");
+    let unmet = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
+    alice.types(&[&format!("/add {unmet}")]);
+    alice.sees("is a contact now");
+    for key in [&bob.key(), &carol.key(), &dave.key(), unmet] {
+        until("a contact", || has(&data, key));
+    }
+    let text = toml(&data, "alice");
+    assert!(text.contains("alias = \"Boss\"\n") && text.contains("verified = 2"), "{text}");
+    // A crash loses nothing.
+    alice.crashes();
+    assert_eq!(contacts("Alice", &data).len(), 4);
+}
+
+#[test]
+fn accepted_peer_is_a_contact() {
+    let data = data();
+    let mut alice = started("Alice", &data).arg("--policy=ask").start();
+    let bob = Peer::named("Bob").knows(alice.addr()).start();
+    alice.sees("/accept ");
+    assert!(!has(&data, &bob.key()));
+    alice.types(&["/accept bob"]);
+    until("a contact", || has(&data, &bob.key()));
+}
+
+#[test]
+fn message_to_an_address_makes_a_contact_after_a_restart() {
+    let (data, bobs) = (data(), data());
+    let bob = started("Bob", &bobs).start();
+    let addr = bob.addr();
+    leaves(bob);
+    let mut alice = started("Alice", &data).start();
+    alice.types(&[&format!("@{addr} hello")]);
+    alice.sees(&format!("Queued for {addr}"));
+    leaves(alice);
+    let mut alice = started("Alice", &data).start();
+    let mut bob = started("Bob", &bobs).port(addr.port()).start();
+    bob.sees(": hello");
+    alice.sees("Delivered to Bob");
+    until("a contact", || has(&data, &bob.key()));
+}
+
+#[test]
+fn queued_message_to_all_makes_no_contact() {
+    let (data, bobs) = (data(), data());
+    let mut alice = started("Alice", &data).start();
+    let addr = alice.addr();
+    let mut bob = started("Bob", &bobs).knows(addr).start();
+    alice.meets_at(&bob.shown());
+    bob.meets(&alice);
+    bob.is_stopped();
+    alice.types(&["@all soup is ready"]);
+    alice.sees("Bob");
+    alice.crashes();
+    bob.crashes();
+    let alice = started("Alice", &data).port(addr.port()).start();
+    let mut bob = started("Bob", &bobs).knows(addr).start();
+    bob.sees(": soup is ready");
+    leaves(alice);
+    assert!(!has(&data, &bob.key()), "{}", toml(&data, "alice"));
+}

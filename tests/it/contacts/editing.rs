@@ -1,0 +1,159 @@
+//! Edits of contacts.toml by hand while the program runs.
+
+use super::*;
+use crate::support::nobody;
+
+/// Alice and Bob, who is her contact and is online.
+fn together(data: &TempDir) -> (Peer, Peer) {
+    let mut bob = Peer::named("Bob").start();
+    let mut alice = started("Alice", data).start();
+    alice.types(&[&format!("@{} hello", bob.addr())]);
+    bob.sees(": hello");
+    alice.sees("Delivered to Bob");
+    until("Bob is saved", || toml(data, "alice").contains(&bob.key()));
+    (alice, bob)
+}
+
+#[test]
+fn blocking_by_hand_takes_effect() {
+    let data = data();
+    let (mut alice, mut bob) = together(&data);
+    let before = toml(&data, "alice");
+    edits(&data, "alice", &(before.clone() + "blocked = true\n"));
+    lists_one(&mut alice, &["Bob (blocked): "]);
+    bob.says(&alice.addr().to_string(), "are you there?");
+    alice.still_answers();
+    // Back again.
+    edits(&data, "alice", &before);
+    until("Bob is not blocked", || !lists(&mut alice).iter().any(|line| line.contains("blocked")));
+    alice.types(&["@bob sorry"]);
+    bob.sees(": sorry");
+    leaves(alice);
+    assert_eq!(toml(&data, "alice"), before);
+}
+
+#[test]
+fn alias_by_hand_takes_effect() {
+    let data = data();
+    let (mut alice, mut bob) = together(&data);
+    let before = toml(&data, "alice");
+    edits(&data, "alice", &(before.clone() + "alias = \"Boss\"\n"));
+    lists_one(&mut alice, &["Boss: online"]);
+    alice.types(&["@boss which name?"]);
+    bob.sees(": which name?");
+    bob.says("Alice", "both");
+    alice.sees("] Boss (");
+    edits(&data, "alice", &(before.clone() + "alias = \"Bobby\"\n"));
+    lists_one(&mut alice, &["Bobby: online"]);
+    edits(&data, "alice", &before);
+    lists_one(&mut alice, &["Bob: online"]);
+}
+
+#[test]
+fn mute_by_hand_takes_effect() {
+    let data = data();
+    let (mut alice, mut bob) = together(&data);
+    let before = toml(&data, "alice");
+    edits(&data, "alice", &(before + "muted = true\n"));
+    lists_one(&mut alice, &["Bob (muted): "]);
+    bob.says("Alice", "unheard");
+    bob.sees("Delivered to Alice");
+    alice.types(&["/unmute bob"]);
+    alice.sees("shows the message that came meanwhile");
+    assert!(alice.printed().iter().all(|line| !line.contains("] Bob (") || !line.ends_with("unheard")));
+}
+
+#[test]
+fn removed_entry_is_no_contact_any_more() {
+    let data = data();
+    let (mut alice, bob) = together(&data);
+    let without = toml(&data, "alice").split("\n[[contact]]").next().expect("a title").to_owned() + "\n";
+    edits(&data, "alice", &without);
+    until("Bob is no contact", || lists(&mut alice).is_empty());
+    leaves(alice);
+    assert_eq!(toml(&data, "alice"), without);
+    assert!(!contacts_or_none(&data).contains(&bob.key()));
+}
+
+fn contacts_or_none(data: &TempDir) -> String {
+    asked(started("Alice", data).arg("contacts").arg("--json")).printed
+}
+
+#[test]
+fn added_entry_is_dialed() {
+    let data = data();
+    let mut bob = Peer::named("Bob").start();
+    let mut alice = started("Alice", &data).start();
+    let addr = bob.addr();
+    let text = entry(&bob.key(), &format!("name = \"Robert\"\naddresses = [\"{addr}\"]\n"));
+    edits(&data, "alice", &text);
+    bob.sees("* Alice (");
+    lists_one(&mut alice, &[": online", &bob.key()[..8]]);
+    // A legacy peer by its address.
+    let carol = nobody();
+    edits(&data, "alice", &format!("{text}\n[[contact]]\nlegacy = \"{carol}\"\nname = \"Carol\"\n"));
+    lists_one(&mut alice, &["Carol", &carol.to_string()]);
+    assert!(alice.lists(carol).expect("listed").contains("Carol"));
+}
+
+#[test]
+fn comments_and_unknown_keys_survive_a_write() {
+    let data = data();
+    let (mut alice, bob) = together(&data);
+    let text = format!(
+        "# my friends\n\n[[contact]] # the boss\nkey = \"{}\"\nname = \"Bob\" # from work\ncolour = \"blue\"\n\
+         addresses = [\"{}\"]\n\n# the end\n",
+        bob.key(),
+        bob.addr()
+    );
+    edits(&data, "alice", &text);
+    alice.types(&["/mute bob"]);
+    alice.sees("is not shown any more");
+    let expected = text.replace("\naddresses", "\nmuted = true\naddresses");
+    let lines =
+        |text: &str| -> std::collections::BTreeSet<String> { text.lines().map(str::to_owned).collect() };
+    let written = toml(&data, "alice");
+    assert_eq!(lines(&written), lines(&expected), "{written}");
+    alice.types(&["/unmute bob"]);
+    alice.sees("is shown again");
+    until("as it was", || toml(&data, "alice") == text);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(file(data.path(), "alice")).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn damaged_file_leaves_the_last_good_version_in_force() {
+    let data = data();
+    let (mut alice, mut bob) = together(&data);
+    alice.types(&["/alias bob Boss"]);
+    alice.sees("is called Boss here");
+    let good = toml(&data, "alice");
+    let damaged = good.clone() + "blocked = perhaps\n";
+    let line = damaged.lines().count();
+    edits(&data, "alice", &damaged);
+    let complaint = format!("contacts.toml, line {line}: ");
+    until("it is told", || {
+        lists(&mut alice);
+        alice.printed().iter().any(|line| line.contains(&complaint))
+    });
+    // Bob is still a contact under his alias, and nothing is written.
+    lists_one(&mut alice, &["Boss: online"]);
+    alice.types(&["@boss still in force"]);
+    bob.sees(": still in force");
+    let told = |alice: &Peer| alice.printed().iter().filter(|line| line.contains(&complaint)).count();
+    assert_eq!(told(&alice), 1, "once for each version of the file");
+    alice.types(&["/alias bob Bobby"]);
+    alice.sees(&complaint);
+    lists_one(&mut alice, &["Boss: online"]);
+    assert_eq!(toml(&data, "alice"), damaged);
+    // Mended, it is in force again.
+    edits(&data, "alice", &(good + "muted = true\n"));
+    lists_one(&mut alice, &["Boss (muted): online"]);
+    alice.types(&["/unmute boss"]);
+    alice.sees("is shown again");
+    until("written", || !toml(&data, "alice").contains("muted"));
+}

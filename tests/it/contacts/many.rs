@@ -1,0 +1,59 @@
+//! As many contacts as there may be.
+
+use p2p_chat::core::MAX_CONTACTS;
+use p2p_chat::model::key::PublicKey;
+
+use super::*;
+
+/// So many contacts, with an address each at which nothing listens.
+fn many(count: usize) -> String {
+    let contact = |number: usize| {
+        let mut bytes = [7; 32];
+        bytes[..8].copy_from_slice(&number.to_be_bytes());
+        let key = PublicKey::new(bytes);
+        let addr = format!("127.{}.{}.{}:9", 1 + number / 62_500, number / 250 % 250, 1 + number % 250);
+        format!("[[contact]]\nkey = \"{key}\"\nname = \"Friend{number}\"\naddresses = [\"{addr}\"]\n")
+    };
+    (0..count).map(contact).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn as_many_contacts_as_allowed_are_listed() {
+    let data = data();
+    let bob = Peer::named("Bob").start();
+    let last = entry(&bob.key(), &format!("name = \"Bob\"\naddresses = [\"{}\"]\n", bob.addr()));
+    let text = many(MAX_CONTACTS - 1) + "\n" + &last;
+    profile("Alice", &data, &text);
+    assert_eq!(contacts("Alice", &data).len(), MAX_CONTACTS);
+    let began = Instant::now();
+    let mut alice = started("Alice", &data).start();
+    println!("started in {:?}", began.elapsed());
+    let began = Instant::now();
+    alice.types(&["@bob among many"]);
+    let mut bob = bob;
+    bob.sees(": among many");
+    println!("reached Bob in {:?}", began.elapsed());
+    let began = Instant::now();
+    alice.types(&["/contacts"]);
+    alice.sees("And 9950 more; `p2p-chat contacts` lists all.");
+    println!("listed in {:?}", began.elapsed());
+    if cfg!(target_os = "linux") {
+        println!("{} KiB", alice.resident_kib());
+    }
+    // There is no room for more, and nothing breaks.
+    let eve = Peer::named("Eve").knows(alice.addr()).start();
+    alice.has_seen(&format!("* {} is here", eve.shown()));
+    alice.types(&["/add eve"]);
+    alice.sees("There are as many contacts as can be kept; /forget one first.");
+    leaves(alice);
+    assert_eq!(toml(&data, "alice"), text);
+}
+
+#[test]
+fn one_contact_too_many_is_refused() {
+    let data = data();
+    let text = many(MAX_CONTACTS + 1);
+    profile("Alice", &data, &text);
+    let errors = crate::support::refused(started("Alice", &data).arg("contacts"));
+    assert!(errors.contains("contacts.toml, line ") && errors.contains("10000"), "{errors}");
+}

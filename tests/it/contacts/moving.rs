@@ -1,0 +1,74 @@
+//! Contacts behind changed addresses.
+
+use super::*;
+use crate::support::nobody;
+
+#[test]
+fn contact_at_another_port_is_known_when_it_dials() {
+    let (alices, bobs) = (data(), data());
+    let mut bob = started("Bob", &bobs).start();
+    let mut alice = started("Alice", &alices).start();
+    alice.types(&[&format!("@{} hello", bob.addr())]);
+    bob.sees(": hello");
+    alice.sees("Delivered to Bob");
+    bob.types(&["@alice hello yourself"]);
+    alice.sees(": hello yourself");
+    leaves(bob);
+    // He is somewhere else, and she is his contact.
+    let mut bob = started("Bob", &bobs).port(nobody().port()).start();
+    bob.has_seen("* Alice (");
+    alice.types(&["@bob found you"]);
+    bob.sees(": found you");
+    let learned = alice.key();
+    assert_eq!(contacts("Bob", &bobs).len(), 1, "{learned}");
+    leaves(alice);
+    bob.passes_all();
+    // Alice dials where he was last.
+    let mut alice = started("Alice", &alices).start();
+    alice.has_seen(&format!("* Bob ({}) is here", bob.addr()));
+    alice.types(&["@bob still there?"]);
+    bob.sees(": still there?");
+    assert!(alice.printed().iter().all(|line| !line.contains("key that is new")));
+    assert_eq!(contacts("Alice", &alices).len(), 1);
+}
+
+#[test]
+fn connect_adds_the_proven_address_to_the_contact() {
+    let (alices, bobs) = (data(), data());
+    let mut bob = started("Bob", &bobs).start();
+    let key = bob.key();
+    profile("Alice", &alices, &entry(&key, "name = \"Bob\"\n"));
+    let mut alice = started("Alice", &alices).start();
+    lists_one(&mut alice, &["Bob", "not seen yet"]);
+    alice.types(&[&format!("/connect {}", bob.addr())]);
+    bob.sees("* Alice (");
+    let expected = entry(&key, &format!("name = \"Bob\"\naddresses = [\"{}\"]\n", bob.addr()));
+    until("the address is saved", || toml(&alices, "alice") == expected);
+    leaves(alice);
+    // A second address comes before the first.
+    leaves(bob);
+    let bob = started("Bob", &bobs).port(nobody().port()).start();
+    let mut alice = started("Alice", &alices).start();
+    alice.types(&[&format!("/connect {}", bob.addr())]);
+    until("both are saved", || toml(&alices, "alice").contains(&format!("[\"{}\", \"", bob.addr())));
+    assert_eq!(toml(&alices, "alice").matches("[[contact]]").count(), 1);
+}
+
+#[test]
+fn connect_that_meets_a_stranger_changes_no_contact() {
+    let data = data();
+    let key = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
+    let text = entry(key, "name = \"Bob\"\n");
+    profile("Alice", &data, &text);
+    let eve = Peer::named("Eve").start();
+    let mut alice = started("Alice", &data).start();
+    alice.types(&[&format!("/connect {}", eve.addr())]);
+    alice.has_seen(&format!("* {} is here", eve.shown()));
+    alice.types(&["@all hello"]);
+    alice.sees("Delivered to ");
+    leaves(alice);
+    let saved = toml(&data, "alice");
+    assert!(saved.contains(&text) && !saved.contains("addresses = [\"127.0.0.1:1\"]"), "{saved}");
+    let bobs = saved.split("[[contact]]").find(|entry| entry.contains(key)).expect("still there");
+    assert!(!bobs.contains("addresses"), "{saved}");
+}

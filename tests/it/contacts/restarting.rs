@@ -1,0 +1,147 @@
+//! The next run: contacts are listed and dialed, also on another machine, and stay as the user left them.
+
+use super::*;
+use crate::legacy::{Legacy, Program};
+use crate::support::nobody;
+
+#[test]
+fn contacts_are_listed_and_dialed_after_a_restart() {
+    let data = data();
+    let mut bob = Peer::named("Bob").start();
+    let mut carol = Peer::named("Carol").start();
+    let mut alice = started("Alice", &data).start();
+    for peer in [&bob, &carol] {
+        alice.types(&[&format!("@{} hello", peer.addr())]);
+        alice.sees("Delivered to ");
+    }
+    leaves(alice);
+    carol.crashes();
+    bob.passes_all();
+    // Without peers.toml, and nobody dials her.
+    let mut alice = started("Alice", &data).start();
+    alice.has_seen(&format!("* {} is here", bob.shown()));
+    bob.sees("* Alice (");
+    lists_one(&mut alice, &["Bob", ": online"]);
+    let offline = lists_one(&mut alice, &["Carol", "last seen "]);
+    assert!(offline.contains(" ago, key "), "{offline}");
+    // It is a contact in the list too, at its last address.
+    let row = alice.lists(carol.addr()).expect("listed");
+    assert!(row.contains("Carol"), "{row}");
+    // And the name reaches it as soon as it is back.
+    alice.types(&["@carol welcome back"]);
+    let mut carol = carol.goes_on_as(Peer::named("Carol"));
+    carol.sees(": welcome back");
+}
+
+#[test]
+fn legacy_contact_is_listed_and_dialed_after_a_restart() {
+    let data = data();
+    let knights = Legacy::start(Program::CryptoKnights);
+    let addr = knights.addr();
+    let mut alice = started("Alice", &data).start();
+    knights.connect(alice.addr()).expect("she listens");
+    alice.sees("is here");
+    alice.types(&[&format!("@{addr} hello")]);
+    assert!(knights.wait_shown("hello", SOON));
+    until("a contact", || toml(&data, "alice").contains(&format!("legacy = \"{addr}\"\n")));
+    leaves(alice);
+    let printed = contacts("Alice", &data);
+    assert!(printed.len() == 1 && printed[0].ends_with(&format!(" ago, {addr}, unencrypted")), "{printed:?}");
+    let mut alice = started("Alice", &data).start();
+    lists_one(&mut alice, &[&addr.to_string(), ": online"]);
+    alice.types(&[&format!("@{} again", knights.name())]);
+    assert!(knights.wait_shown("again", SOON));
+}
+
+#[test]
+fn mute_survives_a_restart() {
+    let data = data();
+    let mut alice = started("Alice", &data).start();
+    let addr = alice.addr();
+    let mut bob = Peer::named("Bob").knows(addr).start();
+    bob.meets(&alice);
+    alice.types(&["@bob hello", "/mute bob"]);
+    alice.sees("is not shown any more");
+    leaves(alice);
+    assert!(toml(&data, "alice").contains("muted = true\n"));
+    let mut alice = started("Alice", &data).port(addr.port()).start();
+    bob.says(&addr.to_string(), "unheard");
+    bob.sees("Delivered to Alice");
+    alice.types(&["/mute"]);
+    let line = alice.sees(" is muted; messages since: ");
+    assert!(line.starts_with("Bob ("), "{line}");
+    assert!(alice.printed().iter().all(|line| !line.contains("unheard")));
+    alice.types(&["/unmute bob"]);
+    alice.sees("is shown again");
+    until("unmuted", || !toml(&data, "alice").contains("muted"));
+}
+
+#[test]
+fn copied_profile_keeps_its_contacts() {
+    let (old, new) = (data(), data());
+    let mut bob = Peer::named("Bob").start();
+    let mut alice = started("Alice", &old).start();
+    alice.types(&[&format!("@{} hello", bob.addr())]);
+    bob.sees(": hello");
+    alice.sees("Delivered to Bob");
+    alice.types(&["/alias bob Boss"]);
+    alice.sees("is called Boss here");
+    leaves(alice);
+    let before = contacts("Alice", &old);
+    copy(old.path(), new.path());
+    drop(old);
+    bob.passes_all();
+    // On another machine she has another address.
+    let mut alice = started("Alice", &new).arg("--bind=127.0.0.2").start();
+    alice.types(&["@boss from my new machine"]);
+    bob.sees("] Alice (127.0.0.2:");
+    bob.has_seen("from my new machine");
+    let without_time = |line: &String| line.split(": last seen ").next().map(str::to_owned);
+    let after = contacts("Alice", &new);
+    assert_eq!(
+        after.iter().map(without_time).collect::<Vec<_>>(),
+        before.iter().map(without_time).collect::<Vec<_>>()
+    );
+    assert!(bob.printed().iter().all(|line| !line.contains("key has changed")), "{:?}", bob.printed());
+}
+
+/// Copies a directory with its permissions.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("made");
+    fs::set_permissions(to, fs::metadata(from).expect("there").permissions()).expect("changed");
+    for entry in fs::read_dir(from).expect("readable") {
+        let path = entry.expect("readable").path();
+        let to = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            fs::copy(&path, &to).expect("copied");
+        }
+    }
+}
+
+#[test]
+fn older_files_are_taken_over_once() {
+    let data = data();
+    let key = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
+    asked(started("Alice", &data).arg("id").arg("--new")).well();
+    let known = file(data.path(), "alice").with_file_name("known_peers.toml");
+    let pin = format!(
+        "[[peer]]\nkey = \"{key}\"\nname = \"Bob\"\naddresses = [\"{}\"]\ncontact = true\n\
+         first_seen = \"2026-11-21T10:00:00Z\"\nverified = \"2026-11-21T10:00:00Z\"\n",
+        nobody()
+    );
+    fs::write(&known, &pin).expect("written");
+    let alias = format!("[[alias]]\nkey = \"{key}\"\nname = \"Boss\"\n");
+    fs::write(data.path().join("aliases.toml"), &alias).expect("written");
+    leaves(started("Alice", &data).start());
+    let taken = toml(&data, "alice");
+    for line in [&format!("key = \"{key}\"\n"), "name = \"Bob\"\n", "alias = \"Boss\"\n", "verified = 2026"] {
+        assert!(taken.contains(line), "{line}: {taken}");
+    }
+    // What the user takes out stays out.
+    edits(&data, "alice", "# nobody\n");
+    fs::write(&known, &pin).expect("written");
+    leaves(started("Alice", &data).start());
+    assert_eq!(toml(&data, "alice"), "# nobody\n");
+}
