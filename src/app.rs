@@ -86,8 +86,9 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     if !terminal || ui::is_in_foreground() {
         app.listen()?;
     }
-    let alone = no_peers && app.contacts.file.all().next().is_none() && app.contacts.pins.is_empty();
-    let shown = app.greet(&name, identity.kept(), alone, told);
+    let contacts = app.contacts.file.all().filter(|contact| !contact.blocked).count();
+    let alone = no_peers && contacts == 0 && app.contacts.pins.is_empty();
+    let shown = app.greet(&name, identity.kept(), (!alone).then_some(contacts), told);
     // Until then nobody else may be who we are.
     let ended = app.run(shown);
     drop(identity);
@@ -209,6 +210,10 @@ impl Directory for People<'_> {
         self.node.unlisted_contacts()
     }
 
+    fn blocked(&self) -> Vec<Pin> {
+        self.node.blocked_contacts()
+    }
+
     fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
         self.node.at(addr)
     }
@@ -327,9 +332,16 @@ impl App {
         Ok(())
     }
 
-    fn greet(&mut self, name: &Name, kept: &Kept, alone: bool, told: Vec<String>) -> io::Result<()> {
-        let lines =
-            greeting::lines(name, kept, &self.node, self.wishes.advertise, self.screen.is_terminal(), alone);
+    /// Shows the first lines. `contacts` is how many there are, or `None` if no peer is known at all.
+    fn greet(
+        &mut self,
+        name: &Name,
+        kept: &Kept,
+        contacts: Option<usize>,
+        told: Vec<String>,
+    ) -> io::Result<()> {
+        let (advertise, is_terminal) = (self.wishes.advertise, self.screen.is_terminal());
+        let lines = greeting::lines(name, kept, &self.node, advertise, is_terminal, contacts);
         self.out.extend(lines.into_iter().chain(told).map(Line::from));
         self.catch_up();
         if self.busy.is_none() {

@@ -34,6 +34,7 @@ use crate::net;
 use crate::profile::contacts::ContactsError;
 use crate::profile::{self, AddressBook, Places, Profiles, TypedRange};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
+use crate::ui::Labels;
 use crate::ui::past::People;
 use calendar::Calendar;
 use form::{Form, Writer};
@@ -84,7 +85,14 @@ pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io:
     let data = data::folder(cli);
     let places = Places { folder: Some(&folder), data: data.as_deref(), saves: false };
     let book = AddressBook::open(places, &mut store, now());
-    let people = People::new(parties).remembered(book.iter().flat_map(|book| book.pins.values()));
+    let pins = || book.iter().flat_map(|book| book.pins.values());
+    // Two contacts of one name are told apart as in the chat.
+    let labels = Labels::of_contacts(book.iter().flat_map(|book| {
+        let is_shown = |id| book.contacts.get(id).is_some_and(|contact| !contact.blocked);
+        let contacts = book.known_contacts(now()).into_iter().filter(move |contact| is_shown(contact.id));
+        contacts.map(|contact| (contact.id.into(), contact.name))
+    }));
+    let people = People::new(parties).remembered(pins()).labelled(|id| labels.suffixed_label(id));
     let which = Selection { with: with(asked, &people, book)?, since, until };
     let done = if asked.forget {
         forget(&mut store, which, out)

@@ -66,6 +66,10 @@ impl App {
             Some(Act::Block(key)) => Some(self.node.command(Command::Block(key))),
             Some(Act::Unblock(key)) => Some(self.node.command(Command::Unblock(key))),
             Some(Act::Forget(id)) => Some(self.node.command(Command::Forget(id))),
+            Some(Act::Add(contact)) if self.is_saved_contact(contact.id) => {
+                self.say(format!("{} is a contact already.", self.labels.label(contact.id.into(), None)));
+                None
+            }
             Some(Act::Add(contact)) => {
                 Some(self.node.command(Command::SetContact { contact, date: clock::seconds() }))
             }
@@ -158,7 +162,8 @@ impl App {
                 self.say(Line::default().then("  ").and(Ink::Strong, key));
             }
             Act::ShowPins(pins) => {
-                self.out.extend(pins.iter().take(MAX_LISTED).flat_map(|pin| ui::pin_lines(pin, clock::date)));
+                let lines = |pin| ui::pin_lines(pin, &self.labels, clock::date);
+                self.out.extend(pins.iter().take(MAX_LISTED).flat_map(lines));
             }
             Act::ShowPolicy => {
                 let policy = match self.node.policy() {

@@ -2,13 +2,15 @@
 //! takes over what the user edits by hand.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::time::{Duration, Instant};
 
 use super::tell::standing;
 use super::{App, People, clock};
+use crate::config::ConfigError;
 use crate::core::{Command, ContactChange, ContactRecord, PeerInfo, Pin, PresenceStatus, Row};
 use crate::model::key::PublicKey;
-use crate::model::name::{Name, folded};
+use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::profile;
 use crate::profile::contacts::{Change, Contact, Contacts, ContactsError};
@@ -71,6 +73,14 @@ impl ContactBook {
     }
 }
 
+/// Whether the machine lacks something for the moment, such as descriptors: the file is read later.
+fn is_of_the_machine(error: &ContactsError) -> bool {
+    use io::ErrorKind::{InvalidData, IsADirectory, NotFound, PermissionDenied};
+
+    let ContactsError::File(ConfigError::Unreadable(_, error)) = error else { return false };
+    !matches!(error.kind(), NotFound | PermissionDenied | IsADirectory | InvalidData)
+}
+
 impl App {
     /// Takes what the core has to save of contacts.
     pub(super) fn note_contacts(&mut self) {
@@ -79,6 +89,10 @@ impl App {
                 ContactChange::Key(pin) => {
                     let id = PeerId::Key(pin.key);
                     if pin.contact {
+                        if !pin.blocked && self.contacts.file.get(id).is_none() {
+                            // A stranger that becomes a contact may have the name of another.
+                            self.meet_contact(id.into(), pin.name.clone());
+                        }
                         self.contacts.unsaved.insert(id, Some(pin));
                     }
                 }
@@ -90,6 +104,9 @@ impl App {
                 ContactChange::Forgotten(id) => {
                     if self.contacts.file.get(id).is_some() {
                         self.contacts.unsaved.insert(id, None);
+                        self.save_contacts();
+                        self.muted.remove(&id.into());
+                        self.tell_nicknames();
                     }
                 }
             }
@@ -160,6 +177,7 @@ impl App {
                 }
                 self.tell_nicknames();
             }
+            Err(error) if is_of_the_machine(&error) => log::warn!("{error}"),
             Err(error) => self.say(Line::of(Ink::Bad, error.to_string())),
         }
     }
@@ -301,17 +319,30 @@ impl App {
         self.labels.set_nicknames(all);
     }
 
+    /// The contacts that are not blocked, with their names.
+    pub(super) fn contacts_in_force(&self) -> Vec<(Recipient, Option<PeerName>)> {
+        let unlisted = self.node.unlisted_contacts().into_iter().map(|pin| (pin.key.into(), pin.name));
+        let rows = self.node.rows().into_iter().filter(|row| row.contact);
+        unlisted.chain(rows.map(|row| (row.id, row.name))).collect()
+    }
+
     /// Gives aliases and labels to all peers known at startup.
     pub(super) fn name_everybody(&mut self) {
         self.tell_nicknames();
-        let contacts = self.node.unlisted_contacts().into_iter().map(|pin| (pin.key.into(), pin.name));
-        let rows = self.node.rows().into_iter().map(|row| (row.id, row.name));
+        let contacts = self.contacts_in_force().into_iter();
+        let rows = self.node.rows().into_iter().filter(|row| !row.contact).map(|row| (row.id, row.name));
         for (id, name) in contacts.chain(rows) {
             let (addr, verification) = (self.node.dialed_at(id), self.node.verification_of(id));
             let node = &self.node;
             let who = PeerInfo { id, name, addr, claimed: None, verification };
             self.labels.meet(&who, |id| standing(node, id));
         }
+    }
+
+    /// Whether a contact is in contacts.toml, or about to be.
+    pub(super) fn is_saved_contact(&mut self, id: PeerId) -> bool {
+        self.note_contacts();
+        self.contacts.file.get(id).is_some() || matches!(self.contacts.unsaved.get(&id), Some(Some(_)))
     }
 
     /// Lists the contacts, by name.
@@ -324,11 +355,15 @@ impl App {
             let id = Recipient::from(contact.id);
             let label = self.labels.label(id, contact.name.as_ref());
             let row = rows.get(&id);
-            let state = match row.map(|row| (row.state, row.last_heard)) {
-                Some((PresenceStatus::Connected | PresenceStatus::Online, _)) => "online".to_owned(),
-                Some((PresenceStatus::Unreachable, _)) => "unreachable".to_owned(),
-                Some((PresenceStatus::Offline, Some(ago))) => format!("last seen {}", ui::ago(ago)),
-                Some((PresenceStatus::Offline, None)) | None => "not seen yet".to_owned(),
+            let state = match row.map(|row| (row.state, row.refuses, row.last_heard)) {
+                Some((PresenceStatus::Connected | PresenceStatus::Online, refuses, _)) => {
+                    ui::refusal(refuses).unwrap_or("online").to_owned()
+                }
+                Some((PresenceStatus::Unreachable, ..)) => "unreachable".to_owned(),
+                Some((PresenceStatus::Offline, _, Some(ago))) => format!("last seen {}", ui::ago(ago)),
+                Some((PresenceStatus::Offline, _, None)) => "not seen yet".to_owned(),
+                None if contact.blocked => "not dialed".to_owned(),
+                None => "no known address".to_owned(),
             };
             let marks = [
                 (contact.verified.is_some() && !contact.blocked, "verified"),
@@ -346,7 +381,7 @@ impl App {
         };
         let mut lines: Vec<(String, String)> = self.contacts.file.all().map(line).collect();
         if lines.is_empty() {
-            self.say("You have no contacts yet. Whoever you write to becomes one; /add WHOM adds somebody.");
+            self.say("You have no contacts yet. Everyone you write to becomes one; /add WHOM adds a peer.");
         }
         lines.sort();
         let more = lines.len().saturating_sub(MAX_LISTED);

@@ -26,15 +26,15 @@ pub(super) fn own_addr(node: &Node, advertise: Option<Ipv4Addr>) -> String {
     SocketAddr::new(ip, node.addr().port()).to_string()
 }
 
-/// The first lines. A person at a terminal is also told where others reach them, and, if nobody is known (`alone`), how
-/// to find somebody.
+/// The first lines. A person at a terminal is also told where others reach them, how many `contacts`
+/// there are, and, if no peer is known at all, how to find one.
 pub(super) fn lines(
     name: &Name,
     kept: &Kept,
     node: &Node,
     advertise: Option<Ipv4Addr>,
     terminal: bool,
-    alone: bool,
+    contacts: Option<usize>,
 ) -> Vec<String> {
     let addr = node.addr();
     let at = if addr.ip().is_unspecified() { String::new() } else { format!(" of {}", addr.ip()) };
@@ -61,11 +61,16 @@ pub(super) fn lines(
     }
     lines.extend(Menu::lines());
     lines.push("Or type @NAME TEXT to send at once, /help for all that can be typed here.".into());
-    if alone {
-        let here = if addr.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { addr.ip() };
-        lines.push("Nobody is known yet. Choose 3 and give the ip:port that the program of".into());
-        lines.push("somebody else shows. Or start one more in another terminal, choose 3".into());
-        lines.push(format!("there, and give {}.", SocketAddr::new(here, port)));
+    match contacts {
+        Some(0) => {}
+        Some(1) => lines.push("You have 1 contact; dialing now.".into()),
+        Some(count) => lines.push(format!("You have {count} contacts; dialing them now.")),
+        None => {
+            let here = if addr.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { addr.ip() };
+            lines.push("Nobody is known yet. Choose 3 and give the ip:port that the program of".into());
+            lines.push("somebody else shows. Or start one more in another terminal, choose 3".into());
+            lines.push(format!("there, and give {}.", SocketAddr::new(here, port)));
+        }
     }
     lines
 }

@@ -1,12 +1,12 @@
 //! What happens, told to the user.
 
 use super::{App, clock};
-use crate::core::{As, Decision, Event, OpId, PeerInfo, Target, Verification};
+use crate::core::{As, Decision, Event, OpId, PeerInfo, Pin, Row, Target, Verification};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::name::{PeerName, folded};
 use crate::model::peer_id::Recipient;
 use crate::node::Node;
-use crate::ui::{self, Chosen, Line, Standing, Status, Voice};
+use crate::ui::{self, Chosen, Line, PeerList, Standing, Status, Voice};
 
 /// Recipients that a prompt names.
 const MAX_LABELLED: usize = 3;
@@ -31,8 +31,10 @@ impl App {
             };
             ui::lines(event, &voice).iter().for_each(|line| log::info!("{line}"));
         }
-        let voice = self.voice(&moment.stamp);
-        let lines = ui::lines(event, &voice);
+        let lines = match event {
+            Event::Listed { rows, unasked } => self.peer_list(rows, *unasked),
+            _ => ui::lines(event, &self.voice(&moment.stamp)),
+        };
         match event {
             Event::Message { from, row, .. } => {
                 self.will_show(*row);
@@ -66,7 +68,40 @@ impl App {
                 }
                 self.tell(lines);
             }
+            Event::Decided(Decision::Blocked(Pin { key, name, .. })) => {
+                self.tell(lines);
+                self.is_no_namesake((*key).into(), name.as_ref());
+            }
+            Event::Decided(Decision::Forgotten(who, _)) => {
+                self.tell(lines);
+                self.is_no_namesake(who.id, who.name.as_ref());
+            }
             _ => self.tell(lines),
+        }
+    }
+
+    /// The lines of the peer list.
+    fn peer_list(&self, rows: &[Row], unasked: usize) -> Vec<Line> {
+        let (unlisted, blocked) = (self.node.unlisted_contacts(), self.node.blocked_contacts());
+        let is_muted = |id| self.muted.contains_key(&id);
+        let list = PeerList { rows, unasked, unlisted: &unlisted, blocked: &blocked, is_muted: &is_muted };
+        ui::peer_list(&list, &self.labels)
+    }
+
+    /// Gives a contact its label, and the other contacts of its name theirs.
+    pub(super) fn meet_contact(&mut self, id: Recipient, name: Option<PeerName>) {
+        let (addr, verification) = (self.node.dialed_at(id), self.node.verification_of(id));
+        self.meet(&PeerInfo { id, name, addr, claimed: None, verification });
+    }
+
+    /// A contact is no longer shown: another contact of its name may have the plain name.
+    fn is_no_namesake(&mut self, id: Recipient, name: Option<&PeerName>) {
+        self.labels.drop_label(id);
+        let Some(name) = name.map(|name| folded(name.as_str())) else { return };
+        let is_called =
+            |other: &Option<PeerName>| other.as_ref().is_some_and(|other| folded(other.as_str()) == name);
+        for (id, name) in self.contacts_in_force().into_iter().filter(|(_, name)| is_called(name)) {
+            self.meet_contact(id, name);
         }
     }
 
@@ -213,6 +248,10 @@ impl App {
                 self.move_nickname((*old).into(), pin.key.into());
                 self.replace((*old).into(), pin.key.into(), pin.name.as_ref());
             }
+            Event::Decided(Decision::Trusted(pin, As::Another) | Decision::Unblocked(pin)) => {
+                self.meet_contact(pin.key.into(), pin.name.clone());
+            }
+            Event::Decided(Decision::Added(who, _)) => self.meet(who),
             _ => {}
         }
     }
@@ -221,6 +260,7 @@ impl App {
         self.labels.replace(from, to);
         if let Some(count) = self.muted.remove(&from) {
             *self.muted.entry(to).or_insert(0) += count;
+            self.save_muted(to, true);
         }
         if let Some(count) = self.unread.remove(&from) {
             *self.unread.entry(to).or_insert(0) += count;
@@ -315,6 +355,8 @@ impl App {
 /// What the program knows of a peer when it gives it a label.
 pub(super) fn standing(node: &Node, id: Recipient) -> Standing {
     match (node.is_contact(id), node.knows(id)) {
+        // It is not shown but in lists, with a suffix.
+        (true, _) if node.is_blocked(id) => Standing::Forgotten,
         (true, _) => Standing::Contact,
         (false, true) => Standing::Stranger,
         (false, false) => Standing::Forgotten,

@@ -188,7 +188,7 @@ impl Presence {
         self.next = now;
     }
 
-    /// A peer that has just spoken. It is probed at once.
+    /// A peer that has just sent something. It is probed at once.
     pub fn of_heard(now: Time) -> Self {
         Self {
             phase: Phase::Online,
@@ -280,8 +280,12 @@ impl Presence {
         self.early = self.offline().is_some();
     }
 
-    /// The user asks to be listed by it, even if they have disconnected from it before.
+    /// The user writes to it or asks to be listed by it, even if they have disconnected from it
+    /// before: it is dialed again while it is offline.
     pub fn want(&mut self) {
+        if let Kept::Contact { dormant } = &mut self.kept {
+            *dormant = false;
+        }
         if let Phase::Offline { since, why: OfflineReason::Disconnected } = self.phase {
             self.phase = Phase::Offline { since, why: OfflineReason::NotSeenYet };
         }

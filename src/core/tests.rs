@@ -4,6 +4,8 @@ mod addresses;
 mod bindings;
 mod broken;
 mod commands;
+mod contacts;
+mod disconnecting;
 mod holding;
 mod keeping;
 mod keys;

@@ -118,7 +118,7 @@ impl State {
                 self.pin(key)?;
                 self.outbox.give_up(to, FailureReason::Forgotten);
                 self.carry_out(Time::default());
-                Some(self.trust.forget(key)?)
+                Some(Box::new(self.trust.forget(key)?))
             }
             PeerId::Legacy(_) if !self.is_contact(to) => return Err(Unknown::Pin),
             PeerId::Legacy(_) => {
@@ -128,6 +128,7 @@ impl State {
                 None
             }
         };
+        self.trust.set_alias_of(to, None);
         self.peers.remove(to);
         Ok(Decision::Forgotten(who, pin))
     }

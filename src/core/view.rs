@@ -88,6 +88,11 @@ impl State {
         contacts.filter(is_unlisted).cloned().collect()
     }
 
+    /// The blocked contacts, which have no row.
+    pub fn blocked_contacts(&self) -> Vec<Pin> {
+        self.trust.contacts().filter(|pin| pin.blocked).cloned().collect()
+    }
+
     /// Whether a recipient is a contact.
     pub fn is_contact(&self, id: Recipient) -> bool {
         self.trust.has_alias(id)

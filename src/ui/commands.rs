@@ -26,8 +26,9 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/peers",
         arguments: "",
         short: "ask who is there, and show the list",
-        long: "Every peer is asked first whether it is there, which takes two seconds at most. The number of a peer in \
-               the list can be used wherever a name can.",
+        long: "Every peer is asked first whether it is there, which takes two seconds at most. Online peers come first, \
+               then offline contacts with the time they were last seen. The number of a peer in the list can be used \
+               wherever a name can.",
     },
     CommandHelp {
         name: "/connect",
@@ -39,7 +40,7 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/disconnect",
         arguments: "[WHOM]",
         short: "say goodbye to somebody, or to all",
-        long: "They are left alone until one of you writes or connects again. Without WHOM you are asked.",
+        long: "They are not dialed until one of you writes or connects again. Without WHOM you are asked.",
     },
     CommandHelp {
         name: "/chat",
@@ -93,8 +94,8 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/mute",
         arguments: "[WHOM]",
         short: "do not show somebody's messages",
-        long: "They are still taken and acknowledged, and are in the history. Without WHOM it lists who is muted. It holds until \
-               /unmute, for a stranger at most until the end of the program.",
+        long: "They are still taken and acknowledged, and are in the history. Without WHOM it lists who is muted. A contact \
+               stays muted until /unmute, another peer until the program ends.",
     },
     CommandHelp {
         name: "/unmute",
@@ -106,8 +107,9 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/alias",
         arguments: "[WHOM] [NAME]",
         short: "give somebody a nickname of your own",
-        long: "The nickname belongs to the peer's key, or to the address of a legacy peer, and is kept in contacts.toml in the \
-               directory of your profile. `/alias WHOM -` takes it away. Without anything it lists them.",
+        long: "The nickname belongs to the peer's key, or to the address of a legacy peer, and is kept in contacts.toml. It \
+               makes the peer a contact, and is refused if another contact has that name. `/alias WHOM -` takes it away. \
+               Without anything it lists them.",
     },
     CommandHelp {
         name: "/key",
@@ -142,7 +144,7 @@ pub const COMMANDS: &[CommandHelp] = &[
         arguments: "WHOM",
         short: "take a new key as another contact",
         long: "WHOM is the name that comes with the key, or at least four characters of the beginning of the key. Type it if two people have \
-               one name, and to answer a message request. Two contacts of one name have the beginning of their keys behind it.",
+               one name, and to answer a message request. Two contacts of one name both have the beginning of their keys behind it, for good.",
     },
     CommandHelp {
         name: "/block",
@@ -155,27 +157,29 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/unblock",
         arguments: "WHOM",
         short: "accept messages of a blocked contact again",
-        long: "The contact stays a contact. It is not verified: /verify compares the key again.",
+        long: "The peer stays a contact. It is not verified: /verify compares the key again. Blocked contacts are at the end of the \
+               peer list.",
     },
     CommandHelp {
         name: "/contacts",
         arguments: "",
         short: "list your contacts",
-        long: "They are in contacts.toml in the directory of your profile, which you can edit while p2p-chat runs.",
+        long: "It says which are verified, muted or blocked, and when each was last seen. They are in contacts.toml in the \
+               directory of your profile, which you can edit while p2p-chat runs.",
     },
     CommandHelp {
         name: "/add",
         arguments: "WHOM",
         short: "make somebody a contact",
-        long: "WHOM is a name or a number in the list, an ip:port, or a whole key. Contacts are dialed at each start, and their names are \
-               protected. Whoever you write to becomes a contact by itself.",
+        long: "WHOM is a name or a number in the list, an ip:port, or a whole key. Contacts are dialed at each start, and no other peer \
+               can take their names. Everyone you write to becomes a contact anyway.",
     },
     CommandHelp {
         name: "/forget",
         arguments: "WHOM",
         short: "remove somebody from your contacts",
-        long: "What waits to be delivered there is not sent any more, and the next key that comes in their name is taken for new. Messages \
-               stay in the history. You are asked first.",
+        long: "Queued messages for them are not sent, and the next key with their name is new to you. A blocked contact is no longer \
+               blocked. Messages stay in the history. You are asked first.",
     },
     CommandHelp {
         name: "/policy",

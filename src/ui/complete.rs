@@ -6,6 +6,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::commands::COMMANDS;
 use super::people::{Candidate, Directory, Named, by_name, candidates};
+use crate::core::Pin;
 use crate::model::name::folded;
 
 /// Candidates that are shown at most; whoever has more types another letter.
@@ -56,6 +57,13 @@ pub fn complete(text: &str, cursor: usize, place: Place, directory: &dyn Directo
                 (COMMANDS.iter().map(|command| command.name[1..].to_owned()).collect(), "")
             }
             Some(Argument::Peer(end)) => (peers(word, "", directory), end),
+            Some(Argument::Blocked) => (blocked(directory), ""),
+            Some(Argument::Known) => {
+                let mut all = peers(word, "", directory);
+                all.retain(|word| word != "all");
+                all.extend(blocked(directory));
+                (all, "")
+            }
             Some(Argument::Word(words)) => (words.iter().map(|word| (*word).to_owned()).collect(), ""),
             None => return Completed::default(),
         },
@@ -86,6 +94,10 @@ enum Argument {
     Command,
     /// What follows a peer that is complete.
     Peer(&'static str),
+    /// A blocked contact.
+    Blocked,
+    /// A peer, also a blocked contact.
+    Known,
     /// One of these.
     Word(&'static [&'static str]),
 }
@@ -95,9 +107,9 @@ fn argument(before: &str) -> Option<Argument> {
     match super::commands::named(before)?.name {
         "/help" => Some(Argument::Command),
         "/connect" | "/disconnect" | "/chat" | "/history" | "/mute" | "/unmute" => Some(Argument::Peer("")),
-        "/key" | "/verify" | "/trust" | "/accept" | "/block" | "/unblock" | "/add" | "/forget" => {
-            Some(Argument::Peer(""))
-        }
+        "/verify" | "/trust" | "/accept" | "/block" | "/add" => Some(Argument::Peer("")),
+        "/key" | "/forget" => Some(Argument::Known),
+        "/unblock" => Some(Argument::Blocked),
         "/alias" => Some(Argument::Peer(" ")),
         "/policy" => Some(Argument::Word(&["accept-new", "ask", "strict"])),
         _ => None,
@@ -125,6 +137,12 @@ fn peers(word: &str, mark: &str, directory: &dyn Directory) -> Vec<String> {
         words.extend(all.iter().filter(|known| known.has_name).filter_map(address));
     }
     words.into_iter().map(|word| format!("{mark}{word}")).collect()
+}
+
+/// The labels of the blocked contacts.
+fn blocked(directory: &dyn Directory) -> Vec<String> {
+    let label = |pin: &Pin| directory.labels().label(pin.key.into(), pin.name.as_ref());
+    directory.blocked().iter().map(label).collect()
 }
 
 /// The shortest word that means exactly this peer.
@@ -204,6 +222,11 @@ mod tests {
         assert_eq!(line("/verify bo|"), "/verify Bob");
         assert_eq!(line("/accept bo|"), "/accept Bob");
         assert_eq!(line("/policy st|"), "/policy strict");
+        assert_eq!(line("/unblock bo|"), "/unblock bo");
+        for (typed, command) in [("/cont|", "/contacts "), ("/ad|", "/add "), ("/forg|", "/forget ")] {
+            assert_eq!(line(typed), command);
+        }
+        assert_eq!(line("/forget bo|"), "/forget Bob");
         assert_eq!(line("@127.0.0.1:5001|"), "@127.0.0.1:5001 ");
         assert_eq!(line("tell @bo|"), "tell @Bob ");
         assert_eq!(tab("bo|", Place::Peer).0, "Bob");

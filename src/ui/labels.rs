@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use crate::core::{MAX_PEERS, PeerInfo};
+use crate::core::{MAX_PEERS, PeerInfo, Verification};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded};
@@ -78,7 +78,7 @@ struct Given {
 ///
 /// A contact has its plain name, and a stranger only where no contact and no earlier stranger has
 /// it. Every other peer has a suffix: the beginning of its key, or the port or address of a legacy
-/// peer. Two contacts of one name both have the suffix.
+/// peer. Two contacts of one name both have the suffix, which stays the same across restarts.
 #[derive(Clone, Debug, Default)]
 pub struct Labels {
     given: HashMap<Recipient, Given>,
@@ -158,12 +158,19 @@ impl Labels {
         let mut renamed = Vec::new();
         let shape = folded(name.as_str());
         self.take_from_unproven(who, &shape);
-        if is_contact {
+        let owner = self.owners.get(&shape).copied().filter(|owner| *owner != id);
+        let is_unproven_twin = owner.is_some_and(|owner| self.is_at(owner, id));
+        if is_contact && !is_unproven_twin {
             self.contacts.entry(shape.clone()).or_default().insert(id);
         }
         let has_namesake = self.has_namesake(&shape, id, &standing);
-        let owner = self.owners.get(&shape).copied().filter(|owner| *owner != id);
-        let is_unproven_twin = owner.is_some_and(|owner| self.is_at(owner, id));
+        if is_contact && !is_unproven_twin && has_namesake {
+            renamed.extend(self.tell_apart(who, &shape, &standing));
+            let now = self.label(id, Some(name));
+            let differs = |before: &String| self.nickname(id).is_none() && *before != now;
+            renamed.extend(before.filter(differs).map(|before| Renamed { id, before, now: now.clone() }));
+            return renamed;
+        }
         let may_be_plain = !has_namesake
             && !is_unproven_twin
             && !reads_otherwise(name.as_str())
@@ -189,6 +196,84 @@ impl Labels {
         let differs = |before: &String| self.nickname(id).is_none() && *before != now;
         renamed.extend(before.filter(differs).map(|before| Renamed { id, before, now: now.clone() }));
         renamed
+    }
+
+    /// Gives a contact a label with a suffix, and the other contacts of its name that had the same
+    /// label or the plain name. Returns the others whose label changed, and strangers that lost theirs.
+    ///
+    /// The suffixes depend on the keys and addresses of the contacts only, not on who was met first.
+    fn tell_apart(
+        &mut self,
+        who: &PeerInfo,
+        shape: &str,
+        standing: &impl Fn(Recipient) -> Standing,
+    ) -> Vec<Renamed> {
+        let Some(name) = &who.name else { return Vec::new() };
+        let others: Vec<Recipient> =
+            self.contacts.get(shape).into_iter().flatten().copied().filter(|id| *id != who.id).collect();
+        let own: Vec<String> = suffixes(who.id).collect();
+        let is_like = |other: &Recipient| suffixes(*other).any(|suffix| own.contains(&suffix));
+        let is_plain = |labels: &Self, other: &Recipient| {
+            labels.given.get(other).is_some_and(|given| folded(&given.label) == shape)
+        };
+        let changing: Vec<Recipient> =
+            others.iter().copied().filter(|other| is_plain(self, other) || is_like(other)).collect();
+        let own = Given { name: name.clone(), label: String::new(), addr: who.addr };
+        let mut taken = vec![(who.id, own)];
+        taken.extend(changing.into_iter().filter_map(|id| Some((id, self.take(id)?))));
+        let all: Vec<Recipient> = others.into_iter().chain([who.id]).collect();
+        let mut renamed = Vec::new();
+        for (id, Given { name, label: before, addr }) in taken {
+            let label = self.lasting_label(id, &name, &all);
+            let owner = self.owners.get(&folded(&label)).copied();
+            let loser = owner.filter(|owner| standing(*owner) != Standing::Forgotten);
+            let lost = loser.and_then(|loser| Some((loser, self.take(loser)?)));
+            self.give(id, Given { name, label: label.clone(), addr });
+            if id != who.id && before != label && self.nickname(id).is_none() {
+                renamed.push(Renamed { id, before, now: label });
+            }
+            if let Some((loser, Given { name, label: before, addr })) = lost {
+                let now = self.suffixed(loser, &name, standing);
+                self.give(loser, Given { name, label: now.clone(), addr });
+                if self.nickname(loser).is_none() {
+                    renamed.push(Renamed { id: loser, before, now });
+                }
+            }
+        }
+        renamed
+    }
+
+    /// The label of a contact that shares its name with these contacts: with the shortest suffix
+    /// that no other of them could have.
+    fn lasting_label(&self, id: Recipient, name: &PeerName, all: &[Recipient]) -> String {
+        let mut others: BTreeSet<String> = BTreeSet::new();
+        all.iter().filter(|other| **other != id).for_each(|other| others.extend(suffixes(*other)));
+        let is_free = |suffix: &String| {
+            !others.contains(suffix) && !self.is_nickname_of_another(id, &format!("{name}{MARK}{suffix}"))
+        };
+        let suffix = suffixes(id).find(is_free).unwrap_or_else(|| longest_suffix(id));
+        format!("{name}{MARK}{suffix}")
+    }
+
+    /// Takes the label of a peer that is no longer shown by it, such as a blocked contact.
+    pub fn drop_label(&mut self, id: Recipient) {
+        self.take(id);
+    }
+
+    /// The labels of these contacts, as the chat shows them.
+    pub fn of_contacts(contacts: impl IntoIterator<Item = (Recipient, Option<PeerName>)>) -> Self {
+        let mut labels = Self::default();
+        for (id, name) in contacts {
+            let (addr, verification) = (id.addr(), Verification::Unknown);
+            labels.meet(&PeerInfo { id, name, addr, claimed: None, verification }, |_| Standing::Contact);
+        }
+        labels
+    }
+
+    /// The label of a peer if it carries a suffix.
+    pub fn suffixed_label(&self, id: Recipient) -> Option<String> {
+        let given = self.given.get(&id)?;
+        (given.label != given.name.as_str()).then(|| given.label.clone())
     }
 
     /// For a moment, a peer and the unproven address where it is can both be known by its name. The

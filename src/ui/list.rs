@@ -6,35 +6,84 @@ use unicode_width::UnicodeWidthStr;
 
 use super::labels::Labels;
 use super::style::{Ink, Line, ink_of};
-use crate::core::{OfflineReason, PeerOrigin, PresenceStatus, Row, Verification};
+use crate::core::{OfflineReason, PeerOrigin, Pin, PresenceStatus, Row, Verification};
+use crate::model::name::{PeerName, folded};
+use crate::model::peer_id::Recipient;
+use crate::model::session::ByeReason;
 
-/// The lines of the list; `unasked` of the rows could not be verified in time.
-pub fn peer_list(rows: &[Row], unasked: usize, labels: &Labels) -> Vec<Line> {
-    if rows.is_empty() {
+/// Columns of a usual terminal. A wider table has no column that says how a peer came to be known.
+const USUAL_COLUMNS: usize = 80;
+
+/// The blank columns between two cells.
+const GAP: usize = 2;
+
+/// What the peer list shows.
+pub struct PeerList<'a> {
+    /// The rows of the peer table.
+    pub rows: &'a [Row],
+    /// How many of the rows could not be asked in time.
+    pub unasked: usize,
+    /// The contacts without a known address, which have no row.
+    pub unlisted: &'a [Pin],
+    /// The blocked contacts, which have no row.
+    pub blocked: &'a [Pin],
+    /// Whether the user has muted a peer.
+    pub is_muted: &'a dyn Fn(Recipient) -> bool,
+}
+
+/// What a line of the list says between the address and the last column.
+enum Middle {
+    /// State, how it came to be known, and when it was last heard.
+    Cells([String; 3]),
+    /// One text in place of all three.
+    Text(String),
+    /// One text in place of all three and of the last column.
+    Rest(String),
+}
+
+struct Entry {
+    number: String,
+    name: String,
+    addr: String,
+    middle: Middle,
+    security: String,
+    ink: Ink,
+}
+
+/// The lines of the peer list: online peers, offline contacts, other offline peers, blocked contacts.
+pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
+    let PeerList { rows, unasked, unlisted, blocked, is_muted } = list;
+    if rows.is_empty() && unlisted.is_empty() && blocked.is_empty() {
         return vec![
             "Nobody is known yet; choose 3 to connect to an ip:port, or list peers in peers.toml.".into(),
         ];
     }
-    let head = ["No", "Name", "Address", "State", "Known", "Last heard", "Security"].map(str::to_owned);
-    let cells: Vec<[String; 7]> =
-        std::iter::once(head).chain(rows.iter().map(|row| cells(row, labels))).collect();
-    let mut widths = [0; 7];
-    for row in &cells {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.width());
-        }
-    }
-    let inks = std::iter::once(Ink::Plain).chain(rows.iter().map(|row| {
-        let name = labels.name(row.id).or(row.name.as_ref().map(|name| name.as_str()));
-        name.map_or(Ink::Plain, ink_of)
-    }));
-    let mut lines: Vec<Line> = cells.iter().zip(inks).map(|(row, ink)| line(row, &widths, ink)).collect();
+    let mut sorted: Vec<&Row> = rows.iter().collect();
+    sorted.sort_by_key(|row| match (row.state, is_offline_contact(row)) {
+        (PresenceStatus::Offline, true) => (1, row.last_heard.is_none(), row.last_heard, row.number),
+        (PresenceStatus::Offline, false) => (2, false, None, row.number),
+        _ => (0, false, None, row.number),
+    });
+    let (listed, others) = sorted.split_at(
+        sorted.partition_point(|row| row.state != PresenceStatus::Offline || is_offline_contact(row)),
+    );
+    let of_row = |row: &&Row| entry_of_row(row, labels, is_muted(row.id));
+    let of_pin = |pin: &&Pin| entry_of_pin(pin, labels, is_muted(pin.key.into()));
+    let entries: Vec<Entry> = std::iter::once(head())
+        .chain(listed.iter().map(of_row))
+        .chain(by_label(unlisted, labels).iter().map(of_pin))
+        .chain(others.iter().map(of_row))
+        .chain(by_label(blocked, labels).iter().map(of_pin))
+        .collect();
+    let mut lines = table(&entries);
     let quiet = rows.iter().filter(|row| row.state == PresenceStatus::Unreachable).count();
     let there = rows.iter().filter(|row| row.state != PresenceStatus::Offline).count() - quiet;
     let quiet = if quiet > 0 { format!(", {quiet} quiet") } else { String::new() };
-    let peers = if rows.len() == 1 { "peer" } else { "peers" };
-    lines.push(format!("{} {peers} known, {there} there{quiet}.", rows.len()).into());
-    if unasked > 0 {
+    let blocked = if blocked.is_empty() { String::new() } else { format!(", {} blocked", blocked.len()) };
+    let known = rows.len() + unlisted.len();
+    let peers = if known == 1 { "peer" } else { "peers" };
+    lines.push(format!("{known} {peers} known, {there} there{quiet}{blocked}.").into());
+    if *unasked > 0 {
         let words =
             format!("{unasked} of them could not be asked in time; their state is what was last known.");
         lines.push(words.into());
@@ -42,26 +91,85 @@ pub fn peer_list(rows: &[Row], unasked: usize, labels: &Labels) -> Vec<Line> {
     lines
 }
 
-fn line(row: &[String; 7], widths: &[usize; 7], ink: Ink) -> Line {
-    let mut line = Line::default();
-    let mut gap = String::new();
-    for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
-        let space = " ".repeat(width - cell.width());
-        let ink = if column == 1 { ink } else { Ink::Plain };
-        // The gap before a cell is written with it, so that no line ends with blanks.
-        line = match column {
-            0 => line.then(space).then(cell.clone()),
-            _ => line.then(std::mem::take(&mut gap)).and(ink, cell.clone()),
-        };
-        gap = match column {
-            0 => "  ".into(),
-            _ => " ".repeat(width - cell.width()) + "  ",
-        };
-    }
-    line
+/// Whether a row is that of a contact who is offline. An address where no peer has answered yet is
+/// nobody's.
+fn is_offline_contact(row: &Row) -> bool {
+    row.state == PresenceStatus::Offline && row.contact && matches!(row.id, Recipient::Peer(_))
 }
 
-fn cells(row: &Row, labels: &Labels) -> [String; 7] {
+/// Pins in the order of their labels.
+fn by_label<'a>(pins: &'a [Pin], labels: &Labels) -> Vec<&'a Pin> {
+    let mut sorted: Vec<&Pin> = pins.iter().collect();
+    sorted.sort_by_cached_key(|pin| folded(&labels.label(pin.key.into(), pin.name.as_ref())));
+    sorted
+}
+
+fn head() -> Entry {
+    Entry {
+        number: "No".into(),
+        name: "Name".into(),
+        addr: "Address".into(),
+        middle: Middle::Cells(["State", "Known", "Last heard"].map(str::to_owned)),
+        security: "Security".into(),
+        ink: Ink::Plain,
+    }
+}
+
+fn entry_of_row(row: &Row, labels: &Labels, is_muted: bool) -> Entry {
+    Entry {
+        number: row.number.to_string(),
+        name: match (&row.name, labels.nickname(row.id)) {
+            (None, None) => "-".to_owned(),
+            (name, _) => labels.label(row.id, name.as_ref()),
+        },
+        addr: row.addr.map_or_else(|| "-".to_owned(), |addr| addr.to_string()),
+        middle: middle(row, is_muted),
+        security: with_muted(security(row), is_muted),
+        ink: ink(row.id, row.name.as_ref(), labels),
+    }
+}
+
+/// The line of a contact without a row.
+fn entry_of_pin(pin: &Pin, labels: &Labels, is_muted: bool) -> Entry {
+    let id = Recipient::key(pin.key);
+    let (state, security) = match (pin.blocked, pin.verified) {
+        (true, _) => ("blocked", "-"),
+        (false, Some(_)) => ("no known address", "verified"),
+        (false, None) => ("no known address", "encrypted"),
+    };
+    Entry {
+        number: "-".into(),
+        name: labels.label(id, pin.name.as_ref()),
+        addr: "-".into(),
+        middle: Middle::Text(state.into()),
+        security: with_muted(security, is_muted),
+        ink: ink(id, pin.name.as_ref(), labels),
+    }
+}
+
+fn ink(id: Recipient, name: Option<&PeerName>, labels: &Labels) -> Ink {
+    labels.name(id).or(name.map(PeerName::as_str)).map_or(Ink::Plain, ink_of)
+}
+
+fn with_muted(security: &str, is_muted: bool) -> String {
+    match (security, is_muted) {
+        (security, false) => security.to_owned(),
+        ("-", true) => "muted".to_owned(),
+        (security, true) => format!("{security}, muted"),
+    }
+}
+
+fn middle(row: &Row, is_muted: bool) -> Middle {
+    if is_offline_contact(row) {
+        return Middle::Text(offline_contact(row));
+    }
+    let is_here = matches!(row.state, PresenceStatus::Connected | PresenceStatus::Online);
+    if let Some(refusal) = refusal(row.refuses).filter(|_| is_here) {
+        let is_verified = row.verification == Verification::Verified;
+        let verified = if is_verified { ", verified" } else { "" };
+        let muted = if is_muted { ", muted" } else { "" };
+        return Middle::Rest(format!("{refusal}{verified}{muted}"));
+    }
     let state = match (row.state, row.why) {
         (PresenceStatus::Connected, _) => "connected",
         (PresenceStatus::Online, _) => "active",
@@ -76,18 +184,29 @@ fn cells(row: &Row, labels: &Labels) -> [String; 7] {
         PeerOrigin::Heard => "heard",
         PeerOrigin::SentTo => "sent to",
     };
-    [
-        row.number.to_string(),
-        match (&row.name, labels.nickname(row.id)) {
-            (None, None) => "-".to_owned(),
-            (name, _) => labels.label(row.id, name.as_ref()),
-        },
-        row.addr.map_or_else(|| "-".to_owned(), |addr| addr.to_string()),
-        state.to_owned(),
-        known.to_owned(),
-        row.last_heard.map_or_else(|| "never".to_owned(), ago),
-        security(row).to_owned(),
-    ]
+    let heard = row.last_heard.map_or_else(|| "never".to_owned(), ago);
+    Middle::Cells([state.into(), known.into(), heard])
+}
+
+/// The words for a peer that does not accept our messages, if it has said so.
+pub fn refusal(refuses: Option<ByeReason>) -> Option<&'static str> {
+    match refuses {
+        Some(ByeReason::NotAccepted) => Some("does not accept messages from you"),
+        Some(ByeReason::NotDecided) => Some("has not accepted you yet"),
+        _ => None,
+    }
+}
+
+/// The state of a contact who is offline.
+fn offline_contact(row: &Row) -> String {
+    match (row.why, row.last_heard.map(ago)) {
+        (Some(OfflineReason::SaidGoodbye), Some(ago)) => format!("left, last seen {ago}"),
+        (Some(OfflineReason::SaidGoodbye), None) => "left".into(),
+        (Some(OfflineReason::Disconnected), Some(ago)) => format!("disconnected, seen {ago}"),
+        (Some(OfflineReason::Disconnected), None) => "disconnected".into(),
+        (_, Some(ago)) => format!("last seen {ago}"),
+        (_, None) => "not seen yet".into(),
+    }
 }
 
 /// How a peer is spoken to; nothing where nobody has asked it yet.
@@ -99,6 +218,60 @@ fn security(row: &Row) -> &'static str {
         (Verification::Unknown, _) => "-",
         (Verification::Plain, _) => "plain",
     }
+}
+
+/// The widest cell of a column.
+fn widest<'a>(cells: impl Iterator<Item = &'a String>) -> usize {
+    cells.map(|cell| cell.width()).max().unwrap_or(0)
+}
+
+/// Lays out the lines. The second of the middle columns is left out where the table would be wider
+/// than a usual terminal.
+fn table(entries: &[Entry]) -> Vec<Line> {
+    let number = widest(entries.iter().map(|entry| &entry.number));
+    let name = widest(entries.iter().map(|entry| &entry.name));
+    let addr = widest(entries.iter().map(|entry| &entry.addr));
+    let security = widest(entries.iter().map(|entry| &entry.security));
+    let column = |at: usize| {
+        widest(entries.iter().filter_map(|entry| match &entry.middle {
+            Middle::Cells(cells) => cells.get(at),
+            Middle::Text(_) | Middle::Rest(_) => None,
+        }))
+    };
+    let text = widest(entries.iter().filter_map(|entry| match &entry.middle {
+        Middle::Cells(_) | Middle::Rest(_) => None,
+        Middle::Text(text) => Some(text),
+    }));
+    let columns = [column(0), column(1), column(2)];
+    let middle = |shown: &[usize]| {
+        let cells: usize = shown.iter().map(|at| columns[*at]).sum();
+        text.max(cells + GAP * (shown.len() - 1))
+    };
+    let total = |middle: usize| number + name + addr + middle + security + 4 * GAP;
+    let all: &[usize] = &[0, 1, 2];
+    let shown = if total(middle(all)) <= USUAL_COLUMNS { all } else { &[0, 2] };
+    let width = middle(shown);
+    let line = |entry: &Entry| {
+        let rest = match &entry.middle {
+            Middle::Rest(text) => text.clone(),
+            Middle::Text(text) => format!("{}  {}", padded(text, width), entry.security),
+            Middle::Cells(cells) => {
+                let padded: Vec<String> = shown.iter().map(|at| padded(&cells[*at], columns[*at])).collect();
+                format!("{}  {}", self::padded(&padded.join("  "), width), entry.security)
+            }
+        };
+        Line::default()
+            .then(" ".repeat(number - entry.number.width()))
+            .then(format!("{}  ", entry.number))
+            .and(entry.ink, entry.name.clone())
+            .then(" ".repeat(name - entry.name.width() + GAP))
+            .then(format!("{}  {rest}", padded(&entry.addr, addr)))
+    };
+    entries.iter().map(line).collect()
+}
+
+fn padded(cell: &str, width: usize) -> String {
+    format!("{cell}{}", " ".repeat(width.saturating_sub(cell.width())))
 }
 
 /// How long ago something was, as exactly as somebody wants to know it.
@@ -141,13 +314,111 @@ mod tests {
     }
 
     fn listed(rows: &[Row], unasked: usize) -> Vec<String> {
+        listed_with(rows, unasked, &[], &[], &|_| false)
+    }
+
+    fn listed_with(
+        rows: &[Row],
+        unasked: usize,
+        unlisted: &[Pin],
+        blocked: &[Pin],
+        is_muted: &dyn Fn(Recipient) -> bool,
+    ) -> Vec<String> {
         let mut labels = Labels::default();
         for row in rows {
             let (id, name, addr) = (row.id, row.name.clone(), row.addr);
             let who = PeerInfo { id, name, addr, claimed: None, verification: Verification::Plain };
             labels.meet(&who, |_| Standing::Stranger);
         }
-        peer_list(rows, unasked, &labels).iter().map(Line::to_string).collect()
+        let list = PeerList { rows, unasked, unlisted, blocked, is_muted };
+        peer_list(&list, &labels).iter().map(Line::to_string).collect()
+    }
+
+    const DAY: u64 = 24 * 3_600;
+
+    /// A contact with a key, who is encrypted.
+    fn contact(number: u32, name: &str, state: PresenceStatus, last_heard: Option<u64>) -> Row {
+        let key = PublicKey::new([u8::try_from(number).unwrap(); 32]);
+        Row {
+            id: key.into(),
+            contact: true,
+            speech: PeerProtocol::Session(key),
+            verification: Verification::Encrypted,
+            ..row(number, name, state, last_heard)
+        }
+    }
+
+    fn pin(name: &str, byte: u8, verified: Option<u64>, blocked: bool) -> Pin {
+        let (key, name) = (PublicKey::new([byte; 32]), Some(PeerName::new(name)));
+        let (addrs, given) = (Vec::new(), Vec::new());
+        Pin { key, name, contact: true, addrs, given, first_seen: 0, verified, blocked }
+    }
+
+    #[test]
+    fn online_peers_come_first_and_blocked_contacts_last() {
+        let offline = PresenceStatus::Offline;
+        let left = Some(OfflineReason::SaidGoodbye);
+        let rows = [
+            contact(1, "Bob", offline, Some(3 * DAY)),
+            row(2, "Eve", offline, Some(61)),
+            contact(3, "Carol", offline, None),
+            Row { why: left, ..contact(4, "Dave", offline, Some(120)) },
+            row(5, "Fred", PresenceStatus::Online, Some(2)),
+            Row {
+                verification: Verification::Verified,
+                ..contact(6, "Gina", PresenceStatus::Connected, Some(1))
+            },
+        ];
+        let unlisted = [pin("Zoe", 20, Some(1), false), pin("Anna", 21, None, false)];
+        let blocked = [pin("Mallory", 22, None, true)];
+        let muted = [rows[0].id, rows[5].id];
+        let lines = listed_with(&rows, 0, &unlisted, &blocked, &|id| muted.contains(&id));
+        let expected = "\
+No  Name          Address         State      Known  Last heard  Security
+ 5  Fred          127.0.0.1:5005  active     heard  2 s ago     -
+ 6  Gina          127.0.0.1:5006  connected  heard  1 s ago     verified, muted
+ 4  Dave          127.0.0.1:5004  left, last seen 2 min ago     encrypted
+ 1  Bob           127.0.0.1:5001  last seen 3 days ago          encrypted, muted
+ 3  Carol         127.0.0.1:5003  not seen yet                  encrypted
+ -  Anna·cukr     -               no known address              encrypted
+ -  Zoe·cqkb      -               no known address              verified
+ 2  Eve           127.0.0.1:5002  gone       heard  1 min ago   -
+ -  Mallory·cylb  -               blocked                       -
+8 peers known, 2 there, 1 blocked.";
+        assert_eq!(lines.join("\n"), expected);
+    }
+
+    #[test]
+    fn refusing_peer_is_not_listed_as_connected() {
+        for (reason, words) in [
+            (ByeReason::NotAccepted, "does not accept messages from you"),
+            (ByeReason::NotDecided, "has not accepted you yet"),
+        ] {
+            let row = contact(1, "Bob", PresenceStatus::Connected, Some(3));
+            let lines = listed(&[Row { refuses: Some(reason), ..row }], 0);
+            assert!(lines[1].contains(words) && !lines[1].contains("connected"), "{lines:?}");
+            assert!(lines[1].ends_with(words), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn usual_names_and_addresses_fit_eighty_columns() {
+        let refused = Row {
+            refuses: Some(ByeReason::NotAccepted),
+            ..contact(1, "Bartholomew", PresenceStatus::Connected, Some(3))
+        };
+        let mut rows = [refused, contact(12, "Christopher", PresenceStatus::Offline, Some(13 * DAY))];
+        for row in &mut rows {
+            row.addr = Some("192.168.100.200:5000".parse().unwrap());
+        }
+        let lines = listed(&rows, 0);
+        for line in &lines {
+            assert!(line.width() <= USUAL_COLUMNS, "{line}");
+        }
+        // With a longer name there is no room to say how a peer came to be known.
+        let plain = [row(1, "a-name-of-many-columns-12345", PresenceStatus::Offline, Some(13 * DAY))];
+        let lines = listed(&plain, 0);
+        assert!(!lines[0].contains("Known") && lines[1].width() <= USUAL_COLUMNS, "{lines:?}");
     }
 
     #[test]
@@ -162,8 +433,8 @@ mod tests {
 No  Name    Address         State      Known  Last heard  Security
  1  Bob     127.0.0.1:5001  connected  heard  3 s ago     -
  2  王小明  127.0.0.1:5002  active     heard  1 min ago   -
-10  Zox\u{301}     127.0.0.1:5010  gone       heard  2 h ago     -
 11  -       127.0.0.1:5011  quiet      heard  never       -
+10  Zox\u{301}     127.0.0.1:5010  gone       heard  2 h ago     -
 4 peers known, 2 there, 1 quiet.";
         assert_eq!(listed(&rows, 0).join("\n"), expected);
     }

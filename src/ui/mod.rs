@@ -32,7 +32,7 @@ pub use editor::{Editor, Key, MAX_LINE_BYTES, Typed};
 pub use input::{Input, key_of, read_keys, read_lines};
 pub use labels::{Labels, Renamed, Standing};
 pub use layout::{Layout, PromptRow, lay_out};
-pub use list::{ago, peer_list};
+pub use list::{PeerList, ago, peer_list, refusal};
 pub use menu::{Act, HistoryOf, Menu, Outbox, Refill, Turn};
 pub(crate) use past::state;
 pub use past::{Past, People, day_line};

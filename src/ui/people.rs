@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::labels::{Labels, MARK};
-use super::words::place;
+use super::words::{name_of, place};
 use crate::core::{Offer, Pin, PresenceStatus, Row, Target};
 use crate::model::address::{AddrError, PeerAddr};
 use crate::model::key::PublicKey;
@@ -25,6 +25,8 @@ pub trait Directory {
     fn rows(&self) -> Vec<Row>;
     /// The contacts known by key that are not in the peer list.
     fn contacts(&self) -> Vec<Pin>;
+    /// The blocked contacts.
+    fn blocked(&self) -> Vec<Pin>;
     /// The recipients that an address means: the contacts with a key that have proven themselves
     /// there, or the legacy peer or the unproven address.
     fn at(&self, addr: PeerAddr) -> Vec<Recipient>;
@@ -275,15 +277,26 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
         Ok(addr) => return at_address(word, *addr, &all, directory).map(Named::Exactly),
         Err(_) => {}
     }
-    by_name(word, &all).map_err(|lost| match (lost, address) {
-        (Lost::Nobody(_), Err(error)) if word.contains(':') => Lost::NoAddress(error.to_string()),
-        (Lost::Nobody(near), _) => {
-            let blocked = directory.pins_named(word).into_iter().find(|pin| pin.blocked);
-            let name = blocked.and_then(|pin| pin.name);
-            name.map_or(Lost::Nobody(near), |name| Lost::Blocked(name.to_string()))
+    by_name(word, &all).map_err(|lost| {
+        let Lost::Nobody(near) = lost else { return lost };
+        match (&blocked_called(word, directory)[..], address) {
+            ([pin, ..], _) => Lost::Blocked(name_of(pin)),
+            ([], Err(error)) if word.contains(':') => Lost::NoAddress(error.to_string()),
+            ([], _) => Lost::Nobody(near),
         }
-        (lost, _) => lost,
     })
+}
+
+/// The blocked contacts that a word means: by name, by name and suffix, or by the beginning of a key.
+pub(super) fn blocked_called(word: &str, directory: &dyn Directory) -> Vec<Pin> {
+    let wanted = &folded(word);
+    let with_mark = &wanted.replace(':', &MARK.to_string());
+    let start = wanted.replace(['-', ' '], "");
+    let fits = |pin: &Pin| {
+        let known = Candidate::of_pin(pin, directory.labels());
+        known.is_called(wanted) || known.is_called(with_mark) || known.has_key(&start)
+    };
+    directory.blocked().into_iter().filter(fits).collect()
 }
 
 /// The peer to connect to. An address means the peer that is there now, not the contact that was: a

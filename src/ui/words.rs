@@ -4,7 +4,7 @@ mod fates;
 mod trust;
 mod voice;
 
-use super::list::peer_list;
+use super::list::{PeerList, peer_list};
 use super::style::{Ink, Line};
 use crate::core::{CommandKind, Event, GONE_AFTER, MAX_OUTBOX_BYTES, OfflineReason};
 use crate::model::address::Source;
@@ -121,7 +121,11 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         ],
         Event::NotStored(why) => vec![voice.warning(not_stored(why))],
         Event::NotWaiting => vec!["That text does not wait any more; /outbox shows those that do.".into()],
-        Event::Listed { rows, unasked } => peer_list(rows, *unasked, voice.labels),
+        Event::Listed { rows, unasked } => {
+            let is_muted = &|_| false;
+            let list = PeerList { rows, unasked: *unasked, unlisted: &[], blocked: &[], is_muted };
+            peer_list(&list, voice.labels)
+        }
         Event::Dialed { total: 0, .. } | Event::Settled(_) | Event::ContactsChanged => Vec::new(),
         Event::Dialed { total: 1, connected: 1 } => vec!["The static peer is there.".into()],
         Event::Dialed { total: 1, .. } => {

@@ -7,6 +7,7 @@
 mod aliases;
 mod blocking;
 mod claims;
+mod contacts_shown;
 mod key_changes;
 mod legacy_queues;
 mod many;

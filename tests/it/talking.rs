@@ -132,7 +132,7 @@ fn disconnecting_tells_the_peer_and_is_not_undone_by_its_static_list() {
     bob.sees(&format!("* {} has left.", alice.shown()));
     // Bob has Alice as a static peer. He looks after her a second later, finds her listening, and leaves her alone.
     let row = bob.lists(alice.addr()).expect("static peers stay listed");
-    assert!(row.contains("gone (left)"), "{row}");
+    assert!(row.contains("left, last seen"), "{row}");
     let row = alice.lists(bob.addr()).expect("still listed");
     assert!(row.contains("gone (by us)"), "{row}");
     // A message brings her back.

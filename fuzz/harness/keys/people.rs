@@ -73,6 +73,10 @@ impl Directory for People {
         Vec::new()
     }
 
+    fn blocked(&self) -> Vec<Pin> {
+        Vec::new()
+    }
+
     fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
         vec![Recipient::Address(addr)]
     }

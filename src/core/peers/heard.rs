@@ -153,7 +153,20 @@ impl Peers {
         self.update(id, |peer| peer.leaves(OfflineReason::Disconnected, last_job, now));
     }
 
-    /// The user asks to be listed by a peer, even if they have disconnected from it before.
+    /// The user disconnects from a peer that is offline. If it is a contact, it is not dialed again
+    /// until one side writes.
+    pub(in crate::core) fn not_redialed(&mut self, id: Recipient, last_job: JobId, now: Time) {
+        let replaced =
+            |peer: &Peer| peer.presence.offline().is_some_and(|(_, why)| why == OfflineReason::Replaced);
+        self.update(id, |peer| {
+            if peer.is_contact() && !peer.is_online() && !replaced(peer) {
+                peer.leaves(OfflineReason::Disconnected, last_job, now);
+            }
+        });
+    }
+
+    /// The user writes to a peer or asks to be listed by it, even if they have disconnected from it
+    /// before.
     pub(in crate::core) fn is_wanted(&mut self, id: Recipient) {
         self.update(id, |peer| peer.presence.want());
     }

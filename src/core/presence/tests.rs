@@ -383,3 +383,37 @@ fn a_refusal_that_is_followed_by_silence_is_not_confirmed() {
         ],
     );
 }
+
+#[test]
+fn disconnected_contact_is_redialed_only_after_a_message() {
+    type Resume = fn(&mut Presence, Time);
+    let resumes: [Resume; 2] = [
+        |presence, _| presence.want(),
+        |presence, now| assert_eq!(presence.heard(now), PresenceChange::Online),
+    ];
+    for resume in resumes {
+        let mut presence = Presence::of_contact(at(0), at(0), false);
+        presence.answered(ProbeResult::TookConnect, at(10));
+        presence.left(OfflineReason::Disconnected, at(1_000));
+        assert_eq!(presence.next_probe(PROBE_INTERVAL), None, "after the goodbye");
+        // The list probes it nevertheless.
+        for millis in [2_000, 3_000] {
+            presence.probe_begins();
+            presence.refused(at(millis));
+            presence.probe_ended(at(millis));
+            presence.unanswered(at(millis));
+            presence.network_changed(at(millis));
+            assert_eq!(presence.next_probe(PROBE_INTERVAL), None, "after a probe");
+        }
+        resume(&mut presence, at(4_000));
+        assert!(presence.next_probe(PROBE_INTERVAL).is_some(), "one side has written");
+    }
+}
+
+#[test]
+fn dormant_contact_is_dialed_after_the_user_writes() {
+    let mut presence = Presence::of_contact(at(0), at(0), true);
+    assert_eq!(presence.next_probe(PROBE_INTERVAL), None);
+    presence.want();
+    assert_eq!(presence.next_probe(PROBE_INTERVAL), Some((at(0), Probe::Connect)));
+}

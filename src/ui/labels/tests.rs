@@ -105,6 +105,64 @@ fn two_contacts_of_one_name_have_suffixes() {
 }
 
 #[test]
+fn suffixes_of_contacts_do_not_depend_on_the_order() {
+    let mut bytes = [2; 32];
+    bytes[3] = 3;
+    // The last two keys begin with the same four characters.
+    let contacts: [Recipient; 4] = [at("127.0.0.1:5001"), key(1), key(2), PublicKey::new(bytes).into()];
+    let orders = [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [1, 3, 0, 2]];
+    let labels = orders.map(|order| {
+        let mut labels = Labels::default();
+        // A stranger has a suffix that one of them needs.
+        met_as(&mut labels, "Bob", key(9), &[]);
+        met_as(&mut labels, "Bob·aeaq", key(8), &[]);
+        for at in order {
+            met_as(&mut labels, "Bob", contacts[at], &contacts);
+        }
+        contacts.map(|id| labels.label(id, None))
+    });
+    let [long, other] = [2, 3].map(|at: usize| labels[0][at].clone());
+    assert_eq!(labels[0][..2], ["Bob·5001", "Bob·aeaq"]);
+    assert_eq!(long, format!("Bob·{}", key_start(2, 8)));
+    assert!(other.starts_with("Bob·aiba") && other != long, "{other}");
+    for others in &labels[1..] {
+        assert_eq!(*others, labels[0]);
+    }
+}
+
+#[test]
+fn stranger_gives_way_to_the_suffix_of_a_contact() {
+    let mut bytes = [1; 32];
+    bytes[31] = 3;
+    let forged: Recipient = PublicKey::new(bytes).into();
+    let contacts = [key(1), key(2)];
+    let mut labels = Labels::default();
+    met_as(&mut labels, "Bob", key(2), &contacts);
+    assert_eq!(met_as(&mut labels, "Bob", forged, &contacts), "Bob·aeaq");
+    assert_eq!(met_as(&mut labels, "Bob", key(1), &contacts), "Bob·aeaq");
+    assert_eq!(labels.label(forged, None), format!("Bob·{}", key_start(1, 8)));
+}
+
+#[test]
+fn label_is_free_after_its_contact_was_blocked() {
+    let mut labels = Labels::default();
+    let contacts = [key(1), key(2)];
+    for id in contacts {
+        met_as(&mut labels, "Bob", id, &contacts);
+    }
+    labels.drop_label(key(2));
+    assert_eq!(met_as(&mut labels, "Bob", key(1), &contacts), "Bob");
+}
+
+#[test]
+fn contacts_alone_have_the_labels_of_the_chat() {
+    let name = |name: &str| Some(PeerName::new(name));
+    let labels = Labels::of_contacts([(key(1), name("Bob")), (key(2), name("bob")), (key(3), name("Zoe"))]);
+    let suffixed = [1, 2, 3].map(|n| labels.suffixed_label(key(n)));
+    assert_eq!(suffixed, [Some("Bob·aeaq".into()), Some("bob·aiba".into()), None]);
+}
+
+#[test]
 fn peer_takes_the_name_of_its_own_address() {
     let mut labels = Labels::default();
     let unproven = at("127.0.0.1:5001");

@@ -74,6 +74,10 @@ impl Directory for People {
         self.pins.iter().filter(|pin| !pin.blocked && !has_row(pin)).cloned().collect()
     }
 
+    fn blocked(&self) -> Vec<Pin> {
+        self.pins.iter().filter(|pin| pin.blocked).cloned().collect()
+    }
+
     fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
         let rows = self.rows.iter().filter(|row| row.addr == Some(addr)).map(|row| row.id);
         let there = self.there.iter().filter(|(at, _)| *at == addr).map(|(_, id)| *id);

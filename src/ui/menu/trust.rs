@@ -9,7 +9,7 @@ use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::ui::commands::{self, CommandHelp};
 use crate::ui::labels::MARK;
-use crate::ui::people::{Directory, Lost, Named, find, shown};
+use crate::ui::people::{Directory, Lost, Named, blocked_called, find, shown};
 use crate::ui::words::{beginning, name_of};
 
 /// Digits of a short code that stand together: as many as are read aloud in one breath.
@@ -78,7 +78,7 @@ impl Menu {
     }
 
     fn about_key(&mut self, command: &str, pin: &Pin, directory: &dyn Directory) -> Turn {
-        let (key, label) = (pin.key, name_of(pin));
+        let (key, label) = (pin.key, label_of(pin, directory));
         match command {
             "/block" | "/verify" if pin.blocked => {
                 say([format!("{label} is blocked; /unblock {} ends that.", beginning(key))])
@@ -107,13 +107,13 @@ impl Menu {
             Err((sentence, line)) => return wrong(&sentence, &line),
         };
         let consequence = if id.key().is_none() {
-            format!("{label} is not dialed any more then. What waits to be delivered there is not sent.")
+            format!("{label} will be removed from your contacts. Queued messages will not be sent.")
         } else if is_blocked {
-            format!("{label} is not blocked any more then: this key is taken for new when it comes again.")
+            format!("{label} will no longer be blocked. If the key comes again, it is new to you.")
         } else {
             format!(
-                "The next key that comes in the name of {label} is taken for new then. What waits to be delivered \
-                 there is not sent."
+                "{label} will be removed from your contacts, and the key forgotten. Queued messages will not be \
+                 sent. The next key with that name is new to you."
             )
         };
         self.asking = Asking::Sure(Sure::Forget(id, label));
@@ -153,7 +153,7 @@ fn contact_meant(
     }
     let pins = pins_meant("/forget", word, line, directory)?;
     match &pins[..] {
-        [pin] => Ok((PeerId::Key(pin.key), name_of(pin), pin.blocked)),
+        [pin] => Ok((PeerId::Key(pin.key), label_of(pin, directory), pin.blocked)),
         several => Err(which_pin("/forget", word, several)),
     }
 }
@@ -261,6 +261,12 @@ fn the_offer(
 /// The contacts that an offer may be the new key of: those of that name, the one with the suffix if
 /// the word has one, or the only one if the word is the beginning of the new key.
 fn whose<'a>(word: &str, name: &str, offer: &'a Offer, directory: &dyn Directory) -> Vec<&'a Pin> {
+    if let Ok(Named::Exactly(chosen)) = find(word, directory)
+        && is_row_number(word)
+        && let Some(pin) = offer.against.iter().find(|pin| chosen.peer() == Some(pin.key.into()))
+    {
+        return vec![pin];
+    }
     let (word, name) = (folded(word), folded(name));
     let is_called = |pin: &&Pin| {
         let nickname = directory.labels().nickname(pin.key.into()).map(Name::as_str);
@@ -289,7 +295,7 @@ fn offers_for(word: &str, directory: &dyn Directory) -> (Vec<Offer>, String) {
     }
     let pin = match find(word, directory) {
         // The beginning of a key is that of a known key, not of the new one.
-        Ok(Named::Exactly(chosen)) if folded(&chosen.label) == folded(word) => {
+        Ok(Named::Exactly(chosen)) if is_row_number(word) || folded(&chosen.label) == folded(word) => {
             chosen.peer().and_then(|id| directory.pin_of(id))
         }
         _ => None,
@@ -300,16 +306,44 @@ fn offers_for(word: &str, directory: &dyn Directory) -> (Vec<Offer>, String) {
     (offers.collect(), name.to_string())
 }
 
-/// The pins that a word means: of that name or with that key, or that of the peer which is called so. Only exactly: nobody is blocked
-/// or believed because their name begins like another's. Where there is none: what is wrong, and the line corrected.
+fn is_row_number(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The pins that a word means: that of the contact with this label, else all of that name or with
+/// that key, and that of the peer that the word means. Only exactly: nobody is blocked or believed
+/// because their name begins like another's. Where there is none: what is wrong, and the line corrected.
 fn pins_meant(command: &str, word: &str, line: &str, directory: &dyn Directory) -> Result<Vec<Pin>, Mistake> {
-    let mut pins = directory.pins_named(word);
     let found = find(word, directory);
-    if let Ok(Named::Exactly(chosen)) = &found
-        && let Some(pin) = chosen.peer().and_then(|id| directory.pin_of(id))
-        && pins.iter().all(|known| known.key != pin.key)
+    let meant = match &found {
+        Ok(Named::Exactly(chosen)) => {
+            let pin = chosen.peer().and_then(|id| directory.pin_of(id));
+            pin.map(|pin| (pin, folded(&chosen.label) == folded(word)))
+        }
+        _ => None,
+    };
+    if let Some((pin, true)) = &meant
+        && pin.contact
+        && command != "/unblock"
     {
-        pins.push(pin);
+        return Ok(vec![pin.clone()]);
+    }
+    let mut pins = directory.pins_named(word);
+    let others = meant.map(|(pin, _)| pin).into_iter().chain(blocked_called(word, directory));
+    for pin in others {
+        if pins.iter().all(|known| known.key != pin.key) {
+            pins.push(pin);
+        }
+    }
+    let wants_blocked = match command {
+        "/unblock" => Some(true),
+        "/block" | "/verify" => Some(false),
+        _ => None,
+    };
+    if let Some(blocked) = wants_blocked
+        && pins.iter().any(|pin| pin.blocked == blocked)
+    {
+        pins.retain(|pin| pin.blocked == blocked);
     }
     if !pins.is_empty() {
         return Ok(pins);
@@ -330,6 +364,11 @@ fn pins_meant(command: &str, word: &str, line: &str, directory: &dyn Directory) 
         Err(lost) => lost.sentence(word, ""),
     };
     Err((sentence, line.to_owned()))
+}
+
+/// What the screen calls the peer of a pin.
+fn label_of(pin: &Pin, directory: &dyn Directory) -> String {
+    directory.labels().known(pin.key.into()).unwrap_or_else(|| name_of(pin))
 }
 
 fn which_offer(command: &str, word: &str, offers: &[Offer]) -> Mistake {

@@ -220,7 +220,7 @@ pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
         RejectReason::NotTrusted => format!(
             "Not sent to {who}: its key is blocked, or waits for your word; /offers lists those that wait."
         ),
-        RejectReason::Offline => format!("{who} is not there, so there is nobody to disconnect from."),
+        RejectReason::Offline => format!("{who} is offline. It is not dialed until one of you writes."),
         RejectReason::Ourselves => format!("{who} is our own address; choose somebody else."),
         RejectReason::QueueFull => {
             format!(

@@ -9,6 +9,7 @@ use crate::model::key::PublicKey;
 use crate::model::name::{PeerName, folded};
 use crate::model::session::ByeReason;
 use crate::model::untrusted::Text;
+use crate::ui::labels::Labels;
 use crate::ui::style::{Ink, Line};
 
 /// What stands before the further lines of a warning.
@@ -51,7 +52,7 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             };
             vec![voice.notice(format!("{what}: with --require-encryption only encrypted ones are."))]
         }
-        Event::Decided(decision) => vec![decided(decision).into()],
+        Event::Decided(decision) => vec![decided(decision, voice).into()],
         Event::Undecided(unknown) => vec![Line::of(Ink::Bad, undecided(*unknown))],
         _ => Vec::new(),
     }
@@ -94,8 +95,11 @@ fn offered(offer: &Offer, voice: &Voice<'_>) -> Vec<Line> {
     let mut lines = vec![voice.warning(headline(offer, voice))];
     let mut more = |ink, text: String| lines.push(Line::of(Ink::Bad, MORE).and(ink, text));
     for pin in against.iter().take(MAX_AGAINST) {
-        let of =
-            if against.len() == 1 { String::new() } else { format!(" of {}", label_of(offer, pin, voice)) };
+        let of = if against.len() == 1 {
+            String::new()
+        } else {
+            format!(" of {}", contact_label(offer, pin, voice))
+        };
         more(Ink::Plain, format!("Old key{of}, {}:", known(pin, voice.date)));
         more(Ink::Strong, format!("  {}", pin.key.grouped()));
     }
@@ -117,7 +121,7 @@ fn headline(offer: &Offer, voice: &Voice<'_>) -> String {
     let Offer { met, against } = offer;
     match (&against[..], &met.name) {
         ([first, ..], _) => {
-            let whose = if against.len() == 1 { label_of(offer, first, voice) } else { name_of(first) };
+            let whose = if against.len() == 1 { contact_label(offer, first, voice) } else { name_of(first) };
             format!("WARNING: {whose}'s key has changed. This can be a new device or an impostor.")
         }
         ([], Some(name)) => format!("{name} ({}) is new: the key is not known.", met.addr),
@@ -126,7 +130,7 @@ fn headline(offer: &Offer, voice: &Voice<'_>) -> String {
 }
 
 /// The name of a contact in a warning: with the beginning of its key, if there are several.
-fn label_of(offer: &Offer, pin: &Pin, voice: &Voice<'_>) -> String {
+fn contact_label(offer: &Offer, pin: &Pin, voice: &Voice<'_>) -> String {
     let id = pin.key.into();
     match (voice.labels.nickname(id), &offer.against[..]) {
         (Some(nickname), _) => nickname.to_string(),
@@ -149,7 +153,7 @@ fn choices(offer: &Offer, voice: &Voice<'_>) -> Vec<(String, String)> {
     };
     let known = offer.against.iter().take(MAX_AGAINST).filter(|pin| !pin.blocked);
     let trust = known.map(|pin| {
-        let label = label_of(offer, pin, voice);
+        let label = contact_label(offer, pin, voice);
         (format!("/trust {}", or_key(label.clone())), format!("{label} has a new key"))
     });
     let name = met.unwrap_or_else(|| name_of(first));
@@ -176,13 +180,17 @@ pub(in crate::ui) fn name_of(pin: &Pin) -> String {
 
 /// The date of a pin, and whether the user has verified it.
 fn known(pin: &Pin, date: fn(u64) -> String) -> String {
-    let since = date(pin.first_seen);
+    let since = match pin.first_seen {
+        // It was met in an earlier run.
+        0 => "known".to_owned(),
+        first => format!("known since {}", date(first)),
+    };
     let trust = match (pin.blocked, pin.verified) {
         (true, _) => "blocked".into(),
         (false, Some(on)) => format!("verified on {}", date(on)),
         (false, None) => "never verified".into(),
     };
-    format!("known since {since}, {trust}")
+    format!("{since}, {trust}")
 }
 
 fn misled(addr: PeerAddr, promised: PublicKey, offered: PublicKey, voice: &Voice<'_>) -> Vec<Line> {
@@ -215,33 +223,47 @@ fn turned_away(reason: ByeReason) -> &'static str {
     }
 }
 
-/// What the user has said about a key, done.
-fn decided(decision: &Decision) -> String {
+/// What the user has decided, done.
+fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
+    let label_of_pin = |pin: &Pin| voice.labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
     match decision {
         Decision::Trusted(pin, As::NewKeyOf(_)) => {
-            let name = name_of(pin);
-            format!("{name} has a new key now, which is not verified; /verify {name} compares it.")
+            let label = label_of_pin(pin);
+            format!("{label} has a new key now, which is not verified; /verify {label} compares it.")
         }
         Decision::Trusted(pin, As::Another) => {
-            format!("{} is taken, as somebody with a key of their own that is not verified.", name_of(pin))
+            let label = label_of_pin(pin);
+            format!("Added {label} to your contacts. Compare keys with /verify {label}.")
         }
         Decision::Blocked(pin) => {
             let key = beginning(pin.key);
             format!(
-                "{} with the key {key}… is blocked: nothing goes to it and nothing of it is shown. /unblock {key} ends that.",
-                name_of(pin)
+                "Blocked {} (key {key}…). Nothing is sent to it or shown from it. /unblock {key} undoes this.",
+                label_of_pin(pin)
             )
         }
         Decision::Unblocked(pin) => {
-            format!("{} is no longer blocked, and not verified; /verify compares the key.", name_of(pin))
+            let label = label_of_pin(pin);
+            format!(
+                "Unblocked {label}, who is a contact and not verified. Compare keys with /verify {label}."
+            )
+        }
+        Decision::Forgotten(who, Some(pin)) if !pin.contact => {
+            format!("Forgot the key of {}. Messages stay in the history.", label_of(who, voice))
+        }
+        Decision::Forgotten(who, Some(pin)) if pin.blocked => {
+            format!(
+                "Removed {} from your blocked contacts. Messages stay in the history.",
+                label_of(who, voice)
+            )
         }
         Decision::Forgotten(who, _) => {
-            format!("{} is no contact any more. Messages stay in the history.", who_name(who))
+            format!("Removed {} from your contacts. Messages stay in the history.", label_of(who, voice))
         }
-        Decision::Added(who, true) => format!("{} is a contact now.", who_name(who)),
-        Decision::Added(who, false) => format!("{}: the contact was changed.", who_name(who)),
+        Decision::Added(who, true) => format!("Added {} to your contacts.", label_of(who, voice)),
+        Decision::Added(who, false) => format!("Updated the contact {}.", label_of(who, voice)),
         Decision::Verified(pin) => {
-            format!("{} is verified, and has a {VERIFIED} or that word behind its name.", name_of(pin))
+            format!("{} is verified, and has a {VERIFIED} or that word behind its name.", label_of_pin(pin))
         }
         Decision::Policy(policy) => match policy {
             Policy::AcceptNew => "New keys are taken from now on, and pinned.".into(),
@@ -251,9 +273,10 @@ fn decided(decision: &Decision) -> String {
     }
 }
 
-/// The name of a peer, or what it is known by.
-fn who_name(who: &PeerInfo) -> String {
-    who.name.as_ref().map_or_else(|| who.id.to_string(), ToString::to_string)
+/// The label of a peer, or what it is known by.
+fn label_of(who: &PeerInfo, voice: &Voice<'_>) -> String {
+    let name = || who.name.as_ref().map_or_else(|| voice.labels.label(who.id, None), ToString::to_string);
+    voice.labels.known(who.id).unwrap_or_else(name)
 }
 
 fn undecided(unknown: Unknown) -> &'static str {
@@ -268,11 +291,12 @@ fn undecided(unknown: Unknown) -> &'static str {
 }
 
 /// What is known of a key, for whoever asks.
-pub fn pin_lines(pin: &Pin, date: fn(u64) -> String) -> Vec<Line> {
+pub fn pin_lines(pin: &Pin, labels: &Labels, date: fn(u64) -> String) -> Vec<Line> {
     let addrs: Vec<String> = pin.addrs.iter().take(MAX_NAMED).map(PeerAddr::to_string).collect();
     let at = if addrs.is_empty() { String::new() } else { format!(", at {}", addrs.join(", ")) };
+    let label = labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
     vec![
-        format!("{} is {}{at}:", name_of(pin), known(pin, date)).into(),
+        format!("{label} is {}{at}:", known(pin, date)).into(),
         Line::default().then("  ").and(Ink::Strong, pin.key.grouped().to_string()),
     ]
 }

@@ -149,7 +149,7 @@ fn find_each_other_after(fault: Fault) {
     assert!(pair.bob.lists(alice).expect("static").contains("quiet"));
     pair.alice.sees(&format!("{} is gone: no answer for 10 s.", encrypted("Bob", bob)));
     pair.bob.sees(&format!("{} is gone: no answer for 10 s.", encrypted("Alice", alice)));
-    assert!(pair.alice.lists(bob).expect("static").contains("gone"));
+    assert!(pair.alice.lists(bob).expect("static").contains("last seen"));
     pair.to_alice.heals();
     pair.to_bob.heals();
     pair.alice.sees(&format!("{} is here.", encrypted("Bob", bob)));

@@ -15,7 +15,7 @@ use p2p_chat::model::name::PeerName;
 use p2p_chat::model::stored::Query;
 use p2p_chat::protocol::plain::Decoder;
 use p2p_chat::store::{Sqlite, Store, in_memory};
-use p2p_chat::ui::{Labels, Line, Past, People, Standing, Voice, lines, peer_list};
+use p2p_chat::ui::{Labels, Line, Past, PeerList, People, Standing, Voice, lines, peer_list};
 use parking_lot::Mutex;
 
 use super::input::Connection;
@@ -212,7 +212,11 @@ impl Reader {
 
     /// The peer list.
     pub(super) fn list(&self) -> Vec<Line> {
-        peer_list(&self.state.rows(self.now), 0, &self.labels)
+        let (unlisted, blocked) = (self.state.unlisted_contacts(), self.state.blocked_contacts());
+        let rows = &self.state.rows(self.now);
+        let is_muted = &|_| true;
+        let list = PeerList { rows, unasked: 0, unlisted: &unlisted, blocked: &blocked, is_muted };
+        peer_list(&list, &self.labels)
     }
 
     /// What was said, read again.

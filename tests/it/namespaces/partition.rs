@@ -76,7 +76,7 @@ impl Scene {
     fn both_lose_the_other(&mut self) {
         self.alice.sees(&format!("* Bob ({THERE}:{PORT}) is gone: no answer for 10 s."));
         self.bob.sees(&format!("* Alice ({HERE}:{PORT}) is gone: no answer for 10 s."));
-        self.both_list_the_other_as("gone");
+        self.both_list_the_other_as("last seen");
     }
 }
 
@@ -124,7 +124,7 @@ fn a_partition_that_refuses_makes_peers_gone_and_its_end_brings_them_back() {
         // Bob's machine tells Alice that nobody may come, and Bob that he may not go.
         scene.there.filters(&format!("{SAID} {refusal}"));
         scene.alice_writes_in_vain();
-        scene.both_list_the_other_as("gone");
+        scene.both_list_the_other_as("last seen");
         scene.alice.has_seen(&format!("* Bob ({THERE}:{PORT}) is gone: nobody listens there any more."));
         scene.bob.has_seen(&format!("* Alice ({HERE}:{PORT}) is gone: nobody listens there any more."));
         scene.there.filters_nothing();

@@ -54,7 +54,7 @@ fn row_number_of_a_forgotten_peer_stays_unused() {
     let ann = Peer::named("Ann").start();
     befriends(&mut carol, &ann);
     let number = row_number(&rows(&mut carol), "Ann");
-    carol.types(&["/unpin ann", "yes"]);
+    carol.types(&["/forget ann", "yes"]);
     let home = ann.addr();
     drop(ann);
     let ben = SecurePeer::at("Ben", b'N', is_free(home));

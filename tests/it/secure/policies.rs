@@ -34,7 +34,7 @@ fn with_policy_ask_a_newcomer_is_offered_and_what_waits_arrives_once_when_it_is_
     bob.sees("Not sent to ");
 
     bob.types(&["/accept alice"]);
-    bob.sees("Alice is taken, as somebody with a key of their own that is not verified.");
+    bob.sees("Added Alice to your contacts. Compare keys with /verify Alice.");
     bob.sees(&format!("{}: may I come in?", alice.encrypted()));
     bob.sees(&format!("{}: are you there?", alice.encrypted()));
     alice.has_seen(&format!("Delivered to {}: \"may I come in?\"", bob.shown()));

@@ -60,15 +60,16 @@ fn who_is_blocked_is_told_so_and_is_neither_shown_nor_written_to_until_the_key_i
     let (mut alice, mut bob) = acquainted();
     let beginning: String = bob.key().chars().take(8).collect();
     alice.types(&["/block bob"]);
-    alice.sees(&format!(
-        "Bob with the key {beginning}… is blocked: nothing goes to it and nothing of it is shown."
-    ));
+    alice.sees(&format!("Blocked Bob (key {beginning}…). Nothing is sent to it or shown from it."));
     alice.types(&["2"]);
-    alice.sees("Nobody is known yet");
+    alice.sees("  blocked  ");
+    alice.sees("0 peers known, 0 there, 1 blocked.");
     bob.says("Alice", "why do you not answer?");
     let line = bob.sees(&format!(" to {}", alice.shown()));
     assert!(line.contains("it does not take your key"), "{line}");
     bob.has_seen("does not take your key: it has blocked it, or takes nobody new. Nothing is sent to it.");
+    bob.types(&["2"]);
+    bob.sees("  does not accept messages from you");
     alice.types(&[&format!("@{} not for you", bob.addr())]);
     alice.sees(&format!("Not sent to {}: you do not take its key", bob.addr()));
     alice.types(&["@bob not for you"]);
@@ -76,10 +77,10 @@ fn who_is_blocked_is_told_so_and_is_neither_shown_nor_written_to_until_the_key_i
     assert_eq!(times(&alice, "why do you not answer?") + times(&bob, "not for you"), 0);
 
     // That he is somebody again is asked back, and is as if he were new.
-    alice.types(&[&format!("/unpin {beginning}")]);
-    alice.sees("Bob is not blocked any more then: this key is taken for new when it comes again.");
+    alice.types(&[&format!("/forget {beginning}")]);
+    alice.sees(" will no longer be blocked. If the key comes again, it is new to you.");
     alice.types(&["yes"]);
-    alice.sees("The key of Bob is forgotten");
+    alice.sees("Removed Bob from your blocked contacts.");
     bob.says("Alice", "and now?");
     alice.sees(&format!("{}: and now?", bob.encrypted()));
     assert_eq!(times(&alice, "with a key that is new"), 2);
@@ -88,14 +89,14 @@ fn who_is_blocked_is_told_so_and_is_neither_shown_nor_written_to_until_the_key_i
 #[test]
 fn a_key_is_forgotten_after_a_yes_and_then_the_next_one_there_is_new() {
     let (mut alice, mut bob) = acquainted();
-    alice.types(&["/unpin bob"]);
-    alice.sees("What you write to Bob may then go in plain");
+    alice.types(&["/forget bob"]);
+    alice.sees("Bob will be removed from your contacts, and the key forgotten.");
     alice.types(&["no"]);
     alice.sees("Nothing is changed.");
     alice.types(&["/key bob"]);
     alice.sees(&in_groups(&bob));
-    alice.types(&["/unpin bob", "yes"]);
-    alice.sees("The key of Bob is forgotten: texts may go there in plain, and the next key that comes is taken for new.");
+    alice.types(&["/forget bob", "yes"]);
+    alice.sees("Removed Bob from your contacts. Messages stay in the history.");
     alice.types(&["/key bob"]);
     alice.sees("No key is known by the name, or that begins with, `bob`.");
     // Another key at his address and in his name is no conflict now; before, it would have been.

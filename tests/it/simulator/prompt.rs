@@ -45,6 +45,10 @@ impl Directory for People<'_> {
         self.state.unlisted_contacts()
     }
 
+    fn blocked(&self) -> Vec<Pin> {
+        self.state.blocked_contacts()
+    }
+
     fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
         self.state.at(addr)
     }

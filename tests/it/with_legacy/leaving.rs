@@ -107,7 +107,7 @@ fn xyz_says_exit_when_its_user_quits() {
     knows(&xyz, &[alice.addr()]);
     xyz.quit();
     alice.sees(&format!("* {} has left.", shown(&xyz)));
-    is_listed(&mut alice, &xyz, "gone (left)");
+    is_listed(&mut alice, &xyz, "left, last seen");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_program_that_quits_without_a_word_is_seen_to_be_gone() {
     }
     go(&mut alice, &four.each_ref().map(shown));
     for legacy in &four {
-        is_listed(&mut alice, legacy, "gone");
+        is_listed(&mut alice, legacy, "last seen");
     }
 }
 

@@ -224,3 +224,19 @@ fn completed_word_means_exactly_that_peer() {
     }
     assert_eq!(completed("eve", &people), ["Evelyn", "Eve·aucq"]);
 }
+
+#[test]
+fn blocked_contacts_complete_only_where_they_are_meant() {
+    let blocked = Pin { blocked: true, ..pin("Mallory", 8) };
+    let people = known(vec![contact(1, "Bob", 1)], vec![blocked]);
+    let completed = |line: &str| {
+        let completed = complete(line, line.len(), Place::Line, &people);
+        completed.replace.map(|(_, with)| with)
+    };
+    let label = Some(people.labels.label(key(8).into(), Some(&PeerName::new("Mallory"))));
+    assert_eq!(completed("/unblock m"), label);
+    assert_eq!(completed("/forget m"), label);
+    assert_eq!(completed("/key m"), label);
+    assert_eq!(completed("/block m"), None);
+    assert_eq!(completed("/unblock b"), None);
+}

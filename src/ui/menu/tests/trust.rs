@@ -162,13 +162,13 @@ fn contact_is_forgotten_only_after_the_consequence_was_read() {
     let mut menu = menu();
     let (act, said, _) = after(&mut menu, &["/forget bob"], &people);
     assert_eq!(act, None);
-    assert!(said.starts_with("The next key that comes in the name of Bob is taken for new then."), "{said}");
+    assert!(said.starts_with("Bob will be removed from your contacts, and the key forgotten."), "{said}");
     assert_eq!(menu.prompt(), "Forget Bob? yes/no: ");
     assert_eq!(after(&mut menu, &["n"], &people), (None, "Nothing is changed.".into(), None));
     assert_eq!(act_of(&["/forget bob", "y"], &people), Some(Act::Forget(PeerId::Key(key(1)))));
     let (act, said, _) = after(&mut menu, &["/forget carla", "yes"], &people);
     assert_eq!(act, Some(Act::Forget(PeerId::Key(key(6)))));
-    assert!(said.contains("Carla is not blocked any more then"), "{said}");
+    assert!(said.contains("Carla will no longer be blocked."), "{said}");
 }
 
 #[test]
@@ -280,4 +280,67 @@ fn policies_keys_and_offers_are_asked_for_in_one_line() {
     assert_eq!(act_of(&["/key carla"], &people), Some(Act::ShowPins(vec![people.pins[3].clone()])));
     assert_eq!(act_of(&["/offers"], &people), Some(Act::ListOffers));
     assert!(after(&mut menu(), &["/offers bob"], &people).1.contains("/offers stands alone"));
+}
+
+#[test]
+fn key_commands_take_every_shown_name() {
+    let namesakes = [pin("Bob", 1, 5001), pin("Bob", 2, 5802)];
+    let blocked = [("Bob", 7), ("Mallory", 8)].map(|(name, n)| Pin { blocked: true, ..pin(name, n, 5900) });
+    let mut people = with_pins([&namesakes[..], &blocked].concat(), Vec::new());
+    people.labels.set_nicknames([(key(2).into(), "Boss".parse().unwrap())].into());
+    for (word, n) in [("Bob·aeaq", 1), ("bob:aeaq", 1), ("1", 1), ("aeaq", 1), ("boss", 2), ("bob·aiba", 2)]
+    {
+        let verified = act_of(&[&format!("/verify {word}"), "yes"], &people);
+        assert_eq!(verified, Some(Act::Verify(key(n))), "{word}");
+        assert_eq!(act_of(&[&format!("/block {word}")], &people), Some(Act::Block(key(n))), "{word}");
+        let forgotten = act_of(&[&format!("/forget {word}"), "yes"], &people);
+        assert_eq!(forgotten, Some(Act::Forget(PeerId::Key(key(n)))), "{word}");
+    }
+    let mallory = key(8);
+    let suffixed = people.labels.label(mallory.into(), Some(&PeerName::new("Mallory")));
+    for word in ["mallory", &suffixed, &suffixed.replace('·', ":"), &mallory.to_string()[..4]] {
+        assert_eq!(act_of(&[&format!("/unblock {word}")], &people), Some(Act::Unblock(mallory)), "{word}");
+        let forgotten = act_of(&[&format!("/forget {word}"), "yes"], &people);
+        assert_eq!(forgotten, Some(Act::Forget(PeerId::Key(mallory))), "{word}");
+        let shown = Some(Act::ShowPins(vec![people.pins[3].clone()]));
+        assert_eq!(act_of(&[&format!("/key {word}")], &people), shown, "{word}");
+        let said = after(&mut menu(), &[&format!("@{word} hi")], &people).1;
+        assert!(said.contains("Mallory is blocked; /unblock "), "{said}");
+    }
+    // Only one of the three Bobs is blocked.
+    assert_eq!(act_of(&["/unblock bob"], &people), Some(Act::Unblock(key(7))));
+}
+
+#[test]
+fn label_of_a_contact_is_not_its_namesake() {
+    // A stranger has the name too, and is shown with a suffix.
+    let bobs = [pin("Bob", 1, 5001), Pin { contact: false, ..pin("Bob", 2, 5002) }];
+    let mut people = with_pins(bobs.to_vec(), Vec::new());
+    for row in &mut people.rows {
+        row.contact = row.id == key(1).into();
+        row.name = Some(PeerName::new("Bob")).filter(|_| row.id.public_key().is_some()).or(row.name.take());
+    }
+    people.labels = Labels::default();
+    for (n, standing) in [(1, Standing::Contact), (2, Standing::Stranger)] {
+        let who = PeerInfo {
+            id: key(n).into(),
+            name: Some(PeerName::new("Bob")),
+            addr: None,
+            claimed: None,
+            verification: Verification::Encrypted,
+        };
+        people.labels.meet(&who, |id| if id == key(1).into() { Standing::Contact } else { standing });
+    }
+    assert_eq!(act_of(&["/verify bob", "yes"], &people), Some(Act::Verify(key(1))));
+    assert_eq!(act_of(&["/verify bob·aiba", "yes"], &people), Some(Act::Verify(key(2))));
+}
+
+#[test]
+fn trust_takes_a_row_number() {
+    let namesakes = [pin("Bob", 1, 5001), pin("Bob", 2, 5002)];
+    let people = with_pins(namesakes.to_vec(), vec![offer("Bob", 3, 5009, &namesakes)]);
+    for (number, old) in [("1", 1), ("2", 2)] {
+        let act = act_of(&[&format!("/trust {number}")], &people);
+        assert_eq!(act, Some(Act::Trust(key(3), As::NewKeyOf(key(old)))), "{number}");
+    }
 }

@@ -156,20 +156,20 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         ),
         (
             Event::Decided(Decision::Trusted(pin("Bob", 2), As::Another)),
-            "Bob is taken, as somebody with a key of their own that is not verified.",
+            "Added Bob to your contacts. Compare keys with /verify Bob.",
         ),
         (
             Event::Decided(Decision::Blocked(pin("Bob", 2))),
-            "Bob with the key aibaeaqc… is blocked: nothing goes to it and nothing of it is shown. /unblock aibaeaqc ends that.",
+            "Blocked Bob (key aibaeaqc…). Nothing is sent to it or shown from it. /unblock aibaeaqc undoes this.",
         ),
         (
             Event::Decided(Decision::Forgotten(bob(), None)),
-            "Bob is no contact any more. Messages stay in the history.",
+            "Removed Bob from your contacts. Messages stay in the history.",
         ),
-        (Event::Decided(Decision::Added(bob(), true)), "Bob is a contact now."),
+        (Event::Decided(Decision::Added(bob(), true)), "Added Bob to your contacts."),
         (
             Event::Decided(Decision::Unblocked(pin("Bob", 2))),
-            "Bob is no longer blocked, and not verified; /verify compares the key.",
+            "Unblocked Bob, who is a contact and not verified. Compare keys with /verify Bob.",
         ),
         (
             Event::Decided(Decision::Verified(pin("Bob", 2))),
@@ -215,7 +215,8 @@ fn a_key_that_is_not_the_promised_one_is_told_beside_it() {
 #[test]
 fn what_is_known_of_a_key_and_what_waits_can_be_asked_for() {
     let blocked = Pin { blocked: true, name: None, addrs: Vec::new(), ..pin("", 1) };
-    let lines: Vec<String> = pin_lines(&blocked, date).iter().map(Line::to_string).collect();
+    let lines: Vec<String> =
+        pin_lines(&blocked, &Labels::default(), date).iter().map(Line::to_string).collect();
     assert_eq!(
         lines,
         [

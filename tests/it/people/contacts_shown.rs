@@ -1,0 +1,264 @@
+//! What the user sees of contacts: in the list, in names with a suffix, and at the start.
+
+use crate::support::{Peer, SecurePeer};
+
+use super::*;
+
+/// The line of the list that holds `name` as a word.
+fn row_of(rows: &[String], name: &str) -> String {
+    let named: Vec<_> = rows.iter().filter(|row| row.split_whitespace().any(|word| word == name)).collect();
+    assert_eq!(named.len(), 1, "rows of {name}: {rows:#?}");
+    named[0].clone()
+}
+
+/// All lines of the list, also those of contacts without a row.
+fn list(peer: &mut Peer) -> Vec<String> {
+    let before = peer.printed().len();
+    peer.passes_all();
+    peer.types(&["/peers"]);
+    peer.sees(" known, ");
+    peer.printed()[before..].to_vec()
+}
+
+/// Where the line that holds `words` stands in the list.
+fn place_of(list: &[String], words: &str) -> usize {
+    list.iter().position(|line| line.contains(words)).unwrap_or_else(|| panic!("no {words}: {list:#?}"))
+}
+
+/// Types these lines, and waits until the last of them is answered so.
+fn does(peer: &mut Peer, lines: &[&str], answer: &str) -> String {
+    peer.passes_all();
+    peer.types(lines);
+    peer.sees(answer)
+}
+
+fn ends(mut peer: Peer) {
+    peer.types(&["0"]);
+    assert!(peer.ends().success());
+}
+
+#[test]
+fn list_has_offline_contacts_after_a_restart() {
+    let [ann, bob, mallory] = ["Ann", "Bob", "Mallory"].map(Person::named);
+    let carol = Person::named("Carol");
+    let (ann_runs, bob_runs, mallory_runs) = (ann.starts(), bob.starts(), mallory.starts());
+    let mut carol_runs = carol.starts();
+    for peer in [&ann_runs, &bob_runs, &mallory_runs] {
+        befriends(&mut carol_runs, peer);
+    }
+    verifies(&mut carol_runs, "Ann");
+    does(&mut carol_runs, &["/mute ann"], "What Ann writes is not shown any more");
+    does(&mut carol_runs, &["/block mallory"], "Blocked Mallory");
+    let key = "a".repeat(52);
+    does(&mut carol_runs, &[&format!("/add {key}")], "Added aaaaaaaa to your contacts.");
+    ends(carol_runs);
+    drop((ann_runs, mallory_runs));
+    // Bob is online again, and has no peers.toml either.
+    let mut carol = carol.starts();
+    carol.has_seen("* Bob");
+    let list = list(&mut carol);
+    let ann = row_of(&list, "Ann");
+    assert!(ann.contains("  last seen ") && ann.ends_with(" s ago          verified, muted"), "{ann}");
+    let places =
+        ["  Bob  ", "  Ann  ", "no known address", "  blocked  "].map(|words| place_of(&list, words));
+    assert!(places.is_sorted(), "{list:#?}");
+    assert!(list[places[3]].contains("Mallory"), "{list:#?}");
+    carol.has_seen("3 peers known, 1 there, 1 blocked.");
+    for line in &list {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    drop(bob_runs);
+}
+
+#[test]
+fn refusing_peer_is_listed_as_refusing() {
+    let mut bob = Peer::named("Bob").start();
+    let mut alice = Peer::named("Alice").start();
+    befriends(&mut alice, &bob);
+    does(&mut bob, &["/block alice"], "Blocked Alice");
+    does(&mut alice, &["@bob are you there?"], "does not take your key");
+    let row = row_of(&list(&mut alice), "Bob");
+    assert!(row.ends_with("  does not accept messages from you"), "{row}");
+}
+
+#[test]
+fn undecided_peer_is_listed_as_such() {
+    let bob = Peer::named("Bob").arg("--policy=ask").start();
+    let mut alice = Peer::named("Alice").start();
+    alice.types(&[&format!("@{} may I?", bob.addr())]);
+    alice.has_seen("has to decide first");
+    let rows = list(&mut alice);
+    assert!(rows.iter().any(|row| row.ends_with("  has not accepted you yet")), "{rows:#?}");
+}
+
+/// Carol with two contacts named Bob, and the suffixes that belong to them.
+fn two_bobs(carol: &mut Peer, bobs: [&Peer; 2]) -> [String; 2] {
+    befriends(carol, bobs[0]);
+    carol.types(&[&format!("/connect {}", bobs[1].addr())]);
+    carol.has_seen("WARNING: Bob's key has changed.");
+    does(carol, &["/accept bob"], "Added Bob·");
+    bobs.map(|bob| format!("Bob·{}", bob.key().chars().take(4).collect::<String>()))
+}
+
+#[test]
+fn contacts_of_one_name_keep_their_suffixes() {
+    let [first, second] = [Person::named("Bob"), Person::named("Bob")];
+    let carol = Person::named("Carol");
+    let (first_runs, second_runs) = (first.starts(), second.starts());
+    let mut carol_runs = carol.starts();
+    let labels = two_bobs(&mut carol_runs, [&first_runs, &second_runs]);
+    for label in &labels {
+        row_of(&list(&mut carol_runs), label);
+    }
+    carol_runs.types(&[&format!("@{} for the second", labels[1])]);
+    reaches_only(&carol_runs, "for the second", &second_runs, &[&first_runs]);
+    ends(carol_runs);
+    drop(first_runs);
+    // Only the second is online now, and is met first.
+    let mut carol_runs = carol.starts();
+    carol_runs.has_seen("* Bob");
+    for label in &labels {
+        row_of(&list(&mut carol_runs), label);
+    }
+    let line = does(&mut carol_runs, &["/history"], "for the second");
+    assert!(line.contains(&format!("you to {}: for the second", labels[1])), "{line}");
+    carol_runs.types(&[&format!("@{} for the first", labels[0])]);
+    let first_runs = first.comes_to(nobody(), carol_runs.addr());
+    reaches_only(&carol_runs, "for the first", &first_runs, &[&second_runs]);
+    carol_runs.waits_for_delivery("Bob");
+    ends(carol_runs);
+    let exported = exports(&carol);
+    for (label, words) in labels.iter().zip(["for the first", "for the second"]) {
+        assert!(exported.contains(&format!("you to {label}: {words}")), "{exported}");
+    }
+}
+
+/// What `p2p-chat history` prints of a person who is not running.
+fn exports(person: &Person) -> String {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_p2p-chat"));
+    command.args(["history", "--name", person.name, "--data-dir"]).arg(person.data.path());
+    let output = command.output().expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[test]
+fn blocked_namesake_leaves_the_plain_name() {
+    let bobs = [Peer::named("Bob").start(), Peer::named("Bob").start()];
+    let mut carol = Peer::named("Carol").start();
+    let labels = two_bobs(&mut carol, [&bobs[0], &bobs[1]]);
+    does(&mut carol, &[&format!("/block {}", labels[1])], &format!("Blocked {}", labels[1]));
+    let shown = list(&mut carol);
+    assert!(row_of(&shown, &labels[1]).contains("  blocked  "), "{shown:#?}");
+    assert!(row_of(&shown, "Bob").contains("  connected  "), "{shown:#?}");
+    does(&mut carol, &[&format!("/unblock {}", labels[1])], &format!("Unblocked {}", labels[1]));
+    row_of(&list(&mut carol), &labels[0]);
+}
+
+#[test]
+fn alias_of_an_offline_contact_is_refused() {
+    let [bob, dave] = [Person::named("Bob"), Person::named("Dave")];
+    let carol = Person::named("Carol");
+    let (bob_runs, dave_runs) = (bob.starts(), dave.starts());
+    let mut carol_runs = carol.starts();
+    befriends(&mut carol_runs, &bob_runs);
+    befriends(&mut carol_runs, &dave_runs);
+    ends(carol_runs);
+    drop((bob_runs, dave_runs));
+    let mut carol = carol.starts();
+    does(&mut carol, &["/alias bob DAVE"], "DAVE is the name of another contact");
+    does(&mut carol, &["/alias bob Boss"], "is called Boss here");
+    does(&mut carol, &["/alias dave boss"], "boss is the name of another contact");
+    does(&mut carol, &["/alias dave bob"], "bob is the name of another contact");
+    let shown = list(&mut carol);
+    for name in ["Boss", "Dave"] {
+        row_of(&shown, name);
+    }
+}
+
+#[test]
+fn offline_contacts_are_meant_by_every_name() {
+    let [bob, dave] = [Person::named("Bob"), Person::named("Dave")];
+    let carol = Person::named("Carol");
+    let (bob_runs, dave_runs) = (bob.starts(), dave.starts());
+    let key = bob_runs.key();
+    let mut carol_runs = carol.starts();
+    befriends(&mut carol_runs, &bob_runs);
+    befriends(&mut carol_runs, &dave_runs);
+    does(&mut carol_runs, &["/alias bob Boss"], "is called Boss here");
+    ends(carol_runs);
+    drop((bob_runs, dave_runs));
+    let mut carol = carol.starts();
+    for word in ["boss", "bob", "", &key[..8]] {
+        // A contact that was blocked comes back with another number.
+        let number = row_number(&rows(&mut carol), "Boss").to_string();
+        let word = if word.is_empty() { &number } else { word };
+        let shown = does(&mut carol, &[&format!("/key {word}")], "Boss is known, never verified");
+        assert!(shown.contains(&bob.home.to_string()), "{word}: {shown}");
+        does(&mut carol, &[&format!("/verify {word}"), "no"], "Compare all of it by telephone");
+        does(&mut carol, &[&format!("/mute {word}")], "is not shown any more");
+        does(&mut carol, &[&format!("/disconnect {word}")], " is offline. It is not dialed until");
+        does(&mut carol, &[&format!("/block {word}")], "Blocked ");
+        let word = if word == number { "bob" } else { word };
+        does(&mut carol, &[&format!("/unblock {word}")], "Unblocked Boss");
+        does(&mut carol, &[&format!("/add {word}")], "Boss is a contact already.");
+    }
+    does(&mut carol, &["/forget boss", "yes"], "Removed Boss from your contacts.");
+    does(&mut carol, &["/contacts"], "Dave: ");
+    assert!(list(&mut carol).iter().all(|line| !line.contains("Boss") && !line.contains("  Bob  ")));
+}
+
+#[test]
+fn start_says_how_many_contacts_there_are() {
+    let [bob, dave] = [Person::named("Bob"), Person::named("Dave")];
+    let carol = Person::named("Carol");
+    let (bob_runs, dave_runs) = (bob.starts(), dave.starts());
+    let mut carol_runs = carol.starts();
+    befriends(&mut carol_runs, &bob_runs);
+    befriends(&mut carol_runs, &dave_runs);
+    ends(carol_runs);
+    let again = Terminal::start(carol.builder().port(carol.home.port()), 30, 80);
+    again.waits_for("You have 2 contacts; dialing them now.");
+    again.waits_for("* Bob");
+    assert!(!again.screen().contains("Nobody is known"), "{}", again.screen());
+}
+
+#[test]
+fn disconnected_contact_stays_disconnected_until_one_side_writes() {
+    let bob = Person::named("Bob");
+    let mut bob_runs = bob.starts();
+    let mut carol = Peer::named("Carol").start();
+    befriends(&mut carol, &bob_runs);
+    for bob_writes in [false, true] {
+        does(&mut carol, &["/disconnect bob"], "Disconnected from Bob");
+        bob_runs.has_seen("* Carol");
+        // The list dials him, and finds his program.
+        let row = row_of(&list(&mut carol), "Bob");
+        assert!(row.contains("  disconnected, seen "), "{row}");
+        carol.passes_all();
+        if bob_writes {
+            bob_runs.types(&["@carol here I am"]);
+            carol.sees(": here I am");
+        } else {
+            carol.types(&["@bob are you there?"]);
+            bob_runs.has_seen(": are you there?");
+        }
+        carol.finds(bob.home, "  encrypted");
+        let row = row_of(&list(&mut carol), "Bob");
+        assert!(!row.contains("disconnected"), "{row}");
+    }
+}
+
+#[test]
+fn help_and_suggestions_know_the_contact_commands() {
+    let mut carol = Peer::named("Carol").start();
+    carol.types(&["/help"]);
+    for command in ["/unblock WHOM", "/contacts", "/add WHOM", "/forget WHOM"] {
+        carol.sees(command);
+    }
+    does(&mut carol, &["/unpin bob"], "is no command");
+    let secure = SecurePeer::named("Zoe", b'Z');
+    befriends_secure(&mut carol, &secure);
+    let line = does(&mut carol, &["/contacts"], "Zoe: online");
+    assert!(line.contains(&secure.key().to_string()[..8]), "{line}");
+}
