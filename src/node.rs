@@ -17,11 +17,12 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use inbox::Inbox;
-use shared::{Locked, Shared};
+use shared::{Locked, NETWORK_INTERVAL, Shared};
 pub use start_error::StartError;
 pub use store_writer::Keeping;
 use store_writer::{StoreWriter, WriterQueue};
 
+use crate::core::Time;
 use crate::core::{
     As, Command, ContactChange, CoreConfig, Event, KnownContact, Me, Offer, OpId, Pin, Policy, Restored, Row,
     State, StaticPeer, Target, Verification, WaitingMessage,
@@ -57,7 +58,7 @@ pub struct NodeConfig {
     pub contacts: Vec<KnownContact>,
     /// What is done with keys that are not known.
     pub policy: Policy,
-    /// Nothing is said in plain, and nothing plain is taken.
+    /// Nothing is sent or accepted unencrypted.
     pub require_encryption: bool,
 }
 
@@ -137,8 +138,17 @@ impl Node {
             true => (StoreWriter::Thread(Arc::<WriterQueue>::default()), Some((store, retention))),
             false => (StoreWriter::Inline(Mutex::new(store)), None),
         };
+        let machine_ips = net::machine_ips(true);
+        let look_at_ips = Time::at(NETWORK_INTERVAL);
         let shared = Arc::new(Shared {
-            locked: Mutex::new(Locked { state, name, ticker_sleeps_until: None, stopping: false }),
+            locked: Mutex::new(Locked {
+                state,
+                name,
+                ticker_sleeps_until: None,
+                machine_ips,
+                look_at_ips,
+                stopping: false,
+            }),
             earlier: Condvar::new(),
             began: Instant::now(),
             port,
@@ -299,7 +309,8 @@ impl Node {
         };
         let op = self.shared.with_state(|state, now| state.command(command, now));
         if let Some(key) = parted {
-            // What is kept open was opened when it was trusted; whoever comes again is looked at anew.
+            // Connections that are kept open were opened when the key was trusted. The next one is judged
+            // anew.
             if let Some(dialer) = self.shared.dialer.get() {
                 dialer.part(&key, ByeReason::Idle);
             }

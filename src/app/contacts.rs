@@ -2,10 +2,12 @@
 //! takes over what the user edits by hand.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::time::{Duration, Instant};
 
 use super::tell::standing;
 use super::{App, People, clock};
+use crate::config::ConfigError;
 use crate::core::{Command, ContactChange, ContactRecord, PeerInfo, Pin, PresenceStatus, Row};
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded};
@@ -59,6 +61,14 @@ impl ContactBook {
     }
 }
 
+/// Whether the machine lacks something for the moment, such as descriptors: the file is read later.
+fn is_of_the_machine(error: &ContactsError) -> bool {
+    use io::ErrorKind::{InvalidData, IsADirectory, NotFound, PermissionDenied};
+
+    let ContactsError::File(ConfigError::Unreadable(_, error)) = error else { return false };
+    !matches!(error.kind(), NotFound | PermissionDenied | IsADirectory | InvalidData)
+}
+
 impl App {
     /// Takes what the core has to save of contacts.
     pub(super) fn note_contacts(&mut self) {
@@ -82,6 +92,9 @@ impl App {
                 ContactChange::Forgotten(id) => {
                     if self.contacts.file.get(id).is_some() {
                         self.contacts.unsaved.insert(id, None);
+                        self.save_contacts();
+                        self.muted.remove(&id.into());
+                        self.tell_nicknames();
                     }
                 }
             }
@@ -152,6 +165,7 @@ impl App {
                 }
                 self.tell_nicknames();
             }
+            Err(error) if is_of_the_machine(&error) => log::warn!("{error}"),
             Err(error) => self.say(Line::of(Ink::Bad, error.to_string())),
         }
     }

@@ -260,6 +260,7 @@ impl App {
         self.labels.replace(from, to);
         if let Some(count) = self.muted.remove(&from) {
             *self.muted.entry(to).or_insert(0) += count;
+            self.save_muted(to, true);
         }
         if let Some(count) = self.unread.remove(&from) {
             *self.unread.entry(to).or_insert(0) += count;

@@ -35,7 +35,7 @@ pub enum Target {
 /// What the user wants.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
-    /// Send a text, already divided into messages.
+    /// Send a message.
     Send {
         /// To whom; `All` are those that are there.
         to: Target,
@@ -72,16 +72,16 @@ pub enum Command {
     },
     /// Do this with unknown keys from now on.
     SetPolicy(Policy),
-    /// Take back a text that waits.
+    /// Cancel a message that waits.
     Cancel(Recipient, MessageId),
     /// Try a waiting message now, and with it the other messages for the recipient. If a legacy
     /// recipient has changed its name, this message may go to it all the same.
     TryNow(Recipient, MessageId),
-    /// Send a text again that is not sent any more.
+    /// Send a message again whose status is final.
     SendAgain {
         /// To whom.
         to: Recipient,
-        /// The text, with the id that it had.
+        /// The message, with the id that it had.
         message: Message,
         /// The recipient's name when the message was first entered, if known. A legacy peer of
         /// another name does not get it without a further word from the user.
@@ -281,7 +281,7 @@ impl State {
     }
 
     fn list(&mut self, now: Time) -> OpId {
-        let ids = self.peers.ids();
+        let ids = self.peers.to_verify();
         let after = self.jobs.last().0;
         let deadline = now.plus(LIST_PROBE_WITHIN);
         for &peer_id in &ids {

@@ -25,7 +25,7 @@ pub struct OpId(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct JobId(pub u64);
 
-/// How sure it is that somebody is who it is named as. Signs on the screen say which.
+/// How sure it is that a peer is the one it is named as. Signs on the screen say which.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Verification {
     /// It has proven a key that the user has compared with its owner.
@@ -58,12 +58,23 @@ pub struct PeerInfo {
 /// What a command does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CommandKind {
-    /// Send a text.
+    /// Send a message.
     Send,
     /// Ask to be listed.
     Connect,
     /// Say goodbye.
     Disconnect,
+}
+
+/// What a peer was before the user forgot it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Forgotten {
+    /// A contact.
+    Contact,
+    /// A blocked contact.
+    Blocked,
+    /// A stranger with a pinned key.
+    Stranger,
 }
 
 /// What the user has said about keys, done.
@@ -73,8 +84,8 @@ pub enum Decision {
     Trusted(Pin, As),
     /// A key is blocked.
     Blocked(Pin),
-    /// A peer is forgotten. Its pin, if it has a key.
-    Forgotten(PeerInfo, Option<Pin>),
+    /// A peer is forgotten; what it was.
+    Forgotten(PeerInfo, Forgotten),
     /// A key is no longer blocked.
     Unblocked(Pin),
     /// A peer is a contact now, or its entry was changed; whether it is new.
@@ -88,7 +99,7 @@ pub enum Decision {
 /// Something that the user is told.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
-    /// A text came.
+    /// A message arrived.
     Message {
         /// From whom.
         from: PeerInfo,
@@ -98,12 +109,12 @@ pub enum Event {
         cut: bool,
         /// It may have been shown before our start: its sender has sent it before, and we do not remember.
         again: bool,
-        /// What it is written down as, if it is not known to be shown there yet.
+        /// Its row in the store, if it is not marked as shown there yet.
         row: Option<RowId>,
     },
-    /// A text came in plain, in the name or from the address of somebody who is known by a key.
+    /// An unencrypted message arrived in the name, or from the address, of a peer that has a key.
     Unproven {
-        /// Who it would be; its proof says whose name or address was claimed.
+        /// The peer it would be from; its verification says whose name or address was claimed.
         from: PeerInfo,
         /// Where it came from.
         source: Source,
@@ -112,7 +123,7 @@ pub enum Event {
         /// It was longer than is read, or broke off; this is its beginning.
         cut: bool,
     },
-    /// A peer is spoken to in encryption from now on, with this key, which was not known before.
+    /// A peer has proven a key that was not known before. Messages to it are encrypted from now on.
     Pinned(PeerInfo, PublicKey),
     /// A key waits for the user's word; nothing goes to it until then, and nothing of it is shown.
     Offered(Offer),
@@ -131,13 +142,13 @@ pub enum Event {
         /// The key that was proven.
         offered: PublicKey,
     },
-    /// A peer does not take us, and what was to be said to it is not said.
+    /// A peer does not accept messages from us.
     TurnedAway(PeerInfo, ByeReason),
     /// What the user said about a key was done.
     Decided(Decision),
     /// What the user said about a key was not done.
     Undecided(Unknown),
-    /// So many texts wait for somebody, and there is room for so many at most.
+    /// The queue of a recipient is nearly full.
     NearlyFull {
         /// For whom.
         who: PeerInfo,
@@ -146,13 +157,13 @@ pub enum Event {
         /// How many may.
         most: usize,
     },
-    /// The texts that wait for all together nearly fill what there is for them.
+    /// All queues together are nearly full.
     AllNearlyFull,
-    /// We leave, and so many texts wait for somebody until we are back.
+    /// The program ends, and so many messages wait for a recipient until the next run.
     StayQueued(PeerInfo, usize),
     /// Something could not be stored. Told once a minute at most.
     NotStored(StoreError),
-    /// The user wanted something of a text that does not wait any more.
+    /// The user wanted to change a message that does not wait any more.
     NotWaiting,
     /// Something came that is no message.
     Unreadable {
@@ -226,7 +237,7 @@ pub enum Event {
         /// Those that did not, and why: the first few.
         failed: Vec<(PeerInfo, DeliveryStatus)>,
     },
-    /// A text was exactly a command word of the originals, and does what it does there.
+    /// A message was exactly a command word of the legacy programs, and does what it does there.
     TakenAs(CommandKind),
     /// A command for everybody found nobody.
     Nobody(CommandKind),
@@ -246,7 +257,7 @@ pub enum Event {
     },
     /// Messages were not taken, for there was no room for them; nothing was acknowledged.
     Refused {
-        /// Where they came from, and how many; whoever sent most is first.
+        /// Where they came from, and how many; the source of most is first.
         sources: Vec<(Source, u64)>,
         /// How many came from elsewhere.
         others: u64,
@@ -309,7 +320,7 @@ impl Event {
     }
 }
 
-/// Something to be done by whoever has sockets.
+/// Something to send unencrypted, on a connection of its own.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PlainRequest {
     /// Its outcome is reported under this.
@@ -326,7 +337,7 @@ pub struct PlainRequest {
     pub deadline: Option<Time>,
 }
 
-/// Something to be said in encryption by whoever has sockets.
+/// Something to do in a session.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SessionRequest {
     /// Its outcome is reported under this.

@@ -13,7 +13,8 @@ use crate::model::message::{Outgoing, PeerProtocol};
 use crate::model::peer_id::Recipient;
 use crate::model::session::Request;
 
-/// How long leaving waits for attempts to reach somebody who was not there: whoever is there accepts within this.
+/// How long leaving waits for attempts to reach a peer that was offline: one that is online accepts
+/// within this time.
 const ATTEMPTS_WITHIN: Duration = Duration::from_millis(500);
 
 /// How long leaving waits until what was entered is stored; a disk that takes longer has stopped.
@@ -56,7 +57,7 @@ impl State {
         let mut asked = HashMap::new();
         for (id, Job { peer_id, purpose, .. }) in self.jobs.iter() {
             match purpose {
-                // Goodbyes wait behind texts, so the fate of each text is known before.
+                // Goodbyes wait behind messages, so the status of each message is known before.
                 Purpose::Message(_) | Purpose::Batch(_) => {
                     targets.insert(*peer_id);
                 }
@@ -77,14 +78,14 @@ impl State {
         });
         attempts.retain(|id| {
             self.jobs.get(*id).is_some_and(|job| {
-                // Whoever gets to know us by our key meanwhile believes no goodbye in plain.
+                // A peer that gets to know our key meanwhile believes no unencrypted goodbye.
                 let is_introduced = job.expect.is_some()
                     && !matches!(self.protocol_of(job.peer_id), PeerProtocol::Session(_));
                 let is_attempt = is_introduced || !targets.contains(&job.peer_id);
                 is_attempt && !asked.values().any(|asked| *asked == job.peer_id)
             })
         });
-        // A text that was entered is worth more time than an attempt to reach somebody.
+        // A message that was entered is worth more time than an attempt to reach a peer.
         let patience = now.plus(if asked.is_empty() { ATTEMPTS_WITHIN } else { ANSWER_WITHIN });
         attempts.extend(asked.into_keys());
         self.operations.leave_with(op, targets.len(), attempts, patience);
@@ -136,7 +137,8 @@ impl State {
         }
     }
 
-    /// Says goodbye to a peer in the way that it is spoken to. To somebody who was never asked, in plain, as they spoke to us.
+    /// Says goodbye to a peer in the way that messages are sent to it: unencrypted if it was never
+    /// asked.
     pub(super) fn say_goodbye(&mut self, peer_id: Recipient, op: OpId, deadline: Option<Time>) {
         if self.postpones(peer_id, op, deadline) {
             return;

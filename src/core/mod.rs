@@ -42,8 +42,8 @@ use std::time::Duration;
 pub use command::{Command, KnownContact, Target};
 pub use dedup::{DedupCache, Duplicate, MAX_DEDUP_IDS, MAX_DEDUP_KEYS};
 pub use event::{
-    CommandKind, Decision, Event, JobId, OpId, Output, PeerInfo, PlainAnswer, PlainRequest, SessionRequest,
-    Verification,
+    CommandKind, Decision, Event, Forgotten, JobId, OpId, Output, PeerInfo, PlainAnswer, PlainRequest,
+    SessionRequest, Verification,
 };
 pub use inbound::Staged;
 pub use meeting::Env;
@@ -88,7 +88,7 @@ use refusals::Refusals;
 /// goodbyes: what people still feel as an answer to what they did.
 pub const ANSWER_WITHIN: Duration = Duration::from_millis(1_900);
 
-/// Who we are to the others.
+/// Where this program listens.
 #[derive(Clone, Debug)]
 pub struct Me {
     /// The IP we listen at; unspecified for all of them.
@@ -149,7 +149,7 @@ pub struct StaticPeer {
     pub name: Option<PeerName>,
     /// The form it is written to in until it writes to us.
     pub form: Form,
-    /// The key that it has to prove, if the user knows it; then nothing is ever said to it in plain.
+    /// The key that it has to prove, if the user knows it; then nothing is ever sent to it unencrypted.
     pub key: Option<PublicKey>,
     /// Where else it may be, if it proves that key there.
     pub also: Vec<PeerAddr>,

@@ -248,7 +248,7 @@ impl Operations {
         }
     }
 
-    /// A peer has just spoken: no list need wait for it.
+    /// Something arrived from a peer: no list need wait for it.
     pub(super) fn heard_from(&mut self, id: Recipient) {
         for operation in self.under_way.values_mut() {
             if let Operation::List { waiting, .. } = operation {

@@ -24,13 +24,13 @@ pub struct PlainReceived {
 impl State {
     /// Takes what one connection carried.
     pub fn plain_received(&mut self, received: PlainReceived, now: Time) -> (PlainAnswer, Vec<Output>) {
-        // Plain messages are IPv4's: what they claim is, and whoever speaks IPv6 speaks encrypted.
+        // Unencrypted messages claim IPv4 addresses; peers on IPv6 use sessions.
         if self.closed || received.source.ip().is_ipv6() {
             return (PlainAnswer::Nothing, Vec::new());
         }
         let PlainReceived { source, decoded, cut } = received;
         if self.trust.requires_encryption() && !decoded.is_empty() {
-            // Who asks to be listed says nothing secret by it, and learns that there is another way.
+            // `connect` contains nothing secret, and the receipt shows that there are sessions.
             let asks = |piece: &Decoded| matches!(piece, Decoded::Message(Plain { body: Body::Connect, .. }));
             if !cut && decoded.iter().all(asks) {
                 return (PlainAnswer::Capable, Vec::new());
@@ -40,7 +40,8 @@ impl State {
             }
             return (PlainAnswer::Nothing, self.done());
         }
-        // Who writes in another program's form reads no key, and their user would have to.
+        // A program that writes in another form does not understand the key in a receipt, and shows it
+        // to its user.
         let capable =
             decoded.iter().all(|piece| matches!(piece, Decoded::Message(Plain { form: Form::Standard, .. })));
         let count = decoded.len();

@@ -19,11 +19,11 @@ pub struct PlainResult {
     pub job: JobId,
     /// The address that was dialed in the end: the one asked for, or the fallback.
     pub to: PeerAddr,
-    /// What became of it; of a text in parts, the worst.
+    /// What became of it; of a message in parts, the worst.
     pub result: SendResult,
     /// How many parts were sent, and how many there are.
     pub parts: (usize, usize),
-    /// The key that its receipt promised: it can be spoken to in encryption.
+    /// The key that its receipt promised: the peer may accept sessions.
     pub capability: Option<PublicKey>,
 }
 
@@ -89,7 +89,8 @@ impl State {
         }
         let evidence = match purpose {
             Purpose::Exit(_) => None,
-            // An acknowledgement that was taken shows that somebody serves the address, as any text does.
+            // An acknowledgement that was taken shows that a program serves the address, as any message
+            // does.
             Purpose::Message(_) | Purpose::Ack => Some(ProbeResult::TookMessage),
             Purpose::Connect(_) | Purpose::Probe(Probe::Connect) | Purpose::Ask => {
                 Some(ProbeResult::TookConnect)
@@ -109,7 +110,7 @@ impl State {
         if let Purpose::Probe(_) = purpose {
             self.probed(peer_id, job, &seen);
         }
-        // Who got it instead lists us now as well as anybody.
+        // The peer that got it instead lists us now.
         let reached = match result {
             SendResult::Astray(_) => self.peers.plain_id(to),
             _ => peer_id,
@@ -154,14 +155,14 @@ impl State {
             }
             _ => {}
         }
-        // The goodbye goes behind the texts that have waited for this.
+        // The goodbye goes behind the messages that have waited for this.
         self.attempted(job, reached, taken);
         self.settle_watches(now);
         self.done()
     }
 
-    /// Whether somebody may be spoken to in another way than now: in encryption. Who leaves does so only for a text, which must not go out
-    /// in plain because of that.
+    /// Whether a session may be tried with a peer that has none yet. While we leave, only for a
+    /// message, which must not be sent unencrypted because we leave.
     fn can_speak_otherwise(&self, peer_id: Recipient, purpose: Purpose) -> bool {
         let is_wanted = !self.leaving || matches!(purpose, Purpose::Ask);
         is_wanted && !matches!(self.protocol_of(peer_id), PeerProtocol::Session(_))

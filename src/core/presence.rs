@@ -188,7 +188,7 @@ impl Presence {
         self.next = now;
     }
 
-    /// A peer that has just spoken. It is probed at once.
+    /// A peer that has just sent something. It is probed at once.
     pub fn of_heard(now: Time) -> Self {
         Self {
             phase: Phase::Online,

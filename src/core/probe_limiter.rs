@@ -10,10 +10,11 @@ use crate::model::address::SourcePrefix;
 use crate::model::fair_share::FairShare;
 use crate::model::peer_id::Recipient;
 
-/// Probes and acknowledgements under way at a time that the user did not ask for. Sixty-four that
-/// are never answered, for a second each, still probe a full table within three minutes; and a
-/// source that invents peers, however many, has no more than these dialed at a time.
-pub(super) const MAX_CHECKS_UNDER_WAY: usize = 64;
+/// Probes and acknowledgements under way at a time that the user did not ask for, the dialing of
+/// contacts included. Thirty-two that are never answered, for a second each, still probe a full
+/// table within six minutes; and a source that invents peers, however many, has no more than these
+/// dialed at a time.
+pub(super) const MAX_CHECKS_UNDER_WAY: usize = 32;
 
 /// A place in the order in which peers began to wait; the lowest has waited longest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

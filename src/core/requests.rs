@@ -106,7 +106,7 @@ impl State {
         let ProbeStart { wants_ping, has_left, prefix } = start;
         self.probe_limiter.begin(prefix);
         if has_left && probe == Probe::Dial && !wants_ping {
-            // A hello would undo the goodbye; that somebody listens there is all that is asked.
+            // A hello would undo the goodbye. Whether a program listens there is all that matters.
             self.transmit(peer_id, Purpose::Probe(probe), Outgoing::Probe, deadline);
             return;
         }

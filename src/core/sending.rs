@@ -43,7 +43,7 @@ impl State {
         op
     }
 
-    /// The name of a recipient that has spoken in this run, or is known by its key.
+    /// The name of a recipient that has sent something in this run, or is known by its key.
     pub(super) fn known_name(&self, to: Recipient) -> Option<PeerName> {
         match to.public_key() {
             Some(_) => self.who(to).name,
@@ -99,7 +99,7 @@ impl State {
         }
     }
 
-    /// Returns a function that says why a text may not be sent to a recipient unencrypted.
+    /// Returns a function that says why a message may not be sent to a recipient unencrypted.
     pub(super) fn plain_check(&self, to: Recipient) -> impl Fn(&str) -> Option<RejectReason> + use<> {
         let (is_ours, only_encrypted) = (self.is_ours(to), self.is_only_encrypted(to));
         let may_be_smart_cookies = self.peers.may_be_smart_cookies(to);
@@ -236,7 +236,10 @@ impl State {
     /// known.
     fn tell_status(&mut self, change: StatusChange) {
         let StatusChange { op, to, id: _, status, is_first, is_plain, parts, text } = change;
-        let is_forgotten = to.public_key().is_some_and(|key| self.trust.pin(key).is_none());
+        // A message of an earlier run for a key that is not remembered may expire; the user did not
+        // forget that key.
+        let is_unknown = to.public_key().is_some_and(|key| self.trust.pin(key).is_none());
+        let is_forgotten = is_unknown && status != DeliveryStatus::Expired;
         if is_forgotten {
             // The user has forgotten the key, and knows.
             if is_first && status.is_final() {
@@ -276,7 +279,7 @@ fn is_legacy(to: Recipient) -> bool {
     matches!(to, Recipient::Peer(PeerId::Legacy(_)))
 }
 
-/// Why a text may not be sent to a legacy peer.
+/// Why a message may not be sent to a legacy peer.
 fn rejected_plain(text: &str, name: &Name, may_be_smart_cookies: bool) -> Option<RejectReason> {
     let Ok(parts) = plain::messages_for(text, name) else { return Some(RejectReason::TooLongForLegacy) };
     for part in &parts {
@@ -286,7 +289,7 @@ fn rejected_plain(text: &str, name: &Name, may_be_smart_cookies: bool) -> Option
         if part == "PING" {
             return Some(RejectReason::CommandWord("PING"));
         }
-        // SmartCookies asks its user about any text with this word in it.
+        // SmartCookies asks its user about any message with this word in it.
         if may_be_smart_cookies && part.contains("CONNECT_REQUEST") {
             return Some(RejectReason::CommandWord("CONNECT_REQUEST"));
         }

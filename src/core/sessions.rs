@@ -239,13 +239,13 @@ impl State {
         } else {
             self.serve_due(now);
         }
-        // The goodbye goes behind the texts that have waited for this.
+        // The goodbye goes behind the messages that have waited for this.
         self.attempted(job, peer_id, was_met);
         self.settle_watches(now);
         self.done()
     }
 
-    /// A key answered where a legacy peer was looked for. Of the legacy peer it shows nothing.
+    /// A key answered where a legacy peer was asked. Of the legacy peer it shows nothing.
     fn met_another(&mut self, looked_for: Recipient, job: JobId, purpose: Purpose, now: Time) {
         let seen = SendResult::Unanswered;
         self.over(looked_for, purpose, &seen, now);

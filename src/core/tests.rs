@@ -4,6 +4,7 @@ mod addresses;
 mod bindings;
 mod broken;
 mod commands;
+mod contacts;
 mod disconnecting;
 mod holding;
 mod keeping;

@@ -53,6 +53,9 @@ pub(super) struct Locked {
     /// What we are called from now on.
     pub(super) name: Name,
     pub(super) ticker_sleeps_until: Option<Time>,
+    /// The IPs of this machine when they were last read, and when to read them again.
+    pub(super) machine_ips: Vec<IpAddr>,
+    pub(super) look_at_ips: Time,
     pub(super) stopping: bool,
 }
 
@@ -77,6 +80,9 @@ impl<T: From<Event> + Send> Outlet for Arc<Mailbox<T>> {
         Mailbox::wait_for_room(self, source, deadline)
     }
 }
+
+/// How often the addresses of this machine are read.
+pub(super) const NETWORK_INTERVAL: Duration = Duration::from_secs(60);
 
 impl Shared {
     pub(super) fn now(&self) -> Time {
@@ -238,23 +244,25 @@ impl Shared {
         let mut locked = self.locked.lock();
         while !locked.stopping {
             let now = self.now();
-            match locked.state.next_wake() {
-                Some(due) if due <= now => {
-                    let actions = locked.state.tick(now);
-                    self.perform(&mut locked, actions, None, now);
-                    MutexGuard::unlocked(&mut locked, || self.staff());
+            if locked.look_at_ips <= now {
+                let ips = MutexGuard::unlocked(&mut locked, || net::machine_ips(true));
+                locked.look_at_ips = now.plus(NETWORK_INTERVAL);
+                if std::mem::replace(&mut locked.machine_ips, ips.clone()) != ips {
+                    let outputs = locked.state.network_changed(now);
+                    self.perform(&mut locked, outputs, None, now);
                 }
-                due => {
-                    locked.ticker_sleeps_until = due;
-                    match due {
-                        // A millisecond more than the difference: what was due is then past, not just about to be.
-                        Some(due) => {
-                            let left = due.since(now) + Duration::from_millis(1);
-                            self.earlier.wait_for(&mut locked, left);
-                        }
-                        None => self.earlier.wait(&mut locked),
-                    }
-                }
+                continue;
+            }
+            let due = locked.state.next_wake().map_or(locked.look_at_ips, |due| due.min(locked.look_at_ips));
+            if due <= now {
+                let outputs = locked.state.tick(now);
+                self.perform(&mut locked, outputs, None, now);
+                MutexGuard::unlocked(&mut locked, || self.staff());
+            } else {
+                locked.ticker_sleeps_until = Some(due);
+                // A millisecond more than the difference: what was due is then past.
+                let left = due.since(now) + Duration::from_millis(1);
+                self.earlier.wait_for(&mut locked, left);
             }
         }
     }

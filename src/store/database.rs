@@ -337,6 +337,7 @@ fn prepare(conn: &mut Connection) -> Result<()> {
     settle(conn)?;
     conn.execute_batch("PRAGMA journal_mode = WAL")?;
     schema::migrate(conn, schema::STEPS)?;
+    retention::drop_old_strangers(conn)?;
     Ok(())
 }
 

@@ -175,6 +175,21 @@ pub(super) fn remove(conn: &Connection, filter: &str) -> Result<i64> {
     Ok(gone)
 }
 
+/// Peers without messages that are remembered because they were seen, at most.
+const MAX_SEEN: i64 = 20_000;
+
+/// Forgets the peers without messages that were seen longest ago, if there are more than
+/// [`MAX_SEEN`]. Contacts stay.
+pub(super) fn drop_old_strangers(conn: &Connection) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE peer SET last_seen = NULL WHERE messages = 0 AND contact = 0 AND peer IN ( \
+           SELECT peer FROM peer WHERE messages = 0 AND last_seen IS NOT NULL \
+           ORDER BY last_seen DESC LIMIT -1 OFFSET ?)",
+    )?
+    .execute([MAX_SEEN])?;
+    drop_empty_peers(conn)
+}
+
 /// Drops the peers without messages. One that is still known by ids of messages loses its name.
 pub(super) fn drop_empty_peers(conn: &Connection) -> Result<()> {
     conn.execute_batch(

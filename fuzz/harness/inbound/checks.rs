@@ -13,7 +13,7 @@ use super::World;
 
 /// Outgoing connections at a time that the user did not ask for: acknowledgements and probes
 /// (docs/ARCHITECTURE.md).
-const MAX_UNASKED: usize = 64;
+const MAX_UNASKED: usize = 32;
 
 /// Minimum time between two acknowledgements to a peer (docs/PROTOCOL.md).
 const ACK_SPACING: Duration = Duration::from_secs(2);

@@ -641,7 +641,7 @@ impl Outbox {
         }
     }
 
-    /// A legacy peer of this name has spoken at the recipient's address. Its queue is tried, unless
+    /// A legacy peer of this name has sent something from the recipient's address. Its queue is tried, unless
     /// all messages are for a peer of another name: each attempt shows at a legacy program, and its
     /// answer would be the reason for the next.
     pub fn spoke(&mut self, to: Recipient, name: Option<&PeerName>, now: Time) {

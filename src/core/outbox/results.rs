@@ -49,7 +49,7 @@ impl Outbox {
     }
 
     fn could_not_ask(&mut self, to: Recipient, result: SendResult, now: Time) {
-        // The fate is that of the question; of the message itself, nothing was sent.
+        // The result is that of the question; of the message itself, nothing was sent.
         let result = match result {
             SendResult::Failed(_) => result,
             _ => SendResult::Failed(SendError::NotAnswered),

@@ -1,5 +1,6 @@
 //! Questions about the table.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use super::peer::Peer;
@@ -13,6 +14,10 @@ use crate::model::message::{Form, PeerProtocol};
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use crate::protocol;
+
+/// Offline peers that are probed before the list is shown, at most: more than a user looks for, and
+/// few enough for the time that a list may take.
+const MAX_OFFLINE_VERIFIED: usize = 64;
 
 impl Peers {
     /// The number of rows.
@@ -31,8 +36,24 @@ impl Peers {
     }
 
     /// Returns the recipients of all rows, in the order of their numbers.
+    #[cfg(test)]
     pub(in crate::core) fn ids(&self) -> Vec<Recipient> {
         self.in_order().map(|peer| peer.id).collect()
+    }
+
+    /// Returns the peers that are probed before the list is shown: those that are online or
+    /// configured, and [`MAX_OFFLINE_VERIFIED`] others, the last seen first.
+    pub(in crate::core) fn to_verify(&self) -> Vec<Recipient> {
+        let is_probed = |peer: &&Peer| peer.is_online() || peer.origin == PeerOrigin::Static;
+        let mut others: Vec<&Peer> = self.rows.values().filter(|peer| !is_probed(peer)).collect();
+        others.sort_by_key(|peer| {
+            (Reverse(peer.last_heard), peer.last_seen.is_none(), peer.last_seen, peer.number)
+        });
+        others.truncate(MAX_OFFLINE_VERIFIED);
+        let mut ids: Vec<(u32, Recipient)> =
+            self.rows.values().filter(is_probed).chain(others).map(|peer| (peer.number, peer.id)).collect();
+        ids.sort_unstable();
+        ids.into_iter().map(|(_, id)| id).collect()
     }
 
     fn in_order(&self) -> impl Iterator<Item = &Peer> {
@@ -70,7 +91,7 @@ impl Peers {
         self.peer(id).map(Peer::info)
     }
 
-    /// The name of a peer that has spoken in this run.
+    /// The name of a peer that has sent something in this run.
     pub(in crate::core) fn spoken_name(&self, id: Recipient) -> Option<PeerName> {
         self.peer(id).filter(|peer| peer.last_heard.is_some())?.name.clone()
     }

@@ -49,7 +49,7 @@ use scan::Summary;
 pub const MAX_PEERS: usize = MAX_CONTACTS + 1_000;
 
 /// Static peers at most. They are never evicted, so they must leave room for others.
-pub const MAX_STATIC_PEERS: usize = MAX_PEERS / 2;
+pub const MAX_STATIC_PEERS: usize = MAX_CONTACTS / 2;
 
 /// Peers of one source prefix at most, so that no machine evicts all others. The limit does not
 /// apply to the loopback network.

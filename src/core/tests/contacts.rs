@@ -1,0 +1,196 @@
+//! Contacts of earlier runs: listed, dialed and looked for.
+
+use super::keys::{BOBS, key, message, met};
+use super::*;
+use crate::core::peers::DORMANT_AFTER;
+use crate::core::presence::LONGEST_CONTACT_BACKOFF;
+use crate::core::{ContactRecord, KnownContact};
+use crate::model::peer_id::PeerId;
+use crate::model::session::RequestEnd;
+use crate::protocol::plain;
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// The pin of a contact that was met at this port.
+fn pin(n: u8, port: u16) -> Pin {
+    Pin {
+        key: key(n),
+        name: Some(PeerName::new("Bob")),
+        contact: true,
+        addrs: vec![at(port)],
+        given: Vec::new(),
+        first_seen: 0,
+        verified: None,
+        blocked: false,
+    }
+}
+
+fn known(n: u8, last_seen: Option<Duration>) -> KnownContact {
+    KnownContact { id: PeerId::Key(key(n)), name: Some(PeerName::new("Bob")), last_seen }
+}
+
+/// Alice starts with these contacts: a key, a port, and how long ago each was seen.
+fn started(contacts: &[(u8, u16, Option<Duration>)]) -> Story {
+    let pins = contacts.iter().map(|(n, port, _)| pin(*n, *port)).collect();
+    let mut story = Story::with(CoreConfig { pins, ..super::keys::alice() });
+    let known = contacts.iter().map(|(n, _, last_seen)| known(*n, *last_seen)).collect();
+    let (_, outputs) = story.state.start(Vec::new(), known, story.now);
+    story.perform(outputs);
+    story.told();
+    story
+}
+
+/// The ports that sessions are requested with, in order.
+fn dialed(story: &Story) -> Vec<u16> {
+    story.talks.iter().map(|request| request.addrs[0].port()).collect()
+}
+
+#[test]
+fn contacts_are_listed_and_dialed_the_last_seen_first() {
+    let mut story = started(&[(1, 5001, Some(DAY * 3)), (2, 5002, None), (3, 5003, Some(DAY))]);
+    let rows = story.state.rows(story.now);
+    assert!(rows.iter().all(|row| row.contact && row.state == PresenceStatus::Offline));
+    let seen: Vec<_> = rows.iter().map(|row| row.last_heard).collect();
+    assert_eq!(seen, [Some(DAY), Some(DAY * 3), None]);
+    story.later(seconds(1));
+    assert_eq!(dialed(&story), [5003, 5001, 5002]);
+    story.talked(Some(met(3, 5003)), RequestEnd::Answered);
+    assert_eq!(story.state(5003), Some(PresenceStatus::Connected));
+}
+
+#[test]
+fn offline_contact_is_dialed_for_ever_and_ever_more_rarely() {
+    let mut story = started(&[(BOBS, 5001, None)]);
+    let mut waits = Vec::new();
+    for _ in 0..14 {
+        let before = story.now;
+        while story.talks.is_empty() {
+            story.later(seconds(1));
+        }
+        waits.push(story.now.since(before));
+        story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+    }
+    assert!(waits.windows(2).skip(1).all(|pair| pair[0] <= pair[1]), "{waits:?}");
+    let longest = waits.last().copied().unwrap();
+    assert!(longest >= LONGEST_CONTACT_BACKOFF && longest <= LONGEST_CONTACT_BACKOFF + seconds(2));
+    assert_eq!(story.state.rows(story.now).len(), 1, "it stays listed");
+}
+
+#[test]
+fn contact_not_seen_for_a_month_waits_for_another_network() {
+    let mut story = started(&[(BOBS, 5001, Some(DORMANT_AFTER))]);
+    story.later(DAY);
+    assert_eq!(dialed(&story), []);
+    let outputs = story.state.network_changed(story.now);
+    story.perform(outputs);
+    story.later(seconds(1));
+    assert_eq!(dialed(&story), [5001]);
+}
+
+#[test]
+fn contact_not_seen_for_a_month_is_dialed_when_written_to() {
+    let mut story = started(&[(BOBS, 5001, Some(DORMANT_AFTER))]);
+    let to = Target::These(vec![Recipient::key(key(BOBS))]);
+    story.does(Command::Send { to, message: message(1) });
+    assert_eq!(dialed(&story), [5001]);
+}
+
+#[test]
+fn disconnected_contact_is_left_alone_until_one_side_writes() {
+    let mut story = started(&[(BOBS, 5001, None)]);
+    story.later(seconds(1));
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    let bob = Target::These(vec![Recipient::key(key(BOBS))]);
+    story.does(Command::Disconnect(bob.clone()));
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.later(DAY);
+    assert_eq!(dialed(&story), []);
+    story.does(Command::Send { to: bob, message: message(1) });
+    assert_eq!(dialed(&story), [5001]);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!(story.state(5001), Some(PresenceStatus::Connected));
+}
+
+#[test]
+fn stranger_becomes_a_contact_that_stays_listed() {
+    let mut story = Story::new();
+    story.knows_plain(5001);
+    story.says(these(5001), "hi");
+    story.ends(5001, &SendResult::HandedOver);
+    story.told();
+    let legacy = match legacy(at(5001)) {
+        Recipient::Peer(id) => id,
+        Recipient::Address(addr) => panic!("{addr} is unproven"),
+    };
+    let changes = story.state.take_contact_changes();
+    assert_eq!(changes, [ContactChange::Legacy(legacy, Some(PeerName::new("Bob")))]);
+    story.gets(5001, Body::Exit);
+    story.later(GONE_SHOWN * 2);
+    assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
+    story.does(Command::Forget(legacy));
+    assert_eq!(story.state(5001), None);
+    assert_eq!(story.state.take_contact_changes(), [ContactChange::Forgotten(legacy)]);
+}
+
+#[test]
+fn message_to_all_makes_no_contact() {
+    let mut story = Story::new();
+    story.knows_plain(5001);
+    assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
+    story.says(Target::All, "soup is ready");
+    let contacts = story.state.take_contact_changes().into_iter().filter(|change| match change {
+        ContactChange::Key(pin) => pin.contact,
+        ContactChange::Legacy(..) | ContactChange::Forgotten(_) => true,
+    });
+    assert_eq!(contacts.count(), 0);
+    assert!(story.state.rows(story.now).iter().all(|row| !row.contact));
+}
+
+#[test]
+fn connect_that_proves_a_contact_gives_it_the_address() {
+    let mut story = started(&[(BOBS, 5001, None)]);
+    story.does(Command::Connect(these(5009)));
+    story.promises(BOBS);
+    while !story.talks.is_empty() {
+        let port = story.talks[0].addrs[0].port();
+        story.talked(Some(met(BOBS, port)), RequestEnd::Answered);
+    }
+    assert_eq!(story.state.pinned(Recipient::key(key(BOBS))).unwrap().given, [at(5009)]);
+}
+
+#[test]
+fn added_contact_is_listed_and_dialed() {
+    let mut story = Story::new();
+    let contact = |blocked| ContactRecord {
+        id: PeerId::Key(key(BOBS)),
+        name: Some(PeerName::new("Bob")),
+        verified: None,
+        blocked,
+        addrs: vec![at(5001)],
+    };
+    story.does(Command::SetContact { contact: contact(false), date: 0 });
+    assert!(matches!(&story.told()[..], [Event::Decided(Decision::Added(_, true)), Event::Settled(_)]));
+    story.later(seconds(1));
+    assert_eq!(dialed(&story), [5001]);
+    // The file says that the contact is blocked.
+    story.does(Command::SetContact { contact: contact(true), date: 0 });
+    assert_eq!(story.state(5001), None);
+    story.does(Command::Unblock(key(BOBS)));
+    assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
+    let legacy = plain::peer_at(at(5002).plain().unwrap());
+    let contact = ContactRecord { id: legacy, addrs: Vec::new(), ..contact(false) };
+    story.does(Command::SetContact { contact, date: 0 });
+    assert_eq!(story.state(5002), Some(PresenceStatus::Offline));
+}
+
+#[test]
+fn list_probes_online_peers_and_few_offline_contacts() {
+    let contacts: Vec<(u8, u16, Option<Duration>)> =
+        (1..=99).map(|n| (n, 5_000 + u16::from(n), Some(DORMANT_AFTER + DAY * u32::from(n)))).collect();
+    let mut story = started(&contacts);
+    assert_eq!(story.dials_in(99, "Bob", 5_099), Ok(()));
+    story.does(Command::List);
+    let ports = dialed(&story);
+    assert_eq!(ports.len(), 65, "{ports:?}");
+    assert!(ports.contains(&5_099) && ports.contains(&5_001) && !ports.contains(&5_098), "{ports:?}");
+}
