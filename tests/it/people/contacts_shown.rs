@@ -58,7 +58,7 @@ fn list_has_offline_contacts_after_a_restart() {
     carol.has_seen("* Bob");
     let list = list(&mut carol);
     let ann = row_of(&list, "Ann");
-    assert!(ann.contains("  last seen ") && ann.ends_with(" s ago          verified, muted"), "{ann}");
+    assert!(ann.contains("  last seen ") && ann.ends_with("  verified, muted"), "{ann}");
     let places =
         ["  Bob  ", "  Ann  ", "no known address", "  blocked  "].map(|words| place_of(&list, words));
     assert!(places.is_sorted(), "{list:#?}");
