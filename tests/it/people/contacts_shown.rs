@@ -112,6 +112,10 @@ fn contacts_of_one_name_keep_their_suffixes() {
     }
     carol_runs.types(&[&format!("@{} for the second", labels[1])]);
     reaches_only(&carol_runs, "for the second", &second_runs, &[&first_runs]);
+    // Carol is a contact of the second as well, who therefore dials her after her restart.
+    let mut second_runs = second_runs;
+    second_runs.types(&["@carol here is the second"]);
+    carol_runs.has_seen(": here is the second");
     ends(carol_runs);
     drop(first_runs);
     // Only the second is online now, and is met first.
