@@ -66,14 +66,16 @@ fn store(folder: &Path) -> Result<Box<dyn Store>, StoreError> {
     Ok(Box::new(in_memory()?))
 }
 
-/// What the contacts are called, as in the chat: two of one name have a suffix.
+/// What the contacts are called, as in the chat: two of one name have a suffix, and so has a blocked
+/// one.
 fn labels(book: &AddressBook) -> Labels {
     let mut labels = Labels::new(book.aliases());
+    let is_shown = |id: PeerId| book.contacts.get(id).is_some_and(|contact| !contact.blocked);
     let standing = |id: Recipient| match id {
-        Recipient::Peer(id) if book.contacts.get(id).is_some() => Standing::Contact,
+        Recipient::Peer(id) if is_shown(id) => Standing::Contact,
         Recipient::Peer(_) | Recipient::Address(_) => Standing::Forgotten,
     };
-    for contact in book.known_contacts(0) {
+    for contact in book.known_contacts(0).into_iter().filter(|contact| is_shown(contact.id)) {
         let addr = match contact.id {
             PeerId::Legacy(legacy) => Some(legacy.addr()),
             PeerId::Key(_) => None,

@@ -42,6 +42,12 @@ pub(super) struct Goodbyes {
 impl State {
     pub(super) fn leave(&mut self, now: Time) -> OpId {
         self.leaving = true;
+        // The next run knows when a contact was online last, however long it was.
+        for id in self.targets(Target::All, false) {
+            if self.peers.is_online(id) {
+                self.seen(id);
+            }
+        }
         // What waits for a key gets one more chance; the goodbye goes behind it.
         self.last_attempts(now);
         let op = self.operations.leave(now);

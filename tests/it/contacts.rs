@@ -81,12 +81,15 @@ fn lists(peer: &mut Peer) -> Vec<String> {
 
 /// Waits until a line of `/contacts` holds all these words, and returns it.
 fn lists_one(peer: &mut Peer, words: &[&str]) -> String {
-    let mut found = None;
-    until(&format!("{words:?} in /contacts"), || {
-        found = lists(peer).into_iter().find(|line| words.iter().all(|word| line.contains(word)));
-        found.is_some()
-    });
-    found.expect("it was found")
+    let deadline = Instant::now() + SOON;
+    loop {
+        let lines = lists(peer);
+        if let Some(found) = lines.iter().find(|line| words.iter().all(|word| line.contains(word))) {
+            return found.clone();
+        }
+        assert!(Instant::now() < deadline, "{words:?} is never in /contacts: {lines:?}");
+        thread::sleep(LOOK);
+    }
 }
 
 /// What a command that does not chat answered.

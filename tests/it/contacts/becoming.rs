@@ -74,10 +74,10 @@ fn alias_verify_and_add_make_a_contact() {
     alice.types(&["/verify carol", "yes"]);
     alice.sees("verified");
     alice.types(&["/add dave"]);
-    alice.sees("is a contact now");
+    alice.sees(" to your contacts.");
     let unmet = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";
     alice.types(&[&format!("/add {unmet}")]);
-    alice.sees("is a contact now");
+    alice.sees(" to your contacts.");
     for key in [&bob.key(), &carol.key(), &dave.key(), unmet] {
         until("a contact", || has(&data, key));
     }

@@ -20,7 +20,7 @@ fn blocking_by_hand_takes_effect() {
     let (mut alice, mut bob) = together(&data);
     let before = toml(&data, "alice");
     edits(&data, "alice", &(before.clone() + "blocked = true\n"));
-    lists_one(&mut alice, &["Bob (blocked): "]);
+    lists_one(&mut alice, &["Bob", " (blocked): not dialed"]);
     bob.says(&alice.addr().to_string(), "are you there?");
     alice.still_answers();
     // Back again.

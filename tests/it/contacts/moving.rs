@@ -39,7 +39,7 @@ fn connect_adds_the_proven_address_to_the_contact() {
     let key = bob.key();
     profile("Alice", &alices, &entry(&key, "name = \"Bob\"\n"));
     let mut alice = started("Alice", &alices).start();
-    lists_one(&mut alice, &["Bob", "not seen yet"]);
+    lists_one(&mut alice, &["Bob: no known address"]);
     alice.types(&[&format!("/connect {}", bob.addr())]);
     bob.sees("* Alice (");
     let expected = entry(&key, &format!("name = \"Bob\"\naddresses = [\"{}\"]\n", bob.addr()));

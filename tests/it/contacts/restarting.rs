@@ -34,6 +34,21 @@ fn contacts_are_listed_and_dialed_after_a_restart() {
 }
 
 #[test]
+fn contact_is_seen_until_the_end_of_the_run() {
+    let data = data();
+    let bob = Peer::named("Bob").start();
+    let mut alice = started("Alice", &data).start();
+    alice.types(&[&format!("@{} hello", bob.addr())]);
+    alice.sees("Delivered to Bob");
+    alice.still_answers();
+    let before_the_end = format!("{:.3}", jiff::Timestamp::now());
+    leaves(alice);
+    let printed = asked(started("Alice", &data).arg("contacts").arg("--json")).well();
+    let (_, seen) = printed.split_once("\"last_seen\":\"").expect("it was seen");
+    assert!(seen > &*before_the_end, "{before_the_end}: {printed}");
+}
+
+#[test]
 fn legacy_contact_is_listed_and_dialed_after_a_restart() {
     let data = data();
     let knights = Legacy::start(Program::CryptoKnights);
