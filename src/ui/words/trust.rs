@@ -283,6 +283,7 @@ fn undecided(unknown: Unknown) -> &'static str {
             "That key is not known, is blocked, or is not the one that the new key came in the place of."
         }
         Unknown::NoRoom => "There are as many contacts as can be kept; /forget one first.",
+        Unknown::Ourselves => "That is your own key.",
         Unknown::NotBlocked => "That key is not blocked.",
     }
 }
