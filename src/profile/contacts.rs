@@ -66,7 +66,10 @@ impl Contact {
     /// The contact as the file can hold it: without an empty name, and within the limits.
     fn storable(mut self) -> Self {
         self.name = self.name.filter(|name| !name.as_str().trim().is_empty());
-        self.verified = self.verified.map(|time| time.min(MAX_VERIFIED));
+        // A legacy peer has no key to verify or to block.
+        let has_key = self.id.key().is_some();
+        self.verified = self.verified.filter(|_| has_key).map(|time| time.min(MAX_VERIFIED));
+        self.blocked &= has_key;
         self.addrs.truncate(MAX_HINTS);
         self
     }

@@ -199,7 +199,11 @@ fn contact(start: usize, known: &[Known<'_>]) -> Result<Contact, Mistake> {
         }
     };
     let mut contact = Contact::new(id);
-    for (field, _, value) in known {
+    for (field, at, value) in known {
+        if matches!(field, Field::Blocked | Field::Verified) && id.key().is_none() {
+            let what = format!("`{}` goes with a key; a legacy program has none.", field.name());
+            return Err((at.start, what));
+        }
         match field {
             Field::Key | Field::Legacy => {}
             Field::Name => contact.name = Some(name(value)?),

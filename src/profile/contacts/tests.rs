@@ -125,6 +125,17 @@ fn documented_example_is_read_and_written() {
 }
 
 #[test]
+fn legacy_contact_is_neither_verified_nor_blocked() {
+    for (line, field) in [("verified = 2026-11-22T09:30:00Z", "verified"), ("blocked = true", "blocked")] {
+        let editor = Editor::with(&format!("[[contact]]\nlegacy = \"192.0.2.9:5000\"\n{line}\n"));
+        let sentence = Contacts::open(Some(editor.folder.path())).unwrap_err().to_string();
+        let expected =
+            format!("contacts.toml, line 3: `{field}` goes with a key; a legacy program has none.");
+        assert!(sentence.ends_with(&expected), "{sentence}");
+    }
+}
+
+#[test]
 fn contacts_survive_restart() {
     let editor = Editor::new();
     let mut contacts = editor.open();

@@ -179,7 +179,13 @@ fn add(word: &str, line: &str, directory: &dyn Directory) -> Turn {
             wrong(&sentence, &format!("/add {}", chosen.label))
         }
         Ok(Named::NeedsPort(ip)) => wrong(&format!("Write the port too, like /add {ip}:5000."), line),
-        Err(lost) => wrong(&lost.sentence(word, " or a whole key"), line),
+        Err(Lost::Nobody(None)) => {
+            let word = shown(word);
+            let sentence =
+                format!("Nobody is called `{word}`; give a name, a number, an ip:port or a whole key.");
+            wrong(&sentence, line)
+        }
+        Err(lost) => wrong(&lost.sentence(word, ""), line),
     }
 }
 
