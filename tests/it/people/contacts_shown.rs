@@ -17,7 +17,8 @@ fn list(peer: &mut Peer) -> Vec<String> {
     peer.passes_all();
     peer.types(&["/peers"]);
     peer.sees(" known, ");
-    peer.printed()[before..].to_vec()
+    // News that come meanwhile begin with the time.
+    peer.printed()[before..].iter().filter(|line| !line.starts_with('[')).cloned().collect()
 }
 
 /// Where the line that holds `words` stands in the list.
