@@ -66,6 +66,17 @@ pub enum CommandKind {
     Disconnect,
 }
 
+/// What a peer was before the user forgot it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Forgotten {
+    /// A contact.
+    Contact,
+    /// A blocked contact.
+    Blocked,
+    /// A stranger with a pinned key.
+    Stranger,
+}
+
 /// What the user has said about keys, done.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Decision {
@@ -73,8 +84,8 @@ pub enum Decision {
     Trusted(Pin, As),
     /// A key is blocked.
     Blocked(Pin),
-    /// A peer is forgotten. Its pin, if it has a key.
-    Forgotten(PeerInfo, Option<Box<Pin>>),
+    /// A peer is forgotten; what it was.
+    Forgotten(PeerInfo, Forgotten),
     /// A key is no longer blocked.
     Unblocked(Pin),
     /// A peer is a contact now, or its entry was changed; whether it is new.

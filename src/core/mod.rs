@@ -42,8 +42,8 @@ use std::time::Duration;
 pub use command::{Command, KnownContact, Target};
 pub use dedup::{DedupCache, Duplicate, MAX_DEDUP_IDS, MAX_DEDUP_KEYS};
 pub use event::{
-    CommandKind, Decision, Event, JobId, OpId, Output, PeerInfo, PlainAnswer, PlainRequest, SessionRequest,
-    Verification,
+    CommandKind, Decision, Event, Forgotten, JobId, OpId, Output, PeerInfo, PlainAnswer, PlainRequest,
+    SessionRequest, Verification,
 };
 pub use inbound::Staged;
 pub use meeting::Env;

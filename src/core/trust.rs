@@ -397,7 +397,10 @@ impl Trusted {
     ) -> Result<Option<Pin>, Unknown> {
         let before = self.pins.get(&key).map(|held| held.pin.clone());
         let is_contact = before.as_ref().is_some_and(|pin| pin.contact);
-        if key == self.me || !is_contact && self.has_no_room_for_contacts() {
+        if key == self.me {
+            return Err(Unknown::Ourselves);
+        }
+        if !is_contact && self.has_no_room_for_contacts() {
             return Err(Unknown::NoRoom);
         }
         let ContactRecord { id: _, name, verified, blocked, addrs } = record;

@@ -1,7 +1,7 @@
 //! Carries out what the user decides about keys: `/trust`, `/accept`, `/block`,
 //! `/unblock`, `/add`, `/forget`, `/verify`, `/policy`. Only `/trust` moves a row and its queue from one key to another.
 
-use super::event::{Decision, Event, OpId};
+use super::event::{Decision, Event, Forgotten, OpId};
 use super::time::Time;
 use super::trust::{As, ContactChange, ContactRecord, Pin, Policy, Unknown};
 use super::{PeerOrigin, State};
@@ -113,24 +113,28 @@ impl State {
     pub(super) fn forget(&mut self, id: PeerId) -> Result<Decision, Unknown> {
         let to = Recipient::Peer(id);
         let who = self.who(to);
-        let pin = match id {
+        let what = match id {
             PeerId::Key(key) => {
                 self.pin(key)?;
                 self.outbox.give_up(to, FailureReason::Forgotten);
                 self.carry_out(Time::default());
-                Some(Box::new(self.trust.forget(key)?))
+                match self.trust.forget(key)? {
+                    Pin { blocked: true, .. } => Forgotten::Blocked,
+                    Pin { contact: true, .. } => Forgotten::Contact,
+                    _ => Forgotten::Stranger,
+                }
             }
             PeerId::Legacy(_) if !self.is_contact(to) => return Err(Unknown::Pin),
             PeerId::Legacy(_) => {
                 self.outbox.give_up(to, FailureReason::Forgotten);
                 self.carry_out(Time::default());
                 self.trust.legacy_changed(ContactChange::Forgotten(id));
-                None
+                Forgotten::Contact
             }
         };
         self.trust.set_alias_of(to, None);
         self.peers.remove(to);
-        Ok(Decision::Forgotten(who, pin))
+        Ok(Decision::Forgotten(who, what))
     }
 
     pub(super) fn verify(&mut self, key: PublicKey, date: u64) -> Result<Decision, Unknown> {

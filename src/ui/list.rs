@@ -91,10 +91,11 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
     lines
 }
 
-/// Whether a row is that of a contact who is offline. An address where no peer has answered yet is
-/// nobody's.
+/// Whether a row is that of a contact who is offline. An address from which nothing came yet may be
+/// anyone's.
 fn is_offline_contact(row: &Row) -> bool {
-    row.state == PresenceStatus::Offline && row.contact && matches!(row.id, Recipient::Peer(_))
+    let is_somebody = matches!(row.id, Recipient::Peer(_)) || row.last_heard.is_some();
+    row.state == PresenceStatus::Offline && row.contact && is_somebody
 }
 
 /// Pins in the order of their labels.

@@ -136,6 +136,13 @@ fn is_listed(alice: &mut Peer, legacy: &Legacy, state: &str) {
     assert!(row.contains(&format!("  {state}  ")), "{} is not {state}: {row}", legacy.name());
 }
 
+/// Asserts that a program is listed as an offline contact.
+fn was_last_seen(alice: &mut Peer, legacy: &Legacy, how: &str) {
+    let row = row(alice, legacy);
+    let words = format!("  {how}last seen ");
+    assert!(row.contains(&words) && row.contains(" ago "), "{} is not{words}: {row}", legacy.name());
+}
+
 /// Waits until a program is listed in this state, which something under way brings about.
 fn becomes(alice: &mut Peer, legacy: &Legacy, state: &str) {
     let deadline = Instant::now() + SOON;

@@ -24,6 +24,8 @@ pub enum Unknown {
     NoRoom,
     /// The key is not blocked.
     NotBlocked,
+    /// It is our own key.
+    Ourselves,
 }
 
 impl Trusted {

@@ -3,7 +3,7 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::voice::{VERIFIED, Voice, cut_words, place};
-use crate::core::{As, Decision, Event, Offer, PeerInfo, Pin, Policy, Unknown, Verification};
+use crate::core::{As, Decision, Event, Forgotten, Offer, PeerInfo, Pin, Policy, Unknown, Verification};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::name::{PeerName, folded};
@@ -248,17 +248,14 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
                 "Unblocked {label}, who is a contact and not verified. Compare keys with /verify {label}."
             )
         }
-        Decision::Forgotten(who, Some(pin)) if !pin.contact => {
-            format!("Forgot the key of {}. Messages stay in the history.", label_of(who, voice))
-        }
-        Decision::Forgotten(who, Some(pin)) if pin.blocked => {
-            format!(
-                "Removed {} from your blocked contacts. Messages stay in the history.",
-                label_of(who, voice)
-            )
-        }
-        Decision::Forgotten(who, _) => {
-            format!("Removed {} from your contacts. Messages stay in the history.", label_of(who, voice))
+        Decision::Forgotten(who, what) => {
+            let label = label_of(who, voice);
+            let done = match what {
+                Forgotten::Contact => format!("Removed {label} from your contacts"),
+                Forgotten::Blocked => format!("Removed {label} from your blocked contacts"),
+                Forgotten::Stranger => format!("Forgot the key of {label}"),
+            };
+            format!("{done}. Messages stay in the history.")
         }
         Decision::Added(who, true) => format!("Added {} to your contacts.", label_of(who, voice)),
         Decision::Added(who, false) => format!("Updated the contact {}.", label_of(who, voice)),
@@ -286,6 +283,7 @@ fn undecided(unknown: Unknown) -> &'static str {
             "That key is not known, is blocked, or is not the one that the new key came in the place of."
         }
         Unknown::NoRoom => "There are as many contacts as can be kept; /forget one first.",
+        Unknown::Ourselves => "That is your own key.",
         Unknown::NotBlocked => "That key is not blocked.",
     }
 }

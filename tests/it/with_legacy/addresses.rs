@@ -54,7 +54,7 @@ fn a_program_that_claims_a_wrong_ip_is_listed_where_it_can_be_reached() {
         shows(&legacy, &format!("{}: found you", alice.shown()));
         legacy.exit_to(alice.addr()).expect("Alice listens");
         alice.sees(&format!("* {named} has left."));
-        is_listed(&mut alice, &legacy, "left, last seen");
+        super::was_last_seen(&mut alice, &legacy, "left, ");
     }
 }
 

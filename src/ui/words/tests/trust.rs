@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::*;
+use crate::core::Forgotten;
 
 const DAY: u64 = 86_400;
 
@@ -163,8 +164,16 @@ fn everything_else_about_keys_is_one_clear_sentence() {
             "Blocked Bob (key aibaeaqc…). Nothing is sent to it or shown from it. /unblock aibaeaqc undoes this.",
         ),
         (
-            Event::Decided(Decision::Forgotten(bob(), None)),
+            Event::Decided(Decision::Forgotten(bob(), Forgotten::Contact)),
             "Removed Bob from your contacts. Messages stay in the history.",
+        ),
+        (
+            Event::Decided(Decision::Forgotten(bob(), Forgotten::Blocked)),
+            "Removed Bob from your blocked contacts. Messages stay in the history.",
+        ),
+        (
+            Event::Decided(Decision::Forgotten(bob(), Forgotten::Stranger)),
+            "Forgot the key of Bob. Messages stay in the history.",
         ),
         (Event::Decided(Decision::Added(bob(), true)), "Added Bob to your contacts."),
         (
