@@ -264,6 +264,7 @@ fn the_manual_page_tells_everything() {
         "config.toml",
         "profiles/NAME/key",
         "profiles/NAME/contacts.toml",
+        "p2p-chat contacts",
         "profiles/NAME/history.db",
         "--grep",
         "--older-than",
