@@ -140,8 +140,8 @@ fn contacts_of_one_name_keep_their_suffixes() {
 
 /// What `p2p-chat history` prints of a person who is not running.
 fn exports(person: &Person) -> String {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_p2p-chat"));
-    command.args(["history", "--name", person.name, "--data-dir"]).arg(person.data.path());
+    let history = Peer::named(person.name).without_port().data_dir(person.data.path()).arg("history");
+    let (mut command, _dir) = history.command();
     let output = command.output().expect("it runs");
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).expect("UTF-8")

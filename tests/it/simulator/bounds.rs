@@ -13,7 +13,7 @@ use super::plan::Plan;
 use super::world::World;
 
 /// Looks and acknowledgements at once that the user did not ask for (ARCHITECTURE.md, Bounds).
-const UNASKED: usize = 64;
+const UNASKED: usize = 32;
 
 /// A peer of ours, process 1, with two static ones: process 0, and one that is never there. Nobody else is in the world.
 fn two() -> (World, [PeerAddr; 2]) {

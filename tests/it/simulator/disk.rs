@@ -68,9 +68,13 @@ impl Disk {
         }
     }
 
-    /// Whether everything is applied and told.
+    /// Whether everything about messages is applied and told. That a peer was seen is written at any
+    /// time.
     pub(super) fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.applied.is_empty() && self.shown.is_empty()
+        let is_done = |job: &Job| matches!(job, Job::StoreOp(_, StoreOp::Seen { .. }));
+        self.queue.iter().all(is_done)
+            && self.applied.iter().all(|(job, _)| is_done(job))
+            && self.shown.is_empty()
     }
 
     /// Applies these, all or none, and takes note of what is on the disk now.
