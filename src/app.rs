@@ -418,6 +418,7 @@ impl App {
     /// Takes everything that has happened, and shows it at once.
     fn batch(&mut self) -> io::Result<Option<Ending>> {
         let mut happenings = self.queue.take(Some(self.contacts.due()));
+        let is_idle = happenings.is_empty();
         while let Some(happening) = happenings.pop_front() {
             let ending = match happening {
                 Happening::Chat(event) => {
@@ -440,7 +441,10 @@ impl App {
             }
         }
         self.tend_contacts();
-        self.show()?;
+        // Nothing is drawn again only because it was time to look at contacts.toml.
+        if !is_idle || !self.out.is_empty() || self.stale {
+            self.show()?;
+        }
         Ok(None)
     }
 }
