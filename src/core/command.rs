@@ -237,11 +237,15 @@ impl State {
             }
             Recipient::Peer(_) => id,
         };
+        let is_to_all = to == Target::All;
         let targets = match to {
             Target::These(ids) => ids.into_iter().map(dialed).collect(),
             Target::All => self.targets(Target::All, true),
         };
         let op = self.spread(CommandKind::Connect, &targets);
+        if is_to_all {
+            self.operations.goes_to_all(op);
+        }
         for peer_id in targets {
             if self.is_ours(peer_id) {
                 let who = self.who(peer_id);

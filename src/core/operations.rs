@@ -19,6 +19,8 @@ enum Operation {
     /// Something for one or several recipients.
     Spread {
         deed: CommandKind,
+        /// It goes to all peers, so it says nothing about how the user knows each of them.
+        to_all: bool,
         total: usize,
         /// Recipients without a result.
         pending: usize,
@@ -95,7 +97,20 @@ impl Operations {
     /// Begins a command for this many recipients. Each one needs [`Operations::finished`] or
     /// [`Operations::skipped`], and then the command [`Operations::settle`].
     pub(super) fn spread(&mut self, deed: CommandKind, total: usize) -> OpId {
-        self.begin(Operation::Spread { deed, total, pending: total, done: 0, failed: Vec::new() })
+        let (to_all, failed) = (false, Vec::new());
+        self.begin(Operation::Spread { deed, to_all, total, pending: total, done: 0, failed })
+    }
+
+    /// Marks a command as one to all peers.
+    pub(super) fn goes_to_all(&mut self, op: OpId) {
+        if let Some(Operation::Spread { to_all, .. }) = self.under_way.get_mut(&op) {
+            *to_all = true;
+        }
+    }
+
+    /// Whether a command goes to recipients that the user named.
+    pub(super) fn is_direct(&self, op: OpId) -> bool {
+        matches!(self.under_way.get(&op), Some(Operation::Spread { to_all: false, .. }))
     }
 
     /// A command that is done already.
@@ -141,7 +156,7 @@ impl Operations {
         // The user has read why before anything was sent.
         let is_rejected = matches!(status, DeliveryStatus::Failed(FailureReason::Rejected(_)));
         match self.under_way.get_mut(&op)? {
-            Operation::Spread { deed, total, pending, done, failed } => {
+            Operation::Spread { deed, total, pending, done, failed, .. } => {
                 *pending -= 1;
                 if matches!(status, DeliveryStatus::Delivered | DeliveryStatus::Sent) {
                     *done += 1;

@@ -147,7 +147,12 @@ impl State {
         }
         match purpose {
             Purpose::Message(id) => self.message_sent(peer_id, id, result, parts, now),
-            Purpose::Connect(op) | Purpose::Exit(op) => self.finished(op, peer_id, result),
+            Purpose::Connect(op) | Purpose::Exit(op) => {
+                if taken && matches!(purpose, Purpose::Connect(_)) && self.operations.is_direct(op) {
+                    self.is_written_to(peer_id);
+                }
+                self.finished(op, peer_id, result);
+            }
             Purpose::Ask => {
                 let is_known = taken && !is_key_there;
                 let answer = if is_known { RouteAnswer::Plain } else { RouteAnswer::Failed(result) };

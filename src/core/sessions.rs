@@ -220,7 +220,9 @@ impl State {
             }
             Purpose::Connect(op) | Purpose::Exit(op) => {
                 let added = peer_id.public_key().filter(|_| matches!(purpose, Purpose::Connect(_)));
-                if let (Some(key), SendResult::Delivered) = (added, &result) {
+                if let (Some(key), SendResult::Delivered, true) =
+                    (added, &result, self.operations.is_direct(op))
+                {
                     self.is_contact_now(key);
                     if let (Recipient::Address(_), Some(at)) = (asked_for, reached) {
                         // The user gave this address.

@@ -135,7 +135,8 @@ fn stranger_becomes_a_contact_that_stays_listed() {
 #[test]
 fn message_to_all_makes_no_contact() {
     let mut story = Story::new();
-    story.knows_plain(5001);
+    story.gets(5001, text("hi"));
+    story.ends(5001, &SendResult::HandedOver);
     assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
     story.says(Target::All, "soup is ready");
     let contacts = story.state.take_contact_changes().into_iter().filter(|change| match change {
@@ -193,4 +194,33 @@ fn list_probes_online_peers_and_few_offline_contacts() {
     let ports = dialed(&story);
     assert_eq!(ports.len(), 65, "{ports:?}");
     assert!(ports.contains(&5_099) && ports.contains(&5_001) && !ports.contains(&5_098), "{ports:?}");
+}
+
+#[test]
+fn connect_makes_a_contact_only_of_a_named_peer() {
+    let mut story = Story::new();
+    story.gets(5003, text("hi"));
+    story.ends(5003, &SendResult::HandedOver);
+    for (n, port) in [(1, 5001), (2, 5002)] {
+        assert_eq!(story.dials_in(n, "Bob", port), Ok(()));
+    }
+    let is_contact = |story: &Story| {
+        let rows = story.state.rows(story.now);
+        rows.iter().map(|row| (row.addr.unwrap().port(), row.contact)).collect::<Vec<_>>()
+    };
+    let ends = |story: &mut Story| {
+        while !story.talks.is_empty() {
+            let request = &story.talks[0];
+            let (key, port) = (request.expect.unwrap(), request.addrs[0].port());
+            let hello = met(1, port).hello;
+            story.talked(Some(crate::model::session::Met { key, hello }), RequestEnd::Answered);
+        }
+        story.ends(5003, &SendResult::HandedOver);
+    };
+    story.does(Command::Connect(Target::All));
+    ends(&mut story);
+    assert_eq!(is_contact(&story), [(5003, false), (5001, false), (5002, false)]);
+    story.does(Command::Connect(Target::These(vec![Recipient::key(key(2)), legacy(at(5003))])));
+    ends(&mut story);
+    assert_eq!(is_contact(&story), [(5003, true), (5001, false), (5002, true)]);
 }
