@@ -212,7 +212,10 @@ impl App {
             return;
         }
         self.muted.entry(id).or_insert(0);
-        self.save_muted(id, true);
+        if !self.save_muted(id, true) {
+            self.say(format!("What {label} writes is not shown until p2p-chat ends."));
+            return;
+        }
         self.say(format!(
             "What {label} writes is not shown any more; /history {label} shows it, /unmute {label} ends this."
         ));
@@ -220,7 +223,10 @@ impl App {
 
     fn unmute(&mut self, id: Recipient, label: &str) {
         let count = self.muted.remove(&id);
-        self.save_muted(id, false);
+        if !self.save_muted(id, false) {
+            self.say(format!("What {label} writes is shown until p2p-chat ends."));
+            return;
+        }
         let line = match count {
             None => format!("{label} is not muted."),
             Some(0) => format!("What {label} writes is shown again; nothing came meanwhile."),

@@ -35,6 +35,8 @@ pub(super) struct ContactBook {
     /// What the core reported since the last write.
     unsaved: BTreeMap<PeerId, Option<Pin>>,
     saved_at: Option<Instant>,
+    /// The last write failed, which the user was told; it is tried again then.
+    retry_at: Option<Instant>,
     looked_at: Instant,
 }
 
@@ -47,11 +49,14 @@ impl ContactBook {
         };
         let unsaved = pins.values().filter(is_unsaved);
         let unsaved = unsaved.map(|pin| (PeerId::Key(pin.key), Some(pin.clone()))).collect();
-        Self { file, pins, unsaved, saved_at: None, looked_at: Instant::now() }
+        Self { file, pins, unsaved, saved_at: None, retry_at: None, looked_at: Instant::now() }
     }
 
     /// When to write what the core reported.
     fn save_due(&self) -> Option<Instant> {
+        if self.retry_at.is_some() {
+            return self.retry_at.filter(|_| !self.unsaved.is_empty());
+        }
         let is_new = |id: &PeerId| self.file.get(*id).is_none();
         let due = match self.saved_at {
             Some(at) if !self.unsaved.keys().any(is_new) => at + SAVE_PAUSE,
@@ -117,10 +122,10 @@ impl App {
     pub(super) fn save_contacts(&mut self) {
         let unsaved = std::mem::take(&mut self.contacts.unsaved);
         let mut changed = Vec::new();
-        for (id, pin) in unsaved {
+        let mut result = Ok(());
+        for (id, pin) in unsaved.clone() {
             let Some(pin) = pin else {
-                let removed = self.contacts.file.remove(id).map(drop);
-                self.saved(removed);
+                result = result.and(self.contacts.file.remove(id).map(drop));
                 continue;
             };
             let entry = self.contacts.entry(id);
@@ -136,15 +141,30 @@ impl App {
             }
         }
         if !changed.is_empty() {
-            let saved = self.contacts.file.set_many(changed);
-            self.saved(saved);
+            result = result.and(self.contacts.file.set_many(changed));
         }
         self.contacts.saved_at = Some(Instant::now());
+        if result.is_ok() {
+            self.contacts.retry_at = None;
+            return;
+        }
+        // What the core reports later counts.
+        for (id, pin) in unsaved {
+            self.contacts.unsaved.entry(id).or_insert(pin);
+        }
+        let was_told = self.contacts.retry_at.replace(Instant::now() + RELOAD_INTERVAL).is_some();
+        if !was_told {
+            self.saved(result);
+            self.say("It will be saved when the file can be written.");
+        }
     }
 
-    fn save_contact(&mut self, contact: Contact) {
+    /// Returns whether the contact was saved.
+    fn save_contact(&mut self, contact: Contact) -> bool {
         let saved = self.contacts.file.set(contact);
+        let is_saved = saved.is_ok();
         self.saved(saved);
+        is_saved
     }
 
     fn saved(&mut self, result: Result<(), ContactsError>) {
@@ -228,12 +248,14 @@ impl App {
     }
 
     /// Records in contacts.toml whether a contact is muted. A stranger is muted in this run only.
-    pub(super) fn save_muted(&mut self, id: Recipient, muted: bool) {
-        let Recipient::Peer(peer) = id else { return };
-        if self.node.is_contact(id) || self.contacts.file.get(peer).is_some() {
-            let contact = Contact { muted, ..self.contacts.entry(peer) };
-            self.save_contact(contact);
+    /// Returns false if that could not be saved, which the user was told.
+    pub(super) fn save_muted(&mut self, id: Recipient, muted: bool) -> bool {
+        let Recipient::Peer(peer) = id else { return true };
+        if !self.node.is_contact(id) && self.contacts.file.get(peer).is_none() {
+            return true;
         }
+        let contact = Contact { muted, ..self.contacts.entry(peer) };
+        self.save_contact(contact)
     }
 
     /// Gives a peer an alias, or takes it away.

@@ -157,3 +157,19 @@ fn damaged_file_leaves_the_last_good_version_in_force() {
     alice.sees("is shown again");
     until("written", || !toml(&data, "alice").contains("muted"));
 }
+
+#[test]
+fn block_during_a_mistake_is_saved_when_the_file_is_mended() {
+    let data = data();
+    let (mut alice, _bob) = together(&data);
+    alice.types(&["/alias bob Boss"]);
+    alice.sees("is called Boss here");
+    let good = toml(&data, "alice");
+    edits(&data, "alice", &(good.clone() + "blocked = perhaps\n"));
+    alice.types(&["/mute bob"]);
+    alice.sees("What Boss writes is not shown until p2p-chat ends.");
+    alice.types(&["/block boss"]);
+    alice.sees("It will be saved when the file can be written.");
+    edits(&data, "alice", &good);
+    until("written", || toml(&data, "alice").contains("blocked = true"));
+}
