@@ -152,6 +152,8 @@ impl Outbox {
                     self.tell_queued(to, id, reason);
                 }
             }
+            // An earlier entry of the same message was given up, and the user has entered it again.
+            Then::Attempt if entry.stage != Stage::Committing => {}
             Then::Attempt if is_stored || !entry.stored_as_queued => {
                 if !is_stored {
                     (entry.stored_for, entry.stored_as_attempted) = (None, false);
