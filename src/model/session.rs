@@ -68,6 +68,10 @@ pub enum ByeReason {
     NotUnderstood,
     /// Nothing was said for long.
     Idle,
+    /// Another session of the same two programs takes its place.
+    Replaced,
+    /// Another program with the same key has an open session.
+    InUse,
     /// A reason of a later version.
     Other(u8),
 }
@@ -82,6 +86,8 @@ impl ByeReason {
             Self::NoRoom => 4,
             Self::NotUnderstood => 5,
             Self::Idle => 6,
+            Self::Replaced => 7,
+            Self::InUse => 8,
             Self::Other(number) => number,
         }
     }
@@ -95,6 +101,8 @@ impl ByeReason {
             4 => Self::NoRoom,
             5 => Self::NotUnderstood,
             6 => Self::Idle,
+            7 => Self::Replaced,
+            8 => Self::InUse,
             other => Self::Other(other),
         }
     }

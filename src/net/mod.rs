@@ -14,6 +14,7 @@ mod listener;
 mod order;
 mod places;
 pub mod secure;
+pub mod sessions;
 mod talk;
 mod turns;
 mod waiting;

@@ -203,6 +203,9 @@ impl Shared {
             version: SmolStr::new_static(env!("CARGO_PKG_VERSION")),
             features: Vec::new(),
             addresses: if to.is_loopback() { Vec::new() } else { self.addresses.clone() },
+            run: 0,
+            window: 0,
+            probe: false,
         }
     }
 

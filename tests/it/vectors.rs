@@ -104,6 +104,9 @@ fn the_vectors_of_records_on_the_protocol_page_are_true() {
         version: "0.2.0".into(),
         features: Vec::new(),
         addresses: vec!["[2001:db8::1]:5000".parse().expect("an address")],
+        run: 1,
+        window: 262_144,
+        probe: false,
     };
     let id = |byte| MessageId::new([byte; 16]);
     let text = |again| Record::Text { id: id(7), time: 1_700_000_000_000, again, body: "Hi\nBob".into() };

@@ -32,6 +32,9 @@ pub(super) fn hello(name: &str, port: u16) -> Hello {
         version: env!("CARGO_PKG_VERSION").into(),
         features: Vec::new(),
         addresses: Vec::new(),
+        run: 1,
+        window: 262_144,
+        probe: false,
     }
 }
 

@@ -1,19 +1,21 @@
 //! What all our TLS connections have in common.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use rustls::client::{AlwaysResolvesClientRawPublicKeys, Resumption};
 use rustls::crypto::{
     CryptoProvider, GetRandomFailed, KeyProvider, SecureRandom, WebPkiSupportedAlgorithms, ring as provider,
 };
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::server::{AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage};
 use rustls::sign::SigningKey;
 use rustls::version::TLS13;
-use rustls::{ClientConfig, ServerConfig};
+use rustls::{ClientConfig, ClientConnection, Connection, Error, ServerConfig, ServerConnection};
 
-use super::key::OwnKey;
-use super::verifier::{Expectation, Verifier};
+use super::key::{OwnKey, from_spki};
+use super::refused::Refused;
+use super::verifier::{Expectation, Verifier, WrongKey};
 use crate::model::key::PublicKey;
 
 /// The protocol inside and its version, which the handshake binds.
@@ -53,6 +55,49 @@ impl Tls {
         client.resumption = Resumption::disabled();
         client.enable_sni = false;
         Ok(Self { own: key.public(), server: Arc::new(server), any: Arc::new(client) })
+    }
+
+    /// The acceptor's side of a connection.
+    ///
+    /// # Errors
+    /// If rustls cannot begin one.
+    pub(in crate::net) fn accepting(&self) -> Result<ServerConnection, Error> {
+        ServerConnection::new(Arc::clone(&self.server))
+    }
+
+    /// The dialer's side of a connection to a peer that has to prove this key, or any.
+    ///
+    /// # Errors
+    /// If rustls cannot begin one.
+    pub(in crate::net) fn dialing(&self, expect: Option<PublicKey>) -> Result<ClientConnection, Error> {
+        let expectation = expect.map_or(Expectation::Any, Expectation::Key);
+        // No server name is sent for an IP. The verifier decides who is expected.
+        let no_name = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::UNSPECIFIED).into());
+        ClientConnection::new(self.client(expectation), no_name)
+    }
+
+    /// The key that the peer has proven, when the handshake is over.
+    ///
+    /// # Errors
+    /// If it is not the expected one or our own, or if the peer speaks another protocol.
+    pub(in crate::net) fn proven(
+        &self,
+        connection: &Connection,
+        expect: Option<PublicKey>,
+    ) -> Result<PublicKey, Refused> {
+        // rustls ends a handshake whose protocols do not fit, but not one in which the other side
+        // names none.
+        if connection.alpn_protocol() != Some(ALPN) {
+            return Err(Error::NoApplicationProtocol.into());
+        }
+        let shown = connection.peer_certificates().and_then(|shown| from_spki(shown.first()?));
+        let offered = shown.ok_or(Error::NoCertificatesPresented)?;
+        match expect {
+            // The verifier has refused it already; nothing depends on that alone.
+            Some(expected) if expected != offered => Err(Refused::WrongKey(WrongKey { expected, offered })),
+            _ if offered == self.own => Err(Refused::Ourselves),
+            _ => Ok(offered),
+        }
     }
 
     /// Our own key.

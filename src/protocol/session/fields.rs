@@ -51,7 +51,7 @@ pub(super) fn item(bytes: &[u8], most: usize) -> Result<Option<Item<'_>>, Record
 }
 
 /// The highest number of a field that this version knows.
-const MAX_FIELD: u8 = 7;
+const MAX_FIELD: u8 = 10;
 
 /// The fields of a record, by number.
 pub(super) struct Fields<'a>([Option<&'a [u8]>; MAX_FIELD as usize + 1]);

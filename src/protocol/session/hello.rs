@@ -43,6 +43,13 @@ pub struct Hello {
     pub features: Vec<SmolStr>,
     /// Where else it listens: dialable, not link-local (which would mean another machine elsewhere), at most [`MAX_ADDRESSES`].
     pub addresses: Vec<SocketAddr>,
+    /// A random number that identifies this run of the program.
+    pub run: u64,
+    /// Bytes of messages without a receipt that the other side may have in flight. One message may
+    /// be, whatever its size.
+    pub window: u32,
+    /// The dialer only checks that it can reach the other side, and expects bye.
+    pub probe: bool,
 }
 
 impl Hello {
@@ -56,12 +63,12 @@ impl Hello {
             put(to, 6, self.features.join(" ").as_bytes());
         }
         if !self.addresses.is_empty() {
-            let mut bytes = Vec::with_capacity(self.addresses.len() * ADDRESS_BYTES);
-            for address in &self.addresses {
-                bytes.extend(mapped(address.ip()).octets());
-                bytes.extend(address.port().to_be_bytes());
-            }
-            put(to, 7, &bytes);
+            put_addresses(to, 7, &self.addresses);
+        }
+        put(to, 8, &self.run.to_be_bytes());
+        put(to, 9, &self.window.to_be_bytes());
+        if self.probe {
+            put(to, 10, &[]);
         }
     }
 
@@ -95,8 +102,21 @@ impl Hello {
                 Some(bytes) => addresses(bytes).ok_or(RecordFault::Value(7))?,
                 None => Vec::new(),
             },
+            run: u64::from_be_bytes(fields.array(8)?),
+            window: u32::from_be_bytes(fields.array(9)?),
+            probe: fields.flag(10)?,
         })
     }
+}
+
+/// Writes a field with addresses.
+pub(super) fn put_addresses(to: &mut Vec<u8>, number: u8, addresses: &[SocketAddr]) {
+    let mut bytes = Vec::with_capacity(addresses.len() * ADDRESS_BYTES);
+    for address in addresses {
+        bytes.extend(mapped(address.ip()).octets());
+        bytes.extend(address.port().to_be_bytes());
+    }
+    put(to, number, &bytes);
 }
 
 fn word(text: &str, number: u8) -> Result<SmolStr, RecordFault> {
@@ -104,7 +124,7 @@ fn word(text: &str, number: u8) -> Result<SmolStr, RecordFault> {
     if graphic { Ok(text.into()) } else { Err(RecordFault::Value(number)) }
 }
 
-fn mapped(ip: IpAddr) -> Ipv6Addr {
+pub(super) fn mapped(ip: IpAddr) -> Ipv6Addr {
     match ip {
         IpAddr::V4(ip) => ip.to_ipv6_mapped(),
         IpAddr::V6(ip) => ip,
@@ -112,7 +132,7 @@ fn mapped(ip: IpAddr) -> Ipv6Addr {
 }
 
 /// The addresses of a hello; `None` where one cannot be.
-fn addresses(bytes: &[u8]) -> Option<Vec<SocketAddr>> {
+pub(super) fn addresses(bytes: &[u8]) -> Option<Vec<SocketAddr>> {
     let (chunks, rest) = bytes.as_chunks::<ADDRESS_BYTES>();
     if chunks.is_empty() || chunks.len() > MAX_ADDRESSES || !rest.is_empty() {
         return None;

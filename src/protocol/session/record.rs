@@ -4,10 +4,11 @@
 //! that are not known are skipped, so that later versions can add some; [`super::Records`] skips the records that are not known, and
 //! bounds how long and how many they are.
 
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::fields::{Fields, HEAD_BYTES, RecordFault, length_of, put};
-use super::hello::Hello;
+use super::hello::{Hello, addresses, mapped, put_addresses};
 use crate::model::message::{ID_BYTES, MessageId};
 pub use crate::model::session::ByeReason;
 
@@ -26,6 +27,9 @@ const RECEIPT: u8 = 3;
 const PING: u8 = 4;
 const PONG: u8 = 5;
 const BYE: u8 = 6;
+const ADDRESSES: u8 = 7;
+const NOT_STORED: u8 = 8;
+const IN_USE: u8 = 9;
 
 /// Something said inside the encrypted exchange.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,6 +55,13 @@ pub enum Record {
     Pong(u64),
     /// The last that one says on this connection, and why.
     Bye(ByeReason),
+    /// Where else this side listens from now on: at most [`super::MAX_ADDRESSES`].
+    Addresses(Vec<SocketAddr>),
+    /// These messages were not stored: 1 to [`MAX_IDS`]. The sender may try again after so many
+    /// seconds.
+    NotStored(Vec<MessageId>, u32),
+    /// Another program at this IP uses the key of this side's peer.
+    InUse(IpAddr),
 }
 
 impl Record {
@@ -76,6 +87,9 @@ impl Record {
             Self::Ping(_) => PING,
             Self::Pong(_) => PONG,
             Self::Bye(_) => BYE,
+            Self::Addresses(_) => ADDRESSES,
+            Self::NotStored(..) => NOT_STORED,
+            Self::InUse(_) => IN_USE,
         };
         let head = bytes.len();
         bytes.extend([kind, 0, 0, 0]);
@@ -95,15 +109,21 @@ impl Record {
                     put(to, 4, &[]);
                 }
             }
-            Self::Receipt(ids) => put(to, 1, &ids.iter().flat_map(|id| *id.as_bytes()).collect::<Vec<_>>()),
+            Self::Receipt(ids) => put(to, 1, &bytes_of(ids)),
             Self::Ping(nonce) | Self::Pong(nonce) => put(to, 1, &nonce.to_be_bytes()),
             Self::Bye(reason) => put(to, 1, &[reason.number()]),
+            Self::Addresses(addresses) => put_addresses(to, 1, addresses),
+            Self::NotStored(ids, seconds) => {
+                put(to, 1, &bytes_of(ids));
+                put(to, 2, &seconds.to_be_bytes());
+            }
+            Self::InUse(ip) => put(to, 1, &mapped(*ip).octets()),
         }
     }
 
     /// The record of this type and value; `None` where the type is not known.
     pub(super) fn decode(kind: u8, value: &[u8]) -> Result<Option<Self>, RecordFault> {
-        if !(HELLO..=BYE).contains(&kind) {
+        if !(HELLO..=IN_USE).contains(&kind) {
             return Ok(None);
         }
         let fields = Fields::of(value)?;
@@ -115,18 +135,29 @@ impl Record {
                 again: fields.flag(4)?,
                 body: fields.text(3, MAX_TEXT_BYTES)?.into(),
             },
-            RECEIPT => {
-                let (ids, rest) = fields.need(1)?.as_chunks::<ID_BYTES>();
-                if ids.is_empty() || ids.len() > MAX_IDS || !rest.is_empty() {
-                    return Err(RecordFault::Value(1));
-                }
-                Self::Receipt(ids.iter().map(|id| MessageId::new(*id)).collect())
-            }
+            RECEIPT => Self::Receipt(ids_of(fields.need(1)?)?),
             PING => Self::Ping(u64::from_be_bytes(fields.array(1)?)),
             PONG => Self::Pong(u64::from_be_bytes(fields.array(1)?)),
-            _ => Self::Bye(ByeReason::of(fields.array::<1>(1)?[0])),
+            BYE => Self::Bye(ByeReason::of(fields.array::<1>(1)?[0])),
+            ADDRESSES => Self::Addresses(addresses(fields.need(1)?).ok_or(RecordFault::Value(1))?),
+            NOT_STORED => {
+                Self::NotStored(ids_of(fields.need(1)?)?, u32::from_be_bytes(fields.array(2)?))
+            }
+            _ => Self::InUse(Ipv6Addr::from(fields.array::<16>(1)?).to_canonical()),
         }))
     }
+}
+
+fn bytes_of(ids: &[MessageId]) -> Vec<u8> {
+    ids.iter().flat_map(|id| *id.as_bytes()).collect()
+}
+
+fn ids_of(bytes: &[u8]) -> Result<Vec<MessageId>, RecordFault> {
+    let (ids, rest) = bytes.as_chunks::<ID_BYTES>();
+    if ids.is_empty() || ids.len() > MAX_IDS || !rest.is_empty() {
+        return Err(RecordFault::Value(1));
+    }
+    Ok(ids.iter().map(|id| MessageId::new(*id)).collect())
 }
 
 #[cfg(test)]

@@ -219,7 +219,10 @@ fn turned_away(reason: ByeReason) -> &'static str {
         ByeReason::NotDecided => "has to decide first whether it takes your key; what is for it waits.",
         ByeReason::NoRoom => "has no room at the moment; what is for it waits.",
         ByeReason::NotUnderstood => "did not understand what was said to it.",
-        ByeReason::Leaves | ByeReason::Idle | ByeReason::Other(_) => "ended what was being said.",
+        ByeReason::InUse => "already has a session with another program that uses your key.",
+        ByeReason::Leaves | ByeReason::Idle | ByeReason::Replaced | ByeReason::Other(_) => {
+            "ended the session."
+        }
     }
 }
 

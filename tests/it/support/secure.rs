@@ -310,6 +310,9 @@ impl Shared {
             version: "0.0.0-test".into(),
             features: Vec::new(),
             addresses: Vec::new(),
+            run: 1,
+            window: 262_144,
+            probe: false,
         }
     }
 

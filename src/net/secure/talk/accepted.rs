@@ -202,7 +202,12 @@ impl Heard {
             text @ Record::Text { .. } => self.texts.push(text),
             Record::Ping(nonce) => self.nonces.push(nonce),
             Record::Bye(reason) => self.bye = Some(reason),
-            Record::Hello(_) | Record::Receipt(_) | Record::Pong(_) => {
+            Record::Hello(_)
+            | Record::Receipt(_)
+            | Record::Pong(_)
+            | Record::Addresses(_)
+            | Record::NotStored(..)
+            | Record::InUse(_) => {
                 return Err(End::NotUnderstood(Fault::Unasked));
             }
         }

@@ -193,7 +193,12 @@ impl Open {
                 self.answered.push(self.nonces.swap_remove(at));
             }
             Record::Bye(reason) => return Err(End::Bye(reason)),
-            Record::Hello(_) | Record::Text { .. } | Record::Ping(_) => return Err(UNASKED),
+            Record::Hello(_)
+            | Record::Text { .. }
+            | Record::Ping(_)
+            | Record::Addresses(_)
+            | Record::NotStored(..)
+            | Record::InUse(_) => return Err(UNASKED),
         }
         Ok(())
     }

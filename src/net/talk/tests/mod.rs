@@ -47,6 +47,9 @@ fn hello(message: u8) -> Hello {
         version: "0.2.0".into(),
         features: Vec::new(),
         addresses: vec!["192.0.2.7:5000".parse().unwrap(), "[2001:db8::1]:5000".parse().unwrap()],
+        run: 1,
+        window: 262_144,
+        probe: false,
     }
 }
 

@@ -15,6 +15,9 @@ fn hello() -> Hello {
         version: "0.2.0".into(),
         features: Vec::new(),
         addresses: Vec::new(),
+        run: 1,
+        window: 262_144,
+        probe: false,
     }
 }
 

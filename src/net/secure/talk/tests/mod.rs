@@ -19,6 +19,9 @@ fn hello(name: &str) -> Hello {
         version: "0.2.0".into(),
         features: Vec::new(),
         addresses: Vec::new(),
+        run: 1,
+        window: 262_144,
+        probe: false,
     }
 }
 

@@ -1,0 +1,411 @@
+//! The thread with the sockets of all sessions: an event loop that never blocks on one of them.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use mio::{Events, Interest, Poll, Token, Waker};
+use parking_lot::{Condvar, Mutex};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::conn::{Conn, ConnEvent};
+use super::{LinkId, LinkOutput, PART_WITHIN, Pool, SessionHandler};
+use crate::core::{SessionRequest, Time};
+use crate::model::address::{PeerAddr, Source};
+use crate::model::key::PublicKey;
+use crate::model::message::{MessageId, SendError};
+use crate::model::session::{ByeReason, RequestEnd};
+use crate::net::dial::failure;
+use crate::net::secure::{Refused, Tls};
+
+/// The name of the thread.
+const THREAD: &str = "sessions";
+
+/// The token of the waker. Connections count from 1 and never reach it.
+const WAKER: Token = Token(usize::MAX);
+
+/// Events taken at once; what is left comes with the next poll.
+const MAX_EVENTS: usize = 1024;
+
+/// How long the loop waits before it offers messages again for which the handler had no room.
+const RETRY_AFTER: Duration = Duration::from_millis(20);
+
+/// Something for the thread to do.
+enum Command {
+    Request(SessionRequest),
+    Accepted(TcpStream, Source, Vec<u8>),
+    Stored(LinkId, Vec<MessageId>, Vec<MessageId>, u32),
+    Part(PublicKey, ByeReason),
+    Close,
+}
+
+/// All sessions of this program, in a thread of their own.
+pub struct Sessions {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    commands: Mutex<Vec<Command>>,
+    waker: Waker,
+    /// The thread has ended.
+    ended: Mutex<bool>,
+    has_ended: Condvar,
+}
+
+/// What the thread needs.
+pub struct SessionsConfig {
+    /// Our key and the settings of TLS.
+    pub tls: Arc<Tls>,
+    /// The IP to dial from; unspecified for the one that the system chooses.
+    pub bind: IpAddr,
+    /// A random number that identifies this run.
+    pub run: u64,
+    /// When the program started: the zero of its clock.
+    pub began: Instant,
+}
+
+impl Sessions {
+    /// Starts the thread. `handler` is called from it and must not block.
+    ///
+    /// # Errors
+    /// If the system gives no thread, or nothing to wait for events with.
+    pub fn start(config: SessionsConfig, handler: impl SessionHandler + Send + 'static) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        let shared = Arc::new(Shared {
+            commands: Mutex::default(),
+            waker,
+            ended: Mutex::new(false),
+            has_ended: Condvar::new(),
+        });
+        let SessionsConfig { tls, bind, run, began } = config;
+        let pool = Pool::new(tls.own(), run);
+        let mut looped = EventLoop {
+            shared: Arc::clone(&shared),
+            poll,
+            pool,
+            conns: HashMap::new(),
+            ready: HashSet::new(),
+            tls,
+            bind,
+            began,
+            handler: Box::new(handler),
+            is_closing: false,
+        };
+        let thread = thread::Builder::new().name(THREAD.into()).spawn(move || looped.run())?;
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Takes a request of the core. Never blocks.
+    pub fn request(&self, request: SessionRequest) {
+        self.shared.put(Command::Request(request));
+    }
+
+    /// Takes a connection that was accepted and has brought the beginning of the opening line.
+    pub fn accepted(&self, stream: TcpStream, source: Source, line: Vec<u8>) {
+        self.shared.put(Command::Accepted(stream, source, line));
+    }
+
+    /// Messages of a connection are stored, or are not; see [`Pool::stored`].
+    pub fn stored(&self, link: LinkId, receipts: Vec<MessageId>, others: Vec<MessageId>, retry_after: u32) {
+        self.shared.put(Command::Stored(link, receipts, others, retry_after));
+    }
+
+    /// Ends the session with a key, for this reason.
+    pub fn part(&self, key: PublicKey, reason: ByeReason) {
+        self.shared.put(Command::Part(key, reason));
+    }
+
+    /// Ends all sessions and the thread, and waits for that until `deadline`.
+    pub fn stop(&self, deadline: Instant) {
+        self.shared.put(Command::Close);
+        let mut ended = self.shared.ended.lock();
+        while !*ended && !self.shared.has_ended.wait_until(&mut ended, deadline).timed_out() {}
+        if *ended
+            && let Some(thread) = self.thread.lock().take()
+            && thread.join().is_err()
+        {
+            log::error!("the thread of the sessions had failed");
+        }
+    }
+}
+
+impl Shared {
+    fn put(&self, command: Command) {
+        self.commands.lock().push(command);
+        if let Err(error) = self.waker.wake() {
+            log::error!("the thread of the sessions cannot be woken: {error}");
+        }
+    }
+}
+
+struct EventLoop {
+    shared: Arc<Shared>,
+    poll: Poll,
+    pool: Pool,
+    conns: HashMap<LinkId, Conn>,
+    /// Connections that have a turn now.
+    ready: HashSet<LinkId>,
+    tls: Arc<Tls>,
+    bind: IpAddr,
+    began: Instant,
+    handler: Box<dyn SessionHandler + Send>,
+    is_closing: bool,
+}
+
+impl Drop for EventLoop {
+    /// Tells whoever waits for the end, however the thread ends.
+    fn drop(&mut self) {
+        *self.shared.ended.lock() = true;
+        self.shared.has_ended.notify_all();
+    }
+}
+
+impl EventLoop {
+    fn run(&mut self) {
+        let mut events = Events::with_capacity(MAX_EVENTS);
+        loop {
+            if let Err(error) = self.poll.poll(&mut events, self.timeout())
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                log::error!("waiting for sessions failed: {error}");
+                return;
+            }
+            for event in &events {
+                let id = LinkId(event.token().0 as u64);
+                if let Some(conn) = self.conns.get_mut(&id) {
+                    conn.is_readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+                    conn.is_writable |= event.is_writable() || event.is_write_closed() || event.is_error();
+                    self.ready.insert(id);
+                }
+            }
+            let commands = std::mem::take(&mut *self.shared.commands.lock());
+            commands.into_iter().for_each(|command| self.command(command));
+            self.serve_ready();
+            let now = self.now();
+            if self.pool.is_held() {
+                self.pool.resume(&mut *self.handler);
+            }
+            self.pool.tick(now, &mut *self.handler);
+            self.drop_late();
+            self.apply();
+            if self.is_closing && self.conns.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn now(&self) -> Time {
+        Time::at(self.began.elapsed())
+    }
+
+    /// How long to wait for an event.
+    fn timeout(&self) -> Option<Duration> {
+        if !self.ready.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let finish = self.conns.values().filter_map(|conn| conn.finish_by).min();
+        let finish = finish.map(|at| at.saturating_duration_since(Instant::now()));
+        // A millisecond more than the difference: what was due is then past.
+        let due = self.pool.next_wake();
+        let due = due.map(|due| due.since(self.now()) + Duration::from_millis(1));
+        let held = self.pool.is_held().then_some(RETRY_AFTER);
+        [finish, due, held].into_iter().flatten().min()
+    }
+
+    fn command(&mut self, command: Command) {
+        let now = self.now();
+        let handler = &mut *self.handler;
+        match command {
+            Command::Request(request) => self.pool.request(request, now, handler),
+            Command::Accepted(stream, source, line) => self.accept(stream, source, line),
+            Command::Stored(link, receipts, others, retry_after) => {
+                self.pool.stored(link, &receipts, &others, retry_after);
+            }
+            Command::Part(key, reason) => self.pool.part(key, reason, now, handler),
+            Command::Close => {
+                self.is_closing = true;
+                self.pool.close(now, handler);
+            }
+        }
+        self.apply();
+    }
+
+    fn accept(&mut self, stream: TcpStream, source: Source, line: Vec<u8>) {
+        if self.is_closing {
+            return;
+        }
+        let made = stream.set_nonblocking(true).and_then(|()| {
+            let _ = stream.set_nodelay(true);
+            let local = stream.local_addr()?;
+            Ok((mio::net::TcpStream::from_std(stream), local.ip().to_canonical()))
+        });
+        match made {
+            Ok((stream, local)) => {
+                let id = self.pool.accepted(source, local, self.now());
+                self.add(id, Conn::accepted(stream, line));
+            }
+            Err(error) => log::debug!("an accepted connection of {source} cannot be used: {error}"),
+        }
+    }
+
+    /// Registers a connection and gives it a turn.
+    fn add(&mut self, id: LinkId, mut conn: Conn) {
+        let token = Token(usize::try_from(id.0).unwrap_or(usize::MAX - 1));
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.poll.registry().register(&mut conn.stream, token, interest) {
+            log::error!("a connection cannot be waited for: {error}");
+            let end = RequestEnd::Unreachable(SendError::NoResources);
+            return self.pool.link_failed(id, end, self.now(), &mut *self.handler);
+        }
+        self.conns.insert(id, conn);
+        self.ready.insert(id);
+    }
+
+    /// Gives each connection that is ready one turn.
+    fn serve_ready(&mut self) {
+        let mut ready: Vec<LinkId> = self.ready.drain().collect();
+        ready.sort_unstable();
+        for id in ready {
+            self.serve(id);
+            self.apply();
+        }
+    }
+
+    fn serve(&mut self, id: LinkId) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let had_bytes = conn.is_readable;
+        let events = conn.turn(&self.tls);
+        if conn.is_ready() {
+            self.ready.insert(id);
+        }
+        let addr = conn.addr();
+        let now = self.now();
+        if had_bytes {
+            self.pool.heard(id, now);
+        }
+        for event in events {
+            let handler = &mut *self.handler;
+            match event {
+                ConnEvent::Up(key, local) => self.pool.link_up(id, key, local, now, handler),
+                ConnEvent::Data(bytes) => self.pool.received(id, &bytes, now, handler),
+                ConnEvent::Failed(end) => {
+                    log::debug!("no session at {addr:?}: {end:?}");
+                    self.remove(id);
+                    self.pool.link_failed(id, end, now, &mut *self.handler);
+                }
+                ConnEvent::Ended(clean) => {
+                    self.remove(id);
+                    self.pool.link_ended(id, clean, now, &mut *self.handler);
+                }
+            }
+        }
+    }
+
+    fn remove(&mut self, id: LinkId) {
+        self.ready.remove(&id);
+        if let Some(mut conn) = self.conns.remove(&id) {
+            let _ = self.poll.registry().deregister(&mut conn.stream);
+        }
+    }
+
+    /// Drops connections that should have ended by now.
+    fn drop_late(&mut self) {
+        let now = Instant::now();
+        let late = |conn: &Conn| conn.finish_by.is_some_and(|at| at <= now);
+        let late: Vec<LinkId> = self.conns.iter().filter(|(_, conn)| late(conn)).map(|(id, _)| *id).collect();
+        for id in late {
+            self.remove(id);
+            let now = self.now();
+            self.pool.link_ended(id, false, now, &mut *self.handler);
+        }
+    }
+
+    /// Does what the pool wants, until it wants nothing more.
+    fn apply(&mut self) {
+        loop {
+            let outputs = self.pool.take_outputs();
+            if outputs.is_empty() {
+                return;
+            }
+            for output in outputs {
+                match output {
+                    LinkOutput::Dial(id, addr, expect) => self.dial(id, addr, expect),
+                    LinkOutput::Send(id, bytes) => {
+                        let Some(conn) = self.conns.get_mut(&id) else { continue };
+                        if conn.send(&bytes) {
+                            self.ready.insert(id);
+                        } else {
+                            log::debug!("a peer does not read what it is sent; its connection is closed");
+                            self.remove(id);
+                            let now = self.now();
+                            self.pool.link_ended(id, false, now, &mut *self.handler);
+                        }
+                    }
+                    LinkOutput::Finish(id) => {
+                        if let Some(conn) = self.conns.get_mut(&id) {
+                            conn.finish_by.get_or_insert(Instant::now() + PART_WITHIN);
+                            self.ready.insert(id);
+                        }
+                    }
+                    LinkOutput::Drop(id) => self.remove(id),
+                }
+            }
+        }
+    }
+
+    fn dial(&mut self, id: LinkId, addr: PeerAddr, expect: Option<PublicKey>) {
+        match connect(self.bind, addr.socket()) {
+            Ok(stream) => self.add(id, Conn::dialed(stream, addr, expect)),
+            Err(error) => {
+                let end = RequestEnd::Unreachable(failure(&error));
+                self.pool.link_failed(id, end, self.now(), &mut *self.handler);
+            }
+        }
+    }
+}
+
+/// Begins to connect from `from`, or from where the system likes if that is unspecified.
+fn connect(from: IpAddr, to: SocketAddr) -> io::Result<mio::net::TcpStream> {
+    if from.is_unspecified() {
+        return mio::net::TcpStream::connect(to);
+    }
+    if from.is_ipv4() != to.is_ipv4() {
+        return Err(io::ErrorKind::NetworkUnreachable.into());
+    }
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SocketAddr::new(from, 0).into())?;
+    match socket.connect(&to.into()) {
+        Ok(()) => {}
+        Err(error) if is_in_progress(&error) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(mio::net::TcpStream::from_std(socket.into()))
+}
+
+/// Whether a connect goes on in the background.
+fn is_in_progress(error: &io::Error) -> bool {
+    // EINPROGRESS on Linux and macOS; std has no stable name for it. On Windows it is WouldBlock.
+    error.kind() == io::ErrorKind::WouldBlock || matches!(error.raw_os_error(), Some(115 | 36)) && cfg!(unix)
+}
+
+/// What an end of the handshake means.
+pub(super) fn refused(refused: Refused, own: PublicKey) -> RequestEnd {
+    match refused {
+        Refused::NoLine => RequestEnd::NoSession,
+        // Where another key was expected, ours is a wrong one.
+        Refused::WrongKey(wrong) if wrong.offered == own => RequestEnd::Ourselves,
+        Refused::WrongKey(wrong) => RequestEnd::WrongKey(wrong.offered),
+        Refused::Ourselves => RequestEnd::Ourselves,
+        Refused::Tls(_) => RequestEnd::NotSecure,
+        Refused::TooEarly | Refused::Io(_) => RequestEnd::Broken,
+    }
+}
+
+#[cfg(test)]
+mod tests;

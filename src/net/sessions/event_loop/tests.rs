@@ -1,0 +1,251 @@
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpListener};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::*;
+use crate::core::{JobId, RequestEnded};
+use crate::model::key::KEY_BYTES;
+use crate::model::name::PeerName;
+use crate::model::session::{Message, Request};
+use crate::net::secure::OwnKey;
+use crate::net::sessions::Opened;
+use crate::protocol::session::Hello;
+use crate::protocol::session::opening::{DIAL_LINE, OK_LINE};
+
+/// How long a test waits for something that should happen at once.
+const WITHIN: Duration = Duration::from_secs(20);
+
+/// What a handler was told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Told {
+    Up(PublicKey),
+    Messages(LinkId, Vec<Message>),
+    Receipts(Vec<MessageId>),
+    Down(Option<ByeReason>),
+    Ended(JobId, RequestEnd),
+}
+
+/// Accepts every key, and tells a test what happens.
+struct Teller(Sender<Told>, u16);
+
+impl Teller {
+    fn tell(&self, told: Told) {
+        // The test may be over.
+        let _ = self.0.send(told);
+    }
+}
+
+impl SessionHandler for Teller {
+    fn hello(&mut self, _: IpAddr) -> Hello {
+        Hello {
+            dialed: Vec::new(),
+            answered: Vec::new(),
+            name: PeerName::new("Peer"),
+            port: self.1,
+            version: "0".into(),
+            features: Vec::new(),
+            addresses: Vec::new(),
+            run: 0,
+            window: 0,
+            probe: false,
+        }
+    }
+
+    fn session_up(&mut self, opened: Opened) -> Result<(), ByeReason> {
+        self.tell(Told::Up(opened.key));
+        Ok(())
+    }
+
+    fn joined(&mut self, _: JobId, _: PublicKey, _: PeerAddr) {}
+
+    fn session_alive(&mut self, _: PublicKey) {}
+
+    fn messages(&mut self, link: LinkId, _: PublicKey, _: Source, messages: Vec<Message>) -> Result<(), Vec<Message>> {
+        self.tell(Told::Messages(link, messages));
+        Ok(())
+    }
+
+    fn receipts(&mut self, _: PublicKey, ids: &[MessageId]) {
+        self.tell(Told::Receipts(ids.to_vec()));
+    }
+
+    fn session_down(&mut self, _: PublicKey, bye: Option<ByeReason>) {
+        self.tell(Told::Down(bye));
+    }
+
+    fn request_ended(&mut self, job: JobId, ended: RequestEnded) {
+        self.tell(Told::Ended(job, ended.end));
+    }
+
+    fn listens_at(&mut self, _: PublicKey, _: &[SocketAddr]) {}
+
+    fn identity_in_use(&mut self, _: IpAddr) {}
+
+    fn is_contact(&mut self, _: PublicKey) -> bool {
+        true
+    }
+}
+
+/// A program with sessions, and a socket at which it accepts them.
+struct Program {
+    key: PublicKey,
+    addr: PeerAddr,
+    sessions: Arc<Sessions>,
+    told: Receiver<Told>,
+}
+
+impl Program {
+    fn new(seed: u8) -> Self {
+        let own = OwnKey::from_seed(&[seed; KEY_BYTES]).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = PeerAddr::of(listener.local_addr().unwrap()).unwrap();
+        let (sender, told) = channel();
+        let config = SessionsConfig {
+            tls: Arc::new(Tls::new(&own).unwrap()),
+            bind: Ipv4Addr::UNSPECIFIED.into(),
+            run: u64::from(seed),
+            began: Instant::now(),
+        };
+        let sessions = Arc::new(Sessions::start(config, Teller(sender, addr.port())).unwrap());
+        let accepting = Arc::clone(&sessions);
+        // It ends with the test process.
+        thread::spawn(move || {
+            while let Ok((stream, source)) = listener.accept() {
+                accepting.accepted(stream, Source::from(source), Vec::new());
+            }
+        });
+        Self { key: own.public(), addr, sessions, told }
+    }
+
+    fn next(&self) -> Told {
+        self.told.recv_timeout(WITHIN).expect("something happens")
+    }
+
+    fn request(&self, job: u64, addr: PeerAddr, expect: Option<PublicKey>, say: Request) {
+        let request = SessionRequest { job: JobId(job), addrs: vec![addr], expect, say, deadline: None };
+        self.sessions.request(request);
+    }
+}
+
+fn message(number: u32, bytes: usize) -> Message {
+    let mut id = [0; 16];
+    id[..4].copy_from_slice(&number.to_be_bytes());
+    Message { id: MessageId::new(id), time: 0, again: false, body: "x".repeat(bytes).into() }
+}
+
+fn ids(messages: &[Message]) -> Vec<MessageId> {
+    messages.iter().map(|message| message.id).collect()
+}
+
+#[test]
+fn large_messages_flow_both_ways_over_tls() {
+    let (alice, bob) = (Program::new(1), Program::new(2));
+    alice.request(1, bob.addr, Some(bob.key), Request::Open);
+    assert_eq!(alice.next(), Told::Up(bob.key));
+    assert_eq!(alice.next(), Told::Ended(JobId(1), RequestEnd::Answered));
+    assert_eq!(bob.next(), Told::Up(alice.key));
+    let large: Vec<Message> = (0..40).map(|number| message(number, 64 * 1024)).collect();
+    alice.request(2, bob.addr, Some(bob.key), Request::Messages(large.clone()));
+    bob.request(1, alice.addr, Some(alice.key), Request::Messages(large.clone()));
+    let exchange = |program: Program| {
+        let (mut received, mut receipts, mut is_over) = (Vec::new(), Vec::new(), false);
+        while received.len() < large.len() || receipts.len() < large.len() || !is_over {
+            match program.next() {
+                Told::Messages(link, messages) => {
+                    received.extend(ids(&messages));
+                    program.sessions.stored(link, ids(&messages), Vec::new(), 0);
+                }
+                Told::Receipts(ids) => receipts.extend(ids),
+                Told::Ended(_, end) => is_over = end == RequestEnd::Answered,
+                told => panic!("{told:?}"),
+            }
+        }
+        assert_eq!((received, receipts), (ids(&large), ids(&large)));
+        program
+    };
+    let (alice, bob) = thread::scope(|scope| {
+        let alice = scope.spawn(|| exchange(alice));
+        let bob = exchange(bob);
+        (alice.join().unwrap(), bob)
+    });
+    alice.sessions.stop(Instant::now() + WITHIN);
+    assert_eq!(bob.next(), Told::Down(Some(ByeReason::Idle)));
+    bob.sessions.stop(Instant::now() + WITHIN);
+}
+
+#[test]
+fn wrong_key_gets_nothing() {
+    let (alice, bob) = (Program::new(1), Program::new(2));
+    let expected = PublicKey::new([9; KEY_BYTES]);
+    alice.request(1, bob.addr, Some(expected), Request::Open);
+    assert_eq!(alice.next(), Told::Ended(JobId(1), RequestEnd::WrongKey(bob.key)));
+    alice.request(2, alice.addr, None, Request::Open);
+    assert_eq!(alice.next(), Told::Ended(JobId(2), RequestEnd::Ourselves));
+    assert!(bob.told.try_recv().is_err());
+}
+
+#[test]
+fn legacy_program_gets_the_line_and_nothing_more() {
+    let alice = Program::new(1);
+    let legacy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = PeerAddr::of(legacy.local_addr().unwrap()).unwrap();
+    alice.request(1, addr, None, Request::Open);
+    let mut stream = legacy.accept().unwrap().0;
+    let mut line = [0; DIAL_LINE.len()];
+    stream.read_exact(&mut line).unwrap();
+    assert_eq!(line, DIAL_LINE);
+    stream.write_all(b"[ACK] Message received from 5001").unwrap();
+    assert_eq!(alice.next(), Told::Ended(JobId(1), RequestEnd::NoSession));
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest);
+    assert_eq!(rest, b"");
+}
+
+#[test]
+fn closed_port_is_unreachable_at_once() {
+    let alice = Program::new(1);
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = PeerAddr::of(closed.local_addr().unwrap()).unwrap();
+    drop(closed);
+    alice.request(1, addr, None, Request::Open);
+    let end = RequestEnd::Unreachable(SendError::Refused);
+    assert_eq!(alice.next(), Told::Ended(JobId(1), end));
+}
+
+#[test]
+fn killed_peer_is_noticed_at_once() {
+    let (alice, bob) = (Program::new(1), Program::new(2));
+    // A proxy that can cut the connection, as the system does when a process is killed.
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = PeerAddr::of(proxy.local_addr().unwrap()).unwrap();
+    alice.request(1, addr, Some(bob.key), Request::Open);
+    let outer = proxy.accept().unwrap().0;
+    let inner = TcpStream::connect(bob.addr.socket()).unwrap();
+    for (mut from, mut to) in [
+        (outer.try_clone().unwrap(), inner.try_clone().unwrap()),
+        (inner.try_clone().unwrap(), outer.try_clone().unwrap()),
+    ] {
+        thread::spawn(move || std::io::copy(&mut from, &mut to));
+    }
+    assert_eq!(alice.next(), Told::Up(bob.key));
+    assert_eq!(alice.next(), Told::Ended(JobId(1), RequestEnd::Answered));
+    outer.shutdown(Shutdown::Both).unwrap();
+    assert_eq!(alice.next(), Told::Down(None));
+}
+
+#[test]
+fn line_in_pieces_opens_a_session() {
+    let bob = Program::new(2);
+    let mut stream = TcpStream::connect(bob.addr.socket()).unwrap();
+    stream.set_nodelay(true).unwrap();
+    for byte in DIAL_LINE {
+        stream.write_all(&[*byte]).unwrap();
+    }
+    let mut line = [0; OK_LINE.len()];
+    stream.read_exact(&mut line).unwrap();
+    assert_eq!(line, OK_LINE);
+    stream.write_all(b"no TLS at all, not even a record").unwrap();
+    let mut alert = Vec::new();
+    let _ = stream.read_to_end(&mut alert);
+    assert!(bob.told.try_recv().is_err());
+}

@@ -1,0 +1,146 @@
+//! One connection: how far it has come, and what is in flight on it.
+
+use std::collections::VecDeque;
+
+use super::dialing::DialId;
+use super::{OPEN_WITHIN, OPENING_SILENCE, PING_INTERVAL, SILENCE};
+use crate::core::Time;
+use crate::model::address::{PeerAddr, Source};
+use crate::model::key::PublicKey;
+use crate::model::message::MessageId;
+use crate::model::session::{ByeReason, Message};
+use crate::protocol::session::{Hello, Record, Records};
+
+use std::net::IpAddr;
+
+/// How far a connection has come.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Phase {
+    /// The opening lines and the TLS handshake.
+    Connecting,
+    /// The keys are proven. The dialer has sent its hello and waits for the other; the acceptor
+    /// waits for the dialer's.
+    Greeting,
+    /// The peer's hello is here, but another program with its key has an open session. That one has
+    /// until this time to answer a ping.
+    Challenging(Box<Hello>, Time),
+    /// Both sides have said hello.
+    Open,
+    /// One side has said goodbye, or another session has taken its place. Records that arrive until
+    /// this time are still taken.
+    Parting(Time),
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) phase: Phase,
+    /// The address that was dialed; `None` if it was accepted.
+    pub(super) dialed: Option<PeerAddr>,
+    /// The dial that it belongs to until it is open.
+    pub(super) dial: Option<DialId>,
+    pub(super) source: Source,
+    pub(super) local: IpAddr,
+    /// The key that the peer has proven.
+    pub(super) key: Option<PublicKey>,
+    /// When it was dialed or accepted.
+    pub(super) begun: Time,
+    /// When a byte came last.
+    pub(super) heard: Time,
+    /// When it was pinged last.
+    pub(super) pinged: Time,
+    pub(super) records: Records,
+    /// The port that the peer says it listens at; 0 before its hello.
+    pub(super) port: u16,
+    /// The run of the peer's program.
+    pub(super) run: u64,
+    /// Bytes of messages that the peer lets us have in flight.
+    pub(super) window: usize,
+    /// Our messages without a receipt, and their bytes.
+    pub(super) in_flight: VecDeque<(MessageId, usize)>,
+    /// The peer's messages without a receipt: those given to the handler.
+    pub(super) staged: VecDeque<(MessageId, usize)>,
+    /// Messages for which the handler had no room.
+    pub(super) held: Vec<Message>,
+    /// Why the peer ends it.
+    pub(super) bye: Option<ByeReason>,
+}
+
+impl Link {
+    pub(super) fn new(
+        dialed: Option<PeerAddr>,
+        dial: Option<DialId>,
+        source: Source,
+        local: IpAddr,
+        now: Time,
+    ) -> Self {
+        Self {
+            phase: Phase::Connecting,
+            dialed,
+            dial,
+            source,
+            local,
+            key: None,
+            begun: now,
+            heard: now,
+            pinged: now,
+            records: Records::new(),
+            port: 0,
+            run: 0,
+            window: 0,
+            in_flight: VecDeque::new(),
+            staged: VecDeque::new(),
+            held: Vec::new(),
+            bye: None,
+        }
+    }
+
+    /// Whether its keys are not proven and both hellos are not exchanged yet.
+    pub(super) fn is_opening(&self) -> bool {
+        matches!(self.phase, Phase::Connecting | Phase::Greeting | Phase::Challenging(..))
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
+    /// When something about it is due.
+    pub(super) fn due(&self) -> Time {
+        match &self.phase {
+            Phase::Connecting | Phase::Greeting => {
+                self.heard.plus(OPENING_SILENCE).min(self.begun.plus(OPEN_WITHIN))
+            }
+            Phase::Challenging(_, until) | Phase::Parting(until) => *until,
+            Phase::Open => self.next_ping().min(self.heard.plus(SILENCE)),
+        }
+    }
+
+    /// When it is pinged next: after a silence, and again while that lasts.
+    pub(super) fn next_ping(&self) -> Time {
+        self.heard.max(self.pinged).plus(PING_INTERVAL)
+    }
+
+    /// Returns whether a message of this many bytes fits the peer's window. One always may be in
+    /// flight.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        let used: usize = self.in_flight.iter().map(|(_, bytes)| bytes).sum();
+        self.in_flight.is_empty() || used + bytes <= self.window
+    }
+
+    /// Returns whether the peer keeps to `window`: beyond it, one message is in flight at most.
+    pub(super) fn keeps_window(&self, window: usize) -> bool {
+        let held = self.held.iter().map(|message| message.body.len());
+        let staged = self.staged.iter().map(|(_, bytes)| *bytes);
+        let count = self.held.len() + self.staged.len();
+        count <= 1 || held.chain(staged).sum::<usize>() <= window
+    }
+
+    /// Returns the next whole record.
+    ///
+    /// # Errors
+    /// If the bytes are not what the protocol allows; nothing more is read then.
+    pub(super) fn next_record(&mut self) -> Result<Option<Record>, ()> {
+        self.records.begin_turn();
+        self.records.next_record().map_err(|_| ())
+    }
+}

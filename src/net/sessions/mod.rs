@@ -1,0 +1,166 @@
+//! Sessions between p2p-chat peers: at most one for each pair of keys, full-duplex, regardless of
+//! which side dialed.
+//!
+//! [`Pool`] is I/O-free: bytes and the time go in; dials, bytes and closes come out. It knows who is
+//! connected, exchanges hellos, messages, receipts and pings, and decides which of two sessions
+//! stays. The event loop that owns the sockets and TLS drives it, and so does the simulator.
+//!
+//! Out of scope: which keys are welcome and what is sent, which [`SessionHandler`] decides.
+
+mod conn;
+mod dialing;
+mod event_loop;
+mod link;
+mod pool;
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::core::{JobId, RequestEnded};
+use crate::model::address::{PeerAddr, Source};
+use crate::model::key::PublicKey;
+use crate::model::message::MessageId;
+use crate::model::session::{ByeReason, Introduction, Message, RequestEnd};
+use crate::protocol::session::Hello;
+
+pub use event_loop::{Sessions, SessionsConfig};
+pub use pool::Pool;
+
+/// A peer is pinged after this long without a byte from it, and again after as long.
+pub const PING_INTERVAL: Duration = Duration::from_secs(15);
+
+/// A session ends after this long without a byte: three pings went unanswered.
+pub const SILENCE: Duration = Duration::from_secs(45);
+
+/// How long a connection may be silent before both sides have said hello.
+pub const OPENING_SILENCE: Duration = Duration::from_secs(15);
+
+/// How long the opening line, the handshake and both hellos may take together. A round trip of
+/// several seconds, or a line of 4 KB/s, needs most of it.
+pub const OPEN_WITHIN: Duration = Duration::from_secs(60);
+
+/// How far the dials to the addresses of one peer are apart (RFC 8305, section 5).
+pub const DIAL_SPACING: Duration = Duration::from_millis(250);
+
+/// Two sessions that each side dialed within this time are a simultaneous dial.
+pub const SIMULTANEOUS: Duration = Duration::from_secs(10);
+
+/// How long the older of two programs with one key has to answer a ping.
+pub const OLDER_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long a session may take to end after a goodbye, until everything sent before it has arrived.
+pub const PART_WITHIN: Duration = Duration::from_secs(5);
+
+/// Sessions that are kept at once. Each costs some 50 KB.
+pub const MAX_SESSIONS: usize = 512;
+
+/// Sessions with strangers among them.
+pub const MAX_STRANGER_SESSIONS: usize = 256;
+
+/// Sessions with strangers of one source prefix. Loopback has no such limit.
+pub const MAX_STRANGERS_OF_PREFIX: usize = 64;
+
+/// Connections that have not said hello yet, of all sources and of one. Loopback has no limit of its
+/// own.
+pub const MAX_OPENING: usize = 64;
+/// See [`MAX_OPENING`].
+pub const MAX_OPENING_OF_PREFIX: usize = 16;
+
+/// Bytes of messages without a receipt that we let a peer have in flight.
+pub const WINDOW_BYTES: u32 = 256 * 1024;
+
+/// A connection, dialed or accepted.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LinkId(pub u64);
+
+/// What the pool wants done with connections.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum LinkOutput {
+    /// Dial an address; it has to prove this key if there is one.
+    Dial(LinkId, PeerAddr, Option<PublicKey>),
+    /// Send these bytes.
+    Send(LinkId, Vec<u8>),
+    /// Send what is queued, then end the connection in good order. Bytes that arrive until then are
+    /// still passed on.
+    Finish(LinkId),
+    /// End the connection now.
+    Drop(LinkId),
+}
+
+/// A session in which both sides have said hello.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Opened {
+    /// The key that the peer has proven.
+    pub key: PublicKey,
+    /// What the peer says about itself.
+    pub hello: Introduction,
+    /// The address that was dialed; `None` if the peer dialed us.
+    pub dialed: Option<PeerAddr>,
+    /// Where the connection comes from.
+    pub source: Source,
+    /// The IP of ours that it uses.
+    pub local: IpAddr,
+    /// The request that it was dialed for.
+    pub job: Option<JobId>,
+}
+
+/// Decides about sessions and takes what arrives in them. Its methods do not block.
+pub trait SessionHandler {
+    /// Returns our hello for a peer at this IP. The pool fills in the lines, the run and the window.
+    fn hello(&mut self, to: IpAddr) -> Hello;
+
+    /// Handles a session that is open.
+    ///
+    /// # Errors
+    /// Why the peer is not welcome; the session ends with this reason.
+    fn session_up(&mut self, opened: Opened) -> Result<(), ByeReason>;
+
+    /// A request goes on in a session that is open already.
+    fn joined(&mut self, job: JobId, key: PublicKey, addr: PeerAddr);
+
+    /// Handles a ping or the answer to one.
+    fn session_alive(&mut self, key: PublicKey);
+
+    /// Takes messages, to report with [`Pool::stored`] which get receipts. Returns the messages if
+    /// there is no room for them now; they are offered again.
+    fn messages(
+        &mut self,
+        link: LinkId,
+        key: PublicKey,
+        source: Source,
+        messages: Vec<Message>,
+    ) -> Result<(), Vec<Message>>;
+
+    /// Handles receipts.
+    fn receipts(&mut self, key: PublicKey, ids: &[MessageId]);
+
+    /// Handles the end of a session: the peer's reason, or `None` if it broke.
+    fn session_down(&mut self, key: PublicKey, bye: Option<ByeReason>);
+
+    /// Handles the end of a request.
+    fn request_ended(&mut self, job: JobId, ended: RequestEnded);
+
+    /// The peer listens at these addresses from now on.
+    fn listens_at(&mut self, key: PublicKey, addrs: &[SocketAddr]);
+
+    /// Our key is also used by a program at this IP.
+    fn identity_in_use(&mut self, at: IpAddr);
+
+    /// Returns whether the user treats this key as a contact.
+    fn is_contact(&mut self, key: PublicKey) -> bool;
+}
+
+/// Why a dial did not lead to a session, how telling that is among several addresses of one peer.
+fn weight(end: &RequestEnd) -> u8 {
+    match end {
+        RequestEnd::WrongKey(_) => 5,
+        RequestEnd::NoSession => 4,
+        RequestEnd::NotSecure => 3,
+        RequestEnd::Ourselves => 2,
+        RequestEnd::Broken => 1,
+        // Of two addresses at which nothing listens, the first is the likelier one.
+        RequestEnd::Unreachable(_) | RequestEnd::Answered | RequestEnd::Bye(_) => 0,
+    }
+}

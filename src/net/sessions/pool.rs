@@ -1,0 +1,1000 @@
+//! The sessions, and the connections that become sessions.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::mem;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use super::dialing::{Dial, DialId, Pending};
+use super::link::{Link, Phase};
+use super::{
+    LinkId, LinkOutput, MAX_OPENING, MAX_OPENING_OF_PREFIX, MAX_SESSIONS, MAX_STRANGER_SESSIONS,
+    MAX_STRANGERS_OF_PREFIX, OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, SIMULTANEOUS, SessionHandler,
+    WINDOW_BYTES,
+};
+use crate::core::{JobId, RequestEnded, SessionRequest, Time};
+use crate::model::address::{PeerAddr, Source};
+use crate::model::key::PublicKey;
+use crate::model::message::{MessageId, SendError};
+use crate::model::session::{ByeReason, Message, Request, RequestEnd};
+use crate::protocol::session::opening::{DIAL_LINE, OK_LINE};
+use crate::net::introduction;
+use crate::protocol::session::{Hello, MAX_IDS, Record};
+
+/// The session with one key.
+#[derive(Debug)]
+struct Session {
+    link: LinkId,
+    /// Messages and a goodbye, in the order in which they were requested.
+    queue: VecDeque<Pending>,
+    /// Requests that wait for a pong.
+    pings: Vec<Pending>,
+}
+
+/// All sessions of this program.
+#[derive(Debug)]
+pub struct Pool {
+    own: PublicKey,
+    /// A random number that identifies this run.
+    run: u64,
+    links: BTreeMap<LinkId, Link>,
+    sessions: BTreeMap<PublicKey, Session>,
+    dials: BTreeMap<DialId, Dial>,
+    last_link: u64,
+    last_ping: u64,
+    outputs: Vec<LinkOutput>,
+    closing: bool,
+}
+
+impl Pool {
+    /// A pool without sessions. `run` is random.
+    pub fn new(own: PublicKey, run: u64) -> Self {
+        Self {
+            own,
+            run,
+            links: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            last_link: 0,
+            last_ping: 0,
+            outputs: Vec::new(),
+            closing: false,
+        }
+    }
+
+    /// Returns what to do with connections, in this order.
+    pub fn take_outputs(&mut self) -> Vec<LinkOutput> {
+        mem::take(&mut self.outputs)
+    }
+
+    /// Returns how many sessions are open.
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Returns whether no session is open.
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    /// Returns whether no connection is left.
+    pub fn is_idle(&self) -> bool {
+        self.links.is_empty() && self.dials.is_empty()
+    }
+
+    // ---- requests -------------------------------------------------------------------------------
+
+    /// Takes a request of the core.
+    pub fn request(&mut self, request: SessionRequest, now: Time, handler: &mut dyn SessionHandler) {
+        let pending = Pending::new(request);
+        if self.closing {
+            let end = RequestEnd::Unreachable(SendError::Cancelled);
+            return end_request(pending, None, end, handler);
+        }
+        let Some(key) = pending.request.expect.filter(|key| self.sessions.contains_key(key)) else {
+            return self.dial(pending, now, handler);
+        };
+        self.join(key, vec![pending], handler);
+        self.pump(key, now, handler);
+    }
+
+    /// Hands requests over to an open session.
+    fn join(&mut self, key: PublicKey, requests: Vec<Pending>, handler: &mut dyn SessionHandler) {
+        let Some(addr) = self.session_addr(key) else { return };
+        for pending in requests {
+            handler.joined(pending.request.job, key, addr);
+            let Some(session) = self.sessions.get_mut(&key) else { return };
+            match pending.request.say {
+                // Whether the peer is still there is what a ping shows.
+                Request::Open | Request::Ping => session.pings.push(pending),
+                Request::Messages(_) | Request::Bye => session.queue.push_back(pending),
+            }
+        }
+        self.send_pings(key);
+    }
+
+    /// Sends the pings that requests wait for.
+    fn send_pings(&mut self, key: PublicKey) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let link = session.link;
+        if !self.links.get(&link).is_some_and(Link::is_open) {
+            return;
+        }
+        let mut nonces = Vec::new();
+        for pending in session.pings.iter_mut().filter(|pending| pending.ping.is_none()) {
+            self.last_ping += 1;
+            pending.ping = Some(self.last_ping);
+            nonces.push(self.last_ping);
+        }
+        nonces.into_iter().for_each(|nonce| self.send(link, &Record::Ping(nonce)));
+    }
+
+    /// The address of the peer of an open session: where it was dialed, or where it comes from.
+    fn session_addr(&self, key: PublicKey) -> Option<PeerAddr> {
+        let link = self.links.get(&self.sessions.get(&key)?.link)?;
+        link.dialed.or_else(|| link.source.at(link.port))
+    }
+
+    /// Sends what the window of the peer allows.
+    fn pump(&mut self, key: PublicKey, now: Time, handler: &mut dyn SessionHandler) {
+        loop {
+            let Some(session) = self.sessions.get_mut(&key) else { return };
+            let link_id = session.link;
+            let Some(link) = self.links.get_mut(&link_id).filter(|link| link.is_open()) else { return };
+            // The first request that has something to send.
+            let unsent = session.queue.iter_mut().enumerate().find_map(|(at, pending)| {
+                match pending.request.say {
+                    Request::Bye => Some((at, None)),
+                    _ => pending.next_message().map(|next| (at, Some(next))),
+                }
+            });
+            let Some((at, next)) = unsent else { return };
+            let pending = &mut session.queue[at];
+            let Some(next) = next else {
+                // A goodbye waits for the receipts of the messages before it.
+                if at > 0 {
+                    return;
+                }
+                let done = session.queue.remove(at);
+                let addr = self.session_addr(key);
+                self.part_link(link_id, ByeReason::Leaves, now);
+                if let Some(pending) = done {
+                    end_request(pending, addr, RequestEnd::Answered, handler);
+                }
+                self.end_session(key, End::Ours, now, handler);
+                return;
+            };
+            let Request::Messages(messages) = &pending.request.say else { return };
+            let Some(message) = messages.get(next) else { return };
+            let bytes = message.body.len();
+            if !link.has_room(bytes) {
+                return;
+            }
+            let record = Record::Text {
+                id: message.id,
+                time: message.time,
+                again: message.again || next < pending.written,
+                body: Arc::clone(&message.body),
+            };
+            link.in_flight.push_back((message.id, bytes));
+            pending.next = next + 1;
+            self.send(link_id, &record);
+        }
+    }
+
+    // ---- dials ----------------------------------------------------------------------------------
+
+    /// Dials for a request, or adds it to the dials to the same peer.
+    fn dial(&mut self, pending: Pending, now: Time, handler: &mut dyn SessionHandler) {
+        let Some(first) = pending.request.addrs.first().copied() else {
+            let end = RequestEnd::Unreachable(SendError::NoRoute);
+            return end_request(pending, None, end, handler);
+        };
+        let expect = pending.request.expect;
+        let id = expect.map_or(DialId::Addr(first), DialId::Key);
+        let dial = self.dials.entry(id).or_insert_with(|| Dial::new(expect, now));
+        let dialed: Vec<PeerAddr> =
+            dial.links.iter().filter_map(|link| self.links.get(link)?.dialed).collect();
+        dial.add(pending, &dialed);
+        self.advance(id, now, handler);
+    }
+
+    /// Dials the addresses that are due, and ends the requests if all have failed.
+    fn advance(&mut self, id: DialId, now: Time, handler: &mut dyn SessionHandler) {
+        let Some(dial) = self.dials.get_mut(&id) else { return };
+        while let Some(addr) = dial.take_addr(now) {
+            self.last_link += 1;
+            let link = LinkId(self.last_link);
+            dial.links.push(link);
+            let local = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+            self.links.insert(link, Link::new(Some(addr), Some(id), addr.source(), local, now));
+            self.outputs.push(LinkOutput::Dial(link, addr, dial.expect));
+        }
+        if dial.is_over() && let Some(dial) = self.dials.remove(&id) {
+            let (addr, end) = match dial.worst() {
+                Some((addr, end)) => (Some(addr), end),
+                None => (None, RequestEnd::Unreachable(SendError::NoRoute)),
+            };
+            for pending in dial.requests {
+                end_request(pending, addr, end.clone(), handler);
+            }
+        }
+    }
+
+    /// The dial of a connection that did not become a session.
+    fn dial_failed(
+        &mut self,
+        id: LinkId,
+        link: &Link,
+        end: RequestEnd,
+        now: Time,
+        handler: &mut dyn SessionHandler,
+    ) {
+        let (Some(dial_id), Some(addr)) = (link.dial, link.dialed) else { return };
+        if let Some(dial) = self.dials.get_mut(&dial_id) {
+            dial.failed(id, addr, end, now);
+        }
+        self.advance(dial_id, now, handler);
+    }
+
+    // ---- connections ----------------------------------------------------------------------------
+
+    /// Takes a connection that was accepted and has brought the opening line. If too many have not
+    /// said hello yet, the oldest of the same source prefix or of all is dropped.
+    pub fn accepted(&mut self, source: Source, local: IpAddr, now: Time) -> LinkId {
+        let opening = |link: &Link| link.dialed.is_none() && link.is_opening();
+        let same = |link: &Link| link.source.share() == source.share();
+        let count = self.links.values().filter(|link| opening(link)).count();
+        let of_prefix = self.links.values().filter(|link| opening(link) && same(link)).count();
+        let too_many_of_prefix = of_prefix >= MAX_OPENING_OF_PREFIX && !source.ip().is_loopback();
+        if too_many_of_prefix || count >= MAX_OPENING {
+            let oldest = self.links.iter().filter(|(_, link)| opening(link));
+            let oldest = oldest.filter(|(_, link)| !too_many_of_prefix || same(link));
+            if let Some(id) = oldest.min_by_key(|(_, link)| link.begun).map(|(id, _)| *id) {
+                self.drop_link(id);
+            }
+        }
+        self.last_link += 1;
+        let id = LinkId(self.last_link);
+        self.links.insert(id, Link::new(None, None, source, local, now));
+        id
+    }
+
+    /// Bytes came on a connection, of whatever kind.
+    pub fn heard(&mut self, id: LinkId, now: Time) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.heard = now;
+        }
+    }
+
+    /// A connection is encrypted, and the peer has proven `key`. `local` is the IP of ours that it
+    /// uses.
+    pub fn link_up(
+        &mut self,
+        id: LinkId,
+        key: PublicKey,
+        local: IpAddr,
+        now: Time,
+        handler: &mut dyn SessionHandler,
+    ) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        (link.key, link.local, link.phase, link.heard) = (Some(key), local, Phase::Greeting, now);
+        if let (Some(addr), dial_id) = (link.dialed, link.dial) {
+            // The first address that proves the key is the one.
+            let others = match dial_id.and_then(|dial_id| self.dials.get_mut(&dial_id)) {
+                Some(dial) => {
+                    dial.addrs.clear();
+                    let others: Vec<LinkId> = dial.links.iter().copied().filter(|other| *other != id).collect();
+                    dial.links.retain(|other| *other == id);
+                    others
+                }
+                None => Vec::new(),
+            };
+            others.into_iter().for_each(|other| self.drop_link(other));
+            let hello = self.own_hello(addr.ip(), handler);
+            self.send(id, &Record::Hello(hello));
+        }
+    }
+
+    /// A connection was not made, or its handshake failed.
+    pub fn link_failed(&mut self, id: LinkId, end: RequestEnd, now: Time, handler: &mut dyn SessionHandler) {
+        if let Some(link) = self.links.remove(&id) {
+            self.dial_failed(id, &link, end, now, handler);
+        }
+    }
+
+    /// A connection has ended: in good order if it is `clean`, otherwise it broke.
+    pub fn link_ended(&mut self, id: LinkId, clean: bool, now: Time, handler: &mut dyn SessionHandler) {
+        let Some(link) = self.links.remove(&id) else { return };
+        let current = link.key.filter(|key| self.sessions.get(key).is_some_and(|s| s.link == id));
+        let bye = link.bye.or(clean.then_some(ByeReason::Idle));
+        match current {
+            Some(key) => {
+                let addr = link.dialed.or_else(|| link.source.at(link.port));
+                self.end_session(key, End::Theirs(bye, addr), now, handler);
+            }
+            None => {
+                let end = link.bye.map_or(RequestEnd::Broken, RequestEnd::Bye);
+                self.dial_failed(id, &link, end, now, handler);
+            }
+        }
+    }
+
+    /// Decrypted bytes came on a connection.
+    pub fn received(&mut self, id: LinkId, bytes: &[u8], now: Time, handler: &mut dyn SessionHandler) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.heard = now;
+        link.records.push(bytes);
+        loop {
+            let Some(link) = self.links.get_mut(&id) else { return };
+            match link.next_record() {
+                Ok(None) => break,
+                Ok(Some(record)) => self.take(id, record, now, handler),
+                Err(()) => {
+                    self.fault(id, RequestEnd::Broken, now, handler);
+                    break;
+                }
+            }
+        }
+        self.offer_held(id, handler);
+    }
+
+    /// The peer does not keep to the protocol.
+    fn fault(&mut self, id: LinkId, end: RequestEnd, now: Time, handler: &mut dyn SessionHandler) {
+        let Some(link) = self.links.get(&id) else { return };
+        let key = link.key.filter(|key| self.sessions.get(key).is_some_and(|s| s.link == id));
+        let addr = link.dialed.or_else(|| link.source.at(link.port));
+        if let (None, Some(link)) = (key, self.links.get_mut(&id)) {
+            let taken = (link.dial.take(), link.dialed);
+            if let (Some(dial_id), Some(addr)) = taken {
+                if let Some(dial) = self.dials.get_mut(&dial_id) {
+                    dial.failed(id, addr, end, now);
+                }
+                self.advance(dial_id, now, handler);
+            }
+        }
+        self.part_link(id, ByeReason::NotUnderstood, now);
+        if let Some(key) = key {
+            self.end_session(key, End::Theirs(None, addr), now, handler);
+        }
+    }
+
+    fn take(&mut self, id: LinkId, record: Record, now: Time, handler: &mut dyn SessionHandler) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let key = link.key;
+        match (&link.phase, record) {
+            (Phase::Greeting, Record::Hello(hello)) => self.greeted(id, hello, now, handler),
+            (Phase::Greeting, Record::Bye(reason)) => {
+                link.bye = Some(reason);
+                self.outputs.push(LinkOutput::Finish(id));
+                let link = self.links.remove(&id);
+                if let Some(link) = link {
+                    self.dial_failed(id, &link, RequestEnd::Bye(reason), now, handler);
+                }
+            }
+            (Phase::Open | Phase::Parting(_), Record::Text { id: message, time, again, body }) => {
+                link.held.push(Message { id: message, time, again, body });
+                let window = usize::try_from(WINDOW_BYTES).unwrap_or(usize::MAX);
+                if !link.keeps_window(window) {
+                    self.fault(id, RequestEnd::Broken, now, handler);
+                }
+            }
+            (Phase::Open | Phase::Parting(_), Record::Receipt(ids)) => {
+                if let Some(key) = key {
+                    self.receipted(id, key, &ids, now, handler);
+                }
+            }
+            (Phase::Open | Phase::Parting(_), Record::NotStored(ids, _)) => {
+                if let Some(key) = key {
+                    self.not_stored(id, key, &ids, now, handler);
+                }
+            }
+            (Phase::Open | Phase::Parting(_), Record::Ping(nonce)) => {
+                self.send(id, &Record::Pong(nonce));
+                if let Some(key) = key {
+                    handler.session_alive(key);
+                }
+            }
+            (Phase::Open | Phase::Parting(_), Record::Pong(nonce)) => {
+                if let Some(key) = key {
+                    self.ponged(id, key, nonce, handler);
+                }
+            }
+            (Phase::Open, Record::Bye(reason)) => {
+                link.bye = Some(reason);
+                self.outputs.push(LinkOutput::Finish(id));
+                self.said_bye(id, reason, now, handler);
+            }
+            (Phase::Parting(_), Record::Bye(reason)) => link.bye = Some(reason),
+            (Phase::Greeting | Phase::Open, Record::InUse(ip)) => handler.identity_in_use(ip),
+            (Phase::Open, Record::Addresses(addrs)) => {
+                if let Some(key) = key {
+                    handler.listens_at(key, &addrs);
+                }
+            }
+            (Phase::Parting(_), _) => {}
+            // A second hello, or something before the first.
+            _ => self.fault(id, RequestEnd::Broken, now, handler),
+        }
+    }
+
+    // ---- hellos ---------------------------------------------------------------------------------
+
+    fn own_hello(&self, to: IpAddr, handler: &mut dyn SessionHandler) -> Hello {
+        let hello = handler.hello(to);
+        Hello {
+            dialed: DIAL_LINE.to_vec(),
+            answered: OK_LINE.to_vec(),
+            run: self.run,
+            window: WINDOW_BYTES,
+            ..hello
+        }
+    }
+
+    /// The peer has said hello.
+    fn greeted(&mut self, id: LinkId, hello: Hello, now: Time, handler: &mut dyn SessionHandler) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(key) = link.key else { return };
+        if hello.dialed != DIAL_LINE || hello.answered != OK_LINE {
+            return self.fault(id, RequestEnd::NotSecure, now, handler);
+        }
+        if hello.probe {
+            return self.part_link(id, ByeReason::Idle, now);
+        }
+        (link.run, link.port) = (hello.run, hello.port);
+        link.window = usize::try_from(hello.window).unwrap_or(usize::MAX);
+        let old = self.sessions.get(&key).map(|session| session.link);
+        let old_run = old.and_then(|old| self.links.get(&old)).map(|old| old.run);
+        if let (Some(old), true) = (old, old_run.is_some_and(|run| run != hello.run)) {
+            // Two programs with one key, or a program that was started again: the older one answers
+            // a ping or is gone.
+            self.last_ping += 1;
+            self.send(old, &Record::Ping(self.last_ping));
+            if let Some(link) = self.links.get_mut(&id) {
+                link.phase = Phase::Challenging(Box::new(hello), now.plus(OLDER_ANSWERS_WITHIN));
+            }
+            return;
+        }
+        self.admit(id, key, &hello, now, handler);
+    }
+
+    /// Opens a session, unless the handler refuses or another one stays.
+    fn admit(&mut self, id: LinkId, key: PublicKey, hello: &Hello, now: Time, handler: &mut dyn SessionHandler) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let (dialed, source, local) = (link.dialed, link.source, link.local);
+        let dial_id = link.dial.take();
+        let dial = dial_id.and_then(|dial_id| self.dials.remove(&dial_id));
+        let mut requests = dial.map_or_else(VecDeque::new, |dial| dial.requests);
+        // A dial to the key that has not come as far is not needed any more.
+        if dial_id != Some(DialId::Key(key)) {
+            requests.extend(self.stop_dialing(key));
+        }
+        let job = requests.front().map(|pending| pending.request.job).filter(|_| dialed.is_some());
+        let opened = Opened { key, hello: introduction(hello), dialed, source, local, job };
+        if let Err(reason) = handler.session_up(opened) {
+            self.part_link(id, reason, now);
+            for pending in requests {
+                end_request(pending, dialed, RequestEnd::Broken, handler);
+            }
+            return;
+        }
+        if dialed.is_none() {
+            let hello = self.own_hello(source.ip(), handler);
+            self.send(id, &Record::Hello(hello));
+        }
+        if let Some(link) = self.links.get_mut(&id) {
+            link.phase = Phase::Open;
+        }
+        let old = self.sessions.get(&key).map(|session| session.link);
+        match old {
+            Some(old) if old != id && self.stays(old, id, key) => {
+                self.part_link(id, ByeReason::Replaced, now);
+            }
+            Some(old) => {
+                if old != id {
+                    self.part_link(old, ByeReason::Replaced, now);
+                }
+                self.moves_to(key, id);
+                self.send_pings(key);
+            }
+            None => {
+                let session = Session { link: id, queue: VecDeque::new(), pings: Vec::new() };
+                self.sessions.insert(key, session);
+                self.keep_limits(key, now, handler);
+            }
+        }
+        let (opens, others): (Vec<Pending>, Vec<Pending>) = requests
+            .into_iter()
+            .partition(|pending| matches!(pending.request.say, Request::Open | Request::Ping));
+        let addr = self.session_addr(key);
+        for pending in opens {
+            if Some(pending.request.job) != job
+                && let Some(addr) = addr
+            {
+                handler.joined(pending.request.job, key, addr);
+            }
+            // The hello has answered it.
+            end_request(pending, addr, RequestEnd::Answered, handler);
+        }
+        for pending in others {
+            if Some(pending.request.job) != job
+                && let Some(addr) = addr
+            {
+                handler.joined(pending.request.job, key, addr);
+            }
+            if let Some(session) = self.sessions.get_mut(&key) {
+                session.queue.push_back(pending);
+            }
+        }
+        self.pump(key, now, handler);
+    }
+
+    /// Another connection takes over a session. Messages without a receipt are sent again on it, in
+    /// their order and with the same ids.
+    fn moves_to(&mut self, key: PublicKey, link: LinkId) {
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.link = link;
+            session.queue.iter_mut().chain(&mut session.pings).for_each(Pending::restart);
+        }
+    }
+
+    /// Returns whether the older of two sessions of the same two programs stays.
+    fn stays(&self, old: LinkId, new: LinkId, key: PublicKey) -> bool {
+        let (Some(old), Some(new)) = (self.links.get(&old), self.links.get(&new)) else { return false };
+        let apart = new.begun.since(old.begun).max(old.begun.since(new.begun));
+        let each_side_dialed = old.dialed.is_some() != new.dialed.is_some();
+        let we_dialed_old = old.dialed.is_some();
+        let smaller_is_ours = self.own < key;
+        each_side_dialed && apart < SIMULTANEOUS && we_dialed_old == smaller_is_ours
+    }
+
+    /// Gives up dials to a key that have proven nothing yet, and returns their requests. Those that
+    /// have go on, because the peer may have opened a session on them.
+    fn stop_dialing(&mut self, key: PublicKey) -> VecDeque<Pending> {
+        let id = DialId::Key(key);
+        let Some(dial) = self.dials.get_mut(&id) else { return VecDeque::new() };
+        let requests = mem::take(&mut dial.requests);
+        dial.addrs.clear();
+        let links = mem::take(&mut dial.links);
+        let is_greeting =
+            |link: &LinkId| self.links.get(link).is_some_and(|link| link.phase == Phase::Greeting);
+        let (stay, go): (Vec<LinkId>, Vec<LinkId>) = links.into_iter().partition(is_greeting);
+        if stay.is_empty() {
+            self.dials.remove(&id);
+        } else if let Some(dial) = self.dials.get_mut(&id) {
+            dial.links = stay;
+        }
+        go.into_iter().for_each(|link| self.drop_link(link));
+        requests
+    }
+
+    /// Ends sessions beyond the limits, the idlest first: strangers before contacts.
+    fn keep_limits(&mut self, newest: PublicKey, now: Time, handler: &mut dyn SessionHandler) {
+        let mut all: Vec<(PublicKey, LinkId, Time, Source, bool)> = Vec::new();
+        if self.sessions.len() <= MAX_STRANGERS_OF_PREFIX.min(MAX_STRANGER_SESSIONS) {
+            return;
+        }
+        for (key, session) in &self.sessions {
+            let Some(link) = self.links.get(&session.link) else { continue };
+            all.push((*key, session.link, link.heard, link.source, handler.is_contact(*key)));
+        }
+        let prefix = all.iter().find(|(key, ..)| *key == newest).map(|(_, _, _, source, _)| source.share());
+        let strangers = all.iter().filter(|(.., is_contact)| !is_contact);
+        let of_prefix = strangers.clone().filter(|(_, _, _, source, _)| {
+            Some(source.share()) == prefix && !source.ip().is_loopback()
+        });
+        let is_stranger = all.iter().any(|(key, .., is_contact)| *key == newest && !is_contact);
+        let (of_prefix_count, strangers_count) = (of_prefix.clone().count(), strangers.clone().count());
+        let idlest = if is_stranger && of_prefix_count > MAX_STRANGERS_OF_PREFIX {
+            of_prefix.min_by_key(|(_, _, heard, ..)| *heard)
+        } else if strangers_count > MAX_STRANGER_SESSIONS {
+            strangers.min_by_key(|(_, _, heard, ..)| *heard)
+        } else if all.len() > MAX_SESSIONS {
+            strangers
+                .min_by_key(|(_, _, heard, ..)| *heard)
+                .or_else(|| all.iter().min_by_key(|(_, _, heard, ..)| *heard))
+        } else {
+            None
+        };
+        if let Some((key, link, ..)) = idlest.copied() {
+            self.part_link(link, ByeReason::Idle, now);
+            self.end_session(key, End::Ours, now, handler);
+        }
+    }
+
+    // ---- messages and receipts ------------------------------------------------------------------
+
+    /// Offers the messages that were received to the handler.
+    fn offer_held(&mut self, id: LinkId, handler: &mut dyn SessionHandler) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let (Some(key), source) = (link.key, link.source) else { return };
+        let messages = mem::take(&mut link.held);
+        if messages.is_empty() {
+            return;
+        }
+        let sizes: Vec<(MessageId, usize)> =
+            messages.iter().map(|message| (message.id, message.body.len())).collect();
+        // First, for the handler may have stored them when it returns.
+        link.staged.extend(sizes.iter().copied());
+        if let Err(messages) = handler.messages(id, key, source, messages)
+            && let Some(link) = self.links.get_mut(&id)
+        {
+            link.staged.truncate(link.staged.len().saturating_sub(sizes.len()));
+            link.held = messages;
+        }
+    }
+
+    /// The handler has dealt with messages of a connection: those of `receipts` are stored, the
+    /// others are not and may be sent again after a while.
+    pub fn stored(&mut self, id: LinkId, receipts: &[MessageId], others: &[MessageId], retry_after: u32) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.staged.retain(|(staged, _)| !receipts.contains(staged) && !others.contains(staged));
+        for ids in receipts.chunks(MAX_IDS) {
+            self.send(id, &Record::Receipt(ids.to_vec()));
+        }
+        for ids in others.chunks(MAX_IDS) {
+            self.send(id, &Record::NotStored(ids.to_vec(), retry_after));
+        }
+    }
+
+    fn receipted(
+        &mut self,
+        id: LinkId,
+        key: PublicKey,
+        ids: &[MessageId],
+        now: Time,
+        handler: &mut dyn SessionHandler,
+    ) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.in_flight.retain(|(sent, _)| !ids.contains(sent));
+        }
+        handler.receipts(key, ids);
+        if let Some(session) = self.sessions.get_mut(&key) {
+            for receipt in ids {
+                let _ = session.queue.iter_mut().any(|pending| pending.receipt(*receipt));
+            }
+        }
+        self.end_receipted(key, handler);
+        self.pump(key, now, handler);
+    }
+
+    /// Ends the requests whose messages all have receipts.
+    fn end_receipted(&mut self, key: PublicKey, handler: &mut dyn SessionHandler) {
+        let addr = self.session_addr(key);
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let is_done =
+            |pending: &Pending| matches!(pending.request.say, Request::Messages(_)) && pending.is_receipted();
+        let mut done = Vec::new();
+        let mut at = 0;
+        while at < session.queue.len() {
+            if is_done(&session.queue[at]) {
+                done.extend(session.queue.remove(at));
+            } else {
+                at += 1;
+            }
+        }
+        for pending in done {
+            end_request(pending, addr, RequestEnd::Answered, handler);
+        }
+    }
+
+    /// The peer could not store these messages. Their requests end; the outbox tries again later.
+    fn not_stored(
+        &mut self,
+        id: LinkId,
+        key: PublicKey,
+        ids: &[MessageId],
+        now: Time,
+        handler: &mut dyn SessionHandler,
+    ) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.in_flight.retain(|(sent, _)| !ids.contains(sent));
+        }
+        let addr = self.session_addr(key);
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let has_one = |pending: &Pending| match &pending.request.say {
+            Request::Messages(messages) => messages.iter().any(|message| ids.contains(&message.id)),
+            _ => false,
+        };
+        let queue = mem::take(&mut session.queue);
+        let (ended, rest): (VecDeque<Pending>, VecDeque<Pending>) = queue.into_iter().partition(has_one);
+        session.queue = rest;
+        for pending in ended {
+            end_request(pending, addr, RequestEnd::Bye(ByeReason::NoRoom), handler);
+        }
+        self.pump(key, now, handler);
+    }
+
+    fn ponged(&mut self, id: LinkId, key: PublicKey, nonce: u64, handler: &mut dyn SessionHandler) {
+        handler.session_alive(key);
+        let addr = self.session_addr(key);
+        if let Some(session) = self.sessions.get_mut(&key) {
+            let pings = mem::take(&mut session.pings);
+            let (answered, rest): (Vec<Pending>, Vec<Pending>) =
+                pings.into_iter().partition(|pending| pending.ping == Some(nonce));
+            session.pings = rest;
+            for pending in answered {
+                end_request(pending, addr, RequestEnd::Answered, handler);
+            }
+        }
+        // The older program with this key is there, so the newer one is not let in.
+        if self.sessions.get(&key).is_some_and(|session| session.link == id) {
+            self.refuse_challengers(id, key, handler);
+        }
+    }
+
+    fn refuse_challengers(&mut self, old: LinkId, key: PublicKey, handler: &mut dyn SessionHandler) {
+        let challengers: Vec<(LinkId, Source)> = self
+            .links
+            .iter()
+            .filter(|(_, link)| link.key == Some(key) && matches!(link.phase, Phase::Challenging(..)))
+            .map(|(id, link)| (*id, link.source))
+            .collect();
+        for (id, source) in challengers {
+            self.send(old, &Record::InUse(source.ip()));
+            if let Some(ip) = self.links.get(&old).map(|link| link.source.ip()) {
+                self.send(id, &Record::InUse(ip));
+            }
+            self.send(id, &Record::Bye(ByeReason::InUse));
+            let dial = self.links.get_mut(&id).and_then(|link| link.dial.take());
+            if let Some(dial) = dial.and_then(|dial| self.dials.remove(&dial)) {
+                self.join(key, dial.requests.into(), handler);
+            }
+            self.finish(id);
+        }
+    }
+
+    // ---- ends -----------------------------------------------------------------------------------
+
+    /// The peer of an open session has said goodbye.
+    fn said_bye(&mut self, id: LinkId, reason: ByeReason, now: Time, handler: &mut dyn SessionHandler) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.phase = Phase::Parting(now.plus(PART_WITHIN));
+        let (key, addr) = (link.key, link.dialed.or_else(|| link.source.at(link.port)));
+        let current = key.filter(|key| self.sessions.get(key).is_some_and(|session| session.link == id));
+        let Some(key) = current else { return };
+        // The peer has opened another session, in which its hello has not arrived yet.
+        let is_next = |link: &Link| link.key == Some(key) && link.phase == Phase::Greeting;
+        let next = self.links.iter().find(|(_, link)| is_next(link)).map(|(id, _)| *id);
+        match next.filter(|_| reason == ByeReason::Replaced) {
+            Some(next) => self.moves_to(key, next),
+            None => self.end_session(key, End::Theirs(Some(reason), addr), now, handler),
+        }
+    }
+
+    /// A session is over. Its requests are tried once more in a new one, if that may help.
+    fn end_session(&mut self, key: PublicKey, end: End, now: Time, handler: &mut dyn SessionHandler) {
+        let Some(Session { queue, pings, .. }) = self.sessions.remove(&key) else { return };
+        let requests: Vec<Pending> = pings.into_iter().chain(queue).collect();
+        let (bye, addr) = match end {
+            End::Ours => (Some(ByeReason::Idle), None),
+            End::Theirs(bye, addr) => {
+                handler.session_down(key, bye);
+                (bye, addr)
+            }
+        };
+        let may_help = matches!(bye, None | Some(ByeReason::Idle | ByeReason::Replaced));
+        for mut pending in requests {
+            if may_help && !pending.is_retry && !pending.request.addrs.is_empty() && !self.closing {
+                pending.restart();
+                pending.is_retry = true;
+                self.dial(pending, now, handler);
+            } else {
+                let end = bye.map_or(RequestEnd::Broken, RequestEnd::Bye);
+                end_request(pending, addr, end, handler);
+            }
+        }
+        // A program that was started again waits for its former session to end.
+        let waiting: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(_, link)| link.key == Some(key) && matches!(link.phase, Phase::Challenging(..)))
+            .map(|(id, _)| *id)
+            .collect();
+        waiting.into_iter().for_each(|id| self.older_is_gone(id, now, handler));
+    }
+
+    fn older_is_gone(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let (Some(key), Phase::Challenging(hello, _)) =
+            (link.key, mem::replace(&mut link.phase, Phase::Greeting))
+        else {
+            return;
+        };
+        self.admit(id, key, &hello, now, handler);
+    }
+
+    /// Ends the session with a key, for this reason.
+    pub fn part(&mut self, key: PublicKey, reason: ByeReason, now: Time, handler: &mut dyn SessionHandler) {
+        if let Some(link) = self.sessions.get(&key).map(|session| session.link) {
+            self.part_link(link, reason, now);
+            self.end_session(key, End::Ours, now, handler);
+        }
+    }
+
+    /// Ends all sessions, and takes no more requests.
+    pub fn close(&mut self, now: Time, handler: &mut dyn SessionHandler) {
+        self.closing = true;
+        let keys: Vec<PublicKey> = self.sessions.keys().copied().collect();
+        for key in keys {
+            self.part(key, ByeReason::Idle, now, handler);
+        }
+        for (_, dial) in mem::take(&mut self.dials) {
+            for pending in dial.requests {
+                end_request(pending, None, RequestEnd::Unreachable(SendError::Cancelled), handler);
+            }
+        }
+        let opening: Vec<LinkId> =
+            self.links.iter().filter(|(_, link)| link.is_opening()).map(|(id, _)| *id).collect();
+        opening.into_iter().for_each(|id| self.drop_link(id));
+    }
+
+    /// Says bye on a connection. What the peer sent before it reads that is still taken.
+    fn part_link(&mut self, id: LinkId, reason: ByeReason, now: Time) {
+        self.send(id, &Record::Bye(reason));
+        self.outputs.push(LinkOutput::Finish(id));
+        if let Some(link) = self.links.get_mut(&id) {
+            link.phase = Phase::Parting(now.plus(PART_WITHIN));
+        }
+    }
+
+    /// Ends a connection of which nothing more is taken.
+    fn finish(&mut self, id: LinkId) {
+        self.outputs.push(LinkOutput::Finish(id));
+        self.links.remove(&id);
+    }
+
+    fn drop_link(&mut self, id: LinkId) {
+        if self.links.remove(&id).is_some() {
+            self.outputs.push(LinkOutput::Drop(id));
+        }
+    }
+
+    fn send(&mut self, id: LinkId, record: &Record) {
+        if !self.links.contains_key(&id) {
+            return;
+        }
+        match self.outputs.last_mut() {
+            // Records that follow each other go out together.
+            Some(LinkOutput::Send(last, bytes)) if *last == id => record.encode_into(bytes),
+            _ => self.outputs.push(LinkOutput::Send(id, record.encode())),
+        }
+    }
+
+    // ---- time -----------------------------------------------------------------------------------
+
+    /// Returns when [`Pool::tick`] has something to do, if nothing else happens before.
+    pub fn next_wake(&self) -> Option<Time> {
+        let links = self.links.values().map(Link::due);
+        let dials = self.dials.values().filter(|dial| !dial.addrs.is_empty()).map(|dial| dial.next);
+        let dialing = self.dials.values().flat_map(|dial| &dial.requests);
+        let open = self.sessions.values().flat_map(|session| session.queue.iter().chain(&session.pings));
+        let deadlines = dialing.chain(open).filter_map(|pending| pending.request.deadline);
+        links.chain(dials).chain(deadlines).min()
+    }
+
+    /// Does what has become due.
+    pub fn tick(&mut self, now: Time, handler: &mut dyn SessionHandler) {
+        let due: Vec<LinkId> =
+            self.links.iter().filter(|(_, link)| link.due() <= now).map(|(id, _)| *id).collect();
+        for id in due {
+            self.link_due(id, now, handler);
+        }
+        let dials: Vec<DialId> = self.dials.keys().copied().collect();
+        for id in dials {
+            self.advance(id, now, handler);
+        }
+        self.end_late(now, handler);
+    }
+
+    fn link_due(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        match link.phase {
+            Phase::Connecting | Phase::Greeting => {
+                let end = if link.phase == Phase::Connecting {
+                    RequestEnd::Unreachable(SendError::TimedOut)
+                } else {
+                    RequestEnd::Broken
+                };
+                if let Some(link) = self.links.remove(&id) {
+                    self.outputs.push(LinkOutput::Drop(id));
+                    self.dial_failed(id, &link, end, now, handler);
+                }
+            }
+            Phase::Challenging(..) => {
+                // The older program does not answer.
+                let key = link.key;
+                if let Some((key, old)) =
+                    key.and_then(|key| Some((key, self.sessions.get(&key)?.link)))
+                {
+                    self.drop_link(old);
+                    self.end_session(key, End::Theirs(None, None), now, handler);
+                } else {
+                    self.older_is_gone(id, now, handler);
+                }
+            }
+            Phase::Parting(_) => self.drop_link(id),
+            Phase::Open if now.since(link.heard) >= super::SILENCE => {
+                self.outputs.push(LinkOutput::Drop(id));
+                self.link_ended(id, false, now, handler);
+            }
+            Phase::Open => {
+                link.pinged = now;
+                self.last_ping += 1;
+                self.send(id, &Record::Ping(self.last_ping));
+            }
+        }
+    }
+
+    /// Ends the requests whose time is over.
+    fn end_late(&mut self, now: Time, handler: &mut dyn SessionHandler) {
+        let mut late: Vec<(Pending, Option<PeerAddr>, RequestEnd)> = Vec::new();
+        for dial in self.dials.values_mut() {
+            let (addr, end) = match dial.worst() {
+                Some((addr, end)) => (Some(addr), end),
+                None => (None, RequestEnd::Unreachable(SendError::TimedOut)),
+            };
+            let requests = mem::take(&mut dial.requests);
+            let (over, rest): (VecDeque<Pending>, VecDeque<Pending>) =
+                requests.into_iter().partition(|pending| pending.is_late(now));
+            dial.requests = rest;
+            late.extend(over.into_iter().map(|pending| (pending, addr, end.clone())));
+        }
+        let keys: Vec<PublicKey> = self.sessions.keys().copied().collect();
+        for key in keys {
+            let addr = self.session_addr(key);
+            let Some(session) = self.sessions.get_mut(&key) else { continue };
+            let queue = mem::take(&mut session.queue);
+            let (over, rest): (VecDeque<Pending>, VecDeque<Pending>) =
+                queue.into_iter().partition(|pending| pending.is_late(now));
+            session.queue = rest;
+            let pings = mem::take(&mut session.pings);
+            let (unanswered, waiting): (Vec<Pending>, Vec<Pending>) =
+                pings.into_iter().partition(|pending| pending.is_late(now));
+            session.pings = waiting;
+            late.extend(over.into_iter().chain(unanswered).map(|pending| (pending, addr, RequestEnd::Broken)));
+        }
+        // A dial for which no request is left ends, unless a peer has proven its key already.
+        for (pending, addr, end) in late {
+            end_request(pending, addr, end, handler);
+        }
+        let idle: Vec<DialId> =
+            self.dials.iter().filter(|(_, dial)| dial.requests.is_empty()).map(|(id, _)| *id).collect();
+        for id in idle {
+            let links = self.dials.get(&id).map_or_else(Vec::new, |dial| dial.links.clone());
+            let is_connecting =
+                |link: &LinkId| self.links.get(link).is_some_and(|link| link.phase == Phase::Connecting);
+            if links.iter().all(is_connecting) {
+                self.dials.remove(&id);
+                links.into_iter().for_each(|link| self.drop_link(link));
+            }
+        }
+    }
+
+    /// Offers messages again for which the handler had no room. Call it when it has some.
+    pub fn resume(&mut self, handler: &mut dyn SessionHandler) {
+        let held: Vec<LinkId> =
+            self.links.iter().filter(|(_, link)| !link.held.is_empty()).map(|(id, _)| *id).collect();
+        held.into_iter().for_each(|id| self.offer_held(id, handler));
+    }
+
+    /// Returns whether messages wait for room.
+    pub fn is_held(&self) -> bool {
+        self.links.values().any(|link| !link.held.is_empty())
+    }
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    /// We have ended it, and the handler knows.
+    Ours,
+    /// The peer has, for this reason, or it broke.
+    Theirs(Option<ByeReason>, Option<PeerAddr>),
+}
+
+fn end_request(pending: Pending, addr: Option<PeerAddr>, end: RequestEnd, handler: &mut dyn SessionHandler) {
+    let written = pending.written();
+    let job: JobId = pending.request.job;
+    handler.request_ended(job, RequestEnded { addr, written, end });
+}

@@ -1,0 +1,637 @@
+//! Two or more pools on a network in memory.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use super::*;
+use crate::core::{SessionRequest, Time};
+use crate::model::key::KEY_BYTES;
+use crate::model::message::SendError;
+use crate::model::name::PeerName;
+use crate::model::session::Request;
+
+/// What a handler was told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Told {
+    Up(PublicKey),
+    Joined(JobId),
+    Messages(Vec<u8>),
+    Receipts(Vec<u8>),
+    Down(Option<ByeReason>),
+    Ended(JobId, usize, RequestEnd),
+    InUse(IpAddr),
+}
+
+/// Accepts every key and stores every message.
+#[derive(Default)]
+struct Recorder {
+    port: u16,
+    told: Vec<Told>,
+    refuses: Option<ByeReason>,
+    is_full: bool,
+    keeps_receipts: bool,
+    to_store: Vec<(LinkId, Vec<MessageId>)>,
+    contacts: Vec<PublicKey>,
+}
+
+impl SessionHandler for Recorder {
+    fn hello(&mut self, _: IpAddr) -> Hello {
+        Hello {
+            dialed: Vec::new(),
+            answered: Vec::new(),
+            name: PeerName::new("Peer"),
+            port: self.port,
+            version: "0".into(),
+            features: Vec::new(),
+            addresses: Vec::new(),
+            run: 0,
+            window: 0,
+            probe: false,
+        }
+    }
+
+    fn session_up(&mut self, opened: Opened) -> Result<(), ByeReason> {
+        self.refuses.map_or(Ok(()), Err)?;
+        self.told.push(Told::Up(opened.key));
+        Ok(())
+    }
+
+    fn joined(&mut self, job: JobId, _: PublicKey, _: PeerAddr) {
+        self.told.push(Told::Joined(job));
+    }
+
+    fn session_alive(&mut self, _: PublicKey) {}
+
+    fn messages(
+        &mut self,
+        link: LinkId,
+        _: PublicKey,
+        _: Source,
+        messages: Vec<Message>,
+    ) -> Result<(), Vec<Message>> {
+        if self.is_full {
+            return Err(messages);
+        }
+        self.told.push(Told::Messages(messages.iter().map(|message| message.id.as_bytes()[0]).collect()));
+        self.to_store.push((link, messages.iter().map(|message| message.id).collect()));
+        Ok(())
+    }
+
+    fn receipts(&mut self, _: PublicKey, ids: &[MessageId]) {
+        self.told.push(Told::Receipts(ids.iter().map(|id| id.as_bytes()[0]).collect()));
+    }
+
+    fn session_down(&mut self, _: PublicKey, bye: Option<ByeReason>) {
+        self.told.push(Told::Down(bye));
+    }
+
+    fn request_ended(&mut self, job: JobId, ended: RequestEnded) {
+        self.told.push(Told::Ended(job, ended.written, ended.end));
+    }
+
+    fn listens_at(&mut self, _: PublicKey, _: &[SocketAddr]) {}
+
+    fn identity_in_use(&mut self, at: IpAddr) {
+        self.told.push(Told::InUse(at));
+    }
+
+    fn is_contact(&mut self, key: PublicKey) -> bool {
+        self.contacts.contains(&key)
+    }
+}
+
+/// One program on the network.
+struct Program {
+    key: PublicKey,
+    ip: Ipv4Addr,
+    pool: Pool,
+    handler: Recorder,
+}
+
+/// Something on its way.
+enum Packet {
+    Up,
+    Bytes(Vec<u8>),
+    End { clean: bool },
+}
+
+/// A network on which everything arrives at once and in order, unless a link is cut.
+#[derive(Default)]
+struct Net {
+    programs: Vec<Program>,
+    now: Duration,
+    /// The two ends of each connection.
+    ends: BTreeMap<(usize, LinkId), (usize, LinkId)>,
+    packets: VecDeque<((usize, LinkId), Packet)>,
+    /// Addresses that never answer.
+    silent: Vec<PeerAddr>,
+    /// Connections on which nothing arrives any more.
+    is_cut: bool,
+    dials: Vec<(Duration, PeerAddr)>,
+}
+
+fn key(number: u8) -> PublicKey {
+    PublicKey::new([number; KEY_BYTES])
+}
+
+fn id(number: u8) -> MessageId {
+    MessageId::new([number; 16])
+}
+
+fn messages(numbers: impl IntoIterator<Item = u8>) -> Request {
+    let message =
+        |number| Message { id: id(number), time: 0, again: false, body: format!("message {number}").into() };
+    Request::Messages(numbers.into_iter().map(message).collect())
+}
+
+impl Net {
+    /// Programs with the keys 1, 2, ...
+    fn of(count: u8) -> Self {
+        let mut net = Self::default();
+        for number in 1..=count {
+            net.add(number, u64::from(number));
+        }
+        net
+    }
+
+    /// Adds a program with this key, and returns its index.
+    fn add(&mut self, number: u8, run: u64) -> usize {
+        let at = self.programs.len();
+        let ip = Ipv4Addr::new(127, 0, 0, u8::try_from(at + 1).unwrap());
+        let handler = Recorder { port: 5000, ..Recorder::default() };
+        let pool = Pool::new(key(number), run);
+        self.programs.push(Program { key: key(number), ip, pool, handler });
+        at
+    }
+
+    fn addr(&self, at: usize) -> PeerAddr {
+        PeerAddr::new(self.programs[at].ip, 5000).unwrap()
+    }
+
+    fn time(&self) -> Time {
+        Time::at(self.now)
+    }
+
+    fn request(&mut self, at: usize, job: u64, to: usize, say: Request) {
+        let (addrs, expect) = (vec![self.addr(to)], Some(self.programs[to].key));
+        self.request_at(at, SessionRequest { job: JobId(job), addrs, expect, say, deadline: None });
+    }
+
+    fn request_at(&mut self, at: usize, request: SessionRequest) {
+        let now = self.time();
+        let program = &mut self.programs[at];
+        program.pool.request(request, now, &mut program.handler);
+    }
+
+    /// Delivers everything that is on its way.
+    fn settle(&mut self) {
+        loop {
+            while (0..self.programs.len()).any(|at| self.apply(at)) {}
+            let Some(((at, link), packet)) = self.packets.pop_front() else {
+                let stored: Vec<(usize, LinkId, Vec<MessageId>)> = self
+                    .programs
+                    .iter_mut()
+                    .enumerate()
+                    .filter(|(_, program)| !program.handler.keeps_receipts)
+                    .flat_map(|(at, program)| {
+                        program.handler.to_store.drain(..).map(move |(link, ids)| (at, link, ids)).collect::<Vec<_>>()
+                    })
+                    .collect();
+                if stored.is_empty() {
+                    return;
+                }
+                for (at, link, ids) in stored {
+                    self.programs[at].pool.stored(link, &ids, &[], 0);
+                }
+                continue;
+            };
+            let now = self.time();
+            let peer = self.ends.get(&(at, link)).copied();
+            let peer_key = peer.map(|(peer, _)| self.programs[peer].key);
+            let Program { pool, handler, ip, .. } = &mut self.programs[at];
+            pool.heard(link, now);
+            match packet {
+                Packet::Up => {
+                    if let Some(key) = peer_key {
+                        pool.link_up(link, key, (*ip).into(), now, handler);
+                    }
+                }
+                Packet::Bytes(bytes) => pool.received(link, &bytes, now, handler),
+                Packet::End { clean } => {
+                    pool.link_ended(link, clean, now, handler);
+                    self.ends.remove(&(at, link));
+                }
+            }
+        }
+    }
+
+    /// Does what a pool wants. Returns whether that was anything.
+    fn apply(&mut self, at: usize) -> bool {
+        let outputs = self.programs[at].pool.take_outputs();
+        let is_anything = !outputs.is_empty();
+        for output in outputs {
+            match output {
+                LinkOutput::Dial(link, addr, expect) => self.dial(at, link, addr, expect),
+                LinkOutput::Send(link, bytes) => self.carry(at, link, Packet::Bytes(bytes)),
+                LinkOutput::Finish(link) => self.carry(at, link, Packet::End { clean: true }),
+                LinkOutput::Drop(link) => {
+                    self.carry(at, link, Packet::End { clean: false });
+                    self.ends.remove(&(at, link));
+                }
+            }
+        }
+        is_anything
+    }
+
+    fn carry(&mut self, at: usize, link: LinkId, packet: Packet) {
+        if let Some(end) = self.ends.get(&(at, link)).filter(|_| !self.is_cut) {
+            self.packets.push_back((*end, packet));
+        }
+    }
+
+    fn dial(&mut self, at: usize, link: LinkId, addr: PeerAddr, expect: Option<PublicKey>) {
+        let now = self.time();
+        self.dials.push((self.now, addr));
+        if self.silent.contains(&addr) {
+            return;
+        }
+        let to = self.programs.iter().position(|program| program.ip == addr.ip() && addr.port() == 5000);
+        let own = self.programs[at].key;
+        let end = match to {
+            None => Some(RequestEnd::Unreachable(SendError::Refused)),
+            Some(to) if self.programs[to].key == own => Some(RequestEnd::Ourselves),
+            Some(to) => {
+                let offered = self.programs[to].key;
+                expect.filter(|expect| *expect != offered).map(|_| RequestEnd::WrongKey(offered))
+            }
+        };
+        if let Some(end) = end {
+            let Program { pool, handler, .. } = &mut self.programs[at];
+            return pool.link_failed(link, end, now, handler);
+        }
+        let to = to.expect("a program");
+        let (source, local) = (Source::from(self.programs[at].ip), self.programs[to].ip.into());
+        let other = self.programs[to].pool.accepted(source, local, now);
+        self.ends.insert((at, link), (to, other));
+        self.ends.insert((to, other), (at, link));
+        self.packets.push_back(((at, link), Packet::Up));
+        self.packets.push_back(((to, other), Packet::Up));
+    }
+
+    /// Lets this much time pass.
+    fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        loop {
+            self.settle();
+            let wakes = self.programs.iter().filter_map(|program| program.pool.next_wake()).min();
+            match wakes.map(Time::since_start).filter(|wake| *wake <= until) {
+                Some(wake) => self.now = self.now.max(wake),
+                None => break,
+            }
+            let now = self.time();
+            for program in &mut self.programs {
+                program.pool.tick(now, &mut program.handler);
+            }
+        }
+        self.now = until;
+    }
+
+    fn told(&mut self, at: usize) -> Vec<Told> {
+        std::mem::take(&mut self.programs[at].handler.told)
+    }
+
+    fn sessions(&self) -> Vec<usize> {
+        self.programs.iter().map(|program| program.pool.len()).collect()
+    }
+}
+
+const ANSWERED: RequestEnd = RequestEnd::Answered;
+
+#[test]
+fn messages_flow_both_ways_in_one_session() {
+    let mut net = Net::of(2);
+    net.request(0, 1, 1, messages([1, 2]));
+    net.settle();
+    assert_eq!(
+        net.told(0),
+        [Told::Up(key(2)), Told::Receipts(vec![1, 2]), Told::Ended(JobId(1), 0, ANSWERED)]
+    );
+    assert_eq!(net.told(1), [Told::Up(key(1)), Told::Messages(vec![1, 2])]);
+    net.request(1, 1, 0, messages([3]));
+    net.settle();
+    assert_eq!(net.told(0), [Told::Messages(vec![3])]);
+    assert_eq!(net.dials.len(), 1, "the answer takes the session that stands");
+    assert_eq!(net.sessions(), [1, 1]);
+}
+
+#[test]
+fn simultaneous_dials_leave_the_session_of_the_smaller_key() {
+    let mut net = Net::of(2);
+    net.request(0, 1, 1, messages([1]));
+    net.request(1, 1, 0, messages([2]));
+    net.settle();
+    assert_eq!((net.dials.len(), net.sessions()), (2, vec![1, 1]));
+    for (at, received) in [(0, 2), (1, 1)] {
+        let told = net.told(at);
+        assert!(told.contains(&Told::Messages(vec![received])), "{told:?}");
+        assert!(told.contains(&Told::Ended(JobId(1), 0, ANSWERED)), "{told:?}");
+        assert!(!told.iter().any(|told| matches!(told, Told::Down(_))), "{told:?}");
+    }
+    net.pass(Duration::from_secs(60));
+    assert_eq!(net.ends.len(), 2, "one connection is left");
+}
+
+#[test]
+fn newer_session_of_the_same_run_replaces_the_older() {
+    let mut net = Net::of(2);
+    net.request(0, 1, 1, Request::Open);
+    net.settle();
+    net.told(0);
+    net.pass(Duration::from_secs(11));
+    let addrs = vec![net.addr(1)];
+    let request = SessionRequest { job: JobId(2), addrs, expect: None, say: Request::Open, deadline: None };
+    net.request_at(0, request);
+    net.settle();
+    assert_eq!(net.told(0), [Told::Up(key(2)), Told::Ended(JobId(2), 0, ANSWERED)]);
+    assert_eq!(net.sessions(), [1, 1]);
+    net.pass(Duration::from_secs(10));
+    assert_eq!(net.ends.len(), 2);
+    assert!(!net.told(1).iter().any(|told| matches!(told, Told::Down(_))));
+}
+
+#[test]
+fn unreceipted_messages_are_sent_again_in_the_new_session() {
+    let mut net = Net::of(2);
+    net.programs[1].handler.keeps_receipts = true;
+    net.request(0, 1, 1, messages([1, 2, 3]));
+    net.settle();
+    assert_eq!(net.told(1), [Told::Up(key(1)), Told::Messages(vec![1, 2, 3])]);
+    net.pass(Duration::from_secs(11));
+    let addrs = vec![net.addr(1)];
+    let request = SessionRequest { job: JobId(2), addrs, expect: None, say: Request::Open, deadline: None };
+    net.request_at(0, request);
+    net.settle();
+    assert!(net.told(1).contains(&Told::Messages(vec![1, 2, 3])), "in their order, with the same ids");
+}
+
+#[test]
+fn second_program_with_a_key_is_refused_while_the_first_answers() {
+    let mut net = Net::of(2);
+    net.request(0, 1, 1, Request::Open);
+    net.settle();
+    let twin = net.add(1, 77);
+    net.told(0);
+    net.request(twin, 1, 1, messages([9]));
+    net.pass(Duration::from_secs(1));
+    let told = net.told(twin);
+    assert!(told.contains(&Told::InUse(net.programs[0].ip.into())), "{told:?}");
+    assert!(told.contains(&Told::Ended(JobId(1), 0, RequestEnd::Bye(ByeReason::InUse))), "{told:?}");
+    assert_eq!(net.told(0), [Told::InUse(net.programs[twin].ip.into())]);
+    assert_eq!(net.sessions(), [1, 1, 0]);
+}
+
+#[test]
+fn restarted_program_is_let_in_when_the_old_session_is_silent() {
+    let mut net = Net::of(2);
+    net.request(0, 1, 1, Request::Open);
+    net.settle();
+    // The first program is gone without a word.
+    let old = net.ends.keys().filter(|(at, _)| *at == 0).copied().collect::<Vec<_>>();
+    for end in old {
+        let other = net.ends.remove(&end).expect("an end");
+        net.ends.remove(&other);
+    }
+    let again = net.add(1, 78);
+    net.request(again, 1, 1, messages([9]));
+    net.told(1);
+    net.pass(Duration::from_secs(4));
+    assert!(!net.told(1).contains(&Told::Messages(vec![9])));
+    net.pass(Duration::from_secs(2));
+    let told = net.told(1);
+    assert_eq!(told, [Told::Down(None), Told::Up(key(1)), Told::Messages(vec![9])]);
+}
+
+#[test]
+fn silent_session_is_over_after_three_pings() {
+    let mut net = Net::of(2);
+    net.request(0, 1, 1, Request::Open);
+    net.settle();
+    net.pass(Duration::from_secs(600));
+    assert_eq!(net.sessions(), [1, 1], "pings keep it alive");
+    net.told(0);
+    net.is_cut = true;
+    net.pass(SILENCE - Duration::from_secs(16));
+    assert_eq!(net.sessions(), [1, 1]);
+    net.pass(Duration::from_secs(17));
+    assert_eq!(net.sessions(), [0, 0]);
+    assert_eq!(net.told(0), [Told::Down(None)]);
+}
+
+#[test]
+fn addresses_are_dialed_a_quarter_of_a_second_apart() {
+    let mut net = Net::of(2);
+    let good = net.addr(1);
+    let silent: Vec<PeerAddr> = (0..3).map(|n| PeerAddr::new(Ipv4Addr::new(127, 0, 1, n + 1), 5000).unwrap()).collect();
+    net.silent.clone_from(&silent);
+    let addrs: Vec<PeerAddr> = silent.iter().copied().chain([good]).collect();
+    let request =
+        SessionRequest { job: JobId(1), addrs: addrs.clone(), expect: Some(key(2)), say: Request::Open, deadline: None };
+    net.request_at(0, request);
+    net.pass(Duration::from_secs(2));
+    let times: Vec<u128> = net.dials.iter().map(|(at, _)| at.as_millis()).collect();
+    assert_eq!(times, [0, 250, 500, 750]);
+    assert_eq!(net.told(0), [Told::Up(key(2)), Told::Ended(JobId(1), 0, ANSWERED)]);
+    assert!(!net.programs[0].pool.is_idle() && net.programs[0].pool.len() == 1);
+}
+
+#[test]
+fn most_telling_end_of_several_addresses_is_told() {
+    let mut net = Net::of(3);
+    let nobody = PeerAddr::new(Ipv4Addr::new(127, 0, 2, 1), 5000).unwrap();
+    let addrs = vec![nobody, net.addr(2), nobody];
+    let request = SessionRequest { job: JobId(1), addrs, expect: Some(key(2)), say: Request::Open, deadline: None };
+    net.request_at(0, request);
+    net.settle();
+    assert_eq!(net.told(0), [Told::Ended(JobId(1), 0, RequestEnd::WrongKey(key(3)))]);
+    assert!(net.programs[0].pool.is_idle());
+}
+
+#[test]
+fn peer_that_does_not_answer_ends_the_request() {
+    let mut net = Net::of(1);
+    let nobody = PeerAddr::new(Ipv4Addr::new(127, 0, 2, 1), 5000).unwrap();
+    net.silent.push(nobody);
+    let request =
+        SessionRequest { job: JobId(1), addrs: vec![nobody], expect: Some(key(2)), say: Request::Open, deadline: None };
+    net.request_at(0, request);
+    net.pass(OPENING_SILENCE);
+    assert_eq!(net.told(0), [Told::Ended(JobId(1), 0, RequestEnd::Unreachable(SendError::TimedOut))]);
+}
+
+#[test]
+fn late_request_ends_and_its_dial_with_it() {
+    let mut net = Net::of(1);
+    let nobody = PeerAddr::new(Ipv4Addr::new(127, 0, 2, 1), 5000).unwrap();
+    net.silent.push(nobody);
+    let deadline = Some(Time::at(Duration::from_secs(2)));
+    let request = SessionRequest { job: JobId(1), addrs: vec![nobody], expect: None, say: Request::Ping, deadline };
+    net.request_at(0, request);
+    net.pass(Duration::from_secs(2));
+    assert_eq!(net.told(0), [Told::Ended(JobId(1), 0, RequestEnd::Unreachable(SendError::TimedOut))]);
+    assert!(net.programs[0].pool.is_idle());
+}
+
+#[test]
+fn refused_peer_hears_why() {
+    let mut net = Net::of(2);
+    net.programs[1].handler.refuses = Some(ByeReason::NotAccepted);
+    net.request(0, 1, 1, messages([1]));
+    net.settle();
+    assert_eq!(net.told(0), [Told::Ended(JobId(1), 0, RequestEnd::Bye(ByeReason::NotAccepted))]);
+    assert_eq!(net.told(1), []);
+    net.pass(PART_WITHIN);
+    assert!(net.programs.iter().all(|program| program.pool.is_idle()));
+}
+
+#[test]
+fn goodbye_follows_the_receipts_of_earlier_messages() {
+    let mut net = Net::of(2);
+    net.request(0, 1, 1, messages([1]));
+    net.request(0, 2, 1, Request::Bye);
+    net.settle();
+    let told = net.told(0);
+    let ended: Vec<&Told> = told.iter().filter(|told| matches!(told, Told::Ended(..))).collect();
+    assert_eq!(ended, [&Told::Ended(JobId(1), 0, ANSWERED), &Told::Ended(JobId(2), 0, ANSWERED)]);
+    let told = net.told(1);
+    assert_eq!(told, [Told::Up(key(1)), Told::Messages(vec![1]), Told::Down(Some(ByeReason::Leaves))]);
+    assert_eq!(net.sessions(), [0, 0]);
+}
+
+#[test]
+fn window_holds_messages_back_until_receipts_come() {
+    let mut net = Net::of(2);
+    net.programs[1].handler.keeps_receipts = true;
+    let body: std::sync::Arc<str> = "x".repeat(60_000).into();
+    let message = |number| Message { id: id(number), time: 0, again: false, body: body.clone() };
+    net.request(0, 1, 1, Request::Messages((1..=9).map(message).collect()));
+    net.settle();
+    let received = |told: Vec<Told>| -> Vec<u8> {
+        let ids = told.into_iter().filter_map(|told| match told {
+            Told::Messages(ids) => Some(ids),
+            _ => None,
+        });
+        ids.flatten().collect()
+    };
+    assert_eq!(received(net.told(1)), [1, 2, 3, 4], "256 KiB");
+    net.programs[1].handler.keeps_receipts = false;
+    net.settle();
+    assert_eq!(received(net.told(1)), [5, 6, 7, 8, 9]);
+}
+
+#[test]
+fn full_receiver_is_offered_the_messages_again() {
+    let mut net = Net::of(2);
+    net.programs[1].handler.is_full = true;
+    net.request(0, 1, 1, messages([1]));
+    net.settle();
+    assert!(net.programs[1].pool.is_held());
+    assert_eq!(net.told(0), [Told::Up(key(2))]);
+    let Program { pool, handler, .. } = &mut net.programs[1];
+    handler.is_full = false;
+    pool.resume(handler);
+    net.settle();
+    assert!(net.told(0).contains(&Told::Ended(JobId(1), 0, ANSWERED)));
+}
+
+#[test]
+fn message_that_is_not_stored_ends_its_request() {
+    let mut net = Net::of(2);
+    net.programs[1].handler.keeps_receipts = true;
+    net.request(0, 1, 1, messages([1, 2]));
+    net.settle();
+    let (link, _) = net.programs[1].handler.to_store.remove(0);
+    net.programs[1].pool.stored(link, &[id(1)], &[id(2)], 30);
+    net.settle();
+    let told = net.told(0);
+    assert!(told.contains(&Told::Ended(JobId(1), 1, RequestEnd::Bye(ByeReason::NoRoom))), "{told:?}");
+    assert_eq!(net.sessions(), [1, 1], "the session stays");
+}
+
+#[test]
+fn broken_session_is_tried_once_more() {
+    let mut net = Net::of(2);
+    net.request(0, 1, 1, Request::Open);
+    net.settle();
+    net.told(0);
+    net.programs[1].handler.keeps_receipts = true;
+    net.request(0, 2, 1, messages([1]));
+    net.settle();
+    let (at, link) = *net.ends.keys().find(|(at, _)| *at == 0).expect("an end");
+    net.packets.push_back(((at, link), Packet::End { clean: false }));
+    net.programs[1].handler.keeps_receipts = false;
+    net.settle();
+    assert_eq!(net.dials.len(), 2);
+    let told = net.told(0);
+    assert!(told.contains(&Told::Ended(JobId(2), 0, ANSWERED)), "{told:?}");
+}
+
+#[test]
+fn bytes_that_are_no_records_end_the_connection() {
+    let mut net = Net::of(2);
+    net.request(0, 1, 1, Request::Open);
+    net.settle();
+    let (at, link) = *net.ends.keys().find(|(at, _)| *at == 1).expect("an end");
+    net.packets.push_back(((at, link), Packet::Bytes(vec![0xff; 64])));
+    net.settle();
+    assert_eq!(net.told(1).last(), Some(&Told::Down(None)));
+    assert_eq!(net.told(0).last(), Some(&Told::Down(Some(ByeReason::NotUnderstood))));
+}
+
+#[test]
+fn connections_that_say_nothing_are_bounded_and_dropped() {
+    let mut pool = Pool::new(key(1), 1);
+    let mut handler = Recorder::default();
+    let remote = |n: u8| Source::from(Ipv4Addr::new(192, 0, 2, n));
+    let local: IpAddr = Ipv4Addr::LOCALHOST.into();
+    let now = Time::default();
+    let first: Vec<LinkId> = (0..=MAX_OPENING_OF_PREFIX).map(|_| pool.accepted(remote(1), local, now)).collect();
+    assert_eq!(pool.take_outputs(), [LinkOutput::Drop(first[0])]);
+    let more = MAX_OPENING - MAX_OPENING_OF_PREFIX;
+    for n in 0..more {
+        pool.accepted(remote(2 + u8::try_from(n / 8).unwrap()), local, now);
+    }
+    assert_eq!(pool.take_outputs(), []);
+    pool.accepted(remote(200), local, now);
+    assert_eq!(pool.take_outputs().len(), 1);
+    pool.tick(now.plus(OPENING_SILENCE), &mut handler);
+    assert!(pool.is_idle());
+}
+
+#[test]
+fn idlest_stranger_makes_room_for_another_session() {
+    let mut handler = Recorder::default();
+    let mut wire = Vec::new();
+    let hello = Hello { run: 5, window: 1000, port: 5000, ..Recorder::default().hello(Ipv4Addr::LOCALHOST.into()) };
+    let hello = Hello {
+        dialed: crate::protocol::session::opening::DIAL_LINE.to_vec(),
+        answered: crate::protocol::session::opening::OK_LINE.to_vec(),
+        ..hello
+    };
+    crate::protocol::session::Record::Hello(hello).encode_into(&mut wire);
+    let mut pool = Pool::new(key(1), 1);
+    let stranger = |n: usize| {
+        let mut bytes = [7; KEY_BYTES];
+        bytes[..8].copy_from_slice(&(n as u64).to_be_bytes());
+        PublicKey::new(bytes)
+    };
+    for n in 0..=MAX_STRANGERS_OF_PREFIX {
+        let now = Time::at(Duration::from_secs(n as u64));
+        let link = pool.accepted(Source::from(Ipv4Addr::new(192, 0, 2, 1)), Ipv4Addr::LOCALHOST.into(), now);
+        pool.link_up(link, stranger(n), Ipv4Addr::LOCALHOST.into(), now, &mut handler);
+        pool.received(link, &wire, now, &mut handler);
+    }
+    assert_eq!(pool.len(), MAX_STRANGERS_OF_PREFIX);
+    let byes = pool.take_outputs().into_iter().filter(|output| matches!(output, LinkOutput::Finish(_)));
+    assert_eq!(byes.count(), 1);
+}
