@@ -2,8 +2,8 @@
 //!
 //! Under the lock there is only computing and putting into queues; nothing is dialed, read, written or printed.
 
-pub mod half_duplex;
 mod inbox;
+mod sessions;
 mod shared;
 mod start_error;
 mod store_writer;
@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use inbox::Inbox;
+use sessions::ToCore;
 use shared::{Locked, NETWORK_INTERVAL, Shared};
 pub use start_error::StartError;
 pub use store_writer::Keeping;
@@ -35,7 +36,8 @@ use crate::model::name::Name;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{ByeReason, Message};
 use crate::model::stored::{QueuedMessage, RowId, StoreOp};
-use crate::net::secure::{OwnKey, Tls};
+use crate::net::secure::{self, OwnKey, Tls};
+use crate::net::sessions::{Sessions, SessionsConfig};
 use crate::net::{self, Dialer, Identity, Listener};
 use crate::protocol::plain;
 use crate::protocol::session::MAX_ADDRESSES;
@@ -157,13 +159,18 @@ impl Node {
             addresses: further_addrs(bind, &addrs, port),
             outlet: Box::new(Arc::clone(mailbox)),
             dialer: OnceLock::new(),
+            sessions: OnceLock::new(),
             store_writer,
         });
         let weak = Arc::downgrade(&shared);
         let identity = Identity { bind, port, advertise };
-        let dialer = Dialer::new(identity, Arc::clone(&tls), move |report| Shared::report(&weak, report));
-        // Nobody else can have set it: the shared state was made three lines above.
+        let dialer = Dialer::new(identity, move |report| Shared::report(&weak, report));
+        let config = SessionsConfig { tls, bind, run: secure::random_number(), began: shared.began };
+        let sessions = Sessions::start(config, ToCore(Arc::downgrade(&shared)))
+            .map_err(|error| StartError::Other(addr, error))?;
+        // They are set here only: the shared state was made a few lines above.
         let _ = shared.dialer.set(dialer);
+        let _ = shared.sessions.set(sessions);
         // Whoever dials meanwhile waits in the backlog, so static peers are known as such before they can speak.
         for peer in &peers {
             shared.learn_if_own(peer.addr);
@@ -181,7 +188,7 @@ impl Node {
             None => None,
         };
         let serve = |(socket, addr)| {
-            let listener = Listener::serve(socket, addr, Inbox(Arc::clone(&shared)), Arc::clone(&tls));
+            let listener = Listener::serve(socket, addr, Inbox(Arc::clone(&shared)));
             listener.map_err(|error| StartError::Other(addr, error))
         };
         let listeners = sockets.into_iter().map(serve).collect::<Result<_, _>>()?;
@@ -309,12 +316,10 @@ impl Node {
         };
         let op = self.shared.with_state(|state, now| state.command(command, now));
         if let Some(key) = parted {
-            // Connections that are kept open were opened when the key was trusted. The next one is judged
-            // anew.
-            if let Some(dialer) = self.shared.dialer.get() {
-                dialer.part(&key, ByeReason::Idle);
+            // A session that is open was opened when the key was trusted. The next one is judged anew.
+            if let Some(sessions) = self.shared.sessions.get() {
+                sessions.part(key, ByeReason::Idle);
             }
-            self.listeners.iter().for_each(|listener| listener.part(&key, ByeReason::Idle));
         }
         op
     }
@@ -403,6 +408,9 @@ impl Node {
         self.listeners.iter().for_each(|listener| listener.stop(deadline));
         if let Some(dialer) = self.shared.dialer.get() {
             dialer.stop(deadline);
+        }
+        if let Some(sessions) = self.shared.sessions.get() {
+            sessions.stop(deadline);
         }
         self.shared.locked.lock().stopping = true;
         self.shared.earlier.notify_all();

@@ -1,5 +1,6 @@
 //! The target `records`: the records of an encrypted session.
 
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 
 use p2p_chat::model::session::ByeReason;
@@ -158,7 +159,7 @@ fn by_the_second_rules(mut bytes: &[u8], turn: usize) -> Outcome {
         alone.push(record);
         match alone.next_record() {
             Ok(Some(record)) => {
-                assert!((1..=6).contains(&kind), "docs/PROTOCOL.md has no type {kind}");
+                assert!((1..=9).contains(&kind), "docs/PROTOCOL.md has no type {kind}");
                 found.push(record);
                 unknown = 0;
                 if turn > 0 && found.len().is_multiple_of(turn) {
@@ -167,7 +168,7 @@ fn by_the_second_rules(mut bytes: &[u8], turn: usize) -> Outcome {
             }
             Ok(None) => {
                 unknown += 1;
-                assert!(!(1..=6).contains(&kind) && alone.is_empty(), "type {kind} is skipped");
+                assert!(!(1..=9).contains(&kind) && alone.is_empty(), "type {kind} is skipped");
                 if unknown > MAX_UNKNOWN {
                     break Some(RecordFault::TooManyUnknown);
                 }
@@ -180,7 +181,7 @@ fn by_the_second_rules(mut bytes: &[u8], turn: usize) -> Outcome {
 
 fn assert_bounded(record: &Record) {
     match record {
-        Record::Hello(Hello { dialed, answered, name, port, version, features, addresses }) => {
+        Record::Hello(Hello { dialed, answered, name, port, version, features, addresses, .. }) => {
             assert!(dialed.len() <= 32 && answered.len() <= 32, "a long opening line");
             assert!(!name.as_str().is_empty() && !name.as_str().contains(char::is_whitespace), "{name:?}");
             assert_ne!(*port, 0);
@@ -188,17 +189,19 @@ fn assert_bounded(record: &Record) {
                 assert!(!word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic()), "{word:?}");
             }
             assert!(version.len() <= 32 && features.iter().map(|word| word.len() + 1).sum::<usize>() <= 257);
-            assert!(addresses.len() <= MAX_ADDRESSES);
-            for addr in addresses {
-                assert!(
-                    addr.port() != 0 && !addr.ip().is_unspecified() && !addr.ip().is_multicast(),
-                    "{addr}"
-                );
-            }
+            assert_dialable(addresses);
         }
+        Record::Addresses(addresses) => assert_dialable(addresses),
         Record::Text { body, .. } => assert!((1..=MAX_TEXT_BYTES).contains(&body.len())),
-        Record::Receipt(ids) => assert!((1..=MAX_IDS).contains(&ids.len())),
+        Record::Receipt(ids) | Record::NotStored(ids, _) => assert!((1..=MAX_IDS).contains(&ids.len())),
         Record::Bye(reason) => assert_eq!(ByeReason::of(reason.number()), *reason),
-        Record::Ping(_) | Record::Pong(_) => {}
+        Record::Ping(_) | Record::Pong(_) | Record::InUse(_) => {}
+    }
+}
+
+fn assert_dialable(addresses: &[SocketAddr]) {
+    assert!(addresses.len() <= MAX_ADDRESSES);
+    for addr in addresses {
+        assert!(addr.port() != 0 && !addr.ip().is_unspecified() && !addr.ip().is_multicast(), "{addr}");
     }
 }

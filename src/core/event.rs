@@ -1,5 +1,6 @@
 //! What the rules tell the user, and what they want done.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::outbox::WriteId;
@@ -264,6 +265,8 @@ pub enum Event {
     },
     /// Something plain was not taken, for the user wants nothing plain; told once a minute, with how many there were.
     PlainRefused(Source, u64),
+    /// Another program at this IP uses our key.
+    IdentityInUse(IpAddr),
     /// Something has to be saved of contacts: [`super::State::take_contact_changes`].
     ContactsChanged,
     /// A command is done.
@@ -306,6 +309,7 @@ impl Event {
             | Self::Undecided(_)
             | Self::Impostor { .. }
             | Self::PlainRefused(..)
+            | Self::IdentityInUse(_)
             | Self::ContactsChanged
             | Self::NotStored(_)
             | Self::NotWaiting

@@ -185,6 +185,8 @@ pub struct State {
     goodbyes: Goodbyes,
     /// When the user was last told that something cannot be stored.
     not_stored_told_at: Option<Time>,
+    /// The user was told that another program uses our key.
+    told_in_use: bool,
     leaving: bool,
     closed: bool,
     actions: Vec<Output>,
@@ -212,6 +214,7 @@ impl State {
             inbound: Inbound::new(durable),
             goodbyes: Goodbyes::default(),
             not_stored_told_at: None,
+            told_in_use: false,
             leaving: false,
             closed: false,
             actions: Vec::new(),

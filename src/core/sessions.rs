@@ -3,6 +3,8 @@
 //! A key that proves itself where another was expected gets nothing and changes nothing; the user
 //! is told once.
 
+use std::net::IpAddr;
+
 use super::event::{Event, JobId, OpId, Output};
 use super::meeting::Env;
 use super::outbox::BatchEnd;
@@ -70,6 +72,33 @@ impl State {
             },
         };
         (welcome, self.done())
+    }
+
+    /// Handles a request that goes on in a session that is open already.
+    pub fn session_joined(&mut self, id: JobId, key: PublicKey, addr: PeerAddr) -> Vec<Output> {
+        if let Some(job) = self.jobs.end(id) {
+            self.jobs.goes_on(id, job, addr, Ok(Recipient::key(key)));
+        }
+        self.done()
+    }
+
+    /// Handles a peer that says where else it listens from now on.
+    pub fn peer_listens_at(&mut self, key: PublicKey, addrs: Vec<PeerAddr>, now: Time) -> Vec<Output> {
+        let id = Recipient::key(key);
+        if self.is_contact(id) {
+            self.peers.listens_also(id, addrs);
+            self.serve_due(now);
+        }
+        self.done()
+    }
+
+    /// Handles a peer that has a session with another program, which uses our key, at `ip`. Tells
+    /// the user once.
+    pub fn identity_in_use(&mut self, ip: IpAddr) -> Vec<Output> {
+        if !std::mem::replace(&mut self.told_in_use, true) {
+            self.tell(Event::IdentityInUse(ip));
+        }
+        self.done()
     }
 
     /// Handles a session that the peer dialed.

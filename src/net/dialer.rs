@@ -10,12 +10,9 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::STACK_BYTES;
 use super::dial::{self, Identity, Said};
-use super::errand::{Errand, How, Lane, Report};
-use super::secure::Tls;
-use super::talk::Talker;
-use crate::model::key::PublicKey;
+use super::errand::{Errand, Report};
+use crate::model::address::PeerAddr;
 use crate::model::message::{SendError, SendResult};
-use crate::model::session::ByeReason;
 
 /// Threads that dial at once at most. Peers that never answer hold one for seconds each; with this many, five hundred
 /// such still delay nobody, and each thread costs some tens of kilobytes only while it is needed.
@@ -50,7 +47,6 @@ pub struct Dialer {
 
 struct Shared {
     identity: Identity,
-    talker: Talker,
     report: Arc<Callback>,
     state: Mutex<State>,
     work: Condvar,
@@ -63,7 +59,7 @@ struct Shared {
 struct State {
     ready: VecDeque<Errand>,
     /// Those whom somebody is talking to, and what else is to be said to them.
-    lanes: HashMap<Lane, VecDeque<Errand>>,
+    lanes: HashMap<PeerAddr, VecDeque<Errand>>,
     errands: usize,
     /// Threads, those that wait for work, and those that have not begun to.
     threads: usize,
@@ -77,15 +73,11 @@ struct State {
 }
 
 impl Dialer {
-    /// A dialer without threads yet, which talks in encryption in the name of the key of `tls`. `report` is called from its threads: once for
-    /// every errand taken, and when a kept connection has ended.
-    pub fn new(identity: Identity, tls: Arc<Tls>, report: impl Fn(Report) + Send + Sync + 'static) -> Self {
-        let report: Arc<Callback> = Arc::new(report);
-        let talker = Talker::new(tls, identity.bind, Arc::clone(&report));
+    /// A dialer without threads yet. `report` is called from its threads, once for every errand taken.
+    pub fn new(identity: Identity, report: impl Fn(Report) + Send + Sync + 'static) -> Self {
         let shared = Shared {
             identity,
-            talker,
-            report,
+            report: Arc::new(report),
             state: Mutex::default(),
             work: Condvar::new(),
             ended: Condvar::new(),
@@ -97,14 +89,14 @@ impl Dialer {
     /// Takes an errand into the queue, without waiting for anything. [`Dialer::staff`] has to follow.
     ///
     /// # Errors
-    /// Gives it back where [`MAX_ERRANDS`] are under way, the dialer is stopping, or it says nobody to dial.
+    /// Gives it back if [`MAX_ERRANDS`] are under way or the dialer is stopping.
     pub fn push(&self, errand: Errand) -> Result<(), Box<Errand>> {
         let mut state = self.shared.state.lock();
-        if state.stopping || state.errands >= MAX_ERRANDS || errand.first_addr().is_none() {
+        if state.stopping || state.errands >= MAX_ERRANDS {
             return Err(Box::new(errand));
         }
         state.errands += 1;
-        if let Some(lane) = errand.lane() {
+        if let Some(lane) = errand.queue() {
             if let Some(waiting) = state.lanes.get_mut(&lane) {
                 waiting.push_back(errand);
                 return Ok(());
@@ -132,13 +124,7 @@ impl Dialer {
         }
     }
 
-    /// Ends the connection that we have dialed and keep to this key, for this reason, without a report.
-    pub fn part(&self, key: &PublicKey, bye: ByeReason) {
-        self.shared.talker.part(key, bye);
-    }
-
-    /// Takes no more errands, reports those not begun as cancelled, waits for the others until `deadline`, and ends the connections that are
-    /// kept.
+    /// Takes no more errands, reports those not begun as cancelled, and waits for the others until `deadline`.
     pub fn stop(&self, deadline: Instant) {
         let mut state = self.shared.state.lock();
         state.stopping = true;
@@ -151,8 +137,6 @@ impl Dialer {
         while (state.threads > 0 || state.watched)
             && !self.shared.ended.wait_until(&mut state, deadline).timed_out()
         {}
-        drop(state);
-        self.shared.talker.stop(deadline);
     }
 }
 
@@ -173,7 +157,7 @@ impl State {
 
 impl Shared {
     fn fail(&self, errand: Errand, failure: SendError) {
-        errand.failed(failure).into_iter().for_each(|report| (self.report)(report));
+        (self.report)(errand.failed(failure));
     }
 }
 
@@ -230,7 +214,7 @@ fn work(shared: &Shared) {
             });
             state.errands -= 1;
             state.done = state.done.wrapping_add(1);
-            if let Some(lane) = errand.lane() {
+            if let Some(lane) = errand.queue() {
                 next_in_lane(&mut state, lane);
             }
             continue;
@@ -250,7 +234,7 @@ fn work(shared: &Shared) {
 }
 
 /// Whoever has said something to a peer goes on with what waits for it, or closes the lane.
-fn next_in_lane(state: &mut State, lane: Lane) {
+fn next_in_lane(state: &mut State, lane: PeerAddr) {
     match state.lanes.get_mut(&lane).and_then(VecDeque::pop_front) {
         Some(next) => state.ready.push_front(next),
         None => drop(state.lanes.remove(&lane)),
@@ -259,19 +243,12 @@ fn next_in_lane(state: &mut State, lane: Lane) {
 
 /// Does an errand. It is reported whatever happens.
 fn run(shared: &Shared, errand: &Errand) {
-    let done = catch_unwind(AssertUnwindSafe(|| match &errand.how {
-        How::Plain { .. } => say(shared, errand),
-        How::Talk { .. } => shared.talker.talk(errand),
-    }));
-    let report = done.unwrap_or_else(|_| errand.broken());
-    report.into_iter().for_each(|report| (shared.report)(report));
+    let done = catch_unwind(AssertUnwindSafe(|| say(shared, errand)));
+    (shared.report)(done.unwrap_or_else(|_| errand.broken()));
 }
 
-fn say(shared: &Shared, errand: &Errand) -> Option<Report> {
-    let &Errand { id, ref name, how: How::Plain { to, fallback, form, ref message }, deadline } = errand
-    else {
-        return None;
-    };
+fn say(shared: &Shared, errand: &Errand) -> Report {
+    let &Errand { id, ref name, to, fallback, form, ref message, deadline } = errand;
     log::debug!("job {id} to {to}: {message:?}");
     let first = dial::say(&shared.identity, name, to, form, message, deadline);
     let (to, said) = match (&first.result, fallback) {
@@ -287,7 +264,7 @@ fn say(shared: &Shared, errand: &Errand) -> Option<Report> {
         _ => (to, first),
     };
     let Said { result, parts, capability } = said;
-    Some(Report::Sent { id, to, result, parts, capability })
+    Report { id, to, result, parts, capability }
 }
 
 #[cfg(test)]

@@ -25,12 +25,8 @@ use super::STACK_BYTES;
 use super::held::Held;
 use super::inbound::{Delivery, InboundHandler, Reply};
 use super::order::Order;
-use super::secure::Tls;
-use super::talk::Host;
 use super::turns::Turns;
 use super::waiting::{MAX_WAITING, Waiting};
-use crate::model::key::PublicKey;
-use crate::model::session::ByeReason;
 use handler::{Finished, Handler, Read};
 
 /// Connections that the system keeps until we accept them. std asks for 128, at which bursts of connects were measured
@@ -56,7 +52,6 @@ pub struct Listener {
 struct Shared {
     socket: TcpListener,
     recipient: Arc<dyn InboundHandler>,
-    host: Host,
     turns: Mutex<Turns>,
     /// It may be a follower's turn.
     free: Condvar,
@@ -95,7 +90,7 @@ impl Listener {
         Ok((socket, addr))
     }
 
-    /// Serves a bound socket, and talks in encryption to who asks for it, in the name of the key of `tls`.
+    /// Serves a bound socket.
     ///
     /// # Errors
     /// Where not even one thread can be had.
@@ -103,12 +98,10 @@ impl Listener {
         socket: TcpListener,
         addr: SocketAddr,
         recipient: impl InboundHandler,
-        tls: Arc<Tls>,
     ) -> io::Result<Self> {
         let recipient: Arc<dyn InboundHandler> = Arc::new(recipient);
         let shared = Arc::new(Shared {
             socket,
-            host: Host::new(tls, Arc::clone(&recipient)),
             recipient,
             turns: Mutex::new(Turns::new(Instant::now())),
             free: Condvar::new(),
@@ -126,27 +119,9 @@ impl Listener {
         Ok(Self { shared, addr })
     }
 
-    /// How many encrypted talks it keeps, and how many threads that takes.
-    #[cfg(test)]
-    pub(super) fn talks(&self) -> (usize, usize) {
-        self.shared.host.count()
-    }
-
-    /// How many threads it has.
-    #[cfg(test)]
-    pub(super) fn threads(&self) -> usize {
-        *self.shared.threads.lock()
-    }
-
-    /// Ends all idle talks that were dialed to us with this key, for this reason, without telling the recipient.
-    pub fn part(&self, key: &PublicKey, bye: ByeReason) {
-        self.shared.host.part(key, bye);
-    }
-
     /// Accepts no more, closes what waits and what is kept, and waits for the threads until `deadline`.
     pub fn stop(&self, deadline: Instant) {
         self.close();
-        self.shared.host.stop(deadline);
         let mut threads = self.shared.threads.lock();
         while *threads > 0 && !self.shared.ended.wait_until(&mut threads, deadline).timed_out() {}
     }

@@ -15,19 +15,17 @@ mod order;
 mod places;
 pub mod secure;
 pub mod sessions;
-mod talk;
 mod turns;
 mod waiting;
 
 pub use dial::{CONNECT_TIMEOUT, EOF_TIMEOUT, Identity, PROBE_TIMEOUT};
 pub(crate) use dialer::DIALER;
 pub use dialer::{Dialer, MAX_DIALERS, MAX_ERRANDS};
-pub use errand::{Errand, How, Report};
+pub use errand::{Errand, Report};
 pub use inbound::{Delivery, InboundHandler, Reply};
 pub(crate) use listener::HANDLER;
 pub use listener::{Listener, MAX_HANDLERS};
 pub use places::{Bound, bind, is_local, machine_ips, parse_addr};
-pub use talk::introduction;
 pub use waiting::{MAX_WAITING, MAX_WAITING_PER_SOURCE};
 
 /// The stack of a thread that only moves a few kilobytes between a socket and the heap.

@@ -1,18 +1,15 @@
 //! What comes from the network, taken to the rules.
 
-use std::net::IpAddr;
+use std::net::TcpStream;
 use std::sync::{Arc, Once};
 use std::time::Instant;
 
-use super::shared::{Shared, moment};
-use crate::core::{PlainAnswer, PlainReceived, SessionUp};
+use super::shared::Shared;
+use crate::core::{PlainAnswer, PlainReceived};
 use crate::model::address::Source;
-use crate::model::key::PublicKey;
-use crate::model::message::{Decoded, MessageId};
-use crate::model::session::{ByeReason, Message};
-use crate::net::{self, Delivery, InboundHandler, Reply};
+use crate::model::message::Decoded;
+use crate::net::{Delivery, InboundHandler, Reply};
 use crate::protocol::plain;
-use crate::protocol::session::Hello;
 
 /// What the listener delivers to.
 pub(super) struct Inbox(pub(super) Arc<Shared>);
@@ -60,50 +57,10 @@ impl InboundHandler for Inbox {
         self.0.with_state(|state, now| ((), state.refused(source, now)));
     }
 
-    fn welcome(
-        &self,
-        key: PublicKey,
-        hello: &Hello,
-        source: Source,
-        local: IpAddr,
-    ) -> Result<Hello, ByeReason> {
-        let shared = &self.0;
-        let addr = source.at(hello.port).ok_or(ByeReason::NotUnderstood)?;
-        shared.learn_if_own(addr);
-        let up = SessionUp { key, hello: Some(net::introduction(hello)), addr, source };
-        log::debug!("{key} says hello from {source}: {hello:?}");
-        shared.with_state_for(Some(source.share()), |state, now| {
-            state.learn_own_ip(local);
-            state.session_up(None, up, moment(), now)
-        })?;
-        let name = shared.locked.lock().name.clone();
-        Ok(shared.hello(&name, local))
-    }
-
-    fn messages(
-        &self,
-        key: PublicKey,
-        source: Source,
-        messages: Vec<Message>,
-        wait_until: Instant,
-    ) -> Vec<MessageId> {
-        let shared = &self.0;
-        if !shared.outlet.wait_for_room(source.share(), wait_until) {
-            self.refused(source);
-            return Vec::new();
+    fn opens(&self, stream: TcpStream, source: Source, line: Vec<u8>) {
+        if let Some(sessions) = self.0.sessions.get() {
+            sessions.accepted(stream, source, line);
         }
-        log::debug!("{} texts of {key} at {source}", messages.len());
-        let staged = shared
-            .with_state_for(Some(source.share()), |state, now| state.messages_received(key, messages, now));
-        staged.map_or_else(Vec::new, |staged| shared.take(key, source, staged))
-    }
-
-    fn heard(&self, key: PublicKey) {
-        self.0.with_state(|state, now| ((), state.session_alive(key, now)));
-    }
-
-    fn ended(&self, key: PublicKey, bye: Option<ByeReason>) {
-        self.0.with_state(|state, now| ((), state.session_down(key, bye, now)));
     }
 }
 

@@ -7,20 +7,17 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use smol_str::SmolStr;
-
-use super::half_duplex;
 use super::store_writer::StoreWriter;
 use crate::core::{
-    Env, Event, Jitter, JobId, Output, PlainRequest, PlainResult, RequestEnded, SessionRequest, State, Time,
+    Env, Event, Jitter, JobId, Output, PlainRequest, PlainResult, State, Time,
 };
 use crate::mailbox::Mailbox;
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::PublicKey;
 use crate::model::message::{SendError, SendResult};
 use crate::model::name::{Name, PeerName};
-use crate::model::session::RequestEnd;
-use crate::net::{self, Dialer, Errand, How, Report, secure};
+use crate::net::sessions::Sessions;
+use crate::net::{self, Dialer, Errand, Report, secure};
 use crate::protocol::session::Hello;
 
 /// What the node's threads share.
@@ -37,6 +34,7 @@ pub(super) struct Shared {
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) outlet: Box<dyn Outlet>,
     pub(super) dialer: OnceLock<Dialer>,
+    pub(super) sessions: OnceLock<Sessions>,
     pub(super) store_writer: StoreWriter,
 }
 
@@ -132,10 +130,9 @@ impl Shared {
                         });
                     }
                 }
-                Output::Session(talk) => {
-                    if let Err(refused) = self.push_talk(talk, &locked.name) {
-                        let (job, refused) = *refused;
-                        actions.extend(locked.state.request_ended(job, refused, moment(), now));
+                Output::Session(request) => {
+                    if let Some(sessions) = self.sessions.get() {
+                        sessions.request(request);
                     }
                 }
                 Output::Plain(transmit) => {
@@ -157,12 +154,11 @@ impl Shared {
         }
     }
 
-    /// What the dialer does not take has failed.
-    pub(super) fn push(&self, transmit: PlainRequest, name: Name) -> Result<(), PlainResult> {
-        let PlainRequest { job, to, fallback, form, message, deadline } = transmit;
+    /// Sends an unencrypted message. A request that the dialer does not take has failed.
+    pub(super) fn push(&self, request: PlainRequest, name: Name) -> Result<(), PlainResult> {
+        let PlainRequest { job, to, fallback, form, message, deadline } = request;
         let deadline = deadline.map(|at| self.began + at.since_start());
-        let how = How::Plain { to, fallback, form, message };
-        let errand = Errand { id: job.0, name, how, deadline };
+        let errand = Errand { id: job.0, name, to, fallback, form, message, deadline };
         match self.dialer.get().map(|dialer| dialer.push(errand)) {
             Some(Ok(())) => Ok(()),
             _ => Err(PlainResult {
@@ -175,37 +171,11 @@ impl Shared {
         }
     }
 
-    /// The same of what is said in encryption.
-    fn push_talk(&self, talk: SessionRequest, name: &Name) -> Result<(), Box<(JobId, RequestEnded)>> {
-        let SessionRequest { job, addrs, expect, say, deadline } = talk;
-        let refused = |addr, why| {
-            let ended = RequestEnded { addr, written: 0, end: RequestEnd::Unreachable(why) };
-            Err(Box::new((job, ended)))
-        };
-        let Some(first) = addrs.first().copied() else { return refused(None, SendError::NoRoute) };
-        let hello = self.hello(name, first.ip());
-        let deadline = deadline.map(|at| self.began + at.since_start());
-        let errand =
-            Errand { id: job.0, name: name.clone(), how: How::Talk { addrs, expect, hello, say }, deadline };
-        match self.dialer.get().map(|dialer| dialer.push(errand)) {
-            Some(Ok(())) => Ok(()),
-            _ => refused(Some(first), SendError::NoResources),
-        }
-    }
-
     /// Who we are to somebody at this IP. Where else we listen is of no use to who reaches us within this machine.
     pub(super) fn hello(&self, name: &Name, to: IpAddr) -> Hello {
         Hello {
-            dialed: Vec::new(),
-            answered: Vec::new(),
-            name: PeerName::new(name.as_str()),
-            port: self.port,
-            version: SmolStr::new_static(env!("CARGO_PKG_VERSION")),
-            features: Vec::new(),
             addresses: if to.is_loopback() { Vec::new() } else { self.addresses.clone() },
-            run: 0,
-            window: 0,
-            probe: false,
+            ..Hello::new(PeerName::new(name.as_str()), self.port)
         }
     }
 
@@ -228,18 +198,9 @@ impl Shared {
     pub(super) fn report(shared: &Weak<Self>, report: Report) {
         let Some(shared) = shared.upgrade() else { return };
         log::debug!("{report:?}");
-        shared.with_state(|state, now| {
-            let actions = match report {
-                Report::Sent { id, to, result, parts, capability } => {
-                    state.plain_sent(PlainResult { job: JobId(id), to, result, parts, capability }, now)
-                }
-                Report::SessionReport { id, talked } => {
-                    half_duplex::report(state, JobId(id), talked, moment(), now)
-                }
-                Report::Ended { key, bye } => state.session_down(key, bye, now),
-            };
-            ((), actions)
-        });
+        let Report { id, to, result, parts, capability } = report;
+        let result = PlainResult { job: JobId(id), to, result, parts, capability };
+        shared.with_state(|state, now| ((), state.plain_sent(result, now)));
     }
 
     /// What the ticker thread does: sleep until something is due, and do it.

@@ -7,17 +7,18 @@ mod thread;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::mpsc::{self, SyncSender};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::sessions::RETRY_AFTER;
 use super::shared::Shared;
 use crate::core::{Staged, WriteId};
 use crate::model::address::Source;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::stored::{RowId, StoreOp, StoreResult};
+use crate::net::sessions::LinkId;
 use crate::store::{Store, StoreError};
 pub(super) use thread::start;
 
@@ -33,10 +34,6 @@ const MESSAGE_BYTES: usize = 256;
 
 /// Writes in one batch at most, so that the first does not wait for all that come behind it.
 const MAX_BATCH: usize = 512;
-
-/// How long a session waits for received messages to be stored. If the disk takes longer, they get no
-/// receipt, and their sender sends them again.
-const STORED_WITHIN: Duration = Duration::from_secs(5);
 
 /// How the node stores messages.
 pub struct Keeping {
@@ -63,7 +60,7 @@ enum Then {
     /// The core.
     Core(WriteId),
     /// The core, and the session that received the messages from this source.
-    Session(Source, SyncSender<Vec<MessageId>>),
+    Session(Source, LinkId),
 }
 
 impl Job {
@@ -112,18 +109,19 @@ pub(super) fn clock() -> u64 {
 }
 
 impl WriterQueue {
-    /// Queues a job, unless too many received messages wait already.
-    fn put(&self, job: Job) {
+    /// Queues a job. Returns `false` if it is of received messages and too many wait already.
+    fn put(&self, job: Job) -> bool {
         let mut queue = self.queue.lock();
         let bytes = job.received_bytes();
         if bytes > 0 && queue.received_bytes + bytes > MAX_WAITING_BYTES {
-            return;
+            return false;
         }
         queue.received_bytes += bytes;
         queue.jobs.push_back(job);
         if queue.jobs.len() == 1 {
             self.filled.notify_one();
         }
+        true
     }
 }
 
@@ -173,26 +171,52 @@ impl StoreWriter {
 }
 
 impl Shared {
-    /// Stores received messages, and has them shown then. Returns the ids that get receipts.
-    pub(super) fn take(&self, key: PublicKey, source: Source, staged: Staged) -> Vec<MessageId> {
-        let Staged { mut receipts, name, assurance, messages } = staged;
-        if messages.is_empty() {
-            return receipts;
+    /// Stores received messages, and has them shown then and acknowledged.
+    pub(super) fn store(&self, link: LinkId, source: Source, key: PublicKey, staged: Staged) {
+        let Staged { receipts, name, assurance, messages } = staged;
+        if !receipts.is_empty() {
+            self.answer(link, receipts, Vec::new());
         }
+        if messages.is_empty() {
+            return;
+        }
+        let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
         let write = StoreOp::Incoming { from: key, name, assurance, messages };
         match &self.store_writer {
             StoreWriter::Inline(store) => {
                 let result = store.lock().apply(std::slice::from_ref(&write), clock());
-                receipts.extend(self.commit(source, write, rows(result)));
+                self.acknowledge(link, source, write, rows(result));
             }
             StoreWriter::Thread(jobs) => {
-                let (reply, stored) = mpsc::sync_channel(1);
-                // If there is no room for them, no reply comes, and the sender sends them again.
-                jobs.put(Job { write, then: Then::Session(source, reply) });
-                receipts.extend(stored.recv_timeout(STORED_WITHIN).unwrap_or_default());
+                if !jobs.put(Job { write, then: Then::Session(source, link) }) {
+                    self.answer(link, Vec::new(), ids);
+                }
             }
         }
-        receipts
+    }
+
+    /// Tells a session which messages are stored and which are not.
+    pub(super) fn answer(&self, link: LinkId, receipts: Vec<MessageId>, others: Vec<MessageId>) {
+        if let Some(sessions) = self.sessions.get() {
+            sessions.stored(link, receipts, others, RETRY_AFTER);
+        }
+    }
+
+    /// Shows stored messages and sends their receipts.
+    fn acknowledge(
+        &self,
+        link: LinkId,
+        source: Source,
+        write: StoreOp,
+        result: Result<Vec<Option<RowId>>, StoreError>,
+    ) {
+        let mut others: Vec<MessageId> = match &write {
+            StoreOp::Incoming { messages, .. } => messages.iter().map(|message| message.id).collect(),
+            _ => Vec::new(),
+        };
+        let receipts = self.commit(source, write, result);
+        others.retain(|id| !receipts.contains(id));
+        self.answer(link, receipts, others);
     }
 
     fn commit(
@@ -210,10 +234,8 @@ impl Shared {
     /// Tells the result of a write.
     fn wrote(&self, then: Then, write: StoreOp, result: Result<StoreResult, StoreError>) {
         match then {
-            Then::Session(source, reply) => {
-                let receipts = self.commit(source, write, rows(result.map(|written| vec![written])));
-                // The session may have given up; then the messages come again and get their receipts.
-                let _ = reply.try_send(receipts);
+            Then::Session(source, link) => {
+                self.acknowledge(link, source, write, rows(result.map(|written| vec![written])));
             }
             Then::Core(id) => {
                 let result = result.map(drop);
@@ -250,13 +272,14 @@ mod tests {
         let (id, body) = (MessageId::new([2; 16]), "x".repeat(1024 * 1024).into());
         let messages = vec![Message { id, time: 0, again: false, body }];
         let write = StoreOp::Incoming { from, name: None, assurance: Assurance::Encrypted, messages };
-        Job { write, then: Then::Session(source, mpsc::sync_channel(1).0) }
+        Job { write, then: Then::Session(source, LinkId(1)) }
     }
 
     #[test]
     fn stopped_disk_bounds_waiting_messages() {
         let jobs = WriterQueue::default();
-        (0..100).for_each(|_| jobs.put(received()));
+        let queued = (0..100).filter(|_| jobs.put(received())).count();
+        assert_eq!(queued, 63);
         jobs.put(Job { write: StoreOp::MarkShown(Vec::new()), then: Then::CoreOnError });
         assert_eq!(jobs.queue.lock().jobs.len(), 63 + 1, "every other write waits");
         assert_eq!(jobs.queue.lock().next_batch().len(), 63 + 1);

@@ -119,6 +119,9 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             )
             .into(),
         ],
+        Event::IdentityInUse(ip) => {
+            vec![Line::of(Ink::Bad, format!("Your identity is also in use at {ip}."))]
+        }
         Event::NotStored(why) => vec![voice.warning(not_stored(why))],
         Event::NotWaiting => vec!["That text does not wait any more; /outbox shows those that do.".into()],
         Event::Listed { rows, unasked } => {

@@ -5,14 +5,11 @@ use std::sync::mpsc;
 use super::*;
 use crate::model::address::PeerAddr;
 use crate::model::message::{Form, Outgoing};
-use crate::net::secure::{OwnKey, Tls};
 
 fn dialer() -> (Dialer, mpsc::Receiver<Report>) {
     let (tell, told) = mpsc::channel();
     let identity = Identity { bind: Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
-    let own = OwnKey::from_seed(&[1; 32]).unwrap();
-    let tls = Arc::new(Tls::new(&own).unwrap());
-    (Dialer::new(identity, tls, move |report| tell.send(report).unwrap()), told)
+    (Dialer::new(identity, move |report| tell.send(report).unwrap()), told)
 }
 
 fn errand(id: u64, to: PeerAddr, message: Outgoing) -> Errand {
@@ -20,16 +17,14 @@ fn errand(id: u64, to: PeerAddr, message: Outgoing) -> Errand {
 }
 
 fn errand_to(id: u64, to: PeerAddr, fallback: Option<PeerAddr>, message: Outgoing) -> Errand {
-    let how = How::Plain { to, fallback, form: Form::Standard, message };
-    Errand { id, name: "Alice".parse().unwrap(), how, deadline: None }
+    let (name, form) = ("Alice".parse().unwrap(), Form::Standard);
+    Errand { id, name, to, fallback, form, message, deadline: None }
 }
 
 /// What became of a plain errand.
 fn sent(report: Report) -> (u64, PeerAddr, SendResult, (usize, usize)) {
-    match report {
-        Report::Sent { id, to, result, parts, .. } => (id, to, result, parts),
-        other => panic!("{other:?}"),
-    }
+    let Report { id, to, result, parts, .. } = report;
+    (id, to, result, parts)
 }
 
 fn push(dialer: &Dialer, errand: Errand) -> Result<(), Box<Errand>> {

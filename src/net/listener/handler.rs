@@ -222,12 +222,11 @@ impl<'a> Handler<'a> {
             self.next = place.next();
             return Some(Read::new(connection, end));
         }
-        let host = &self.shared.host;
-        let visitor = host.receive(connection, &place);
-        // Who is known by a key makes room only for others that are.
         self.next = place.next();
-        if let Some(visitor) = visitor {
-            host.attend(visitor);
+        let line = connection.decoder.bytes().to_vec();
+        match connection.stream.try_clone() {
+            Ok(stream) => self.shared.recipient.opens(stream, connection.source, line),
+            Err(error) => log::warn!("no descriptor for a session: {error}"),
         }
         None
     }

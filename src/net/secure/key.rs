@@ -19,6 +19,15 @@ pub fn jitter() -> u8 {
     }
 }
 
+/// A random number; 0 if the system has none.
+pub fn random_number() -> u64 {
+    let mut bytes = [0; 8];
+    match SystemRandom::new().fill(&mut bytes) {
+        Ok(()) => u64::from_be_bytes(bytes),
+        Err(_) => 0,
+    }
+}
+
 /// What stands before the 32 bytes of a public key in DER (RFC 8410, section 4): a SEQUENCE of the algorithm, 1.3.101.112, and a BIT STRING.
 const SPKI_HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 

@@ -17,7 +17,7 @@ mod tls;
 mod verifier;
 
 pub use channel::{Channel, HELLO_WITHIN, OK_WITHIN, accept, dial};
-pub use key::{OwnKey, jitter};
+pub use key::{OwnKey, jitter, random_number};
 pub use refused::Refused;
 pub use tls::Tls;
 pub use verifier::{Expectation, WrongKey};

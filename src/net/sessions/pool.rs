@@ -16,9 +16,8 @@ use crate::core::{JobId, RequestEnded, SessionRequest, Time};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::message::{MessageId, SendError};
-use crate::model::session::{ByeReason, Message, Request, RequestEnd};
+use crate::model::session::{ByeReason, Introduction, Message, Request, RequestEnd};
 use crate::protocol::session::opening::{DIAL_LINE, OK_LINE};
-use crate::net::introduction;
 use crate::protocol::session::{Hello, MAX_IDS, Record};
 
 /// The session with one key.
@@ -982,6 +981,12 @@ impl Pool {
     pub fn is_held(&self) -> bool {
         self.links.values().any(|link| !link.held.is_empty())
     }
+}
+
+/// What a peer says about itself.
+fn introduction(hello: &Hello) -> Introduction {
+    let also = hello.addresses.iter().filter_map(|addr| Source::from(*addr).at(addr.port())).collect();
+    Introduction { name: hello.name.clone(), port: hello.port, also }
 }
 
 /// How a session ended.

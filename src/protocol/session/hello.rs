@@ -53,6 +53,22 @@ pub struct Hello {
 }
 
 impl Hello {
+    /// The hello of this version of the program, which calls itself `name` and listens at `port`.
+    pub fn new(name: PeerName, port: u16) -> Self {
+        Self {
+            dialed: Vec::new(),
+            answered: Vec::new(),
+            name,
+            port,
+            version: SmolStr::new_static(env!("CARGO_PKG_VERSION")),
+            features: Vec::new(),
+            addresses: Vec::new(),
+            run: 0,
+            window: 0,
+            probe: false,
+        }
+    }
+
     pub(super) fn encode_fields(&self, to: &mut Vec<u8>) {
         put(to, 1, &self.dialed);
         put(to, 2, &self.answered);

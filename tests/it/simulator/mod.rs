@@ -19,6 +19,7 @@ mod bounds;
 mod checks;
 mod dialer;
 mod disk;
+mod half_duplex;
 mod kept;
 mod keyed;
 mod lasting;

@@ -10,7 +10,7 @@ use p2p_chat::model::message::{MessageId, SendError};
 use p2p_chat::model::name::PeerName;
 use p2p_chat::model::session::{ByeReason, Introduction, Message, Met, Request, RequestEnd, SessionReport};
 use p2p_chat::net::{CONNECT_TIMEOUT, PROBE_TIMEOUT};
-use p2p_chat::node::half_duplex;
+use super::half_duplex;
 
 use super::ours::Cause;
 use super::peer::{Pid, Program};

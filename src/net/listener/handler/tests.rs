@@ -2,7 +2,6 @@ use std::io::Read as _;
 use std::net::TcpListener;
 
 use super::*;
-use crate::net::secure::{OwnKey, Tls};
 use crate::net::{InboundHandler, Listener};
 
 struct Nobody;
@@ -27,9 +26,7 @@ fn finished(answer: &str, end: End) -> (TcpStream, Finished) {
 #[test]
 fn many_messages_that_are_too_long_are_read_away_in_the_time_of_one_and_delay_no_answer() {
     let (socket, addr) = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let own = OwnKey::from_seed(&[1; 32]).unwrap();
-    let tls = Arc::new(Tls::new(&own).unwrap());
-    let listener = Listener::serve(socket, addr, Nobody, tls).unwrap();
+    let listener = Listener::serve(socket, addr, Nobody).unwrap();
     let (mut senders, mut all): (Vec<_>, Vec<_>) = (0..12).map(|_| finished("", End::Cut)).unzip();
     let (mut sender, whole) = finished("taken", End::Whole);
     all.push(whole);

@@ -1,8 +1,8 @@
 //! Reports what today's half-duplex connections did as the events of a session: up, receipts, and
 //! the end of the request.
 
-use crate::core::{Env, JobId, Output, RequestEnded, SessionUp, State, Time};
-use crate::model::session::{Met, SessionReport};
+use p2p_chat::core::{Env, JobId, Output, RequestEnded, SessionUp, State, Time};
+use p2p_chat::model::session::{Met, SessionReport};
 
 /// Reports what became of a request.
 pub fn report(state: &mut State, job: JobId, talked: SessionReport, env: Env, now: Time) -> Vec<Output> {
