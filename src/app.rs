@@ -234,6 +234,10 @@ impl Directory for People<'_> {
         self.node.code_with(key)
     }
 
+    fn queued(&self, id: Recipient) -> usize {
+        self.node.queued(id)
+    }
+
     fn address(&self, word: &str) -> Result<PeerAddr, AddrError> {
         net::parse_addr(word)
     }

@@ -303,7 +303,7 @@ impl Node {
         }
         let parted = match &command {
             Command::Block(key) | Command::Trust(_, As::NewKeyOf(key)) => Some(*key),
-            Command::Forget(id) => id.key(),
+            Command::Forget(id) => id.public_key(),
             Command::SetContact { contact, .. } if contact.blocked => contact.id.key(),
             _ => None,
         };
@@ -328,6 +328,11 @@ impl Node {
     /// How many peers are there, as far as is known.
     pub fn here(&self) -> usize {
         self.shared.locked.lock().state.here()
+    }
+
+    /// Returns how many messages wait for a recipient.
+    pub fn queued(&self, id: Recipient) -> usize {
+        self.shared.locked.lock().state.queued(id)
     }
 
     /// Whether a peer is in the list.

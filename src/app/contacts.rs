@@ -228,7 +228,7 @@ impl App {
         let id = Recipient::from(contact.id);
         self.set_muted(id, false);
         if self.node.is_contact(id) {
-            self.node.command(Command::Forget(contact.id));
+            self.node.command(Command::Forget(id));
         }
     }
 

@@ -61,8 +61,8 @@ pub enum Command {
         /// The clock.
         date: u64,
     },
-    /// Forget a contact.
-    Forget(PeerId),
+    /// Forget a contact, or an address at which no peer has proven itself.
+    Forget(Recipient),
     /// The user has compared a key with its owner.
     Verify {
         /// The key.
@@ -184,7 +184,7 @@ impl State {
             Command::SetContact { contact, date } => {
                 self.decide(|state| state.set_contact(contact, date, now))
             }
-            Command::Forget(id) => self.decide(|state| state.forget(id)),
+            Command::Forget(to) => self.decide(|state| state.forget(to)),
             Command::Verify { key, date } => self.decide(|state| state.verify(key, date)),
             Command::SetPolicy(policy) => self.decide(|state| state.set_policy(policy)),
             Command::Cancel(to, id) => self.cancel(to, id, now),

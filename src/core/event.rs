@@ -75,6 +75,10 @@ pub enum Forgotten {
     Blocked,
     /// A stranger with a pinned key.
     Stranger,
+    /// A listed address at which no peer has proven itself.
+    Address,
+    /// An address that is not listed, for which messages were queued.
+    Queue,
 }
 
 /// What the user has said about keys, done.

@@ -5,9 +5,11 @@ use super::event::{Decision, Event, Forgotten, OpId};
 use super::time::Time;
 use super::trust::{As, ContactChange, ContactRecord, Pin, Policy, Unknown};
 use super::{PeerOrigin, State};
+use crate::model::address::PeerAddr;
 use crate::model::delivery::FailureReason;
 use crate::model::key::PublicKey;
 use crate::model::peer_id::{PeerId, Recipient};
+use crate::protocol::plain;
 
 impl State {
     /// Does it, tells what came of it, and is settled at once.
@@ -110,31 +112,57 @@ impl State {
         }
     }
 
-    pub(super) fn forget(&mut self, id: PeerId) -> Result<Decision, Unknown> {
-        let to = Recipient::Peer(id);
+    pub(super) fn forget(&mut self, to: Recipient) -> Result<Decision, Unknown> {
         let who = self.who(to);
-        let what = match id {
-            PeerId::Key(key) => {
+        let what = match to {
+            Recipient::Peer(PeerId::Key(key)) => {
                 self.pin(key)?;
-                self.outbox.give_up(to, FailureReason::Forgotten);
-                self.carry_out(Time::default());
+                self.give_up_forgotten(to);
                 match self.trust.forget(key)? {
                     Pin { blocked: true, .. } => Forgotten::Blocked,
                     Pin { contact: true, .. } => Forgotten::Contact,
                     _ => Forgotten::Stranger,
                 }
             }
-            PeerId::Legacy(_) if !self.is_contact(to) => return Err(Unknown::Pin),
-            PeerId::Legacy(_) => {
-                self.outbox.give_up(to, FailureReason::Forgotten);
-                self.carry_out(Time::default());
+            Recipient::Peer(id @ PeerId::Legacy(_)) => {
+                if !self.is_contact(to) {
+                    return Err(Unknown::Nothing);
+                }
+                self.give_up_forgotten(to);
                 self.trust.legacy_changed(ContactChange::Forgotten(id));
                 Forgotten::Contact
             }
+            Recipient::Address(addr) => self.forget_address(addr)?,
         };
         self.trust.set_alias_of(to, None);
         self.peers.remove(to);
         Ok(Decision::Forgotten(who, what))
+    }
+
+    /// Forgets what there is about an address at which no peer has proven itself, except its row.
+    fn forget_address(&mut self, addr: PeerAddr) -> Result<Forgotten, Unknown> {
+        let to = Recipient::Address(addr);
+        // Its alias is saved for the legacy peer that may be there.
+        let legacy = addr.plain().map(plain::peer_at);
+        let alias = legacy.filter(|id| self.trust.has_alias((*id).into()));
+        let what = if let Some(id) = alias {
+            self.trust.set_alias_of(id.into(), None);
+            self.trust.legacy_changed(ContactChange::Forgotten(id));
+            Forgotten::Contact
+        } else if self.knows(to) {
+            Forgotten::Address
+        } else if self.outbox.count(to) > 0 {
+            Forgotten::Queue
+        } else {
+            return Err(Unknown::Nothing);
+        };
+        self.give_up_forgotten(to);
+        Ok(what)
+    }
+
+    fn give_up_forgotten(&mut self, to: Recipient) {
+        self.outbox.give_up(to, FailureReason::Forgotten);
+        self.carry_out(Time::default());
     }
 
     pub(super) fn verify(&mut self, key: PublicKey, date: u64) -> Result<Decision, Unknown> {

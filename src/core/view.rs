@@ -70,6 +70,11 @@ impl State {
         }
     }
 
+    /// Returns how many messages wait for a recipient.
+    pub fn queued(&self, id: Recipient) -> usize {
+        self.outbox.count(id)
+    }
+
     /// The address that a recipient is dialed at first.
     pub fn dialed_at(&self, id: Recipient) -> Option<PeerAddr> {
         let hint = || self.addrs_of(id.public_key()?).first().copied();

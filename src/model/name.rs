@@ -77,6 +77,26 @@ impl FromStr for Name {
     }
 }
 
+/// The characters that begin a command and a recipient.
+const PROMPT_SIGNS: [char; 2] = ['/', '@'];
+
+/// Parses the user's own name for a peer. It is a name that the prompt takes for nothing else where
+/// it stands at the beginning of a line.
+///
+/// # Errors
+/// Why it cannot be one, with one that can.
+pub fn alias(text: &str) -> Result<Name, NameError> {
+    let name: Name = text.parse()?;
+    if !text.starts_with(PROMPT_SIGNS) {
+        return Ok(name);
+    }
+    let bare = text.trim_start_matches(PROMPT_SIGNS);
+    Err(NameError {
+        why: "An alias does not begin with / or @, which begin a command and a recipient",
+        suggestion: Some(bare.to_owned()).filter(|bare| name_fault(bare).is_none()),
+    })
+}
+
 /// What is wrong with `text` as our name.
 fn name_fault(text: &str) -> Option<&'static str> {
     if text.is_empty() {
@@ -227,6 +247,23 @@ mod tests {
         }
         let long = "x".repeat(33).parse::<Name>().expect_err("33 columns");
         assert_eq!(long.suggestion(), Some("x".repeat(32).as_str()));
+    }
+
+    #[test]
+    fn alias_does_not_begin_like_a_command_or_recipient() {
+        for (wrong, suggestion) in [
+            ("/boss", Some("boss")),
+            ("@boss", Some("boss")),
+            ("//@boss", Some("boss")),
+            ("/", None),
+            ("@7", None),
+        ] {
+            assert_eq!(alias(wrong).expect_err(wrong).suggestion(), suggestion, "{wrong}");
+        }
+        assert!(alias("a b").is_err());
+        for fits in ["Boss", "a/b", "a@b"] {
+            assert_eq!(alias(fits).expect(fits).as_str(), fits);
+        }
     }
 
     #[test]

@@ -127,9 +127,37 @@ fn stranger_becomes_a_contact_that_stays_listed() {
     story.gets(5001, Body::Exit);
     story.later(GONE_SHOWN * 2);
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
-    story.does(Command::Forget(legacy));
+    story.does(Command::Forget(legacy.into()));
     assert_eq!(story.state(5001), None);
     assert_eq!(story.state.take_contact_changes(), [ContactChange::Forgotten(legacy)]);
+}
+
+#[test]
+fn address_without_a_proven_peer_can_be_forgotten() {
+    let mut story = Story::new();
+    let id = at(5001).into();
+    let forgets = |story: &mut Story| {
+        story.told();
+        story.does(Command::Forget(id));
+        let mut told = story.told().into_iter();
+        told.find_map(|event| match event {
+            Event::Decided(Decision::Forgotten(who, what)) => Some((who.id, Ok(what))),
+            Event::Undecided(unknown) => Some((id, Err(unknown))),
+            _ => None,
+        })
+    };
+    assert_eq!(forgets(&mut story), Some((id, Err(Unknown::Nothing))));
+    story.says(these(5001), "hi");
+    story.ends(5001, &SendResult::Failed(SendError::Refused));
+    assert_eq!((story.state.queued(id), story.state(5001)), (1, None));
+    assert_eq!(forgets(&mut story), Some((id, Ok(Forgotten::Queue))));
+    assert_eq!(story.state.queued(id), 0);
+    // An alias of an address is saved for the legacy peer there.
+    story.state.set_alias(legacy(at(5001)), Some("Printer".parse().unwrap()));
+    assert_eq!(forgets(&mut story), Some((id, Ok(Forgotten::Contact))));
+    let Recipient::Peer(printer) = legacy(at(5001)) else { panic!("a legacy peer") };
+    assert_eq!(story.state.take_contact_changes(), [ContactChange::Forgotten(printer)]);
+    assert_eq!(forgets(&mut story), Some((id, Err(Unknown::Nothing))));
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use super::*;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
-use crate::model::peer_id::PeerId;
 use crate::model::session::{ByeReason, Introduction, Message, Met, Request, RequestEnd, SessionReport};
 
 pub(super) fn key(n: u8) -> PublicKey {
@@ -721,7 +720,7 @@ fn verified_peer_shows_at_once_and_forgotten_peer_is_a_stranger() {
     story.knows_bob(5001);
     story.does(Command::Verify { key: key(BOBS), date: 3_000 });
     assert_eq!(story.verification(5001), Some(Verification::Verified));
-    story.does(Command::Forget(PeerId::Key(key(BOBS))));
+    story.does(Command::Forget(Recipient::key(key(BOBS))));
     assert_eq!(story.verification(5001), None);
     story.writes(5001, 1);
     assert_eq!(story.dials(5001), [Outgoing::Connect]);

@@ -26,6 +26,8 @@ pub enum Unknown {
     NotBlocked,
     /// It is our own key.
     Ourselves,
+    /// Nothing is known that could be forgotten.
+    Nothing,
 }
 
 impl Trusted {

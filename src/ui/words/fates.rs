@@ -76,7 +76,7 @@ fn reason_words(reason: &FailureReason) -> String {
     match reason {
         FailureReason::NotAccepted => "it does not take your key".into(),
         FailureReason::Blocked => "you have blocked its key".into(),
-        FailureReason::Forgotten => "you have forgotten its key".into(),
+        FailureReason::Forgotten => "you have forgotten it".into(),
         FailureReason::Replaced => "it was for its old key".into(),
         FailureReason::Ended { attempted: true } => "no receipt came before you left".into(),
         FailureReason::Ended { attempted: false } => "nobody answered there before you left".into(),

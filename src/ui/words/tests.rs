@@ -303,7 +303,7 @@ fn what_becomes_of_a_text_later_is_said_with_its_beginning() {
     for (status, words) in [
         (
             DeliveryStatus::Failed(FailureReason::Forgotten),
-            format!("Not delivered to {bob}, for you have forgotten its key: \"hi\""),
+            format!("Not delivered to {bob}, for you have forgotten it: \"hi\""),
         ),
         (DeliveryStatus::Expired, format!("Not delivered to {bob}, for it has waited for too long: \"hi\"")),
         (DeliveryStatus::Cancelled, format!("Taken back, and not sent to {bob} any more: \"hi\"")),

@@ -254,6 +254,8 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
                 Forgotten::Contact => format!("Removed {label} from your contacts"),
                 Forgotten::Blocked => format!("Removed {label} from your blocked contacts"),
                 Forgotten::Stranger => format!("Forgot the key of {label}"),
+                Forgotten::Address => format!("Removed {label} from the list"),
+                Forgotten::Queue => format!("Removed the messages for {label} from the outbox"),
             };
             format!("{done}. Messages stay in the history.")
         }
@@ -285,6 +287,7 @@ fn undecided(unknown: Unknown) -> &'static str {
         Unknown::NoRoom => "There are as many contacts as can be kept; /forget one first.",
         Unknown::Ourselves => "That is your own key.",
         Unknown::NotBlocked => "That key is not blocked.",
+        Unknown::Nothing => "Nothing is known of it any more, so there was nothing to forget.",
     }
 }
 

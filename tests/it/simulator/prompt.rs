@@ -73,6 +73,10 @@ impl Directory for People<'_> {
         self.state.offers_for(word).into_iter().cloned().collect()
     }
 
+    fn queued(&self, id: Recipient) -> usize {
+        self.state.queued(id)
+    }
+
     fn code_with(&self, _key: PublicKey) -> String {
         String::new()
     }
