@@ -2,6 +2,7 @@
 
 mod act;
 mod begin;
+mod choose;
 mod clock;
 mod contact_list;
 mod contacts;

@@ -43,8 +43,8 @@ pub struct Cli {
     #[arg(long, global = true, env = "P2P_CHAT_NAME", value_name = "NAME")]
     pub name: Option<Name>,
 
-    /// The TCP port to listen at, 0 for any that is free [default: the one that the profile used last; asked for on a
-    /// terminal if there is none]
+    /// The TCP port to listen at, 0 for any that is free [default: that of the profile; asked for on a terminal if it
+    /// has none yet]
     #[arg(long, env = "P2P_CHAT_PORT", value_name = "PORT", value_parser = listening_port)]
     pub port: Option<u16>,
 

@@ -83,7 +83,8 @@ pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io:
     };
     // Without it there are fewer names; what is wrong with it is told where it is needed.
     let data = data::folder(cli);
-    let places = Places { folder: Some(&folder), data: data.as_deref(), saves: false };
+    let (data, own_name) = (data.as_deref(), &found.name);
+    let places = Places { folder: Some(&folder), data, own_name, saves: false };
     let book = AddressBook::open(places, &mut store, now());
     let pins = || book.iter().flat_map(|book| book.pins.values());
     // Two contacts of one name are told apart as in the chat.

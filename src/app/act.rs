@@ -196,6 +196,12 @@ impl App {
 
     /// Gives the user another name, which is stored in the profile.
     fn rename(&mut self, name: Name) {
+        if let Some(contact) = self.contacts.file.with_alias(&name) {
+            let at = self.place_of(contact.into());
+            let line = format!("{name} is your alias for a contact ({at}); choose another name.");
+            self.say(Line::of(Ink::Bad, line));
+            return;
+        }
         if let Some(folder) = &self.own.folder
             && let Err(error) = profile::rename(folder, &name)
         {
@@ -203,6 +209,7 @@ impl App {
             return;
         }
         self.say(format!("You are {name} now; others see it with your next message."));
+        self.contacts.file.set_own_name(name.clone());
         self.node.set_name(name);
     }
 

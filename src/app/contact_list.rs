@@ -31,7 +31,8 @@ pub fn contacts(cli: &Cli, json: bool, out: &mut impl Write) -> anyhow::Result<i
         return Ok(Ok(()));
     };
     let data = data::folder(cli);
-    let places = Places { folder: Some(&folder), data: data.as_deref(), saves: false };
+    let (data, own_name) = (data.as_deref(), &found.name);
+    let places = Places { folder: Some(&folder), data, own_name, saves: false };
     let now = clock::millis();
     let book = AddressBook::open(places, &mut *store(&folder)?, now).map_err(Misused::new)?;
     let labels = labels(&book);

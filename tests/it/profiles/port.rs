@@ -33,11 +33,27 @@ fn port_in_use_is_replaced_by_the_next_free_one() {
     fs::write(folder(&data, "alice").join("profile.toml"), format!("name = \"Alice\"\nport = {port}\n"))
         .expect("written");
     let mut alice = started("", &data).start();
-    alice.sees(&format!("Another program uses port {port}, where you listened last."));
     let now = alice.addr().port();
     assert!(now > port && now <= port + 100, "{now} is not next to {port}");
-    assert_eq!(profile_toml(&data, "alice")["port"].as_integer(), Some(now.into()));
+    alice.sees(&format!(
+        "Another program uses port {port}, so this run listens at port {now}. The next one tries {port} again."
+    ));
     alice.still_answers();
+    // A second start says where it runs.
+    assert!(is_running_already(started("", &data)).contains(&format!("already running (port {now})")));
+    alice.crashes();
+    let saved = profile_toml(&data, "alice");
+    assert_eq!((saved["port"].as_integer(), saved.len()), (Some(port.into()), 3), "{saved}");
+    // It is taken still, and by the third start it is free.
+    started("", &data).start().sees(&format!("Another program uses port {port}, "));
+    drop(other_program);
+    let mut alice = started("", &data).start();
+    assert_eq!(alice.addr().port(), port);
+    alice.types(&["0"]);
+    assert!(alice.ends().success());
+    assert!(!alice.printed().iter().any(|line| line.contains("Another program")));
+    let saved = profile_toml(&data, "alice");
+    assert_eq!((saved["port"].as_integer(), saved.len()), (Some(port.into()), 2), "{saved}");
 }
 
 #[test]
