@@ -127,6 +127,8 @@ pub(super) fn start(
     queue: &Queue,
 ) -> anyhow::Result<Begun> {
     let chosen = choose(cli, &Profiles::read(cli)?, terminal)?;
+    // A start that fails at the port, or that the user leaves there, creates no profile.
+    let listening = if chosen.is_new { Some(bind(cli, None, terminal)?) } else { None };
     // One process only may use the key, so this comes before anything is sent.
     let identity = Identity::open(cli, &chosen.profile)?;
     let mut told = Vec::new();
@@ -157,10 +159,13 @@ pub(super) fn start(
         policy: cli.policy,
         require_encryption: cli.require_encryption,
     };
-    let Listening { bound, replaces } = bind(cli, chosen.port, terminal)?;
+    let Listening { bound, replaces } = match listening {
+        Some(listening) => listening,
+        None => bind(cli, chosen.port, terminal)?,
+    };
     let node = Node::start(bound, config, keeping, queue)?;
     let port = node.addr().port();
-    let listening = match replaces {
+    let saved_port = match replaces {
         None => ListeningPort::Own(port),
         Some((own, why)) => {
             told.push(format!("{why}, so this run listens at port {port}. The next one tries {own} again."));
@@ -169,7 +174,7 @@ pub(super) fn start(
     };
     let mut own = Own::default();
     if let Some(folder) = folder {
-        let saved = profile::save_port(folder, listening);
+        let saved = profile::save_port(folder, saved_port);
         told.extend(saved.err().map(|error| error.to_string()));
         own.folder = Some(folder.to_owned());
         if terminal {

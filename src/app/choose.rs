@@ -23,17 +23,19 @@ pub(super) struct Chosen {
     pub(super) name: Name,
     /// The port to listen at, if the profile has listened before.
     pub(super) port: Option<u16>,
+    /// It is created with this start.
+    pub(super) is_new: bool,
     /// A profile that this new one may be mistyped for.
     pub(super) similar: Option<Name>,
 }
 
 impl Chosen {
     fn found(Found { profile, name, port, .. }: Found) -> Self {
-        Self { profile, name, port, similar: None }
+        Self { profile, name, port, is_new: false, similar: None }
     }
 
     fn new(cli: &Cli, name: Name, similar: Option<Name>) -> Self {
-        Self { profile: profile::new_profile(cli, &name), name, port: None, similar }
+        Self { profile: profile::new_profile(cli, &name), name, port: None, is_new: true, similar }
     }
 }
 

@@ -279,7 +279,10 @@ impl Profiles {
 
     /// The error for a start that does not say which of several profiles is meant.
     pub fn several(&self) -> Misused {
-        Misused::new(format!("{} Choose one with --name NAME.", self.sentence()))
+        // They are sorted by name.
+        let has_namesakes = self.found.windows(2).any(|pair| pair[0].is_called(pair[1].name.as_str()));
+        let or = if has_namesakes { " or --profile PROFILE" } else { "" };
+        Misused::new(format!("{} Choose one with --name NAME{or}.", self.sentence()))
     }
 
     /// Says which profiles there are.

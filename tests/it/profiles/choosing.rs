@@ -100,6 +100,8 @@ fn new_profile_gets_a_name_of_its_own() {
     asks(&terminal, "Enter your name: ");
     terminal.enters("Zoe");
     terminal.waits_for("Enter your port number [");
+    terminal.enters("0");
+    terminal.waits_for("You are Zoe, listening at port ");
     assert_eq!(directories(&data), ["alice", "work", "zoe"]);
 }
 
@@ -136,6 +138,7 @@ fn quit_leaves_at_every_question() {
             terminal.enters(answer);
         }
         assert_eq!(terminal.ends().code(), Some(1));
+        assert_eq!(directories(&data), ["alice", "work"]);
         assert!(
             terminal.screen().contains("The program was left before it started."),
             "{}",

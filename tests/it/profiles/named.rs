@@ -125,6 +125,11 @@ fn name_of_several_profiles_means_none() {
             assert_eq!(errors, expected, "{name} {command:?}");
         }
     }
+    let errors = refused(started("", &data));
+    assert!(
+        errors.ends_with(" (profile at work). Choose one with --name NAME or --profile PROFILE."),
+        "{errors}"
+    );
     // As the sentence says; each keeps its name until it gets another.
     run(started("Alice", &data).arg("--profile=alice"), &[]);
     run(started("", &data).arg("--port").arg(0).arg("--profile=at work"), &["/name Bob"]);

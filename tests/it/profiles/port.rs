@@ -67,6 +67,18 @@ fn port_from_a_flag_is_never_replaced() {
 }
 
 #[test]
+fn failed_first_start_creates_no_profile() {
+    let data = data();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("bound").port();
+    crate::support::cannot_start(started("Alice", &data).port(port));
+    refused(started("Alice", &data).without_port());
+    assert!(!data.path().join("profiles").exists());
+    let printed = run(started("Alice", &data), &[]);
+    assert!(printed.iter().any(|line| line.starts_with("Created the profile Alice.")), "{printed:?}");
+}
+
+#[test]
 fn running_profile_is_told_with_its_port() {
     let data = data();
     let mut alice = started("Alice", &data).start();
