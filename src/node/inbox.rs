@@ -21,10 +21,13 @@ impl InboundHandler for Inbox {
     fn deliver(&self, delivery: Delivery, wait_until: Option<Instant>) -> Reply {
         let shared = &self.0;
         let room = match wait_until {
-            None => shared.outlet.has_room(delivery.source.share()),
-            Some(deadline) => shared.outlet.wait_for_room(delivery.source.share(), deadline),
+            None => shared.outlet.has_room(delivery.source.share()) && shared.store_writer.has_room(),
+            Some(deadline) => {
+                shared.outlet.wait_for_room(delivery.source.share(), deadline)
+                    && shared.store_writer.wait_for_room(deadline)
+            }
         };
-        if !room || !shared.store_writer.has_room() {
+        if !room {
             return Reply::Full(delivery);
         }
         let Delivery { source, local, decoder } = delivery;

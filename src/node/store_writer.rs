@@ -21,7 +21,8 @@ use crate::model::stored::{RowId, StoreOp, StoreResult};
 use crate::store::{Store, StoreError};
 pub(super) use thread::start;
 
-/// Writes that may wait before unencrypted messages are held back: as many as may wait to be shown.
+/// Writes that may wait before unencrypted messages have to wait for room: as many as may wait to be
+/// shown.
 const MAX_WAITING: usize = 16_384;
 
 /// Bytes of received messages that may wait to be written, as many as the outbox holds. While the disk
@@ -97,11 +98,13 @@ pub(super) enum StoreWriter {
     Thread(Arc<WriterQueue>),
 }
 
-/// The queue of the thread, and what wakes it and those who wait for it.
+/// The queue of the thread.
 #[derive(Default)]
 pub(super) struct WriterQueue {
     queue: Mutex<Queue>,
+    /// Wakes the thread when there is something to write.
     filled: Condvar,
+    /// Wakes those who wait for room, or for the thread to end.
     emptied: Condvar,
 }
 
@@ -125,14 +128,20 @@ impl WriterQueue {
             self.filled.notify_one();
         }
     }
+
+    /// Takes the next batch out of the locked `queue`, which makes room.
+    fn next_batch(&self, queue: &mut Queue) -> Vec<Job> {
+        let count = queue.jobs.len().min(MAX_BATCH);
+        let batch: Vec<Job> = queue.jobs.drain(..count).collect();
+        queue.received_bytes -= batch.iter().map(Job::received_bytes).sum::<usize>();
+        self.emptied.notify_all();
+        batch
+    }
 }
 
 impl Queue {
-    fn next_batch(&mut self) -> Vec<Job> {
-        let count = self.jobs.len().min(MAX_BATCH);
-        let batch: Vec<Job> = self.jobs.drain(..count).collect();
-        self.received_bytes -= batch.iter().map(Job::received_bytes).sum::<usize>();
-        batch
+    fn has_room(&self) -> bool {
+        self.jobs.len() < MAX_WAITING
     }
 }
 
@@ -141,8 +150,20 @@ impl StoreWriter {
     pub(super) fn has_room(&self) -> bool {
         match self {
             Self::Inline(_) => true,
-            Self::Thread(jobs) => jobs.queue.lock().jobs.len() < MAX_WAITING,
+            Self::Thread(jobs) => jobs.queue.lock().has_room(),
         }
+    }
+
+    /// Waits for room for an unencrypted message until `deadline`. Returns whether there is any.
+    pub(super) fn wait_for_room(&self, deadline: Instant) -> bool {
+        let Self::Thread(jobs) = self else { return true };
+        let mut queue = jobs.queue.lock();
+        while !queue.has_room() {
+            if jobs.emptied.wait_until(&mut queue, deadline).timed_out() {
+                return queue.has_room();
+            }
+        }
+        true
     }
 
     /// Writes at once and returns the result, or queues the write and returns `None`; then `state` is
@@ -259,7 +280,7 @@ mod tests {
         (0..100).for_each(|_| jobs.put(received()));
         jobs.put(Job { write: StoreOp::MarkShown(Vec::new()), then: Then::CoreOnError });
         assert_eq!(jobs.queue.lock().jobs.len(), 63 + 1, "every other write waits");
-        assert_eq!(jobs.queue.lock().next_batch().len(), 63 + 1);
+        assert_eq!(jobs.next_batch(&mut jobs.queue.lock()).len(), 63 + 1);
         jobs.put(received());
         assert_eq!(jobs.queue.lock().jobs.len(), 1);
     }

@@ -99,7 +99,7 @@ impl Work {
         let idle_at = Instant::now() + if self.tidies { Duration::ZERO } else { IDLE_AFTER };
         loop {
             if !queue.jobs.is_empty() {
-                return Next::Batch(queue.next_batch());
+                return Next::Batch(self.jobs.next_batch(&mut queue));
             }
             if queue.stopping {
                 return Next::End;
