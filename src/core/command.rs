@@ -184,7 +184,7 @@ impl State {
             Command::SetContact { contact, date } => {
                 self.decide(|state| state.set_contact(contact, date, now))
             }
-            Command::Forget(id) => self.decide(|state| state.forget(id)),
+            Command::Forget(id) => self.decide(|state| state.forget(id, now)),
             Command::Verify { key, date } => self.decide(|state| state.verify(key, date)),
             Command::SetPolicy(policy) => self.decide(|state| state.set_policy(policy)),
             Command::Cancel(to, id) => self.cancel(to, id, now),

@@ -110,28 +110,25 @@ impl State {
         }
     }
 
-    pub(super) fn forget(&mut self, id: PeerId) -> Result<Decision, Unknown> {
+    pub(super) fn forget(&mut self, id: PeerId, now: Time) -> Result<Decision, Unknown> {
         let to = Recipient::Peer(id);
         let who = self.who(to);
         let what = match id {
-            PeerId::Key(key) => {
-                self.pin(key)?;
-                self.outbox.give_up(to, FailureReason::Forgotten);
-                self.carry_out(Time::default());
-                match self.trust.forget(key)? {
-                    Pin { blocked: true, .. } => Forgotten::Blocked,
-                    Pin { contact: true, .. } => Forgotten::Contact,
-                    _ => Forgotten::Stranger,
-                }
-            }
-            PeerId::Legacy(_) if !self.is_contact(to) => return Err(Unknown::Pin),
-            PeerId::Legacy(_) => {
-                self.outbox.give_up(to, FailureReason::Forgotten);
-                self.carry_out(Time::default());
-                self.trust.legacy_changed(ContactChange::Forgotten(id));
-                Forgotten::Contact
-            }
+            PeerId::Key(key) => match self.pin(key)? {
+                Pin { blocked: true, .. } => Forgotten::Blocked,
+                Pin { contact: true, .. } => Forgotten::Contact,
+                _ => Forgotten::Stranger,
+            },
+            PeerId::Legacy(_) if self.is_contact(to) => Forgotten::Contact,
+            PeerId::Legacy(_) => return Err(Unknown::Pin),
         };
+        // Before the key is forgotten: the user is told that its messages fail.
+        self.outbox.give_up(to, FailureReason::Forgotten);
+        self.carry_out(now);
+        match id {
+            PeerId::Key(key) => drop(self.trust.forget(key)?),
+            PeerId::Legacy(_) => self.trust.legacy_changed(ContactChange::Forgotten(id)),
+        }
         self.trust.set_alias_of(to, None);
         self.peers.remove(to);
         Ok(Decision::Forgotten(who, what))
