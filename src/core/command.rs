@@ -10,6 +10,7 @@ use super::presence::Probe;
 use super::time::Time;
 use super::trust::{As, ContactRecord, Policy};
 use super::{ANSWER_WITHIN, Purpose, State, StaticPeer};
+use crate::model::address::PeerAddr;
 use crate::model::delivery::RejectReason;
 use crate::model::key::PublicKey;
 use crate::model::message::{MessageId, Outgoing, SendResult};
@@ -100,6 +101,14 @@ pub struct KnownContact {
     pub name: Option<PeerName>,
     /// How long ago it was seen, if it was.
     pub last_seen: Option<Duration>,
+}
+
+/// The address that the user typed for a recipient, if it is one.
+fn typed_addr(id: Recipient) -> Option<PeerAddr> {
+    match id {
+        Recipient::Address(addr) => Some(addr),
+        Recipient::Peer(_) => None,
+    }
 }
 
 impl State {
@@ -238,15 +247,16 @@ impl State {
             Recipient::Peer(_) => id,
         };
         let is_to_all = to == Target::All;
-        let targets = match to {
-            Target::These(ids) => ids.into_iter().map(dialed).collect(),
-            Target::All => self.targets(Target::All, true),
+        let (targets, typed): (Vec<Recipient>, Vec<Option<PeerAddr>>) = match to {
+            Target::These(ids) => ids.into_iter().map(|id| (dialed(id), typed_addr(id))).unzip(),
+            Target::All => self.targets(Target::All, true).into_iter().map(|id| (id, None)).unzip(),
         };
         let op = self.spread(CommandKind::Connect, &targets);
         if is_to_all {
             self.operations.goes_to_all(op);
         }
-        for peer_id in targets {
+        self.operations.dials(op, typed.iter().copied().flatten().collect());
+        for (peer_id, typed) in targets.into_iter().zip(typed) {
             if self.is_ours(peer_id) {
                 let who = self.who(peer_id);
                 self.tell(Event::NotSent { op, who, why: RejectReason::Ourselves });
@@ -256,7 +266,9 @@ impl State {
             self.peers.is_wanted(peer_id);
             let purpose = Purpose::Connect(op);
             let has_key = |addr| self.trust.proven_at(addr).next().is_some();
-            if self.is_only_encrypted(peer_id) || peer_id.addr().is_some_and(has_key) {
+            if let (Some(key), Some(addr)) = (peer_id.public_key(), typed) {
+                self.talk_at(peer_id, vec![addr], Some(key), purpose, Request::Open, None);
+            } else if self.is_only_encrypted(peer_id) || peer_id.addr().is_some_and(has_key) {
                 self.talk(peer_id, purpose, Request::Open, None);
             } else {
                 self.transmit(peer_id, purpose, Outgoing::Connect, None);

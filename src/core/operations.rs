@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::event::{CommandKind, JobId, OpId, PeerInfo};
 use super::time::Time;
+use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason};
 use crate::model::peer_id::Recipient;
 
@@ -21,6 +22,8 @@ enum Operation {
         kind: CommandKind,
         /// It goes to all peers, so it says nothing about how the user knows each of them.
         to_all: bool,
+        /// The addresses that the user typed.
+        typed: Vec<PeerAddr>,
         total: usize,
         /// Recipients without a result.
         pending: usize,
@@ -97,8 +100,8 @@ impl Operations {
     /// Begins a command for this many recipients. Each one needs [`Operations::finished`] or
     /// [`Operations::skipped`], and then the command [`Operations::settle`].
     pub(super) fn spread(&mut self, kind: CommandKind, total: usize) -> OpId {
-        let (to_all, failed) = (false, Vec::new());
-        self.begin(Operation::Spread { kind, to_all, total, pending: total, done: 0, failed })
+        let (to_all, typed, failed) = (false, Vec::new(), Vec::new());
+        self.begin(Operation::Spread { kind, to_all, typed, total, pending: total, done: 0, failed })
     }
 
     /// Marks a command as one to all peers.
@@ -106,6 +109,18 @@ impl Operations {
         if let Some(Operation::Spread { to_all, .. }) = self.under_way.get_mut(&op) {
             *to_all = true;
         }
+    }
+
+    /// Records the addresses that the user typed for a command.
+    pub(super) fn dials(&mut self, op: OpId, addrs: Vec<PeerAddr>) {
+        if let Some(Operation::Spread { typed, .. }) = self.under_way.get_mut(&op) {
+            *typed = addrs;
+        }
+    }
+
+    /// Whether the user typed this address for a command.
+    pub(super) fn was_typed(&self, op: OpId, addr: PeerAddr) -> bool {
+        matches!(self.under_way.get(&op), Some(Operation::Spread { typed, .. }) if typed.contains(&addr))
     }
 
     /// Whether a command goes to recipients that the user named.

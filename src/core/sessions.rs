@@ -224,8 +224,7 @@ impl State {
                     (added, &result, self.operations.is_direct(op))
                 {
                     self.is_contact_now(key);
-                    if let (Recipient::Address(_), Some(at)) = (asked_for, reached) {
-                        // The user gave this address.
+                    if let Some(at) = reached.filter(|at| self.operations.was_typed(op, *at)) {
                         self.trust.give_addr(key, at);
                     }
                 }

@@ -1,6 +1,6 @@
 //! Contacts of earlier runs: listed, dialed and looked for.
 
-use super::keys::{BOBS, key, message, met};
+use super::keys::{BOBS, EVES, key, message, met};
 use super::*;
 use crate::core::peers::DORMANT_AFTER;
 use crate::core::presence::LONGEST_CONTACT_BACKOFF;
@@ -157,6 +157,33 @@ fn connect_that_proves_a_contact_gives_it_the_address() {
         story.talked(Some(met(BOBS, port)), RequestEnd::Answered);
     }
     assert_eq!(story.state.pinned(Recipient::key(key(BOBS))).unwrap().given, [at(5009)]);
+}
+
+#[test]
+fn connect_to_the_present_address_gives_it() {
+    let mut story = started(&[(BOBS, 5001, None)]);
+    story.later(seconds(1));
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    let given = |story: &Story| story.state.pinned(Recipient::key(key(BOBS))).unwrap().given.clone();
+    assert_eq!(given(&story), []);
+    story.does(Command::Connect(these(5001)));
+    let request = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!((request.expect, &request.addrs[..]), (Some(key(BOBS)), &[at(5001)][..]));
+    assert_eq!(given(&story), [at(5001)]);
+    // It is dialed at this address only.
+    story.does(Command::Connect(these(5001)));
+    story.talked(None, RequestEnd::WrongKey(key(EVES)));
+    assert_eq!(story.talks, []);
+}
+
+#[test]
+fn connect_by_name_gives_no_address() {
+    let mut story = started(&[(BOBS, 5001, None)]);
+    story.later(seconds(1));
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.does(Command::Connect(Target::These(vec![Recipient::key(key(BOBS))])));
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!(story.state.pinned(Recipient::key(key(BOBS))).unwrap().given, []);
 }
 
 #[test]
