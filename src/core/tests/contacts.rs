@@ -4,6 +4,7 @@ use super::keys::{BOBS, EVES, key, message, met};
 use super::*;
 use crate::core::peers::DORMANT_AFTER;
 use crate::core::presence::LONGEST_CONTACT_BACKOFF;
+use crate::core::tick::SEEN_INTERVAL;
 use crate::core::{ContactRecord, KnownContact};
 use crate::model::peer_id::PeerId;
 use crate::model::session::RequestEnd;
@@ -184,6 +185,55 @@ fn connect_by_name_gives_no_address() {
     story.does(Command::Connect(Target::These(vec![Recipient::key(key(BOBS))])));
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(story.state.pinned(Recipient::key(key(BOBS))).unwrap().given, []);
+}
+
+/// Lets time pass while each session that is requested is opened by the peer at that port, unless
+/// the port is 5009, where nothing listens.
+fn later_online(story: &mut Story, time: Duration) {
+    let end = story.now.plus(time);
+    while story.now < end {
+        story.later(seconds(1));
+        while let Some(request) = story.talks.first() {
+            let (key, port) = (request.expect.unwrap(), request.addrs[0].port());
+            // There is a hello on each new connection, which are kept.
+            let hello = met(1, port).hello.filter(|_| story.state(port) == Some(PresenceStatus::Offline));
+            let met = crate::model::session::Met { key, hello };
+            match port {
+                5009 => story.talked(None, RequestEnd::Unreachable(SendError::Refused)),
+                _ => story.talked(Some(met), RequestEnd::Answered),
+            };
+        }
+    }
+}
+
+/// The peers that the store was told are seen.
+fn seen(story: &mut Story) -> Vec<PeerId> {
+    let writes = std::mem::take(&mut story.writes).into_iter();
+    let mut seen: Vec<PeerId> = writes
+        .filter_map(|(_, write)| if let StoreOp::Seen { peer, .. } = write { Some(peer) } else { None })
+        .collect();
+    seen.sort();
+    seen
+}
+
+#[test]
+fn online_contacts_are_seen_again_every_ten_minutes() {
+    let mut story = started(&[(1, 5001, None), (2, 5002, None), (3, 5009, None)]);
+    story.moves_disk = true;
+    later_online(&mut story, seconds(5));
+    let mut both = [PeerId::Key(key(1)), PeerId::Key(key(2))];
+    both.sort();
+    let first = seen(&mut story);
+    assert!(both.iter().all(|id| first.contains(id)) && !first.contains(&PeerId::Key(key(3))), "{first:?}");
+    later_online(&mut story, SEEN_INTERVAL - seconds(10));
+    assert_eq!(seen(&mut story), []);
+    for _ in 0..2 {
+        // A probe wakes the program within a quarter of a minute.
+        later_online(&mut story, seconds(30));
+        assert_eq!(seen(&mut story), both);
+        later_online(&mut story, SEEN_INTERVAL - seconds(30));
+        assert_eq!(seen(&mut story), []);
+    }
 }
 
 #[test]
