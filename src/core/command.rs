@@ -157,7 +157,11 @@ impl State {
         for (place, KnownContact { id, name, last_seen }) in contacts.into_iter().enumerate() {
             let id = Recipient::Peer(id);
             let is_blocked = self.pinned(id).is_some_and(|pin| pin.blocked);
-            let addr = self.dialed_at(id).filter(|addr| !self.is_own(*addr) && !is_blocked);
+            if is_blocked {
+                self.peers.remember_blocked(id, last_seen);
+                continue;
+            }
+            let addr = self.dialed_at(id).filter(|addr| !self.is_own(*addr));
             // Without an address the contact is listed, but has no row.
             let Some(addr) = addr.filter(|_| !self.knows(id)) else { continue };
             if !self.add_peer(id, addr, PeerOrigin::Contact, now) {

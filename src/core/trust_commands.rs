@@ -47,10 +47,14 @@ impl State {
 
     pub(super) fn block(&mut self, key: PublicKey, now: Time) -> Result<Decision, Unknown> {
         self.trust.block(key)?;
-        self.outbox.give_up(Recipient::key(key), FailureReason::Blocked);
+        let id = Recipient::key(key);
+        self.outbox.give_up(id, FailureReason::Blocked);
         self.carry_out(now);
+        if self.peers.is_online(id) {
+            self.seen(id);
+        }
         // Nothing goes to the key from now on, so it is not listed either.
-        self.peers.remove(Recipient::key(key));
+        self.peers.block(id);
         Ok(Decision::Blocked(self.pin(key)?))
     }
 

@@ -237,6 +237,41 @@ fn online_contacts_are_seen_again_every_ten_minutes() {
 }
 
 #[test]
+fn unblocked_contact_keeps_its_row_number() {
+    let mut story = started(&[(1, 5001, Some(DAY)), (2, 5002, None)]);
+    let number = |story: &Story| {
+        let rows = story.state.rows(story.now);
+        rows.iter().find(|row| row.id == key(1).into()).map(|row| (row.number, row.last_heard))
+    };
+    let before = number(&story);
+    assert_eq!(before, Some((1, Some(DAY))));
+    for _ in 0..2 {
+        story.does(Command::Block(key(1)));
+        assert_eq!(number(&story), None);
+        story.does(Command::Unblock(key(1)));
+        assert_eq!(number(&story), before);
+    }
+    // A contact that is forgotten and added again is new.
+    story.does(Command::Block(key(1)));
+    story.does(Command::Forget(PeerId::Key(key(1))));
+    assert_eq!(story.dials_in(1, "Ann", 5001), Ok(()));
+    assert_eq!(number(&story), Some((3, Some(Duration::ZERO))));
+}
+
+#[test]
+fn contact_blocked_in_an_earlier_run_was_last_seen_then() {
+    let pins = vec![Pin { blocked: true, ..pin(1, 5001) }];
+    let mut story = Story::with(CoreConfig { pins, ..super::keys::alice() });
+    let (_, outputs) = story.state.start(Vec::new(), vec![known(1, Some(DAY))], story.now);
+    story.perform(outputs);
+    assert_eq!(story.state.rows(story.now), []);
+    story.later(seconds(60));
+    story.does(Command::Unblock(key(1)));
+    let rows = story.state.rows(story.now);
+    assert_eq!(rows.iter().map(|row| row.last_heard).collect::<Vec<_>>(), [Some(DAY + seconds(60))]);
+}
+
+#[test]
 fn added_contact_is_listed_and_dialed() {
     let mut story = Story::new();
     let contact = |blocked| ContactRecord {
