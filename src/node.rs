@@ -251,11 +251,6 @@ impl Node {
         self.shared.locked.lock().state.blocked_contacts()
     }
 
-    /// Whether the user has blocked a recipient.
-    pub fn is_blocked(&self, id: Recipient) -> bool {
-        self.shared.locked.lock().state.pinned(id).is_some_and(|pin| pin.blocked)
-    }
-
     /// The recipients of a typed address; several contacts may have proven themselves at one
     /// address.
     pub fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
