@@ -80,7 +80,15 @@ impl App {
     fn peer_list(&self, rows: &[Row], unasked: usize) -> Vec<Line> {
         let (unlisted, blocked) = (self.node.unlisted_contacts(), self.node.blocked_contacts());
         let is_muted = |id| self.muted.contains_key(&id);
-        let list = PeerList { rows, unasked, unlisted: &unlisted, blocked: &blocked, is_muted: &is_muted };
+        let (offers, _) = self.node.offers();
+        let list = PeerList {
+            rows,
+            unasked,
+            unlisted: &unlisted,
+            blocked: &blocked,
+            offers: &offers,
+            is_muted: &is_muted,
+        };
         ui::peer_list(&list, &self.labels)
     }
 

@@ -16,6 +16,7 @@ use fates::{done, first, not_sent, sum};
 pub use fates::{hold_words, is_good, later, quoted, status_words};
 pub(crate) use trust::beginning;
 pub(super) use trust::name_of;
+pub(super) use trust::offer_line;
 pub use trust::{offers_lines, pin_lines};
 pub(crate) use voice::place;
 pub use voice::{VERIFIED, Voice, own_text};
@@ -123,7 +124,8 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         Event::NotWaiting => vec!["That text does not wait any more; /outbox shows those that do.".into()],
         Event::Listed { rows, unasked } => {
             let is_muted = &|_| false;
-            let list = PeerList { rows, unasked: *unasked, unlisted: &[], blocked: &[], is_muted };
+            let list =
+                PeerList { rows, unasked: *unasked, unlisted: &[], blocked: &[], offers: &[], is_muted };
             peer_list(&list, voice.labels)
         }
         Event::Dialed { total: 0, .. } | Event::Settled(_) | Event::ContactsChanged => Vec::new(),

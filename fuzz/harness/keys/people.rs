@@ -35,6 +35,7 @@ impl People {
                 origin: PeerOrigin::Heard,
                 last_heard: None,
                 refuses: None,
+                refused_key: None,
             }
         };
         let rows = vec![

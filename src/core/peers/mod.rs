@@ -147,6 +147,7 @@ impl Peers {
             also: Box::default(),
             is_elsewhere: false,
             verified: false,
+            refused_key: None,
             turned_away: None,
             program: Program::default(),
             presence,
@@ -192,6 +193,8 @@ impl Peers {
             return false;
         };
         peer.id = to;
+        // Another peer has proven itself there.
+        peer.refused_key = None;
         self.ids[peer.slot] = to;
         self.rows.insert(to, peer);
         self.update(to, |_| ());

@@ -117,6 +117,15 @@ impl Presence {
         }
     }
 
+    /// Only a key that we do not accept answers there: it is offline, and probed ever more rarely.
+    pub fn is_taken(&mut self, now: Time) {
+        if self.offline().is_some() {
+            self.back_off(now);
+        } else {
+            self.goes_offline(OfflineReason::NotSeenYet, now);
+        }
+    }
+
     /// It said goodbye, or we did, or another peer has its address.
     pub fn left(&mut self, why: OfflineReason, now: Time) -> PresenceChange {
         let was_offline = self.offline().is_some();

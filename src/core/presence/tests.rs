@@ -279,3 +279,20 @@ fn dormant_contact_is_dialed_after_the_user_writes() {
     presence.want();
     assert_eq!(presence.next_probe(PROBE_INTERVAL), Some((at(0), Probe::Connect)));
 }
+
+#[test]
+fn peer_whose_address_is_taken_is_probed_ever_more_rarely() {
+    fn is_taken(presence: &mut Presence, now: Time) -> PresenceChange {
+        presence.is_taken(now);
+        PresenceChange::None
+    }
+    play(
+        Presence::of_static(at(0)),
+        &[
+            (0, is_taken, NOTHING, Offline, Some((1_000, Probe::Connect))),
+            (1_000, is_taken, NOTHING, Offline, Some((3_000, Probe::Connect))),
+        ],
+    );
+    // One that nobody configured is left alone.
+    play(Presence::of_heard(at(0)), &[(0, is_taken, NOTHING, Offline, None)]);
+}

@@ -131,6 +131,7 @@ fn row(number: u32, name: &str, port: u16, state: PresenceStatus) -> Row {
         origin: PeerOrigin::Heard,
         last_heard: None,
         refuses: None,
+        refused_key: None,
     }
 }
 
