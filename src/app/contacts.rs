@@ -131,7 +131,8 @@ impl App {
             let entry = self.contacts.entry(id);
             let contact = Contact {
                 name: pin.name.or(entry.name.clone()),
-                verified: pin.verified,
+                // The date of a blocked contact stays in the file, for when it is unblocked there.
+                verified: if pin.blocked { entry.verified } else { pin.verified },
                 blocked: pin.blocked,
                 addrs: pin.given,
                 ..entry
