@@ -90,6 +90,9 @@ impl State {
             self.is_greeted(id, now);
             self.here_again(key, now);
         });
+        if met.is_err() {
+            self.peers.refuses_claim(key, addr);
+        }
         self.settle_watches(now);
         met
     }

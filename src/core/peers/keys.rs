@@ -162,6 +162,17 @@ impl Peers {
         });
     }
 
+    /// A key that we do not accept has dialed us and claims an address. If the address has a row
+    /// because something spoke to us from there, it is most likely the same peer, until another one
+    /// proves itself there.
+    pub(in crate::core) fn refuses_claim(&mut self, key: PublicKey, addr: PeerAddr) {
+        self.update(Recipient::Address(addr), |peer| {
+            if peer.origin == PeerOrigin::Heard {
+                peer.refused_key = Some(key);
+            }
+        });
+    }
+
     /// The session with a key that we do not accept is over. The peer that the row of the address
     /// stands for is not there.
     pub(in crate::core) fn has_refused_key(&mut self, addr: PeerAddr, now: Time) {

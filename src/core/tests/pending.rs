@@ -2,7 +2,7 @@
 
 use super::keys::{BOBS, EVES, alice, key, met};
 use super::*;
-use crate::model::session::RequestEnd;
+use crate::model::session::{ByeReason, Introduction, Met, RequestEnd};
 
 /// Alice has a contact named Bob, from whom she has disconnected.
 fn bob_is_away() -> Story {
@@ -18,6 +18,15 @@ fn bob_is_away() -> Story {
 fn row(story: &Story, port: u16) -> Row {
     let rows = story.state.rows(story.now);
     rows.iter().find(|row| row.id == at(port).into()).cloned().expect("a row of the address")
+}
+
+/// A message comes from port 5002 in this name.
+fn is_sent(story: &mut Story, name: &str, body: Body) {
+    let (claimed, name) = (Claimed { ip: HERE, port: 5002 }, Some(PeerName::new(name)));
+    let decoded = vec![Decoded::Message(Plain { claimed, form: Form::Standard, name, body })];
+    let received = PlainReceived { source: Source::from(HERE), decoded, cut: false };
+    let (_, outputs) = story.state.plain_received(received, story.now);
+    story.perform(outputs);
 }
 
 /// Lets the peer with this key answer everything at a port for two minutes. Returns how often it was
@@ -112,11 +121,22 @@ fn legacy_peer_where_a_key_waited_is_online() {
     story.does(Command::Connect(these(5002)));
     answers(&mut story, EVES, 5002);
     is_not_online(&mut story, 0);
-    let (claimed, name) = (Claimed { ip: HERE, port: 5002 }, Some(PeerName::new("Zoe")));
-    let plain = Plain { claimed, form: Form::Standard, name, body: text("hello") };
-    let decoded = vec![Decoded::Message(plain)];
-    let received = PlainReceived { source: Source::from(HERE), decoded, cut: false };
-    let (_, outputs) = story.state.plain_received(received, story.now);
-    story.perform(outputs);
+    is_sent(&mut story, "Zoe", text("hello"));
     assert_ne!(story.state(5002), Some(PresenceStatus::Offline));
+}
+
+#[test]
+fn claim_of_a_waiting_key_hides_no_other_peer() {
+    let mut story = bob_is_away();
+    // Eve claims the address from which a peer has just introduced itself.
+    is_sent(&mut story, "Zoe", Body::Connect);
+    assert_eq!(story.dials_in(EVES, "Bob", 5002), Err(ByeReason::NotDecided));
+    assert_eq!(row(&story, 5002).refused_key, Some(key(EVES)));
+    // It is acknowledged all the same, and proves another key.
+    story.promises(7);
+    let hello = Introduction { name: PeerName::new("Zoe"), port: 5002, also: Vec::new() };
+    story.talked(Some(Met { key: key(7), hello: Some(hello) }), RequestEnd::Answered);
+    let rows = story.state.rows(story.now);
+    let zoe = rows.iter().find(|row| row.id == key(7).into()).expect("a row");
+    assert!(zoe.state != PresenceStatus::Offline && zoe.refused_key.is_none(), "{zoe:?}");
 }

@@ -222,7 +222,7 @@ fn waiting_key_of_a_configured_peer_is_not_online() {
     assert!(carol_runs.ends().success());
     let mut carol = carol.comes_to(carol.home, other.addr());
     carol.has_seen("WARNING: Bob's key has changed.");
-    carol.has_seen("The static peer is not there.");
+    carol.has_seen("The static peer is not there");
     carol.has_seen(&format!("* Bob ({}) is here", bob.addr()));
     let words = "A new key for Bob waits for your decision: ";
     let row = lists_waiting(&mut carol, 1, words, other.addr());
