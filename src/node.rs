@@ -267,7 +267,7 @@ impl Node {
         self.shared.locked.lock().state.pins_for(word).into_iter().cloned().collect()
     }
 
-    /// The keys that wait for the user's word, and how many more there were.
+    /// The keys that wait for the user's decision, and how many more there were.
     pub fn offers(&self) -> (Vec<Offer>, u64) {
         let locked = self.shared.locked.lock();
         let (offers, more) = locked.state.offers();

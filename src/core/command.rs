@@ -49,7 +49,7 @@ pub enum Command {
     Connect(Target),
     /// Say goodbye; `All` are those that are there.
     Disconnect(Target),
-    /// Take a key that waits for the user's word.
+    /// Take a key that waits for the user's decision.
     Trust(PublicKey, As),
     /// Want nothing of a key any more.
     Block(PublicKey),

@@ -125,9 +125,9 @@ pub enum Event {
     },
     /// A peer has proven a key that was not known before. Messages to it are encrypted from now on.
     Pinned(PeerInfo, PublicKey),
-    /// A key waits for the user's word; nothing goes to it until then, and nothing of it is shown.
+    /// A key waits for the user's decision; nothing goes to it until then, and nothing of it is shown.
     Offered(Offer),
-    /// So many more keys wait for the user's word than are kept.
+    /// So many more keys wait for the user's decision than are kept.
     MoreOffered(u64),
     /// A known key calls itself by the name of another, which it is not given.
     TakesName(PeerInfo, PeerName),

@@ -245,7 +245,7 @@ fn every_reason_not_to_send_has_its_sentence() {
         ),
         (
             RejectReason::NotTrusted,
-            "its key is blocked, or waits for your word; /offers lists those that wait.",
+            "its key is blocked, or waits for your decision; /offers lists those that wait.",
         ),
         (
             RejectReason::NoMemory,

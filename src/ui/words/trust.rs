@@ -32,7 +32,7 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         Event::Offered(offer) => offered(offer, voice),
         Event::MoreOffered(count) => {
             let keys = if *count == 1 { "1 more key waits".into() } else { format!("{count} more keys wait") };
-            vec![voice.warning(format!("{keys} for your word than can be kept; /offers lists those that are."))]
+            vec![voice.warning(format!("{keys} for your decision than can be kept; /offers lists those that are."))]
         }
         Event::TakesName(who, name) => vec![voice.about(
             who,
@@ -269,7 +269,7 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
         }
         Decision::Policy(policy) => match policy {
             Policy::AcceptNew => "New keys are taken from now on, and pinned.".into(),
-            Policy::Ask => "New keys wait for your word from now on; /offers lists them.".into(),
+            Policy::Ask => "New keys wait for your decision from now on; /offers lists them.".into(),
             Policy::Strict => "New keys are refused from now on.".into(),
         },
     }
@@ -283,7 +283,7 @@ fn label_of(who: &PeerInfo, voice: &Voice<'_>) -> String {
 
 fn undecided(unknown: Unknown) -> &'static str {
     match unknown {
-        Unknown::Offer => "That key does not wait for your word any more; /offers lists those that do.",
+        Unknown::Offer => "That key does not wait for your decision any more; /offers lists those that do.",
         Unknown::Pin => {
             "That key is not known, is blocked, or is not the one that the new key came in the place of."
         }
@@ -320,10 +320,10 @@ pub(in crate::ui) fn offer_line(offer: &Offer, labels: &Labels) -> Line {
     format!("{whose} waits for your decision: {commands}.").into()
 }
 
-/// The keys that wait for the user's word; `more` there were for which there is no room.
+/// The keys that wait for the user's decision; `more` there were for which there is no room.
 pub fn offers_lines(offers: &[Offer], more: u64, voice: &Voice<'_>) -> Vec<Line> {
     if offers.is_empty() {
-        return vec!["No key waits for your word.".into()];
+        return vec!["No key waits for your decision.".into()];
     }
     let voice = Voice { stamp: "", ..*voice };
     let mut lines: Vec<Line> = offers.iter().flat_map(|offer| offered(offer, &voice)).collect();

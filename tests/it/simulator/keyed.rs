@@ -332,7 +332,7 @@ impl World {
         key.is_some() && self.keyed_rows(pid).iter().any(there)
     }
 
-    /// Whether a process waits for its user's word about the key of another.
+    /// Whether a process waits for its user's decision about the key of another.
     pub(super) fn waits_for_a_word(&self, pid: Pid, other: Pid) -> bool {
         let key = self.key_of(other);
         let (offers, more) = self.ours(pid).state.offers();
