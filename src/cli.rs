@@ -75,7 +75,7 @@ pub struct Cli {
     #[arg(long, global = true, env = "P2P_CHAT_PROFILE", value_name = "NAME", help_heading = KEYS)]
     pub profile: Option<Profile>,
 
-    /// What to do with keys that are not known: remember them, ask for your word, or refuse them
+    /// What to do with keys that are not known: remember them, let you decide, or refuse them
     #[arg(long, env = "P2P_CHAT_POLICY", value_name = "WHAT", default_value = "accept-new", help_heading = KEYS)]
     pub policy: Policy,
 

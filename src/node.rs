@@ -251,11 +251,6 @@ impl Node {
         self.shared.locked.lock().state.blocked_contacts()
     }
 
-    /// Whether the user has blocked a recipient.
-    pub fn is_blocked(&self, id: Recipient) -> bool {
-        self.shared.locked.lock().state.pinned(id).is_some_and(|pin| pin.blocked)
-    }
-
     /// The recipients of a typed address; several contacts may have proven themselves at one
     /// address.
     pub fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
@@ -272,7 +267,7 @@ impl Node {
         self.shared.locked.lock().state.pins_for(word).into_iter().cloned().collect()
     }
 
-    /// The keys that wait for the user's word, and how many more there were.
+    /// The keys that wait for the user's decision, and how many more there were.
     pub fn offers(&self) -> (Vec<Offer>, u64) {
         let locked = self.shared.locked.lock();
         let (offers, more) = locked.state.offers();

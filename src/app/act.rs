@@ -168,7 +168,7 @@ impl App {
             Act::ShowPolicy => {
                 let policy = match self.node.policy() {
                     Policy::AcceptNew => "accept-new: new keys are taken, and pinned",
-                    Policy::Ask => "ask: new keys wait for your word",
+                    Policy::Ask => "ask: new keys wait for your decision",
                     Policy::Strict => "strict: new keys are refused",
                 };
                 self.say(format!("The policy is {policy}. /policy accept-new, ask or strict changes it."));

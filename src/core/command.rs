@@ -10,6 +10,7 @@ use super::presence::Probe;
 use super::time::Time;
 use super::trust::{As, ContactRecord, Policy};
 use super::{ANSWER_WITHIN, Purpose, State, StaticPeer};
+use crate::model::address::PeerAddr;
 use crate::model::delivery::RejectReason;
 use crate::model::key::PublicKey;
 use crate::model::message::{MessageId, Outgoing, SendResult};
@@ -48,7 +49,7 @@ pub enum Command {
     Connect(Target),
     /// Say goodbye; `All` are those that are there.
     Disconnect(Target),
-    /// Take a key that waits for the user's word.
+    /// Take a key that waits for the user's decision.
     Trust(PublicKey, As),
     /// Want nothing of a key any more.
     Block(PublicKey),
@@ -102,6 +103,14 @@ pub struct KnownContact {
     pub last_seen: Option<Duration>,
 }
 
+/// The address that the user typed for a recipient, if it is one.
+fn typed_addr(id: Recipient) -> Option<PeerAddr> {
+    match id {
+        Recipient::Address(addr) => Some(addr),
+        Recipient::Peer(_) => None,
+    }
+}
+
 impl State {
     /// Makes the static peers and the contacts of earlier runs known. Dials all static peers at
     /// once; the contacts follow, those that were seen last first.
@@ -148,7 +157,11 @@ impl State {
         for (place, KnownContact { id, name, last_seen }) in contacts.into_iter().enumerate() {
             let id = Recipient::Peer(id);
             let is_blocked = self.pinned(id).is_some_and(|pin| pin.blocked);
-            let addr = self.dialed_at(id).filter(|addr| !self.is_own(*addr) && !is_blocked);
+            if is_blocked {
+                self.peers.remember_blocked(id, last_seen);
+                continue;
+            }
+            let addr = self.dialed_at(id).filter(|addr| !self.is_own(*addr));
             // Without an address the contact is listed, but has no row.
             let Some(addr) = addr.filter(|_| !self.knows(id)) else { continue };
             if !self.add_peer(id, addr, PeerOrigin::Contact, now) {
@@ -184,7 +197,7 @@ impl State {
             Command::SetContact { contact, date } => {
                 self.decide(|state| state.set_contact(contact, date, now))
             }
-            Command::Forget(to) => self.decide(|state| state.forget(to)),
+            Command::Forget(to) => self.decide(|state| state.forget(to, now)),
             Command::Verify { key, date } => self.decide(|state| state.verify(key, date)),
             Command::SetPolicy(policy) => self.decide(|state| state.set_policy(policy)),
             Command::Cancel(to, id) => self.cancel(to, id, now),
@@ -216,12 +229,12 @@ impl State {
         id.addr().is_some_and(|addr| self.is_own(addr))
     }
 
-    pub(super) fn spread(&mut self, deed: CommandKind, targets: &[Recipient]) -> OpId {
+    pub(super) fn spread(&mut self, kind: CommandKind, targets: &[Recipient]) -> OpId {
         let total = targets.len();
         if total == 0 {
-            self.tell(Event::Nobody(deed));
+            self.tell(Event::Nobody(kind));
         }
-        self.operations.spread(deed, total)
+        self.operations.spread(kind, total)
     }
 
     pub(super) fn connect(&mut self, to: Target) -> OpId {
@@ -238,15 +251,16 @@ impl State {
             Recipient::Peer(_) => id,
         };
         let is_to_all = to == Target::All;
-        let targets = match to {
-            Target::These(ids) => ids.into_iter().map(dialed).collect(),
-            Target::All => self.targets(Target::All, true),
+        let (targets, typed): (Vec<Recipient>, Vec<Option<PeerAddr>>) = match to {
+            Target::These(ids) => ids.into_iter().map(|id| (dialed(id), typed_addr(id))).unzip(),
+            Target::All => self.targets(Target::All, true).into_iter().map(|id| (id, None)).unzip(),
         };
         let op = self.spread(CommandKind::Connect, &targets);
         if is_to_all {
             self.operations.goes_to_all(op);
         }
-        for peer_id in targets {
+        self.operations.dials(op, typed.iter().copied().flatten().collect());
+        for (peer_id, typed) in targets.into_iter().zip(typed) {
             if self.is_ours(peer_id) {
                 let who = self.who(peer_id);
                 self.tell(Event::NotSent { op, who, why: RejectReason::Ourselves });
@@ -256,7 +270,9 @@ impl State {
             self.peers.is_wanted(peer_id);
             let purpose = Purpose::Connect(op);
             let has_key = |addr| self.trust.proven_at(addr).next().is_some();
-            if self.is_only_encrypted(peer_id) || peer_id.addr().is_some_and(has_key) {
+            if let (Some(key), Some(addr)) = (peer_id.public_key(), typed) {
+                self.talk_at(peer_id, vec![addr], Some(key), purpose, Request::Open, None);
+            } else if self.is_only_encrypted(peer_id) || peer_id.addr().is_some_and(has_key) {
                 self.talk(peer_id, purpose, Request::Open, None);
             } else {
                 self.transmit(peer_id, purpose, Outgoing::Connect, None);
@@ -300,8 +316,8 @@ impl State {
     /// Records and tells the result of a `connect` or a goodbye for one recipient.
     pub(super) fn finished(&mut self, op: OpId, id: Recipient, result: SendResult) {
         let who = self.who(id);
-        if let Some((deed, total)) = self.operations.finished(op, &who, &status_of(&result)) {
-            self.tell(Event::Done { op, deed, who, result, total });
+        if let Some((kind, total)) = self.operations.finished(op, &who, &status_of(&result)) {
+            self.tell(Event::Done { op, kind, who, result, total });
         }
         self.settle(op);
     }
@@ -320,7 +336,7 @@ impl State {
 
     fn tell_output(&mut self, output: OperationOutput) {
         self.tell(match output {
-            OperationOutput::Sum { deed, total, done, failed } => Event::Sum { deed, total, done, failed },
+            OperationOutput::Sum { kind, total, done, failed } => Event::Sum { kind, total, done, failed },
             OperationOutput::Settled(op) => Event::Settled(op),
         });
     }

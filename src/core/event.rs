@@ -129,9 +129,9 @@ pub enum Event {
     },
     /// A peer has proven a key that was not known before. Messages to it are encrypted from now on.
     Pinned(PeerInfo, PublicKey),
-    /// A key waits for the user's word; nothing goes to it until then, and nothing of it is shown.
+    /// A key waits for the user's decision; nothing goes to it until then, and nothing of it is shown.
     Offered(Offer),
-    /// So many more keys wait for the user's word than are kept.
+    /// So many more keys wait for the user's decision than are kept.
     MoreOffered(u64),
     /// A known key calls itself by the name of another, which it is not given.
     TakesName(PeerInfo, PeerName),
@@ -213,7 +213,7 @@ pub enum Event {
         /// Which command.
         op: OpId,
         /// What it does.
-        deed: CommandKind,
+        kind: CommandKind,
         /// The peer.
         who: PeerInfo,
         /// What became of it.
@@ -233,7 +233,7 @@ pub enum Event {
     /// A command to several is done with all of them.
     Sum {
         /// What it did.
-        deed: CommandKind,
+        kind: CommandKind,
         /// How many it went to.
         total: usize,
         /// How many took it.

@@ -183,6 +183,8 @@ pub struct State {
     trust: Trusted,
     inbound: Inbound,
     goodbyes: Goodbyes,
+    /// When the store was last told of all peers that are online, or the start of the run.
+    seen_at: Time,
     /// When the user was last told that something cannot be stored.
     not_stored_told_at: Option<Time>,
     leaving: bool,
@@ -211,6 +213,7 @@ impl State {
             trust,
             inbound: Inbound::new(durable),
             goodbyes: Goodbyes::default(),
+            seen_at: Time::default(),
             not_stored_told_at: None,
             leaving: false,
             closed: false,

@@ -62,8 +62,11 @@ impl State {
             Some(id) => match self.jobs.end(id) {
                 None => Ok(()),
                 Some(job) => {
-                    let addr = up.addr;
+                    let (key, addr) = (up.key, up.addr);
                     let welcome = self.met_at(job.peer_id, up, env, now);
+                    if welcome.is_err() {
+                        self.peers.refuses(key, addr);
+                    }
                     self.jobs.goes_on(id, job, addr, welcome);
                     welcome.map(drop)
                 }
@@ -87,6 +90,9 @@ impl State {
             self.is_greeted(id, now);
             self.here_again(key, now);
         });
+        if met.is_err() {
+            self.peers.refuses_claim(key, addr);
+        }
         self.settle_watches(now);
         met
     }
@@ -187,6 +193,9 @@ impl State {
         }
         let seen = if is_here { seen_of(&end, was_met) } else { SendResult::Unanswered };
         self.over(peer_id, if is_another { Purpose::Greet } else { purpose }, &seen, now);
+        if let (Some(Err(_)), Some(at)) = (welcome, reached) {
+            self.peers.has_refused_key(at, now);
+        }
         if let RequestEnd::Bye(reason @ (ByeReason::NotAccepted | ByeReason::NotDecided)) = end {
             self.turned_away(peer_id, reason);
         }
@@ -224,8 +233,7 @@ impl State {
                     (added, &result, self.operations.is_direct(op))
                 {
                     self.is_contact_now(key);
-                    if let (Recipient::Address(_), Some(at)) = (asked_for, reached) {
-                        // The user gave this address.
+                    if let Some(at) = reached.filter(|at| self.operations.was_typed(op, *at)) {
                         self.trust.give_addr(key, at);
                     }
                 }

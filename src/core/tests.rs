@@ -10,6 +10,7 @@ mod holding;
 mod keeping;
 mod keys;
 mod looks;
+mod pending;
 mod random;
 mod soak;
 mod there;

@@ -1,11 +1,17 @@
 //! What follows from time passing.
 
+use std::time::Duration;
+
 use super::State;
 use super::event::{Event, Output};
 use super::peers::Due;
 use super::refusals::RefusalSummary;
 use super::time::Time;
 use crate::model::peer_id::Recipient;
+
+/// How often the store is told that the peers that are online are seen: after a crash, "last seen"
+/// is this much too early at most, and a run of a day writes each peer 144 times.
+pub(super) const SEEN_INTERVAL: Duration = Duration::from_secs(600);
 
 impl State {
     /// When [`State::tick`] has something to do next, if nothing else happens before.
@@ -33,6 +39,7 @@ impl State {
         }
         if !self.leaving {
             self.serve_due(now);
+            self.refresh_seen(now);
         }
         self.leaves_on(now);
         if let Some(RefusalSummary { sources, others }) = self.refusals.due(now) {
@@ -40,6 +47,17 @@ impl State {
         }
         self.settle_watches(now);
         self.done()
+    }
+
+    /// Has the store remember that the peers that are online are seen now, if that is due. It needs
+    /// no wake of its own: a peer that is online is probed more often.
+    ///
+    /// The store writer takes all of it in one transaction.
+    fn refresh_seen(&mut self, now: Time) {
+        if now.since(self.seen_at) >= SEEN_INTERVAL {
+            self.seen_at = now;
+            self.peers.all_online().into_iter().for_each(|id| self.seen(id));
+        }
     }
 
     /// Does what is due for a peer.

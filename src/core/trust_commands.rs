@@ -49,10 +49,14 @@ impl State {
 
     pub(super) fn block(&mut self, key: PublicKey, now: Time) -> Result<Decision, Unknown> {
         self.trust.block(key)?;
-        self.outbox.give_up(Recipient::key(key), FailureReason::Blocked);
+        let id = Recipient::key(key);
+        self.outbox.give_up(id, FailureReason::Blocked);
         self.carry_out(now);
+        if self.peers.is_online(id) {
+            self.seen(id);
+        }
         // Nothing goes to the key from now on, so it is not listed either.
-        self.peers.remove(Recipient::key(key));
+        self.peers.block(id);
         Ok(Decision::Blocked(self.pin(key)?))
     }
 
@@ -112,34 +116,35 @@ impl State {
         }
     }
 
-    pub(super) fn forget(&mut self, to: Recipient) -> Result<Decision, Unknown> {
+    pub(super) fn forget(&mut self, to: Recipient, now: Time) -> Result<Decision, Unknown> {
         let who = self.who(to);
         let what = match to {
-            Recipient::Peer(PeerId::Key(key)) => {
-                self.pin(key)?;
-                self.give_up_forgotten(to);
-                match self.trust.forget(key)? {
-                    Pin { blocked: true, .. } => Forgotten::Blocked,
-                    Pin { contact: true, .. } => Forgotten::Contact,
-                    _ => Forgotten::Stranger,
-                }
-            }
-            Recipient::Peer(id @ PeerId::Legacy(_)) => {
-                if !self.is_contact(to) {
-                    return Err(Unknown::Nothing);
-                }
-                self.give_up_forgotten(to);
-                self.trust.legacy_changed(ContactChange::Forgotten(id));
-                Forgotten::Contact
-            }
+            Recipient::Peer(PeerId::Key(key)) => match self.pin(key)? {
+                Pin { blocked: true, .. } => Forgotten::Blocked,
+                Pin { contact: true, .. } => Forgotten::Contact,
+                _ => Forgotten::Stranger,
+            },
+            Recipient::Peer(PeerId::Legacy(_)) if self.is_contact(to) => Forgotten::Contact,
+            Recipient::Peer(PeerId::Legacy(_)) => return Err(Unknown::Nothing),
             Recipient::Address(addr) => self.forget_address(addr)?,
         };
+        // Before the key is forgotten: the user is told that its messages fail.
+        self.outbox.give_up(to, FailureReason::Forgotten);
+        self.carry_out(now);
+        match to {
+            Recipient::Peer(PeerId::Key(key)) => drop(self.trust.forget(key)?),
+            Recipient::Peer(id @ PeerId::Legacy(_)) => {
+                self.trust.legacy_changed(ContactChange::Forgotten(id));
+            }
+            Recipient::Address(_) => {}
+        }
         self.trust.set_alias_of(to, None);
         self.peers.remove(to);
         Ok(Decision::Forgotten(who, what))
     }
 
-    /// Forgets what there is about an address at which no peer has proven itself, except its row.
+    /// Forgets the alias of an address at which no peer has proven itself. Returns what there was about
+    /// the address.
     fn forget_address(&mut self, addr: PeerAddr) -> Result<Forgotten, Unknown> {
         let to = Recipient::Address(addr);
         // Its alias is saved for the legacy peer that may be there.
@@ -156,13 +161,7 @@ impl State {
         } else {
             return Err(Unknown::Nothing);
         };
-        self.give_up_forgotten(to);
         Ok(what)
-    }
-
-    fn give_up_forgotten(&mut self, to: Recipient) {
-        self.outbox.give_up(to, FailureReason::Forgotten);
-        self.carry_out(Time::default());
     }
 
     pub(super) fn verify(&mut self, key: PublicKey, date: u64) -> Result<Decision, Unknown> {

@@ -146,7 +146,7 @@ impl State {
         self.trust.pins_for(word)
     }
 
-    /// The keys that wait for the user's word, and how many more there were.
+    /// The keys that wait for the user's decision, and how many more there were.
     pub fn offers(&self) -> (&[Offer], u64) {
         self.trust.offers()
     }

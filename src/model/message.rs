@@ -189,7 +189,7 @@ pub enum SendError {
     NotAnswered,
     /// The peer does not take us, or not yet, and says so.
     TurnedAway(ByeReason),
-    /// Its key waits for the user's word, or is blocked.
+    /// Its key waits for the user's decision, or is blocked.
     NotTrusted,
     /// Anything else, in the words of the operating system.
     Other(String),

@@ -68,7 +68,7 @@ pub enum Act {
     ShowOwnKey,
     /// Say what is known of these keys.
     ShowPins(Vec<Pin>),
-    /// Show the keys that wait for the user's word.
+    /// Show the keys that wait for the user's decision.
     ListOffers,
     /// Take a key that waits.
     Trust(PublicKey, As),

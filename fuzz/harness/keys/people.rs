@@ -28,13 +28,14 @@ impl People {
                 name: (!name.is_empty()).then(|| PeerName::new(name)),
                 addr: Some(addr),
                 claimed: None,
-                speech: PeerProtocol::Unknown,
+                protocol: PeerProtocol::Unknown,
                 verification: Verification::Plain,
                 state,
                 why: None,
                 origin: PeerOrigin::Heard,
                 last_heard: None,
                 refuses: None,
+                refused_key: None,
             }
         };
         let rows = vec![

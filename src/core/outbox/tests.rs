@@ -469,6 +469,31 @@ fn messages_for_address_go_to_key_proven_there() {
 }
 
 #[test]
+fn late_write_of_a_given_up_entry_changes_nothing() {
+    let (peer, its_address) = (legacy(5001), address(5001));
+    let mut story = Story::new();
+    story.has_slow_store = true;
+    // One message waits until it is known which peer is at the address.
+    story.puts(its_address, 1);
+    // The store is asked to note that another is about to be sent to the peer; it is given up first.
+    story.puts(peer, 2);
+    story.outbox.give_up(peer, FailureReason::Blocked);
+    // The user enters it again, for the address, where the peer answers.
+    story.puts(its_address, 2);
+    story.asked.clear();
+    story.outbox.answered(its_address, RouteAnswer::Plain, story.now);
+    story.outbox.rebind(its_address, peer, None, story.now);
+    story.serve(peer);
+    // The store answers all of it: only the first message goes out.
+    story.store_turns(true);
+    story.store_turns(true);
+    assert_eq!(story.sent, [(peer, id(1))]);
+    story.plain_ends(SendResult::Delivered, 1);
+    story.store_turns(true);
+    assert_eq!(story.sent, [(peer, id(2))]);
+}
+
+#[test]
 fn message_to_another_name_waits_for_the_user() {
     let (bob, eve) = (PeerName::new("Bob"), PeerName::new("Eve"));
     let mut story = Story::new();

@@ -130,13 +130,14 @@ fn row(number: u32, name: &str, port: u16, state: PresenceStatus) -> Row {
         name: Some(PeerName::new(name)),
         addr: Some(addr),
         claimed: None,
-        speech: PeerProtocol::Unknown,
+        protocol: PeerProtocol::Unknown,
         verification: Verification::Plain,
         state,
         why: None,
         origin: PeerOrigin::Heard,
         last_heard: None,
         refuses: None,
+        refused_key: None,
     }
 }
 

@@ -286,7 +286,7 @@ fn the_offer(
         [offer] => Ok((offer.clone(), name)),
         [] => {
             let sentence = format!(
-                "No key waits for your word that `{}` could mean; /offers lists those that do.",
+                "No key waits for your decision that `{}` could mean; /offers lists those that do.",
                 shown(word)
             );
             Err((sentence, line.to_owned()))

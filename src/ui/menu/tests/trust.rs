@@ -243,7 +243,10 @@ fn trust_moves_the_contact_and_accept_makes_another() {
     for command in ["/trust", "/accept"] {
         let (act, said, _) = after(&mut menu(), &[&format!("{command} carol")], &people);
         assert_eq!(act, None);
-        assert_eq!(said, "No key waits for your word that `carol` could mean; /offers lists those that do.");
+        assert_eq!(
+            said,
+            "No key waits for your decision that `carol` could mean; /offers lists those that do."
+        );
     }
     let zoe = known(vec![offer("Zoe", 7, 5007, &[])]);
     for line in ["/accept zoe", "/trust zoe"] {
