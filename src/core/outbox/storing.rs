@@ -212,12 +212,18 @@ impl Outbox {
             }
             return moved;
         }
-        let Some(queue) = self.queues.remove(&from) else { return Moved::default() };
-        self.barriers.rebind(from, to);
+        let Some(queue) = self.queues.get(&from) else { return Moved::default() };
         let moved = Moved {
             count: queue.entries.len(),
             is_direct: queue.entries.iter().any(|entry| entry.is_direct),
         };
+        for id in queue.entries.iter().map(Entry::id).collect::<Vec<_>>() {
+            if self.has(to, id) {
+                self.is_queued_already(from, to, id);
+            }
+        }
+        let Some(queue) = self.queues.remove(&from) else { return moved };
+        self.barriers.rebind(from, to);
         let into = self.queues.entry(to).or_default();
         into.asking |= queue.asking;
         into.must_ask |= queue.must_ask;
@@ -226,11 +232,6 @@ impl Outbox {
         into.failures = into.failures.max(queue.failures);
         into.last_attempt = into.last_attempt.max(queue.last_attempt);
         for mut entry in queue.entries {
-            if into.position(entry.id()).is_some() {
-                self.limits.remove(entry.id());
-                self.outputs.push(OutboxOutput::Duplicate(entry.op));
-                continue;
-            }
             if let Some(from) = entry.stored_for.filter(|from| *from != to) {
                 entry.stored_for = Some(to);
                 self.outputs.push(OutboxOutput::Store(None, StoreOp::Move { id: entry.id(), from, to }));
@@ -244,8 +245,20 @@ impl Outbox {
     }
 
     /// The user trusts a new key in place of the old one: it gets what waits. A message in flight
-    /// goes to it if it turns out not to have been sent.
+    /// goes to it if it turns out not to have been sent, also one that is on its way to a key
+    /// before the old one.
     pub fn succeed(&mut self, old: Recipient, new: Recipient, now: Time) {
+        for queue in self.queues.values_mut().filter(|queue| queue.successor == Some(old)) {
+            queue.successor = Some(new);
+        }
+        if let Some(queue) = self.queues.get_mut(&new) {
+            // The user takes an earlier key back.
+            queue.successor = None;
+            let replaced = DeliveryStatus::Failed(FailureReason::Replaced);
+            for entry in queue.entries.iter_mut().filter(|entry| entry.ends_as.as_ref() == Some(&replaced)) {
+                entry.ends_as = None;
+            }
+        }
         let Some(queue) = self.queues.get_mut(&old) else { return };
         queue.successor = Some(new);
         for entry in queue.entries.iter_mut().filter(|entry| entry.stage == Stage::InFlight) {
@@ -268,7 +281,6 @@ impl Outbox {
             queue.entries.iter().filter(|entry| which(entry)).map(Entry::id).collect();
         for id in chosen {
             moved.count += 1;
-            self.barriers.forget(from, id);
             let Some(entry) = self.queues.get(&from).and_then(|queue| queue.entries.get(queue.position(id)?))
             else {
                 continue;
@@ -291,9 +303,10 @@ impl Outbox {
         })
     }
 
-    /// The key has the message in its queue: its recipient was chosen twice. One message, one
-    /// status.
+    /// Drops a message that its new recipient has in its queue: the user addressed that peer twice.
+    /// One message has one row and one status.
     fn is_queued_already(&mut self, from: Recipient, to: Recipient, id: MessageId) {
+        self.barriers.forget(from, id);
         let Some(entry) = self.remove(from, id) else { return };
         if let Some(from) = entry.stored_for {
             self.outputs.push(OutboxOutput::Store(None, StoreOp::Move { id, from, to }));
@@ -304,6 +317,7 @@ impl Outbox {
     }
 
     fn moves(&mut self, from: Recipient, to: Recipient, id: MessageId, now: Time) {
+        self.barriers.forget(from, id);
         let Some(mut entry) = self.remove(from, id) else { return };
         entry.stage = Stage::Waiting;
         entry.ends_as = None;

@@ -391,6 +391,27 @@ fn new_key_gets_what_the_old_key_did_not() {
 }
 
 #[test]
+fn unsent_message_follows_two_key_changes() {
+    let mut story = Story::new();
+    story.puts(key(1), 1);
+    story.outbox.succeed(key(1), key(2), story.now);
+    story.outbox.succeed(key(2), key(3), story.now);
+    story.batch_ends(0, &[], &BatchEnd::Held(PendingReason::Unreachable));
+    assert_eq!([1, 2, 3].map(|n| story.outbox.count(key(n))), [0, 0, 1]);
+}
+
+#[test]
+fn unsent_message_stays_with_key_trusted_again() {
+    let mut story = Story::new();
+    story.puts(key(1), 1);
+    story.outbox.succeed(key(1), key(2), story.now);
+    story.outbox.succeed(key(2), key(1), story.now);
+    story.batch_ends(0, &[], &BatchEnd::Held(PendingReason::Unreachable));
+    assert_eq!([1, 2].map(|n| story.outbox.count(key(n))), [1, 0]);
+    assert_eq!(story.told(), [(id(1), queued(PendingReason::Unreachable))]);
+}
+
+#[test]
 fn legacy_peer_gets_one_message_at_a_time() {
     let mut story = Story::new();
     for n in 1..=3 {
@@ -466,6 +487,21 @@ fn messages_for_address_go_to_key_proven_there() {
     story.serve(key(1));
     story.answers(RouteAnswer::Failed(SendResult::Broken));
     assert_eq!(story.batch(), [(id(1), false), (id(2), false)]);
+}
+
+#[test]
+fn message_addressed_twice_keeps_one_row() {
+    let mut story = Story::new();
+    story.puts(legacy(2), 1);
+    story.puts(address(1), 1);
+    story.answers(RouteAnswer::Failed(REFUSED));
+    story.outbox.rebind(address(1), legacy(2), None, story.now);
+    let outputs = story.outbox.take_outputs();
+    let drops = StoreOp::Move { id: id(1), from: address(1), to: legacy(2) };
+    assert!(outputs.contains(&OutboxOutput::Store(None, drops)), "{outputs:?}");
+    let ends = |output: &OutboxOutput| matches!(output, OutboxOutput::Duplicate(_));
+    assert!(!outputs.iter().any(ends), "its command ended with its first status: {outputs:?}");
+    assert_eq!(story.outbox.count(legacy(2)), 1);
 }
 
 #[test]
