@@ -135,6 +135,27 @@ impl Story {
 }
 
 #[test]
+fn stored_message_is_shown_without_its_row() {
+    for (command, is_shown) in
+        [(Command::Forget(PeerId::Key(key(BOBS))), true), (Command::Block(key(BOBS)), false)]
+    {
+        let mut story = Story::new();
+        story.knows_bob(5001);
+        let (staged, actions) = story.state.messages_received(key(BOBS), vec![message(1)], story.now);
+        story.perform(actions);
+        story.does(command);
+        story.told();
+        let rows = Ok(vec![Some(crate::model::stored::RowId(1))]);
+        let messages = staged.expect("they are welcome").messages;
+        let (receipts, actions) = story.state.messages_stored(key(BOBS), messages, rows, story.now);
+        story.perform(actions);
+        let told = story.told();
+        assert_eq!(receipts, [message(1).id]);
+        assert_eq!(told.iter().any(|event| matches!(event, Event::Message { .. })), is_shown, "{told:?}");
+    }
+}
+
+#[test]
 fn a_text_to_a_stranger_waits_for_the_answer_to_connect_and_then_goes_out_encrypted() {
     let mut story = Story::new();
     let op = story.writes(5001, 1);
