@@ -150,10 +150,11 @@ impl State {
             return;
         }
         let purpose = Purpose::Exit(op);
-        match self.protocol_of(peer_id) {
-            PeerProtocol::Session(_) => self.talk(peer_id, purpose, Request::Bye, deadline),
-            _ if self.is_only_encrypted(peer_id) => self.talk(peer_id, purpose, Request::Bye, deadline),
-            _ => self.transmit(peer_id, purpose, Outgoing::Exit, deadline),
+        let has_session = matches!(self.protocol_of(peer_id), PeerProtocol::Session(_));
+        if has_session || self.is_only_encrypted(peer_id) {
+            self.talk(peer_id, purpose, Request::Bye, deadline);
+        } else {
+            self.transmit(peer_id, purpose, Outgoing::Exit, deadline);
         }
     }
 

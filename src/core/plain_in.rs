@@ -160,8 +160,9 @@ impl State {
         let keys = self.trust.proven_at(addr);
         match self.peers.acknowledge(peer_id, keys, has_room, now) {
             Some(AckDecision::Send) => {
-                self.probe_limiter.begin(addr.share());
-                self.transmit(peer_id, Purpose::Ack, Outgoing::ConnectAck, None);
+                if let Some(job) = self.transmit(peer_id, Purpose::Ack, Outgoing::ConnectAck, None) {
+                    self.probe_limiter.begin(job, addr.share());
+                }
             }
             Some(AckDecision::NoRoom) => self.wait_for_room(peer_id),
             Some(AckDecision::Later) | None => {}

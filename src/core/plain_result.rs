@@ -36,7 +36,7 @@ impl State {
         };
         let taken = matches!(result, SendResult::Delivered | SendResult::HandedOver);
         if self.is_superseded(peer_id, dialed, purpose) {
-            self.probe_limiter.end(dialed.share(), now);
+            self.probe_limiter.end(job, false, now);
             self.attempted(job, peer_id, false);
             self.settle_watches(now);
             return self.done();
@@ -83,8 +83,9 @@ impl State {
             .filter(|_| taken && may_greet && self.can_speak_otherwise(peer_id, purpose));
         if let Some(key) = promised.filter(|_| is_question) {
             // It was only the question; the same is said again in encryption, and what follows from that follows.
-            self.promised(peer_id, to, key, purpose);
-            self.operations.goes_on(job, self.jobs.last());
+            let next = self.promised(peer_id, to, key, purpose);
+            self.probe_limiter.goes_on(job, next);
+            self.operations.goes_on(job, next);
             return self.done();
         }
         let evidence = match purpose {
@@ -97,11 +98,7 @@ impl State {
             }
             Purpose::Probe(Probe::Dial) | Purpose::Greet | Purpose::Batch(_) => Some(ProbeResult::Dialed),
         };
-        if matches!(purpose, Purpose::Probe(_) | Purpose::Ack) {
-            // Where this machine had nothing to dial with, the next would fare no better at once.
-            let had_none = seen == SendResult::Failed(SendError::NoResources);
-            self.probe_ended(Some(dialed), had_none, now);
-        }
+        self.probe_limiter.end(job, seen == SendResult::Failed(SendError::NoResources), now);
         self.over(peer_id, purpose, &seen, now);
         if let Some(evidence) = evidence {
             let evidence = if parted_since { ProbeResult::Dialed } else { evidence };

@@ -198,13 +198,12 @@ impl State {
             self.outbox.serve(to, Route::Plain(&check), None, now);
             return;
         }
-        let promised = self.peers.promised(to);
-        match (promised, self.dialed_at(to)) {
-            (Some(key), Some(at)) => self.promised(to, at, key, Purpose::Ask),
-            _ if self.is_only_encrypted(to) => {
-                self.talk(to, Purpose::Ask, Request::Open, None);
-            }
-            _ => self.transmit(to, Purpose::Ask, Outgoing::Connect, None),
+        if let (Some(key), Some(at)) = (self.peers.promised(to), self.dialed_at(to)) {
+            self.promised(to, at, key, Purpose::Ask);
+        } else if self.is_only_encrypted(to) {
+            self.talk(to, Purpose::Ask, Request::Open, None);
+        } else {
+            self.transmit(to, Purpose::Ask, Outgoing::Connect, None);
         }
     }
 

@@ -181,10 +181,7 @@ impl State {
         if let Purpose::Batch(key) = purpose {
             self.batch_ended(key, &end, written, env, now);
         }
-        if matches!(purpose, Purpose::Probe(_) | Purpose::Ack) {
-            let had_none = end == RequestEnd::Unreachable(SendError::NoResources);
-            self.probe_ended(dialed, had_none, now);
-        }
+        self.probe_limiter.end(job, end == RequestEnd::Unreachable(SendError::NoResources), now);
         let seen = if is_here { seen_of(&end, was_met) } else { SendResult::Unanswered };
         self.over(peer_id, if is_another { Purpose::Greet } else { purpose }, &seen, now);
         if let RequestEnd::Bye(reason @ (ByeReason::NotAccepted | ByeReason::NotDecided)) = end {
