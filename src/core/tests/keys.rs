@@ -156,7 +156,7 @@ fn stored_message_is_shown_without_its_row() {
 }
 
 #[test]
-fn a_text_to_a_stranger_waits_for_the_answer_to_connect_and_then_goes_out_encrypted() {
+fn first_message_waits_for_answer_and_goes_encrypted() {
     let mut story = Story::new();
     let op = story.writes(5001, 1);
     assert_eq!(story.dials(5001), [Outgoing::Connect], "no text goes out before");
@@ -201,7 +201,7 @@ fn kept_session_proves_nothing_at_another_address() {
 }
 
 #[test]
-fn who_has_promised_a_key_gets_nothing_in_plain_while_that_is_tried_and_no_lost_receipt_takes_it_back() {
+fn lost_receipt_does_not_take_promise_back() {
     let mut story = Story::new();
     // What is asked has a receipt with a key; the greeting breaks, and the next receipt is lost.
     story.does(Command::Connect(these(5001)));
@@ -217,7 +217,7 @@ fn who_has_promised_a_key_gets_nothing_in_plain_while_that_is_tried_and_no_lost_
 }
 
 #[test]
-fn a_text_that_waits_for_the_answer_is_not_overtaken_when_its_recipient_dials_in() {
+fn accepted_session_does_not_overtake_waiting_message() {
     let mut story = Story::new();
     story.writes(5001, 1);
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
@@ -234,7 +234,7 @@ fn a_text_that_waits_for_the_answer_is_not_overtaken_when_its_recipient_dials_in
 }
 
 #[test]
-fn a_text_that_went_out_in_plain_is_not_said_to_have_been_encrypted_when_the_key_comes_later() {
+fn unencrypted_message_stays_unencrypted_when_key_comes_later() {
     let mut story = Story::new();
     story.writes(5001, 1);
     story.ends(5001, &SendResult::HandedOver);
@@ -252,7 +252,7 @@ fn a_text_that_went_out_in_plain_is_not_said_to_have_been_encrypted_when_the_key
 }
 
 #[test]
-fn a_static_peer_that_was_known_by_its_key_elsewhere_stays_static() {
+fn static_peer_known_elsewhere_stays_static() {
     let mut story = Story::new();
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     let peer = StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
@@ -292,7 +292,7 @@ fn static_peer_stays_when_another_key_answers() {
 }
 
 #[test]
-fn a_configured_address_is_looked_at_again_when_its_peer_was_met_over_a_kept_connection_elsewhere() {
+fn configured_address_is_probed_again_after_session_elsewhere() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let peer = StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
@@ -334,7 +334,7 @@ fn claimed_port_gets_no_message_before_proof() {
 }
 
 #[test]
-fn who_has_promised_a_key_gets_nothing_in_plain_whatever_form_somebody_wrote_in_from_there() {
+fn promised_key_outweighs_legacy_form() {
     let mut story = Story::new();
     let claimed = Claimed { ip: HERE, port: 5001 };
     story.gets_from(HERE, claimed, Form::TwoField, Body::ConnectRequest);
@@ -351,7 +351,7 @@ fn who_has_promised_a_key_gets_nothing_in_plain_whatever_form_somebody_wrote_in_
 }
 
 #[test]
-fn who_is_found_at_another_address_by_a_look_is_looked_at_there_from_then_on() {
+fn peer_found_elsewhere_is_probed_there() {
     let mut story = Story::new();
     story.knows_bob(5001);
     assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
@@ -371,7 +371,7 @@ fn who_is_found_at_another_address_by_a_look_is_looked_at_there_from_then_on() {
 }
 
 #[test]
-fn a_promise_is_taken_back_by_another_key_and_not_by_silence() {
+fn promise_ends_with_another_key_not_with_silence() {
     let mut story = Story::new();
     story.does(Command::Connect(these(5001)));
     story.promises(BOBS);
@@ -385,7 +385,7 @@ fn a_promise_is_taken_back_by_another_key_and_not_by_silence() {
 }
 
 #[test]
-fn a_stranger_whose_receipt_names_no_key_gets_the_text_in_plain_and_is_not_asked_again() {
+fn receipt_without_key_makes_peer_legacy() {
     let mut story = Story::new();
     story.writes(5001, 1);
     story.ends(5001, &SendResult::HandedOver);
@@ -398,7 +398,7 @@ fn a_stranger_whose_receipt_names_no_key_gets_the_text_in_plain_and_is_not_asked
 }
 
 #[test]
-fn texts_to_a_stranger_who_is_not_there_wait_as_soon_as_their_question_fails() {
+fn messages_wait_once_their_question_fails() {
     let mut story = Story::new();
     let op = story.writes(5001, 1);
     story.writes(5001, 2);
@@ -414,7 +414,7 @@ fn texts_to_a_stranger_who_is_not_there_wait_as_soon_as_their_question_fails() {
 }
 
 #[test]
-fn a_text_to_a_stranger_who_does_not_answer_is_not_sent_and_waits() {
+fn unanswered_question_keeps_message_waiting() {
     for result in [SendResult::Unanswered, SendResult::Broken, SendResult::NoReceipt] {
         let mut story = Story::new();
         story.writes(5001, 1);
@@ -431,7 +431,7 @@ fn a_text_to_a_stranger_who_does_not_answer_is_not_sent_and_waits() {
 }
 
 #[test]
-fn what_a_receipt_promised_and_does_not_hold_sends_nothing_in_plain() {
+fn broken_promise_sends_nothing_unencrypted() {
     for end in [RequestEnd::NoSession, RequestEnd::NotSecure, RequestEnd::WrongKey(key(EVES))] {
         let mut story = Story::new();
         story.writes(5001, 1);
@@ -454,7 +454,7 @@ fn what_a_receipt_promised_and_does_not_hold_sends_nothing_in_plain() {
 }
 
 #[test]
-fn a_known_key_is_used_at_the_first_dial_of_the_next_run() {
+fn known_key_is_expected_in_next_run() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let pins: Vec<Pin> = story
@@ -474,7 +474,7 @@ fn a_known_key_is_used_at_the_first_dial_of_the_next_run() {
 }
 
 #[test]
-fn a_text_that_breaks_off_is_sent_again_with_its_mark_until_its_receipt_is_there() {
+fn message_without_receipt_is_sent_again_with_mark() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let op = story.writes(5001, 1);
@@ -499,7 +499,7 @@ fn a_text_that_breaks_off_is_sent_again_with_its_mark_until_its_receipt_is_there
 }
 
 #[test]
-fn texts_typed_meanwhile_are_the_next_turn_and_keep_their_order() {
+fn messages_entered_meanwhile_are_the_next_batch() {
     let mut story = Story::new();
     story.knows_bob(5001);
     for n in 1..=3 {
@@ -571,7 +571,7 @@ fn blocked_key_change_is_refused_and_contact_kept() {
 }
 
 #[test]
-fn a_plain_line_in_a_pinned_name_or_from_its_address_is_shown_apart_and_does_nothing() {
+fn unencrypted_message_in_pinned_name_is_unproven() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.gets(5001, Body::Exit);
@@ -591,7 +591,7 @@ fn a_plain_line_in_a_pinned_name_or_from_its_address_is_shown_apart_and_does_not
 }
 
 #[test]
-fn a_peer_that_dials_in_is_listed_written_to_and_its_doubles_are_shown_once() {
+fn accepted_peer_is_listed_and_duplicates_shown_once() {
     let mut story = Story::new();
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     assert_eq!(story.state(5001), Some(PresenceStatus::Connected));
@@ -606,7 +606,7 @@ fn a_peer_that_dials_in_is_listed_written_to_and_its_doubles_are_shown_once() {
 }
 
 #[test]
-fn a_known_key_at_a_new_address_takes_its_row_along() {
+fn known_key_at_new_address_keeps_its_row() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let number = story.state.rows(story.now)[0].number;
@@ -625,7 +625,7 @@ fn a_known_key_at_a_new_address_takes_its_row_along() {
 }
 
 #[test]
-fn a_lost_connection_is_quiet_first_and_looked_at_and_a_goodbye_is_gone_at_once() {
+fn lost_session_is_probed_and_goodbye_is_final() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let actions = story.state.session_down(key(BOBS), None, story.now);
@@ -642,7 +642,7 @@ fn a_lost_connection_is_quiet_first_and_looked_at_and_a_goodbye_is_gone_at_once(
 }
 
 #[test]
-fn who_serves_the_address_without_the_key_is_not_taken_to_be_there() {
+fn address_without_the_key_is_not_online() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.later(PROBE_INTERVAL);
@@ -657,7 +657,7 @@ fn who_serves_the_address_without_the_key_is_not_taken_to_be_there() {
 }
 
 #[test]
-fn leaving_says_bye_in_encryption_behind_the_last_texts_and_names_what_is_lost() {
+fn goodbye_follows_last_messages_and_losses_are_told() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let op = story.writes(5001, 1);
@@ -676,7 +676,7 @@ fn leaving_says_bye_in_encryption_behind_the_last_texts_and_names_what_is_lost()
 }
 
 #[test]
-fn leaving_right_behind_the_first_text_sends_it_as_it_would_have_been_sent_and_then_says_goodbye() {
+fn leaving_sends_first_message_before_goodbye() {
     for was_there in [false, true] {
         let begin = || {
             let mut story = Story::new();
@@ -705,7 +705,7 @@ fn leaving_right_behind_the_first_text_sends_it_as_it_would_have_been_sent_and_t
 }
 
 #[test]
-fn with_only_encryption_nothing_plain_is_said_or_heard() {
+fn required_encryption_sends_and_accepts_nothing_unencrypted() {
     let mut story = Story::with(CoreConfig { require_encryption: true, ..alice() });
     story.writes(5001, 1);
     assert_eq!(story.under_way, []);
@@ -725,7 +725,7 @@ fn with_only_encryption_nothing_plain_is_said_or_heard() {
 }
 
 #[test]
-fn a_policy_that_asks_offers_every_new_key_and_takes_it_on_the_users_word() {
+fn policy_ask_offers_every_new_key() {
     let mut story = Story::with(CoreConfig { policy: Policy::Ask, ..alice() });
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Err(ByeReason::NotDecided));
     assert!(matches!(&story.told()[..], [Event::Offered(offer)] if offer.against.is_empty()));
@@ -737,7 +737,7 @@ fn a_policy_that_asks_offers_every_new_key_and_takes_it_on_the_users_word() {
 }
 
 #[test]
-fn verified_peer_shows_at_once_and_forgotten_peer_is_a_stranger() {
+fn forgotten_verified_peer_is_a_stranger() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.does(Command::Verify { key: key(BOBS), date: 3_000 });
@@ -749,7 +749,7 @@ fn verified_peer_shows_at_once_and_forgotten_peer_is_a_stranger() {
 }
 
 #[test]
-fn who_leaves_while_a_stranger_is_asked_still_says_the_text_in_encryption_and_then_goodbye() {
+fn leaving_while_asking_sends_encrypted_then_goodbye() {
     let mut story = Story::new();
     let op = story.writes(5001, 1);
     let leave = story.does(Command::Leave);
@@ -771,7 +771,7 @@ fn who_leaves_while_a_stranger_is_asked_still_says_the_text_in_encryption_and_th
 }
 
 #[test]
-fn who_leaves_while_a_stranger_is_asked_who_is_plain_says_the_text_before_the_goodbye() {
+fn leaving_while_asking_legacy_peer_sends_then_goodbye() {
     let mut story = Story::new();
     story.writes(5001, 1);
     let leave = story.does(Command::Leave);
@@ -782,7 +782,7 @@ fn who_leaves_while_a_stranger_is_asked_who_is_plain_says_the_text_before_the_go
 }
 
 #[test]
-fn who_leaves_waits_for_no_stranger_longer_than_for_an_answer() {
+fn leaving_waits_no_longer_than_for_an_answer() {
     let mut story = Story::new();
     let op = story.writes(5001, 1);
     let leave = story.does(Command::Leave);
@@ -793,7 +793,7 @@ fn who_leaves_waits_for_no_stranger_longer_than_for_an_answer() {
 }
 
 #[test]
-fn looking_after_a_peer_that_said_goodbye_says_no_hello_for_that_would_undo_it() {
+fn probe_after_goodbye_sends_no_hello() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.does(Command::Disconnect(these(5001)));
@@ -806,7 +806,7 @@ fn looking_after_a_peer_that_said_goodbye_says_no_hello_for_that_would_undo_it()
 }
 
 #[test]
-fn what_was_under_way_at_a_goodbye_begins_no_talk_and_does_not_make_a_peer_plain() {
+fn late_receipt_after_goodbye_opens_no_session() {
     let mut story = Story::new();
     // Somebody asks to be listed, and leaves while we acknowledge that.
     story.gets(5001, Body::Connect);
@@ -822,7 +822,7 @@ fn what_was_under_way_at_a_goodbye_begins_no_talk_and_does_not_make_a_peer_plain
 }
 
 #[test]
-fn a_text_to_somebody_who_is_away_is_tried_at_once_and_what_follows_within_a_second_is_said_to_wait() {
+fn message_to_offline_peer_is_tried_at_once() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.writes(5001, 1);
@@ -862,7 +862,7 @@ fn a_text_to_somebody_who_is_away_is_tried_at_once_and_what_follows_within_a_sec
 }
 
 #[test]
-fn a_goodbye_in_plain_is_said_again_to_whoever_got_to_know_our_key_meanwhile() {
+fn goodbye_is_repeated_encrypted_after_introduction() {
     for leaves in [false, true] {
         let mut story = Story::new();
         story.gets(5001, Body::Connect);
@@ -896,7 +896,7 @@ fn disconnect_during_introduction_says_goodbye_once() {
 }
 
 #[test]
-fn whoever_introduces_himself_while_we_leave_is_told_goodbye_in_encryption() {
+fn peer_met_while_leaving_gets_encrypted_goodbye() {
     let mut story = Story::new();
     story.gets(5001, text("hello"));
     story.does(Command::Leave);
@@ -907,7 +907,7 @@ fn whoever_introduces_himself_while_we_leave_is_told_goodbye_in_encryption() {
 }
 
 #[test]
-fn a_greeting_that_was_on_its_way_when_the_user_sent_somebody_away_does_not_bring_them_back() {
+fn late_greeting_does_not_undo_disconnect() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.does(Command::Disconnect(these(5001)));
@@ -925,7 +925,7 @@ fn a_greeting_that_was_on_its_way_when_the_user_sent_somebody_away_does_not_brin
 }
 
 #[test]
-fn who_merely_claims_the_port_of_a_plain_peer_takes_neither_its_row_nor_its_texts() {
+fn claimed_port_of_legacy_peer_gives_nothing() {
     let mut story = Story::new();
     story.writes(5001, 1);
     story.ends(5001, &SendResult::HandedOver);
@@ -940,7 +940,7 @@ fn who_merely_claims_the_port_of_a_plain_peer_takes_neither_its_row_nor_its_text
 }
 
 #[test]
-fn what_waited_for_an_old_key_is_told_to_be_delivered_to_the_new_one() {
+fn messages_for_old_key_reach_the_new_one() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let op = story.writes(5001, 1);
@@ -957,7 +957,7 @@ fn what_waited_for_an_old_key_is_told_to_be_delivered_to_the_new_one() {
 }
 
 #[test]
-fn a_text_under_way_when_its_key_is_replaced_goes_to_the_new_one_or_is_told_of() {
+fn unsent_message_in_flight_follows_new_key() {
     for written in [0, 1] {
         let mut story = Story::new();
         story.knows_bob(5001);
@@ -1009,7 +1009,7 @@ fn messages_for_legacy_peer_never_go_to_key() {
 }
 
 #[test]
-fn who_leaves_says_all_texts_to_a_plain_peer_before_the_goodbye() {
+fn leaving_sends_all_unencrypted_messages_before_goodbye() {
     let mut story = Story::new();
     story.writes(5001, 1);
     story.ends(5001, &SendResult::HandedOver);
