@@ -1,11 +1,13 @@
 //! The rules as stories: what comes in, what is to be done.
 
 mod addresses;
+mod asking;
 mod bindings;
 mod broken;
 mod commands;
 mod contacts;
 mod disconnecting;
+mod goodbyes;
 mod holding;
 mod keeping;
 mod keys;
@@ -13,6 +15,7 @@ mod looks;
 mod random;
 mod soak;
 mod there;
+mod trusting;
 mod who;
 
 use std::net::Ipv4Addr;
