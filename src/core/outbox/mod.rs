@@ -14,9 +14,12 @@
 //! room for is refused. After any other error, messages are sent all the same, but are not there after
 //! a restart.
 
+mod attempts;
 mod entry;
 mod limits;
+mod moves;
 mod results;
+mod statuses;
 mod storing;
 #[cfg(test)]
 mod tests;
@@ -27,11 +30,11 @@ use std::time::Duration;
 
 use super::event::OpId;
 use super::time::Time;
-use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
+use crate::model::delivery::{DeliveryStatus, PendingReason, RejectReason};
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
-use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::peer_id::Recipient;
 use crate::model::session::Message;
 use crate::model::stored::StoreOp;
 pub use entry::RECORD_BYTES;
@@ -359,13 +362,6 @@ impl Outbox {
         self.outputs.push(OutboxOutput::Count(to, count));
     }
 
-    fn warn_if_nearly_full(&mut self, to: Recipient, count: usize) {
-        let bytes = self.queues.get(&to).map_or(0, |queue| queue.bytes);
-        if count * 100 >= MAX_QUEUE_MESSAGES * NEARLY_FULL || bytes * 100 >= MAX_QUEUE_BYTES * NEARLY_FULL {
-            self.outputs.push(OutboxOutput::NearlyFull { to, count });
-        }
-    }
-
     /// Removes an entry. The caller has set its status.
     fn remove(&mut self, to: Recipient, id: MessageId) -> Option<Entry> {
         let queue = self.queues.get_mut(&to)?;
@@ -386,284 +382,6 @@ impl Outbox {
             self.queues.remove(&to);
         }
         is_over
-    }
-
-    /// The queues that are due, each once. The caller calls [`Outbox::serve`] for each.
-    pub fn due(&self, now: Time) -> Vec<Recipient> {
-        let is_due = |(to, queue): &(&Recipient, &Queue)| {
-            next_attempt(**to, queue).is_some_and(|at| at <= now)
-                || queue.entries.iter().any(|entry| entry.stage == Stage::Cleared)
-        };
-        self.queues.iter().filter(is_due).map(|(to, _)| *to).collect()
-    }
-
-    /// When a queue is due next, or a message expires.
-    pub fn next_wake(&self) -> Option<Time> {
-        let wakes = |(to, queue): (&Recipient, &Queue)| {
-            [next_attempt(*to, queue), queue.expires()].into_iter().flatten().min()
-        };
-        self.queues.iter().filter_map(wakes).min()
-    }
-
-    /// Sends what can be sent to a recipient that can be written to like this, and has the name that
-    /// it is known by now.
-    pub fn serve(&mut self, to: Recipient, route: Route<'_>, name: Option<&PeerName>, now: Time) {
-        match (to, route) {
-            (_, Route::None) => {
-                if let Some(queue) = self.queues.get_mut(&to) {
-                    queue.not_before = now.plus(LONG_WAIT);
-                }
-            }
-            (Recipient::Peer(PeerId::Key(key)), Route::Session) => self.begin_batch(key, now),
-            (_, Route::Session | Route::Unknown) => {
-                self.uncommit(to, now);
-                self.ask(to, now);
-            }
-            (_, Route::Plain(check)) => self.serve_plain(to, check, name, now),
-        }
-        self.store_waiting(to);
-    }
-
-    fn begin_batch(&mut self, key: PublicKey, now: Time) {
-        let to = Recipient::key(key);
-        self.store_waiting(to);
-        let Some(queue) = self.queues.get_mut(&to) else { return };
-        if queue.not_before > now || queue.is_busy() {
-            return;
-        }
-        let mut bytes = 0;
-        let fits = |entry: &&mut Entry| {
-            bytes += entry.bytes();
-            !entry.storing && bytes <= MAX_BATCH_BYTES
-        };
-        let batch: Vec<Message> = queue
-            .entries
-            .iter_mut()
-            .take(MAX_BATCH_MESSAGES)
-            .take_while(fits)
-            .map(|entry| {
-                entry.stage = Stage::InFlight;
-                entry.message.clone()
-            })
-            .collect();
-        if !batch.is_empty() {
-            self.outputs.push(OutboxOutput::SendBatch { key, messages: batch });
-        }
-    }
-
-    fn ask(&mut self, to: Recipient, now: Time) {
-        let Some(queue) = self.queues.get_mut(&to).filter(|_| !self.leaving) else { return };
-        if !queue.is_busy() && queue.has_waiting() && queue.not_before <= now {
-            queue.asking = true;
-            queue.last_attempt = Some(now);
-            self.outputs.push(OutboxOutput::Ask(to));
-        }
-    }
-
-    fn serve_plain(
-        &mut self,
-        to: Recipient,
-        check: &dyn Fn(&str) -> Option<RejectReason>,
-        name: Option<&PeerName>,
-        now: Time,
-    ) {
-        self.send_cleared(to);
-        let Some(queue) = self.queues.get(&to) else { return };
-        if queue.must_ask {
-            self.ask(to, now);
-            return;
-        }
-        self.send_waiting(to, check, name, now);
-    }
-
-    /// Sends the messages unencrypted whose attempt is stored.
-    fn send_cleared(&mut self, to: Recipient) {
-        let queue = self.queues.get_mut(&to);
-        for entry in queue.into_iter().flat_map(|queue| &mut queue.entries) {
-            if entry.stage == Stage::Cleared {
-                entry.stage = Stage::InFlight;
-                self.outputs.push(OutboxOutput::SendPlain { to, id: entry.id(), body: entry.body() });
-            }
-        }
-    }
-
-    /// Takes the next message that may go to a legacy peer of this name, and has its attempt stored.
-    /// All of them when the program ends, so that the goodbye goes behind them.
-    fn send_waiting(
-        &mut self,
-        to: Recipient,
-        check: &dyn Fn(&str) -> Option<RejectReason>,
-        name: Option<&PeerName>,
-        now: Time,
-    ) {
-        loop {
-            let Some(queue) = self.queues.get_mut(&to) else { return };
-            if queue.not_before > now || (queue.is_busy() && !self.leaving) || queue.asking {
-                return;
-            }
-            let next = queue.entries.iter().find(|entry| entry.is_waiting() && !entry.is_for_another(name));
-            let Some((id, rejected)) = next.map(|entry| (entry.id(), check(&entry.message.body))) else {
-                if queue.has_waiting() {
-                    self.hold(to, PendingReason::AnotherPeer, now, Jitter(0));
-                }
-                return;
-            };
-            match rejected {
-                Some(why) => self.ends(to, id, DeliveryStatus::Failed(FailureReason::Rejected(why))),
-                None => self.commit(to, id),
-            }
-        }
-    }
-
-    /// Makes the messages of a recipient wait for this reason, and the next attempt with them. Those
-    /// in flight are not affected.
-    pub fn hold(&mut self, to: Recipient, reason: PendingReason, now: Time, jitter: Jitter) {
-        let Some(queue) = self.queues.get_mut(&to) else { return };
-        queue.asking = false;
-        queue.must_ask = to.public_key().is_none();
-        queue.put_off(Some(reason), now, jitter);
-        let waiting: Vec<MessageId> =
-            queue.entries.iter().filter(|entry| entry.is_waiting()).map(Entry::id).collect();
-        for id in waiting {
-            self.tell_queued(to, id, reason);
-        }
-    }
-
-    /// Makes the messages wait for the user: the recipient was a legacy peer, and another peer is
-    /// at its address.
-    pub fn hold_for_user(&mut self, to: Recipient, now: Time) {
-        self.uncommit(to, now);
-        self.hold(to, PendingReason::AnotherPeer, now, Jitter(0));
-    }
-
-    /// Tells the user that a message waits, once the store has it.
-    fn tell_queued(&mut self, to: Recipient, id: MessageId, reason: PendingReason) {
-        let Some(entry) = self.queues.get_mut(&to).and_then(|queue| queue.entry(id)) else { return };
-        if entry.storing {
-            return;
-        }
-        // With a legacy peer, only this change asks something of the user.
-        let is_news = to.public_key().is_some() || reason == PendingReason::AnotherPeer;
-        if entry.told.is_none() || is_news {
-            self.tell(to, id, DeliveryStatus::Queued(reason), false, (0, 1));
-        }
-    }
-
-    /// Tells the user the status of a message, if it is news.
-    fn tell(
-        &mut self,
-        to: Recipient,
-        id: MessageId,
-        status: DeliveryStatus,
-        is_plain: bool,
-        parts: (usize, usize),
-    ) {
-        let Some(queue) = self.queues.get_mut(&to) else { return };
-        let (count, told_as) = (queue.entries.len(), queue.successor.unwrap_or(to));
-        let Some(entry) = queue.entry(id) else { return };
-        let before = entry.told.replace(status.clone());
-        if before.as_ref() == Some(&status) {
-            return;
-        }
-        let is_first = before.is_none();
-        let text = entry.body();
-        let change = StatusChange { op: entry.op, to: told_as, id, status, is_first, is_plain, parts, text };
-        let warns = is_first && !change.status.is_final() && to.public_key().is_none();
-        self.outputs.push(OutboxOutput::Status(change));
-        if warns {
-            self.warn_if_nearly_full(to, count);
-        }
-    }
-
-    /// Ends a message: stores and tells its final status, and removes it.
-    fn ends(&mut self, to: Recipient, id: MessageId, status: DeliveryStatus) {
-        let parts = (usize::from(status == DeliveryStatus::Delivered), 1);
-        self.ends_with(to, id, status, false, parts);
-    }
-
-    fn ends_with(
-        &mut self,
-        to: Recipient,
-        id: MessageId,
-        status: DeliveryStatus,
-        is_plain: bool,
-        parts: (usize, usize),
-    ) {
-        self.store_status(to, id, &status);
-        self.tell(to, id, status, is_plain, parts);
-        self.remove(to, id);
-    }
-
-    /// Gives up messages. One in flight may still arrive, so its status is told when it is known.
-    fn give_up_those(&mut self, to: Recipient, status: &DeliveryStatus, which: impl Fn(&Entry) -> bool) {
-        let Some(queue) = self.queues.get_mut(&to) else { return };
-        let mut gone = Vec::new();
-        for entry in queue.entries.iter_mut().filter(|entry| which(entry)) {
-            if entry.stage == Stage::InFlight {
-                entry.ends_as.get_or_insert_with(|| status.clone());
-            } else {
-                gone.push(entry.id());
-            }
-        }
-        for id in gone {
-            self.ends(to, id, status.clone());
-        }
-    }
-
-    /// Gives up all messages to a recipient.
-    pub fn give_up(&mut self, to: Recipient, reason: FailureReason) {
-        self.give_up_those(to, &DeliveryStatus::Failed(reason), |_| true);
-    }
-
-    /// Cancels a message. Returns whether it was queued.
-    pub fn cancel(&mut self, to: Recipient, id: MessageId) -> bool {
-        let is_there = self.has(to, id);
-        self.give_up_those(to, &DeliveryStatus::Cancelled, |entry| entry.id() == id);
-        is_there
-    }
-
-    /// Gives up the messages that have expired.
-    pub fn expire(&mut self, now: Time) {
-        let has_expired = |queue: &Queue| queue.expires().is_some_and(|at| at <= now);
-        let expired: Vec<Recipient> =
-            self.queues.iter().filter(|(_, queue)| has_expired(queue)).map(|(to, _)| *to).collect();
-        for to in expired {
-            self.give_up_those(to, &DeliveryStatus::Expired, |entry| entry.expires <= now);
-        }
-    }
-
-    /// The recipient has shown that it is online: its queue is tried at once.
-    pub fn met(&mut self, to: Recipient, now: Time) {
-        if let Some(queue) = self.queues.get_mut(&to) {
-            queue.failures = 0;
-            queue.no_session = 0;
-            queue.hurry(now);
-        }
-    }
-
-    /// A legacy peer of this name has sent something from the recipient's address. Its queue is tried, unless
-    /// all messages are for a peer of another name: each attempt shows at a legacy program, and its
-    /// answer would be the reason for the next.
-    pub fn spoke(&mut self, to: Recipient, name: Option<&PeerName>, now: Time) {
-        let Some(queue) = self.queues.get(&to) else { return };
-        let is_held = queue.pending == Some(PendingReason::AnotherPeer);
-        if !(is_held && queue.entries.iter().all(|entry| entry.is_for_another(name))) {
-            self.met(to, now);
-        }
-    }
-
-    /// Tries all queues at once.
-    pub fn hurry_all(&mut self, now: Time) {
-        let all: Vec<Recipient> = self.queues.keys().copied().collect();
-        all.into_iter().for_each(|to| self.met(to, now));
-    }
-
-    /// The user wants this message sent now, although the legacy peer's name may have changed.
-    pub fn confirm(&mut self, to: Recipient, id: MessageId, now: Time) {
-        if let Some(entry) = self.queues.get_mut(&to).and_then(|queue| queue.entry(id)) {
-            entry.confirmed = true;
-        }
-        self.met(to, now);
     }
 
     /// The messages that wait, by recipient, and for each in the order in which they were entered.
@@ -688,54 +406,4 @@ impl Outbox {
     pub fn leave(&mut self) {
         self.leaving = true;
     }
-
-    /// The program ends now: tells what stays for the next run, and what is lost.
-    pub fn abandon(&mut self) {
-        let all: Vec<Recipient> = self.queues.keys().copied().collect();
-        for to in all {
-            self.abandon_queue(to);
-        }
-    }
-
-    fn abandon_queue(&mut self, to: Recipient) {
-        let Some(queue) = self.queues.get(&to) else { return };
-        let is_plain = to.public_key().is_none();
-        let (mut stay, reason) = (0, queue.pending.unwrap_or(PendingReason::InLine));
-        let entries: Vec<(MessageId, bool, bool, bool)> = queue
-            .entries
-            .iter()
-            // The store says that these may be on their way, and nothing else is known of them.
-            .filter(|entry| !(is_plain && entry.stage == Stage::InFlight))
-            .map(|entry| {
-                let stays = self.durable && entry.stored_for.is_some();
-                (entry.id(), stays, entry.is_sent, entry.told.is_some())
-            })
-            .collect();
-        for (id, stays, is_sent, was_told) in entries {
-            if !stays {
-                let status = DeliveryStatus::Failed(FailureReason::Ended { attempted: is_sent });
-                self.tell(to, id, status, false, (0, 1));
-                self.remove(to, id);
-                continue;
-            }
-            stay += 1;
-            if !was_told {
-                let reason = if is_sent { PendingReason::NoReceipt } else { reason };
-                self.tell(to, id, DeliveryStatus::Queued(reason), false, (0, 1));
-            }
-        }
-        if stay > 0 {
-            let told_as = self.queues.get(&to).and_then(|queue| queue.successor).unwrap_or(to);
-            self.outputs.push(OutboxOutput::StaysQueued(told_as, stay));
-        }
-    }
-}
-
-/// When the next attempt for a queue may begin; `None` if there is nothing to attempt.
-fn next_attempt(to: Recipient, queue: &Queue) -> Option<Time> {
-    let is_ready = match to.public_key() {
-        Some(_) => queue.entries.front().is_some_and(|entry| !entry.storing),
-        None => queue.has_waiting(),
-    };
-    (is_ready && !queue.is_busy()).then_some(queue.not_before)
 }

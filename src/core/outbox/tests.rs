@@ -5,7 +5,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::address::PeerAddr;
+use crate::model::delivery::FailureReason;
 use crate::model::message::{SendError, SendResult};
+use crate::model::peer_id::PeerId;
 use crate::model::stored::StoreError;
 use crate::protocol::plain::peer_at;
 use crate::protocol::session::{MAX_TEXT_BYTES, MAX_TURN_BYTES, MAX_TURN_RECORDS, Record};
