@@ -212,7 +212,7 @@ fn offline_contact(row: &Row) -> String {
 
 /// How a peer is spoken to; nothing where nobody has asked it yet.
 fn security(row: &Row) -> &'static str {
-    match (&row.verification, row.speech) {
+    match (&row.verification, row.protocol) {
         (Verification::Verified, _) => "verified",
         (Verification::Encrypted, _) => "encrypted",
         (Verification::Claims(_), _) => "unproven",
@@ -304,7 +304,7 @@ mod tests {
             name: (!name.is_empty()).then(|| PeerName::new(name)),
             addr: Some(addr),
             claimed: None,
-            speech: PeerProtocol::Unknown,
+            protocol: PeerProtocol::Unknown,
             verification: Verification::Unknown,
             state,
             why: None,
@@ -343,7 +343,7 @@ mod tests {
         Row {
             id: key.into(),
             contact: true,
-            speech: PeerProtocol::Session(key),
+            protocol: PeerProtocol::Session(key),
             verification: Verification::Encrypted,
             ..row(number, name, state, last_heard)
         }
@@ -443,14 +443,14 @@ No  Name    Address         State      Known  Last heard  Security
     #[test]
     fn how_each_is_spoken_to_stands_in_the_last_column_in_words() {
         let key = PeerProtocol::Session(PublicKey::new([1; 32]));
-        for (speech, verification, word) in [
+        for (protocol, verification, word) in [
             (PeerProtocol::Unknown, Verification::Unknown, "-"),
             (PeerProtocol::Plain, Verification::Plain, "plain"),
             (key, Verification::Encrypted, "encrypted"),
             (key, Verification::Verified, "verified"),
         ] {
             let lines =
-                listed(&[Row { speech, verification, ..row(1, "Bob", PresenceStatus::Online, Some(3)) }], 0);
+                listed(&[Row { protocol, verification, ..row(1, "Bob", PresenceStatus::Online, Some(3)) }], 0);
             assert!(lines[0].ends_with("  Last heard  Security"), "{lines:?}");
             assert!(lines[1].ends_with(&format!("  3 s ago     {word}")), "{lines:?}");
         }

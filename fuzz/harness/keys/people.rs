@@ -28,7 +28,7 @@ impl People {
                 name: (!name.is_empty()).then(|| PeerName::new(name)),
                 addr: Some(addr),
                 claimed: None,
-                speech: PeerProtocol::Unknown,
+                protocol: PeerProtocol::Unknown,
                 verification: Verification::Plain,
                 state,
                 why: None,

@@ -30,7 +30,7 @@ pub struct Row {
     /// What its header says, where that is not its address.
     pub claimed: Option<Claimed>,
     /// How messages are sent to it.
-    pub speech: PeerProtocol,
+    pub protocol: PeerProtocol,
     /// How sure it is that the peer is the one it is named as.
     pub verification: Verification,
     /// Whether it is online.
@@ -54,7 +54,7 @@ impl Row {
             name: peer.name.clone(),
             addr: Some(peer.addr),
             claimed: peer.claimed,
-            speech: peer.protocol(),
+            protocol: peer.protocol(),
             verification: peer.verification(),
             state: peer.presence.status(),
             why: peer.presence.offline().map(|(_, why)| why),

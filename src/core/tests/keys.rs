@@ -164,7 +164,7 @@ fn static_peer_stays_when_another_key_answers() {
     let mut rows = story.state.rows(story.now);
     rows.sort_by_key(|row| row.addr);
     let rows: Vec<_> =
-        rows.iter().map(|row| (row.addr, row.speech, row.origin == PeerOrigin::Static)).collect();
+        rows.iter().map(|row| (row.addr, row.protocol, row.origin == PeerOrigin::Static)).collect();
     let (bobs, eves) = (PeerProtocol::Session(key(BOBS)), PeerProtocol::Session(key(EVES)));
     assert_eq!(rows, [(Some(at(5001)), bobs, true), (Some(at(5003)), eves, false)]);
     // Bob is probed again.

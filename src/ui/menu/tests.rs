@@ -124,7 +124,7 @@ fn row(number: u32, name: &str, port: u16, state: PresenceStatus) -> Row {
         name: Some(PeerName::new(name)),
         addr: Some(addr),
         claimed: None,
-        speech: PeerProtocol::Unknown,
+        protocol: PeerProtocol::Unknown,
         verification: Verification::Plain,
         state,
         why: None,

@@ -302,7 +302,7 @@ impl World {
         let keyed = &ours.keyed;
         let mut keys = BTreeSet::new();
         for row in ours.state.rows(ours.time(self.now)) {
-            let PeerProtocol::Session(key) = row.speech else { continue };
+            let PeerProtocol::Session(key) = row.protocol else { continue };
             if key == keyed.key || !keys.insert(key) {
                 self.fail(pid, format_args!("lists {key} twice, or itself, at {:?}", row.addr));
             }
@@ -317,7 +317,7 @@ impl World {
             return Vec::new();
         }
         let mut rows = ours.state.rows(ours.time(self.now));
-        rows.retain(|row| matches!(row.speech, PeerProtocol::Session(_)));
+        rows.retain(|row| matches!(row.protocol, PeerProtocol::Session(_)));
         rows.iter_mut().for_each(|row| row.last_heard = None);
         rows
     }
@@ -326,7 +326,7 @@ impl World {
     pub(super) fn is_listed(&self, pid: Pid, other: Pid) -> bool {
         let key = self.key_of(other);
         let there = |row: &p2p_chat::core::Row| {
-            matches!(row.speech, PeerProtocol::Session(of) if Some(of) == key)
+            matches!(row.protocol, PeerProtocol::Session(of) if Some(of) == key)
                 && row.state == PresenceStatus::Connected
         };
         key.is_some() && self.keyed_rows(pid).iter().any(there)
