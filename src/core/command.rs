@@ -216,12 +216,12 @@ impl State {
         id.addr().is_some_and(|addr| self.is_own(addr))
     }
 
-    pub(super) fn spread(&mut self, deed: CommandKind, targets: &[Recipient]) -> OpId {
+    pub(super) fn spread(&mut self, kind: CommandKind, targets: &[Recipient]) -> OpId {
         let total = targets.len();
         if total == 0 {
-            self.tell(Event::Nobody(deed));
+            self.tell(Event::Nobody(kind));
         }
-        self.operations.spread(deed, total)
+        self.operations.spread(kind, total)
     }
 
     pub(super) fn connect(&mut self, to: Target) -> OpId {
@@ -300,8 +300,8 @@ impl State {
     /// Records and tells the result of a `connect` or a goodbye for one recipient.
     pub(super) fn finished(&mut self, op: OpId, id: Recipient, result: SendResult) {
         let who = self.who(id);
-        if let Some((deed, total)) = self.operations.finished(op, &who, &status_of(&result)) {
-            self.tell(Event::Done { op, deed, who, result, total });
+        if let Some((kind, total)) = self.operations.finished(op, &who, &status_of(&result)) {
+            self.tell(Event::Done { op, kind, who, result, total });
         }
         self.settle(op);
     }
@@ -320,7 +320,7 @@ impl State {
 
     fn tell_output(&mut self, output: OperationOutput) {
         self.tell(match output {
-            OperationOutput::Sum { deed, total, done, failed } => Event::Sum { deed, total, done, failed },
+            OperationOutput::Sum { kind, total, done, failed } => Event::Sum { kind, total, done, failed },
             OperationOutput::Settled(op) => Event::Settled(op),
         });
     }

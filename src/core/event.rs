@@ -209,7 +209,7 @@ pub enum Event {
         /// Which command.
         op: OpId,
         /// What it does.
-        deed: CommandKind,
+        kind: CommandKind,
         /// The peer.
         who: PeerInfo,
         /// What became of it.
@@ -229,7 +229,7 @@ pub enum Event {
     /// A command to several is done with all of them.
     Sum {
         /// What it did.
-        deed: CommandKind,
+        kind: CommandKind,
         /// How many it went to.
         total: usize,
         /// How many took it.

@@ -18,7 +18,7 @@ const MAX_FAILED_NAMED: usize = 20;
 enum Operation {
     /// Something for one or several recipients.
     Spread {
-        deed: CommandKind,
+        kind: CommandKind,
         /// It goes to all peers, so it says nothing about how the user knows each of them.
         to_all: bool,
         total: usize,
@@ -41,7 +41,7 @@ enum Operation {
 #[derive(PartialEq, Eq, Debug)]
 pub(super) enum OperationOutput {
     /// All recipients of a command to several have theirs.
-    Sum { deed: CommandKind, total: usize, done: usize, failed: Vec<(PeerInfo, DeliveryStatus)> },
+    Sum { kind: CommandKind, total: usize, done: usize, failed: Vec<(PeerInfo, DeliveryStatus)> },
     /// The command is over.
     Settled(OpId),
 }
@@ -96,9 +96,9 @@ impl Operations {
 
     /// Begins a command for this many recipients. Each one needs [`Operations::finished`] or
     /// [`Operations::skipped`], and then the command [`Operations::settle`].
-    pub(super) fn spread(&mut self, deed: CommandKind, total: usize) -> OpId {
+    pub(super) fn spread(&mut self, kind: CommandKind, total: usize) -> OpId {
         let (to_all, failed) = (false, Vec::new());
-        self.begin(Operation::Spread { deed, to_all, total, pending: total, done: 0, failed })
+        self.begin(Operation::Spread { kind, to_all, total, pending: total, done: 0, failed })
     }
 
     /// Marks a command as one to all peers.
@@ -156,14 +156,14 @@ impl Operations {
         // The user has read why before anything was sent.
         let is_rejected = matches!(status, DeliveryStatus::Failed(FailureReason::Rejected(_)));
         match self.under_way.get_mut(&op)? {
-            Operation::Spread { deed, total, pending, done, failed, .. } => {
+            Operation::Spread { kind, total, pending, done, failed, .. } => {
                 *pending -= 1;
                 if matches!(status, DeliveryStatus::Delivered | DeliveryStatus::Sent) {
                     *done += 1;
                 } else if failed.len() < MAX_FAILED_NAMED && !is_rejected {
                     failed.push((who.clone(), status.clone()));
                 }
-                Some((*deed, *total))
+                Some((*kind, *total))
             }
             Operation::Leave { pending, .. } => {
                 *pending -= 1;
@@ -185,11 +185,11 @@ impl Operations {
         if !matches!(self.under_way.get(&op), Some(Operation::Spread { pending: 0, .. })) {
             return Vec::new();
         }
-        let Some(Operation::Spread { deed, total, done, failed, .. }) = self.under_way.remove(&op) else {
+        let Some(Operation::Spread { kind, total, done, failed, .. }) = self.under_way.remove(&op) else {
             return Vec::new();
         };
-        let is_summed = total > 1 || deed == CommandKind::Connect && total > 0;
-        let sum = is_summed.then_some(OperationOutput::Sum { deed, total, done, failed });
+        let is_summed = total > 1 || kind == CommandKind::Connect && total > 0;
+        let sum = is_summed.then_some(OperationOutput::Sum { kind, total, done, failed });
         sum.into_iter().chain([OperationOutput::Settled(op)]).collect()
     }
 

@@ -43,7 +43,7 @@ fn command_settles_with_its_last_recipient() {
     }
     operations.skipped(op);
     let sum =
-        OperationOutput::Sum { deed: CommandKind::Send, total: 3, done: 1, failed: vec![(who(2), refused)] };
+        OperationOutput::Sum { kind: CommandKind::Send, total: 3, done: 1, failed: vec![(who(2), refused)] };
     assert_eq!(operations.settle(op), [sum, OperationOutput::Settled(op)]);
     assert_eq!((operations.settle(op), operations.len()), (Vec::new(), 0));
 }

@@ -192,10 +192,10 @@ pub(super) fn first(
 }
 
 /// The result of a `connect` or a goodbye.
-pub(super) fn done(deed: CommandKind, who: &PeerInfo, result: &SendResult, voice: &Voice<'_>) -> String {
+pub(super) fn done(kind: CommandKind, who: &PeerInfo, result: &SendResult, voice: &Voice<'_>) -> String {
     let (who, why) = (voice.named(who), fate_words(result));
     let is_taken = matches!(result, SendResult::Delivered | SendResult::HandedOver);
-    match deed {
+    match kind {
         CommandKind::Send => why,
         CommandKind::Connect if is_taken => format!("Connected to {who}."),
         CommandKind::Connect => format!("Not connected to {who}: {why}."),
@@ -237,12 +237,12 @@ pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
 }
 
 pub(super) fn sum(
-    deed: CommandKind,
+    kind: CommandKind,
     total: usize,
     done: usize,
     failed: &[(PeerInfo, DeliveryStatus)],
 ) -> String {
-    let verb = match deed {
+    let verb = match kind {
         CommandKind::Send => "Sent to",
         CommandKind::Connect => "Connected",
         CommandKind::Disconnect => "Told goodbye to",

@@ -210,7 +210,7 @@ fn every_fate_of_a_text_has_its_words() {
 #[test]
 fn a_sum_names_those_that_failed() {
     let refused = DeliveryStatus::Failed(FailureReason::NotSent(SendError::Refused));
-    let event = Event::Sum { deed: CommandKind::Connect, total: 4, done: 3, failed: vec![(bob(), refused)] };
+    let event = Event::Sum { kind: CommandKind::Connect, total: 4, done: 3, failed: vec![(bob(), refused)] };
     assert_eq!(told(&event), "Connected 3 of 4; 127.0.0.1:5001 refused.");
 }
 
