@@ -22,7 +22,7 @@ const STORED_WITHIN: Duration = Duration::from_millis(900);
 
 /// A goodbye that waits until what was entered is stored.
 #[derive(Debug)]
-struct Goodbye {
+struct WaitingGoodbye {
     to: Recipient,
     op: OpId,
     deadline: Option<Time>,
@@ -36,7 +36,7 @@ pub(super) struct Goodbyes {
     /// The command to leave, whose goodbyes all wait.
     leave: Option<OpId>,
     /// Further goodbyes.
-    waiting: Vec<Goodbye>,
+    waiting: Vec<WaitingGoodbye>,
 }
 
 impl State {
@@ -173,7 +173,7 @@ impl State {
     pub(super) fn postpones(&mut self, to: Recipient, op: OpId, deadline: Option<Time>) -> bool {
         let waits = self.goodbyes.until.is_some() && self.outbox.is_storing();
         if waits {
-            self.goodbyes.waiting.push(Goodbye { to, op, deadline });
+            self.goodbyes.waiting.push(WaitingGoodbye { to, op, deadline });
         }
         waits
     }
@@ -199,7 +199,7 @@ impl State {
             self.serve_due(now);
             self.say_goodbyes(op, now);
         }
-        for Goodbye { to, op, deadline } in waiting {
+        for WaitingGoodbye { to, op, deadline } in waiting {
             self.say_goodbye(to, op, deadline);
         }
     }

@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 
 use super::State;
 use super::event::JobId;
-use super::peers::Waiting;
+use super::peers::WaitingPeer;
 use super::presence::REFUSAL_REPEAT;
 use super::time::Time;
 use crate::model::address::SourcePrefix;
@@ -115,11 +115,11 @@ impl ProbeLimiter {
     }
 
     /// Returns the peer whose turn it is of those that wait, if there is room for it.
-    fn next_of<'a>(&mut self, waiting: impl Iterator<Item = Waiting<'a>>) -> Option<Recipient> {
+    fn next_of<'a>(&mut self, waiting: impl Iterator<Item = WaitingPeer<'a>>) -> Option<Recipient> {
         if self.under_way.free() == 0 {
             return None;
         }
-        let mut next: Option<((usize, Turn), Waiting<'_>)> = None;
+        let mut next: Option<((usize, Turn), WaitingPeer<'_>)> = None;
         for peer in waiting {
             // No prefix has fewer than none. This spares most peers the look-up of their prefix.
             if next.is_some_and(|((fewest, first), _)| fewest == 0 && first < peer.turn) {

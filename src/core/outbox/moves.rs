@@ -2,7 +2,7 @@
 //! to the new key of a peer.
 
 use super::entry::{Entry, Stage};
-use super::storing::{Then, queued};
+use super::storing::{AfterWrite, queued};
 use super::{Jitter, MAX_QUEUE_BYTES, MAX_QUEUE_MESSAGES, Moved, Outbox, OutboxOutput};
 use crate::core::time::Time;
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
@@ -142,7 +142,7 @@ impl Outbox {
                 self.outputs.push(OutboxOutput::Store(None, queued(from, id, false)));
             }
             entry.storing = true;
-            let barrier = self.barriers.add(to, id, Then::Queued);
+            let barrier = self.barriers.add(to, id, AfterWrite::Queued);
             self.outputs.push(OutboxOutput::Store(Some(barrier), StoreOp::Move { id, from, to }));
         }
         self.add(to, entry);

@@ -17,7 +17,7 @@ pub struct WriteId(pub u64);
 
 /// What follows when the write is done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Then {
+pub(super) enum AfterWrite {
     /// The message may be sent to a key, and the user may rely on its being queued.
     Queued,
     /// The message may be sent unencrypted.
@@ -28,11 +28,11 @@ pub(super) enum Then {
 #[derive(Debug, Default)]
 pub(super) struct Barriers {
     last: u64,
-    waiting: BTreeMap<WriteId, (Recipient, MessageId, Then)>,
+    waiting: BTreeMap<WriteId, (Recipient, MessageId, AfterWrite)>,
 }
 
 impl Barriers {
-    pub(super) fn add(&mut self, to: Recipient, id: MessageId, then: Then) -> WriteId {
+    pub(super) fn add(&mut self, to: Recipient, id: MessageId, then: AfterWrite) -> WriteId {
         self.last += 1;
         let write = WriteId(self.last);
         self.waiting.insert(write, (to, id, then));
@@ -64,7 +64,7 @@ impl Outbox {
             if entry.is_waiting() && entry.stored_for.is_none() && !entry.is_unstorable {
                 entry.stored_for = Some(to);
                 entry.storing = true;
-                let write = self.barriers.add(to, entry.id(), Then::Queued);
+                let write = self.barriers.add(to, entry.id(), AfterWrite::Queued);
                 // An earlier run may have sent it to this key.
                 let attempted = entry.message.again && to.public_key().is_some();
                 let add = add(to, entry, attempted, self.expire);
@@ -84,7 +84,7 @@ impl Outbox {
         };
         entry.stored_for = entry.stored_for.or(Some(to));
         entry.stored_as_attempted = true;
-        let barrier = self.barriers.add(to, id, Then::Attempt);
+        let barrier = self.barriers.add(to, id, AfterWrite::Attempt);
         self.outputs.push(OutboxOutput::Store(Some(barrier), write));
     }
 
@@ -108,7 +108,7 @@ impl Outbox {
         entry.stage = Stage::Waiting;
         if let (true, Some(to)) = (std::mem::take(&mut entry.stored_as_attempted), entry.stored_for) {
             entry.storing = true;
-            let barrier = self.barriers.add(to, id, Then::Queued);
+            let barrier = self.barriers.add(to, id, AfterWrite::Queued);
             self.outputs.push(OutboxOutput::Store(Some(barrier), queued(to, id, false)));
         }
     }
@@ -136,12 +136,12 @@ impl Outbox {
     }
 
     /// Continues with a message whose write is done.
-    fn goes_on(&mut self, to: Recipient, id: MessageId, then: Then, is_stored: bool, now: Time) {
+    fn goes_on(&mut self, to: Recipient, id: MessageId, then: AfterWrite, is_stored: bool, now: Time) {
         let Some(queue) = self.queues.get_mut(&to) else { return };
         let (is_put_off, pending) = (!queue.asking && queue.not_before > now, queue.pending);
         let Some(entry) = queue.entry(id) else { return };
         match then {
-            Then::Queued => {
+            AfterWrite::Queued => {
                 entry.storing = false;
                 if !is_stored {
                     (entry.stored_for, entry.is_unstorable) = (None, true);
@@ -152,14 +152,14 @@ impl Outbox {
                 }
             }
             // An earlier entry of the same message was given up, and the user has entered it again.
-            Then::Attempt if entry.stage != Stage::Committing => {}
-            Then::Attempt if is_stored || !entry.stored_as_queued => {
+            AfterWrite::Attempt if entry.stage != Stage::Committing => {}
+            AfterWrite::Attempt if is_stored || !entry.stored_as_queued => {
                 if !is_stored {
                     (entry.stored_for, entry.stored_as_attempted) = (None, false);
                 }
                 entry.stage = Stage::Cleared;
             }
-            Then::Attempt => {
+            AfterWrite::Attempt => {
                 // The store has it as queued, so it would go out once more after a restart.
                 entry.stage = Stage::Waiting;
                 entry.stored_as_attempted = false;

@@ -29,7 +29,7 @@ pub(super) use heard::{Goodbye, HeardPlain, PlainMessage};
 pub(super) use keys::{KeyFacts, ProvenAt};
 pub(super) use results::ProbeStart;
 pub use row::Row;
-pub(super) use scan::{Due, Waiting};
+pub(super) use scan::{Due, WaitingPeer};
 
 use super::presence::Presence;
 use super::time::Time;
