@@ -83,22 +83,6 @@ impl Outbox {
         }
     }
 
-    fn serve_plain(
-        &mut self,
-        to: Recipient,
-        check: &dyn Fn(&str) -> Option<RejectReason>,
-        name: Option<&PeerName>,
-        now: Time,
-    ) {
-        self.send_cleared(to);
-        let Some(queue) = self.queues.get(&to) else { return };
-        if queue.must_ask {
-            self.ask(to, now);
-            return;
-        }
-        self.send_waiting(to, check, name, now);
-    }
-
     /// Sends the messages unencrypted whose attempt is stored.
     fn send_cleared(&mut self, to: Recipient) {
         let queue = self.queues.get_mut(&to);
@@ -110,15 +94,21 @@ impl Outbox {
         }
     }
 
-    /// Takes the next message that may go to a legacy peer of this name, and has its attempt stored.
-    /// All of them when the program ends, so that the goodbye goes behind them.
-    fn send_waiting(
+    /// Sends the messages whose attempt is stored. Then takes the next one that may go to a legacy
+    /// peer of this name, and has its attempt stored: all of them when the program ends, so that the
+    /// goodbye goes behind them.
+    fn serve_plain(
         &mut self,
         to: Recipient,
         check: &dyn Fn(&str) -> Option<RejectReason>,
         name: Option<&PeerName>,
         now: Time,
     ) {
+        self.send_cleared(to);
+        if self.queues.get(&to).is_some_and(|queue| queue.must_ask) {
+            self.ask(to, now);
+            return;
+        }
         loop {
             let Some(queue) = self.queues.get_mut(&to) else { return };
             if queue.not_before > now || (queue.is_busy() && !self.leaving) || queue.asking {

@@ -38,7 +38,7 @@ use crate::model::peer_id::Recipient;
 use crate::model::session::Message;
 use crate::model::stored::StoreOp;
 pub use entry::RECORD_BYTES;
-use entry::{Entry, Queue, Stage};
+use entry::{Entry, Queue};
 use limits::Limits;
 pub use limits::{ENTRY_BYTES, MAX_OUTBOX_BYTES, MAX_QUEUE_BYTES, MAX_QUEUE_MESSAGES, NEARLY_FULL};
 pub use results::{BatchEnd, RouteAnswer};
@@ -250,11 +250,6 @@ impl Outbox {
         self.queues.get(&to).is_some_and(|queue| queue.entries.iter().any(|entry| entry.is_restored))
     }
 
-    /// Whether no further message may be queued for a recipient.
-    pub fn is_full(&self, to: Recipient) -> bool {
-        self.queues.get(&to).is_some_and(|queue| queue.entries.len() >= MAX_QUEUE_MESSAGES)
-    }
-
     /// Whether a message is queued for a recipient, or is on its way.
     pub fn has(&self, to: Recipient, id: MessageId) -> bool {
         self.queues.get(&to).is_some_and(|queue| queue.position(id).is_some())
@@ -271,33 +266,14 @@ impl Outbox {
     /// # Errors
     /// If the queue or the outbox is full, or the message is longer than a batch.
     pub fn put(&mut self, to: Recipient, new: NewMessage, now: Time) -> Result<(), RejectReason> {
-        let NewMessage { op, message, name, is_direct } = new;
-        let is_sent = message.again && to.public_key().is_some();
-        let entry = Entry {
-            op,
-            message,
-            expires: now.plus(self.expire),
-            name,
-            is_direct,
-            confirmed: false,
-            stage: Stage::Waiting,
-            stored_for: None,
-            storing: false,
-            is_unstorable: false,
-            stored_as_attempted: false,
-            stored_as_queued: false,
-            is_sent,
-            told: None,
-            ends_as: None,
-            is_restored: false,
-        };
+        let is_sent = new.message.again && to.public_key().is_some();
+        let entry = Entry::new(new, is_sent, now.plus(self.expire));
         if self.has(to, entry.id()) {
-            self.outputs.push(OutboxOutput::Duplicate(op));
+            self.outputs.push(OutboxOutput::Duplicate(entry.op));
             return Ok(());
         }
         self.room_for(to, &entry)?;
-        self.add(to, entry);
-        let queue = self.queues.entry(to).or_default();
+        let queue = self.add(to, entry);
         // The user wants it there now.
         queue.hurry(now);
         let count = queue.entries.len();
@@ -312,32 +288,18 @@ impl Outbox {
 
     /// Adds a message of an earlier run. One that there is no room for stays in the store.
     pub fn restore(&mut self, to: Recipient, new: NewMessage, expires: Time) {
-        let NewMessage { op, message, name, is_direct } = new;
-        let is_sent = message.again;
-        let message = Message { again: to.public_key().is_some(), ..message };
-        let told = Some(DeliveryStatus::Queued(PendingReason::InLine));
+        let is_sent = new.message.again;
+        let message = Message { again: to.public_key().is_some(), ..new.message };
         let entry = Entry {
-            op,
-            message,
-            expires,
-            name,
-            is_direct,
-            confirmed: false,
-            stage: Stage::Waiting,
             stored_for: Some(to),
-            storing: false,
-            is_unstorable: false,
             stored_as_attempted: is_sent,
             stored_as_queued: true,
-            is_sent,
-            told,
-            ends_as: None,
+            told: Some(DeliveryStatus::Queued(PendingReason::InLine)),
             is_restored: true,
+            ..Entry::new(NewMessage { message, ..new }, is_sent, expires)
         };
         if !self.has(to, entry.id()) && self.room_for(to, &entry).is_ok() {
-            self.add(to, entry);
-            let queue = self.queues.entry(to).or_default();
-            queue.must_ask = true;
+            self.add(to, entry).must_ask = true;
         }
     }
 
@@ -353,13 +315,14 @@ impl Outbox {
         Ok(())
     }
 
-    fn add(&mut self, to: Recipient, entry: Entry) {
+    /// Adds an entry to the end of a queue, and returns the queue.
+    fn add(&mut self, to: Recipient, entry: Entry) -> &mut Queue {
         self.limits.add(entry.id(), entry.message.body.len());
         let queue = self.queues.entry(to).or_default();
         queue.bytes += entry.bytes();
         queue.entries.push_back(entry);
-        let count = queue.entries.len();
-        self.outputs.push(OutboxOutput::Count(to, count));
+        self.outputs.push(OutboxOutput::Count(to, queue.entries.len()));
+        queue
     }
 
     /// Removes an entry. The caller has set its status.

@@ -145,9 +145,6 @@ impl Outbox {
             let barrier = self.barriers.add(to, id, AfterWrite::Queued);
             self.outputs.push(OutboxOutput::Store(Some(barrier), StoreOp::Move { id, from, to }));
         }
-        self.add(to, entry);
-        if let Some(queue) = self.queues.get_mut(&to) {
-            queue.hurry(now);
-        }
+        self.add(to, entry).hurry(now);
     }
 }
