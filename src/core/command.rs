@@ -337,7 +337,10 @@ impl State {
                     let (total, connected) = self.peers.count_static();
                     self.tell(Event::Dialed { total, connected });
                 }
-                Ended::Leave => self.abandon_messages(),
+                Ended::Leave => {
+                    self.outbox.abandon();
+                    self.carry_out(now);
+                }
             }
             self.tell(Event::Settled(op));
         }

@@ -36,12 +36,6 @@ impl State {
         self.trust.take_changes()
     }
 
-    pub(super) fn tell_of_contacts(&mut self) {
-        if self.trust.has_untold_changes() {
-            self.tell(Event::ContactsChanged);
-        }
-    }
-
     /// Makes a key a contact: the user has written to it, added or configured it.
     pub(super) fn is_contact_now(&mut self, key: PublicKey) {
         let id = Recipient::key(key);
@@ -144,7 +138,7 @@ impl State {
     fn proves(&mut self, addr: PeerAddr, key: PublicKey, now: Time) {
         let (id, at_addr) = (Recipient::key(key), Recipient::Address(addr));
         self.peers.proved_itself_at(key, addr, now);
-        self.follows(at_addr, id);
+        self.follows(at_addr, id, now);
         let who = self.who(id);
         self.tell(Event::ProvenAt(addr, who));
         self.binds(at_addr, key, now);

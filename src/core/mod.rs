@@ -76,7 +76,7 @@ use crate::model::message::Form;
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
 use inbound::Inbound;
-use jobs::{Job, Jobs, Purpose};
+use jobs::{Jobs, Purpose};
 use leaving::Goodbyes;
 use operations::Operations;
 use own_addrs::OwnAddrs;
@@ -261,7 +261,9 @@ impl State {
     }
 
     fn done(&mut self) -> Vec<Output> {
-        self.tell_of_contacts();
+        if self.trust.has_untold_changes() {
+            self.tell(Event::ContactsChanged);
+        }
         std::mem::take(&mut self.actions)
     }
 

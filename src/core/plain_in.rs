@@ -97,7 +97,7 @@ impl State {
             return PlainAnswer::Receipt;
         }
         let said = matches!(body, Body::Text(_) | Body::Greeting(_));
-        let peer_id = self.sender(addr, said);
+        let peer_id = self.sender(addr, said, now);
         if body == Body::Exit {
             // A peer that is not known is not made known by its goodbye.
             let last_job = self.jobs.last();
@@ -136,12 +136,12 @@ impl State {
 
     /// The recipient behind the sender of an unencrypted message. A sender that says anything
     /// unencrypted is a legacy peer from then on; a mere `connect` may come from a p2p-chat peer.
-    fn sender(&mut self, addr: PeerAddr, said: bool) -> Recipient {
+    fn sender(&mut self, addr: PeerAddr, said: bool, now: Time) -> Recipient {
         let known = self.peers.plain_id(addr);
         match (known, addr.plain()) {
             (Recipient::Address(_), Some(plain)) if said => {
                 let legacy = protocol::plain::peer_at(plain).into();
-                self.becomes(known, legacy);
+                self.becomes(known, legacy, now);
                 legacy
             }
             _ => known,

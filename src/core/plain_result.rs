@@ -1,10 +1,12 @@
 //! Results of unencrypted messages, `connect`, goodbyes and probes.
 
+use super::State;
 use super::event::{Event, JobId, Output};
+use super::jobs::{Job, Purpose};
+use super::outbox::RouteAnswer;
 use super::peers::PeerOrigin;
 use super::presence::{Probe, ProbeResult};
 use super::time::Time;
-use super::{Job, Purpose, RouteAnswer, State};
 use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason};
 use crate::model::key::PublicKey;
@@ -61,7 +63,7 @@ impl State {
                 result = SendResult::Astray(to);
             } else if taken && to != dialed {
                 self.peers.found_at(peer_id, to);
-                self.follows(Recipient::Address(to), peer_id);
+                self.follows(Recipient::Address(to), peer_id, now);
             }
         }
         let is_question =
@@ -139,11 +141,14 @@ impl State {
             && !is_key_there
             && self.protocol_of(peer_id) == PeerProtocol::Unknown
         {
-            peer_id = self.is_plain(peer_id);
+            peer_id = self.found_legacy(peer_id, now);
             self.announce(peer_id, now);
         }
         match purpose {
-            Purpose::Message(id) => self.message_sent(peer_id, id, result, parts, now),
+            Purpose::Message(id) => {
+                self.outbox.plain_sent(peer_id, id, result, parts, now);
+                self.serve(peer_id, now);
+            }
             Purpose::Connect(op) | Purpose::Exit(op) => {
                 if taken && matches!(purpose, Purpose::Connect(_)) && self.operations.is_direct(op) {
                     self.is_written_to(peer_id);
@@ -153,7 +158,8 @@ impl State {
             Purpose::Ask => {
                 let is_known = taken && !is_key_there;
                 let answer = if is_known { RouteAnswer::Plain } else { RouteAnswer::Failed(result) };
-                self.answered(peer_id, answer, now);
+                self.outbox.answered(peer_id, answer, now);
+                self.serve(peer_id, now);
             }
             _ => {}
         }
@@ -172,17 +178,17 @@ impl State {
 
     /// Makes a legacy peer of a recipient that has read a message of ours and named no key. The
     /// messages for its address are now for this peer. Returns its identity.
-    fn is_plain(&mut self, id: Recipient) -> Recipient {
+    fn found_legacy(&mut self, id: Recipient, now: Time) -> Recipient {
         let plain = match id {
             Recipient::Address(addr) => addr.plain(),
             Recipient::Peer(_) => None,
         };
         let legacy = plain.map_or(id, |addr| protocol::plain::peer_at(addr).into());
-        self.becomes(id, legacy);
+        self.becomes(id, legacy, now);
         let at_addr = self.dialed_at(legacy).map(Recipient::Address);
         if let Some(at_addr) = at_addr.filter(|at_addr| self.knows(*at_addr) && !self.knows(legacy)) {
             // What spoke to us from there, and has said nothing yet, is this peer.
-            self.becomes(at_addr, legacy);
+            self.becomes(at_addr, legacy, now);
         }
         self.peers.took_plain(legacy);
         // A p2p-chat peer whose mailbox is full gives no receipt. A peer that claims to listen
@@ -196,20 +202,20 @@ impl State {
     }
 
     /// Gives an unproven address to a legacy peer.
-    pub(super) fn becomes(&mut self, id: Recipient, legacy: Recipient) {
+    pub(super) fn becomes(&mut self, id: Recipient, legacy: Recipient, now: Time) {
         let Recipient::Address(addr) = id else { return };
         self.peers.becomes(id, legacy);
-        self.follows(id, legacy);
+        self.follows(id, legacy, now);
         let who = self.who(legacy);
         self.tell(Event::ProvenAt(addr, who));
     }
 
     /// Moves the jobs for an unproven address to the peer that proved itself there.
-    pub(super) fn follows(&mut self, from: Recipient, to: Recipient) {
+    pub(super) fn follows(&mut self, from: Recipient, to: Recipient, now: Time) {
         if to.public_key().is_none() {
             let is_contact = self.is_contact(from);
-            let moved = self.outbox.rebind(from, to, None, Time::default());
-            self.carry_out(Time::default());
+            let moved = self.outbox.rebind(from, to, None, now);
+            self.carry_out(now);
             if moved.is_direct || is_contact {
                 self.is_written_to(to);
             }

@@ -9,7 +9,7 @@ use super::time::Time;
 use super::{Purpose, State, Verification};
 use crate::model::delivery::{DeliveryStatus, FailureReason, RejectReason};
 use crate::model::key::PublicKey;
-use crate::model::message::{MessageId, Outgoing, PeerProtocol, SendResult};
+use crate::model::message::{Outgoing, PeerProtocol};
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Message, Request};
@@ -61,7 +61,6 @@ impl State {
             return;
         }
         self.serve(to, now);
-        self.carry_out(now);
     }
 
     fn queue_message(&mut self, to: Recipient, new: NewMessage, now: Time) -> Result<(), RejectReason> {
@@ -115,7 +114,7 @@ impl State {
         }
     }
 
-    /// Sends what can be sent to a recipient now.
+    /// Sends what can be sent to a recipient now, and does what else the outbox wants done.
     pub(super) fn serve(&mut self, to: Recipient, now: Time) {
         let name = self.who(to).name;
         let protocol = match self.protocol_of(to) {
@@ -135,6 +134,7 @@ impl State {
             }
             PeerProtocol::Unknown => self.outbox.serve(to, Route::Unknown, name.as_ref(), now),
         }
+        self.carry_out(now);
     }
 
     /// Serves all queues that are due, and gives up the messages that have expired.
@@ -143,7 +143,6 @@ impl State {
         self.carry_out(now);
         for to in self.outbox.due(now) {
             self.serve(to, now);
-            self.carry_out(now);
         }
     }
 
@@ -207,14 +206,6 @@ impl State {
         }
     }
 
-    /// Handles the answer to [`State::ask`]: the recipient takes unencrypted messages, or why it is
-    /// not known.
-    pub(super) fn answered(&mut self, to: Recipient, answer: RouteAnswer, now: Time) {
-        self.outbox.answered(to, answer, now);
-        self.serve(to, now);
-        self.carry_out(now);
-    }
-
     /// Gives the messages for an address to the key that proved itself there.
     pub(super) fn binds(&mut self, at_addr: Recipient, key: PublicKey, now: Time) {
         let to = Recipient::key(key);
@@ -226,9 +217,7 @@ impl State {
         if moved.is_direct {
             self.is_contact_now(key);
         }
-        self.carry_out(now);
         self.serve(to, now);
-        self.carry_out(now);
     }
 
     /// Tells what became of a message, and ends its part in the command with the first that is
@@ -256,21 +245,6 @@ impl State {
         let total = done.map_or(1, |(_, total)| total);
         self.tell(Event::Delivery { op, who, status, is_first, parts, total, text });
         self.settle(op);
-    }
-
-    /// Takes the result of an unencrypted message.
-    pub(super) fn message_sent(
-        &mut self,
-        to: Recipient,
-        id: MessageId,
-        result: SendResult,
-        parts: (usize, usize),
-        now: Time,
-    ) {
-        self.outbox.plain_sent(to, id, result, parts, now);
-        self.carry_out(now);
-        self.serve(to, now);
-        self.carry_out(now);
     }
 }
 

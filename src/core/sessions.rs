@@ -3,13 +3,14 @@
 //! A key that proves itself where another was expected gets nothing and changes nothing; the user
 //! is told once.
 
+use super::State;
 use super::event::{Event, JobId, OpId, Output};
+use super::jobs::{Job, Purpose};
 use super::meeting::Env;
-use super::outbox::BatchEnd;
+use super::outbox::{BatchEnd, RouteAnswer};
 use super::presence::{Probe, ProbeResult};
 use super::time::Time;
 use super::trust::Meeting;
-use super::{Job, Purpose, RouteAnswer, State};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::delivery::{FailureReason, PendingReason};
 use crate::model::key::PublicKey;
@@ -212,7 +213,10 @@ impl State {
                         self.carry_out(now);
                     }
                     Some(_) if was_met => {}
-                    _ => self.answered(asked_for, RouteAnswer::Failed(result), now),
+                    _ => {
+                        self.outbox.answered(asked_for, RouteAnswer::Failed(result), now);
+                        self.serve(asked_for, now);
+                    }
                 }
             }
             Purpose::Connect(op) | Purpose::Exit(op) => {
