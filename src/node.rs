@@ -62,6 +62,22 @@ pub struct NodeConfig {
     pub require_encryption: bool,
 }
 
+impl NodeConfig {
+    /// Returns the defaults for a key: no peers and no other keys known, unencrypted messages allowed.
+    pub fn new(name: Name, seed: [u8; KEY_BYTES]) -> Self {
+        Self {
+            name,
+            advertise: None,
+            peers: Vec::new(),
+            seed,
+            pins: Vec::new(),
+            contacts: Vec::new(),
+            policy: Policy::default(),
+            require_encryption: false,
+        }
+    }
+}
+
 impl fmt::Debug for NodeConfig {
     /// Without the secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,7 +149,7 @@ impl Node {
             durable,
             expire,
         });
-        let waiting = waiting_in(&mut *store, &name, expire).map_err(StartError::NoHistory)?;
+        let waiting = waiting_in(&mut *store, expire).map_err(StartError::NoHistory)?;
         let (store_writer, store) = match durable {
             true => (StoreWriter::Thread(Arc::<WriterQueue>::default()), Some((store, retention))),
             false => (StoreWriter::Inline(Mutex::new(store)), None),
@@ -269,24 +285,24 @@ impl Node {
 
     /// The pins that a word of the user may mean.
     pub fn pins_for(&self, word: &str) -> Vec<Pin> {
-        self.shared.locked.lock().state.pins_for(word).into_iter().cloned().collect()
+        self.shared.locked.lock().state.trusted().pins_for(word).into_iter().cloned().collect()
     }
 
     /// The keys that wait for the user's word, and how many more there were.
     pub fn offers(&self) -> (Vec<Offer>, u64) {
         let locked = self.shared.locked.lock();
-        let (offers, more) = locked.state.offers();
+        let (offers, more) = locked.state.trusted().offers();
         (offers.to_vec(), more)
     }
 
     /// The offers that a word of the user may mean.
     pub fn offers_for(&self, word: &str) -> Vec<Offer> {
-        self.shared.locked.lock().state.offers_for(word).into_iter().cloned().collect()
+        self.shared.locked.lock().state.trusted().offers_for(word).into_iter().cloned().collect()
     }
 
     /// What is done with unknown keys.
     pub fn policy(&self) -> Policy {
-        self.shared.locked.lock().state.policy()
+        self.shared.locked.lock().state.trusted().policy()
     }
 
     /// What has to be saved of contacts since this was asked last.
@@ -414,7 +430,7 @@ impl Node {
 }
 
 /// What waits in a store since an earlier run; or why that cannot be read.
-fn waiting_in(store: &mut dyn Store, _name: &Name, expire: Duration) -> Result<Vec<Restored>, StoreError> {
+fn waiting_in(store: &mut dyn Store, expire: Duration) -> Result<Vec<Restored>, StoreError> {
     let queued = store.queued()?;
     let clock = store_writer::clock();
     let restored =

@@ -40,18 +40,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 pub use command::{Command, KnownContact, Target};
-pub use dedup::{DedupCache, Duplicate, MAX_DEDUP_IDS, MAX_DEDUP_KEYS};
 pub use event::{
     CommandKind, Decision, Event, Forgotten, JobId, OpId, Output, PeerInfo, PlainAnswer, PlainRequest,
     SessionRequest, Verification,
 };
 pub use inbound::Staged;
 pub use meeting::Env;
-pub use outbox::{
-    BatchEnd, ENTRY_BYTES, FIRST_WAIT, Jitter, LONG_WAIT, LONGEST_WAIT, MAX_BATCH_BYTES, MAX_BATCH_MESSAGES,
-    MAX_NO_SESSION, MAX_OUTBOX_BYTES, MAX_QUEUE_BYTES, MAX_QUEUE_MESSAGES, NEARLY_FULL, NewMessage, Outbox,
-    OutboxOutput, RECORD_BYTES, Route, RouteAnswer, StatusChange, Waiting, WriteId,
-};
+pub use outbox::{Jitter, MAX_OUTBOX_BYTES, MAX_QUEUE_MESSAGES, WriteId};
 pub use outbox_commands::WaitingMessage;
 pub use peers::{GONE_SHOWN, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, PeerOrigin, Row};
 pub use plain_in::PlainReceived;
@@ -60,7 +55,6 @@ pub use presence::{
     GONE_AFTER, LONGEST_BACKOFF, OfflineReason, PROBE_INTERVAL, Presence, PresenceChange, PresenceStatus,
     Probe, ProbeResult, QUIET_REPEAT, REFUSAL_REPEAT,
 };
-pub use refusals::{REFUSALS_REPEAT, REFUSALS_SUMMED};
 pub use restore::Restored;
 pub use sessions::{RequestEnded, SessionUp};
 pub use time::Time;
@@ -79,6 +73,7 @@ use inbound::Inbound;
 use jobs::{Jobs, Purpose};
 use leaving::Goodbyes;
 use operations::Operations;
+use outbox::Outbox;
 use own_addrs::OwnAddrs;
 use peers::{Peers, PresenceNews};
 use probe_limiter::ProbeLimiter;

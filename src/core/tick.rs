@@ -14,7 +14,12 @@ impl State {
         let looks = [self.peers.next_wake(), self.probe_limiter.next_wake(), messages].into_iter().flatten();
         let deadline = self.operations.next_deadline();
         let unasked = looks.filter(|_| !self.leaving);
-        deadline.into_iter().chain(self.goodbyes.next_wake()).chain(unasked).chain(self.refusals.next_wake()).min()
+        deadline
+            .into_iter()
+            .chain(self.goodbyes.next_wake())
+            .chain(unasked)
+            .chain(self.refusals.next_wake())
+            .min()
     }
 
     /// Does what has become due.

@@ -449,8 +449,10 @@ No  Name    Address         State      Known  Last heard  Security
             (key, Verification::Encrypted, "encrypted"),
             (key, Verification::Verified, "verified"),
         ] {
-            let lines =
-                listed(&[Row { protocol, verification, ..row(1, "Bob", PresenceStatus::Online, Some(3)) }], 0);
+            let lines = listed(
+                &[Row { protocol, verification, ..row(1, "Bob", PresenceStatus::Online, Some(3)) }],
+                0,
+            );
             assert!(lines[0].ends_with("  Last heard  Security"), "{lines:?}");
             assert!(lines[1].ends_with(&format!("  3 s ago     {word}")), "{lines:?}");
         }

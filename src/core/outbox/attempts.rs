@@ -12,7 +12,7 @@ use crate::model::session::Message;
 
 impl Outbox {
     /// The queues that are due, each once. The caller calls [`Outbox::serve`] for each.
-    pub fn due(&self, now: Time) -> Vec<Recipient> {
+    pub(in crate::core) fn due(&self, now: Time) -> Vec<Recipient> {
         let is_due = |(to, queue): &(&Recipient, &Queue)| {
             next_attempt(**to, queue).is_some_and(|at| at <= now)
                 || queue.entries.iter().any(|entry| entry.stage == Stage::Cleared)
@@ -21,7 +21,7 @@ impl Outbox {
     }
 
     /// When a queue is due next, or a message expires.
-    pub fn next_wake(&self) -> Option<Time> {
+    pub(in crate::core) fn next_wake(&self) -> Option<Time> {
         let wakes = |(to, queue): (&Recipient, &Queue)| {
             [next_attempt(*to, queue), queue.expires()].into_iter().flatten().min()
         };
@@ -30,7 +30,13 @@ impl Outbox {
 
     /// Sends what can be sent to a recipient that can be written to like this, and has the name that
     /// it is known by now.
-    pub fn serve(&mut self, to: Recipient, route: Route<'_>, name: Option<&PeerName>, now: Time) {
+    pub(in crate::core) fn serve(
+        &mut self,
+        to: Recipient,
+        route: Route<'_>,
+        name: Option<&PeerName>,
+        now: Time,
+    ) {
         match (to, route) {
             (_, Route::None) => {
                 if let Some(queue) = self.queues.get_mut(&to) {
@@ -130,7 +136,7 @@ impl Outbox {
 
     /// Makes the messages of a recipient wait for this reason, and the next attempt with them. Those
     /// in flight are not affected.
-    pub fn hold(&mut self, to: Recipient, reason: PendingReason, now: Time, jitter: Jitter) {
+    pub(in crate::core) fn hold(&mut self, to: Recipient, reason: PendingReason, now: Time, jitter: Jitter) {
         let Some(queue) = self.queues.get_mut(&to) else { return };
         queue.asking = false;
         queue.must_ask = to.public_key().is_none();
@@ -144,13 +150,13 @@ impl Outbox {
 
     /// Makes the messages wait for the user: the recipient was a legacy peer, and another peer is
     /// at its address.
-    pub fn hold_for_user(&mut self, to: Recipient, now: Time) {
+    pub(in crate::core) fn hold_for_user(&mut self, to: Recipient, now: Time) {
         self.uncommit(to, now);
         self.hold(to, PendingReason::AnotherPeer, now, Jitter(0));
     }
 
     /// The recipient has shown that it is online: its queue is tried at once.
-    pub fn met(&mut self, to: Recipient, now: Time) {
+    pub(in crate::core) fn met(&mut self, to: Recipient, now: Time) {
         if let Some(queue) = self.queues.get_mut(&to) {
             queue.failures = 0;
             queue.no_session = 0;
@@ -161,7 +167,7 @@ impl Outbox {
     /// A legacy peer of this name has sent something from the recipient's address. Its queue is tried, unless
     /// all messages are for a peer of another name: each attempt shows at a legacy program, and its
     /// answer would be the reason for the next.
-    pub fn spoke(&mut self, to: Recipient, name: Option<&PeerName>, now: Time) {
+    pub(in crate::core) fn spoke(&mut self, to: Recipient, name: Option<&PeerName>, now: Time) {
         let Some(queue) = self.queues.get(&to) else { return };
         let is_held = queue.pending == Some(PendingReason::AnotherPeer);
         if !(is_held && queue.entries.iter().all(|entry| entry.is_for_another(name))) {
@@ -170,13 +176,13 @@ impl Outbox {
     }
 
     /// Tries all queues at once.
-    pub fn hurry_all(&mut self, now: Time) {
+    pub(in crate::core) fn hurry_all(&mut self, now: Time) {
         let all: Vec<Recipient> = self.queues.keys().copied().collect();
         all.into_iter().for_each(|to| self.met(to, now));
     }
 
     /// The user wants this message sent now, although the legacy peer's name may have changed.
-    pub fn confirm(&mut self, to: Recipient, id: MessageId, now: Time) {
+    pub(in crate::core) fn confirm(&mut self, to: Recipient, id: MessageId, now: Time) {
         if let Some(entry) = self.queues.get_mut(&to).and_then(|queue| queue.entry(id)) {
             entry.confirmed = true;
         }

@@ -14,7 +14,7 @@ use crate::model::session::Message;
 
 /// What a record of a session adds to a message's bytes at most: its head, the id, the time, and
 /// the heads of its fields (docs/PROTOCOL.md).
-pub const RECORD_BYTES: usize = 64;
+pub(super) const RECORD_BYTES: usize = 64;
 
 /// How far a message is on its way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -37,34 +37,33 @@ use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
 use crate::model::session::Message;
 use crate::model::stored::StoreOp;
-pub use entry::RECORD_BYTES;
 use entry::{Entry, Queue};
-use limits::Limits;
-pub use limits::{ENTRY_BYTES, MAX_OUTBOX_BYTES, MAX_QUEUE_BYTES, MAX_QUEUE_MESSAGES, NEARLY_FULL};
-pub use results::{BatchEnd, RouteAnswer};
+use limits::{Limits, MAX_QUEUE_BYTES, NEARLY_FULL};
+pub use limits::{MAX_OUTBOX_BYTES, MAX_QUEUE_MESSAGES};
+pub(super) use results::{BatchEnd, RouteAnswer};
 use storing::Barriers;
 pub use storing::WriteId;
 
 /// Messages of one batch to a key: no more than the other side takes (docs/PROTOCOL.md).
-pub const MAX_BATCH_MESSAGES: usize = 64;
+pub(in crate::core) const MAX_BATCH_MESSAGES: usize = 64;
 
 /// Bytes of one batch to a key, heads included (docs/PROTOCOL.md).
-pub const MAX_BATCH_BYTES: usize = 256 * 1024;
+pub(in crate::core) const MAX_BATCH_BYTES: usize = 256 * 1024;
 
 /// The wait after the first failed attempt; it doubles with each further one.
-pub const FIRST_WAIT: Duration = Duration::from_secs(1);
+pub(in crate::core) const FIRST_WAIT: Duration = Duration::from_secs(1);
 
 /// The longest wait between two attempts: a peer that is back gets its messages within a minute,
 /// even if nothing else shows that it is back.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
+pub(in crate::core) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Attempts in a row that no program with sessions answered before the queue waits for
 /// [`LONG_WAIT`].
-pub const MAX_NO_SESSION: u32 = 3;
+pub(in crate::core) const MAX_NO_SESSION: u32 = 3;
 
 /// The wait when another program seems to be at the address: a legacy program shows each attempt to
 /// its user.
-pub const LONG_WAIT: Duration = Duration::from_secs(600);
+pub(in crate::core) const LONG_WAIT: Duration = Duration::from_secs(600);
 
 /// A random number that shortens a wait by up to a quarter, so that peers that lost the same peer
 /// do not all come back at once.
@@ -73,7 +72,7 @@ pub struct Jitter(pub u8);
 
 /// How a recipient can be written to at the moment.
 #[derive(Clone, Copy)]
-pub enum Route<'a> {
+pub(in crate::core) enum Route<'a> {
     /// In a session with its key.
     Session,
     /// Unencrypted. The function returns why a message may not be sent to it in this form.
@@ -86,7 +85,7 @@ pub enum Route<'a> {
 
 /// What the caller has to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum OutboxOutput {
+pub(in crate::core) enum OutboxOutput {
     /// Store this, and call [`Outbox::stored`] with the number if there is one.
     Store(Option<WriteId>, StoreOp),
     /// Find out how to write to the recipient, and call [`Outbox::answered`].
@@ -129,67 +128,67 @@ pub enum OutboxOutput {
 
 /// The status of a message, for the user.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct StatusChange {
+pub(in crate::core) struct StatusChange {
     /// The command that sent it.
-    pub op: OpId,
+    pub(in crate::core) op: OpId,
     /// The recipient.
-    pub to: Recipient,
+    pub(in crate::core) to: Recipient,
     /// The message.
-    pub id: MessageId,
+    pub(in crate::core) id: MessageId,
     /// What is known of it now.
-    pub status: DeliveryStatus,
+    pub(in crate::core) status: DeliveryStatus,
     /// It is the first status that the user is told.
-    pub is_first: bool,
+    pub(in crate::core) is_first: bool,
     /// It was sent unencrypted.
-    pub is_plain: bool,
+    pub(in crate::core) is_plain: bool,
     /// How many parts of a long message were sent unencrypted, and how many there are.
-    pub parts: (usize, usize),
+    pub(in crate::core) parts: (usize, usize),
     /// The text.
-    pub text: Arc<str>,
+    pub(in crate::core) text: Arc<str>,
 }
 
 /// A new message.
 #[derive(Clone, Debug)]
-pub struct NewMessage {
+pub(in crate::core) struct NewMessage {
     /// The command that sends it.
-    pub op: OpId,
+    pub(in crate::core) op: OpId,
     /// The message.
-    pub message: Message,
+    pub(in crate::core) message: Message,
     /// The recipient's name, if it is known.
-    pub name: Option<PeerName>,
+    pub(in crate::core) name: Option<PeerName>,
     /// The user wrote to this recipient, not to all peers.
-    pub is_direct: bool,
+    pub(in crate::core) is_direct: bool,
 }
 
 /// A message that waits, for a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Waiting {
+pub(in crate::core) struct Waiting {
     /// The recipient.
-    pub to: Recipient,
+    pub(in crate::core) to: Recipient,
     /// The message.
-    pub message: Message,
+    pub(in crate::core) message: Message,
     /// It is on its way at the moment.
-    pub in_flight: bool,
+    pub(in crate::core) in_flight: bool,
     /// It was sent before, and may have arrived.
-    pub is_sent: bool,
+    pub(in crate::core) is_sent: bool,
     /// Why it waits.
-    pub reason: PendingReason,
+    pub(in crate::core) reason: PendingReason,
     /// When it expires.
-    pub expires: Time,
+    pub(in crate::core) expires: Time,
 }
 
 /// What moved from one queue to another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Moved {
+pub(in crate::core) struct Moved {
     /// How many messages.
-    pub count: usize,
+    pub(in crate::core) count: usize,
     /// The user wrote one of them to this recipient, not to all peers.
-    pub is_direct: bool,
+    pub(in crate::core) is_direct: bool,
 }
 
 /// All outgoing messages whose status is not final.
 #[derive(Debug)]
-pub struct Outbox {
+pub(in crate::core) struct Outbox {
     queues: BTreeMap<Recipient, Queue>,
     limits: Limits,
     barriers: Barriers,
@@ -205,7 +204,7 @@ pub struct Outbox {
 impl Outbox {
     /// Returns an empty outbox whose messages wait at most `expire`. `durable`: what is stored is
     /// there in the next run.
-    pub fn new(expire: Duration, durable: bool) -> Self {
+    pub(in crate::core) fn new(expire: Duration, durable: bool) -> Self {
         Self {
             queues: BTreeMap::new(),
             limits: Limits::default(),
@@ -218,45 +217,46 @@ impl Outbox {
     }
 
     /// Takes what the caller has to do.
-    pub fn take_outputs(&mut self) -> Vec<OutboxOutput> {
+    pub(in crate::core) fn take_outputs(&mut self) -> Vec<OutboxOutput> {
         std::mem::take(&mut self.outputs)
     }
 
     /// The number of messages queued for a recipient, those in flight included.
-    pub fn count(&self, to: Recipient) -> usize {
+    pub(in crate::core) fn count(&self, to: Recipient) -> usize {
         self.queues.get(&to).map_or(0, |queue| queue.entries.len())
     }
 
     /// Whether messages wait for the answer how to write to a recipient.
-    pub fn is_asking(&self, to: Recipient) -> bool {
+    pub(in crate::core) fn is_asking(&self, to: Recipient) -> bool {
         self.queues.get(&to).is_some_and(|queue| queue.asking)
     }
 
     /// Records that someone finds out how to write to a recipient if messages wait for it. Returns
     /// whether they do.
-    pub fn asks(&mut self, to: Recipient) -> bool {
+    pub(in crate::core) fn asks(&mut self, to: Recipient) -> bool {
         let Some(queue) = self.queues.get_mut(&to) else { return false };
         queue.asking |= queue.has_waiting();
         queue.asking
     }
 
     /// The recipients that have a queue.
-    pub fn recipients(&self) -> Vec<Recipient> {
+    pub(in crate::core) fn recipients(&self) -> Vec<Recipient> {
         self.queues.keys().copied().collect()
     }
 
     /// Whether messages of an earlier run wait for a recipient.
-    pub fn has_restored(&self, to: Recipient) -> bool {
+    pub(in crate::core) fn has_restored(&self, to: Recipient) -> bool {
         self.queues.get(&to).is_some_and(|queue| queue.entries.iter().any(|entry| entry.is_restored))
     }
 
     /// Whether a message is queued for a recipient, or is on its way.
-    pub fn has(&self, to: Recipient, id: MessageId) -> bool {
+    pub(in crate::core) fn has(&self, to: Recipient, id: MessageId) -> bool {
         self.queues.get(&to).is_some_and(|queue| queue.position(id).is_some())
     }
 
     /// The bytes that all messages count.
-    pub fn bytes(&self) -> usize {
+    #[cfg(test)]
+    pub(in crate::core) fn bytes(&self) -> usize {
         self.limits.bytes()
     }
 
@@ -265,7 +265,12 @@ impl Outbox {
     ///
     /// # Errors
     /// If the queue or the outbox is full, or the message is longer than a batch.
-    pub fn put(&mut self, to: Recipient, new: NewMessage, now: Time) -> Result<(), RejectReason> {
+    pub(in crate::core) fn put(
+        &mut self,
+        to: Recipient,
+        new: NewMessage,
+        now: Time,
+    ) -> Result<(), RejectReason> {
         let is_sent = new.message.again && to.public_key().is_some();
         let entry = Entry::new(new, is_sent, now.plus(self.expire));
         if self.has(to, entry.id()) {
@@ -287,7 +292,7 @@ impl Outbox {
     }
 
     /// Adds a message of an earlier run. One that there is no room for stays in the store.
-    pub fn restore(&mut self, to: Recipient, new: NewMessage, expires: Time) {
+    pub(in crate::core) fn restore(&mut self, to: Recipient, new: NewMessage, expires: Time) {
         let is_sent = new.message.again;
         let message = Message { again: to.public_key().is_some(), ..new.message };
         let entry = Entry {
@@ -348,7 +353,7 @@ impl Outbox {
     }
 
     /// The messages that wait, by recipient, and for each in the order in which they were entered.
-    pub fn waiting(&self) -> impl Iterator<Item = Waiting> + '_ {
+    pub(in crate::core) fn waiting(&self) -> impl Iterator<Item = Waiting> + '_ {
         self.queues.iter().flat_map(|(to, queue)| {
             let reason = move |entry: &Entry| match &entry.told {
                 Some(DeliveryStatus::Queued(reason)) if to.public_key().is_some() => *reason,
@@ -366,7 +371,7 @@ impl Outbox {
     }
 
     /// The program ends. Messages to legacy peers no longer wait for each other.
-    pub fn leave(&mut self) {
+    pub(in crate::core) fn leave(&mut self) {
         self.leaving = true;
     }
 }

@@ -15,7 +15,13 @@ impl Outbox {
     /// Moves the messages for an address to the peer that proved itself there. A key gets those that
     /// are not on their way, and that are not for a peer of another name. The caller then serves
     /// the queue.
-    pub fn rebind(&mut self, from: Recipient, to: Recipient, name: Option<&PeerName>, now: Time) -> Moved {
+    pub(in crate::core) fn rebind(
+        &mut self,
+        from: Recipient,
+        to: Recipient,
+        name: Option<&PeerName>,
+        now: Time,
+    ) -> Moved {
         if to.public_key().is_some() {
             let is_for_it = |entry: &Entry| entry.stage != Stage::InFlight && !entry.is_for_another(name);
             if let Some(queue) = self.queues.get_mut(&from) {
@@ -62,7 +68,7 @@ impl Outbox {
     /// The user trusts a new key in place of the old one: it gets what waits. A message in flight
     /// goes to it if it turns out not to have been sent, also one that is on its way to a key
     /// before the old one.
-    pub fn succeed(&mut self, old: Recipient, new: Recipient, now: Time) {
+    pub(in crate::core) fn succeed(&mut self, old: Recipient, new: Recipient, now: Time) {
         for queue in self.queues.values_mut().filter(|queue| queue.successor == Some(old)) {
             queue.successor = Some(new);
         }

@@ -90,19 +90,19 @@ impl Outbox {
     }
 
     /// Gives up all messages to a recipient.
-    pub fn give_up(&mut self, to: Recipient, reason: FailureReason) {
+    pub(in crate::core) fn give_up(&mut self, to: Recipient, reason: FailureReason) {
         self.give_up_those(to, &DeliveryStatus::Failed(reason), |_| true);
     }
 
     /// Cancels a message. Returns whether it was queued.
-    pub fn cancel(&mut self, to: Recipient, id: MessageId) -> bool {
+    pub(in crate::core) fn cancel(&mut self, to: Recipient, id: MessageId) -> bool {
         let is_there = self.has(to, id);
         self.give_up_those(to, &DeliveryStatus::Cancelled, |entry| entry.id() == id);
         is_there
     }
 
     /// Gives up the messages that have expired.
-    pub fn expire(&mut self, now: Time) {
+    pub(in crate::core) fn expire(&mut self, now: Time) {
         let has_expired = |queue: &Queue| queue.expires().is_some_and(|at| at <= now);
         let expired: Vec<Recipient> =
             self.queues.iter().filter(|(_, queue)| has_expired(queue)).map(|(to, _)| *to).collect();
@@ -112,7 +112,7 @@ impl Outbox {
     }
 
     /// The program ends now: tells what stays for the next run, and what is lost.
-    pub fn abandon(&mut self) {
+    pub(in crate::core) fn abandon(&mut self) {
         let all: Vec<Recipient> = self.queues.keys().copied().collect();
         for to in all {
             self.abandon_queue(to);

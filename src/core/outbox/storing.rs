@@ -53,7 +53,7 @@ impl Barriers {
 
 impl Outbox {
     /// Whether a message that was entered is not stored yet.
-    pub fn is_storing(&self) -> bool {
+    pub(in crate::core) fn is_storing(&self) -> bool {
         !self.barriers.waiting.is_empty()
     }
 
@@ -117,7 +117,12 @@ impl Outbox {
     /// any other error it goes out all the same. The caller then serves the queues that are due.
     ///
     /// Returns whether a message was refused.
-    pub fn stored(&mut self, write: WriteId, result: &Result<(), StoreError>, now: Time) -> bool {
+    pub(in crate::core) fn stored(
+        &mut self,
+        write: WriteId,
+        result: &Result<(), StoreError>,
+        now: Time,
+    ) -> bool {
         let Some((to, id, then)) = self.barriers.waiting.remove(&write) else { return false };
         if *result == Err(StoreError::NoRoom) && self.is_new(to, id) {
             self.forget_stored(to, id);

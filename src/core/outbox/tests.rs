@@ -3,6 +3,8 @@ use std::net::Ipv4Addr;
 
 use proptest::prelude::*;
 
+use super::entry::RECORD_BYTES;
+use super::limits::ENTRY_BYTES;
 use super::*;
 use crate::model::address::PeerAddr;
 use crate::model::delivery::FailureReason;

@@ -214,7 +214,7 @@ fn broken_promise_sends_nothing_unencrypted() {
         };
         let done = |event: &Event| matches!(event, Event::Delivery { status: of, .. } if *of == status);
         assert!(told.iter().any(done), "{told:?}");
-        assert_eq!(story.state.pins_for("Bob").len(), 0, "nobody is pinned by that");
+        assert_eq!(story.state.trusted().pins_for("Bob").len(), 0, "nobody is pinned by that");
     }
 }
 
@@ -242,7 +242,7 @@ fn claimed_port_of_legacy_peer_gives_nothing() {
     story.ends(5001, &SendResult::HandedOver);
     assert_eq!(story.verification(5001), Some(Verification::Plain));
     assert_eq!(story.dials_in(EVES, "Carol", 5001), Ok(()));
-    let hers = story.state.pins_for("Carol")[0].clone();
+    let hers = story.state.trusted().pins_for("Carol")[0].clone();
     assert_eq!(hers.addrs, [], "a claim is no hint");
     assert_eq!(story.verification(5001), Some(Verification::Plain));
     story.writes(5001, 2);

@@ -101,6 +101,12 @@ impl Story {
         self.told();
     }
 
+    /// Bob says goodbye in a session.
+    pub(super) fn bob_leaves(&mut self) {
+        let actions = self.state.session_down(key(BOBS), Some(ByeReason::Leaves), self.now);
+        self.perform(actions);
+    }
+
     pub(super) fn dials_in(&mut self, n: u8, name: &str, port: u16) -> Result<(), ByeReason> {
         let up = SessionUp {
             key: key(n),
@@ -127,6 +133,15 @@ impl Story {
             Event::Delivery { is_first: true, status, .. } => Some(status),
             Event::Done { result: SendResult::Delivered, .. } => Some(DeliveryStatus::Delivered),
             Event::Done { result: SendResult::HandedOver, .. } => Some(DeliveryStatus::Sent),
+            _ => None,
+        };
+        self.told().into_iter().filter_map(status).collect()
+    }
+
+    /// The later statuses of messages, which follow the end of their commands.
+    pub(super) fn later_statuses(&mut self) -> Vec<DeliveryStatus> {
+        let status = |event| match event {
+            Event::Delivery { is_first: false, status, .. } => Some(status),
             _ => None,
         };
         self.told().into_iter().filter_map(status).collect()
@@ -300,8 +315,7 @@ fn known_key_at_new_address_keeps_its_row() {
     story.knows_bob(5001);
     let number = story.state.rows(story.now)[0].number;
     // His program ends, and comes back at another port.
-    let actions = story.state.session_down(key(BOBS), Some(ByeReason::Leaves), story.now);
-    story.perform(actions);
+    story.bob_leaves();
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
     assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
     let rows = story.state.rows(story.now);
@@ -325,8 +339,7 @@ fn lost_session_is_probed_and_goodbye_is_final() {
     let ping = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(ping.say, Request::Ping);
     assert_eq!((story.state(5001), story.told()), (Some(PresenceStatus::Connected), vec![]));
-    let actions = story.state.session_down(key(BOBS), Some(ByeReason::Leaves), story.now);
-    story.perform(actions);
+    story.bob_leaves();
     assert!(matches!(story.told()[..], [Event::Went(_, OfflineReason::SaidGoodbye)]));
 }
 

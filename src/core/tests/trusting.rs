@@ -31,17 +31,20 @@ fn another_key_at_contact_address_changes_nothing() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.writes(5001, 1);
-    let bob = story.state.pins_for("Bob").into_iter().cloned().collect::<Vec<_>>();
+    let bob = story.state.trusted().pins_for("Bob").into_iter().cloned().collect::<Vec<_>>();
     story.talked(None, RequestEnd::WrongKey(key(EVES)));
     let told = story.told();
     assert!(told.iter().any(|event| matches!(
         event,
         Event::Delivery { status: DeliveryStatus::Queued(PendingReason::WrongKey), .. }
     )));
-    assert_eq!(story.state.pins_for("Bob"), bob.iter().collect::<Vec<_>>());
-    assert_eq!((story.verification(5001), story.state.offers().0.len()), (Some(Verification::Encrypted), 0));
+    assert_eq!(story.state.trusted().pins_for("Bob"), bob.iter().collect::<Vec<_>>());
+    assert_eq!(
+        (story.verification(5001), story.state.trusted().offers().0.len()),
+        (Some(Verification::Encrypted), 0)
+    );
     let start = key(EVES).to_string();
-    assert!(story.state.pins_for(&start).is_empty(), "the other key is not pinned");
+    assert!(story.state.trusted().pins_for(&start).is_empty(), "the other key is not pinned");
 }
 
 #[test]

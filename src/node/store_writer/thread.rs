@@ -5,7 +5,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::super::shared::Shared;
-use super::{QueuedWrite, StoreWriter, ReportTo, WriterQueue, clock};
+use super::{QueuedWrite, ReportTo, StoreWriter, WriterQueue, clock};
 use crate::model::stored::{Selection, StoreOp, StoreResult};
 use crate::store::{Store, StoreError};
 
