@@ -1,4 +1,4 @@
-//! What the user wants.
+//! Commands of the user.
 
 use std::time::Duration;
 
@@ -20,37 +20,38 @@ use crate::model::session::{Message, Request};
 /// How much later each contact is due to be dialed than the one before, at the start.
 const CONTACT_SPACING: Duration = Duration::from_micros(1);
 
-/// Time for one probe of a list: what is left of the whole after a refusal that had to be repeated a second later.
+/// Time for one probe of a list: what is left of [`ANSWER_WITHIN`] after a refusal that had to be
+/// confirmed a second later.
 const LIST_PROBE_WITHIN: Duration = Duration::from_millis(1_800);
 
-/// Whom a command is for.
+/// The recipients of a command.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Target {
-    /// Everybody that it makes sense for.
+    /// All peers that it makes sense for.
     All,
     /// These, known or not.
     These(Vec<Recipient>),
 }
 
-/// What the user wants.
+/// A command of the user.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
     /// Send a message.
     Send {
-        /// To whom; `All` are those that are there.
+        /// Its recipients; `All` are the peers that are online.
         to: Target,
         /// The message.
         message: Message,
     },
-    /// See who is there, and list them.
+    /// Probe the peers and list them.
     List,
-    /// Ask to be listed; `All` are all known.
+    /// Ask to be listed; `All` are all known peers.
     Connect(Target),
-    /// Say goodbye; `All` are those that are there.
+    /// Say goodbye; `All` are the peers that are online.
     Disconnect(Target),
-    /// Take a key that waits for the user's word.
+    /// Accept a key that waits for the user's decision.
     Trust(PublicKey, As),
-    /// Want nothing of a key any more.
+    /// Block a key.
     Block(PublicKey),
     /// Accept messages of a blocked key again.
     Unblock(PublicKey),
@@ -70,7 +71,7 @@ pub enum Command {
         /// The clock, in seconds since 1970.
         date: u64,
     },
-    /// Do this with unknown keys from now on.
+    /// Change the policy for unknown keys.
     SetPolicy(Policy),
     /// Cancel a message that waits.
     Cancel(Recipient, MessageId),
@@ -79,7 +80,7 @@ pub enum Command {
     TryNow(Recipient, MessageId),
     /// Send a message again whose status is final.
     SendAgain {
-        /// To whom.
+        /// The recipient.
         to: Recipient,
         /// The message, with the id that it had.
         message: Message,
@@ -87,7 +88,7 @@ pub enum Command {
         /// another name does not get it without a further word from the user.
         name: Option<PeerName>,
     },
-    /// Say goodbye to everybody, for the program ends.
+    /// Say goodbye to all peers, because the program ends.
     Leave,
 }
 
@@ -171,7 +172,7 @@ impl State {
         self.done()
     }
 
-    /// Does what the user wants.
+    /// Carries out a command. Its results follow as events.
     pub fn command(&mut self, command: Command, now: Time) -> (OpId, Vec<Output>) {
         let op = match command {
             Command::Send { to, message } => self.send(to, message, now),
