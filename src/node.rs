@@ -1,6 +1,7 @@
-//! The runtime: owns the one lock, feeds the rules with what happens, and does what they want done.
+//! The runtime: owns the one lock, passes events to the core, and carries out its outputs.
 //!
-//! Under the lock there is only computing and putting into queues; nothing is dialed, read, written or printed.
+//! Under the lock the core computes and its outputs are queued. Nothing is dialed, read or printed
+//! under it, and only a store in memory is written.
 
 pub mod half_duplex;
 mod inbox;
@@ -41,24 +42,24 @@ use crate::protocol::plain;
 use crate::protocol::session::MAX_ADDRESSES;
 use crate::store::{Store, StoreError};
 
-/// Who we are and whom we know.
+/// What a node starts with.
 #[derive(Clone)]
 pub struct NodeConfig {
-    /// Our name.
+    /// Our own name.
     pub name: Name,
-    /// The IP that others are told to dial, if not the one we dial from.
+    /// The IP in our headers, if it is not the one that we dial from.
     pub advertise: Option<Ipv4Addr>,
-    /// Whom to dial from the start.
+    /// The peers to dial at the start.
     pub peers: Vec<StaticPeer>,
     /// The secret of our key.
     pub seed: [u8; KEY_BYTES],
-    /// What is remembered of others' keys.
+    /// The pinned keys of earlier runs and of peers.toml.
     pub pins: Vec<Pin>,
     /// The contacts of earlier runs.
     pub contacts: Vec<KnownContact>,
-    /// What is done with keys that are not known.
+    /// The policy for unknown keys.
     pub policy: Policy,
-    /// Nothing is sent or accepted unencrypted.
+    /// No message is sent or accepted unencrypted.
     pub require_encryption: bool,
 }
 
@@ -79,7 +80,7 @@ impl NodeConfig {
 }
 
 impl fmt::Debug for NodeConfig {
-    /// Without the secret.
+    /// Leaves the secret out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NodeConfig").field("name", &self.name).finish_non_exhaustive()
     }
@@ -93,7 +94,7 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Listens at `bind`; port 0 is any free one.
+    /// Listens at `bind`; port 0 stands for any free port.
     ///
     /// # Errors
     /// If the port is taken or not permitted, or if the IP is not this machine's.
@@ -178,9 +179,9 @@ impl Node {
         let weak = Arc::downgrade(&shared);
         let identity = Identity { bind, port, advertise };
         let dialer = Dialer::new(identity, Arc::clone(&tls), move |report| Shared::report(&weak, report));
-        // Nobody else can have set it: the shared state was made three lines above.
+        // It is not set yet: the shared state was made just above.
         let _ = shared.dialer.set(dialer);
-        // Whoever dials meanwhile waits in the backlog, so static peers are known as such before they can speak.
+        // The listeners start last, so static peers are known as such before they can send anything.
         for peer in &peers {
             shared.learn_if_own(peer.addr);
         }
@@ -210,34 +211,34 @@ impl Node {
         Ok(Self { shared, listeners, ticker, store_writer, addrs, start })
     }
 
-    /// What we are called.
+    /// Our own name.
     pub fn name(&self) -> Name {
         self.shared.locked.lock().name.clone()
     }
 
-    /// Calls us otherwise. What is on its way keeps the name that it was begun with.
+    /// Changes our own name. Requests under way keep the former one.
     pub fn set_name(&self, name: Name) {
         let mut locked = self.shared.locked.lock();
         locked.state.set_name(name.clone());
         locked.name = name;
     }
 
-    /// Where it listens, with the port that was taken; of both families, where it does in both.
+    /// The addresses that it listens at, one for each address family.
     pub fn addrs(&self) -> &[SocketAddr] {
         &self.addrs
     }
 
-    /// The first of them.
+    /// The first of [`Node::addrs`].
     pub fn addr(&self) -> SocketAddr {
         self.addrs[0]
     }
 
-    /// The dialing of the static peers, which is settled as a command is.
+    /// The command that dials the static peers.
     pub fn start_op(&self) -> OpId {
         self.start
     }
 
-    /// Our key, which others know us by.
+    /// Our own public key.
     pub fn own_key(&self) -> PublicKey {
         self.shared.own
     }
@@ -288,7 +289,7 @@ impl Node {
         self.shared.locked.lock().state.trusted().pins_for(word).into_iter().cloned().collect()
     }
 
-    /// The keys that wait for the user's word, and how many more there were.
+    /// The keys that wait for the user's decision, and how many more there were.
     pub fn offers(&self) -> (Vec<Offer>, u64) {
         let locked = self.shared.locked.lock();
         let (offers, more) = locked.state.trusted().offers();
@@ -300,17 +301,17 @@ impl Node {
         self.shared.locked.lock().state.trusted().offers_for(word).into_iter().cloned().collect()
     }
 
-    /// What is done with unknown keys.
+    /// The policy for unknown keys.
     pub fn policy(&self) -> Policy {
         self.shared.locked.lock().state.trusted().policy()
     }
 
-    /// What has to be saved of contacts since this was asked last.
+    /// Returns the changes of contacts since the last call, which have to be saved.
     pub fn take_contact_changes(&self) -> Vec<ContactChange> {
         self.shared.locked.lock().state.take_contact_changes()
     }
 
-    /// Does what the user wants, without waiting for anything; what comes of it is told in events.
+    /// Carries out a command without waiting for its results, which follow as events.
     pub fn command(&self, command: Command) -> OpId {
         if let Command::Send { to: Target::These(addrs), .. } | Command::Connect(Target::These(addrs)) =
             &command
@@ -325,8 +326,7 @@ impl Node {
         };
         let op = self.shared.with_state(|state, now| state.command(command, now));
         if let Some(key) = parted {
-            // Connections that are kept open were opened when the key was trusted. The next one is judged
-            // anew.
+            // Open connections were accepted when the key was trusted. The next one is judged anew.
             if let Some(dialer) = self.shared.dialer.get() {
                 dialer.part(&key, ByeReason::Idle);
             }
@@ -341,7 +341,7 @@ impl Node {
         self.shared.locked.lock().state.rows(now)
     }
 
-    /// How many peers are there, as far as is known.
+    /// How many peers are online, as far as is known.
     pub fn here(&self) -> usize {
         self.shared.locked.lock().state.here()
     }
@@ -351,7 +351,7 @@ impl Node {
         self.shared.locked.lock().state.knows(id)
     }
 
-    /// Whether somebody who dials `addr` reaches us.
+    /// Whether dialing `addr` reaches this program itself.
     pub fn is_own(&self, addr: PeerAddr) -> bool {
         self.shared.learn_if_own(addr);
         self.shared.locked.lock().state.is_own(addr)
@@ -362,19 +362,19 @@ impl Node {
         self.shared.locked.lock().state.verification_of(id)
     }
 
-    /// The digits that we and whoever holds `key` compare. It takes some milliseconds, and no lock.
+    /// Returns the digits that the user and the owner of `key` compare. Takes some milliseconds.
     pub fn code_with(&self, key: PublicKey) -> String {
         crypto::short_code(self.own_key(), key)
     }
 
-    /// These messages have been shown to the user.
+    /// Records that these messages have been shown to the user.
     pub fn shown(&self, rows: Vec<RowId>) {
         if !rows.is_empty() {
             self.shared.store_writer.write(None, StoreOp::MarkShown(rows));
         }
     }
 
-    /// Everything that came from this peer so far has been read.
+    /// Records that the user has read everything from this peer.
     pub fn read(&self, peer: Recipient) {
         self.shared.store_writer.write(None, StoreOp::MarkRead(peer));
     }
@@ -389,14 +389,14 @@ impl Node {
         [id].into_iter().chain(unproven).collect()
     }
 
-    /// What waits to be sent.
+    /// The messages that wait.
     pub fn waiting(&self) -> Vec<WaitingMessage> {
         let now = self.shared.now();
         self.shared.locked.lock().state.waiting(now)
     }
 
-    /// Writes down what is still to be, and ends that; after [`Node::stop`]. Where the disk takes longer than until `deadline`, it is left to
-    /// what is known already.
+    /// Stores what is still to be stored, and ends the store writer; to be called after
+    /// [`Node::stop`]. What the disk does not take until `deadline` is lost.
     pub fn write_out(&mut self, deadline: Instant) {
         if !self.shared.store_writer.write_out(deadline) {
             log::error!("the history could not be written to its end in time");
@@ -405,16 +405,16 @@ impl Node {
         }
     }
 
-    /// Takes nothing more from the network: what comes from now on is not acknowledged. What was taken before is in the
-    /// mailbox when this returns.
+    /// Accepts nothing more from the network: what arrives from now on is not acknowledged. What was
+    /// accepted before is in the mailbox when this returns.
     pub fn close(&self) {
         self.shared.locked.lock().state.close();
     }
 
-    /// Closes the listener, ends all threads, and waits for them until `deadline`. Goodbyes are a command of their own,
-    /// which comes before. Threads that the operating system still holds by then end with the process.
+    /// Closes the listeners, ends all threads, and waits for them until `deadline`. Threads that the
+    /// operating system still holds by then end with the process. [`Command::Leave`] comes before.
     pub fn stop(&mut self, deadline: Instant) {
-        // All before any is waited for.
+        // All are closed before any is waited for.
         self.listeners.iter().for_each(Listener::close);
         self.listeners.iter().for_each(|listener| listener.stop(deadline));
         if let Some(dialer) = self.shared.dialer.get() {
@@ -422,14 +422,14 @@ impl Node {
         }
         self.shared.locked.lock().stopping = true;
         self.shared.earlier.notify_all();
-        // The ticker never blocks on anything but the lock and its own sleep, which has just ended.
+        // The ticker only blocks on the lock and its own sleep, which has just ended.
         if self.ticker.take().is_some_and(|ticker| ticker.join().is_err()) {
             log::error!("the ticker thread had failed");
         }
     }
 }
 
-/// What waits in a store since an earlier run; or why that cannot be read.
+/// Reads the messages of an earlier run that wait.
 fn waiting_in(store: &mut dyn Store, expire: Duration) -> Result<Vec<Restored>, StoreError> {
     let queued = store.queued()?;
     let clock = store_writer::clock();
@@ -437,9 +437,9 @@ fn waiting_in(store: &mut dyn Store, expire: Duration) -> Result<Vec<Restored>, 
         |QueuedMessage { to, name: called, message, attempted, expires }: QueuedMessage| Restored {
             to,
             cut_off: attempted && to.public_key().is_none(),
-            // However the clock was set meanwhile, nothing waits for longer than the user wants.
+            // Wherever the clock was set, no message waits longer than the user allows.
             left: Duration::from_millis(expires.saturating_sub(clock)).min(expire),
-            // Before something is sent in plain that is written down; what waits for an address was not.
+            // A message that waits for a legacy peer or an address was not sent before.
             message: Message {
                 again: message.again && matches!(to, Recipient::Peer(PeerId::Key(_))),
                 ..message
@@ -449,7 +449,8 @@ fn waiting_in(store: &mut dyn Store, expire: Duration) -> Result<Vec<Restored>, 
     Ok(queued.into_iter().map(restored).collect())
 }
 
-/// Where others may dial us beside the address that they see: at every IP of this machine, if we listen there.
+/// Returns the addresses where others may dial us, beside the one that they see: every IP of this
+/// machine, if we listen at all of them.
 fn further_addrs(bind: IpAddr, listening: &[SocketAddr], port: u16) -> Vec<SocketAddr> {
     if !bind.is_unspecified() {
         return Vec::new();
