@@ -127,7 +127,7 @@ impl State {
             }
             self.peers.configure(id, name, form);
             if let Some(key) = id.public_key() {
-                self.is_contact_now(key);
+                self.make_key_contact(key);
                 self.speaks_with(key, None);
             }
             if !ids.contains(&id) {
@@ -254,7 +254,7 @@ impl State {
                 self.operations.skipped(op);
                 continue;
             }
-            self.peers.is_wanted(peer_id);
+            self.peers.want(peer_id);
             let purpose = Purpose::Connect(op);
             let has_key = |addr| self.trust.proven_at(addr).next().is_some();
             if self.is_only_encrypted(peer_id) || peer_id.addr().is_some_and(has_key) {

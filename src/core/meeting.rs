@@ -37,7 +37,7 @@ impl State {
     }
 
     /// Makes a key a contact: the user has written to it, added or configured it.
-    pub(super) fn is_contact_now(&mut self, key: PublicKey) {
+    pub(super) fn make_key_contact(&mut self, key: PublicKey) {
         let id = Recipient::key(key);
         let was_contact = self.trust.pin(key).is_some_and(|pin| pin.contact);
         if self.trust.make_contact(key) {
@@ -123,7 +123,7 @@ impl State {
         if dialed {
             if is_configured && !self.is_of_another(addr, key) {
                 // The first key at an address of peers.toml is the contact there.
-                self.is_contact_now(key);
+                self.make_key_contact(key);
                 self.trust.give_addr(key, addr);
             }
             self.proves(addr, key, now);
@@ -177,7 +177,7 @@ impl State {
     }
 
     /// A row has said that it is there, and nothing else. What was on its way when the user sent it away does not bring it back.
-    pub(super) fn is_greeted(&mut self, id: Recipient, now: Time) {
+    pub(super) fn greeted(&mut self, id: Recipient, now: Time) {
         if !self.peers.is_just_disconnected(id, now) {
             self.hears(id, now);
         }

@@ -151,7 +151,7 @@ impl State {
             }
             Purpose::Connect(op) | Purpose::Exit(op) => {
                 if taken && matches!(purpose, Purpose::Connect(_)) && self.operations.is_direct(op) {
-                    self.is_written_to(peer_id);
+                    self.make_contact(peer_id);
                 }
                 self.finished(op, peer_id, result);
             }
@@ -217,7 +217,7 @@ impl State {
             let moved = self.outbox.rebind(from, to, None, now);
             self.carry_out(now);
             if moved.is_direct || is_contact {
-                self.is_written_to(to);
+                self.make_contact(to);
             }
         }
         self.jobs.rebind(from, to);

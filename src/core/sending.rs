@@ -69,8 +69,8 @@ impl State {
         }
         let is_direct = new.is_direct;
         if is_direct {
-            self.peers.is_wanted(to);
-            self.is_written_to(to);
+            self.peers.want(to);
+            self.make_contact(to);
         }
         match self.protocol_of(to) {
             PeerProtocol::Session(key) if self.trust.writable(key).is_none() => {
@@ -83,14 +83,14 @@ impl State {
         if let Some(key) = to.public_key() {
             self.trust.keep(key);
             if is_direct {
-                self.is_contact_now(key);
+                self.make_key_contact(key);
             }
         }
         Ok(())
     }
 
     /// Makes a contact of a recipient that the user writes to, if it is a peer.
-    pub(super) fn is_written_to(&mut self, to: Recipient) {
+    pub(super) fn make_contact(&mut self, to: Recipient) {
         if self.peers.make_contact(to)
             && let Recipient::Peer(id @ PeerId::Legacy(_)) = to
         {
@@ -215,7 +215,7 @@ impl State {
             self.trust.keep(key);
         }
         if moved.is_direct {
-            self.is_contact_now(key);
+            self.make_key_contact(key);
         }
         self.serve(to, now);
     }

@@ -85,7 +85,7 @@ impl State {
             }
             let claims = [addr].into_iter().chain(also).collect();
             self.peers.listens_also(id, claims);
-            self.is_greeted(id, now);
+            self.greeted(id, now);
             self.here_again(key, now);
         });
         self.settle_watches(now);
@@ -96,7 +96,7 @@ impl State {
     pub fn session_alive(&mut self, key: PublicKey, now: Time) -> Vec<Output> {
         let id = Recipient::key(key);
         if self.knows(id) && !self.closed {
-            self.is_greeted(id, now);
+            self.greeted(id, now);
             self.settle_watches(now);
         }
         self.done()
@@ -153,7 +153,7 @@ impl State {
             // A key was there once, and a legacy program may be there now. `connect` says nothing that
             // only the key may read.
             let id = asked_for.addr().map_or(asked_for, |addr| self.peers.plain_id(addr));
-            self.peers.is_wanted(id);
+            self.peers.want(id);
             self.transmit(id, purpose, Outgoing::Connect, None);
             return self.done();
         }
@@ -224,7 +224,7 @@ impl State {
                 if let (Some(key), SendResult::Delivered, true) =
                     (added, &result, self.operations.is_direct(op))
                 {
-                    self.is_contact_now(key);
+                    self.make_key_contact(key);
                     if let (Recipient::Address(_), Some(at)) = (asked_for, reached) {
                         // The user gave this address.
                         self.trust.give_addr(key, at);

@@ -40,7 +40,7 @@ impl Outbox {
         };
         for id in queue.entries.iter().map(Entry::id).collect::<Vec<_>>() {
             if self.has(to, id) {
-                self.is_queued_already(from, to, id);
+                self.drop_duplicate(from, to, id);
             }
         }
         let Some(queue) = self.queues.remove(&from) else { return moved };
@@ -108,7 +108,7 @@ impl Outbox {
             };
             moved.is_direct |= entry.is_direct;
             if self.has(to, id) {
-                self.is_queued_already(from, to, id);
+                self.drop_duplicate(from, to, id);
             } else if self.room_for_moved(to, entry.bytes()) {
                 self.moves(from, to, id, now);
             } else {
@@ -126,7 +126,7 @@ impl Outbox {
 
     /// Drops a message that its new recipient has in its queue: the user addressed that peer twice.
     /// One message has one row and one status.
-    fn is_queued_already(&mut self, from: Recipient, to: Recipient, id: MessageId) {
+    fn drop_duplicate(&mut self, from: Recipient, to: Recipient, id: MessageId) {
         self.barriers.forget(from, id);
         let Some(entry) = self.remove(from, id) else { return };
         if let Some(from) = entry.stored_for {

@@ -167,7 +167,7 @@ impl Peers {
 
     /// The user writes to a peer or asks to be listed by it, even if they have disconnected from it
     /// before.
-    pub(in crate::core) fn is_wanted(&mut self, id: Recipient) {
+    pub(in crate::core) fn want(&mut self, id: Recipient) {
         self.update(id, |peer| peer.presence.want());
     }
 
