@@ -10,19 +10,19 @@ use crate::model::peer_id::Recipient;
 use crate::model::stored::Assurance;
 use crate::protocol;
 
-/// What one connection carried.
+/// The content of one unencrypted connection.
 #[derive(Clone, Debug)]
 pub struct PlainReceived {
     /// Where it came from.
     pub source: Source,
-    /// What came.
+    /// Its messages.
     pub decoded: Vec<Decoded>,
-    /// The last message was longer than is read, or its sender too slow to finish it, or it broke off.
+    /// The last message was too long, or did not end in time, or broke off.
     pub cut: bool,
 }
 
 impl State {
-    /// Takes what one connection carried.
+    /// Takes the content of one unencrypted connection.
     pub fn plain_received(&mut self, received: PlainReceived, now: Time) -> (PlainAnswer, Vec<Output>) {
         // Unencrypted messages claim IPv4 addresses; peers on IPv6 use sessions.
         if self.closed || received.source.ip().is_ipv6() {

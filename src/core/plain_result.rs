@@ -14,23 +14,23 @@ use crate::model::message::{PeerProtocol, SendError, SendResult};
 use crate::model::peer_id::Recipient;
 use crate::protocol;
 
-/// What became of a job.
+/// The result of a [`PlainRequest`](super::PlainRequest).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PlainResult {
-    /// Which one.
+    /// The number of the request.
     pub job: JobId,
     /// The address that was dialed in the end: the one asked for, or the fallback.
     pub to: PeerAddr,
-    /// What became of it; of a message in parts, the worst.
+    /// The result; of a message in parts, the worst.
     pub result: SendResult,
     /// How many parts were sent, and how many there are.
     pub parts: (usize, usize),
-    /// The key that its receipt promised: the peer may accept sessions.
+    /// The key in the receipt: the peer may accept sessions.
     pub capability: Option<PublicKey>,
 }
 
 impl State {
-    /// Takes note of what became of something sent.
+    /// Takes the result of an unencrypted request.
     pub fn plain_sent(&mut self, sent: PlainResult, now: Time) -> Vec<Output> {
         let PlainResult { job, to, mut result, parts, capability } = sent;
         let Some(Job { mut peer_id, dialed: Some(dialed), purpose, .. }) = self.jobs.end(job) else {
@@ -74,9 +74,9 @@ impl State {
             }
             self.peers.promises(peer_id, key);
         }
-        // A full queue gives no receipt, which takes nothing back.
+        // A peer with a full queue gives no receipt. That does not take its promise back.
         let before = self.peers.promised(peer_id).filter(|_| is_question);
-        // What was on its way when one of us said goodbye shows no more than a probe, and nothing follows from it.
+        // What was on its way at a goodbye shows no more than a probe, and nothing follows from it.
         let parted_since = self.peers.has_left_since(peer_id, job);
         let may_greet =
             !parted_since || !matches!(purpose, Purpose::Probe(_) | Purpose::Ack | Purpose::Message(_));
@@ -84,7 +84,7 @@ impl State {
             .or(before)
             .filter(|_| taken && may_greet && self.can_speak_otherwise(peer_id, purpose));
         if let Some(key) = promised.filter(|_| is_question) {
-            // It was only the question; the same is said again in encryption, and what follows from that follows.
+            // It was only a question. It goes on as a session, whose result counts.
             let next = self.promised(peer_id, to, key, purpose);
             self.probe_limiter.goes_on(job, next);
             self.operations.goes_on(job, next);
@@ -131,7 +131,7 @@ impl State {
         // mailbox.
         let is_key_there = self.is_key_there(to);
         if let Some(key) = promised {
-            // Texts may wait behind the one that has shown it.
+            // Messages may wait behind the one whose receipt promised the key.
             let waits = self.outbox.asks(peer_id);
             let purpose = if waits { Purpose::Ask } else { Purpose::Greet };
             self.promised(peer_id, to, key, purpose);
@@ -169,8 +169,8 @@ impl State {
         self.done()
     }
 
-    /// Whether a session may be tried with a peer that has none yet. While we leave, only for a
-    /// message, which must not be sent unencrypted because we leave.
+    /// Whether a session may be tried with a peer that has none yet. While the program ends, only for
+    /// a message, which must not be sent unencrypted for that.
     fn can_speak_otherwise(&self, peer_id: Recipient, purpose: Purpose) -> bool {
         let is_wanted = !self.leaving || matches!(purpose, Purpose::Ask);
         is_wanted && !matches!(self.protocol_of(peer_id), PeerProtocol::Session(_))
@@ -210,7 +210,8 @@ impl State {
         self.tell(Event::ProvenAt(addr, who));
     }
 
-    /// Moves the jobs for an unproven address to the peer that proved itself there.
+    /// Gives the messages, requests and commands for an unproven address to the peer that proved
+    /// itself there.
     pub(super) fn follows(&mut self, from: Recipient, to: Recipient, now: Time) {
         if to.public_key().is_none() {
             let is_contact = self.is_contact(from);
@@ -239,8 +240,8 @@ impl State {
         id.public_key().is_none() || self.pinned(id).is_some_and(is_pinned)
     }
 
-    /// Takes note of what a result shows of a peer. A peer that took something of ours at `at` gets
-    /// a row if it has none.
+    /// Records what a result shows of a peer. A peer that took something of ours at `at` gets a row if
+    /// it has none.
     pub(super) fn observe(
         &mut self,
         peer_id: Recipient,
@@ -267,7 +268,7 @@ impl State {
     }
 }
 
-/// What the result of a `connect` or a goodbye means in a summary.
+/// The status of a `connect` or a goodbye with this result in a summary.
 pub(super) fn status_of(result: &SendResult) -> DeliveryStatus {
     match result {
         SendResult::Delivered => DeliveryStatus::Delivered,

@@ -15,7 +15,7 @@ use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Message, Request};
 use crate::protocol::plain;
 
-/// Texts that legacy programs take for commands and show to no one, in any case.
+/// Messages that legacy programs take for commands, in any case, and do not show.
 const COMMAND_WORDS: [&str; 4] = ["exit", "connect", "connect_ack", "[PEER_QUIT]"];
 
 impl State {
@@ -191,7 +191,7 @@ impl State {
     /// Asks how to write to a recipient, because messages wait for the answer.
     fn ask(&mut self, to: Recipient, now: Time) {
         if self.is_ours(to) {
-            // Since an earlier run in which we listened elsewhere.
+            // It was entered in an earlier run in which we listened elsewhere.
             let check = self.plain_check(to);
             self.outbox.answered(to, RouteAnswer::Plain, now);
             self.outbox.serve(to, Route::Plain(&check), None, now);

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use crate::model::message::MessageId;
 
-/// Messages queued for one recipient at most: more than anybody types to somebody who is away for a
-/// week.
+/// Messages queued for one recipient at most: more than a user writes to a peer that is offline for
+/// a week.
 pub const MAX_QUEUE_MESSAGES: usize = 1_000;
 
 /// Bytes queued for one recipient at most: sixty-four messages of the longest kind.

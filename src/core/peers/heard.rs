@@ -82,8 +82,8 @@ impl Peers {
         })
     }
 
-    /// Somebody at `source` has sent Hashpa's probe. Its header is our own address, so it makes no
-    /// peer known; but a peer that is known by that name there wants to be probed in the same way.
+    /// A program at `source` has sent Hashpa's probe. Its header is our own address, so it makes no
+    /// peer known. But a peer that is known there by that name wants to be probed in the same way.
     pub(in crate::core) fn pinged(&mut self, source: Source, name: Option<&PeerName>) {
         if name.is_none() || self.len() > MAX_SEARCHED {
             return;
