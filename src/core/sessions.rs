@@ -234,9 +234,6 @@ impl State {
             }
             _ => {}
         }
-        if self.leaving {
-            self.attempted(job, peer_id, was_met);
-        }
         if let Some(key) = peer_id.public_key().filter(|_| was_met && !leaves) {
             self.here_again(key, now);
         } else {

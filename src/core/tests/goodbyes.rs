@@ -173,6 +173,29 @@ fn late_greeting_does_not_undo_disconnect() {
 }
 
 #[test]
+fn peer_reached_while_leaving_gets_messages_before_goodbye() {
+    let mut story = Story::keeping();
+    story.knows_bob(5001);
+    story.bob_leaves();
+    story.writes(5001, 1);
+    story.disk_turns(Ok(()));
+    for wait in [1_000, 1_500] {
+        while !story.talks.is_empty() {
+            story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+        }
+        story.later(Duration::from_millis(wait));
+    }
+    // The next attempt is not due yet when Bob is reached.
+    assert_eq!(story.talks, []);
+    story.does(Command::Connect(these(5001)));
+    story.does(Command::Leave);
+    story.disk_turns(Ok(()));
+    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
+    let says: Vec<&Request> = story.talks.iter().map(|talk| &talk.say).collect();
+    assert_eq!(says, [&Request::Messages(vec![message(1)]), &Request::Bye]);
+}
+
+#[test]
 fn leaving_sends_all_unencrypted_messages_before_goodbye() {
     let mut story = Story::new();
     story.writes(5001, 1);
