@@ -95,6 +95,11 @@ impl Entry {
         self.message.body.len() + RECORD_BYTES
     }
 
+    /// Whether the result of a write is awaited.
+    pub(super) fn waits_for_store(&self) -> bool {
+        self.storing || self.stage == Stage::Committing
+    }
+
     pub(super) fn is_waiting(&self) -> bool {
         self.stage == Stage::Waiting
     }

@@ -335,6 +335,10 @@ impl Outbox {
         let queue = self.queues.get_mut(&to)?;
         let at = queue.position(id)?;
         let entry = queue.entries.remove(at)?;
+        if entry.waits_for_store() {
+            // The user may enter the message again before that is done.
+            self.barriers.forget(to, id);
+        }
         queue.bytes -= entry.bytes();
         self.limits.remove(id);
         let count = queue.entries.len();

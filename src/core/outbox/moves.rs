@@ -127,7 +127,6 @@ impl Outbox {
     /// Drops a message that its new recipient has in its queue: the user addressed that peer twice.
     /// One message has one row and one status.
     fn drop_duplicate(&mut self, from: Recipient, to: Recipient, id: MessageId) {
-        self.barriers.forget(from, id);
         let Some(entry) = self.remove(from, id) else { return };
         if let Some(from) = entry.stored_for {
             self.outputs.push(OutboxOutput::Store(None, StoreOp::Move { id, from, to }));
@@ -138,7 +137,6 @@ impl Outbox {
     }
 
     fn moves(&mut self, from: Recipient, to: Recipient, id: MessageId, now: Time) {
-        self.barriers.forget(from, id);
         let Some(mut entry) = self.remove(from, id) else { return };
         entry.stage = Stage::Waiting;
         entry.ends_as = None;

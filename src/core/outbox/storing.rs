@@ -39,7 +39,7 @@ impl Barriers {
         write
     }
 
-    /// Forgets what waits for a message: it goes another way.
+    /// Forgets the writes for a message that leaves its queue.
     pub(super) fn forget(&mut self, to: Recipient, id: MessageId) {
         self.waiting.retain(|_, (of, waiting, _)| (*of, *waiting) != (to, id));
     }
@@ -156,8 +156,6 @@ impl Outbox {
                     self.tell_queued(to, id, reason);
                 }
             }
-            // An earlier entry of the same message was given up, and the user has entered it again.
-            AfterWrite::Attempt if entry.stage != Stage::Committing => {}
             AfterWrite::Attempt if is_stored || !entry.stored_as_queued => {
                 if !is_stored {
                     (entry.stored_for, entry.stored_as_attempted) = (None, false);

@@ -468,6 +468,21 @@ fn queued_legacy_message_that_cannot_be_committed_waits() {
 }
 
 #[test]
+fn message_entered_again_waits_for_its_own_write() {
+    let mut story = Story::new();
+    story.has_slow_store = true;
+    story.puts(key(1), 1);
+    let (first, _) = story.writes.remove(0);
+    story.outbox.cancel(key(1), id(1));
+    story.puts(key(1), 1);
+    story.outbox.stored(first, &Ok(()), story.now);
+    story.serve_due();
+    assert_eq!(story.batch(), []);
+    story.store_turns(true);
+    assert_eq!(story.batch(), [(id(1), false)]);
+}
+
+#[test]
 fn message_that_was_never_stored_is_sent_anyway() {
     let mut story = Story::new();
     story.has_slow_store = true;
