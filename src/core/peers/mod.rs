@@ -44,7 +44,7 @@ use peer::{Peer, earlier};
 use program::Program;
 use scan::Summary;
 
-/// Rows at most: all contacts, and a thousand others. Ten thousand rows of about half a kilobyte are
+/// Rows at most: all contacts, and a thousand others. Ten thousand rows of about 400 bytes are
 /// a few megabytes.
 pub const MAX_PEERS: usize = MAX_CONTACTS + 1_000;
 
@@ -65,6 +65,9 @@ pub(super) const DORMANT_AFTER: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// more peers, each is probed more rarely. 20 ms are 50 probes a second; up to 750 peers
 /// [`PROBE_INTERVAL`](super::PROBE_INTERVAL) holds.
 const PROBE_SPACING: Duration = Duration::from_millis(20);
+
+/// Bytes of a row in memory, without what it points to.
+pub const PEER_BYTES: usize = size_of::<Peer>();
 
 /// How a peer came to be known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
