@@ -11,7 +11,7 @@ mod store_writer;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -140,16 +140,8 @@ impl Node {
         let port = addr.port();
         let me = Me { bind, port, advertise };
         let key = own.public();
-        let state = State::new(CoreConfig {
-            me,
-            name: name.clone(),
-            key,
-            pins,
-            policy,
-            require_encryption,
-            durable,
-            expire,
-        });
+        let state =
+            State::new(CoreConfig { me, name, key, pins, policy, require_encryption, durable, expire });
         let waiting = waiting_in(&mut *store, expire).map_err(StartError::NoHistory)?;
         let (store_writer, store) = match durable {
             true => (StoreWriter::Thread(Arc::<WriterQueue>::default()), Some((store, retention))),
@@ -157,10 +149,10 @@ impl Node {
         };
         let machine_ips = net::machine_ips(true);
         let look_at_ips = Time::at(NETWORK_INTERVAL);
-        let shared = Arc::new(Shared {
+        let identity = Identity { bind, port, advertise };
+        let shared = Arc::new_cyclic(|weak: &Weak<Shared>| Shared {
             locked: Mutex::new(Locked {
                 state,
-                name,
                 ticker_sleeps_until: None,
                 machine_ips,
                 look_at_ips,
@@ -172,15 +164,13 @@ impl Node {
             own: key,
             receipt: plain::receipt(port, Some(&key)),
             addresses: further_addrs(bind, &addrs, port),
-            outlet: Box::new(Arc::clone(mailbox)),
-            dialer: OnceLock::new(),
+            events: Box::new(Arc::clone(mailbox)),
+            dialer: {
+                let weak = weak.clone();
+                Dialer::new(identity, Arc::clone(&tls), move |report| Shared::report(&weak, report))
+            },
             store_writer,
         });
-        let weak = Arc::downgrade(&shared);
-        let identity = Identity { bind, port, advertise };
-        let dialer = Dialer::new(identity, Arc::clone(&tls), move |report| Shared::report(&weak, report));
-        // It is not set yet: the shared state was made just above.
-        let _ = shared.dialer.set(dialer);
         // The listeners start last, so static peers are known as such before they can send anything.
         for peer in &peers {
             shared.learn_if_own(peer.addr);
@@ -213,14 +203,12 @@ impl Node {
 
     /// Our own name.
     pub fn name(&self) -> Name {
-        self.shared.locked.lock().name.clone()
+        self.shared.locked.lock().state.name().clone()
     }
 
     /// Changes our own name. Requests under way keep the former one.
     pub fn set_name(&self, name: Name) {
-        let mut locked = self.shared.locked.lock();
-        locked.state.set_name(name.clone());
-        locked.name = name;
+        self.shared.locked.lock().state.set_name(name);
     }
 
     /// The addresses that it listens at, one for each address family.
@@ -327,9 +315,7 @@ impl Node {
         let op = self.shared.with_state(|state, now| state.command(command, now));
         if let Some(key) = parted {
             // Open connections were accepted when the key was trusted. The next one is judged anew.
-            if let Some(dialer) = self.shared.dialer.get() {
-                dialer.part(&key, ByeReason::Idle);
-            }
+            self.shared.dialer.part(&key, ByeReason::Idle);
             self.listeners.iter().for_each(|listener| listener.part(&key, ByeReason::Idle));
         }
         op
@@ -417,9 +403,7 @@ impl Node {
         // All are closed before any is waited for.
         self.listeners.iter().for_each(Listener::close);
         self.listeners.iter().for_each(|listener| listener.stop(deadline));
-        if let Some(dialer) = self.shared.dialer.get() {
-            dialer.stop(deadline);
-        }
+        self.shared.dialer.stop(deadline);
         self.shared.locked.lock().stopping = true;
         self.shared.earlier.notify_all();
         // The ticker only blocks on the lock and its own sleep, which has just ended.

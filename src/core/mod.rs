@@ -219,6 +219,11 @@ impl State {
         self.own_addrs.learn(ip.into());
     }
 
+    /// Our own name.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
     /// Changes our own name. Requests under way keep the former one.
     pub fn set_name(&mut self, name: Name) {
         self.name = name;

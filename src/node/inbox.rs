@@ -21,8 +21,8 @@ impl InboundHandler for Inbox {
     fn deliver(&self, delivery: Delivery, wait_until: Option<Instant>) -> Reply {
         let shared = &self.0;
         let room = match wait_until {
-            None => shared.outlet.has_room(delivery.source.share()),
-            Some(deadline) => shared.outlet.wait_for_room(delivery.source.share(), deadline),
+            None => shared.events.has_room(delivery.source.share()),
+            Some(deadline) => shared.events.wait_for_room(delivery.source.share(), deadline),
         };
         if !room || !shared.store_writer.has_room() {
             return Reply::Full(delivery);
@@ -76,7 +76,7 @@ impl InboundHandler for Inbox {
             state.learn_own_ip(local);
             state.session_up(None, up, moment(), now)
         })?;
-        let name = shared.locked.lock().name.clone();
+        let name = shared.locked.lock().state.name().clone();
         Ok(shared.hello(&name, local))
     }
 
@@ -88,7 +88,7 @@ impl InboundHandler for Inbox {
         wait_until: Instant,
     ) -> Vec<MessageId> {
         let shared = &self.0;
-        if !shared.outlet.wait_for_room(source.share(), wait_until) {
+        if !shared.events.wait_for_room(source.share(), wait_until) {
             self.refused(source);
             return Vec::new();
         }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -35,8 +35,8 @@ pub(super) struct Shared {
     pub(super) receipt: String,
     /// Where else others may dial us.
     pub(super) addresses: Vec<SocketAddr>,
-    pub(super) outlet: Box<dyn Outlet>,
-    pub(super) dialer: OnceLock<Dialer>,
+    pub(super) events: Box<dyn EventQueue>,
+    pub(super) dialer: Dialer,
     pub(super) store_writer: StoreWriter,
 }
 
@@ -50,8 +50,6 @@ pub(super) fn moment() -> Env {
 /// What the lock protects.
 pub(super) struct Locked {
     pub(super) state: State,
-    /// Our own name.
-    pub(super) name: Name,
     pub(super) ticker_sleeps_until: Option<Time>,
     /// The IPs of this machine when they were last read.
     pub(super) machine_ips: Vec<IpAddr>,
@@ -61,14 +59,14 @@ pub(super) struct Locked {
 }
 
 /// Where events go.
-pub(super) trait Outlet: Send + Sync {
+pub(super) trait EventQueue: Send + Sync {
     /// Adds an event. It counts against the source that caused it.
     fn put(&self, event: Event, source: Option<SourcePrefix>);
     fn has_room(&self, source: SourcePrefix) -> bool;
     fn wait_for_room(&self, source: SourcePrefix, deadline: Instant) -> bool;
 }
 
-impl<T: From<Event> + Send> Outlet for Arc<Mailbox<T>> {
+impl<T: From<Event> + Send> EventQueue for Arc<Mailbox<T>> {
     fn put(&self, event: Event, source: Option<SourcePrefix>) {
         Mailbox::put_from(self, event.into(), source);
     }
@@ -106,7 +104,8 @@ impl Shared {
         let (result, actions) = act(&mut locked.state, now);
         self.perform(&mut locked, actions, source, now);
         drop(locked);
-        self.staff();
+        // Starting threads takes a while.
+        self.dialer.staff();
         result
     }
 
@@ -134,13 +133,13 @@ impl Shared {
                     }
                 }
                 Output::Session(talk) => {
-                    if let Err(refused) = self.push_talk(talk, &locked.name) {
+                    if let Err(refused) = self.push_talk(talk, locked.state.name()) {
                         let (job, refused) = *refused;
                         actions.extend(locked.state.request_ended(job, refused, moment(), now));
                     }
                 }
                 Output::Plain(transmit) => {
-                    if let Err(refused) = self.push(transmit, locked.name.clone()) {
+                    if let Err(refused) = self.push(transmit, locked.state.name().clone()) {
                         actions.extend(locked.state.plain_sent(refused, now));
                     }
                 }
@@ -148,7 +147,7 @@ impl Shared {
         }
         // Requests are queued before events: on a busy machine the thread woken first runs first, and
         // the user can wait.
-        told.into_iter().for_each(|event| self.outlet.put(event, source));
+        told.into_iter().for_each(|event| self.events.put(event, source));
         let sooner = match (locked.state.next_wake(), locked.ticker_sleeps_until) {
             (Some(due), Some(until)) => due < until,
             (Some(_), None) => true,
@@ -168,16 +167,13 @@ impl Shared {
         let deadline = deadline.map(|at| self.began + at.since_start());
         let how = How::Plain { to, fallback, form, message };
         let errand = Errand { id: job.0, name, how, deadline };
-        match self.dialer.get().map(|dialer| dialer.push(errand)) {
-            Some(Ok(())) => Ok(()),
-            _ => Err(PlainResult {
-                job,
-                to,
-                result: SendResult::Failed(SendError::NoResources),
-                parts: (0, 1),
-                capability: None,
-            }),
-        }
+        self.dialer.push(errand).map_err(|_| PlainResult {
+            job,
+            to,
+            result: SendResult::Failed(SendError::NoResources),
+            parts: (0, 1),
+            capability: None,
+        })
     }
 
     /// Queues a request for a session; an error is its result.
@@ -192,10 +188,7 @@ impl Shared {
         let deadline = deadline.map(|at| self.began + at.since_start());
         let errand =
             Errand { id: job.0, name: name.clone(), how: How::Talk { addrs, expect, hello, say }, deadline };
-        match self.dialer.get().map(|dialer| dialer.push(errand)) {
-            Some(Ok(())) => Ok(()),
-            _ => refused(Some(first), SendError::NoResources),
-        }
+        self.dialer.push(errand).or_else(|_| refused(Some(first), SendError::NoResources))
     }
 
     /// Returns our hello to a peer at this IP. A peer on this machine needs no further addresses.
@@ -208,14 +201,6 @@ impl Shared {
             version: SmolStr::new_static(env!("CARGO_PKG_VERSION")),
             features: Vec::new(),
             addresses: if to.is_loopback() { Vec::new() } else { self.addresses.clone() },
-        }
-    }
-
-    /// Starts the threads that the dialer's queue needs. Not under the lock, because that takes a
-    /// while.
-    pub(super) fn staff(&self) {
-        if let Some(dialer) = self.dialer.get() {
-            dialer.staff();
         }
     }
 
@@ -263,7 +248,7 @@ impl Shared {
             if due <= now {
                 let outputs = locked.state.tick(now);
                 self.perform(&mut locked, outputs, None, now);
-                MutexGuard::unlocked(&mut locked, || self.staff());
+                MutexGuard::unlocked(&mut locked, || self.dialer.staff());
             } else {
                 locked.ticker_sleeps_until = Some(due);
                 // A millisecond more, so that it is due then.
