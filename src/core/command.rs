@@ -258,9 +258,9 @@ impl State {
             let purpose = Purpose::Connect(op);
             let has_key = |addr| self.trust.proven_at(addr).next().is_some();
             if self.is_only_encrypted(peer_id) || peer_id.addr().is_some_and(has_key) {
-                self.talk(peer_id, purpose, Request::Open, None);
+                self.request(peer_id, purpose, Request::Open, None);
             } else {
-                self.transmit(peer_id, purpose, Outgoing::Connect, None);
+                self.send_plain(peer_id, purpose, Outgoing::Connect, None);
             }
         }
         self.settle(op);

@@ -178,9 +178,9 @@ impl State {
         let purpose = Purpose::Exit(op);
         let has_session = matches!(self.protocol_of(peer_id), PeerProtocol::Session(_));
         if has_session || self.is_only_encrypted(peer_id) {
-            self.talk(peer_id, purpose, Request::Bye, deadline);
+            self.request(peer_id, purpose, Request::Bye, deadline);
         } else {
-            self.transmit(peer_id, purpose, Outgoing::Exit, deadline);
+            self.send_plain(peer_id, purpose, Outgoing::Exit, deadline);
         }
     }
 

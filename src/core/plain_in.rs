@@ -160,7 +160,7 @@ impl State {
         let keys = self.trust.proven_at(addr);
         match self.peers.acknowledge(peer_id, keys, has_room, now) {
             Some(AckDecision::Send) => {
-                if let Some(job) = self.transmit(peer_id, Purpose::Ack, Outgoing::ConnectAck, None) {
+                if let Some(job) = self.send_plain(peer_id, Purpose::Ack, Outgoing::ConnectAck, None) {
                     self.probe_limiter.begin(job, addr.share());
                 }
             }

@@ -17,7 +17,7 @@ use crate::model::session::Request;
 impl State {
     /// Sends something unencrypted. Returns no job if the recipient has no address, which only a
     /// peer with a key may lack.
-    pub(super) fn transmit(
+    pub(super) fn send_plain(
         &mut self,
         peer_id: Recipient,
         purpose: Purpose,
@@ -34,7 +34,7 @@ impl State {
 
     /// Says something in a session with a recipient. A peer with a key is dialed at every address
     /// it may have, and has to prove its key.
-    pub(super) fn talk(
+    pub(super) fn request(
         &mut self,
         id: Recipient,
         purpose: Purpose,
@@ -45,11 +45,11 @@ impl State {
         if addrs.is_empty() {
             addrs.extend(self.dialed_at(id));
         }
-        self.talk_at(id, addrs, id.public_key(), purpose, say, deadline)
+        self.request_at(id, addrs, id.public_key(), purpose, say, deadline)
     }
 
     /// The same at these addresses only, with the key that has to be proven there.
-    pub(super) fn talk_at(
+    pub(super) fn request_at(
         &mut self,
         id: Recipient,
         addrs: Vec<PeerAddr>,
@@ -70,7 +70,7 @@ impl State {
             |job: &Job| job.dialed == Some(addr) && job.expect == Some(key) && job.purpose == Purpose::Greet;
         if !self.jobs.iter().any(|(_, job)| is_asked(job)) && !self.leaving {
             let purpose = Purpose::Greet;
-            self.talk_at(Recipient::key(key), vec![addr], Some(key), purpose, Request::Open, None);
+            self.request_at(Recipient::key(key), vec![addr], Some(key), purpose, Request::Open, None);
         }
     }
 
@@ -83,7 +83,7 @@ impl State {
         key: PublicKey,
         purpose: Purpose,
     ) -> JobId {
-        self.talk_at(id, vec![at], Some(key), purpose, Request::Open, None)
+        self.request_at(id, vec![at], Some(key), purpose, Request::Open, None)
     }
 
     /// A job for a peer is over. Its presence is told what kind of job it was.
@@ -117,14 +117,14 @@ impl State {
         let is_bare = has_left && probe == Probe::Dial && !wants_ping;
         let job = if self.is_only_encrypted(peer_id) && !is_bare {
             let say = if probe == Probe::Connect { Request::Open } else { Request::Ping };
-            Some(self.talk(peer_id, purpose, say, deadline))
+            Some(self.request(peer_id, purpose, say, deadline))
         } else {
             let message = match probe {
                 Probe::Connect => Outgoing::Connect,
                 Probe::Dial if wants_ping => Outgoing::Ping,
                 Probe::Dial => Outgoing::Probe,
             };
-            self.transmit(peer_id, purpose, message, deadline)
+            self.send_plain(peer_id, purpose, message, deadline)
         };
         if let Some(job) = job {
             self.probe_limiter.begin(job, prefix);

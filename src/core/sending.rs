@@ -165,10 +165,10 @@ impl State {
             OutboxOutput::Ask(to) => self.ask(to, now),
             OutboxOutput::SendPlain { to, id, body } => {
                 let parts = plain::messages_for(&body, &self.name).unwrap_or_default();
-                self.transmit(to, Purpose::Message(id), Outgoing::Text(parts.into()), None);
+                self.send_plain(to, Purpose::Message(id), Outgoing::Text(parts.into()), None);
             }
             OutboxOutput::SendBatch { key, messages } => {
-                self.talk(Recipient::key(key), Purpose::Batch(key), Request::Messages(messages), None);
+                self.request(Recipient::key(key), Purpose::Batch(key), Request::Messages(messages), None);
             }
             OutboxOutput::Status(change) => self.tell_status(change),
             OutboxOutput::Duplicate(op) => {
@@ -200,9 +200,9 @@ impl State {
         if let (Some(key), Some(at)) = (self.peers.promised(to), self.dialed_at(to)) {
             self.promised(to, at, key, Purpose::Ask);
         } else if self.is_only_encrypted(to) {
-            self.talk(to, Purpose::Ask, Request::Open, None);
+            self.request(to, Purpose::Ask, Request::Open, None);
         } else {
-            self.transmit(to, Purpose::Ask, Outgoing::Connect, None);
+            self.send_plain(to, Purpose::Ask, Outgoing::Connect, None);
         }
     }
 

@@ -154,7 +154,7 @@ impl State {
             // that only the key may read.
             let id = asked_for.addr().map_or(asked_for, |addr| self.peers.plain_id(addr));
             self.peers.want(id);
-            self.transmit(id, purpose, Outgoing::Connect, None);
+            self.send_plain(id, purpose, Outgoing::Connect, None);
             return self.done();
         }
         if end == RequestEnd::Answered {

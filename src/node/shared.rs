@@ -132,14 +132,14 @@ impl Shared {
                         });
                     }
                 }
-                Output::Session(talk) => {
-                    if let Err(refused) = self.push_talk(talk, locked.state.name()) {
+                Output::Session(request) => {
+                    if let Err(refused) = self.queue_session(request, locked.state.name()) {
                         let (job, refused) = *refused;
                         actions.extend(locked.state.request_ended(job, refused, moment(), now));
                     }
                 }
-                Output::Plain(transmit) => {
-                    if let Err(refused) = self.push(transmit, locked.state.name().clone()) {
+                Output::Plain(request) => {
+                    if let Err(refused) = self.queue_plain(request, locked.state.name().clone()) {
                         actions.extend(locked.state.plain_sent(refused, now));
                     }
                 }
@@ -162,8 +162,8 @@ impl Shared {
     ///
     /// # Errors
     /// The result, if the queue is full.
-    pub(super) fn push(&self, transmit: PlainRequest, name: Name) -> Result<(), PlainResult> {
-        let PlainRequest { job, to, fallback, form, message, deadline } = transmit;
+    pub(super) fn queue_plain(&self, request: PlainRequest, name: Name) -> Result<(), PlainResult> {
+        let PlainRequest { job, to, fallback, form, message, deadline } = request;
         let deadline = deadline.map(|at| self.began + at.since_start());
         let how = How::Plain { to, fallback, form, message };
         let errand = Errand { id: job.0, name, how, deadline };
@@ -177,8 +177,8 @@ impl Shared {
     }
 
     /// Queues a request for a session; an error is its result.
-    fn push_talk(&self, talk: SessionRequest, name: &Name) -> Result<(), Box<(JobId, RequestEnded)>> {
-        let SessionRequest { job, addrs, expect, say, deadline } = talk;
+    fn queue_session(&self, request: SessionRequest, name: &Name) -> Result<(), Box<(JobId, RequestEnded)>> {
+        let SessionRequest { job, addrs, expect, say, deadline } = request;
         let refused = |addr, why| {
             let ended = RequestEnded { addr, written: 0, end: RequestEnd::Unreachable(why) };
             Err(Box::new((job, ended)))
