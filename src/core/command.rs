@@ -217,12 +217,13 @@ impl State {
         id.addr().is_some_and(|addr| self.is_own(addr))
     }
 
-    pub(super) fn spread(&mut self, kind: CommandKind, targets: &[Recipient]) -> OpId {
+    /// Begins a command for these recipients. `to_all`: the user did not name them.
+    pub(super) fn spread(&mut self, kind: CommandKind, to_all: bool, targets: &[Recipient]) -> OpId {
         let total = targets.len();
         if total == 0 {
             self.tell(Event::Nobody(kind));
         }
-        self.operations.spread(kind, total)
+        self.operations.spread(kind, to_all, total)
     }
 
     pub(super) fn connect(&mut self, to: Target) -> OpId {
@@ -238,15 +239,12 @@ impl State {
             }
             Recipient::Peer(_) => id,
         };
-        let is_to_all = to == Target::All;
+        let to_all = to == Target::All;
         let targets = match to {
             Target::These(ids) => ids.into_iter().map(dialed).collect(),
             Target::All => self.targets(Target::All, true),
         };
-        let op = self.spread(CommandKind::Connect, &targets);
-        if is_to_all {
-            self.operations.goes_to_all(op);
-        }
+        let op = self.spread(CommandKind::Connect, to_all, &targets);
         for peer_id in targets {
             if self.is_ours(peer_id) {
                 let who = self.who(peer_id);
@@ -268,8 +266,9 @@ impl State {
     }
 
     pub(super) fn disconnect(&mut self, to: Target, now: Time) -> OpId {
+        let to_all = to == Target::All;
         let targets = self.targets(to, false);
-        let op = self.spread(CommandKind::Disconnect, &targets);
+        let op = self.spread(CommandKind::Disconnect, to_all, &targets);
         for peer_id in targets {
             if !self.peers.is_online(peer_id) {
                 self.peers.not_redialed(peer_id, self.jobs.last(), now);

@@ -96,16 +96,9 @@ impl Operations {
 
     /// Begins a command for this many recipients. Each one needs [`Operations::finished`] or
     /// [`Operations::skipped`], and then the command [`Operations::settle`].
-    pub(super) fn spread(&mut self, kind: CommandKind, total: usize) -> OpId {
-        let (to_all, failed) = (false, Vec::new());
+    pub(super) fn spread(&mut self, kind: CommandKind, to_all: bool, total: usize) -> OpId {
+        let failed = Vec::new();
         self.begin(Operation::Spread { kind, to_all, total, pending: total, done: 0, failed })
-    }
-
-    /// Marks a command as one to all peers.
-    pub(super) fn goes_to_all(&mut self, op: OpId) {
-        if let Some(Operation::Spread { to_all, .. }) = self.under_way.get_mut(&op) {
-            *to_all = true;
-        }
     }
 
     /// Whether a command goes to recipients that the user named.

@@ -33,7 +33,7 @@ impl State {
         }
         let is_direct = to != Target::All;
         let targets = self.targets(to, false);
-        let op = self.spread(CommandKind::Send, &targets);
+        let op = self.spread(CommandKind::Send, !is_direct, &targets);
         for to in targets {
             let name = self.known_name(to);
             let new = NewMessage { op, message: message.clone(), name, is_direct };
