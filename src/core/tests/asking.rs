@@ -1,8 +1,8 @@
 //! Messages to an address where no peer has proven itself: `connect` first, and what its receipt says.
 
-use super::keys::{BOBS, EVES, key, message, met};
+use super::keys::{BOBS, EVES, key, message, met, report};
 use super::*;
-use crate::model::session::{Met, Request, RequestEnd, SessionReport};
+use crate::model::session::{Met, Request, RequestEnd};
 
 #[test]
 fn first_message_waits_for_answer_and_goes_encrypted() {
@@ -37,13 +37,7 @@ fn kept_session_proves_nothing_at_another_address() {
     let greeting = story.talks.remove(0);
     assert_eq!((greeting.expect, &greeting.addrs[..]), (Some(key(BOBS)), &[at(5002)][..]));
     let kept = Some(Met { key: key(BOBS), hello: None });
-    let talked = SessionReport {
-        addr: at(5001),
-        met: kept,
-        written: 0,
-        receipts: Vec::new(),
-        end: RequestEnd::Answered,
-    };
+    let talked = report(at(5001), kept, RequestEnd::Answered);
     story.ends_as(greeting.job, talked);
     assert_eq!((&story.under_way[..], &story.talks[..]), (&[][..], &[][..]), "the message waits");
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);

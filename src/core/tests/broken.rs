@@ -64,10 +64,7 @@ fn false_promise_behind_connect_is_not_retried_forever() {
 fn connects_as(story: &mut Story, name: &str) {
     let claimed = Claimed { ip: HERE, port: 5001 };
     let name = Some(PeerName::new(name));
-    let decoded = vec![Decoded::Message(Plain { claimed, form: Form::Standard, name, body: Body::Connect })];
-    let received = PlainReceived { source: Source::from(HERE), decoded, cut: false };
-    let (_, actions) = story.state.plain_received(received, story.now);
-    story.perform(actions);
+    story.gets_plain(HERE, Plain { claimed, form: Form::Standard, name, body: Body::Connect });
 }
 
 fn name_of_legacy(story: &Story) -> Option<String> {

@@ -10,11 +10,8 @@ use crate::model::stored::StoreError;
 impl Story {
     /// Something in plain from who is called Eve.
     fn eve_says(&mut self, port: u16, body: Body) {
-        let (claimed, form) = (Claimed { ip: HERE, port }, Form::Standard);
-        let decoded = vec![Decoded::Message(Plain { claimed, form, name: Some(PeerName::new("Eve")), body })];
-        let received = PlainReceived { source: Source::from(HERE), decoded, cut: false };
-        let (_, actions) = self.state.plain_received(received, self.now);
-        self.perform(actions);
+        let (claimed, name) = (Claimed { ip: HERE, port }, Some(PeerName::new("Eve")));
+        self.gets_plain(HERE, Plain { claimed, form: Form::Standard, name, body });
     }
 
     fn connects_under_way(&self, port: u16) -> usize {

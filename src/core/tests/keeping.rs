@@ -69,14 +69,7 @@ impl Story {
 
     /// The texts under way in plain met nobody.
     pub(super) fn refused_unsent(&mut self, port: u16) {
-        let (of_port, rest) = self.under_way.drain(..).partition(|t| t.to.port() == port);
-        self.under_way = rest;
-        for PlainRequest { job, to, .. } in of_port {
-            let result = SendResult::Failed(SendError::Refused);
-            let sent = PlainResult { job, to, result, parts: (0, 1), capability: None };
-            let actions = self.state.plain_sent(sent, self.now);
-            self.perform(actions);
-        }
+        self.ends_after(port, &SendResult::Failed(SendError::Refused), (0, 1));
     }
 
     fn pins(&mut self) -> Vec<Pin> {

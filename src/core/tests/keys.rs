@@ -21,6 +21,11 @@ pub(super) fn met(n: u8, port: u16) -> Met {
     Met { key: key(n), hello: Some(hello("Bob", port)) }
 }
 
+/// A request that sent no messages ends like this.
+pub(super) fn report(addr: PeerAddr, met: Option<Met>, end: RequestEnd) -> SessionReport {
+    SessionReport { addr, met, written: 0, receipts: Vec::new(), end }
+}
+
 pub(super) fn moment() -> Env {
     Env { date: 1_000, jitter: Jitter(0) }
 }
@@ -198,13 +203,7 @@ fn configured_address_is_probed_again_after_session_elsewhere() {
     for wait in [1, 2] {
         story.promises(BOBS);
         let greeting = story.talks.remove(0);
-        let talked = SessionReport {
-            addr: at(5001),
-            met: Some(Met { key: key(BOBS), hello: None }),
-            written: 0,
-            receipts: Vec::new(),
-            end: RequestEnd::Answered,
-        };
+        let talked = report(at(5001), Some(Met { key: key(BOBS), hello: None }), RequestEnd::Answered);
         story.ends_as(greeting.job, talked);
         assert_eq!(story.under_way, [], "not at once");
         story.later(Duration::from_secs(wait));
@@ -221,13 +220,7 @@ fn peer_found_elsewhere_is_probed_there() {
         story.later(PROBE_INTERVAL);
         let look = story.talks.remove(0);
         assert_eq!(look.say, Request::Ping);
-        let talked = SessionReport {
-            addr: at(port),
-            met: Some(met(BOBS, port)),
-            written: 0,
-            receipts: Vec::new(),
-            end: RequestEnd::Answered,
-        };
+        let talked = report(at(port), Some(met(BOBS, port)), RequestEnd::Answered);
         story.ends_as(look.job, talked);
     }
 }
@@ -380,13 +373,7 @@ fn message_to_offline_peer_is_tried_at_once() {
         story.talks.iter().find(|talk| matches!(talk.say, Request::Messages(_))).expect("a turn").clone();
     assert_eq!(turn.say, Request::Messages(vec![message(1)]), "the second one is stored first");
     story.talks.clear();
-    let talked = SessionReport {
-        addr: at(5001),
-        met: None,
-        written: 0,
-        receipts: Vec::new(),
-        end: RequestEnd::Unreachable(SendError::Refused),
-    };
+    let talked = report(at(5001), None, RequestEnd::Unreachable(SendError::Refused));
     story.ends_as(turn.job, talked);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
     let op = story.writes(5001, 3);
