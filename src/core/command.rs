@@ -1,4 +1,4 @@
-//! What the user wants.
+//! Commands of the user.
 
 use std::time::Duration;
 
@@ -21,37 +21,38 @@ use crate::model::session::{Message, Request};
 /// How much later each contact is due to be dialed than the one before, at the start.
 const CONTACT_SPACING: Duration = Duration::from_micros(1);
 
-/// Time for one probe of a list: what is left of the whole after a refusal that had to be repeated a second later.
+/// Time for one probe of a list: what is left of [`ANSWER_WITHIN`] after a refusal that had to be
+/// confirmed a second later.
 const LIST_PROBE_WITHIN: Duration = Duration::from_millis(1_800);
 
-/// Whom a command is for.
+/// The recipients of a command.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Target {
-    /// Everybody that it makes sense for.
+    /// All peers that it makes sense for.
     All,
     /// These, known or not.
     These(Vec<Recipient>),
 }
 
-/// What the user wants.
+/// A command of the user.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
     /// Send a message.
     Send {
-        /// To whom; `All` are those that are there.
+        /// Its recipients; `All` are the peers that are online.
         to: Target,
         /// The message.
         message: Message,
     },
-    /// See who is there, and list them.
+    /// Probe the peers and list them.
     List,
-    /// Ask to be listed; `All` are all known.
+    /// Ask to be listed; `All` are all known peers.
     Connect(Target),
-    /// Say goodbye; `All` are those that are there.
+    /// Say goodbye; `All` are the peers that are online.
     Disconnect(Target),
-    /// Take a key that waits for the user's decision.
+    /// Accept a key that waits for the user's decision.
     Trust(PublicKey, As),
-    /// Want nothing of a key any more.
+    /// Block a key.
     Block(PublicKey),
     /// Accept messages of a blocked key again.
     Unblock(PublicKey),
@@ -71,7 +72,7 @@ pub enum Command {
         /// The clock, in seconds since 1970.
         date: u64,
     },
-    /// Do this with unknown keys from now on.
+    /// Change the policy for unknown keys.
     SetPolicy(Policy),
     /// Cancel a message that waits.
     Cancel(Recipient, MessageId),
@@ -80,7 +81,7 @@ pub enum Command {
     TryNow(Recipient, MessageId),
     /// Send a message again whose status is final.
     SendAgain {
-        /// To whom.
+        /// The recipient.
         to: Recipient,
         /// The message, with the id that it had.
         message: Message,
@@ -88,7 +89,7 @@ pub enum Command {
         /// another name does not get it without a further word from the user.
         name: Option<PeerName>,
     },
-    /// Say goodbye to everybody, for the program ends.
+    /// Say goodbye to all peers, because the program ends.
     Leave,
 }
 
@@ -135,7 +136,7 @@ impl State {
             }
             self.peers.configure(id, name, form);
             if let Some(key) = id.public_key() {
-                self.is_contact_now(key);
+                self.make_key_contact(key);
                 self.speaks_with(key, None);
             }
             if !ids.contains(&id) {
@@ -184,7 +185,7 @@ impl State {
         self.done()
     }
 
-    /// Does what the user wants.
+    /// Carries out a command. Its results follow as events.
     pub fn command(&mut self, command: Command, now: Time) -> (OpId, Vec<Output>) {
         let op = match command {
             Command::Send { to, message } => self.send(to, message, now),
@@ -229,12 +230,13 @@ impl State {
         id.addr().is_some_and(|addr| self.is_own(addr))
     }
 
-    pub(super) fn spread(&mut self, kind: CommandKind, targets: &[Recipient]) -> OpId {
+    /// Begins a command for these recipients. `to_all`: the user did not name them.
+    pub(super) fn spread(&mut self, kind: CommandKind, to_all: bool, targets: &[Recipient]) -> OpId {
         let total = targets.len();
         if total == 0 {
             self.tell(Event::Nobody(kind));
         }
-        self.operations.spread(kind, total)
+        self.operations.spread(kind, to_all, total)
     }
 
     pub(super) fn connect(&mut self, to: Target) -> OpId {
@@ -250,15 +252,12 @@ impl State {
             }
             Recipient::Peer(_) => id,
         };
-        let is_to_all = to == Target::All;
+        let to_all = to == Target::All;
         let (targets, typed): (Vec<Recipient>, Vec<Option<PeerAddr>>) = match to {
             Target::These(ids) => ids.into_iter().map(|id| (dialed(id), typed_addr(id))).unzip(),
             Target::All => self.targets(Target::All, true).into_iter().map(|id| (id, None)).unzip(),
         };
-        let op = self.spread(CommandKind::Connect, &targets);
-        if is_to_all {
-            self.operations.goes_to_all(op);
-        }
+        let op = self.spread(CommandKind::Connect, to_all, &targets);
         self.operations.dials(op, typed.iter().copied().flatten().collect());
         for (peer_id, typed) in targets.into_iter().zip(typed) {
             if self.is_ours(peer_id) {
@@ -267,15 +266,15 @@ impl State {
                 self.operations.skipped(op);
                 continue;
             }
-            self.peers.is_wanted(peer_id);
+            self.peers.want(peer_id);
             let purpose = Purpose::Connect(op);
             let has_key = |addr| self.trust.proven_at(addr).next().is_some();
             if let (Some(key), Some(addr)) = (peer_id.public_key(), typed) {
-                self.talk_at(peer_id, vec![addr], Some(key), purpose, Request::Open, None);
+                self.request_at(peer_id, vec![addr], Some(key), purpose, Request::Open, None);
             } else if self.is_only_encrypted(peer_id) || peer_id.addr().is_some_and(has_key) {
-                self.talk(peer_id, purpose, Request::Open, None);
+                self.request(peer_id, purpose, Request::Open, None);
             } else {
-                self.transmit(peer_id, purpose, Outgoing::Connect, None);
+                self.send_plain(peer_id, purpose, Outgoing::Connect, None);
             }
         }
         self.settle(op);
@@ -283,8 +282,9 @@ impl State {
     }
 
     pub(super) fn disconnect(&mut self, to: Target, now: Time) -> OpId {
+        let to_all = to == Target::All;
         let targets = self.targets(to, false);
-        let op = self.spread(CommandKind::Disconnect, &targets);
+        let op = self.spread(CommandKind::Disconnect, to_all, &targets);
         for peer_id in targets {
             if !self.peers.is_online(peer_id) {
                 self.peers.not_redialed(peer_id, self.jobs.last(), now);
@@ -353,7 +353,10 @@ impl State {
                     let (total, connected) = self.peers.count_static();
                     self.tell(Event::Dialed { total, connected });
                 }
-                Ended::Leave => self.abandon_messages(),
+                Ended::Leave => {
+                    self.outbox.abandon();
+                    self.carry_out(now);
+                }
             }
             self.tell(Event::Settled(op));
         }

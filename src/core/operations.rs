@@ -99,16 +99,9 @@ impl Operations {
 
     /// Begins a command for this many recipients. Each one needs [`Operations::finished`] or
     /// [`Operations::skipped`], and then the command [`Operations::settle`].
-    pub(super) fn spread(&mut self, kind: CommandKind, total: usize) -> OpId {
-        let (to_all, typed, failed) = (false, Vec::new(), Vec::new());
+    pub(super) fn spread(&mut self, kind: CommandKind, to_all: bool, total: usize) -> OpId {
+        let (typed, failed) = (Vec::new(), Vec::new());
         self.begin(Operation::Spread { kind, to_all, typed, total, pending: total, done: 0, failed })
-    }
-
-    /// Marks a command as one to all peers.
-    pub(super) fn goes_to_all(&mut self, op: OpId) {
-        if let Some(Operation::Spread { to_all, .. }) = self.under_way.get_mut(&op) {
-            *to_all = true;
-        }
     }
 
     /// Records the addresses that the user typed for a command.

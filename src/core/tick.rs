@@ -18,10 +18,14 @@ impl State {
     pub fn next_wake(&self) -> Option<Time> {
         let messages = self.outbox.next_wake();
         let looks = [self.peers.next_wake(), self.probe_limiter.next_wake(), messages].into_iter().flatten();
-        let leaves = self.leaves_by();
         let deadline = self.operations.next_deadline();
         let unasked = looks.filter(|_| !self.leaving);
-        deadline.into_iter().chain(leaves).chain(unasked).chain(self.refusals.next_wake()).min()
+        deadline
+            .into_iter()
+            .chain(self.goodbyes.next_wake())
+            .chain(unasked)
+            .chain(self.refusals.next_wake())
+            .min()
     }
 
     /// Does what has become due.

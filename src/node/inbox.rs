@@ -1,4 +1,4 @@
-//! What comes from the network, taken to the rules.
+//! Passes what the listeners receive to the core.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Once};
@@ -14,16 +14,16 @@ use crate::net::{self, Delivery, InboundHandler, Reply};
 use crate::protocol::plain;
 use crate::protocol::session::Hello;
 
-/// What the listener delivers to.
+/// The receiver of everything that the listeners accept.
 pub(super) struct Inbox(pub(super) Arc<Shared>);
 
 impl InboundHandler for Inbox {
     fn deliver(&self, delivery: Delivery, wait_until: Option<Instant>) -> Reply {
         let shared = &self.0;
         let room = match wait_until {
-            None => shared.outlet.has_room(delivery.source.share()) && shared.store_writer.has_room(),
+            None => shared.events.has_room(delivery.source.share()) && shared.store_writer.has_room(),
             Some(deadline) => {
-                shared.outlet.wait_for_room(delivery.source.share(), deadline)
+                shared.events.wait_for_room(delivery.source.share(), deadline)
                     && shared.store_writer.wait_for_room(deadline)
             }
         };
@@ -38,7 +38,7 @@ impl InboundHandler for Inbox {
         panic_if_asked(&decoded);
         if source.ip().is_ipv6() && !decoded.is_empty() {
             static TOLD: Once = Once::new();
-            TOLD.call_once(|| log::warn!("{source} spoke plain over IPv6; nothing is taken of that"));
+            TOLD.call_once(|| log::warn!("refused an unencrypted message over IPv6 from {source}"));
         }
         for message in &decoded {
             if let Decoded::Message(message) = message
@@ -79,7 +79,7 @@ impl InboundHandler for Inbox {
             state.learn_own_ip(local);
             state.session_up(None, up, moment(), now)
         })?;
-        let name = shared.locked.lock().name.clone();
+        let name = shared.locked.lock().state.name().clone();
         Ok(shared.hello(&name, local))
     }
 
@@ -91,11 +91,11 @@ impl InboundHandler for Inbox {
         wait_until: Instant,
     ) -> Vec<MessageId> {
         let shared = &self.0;
-        if !shared.outlet.wait_for_room(source.share(), wait_until) {
+        if !shared.events.wait_for_room(source.share(), wait_until) {
             self.refused(source);
             return Vec::new();
         }
-        log::debug!("{} texts of {key} at {source}", messages.len());
+        log::debug!("{} messages of {key} at {source}", messages.len());
         let staged = shared
             .with_state_for(Some(source.share()), |state, now| state.messages_received(key, messages, now));
         staged.map_or_else(Vec::new, |staged| shared.take(key, source, staged))
@@ -110,7 +110,7 @@ impl InboundHandler for Inbox {
     }
 }
 
-/// Lets the tests see that a panic in the handling of one connection ends that connection only. Not in release builds.
+/// Panics if a test asks for it, to show that a panic ends one connection only. Not in release builds.
 #[cfg(debug_assertions)]
 fn panic_if_asked(decoded: &[Decoded]) {
     use crate::model::message::{Body, Plain};

@@ -52,13 +52,13 @@ pub struct Keeping {
 }
 
 /// A write, and who is told its result.
-struct Job {
+struct QueuedWrite {
     write: StoreOp,
-    then: Then,
+    report_to: ReportTo,
 }
 
 /// Who is told the result of a write.
-enum Then {
+enum ReportTo {
     /// The core, if it fails.
     CoreOnError,
     /// The core.
@@ -67,7 +67,7 @@ enum Then {
     Session(Source, SyncSender<Vec<MessageId>>),
 }
 
-impl Job {
+impl QueuedWrite {
     /// The bytes of received messages.
     fn received_bytes(&self) -> usize {
         match &self.write {
@@ -81,8 +81,8 @@ impl Job {
 
 /// The writes that wait.
 #[derive(Default)]
-struct Queue {
-    jobs: VecDeque<Job>,
+struct Pending {
+    jobs: VecDeque<QueuedWrite>,
     /// The bytes of received messages among them.
     received_bytes: usize,
     stopping: bool,
@@ -101,7 +101,7 @@ pub(super) enum StoreWriter {
 /// The queue of the thread.
 #[derive(Default)]
 pub(super) struct WriterQueue {
-    queue: Mutex<Queue>,
+    queue: Mutex<Pending>,
     /// Wakes the thread when there is something to write.
     filled: Condvar,
     /// Wakes those who wait for room, or for the thread to end.
@@ -116,7 +116,7 @@ pub(super) fn clock() -> u64 {
 
 impl WriterQueue {
     /// Queues a job, unless too many received messages wait already.
-    fn put(&self, job: Job) {
+    fn put(&self, job: QueuedWrite) {
         let mut queue = self.queue.lock();
         let bytes = job.received_bytes();
         if bytes > 0 && queue.received_bytes + bytes > MAX_WAITING_BYTES {
@@ -130,16 +130,16 @@ impl WriterQueue {
     }
 
     /// Takes the next batch out of the locked `queue`, which makes room.
-    fn next_batch(&self, queue: &mut Queue) -> Vec<Job> {
+    fn next_batch(&self, queue: &mut Pending) -> Vec<QueuedWrite> {
         let count = queue.jobs.len().min(MAX_BATCH);
-        let batch: Vec<Job> = queue.jobs.drain(..count).collect();
-        queue.received_bytes -= batch.iter().map(Job::received_bytes).sum::<usize>();
+        let batch: Vec<QueuedWrite> = queue.jobs.drain(..count).collect();
+        queue.received_bytes -= batch.iter().map(QueuedWrite::received_bytes).sum::<usize>();
         self.emptied.notify_all();
         batch
     }
 }
 
-impl Queue {
+impl Pending {
     fn has_room(&self) -> bool {
         self.jobs.len() < MAX_WAITING
     }
@@ -172,7 +172,7 @@ impl StoreWriter {
         match self {
             Self::Inline(store) => Some(store.lock().apply(&[write], clock()).map(drop)),
             Self::Thread(jobs) => {
-                jobs.put(Job { write, then: id.map_or(Then::CoreOnError, Then::Core) });
+                jobs.put(QueuedWrite { write, report_to: id.map_or(ReportTo::CoreOnError, ReportTo::Core) });
                 None
             }
         }
@@ -209,7 +209,7 @@ impl Shared {
             StoreWriter::Thread(jobs) => {
                 let (reply, stored) = mpsc::sync_channel(1);
                 // If there is no room for them, no reply comes, and the sender sends them again.
-                jobs.put(Job { write, then: Then::Session(source, reply) });
+                jobs.put(QueuedWrite { write, report_to: ReportTo::Session(source, reply) });
                 receipts.extend(stored.recv_timeout(STORED_WITHIN).unwrap_or_default());
             }
         }
@@ -229,18 +229,18 @@ impl Shared {
     }
 
     /// Tells the result of a write.
-    fn wrote(&self, then: Then, write: StoreOp, result: Result<StoreResult, StoreError>) {
-        match then {
-            Then::Session(source, reply) => {
+    fn wrote(&self, report_to: ReportTo, write: StoreOp, result: Result<StoreResult, StoreError>) {
+        match report_to {
+            ReportTo::Session(source, reply) => {
                 let receipts = self.commit(source, write, rows(result.map(|written| vec![written])));
                 // The session may have given up; then the messages come again and get their receipts.
                 let _ = reply.try_send(receipts);
             }
-            Then::Core(id) => {
+            ReportTo::Core(id) => {
                 let result = result.map(drop);
                 self.with_state(|state, now| ((), state.stored(id, result, now)));
             }
-            Then::CoreOnError => {
+            ReportTo::CoreOnError => {
                 if let Err(error) = result {
                     self.with_state(|state, now| ((), state.storing_failed(error, now)));
                 }
@@ -266,19 +266,19 @@ mod tests {
     use crate::model::stored::Assurance;
 
     /// A received message of a megabyte.
-    fn received() -> Job {
+    fn received() -> QueuedWrite {
         let (from, source) = (PublicKey::new([1; KEY_BYTES]), Source::from(std::net::Ipv4Addr::LOCALHOST));
         let (id, body) = (MessageId::new([2; 16]), "x".repeat(1024 * 1024).into());
         let messages = vec![Message { id, time: 0, again: false, body }];
         let write = StoreOp::Incoming { from, name: None, assurance: Assurance::Encrypted, messages };
-        Job { write, then: Then::Session(source, mpsc::sync_channel(1).0) }
+        QueuedWrite { write, report_to: ReportTo::Session(source, mpsc::sync_channel(1).0) }
     }
 
     #[test]
     fn stopped_disk_bounds_waiting_messages() {
         let jobs = WriterQueue::default();
         (0..100).for_each(|_| jobs.put(received()));
-        jobs.put(Job { write: StoreOp::MarkShown(Vec::new()), then: Then::CoreOnError });
+        jobs.put(QueuedWrite { write: StoreOp::MarkShown(Vec::new()), report_to: ReportTo::CoreOnError });
         assert_eq!(jobs.queue.lock().jobs.len(), 63 + 1, "every other write waits");
         assert_eq!(jobs.next_batch(&mut jobs.queue.lock()).len(), 63 + 1);
         jobs.put(received());

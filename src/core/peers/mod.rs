@@ -30,7 +30,7 @@ pub(super) use heard::{Goodbye, HeardPlain, PlainMessage};
 pub(super) use keys::{KeyFacts, ProvenAt};
 pub(super) use results::ProbeStart;
 pub use row::Row;
-pub(super) use scan::{Due, Waiting};
+pub(super) use scan::{Due, WaitingPeer};
 
 use super::presence::Presence;
 use super::time::Time;
@@ -46,7 +46,7 @@ use program::Program;
 use scan::Summary;
 use set_aside::SetAside;
 
-/// Rows at most: all contacts, and a thousand others. Ten thousand rows of about half a kilobyte are
+/// Rows at most: all contacts, and a thousand others. Ten thousand rows of about 400 bytes are
 /// a few megabytes.
 pub const MAX_PEERS: usize = MAX_CONTACTS + 1_000;
 
@@ -67,6 +67,9 @@ pub(super) const DORMANT_AFTER: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// more peers, each is probed more rarely. 20 ms are 50 probes a second; up to 750 peers
 /// [`PROBE_INTERVAL`](super::PROBE_INTERVAL) holds.
 const PROBE_SPACING: Duration = Duration::from_millis(20);
+
+/// Bytes of a row in memory, without what it points to.
+pub const PEER_BYTES: usize = size_of::<Peer>();
 
 /// How a peer came to be known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
