@@ -2,6 +2,7 @@
 
 mod act;
 mod begin;
+mod choose;
 mod clock;
 mod contact_list;
 mod contacts;
@@ -232,6 +233,10 @@ impl Directory for People<'_> {
 
     fn code_with(&self, key: PublicKey) -> String {
         self.node.code_with(key)
+    }
+
+    fn queued(&self, id: Recipient) -> usize {
+        self.node.queued(id)
     }
 
     fn address(&self, word: &str) -> Result<PeerAddr, AddrError> {

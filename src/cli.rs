@@ -43,8 +43,8 @@ pub struct Cli {
     #[arg(long, global = true, env = "P2P_CHAT_NAME", value_name = "NAME")]
     pub name: Option<Name>,
 
-    /// The TCP port to listen at, 0 for any that is free [default: the one that the profile used last; asked for on a
-    /// terminal if there is none]
+    /// The TCP port to listen at, 0 for any that is free [default: that of the profile; asked for on a terminal if it
+    /// has none yet]
     #[arg(long, env = "P2P_CHAT_PORT", value_name = "PORT", value_parser = listening_port)]
     pub port: Option<u16>,
 
@@ -75,7 +75,7 @@ pub struct Cli {
     #[arg(long, global = true, env = "P2P_CHAT_PROFILE", value_name = "NAME", help_heading = KEYS)]
     pub profile: Option<Profile>,
 
-    /// What to do with keys that are not known: remember them, ask for your word, or refuse them
+    /// What to do with keys that are not known: remember them, let you decide, or refuse them
     #[arg(long, env = "P2P_CHAT_POLICY", value_name = "WHAT", default_value = "accept-new", help_heading = KEYS)]
     pub policy: Policy,
 

@@ -143,6 +143,29 @@ pub fn text_of(path: &Path, bytes: Vec<u8>) -> Result<String, ConfigError> {
 /// Columns of what the parser of TOML says that are shown: it repeats keys, whatever their length.
 const MAX_TOML_COLUMNS: usize = 200;
 
+/// A mistake in the text of a file: its byte offset, and a sentence.
+pub(crate) type Mistake = (usize, String);
+
+/// Returns the mistake that the parser of TOML found. `format` is a sentence about what such a file
+/// has.
+pub(crate) fn toml_mistake(error: &toml::de::Error, format: &str) -> Mistake {
+    (toml_place(error), format!("{}. {format}", toml_words(error.message())))
+}
+
+/// The byte offset of what the parser of TOML found.
+pub(crate) fn toml_place(error: &toml::de::Error) -> usize {
+    error.span().map_or(0, |span| span.start)
+}
+
+/// Returns what `parse` makes of the text of a file, or its mistake with the line.
+pub(crate) fn parsed<'t, T>(
+    path: &Path,
+    text: &'t str,
+    parse: impl FnOnce(&'t str) -> Result<T, Mistake>,
+) -> Result<T, ConfigError> {
+    parse(text).map_err(|(at, what)| mistake(path, text.as_bytes(), at, &what))
+}
+
 /// What the parser of TOML says, as the beginning of a sentence.
 pub(crate) fn toml_words(message: &str) -> String {
     shortened(&harmless(&message.replace('\n', ", ")), MAX_TOML_COLUMNS)

@@ -83,15 +83,13 @@ pub fn run(cli: &Cli, asked: &Asked, out: &mut impl Write) -> anyhow::Result<io:
     };
     // Without it there are fewer names; what is wrong with it is told where it is needed.
     let data = data::folder(cli);
-    let places = Places { folder: Some(&folder), data: data.as_deref(), saves: false };
+    let (data, own_name) = (data.as_deref(), &found.name);
+    let places = Places { folder: Some(&folder), data, own_name, saves: false };
     let book = AddressBook::open(places, &mut store, now());
     let pins = || book.iter().flat_map(|book| book.pins.values());
     // Two contacts of one name are told apart as in the chat.
-    let labels = Labels::of_contacts(book.iter().flat_map(|book| {
-        let is_shown = |id| book.contacts.get(id).is_some_and(|contact| !contact.blocked);
-        let contacts = book.known_contacts(now()).into_iter().filter(move |contact| is_shown(contact.id));
-        contacts.map(|contact| (contact.id.into(), contact.name))
-    }));
+    let contacts = book.iter().flat_map(|book| book.known_contacts(now()));
+    let labels = Labels::of_contacts(contacts.map(|contact| (contact.id.into(), contact.name)));
     let people = People::new(parties).remembered(pins()).labelled(|id| labels.suffixed_label(id));
     let which = Selection { with: with(asked, &people, book)?, since, until };
     let done = if asked.forget {

@@ -37,7 +37,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Some(Instead::Config) => manual::config(&settings, &mut stdout),
         Some(Instead::History(asked)) => history::run(&settings.cli, asked, &mut stdout)?,
         Some(Instead::Contacts { json }) => app::contacts(&settings.cli, *json, &mut stdout)?,
-        Some(Instead::Id { list: true, .. }) => stdout.write_all(app::id_list(&settings.cli)?.as_bytes()),
+        Some(Instead::Id { list: true, .. }) => app::id_list(&settings.cli, &mut stdout)?,
         Some(Instead::Id { new, .. }) => stdout.write_all(app::id(&settings.cli, *new)?.as_bytes()),
     };
     match printed.and_then(|()| stdout.flush()) {

@@ -140,8 +140,7 @@ fn files(page: &mut Roff) {
         ),
         (
             "profiles/NAME/profile.toml",
-            "Beside it: the name of the profile, its former names and the port of its last run. It may be edited while the program is \
-             not running.",
+            "Beside it: the name of the profile, its former names and its port. It may be edited while the program is not running.",
         ),
         (
             "profiles/NAME/typed_lines",

@@ -1,6 +1,7 @@
-//! The runtime: owns the one lock, feeds the rules with what happens, and does what they want done.
+//! The runtime: owns the one lock, passes events to the core, and carries out its outputs.
 //!
-//! Under the lock there is only computing and putting into queues; nothing is dialed, read, written or printed.
+//! Under the lock the core computes and its outputs are queued. Nothing is dialed, read or printed
+//! under it, and only a store in memory is written.
 
 mod inbox;
 mod sessions;
@@ -10,7 +11,7 @@ mod store_writer;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -43,29 +44,45 @@ use crate::protocol::plain;
 use crate::protocol::session::MAX_ADDRESSES;
 use crate::store::{Store, StoreError};
 
-/// Who we are and whom we know.
+/// What a node starts with.
 #[derive(Clone)]
 pub struct NodeConfig {
-    /// Our name.
+    /// Our own name.
     pub name: Name,
-    /// The IP that others are told to dial, if not the one we dial from.
+    /// The IP in our headers, if it is not the one that we dial from.
     pub advertise: Option<Ipv4Addr>,
-    /// Whom to dial from the start.
+    /// The peers to dial at the start.
     pub peers: Vec<StaticPeer>,
     /// The secret of our key.
     pub seed: [u8; KEY_BYTES],
-    /// What is remembered of others' keys.
+    /// The pinned keys of earlier runs and of peers.toml.
     pub pins: Vec<Pin>,
     /// The contacts of earlier runs.
     pub contacts: Vec<KnownContact>,
-    /// What is done with keys that are not known.
+    /// The policy for unknown keys.
     pub policy: Policy,
-    /// Nothing is sent or accepted unencrypted.
+    /// No message is sent or accepted unencrypted.
     pub require_encryption: bool,
 }
 
+impl NodeConfig {
+    /// Returns the defaults for a key: no peers and no other keys known, unencrypted messages allowed.
+    pub fn new(name: Name, seed: [u8; KEY_BYTES]) -> Self {
+        Self {
+            name,
+            advertise: None,
+            peers: Vec::new(),
+            seed,
+            pins: Vec::new(),
+            contacts: Vec::new(),
+            policy: Policy::default(),
+            require_encryption: false,
+        }
+    }
+}
+
 impl fmt::Debug for NodeConfig {
-    /// Without the secret.
+    /// Leaves the secret out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NodeConfig").field("name", &self.name).finish_non_exhaustive()
     }
@@ -79,7 +96,7 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Listens at `bind`; port 0 is any free one.
+    /// Listens at `bind`; port 0 stands for any free port.
     ///
     /// # Errors
     /// If the port is taken or not permitted, or if the IP is not this machine's.
@@ -125,53 +142,43 @@ impl Node {
         let port = addr.port();
         let me = Me { bind, port, advertise };
         let key = own.public();
-        let state = State::new(CoreConfig {
-            me,
-            name: name.clone(),
-            key,
-            pins,
-            policy,
-            require_encryption,
-            durable,
-            expire,
-        });
-        let waiting = waiting_in(&mut *store, &name, expire).map_err(StartError::NoHistory)?;
+        let state =
+            State::new(CoreConfig { me, name, key, pins, policy, require_encryption, durable, expire });
+        let waiting = waiting_in(&mut *store, expire).map_err(StartError::NoHistory)?;
         let (store_writer, store) = match durable {
             true => (StoreWriter::Thread(Arc::<WriterQueue>::default()), Some((store, retention))),
             false => (StoreWriter::Inline(Mutex::new(store)), None),
         };
         let machine_ips = net::machine_ips(true);
         let look_at_ips = Time::at(NETWORK_INTERVAL);
-        let shared = Arc::new(Shared {
+        let identity = Identity { bind, port, advertise };
+        let began = Instant::now();
+        let config = SessionsConfig { tls, bind, run: secure::random_number(), began };
+        let sessions = Sessions::new(config).map_err(|error| StartError::Other(addr, error))?;
+        let shared = Arc::new_cyclic(|weak: &Weak<Shared>| Shared {
             locked: Mutex::new(Locked {
                 state,
-                name,
                 ticker_sleeps_until: None,
                 machine_ips,
                 look_at_ips,
                 stopping: false,
             }),
             earlier: Condvar::new(),
-            began: Instant::now(),
+            began,
             port,
             own: key,
             receipt: plain::receipt(port, Some(&key)),
             addresses: further_addrs(bind, &addrs, port),
-            outlet: Box::new(Arc::clone(mailbox)),
-            dialer: OnceLock::new(),
-            sessions: OnceLock::new(),
+            events: Box::new(Arc::clone(mailbox)),
+            dialer: {
+                let weak = weak.clone();
+                Dialer::new(identity, move |report| Shared::report(&weak, report))
+            },
+            sessions,
             store_writer,
         });
-        let weak = Arc::downgrade(&shared);
-        let identity = Identity { bind, port, advertise };
-        let dialer = Dialer::new(identity, move |report| Shared::report(&weak, report));
-        let config = SessionsConfig { tls, bind, run: secure::random_number(), began: shared.began };
-        let sessions = Sessions::start(config, ToCore(Arc::downgrade(&shared)))
-            .map_err(|error| StartError::Other(addr, error))?;
-        // They are set here only: the shared state was made a few lines above.
-        let _ = shared.dialer.set(dialer);
-        let _ = shared.sessions.set(sessions);
-        // Whoever dials meanwhile waits in the backlog, so static peers are known as such before they can speak.
+        shared.sessions.start(ToCore(Arc::downgrade(&shared))).map_err(|error| StartError::Other(addr, error))?;
+        // The listeners start last, so static peers are known as such before they can send anything.
         for peer in &peers {
             shared.learn_if_own(peer.addr);
         }
@@ -201,34 +208,32 @@ impl Node {
         Ok(Self { shared, listeners, ticker, store_writer, addrs, start })
     }
 
-    /// What we are called.
+    /// Our own name.
     pub fn name(&self) -> Name {
-        self.shared.locked.lock().name.clone()
+        self.shared.locked.lock().state.name().clone()
     }
 
-    /// Calls us otherwise. What is on its way keeps the name that it was begun with.
+    /// Changes our own name. Requests under way keep the former one.
     pub fn set_name(&self, name: Name) {
-        let mut locked = self.shared.locked.lock();
-        locked.state.set_name(name.clone());
-        locked.name = name;
+        self.shared.locked.lock().state.set_name(name);
     }
 
-    /// Where it listens, with the port that was taken; of both families, where it does in both.
+    /// The addresses that it listens at, one for each address family.
     pub fn addrs(&self) -> &[SocketAddr] {
         &self.addrs
     }
 
-    /// The first of them.
+    /// The first of [`Node::addrs`].
     pub fn addr(&self) -> SocketAddr {
         self.addrs[0]
     }
 
-    /// The dialing of the static peers, which is settled as a command is.
+    /// The command that dials the static peers.
     pub fn start_op(&self) -> OpId {
         self.start
     }
 
-    /// Our key, which others know us by.
+    /// Our own public key.
     pub fn own_key(&self) -> PublicKey {
         self.shared.own
     }
@@ -258,11 +263,6 @@ impl Node {
         self.shared.locked.lock().state.blocked_contacts()
     }
 
-    /// Whether the user has blocked a recipient.
-    pub fn is_blocked(&self, id: Recipient) -> bool {
-        self.shared.locked.lock().state.pinned(id).is_some_and(|pin| pin.blocked)
-    }
-
     /// The recipients of a typed address; several contacts may have proven themselves at one
     /// address.
     pub fn at(&self, addr: PeerAddr) -> Vec<Recipient> {
@@ -276,32 +276,32 @@ impl Node {
 
     /// The pins that a word of the user may mean.
     pub fn pins_for(&self, word: &str) -> Vec<Pin> {
-        self.shared.locked.lock().state.pins_for(word).into_iter().cloned().collect()
+        self.shared.locked.lock().state.trusted().pins_for(word).into_iter().cloned().collect()
     }
 
-    /// The keys that wait for the user's word, and how many more there were.
+    /// The keys that wait for the user's decision, and how many more there were.
     pub fn offers(&self) -> (Vec<Offer>, u64) {
         let locked = self.shared.locked.lock();
-        let (offers, more) = locked.state.offers();
+        let (offers, more) = locked.state.trusted().offers();
         (offers.to_vec(), more)
     }
 
     /// The offers that a word of the user may mean.
     pub fn offers_for(&self, word: &str) -> Vec<Offer> {
-        self.shared.locked.lock().state.offers_for(word).into_iter().cloned().collect()
+        self.shared.locked.lock().state.trusted().offers_for(word).into_iter().cloned().collect()
     }
 
-    /// What is done with unknown keys.
+    /// The policy for unknown keys.
     pub fn policy(&self) -> Policy {
-        self.shared.locked.lock().state.policy()
+        self.shared.locked.lock().state.trusted().policy()
     }
 
-    /// What has to be saved of contacts since this was asked last.
+    /// Returns the changes of contacts since the last call, which have to be saved.
     pub fn take_contact_changes(&self) -> Vec<ContactChange> {
         self.shared.locked.lock().state.take_contact_changes()
     }
 
-    /// Does what the user wants, without waiting for anything; what comes of it is told in events.
+    /// Carries out a command without waiting for its results, which follow as events.
     pub fn command(&self, command: Command) -> OpId {
         if let Command::Send { to: Target::These(addrs), .. } | Command::Connect(Target::These(addrs)) =
             &command
@@ -310,16 +310,14 @@ impl Node {
         }
         let parted = match &command {
             Command::Block(key) | Command::Trust(_, As::NewKeyOf(key)) => Some(*key),
-            Command::Forget(id) => id.key(),
+            Command::Forget(id) => id.public_key(),
             Command::SetContact { contact, .. } if contact.blocked => contact.id.key(),
             _ => None,
         };
         let op = self.shared.with_state(|state, now| state.command(command, now));
         if let Some(key) = parted {
-            // A session that is open was opened when the key was trusted. The next one is judged anew.
-            if let Some(sessions) = self.shared.sessions.get() {
-                sessions.part(key, ByeReason::Idle);
-            }
+            // A session that is open was accepted when the key was trusted. The next one is judged anew.
+            self.shared.sessions.part(key, ByeReason::Idle);
         }
         op
     }
@@ -330,9 +328,14 @@ impl Node {
         self.shared.locked.lock().state.rows(now)
     }
 
-    /// How many peers are there, as far as is known.
+    /// How many peers are online, as far as is known.
     pub fn here(&self) -> usize {
         self.shared.locked.lock().state.here()
+    }
+
+    /// Returns how many messages wait for a recipient.
+    pub fn queued(&self, id: Recipient) -> usize {
+        self.shared.locked.lock().state.queued(id)
     }
 
     /// Whether a peer is in the list.
@@ -340,7 +343,7 @@ impl Node {
         self.shared.locked.lock().state.knows(id)
     }
 
-    /// Whether somebody who dials `addr` reaches us.
+    /// Whether dialing `addr` reaches this program itself.
     pub fn is_own(&self, addr: PeerAddr) -> bool {
         self.shared.learn_if_own(addr);
         self.shared.locked.lock().state.is_own(addr)
@@ -351,19 +354,19 @@ impl Node {
         self.shared.locked.lock().state.verification_of(id)
     }
 
-    /// The digits that we and whoever holds `key` compare. It takes some milliseconds, and no lock.
+    /// Returns the digits that the user and the owner of `key` compare. Takes some milliseconds.
     pub fn code_with(&self, key: PublicKey) -> String {
         crypto::short_code(self.own_key(), key)
     }
 
-    /// These messages have been shown to the user.
+    /// Records that these messages have been shown to the user.
     pub fn shown(&self, rows: Vec<RowId>) {
         if !rows.is_empty() {
             self.shared.store_writer.write(None, StoreOp::MarkShown(rows));
         }
     }
 
-    /// Everything that came from this peer so far has been read.
+    /// Records that the user has read everything from this peer.
     pub fn read(&self, peer: Recipient) {
         self.shared.store_writer.write(None, StoreOp::MarkRead(peer));
     }
@@ -378,14 +381,14 @@ impl Node {
         [id].into_iter().chain(unproven).collect()
     }
 
-    /// What waits to be sent.
+    /// The messages that wait.
     pub fn waiting(&self) -> Vec<WaitingMessage> {
         let now = self.shared.now();
         self.shared.locked.lock().state.waiting(now)
     }
 
-    /// Writes down what is still to be, and ends that; after [`Node::stop`]. Where the disk takes longer than until `deadline`, it is left to
-    /// what is known already.
+    /// Stores what is still to be stored, and ends the store writer; to be called after
+    /// [`Node::stop`]. What the disk does not take until `deadline` is lost.
     pub fn write_out(&mut self, deadline: Instant) {
         if !self.shared.store_writer.write_out(deadline) {
             log::error!("the history could not be written to its end in time");
@@ -394,44 +397,40 @@ impl Node {
         }
     }
 
-    /// Takes nothing more from the network: what comes from now on is not acknowledged. What was taken before is in the
-    /// mailbox when this returns.
+    /// Accepts nothing more from the network: what arrives from now on is not acknowledged. What was
+    /// accepted before is in the mailbox when this returns.
     pub fn close(&self) {
         self.shared.locked.lock().state.close();
     }
 
-    /// Closes the listener, ends all threads, and waits for them until `deadline`. Goodbyes are a command of their own,
-    /// which comes before. Threads that the operating system still holds by then end with the process.
+    /// Closes the listeners, ends all threads, and waits for them until `deadline`. Threads that the
+    /// operating system still holds by then end with the process. [`Command::Leave`] comes before.
     pub fn stop(&mut self, deadline: Instant) {
-        // All before any is waited for.
+        // All are closed before any is waited for.
         self.listeners.iter().for_each(Listener::close);
         self.listeners.iter().for_each(|listener| listener.stop(deadline));
-        if let Some(dialer) = self.shared.dialer.get() {
-            dialer.stop(deadline);
-        }
-        if let Some(sessions) = self.shared.sessions.get() {
-            sessions.stop(deadline);
-        }
+        self.shared.dialer.stop(deadline);
+        self.shared.sessions.stop(deadline);
         self.shared.locked.lock().stopping = true;
         self.shared.earlier.notify_all();
-        // The ticker never blocks on anything but the lock and its own sleep, which has just ended.
+        // The ticker only blocks on the lock and its own sleep, which has just ended.
         if self.ticker.take().is_some_and(|ticker| ticker.join().is_err()) {
             log::error!("the ticker thread had failed");
         }
     }
 }
 
-/// What waits in a store since an earlier run; or why that cannot be read.
-fn waiting_in(store: &mut dyn Store, _name: &Name, expire: Duration) -> Result<Vec<Restored>, StoreError> {
+/// Reads the messages of an earlier run that wait.
+fn waiting_in(store: &mut dyn Store, expire: Duration) -> Result<Vec<Restored>, StoreError> {
     let queued = store.queued()?;
     let clock = store_writer::clock();
     let restored =
         |QueuedMessage { to, name: called, message, attempted, expires }: QueuedMessage| Restored {
             to,
             cut_off: attempted && to.public_key().is_none(),
-            // However the clock was set meanwhile, nothing waits for longer than the user wants.
+            // Wherever the clock was set, no message waits longer than the user allows.
             left: Duration::from_millis(expires.saturating_sub(clock)).min(expire),
-            // Before something is sent in plain that is written down; what waits for an address was not.
+            // A message that waits for a legacy peer or an address was not sent before.
             message: Message {
                 again: message.again && matches!(to, Recipient::Peer(PeerId::Key(_))),
                 ..message
@@ -441,7 +440,8 @@ fn waiting_in(store: &mut dyn Store, _name: &Name, expire: Duration) -> Result<V
     Ok(queued.into_iter().map(restored).collect())
 }
 
-/// Where others may dial us beside the address that they see: at every IP of this machine, if we listen there.
+/// Returns the addresses where others may dial us, beside the one that they see: every IP of this
+/// machine, if we listen at all of them.
 fn further_addrs(bind: IpAddr, listening: &[SocketAddr], port: u16) -> Vec<SocketAddr> {
     if !bind.is_unspecified() {
         return Vec::new();

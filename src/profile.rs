@@ -34,6 +34,7 @@ pub use address_book::{AddressBook, Places, aliases, saved_for};
 pub use aliases::aliases_of;
 pub use configured::configure;
 pub use directory::Profile;
+pub use file::ListeningPort;
 use keyfile::Pair;
 use lock::Lock;
 pub use select::{Found, Named, Profiles, new_profile, rename};
@@ -195,8 +196,8 @@ impl Identity {
 fn running(folder: &Path, profile: &Profile) -> ProfileError {
     // What cannot be read is left out of the sentence.
     let file = file::read(folder).unwrap_or_default();
-    let name = file.name.map_or_else(|| profile.to_string(), |name| name.to_string());
-    ProfileError::Running { name, port: file.port }
+    let name = file.name.as_ref().map_or_else(|| profile.to_string(), ToString::to_string);
+    ProfileError::Running { name, port: file.last_port() }
 }
 
 /// Stores what the profile in this directory is called.
@@ -211,7 +212,7 @@ pub fn save_name(folder: &Path, name: &Name) -> Result<(), ProfileError> {
 ///
 /// # Errors
 /// If its profile.toml cannot be read or written.
-pub fn save_port(folder: &Path, port: u16) -> Result<(), ProfileError> {
+pub fn save_port(folder: &Path, port: ListeningPort) -> Result<(), ProfileError> {
     file::save_port(folder, port)
 }
 

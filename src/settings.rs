@@ -15,7 +15,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 use toml::de::{DeTable, DeValue};
 
 use crate::cli::{self, Cli, Instead};
-use crate::config::{ConfigError, configuration_directory, mistake, read_text, toml_words};
+use crate::config::{ConfigError, Mistake, configuration_directory, parsed, read_text, toml_mistake};
 use crate::model::name::quoted;
 
 /// The name of the configuration file.
@@ -168,15 +168,13 @@ pub fn entries_of(
     text: &str,
     command: &Command,
 ) -> Result<BTreeMap<String, ConfigEntry>, ConfigError> {
-    parse(text, command).map_err(|(at, what)| mistake(path, text.as_bytes(), at, &what))
+    parsed(path, text, |text| parse(text, command))
 }
 
 /// What a configuration file says; a mistake with its place and a sentence.
-fn parse(text: &str, command: &Command) -> Result<BTreeMap<String, ConfigEntry>, (usize, String)> {
-    let table = DeTable::parse(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        (at, format!("{}. A configuration file has lines like `port = 5000`.", toml_words(error.message())))
-    })?;
+fn parse(text: &str, command: &Command) -> Result<BTreeMap<String, ConfigEntry>, Mistake> {
+    let table = DeTable::parse(text)
+        .map_err(|error| toml_mistake(&error, "A configuration file has lines like `port = 5000`."))?;
     // A variable must not stand in for the value that is tried.
     let command = without_environment(command);
     let mut entries = BTreeMap::new();

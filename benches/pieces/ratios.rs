@@ -5,6 +5,7 @@ use std::hint::black_box;
 use std::net::SocketAddrV4;
 use std::time::Instant;
 
+use p2p_chat::core::PEER_BYTES;
 use parking_lot::Mutex;
 
 use super::common::table::{Compared, Target, table, what_the_figures_are};
@@ -18,8 +19,7 @@ const RUNS: usize = 7;
 const GO: u32 = 1_000;
 const GOES: usize = 101;
 
-/// Bytes of a row of the table, of which an update touches nearly all, and the bytes that come from memory together.
-const ROW_BYTES: usize = 168;
+/// Bytes that come from memory together.
 const CACHE_LINE: usize = 64;
 
 /// Measures everything by turns.
@@ -75,11 +75,12 @@ fn update(peers: u32) -> f64 {
     time(|number| message_of(number * 7_919 % peers), |message| chat.plain_received(message, now()))
 }
 
-/// The same turns with nothing but a map and a string in each row: what the memory of the machine costs. Each turn waits
-/// for what the one before has read, as a message waits for its connection; else the processor would fetch many rows at once.
+/// The same turns with nothing but a map of rows that are as large: what the memory of the machine
+/// costs. An update touches nearly all bytes of a row. Each turn waits for what the one before has
+/// read, as a message waits for its connection; else the processor would fetch many rows at once.
 fn update_bare_map(peers: u32) -> f64 {
-    let mut rows: HashMap<u32, (String, [u8; ROW_BYTES])> =
-        (0..peers).map(|number| (number, (format!("P{number}"), [0; ROW_BYTES]))).collect();
+    let mut rows: HashMap<u32, (String, [u8; PEER_BYTES])> =
+        (0..peers).map(|number| (number, (format!("P{number}"), [0; PEER_BYTES]))).collect();
     let input = |number: u32| (number * 7_919 % peers, format!("P{number}"));
     let mut before = 0;
     time(input, move |(number, name)| {

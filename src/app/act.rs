@@ -168,7 +168,7 @@ impl App {
             Act::ShowPolicy => {
                 let policy = match self.node.policy() {
                     Policy::AcceptNew => "accept-new: new keys are taken, and pinned",
-                    Policy::Ask => "ask: new keys wait for your word",
+                    Policy::Ask => "ask: new keys wait for your decision",
                     Policy::Strict => "strict: new keys are refused",
                 };
                 self.say(format!("The policy is {policy}. /policy accept-new, ask or strict changes it."));
@@ -196,6 +196,12 @@ impl App {
 
     /// Gives the user another name, which is stored in the profile.
     fn rename(&mut self, name: Name) {
+        if let Some(contact) = self.contacts.file.with_alias(&name) {
+            let at = self.place_of(contact.into());
+            let line = format!("{name} is your alias for a contact ({at}); choose another name.");
+            self.say(Line::of(Ink::Bad, line));
+            return;
+        }
         if let Some(folder) = &self.own.folder
             && let Err(error) = profile::rename(folder, &name)
         {
@@ -203,6 +209,7 @@ impl App {
             return;
         }
         self.say(format!("You are {name} now; others see it with your next message."));
+        self.contacts.file.set_own_name(name.clone());
         self.node.set_name(name);
     }
 

@@ -1,32 +1,25 @@
 //! From the settings, and what they leave to ask, to a node that listens.
 
-use std::env;
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::bail;
 
+use super::choose::{Chosen, ask_port, choose};
 use super::contacts::ContactBook;
 use super::{Queue, clock};
-use crate::cli::{Cli, Misused, listening_port};
+use crate::cli::{Cli, Misused};
 use crate::core::StaticPeer;
 use crate::history::Keep;
-use crate::model::name::{Name, NameError};
-use crate::model::untrusted::harmless;
-use crate::net;
+use crate::model::name::Name;
 use crate::node::{Bound, Keeping, Node, NodeConfig, StartError};
-use crate::profile::{
-    self, AddressBook, Found, Identity, Kept, Named, Places, Profile, Profiles, TypedLines,
-};
+use crate::profile::{self, AddressBook, Identity, Kept, ListeningPort, Places, Profiles, TypedLines};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory, open_or_set_aside};
 
-/// The port that is offered first.
-const FIRST_PORT: u16 = 5000;
-
-/// Ports that are tried for a free one: more programs than anybody runs on one machine.
-const PORTS_TRIED: u16 = 100;
+/// Ports that are tried for a free one: more programs than anyone runs on one machine.
+pub(super) const PORTS_TRIED: u16 = 100;
 
 /// What the application begins with.
 pub(super) struct Begun {
@@ -53,106 +46,23 @@ pub(super) struct Own {
     pub(super) recalled: Vec<String>,
 }
 
-/// The profile to start as.
-struct Chosen {
-    profile: Profile,
-    name: Name,
-    /// The port of its last run.
-    port: Option<u16>,
-    /// A profile that this new one may be mistyped for.
-    similar: Option<Name>,
+/// Sockets, and how their port was found.
+struct Listening {
+    bound: Bound,
+    /// Why the port of the profile could not be used, as the beginning of a sentence.
+    replaces: Option<(u16, String)>,
 }
 
-impl Chosen {
-    fn found(Found { profile, name, port, .. }: Found) -> Self {
-        Self { profile, name, port, similar: None }
-    }
-
-    fn new(cli: &Cli, name: Name, similar: Option<Name>) -> Self {
-        Self { profile: profile::new_profile(cli, &name), name, port: None, similar }
-    }
-}
-
-/// Chooses the profile: as the settings say, the only one, or as the user says.
-fn choose(cli: &Cli, profiles: &Profiles, terminal: bool) -> anyhow::Result<Chosen> {
-    if let Some(profile) = &cli.profile {
-        let found = profiles.at(profile, cli.name.as_ref())?;
-        return Ok(match (found, cli.name.clone()) {
-            (Some(found), None) => Chosen::found(found),
-            (Some(found), Some(name)) => Chosen { name, ..Chosen::found(found) },
-            (None, Some(name)) => Chosen::new(cli, name, None),
-            (None, None) => Chosen::new(cli, asked_name(terminal)?, None),
-        });
-    }
-    let name = match &cli.name {
-        Some(name) => name.clone(),
-        None if profiles.is_empty() => asked_name(terminal)?,
-        None => match profiles.only()? {
-            Some(found) => return Ok(Chosen::found(found)),
-            None if !terminal => return Err(profiles.several().into()),
-            None => match ask_profile(profiles)? {
-                Some(found) => return Ok(Chosen::found(found)),
-                None => asked_name(terminal)?,
-            },
-        },
-    };
-    Ok(match profiles.named(&name)? {
-        Named::Known(found) => Chosen::found(found),
-        Named::Unknown(similar) => Chosen::new(cli, name, similar),
-    })
-}
-
-/// Asks which of several profiles is meant; `None` for a new one.
-fn ask_profile(profiles: &Profiles) -> anyhow::Result<Option<Found>> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "Who are you?")?;
-    let all = profiles.all();
-    for (number, found) in (1..).zip(all) {
-        writeln!(stdout, "  {number}  {}", found.label())?;
-    }
-    let new = all.len() + 1;
-    writeln!(stdout, "  {new}  a new profile")?;
-    for damaged in profiles.damaged() {
-        writeln!(stdout, "{}", harmless(&damaged.why))?;
-    }
-    drop(stdout);
-    question("Number or name: ", |line| match line.parse::<usize>() {
-        Ok(number) if number == new => Ok(None),
-        Ok(number) => {
-            let found = number.checked_sub(1).and_then(|at| all.get(at));
-            found.cloned().map(Some).ok_or_else(|| format!("Choose a number from 1 to {new}."))
-        }
-        Err(_) => {
-            let name: Name = line.parse().map_err(|error: NameError| error.to_string())?;
-            match profiles.named(&name).map_err(|error| error.to_string())? {
-                Named::Known(found) => Ok(Some(found)),
-                Named::Unknown(_) => {
-                    Err(format!("No profile is called {name}. Choose {new} for a new profile."))
-                }
-            }
-        }
-    })
-}
-
-/// Asks for the name if there is somebody to ask.
-fn asked_name(terminal: bool) -> anyhow::Result<Name> {
-    if terminal {
-        return ask_name();
-    }
-    bail!(Misused::new("No name was given; add --name NAME, or set P2P_CHAT_NAME."))
-}
-
-/// Listens at the port of the settings, at that of the last run, or where the user says.
-fn bind(cli: &Cli, last: Option<u16>, terminal: bool, told: &mut Vec<String>) -> anyhow::Result<Bound> {
+/// Listens at the port of the settings, at that of the profile, or where the user says.
+fn bind(cli: &Cli, own: Option<u16>, terminal: bool) -> anyhow::Result<Listening> {
     let ip = cli.bind.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
-    if let (None, Some(last)) = (cli.port, last) {
-        return match Bound::new(ip, last) {
-            Err(StartError::PortInUse(_) | StartError::NotPermitted(_)) => {
-                told.push(format!("Another program uses port {last}, where you listened last."));
-                Ok(next_free(ip, last)?)
-            }
-            bound => Ok(bound?),
+    if let (None, Some(own)) = (cli.port, own) {
+        let why = match Bound::new(ip, own) {
+            Err(StartError::PortInUse(_)) => format!("Another program uses port {own}"),
+            Err(StartError::NotPermitted(_)) => format!("Listening at port {own} is not permitted"),
+            bound => return Ok(Listening { bound: bound?, replaces: None }),
         };
+        return Ok(Listening { bound: next_free(ip, own)?, replaces: Some((own, why)) });
     }
     let mut asked = cli.port;
     loop {
@@ -164,7 +74,7 @@ fn bind(cli: &Cli, last: Option<u16>, terminal: bool, told: &mut Vec<String>) ->
             )),
         };
         match Bound::new(ip, port) {
-            Ok(bound) => return Ok(bound),
+            Ok(bound) => return Ok(Listening { bound, replaces: None }),
             Err(error @ (StartError::PortInUse(_) | StartError::NotPermitted(_))) if cli.port.is_none() => {
                 writeln!(io::stdout(), "{error}")?;
                 asked = None;
@@ -217,6 +127,8 @@ pub(super) fn start(
     queue: &Queue,
 ) -> anyhow::Result<Begun> {
     let chosen = choose(cli, &Profiles::read(cli)?, terminal)?;
+    // A start that fails at the port, or that the user leaves there, creates no profile.
+    let listening = if chosen.is_new { Some(bind(cli, None, terminal)?) } else { None };
     // One process only may use the key, so this comes before anything is sent.
     let identity = Identity::open(cli, &chosen.profile)?;
     let mut told = Vec::new();
@@ -226,15 +138,16 @@ pub(super) fn start(
         Kept::In(folder) => Some(folder.as_path()),
         Kept::Nowhere(_) => None,
     };
-    if let Some(folder) = folder {
-        told.extend(profile::save_name(folder, &name).err().map(|error| error.to_string()));
-    }
     // A clock before 1970 is as wrong as one in 1970.
     let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let (mut keeping, history) = keep(cli, folder, &mut told)?;
     let data = crate::data::folder(cli);
-    let places = Places { folder, data: data.as_deref(), saves: true };
+    let places = Places { folder, data: data.as_deref(), own_name: &name, saves: true };
     let mut book = AddressBook::open(places, &mut *keeping.store, clock::millis()).map_err(Misused::new)?;
+    // Only now: with a name that contacts.toml has as an alias the next start would be refused.
+    if let Some(folder) = folder {
+        told.extend(profile::save_name(folder, &name).err().map(|error| error.to_string()));
+    }
     told.extend(profile::configure(&mut book.pins, &mut peers, identity.key(), date));
     let config = NodeConfig {
         name: name.clone(),
@@ -246,11 +159,22 @@ pub(super) fn start(
         policy: cli.policy,
         require_encryption: cli.require_encryption,
     };
-    let bound = bind(cli, chosen.port, terminal, &mut told)?;
+    let Listening { bound, replaces } = match listening {
+        Some(listening) => listening,
+        None => bind(cli, chosen.port, terminal)?,
+    };
     let node = Node::start(bound, config, keeping, queue)?;
+    let port = node.addr().port();
+    let saved_port = match replaces {
+        None => ListeningPort::Own(port),
+        Some((own, why)) => {
+            told.push(format!("{why}, so this run listens at port {port}. The next one tries {own} again."));
+            ListeningPort::Replacement(port)
+        }
+    };
     let mut own = Own::default();
     if let Some(folder) = folder {
-        let saved = profile::save_port(folder, node.addr().port());
+        let saved = profile::save_port(folder, saved_port);
         told.extend(saved.err().map(|error| error.to_string()));
         own.folder = Some(folder.to_owned());
         if terminal {
@@ -293,47 +217,4 @@ fn keep(
     told.extend(set_aside);
     let reader = Sqlite::reader(&path).map_err(unusable)?;
     Ok((Keeping { store: Box::new(store), durable: true, expire, retention }, Box::new(reader)))
-}
-
-/// Asks for the name, and offers the one that the user has logged in under if it will do.
-fn ask_name() -> anyhow::Result<Name> {
-    let login = ["USER", "USERNAME"].into_iter().find_map(|variable| env::var(variable).ok());
-    let offered: Option<Name> = login.and_then(|login| login.parse().ok());
-    let prompt = match &offered {
-        Some(name) => format!("Enter your name [{name}]: "),
-        None => "Enter your name: ".into(),
-    };
-    question(&prompt, |line| match (line, &offered) {
-        ("", Some(name)) => Ok(name.clone()),
-        (line, _) => line.parse::<Name>().map_err(|error| error.to_string()),
-    })
-}
-
-/// Asks for the port, and offers the first that is free from [`FIRST_PORT`] on.
-fn ask_port(bind: IpAddr) -> anyhow::Result<u16> {
-    let is_free = |port: &u16| net::bind(bind, *port).is_ok();
-    let offered = (FIRST_PORT..FIRST_PORT + PORTS_TRIED).find(is_free).unwrap_or(0);
-    let prompt = format!("Enter your port number [{offered}], 0 for any free one: ");
-    question(&prompt, |line| match line {
-        "" => Ok(offered),
-        line => listening_port(line).map_err(|error| format!("`{}` will not do: {error}", harmless(line))),
-    })
-}
-
-/// Asks on the terminal until the answer is valid.
-fn question<T>(prompt: &str, read: impl Fn(&str) -> Result<T, String>) -> anyhow::Result<T> {
-    loop {
-        let mut stdout = io::stdout().lock();
-        write!(stdout, "{prompt}")?;
-        stdout.flush()?;
-        let mut line = String::new();
-        if io::stdin().lock().read_line(&mut line)? == 0 {
-            writeln!(stdout)?;
-            bail!("The program was left before it started.");
-        }
-        match read(line.trim()) {
-            Ok(answer) => return Ok(answer),
-            Err(sentence) => writeln!(stdout, "{sentence}")?,
-        }
-    }
 }

@@ -11,7 +11,7 @@ use crate::data;
 use crate::history::{json_string, rfc3339};
 use crate::model::address::PeerAddr;
 use crate::model::name::folded;
-use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::peer_id::PeerId;
 use crate::profile::contacts::Contact;
 use crate::profile::{self, AddressBook, Places, Profiles};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
@@ -31,7 +31,8 @@ pub fn contacts(cli: &Cli, json: bool, out: &mut impl Write) -> anyhow::Result<i
         return Ok(Ok(()));
     };
     let data = data::folder(cli);
-    let places = Places { folder: Some(&folder), data: data.as_deref(), saves: false };
+    let (data, own_name) = (data.as_deref(), &found.name);
+    let places = Places { folder: Some(&folder), data, own_name, saves: false };
     let now = clock::millis();
     let book = AddressBook::open(places, &mut *store(&folder)?, now).map_err(Misused::new)?;
     let labels = labels(&book);
@@ -66,23 +67,19 @@ fn store(folder: &Path) -> Result<Box<dyn Store>, StoreError> {
     Ok(Box::new(in_memory()?))
 }
 
-/// What the contacts are called, as in the chat: two of one name have a suffix, and so has a blocked
-/// one.
+/// What the contacts are called, as in the chat: two of one name have a suffix.
 fn labels(book: &AddressBook) -> Labels {
     let mut labels = Labels::new(book.aliases());
-    let is_shown = |id: PeerId| book.contacts.get(id).is_some_and(|contact| !contact.blocked);
-    let standing = |id: Recipient| match id {
-        Recipient::Peer(id) if is_shown(id) => Standing::Contact,
-        Recipient::Peer(_) | Recipient::Address(_) => Standing::Forgotten,
-    };
-    for contact in book.known_contacts(0).into_iter().filter(|contact| is_shown(contact.id)) {
+    for contact in book.known_contacts(0) {
         let addr = match contact.id {
             PeerId::Legacy(legacy) => Some(legacy.addr()),
             PeerId::Key(_) => None,
         };
         let id = contact.id.into();
         let verification = Verification::Unknown;
-        labels.meet(&PeerInfo { id, name: contact.name, addr, claimed: None, verification }, standing);
+        labels.meet(&PeerInfo { id, name: contact.name, addr, claimed: None, verification }, |_| {
+            Standing::Contact
+        });
     }
     labels
 }

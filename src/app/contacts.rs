@@ -94,9 +94,9 @@ impl App {
                 ContactChange::Key(pin) => {
                     let id = PeerId::Key(pin.key);
                     if pin.contact {
-                        if !pin.blocked && self.contacts.file.get(id).is_none() {
+                        if self.contacts.file.get(id).is_none() {
                             // A stranger that becomes a contact may have the name of another.
-                            self.meet_contact(id.into(), pin.name.clone());
+                            self.meet_again(id.into(), pin.name.clone());
                         }
                         self.contacts.unsaved.insert(id, Some(pin));
                     }
@@ -131,7 +131,8 @@ impl App {
             let entry = self.contacts.entry(id);
             let contact = Contact {
                 name: pin.name.or(entry.name.clone()),
-                verified: pin.verified,
+                // The date of a blocked contact stays in the file, for when it is unblocked there.
+                verified: if pin.blocked { entry.verified } else { pin.verified },
                 blocked: pin.blocked,
                 addrs: pin.given,
                 ..entry
@@ -228,7 +229,7 @@ impl App {
         let id = Recipient::from(contact.id);
         self.set_muted(id, false);
         if self.node.is_contact(id) {
-            self.node.command(Command::Forget(contact.id));
+            self.node.command(Command::Forget(id));
         }
     }
 
@@ -338,22 +339,32 @@ impl App {
         for (id, name) in all.iter().filter(|(id, name)| self.labels.nickname(**id) != Some(name)) {
             self.node.set_alias(*id, Some(name.clone()));
         }
+        if all.iter().map(|(id, name)| (*id, name)).eq(self.labels.nicknames()) {
+            return;
+        }
         self.labels.set_nicknames(all);
+        // Peers whose label is now the alias of another have none.
+        for (id, name) in self.everybody() {
+            if self.labels.known(id).is_none() {
+                self.meet_again(id, name);
+            }
+        }
     }
 
-    /// The contacts that are not blocked, with their names.
-    pub(super) fn contacts_in_force(&self) -> Vec<(Recipient, Option<PeerName>)> {
-        let unlisted = self.node.unlisted_contacts().into_iter().map(|pin| (pin.key.into(), pin.name));
-        let rows = self.node.rows().into_iter().filter(|row| row.contact);
-        unlisted.chain(rows.map(|row| (row.id, row.name))).collect()
+    /// All peers with a label, with their names: contacts before strangers.
+    pub(super) fn everybody(&self) -> Vec<(Recipient, Option<PeerName>)> {
+        let (contacts, strangers): (Vec<Row>, Vec<Row>) =
+            self.node.rows().into_iter().partition(|row| row.contact);
+        let unlisted = self.node.unlisted_contacts().into_iter().chain(self.node.blocked_contacts());
+        let unlisted = unlisted.map(|pin| (pin.key.into(), pin.name));
+        let rows = contacts.into_iter().chain(strangers).map(|row| (row.id, row.name));
+        unlisted.chain(rows).collect()
     }
 
     /// Gives aliases and labels to all peers known at startup.
     pub(super) fn name_everybody(&mut self) {
         self.tell_nicknames();
-        let contacts = self.contacts_in_force().into_iter();
-        let rows = self.node.rows().into_iter().filter(|row| !row.contact).map(|row| (row.id, row.name));
-        for (id, name) in contacts.chain(rows) {
+        for (id, name) in self.everybody() {
             let (addr, verification) = (self.node.dialed_at(id), self.node.verification_of(id));
             let node = &self.node;
             let who = PeerInfo { id, name, addr, claimed: None, verification };

@@ -1,7 +1,7 @@
 //! `p2p-chat id`: who we are to others, for them to compare.
 
 use std::env;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
 use unicode_width::UnicodeWidthStr;
 
@@ -9,6 +9,7 @@ use super::looks::{palette, variable};
 use crate::cli::{Cli, Misused};
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
+use crate::model::untrusted::harmless;
 use crate::profile::{self, Found, Named, Profile, Profiles};
 use crate::ui::{Foreground, Palette, columns, qr};
 
@@ -44,7 +45,7 @@ pub fn id(cli: &Cli, new: bool) -> anyhow::Result<String> {
 }
 
 /// The name and the directory of a profile that is to be created.
-fn wanted(cli: &Cli, profiles: &Profiles) -> Result<(Name, Profile), Misused> {
+fn wanted(cli: &Cli, profiles: &Profiles) -> anyhow::Result<(Name, Profile)> {
     let name = cli
         .name
         .clone()
@@ -57,11 +58,15 @@ fn wanted(cli: &Cli, profiles: &Profiles) -> Result<(Name, Profile), Misused> {
     };
     match &cli.profile {
         Some(profile) => match profiles.at(profile, None)? {
-            Some(found) => Err(there(&found)),
-            None => Ok((name, profile.clone())),
+            Some(found) => Err(there(&found).into()),
+            None => {
+                profiles.check_new()?;
+                profiles.check_free(&name, None)?;
+                Ok((name, profile.clone()))
+            }
         },
         None => match profiles.named(&name)? {
-            Named::Known(found) => Err(there(&found)),
+            Named::Known(found) => Err(there(&found).into()),
             Named::Unknown(_) => {
                 let profile = Profile::from(&name);
                 Ok((name, profile))
@@ -70,28 +75,41 @@ fn wanted(cli: &Cli, profiles: &Profiles) -> Result<(Name, Profile), Misused> {
     }
 }
 
-/// Returns a list of all profiles: on each line the name, the directory if it is called otherwise,
-/// and the key.
+/// Prints a list of all profiles to `out`: on each line the name, the directory if it is called
+/// otherwise, and the key, or why the profile cannot be used. The inner result is that of writing to
+/// `out`.
 ///
 /// # Errors
-/// If the profiles cannot be listed.
-pub fn id_list(cli: &Cli) -> anyhow::Result<String> {
+/// If the profiles cannot be listed, or, once they are printed, if one of them cannot be used.
+pub fn id_list(cli: &Cli, out: &mut impl Write) -> anyhow::Result<io::Result<()>> {
     let profiles = Profiles::read(cli)?;
-    let found = profiles.all().iter().map(|found| (found.label(), &found.profile));
-    let damaged = profiles.damaged().iter();
-    let damaged = damaged.map(|damaged| (format!("(profile {})", damaged.profile), &damaged.profile));
-    let all: Vec<(String, &Profile)> = found.chain(damaged).collect();
+    let found = profiles.all().iter().map(|found| (found.label(), key_or_fault(cli, &found.profile)));
+    let damaged = profiles.damaged().iter().map(|damaged| {
+        let label = format!("(profile {})", damaged.profile);
+        let why = damaged.why.clone();
+        // Without a name it can be used, but for its key.
+        let key = if damaged.nameless { key_or_fault(cli, &damaged.profile) } else { Err(why) };
+        (label, key)
+    });
+    let all: Vec<(String, Result<String, String>)> = found.chain(damaged).collect();
     let width = all.iter().map(|(label, _)| label.width()).max().unwrap_or(0);
-    let mut text = String::new();
-    for (label, profile) in all {
-        let key = match profile::key_of(cli, profile) {
-            Ok(key) => key.grouped().to_string(),
-            Err(_) => "no key that can be used".to_owned(),
-        };
+    for (label, key) in &all {
+        let key = key.as_ref().map_or_else(|why| format!("damaged: {}", harmless(why)), String::clone);
         let blanks = width - label.width();
-        text.push_str(&format!("{label}{:blanks$}  {key}\n", ""));
+        if let Err(error) = writeln!(out, "{label}{:blanks$}  {key}", "") {
+            return Ok(Err(error));
+        }
     }
-    Ok(text)
+    match all.iter().filter(|(_, key)| key.is_err()).count() {
+        0 => Ok(Ok(())),
+        count => Err(Misused::new(format!("{count} of {} profiles cannot be used.", all.len())).into()),
+    }
+}
+
+/// The key of a profile, or a sentence that says why it cannot be used.
+fn key_or_fault(cli: &Cli, profile: &Profile) -> Result<String, String> {
+    let key = profile::key_of(cli, profile).map_err(|error| error.to_string())?;
+    Ok(key.grouped().to_string())
 }
 
 /// Whether a person sees half blocks as such.

@@ -1,12 +1,12 @@
 //! What happens, told to the user.
 
 use super::{App, clock};
-use crate::core::{As, Decision, Event, OpId, PeerInfo, Pin, Row, Target, Verification};
+use crate::core::{As, Decision, Event, OpId, PeerInfo, Row, Target, Verification};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::name::{PeerName, folded};
 use crate::model::peer_id::Recipient;
 use crate::node::Node;
-use crate::ui::{self, Chosen, Line, PeerList, Standing, Status, Voice};
+use crate::ui::{self, Chosen, Line, PeerList, Renamed, Standing, Status, Voice};
 
 /// Recipients that a prompt names.
 const MAX_LABELLED: usize = 3;
@@ -68,10 +68,6 @@ impl App {
                 }
                 self.tell(lines);
             }
-            Event::Decided(Decision::Blocked(Pin { key, name, .. })) => {
-                self.tell(lines);
-                self.is_no_namesake((*key).into(), name.as_ref());
-            }
             Event::Decided(Decision::Forgotten(who, _)) => {
                 self.tell(lines);
                 self.is_no_namesake(who.id, who.name.as_ref());
@@ -84,24 +80,35 @@ impl App {
     fn peer_list(&self, rows: &[Row], unasked: usize) -> Vec<Line> {
         let (unlisted, blocked) = (self.node.unlisted_contacts(), self.node.blocked_contacts());
         let is_muted = |id| self.muted.contains_key(&id);
-        let list = PeerList { rows, unasked, unlisted: &unlisted, blocked: &blocked, is_muted: &is_muted };
+        let (offers, _) = self.node.offers();
+        let list = PeerList {
+            rows,
+            unasked,
+            unlisted: &unlisted,
+            blocked: &blocked,
+            offers: &offers,
+            is_muted: &is_muted,
+        };
         ui::peer_list(&list, &self.labels)
     }
 
-    /// Gives a contact its label, and the other contacts of its name theirs.
-    pub(super) fn meet_contact(&mut self, id: Recipient, name: Option<PeerName>) {
+    /// Gives a peer the label that it should have now, and the other peers of its name theirs.
+    pub(super) fn meet_again(&mut self, id: Recipient, name: Option<PeerName>) {
         let (addr, verification) = (self.node.dialed_at(id), self.node.verification_of(id));
-        self.meet(&PeerInfo { id, name, addr, claimed: None, verification });
+        let who = PeerInfo { id, name, addr, claimed: None, verification };
+        let node = &self.node;
+        let renamed = self.labels.meet_again(&who, |id| standing(node, id));
+        self.are_renamed(who.id, who.name.as_ref(), renamed);
     }
 
-    /// A contact is no longer shown: another contact of its name may have the plain name.
+    /// A peer is forgotten: another peer of its name may have the plain name.
     fn is_no_namesake(&mut self, id: Recipient, name: Option<&PeerName>) {
         self.labels.drop_label(id);
         let Some(name) = name.map(|name| folded(name.as_str())) else { return };
         let is_called =
             |other: &Option<PeerName>| other.as_ref().is_some_and(|other| folded(other.as_str()) == name);
-        for (id, name) in self.contacts_in_force().into_iter().filter(|(_, name)| is_called(name)) {
-            self.meet_contact(id, name);
+        for (id, name) in self.everybody().into_iter().filter(|(_, name)| is_called(name)) {
+            self.meet_again(id, name);
         }
     }
 
@@ -203,10 +210,15 @@ impl App {
         }
         let node = &self.node;
         let renamed = self.labels.meet(who, |id| standing(node, id));
-        if let Some(with) = self.menu.conversation().filter(|with| with.peer() == Some(who.id)) {
-            let label = self.labels.label(who.id, who.name.as_ref());
+        self.are_renamed(who.id, who.name.as_ref(), renamed);
+    }
+
+    /// A peer may have another label than before, and others have.
+    fn are_renamed(&mut self, met: Recipient, name: Option<&PeerName>, renamed: Vec<Renamed>) {
+        if let Some(with) = self.menu.conversation().filter(|with| with.peer() == Some(met)) {
+            let label = self.labels.label(met, name);
             if label != with.label {
-                self.menu.relabel(who.id, &label);
+                self.menu.relabel(met, &label);
                 self.ask_again();
             }
         }
@@ -249,9 +261,10 @@ impl App {
                 self.replace((*old).into(), pin.key.into(), pin.name.as_ref());
             }
             Event::Decided(Decision::Trusted(pin, As::Another) | Decision::Unblocked(pin)) => {
-                self.meet_contact(pin.key.into(), pin.name.clone());
+                self.meet_again(pin.key.into(), pin.name.clone());
             }
-            Event::Decided(Decision::Added(who, _)) => self.meet(who),
+            Event::Decided(Decision::Blocked(pin)) => self.meet_again(pin.key.into(), pin.name.clone()),
+            Event::Decided(Decision::Added(who, _)) => self.meet_again(who.id, who.name.clone()),
             _ => {}
         }
     }
@@ -355,8 +368,6 @@ impl App {
 /// What the program knows of a peer when it gives it a label.
 pub(super) fn standing(node: &Node, id: Recipient) -> Standing {
     match (node.is_contact(id), node.knows(id)) {
-        // It is not shown but in lists, with a suffix.
-        (true, _) if node.is_blocked(id) => Standing::Forgotten,
         (true, _) => Standing::Contact,
         (false, true) => Standing::Stranger,
         (false, false) => Standing::Forgotten,

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{ConfigError, mistake, read_text, toml_words};
+use super::{ConfigError, Mistake, parsed, read_text, toml_mistake, toml_place};
 use crate::core::{MAX_HINTS, MAX_STATIC_PEERS, StaticPeer};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
@@ -24,7 +24,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<StaticPeer>, ConfigError> {
 /// # Errors
 /// The first mistake, with its line.
 pub fn peers_of(path: &Path, text: &str) -> Result<Vec<StaticPeer>, ConfigError> {
-    parse(text).map_err(|(at, what)| mistake(path, text.as_bytes(), at, &what))
+    parsed(path, text, parse)
 }
 
 #[derive(Deserialize)]
@@ -44,20 +44,16 @@ struct Entry {
     addresses: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
-/// A mistake: its place, and a sentence.
-type Mistake = (usize, String);
-
 /// The peers that `text` lists; a mistake with its place and a sentence.
 fn parse(text: &str) -> Result<Vec<StaticPeer>, Mistake> {
     let file: File = toml::from_str(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        let message = match error.message() {
-            message if message.contains("expected a sequence") => no_list(text, at).to_owned(),
-            message => toml_words(message),
-        };
         let format = "A list of peers has [[peer]] entries, each with an `address` and, if you like, a `name`, a `form`, \
                       a `key` and further `addresses`.";
-        (at, format!("{message}. {format}"))
+        let at = toml_place(&error);
+        if error.message().contains("expected a sequence") {
+            return (at, format!("{}. {format}", no_list(text, at)));
+        }
+        toml_mistake(&error, format)
     })?;
     if let Some(extra) = file.peer.get(MAX_STATIC_PEERS) {
         let what = format!("more than {MAX_STATIC_PEERS} peers are listed; keep those that you need.");

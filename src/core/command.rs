@@ -1,4 +1,4 @@
-//! What the user wants.
+//! Commands of the user.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use super::presence::Probe;
 use super::time::Time;
 use super::trust::{As, ContactRecord, Policy};
 use super::{ANSWER_WITHIN, Purpose, State, StaticPeer};
+use crate::model::address::PeerAddr;
 use crate::model::delivery::RejectReason;
 use crate::model::key::PublicKey;
 use crate::model::message::{MessageId, Outgoing, SendResult};
@@ -20,37 +21,38 @@ use crate::model::session::{Message, Request};
 /// How much later each contact is due to be dialed than the one before, at the start.
 const CONTACT_SPACING: Duration = Duration::from_micros(1);
 
-/// Time for one probe of a list: what is left of the whole after a refusal that had to be repeated a second later.
+/// Time for one probe of a list: what is left of [`ANSWER_WITHIN`] after a refusal that had to be
+/// confirmed a second later.
 const LIST_PROBE_WITHIN: Duration = Duration::from_millis(1_800);
 
-/// Whom a command is for.
+/// The recipients of a command.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Target {
-    /// Everybody that it makes sense for.
+    /// All peers that it makes sense for.
     All,
     /// These, known or not.
     These(Vec<Recipient>),
 }
 
-/// What the user wants.
+/// A command of the user.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
     /// Send a message.
     Send {
-        /// To whom; `All` are those that are there.
+        /// Its recipients; `All` are the peers that are online.
         to: Target,
         /// The message.
         message: Message,
     },
-    /// See who is there, and list them.
+    /// Probe the peers and list them.
     List,
-    /// Ask to be listed; `All` are all known.
+    /// Ask to be listed; `All` are all known peers.
     Connect(Target),
-    /// Say goodbye; `All` are those that are there.
+    /// Say goodbye; `All` are the peers that are online.
     Disconnect(Target),
-    /// Take a key that waits for the user's word.
+    /// Accept a key that waits for the user's decision.
     Trust(PublicKey, As),
-    /// Want nothing of a key any more.
+    /// Block a key.
     Block(PublicKey),
     /// Accept messages of a blocked key again.
     Unblock(PublicKey),
@@ -61,8 +63,8 @@ pub enum Command {
         /// The clock.
         date: u64,
     },
-    /// Forget a contact.
-    Forget(PeerId),
+    /// Forget a contact, or an address at which no peer has proven itself.
+    Forget(Recipient),
     /// The user has compared a key with its owner.
     Verify {
         /// The key.
@@ -70,7 +72,7 @@ pub enum Command {
         /// The clock, in seconds since 1970.
         date: u64,
     },
-    /// Do this with unknown keys from now on.
+    /// Change the policy for unknown keys.
     SetPolicy(Policy),
     /// Cancel a message that waits.
     Cancel(Recipient, MessageId),
@@ -79,7 +81,7 @@ pub enum Command {
     TryNow(Recipient, MessageId),
     /// Send a message again whose status is final.
     SendAgain {
-        /// To whom.
+        /// The recipient.
         to: Recipient,
         /// The message, with the id that it had.
         message: Message,
@@ -87,7 +89,7 @@ pub enum Command {
         /// another name does not get it without a further word from the user.
         name: Option<PeerName>,
     },
-    /// Say goodbye to everybody, for the program ends.
+    /// Say goodbye to all peers, because the program ends.
     Leave,
 }
 
@@ -100,6 +102,14 @@ pub struct KnownContact {
     pub name: Option<PeerName>,
     /// How long ago it was seen, if it was.
     pub last_seen: Option<Duration>,
+}
+
+/// The address that the user typed for a recipient, if it is one.
+fn typed_addr(id: Recipient) -> Option<PeerAddr> {
+    match id {
+        Recipient::Address(addr) => Some(addr),
+        Recipient::Peer(_) => None,
+    }
 }
 
 impl State {
@@ -126,7 +136,7 @@ impl State {
             }
             self.peers.configure(id, name, form);
             if let Some(key) = id.public_key() {
-                self.is_contact_now(key);
+                self.make_key_contact(key);
                 self.speaks_with(key, None);
             }
             if !ids.contains(&id) {
@@ -148,7 +158,11 @@ impl State {
         for (place, KnownContact { id, name, last_seen }) in contacts.into_iter().enumerate() {
             let id = Recipient::Peer(id);
             let is_blocked = self.pinned(id).is_some_and(|pin| pin.blocked);
-            let addr = self.dialed_at(id).filter(|addr| !self.is_own(*addr) && !is_blocked);
+            if is_blocked {
+                self.peers.remember_blocked(id, last_seen);
+                continue;
+            }
+            let addr = self.dialed_at(id).filter(|addr| !self.is_own(*addr));
             // Without an address the contact is listed, but has no row.
             let Some(addr) = addr.filter(|_| !self.knows(id)) else { continue };
             if !self.add_peer(id, addr, PeerOrigin::Contact, now) {
@@ -171,7 +185,7 @@ impl State {
         self.done()
     }
 
-    /// Does what the user wants.
+    /// Carries out a command. Its results follow as events.
     pub fn command(&mut self, command: Command, now: Time) -> (OpId, Vec<Output>) {
         let op = match command {
             Command::Send { to, message } => self.send(to, message, now),
@@ -184,7 +198,7 @@ impl State {
             Command::SetContact { contact, date } => {
                 self.decide(|state| state.set_contact(contact, date, now))
             }
-            Command::Forget(id) => self.decide(|state| state.forget(id)),
+            Command::Forget(to) => self.decide(|state| state.forget(to, now)),
             Command::Verify { key, date } => self.decide(|state| state.verify(key, date)),
             Command::SetPolicy(policy) => self.decide(|state| state.set_policy(policy)),
             Command::Cancel(to, id) => self.cancel(to, id, now),
@@ -216,12 +230,13 @@ impl State {
         id.addr().is_some_and(|addr| self.is_own(addr))
     }
 
-    pub(super) fn spread(&mut self, deed: CommandKind, targets: &[Recipient]) -> OpId {
+    /// Begins a command for these recipients. `to_all`: the user did not name them.
+    pub(super) fn spread(&mut self, kind: CommandKind, to_all: bool, targets: &[Recipient]) -> OpId {
         let total = targets.len();
         if total == 0 {
-            self.tell(Event::Nobody(deed));
+            self.tell(Event::Nobody(kind));
         }
-        self.operations.spread(deed, total)
+        self.operations.spread(kind, to_all, total)
     }
 
     pub(super) fn connect(&mut self, to: Target) -> OpId {
@@ -237,29 +252,29 @@ impl State {
             }
             Recipient::Peer(_) => id,
         };
-        let is_to_all = to == Target::All;
-        let targets = match to {
-            Target::These(ids) => ids.into_iter().map(dialed).collect(),
-            Target::All => self.targets(Target::All, true),
+        let to_all = to == Target::All;
+        let (targets, typed): (Vec<Recipient>, Vec<Option<PeerAddr>>) = match to {
+            Target::These(ids) => ids.into_iter().map(|id| (dialed(id), typed_addr(id))).unzip(),
+            Target::All => self.targets(Target::All, true).into_iter().map(|id| (id, None)).unzip(),
         };
-        let op = self.spread(CommandKind::Connect, &targets);
-        if is_to_all {
-            self.operations.goes_to_all(op);
-        }
-        for peer_id in targets {
+        let op = self.spread(CommandKind::Connect, to_all, &targets);
+        self.operations.dials(op, typed.iter().copied().flatten().collect());
+        for (peer_id, typed) in targets.into_iter().zip(typed) {
             if self.is_ours(peer_id) {
                 let who = self.who(peer_id);
                 self.tell(Event::NotSent { op, who, why: RejectReason::Ourselves });
                 self.operations.skipped(op);
                 continue;
             }
-            self.peers.is_wanted(peer_id);
+            self.peers.want(peer_id);
             let purpose = Purpose::Connect(op);
             let has_key = |addr| self.trust.proven_at(addr).next().is_some();
-            if self.is_only_encrypted(peer_id) || peer_id.addr().is_some_and(has_key) {
-                self.talk(peer_id, purpose, Request::Open, None);
+            if let (Some(key), Some(addr)) = (peer_id.public_key(), typed) {
+                self.request_at(peer_id, vec![addr], Some(key), purpose, Request::Open, None);
+            } else if self.is_only_encrypted(peer_id) || peer_id.addr().is_some_and(has_key) {
+                self.request(peer_id, purpose, Request::Open, None);
             } else {
-                self.transmit(peer_id, purpose, Outgoing::Connect, None);
+                self.send_plain(peer_id, purpose, Outgoing::Connect, None);
             }
         }
         self.settle(op);
@@ -267,8 +282,9 @@ impl State {
     }
 
     pub(super) fn disconnect(&mut self, to: Target, now: Time) -> OpId {
+        let to_all = to == Target::All;
         let targets = self.targets(to, false);
-        let op = self.spread(CommandKind::Disconnect, &targets);
+        let op = self.spread(CommandKind::Disconnect, to_all, &targets);
         for peer_id in targets {
             if !self.peers.is_online(peer_id) {
                 self.peers.not_redialed(peer_id, self.jobs.last(), now);
@@ -300,8 +316,8 @@ impl State {
     /// Records and tells the result of a `connect` or a goodbye for one recipient.
     pub(super) fn finished(&mut self, op: OpId, id: Recipient, result: SendResult) {
         let who = self.who(id);
-        if let Some((deed, total)) = self.operations.finished(op, &who, &status_of(&result)) {
-            self.tell(Event::Done { op, deed, who, result, total });
+        if let Some((kind, total)) = self.operations.finished(op, &who, &status_of(&result)) {
+            self.tell(Event::Done { op, kind, who, result, total });
         }
         self.settle(op);
     }
@@ -320,7 +336,7 @@ impl State {
 
     fn tell_output(&mut self, output: OperationOutput) {
         self.tell(match output {
-            OperationOutput::Sum { deed, total, done, failed } => Event::Sum { deed, total, done, failed },
+            OperationOutput::Sum { kind, total, done, failed } => Event::Sum { kind, total, done, failed },
             OperationOutput::Settled(op) => Event::Settled(op),
         });
     }
@@ -337,7 +353,10 @@ impl State {
                     let (total, connected) = self.peers.count_static();
                     self.tell(Event::Dialed { total, connected });
                 }
-                Ended::Leave => self.abandon_messages(),
+                Ended::Leave => {
+                    self.outbox.abandon();
+                    self.carry_out(now);
+                }
             }
             self.tell(Event::Settled(op));
         }

@@ -1,4 +1,4 @@
-//! What the rules tell the user, and what they want done.
+//! The outputs of the core: what the user is told, and what is to be done.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,26 +18,27 @@ use crate::model::session::{ByeReason, Request};
 use crate::model::stored::{RowId, StoreError, StoreOp};
 use crate::model::untrusted::Text;
 
-/// A command of the user, for as long as the program runs.
+/// The number of a command of the user. It is unique while the program runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct OpId(pub u64);
 
-/// Something on its way to a peer.
+/// The number of a request to the network.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct JobId(pub u64);
 
-/// How sure it is that a peer is the one it is named as. Signs on the screen say which.
+/// How sure it is that a peer is the one it is named as. The screen shows a sign for each.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Verification {
     /// It has proven a key that the user has compared with its owner.
     Verified,
-    /// It has proven the key that it is known by, which nobody has compared.
+    /// It has proven the key that it is known by, which the user has not compared.
     Encrypted,
-    /// Nobody has asked it yet what it can do.
+    /// It has not been asked yet how to write to it.
     Unknown,
-    /// Nothing is proven, and what is said can be read and changed on its way.
+    /// Nothing is proven, and messages can be read and changed on their way.
     Plain,
-    /// Nothing is proven, and the peer that is known by a key and called this has the name or address that is claimed.
+    /// Nothing is proven, and the claimed name or address is that of a peer with a key, which is
+    /// called this.
     Claims(PeerName),
 }
 
@@ -50,7 +51,7 @@ pub struct PeerInfo {
     pub name: Option<PeerName>,
     /// The address it is dialed at first; `None` for a peer with a key and no known address.
     pub addr: Option<PeerAddr>,
-    /// What its header says, where that is not its address.
+    /// The address in its header, if that is another one.
     pub claimed: Option<Claimed>,
     /// How sure it is that it is this peer.
     pub verification: Verification,
@@ -76,12 +77,16 @@ pub enum Forgotten {
     Blocked,
     /// A stranger with a pinned key.
     Stranger,
+    /// A listed address at which no peer has proven itself.
+    Address,
+    /// An address that is not listed, for which messages were queued.
+    Queue,
 }
 
-/// What the user has said about keys, done.
+/// A decision of the user about a peer that was carried out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Decision {
-    /// A key is taken, as whom.
+    /// A key is trusted, and as which peer.
     Trusted(Pin, As),
     /// A key is blocked.
     Blocked(Pin),
@@ -89,11 +94,11 @@ pub enum Decision {
     Forgotten(PeerInfo, Forgotten),
     /// A key is no longer blocked.
     Unblocked(Pin),
-    /// A peer is a contact now, or its entry was changed; whether it is new.
+    /// A contact was added or changed, and whether it is new.
     Added(PeerInfo, bool),
-    /// A key is the right one.
+    /// A key is verified.
     Verified(Pin),
-    /// What is done with unknown keys from now on.
+    /// The policy for unknown keys from now on.
     Policy(Policy),
 }
 
@@ -102,13 +107,13 @@ pub enum Decision {
 pub enum Event {
     /// A message arrived.
     Message {
-        /// From whom.
+        /// Its sender.
         from: PeerInfo,
-        /// What it says.
+        /// Its text.
         text: Text,
-        /// It was longer than is read, or broke off; this is its beginning.
+        /// It was too long, or broke off; this is its beginning.
         cut: bool,
-        /// It may have been shown before our start: its sender has sent it before, and we do not remember.
+        /// An earlier run may have shown it: its sender has sent it before.
         again: bool,
         /// Its row in the store, if it is not marked as shown there yet.
         row: Option<RowId>,
@@ -119,24 +124,24 @@ pub enum Event {
         from: PeerInfo,
         /// Where it came from.
         source: Source,
-        /// What it says.
+        /// Its text.
         text: Text,
-        /// It was longer than is read, or broke off; this is its beginning.
+        /// It was too long, or broke off; this is its beginning.
         cut: bool,
     },
     /// A peer has proven a key that was not known before. Messages to it are encrypted from now on.
     Pinned(PeerInfo, PublicKey),
-    /// A key waits for the user's word; nothing goes to it until then, and nothing of it is shown.
+    /// A key waits for the user's decision. Until then nothing is sent to it or shown of it.
     Offered(Offer),
-    /// So many more keys wait for the user's word than are kept.
+    /// So many more keys waited for the user's decision than are kept.
     MoreOffered(u64),
-    /// A known key calls itself by the name of another, which it is not given.
+    /// A known key calls itself by this name of a contact, and is not shown under it.
     TakesName(PeerInfo, PeerName),
     /// A key answered, but the peer or its receipt was known by another key.
     Misled {
         /// The peer with the expected key; `None` if only a receipt promised it.
         who: Option<PeerInfo>,
-        /// Where.
+        /// Where it answered.
         addr: PeerAddr,
         /// The key that was expected.
         promised: PublicKey,
@@ -145,17 +150,17 @@ pub enum Event {
     },
     /// A peer does not accept messages from us.
     TurnedAway(PeerInfo, ByeReason),
-    /// What the user said about a key was done.
+    /// A decision of the user was carried out.
     Decided(Decision),
-    /// What the user said about a key was not done.
+    /// A decision of the user was not carried out.
     Undecided(Unknown),
     /// The queue of a recipient is nearly full.
     NearlyFull {
-        /// For whom.
+        /// The recipient.
         who: PeerInfo,
-        /// How many wait.
+        /// How many messages wait.
         count: usize,
-        /// How many may.
+        /// How many may wait.
         most: usize,
     },
     /// All queues together are nearly full.
@@ -164,29 +169,29 @@ pub enum Event {
     StayQueued(PeerInfo, usize),
     /// Something could not be stored. Told once a minute at most.
     NotStored(StoreError),
-    /// The user wanted to change a message that does not wait any more.
+    /// The user wanted to cancel a message that no longer waits.
     NotWaiting,
-    /// Something came that is no message.
+    /// Bytes arrived that are not a message.
     Unreadable {
-        /// From where.
+        /// Where they came from.
         source: Source,
-        /// Its beginning, and what is wrong with it.
+        /// Their beginning, and what is wrong with them.
         what: Unreadable,
     },
-    /// Somebody claims our own address.
+    /// An unencrypted message claims our own address.
     Impostor {
-        /// From where.
+        /// Where it came from.
         source: Source,
-        /// The address that was claimed.
+        /// The claimed address.
         claimed: Claimed,
-        /// What was said.
+        /// Its text.
         text: Text,
     },
     /// A peer has proven itself at an address. Messages for the address are now for this peer.
     ProvenAt(PeerAddr, PeerInfo),
-    /// A peer is there.
+    /// A peer is online.
     Came(PeerInfo),
-    /// A peer is gone.
+    /// A peer is offline, for this reason.
     Went(PeerInfo, OfflineReason),
     /// The status of an outgoing message for one recipient changed.
     Delivery {
@@ -207,74 +212,75 @@ pub enum Event {
     },
     /// A `connect` or a goodbye to one peer is done.
     Done {
-        /// Which command.
+        /// The command.
         op: OpId,
         /// What it does.
-        deed: CommandKind,
+        kind: CommandKind,
         /// The peer.
         who: PeerInfo,
-        /// What became of it.
+        /// The result.
         result: SendResult,
         /// The number of peers of the command.
         total: usize,
     },
     /// A `connect` or a goodbye was not sent to a peer.
     NotSent {
-        /// Which command.
+        /// The command.
         op: OpId,
         /// The peer.
         who: PeerInfo,
         /// The reason.
         why: RejectReason,
     },
-    /// A command to several is done with all of them.
+    /// All recipients of a command have their results.
     Sum {
-        /// What it did.
-        deed: CommandKind,
-        /// How many it went to.
+        /// What the command did.
+        kind: CommandKind,
+        /// The number of recipients.
         total: usize,
-        /// How many took it.
+        /// How many of them it reached.
         done: usize,
-        /// Those that did not, and why: the first few.
+        /// Those that it did not reach, and why; the first few.
         failed: Vec<(PeerInfo, DeliveryStatus)>,
     },
-    /// A message was exactly a command word of the legacy programs, and does what it does there.
+    /// A message was exactly a command word of legacy programs, and does what it does there.
     TakenAs(CommandKind),
-    /// A command for everybody found nobody.
+    /// A command to all peers found none.
     Nobody(CommandKind),
     /// The peer list, verified.
     Listed {
         /// Its rows.
         rows: Vec<Row>,
-        /// How many of them could not be asked within the time.
+        /// How many of them could not be probed in time.
         unasked: usize,
     },
     /// All static peers were dialed once.
     Dialed {
         /// How many there are.
         total: usize,
-        /// How many are there.
+        /// How many are online.
         connected: usize,
     },
-    /// Messages were not taken, for there was no room for them; nothing was acknowledged.
+    /// Messages were refused without a receipt, because there was no room for them.
     Refused {
-        /// Where they came from, and how many; the source of most is first.
+        /// Their sources, and how many came from each; the source of most is first.
         sources: Vec<(Source, u64)>,
-        /// How many came from elsewhere.
+        /// How many came from other sources.
         others: u64,
     },
-    /// Something plain was not taken, for the user wants nothing plain; told once a minute, with how many there were.
+    /// So many unencrypted connections were refused because the user requires encryption, the last
+    /// one from this source. Told once a minute at most.
     PlainRefused(Source, u64),
     /// Another program at this IP uses our key.
     IdentityInUse(IpAddr),
-    /// Something has to be saved of contacts: [`super::State::take_contact_changes`].
+    /// Contacts have changed and have to be saved: [`super::State::take_contact_changes`].
     ContactsChanged,
     /// A command is done.
     Settled(OpId),
 }
 
 impl Event {
-    /// Shows `take` everybody that the user may read of because of this.
+    /// Calls `take` for each peer that the user may read of because of this event.
     pub fn each_who(&self, mut take: impl FnMut(&PeerInfo)) {
         match self {
             Self::Message { from: who, .. }
@@ -327,56 +333,56 @@ impl Event {
 /// Something to send unencrypted, on a connection of its own.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PlainRequest {
-    /// Its outcome is reported under this.
+    /// The result is reported under this number.
     pub job: JobId,
-    /// Where it goes.
+    /// The address to dial.
     pub to: PeerAddr,
-    /// Where it goes if nobody listens there.
+    /// The address to dial if no program listens there.
     pub fallback: Option<PeerAddr>,
     /// The form to write it in.
     pub form: Form,
-    /// What to say.
+    /// What to send.
     pub message: Outgoing,
-    /// When it is to be over whatever happens; later than that it is not begun.
+    /// It is not begun after this time, and is over by then.
     pub deadline: Option<Time>,
 }
 
 /// Something to do in a session.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SessionRequest {
-    /// Its outcome is reported under this.
+    /// The result is reported under this number.
     pub job: JobId,
-    /// Where to dial, in this order, if no session is open.
+    /// The addresses to dial, in this order, if no session is open.
     pub addrs: Vec<PeerAddr>,
-    /// The key that has to be proven; none on first contact.
+    /// The key that has to be proven; `None` for any key.
     pub expect: Option<PublicKey>,
-    /// What to say.
+    /// What to do in the session.
     pub say: Request,
-    /// When it is to be over whatever happens; later than that it is not begun.
+    /// It is not begun after this time, and is over by then.
     pub deadline: Option<Time>,
 }
 
-/// What the rules want done.
+/// What the core wants done.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Output {
-    /// Dial and say something.
+    /// Send something unencrypted.
     Plain(PlainRequest),
-    /// Dial, or use a connection that is kept, and say something in encryption.
+    /// Do something in a session.
     Session(SessionRequest),
     /// Tell the user.
     Tell(Event),
-    /// Write something down; what came of it is reported under this, if it is given.
+    /// Store something. The result is reported under the number, if there is one.
     Store(Option<WriteId>, StoreOp),
 }
 
-/// What to answer on the connection that something came on.
+/// The answer on the connection of an unencrypted message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PlainAnswer {
-    /// Nothing: there was nothing, or it was not taken.
+    /// Nothing: the connection was empty, or its messages were not accepted.
     Nothing,
-    /// The receipt: it was taken.
+    /// The receipt.
     Receipt,
-    /// The same, with our key: who sent it may be able to speak in encryption.
+    /// The receipt with our key: the sender may accept sessions.
     Capable,
     /// `CONNECTED`: the sender is listed.
     Connected,

@@ -9,6 +9,7 @@ use super::State;
 use super::dedup::{DedupCache, Duplicate};
 use super::event::{Event, Output};
 use super::time::Time;
+use super::trust::Trust;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
@@ -172,9 +173,15 @@ impl State {
             // It is stored as not shown, and shown at the next start.
             return;
         }
-        if let Some(from) = self.peers.message_shown(Recipient::key(key)) {
-            self.tell(Event::Message { from, text: Text::new(&*message.body), cut: false, again, row });
+        if self.trust.trust(key) == Trust::Blocked {
+            // The user has blocked the key since. The message is in the history only.
+            row.into_iter().for_each(|row| self.write(StoreOp::MarkShown(vec![row])));
+            return;
         }
+        let id = Recipient::key(key);
+        // The row may be gone since: the user has forgotten the key, or trusts another in its place.
+        let from = self.peers.message_shown(id).unwrap_or_else(|| self.who(id));
+        self.tell(Event::Message { from, text: Text::new(&*message.body), cut: false, again, row });
     }
 }
 

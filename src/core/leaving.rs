@@ -22,7 +22,7 @@ const STORED_WITHIN: Duration = Duration::from_millis(900);
 
 /// A goodbye that waits until what was entered is stored.
 #[derive(Debug)]
-struct Goodbye {
+struct WaitingGoodbye {
     to: Recipient,
     op: OpId,
     deadline: Option<Time>,
@@ -36,7 +36,39 @@ pub(super) struct Goodbyes {
     /// The command to leave, whose goodbyes all wait.
     leave: Option<OpId>,
     /// Further goodbyes.
-    waiting: Vec<Goodbye>,
+    waiting: Vec<WaitingGoodbye>,
+}
+
+impl Goodbyes {
+    /// The program ends with the command `op`. Returns whether its goodbyes wait for the store.
+    fn begin(&mut self, op: OpId, is_storing: bool, now: Time) -> bool {
+        self.until = Some(now.plus(STORED_WITHIN));
+        self.leave = is_storing.then_some(op);
+        is_storing
+    }
+
+    /// Makes a goodbye wait if it has to go behind a message that is being stored. Returns whether
+    /// it waits.
+    fn postpone(&mut self, goodbye: WaitingGoodbye, is_storing: bool) -> bool {
+        let waits = self.until.is_some() && is_storing;
+        self.waiting.extend(waits.then_some(goodbye));
+        waits
+    }
+
+    /// Returns when the goodbyes that wait for the store wait no longer.
+    pub(super) fn next_wake(&self) -> Option<Time> {
+        let waits = self.leave.is_some() || !self.waiting.is_empty();
+        self.until.filter(|_| waits)
+    }
+
+    /// Returns the command to leave and the further goodbyes that waited; `None` while they wait.
+    fn take_due(&mut self, is_storing: bool, now: Time) -> Option<(Option<OpId>, Vec<WaitingGoodbye>)> {
+        if self.until.is_some_and(|by| by <= now) {
+            self.until = None;
+        }
+        let waits = self.until.is_some() && is_storing;
+        (!waits).then(|| (self.leave.take(), std::mem::take(&mut self.waiting)))
+    }
 }
 
 impl State {
@@ -51,13 +83,13 @@ impl State {
         // What waits for a key gets one more chance; the goodbye goes behind it.
         self.last_attempts(now);
         let op = self.operations.leave(now);
-        if !self.leaves_once_stored(op, now) {
+        if !self.goodbyes.begin(op, self.outbox.is_storing(), now) {
             self.say_goodbyes(op, now);
         }
         op
     }
 
-    pub(super) fn say_goodbyes(&mut self, op: OpId, now: Time) {
+    fn say_goodbyes(&mut self, op: OpId, now: Time) {
         let mut targets: HashSet<Recipient> = self.targets(Target::All, false).into_iter().collect();
         let mut attempts = HashSet::new();
         let mut asked = HashMap::new();
@@ -104,7 +136,7 @@ impl State {
     }
 
     /// The program ends: whatever waits is tried once more, unless it can wait for the next run.
-    pub(super) fn last_attempts(&mut self, now: Time) {
+    fn last_attempts(&mut self, now: Time) {
         if !self.durable {
             self.outbox.hurry_all(now);
         }
@@ -113,13 +145,6 @@ impl State {
         for to in self.outbox.recipients() {
             self.serve(to, now);
         }
-        self.carry_out(now);
-    }
-
-    /// The program ends: a message that is not delivered by now stays for the next run, or is lost.
-    pub(super) fn abandon_messages(&mut self) {
-        self.outbox.abandon();
-        self.carry_out(Time::default());
     }
 
     /// An attempt to reach a peer is over. A peer that is reached while we leave is told goodbye.
@@ -137,7 +162,7 @@ impl State {
         }
     }
 
-    pub(super) fn say_late_goodbye(&mut self, peer_id: Recipient, goodbye: Option<LateGoodbye>) {
+    fn say_late_goodbye(&mut self, peer_id: Recipient, goodbye: Option<LateGoodbye>) {
         if let Some(LateGoodbye { op, deadline }) = goodbye {
             self.say_goodbye(peer_id, op, Some(deadline));
         }
@@ -146,59 +171,27 @@ impl State {
     /// Says goodbye to a peer in the way that messages are sent to it: unencrypted if it was never
     /// asked.
     pub(super) fn say_goodbye(&mut self, peer_id: Recipient, op: OpId, deadline: Option<Time>) {
-        if self.postpones(peer_id, op, deadline) {
+        let goodbye = WaitingGoodbye { to: peer_id, op, deadline };
+        if self.goodbyes.postpone(goodbye, self.outbox.is_storing()) {
             return;
         }
         let purpose = Purpose::Exit(op);
-        match self.protocol_of(peer_id) {
-            PeerProtocol::Session(_) => self.talk(peer_id, purpose, Request::Bye, deadline),
-            _ if self.is_only_encrypted(peer_id) => self.talk(peer_id, purpose, Request::Bye, deadline),
-            _ => self.transmit(peer_id, purpose, Outgoing::Exit, deadline),
+        let has_session = matches!(self.protocol_of(peer_id), PeerProtocol::Session(_));
+        if has_session || self.is_only_encrypted(peer_id) {
+            self.request(peer_id, purpose, Request::Bye, deadline);
+        } else {
+            self.send_plain(peer_id, purpose, Outgoing::Exit, deadline);
         }
-    }
-
-    /// The program ends. Returns whether its goodbyes wait for the store.
-    pub(super) fn leaves_once_stored(&mut self, op: OpId, now: Time) -> bool {
-        self.goodbyes.until = Some(now.plus(STORED_WITHIN));
-        let waits = self.outbox.is_storing();
-        if waits {
-            self.goodbyes.leave = Some(op);
-        }
-        waits
-    }
-
-    /// Makes a goodbye wait if it has to go behind a message that is being stored. Returns whether
-    /// it waits.
-    pub(super) fn postpones(&mut self, to: Recipient, op: OpId, deadline: Option<Time>) -> bool {
-        let waits = self.goodbyes.until.is_some() && self.outbox.is_storing();
-        if waits {
-            self.goodbyes.waiting.push(Goodbye { to, op, deadline });
-        }
-        waits
-    }
-
-    /// When goodbyes wait no longer.
-    pub(super) fn leaves_by(&self) -> Option<Time> {
-        let waits = self.goodbyes.leave.is_some() || !self.goodbyes.waiting.is_empty();
-        self.goodbyes.until.filter(|_| waits)
     }
 
     /// Says the goodbyes if what was entered is stored, or that takes too long.
     pub(super) fn leaves_on(&mut self, now: Time) {
-        let is_late = self.goodbyes.until.is_some_and(|by| by <= now);
-        if self.outbox.is_storing() && self.goodbyes.until.is_some() && !is_late {
-            return;
-        }
-        if is_late {
-            self.goodbyes.until = None;
-        }
-        let leave = self.goodbyes.leave.take();
-        let waiting = std::mem::take(&mut self.goodbyes.waiting);
+        let Some((leave, waiting)) = self.goodbyes.take_due(self.outbox.is_storing(), now) else { return };
         if let Some(op) = leave {
             self.serve_due(now);
             self.say_goodbyes(op, now);
         }
-        for Goodbye { to, op, deadline } in waiting {
+        for WaitingGoodbye { to, op, deadline } in waiting {
             self.say_goodbye(to, op, deadline);
         }
     }

@@ -4,8 +4,8 @@
 //! An address is dialed with the key expected. Only an address that we dialed, and where the key
 //! proved itself, binds what waits for the address to that key; what a hello claims binds nothing.
 //!
-//! A plain message in the name of a known key, or from the address where a contact with a key is
-//! online, is shown apart and changes nothing.
+//! An unencrypted message in the name of a known key, or from the address where a contact with a
+//! key is online, is shown as unproven and changes nothing.
 
 use super::event::{Event, PeerInfo};
 use super::outbox::Jitter;
@@ -21,7 +21,7 @@ use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::ByeReason;
 use crate::model::stored::{Assurance, StoreOp};
 
-/// What the rules cannot know by themselves when something comes.
+/// What the core cannot know by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Env {
     /// The clock, in seconds since 1970.
@@ -31,19 +31,13 @@ pub struct Env {
 }
 
 impl State {
-    /// What has to be saved of contacts since this was asked last.
+    /// Returns the changes of contacts since the last call, which have to be saved.
     pub fn take_contact_changes(&mut self) -> Vec<ContactChange> {
         self.trust.take_changes()
     }
 
-    pub(super) fn tell_of_contacts(&mut self) {
-        if self.trust.has_untold_changes() {
-            self.tell(Event::ContactsChanged);
-        }
-    }
-
     /// Makes a key a contact: the user has written to it, added or configured it.
-    pub(super) fn is_contact_now(&mut self, key: PublicKey) {
+    pub(super) fn make_key_contact(&mut self, key: PublicKey) {
         let id = Recipient::key(key);
         let was_contact = self.trust.pin(key).is_some_and(|pin| pin.contact);
         if self.trust.make_contact(key) {
@@ -129,7 +123,7 @@ impl State {
         if dialed {
             if is_configured && !self.is_of_another(addr, key) {
                 // The first key at an address of peers.toml is the contact there.
-                self.is_contact_now(key);
+                self.make_key_contact(key);
                 self.trust.give_addr(key, addr);
             }
             self.proves(addr, key, now);
@@ -144,7 +138,7 @@ impl State {
     fn proves(&mut self, addr: PeerAddr, key: PublicKey, now: Time) {
         let (id, at_addr) = (Recipient::key(key), Recipient::Address(addr));
         self.peers.proved_itself_at(key, addr, now);
-        self.follows(at_addr, id);
+        self.follows(at_addr, id, now);
         let who = self.who(id);
         self.tell(Event::ProvenAt(addr, who));
         self.binds(at_addr, key, now);
@@ -175,35 +169,36 @@ impl State {
         self.remembers(key);
     }
 
-    /// Whether a peer with a key is online and can be written to at once.
+    /// A peer with a key is online: what waits for it is sent at once.
     pub(super) fn here_again(&mut self, key: PublicKey, now: Time) {
         self.remembers(key);
         self.outbox.met(Recipient::key(key), now);
         self.serve_due(now);
     }
 
-    /// A row has said that it is there, and nothing else. What was on its way when the user sent it away does not bring it back.
-    pub(super) fn is_greeted(&mut self, id: Recipient, now: Time) {
+    /// A peer has greeted us and sent nothing else. A greeting that was on its way when the user
+    /// disconnected from the peer does not bring it back.
+    pub(super) fn greeted(&mut self, id: Recipient, now: Time) {
         if !self.peers.is_just_disconnected(id, now) {
             self.hears(id, now);
         }
     }
 
-    /// Something authenticated came from a peer.
+    /// Something arrived from a peer in a session.
     pub(super) fn hears(&mut self, peer_id: Recipient, now: Time) {
         let news = self.peers.heard_session(peer_id, now);
         self.tell_presence(news);
         self.operations.heard_from(peer_id);
     }
 
-    /// A peer has said goodbye in encryption, so it was the peer.
+    /// A peer has said goodbye in a session.
     pub(super) fn parts(&mut self, peer_id: Recipient, now: Time) {
         let news = self.peers.said_goodbye(peer_id, Goodbye::Session, self.jobs.last(), now);
         self.tell_presence(news);
     }
 
     /// Whether an unencrypted message claims the name of a peer with a known key, or comes from
-    /// where a contact with a key is online. It is shown apart, if there is anything to show.
+    /// where a contact with a key is online. Its text, if it has one, is shown as unproven.
     pub(super) fn is_unproven(
         &mut self,
         source: Source,

@@ -1,4 +1,4 @@
-//! The rules of the chat. Pure: events and the time go in, actions come out.
+//! The rules of the chat. Pure: events and the time go in, outputs come out.
 //!
 //! Peers are identified by [`Recipient`], never by address: rows, queues and conversations belong
 //! to a key, to a legacy peer, or to an address where no peer has proven itself yet.
@@ -40,27 +40,21 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 pub use command::{Command, KnownContact, Target};
-pub use dedup::{DedupCache, Duplicate, MAX_DEDUP_IDS, MAX_DEDUP_KEYS};
 pub use event::{
     CommandKind, Decision, Event, Forgotten, JobId, OpId, Output, PeerInfo, PlainAnswer, PlainRequest,
     SessionRequest, Verification,
 };
 pub use inbound::Staged;
 pub use meeting::Env;
-pub use outbox::{
-    BatchEnd, ENTRY_BYTES, FIRST_WAIT, Jitter, LONG_WAIT, LONGEST_WAIT, MAX_BATCH_BYTES, MAX_BATCH_MESSAGES,
-    MAX_NO_SESSION, MAX_OUTBOX_BYTES, MAX_QUEUE_BYTES, MAX_QUEUE_MESSAGES, NEARLY_FULL, NewMessage, Outbox,
-    OutboxOutput, RECORD_BYTES, Route, RouteAnswer, StatusChange, Waiting, WriteId,
-};
+pub use outbox::{Jitter, MAX_OUTBOX_BYTES, MAX_QUEUE_MESSAGES, WriteId};
 pub use outbox_commands::WaitingMessage;
-pub use peers::{GONE_SHOWN, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, PeerOrigin, Row};
+pub use peers::{GONE_SHOWN, MAX_PEERS, MAX_PEERS_PER_IP, MAX_STATIC_PEERS, PEER_BYTES, PeerOrigin, Row};
 pub use plain_in::PlainReceived;
 pub use plain_result::PlainResult;
 pub use presence::{
     GONE_AFTER, LONGEST_BACKOFF, OfflineReason, PROBE_INTERVAL, Presence, PresenceChange, PresenceStatus,
     Probe, ProbeResult, QUIET_REPEAT, REFUSAL_REPEAT,
 };
-pub use refusals::{REFUSALS_REPEAT, REFUSALS_SUMMED};
 pub use restore::Restored;
 pub use sessions::{RequestEnded, SessionUp};
 pub use time::Time;
@@ -76,22 +70,23 @@ use crate::model::message::Form;
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::Recipient;
 use inbound::Inbound;
-use jobs::{Job, Jobs, Purpose};
+use jobs::{Jobs, Purpose};
 use leaving::Goodbyes;
 use operations::Operations;
+use outbox::Outbox;
 use own_addrs::OwnAddrs;
 use peers::{Peers, PresenceNews};
 use probe_limiter::ProbeLimiter;
 use refusals::Refusals;
 
-/// How long the user waits at most for the verified list, for the first dialing of the static peers and for the
-/// goodbyes: what people still feel as an answer to what they did.
+/// How long the user waits at most for the verified list, the first dialing of the static peers and
+/// the goodbyes: people still take that as an answer to what they did.
 pub const ANSWER_WITHIN: Duration = Duration::from_millis(1_900);
 
 /// Where this program listens.
 #[derive(Clone, Debug)]
 pub struct Me {
-    /// The IP we listen at; unspecified for all of them.
+    /// The IP we listen at; unspecified for all IPs of this machine.
     pub bind: IpAddr,
     /// The port we listen at.
     pub port: u16,
@@ -99,7 +94,7 @@ pub struct Me {
     pub advertise: Option<Ipv4Addr>,
 }
 
-/// What the chat needs from its start.
+/// What a [`State`] starts with.
 #[derive(Clone, Debug)]
 pub struct CoreConfig {
     /// Where we listen.
@@ -110,7 +105,7 @@ pub struct CoreConfig {
     pub key: PublicKey,
     /// The keys of earlier runs and of peers.toml.
     pub pins: Vec<Pin>,
-    /// What happens to unknown keys.
+    /// The policy for unknown keys.
     pub policy: Policy,
     /// Whether unencrypted messages are neither sent nor accepted.
     pub require_encryption: bool,
@@ -145,28 +140,29 @@ impl CoreConfig {
 pub struct StaticPeer {
     /// Where it is dialed.
     pub addr: PeerAddr,
-    /// What it is called until it says so itself.
+    /// The name to show until the peer says its own.
     pub name: Option<PeerName>,
-    /// The form it is written to in until it writes to us.
+    /// The form to write to it in until it writes to us.
     pub form: Form,
-    /// The key that it has to prove, if the user knows it; then nothing is ever sent to it unencrypted.
+    /// The key that it has to prove, if the user knows it. Then nothing is sent to it unencrypted.
     pub key: Option<PublicKey>,
     /// Where else it may be, if it proves that key there.
     pub also: Vec<PeerAddr>,
 }
 
-/// How much is under way.
+/// How many things are under way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct UnderWay {
-    /// Things on their way to peers.
+    /// Requests to the network.
     pub jobs: usize,
-    /// Those among them that count against what may be dialed at once without the user's having asked.
+    /// Those of them that the user did not ask for, and whose number is limited.
     pub unasked: usize,
-    /// Commands that are not settled.
+    /// Commands that are not done.
     pub commands: usize,
 }
 
-/// The state of the chat. Every method takes the time, and returns what is to be done because of it.
+/// The state of the chat: coordinates the sub-machines. Methods that change it take the time and
+/// return what is to be done.
 #[derive(Debug)]
 pub struct State {
     own_addrs: OwnAddrs,
@@ -183,6 +179,8 @@ pub struct State {
     trust: Trusted,
     inbound: Inbound,
     goodbyes: Goodbyes,
+    /// When the store was last told of all peers that are online, or the start of the run.
+    seen_at: Time,
     /// When the user was last told that something cannot be stored.
     not_stored_told_at: Option<Time>,
     /// The user was told that another program uses our key.
@@ -193,7 +191,7 @@ pub struct State {
 }
 
 impl State {
-    /// A chat that knows no peer yet, only the keys of `config`.
+    /// Returns a state that knows no peer yet, only the keys of `config`.
     pub fn new(config: CoreConfig) -> Self {
         let CoreConfig { me, name, key, pins, policy, require_encryption, durable, expire } = config;
         let mut trust = Trusted::new(key, policy).with_required_encryption(require_encryption);
@@ -213,6 +211,7 @@ impl State {
             trust,
             inbound: Inbound::new(durable),
             goodbyes: Goodbyes::default(),
+            seen_at: Time::default(),
             not_stored_told_at: None,
             told_in_use: false,
             leaving: false,
@@ -221,17 +220,22 @@ impl State {
         }
     }
 
-    /// Takes note that `ip` is one of this machine's.
+    /// Records that an IP is one of this machine's.
     pub fn learn_own_ip(&mut self, ip: impl Into<IpAddr>) {
         self.own_addrs.learn(ip.into());
     }
 
-    /// Changes our own name. What is on its way keeps the name that it was sent with.
+    /// Our own name.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// Changes our own name. Requests under way keep the former one.
     pub fn set_name(&mut self, name: Name) {
         self.name = name;
     }
 
-    /// Takes nothing more that comes: nobody is there any more to be told of it.
+    /// Accepts nothing more from the network: the user can no longer be told of it.
     pub fn close(&mut self) {
         self.closed = true;
     }
@@ -257,14 +261,16 @@ impl State {
 
     fn act(&mut self, action: Output) {
         if self.actions.is_empty() {
-            // What happens has one consequence nearly always, and room for more would be most of what it costs.
+            // There is nearly always one output, and room for more would be most of what it costs.
             self.actions.reserve_exact(1);
         }
         self.actions.push(action);
     }
 
     fn done(&mut self) -> Vec<Output> {
-        self.tell_of_contacts();
+        if self.trust.has_untold_changes() {
+            self.tell(Event::ContactsChanged);
+        }
         std::mem::take(&mut self.actions)
     }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::event::{CommandKind, JobId, OpId, PeerInfo};
 use super::time::Time;
+use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason};
 use crate::model::peer_id::Recipient;
 
@@ -18,9 +19,11 @@ const MAX_FAILED_NAMED: usize = 20;
 enum Operation {
     /// Something for one or several recipients.
     Spread {
-        deed: CommandKind,
+        kind: CommandKind,
         /// It goes to all peers, so it says nothing about how the user knows each of them.
         to_all: bool,
+        /// The addresses that the user typed.
+        typed: Vec<PeerAddr>,
         total: usize,
         /// Recipients without a result.
         pending: usize,
@@ -41,7 +44,7 @@ enum Operation {
 #[derive(PartialEq, Eq, Debug)]
 pub(super) enum OperationOutput {
     /// All recipients of a command to several have theirs.
-    Sum { deed: CommandKind, total: usize, done: usize, failed: Vec<(PeerInfo, DeliveryStatus)> },
+    Sum { kind: CommandKind, total: usize, done: usize, failed: Vec<(PeerInfo, DeliveryStatus)> },
     /// The command is over.
     Settled(OpId),
 }
@@ -96,16 +99,21 @@ impl Operations {
 
     /// Begins a command for this many recipients. Each one needs [`Operations::finished`] or
     /// [`Operations::skipped`], and then the command [`Operations::settle`].
-    pub(super) fn spread(&mut self, deed: CommandKind, total: usize) -> OpId {
-        let (to_all, failed) = (false, Vec::new());
-        self.begin(Operation::Spread { deed, to_all, total, pending: total, done: 0, failed })
+    pub(super) fn spread(&mut self, kind: CommandKind, to_all: bool, total: usize) -> OpId {
+        let (typed, failed) = (Vec::new(), Vec::new());
+        self.begin(Operation::Spread { kind, to_all, typed, total, pending: total, done: 0, failed })
     }
 
-    /// Marks a command as one to all peers.
-    pub(super) fn goes_to_all(&mut self, op: OpId) {
-        if let Some(Operation::Spread { to_all, .. }) = self.under_way.get_mut(&op) {
-            *to_all = true;
+    /// Records the addresses that the user typed for a command.
+    pub(super) fn dials(&mut self, op: OpId, addrs: Vec<PeerAddr>) {
+        if let Some(Operation::Spread { typed, .. }) = self.under_way.get_mut(&op) {
+            *typed = addrs;
         }
+    }
+
+    /// Whether the user typed this address for a command.
+    pub(super) fn was_typed(&self, op: OpId, addr: PeerAddr) -> bool {
+        matches!(self.under_way.get(&op), Some(Operation::Spread { typed, .. }) if typed.contains(&addr))
     }
 
     /// Whether a command goes to recipients that the user named.
@@ -156,14 +164,14 @@ impl Operations {
         // The user has read why before anything was sent.
         let is_rejected = matches!(status, DeliveryStatus::Failed(FailureReason::Rejected(_)));
         match self.under_way.get_mut(&op)? {
-            Operation::Spread { deed, total, pending, done, failed, .. } => {
+            Operation::Spread { kind, total, pending, done, failed, .. } => {
                 *pending -= 1;
                 if matches!(status, DeliveryStatus::Delivered | DeliveryStatus::Sent) {
                     *done += 1;
                 } else if failed.len() < MAX_FAILED_NAMED && !is_rejected {
                     failed.push((who.clone(), status.clone()));
                 }
-                Some((*deed, *total))
+                Some((*kind, *total))
             }
             Operation::Leave { pending, .. } => {
                 *pending -= 1;
@@ -185,11 +193,11 @@ impl Operations {
         if !matches!(self.under_way.get(&op), Some(Operation::Spread { pending: 0, .. })) {
             return Vec::new();
         }
-        let Some(Operation::Spread { deed, total, done, failed, .. }) = self.under_way.remove(&op) else {
+        let Some(Operation::Spread { kind, total, done, failed, .. }) = self.under_way.remove(&op) else {
             return Vec::new();
         };
-        let is_summed = total > 1 || deed == CommandKind::Connect && total > 0;
-        let sum = is_summed.then_some(OperationOutput::Sum { deed, total, done, failed });
+        let is_summed = total > 1 || kind == CommandKind::Connect && total > 0;
+        let sum = is_summed.then_some(OperationOutput::Sum { kind, total, done, failed });
         sum.into_iter().chain([OperationOutput::Settled(op)]).collect()
     }
 

@@ -85,7 +85,7 @@ impl State {
             // A legacy peer could not tell a second copy.
             return self.try_now(to, message.id, now);
         }
-        let op = self.spread(CommandKind::Send, &[to]);
+        let op = self.spread(CommandKind::Send, false, &[to]);
         if to != listed {
             // One row in the history, not one for each.
             self.write(StoreOp::Move { id: message.id, from: listed, to });

@@ -10,19 +10,19 @@ use crate::model::peer_id::Recipient;
 use crate::model::stored::Assurance;
 use crate::protocol;
 
-/// What one connection carried.
+/// The content of one unencrypted connection.
 #[derive(Clone, Debug)]
 pub struct PlainReceived {
     /// Where it came from.
     pub source: Source,
-    /// What came.
+    /// Its messages.
     pub decoded: Vec<Decoded>,
-    /// The last message was longer than is read, or its sender too slow to finish it, or it broke off.
+    /// The last message was too long, or did not end in time, or broke off.
     pub cut: bool,
 }
 
 impl State {
-    /// Takes what one connection carried.
+    /// Takes the content of one unencrypted connection.
     pub fn plain_received(&mut self, received: PlainReceived, now: Time) -> (PlainAnswer, Vec<Output>) {
         // Unencrypted messages claim IPv4 addresses; peers on IPv6 use sessions.
         if self.closed || received.source.ip().is_ipv6() {
@@ -97,7 +97,7 @@ impl State {
             return PlainAnswer::Receipt;
         }
         let said = matches!(body, Body::Text(_) | Body::Greeting(_));
-        let peer_id = self.sender(addr, said);
+        let peer_id = self.sender(addr, said, now);
         if body == Body::Exit {
             // A peer that is not known is not made known by its goodbye.
             let last_job = self.jobs.last();
@@ -136,12 +136,12 @@ impl State {
 
     /// The recipient behind the sender of an unencrypted message. A sender that says anything
     /// unencrypted is a legacy peer from then on; a mere `connect` may come from a p2p-chat peer.
-    fn sender(&mut self, addr: PeerAddr, said: bool) -> Recipient {
+    fn sender(&mut self, addr: PeerAddr, said: bool, now: Time) -> Recipient {
         let known = self.peers.plain_id(addr);
         match (known, addr.plain()) {
             (Recipient::Address(_), Some(plain)) if said => {
                 let legacy = protocol::plain::peer_at(plain).into();
-                self.becomes(known, legacy);
+                self.becomes(known, legacy, now);
                 legacy
             }
             _ => known,
@@ -160,8 +160,9 @@ impl State {
         let keys = self.trust.proven_at(addr);
         match self.peers.acknowledge(peer_id, keys, has_room, now) {
             Some(AckDecision::Send) => {
-                self.probe_limiter.begin(addr.share());
-                self.transmit(peer_id, Purpose::Ack, Outgoing::ConnectAck, None);
+                if let Some(job) = self.send_plain(peer_id, Purpose::Ack, Outgoing::ConnectAck, None) {
+                    self.probe_limiter.begin(job, addr.share());
+                }
             }
             Some(AckDecision::NoRoom) => self.wait_for_room(peer_id),
             Some(AckDecision::Later) | None => {}

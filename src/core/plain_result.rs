@@ -1,10 +1,12 @@
 //! Results of unencrypted messages, `connect`, goodbyes and probes.
 
+use super::State;
 use super::event::{Event, JobId, Output};
+use super::jobs::{Job, Purpose};
+use super::outbox::RouteAnswer;
 use super::peers::PeerOrigin;
 use super::presence::{Probe, ProbeResult};
 use super::time::Time;
-use super::{Job, Purpose, RouteAnswer, State};
 use crate::model::address::PeerAddr;
 use crate::model::delivery::{DeliveryStatus, FailureReason};
 use crate::model::key::PublicKey;
@@ -12,23 +14,23 @@ use crate::model::message::{PeerProtocol, SendError, SendResult};
 use crate::model::peer_id::Recipient;
 use crate::protocol;
 
-/// What became of a job.
+/// The result of a [`PlainRequest`](super::PlainRequest).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PlainResult {
-    /// Which one.
+    /// The number of the request.
     pub job: JobId,
     /// The address that was dialed in the end: the one asked for, or the fallback.
     pub to: PeerAddr,
-    /// What became of it; of a message in parts, the worst.
+    /// The result; of a message in parts, the worst.
     pub result: SendResult,
     /// How many parts were sent, and how many there are.
     pub parts: (usize, usize),
-    /// The key that its receipt promised: the peer may accept sessions.
+    /// The key in the receipt: the peer may accept sessions.
     pub capability: Option<PublicKey>,
 }
 
 impl State {
-    /// Takes note of what became of something sent.
+    /// Takes the result of an unencrypted request.
     pub fn plain_sent(&mut self, sent: PlainResult, now: Time) -> Vec<Output> {
         let PlainResult { job, to, mut result, parts, capability } = sent;
         let Some(Job { mut peer_id, dialed: Some(dialed), purpose, .. }) = self.jobs.end(job) else {
@@ -36,7 +38,7 @@ impl State {
         };
         let taken = matches!(result, SendResult::Delivered | SendResult::HandedOver);
         if self.is_superseded(peer_id, dialed, purpose) {
-            self.probe_limiter.end(dialed.share(), now);
+            self.probe_limiter.end(job, false, now);
             self.attempted(job, peer_id, false);
             self.settle_watches(now);
             return self.done();
@@ -61,7 +63,7 @@ impl State {
                 result = SendResult::Astray(to);
             } else if taken && to != dialed {
                 self.peers.found_at(peer_id, to);
-                self.follows(Recipient::Address(to), peer_id);
+                self.follows(Recipient::Address(to), peer_id, now);
             }
         }
         let is_question =
@@ -72,9 +74,9 @@ impl State {
             }
             self.peers.promises(peer_id, key);
         }
-        // A full queue gives no receipt, which takes nothing back.
+        // A peer with a full queue gives no receipt. That does not take its promise back.
         let before = self.peers.promised(peer_id).filter(|_| is_question);
-        // What was on its way when one of us said goodbye shows no more than a probe, and nothing follows from it.
+        // What was on its way at a goodbye shows no more than a probe, and nothing follows from it.
         let parted_since = self.peers.has_left_since(peer_id, job);
         let may_greet =
             !parted_since || !matches!(purpose, Purpose::Probe(_) | Purpose::Ack | Purpose::Message(_));
@@ -82,9 +84,10 @@ impl State {
             .or(before)
             .filter(|_| taken && may_greet && self.can_speak_otherwise(peer_id, purpose));
         if let Some(key) = promised.filter(|_| is_question) {
-            // It was only the question; the same is said again in encryption, and what follows from that follows.
-            self.promised(peer_id, to, key, purpose);
-            self.operations.goes_on(job, self.jobs.last());
+            // It was only a question. It goes on as a session, whose result counts.
+            let next = self.promised(peer_id, to, key, purpose);
+            self.probe_limiter.goes_on(job, next);
+            self.operations.goes_on(job, next);
             return self.done();
         }
         let evidence = match purpose {
@@ -97,11 +100,7 @@ impl State {
             }
             Purpose::Probe(Probe::Dial) | Purpose::Greet | Purpose::Batch(_) => Some(ProbeResult::Dialed),
         };
-        if matches!(purpose, Purpose::Probe(_) | Purpose::Ack) {
-            // Where this machine had nothing to dial with, the next would fare no better at once.
-            let had_none = seen == SendResult::Failed(SendError::NoResources);
-            self.probe_ended(Some(dialed), had_none, now);
-        }
+        self.probe_limiter.end(job, seen == SendResult::Failed(SendError::NoResources), now);
         self.over(peer_id, purpose, &seen, now);
         if let Some(evidence) = evidence {
             let evidence = if parted_since { ProbeResult::Dialed } else { evidence };
@@ -132,7 +131,7 @@ impl State {
         // mailbox.
         let is_key_there = self.is_key_there(to);
         if let Some(key) = promised {
-            // Texts may wait behind the one that has shown it.
+            // Messages may wait behind the one whose receipt promised the key.
             let waits = self.outbox.asks(peer_id);
             let purpose = if waits { Purpose::Ask } else { Purpose::Greet };
             self.promised(peer_id, to, key, purpose);
@@ -142,21 +141,25 @@ impl State {
             && !is_key_there
             && self.protocol_of(peer_id) == PeerProtocol::Unknown
         {
-            peer_id = self.is_plain(peer_id);
+            peer_id = self.found_legacy(peer_id, now);
             self.announce(peer_id, now);
         }
         match purpose {
-            Purpose::Message(id) => self.message_sent(peer_id, id, result, parts, now),
+            Purpose::Message(id) => {
+                self.outbox.plain_sent(peer_id, id, result, parts, now);
+                self.serve(peer_id, now);
+            }
             Purpose::Connect(op) | Purpose::Exit(op) => {
                 if taken && matches!(purpose, Purpose::Connect(_)) && self.operations.is_direct(op) {
-                    self.is_written_to(peer_id);
+                    self.make_contact(peer_id);
                 }
                 self.finished(op, peer_id, result);
             }
             Purpose::Ask => {
                 let is_known = taken && !is_key_there;
                 let answer = if is_known { RouteAnswer::Plain } else { RouteAnswer::Failed(result) };
-                self.answered(peer_id, answer, now);
+                self.outbox.answered(peer_id, answer, now);
+                self.serve(peer_id, now);
             }
             _ => {}
         }
@@ -166,8 +169,8 @@ impl State {
         self.done()
     }
 
-    /// Whether a session may be tried with a peer that has none yet. While we leave, only for a
-    /// message, which must not be sent unencrypted because we leave.
+    /// Whether a session may be tried with a peer that has none yet. While the program ends, only for
+    /// a message, which must not be sent unencrypted for that.
     fn can_speak_otherwise(&self, peer_id: Recipient, purpose: Purpose) -> bool {
         let is_wanted = !self.leaving || matches!(purpose, Purpose::Ask);
         is_wanted && !matches!(self.protocol_of(peer_id), PeerProtocol::Session(_))
@@ -175,17 +178,17 @@ impl State {
 
     /// Makes a legacy peer of a recipient that has read a message of ours and named no key. The
     /// messages for its address are now for this peer. Returns its identity.
-    fn is_plain(&mut self, id: Recipient) -> Recipient {
+    fn found_legacy(&mut self, id: Recipient, now: Time) -> Recipient {
         let plain = match id {
             Recipient::Address(addr) => addr.plain(),
             Recipient::Peer(_) => None,
         };
         let legacy = plain.map_or(id, |addr| protocol::plain::peer_at(addr).into());
-        self.becomes(id, legacy);
+        self.becomes(id, legacy, now);
         let at_addr = self.dialed_at(legacy).map(Recipient::Address);
         if let Some(at_addr) = at_addr.filter(|at_addr| self.knows(*at_addr) && !self.knows(legacy)) {
             // What spoke to us from there, and has said nothing yet, is this peer.
-            self.becomes(at_addr, legacy);
+            self.becomes(at_addr, legacy, now);
         }
         self.peers.took_plain(legacy);
         // A p2p-chat peer whose mailbox is full gives no receipt. A peer that claims to listen
@@ -199,22 +202,23 @@ impl State {
     }
 
     /// Gives an unproven address to a legacy peer.
-    pub(super) fn becomes(&mut self, id: Recipient, legacy: Recipient) {
+    pub(super) fn becomes(&mut self, id: Recipient, legacy: Recipient, now: Time) {
         let Recipient::Address(addr) = id else { return };
         self.peers.becomes(id, legacy);
-        self.follows(id, legacy);
+        self.follows(id, legacy, now);
         let who = self.who(legacy);
         self.tell(Event::ProvenAt(addr, who));
     }
 
-    /// Moves the jobs for an unproven address to the peer that proved itself there.
-    pub(super) fn follows(&mut self, from: Recipient, to: Recipient) {
+    /// Gives the messages, requests and commands for an unproven address to the peer that proved
+    /// itself there.
+    pub(super) fn follows(&mut self, from: Recipient, to: Recipient, now: Time) {
         if to.public_key().is_none() {
             let is_contact = self.is_contact(from);
-            let moved = self.outbox.rebind(from, to, None, Time::default());
-            self.carry_out(Time::default());
+            let moved = self.outbox.rebind(from, to, None, now);
+            self.carry_out(now);
             if moved.is_direct || is_contact {
-                self.is_written_to(to);
+                self.make_contact(to);
             }
         }
         self.jobs.rebind(from, to);
@@ -236,8 +240,8 @@ impl State {
         id.public_key().is_none() || self.pinned(id).is_some_and(is_pinned)
     }
 
-    /// Takes note of what a result shows of a peer. A peer that took something of ours at `at` gets
-    /// a row if it has none.
+    /// Records what a result shows of a peer. A peer that took something of ours at `at` gets a row if
+    /// it has none.
     pub(super) fn observe(
         &mut self,
         peer_id: Recipient,
@@ -264,7 +268,7 @@ impl State {
     }
 }
 
-/// What the result of a `connect` or a goodbye means in a summary.
+/// The status of a `connect` or a goodbye with this result in a summary.
 pub(super) fn status_of(result: &SendResult) -> DeliveryStatus {
     match result {
         SendResult::Delivered => DeliveryStatus::Delivered,

@@ -1,8 +1,12 @@
 //! Whether a peer is online: a function of what was seen of it, and when.
 
+mod observed;
+mod types;
+
 use std::time::Duration;
 
 use super::time::Time;
+pub use types::{OfflineReason, PresenceChange, PresenceStatus, Probe, ProbeResult};
 
 /// A peer that has been silent for this long is probed. The user believes in a crashed peer for a
 /// quarter of a minute at most, and the probes are rare enough to disturb no program.
@@ -37,69 +41,6 @@ enum Kept {
     Contact { dormant: bool },
     /// Configured: for ever.
     Configured,
-}
-
-/// What the user is shown of a peer's presence.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PresenceStatus {
-    /// It is online, and one side has asked the other to be listed.
-    Connected,
-    /// It is online.
-    Online,
-    /// It does not answer at the moment.
-    Unreachable,
-    /// It is offline.
-    Offline,
-}
-
-/// Why a peer is offline.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum OfflineReason {
-    /// It was not seen in this run.
-    NotSeenYet,
-    /// No program listens at its address any more.
-    Refused,
-    /// It has not answered for [`GONE_AFTER`].
-    NoAnswer,
-    /// It said goodbye.
-    SaidGoodbye,
-    /// We said goodbye.
-    Disconnected,
-    /// Another peer has proven its key at its address.
-    Replaced,
-}
-
-/// What shows that a peer is online.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ProbeResult {
-    /// It closed an empty connection.
-    Dialed,
-    /// It took a message.
-    TookMessage,
-    /// It took a `connect`.
-    TookConnect,
-}
-
-/// What an observation changed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PresenceChange {
-    /// Nothing that a user would notice.
-    None,
-    /// The peer was offline and is online.
-    Online,
-    /// The peer was online and is offline.
-    Offline(OfflineReason),
-    /// It refused, and is probed again before that is believed.
-    Doubtful,
-}
-
-/// How to probe a peer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Probe {
-    /// See whether a program serves its address.
-    Dial,
-    /// Ask it to list us.
-    Connect,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -296,134 +237,6 @@ impl Presence {
         self.not_before = at;
     }
 
-    /// A message came from it, so it is online.
-    pub fn heard(&mut self, now: Time) -> PresenceChange {
-        self.comes_online(now)
-    }
-
-    /// It asked to be listed, or confirmed that we are.
-    pub fn connected(&mut self) {
-        self.connected = true;
-        self.wanted = true;
-        self.connect_due = false;
-    }
-
-    /// It took something that we sent.
-    pub fn answered(&mut self, evidence: ProbeResult, now: Time) -> PresenceChange {
-        self.proven = true;
-        if let Phase::Offline {
-            why: OfflineReason::SaidGoodbye | OfflineReason::Disconnected | OfflineReason::Replaced,
-            ..
-        } = self.phase
-            && evidence == ProbeResult::Dialed
-            && !self.ended
-        {
-            // One side has left the other, or another peer is there. An empty connection changes
-            // neither.
-            self.back_off(now);
-            return PresenceChange::None;
-        }
-        let change = self.comes_online(now);
-        if evidence == ProbeResult::TookConnect {
-            self.connected();
-        }
-        change
-    }
-
-    fn comes_online(&mut self, now: Time) -> PresenceChange {
-        let was_offline = self.offline().is_some();
-        // After a goodbye it is not asked to list us, unless the program that said it has ended.
-        let left = matches!(
-            self.phase,
-            Phase::Offline { why: OfflineReason::SaidGoodbye | OfflineReason::Disconnected, .. }
-        );
-        self.connect_due |= was_offline && self.wanted && (!left || self.ended);
-        self.phase = Phase::Online;
-        if let Kept::Contact { dormant } = &mut self.kept {
-            *dormant = false;
-        }
-        self.ended = false;
-        self.refused_at = None;
-        self.seen = now;
-        self.attempts = 0;
-        if was_offline {
-            self.next = now;
-            PresenceChange::Online
-        } else {
-            PresenceChange::None
-        }
-    }
-
-    /// No program listens at its address.
-    pub fn refused(&mut self, now: Time) -> PresenceChange {
-        if let Phase::Offline { why, .. } = self.phase {
-            self.ended = why == OfflineReason::SaidGoodbye;
-            self.back_off(now);
-            return PresenceChange::None;
-        }
-        match self.refused_at {
-            Some(first) if now.since(first) >= REFUSAL_REPEAT => {
-                self.goes_offline(OfflineReason::Refused, now)
-            }
-            first => {
-                let first = first.unwrap_or(now);
-                self.refused_at = Some(first);
-                self.next = first.plus(REFUSAL_REPEAT);
-                PresenceChange::Doubtful
-            }
-        }
-    }
-
-    /// It did not answer within the time allowed, or there was no way to it.
-    pub fn unanswered(&mut self, now: Time) -> PresenceChange {
-        if self.refused_at.is_some_and(|first| now.since(first) < REFUSAL_REPEAT) {
-            // Its program ended while this was under way. The second probe, which is due, tells.
-            return PresenceChange::None;
-        }
-        self.refused_at = None;
-        match self.phase {
-            Phase::Offline { .. } => {
-                self.back_off(now);
-                return PresenceChange::None;
-            }
-            Phase::Unreachable { since } if now.since(since) >= GONE_AFTER => {
-                return self.goes_offline(OfflineReason::NoAnswer, now);
-            }
-            Phase::Unreachable { .. } => {}
-            Phase::Online => self.phase = Phase::Unreachable { since: now },
-        }
-        self.next = now.plus(QUIET_REPEAT);
-        PresenceChange::None
-    }
-
-    /// Its session broke: it is probed soon.
-    pub fn session_lost(&mut self, now: Time) {
-        if matches!(self.phase, Phase::Online) {
-            self.phase = Phase::Unreachable { since: now };
-            self.next = now;
-        }
-    }
-
-    /// It said goodbye, or we did, or another peer has its address.
-    pub fn left(&mut self, why: OfflineReason, now: Time) -> PresenceChange {
-        let was_offline = self.offline().is_some();
-        self.wanted = self.kept != Kept::No;
-        self.goes_offline(why, now);
-        if was_offline { PresenceChange::None } else { PresenceChange::Offline(why) }
-    }
-
-    fn goes_offline(&mut self, why: OfflineReason, now: Time) -> PresenceChange {
-        self.phase = Phase::Offline { since: now, why };
-        self.connected = false;
-        self.connect_due = false;
-        self.early = false;
-        self.ended = false;
-        self.refused_at = None;
-        self.attempts = 0;
-        self.back_off(now);
-        PresenceChange::Offline(why)
-    }
-
     /// Whether it is offline and not probed: we left it, another peer has its address, or it left or
     /// never answered and is not configured.
     fn is_left_alone(&self) -> bool {
@@ -434,20 +247,6 @@ impl Presence {
             Phase::Offline { .. } => !self.proven && self.kept == Kept::No,
             _ => false,
         }
-    }
-
-    fn back_off(&mut self, now: Time) {
-        if std::mem::take(&mut self.early) {
-            // A probe that the user asked for delays nothing.
-            return;
-        }
-        let longest = match self.kept {
-            Kept::Contact { .. } => LONGEST_CONTACT_BACKOFF,
-            Kept::No | Kept::Configured => LONGEST_BACKOFF,
-        };
-        let wait = Duration::from_secs(1 << self.attempts.min(10)).min(longest);
-        self.attempts = self.attempts.saturating_add(1);
-        self.next = now.plus(wait);
     }
 }
 

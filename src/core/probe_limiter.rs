@@ -1,10 +1,13 @@
 //! Limits the probes and acknowledgements that the user did not ask for, and decides which peer is
 //! next when there is room.
 
+use std::collections::HashMap;
 use std::num::NonZeroU64;
 
 use super::State;
-use super::peers::Waiting;
+use super::event::JobId;
+use super::peers::WaitingPeer;
+use super::presence::REFUSAL_REPEAT;
 use super::time::Time;
 use crate::model::address::SourcePrefix;
 use crate::model::fair_share::FairShare;
@@ -34,6 +37,9 @@ impl Turn {
 #[derive(Debug)]
 pub(super) struct ProbeLimiter {
     under_way: FairShare,
+    /// The prefix that each job under way is counted under. The job may dial another address, or
+    /// the peer may move meanwhile.
+    jobs: HashMap<JobId, SourcePrefix>,
     /// The last turn that was given to a peer that waits.
     last_turn: Turn,
     /// No peer waits if this is unset. If it is set, a scan tells.
@@ -45,8 +51,13 @@ pub(super) struct ProbeLimiter {
 
 impl Default for ProbeLimiter {
     fn default() -> Self {
-        let under_way = FairShare::new(MAX_CHECKS_UNDER_WAY);
-        Self { under_way, last_turn: Turn(NonZeroU64::MIN), may_wait: false, serve_at: None }
+        Self {
+            under_way: FairShare::new(MAX_CHECKS_UNDER_WAY),
+            jobs: HashMap::new(),
+            last_turn: Turn(NonZeroU64::MIN),
+            may_wait: false,
+            serve_at: None,
+        }
     }
 }
 
@@ -67,14 +78,26 @@ impl ProbeLimiter {
         self.under_way.is_empty()
     }
 
-    /// Counts one that begins. One that the user asked for begins without room, too.
-    pub(super) fn begin(&mut self, prefix: SourcePrefix) {
+    /// Counts a job that begins. One that the user asked for begins without room, too.
+    pub(super) fn begin(&mut self, job: JobId, prefix: SourcePrefix) {
+        self.jobs.insert(job, prefix);
         self.under_way.take(prefix);
     }
 
-    /// Counts one that is over. A peer that waits may be served at `next_at`.
-    pub(super) fn end(&mut self, prefix: SourcePrefix, next_at: Time) {
+    /// Counts the job `next` in place of `job`, if that is counted.
+    pub(super) fn goes_on(&mut self, job: JobId, next: JobId) {
+        if let Some(prefix) = self.jobs.remove(&job) {
+            self.jobs.insert(next, prefix);
+        }
+    }
+
+    /// A job is over. If it is counted, a peer that waits may be served now, or after
+    /// [`REFUSAL_REPEAT`] if this machine had nothing to dial with: the next job would fare no
+    /// better at once.
+    pub(super) fn end(&mut self, job: JobId, had_none: bool, now: Time) {
+        let Some(prefix) = self.jobs.remove(&job) else { return };
         self.under_way.release(prefix);
+        let next_at = if had_none { now.plus(REFUSAL_REPEAT) } else { now };
         if self.may_wait && self.under_way.free() > 0 {
             self.serve_at = Some(self.serve_at.map_or(next_at, |at| at.min(next_at)));
         }
@@ -92,11 +115,11 @@ impl ProbeLimiter {
     }
 
     /// Returns the peer whose turn it is of those that wait, if there is room for it.
-    fn next_of<'a>(&mut self, waiting: impl Iterator<Item = Waiting<'a>>) -> Option<Recipient> {
+    fn next_of<'a>(&mut self, waiting: impl Iterator<Item = WaitingPeer<'a>>) -> Option<Recipient> {
         if self.under_way.free() == 0 {
             return None;
         }
-        let mut next: Option<((usize, Turn), Waiting<'_>)> = None;
+        let mut next: Option<((usize, Turn), WaitingPeer<'_>)> = None;
         for peer in waiting {
             // No prefix has fewer than none. This spares most peers the look-up of their prefix.
             if next.is_some_and(|((fewest, first), _)| fewest == 0 && first < peer.turn) {

@@ -7,11 +7,11 @@ use super::time::Time;
 use crate::model::address::{Source, SourcePrefix};
 
 /// How long refused messages are counted before the user is told of them for the first time.
-pub const REFUSALS_SUMMED: Duration = Duration::from_secs(1);
+const REFUSALS_SUMMED: Duration = Duration::from_secs(1);
 
 /// How long they are counted if the user was told recently, so that a flood does not fill the
 /// screen.
-pub const REFUSALS_REPEAT: Duration = Duration::from_secs(30);
+const REFUSALS_REPEAT: Duration = Duration::from_secs(30);
 
 /// Source prefixes that are counted each for itself. A line cannot name more, so those beyond are
 /// counted together.

@@ -6,7 +6,7 @@ use super::event::{JobId, Output, PlainRequest, SessionRequest};
 use super::jobs::{Job, Purpose};
 use super::operations::Probed;
 use super::peers::ProbeStart;
-use super::presence::{Probe, REFUSAL_REPEAT};
+use super::presence::Probe;
 use super::time::Time;
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
@@ -15,33 +15,41 @@ use crate::model::peer_id::Recipient;
 use crate::model::session::Request;
 
 impl State {
-    pub(super) fn transmit(
+    /// Sends something unencrypted. Returns no job if the recipient has no address, which only a
+    /// peer with a key may lack.
+    pub(super) fn send_plain(
         &mut self,
         peer_id: Recipient,
         purpose: Purpose,
         message: Outgoing,
         deadline: Option<Time>,
-    ) {
-        // A peer with a key is never written to unencrypted, and needs no address here.
-        let Some(to) = self.dialed_at(peer_id) else { return };
+    ) -> Option<JobId> {
+        let to = self.dialed_at(peer_id)?;
         let job = self.jobs.begin(peer_id, Some(to), purpose, None);
         let fallback = self.peers.fallback(peer_id).filter(|addr| !self.is_own(*addr));
         let form = self.peers.form(peer_id);
         self.act(Output::Plain(PlainRequest { job, to, fallback, form, message, deadline }));
+        Some(job)
     }
 
     /// Says something in a session with a recipient. A peer with a key is dialed at every address
     /// it may have, and has to prove its key.
-    pub(super) fn talk(&mut self, id: Recipient, purpose: Purpose, say: Request, deadline: Option<Time>) {
+    pub(super) fn request(
+        &mut self,
+        id: Recipient,
+        purpose: Purpose,
+        say: Request,
+        deadline: Option<Time>,
+    ) -> JobId {
         let mut addrs = id.public_key().map(|key| self.addrs_of(key)).unwrap_or_default();
         if addrs.is_empty() {
             addrs.extend(self.dialed_at(id));
         }
-        self.talk_at(id, addrs, id.public_key(), purpose, say, deadline);
+        self.request_at(id, addrs, id.public_key(), purpose, say, deadline)
     }
 
     /// The same at these addresses only, with the key that has to be proven there.
-    pub(super) fn talk_at(
+    pub(super) fn request_at(
         &mut self,
         id: Recipient,
         addrs: Vec<PeerAddr>,
@@ -49,9 +57,10 @@ impl State {
         purpose: Purpose,
         say: Request,
         deadline: Option<Time>,
-    ) {
+    ) -> JobId {
         let job = self.jobs.begin(id, addrs.first().copied(), purpose, expect);
         self.act(Output::Session(SessionRequest { job, addrs, expect, say, deadline }));
+        job
     }
 
     /// Handles a peer that claims to listen at an address with messages waiting. Dials it there; it
@@ -61,21 +70,20 @@ impl State {
             |job: &Job| job.dialed == Some(addr) && job.expect == Some(key) && job.purpose == Purpose::Greet;
         if !self.jobs.iter().any(|(_, job)| is_asked(job)) && !self.leaving {
             let purpose = Purpose::Greet;
-            self.talk_at(Recipient::key(key), vec![addr], Some(key), purpose, Request::Open, None);
+            self.request_at(Recipient::key(key), vec![addr], Some(key), purpose, Request::Open, None);
         }
     }
 
-    /// A receipt has promised a key. It is checked at the address that promised it, and nowhere
-    /// else: what was to be said is said there if the key is proven.
-    pub(super) fn promised(&mut self, id: Recipient, at: PeerAddr, key: PublicKey, purpose: Purpose) {
-        self.talk_at(id, vec![at], Some(key), purpose, Request::Open, None);
-    }
-
-    /// A probe or an acknowledgement is over. `had_none`: this machine had nothing to dial with.
-    pub(super) fn probe_ended(&mut self, dialed: Option<PeerAddr>, had_none: bool, now: Time) {
-        if let Some(dialed) = dialed {
-            self.probe_limiter.end(dialed.share(), if had_none { now.plus(REFUSAL_REPEAT) } else { now });
-        }
+    /// A receipt has promised a key. A session is tried at the address that promised it, and nowhere
+    /// else.
+    pub(super) fn promised(
+        &mut self,
+        id: Recipient,
+        at: PeerAddr,
+        key: PublicKey,
+        purpose: Purpose,
+    ) -> JobId {
+        self.request_at(id, vec![at], Some(key), purpose, Request::Open, None)
     }
 
     /// A job for a peer is over. Its presence is told what kind of job it was.
@@ -104,23 +112,23 @@ impl State {
     pub(super) fn probe(&mut self, peer_id: Recipient, probe: Probe, deadline: Option<Time>) {
         let Some(start) = self.peers.probe_begins(peer_id) else { return };
         let ProbeStart { wants_ping, has_left, prefix } = start;
-        self.probe_limiter.begin(prefix);
-        if has_left && probe == Probe::Dial && !wants_ping {
-            // A hello would undo the goodbye. Whether a program listens there is all that matters.
-            self.transmit(peer_id, Purpose::Probe(probe), Outgoing::Probe, deadline);
-            return;
-        }
-        if self.is_only_encrypted(peer_id) {
+        let purpose = Purpose::Probe(probe);
+        // A hello would undo a goodbye. Whether a program listens there is all that matters.
+        let is_bare = has_left && probe == Probe::Dial && !wants_ping;
+        let job = if self.is_only_encrypted(peer_id) && !is_bare {
             let say = if probe == Probe::Connect { Request::Open } else { Request::Ping };
-            self.talk(peer_id, Purpose::Probe(probe), say, deadline);
-            return;
-        }
-        let message = match probe {
-            Probe::Connect => Outgoing::Connect,
-            Probe::Dial if wants_ping => Outgoing::Ping,
-            Probe::Dial => Outgoing::Probe,
+            Some(self.request(peer_id, purpose, say, deadline))
+        } else {
+            let message = match probe {
+                Probe::Connect => Outgoing::Connect,
+                Probe::Dial if wants_ping => Outgoing::Ping,
+                Probe::Dial => Outgoing::Probe,
+            };
+            self.send_plain(peer_id, purpose, message, deadline)
         };
-        self.transmit(peer_id, Purpose::Probe(probe), message, deadline);
+        if let Some(job) = job {
+            self.probe_limiter.begin(job, prefix);
+        }
     }
 }
 

@@ -29,8 +29,7 @@ pub struct Restored {
 }
 
 impl State {
-    /// Takes the messages of an earlier run that wait, in the order in which they were entered;
-    /// before [`State::start`].
+    /// Takes the messages of an earlier run that wait, in the order in which they were entered.
     pub fn restore(&mut self, messages: Vec<Restored>, now: Time) -> Vec<Output> {
         for message in messages {
             self.restore_one(message, now);

@@ -9,13 +9,13 @@ use super::time::Time;
 use super::{Purpose, State, Verification};
 use crate::model::delivery::{DeliveryStatus, FailureReason, RejectReason};
 use crate::model::key::PublicKey;
-use crate::model::message::{MessageId, Outgoing, PeerProtocol, SendResult};
+use crate::model::message::{Outgoing, PeerProtocol};
 use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{Message, Request};
 use crate::protocol::plain;
 
-/// Texts that legacy programs take for commands and show to no one, in any case.
+/// Messages that legacy programs take for commands, in any case, and do not show.
 const COMMAND_WORDS: [&str; 4] = ["exit", "connect", "connect_ack", "[PEER_QUIT]"];
 
 impl State {
@@ -33,7 +33,7 @@ impl State {
         }
         let is_direct = to != Target::All;
         let targets = self.targets(to, false);
-        let op = self.spread(CommandKind::Send, &targets);
+        let op = self.spread(CommandKind::Send, !is_direct, &targets);
         for to in targets {
             let name = self.known_name(to);
             let new = NewMessage { op, message: message.clone(), name, is_direct };
@@ -61,7 +61,6 @@ impl State {
             return;
         }
         self.serve(to, now);
-        self.carry_out(now);
     }
 
     fn queue_message(&mut self, to: Recipient, new: NewMessage, now: Time) -> Result<(), RejectReason> {
@@ -70,8 +69,8 @@ impl State {
         }
         let is_direct = new.is_direct;
         if is_direct {
-            self.peers.is_wanted(to);
-            self.is_written_to(to);
+            self.peers.want(to);
+            self.make_contact(to);
         }
         match self.protocol_of(to) {
             PeerProtocol::Session(key) if self.trust.writable(key).is_none() => {
@@ -84,14 +83,14 @@ impl State {
         if let Some(key) = to.public_key() {
             self.trust.keep(key);
             if is_direct {
-                self.is_contact_now(key);
+                self.make_key_contact(key);
             }
         }
         Ok(())
     }
 
     /// Makes a contact of a recipient that the user writes to, if it is a peer.
-    pub(super) fn is_written_to(&mut self, to: Recipient) {
+    pub(super) fn make_contact(&mut self, to: Recipient) {
         if self.peers.make_contact(to)
             && let Recipient::Peer(id @ PeerId::Legacy(_)) = to
         {
@@ -115,7 +114,7 @@ impl State {
         }
     }
 
-    /// Sends what can be sent to a recipient now.
+    /// Sends what can be sent to a recipient now, and does what else the outbox wants done.
     pub(super) fn serve(&mut self, to: Recipient, now: Time) {
         let name = self.who(to).name;
         let protocol = match self.protocol_of(to) {
@@ -135,6 +134,7 @@ impl State {
             }
             PeerProtocol::Unknown => self.outbox.serve(to, Route::Unknown, name.as_ref(), now),
         }
+        self.carry_out(now);
     }
 
     /// Serves all queues that are due, and gives up the messages that have expired.
@@ -143,7 +143,6 @@ impl State {
         self.carry_out(now);
         for to in self.outbox.due(now) {
             self.serve(to, now);
-            self.carry_out(now);
         }
     }
 
@@ -166,10 +165,10 @@ impl State {
             OutboxOutput::Ask(to) => self.ask(to, now),
             OutboxOutput::SendPlain { to, id, body } => {
                 let parts = plain::messages_for(&body, &self.name).unwrap_or_default();
-                self.transmit(to, Purpose::Message(id), Outgoing::Text(parts.into()), None);
+                self.send_plain(to, Purpose::Message(id), Outgoing::Text(parts.into()), None);
             }
             OutboxOutput::SendBatch { key, messages } => {
-                self.talk(Recipient::key(key), Purpose::Batch(key), Request::Messages(messages), None);
+                self.request(Recipient::key(key), Purpose::Batch(key), Request::Messages(messages), None);
             }
             OutboxOutput::Status(change) => self.tell_status(change),
             OutboxOutput::Duplicate(op) => {
@@ -192,28 +191,19 @@ impl State {
     /// Asks how to write to a recipient, because messages wait for the answer.
     fn ask(&mut self, to: Recipient, now: Time) {
         if self.is_ours(to) {
-            // Since an earlier run in which we listened elsewhere.
+            // It was entered in an earlier run in which we listened elsewhere.
             let check = self.plain_check(to);
             self.outbox.answered(to, RouteAnswer::Plain, now);
             self.outbox.serve(to, Route::Plain(&check), None, now);
             return;
         }
-        let promised = self.peers.promised(to);
-        match (promised, self.dialed_at(to)) {
-            (Some(key), Some(at)) => self.promised(to, at, key, Purpose::Ask),
-            _ if self.is_only_encrypted(to) => {
-                self.talk(to, Purpose::Ask, Request::Open, None);
-            }
-            _ => self.transmit(to, Purpose::Ask, Outgoing::Connect, None),
+        if let (Some(key), Some(at)) = (self.peers.promised(to), self.dialed_at(to)) {
+            self.promised(to, at, key, Purpose::Ask);
+        } else if self.is_only_encrypted(to) {
+            self.request(to, Purpose::Ask, Request::Open, None);
+        } else {
+            self.send_plain(to, Purpose::Ask, Outgoing::Connect, None);
         }
-    }
-
-    /// Handles the answer to [`State::ask`]: the recipient takes unencrypted messages, or why it is
-    /// not known.
-    pub(super) fn answered(&mut self, to: Recipient, answer: RouteAnswer, now: Time) {
-        self.outbox.answered(to, answer, now);
-        self.serve(to, now);
-        self.carry_out(now);
     }
 
     /// Gives the messages for an address to the key that proved itself there.
@@ -225,11 +215,9 @@ impl State {
             self.trust.keep(key);
         }
         if moved.is_direct {
-            self.is_contact_now(key);
+            self.make_key_contact(key);
         }
-        self.carry_out(now);
         self.serve(to, now);
-        self.carry_out(now);
     }
 
     /// Tells what became of a message, and ends its part in the command with the first that is
@@ -257,21 +245,6 @@ impl State {
         let total = done.map_or(1, |(_, total)| total);
         self.tell(Event::Delivery { op, who, status, is_first, parts, total, text });
         self.settle(op);
-    }
-
-    /// Takes the result of an unencrypted message.
-    pub(super) fn message_sent(
-        &mut self,
-        to: Recipient,
-        id: MessageId,
-        result: SendResult,
-        parts: (usize, usize),
-        now: Time,
-    ) {
-        self.outbox.plain_sent(to, id, result, parts, now);
-        self.carry_out(now);
-        self.serve(to, now);
-        self.carry_out(now);
     }
 }
 

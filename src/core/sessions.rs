@@ -5,13 +5,14 @@
 
 use std::net::IpAddr;
 
+use super::State;
 use super::event::{Event, JobId, OpId, Output};
+use super::jobs::{Job, Purpose};
 use super::meeting::Env;
-use super::outbox::BatchEnd;
+use super::outbox::{BatchEnd, RouteAnswer};
 use super::presence::{Probe, ProbeResult};
 use super::time::Time;
 use super::trust::Meeting;
-use super::{Job, Purpose, RouteAnswer, State};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::delivery::{FailureReason, PendingReason};
 use crate::model::key::PublicKey;
@@ -19,8 +20,8 @@ use crate::model::message::{MessageId, Outgoing, SendError, SendResult};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{ByeReason, Introduction, RequestEnd};
 
-/// What nobody asked for: commands are numbered from 1.
-const NOBODYS: OpId = OpId(0);
+/// The number of no command: commands are numbered from 1.
+const NO_COMMAND: OpId = OpId(0);
 
 /// A session in which the peer has proven its key.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -64,8 +65,11 @@ impl State {
             Some(id) => match self.jobs.end(id) {
                 None => Ok(()),
                 Some(job) => {
-                    let addr = up.addr;
+                    let (key, addr) = (up.key, up.addr);
                     let welcome = self.met_at(job.peer_id, up, env, now);
+                    if welcome.is_err() {
+                        self.peers.refuses(key, addr);
+                    }
                     self.jobs.goes_on(id, job, addr, welcome);
                     welcome.map(drop)
                 }
@@ -113,9 +117,12 @@ impl State {
             }
             let claims = [addr].into_iter().chain(also).collect();
             self.peers.listens_also(id, claims);
-            self.is_greeted(id, now);
+            self.greeted(id, now);
             self.here_again(key, now);
         });
+        if met.is_err() {
+            self.peers.refuses_claim(key, addr);
+        }
         self.settle_watches(now);
         met
     }
@@ -124,7 +131,7 @@ impl State {
     pub fn session_alive(&mut self, key: PublicKey, now: Time) -> Vec<Output> {
         let id = Recipient::key(key);
         if self.knows(id) && !self.closed {
-            self.is_greeted(id, now);
+            self.greeted(id, now);
             self.settle_watches(now);
         }
         self.done()
@@ -164,8 +171,8 @@ impl State {
             self.peers.broke_promise(asked_for);
             self.wrong_key(expected, *offered, at);
         }
-        // That nobody says ok may be silence, which takes nothing back. But where a legacy peer was,
-        // another had promised the key, and the legacy peer is there again.
+        // No answer to the opening line may be silence, which takes no promise back. But if a legacy
+        // peer was there, another program had promised the key, and the legacy peer is back.
         if let (RequestEnd::NoSession, Recipient::Peer(PeerId::Legacy(_))) = (&end, asked_for) {
             self.peers.broke_promise(asked_for);
         }
@@ -178,11 +185,11 @@ impl State {
             && !self.is_only_encrypted(asked_for)
             && !self.leaving
         {
-            // A key was there once, and a legacy program may be there now. `connect` says nothing that
-            // only the key may read.
+            // A key was there once, and a legacy program may be there now. `connect` contains nothing
+            // that only the key may read.
             let id = asked_for.addr().map_or(asked_for, |addr| self.peers.plain_id(addr));
-            self.peers.is_wanted(id);
-            self.transmit(id, purpose, Outgoing::Connect, None);
+            self.peers.want(id);
+            self.send_plain(id, purpose, Outgoing::Connect, None);
             return self.done();
         }
         if end == RequestEnd::Answered {
@@ -210,12 +217,12 @@ impl State {
         if let Purpose::Batch(key) = purpose {
             self.batch_ended(key, &end, written, env, now);
         }
-        if matches!(purpose, Purpose::Probe(_) | Purpose::Ack) {
-            let had_none = end == RequestEnd::Unreachable(SendError::NoResources);
-            self.probe_ended(dialed, had_none, now);
-        }
+        self.probe_limiter.end(job, end == RequestEnd::Unreachable(SendError::NoResources), now);
         let seen = if is_here { seen_of(&end, was_met) } else { SendResult::Unanswered };
         self.over(peer_id, if is_another { Purpose::Greet } else { purpose }, &seen, now);
+        if let (Some(Err(_)), Some(at)) = (welcome, reached) {
+            self.peers.has_refused_key(at, now);
+        }
         if let RequestEnd::Bye(reason @ (ByeReason::NotAccepted | ByeReason::NotDecided)) = end {
             self.turned_away(peer_id, reason);
         }
@@ -244,7 +251,10 @@ impl State {
                         self.carry_out(now);
                     }
                     Some(_) if was_met => {}
-                    _ => self.answered(asked_for, RouteAnswer::Failed(result), now),
+                    _ => {
+                        self.outbox.answered(asked_for, RouteAnswer::Failed(result), now);
+                        self.serve(asked_for, now);
+                    }
                 }
             }
             Purpose::Connect(op) | Purpose::Exit(op) => {
@@ -252,18 +262,14 @@ impl State {
                 if let (Some(key), SendResult::Delivered, true) =
                     (added, &result, self.operations.is_direct(op))
                 {
-                    self.is_contact_now(key);
-                    if let (Recipient::Address(_), Some(at)) = (asked_for, reached) {
-                        // The user gave this address.
+                    self.make_key_contact(key);
+                    if let Some(at) = reached.filter(|at| self.operations.was_typed(op, *at)) {
                         self.trust.give_addr(key, at);
                     }
                 }
                 self.finished(op, peer_id, result);
             }
             _ => {}
-        }
-        if self.leaving {
-            self.attempted(job, peer_id, was_met);
         }
         if let Some(key) = peer_id.public_key().filter(|_| was_met && !leaves) {
             self.here_again(key, now);
@@ -285,10 +291,10 @@ impl State {
         }
     }
 
-    /// Says goodbye in encryption to a peer that the user disconnected from during our introduction:
-    /// it knows our key by now, so it ignores a goodbye in plain. A goodbye in encryption that was
-    /// queued behind the introduction is enough: a second one would need a connection of its own, and
-    /// the hello on that would list us at the peer as online again.
+    /// Says goodbye in a session to a peer that the user disconnected from while we introduced
+    /// ourselves: it knows our key by now, so it ignores an unencrypted goodbye. One goodbye is enough
+    /// if it is queued behind the introduction: a second one would need another connection, and the
+    /// hello on it would list us as online again.
     fn disconnects_again(&mut self, id: Recipient, introduced_to: Option<PublicKey>) {
         let is_queued = introduced_to.is_some()
             && self
@@ -296,12 +302,12 @@ impl State {
                 .iter()
                 .any(|(_, job)| job.expect == introduced_to && matches!(job.purpose, Purpose::Exit(_)));
         if self.peers.is_disconnected(id) && !is_queued {
-            self.say_goodbye(id, NOBODYS, None);
+            self.say_goodbye(id, NO_COMMAND, None);
         }
     }
 
-    /// A peer has proven a key where we dialed. Without a hello, the connection was kept, or broke
-    /// too soon. That is news unless the key was asked for and had proven itself there before.
+    /// A peer has proven a key where we dialed. Without a hello, the session was open before. That is
+    /// news unless the key was expected and had proven itself there.
     fn met_at(
         &mut self,
         asked_for: Recipient,
@@ -354,7 +360,7 @@ impl State {
         self.carry_out(now);
     }
 
-    /// Tells once that a peer does not take us, until it is met again.
+    /// Tells the user once that a peer does not accept us, until it does.
     fn turned_away(&mut self, peer_id: Recipient, reason: ByeReason) {
         if self.peers.turned_away(peer_id, reason) {
             let who = self.who(peer_id);
@@ -363,7 +369,7 @@ impl State {
     }
 }
 
-/// What the user is told of it.
+/// The result of a request that ended like this, for the user.
 fn result_of(end: &RequestEnd) -> SendResult {
     SendResult::Failed(match end {
         RequestEnd::Answered => return SendResult::Delivered,
@@ -376,7 +382,8 @@ fn result_of(end: &RequestEnd) -> SendResult {
     })
 }
 
-/// What it shows of the peer: only one that has proven its key is online, whatever serves the address.
+/// What the end of a request shows of the peer: only one that has proven its key is online, whatever
+/// program serves the address.
 fn seen_of(end: &RequestEnd, was_met: bool) -> SendResult {
     match end {
         RequestEnd::Answered | RequestEnd::Bye(_) => SendResult::Delivered,

@@ -1,4 +1,4 @@
-//! Takes the results of writes, and makes goodbyes wait for them.
+//! Takes the results of writes.
 
 use std::time::Duration;
 

@@ -1,18 +1,22 @@
 //! The rules as stories: what comes in, what is to be done.
 
 mod addresses;
+mod asking;
 mod bindings;
 mod broken;
 mod commands;
 mod contacts;
 mod disconnecting;
+mod goodbyes;
 mod holding;
 mod keeping;
 mod keys;
 mod looks;
+mod pending;
 mod random;
 mod soak;
 mod there;
+mod trusting;
 mod who;
 
 use std::net::Ipv4Addr;
@@ -107,11 +111,13 @@ impl Story {
     }
 
     fn gets_from(&mut self, source: Ipv4Addr, claimed: Claimed, form: Form, body: Body) -> PlainAnswer {
-        let name = Some(PeerName::new("Bob"));
-        let decoded = vec![Decoded::Message(Plain { claimed, form, name, body })];
-        let (answer, actions) = self
-            .state
-            .plain_received(PlainReceived { source: Source::from(source), decoded, cut: false }, self.now);
+        self.gets_plain(source, Plain { claimed, form, name: Some(PeerName::new("Bob")), body })
+    }
+
+    fn gets_plain(&mut self, source: Ipv4Addr, message: Plain) -> PlainAnswer {
+        let decoded = vec![Decoded::Message(message)];
+        let received = PlainReceived { source: Source::from(source), decoded, cut: false };
+        let (answer, actions) = self.state.plain_received(received, self.now);
         self.perform(actions);
         answer
     }
@@ -129,12 +135,17 @@ impl Story {
             .collect()
     }
 
-    /// Everything under way to this port ends so.
+    /// Everything that is sent unencrypted to this port ends like this.
     fn ends(&mut self, port: u16, result: &SendResult) {
+        self.ends_after(port, result, (1, 1));
+    }
+
+    /// The same, with so many parts sent of so many.
+    fn ends_after(&mut self, port: u16, result: &SendResult, parts: (usize, usize)) {
         let (of_port, rest) = self.under_way.drain(..).partition(|t| t.to.port() == port);
         self.under_way = rest;
         for PlainRequest { job, to, .. } in of_port {
-            let sent = PlainResult { job, to, result: result.clone(), parts: (1, 1), capability: None };
+            let sent = PlainResult { job, to, result: result.clone(), parts, capability: None };
             let actions = self.state.plain_sent(sent, self.now);
             self.perform(actions);
         }

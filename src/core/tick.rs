@@ -1,5 +1,7 @@
 //! What follows from time passing.
 
+use std::time::Duration;
+
 use super::State;
 use super::event::{Event, Output};
 use super::peers::Due;
@@ -7,15 +9,23 @@ use super::refusals::RefusalSummary;
 use super::time::Time;
 use crate::model::peer_id::Recipient;
 
+/// How often the store is told that the peers that are online are seen: after a crash, "last seen"
+/// is this much too early at most, and a run of a day writes each peer 144 times.
+pub(super) const SEEN_INTERVAL: Duration = Duration::from_secs(600);
+
 impl State {
     /// When [`State::tick`] has something to do next, if nothing else happens before.
     pub fn next_wake(&self) -> Option<Time> {
         let messages = self.outbox.next_wake();
         let looks = [self.peers.next_wake(), self.probe_limiter.next_wake(), messages].into_iter().flatten();
-        let leaves = self.leaves_by();
         let deadline = self.operations.next_deadline();
         let unasked = looks.filter(|_| !self.leaving);
-        deadline.into_iter().chain(leaves).chain(unasked).chain(self.refusals.next_wake()).min()
+        deadline
+            .into_iter()
+            .chain(self.goodbyes.next_wake())
+            .chain(unasked)
+            .chain(self.refusals.next_wake())
+            .min()
     }
 
     /// Does what has become due.
@@ -33,6 +43,7 @@ impl State {
         }
         if !self.leaving {
             self.serve_due(now);
+            self.refresh_seen(now);
         }
         self.leaves_on(now);
         if let Some(RefusalSummary { sources, others }) = self.refusals.due(now) {
@@ -40,6 +51,17 @@ impl State {
         }
         self.settle_watches(now);
         self.done()
+    }
+
+    /// Has the store remember that the peers that are online are seen now, if that is due. It needs
+    /// no wake of its own: a peer that is online is probed more often.
+    ///
+    /// The store writer takes all of it in one transaction.
+    fn refresh_seen(&mut self, now: Time) {
+        if now.since(self.seen_at) >= SEEN_INTERVAL {
+            self.seen_at = now;
+            self.peers.all_online().into_iter().for_each(|id| self.seen(id));
+        }
     }
 
     /// Does what is due for a peer.

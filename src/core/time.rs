@@ -1,13 +1,13 @@
-//! Time as the rules see it.
+//! Time as the core sees it.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-/// A moment of the monotonic clock, counted from the start of the program; the default is the start itself. The rules
-/// never read a clock; whoever calls them says what time it is.
+/// A moment of the monotonic clock, counted from the start of the program, which is the default. The
+/// core never reads a clock: its callers pass the time.
 ///
-/// It ends after 584 years, and is kept in nanoseconds and one more, so that an `Option` of it is no larger: a row of the
-/// table holds ten, and ten thousand rows should fit the caches of a processor.
+/// It counts nanoseconds from one, so that an `Option` of it is no larger: a row of the peer table
+/// holds several. It ends after 584 years.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct Time(NonZeroU64);
 
@@ -28,12 +28,12 @@ impl Time {
         self.since(Self::default())
     }
 
-    /// The moment `later` from this one.
+    /// The moment that is `later` than this one.
     pub fn plus(self, later: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(later.as_nanos()).unwrap_or(u64::MAX)))
     }
 
-    /// How long ago `earlier` was; zero if it is still to come.
+    /// How long `earlier` was before this moment; zero if it is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
     }

@@ -10,12 +10,12 @@
 //! has to be saved.
 
 mod index;
+mod judge;
 mod notices;
 mod pin;
 mod user;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::time::Time;
 use crate::model::address::{PeerAddr, SourcePrefix};
@@ -257,84 +257,6 @@ impl Trusted {
         (&self.offers, self.not_offered)
     }
 
-    /// Judges a proven key. A stranger with a live connection never makes room for a new one.
-    pub fn met(&mut self, meeting: Meeting, is_live: &dyn Fn(PublicKey) -> bool) -> Verdict {
-        if meeting.key == self.me {
-            return Verdict::Refused(Refused::Ourselves);
-        }
-        match self.trust(meeting.key) {
-            Trust::Blocked => Verdict::Refused(Refused::Blocked),
-            Trust::Pinned | Trust::Verified => Verdict::Known { takes_name_of: self.met_again(&meeting) },
-            Trust::Unpinned => self.met_first(meeting, is_live),
-        }
-    }
-
-    fn met_first(&mut self, meeting: Meeting, is_live: &dyn Fn(PublicKey) -> bool) -> Verdict {
-        if self.offers.iter().any(|offer| offer.met.key == meeting.key) {
-            // Another name does not help a key that waits: only the user's decision does.
-            return Verdict::Refused(Refused::Undecided);
-        }
-        let claims = meeting.name.as_ref().map(|name| folded(name.as_str()));
-        let claimed = claims.iter().flat_map(|name| self.index.contacts_named(name));
-        let against: Vec<Pin> = claimed.filter_map(|key| self.pin(key).cloned()).collect();
-        if !against.is_empty() {
-            return self.offer(meeting, against);
-        }
-        match self.policy {
-            Policy::Strict => Verdict::Refused(Refused::Strict),
-            // It may be the contact with a new key. Only its name can tell.
-            _ if meeting.name.is_none() && self.hinted_at(meeting.addr).next().is_some() => {
-                Verdict::Refused(Refused::Undecided)
-            }
-            Policy::Ask => self.offer(meeting, against),
-            Policy::AcceptNew => {
-                let prefix = meeting.source.share();
-                if !self.make_room(prefix, is_live) {
-                    return Verdict::Refused(Refused::NoRoom);
-                }
-                self.insert(Pin::of(&meeting), false, Some(prefix));
-                Verdict::Pinned
-            }
-        }
-    }
-
-    fn offer(&mut self, met: Meeting, against: Vec<Pin>) -> Verdict {
-        let prefix = met.source.share();
-        let of_one = self.offers.iter().filter(|offer| offer.met.source.share() == prefix).count();
-        if self.offers.len() >= MAX_OFFERS || of_one >= MAX_OFFERS_OF_ONE {
-            self.not_offered += 1;
-            return Verdict::Refused(Refused::Undecided);
-        }
-        let offer = Offer { met, against };
-        self.offers.push(offer.clone());
-        Verdict::Offered(offer)
-    }
-
-    /// Updates the name and the hints of a known key. Returns the contact whose name it now takes,
-    /// if it did not take that name before.
-    fn met_again(&mut self, meeting: &Meeting) -> Option<PublicKey> {
-        let key = meeting.key;
-        let held = self.pins.get(&key)?;
-        let before = held.takes_name_of;
-        let mut taken = None;
-        if let Some(name) = meeting.name.as_ref().map(|name| folded(name.as_str())) {
-            let known = held.pin.name.as_ref().map(|name| folded(name.as_str()));
-            let others = || self.index.contacts_named(&name).find(|other| *other != key);
-            taken = if known.as_ref() == Some(&name) { None } else { others() };
-        }
-        let name = meeting.name.clone().filter(|_| taken.is_none());
-        self.change(key, |held| {
-            held.takes_name_of = taken;
-            held.pin.name = name.or(held.pin.name.take());
-            if meeting.dialed {
-                held.pin.addrs.retain(|addr| *addr != meeting.addr);
-                held.pin.addrs.insert(0, meeting.addr);
-                held.pin.addrs.truncate(MAX_HINTS);
-            }
-        });
-        taken.filter(|_| taken != before)
-    }
-
     /// Saves the pin of a key from now on: we dialed it, or a message passed.
     ///
     /// Returns whether it was not saved before.
@@ -383,75 +305,6 @@ impl Trusted {
                 }
             }
         });
-    }
-
-    /// Makes the pin of a key what the user has of it. Returns the pin as it was.
-    ///
-    /// # Errors
-    /// If there is no room, or the key is our own. Nothing changes then.
-    pub fn set_contact(
-        &mut self,
-        key: PublicKey,
-        record: ContactRecord,
-        date: u64,
-    ) -> Result<Option<Pin>, Unknown> {
-        let before = self.pins.get(&key).map(|held| held.pin.clone());
-        let is_contact = before.as_ref().is_some_and(|pin| pin.contact);
-        if key == self.me {
-            return Err(Unknown::Ourselves);
-        }
-        if !is_contact && self.has_no_room_for_contacts() {
-            return Err(Unknown::NoRoom);
-        }
-        let ContactRecord { id: _, name, verified, blocked, addrs } = record;
-        self.withdraw(key);
-        if before.is_none() {
-            let (given, addrs) = (Vec::new(), Vec::new());
-            let pin =
-                Pin { key, name: None, contact: true, addrs, given, first_seen: date, verified, blocked };
-            self.insert(pin, true, None);
-        }
-        self.change(key, |held| {
-            let pin = &mut held.pin;
-            let learned = pin.addrs.iter().filter(|addr| !pin.given.contains(addr) && !addrs.contains(addr));
-            let mut hints: Vec<PeerAddr> = learned.copied().collect();
-            hints.truncate(MAX_HINTS.saturating_sub(addrs.len()));
-            hints.extend(&addrs);
-            hints.truncate(MAX_HINTS);
-            (pin.addrs, pin.given) = (hints, addrs);
-            pin.name = name.or(pin.name.take());
-            (pin.contact, pin.verified, pin.blocked) = (true, verified.filter(|_| !blocked), blocked);
-            held.saved = true;
-        });
-        self.changed.insert(key);
-        Ok(before)
-    }
-
-    /// Makes room for one more stranger from a source prefix: evicts the prefix's own oldest
-    /// stranger if the prefix is full, the oldest of all if there are too many. Returns false if
-    /// all are live.
-    fn make_room(&mut self, prefix: SourcePrefix, is_live: &dyn Fn(PublicKey) -> bool) -> bool {
-        let of_prefix = self.index.strangers_of(prefix);
-        let is_full = of_prefix >= MAX_STRANGERS_PER_PREFIX;
-        let (count, limit) = match is_full {
-            true => (of_prefix, MAX_STRANGERS_PER_PREFIX),
-            false => (self.index.strangers(), MAX_STRANGERS),
-        };
-        // More than one if a file of an earlier version has more of one prefix.
-        let excess = (count + 1).saturating_sub(limit);
-        if excess == 0 {
-            return true;
-        }
-        let strangers = self.pins.values().filter(|held| !held.pin.contact);
-        let of_scope = strangers.filter(|held| !is_full || held.prefix == Some(prefix));
-        let ages = of_scope.map(|held| Reverse((held.pin.first_seen, held.number, held.pin.key)));
-        let mut oldest: BinaryHeap<_> = ages.collect();
-        let in_order = std::iter::from_fn(|| oldest.pop()).map(|Reverse((_, _, key))| key);
-        let gone: Vec<PublicKey> = in_order.filter(|key| !is_live(*key)).take(excess).collect();
-        for key in &gone {
-            self.remove(*key);
-        }
-        gone.len() == excess
     }
 
     fn insert(&mut self, pin: Pin, saved: bool, prefix: Option<SourcePrefix>) {

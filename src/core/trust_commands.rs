@@ -5,9 +5,11 @@ use super::event::{Decision, Event, Forgotten, OpId};
 use super::time::Time;
 use super::trust::{As, ContactChange, ContactRecord, Pin, Policy, Unknown};
 use super::{PeerOrigin, State};
+use crate::model::address::PeerAddr;
 use crate::model::delivery::FailureReason;
 use crate::model::key::PublicKey;
 use crate::model::peer_id::{PeerId, Recipient};
+use crate::protocol::plain;
 
 impl State {
     /// Does it, tells what came of it, and is settled at once.
@@ -47,10 +49,14 @@ impl State {
 
     pub(super) fn block(&mut self, key: PublicKey, now: Time) -> Result<Decision, Unknown> {
         self.trust.block(key)?;
-        self.outbox.give_up(Recipient::key(key), FailureReason::Blocked);
+        let id = Recipient::key(key);
+        self.outbox.give_up(id, FailureReason::Blocked);
         self.carry_out(now);
+        if self.peers.is_online(id) {
+            self.seen(id);
+        }
         // Nothing goes to the key from now on, so it is not listed either.
-        self.peers.remove(Recipient::key(key));
+        self.peers.block(id);
         Ok(Decision::Blocked(self.pin(key)?))
     }
 
@@ -110,31 +116,52 @@ impl State {
         }
     }
 
-    pub(super) fn forget(&mut self, id: PeerId) -> Result<Decision, Unknown> {
-        let to = Recipient::Peer(id);
+    pub(super) fn forget(&mut self, to: Recipient, now: Time) -> Result<Decision, Unknown> {
         let who = self.who(to);
-        let what = match id {
-            PeerId::Key(key) => {
-                self.pin(key)?;
-                self.outbox.give_up(to, FailureReason::Forgotten);
-                self.carry_out(Time::default());
-                match self.trust.forget(key)? {
-                    Pin { blocked: true, .. } => Forgotten::Blocked,
-                    Pin { contact: true, .. } => Forgotten::Contact,
-                    _ => Forgotten::Stranger,
-                }
-            }
-            PeerId::Legacy(_) if !self.is_contact(to) => return Err(Unknown::Pin),
-            PeerId::Legacy(_) => {
-                self.outbox.give_up(to, FailureReason::Forgotten);
-                self.carry_out(Time::default());
-                self.trust.legacy_changed(ContactChange::Forgotten(id));
-                Forgotten::Contact
-            }
+        let what = match to {
+            Recipient::Peer(PeerId::Key(key)) => match self.pin(key)? {
+                Pin { blocked: true, .. } => Forgotten::Blocked,
+                Pin { contact: true, .. } => Forgotten::Contact,
+                _ => Forgotten::Stranger,
+            },
+            Recipient::Peer(PeerId::Legacy(_)) if self.is_contact(to) => Forgotten::Contact,
+            Recipient::Peer(PeerId::Legacy(_)) => return Err(Unknown::Nothing),
+            Recipient::Address(addr) => self.forget_address(addr)?,
         };
+        // Before the key is forgotten: the user is told that its messages fail.
+        self.outbox.give_up(to, FailureReason::Forgotten);
+        self.carry_out(now);
+        match to {
+            Recipient::Peer(PeerId::Key(key)) => drop(self.trust.forget(key)?),
+            Recipient::Peer(id @ PeerId::Legacy(_)) => {
+                self.trust.legacy_changed(ContactChange::Forgotten(id));
+            }
+            Recipient::Address(_) => {}
+        }
         self.trust.set_alias_of(to, None);
         self.peers.remove(to);
         Ok(Decision::Forgotten(who, what))
+    }
+
+    /// Forgets the alias of an address at which no peer has proven itself. Returns what there was about
+    /// the address.
+    fn forget_address(&mut self, addr: PeerAddr) -> Result<Forgotten, Unknown> {
+        let to = Recipient::Address(addr);
+        // Its alias is saved for the legacy peer that may be there.
+        let legacy = addr.plain().map(plain::peer_at);
+        let alias = legacy.filter(|id| self.trust.has_alias((*id).into()));
+        let what = if let Some(id) = alias {
+            self.trust.set_alias_of(id.into(), None);
+            self.trust.legacy_changed(ContactChange::Forgotten(id));
+            Forgotten::Contact
+        } else if self.knows(to) {
+            Forgotten::Address
+        } else if self.outbox.count(to) > 0 {
+            Forgotten::Queue
+        } else {
+            return Err(Unknown::Nothing);
+        };
+        Ok(what)
     }
 
     pub(super) fn verify(&mut self, key: PublicKey, date: u64) -> Result<Decision, Unknown> {

@@ -4,7 +4,7 @@ use super::event::{PeerInfo, Verification};
 use super::jobs::Job;
 use super::peers::Row;
 use super::time::Time;
-use super::trust::{MAX_HINTS, Offer, Pin, Policy, Trust};
+use super::trust::{MAX_HINTS, Pin, Trust, Trusted};
 use super::{State, UnderWay};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
@@ -70,10 +70,20 @@ impl State {
         }
     }
 
+    /// Returns how many messages wait for a recipient.
+    pub fn queued(&self, id: Recipient) -> usize {
+        self.outbox.count(id)
+    }
+
     /// The address that a recipient is dialed at first.
     pub fn dialed_at(&self, id: Recipient) -> Option<PeerAddr> {
         let hint = || self.addrs_of(id.public_key()?).first().copied();
         self.peers.addr(id).or_else(|| id.addr()).or_else(hint)
+    }
+
+    /// The pins, and the keys that wait for the user's decision.
+    pub fn trusted(&self) -> &Trusted {
+        &self.trust
     }
 
     /// The pin of a recipient that has a key.
@@ -119,11 +129,6 @@ impl State {
         PeerInfo { id: peer_id, name, addr, claimed: None, verification }
     }
 
-    /// What is done with unknown keys.
-    pub fn policy(&self) -> Policy {
-        self.trust.policy()
-    }
-
     /// How sure the program is that a recipient is the one it is named as.
     pub fn verification_of(&self, id: Recipient) -> Verification {
         match self.protocol_of(id) {
@@ -134,21 +139,6 @@ impl State {
                 if trust == Trust::Verified { Verification::Verified } else { Verification::Encrypted }
             }
         }
-    }
-
-    /// The pins that a word of the user may mean: a name, or the beginning of a key; blocked ones, too.
-    pub fn pins_for(&self, word: &str) -> Vec<&Pin> {
-        self.trust.pins_for(word)
-    }
-
-    /// The keys that wait for the user's word, and how many more there were.
-    pub fn offers(&self) -> (&[Offer], u64) {
-        self.trust.offers()
-    }
-
-    /// The offers that a word of the user may mean.
-    pub fn offers_for(&self, word: &str) -> Vec<&Offer> {
-        self.trust.offers_for(word)
     }
 
     /// How messages are sent to a recipient.

@@ -1,4 +1,4 @@
-//! Network addresses: valid by construction, and distinct types for what is claimed and what is seen.
+//! Network addresses: valid by construction, with distinct types for claimed and seen ones.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -9,18 +9,19 @@ use super::name::quoted;
 
 /// An address that a peer can be dialed at: unicast of IPv4 or IPv6, port 1-65535.
 ///
-/// Of the ways to write one address there is one here: an IPv4 address in an IPv6 one is IPv4, nothing has a flow label, and a
-/// link-local address, and no other, says at which of our interfaces it is.
+/// Each address has one spelling: an IPv4 address inside IPv6 is IPv4, none has a flow label, and
+/// only link-local ones name one of our interfaces.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PeerAddr {
-    /// An IPv4 one is mapped, so that all take the same few bytes: much is kept by address.
+    /// An IPv4 address is mapped into IPv6, so that all addresses take the same few bytes.
     ip: Ipv6Addr,
     scope: u32,
     port: u16,
 }
 
 impl Hash for PeerAddr {
-    /// An IPv4 address in one number, which is hashed in half the time that the parts take: every message looks for its sender.
+    /// Hashes an IPv4 address as one number, which takes half the time of its parts: each message
+    /// looks for its sender.
     fn hash<H: Hasher>(&self, state: &mut H) {
         match self.v4() {
             Some(ip) => state.write_u64(u64::from(ip.to_bits()) << 16 | u64::from(self.port)),
@@ -33,13 +34,13 @@ impl Hash for PeerAddr {
 }
 
 impl PeerAddr {
-    /// The address, or `None` where nobody can be dialed: port 0, an unspecified, multicast or broadcast IP, or a
-    /// link-local IPv6 one, which says nothing without its interface ([`PeerAddr::of`]).
+    /// Returns the address, or `None` if it cannot be dialed: port 0, an unspecified, multicast or
+    /// broadcast IP, or a link-local IPv6 one, which needs its interface ([`PeerAddr::of`]).
     pub fn new(ip: impl Into<IpAddr>, port: u16) -> Option<Self> {
         Self::of(SocketAddr::new(ip.into(), port))
     }
 
-    /// The same of the address of a socket.
+    /// Returns the address of a socket, or `None` if it cannot be dialed.
     pub fn of(addr: SocketAddr) -> Option<Self> {
         let (ip, scope) = canonical(addr);
         let dialable = addr.port() != 0
@@ -54,17 +55,17 @@ impl PeerAddr {
         dialable.then_some(Self { ip, scope, port: addr.port() })
     }
 
-    /// Its IP.
+    /// The IP.
     pub fn ip(self) -> IpAddr {
         self.ip.to_canonical()
     }
 
-    /// Its IP, if that is an IPv4 one.
+    /// The IP, if it is of IPv4.
     pub fn v4(self) -> Option<Ipv4Addr> {
         self.ip.to_ipv4_mapped()
     }
 
-    /// Its port, never 0.
+    /// The port, never 0.
     pub fn port(self) -> u16 {
         self.port
     }
@@ -77,23 +78,23 @@ impl PeerAddr {
         }
     }
 
-    /// Where a connection from its machine comes from, if it comes from this very address.
+    /// The source of a connection that comes from this very address.
     pub fn source(self) -> Source {
         self.socket().into()
     }
 
-    /// With whom it shares what one may have.
+    /// The prefix that its limits are counted by.
     pub fn share(self) -> SourcePrefix {
         self.ip().into()
     }
 
-    /// The same as an address that plain messages go to, if it can be one.
+    /// The address for unencrypted messages, if it is of IPv4.
     pub fn plain(self) -> Option<PlainAddr> {
         self.v4().map(|ip| PlainAddr(SocketAddrV4::new(ip, self.port)))
     }
 }
 
-/// The one way to write an IP and its scope.
+/// Returns the one spelling of an IP, and its scope.
 fn canonical(addr: SocketAddr) -> (IpAddr, u32) {
     let ip = addr.ip().to_canonical();
     let scope = match addr {
@@ -103,12 +104,13 @@ fn canonical(addr: SocketAddr) -> (IpAddr, u32) {
     (ip, scope)
 }
 
-/// Whether an IP is one of those of IPv6 that every interface has for itself.
+/// Whether an IP is a link-local one of IPv6.
 fn is_link_local(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
 }
 
-/// An address that plain messages go to, dialable and IPv4: older programs know nothing else (wire.md), and what dials in plain takes nothing else.
+/// An address for unencrypted messages: dialable, and of IPv4, because legacy programs know nothing
+/// else.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PlainAddr(SocketAddrV4);
 
@@ -149,7 +151,7 @@ impl fmt::Debug for PeerAddr {
     }
 }
 
-/// Why a string is no address that can be dialed. Its text is a whole sentence for a user.
+/// Why a string is not an address that can be dialed. Displays as a whole sentence for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddrError(String);
 
@@ -188,11 +190,11 @@ impl FromStr for PeerAddr {
     }
 }
 
-/// Why an address is none that can be dialed although it is written as one.
+/// Why a well-formed address cannot be dialed.
 const NOBODY: &str = "nobody can be reached at that IP, it stands for no single machine.";
 
-/// What stands between the brackets of an IPv6 address, with its port. A scope is a number here: which interface has which
-/// name only the system knows.
+/// Parses the part between the brackets of an IPv6 address. A scope is a number here: only the system
+/// knows the names of the interfaces.
 fn scoped(inner: &str, port: u16) -> Result<PeerAddr, &'static str> {
     let (ip, scope) = inner.split_once('%').map_or((inner, None), |(ip, scope)| (ip, Some(scope)));
     let ip: Ipv6Addr =
@@ -215,15 +217,15 @@ fn scoped(inner: &str, port: u16) -> Result<PeerAddr, &'static str> {
     PeerAddr::of(SocketAddrV6::new(ip, port, 0, scope).into()).ok_or(NOBODY)
 }
 
-/// Whether the scope is written in digits only; numbers may have a sign else.
+/// Whether the scope is written in digits only, without a sign.
 fn scope_digits(inner: &str) -> bool {
     inner.rsplit('%').next().is_some_and(|scope| scope.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// Reads a port that can be dialed.
+/// Parses a port that can be dialed.
 ///
 /// # Errors
-/// A whole sentence for a user where `text` is not a decimal number from 1 to 65535.
+/// If `text` is not a decimal number from 1 to 65535.
 pub fn parse_port(text: &str) -> Result<u16, AddrError> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     match text.parse::<u16>() {
@@ -232,8 +234,8 @@ pub fn parse_port(text: &str) -> Result<u16, AddrError> {
     }
 }
 
-/// The address that a message says it is from. Nothing is known of its truth: it may be a loopback address of another
-/// machine, or somebody else's.
+/// The address in the header of a message. It is only a claim: it may be a loopback address of
+/// another machine, or another peer's address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Claimed {
     /// The claimed IP, of any kind.
@@ -248,7 +250,7 @@ impl fmt::Display for Claimed {
     }
 }
 
-/// The IP that a connection really came from, and of a link-local one, through which of our interfaces.
+/// The IP that a connection came from, and for a link-local one, the interface that it came through.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Source {
     ip: IpAddr,
@@ -261,12 +263,12 @@ impl Source {
         self.ip
     }
 
-    /// With whom it shares what one may have.
+    /// The prefix that its limits are counted by.
     pub fn share(self) -> SourcePrefix {
         self.ip.into()
     }
 
-    /// The address of a port there, if it can be dialed.
+    /// Returns the address of a port there, if it can be dialed.
     pub fn at(self, port: u16) -> Option<PeerAddr> {
         match self.ip {
             IpAddr::V4(ip) => PeerAddr::new(ip, port),
@@ -303,18 +305,18 @@ impl fmt::Display for Source {
     }
 }
 
-/// Whoever gets one share of what is divided fairly: an IPv4 address, or the half of an IPv6 one that names a network. Each
-/// machine there may take as many addresses in it as it likes.
+/// What gets one fair share of a limited total: an IPv4 address, or the network half of an IPv6
+/// address, because a machine may take any number of addresses in its network.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum SourcePrefix {
-    /// All that come from this address.
+    /// This address.
     V4(Ipv4Addr),
-    /// All that come from addresses with these first 64 bits.
+    /// All addresses with these first 64 bits.
     V6(u64),
 }
 
 impl Hash for SourcePrefix {
-    /// In one number, as [`PeerAddr`] is.
+    /// Hashes one number, as for [`PeerAddr`].
     fn hash<H: Hasher>(&self, state: &mut H) {
         match self {
             Self::V4(ip) => state.write_u32(ip.to_bits()),

@@ -1,7 +1,6 @@
-//! What a peer is known by once it has proven it: a public key, and how people write it.
+//! Public keys, and how they are written.
 //!
-//! One string for everything: receipts, `peers.toml`, pins, the screen. It is the whole key and no hash of it, so there is nothing
-//! to look up and nothing that was cut off.
+//! One spelling serves receipts, `peers.toml`, contacts and the screen: the whole key, not a hash.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,28 +11,29 @@ pub const KEY_BYTES: usize = 32;
 /// Characters of a key in writing: five bits each, four bits of the last one unused.
 pub const KEY_CHARS: usize = (KEY_BYTES * 8).div_ceil(5);
 
-/// Characters of a key that stand together on the screen: as many as are read aloud in one breath.
+/// Characters of a group of a key on the screen: as many as people read aloud at once.
 const GROUP_CHARS: usize = 4;
 
-/// The alphabet of base32 (RFC 4648, section 6) in small letters, without padding. 0, 1, 8 and 9 are missing, which look like letters.
+/// The alphabet of base32 (RFC 4648, section 6) in lower case, without padding. It lacks 0, 1, 8 and
+/// 9, which look like letters.
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
-/// A peer's public key; what it is known by. That somebody *holds* it is proven by the handshake alone.
+/// The public key of a peer. Only a handshake proves that a peer holds it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublicKey([u8; KEY_BYTES]);
 
 impl PublicKey {
-    /// The key of these bytes, which may be any: what is no point of the curve never proves anything.
+    /// Makes a key of any bytes. One that is no point of the curve never proves anything.
     pub const fn new(bytes: [u8; KEY_BYTES]) -> Self {
         Self(bytes)
     }
 
-    /// Its bytes, as they are signed and sent.
+    /// The bytes, as they are signed and sent.
     pub const fn as_bytes(&self) -> &[u8; KEY_BYTES] {
         &self.0
     }
 
-    /// The key as it is shown to be compared: groups of four characters with spaces between.
+    /// The key for comparing: groups of four characters with spaces between.
     pub const fn grouped(self) -> Grouped {
         Grouped(self)
     }
@@ -86,14 +86,14 @@ impl fmt::Display for Grouped {
     }
 }
 
-/// Why a text is no key. Its text is a whole sentence for a user, and repeats nothing of what was written.
+/// Why a text is not a key. Displays as a whole sentence for the user, without the text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum KeyError {
-    /// A character that no key has; the number counts from 1, without spaces and hyphens.
+    /// A character that no key has, at this place, counted from 1 without spaces and hyphens.
     Character(usize),
-    /// Not as many characters as a key has, but this many.
+    /// This wrong number of characters.
     Length(usize),
-    /// The last character says more than a key has bits, so one of them is not as it was written.
+    /// The last character has more bits than a key, so some character is wrong.
     LeftOver,
 }
 
@@ -117,7 +117,7 @@ impl std::error::Error for KeyError {}
 impl FromStr for PublicKey {
     type Err = KeyError;
 
-    /// Takes capitals, white space and hyphens too, as people copy it. Otherwise there is one spelling for each key.
+    /// Accepts capitals, white space and hyphens, because people copy keys so.
     fn from_str(text: &str) -> Result<Self, KeyError> {
         let mut bytes = [0; KEY_BYTES];
         let (mut bits, mut held, mut count) = (0u16, 0, 0);

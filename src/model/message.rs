@@ -1,4 +1,4 @@
-//! What peers say to each other, whatever the bytes are.
+//! Unencrypted messages, independent of their bytes, and the results of sending.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,33 +9,35 @@ use crate::model::name::PeerName;
 use crate::model::session::ByeReason;
 use crate::model::untrusted::Text;
 
-/// Bytes of one message to a plain peer, header included: legacy peers call `recv(1024)` once and lose the rest (wire.md).
+/// Bytes of one message to a legacy peer, header included: legacy programs call `recv(1024)` once and
+/// lose the rest.
 pub const MAX_SENT_BYTES: usize = 1024;
 
-/// Messages that one long text may be split into. Sixteen are about 15 KB, ten screens of text; more than that is a file.
+/// Parts that a long message may be split into. Sixteen are about 15 KB, ten screens of text; more
+/// than that is a file.
 pub const MAX_PARTS: usize = 16;
 
-/// What stands in a message where a line of its text ended: a message to a plain peer is one line (wire.md).
+/// Replaces each newline of a message: an unencrypted message is one line.
 pub const LINE_MARK: &str = " ⏎ ";
 
-/// Bytes that we read of one connection. A terminal in line mode, which all legacy programs read, passes at most 4,096
-/// bytes a line; twice that leaves room for a script.
+/// Bytes that are read from one connection. A terminal in line mode, which all legacy programs read,
+/// passes at most 4,096 bytes a line; twice that leaves room for a script.
 pub const MAX_RECEIVED_BYTES: usize = 8 * 1024;
 
-/// Bytes of a [`MessageId`]: random ones of this number never meet.
+/// Bytes of a [`MessageId`]: enough that random ids never collide.
 pub const ID_BYTES: usize = 16;
 
-/// What a text between two p2p-chat peers is known by: its receipt names it, and a text that was sent again has the same.
+/// Identifies a message between two p2p-chat peers: in its receipt, and when it is sent again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId([u8; ID_BYTES]);
 
 impl MessageId {
-    /// The id of these bytes, which its sender takes from a good random source.
+    /// Makes an id of bytes, which the sender takes from a good random source.
     pub const fn new(bytes: [u8; ID_BYTES]) -> Self {
         Self(bytes)
     }
 
-    /// Its bytes, as they are sent.
+    /// The bytes, as they are sent.
     pub const fn as_bytes(&self) -> &[u8; ID_BYTES] {
         &self.0
     }
@@ -47,36 +49,37 @@ impl fmt::Debug for MessageId {
     }
 }
 
-/// How we speak to a peer. Only an exchange of our own settles it, never what others send in plain.
+/// How messages are sent to a peer. Only an exchange that we began settles it, never what others send
+/// unencrypted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum PeerProtocol {
-    /// Nobody has asked it yet.
+    /// It has not been asked yet.
     #[default]
     Unknown,
-    /// In plain: it has read a message of ours and named no key.
+    /// Unencrypted: it has read a message of ours and named no key.
     Plain,
-    /// In encryption only, with who holds this key.
+    /// Only in sessions with this key.
     Session(PublicKey),
 }
 
-/// How a peer writes its messages, and so how it has to be written to.
+/// The form of a peer's unencrypted messages, and of those sent to it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
 pub enum Form {
-    /// `ip:port team text`: what most programs speak.
+    /// `ip:port team text`: most programs.
     #[default]
     Standard,
-    /// `ip port name text`: what R3 speaks, and deadly to others.
+    /// `ip port name text`: R3. It kills other programs.
     R3,
-    /// `ip:port WORD` for its commands, the standard form for its texts: SmartCookies.
+    /// `ip:port WORD` for commands, the standard form for messages: SmartCookies.
     TwoField,
 }
 
-/// What a message says.
+/// The content of an unencrypted message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Body {
-    /// Something for a person to read.
+    /// A message for the user.
     Text(Text),
-    /// A text that also asks to be listed: Hashpa's `Hello, I am connecting!`.
+    /// A message that also asks to be listed: Hashpa's `Hello, I am connecting!`.
     Greeting(Text),
     /// `connect`: list me, and say so with `connect_ack`.
     Connect,
@@ -84,35 +87,35 @@ pub enum Body {
     ConnectAck,
     /// `CONNECT_REQUEST`: list me, and say `CONNECTED` on this connection.
     ConnectRequest,
-    /// `exit` and its kin: forget me.
+    /// `exit` and its aliases: a goodbye.
     Exit,
-    /// `PING`: are you there? The listener's accepting is the answer.
+    /// `PING`: a probe. That the connection is accepted is the answer.
     Ping,
 }
 
-/// One message of the plain network.
+/// An unencrypted message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Plain {
-    /// The address in its header: a claim, nothing more.
+    /// The address in its header, which is only a claim.
     pub claimed: Claimed,
-    /// The form it is written in.
+    /// Its form.
     pub form: Form,
-    /// Its team field, which the two-field form lacks.
+    /// Its team field; the two-field form has none.
     pub name: Option<PeerName>,
-    /// What it says.
+    /// Its content.
     pub body: Body,
 }
 
-/// One piece of what a connection carried.
+/// A part of what a connection carried.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Decoded {
     /// A message.
     Message(Plain),
-    /// Bytes that are no message.
+    /// Bytes that are not a message.
     Unreadable(Unreadable),
 }
 
-/// Bytes that are no message, kept to be shown.
+/// Bytes that are not a message, to be shown to the user.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unreadable {
     /// What is wrong.
@@ -130,10 +133,11 @@ pub enum Fault {
     NoText,
 }
 
-/// What we have to say to a plain peer.
+/// Something to send unencrypted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outgoing {
-    /// The parts of one text, in order; each is a message of its own. Shared, for a text may go to ten thousand.
+    /// The parts of one message, in order; each goes on a connection of its own. Shared, because a
+    /// message may go to ten thousand peers.
     Text(Arc<[String]>),
     /// Ask to be listed.
     Connect,
@@ -141,26 +145,27 @@ pub enum Outgoing {
     ConnectAck,
     /// Say goodbye.
     Exit,
-    /// An empty connection: its being closed by the other side shows that somebody serves it.
+    /// An empty connection: if the other side closes it, a program serves the address.
     Probe,
-    /// A message that Hashpa ignores in silence, where it would complain of an empty connection.
+    /// `PING`, which Hashpa ignores in silence; it complains about an empty connection.
     Ping,
 }
 
-/// What became of something sent.
+/// The result of sending something.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SendResult {
     /// The peer acknowledged it.
     Delivered,
-    /// The peer closed the connection cleanly after it, as one does that has read it.
+    /// The peer closed the connection cleanly, as a program does that has read the message.
     HandedOver,
-    /// The same, but of a peer that has given receipts before: a full queue, or somebody in between, may have swallowed it.
+    /// The same, but the peer has given receipts before: its queue may be full, or the message was
+    /// lost on the way.
     NoReceipt,
-    /// The connection was made and the bytes written, but the peer neither closed nor answered in time.
+    /// The bytes were written, but the peer neither closed nor answered in time.
     Unanswered,
-    /// The connection broke after the bytes were written, so the peer may have them or not.
+    /// The connection broke after the bytes were written, so the peer may have them.
     Broken,
-    /// It was sent, whole or in part, to this address, where somebody else listens than the peer it was for.
+    /// It was sent, whole or in part, to this address, where another peer listens.
     Astray(PeerAddr),
     /// Nothing was sent.
     Failed(SendError),
@@ -169,27 +174,28 @@ pub enum SendResult {
 /// Why nothing could be sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SendError {
-    /// The machine answers that nobody listens at that port.
+    /// No program listens at the port.
     Refused,
     /// Nothing answered within the time for connecting.
     TimedOut,
-    /// There is no way to that address.
+    /// There is no route to the address.
     NoRoute,
-    /// This machine had no descriptors, memory or ports left: says nothing about the peer.
+    /// This machine had no descriptors, memory or ports left. It says nothing about the peer.
     NoResources,
-    /// We were told to stop before its turn came: says nothing about the peer.
+    /// The program was ending. It says nothing about the peer.
     Cancelled,
-    /// Whoever listens there does not speak encrypted.
+    /// The program at the address opens no session.
     NoSession,
-    /// Whoever listens there has another key.
+    /// The peer at the address has another key.
     WrongKey,
-    /// The encrypted exchange failed: somebody in between may disturb it.
+    /// The encrypted exchange failed, perhaps because of someone in between.
     NotSecure,
-    /// It did not answer when it was asked how it is spoken to, and a text does not go out in plain for want of an answer.
+    /// The peer did not answer the question how to write to it, and a message does not go out
+    /// unencrypted without an answer.
     NotAnswered,
-    /// The peer does not take us, or not yet, and says so.
+    /// The peer does not accept us, or not yet, and says so.
     TurnedAway(ByeReason),
-    /// Its key waits for the user's word, or is blocked.
+    /// Its key waits for the user's decision, or is blocked.
     NotTrusted,
     /// Anything else, in the words of the operating system.
     Other(String),

@@ -1,4 +1,4 @@
-//! Names: our own, which every program understands as one word, and those that peers claim.
+//! Names: our own, which every program takes for one word, and those that peers claim.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,17 +13,17 @@ use unicode_width::UnicodeWidthStr;
 use super::address::PeerAddr;
 use super::untrusted;
 
-/// Columns that a name may take, ours and as much as we show of another's: a third of a usual terminal line.
+/// Columns of our own name at most, and of a peer's name on the screen: a third of a usual line.
 pub const MAX_NAME_COLUMNS: usize = 32;
 
-/// Bytes that a name may take: 32 columns of the longest UTF-8 characters. Without it, combining marks, which take no
-/// column, could fill a whole message.
+/// Bytes of our own name at most: 32 columns of the longest UTF-8 characters. Combining marks take no
+/// column, so columns alone do not bound it.
 pub const MAX_NAME_BYTES: usize = 4 * MAX_NAME_COLUMNS;
 
-/// The Braille pattern without a dot: it looks like a space and is none, so one name could read as several words.
+/// The Braille pattern without dots. It looks like a space, so one name could read as several words.
 const BLANK: char = '\u{2800}';
 
-/// Our own name: one word of 1 to [`MAX_NAME_COLUMNS`] columns that every peer understands as such.
+/// Our own name: one word of 1 to [`MAX_NAME_COLUMNS`] columns for every program.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Name(Arc<str>);
 
@@ -40,7 +40,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// Why a string cannot be our name, with one that can.
+/// Why a string cannot be our name, and a similar one that can.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameError {
     why: &'static str,
@@ -48,7 +48,7 @@ pub struct NameError {
 }
 
 impl NameError {
-    /// A valid name close to the one refused, where there is any.
+    /// A valid name that is similar, if there is one.
     pub fn suggestion(&self) -> Option<&str> {
         self.suggestion.as_deref()
     }
@@ -77,7 +77,27 @@ impl FromStr for Name {
     }
 }
 
-/// What is wrong with `text` as our name.
+/// The characters that begin a command and a recipient.
+const PROMPT_SIGNS: [char; 2] = ['/', '@'];
+
+/// Parses the user's own name for a peer. It is a name that the prompt takes for nothing else where
+/// it stands at the beginning of a line.
+///
+/// # Errors
+/// Why it cannot be one, with one that can.
+pub fn alias(text: &str) -> Result<Name, NameError> {
+    let name: Name = text.parse()?;
+    if !text.starts_with(PROMPT_SIGNS) {
+        return Ok(name);
+    }
+    let bare = text.trim_start_matches(PROMPT_SIGNS);
+    Err(NameError {
+        why: "An alias does not begin with / or @, which begin a command and a recipient",
+        suggestion: Some(bare.to_owned()).filter(|bare| name_fault(bare).is_none()),
+    })
+}
+
+/// Returns what is wrong with `text` as our name.
 fn name_fault(text: &str) -> Option<&'static str> {
     if text.is_empty() {
         return Some("A name needs at least one character");
@@ -109,7 +129,7 @@ fn name_fault(text: &str) -> Option<&'static str> {
     None
 }
 
-/// The nearest valid name to `text`, if any is near.
+/// Returns a valid name that is similar to `text`, if there is one.
 fn corrected(text: &str) -> Option<String> {
     let joined =
         text.split_whitespace().collect::<Vec<_>>().join("_").replace("CONNECT_REQUEST", "CONNECT-REQUEST");
@@ -131,19 +151,19 @@ fn corrected(text: &str) -> Option<String> {
     (name_fault(&name).is_none()).then_some(name)
 }
 
-/// The name that a peer gives itself, made harmless, in the composed spelling of Unicode (NFC, UAX #15), and cut to
-/// [`MAX_NAME_COLUMNS`]. Nothing is known of its truth.
+/// The name that a peer claims: made harmless, in the composed spelling of Unicode (NFC, UAX #15),
+/// and cut to [`MAX_NAME_COLUMNS`].
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct PeerName(SmolStr);
 
 impl PeerName {
     /// Takes the name field of a message, or a name from peers.toml.
     pub fn new(raw: &str) -> Self {
-        // Nearly all names are such, and every message has one: then nothing needs to be escaped or measured.
+        // Nearly all names are like this, and every message has one. They need no escapes.
         if raw.len() <= MAX_NAME_COLUMNS && raw.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Self(raw.into());
         }
-        // In one spelling, so that no two names look the same which only Unicode's ways of writing them tell apart.
+        // One spelling, so that no two names look the same and differ.
         let spelt: String = raw.nfc().collect();
         Self(shortened(&untrusted::harmless(&spelt).replace(BLANK, r"\u{2800}"), MAX_NAME_COLUMNS).into())
     }
@@ -174,15 +194,15 @@ pub fn folded(name: &str) -> String {
     lower.nfkc().collect()
 }
 
-/// Columns of what somebody wrote that a sentence about it repeats: enough to find it, also in a file of long lines.
+/// Columns of a text that an error about it repeats: enough to find it in a file of long lines.
 const MAX_QUOTED_COLUMNS: usize = 60;
 
-/// What somebody wrote, as a sentence about it repeats it: harmless, and no longer than a sentence bears.
+/// Returns a text for an error about it: harmless, and shortened.
 pub fn quoted(text: &str) -> String {
     shortened(&untrusted::harmless(text), MAX_QUOTED_COLUMNS)
 }
 
-/// `text` if it takes at most `columns`, else its beginning with an ellipsis, together at most `columns`.
+/// Returns `text` if it takes at most `columns`, else its beginning and an ellipsis in as many.
 pub fn shortened(text: &str, columns: usize) -> String {
     if text.width() <= columns && text.len() <= 4 * columns {
         return text.to_owned();
@@ -227,6 +247,23 @@ mod tests {
         }
         let long = "x".repeat(33).parse::<Name>().expect_err("33 columns");
         assert_eq!(long.suggestion(), Some("x".repeat(32).as_str()));
+    }
+
+    #[test]
+    fn alias_does_not_begin_like_a_command_or_recipient() {
+        for (wrong, suggestion) in [
+            ("/boss", Some("boss")),
+            ("@boss", Some("boss")),
+            ("//@boss", Some("boss")),
+            ("/", None),
+            ("@7", None),
+        ] {
+            assert_eq!(alias(wrong).expect_err(wrong).suggestion(), suggestion, "{wrong}");
+        }
+        assert!(alias("a b").is_err());
+        for fits in ["Boss", "a/b", "a@b"] {
+            assert_eq!(alias(fits).expect(fits).as_str(), fits);
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What two p2p-chat peers say to each other in encryption, and what becomes of it: the words that the rules and the sockets share.
+//! Messages, requests and their results in sessions between two p2p-chat peers.
 
 use std::sync::Arc;
 
@@ -7,66 +7,66 @@ use crate::model::key::PublicKey;
 use crate::model::message::{MessageId, SendError};
 use crate::model::name::PeerName;
 
-/// A text to a proven key.
+/// A message between two keys.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Message {
-    /// What its receipt names.
+    /// Its receipt names this.
     pub id: MessageId,
-    /// When it was typed, by its sender's clock, in milliseconds since 1970; a claim.
+    /// When it was entered, by its sender's clock, in milliseconds since 1970; a claim.
     pub time: u64,
-    /// It may have been written before, so its receiver has to look whether it knows it.
+    /// It may have been sent before, so its receiver checks for a duplicate.
     pub again: bool,
-    /// What it says, of several lines perhaps; shared by all whom it goes to.
+    /// Its text, which may have several lines. All recipients share it.
     pub body: Arc<str>,
 }
 
-/// Who somebody is beyond the key that it has proven; the content of its hello.
+/// What a peer says about itself in its hello, beside the key that it has proven.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Introduction {
     /// What it calls itself.
     pub name: PeerName,
-    /// Where it listens, at the IP of the connection; never 0.
+    /// The port where it listens, at the IP of the connection; never 0.
     pub port: u16,
     /// Where else it says that it listens.
     pub also: Vec<PeerAddr>,
 }
 
-/// What there is to say to a peer in encryption, once both have said hello.
+/// Something to do in a session, once both sides have said hello.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Request {
-    /// Nothing: see who is there, and be seen.
+    /// Nothing more: see which peer is there, and be seen.
     Open,
-    /// See whether it is there.
+    /// See whether the peer is online.
     Ping,
-    /// These texts, at most a turn of them, in this order.
+    /// Send these messages, at most a batch, in this order.
     Messages(Vec<Message>),
-    /// We leave the chat, or its company.
+    /// Say goodbye.
     Bye,
 }
 
-/// Somebody has proven a key.
+/// A peer that has proven a key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Met {
     /// The key.
     pub key: PublicKey,
-    /// Its hello; none on a connection that was kept, where it was said before.
+    /// Its hello; `None` on a connection that was kept open, where it came before.
     pub hello: Option<Introduction>,
 }
 
-/// Why one ends a connection.
+/// Why a peer ends a session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ByeReason {
-    /// It leaves the chat. The only one that ends its presence.
+    /// It leaves the chat. Only this reason makes it offline.
     Leaves,
-    /// The other is blocked, or its user takes nobody new.
+    /// The other side is blocked, or its user accepts no new keys.
     NotAccepted,
-    /// Its user has still to decide whether the other is taken.
+    /// Its user has not yet decided about the other side.
     NotDecided,
-    /// It has no room; later it may.
+    /// It has no room at the moment.
     NoRoom,
-    /// What the other said cannot be understood.
+    /// It does not understand what the other side sent.
     NotUnderstood,
-    /// Nothing was said for long.
+    /// Nothing was sent for long.
     Idle,
     /// Another session of the same two programs takes its place.
     Replaced,
@@ -77,7 +77,7 @@ pub enum ByeReason {
 }
 
 impl ByeReason {
-    /// Its number in a record (docs/PROTOCOL.md).
+    /// Returns its number in a record (docs/PROTOCOL.md).
     pub fn number(self) -> u8 {
         match self {
             Self::Leaves => 1,
@@ -92,7 +92,7 @@ impl ByeReason {
         }
     }
 
-    /// The reason that has this number.
+    /// Returns the reason with this number.
     pub fn of(number: u8) -> Self {
         match number {
             1 => Self::Leaves,
@@ -108,37 +108,37 @@ impl ByeReason {
     }
 }
 
-/// How an attempt to say something in encryption ended.
+/// How a [`Request`] ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RequestEnd {
-    /// Everything was answered as it should be.
+    /// The peer answered as it should.
     Answered,
     /// No connection was made to any of its addresses.
     Unreachable(SendError),
-    /// Whoever listens there did not say ok: another program, or somebody in between.
+    /// The program at the address did not answer the opening line of a session.
     NoSession,
-    /// Whoever listens there has proven this other key. Ours was not shown.
+    /// The peer at the address has proven this other key. Our key was not shown.
     WrongKey(PublicKey),
-    /// It is ourselves.
+    /// We reached ourselves.
     Ourselves,
-    /// The handshake failed, or what came afterwards cannot be what the other has sent.
+    /// The handshake failed, or what came after it cannot be what the peer sent.
     NotSecure,
-    /// The other side ended it.
+    /// The peer ended the session.
     Bye(ByeReason),
-    /// It broke, or the other side was silent for too long.
+    /// The session broke, or the peer was silent for too long.
     Broken,
 }
 
-/// What became of something said in encryption.
+/// The result of a [`Request`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SessionReport {
     /// The address that was reached, or the last that was tried.
     pub addr: PeerAddr,
-    /// Who was met there, also where it ended badly after that.
+    /// The peer that was met there, also if the request failed after that.
     pub met: Option<Met>,
-    /// How many of the texts may have reached it, counted from the first.
+    /// How many of the messages may have reached the peer, counted from the first.
     pub written: usize,
-    /// The texts that it has taken.
+    /// The messages that the peer has stored.
     pub receipts: Vec<MessageId>,
     /// How it ended.
     pub end: RequestEnd,

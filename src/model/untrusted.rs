@@ -1,9 +1,9 @@
-//! The one boundary between what came from the network and what a person sees.
+//! Strings from the network, which can only be printed escaped.
 //!
-//! A [`Text`] holds a string that somebody else wrote. The only ways to print it are its
-//! [`Display`](fmt::Display) and [`Debug`](fmt::Debug), and both write it *harmless*: on one line, without control characters,
-//! escape sequences, bidirectional overrides or characters that take no room of their own. Whoever needs the raw
-//! string, to compare it or to send it on, has to ask for it by name with [`Text::raw`].
+//! A [`Text`] prints only through [`Display`](fmt::Display) and [`Debug`](fmt::Debug), and both write
+//! it *harmless*: on one line, without control characters, escape sequences, bidirectional overrides
+//! or characters that take no room. [`Text::raw`] returns the raw string, to compare it or to send it
+//! on.
 
 use std::fmt;
 
@@ -11,8 +11,8 @@ use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 /// Combining marks shown on one base character; further ones are escaped.
 ///
-/// The longest stacks of living scripts (Tibetan, Vietnamese, Hebrew with cantillation) stay below six; stacks of dozens
-/// ("zalgo" text) run over the lines above and below.
+/// The longest stacks of living scripts (Tibetan, Vietnamese, Hebrew with cantillation) stay below
+/// six. Stacks of dozens ("zalgo" text) run over the lines above and below.
 pub const MAX_MARKS: usize = 8;
 
 /// A string of unknown origin that can only be shown harmless.
@@ -50,9 +50,9 @@ impl fmt::Debug for Text {
     }
 }
 
-/// Writes `raw` so that it stays on one line and obeys nothing.
+/// Writes `raw` on one line, with everything escaped that a terminal would obey.
 fn write_harmless(raw: &str, out: &mut impl fmt::Write) -> fmt::Result {
-    // Most texts are nothing else than this, or begin so.
+    // Most texts are all ASCII, or begin so.
     let ascii = raw.bytes().position(|byte| !matches!(byte, b' '..=b'~')).unwrap_or(raw.len());
     // A mark with no base before it would sit on what we printed before.
     let mut marks = if ascii == 0 { MAX_MARKS } else { 0 };
@@ -102,12 +102,13 @@ fn is_mark(c: char) -> bool {
     matches!(c.general_category(), GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark)
 }
 
-/// A character that must never reach a terminal: it is obeyed, reorders its neighbours, or takes no room.
+/// Whether a character must never reach a terminal: the terminal obeys it, or it reorders its
+/// neighbours or takes no room.
 ///
-/// Control and format characters by their category (which holds all bidirectional controls, zero-width spaces and
-/// joiners, tags, and the byte order mark), line and paragraph separators, and what Unicode lists as
-/// `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt) under other categories, but for the two variation
-/// selectors that choose between text and emoji.
+/// These are the control and format characters by their category (all bidirectional controls,
+/// zero-width spaces and joiners, tags, and the byte order mark), line and paragraph separators, and
+/// what Unicode lists as `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt) under other
+/// categories, except the two variation selectors that choose between text and emoji.
 fn is_hidden(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();

@@ -1,4 +1,4 @@
-//! What comes from the network, taken to the rules.
+//! Passes what the listeners receive to the core.
 
 use std::net::TcpStream;
 use std::sync::{Arc, Once};
@@ -11,17 +11,20 @@ use crate::model::message::Decoded;
 use crate::net::{Delivery, InboundHandler, Reply};
 use crate::protocol::plain;
 
-/// What the listener delivers to.
+/// The receiver of everything that the listeners accept.
 pub(super) struct Inbox(pub(super) Arc<Shared>);
 
 impl InboundHandler for Inbox {
     fn deliver(&self, delivery: Delivery, wait_until: Option<Instant>) -> Reply {
         let shared = &self.0;
         let room = match wait_until {
-            None => shared.outlet.has_room(delivery.source.share()),
-            Some(deadline) => shared.outlet.wait_for_room(delivery.source.share(), deadline),
+            None => shared.events.has_room(delivery.source.share()) && shared.store_writer.has_room(),
+            Some(deadline) => {
+                shared.events.wait_for_room(delivery.source.share(), deadline)
+                    && shared.store_writer.wait_for_room(deadline)
+            }
         };
-        if !room || !shared.store_writer.has_room() {
+        if !room {
             return Reply::Full(delivery);
         }
         let Delivery { source, local, decoder } = delivery;
@@ -32,7 +35,7 @@ impl InboundHandler for Inbox {
         panic_if_asked(&decoded);
         if source.ip().is_ipv6() && !decoded.is_empty() {
             static TOLD: Once = Once::new();
-            TOLD.call_once(|| log::warn!("{source} spoke plain over IPv6; nothing is taken of that"));
+            TOLD.call_once(|| log::warn!("refused an unencrypted message over IPv6 from {source}"));
         }
         for message in &decoded {
             if let Decoded::Message(message) = message
@@ -58,13 +61,11 @@ impl InboundHandler for Inbox {
     }
 
     fn opens(&self, stream: TcpStream, source: Source, line: Vec<u8>) {
-        if let Some(sessions) = self.0.sessions.get() {
-            sessions.accepted(stream, source, line);
-        }
+        self.0.sessions.accepted(stream, source, line);
     }
 }
 
-/// Lets the tests see that a panic in the handling of one connection ends that connection only. Not in release builds.
+/// Panics if a test asks for it, to show that a panic ends one connection only. Not in release builds.
 #[cfg(debug_assertions)]
 fn panic_if_asked(decoded: &[Decoded]) {
     use crate::model::message::{Body, Plain};

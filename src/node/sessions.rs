@@ -30,7 +30,7 @@ impl SessionHandler for ToCore {
     fn hello(&mut self, to: IpAddr) -> Hello {
         match self.shared() {
             Some(shared) => {
-                let name = shared.locked.lock().name.clone();
+                let name = shared.locked.lock().state.name().clone();
                 shared.hello(&name, to)
             }
             None => Hello::new(PeerName::new("?"), 1),
@@ -74,7 +74,7 @@ impl SessionHandler for ToCore {
         messages: Vec<Message>,
     ) -> Result<(), Vec<Message>> {
         let Some(shared) = self.shared() else { return Ok(()) };
-        if !shared.outlet.has_room(source.share()) {
+        if !shared.events.has_room(source.share()) {
             return Err(messages);
         }
         log::debug!("{} messages of {key} at {source}", messages.len());

@@ -1,8 +1,8 @@
-//! What the node's threads share: the rules behind the one lock, and what is done because of them.
+//! What the threads of a node share: the core behind the one lock, and carrying out its outputs.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -20,7 +20,7 @@ use crate::net::sessions::Sessions;
 use crate::net::{self, Dialer, Errand, Report, secure};
 use crate::protocol::session::Hello;
 
-/// What the node's threads share.
+/// What the threads of a node share.
 pub(super) struct Shared {
     pub(super) locked: Mutex<Locked>,
     /// Wakes the ticker when something became due earlier than it sleeps.
@@ -28,44 +28,43 @@ pub(super) struct Shared {
     pub(super) began: Instant,
     pub(super) port: u16,
     pub(super) own: PublicKey,
-    /// The receipt that names our key; it is the same for every message.
+    /// The receipt with our key, the same for every message.
     pub(super) receipt: String,
-    /// Where else we listen, as far as others could dial it.
+    /// Where else others may dial us.
     pub(super) addresses: Vec<SocketAddr>,
-    pub(super) outlet: Box<dyn Outlet>,
-    pub(super) dialer: OnceLock<Dialer>,
-    pub(super) sessions: OnceLock<Sessions>,
+    pub(super) events: Box<dyn EventQueue>,
+    pub(super) dialer: Dialer,
+    pub(super) sessions: Sessions,
     pub(super) store_writer: StoreWriter,
 }
 
-/// What the rules cannot know by themselves: the clock, and a random number.
+/// Reads the clock and draws a random number, which the core cannot.
 pub(super) fn moment() -> Env {
     // A clock before 1970 is as wrong as one in 1970.
     let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     Env { date, jitter: Jitter(secure::jitter()) }
 }
 
-/// What the lock is for.
+/// What the lock protects.
 pub(super) struct Locked {
     pub(super) state: State,
-    /// What we are called from now on.
-    pub(super) name: Name,
     pub(super) ticker_sleeps_until: Option<Time>,
-    /// The IPs of this machine when they were last read, and when to read them again.
+    /// The IPs of this machine when they were last read.
     pub(super) machine_ips: Vec<IpAddr>,
+    /// When to read them again.
     pub(super) look_at_ips: Time,
     pub(super) stopping: bool,
 }
 
 /// Where events go.
-pub(super) trait Outlet: Send + Sync {
-    /// Puts an event in, on account of the source that caused it.
+pub(super) trait EventQueue: Send + Sync {
+    /// Adds an event. It counts against the source that caused it.
     fn put(&self, event: Event, source: Option<SourcePrefix>);
     fn has_room(&self, source: SourcePrefix) -> bool;
     fn wait_for_room(&self, source: SourcePrefix, deadline: Instant) -> bool;
 }
 
-impl<T: From<Event> + Send> Outlet for Arc<Mailbox<T>> {
+impl<T: From<Event> + Send> EventQueue for Arc<Mailbox<T>> {
     fn put(&self, event: Event, source: Option<SourcePrefix>) {
         Mailbox::put_from(self, event.into(), source);
     }
@@ -87,12 +86,12 @@ impl Shared {
         Time::at(self.began.elapsed())
     }
 
-    /// Lets the rules do something, and does what they want because of it.
+    /// Calls the core under the lock, and carries out its outputs.
     pub(super) fn with_state<T>(&self, act: impl FnOnce(&mut State, Time) -> (T, Vec<Output>)) -> T {
         self.with_state_for(None, act)
     }
 
-    /// The same because of what a source of the network sent.
+    /// The same for something that a source of the network sent: the events count against it.
     pub(super) fn with_state_for<T>(
         &self,
         source: Option<SourcePrefix>,
@@ -103,12 +102,13 @@ impl Shared {
         let (result, actions) = act(&mut locked.state, now);
         self.perform(&mut locked, actions, source, now);
         drop(locked);
-        self.staff();
+        // Starting threads takes a while.
+        self.dialer.staff();
         result
     }
 
-    /// Puts events into the mailbox and errands into the dialer's queue. Both are put there under the lock, so that
-    /// what is told and what is said to a peer has the order of the rules; neither blocks.
+    /// Carries out the outputs of the core, under the lock, so that the user and each peer get them
+    /// in the order of the core. Events and requests go into queues, so nothing blocks.
     pub(super) fn perform(
         &self,
         locked: &mut Locked,
@@ -131,19 +131,18 @@ impl Shared {
                     }
                 }
                 Output::Session(request) => {
-                    if let Some(sessions) = self.sessions.get() {
-                        sessions.request(request);
-                    }
+                    self.sessions.request(request);
                 }
-                Output::Plain(transmit) => {
-                    if let Err(refused) = self.push(transmit, locked.name.clone()) {
+                Output::Plain(request) => {
+                    if let Err(refused) = self.queue_plain(request, locked.state.name().clone()) {
                         actions.extend(locked.state.plain_sent(refused, now));
                     }
                 }
             }
         }
-        // Whoever dials is woken first: the user can wait, and on a busy machine the one woken first runs first.
-        told.into_iter().for_each(|event| self.outlet.put(event, source));
+        // Requests are queued before events: on a busy machine the thread woken first runs first, and
+        // the user can wait.
+        told.into_iter().for_each(|event| self.events.put(event, source));
         let sooner = match (locked.state.next_wake(), locked.ticker_sleeps_until) {
             (Some(due), Some(until)) => due < until,
             (Some(_), None) => true,
@@ -154,24 +153,24 @@ impl Shared {
         }
     }
 
-    /// Sends an unencrypted message. A request that the dialer does not take has failed.
-    pub(super) fn push(&self, request: PlainRequest, name: Name) -> Result<(), PlainResult> {
+    /// Queues an unencrypted request.
+    ///
+    /// # Errors
+    /// The result, if the queue is full.
+    pub(super) fn queue_plain(&self, request: PlainRequest, name: Name) -> Result<(), PlainResult> {
         let PlainRequest { job, to, fallback, form, message, deadline } = request;
         let deadline = deadline.map(|at| self.began + at.since_start());
         let errand = Errand { id: job.0, name, to, fallback, form, message, deadline };
-        match self.dialer.get().map(|dialer| dialer.push(errand)) {
-            Some(Ok(())) => Ok(()),
-            _ => Err(PlainResult {
-                job,
-                to,
-                result: SendResult::Failed(SendError::NoResources),
-                parts: (0, 1),
-                capability: None,
-            }),
-        }
+        self.dialer.push(errand).map_err(|_| PlainResult {
+            job,
+            to,
+            result: SendResult::Failed(SendError::NoResources),
+            parts: (0, 1),
+            capability: None,
+        })
     }
 
-    /// Who we are to somebody at this IP. Where else we listen is of no use to who reaches us within this machine.
+    /// Returns our hello to a peer at this IP. A peer on this machine needs no further addresses.
     pub(super) fn hello(&self, name: &Name, to: IpAddr) -> Hello {
         Hello {
             addresses: if to.is_loopback() { Vec::new() } else { self.addresses.clone() },
@@ -179,15 +178,8 @@ impl Shared {
         }
     }
 
-    /// Has the dialer take on the threads that its queue needs; without the lock, for making one takes a while.
-    pub(super) fn staff(&self) {
-        if let Some(dialer) = self.dialer.get() {
-            dialer.staff();
-        }
-    }
-
-    /// Remembers an IP with our port as ours if it is this machine's. The test is a bind, so it is made without the
-    /// lock; it happens once for each such address.
+    /// Learns whether an address with our port is ours. The test binds a socket, so it runs without
+    /// the lock, once for each address.
     pub(super) fn learn_if_own(&self, addr: PeerAddr) {
         let (ip, port) = (addr.ip(), addr.port());
         if port == self.port && self.locked.lock().state.may_be_own(ip, port) && net::is_local(addr) {
@@ -203,7 +195,7 @@ impl Shared {
         shared.with_state(|state, now| ((), state.plain_sent(result, now)));
     }
 
-    /// What the ticker thread does: sleep until something is due, and do it.
+    /// Runs the ticker thread: sleeps until something is due, and does it.
     pub(super) fn tick(&self) {
         let mut locked = self.locked.lock();
         while !locked.stopping {
@@ -221,10 +213,10 @@ impl Shared {
             if due <= now {
                 let outputs = locked.state.tick(now);
                 self.perform(&mut locked, outputs, None, now);
-                MutexGuard::unlocked(&mut locked, || self.staff());
+                MutexGuard::unlocked(&mut locked, || self.dialer.staff());
             } else {
                 locked.ticker_sleeps_until = Some(due);
-                // A millisecond more than the difference: what was due is then past.
+                // A millisecond more, so that it is due then.
                 let left = due.since(now) + Duration::from_millis(1);
                 self.earlier.wait_for(&mut locked, left);
             }

@@ -1,22 +1,22 @@
-//! Why a node cannot start, in words.
+//! Why a node cannot start.
 
 use std::net::{IpAddr, SocketAddr};
 use std::{fmt, io};
 
 use crate::store::StoreError;
 
-/// Why a node cannot start. Its display is a whole sentence for a user.
+/// Why a node cannot start. Displays as a whole sentence for the user.
 #[derive(Debug)]
 pub enum StartError {
-    /// Somebody listens there already.
+    /// Another program listens there.
     PortInUse(SocketAddr),
-    /// The operating system does not let us.
+    /// The operating system does not permit the port.
     NotPermitted(SocketAddr),
     /// The IP is not this machine's.
     NotOurs(IpAddr),
     /// The key cannot be used.
     NoKey,
-    /// What waits since an earlier run cannot be read.
+    /// The queued messages of earlier runs cannot be read.
     NoHistory(StoreError),
     /// Anything else.
     Other(SocketAddr, io::Error),

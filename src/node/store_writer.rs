@@ -22,7 +22,8 @@ use crate::net::sessions::LinkId;
 use crate::store::{Store, StoreError};
 pub(super) use thread::start;
 
-/// Writes that may wait before unencrypted messages are held back: as many as may wait to be shown.
+/// Writes that may wait before unencrypted messages have to wait for room: as many as may wait to be
+/// shown.
 const MAX_WAITING: usize = 16_384;
 
 /// Bytes of received messages that may wait to be written, as many as the outbox holds. While the disk
@@ -48,13 +49,13 @@ pub struct Keeping {
 }
 
 /// A write, and who is told its result.
-struct Job {
+struct QueuedWrite {
     write: StoreOp,
-    then: Then,
+    report_to: ReportTo,
 }
 
 /// Who is told the result of a write.
-enum Then {
+enum ReportTo {
     /// The core, if it fails.
     CoreOnError,
     /// The core.
@@ -63,7 +64,7 @@ enum Then {
     Session(Source, LinkId),
 }
 
-impl Job {
+impl QueuedWrite {
     /// The bytes of received messages.
     fn received_bytes(&self) -> usize {
         match &self.write {
@@ -77,8 +78,8 @@ impl Job {
 
 /// The writes that wait.
 #[derive(Default)]
-struct Queue {
-    jobs: VecDeque<Job>,
+struct Pending {
+    jobs: VecDeque<QueuedWrite>,
     /// The bytes of received messages among them.
     received_bytes: usize,
     stopping: bool,
@@ -94,11 +95,13 @@ pub(super) enum StoreWriter {
     Thread(Arc<WriterQueue>),
 }
 
-/// The queue of the thread, and what wakes it and those who wait for it.
+/// The queue of the thread.
 #[derive(Default)]
 pub(super) struct WriterQueue {
-    queue: Mutex<Queue>,
+    queue: Mutex<Pending>,
+    /// Wakes the thread when there is something to write.
     filled: Condvar,
+    /// Wakes those who wait for room, or for the thread to end.
     emptied: Condvar,
 }
 
@@ -110,7 +113,7 @@ pub(super) fn clock() -> u64 {
 
 impl WriterQueue {
     /// Queues a job. Returns `false` if it is of received messages and too many wait already.
-    fn put(&self, job: Job) -> bool {
+    fn put(&self, job: QueuedWrite) -> bool {
         let mut queue = self.queue.lock();
         let bytes = job.received_bytes();
         if bytes > 0 && queue.received_bytes + bytes > MAX_WAITING_BYTES {
@@ -123,14 +126,20 @@ impl WriterQueue {
         }
         true
     }
+
+    /// Takes the next batch out of the locked `queue`, which makes room.
+    fn next_batch(&self, queue: &mut Pending) -> Vec<QueuedWrite> {
+        let count = queue.jobs.len().min(MAX_BATCH);
+        let batch: Vec<QueuedWrite> = queue.jobs.drain(..count).collect();
+        queue.received_bytes -= batch.iter().map(QueuedWrite::received_bytes).sum::<usize>();
+        self.emptied.notify_all();
+        batch
+    }
 }
 
-impl Queue {
-    fn next_batch(&mut self) -> Vec<Job> {
-        let count = self.jobs.len().min(MAX_BATCH);
-        let batch: Vec<Job> = self.jobs.drain(..count).collect();
-        self.received_bytes -= batch.iter().map(Job::received_bytes).sum::<usize>();
-        batch
+impl Pending {
+    fn has_room(&self) -> bool {
+        self.jobs.len() < MAX_WAITING
     }
 }
 
@@ -139,8 +148,20 @@ impl StoreWriter {
     pub(super) fn has_room(&self) -> bool {
         match self {
             Self::Inline(_) => true,
-            Self::Thread(jobs) => jobs.queue.lock().jobs.len() < MAX_WAITING,
+            Self::Thread(jobs) => jobs.queue.lock().has_room(),
         }
+    }
+
+    /// Waits for room for an unencrypted message until `deadline`. Returns whether there is any.
+    pub(super) fn wait_for_room(&self, deadline: Instant) -> bool {
+        let Self::Thread(jobs) = self else { return true };
+        let mut queue = jobs.queue.lock();
+        while !queue.has_room() {
+            if jobs.emptied.wait_until(&mut queue, deadline).timed_out() {
+                return queue.has_room();
+            }
+        }
+        true
     }
 
     /// Writes at once and returns the result, or queues the write and returns `None`; then `state` is
@@ -149,7 +170,7 @@ impl StoreWriter {
         match self {
             Self::Inline(store) => Some(store.lock().apply(&[write], clock()).map(drop)),
             Self::Thread(jobs) => {
-                jobs.put(Job { write, then: id.map_or(Then::CoreOnError, Then::Core) });
+                jobs.put(QueuedWrite { write, report_to: id.map_or(ReportTo::CoreOnError, ReportTo::Core) });
                 None
             }
         }
@@ -188,7 +209,7 @@ impl Shared {
                 self.acknowledge(link, source, write, rows(result));
             }
             StoreWriter::Thread(jobs) => {
-                if !jobs.put(Job { write, then: Then::Session(source, link) }) {
+                if !jobs.put(QueuedWrite { write, report_to: ReportTo::Session(source, link) }) {
                     self.answer(link, Vec::new(), ids);
                 }
             }
@@ -197,9 +218,7 @@ impl Shared {
 
     /// Tells a session which messages are stored and which are not.
     pub(super) fn answer(&self, link: LinkId, receipts: Vec<MessageId>, others: Vec<MessageId>) {
-        if let Some(sessions) = self.sessions.get() {
-            sessions.stored(link, receipts, others, RETRY_AFTER);
-        }
+        self.sessions.stored(link, receipts, others, RETRY_AFTER);
     }
 
     /// Shows stored messages and sends their receipts.
@@ -232,16 +251,16 @@ impl Shared {
     }
 
     /// Tells the result of a write.
-    fn wrote(&self, then: Then, write: StoreOp, result: Result<StoreResult, StoreError>) {
-        match then {
-            Then::Session(source, link) => {
+    fn wrote(&self, report_to: ReportTo, write: StoreOp, result: Result<StoreResult, StoreError>) {
+        match report_to {
+            ReportTo::Session(source, link) => {
                 self.acknowledge(link, source, write, rows(result.map(|written| vec![written])));
             }
-            Then::Core(id) => {
+            ReportTo::Core(id) => {
                 let result = result.map(drop);
                 self.with_state(|state, now| ((), state.stored(id, result, now)));
             }
-            Then::CoreOnError => {
+            ReportTo::CoreOnError => {
                 if let Err(error) = result {
                     self.with_state(|state, now| ((), state.storing_failed(error, now)));
                 }
@@ -267,12 +286,12 @@ mod tests {
     use crate::model::stored::Assurance;
 
     /// A received message of a megabyte.
-    fn received() -> Job {
+    fn received() -> QueuedWrite {
         let (from, source) = (PublicKey::new([1; KEY_BYTES]), Source::from(std::net::Ipv4Addr::LOCALHOST));
         let (id, body) = (MessageId::new([2; 16]), "x".repeat(1024 * 1024).into());
         let messages = vec![Message { id, time: 0, again: false, body }];
         let write = StoreOp::Incoming { from, name: None, assurance: Assurance::Encrypted, messages };
-        Job { write, then: Then::Session(source, LinkId(1)) }
+        QueuedWrite { write, report_to: ReportTo::Session(source, LinkId(1)) }
     }
 
     #[test]
@@ -280,9 +299,9 @@ mod tests {
         let jobs = WriterQueue::default();
         let queued = (0..100).filter(|_| jobs.put(received())).count();
         assert_eq!(queued, 63);
-        jobs.put(Job { write: StoreOp::MarkShown(Vec::new()), then: Then::CoreOnError });
+        jobs.put(QueuedWrite { write: StoreOp::MarkShown(Vec::new()), report_to: ReportTo::CoreOnError });
         assert_eq!(jobs.queue.lock().jobs.len(), 63 + 1, "every other write waits");
-        assert_eq!(jobs.queue.lock().next_batch().len(), 63 + 1);
+        assert_eq!(jobs.next_batch(&mut jobs.queue.lock()).len(), 63 + 1);
         jobs.put(received());
         assert_eq!(jobs.queue.lock().jobs.len(), 1);
     }

@@ -12,7 +12,7 @@ use super::contacts::{Contact, Contacts, ContactsError, from_older};
 use super::known_peers;
 use crate::core::{KnownContact, MAX_HINTS, MAX_STRANGERS, Pin};
 use crate::model::key::PublicKey;
-use crate::model::name::Name;
+use crate::model::name::{self, Name, folded};
 use crate::model::peer_id::{LegacyId, PeerId, Recipient};
 use crate::model::stored::{SeenPeer, StoreOp};
 use crate::store::Store;
@@ -34,6 +34,8 @@ pub struct Places<'a> {
     pub folder: Option<&'a Path>,
     /// The data directory, where earlier versions kept the aliases of all profiles.
     pub data: Option<&'a Path>,
+    /// What the user is called.
+    pub own_name: &'a Name,
     /// Whether what is taken over from earlier versions is saved.
     pub saves: bool,
 }
@@ -46,7 +48,7 @@ impl AddressBook {
     /// If one of the files cannot be read or holds a mistake, or contacts.toml cannot be written.
     /// What the store cannot read is left out.
     pub fn open(places: Places<'_>, store: &mut dyn Store, now: u64) -> Result<Self, ContactsError> {
-        let mut contacts = Contacts::open(places.folder)?;
+        let mut contacts = Contacts::open(places.folder, Some(places.own_name))?;
         if contacts.was_missing()
             && let Some(folder) = places.folder
         {
@@ -64,7 +66,7 @@ impl AddressBook {
             let seen = self.seen.get(&contact.id);
             KnownContact {
                 id: contact.id,
-                name: name(contact, seen),
+                name: name_of(contact, seen),
                 last_seen: seen.map(|seen| Duration::from_millis(now.saturating_sub(seen.last_seen))),
             }
         };
@@ -98,7 +100,7 @@ pub fn saved_for(id: Recipient) -> Option<PeerId> {
 }
 
 /// The name of a contact. The file has the one that the user knows the contact by.
-fn name(contact: &Contact, seen: Option<&SeenPeer>) -> Option<crate::model::name::PeerName> {
+fn name_of(contact: &Contact, seen: Option<&SeenPeer>) -> Option<name::PeerName> {
     contact.name.clone().or_else(|| seen?.name.clone())
 }
 
@@ -114,7 +116,7 @@ fn pins(contacts: &Contacts, seen: &BTreeMap<PeerId, SeenPeer>) -> BTreeMap<Publ
         addrs.extend(&contact.addrs);
         let pin = Pin {
             key,
-            name: name(contact, seen),
+            name: name_of(contact, seen),
             contact: true,
             addrs,
             given: contact.addrs.clone(),
@@ -160,8 +162,13 @@ fn import(
     let all = Aliases::open(places.data).map_err(ContactsError::File)?;
     let aliases = all.by_peer(pins.values().filter(|pin| !pin.blocked).map(|pin| (pin.key, &*pin.addrs)));
     let pins: Vec<Pin> = pins.into_values().collect();
-    let older = from_older(&pins, &aliases);
-    let mut contacts = if places.saves { contacts } else { Contacts::open(None)? };
+    let mut older = from_older(&pins, &aliases);
+    // Earlier versions took aliases that this one refuses.
+    let own_name = folded(places.own_name.as_str());
+    let is_refused =
+        |alias: &mut Name| name::alias(alias.as_str()).is_err() || folded(alias.as_str()) == own_name;
+    older.iter_mut().for_each(|contact| drop(contact.alias.take_if(is_refused)));
+    let mut contacts = if places.saves { contacts } else { Contacts::open(None, Some(places.own_name))? };
     contacts.set_many(older)?;
     if places.saves {
         let seen = pins.into_iter().map(|pin| StoreOp::Seen {

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::config::{ConfigError, mistake, read_text, toml_words};
+use crate::config::{ConfigError, Mistake, parsed, read_text, toml_mistake};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
@@ -138,20 +138,15 @@ fn read(folder: &Path) -> Result<BTreeMap<Recipient, Name>, ConfigError> {
 /// # Errors
 /// The first mistake, with its line.
 pub fn aliases_of(path: &Path, text: &str) -> Result<BTreeMap<Recipient, Name>, ConfigError> {
-    parse(text).map_err(|(at, what)| mistake(path, text.as_bytes(), at, &what))
+    parsed(path, text, parse)
 }
 
 /// The nicknames that `text` lists; a mistake with its place and a sentence.
-fn parse(text: &str) -> Result<BTreeMap<Recipient, Name>, (usize, String)> {
+fn parse(text: &str) -> Result<BTreeMap<Recipient, Name>, Mistake> {
     let file: AliasFile = toml::from_str(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        let message = toml_words(error.message());
-        (
-            at,
-            format!(
-                "{message}. A list of nicknames has [[alias]] entries, each with a `name` and a `key` or an `address`."
-            ),
-        )
+        let format =
+            "A list of nicknames has [[alias]] entries, each with a `name` and a `key` or an `address`.";
+        toml_mistake(&error, format)
     })?;
     let mut all = BTreeMap::new();
     for entry in file.alias {
@@ -173,7 +168,7 @@ fn parse(text: &str) -> Result<BTreeMap<Recipient, Name>, (usize, String)> {
 
 /// The recipient of an entry and the position that names it, or a mistake with its position and a
 /// sentence.
-fn whose(entry: &Entry) -> Result<(usize, Recipient), (usize, String)> {
+fn whose(entry: &Entry) -> Result<(usize, Recipient), Mistake> {
     match (&entry.key, &entry.address) {
         (Some(key), None) => {
             let at = key.span().start;

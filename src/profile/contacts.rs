@@ -3,25 +3,27 @@
 //! The user may edit the file while p2p-chat runs. [`Contacts::reload`] takes over such edits, and
 //! each write changes only the entry that it is about, in the file as it then is.
 
+mod contact;
 mod edit;
+mod error;
 mod import;
 mod parse;
 mod version;
 
-use std::collections::{BTreeMap, HashMap};
-use std::fmt;
-use std::io;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use crate::config::{ConfigError, mistake};
-use crate::core::{MAX_CONTACTS, MAX_HINTS};
+use crate::config;
+use crate::core::MAX_CONTACTS;
 use crate::files;
-use crate::model::address::PeerAddr;
-use crate::model::name::{Name, PeerName, folded};
-use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::name::{Name, folded};
+use crate::model::peer_id::PeerId;
+pub use contact::Contact;
+use contact::{Clash, aliases_of, clash};
+pub use error::ContactsError;
 pub use import::from_older;
-use parse::{Document, MAX_VERIFIED};
+use parse::Document;
 use version::{SETTLE, Stat, Version};
 
 /// The file, in the directory of the profile.
@@ -37,60 +39,6 @@ const MAX_CONTACTS_BYTES: u64 = MAX_CONTACTS as u64 * MAX_ENTRY_BYTES;
 /// editor saves once; a program that keeps writing is left alone.
 const MAX_TRIES: usize = 5;
 
-/// A peer that the user decided something about.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Contact {
-    /// The key, or the address of a legacy peer.
-    pub id: PeerId,
-    /// The name the peer last gave itself when the user decided.
-    pub name: Option<PeerName>,
-    /// The user's own name for the peer. No other contact has it as alias or, unless that contact
-    /// is blocked, as name.
-    pub alias: Option<Name>,
-    /// When the user verified the key, in seconds since 1970.
-    pub verified: Option<u64>,
-    /// Nothing is sent to the peer and nothing from it is shown, even if the key is verified.
-    pub blocked: bool,
-    /// The peer's messages are stored but not shown.
-    pub muted: bool,
-    /// Where to dial the peer, at most [`MAX_HINTS`].
-    pub addrs: Vec<PeerAddr>,
-}
-
-impl Contact {
-    /// A contact about which nothing else is known.
-    pub fn new(id: PeerId) -> Self {
-        Self { id, name: None, alias: None, verified: None, blocked: false, muted: false, addrs: Vec::new() }
-    }
-
-    /// The contact as the file can hold it: without an empty name, and within the limits.
-    fn storable(mut self) -> Self {
-        self.name = self.name.filter(|name| !name.as_str().trim().is_empty());
-        // A legacy peer has no key to verify or to block.
-        let has_key = self.id.key().is_some();
-        self.verified = self.verified.filter(|_| has_key).map(|time| time.min(MAX_VERIFIED));
-        self.blocked &= has_key;
-        self.addrs.truncate(MAX_HINTS);
-        self
-    }
-
-    /// `self` with the fields in which `after` differs from `before`.
-    fn with_changes(&self, before: &Self, after: &Self) -> Self {
-        fn pick<T: PartialEq + Clone>(now: &T, before: &T, after: &T) -> T {
-            if before == after { now.clone() } else { after.clone() }
-        }
-        Self {
-            id: self.id,
-            name: pick(&self.name, &before.name, &after.name),
-            alias: pick(&self.alias, &before.alias, &after.alias),
-            verified: pick(&self.verified, &before.verified, &after.verified),
-            blocked: pick(&self.blocked, &before.blocked, &after.blocked),
-            muted: pick(&self.muted, &before.muted, &after.muted),
-            addrs: pick(&self.addrs, &before.addrs, &after.addrs),
-        }
-    }
-}
-
 /// What another program, such as the user's editor, changed in the file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Change {
@@ -100,100 +48,13 @@ pub enum Change {
     Removed(Contact),
 }
 
-/// Why the contacts cannot be read or saved. Displayed as a whole sentence.
-#[derive(Debug)]
-pub enum ContactsError {
-    /// The file cannot be read, or holds a mistake.
-    File(ConfigError),
-    /// The file cannot be written.
-    Unwritable(PathBuf, io::Error),
-    /// The file would have more than this many bytes.
-    TooLarge(PathBuf, u64),
-    /// The file had contacts and is now missing or has none.
-    Gone(PathBuf),
-    /// Another program keeps changing the file.
-    Busy(PathBuf),
-    /// There are [`MAX_CONTACTS`] contacts already.
-    TooMany,
-    /// Another contact already has this alias, or has it as its name.
-    Taken(Name, PeerId),
-}
-
-impl fmt::Display for ContactsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(error) => error.fmt(f),
-            Self::Unwritable(path, error) => {
-                write!(f, "Cannot write {}: {error}; the contacts stay as they were.", path.display())
-            }
-            Self::TooLarge(path, max) => write!(
-                f,
-                "{} would have more than {max} bytes; shorten its comments. The contacts stay as they were.",
-                path.display()
-            ),
-            Self::Gone(path) => write!(
-                f,
-                "{} is missing or empty, so nothing is saved to it; try again in a moment.",
-                path.display()
-            ),
-            Self::Busy(path) => write!(
-                f,
-                "Another program is changing {}, so nothing is saved to it; try again in a moment.",
-                path.display()
-            ),
-            Self::TooMany => {
-                write!(f, "There are {MAX_CONTACTS} contacts already; remove one with /forget first.")
-            }
-            Self::Taken(alias, other) => {
-                write!(f, "{} is called {alias} already; choose another alias.", Recipient::from(*other))
-            }
-        }
-    }
-}
-
-impl std::error::Error for ContactsError {}
-
-/// Two contacts that the user could not tell apart.
-struct Clash {
-    /// The contact with the alias; if both have it, the later one.
-    id: PeerId,
-    alias: Name,
-    /// The contact that has the alias too, or has it as its name.
-    other: PeerId,
-}
-
-/// The folded aliases, each with the last contact that has it.
-fn aliases_of<'a>(contacts: impl Iterator<Item = &'a Contact>) -> HashMap<String, PeerId> {
-    let alias = |contact: &Contact| Some((folded(contact.alias.as_ref()?.as_str()), contact.id));
-    contacts.filter_map(alias).collect()
-}
-
-/// The first clash among contacts: two with one alias, or an alias that is the name of a contact
-/// that is not blocked. Names may occur twice: peers choose them.
-fn clash<'a>(contacts: impl Iterator<Item = &'a Contact> + Clone) -> Option<Clash> {
-    let mut holders: HashMap<String, &Contact> = HashMap::new();
-    for contact in contacts.clone() {
-        let Some(alias) = &contact.alias else { continue };
-        if let Some(first) = holders.insert(folded(alias.as_str()), contact) {
-            return Some(Clash { id: contact.id, alias: alias.clone(), other: first.id });
-        }
-    }
-    if holders.is_empty() {
-        return None;
-    }
-    let mut named = contacts.filter(|contact| !contact.blocked);
-    named.find_map(|other| {
-        let holder = holders.get(&folded(other.name.as_ref()?.as_str()))?;
-        let alias = holder.alias.clone().filter(|_| holder.id != other.id)?;
-        Some(Clash { id: holder.id, alias, other: other.id })
-    })
-}
-
 /// The contacts of a profile.
 #[derive(Debug)]
 pub struct Contacts {
     /// `None` if nothing is read or saved.
     path: Option<PathBuf>,
+    /// What the user is called, which no alias may be.
+    own_name: Option<Name>,
     all: BTreeMap<PeerId, Contact>,
     was_missing: bool,
     /// The version of the file that was last read or written, good or bad.
@@ -209,21 +70,32 @@ type Edits = BTreeMap<PeerId, Option<Contact>>;
 
 impl Contacts {
     /// Reads the file in `folder`, which has to exist by the first write. Without a folder nothing
-    /// is read or saved.
+    /// is read or saved. No alias may be `own_name`.
     ///
     /// # Errors
     /// If the file exists and cannot be read, or contains a mistake.
-    pub fn open(folder: Option<&Path>) -> Result<Self, ContactsError> {
+    pub fn open(folder: Option<&Path>, own_name: Option<&Name>) -> Result<Self, ContactsError> {
         let path = folder.map(|folder| folder.join(CONTACTS_FILE));
         let (version, all) = match &path {
             Some(path) => {
                 let (version, text) = version::read(path).map_err(ContactsError::File)?;
-                (version, parsed(path, &text)?.into_contacts())
+                (version, parsed(path, &text, own_name)?.into_contacts())
             }
             None => (Version::missing(), BTreeMap::new()),
         };
         let was_missing = version.stat == Stat::Missing;
-        Ok(Self { path, all, was_missing, version, emptied: false, unreported: BTreeMap::new() })
+        let (own_name, unreported) = (own_name.cloned(), BTreeMap::new());
+        Ok(Self { path, own_name, all, was_missing, version, emptied: false, unreported })
+    }
+
+    /// The user is called this from now on, which is the alias of no contact.
+    pub fn set_own_name(&mut self, name: Name) {
+        self.own_name = Some(name);
+    }
+
+    /// The contact with this alias.
+    pub fn with_alias(&self, name: &Name) -> Option<PeerId> {
+        aliases_of(self.all()).get(&folded(name.as_str())).copied()
     }
 
     /// Whether there was no file when the contacts were opened, so that those of older files are to
@@ -250,7 +122,7 @@ impl Contacts {
     ///
     /// # Errors
     /// If the file holds a mistake or cannot be read or written, if there are too many contacts, or
-    /// if another contact has the alias. Nothing changes then.
+    /// if the alias is the name of another contact or the user's own. Nothing changes then.
     pub fn set(&mut self, contact: Contact) -> Result<(), ContactsError> {
         self.set_many(vec![contact])
     }
@@ -312,7 +184,7 @@ impl Contacts {
         if !version.stat.is_settled() {
             return Ok(());
         }
-        let contacts = parsed(path, &text).map(Document::into_contacts);
+        let contacts = parsed(path, &text, self.own_name.as_ref()).map(Document::into_contacts);
         if !was_emptied && contacts.as_ref().is_ok_and(BTreeMap::is_empty) && !self.all.is_empty() {
             self.emptied = true;
             return Ok(());
@@ -368,7 +240,8 @@ impl Contacts {
         text: &str,
         edits: &Edits,
     ) -> Result<bool, ContactsError> {
-        let document = parsed(path, text)?;
+        let own_name = self.own_name.as_ref();
+        let document = parsed(path, text, own_name)?;
         let saved = document.contacts();
         if saved.is_empty() && !self.all.is_empty() {
             return Err(ContactsError::Gone(path.to_owned()));
@@ -381,7 +254,7 @@ impl Contacts {
         }
         if new != text {
             // What is in force is what the next start reads.
-            all = parsed(path, &new)?.into_contacts();
+            all = parsed(path, &new, own_name)?.into_contacts();
             if Stat::of(path) != version.stat {
                 return Ok(false);
             }
@@ -425,9 +298,9 @@ impl Contacts {
                 all.insert(contact.id, contact.clone());
             }
         }
-        if let Some(clash) = clash(all.values()) {
-            let is_asked = done.contains_key(&clash.id);
-            return Err(ContactsError::Taken(clash.alias, if is_asked { clash.other } else { clash.id }));
+        if let Some(Clash { id, alias, other }) = clash(all.values(), self.own_name.as_ref()) {
+            let other = if done.contains_key(&id) { other } else { other.and(Some(id)) };
+            return Err(Clash { id, alias, other }.into());
         }
         Ok((done, all))
     }
@@ -447,8 +320,8 @@ impl Contacts {
 }
 
 /// The document in the text of a file.
-fn parsed<'t>(path: &Path, text: &'t str) -> Result<Document<'t>, ContactsError> {
-    parse::parse(text).map_err(|(at, what)| ContactsError::File(mistake(path, text.as_bytes(), at, &what)))
+fn parsed<'t>(path: &Path, text: &'t str, own_name: Option<&Name>) -> Result<Document<'t>, ContactsError> {
+    config::parsed(path, text, |text| parse::parse(text, own_name)).map_err(ContactsError::File)
 }
 
 #[cfg(test)]

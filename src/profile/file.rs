@@ -1,4 +1,4 @@
-//! `profile.toml`: what a profile is called, and where it listened last.
+//! `profile.toml`: what a profile is called, and where it listens.
 
 use std::io;
 use std::path::Path;
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::{Spanned, Table, Value};
 
 use super::ProfileError;
-use crate::config::{ConfigError, mistake, read_text_within, toml_words};
+use crate::config::{ConfigError, Mistake, parsed, read_text_within, toml_mistake};
 use crate::files;
 use crate::model::name::{MAX_NAME_BYTES, Name, folded};
 
@@ -23,6 +23,7 @@ const MAX_FORMER_NAMES: usize = 20;
 const NAME: &str = "name";
 const FORMER_NAMES: &str = "former_names";
 const PORT: &str = "port";
+const REPLACEMENT_PORT: &str = "replacement_port";
 
 /// The content of a `profile.toml`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -31,8 +32,26 @@ pub(super) struct ProfileFile {
     pub(super) name: Option<Name>,
     /// Earlier names, the oldest first.
     pub(super) former_names: Vec<String>,
-    /// The port of the last run.
+    /// The port that the profile listens at unless the user says otherwise.
     pub(super) port: Option<u16>,
+    /// The port of the last run, if `port` could not be used.
+    pub(super) replacement_port: Option<u16>,
+}
+
+impl ProfileFile {
+    /// The port of the last run, which may be going on.
+    pub(super) fn last_port(&self) -> Option<u16> {
+        self.replacement_port.or(self.port)
+    }
+}
+
+/// The port that a run listens at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ListeningPort {
+    /// The one of the profile from now on.
+    Own(u16),
+    /// One that was free, while the one of the profile could not be used.
+    Replacement(u16),
 }
 
 #[derive(Deserialize)]
@@ -41,6 +60,7 @@ struct Raw {
     #[serde(default)]
     former_names: Vec<Spanned<String>>,
     port: Option<Spanned<i64>>,
+    replacement_port: Option<Spanned<i64>>,
 }
 
 /// Reads the file in this directory. A missing file is an empty one.
@@ -50,7 +70,7 @@ struct Raw {
 pub(super) fn read(folder: &Path) -> Result<ProfileFile, ConfigError> {
     let path = folder.join(PROFILE_FILE);
     let text = text_of(&path)?;
-    parse(&text).map_err(|(at, what)| mistake(&path, text.as_bytes(), at, &what))
+    parsed(&path, &text, parse)
 }
 
 fn text_of(path: &Path) -> Result<String, ConfigError> {
@@ -63,27 +83,26 @@ fn text_of(path: &Path) -> Result<String, ConfigError> {
 }
 
 /// Returns the content of the file, or a mistake with its position.
-fn parse(text: &str) -> Result<ProfileFile, (usize, String)> {
-    let raw: Raw = toml::from_str(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        (at, format!("{}. A profile.toml has lines like `name = \"Alice\"`.", toml_words(error.message())))
-    })?;
+fn parse(text: &str) -> Result<ProfileFile, Mistake> {
+    let raw: Raw = toml::from_str(text)
+        .map_err(|error| toml_mistake(&error, "A profile.toml has lines like `name = \"Alice\"`."))?;
     let name = raw
         .name
         .map(|name| name.get_ref().parse::<Name>().map_err(|error| (name.span().start, error.to_string())));
     if let Some(long) = raw.former_names.iter().find(|name| name.get_ref().len() > MAX_NAME_BYTES) {
         return Err((long.span().start, format!("a name has at most {MAX_NAME_BYTES} bytes.")));
     }
-    let port = raw.port.map(|port| {
+    let port = |port: Spanned<i64>| {
         u16::try_from(*port.get_ref())
             .ok()
             .filter(|port| *port != 0)
             .ok_or_else(|| (port.span().start, "a port is a number from 1 to 65535.".to_owned()))
-    });
+    };
     Ok(ProfileFile {
         name: name.transpose()?,
         former_names: raw.former_names.into_iter().map(Spanned::into_inner).collect(),
-        port: port.transpose()?,
+        port: raw.port.map(port).transpose()?,
+        replacement_port: raw.replacement_port.map(port).transpose()?,
     })
 }
 
@@ -106,12 +125,20 @@ pub(super) fn save_name(folder: &Path, name: &Name) -> Result<(), ProfileError> 
     })
 }
 
-/// Stores the port at which the profile in this directory listens.
+/// Stores the port at which the profile in this directory listens. A replacement leaves the port of
+/// the profile as it is.
 ///
 /// # Errors
 /// As [`save_name`].
-pub(super) fn save_port(folder: &Path, port: u16) -> Result<(), ProfileError> {
-    update(folder, |_, table| drop(table.insert(PORT.to_owned(), Value::from(i64::from(port)))))
+pub(super) fn save_port(folder: &Path, port: ListeningPort) -> Result<(), ProfileError> {
+    update(folder, |_, table| {
+        table.remove(REPLACEMENT_PORT);
+        let (key, port) = match port {
+            ListeningPort::Own(port) => (PORT, port),
+            ListeningPort::Replacement(port) => (REPLACEMENT_PORT, port),
+        };
+        table.insert(key.to_owned(), Value::from(i64::from(port)));
+    })
 }
 
 /// Reads the file, changes it and replaces it if that made a difference. Unknown keys stay, comments
@@ -127,9 +154,8 @@ fn update(folder: &Path, change: impl FnOnce(&ProfileFile, &mut Table)) -> Resul
     if table == unchanged {
         return Ok(());
     }
-    let text = format!(
-        "# What this profile is called and where it listened last. p2p-chat replaces this file.\n{table}"
-    );
+    let text =
+        format!("# What this profile is called and where it listens. p2p-chat replaces this file.\n{table}");
     files::replace(&path, text.as_bytes()).map_err(|error| ProfileError::Unwritable(path, error))
 }
 
@@ -149,12 +175,13 @@ mod tests {
         let dir = TempDir::new().unwrap();
         assert_eq!(read(dir.path()).unwrap(), ProfileFile::default());
         save_name(dir.path(), &name("Alice")).unwrap();
-        save_port(dir.path(), 5000).unwrap();
+        save_port(dir.path(), ListeningPort::Own(5000)).unwrap();
         save_name(dir.path(), &name("\"Zo\u{eb}\\")).unwrap();
         let expected = ProfileFile {
             name: Some(name("\"Zo\u{eb}\\")),
             former_names: vec!["Alice".into()],
             port: Some(5000),
+            replacement_port: None,
         };
         assert_eq!(read(dir.path()).unwrap(), expected);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
@@ -167,6 +194,24 @@ mod tests {
             save_name(dir.path(), &name(text)).unwrap();
         }
         assert_eq!(read(dir.path()).unwrap().former_names, ["Zoe"]);
+    }
+
+    #[test]
+    fn replacement_port_leaves_the_own_one() {
+        let dir = TempDir::new().unwrap();
+        let ports = || {
+            let file = read(dir.path()).unwrap();
+            (file.port, file.last_port())
+        };
+        for (port, expected) in [
+            (ListeningPort::Own(5000), (Some(5000), Some(5000))),
+            (ListeningPort::Replacement(5001), (Some(5000), Some(5001))),
+            (ListeningPort::Replacement(5002), (Some(5000), Some(5002))),
+            (ListeningPort::Own(6000), (Some(6000), Some(6000))),
+        ] {
+            save_port(dir.path(), port).unwrap();
+            assert_eq!(ports(), expected, "{port:?}");
+        }
     }
 
     #[test]
@@ -198,7 +243,7 @@ mod tests {
         let text = "# mine\nname = \"Alice\"\nport = 5000\n";
         fs::write(&path, text).unwrap();
         save_name(dir.path(), &name("Alice")).unwrap();
-        save_port(dir.path(), 5000).unwrap();
+        save_port(dir.path(), ListeningPort::Own(5000)).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
     }
 
@@ -210,6 +255,7 @@ mod tests {
             ("name = \"a b\"", 1, "how about `a_b`?"),
             ("\n\nport = 0", 3, "a number from 1 to 65535"),
             ("port = 65536", 1, "a number from 1 to 65535"),
+            ("port = 1\nreplacement_port = -1", 2, "a number from 1 to 65535"),
             ("former_names = \"Zoe\"", 1, "invalid type"),
             (&format!("former_names = [\"{}\"]", "x".repeat(129)), 1, "at most 128 bytes"),
         ] {
@@ -224,7 +270,7 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join(PROFILE_FILE);
         fs::write(&path, "name = ").unwrap();
-        assert!(matches!(save_port(dir.path(), 5000), Err(ProfileError::File(_))));
+        assert!(matches!(save_port(dir.path(), ListeningPort::Own(5000)), Err(ProfileError::File(_))));
         assert_eq!(fs::read_to_string(&path).unwrap(), "name = ");
     }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::config::{ConfigError, mistake, read_text_within, toml_words};
+use crate::config::{ConfigError, Mistake, parsed, read_text_within, toml_mistake};
 use crate::core::{MAX_CONTACTS, MAX_HINTS, MAX_PINS, MAX_STRANGERS, Pin};
 use crate::model::key::PublicKey;
 use crate::model::name::{PeerName, quoted};
@@ -49,7 +49,7 @@ pub(super) fn set_aside(folder: &Path) {
 
 /// The pins in the text of a file.
 pub(crate) fn pins_of(path: &Path, text: &str) -> Result<BTreeMap<PublicKey, Pin>, ConfigError> {
-    parse(text).map_err(|(at, what)| mistake(path, text.as_bytes(), at, &what))
+    parsed(path, text, parse)
 }
 
 #[derive(Deserialize)]
@@ -74,15 +74,11 @@ struct Entry {
     blocked: bool,
 }
 
-/// A mistake: its byte offset, and a sentence.
-type Mistake = (usize, String);
-
 fn parse(text: &str) -> Result<BTreeMap<PublicKey, Pin>, Mistake> {
     let file: File = toml::from_str(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
         let format = "A list of known peers has [[peer]] entries, each with a `key` and `first_seen`, and perhaps `name`, \
                       `addresses`, `contact`, `verified` and `blocked`.";
-        (at, format!("{}. {format}", toml_words(error.message())))
+        toml_mistake(&error, format)
     })?;
     let mut pins = BTreeMap::new();
     let (mut contacts, mut strangers) = (0, 0);

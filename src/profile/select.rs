@@ -25,7 +25,7 @@ pub struct Found {
     pub profile: Profile,
     /// Its current name.
     pub name: Name,
-    /// The port of its last run.
+    /// The port to listen at, if it has listened before.
     pub port: Option<u16>,
     former_names: Vec<String>,
 }
@@ -46,7 +46,9 @@ impl Found {
     /// Whether it had this name, or its directory has.
     fn was_called(&self, name: &Name) -> bool {
         let wanted = folded(name.as_str());
-        self.former_names.iter().any(|former| folded(former) == wanted) || self.profile == Profile::from(name)
+        let directory = self.profile.text();
+        self.former_names.iter().chain(&directory).any(|former| folded(former) == wanted)
+            || self.profile == Profile::from(name)
     }
 }
 
@@ -65,7 +67,7 @@ pub struct Damaged {
     /// A sentence that says why.
     pub why: String,
     /// Only the name is missing, so `--name` helps.
-    nameless: bool,
+    pub nameless: bool,
 }
 
 /// The answer to which profile has a name.
@@ -172,28 +174,57 @@ impl Profiles {
         }
     }
 
+    /// Returns the profiles that have this name now. There are several only if a profile.toml was
+    /// edited or copied by hand.
+    pub fn called(&self, name: &Name) -> Vec<&Found> {
+        self.found.iter().filter(|found| found.is_called(name.as_str())).collect()
+    }
+
+    /// Returns a profile that had this name once.
+    pub fn once_called(&self, name: &Name) -> Option<&Found> {
+        self.found.iter().find(|found| found.was_called(name))
+    }
+
+    /// Checks that `profile`, or a new profile, can have this name. A profile can always keep the
+    /// name it has.
+    ///
+    /// # Errors
+    /// If another profile has the name.
+    pub fn check_free(&self, name: &Name, profile: Option<&Profile>) -> Result<(), ProfileError> {
+        let called = self.called(name);
+        if called.is_empty() || called.iter().any(|found| Some(&found.profile) == profile) {
+            return Ok(());
+        }
+        Err(ProfileError::Taken(name.clone()))
+    }
+
+    /// Checks that a new profile can be created.
+    ///
+    /// # Errors
+    /// If a profile.toml holds a mistake: the name of the new profile may stand in it.
+    pub fn check_new(&self) -> Result<(), Misused> {
+        match self.damaged.iter().find(|damaged| !damaged.nameless) {
+            Some(damaged) => Err(Misused::new(&damaged.why)),
+            None => Ok(()),
+        }
+    }
+
     /// Returns the profile that has this name now.
     ///
     /// # Errors
     /// If a profile had the name once, several have it now, or a profile's name is unknown.
     pub fn named(&self, name: &Name) -> Result<Named, Misused> {
-        let called: Vec<&Found> = self.found.iter().filter(|found| found.is_called(name.as_str())).collect();
-        let directory = Profile::from(name);
-        match called[..] {
+        match self.called(name)[..] {
             [] => {}
             [one] => return Ok(Named::Known(one.clone())),
-            // Several may have one name with --profile. The first that had it is meant.
-            ref several => match several.iter().find(|found| found.profile == directory) {
-                Some(first) => return Ok(Named::Known((*first).clone())),
-                None => {
-                    return Err(Misused::new(format!(
-                        "Several profiles are called {name}: {}. Choose one with --profile PROFILE.",
-                        listed(several.iter().map(|found| found.label()))
-                    )));
-                }
-            },
+            ref several => {
+                return Err(Misused::new(format!(
+                    "Several profiles are called {name}: {}. Choose one with --profile PROFILE.",
+                    listed(several.iter().map(|found| found.profile.to_string()))
+                )));
+            }
         }
-        if let Some(found) = self.found.iter().find(|found| found.was_called(name)) {
+        if let Some(found) = self.once_called(name) {
             return Err(Misused::new(format!(
                 "{name} is now {now}. Use --name {now}, or --profile NEW for another identity.",
                 now = found.name
@@ -248,7 +279,10 @@ impl Profiles {
 
     /// The error for a start that does not say which of several profiles is meant.
     pub fn several(&self) -> Misused {
-        Misused::new(format!("{} Choose one with --name NAME.", self.sentence()))
+        // They are sorted by name.
+        let has_namesakes = self.found.windows(2).any(|pair| pair[0].is_called(pair[1].name.as_str()));
+        let or = if has_namesakes { " or --profile PROFILE" } else { "" };
+        Misused::new(format!("{} Choose one with --name NAME{or}.", self.sentence()))
     }
 
     /// Says which profiles there are.
@@ -259,7 +293,7 @@ impl Profiles {
     }
 
     /// The name of a profile that `name` may be mistyped for.
-    fn similar(&self, name: &Name) -> Option<Name> {
+    pub fn similar(&self, name: &Name) -> Option<Name> {
         let wanted = folded(name.as_str());
         let similarity = |found: &&Found| strsim::jaro_winkler(&folded(found.name.as_str()), &wanted);
         let nearest = self.found.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)))?;
@@ -290,11 +324,8 @@ fn is_profile(folder: &Path) -> bool {
 /// If another profile has the name, or it cannot be stored. Nothing changes then.
 pub fn rename(folder: &Path, name: &Name) -> Result<(), ProfileError> {
     let profiles = folder.parent().map_or_else(|| Ok(Profiles::default()), Profiles::in_folder)?;
-    let own = folder.file_name();
-    let is_other = |found: &&Found| own.is_none_or(|own| own != found.profile.directory());
-    if profiles.found.iter().filter(is_other).any(|found| found.is_called(name.as_str())) {
-        return Err(ProfileError::Taken(name.clone()));
-    }
+    let own = folder.file_name().and_then(|own| own.to_str()).map(Profile::in_directory);
+    profiles.check_free(name, own.as_ref())?;
     file::save_name(folder, name)
 }
 
@@ -304,136 +335,4 @@ pub fn new_profile(cli: &Cli, name: &Name) -> Profile {
 }
 
 #[cfg(test)]
-mod tests {
-    use tempfile::TempDir;
-
-    use super::*;
-
-    fn name(text: &str) -> Name {
-        text.parse().unwrap()
-    }
-
-    /// Makes the directory of a profile whose profile.toml has this text.
-    fn made(folder: &Path, profile: &str, text: Option<&str>) {
-        let folder = folder.join(profile);
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join(KEY_FILE), "").unwrap();
-        if let Some(text) = text {
-            fs::write(folder.join(file::PROFILE_FILE), text).unwrap();
-        }
-    }
-
-    fn directory(named: Named) -> Option<String> {
-        match named {
-            Named::Known(found) => Some(found.profile.directory().to_owned()),
-            Named::Unknown(_) => None,
-        }
-    }
-
-    #[test]
-    fn history_file_is_that_of_the_store() {
-        assert_eq!(HISTORY_FILE, crate::store::HISTORY_FILE);
-    }
-
-    #[test]
-    fn profile_without_file_is_called_after_its_directory() {
-        let dir = TempDir::new().unwrap();
-        made(dir.path(), "alice", None);
-        made(dir.path(), "at%20work", None);
-        fs::create_dir(dir.path().join("no-profile")).unwrap();
-        let profiles = Profiles::in_folder(dir.path()).unwrap();
-        let labels: Vec<String> = profiles.all().iter().map(Found::label).collect();
-        assert_eq!(labels, ["alice", "at_work (profile at work)"]);
-        assert_eq!(directory(profiles.named(&name("ALICE")).unwrap()).as_deref(), Some("alice"));
-    }
-
-    #[test]
-    fn current_name_wins_over_a_former_one() {
-        let dir = TempDir::new().unwrap();
-        made(dir.path(), "alice", Some("name = \"Zoe\"\nformer_names = [\"Alice\", \"Ann\"]"));
-        let named = |wanted| Profiles::in_folder(dir.path()).unwrap().named(&name(wanted));
-        for former in ["Alice", "ann"] {
-            assert_eq!(
-                named(former).unwrap_err().to_string(),
-                format!("{former} is now Zoe. Use --name Zoe, or --profile NEW for another identity.")
-            );
-        }
-        made(dir.path(), "other", Some("name = \"Ann\""));
-        assert_eq!(directory(named("ann").unwrap()).as_deref(), Some("other"));
-    }
-
-    #[test]
-    fn directory_of_a_profile_counts_as_its_former_name() {
-        let dir = TempDir::new().unwrap();
-        made(dir.path(), "alice", Some("name = \"Zoe\""));
-        let profiles = Profiles::in_folder(dir.path()).unwrap();
-        assert!(profiles.named(&name("Alice")).is_err());
-    }
-
-    #[test]
-    fn similar_name_is_suggested() {
-        let dir = TempDir::new().unwrap();
-        made(dir.path(), "alice", Some("name = \"Alice\""));
-        let profiles = Profiles::in_folder(dir.path()).unwrap();
-        assert_eq!(profiles.named(&name("Alcie")).unwrap(), Named::Unknown(Some(name("Alice"))));
-        assert_eq!(profiles.named(&name("Bob")).unwrap(), Named::Unknown(None));
-    }
-
-    #[test]
-    fn of_profiles_with_one_name_the_first_is_meant() {
-        let dir = TempDir::new().unwrap();
-        for profile in ["work", "home"] {
-            made(dir.path(), profile, Some("name = \"Alice\""));
-        }
-        let named = || Profiles::in_folder(dir.path()).unwrap().named(&name("Alice"));
-        let sentence = named().unwrap_err().to_string();
-        assert!(sentence.contains("Alice (profile home), Alice (profile work)"), "{sentence}");
-        made(dir.path(), "alice", Some("name = \"Alice\""));
-        assert_eq!(directory(named().unwrap()).as_deref(), Some("alice"));
-    }
-
-    #[test]
-    fn damaged_profile_prevents_a_new_one() {
-        let dir = TempDir::new().unwrap();
-        made(dir.path(), "alice", Some("name = "));
-        made(dir.path(), "bob", None);
-        let profiles = Profiles::in_folder(dir.path()).unwrap();
-        assert_eq!(directory(profiles.named(&name("Bob")).unwrap()).as_deref(), Some("bob"));
-        // It may be the name of the damaged one.
-        let sentence = profiles.named(&name("Zoe")).unwrap_err().to_string();
-        assert!(sentence.contains("profile.toml, line 1:"), "{sentence}");
-        assert!(profiles.at(&Profile::in_directory("alice"), Some(&name("Alice"))).is_err());
-        assert!(profiles.only().unwrap().is_none());
-        assert!(profiles.several().to_string().contains("bob, profile alice (damaged)"));
-    }
-
-    #[test]
-    fn profile_whose_directory_gives_no_name_needs_one() {
-        let dir = TempDir::new().unwrap();
-        let profile: Profile = "x".repeat(101).parse().unwrap();
-        made(dir.path(), profile.directory(), None);
-        let profiles = Profiles::in_folder(dir.path()).unwrap();
-        assert!(profiles.only().is_err() && profiles.at(&profile, None).is_err());
-        let found = profiles.at(&profile, Some(&name("Bob"))).unwrap();
-        assert_eq!(found.map(|found| found.name), Some(name("Bob")));
-    }
-
-    #[test]
-    fn rename_refuses_only_the_name_of_another_profile() {
-        let dir = TempDir::new().unwrap();
-        made(dir.path(), "alice", Some("name = \"Alice\""));
-        made(dir.path(), "bob", Some("name = \"Bob\"\nformer_names = [\"Rob\"]"));
-        let alice = dir.path().join("alice");
-        assert!(matches!(rename(&alice, &name("BOB")), Err(ProfileError::Taken(_))));
-        for free in ["ALICE", "Rob", "Alice"] {
-            rename(&alice, &name(free)).unwrap();
-        }
-        assert_eq!(file::read(&alice).unwrap().name, Some(name("Alice")));
-    }
-
-    #[test]
-    fn long_list_is_cut() {
-        let labels = (0..MAX_LISTED + 2).map(|number| number.to_string());
-        assert!(listed(labels).ends_with(", 19 and 2 more"));
-    }
-}
+mod tests;

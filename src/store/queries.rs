@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
+use super::retention::MAX_SEEN;
 use super::rows::{self, stored_time};
 use super::search::{self, Terms};
 use crate::model::key::PublicKey;
@@ -135,9 +136,6 @@ pub(super) fn written_to(conn: &Connection) -> Result<Vec<PublicKey>> {
     statement.query_map([], |row| Ok(PublicKey::new(row.get(0)?)))?.collect()
 }
 
-/// Peers that are remembered as seen at most: as many as the core remembers, with some room.
-const MAX_SEEN: usize = 20_000;
-
 /// Returns the peers that were seen, the last one first, at most [`MAX_SEEN`].
 pub(super) fn seen(conn: &Connection) -> Result<Vec<SeenPeer>> {
     let mut statement = conn.prepare(
@@ -145,8 +143,7 @@ pub(super) fn seen(conn: &Connection) -> Result<Vec<SeenPeer>> {
            (SELECT group_concat(a.addr, ' ' ORDER BY a.last_seen DESC) FROM address a WHERE a.peer = p.peer) \
          FROM peer p WHERE p.last_seen IS NOT NULL ORDER BY p.last_seen DESC LIMIT ?",
     )?;
-    let limit = i64::try_from(MAX_SEEN).unwrap_or(i64::MAX);
-    let found = statement.query_map([limit], |row| {
+    let found = statement.query_map([MAX_SEEN], |row| {
         let addrs: Option<String> = row.get(4)?;
         let addrs = addrs.iter().flat_map(|addrs| addrs.split(' ')).filter_map(|addr| addr.parse().ok());
         let (recipient, name) = (rows::recipient(row)?, rows::name(row, 2)?);

@@ -175,8 +175,9 @@ pub(super) fn remove(conn: &Connection, filter: &str) -> Result<i64> {
     Ok(gone)
 }
 
-/// Peers without messages that are remembered because they were seen, at most.
-const MAX_SEEN: i64 = 20_000;
+/// Peers without messages that are remembered because they were seen, at most: as many as the core
+/// has pins.
+pub(super) const MAX_SEEN: i64 = 20_000;
 
 /// Forgets the peers without messages that were seen longest ago, if there are more than
 /// [`MAX_SEEN`]. Contacts stay.

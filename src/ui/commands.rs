@@ -14,6 +14,9 @@ pub struct CommandHelp {
     pub long: &'static str,
 }
 
+/// The command to leave.
+const QUIT: &str = "/quit";
+
 /// All of them, in the order of the help.
 pub const COMMANDS: &[CommandHelp] = &[
     CommandHelp {
@@ -108,8 +111,8 @@ pub const COMMANDS: &[CommandHelp] = &[
         arguments: "[WHOM] [NAME]",
         short: "give somebody a nickname of your own",
         long: "The nickname belongs to the peer's key, or to the address of a legacy peer, and is kept in contacts.toml. It \
-               makes the peer a contact, and is refused if another contact has that name. `/alias WHOM -` takes it away. \
-               Without anything it lists them.",
+               makes the peer a contact, and is refused if another contact has that name or you have it yourself. \
+               `/alias WHOM -` takes it away. Without anything it lists them.",
     },
     CommandHelp {
         name: "/key",
@@ -178,8 +181,9 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/forget",
         arguments: "WHOM",
         short: "remove somebody from your contacts",
-        long: "Queued messages for them are not sent, and the next key with their name is new to you. A blocked contact is no longer \
-               blocked. Messages stay in the history. You are asked first.",
+        long: "Queued messages for them are not sent, and the next key with their name is new to you. A blocked \
+               contact is no longer blocked. WHOM may also be an ip:port where no peer has answered. Messages stay \
+               in the history. You are asked first.",
     },
     CommandHelp {
         name: "/policy",
@@ -189,10 +193,11 @@ pub const COMMANDS: &[CommandHelp] = &[
                new key with the name of a contact always waits.",
     },
     CommandHelp {
-        name: "/quit",
+        name: QUIT,
         arguments: "",
         short: "say goodbye to everybody and end",
-        long: "So does 0 in the menu, and Ctrl-D on an empty line.",
+        long: "It works at every question too, where it is never taken as an answer. So does Ctrl-D on an empty line, and 0 \
+               in the menu.",
     },
 ];
 
@@ -235,6 +240,11 @@ pub(super) fn named(word: &str) -> Option<&'static CommandHelp> {
     let word = word.to_lowercase();
     let word = SYNONYMS.iter().find(|(other, _)| *other == word).map_or(word.as_str(), |(_, name)| name);
     COMMANDS.iter().find(|command| command.name == word)
+}
+
+/// Whether a line is the command to leave, by any of its words. It is understood at every question.
+pub fn is_quit(line: &str) -> bool {
+    named(line.trim()).is_some_and(|command| command.name == QUIT)
 }
 
 /// How alike two words have to be (1 is the same) for one to be offered in place of the other.
@@ -291,6 +301,16 @@ mod tests {
             assert_eq!(named(word).map(|command| command.name), Some(name), "{word}");
         }
         assert!(named("/qu").is_none() && named("quit").is_none() && named("/").is_none());
+    }
+
+    #[test]
+    fn leaving_has_several_words() {
+        for word in ["/quit", " /QUIT ", "/q", "/exit", "/bye\n"] {
+            assert!(is_quit(word), "{word:?}");
+        }
+        for word in ["quit", "/quit now", "//quit", "/quti", "/", "", "/back"] {
+            assert!(!is_quit(word), "{word:?}");
+        }
     }
 
     #[test]

@@ -136,21 +136,29 @@ impl Labels {
     }
 
     /// Gives a peer its label if it has a name. Returns every peer whose label changed: this peer,
-    /// or another of the same name.
+    /// or another of the same name. A stranger keeps its suffix for the run, unless it says another
+    /// name.
     pub fn meet(&mut self, who: &PeerInfo, standing: impl Fn(Recipient) -> Standing) -> Vec<Renamed> {
         let Some(name) = &who.name else { return Vec::new() };
-        let id = who.id;
-        let before = self.given.get(&id);
+        let before = self.given.get(&who.id);
         let is_same_name = before.is_some_and(|given| given.name == *name);
-        // Most messages come from such a peer.
+        // Most messages come from a peer with its plain name.
         if is_same_name && before.is_some_and(|given| given.label == name.as_str()) {
             return Vec::new();
         }
-        let is_contact = standing(id) == Standing::Contact;
-        if is_same_name && !is_contact {
+        if is_same_name && standing(who.id) != Standing::Contact {
             return Vec::new();
         }
-        let before = before.map(|given| given.label.clone());
+        self.meet_again(who, standing)
+    }
+
+    /// Gives a peer the label that it should have now: other peers of its name may have become
+    /// contacts, or may be forgotten. Returns what [`Labels::meet`] returns.
+    pub fn meet_again(&mut self, who: &PeerInfo, standing: impl Fn(Recipient) -> Standing) -> Vec<Renamed> {
+        let Some(name) = &who.name else { return Vec::new() };
+        let id = who.id;
+        let is_contact = standing(id) == Standing::Contact;
+        let before = self.given.get(&id).map(|given| given.label.clone());
         self.forget(id);
         if self.given.len() >= MAX_LABELS {
             self.drop_forgotten(&standing);
@@ -255,7 +263,7 @@ impl Labels {
         format!("{name}{MARK}{suffix}")
     }
 
-    /// Takes the label of a peer that is no longer shown by it, such as a blocked contact.
+    /// Takes the label of a peer that the user has forgotten.
     pub fn drop_label(&mut self, id: Recipient) {
         self.take(id);
     }

@@ -6,7 +6,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::labels::Labels;
 use super::style::{Ink, Line, ink_of};
-use crate::core::{OfflineReason, PeerOrigin, Pin, PresenceStatus, Row, Verification};
+use super::words::offer_line;
+use crate::core::{Offer, OfflineReason, PeerOrigin, Pin, PresenceStatus, Row, Verification};
 use crate::model::name::{PeerName, folded};
 use crate::model::peer_id::Recipient;
 use crate::model::session::ByeReason;
@@ -27,6 +28,8 @@ pub struct PeerList<'a> {
     pub unlisted: &'a [Pin],
     /// The blocked contacts, which have no row.
     pub blocked: &'a [Pin],
+    /// The keys that wait for the user's decision.
+    pub offers: &'a [Offer],
     /// Whether the user has muted a peer.
     pub is_muted: &'a dyn Fn(Recipient) -> bool,
 }
@@ -52,8 +55,8 @@ struct Entry {
 
 /// The lines of the peer list: online peers, offline contacts, other offline peers, blocked contacts.
 pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
-    let PeerList { rows, unasked, unlisted, blocked, is_muted } = list;
-    if rows.is_empty() && unlisted.is_empty() && blocked.is_empty() {
+    let PeerList { rows, unasked, unlisted, blocked, offers, is_muted } = list;
+    if rows.is_empty() && unlisted.is_empty() && blocked.is_empty() && offers.is_empty() {
         return vec![
             "Nobody is known yet; choose 3 to connect to an ip:port, or list peers in peers.toml.".into(),
         ];
@@ -67,7 +70,7 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
     let (listed, others) = sorted.split_at(
         sorted.partition_point(|row| row.state != PresenceStatus::Offline || is_offline_contact(row)),
     );
-    let of_row = |row: &&Row| entry_of_row(row, labels, is_muted(row.id));
+    let of_row = |row: &&Row| entry_of_row(row, refused_key(row, list), labels, is_muted(row.id));
     let of_pin = |pin: &&Pin| entry_of_pin(pin, labels, is_muted(pin.key.into()));
     let entries: Vec<Entry> = std::iter::once(head())
         .chain(listed.iter().map(of_row))
@@ -88,7 +91,20 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
             format!("{unasked} of them could not be asked in time; their state is what was last known.");
         lines.push(words.into());
     }
+    lines.extend(offers.iter().map(|offer| offer_line(offer, labels)));
     lines
+}
+
+/// The words for an address where a key that we do not accept has proven itself.
+fn refused_key(row: &Row, list: &PeerList<'_>) -> Option<&'static str> {
+    let key = row.refused_key?;
+    Some(if list.offers.iter().any(|offer| offer.met.key == key) {
+        "waits for your decision"
+    } else if list.blocked.iter().any(|pin| pin.key == key) {
+        "is blocked"
+    } else {
+        "is not accepted"
+    })
 }
 
 /// Whether a row is that of a contact who is offline. An address from which nothing came yet may be
@@ -116,7 +132,7 @@ fn head() -> Entry {
     }
 }
 
-fn entry_of_row(row: &Row, labels: &Labels, is_muted: bool) -> Entry {
+fn entry_of_row(row: &Row, refused_key: Option<&str>, labels: &Labels, is_muted: bool) -> Entry {
     Entry {
         number: row.number.to_string(),
         name: match (&row.name, labels.nickname(row.id)) {
@@ -124,7 +140,7 @@ fn entry_of_row(row: &Row, labels: &Labels, is_muted: bool) -> Entry {
             (name, _) => labels.label(row.id, name.as_ref()),
         },
         addr: row.addr.map_or_else(|| "-".to_owned(), |addr| addr.to_string()),
-        middle: middle(row, is_muted),
+        middle: refused_key.map_or_else(|| middle(row, is_muted), |words| Middle::Text(words.into())),
         security: with_muted(security(row), is_muted),
         ink: ink(row.id, row.name.as_ref(), labels),
     }
@@ -212,7 +228,7 @@ fn offline_contact(row: &Row) -> String {
 
 /// How a peer is spoken to; nothing where nobody has asked it yet.
 fn security(row: &Row) -> &'static str {
-    match (&row.verification, row.speech) {
+    match (&row.verification, row.protocol) {
         (Verification::Verified, _) => "verified",
         (Verification::Encrypted, _) => "encrypted",
         (Verification::Claims(_), _) => "unproven",
@@ -288,7 +304,7 @@ pub fn ago(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::PeerInfo;
+    use crate::core::{Meeting, PeerInfo};
     use crate::model::address::PeerAddr;
     use crate::model::key::PublicKey;
     use crate::model::message::PeerProtocol;
@@ -304,13 +320,14 @@ mod tests {
             name: (!name.is_empty()).then(|| PeerName::new(name)),
             addr: Some(addr),
             claimed: None,
-            speech: PeerProtocol::Unknown,
+            protocol: PeerProtocol::Unknown,
             verification: Verification::Unknown,
             state,
             why: None,
             origin: PeerOrigin::Heard,
             last_heard: last_heard.map(Duration::from_secs),
             refuses: None,
+            refused_key: None,
         }
     }
 
@@ -331,7 +348,7 @@ mod tests {
             let who = PeerInfo { id, name, addr, claimed: None, verification: Verification::Plain };
             labels.meet(&who, |_| Standing::Stranger);
         }
-        let list = PeerList { rows, unasked, unlisted, blocked, is_muted };
+        let list = PeerList { rows, unasked, unlisted, blocked, offers: &[], is_muted };
         peer_list(&list, &labels).iter().map(Line::to_string).collect()
     }
 
@@ -343,7 +360,7 @@ mod tests {
         Row {
             id: key.into(),
             contact: true,
-            speech: PeerProtocol::Session(key),
+            protocol: PeerProtocol::Session(key),
             verification: Verification::Encrypted,
             ..row(number, name, state, last_heard)
         }
@@ -387,6 +404,48 @@ No  Name          Address         State      Known  Last heard  Security
  -  Mallory·cylb  -               blocked                       -
 8 peers known, 2 there, 1 blocked.";
         assert_eq!(lines.join("\n"), expected);
+    }
+
+    /// A key named Bob that waits for the user's decision, against these contacts.
+    fn offer(byte: u8, against: &[Pin]) -> Offer {
+        let addr: PeerAddr = "127.0.0.1:5007".parse().unwrap();
+        let (key, name) = (PublicKey::new([byte; 32]), Some(PeerName::new("Bob")));
+        let met = Meeting { key, name, addr, dialed: true, source: addr.source(), date: 0 };
+        Offer { met, against: against.to_vec() }
+    }
+
+    #[test]
+    fn waiting_key_is_listed_with_what_to_type() {
+        let refused = |number, byte| Row {
+            refused_key: Some(PublicKey::new([byte; 32])),
+            ..row(number, "", PresenceStatus::Offline, None)
+        };
+        let rows = [contact(1, "Bob", PresenceStatus::Connected, Some(1)), refused(2, 2), refused(3, 3)];
+        let rows = [&rows[..], &[refused(4, 4)]].concat();
+        let bob = pin("Bob", 1, None, false);
+        let offers = [offer(2, &[bob]), offer(5, &[])];
+        let blocked = [pin("Eve", 3, None, true)];
+        let list = PeerList {
+            rows: &rows,
+            unasked: 0,
+            unlisted: &[],
+            blocked: &blocked,
+            offers: &offers,
+            is_muted: &|_| false,
+        };
+        let lines: Vec<String> = peer_list(&list, &Labels::default()).iter().map(Line::to_string).collect();
+        for (number, words) in [(2, "waits for your decision"), (3, "is blocked"), (4, "is not accepted")] {
+            assert!(lines[number].contains(&format!("  {words}  ")), "{lines:#?}");
+            assert!(lines[number].ends_with("  -"), "{lines:#?}");
+        }
+        assert_eq!(
+            lines[6..],
+            [
+                "4 peers known, 1 there, 1 blocked.",
+                "A new key for Bob waits for your decision: /trust Bob, /accept Bob or /block Bob.",
+                "Bob (127.0.0.1:5007) waits for your decision: /accept Bob or /block Bob.",
+            ]
+        );
     }
 
     #[test]
@@ -443,14 +502,16 @@ No  Name    Address         State      Known  Last heard  Security
     #[test]
     fn how_each_is_spoken_to_stands_in_the_last_column_in_words() {
         let key = PeerProtocol::Session(PublicKey::new([1; 32]));
-        for (speech, verification, word) in [
+        for (protocol, verification, word) in [
             (PeerProtocol::Unknown, Verification::Unknown, "-"),
             (PeerProtocol::Plain, Verification::Plain, "plain"),
             (key, Verification::Encrypted, "encrypted"),
             (key, Verification::Verified, "verified"),
         ] {
-            let lines =
-                listed(&[Row { speech, verification, ..row(1, "Bob", PresenceStatus::Online, Some(3)) }], 0);
+            let lines = listed(
+                &[Row { protocol, verification, ..row(1, "Bob", PresenceStatus::Online, Some(3)) }],
+                0,
+            );
             assert!(lines[0].ends_with("  Last heard  Security"), "{lines:?}");
             assert!(lines[1].ends_with(&format!("  3 s ago     {word}")), "{lines:?}");
         }

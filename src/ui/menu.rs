@@ -9,11 +9,12 @@ mod kept;
 mod talk;
 mod trust;
 
+use super::commands::is_quit;
 use super::people::{Chosen, Directory, Lost, Named, find, find_to_connect, shown};
 use crate::core::{As, ContactRecord, Pin, Policy, Target};
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
-use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::peer_id::Recipient;
 use asking::{AskKind, Asking, Question};
 use kept::KeptTexts;
 
@@ -67,7 +68,7 @@ pub enum Act {
     ShowOwnKey,
     /// Say what is known of these keys.
     ShowPins(Vec<Pin>),
-    /// Show the keys that wait for the user's word.
+    /// Show the keys that wait for the user's decision.
     ListOffers,
     /// Take a key that waits.
     Trust(PublicKey, As),
@@ -75,8 +76,8 @@ pub enum Act {
     Block(PublicKey),
     /// Unblock a key.
     Unblock(PublicKey),
-    /// Forget a contact.
-    Forget(PeerId),
+    /// Forget a contact, or an address at which no peer has proven itself.
+    Forget(Recipient),
     /// Add a contact, or change it.
     Add(ContactRecord),
     /// List the contacts.
@@ -315,6 +316,9 @@ impl Menu {
 
     /// Takes a line that the user finished.
     pub fn line(&mut self, line: &str, directory: &dyn Directory) -> Turn {
+        if !self.is_at_choice() && is_quit(line) {
+            return act(Act::Exit);
+        }
         let turn = match std::mem::take(&mut self.asking) {
             Asking::Choice => self.choice(line, directory),
             Asking::More => self.more(line.trim()),

@@ -25,7 +25,7 @@ mod terminal;
 mod words;
 
 pub use attention::{Attention, Osc, osc_of};
-pub use commands::{COMMANDS, CommandHelp, KEYS};
+pub use commands::{COMMANDS, CommandHelp, KEYS, is_quit};
 pub use complete::{Completed, Place, complete, in_columns};
 pub use dock::{Dock, Drawn};
 pub use editor::{Editor, Key, MAX_LINE_BYTES, Typed};

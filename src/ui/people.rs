@@ -42,6 +42,8 @@ pub trait Directory {
     fn offers_for(&self, word: &str) -> Vec<Offer>;
     /// The safety number with a key.
     fn code_with(&self, key: PublicKey) -> String;
+    /// How many messages wait for a recipient.
+    fn queued(&self, id: Recipient) -> usize;
     /// Parses a word as an address. A directory that knows the interfaces of the machine also takes
     /// their names.
     ///
@@ -171,7 +173,7 @@ pub(super) struct Candidate {
     /// peer gives itself.
     names: Vec<String>,
     pub(super) is_contact: bool,
-    has_nickname: bool,
+    pub(super) has_nickname: bool,
     pub(super) has_name: bool,
     /// The number of its row.
     number: Option<u32>,

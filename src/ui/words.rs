@@ -16,6 +16,7 @@ use fates::{done, first, not_sent, sum};
 pub use fates::{hold_words, is_good, later, quoted, status_words};
 pub(crate) use trust::beginning;
 pub(super) use trust::name_of;
+pub(super) use trust::offer_line;
 pub use trust::{offers_lines, pin_lines};
 pub(crate) use voice::place;
 pub use voice::{VERIFIED, Voice, own_text};
@@ -59,27 +60,27 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             vec![Line::of(ink, first(who, status, *parts, voice))]
         }
         Event::Delivery { who, status, text, .. } => later(who, status, text, voice).into_iter().collect(),
-        Event::Done { deed, who, result, total, .. } => {
+        Event::Done { kind, who, result, total, .. } => {
             let good = matches!(result, SendResult::Delivered | SendResult::HandedOver);
             if good && *total > SHOWN_ONE_BY_ONE {
                 return Vec::new();
             }
             let ink = if good { Ink::Faint } else { Ink::Bad };
-            vec![Line::of(ink, done(*deed, who, result, voice))]
+            vec![Line::of(ink, done(*kind, who, result, voice))]
         }
         Event::NotSent { who, why, .. } => vec![Line::of(Ink::Bad, not_sent(&voice.named(who), *why))],
         // Of one its own line has said it; a script counts on the sum.
         Event::Sum { total: 1, .. } if !voice.full => Vec::new(),
-        Event::Sum { deed, total, done, failed } => vec![sum(*deed, *total, *done, failed).into()],
-        Event::TakenAs(deed) => vec![
-            match deed {
+        Event::Sum { kind, total, done, failed } => vec![sum(*kind, *total, *done, failed).into()],
+        Event::TakenAs(kind) => vec![
+            match kind {
                 CommandKind::Disconnect => "A text that is only `exit` means goodbye, so this disconnects.",
                 _ => "A text that is only `connect` asks to be listed, so this connects.",
             }
             .into(),
         ],
-        Event::Nobody(deed) => vec![
-            match deed {
+        Event::Nobody(kind) => vec![
+            match kind {
                 CommandKind::Send => "Nobody is there to send to; choose 3 to connect, or give an ip:port.",
                 CommandKind::Connect => "Nobody is known yet; give an ip:port, or list peers in peers.toml.",
                 CommandKind::Disconnect => "Nobody is there to disconnect from.",
@@ -126,7 +127,8 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         Event::NotWaiting => vec!["That text does not wait any more; /outbox shows those that do.".into()],
         Event::Listed { rows, unasked } => {
             let is_muted = &|_| false;
-            let list = PeerList { rows, unasked: *unasked, unlisted: &[], blocked: &[], is_muted };
+            let list =
+                PeerList { rows, unasked: *unasked, unlisted: &[], blocked: &[], offers: &[], is_muted };
             peer_list(&list, voice.labels)
         }
         Event::Dialed { total: 0, .. } | Event::Settled(_) | Event::ContactsChanged => Vec::new(),

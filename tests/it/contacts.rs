@@ -17,6 +17,7 @@ mod listed;
 mod many;
 mod moving;
 mod restarting;
+mod seen;
 
 /// How often a condition is checked that no line of a peer tells.
 const LOOK: Duration = Duration::from_millis(20);

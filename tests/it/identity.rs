@@ -73,7 +73,7 @@ fn two_profiles_on_one_machine_are_two_people() {
     let data = TempDir::new().expect("a temporary directory");
     let mut alice = with_data("Alice", data.path()).start();
     let mut bob = with_data("Bob", data.path()).knows(alice.addr()).start();
-    let mut other = with_data("Alice", data.path()).arg("--profile=at work").knows(alice.addr()).start();
+    let mut other = with_data("Carol", data.path()).arg("--profile=at work").knows(alice.addr()).start();
     for peer in [&mut alice, &mut bob, &mut other] {
         peer.still_answers();
     }
@@ -178,7 +178,7 @@ fn a_name_of_any_characters_has_a_folder_that_every_system_takes() {
         ("../../Eve", None, "%2e%2e%2f%2e%2e%2feve"),
         ("Zoë", None, "zo%c3%ab"),
         ("Alice", Some("a/../b"), "a%2f%2e%2e%2fb"),
-        ("Alice", Some("CON.txt"), "con%2etxt"),
+        ("Bob", Some("CON.txt"), "con%2etxt"),
     ] {
         let peer = with_data(name, data.path());
         run(profile.into_iter().fold(peer, |peer, profile| peer.arg(format!("--profile={profile}"))));

@@ -256,6 +256,16 @@ fn rows(peer: &mut Peer) -> Vec<String> {
     peer.printed()[before..].iter().filter(|line| number_of(line).is_some()).cloned().collect()
 }
 
+/// All lines of the peer list, after it was asked for.
+fn list(peer: &mut Peer) -> Vec<String> {
+    let before = peer.printed().len();
+    peer.passes_all();
+    peer.types(&["/peers"]);
+    peer.sees(" known, ");
+    // News that come meanwhile begin with the time.
+    peer.printed()[before..].iter().filter(|line| !line.starts_with('[')).cloned().collect()
+}
+
 /// The number at the beginning of a row of the peer list.
 fn number_of(row: &str) -> Option<usize> {
     row.trim_start().split("  ").next()?.trim().parse().ok()

@@ -5,6 +5,7 @@ mod completing;
 mod editing;
 mod ending;
 mod half_typed;
+mod idle;
 mod newcomer;
 mod pasting;
 mod plain;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, ensure};
-use p2p_chat::core::{Command, Event, Policy, Target};
+use p2p_chat::core::{Command, Event, Target};
 use p2p_chat::mailbox::Mailbox;
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::delivery::DeliveryStatus;
@@ -112,16 +112,7 @@ impl Pair {
         };
         let keeping = Keeping { store, durable, expire: EXPIRE, retention: None };
         let events = Arc::<Mailbox<Event>>::default();
-        let config = NodeConfig {
-            name: "Ann".parse::<Name>().map_err(|_| anyhow!("no name"))?,
-            advertise: None,
-            peers: Vec::new(),
-            seed: [9; 32],
-            pins: Vec::new(),
-            contacts: Vec::new(),
-            policy: Policy::default(),
-            require_encryption: false,
-        };
+        let config = NodeConfig::new("Ann".parse::<Name>().map_err(|_| anyhow!("no name"))?, [9; 32]);
         let bound = Bound::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).map_err(|error| anyhow!("{error}"))?;
         let node = Node::start(bound, config, keeping, &events).map_err(|error| anyhow!("{error}"))?;
         let pair = Self { node, events, program, next: 0, _dirs: dirs };

@@ -126,7 +126,8 @@ fn echo() -> anyhow::Result<()> {
     }
 }
 
-/// Accepts, reads once, closes, and dials the address in the header to answer.
+/// Accepts, reads once, closes, and dials the address in the header to answer. Only the answer to a
+/// text has a mark: `connect`, which our program sends first, is no line of the user.
 fn dial_back() -> anyhow::Result<()> {
     let (socket, port) = listen_anywhere()?;
     let mut buffer = [0; 1024];
@@ -134,12 +135,13 @@ fn dial_back() -> anyhow::Result<()> {
         let (mut stream, _) = socket.accept()?;
         let count = stream.read(&mut buffer)?;
         drop(stream);
-        let header = std::str::from_utf8(&buffer[..count])?.split(' ').next();
-        // Who says nothing only looks.
+        let text = std::str::from_utf8(&buffer[..count])?;
+        let header = text.split(' ').next();
+        // An empty connection only asks whether we are here.
         let Some(Ok(to)) = header.map(str::parse::<SocketAddrV4>) else { continue };
+        let mark = if text.ends_with(" connect") { '.' } else { char::from(MARK) };
         let mut stream = TcpStream::connect(to)?;
-        stream
-            .write_all(format!("127.0.0.1:{port} Bare connect_ack to you {}", char::from(MARK)).as_bytes())?;
+        stream.write_all(format!("127.0.0.1:{port} Bare connect_ack to you {mark}").as_bytes())?;
     }
 }
 

@@ -28,13 +28,14 @@ impl People {
                 name: (!name.is_empty()).then(|| PeerName::new(name)),
                 addr: Some(addr),
                 claimed: None,
-                speech: PeerProtocol::Unknown,
+                protocol: PeerProtocol::Unknown,
                 verification: Verification::Plain,
                 state,
                 why: None,
                 origin: PeerOrigin::Heard,
                 last_heard: None,
                 refuses: None,
+                refused_key: None,
             }
         };
         let rows = vec![
@@ -91,6 +92,10 @@ impl Directory for People {
 
     fn offers_for(&self, _word: &str) -> Vec<Offer> {
         Vec::new()
+    }
+
+    fn queued(&self, _id: Recipient) -> usize {
+        0
     }
 
     fn code_with(&self, _key: PublicKey) -> String {

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::MAX_BATCH_MESSAGES;
+use crate::core::outbox::MAX_BATCH_MESSAGES;
 
 fn key(n: u32) -> PublicKey {
     let mut bytes = [0; 32];

@@ -35,7 +35,7 @@ const ANSWERED: Probed = Probed { was_asked: true, is_doubtful: false, is_unanno
 #[test]
 fn command_settles_with_its_last_recipient() {
     let mut operations = Operations::default();
-    let op = operations.spread(CommandKind::Send, 3);
+    let op = operations.spread(CommandKind::Send, false, 3);
     let refused = DeliveryStatus::Failed(FailureReason::NotSent(SendError::Refused));
     for (port, status) in [(1, DeliveryStatus::Delivered), (2, refused.clone())] {
         assert_eq!(operations.finished(op, &who(port), &status), Some((CommandKind::Send, 3)));
@@ -43,7 +43,7 @@ fn command_settles_with_its_last_recipient() {
     }
     operations.skipped(op);
     let sum =
-        OperationOutput::Sum { deed: CommandKind::Send, total: 3, done: 1, failed: vec![(who(2), refused)] };
+        OperationOutput::Sum { kind: CommandKind::Send, total: 3, done: 1, failed: vec![(who(2), refused)] };
     assert_eq!(operations.settle(op), [sum, OperationOutput::Settled(op)]);
     assert_eq!((operations.settle(op), operations.len()), (Vec::new(), 0));
 }
@@ -51,7 +51,7 @@ fn command_settles_with_its_last_recipient() {
 #[test]
 fn message_to_one_recipient_has_no_summary() {
     let mut operations = Operations::default();
-    let op = operations.spread(CommandKind::Send, 1);
+    let op = operations.spread(CommandKind::Send, false, 1);
     operations.finished(op, &who(1), &DeliveryStatus::Delivered);
     assert_eq!(operations.settle(op), [OperationOutput::Settled(op)]);
     assert_eq!(operations.finished(op, &who(1), &DeliveryStatus::Delivered), None);
@@ -60,7 +60,7 @@ fn message_to_one_recipient_has_no_summary() {
 #[test]
 fn summary_names_a_bounded_number_of_failures() {
     let mut operations = Operations::default();
-    let op = operations.spread(CommandKind::Send, 2 * MAX_FAILED_NAMED);
+    let op = operations.spread(CommandKind::Send, false, 2 * MAX_FAILED_NAMED);
     for _ in 0..2 * MAX_FAILED_NAMED {
         operations.finished(op, &who(1), &DeliveryStatus::Unknown);
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{FIRST_WAIT, Jitter, LONG_WAIT, LONGEST_WAIT, MAX_NO_SESSION};
+use super::{FIRST_WAIT, Jitter, LONG_WAIT, LONGEST_WAIT, MAX_NO_SESSION, NewMessage};
 use crate::core::event::OpId;
 use crate::core::time::Time;
 use crate::model::delivery::{DeliveryStatus, PendingReason};
@@ -14,7 +14,7 @@ use crate::model::session::Message;
 
 /// What a record of a session adds to a message's bytes at most: its head, the id, the time, and
 /// the heads of its fields (docs/PROTOCOL.md).
-pub const RECORD_BYTES: usize = 64;
+pub(super) const RECORD_BYTES: usize = 64;
 
 /// How far a message is on its way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,6 +63,29 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// A message that the user has just entered.
+    pub(super) fn new(new: NewMessage, is_sent: bool, expires: Time) -> Self {
+        let NewMessage { op, message, name, is_direct } = new;
+        Self {
+            op,
+            message,
+            expires,
+            name,
+            is_direct,
+            confirmed: false,
+            stage: Stage::Waiting,
+            stored_for: None,
+            storing: false,
+            is_unstorable: false,
+            stored_as_attempted: false,
+            stored_as_queued: false,
+            is_sent,
+            told: None,
+            ends_as: None,
+            is_restored: false,
+        }
+    }
+
     pub(super) fn id(&self) -> MessageId {
         self.message.id
     }
@@ -70,6 +93,11 @@ impl Entry {
     /// The bytes that it takes in a batch.
     pub(super) fn bytes(&self) -> usize {
         self.message.body.len() + RECORD_BYTES
+    }
+
+    /// Whether the result of a write is awaited.
+    pub(super) fn waits_for_store(&self) -> bool {
+        self.storing || self.stage == Stage::Committing
     }
 
     pub(super) fn is_waiting(&self) -> bool {

@@ -4,22 +4,22 @@ use std::collections::HashMap;
 
 use crate::model::message::MessageId;
 
-/// Messages queued for one recipient at most: more than anybody types to somebody who is away for a
-/// week.
+/// Messages queued for one recipient at most: more than a user writes to a peer that is offline for
+/// a week.
 pub const MAX_QUEUE_MESSAGES: usize = 1_000;
 
 /// Bytes queued for one recipient at most: sixty-four messages of the longest kind.
-pub const MAX_QUEUE_BYTES: usize = 4 * 1024 * 1024;
+pub(super) const MAX_QUEUE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Bytes of all queues at most: a thousand different messages of the longest kind.
 pub const MAX_OUTBOX_BYTES: usize = 64 * 1024 * 1024;
 
 /// What an entry counts beside its text, which all recipients of a message share: about its size
 /// in memory.
-pub const ENTRY_BYTES: usize = 256;
+pub(super) const ENTRY_BYTES: usize = 256;
 
 /// How full a queue is, in percent, when the user is warned.
-pub const NEARLY_FULL: usize = 90;
+pub(super) const NEARLY_FULL: usize = 90;
 
 /// The bytes of all queued messages. The text of a message to several recipients counts once.
 #[derive(Debug, Default)]
@@ -30,6 +30,7 @@ pub(super) struct Limits {
 }
 
 impl Limits {
+    #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }

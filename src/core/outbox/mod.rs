@@ -14,9 +14,12 @@
 //! room for is refused. After any other error, messages are sent all the same, but are not there after
 //! a restart.
 
+mod attempts;
 mod entry;
 mod limits;
+mod moves;
 mod results;
+mod statuses;
 mod storing;
 #[cfg(test)]
 mod tests;
@@ -27,41 +30,40 @@ use std::time::Duration;
 
 use super::event::OpId;
 use super::time::Time;
-use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
+use crate::model::delivery::{DeliveryStatus, PendingReason, RejectReason};
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
-use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::peer_id::Recipient;
 use crate::model::session::Message;
 use crate::model::stored::StoreOp;
-pub use entry::RECORD_BYTES;
-use entry::{Entry, Queue, Stage};
-use limits::Limits;
-pub use limits::{ENTRY_BYTES, MAX_OUTBOX_BYTES, MAX_QUEUE_BYTES, MAX_QUEUE_MESSAGES, NEARLY_FULL};
-pub use results::{BatchEnd, RouteAnswer};
+use entry::{Entry, Queue};
+use limits::{Limits, MAX_QUEUE_BYTES, NEARLY_FULL};
+pub use limits::{MAX_OUTBOX_BYTES, MAX_QUEUE_MESSAGES};
+pub(super) use results::{BatchEnd, RouteAnswer};
 use storing::Barriers;
 pub use storing::WriteId;
 
 /// Messages of one batch to a key: no more than the other side takes (docs/PROTOCOL.md).
-pub const MAX_BATCH_MESSAGES: usize = 64;
+pub(in crate::core) const MAX_BATCH_MESSAGES: usize = 64;
 
 /// Bytes of one batch to a key, heads included (docs/PROTOCOL.md).
-pub const MAX_BATCH_BYTES: usize = 256 * 1024;
+pub(in crate::core) const MAX_BATCH_BYTES: usize = 256 * 1024;
 
 /// The wait after the first failed attempt; it doubles with each further one.
-pub const FIRST_WAIT: Duration = Duration::from_secs(1);
+pub(in crate::core) const FIRST_WAIT: Duration = Duration::from_secs(1);
 
 /// The longest wait between two attempts: a peer that is back gets its messages within a minute,
 /// even if nothing else shows that it is back.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
+pub(in crate::core) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Attempts in a row that no program with sessions answered before the queue waits for
 /// [`LONG_WAIT`].
-pub const MAX_NO_SESSION: u32 = 3;
+pub(in crate::core) const MAX_NO_SESSION: u32 = 3;
 
 /// The wait when another program seems to be at the address: a legacy program shows each attempt to
 /// its user.
-pub const LONG_WAIT: Duration = Duration::from_secs(600);
+pub(in crate::core) const LONG_WAIT: Duration = Duration::from_secs(600);
 
 /// A random number that shortens a wait by up to a quarter, so that peers that lost the same peer
 /// do not all come back at once.
@@ -70,7 +72,7 @@ pub struct Jitter(pub u8);
 
 /// How a recipient can be written to at the moment.
 #[derive(Clone, Copy)]
-pub enum Route<'a> {
+pub(in crate::core) enum Route<'a> {
     /// In a session with its key.
     Session,
     /// Unencrypted. The function returns why a message may not be sent to it in this form.
@@ -83,7 +85,7 @@ pub enum Route<'a> {
 
 /// What the caller has to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum OutboxOutput {
+pub(in crate::core) enum OutboxOutput {
     /// Store this, and call [`Outbox::stored`] with the number if there is one.
     Store(Option<WriteId>, StoreOp),
     /// Find out how to write to the recipient, and call [`Outbox::answered`].
@@ -126,67 +128,67 @@ pub enum OutboxOutput {
 
 /// The status of a message, for the user.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct StatusChange {
+pub(in crate::core) struct StatusChange {
     /// The command that sent it.
-    pub op: OpId,
+    pub(in crate::core) op: OpId,
     /// The recipient.
-    pub to: Recipient,
+    pub(in crate::core) to: Recipient,
     /// The message.
-    pub id: MessageId,
+    pub(in crate::core) id: MessageId,
     /// What is known of it now.
-    pub status: DeliveryStatus,
+    pub(in crate::core) status: DeliveryStatus,
     /// It is the first status that the user is told.
-    pub is_first: bool,
+    pub(in crate::core) is_first: bool,
     /// It was sent unencrypted.
-    pub is_plain: bool,
+    pub(in crate::core) is_plain: bool,
     /// How many parts of a long message were sent unencrypted, and how many there are.
-    pub parts: (usize, usize),
+    pub(in crate::core) parts: (usize, usize),
     /// The text.
-    pub text: Arc<str>,
+    pub(in crate::core) text: Arc<str>,
 }
 
 /// A new message.
 #[derive(Clone, Debug)]
-pub struct NewMessage {
+pub(in crate::core) struct NewMessage {
     /// The command that sends it.
-    pub op: OpId,
+    pub(in crate::core) op: OpId,
     /// The message.
-    pub message: Message,
+    pub(in crate::core) message: Message,
     /// The recipient's name, if it is known.
-    pub name: Option<PeerName>,
+    pub(in crate::core) name: Option<PeerName>,
     /// The user wrote to this recipient, not to all peers.
-    pub is_direct: bool,
+    pub(in crate::core) is_direct: bool,
 }
 
 /// A message that waits, for a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Waiting {
+pub(in crate::core) struct Waiting {
     /// The recipient.
-    pub to: Recipient,
+    pub(in crate::core) to: Recipient,
     /// The message.
-    pub message: Message,
+    pub(in crate::core) message: Message,
     /// It is on its way at the moment.
-    pub in_flight: bool,
+    pub(in crate::core) in_flight: bool,
     /// It was sent before, and may have arrived.
-    pub is_sent: bool,
+    pub(in crate::core) is_sent: bool,
     /// Why it waits.
-    pub reason: PendingReason,
+    pub(in crate::core) reason: PendingReason,
     /// When it expires.
-    pub expires: Time,
+    pub(in crate::core) expires: Time,
 }
 
 /// What moved from one queue to another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Moved {
+pub(in crate::core) struct Moved {
     /// How many messages.
-    pub count: usize,
+    pub(in crate::core) count: usize,
     /// The user wrote one of them to this recipient, not to all peers.
-    pub is_direct: bool,
+    pub(in crate::core) is_direct: bool,
 }
 
 /// All outgoing messages whose status is not final.
 #[derive(Debug)]
-pub struct Outbox {
+pub(in crate::core) struct Outbox {
     queues: BTreeMap<Recipient, Queue>,
     limits: Limits,
     barriers: Barriers,
@@ -202,7 +204,7 @@ pub struct Outbox {
 impl Outbox {
     /// Returns an empty outbox whose messages wait at most `expire`. `durable`: what is stored is
     /// there in the next run.
-    pub fn new(expire: Duration, durable: bool) -> Self {
+    pub(in crate::core) fn new(expire: Duration, durable: bool) -> Self {
         Self {
             queues: BTreeMap::new(),
             limits: Limits::default(),
@@ -215,50 +217,46 @@ impl Outbox {
     }
 
     /// Takes what the caller has to do.
-    pub fn take_outputs(&mut self) -> Vec<OutboxOutput> {
+    pub(in crate::core) fn take_outputs(&mut self) -> Vec<OutboxOutput> {
         std::mem::take(&mut self.outputs)
     }
 
     /// The number of messages queued for a recipient, those in flight included.
-    pub fn count(&self, to: Recipient) -> usize {
+    pub(in crate::core) fn count(&self, to: Recipient) -> usize {
         self.queues.get(&to).map_or(0, |queue| queue.entries.len())
     }
 
     /// Whether messages wait for the answer how to write to a recipient.
-    pub fn is_asking(&self, to: Recipient) -> bool {
+    pub(in crate::core) fn is_asking(&self, to: Recipient) -> bool {
         self.queues.get(&to).is_some_and(|queue| queue.asking)
     }
 
     /// Records that someone finds out how to write to a recipient if messages wait for it. Returns
     /// whether they do.
-    pub fn asks(&mut self, to: Recipient) -> bool {
+    pub(in crate::core) fn asks(&mut self, to: Recipient) -> bool {
         let Some(queue) = self.queues.get_mut(&to) else { return false };
         queue.asking |= queue.has_waiting();
         queue.asking
     }
 
     /// The recipients that have a queue.
-    pub fn recipients(&self) -> Vec<Recipient> {
+    pub(in crate::core) fn recipients(&self) -> Vec<Recipient> {
         self.queues.keys().copied().collect()
     }
 
     /// Whether messages of an earlier run wait for a recipient.
-    pub fn has_restored(&self, to: Recipient) -> bool {
+    pub(in crate::core) fn has_restored(&self, to: Recipient) -> bool {
         self.queues.get(&to).is_some_and(|queue| queue.entries.iter().any(|entry| entry.is_restored))
     }
 
-    /// Whether no further message may be queued for a recipient.
-    pub fn is_full(&self, to: Recipient) -> bool {
-        self.queues.get(&to).is_some_and(|queue| queue.entries.len() >= MAX_QUEUE_MESSAGES)
-    }
-
     /// Whether a message is queued for a recipient, or is on its way.
-    pub fn has(&self, to: Recipient, id: MessageId) -> bool {
+    pub(in crate::core) fn has(&self, to: Recipient, id: MessageId) -> bool {
         self.queues.get(&to).is_some_and(|queue| queue.position(id).is_some())
     }
 
     /// The bytes that all messages count.
-    pub fn bytes(&self) -> usize {
+    #[cfg(test)]
+    pub(in crate::core) fn bytes(&self) -> usize {
         self.limits.bytes()
     }
 
@@ -267,34 +265,20 @@ impl Outbox {
     ///
     /// # Errors
     /// If the queue or the outbox is full, or the message is longer than a batch.
-    pub fn put(&mut self, to: Recipient, new: NewMessage, now: Time) -> Result<(), RejectReason> {
-        let NewMessage { op, message, name, is_direct } = new;
-        let is_sent = message.again && to.public_key().is_some();
-        let entry = Entry {
-            op,
-            message,
-            expires: now.plus(self.expire),
-            name,
-            is_direct,
-            confirmed: false,
-            stage: Stage::Waiting,
-            stored_for: None,
-            storing: false,
-            is_unstorable: false,
-            stored_as_attempted: false,
-            stored_as_queued: false,
-            is_sent,
-            told: None,
-            ends_as: None,
-            is_restored: false,
-        };
+    pub(in crate::core) fn put(
+        &mut self,
+        to: Recipient,
+        new: NewMessage,
+        now: Time,
+    ) -> Result<(), RejectReason> {
+        let is_sent = new.message.again && to.public_key().is_some();
+        let entry = Entry::new(new, is_sent, now.plus(self.expire));
         if self.has(to, entry.id()) {
-            self.outputs.push(OutboxOutput::Duplicate(op));
+            self.outputs.push(OutboxOutput::Duplicate(entry.op));
             return Ok(());
         }
         self.room_for(to, &entry)?;
-        self.add(to, entry);
-        let queue = self.queues.entry(to).or_default();
+        let queue = self.add(to, entry);
         // The user wants it there now.
         queue.hurry(now);
         let count = queue.entries.len();
@@ -308,33 +292,19 @@ impl Outbox {
     }
 
     /// Adds a message of an earlier run. One that there is no room for stays in the store.
-    pub fn restore(&mut self, to: Recipient, new: NewMessage, expires: Time) {
-        let NewMessage { op, message, name, is_direct } = new;
-        let is_sent = message.again;
-        let message = Message { again: to.public_key().is_some(), ..message };
-        let told = Some(DeliveryStatus::Queued(PendingReason::InLine));
+    pub(in crate::core) fn restore(&mut self, to: Recipient, new: NewMessage, expires: Time) {
+        let is_sent = new.message.again;
+        let message = Message { again: to.public_key().is_some(), ..new.message };
         let entry = Entry {
-            op,
-            message,
-            expires,
-            name,
-            is_direct,
-            confirmed: false,
-            stage: Stage::Waiting,
             stored_for: Some(to),
-            storing: false,
-            is_unstorable: false,
             stored_as_attempted: is_sent,
             stored_as_queued: true,
-            is_sent,
-            told,
-            ends_as: None,
+            told: Some(DeliveryStatus::Queued(PendingReason::InLine)),
             is_restored: true,
+            ..Entry::new(NewMessage { message, ..new }, is_sent, expires)
         };
         if !self.has(to, entry.id()) && self.room_for(to, &entry).is_ok() {
-            self.add(to, entry);
-            let queue = self.queues.entry(to).or_default();
-            queue.must_ask = true;
+            self.add(to, entry).must_ask = true;
         }
     }
 
@@ -350,20 +320,14 @@ impl Outbox {
         Ok(())
     }
 
-    fn add(&mut self, to: Recipient, entry: Entry) {
+    /// Adds an entry to the end of a queue, and returns the queue.
+    fn add(&mut self, to: Recipient, entry: Entry) -> &mut Queue {
         self.limits.add(entry.id(), entry.message.body.len());
         let queue = self.queues.entry(to).or_default();
         queue.bytes += entry.bytes();
         queue.entries.push_back(entry);
-        let count = queue.entries.len();
-        self.outputs.push(OutboxOutput::Count(to, count));
-    }
-
-    fn warn_if_nearly_full(&mut self, to: Recipient, count: usize) {
-        let bytes = self.queues.get(&to).map_or(0, |queue| queue.bytes);
-        if count * 100 >= MAX_QUEUE_MESSAGES * NEARLY_FULL || bytes * 100 >= MAX_QUEUE_BYTES * NEARLY_FULL {
-            self.outputs.push(OutboxOutput::NearlyFull { to, count });
-        }
+        self.outputs.push(OutboxOutput::Count(to, queue.entries.len()));
+        queue
     }
 
     /// Removes an entry. The caller has set its status.
@@ -371,6 +335,10 @@ impl Outbox {
         let queue = self.queues.get_mut(&to)?;
         let at = queue.position(id)?;
         let entry = queue.entries.remove(at)?;
+        if entry.waits_for_store() {
+            // The user may enter the message again before that is done.
+            self.barriers.forget(to, id);
+        }
         queue.bytes -= entry.bytes();
         self.limits.remove(id);
         let count = queue.entries.len();
@@ -388,286 +356,8 @@ impl Outbox {
         is_over
     }
 
-    /// The queues that are due, each once. The caller calls [`Outbox::serve`] for each.
-    pub fn due(&self, now: Time) -> Vec<Recipient> {
-        let is_due = |(to, queue): &(&Recipient, &Queue)| {
-            next_attempt(**to, queue).is_some_and(|at| at <= now)
-                || queue.entries.iter().any(|entry| entry.stage == Stage::Cleared)
-        };
-        self.queues.iter().filter(is_due).map(|(to, _)| *to).collect()
-    }
-
-    /// When a queue is due next, or a message expires.
-    pub fn next_wake(&self) -> Option<Time> {
-        let wakes = |(to, queue): (&Recipient, &Queue)| {
-            [next_attempt(*to, queue), queue.expires()].into_iter().flatten().min()
-        };
-        self.queues.iter().filter_map(wakes).min()
-    }
-
-    /// Sends what can be sent to a recipient that can be written to like this, and has the name that
-    /// it is known by now.
-    pub fn serve(&mut self, to: Recipient, route: Route<'_>, name: Option<&PeerName>, now: Time) {
-        match (to, route) {
-            (_, Route::None) => {
-                if let Some(queue) = self.queues.get_mut(&to) {
-                    queue.not_before = now.plus(LONG_WAIT);
-                }
-            }
-            (Recipient::Peer(PeerId::Key(key)), Route::Session) => self.begin_batch(key, now),
-            (_, Route::Session | Route::Unknown) => {
-                self.uncommit(to, now);
-                self.ask(to, now);
-            }
-            (_, Route::Plain(check)) => self.serve_plain(to, check, name, now),
-        }
-        self.store_waiting(to);
-    }
-
-    fn begin_batch(&mut self, key: PublicKey, now: Time) {
-        let to = Recipient::key(key);
-        self.store_waiting(to);
-        let Some(queue) = self.queues.get_mut(&to) else { return };
-        if queue.not_before > now || queue.is_busy() {
-            return;
-        }
-        let mut bytes = 0;
-        let fits = |entry: &&mut Entry| {
-            bytes += entry.bytes();
-            !entry.storing && bytes <= MAX_BATCH_BYTES
-        };
-        let batch: Vec<Message> = queue
-            .entries
-            .iter_mut()
-            .take(MAX_BATCH_MESSAGES)
-            .take_while(fits)
-            .map(|entry| {
-                entry.stage = Stage::InFlight;
-                entry.message.clone()
-            })
-            .collect();
-        if !batch.is_empty() {
-            self.outputs.push(OutboxOutput::SendBatch { key, messages: batch });
-        }
-    }
-
-    fn ask(&mut self, to: Recipient, now: Time) {
-        let Some(queue) = self.queues.get_mut(&to).filter(|_| !self.leaving) else { return };
-        if !queue.is_busy() && queue.has_waiting() && queue.not_before <= now {
-            queue.asking = true;
-            queue.last_attempt = Some(now);
-            self.outputs.push(OutboxOutput::Ask(to));
-        }
-    }
-
-    fn serve_plain(
-        &mut self,
-        to: Recipient,
-        check: &dyn Fn(&str) -> Option<RejectReason>,
-        name: Option<&PeerName>,
-        now: Time,
-    ) {
-        self.send_cleared(to);
-        let Some(queue) = self.queues.get(&to) else { return };
-        if queue.must_ask {
-            self.ask(to, now);
-            return;
-        }
-        self.send_waiting(to, check, name, now);
-    }
-
-    /// Sends the messages unencrypted whose attempt is stored.
-    fn send_cleared(&mut self, to: Recipient) {
-        let queue = self.queues.get_mut(&to);
-        for entry in queue.into_iter().flat_map(|queue| &mut queue.entries) {
-            if entry.stage == Stage::Cleared {
-                entry.stage = Stage::InFlight;
-                self.outputs.push(OutboxOutput::SendPlain { to, id: entry.id(), body: entry.body() });
-            }
-        }
-    }
-
-    /// Takes the next message that may go to a legacy peer of this name, and has its attempt stored.
-    /// All of them when the program ends, so that the goodbye goes behind them.
-    fn send_waiting(
-        &mut self,
-        to: Recipient,
-        check: &dyn Fn(&str) -> Option<RejectReason>,
-        name: Option<&PeerName>,
-        now: Time,
-    ) {
-        loop {
-            let Some(queue) = self.queues.get_mut(&to) else { return };
-            if queue.not_before > now || (queue.is_busy() && !self.leaving) || queue.asking {
-                return;
-            }
-            let next = queue.entries.iter().find(|entry| entry.is_waiting() && !entry.is_for_another(name));
-            let Some((id, rejected)) = next.map(|entry| (entry.id(), check(&entry.message.body))) else {
-                if queue.has_waiting() {
-                    self.hold(to, PendingReason::AnotherPeer, now, Jitter(0));
-                }
-                return;
-            };
-            match rejected {
-                Some(why) => self.ends(to, id, DeliveryStatus::Failed(FailureReason::Rejected(why))),
-                None => self.commit(to, id),
-            }
-        }
-    }
-
-    /// Makes the messages of a recipient wait for this reason, and the next attempt with them. Those
-    /// in flight are not affected.
-    pub fn hold(&mut self, to: Recipient, reason: PendingReason, now: Time, jitter: Jitter) {
-        let Some(queue) = self.queues.get_mut(&to) else { return };
-        queue.asking = false;
-        queue.must_ask = to.public_key().is_none();
-        queue.put_off(Some(reason), now, jitter);
-        let waiting: Vec<MessageId> =
-            queue.entries.iter().filter(|entry| entry.is_waiting()).map(Entry::id).collect();
-        for id in waiting {
-            self.tell_queued(to, id, reason);
-        }
-    }
-
-    /// Makes the messages wait for the user: the recipient was a legacy peer, and another peer is
-    /// at its address.
-    pub fn hold_for_user(&mut self, to: Recipient, now: Time) {
-        self.uncommit(to, now);
-        self.hold(to, PendingReason::AnotherPeer, now, Jitter(0));
-    }
-
-    /// Tells the user that a message waits, once the store has it.
-    fn tell_queued(&mut self, to: Recipient, id: MessageId, reason: PendingReason) {
-        let Some(entry) = self.queues.get_mut(&to).and_then(|queue| queue.entry(id)) else { return };
-        if entry.storing {
-            return;
-        }
-        // With a legacy peer, only this change asks something of the user.
-        let is_news = to.public_key().is_some() || reason == PendingReason::AnotherPeer;
-        if entry.told.is_none() || is_news {
-            self.tell(to, id, DeliveryStatus::Queued(reason), false, (0, 1));
-        }
-    }
-
-    /// Tells the user the status of a message, if it is news.
-    fn tell(
-        &mut self,
-        to: Recipient,
-        id: MessageId,
-        status: DeliveryStatus,
-        is_plain: bool,
-        parts: (usize, usize),
-    ) {
-        let Some(queue) = self.queues.get_mut(&to) else { return };
-        let (count, told_as) = (queue.entries.len(), queue.successor.unwrap_or(to));
-        let Some(entry) = queue.entry(id) else { return };
-        let before = entry.told.replace(status.clone());
-        if before.as_ref() == Some(&status) {
-            return;
-        }
-        let is_first = before.is_none();
-        let text = entry.body();
-        let change = StatusChange { op: entry.op, to: told_as, id, status, is_first, is_plain, parts, text };
-        let warns = is_first && !change.status.is_final() && to.public_key().is_none();
-        self.outputs.push(OutboxOutput::Status(change));
-        if warns {
-            self.warn_if_nearly_full(to, count);
-        }
-    }
-
-    /// Ends a message: stores and tells its final status, and removes it.
-    fn ends(&mut self, to: Recipient, id: MessageId, status: DeliveryStatus) {
-        let parts = (usize::from(status == DeliveryStatus::Delivered), 1);
-        self.ends_with(to, id, status, false, parts);
-    }
-
-    fn ends_with(
-        &mut self,
-        to: Recipient,
-        id: MessageId,
-        status: DeliveryStatus,
-        is_plain: bool,
-        parts: (usize, usize),
-    ) {
-        self.store_status(to, id, &status);
-        self.tell(to, id, status, is_plain, parts);
-        self.remove(to, id);
-    }
-
-    /// Gives up messages. One in flight may still arrive, so its status is told when it is known.
-    fn give_up_those(&mut self, to: Recipient, status: &DeliveryStatus, which: impl Fn(&Entry) -> bool) {
-        let Some(queue) = self.queues.get_mut(&to) else { return };
-        let mut gone = Vec::new();
-        for entry in queue.entries.iter_mut().filter(|entry| which(entry)) {
-            if entry.stage == Stage::InFlight {
-                entry.ends_as.get_or_insert_with(|| status.clone());
-            } else {
-                gone.push(entry.id());
-            }
-        }
-        for id in gone {
-            self.ends(to, id, status.clone());
-        }
-    }
-
-    /// Gives up all messages to a recipient.
-    pub fn give_up(&mut self, to: Recipient, reason: FailureReason) {
-        self.give_up_those(to, &DeliveryStatus::Failed(reason), |_| true);
-    }
-
-    /// Cancels a message. Returns whether it was queued.
-    pub fn cancel(&mut self, to: Recipient, id: MessageId) -> bool {
-        let is_there = self.has(to, id);
-        self.give_up_those(to, &DeliveryStatus::Cancelled, |entry| entry.id() == id);
-        is_there
-    }
-
-    /// Gives up the messages that have expired.
-    pub fn expire(&mut self, now: Time) {
-        let has_expired = |queue: &Queue| queue.expires().is_some_and(|at| at <= now);
-        let expired: Vec<Recipient> =
-            self.queues.iter().filter(|(_, queue)| has_expired(queue)).map(|(to, _)| *to).collect();
-        for to in expired {
-            self.give_up_those(to, &DeliveryStatus::Expired, |entry| entry.expires <= now);
-        }
-    }
-
-    /// The recipient has shown that it is online: its queue is tried at once.
-    pub fn met(&mut self, to: Recipient, now: Time) {
-        if let Some(queue) = self.queues.get_mut(&to) {
-            queue.failures = 0;
-            queue.no_session = 0;
-            queue.hurry(now);
-        }
-    }
-
-    /// A legacy peer of this name has sent something from the recipient's address. Its queue is tried, unless
-    /// all messages are for a peer of another name: each attempt shows at a legacy program, and its
-    /// answer would be the reason for the next.
-    pub fn spoke(&mut self, to: Recipient, name: Option<&PeerName>, now: Time) {
-        let Some(queue) = self.queues.get(&to) else { return };
-        let is_held = queue.pending == Some(PendingReason::AnotherPeer);
-        if !(is_held && queue.entries.iter().all(|entry| entry.is_for_another(name))) {
-            self.met(to, now);
-        }
-    }
-
-    /// Tries all queues at once.
-    pub fn hurry_all(&mut self, now: Time) {
-        let all: Vec<Recipient> = self.queues.keys().copied().collect();
-        all.into_iter().for_each(|to| self.met(to, now));
-    }
-
-    /// The user wants this message sent now, although the legacy peer's name may have changed.
-    pub fn confirm(&mut self, to: Recipient, id: MessageId, now: Time) {
-        if let Some(entry) = self.queues.get_mut(&to).and_then(|queue| queue.entry(id)) {
-            entry.confirmed = true;
-        }
-        self.met(to, now);
-    }
-
     /// The messages that wait, by recipient, and for each in the order in which they were entered.
-    pub fn waiting(&self) -> impl Iterator<Item = Waiting> + '_ {
+    pub(in crate::core) fn waiting(&self) -> impl Iterator<Item = Waiting> + '_ {
         self.queues.iter().flat_map(|(to, queue)| {
             let reason = move |entry: &Entry| match &entry.told {
                 Some(DeliveryStatus::Queued(reason)) if to.public_key().is_some() => *reason,
@@ -685,57 +375,7 @@ impl Outbox {
     }
 
     /// The program ends. Messages to legacy peers no longer wait for each other.
-    pub fn leave(&mut self) {
+    pub(in crate::core) fn leave(&mut self) {
         self.leaving = true;
     }
-
-    /// The program ends now: tells what stays for the next run, and what is lost.
-    pub fn abandon(&mut self) {
-        let all: Vec<Recipient> = self.queues.keys().copied().collect();
-        for to in all {
-            self.abandon_queue(to);
-        }
-    }
-
-    fn abandon_queue(&mut self, to: Recipient) {
-        let Some(queue) = self.queues.get(&to) else { return };
-        let is_plain = to.public_key().is_none();
-        let (mut stay, reason) = (0, queue.pending.unwrap_or(PendingReason::InLine));
-        let entries: Vec<(MessageId, bool, bool, bool)> = queue
-            .entries
-            .iter()
-            // The store says that these may be on their way, and nothing else is known of them.
-            .filter(|entry| !(is_plain && entry.stage == Stage::InFlight))
-            .map(|entry| {
-                let stays = self.durable && entry.stored_for.is_some();
-                (entry.id(), stays, entry.is_sent, entry.told.is_some())
-            })
-            .collect();
-        for (id, stays, is_sent, was_told) in entries {
-            if !stays {
-                let status = DeliveryStatus::Failed(FailureReason::Ended { attempted: is_sent });
-                self.tell(to, id, status, false, (0, 1));
-                self.remove(to, id);
-                continue;
-            }
-            stay += 1;
-            if !was_told {
-                let reason = if is_sent { PendingReason::NoReceipt } else { reason };
-                self.tell(to, id, DeliveryStatus::Queued(reason), false, (0, 1));
-            }
-        }
-        if stay > 0 {
-            let told_as = self.queues.get(&to).and_then(|queue| queue.successor).unwrap_or(to);
-            self.outputs.push(OutboxOutput::StaysQueued(told_as, stay));
-        }
-    }
-}
-
-/// When the next attempt for a queue may begin; `None` if there is nothing to attempt.
-fn next_attempt(to: Recipient, queue: &Queue) -> Option<Time> {
-    let is_ready = match to.public_key() {
-        Some(_) => queue.entries.front().is_some_and(|entry| !entry.storing),
-        None => queue.has_waiting(),
-    };
-    (is_ready && !queue.is_busy()).then_some(queue.not_before)
 }

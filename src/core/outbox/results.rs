@@ -11,7 +11,7 @@ use crate::model::session::ByeReason;
 
 /// The answer to the question how to write to a recipient.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum RouteAnswer {
+pub(in crate::core) enum RouteAnswer {
     /// Unencrypted.
     Plain,
     /// There is no answer, for this reason.
@@ -20,7 +20,7 @@ pub enum RouteAnswer {
 
 /// How a batch ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum BatchEnd {
+pub(in crate::core) enum BatchEnd {
     /// The peer answered as it should.
     Answered,
     /// It did not, and the messages without a receipt wait.
@@ -32,7 +32,7 @@ pub enum BatchEnd {
 impl Outbox {
     /// Takes the answer to [`super::OutboxOutput::Ask`]. The caller then serves the queue. If a key has
     /// proven itself at an address, it calls [`Outbox::rebind`] before.
-    pub fn answered(&mut self, to: Recipient, answer: RouteAnswer, now: Time) {
+    pub(in crate::core) fn answered(&mut self, to: Recipient, answer: RouteAnswer, now: Time) {
         let Some(queue) = self.queues.get_mut(&to) else { return };
         queue.asking = false;
         if self.forget_if_empty(to) {
@@ -76,7 +76,7 @@ impl Outbox {
     }
 
     /// Takes the result of an unencrypted send. The caller then serves the queue.
-    pub fn plain_sent(
+    pub(in crate::core) fn plain_sent(
         &mut self,
         to: Recipient,
         id: MessageId,
@@ -120,7 +120,7 @@ impl Outbox {
     }
 
     /// Handles receipts from a key. A receipt counts only for a message that was sent.
-    pub fn receipts(&mut self, key: PublicKey, ids: &[MessageId], now: Time) {
+    pub(in crate::core) fn receipts(&mut self, key: PublicKey, ids: &[MessageId], now: Time) {
         let to = Recipient::key(key);
         let Some(queue) = self.queues.get_mut(&to) else { return };
         let has_receipt = |entry: &&mut Entry| {
@@ -142,7 +142,14 @@ impl Outbox {
 
     /// Handles the end of a batch. Of the messages without a receipt, the first `sent` may have
     /// reached the peer; receipts were reported before.
-    pub fn batch_ended(&mut self, key: PublicKey, sent: usize, end: &BatchEnd, now: Time, jitter: Jitter) {
+    pub(in crate::core) fn batch_ended(
+        &mut self,
+        key: PublicKey,
+        sent: usize,
+        end: &BatchEnd,
+        now: Time,
+        jitter: Jitter,
+    ) {
         let to = Recipient::key(key);
         let Some(queue) = self.queues.get_mut(&to) else { return };
         let mut statuses = Vec::new();

@@ -3,9 +3,13 @@ use std::net::Ipv4Addr;
 
 use proptest::prelude::*;
 
+use super::entry::RECORD_BYTES;
+use super::limits::ENTRY_BYTES;
 use super::*;
 use crate::model::address::PeerAddr;
+use crate::model::delivery::FailureReason;
 use crate::model::message::{SendError, SendResult};
+use crate::model::peer_id::PeerId;
 use crate::model::stored::StoreError;
 use crate::protocol::plain::peer_at;
 use crate::protocol::session::{MAX_TEXT_BYTES, MAX_TURN_BYTES, MAX_TURN_RECORDS, Record};
@@ -391,6 +395,27 @@ fn new_key_gets_what_the_old_key_did_not() {
 }
 
 #[test]
+fn unsent_message_follows_two_key_changes() {
+    let mut story = Story::new();
+    story.puts(key(1), 1);
+    story.outbox.succeed(key(1), key(2), story.now);
+    story.outbox.succeed(key(2), key(3), story.now);
+    story.batch_ends(0, &[], &BatchEnd::Held(PendingReason::Unreachable));
+    assert_eq!([1, 2, 3].map(|n| story.outbox.count(key(n))), [0, 0, 1]);
+}
+
+#[test]
+fn unsent_message_stays_with_key_trusted_again() {
+    let mut story = Story::new();
+    story.puts(key(1), 1);
+    story.outbox.succeed(key(1), key(2), story.now);
+    story.outbox.succeed(key(2), key(1), story.now);
+    story.batch_ends(0, &[], &BatchEnd::Held(PendingReason::Unreachable));
+    assert_eq!([1, 2].map(|n| story.outbox.count(key(n))), [1, 0]);
+    assert_eq!(story.told(), [(id(1), queued(PendingReason::Unreachable))]);
+}
+
+#[test]
 fn legacy_peer_gets_one_message_at_a_time() {
     let mut story = Story::new();
     for n in 1..=3 {
@@ -443,6 +468,21 @@ fn queued_legacy_message_that_cannot_be_committed_waits() {
 }
 
 #[test]
+fn message_entered_again_waits_for_its_own_write() {
+    let mut story = Story::new();
+    story.has_slow_store = true;
+    story.puts(key(1), 1);
+    let (first, _) = story.writes.remove(0);
+    story.outbox.cancel(key(1), id(1));
+    story.puts(key(1), 1);
+    story.outbox.stored(first, &Ok(()), story.now);
+    story.serve_due();
+    assert_eq!(story.batch(), []);
+    story.store_turns(true);
+    assert_eq!(story.batch(), [(id(1), false)]);
+}
+
+#[test]
 fn message_that_was_never_stored_is_sent_anyway() {
     let mut story = Story::new();
     story.has_slow_store = true;
@@ -466,6 +506,46 @@ fn messages_for_address_go_to_key_proven_there() {
     story.serve(key(1));
     story.answers(RouteAnswer::Failed(SendResult::Broken));
     assert_eq!(story.batch(), [(id(1), false), (id(2), false)]);
+}
+
+#[test]
+fn late_write_of_a_given_up_entry_changes_nothing() {
+    let (peer, its_address) = (legacy(5001), address(5001));
+    let mut story = Story::new();
+    story.has_slow_store = true;
+    // One message waits until it is known which peer is at the address.
+    story.puts(its_address, 1);
+    // The store is asked to note that another is about to be sent to the peer; it is given up first.
+    story.puts(peer, 2);
+    story.outbox.give_up(peer, FailureReason::Blocked);
+    // The user enters it again, for the address, where the peer answers.
+    story.puts(its_address, 2);
+    story.asked.clear();
+    story.outbox.answered(its_address, RouteAnswer::Plain, story.now);
+    story.outbox.rebind(its_address, peer, None, story.now);
+    story.serve(peer);
+    // The store answers all of it: only the first message goes out.
+    story.store_turns(true);
+    story.store_turns(true);
+    assert_eq!(story.sent, [(peer, id(1))]);
+    story.plain_ends(SendResult::Delivered, 1);
+    story.store_turns(true);
+    assert_eq!(story.sent, [(peer, id(2))]);
+}
+
+#[test]
+fn message_addressed_twice_keeps_one_row() {
+    let mut story = Story::new();
+    story.puts(legacy(2), 1);
+    story.puts(address(1), 1);
+    story.answers(RouteAnswer::Failed(REFUSED));
+    story.outbox.rebind(address(1), legacy(2), None, story.now);
+    let outputs = story.outbox.take_outputs();
+    let drops = StoreOp::Move { id: id(1), from: address(1), to: legacy(2) };
+    assert!(outputs.contains(&OutboxOutput::Store(None, drops)), "{outputs:?}");
+    let ends = |output: &OutboxOutput| matches!(output, OutboxOutput::Duplicate(_));
+    assert!(!outputs.iter().any(ends), "its command ended with its first status: {outputs:?}");
+    assert_eq!(story.outbox.count(legacy(2)), 1);
 }
 
 #[test]

@@ -82,8 +82,8 @@ impl Peers {
         })
     }
 
-    /// Somebody at `source` has sent Hashpa's probe. Its header is our own address, so it makes no
-    /// peer known; but a peer that is known by that name there wants to be probed in the same way.
+    /// A program at `source` has sent Hashpa's probe. Its header is our own address, so it makes no
+    /// peer known. But a peer that is known there by that name wants to be probed in the same way.
     pub(in crate::core) fn pinged(&mut self, source: Source, name: Option<&PeerName>) {
         if name.is_none() || self.len() > MAX_SEARCHED {
             return;
@@ -167,7 +167,7 @@ impl Peers {
 
     /// The user writes to a peer or asks to be listed by it, even if they have disconnected from it
     /// before.
-    pub(in crate::core) fn is_wanted(&mut self, id: Recipient) {
+    pub(in crate::core) fn want(&mut self, id: Recipient) {
         self.update(id, |peer| peer.presence.want());
     }
 

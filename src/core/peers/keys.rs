@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::announce::PresenceNews;
+use super::announce::{Announcement, PresenceNews};
 use super::peer::Peer;
 use super::{PeerOrigin, Peers};
 use crate::core::event::JobId;
-use crate::core::presence::OfflineReason;
+use crate::core::presence::{OfflineReason, Presence};
 use crate::core::time::Time;
 use crate::core::trust::MAX_HINTS;
 use crate::model::address::PeerAddr;
@@ -152,9 +152,50 @@ impl Peers {
         });
     }
 
-    /// The user accepts a key that offered itself at `addr`, where it is dialed first.
+    /// A key that we do not accept has proven itself at an address that we dialed.
+    /// [`Peers::has_refused_key`] follows.
+    pub(in crate::core) fn refuses(&mut self, key: PublicKey, addr: PeerAddr) {
+        self.update(Recipient::Address(addr), |peer| {
+            peer.refused_key = Some(key);
+            peer.announcement = Announcement::default();
+            peer.acks.due = None;
+        });
+    }
+
+    /// A key that we do not accept has dialed us and claims an address. If the address has a row
+    /// because something spoke to us from there, it is most likely the same peer, until another one
+    /// proves itself there.
+    pub(in crate::core) fn refuses_claim(&mut self, key: PublicKey, addr: PeerAddr) {
+        self.update(Recipient::Address(addr), |peer| {
+            if peer.origin == PeerOrigin::Heard {
+                peer.refused_key = Some(key);
+            }
+        });
+    }
+
+    /// The session with a key that we do not accept is over. The peer that the row of the address
+    /// stands for is not there.
+    pub(in crate::core) fn has_refused_key(&mut self, addr: PeerAddr, now: Time) {
+        self.update(Recipient::Address(addr), |peer| {
+            if peer.refused_key.is_some() {
+                peer.presence.is_taken(now);
+            }
+        });
+    }
+
+    /// The user accepts a key that offered itself at `addr`, where it is dialed first. If the
+    /// address has a row because of this key, the row is the key's from now on.
     pub(in crate::core) fn accept(&mut self, key: PublicKey, addr: PeerAddr, now: Time) {
-        let id = Recipient::key(key);
+        let (id, at_addr) = (Recipient::key(key), Recipient::Address(addr));
+        let is_its = self.peer(at_addr).is_some_and(|peer| peer.refused_key == Some(key));
+        if is_its && self.rekey(at_addr, id) {
+            self.update(id, |peer| {
+                peer.presence = Presence::of_heard(now);
+                if peer.origin == PeerOrigin::Static {
+                    peer.presence.configured();
+                }
+            });
+        }
         self.add(id, addr, PeerOrigin::SentTo, now);
         self.update(id, |peer| peer.moves_to(addr));
     }

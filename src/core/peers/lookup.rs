@@ -70,6 +70,11 @@ impl Peers {
         peers.filter(|peer| offline_too || peer.is_online()).map(|peer| peer.id).collect()
     }
 
+    /// Returns the peers that are online, in any order.
+    pub(in crate::core) fn all_online(&self) -> Vec<Recipient> {
+        self.rows.values().filter(|peer| peer.is_online()).map(|peer| peer.id).collect()
+    }
+
     /// Returns how many peers are online, without the addresses in `claimed`.
     pub(in crate::core) fn online(&self, claimed: &HashSet<PeerAddr>) -> usize {
         self.rows.values().filter(|peer| peer.is_online() && peer.is_distinct(claimed)).count()

@@ -15,6 +15,7 @@ mod program;
 mod results;
 mod row;
 mod scan;
+mod set_aside;
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +30,7 @@ pub(super) use heard::{Goodbye, HeardPlain, PlainMessage};
 pub(super) use keys::{KeyFacts, ProvenAt};
 pub(super) use results::ProbeStart;
 pub use row::Row;
-pub(super) use scan::{Due, Waiting};
+pub(super) use scan::{Due, WaitingPeer};
 
 use super::presence::Presence;
 use super::time::Time;
@@ -43,8 +44,9 @@ use announce::Announcement;
 use peer::{Peer, earlier};
 use program::Program;
 use scan::Summary;
+use set_aside::SetAside;
 
-/// Rows at most: all contacts, and a thousand others. Ten thousand rows of about half a kilobyte are
+/// Rows at most: all contacts, and a thousand others. Ten thousand rows of about 400 bytes are
 /// a few megabytes.
 pub const MAX_PEERS: usize = MAX_CONTACTS + 1_000;
 
@@ -65,6 +67,9 @@ pub(super) const DORMANT_AFTER: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// more peers, each is probed more rarely. 20 ms are 50 probes a second; up to 750 peers
 /// [`PROBE_INTERVAL`](super::PROBE_INTERVAL) holds.
 const PROBE_SPACING: Duration = Duration::from_millis(20);
+
+/// Bytes of a row in memory, without what it points to.
+pub const PEER_BYTES: usize = size_of::<Peer>();
 
 /// How a peer came to be known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,6 +97,8 @@ pub(super) struct Peers {
     /// update lowers it; [`Peers::take_due`] makes it exact.
     wake: Option<Time>,
     last_number: u32,
+    /// What rows of blocked contacts had, for when they are unblocked.
+    set_aside: HashMap<Recipient, SetAside>,
 }
 
 impl Peers {
@@ -119,14 +126,18 @@ impl Peers {
         if !self.make_room_at(addr, origin) {
             return false;
         }
-        self.last_number += 1;
+        let before = self.set_aside.remove(&id).unwrap_or_default();
+        let number = before.number.unwrap_or_else(|| {
+            self.last_number += 1;
+            self.last_number
+        });
         let presence = match origin {
             PeerOrigin::Static => Presence::of_static(now),
             PeerOrigin::Contact => Presence::of_contact(now, now, false),
             PeerOrigin::Heard | PeerOrigin::SentTo => Presence::of_heard(now),
         };
         let peer = Peer {
-            number: self.last_number,
+            number,
             id,
             addr,
             counted: addr.share(),
@@ -139,11 +150,12 @@ impl Peers {
             also: Box::default(),
             is_elsewhere: false,
             verified: false,
+            refused_key: None,
             turned_away: None,
             program: Program::default(),
             presence,
-            last_heard: None,
-            last_seen: None,
+            last_heard: before.last_heard,
+            last_seen: before.last_seen,
             announcement: Announcement::default(),
             acks: Acks::default(),
             turn: None,
@@ -161,6 +173,7 @@ impl Peers {
     /// Removes a row. Its number is not given again.
     pub(super) fn remove(&mut self, id: Recipient) {
         self.take(id);
+        self.set_aside.remove(&id);
     }
 
     fn take(&mut self, id: Recipient) -> Option<Peer> {
@@ -183,6 +196,8 @@ impl Peers {
             return false;
         };
         peer.id = to;
+        // Another peer has proven itself there.
+        peer.refused_key = None;
         self.ids[peer.slot] = to;
         self.rows.insert(to, peer);
         self.update(to, |_| ());

@@ -11,6 +11,7 @@ use crate::core::presence::{Presence, PresenceStatus, Probe};
 use crate::core::probe_limiter::Turn;
 use crate::core::time::Time;
 use crate::model::address::{Claimed, PeerAddr, Source, SourcePrefix};
+use crate::model::key::PublicKey;
 use crate::model::message::PeerProtocol;
 use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
@@ -44,6 +45,10 @@ pub(super) struct Peer {
     pub(super) is_elsewhere: bool,
     /// The user has compared its key.
     pub(super) verified: bool,
+    /// The key that proved itself at this address when it was dialed last, if we do not accept that
+    /// key: it waits for the user's decision, is blocked, or is refused by the policy. The key gets
+    /// no row, and the address counts as offline.
+    pub(super) refused_key: Option<PublicKey>,
     /// Why it did not accept us when it was met last, if the user was told.
     pub(super) turned_away: Option<ByeReason>,
     pub(super) program: Program,
@@ -85,7 +90,12 @@ impl Peer {
 
     /// Whether it is online as far as we know, or was a moment ago.
     pub(super) fn is_online(&self) -> bool {
-        self.presence.status() != PresenceStatus::Offline
+        self.status() != PresenceStatus::Offline
+    }
+
+    /// What the user is shown of its presence.
+    pub(super) fn status(&self) -> PresenceStatus {
+        if self.refused_key.is_some() { PresenceStatus::Offline } else { self.presence.status() }
     }
 
     /// Whether the user treats it as a contact, as far as its row shows.

@@ -8,6 +8,7 @@ use crate::core::event::Verification;
 use crate::core::presence::{OfflineReason, PresenceStatus};
 use crate::core::time::Time;
 use crate::model::address::{Claimed, PeerAddr};
+use crate::model::key::PublicKey;
 use crate::model::message::PeerProtocol;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
@@ -30,7 +31,7 @@ pub struct Row {
     /// What its header says, where that is not its address.
     pub claimed: Option<Claimed>,
     /// How messages are sent to it.
-    pub speech: PeerProtocol,
+    pub protocol: PeerProtocol,
     /// How sure it is that the peer is the one it is named as.
     pub verification: Verification,
     /// Whether it is online.
@@ -43,6 +44,9 @@ pub struct Row {
     pub last_heard: Option<Duration>,
     /// Why it does not accept messages from us, if it says so.
     pub refuses: Option<ByeReason>,
+    /// The key that proved itself at this address, if we do not accept it: it waits for the user's
+    /// decision, is blocked, or is refused by the policy.
+    pub refused_key: Option<PublicKey>,
 }
 
 impl Row {
@@ -54,9 +58,9 @@ impl Row {
             name: peer.name.clone(),
             addr: Some(peer.addr),
             claimed: peer.claimed,
-            speech: peer.protocol(),
+            protocol: peer.protocol(),
             verification: peer.verification(),
-            state: peer.presence.status(),
+            state: peer.status(),
             why: peer.presence.offline().map(|(_, why)| why),
             origin: peer.origin,
             last_heard: match (peer.last_heard, peer.last_seen) {
@@ -64,6 +68,7 @@ impl Row {
                 (None, earlier) => earlier.map(|ago| ago.saturating_add(now.since_start())),
             },
             refuses: peer.turned_away,
+            refused_key: peer.refused_key,
         }
     }
 }

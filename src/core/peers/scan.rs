@@ -41,7 +41,7 @@ impl Summary {
 
 /// A peer that waits for its turn to be probed or acknowledged.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::core) struct Waiting<'a> {
+pub(in crate::core) struct WaitingPeer<'a> {
     pub(in crate::core) id: &'a Recipient,
     pub(in crate::core) turn: Turn,
     /// The prefix that it is dialed under.
@@ -120,10 +120,10 @@ impl Peers {
     }
 
     /// Returns the peers that wait for their turn to be probed or acknowledged, in any order.
-    pub(in crate::core) fn waiting(&self) -> impl Iterator<Item = Waiting<'_>> {
+    pub(in crate::core) fn waiting(&self) -> impl Iterator<Item = WaitingPeer<'_>> {
         let summaries = self.summaries.iter().zip(&self.ids);
         summaries
-            .filter_map(|(summary, id)| Some(Waiting { id, turn: summary.turn?, prefix: summary.dialed }))
+            .filter_map(|(summary, id)| Some(WaitingPeer { id, turn: summary.turn?, prefix: summary.dialed }))
     }
 
     /// Whether a peer is in the table and does not wait for its turn.

@@ -1,10 +1,16 @@
 //! Presence as tables of what happens when.
 
 use super::*;
+use PresenceStatus::{Connected, Offline, Online, Unreachable};
+use Probe::Dial;
 
 fn at(millis: u64) -> Time {
     Time::at(Duration::from_millis(millis))
 }
+
+const NOTHING: PresenceChange = PresenceChange::None;
+const GONE: PresenceChange = PresenceChange::Offline(OfflineReason::Refused);
+const LEFT: PresenceChange = PresenceChange::Offline(OfflineReason::SaidGoodbye);
 
 /// What happens at a time, and the state and the next probe after it.
 type Step =
@@ -33,249 +39,144 @@ fn play(mut presence: Presence, steps: &[Step]) {
 }
 
 #[test]
-fn a_peer_that_answers_is_left_in_peace_for_the_interval() {
+fn answering_peer_is_not_probed_within_the_interval() {
     play(
         Presence::of_heard(at(0)),
         &[
-            (0, answers, PresenceChange::None, PresenceStatus::Online, Some((15_000, Probe::Dial))),
-            (
-                9_000,
-                Presence::heard,
-                PresenceChange::None,
-                PresenceStatus::Online,
-                Some((24_000, Probe::Dial)),
-            ),
-            (
-                9_500,
-                takes_connect,
-                PresenceChange::None,
-                PresenceStatus::Connected,
-                Some((24_500, Probe::Dial)),
-            ),
+            (0, answers, NOTHING, Online, Some((15_000, Dial))),
+            (9_000, Presence::heard, NOTHING, Online, Some((24_000, Dial))),
+            (9_500, takes_connect, NOTHING, Connected, Some((24_500, Dial))),
+        ],
+    );
+}
+
+/// A peer that took `connect`, and refused a probe a second later.
+fn doubtful() -> Presence {
+    let mut presence = Presence::of_heard(at(0));
+    presence.answered(ProbeResult::TookConnect, at(0));
+    assert_eq!(presence.refused(at(1_000)), PresenceChange::Doubtful);
+    presence
+}
+
+#[test]
+fn repeated_refusal_counts() {
+    play(
+        doubtful(),
+        &[
+            (1_500, Presence::refused, PresenceChange::Doubtful, Connected, Some((2_000, Dial))),
+            (2_000, Presence::refused, GONE, Offline, Some((3_000, Probe::Connect))),
         ],
     );
 }
 
 #[test]
-fn a_refusal_counts_when_it_is_repeated_a_second_later() {
+fn answer_takes_a_refusal_back() {
     play(
         Presence::of_heard(at(0)),
         &[
-            (0, takes_connect, PresenceChange::None, PresenceStatus::Connected, Some((15_000, Probe::Dial))),
-            (
-                20_000,
-                Presence::refused,
-                PresenceChange::Doubtful,
-                PresenceStatus::Connected,
-                Some((21_000, Probe::Dial)),
-            ),
-            (
-                20_500,
-                Presence::refused,
-                PresenceChange::Doubtful,
-                PresenceStatus::Connected,
-                Some((21_000, Probe::Dial)),
-            ),
-            (
-                21_000,
-                Presence::refused,
-                PresenceChange::Offline(OfflineReason::Refused),
-                PresenceStatus::Offline,
-                Some((22_000, Probe::Connect)),
-            ),
+            (0, Presence::refused, PresenceChange::Doubtful, Online, Some((1_000, Dial))),
+            (900, answers, NOTHING, Online, Some((15_900, Dial))),
+            (2_000, Presence::refused, PresenceChange::Doubtful, Online, Some((3_000, Dial))),
         ],
     );
 }
 
 #[test]
-fn a_refusal_is_forgotten_when_the_peer_answers_after_all() {
+fn unanswering_peer_is_offline_after_ten_seconds() {
     play(
         Presence::of_heard(at(0)),
         &[
-            (
-                0,
-                Presence::refused,
-                PresenceChange::Doubtful,
-                PresenceStatus::Online,
-                Some((1_000, Probe::Dial)),
-            ),
-            (900, answers, PresenceChange::None, PresenceStatus::Online, Some((15_900, Probe::Dial))),
-            (
-                2_000,
-                Presence::refused,
-                PresenceChange::Doubtful,
-                PresenceStatus::Online,
-                Some((3_000, Probe::Dial)),
-            ),
-        ],
-    );
-}
-
-#[test]
-fn a_peer_without_an_answer_is_quiet_and_gone_only_after_ten_seconds() {
-    play(
-        Presence::of_heard(at(0)),
-        &[
-            (0, answers, PresenceChange::None, PresenceStatus::Online, Some((15_000, Probe::Dial))),
-            (
-                16_000,
-                Presence::unanswered,
-                PresenceChange::None,
-                PresenceStatus::Unreachable,
-                Some((18_000, Probe::Dial)),
-            ),
-            (
-                19_000,
-                Presence::unanswered,
-                PresenceChange::None,
-                PresenceStatus::Unreachable,
-                Some((21_000, Probe::Dial)),
-            ),
-            (
-                25_999,
-                Presence::unanswered,
-                PresenceChange::None,
-                PresenceStatus::Unreachable,
-                Some((27_999, Probe::Dial)),
-            ),
+            (0, answers, NOTHING, Online, Some((15_000, Dial))),
+            (16_000, Presence::unanswered, NOTHING, Unreachable, Some((18_000, Dial))),
+            (19_000, Presence::unanswered, NOTHING, Unreachable, Some((21_000, Dial))),
+            (25_999, Presence::unanswered, NOTHING, Unreachable, Some((27_999, Dial))),
             (
                 26_000,
                 Presence::unanswered,
                 PresenceChange::Offline(OfflineReason::NoAnswer),
-                PresenceStatus::Offline,
-                Some((27_000, Probe::Dial)),
+                Offline,
+                Some((27_000, Dial)),
             ),
-            (
-                26_500,
-                Presence::heard,
-                PresenceChange::Online,
-                PresenceStatus::Online,
-                Some((41_500, Probe::Dial)),
-            ),
+            (26_500, Presence::heard, PresenceChange::Online, Online, Some((41_500, Dial))),
         ],
     );
 }
 
 #[test]
-fn a_static_peer_is_dialed_at_once_and_then_ever_more_rarely() {
+fn static_peer_is_dialed_ever_more_rarely() {
     let mut presence = Presence::of_static(at(0));
     assert_eq!(presence.next_probe(PROBE_INTERVAL), Some((at(0), Probe::Connect)));
     let mut now = 0;
     for wait in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
-        assert_eq!(presence.refused(at(now)), PresenceChange::None);
+        assert_eq!(presence.refused(at(now)), NOTHING);
         now += wait * 1_000;
         assert_eq!(presence.next_probe(PROBE_INTERVAL), Some((at(now), Probe::Connect)));
     }
     assert_eq!(presence.answered(ProbeResult::TookConnect, at(now)), PresenceChange::Online);
-    assert_eq!(presence.status(), PresenceStatus::Connected);
+    assert_eq!(presence.status(), Connected);
 }
 
 #[test]
-fn a_static_peer_that_said_exit_is_not_connected_again_until_it_was_seen_to_be_down() {
+fn static_peer_that_left_is_only_dialed_until_down() {
     play(
         Presence::of_static(at(0)),
         &[
-            (
-                0,
-                takes_connect,
-                PresenceChange::Online,
-                PresenceStatus::Connected,
-                Some((15_000, Probe::Dial)),
-            ),
-            (
-                5_000,
-                exits,
-                PresenceChange::Offline(OfflineReason::SaidGoodbye),
-                PresenceStatus::Offline,
-                Some((6_000, Probe::Dial)),
-            ),
-            (6_000, answers, PresenceChange::None, PresenceStatus::Offline, Some((8_000, Probe::Dial))),
-            (
-                8_000,
-                Presence::refused,
-                PresenceChange::None,
-                PresenceStatus::Offline,
-                Some((12_000, Probe::Connect)),
-            ),
+            (0, takes_connect, PresenceChange::Online, Connected, Some((15_000, Dial))),
+            (5_000, exits, LEFT, Offline, Some((6_000, Dial))),
+            (6_000, answers, NOTHING, Offline, Some((8_000, Dial))),
+            (8_000, Presence::refused, NOTHING, Offline, Some((12_000, Probe::Connect))),
         ],
     );
 }
 
 #[test]
-fn a_peer_that_left_or_was_left_is_not_looked_for() {
+fn peer_that_left_or_was_left_is_not_probed() {
     let mut presence = Presence::of_heard(at(0));
     presence.answered(ProbeResult::TookConnect, at(0));
-    play(
-        presence.clone(),
-        &[(1_000, exits, PresenceChange::Offline(OfflineReason::SaidGoodbye), PresenceStatus::Offline, None)],
-    );
+    play(presence.clone(), &[(1_000, exits, LEFT, Offline, None)]);
     play(
         presence,
         &[
-            (
-                1_000,
-                is_left,
-                PresenceChange::Offline(OfflineReason::Disconnected),
-                PresenceStatus::Offline,
-                None,
-            ),
-            (2_000, answers, PresenceChange::None, PresenceStatus::Offline, None),
-            (
-                3_000,
-                Presence::heard,
-                PresenceChange::Online,
-                PresenceStatus::Online,
-                Some((18_000, Probe::Dial)),
-            ),
+            (1_000, is_left, PresenceChange::Offline(OfflineReason::Disconnected), Offline, None),
+            (2_000, answers, NOTHING, Offline, None),
+            (3_000, Presence::heard, PresenceChange::Online, Online, Some((18_000, Dial))),
         ],
     );
 }
 
 #[test]
-fn a_peer_that_was_only_ever_claimed_is_not_looked_for_once_it_is_gone() {
+fn claimed_peer_is_not_probed_once_offline() {
     play(
         Presence::of_heard(at(0)),
         &[
-            (
-                0,
-                Presence::refused,
-                PresenceChange::Doubtful,
-                PresenceStatus::Online,
-                Some((1_000, Probe::Dial)),
-            ),
-            (
-                1_000,
-                Presence::refused,
-                PresenceChange::Offline(OfflineReason::Refused),
-                PresenceStatus::Offline,
-                None,
-            ),
+            (0, Presence::refused, PresenceChange::Doubtful, Online, Some((1_000, Dial))),
+            (1_000, Presence::refused, GONE, Offline, None),
         ],
     );
 }
 
 #[test]
-fn no_second_look_is_begun_while_one_is_under_way() {
+fn one_probe_is_under_way_at_a_time() {
     let mut presence = Presence::of_heard(at(0));
     presence.probe_begins();
     presence.heard(at(10));
     assert_eq!(presence.next_probe(PROBE_INTERVAL), None);
     presence.probe_ended(at(20));
-    assert_eq!(presence.next_probe(PROBE_INTERVAL), Some((at(1_020), Probe::Dial)));
+    assert_eq!(presence.next_probe(PROBE_INTERVAL), Some((at(1_020), Dial)));
 }
 
 #[test]
-fn a_static_peer_that_a_probe_finds_is_still_asked_to_list_us() {
+fn static_peer_that_a_probe_finds_gets_connect() {
     let mut presence = Presence::of_static(at(0));
     presence.refused(at(0));
     assert_eq!(presence.answered(ProbeResult::Dialed, at(500)), PresenceChange::Online);
     assert_eq!(presence.next_probe(PROBE_INTERVAL), Some((at(500), Probe::Connect)));
     presence.answered(ProbeResult::TookConnect, at(600));
-    assert_eq!(presence.next_probe(PROBE_INTERVAL), Some((at(15_600), Probe::Dial)));
+    assert_eq!(presence.next_probe(PROBE_INTERVAL), Some((at(15_600), Dial)));
 }
 
 #[test]
-fn a_static_peer_that_speaks_or_takes_a_text_before_our_connect_arrives_is_still_asked_to_list_us() {
+fn static_peer_that_speaks_first_gets_connect() {
     let lost = || {
         let mut presence = Presence::of_static(at(0));
         presence.refused(at(0));
@@ -291,19 +192,19 @@ fn a_static_peer_that_speaks_or_takes_a_text_before_our_connect_arrives_is_still
     let mut asks = lost();
     asks.heard(at(500));
     asks.connected();
-    assert_eq!(asks.next_probe(PROBE_INTERVAL), Some((at(500), Probe::Dial)));
-    // After a goodbye nobody is asked because of a text.
+    assert_eq!(asks.next_probe(PROBE_INTERVAL), Some((at(500), Dial)));
+    // After a goodbye, a message is no reason to ask to be listed.
     for why in [OfflineReason::SaidGoodbye, OfflineReason::Disconnected] {
         let mut parted = lost();
         parted.answered(ProbeResult::TookConnect, at(500));
         parted.left(why, at(600));
         parted.heard(at(700));
-        assert_eq!(parted.next_probe(PROBE_INTERVAL), Some((at(15_700), Probe::Dial)));
+        assert_eq!(parted.next_probe(PROBE_INTERVAL), Some((at(15_700), Dial)));
     }
 }
 
 #[test]
-fn a_look_that_the_user_asked_for_puts_off_nothing() {
+fn probe_for_the_user_delays_nothing() {
     let mut presence = Presence::of_static(at(0));
     for now in [0, 1_000, 3_000] {
         presence.probe_begins();
@@ -320,7 +221,7 @@ fn a_look_that_the_user_asked_for_puts_off_nothing() {
 }
 
 #[test]
-fn a_peer_that_left_and_is_not_static_stays_left_alone_when_the_list_finds_it_down() {
+fn list_does_not_wake_a_peer_that_left() {
     let mut presence = Presence::of_heard(at(0));
     presence.answered(ProbeResult::TookConnect, at(0));
     presence.left(OfflineReason::SaidGoodbye, at(1_000));
@@ -330,58 +231,19 @@ fn a_peer_that_left_and_is_not_static_stays_left_alone_when_the_list_finds_it_do
 }
 
 #[test]
-fn what_broke_off_when_the_program_ended_does_not_put_off_the_second_look() {
+fn broken_connection_does_not_delay_the_second_probe() {
     play(
-        Presence::of_heard(at(0)),
+        doubtful(),
         &[
-            (0, takes_connect, PresenceChange::None, PresenceStatus::Connected, Some((15_000, Probe::Dial))),
-            (
-                1_000,
-                Presence::refused,
-                PresenceChange::Doubtful,
-                PresenceStatus::Connected,
-                Some((2_000, Probe::Dial)),
-            ),
-            (
-                1_001,
-                Presence::unanswered,
-                PresenceChange::None,
-                PresenceStatus::Connected,
-                Some((2_000, Probe::Dial)),
-            ),
-            (
-                2_000,
-                Presence::refused,
-                PresenceChange::Offline(OfflineReason::Refused),
-                PresenceStatus::Offline,
-                Some((3_000, Probe::Connect)),
-            ),
+            (1_001, Presence::unanswered, NOTHING, Connected, Some((2_000, Dial))),
+            (2_000, Presence::refused, GONE, Offline, Some((3_000, Probe::Connect))),
         ],
     );
 }
 
 #[test]
-fn a_refusal_that_is_followed_by_silence_is_not_confirmed() {
-    play(
-        Presence::of_heard(at(0)),
-        &[
-            (0, takes_connect, PresenceChange::None, PresenceStatus::Connected, Some((15_000, Probe::Dial))),
-            (
-                1_000,
-                Presence::refused,
-                PresenceChange::Doubtful,
-                PresenceStatus::Connected,
-                Some((2_000, Probe::Dial)),
-            ),
-            (
-                2_000,
-                Presence::unanswered,
-                PresenceChange::None,
-                PresenceStatus::Unreachable,
-                Some((4_000, Probe::Dial)),
-            ),
-        ],
-    );
+fn silence_does_not_confirm_a_refusal() {
+    play(doubtful(), &[(2_000, Presence::unanswered, NOTHING, Unreachable, Some((4_000, Dial)))]);
 }
 
 #[test]
@@ -416,4 +278,21 @@ fn dormant_contact_is_dialed_after_the_user_writes() {
     assert_eq!(presence.next_probe(PROBE_INTERVAL), None);
     presence.want();
     assert_eq!(presence.next_probe(PROBE_INTERVAL), Some((at(0), Probe::Connect)));
+}
+
+#[test]
+fn peer_whose_address_is_taken_is_probed_ever_more_rarely() {
+    fn is_taken(presence: &mut Presence, now: Time) -> PresenceChange {
+        presence.is_taken(now);
+        PresenceChange::None
+    }
+    play(
+        Presence::of_static(at(0)),
+        &[
+            (0, is_taken, NOTHING, Offline, Some((1_000, Probe::Connect))),
+            (1_000, is_taken, NOTHING, Offline, Some((3_000, Probe::Connect))),
+        ],
+    );
+    // One that nobody configured is left alone.
+    play(Presence::of_heard(at(0)), &[(0, is_taken, NOTHING, Offline, None)]);
 }

@@ -75,10 +75,7 @@ fn acknowledgements_are_spaced_whichever_peer_proves_a_key() {
     fn connects(story: &mut Story) {
         let claimed = Claimed { ip: HERE, port: 5001 };
         let nameless = Plain { claimed, form: Form::Standard, name: None, body: Body::Connect };
-        let decoded = vec![Decoded::Message(nameless)];
-        let received = PlainReceived { source: Source::from(HERE), decoded, cut: false };
-        let (_, actions) = story.state.plain_received(received, story.now);
-        story.perform(actions);
+        story.gets_plain(HERE, nameless);
     }
     let mut story = Story::new();
     connects(&mut story);

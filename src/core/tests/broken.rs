@@ -37,12 +37,7 @@ fn message_stored_during_key_proof_leaves_nothing_behind() {
 fn legacy_program_at_former_key_address_gets_connect() {
     let mut story = Story::new();
     story.knows_bob(5001);
-    let parted = story.state.session_down(
-        super::keys::key(BOBS),
-        Some(crate::model::session::ByeReason::Leaves),
-        story.now,
-    );
-    story.perform(parted);
+    story.bob_leaves();
     story.does(Command::Connect(these(5001)));
     story.talked(None, RequestEnd::NoSession);
     assert_eq!(story.dials(5001), [Outgoing::Connect]);
@@ -55,12 +50,7 @@ fn legacy_program_at_former_key_address_gets_connect() {
 fn false_promise_behind_connect_is_not_retried_forever() {
     let mut story = Story::new();
     story.knows_bob(5001);
-    let parted = story.state.session_down(
-        super::keys::key(BOBS),
-        Some(crate::model::session::ByeReason::Leaves),
-        story.now,
-    );
-    story.perform(parted);
+    story.bob_leaves();
     story.does(Command::Connect(these(5001)));
     story.talked(None, RequestEnd::NoSession);
     story.promises(EVES);
@@ -74,10 +64,7 @@ fn false_promise_behind_connect_is_not_retried_forever() {
 fn connects_as(story: &mut Story, name: &str) {
     let claimed = Claimed { ip: HERE, port: 5001 };
     let name = Some(PeerName::new(name));
-    let decoded = vec![Decoded::Message(Plain { claimed, form: Form::Standard, name, body: Body::Connect })];
-    let received = PlainReceived { source: Source::from(HERE), decoded, cut: false };
-    let (_, actions) = story.state.plain_received(received, story.now);
-    story.perform(actions);
+    story.gets_plain(HERE, Plain { claimed, form: Form::Standard, name, body: Body::Connect });
 }
 
 fn name_of_legacy(story: &Story) -> Option<String> {

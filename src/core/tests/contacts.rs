@@ -1,9 +1,10 @@
 //! Contacts of earlier runs: listed, dialed and looked for.
 
-use super::keys::{BOBS, key, message, met};
+use super::keys::{BOBS, EVES, key, message, met};
 use super::*;
 use crate::core::peers::DORMANT_AFTER;
 use crate::core::presence::LONGEST_CONTACT_BACKOFF;
+use crate::core::tick::SEEN_INTERVAL;
 use crate::core::{ContactRecord, KnownContact};
 use crate::model::peer_id::PeerId;
 use crate::model::session::RequestEnd;
@@ -127,9 +128,37 @@ fn stranger_becomes_a_contact_that_stays_listed() {
     story.gets(5001, Body::Exit);
     story.later(GONE_SHOWN * 2);
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
-    story.does(Command::Forget(legacy));
+    story.does(Command::Forget(legacy.into()));
     assert_eq!(story.state(5001), None);
     assert_eq!(story.state.take_contact_changes(), [ContactChange::Forgotten(legacy)]);
+}
+
+#[test]
+fn address_without_a_proven_peer_can_be_forgotten() {
+    let mut story = Story::new();
+    let id = at(5001).into();
+    let forgets = |story: &mut Story| {
+        story.told();
+        story.does(Command::Forget(id));
+        let mut told = story.told().into_iter();
+        told.find_map(|event| match event {
+            Event::Decided(Decision::Forgotten(who, what)) => Some((who.id, Ok(what))),
+            Event::Undecided(unknown) => Some((id, Err(unknown))),
+            _ => None,
+        })
+    };
+    assert_eq!(forgets(&mut story), Some((id, Err(Unknown::Nothing))));
+    story.says(these(5001), "hi");
+    story.ends(5001, &SendResult::Failed(SendError::Refused));
+    assert_eq!((story.state.queued(id), story.state(5001)), (1, None));
+    assert_eq!(forgets(&mut story), Some((id, Ok(Forgotten::Queue))));
+    assert_eq!(story.state.queued(id), 0);
+    // An alias of an address is saved for the legacy peer there.
+    story.state.set_alias(legacy(at(5001)), Some("Printer".parse().unwrap()));
+    assert_eq!(forgets(&mut story), Some((id, Ok(Forgotten::Contact))));
+    let Recipient::Peer(printer) = legacy(at(5001)) else { panic!("a legacy peer") };
+    assert_eq!(story.state.take_contact_changes(), [ContactChange::Forgotten(printer)]);
+    assert_eq!(forgets(&mut story), Some((id, Err(Unknown::Nothing))));
 }
 
 #[test]
@@ -157,6 +186,117 @@ fn connect_that_proves_a_contact_gives_it_the_address() {
         story.talked(Some(met(BOBS, port)), RequestEnd::Answered);
     }
     assert_eq!(story.state.pinned(Recipient::key(key(BOBS))).unwrap().given, [at(5009)]);
+}
+
+#[test]
+fn connect_to_the_present_address_gives_it() {
+    let mut story = started(&[(BOBS, 5001, None)]);
+    story.later(seconds(1));
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    let given = |story: &Story| story.state.pinned(Recipient::key(key(BOBS))).unwrap().given.clone();
+    assert_eq!(given(&story), []);
+    story.does(Command::Connect(these(5001)));
+    let request = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!((request.expect, &request.addrs[..]), (Some(key(BOBS)), &[at(5001)][..]));
+    assert_eq!(given(&story), [at(5001)]);
+    // It is dialed at this address only.
+    story.does(Command::Connect(these(5001)));
+    story.talked(None, RequestEnd::WrongKey(key(EVES)));
+    assert_eq!(story.talks, []);
+}
+
+#[test]
+fn connect_by_name_gives_no_address() {
+    let mut story = started(&[(BOBS, 5001, None)]);
+    story.later(seconds(1));
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.does(Command::Connect(Target::These(vec![Recipient::key(key(BOBS))])));
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!(story.state.pinned(Recipient::key(key(BOBS))).unwrap().given, []);
+}
+
+/// Lets time pass while each session that is requested is opened by the peer at that port, unless
+/// the port is 5009, where nothing listens.
+fn later_online(story: &mut Story, time: Duration) {
+    let end = story.now.plus(time);
+    while story.now < end {
+        story.later(seconds(1));
+        while let Some(request) = story.talks.first() {
+            let (key, port) = (request.expect.unwrap(), request.addrs[0].port());
+            // There is a hello on each new connection, which are kept.
+            let hello = met(1, port).hello.filter(|_| story.state(port) == Some(PresenceStatus::Offline));
+            let met = crate::model::session::Met { key, hello };
+            match port {
+                5009 => story.talked(None, RequestEnd::Unreachable(SendError::Refused)),
+                _ => story.talked(Some(met), RequestEnd::Answered),
+            };
+        }
+    }
+}
+
+/// The peers that the store was told are seen.
+fn seen(story: &mut Story) -> Vec<PeerId> {
+    let writes = std::mem::take(&mut story.writes).into_iter();
+    let mut seen: Vec<PeerId> = writes
+        .filter_map(|(_, write)| if let StoreOp::Seen { peer, .. } = write { Some(peer) } else { None })
+        .collect();
+    seen.sort();
+    seen
+}
+
+#[test]
+fn online_contacts_are_seen_again_every_ten_minutes() {
+    let mut story = started(&[(1, 5001, None), (2, 5002, None), (3, 5009, None)]);
+    story.moves_disk = true;
+    later_online(&mut story, seconds(5));
+    let mut both = [PeerId::Key(key(1)), PeerId::Key(key(2))];
+    both.sort();
+    let first = seen(&mut story);
+    assert!(both.iter().all(|id| first.contains(id)) && !first.contains(&PeerId::Key(key(3))), "{first:?}");
+    later_online(&mut story, SEEN_INTERVAL - seconds(10));
+    assert_eq!(seen(&mut story), []);
+    for _ in 0..2 {
+        // A probe wakes the program within a quarter of a minute.
+        later_online(&mut story, seconds(30));
+        assert_eq!(seen(&mut story), both);
+        later_online(&mut story, SEEN_INTERVAL - seconds(30));
+        assert_eq!(seen(&mut story), []);
+    }
+}
+
+#[test]
+fn unblocked_contact_keeps_its_row_number() {
+    let mut story = started(&[(1, 5001, Some(DAY)), (2, 5002, None)]);
+    let number = |story: &Story| {
+        let rows = story.state.rows(story.now);
+        rows.iter().find(|row| row.id == key(1).into()).map(|row| (row.number, row.last_heard))
+    };
+    let before = number(&story);
+    assert_eq!(before, Some((1, Some(DAY))));
+    for _ in 0..2 {
+        story.does(Command::Block(key(1)));
+        assert_eq!(number(&story), None);
+        story.does(Command::Unblock(key(1)));
+        assert_eq!(number(&story), before);
+    }
+    // A contact that is forgotten and added again is new.
+    story.does(Command::Block(key(1)));
+    story.does(Command::Forget(key(1).into()));
+    assert_eq!(story.dials_in(1, "Ann", 5001), Ok(()));
+    assert_eq!(number(&story), Some((3, Some(Duration::ZERO))));
+}
+
+#[test]
+fn contact_blocked_in_an_earlier_run_was_last_seen_then() {
+    let pins = vec![Pin { blocked: true, ..pin(1, 5001) }];
+    let mut story = Story::with(CoreConfig { pins, ..super::keys::alice() });
+    let (_, outputs) = story.state.start(Vec::new(), vec![known(1, Some(DAY))], story.now);
+    story.perform(outputs);
+    assert_eq!(story.state.rows(story.now), []);
+    story.later(seconds(60));
+    story.does(Command::Unblock(key(1)));
+    let rows = story.state.rows(story.now);
+    assert_eq!(rows.iter().map(|row| row.last_heard).collect::<Vec<_>>(), [Some(DAY + seconds(60))]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::keys::{BOBS, key, message};
 use super::*;
-use crate::model::session::{ByeReason, RequestEnd};
+use crate::model::session::RequestEnd;
 
 /// Whether anything was dialed in the next hour.
 fn is_dialed(story: &mut Story) -> bool {
@@ -57,8 +57,7 @@ fn message_of_a_disconnected_contact_resumes_dialing() {
 fn offline_contact_is_not_redialed_after_disconnect() {
     let mut story = Story::new();
     story.knows_bob(5001);
-    let actions = story.state.session_down(key(BOBS), Some(ByeReason::Leaves), story.now);
-    story.perform(actions);
+    story.bob_leaves();
     assert!(is_dialed(&mut story), "an offline contact is dialed");
     story.told();
     story.does(Command::Disconnect(Target::These(vec![key(BOBS).into()])));

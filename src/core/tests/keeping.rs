@@ -69,14 +69,7 @@ impl Story {
 
     /// The texts under way in plain met nobody.
     pub(super) fn refused_unsent(&mut self, port: u16) {
-        let (of_port, rest) = self.under_way.drain(..).partition(|t| t.to.port() == port);
-        self.under_way = rest;
-        for PlainRequest { job, to, .. } in of_port {
-            let result = SendResult::Failed(SendError::Refused);
-            let sent = PlainResult { job, to, result, parts: (0, 1), capability: None };
-            let actions = self.state.plain_sent(sent, self.now);
-            self.perform(actions);
-        }
+        self.ends_after(port, &SendResult::Failed(SendError::Refused), (0, 1));
     }
 
     fn pins(&mut self) -> Vec<Pin> {
@@ -526,14 +519,7 @@ fn what_waits_since_an_earlier_run_is_sent_again_and_its_end_told_of() {
     // To a key that is not known nothing is sent.
     assert_eq!(stored_statuses(&next.disk_turns(Ok(()))), [done(DeliveryStatus::Unknown)]);
     next.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    let told = next.told();
-    assert!(
-        told.iter().any(|event| matches!(
-            event,
-            Event::Delivery { is_first: false, status: DeliveryStatus::Delivered, .. }
-        )),
-        "{told:?}"
-    );
+    assert!(next.later_statuses().contains(&DeliveryStatus::Delivered));
 }
 
 #[test]

@@ -1,9 +1,8 @@
-//! Peers that prove keys: how each is spoken to, and what becomes of texts to them.
+//! Peers that prove keys: their rows, and messages to and from them.
 
 use super::*;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
-use crate::model::peer_id::PeerId;
 use crate::model::session::{ByeReason, Introduction, Message, Met, Request, RequestEnd, SessionReport};
 
 pub(super) fn key(n: u8) -> PublicKey {
@@ -20,6 +19,11 @@ fn hello(name: &str, port: u16) -> Introduction {
 
 pub(super) fn met(n: u8, port: u16) -> Met {
     Met { key: key(n), hello: Some(hello("Bob", port)) }
+}
+
+/// A request that sent no messages ends like this.
+pub(super) fn report(addr: PeerAddr, met: Option<Met>, end: RequestEnd) -> SessionReport {
+    SessionReport { addr, met, written: 0, receipts: Vec::new(), end }
 }
 
 pub(super) fn moment() -> Env {
@@ -102,6 +106,12 @@ impl Story {
         self.told();
     }
 
+    /// Bob says goodbye in a session.
+    pub(super) fn bob_leaves(&mut self) {
+        let actions = self.state.session_down(key(BOBS), Some(ByeReason::Leaves), self.now);
+        self.perform(actions);
+    }
+
     pub(super) fn dials_in(&mut self, n: u8, name: &str, port: u16) -> Result<(), ByeReason> {
         let up = SessionUp {
             key: key(n),
@@ -132,106 +142,19 @@ impl Story {
         };
         self.told().into_iter().filter_map(status).collect()
     }
+
+    /// The later statuses of messages, which follow the end of their commands.
+    pub(super) fn later_statuses(&mut self) -> Vec<DeliveryStatus> {
+        let status = |event| match event {
+            Event::Delivery { is_first: false, status, .. } => Some(status),
+            _ => None,
+        };
+        self.told().into_iter().filter_map(status).collect()
+    }
 }
 
 #[test]
-fn a_text_to_a_stranger_waits_for_the_answer_to_connect_and_then_goes_out_encrypted() {
-    let mut story = Story::new();
-    let op = story.writes(5001, 1);
-    assert_eq!(story.dials(5001), [Outgoing::Connect], "no text goes out before");
-    story.promises(BOBS);
-    assert_eq!(story.under_way, []);
-    let greeting = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!((greeting.expect, greeting.say), (Some(key(BOBS)), Request::Open));
-    let told = story.told();
-    assert!(
-        told.iter().any(|event| matches!(event, Event::Pinned(_, pinned) if *pinned == key(BOBS))),
-        "{told:?}"
-    );
-    let turn = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!((turn.expect, turn.say), (Some(key(BOBS)), Request::Messages(vec![message(1)])));
-    let told = story.told();
-    let Some(Event::Delivery { op: of, who, status: DeliveryStatus::Delivered, .. }) = told.first() else {
-        panic!("{told:?}")
-    };
-    assert_eq!((*of, who.verification.clone()), (op, Verification::Encrypted));
-    assert!(told.contains(&Event::Settled(op)));
-}
-
-#[test]
-fn kept_session_proves_nothing_at_another_address() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    story.writes(5002, 1);
-    story.promises(BOBS);
-    let greeting = story.talks.remove(0);
-    assert_eq!((greeting.expect, &greeting.addrs[..]), (Some(key(BOBS)), &[at(5002)][..]));
-    let kept = Some(Met { key: key(BOBS), hello: None });
-    let talked = SessionReport {
-        addr: at(5001),
-        met: kept,
-        written: 0,
-        receipts: Vec::new(),
-        end: RequestEnd::Answered,
-    };
-    story.ends_as(greeting.job, talked);
-    assert_eq!((&story.under_way[..], &story.talks[..]), (&[][..], &[][..]), "the message waits");
-    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
-}
-
-#[test]
-fn who_has_promised_a_key_gets_nothing_in_plain_while_that_is_tried_and_no_lost_receipt_takes_it_back() {
-    let mut story = Story::new();
-    // What is asked has a receipt with a key; the greeting breaks, and the next receipt is lost.
-    story.does(Command::Connect(these(5001)));
-    story.promises(BOBS);
-    story.talked(None, RequestEnd::Broken);
-    story.told();
-    let op = story.writes(5001, 1);
-    assert_eq!(story.under_way, [], "nothing in plain");
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    let turn = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(turn.say, Request::Messages(vec![message(1)]));
-    assert!(story.told().contains(&Event::Settled(op)));
-}
-
-#[test]
-fn a_text_that_waits_for_the_answer_is_not_overtaken_when_its_recipient_dials_in() {
-    let mut story = Story::new();
-    story.writes(5001, 1);
-    assert_eq!(story.dials(5001), [Outgoing::Connect]);
-    // That port is only its claim, and the text is for who listens there.
-    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-    story.writes(5001, 2);
-    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
-    let turn = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(turn.say, Request::Messages(vec![message(1)]));
-    let turn = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(turn.say, Request::Messages(vec![message(2)]), "what is stored later is sent later");
-    story.ends(5001, &SendResult::HandedOver);
-    assert_eq!(story.under_way, [], "nothing is left of the question");
-}
-
-#[test]
-fn a_text_that_went_out_in_plain_is_not_said_to_have_been_encrypted_when_the_key_comes_later() {
-    let mut story = Story::new();
-    story.writes(5001, 1);
-    story.ends(5001, &SendResult::HandedOver);
-    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
-    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-    story.ends(5001, &SendResult::Delivered);
-    let who = story.told().into_iter().find_map(|event| match event {
-        Event::Delivery { who, .. } => Some(who),
-        _ => None,
-    });
-    assert_eq!(who.map(|who| who.verification), Some(Verification::Plain));
-    let rows = story.state.rows(story.now);
-    let proofs: Vec<_> = rows.into_iter().map(|row| row.verification).collect();
-    assert_eq!(proofs, [Verification::Plain, Verification::Encrypted], "he only claims to be there");
-}
-
-#[test]
-fn a_static_peer_that_was_known_by_its_key_elsewhere_stays_static() {
+fn static_peer_known_elsewhere_stays_static() {
     let mut story = Story::new();
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     let peer = StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
@@ -261,7 +184,7 @@ fn static_peer_stays_when_another_key_answers() {
     let mut rows = story.state.rows(story.now);
     rows.sort_by_key(|row| row.addr);
     let rows: Vec<_> =
-        rows.iter().map(|row| (row.addr, row.speech, row.origin == PeerOrigin::Static)).collect();
+        rows.iter().map(|row| (row.addr, row.protocol, row.origin == PeerOrigin::Static)).collect();
     let (bobs, eves) = (PeerProtocol::Session(key(BOBS)), PeerProtocol::Session(key(EVES)));
     assert_eq!(rows, [(Some(at(5001)), bobs, true), (Some(at(5003)), eves, false)]);
     // Bob is probed again.
@@ -271,7 +194,7 @@ fn static_peer_stays_when_another_key_answers() {
 }
 
 #[test]
-fn a_configured_address_is_looked_at_again_when_its_peer_was_met_over_a_kept_connection_elsewhere() {
+fn configured_address_is_probed_again_after_session_elsewhere() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let peer = StaticPeer { addr: at(5002), name: None, form: Form::Standard, key: None, also: Vec::new() };
@@ -280,13 +203,7 @@ fn a_configured_address_is_looked_at_again_when_its_peer_was_met_over_a_kept_con
     for wait in [1, 2] {
         story.promises(BOBS);
         let greeting = story.talks.remove(0);
-        let talked = SessionReport {
-            addr: at(5001),
-            met: Some(Met { key: key(BOBS), hello: None }),
-            written: 0,
-            receipts: Vec::new(),
-            end: RequestEnd::Answered,
-        };
+        let talked = report(at(5001), Some(Met { key: key(BOBS), hello: None }), RequestEnd::Answered);
         story.ends_as(greeting.job, talked);
         assert_eq!(story.under_way, [], "not at once");
         story.later(Duration::from_secs(wait));
@@ -295,42 +212,7 @@ fn a_configured_address_is_looked_at_again_when_its_peer_was_met_over_a_kept_con
 }
 
 #[test]
-fn claimed_port_gets_no_message_before_proof() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    story.writes(5002, 1);
-    assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
-    assert_eq!(story.talks.len(), 1, "Bob only claims to be there");
-    assert_eq!((&story.talks[0].say, &story.talks[0].addrs[..]), (&Request::Open, &[at(5002)][..]));
-    story.writes(5002, 2);
-    story.promises(BOBS);
-    assert_eq!(story.talked(Some(met(BOBS, 5002)), RequestEnd::Answered).say, Request::Open);
-    assert_eq!(story.talked(Some(met(BOBS, 5002)), RequestEnd::Answered).say, Request::Open);
-    for n in 1..=2 {
-        let turn = story.talked(Some(met(BOBS, 5002)), RequestEnd::Answered);
-        assert_eq!(turn.say, Request::Messages(vec![message(n)]));
-    }
-}
-
-#[test]
-fn who_has_promised_a_key_gets_nothing_in_plain_whatever_form_somebody_wrote_in_from_there() {
-    let mut story = Story::new();
-    let claimed = Claimed { ip: HERE, port: 5001 };
-    story.gets_from(HERE, claimed, Form::TwoField, Body::ConnectRequest);
-    story.ends(5001, &SendResult::HandedOver);
-    story.writes(5001, 1);
-    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]), "as that form is written to");
-    story.promises(BOBS);
-    story.writes(5001, 2);
-    assert_eq!(story.under_way, []);
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    let turn = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(turn.say, Request::Messages(vec![message(2)]));
-}
-
-#[test]
-fn who_is_found_at_another_address_by_a_look_is_looked_at_there_from_then_on() {
+fn peer_found_elsewhere_is_probed_there() {
     let mut story = Story::new();
     story.knows_bob(5001);
     assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
@@ -338,102 +220,13 @@ fn who_is_found_at_another_address_by_a_look_is_looked_at_there_from_then_on() {
         story.later(PROBE_INTERVAL);
         let look = story.talks.remove(0);
         assert_eq!(look.say, Request::Ping);
-        let talked = SessionReport {
-            addr: at(port),
-            met: Some(met(BOBS, port)),
-            written: 0,
-            receipts: Vec::new(),
-            end: RequestEnd::Answered,
-        };
+        let talked = report(at(port), Some(met(BOBS, port)), RequestEnd::Answered);
         story.ends_as(look.job, talked);
     }
 }
 
 #[test]
-fn a_promise_is_taken_back_by_another_key_and_not_by_silence() {
-    let mut story = Story::new();
-    story.does(Command::Connect(these(5001)));
-    story.promises(BOBS);
-    story.talked(None, RequestEnd::NoSession);
-    story.writes(5001, 1);
-    assert_eq!(story.under_way, [], "nothing in plain");
-    let greeting = story.talked(None, RequestEnd::WrongKey(key(EVES)));
-    assert_eq!((greeting.expect, greeting.say), (Some(key(BOBS)), Request::Open));
-    story.writes(5001, 2);
-    assert_eq!(story.dials(5001), [Outgoing::Connect]);
-}
-
-#[test]
-fn a_stranger_whose_receipt_names_no_key_gets_the_text_in_plain_and_is_not_asked_again() {
-    let mut story = Story::new();
-    story.writes(5001, 1);
-    story.ends(5001, &SendResult::HandedOver);
-    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
-    story.ends(5001, &SendResult::HandedOver);
-    story.writes(5001, 2);
-    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
-    assert_eq!(story.verification(5001), Some(Verification::Plain));
-    assert!(story.talks.is_empty());
-}
-
-#[test]
-fn texts_to_a_stranger_who_is_not_there_wait_as_soon_as_their_question_fails() {
-    let mut story = Story::new();
-    let op = story.writes(5001, 1);
-    story.writes(5001, 2);
-    assert_eq!(story.dials(5001), [Outgoing::Connect], "one question for both");
-    story.refused(5001);
-    let told = story.told();
-    assert!(told.contains(&Event::Settled(op)), "{told:?}");
-    let waits = |event: &&Event| {
-        matches!(event, Event::Delivery { status: DeliveryStatus::Queued(PendingReason::Unreachable), .. })
-    };
-    assert_eq!(told.iter().filter(waits).count(), 2);
-    assert_eq!(story.state.under_way().jobs, 0);
-}
-
-#[test]
-fn a_text_to_a_stranger_who_does_not_answer_is_not_sent_and_waits() {
-    for result in [SendResult::Unanswered, SendResult::Broken, SendResult::NoReceipt] {
-        let mut story = Story::new();
-        story.writes(5001, 1);
-        assert_eq!(story.dials(5001), [Outgoing::Connect]);
-        story.ends(5001, &result);
-        assert_eq!((&story.under_way[..], &story.talks[..]), (&[][..], &[][..]), "no text goes out");
-        assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)], "{result:?}");
-        // It is asked again by the next text, but not within a second.
-        story.writes(5001, 2);
-        assert_eq!(story.dials(5001), []);
-        story.later(seconds(1));
-        assert_eq!(story.dials(5001), [Outgoing::Connect]);
-    }
-}
-
-#[test]
-fn what_a_receipt_promised_and_does_not_hold_sends_nothing_in_plain() {
-    for end in [RequestEnd::NoSession, RequestEnd::NotSecure, RequestEnd::WrongKey(key(EVES))] {
-        let mut story = Story::new();
-        story.writes(5001, 1);
-        story.promises(BOBS);
-        story.talked(None, end.clone());
-        assert_eq!((&story.under_way[..], &story.talks[..]), (&[][..], &[][..]), "{end:?}");
-        let told = story.told();
-        let misled = told.iter().any(|event| matches!(event, Event::Misled { .. }));
-        assert_eq!(misled, matches!(end, RequestEnd::WrongKey(_)), "{told:?}");
-        let status = match end {
-            RequestEnd::NoSession => DeliveryStatus::Queued(PendingReason::NoSession),
-            RequestEnd::NotSecure => DeliveryStatus::Queued(PendingReason::NotSecure),
-            // That does not become better by waiting.
-            _ => DeliveryStatus::Failed(FailureReason::NotSent(SendError::WrongKey)),
-        };
-        let done = |event: &Event| matches!(event, Event::Delivery { status: of, .. } if *of == status);
-        assert!(told.iter().any(done), "{told:?}");
-        assert_eq!(story.state.pins_for("Bob").len(), 0, "nobody is pinned by that");
-    }
-}
-
-#[test]
-fn a_known_key_is_used_at_the_first_dial_of_the_next_run() {
+fn known_key_is_expected_in_next_run() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let pins: Vec<Pin> = story
@@ -453,7 +246,7 @@ fn a_known_key_is_used_at_the_first_dial_of_the_next_run() {
 }
 
 #[test]
-fn a_text_that_breaks_off_is_sent_again_with_its_mark_until_its_receipt_is_there() {
+fn message_without_receipt_is_sent_again_with_mark() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let op = story.writes(5001, 1);
@@ -478,7 +271,7 @@ fn a_text_that_breaks_off_is_sent_again_with_its_mark_until_its_receipt_is_there
 }
 
 #[test]
-fn texts_typed_meanwhile_are_the_next_turn_and_keep_their_order() {
+fn messages_entered_meanwhile_are_the_next_batch() {
     let mut story = Story::new();
     story.knows_bob(5001);
     for n in 1..=3 {
@@ -495,82 +288,7 @@ fn texts_typed_meanwhile_are_the_next_turn_and_keep_their_order() {
 }
 
 #[test]
-fn another_key_at_contact_address_changes_nothing() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    story.writes(5001, 1);
-    let bob = story.state.pins_for("Bob").into_iter().cloned().collect::<Vec<_>>();
-    story.talked(None, RequestEnd::WrongKey(key(EVES)));
-    let told = story.told();
-    assert!(told.iter().any(|event| matches!(
-        event,
-        Event::Delivery { status: DeliveryStatus::Queued(PendingReason::WrongKey), .. }
-    )));
-    assert_eq!(story.state.pins_for("Bob"), bob.iter().collect::<Vec<_>>());
-    assert_eq!((story.verification(5001), story.state.offers().0.len()), (Some(Verification::Encrypted), 0));
-    let start = key(EVES).to_string();
-    assert!(story.state.pins_for(&start).is_empty(), "the other key is not pinned");
-}
-
-#[test]
-fn key_change_waits_for_user_and_moves_messages() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    story.writes(5001, 1);
-    story.talked(None, RequestEnd::WrongKey(key(EVES)));
-    story.told();
-    assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
-    let told = story.told();
-    let offer =
-        told.iter().find_map(|event| if let Event::Offered(offer) = event { Some(offer) } else { None });
-    let offer = offer.unwrap_or_else(|| panic!("{told:?}"));
-    assert_eq!((offer.met.key, offer.against[0].key), (key(EVES), key(BOBS)));
-    assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
-    assert_eq!(story.verification(5001), Some(Verification::Encrypted), "Bob's row is still Bob's");
-    // The user takes it for Bob's new key: what waits goes to it.
-    story.does(Command::Trust(key(EVES), As::NewKeyOf(key(BOBS))));
-    let told = story.told();
-    assert!(told.iter().any(|event| matches!(event, Event::Decided(Decision::Trusted(..)))), "{told:?}");
-    let turn =
-        story.talks.iter().find(|talk| matches!(talk.say, Request::Messages(_))).expect("a turn").clone();
-    assert_eq!((turn.expect, turn.say), (Some(key(EVES)), Request::Messages(vec![message(1)])));
-    assert!(story.under_way.is_empty());
-}
-
-#[test]
-fn blocked_key_change_is_refused_and_contact_kept() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    story.writes(5001, 1);
-    story.talked(None, RequestEnd::WrongKey(key(EVES)));
-    assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
-    story.does(Command::Block(key(EVES)));
-    assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotAccepted));
-    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-}
-
-#[test]
-fn a_plain_line_in_a_pinned_name_or_from_its_address_is_shown_apart_and_does_nothing() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    story.gets(5001, Body::Exit);
-    assert_ne!(story.state(5001), Some(PresenceStatus::Offline));
-    assert_eq!(story.told(), []);
-    // From elsewhere, in his name.
-    story.gets_from(LAN, Claimed { ip: LAN, port: 9 }, Form::Standard, text("pay Eve"));
-    let told = story.told();
-    let [Event::Unproven { from, source, .. }] = &told[..] else { panic!("{told:?}") };
-    assert_eq!(
-        (&from.verification, *source),
-        (&Verification::Claims(PeerName::new("Bob")), Source::from(LAN))
-    );
-    assert_eq!(story.state.rows(story.now).len(), 1, "nobody is listed because of it");
-    story.gets_from(LAN, Claimed { ip: LAN, port: 9 }, Form::Standard, Body::Connect);
-    assert_eq!((story.under_way.len(), story.talks.len()), (0, 0));
-}
-
-#[test]
-fn a_peer_that_dials_in_is_listed_written_to_and_its_doubles_are_shown_once() {
+fn accepted_peer_is_listed_and_duplicates_shown_once() {
     let mut story = Story::new();
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     assert_eq!(story.state(5001), Some(PresenceStatus::Connected));
@@ -585,13 +303,12 @@ fn a_peer_that_dials_in_is_listed_written_to_and_its_doubles_are_shown_once() {
 }
 
 #[test]
-fn a_known_key_at_a_new_address_takes_its_row_along() {
+fn known_key_at_new_address_keeps_its_row() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let number = story.state.rows(story.now)[0].number;
     // His program ends, and comes back at another port.
-    let actions = story.state.session_down(key(BOBS), Some(ByeReason::Leaves), story.now);
-    story.perform(actions);
+    story.bob_leaves();
     assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
     assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
     let rows = story.state.rows(story.now);
@@ -604,7 +321,7 @@ fn a_known_key_at_a_new_address_takes_its_row_along() {
 }
 
 #[test]
-fn a_lost_connection_is_quiet_first_and_looked_at_and_a_goodbye_is_gone_at_once() {
+fn lost_session_is_probed_and_goodbye_is_final() {
     let mut story = Story::new();
     story.knows_bob(5001);
     let actions = story.state.session_down(key(BOBS), None, story.now);
@@ -615,13 +332,12 @@ fn a_lost_connection_is_quiet_first_and_looked_at_and_a_goodbye_is_gone_at_once(
     let ping = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
     assert_eq!(ping.say, Request::Ping);
     assert_eq!((story.state(5001), story.told()), (Some(PresenceStatus::Connected), vec![]));
-    let actions = story.state.session_down(key(BOBS), Some(ByeReason::Leaves), story.now);
-    story.perform(actions);
+    story.bob_leaves();
     assert!(matches!(story.told()[..], [Event::Went(_, OfflineReason::SaidGoodbye)]));
 }
 
 #[test]
-fn who_serves_the_address_without_the_key_is_not_taken_to_be_there() {
+fn address_without_the_key_is_not_online() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.later(PROBE_INTERVAL);
@@ -636,172 +352,7 @@ fn who_serves_the_address_without_the_key_is_not_taken_to_be_there() {
 }
 
 #[test]
-fn leaving_says_bye_in_encryption_behind_the_last_texts_and_names_what_is_lost() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    let op = story.writes(5001, 1);
-    story.talked(None, RequestEnd::Unreachable(SendError::Refused));
-    story.told();
-    story.does(Command::Leave);
-    let says: Vec<&Request> = story.talks.iter().map(|talk| &talk.say).collect();
-    assert!(says.contains(&&Request::Bye), "{says:?}");
-    while !story.talks.is_empty() {
-        story.talked(None, RequestEnd::Unreachable(SendError::Refused));
-    }
-    story.later(seconds(3));
-    let told = story.told();
-    let lost = |event: &Event| matches!(event, Event::Delivery { op: of, is_first: false, status: DeliveryStatus::Failed(FailureReason::Ended { attempted: false }), .. } if *of == op);
-    assert!(told.iter().any(lost), "{told:?}");
-}
-
-#[test]
-fn leaving_right_behind_the_first_text_sends_it_as_it_would_have_been_sent_and_then_says_goodbye() {
-    for was_there in [false, true] {
-        let begin = || {
-            let mut story = Story::new();
-            if was_there {
-                story.gets(5001, Body::ConnectAck);
-            }
-            story.writes(5001, 1);
-            story.does(Command::Leave);
-            assert_eq!(story.dials(5001), [Outgoing::Connect], "no goodbye before the text");
-            story
-        };
-        let mut story = begin();
-        story.promises(BOBS);
-        let greeting = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-        assert_eq!((greeting.say, &story.under_way[..]), (Request::Open, &[][..]));
-        let says: Vec<&Request> = story.talks.iter().map(|talk| &talk.say).collect();
-        assert_eq!(says, [&Request::Messages(vec![message(1)]), &Request::Bye]);
-        story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-        assert_eq!(story.outcomes(), [DeliveryStatus::Delivered]);
-
-        let mut story = begin();
-        story.ends(5001, &SendResult::HandedOver);
-        assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_), Outgoing::Exit]));
-        assert!(story.talks.is_empty());
-    }
-}
-
-#[test]
-fn with_only_encryption_nothing_plain_is_said_or_heard() {
-    let mut story = Story::with(CoreConfig { require_encryption: true, ..alice() });
-    story.writes(5001, 1);
-    assert_eq!(story.under_way, []);
-    assert_eq!((story.talks.len(), story.talks[0].expect), (1, None));
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(story.outcomes(), [DeliveryStatus::Delivered]);
-    assert_eq!(story.gets(5002, text("hi")), PlainAnswer::Nothing);
-    assert!(matches!(story.told()[..], [Event::PlainRefused(_, 1)]));
-    assert_eq!(
-        story.gets(5002, Body::Connect),
-        PlainAnswer::Capable,
-        "who asks learns that there is another way"
-    );
-    assert_eq!(story.told(), []);
-    assert_eq!(story.state.rows(story.now).len(), 1);
-}
-
-#[test]
-fn a_policy_that_asks_offers_every_new_key_and_takes_it_on_the_users_word() {
-    let mut story = Story::with(CoreConfig { policy: Policy::Ask, ..alice() });
-    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Err(ByeReason::NotDecided));
-    assert!(matches!(&story.told()[..], [Event::Offered(offer)] if offer.against.is_empty()));
-    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Err(ByeReason::NotDecided));
-    assert_eq!(story.told(), [], "it is told once");
-    story.does(Command::Trust(key(BOBS), As::Another));
-    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-    assert_eq!(story.verification(5001), Some(Verification::Encrypted));
-}
-
-#[test]
-fn verified_peer_shows_at_once_and_forgotten_peer_is_a_stranger() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    story.does(Command::Verify { key: key(BOBS), date: 3_000 });
-    assert_eq!(story.verification(5001), Some(Verification::Verified));
-    story.does(Command::Forget(PeerId::Key(key(BOBS))));
-    assert_eq!(story.verification(5001), None);
-    story.writes(5001, 1);
-    assert_eq!(story.dials(5001), [Outgoing::Connect]);
-}
-
-#[test]
-fn who_leaves_while_a_stranger_is_asked_still_says_the_text_in_encryption_and_then_goodbye() {
-    let mut story = Story::new();
-    let op = story.writes(5001, 1);
-    let leave = story.does(Command::Leave);
-    story.promises(BOBS);
-    assert_eq!(story.under_way, [], "nothing more in plain");
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    let says: Vec<Request> = story.talks.iter().map(|talk| talk.say.clone()).collect();
-    assert_eq!(
-        says,
-        [Request::Messages(vec![message(1)]), Request::Bye],
-        "in this order, for they are one lane"
-    );
-    assert!(!story.told().contains(&Event::Settled(leave)));
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    let told = story.told();
-    let delivered = |event: &Event| matches!(event, Event::Delivery { op: of, status: DeliveryStatus::Delivered, .. } if *of == op);
-    assert!(told.iter().any(delivered) && told.contains(&Event::Settled(leave)), "{told:?}");
-}
-
-#[test]
-fn who_leaves_while_a_stranger_is_asked_who_is_plain_says_the_text_before_the_goodbye() {
-    let mut story = Story::new();
-    story.writes(5001, 1);
-    let leave = story.does(Command::Leave);
-    story.ends(5001, &SendResult::HandedOver);
-    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_), Outgoing::Exit]), "{:?}", story.dials(5001));
-    story.ends(5001, &SendResult::HandedOver);
-    assert!(story.told().contains(&Event::Settled(leave)));
-}
-
-#[test]
-fn who_leaves_waits_for_no_stranger_longer_than_for_an_answer() {
-    let mut story = Story::new();
-    let op = story.writes(5001, 1);
-    let leave = story.does(Command::Leave);
-    story.later(ANSWER_WITHIN);
-    let told = story.told();
-    let failed = |event: &Event| matches!(event, Event::Delivery { op: of, status: DeliveryStatus::Failed(FailureReason::Ended { attempted: false }), .. } if *of == op);
-    assert!(told.iter().any(failed) && told.contains(&Event::Settled(leave)), "{told:?}");
-}
-
-#[test]
-fn looking_after_a_peer_that_said_goodbye_says_no_hello_for_that_would_undo_it() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    story.does(Command::Disconnect(these(5001)));
-    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
-    story.does(Command::List);
-    assert_eq!(story.talks, []);
-    assert_eq!(story.dials(5001), [Outgoing::Probe]);
-    story.ends(5001, &SendResult::HandedOver);
-    assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
-}
-
-#[test]
-fn what_was_under_way_at_a_goodbye_begins_no_talk_and_does_not_make_a_peer_plain() {
-    let mut story = Story::new();
-    // Somebody asks to be listed, and leaves while we acknowledge that.
-    story.gets(5001, Body::Connect);
-    assert!(story.dials(5001).contains(&Outgoing::ConnectAck));
-    story.under_way.retain(|transmit| transmit.message == Outgoing::ConnectAck);
-    story.gets(5001, Body::Exit);
-    story.promises(BOBS);
-    assert_eq!((story.talks.len(), story.state(5001)), (0, Some(PresenceStatus::Offline)));
-    // A text finds out whether the promise is true.
-    story.writes(5001, 1);
-    assert_eq!((story.under_way.len(), story.talks.len()), (0, 1));
-    assert_eq!((story.talks[0].expect, &story.talks[0].say), (Some(key(BOBS)), &Request::Open));
-}
-
-#[test]
-fn a_text_to_somebody_who_is_away_is_tried_at_once_and_what_follows_within_a_second_is_said_to_wait() {
+fn message_to_offline_peer_is_tried_at_once() {
     let mut story = Story::new();
     story.knows_bob(5001);
     story.writes(5001, 1);
@@ -822,13 +373,7 @@ fn a_text_to_somebody_who_is_away_is_tried_at_once_and_what_follows_within_a_sec
         story.talks.iter().find(|talk| matches!(talk.say, Request::Messages(_))).expect("a turn").clone();
     assert_eq!(turn.say, Request::Messages(vec![message(1)]), "the second one is stored first");
     story.talks.clear();
-    let talked = SessionReport {
-        addr: at(5001),
-        met: None,
-        written: 0,
-        receipts: Vec::new(),
-        end: RequestEnd::Unreachable(SendError::Refused),
-    };
+    let talked = report(at(5001), None, RequestEnd::Unreachable(SendError::Refused));
     story.ends_as(turn.job, talked);
     assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
     let op = story.writes(5001, 3);
@@ -838,170 +383,6 @@ fn a_text_to_somebody_who_is_away_is_tried_at_once_and_what_follows_within_a_sec
         event,
         Event::Delivery { status: DeliveryStatus::Queued(PendingReason::Unreachable), .. }
     )));
-}
-
-#[test]
-fn a_goodbye_in_plain_is_said_again_to_whoever_got_to_know_our_key_meanwhile() {
-    for leaves in [false, true] {
-        let mut story = Story::new();
-        story.gets(5001, Body::Connect);
-        story.under_way.retain(|transmit| transmit.message == Outgoing::ConnectAck);
-        story.promises(BOBS);
-        // We introduce ourselves, and before that is known to be done the user goes.
-        story.does(if leaves { Command::Leave } else { Command::Disconnect(these(5001)) });
-        assert_eq!(story.dials(5001), [Outgoing::Exit]);
-        assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
-        story.ends(5001, &SendResult::Delivered);
-        assert_eq!(story.talks.len(), 1, "leaves: {leaves}");
-        assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
-        if !leaves {
-            assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
-        }
-        assert_eq!((story.state.under_way().jobs, story.talks.len()), (0, 0));
-    }
-}
-
-#[test]
-fn disconnect_during_introduction_says_goodbye_once() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    story.does(Command::Connect(these(5001)));
-    // The goodbye is queued behind the introduction, so it arrives after it.
-    story.does(Command::Disconnect(these(5001)));
-    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
-    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
-    assert_eq!(story.talks, []);
-    assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
-}
-
-#[test]
-fn whoever_introduces_himself_while_we_leave_is_told_goodbye_in_encryption() {
-    let mut story = Story::new();
-    story.gets(5001, text("hello"));
-    story.does(Command::Leave);
-    assert_eq!(story.dials(5001).last(), Some(&Outgoing::Exit));
-    story.dials_in(BOBS, "Bob", 5001).unwrap();
-    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
-    assert_eq!(story.talks, []);
-}
-
-#[test]
-fn a_greeting_that_was_on_its_way_when_the_user_sent_somebody_away_does_not_bring_them_back() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    story.does(Command::Disconnect(these(5001)));
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    story.dials_in(BOBS, "Bob", 5001).unwrap();
-    assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
-    // A text does, and so does a greeting that can only have been said afterwards.
-    story.later(seconds(3));
-    story.dials_in(BOBS, "Bob", 5001).unwrap();
-    assert_eq!(story.state(5001), Some(PresenceStatus::Connected));
-    story.does(Command::Disconnect(these(5001)));
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    let taken = story.takes(BOBS, message(1));
-    assert_eq!((taken.len(), story.state(5001)), (1, Some(PresenceStatus::Connected)));
-}
-
-#[test]
-fn who_merely_claims_the_port_of_a_plain_peer_takes_neither_its_row_nor_its_texts() {
-    let mut story = Story::new();
-    story.writes(5001, 1);
-    story.ends(5001, &SendResult::HandedOver);
-    story.ends(5001, &SendResult::HandedOver);
-    assert_eq!(story.verification(5001), Some(Verification::Plain));
-    assert_eq!(story.dials_in(EVES, "Carol", 5001), Ok(()));
-    let hers = story.state.pins_for("Carol")[0].clone();
-    assert_eq!(hers.addrs, [], "a claim is no hint");
-    assert_eq!(story.verification(5001), Some(Verification::Plain));
-    story.writes(5001, 2);
-    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
-}
-
-#[test]
-fn what_waited_for_an_old_key_is_told_to_be_delivered_to_the_new_one() {
-    let mut story = Story::new();
-    story.knows_bob(5001);
-    let op = story.writes(5001, 1);
-    story.talked(None, RequestEnd::WrongKey(key(EVES)));
-    assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
-    story.does(Command::Trust(key(EVES), As::NewKeyOf(key(BOBS))));
-    story.told();
-    while !story.talks.is_empty() {
-        story.talked(Some(met(EVES, 5001)), RequestEnd::Answered);
-    }
-    let told = story.told();
-    let later = |event: &Event| matches!(event, Event::Delivery { op: of, is_first: false, status: DeliveryStatus::Delivered, .. } if *of == op);
-    assert!(told.iter().any(later), "{told:?}");
-}
-
-#[test]
-fn a_text_under_way_when_its_key_is_replaced_goes_to_the_new_one_or_is_told_of() {
-    for written in [0, 1] {
-        let mut story = Story::new();
-        story.knows_bob(5001);
-        let op = story.writes(5001, 1);
-        assert_eq!(story.dials_in(EVES, "Bob", 5002), Err(ByeReason::NotDecided));
-        story.does(Command::Trust(key(EVES), As::NewKeyOf(key(BOBS))));
-        story.told();
-        let at_turn = story.talks.iter().position(|talk| talk.expect == Some(key(BOBS))).expect("a turn");
-        let turn = story.talks.remove(at_turn);
-        let talked = SessionReport {
-            addr: turn.addrs[0],
-            met: (written > 0).then(|| met(BOBS, 5001)),
-            written,
-            receipts: Vec::new(),
-            end: RequestEnd::Broken,
-        };
-        story.ends_as(turn.job, talked);
-        let to_heir = story.talks.iter().any(|talk| {
-            talk.expect == Some(key(EVES))
-                && matches!(&talk.say, Request::Messages(messages) if messages.len() == 1)
-        });
-        let told = story.told();
-        let is_told = told.iter().any(|event| {
-            matches!(event, Event::Delivery { op: of, status: DeliveryStatus::Failed(FailureReason::Replaced), .. } if *of == op)
-        });
-        assert_eq!((to_heir, is_told), (written == 0, written > 0), "{told:?} {:?}", story.talks);
-    }
-}
-
-#[test]
-fn messages_for_legacy_peer_never_go_to_key() {
-    let mut story = Story::new();
-    story.writes(5001, 1);
-    story.ends(5001, &SendResult::HandedOver);
-    for n in 2..=4 {
-        story.writes(5001, n);
-    }
-    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]), "one at a time: {:?}", story.dials(5001));
-    story.ends(5001, &SendResult::HandedOver);
-    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
-    // Its program was replaced by one of ours.
-    story.promises(BOBS);
-    assert_eq!(story.under_way, [], "what is left does not go out in plain");
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    // The message for the old program is not for the key: the user is asked.
-    assert_eq!(story.talks, []);
-    let waits = |status: &&DeliveryStatus| **status == DeliveryStatus::Queued(PendingReason::AnotherPeer);
-    assert_eq!(story.outcomes().iter().filter(waits).count(), 2);
-}
-
-#[test]
-fn who_leaves_says_all_texts_to_a_plain_peer_before_the_goodbye() {
-    let mut story = Story::new();
-    story.writes(5001, 1);
-    story.ends(5001, &SendResult::HandedOver);
-    story.writes(5001, 2);
-    story.writes(5001, 3);
-    let leave = story.does(Command::Leave);
-    let says = story.dials(5001);
-    assert!(
-        matches!(says[..], [Outgoing::Text(_), Outgoing::Text(_), Outgoing::Text(_), Outgoing::Exit]),
-        "{says:?}"
-    );
-    story.ends(5001, &SendResult::HandedOver);
-    assert!(story.told().contains(&Event::Settled(leave)));
 }
 
 #[test]

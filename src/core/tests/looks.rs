@@ -1,7 +1,9 @@
 //! Looks and acknowledgements that nobody asked for: whose turn it is, and that waiting for it costs nothing.
 
+use super::keys::{BOBS, key, moment};
 use super::*;
 use crate::core::probe_limiter::MAX_CHECKS_UNDER_WAY;
+use crate::model::session::{Introduction, RequestEnd};
 
 const EVE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 66);
 
@@ -129,6 +131,24 @@ fn who_moves_or_is_displaced_while_waiting_is_not_forgotten_and_leaves_nothing_b
     story.perform(actions);
     story.later(seconds(15));
     assert!(under_way(&story).contains(&(real.v4().unwrap(), 99)), "{:?}", story.state.rows(story.now));
+}
+
+#[test]
+fn probe_gives_its_place_back_wherever_it_was_dialed() {
+    let mut story = Story::new();
+    let other = PeerAddr::new(Ipv4Addr::new(10, 0, 0, 8), 5000).unwrap();
+    let hello = Introduction { name: PeerName::new("Bob"), port: 5000, also: vec![other] };
+    let (addr, source) = (PeerAddr::new(LAN, 5000).unwrap(), Source::from(LAN));
+    let up = SessionUp { key: key(BOBS), hello: Some(hello), addr, source };
+    let (welcome, actions) = story.state.session_up(None, up, moment(), story.now);
+    assert_eq!(welcome, Ok(()));
+    story.perform(actions);
+    // Bob has left the network, and this machine has the address that he had.
+    story.state.learn_own_ip(LAN);
+    story.later(seconds(0));
+    assert_eq!(story.talks[0].addrs, [other]);
+    story.talked(None, RequestEnd::Unreachable(SendError::TimedOut));
+    assert_eq!(story.state.under_way(), UnderWay::default());
 }
 
 #[test]

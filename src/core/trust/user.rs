@@ -1,6 +1,7 @@
-//! What the user decides about a key: `/trust`, `/accept`, `/block`, `/unblock`, `/forget`, `/verify`.
+//! What the user decides about a key: `/add`, `/trust`, `/accept`, `/block`, `/unblock`, `/forget`, `/verify`.
 
-use super::{MAX_CONTACTS, MAX_HINTS, Offer, Pin, Trust, Trusted};
+use super::{ContactRecord, MAX_CONTACTS, MAX_HINTS, Offer, Pin, Trust, Trusted};
+use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::name::{Name, PeerName, folded};
 
@@ -26,6 +27,8 @@ pub enum Unknown {
     NotBlocked,
     /// It is our own key.
     Ourselves,
+    /// Nothing is known that could be forgotten.
+    Nothing,
 }
 
 impl Trusted {
@@ -77,6 +80,48 @@ impl Trusted {
             self.make_contact(key);
         }
         self.change(key, |held| held.alias = alias);
+    }
+
+    /// Makes the pin of a key what the user has of it. Returns the pin as it was.
+    ///
+    /// # Errors
+    /// If there is no room, or the key is our own. Nothing changes then.
+    pub fn set_contact(
+        &mut self,
+        key: PublicKey,
+        record: ContactRecord,
+        date: u64,
+    ) -> Result<Option<Pin>, Unknown> {
+        let before = self.pins.get(&key).map(|held| held.pin.clone());
+        let is_contact = before.as_ref().is_some_and(|pin| pin.contact);
+        if key == self.me {
+            return Err(Unknown::Ourselves);
+        }
+        if !is_contact && self.has_no_room_for_contacts() {
+            return Err(Unknown::NoRoom);
+        }
+        let ContactRecord { id: _, name, verified, blocked, addrs } = record;
+        self.withdraw(key);
+        if before.is_none() {
+            let (given, addrs) = (Vec::new(), Vec::new());
+            let pin =
+                Pin { key, name: None, contact: true, addrs, given, first_seen: date, verified, blocked };
+            self.insert(pin, true, None);
+        }
+        self.change(key, |held| {
+            let pin = &mut held.pin;
+            let learned = pin.addrs.iter().filter(|addr| !pin.given.contains(addr) && !addrs.contains(addr));
+            let mut hints: Vec<PeerAddr> = learned.copied().collect();
+            hints.truncate(MAX_HINTS.saturating_sub(addrs.len()));
+            hints.extend(&addrs);
+            hints.truncate(MAX_HINTS);
+            (pin.addrs, pin.given) = (hints, addrs);
+            pin.name = name.or(pin.name.take());
+            (pin.contact, pin.verified, pin.blocked) = (true, verified.filter(|_| !blocked), blocked);
+            held.saved = true;
+        });
+        self.changed.insert(key);
+        Ok(before)
     }
 
     /// Takes a waiting key as a contact, which is not verified. As the new key of a contact it gets

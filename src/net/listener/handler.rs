@@ -15,7 +15,8 @@ use crate::net::order::{Next, ORDER_WITHIN, Ticket};
 use crate::net::turns::{Advice, Seen};
 use crate::net::waiting::{HandedOver, Place};
 
-/// How long a message may wait for room in the queue of events before it is refused.
+/// How long a message may wait for room, in the mailbox and in the queue of the store writer, before it
+/// is refused.
 const ROOM_WITHIN: Duration = Duration::from_secs(2);
 
 /// When there is no room for a message, nothing more is accepted for this long at first: that slows down whoever just sends
@@ -261,7 +262,7 @@ impl<'a> Handler<'a> {
         match reply {
             Ok(Reply::Answer(answer)) => Some(Finished { connection, answer, end }),
             Ok(Reply::Full(_)) => {
-                log::debug!("a message of {source} was refused: the queue of events is full");
+                log::debug!("a message of {source} was refused: there was no room for it");
                 self.refuse(source);
                 Some(Finished { connection, answer: Vec::new(), end })
             }

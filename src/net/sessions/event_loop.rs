@@ -45,6 +45,8 @@ enum Command {
 /// All sessions of this program, in a thread of their own.
 pub struct Sessions {
     shared: Arc<Shared>,
+    /// What the thread needs, until it is started.
+    waiting: Mutex<Option<(SessionsConfig, Poll)>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -69,25 +71,35 @@ pub struct SessionsConfig {
 }
 
 impl Sessions {
-    /// Starts the thread. `handler` is called from it and must not block.
+    /// Sessions that are not served yet; what is requested waits for [`Sessions::start`].
     ///
     /// # Errors
-    /// If the system gives no thread, or nothing to wait for events with.
-    pub fn start(config: SessionsConfig, handler: impl SessionHandler + Send + 'static) -> io::Result<Self> {
+    /// If the system gives nothing to wait for events with.
+    pub fn new(config: SessionsConfig) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         let shared = Arc::new(Shared {
             commands: Mutex::default(),
             waker,
-            ended: Mutex::new(false),
+            ended: Mutex::new(true),
             has_ended: Condvar::new(),
         });
-        let SessionsConfig { tls, bind, run, began } = config;
-        let pool = Pool::new(tls.own(), run);
-        let mut looped = EventLoop {
-            shared: Arc::clone(&shared),
+        let waiting = Mutex::new(Some((config, poll)));
+        Ok(Self { shared, waiting, thread: Mutex::new(None) })
+    }
+
+    /// Starts the thread. `handler` is called from it and must not block.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn start(&self, handler: impl SessionHandler + Send + 'static) -> io::Result<()> {
+        let Some((SessionsConfig { tls, bind, run, began }, poll)) = self.waiting.lock().take() else {
+            return Ok(());
+        };
+        let mut event_loop = EventLoop {
+            shared: Arc::clone(&self.shared),
             poll,
-            pool,
+            pool: Pool::new(tls.own(), run),
             conns: HashMap::new(),
             ready: HashSet::new(),
             tls,
@@ -96,8 +108,10 @@ impl Sessions {
             handler: Box::new(handler),
             is_closing: false,
         };
-        let thread = thread::Builder::new().name(THREAD.into()).spawn(move || looped.run())?;
-        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+        *self.shared.ended.lock() = false;
+        let thread = thread::Builder::new().name(THREAD.into()).spawn(move || event_loop.run());
+        *self.thread.lock() = Some(thread?);
+        Ok(())
     }
 
     /// Takes a request of the core. Never blocks.

@@ -5,7 +5,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::super::shared::Shared;
-use super::{Job, StoreWriter, Then, WriterQueue, clock};
+use super::{QueuedWrite, ReportTo, StoreWriter, WriterQueue, clock};
 use crate::model::stored::{Selection, StoreOp, StoreResult};
 use crate::store::{Store, StoreError};
 
@@ -36,7 +36,7 @@ pub(in super::super) fn start(
 /// What the thread does next.
 enum Next {
     /// Write these.
-    Batch(Vec<Job>),
+    Batch(Vec<QueuedWrite>),
     /// Let the store tidy up.
     Tidy,
     /// End, because the program ends and nothing is left.
@@ -75,7 +75,7 @@ impl Work {
 
     /// Waits for something to write; `None` when the program ends and nothing is left. The store
     /// tidies up meanwhile.
-    fn next_batch(&mut self) -> Option<Vec<Job>> {
+    fn next_batch(&mut self) -> Option<Vec<QueuedWrite>> {
         loop {
             match self.wait() {
                 Next::Batch(batch) => return Some(batch),
@@ -99,7 +99,7 @@ impl Work {
         let idle_at = Instant::now() + if self.tidies { Duration::ZERO } else { IDLE_AFTER };
         loop {
             if !queue.jobs.is_empty() {
-                return Next::Batch(queue.next_batch());
+                return Next::Batch(self.jobs.next_batch(&mut queue));
             }
             if queue.stopping {
                 return Next::End;
@@ -114,9 +114,9 @@ impl Work {
 
     /// Writes a batch in one transaction; if that fails, one by one, so that one write that cannot
     /// succeed holds up no other.
-    fn write(&mut self, batch: Vec<Job>) {
-        let (writes, thens): (Vec<StoreOp>, Vec<Then>) =
-            batch.into_iter().map(|Job { write, then }| (write, then)).unzip();
+    fn write(&mut self, batch: Vec<QueuedWrite>) {
+        let (writes, reports): (Vec<StoreOp>, Vec<ReportTo>) =
+            batch.into_iter().map(|QueuedWrite { write, report_to }| (write, report_to)).unzip();
         self.tidies = false;
         let clock = clock();
         let results: Vec<Result<StoreResult, StoreError>> = match self.apply(&writes, clock) {
@@ -130,8 +130,8 @@ impl Work {
             }
         };
         let Some(shared) = self.shared.upgrade() else { return };
-        for ((then, write), result) in thens.into_iter().zip(writes).zip(results) {
-            shared.wrote(then, write, result);
+        for ((report_to, write), result) in reports.into_iter().zip(writes).zip(results) {
+            shared.wrote(report_to, write, result);
         }
     }
 

@@ -39,7 +39,8 @@ fn older_files_are_taken_over_once() {
     fs::write(folder.join("known_peers.toml"), KNOWN).unwrap();
     fs::write(dir.path().join("aliases.toml"), ALIASES).unwrap();
     let mut store = in_memory().unwrap();
-    let places = Places { folder: Some(&folder), data: Some(dir.path()), saves: true };
+    let alice = "Alice".parse().unwrap();
+    let places = Places { folder: Some(&folder), data: Some(dir.path()), own_name: &alice, saves: true };
     for start in 1..=2 {
         let book = AddressBook::open(places, &mut store, 5_000).unwrap();
         let bob = book.contacts.get(PeerId::Key(key(1))).expect("a contact");
@@ -55,11 +56,26 @@ fn older_files_are_taken_over_once() {
 }
 
 #[test]
+fn refused_alias_is_not_taken_over() {
+    for refused in ["/boss", "@boss", "ALICE"] {
+        let dir = TempDir::new().unwrap();
+        fs::write(dir.path().join("aliases.toml"), ALIASES.replace("Boss", refused)).unwrap();
+        let alice = "Alice".parse().unwrap();
+        let places =
+            Places { folder: Some(dir.path()), data: Some(dir.path()), own_name: &alice, saves: true };
+        let book = AddressBook::open(places, &mut in_memory().unwrap(), 0).unwrap();
+        let contacts: Vec<_> = book.contacts.all().map(|contact| (contact.id, &contact.alias)).collect();
+        assert_eq!(contacts, [(PeerId::Key(key(1)), &None)], "{refused}");
+    }
+}
+
+#[test]
 fn reader_takes_over_older_files_and_saves_nothing() {
     let dir = TempDir::new().unwrap();
     fs::write(dir.path().join("known_peers.toml"), KNOWN).unwrap();
     let mut store = in_memory().unwrap();
-    let places = Places { folder: Some(dir.path()), data: None, saves: false };
+    let alice = "Alice".parse().unwrap();
+    let places = Places { folder: Some(dir.path()), data: None, own_name: &alice, saves: false };
     let book = AddressBook::open(places, &mut store, 0).unwrap();
     assert!(book.pins[&key(1)].contact && book.contacts.get(PeerId::Key(key(1))).is_some());
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);

@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Contact, clash};
-use crate::config::toml_words;
+use super::contact::{Contact, clash};
+use super::error::ContactsError;
+use crate::config::{Mistake, toml_mistake};
 use crate::core::{MAX_CONTACTS, MAX_HINTS};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
-use crate::model::name::{Name, PeerName, quoted};
+use crate::model::name::{self, Name, PeerName, quoted};
 use crate::model::peer_id::{LegacyId, PeerId, Recipient};
 use crate::net;
 
@@ -21,9 +22,6 @@ pub(super) const MAX_VERIFIED: u64 = 253_402_207_200;
 
 /// The name of the entries.
 const CONTACT: &str = "contact";
-
-/// A mistake: its byte offset, and a sentence.
-pub(super) type Mistake = (usize, String);
 
 /// The fields of an entry, in the order in which they are written.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -102,18 +100,16 @@ impl Document<'_> {
     }
 }
 
-/// Understands the text of a file.
+/// Understands the text of a file. No alias may be `own_name`.
 ///
 /// # Errors
 /// The first mistake in it.
-pub(super) fn parse(text: &str) -> Result<Document<'_>, Mistake> {
-    let root = DeTable::parse(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        (at, format!("{}. A list of contacts has [[contact]] entries in TOML.", toml_words(error.message())))
-    })?;
+pub(super) fn parse<'t>(text: &'t str, own_name: Option<&Name>) -> Result<Document<'t>, Mistake> {
+    let root = DeTable::parse(text)
+        .map_err(|error| toml_mistake(&error, "A list of contacts has [[contact]] entries in TOML."))?;
     let mut document = Document { text, root: root.into_inner(), entries: Vec::new() };
     document.entries = entries(&document)?;
-    no_clash(&document)?;
+    no_clash(&document, own_name)?;
     Ok(document)
 }
 
@@ -263,7 +259,7 @@ fn name(value: &Spanned<DeValue<'_>>) -> Result<PeerName, Mistake> {
 }
 
 fn alias(value: &Spanned<DeValue<'_>>) -> Result<Name, Mistake> {
-    text(value, "an alias")?.parse().map_err(|error| (value.span().start, format!("{error}")))
+    name::alias(text(value, "an alias")?).map_err(|error| (value.span().start, format!("{error}")))
 }
 
 fn truth(field: Field, value: &Spanned<DeValue<'_>>) -> Result<bool, Mistake> {
@@ -289,13 +285,13 @@ fn seconds(value: &Spanned<DeValue<'_>>) -> Result<u64, Mistake> {
     })
 }
 
-/// Makes sure that no two contacts clash.
-fn no_clash(document: &Document<'_>) -> Result<(), Mistake> {
-    let Some(clash) = clash(document.entries.iter().map(|entry| &entry.contact)) else { return Ok(()) };
+/// Makes sure that no two contacts clash, and none with the user.
+fn no_clash(document: &Document<'_>, own_name: Option<&Name>) -> Result<(), Mistake> {
+    let contacts = document.entries.iter().map(|entry| &entry.contact);
+    let Some(clash) = clash(contacts, own_name) else { return Ok(()) };
     let entry = document.entries.iter().find(|entry| entry.contact.id == clash.id);
     let alias = entry
         .and_then(|entry| entry.fields.iter().find(|(field, ..)| *field == Field::Alias))
         .map_or(0, |(.., value)| value.start);
-    let other = Recipient::from(clash.other);
-    Err((alias, format!("{other} is called {} already; choose another alias.", clash.alias)))
+    Err((alias, ContactsError::from(clash).to_string()))
 }

@@ -4,10 +4,14 @@ use std::time::{Duration, Instant, SystemTime};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use super::parse::MAX_VERIFIED;
 use super::*;
-use crate::core::Pin;
+use crate::config::ConfigError;
+use crate::core::{MAX_HINTS, Pin};
+use crate::model::address::PeerAddr;
 use crate::model::key::{KEY_BYTES, PublicKey};
-use crate::model::peer_id::LegacyId;
+use crate::model::name::PeerName;
+use crate::model::peer_id::{LegacyId, Recipient};
 
 fn key(byte: u8) -> PeerId {
     PeerId::Key(PublicKey::new([byte; KEY_BYTES]))
@@ -91,7 +95,7 @@ impl Editor {
     }
 
     fn try_open(&self) -> Result<Contacts, ContactsError> {
-        Contacts::open(Some(self.folder.path()))
+        Contacts::open(Some(self.folder.path()), alias("Alice").as_ref())
     }
 
     fn saved(&self) -> Vec<Contact> {
@@ -110,7 +114,7 @@ fn file_of<'a>(contacts: impl IntoIterator<Item = &'a Contact>) -> String {
 
 /// What `edits` make of a text.
 fn edited<const N: usize>(text: &str, edits: [(PeerId, Option<Contact>); N]) -> String {
-    edit::edited(&parse::parse(text).unwrap(), &BTreeMap::from(edits), false)
+    edit::edited(&parse::parse(text, None).unwrap(), &BTreeMap::from(edits), false)
 }
 
 #[test]
@@ -128,7 +132,7 @@ fn documented_example_is_read_and_written() {
 fn legacy_contact_is_neither_verified_nor_blocked() {
     for (line, field) in [("verified = 2026-11-22T09:30:00Z", "verified"), ("blocked = true", "blocked")] {
         let editor = Editor::with(&format!("[[contact]]\nlegacy = \"192.0.2.9:5000\"\n{line}\n"));
-        let sentence = Contacts::open(Some(editor.folder.path())).unwrap_err().to_string();
+        let sentence = Contacts::open(Some(editor.folder.path()), None).unwrap_err().to_string();
         let expected =
             format!("contacts.toml, line 3: `{field}` goes with a key; a legacy program has none.");
         assert!(sentence.ends_with(&expected), "{sentence}");
@@ -184,7 +188,7 @@ fn file_is_written_only_if_something_changes() {
 
 #[test]
 fn without_a_folder_contacts_last_for_the_run() {
-    let mut contacts = Contacts::open(None).unwrap();
+    let mut contacts = Contacts::open(None, None).unwrap();
     assert!(contacts.was_missing());
     contacts.set_many(vec![bob(), printer()]).unwrap();
     let taken = Contact { alias: alias("boss"), ..printer() };
@@ -308,6 +312,9 @@ fn each_mistake_is_found_at_its_line() {
         ("\"Bob\"", "\" \"", 3, "a name is not empty"),
         ("\"Bob\"", "3", 3, "a name is written between quotation marks"),
         ("\"Boss\"", "\"the boss\"", 4, "how about `the_boss`?"),
+        ("\"Boss\"", "\"/boss\"", 4, "An alias does not begin with / or @"),
+        ("\"Boss\"", "\"@boss\"", 4, "how about `boss`?"),
+        ("\"Boss\"", "\"ALICE\"", 4, "ALICE is your own name; choose another alias."),
         ("2026-11-22T", "22.11.2026T", 5, "TOML"),
         ("2026-11-22T09:30:00Z", "2026-11-22", 5, "write one like"),
         ("2026-11-22T09:30:00Z", "2026-11-22T09:30:00", 5, "write one like"),
@@ -337,11 +344,11 @@ fn each_mistake_is_found_at_its_line() {
         assert!(what.contains(words) && what.ends_with(['.', '?']), "{text}: {what}");
     }
     let twice = format!("{good}\n{}", entry(&bob()).replace("aeaqcaib", "AEAQ CAIB"));
-    let (at, what) = parse::parse(&twice).err().unwrap();
+    let (at, what) = parse::parse(&twice, None).err().unwrap();
     assert!(at > good.len() && what.contains("is listed twice"), "{what}");
     for other in ["contact = []", "contact = [{ key = \"x\" }]", "contact = 1", "[contact]", "contact.x = 1"]
     {
-        let (_, what) = parse::parse(other).err().unwrap();
+        let (_, what) = parse::parse(other, None).err().unwrap();
         assert!(what.contains("[[contact]], with two brackets"), "{other}: {what}");
     }
 }
@@ -358,7 +365,7 @@ fn mistake_is_short_whatever_the_file_holds() {
     for field in ["key", "legacy", "alias", "verified", "addresses", "blocked", &long] {
         for value in [format!("\"{long}\""), format!("[\"{long}\"]"), long.clone()] {
             let text = format!("[[contact]]\nname = \"{long}\"\n{field} = {value}\n");
-            let (_, what) = parse::parse(&text).err().unwrap();
+            let (_, what) = parse::parse(&text, None).err().unwrap();
             assert!(what.len() < 600 && what.ends_with('.'), "{what}");
         }
     }
@@ -551,6 +558,24 @@ fn alias_that_another_contact_has_is_refused() {
 }
 
 #[test]
+fn own_name_is_refused_as_alias() {
+    let editor = Editor::with(&file_of([&bob(), &printer()]));
+    let mut contacts = editor.open();
+    let before = editor.text();
+    for own in ["Alice", "ALICE", "\u{ff21}lice"] {
+        let error = contacts.set(Contact { alias: alias(own), ..printer() }).unwrap_err();
+        assert_eq!(error.to_string(), format!("{own} is your own name; choose another alias."));
+    }
+    assert_eq!((editor.text(), contacts.get(printer().id)), (before, Some(&printer())));
+    // After a rename the former name is free.
+    contacts.set_own_name("Zoe".parse().unwrap());
+    contacts.set(Contact { alias: alias("Alice"), ..printer() }).unwrap();
+    assert_eq!(contacts.with_alias(&"alice".parse().unwrap()), Some(printer().id));
+    // Peers choose their names.
+    contacts.set(Contact { name: name("Zoe"), ..Contact::new(key(3)) }).unwrap();
+}
+
+#[test]
 fn name_that_is_an_alias_is_not_saved() {
     let editor = Editor::with(&file_of([&bob()]));
     let mut contacts = editor.open();
@@ -582,7 +607,7 @@ fn unstorable_values_are_cut() {
 fn unwritable_file_changes_nothing() {
     let editor = Editor::new();
     let folder = editor.folder.path().join("not there yet");
-    let mut contacts = Contacts::open(Some(&folder)).unwrap();
+    let mut contacts = Contacts::open(Some(&folder), None).unwrap();
     let sentence = contacts.set(bob()).unwrap_err().to_string();
     assert!(sentence.starts_with("Cannot write ") && sentence.ends_with('.'), "{sentence}");
     assert_eq!(contacts.all().count(), 0);
@@ -624,7 +649,7 @@ fn ten_thousand_contacts_are_kept_and_no_more() {
     contacts.set(muted.clone()).unwrap();
     assert_eq!(editor.open().get(muted.id), Some(&muted));
     let text = format!("{}\n{}", editor.text(), entry(&contact(MAX_CONTACTS)));
-    let (_, what) = parse::parse(&text).err().unwrap();
+    let (_, what) = parse::parse(&text, None).err().unwrap();
     assert!(what.starts_with("more than 10000 contacts are listed"), "{what}");
 }
 
@@ -785,7 +810,7 @@ proptest! {
             model.insert(contact.id, contact);
         }
         let mut text: String = parts.iter().map(|(_, part)| part.as_str()).collect();
-        prop_assert_eq!(parse::parse(&text).unwrap().contacts(), model.clone());
+        prop_assert_eq!(parse::parse(&text, None).unwrap().contacts(), model.clone());
         for (contact, is_removed) in edits {
             let id = contact.id;
             text = edited(&text, [(id, (!is_removed).then(|| contact.clone()))]);
@@ -793,7 +818,7 @@ proptest! {
                 true => drop(model.remove(&id)),
                 false => drop(model.insert(id, contact)),
             }
-            let document = parse::parse(&text);
+            let document = parse::parse(&text, None);
             prop_assert!(document.is_ok(), "{}: {:?}", text, document.err());
             prop_assert_eq!(document.unwrap().contacts(), model.clone());
             parts.retain(|(of, _)| *of != Some(id));
@@ -816,7 +841,7 @@ proptest! {
             let start = at.index(text.len());
             text.replace_range(start..text.len().min(start + length), fragment);
         }
-        let contacts = |text: &str| parse::parse(text).map(|document| document.contacts());
+        let contacts = |text: &str| parse::parse(text, None).map(|document| document.contacts());
         if let Ok(read) = contacts(&text) {
             let mut left = read.clone();
             left.insert(contact.id, contact.clone());
@@ -826,21 +851,21 @@ proptest! {
             for text in [&text, &set] {
                 prop_assert_eq!(contacts(&edited(text, [(contact.id, None)])), Ok(left.clone()));
             }
-            let none = edit::edited(&parse::parse(&text).unwrap(), &read.into_keys().map(|id| (id, None)).collect(), false);
+            let none = edit::edited(&parse::parse(&text, None).unwrap(), &read.into_keys().map(|id| (id, None)).collect(), false);
             prop_assert_eq!(contacts(&none), Ok(BTreeMap::new()));
         }
     }
 
     #[test]
     fn no_text_makes_the_reader_panic(text: String) {
-        let _ = parse::parse(&text);
+        let _ = parse::parse(&text, None);
     }
 
     #[test]
     fn what_is_in_force_can_be_read_again(
         all in proptest::collection::vec((contacts(), 0..3u8, 0..3u8), 0..12),
     ) {
-        let mut contacts = Contacts::open(None).unwrap();
+        let mut contacts = Contacts::open(None, None).unwrap();
         for (contact, called, own) in all {
             let contact = Contact {
                 name: [contact.name, name("one"), name("TWO")][usize::from(called)].clone(),
@@ -851,7 +876,7 @@ proptest! {
                 prop_assert!(matches!(error, ContactsError::Taken(..)), "{}", error);
             }
             let text = file_of(contacts.all());
-            let read = parse::parse(&text);
+            let read = parse::parse(&text, None);
             prop_assert!(read.is_ok(), "{}: {:?}", text, read.err());
             prop_assert_eq!(&read.unwrap().contacts(), &contacts.all);
         }

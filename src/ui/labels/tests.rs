@@ -144,7 +144,19 @@ fn stranger_gives_way_to_the_suffix_of_a_contact() {
 }
 
 #[test]
-fn label_is_free_after_its_contact_was_blocked() {
+fn stranger_meets_again_without_suffix_once_alone() {
+    let mut labels = Labels::default();
+    assert_eq!(met_as(&mut labels, "Bob", key(1), &[key(1)]), "Bob");
+    assert_eq!(met_as(&mut labels, "Bob", key(2), &[key(1)]), "Bob·aiba");
+    labels.drop_label(key(1));
+    // What it says changes nothing; when the user forgets the other, it does.
+    assert_eq!(met_as(&mut labels, "Bob", key(2), &[]), "Bob·aiba");
+    let renamed = labels.meet_again(&who("Bob", key(2)), |_| Standing::Stranger);
+    assert_eq!(renamed, [Renamed { id: key(2), before: "Bob·aiba".into(), now: "Bob".into() }]);
+}
+
+#[test]
+fn label_is_free_after_its_contact_was_forgotten() {
     let mut labels = Labels::default();
     let contacts = [key(1), key(2)];
     for id in contacts {

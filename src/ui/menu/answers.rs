@@ -6,6 +6,7 @@ use super::asking::{AskKind, Asking, Question};
 use super::{Act, HistoryOf, Lost, Menu, Refill, Turn, act, again, say};
 use crate::core::Target;
 use crate::model::address::parse_port;
+use crate::model::name::alias;
 use crate::model::peer_id::Recipient;
 use crate::ui::people::{Chosen, Directory, Named, find, find_to_connect, shown};
 
@@ -136,7 +137,7 @@ impl Menu {
     }
 
     pub(super) fn nickname(&mut self, id: Recipient, label: String, line: &str) -> Turn {
-        match line.parse() {
+        match alias(line) {
             Ok(name) => act(Act::Nickname(id, label, Some(name))),
             Err(_) if line.is_empty() => act(Act::Nickname(id, label, None)),
             Err(_) if line == "0" => Turn::default(),

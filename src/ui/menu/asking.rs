@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::model::key::PublicKey;
-use crate::model::peer_id::{PeerId, Recipient};
+use crate::model::peer_id::Recipient;
 use crate::ui::people::{Chosen, shown};
 
 /// What is to be done with whoever is chosen.
@@ -34,8 +34,8 @@ pub(super) struct Question {
 pub(super) enum Sure {
     /// Whether the code of this key is the same on both screens.
     Verify(PublicKey, String),
-    /// Whether this contact is to be forgotten.
-    Forget(PeerId, String),
+    /// Whether this contact or address is to be forgotten.
+    Forget(Recipient, String),
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -4,6 +4,7 @@ use super::{
     Act, AskKind, Asking, Chosen, Directory, HistoryOf, Lost, Menu, Named, Outbox, Question, Refill, Turn,
     act, find, find_to_connect, say, shown,
 };
+use crate::model::name::alias;
 use crate::ui::commands::{self, CommandHelp};
 
 impl Menu {
@@ -216,7 +217,7 @@ impl Menu {
             ("/contacts", _) => act(Act::ListContacts),
             ("/alias", "") => self.ask(Asking::Nickname(id, chosen.label)),
             ("/alias", "-") => act(Act::Nickname(id, chosen.label, None)),
-            ("/alias", new) => match new.parse() {
+            ("/alias", new) => match alias(new) {
                 Ok(name) => act(Act::Nickname(id, chosen.label, Some(name))),
                 Err(error) => wrong(&error.to_string(), &line),
             },

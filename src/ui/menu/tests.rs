@@ -23,6 +23,8 @@ pub(in crate::ui) struct People {
     offers: Vec<Offer>,
     /// Peers that have proven themselves at an address without having a row for it.
     there: Vec<(PeerAddr, Recipient)>,
+    /// The recipient of each message that waits.
+    queued: Vec<Recipient>,
 }
 
 impl People {
@@ -110,6 +112,10 @@ impl Directory for People {
         self.offers.iter().filter(fits).cloned().collect()
     }
 
+    fn queued(&self, id: Recipient) -> usize {
+        self.queued.iter().filter(|to| **to == id).count()
+    }
+
     fn code_with(&self, key: PublicKey) -> String {
         format!("{:05}", key.as_bytes()[0]).repeat(6)
     }
@@ -124,13 +130,14 @@ fn row(number: u32, name: &str, port: u16, state: PresenceStatus) -> Row {
         name: Some(PeerName::new(name)),
         addr: Some(addr),
         claimed: None,
-        speech: PeerProtocol::Unknown,
+        protocol: PeerProtocol::Unknown,
         verification: Verification::Plain,
         state,
         why: None,
         origin: PeerOrigin::Heard,
         last_heard: None,
         refuses: None,
+        refused_key: None,
     }
 }
 
@@ -246,6 +253,55 @@ fn whoever_cannot_be_meant_is_asked_for_again_with_what_was_typed() {
         assert!(said.contains(words), "{said}");
         assert_eq!(menu.prompt(), "To: ");
     }
+}
+
+#[test]
+fn alias_like_a_command_or_recipient_is_refused() {
+    for (lines, corrected) in [
+        (&["/alias bob /boss"][..], Some(Refill::Edit("/alias bob /boss".into()))),
+        (&["/alias bob @boss"], Some(Refill::Edit("/alias bob @boss".into()))),
+        (&["6", "6", "bob", "/boss"], Some(Refill::Offer("/boss".into()))),
+    ] {
+        let (act, said, refill) = after(&mut menu(), lines);
+        assert_eq!((act, refill), (None, corrected), "{lines:?}");
+        assert!(
+            said.ends_with(
+                "An alias does not begin with / or @, which begin a command and a recipient; how about `boss`?"
+            ),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn quit_leaves_at_every_question() {
+    for question in [
+        &["1"][..],
+        &["1", "127.0.0.1"],
+        &["1", "bob"],
+        &["@bob"],
+        &["hello"],
+        &["3"],
+        &["4"],
+        &["5"],
+        &["6"],
+        &["6", "1"],
+        &["6", "3", "bob"],
+        &["6", "4"],
+        &["6", "5"],
+        &["6", "6", "bob"],
+        &["/name"],
+        &["/chat bob"],
+        &["/forget 127.0.0.1:5004"],
+    ] {
+        for word in ["/quit", "/exit", "/Q", " /bye "] {
+            let mut menu = menu();
+            after(&mut menu, question);
+            assert_eq!(after(&mut menu, &[word]).0, Some(Act::Exit), "{question:?} {word}");
+        }
+    }
+    // With more behind it, it is a text.
+    assert_eq!(act_of(&["1", "bob", "/quit smoking"]), send(5001, "/quit smoking"));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::ui::commands::{self, CommandHelp};
 use crate::ui::labels::MARK;
-use crate::ui::people::{Directory, Lost, Named, blocked_called, find, shown};
+use crate::ui::people::{Directory, Lost, Named, blocked_called, candidates, find, shown};
 use crate::ui::words::{beginning, name_of};
 
 /// Digits of a short code that stand together: as many as are read aloud in one breath.
@@ -102,22 +102,13 @@ impl Menu {
 
     /// `/forget bob`
     fn asks_to_forget(&mut self, word: &str, line: &str, directory: &dyn Directory) -> Turn {
-        let (id, label, is_blocked) = match contact_meant(word, line, directory) {
-            Ok(found) => found,
-            Err((sentence, line)) => return wrong(&sentence, &line),
-        };
-        let consequence = if id.key().is_none() {
-            format!("{label} will be removed from your contacts. Queued messages will not be sent.")
-        } else if is_blocked {
-            format!("{label} will no longer be blocked. If the key comes again, it is new to you.")
-        } else {
-            format!(
-                "{label} will be removed from your contacts, and the key forgotten. Queued messages will not be \
-                 sent. The next key with that name is new to you."
-            )
-        };
-        self.asking = Asking::Sure(Sure::Forget(id, label));
-        say([consequence])
+        match forgettable(word, line, directory) {
+            Ok((id, label, consequence)) => {
+                self.asking = Asking::Sure(Sure::Forget(id, label));
+                say([consequence])
+            }
+            Err((sentence, line)) => wrong(&sentence, &line),
+        }
     }
 
     /// Takes the answer to what was asked back.
@@ -139,23 +130,63 @@ impl Menu {
     }
 }
 
-/// The contact that a word means: by a name that the screen shows, an address, or the beginning of a
-/// key. Returns its label, and whether it is blocked.
-fn contact_meant(
+/// Whom a word means that can be forgotten: by a name that the screen shows, an address, or the
+/// beginning of a key. Returns its label, and what forgetting it changes.
+fn forgettable(
     word: &str,
     line: &str,
     directory: &dyn Directory,
-) -> Result<(PeerId, String, bool), Mistake> {
+) -> Result<(Recipient, String, String), Mistake> {
     if let Ok(Named::Exactly(chosen)) = find(word, directory)
-        && let Some(Recipient::Peer(id @ PeerId::Legacy(_))) = chosen.peer()
+        && let Some(id) = chosen.peer()
+        && id.public_key().is_none()
     {
-        return Ok((id, chosen.label, false));
+        let label = chosen.label;
+        let Some(removed) = removed_without_key(id, &label, directory) else {
+            let sentence = match id {
+                Recipient::Peer(_) => format!("{label} is not a contact, so there is nothing to forget."),
+                Recipient::Address(_) => {
+                    format!("Nothing is known of {label}, so there is nothing to forget.")
+                }
+            };
+            return Err((sentence, line.to_owned()));
+        };
+        return Ok((id, label, removed));
     }
     let pins = pins_meant("/forget", word, line, directory)?;
-    match &pins[..] {
-        [pin] => Ok((PeerId::Key(pin.key), label_of(pin, directory), pin.blocked)),
-        several => Err(which_pin("/forget", word, several)),
-    }
+    let [pin] = &pins[..] else { return Err(which_pin("/forget", word, &pins)) };
+    let label = label_of(pin, directory);
+    let consequence = if pin.blocked {
+        format!("{label} will no longer be blocked. If the key comes again, it is new to you.")
+    } else if pin.contact {
+        format!(
+            "{label} will be removed from your contacts, and the key forgotten. Queued messages will not be \
+             sent. The next key with that name is new to you."
+        )
+    } else {
+        format!(
+            "The key of {label} will be forgotten. Queued messages will not be sent. If the key comes again, \
+             it is new to you."
+        )
+    };
+    Ok((pin.key.into(), label, consequence))
+}
+
+/// Says what forgetting a recipient without a key changes; `None` if that is nothing.
+fn removed_without_key(id: Recipient, label: &str, directory: &dyn Directory) -> Option<String> {
+    let known = candidates(directory).into_iter().find(|known| known.id == id);
+    let is_queued = directory.queued(id) > 0;
+    let removed = match (id, known) {
+        (_, Some(known)) if known.has_nickname => "your contacts",
+        (Recipient::Peer(_), Some(known)) if known.is_contact => "your contacts",
+        (Recipient::Address(_), Some(_)) => "the list",
+        (Recipient::Address(_), None) if is_queued => {
+            return Some(format!("Messages queued for {label} will not be sent."));
+        }
+        (Recipient::Peer(_), _) | (Recipient::Address(_), None) => return None,
+    };
+    let queue = if is_queued { " Queued messages will not be sent." } else { "" };
+    Some(format!("{label} will be removed from {removed}.{queue}"))
 }
 
 /// `/add bob`, `/add 192.0.2.7:5000`, `/add KEY`
@@ -255,7 +286,7 @@ fn the_offer(
         [offer] => Ok((offer.clone(), name)),
         [] => {
             let sentence = format!(
-                "No key waits for your word that `{}` could mean; /offers lists those that do.",
+                "No key waits for your decision that `{}` could mean; /offers lists those that do.",
                 shown(word)
             );
             Err((sentence, line.to_owned()))
@@ -358,7 +389,7 @@ fn pins_meant(command: &str, word: &str, line: &str, directory: &dyn Directory) 
         Ok(Named::Exactly(chosen)) if chosen.target == Target::All => {
             format!("{command} goes for one peer at a time; name one.")
         }
-        Ok(Named::Exactly(chosen)) => format!("{} is spoken to in plain and has shown no key.", chosen.label),
+        Ok(Named::Exactly(chosen)) => format!("{} has shown no key.", chosen.label),
         Ok(Named::Perhaps(chosen)) => {
             let sentence = format!("Nobody is called `{}`; did you mean {}?", shown(word), chosen.label);
             return Err((sentence, format!("{command} {}", chosen.label)));

@@ -51,7 +51,7 @@ fn failure_words(failure: &SendError) -> String {
         }
         .into(),
         SendError::NotTrusted => {
-            "you do not take its key: it waits for your word, or is blocked, or the policy is strict".into()
+            "its key waits for your decision, is blocked, or is refused by the policy".into()
         }
         SendError::Cancelled => "there was no time left for it".into(),
         SendError::Other(words) => words.clone(),
@@ -76,7 +76,7 @@ fn reason_words(reason: &FailureReason) -> String {
     match reason {
         FailureReason::NotAccepted => "it does not take your key".into(),
         FailureReason::Blocked => "you have blocked its key".into(),
-        FailureReason::Forgotten => "you have forgotten its key".into(),
+        FailureReason::Forgotten => "you have forgotten it".into(),
         FailureReason::Replaced => "it was for its old key".into(),
         FailureReason::Ended { attempted: true } => "no receipt came before you left".into(),
         FailureReason::Ended { attempted: false } => "nobody answered there before you left".into(),
@@ -192,10 +192,10 @@ pub(super) fn first(
 }
 
 /// The result of a `connect` or a goodbye.
-pub(super) fn done(deed: CommandKind, who: &PeerInfo, result: &SendResult, voice: &Voice<'_>) -> String {
+pub(super) fn done(kind: CommandKind, who: &PeerInfo, result: &SendResult, voice: &Voice<'_>) -> String {
     let (who, why) = (voice.named(who), fate_words(result));
     let is_taken = matches!(result, SendResult::Delivered | SendResult::HandedOver);
-    match deed {
+    match kind {
         CommandKind::Send => why,
         CommandKind::Connect if is_taken => format!("Connected to {who}."),
         CommandKind::Connect => format!("Not connected to {who}: {why}."),
@@ -218,7 +218,7 @@ pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
             "Not sent to {who}: it is spoken to in plain, and --require-encryption lets nothing go out in plain."
         ),
         RejectReason::NotTrusted => format!(
-            "Not sent to {who}: its key is blocked, or waits for your word; /offers lists those that wait."
+            "Not sent to {who}: its key is blocked, or waits for your decision; /offers lists those that wait."
         ),
         RejectReason::Offline => format!("{who} is offline. It is not dialed until one of you writes."),
         RejectReason::Ourselves => format!("{who} is our own address; choose somebody else."),
@@ -237,12 +237,12 @@ pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
 }
 
 pub(super) fn sum(
-    deed: CommandKind,
+    kind: CommandKind,
     total: usize,
     done: usize,
     failed: &[(PeerInfo, DeliveryStatus)],
 ) -> String {
-    let verb = match deed {
+    let verb = match kind {
         CommandKind::Send => "Sent to",
         CommandKind::Connect => "Connected",
         CommandKind::Disconnect => "Told goodbye to",

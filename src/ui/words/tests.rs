@@ -210,7 +210,7 @@ fn every_fate_of_a_text_has_its_words() {
 #[test]
 fn a_sum_names_those_that_failed() {
     let refused = DeliveryStatus::Failed(FailureReason::NotSent(SendError::Refused));
-    let event = Event::Sum { deed: CommandKind::Connect, total: 4, done: 3, failed: vec![(bob(), refused)] };
+    let event = Event::Sum { kind: CommandKind::Connect, total: 4, done: 3, failed: vec![(bob(), refused)] };
     assert_eq!(told(&event), "Connected 3 of 4; 127.0.0.1:5001 refused.");
 }
 
@@ -245,7 +245,7 @@ fn every_reason_not_to_send_has_its_sentence() {
         ),
         (
             RejectReason::NotTrusted,
-            "its key is blocked, or waits for your word; /offers lists those that wait.",
+            "its key is blocked, or waits for your decision; /offers lists those that wait.",
         ),
         (
             RejectReason::NoMemory,
@@ -303,7 +303,7 @@ fn what_becomes_of_a_text_later_is_said_with_its_beginning() {
     for (status, words) in [
         (
             DeliveryStatus::Failed(FailureReason::Forgotten),
-            format!("Not delivered to {bob}, for you have forgotten its key: \"hi\""),
+            format!("Not delivered to {bob}, for you have forgotten it: \"hi\""),
         ),
         (DeliveryStatus::Expired, format!("Not delivered to {bob}, for it has waited for too long: \"hi\"")),
         (DeliveryStatus::Cancelled, format!("Taken back, and not sent to {bob} any more: \"hi\"")),

@@ -32,7 +32,7 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         Event::Offered(offer) => offered(offer, voice),
         Event::MoreOffered(count) => {
             let keys = if *count == 1 { "1 more key waits".into() } else { format!("{count} more keys wait") };
-            vec![voice.warning(format!("{keys} for your word than can be kept; /offers lists those that are."))]
+            vec![voice.warning(format!("{keys} for your decision than can be kept; /offers lists those that are."))]
         }
         Event::TakesName(who, name) => vec![voice.about(
             who,
@@ -98,7 +98,7 @@ fn offered(offer: &Offer, voice: &Voice<'_>) -> Vec<Line> {
         let of = if against.len() == 1 {
             String::new()
         } else {
-            format!(" of {}", contact_label(offer, pin, voice))
+            format!(" of {}", contact_label(offer, pin, voice.labels))
         };
         more(Ink::Plain, format!("Old key{of}, {}:", known(pin, voice.date)));
         more(Ink::Strong, format!("  {}", pin.key.grouped()));
@@ -108,7 +108,7 @@ fn offered(offer: &Offer, voice: &Voice<'_>) -> Vec<Line> {
     }
     more(Ink::Plain, format!("New key, offered on {} at {}:", (voice.date)(met.date), met.addr));
     more(Ink::Strong, format!("  {}", met.key.grouped()));
-    let choices = choices(offer, voice);
+    let choices = choices(offer, voice.labels);
     let width = choices.iter().map(|(command, _)| command.width()).max().unwrap_or(0);
     for (command, what) in choices {
         let space = " ".repeat(width - command.width());
@@ -121,7 +121,7 @@ fn headline(offer: &Offer, voice: &Voice<'_>) -> String {
     let Offer { met, against } = offer;
     match (&against[..], &met.name) {
         ([first, ..], _) => {
-            let whose = if against.len() == 1 { contact_label(offer, first, voice) } else { name_of(first) };
+            let whose = claimed(offer, first, voice.labels);
             format!("WARNING: {whose}'s key has changed. This can be a new device or an impostor.")
         }
         ([], Some(name)) => format!("{name} ({}) is new: the key is not known.", met.addr),
@@ -129,18 +129,23 @@ fn headline(offer: &Offer, voice: &Voice<'_>) -> String {
     }
 }
 
+/// The name that a key claims, of which `first` is a contact.
+fn claimed(offer: &Offer, first: &Pin, labels: &Labels) -> String {
+    if offer.against.len() == 1 { contact_label(offer, first, labels) } else { name_of(first) }
+}
+
 /// The name of a contact in a warning: with the beginning of its key, if there are several.
-fn contact_label(offer: &Offer, pin: &Pin, voice: &Voice<'_>) -> String {
+fn contact_label(offer: &Offer, pin: &Pin, labels: &Labels) -> String {
     let id = pin.key.into();
-    match (voice.labels.nickname(id), &offer.against[..]) {
+    match (labels.nickname(id), &offer.against[..]) {
         (Some(nickname), _) => nickname.to_string(),
         (None, [_]) => name_of(pin),
-        (None, _) => voice.labels.full_label(id, pin.name.as_ref()),
+        (None, _) => labels.full_label(id, pin.name.as_ref()),
     }
 }
 
 /// The commands for a pending key, and what they do.
-fn choices(offer: &Offer, voice: &Voice<'_>) -> Vec<(String, String)> {
+fn choices(offer: &Offer, labels: &Labels) -> Vec<(String, String)> {
     let key = beginning(offer.met.key);
     let or_key = |name: String| if name.contains(char::is_whitespace) { key.clone() } else { name };
     let met = offer.met.name.as_ref().map(ToString::to_string);
@@ -153,7 +158,7 @@ fn choices(offer: &Offer, voice: &Voice<'_>) -> Vec<(String, String)> {
     };
     let known = offer.against.iter().take(MAX_AGAINST).filter(|pin| !pin.blocked);
     let trust = known.map(|pin| {
-        let label = contact_label(offer, pin, voice);
+        let label = contact_label(offer, pin, labels);
         (format!("/trust {}", or_key(label.clone())), format!("{label} has a new key"))
     });
     let name = met.unwrap_or_else(|| name_of(first));
@@ -257,6 +262,8 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
                 Forgotten::Contact => format!("Removed {label} from your contacts"),
                 Forgotten::Blocked => format!("Removed {label} from your blocked contacts"),
                 Forgotten::Stranger => format!("Forgot the key of {label}"),
+                Forgotten::Address => format!("Removed {label} from the list"),
+                Forgotten::Queue => format!("Removed the messages for {label} from the outbox"),
             };
             format!("{done}. Messages stay in the history.")
         }
@@ -267,7 +274,7 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
         }
         Decision::Policy(policy) => match policy {
             Policy::AcceptNew => "New keys are taken from now on, and pinned.".into(),
-            Policy::Ask => "New keys wait for your word from now on; /offers lists them.".into(),
+            Policy::Ask => "New keys wait for your decision from now on; /offers lists them.".into(),
             Policy::Strict => "New keys are refused from now on.".into(),
         },
     }
@@ -281,13 +288,14 @@ fn label_of(who: &PeerInfo, voice: &Voice<'_>) -> String {
 
 fn undecided(unknown: Unknown) -> &'static str {
     match unknown {
-        Unknown::Offer => "That key does not wait for your word any more; /offers lists those that do.",
+        Unknown::Offer => "That key does not wait for your decision any more; /offers lists those that do.",
         Unknown::Pin => {
             "That key is not known, is blocked, or is not the one that the new key came in the place of."
         }
         Unknown::NoRoom => "There are as many contacts as can be kept; /forget one first.",
         Unknown::Ourselves => "That is your own key.",
         Unknown::NotBlocked => "That key is not blocked.",
+        Unknown::Nothing => "Nothing is known of it any more, so there was nothing to forget.",
     }
 }
 
@@ -302,10 +310,26 @@ pub fn pin_lines(pin: &Pin, labels: &Labels, date: fn(u64) -> String) -> Vec<Lin
     ]
 }
 
-/// The keys that wait for the user's word; `more` there were for which there is no room.
+/// The line about a pending key in the peer list: whose it is, and what to type.
+pub(in crate::ui) fn offer_line(offer: &Offer, labels: &Labels) -> Line {
+    let Offer { met, against } = offer;
+    let whose = match (&against[..], &met.name) {
+        ([first, ..], _) => format!("A new key for {}", claimed(offer, first, labels)),
+        ([], Some(name)) => format!("{name} ({})", met.addr),
+        ([], None) => format!("The peer at {}", met.addr),
+    };
+    let commands: Vec<String> = choices(offer, labels).into_iter().map(|(command, _)| command).collect();
+    let commands = match &commands[..] {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        commands => commands.concat(),
+    };
+    format!("{whose} waits for your decision: {commands}.").into()
+}
+
+/// The keys that wait for the user's decision; `more` there were for which there is no room.
 pub fn offers_lines(offers: &[Offer], more: u64, voice: &Voice<'_>) -> Vec<Line> {
     if offers.is_empty() {
-        return vec!["No key waits for your word.".into()];
+        return vec!["No key waits for your decision.".into()];
     }
     let voice = Voice { stamp: "", ..*voice };
     let mut lines: Vec<Line> = offers.iter().flat_map(|offer| offered(offer, &voice)).collect();

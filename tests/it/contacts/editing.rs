@@ -33,6 +33,26 @@ fn blocking_by_hand_takes_effect() {
 }
 
 #[test]
+fn block_by_hand_keeps_the_date_of_verification() {
+    let data = data();
+    let (mut alice, _bob) = together(&data);
+    alice.types(&["/verify bob", "yes"]);
+    alice.sees("is verified");
+    until("the date is saved", || toml(&data, "alice").contains("verified = 2"));
+    let before = toml(&data, "alice");
+    edits(&data, "alice", &(before.clone() + "blocked = true\n"));
+    lists_one(&mut alice, &["Bob", " (blocked): not dialed"]);
+    // All that there is to save is saved.
+    leaves(alice);
+    assert_eq!(toml(&data, "alice"), before.clone() + "blocked = true\n");
+    let mut alice = started("Alice", &data).start();
+    edits(&data, "alice", &before);
+    lists_one(&mut alice, &["Bob (verified): "]);
+    leaves(alice);
+    assert_eq!(toml(&data, "alice"), before);
+}
+
+#[test]
 fn alias_by_hand_takes_effect() {
     let data = data();
     let (mut alice, mut bob) = together(&data);

@@ -55,6 +55,33 @@ fn connect_adds_the_proven_address_to_the_contact() {
 }
 
 #[test]
+fn connect_adds_the_address_where_the_contact_is() {
+    let (alices, bobs) = (data(), data());
+    let mut alice = started("Alice", &alices).start();
+    // He dials her, so the user has typed no address so far.
+    let mut bob = started("Bob", &bobs).knows(alice.addr()).start();
+    alice.meets(&bob);
+    alice.types(&["@bob hello"]);
+    bob.sees(": hello");
+    alice.sees("Delivered to Bob");
+    alice.types(&["/alias bob Boss"]);
+    alice.sees("is called Boss here");
+    let addresses = format!("addresses = [\"{}\"]\n", bob.addr());
+    assert!(!toml(&alices, "alice").contains("addresses"), "{}", toml(&alices, "alice"));
+    alice.types(&[&format!("/connect {}", bob.addr())]);
+    alice.sees("Connected ");
+    until("the address is saved", || toml(&alices, "alice").contains(&addresses));
+    // Without it in the file, the store still knows where he was.
+    let text = toml(&alices, "alice").replace(&addresses, "");
+    edits(&alices, "alice", &text);
+    leaves(alice);
+    let mut alice = started("Alice", &alices).start();
+    alice.has_seen(&format!("* Boss ({}) is here", bob.addr()));
+    alice.types(&[&format!("/connect {}", bob.addr())]);
+    until("the address is saved again", || toml(&alices, "alice").contains(&addresses));
+}
+
+#[test]
 fn connect_that_meets_a_stranger_changes_no_contact() {
     let data = data();
     let key = "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq";

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use p2p_chat::core::{Command, Event, OpId, Policy, Target};
+use p2p_chat::core::{Command, Event, OpId, Target};
 use p2p_chat::mailbox::Mailbox;
 use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
@@ -65,16 +65,7 @@ fn message_over_the_memory_limit_is_refused() {
     store.apply(&[queued(63, MIB - 40 * 1024 - 64 * 512)], 1).expect("it fits");
 
     let events = Arc::<Mailbox<Event>>::default();
-    let config = NodeConfig {
-        name: "Alice".parse().expect("a name"),
-        advertise: None,
-        peers: Vec::new(),
-        seed: [9; 32],
-        pins: Vec::new(),
-        contacts: Vec::new(),
-        policy: Policy::default(),
-        require_encryption: false,
-    };
+    let config = NodeConfig::new("Alice".parse().expect("a name"), [9; 32]);
     let bound = Bound::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).expect("a port");
     let keeping = Keeping { store: Box::new(store.clone()), durable: false, expire: EXPIRE, retention: None };
     let mut node = Node::start(bound, config, keeping, &events).expect("a node");

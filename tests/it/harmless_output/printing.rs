@@ -215,7 +215,8 @@ impl Reader {
         let (unlisted, blocked) = (self.state.unlisted_contacts(), self.state.blocked_contacts());
         let rows = &self.state.rows(self.now);
         let is_muted = &|_| true;
-        let list = PeerList { rows, unasked: 0, unlisted: &unlisted, blocked: &blocked, is_muted };
+        let (offers, _) = self.state.trusted().offers();
+        let list = PeerList { rows, unasked: 0, unlisted: &unlisted, blocked: &blocked, offers, is_muted };
         peer_list(&list, &self.labels)
     }
 

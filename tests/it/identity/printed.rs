@@ -73,15 +73,15 @@ fn it_tells_whose_key_it_is() {
     let data = TempDir::new().expect("a temporary directory");
     let alice = key_in(&new_id(with_data("Alice", data.path())));
     let at_work = |peer: Builder| peer.arg("--profile=At work");
-    let work = new_id(at_work(with_data("Alice", data.path())));
-    assert!(work.starts_with("Name     Alice\nProfile  at work\nKey      "), "{work}");
+    let work = new_id(at_work(with_data("Ann", data.path())));
+    assert!(work.starts_with("Name     Ann\nProfile  at work\nKey      "), "{work}");
     assert_ne!(key_in(&work), alice);
     // The name is only one of two ways to say whose.
     for name in ["", "Alice", "Zoe"] {
         assert_eq!(id(at_work(with_data(name, data.path()).without_port())), work);
     }
     let errors = refused(with_data("", data.path()).without_port().arg("id"));
-    let expected = "The profiles are: Alice, Alice (profile at work). Choose one with --name NAME.";
+    let expected = "The profiles are: Alice, Ann (profile at work). Choose one with --name NAME.";
     assert_eq!(errors, format!("p2p-chat: {expected}"));
 }
 

@@ -83,6 +83,7 @@ fn mute_follows_its_person() {
     carol.has_seen(": words to be shown");
     never_got(&carol, "muted words");
     carol.types(&["/unmute dave"]);
-    dave.says("Carol", "shown again");
-    carol.has_seen(": shown again");
+    carol.has_seen("What Dave writes is shown again");
+    dave.says("Carol", "no longer muted");
+    carol.has_seen(": no longer muted");
 }

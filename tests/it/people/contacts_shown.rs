@@ -11,16 +11,6 @@ fn row_of(rows: &[String], name: &str) -> String {
     named[0].clone()
 }
 
-/// All lines of the list, also those of contacts without a row.
-fn list(peer: &mut Peer) -> Vec<String> {
-    let before = peer.printed().len();
-    peer.passes_all();
-    peer.types(&["/peers"]);
-    peer.sees(" known, ");
-    // News that come meanwhile begin with the time.
-    peer.printed()[before..].iter().filter(|line| !line.starts_with('[')).cloned().collect()
-}
-
 /// Where the line that holds `words` stands in the list.
 fn place_of(list: &[String], words: &str) -> usize {
     list.iter().position(|line| line.contains(words)).unwrap_or_else(|| panic!("no {words}: {list:#?}"))
@@ -148,28 +138,81 @@ fn exports(person: &Person) -> String {
 }
 
 #[test]
-fn blocked_namesake_leaves_the_plain_name() {
+fn blocked_namesake_keeps_the_suffixes() {
     let bobs = [Peer::named("Bob").start(), Peer::named("Bob").start()];
     let mut carol = Peer::named("Carol").start();
     let labels = two_bobs(&mut carol, [&bobs[0], &bobs[1]]);
     does(&mut carol, &[&format!("/block {}", labels[1])], &format!("Blocked {}", labels[1]));
     let shown = list(&mut carol);
     assert!(row_of(&shown, &labels[1]).contains("  blocked  "), "{shown:#?}");
-    assert!(row_of(&shown, "Bob").contains("  connected  "), "{shown:#?}");
+    assert!(row_of(&shown, &labels[0]).contains("  connected  "), "{shown:#?}");
     does(&mut carol, &[&format!("/unblock {}", labels[1])], &format!("Unblocked {}", labels[1]));
     row_of(&list(&mut carol), &labels[0]);
+    // Once one of them is forgotten, the other is the only Bob.
+    does(&mut carol, &[&format!("/forget {}", labels[1]), "yes"], "Removed ");
+    assert!(row_of(&list(&mut carol), "Bob").contains("  connected  "));
+}
+
+#[test]
+fn only_contact_of_a_name_has_no_suffix() {
+    let (bob, carol) = (Person::named("Bob"), Person::named("Carol"));
+    let mut bob_runs = bob.starts();
+    let mut carol_runs = carol.starts();
+    befriends(&mut carol_runs, &bob_runs);
+    does(&mut carol_runs, &["/block bob"], "Blocked Bob (key ");
+    assert!(row_of(&list(&mut carol_runs), "Bob").contains("  blocked  "));
+    does(&mut carol_runs, &["/contacts"], "Bob (blocked): ");
+    ends(carol_runs);
+    let mut carol_runs = carol.starts();
+    assert!(row_of(&list(&mut carol_runs), "Bob").contains("  blocked  "));
+    does(&mut carol_runs, &["/unblock bob"], "Unblocked Bob, ");
+    does(&mut carol_runs, &["/alias bob Boss"], "is called Boss here");
+    does(&mut carol_runs, &["/forget boss", "yes"], "Removed Boss from your contacts.");
+    // He is a stranger now, and the only one of that name.
+    bob_runs.types(&[&format!("@{} it is me", carol_runs.addr())]);
+    carol_runs.has_seen(": it is me");
+    row_of(&list(&mut carol_runs), "Bob");
+}
+
+#[test]
+fn unblocked_contact_keeps_its_row() {
+    let (ann, bob, carol) = (Person::named("Ann"), Person::named("Bob"), Person::named("Carol"));
+    let (bob_runs, ann_runs) = (bob.starts(), ann.starts());
+    let mut carol_runs = carol.starts();
+    befriends(&mut carol_runs, &bob_runs);
+    befriends(&mut carol_runs, &ann_runs);
+    let number = row_number(&rows(&mut carol_runs), "Bob");
+    does(&mut carol_runs, &["/block bob"], "Blocked Bob");
+    drop(bob_runs);
+    does(&mut carol_runs, &["/unblock bob"], "Unblocked Bob");
+    let shown = list(&mut carol_runs);
+    let row = row_of(&shown, "Bob");
+    assert!(number_of(&row) == Some(number) && row.contains("  last seen "), "{shown:#?}");
+    // The store knows it too.
+    does(&mut carol_runs, &["/block bob"], "Blocked Bob");
+    ends(carol_runs);
+    let mut carol_runs = carol.starts();
+    does(&mut carol_runs, &["/unblock bob"], "Unblocked Bob");
+    let shown = list(&mut carol_runs);
+    assert!(row_of(&shown, "Bob").contains("  last seen "), "{shown:#?}");
+}
+
+/// Carol, who has written to Bob and to Dave and whose program has ended, and their programs.
+fn carol_and_two_contacts() -> (Person, [Peer; 2]) {
+    let carol = Person::named("Carol");
+    let friends = ["Bob", "Dave"].map(|name| Peer::named(name).start());
+    let mut carol_runs = carol.starts();
+    for friend in &friends {
+        befriends(&mut carol_runs, friend);
+    }
+    ends(carol_runs);
+    (carol, friends)
 }
 
 #[test]
 fn alias_of_an_offline_contact_is_refused() {
-    let [bob, dave] = [Person::named("Bob"), Person::named("Dave")];
-    let carol = Person::named("Carol");
-    let (bob_runs, dave_runs) = (bob.starts(), dave.starts());
-    let mut carol_runs = carol.starts();
-    befriends(&mut carol_runs, &bob_runs);
-    befriends(&mut carol_runs, &dave_runs);
-    ends(carol_runs);
-    drop((bob_runs, dave_runs));
+    let (carol, friends) = carol_and_two_contacts();
+    drop(friends);
     let mut carol = carol.starts();
     does(&mut carol, &["/alias bob DAVE"], "DAVE is the name of another contact");
     does(&mut carol, &["/alias bob Boss"], "is called Boss here");
@@ -183,23 +226,16 @@ fn alias_of_an_offline_contact_is_refused() {
 
 #[test]
 fn offline_contacts_are_meant_by_every_name() {
-    let [bob, dave] = [Person::named("Bob"), Person::named("Dave")];
-    let carol = Person::named("Carol");
-    let (bob_runs, dave_runs) = (bob.starts(), dave.starts());
-    let key = bob_runs.key();
-    let mut carol_runs = carol.starts();
-    befriends(&mut carol_runs, &bob_runs);
-    befriends(&mut carol_runs, &dave_runs);
-    does(&mut carol_runs, &["/alias bob Boss"], "is called Boss here");
-    ends(carol_runs);
-    drop((bob_runs, dave_runs));
+    let (carol, friends) = carol_and_two_contacts();
+    let (addr, key) = (friends[0].addr(), friends[0].key());
+    drop(friends);
     let mut carol = carol.starts();
+    does(&mut carol, &["/alias bob Boss"], "is called Boss here");
     for word in ["boss", "bob", "", &key[..8]] {
-        // A contact that was blocked comes back with another number.
         let number = row_number(&rows(&mut carol), "Boss").to_string();
         let word = if word.is_empty() { &number } else { word };
         let shown = does(&mut carol, &[&format!("/key {word}")], "Boss is known, never verified");
-        assert!(shown.contains(&bob.home.to_string()), "{word}: {shown}");
+        assert!(shown.contains(&addr.to_string()), "{word}: {shown}");
         does(&mut carol, &[&format!("/verify {word}"), "no"], "Compare all of it by telephone");
         does(&mut carol, &[&format!("/mute {word}")], "is not shown any more");
         does(&mut carol, &[&format!("/disconnect {word}")], " is offline. It is not dialed until");
@@ -215,13 +251,7 @@ fn offline_contacts_are_meant_by_every_name() {
 
 #[test]
 fn start_says_how_many_contacts_there_are() {
-    let [bob, dave] = [Person::named("Bob"), Person::named("Dave")];
-    let carol = Person::named("Carol");
-    let (bob_runs, dave_runs) = (bob.starts(), dave.starts());
-    let mut carol_runs = carol.starts();
-    befriends(&mut carol_runs, &bob_runs);
-    befriends(&mut carol_runs, &dave_runs);
-    ends(carol_runs);
+    let (carol, _friends) = carol_and_two_contacts();
     let again = Terminal::start(carol.builder().port(carol.home.port()), 30, 80);
     again.waits_for("You have 2 contacts; dialing them now.");
     again.waits_for("* Bob");

@@ -1,5 +1,7 @@
 //! An unknown key that claims a contact's name is a pending key change, wherever it comes from.
 
+use std::net::SocketAddrV4;
+
 use crate::support::{Peer, SecurePeer};
 
 use super::*;
@@ -177,4 +179,71 @@ fn newcomer_at_a_contacts_address_raises_no_alarm() {
     for alarm in ["has changed", "WARNING", "/trust"] {
         never_got(&carol, alarm);
     }
+}
+
+/// Waits until the list says this of a waiting key, and that so many peers are online. Returns the
+/// row of an address.
+fn lists_waiting(carol: &mut Peer, online: usize, waiting: &str, addr: SocketAddrV4) -> String {
+    let shown = list(carol);
+    assert!(shown.iter().any(|line| line.contains(&format!(" known, {online} there"))), "{shown:#?}");
+    carol.sees(waiting);
+    let addr = format!("  {addr}  ");
+    shown.iter().find(|line| line.contains(&addr)).cloned().unwrap_or_else(|| panic!("{addr}: {shown:#?}"))
+}
+
+#[test]
+fn waiting_key_is_not_online() {
+    let (mut carol, _bob) = carol_and_bob();
+    let other = Peer::named("Bob").start();
+    carol.types(&[&format!("/connect {}", other.addr())]);
+    carol.has_seen("WARNING: Bob's key has changed.");
+    // The list dials the address.
+    let words = "A new key for Bob waits for your decision: /trust Bob, /accept Bob or /block Bob.";
+    for _ in 0..2 {
+        let row = lists_waiting(&mut carol, 1, words, other.addr());
+        assert!(row.contains("  waits for your decision  "), "{row}");
+    }
+    let is_here = |line: &String| line.contains("is here") && line.contains(&other.addr().to_string());
+    assert!(!carol.printed().iter().any(is_here), "{:#?}", carol.printed());
+    carol.types(&["/accept bob"]);
+    carol.has_seen(&format!("* Bob ({}) is here.", other.addr()));
+    carol.passes_all();
+    carol.types(&["/peers"]);
+    carol.sees("2 peers known, 2 there.");
+}
+
+#[test]
+fn waiting_key_of_a_configured_peer_is_not_online() {
+    let (bob, other) = (Peer::named("Bob").start(), Peer::named("Bob").start());
+    let carol = Person::named("Carol");
+    let mut carol_runs = carol.starts();
+    befriends(&mut carol_runs, &bob);
+    carol_runs.types(&["0"]);
+    assert!(carol_runs.ends().success());
+    let mut carol = carol.comes_to(carol.home, other.addr());
+    carol.has_seen("WARNING: Bob's key has changed.");
+    carol.has_seen("The static peer is not there");
+    carol.has_seen(&format!("* Bob ({}) is here", bob.addr()));
+    let words = "A new key for Bob waits for your decision: ";
+    let row = lists_waiting(&mut carol, 1, words, other.addr());
+    assert!(row.contains("  waits for your decision  "), "{row}");
+}
+
+#[test]
+fn stranger_that_waits_is_not_online() {
+    let mut carol = Peer::named("Carol").arg("--policy=ask").start();
+    let eve = Peer::named("Eve").knows(carol.addr()).start();
+    carol.has_seen("is new: the key is not known.");
+    let words = format!("{} waits for your decision: /accept Eve or /block Eve.", eve.shown());
+    for _ in 0..2 {
+        let shown = list(&mut carol);
+        assert!(shown.iter().any(|line| line.contains(" known, 0 there")), "{shown:#?}");
+        carol.sees(&words);
+    }
+    never_got(&carol, "is here");
+    carol.types(&["/block eve"]);
+    carol.has_seen("Blocked Eve");
+    let shown = list(&mut carol);
+    assert!(shown.iter().any(|line| line.contains(", 0 there, 1 blocked")), "{shown:#?}");
+    never_got(&carol, "is here");
 }

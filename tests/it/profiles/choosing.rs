@@ -55,6 +55,8 @@ fn wrong_choice_is_asked_again() {
         ("4", "Choose a number from 1 to 3."),
         ("0", "Choose a number from 1 to 3."),
         ("Zoe", "No profile is called Zoe. Choose 3 for a new profile."),
+        ("Alcie", "No profile is called Alcie. Did you mean Alice? Choose 3 for a new profile."),
+        ("work", "work is now Bob. Choose 3 for a new profile."),
         ("", "A name needs at least one character."),
     ] {
         asks(&terminal, "Number or name: ");
@@ -79,6 +81,70 @@ fn new_profile_can_be_chosen() {
     terminal.waits_for("You are Zoe, listening at port ");
     terminal.waits_for("Created the profile Zoe. Others know it by this key:");
     assert_eq!(directories(&data), ["alice", "work", "zoe"]);
+}
+
+#[test]
+fn new_profile_gets_a_name_of_its_own() {
+    let data = alice_and_bob();
+    let builder = started("", &data).arg("--bind").arg("127.0.0.1").env("USER", "alice");
+    let terminal = Terminal::start(builder, 30, 100);
+    asks(&terminal, "Number or name: ");
+    terminal.enters("3");
+    // The login name is not offered, because a profile is called so.
+    asks(&terminal, "Enter your name: ");
+    terminal.enters("BOB");
+    terminal.waits_for("Another profile is called BOB already; choose another name.");
+    asks(&terminal, "Enter your name: ");
+    terminal.enters("work");
+    terminal.waits_for("work is now Bob. Use --name Bob, or --profile NEW for another identity.");
+    asks(&terminal, "Enter your name: ");
+    terminal.enters("Zoe");
+    terminal.waits_for("Enter your port number [");
+    terminal.enters("0");
+    terminal.waits_for("You are Zoe, listening at port ");
+    assert_eq!(directories(&data), ["alice", "work", "zoe"]);
+}
+
+#[test]
+fn several_profiles_of_one_name_are_chosen_by_number() {
+    let data = alice_and_bob();
+    fs::write(folder(&data, "work").join("profile.toml"), "name = \"ALICE\"\n").expect("written");
+    let terminal = opened(&data);
+    terminal.waits_for("1  Alice");
+    terminal.waits_for("2  ALICE (profile work)");
+    asks(&terminal, "Number or name: ");
+    terminal.enters("alice");
+    terminal.waits_for("Several profiles are called alice; choose a number.");
+    asks(&terminal, "Number or name: ");
+    terminal.enters("2");
+    terminal.waits_for("Enter your port number [");
+}
+
+#[test]
+fn quit_leaves_at_every_question() {
+    let data = alice_and_bob();
+    let begins: [&[(&str, &str)]; 3] = [
+        &[("Number or name: ", "/quit")],
+        &[("Number or name: ", "3"), ("Enter your name [dan]: ", " /EXIT ")],
+        &[("Number or name: ", "3"), ("Enter your name [dan]: ", "Zoe"), ("", "/bye")],
+    ];
+    for answers in begins {
+        let mut terminal = opened(&data);
+        for (question, answer) in answers {
+            match *question {
+                "" => terminal.waits_for("Enter your port number ["),
+                question => asks(&terminal, question),
+            }
+            terminal.enters(answer);
+        }
+        assert_eq!(terminal.ends().code(), Some(1));
+        assert_eq!(directories(&data), ["alice", "work"]);
+        assert!(
+            terminal.screen().contains("The program was left before it started."),
+            "{}",
+            terminal.screen()
+        );
+    }
 }
 
 #[test]

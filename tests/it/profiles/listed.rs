@@ -83,12 +83,24 @@ fn damaged_profile_is_listed_too() {
     let data = data();
     prints(id("Alice", &data, &["--new"]));
     prints(id("Bob", &data, &["--new"]));
-    fs::write(folder(&data, "alice").join("profile.toml"), "name = ").expect("written");
+    prints(id("Carol", &data, &["--new"]));
+    let whole = prints(id("", &data, &["--list"]));
+    let carol = whole.lines().last().expect("a list").split_once("  ").expect("a key").1.trim_start();
+    let path = folder(&data, "alice").join("profile.toml");
+    fs::write(&path, "\nname = ").expect("written");
     fs::write(folder(&data, "bob").join("key"), "no key").expect("written");
-    let printed = prints(id("", &data, &["--list"]));
+    let (mut command, _dir) = id("", &data, &["--list"]).command();
+    let Output { status, stdout, stderr } = command.output().expect("it runs");
+    let printed = String::from_utf8(stdout).expect("UTF-8");
     let lines: Vec<&str> = printed.lines().collect();
-    assert!(lines[0].starts_with("Bob  ") && lines[0].ends_with("  no key that can be used"), "{printed}");
-    assert!(lines[1].starts_with("(profile alice)  "), "{printed}");
+    assert!(lines[0].starts_with("Bob              damaged: /"), "{printed}");
+    assert!(lines[0].contains("/key is no key that can be used: "), "{printed}");
+    assert_eq!(lines[1], format!("Carol            {carol}"));
+    assert!(lines[2].starts_with(&format!("(profile alice)  damaged: {}, line 2: ", path.display())));
+    assert_eq!(lines.len(), 3, "{printed}");
+    // As every command that reads a file with a mistake.
+    assert_eq!(status.code(), Some(2));
+    assert_eq!(String::from_utf8_lossy(&stderr), "p2p-chat: 2 of 3 profiles cannot be used.\n");
 }
 
 #[test]

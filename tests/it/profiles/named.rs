@@ -90,6 +90,106 @@ fn name_of_another_profile_is_refused() {
 }
 
 #[test]
+fn name_of_another_profile_is_refused_at_the_start() {
+    let data = data();
+    run(started("Alice", &data), &[]);
+    run(started("Bob", &data), &[]);
+    for taken in ["Alice", "ALICE", "\u{ff21}lice"] {
+        let expected = format!("p2p-chat: Another profile is called {taken} already; choose another name.");
+        for profile in ["new", "bob"] {
+            let flag = format!("--profile={profile}");
+            assert_eq!(refused(started(taken, &data).arg(&flag)), expected, "{profile}");
+        }
+        let id = started(taken, &data).without_port().arg("id").arg("--new").arg("--profile=new");
+        assert_eq!(refused(id), expected);
+    }
+    assert_eq!(directories(&data), ["alice", "bob"]);
+    assert_eq!(profile_toml(&data, "bob")["name"].as_str(), Some("Bob"));
+    // A profile keeps its own name, in whatever spelling.
+    run(started("alice", &data).arg("--profile=alice"), &[]);
+    assert_eq!(profile_toml(&data, "alice")["name"].as_str(), Some("alice"));
+}
+
+#[test]
+fn name_of_several_profiles_means_none() {
+    let data = data();
+    run(started("Alice", &data), &[]);
+    run(started("Bob", &data).arg("--profile=at work"), &[]);
+    let path = folder(&data, "at%20work").join("profile.toml");
+    for name in ["Alice", "ALICE", "\u{ff21}lice"] {
+        fs::write(&path, format!("name = \"{name}\"\n")).expect("written");
+        let expected =
+            "p2p-chat: Several profiles are called alice: alice, at work. Choose one with --profile PROFILE.";
+        for command in [None, Some("id"), Some("history"), Some("contacts")] {
+            let errors = refused(command.into_iter().fold(started("alice", &data), Builder::arg));
+            assert_eq!(errors, expected, "{name} {command:?}");
+        }
+    }
+    let errors = refused(started("", &data));
+    assert!(
+        errors.ends_with(" (profile at work). Choose one with --name NAME or --profile PROFILE."),
+        "{errors}"
+    );
+    // As the sentence says; each keeps its name until it gets another.
+    run(started("Alice", &data).arg("--profile=alice"), &[]);
+    run(started("", &data).arg("--port").arg(0).arg("--profile=at work"), &["/name Bob"]);
+    let printed = run(started("Alice", &data), &[]);
+    assert!(printed.iter().any(|line| line.starts_with("You are Alice, ")), "{printed:?}");
+}
+
+#[test]
+fn alias_is_refused_as_own_name() {
+    let data = data();
+    let contacts = || fs::read_to_string(folder(&data, "alice").join("contacts.toml")).expect("a file");
+    let mut bob = Peer::named("Bob").start();
+    let mut alice = started("Alice", &data).knows(bob.addr()).start();
+    alice.meets(&bob);
+    bob.meets(&alice);
+    for own in ["Alice", "ALICE"] {
+        alice.types(&[&format!("/alias bob {own}")]);
+        alice.sees(&format!("{own} is your own name; choose another alias."));
+    }
+    for (wrong, right) in [("/boss", "boss"), ("@boss", "boss")] {
+        alice.types(&[&format!("/alias bob {wrong}")]);
+        alice.sees(&format!(
+            "An alias does not begin with / or @, which begin a command and a recipient; how about `{right}`?"
+        ));
+    }
+    alice.types(&["/alias bob Boss"]);
+    alice.sees("is called Boss here");
+    alice.types(&["/name boss"]);
+    alice.sees("boss is your alias for a contact (");
+    alice.types(&["0"]);
+    assert!(alice.ends().success());
+    assert_eq!(profile_toml(&data, "alice")["name"].as_str(), Some("Alice"));
+    // Neither at a start nor by hand.
+    let line = contacts().lines().position(|line| line == "alias = \"Boss\"").expect("an alias") + 1;
+    let refusals = |peer: Builder| {
+        let errors = refused(peer);
+        assert!(errors.contains(&format!("contacts.toml, line {line}: ")), "{errors}");
+        errors
+    };
+    let errors = refusals(started("BOSS", &data).arg("--profile=alice"));
+    assert!(errors.ends_with(": Boss is your own name; choose another alias."), "{errors}");
+    assert_eq!(profile_toml(&data, "alice")["name"].as_str(), Some("Alice"));
+    for (alias, words) in [
+        ("aLiCe", "aLiCe is your own name; choose another alias."),
+        ("@boss", "An alias does not begin with / or @"),
+        ("/boss", "An alias does not begin with / or @"),
+    ] {
+        let text = contacts();
+        let edited = text.replace("\"Boss\"", &format!("\"{alias}\""));
+        fs::write(folder(&data, "alice").join("contacts.toml"), edited).expect("written");
+        for peer in [started("Alice", &data), started("Alice", &data).without_port().arg("contacts")] {
+            let errors = refusals(peer);
+            assert!(errors.contains(words), "{errors}");
+        }
+        fs::write(folder(&data, "alice").join("contacts.toml"), text).expect("written");
+    }
+    run(started("Alice", &data), &[]);
+}
+
+#[test]
 fn profile_of_an_earlier_version_keeps_its_key() {
     let data = data();
     made_by_an_earlier_version(&data, "Alice");

@@ -33,11 +33,27 @@ fn port_in_use_is_replaced_by_the_next_free_one() {
     fs::write(folder(&data, "alice").join("profile.toml"), format!("name = \"Alice\"\nport = {port}\n"))
         .expect("written");
     let mut alice = started("", &data).start();
-    alice.sees(&format!("Another program uses port {port}, where you listened last."));
     let now = alice.addr().port();
     assert!(now > port && now <= port + 100, "{now} is not next to {port}");
-    assert_eq!(profile_toml(&data, "alice")["port"].as_integer(), Some(now.into()));
+    alice.sees(&format!(
+        "Another program uses port {port}, so this run listens at port {now}. The next one tries {port} again."
+    ));
     alice.still_answers();
+    // A second start says where it runs.
+    assert!(is_running_already(started("", &data)).contains(&format!("already running (port {now})")));
+    alice.crashes();
+    let saved = profile_toml(&data, "alice");
+    assert_eq!((saved["port"].as_integer(), saved.len()), (Some(port.into()), 3), "{saved}");
+    // It is taken still, and by the third start it is free.
+    started("", &data).start().sees(&format!("Another program uses port {port}, "));
+    drop(other_program);
+    let mut alice = started("", &data).start();
+    assert_eq!(alice.addr().port(), port);
+    alice.types(&["0"]);
+    assert!(alice.ends().success());
+    assert!(!alice.printed().iter().any(|line| line.contains("Another program")));
+    let saved = profile_toml(&data, "alice");
+    assert_eq!((saved["port"].as_integer(), saved.len()), (Some(port.into()), 2), "{saved}");
 }
 
 #[test]
@@ -48,6 +64,18 @@ fn port_from_a_flag_is_never_replaced() {
     let port = taken.local_addr().expect("bound").port();
     let errors = crate::support::cannot_start(started("Alice", &data).port(port));
     assert!(errors.contains(&format!("Port {port} is already in use")), "{errors}");
+}
+
+#[test]
+fn failed_first_start_creates_no_profile() {
+    let data = data();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("bound").port();
+    crate::support::cannot_start(started("Alice", &data).port(port));
+    refused(started("Alice", &data).without_port());
+    assert!(!data.path().join("profiles").exists());
+    let printed = run(started("Alice", &data), &[]);
+    assert!(printed.iter().any(|line| line.starts_with("Created the profile Alice.")), "{printed:?}");
 }
 
 #[test]

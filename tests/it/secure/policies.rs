@@ -58,7 +58,7 @@ fn with_policy_strict_a_newcomer_is_refused_and_told_so_and_who_is_listed_with_a
     assert!(line.contains("it does not take your key"), "{line}");
     // There is nothing to decide, and what she asked in plain makes her nobody with a key.
     bob.types(&["/offers"]);
-    bob.sees("No key waits for your word.");
+    bob.sees("No key waits for your decision.");
     let row = bob.lists(alice.addr()).expect("listed");
     assert!(!row.ends_with("encrypted"), "{row}");
     carol.says("Bob", "you know me");

@@ -302,7 +302,7 @@ impl World {
         let keyed = &ours.keyed;
         let mut keys = BTreeSet::new();
         for row in ours.state.rows(ours.time(self.now)) {
-            let PeerProtocol::Session(key) = row.speech else { continue };
+            let PeerProtocol::Session(key) = row.protocol else { continue };
             if key == keyed.key || !keys.insert(key) {
                 self.fail(pid, format_args!("lists {key} twice, or itself, at {:?}", row.addr));
             }
@@ -317,7 +317,7 @@ impl World {
             return Vec::new();
         }
         let mut rows = ours.state.rows(ours.time(self.now));
-        rows.retain(|row| matches!(row.speech, PeerProtocol::Session(_)));
+        rows.retain(|row| matches!(row.protocol, PeerProtocol::Session(_)));
         rows.iter_mut().for_each(|row| row.last_heard = None);
         rows
     }
@@ -326,16 +326,16 @@ impl World {
     pub(super) fn is_listed(&self, pid: Pid, other: Pid) -> bool {
         let key = self.key_of(other);
         let there = |row: &p2p_chat::core::Row| {
-            matches!(row.speech, PeerProtocol::Session(of) if Some(of) == key)
+            matches!(row.protocol, PeerProtocol::Session(of) if Some(of) == key)
                 && row.state == PresenceStatus::Connected
         };
         key.is_some() && self.keyed_rows(pid).iter().any(there)
     }
 
-    /// Whether a process waits for its user's word about the key of another.
+    /// Whether a process waits for its user's decision about the key of another.
     pub(super) fn waits_for_a_word(&self, pid: Pid, other: Pid) -> bool {
         let key = self.key_of(other);
-        let (offers, more) = self.ours(pid).state.offers();
+        let (offers, more) = self.ours(pid).state.trusted().offers();
         key.is_some() && (more > 0 || offers.iter().any(|offer| Some(offer.met.key) == key))
     }
 
@@ -345,7 +345,7 @@ impl World {
         (0..self.processes.len())
             .filter(|other| self.processes[*other].alive && self.key_of(*other) == Some(key))
             .any(|other| {
-                let (offers, more) = self.ours(other).state.offers();
+                let (offers, more) = self.ours(other).state.trusted().offers();
                 more > 0 || offers.iter().any(|offer| offer.met.key == own)
             })
     }

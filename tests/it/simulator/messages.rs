@@ -173,7 +173,8 @@ impl World {
         // That a peer says in its hello that it listens there is a mere claim.
         let (promised, proven) = (&keyed.promised, &keyed.proven);
         let is_shown = promised.contains(&(to, listener)) || proven.contains(&(to, listener));
-        let is_pinned = self.ours(pid).state.pins_for(&key.to_string()).iter().any(|pin| !pin.blocked);
+        let is_pinned =
+            self.ours(pid).state.trusted().pins_for(&key.to_string()).iter().any(|pin| !pin.blocked);
         if is_shown {
             self.fail(pid, format_args!("says a text in plain to {key}, which has shown its key at {to}"));
         }

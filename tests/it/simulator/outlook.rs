@@ -33,7 +33,8 @@ impl World {
                     Some(other) if self.waits_for_a_word(pid, other) => false,
                     // One person has one row, and is met over the connection that is kept with them.
                     Some(other)
-                        if !matches!(row.speech, PeerProtocol::Session(_)) && self.is_listed(pid, other) =>
+                        if !matches!(row.protocol, PeerProtocol::Session(_))
+                            && self.is_listed(pid, other) =>
                     {
                         false
                     }

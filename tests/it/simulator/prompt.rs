@@ -66,11 +66,15 @@ impl Directory for People<'_> {
     }
 
     fn pins_named(&self, word: &str) -> Vec<Pin> {
-        self.state.pins_for(word).into_iter().cloned().collect()
+        self.state.trusted().pins_for(word).into_iter().cloned().collect()
     }
 
     fn offers_for(&self, word: &str) -> Vec<Offer> {
-        self.state.offers_for(word).into_iter().cloned().collect()
+        self.state.trusted().offers_for(word).into_iter().cloned().collect()
+    }
+
+    fn queued(&self, id: Recipient) -> usize {
+        self.state.queued(id)
     }
 
     fn code_with(&self, _key: PublicKey) -> String {

@@ -27,7 +27,8 @@ impl World {
             let Decoded::Message(message) = piece else { continue };
             // In the name of a known key, or from where a contact with a key is online, it shows nothing.
             let state = &self.ours(pid).state;
-            let named = message.name.as_ref().is_some_and(|name| !state.pins_for(name.as_str()).is_empty());
+            let named =
+                message.name.as_ref().is_some_and(|name| !state.trusted().pins_for(name.as_str()).is_empty());
             let speakers_here = speakers_of(source, message.claimed);
             let is_contact_there = |row: &Row| {
                 row.state != PresenceStatus::Offline

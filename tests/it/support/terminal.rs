@@ -12,7 +12,7 @@ use std::process::{self, Child, ExitStatus, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, mpsc};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pty_process::Size;
 use pty_process::blocking::{Command, Pts, Pty, open};
@@ -85,8 +85,13 @@ impl Window {
     }
 
     /// Waits until `fits`; says whether it came to that.
-    fn wait(&self, mut fits: impl FnMut(&Shown) -> bool) -> bool {
-        let deadline = Instant::now() + SOON;
+    fn wait(&self, fits: impl FnMut(&Shown) -> bool) -> bool {
+        self.wait_within(SOON, fits)
+    }
+
+    /// The same within this time.
+    fn wait_within(&self, time: Duration, mut fits: impl FnMut(&Shown) -> bool) -> bool {
+        let deadline = Instant::now() + time;
         let mut shown = self.lock();
         while !fits(&shown) {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -301,6 +306,13 @@ impl Terminal {
     /// Everything that was printed, echoes included.
     pub(crate) fn raw_output(&self) -> Vec<u8> {
         self.window.lock().raw.clone()
+    }
+
+    /// Returns what is printed within this time, as soon as anything is.
+    pub(crate) fn prints_within(&self, time: Duration) -> Vec<u8> {
+        let before = self.window.lock().raw.len();
+        self.window.wait_within(time, |shown| shown.raw.len() > before);
+        self.window.lock().raw[before..].to_vec()
     }
 
     /// What the terminal does now with what is typed and printed.

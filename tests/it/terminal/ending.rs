@@ -55,6 +55,26 @@ fn exit_restores_the_terminal_and_tells_everybody() {
 }
 
 #[test]
+fn quit_as_an_answer_leaves_and_is_not_sent() {
+    let (mut alice, mut bob) = alice_and_bob(80);
+    begins_text(&alice);
+    alice.enters("/quit");
+    assert_eq!(ends_restored(&mut alice).code(), Some(0));
+    bob.sees("has left.");
+    assert!(!bob.printed().iter().any(|line| line.contains("/quit")), "{:?}", bob.printed());
+}
+
+#[test]
+fn quit_leaves_at_the_safety_number() {
+    let (mut alice, _bob) = alice_and_bob(80);
+    line_stands(&alice, CHOICE, "", "");
+    alice.enters("/verify bob");
+    line_stands(&alice, "Same on both screens? yes/no: ", "", "");
+    alice.enters("/exit");
+    assert_eq!(ends_restored(&mut alice).code(), Some(0));
+}
+
+#[test]
 fn control_c_clears_a_half_typed_line_then_asks_and_then_ends_in_order() {
     let (mut alice, mut bob) = half_typed();
     alice.key(CONTROL_C);

@@ -106,7 +106,8 @@ impl Program {
             run: u64::from(seed),
             began: Instant::now(),
         };
-        let sessions = Arc::new(Sessions::start(config, Teller(sender, addr.port())).unwrap());
+        let sessions = Arc::new(Sessions::new(config).unwrap());
+        sessions.start(Teller(sender, addr.port())).unwrap();
         let accepting = Arc::clone(&sessions);
         // It ends with the test process.
         thread::spawn(move || {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::core::Meeting;
 use crate::model::address::Source;
-use crate::model::peer_id::PeerId;
+use crate::model::peer_id::{LegacyId, PeerId};
 
 fn key(byte: u8) -> PublicKey {
     PublicKey::new([byte; 32])
@@ -11,6 +11,10 @@ fn key(byte: u8) -> PublicKey {
 
 fn addr(port: u16) -> PeerAddr {
     PeerAddr::new(Ipv4Addr::LOCALHOST, port).unwrap()
+}
+
+fn legacy(port: u16) -> Recipient {
+    PeerId::Legacy(LegacyId::saved_as(addr(port).plain().unwrap())).into()
 }
 
 fn pin(name: &str, byte: u8, port: u16) -> Pin {
@@ -117,7 +121,7 @@ fn whose_key_is_meant_is_named_exactly_by_name_number_address_or_the_beginning_o
     }
     for (line, words, refill) in [
         ("/verify bo", "Nobody is called `bo`; did you mean Bob?", "/verify Bob"),
-        ("/verify 4", "Dan is spoken to in plain and has shown no key.", "/verify 4"),
+        ("/verify 4", "Dan has shown no key.", "/verify 4"),
         ("/verify zoe", "No key is known by the name, or that begins with, `zoe`.", "/verify zoe"),
         ("/verify all", "/verify goes for one peer at a time; name one.", "/verify all"),
         ("/verify carla", "Carla is blocked; /unblock ", ""),
@@ -149,7 +153,7 @@ fn where_a_name_fits_several_keys_the_beginning_of_one_is_asked_for() {
         said,
         "`bob` fits 2 keys; give the beginning of one: aeaqcaib for Bob at 127.0.0.1:5001, beeqscij for Bob at 127.0.0.1:5009."
     );
-    assert_eq!(act_of(&["/forget beeqscij", "yes"], &people), Some(Act::Forget(PeerId::Key(key(9)))));
+    assert_eq!(act_of(&["/forget beeqscij", "yes"], &people), Some(Act::Forget(key(9).into())));
     assert_eq!(
         act_of(&["/key bob"], &people),
         Some(Act::ShowPins(vec![people.pins[0].clone(), people.pins[4].clone()]))
@@ -165,10 +169,53 @@ fn contact_is_forgotten_only_after_the_consequence_was_read() {
     assert!(said.starts_with("Bob will be removed from your contacts, and the key forgotten."), "{said}");
     assert_eq!(menu.prompt(), "Forget Bob? yes/no: ");
     assert_eq!(after(&mut menu, &["n"], &people), (None, "Nothing is changed.".into(), None));
-    assert_eq!(act_of(&["/forget bob", "y"], &people), Some(Act::Forget(PeerId::Key(key(1)))));
+    assert_eq!(act_of(&["/forget bob", "y"], &people), Some(Act::Forget(key(1).into())));
     let (act, said, _) = after(&mut menu, &["/forget carla", "yes"], &people);
-    assert_eq!(act, Some(Act::Forget(PeerId::Key(key(6)))));
+    assert_eq!(act, Some(Act::Forget(key(6).into())));
     assert!(said.contains("Carla will no longer be blocked."), "{said}");
+}
+
+#[test]
+fn quit_leaves_at_the_safety_number() {
+    let people = known(Vec::new());
+    for command in ["/verify bob", "/forget bob"] {
+        assert_eq!(act_of(&[command, "/quit"], &people), Some(Act::Exit), "{command}");
+    }
+}
+
+#[test]
+fn address_is_forgotten_only_if_something_is_known() {
+    let mut people = known(Vec::new());
+    people.queued = vec![addr(7001).into(), addr(7001).into()];
+    people.there = vec![(addr(7002), legacy(7002))];
+    for (word, words) in [
+        ("127.0.0.1:7000", "Nothing is known of 127.0.0.1:7000, so there is nothing to forget."),
+        ("[::1]:7000", "Nothing is known of [::1]:7000, so there is nothing to forget."),
+        ("127.0.0.1:7002", "127.0.0.1:7002 is not a contact, so there is nothing to forget."),
+    ] {
+        let line = format!("/forget {word}");
+        let (act, said, refill) = after(&mut menu(), &[&line], &people);
+        assert_eq!((act, &*said, refill), (None, words, Some(Refill::Edit(line))));
+    }
+    for (word, words, id) in [
+        ("127.0.0.1:7001", "Messages queued for 127.0.0.1:7001 will not be sent.", addr(7001)),
+        ("127.0.0.1:5004", "Dan will be removed from the list.", addr(5004)),
+    ] {
+        let (act, said, _) = after(&mut menu(), &[&format!("/forget {word}"), "yes"], &people);
+        assert_eq!((act, &*said), (Some(Act::Forget(id.into())), words));
+    }
+    people.labels.set_nicknames([(legacy(5004), "Printer".parse().unwrap())].into());
+    let (act, said, _) = after(&mut menu(), &["/forget printer", "yes"], &people);
+    assert_eq!(act, Some(Act::Forget(addr(5004).into())));
+    assert_eq!(said, "Printer will be removed from your contacts.");
+}
+
+#[test]
+fn stranger_is_forgotten_with_its_key() {
+    let people = with_pins(vec![Pin { contact: false, ..pin("Bob", 1, 5001) }], Vec::new());
+    let (act, said, _) = after(&mut menu(), &["/forget bob", "yes"], &people);
+    assert_eq!(act, Some(Act::Forget(key(1).into())));
+    assert!(said.starts_with("The key of Bob will be forgotten."), "{said}");
 }
 
 #[test]
@@ -196,7 +243,10 @@ fn trust_moves_the_contact_and_accept_makes_another() {
     for command in ["/trust", "/accept"] {
         let (act, said, _) = after(&mut menu(), &[&format!("{command} carol")], &people);
         assert_eq!(act, None);
-        assert_eq!(said, "No key waits for your word that `carol` could mean; /offers lists those that do.");
+        assert_eq!(
+            said,
+            "No key waits for your decision that `carol` could mean; /offers lists those that do."
+        );
     }
     let zoe = known(vec![offer("Zoe", 7, 5007, &[])]);
     for line in ["/accept zoe", "/trust zoe"] {
@@ -294,14 +344,14 @@ fn key_commands_take_every_shown_name() {
         assert_eq!(verified, Some(Act::Verify(key(n))), "{word}");
         assert_eq!(act_of(&[&format!("/block {word}")], &people), Some(Act::Block(key(n))), "{word}");
         let forgotten = act_of(&[&format!("/forget {word}"), "yes"], &people);
-        assert_eq!(forgotten, Some(Act::Forget(PeerId::Key(key(n)))), "{word}");
+        assert_eq!(forgotten, Some(Act::Forget(key(n).into())), "{word}");
     }
     let mallory = key(8);
     let suffixed = people.labels.label(mallory.into(), Some(&PeerName::new("Mallory")));
     for word in ["mallory", &suffixed, &suffixed.replace('·', ":"), &mallory.to_string()[..4]] {
         assert_eq!(act_of(&[&format!("/unblock {word}")], &people), Some(Act::Unblock(mallory)), "{word}");
         let forgotten = act_of(&[&format!("/forget {word}"), "yes"], &people);
-        assert_eq!(forgotten, Some(Act::Forget(PeerId::Key(mallory))), "{word}");
+        assert_eq!(forgotten, Some(Act::Forget(mallory.into())), "{word}");
         let shown = Some(Act::ShowPins(vec![people.pins[3].clone()]));
         assert_eq!(act_of(&[&format!("/key {word}")], &people), shown, "{word}");
         let said = after(&mut menu(), &[&format!("@{word} hi")], &people).1;

@@ -133,11 +133,11 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         ),
         (
             Event::MoreOffered(1),
-            "[14:03:07] ! 1 more key waits for your word than can be kept; /offers lists those that are.",
+            "[14:03:07] ! 1 more key waits for your decision than can be kept; /offers lists those that are.",
         ),
         (
             Event::MoreOffered(7),
-            "[14:03:07] ! 7 more keys wait for your word than can be kept; /offers lists those that are.",
+            "[14:03:07] ! 7 more keys wait for your decision than can be kept; /offers lists those that are.",
         ),
         (
             Event::TakesName(secure_bob(), carol),
@@ -187,12 +187,12 @@ fn everything_else_about_keys_is_one_clear_sentence() {
         (Event::Decided(Decision::Policy(Policy::AcceptNew)), "New keys are taken from now on, and pinned."),
         (
             Event::Decided(Decision::Policy(Policy::Ask)),
-            "New keys wait for your word from now on; /offers lists them.",
+            "New keys wait for your decision from now on; /offers lists them.",
         ),
         (Event::Decided(Decision::Policy(Policy::Strict)), "New keys are refused from now on."),
         (
             Event::Undecided(Unknown::Offer),
-            "That key does not wait for your word any more; /offers lists those that do.",
+            "That key does not wait for your decision any more; /offers lists those that do.",
         ),
         (
             Event::Undecided(Unknown::Pin),
@@ -235,7 +235,7 @@ fn what_is_known_of_a_key_and_what_waits_can_be_asked_for() {
     );
     let labels = Labels::default();
     let voice = Voice { labels: &labels, full: true, rows: false, stamp: "[14:03:07] ", date };
-    assert_eq!(offers_lines(&[], 0, &voice), ["No key waits for your word.".into()]);
+    assert_eq!(offers_lines(&[], 0, &voice), ["No key waits for your decision.".into()]);
     let offer = Offer { met: meeting(Some("Zoe"), "192.0.2.7:5000"), against: Vec::new() };
     let lines = offers_lines(&[offer], 2, &voice);
     assert_eq!(lines[0].to_string(), "! Zoe (192.0.2.7:5000) is new: the key is not known.");

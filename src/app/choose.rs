@@ -1,0 +1,204 @@
+//! Which profile to start as, and the questions that a start asks on the terminal.
+
+use std::env;
+use std::io::{self, BufRead, Write};
+use std::net::IpAddr;
+
+use anyhow::bail;
+
+use super::begin::PORTS_TRIED;
+use crate::cli::{Cli, Misused, listening_port};
+use crate::model::name::{Name, NameError};
+use crate::model::untrusted::harmless;
+use crate::net;
+use crate::profile::{self, Found, Named, Profile, ProfileError, Profiles};
+use crate::ui;
+
+/// The port that is offered first.
+const FIRST_PORT: u16 = 5000;
+
+/// The profile to start as.
+pub(super) struct Chosen {
+    pub(super) profile: Profile,
+    pub(super) name: Name,
+    /// The port to listen at, if the profile has listened before.
+    pub(super) port: Option<u16>,
+    /// It is created with this start.
+    pub(super) is_new: bool,
+    /// A profile that this new one may be mistyped for.
+    pub(super) similar: Option<Name>,
+}
+
+impl Chosen {
+    fn found(Found { profile, name, port, .. }: Found) -> Self {
+        Self { profile, name, port, is_new: false, similar: None }
+    }
+
+    fn new(cli: &Cli, name: Name, similar: Option<Name>) -> Self {
+        Self { profile: profile::new_profile(cli, &name), name, port: None, is_new: true, similar }
+    }
+}
+
+/// Chooses the profile: as the settings say, the only one, or as the user says.
+pub(super) fn choose(cli: &Cli, profiles: &Profiles, terminal: bool) -> anyhow::Result<Chosen> {
+    if let Some(profile) = &cli.profile {
+        return choose_directory(cli, profile, profiles, terminal);
+    }
+    let name = match &cli.name {
+        Some(name) => name.clone(),
+        None if profiles.is_empty() => new_name(terminal, |name| is_new(profiles, name))?,
+        None => match profiles.only()? {
+            Some(found) => return Ok(Chosen::found(found)),
+            None if !terminal => return Err(profiles.several().into()),
+            None => match ask_profile(profiles)? {
+                Some(found) => return Ok(Chosen::found(found)),
+                None => {
+                    profiles.check_new()?;
+                    new_name(terminal, |name| is_new(profiles, name))?
+                }
+            },
+        },
+    };
+    Ok(match profiles.named(&name)? {
+        Named::Known(found) => Chosen::found(found),
+        Named::Unknown(similar) => Chosen::new(cli, name, similar),
+    })
+}
+
+/// Chooses the profile that `--profile` says, which gets the name that `--name` says.
+fn choose_directory(
+    cli: &Cli,
+    profile: &Profile,
+    profiles: &Profiles,
+    terminal: bool,
+) -> anyhow::Result<Chosen> {
+    let is_free = |name: &Name| profiles.check_free(name, Some(profile));
+    match (profiles.at(profile, cli.name.as_ref())?, cli.name.clone()) {
+        (Some(found), None) => Ok(Chosen::found(found)),
+        (Some(found), Some(name)) => {
+            is_free(&name)?;
+            Ok(Chosen { name, ..Chosen::found(found) })
+        }
+        (None, name) => {
+            profiles.check_new()?;
+            let name = match name {
+                Some(name) => name,
+                None => new_name(terminal, |name| is_free(name).map_err(|error| error.to_string()))?,
+            };
+            is_free(&name)?;
+            Ok(Chosen::new(cli, name, None))
+        }
+    }
+}
+
+/// Checks that `--name` would create a profile of this name.
+fn is_new(profiles: &Profiles, name: &Name) -> Result<(), String> {
+    match profiles.named(name) {
+        Ok(Named::Unknown(_)) => Ok(()),
+        Ok(Named::Known(_)) => Err(ProfileError::Taken(name.clone()).to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Asks which of several profiles is meant; `None` for a new one.
+fn ask_profile(profiles: &Profiles) -> anyhow::Result<Option<Found>> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "Who are you?")?;
+    let all = profiles.all();
+    for (number, found) in (1..).zip(all) {
+        writeln!(stdout, "  {number}  {}", found.label())?;
+    }
+    let new = all.len() + 1;
+    writeln!(stdout, "  {new}  a new profile")?;
+    for damaged in profiles.damaged() {
+        writeln!(stdout, "{}", harmless(&damaged.why))?;
+    }
+    drop(stdout);
+    question("Number or name: ", |line| match line.parse::<usize>() {
+        Ok(number) if number == new => Ok(None),
+        Ok(number) => {
+            let found = number.checked_sub(1).and_then(|at| all.get(at));
+            found.cloned().map(Some).ok_or_else(|| format!("Choose a number from 1 to {new}."))
+        }
+        Err(_) => {
+            let name: Name = line.parse().map_err(|error: NameError| error.to_string())?;
+            match profiles.called(&name)[..] {
+                [found] => Ok(Some(found.clone())),
+                [] => Err(format!("{} Choose {new} for a new profile.", unknown(profiles, &name))),
+                _ => Err(format!("Several profiles are called {name}; choose a number.")),
+            }
+        }
+    })
+}
+
+/// Says that no profile has this name, and which one may be meant.
+fn unknown(profiles: &Profiles, name: &Name) -> String {
+    if let Some(found) = profiles.once_called(name) {
+        return format!("{name} is now {}.", found.name);
+    }
+    let similar = profiles.similar(name);
+    let similar = similar.map_or_else(String::new, |similar| format!(" Did you mean {similar}?"));
+    format!("No profile is called {name}.{similar}")
+}
+
+/// Asks for the name of a new profile if there is a terminal. `check` says why a name cannot be
+/// taken.
+fn new_name(terminal: bool, check: impl Fn(&Name) -> Result<(), String>) -> anyhow::Result<Name> {
+    if terminal {
+        return ask_name(check);
+    }
+    bail!(Misused::new("No name was given; add --name NAME, or set P2P_CHAT_NAME."))
+}
+
+/// Asks for the name, and offers the login name if it can be taken.
+fn ask_name(check: impl Fn(&Name) -> Result<(), String>) -> anyhow::Result<Name> {
+    let login = ["USER", "USERNAME"].into_iter().find_map(|variable| env::var(variable).ok());
+    let offered: Option<Name> = login.and_then(|login| login.parse().ok());
+    let offered = offered.filter(|name| check(name).is_ok());
+    let prompt = match &offered {
+        Some(name) => format!("Enter your name [{name}]: "),
+        None => "Enter your name: ".into(),
+    };
+    question(&prompt, |line| match (line, &offered) {
+        ("", Some(name)) => Ok(name.clone()),
+        (line, _) => {
+            let name: Name = line.parse().map_err(|error: NameError| error.to_string())?;
+            check(&name).map(|()| name)
+        }
+    })
+}
+
+/// Asks for the port, and offers the first that is free from [`FIRST_PORT`] on.
+pub(super) fn ask_port(bind: IpAddr) -> anyhow::Result<u16> {
+    let is_free = |port: &u16| net::bind(bind, *port).is_ok();
+    let offered = (FIRST_PORT..FIRST_PORT + PORTS_TRIED).find(is_free).unwrap_or(0);
+    let prompt = format!("Enter your port number [{offered}], 0 for any free one: ");
+    question(&prompt, |line| match line {
+        "" => Ok(offered),
+        line => listening_port(line).map_err(|error| format!("`{}` will not do: {error}", harmless(line))),
+    })
+}
+
+/// Asks on the terminal until the answer is valid.
+///
+/// # Errors
+/// If the terminal cannot be used, or the user leaves: with `/quit`, or at the end of the input.
+fn question<T>(prompt: &str, read: impl Fn(&str) -> Result<T, String>) -> anyhow::Result<T> {
+    loop {
+        let mut stdout = io::stdout().lock();
+        write!(stdout, "{prompt}")?;
+        stdout.flush()?;
+        let mut line = String::new();
+        let is_over = io::stdin().lock().read_line(&mut line)? == 0;
+        if is_over {
+            writeln!(stdout)?;
+        }
+        if is_over || ui::is_quit(&line) {
+            bail!("The program was left before it started.");
+        }
+        match read(line.trim()) {
+            Ok(answer) => return Ok(answer),
+            Err(sentence) => writeln!(stdout, "{sentence}")?,
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What an observation changes in the presence of a peer.
+
+use std::time::Duration;
+
+use super::{
+    GONE_AFTER, Kept, LONGEST_BACKOFF, LONGEST_CONTACT_BACKOFF, OfflineReason, Phase, Presence,
+    PresenceChange, ProbeResult, QUIET_REPEAT, REFUSAL_REPEAT,
+};
+use crate::core::time::Time;
+
+impl Presence {
+    /// A message came from it, so it is online.
+    pub fn heard(&mut self, now: Time) -> PresenceChange {
+        self.comes_online(now)
+    }
+
+    /// It asked to be listed, or confirmed that we are.
+    pub fn connected(&mut self) {
+        self.connected = true;
+        self.wanted = true;
+        self.connect_due = false;
+    }
+
+    /// It took something that we sent.
+    pub fn answered(&mut self, evidence: ProbeResult, now: Time) -> PresenceChange {
+        self.proven = true;
+        if let Phase::Offline {
+            why: OfflineReason::SaidGoodbye | OfflineReason::Disconnected | OfflineReason::Replaced,
+            ..
+        } = self.phase
+            && evidence == ProbeResult::Dialed
+            && !self.ended
+        {
+            // One side has left the other, or another peer is there. An empty connection changes
+            // neither.
+            self.back_off(now);
+            return PresenceChange::None;
+        }
+        let change = self.comes_online(now);
+        if evidence == ProbeResult::TookConnect {
+            self.connected();
+        }
+        change
+    }
+
+    fn comes_online(&mut self, now: Time) -> PresenceChange {
+        let was_offline = self.offline().is_some();
+        // After a goodbye it is not asked to list us, unless the program that said it has ended.
+        let left = matches!(
+            self.phase,
+            Phase::Offline { why: OfflineReason::SaidGoodbye | OfflineReason::Disconnected, .. }
+        );
+        self.connect_due |= was_offline && self.wanted && (!left || self.ended);
+        self.phase = Phase::Online;
+        if let Kept::Contact { dormant } = &mut self.kept {
+            *dormant = false;
+        }
+        self.ended = false;
+        self.refused_at = None;
+        self.seen = now;
+        self.attempts = 0;
+        if was_offline {
+            self.next = now;
+            PresenceChange::Online
+        } else {
+            PresenceChange::None
+        }
+    }
+
+    /// No program listens at its address.
+    pub fn refused(&mut self, now: Time) -> PresenceChange {
+        if let Phase::Offline { why, .. } = self.phase {
+            self.ended = why == OfflineReason::SaidGoodbye;
+            self.back_off(now);
+            return PresenceChange::None;
+        }
+        match self.refused_at {
+            Some(first) if now.since(first) >= REFUSAL_REPEAT => {
+                self.goes_offline(OfflineReason::Refused, now)
+            }
+            first => {
+                let first = first.unwrap_or(now);
+                self.refused_at = Some(first);
+                self.next = first.plus(REFUSAL_REPEAT);
+                PresenceChange::Doubtful
+            }
+        }
+    }
+
+    /// It did not answer within the time allowed, or there was no way to it.
+    pub fn unanswered(&mut self, now: Time) -> PresenceChange {
+        if self.refused_at.is_some_and(|first| now.since(first) < REFUSAL_REPEAT) {
+            // Its program ended while this was under way. The second probe, which is due, tells.
+            return PresenceChange::None;
+        }
+        self.refused_at = None;
+        match self.phase {
+            Phase::Offline { .. } => {
+                self.back_off(now);
+                return PresenceChange::None;
+            }
+            Phase::Unreachable { since } if now.since(since) >= GONE_AFTER => {
+                return self.goes_offline(OfflineReason::NoAnswer, now);
+            }
+            Phase::Unreachable { .. } => {}
+            Phase::Online => self.phase = Phase::Unreachable { since: now },
+        }
+        self.next = now.plus(QUIET_REPEAT);
+        PresenceChange::None
+    }
+
+    /// Its session broke: it is probed soon.
+    pub fn session_lost(&mut self, now: Time) {
+        if matches!(self.phase, Phase::Online) {
+            self.phase = Phase::Unreachable { since: now };
+            self.next = now;
+        }
+    }
+
+    /// Only a key that we do not accept answers there: it is offline, and probed ever more rarely.
+    pub fn is_taken(&mut self, now: Time) {
+        if self.offline().is_some() {
+            self.back_off(now);
+        } else {
+            self.goes_offline(OfflineReason::NotSeenYet, now);
+        }
+    }
+
+    /// It said goodbye, or we did, or another peer has its address.
+    pub fn left(&mut self, why: OfflineReason, now: Time) -> PresenceChange {
+        let was_offline = self.offline().is_some();
+        self.wanted = self.kept != Kept::No;
+        self.goes_offline(why, now);
+        if was_offline { PresenceChange::None } else { PresenceChange::Offline(why) }
+    }
+
+    fn goes_offline(&mut self, why: OfflineReason, now: Time) -> PresenceChange {
+        self.phase = Phase::Offline { since: now, why };
+        self.connected = false;
+        self.connect_due = false;
+        self.early = false;
+        self.ended = false;
+        self.refused_at = None;
+        self.attempts = 0;
+        self.back_off(now);
+        PresenceChange::Offline(why)
+    }
+
+    fn back_off(&mut self, now: Time) {
+        if std::mem::take(&mut self.early) {
+            // A probe that the user asked for delays nothing.
+            return;
+        }
+        let longest = match self.kept {
+            Kept::Contact { .. } => LONGEST_CONTACT_BACKOFF,
+            Kept::No | Kept::Configured => LONGEST_BACKOFF,
+        };
+        let wait = Duration::from_secs(1 << self.attempts.min(10)).min(longest);
+        self.attempts = self.attempts.saturating_add(1);
+        self.next = now.plus(wait);
+    }
+}

@@ -1,0 +1,265 @@
+//! Messages to an address where no peer has proven itself: `connect` first, and what its receipt says.
+
+use super::keys::{BOBS, EVES, key, message, met, report};
+use super::*;
+use crate::model::session::{Met, Request, RequestEnd};
+
+#[test]
+fn first_message_waits_for_answer_and_goes_encrypted() {
+    let mut story = Story::new();
+    let op = story.writes(5001, 1);
+    assert_eq!(story.dials(5001), [Outgoing::Connect], "no text goes out before");
+    story.promises(BOBS);
+    assert_eq!(story.under_way, []);
+    let greeting = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!((greeting.expect, greeting.say), (Some(key(BOBS)), Request::Open));
+    let told = story.told();
+    assert!(
+        told.iter().any(|event| matches!(event, Event::Pinned(_, pinned) if *pinned == key(BOBS))),
+        "{told:?}"
+    );
+    let turn = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!((turn.expect, turn.say), (Some(key(BOBS)), Request::Messages(vec![message(1)])));
+    let told = story.told();
+    let Some(Event::Delivery { op: of, who, status: DeliveryStatus::Delivered, .. }) = told.first() else {
+        panic!("{told:?}")
+    };
+    assert_eq!((*of, who.verification.clone()), (op, Verification::Encrypted));
+    assert!(told.contains(&Event::Settled(op)));
+}
+
+#[test]
+fn kept_session_proves_nothing_at_another_address() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    story.writes(5002, 1);
+    story.promises(BOBS);
+    let greeting = story.talks.remove(0);
+    assert_eq!((greeting.expect, &greeting.addrs[..]), (Some(key(BOBS)), &[at(5002)][..]));
+    let kept = Some(Met { key: key(BOBS), hello: None });
+    let talked = report(at(5001), kept, RequestEnd::Answered);
+    story.ends_as(greeting.job, talked);
+    assert_eq!((&story.under_way[..], &story.talks[..]), (&[][..], &[][..]), "the message waits");
+    assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)]);
+}
+
+#[test]
+fn lost_receipt_does_not_take_promise_back() {
+    let mut story = Story::new();
+    // What is asked has a receipt with a key; the greeting breaks, and the next receipt is lost.
+    story.does(Command::Connect(these(5001)));
+    story.promises(BOBS);
+    story.talked(None, RequestEnd::Broken);
+    story.told();
+    let op = story.writes(5001, 1);
+    assert_eq!(story.under_way, [], "nothing in plain");
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    let turn = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!(turn.say, Request::Messages(vec![message(1)]));
+    assert!(story.told().contains(&Event::Settled(op)));
+}
+
+#[test]
+fn accepted_session_does_not_overtake_waiting_message() {
+    let mut story = Story::new();
+    story.writes(5001, 1);
+    assert_eq!(story.dials(5001), [Outgoing::Connect]);
+    // That port is only its claim, and the text is for who listens there.
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    story.writes(5001, 2);
+    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
+    let turn = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!(turn.say, Request::Messages(vec![message(1)]));
+    let turn = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!(turn.say, Request::Messages(vec![message(2)]), "what is stored later is sent later");
+    story.ends(5001, &SendResult::HandedOver);
+    assert_eq!(story.under_way, [], "nothing is left of the question");
+}
+
+#[test]
+fn unencrypted_message_stays_unencrypted_when_key_comes_later() {
+    let mut story = Story::new();
+    story.writes(5001, 1);
+    story.ends(5001, &SendResult::HandedOver);
+    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    story.ends(5001, &SendResult::Delivered);
+    let who = story.told().into_iter().find_map(|event| match event {
+        Event::Delivery { who, .. } => Some(who),
+        _ => None,
+    });
+    assert_eq!(who.map(|who| who.verification), Some(Verification::Plain));
+    let rows = story.state.rows(story.now);
+    let proofs: Vec<_> = rows.into_iter().map(|row| row.verification).collect();
+    assert_eq!(proofs, [Verification::Plain, Verification::Encrypted], "he only claims to be there");
+}
+
+#[test]
+fn claimed_port_gets_no_message_before_proof() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    story.writes(5002, 1);
+    assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
+    assert_eq!(story.talks.len(), 1, "Bob only claims to be there");
+    assert_eq!((&story.talks[0].say, &story.talks[0].addrs[..]), (&Request::Open, &[at(5002)][..]));
+    story.writes(5002, 2);
+    story.promises(BOBS);
+    assert_eq!(story.talked(Some(met(BOBS, 5002)), RequestEnd::Answered).say, Request::Open);
+    assert_eq!(story.talked(Some(met(BOBS, 5002)), RequestEnd::Answered).say, Request::Open);
+    for n in 1..=2 {
+        let turn = story.talked(Some(met(BOBS, 5002)), RequestEnd::Answered);
+        assert_eq!(turn.say, Request::Messages(vec![message(n)]));
+    }
+}
+
+#[test]
+fn promised_key_outweighs_legacy_form() {
+    let mut story = Story::new();
+    let claimed = Claimed { ip: HERE, port: 5001 };
+    story.gets_from(HERE, claimed, Form::TwoField, Body::ConnectRequest);
+    story.ends(5001, &SendResult::HandedOver);
+    story.writes(5001, 1);
+    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]), "as that form is written to");
+    story.promises(BOBS);
+    story.writes(5001, 2);
+    assert_eq!(story.under_way, []);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    let turn = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!(turn.say, Request::Messages(vec![message(2)]));
+}
+
+#[test]
+fn promise_ends_with_another_key_not_with_silence() {
+    let mut story = Story::new();
+    story.does(Command::Connect(these(5001)));
+    story.promises(BOBS);
+    story.talked(None, RequestEnd::NoSession);
+    story.writes(5001, 1);
+    assert_eq!(story.under_way, [], "nothing in plain");
+    let greeting = story.talked(None, RequestEnd::WrongKey(key(EVES)));
+    assert_eq!((greeting.expect, greeting.say), (Some(key(BOBS)), Request::Open));
+    story.writes(5001, 2);
+    assert_eq!(story.dials(5001), [Outgoing::Connect]);
+}
+
+#[test]
+fn receipt_without_key_makes_peer_legacy() {
+    let mut story = Story::new();
+    story.writes(5001, 1);
+    story.ends(5001, &SendResult::HandedOver);
+    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
+    story.ends(5001, &SendResult::HandedOver);
+    story.writes(5001, 2);
+    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
+    assert_eq!(story.verification(5001), Some(Verification::Plain));
+    assert!(story.talks.is_empty());
+}
+
+#[test]
+fn messages_wait_once_their_question_fails() {
+    let mut story = Story::new();
+    let op = story.writes(5001, 1);
+    story.writes(5001, 2);
+    assert_eq!(story.dials(5001), [Outgoing::Connect], "one question for both");
+    story.refused(5001);
+    let told = story.told();
+    assert!(told.contains(&Event::Settled(op)), "{told:?}");
+    let waits = |event: &&Event| {
+        matches!(event, Event::Delivery { status: DeliveryStatus::Queued(PendingReason::Unreachable), .. })
+    };
+    assert_eq!(told.iter().filter(waits).count(), 2);
+    assert_eq!(story.state.under_way().jobs, 0);
+}
+
+#[test]
+fn unanswered_question_keeps_message_waiting() {
+    for result in [SendResult::Unanswered, SendResult::Broken, SendResult::NoReceipt] {
+        let mut story = Story::new();
+        story.writes(5001, 1);
+        assert_eq!(story.dials(5001), [Outgoing::Connect]);
+        story.ends(5001, &result);
+        assert_eq!((&story.under_way[..], &story.talks[..]), (&[][..], &[][..]), "no text goes out");
+        assert_eq!(story.outcomes(), [DeliveryStatus::Queued(PendingReason::Unreachable)], "{result:?}");
+        // It is asked again by the next text, but not within a second.
+        story.writes(5001, 2);
+        assert_eq!(story.dials(5001), []);
+        story.later(seconds(1));
+        assert_eq!(story.dials(5001), [Outgoing::Connect]);
+    }
+}
+
+#[test]
+fn broken_promise_sends_nothing_unencrypted() {
+    for end in [RequestEnd::NoSession, RequestEnd::NotSecure, RequestEnd::WrongKey(key(EVES))] {
+        let mut story = Story::new();
+        story.writes(5001, 1);
+        story.promises(BOBS);
+        story.talked(None, end.clone());
+        assert_eq!((&story.under_way[..], &story.talks[..]), (&[][..], &[][..]), "{end:?}");
+        let told = story.told();
+        let misled = told.iter().any(|event| matches!(event, Event::Misled { .. }));
+        assert_eq!(misled, matches!(end, RequestEnd::WrongKey(_)), "{told:?}");
+        let status = match end {
+            RequestEnd::NoSession => DeliveryStatus::Queued(PendingReason::NoSession),
+            RequestEnd::NotSecure => DeliveryStatus::Queued(PendingReason::NotSecure),
+            // That does not become better by waiting.
+            _ => DeliveryStatus::Failed(FailureReason::NotSent(SendError::WrongKey)),
+        };
+        let done = |event: &Event| matches!(event, Event::Delivery { status: of, .. } if *of == status);
+        assert!(told.iter().any(done), "{told:?}");
+        assert_eq!(story.state.trusted().pins_for("Bob").len(), 0, "nobody is pinned by that");
+    }
+}
+
+#[test]
+fn late_receipt_after_goodbye_opens_no_session() {
+    let mut story = Story::new();
+    // Somebody asks to be listed, and leaves while we acknowledge that.
+    story.gets(5001, Body::Connect);
+    assert!(story.dials(5001).contains(&Outgoing::ConnectAck));
+    story.under_way.retain(|transmit| transmit.message == Outgoing::ConnectAck);
+    story.gets(5001, Body::Exit);
+    story.promises(BOBS);
+    assert_eq!((story.talks.len(), story.state(5001)), (0, Some(PresenceStatus::Offline)));
+    // A text finds out whether the promise is true.
+    story.writes(5001, 1);
+    assert_eq!((story.under_way.len(), story.talks.len()), (0, 1));
+    assert_eq!((story.talks[0].expect, &story.talks[0].say), (Some(key(BOBS)), &Request::Open));
+}
+
+#[test]
+fn claimed_port_of_legacy_peer_gives_nothing() {
+    let mut story = Story::new();
+    story.writes(5001, 1);
+    story.ends(5001, &SendResult::HandedOver);
+    story.ends(5001, &SendResult::HandedOver);
+    assert_eq!(story.verification(5001), Some(Verification::Plain));
+    assert_eq!(story.dials_in(EVES, "Carol", 5001), Ok(()));
+    let hers = story.state.trusted().pins_for("Carol")[0].clone();
+    assert_eq!(hers.addrs, [], "a claim is no hint");
+    assert_eq!(story.verification(5001), Some(Verification::Plain));
+    story.writes(5001, 2);
+    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
+}
+
+#[test]
+fn messages_for_legacy_peer_never_go_to_key() {
+    let mut story = Story::new();
+    story.writes(5001, 1);
+    story.ends(5001, &SendResult::HandedOver);
+    for n in 2..=4 {
+        story.writes(5001, n);
+    }
+    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]), "one at a time: {:?}", story.dials(5001));
+    story.ends(5001, &SendResult::HandedOver);
+    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_)]));
+    // Its program was replaced by one of ours.
+    story.promises(BOBS);
+    assert_eq!(story.under_way, [], "what is left does not go out in plain");
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    // The message for the old program is not for the key: the user is asked.
+    assert_eq!(story.talks, []);
+    let waits = |status: &&DeliveryStatus| **status == DeliveryStatus::Queued(PendingReason::AnotherPeer);
+    assert_eq!(story.outcomes().iter().filter(waits).count(), 2);
+}

@@ -1,0 +1,213 @@
+//! Goodbyes to peers with keys: behind the last messages, and never undone by what was under way.
+
+use super::keys::{BOBS, message, met};
+use super::*;
+use crate::model::session::{Request, RequestEnd};
+
+#[test]
+fn goodbye_follows_last_messages_and_losses_are_told() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    let op = story.writes(5001, 1);
+    story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+    story.told();
+    story.does(Command::Leave);
+    let says: Vec<&Request> = story.talks.iter().map(|talk| &talk.say).collect();
+    assert!(says.contains(&&Request::Bye), "{says:?}");
+    while !story.talks.is_empty() {
+        story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+    }
+    story.later(seconds(3));
+    let told = story.told();
+    let lost = |event: &Event| matches!(event, Event::Delivery { op: of, is_first: false, status: DeliveryStatus::Failed(FailureReason::Ended { attempted: false }), .. } if *of == op);
+    assert!(told.iter().any(lost), "{told:?}");
+}
+
+#[test]
+fn leaving_sends_first_message_before_goodbye() {
+    for was_there in [false, true] {
+        let begin = || {
+            let mut story = Story::new();
+            if was_there {
+                story.gets(5001, Body::ConnectAck);
+            }
+            story.writes(5001, 1);
+            story.does(Command::Leave);
+            assert_eq!(story.dials(5001), [Outgoing::Connect], "no goodbye before the text");
+            story
+        };
+        let mut story = begin();
+        story.promises(BOBS);
+        let greeting = story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+        assert_eq!((greeting.say, &story.under_way[..]), (Request::Open, &[][..]));
+        let says: Vec<&Request> = story.talks.iter().map(|talk| &talk.say).collect();
+        assert_eq!(says, [&Request::Messages(vec![message(1)]), &Request::Bye]);
+        story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+        assert_eq!(story.outcomes(), [DeliveryStatus::Delivered]);
+
+        let mut story = begin();
+        story.ends(5001, &SendResult::HandedOver);
+        assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_), Outgoing::Exit]));
+        assert!(story.talks.is_empty());
+    }
+}
+
+#[test]
+fn leaving_while_asking_sends_encrypted_then_goodbye() {
+    let mut story = Story::new();
+    let op = story.writes(5001, 1);
+    let leave = story.does(Command::Leave);
+    story.promises(BOBS);
+    assert_eq!(story.under_way, [], "nothing more in plain");
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    let says: Vec<Request> = story.talks.iter().map(|talk| talk.say.clone()).collect();
+    assert_eq!(
+        says,
+        [Request::Messages(vec![message(1)]), Request::Bye],
+        "in this order, for they are one lane"
+    );
+    assert!(!story.told().contains(&Event::Settled(leave)));
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    let told = story.told();
+    let delivered = |event: &Event| matches!(event, Event::Delivery { op: of, status: DeliveryStatus::Delivered, .. } if *of == op);
+    assert!(told.iter().any(delivered) && told.contains(&Event::Settled(leave)), "{told:?}");
+}
+
+#[test]
+fn leaving_while_asking_legacy_peer_sends_then_goodbye() {
+    let mut story = Story::new();
+    story.writes(5001, 1);
+    let leave = story.does(Command::Leave);
+    story.ends(5001, &SendResult::HandedOver);
+    assert!(matches!(story.dials(5001)[..], [Outgoing::Text(_), Outgoing::Exit]), "{:?}", story.dials(5001));
+    story.ends(5001, &SendResult::HandedOver);
+    assert!(story.told().contains(&Event::Settled(leave)));
+}
+
+#[test]
+fn leaving_waits_no_longer_than_for_an_answer() {
+    let mut story = Story::new();
+    let op = story.writes(5001, 1);
+    let leave = story.does(Command::Leave);
+    story.later(ANSWER_WITHIN);
+    let told = story.told();
+    let failed = |event: &Event| matches!(event, Event::Delivery { op: of, status: DeliveryStatus::Failed(FailureReason::Ended { attempted: false }), .. } if *of == op);
+    assert!(told.iter().any(failed) && told.contains(&Event::Settled(leave)), "{told:?}");
+}
+
+#[test]
+fn probe_after_goodbye_sends_no_hello() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    story.does(Command::Disconnect(these(5001)));
+    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
+    story.does(Command::List);
+    assert_eq!(story.talks, []);
+    assert_eq!(story.dials(5001), [Outgoing::Probe]);
+    story.ends(5001, &SendResult::HandedOver);
+    assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
+}
+
+#[test]
+fn goodbye_is_repeated_encrypted_after_introduction() {
+    for leaves in [false, true] {
+        let mut story = Story::new();
+        story.gets(5001, Body::Connect);
+        story.under_way.retain(|transmit| transmit.message == Outgoing::ConnectAck);
+        story.promises(BOBS);
+        // We introduce ourselves, and before that is known to be done the user goes.
+        story.does(if leaves { Command::Leave } else { Command::Disconnect(these(5001)) });
+        assert_eq!(story.dials(5001), [Outgoing::Exit]);
+        assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
+        story.ends(5001, &SendResult::Delivered);
+        assert_eq!(story.talks.len(), 1, "leaves: {leaves}");
+        assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
+        if !leaves {
+            assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
+        }
+        assert_eq!((story.state.under_way().jobs, story.talks.len()), (0, 0));
+    }
+}
+
+#[test]
+fn disconnect_during_introduction_says_goodbye_once() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    story.does(Command::Connect(these(5001)));
+    // The goodbye is queued behind the introduction, so it arrives after it.
+    story.does(Command::Disconnect(these(5001)));
+    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
+    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
+    assert_eq!(story.talks, []);
+    assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
+}
+
+#[test]
+fn peer_met_while_leaving_gets_encrypted_goodbye() {
+    let mut story = Story::new();
+    story.gets(5001, text("hello"));
+    story.does(Command::Leave);
+    assert_eq!(story.dials(5001).last(), Some(&Outgoing::Exit));
+    story.dials_in(BOBS, "Bob", 5001).unwrap();
+    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Bye);
+    assert_eq!(story.talks, []);
+}
+
+#[test]
+fn late_greeting_does_not_undo_disconnect() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    story.does(Command::Disconnect(these(5001)));
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.dials_in(BOBS, "Bob", 5001).unwrap();
+    assert_eq!(story.state(5001), Some(PresenceStatus::Offline));
+    // A text does, and so does a greeting that can only have been said afterwards.
+    story.later(seconds(3));
+    story.dials_in(BOBS, "Bob", 5001).unwrap();
+    assert_eq!(story.state(5001), Some(PresenceStatus::Connected));
+    story.does(Command::Disconnect(these(5001)));
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    let taken = story.takes(BOBS, message(1));
+    assert_eq!((taken.len(), story.state(5001)), (1, Some(PresenceStatus::Connected)));
+}
+
+#[test]
+fn peer_reached_while_leaving_gets_messages_before_goodbye() {
+    let mut story = Story::keeping();
+    story.knows_bob(5001);
+    story.bob_leaves();
+    story.writes(5001, 1);
+    story.disk_turns(Ok(()));
+    for wait in [1_000, 1_500] {
+        while !story.talks.is_empty() {
+            story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+        }
+        story.later(Duration::from_millis(wait));
+    }
+    // The next attempt is not due yet when Bob is reached.
+    assert_eq!(story.talks, []);
+    story.does(Command::Connect(these(5001)));
+    story.does(Command::Leave);
+    story.disk_turns(Ok(()));
+    assert_eq!(story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered).say, Request::Open);
+    let says: Vec<&Request> = story.talks.iter().map(|talk| &talk.say).collect();
+    assert_eq!(says, [&Request::Messages(vec![message(1)]), &Request::Bye]);
+}
+
+#[test]
+fn leaving_sends_all_unencrypted_messages_before_goodbye() {
+    let mut story = Story::new();
+    story.writes(5001, 1);
+    story.ends(5001, &SendResult::HandedOver);
+    story.writes(5001, 2);
+    story.writes(5001, 3);
+    let leave = story.does(Command::Leave);
+    let says = story.dials(5001);
+    assert!(
+        matches!(says[..], [Outgoing::Text(_), Outgoing::Text(_), Outgoing::Text(_), Outgoing::Exit]),
+        "{says:?}"
+    );
+    story.ends(5001, &SendResult::HandedOver);
+    assert!(story.told().contains(&Event::Settled(leave)));
+}

@@ -1,0 +1,196 @@
+//! Keys that the user decides about: key changes, blocked and forgotten keys, policies.
+
+use super::keys::{BOBS, EVES, alice, key, message, met};
+use super::*;
+use crate::model::session::{ByeReason, Request, RequestEnd, SessionReport};
+
+#[test]
+fn stored_message_is_shown_without_its_row() {
+    for (command, is_shown) in
+        [(Command::Forget(Recipient::key(key(BOBS))), true), (Command::Block(key(BOBS)), false)]
+    {
+        let mut story = Story::new();
+        story.knows_bob(5001);
+        let (staged, actions) = story.state.messages_received(key(BOBS), vec![message(1)], story.now);
+        story.perform(actions);
+        story.does(command);
+        story.told();
+        let rows = Ok(vec![Some(crate::model::stored::RowId(1))]);
+        let messages = staged.expect("they are welcome").messages;
+        let (receipts, actions) = story.state.messages_stored(key(BOBS), messages, rows, story.now);
+        story.perform(actions);
+        let told = story.told();
+        assert_eq!(receipts, [message(1).id]);
+        assert_eq!(told.iter().any(|event| matches!(event, Event::Message { .. })), is_shown, "{told:?}");
+    }
+}
+
+#[test]
+fn another_key_at_contact_address_changes_nothing() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    story.writes(5001, 1);
+    let bob = story.state.trusted().pins_for("Bob").into_iter().cloned().collect::<Vec<_>>();
+    story.talked(None, RequestEnd::WrongKey(key(EVES)));
+    let told = story.told();
+    assert!(told.iter().any(|event| matches!(
+        event,
+        Event::Delivery { status: DeliveryStatus::Queued(PendingReason::WrongKey), .. }
+    )));
+    assert_eq!(story.state.trusted().pins_for("Bob"), bob.iter().collect::<Vec<_>>());
+    assert_eq!(
+        (story.verification(5001), story.state.trusted().offers().0.len()),
+        (Some(Verification::Encrypted), 0)
+    );
+    let start = key(EVES).to_string();
+    assert!(story.state.trusted().pins_for(&start).is_empty(), "the other key is not pinned");
+}
+
+#[test]
+fn key_change_waits_for_user_and_moves_messages() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    story.writes(5001, 1);
+    story.talked(None, RequestEnd::WrongKey(key(EVES)));
+    story.told();
+    assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
+    let told = story.told();
+    let offer =
+        told.iter().find_map(|event| if let Event::Offered(offer) = event { Some(offer) } else { None });
+    let offer = offer.unwrap_or_else(|| panic!("{told:?}"));
+    assert_eq!((offer.met.key, offer.against[0].key), (key(EVES), key(BOBS)));
+    assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
+    assert_eq!(story.verification(5001), Some(Verification::Encrypted), "Bob's row is still Bob's");
+    // The user takes it for Bob's new key: what waits goes to it.
+    story.does(Command::Trust(key(EVES), As::NewKeyOf(key(BOBS))));
+    let told = story.told();
+    assert!(told.iter().any(|event| matches!(event, Event::Decided(Decision::Trusted(..)))), "{told:?}");
+    let turn =
+        story.talks.iter().find(|talk| matches!(talk.say, Request::Messages(_))).expect("a turn").clone();
+    assert_eq!((turn.expect, turn.say), (Some(key(EVES)), Request::Messages(vec![message(1)])));
+    assert!(story.under_way.is_empty());
+}
+
+#[test]
+fn blocked_key_change_is_refused_and_contact_kept() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    story.writes(5001, 1);
+    story.talked(None, RequestEnd::WrongKey(key(EVES)));
+    assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
+    story.does(Command::Block(key(EVES)));
+    assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotAccepted));
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+}
+
+#[test]
+fn unencrypted_message_in_pinned_name_is_unproven() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    story.gets(5001, Body::Exit);
+    assert_ne!(story.state(5001), Some(PresenceStatus::Offline));
+    assert_eq!(story.told(), []);
+    // From elsewhere, in his name.
+    story.gets_from(LAN, Claimed { ip: LAN, port: 9 }, Form::Standard, text("pay Eve"));
+    let told = story.told();
+    let [Event::Unproven { from, source, .. }] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(
+        (&from.verification, *source),
+        (&Verification::Claims(PeerName::new("Bob")), Source::from(LAN))
+    );
+    assert_eq!(story.state.rows(story.now).len(), 1, "nobody is listed because of it");
+    story.gets_from(LAN, Claimed { ip: LAN, port: 9 }, Form::Standard, Body::Connect);
+    assert_eq!((story.under_way.len(), story.talks.len()), (0, 0));
+}
+
+#[test]
+fn required_encryption_sends_and_accepts_nothing_unencrypted() {
+    let mut story = Story::with(CoreConfig { require_encryption: true, ..alice() });
+    story.writes(5001, 1);
+    assert_eq!(story.under_way, []);
+    assert_eq!((story.talks.len(), story.talks[0].expect), (1, None));
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    assert_eq!(story.outcomes(), [DeliveryStatus::Delivered]);
+    assert_eq!(story.gets(5002, text("hi")), PlainAnswer::Nothing);
+    assert!(matches!(story.told()[..], [Event::PlainRefused(_, 1)]));
+    assert_eq!(
+        story.gets(5002, Body::Connect),
+        PlainAnswer::Capable,
+        "who asks learns that there is another way"
+    );
+    assert_eq!(story.told(), []);
+    assert_eq!(story.state.rows(story.now).len(), 1);
+}
+
+#[test]
+fn policy_ask_offers_every_new_key() {
+    let mut story = Story::with(CoreConfig { policy: Policy::Ask, ..alice() });
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Err(ByeReason::NotDecided));
+    assert!(matches!(&story.told()[..], [Event::Offered(offer)] if offer.against.is_empty()));
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Err(ByeReason::NotDecided));
+    assert_eq!(story.told(), [], "it is told once");
+    story.does(Command::Trust(key(BOBS), As::Another));
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    assert_eq!(story.verification(5001), Some(Verification::Encrypted));
+}
+
+#[test]
+fn forgotten_verified_peer_is_a_stranger() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    story.does(Command::Verify { key: key(BOBS), date: 3_000 });
+    assert_eq!(story.verification(5001), Some(Verification::Verified));
+    story.does(Command::Forget(Recipient::key(key(BOBS))));
+    assert_eq!(story.verification(5001), None);
+    story.writes(5001, 1);
+    assert_eq!(story.dials(5001), [Outgoing::Connect]);
+}
+
+#[test]
+fn messages_for_old_key_reach_the_new_one() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    let op = story.writes(5001, 1);
+    story.talked(None, RequestEnd::WrongKey(key(EVES)));
+    assert_eq!(story.dials_in(EVES, "Bob", 5001), Err(ByeReason::NotDecided));
+    story.does(Command::Trust(key(EVES), As::NewKeyOf(key(BOBS))));
+    story.told();
+    while !story.talks.is_empty() {
+        story.talked(Some(met(EVES, 5001)), RequestEnd::Answered);
+    }
+    let told = story.told();
+    let later = |event: &Event| matches!(event, Event::Delivery { op: of, is_first: false, status: DeliveryStatus::Delivered, .. } if *of == op);
+    assert!(told.iter().any(later), "{told:?}");
+}
+
+#[test]
+fn unsent_message_in_flight_follows_new_key() {
+    for written in [0, 1] {
+        let mut story = Story::new();
+        story.knows_bob(5001);
+        let op = story.writes(5001, 1);
+        assert_eq!(story.dials_in(EVES, "Bob", 5002), Err(ByeReason::NotDecided));
+        story.does(Command::Trust(key(EVES), As::NewKeyOf(key(BOBS))));
+        story.told();
+        let at_turn = story.talks.iter().position(|talk| talk.expect == Some(key(BOBS))).expect("a turn");
+        let turn = story.talks.remove(at_turn);
+        let talked = SessionReport {
+            addr: turn.addrs[0],
+            met: (written > 0).then(|| met(BOBS, 5001)),
+            written,
+            receipts: Vec::new(),
+            end: RequestEnd::Broken,
+        };
+        story.ends_as(turn.job, talked);
+        let to_heir = story.talks.iter().any(|talk| {
+            talk.expect == Some(key(EVES))
+                && matches!(&talk.say, Request::Messages(messages) if messages.len() == 1)
+        });
+        let told = story.told();
+        let is_told = told.iter().any(|event| {
+            matches!(event, Event::Delivery { op: of, status: DeliveryStatus::Failed(FailureReason::Replaced), .. } if *of == op)
+        });
+        assert_eq!((to_heir, is_told), (written == 0, written > 0), "{told:?} {:?}", story.talks);
+    }
+}

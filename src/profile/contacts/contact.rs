@@ -1,0 +1,109 @@
+//! A contact, and what makes two contacts hard to tell apart.
+
+use std::collections::HashMap;
+
+use super::parse::MAX_VERIFIED;
+use crate::core::MAX_HINTS;
+use crate::model::address::PeerAddr;
+use crate::model::name::{Name, PeerName, folded};
+use crate::model::peer_id::PeerId;
+
+/// A peer that the user decided something about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Contact {
+    /// The key, or the address of a legacy peer.
+    pub id: PeerId,
+    /// The name the peer last gave itself when the user decided.
+    pub name: Option<PeerName>,
+    /// The user's own name for the peer. No other contact has it as alias or, unless that contact
+    /// is blocked, as name.
+    pub alias: Option<Name>,
+    /// When the user verified the key, in seconds since 1970.
+    pub verified: Option<u64>,
+    /// Nothing is sent to the peer and nothing from it is shown, even if the key is verified.
+    pub blocked: bool,
+    /// The peer's messages are stored but not shown.
+    pub muted: bool,
+    /// Where to dial the peer, at most [`MAX_HINTS`].
+    pub addrs: Vec<PeerAddr>,
+}
+
+impl Contact {
+    /// A contact about which nothing else is known.
+    pub fn new(id: PeerId) -> Self {
+        Self { id, name: None, alias: None, verified: None, blocked: false, muted: false, addrs: Vec::new() }
+    }
+
+    /// The contact as the file can hold it: without an empty name, and within the limits.
+    pub(super) fn storable(mut self) -> Self {
+        self.name = self.name.filter(|name| !name.as_str().trim().is_empty());
+        // A legacy peer has no key to verify or to block.
+        let has_key = self.id.key().is_some();
+        self.verified = self.verified.filter(|_| has_key).map(|time| time.min(MAX_VERIFIED));
+        self.blocked &= has_key;
+        self.addrs.truncate(MAX_HINTS);
+        self
+    }
+
+    /// `self` with the fields in which `after` differs from `before`.
+    pub(super) fn with_changes(&self, before: &Self, after: &Self) -> Self {
+        fn pick<T: PartialEq + Clone>(now: &T, before: &T, after: &T) -> T {
+            if before == after { now.clone() } else { after.clone() }
+        }
+        Self {
+            id: self.id,
+            name: pick(&self.name, &before.name, &after.name),
+            alias: pick(&self.alias, &before.alias, &after.alias),
+            verified: pick(&self.verified, &before.verified, &after.verified),
+            blocked: pick(&self.blocked, &before.blocked, &after.blocked),
+            muted: pick(&self.muted, &before.muted, &after.muted),
+            addrs: pick(&self.addrs, &before.addrs, &after.addrs),
+        }
+    }
+}
+
+/// Two contacts, or a contact and the user, that the user could not tell apart.
+pub(super) struct Clash {
+    /// The contact with the alias; if two have it, the later one.
+    pub(super) id: PeerId,
+    pub(super) alias: Name,
+    /// The contact that has the alias too, or has it as its name; `None` if it is the user's own
+    /// name.
+    pub(super) other: Option<PeerId>,
+}
+
+/// The folded aliases, each with the last contact that has it.
+pub(super) fn aliases_of<'a>(contacts: impl Iterator<Item = &'a Contact>) -> HashMap<String, PeerId> {
+    let alias = |contact: &Contact| Some((folded(contact.alias.as_ref()?.as_str()), contact.id));
+    contacts.filter_map(alias).collect()
+}
+
+/// The first clash among contacts: an alias that two have, that is the user's own name, or that is
+/// the name of a contact that is not blocked. Names may occur twice: peers choose them.
+pub(super) fn clash<'a>(
+    contacts: impl Iterator<Item = &'a Contact> + Clone,
+    own_name: Option<&Name>,
+) -> Option<Clash> {
+    let own_name = own_name.map(|name| folded(name.as_str()));
+    let mut holders: HashMap<String, &Contact> = HashMap::new();
+    for contact in contacts.clone() {
+        let Some(alias) = &contact.alias else { continue };
+        let name = folded(alias.as_str());
+        let clash = |other| Some(Clash { id: contact.id, alias: alias.clone(), other });
+        if Some(&name) == own_name.as_ref() {
+            return clash(None);
+        }
+        if let Some(first) = holders.insert(name, contact) {
+            return clash(Some(first.id));
+        }
+    }
+    if holders.is_empty() {
+        return None;
+    }
+    let mut named = contacts.filter(|contact| !contact.blocked);
+    named.find_map(|other| {
+        let holder = holders.get(&folded(other.name.as_ref()?.as_str()))?;
+        let alias = holder.alias.clone().filter(|_| holder.id != other.id)?;
+        Some(Clash { id: holder.id, alias, other: Some(other.id) })
+    })
+}
