@@ -177,7 +177,10 @@ impl Node {
             sessions,
             store_writer,
         });
-        shared.sessions.start(ToCore(Arc::downgrade(&shared))).map_err(|error| StartError::Other(addr, error))?;
+        shared
+            .sessions
+            .start(ToCore(Arc::downgrade(&shared)))
+            .map_err(|error| StartError::Other(addr, error))?;
         // The listeners start last, so static peers are known as such before they can send anything.
         for peer in &peers {
             shared.learn_if_own(peer.addr);

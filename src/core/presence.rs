@@ -31,6 +31,9 @@ pub const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 /// dial the other.
 pub(super) const LONGEST_CONTACT_BACKOFF: Duration = Duration::from_secs(600);
 
+/// A peer whose session was closed to make room is probed after this time.
+const IDLE_PROBE_INTERVAL: Duration = Duration::from_secs(600);
+
 /// How the user knows a peer: for how long it is looked for while it is offline.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kept {
@@ -48,6 +51,15 @@ enum Phase {
     Online,
     Unreachable { since: Time },
     Offline { since: Time, why: OfflineReason },
+}
+
+/// Whether there is a session with a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum SessionState {
+    None,
+    Open,
+    /// It was closed to make room for others, and the peer is as online as before.
+    Idle,
 }
 
 /// The presence of one peer.
@@ -71,6 +83,7 @@ pub struct Presence {
     /// The probe of an offline peer that has just ended was made early, because the user asked.
     early: bool,
     refused_at: Option<Time>,
+    session: SessionState,
     /// The last sign of life.
     seen: Time,
     /// When to probe next, unless a sign of life makes that needless.
@@ -142,6 +155,7 @@ impl Presence {
             probing: false,
             early: false,
             refused_at: None,
+            session: SessionState::None,
             seen: now,
             next: now,
             not_before: now,
@@ -193,6 +207,11 @@ impl Presence {
             return None;
         }
         let (at, probe) = match self.phase {
+            // The session itself shows that the peer is there.
+            Phase::Online if self.session == SessionState::Open => return None,
+            Phase::Online if self.session == SessionState::Idle => {
+                (self.seen.plus(IDLE_PROBE_INTERVAL), Probe::Dial)
+            }
             Phase::Online if self.connect_due => (self.next, Probe::Connect),
             Phase::Online if self.proven && !self.is_doubtful() => (self.seen.plus(interval), Probe::Dial),
             Phase::Online | Phase::Unreachable { .. } => (self.next, Probe::Dial),

@@ -34,6 +34,8 @@ pub struct SessionUp {
     pub addr: PeerAddr,
     /// Where the connection comes from.
     pub source: Source,
+    /// We dialed it.
+    pub dialed: bool,
 }
 
 /// What became of a [`SessionRequest`](super::SessionRequest).
@@ -65,8 +67,11 @@ impl State {
             Some(id) => match self.jobs.end(id) {
                 None => Ok(()),
                 Some(job) => {
-                    let (key, addr) = (up.key, up.addr);
+                    let (key, addr, is_session) = (up.key, up.addr, up.hello.is_some());
                     let welcome = self.met_at(job.peer_id, up, env, now);
+                    if let (true, Ok(id)) = (is_session, welcome) {
+                        self.peers.session_opened(id);
+                    }
                     if welcome.is_err() {
                         self.peers.refuses(key, addr);
                     }
@@ -107,16 +112,17 @@ impl State {
 
     /// Handles a session that the peer dialed.
     fn accepts(&mut self, up: SessionUp, env: Env, now: Time) -> Result<(), ByeReason> {
-        let SessionUp { key, hello, addr, source } = up;
+        let SessionUp { key, hello, addr, source, dialed } = up;
         let was_known = self.knows(Recipient::key(key));
         let (name, also) = hello.map_or((None, Vec::new()), |hello| (Some(hello.name), hello.also));
-        let meeting = Meeting { key, name, addr, dialed: false, source, date: env.date };
+        let meeting = Meeting { key, name, addr, dialed, source, date: env.date };
         let met = self.meets(meeting, now).map(|id| {
             if !was_known {
                 self.leaves_again(id);
             }
             let claims = [addr].into_iter().chain(also).collect();
             self.peers.listens_also(id, claims);
+            self.peers.session_opened(id);
             self.greeted(id, now);
             self.here_again(key, now);
         });
@@ -143,7 +149,7 @@ impl State {
         if self.knows(id) && !self.closed {
             match bye {
                 Some(ByeReason::Leaves) => self.parts(id, now),
-                Some(_) => {}
+                Some(_) => self.peers.session_closed(id, now),
                 None => self.peers.session_lost(id, now),
             }
         }
@@ -315,7 +321,7 @@ impl State {
         env: Env,
         now: Time,
     ) -> Result<Recipient, ByeReason> {
-        let SessionUp { key, hello, addr, source } = up;
+        let SessionUp { key, hello, addr, source, .. } = up;
         let id = Recipient::key(key);
         let is_proven = || self.knows(id) && self.trust.proven_at(addr).any(|proven| proven == key);
         if hello.is_none() && asked_for.public_key().is_some() && is_proven() {

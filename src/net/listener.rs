@@ -94,11 +94,7 @@ impl Listener {
     ///
     /// # Errors
     /// Where not even one thread can be had.
-    pub fn serve(
-        socket: TcpListener,
-        addr: SocketAddr,
-        recipient: impl InboundHandler,
-    ) -> io::Result<Self> {
+    pub fn serve(socket: TcpListener, addr: SocketAddr, recipient: impl InboundHandler) -> io::Result<Self> {
         let recipient: Arc<dyn InboundHandler> = Arc::new(recipient);
         let shared = Arc::new(Shared {
             socket,

@@ -40,12 +40,13 @@ impl SessionHandler for ToCore {
     fn session_up(&mut self, opened: Opened) -> Result<(), ByeReason> {
         let shared = self.shared().ok_or(ByeReason::NoRoom)?;
         let Opened { key, hello, dialed, source, local, job } = opened;
-        let claimed = source.at(hello.port).ok_or(ByeReason::NotUnderstood)?;
+        let claimed = hello.as_ref().and_then(|hello| source.at(hello.port));
+        let addr = dialed.or(claimed).ok_or(ByeReason::NotUnderstood)?;
         log::debug!("{key} says hello from {source}: {hello:?}");
         if dialed.is_none() {
-            shared.learn_if_own(claimed);
+            shared.learn_if_own(addr);
         }
-        let up = SessionUp { key, hello: Some(hello), addr: dialed.unwrap_or(claimed), source };
+        let up = SessionUp { key, hello, addr, source, dialed: dialed.is_some() };
         shared.with_state_for(Some(source.share()), |state, now| {
             if dialed.is_none() {
                 state.learn_own_ip(local);

@@ -8,9 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::store_writer::StoreWriter;
-use crate::core::{
-    Env, Event, Jitter, JobId, Output, PlainRequest, PlainResult, State, Time,
-};
+use crate::core::{Env, Event, Jitter, JobId, Output, PlainRequest, PlainResult, State, Time};
 use crate::mailbox::Mailbox;
 use crate::model::address::{PeerAddr, SourcePrefix};
 use crate::model::key::PublicKey;

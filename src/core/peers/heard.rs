@@ -171,6 +171,16 @@ impl Peers {
         self.update(id, |peer| peer.presence.want());
     }
 
+    /// A session with a peer is open.
+    pub(in crate::core) fn session_opened(&mut self, id: Recipient) {
+        self.update(id, |peer| peer.presence.session_opened());
+    }
+
+    /// A session with a peer was closed by agreement.
+    pub(in crate::core) fn session_closed(&mut self, id: Recipient, now: Time) {
+        self.update(id, |peer| peer.presence.session_closed(now));
+    }
+
     /// A session with a peer broke.
     pub(in crate::core) fn session_lost(&mut self, id: Recipient, now: Time) {
         self.update(id, |peer| peer.presence.session_lost(now));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     GONE_AFTER, Kept, LONGEST_BACKOFF, LONGEST_CONTACT_BACKOFF, OfflineReason, Phase, Presence,
-    PresenceChange, ProbeResult, QUIET_REPEAT, REFUSAL_REPEAT,
+    PresenceChange, ProbeResult, QUIET_REPEAT, REFUSAL_REPEAT, SessionState,
 };
 use crate::core::time::Time;
 
@@ -109,8 +109,22 @@ impl Presence {
         PresenceChange::None
     }
 
-    /// Its session broke: it is probed soon.
+    /// A session with it is open.
+    pub fn session_opened(&mut self) {
+        self.session = SessionState::Open;
+        self.connect_due = false;
+    }
+
+    /// Its session was closed by agreement, and it is as online as before. The idle close of a peer
+    /// that the user has disconnected from changes nothing.
+    pub fn session_closed(&mut self, now: Time) {
+        self.session = SessionState::Idle;
+        self.seen = now;
+    }
+
+    /// Its session broke: it is probed at once.
     pub fn session_lost(&mut self, now: Time) {
+        self.session = SessionState::None;
         if matches!(self.phase, Phase::Online) {
             self.phase = Phase::Unreachable { since: now };
             self.next = now;
@@ -136,6 +150,7 @@ impl Presence {
 
     fn goes_offline(&mut self, why: OfflineReason, now: Time) -> PresenceChange {
         self.phase = Phase::Offline { since: now, why };
+        self.session = SessionState::None;
         self.connected = false;
         self.connect_due = false;
         self.early = false;

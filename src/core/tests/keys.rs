@@ -86,7 +86,7 @@ impl Story {
     pub(super) fn ends_as(&mut self, job: JobId, talked: SessionReport) {
         let SessionReport { addr, met, written, receipts, end } = talked;
         if let Some(Met { key, hello }) = met {
-            let up = SessionUp { key, hello, addr, source: addr.source() };
+            let up = SessionUp { key, hello, addr, source: addr.source(), dialed: true };
             let (_, outputs) = self.state.session_up(Some(job), up, moment(), self.now);
             self.perform(outputs);
             let outputs = self.state.receipts(key, &receipts, self.now);
@@ -118,6 +118,7 @@ impl Story {
             hello: Some(hello(name, port)),
             addr: at(port),
             source: Source::from(HERE),
+            dialed: false,
         };
         let (welcome, actions) = self.state.session_up(None, up, moment(), self.now);
         self.perform(actions);

@@ -139,7 +139,7 @@ fn probe_gives_its_place_back_wherever_it_was_dialed() {
     let other = PeerAddr::new(Ipv4Addr::new(10, 0, 0, 8), 5000).unwrap();
     let hello = Introduction { name: PeerName::new("Bob"), port: 5000, also: vec![other] };
     let (addr, source) = (PeerAddr::new(LAN, 5000).unwrap(), Source::from(LAN));
-    let up = SessionUp { key: key(BOBS), hello: Some(hello), addr, source };
+    let up = SessionUp { key: key(BOBS), hello: Some(hello), addr, source, dialed: false };
     let (welcome, actions) = story.state.session_up(None, up, moment(), story.now);
     assert_eq!(welcome, Ok(()));
     story.perform(actions);

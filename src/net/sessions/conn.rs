@@ -254,15 +254,16 @@ impl Conn {
             Err(_) => return Err(Over::Broken),
         };
         self.void_bytes += count;
-        let state = connection.process_new_packets().map_err(|error| {
-            Over::Failed(refused(Refused::from(error), tls.own()))
-        })?;
+        let state = connection
+            .process_new_packets()
+            .map_err(|error| Over::Failed(refused(Refused::from(error), tls.own())))?;
         let readable = state.plaintext_bytes_to_read();
         if readable == 0 && self.void_bytes > MAX_VOID_BYTES {
             return Err(Over::Broken);
         }
         if !self.is_up && !connection.is_handshaking() {
-            let key = tls.proven(connection, self.expect).map_err(|why| Over::Failed(refused(why, tls.own())))?;
+            let key =
+                tls.proven(connection, self.expect).map_err(|why| Over::Failed(refused(why, tls.own())))?;
             self.is_up = true;
             self.void_bytes = 0;
             let local = self.stream.local_addr().map_err(|_| Over::Broken)?;

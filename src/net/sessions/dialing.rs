@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{DIAL_SPACING, LinkId, weight};
-use crate::core::{SessionRequest, Time};
+use crate::core::{JobId, SessionRequest, Time};
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
@@ -14,6 +14,8 @@ use crate::model::session::{Request, RequestEnd};
 pub(super) enum DialId {
     Key(PublicKey),
     Addr(PeerAddr),
+    /// A key that has a session already: the dial only shows that the key is at an address.
+    Probe(JobId),
 }
 
 /// The dials to one peer that are under way, and the requests that wait for them.
@@ -67,7 +69,7 @@ impl Dial {
         self.links.retain(|other| *other != link);
         self.next = now;
         // The peer was met there, and ended it.
-        if matches!(end, RequestEnd::Bye(_)) {
+        if matches!(end, RequestEnd::Bye(_) | RequestEnd::Answered) {
             self.addrs.clear();
             self.worst = Some((addr, end));
         } else if self.worst.as_ref().is_none_or(|(_, worst)| weight(worst) < weight(&end)) {

@@ -93,8 +93,19 @@ impl Pool {
         let Some(key) = pending.request.expect.filter(|key| self.sessions.contains_key(key)) else {
             return self.dial(pending, now, handler);
         };
+        if self.wants_address(&pending, key) {
+            return self.dial(pending, now, handler);
+        }
         self.join(key, vec![pending], handler);
         self.pump(key, now, handler);
+    }
+
+    /// Returns whether a request wants the key to be proven at an address at which its session was
+    /// not dialed.
+    fn wants_address(&self, pending: &Pending, key: PublicKey) -> bool {
+        let SessionRequest { say, addrs, .. } = &pending.request;
+        let dialed = self.sessions.get(&key).and_then(|session| self.links.get(&session.link)?.dialed);
+        *say == Request::Open && !addrs.is_empty() && dialed.is_none_or(|dialed| !addrs.contains(&dialed))
     }
 
     /// Hands requests over to an open session.
@@ -141,12 +152,11 @@ impl Pool {
             let link_id = session.link;
             let Some(link) = self.links.get_mut(&link_id).filter(|link| link.is_open()) else { return };
             // The first request that has something to send.
-            let unsent = session.queue.iter_mut().enumerate().find_map(|(at, pending)| {
-                match pending.request.say {
+            let unsent =
+                session.queue.iter_mut().enumerate().find_map(|(at, pending)| match pending.request.say {
                     Request::Bye => Some((at, None)),
                     _ => pending.next_message().map(|next| (at, Some(next))),
-                }
-            });
+                });
             let Some((at, next)) = unsent else { return };
             let pending = &mut session.queue[at];
             let Some(next) = next else {
@@ -190,7 +200,11 @@ impl Pool {
             return end_request(pending, None, end, handler);
         };
         let expect = pending.request.expect;
-        let id = expect.map_or(DialId::Addr(first), DialId::Key);
+        let id = match expect {
+            None => DialId::Addr(first),
+            Some(key) if self.sessions.contains_key(&key) => DialId::Probe(pending.request.job),
+            Some(key) => DialId::Key(key),
+        };
         let dial = self.dials.entry(id).or_insert_with(|| Dial::new(expect, now));
         let dialed: Vec<PeerAddr> =
             dial.links.iter().filter_map(|link| self.links.get(link)?.dialed).collect();
@@ -209,7 +223,9 @@ impl Pool {
             self.links.insert(link, Link::new(Some(addr), Some(id), addr.source(), local, now));
             self.outputs.push(LinkOutput::Dial(link, addr, dial.expect));
         }
-        if dial.is_over() && let Some(dial) = self.dials.remove(&id) {
+        if dial.is_over()
+            && let Some(dial) = self.dials.remove(&id)
+        {
             let (addr, end) = match dial.worst() {
                 Some((addr, end)) => (Some(addr), end),
                 None => (None, RequestEnd::Unreachable(SendError::NoRoute)),
@@ -283,14 +299,21 @@ impl Pool {
             let others = match dial_id.and_then(|dial_id| self.dials.get_mut(&dial_id)) {
                 Some(dial) => {
                     dial.addrs.clear();
-                    let others: Vec<LinkId> = dial.links.iter().copied().filter(|other| *other != id).collect();
+                    let others: Vec<LinkId> =
+                        dial.links.iter().copied().filter(|other| *other != id).collect();
                     dial.links.retain(|other| *other == id);
                     others
                 }
                 None => Vec::new(),
             };
             others.into_iter().for_each(|other| self.drop_link(other));
-            let hello = self.own_hello(addr.ip(), handler);
+            let probe = matches!(dial_id, Some(DialId::Probe(_)));
+            if let (Some(DialId::Probe(job)), source) = (dial_id, addr.source()) {
+                let opened = Opened { key, hello: None, dialed: Some(addr), source, local, job: Some(job) };
+                // Whether it is welcome shows in its session.
+                let _ = handler.session_up(opened);
+            }
+            let hello = Hello { probe, ..self.own_hello(addr.ip(), handler) };
             self.send(id, &Record::Hello(hello));
         }
     }
@@ -366,9 +389,10 @@ impl Pool {
             (Phase::Greeting, Record::Bye(reason)) => {
                 link.bye = Some(reason);
                 self.outputs.push(LinkOutput::Finish(id));
-                let link = self.links.remove(&id);
-                if let Some(link) = link {
-                    self.dial_failed(id, &link, RequestEnd::Bye(reason), now, handler);
+                if let Some(link) = self.links.remove(&id) {
+                    let is_probed = matches!(link.dial, Some(DialId::Probe(_))) && reason == ByeReason::Idle;
+                    let end = if is_probed { RequestEnd::Answered } else { RequestEnd::Bye(reason) };
+                    self.dial_failed(id, &link, end, now, handler);
                 }
             }
             (Phase::Open | Phase::Parting(_), Record::Text { id: message, time, again, body }) => {
@@ -458,7 +482,14 @@ impl Pool {
     }
 
     /// Opens a session, unless the handler refuses or another one stays.
-    fn admit(&mut self, id: LinkId, key: PublicKey, hello: &Hello, now: Time, handler: &mut dyn SessionHandler) {
+    fn admit(
+        &mut self,
+        id: LinkId,
+        key: PublicKey,
+        hello: &Hello,
+        now: Time,
+        handler: &mut dyn SessionHandler,
+    ) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let (dialed, source, local) = (link.dialed, link.source, link.local);
         let dial_id = link.dial.take();
@@ -469,7 +500,7 @@ impl Pool {
             requests.extend(self.stop_dialing(key));
         }
         let job = requests.front().map(|pending| pending.request.job).filter(|_| dialed.is_some());
-        let opened = Opened { key, hello: introduction(hello), dialed, source, local, job };
+        let opened = Opened { key, hello: Some(introduction(hello)), dialed, source, local, job };
         if let Err(reason) = handler.session_up(opened) {
             self.part_link(id, reason, now);
             for pending in requests {
@@ -507,6 +538,10 @@ impl Pool {
             .partition(|pending| matches!(pending.request.say, Request::Open | Request::Ping));
         let addr = self.session_addr(key);
         for pending in opens {
+            if Some(pending.request.job) != job && self.wants_address(&pending, key) {
+                self.dial(pending, now, handler);
+                continue;
+            }
             if Some(pending.request.job) != job
                 && let Some(addr) = addr
             {
@@ -579,9 +614,9 @@ impl Pool {
         }
         let prefix = all.iter().find(|(key, ..)| *key == newest).map(|(_, _, _, source, _)| source.share());
         let strangers = all.iter().filter(|(.., is_contact)| !is_contact);
-        let of_prefix = strangers.clone().filter(|(_, _, _, source, _)| {
-            Some(source.share()) == prefix && !source.ip().is_loopback()
-        });
+        let of_prefix = strangers
+            .clone()
+            .filter(|(_, _, _, source, _)| Some(source.share()) == prefix && !source.ip().is_loopback());
         let is_stranger = all.iter().any(|(key, .., is_contact)| *key == newest && !is_contact);
         let (of_prefix_count, strangers_count) = (of_prefix.clone().count(), strangers.clone().count());
         let idlest = if is_stranger && of_prefix_count > MAX_STRANGERS_OF_PREFIX {
@@ -903,9 +938,7 @@ impl Pool {
             Phase::Challenging(..) => {
                 // The older program does not answer.
                 let key = link.key;
-                if let Some((key, old)) =
-                    key.and_then(|key| Some((key, self.sessions.get(&key)?.link)))
-                {
+                if let Some((key, old)) = key.and_then(|key| Some((key, self.sessions.get(&key)?.link))) {
                     self.drop_link(old);
                     self.end_session(key, End::Theirs(None, None), now, handler);
                 } else {
@@ -951,7 +984,9 @@ impl Pool {
             let (unanswered, waiting): (Vec<Pending>, Vec<Pending>) =
                 pings.into_iter().partition(|pending| pending.is_late(now));
             session.pings = waiting;
-            late.extend(over.into_iter().chain(unanswered).map(|pending| (pending, addr, RequestEnd::Broken)));
+            late.extend(
+                over.into_iter().chain(unanswered).map(|pending| (pending, addr, RequestEnd::Broken)),
+            );
         }
         // A dial for which no request is left ends, unless a peer has proven its key already.
         for (pending, addr, end) in late {

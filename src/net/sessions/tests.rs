@@ -195,7 +195,12 @@ impl Net {
                     .enumerate()
                     .filter(|(_, program)| !program.handler.keeps_receipts)
                     .flat_map(|(at, program)| {
-                        program.handler.to_store.drain(..).map(move |(link, ids)| (at, link, ids)).collect::<Vec<_>>()
+                        program
+                            .handler
+                            .to_store
+                            .drain(..)
+                            .map(move |(link, ids)| (at, link, ids))
+                            .collect::<Vec<_>>()
                     })
                     .collect();
                 if stored.is_empty() {
@@ -432,11 +437,17 @@ fn silent_session_is_over_after_three_pings() {
 fn addresses_are_dialed_a_quarter_of_a_second_apart() {
     let mut net = Net::of(2);
     let good = net.addr(1);
-    let silent: Vec<PeerAddr> = (0..3).map(|n| PeerAddr::new(Ipv4Addr::new(127, 0, 1, n + 1), 5000).unwrap()).collect();
+    let silent: Vec<PeerAddr> =
+        (0..3).map(|n| PeerAddr::new(Ipv4Addr::new(127, 0, 1, n + 1), 5000).unwrap()).collect();
     net.silent.clone_from(&silent);
     let addrs: Vec<PeerAddr> = silent.iter().copied().chain([good]).collect();
-    let request =
-        SessionRequest { job: JobId(1), addrs: addrs.clone(), expect: Some(key(2)), say: Request::Open, deadline: None };
+    let request = SessionRequest {
+        job: JobId(1),
+        addrs: addrs.clone(),
+        expect: Some(key(2)),
+        say: Request::Open,
+        deadline: None,
+    };
     net.request_at(0, request);
     net.pass(Duration::from_secs(2));
     let times: Vec<u128> = net.dials.iter().map(|(at, _)| at.as_millis()).collect();
@@ -450,7 +461,8 @@ fn most_telling_end_of_several_addresses_is_told() {
     let mut net = Net::of(3);
     let nobody = PeerAddr::new(Ipv4Addr::new(127, 0, 2, 1), 5000).unwrap();
     let addrs = vec![nobody, net.addr(2), nobody];
-    let request = SessionRequest { job: JobId(1), addrs, expect: Some(key(2)), say: Request::Open, deadline: None };
+    let request =
+        SessionRequest { job: JobId(1), addrs, expect: Some(key(2)), say: Request::Open, deadline: None };
     net.request_at(0, request);
     net.settle();
     assert_eq!(net.told(0), [Told::Ended(JobId(1), 0, RequestEnd::WrongKey(key(3)))]);
@@ -462,8 +474,13 @@ fn peer_that_does_not_answer_ends_the_request() {
     let mut net = Net::of(1);
     let nobody = PeerAddr::new(Ipv4Addr::new(127, 0, 2, 1), 5000).unwrap();
     net.silent.push(nobody);
-    let request =
-        SessionRequest { job: JobId(1), addrs: vec![nobody], expect: Some(key(2)), say: Request::Open, deadline: None };
+    let request = SessionRequest {
+        job: JobId(1),
+        addrs: vec![nobody],
+        expect: Some(key(2)),
+        say: Request::Open,
+        deadline: None,
+    };
     net.request_at(0, request);
     net.pass(OPENING_SILENCE);
     assert_eq!(net.told(0), [Told::Ended(JobId(1), 0, RequestEnd::Unreachable(SendError::TimedOut))]);
@@ -475,7 +492,8 @@ fn late_request_ends_and_its_dial_with_it() {
     let nobody = PeerAddr::new(Ipv4Addr::new(127, 0, 2, 1), 5000).unwrap();
     net.silent.push(nobody);
     let deadline = Some(Time::at(Duration::from_secs(2)));
-    let request = SessionRequest { job: JobId(1), addrs: vec![nobody], expect: None, say: Request::Ping, deadline };
+    let request =
+        SessionRequest { job: JobId(1), addrs: vec![nobody], expect: None, say: Request::Ping, deadline };
     net.request_at(0, request);
     net.pass(Duration::from_secs(2));
     assert_eq!(net.told(0), [Told::Ended(JobId(1), 0, RequestEnd::Unreachable(SendError::TimedOut))]);
@@ -595,7 +613,8 @@ fn connections_that_say_nothing_are_bounded_and_dropped() {
     let remote = |n: u8| Source::from(Ipv4Addr::new(192, 0, 2, n));
     let local: IpAddr = Ipv4Addr::LOCALHOST.into();
     let now = Time::default();
-    let first: Vec<LinkId> = (0..=MAX_OPENING_OF_PREFIX).map(|_| pool.accepted(remote(1), local, now)).collect();
+    let first: Vec<LinkId> =
+        (0..=MAX_OPENING_OF_PREFIX).map(|_| pool.accepted(remote(1), local, now)).collect();
     assert_eq!(pool.take_outputs(), [LinkOutput::Drop(first[0])]);
     let more = MAX_OPENING - MAX_OPENING_OF_PREFIX;
     for n in 0..more {
@@ -612,7 +631,8 @@ fn connections_that_say_nothing_are_bounded_and_dropped() {
 fn idlest_stranger_makes_room_for_another_session() {
     let mut handler = Recorder::default();
     let mut wire = Vec::new();
-    let hello = Hello { run: 5, window: 1000, port: 5000, ..Recorder::default().hello(Ipv4Addr::LOCALHOST.into()) };
+    let hello =
+        Hello { run: 5, window: 1000, port: 5000, ..Recorder::default().hello(Ipv4Addr::LOCALHOST.into()) };
     let hello = Hello {
         dialed: crate::protocol::session::opening::DIAL_LINE.to_vec(),
         answered: crate::protocol::session::opening::OK_LINE.to_vec(),
@@ -634,4 +654,19 @@ fn idlest_stranger_makes_room_for_another_session() {
     assert_eq!(pool.len(), MAX_STRANGERS_OF_PREFIX);
     let byes = pool.take_outputs().into_iter().filter(|output| matches!(output, LinkOutput::Finish(_)));
     assert_eq!(byes.count(), 1);
+}
+
+#[test]
+fn key_is_proven_at_an_address_beside_its_session() {
+    let mut net = Net::of(2);
+    net.request(0, 1, 1, Request::Open);
+    net.settle();
+    net.told(1);
+    // The session was dialed by the other side, so nothing is proven at its address yet.
+    net.request(1, 1, 0, Request::Open);
+    net.settle();
+    assert_eq!(net.dials.len(), 2);
+    assert_eq!(net.told(1), [Told::Up(key(1)), Told::Ended(JobId(1), 0, ANSWERED)]);
+    net.pass(Duration::from_secs(60));
+    assert_eq!((net.ends.len(), net.sessions()), (2, vec![1, 1]), "the session stays");
 }

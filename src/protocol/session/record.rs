@@ -140,9 +140,7 @@ impl Record {
             PONG => Self::Pong(u64::from_be_bytes(fields.array(1)?)),
             BYE => Self::Bye(ByeReason::of(fields.array::<1>(1)?[0])),
             ADDRESSES => Self::Addresses(addresses(fields.need(1)?).ok_or(RecordFault::Value(1))?),
-            NOT_STORED => {
-                Self::NotStored(ids_of(fields.need(1)?)?, u32::from_be_bytes(fields.array(2)?))
-            }
+            NOT_STORED => Self::NotStored(ids_of(fields.need(1)?)?, u32::from_be_bytes(fields.array(2)?)),
             _ => Self::InUse(Ipv6Addr::from(fields.array::<16>(1)?).to_canonical()),
         }))
     }

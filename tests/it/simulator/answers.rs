@@ -60,7 +60,7 @@ impl World {
                 let addr = source.at(hello.port)?;
                 self.learn_if_own(to, addr.ip(), addr.port());
                 let env = self.moment();
-                let up = SessionUp { key, hello: Some(hello), addr, source };
+                let up = SessionUp { key, hello: Some(hello), addr, source, dialed: false };
                 self.ours_mut(to).may_dial.insert(addr);
                 let (welcome, _) =
                     self.with_state(to, Cause::Met, |state, now| state.session_up(None, up, env, now));

@@ -5,11 +5,17 @@ use p2p_chat::core::{Env, JobId, Output, RequestEnded, SessionUp, State, Time};
 use p2p_chat::model::session::{Met, SessionReport};
 
 /// Reports what became of a request.
-pub fn report(state: &mut State, job: JobId, ended: SessionReport, env: Env, now: Time) -> Vec<Output> {
+pub(super) fn report(
+    state: &mut State,
+    job: JobId,
+    ended: SessionReport,
+    env: Env,
+    now: Time,
+) -> Vec<Output> {
     let SessionReport { addr, met, written, receipts, end } = ended;
     let mut outputs = Vec::new();
     if let Some(Met { key, hello }) = met {
-        let up = SessionUp { key, hello, addr, source: addr.source() };
+        let up = SessionUp { key, hello, addr, source: addr.source(), dialed: true };
         let (_, up) = state.session_up(Some(job), up, env, now);
         outputs.extend(up);
         if !receipts.is_empty() {

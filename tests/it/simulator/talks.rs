@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::half_duplex;
 use p2p_chat::core::{Env, Jitter, SessionRequest};
 use p2p_chat::model::address::{PeerAddr, Source};
 use p2p_chat::model::key::PublicKey;
@@ -10,7 +11,6 @@ use p2p_chat::model::message::{MessageId, SendError};
 use p2p_chat::model::name::PeerName;
 use p2p_chat::model::session::{ByeReason, Introduction, Message, Met, Request, RequestEnd, SessionReport};
 use p2p_chat::net::{CONNECT_TIMEOUT, PROBE_TIMEOUT};
-use super::half_duplex;
 
 use super::ours::Cause;
 use super::peer::{Pid, Program};

@@ -60,7 +60,13 @@ impl SessionHandler for Teller {
 
     fn session_alive(&mut self, _: PublicKey) {}
 
-    fn messages(&mut self, link: LinkId, _: PublicKey, _: Source, messages: Vec<Message>) -> Result<(), Vec<Message>> {
+    fn messages(
+        &mut self,
+        link: LinkId,
+        _: PublicKey,
+        _: Source,
+        messages: Vec<Message>,
+    ) -> Result<(), Vec<Message>> {
         self.tell(Told::Messages(link, messages));
         Ok(())
     }
