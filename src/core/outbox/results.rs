@@ -219,6 +219,7 @@ fn pending_reason(result: &SendResult) -> Option<PendingReason> {
         | SendError::TurnedAway(ByeReason::Leaves | ByeReason::Idle)
         | SendError::Other(_) => Some(PendingReason::Unreachable),
         SendError::NoSession => Some(PendingReason::NoSession),
+        SendError::Incompatible => Some(PendingReason::Incompatible),
         SendError::NotSecure => Some(PendingReason::NotSecure),
         SendError::TurnedAway(ByeReason::NotDecided) => Some(PendingReason::NotAcceptedYet),
         SendError::TurnedAway(ByeReason::NoRoom) => Some(PendingReason::NoRoom),

@@ -115,6 +115,7 @@ pub(super) fn end_of(end: &RequestEnd) -> &'static str {
         RequestEnd::NoSession => "no ok",
         RequestEnd::WrongKey(_) => "wrong key",
         RequestEnd::Ourselves => "ourselves",
+        RequestEnd::Incompatible => "incompatible",
         RequestEnd::NotSecure => "not secure",
         RequestEnd::Bye(_) => "turned away",
         RequestEnd::Broken => "broken",
@@ -126,7 +127,7 @@ pub(super) fn weight(end: &RequestEnd) -> u8 {
     match end {
         RequestEnd::WrongKey(_) => 5,
         RequestEnd::NoSession => 4,
-        RequestEnd::NotSecure => 3,
+        RequestEnd::NotSecure | RequestEnd::Incompatible => 3,
         RequestEnd::Ourselves => 2,
         RequestEnd::Broken => 1,
         RequestEnd::Unreachable(_) | RequestEnd::Answered | RequestEnd::Bye(_) => 0,

@@ -239,7 +239,7 @@ fn hello_of_tls12() -> Vec<u8> {
         &[0, 11, 0, 2, 1, 0],              // points that are not compressed
         &[0, 13, 0, 4, 0, 2, 8, 7],        // Ed25519
         &[0, 16, 0, 13, 0, 11, 10],
-        b"p2p-chat/1",
+        b"p2p-chat/2",
     ]
     .concat();
     let length = |bytes: &[u8]| u16::try_from(bytes.len()).unwrap().to_be_bytes();
