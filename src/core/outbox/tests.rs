@@ -524,6 +524,26 @@ fn message_addressed_twice_keeps_one_row() {
 }
 
 #[test]
+fn message_addressed_twice_stays_in_flight() {
+    let mut story = Story::new();
+    story.puts(legacy(2), 9);
+    story.puts(legacy(2), 1);
+    story.outbox.put(address(1), message(1, 5), story.now).expect("fits");
+    story.outbox.serve(address(1), Route::Plain(&|_| None), None, story.now);
+    story.collect();
+    let (write, _) = story.writes.remove(0);
+    story.outbox.stored(write, &Ok(()), story.now);
+    story.outbox.serve(address(1), Route::Plain(&|_| None), None, story.now);
+    story.collect();
+    assert_eq!(story.sent, [(legacy(2), id(9)), (address(1), id(1))]);
+    story.outbox.rebind(address(1), legacy(2), None, story.now);
+    story.outbox.plain_sent(legacy(2), id(1), SendResult::HandedOver, (1, 1), story.now);
+    story.collect();
+    assert_eq!(story.told(), [(id(1), DeliveryStatus::Sent)]);
+    assert!(!story.outbox.has(legacy(2), id(1)), "it would be sent twice");
+}
+
+#[test]
 fn message_to_another_name_waits_for_the_user() {
     let (bob, eve) = (PeerName::new("Bob"), PeerName::new("Eve"));
     let mut story = Story::new();
