@@ -84,8 +84,7 @@ impl Outbox {
         parts: (usize, usize),
         now: Time,
     ) {
-        let Some(queue) = self.queues.get(&to) else { return };
-        let Some(entry) = queue.entries.iter().find(|entry| entry.id() == id) else { return };
+        let Some(entry) = self.entry(to, id) else { return };
         if entry.stage != Stage::InFlight {
             return;
         }
