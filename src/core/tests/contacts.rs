@@ -231,6 +231,11 @@ fn later_online(story: &mut Story, time: Duration) {
                 _ => story.talked(Some(met), RequestEnd::Answered),
             };
         }
+        // Their sessions are pinged.
+        for n in [1, 2] {
+            let outputs = story.state.session_alive(key(n), story.now);
+            story.perform(outputs);
+        }
     }
 }
 
@@ -256,7 +261,7 @@ fn online_contacts_are_seen_again_every_ten_minutes() {
     later_online(&mut story, SEEN_INTERVAL - seconds(10));
     assert_eq!(seen(&mut story), []);
     for _ in 0..2 {
-        // A probe wakes the program within a quarter of a minute.
+        // A ping wakes the program within a quarter of a minute.
         later_online(&mut story, seconds(30));
         assert_eq!(seen(&mut story), both);
         later_online(&mut story, SEEN_INTERVAL - seconds(30));

@@ -220,7 +220,7 @@ fn a_client_with_a_certificate_or_without_any_key_is_refused() {
 
 #[test]
 fn another_protocol_inside_or_none_named_is_refused_on_either_side() {
-    for protocols in [vec![b"p2p-chat/2".to_vec()], Vec::new()] {
+    for protocols in [vec![b"p2p-chat/1".to_vec()], Vec::new()] {
         let mut server = ServerConfig::clone(&tls(b'M').server);
         server.alpn_protocols.clone_from(&protocols);
         let (dialed, _, _) = meet(dialer(b'A', Expectation::Any), accept_with(server));
