@@ -369,3 +369,20 @@ fn connect_makes_a_contact_only_of_a_named_peer() {
     ends(&mut story);
     assert_eq!(is_contact(&story), [(5003, true), (5001, false), (5002, true)]);
 }
+
+#[test]
+fn stranger_is_stored_before_a_message_to_all() {
+    let mut story = Story::new();
+    assert_eq!(story.dials_in(1, "Bob", 5001), Ok(()));
+    story.moves_disk = true;
+    story.does(Command::Send { to: Target::All, message: message(1) });
+    let writes = story.writes.iter().map(|(_, write)| write);
+    let kinds: Vec<&str> = writes
+        .map(|write| match write {
+            StoreOp::Seen { .. } => "seen",
+            StoreOp::Outgoing { .. } => "message",
+            _ => "other",
+        })
+        .collect();
+    assert_eq!(kinds, ["seen", "message"], "a crash between them leaves no message for an unknown key");
+}
