@@ -16,7 +16,7 @@ use crate::model::message::{SendError, SendResult};
 use crate::model::name::{Name, PeerName};
 use crate::net::sessions::Sessions;
 use crate::net::{self, Dialer, Errand, Report, secure};
-use crate::protocol::session::Hello;
+use crate::protocol::session::{Hello, MAX_ADDRESSES};
 
 /// What the threads of a node share.
 pub(super) struct Shared {
@@ -29,7 +29,10 @@ pub(super) struct Shared {
     /// The receipt with our key, the same for every message.
     pub(super) receipt: String,
     /// Where else others may dial us.
-    pub(super) addresses: Vec<SocketAddr>,
+    pub(super) addresses: Mutex<Vec<SocketAddr>>,
+    /// The IP that we listen at.
+    pub(super) bind: IpAddr,
+    pub(super) listens_v6: bool,
     pub(super) events: Box<dyn EventQueue>,
     pub(super) dialer: Dialer,
     pub(super) sessions: Sessions,
@@ -51,6 +54,7 @@ pub(super) struct Locked {
     pub(super) machine_ips: Vec<IpAddr>,
     /// When to read them again.
     pub(super) look_at_ips: Time,
+    pub(super) looked_at_ips: Time,
     pub(super) stopping: bool,
 }
 
@@ -75,6 +79,9 @@ impl<T: From<Event> + Send> EventQueue for Arc<Mailbox<T>> {
         Mailbox::wait_for_room(self, source, deadline)
     }
 }
+
+/// How far two readings of the addresses of this machine are apart after dials that failed.
+const NETWORK_SPACING: Duration = Duration::from_secs(5);
 
 /// How often the addresses of this machine are read.
 pub(super) const NETWORK_INTERVAL: Duration = Duration::from_secs(60);
@@ -171,7 +178,7 @@ impl Shared {
     /// Returns our hello to a peer at this IP. A peer on this machine needs no further addresses.
     pub(super) fn hello(&self, name: &Name, to: IpAddr) -> Hello {
         Hello {
-            addresses: if to.is_loopback() { Vec::new() } else { self.addresses.clone() },
+            addresses: if to.is_loopback() { Vec::new() } else { self.addresses.lock().clone() },
             ..Hello::new(PeerName::new(name.as_str()), self.port)
         }
     }
@@ -193,6 +200,26 @@ impl Shared {
         shared.with_state(|state, now| ((), state.plain_sent(result, now)));
     }
 
+    /// Records the IPs of this machine as addresses where others may dial us, if we listen at all of
+    /// them. Returns these addresses.
+    pub(super) fn set_addresses(&self, ips: &[IpAddr]) -> Vec<SocketAddr> {
+        let is_listened = |ip: &&IpAddr| self.bind.is_unspecified() && (ip.is_ipv4() || self.listens_v6);
+        let ips = ips.iter().filter(is_listened).take(MAX_ADDRESSES);
+        let addresses: Vec<SocketAddr> = ips.map(|ip| SocketAddr::new(*ip, self.port)).collect();
+        self.addresses.lock().clone_from(&addresses);
+        addresses
+    }
+
+    /// A dial has failed: the addresses of this machine may have changed.
+    pub(super) fn look_at_ips_soon(&self) {
+        let mut locked = self.locked.lock();
+        let soon = locked.looked_at_ips.plus(NETWORK_SPACING).max(self.now());
+        if soon < locked.look_at_ips {
+            locked.look_at_ips = soon;
+            self.earlier.notify_one();
+        }
+    }
+
     /// Runs the ticker thread: sleeps until something is due, and does it.
     pub(super) fn tick(&self) {
         let mut locked = self.locked.lock();
@@ -201,7 +228,9 @@ impl Shared {
             if locked.look_at_ips <= now {
                 let ips = MutexGuard::unlocked(&mut locked, || net::machine_ips(true));
                 locked.look_at_ips = now.plus(NETWORK_INTERVAL);
+                locked.looked_at_ips = now;
                 if std::mem::replace(&mut locked.machine_ips, ips.clone()) != ips {
+                    self.sessions.readdress(self.set_addresses(&ips));
                     let outputs = locked.state.network_changed(now);
                     self.perform(&mut locked, outputs, None, now);
                 }

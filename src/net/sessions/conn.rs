@@ -30,6 +30,8 @@ const MAX_VOID_BYTES: usize = 64 * 1024;
 /// What happened on a connection.
 #[derive(Debug)]
 pub(super) enum ConnEvent {
+    /// The TCP connection is made.
+    Connected,
     /// The peer has proven this key; the connection uses this IP of ours.
     Up(PublicKey, IpAddr),
     /// Decrypted bytes.
@@ -139,8 +141,11 @@ impl Conn {
     }
 
     fn advance(&mut self, tls: &Tls, events: &mut Vec<ConnEvent>) -> Result<(), Over> {
-        if matches!(self.stage, Stage::Connecting) && !self.connected()? {
-            return Ok(());
+        if matches!(self.stage, Stage::Connecting) {
+            if !self.connected()? {
+                return Ok(());
+            }
+            events.push(ConnEvent::Connected);
         }
         self.write()?;
         let mut budget = TURN_BYTES;

@@ -18,6 +18,7 @@ use crate::core::{SessionRequest, Time};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::message::{MessageId, SendError};
+use crate::model::name::PeerName;
 use crate::model::session::{ByeReason, RequestEnd};
 use crate::net::dial::failure;
 use crate::net::secure::{Refused, Tls};
@@ -40,6 +41,8 @@ enum Command {
     Accepted(TcpStream, Source, Vec<u8>),
     Stored(LinkId, Vec<MessageId>, Vec<MessageId>, u32),
     Part(PublicKey, ByeReason),
+    Rename(PeerName),
+    Readdress(Vec<SocketAddr>),
     Close,
 }
 
@@ -133,6 +136,16 @@ impl Sessions {
     /// Ends the session with a key, for this reason.
     pub fn part(&self, key: PublicKey, reason: ByeReason) {
         self.shared.put(Command::Part(key, reason));
+    }
+
+    /// Tells all peers what we call ourselves from now on.
+    pub fn rename(&self, name: PeerName) {
+        self.shared.put(Command::Rename(name));
+    }
+
+    /// The machine's addresses have changed; see [`Pool::readdress`].
+    pub fn readdress(&self, addrs: Vec<SocketAddr>) {
+        self.shared.put(Command::Readdress(addrs));
     }
 
     /// Ends all sessions and the thread, and waits for that until `deadline`.
@@ -242,6 +255,8 @@ impl EventLoop {
                 self.pool.stored(link, &receipts, &others, retry_after);
             }
             Command::Part(key, reason) => self.pool.part(key, reason, now, handler),
+            Command::Rename(name) => self.pool.rename(&name),
+            Command::Readdress(addrs) => self.pool.readdress(&addrs, now, handler),
             Command::Close => {
                 self.is_closing = true;
                 self.pool.close(now, handler);
@@ -306,6 +321,7 @@ impl EventLoop {
         for event in events {
             let handler = &mut *self.handler;
             match event {
+                ConnEvent::Connected => self.pool.connected(id, now),
                 ConnEvent::Up(key, local) => self.pool.link_up(id, key, local, now, handler),
                 ConnEvent::Data(bytes) => self.pool.received(id, &bytes, now, handler),
                 ConnEvent::Failed(end) => {
