@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token, Waker};
 use parking_lot::{Condvar, Mutex};
-use rustls::{AlertDescription, Error};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::conn::{Conn, ConnEvent};
@@ -21,7 +20,7 @@ use crate::model::message::{MessageId, SendError};
 use crate::model::name::PeerName;
 use crate::model::session::{ByeReason, RequestEnd};
 use crate::net::dial::failure;
-use crate::net::secure::{Refused, Tls};
+use crate::net::secure::Tls;
 
 /// The name of the thread.
 const THREAD: &str = "sessions";
@@ -423,22 +422,6 @@ fn connect(from: IpAddr, to: SocketAddr) -> io::Result<mio::net::TcpStream> {
 fn is_in_progress(error: &io::Error) -> bool {
     // EINPROGRESS on Linux and macOS; std has no stable name for it. On Windows it is WouldBlock.
     error.kind() == io::ErrorKind::WouldBlock || matches!(error.raw_os_error(), Some(115 | 36)) && cfg!(unix)
-}
-
-/// What an end of the handshake means.
-pub(super) fn refused(refused: Refused, own: PublicKey) -> RequestEnd {
-    match refused {
-        Refused::NoLine => RequestEnd::NoSession,
-        // Where another key was expected, ours is a wrong one.
-        Refused::WrongKey(wrong) if wrong.offered == own => RequestEnd::Ourselves,
-        Refused::WrongKey(wrong) => RequestEnd::WrongKey(wrong.offered),
-        Refused::Ourselves => RequestEnd::Ourselves,
-        Refused::Tls(
-            Error::NoApplicationProtocol | Error::AlertReceived(AlertDescription::NoApplicationProtocol),
-        ) => RequestEnd::Incompatible,
-        Refused::Tls(_) => RequestEnd::NotSecure,
-        Refused::TooEarly | Refused::Io(_) => RequestEnd::Broken,
-    }
 }
 
 #[cfg(test)]
