@@ -136,6 +136,10 @@ impl State {
             self.peers.session_opened(id);
             self.greeted(id, now);
             self.here_again(key, now);
+            if self.is_contact(id) {
+                // Whether it can be dialed is known before its session ends.
+                self.check_claim(key, addr);
+            }
         });
         if met.is_err() {
             self.peers.refuses_claim(key, addr);
@@ -243,12 +247,19 @@ impl State {
         if let (Some(Err(_)), Some(at)) = (welcome, reached) {
             self.peers.has_refused_key(at, now);
         }
+        let is_check = purpose == Purpose::Greet && self.peers.has_session(asked_for);
+        if is_check {
+            self.peers.was_dialed(asked_for, was_met);
+        }
         if let RequestEnd::Bye(reason @ (ByeReason::NotAccepted | ByeReason::NotDecided)) = end {
             self.turned_away(peer_id, reason);
         }
         if leaves {
             self.parts(peer_id, now);
-        } else if !matches!(purpose, Purpose::Exit(_)) && !matches!(welcome, Some(Err(_))) {
+        } else if !matches!(purpose, Purpose::Exit(_))
+            && !matches!(welcome, Some(Err(_)))
+            && (was_met || !is_check)
+        {
             let parted_since = self.peers.has_left_since(peer_id, job);
             let says_hello = was_met && !matches!(purpose, Purpose::Probe(Probe::Dial));
             let evidence =

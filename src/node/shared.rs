@@ -11,6 +11,7 @@ use super::store_writer::StoreWriter;
 use crate::core::{Env, Event, Jitter, JobId, Output, PlainRequest, PlainResult, State, Time};
 use crate::mailbox::Mailbox;
 use crate::model::address::{PeerAddr, SourcePrefix};
+use crate::model::delivery::DeliveryStatus;
 use crate::model::key::PublicKey;
 use crate::model::message::{SendError, SendResult};
 use crate::model::name::{Name, PeerName};
@@ -86,6 +87,19 @@ const NETWORK_SPACING: Duration = Duration::from_secs(5);
 /// How often the addresses of this machine are read.
 pub(super) const NETWORK_INTERVAL: Duration = Duration::from_secs(60);
 
+impl Locked {
+    /// A message did not arrive: the addresses of this machine may have changed. Returns whether they
+    /// are read earlier now.
+    fn look_at_ips_soon(&mut self, now: Time) -> bool {
+        let soon = self.looked_at_ips.plus(NETWORK_SPACING).max(now);
+        let is_earlier = soon < self.look_at_ips;
+        if is_earlier {
+            self.look_at_ips = soon;
+        }
+        is_earlier
+    }
+}
+
 impl Shared {
     pub(super) fn now(&self) -> Time {
         Time::at(self.began.elapsed())
@@ -125,7 +139,12 @@ impl Shared {
         let mut actions = VecDeque::from(actions);
         while let Some(action) = actions.pop_front() {
             match action {
-                Output::Tell(event) => told.push(event),
+                Output::Tell(event) => {
+                    if matches!(event, Event::Delivery { status: DeliveryStatus::Queued(_), .. }) {
+                        locked.look_at_ips_soon(now);
+                    }
+                    told.push(event);
+                }
                 Output::Store(id, write) => {
                     if let Some(result) = self.store_writer.write(id, write) {
                         actions.extend(match (id, result) {
@@ -148,12 +167,8 @@ impl Shared {
         // Requests are queued before events: on a busy machine the thread woken first runs first, and
         // the user can wait.
         told.into_iter().for_each(|event| self.events.put(event, source));
-        let sooner = match (locked.state.next_wake(), locked.ticker_sleeps_until) {
-            (Some(due), Some(until)) => due < until,
-            (Some(_), None) => true,
-            (None, _) => false,
-        };
-        if sooner {
+        let due = locked.state.next_wake().map_or(locked.look_at_ips, |due| due.min(locked.look_at_ips));
+        if locked.ticker_sleeps_until.is_none_or(|until| due < until) {
             self.earlier.notify_one();
         }
     }
@@ -212,10 +227,7 @@ impl Shared {
 
     /// A dial has failed: the addresses of this machine may have changed.
     pub(super) fn look_at_ips_soon(&self) {
-        let mut locked = self.locked.lock();
-        let soon = locked.looked_at_ips.plus(NETWORK_SPACING).max(self.now());
-        if soon < locked.look_at_ips {
-            locked.look_at_ips = soon;
+        if self.locked.lock().look_at_ips_soon(self.now()) {
             self.earlier.notify_one();
         }
     }
@@ -230,7 +242,7 @@ impl Shared {
                 locked.look_at_ips = now.plus(NETWORK_INTERVAL);
                 locked.looked_at_ips = now;
                 if std::mem::replace(&mut locked.machine_ips, ips.clone()) != ips {
-                    self.sessions.readdress(self.set_addresses(&ips));
+                    self.sessions.readdress(self.set_addresses(&ips), ips.clone());
                     let outputs = locked.state.network_changed(now);
                     self.perform(&mut locked, outputs, None, now);
                 }

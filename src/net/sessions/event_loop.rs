@@ -41,7 +41,7 @@ enum Command {
     Stored(LinkId, Vec<MessageId>, Vec<MessageId>, u32),
     Part(PublicKey, ByeReason),
     Rename(PeerName),
-    Readdress(Vec<SocketAddr>),
+    Readdress(Vec<SocketAddr>, Vec<IpAddr>),
     Close,
 }
 
@@ -143,8 +143,8 @@ impl Sessions {
     }
 
     /// The machine's addresses have changed; see [`Pool::readdress`].
-    pub fn readdress(&self, addrs: Vec<SocketAddr>) {
-        self.shared.put(Command::Readdress(addrs));
+    pub fn readdress(&self, addrs: Vec<SocketAddr>, ips: Vec<IpAddr>) {
+        self.shared.put(Command::Readdress(addrs, ips));
     }
 
     /// Ends all sessions and the thread, and waits for that until `deadline`.
@@ -255,7 +255,7 @@ impl EventLoop {
             }
             Command::Part(key, reason) => self.pool.part(key, reason, now, handler),
             Command::Rename(name) => self.pool.rename(&name),
-            Command::Readdress(addrs) => self.pool.readdress(&addrs, now, handler),
+            Command::Readdress(addrs, ips) => self.pool.readdress(&addrs, &ips, now, handler),
             Command::Close => {
                 self.is_closing = true;
                 self.pool.close(now, handler);

@@ -852,21 +852,29 @@ impl Pool {
         }
     }
 
-    /// Tells all contacts where else we listen from now on. The machine's addresses have changed, so
-    /// a session that brings nothing within [`CHECKED_WITHIN`] is over.
-    pub fn readdress(&mut self, addrs: &[SocketAddr], now: Time, handler: &mut dyn SessionHandler) {
+    /// The IPs of this machine are now `ips`. Tells all contacts where else we listen. A session from
+    /// an IP that is gone is over at once, another one if it brings nothing within
+    /// [`CHECKED_WITHIN`](super::CHECKED_WITHIN).
+    pub fn readdress(
+        &mut self,
+        addrs: &[SocketAddr],
+        ips: &[IpAddr],
+        now: Time,
+        handler: &mut dyn SessionHandler,
+    ) {
         for id in self.open_links() {
-            let key = self.links.get(&id).and_then(|link| link.key);
-            if !addrs.is_empty() && key.is_some_and(|key| handler.is_contact(key)) {
+            let Some((key, local)) = self.links.get(&id).and_then(|link| Some((link.key?, link.local)))
+            else {
+                continue;
+            };
+            if !local.is_loopback() && !ips.contains(&local) {
+                self.outputs.push(LinkOutput::Drop(id));
+                self.link_ended(id, false, now, handler);
+                continue;
+            }
+            if !addrs.is_empty() && handler.is_contact(key) {
                 self.send(id, &Record::Addresses(addrs.to_vec()));
             }
-        }
-        self.check(now);
-    }
-
-    /// Pings all peers: a session that brings nothing within [`CHECKED_WITHIN`] is over.
-    pub fn check(&mut self, now: Time) {
-        for id in self.open_links() {
             self.last_ping += 1;
             self.send(id, &Record::Ping(self.last_ping));
             if let Some(link) = self.links.get_mut(&id) {
