@@ -1,7 +1,5 @@
 //! Questions about the state: the peer list, who a recipient is, and how it can be written to.
 
-use std::collections::BTreeSet;
-
 use super::event::{PeerInfo, Verification};
 use super::jobs::Job;
 use super::peers::Row;
@@ -17,13 +15,10 @@ use crate::model::peer_id::Recipient;
 const MAX_DIALED: usize = 2 * MAX_HINTS + 1;
 
 impl State {
-    /// The table as it is believed to be, unverified, in the order of the numbers. An address that an
-    /// online peer claims, and where its key is being checked, has no row of its own.
+    /// The table as it is believed to be, unverified, in the order of the numbers.
     pub fn rows(&self, now: Time) -> Vec<Row> {
         let with_contact = |row: Row| Row { contact: self.is_contact(row.id), ..row };
-        let claimed: BTreeSet<PeerAddr> = self.claimed().collect();
-        let is_claimed = |row: &Row| matches!(row.id, Recipient::Address(addr) if claimed.contains(&addr));
-        self.peers.list(now).into_iter().filter(|row| !is_claimed(row)).map(with_contact).collect()
+        self.peers.list(now).into_iter().map(with_contact).collect()
     }
 
     /// Returns how many peers are online.

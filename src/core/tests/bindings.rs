@@ -138,16 +138,3 @@ fn restored_messages_for_legacy_peer_ask_once() {
     let ids: Vec<Recipient> = story.state.rows(story.now).iter().map(|row| row.id).collect();
     assert_eq!(ids, [legacy(at(5001))]);
 }
-
-#[test]
-fn address_whose_key_is_checked_has_no_row() {
-    let mut story = Story::new();
-    story.writes(5001, 1);
-    story.promises(BOBS);
-    // Before the session that checks the promise is there, the peer opens one of its own.
-    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
-    let ids = |story: &Story| story.state.rows(story.now).iter().map(|row| row.id).collect::<Vec<_>>();
-    assert_eq!(ids(&story), [Recipient::key(key(BOBS))]);
-    story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
-    assert_eq!(ids(&story), [Recipient::key(key(BOBS))]);
-}
