@@ -134,6 +134,7 @@ impl State {
             let claims = [addr].into_iter().chain(also).collect();
             self.peers.listens_also(id, claims);
             self.peers.session_opened(id);
+            self.peers.is_seen_at(id, addr);
             self.greeted(id, now);
             self.here_again(key, now);
             if self.is_contact(id) {

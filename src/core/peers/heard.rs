@@ -182,6 +182,16 @@ impl Peers {
         self.update(id, |peer| peer.is_one_way = !did_prove);
     }
 
+    /// A peer has opened a session from the IP of this address. If it was at another IP before, it has
+    /// moved.
+    pub(in crate::core) fn is_seen_at(&mut self, id: Recipient, addr: PeerAddr) {
+        self.update(id, |peer| {
+            if peer.addr.ip() != addr.ip() {
+                peer.moves_to(addr);
+            }
+        });
+    }
+
     /// A session with a peer is open.
     pub(in crate::core) fn session_opened(&mut self, id: Recipient) {
         self.update(id, |peer| peer.presence.session_opened());

@@ -39,6 +39,10 @@ pub const SILENCE: Duration = Duration::from_secs(45);
 /// slowest line takes less.
 pub const CHECKED_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long a peer has to answer a probe in its session, if the request does not say otherwise. A
+/// round trip over the slowest line takes less.
+pub const PROBE_WITHIN: Duration = Duration::from_secs(10);
+
 /// How long a connection may be silent before both sides have said hello.
 pub const OPENING_SILENCE: Duration = Duration::from_secs(15);
 

@@ -9,7 +9,7 @@ use super::dialing::{Dial, DialId, Pending};
 use super::link::{Link, Phase};
 use super::{
     LinkId, LinkOutput, MAX_OPENING, MAX_OPENING_OF_PREFIX, MAX_SESSIONS, MAX_STRANGER_SESSIONS,
-    MAX_STRANGERS_OF_PREFIX, OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, SILENCE, SIMULTANEOUS,
+    MAX_STRANGERS_OF_PREFIX, OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, PROBE_WITHIN, SILENCE, SIMULTANEOUS,
     SessionHandler, WINDOW_BYTES,
 };
 use crate::core::{JobId, RequestEnded, SessionRequest, Time};
@@ -97,7 +97,7 @@ impl Pool {
         if self.wants_address(&pending, key) {
             return self.dial(pending, now, handler);
         }
-        self.join(key, vec![pending]);
+        self.join(key, vec![pending], now);
         self.pump(key, now, handler);
     }
 
@@ -110,12 +110,15 @@ impl Pool {
     }
 
     /// Hands requests over to an open session.
-    fn join(&mut self, key: PublicKey, requests: Vec<Pending>) {
-        for pending in requests {
+    fn join(&mut self, key: PublicKey, requests: Vec<Pending>, now: Time) {
+        for mut pending in requests {
             let Some(session) = self.sessions.get_mut(&key) else { return };
             match pending.request.say {
                 // Whether the peer is still there is what a ping shows.
-                Request::Open | Request::Ping => session.pings.push(pending),
+                Request::Open | Request::Ping => {
+                    pending.request.deadline.get_or_insert(now.plus(PROBE_WITHIN));
+                    session.pings.push(pending);
+                }
                 Request::Messages(_) | Request::Bye => session.queue.push_back(pending),
             }
         }
@@ -426,7 +429,7 @@ impl Pool {
             }
             (Phase::Open | Phase::Parting(_), Record::Pong(nonce)) => {
                 if let Some(key) = key {
-                    self.ponged(id, key, nonce, handler);
+                    self.ponged(id, key, nonce, now, handler);
                 }
             }
             (Phase::Open, Record::Bye(reason)) => {
@@ -746,7 +749,14 @@ impl Pool {
         self.pump(key, now, handler);
     }
 
-    fn ponged(&mut self, id: LinkId, key: PublicKey, nonce: u64, handler: &mut dyn SessionHandler) {
+    fn ponged(
+        &mut self,
+        id: LinkId,
+        key: PublicKey,
+        nonce: u64,
+        now: Time,
+        handler: &mut dyn SessionHandler,
+    ) {
         handler.session_alive(key);
         let addr = self.session_addr(key);
         if let Some(session) = self.sessions.get_mut(&key) {
@@ -760,11 +770,11 @@ impl Pool {
         }
         // The older program with this key is there, so the newer one is not let in.
         if self.sessions.get(&key).is_some_and(|session| session.link == id) {
-            self.refuse_challengers(id, key);
+            self.refuse_challengers(id, key, now);
         }
     }
 
-    fn refuse_challengers(&mut self, old: LinkId, key: PublicKey) {
+    fn refuse_challengers(&mut self, old: LinkId, key: PublicKey, now: Time) {
         let challengers: Vec<(LinkId, Source)> = self
             .links
             .iter()
@@ -779,7 +789,7 @@ impl Pool {
             self.send(id, &Record::Bye(ByeReason::InUse));
             let dial = self.links.get_mut(&id).and_then(|link| link.dial.take());
             if let Some(dial) = dial.and_then(|dial| self.dials.remove(&dial)) {
-                self.join(key, dial.requests.into());
+                self.join(key, dial.requests.into(), now);
             }
             self.finish(id);
         }
