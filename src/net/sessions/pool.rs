@@ -381,6 +381,21 @@ impl Pool {
         }
     }
 
+    /// A peer that we dialed does not welcome us. It has proven its key all the same.
+    fn turned_away(&self, link: &Link, handler: &mut dyn SessionHandler) {
+        // That of a probe was reported when it was proven.
+        let Some(dial_id @ (DialId::Key(_) | DialId::Addr(_))) = link.dial else { return };
+        let (Some(addr), Some(key)) = (link.dialed, link.key) else { return };
+        let Some(dial) = self.dials.get(&dial_id) else { return };
+        let mut jobs = dial.requests.iter().map(|pending| pending.request.job);
+        let Some(first) = jobs.next() else { return };
+        let (source, local) = (link.source, link.local);
+        let opened = Opened { key, hello: None, dialed: Some(addr), source, local, job: Some(first) };
+        if handler.session_up(opened).is_ok() {
+            jobs.for_each(|job| handler.joined(job, key, addr));
+        }
+    }
+
     fn take(&mut self, id: LinkId, record: Record, now: Time, handler: &mut dyn SessionHandler) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let key = link.key;
@@ -392,6 +407,7 @@ impl Pool {
                 if let Some(link) = self.links.remove(&id) {
                     let is_probed = matches!(link.dial, Some(DialId::Probe(_))) && reason == ByeReason::Idle;
                     let end = if is_probed { RequestEnd::Answered } else { RequestEnd::Bye(reason) };
+                    self.turned_away(&link, handler);
                     self.dial_failed(id, &link, end, now, handler);
                 }
             }

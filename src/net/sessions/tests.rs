@@ -506,7 +506,9 @@ fn refused_peer_hears_why() {
     net.programs[1].handler.refuses = Some(ByeReason::NotAccepted);
     net.request(0, 1, 1, messages([1]));
     net.settle();
-    assert_eq!(net.told(0), [Told::Ended(JobId(1), 0, RequestEnd::Bye(ByeReason::NotAccepted))]);
+    let ended = Told::Ended(JobId(1), 0, RequestEnd::Bye(ByeReason::NotAccepted));
+    // The key that the peer has proven is told all the same.
+    assert_eq!(net.told(0), [Told::Up(key(2)), ended]);
     assert_eq!(net.told(1), []);
     net.pass(PART_WITHIN);
     assert!(net.programs.iter().all(|program| program.pool.is_idle()));
