@@ -81,7 +81,11 @@ impl State {
         }
         self.outbox.put(to, new, now)?;
         if let Some(key) = to.public_key() {
-            self.trust.keep(key);
+            // It is stored before the message: after a crash, a message for a key that was never seen
+            // is one that the user wrote to it.
+            if self.trust.keep(key) {
+                self.seen(to);
+            }
             if is_direct {
                 self.make_key_contact(key);
             }

@@ -138,6 +138,8 @@ impl State {
         let id = Recipient::key(key);
         if self.knows(id) && !self.closed {
             self.greeted(id, now);
+            // A program whose peers all have sessions wakes up for nothing else.
+            self.refresh_seen(now);
             self.settle_watches(now);
         }
         self.done()
@@ -357,6 +359,7 @@ impl State {
             RequestEnd::Bye(ByeReason::NotAccepted) => BatchEnd::Refused(FailureReason::NotAccepted),
             RequestEnd::Bye(ByeReason::NotDecided) => BatchEnd::Held(PendingReason::NotAcceptedYet),
             RequestEnd::Bye(ByeReason::NoRoom) => BatchEnd::Held(PendingReason::NoRoom),
+            RequestEnd::Incompatible => BatchEnd::Held(PendingReason::Incompatible),
             RequestEnd::NotSecure => BatchEnd::Held(PendingReason::NotSecure),
             RequestEnd::Unreachable(_) | RequestEnd::Bye(_) | RequestEnd::Broken => {
                 BatchEnd::Held(PendingReason::Unreachable)
@@ -383,6 +386,7 @@ fn result_of(end: &RequestEnd) -> SendResult {
         RequestEnd::Unreachable(failure) => failure.clone(),
         RequestEnd::NoSession => SendError::NoSession,
         RequestEnd::WrongKey(_) | RequestEnd::Ourselves => SendError::WrongKey,
+        RequestEnd::Incompatible => SendError::Incompatible,
         RequestEnd::NotSecure => SendError::NotSecure,
         RequestEnd::Bye(reason) => SendError::TurnedAway(*reason),
     })

@@ -57,7 +57,7 @@ impl State {
     /// no wake of its own: a peer that is online is probed more often.
     ///
     /// The store writer takes all of it in one transaction.
-    fn refresh_seen(&mut self, now: Time) {
+    pub(super) fn refresh_seen(&mut self, now: Time) {
         if now.since(self.seen_at) >= SEEN_INTERVAL {
             self.seen_at = now;
             self.peers.all_online().into_iter().for_each(|id| self.seen(id));

@@ -38,6 +38,8 @@ pub enum PendingReason {
     Unreachable,
     /// The program at the address does not answer the opening line of a session.
     NoSession,
+    /// The peer runs a version that speaks another protocol.
+    Incompatible,
     /// The encrypted exchange fails, perhaps because of someone in between.
     NotSecure,
     /// Another key answers at the peer's addresses.

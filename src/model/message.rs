@@ -188,6 +188,8 @@ pub enum SendError {
     NoSession,
     /// The peer at the address has another key.
     WrongKey,
+    /// The peer runs a version that speaks another protocol.
+    Incompatible,
     /// The encrypted exchange failed, perhaps because of someone in between.
     NotSecure,
     /// The peer did not answer the question how to write to it, and a message does not go out

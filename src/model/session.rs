@@ -121,6 +121,8 @@ pub enum RequestEnd {
     WrongKey(PublicKey),
     /// We reached ourselves.
     Ourselves,
+    /// The peer runs a version that speaks another protocol.
+    Incompatible,
     /// The handshake failed, or what came after it cannot be what the peer sent.
     NotSecure,
     /// The peer ended the session.

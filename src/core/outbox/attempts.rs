@@ -183,7 +183,7 @@ impl Outbox {
 
     /// The user wants this message sent now, although the legacy peer's name may have changed.
     pub(in crate::core) fn confirm(&mut self, to: Recipient, id: MessageId, now: Time) {
-        if let Some(entry) = self.queues.get_mut(&to).and_then(|queue| queue.entry(id)) {
+        if let Some(entry) = self.entry_mut(to, id) {
             entry.confirmed = true;
         }
         self.met(to, now);

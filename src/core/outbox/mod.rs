@@ -251,7 +251,15 @@ impl Outbox {
 
     /// Whether a message is queued for a recipient, or is on its way.
     pub(in crate::core) fn has(&self, to: Recipient, id: MessageId) -> bool {
-        self.queues.get(&to).is_some_and(|queue| queue.position(id).is_some())
+        self.entry(to, id).is_some()
+    }
+
+    fn entry(&self, to: Recipient, id: MessageId) -> Option<&Entry> {
+        self.queues.get(&to)?.entries.iter().find(|entry| entry.id() == id)
+    }
+
+    fn entry_mut(&mut self, to: Recipient, id: MessageId) -> Option<&mut Entry> {
+        self.queues.get_mut(&to)?.entry(id)
     }
 
     /// The bytes that all messages count.

@@ -39,7 +39,10 @@ impl Outbox {
             is_direct: queue.entries.iter().any(|entry| entry.is_direct),
         };
         for id in queue.entries.iter().map(Entry::id).collect::<Vec<_>>() {
-            if self.has(to, id) {
+            // Of two, the one in flight stays: the other would be a second copy.
+            if self.entry(from, id).is_some_and(|entry| entry.stage == Stage::InFlight) {
+                self.drop_duplicate(to, from, id);
+            } else if self.has(to, id) {
                 self.drop_duplicate(from, to, id);
             }
         }
@@ -102,10 +105,7 @@ impl Outbox {
             queue.entries.iter().filter(|entry| which(entry)).map(Entry::id).collect();
         for id in chosen {
             moved.count += 1;
-            let Some(entry) = self.queues.get(&from).and_then(|queue| queue.entries.get(queue.position(id)?))
-            else {
-                continue;
-            };
+            let Some(entry) = self.entry(from, id) else { continue };
             moved.is_direct |= entry.is_direct;
             if self.has(to, id) {
                 self.drop_duplicate(from, to, id);
@@ -124,7 +124,7 @@ impl Outbox {
         })
     }
 
-    /// Drops a message that its new recipient has in its queue: the user addressed that peer twice.
+    /// Drops a message of one queue that is in the other, too, because the user addressed a peer twice.
     /// One message has one row and one status.
     fn drop_duplicate(&mut self, from: Recipient, to: Recipient, id: MessageId) {
         let Some(entry) = self.remove(from, id) else { return };

@@ -84,8 +84,7 @@ impl Outbox {
         parts: (usize, usize),
         now: Time,
     ) {
-        let Some(queue) = self.queues.get(&to) else { return };
-        let Some(entry) = queue.entries.iter().find(|entry| entry.id() == id) else { return };
+        let Some(entry) = self.entry(to, id) else { return };
         if entry.stage != Stage::InFlight {
             return;
         }
@@ -219,6 +218,7 @@ fn pending_reason(result: &SendResult) -> Option<PendingReason> {
         | SendError::TurnedAway(ByeReason::Leaves | ByeReason::Idle)
         | SendError::Other(_) => Some(PendingReason::Unreachable),
         SendError::NoSession => Some(PendingReason::NoSession),
+        SendError::Incompatible => Some(PendingReason::Incompatible),
         SendError::NotSecure => Some(PendingReason::NotSecure),
         SendError::TurnedAway(ByeReason::NotDecided) => Some(PendingReason::NotAcceptedYet),
         SendError::TurnedAway(ByeReason::NoRoom) => Some(PendingReason::NoRoom),

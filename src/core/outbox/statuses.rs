@@ -10,7 +10,7 @@ use crate::model::peer_id::Recipient;
 impl Outbox {
     /// Tells the user that a message waits, once the store has it.
     pub(super) fn tell_queued(&mut self, to: Recipient, id: MessageId, reason: PendingReason) {
-        let Some(entry) = self.queues.get_mut(&to).and_then(|queue| queue.entry(id)) else { return };
+        let Some(entry) = self.entry_mut(to, id) else { return };
         if entry.storing {
             return;
         }

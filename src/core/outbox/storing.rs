@@ -75,12 +75,13 @@ impl Outbox {
 
     /// Has it stored that a message is about to be sent unencrypted.
     pub(super) fn commit(&mut self, to: Recipient, id: MessageId) {
-        let Some(entry) = self.queues.get_mut(&to).and_then(|queue| queue.entry(id)) else { return };
+        let expire = self.expire;
+        let Some(entry) = self.entry_mut(to, id) else { return };
         entry.stage = Stage::Committing;
         entry.stored_as_queued = entry.stored_for.is_some();
         let write = match entry.stored_for {
             Some(to) => queued(to, id, true),
-            None => add(to, entry, true, self.expire),
+            None => add(to, entry, true, expire),
         };
         entry.stored_for = entry.stored_for.or(Some(to));
         entry.stored_as_attempted = true;
@@ -104,7 +105,7 @@ impl Outbox {
 
     /// A message that was about to be sent unencrypted, or could not be, waits again.
     pub(super) fn waits_again(&mut self, to: Recipient, id: MessageId) {
-        let Some(entry) = self.queues.get_mut(&to).and_then(|queue| queue.entry(id)) else { return };
+        let Some(entry) = self.entry_mut(to, id) else { return };
         entry.stage = Stage::Waiting;
         if let (true, Some(to)) = (std::mem::take(&mut entry.stored_as_attempted), entry.stored_for) {
             entry.storing = true;
@@ -136,8 +137,8 @@ impl Outbox {
 
     /// Whether nothing has been sent of a message, and the user has not been told that it is queued.
     fn is_new(&self, to: Recipient, id: MessageId) -> bool {
-        let entry = self.queues.get(&to).and_then(|queue| queue.entries.get(queue.position(id)?));
-        entry.is_some_and(|entry| entry.stage != Stage::InFlight && !entry.is_sent && entry.told.is_none())
+        self.entry(to, id)
+            .is_some_and(|entry| entry.stage != Stage::InFlight && !entry.is_sent && entry.told.is_none())
     }
 
     /// Continues with a message whose write is done.
@@ -174,7 +175,7 @@ impl Outbox {
     /// Tells the store the final status of a message that it has. A message that the end of the
     /// program cut short stays queued there.
     pub(super) fn store_status(&mut self, to: Recipient, id: MessageId, status: &DeliveryStatus) {
-        let Some(entry) = self.queues.get_mut(&to).and_then(|queue| queue.entry(id)) else { return };
+        let Some(entry) = self.entry_mut(to, id) else { return };
         let stays = matches!(status, DeliveryStatus::Failed(FailureReason::Ended { .. }));
         if let Some(to) = entry.stored_for.filter(|_| status.is_final() && !stays) {
             let write = StoreOp::Status { to, id, status: status.clone(), attempted: false };
@@ -184,7 +185,7 @@ impl Outbox {
 
     /// The store is told nothing more of a message.
     pub(super) fn forget_stored(&mut self, to: Recipient, id: MessageId) {
-        if let Some(entry) = self.queues.get_mut(&to).and_then(|queue| queue.entry(id)) {
+        if let Some(entry) = self.entry_mut(to, id) {
             entry.stored_for = None;
         }
     }
@@ -192,7 +193,7 @@ impl Outbox {
     /// Tells the store that a message to a key was sent, so that it is marked as sent before after a
     /// restart.
     pub(super) fn store_sent(&mut self, to: Recipient, id: MessageId) {
-        let Some(entry) = self.queues.get_mut(&to).and_then(|queue| queue.entry(id)) else { return };
+        let Some(entry) = self.entry_mut(to, id) else { return };
         if let (false, Some(to)) = (std::mem::replace(&mut entry.stored_as_attempted, true), entry.stored_for)
         {
             self.outputs.push(OutboxOutput::Store(None, queued(to, id, true)));

@@ -549,6 +549,26 @@ fn message_addressed_twice_keeps_one_row() {
 }
 
 #[test]
+fn message_addressed_twice_stays_in_flight() {
+    let mut story = Story::new();
+    story.puts(legacy(2), 9);
+    story.puts(legacy(2), 1);
+    story.outbox.put(address(1), message(1, 5), story.now).expect("fits");
+    story.outbox.serve(address(1), Route::Plain(&|_| None), None, story.now);
+    story.collect();
+    let (write, _) = story.writes.remove(0);
+    story.outbox.stored(write, &Ok(()), story.now);
+    story.outbox.serve(address(1), Route::Plain(&|_| None), None, story.now);
+    story.collect();
+    assert_eq!(story.sent, [(legacy(2), id(9)), (address(1), id(1))]);
+    story.outbox.rebind(address(1), legacy(2), None, story.now);
+    story.outbox.plain_sent(legacy(2), id(1), SendResult::HandedOver, (1, 1), story.now);
+    story.collect();
+    assert_eq!(story.told(), [(id(1), DeliveryStatus::Sent)]);
+    assert!(!story.outbox.has(legacy(2), id(1)), "it would be sent twice");
+}
+
+#[test]
 fn message_to_another_name_waits_for_the_user() {
     let (bob, eve) = (PeerName::new("Bob"), PeerName::new("Eve"));
     let mut story = Story::new();
@@ -600,7 +620,7 @@ enum Step {
     PlainEnds(u8),
     Answers(bool),
     Rebind(u8),
-    Succeed,
+    Succeed(bool),
     GiveUp(u8),
     Cancel(u8, u32),
     Met(u8),
@@ -635,7 +655,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0u8..5).prop_map(Step::PlainEnds),
         3 => any::<bool>().prop_map(Step::Answers),
         1 => to().prop_map(Step::Rebind),
-        1 => prop::bool::weighted(0.1).prop_map(|it| if it { Step::Succeed } else { Step::Later(1) }),
+        1 => (any::<bool>(), prop::bool::weighted(0.2))
+            .prop_map(|(is_back, it)| if it { Step::Succeed(is_back) } else { Step::Later(1) }),
         1 => (to(), prop::bool::weighted(0.2)).prop_map(|(n, it)| if it { Step::GiveUp(n) } else { Step::Met(n) }),
         1 => (to(), 0u32..60).prop_map(|(to, n)| Step::Cancel(to, n)),
         4 => prop_oneof![0u64..900, 0u64..90_000].prop_map(Step::Later),
@@ -740,7 +761,8 @@ proptest! {
                     story.outbox.rebind(recipient(n), key(1), None, story.now);
                     story.asked.retain(|asked| *asked != recipient(n));
                 }
-                Step::Succeed => story.outbox.succeed(key(1), key(2), story.now),
+                Step::Succeed(false) => story.outbox.succeed(key(1), key(2), story.now),
+                Step::Succeed(true) => story.outbox.succeed(key(2), key(1), story.now),
                 Step::GiveUp(n) => story.outbox.give_up(recipient(n), FailureReason::Blocked),
                 Step::Cancel(n, m) => drop(story.outbox.cancel(recipient(n), id(m))),
                 Step::Met(n) => story.outbox.met(recipient(n), story.now),

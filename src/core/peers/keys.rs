@@ -240,6 +240,7 @@ impl Peers {
             RequestEnd::NoSession
                 | RequestEnd::WrongKey(_)
                 | RequestEnd::Ourselves
+                | RequestEnd::Incompatible
                 | RequestEnd::NotSecure
                 | RequestEnd::Unreachable(SendError::Refused)
         );

@@ -70,9 +70,9 @@ impl Peers {
         peers.filter(|peer| offline_too || peer.is_online()).map(|peer| peer.id).collect()
     }
 
-    /// Returns the peers that are online, in any order.
+    /// Returns the peers that are online, in the order of their numbers.
     pub(in crate::core) fn all_online(&self) -> Vec<Recipient> {
-        self.rows.values().filter(|peer| peer.is_online()).map(|peer| peer.id).collect()
+        self.in_order().filter(|peer| peer.is_online()).map(|peer| peer.id).collect()
     }
 
     /// Returns how many peers are online, without the addresses in `claimed`.

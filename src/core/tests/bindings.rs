@@ -26,6 +26,7 @@ fn peer_dialing_in_during_probe_is_probed_later() {
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     story.ends(5001, &SendResult::Failed(SendError::NoRoute));
     story.talks.clear();
+    story.session_breaks(BOBS);
     story.later(PROBE_INTERVAL * 2);
     assert!(story.talks.iter().any(|talk| talk.expect == Some(key(BOBS))));
 }

@@ -231,6 +231,11 @@ fn later_online(story: &mut Story, time: Duration) {
                 _ => story.talked(Some(met), RequestEnd::Answered),
             };
         }
+        // Their sessions are pinged.
+        for n in [1, 2] {
+            let outputs = story.state.session_alive(key(n), story.now);
+            story.perform(outputs);
+        }
     }
 }
 
@@ -256,7 +261,7 @@ fn online_contacts_are_seen_again_every_ten_minutes() {
     later_online(&mut story, SEEN_INTERVAL - seconds(10));
     assert_eq!(seen(&mut story), []);
     for _ in 0..2 {
-        // A probe wakes the program within a quarter of a minute.
+        // A ping wakes the program within a quarter of a minute.
         later_online(&mut story, seconds(30));
         assert_eq!(seen(&mut story), both);
         later_online(&mut story, SEEN_INTERVAL - seconds(30));
@@ -363,4 +368,21 @@ fn connect_makes_a_contact_only_of_a_named_peer() {
     story.does(Command::Connect(Target::These(vec![Recipient::key(key(2)), legacy(at(5003))])));
     ends(&mut story);
     assert_eq!(is_contact(&story), [(5003, true), (5001, false), (5002, true)]);
+}
+
+#[test]
+fn stranger_is_stored_before_a_message_to_all() {
+    let mut story = Story::new();
+    assert_eq!(story.dials_in(1, "Bob", 5001), Ok(()));
+    story.moves_disk = true;
+    story.does(Command::Send { to: Target::All, message: message(1) });
+    let writes = story.writes.iter().map(|(_, write)| write);
+    let kinds: Vec<&str> = writes
+        .map(|write| match write {
+            StoreOp::Seen { .. } => "seen",
+            StoreOp::Outgoing { .. } => "message",
+            _ => "other",
+        })
+        .collect();
+    assert_eq!(kinds, ["seen", "message"], "a crash between them leaves no message for an unknown key");
 }

@@ -50,6 +50,7 @@ fn message_of_a_disconnected_contact_resumes_dialing() {
     assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
     story.takes(BOBS, message(8));
     assert_ne!(story.state(5001), Some(PresenceStatus::Offline));
+    story.session_breaks(BOBS);
     assert!(is_dialed(&mut story));
 }
 

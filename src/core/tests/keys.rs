@@ -107,6 +107,12 @@ impl Story {
     }
 
     /// Bob says goodbye in a session.
+    /// The session with a key breaks.
+    pub(super) fn session_breaks(&mut self, n: u8) {
+        let actions = self.state.session_down(key(n), None, self.now);
+        self.perform(actions);
+    }
+
     pub(super) fn bob_leaves(&mut self) {
         let actions = self.state.session_down(key(BOBS), Some(ByeReason::Leaves), self.now);
         self.perform(actions);
@@ -178,6 +184,7 @@ fn static_peer_stays_when_another_key_answers() {
     story = story.with_static(&[5001]);
     story.promises(BOBS);
     story.talked(Some(met(BOBS, 5001)), RequestEnd::Answered);
+    story.session_breaks(BOBS);
     story.later(Duration::from_secs(30));
     story.talks.retain(|talk| talk.expect == Some(key(BOBS)));
     assert_eq!(story.talks.len(), 1, "one look at Bob: {:?}", story.talks);
@@ -218,6 +225,7 @@ fn peer_found_elsewhere_is_probed_there() {
     story.knows_bob(5001);
     assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
     for port in [5002, 5002] {
+        story.session_breaks(BOBS);
         story.later(PROBE_INTERVAL);
         let look = story.talks.remove(0);
         assert_eq!(look.say, Request::Ping);
@@ -341,7 +349,7 @@ fn lost_session_is_probed_and_goodbye_is_final() {
 fn address_without_the_key_is_not_online() {
     let mut story = Story::new();
     story.knows_bob(5001);
-    story.later(PROBE_INTERVAL);
+    story.session_breaks(BOBS);
     for _ in 0..12 {
         while !story.talks.is_empty() {
             story.talked(None, RequestEnd::NoSession);

@@ -19,7 +19,7 @@ use super::verifier::{Expectation, Verifier, WrongKey};
 use crate::model::key::PublicKey;
 
 /// The protocol inside and its version, which the handshake binds.
-pub(super) const ALPN: &[u8] = b"p2p-chat/1";
+pub(super) const ALPN: &[u8] = b"p2p-chat/2";
 
 /// Our key and the settings of TLS; made once, shared by all connections.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token, Waker};
 use parking_lot::{Condvar, Mutex};
+use rustls::{AlertDescription, Error};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::conn::{Conn, ConnEvent};
@@ -416,6 +417,9 @@ pub(super) fn refused(refused: Refused, own: PublicKey) -> RequestEnd {
         Refused::WrongKey(wrong) if wrong.offered == own => RequestEnd::Ourselves,
         Refused::WrongKey(wrong) => RequestEnd::WrongKey(wrong.offered),
         Refused::Ourselves => RequestEnd::Ourselves,
+        Refused::Tls(
+            Error::NoApplicationProtocol | Error::AlertReceived(AlertDescription::NoApplicationProtocol),
+        ) => RequestEnd::Incompatible,
         Refused::Tls(_) => RequestEnd::NotSecure,
         Refused::TooEarly | Refused::Io(_) => RequestEnd::Broken,
     }

@@ -157,7 +157,7 @@ pub trait SessionHandler {
 fn weight(end: &RequestEnd) -> u8 {
     match end {
         RequestEnd::WrongKey(_) => 5,
-        RequestEnd::NoSession => 4,
+        RequestEnd::NoSession | RequestEnd::Incompatible => 4,
         RequestEnd::NotSecure => 3,
         RequestEnd::Ourselves => 2,
         RequestEnd::Broken => 1,

@@ -41,6 +41,7 @@ fn failure_words(failure: &SendError) -> String {
         SendError::NoResources => "this machine has no free connections at the moment".into(),
         SendError::NoSession => "it does not speak encrypted, as it had said that it would".into(),
         SendError::WrongKey => "another key answers there".into(),
+        SendError::Incompatible => "it runs an incompatible version".into(),
         SendError::NotSecure => "the encrypted exchange failed; somebody on the way may disturb it".into(),
         SendError::NotAnswered => "it does not answer the question how it is spoken to".into(),
         SendError::TurnedAway(reason) => match reason {
@@ -98,6 +99,7 @@ pub fn hold_words(hold: PendingReason) -> &'static str {
         PendingReason::NoSession => {
             "whoever listens there does not answer, or does not speak encrypted, and it does not go out in plain"
         }
+        PendingReason::Incompatible => "it runs an incompatible version",
         PendingReason::NotSecure => {
             "the encrypted exchange fails there; perhaps somebody on the way disturbs it"
         }

@@ -202,6 +202,7 @@ pub(super) fn end_of(end: &RequestEnd) -> &'static str {
         RequestEnd::NoSession => "no ok",
         RequestEnd::WrongKey(_) => "wrong key",
         RequestEnd::Ourselves => "ourselves",
+        RequestEnd::Incompatible => "incompatible",
         RequestEnd::NotSecure => "not secure",
         RequestEnd::Bye(_) => "turned away",
         RequestEnd::Broken => "broken",

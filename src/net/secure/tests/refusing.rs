@@ -220,7 +220,7 @@ fn a_client_with_a_certificate_or_without_any_key_is_refused() {
 
 #[test]
 fn another_protocol_inside_or_none_named_is_refused_on_either_side() {
-    for protocols in [vec![b"p2p-chat/2".to_vec()], Vec::new()] {
+    for protocols in [vec![b"p2p-chat/1".to_vec()], Vec::new()] {
         let mut server = ServerConfig::clone(&tls(b'M').server);
         server.alpn_protocols.clone_from(&protocols);
         let (dialed, _, _) = meet(dialer(b'A', Expectation::Any), accept_with(server));
@@ -239,7 +239,7 @@ fn hello_of_tls12() -> Vec<u8> {
         &[0, 11, 0, 2, 1, 0],              // points that are not compressed
         &[0, 13, 0, 4, 0, 2, 8, 7],        // Ed25519
         &[0, 16, 0, 13, 0, 11, 10],
-        b"p2p-chat/1",
+        b"p2p-chat/2",
     ]
     .concat();
     let length = |bytes: &[u8]| u16::try_from(bytes.len()).unwrap().to_be_bytes();

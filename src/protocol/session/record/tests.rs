@@ -44,8 +44,9 @@ fn made_of(kind: u8, fields: &[(u8, &[u8])]) -> Vec<u8> {
 
 /// The fields of a hello, with those of the same number replaced.
 fn hello_with(number: u8, field: &[u8]) -> Result<Option<Record>, RecordFault> {
-    let port = 5000u16.to_be_bytes();
+    let (port, run, window) = (5000u16.to_be_bytes(), 1u64.to_be_bytes(), 262_144u32.to_be_bytes());
     let mut fields = vec![(1, DIAL_LINE), (2, OK_LINE), (3, &b"Alice"[..]), (4, &port), (5, b"0.2.0")];
+    fields.extend([(8, &run[..]), (9, &window[..])]);
     fields.retain(|(known, _)| *known != number);
     fields.push((number, field));
     fields.sort_by_key(|(number, _)| *number);

@@ -56,7 +56,7 @@ pub(super) fn serves_with_certificate(seed: &[u8; 32], stream: TcpStream) -> Opt
     let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
     let builder = builder.with_protocol_versions(&[&TLS13]).expect("it has TLS 1.3");
     let mut config = builder.with_no_client_auth().with_cert_resolver(Showing::new(seed));
-    config.alpn_protocols = vec![b"p2p-chat/1".to_vec()];
+    config.alpn_protocols = vec![b"p2p-chat/2".to_vec()];
     let server = ServerConnection::new(config.into()).expect("settings that fit");
     shakes_hands(Connection::Server(server), stream)
 }
@@ -67,7 +67,7 @@ pub(crate) fn dials_with_certificate(message: u8, stream: TcpStream) -> Option<A
     let builder = builder.with_protocol_versions(&[&TLS13]).expect("it has TLS 1.3");
     let builder = builder.with_root_certificates(RootCertStore::empty());
     let mut config = builder.with_client_cert_resolver(Showing::new(&[message; 32]));
-    config.alpn_protocols = vec![b"p2p-chat/1".to_vec()];
+    config.alpn_protocols = vec![b"p2p-chat/2".to_vec()];
     let name = ServerName::try_from("127.0.0.1").expect("an address");
     let client = ClientConnection::new(config.into(), name).expect("settings that fit");
     shakes_hands(Connection::Client(client), stream)
@@ -95,7 +95,7 @@ pub(crate) fn hello_of_tls12() -> Vec<u8> {
         &[0, 11, 0, 2, 1, 0],              // points that are not compressed
         &[0, 13, 0, 4, 0, 2, 8, 7],        // Ed25519
         &[0, 16, 0, 13, 0, 11, 10],
-        b"p2p-chat/1",
+        b"p2p-chat/2",
     ]
     .concat();
     let length = |bytes: &[u8]| u16::try_from(bytes.len()).expect("short").to_be_bytes();
