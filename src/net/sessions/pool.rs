@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use super::dialing::{Dial, DialId, Pending};
-use super::link::{Link, Phase};
+use super::link::{Challenge, Link, Phase};
 use super::{
     LinkId, LinkOutput, MAX_OPENING, MAX_OPENING_OF_PREFIX, MAX_SESSIONS, MAX_STRANGER_SESSIONS,
     MAX_STRANGERS_OF_PREFIX, OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, SIMULTANEOUS, SessionHandler,
@@ -489,8 +489,9 @@ impl Pool {
             // a ping or is gone.
             self.last_ping += 1;
             self.send(old, &Record::Ping(self.last_ping));
+            let (ping, until) = (self.last_ping, now.plus(OLDER_ANSWERS_WITHIN));
             if let Some(link) = self.links.get_mut(&id) {
-                link.phase = Phase::Challenging(Box::new(hello), now.plus(OLDER_ANSWERS_WITHIN));
+                link.phase = Phase::Challenging(Box::new(Challenge { hello, ping, until }));
             }
             return;
         }
@@ -769,15 +770,26 @@ impl Pool {
         }
         // The older program with this key is there, so the newer one is not let in.
         if self.sessions.get(&key).is_some_and(|session| session.link == id) {
-            self.refuse_challengers(id, key, handler);
+            self.refuse_challengers(id, key, nonce, handler);
         }
     }
 
-    fn refuse_challengers(&mut self, old: LinkId, key: PublicKey, handler: &mut dyn SessionHandler) {
+    /// The older program has answered this ping.
+    fn refuse_challengers(
+        &mut self,
+        old: LinkId,
+        key: PublicKey,
+        nonce: u64,
+        handler: &mut dyn SessionHandler,
+    ) {
+        let is_refused = |link: &Link| match &link.phase {
+            Phase::Challenging(challenge) => link.key == Some(key) && challenge.ping <= nonce,
+            _ => false,
+        };
         let challengers: Vec<(LinkId, Source)> = self
             .links
             .iter()
-            .filter(|(_, link)| link.key == Some(key) && matches!(link.phase, Phase::Challenging(..)))
+            .filter(|(_, link)| is_refused(link))
             .map(|(id, link)| (*id, link.source))
             .collect();
         for (id, source) in challengers {
@@ -846,12 +858,12 @@ impl Pool {
 
     fn older_is_gone(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        let (Some(key), Phase::Challenging(hello, _)) =
+        let (Some(key), Phase::Challenging(challenge)) =
             (link.key, mem::replace(&mut link.phase, Phase::Greeting))
         else {
             return;
         };
-        self.admit(id, key, &hello, now, handler);
+        self.admit(id, key, &challenge.hello, now, handler);
     }
 
     /// Ends the session with a key, for this reason.

@@ -10,6 +10,7 @@ use crate::model::key::KEY_BYTES;
 use crate::model::message::SendError;
 use crate::model::name::PeerName;
 use crate::model::session::Request;
+use crate::protocol::session::Record;
 
 /// What a handler was told.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -415,6 +416,27 @@ fn restarted_program_is_let_in_when_the_old_session_is_silent() {
     net.pass(Duration::from_secs(2));
     let told = net.told(1);
     assert_eq!(told, [Told::Down(None), Told::Up(key(1)), Told::Messages(vec![9])]);
+}
+
+#[test]
+fn late_pong_of_an_ended_program_refuses_no_newer_one() {
+    let mut net = Net::of(2);
+    net.request(0, 1, 1, Request::Open);
+    net.settle();
+    // The first program is gone, and only its answer to an earlier ping is still on its way.
+    let (end, other) =
+        net.ends.iter().find(|((at, _), _)| *at == 0).map(|(end, other)| (*end, *other)).unwrap();
+    net.ends.remove(&end);
+    net.ends.remove(&other);
+    let again = net.add(1, 78);
+    net.request(again, 1, 1, messages([9]));
+    net.settle();
+    let now = net.time();
+    let Program { pool, handler, .. } = &mut net.programs[1];
+    pool.received(other.1, &Record::Pong(0).encode(), now, handler);
+    net.pass(OLDER_ANSWERS_WITHIN + Duration::from_secs(1));
+    assert!(net.told(1).contains(&Told::Messages(vec![9])));
+    assert!(!net.told(again).iter().any(|told| matches!(told, Told::InUse(_))));
 }
 
 #[test]
