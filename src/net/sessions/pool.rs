@@ -331,10 +331,17 @@ impl Pool {
         let current = link.key.filter(|key| self.sessions.get(key).is_some_and(|s| s.link == id));
         let bye = link.bye.or(clean.then_some(ByeReason::Idle));
         match current {
-            Some(key) => {
-                let addr = link.dialed.or_else(|| link.source.at(link.port));
-                self.end_session(key, End::Theirs(bye, addr), now, handler);
-            }
+            Some(key) => match self.spare(key) {
+                Some(next) => {
+                    self.moves_to(key, next);
+                    self.send_pings(key);
+                    self.pump(key, now, handler);
+                }
+                None => {
+                    let addr = link.dialed.or_else(|| link.source.at(link.port));
+                    self.end_session(key, End::Theirs(bye, addr), now, handler);
+                }
+            },
             None => {
                 let end = link.bye.map_or(RequestEnd::Broken, RequestEnd::Bye);
                 self.dial_failed(id, &link, end, now, handler);
@@ -538,7 +545,9 @@ impl Pool {
                 self.part_link(id, ByeReason::Replaced, now);
             }
             Some(old) => {
-                if old != id {
+                // The side with the larger key keeps the older connection until it hears which of
+                // them goes.
+                if old != id && self.own < key {
                     self.part_link(old, ByeReason::Replaced, now);
                 }
                 self.moves_to(key, id);
@@ -589,14 +598,19 @@ impl Pool {
         }
     }
 
-    /// Returns whether the older of two sessions of the same two programs stays.
+    /// Returns whether the older of two sessions of the same two programs stays. Only the side with the
+    /// smaller key decides that: when each connection began, the two sides do not see alike.
     fn stays(&self, old: LinkId, new: LinkId, key: PublicKey) -> bool {
         let (Some(old), Some(new)) = (self.links.get(&old), self.links.get(&new)) else { return false };
         let apart = new.begun.since(old.begun).max(old.begun.since(new.begun));
-        let each_side_dialed = old.dialed.is_some() != new.dialed.is_some();
-        let we_dialed_old = old.dialed.is_some();
-        let smaller_is_ours = self.own < key;
-        each_side_dialed && apart < SIMULTANEOUS && we_dialed_old == smaller_is_ours
+        let is_simultaneous = new.dialed.is_none() && apart < SIMULTANEOUS;
+        self.own < key && old.dialed.is_some() && is_simultaneous
+    }
+
+    /// Returns a further open connection with a key whose session has just lost the current one.
+    fn spare(&self, key: PublicKey) -> Option<LinkId> {
+        let is_open = |link: &Link| link.key == Some(key) && link.is_open();
+        self.links.iter().rev().find(|(_, link)| is_open(link)).map(|(id, _)| *id)
     }
 
     /// Gives up dials to a key that have proven nothing yet, and returns their requests. Those that
@@ -815,11 +829,15 @@ impl Pool {
         let (key, addr) = (link.key, link.dialed.or_else(|| link.source.at(link.port)));
         let current = key.filter(|key| self.sessions.get(key).is_some_and(|session| session.link == id));
         let Some(key) = current else { return };
-        // The peer has opened another session, in which its hello has not arrived yet.
+        // The peer keeps another connection, on which its hello may not have arrived yet.
         let is_next = |link: &Link| link.key == Some(key) && link.phase == Phase::Greeting;
-        let next = self.links.iter().find(|(_, link)| is_next(link)).map(|(id, _)| *id);
-        match next.filter(|_| reason == ByeReason::Replaced) {
-            Some(next) => self.moves_to(key, next),
+        let greeting = || self.links.iter().find(|(_, link)| is_next(link)).map(|(id, _)| *id);
+        match self.spare(key).or_else(greeting).filter(|_| reason == ByeReason::Replaced) {
+            Some(next) => {
+                self.moves_to(key, next);
+                self.send_pings(key);
+                self.pump(key, now, handler);
+            }
             None => self.end_session(key, End::Theirs(Some(reason), addr), now, handler),
         }
     }
@@ -827,6 +845,9 @@ impl Pool {
     /// A session is over. Its requests are tried once more in a new one, if that may help.
     fn end_session(&mut self, key: PublicKey, end: End, now: Time, handler: &mut dyn SessionHandler) {
         let Some(Session { queue, pings, .. }) = self.sessions.remove(&key) else { return };
+        while let Some(spare) = self.spare(key) {
+            self.part_link(spare, ByeReason::Replaced, now);
+        }
         let requests: Vec<Pending> = pings.into_iter().chain(queue).collect();
         let (bye, addr) = match end {
             End::Ours => (Some(ByeReason::Idle), None),
@@ -874,12 +895,13 @@ impl Pool {
         }
     }
 
-    /// Ends all sessions, and takes no more requests.
+    /// Ends all sessions because the program ends, and takes no more requests. Whoever was not told
+    /// goodbye before is told it now.
     pub fn close(&mut self, now: Time, handler: &mut dyn SessionHandler) {
         self.closing = true;
         let keys: Vec<PublicKey> = self.sessions.keys().copied().collect();
         for key in keys {
-            self.part(key, ByeReason::Idle, now, handler);
+            self.part(key, ByeReason::Leaves, now, handler);
         }
         for (_, dial) in mem::take(&mut self.dials) {
             for pending in dial.requests {
