@@ -34,6 +34,7 @@ mod random;
 mod restart;
 mod script;
 mod sessions;
+mod situations;
 mod takeover;
 mod told;
 mod truth;

@@ -100,6 +100,7 @@ impl World {
             Told::Offered(_) => self.count("told: offered"),
             Told::Misled { .. } => self.count("told: misled"),
             Told::Pinned(..) => self.count("told: pinned"),
+            Told::IdentityInUse(_) => self.count(format!("told: in use: {pid}")),
             Told::TurnedAway(..) => self.count("told: turned away"),
             _ => {}
         }

@@ -173,6 +173,7 @@ impl World {
             return self.wire_breaks(at.0);
         }
         let pieces = if self.random.in_thousand(50) { self.random.within(1, PACKET) } else { PACKET };
+        self.bytes_sent += bytes.len();
         for piece in bytes.chunks(pieces) {
             self.push(at.other(), Packet::Bytes(piece.to_vec()));
         }

@@ -110,6 +110,8 @@ pub(super) struct World {
     pub(super) last: u64,
     /// Connections between pools.
     pub(super) wires: BTreeMap<u64, Wire>,
+    /// Bytes that pools have sent.
+    pub(super) bytes_sent: usize,
     /// When the last program with a key ended.
     pub(super) died: BTreeMap<PublicKey, Duration>,
     /// Texts of those that have a key, and the last of each sender that each process has shown, by the recipient that it was meant for.
@@ -149,6 +151,7 @@ impl World {
             exchanges: BTreeMap::new(),
             last: 0,
             wires: BTreeMap::new(),
+            bytes_sent: 0,
             died: BTreeMap::new(),
             penned: BTreeMap::new(),
             last_shown: BTreeMap::new(),
