@@ -170,7 +170,7 @@ impl Pool {
                 if let Some(pending) = done {
                     end_request(pending, addr, RequestEnd::Answered, handler);
                 }
-                self.end_session(key, End::Ours, now, handler);
+                self.end_session(key, End::Ours(ByeReason::Leaves), now, handler);
                 return;
             };
             let Request::Messages(messages) = &pending.request.say else { return };
@@ -663,7 +663,7 @@ impl Pool {
         };
         if let Some((key, link, ..)) = idlest.copied() {
             self.part_link(link, ByeReason::Idle, now);
-            self.end_session(key, End::Ours, now, handler);
+            self.end_session(key, End::Ours(ByeReason::Idle), now, handler);
         }
     }
 
@@ -846,11 +846,14 @@ impl Pool {
     fn end_session(&mut self, key: PublicKey, end: End, now: Time, handler: &mut dyn SessionHandler) {
         let Some(Session { queue, pings, .. }) = self.sessions.remove(&key) else { return };
         while let Some(spare) = self.spare(key) {
-            self.part_link(spare, ByeReason::Replaced, now);
+            match end {
+                End::Ours(reason) => self.part_link(spare, reason, now),
+                End::Theirs(..) => self.drop_link(spare),
+            }
         }
         let requests: Vec<Pending> = pings.into_iter().chain(queue).collect();
         let (bye, addr) = match end {
-            End::Ours => (Some(ByeReason::Idle), None),
+            End::Ours(_) => (Some(ByeReason::Idle), None),
             End::Theirs(bye, addr) => {
                 handler.session_down(key, bye);
                 (bye, addr)
@@ -891,7 +894,7 @@ impl Pool {
     pub fn part(&mut self, key: PublicKey, reason: ByeReason, now: Time, handler: &mut dyn SessionHandler) {
         if let Some(link) = self.sessions.get(&key).map(|session| session.link) {
             self.part_link(link, reason, now);
-            self.end_session(key, End::Ours, now, handler);
+            self.end_session(key, End::Ours(reason), now, handler);
         }
     }
 
@@ -1077,8 +1080,8 @@ fn introduction(hello: &Hello) -> Introduction {
 /// How a session ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum End {
-    /// We have ended it, and the handler knows.
-    Ours,
+    /// We have ended it for this reason, and the handler knows.
+    Ours(ByeReason),
     /// The peer has, for this reason, or it broke.
     Theirs(Option<ByeReason>, Option<PeerAddr>),
 }
