@@ -232,7 +232,6 @@ fn check_counts(sum: &BTreeMap<String, usize>) {
         "bye: answered",
         "session: ended: None",
         "session: ended: Some(Leaves)",
-        "session: ended: Some(Idle)",
         "link: broken",
         "link: reset unnoticed",
         "link: lost",
