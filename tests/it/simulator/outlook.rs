@@ -40,10 +40,11 @@ impl World {
                     _ if expected.is_some_and(|key| !self.runs(key)) => row.state != PresenceStatus::Offline,
                     Some(_) if is_another => false,
                     Some(other) if self.waits_for_a_word(pid, other) => false,
-                    // One person has one row, and is met over the connection that is kept with them.
+                    // One person has one row, and is met in their session, or has parted with us in one.
                     Some(other)
                         if !matches!(row.protocol, PeerProtocol::Session(_))
-                            && self.is_listed(pid, other) =>
+                            && (self.is_listed(pid, other)
+                                || self.key_of(other).is_some_and(|key| parted.contains(&key))) =>
                     {
                         false
                     }
