@@ -33,7 +33,7 @@ use crate::crypto;
 use crate::mailbox::Mailbox;
 use crate::model::address::PeerAddr;
 use crate::model::key::{KEY_BYTES, PublicKey};
-use crate::model::name::Name;
+use crate::model::name::{Name, PeerName};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{ByeReason, Message};
 use crate::model::stored::{QueuedMessage, RowId, StoreOp};
@@ -41,7 +41,6 @@ use crate::net::secure::{self, OwnKey, Tls};
 use crate::net::sessions::{Sessions, SessionsConfig};
 use crate::net::{self, Dialer, Identity, Listener};
 use crate::protocol::plain;
-use crate::protocol::session::MAX_ADDRESSES;
 use crate::store::{Store, StoreError};
 
 /// What a node starts with.
@@ -151,6 +150,7 @@ impl Node {
         };
         let machine_ips = net::machine_ips(true);
         let look_at_ips = Time::at(NETWORK_INTERVAL);
+        let ips = machine_ips.clone();
         let identity = Identity { bind, port, advertise };
         let began = Instant::now();
         let config = SessionsConfig { tls, bind, run: secure::random_number(), began };
@@ -161,6 +161,7 @@ impl Node {
                 ticker_sleeps_until: None,
                 machine_ips,
                 look_at_ips,
+                looked_at_ips: Time::default(),
                 stopping: false,
             }),
             earlier: Condvar::new(),
@@ -168,7 +169,9 @@ impl Node {
             port,
             own: key,
             receipt: plain::receipt(port, Some(&key)),
-            addresses: further_addrs(bind, &addrs, port),
+            bind,
+            listens_v6: addrs.iter().any(SocketAddr::is_ipv6),
+            addresses: Mutex::new(Vec::new()),
             events: Box::new(Arc::clone(mailbox)),
             dialer: {
                 let weak = weak.clone();
@@ -177,6 +180,7 @@ impl Node {
             sessions,
             store_writer,
         });
+        shared.set_addresses(&ips);
         shared
             .sessions
             .start(ToCore(Arc::downgrade(&shared)))
@@ -218,6 +222,7 @@ impl Node {
 
     /// Changes our own name. Requests under way keep the former one.
     pub fn set_name(&self, name: Name) {
+        self.shared.sessions.rename(PeerName::new(name.as_str()));
         self.shared.locked.lock().state.set_name(name);
     }
 
@@ -441,14 +446,4 @@ fn waiting_in(store: &mut dyn Store, expire: Duration) -> Result<Vec<Restored>, 
             name: called,
         };
     Ok(queued.into_iter().map(restored).collect())
-}
-
-/// Returns the addresses where others may dial us, beside the one that they see: every IP of this
-/// machine, if we listen at all of them.
-fn further_addrs(bind: IpAddr, listening: &[SocketAddr], port: u16) -> Vec<SocketAddr> {
-    if !bind.is_unspecified() {
-        return Vec::new();
-    }
-    let ips = net::machine_ips(listening.iter().any(SocketAddr::is_ipv6));
-    ips.into_iter().take(MAX_ADDRESSES).map(|ip| SocketAddr::new(ip, port)).collect()
 }

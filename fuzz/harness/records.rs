@@ -159,7 +159,7 @@ fn by_the_second_rules(mut bytes: &[u8], turn: usize) -> Outcome {
         alone.push(record);
         match alone.next_record() {
             Ok(Some(record)) => {
-                assert!((1..=9).contains(&kind), "docs/PROTOCOL.md has no type {kind}");
+                assert!((1..=10).contains(&kind), "docs/PROTOCOL.md has no type {kind}");
                 found.push(record);
                 unknown = 0;
                 if turn > 0 && found.len().is_multiple_of(turn) {
@@ -168,7 +168,7 @@ fn by_the_second_rules(mut bytes: &[u8], turn: usize) -> Outcome {
             }
             Ok(None) => {
                 unknown += 1;
-                assert!(!(1..=9).contains(&kind) && alone.is_empty(), "type {kind} is skipped");
+                assert!(!(1..=10).contains(&kind) && alone.is_empty(), "type {kind} is skipped");
                 if unknown > MAX_UNKNOWN {
                     break Some(RecordFault::TooManyUnknown);
                 }
@@ -195,6 +195,9 @@ fn assert_bounded(record: &Record) {
         Record::Text { body, .. } => assert!((1..=MAX_TEXT_BYTES).contains(&body.len())),
         Record::Receipt(ids) | Record::NotStored(ids, _) => assert!((1..=MAX_IDS).contains(&ids.len())),
         Record::Bye(reason) => assert_eq!(ByeReason::of(reason.number()), *reason),
+        Record::Name(name) => {
+            assert!(!name.as_str().is_empty() && !name.as_str().contains(char::is_whitespace))
+        }
         Record::Ping(_) | Record::Pong(_) | Record::InUse(_) => {}
     }
 }

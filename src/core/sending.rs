@@ -7,7 +7,7 @@ use super::event::{CommandKind, Event, OpId, Output};
 use super::outbox::{NewMessage, OutboxOutput, Route, RouteAnswer, StatusChange};
 use super::time::Time;
 use super::{Purpose, State, Verification};
-use crate::model::delivery::{DeliveryStatus, FailureReason, RejectReason};
+use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::key::PublicKey;
 use crate::model::message::{Outgoing, PeerProtocol};
 use crate::model::name::{Name, PeerName};
@@ -144,6 +144,11 @@ impl State {
     /// Serves all queues that are due, and gives up the messages that have expired.
     pub(super) fn serve_due(&mut self, now: Time) {
         self.outbox.expire(now);
+        let peers = &self.peers;
+        self.outbox.tell_overdue(now, |to| match peers.is_online(to) {
+            true => PendingReason::NoReceipt,
+            false => PendingReason::Unreachable,
+        });
         self.carry_out(now);
         for to in self.outbox.due(now) {
             self.serve(to, now);

@@ -17,6 +17,7 @@ use crate::model::address::{PeerAddr, Source};
 use crate::model::delivery::{FailureReason, PendingReason};
 use crate::model::key::PublicKey;
 use crate::model::message::{MessageId, Outgoing, SendError, SendResult};
+use crate::model::name::PeerName;
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::model::session::{ByeReason, Introduction, RequestEnd};
 
@@ -83,10 +84,20 @@ impl State {
         (welcome, self.done())
     }
 
-    /// Handles a request that goes on in a session that is open already.
-    pub fn session_joined(&mut self, id: JobId, key: PublicKey, addr: PeerAddr) -> Vec<Output> {
-        if let Some(job) = self.jobs.end(id) {
-            self.jobs.goes_on(id, job, addr, Ok(Recipient::key(key)));
+    /// Handles a peer that calls itself something else from now on. It listens at `addr`, as it says.
+    pub fn peer_renamed(
+        &mut self,
+        key: PublicKey,
+        name: PeerName,
+        addr: PeerAddr,
+        source: Source,
+        env: Env,
+        now: Time,
+    ) -> Vec<Output> {
+        if self.knows(Recipient::key(key)) && !self.closed {
+            let meeting = Meeting { key, name: Some(name), addr, dialed: false, source, date: env.date };
+            // It was welcome before; if it is not under this name, its messages are refused.
+            let _ = self.meets(meeting, now);
         }
         self.done()
     }
@@ -125,6 +136,10 @@ impl State {
             self.peers.session_opened(id);
             self.greeted(id, now);
             self.here_again(key, now);
+            if self.is_contact(id) {
+                // Whether it can be dialed is known before its session ends.
+                self.check_claim(key, addr);
+            }
         });
         if met.is_err() {
             self.peers.refuses_claim(key, addr);
@@ -174,7 +189,8 @@ impl State {
         let RequestEnded { addr, written, end } = ended;
         let welcome = met.map(|(_, welcome)| welcome);
         let reached = met.map(|(addr, _)| addr).or(addr);
-        let was_met = met.is_some();
+        // A session that was open before is not reported again.
+        let was_met = met.is_some() || end == RequestEnd::Answered && expect.is_some();
         if let (RequestEnd::WrongKey(offered), Some(expected), Some(at)) = (&end, expect, reached) {
             self.peers.broke_promise(asked_for);
             self.wrong_key(expected, *offered, at);
@@ -231,12 +247,19 @@ impl State {
         if let (Some(Err(_)), Some(at)) = (welcome, reached) {
             self.peers.has_refused_key(at, now);
         }
+        let is_check = purpose == Purpose::Greet && self.peers.has_session(asked_for);
+        if is_check {
+            self.peers.was_dialed(asked_for, was_met);
+        }
         if let RequestEnd::Bye(reason @ (ByeReason::NotAccepted | ByeReason::NotDecided)) = end {
             self.turned_away(peer_id, reason);
         }
         if leaves {
             self.parts(peer_id, now);
-        } else if !matches!(purpose, Purpose::Exit(_)) && !matches!(welcome, Some(Err(_))) {
+        } else if !matches!(purpose, Purpose::Exit(_))
+            && !matches!(welcome, Some(Err(_)))
+            && (was_met || !is_check)
+        {
             let parted_since = self.peers.has_left_since(peer_id, job);
             let says_hello = was_met && !matches!(purpose, Purpose::Probe(Probe::Dial));
             let evidence =

@@ -18,6 +18,9 @@ impl Default for Time {
 }
 
 impl Time {
+    /// A moment after every other.
+    pub const MAX: Self = Self(NonZeroU64::MAX);
+
     /// The moment `since_start` after the start of the program.
     pub fn at(since_start: Duration) -> Self {
         Self::default().plus(since_start)

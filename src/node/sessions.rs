@@ -5,12 +5,12 @@ use std::sync::{Arc, Weak};
 
 use super::shared::{Shared, moment};
 use crate::core::{JobId, RequestEnded, SessionUp};
-use crate::model::address::{PeerAddr, Source};
+use crate::model::address::Source;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
 use crate::model::name::PeerName;
 use crate::model::peer_id::Recipient;
-use crate::model::session::{ByeReason, Message};
+use crate::model::session::{ByeReason, Message, RequestEnd};
 use crate::net::sessions::{LinkId, Opened, SessionHandler};
 use crate::protocol::session::Hello;
 
@@ -53,12 +53,6 @@ impl SessionHandler for ToCore {
             }
             state.session_up(job, up, moment(), now)
         })
-    }
-
-    fn joined(&mut self, job: JobId, key: PublicKey, addr: PeerAddr) {
-        if let Some(shared) = self.shared() {
-            shared.with_state(|state, _| ((), state.session_joined(job, key, addr)));
-        }
     }
 
     fn session_alive(&mut self, key: PublicKey) {
@@ -104,8 +98,19 @@ impl SessionHandler for ToCore {
     fn request_ended(&mut self, job: JobId, ended: RequestEnded) {
         if let Some(shared) = self.shared() {
             log::debug!("{job:?}: {ended:?}");
+            if matches!(ended.end, RequestEnd::Unreachable(_)) {
+                shared.look_at_ips_soon();
+            }
             shared.with_state(|state, now| ((), state.request_ended(job, ended, moment(), now)));
         }
+    }
+
+    fn renamed(&mut self, key: PublicKey, source: Source, name: PeerName, port: u16) {
+        let (Some(shared), Some(addr)) = (self.shared(), source.at(port)) else { return };
+        log::debug!("{key} calls itself {name:?} now");
+        shared.with_state_for(Some(source.share()), |state, now| {
+            ((), state.peer_renamed(key, name, addr, source, moment(), now))
+        });
     }
 
     fn listens_at(&mut self, key: PublicKey, addrs: &[SocketAddr]) {

@@ -11,12 +11,13 @@ use super::store_writer::StoreWriter;
 use crate::core::{Env, Event, Jitter, JobId, Output, PlainRequest, PlainResult, State, Time};
 use crate::mailbox::Mailbox;
 use crate::model::address::{PeerAddr, SourcePrefix};
+use crate::model::delivery::DeliveryStatus;
 use crate::model::key::PublicKey;
 use crate::model::message::{SendError, SendResult};
 use crate::model::name::{Name, PeerName};
 use crate::net::sessions::Sessions;
 use crate::net::{self, Dialer, Errand, Report, secure};
-use crate::protocol::session::Hello;
+use crate::protocol::session::{Hello, MAX_ADDRESSES};
 
 /// What the threads of a node share.
 pub(super) struct Shared {
@@ -29,7 +30,10 @@ pub(super) struct Shared {
     /// The receipt with our key, the same for every message.
     pub(super) receipt: String,
     /// Where else others may dial us.
-    pub(super) addresses: Vec<SocketAddr>,
+    pub(super) addresses: Mutex<Vec<SocketAddr>>,
+    /// The IP that we listen at.
+    pub(super) bind: IpAddr,
+    pub(super) listens_v6: bool,
     pub(super) events: Box<dyn EventQueue>,
     pub(super) dialer: Dialer,
     pub(super) sessions: Sessions,
@@ -51,6 +55,7 @@ pub(super) struct Locked {
     pub(super) machine_ips: Vec<IpAddr>,
     /// When to read them again.
     pub(super) look_at_ips: Time,
+    pub(super) looked_at_ips: Time,
     pub(super) stopping: bool,
 }
 
@@ -76,8 +81,24 @@ impl<T: From<Event> + Send> EventQueue for Arc<Mailbox<T>> {
     }
 }
 
+/// How far two readings of the addresses of this machine are apart after dials that failed.
+const NETWORK_SPACING: Duration = Duration::from_secs(5);
+
 /// How often the addresses of this machine are read.
 pub(super) const NETWORK_INTERVAL: Duration = Duration::from_secs(60);
+
+impl Locked {
+    /// A message did not arrive: the addresses of this machine may have changed. Returns whether they
+    /// are read earlier now.
+    fn look_at_ips_soon(&mut self, now: Time) -> bool {
+        let soon = self.looked_at_ips.plus(NETWORK_SPACING).max(now);
+        let is_earlier = soon < self.look_at_ips;
+        if is_earlier {
+            self.look_at_ips = soon;
+        }
+        is_earlier
+    }
+}
 
 impl Shared {
     pub(super) fn now(&self) -> Time {
@@ -118,7 +139,12 @@ impl Shared {
         let mut actions = VecDeque::from(actions);
         while let Some(action) = actions.pop_front() {
             match action {
-                Output::Tell(event) => told.push(event),
+                Output::Tell(event) => {
+                    if matches!(event, Event::Delivery { status: DeliveryStatus::Queued(_), .. }) {
+                        locked.look_at_ips_soon(now);
+                    }
+                    told.push(event);
+                }
                 Output::Store(id, write) => {
                     if let Some(result) = self.store_writer.write(id, write) {
                         actions.extend(match (id, result) {
@@ -141,12 +167,8 @@ impl Shared {
         // Requests are queued before events: on a busy machine the thread woken first runs first, and
         // the user can wait.
         told.into_iter().for_each(|event| self.events.put(event, source));
-        let sooner = match (locked.state.next_wake(), locked.ticker_sleeps_until) {
-            (Some(due), Some(until)) => due < until,
-            (Some(_), None) => true,
-            (None, _) => false,
-        };
-        if sooner {
+        let due = locked.state.next_wake().map_or(locked.look_at_ips, |due| due.min(locked.look_at_ips));
+        if locked.ticker_sleeps_until.is_none_or(|until| due < until) {
             self.earlier.notify_one();
         }
     }
@@ -171,7 +193,7 @@ impl Shared {
     /// Returns our hello to a peer at this IP. A peer on this machine needs no further addresses.
     pub(super) fn hello(&self, name: &Name, to: IpAddr) -> Hello {
         Hello {
-            addresses: if to.is_loopback() { Vec::new() } else { self.addresses.clone() },
+            addresses: if to.is_loopback() { Vec::new() } else { self.addresses.lock().clone() },
             ..Hello::new(PeerName::new(name.as_str()), self.port)
         }
     }
@@ -193,6 +215,23 @@ impl Shared {
         shared.with_state(|state, now| ((), state.plain_sent(result, now)));
     }
 
+    /// Records the IPs of this machine as addresses where others may dial us, if we listen at all of
+    /// them. Returns these addresses.
+    pub(super) fn set_addresses(&self, ips: &[IpAddr]) -> Vec<SocketAddr> {
+        let is_listened = |ip: &&IpAddr| self.bind.is_unspecified() && (ip.is_ipv4() || self.listens_v6);
+        let ips = ips.iter().filter(is_listened).take(MAX_ADDRESSES);
+        let addresses: Vec<SocketAddr> = ips.map(|ip| SocketAddr::new(*ip, self.port)).collect();
+        self.addresses.lock().clone_from(&addresses);
+        addresses
+    }
+
+    /// A dial has failed: the addresses of this machine may have changed.
+    pub(super) fn look_at_ips_soon(&self) {
+        if self.locked.lock().look_at_ips_soon(self.now()) {
+            self.earlier.notify_one();
+        }
+    }
+
     /// Runs the ticker thread: sleeps until something is due, and does it.
     pub(super) fn tick(&self) {
         let mut locked = self.locked.lock();
@@ -201,7 +240,9 @@ impl Shared {
             if locked.look_at_ips <= now {
                 let ips = MutexGuard::unlocked(&mut locked, || net::machine_ips(true));
                 locked.look_at_ips = now.plus(NETWORK_INTERVAL);
+                locked.looked_at_ips = now;
                 if std::mem::replace(&mut locked.machine_ips, ips.clone()) != ips {
+                    self.sessions.readdress(self.set_addresses(&ips), ips.clone());
                     let outputs = locked.state.network_changed(now);
                     self.perform(&mut locked, outputs, None, now);
                 }

@@ -92,6 +92,10 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
         lines.push(words.into());
     }
     lines.extend(offers.iter().map(|offer| offer_line(offer, labels)));
+    lines.extend(rows.iter().filter(|row| row.is_one_way).map(|row| {
+        let name = labels.label(row.id, row.name.as_ref());
+        format!("{name} cannot be dialed from here; messages go over the session that {name} opened.").into()
+    }));
     lines
 }
 
@@ -328,6 +332,7 @@ mod tests {
             last_heard: last_heard.map(Duration::from_secs),
             refuses: None,
             refused_key: None,
+            is_one_way: false,
         }
     }
 
@@ -418,6 +423,7 @@ No  Name          Address         State      Known  Last heard  Security
     fn waiting_key_is_listed_with_what_to_type() {
         let refused = |number, byte| Row {
             refused_key: Some(PublicKey::new([byte; 32])),
+            is_one_way: false,
             ..row(number, "", PresenceStatus::Offline, None)
         };
         let rows = [contact(1, "Bob", PresenceStatus::Connected, Some(1)), refused(2, 2), refused(3, 3)];

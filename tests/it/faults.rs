@@ -38,16 +38,21 @@ impl Pair {
         says_at(&mut self.alice, self.to_bob.addr(), text)
     }
 
-    /// From now on this goes wrong on the way to Bob, also with what was kept open.
+    /// From now on this goes wrong between Alice and Bob, whichever of them dials. Their session
+    /// breaks.
     fn suffers(&self, fault: Fault) {
-        self.to_bob.does(fault);
-        self.to_bob.breaks_all();
+        for way in [&self.to_bob, &self.to_alice] {
+            way.does(fault);
+            way.breaks_all();
+        }
     }
 
     /// How often Bob was shown exactly this from Alice, once the network is well and everything on its way has come.
     fn bob_was_shown(&mut self, text: &str) -> usize {
-        self.to_bob.heals();
-        self.to_bob.breaks_all();
+        for way in [&self.to_bob, &self.to_alice] {
+            way.heals();
+            way.breaks_all();
+        }
         // Texts keep their order, so what comes after the faults is shown after everything that waited.
         static LAST: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let last = format!("last-{}.", LAST.fetch_add(1, std::sync::atomic::Ordering::Relaxed));

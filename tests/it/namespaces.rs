@@ -9,6 +9,8 @@ mod link_local;
 #[cfg(target_os = "linux")]
 mod moving;
 #[cfg(target_os = "linux")]
+mod one_way;
+#[cfg(target_os = "linux")]
 mod partition;
 #[cfg(target_os = "linux")]
 mod second_address;

@@ -36,6 +36,7 @@ impl People {
                 last_heard: None,
                 refuses: None,
                 refused_key: None,
+                is_one_way: false,
             }
         };
         let rows = vec![

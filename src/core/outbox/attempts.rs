@@ -1,7 +1,9 @@
 //! When the queue of a recipient is tried, and what is sent then.
 
 use super::entry::{Entry, Queue, Stage};
-use super::{Jitter, LONG_WAIT, MAX_BATCH_BYTES, MAX_BATCH_MESSAGES, Outbox, OutboxOutput, Route};
+use super::{
+    Jitter, LONG_WAIT, MAX_BATCH_BYTES, MAX_BATCH_MESSAGES, Outbox, OutboxOutput, RECEIPT_WITHIN, Route,
+};
 use crate::core::time::Time;
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
 use crate::model::key::PublicKey;
@@ -23,7 +25,7 @@ impl Outbox {
     /// When a queue is due next, or a message expires.
     pub(in crate::core) fn next_wake(&self) -> Option<Time> {
         let wakes = |(to, queue): (&Recipient, &Queue)| {
-            [next_attempt(*to, queue), queue.expires()].into_iter().flatten().min()
+            [next_attempt(*to, queue), queue.expires(), queue.overdue_at].into_iter().flatten().min()
         };
         self.queues.iter().filter_map(wakes).min()
     }
@@ -76,6 +78,7 @@ impl Outbox {
             })
             .collect();
         if !batch.is_empty() {
+            queue.overdue_at = Some(now.plus(RECEIPT_WITHIN));
             self.outputs.push(OutboxOutput::SendBatch { key, messages: batch });
         }
     }

@@ -132,6 +132,8 @@ pub(super) struct Queue {
     pub(super) failures: u32,
     /// Of these, the last ones that no program with sessions answered.
     pub(super) no_session: u32,
+    /// When the user is told of messages in flight that have no receipt by then.
+    pub(super) overdue_at: Option<Time>,
     /// Why the last attempt failed.
     pub(super) pending: Option<PendingReason>,
     /// The key that the user trusts in place of this one: it gets what comes back unsent.

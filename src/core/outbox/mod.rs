@@ -50,6 +50,10 @@ pub(in crate::core) const MAX_BATCH_MESSAGES: usize = 64;
 /// Bytes of one batch to a key, heads included (docs/PROTOCOL.md).
 pub(in crate::core) const MAX_BATCH_BYTES: usize = 256 * 1024;
 
+/// How long a message may be in flight before the user is told that no receipt has come. A receipt
+/// takes two round trips and a commit at most, so this is long for all but the slowest lines.
+pub(in crate::core) const RECEIPT_WITHIN: Duration = Duration::from_secs(5);
+
 /// The wait after the first failed attempt; it doubles with each further one.
 pub(in crate::core) const FIRST_WAIT: Duration = Duration::from_secs(1);
 

@@ -151,6 +151,7 @@ impl Outbox {
     ) {
         let to = Recipient::key(key);
         let Some(queue) = self.queues.get_mut(&to) else { return };
+        queue.overdue_at = None;
         let mut statuses = Vec::new();
         let mut place = 0;
         for entry in &mut queue.entries {

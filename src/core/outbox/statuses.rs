@@ -101,6 +101,23 @@ impl Outbox {
         is_there
     }
 
+    /// Tells the user of messages that have been in flight for [`RECEIPT_WITHIN`] without a receipt.
+    /// They stay in flight: over a slow line a receipt takes longer. `reason` says why each
+    /// recipient's messages wait.
+    pub(in crate::core) fn tell_overdue(&mut self, now: Time, reason: impl Fn(Recipient) -> PendingReason) {
+        let mut overdue = Vec::new();
+        for (to, queue) in &mut self.queues {
+            if queue.overdue_at.is_some_and(|at| at <= now) {
+                queue.overdue_at = None;
+                let in_flight = queue.entries.iter().filter(|entry| entry.stage == Stage::InFlight);
+                overdue.extend(in_flight.map(|entry| (*to, entry.id())));
+            }
+        }
+        for (to, id) in overdue {
+            self.tell_queued(to, id, reason(to));
+        }
+    }
+
     /// Gives up the messages that have expired.
     pub(in crate::core) fn expire(&mut self, now: Time) {
         let has_expired = |queue: &Queue| queue.expires().is_some_and(|at| at <= now);

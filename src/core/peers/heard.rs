@@ -123,6 +123,7 @@ impl Peers {
             peer.last_heard = Some(now);
             peer.program.shook_hands = true;
             peer.presence.heard(now);
+            peer.presence.session_opened();
             peer.presence.connected();
             peer.announce(false, now)
         })?
@@ -169,6 +170,16 @@ impl Peers {
     /// before.
     pub(in crate::core) fn want(&mut self, id: Recipient) {
         self.update(id, |peer| peer.presence.want());
+    }
+
+    /// Whether a session with a peer is open.
+    pub(in crate::core) fn has_session(&self, id: Recipient) -> bool {
+        self.peer(id).is_some_and(|peer| peer.presence.has_session())
+    }
+
+    /// A peer with a session was dialed to see whether it can be, and proved its key or did not.
+    pub(in crate::core) fn was_dialed(&mut self, id: Recipient, did_prove: bool) {
+        self.update(id, |peer| peer.is_one_way = !did_prove);
     }
 
     /// A session with a peer is open.

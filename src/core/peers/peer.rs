@@ -49,6 +49,8 @@ pub(super) struct Peer {
     /// key: it waits for the user's decision, is blocked, or is refused by the policy. The key gets
     /// no row, and the address counts as offline.
     pub(super) refused_key: Option<PublicKey>,
+    /// It could not be dialed while a session that it dialed was open.
+    pub(super) is_one_way: bool,
     /// Why it did not accept us when it was met last, if the user was told.
     pub(super) turned_away: Option<ByeReason>,
     pub(super) program: Program,

@@ -47,6 +47,8 @@ pub struct Row {
     /// The key that proved itself at this address, if we do not accept it: it waits for the user's
     /// decision, is blocked, or is refused by the policy.
     pub refused_key: Option<PublicKey>,
+    /// It has a session that it dialed, and cannot be dialed itself.
+    pub is_one_way: bool,
 }
 
 impl Row {
@@ -69,6 +71,7 @@ impl Row {
             },
             refuses: peer.turned_away,
             refused_key: peer.refused_key,
+            is_one_way: peer.is_one_way && peer.presence.has_session(),
         }
     }
 }

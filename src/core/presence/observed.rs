@@ -115,6 +115,11 @@ impl Presence {
         self.connect_due = false;
     }
 
+    /// Whether a session with it is open.
+    pub fn has_session(&self) -> bool {
+        self.session == SessionState::Open
+    }
+
     /// Its session was closed by agreement, and it is as online as before. The idle close of a peer
     /// that the user has disconnected from changes nothing.
     pub fn session_closed(&mut self, now: Time) {

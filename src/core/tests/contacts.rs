@@ -7,7 +7,7 @@ use crate::core::presence::LONGEST_CONTACT_BACKOFF;
 use crate::core::tick::SEEN_INTERVAL;
 use crate::core::{ContactRecord, KnownContact};
 use crate::model::peer_id::PeerId;
-use crate::model::session::RequestEnd;
+use crate::model::session::{Request, RequestEnd};
 use crate::protocol::plain;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -385,4 +385,20 @@ fn stranger_is_stored_before_a_message_to_all() {
         })
         .collect();
     assert_eq!(kinds, ["seen", "message"], "a crash between them leaves no message for an unknown key");
+}
+
+#[test]
+fn contact_that_dials_us_is_dialed_once_and_found_one_way() {
+    let mut story = started(&[(1, 5001, None)]);
+    story.talked(None, RequestEnd::Unreachable(SendError::TimedOut));
+    assert_eq!(story.dials_in(1, "Bob", 5001), Ok(()));
+    let is_one_way = |story: &Story| story.state.rows(story.now)[0].is_one_way;
+    assert!(!is_one_way(&story));
+    let check = story.talked(None, RequestEnd::Unreachable(SendError::TimedOut));
+    assert_eq!((check.say, check.addrs), (Request::Open, vec![at(5001)]));
+    assert!(is_one_way(&story) && story.talks.is_empty());
+    assert_eq!(story.state(5001), Some(PresenceStatus::Connected), "its session stands");
+    // Messages go over that session, and no dial is needed.
+    story.does(Command::Send { to: Target::These(vec![key(1).into()]), message: message(1) });
+    assert!(matches!(story.talks[0].say, Request::Messages(_)));
 }

@@ -20,6 +20,7 @@ pub use channel::{Channel, HELLO_WITHIN, OK_WITHIN, accept, dial};
 pub use key::{OwnKey, jitter, random_number};
 pub use refused::Refused;
 pub use tls::Tls;
+pub(in crate::net) use tls::TlsConnection;
 pub use verifier::{Expectation, WrongKey};
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 
 use std::io;
 
-use rustls::{CertificateError, Error};
+use rustls::{AlertDescription, CertificateError, Error};
 
 use super::verifier::WrongKey;
+use crate::model::key::PublicKey;
+use crate::model::session::RequestEnd;
 
 /// Why there is no encrypted connection.
 #[derive(Debug)]
@@ -21,6 +23,24 @@ pub enum Refused {
     Tls(Error),
     /// The connection broke, or its time was over ([`io::ErrorKind::TimedOut`]).
     Io(io::Error),
+}
+
+impl Refused {
+    /// What it means for a request, to the program with the key `own`.
+    pub fn end(self, own: PublicKey) -> RequestEnd {
+        match self {
+            Self::NoLine => RequestEnd::NoSession,
+            // Where another key was expected, ours is a wrong one.
+            Self::WrongKey(wrong) if wrong.offered == own => RequestEnd::Ourselves,
+            Self::WrongKey(wrong) => RequestEnd::WrongKey(wrong.offered),
+            Self::Ourselves => RequestEnd::Ourselves,
+            Self::Tls(
+                Error::NoApplicationProtocol | Error::AlertReceived(AlertDescription::NoApplicationProtocol),
+            ) => RequestEnd::Incompatible,
+            Self::Tls(_) => RequestEnd::NotSecure,
+            Self::TooEarly | Self::Io(_) => RequestEnd::Broken,
+        }
+    }
 }
 
 impl From<Error> for Refused {

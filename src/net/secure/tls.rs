@@ -18,6 +18,9 @@ use super::refused::Refused;
 use super::verifier::{Expectation, Verifier, WrongKey};
 use crate::model::key::PublicKey;
 
+/// One side of a connection, dialed or accepted.
+pub(in crate::net) type TlsConnection = Connection;
+
 /// The protocol inside and its version, which the handshake binds.
 pub(super) const ALPN: &[u8] = b"p2p-chat/2";
 

@@ -5,15 +5,13 @@ use std::net::{IpAddr, Shutdown};
 use std::time::Instant;
 
 use mio::net::TcpStream;
-use rustls::Connection;
 
-use super::event_loop::refused;
 use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::message::SendError;
 use crate::model::session::RequestEnd;
 use crate::net::dial::failure;
-use crate::net::secure::{Refused, Tls};
+use crate::net::secure::{Refused, Tls, TlsConnection};
 use crate::protocol::session::opening::{Answer, DIAL_LINE, First, OK_LINE, answer, first};
 
 /// Bytes that are read from one connection before the others have their turn.
@@ -30,6 +28,8 @@ const MAX_VOID_BYTES: usize = 64 * 1024;
 /// What happened on a connection.
 #[derive(Debug)]
 pub(super) enum ConnEvent {
+    /// The TCP connection is made.
+    Connected,
     /// The peer has proven this key; the connection uses this IP of ours.
     Up(PublicKey, IpAddr),
     /// Decrypted bytes.
@@ -61,7 +61,7 @@ pub(super) struct Conn {
     /// The address that was dialed.
     dialed: Option<PeerAddr>,
     expect: Option<PublicKey>,
-    tls: Option<Connection>,
+    tls: Option<TlsConnection>,
     /// Unencrypted bytes to be sent: our line.
     lines: Vec<u8>,
     /// Bytes to be encrypted and sent.
@@ -139,8 +139,11 @@ impl Conn {
     }
 
     fn advance(&mut self, tls: &Tls, events: &mut Vec<ConnEvent>) -> Result<(), Over> {
-        if matches!(self.stage, Stage::Connecting) && !self.connected()? {
-            return Ok(());
+        if matches!(self.stage, Stage::Connecting) {
+            if !self.connected()? {
+                return Ok(());
+            }
+            events.push(ConnEvent::Connected);
         }
         self.write()?;
         let mut budget = TURN_BYTES;
@@ -222,9 +225,9 @@ impl Conn {
     fn begin_tls(&mut self, tls: &Tls, is_acceptor: bool) -> Result<(), Over> {
         let connection = if is_acceptor {
             self.lines.extend_from_slice(OK_LINE);
-            tls.accepting().map(Connection::Server)
+            tls.accepting().map(TlsConnection::Server)
         } else {
-            tls.dialing(self.expect).map(Connection::Client)
+            tls.dialing(self.expect).map(TlsConnection::Client)
         };
         let mut connection = connection.map_err(|_| Over::Failed(RequestEnd::NotSecure))?;
         // The pool bounds what is sent by the peer's window; `MAX_UNSENT` bounds the rest.
@@ -256,14 +259,13 @@ impl Conn {
         self.void_bytes += count;
         let state = connection
             .process_new_packets()
-            .map_err(|error| Over::Failed(refused(Refused::from(error), tls.own())))?;
+            .map_err(|error| Over::Failed(Refused::from(error).end(tls.own())))?;
         let readable = state.plaintext_bytes_to_read();
         if readable == 0 && self.void_bytes > MAX_VOID_BYTES {
             return Err(Over::Broken);
         }
         if !self.is_up && !connection.is_handshaking() {
-            let key =
-                tls.proven(connection, self.expect).map_err(|why| Over::Failed(refused(why, tls.own())))?;
+            let key = tls.proven(connection, self.expect).map_err(|why| Over::Failed(why.end(tls.own())))?;
             self.is_up = true;
             self.void_bytes = 0;
             let local = self.stream.local_addr().map_err(|_| Over::Broken)?;

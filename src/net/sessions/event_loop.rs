@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token, Waker};
 use parking_lot::{Condvar, Mutex};
-use rustls::{AlertDescription, Error};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::conn::{Conn, ConnEvent};
@@ -18,9 +17,10 @@ use crate::core::{SessionRequest, Time};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::message::{MessageId, SendError};
+use crate::model::name::PeerName;
 use crate::model::session::{ByeReason, RequestEnd};
 use crate::net::dial::failure;
-use crate::net::secure::{Refused, Tls};
+use crate::net::secure::Tls;
 
 /// The name of the thread.
 const THREAD: &str = "sessions";
@@ -40,6 +40,8 @@ enum Command {
     Accepted(TcpStream, Source, Vec<u8>),
     Stored(LinkId, Vec<MessageId>, Vec<MessageId>, u32),
     Part(PublicKey, ByeReason),
+    Rename(PeerName),
+    Readdress(Vec<SocketAddr>, Vec<IpAddr>),
     Close,
 }
 
@@ -133,6 +135,16 @@ impl Sessions {
     /// Ends the session with a key, for this reason.
     pub fn part(&self, key: PublicKey, reason: ByeReason) {
         self.shared.put(Command::Part(key, reason));
+    }
+
+    /// Tells all peers what we call ourselves from now on.
+    pub fn rename(&self, name: PeerName) {
+        self.shared.put(Command::Rename(name));
+    }
+
+    /// The machine's addresses have changed; see [`Pool::readdress`].
+    pub fn readdress(&self, addrs: Vec<SocketAddr>, ips: Vec<IpAddr>) {
+        self.shared.put(Command::Readdress(addrs, ips));
     }
 
     /// Ends all sessions and the thread, and waits for that until `deadline`.
@@ -242,6 +254,8 @@ impl EventLoop {
                 self.pool.stored(link, &receipts, &others, retry_after);
             }
             Command::Part(key, reason) => self.pool.part(key, reason, now, handler),
+            Command::Rename(name) => self.pool.rename(&name),
+            Command::Readdress(addrs, ips) => self.pool.readdress(&addrs, &ips, now, handler),
             Command::Close => {
                 self.is_closing = true;
                 self.pool.close(now, handler);
@@ -306,6 +320,7 @@ impl EventLoop {
         for event in events {
             let handler = &mut *self.handler;
             match event {
+                ConnEvent::Connected => self.pool.connected(id, now),
                 ConnEvent::Up(key, local) => self.pool.link_up(id, key, local, now, handler),
                 ConnEvent::Data(bytes) => self.pool.received(id, &bytes, now, handler),
                 ConnEvent::Failed(end) => {
@@ -407,22 +422,6 @@ fn connect(from: IpAddr, to: SocketAddr) -> io::Result<mio::net::TcpStream> {
 fn is_in_progress(error: &io::Error) -> bool {
     // EINPROGRESS on Linux and macOS; std has no stable name for it. On Windows it is WouldBlock.
     error.kind() == io::ErrorKind::WouldBlock || matches!(error.raw_os_error(), Some(115 | 36)) && cfg!(unix)
-}
-
-/// What an end of the handshake means.
-pub(super) fn refused(refused: Refused, own: PublicKey) -> RequestEnd {
-    match refused {
-        Refused::NoLine => RequestEnd::NoSession,
-        // Where another key was expected, ours is a wrong one.
-        Refused::WrongKey(wrong) if wrong.offered == own => RequestEnd::Ourselves,
-        Refused::WrongKey(wrong) => RequestEnd::WrongKey(wrong.offered),
-        Refused::Ourselves => RequestEnd::Ourselves,
-        Refused::Tls(
-            Error::NoApplicationProtocol | Error::AlertReceived(AlertDescription::NoApplicationProtocol),
-        ) => RequestEnd::Incompatible,
-        Refused::Tls(_) => RequestEnd::NotSecure,
-        Refused::TooEarly | Refused::Io(_) => RequestEnd::Broken,
-    }
 }
 
 #[cfg(test)]

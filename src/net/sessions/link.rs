@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::dialing::DialId;
-use super::{OPEN_WITHIN, OPENING_SILENCE, PING_INTERVAL, SILENCE};
+use super::{CHECKED_WITHIN, OPEN_WITHIN, OPENING_SILENCE, PING_INTERVAL, SILENCE};
 use crate::core::Time;
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
@@ -53,12 +53,16 @@ pub(super) struct Link {
     pub(super) local: IpAddr,
     /// The key that the peer has proven.
     pub(super) key: Option<PublicKey>,
+    /// The TCP connection is made.
+    pub(super) is_connected: bool,
     /// When it was dialed or accepted.
     pub(super) begun: Time,
     /// When a byte came last.
     pub(super) heard: Time,
     /// When it was pinged last.
     pub(super) pinged: Time,
+    /// When it had to show that it still leads to the peer.
+    pub(super) checked: Option<Time>,
     pub(super) records: Records,
     /// The port that the peer says it listens at; 0 before its hello.
     pub(super) port: u16,
@@ -91,9 +95,11 @@ impl Link {
             source,
             local,
             key: None,
+            is_connected: dialed.is_none(),
             begun: now,
             heard: now,
             pinged: now,
+            checked: None,
             records: Records::new(),
             port: 0,
             run: 0,
@@ -122,8 +128,16 @@ impl Link {
             }
             Phase::Challenging(challenge) => challenge.until,
             Phase::Parting(until) => *until,
-            Phase::Open => self.next_ping().min(self.heard.plus(SILENCE)),
+            Phase::Open => {
+                let check = self.checked.filter(|at| *at >= self.heard).map(|at| at.plus(CHECKED_WITHIN));
+                self.next_ping().min(self.heard.plus(SILENCE)).min(check.unwrap_or(Time::MAX))
+            }
         }
+    }
+
+    /// Returns whether nothing has come since it was checked, and the time for that is over.
+    pub(super) fn fails_check(&self, now: Time) -> bool {
+        self.checked.is_some_and(|at| at >= self.heard && now.since(at) >= CHECKED_WITHIN)
     }
 
     /// When it is pinged next: after a silence, and again while that lasts.

@@ -22,6 +22,7 @@ use crate::core::{JobId, RequestEnded};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
+use crate::model::name::PeerName;
 use crate::model::session::{ByeReason, Introduction, Message, RequestEnd};
 use crate::protocol::session::Hello;
 
@@ -33,6 +34,10 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(15);
 
 /// A session ends after this long without a byte: three pings went unanswered.
 pub const SILENCE: Duration = Duration::from_secs(45);
+
+/// How long a peer has to answer when this machine's addresses have changed. A round trip over the
+/// slowest line takes less.
+pub const CHECKED_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a connection may be silent before both sides have said hello.
 pub const OPENING_SILENCE: Duration = Duration::from_secs(15);
@@ -118,9 +123,6 @@ pub trait SessionHandler {
     /// Why the peer is not welcome; the session ends with this reason.
     fn session_up(&mut self, opened: Opened) -> Result<(), ByeReason>;
 
-    /// A request goes on in a session that is open already.
-    fn joined(&mut self, job: JobId, key: PublicKey, addr: PeerAddr);
-
     /// Handles a ping or the answer to one.
     fn session_alive(&mut self, key: PublicKey);
 
@@ -142,6 +144,9 @@ pub trait SessionHandler {
 
     /// Handles the end of a request.
     fn request_ended(&mut self, job: JobId, ended: RequestEnded);
+
+    /// The peer calls itself this from now on; its hello said that it listens at `port`.
+    fn renamed(&mut self, key: PublicKey, source: Source, name: PeerName, port: u16);
 
     /// The peer listens at these addresses from now on.
     fn listens_at(&mut self, key: PublicKey, addrs: &[SocketAddr]);

@@ -2,20 +2,21 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::dialing::{Dial, DialId, Pending};
 use super::link::{Challenge, Link, Phase};
 use super::{
     LinkId, LinkOutput, MAX_OPENING, MAX_OPENING_OF_PREFIX, MAX_SESSIONS, MAX_STRANGER_SESSIONS,
-    MAX_STRANGERS_OF_PREFIX, OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, SIMULTANEOUS, SessionHandler,
-    WINDOW_BYTES,
+    MAX_STRANGERS_OF_PREFIX, OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, SILENCE, SIMULTANEOUS,
+    SessionHandler, WINDOW_BYTES,
 };
 use crate::core::{JobId, RequestEnded, SessionRequest, Time};
 use crate::model::address::{PeerAddr, Source};
 use crate::model::key::PublicKey;
 use crate::model::message::{MessageId, SendError};
+use crate::model::name::PeerName;
 use crate::model::session::{ByeReason, Introduction, Message, Request, RequestEnd};
 use crate::protocol::session::opening::{DIAL_LINE, OK_LINE};
 use crate::protocol::session::{Hello, MAX_IDS, Record};
@@ -96,7 +97,7 @@ impl Pool {
         if self.wants_address(&pending, key) {
             return self.dial(pending, now, handler);
         }
-        self.join(key, vec![pending], handler);
+        self.join(key, vec![pending]);
         self.pump(key, now, handler);
     }
 
@@ -109,10 +110,8 @@ impl Pool {
     }
 
     /// Hands requests over to an open session.
-    fn join(&mut self, key: PublicKey, requests: Vec<Pending>, handler: &mut dyn SessionHandler) {
-        let Some(addr) = self.session_addr(key) else { return };
+    fn join(&mut self, key: PublicKey, requests: Vec<Pending>) {
         for pending in requests {
-            handler.joined(pending.request.job, key, addr);
             let Some(session) = self.sessions.get_mut(&key) else { return };
             match pending.request.say {
                 // Whether the peer is still there is what a ping shows.
@@ -275,6 +274,13 @@ impl Pool {
         id
     }
 
+    /// A dialed connection is made; the opening lines follow.
+    pub fn connected(&mut self, id: LinkId, now: Time) {
+        if let Some(link) = self.links.get_mut(&id) {
+            (link.is_connected, link.heard) = (true, now);
+        }
+    }
+
     /// Bytes came on a connection, of whatever kind.
     pub fn heard(&mut self, id: LinkId, now: Time) {
         if let Some(link) = self.links.get_mut(&id) {
@@ -394,13 +400,10 @@ impl Pool {
         let Some(dial_id @ (DialId::Key(_) | DialId::Addr(_))) = link.dial else { return };
         let (Some(addr), Some(key)) = (link.dialed, link.key) else { return };
         let Some(dial) = self.dials.get(&dial_id) else { return };
-        let mut jobs = dial.requests.iter().map(|pending| pending.request.job);
-        let Some(first) = jobs.next() else { return };
-        let (source, local) = (link.source, link.local);
-        let opened = Opened { key, hello: None, dialed: Some(addr), source, local, job: Some(first) };
-        if handler.session_up(opened).is_ok() {
-            jobs.for_each(|job| handler.joined(job, key, addr));
-        }
+        let Some(first) = dial.requests.front() else { return };
+        let (job, source, local) = (Some(first.request.job), link.source, link.local);
+        // Whether it is welcome makes no difference.
+        let _ = handler.session_up(Opened { key, hello: None, dialed: Some(addr), source, local, job });
     }
 
     fn take(&mut self, id: LinkId, record: Record, now: Time, handler: &mut dyn SessionHandler) {
@@ -453,6 +456,12 @@ impl Pool {
             }
             (Phase::Parting(_), Record::Bye(reason)) => link.bye = Some(reason),
             (Phase::Greeting | Phase::Open, Record::InUse(ip)) => handler.identity_in_use(ip),
+            (Phase::Open, Record::Name(name)) => {
+                let (source, port) = (link.source, link.port);
+                if let Some(key) = key {
+                    handler.renamed(key, source, name, port);
+                }
+            }
             (Phase::Open, Record::Addresses(addrs)) => {
                 if let Some(key) = key {
                     handler.listens_at(key, &addrs);
@@ -528,7 +537,12 @@ impl Pool {
         if let Err(reason) = handler.session_up(opened) {
             self.part_link(id, reason, now);
             for pending in requests {
-                end_request(pending, dialed, RequestEnd::Broken, handler);
+                // The peer was met, and gets nothing.
+                let end = match pending.request.say {
+                    Request::Messages(_) => RequestEnd::Broken,
+                    Request::Open | Request::Ping | Request::Bye => RequestEnd::Answered,
+                };
+                end_request(pending, dialed, end, handler);
             }
             return;
         }
@@ -568,20 +582,10 @@ impl Pool {
                 self.dial(pending, now, handler);
                 continue;
             }
-            if Some(pending.request.job) != job
-                && let Some(addr) = addr
-            {
-                handler.joined(pending.request.job, key, addr);
-            }
             // The hello has answered it.
             end_request(pending, addr, RequestEnd::Answered, handler);
         }
         for pending in others {
-            if Some(pending.request.job) != job
-                && let Some(addr) = addr
-            {
-                handler.joined(pending.request.job, key, addr);
-            }
             if let Some(session) = self.sessions.get_mut(&key) {
                 session.queue.push_back(pending);
             }
@@ -784,18 +788,12 @@ impl Pool {
         }
         // The older program with this key is there, so the newer one is not let in.
         if self.sessions.get(&key).is_some_and(|session| session.link == id) {
-            self.refuse_challengers(id, key, nonce, handler);
+            self.refuse_challengers(id, key, nonce);
         }
     }
 
     /// The older program has answered this ping.
-    fn refuse_challengers(
-        &mut self,
-        old: LinkId,
-        key: PublicKey,
-        nonce: u64,
-        handler: &mut dyn SessionHandler,
-    ) {
+    fn refuse_challengers(&mut self, old: LinkId, key: PublicKey, nonce: u64) {
         let is_refused = |link: &Link| match &link.phase {
             Phase::Challenging(challenge) => link.key == Some(key) && challenge.ping <= nonce,
             _ => false,
@@ -814,7 +812,7 @@ impl Pool {
             self.send(id, &Record::Bye(ByeReason::InUse));
             let dial = self.links.get_mut(&id).and_then(|link| link.dial.take());
             if let Some(dial) = dial.and_then(|dial| self.dials.remove(&dial)) {
-                self.join(key, dial.requests.into(), handler);
+                self.join(key, dial.requests.into());
             }
             self.finish(id);
         }
@@ -888,6 +886,48 @@ impl Pool {
             return;
         };
         self.admit(id, key, &challenge.hello, now, handler);
+    }
+
+    /// Tells all peers what we call ourselves from now on.
+    pub fn rename(&mut self, name: &PeerName) {
+        for link in self.open_links() {
+            self.send(link, &Record::Name(name.clone()));
+        }
+    }
+
+    /// The IPs of this machine are now `ips`. Tells all contacts where else we listen. A session from
+    /// an IP that is gone is over at once, another one if it brings nothing within
+    /// [`CHECKED_WITHIN`](super::CHECKED_WITHIN).
+    pub fn readdress(
+        &mut self,
+        addrs: &[SocketAddr],
+        ips: &[IpAddr],
+        now: Time,
+        handler: &mut dyn SessionHandler,
+    ) {
+        for id in self.open_links() {
+            let Some((key, local)) = self.links.get(&id).and_then(|link| Some((link.key?, link.local)))
+            else {
+                continue;
+            };
+            if !local.is_loopback() && !ips.contains(&local) {
+                self.outputs.push(LinkOutput::Drop(id));
+                self.link_ended(id, false, now, handler);
+                continue;
+            }
+            if !addrs.is_empty() && handler.is_contact(key) {
+                self.send(id, &Record::Addresses(addrs.to_vec()));
+            }
+            self.last_ping += 1;
+            self.send(id, &Record::Ping(self.last_ping));
+            if let Some(link) = self.links.get_mut(&id) {
+                link.checked = Some(now);
+            }
+        }
+    }
+
+    fn open_links(&self) -> Vec<LinkId> {
+        self.sessions.values().map(|session| session.link).collect()
     }
 
     /// Ends the session with a key, for this reason.
@@ -978,10 +1018,11 @@ impl Pool {
         let Some(link) = self.links.get_mut(&id) else { return };
         match link.phase {
             Phase::Connecting | Phase::Greeting => {
-                let end = if link.phase == Phase::Connecting {
-                    RequestEnd::Unreachable(SendError::TimedOut)
-                } else {
-                    RequestEnd::Broken
+                let end = match (&link.phase, link.is_connected) {
+                    (Phase::Connecting, false) => RequestEnd::Unreachable(SendError::TimedOut),
+                    // A program that does not answer the opening line, or stops in the handshake.
+                    (Phase::Connecting, true) => RequestEnd::NoSession,
+                    _ => RequestEnd::Broken,
                 };
                 if let Some(link) = self.links.remove(&id) {
                     self.outputs.push(LinkOutput::Drop(id));
@@ -999,7 +1040,7 @@ impl Pool {
                 }
             }
             Phase::Parting(_) => self.drop_link(id),
-            Phase::Open if now.since(link.heard) >= super::SILENCE => {
+            Phase::Open if now.since(link.heard) >= SILENCE || link.fails_check(now) => {
                 self.outputs.push(LinkOutput::Drop(id));
                 self.link_ended(id, false, now, handler);
             }

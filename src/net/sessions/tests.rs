@@ -16,7 +16,6 @@ use crate::protocol::session::Record;
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Told {
     Up(PublicKey),
-    Joined(JobId),
     Messages(Vec<u8>),
     Receipts(Vec<u8>),
     Down(Option<ByeReason>),
@@ -58,10 +57,6 @@ impl SessionHandler for Recorder {
         Ok(())
     }
 
-    fn joined(&mut self, job: JobId, _: PublicKey, _: PeerAddr) {
-        self.told.push(Told::Joined(job));
-    }
-
     fn session_alive(&mut self, _: PublicKey) {}
 
     fn messages(
@@ -90,6 +85,8 @@ impl SessionHandler for Recorder {
     fn request_ended(&mut self, job: JobId, ended: RequestEnded) {
         self.told.push(Told::Ended(job, ended.written, ended.end));
     }
+
+    fn renamed(&mut self, _: PublicKey, _: Source, _: PeerName, _: u16) {}
 
     fn listens_at(&mut self, _: PublicKey, _: &[SocketAddr]) {}
 

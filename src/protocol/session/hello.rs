@@ -93,10 +93,6 @@ impl Hello {
             line if line.len() <= MAX_LINE_BYTES => Ok(line.to_vec()),
             _ => Err(RecordFault::Value(number)),
         };
-        let name = fields.text(3, MAX_NAME_BYTES)?;
-        if name.contains(is_space) {
-            return Err(RecordFault::Value(3));
-        }
         let port = u16::from_be_bytes(fields.array(4)?);
         if port == 0 {
             return Err(RecordFault::Value(4));
@@ -104,7 +100,7 @@ impl Hello {
         Ok(Self {
             dialed: line(1)?,
             answered: line(2)?,
-            name: PeerName::new(name),
+            name: name(fields, 3)?,
             port,
             version: word(fields.text(5, MAX_VERSION_BYTES)?, 5)?,
             features: match fields.at(6) {
@@ -123,6 +119,12 @@ impl Hello {
             probe: fields.flag(10)?,
         })
     }
+}
+
+/// The name in a field: one word.
+pub(super) fn name(fields: &Fields<'_>, number: u8) -> Result<PeerName, RecordFault> {
+    let name = fields.text(number, MAX_NAME_BYTES)?;
+    if name.contains(is_space) { Err(RecordFault::Value(number)) } else { Ok(PeerName::new(name)) }
 }
 
 /// Writes a field with addresses.

@@ -8,8 +8,9 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::fields::{Fields, HEAD_BYTES, RecordFault, length_of, put};
-use super::hello::{Hello, addresses, mapped, put_addresses};
+use super::hello::{Hello, addresses, mapped, name, put_addresses};
 use crate::model::message::{ID_BYTES, MessageId};
+use crate::model::name::PeerName;
 pub use crate::model::session::ByeReason;
 
 /// Bytes of a text: a few thousand words. More than that is a file.
@@ -30,6 +31,7 @@ const BYE: u8 = 6;
 const ADDRESSES: u8 = 7;
 const NOT_STORED: u8 = 8;
 const IN_USE: u8 = 9;
+const NAME: u8 = 10;
 
 /// Something said inside the encrypted exchange.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -62,6 +64,8 @@ pub enum Record {
     NotStored(Vec<MessageId>, u32),
     /// Another program at this IP uses the key of this side's peer.
     InUse(IpAddr),
+    /// What this side calls itself from now on: one word.
+    Name(PeerName),
 }
 
 impl Record {
@@ -90,6 +94,7 @@ impl Record {
             Self::Addresses(_) => ADDRESSES,
             Self::NotStored(..) => NOT_STORED,
             Self::InUse(_) => IN_USE,
+            Self::Name(_) => NAME,
         };
         let head = bytes.len();
         bytes.extend([kind, 0, 0, 0]);
@@ -118,12 +123,13 @@ impl Record {
                 put(to, 2, &seconds.to_be_bytes());
             }
             Self::InUse(ip) => put(to, 1, &mapped(*ip).octets()),
+            Self::Name(name) => put(to, 1, name.as_str().as_bytes()),
         }
     }
 
     /// The record of this type and value; `None` where the type is not known.
     pub(super) fn decode(kind: u8, value: &[u8]) -> Result<Option<Self>, RecordFault> {
-        if !(HELLO..=IN_USE).contains(&kind) {
+        if !(HELLO..=NAME).contains(&kind) {
             return Ok(None);
         }
         let fields = Fields::of(value)?;
@@ -141,7 +147,8 @@ impl Record {
             BYE => Self::Bye(ByeReason::of(fields.array::<1>(1)?[0])),
             ADDRESSES => Self::Addresses(addresses(fields.need(1)?).ok_or(RecordFault::Value(1))?),
             NOT_STORED => Self::NotStored(ids_of(fields.need(1)?)?, u32::from_be_bytes(fields.array(2)?)),
-            _ => Self::InUse(Ipv6Addr::from(fields.array::<16>(1)?).to_canonical()),
+            IN_USE => Self::InUse(Ipv6Addr::from(fields.array::<16>(1)?).to_canonical()),
+            _ => Self::Name(name(&fields, 1)?),
         }))
     }
 }

@@ -138,6 +138,7 @@ fn row(number: u32, name: &str, port: u16, state: PresenceStatus) -> Row {
         last_heard: None,
         refuses: None,
         refused_key: None,
+        is_one_way: false,
     }
 }
 

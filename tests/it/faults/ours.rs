@@ -11,8 +11,11 @@ use crate::support::{Fault, Meddler, Peer, Way};
 /// Short enough for every answer to come in the second that we wait for it.
 const SHORT: Duration = Duration::from_millis(100);
 
-/// Longer than we wait for the ok, and shorter than a receiver grants a connection.
-const TOO_LONG: Duration = Duration::from_millis(1_600);
+/// A line on which each step takes this long is slow, and no reason to give up.
+const SLOW: Duration = Duration::from_millis(1_600);
+
+/// Longer than the user waits for a receipt without being told.
+const TOO_LONG: Duration = Duration::from_secs(8);
 
 /// Alice says something to Bob while this goes wrong, which then ends. What she was told first, and how often he was shown
 /// it in the end.
@@ -44,8 +47,8 @@ fn a_short_delay_of_the_connection_the_bytes_or_the_answer_changes_nothing() {
 }
 
 #[test]
-fn a_text_to_whom_nobody_answers_in_time_is_queued_and_comes_once() {
-    delays(TOO_LONG, (Outcome::Queued, 1));
+fn message_over_a_slow_line_is_delivered() {
+    delays(SLOW, (Outcome::Delivered, 1));
 }
 
 /// Delays each step of a connection, in three networks at the same time.
@@ -140,8 +143,6 @@ fn find_each_other_after(fault: Fault) {
     let mut pair = Pair::new();
     let (alice, bob) = (pair.to_alice.addr(), pair.to_bob.addr());
     let encrypted = |name: &str, addr| format!("* {name} ({addr})");
-    pair.to_alice.does(fault);
-    pair.to_alice.breaks_all();
     pair.suffers(fault);
     assert_eq!(pair.alice_says("anybody?"), Outcome::Queued);
     assert!(pair.alice.lists(bob).expect("static").contains("quiet"));

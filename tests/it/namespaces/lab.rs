@@ -163,6 +163,20 @@ impl Machine {
     }
 
     /// No longer does it.
+    /// Drops the packets that would open a connection to this machine.
+    pub(super) fn refuses_connections(&self) {
+        self.does("nft add table inet wall");
+        self.does("nft add chain inet wall input { type filter hook input priority 0 ; }");
+        self.does("nft add rule inet wall input iif != lo tcp flags & ( syn | ack ) == syn drop");
+    }
+
+    /// How many TCP connections of this machine to this address are established.
+    pub(super) fn established(&self, to: SocketAddrV4) -> usize {
+        let shown = format!("ss --no-header --tcp state established dst {to}");
+        let words: Vec<&str> = shown.split(' ').collect();
+        run(&self.within(&words)).expect("it succeeds").lines().count()
+    }
+
     pub(super) fn filters_nothing(&self) {
         self.does("nft delete table inet wall");
     }

@@ -141,9 +141,11 @@ impl World {
         let (now, stopped) = (self.now, self.ours(pid).held_up);
         let Asked { request, met } = asked;
         self.count(format!("{}: {}", say_of(&request.say), end_of(&ended.end)));
-        if let Some(addr) = met {
-            self.ours_mut(pid).answered.insert(*addr);
-            self.ours_mut(pid).missed.remove(addr);
+        // A session that was open before is not reported again.
+        let was_open = ended.end == RequestEnd::Answered && request.expect.is_some();
+        if let Some(addr) = met.or(ended.addr.filter(|_| was_open)) {
+            self.ours_mut(pid).answered.insert(addr);
+            self.ours_mut(pid).missed.remove(&addr);
         }
         let Some(key) = request.expect else { return };
         if ended.end == RequestEnd::Answered {

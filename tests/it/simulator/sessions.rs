@@ -56,6 +56,8 @@ pub(super) struct Sessions {
     turns: VecDeque<Duration>,
     /// When the process went on after it was stopped.
     pub(super) continued_at: Duration,
+    /// Where else others may dial it, since its machine has changed its addresses.
+    pub(super) addresses: Vec<SocketAddr>,
 }
 
 impl Sessions {
@@ -69,6 +71,7 @@ impl Sessions {
             wakes_at: None,
             turns: VecDeque::new(),
             continued_at: now,
+            addresses: Vec::new(),
         }
     }
 
@@ -248,7 +251,8 @@ impl SessionHandler for ToCore<'_> {
     fn hello(&mut self, _: IpAddr) -> Hello {
         let ours = self.world.ours(self.pid);
         let port = ours.claims.unwrap_or(self.world.processes[self.pid].port);
-        Hello::new(PeerName::new(ours.name.as_str()), port)
+        let addresses = ours.keyed.sessions.addresses.clone();
+        Hello { addresses, ..Hello::new(PeerName::new(ours.name.as_str()), port) }
     }
 
     fn session_up(&mut self, opened: Opened) -> Result<(), ByeReason> {
@@ -280,13 +284,6 @@ impl SessionHandler for ToCore<'_> {
             Err(why) => world.count(format!("not welcome: {why:?}")),
         }
         welcome
-    }
-
-    fn joined(&mut self, job: JobId, key: PublicKey, addr: PeerAddr) {
-        if let Some(asked) = self.world.sessions_mut(self.pid).asked.get_mut(&job) {
-            asked.met = Some(addr);
-        }
-        self.world.with_state(self.pid, Cause::Met, |state, _| ((), state.session_joined(job, key, addr)));
     }
 
     fn session_alive(&mut self, key: PublicKey) {
@@ -328,6 +325,14 @@ impl SessionHandler for ToCore<'_> {
         world.check_request_ended(*pid, &asked, &ended);
         let env = world.moment();
         world.with_state(*pid, Cause::Sent, |state, now| ((), state.request_ended(job, ended, env, now)));
+    }
+
+    fn renamed(&mut self, key: PublicKey, source: Source, name: PeerName, port: u16) {
+        let Some(addr) = source.at(port) else { return };
+        let env = self.world.moment();
+        self.world.with_state(self.pid, Cause::Met, |state, now| {
+            ((), state.peer_renamed(key, name, addr, source, env, now))
+        });
     }
 
     fn listens_at(&mut self, key: PublicKey, addrs: &[SocketAddr]) {

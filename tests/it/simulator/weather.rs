@@ -1,5 +1,6 @@
 //! What becomes of machines, lines and programs.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use p2p_chat::core::{ANSWER_WITHIN, Command};
@@ -65,6 +66,10 @@ impl World {
 
     /// A program sees that its machine has other addresses.
     pub(super) fn network_changes(&mut self, pid: Pid) {
+        let ip = IpAddr::V4(self.hosts[self.processes[pid].host].0);
+        let addrs = vec![SocketAddr::new(ip, self.processes[pid].port)];
+        self.sessions_mut(pid).addresses.clone_from(&addrs);
+        self.with_pool(pid, |pool, now, handler| pool.readdress(&addrs, &[ip], now, handler));
         self.with_state(pid, Cause::Tick, |state, now| ((), state.network_changed(now)));
         self.turn_over(pid);
     }

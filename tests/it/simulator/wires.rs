@@ -314,7 +314,10 @@ impl World {
         end.step = step;
         let End { pid, link, .. } = *end;
         if let Some(link) = link {
-            self.with_pool(pid, |pool, now, _| pool.heard(link, now));
+            self.with_pool(pid, |pool, now, _| match step {
+                Step::SynAck => pool.connected(link, now),
+                _ => pool.heard(link, now),
+            });
         }
         match step {
             Step::Syn => {}

@@ -207,7 +207,8 @@ impl Heard {
             | Record::Pong(_)
             | Record::Addresses(_)
             | Record::NotStored(..)
-            | Record::InUse(_) => {
+            | Record::InUse(_)
+            | Record::Name(_) => {
                 return Err(End::NotUnderstood(Fault::Unasked));
             }
         }

@@ -198,7 +198,8 @@ impl Open {
             | Record::Ping(_)
             | Record::Addresses(_)
             | Record::NotStored(..)
-            | Record::InUse(_) => return Err(UNASKED),
+            | Record::InUse(_)
+            | Record::Name(_) => return Err(UNASKED),
         }
         Ok(())
     }

@@ -56,8 +56,6 @@ impl SessionHandler for Teller {
         Ok(())
     }
 
-    fn joined(&mut self, _: JobId, _: PublicKey, _: PeerAddr) {}
-
     fn session_alive(&mut self, _: PublicKey) {}
 
     fn messages(
@@ -82,6 +80,8 @@ impl SessionHandler for Teller {
     fn request_ended(&mut self, job: JobId, ended: RequestEnded) {
         self.tell(Told::Ended(job, ended.end));
     }
+
+    fn renamed(&mut self, _: PublicKey, _: Source, _: PeerName, _: u16) {}
 
     fn listens_at(&mut self, _: PublicKey, _: &[SocketAddr]) {}
 
