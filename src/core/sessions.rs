@@ -303,7 +303,9 @@ impl State {
             }
             _ => {}
         }
-        if let Some(key) = peer_id.public_key().filter(|_| was_met && !leaves) {
+        // What waits for a peer that turns us away does not wait for it to be online.
+        let turns_away = matches!(end, RequestEnd::Bye(_));
+        if let Some(key) = peer_id.public_key().filter(|_| was_met && !turns_away) {
             self.here_again(key, now);
         } else {
             self.serve_due(now);
@@ -338,8 +340,8 @@ impl State {
         }
     }
 
-    /// A peer has proven a key where we dialed. Without a hello, the session was open before. That is
-    /// news unless the key was expected and had proven itself there.
+    /// A peer has proven a key where we dialed; without a hello, that is all it did. That is news
+    /// unless the key was expected, had proven itself there, and is dialed there first.
     fn met_at(
         &mut self,
         asked_for: Recipient,
@@ -349,7 +351,8 @@ impl State {
     ) -> Result<Recipient, ByeReason> {
         let SessionUp { key, hello, addr, source, .. } = up;
         let id = Recipient::key(key);
-        let is_proven = || self.knows(id) && self.trust.proven_at(addr).any(|proven| proven == key);
+        let is_dialed_there = self.peers.addr(id) == Some(addr);
+        let is_proven = || is_dialed_there && self.trust.proven_at(addr).any(|proven| proven == key);
         if hello.is_none() && asked_for.public_key().is_some() && is_proven() {
             return Ok(id);
         }

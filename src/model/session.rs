@@ -44,15 +44,6 @@ pub enum Request {
     Bye,
 }
 
-/// A peer that has proven a key.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Met {
-    /// The key.
-    pub key: PublicKey,
-    /// Its hello; `None` on a connection that was kept open, where it came before.
-    pub hello: Option<Introduction>,
-}
-
 /// Why a peer ends a session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ByeReason {
@@ -129,19 +120,4 @@ pub enum RequestEnd {
     Bye(ByeReason),
     /// The session broke, or the peer was silent for too long.
     Broken,
-}
-
-/// The result of a [`Request`].
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SessionReport {
-    /// The address that was reached, or the last that was tried.
-    pub addr: PeerAddr,
-    /// The peer that was met there, also if the request failed after that.
-    pub met: Option<Met>,
-    /// How many of the messages may have reached the peer, counted from the first.
-    pub written: usize,
-    /// The messages that the peer has stored.
-    pub receipts: Vec<MessageId>,
-    /// How it ended.
-    pub end: RequestEnd,
 }

@@ -6,7 +6,7 @@ use super::announce::{Announcement, PresenceNews};
 use super::peer::Peer;
 use super::{PeerOrigin, Peers};
 use crate::core::event::JobId;
-use crate::core::presence::{OfflineReason, Presence};
+use crate::core::presence::{OfflineReason, Presence, PresenceStatus};
 use crate::core::time::Time;
 use crate::core::trust::MAX_HINTS;
 use crate::model::address::PeerAddr;
@@ -49,8 +49,8 @@ impl Peers {
     /// A peer proves a key: it gets a row. The peer dialed at the address, or seen to speak from it
     /// just now, is this peer. `None` if the table has no room.
     ///
-    /// An address that the peer only claims becomes the one that it is dialed at first if it was
-    /// offline until now.
+    /// An address that the peer only claims becomes the one that it is dialed at first if it did not
+    /// answer elsewhere until now.
     pub(in crate::core) fn met(&mut self, key: PublicKey, at: ProvenAt, now: Time) -> Option<KeyRow> {
         let id = Recipient::key(key);
         let (addr, is_dialed, origin) = match at {
@@ -71,7 +71,8 @@ impl Peers {
                 peer.acks.is_under_way = false;
             }
             peer.added = peer.added.or(Some(now));
-            if is_dialed || !peer.is_online() {
+            let answers = matches!(peer.status(), PresenceStatus::Connected | PresenceStatus::Online);
+            if is_dialed || !answers {
                 peer.moves_to(addr);
             }
         });

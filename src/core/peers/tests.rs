@@ -302,3 +302,19 @@ fn proven_key_takes_the_row_of_its_address() {
     let expected = [(1, Recipient::key(key), PeerOrigin::Static), (2, addr(2).into(), PeerOrigin::Heard)];
     assert_eq!(rows, expected);
 }
+
+#[test]
+fn peer_whose_session_broke_moves_where_it_dials_from() {
+    let key = PublicKey::new([1; 32]);
+    let id = Recipient::key(key);
+    let mut peers = Peers::default();
+    peers.met(key, ProvenAt::Dialed(addr(1)), now()).unwrap();
+    peers.session_opened(id);
+    peers.heard_session(id, now());
+    let claim = ProvenAt::Claimed { addr: addr(2), is_free: true };
+    peers.met(key, claim, now()).unwrap();
+    assert_eq!(peers.addr(id), Some(addr(1)), "it is proven there");
+    peers.session_lost(id, now());
+    peers.met(key, claim, now()).unwrap();
+    assert_eq!(peers.addr(id), Some(addr(2)));
+}

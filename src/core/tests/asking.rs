@@ -1,8 +1,8 @@
 //! Messages to an address where no peer has proven itself: `connect` first, and what its receipt says.
 
-use super::keys::{BOBS, EVES, key, message, met, report};
+use super::keys::{BOBS, EVES, Met, key, message, met, report};
 use super::*;
-use crate::model::session::{Met, Request, RequestEnd};
+use crate::model::session::{Request, RequestEnd};
 
 #[test]
 fn first_message_waits_for_answer_and_goes_encrypted() {

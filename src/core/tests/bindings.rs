@@ -1,8 +1,8 @@
 //! Which peer gets a message for an address.
 
-use super::keys::{BOBS, EVES, key, message, met};
+use super::keys::{BOBS, EVES, Met, key, message, met};
 use super::*;
-use crate::model::session::{Met, Request, RequestEnd};
+use crate::model::session::{Request, RequestEnd};
 
 #[test]
 fn known_key_binds_address_without_hello() {

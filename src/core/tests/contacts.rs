@@ -225,7 +225,7 @@ fn later_online(story: &mut Story, time: Duration) {
             let (key, port) = (request.expect.unwrap(), request.addrs[0].port());
             // There is a hello on each new connection, which are kept.
             let hello = met(1, port).hello.filter(|_| story.state(port) == Some(PresenceStatus::Offline));
-            let met = crate::model::session::Met { key, hello };
+            let met = super::keys::Met { key, hello };
             match port {
                 5009 => story.talked(None, RequestEnd::Unreachable(SendError::Refused)),
                 _ => story.talked(Some(met), RequestEnd::Answered),
@@ -358,7 +358,7 @@ fn connect_makes_a_contact_only_of_a_named_peer() {
             let request = &story.talks[0];
             let (key, port) = (request.expect.unwrap(), request.addrs[0].port());
             let hello = met(1, port).hello;
-            story.talked(Some(crate::model::session::Met { key, hello }), RequestEnd::Answered);
+            story.talked(Some(super::keys::Met { key, hello }), RequestEnd::Answered);
         }
         story.ends(5003, &SendResult::HandedOver);
     };

@@ -1,10 +1,10 @@
 //! What is written down, what waits for that, and what waits for people who are away.
 
-use super::keys::{BOBS, key, message, met};
+use super::keys::{BOBS, SessionReport, key, message, met};
 use super::*;
 use crate::model::message::MessageId;
 use crate::model::peer_id::{PeerId, Recipient};
-use crate::model::session::{Message, Request, RequestEnd, SessionReport};
+use crate::model::session::{Message, Request, RequestEnd};
 use crate::model::stored::{RowId, StoreError};
 
 pub(super) const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);

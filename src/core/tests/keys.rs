@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::key::PublicKey;
 use crate::model::message::MessageId;
-use crate::model::session::{ByeReason, Introduction, Message, Met, Request, RequestEnd, SessionReport};
+use crate::model::session::{ByeReason, Introduction, Message, Request, RequestEnd};
 
 pub(super) fn key(n: u8) -> PublicKey {
     PublicKey::new([n; 32])
@@ -15,6 +15,26 @@ pub(super) const EVES: u8 = 66;
 
 fn hello(name: &str, port: u16) -> Introduction {
     Introduction { name: PeerName::new(name), port, also: Vec::new() }
+}
+
+/// A peer that has proven a key.
+#[derive(Clone, Debug)]
+pub(super) struct Met {
+    pub(super) key: PublicKey,
+    /// Its hello, if it has said one.
+    pub(super) hello: Option<Introduction>,
+}
+
+/// What becomes of a request: the session for it, the receipts in it, and the end.
+#[derive(Clone, Debug)]
+pub(super) struct SessionReport {
+    /// The address that was reached, or the last that was tried.
+    pub(super) addr: PeerAddr,
+    pub(super) met: Option<Met>,
+    /// How many of the messages may have reached the peer, counted from the first.
+    pub(super) written: usize,
+    pub(super) receipts: Vec<MessageId>,
+    pub(super) end: RequestEnd,
 }
 
 pub(super) fn met(n: u8, port: u16) -> Met {
@@ -407,4 +427,22 @@ fn peer_that_dials_back_is_announced_once() {
     }
     let came = story.told().into_iter().filter(|event| matches!(event, Event::Came(_))).count();
     assert_eq!(came, 1);
+}
+
+#[test]
+fn peer_that_refuses_us_is_tried_ever_more_rarely() {
+    let mut story = Story::with(alice());
+    story.knows_bob(5001);
+    story.session_breaks(BOBS);
+    story.writes(5001, 1);
+    let mut attempts = 0;
+    for _ in 0..120 {
+        while !story.talks.is_empty() {
+            let refused = RequestEnd::Bye(ByeReason::NotDecided);
+            let talk = story.talked(Some(Met { key: key(BOBS), hello: None }), refused);
+            attempts += usize::from(matches!(talk.say, Request::Messages(_)));
+        }
+        story.later(Duration::from_millis(250));
+    }
+    assert!((3..=6).contains(&attempts), "{attempts} attempts within half a minute");
 }

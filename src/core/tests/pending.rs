@@ -1,8 +1,8 @@
 //! Keys that are not accepted: each is not online at its address, whatever answers there.
 
-use super::keys::{BOBS, EVES, alice, key, met};
+use super::keys::{BOBS, EVES, Met, alice, key, met};
 use super::*;
-use crate::model::session::{ByeReason, Introduction, Met, RequestEnd};
+use crate::model::session::{ByeReason, Introduction, RequestEnd};
 
 /// Alice has a contact named Bob, from whom she has disconnected.
 fn bob_is_away() -> Story {

@@ -1,8 +1,8 @@
 //! Keys that the user decides about: key changes, blocked and forgotten keys, policies.
 
-use super::keys::{BOBS, EVES, alice, key, message, met};
+use super::keys::{BOBS, EVES, SessionReport, alice, key, message, met};
 use super::*;
-use crate::model::session::{ByeReason, Request, RequestEnd, SessionReport};
+use crate::model::session::{ByeReason, Request, RequestEnd};
 
 #[test]
 fn stored_message_is_shown_without_its_row() {

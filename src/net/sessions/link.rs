@@ -21,14 +21,24 @@ pub(super) enum Phase {
     /// The keys are proven. The dialer has sent its hello and waits for the other; the acceptor
     /// waits for the dialer's.
     Greeting,
-    /// The peer's hello is here, but another program with its key has an open session. That one has
-    /// until this time to answer a ping.
-    Challenging(Box<Hello>, Time),
+    /// The peer's hello is here, but another program with its key has an open session.
+    Challenging(Box<Challenge>),
     /// Both sides have said hello.
     Open,
     /// One side has said goodbye, or another session has taken its place. Records that arrive until
     /// this time are still taken.
     Parting(Time),
+}
+
+/// A program wants a session, and another one with its key has one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Challenge {
+    /// The hello of the newer program.
+    pub(super) hello: Hello,
+    /// The ping that the older one has to answer, and until when. An answer to an earlier ping may
+    /// have been on its way when that program ended.
+    pub(super) ping: u64,
+    pub(super) until: Time,
 }
 
 /// One connection.
@@ -116,7 +126,8 @@ impl Link {
             Phase::Connecting | Phase::Greeting => {
                 self.heard.plus(OPENING_SILENCE).min(self.begun.plus(OPEN_WITHIN))
             }
-            Phase::Challenging(_, until) | Phase::Parting(until) => *until,
+            Phase::Challenging(challenge) => challenge.until,
+            Phase::Parting(until) => *until,
             Phase::Open => {
                 let check = self.checked.filter(|at| *at >= self.heard).map(|at| at.plus(CHECKED_WITHIN));
                 self.next_ping().min(self.heard.plus(SILENCE)).min(check.unwrap_or(Time::MAX))

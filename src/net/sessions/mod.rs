@@ -98,12 +98,13 @@ pub enum LinkOutput {
     Drop(LinkId),
 }
 
-/// A session in which both sides have said hello, or a probe to which a peer has proven its key.
+/// A session in which both sides have said hello, or a peer that has only proven its key: to a probe,
+/// or before it turned us away.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Opened {
     /// The key that the peer has proven.
     pub key: PublicKey,
-    /// What the peer says about itself; `None` if it only proved its key to a probe.
+    /// What the peer says about itself; `None` if it only proved its key.
     pub hello: Option<Introduction>,
     /// The address that was dialed; `None` if the peer dialed us.
     pub dialed: Option<PeerAddr>,

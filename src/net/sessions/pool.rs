@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::dialing::{Dial, DialId, Pending};
-use super::link::{Link, Phase};
+use super::link::{Challenge, Link, Phase};
 use super::{
     LinkId, LinkOutput, MAX_OPENING, MAX_OPENING_OF_PREFIX, MAX_SESSIONS, MAX_STRANGER_SESSIONS,
     MAX_STRANGERS_OF_PREFIX, OLDER_ANSWERS_WITHIN, Opened, PART_WITHIN, PROBE_WITHIN, SILENCE, SIMULTANEOUS,
@@ -172,7 +172,7 @@ impl Pool {
                 if let Some(pending) = done {
                     end_request(pending, addr, RequestEnd::Answered, handler);
                 }
-                self.end_session(key, End::Ours, now, handler);
+                self.end_session(key, End::Ours(ByeReason::Leaves), now, handler);
                 return;
             };
             let Request::Messages(messages) = &pending.request.say else { return };
@@ -340,10 +340,17 @@ impl Pool {
         let current = link.key.filter(|key| self.sessions.get(key).is_some_and(|s| s.link == id));
         let bye = link.bye.or(clean.then_some(ByeReason::Idle));
         match current {
-            Some(key) => {
-                let addr = link.dialed.or_else(|| link.source.at(link.port));
-                self.end_session(key, End::Theirs(bye, addr), now, handler);
-            }
+            Some(key) => match self.spare(key) {
+                Some(next) => {
+                    self.moves_to(key, next);
+                    self.send_pings(key);
+                    self.pump(key, now, handler);
+                }
+                None => {
+                    let addr = link.dialed.or_else(|| link.source.at(link.port));
+                    self.end_session(key, End::Theirs(bye, addr), now, handler);
+                }
+            },
             None => {
                 let end = link.bye.map_or(RequestEnd::Broken, RequestEnd::Bye);
                 self.dial_failed(id, &link, end, now, handler);
@@ -390,6 +397,18 @@ impl Pool {
         }
     }
 
+    /// A peer that we dialed does not welcome us. It has proven its key all the same.
+    fn turned_away(&self, link: &Link, handler: &mut dyn SessionHandler) {
+        // That of a probe was reported when it was proven.
+        let Some(dial_id @ (DialId::Key(_) | DialId::Addr(_))) = link.dial else { return };
+        let (Some(addr), Some(key)) = (link.dialed, link.key) else { return };
+        let Some(dial) = self.dials.get(&dial_id) else { return };
+        let Some(first) = dial.requests.front() else { return };
+        let (job, source, local) = (Some(first.request.job), link.source, link.local);
+        // Whether it is welcome makes no difference.
+        let _ = handler.session_up(Opened { key, hello: None, dialed: Some(addr), source, local, job });
+    }
+
     fn take(&mut self, id: LinkId, record: Record, now: Time, handler: &mut dyn SessionHandler) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let key = link.key;
@@ -401,6 +420,7 @@ impl Pool {
                 if let Some(link) = self.links.remove(&id) {
                     let is_probed = matches!(link.dial, Some(DialId::Probe(_))) && reason == ByeReason::Idle;
                     let end = if is_probed { RequestEnd::Answered } else { RequestEnd::Bye(reason) };
+                    self.turned_away(&link, handler);
                     self.dial_failed(id, &link, end, now, handler);
                 }
             }
@@ -488,8 +508,9 @@ impl Pool {
             // a ping or is gone.
             self.last_ping += 1;
             self.send(old, &Record::Ping(self.last_ping));
+            let (ping, until) = (self.last_ping, now.plus(OLDER_ANSWERS_WITHIN));
             if let Some(link) = self.links.get_mut(&id) {
-                link.phase = Phase::Challenging(Box::new(hello), now.plus(OLDER_ANSWERS_WITHIN));
+                link.phase = Phase::Challenging(Box::new(Challenge { hello, ping, until }));
             }
             return;
         }
@@ -541,7 +562,9 @@ impl Pool {
                 self.part_link(id, ByeReason::Replaced, now);
             }
             Some(old) => {
-                if old != id {
+                // The side with the larger key keeps the older connection until it hears which of
+                // them goes.
+                if old != id && self.own < key {
                     self.part_link(old, ByeReason::Replaced, now);
                 }
                 self.moves_to(key, id);
@@ -582,14 +605,19 @@ impl Pool {
         }
     }
 
-    /// Returns whether the older of two sessions of the same two programs stays.
+    /// Returns whether the older of two sessions of the same two programs stays. Only the side with the
+    /// smaller key decides that: when each connection began, the two sides do not see alike.
     fn stays(&self, old: LinkId, new: LinkId, key: PublicKey) -> bool {
         let (Some(old), Some(new)) = (self.links.get(&old), self.links.get(&new)) else { return false };
         let apart = new.begun.since(old.begun).max(old.begun.since(new.begun));
-        let each_side_dialed = old.dialed.is_some() != new.dialed.is_some();
-        let we_dialed_old = old.dialed.is_some();
-        let smaller_is_ours = self.own < key;
-        each_side_dialed && apart < SIMULTANEOUS && we_dialed_old == smaller_is_ours
+        let is_simultaneous = new.dialed.is_none() && apart < SIMULTANEOUS;
+        self.own < key && old.dialed.is_some() && is_simultaneous
+    }
+
+    /// Returns a further open connection with a key whose session has just lost the current one.
+    fn spare(&self, key: PublicKey) -> Option<LinkId> {
+        let is_open = |link: &Link| link.key == Some(key) && link.is_open();
+        self.links.iter().rev().find(|(_, link)| is_open(link)).map(|(id, _)| *id)
     }
 
     /// Gives up dials to a key that have proven nothing yet, and returns their requests. Those that
@@ -642,7 +670,7 @@ impl Pool {
         };
         if let Some((key, link, ..)) = idlest.copied() {
             self.part_link(link, ByeReason::Idle, now);
-            self.end_session(key, End::Ours, now, handler);
+            self.end_session(key, End::Ours(ByeReason::Idle), now, handler);
         }
     }
 
@@ -770,15 +798,20 @@ impl Pool {
         }
         // The older program with this key is there, so the newer one is not let in.
         if self.sessions.get(&key).is_some_and(|session| session.link == id) {
-            self.refuse_challengers(id, key, now);
+            self.refuse_challengers(id, key, nonce, now);
         }
     }
 
-    fn refuse_challengers(&mut self, old: LinkId, key: PublicKey, now: Time) {
+    /// The older program has answered this ping.
+    fn refuse_challengers(&mut self, old: LinkId, key: PublicKey, nonce: u64, now: Time) {
+        let is_refused = |link: &Link| match &link.phase {
+            Phase::Challenging(challenge) => link.key == Some(key) && challenge.ping <= nonce,
+            _ => false,
+        };
         let challengers: Vec<(LinkId, Source)> = self
             .links
             .iter()
-            .filter(|(_, link)| link.key == Some(key) && matches!(link.phase, Phase::Challenging(..)))
+            .filter(|(_, link)| is_refused(link))
             .map(|(id, link)| (*id, link.source))
             .collect();
         for (id, source) in challengers {
@@ -804,11 +837,15 @@ impl Pool {
         let (key, addr) = (link.key, link.dialed.or_else(|| link.source.at(link.port)));
         let current = key.filter(|key| self.sessions.get(key).is_some_and(|session| session.link == id));
         let Some(key) = current else { return };
-        // The peer has opened another session, in which its hello has not arrived yet.
+        // The peer keeps another connection, on which its hello may not have arrived yet.
         let is_next = |link: &Link| link.key == Some(key) && link.phase == Phase::Greeting;
-        let next = self.links.iter().find(|(_, link)| is_next(link)).map(|(id, _)| *id);
-        match next.filter(|_| reason == ByeReason::Replaced) {
-            Some(next) => self.moves_to(key, next),
+        let greeting = || self.links.iter().find(|(_, link)| is_next(link)).map(|(id, _)| *id);
+        match self.spare(key).or_else(greeting).filter(|_| reason == ByeReason::Replaced) {
+            Some(next) => {
+                self.moves_to(key, next);
+                self.send_pings(key);
+                self.pump(key, now, handler);
+            }
             None => self.end_session(key, End::Theirs(Some(reason), addr), now, handler),
         }
     }
@@ -816,9 +853,15 @@ impl Pool {
     /// A session is over. Its requests are tried once more in a new one, if that may help.
     fn end_session(&mut self, key: PublicKey, end: End, now: Time, handler: &mut dyn SessionHandler) {
         let Some(Session { queue, pings, .. }) = self.sessions.remove(&key) else { return };
+        while let Some(spare) = self.spare(key) {
+            match end {
+                End::Ours(reason) => self.part_link(spare, reason, now),
+                End::Theirs(..) => self.drop_link(spare),
+            }
+        }
         let requests: Vec<Pending> = pings.into_iter().chain(queue).collect();
         let (bye, addr) = match end {
-            End::Ours => (Some(ByeReason::Idle), None),
+            End::Ours(_) => (Some(ByeReason::Idle), None),
             End::Theirs(bye, addr) => {
                 handler.session_down(key, bye);
                 (bye, addr)
@@ -847,12 +890,12 @@ impl Pool {
 
     fn older_is_gone(&mut self, id: LinkId, now: Time, handler: &mut dyn SessionHandler) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        let (Some(key), Phase::Challenging(hello, _)) =
+        let (Some(key), Phase::Challenging(challenge)) =
             (link.key, mem::replace(&mut link.phase, Phase::Greeting))
         else {
             return;
         };
-        self.admit(id, key, &hello, now, handler);
+        self.admit(id, key, &challenge.hello, now, handler);
     }
 
     /// Tells all peers what we call ourselves from now on.
@@ -901,16 +944,17 @@ impl Pool {
     pub fn part(&mut self, key: PublicKey, reason: ByeReason, now: Time, handler: &mut dyn SessionHandler) {
         if let Some(link) = self.sessions.get(&key).map(|session| session.link) {
             self.part_link(link, reason, now);
-            self.end_session(key, End::Ours, now, handler);
+            self.end_session(key, End::Ours(reason), now, handler);
         }
     }
 
-    /// Ends all sessions, and takes no more requests.
+    /// Ends all sessions because the program ends, and takes no more requests. Whoever was not told
+    /// goodbye before is told it now.
     pub fn close(&mut self, now: Time, handler: &mut dyn SessionHandler) {
         self.closing = true;
         let keys: Vec<PublicKey> = self.sessions.keys().copied().collect();
         for key in keys {
-            self.part(key, ByeReason::Idle, now, handler);
+            self.part(key, ByeReason::Leaves, now, handler);
         }
         for (_, dial) in mem::take(&mut self.dials) {
             for pending in dial.requests {
@@ -1087,8 +1131,8 @@ fn introduction(hello: &Hello) -> Introduction {
 /// How a session ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum End {
-    /// We have ended it, and the handler knows.
-    Ours,
+    /// We have ended it for this reason, and the handler knows.
+    Ours(ByeReason),
     /// The peer has, for this reason, or it broke.
     Theirs(Option<ByeReason>, Option<PeerAddr>),
 }

@@ -10,6 +10,7 @@ use crate::model::key::KEY_BYTES;
 use crate::model::message::SendError;
 use crate::model::name::PeerName;
 use crate::model::session::Request;
+use crate::protocol::session::Record;
 
 /// What a handler was told.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -345,6 +346,27 @@ fn simultaneous_dials_leave_the_session_of_the_smaller_key() {
 }
 
 #[test]
+fn both_sides_keep_the_same_of_two_sessions() {
+    let mut net = Net::of(2);
+    // The second program dialed long ago, but the first one was suspended and has only just read that.
+    net.request(1, 1, 0, messages([2]));
+    let early = net.programs[1].pool.take_outputs();
+    net.now = SIMULTANEOUS + Duration::from_secs(2);
+    net.request(0, 1, 1, messages([1]));
+    for output in early {
+        let LinkOutput::Dial(link, addr, expect) = output else { panic!("{output:?} is no dial") };
+        net.dial(1, link, addr, expect);
+    }
+    net.pass(Duration::from_secs(10));
+    assert_eq!((net.ends.len(), net.sessions()), (2, vec![1, 1]));
+    for (at, received) in [(0, 2), (1, 1)] {
+        let told = net.told(at);
+        assert!(told.contains(&Told::Messages(vec![received])), "{told:?}");
+        assert!(!told.iter().any(|told| matches!(told, Told::Down(_))), "{told:?}");
+    }
+}
+
+#[test]
 fn newer_session_of_the_same_run_replaces_the_older() {
     let mut net = Net::of(2);
     net.request(0, 1, 1, Request::Open);
@@ -412,6 +434,42 @@ fn restarted_program_is_let_in_when_the_old_session_is_silent() {
     net.pass(Duration::from_secs(2));
     let told = net.told(1);
     assert_eq!(told, [Told::Down(None), Told::Up(key(1)), Told::Messages(vec![9])]);
+}
+
+#[test]
+fn late_pong_of_an_ended_program_refuses_no_newer_one() {
+    let mut net = Net::of(2);
+    net.request(0, 1, 1, Request::Open);
+    net.settle();
+    // The first program is gone, and only its answer to an earlier ping is still on its way.
+    let (end, other) =
+        net.ends.iter().find(|((at, _), _)| *at == 0).map(|(end, other)| (*end, *other)).unwrap();
+    net.ends.remove(&end);
+    net.ends.remove(&other);
+    let again = net.add(1, 78);
+    net.request(again, 1, 1, messages([9]));
+    net.settle();
+    let now = net.time();
+    let Program { pool, handler, .. } = &mut net.programs[1];
+    pool.received(other.1, &Record::Pong(0).encode(), now, handler);
+    net.pass(OLDER_ANSWERS_WITHIN + Duration::from_secs(1));
+    assert!(net.told(1).contains(&Told::Messages(vec![9])));
+    assert!(!net.told(again).iter().any(|told| matches!(told, Told::InUse(_))));
+}
+
+#[test]
+fn ending_program_says_goodbye_in_all_sessions() {
+    let mut net = Net::of(3);
+    net.request(0, 1, 1, Request::Open);
+    net.request(2, 1, 0, Request::Open);
+    net.settle();
+    let (now, Program { pool, handler, .. }) = (net.time(), &mut net.programs[0]);
+    pool.close(now, handler);
+    net.settle();
+    for at in [1, 2] {
+        assert!(net.told(at).contains(&Told::Down(Some(ByeReason::Leaves))));
+    }
+    assert_eq!(net.sessions(), [0, 0, 0]);
 }
 
 #[test]
@@ -503,7 +561,9 @@ fn refused_peer_hears_why() {
     net.programs[1].handler.refuses = Some(ByeReason::NotAccepted);
     net.request(0, 1, 1, messages([1]));
     net.settle();
-    assert_eq!(net.told(0), [Told::Ended(JobId(1), 0, RequestEnd::Bye(ByeReason::NotAccepted))]);
+    let ended = Told::Ended(JobId(1), 0, RequestEnd::Bye(ByeReason::NotAccepted));
+    // The key that the peer has proven is told all the same.
+    assert_eq!(net.told(0), [Told::Up(key(2)), ended]);
     assert_eq!(net.told(1), []);
     net.pass(PART_WITHIN);
     assert!(net.programs.iter().all(|program| program.pool.is_idle()));

@@ -48,7 +48,7 @@ impl World {
         let now = self.now;
         let ours = self.ours(pid);
         let under_way = ours.state.under_way();
-        let talks = ours.keyed.talker.errands;
+        let talks = ours.keyed.sessions.asked.len();
         let (errands, waiting) = (ours.dialer.errands + talks, ours.waiting.len());
         if under_way.jobs != errands || under_way.commands != waiting || under_way.unasked > errands {
             self.fail(pid, format_args!("has {errands} errands and {waiting} commands, but {under_way:?}"));
@@ -64,7 +64,9 @@ impl World {
         if self.is_looked_at(pid) {
             self.check_table(pid);
             self.check_keyed_table(pid);
+            self.check_dead(pid);
         }
+        self.check_silence(pid);
     }
 
     pub(super) fn is_looked_at(&self, pid: Pid) -> bool {

@@ -263,6 +263,7 @@ impl World {
                 self.applies_now(pid);
                 self.tells_applied(pid);
             }
+            self.with_pool(pid, |pool, now, handler| pool.close(now, handler));
         }
         self.kill(pid);
     }

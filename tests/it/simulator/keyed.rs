@@ -14,7 +14,7 @@ use p2p_chat::model::stored::StoreOp;
 
 use super::disk::{Disk, Kept};
 use super::peer::Pid;
-use super::talker::Talker;
+use super::sessions::Sessions;
 use super::world::World;
 
 /// What a process with a key has, and what is known of it that the rules must keep to.
@@ -22,7 +22,7 @@ pub(super) struct Keyed {
     pub(super) key: PublicKey,
     /// What it has written down of others' keys.
     pub(super) pins: BTreeMap<PublicKey, Pin>,
-    pub(super) talker: Talker,
+    pub(super) sessions: Sessions,
     /// Where it keeps what is said.
     pub(super) disk: Disk,
     /// The texts that its user has sent, by command.
@@ -158,11 +158,16 @@ impl Penned {
 }
 
 impl Keyed {
-    pub(super) fn new(key: PublicKey, pins: BTreeMap<PublicKey, Pin>, kept: Kept) -> Self {
+    pub(super) fn new(
+        key: PublicKey,
+        pins: BTreeMap<PublicKey, Pin>,
+        kept: Kept,
+        sessions: Sessions,
+    ) -> Self {
         Self {
             key,
             pins,
-            talker: Talker::default(),
+            sessions,
             disk: Disk::new(kept),
             messages: BTreeMap::new(),
             signs: BTreeMap::new(),
@@ -353,5 +358,10 @@ impl World {
     pub(super) fn listener_at(&self, pid: Pid, addr: PeerAddr) -> Option<Pid> {
         let (host, _) = self.route(pid, addr.v4()?)?;
         self.listener(host, addr.plain()?.socket())
+    }
+    /// Who answers a process that dials this address.
+    pub(super) fn reached_at(&self, pid: Pid, addr: PeerAddr) -> Option<Pid> {
+        let (host, _) = self.route(pid, addr.v4()?)?;
+        self.listener_at(pid, addr).filter(|_| !self.is_shut(self.processes[pid].host, host))
     }
 }

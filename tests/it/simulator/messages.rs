@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use p2p_chat::core::{Event as Told, PlainRequest, SessionRequest, Staged, Verification};
+use p2p_chat::core::{Event as Told, PlainRequest, RequestEnded, SessionRequest, Staged, Verification};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::peer_id::Recipient;
-use p2p_chat::model::session::{ByeReason, Message, Request, RequestEnd, SessionReport};
+use p2p_chat::model::session::{Message, Request, RequestEnd};
 use p2p_chat::model::stored::{StoreOp, StoreResult};
+use p2p_chat::net::sessions::LinkId;
 use p2p_chat::store::StoreError;
 
 use super::ours::Cause;
 use super::peer::Pid;
-use super::talks::Step;
+use super::sessions::Asked;
 use super::world::World;
 
 /// Talks with one key that were begun without success, within ten seconds: one text a second at most, one look a second, and the first
@@ -21,56 +22,59 @@ use super::world::World;
 const FAILED_TALKS: usize = 24;
 const FAILED_WITHIN: Duration = Duration::from_secs(10);
 
-/// Texts that came in one turn, on their way to the disk.
+/// Texts that came in a session, on their way to the disk.
 #[derive(Debug)]
 pub(super) struct Turn {
-    pub(super) key: PublicKey,
-    /// Those that are not written down yet.
+    /// The connection that they came on, and whose they are.
+    pub(super) from: (LinkId, PublicKey),
     pub(super) messages: Vec<Message>,
-    /// The receipts of the others.
-    pub(super) receipts: Vec<MessageId>,
-    /// How many were sent.
-    pub(super) all: usize,
-    /// The talk that they came in, and what its other side waits for.
-    pub(super) talk: (u64, u64),
 }
 
 impl World {
-    /// Texts reach a process that has welcomed their sender. They are answered when they are written down.
-    pub(super) fn takes_letters(&mut self, pid: Pid, turn: Turn) {
-        let Turn { key, ref messages, .. } = turn;
-        let all = messages.clone();
+    /// Texts reach a process that has welcomed their sender. They are answered when they are written down. If the
+    /// mailbox has no room, they are returned.
+    pub(super) fn takes_letters(
+        &mut self,
+        pid: Pid,
+        from: (LinkId, PublicKey),
+        messages: Vec<Message>,
+    ) -> Result<(), Vec<Message>> {
+        if self.random.in_thousand(self.plan.full) {
+            self.count("messages: no room in the mailbox");
+            return Err(messages);
+        }
+        let (_, key) = from;
+        let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
         let (staged, told) =
-            self.with_state(pid, Cause::Met, |state, now| state.messages_received(key, all, now));
+            self.with_state(pid, Cause::Met, |state, now| state.messages_received(key, messages, now));
         if told.iter().any(|event| matches!(event, Told::Message { .. })) {
             self.fail(pid, format_args!("shows what is not written down: {told:?}"));
         }
         let Some(Staged { receipts, name, assurance, messages }) = staged else {
-            self.turn_over(pid);
-            return self.answers_turn(pid, &turn, Vec::new());
+            self.answers(pid, from, Vec::new(), ids);
+            return Ok(());
         };
+        self.note_sign(pid, key);
         self.check_receipts(pid, key, &receipts);
-        let is_all = messages.is_empty();
-        let write = StoreOp::Incoming { from: key, name, assurance, messages: messages.clone() };
-        let turn = Turn { messages, receipts, ..turn };
-        if is_all {
-            let receipts = turn.receipts.clone();
-            self.answers_turn(pid, &turn, receipts);
-        } else {
-            self.writes_down(pid, turn, write);
+        if !receipts.is_empty() {
+            self.answers(pid, from, receipts, Vec::new());
         }
-        self.turn_over(pid);
+        if !messages.is_empty() {
+            let write = StoreOp::Incoming { from: key, name, assurance, messages: messages.clone() };
+            self.writes_down(pid, Turn { from, messages }, write);
+        }
+        Ok(())
     }
 
     /// They are written down, or cannot be: the rules show them, and say which get receipts.
     pub(super) fn wrote_down(&mut self, pid: Pid, turn: Turn, result: Result<StoreResult, StoreError>) {
-        let (key, messages) = (turn.key, turn.messages.clone());
+        let ((_, key), messages) = (turn.from, turn.messages.clone());
         let rows = match result {
             Ok(StoreResult::Incoming(rows)) => Ok(rows),
             Ok(written) => self.fail(pid, format_args!("a store answers {written:?} to texts")),
             Err(error) => Err(error),
         };
-        let (more, told) =
+        let (receipts, told) =
             self.with_state(pid, Cause::Met, |state, now| state.messages_stored(key, messages, rows, now));
         for event in &told {
             let Told::Message { from: who, text, again, row, .. } = event else { continue };
@@ -82,21 +86,20 @@ impl World {
             }
             self.shown_live(pid, (key, message.id), *again, *row);
         }
-        self.check_receipts(pid, key, &more);
-        let receipts = turn.receipts.iter().copied().chain(more).collect();
-        self.answers_turn(pid, &turn, receipts);
+        self.check_receipts(pid, key, &receipts);
+        let ids = turn.messages.iter().map(|message| message.id);
+        let others = ids.filter(|id| !receipts.contains(id)).collect();
+        self.answers(pid, turn.from, receipts, others);
     }
 
-    fn answers_turn(&mut self, pid: Pid, turn: &Turn, receipts: Vec<MessageId>) {
-        if !receipts.is_empty() {
-            self.note_sign(pid, turn.key);
+    /// Receipts have come: only for what their sender has taken.
+    pub(super) fn check_receipts_came(&self, pid: Pid, key: PublicKey, receipts: &[MessageId]) {
+        for id in receipts {
+            let taken = &self.penned[id].taken;
+            if !taken.contains(&key) {
+                self.fail(pid, format_args!("has a receipt of {key} for {id:?}, and only {taken:?} have it"));
+            }
         }
-        let own = self.key_of(pid).expect("who takes them has a key");
-        for id in &receipts {
-            self.penned.get_mut(id).expect("somebody has written it").taken.insert(own);
-        }
-        let bye = (receipts.len() < turn.all).then_some(ByeReason::NoRoom);
-        self.answers(pid, turn.talk, Step::Answered(receipts, bye));
     }
 
     /// Something is about to be said in encryption.
@@ -133,24 +136,25 @@ impl World {
         }
     }
 
-    /// A talk is about to be reported.
-    pub(super) fn check_talk_ended(&mut self, pid: Pid, talk: &SessionRequest, talked: &SessionReport) {
+    /// A request is about to be reported as over.
+    pub(super) fn check_request_ended(&mut self, pid: Pid, asked: &Asked, ended: &RequestEnded) {
         let (now, stopped) = (self.now, self.ours(pid).held_up);
-        let Some(key) = talk.expect else { return };
-        let met = talked.met.is_some();
-        if met {
-            let addr = talked.addr;
+        let Asked { request, met } = asked;
+        self.count(format!("{}: {}", say_of(&request.say), end_of(&ended.end)));
+        // A session that was open before is not reported again.
+        let was_open = ended.end == RequestEnd::Answered && request.expect.is_some();
+        if let Some(addr) = met.or(ended.addr.filter(|_| was_open)) {
             self.ours_mut(pid).answered.insert(addr);
             self.ours_mut(pid).missed.remove(&addr);
         }
-        if talked.end == RequestEnd::Answered {
-            self.note_sign(pid, key);
+        let Some(key) = request.expect else { return };
+        if ended.end == RequestEnd::Answered {
             return;
         }
         let keyed = self.keyed_mut(pid);
-        if let RequestEnd::NoSession | RequestEnd::WrongKey(_) = talked.end {
+        if let RequestEnd::NoSession | RequestEnd::WrongKey(_) = ended.end {
             // Whoever is there does not keep the promise, and may be another program by now.
-            keyed.promised.retain(|(addr, _)| !talk.addrs.contains(addr));
+            keyed.promised.retain(|(addr, _)| !request.addrs.contains(addr));
         }
         let failed = keyed.failed.entry(key).or_default();
         failed.push_back(now);
@@ -179,5 +183,30 @@ impl World {
             self.fail(pid, format_args!("says a text in plain to {key}, which has shown its key at {to}"));
         }
         self.count(if is_pinned { "plain: to a key known elsewhere" } else { "plain: to an unknown key" });
+    }
+}
+
+/// What is said, for counting.
+fn say_of(say: &Request) -> &'static str {
+    match say {
+        Request::Open => "greeting",
+        Request::Ping => "ping",
+        Request::Messages(_) => "turn",
+        Request::Bye => "bye",
+    }
+}
+
+/// How it ended, for counting.
+pub(super) fn end_of(end: &RequestEnd) -> &'static str {
+    match end {
+        RequestEnd::Answered => "answered",
+        RequestEnd::Unreachable(_) => "unreachable",
+        RequestEnd::NoSession => "no ok",
+        RequestEnd::WrongKey(_) => "wrong key",
+        RequestEnd::Ourselves => "ourselves",
+        RequestEnd::Incompatible => "incompatible",
+        RequestEnd::NotSecure => "not secure",
+        RequestEnd::Bye(_) => "turned away",
+        RequestEnd::Broken => "broken",
     }
 }

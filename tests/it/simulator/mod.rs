@@ -14,15 +14,12 @@
 //! `P2P_CHAT_SEED=7 cargo test --test it simulator::networks` replays one seed, and
 //! `P2P_CHAT_SEEDS=1000 cargo test --release --test it simulator::networks` runs so many. `P2P_CHAT_TRACE=1` prints all that happens.
 
-mod answers;
 mod bounds;
 mod checks;
 mod dialer;
 mod disk;
-mod half_duplex;
 mod kept;
 mod keyed;
-mod lasting;
 mod ledger;
 mod legacy;
 mod messages;
@@ -36,12 +33,13 @@ mod prompt;
 mod random;
 mod restart;
 mod script;
+mod sessions;
+mod situations;
 mod takeover;
-mod talker;
-mod talks;
 mod told;
 mod truth;
 mod weather;
+mod wires;
 mod world;
 
 use std::collections::BTreeMap;
@@ -232,7 +230,12 @@ fn check_counts(sum: &BTreeMap<String, usize>) {
         "turn: unreachable",
         "turn: turned away",
         "bye: answered",
-        "kept: idle",
+        "session: ended: None",
+        "session: ended: Some(Leaves)",
+        "link: broken",
+        "link: reset unnoticed",
+        "link: lost",
+        "messages: not stored",
         "letter: shown",
         "letter: delivered later",
         "letter: waits: Unreachable",
@@ -251,17 +254,15 @@ fn check_counts(sum: &BTreeMap<String, usize>) {
 }
 
 /// What a few seeds need not show.
-const RARE: [&str; 10] = [
+const RARE: [&str; 8] = [
     "letter: later Failed(Ended { attempted: true })",
     "letter: shown again in doubt",
     "letter: shown in doubt first",
     "turn: no ok",
-    "kept: broken",
     "letter: perhaps again",
     "letter: shown again in another life",
-    "second attempt: turn",
     "told: unproven",
-    "turn: no room for all",
+    "messages: no room in the mailbox",
 ];
 
 #[test]

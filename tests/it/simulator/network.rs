@@ -32,6 +32,11 @@ impl World {
         one != other && self.hosts[one].1 != self.hosts[other].1
     }
 
+    /// Whether a machine drops what dials it from another.
+    pub(super) fn is_shut(&self, from: usize, to: usize) -> bool {
+        from != to && self.shut.contains(&to)
+    }
+
     /// Who accepts a connection to this address.
     pub(super) fn listener(&self, host: usize, to: SocketAddrV4) -> Option<Pid> {
         let pid = *self.listening.get(&(host, to.port()))?;
@@ -77,7 +82,9 @@ impl World {
         if there.is_none() && self.random.in_thousand(500) {
             let after = self.random.ms(0, 50);
             self.later(after, Event::Over(id, SendResult::Failed(SendError::NoRoute)));
-        } else if there.is_none() || self.random.in_thousand(self.plan.lost) {
+        } else if there.is_none_or(|(host, _)| self.is_shut(self.processes[from].host, host))
+            || self.random.in_thousand(self.plan.lost)
+        {
             self.at(connect_by, Event::Over(id, SendResult::Failed(SendError::TimedOut)));
         } else {
             let latency = self.latency();

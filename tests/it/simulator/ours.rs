@@ -4,18 +4,18 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use p2p_chat::core::{
-    Event as Told, JobId, OpId, Output, PlainAnswer, PlainReceived, PlainRequest, PlainResult, RequestEnded,
-    Row, SessionRequest, State, Time,
+    Event as Told, JobId, OpId, Output, PlainAnswer, PlainReceived, PlainRequest, PlainResult, Row, State,
+    Time,
 };
 use p2p_chat::model::address::{Claimed, PeerAddr, Source};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::{Body, Decoded, Outgoing, Plain, SendError, SendResult};
-use p2p_chat::model::session::RequestEnd;
 use p2p_chat::protocol::plain;
 use p2p_chat::protocol::plain::{Decoder, Header};
 
 use super::dialer::{self, Next};
 use super::peer::{Ours, Pid, Program};
+use super::sessions::{Asked, Order};
 use super::world::{Event, World};
 
 /// Because of what the rules do something.
@@ -70,15 +70,11 @@ impl World {
                     told.push(event);
                 }
                 Output::Store(id, write) => actions.extend(self.writes(pid, id, write)),
-                Output::Session(SessionRequest { job, addrs, .. }) if addrs.is_empty() => {
-                    let end = RequestEnd::Unreachable(SendError::NoRoute);
-                    let ended = RequestEnded { addr: None, written: 0, end };
-                    let env = self.moment();
-                    actions.extend(self.ours_mut(pid).state.request_ended(job, ended, env, time));
-                }
-                Output::Session(talk) => {
-                    self.check_talk(pid, &talk);
-                    self.keyed_mut(pid).talker.push(talk);
+                Output::Session(request) => {
+                    self.check_talk(pid, &request);
+                    let sessions = self.sessions_mut(pid);
+                    sessions.asked.insert(request.job, Asked { request: request.clone(), met: None });
+                    sessions.orders.push_back(Order::Request(request));
                 }
                 Output::Plain(transmit) => {
                     self.check_transmit(pid, &transmit, cause);
@@ -101,9 +97,7 @@ impl World {
         while let Some(job) = self.ours_mut(pid).dialer.begin() {
             self.dial_part(pid, job);
         }
-        while let Some(talk) = self.keyed_mut(pid).talker.begin() {
-            self.talks(pid, talk);
-        }
+        self.serve_sessions(pid);
         let now = self.now;
         let ours = self.ours_mut(pid);
         if let Some(due) = ours.state.next_wake() {

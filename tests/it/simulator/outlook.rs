@@ -20,21 +20,31 @@ impl World {
             for row in &rows {
                 let addr = row.addr.expect("an address");
                 let there = self.route(pid, addr.v4().expect("IPv4")).map(|(host, _)| host);
-                let other = there.and_then(|host| self.listener(host, addr.plain().expect("IPv4").socket()));
+                let is_open = |there: &usize| !self.is_shut(process.host, *there);
+                let other = there
+                    .filter(is_open)
+                    .and_then(|host| self.listener(host, addr.plain().expect("IPv4").socket()));
                 let state = (row.state, row.why);
                 let expected = row.id.public_key();
                 let parted = &ours.keyed.parted;
                 let has_parted = expected.is_some_and(|key| parted.contains(&key));
                 let is_another = expected.is_some() && other.and_then(|other| self.key_of(other)) != expected;
+                let sessions = expected.map_or(0, |key| self.wires_between(pid, key));
+                if sessions > 1 {
+                    self.fail(pid, format_args!("has {sessions} sessions with {expected:?}"));
+                }
                 let wrong = match other {
+                    // The session is the presence, wherever it was dialed from.
+                    _ if sessions == 1 => !has_parted && row.state != PresenceStatus::Connected,
                     // Another peer listens there now, and this one is somewhere else or not there.
                     _ if expected.is_some_and(|key| !self.runs(key)) => row.state != PresenceStatus::Offline,
                     Some(_) if is_another => false,
                     Some(other) if self.waits_for_a_word(pid, other) => false,
-                    // One person has one row, and is met over the connection that is kept with them.
+                    // One person has one row, and is met in their session, or has parted with us in one.
                     Some(other)
                         if !matches!(row.protocol, PeerProtocol::Session(_))
-                            && self.is_listed(pid, other) =>
+                            && (self.is_listed(pid, other)
+                                || self.key_of(other).is_some_and(|key| parted.contains(&key))) =>
                     {
                         false
                     }
@@ -52,7 +62,10 @@ impl World {
                     Some(_) => false,
                 };
                 if wrong {
-                    let what = format!("{} is process {other:?}, but {state:?}, {:?}", addr, row.origin);
+                    let what = format!(
+                        "{} is process {other:?}, but {state:?}, {:?}, {:?}",
+                        addr, row.origin, row.id
+                    );
                     self.fail(pid, format_args!("{what}"));
                 }
                 links += usize::from(matches!(row.state, PresenceStatus::Connected));

@@ -31,6 +31,12 @@ pub(super) struct Plan {
     /// Connections that nothing is heard of, and those that break, in a thousand.
     pub(super) lost: usize,
     pub(super) broken: usize,
+    /// Connections between pools on which each packet takes some seconds, in a thousand, and how many bytes each takes
+    /// in a second, if not any.
+    pub(super) far: usize,
+    pub(super) bytes_per_second: u32,
+    /// Machines that nobody else can dial, in a thousand.
+    pub(super) shut: usize,
     /// Messages that find no room in the mailbox, in a thousand.
     pub(super) full: usize,
     /// Milliseconds until what waits is written at most, and how often the disk is full for a while, or fails, in a thousand writes.
@@ -70,6 +76,9 @@ impl Plan {
             slow: bad(random, 30),
             lost: bad(random, 120),
             broken: bad(random, 80),
+            far: if random.in_thousand(200) { random.within(100, 1_000) } else { 0 },
+            bytes_per_second: if random.in_thousand(150) { 4_000 } else { 0 },
+            shut: if random.in_thousand(200) { random.within(50, 300) } else { 0 },
             full: bad(random, 30),
             disk: 0,
             disk_full: 0,
@@ -122,6 +131,9 @@ impl Plan {
             slow: 0,
             lost: 0,
             broken: 0,
+            far: 0,
+            bytes_per_second: 0,
+            shut: 0,
             full: 0,
             disk: 0,
             disk_full: 0,

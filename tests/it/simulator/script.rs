@@ -15,6 +15,7 @@ use super::keyed::{Keyed, key_of_person};
 use super::legacy::{KINDS, Kind, Legacy};
 use super::ours::Cause;
 use super::peer::{Ours, Past, Pid, Process, Program, Waiting};
+use super::sessions::Sessions;
 use super::world::{Event, Said, World};
 
 /// How long a command may take until it is settled. A text may wait behind `MAX_QUEUE_MESSAGES` others to a peer that
@@ -30,6 +31,9 @@ impl World {
         for n in 0..self.plan.hosts {
             let n = u8::try_from(n).expect("few machines");
             self.hosts.push((Ipv4Addr::new(10, 0, n / 100, n % 100 + 1), 0));
+            if self.random.in_thousand(self.plan.shut) {
+                self.shut.insert(usize::from(n));
+            }
         }
         for _ in 0..self.plan.programs {
             let host = self.random.below(self.plan.hosts);
@@ -80,6 +84,7 @@ impl World {
         self.processes.push(Process { host, port, bind, alive: true, stopped: None, program });
         self.listening.insert((host, port), pid);
         self.listened.extend(self.key_of(pid).map(|key| (ip, port, key)));
+        self.key_of(pid).map(|key| self.died.remove(&key));
         let after = self.random.ms(0, self.plan.deeds);
         self.later(after, Event::CommandKind(pid));
         if let Program::Ours(ours) = &self.processes[pid].program {
@@ -125,7 +130,10 @@ impl World {
         });
         let mut may_dial: BTreeSet<PeerAddr> = statics.iter().map(|peer| peer.addr).collect();
         may_dial.extend(pins.values().flat_map(|pin| pin.addrs.iter().copied()));
-        let keyed = Keyed::new(own, pins, kept.next_life());
+        // A run is unlike any other.
+        let run = u64::try_from(pid).expect("64 bits") + 1;
+        let sessions = Sessions::new(own, run, self.now);
+        let keyed = Keyed::new(own, pins, kept.next_life(), sessions);
         Ours {
             state,
             keyed,
@@ -263,7 +271,8 @@ impl World {
 
     /// Sends a message. Returns its id.
     pub(super) fn says_this(&mut self, pid: Pid, to: Target, text: &str) -> MessageId {
-        let parts = plain::messages_for(text, &self.ours(pid).name).expect("a text of some 2,000 bytes");
+        // A text that is too long for a program of old only goes to a key.
+        let parts = plain::messages_for(text, &self.ours(pid).name).unwrap_or_default();
         let op = OpId(self.ours(pid).ops + 1);
         let targets = self.targets(pid, &to);
         let message = self.pens(pid, op, text, &targets);

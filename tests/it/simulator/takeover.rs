@@ -446,8 +446,7 @@ impl Stage {
 
     /// The connection to the victim breaks, and neither side notices before the next message.
     fn breaks_unnoticed(&mut self) {
-        let kept = self.world.keyed_mut(self.alice).talker.kept.values_mut();
-        kept.for_each(|kept| kept.broken = true);
+        self.world.connections_break_unnoticed(self.alice);
     }
 
     /// Kills Alice's program and starts it again.

@@ -1,19 +1,25 @@
 //! What the user of somebody with a key is told of texts and keys is true, and of each text the end is told.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use p2p_chat::core::{
-    ContactChange, Event as Told, GONE_AFTER, OfflineReason, OpId, Verification, WaitingMessage,
+    ContactChange, Event as Told, GONE_AFTER, OfflineReason, OpId, PresenceStatus, Row, Verification,
+    WaitingMessage,
 };
 use p2p_chat::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::peer_id::{PeerId, Recipient};
+use p2p_chat::net::sessions::SILENCE;
 use p2p_chat::store::Store;
 
 use super::keyed::Sent;
 use super::peer::Pid;
 use super::world::World;
+
+/// How much later than [`SILENCE`] the end of a program shows in the list.
+const NOTICED: Duration = Duration::from_secs(2);
 
 impl World {
     /// The user of somebody with a key is told something.
@@ -94,8 +100,24 @@ impl World {
             Told::Offered(_) => self.count("told: offered"),
             Told::Misled { .. } => self.count("told: misled"),
             Told::Pinned(..) => self.count("told: pinned"),
+            Told::IdentityInUse(_) => self.count(format!("told: in use: {pid}")),
             Told::TurnedAway(..) => self.count("told: turned away"),
             _ => {}
+        }
+    }
+
+    /// Nobody lists a key as online whose last program ended so long ago that any session with it is over.
+    pub(super) fn check_dead(&self, pid: Pid) {
+        let ours = self.ours(pid);
+        let since = ours.keyed.sessions.continued_at;
+        let is_wrong = |row: &Row| {
+            let died = row.id.public_key().and_then(|key| self.died.get(&key));
+            matches!(row.state, PresenceStatus::Connected | PresenceStatus::Online)
+                && died.is_some_and(|died| (*died).max(since) + SILENCE + NOTICED < self.now)
+        };
+        if let Some(row) = self.rows(pid).into_iter().find(is_wrong) {
+            let died = row.id.public_key().and_then(|key| self.died.get(&key));
+            self.fail(pid, format_args!("lists {row:?}, whose program ended at {died:?}"));
         }
     }
 
@@ -171,18 +193,21 @@ impl World {
         let waiting = self.ours(pid).state.waiting(self.ours(pid).time(self.now));
         for WaitingMessage { to, message, reason, .. } in waiting {
             self.count("letter: still waits at the end");
+            if let Some(key) = to.public_key().filter(|key| self.wires_between(pid, *key) > 0) {
+                self.fail(pid, format_args!("{:?} waits for {key}, with which a session stands", message.id));
+            }
             let there = match to {
                 Recipient::Peer(PeerId::Key(key)) if self.is_refused(pid, key) => None,
                 Recipient::Peer(PeerId::Key(key)) => {
                     let pin = self.ours(pid).state.pinned(to);
                     let mut addrs = pin.into_iter().flat_map(|pin| pin.addrs.iter().copied());
                     addrs.find(|addr| {
-                        self.listener_at(pid, *addr).is_some_and(|other| self.key_of(other) == Some(key))
+                        self.reached_at(pid, *addr).is_some_and(|other| self.key_of(other) == Some(key))
                     })
                 }
                 // Otherwise whoever is there was asked, and is not who it is for.
                 Recipient::Peer(PeerId::Legacy(_)) | Recipient::Address(_) => to.addr().filter(|addr| {
-                    reason == PendingReason::Unreachable && self.listener_at(pid, *addr).is_some()
+                    reason == PendingReason::Unreachable && self.reached_at(pid, *addr).is_some()
                 }),
             };
             if let Some(addr) = there {

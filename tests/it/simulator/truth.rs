@@ -4,11 +4,11 @@ use p2p_chat::core::{Event as Told, JobId, OpId, PlainAnswer, PresenceStatus, Ro
 use p2p_chat::model::address::{PeerAddr, Source};
 use p2p_chat::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
 use p2p_chat::model::message::{Body, Decoded, Outgoing, SendResult};
+use p2p_chat::protocol::session::opening::DIAL_LINE;
 
 use super::legacy::Kind;
 use super::ours::speakers_of;
 use super::peer::{Pid, Program};
-use super::talks::LINE;
 use super::world::World;
 
 impl World {
@@ -174,7 +174,7 @@ impl World {
             matches!(&other.program, Program::Legacy(legacy)
                 if (legacy.kind == Kind::R3 && same) || (legacy.kind == Kind::Liar && (same || there)))
         });
-        if by_ours && !taught && bytes != LINE {
+        if by_ours && !taught && bytes != DIAL_LINE {
             let bytes = String::from_utf8_lossy(bytes).into_owned();
             self.fail(pid, format_args!("{kind:?} was ended by process {from} with {why}: `{bytes}`"));
         }

@@ -10,15 +10,14 @@ use p2p_chat::model::address::PeerAddr;
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::{MessageId, SendResult};
 use p2p_chat::model::peer_id::Recipient;
-use p2p_chat::model::session::ByeReason;
+use p2p_chat::model::session::RequestEnd;
 
 use super::keyed::Penned;
 use super::peer::{Pid, Process, Program};
 use super::plan::Plan;
 use super::prompt::Prompt;
 use super::random::{Random, Trace};
-use super::talker::Talking;
-use super::talks::{Packet, Step};
+use super::wires::{Wire, WireEnd};
 
 /// A text that a peer of ours has sent.
 #[derive(Default)]
@@ -47,12 +46,16 @@ pub(super) enum Event {
     Bytes(u64),
     /// Whoever dialed learns what became of it.
     Over(u64, SendResult),
-    /// Something reaches whoever talks in encryption; the number is that of what it waits for.
-    Talk(u64, u64, Step),
-    /// Something reaches who is talked to in encryption.
-    Packet(Packet),
-    /// A connection that is kept with this key ends.
-    KeptEnds(Pid, PublicKey, u64, Option<ByeReason>),
+    /// The event loop of a peer of ours wakes up.
+    PoolWakes(Pid),
+    /// Packets reach one end of a connection between two pools.
+    Carried(WireEnd),
+    /// One end of such a connection learns that it has failed.
+    WireFails(WireEnd, RequestEnd),
+    /// One end waits no longer for the other to end it.
+    WireIsLate(WireEnd),
+    /// Such a connection breaks.
+    WireBreaks(u64),
     /// Something becomes of a machine, a program or a line.
     Weather,
     /// A stopped program goes on.
@@ -93,6 +96,8 @@ pub(super) struct World {
     pub(super) trace: Trace,
     /// The IP of each machine, and the side of the partition that it is on.
     pub(super) hosts: Vec<(Ipv4Addr, usize)>,
+    /// Machines that can only be dialed from themselves.
+    pub(super) shut: BTreeSet<usize>,
     pub(super) processes: Vec<Process>,
     /// Who listens where.
     pub(super) listening: BTreeMap<(usize, u16), Pid>,
@@ -103,8 +108,12 @@ pub(super) struct World {
     events: BTreeMap<(Duration, u64), Event>,
     pub(super) exchanges: BTreeMap<u64, Exchange>,
     pub(super) last: u64,
-    /// Talks in encryption under way.
-    pub(super) talking: BTreeMap<u64, Talking>,
+    /// Connections between pools.
+    pub(super) wires: BTreeMap<u64, Wire>,
+    /// Bytes that pools have sent.
+    pub(super) bytes_sent: usize,
+    /// When the last program with a key ended.
+    pub(super) died: BTreeMap<PublicKey, Duration>,
     /// Texts of those that have a key, and the last of each sender that each process has shown, by the recipient that it was meant for.
     pub(super) penned: BTreeMap<MessageId, Penned>,
     pub(super) last_shown: BTreeMap<(PublicKey, Pid, Option<Recipient>), u64>,
@@ -133,6 +142,7 @@ impl World {
             plan,
             trace: Trace::new(),
             hosts: Vec::new(),
+            shut: BTreeSet::new(),
             processes: Vec::new(),
             listening: BTreeMap::new(),
             backlog: BTreeMap::new(),
@@ -140,7 +150,9 @@ impl World {
             events: BTreeMap::new(),
             exchanges: BTreeMap::new(),
             last: 0,
-            talking: BTreeMap::new(),
+            wires: BTreeMap::new(),
+            bytes_sent: 0,
+            died: BTreeMap::new(),
             penned: BTreeMap::new(),
             last_shown: BTreeMap::new(),
             people: 0,
@@ -204,9 +216,11 @@ impl World {
             Event::Arrives(id) => self.arrives(id),
             Event::Bytes(id) => self.bytes_arrive(id),
             Event::Over(id, result) => self.over(id, result),
-            Event::Talk(id, phase, step) => self.talk_steps(id, phase, step),
-            Event::Packet(packet) => self.packet_arrives(packet),
-            Event::KeptEnds(pid, key, stamp, bye) => self.kept_ends(pid, key, stamp, bye),
+            Event::PoolWakes(pid) => self.pool_wakes(pid),
+            Event::Carried(end) => self.carried(end),
+            Event::WireFails(end, why) => self.wire_fails(end, why),
+            Event::WireIsLate(end) => self.wire_is_late(end),
+            Event::WireBreaks(id) => self.wire_breaks(id),
             Event::Weather => self.weather(),
             Event::Continues(pid) => self.continues(pid),
             Event::Ends(pid) => self.ends(pid),
@@ -229,12 +243,19 @@ impl World {
             ours.held_up = self.now;
             self.later(Duration::ZERO, Event::Wake(pid));
         }
+        if self.is_ours(pid) && self.processes[pid].alive {
+            self.sessions_continue(pid);
+        }
         for (id, result) in self.unlearned.remove(&pid).unwrap_or_default() {
             self.over(id, result);
         }
         for id in self.backlog.remove(&pid).unwrap_or_default() {
             self.bytes_arrive(id);
         }
+    }
+
+    fn is_ours(&self, pid: Pid) -> bool {
+        matches!(self.processes[pid].program, Program::Ours(_))
     }
 
     /// A process ends without a word. What it wrote is on its way.
@@ -245,7 +266,10 @@ impl World {
         }
         process.stopped = None;
         self.listening.remove(&(process.host, process.port));
-        self.connections_break(pid);
+        self.wires_close(pid);
+        if let Some(key) = self.key_of(pid) {
+            self.died.insert(key, self.now);
+        }
         for (id, result) in self.unlearned.remove(&pid).unwrap_or_default() {
             self.over(id, result);
         }

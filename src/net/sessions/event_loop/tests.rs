@@ -176,7 +176,7 @@ fn large_messages_flow_both_ways_over_tls() {
         (alice.join().unwrap(), bob)
     });
     alice.sessions.stop(Instant::now() + WITHIN);
-    assert_eq!(bob.next(), Told::Down(Some(ByeReason::Idle)));
+    assert_eq!(bob.next(), Told::Down(Some(ByeReason::Leaves)));
     bob.sessions.stop(Instant::now() + WITHIN);
 }
 

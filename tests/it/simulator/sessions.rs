@@ -1,0 +1,354 @@
+//! The sessions of one process: the real `Pool`, connected to the rules as src/node/sessions.rs does it, without a
+//! thread and without a socket.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use p2p_chat::core::{Env, Jitter, JobId, PresenceStatus, RequestEnded, SessionRequest, SessionUp, Time};
+use p2p_chat::model::address::{PeerAddr, Source};
+use p2p_chat::model::key::PublicKey;
+use p2p_chat::model::message::MessageId;
+use p2p_chat::model::name::PeerName;
+use p2p_chat::model::peer_id::Recipient;
+use p2p_chat::model::session::{ByeReason, Message};
+use p2p_chat::net::sessions::{LinkId, Opened, Pool, SessionHandler};
+use p2p_chat::protocol::session::Hello;
+
+use super::ours::Cause;
+use super::peer::{Pid, Program};
+use super::wires::WireEnd;
+use super::world::{Event, World};
+
+/// When messages are offered again for which the mailbox had no room, as src/net/sessions/event_loop.rs does it.
+const RESUMED_AFTER: Duration = Duration::from_millis(20);
+
+/// What a peer is told about a full disk, in seconds, as src/node/sessions.rs says it.
+const RETRY_AFTER: u32 = 30;
+
+/// Turns of the pool in one second at most: fifty while messages wait for room, and a few for each address.
+const TURNS: usize = 100;
+const TURNS_PER_PEER: usize = 16;
+
+/// Something for the pool to do.
+pub(super) enum Order {
+    Request(SessionRequest),
+    /// Messages of a connection are stored, and others are not.
+    Stored(LinkId, Vec<MessageId>, Vec<MessageId>),
+}
+
+/// A request that is not over.
+pub(super) struct Asked {
+    pub(super) request: SessionRequest,
+    /// Where a session with the peer was found for it.
+    pub(super) met: Option<PeerAddr>,
+}
+
+/// The sessions of a process.
+pub(super) struct Sessions {
+    /// Absent while it has its turn.
+    pool: Option<Pool>,
+    pub(super) orders: VecDeque<Order>,
+    pub(super) asked: BTreeMap<JobId, Asked>,
+    /// The connection of each link of the pool.
+    pub(super) wires: BTreeMap<LinkId, WireEnd>,
+    wakes_at: Option<Duration>,
+    turns: VecDeque<Duration>,
+    /// When the process went on after it was stopped.
+    pub(super) continued_at: Duration,
+    /// Where else others may dial it, since its machine has changed its addresses.
+    pub(super) addresses: Vec<SocketAddr>,
+}
+
+impl Sessions {
+    /// Those of a process that begins now. `run` is unlike that of any other process.
+    pub(super) fn new(own: PublicKey, run: u64, now: Duration) -> Self {
+        Self {
+            pool: Some(Pool::new(own, run)),
+            orders: VecDeque::new(),
+            asked: BTreeMap::new(),
+            wires: BTreeMap::new(),
+            wakes_at: None,
+            turns: VecDeque::new(),
+            continued_at: now,
+            addresses: Vec::new(),
+        }
+    }
+
+    pub(super) fn pool(&self) -> &Pool {
+        self.pool.as_ref().expect("the pool is not in its turn")
+    }
+}
+
+impl World {
+    pub(super) fn key_of(&self, pid: Pid) -> Option<PublicKey> {
+        match &self.processes[pid].program {
+            Program::Ours(ours) => Some(ours.keyed.key),
+            Program::Legacy(_) => None,
+        }
+    }
+
+    pub(super) fn moment(&mut self) -> Env {
+        let jitter = Jitter(u8::try_from(self.random.below(256)).expect("a byte"));
+        Env { date: 1_800_000_000 + self.now.as_secs(), jitter }
+    }
+
+    pub(super) fn sessions(&self, pid: Pid) -> &Sessions {
+        &self.ours(pid).keyed.sessions
+    }
+
+    pub(super) fn sessions_mut(&mut self, pid: Pid) -> &mut Sessions {
+        &mut self.ours_mut(pid).keyed.sessions
+    }
+
+    /// Gives the pool of a process a turn, and does with connections what it wants.
+    pub(super) fn with_pool<T>(
+        &mut self,
+        pid: Pid,
+        act: impl FnOnce(&mut Pool, Time, &mut dyn SessionHandler) -> T,
+    ) -> T {
+        let now = self.ours(pid).time(self.now);
+        let mut pool = self.sessions_mut(pid).pool.take().expect("the pool is not in its turn");
+        let result = act(&mut pool, now, &mut ToCore { world: self, pid });
+        let outputs = pool.take_outputs();
+        self.sessions_mut(pid).pool = Some(pool);
+        for output in outputs {
+            self.trace.note(format_args!("{:?} {pid} {output:?}", self.now));
+            self.link_output(pid, output);
+        }
+        result
+    }
+
+    /// Hands over to the pool what waits for it, and sees when it has to be woken.
+    pub(super) fn serve_sessions(&mut self, pid: Pid) {
+        while let Some(order) = self.sessions_mut(pid).orders.pop_front() {
+            self.with_pool(pid, |pool, now, handler| match order {
+                Order::Request(request) => pool.request(request, now, handler),
+                Order::Stored(link, receipts, others) => pool.stored(link, &receipts, &others, RETRY_AFTER),
+            });
+        }
+        let now = self.now;
+        let born = self.ours(pid).born;
+        let sessions = self.sessions_mut(pid);
+        let pool = sessions.pool();
+        // A millisecond more, as the event loop sleeps.
+        let due = pool.next_wake().map(|due| (born + due.since_start()).max(now) + Duration::from_millis(1));
+        let held = pool.is_held().then_some(now + RESUMED_AFTER);
+        let Some(at) = [due, held].into_iter().flatten().min() else { return };
+        if sessions.wakes_at.is_none_or(|sooner| at < sooner) {
+            sessions.wakes_at = Some(at);
+            self.later(at - now, Event::PoolWakes(pid));
+        }
+    }
+
+    pub(super) fn pool_wakes(&mut self, pid: Pid) {
+        let now = self.now;
+        if !self.processes[pid].alive || self.processes[pid].stopped.is_some() {
+            return;
+        }
+        let sessions = self.sessions_mut(pid);
+        if sessions.wakes_at.is_none_or(|at| at > now) {
+            return;
+        }
+        sessions.wakes_at = None;
+        sessions.turns.push_back(now);
+        while sessions.turns.front().is_some_and(|at| *at + Duration::from_secs(1) < now) {
+            sessions.turns.pop_front();
+        }
+        let (turns, most) =
+            (sessions.turns.len(), TURNS + TURNS_PER_PEER * (self.ours(pid).may_dial.len() + 1));
+        if turns > most {
+            self.fail(pid, format_args!("its pool had {turns} turns within a second"));
+        }
+        self.pool_ticks(pid);
+    }
+
+    fn pool_ticks(&mut self, pid: Pid) {
+        self.with_pool(pid, |pool, now, handler| {
+            if pool.is_held() {
+                pool.resume(handler);
+            }
+            pool.tick(now, handler);
+        });
+        let time = self.ours(pid).time(self.now);
+        let due = self.sessions(pid).pool().next_wake();
+        if due.is_some_and(|due| due <= time) {
+            self.fail(pid, format_args!("after a tick of the pool something is due at {due:?}, at {time:?}"));
+        }
+        self.turn_over(pid);
+    }
+
+    /// A stopped process goes on: it reads first what came meanwhile, as the event loop does.
+    pub(super) fn sessions_continue(&mut self, pid: Pid) {
+        let now = self.now;
+        let sessions = self.sessions_mut(pid);
+        (sessions.continued_at, sessions.wakes_at) = (now, None);
+        let ends: Vec<WireEnd> = self.sessions(pid).wires.values().copied().collect();
+        for end in ends {
+            self.carried(end);
+        }
+        self.pool_ticks(pid);
+    }
+
+    /// Tells the pool what became of messages that came.
+    pub(super) fn answers(
+        &mut self,
+        pid: Pid,
+        (link, key): (LinkId, PublicKey),
+        receipts: Vec<MessageId>,
+        others: Vec<MessageId>,
+    ) {
+        let own = self.key_of(pid).expect("who takes them has a key");
+        if !receipts.is_empty() {
+            self.note_sign(pid, key);
+        }
+        for id in &receipts {
+            self.penned.get_mut(id).expect("somebody has written it").taken.insert(own);
+        }
+        if !others.is_empty() {
+            self.count("messages: not stored");
+        }
+        self.sessions_mut(pid).orders.push_back(Order::Stored(link, receipts, others));
+    }
+
+    /// What the list says about a key.
+    pub(super) fn presence_of(&self, pid: Pid, key: PublicKey) -> Option<PresenceStatus> {
+        self.rows(pid).iter().find(|row| row.id.public_key() == Some(key)).map(|row| row.state)
+    }
+
+    /// The user of a process is told by its peers that its key is in use elsewhere. Here nobody runs two programs with
+    /// one key.
+    fn check_in_use(&self, pid: Pid, at: IpAddr) {
+        let own = self.key_of(pid);
+        let is_twin =
+            |other: &Pid| *other != pid && self.processes[*other].alive && self.key_of(*other) == own;
+        if !(0..self.processes.len()).any(|other| is_twin(&other)) {
+            self.fail(pid, format_args!("is said to use its key at {at}, too"));
+        }
+    }
+
+    /// The list changes at once when a session is over.
+    fn check_down(&self, pid: Pid, key: PublicKey, bye: Option<ByeReason>) {
+        let state = self.presence_of(pid, key);
+        let is_wrong = match bye {
+            None => matches!(state, Some(PresenceStatus::Connected | PresenceStatus::Online)),
+            Some(ByeReason::Leaves) => state.is_some_and(|state| state != PresenceStatus::Offline),
+            Some(_) => false,
+        };
+        if is_wrong {
+            self.fail(pid, format_args!("lists {key} as {state:?} when its session is over: {bye:?}"));
+        }
+    }
+}
+
+/// Hands over to the rules of a process.
+struct ToCore<'a> {
+    world: &'a mut World,
+    pid: Pid,
+}
+
+impl SessionHandler for ToCore<'_> {
+    fn hello(&mut self, _: IpAddr) -> Hello {
+        let ours = self.world.ours(self.pid);
+        let port = ours.claims.unwrap_or(self.world.processes[self.pid].port);
+        let addresses = ours.keyed.sessions.addresses.clone();
+        Hello { addresses, ..Hello::new(PeerName::new(ours.name.as_str()), port) }
+    }
+
+    fn session_up(&mut self, opened: Opened) -> Result<(), ByeReason> {
+        let Self { world, pid } = self;
+        let pid = *pid;
+        let Opened { key, hello, dialed, source, local, job } = opened;
+        let claimed = hello.as_ref().and_then(|hello| source.at(hello.port));
+        let addr = dialed.or(claimed).ok_or(ByeReason::NotUnderstood)?;
+        if dialed.is_none() {
+            world.learn_if_own(pid, addr.ip(), addr.port());
+        }
+        if let Some(asked) = job.and_then(|job| world.sessions_mut(pid).asked.get_mut(&job)) {
+            asked.met = Some(addr);
+        }
+        world.ours_mut(pid).may_dial.insert(addr);
+        let env = world.moment();
+        let up = SessionUp { key, hello, addr, source, dialed: dialed.is_some() };
+        let (welcome, _) = world.with_state(pid, Cause::Met, |state, now| {
+            if dialed.is_none() {
+                state.learn_own_ip(local);
+            }
+            state.session_up(job, up, env, now)
+        });
+        match welcome {
+            Ok(()) => {
+                world.ours_mut(pid).missed.remove(&addr);
+                world.note_sign(pid, key);
+            }
+            Err(why) => world.count(format!("not welcome: {why:?}")),
+        }
+        welcome
+    }
+
+    fn session_alive(&mut self, key: PublicKey) {
+        self.world.note_sign(self.pid, key);
+        self.world.with_state(self.pid, Cause::Met, |state, now| ((), state.session_alive(key, now)));
+    }
+
+    fn messages(
+        &mut self,
+        link: LinkId,
+        key: PublicKey,
+        _: Source,
+        messages: Vec<Message>,
+    ) -> Result<(), Vec<Message>> {
+        self.world.takes_letters(self.pid, (link, key), messages)
+    }
+
+    fn receipts(&mut self, key: PublicKey, ids: &[MessageId]) {
+        self.world.check_receipts_came(self.pid, key, ids);
+        self.world.note_sign(self.pid, key);
+        self.world.with_state(self.pid, Cause::Sent, |state, now| ((), state.receipts(key, ids, now)));
+    }
+
+    fn session_down(&mut self, key: PublicKey, bye: Option<ByeReason>) {
+        let Self { world, pid } = self;
+        world.count(format!("session: ended: {bye:?}"));
+        if bye == Some(ByeReason::Leaves) {
+            world.note_parted(*pid, key);
+        }
+        world.with_state(*pid, Cause::Met, |state, now| ((), state.session_down(key, bye, now)));
+        world.check_down(*pid, key, bye);
+    }
+
+    fn request_ended(&mut self, job: JobId, ended: RequestEnded) {
+        let Self { world, pid } = self;
+        let Some(asked) = world.sessions_mut(*pid).asked.remove(&job) else {
+            world.fail(*pid, format_args!("{job:?} ended, and was not under way: {ended:?}"));
+        };
+        world.check_request_ended(*pid, &asked, &ended);
+        let env = world.moment();
+        world.with_state(*pid, Cause::Sent, |state, now| ((), state.request_ended(job, ended, env, now)));
+    }
+
+    fn renamed(&mut self, key: PublicKey, source: Source, name: PeerName, port: u16) {
+        let Some(addr) = source.at(port) else { return };
+        let env = self.world.moment();
+        self.world.with_state(self.pid, Cause::Met, |state, now| {
+            ((), state.peer_renamed(key, name, addr, source, env, now))
+        });
+    }
+
+    fn listens_at(&mut self, key: PublicKey, addrs: &[SocketAddr]) {
+        let addrs: Vec<PeerAddr> =
+            addrs.iter().filter_map(|addr| Source::from(*addr).at(addr.port())).collect();
+        self.world.ours_mut(self.pid).may_dial.extend(&addrs);
+        self.world
+            .with_state(self.pid, Cause::Met, |state, now| ((), state.peer_listens_at(key, addrs, now)));
+    }
+
+    fn identity_in_use(&mut self, at: IpAddr) {
+        self.world.check_in_use(self.pid, at);
+        self.world.with_state(self.pid, Cause::Met, |state, _| ((), state.identity_in_use(at)));
+    }
+
+    fn is_contact(&mut self, key: PublicKey) -> bool {
+        self.world.ours(self.pid).state.is_contact(Recipient::key(key))
+    }
+}

@@ -1,0 +1,313 @@
+//! Two people with keys in one situation of the network: who dials whom, how slow it is, and what becomes of it while
+//! their session stands.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use p2p_chat::core::{Pin, PresenceStatus, StaticPeer, Target};
+use p2p_chat::model::address::PeerAddr;
+use p2p_chat::model::message::{Form, MessageId};
+use p2p_chat::model::peer_id::Recipient;
+use p2p_chat::net::sessions::SILENCE;
+
+use super::keyed::key_of_person;
+use super::peer::{Past, Pid};
+use super::plan::Plan;
+use super::world::World;
+use super::{or_name_the_seed, seeds};
+
+const SEEDS: u64 = 20;
+
+/// The end of a connection shows within this time.
+const END_SHOWS: Duration = Duration::from_secs(2);
+
+/// How often a program looks whether its machine has other addresses (src/node/shared.rs).
+const NETWORK_INTERVAL: Duration = Duration::from_secs(60);
+
+const ALICE: usize = 1;
+const BOB: usize = 2;
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// A machine for each person, with this number.
+fn world(seed: u64, plan: Plan) -> World {
+    let mut world = World::new(seed);
+    world.plan = plan;
+    for n in 0..4 {
+        world.hosts.push((Ipv4Addr::new(10, 0, 0, n), 0));
+    }
+    world
+}
+
+fn quick() -> Plan {
+    Plan { latency: (5, 60), disk: 10, ..Plan::still() }
+}
+
+fn address(world: &World, person: usize) -> PeerAddr {
+    PeerAddr::new(world.hosts[person].0, 5_000).expect("unicast")
+}
+
+/// Starts the program of a person on a machine. It knows these others, and dials them.
+fn starts(world: &mut World, person: usize, host: usize, dials: &[usize]) -> Pid {
+    let statics = dials.iter().map(|other| StaticPeer {
+        addr: address(world, *other),
+        name: None,
+        form: Form::Standard,
+        key: Some(key_of_person(*other)),
+        also: Vec::new(),
+    });
+    let past = Past {
+        statics: statics.collect(),
+        key: Some(key_of_person(person)),
+        name: format!("person{person}").parse().ok(),
+        pins: dials.iter().map(|other| (key_of_person(*other), pin(world, *other))).collect(),
+        kept: Some(world.new_disk()),
+    };
+    let pid = world.processes.len();
+    world.launch(host, 5_000, Some(past));
+    world.processes[pid].bind = Ipv4Addr::UNSPECIFIED;
+    pid
+}
+
+/// What is known from peers.toml of a person.
+fn pin(world: &World, person: usize) -> Pin {
+    let addrs = vec![address(world, person)];
+    Pin {
+        key: key_of_person(person),
+        name: None,
+        contact: true,
+        given: addrs.clone(),
+        addrs,
+        first_seen: 0,
+        verified: None,
+        blocked: false,
+    }
+}
+
+fn passes(world: &mut World, time: Duration) {
+    let until = world.now + time;
+    world.run_until(until);
+}
+
+/// A person writes to another.
+fn writes(world: &mut World, pid: Pid, to: usize) -> MessageId {
+    let text = world.new_token(pid);
+    world.says_this(pid, Target::These(vec![Recipient::key(key_of_person(to))]), &text)
+}
+
+fn has_arrived(world: &World, message: MessageId, at: usize) -> bool {
+    world.penned[&message].taken.contains(&key_of_person(at))
+}
+
+/// Lets time pass until something is so, and returns how long that took.
+fn until(world: &mut World, most: Duration, is_so: impl Fn(&World) -> bool) -> Duration {
+    let begun = world.now;
+    while !is_so(world) {
+        assert!(world.now - begun < most, "not so after {most:?}");
+        passes(world, Duration::from_millis(100));
+    }
+    world.now - begun
+}
+
+fn are_connected(world: &World, alice: Pid, bob: Pid) -> bool {
+    let one = |pid, other| {
+        world.wires_between(pid, key_of_person(other)) == 1
+            && world.presence_of(pid, key_of_person(other)) == Some(PresenceStatus::Connected)
+    };
+    one(alice, BOB) && one(bob, ALICE)
+}
+
+fn count(world: &World, what: &str) -> usize {
+    world.counts.iter().filter(|(key, _)| key.starts_with(what)).map(|(_, count)| count).sum()
+}
+
+/// Plays a situation with several seeds.
+fn play(plan: &Plan, situation: impl Fn(World)) {
+    for seed in seeds(SEEDS) {
+        or_name_the_seed(seed, || situation(world(seed, plan.clone())));
+    }
+}
+
+#[test]
+fn simultaneous_dials_leave_one_session_and_lose_nothing() {
+    play(&Plan { latency: (5, 400), ..quick() }, |mut world| {
+        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
+        let apart = world.random.ms(0, 1_500);
+        passes(&mut world, apart);
+        let bob = starts(&mut world, BOB, BOB, &[ALICE]);
+        let mut messages = Vec::new();
+        for _ in 0..20 {
+            let pause = world.random.ms(0, 300);
+            passes(&mut world, pause);
+            messages.push((writes(&mut world, alice, BOB), BOB));
+            messages.push((writes(&mut world, bob, ALICE), ALICE));
+        }
+        passes(&mut world, seconds(30));
+        assert!(are_connected(&world, alice, bob));
+        assert!(messages.iter().all(|(message, at)| has_arrived(&world, *message, *at)));
+        assert_eq!(count(&world, "went"), 0, "neither was said to have gone: {:?}", world.counts);
+    });
+}
+
+#[test]
+fn peer_that_cannot_be_dialed_gets_messages_in_its_session() {
+    play(&quick(), |mut world| {
+        world.shut.insert(ALICE);
+        let bob = starts(&mut world, BOB, BOB, &[]);
+        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
+        until(&mut world, seconds(5), |world| are_connected(world, alice, bob));
+        let answer = writes(&mut world, bob, ALICE);
+        until(&mut world, seconds(2), |world| has_arrived(world, answer, ALICE));
+        // It dials again when the session has broken, and gets what has waited.
+        world.connections_break(alice);
+        passes(&mut world, Duration::from_millis(2));
+        let late = writes(&mut world, bob, ALICE);
+        until(&mut world, seconds(10), |world| has_arrived(world, late, ALICE));
+        // Nobody can tell that it is there when its program has ended.
+        world.kill(alice);
+        passes(&mut world, END_SHOWS);
+        assert_ne!(world.presence_of(bob, key_of_person(ALICE)), Some(PresenceStatus::Connected));
+        let waits = writes(&mut world, bob, ALICE);
+        passes(&mut world, seconds(60));
+        assert_eq!(world.presence_of(bob, key_of_person(ALICE)), Some(PresenceStatus::Offline));
+        assert!(!has_arrived(&world, waits, ALICE));
+    });
+}
+
+#[test]
+fn messages_cross_a_link_with_seconds_of_delay() {
+    play(&Plan { far: 1_000, ..quick() }, |mut world| {
+        let bob = starts(&mut world, BOB, BOB, &[]);
+        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
+        until(&mut world, seconds(60), |world| are_connected(world, alice, bob));
+        let messages = [(writes(&mut world, alice, BOB), BOB), (writes(&mut world, bob, ALICE), ALICE)];
+        for (message, at) in messages {
+            until(&mut world, seconds(10), |world| has_arrived(world, message, at));
+        }
+        passes(&mut world, seconds(1_200));
+        assert!(are_connected(&world, alice, bob));
+        assert_eq!(count(&world, "session: ended"), 0, "{:?}", world.counts);
+    });
+}
+
+#[test]
+fn long_message_crosses_a_thin_link_once() {
+    const LENGTH: usize = 32_000;
+    play(&Plan { bytes_per_second: 4_000, ..quick() }, |mut world| {
+        let bob = starts(&mut world, BOB, BOB, &[]);
+        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
+        until(&mut world, seconds(10), |world| are_connected(world, alice, bob));
+        let sent = world.bytes_sent;
+        let long = world.new_token(alice) + &"x".repeat(LENGTH);
+        let to = || Target::These(vec![Recipient::key(key_of_person(BOB))]);
+        let long = world.says_this(alice, to(), &long);
+        let short = writes(&mut world, alice, BOB);
+        // Alice reads while she sends.
+        let answer = writes(&mut world, bob, ALICE);
+        until(&mut world, seconds(2), |world| has_arrived(world, answer, ALICE));
+        for message in [long, short] {
+            until(&mut world, seconds(15), |world| has_arrived(world, message, BOB));
+        }
+        passes(&mut world, seconds(180));
+        let sent = world.bytes_sent - sent;
+        assert!(sent < LENGTH + LENGTH / 4, "{sent} bytes for one message of {LENGTH}");
+        assert_eq!(count(&world, "session: ended"), 0, "{:?}", world.counts);
+    });
+}
+
+#[test]
+fn session_follows_a_change_of_address() {
+    play(&quick(), |mut world| {
+        let bob = starts(&mut world, BOB, BOB, &[]);
+        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
+        until(&mut world, seconds(5), |world| are_connected(world, alice, bob));
+        passes(&mut world, seconds(40));
+        // Alice's machine is in another network from now on.
+        let moved = Ipv4Addr::new(10, 0, 9, 9);
+        world.hosts[ALICE].0 = moved;
+        world.listened.insert((moved, 5_000, key_of_person(ALICE)));
+        let pause = world.random.ms(0, 60_000);
+        let messages = [(writes(&mut world, alice, BOB), BOB), (writes(&mut world, bob, ALICE), ALICE)];
+        passes(&mut world, pause);
+        assert!(pause <= NETWORK_INTERVAL + seconds(1));
+        world.network_changes(alice);
+        let found = SILENCE + seconds(15);
+        until(&mut world, found, |world| are_connected(world, alice, bob));
+        for (message, at) in messages {
+            until(&mut world, seconds(60), |world| has_arrived(world, message, at));
+        }
+        let rows = world.rows(bob);
+        let row = rows.iter().find(|row| row.id == Recipient::key(key_of_person(ALICE)));
+        assert_eq!(row.and_then(|row| row.addr), PeerAddr::new(moved, 5_000), "it is dialed where it is now");
+    });
+}
+
+#[test]
+fn suspended_program_is_missed_and_found_again() {
+    play(&quick(), |mut world| {
+        let bob = starts(&mut world, BOB, BOB, &[]);
+        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
+        until(&mut world, seconds(5), |world| are_connected(world, alice, bob));
+        let runs = world.random.ms(0, 30_000);
+        passes(&mut world, runs);
+        world.suspends(alice, seconds(100));
+        let silent = until(&mut world, SILENCE + END_SHOWS, |world| {
+            world.presence_of(bob, key_of_person(ALICE)) != Some(PresenceStatus::Connected)
+        });
+        assert!(silent > seconds(15), "a short silence is no end: {silent:?}");
+        let message = writes(&mut world, bob, ALICE);
+        passes(&mut world, seconds(100) - silent);
+        until(&mut world, seconds(60), |world| {
+            are_connected(world, alice, bob) && has_arrived(world, message, ALICE)
+        });
+    });
+}
+
+#[test]
+fn cut_line_is_noticed_and_mended() {
+    play(&quick(), |mut world| {
+        let bob = starts(&mut world, BOB, BOB, &[]);
+        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
+        until(&mut world, seconds(5), |world| are_connected(world, alice, bob));
+        let runs = world.random.ms(0, 30_000);
+        passes(&mut world, runs);
+        world.hosts[ALICE].1 = 1;
+        for (pid, other) in [(alice, BOB), (bob, ALICE)] {
+            until(&mut world, SILENCE + END_SHOWS, |world| {
+                world.presence_of(pid, key_of_person(other)) != Some(PresenceStatus::Connected)
+            });
+        }
+        let cut = world.random.ms(0, 60_000);
+        passes(&mut world, cut);
+        let messages = [(writes(&mut world, alice, BOB), BOB), (writes(&mut world, bob, ALICE), ALICE)];
+        world.unite();
+        for (message, at) in messages {
+            until(&mut world, seconds(65), |world| has_arrived(world, message, at));
+        }
+        until(&mut world, seconds(5), |world| are_connected(world, alice, bob));
+    });
+}
+
+#[test]
+fn second_program_with_a_key_is_refused_and_both_are_told() {
+    const ELSEWHERE: usize = 3;
+    play(&quick(), |mut world| {
+        let bob = starts(&mut world, BOB, BOB, &[]);
+        let alice = starts(&mut world, ALICE, ALICE, &[BOB]);
+        until(&mut world, seconds(5), |world| are_connected(world, alice, bob));
+        let twin = starts(&mut world, ALICE, ELSEWHERE, &[BOB]);
+        passes(&mut world, seconds(120));
+        for pid in [alice, twin] {
+            assert_eq!(count(&world, &format!("told: in use: {pid}")), 1, "{:?}", world.counts);
+        }
+        let message = writes(&mut world, bob, ALICE);
+        passes(&mut world, seconds(5));
+        let shown = world.disk(alice).kept.ledger.screens.contains_key(&(key_of_person(BOB), message));
+        assert!(shown, "the first one has it");
+        // When the first one ends, the second one is let in.
+        world.kill(alice);
+        until(&mut world, seconds(90), |world| are_connected(world, twin, bob));
+    });
+}
