@@ -1,19 +1,21 @@
 //! Texts with their receipts on a connection that is kept.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use p2p_chat::core::{JobId, RequestEnded, SessionRequest};
 use p2p_chat::model::address::{PeerAddr, Source};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
-use p2p_chat::model::name::Name;
+use p2p_chat::model::name::PeerName;
 use p2p_chat::model::session::{ByeReason, Message, Request, RequestEnd};
 use p2p_chat::net::secure::talk::{Dialed, Turn};
-use p2p_chat::net::{Delivery, Dialer, Errand, How, Identity, InboundHandler, Listener, Reply, Report};
+use p2p_chat::net::Listener;
+use p2p_chat::net::sessions::{LinkId, Opened, SessionHandler, Sessions, SessionsConfig};
 use p2p_chat::protocol::session::{Hello, Record};
 
 use super::bare::{BareTls, Client};
@@ -274,11 +276,11 @@ fn echoed<S>(
     Ok(Echoed { stream, texts: 0, turn: Vec::new(), receipts: Vec::new(), sizes, _door: door })
 }
 
-/// The program's own dialer and listener, with their threads, but without the rules.
+/// Two programs with a session, from request to the end of the request.
 struct Whole {
-    dialer: Dialer,
-    listener: Listener,
-    reports: Receiver<Report>,
+    ann: Arc<Sessions>,
+    bob: Arc<Sessions>,
+    ended: Receiver<RequestEnded>,
     to: PeerAddr,
     key: PublicKey,
     number: u64,
@@ -290,16 +292,23 @@ impl Whole {
         let (ann, bob) = (own::tls(1)?, own::tls(2)?);
         let key = bob.own();
         let (socket, addr) = Listener::bind("127.0.0.1:0".parse()?)?;
-        let listener = Listener::serve(socket, addr, Taker, bob)?;
-        let (tell, reports) = channel();
-        let tell = parking_lot::Mutex::new(tell);
-        let identity = Identity { bind: std::net::Ipv4Addr::UNSPECIFIED.into(), port: 5000, advertise: None };
-        let dialer = Dialer::new(identity, ann, move |report| {
-            // The last reports come when nobody wants to know any more.
-            let _ = tell.lock().send(report);
+        let start = |tls, run| -> anyhow::Result<(Arc<Sessions>, Receiver<RequestEnded>)> {
+            let bind = std::net::Ipv4Addr::UNSPECIFIED.into();
+            let sessions = Arc::new(Sessions::new(SessionsConfig { tls, bind, run, began: Instant::now() })?);
+            let (tell, ended) = channel();
+            sessions.start(Taker { sessions: Arc::downgrade(&sessions), tell })?;
+            Ok((sessions, ended))
+        };
+        let ((ann, ended), (bob, _)) = (start(ann, 1)?, start(bob, 2)?);
+        let accepting = Arc::clone(&bob);
+        // It ends after one connection, which is all that is dialed.
+        std::thread::spawn(move || {
+            if let Ok((stream, source)) = socket.accept() {
+                accepting.accepted(stream, Source::from(source), Vec::new());
+            }
         });
         let to = Source::from(addr).at(addr.port()).context("no address of a peer")?;
-        Ok(Self { dialer, listener, reports, to, key, number: 0, body: "x".repeat(BODY).into() })
+        Ok(Self { ann, bob, ended, to, key, number: 0, body: "x".repeat(BODY).into() })
     }
 }
 
@@ -309,49 +318,74 @@ impl Way for Whole {
             |number| Message { id: own::id(number), time: TIME, again: false, body: Arc::clone(&self.body) };
         let messages = (self.number + 1..=self.number + texts as u64).map(message).collect();
         self.number += texts as u64;
-        let how = How::Talk {
+        self.ann.request(SessionRequest {
+            job: JobId(self.number),
             addrs: vec![self.to],
             expect: Some(self.key),
-            hello: own::hello("Ann", 5000),
             say: Request::Messages(messages),
-        };
-        let name: Name = "Ann".parse().map_err(|_| anyhow::anyhow!("no name"))?;
-        let errand = Errand { id: self.number, name, how, deadline: None };
-        self.dialer.push(errand).map_err(|_| anyhow::anyhow!("not taken"))?;
-        self.dialer.staff();
-        match self.reports.recv_timeout(SOON)? {
-            Report::SessionReport { talked, .. } if talked.end == RequestEnd::Answered => {
-                ensure!(talked.receipts.len() == texts, "{} receipts", talked.receipts.len());
-                Ok(())
-            }
-            report => bail!("{report:?}"),
-        }
+            deadline: None,
+        });
+        let ended = self.ended.recv_timeout(SOON)?;
+        ensure!(ended.end == RequestEnd::Answered, "{ended:?}");
+        Ok(())
     }
 }
 
 impl Drop for Whole {
     fn drop(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(1);
-        self.dialer.stop(deadline);
-        self.listener.stop(deadline);
+        self.ann.stop(deadline);
+        self.bob.stop(deadline);
     }
 }
 
-/// Takes every text at once.
-struct Taker;
+/// Stores every message at once, in memory.
+struct Taker {
+    sessions: Weak<Sessions>,
+    tell: Sender<RequestEnded>,
+}
 
-impl InboundHandler for Taker {
-    fn deliver(&self, _: Delivery, _: Option<Instant>) -> Reply {
-        Reply::Answer(Vec::new())
+impl SessionHandler for Taker {
+    fn hello(&mut self, _: IpAddr) -> Hello {
+        own::hello("Bob", 5001)
     }
 
-    fn refused(&self, _: Source) {}
-
-    fn welcome(&self, _: PublicKey, _: &Hello, _: Source, _: std::net::IpAddr) -> Result<Hello, ByeReason> {
-        Ok(own::hello("Bob", 5001))
+    fn session_up(&mut self, _: Opened) -> Result<(), ByeReason> {
+        Ok(())
     }
 
-    fn messages(&self, _: PublicKey, _: Source, messages: Vec<Message>, _: Instant) -> Vec<MessageId> {
-        messages.into_iter().map(|message| message.id).collect()
+    fn session_alive(&mut self, _: PublicKey) {}
+
+    fn messages(
+        &mut self,
+        link: LinkId,
+        _: PublicKey,
+        _: Source,
+        messages: Vec<Message>,
+    ) -> Result<(), Vec<Message>> {
+        if let Some(sessions) = self.sessions.upgrade() {
+            let ids = messages.into_iter().map(|message| message.id).collect();
+            sessions.stored(link, ids, Vec::new(), 0);
+        }
+        Ok(())
+    }
+
+    fn receipts(&mut self, _: PublicKey, _: &[MessageId]) {}
+
+    fn session_down(&mut self, _: PublicKey, _: Option<ByeReason>) {}
+
+    fn request_ended(&mut self, _: JobId, ended: RequestEnded) {
+        // The last ends come when the measurement is over.
+        let _ = self.tell.send(ended);
+    }
+
+    fn renamed(&mut self, _: PublicKey, _: Source, _: PeerName, _: u16) {}
+
+    fn listens_at(&mut self, _: PublicKey, _: &[SocketAddr]) {}
+
+    fn identity_in_use(&mut self, _: IpAddr) {}
+
+    fn is_contact(&mut self, _: PublicKey) -> bool {
+        true
     }
 }
