@@ -68,6 +68,8 @@ pub(super) struct Link {
     pub(super) held: Vec<Message>,
     /// Why the peer ends it.
     pub(super) bye: Option<ByeReason>,
+    /// The peer has not kept to the protocol: nothing more is taken.
+    pub(super) is_faulty: bool,
 }
 
 impl Link {
@@ -98,6 +100,7 @@ impl Link {
             staged: VecDeque::new(),
             held: Vec::new(),
             bye: None,
+            is_faulty: false,
         }
     }
 
