@@ -217,7 +217,8 @@ impl State {
             self.send_plain(id, purpose, Outgoing::Connect, None);
             return self.done();
         }
-        if end == RequestEnd::Answered {
+        // A peer that dialed us may still refuse us after our hello, unless it takes messages.
+        if end == RequestEnd::Answered && (met.is_some() || matches!(purpose, Purpose::Batch(_))) {
             self.peers.accepted_us(asked_for);
         }
         // An address has become the peer that proved itself there. On a connection that was kept to

@@ -23,12 +23,10 @@ use std::net::{SocketAddrV4, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use p2p_chat::net::secure::talk::Turn;
 use p2p_chat::protocol::session::Hello;
 use tempfile::TempDir;
 
 use crate::legacy::Legacy;
-use crate::support::secure::{new_id, now};
 use crate::support::{Builder, Peer, SOON, SecurePeer, Terminal, nobody};
 
 /// How often a condition without a signal is checked.
@@ -295,14 +293,7 @@ fn befriends_secure(sender: &mut Peer, other: &SecurePeer) {
 
 /// Dials `to` with this hello and says one message; whether it was acknowledged.
 fn says_as(peer: &SecurePeer, to: SocketAddrV4, hello: Hello, body: &str) -> bool {
-    let Ok((talk, _)) = peer.greets_as(to, hello) else { return false };
-    let mut turn = Turn::new();
-    assert!(turn.text(new_id(), now(), false, &body.into()), "there is room in a turn");
-    let outcome = talk.turn(turn);
-    if let Ok(talk) = outcome.then {
-        talk.close(None);
-    }
-    outcome.receipted.len() == 1
+    peer.says_as(to, hello, &[body]) == Ok(1)
 }
 
 /// An entry of peers.toml.

@@ -13,8 +13,8 @@ use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::name::PeerName;
 use p2p_chat::model::session::{ByeReason, Message, Request, RequestEnd};
-use p2p_chat::net::secure::talk::{Dialed, Turn};
 use p2p_chat::net::Listener;
+use p2p_chat::net::secure::talk::{Dialed, Turn};
 use p2p_chat::net::sessions::{LinkId, Opened, SessionHandler, Sessions, SessionsConfig};
 use p2p_chat::protocol::session::{Hello, Record};
 

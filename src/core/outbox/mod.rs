@@ -293,6 +293,10 @@ impl Outbox {
         let queue = self.add(to, entry);
         // The user wants it there now.
         queue.hurry(now);
+        if to.public_key().is_some() && queue.is_busy() {
+            // The user may have been told already that those before it have no receipt.
+            queue.overdue_at.get_or_insert(now.plus(RECEIPT_WITHIN));
+        }
         let count = queue.entries.len();
         if self.limits.is_nearly_full() {
             self.outputs.push(OutboxOutput::AllNearlyFull);

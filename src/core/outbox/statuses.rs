@@ -1,7 +1,9 @@
 //! Tells the user the status of each message, and ends the messages whose status is final.
 
 use super::entry::{Entry, Queue, Stage};
-use super::{MAX_QUEUE_BYTES, MAX_QUEUE_MESSAGES, NEARLY_FULL, Outbox, OutboxOutput, StatusChange};
+use super::{
+    MAX_QUEUE_BYTES, MAX_QUEUE_MESSAGES, NEARLY_FULL, Outbox, OutboxOutput, RECEIPT_WITHIN, StatusChange,
+};
 use crate::core::time::Time;
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason};
 use crate::model::message::MessageId;
@@ -101,20 +103,25 @@ impl Outbox {
         is_there
     }
 
-    /// Tells the user of messages that have been in flight for [`RECEIPT_WITHIN`] without a receipt.
-    /// They stay in flight: over a slow line a receipt takes longer. `reason` says why each
-    /// recipient's messages wait.
+    /// Tells the user of messages that have been in flight for [`RECEIPT_WITHIN`] without a receipt,
+    /// and of those that wait behind them. The former stay in flight: over a slow line a receipt
+    /// takes longer. `reason` says why they wait.
     pub(in crate::core) fn tell_overdue(&mut self, now: Time, reason: impl Fn(Recipient) -> PendingReason) {
         let mut overdue = Vec::new();
         for (to, queue) in &mut self.queues {
-            if queue.overdue_at.is_some_and(|at| at <= now) {
-                queue.overdue_at = None;
-                let in_flight = queue.entries.iter().filter(|entry| entry.stage == Stage::InFlight);
-                overdue.extend(in_flight.map(|entry| (*to, entry.id())));
+            if queue.overdue_at.is_none_or(|at| at > now) {
+                continue;
             }
+            let is_untold = |entry: &&Entry| entry.stage == Stage::InFlight || entry.told.is_none();
+            overdue
+                .extend(queue.entries.iter().filter(is_untold).map(|entry| (*to, entry.id(), entry.stage)));
+            // The user is told of a message once the store has it.
+            let is_storing = queue.entries.iter().any(|entry| entry.storing && entry.told.is_none());
+            queue.overdue_at = is_storing.then(|| now.plus(RECEIPT_WITHIN));
         }
-        for (to, id) in overdue {
-            self.tell_queued(to, id, reason(to));
+        for (to, id, stage) in overdue {
+            let reason = if stage == Stage::InFlight { reason(to) } else { PendingReason::InLine };
+            self.tell_queued(to, id, reason);
         }
     }
 

@@ -204,6 +204,26 @@ fn receipt_alone_makes_message_delivered() {
 }
 
 #[test]
+fn message_behind_an_overdue_one_is_told_as_queued() {
+    let mut story = Story::new();
+    let told_of = |story: &mut Story| {
+        story.later(5_000);
+        story.outbox.tell_overdue(story.now, |_| PendingReason::NoReceipt);
+        story.collect();
+        story.told()
+    };
+    story.puts(key(1), 1);
+    story.puts(key(1), 2);
+    let behind = (id(2), queued(PendingReason::InLine));
+    assert_eq!(told_of(&mut story), [(id(1), queued(PendingReason::NoReceipt)), behind]);
+    // The first is in flight all the while, because its session stands.
+    story.puts(key(1), 3);
+    assert_eq!(told_of(&mut story), [(id(3), queued(PendingReason::InLine))]);
+    assert_eq!(told_of(&mut story), []);
+    assert_eq!(story.batch(), [(id(1), false)]);
+}
+
+#[test]
 fn only_sent_messages_are_marked_as_sent_before() {
     let mut story = Story::new();
     story.has_slow_store = true;

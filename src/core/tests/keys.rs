@@ -244,6 +244,8 @@ fn peer_found_elsewhere_is_probed_there() {
     let mut story = Story::new();
     story.knows_bob(5001);
     assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
+    // Whether he can be dialed there is checked at once.
+    assert_eq!(story.talked(Some(met(BOBS, 5002)), RequestEnd::Answered).say, Request::Open);
     for port in [5002, 5002] {
         story.session_breaks(BOBS);
         story.later(PROBE_INTERVAL);

@@ -78,6 +78,8 @@ pub(super) struct Link {
     pub(super) held: Vec<Message>,
     /// Why the peer ends it.
     pub(super) bye: Option<ByeReason>,
+    /// The peer has not kept to the protocol: nothing more is taken.
+    pub(super) is_faulty: bool,
 }
 
 impl Link {
@@ -108,6 +110,7 @@ impl Link {
             staged: VecDeque::new(),
             held: Vec::new(),
             bye: None,
+            is_faulty: false,
         }
     }
 

@@ -360,11 +360,14 @@ impl Pool {
 
     /// Decrypted bytes came on a connection.
     pub fn received(&mut self, id: LinkId, bytes: &[u8], now: Time, handler: &mut dyn SessionHandler) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(&id).filter(|link| !link.is_faulty) else { return };
         link.heard = now;
         link.records.push(bytes);
         loop {
             let Some(link) = self.links.get_mut(&id) else { return };
+            if link.is_faulty {
+                break;
+            }
             match link.next_record() {
                 Ok(None) => break,
                 Ok(Some(record)) => self.take(id, record, now, handler),
@@ -377,8 +380,9 @@ impl Pool {
         self.offer_held(id, handler);
     }
 
-    /// The peer does not keep to the protocol.
+    /// The peer does not keep to the protocol. What it sends from here on is not taken.
     fn fault(&mut self, id: LinkId, end: RequestEnd, now: Time, handler: &mut dyn SessionHandler) {
+        self.offer_held(id, handler);
         let Some(link) = self.links.get(&id) else { return };
         let key = link.key.filter(|key| self.sessions.get(key).is_some_and(|s| s.link == id));
         let addr = link.dialed.or_else(|| link.source.at(link.port));
@@ -392,6 +396,9 @@ impl Pool {
             }
         }
         self.part_link(id, ByeReason::NotUnderstood, now);
+        if let Some(link) = self.links.get_mut(&id) {
+            link.is_faulty = true;
+        }
         if let Some(key) = key {
             self.end_session(key, End::Theirs(None, addr), now, handler);
         }
@@ -531,10 +538,6 @@ impl Pool {
         let dial_id = link.dial.take();
         let dial = dial_id.and_then(|dial_id| self.dials.remove(&dial_id));
         let mut requests = dial.map_or_else(VecDeque::new, |dial| dial.requests);
-        // A dial to the key that has not come as far is not needed any more.
-        if dial_id != Some(DialId::Key(key)) {
-            requests.extend(self.stop_dialing(key));
-        }
         let job = requests.front().map(|pending| pending.request.job).filter(|_| dialed.is_some());
         let opened = Opened { key, hello: Some(introduction(hello)), dialed, source, local, job };
         if let Err(reason) = handler.session_up(opened) {
@@ -548,6 +551,10 @@ impl Pool {
                 end_request(pending, dialed, end, handler);
             }
             return;
+        }
+        // A dial to the key that has not come as far is not needed any more.
+        if dial_id != Some(DialId::Key(key)) {
+            requests.extend(self.stop_dialing(key));
         }
         if dialed.is_none() {
             let hello = self.own_hello(source.ip(), handler);
@@ -832,6 +839,8 @@ impl Pool {
 
     /// The peer of an open session has said goodbye.
     fn said_bye(&mut self, id: LinkId, reason: ByeReason, now: Time, handler: &mut dyn SessionHandler) {
+        // What it said before is older than its goodbye.
+        self.offer_held(id, handler);
         let Some(link) = self.links.get_mut(&id) else { return };
         link.phase = Phase::Parting(now.plus(PART_WITHIN));
         let (key, addr) = (link.key, link.dialed.or_else(|| link.source.at(link.port)));
@@ -987,8 +996,9 @@ impl Pool {
         }
     }
 
+    /// Sends a record. Nothing follows a bye, of either side.
     fn send(&mut self, id: LinkId, record: &Record) {
-        if !self.links.contains_key(&id) {
+        if self.links.get(&id).is_none_or(|link| matches!(link.phase, Phase::Parting(_))) {
             return;
         }
         match self.outputs.last_mut() {

@@ -10,7 +10,7 @@ use crate::model::key::KEY_BYTES;
 use crate::model::message::SendError;
 use crate::model::name::PeerName;
 use crate::model::session::Request;
-use crate::protocol::session::Record;
+use crate::protocol::session::{Record, Records};
 
 /// What a handler was told.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,6 +21,7 @@ enum Told {
     Down(Option<ByeReason>),
     Ended(JobId, usize, RequestEnd),
     InUse(IpAddr),
+    Refused(PublicKey, Option<JobId>),
 }
 
 /// Accepts every key and stores every message.
@@ -52,7 +53,10 @@ impl SessionHandler for Recorder {
     }
 
     fn session_up(&mut self, opened: Opened) -> Result<(), ByeReason> {
-        self.refuses.map_or(Ok(()), Err)?;
+        if let Some(reason) = self.refuses {
+            self.told.push(Told::Refused(opened.key, opened.job));
+            return Err(reason);
+        }
         self.told.push(Told::Up(opened.key));
         Ok(())
     }
@@ -542,6 +546,41 @@ fn peer_that_does_not_answer_ends_the_request() {
 }
 
 #[test]
+fn silence_before_both_hellos_ends_the_dial() {
+    // Behind our line, and behind the handshake.
+    for (is_encrypted, expected) in [(false, RequestEnd::NoSession), (true, RequestEnd::Broken)] {
+        let (mut pool, mut handler) = (Pool::new(key(1), 1), Recorder { port: 5000, ..Recorder::default() });
+        let addr = PeerAddr::new(Ipv4Addr::new(127, 0, 2, 1), 5000).unwrap();
+        let request = SessionRequest {
+            job: JobId(1),
+            addrs: vec![addr],
+            expect: Some(key(2)),
+            say: messages([1]),
+            deadline: None,
+        };
+        let begin = Time::at(Duration::ZERO);
+        pool.request(request, begin, &mut handler);
+        let [LinkOutput::Dial(link, ..)] = pool.take_outputs()[..] else { panic!("one dial") };
+        pool.connected(link, begin);
+        if is_encrypted {
+            pool.link_up(link, key(2), Ipv4Addr::LOCALHOST.into(), begin, &mut handler);
+            let mut sent = Records::new();
+            for output in pool.take_outputs() {
+                let LinkOutput::Send(_, bytes) = output else { panic!("{output:?}") };
+                sent.push(&bytes);
+            }
+            assert!(matches!(sent.next_record(), Ok(Some(Record::Hello(_)))));
+            assert_eq!(sent.next_record(), Ok(None), "no message before the peer's hello");
+        }
+        assert_eq!(pool.next_wake(), Some(begin.plus(OPENING_SILENCE)));
+        pool.tick(begin.plus(OPENING_SILENCE), &mut handler);
+        assert_eq!(handler.told, [Told::Ended(JobId(1), 0, expected)]);
+        assert_eq!(pool.take_outputs(), [LinkOutput::Drop(link)]);
+        assert!(pool.is_idle());
+    }
+}
+
+#[test]
 fn late_request_ends_and_its_dial_with_it() {
     let mut net = Net::of(1);
     let nobody = PeerAddr::new(Ipv4Addr::new(127, 0, 2, 1), 5000).unwrap();
@@ -564,9 +603,41 @@ fn refused_peer_hears_why() {
     let ended = Told::Ended(JobId(1), 0, RequestEnd::Bye(ByeReason::NotAccepted));
     // The key that the peer has proven is told all the same.
     assert_eq!(net.told(0), [Told::Up(key(2)), ended]);
-    assert_eq!(net.told(1), []);
+    assert_eq!(net.told(1), [Told::Refused(key(1), None)]);
     net.pass(PART_WITHIN);
     assert!(net.programs.iter().all(|program| program.pool.is_idle()));
+}
+
+#[test]
+fn dial_to_a_key_goes_on_when_its_own_is_refused() {
+    let mut net = Net::of(2);
+    net.programs[0].handler.refuses = Some(ByeReason::NotDecided);
+    net.request(0, 1, 1, Request::Open);
+    net.request(1, 1, 0, Request::Open);
+    net.settle();
+    let told = net.told(0);
+    // The key is refused at the address that was dialed, too, which nothing else shows.
+    for expected in [Told::Refused(key(2), None), Told::Refused(key(2), Some(JobId(1)))] {
+        assert!(told.contains(&expected), "{told:?}");
+    }
+    assert_eq!(told.last(), Some(&Told::Ended(JobId(1), 0, ANSWERED)));
+    net.pass(PART_WITHIN);
+    assert!(net.programs.iter().all(|program| program.pool.is_idle()));
+}
+
+#[test]
+fn nothing_is_sent_behind_a_bye() {
+    let mut net = Net::of(2);
+    net.programs[1].handler.keeps_receipts = true;
+    net.request(0, 1, 1, messages([1]));
+    net.settle();
+    let (_, link) = *net.ends.keys().find(|(at, _)| *at == 1).expect("a connection");
+    let Program { pool, handler, .. } = &mut net.programs[1];
+    pool.part(key(1), ByeReason::Idle, Time::at(Duration::ZERO), handler);
+    assert_eq!(pool.take_outputs().len(), 2, "the bye, and the end");
+    pool.stored(link, &[id(1)], &[], 0);
+    pool.received(link, &Record::Ping(1).encode(), Time::at(Duration::ZERO), handler);
+    assert_eq!(pool.take_outputs(), []);
 }
 
 #[test]
@@ -661,6 +732,26 @@ fn bytes_that_are_no_records_end_the_connection() {
     net.settle();
     assert_eq!(net.told(1).last(), Some(&Told::Down(None)));
     assert_eq!(net.told(0).last(), Some(&Told::Down(Some(ByeReason::NotUnderstood))));
+}
+
+#[test]
+fn nothing_is_taken_behind_a_fault() {
+    let mut net = Net::of(2);
+    net.request(0, 1, 1, messages([1]));
+    net.settle();
+    net.told(1);
+    let (_, link) = *net.ends.keys().find(|(at, _)| *at == 1).expect("a connection");
+    let text = |number| {
+        let message = format!("message {number}").into();
+        Record::Text { id: id(number), time: 0, again: false, body: message }.encode()
+    };
+    // A second hello, for which only its kind counts.
+    let second = Record::Hello(net.programs[0].handler.hello(Ipv4Addr::LOCALHOST.into())).encode();
+    let Program { pool, handler, .. } = &mut net.programs[1];
+    for bytes in [[text(2), second, text(3)].concat(), text(4)] {
+        pool.received(link, &bytes, Time::at(Duration::ZERO), handler);
+    }
+    assert_eq!(net.told(1), [Told::Messages(vec![2]), Told::Down(None)]);
 }
 
 #[test]

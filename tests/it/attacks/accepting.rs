@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::thread;
 
 use p2p_chat::model::session::ByeReason;
+use p2p_chat::protocol::session::Record;
 use p2p_chat::protocol::session::opening::{DIAL_LINE, OK_LINE};
-use p2p_chat::protocol::session::{MAX_TURN_RECORDS, Record};
 use rustls::AlertDescription;
 
 use super::never_saw;
@@ -185,7 +185,6 @@ fn who_breaks_the_rules_of_a_talk_is_told_so_and_nothing_of_it_is_shown() {
     let before_hello = [
         with_lines(bob.hello(), DIAL_LINE, b"P2P-CHAT/2 ok\n"),
         text(new_id(), "too early"),
-        [Record::Hello(bob.hello()).encode(), text(new_id(), "too early")].concat(),
         vec![2, 0xff, 0xff, 0xff],
     ];
     for bytes in before_hello {
@@ -193,22 +192,34 @@ fn who_breaks_the_rules_of_a_talk_is_told_so_and_nothing_of_it_is_shown() {
         talk.says(&bytes).expect("she hears");
         assert_eq!(talk.hears_all(), (vec![], not_understood.clone()), "{bytes:?}");
     }
-    let a_text = text(new_id(), "too early");
+    let a_text = text(new_id(), "behind a fault");
     let behind_hello = [
-        Record::Hello(bob.hello()).encode(),
-        [&a_text[..], &Record::Receipt(vec![new_id()]).encode()].concat(),
-        [&a_text[..], &[2, 0xff, 0xff, 0xff]].concat(),
-        [&a_text[..], &Record::Ping(1).encode().repeat(MAX_TURN_RECORDS)].concat(),
-        [&a_text[..], &[99, 0, 0, 0].repeat(17)].concat(),
+        with_lines(bob.hello(), DIAL_LINE, OK_LINE),
+        vec![2, 0xff, 0xff, 0xff],
+        [99, 0, 0, 0].repeat(17),
         Record::Text { id: new_id(), time: 0, again: false, body: "".into() }.encode(),
     ];
-    for bytes in behind_hello {
+    for fault in behind_hello {
         let mut talk = greeted(&bob, &alice);
-        talk.says(&bytes).expect("she hears");
-        assert_eq!(talk.hears_all(), (vec![], not_understood.clone()), "{bytes:?}");
+        talk.says(&[&fault[..], &a_text].concat()).expect("she hears");
+        assert_eq!(talk.hears_all(), (vec![], not_understood.clone()), "{fault:?}");
     }
     alice.still_answers();
+    never_saw(&alice, "behind a fault");
     never_saw(&alice, "too early");
+}
+
+#[test]
+fn receipt_for_no_message_of_ours_changes_nothing() {
+    let bob = SecurePeer::named("Bob", b'B');
+    let mut alice = Peer::named("Alice").start();
+    let mut talk = greeted(&bob, &alice);
+    let id = new_id();
+    let receipt = Record::Receipt(vec![new_id()]).encode();
+    talk.says(&[receipt, text(id, "and a message")].concat()).expect("she hears");
+    assert_eq!(talk.hears(), Ok(Record::Receipt(vec![id])));
+    alice.sees(&format!("{} [encrypted]: and a message", bob.shown()));
+    alice.still_answers();
 }
 
 #[test]

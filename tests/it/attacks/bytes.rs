@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use p2p_chat::model::session::ByeReason;
 use p2p_chat::net::secure::Expectation;
-use p2p_chat::net::secure::talk::{Dialed, Turn};
 
 use crate::support::meddler::{CommandKind, Piece, Wire, cut_at, flip_at};
-use crate::support::secure::{key_of, new_id, now};
+use crate::support::secure::{key_of, new_id};
 use crate::support::{Meddler, SecurePeer, Way, allow_descriptors, assert_sealed};
 
 /// What is said.
@@ -53,15 +53,14 @@ impl Three {
     fn say(&self) -> bool {
         let bob = Expectation::Key(key_of(b'B').public());
         let Ok(channel) = self.alice.dials_expecting(self.meddler.addr(), bob) else { return false };
-        let Ok((talk, hello)) = Dialed::greet(channel, self.alice.hello()) else { return false };
+        let Ok((mut session, hello)) = self.alice.greets_on(channel) else { return false };
         assert_eq!(hello.name, self.bob.hello().name);
-        let mut turn = Turn::new();
-        assert!(turn.text(new_id(), now(), false, &SECRET.into()));
-        let outcome = talk.turn(turn);
-        if let Ok(talk) = outcome.then {
-            talk.close(None);
+        let id = new_id();
+        if session.says(&[(id, SECRET)], false).is_none() {
+            session.leaves(ByeReason::Idle);
+            return true;
         }
-        !outcome.receipted.is_empty()
+        session.has_receipt(id)
     }
 }
 

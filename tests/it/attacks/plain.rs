@@ -1,5 +1,7 @@
 //! Plain messages in the name, or from the address, of somebody who is known by a key: shown apart, and of no effect.
 
+use p2p_chat::model::session::ByeReason;
+
 use super::{alice_who_trusts, never_saw};
 use crate::support::secure::key_of;
 use crate::support::{MALLORY, SecurePeer, send_raw_from};
@@ -41,8 +43,8 @@ fn a_goodbye_in_plain_does_not_send_away_who_is_known_by_a_key() {
     alice.sees(&format!("Delivered to {}.", bob.shown()));
     assert_eq!(bob.got().said_plainly(), [""; 0]);
     // Its own word does.
-    let (talk, _) = bob.greets(alice.addr()).expect("it is welcome");
-    talk.close(Some(p2p_chat::model::session::ByeReason::Leaves));
+    let (session, _) = bob.greets(alice.addr()).expect("it is welcome");
+    session.leaves(ByeReason::Leaves);
     alice.sees(&format!("* {} has left.", bob.shown()));
 }
 

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Outcome, Pair, arrived_later, says_at, shown_times};
-use crate::support::meddler::{CommandKind, Piece};
+use crate::support::meddler::{CommandKind, Piece, cut_at};
 use crate::support::{Fault, Meddler, Peer, Way};
 
 /// Short enough for every answer to come in the second that we wait for it.
@@ -87,8 +87,10 @@ fn a_text_into_a_black_hole_or_one_that_is_closed_in_good_order_is_queued_and_co
 #[test]
 fn a_text_that_was_taken_and_whose_receipt_never_comes_back_is_queued_and_shown_once() {
     let (meddler, bob) = Meddler::in_the_only_way_to(Peer::named("Bob"));
-    let (_to_alice, alice) = Meddler::in_the_only_way_to(Peer::named("Alice"));
+    let (to_alice, alice) = Meddler::in_the_only_way_to(Peer::named("Alice"));
     let mut bob = bob.start();
+    // Bob cannot dial her, so every session goes by the meddler.
+    to_alice.does(cut_at(Way::Up, 0));
     // What comes back behind the handshake and the hello is held back; the connection stays as it is.
     meddler.does(|piece: &Piece<'_>| {
         let receipt = piece.opened && piece.way == Way::Down && piece.number > 4;

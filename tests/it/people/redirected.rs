@@ -18,6 +18,8 @@ fn is_for_bob_alone(start: impl FnOnce(Builder, &str) -> Builder) {
     bob.has_seen(": hello Bob");
     befriends(&mut carol, &dave);
     verifies(&mut carol, "Bob");
+    // Nor does anything of Bob's reach her.
+    to_carol.redirects_to(nobody());
     to_bob.redirects_to(dave.addr());
     let mark = sends(&mut carol, &[&format!("@bob {SECRET}")]);
     carol.sees_line("what became of it", |line| line.contains("Bob") || line.contains("Dave"));
@@ -28,6 +30,7 @@ fn is_for_bob_alone(start: impl FnOnce(Builder, &str) -> Builder) {
     never_got(&dave, "and a second one");
     carol.says_it_waits(mark, "Bob");
     to_bob.restores();
+    to_carol.restores();
     bob.says(&to_carol.addr().to_string(), "what happened?");
     reaches_only(&carol, SECRET, &bob, &[&dave]);
     reaches_only(&carol, "and a second one", &bob, &[&dave]);

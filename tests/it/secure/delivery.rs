@@ -3,14 +3,16 @@
 use tempfile::TempDir;
 
 use super::{times, with_data};
-use crate::support::meddler::{CommandKind, Piece};
+use crate::support::meddler::{CommandKind, Piece, cut_at};
 use crate::support::{Meddler, Peer, Way, nobody};
 
 #[test]
 fn a_text_whose_receipt_was_lost_is_sent_again_and_shown_once() {
     let (meddler, bob) = Meddler::in_the_only_way_to(Peer::named("Bob"));
-    let (_to_alice, alice) = Meddler::in_the_only_way_to(Peer::named("Alice"));
+    let (to_alice, alice) = Meddler::in_the_only_way_to(Peer::named("Alice"));
     let (bob, mut alice) = (bob.start(), alice.start());
+    // Bob cannot dial her, so every session goes by the meddler.
+    to_alice.does(cut_at(Way::Up, 0));
     // Everything passes but the receipt, which is what comes back behind the handshake and the hello.
     meddler.does(|piece: &Piece<'_>| {
         let receipt = piece.opened && piece.way == Way::Down && piece.number > 4;

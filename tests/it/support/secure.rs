@@ -5,8 +5,9 @@
 mod foreign;
 mod manner;
 mod raw;
+mod session;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
@@ -17,14 +18,14 @@ use std::time::{Duration, Instant};
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
 use p2p_chat::model::name::PeerName;
-use p2p_chat::net::secure::talk::{Dialed, End, Turn};
 use p2p_chat::net::secure::{Channel, Expectation, HELLO_WITHIN, OwnKey, Refused, Tls, dial};
 use p2p_chat::protocol::session::opening::{DIAL_LINE, First, first};
-use p2p_chat::protocol::session::{Hello, Record};
+use p2p_chat::protocol::session::{ByeReason, Hello, Record};
 
 pub(crate) use foreign::{dials_with_certificate, hello_of_tls12};
 pub(crate) use manner::Manner;
 pub(crate) use raw::{Ended, Raw, with_lines};
+pub(crate) use session::Session;
 
 use super::{Peer, SOON, dial_from, listen, v4};
 
@@ -100,6 +101,12 @@ struct State {
     got: Got,
     /// Connections that stay as they are until it is dropped.
     held: Vec<TcpStream>,
+    /// The number of the next accepted session.
+    next_session: u64,
+    /// Accepted sessions with a smaller number end.
+    ends_before: u64,
+    /// The accepted sessions that are open or being opened.
+    sessions: BTreeSet<u64>,
     stopping: bool,
 }
 
@@ -158,6 +165,9 @@ impl SecurePeer {
                 capability: Capability::Own,
                 got: Got::default(),
                 held: Vec::new(),
+                next_session: 0,
+                ends_before: 0,
+                sessions: BTreeSet::new(),
                 stopping: false,
             }),
             changed: Condvar::new(),
@@ -240,27 +250,61 @@ impl SecurePeer {
         dial(&self.shared.tls, dial_from(*self.addr().ip(), to), whom, deadline)
     }
 
+    /// Ends the sessions that it has accepted, by agreement, and waits until that is done. Otherwise
+    /// a session that it dials would be one of a simultaneous dial, and might not stay.
+    fn ends_accepted(&self) {
+        let mut state = self.shared.lock();
+        state.ends_before = state.next_session;
+        let before = state.ends_before;
+        let is_open = |state: &mut State| state.sessions.first().is_some_and(|number| *number < before);
+        let (state, waited) =
+            self.shared.changed.wait_timeout_while(state, SOON, is_open).expect("not poisoned");
+        let open = state.sessions.clone();
+        drop(state);
+        assert!(!waited.timed_out(), "{} cannot end {open:?}", self.shared.name);
+    }
+
     /// Dials, and exchanges hellos.
-    pub(crate) fn greets(&self, to: SocketAddrV4) -> Result<(Dialed, Hello), End> {
+    pub(crate) fn greets(&self, to: SocketAddrV4) -> Result<(Session, Hello), Ended> {
         self.greets_as(to, self.hello())
     }
 
     /// The same with another hello, in which the lines are filled in.
-    pub(crate) fn greets_as(&self, to: SocketAddrV4, hello: Hello) -> Result<(Dialed, Hello), End> {
+    fn greets_as(&self, to: SocketAddrV4, hello: Hello) -> Result<(Session, Hello), Ended> {
+        self.ends_accepted();
         let channel = self.dials(to).unwrap_or_else(|refused| panic!("{}: {refused:?}", self.shared.name));
-        Dialed::greet(channel, hello)
+        Session::dialed(&self.shared, channel, hello)
     }
 
-    /// Dials, and says texts in one turn; every one of them gets its receipt.
-    pub(crate) fn says(&self, to: SocketAddrV4, bodies: &[&str]) {
-        let (talk, _) = self.greets(to).unwrap_or_else(|end| panic!("{}: {end:?}", self.shared.name));
-        let mut turn = Turn::new();
-        for body in bodies {
-            assert!(turn.text(new_id(), now(), false, &(*body).into()), "{body}: no room in a turn");
+    /// Exchanges hellos on a connection that it has dialed.
+    pub(crate) fn greets_on(&self, channel: Channel) -> Result<(Session, Hello), Ended> {
+        Session::dialed(&self.shared, channel, self.hello())
+    }
+
+    /// Dials, says messages, and ends the session by agreement. Returns how many have receipts.
+    ///
+    /// If both sides dial at the same time, the session that it dialed may not stay: then it says
+    /// what has no receipt once more.
+    pub(crate) fn says_as(&self, to: SocketAddrV4, hello: Hello, bodies: &[&str]) -> Result<usize, Ended> {
+        let mut messages: Vec<_> = bodies.iter().map(|body| (new_id(), *body)).collect();
+        let mut again = false;
+        while !messages.is_empty() {
+            let (mut session, _) = self.greets_as(to, hello.clone())?;
+            let end = session.says(&messages, again);
+            messages.retain(|(id, _)| !session.has_receipt(*id));
+            match end {
+                None => _ = session.leaves(ByeReason::Idle),
+                Some(Ended::Bye(ByeReason::Replaced)) => again = true,
+                Some(_) => break,
+            }
         }
-        let outcome = talk.turn(turn);
-        assert_eq!(outcome.receipted.len(), bodies.len(), "{outcome:?}");
-        outcome.then.expect("all was answered").close(None);
+        Ok(bodies.len() - messages.len())
+    }
+
+    /// Dials, and says messages; every one of them gets its receipt.
+    pub(crate) fn says(&self, to: SocketAddrV4, bodies: &[&str]) {
+        let receipts = self.says_as(to, self.hello(), bodies);
+        assert_eq!(receipts, Ok(bodies.len()), "{}", self.shared.name);
     }
 }
 
@@ -316,6 +360,24 @@ impl Shared {
         }
     }
 
+    /// A session is about to be opened; returns its number.
+    fn begins_session(&self) -> u64 {
+        let mut state = self.lock();
+        let number = state.next_session;
+        state.next_session += 1;
+        state.sessions.insert(number);
+        number
+    }
+
+    fn ended_session(&self, number: u64) {
+        self.lock().sessions.remove(&number);
+        self.changed.notify_all();
+    }
+
+    fn wants_to_end(&self, number: u64) -> bool {
+        number < self.lock().ends_before
+    }
+
     fn tell(&self, change: impl FnOnce(&mut Got)) {
         change(&mut self.lock().got);
         self.changed.notify_all();
@@ -337,7 +399,7 @@ impl Shared {
         }
     }
 
-    fn serve(&self, mut stream: TcpStream) -> io::Result<()> {
+    fn serve(self: &Arc<Self>, mut stream: TcpStream) -> io::Result<()> {
         stream.set_read_timeout(Some(SOON))?;
         stream.set_write_timeout(Some(SOON))?;
         let mut said = Vec::new();

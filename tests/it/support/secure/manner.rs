@@ -2,17 +2,18 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Instant;
 
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::model::message::MessageId;
-use p2p_chat::net::secure::talk::{Accepted, Reply};
 use p2p_chat::net::secure::{Channel, accept};
 use p2p_chat::protocol::session::opening::OK_LINE;
 use p2p_chat::protocol::session::{ByeReason, Record};
 
 use super::foreign::serves_with_certificate;
 use super::raw::{Ended, Raw};
+use super::session::Session;
 use super::{Shared, Text};
 
 /// What it does with who opens the encrypted exchange.
@@ -42,7 +43,12 @@ pub(crate) enum Manner {
 
 impl Shared {
     /// Serves a connection that began with the line.
-    pub(super) fn is_opened(&self, mut stream: TcpStream, said: &[u8], manner: Manner) -> io::Result<()> {
+    pub(super) fn is_opened(
+        self: &Arc<Self>,
+        mut stream: TcpStream,
+        said: &[u8],
+        manner: Manner,
+    ) -> io::Result<()> {
         match manner {
             Manner::Says(words) => {
                 stream.write_all(&words)?;
@@ -52,6 +58,17 @@ impl Shared {
                 stream.write_all(OK_LINE)?;
                 let end = serves_with_certificate(&self.seed, stream);
                 self.tell(|got| got.ends.push(format!("refused: {end:?}")));
+                Ok(())
+            }
+            Manner::Good => {
+                // From here on, or one that is being opened would not be ended.
+                let number = self.begins_session();
+                let end = match accept(&self.tls, stream, said, Instant::now() + self.patience) {
+                    Ok(channel) => self.serves(channel, number),
+                    Err(refused) => format!("{refused:?}"),
+                };
+                self.ended_session(number);
+                self.tell(|got| got.ends.push(end));
                 Ok(())
             }
             manner => {
@@ -73,21 +90,33 @@ impl Shared {
         Ok(())
     }
 
-    /// Talks to who has proven a key, and tells how that ended.
-    fn talks(&self, channel: Channel, manner: Manner) -> String {
-        match manner {
-            Manner::Good => match Accepted::greet(channel, |_, _| Ok(self.hello())) {
-                Ok((talk, hello)) => {
-                    let from = talk.peer();
-                    self.tell(|got| got.met.push((from, hello)));
-                    format!("{:?}", talk.serve(|texts| Reply::Receipts(self.takes(from, texts))))
-                }
-                Err(end) => format!("{end:?}"),
-            },
-            Manner::SaysBye(reason) => {
-                format!("{:?}", Accepted::greet(channel, |_, _| Err(reason)).expect_err("it is not welcome"))
+    /// Does all that it should in a session, and tells how that ended.
+    fn serves(self: &Arc<Self>, channel: Channel, number: u64) -> String {
+        match Session::accepted(self, channel) {
+            Ok((session, hello)) => {
+                let from = session.peer();
+                self.tell(|got| got.met.push((from, hello)));
+                format!("{:?}", session.serves(number))
             }
-            bad => format!("{:?}", self.talks_badly(Raw::new(channel), bad)),
+            Err(end) => format!("{end:?}"),
+        }
+    }
+
+    /// Talks badly to who has proven a key, and tells how that ended.
+    fn talks(&self, channel: Channel, manner: Manner) -> String {
+        let mut talk = Raw::new(channel);
+        match manner {
+            Manner::SaysBye(reason) => {
+                let bye = match talk.hears() {
+                    Ok(_) => {
+                        talk.says(&Record::Bye(reason).encode()).map_err(|error| Ended::Badly(error.kind()))
+                    }
+                    Err(end) => Err(end),
+                };
+                talk.closes();
+                format!("{:?}", bye.err().unwrap_or(Ended::Well))
+            }
+            bad => format!("{:?}", self.talks_badly(talk, bad)),
         }
     }
 
@@ -127,7 +156,7 @@ impl Shared {
     }
 
     /// Keeps these texts, and returns their ids.
-    fn takes(&self, from: PublicKey, texts: Vec<Record>) -> Vec<MessageId> {
+    pub(super) fn takes(&self, from: PublicKey, texts: Vec<Record>) -> Vec<MessageId> {
         let mut ids = Vec::new();
         for text in texts {
             let Record::Text { id, again, body, .. } = text else { continue };

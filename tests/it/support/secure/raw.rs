@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
+use std::time::Instant;
 
 use p2p_chat::model::key::PublicKey;
 use p2p_chat::net::secure::Channel;
@@ -43,6 +44,20 @@ impl Raw {
     /// Says a hello with the lines that were said.
     pub(crate) fn says_hello(&mut self, hello: Hello) -> io::Result<()> {
         self.says(&with_lines(hello, DIAL_LINE, OK_LINE))
+    }
+
+    /// Reading and writing end at this time.
+    pub(super) fn waits_until(&mut self, deadline: Instant) {
+        self.channel.set_deadline(deadline);
+    }
+
+    /// The next record that comes before `deadline`, or how it ended.
+    pub(super) fn hears_until(&mut self, deadline: Instant) -> Result<Option<Record>, Ended> {
+        self.waits_until(deadline);
+        match self.hears() {
+            Err(Ended::Badly(ErrorKind::TimedOut)) => Ok(None),
+            heard => heard.map(Some),
+        }
     }
 
     /// The next record, or how it ended.
