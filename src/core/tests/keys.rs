@@ -408,3 +408,17 @@ fn peer_that_dials_back_is_announced_once() {
     let came = story.told().into_iter().filter(|event| matches!(event, Event::Came(_))).count();
     assert_eq!(came, 1);
 }
+
+#[test]
+fn refusal_is_told_once_when_its_peer_dials_us() {
+    let mut story = Story::new();
+    story.writes(5001, 1);
+    story.promises(BOBS);
+    story.talked(None, RequestEnd::Bye(ByeReason::NotDecided));
+    let is_refusal = |event: &Event| matches!(event, Event::TurnedAway(_, ByeReason::NotDecided));
+    assert_eq!(story.told().iter().filter(|event| is_refusal(event)).count(), 1);
+    // He writes to the address from which he has heard, and is introduced before he has proven his.
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    story.talked(None, RequestEnd::Bye(ByeReason::NotDecided));
+    assert_eq!(story.told().iter().filter(|event| is_refusal(event)).count(), 0);
+}
