@@ -448,3 +448,17 @@ fn peer_that_refuses_us_is_tried_ever_more_rarely() {
     }
     assert!((3..=6).contains(&attempts), "{attempts} attempts within half a minute");
 }
+
+#[test]
+fn refusal_is_told_once_when_its_peer_dials_us() {
+    let mut story = Story::new();
+    story.writes(5001, 1);
+    story.promises(BOBS);
+    story.talked(None, RequestEnd::Bye(ByeReason::NotDecided));
+    let is_refusal = |event: &Event| matches!(event, Event::TurnedAway(_, ByeReason::NotDecided));
+    assert_eq!(story.told().iter().filter(|event| is_refusal(event)).count(), 1);
+    // He writes to the address from which he has heard, and is introduced before he has proven his.
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    story.talked(None, RequestEnd::Bye(ByeReason::NotDecided));
+    assert_eq!(story.told().iter().filter(|event| is_refusal(event)).count(), 0);
+}

@@ -152,12 +152,14 @@ fn find_each_other_after(fault: Fault) {
     assert!(pair.bob.lists(alice).expect("static").contains("quiet"));
     pair.alice.sees(&format!("{} is gone: no answer for 10 s.", encrypted("Bob", bob)));
     pair.bob.sees(&format!("{} is gone: no answer for 10 s.", encrypted("Alice", alice)));
-    assert!(pair.alice.lists(bob).expect("static").contains("last seen"));
+    let row = pair.alice.lists(bob).expect("static");
+    assert!(row.contains("last seen"), "{row}\n{:#?}", pair.alice.printed());
     pair.to_alice.heals();
     pair.to_bob.heals();
     pair.alice.sees(&format!("{} is here.", encrypted("Bob", bob)));
     pair.bob.sees(&format!("{} is here.", encrypted("Alice", alice)));
     assert_eq!(pair.alice_says("there you are."), Outcome::Delivered);
-    assert_eq!(says_at(&mut pair.bob, alice, "and you."), Outcome::Delivered);
+    let outcome = says_at(&mut pair.bob, alice, "and you.");
+    assert_eq!(outcome, Outcome::Delivered, "{:#?}", pair.bob.printed());
     assert_eq!(pair.bob_was_shown("anybody?"), 1, "it was not forgotten");
 }

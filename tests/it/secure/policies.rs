@@ -43,7 +43,8 @@ fn with_policy_ask_a_newcomer_is_offered_and_what_waits_arrives_once_when_it_is_
     alice.sees(&format!("{}: come in", bob.encrypted()));
     assert_eq!((times(&bob, ": may I come in?"), times(&bob, ": are you there?")), (1, 1));
     assert_eq!(times(&alice, ": hello"), 0);
-    assert_eq!((times(&alice, "what is for it waits."), times(&alice, "with a key that is new")), (1, 1));
+    let told = (times(&alice, "what is for it waits."), times(&alice, "with a key that is new"));
+    assert_eq!(told, (1, 1), "{:#?}", alice.printed());
 }
 
 #[test]
