@@ -335,6 +335,8 @@ fn list_probes_online_peers_and_few_offline_contacts() {
         (1..=99).map(|n| (n, 5_000 + u16::from(n), Some(DORMANT_AFTER + DAY * u32::from(n)))).collect();
     let mut story = started(&contacts);
     assert_eq!(story.dials_in(99, "Bob", 5_099), Ok(()));
+    // It is checked that it can be dialed there.
+    story.talked(None, RequestEnd::Unreachable(SendError::TimedOut));
     story.does(Command::List);
     let ports = dialed(&story);
     assert_eq!(ports.len(), 65, "{ports:?}");
@@ -390,6 +392,7 @@ fn stranger_is_stored_before_a_message_to_all() {
 #[test]
 fn contact_that_dials_us_is_dialed_once_and_found_one_way() {
     let mut story = started(&[(1, 5001, None)]);
+    story.later(seconds(1));
     story.talked(None, RequestEnd::Unreachable(SendError::TimedOut));
     assert_eq!(story.dials_in(1, "Bob", 5001), Ok(()));
     let is_one_way = |story: &Story| story.state.rows(story.now)[0].is_one_way;

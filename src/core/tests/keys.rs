@@ -244,6 +244,8 @@ fn peer_found_elsewhere_is_probed_there() {
     let mut story = Story::new();
     story.knows_bob(5001);
     assert_eq!(story.dials_in(BOBS, "Bob", 5002), Ok(()));
+    // It is checked that it can be dialed there.
+    story.talked(Some(met(BOBS, 5002)), RequestEnd::Answered);
     for port in [5002, 5002] {
         story.session_breaks(BOBS);
         story.later(PROBE_INTERVAL);
