@@ -261,7 +261,8 @@ impl State {
         let is_claimed = self.is_claimed(peer_id);
         let news = self.peers.observed(peer_id, result, evidence, is_claimed, now);
         self.tell_presence(news);
-        if spoke {
+        // The messages for a key are tried when its session opens.
+        if spoke && peer_id.public_key().is_none() {
             let name = self.who(peer_id).name;
             self.outbox.spoke(peer_id, name.as_ref(), now);
         }

@@ -188,10 +188,11 @@ impl State {
             return Vec::new();
         };
         let RequestEnded { addr, written, end } = ended;
-        let welcome = met.map(|(_, welcome)| welcome);
+        // A session that was open before is not reported again, and its peer is welcome.
+        let was_open = expect.filter(|_| end == RequestEnd::Answered).map(|key| Ok(Recipient::key(key)));
+        let welcome = met.map(|(_, welcome)| welcome).or(was_open);
         let reached = met.map(|(addr, _)| addr).or(addr);
-        // A session that was open before is not reported again.
-        let was_met = met.is_some() || end == RequestEnd::Answered && expect.is_some();
+        let was_met = welcome.is_some();
         if let (RequestEnd::WrongKey(offered), Some(expected), Some(at)) = (&end, expect, reached) {
             self.peers.broke_promise(asked_for);
             self.wrong_key(expected, *offered, at);
