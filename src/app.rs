@@ -45,7 +45,7 @@ use crate::model::stored::RowId;
 use crate::net;
 use crate::node::Node;
 use crate::profile;
-use crate::profile::Kept;
+use crate::profile::KeyStorage;
 use crate::store::Store;
 use crate::ui::{self, Attention, Chosen, Directory, Ink, Input, Labels, Line, Menu, Screen};
 
@@ -89,7 +89,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     }
     let contacts = app.contacts.file.all().filter(|contact| !contact.blocked).count();
     let alone = no_peers && contacts == 0 && app.contacts.pins.is_empty();
-    let shown = app.greet(&name, identity.kept(), (!alone).then_some(contacts), told);
+    let shown = app.greet(&name, identity.storage(), (!alone).then_some(contacts), told);
     // Until then nobody else may be who we are.
     let ended = app.run(shown);
     drop(identity);
@@ -341,12 +341,12 @@ impl App {
     fn greet(
         &mut self,
         name: &Name,
-        kept: &Kept,
+        storage: &KeyStorage,
         contacts: Option<usize>,
         told: Vec<String>,
     ) -> io::Result<()> {
         let (advertise, is_terminal) = (self.wishes.advertise, self.screen.is_terminal());
-        let lines = greeting::lines(name, kept, &self.node, advertise, is_terminal, contacts);
+        let lines = greeting::lines(name, storage, &self.node, advertise, is_terminal, contacts);
         self.out.extend(lines.into_iter().chain(told).map(Line::from));
         self.catch_up();
         if self.busy.is_none() {

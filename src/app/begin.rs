@@ -15,7 +15,9 @@ use crate::core::StaticPeer;
 use crate::history::Keep;
 use crate::model::name::Name;
 use crate::node::{Bound, Keeping, Node, NodeConfig, StartError};
-use crate::profile::{self, AddressBook, Identity, Kept, ListeningPort, Places, Profiles, TypedLines};
+use crate::profile::{
+    self, AddressBook, BookSource, Identity, KeyStorage, ListeningPort, Profiles, TypedLines,
+};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory, open_or_set_aside};
 
 /// Ports that are tried for a free one: more programs than anyone runs on one machine.
@@ -92,7 +94,7 @@ fn next_free(ip: IpAddr, port: u16) -> Result<Bound, StartError> {
 
 /// Says that a profile was created, and which other one it may be mistyped for.
 fn announce(chosen: &Chosen, identity: &Identity, told: &mut Vec<String>) {
-    if !identity.is_new() || matches!(identity.kept(), Kept::Nowhere(_)) {
+    if !identity.is_new() || matches!(identity.storage(), KeyStorage::Memory(_)) {
         return;
     }
     told.push(format!("Created the profile {}. Others know it by this key:", chosen.name));
@@ -134,16 +136,16 @@ pub(super) fn start(
     let mut told = Vec::new();
     announce(&chosen, &identity, &mut told);
     let name = chosen.name;
-    let folder = match identity.kept() {
-        Kept::In(folder) => Some(folder.as_path()),
-        Kept::Nowhere(_) => None,
+    let folder = match identity.storage() {
+        KeyStorage::Profile(folder) => Some(folder.as_path()),
+        KeyStorage::Memory(_) => None,
     };
     // A clock before 1970 is as wrong as one in 1970.
     let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let (mut keeping, history) = keep(cli, folder, &mut told)?;
     let data = crate::data::folder(cli);
-    let places = Places { folder, data: data.as_deref(), own_name: &name, saves: true };
-    let mut book = AddressBook::open(places, &mut *keeping.store, clock::millis()).map_err(Misused::new)?;
+    let source = BookSource { folder, data: data.as_deref(), own_name: &name, saves: true };
+    let mut book = AddressBook::open(source, &mut *keeping.store, clock::millis()).map_err(Misused::new)?;
     // Only now: with a name that contacts.toml has as an alias the next start would be refused.
     if let Some(folder) = folder {
         told.extend(profile::save_name(folder, &name).err().map(|error| error.to_string()));

@@ -13,7 +13,7 @@ use crate::model::address::PeerAddr;
 use crate::model::name::folded;
 use crate::model::peer_id::PeerId;
 use crate::profile::contacts::Contact;
-use crate::profile::{self, AddressBook, Places, Profiles};
+use crate::profile::{self, AddressBook, BookSource, Profiles};
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory};
 use crate::ui::{self, Labels, Standing};
 
@@ -32,9 +32,9 @@ pub fn contacts(cli: &Cli, json: bool, out: &mut impl Write) -> anyhow::Result<i
     };
     let data = data::folder(cli);
     let (data, own_name) = (data.as_deref(), &found.name);
-    let places = Places { folder: Some(&folder), data, own_name, saves: false };
+    let source = BookSource { folder: Some(&folder), data, own_name, saves: false };
     let now = clock::millis();
-    let book = AddressBook::open(places, &mut *store(&folder)?, now).map_err(Misused::new)?;
+    let book = AddressBook::open(source, &mut *store(&folder)?, now).map_err(Misused::new)?;
     let labels = labels(&book);
     let mut lines: Vec<(String, String)> = Vec::new();
     for contact in book.contacts.all() {

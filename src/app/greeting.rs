@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use crate::model::name::Name;
 use crate::net;
 use crate::node::Node;
-use crate::profile::Kept;
+use crate::profile::KeyStorage;
 use crate::ui::Menu;
 
 /// Addresses of this machine that are named; a laptop with a few virtual networks has more than anybody wants to read.
@@ -30,7 +30,7 @@ pub(super) fn own_addr(node: &Node, advertise: Option<Ipv4Addr>) -> String {
 /// there are, and, if no peer is known at all, how to find one.
 pub(super) fn lines(
     name: &Name,
-    kept: &Kept,
+    storage: &KeyStorage,
     node: &Node,
     advertise: Option<Ipv4Addr>,
     terminal: bool,
@@ -39,7 +39,7 @@ pub(super) fn lines(
     let addr = node.addr();
     let at = if addr.ip().is_unspecified() { String::new() } else { format!(" of {}", addr.ip()) };
     let mut lines = vec![format!("You are {name}, listening at port {}{at}.", addr.port())];
-    if let Kept::Nowhere(why) = kept {
+    if let KeyStorage::Memory(why) = storage {
         lines.push(format!(
             "{why} Your key is for this run only: the next time you are somebody else to others."
         ));

@@ -87,7 +87,7 @@ fn running_profile_is_told_with_its_port() {
     assert_eq!(
         said,
         format!(
-            "p2p-chat: Alice is already running (port {port}). Start with --name NAME to be somebody else."
+            "p2p-chat: Alice is already running (port {port}). Use --name NAME to start another profile."
         )
     );
     alice.types(&["/name Zoe"]);
