@@ -144,7 +144,7 @@ pub fn aliases_of(path: &Path, text: &str) -> Result<BTreeMap<Recipient, Name>, 
 fn parse(text: &str) -> Result<BTreeMap<Recipient, Name>, Mistake> {
     let file: AliasFile = toml::from_str(text).map_err(|error| {
         let format =
-            "A list of nicknames has [[alias]] entries, each with a `name` and a `key` or an `address`.";
+            "A list of aliases has [[alias]] entries, each with a `name` and a `key` or an `address`.";
         toml_mistake(&error, format)
     })?;
     let mut all = BTreeMap::new();
@@ -155,7 +155,7 @@ fn parse(text: &str) -> Result<BTreeMap<Recipient, Name>, Mistake> {
         if all.len() >= MAX_ALIASES {
             return Err((
                 at,
-                format!("more than {MAX_ALIASES} nicknames are listed; keep those that you need."),
+                format!("more than {MAX_ALIASES} aliases are listed; keep those that you need."),
             ));
         }
         if all.insert(id, name).is_some() {
