@@ -189,7 +189,7 @@ fn block_during_a_mistake_is_saved_when_the_file_is_mended() {
     alice.types(&["/mute bob"]);
     alice.sees("What Boss writes is not shown until p2p-chat ends.");
     alice.types(&["/block boss"]);
-    alice.sees("It will be saved when the file can be written.");
+    alice.sees("The change will be saved when the file can be written.");
     edits(&data, "alice", &good);
     until("written", || toml(&data, "alice").contains("blocked = true"));
 }
