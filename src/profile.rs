@@ -1,10 +1,10 @@
 //! The user's profiles. A profile is an identity in a directory that only the user can read. One
 //! process at a time can use it.
 //!
-//! `<data>/profiles/<profile>/` contains `key` (`keyfile`), `profile.toml` (`file`), `contacts.toml`
-//! (`contacts`), `typed_lines`, `lock` and the database of `store`. The key is created with the
-//! profile and never overwritten. A damaged file is reported and left as it is: without their key,
-//! users are strangers to their contacts.
+//! `<data>/profiles/<profile>/` contains `key` (`keyfile`), `profile.toml` (`file`),
+//! `contacts.toml` (`contacts`), `typed_lines`, `lock` and the database of `store`. The key is
+//! created with the profile and never overwritten. A damaged file is reported and left as it is:
+//! without their key, users are strangers to their contacts.
 
 mod address_book;
 mod aliases;

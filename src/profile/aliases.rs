@@ -1,5 +1,5 @@
-//! `aliases.toml`, the aliases of all profiles in versions before contacts.toml. Each profile imports
-//! it once.
+//! `aliases.toml`, the aliases of all profiles in versions before contacts.toml. Each profile
+//! imports it once.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -88,9 +88,9 @@ impl Aliases {
         self.all
     }
 
-    /// Returns the addresses whose alias belongs to a key: the address is the key's only one, and no
-    /// other known key has it. Only files of an earlier version have such aliases. `keys` are all
-    /// known keys with their addresses.
+    /// Returns the addresses whose alias belongs to a key: the address is the key's only one, and
+    /// no other known key has it. Only files of an earlier version have such aliases. `keys` are
+    /// all known keys with their addresses.
     fn with_key<'a>(
         &self,
         keys: impl IntoIterator<Item = (PublicKey, &'a [PeerAddr])>,

@@ -35,8 +35,8 @@ const MAX_ENTRY_BYTES: u64 = 1_600;
 /// Bytes of the file, at most. It has room for [`MAX_CONTACTS`].
 const MAX_CONTACTS_BYTES: u64 = MAX_CONTACTS as u64 * MAX_ENTRY_BYTES;
 
-/// How often a write is tried if another program changes the file meanwhile, at most. An editor saves
-/// once; against a program that keeps writing, the write fails.
+/// How often a write is tried if another program changes the file meanwhile, at most. An editor
+/// saves once; against a program that keeps writing, the write fails.
 const MAX_TRIES: usize = 5;
 
 /// What another program, such as the user's editor, changed in the file.
@@ -98,8 +98,9 @@ impl Contacts {
         aliases_of(self.all()).get(&folded(name.as_str())).copied()
     }
 
-    /// Whether there was no file when the contacts were opened. The caller then imports the contacts
-    /// of earlier versions with [`Contacts::set_many`], which creates the file even for none.
+    /// Whether there was no file when the contacts were opened. The caller then imports the
+    /// contacts of earlier versions with [`Contacts::set_many`], which creates the file even for
+    /// none.
     pub fn was_missing(&self) -> bool {
         self.was_missing
     }
@@ -127,7 +128,8 @@ impl Contacts {
         self.set_many(vec![contact])
     }
 
-    /// Does the same for several contacts, in one write. If an id occurs twice, the last one counts.
+    /// Does the same for several contacts, in one write. If an id occurs twice, the last one
+    /// counts.
     ///
     /// # Errors
     /// As [`Contacts::set`]. Nothing changes then.
@@ -269,8 +271,8 @@ impl Contacts {
         Ok(true)
     }
 
-    /// Merges edits into `saved`, the contacts in the file. Returns the merged edits, and all contacts
-    /// after them.
+    /// Merges edits into `saved`, the contacts in the file. Returns the merged edits, and all
+    /// contacts after them.
     fn merged(
         &self,
         saved: &BTreeMap<PeerId, Contact>,

@@ -30,8 +30,8 @@ pub struct Profile {
 impl Profile {
     /// Returns the profile called `text`. In the directory's name, lower-case letters, digits, `_`
     /// and `-` stay. Every other byte is written as `%` and two hexadecimal digits, so that two
-    /// profiles never share a directory, even on a file system that ignores case. A long name is cut
-    /// and ends in `+` and the beginning of its SHA-256.
+    /// profiles never share a directory, even on a file system that ignores case. A long name is
+    /// cut and ends in `+` and the beginning of its SHA-256.
     fn called(text: &str) -> Self {
         let directory: String = text
             .nfc()

@@ -212,8 +212,8 @@ impl Profiles {
     /// Returns the profile with this name.
     ///
     /// # Errors
-    /// If several profiles have the name. If no profile has it, but one had it before or the name of
-    /// one is unknown.
+    /// If several profiles have the name. If no profile has it, but one had it before or the name
+    /// of one is unknown.
     pub fn named(&self, name: &Name) -> Result<Named, Misused> {
         match self.called(name)[..] {
             [] => {}
@@ -311,8 +311,8 @@ fn listed(labels: impl Iterator<Item = String>) -> String {
     if more > 0 { format!("{labels} and {more} more") } else { labels }
 }
 
-/// Whether a directory is a profile. A directory with a name or messages but no key is one, too: its
-/// key was moved away.
+/// Whether a directory is a profile. A directory with a name or messages but no key is one, too:
+/// its key was moved away.
 fn is_profile(folder: &Path) -> bool {
     [KEY_FILE, file::PROFILE_FILE, HISTORY_FILE]
         .iter()

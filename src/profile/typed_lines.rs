@@ -1,8 +1,8 @@
 //! `typed_lines`: the lines that the user typed in earlier runs, for Up and Ctrl-R.
 //!
 //! After a title, each line of the file is the time in milliseconds since 1970, a space, and the
-//! typed line, in which `\\`, `\n` and `\u{...}` stand for a backslash, a line end and other control
-//! characters. A line is appended in one write, so a crash loses at most the last one.
+//! typed line, in which `\\`, `\n` and `\u{...}` stand for a backslash, a line end and other
+//! control characters. A line is appended in one write, so a crash loses at most the last one.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -27,7 +27,8 @@ const MAX_BYTES: usize = 1024 * 1024;
 /// How many times over a limit the file may grow before it is shortened, so that this is rare.
 const SLACK: usize = 2;
 
-/// Bytes that are read, at most: what the slack allows, and one line in which every byte is escaped.
+/// Bytes that are read, at most: what the slack allows, and one line in which every byte is
+/// escaped.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The typed lines of a profile, for the one process that adds to them.
@@ -71,7 +72,8 @@ impl fmt::Display for Fault {
 
 impl TypedLines {
     /// Opens the file in this directory and removes the lines older than `since` (in milliseconds
-    /// since 1970). Returns the other lines, oldest first, and a sentence if the file cannot be read.
+    /// since 1970). Returns the other lines, oldest first, and a sentence if the file cannot be
+    /// read.
     pub fn open(folder: &Path, since: Option<u64>) -> (Self, Vec<String>, Option<String>) {
         let path = folder.join(FILE);
         let mut typed = Self { path, lines: 0, bytes: 0, damaged: false };

@@ -1,8 +1,8 @@
 //! Imports a file of version 1 or 2 into a new file, once.
 //!
-//! The new file takes the place of the old one in one step, after everything is in it. If the program
-//! is killed before that, the next start imports again. The old file stays under another name until
-//! the user forgets something.
+//! The new file takes the place of the old one in one step, after everything is in it. If the
+//! program is killed before that, the next start imports again. The old file stays under another
+//! name until the user forgets something.
 
 use std::fs;
 use std::path::Path;

@@ -55,7 +55,8 @@ fn a_peer_that_was_found_elsewhere_does_not_go_back_to_where_another_answers() {
     assert!(told.iter().any(astray), "{told:?}");
 }
 
-/// Bob, who spoke from 127.0.0.1 and claims 127.0.1.1, has been written to; where he is tried, and what for.
+/// Bob, who spoke from 127.0.0.1 and claims 127.0.1.1, has been written to; where he is tried, and
+/// what for.
 fn bob_is_written_to(story: &mut Story) -> (OpId, PeerAddr, PlainRequest) {
     let real = PeerAddr::new(Ipv4Addr::new(127, 0, 1, 1), 5001).unwrap();
     // No peer with a key writes in this form, so the message goes out without a question.

@@ -1,4 +1,5 @@
-//! Messages to an address where no peer has proven itself: `connect` first, and what its receipt says.
+//! Messages to an address where no peer has proven itself: `connect` first, and what its receipt
+//! says.
 
 use super::keys::{BOBS, EVES, key, message, met, report};
 use super::*;

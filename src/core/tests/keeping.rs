@@ -263,7 +263,8 @@ fn the_user_is_told_that_a_text_for_an_address_waits_when_it_is_written_down_and
     story.writes(5001, 1);
     story.refused_unsent(5001);
     assert_eq!(story.outcomes(), []);
-    // One behind it is as little known to wait, and one that is taken back before is told of at once.
+    // One behind it is as little known to wait, and one that is taken back before is told of at
+    // once.
     story.writes(5001, 2);
     story.writes(5001, 3);
     story.does(Command::Cancel(Recipient::Address(at(5001)), message(3).id));

@@ -1,4 +1,5 @@
-//! Looks and acknowledgements that nobody asked for: whose turn it is, and that waiting for it costs nothing.
+//! Looks and acknowledgements that nobody asked for: whose turn it is, and that waiting for it
+//! costs nothing.
 
 use super::keys::{BOBS, key, moment};
 use super::*;
@@ -58,7 +59,8 @@ fn who_has_waited_longest_is_next_and_machines_take_turns() {
     }
     assert_eq!(story.under_way.len(), MAX_CHECKS_UNDER_WAY);
     let begun = story.under_way.len();
-    // Eve's share is a small one by now, so as hers end the others have their turns, in the order in which they came.
+    // Eve's share is a small one by now, so as hers end the others have their turns, in the order
+    // in which they came.
     for _ in 0..8 {
         first_ends(&mut story, SendResult::Unanswered);
     }

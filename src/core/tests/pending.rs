@@ -29,8 +29,8 @@ fn is_sent(story: &mut Story, name: &str, body: Body) {
     story.perform(outputs);
 }
 
-/// Lets the peer with this key answer everything at a port for two minutes. Returns how often it was
-/// dialed.
+/// Lets the peer with this key answer everything at a port for two minutes. Returns how often it
+/// was dialed.
 fn answers(story: &mut Story, n: u8, port: u16) -> usize {
     let mut dialed = 0;
     for _ in 0..120 {

@@ -1,5 +1,6 @@
-//! Two days of chatting in a second: people come, speak, freeze, crash, leave and come back, strangers pass by, and the
-//! user does what users do. The clock is the story's, the chance is seeded.
+//! Two days of chatting in a second: people come, speak, freeze, crash, leave and come back,
+//! strangers pass by, and the user does what users do. The clock is the story's, the chance is
+//! seeded.
 //!
 //! `P2P_CHAT_SOAKS` makes it as many different pairs of days as wanted; a failure names its seed.
 

@@ -78,8 +78,8 @@ pub(super) fn aliases_of<'a>(contacts: impl Iterator<Item = &'a Contact>) -> Has
     contacts.filter_map(alias).collect()
 }
 
-/// Returns the first clash among contacts. Two contacts may have the same name, because peers choose
-/// their names. The names of blocked contacts do not count.
+/// Returns the first clash among contacts. Two contacts may have the same name, because peers
+/// choose their names. The names of blocked contacts do not count.
 pub(super) fn clash<'a>(
     contacts: impl Iterator<Item = &'a Contact> + Clone,
     own_name: Option<&Name>,

@@ -7,9 +7,9 @@ use crate::core::{MAX_CONTACTS, Pin};
 use crate::model::name::{Name, folded};
 use crate::model::peer_id::{LegacyId, PeerId, Recipient};
 
-/// Returns the contacts in the older files: the pinned keys of contacts, and every key or legacy peer
-/// with an alias. Returns at most [`MAX_CONTACTS`], pinned keys first. An IPv6 address with an alias
-/// is left out, because it identifies no peer.
+/// Returns the contacts in the older files: the pinned keys of contacts, and every key or legacy
+/// peer with an alias. Returns at most [`MAX_CONTACTS`], pinned keys first. An IPv6 address with an
+/// alias is left out, because it identifies no peer.
 ///
 /// A contact loses its alias if that is an earlier contact's alias or another contact's name.
 pub fn from_older(pins: &[Pin], aliases: &BTreeMap<Recipient, Name>) -> Vec<Contact> {

@@ -13,8 +13,8 @@ use crate::config::{ConfigError, read_text_within};
 /// truncates the file and rewrites it pauses far less between its writes.
 pub(super) const SETTLE: Duration = Duration::from_millis(200);
 
-/// How long after a modification the file can change again with the same metadata: file times on FAT
-/// have steps of two seconds.
+/// How long after a modification the file can change again with the same metadata: file times on
+/// FAT have steps of two seconds.
 const TIMES_MAY_REPEAT: Duration = Duration::from_secs(3);
 
 /// The metadata of a file, to notice that it changed.
@@ -22,8 +22,8 @@ const TIMES_MAY_REPEAT: Duration = Duration::from_secs(3);
 pub(super) struct Stamp {
     modified: Option<SystemTime>,
     bytes: u64,
-    /// The inode number and the time of the last metadata change. They change even if an editor or a
-    /// copying program sets the modification time.
+    /// The inode number and the time of the last metadata change. They change even if an editor or
+    /// a copying program sets the modification time.
     #[cfg(unix)]
     inode: (u64, i64, i64),
 }
