@@ -289,7 +289,8 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
     })
 }
 
-/// The blocked contacts that a word means: by name, by name and suffix, or by the beginning of a key.
+/// The blocked contacts that a word means: by name, by name and suffix, or by the beginning of a
+/// key.
 pub(super) fn blocked_called(word: &str, directory: &dyn Directory) -> Vec<Pin> {
     let wanted = &folded(word);
     let with_mark = &wanted.replace(':', &MARK.to_string());

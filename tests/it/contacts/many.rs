@@ -34,7 +34,7 @@ fn as_many_contacts_as_allowed_are_listed() {
     let eve = Peer::named("Eve").knows(alice.addr()).start();
     alice.has_seen(&format!("* {} is here", eve.shown()));
     alice.types(&["/add eve"]);
-    alice.sees("There are as many contacts as can be kept; /forget one first.");
+    alice.sees("The list of contacts is full; /forget one first.");
     leaves(alice);
     assert_eq!(toml(&data, "alice"), text);
 }

@@ -198,7 +198,7 @@ fn everything_else_about_keys_is_one_clear_sentence() {
             Event::Undecided(Unknown::Pin),
             "That key is not known, is blocked, or is not the one that the new key came in the place of.",
         ),
-        (Event::Undecided(Unknown::NoRoom), "There are as many contacts as can be kept; /forget one first."),
+        (Event::Undecided(Unknown::NoRoom), "The list of contacts is full; /forget one first."),
     ] {
         assert_eq!(told_in(&event, false), expected);
     }
