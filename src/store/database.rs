@@ -184,7 +184,7 @@ impl Sqlite {
         (self.clock, self.tally) = (Some((clock, elapsed)), tally);
         if forgot {
             self.untidy = true;
-            // It is forgotten, whatever becomes of the bytes: `tidy` tries that again.
+            // The messages are removed even if erasing their bytes failed: `tidy` retries that.
             drop(self.tidy());
         }
         Ok(written)

@@ -94,7 +94,7 @@ fn import_locked(path: &Path) -> Result<()> {
 
 /// Copies all rows in one transaction of the new file, which is of no version before.
 fn copy(old: &mut Connection, new: &Path) -> Result<()> {
-    // Nobody writes to the old file meanwhile.
+    // No other process writes to the old file meanwhile.
     let old = old.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut new = Sqlite::connected(new)?.conn;
     new.execute_batch(

@@ -16,7 +16,7 @@ use crate::model::stored::{Assurance, QueuedMessage, StoreOp};
 /// Marks a file in which damage was found. It is looked through as a whole when it is opened next.
 pub(super) const SUSPECT: &str = ".suspect";
 
-/// Files set aside within one second or day; nobody has more.
+/// Files set aside within one second or day, at most.
 const MAX_ASIDE: u32 = 100;
 
 /// The files of a database, those first without which it is still whole: if the program is killed

@@ -6,7 +6,7 @@ use super::fold::{folded, is_single};
 use super::{queries, rows};
 use crate::model::stored::StoredMessage;
 
-/// Words of one search. Later ones are ignored: nobody remembers more of a message.
+/// Words of one search, at most. Later ones are ignored.
 const MAX_WORDS: usize = 32;
 
 /// Conversations that the index is asked for at once. Of more, messages are looked at one by one.

@@ -1,4 +1,4 @@
-//! A file and memory answer alike, whatever is written in which order.
+//! A store in a file and one in memory give the same answers for any writes in any order.
 
 use super::*;
 use proptest::prelude::*;

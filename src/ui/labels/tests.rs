@@ -294,7 +294,7 @@ fn number_of_labels_is_bounded() {
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Somebody is met under a name, and somebody else is known no longer.
+    /// A peer is met under a name, and another one is forgotten.
     Meets {
         name: usize,
         at: usize,
@@ -307,7 +307,8 @@ enum Step {
     },
 }
 
-/// Names of one another's making: of one spelling in other letters, labels of others, and what reads as something else.
+/// Names of one another's making: of one spelling in other letters, labels of others, and what
+/// reads as something else.
 const NAMES: [&str; 16] = [
     "Bob",
     "bob",
@@ -372,7 +373,7 @@ proptest! {
                 }
                 Step::Nicknames { name, at } => {
                     nicknames.remove(&id(at));
-                    // A user who gives somebody the label of another by hand wants it so.
+                    // An alias may be the label of another peer: the user chose it.
                     let name = name.map(|name| NAMES[name]).filter(|name| !name.contains(MARK));
                     let name = name.and_then(|name| name.parse::<Name>().ok());
                     // Two peers of one nickname are refused where nicknames are given.

@@ -94,7 +94,7 @@ impl Silent {
 }
 
 #[test]
-fn contacts_are_dialed_a_few_at_a_time_in_order() {
+fn contacts_are_dialed_in_order_with_a_limit() {
     const CONTACTS: u8 = 40;
     let data = data();
     let port = nobody().port();

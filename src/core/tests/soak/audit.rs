@@ -54,7 +54,7 @@ impl Soak {
         }
     }
 
-    /// Nobody was dialed more often in the hour that ends than there was reason to.
+    /// Checks that no peer was dialed too often in the last hour.
     fn end_hour(&mut self) {
         for (port, soul) in &mut self.souls {
             let turns: usize = soul.turns.iter().sum();

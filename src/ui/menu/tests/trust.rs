@@ -42,7 +42,8 @@ fn offer(name: &str, byte: u8, port: u16, against: &[Pin]) -> Offer {
     Offer { met, against: against.to_vec() }
 }
 
-/// Bob, Carol and a second Dan are known by their keys, Carla is blocked; the first Dan is a plain peer.
+/// Bob, Carol and a second Dan are known by their keys, Carla is blocked; the first Dan is a plain
+/// peer.
 fn pins() -> Vec<Pin> {
     vec![
         pin("Bob", 1, 5001),
