@@ -26,7 +26,7 @@ fn only_new_creates_a_profile() {
         errors.contains("There is a profile Alice already; leave out --new to print its key."),
         "{errors}"
     );
-    assert!(refused(id("", &data, &["--new"])).contains("Add --name NAME."));
+    assert!(refused(id("", &data, &["--new"])).contains("A new profile needs a name; add --name NAME."));
     // The chat uses the created profile.
     let printed = run(started("Alice", &data), &[]);
     assert!(!printed.iter().any(|line| line.contains("Created")), "{printed:?}");

@@ -125,7 +125,7 @@ fn key_commands_need_an_exact_recipient() {
         ("/verify 4", "Dan has shown no key.", "/verify 4"),
         ("/verify zoe", "No key is known by the name, or that begins with, `zoe`.", "/verify zoe"),
         ("/verify all", "/verify goes for one peer at a time; name one.", "/verify all"),
-        ("/verify carla", "Carla is blocked; /unblock ", ""),
+        ("/verify carla", "Carla is blocked; unblock it with /unblock ", ""),
         ("/verify", "Name somebody: /verify WHOM.", "/verify "),
         ("/verify bob carol", "/verify goes for one peer; `carol` is too much.", "/verify bob carol"),
     ] {
