@@ -64,8 +64,7 @@ pub struct NodeConfig {
 }
 
 impl NodeConfig {
-    /// Returns the defaults for a key: no peers and no other keys known, unencrypted messages
-    /// allowed.
+    /// Returns the defaults for a key: no peers and no other keys known, unencrypted messages allowed.
     pub fn new(name: Name, seed: [u8; KEY_BYTES]) -> Self {
         Self {
             name,
@@ -172,8 +171,7 @@ impl Node {
             },
             store_writer,
         });
-        // The listeners start last, so static peers are known as such before they can send
-        // anything.
+        // The listeners start last, so static peers are known as such before they can send anything.
         for peer in &peers {
             shared.learn_if_own(peer.addr);
         }
@@ -393,15 +391,14 @@ impl Node {
         }
     }
 
-    /// Accepts nothing more from the network: what arrives from now on is not acknowledged. What
-    /// was accepted before is in the mailbox when this returns.
+    /// Accepts nothing more from the network: what arrives from now on is not acknowledged. What was
+    /// accepted before is in the mailbox when this returns.
     pub fn close(&self) {
         self.shared.locked.lock().state.close();
     }
 
-    /// Closes the listeners, ends all threads, and waits for them until `deadline`. Threads that
-    /// the operating system still holds by then end with the process. [`Command::Leave`] comes
-    /// before.
+    /// Closes the listeners, ends all threads, and waits for them until `deadline`. Threads that the
+    /// operating system still holds by then end with the process. [`Command::Leave`] comes before.
     pub fn stop(&mut self, deadline: Instant) {
         // All are closed before any is waited for.
         self.listeners.iter().for_each(Listener::close);
