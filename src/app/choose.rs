@@ -1,4 +1,4 @@
-//! Which profile to start as, and the questions that a start asks on the terminal.
+//! Chooses the profile to start, and asks the questions of a start on the terminal.
 
 use std::env;
 use std::io::{self, BufRead, Write};
@@ -14,18 +14,18 @@ use crate::net;
 use crate::profile::{self, Found, Named, Profile, ProfileError, Profiles};
 use crate::ui;
 
-/// The port that is offered first.
+/// The first port to offer.
 const FIRST_PORT: u16 = 5000;
 
-/// The profile to start as.
+/// The chosen profile.
 pub(super) struct Chosen {
     pub(super) profile: Profile,
     pub(super) name: Name,
-    /// The port to listen at, if the profile has listened before.
+    /// The port to listen on, if the profile has listened before.
     pub(super) port: Option<u16>,
-    /// It is created with this start.
+    /// Whether this start creates the profile.
     pub(super) is_new: bool,
-    /// A profile that this new one may be mistyped for.
+    /// The existing profile that the user may have meant instead.
     pub(super) similar: Option<Name>,
 }
 
@@ -39,7 +39,7 @@ impl Chosen {
     }
 }
 
-/// Chooses the profile: as the settings say, the only one, or as the user says.
+/// Chooses the profile: from the settings, else the only one, else by asking the user.
 pub(super) fn choose(cli: &Cli, profiles: &Profiles, terminal: bool) -> anyhow::Result<Chosen> {
     if let Some(profile) = &cli.profile {
         return choose_directory(cli, profile, profiles, terminal);
@@ -65,7 +65,7 @@ pub(super) fn choose(cli: &Cli, profiles: &Profiles, terminal: bool) -> anyhow::
     })
 }
 
-/// Chooses the profile that `--profile` says, which gets the name that `--name` says.
+/// Chooses the profile of `--profile`, which gets the name of `--name`.
 fn choose_directory(
     cli: &Cli,
     profile: &Profile,
@@ -100,7 +100,7 @@ fn is_new(profiles: &Profiles, name: &Name) -> Result<(), String> {
     }
 }
 
-/// Asks which of several profiles is meant; `None` for a new one.
+/// Asks which of several profiles to start. Returns `None` for a new one.
 fn ask_profile(profiles: &Profiles) -> anyhow::Result<Option<Found>> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "Who are you?")?;
@@ -131,7 +131,7 @@ fn ask_profile(profiles: &Profiles) -> anyhow::Result<Option<Found>> {
     })
 }
 
-/// Says that no profile has this name, and which one may be meant.
+/// Returns a sentence that no profile has this name, and which one the user may mean.
 fn unknown(profiles: &Profiles, name: &Name) -> String {
     if let Some(found) = profiles.once_called(name) {
         return format!("{name} is now {}.", found.name);
@@ -141,8 +141,8 @@ fn unknown(profiles: &Profiles, name: &Name) -> String {
     format!("No profile is called {name}.{similar}")
 }
 
-/// Asks for the name of a new profile if there is a terminal. `check` says why a name cannot be
-/// taken.
+/// Asks for the name of a new profile, if there is a terminal. `check` returns why a name cannot be
+/// used.
 fn new_name(terminal: bool, check: impl Fn(&Name) -> Result<(), String>) -> anyhow::Result<Name> {
     if terminal {
         return ask_name(check);
@@ -150,7 +150,7 @@ fn new_name(terminal: bool, check: impl Fn(&Name) -> Result<(), String>) -> anyh
     bail!(Misused::new("No name was given; add --name NAME, or set P2P_CHAT_NAME."))
 }
 
-/// Asks for the name, and offers the login name if it can be taken.
+/// Asks for the name, and offers the login name if it can be used.
 fn ask_name(check: impl Fn(&Name) -> Result<(), String>) -> anyhow::Result<Name> {
     let login = ["USER", "USERNAME"].into_iter().find_map(|variable| env::var(variable).ok());
     let offered: Option<Name> = login.and_then(|login| login.parse().ok());
@@ -168,7 +168,7 @@ fn ask_name(check: impl Fn(&Name) -> Result<(), String>) -> anyhow::Result<Name>
     })
 }
 
-/// Asks for the port, and offers the first that is free from [`FIRST_PORT`] on.
+/// Asks for the port, and offers the first free one from [`FIRST_PORT`] on.
 pub(super) fn ask_port(bind: IpAddr) -> anyhow::Result<u16> {
     let is_free = |port: &u16| net::bind(bind, *port).is_ok();
     let offered = (FIRST_PORT..FIRST_PORT + PORTS_TRIED).find(is_free).unwrap_or(0);
@@ -182,7 +182,7 @@ pub(super) fn ask_port(bind: IpAddr) -> anyhow::Result<u16> {
 /// Asks on the terminal until the answer is valid.
 ///
 /// # Errors
-/// If the terminal cannot be used, or the user leaves: with `/quit`, or at the end of the input.
+/// If the terminal cannot be used, or the user leaves with `/quit` or the end of the input.
 fn question<T>(prompt: &str, read: impl Fn(&str) -> Result<T, String>) -> anyhow::Result<T> {
     loop {
         let mut stdout = io::stdout().lock();

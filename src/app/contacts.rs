@@ -1,5 +1,5 @@
-//! Contacts, as the user has them in contacts.toml: saves what the core and the prompt decide, and
-//! takes over what the user edits by hand.
+//! The contacts in contacts.toml. Saves changes from the core and the prompt, and passes the user's
+//! edits of the file to the core.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -16,33 +16,33 @@ use crate::profile;
 use crate::profile::contacts::{Change, Contact, Contacts, ContactsError};
 use crate::ui::{self, Ink, Line};
 
-/// Time between two writes of the file for what the core reports of contacts that are in it. A crash
-/// loses the changes of this time. A new contact, and what the user decides, is written at once.
+/// Least time between two writes for changes that the core reports, such as a new name. A crash
+/// loses the changes of this time. New contacts and the user's own decisions are written at once.
 const SAVE_PAUSE: Duration = Duration::from_secs(1);
 
-/// How often the file is looked at while nothing happens: soon enough for somebody who edits it in
-/// another window, and rare enough for an idle laptop.
+/// How often the file is checked for edits: soon enough for a user who edits it in another window,
+/// and rarely enough for an idle laptop.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Contacts that `/contacts` lists at most; the rest is counted.
+/// Contacts that `/contacts` lists, at most. The others are counted.
 const MAX_LISTED: usize = 50;
 
-/// The contacts of the profile, and what is not saved yet.
+/// The contacts of the profile, and changes that are not saved yet.
 pub(super) struct ContactBook {
     pub(super) file: Contacts,
-    /// Keys of contacts and strangers at the start.
+    /// The keys of contacts and strangers at the start.
     pub(super) pins: BTreeMap<PublicKey, Pin>,
-    /// What the core reported since the last write.
+    /// Changes that the core reported since the last write.
     unsaved: BTreeMap<PeerId, Option<Pin>>,
     saved_at: Option<Instant>,
-    /// The last write failed, which the user was told; it is tried again then.
+    /// When to retry a failed write, which the user knows about.
     retry_at: Option<Instant>,
     looked_at: Instant,
 }
 
 impl ContactBook {
-    /// The contacts in the file. Those that are only in `pins`, such as the keys in peers.toml, are
-    /// saved too, so that they stay contacts without peers.toml.
+    /// Creates the book from the contacts in the file. Contacts that are only in `pins`, such as
+    /// the keys in peers.toml, will be saved, so that they stay contacts without peers.toml.
     pub(super) fn new(file: Contacts, pins: BTreeMap<PublicKey, Pin>) -> Self {
         let is_unsaved = |pin: &&Pin| {
             pin.contact && file.get(PeerId::Key(pin.key)).is_none_or(|saved| saved.addrs != pin.given)
@@ -52,7 +52,7 @@ impl ContactBook {
         Self { file, pins, unsaved, saved_at: None, retry_at: None, looked_at: Instant::now() }
     }
 
-    /// When to write what the core reported.
+    /// Returns when to write the unsaved changes, if there are any.
     fn save_due(&self) -> Option<Instant> {
         if self.retry_at.is_some() {
             return self.retry_at.filter(|_| !self.unsaved.is_empty());
@@ -60,25 +60,25 @@ impl ContactBook {
         let is_new = |id: &PeerId| self.file.get(*id).is_none();
         let due = match self.saved_at {
             Some(at) if !self.unsaved.keys().any(is_new) => at + SAVE_PAUSE,
-            // At once.
+            // A time in the past: at once.
             _ => self.looked_at,
         };
         (!self.unsaved.is_empty()).then_some(due)
     }
 
-    /// When something is to be done at the latest.
+    /// Returns when [`App::tend_contacts`] is due.
     pub(super) fn due(&self) -> Instant {
         let look = self.looked_at + RELOAD_INTERVAL;
         self.save_due().map_or(look, |save| save.min(look))
     }
 
-    /// The entry of a contact, or a new one.
+    /// Returns the entry of a contact, or a new one.
     fn entry(&self, id: PeerId) -> Contact {
         self.file.get(id).cloned().unwrap_or_else(|| Contact::new(id))
     }
 }
 
-/// Whether the machine lacks something for the moment, such as descriptors: the file is read later.
+/// Whether an error is temporary, for example because no file descriptors are free.
 fn is_of_the_machine(error: &ContactsError) -> bool {
     use io::ErrorKind::{InvalidData, IsADirectory, NotFound, PermissionDenied};
 
@@ -87,7 +87,7 @@ fn is_of_the_machine(error: &ContactsError) -> bool {
 }
 
 impl App {
-    /// Takes what the core has to save of contacts.
+    /// Takes the changes of contacts from the core.
     pub(super) fn note_contacts(&mut self) {
         for change in self.node.take_contact_changes() {
             match change {
@@ -95,7 +95,7 @@ impl App {
                     let id = PeerId::Key(pin.key);
                     if pin.contact {
                         if self.contacts.file.get(id).is_none() {
-                            // A stranger that becomes a contact may have the name of another.
+                            // The new contact may share its name with another contact.
                             self.meet_again(id.into(), pin.name.clone());
                         }
                         self.contacts.unsaved.insert(id, Some(pin));
@@ -111,14 +111,14 @@ impl App {
                         self.contacts.unsaved.insert(id, None);
                         self.save_contacts();
                         self.muted.remove(&id.into());
-                        self.tell_nicknames();
+                        self.update_aliases();
                     }
                 }
             }
         }
     }
 
-    /// Writes what the core reported.
+    /// Writes the unsaved changes.
     pub(super) fn save_contacts(&mut self) {
         let unsaved = std::mem::take(&mut self.contacts.unsaved);
         let mut changed = Vec::new();
@@ -131,7 +131,8 @@ impl App {
             let entry = self.contacts.entry(id);
             let contact = Contact {
                 name: pin.name.or(entry.name.clone()),
-                // The date of a blocked contact stays in the file, for when it is unblocked there.
+                // A blocked contact keeps its date in the file, and has it again if the user
+                // removes `blocked` there.
                 verified: if pin.blocked { entry.verified } else { pin.verified },
                 blocked: pin.blocked,
                 addrs: pin.given,
@@ -149,18 +150,18 @@ impl App {
             self.contacts.retry_at = None;
             return;
         }
-        // What the core reports later counts.
+        // A change that was reported meanwhile is newer.
         for (id, pin) in unsaved {
             self.contacts.unsaved.entry(id).or_insert(pin);
         }
         let was_told = self.contacts.retry_at.replace(Instant::now() + RELOAD_INTERVAL).is_some();
         if !was_told {
             self.saved(result);
-            self.say("It will be saved when the file can be written.");
+            self.say("The change will be saved when the file can be written.");
         }
     }
 
-    /// Returns whether the contact was saved.
+    /// Saves a contact, or shows why that failed. Returns whether it was saved.
     fn save_contact(&mut self, contact: Contact) -> bool {
         let saved = self.contacts.file.set(contact);
         let is_saved = saved.is_ok();
@@ -168,13 +169,14 @@ impl App {
         is_saved
     }
 
+    /// Shows the error of a failed save.
     fn saved(&mut self, result: Result<(), ContactsError>) {
         if let Err(error) = result {
             self.say(Line::of(Ink::Bad, error.to_string()));
         }
     }
 
-    /// Does what is due: writes what the core reported, and looks for edits by hand.
+    /// Writes the unsaved changes and reloads the file, each if it is due.
     pub(super) fn tend_contacts(&mut self) {
         let now = Instant::now();
         if self.contacts.save_due().is_some_and(|due| due <= now) {
@@ -196,14 +198,14 @@ impl App {
                         Change::Removed(contact) => self.take_removed(&contact),
                     }
                 }
-                self.tell_nicknames();
+                self.update_aliases();
             }
             Err(error) if is_of_the_machine(&error) => log::warn!("{error}"),
             Err(error) => self.say(Line::of(Ink::Bad, error.to_string())),
         }
     }
 
-    /// Takes over an entry that was edited by hand.
+    /// Passes an entry that the user edited to the core.
     fn take_edited(&mut self, contact: Contact) {
         let id = Recipient::from(contact.id);
         self.set_muted(id, contact.muted);
@@ -248,8 +250,8 @@ impl App {
         self.muted.extend(ids.into_iter().map(|id| (id, 0)));
     }
 
-    /// Records in contacts.toml whether a contact is muted. A stranger is muted in this run only.
-    /// Returns false if that could not be saved, which the user was told.
+    /// Saves in contacts.toml whether a contact is muted. A stranger is muted for this run only.
+    /// Returns `false` after an error, which the user was shown.
     pub(super) fn save_muted(&mut self, id: Recipient, muted: bool) -> bool {
         let Recipient::Peer(peer) = id else { return true };
         if !self.node.is_contact(id) && self.contacts.file.get(peer).is_none() {
@@ -259,8 +261,8 @@ impl App {
         self.save_contact(contact)
     }
 
-    /// Gives a peer an alias, or takes it away.
-    pub(super) fn nickname(&mut self, id: Recipient, label: &str, name: Option<Name>) {
+    /// Gives a peer an alias, or removes it.
+    pub(super) fn set_alias(&mut self, id: Recipient, label: &str, name: Option<Name>) {
         let at = self.place_of(id);
         let line = match &name {
             Some(name) => format!("{label} ({at}) is called {name} here, also the next time."),
@@ -282,12 +284,12 @@ impl App {
         let Some(peer) = profile::saved_for(id) else {
             self.say(Line::of(
                 Ink::Bad,
-                "Connect first: an alias belongs to a peer, and none answered there yet.",
+                "Connect first: no peer has answered there yet, and an alias belongs to a peer.",
             ));
             return;
         };
         let is_unproven = name.is_some() && matches!(id, Recipient::Address(_));
-        // What the core knows of the contact is saved with it.
+        // Saves pending changes first: the entry may be new.
         self.note_contacts();
         self.save_contacts();
         let entry = self.contacts.entry(peer);
@@ -298,7 +300,7 @@ impl App {
                 if is_unproven {
                     self.named_unproven.insert(id);
                 }
-                self.tell_nicknames();
+                self.update_aliases();
                 let label = self.labels.label(id, None);
                 self.menu.relabel(id, &label);
                 self.say(line);
@@ -323,15 +325,15 @@ impl App {
             self.saved(given);
         }
         if matches!(from, Recipient::Address(_)) && to.public_key().is_some() {
-            // The entry stood for whoever is at the address.
+            // The entry was for the address only.
             let removed = self.contacts.file.remove(old).map(drop);
             self.saved(removed);
         }
-        self.tell_nicknames();
+        self.update_aliases();
     }
 
-    /// Passes the aliases to the labels and the node.
-    pub(super) fn tell_nicknames(&mut self) {
+    /// Updates the aliases of the labels and the node from the file.
+    pub(super) fn update_aliases(&mut self) {
         let all = profile::aliases(&self.contacts.file);
         for (id, _) in self.labels.nicknames().filter(|(id, _)| !all.contains_key(id)) {
             self.node.set_alias(id, None);
@@ -343,16 +345,16 @@ impl App {
             return;
         }
         self.labels.set_nicknames(all);
-        // Peers whose label is now the alias of another have none.
-        for (id, name) in self.everybody() {
+        // A peer loses its label if that is now another peer's alias; it gets a new one.
+        for (id, name) in self.labeled_peers() {
             if self.labels.known(id).is_none() {
                 self.meet_again(id, name);
             }
         }
     }
 
-    /// All peers with a label, with their names: contacts before strangers.
-    pub(super) fn everybody(&self) -> Vec<(Recipient, Option<PeerName>)> {
+    /// Returns all peers that have a label, with their names: contacts before strangers.
+    pub(super) fn labeled_peers(&self) -> Vec<(Recipient, Option<PeerName>)> {
         let (contacts, strangers): (Vec<Row>, Vec<Row>) =
             self.node.rows().into_iter().partition(|row| row.contact);
         let unlisted = self.node.unlisted_contacts().into_iter().chain(self.node.blocked_contacts());
@@ -361,10 +363,10 @@ impl App {
         unlisted.chain(rows).collect()
     }
 
-    /// Gives aliases and labels to all peers known at startup.
-    pub(super) fn name_everybody(&mut self) {
-        self.tell_nicknames();
-        for (id, name) in self.everybody() {
+    /// Gives all peers known at startup their aliases and labels.
+    pub(super) fn label_all_peers(&mut self) {
+        self.update_aliases();
+        for (id, name) in self.labeled_peers() {
             let (addr, verification) = (self.node.dialed_at(id), self.node.verification_of(id));
             let node = &self.node;
             let who = PeerInfo { id, name, addr, claimed: None, verification };
@@ -372,7 +374,7 @@ impl App {
         }
     }
 
-    /// Whether a contact is in contacts.toml, or about to be.
+    /// Whether a contact is in contacts.toml or will be written to it.
     pub(super) fn is_saved_contact(&mut self, id: PeerId) -> bool {
         self.note_contacts();
         self.contacts.file.get(id).is_some() || matches!(self.contacts.unsaved.get(&id), Some(Some(_)))
@@ -380,7 +382,7 @@ impl App {
 
     /// Lists the contacts, by name.
     pub(super) fn list_contacts(&mut self) {
-        // What the core has to save belongs to the list.
+        // The list includes changes that are not saved yet.
         self.note_contacts();
         self.save_contacts();
         let rows: BTreeMap<Recipient, Row> = self.node.rows().into_iter().map(|row| (row.id, row)).collect();
@@ -414,7 +416,9 @@ impl App {
         };
         let mut lines: Vec<(String, String)> = self.contacts.file.all().map(line).collect();
         if lines.is_empty() {
-            self.say("You have no contacts yet. Everyone you write to becomes one; /add WHOM adds a peer.");
+            self.say(
+                "You have no contacts yet. A peer that you write to becomes one; /add WHOM adds a peer.",
+            );
         }
         lines.sort();
         let more = lines.len().saturating_sub(MAX_LISTED);

@@ -168,7 +168,8 @@ impl State {
             if !self.add_peer(id, addr, PeerOrigin::Contact, now) {
                 continue;
             }
-            // Each is due a little later than the one before, so that they are dialed in this order.
+            // Each is due a little later than the one before, so that they are dialed in this
+            // order.
             let first = now.plus(CONTACT_SPACING.saturating_mul(u32::try_from(place).unwrap_or(u32::MAX)));
             self.peers.remember(id, name, last_seen, first, now);
             if let Some(key) = id.public_key() {

@@ -108,8 +108,8 @@ impl Jobs {
         self.under_way.iter().map(|(id, job)| (*id, job))
     }
 
-    /// Gives the requests to an address to the peer that proved itself there. An unencrypted message
-    /// that is being sent belongs to the address if that peer has a key.
+    /// Gives the requests to an address to the peer that proved itself there. An unencrypted
+    /// message that is being sent belongs to the address if that peer has a key.
     pub(super) fn rebind(&mut self, from: Recipient, to: Recipient) {
         for job in self.under_way.values_mut().filter(|job| job.peer_id == from) {
             if to.public_key().is_none() || !matches!(job.purpose, Purpose::Message(_)) {

@@ -1,7 +1,7 @@
-//! `contacts.toml`: what the user decided about other people. docs/IDENTITY.md describes the format.
+//! `contacts.toml`: the user's decisions about other people. docs/IDENTITY.md describes the format.
 //!
-//! The user may edit the file while p2p-chat runs. [`Contacts::reload`] takes over such edits, and
-//! each write changes only the entry that it is about, in the file as it then is.
+//! The user may edit the file while p2p-chat runs. [`Contacts::reload`] reads such edits. A write
+//! reads the file again and changes only its own entry.
 
 mod contact;
 mod edit;
@@ -29,14 +29,14 @@ use version::{SETTLE, Stat, Version};
 /// The file, in the directory of the profile.
 const CONTACTS_FILE: &str = "contacts.toml";
 
-/// Bytes of one entry as we write it, at most, with some room for the user's comments.
+/// Bytes of an entry that p2p-chat writes, at most, with some room for the user's comments.
 const MAX_ENTRY_BYTES: u64 = 1_600;
 
-/// Bytes of the file, at most. Any file that we write can be read again.
+/// Bytes of the file, at most. It has room for [`MAX_CONTACTS`].
 const MAX_CONTACTS_BYTES: u64 = MAX_CONTACTS as u64 * MAX_ENTRY_BYTES;
 
-/// How often a write starts over because another program changed the file meanwhile, at most. An
-/// editor saves once; a program that keeps writing is left alone.
+/// How often a write is tried if another program changes the file meanwhile, at most. An editor
+/// saves once; against a program that keeps writing, the write fails.
 const MAX_TRIES: usize = 5;
 
 /// What another program, such as the user's editor, changed in the file.
@@ -51,17 +51,17 @@ pub enum Change {
 /// The contacts of a profile.
 #[derive(Debug)]
 pub struct Contacts {
-    /// `None` if nothing is read or saved.
+    /// The file. `None` if the contacts are for this run only.
     path: Option<PathBuf>,
-    /// What the user is called, which no alias may be.
+    /// The user's name, which no alias may be.
     own_name: Option<Name>,
     all: BTreeMap<PeerId, Contact>,
     was_missing: bool,
-    /// The version of the file that was last read or written, good or bad.
+    /// The version of the file that was last read or written, with or without mistakes.
     version: Version,
-    /// The last look found no contacts in the file, while there are contacts in force.
+    /// Whether the last check found no contacts in the file, while there are contacts in force.
     emptied: bool,
-    /// What the caller does not know yet: edits by other programs.
+    /// Edits by other programs that `reload` has not returned yet.
     unreported: BTreeMap<PeerId, Change>,
 }
 
@@ -69,8 +69,8 @@ pub struct Contacts {
 type Edits = BTreeMap<PeerId, Option<Contact>>;
 
 impl Contacts {
-    /// Reads the file in `folder`, which has to exist by the first write. Without a folder nothing
-    /// is read or saved. No alias may be `own_name`.
+    /// Reads the file in `folder`, which has to exist by the first write. Without a folder, the
+    /// contacts are for this run only. No alias may be `own_name`.
     ///
     /// # Errors
     /// If the file exists and cannot be read, or contains a mistake.
@@ -88,46 +88,48 @@ impl Contacts {
         Ok(Self { path, own_name, all, was_missing, version, emptied: false, unreported })
     }
 
-    /// The user is called this from now on, which is the alias of no contact.
+    /// Changes the user's name, which must not be the alias of a contact.
     pub fn set_own_name(&mut self, name: Name) {
         self.own_name = Some(name);
     }
 
-    /// The contact with this alias.
+    /// Returns the contact with this alias.
     pub fn with_alias(&self, name: &Name) -> Option<PeerId> {
         aliases_of(self.all()).get(&folded(name.as_str())).copied()
     }
 
-    /// Whether there was no file when the contacts were opened, so that those of older files are to
-    /// be imported. [`Contacts::set_many`] makes the file, even with no contacts.
+    /// Whether there was no file when the contacts were opened. The caller then imports the
+    /// contacts of earlier versions with [`Contacts::set_many`], which creates the file even for
+    /// none.
     pub fn was_missing(&self) -> bool {
         self.was_missing
     }
 
-    /// All contacts, sorted by id.
+    /// Returns all contacts, sorted by id.
     pub fn all(&self) -> impl Iterator<Item = &Contact> {
         self.all.values()
     }
 
-    /// The contact with this id.
+    /// Returns the contact with this id.
     pub fn get(&self, id: PeerId) -> Option<&Contact> {
         self.all.get(&id)
     }
 
-    /// Adds or changes a contact, in force and in the file. If the user has edited its entry since
-    /// the last [`Contacts::reload`], only the fields are written that differ from those in force.
+    /// Adds or changes a contact, in force and in the file. Only the fields that differ from those
+    /// in force are written, so an edit by the user since the last [`Contacts::reload`] stays.
     ///
-    /// A name that is another contact's alias is left out: the peer chose the name, and the user
-    /// chose the alias.
+    /// A name that is another contact's alias is left out, because the peer chose the name and the
+    /// user the alias.
     ///
     /// # Errors
-    /// If the file holds a mistake or cannot be read or written, if there are too many contacts, or
-    /// if the alias is the name of another contact or the user's own. Nothing changes then.
+    /// If the file contains a mistake or cannot be read or written, if there are too many contacts,
+    /// or if the alias is another contact's or the user's own name. Nothing changes then.
     pub fn set(&mut self, contact: Contact) -> Result<(), ContactsError> {
         self.set_many(vec![contact])
     }
 
-    /// Does the same for several contacts, in one write. The last of several with one id counts.
+    /// Does the same for several contacts, in one write. If an id occurs twice, the last one
+    /// counts.
     ///
     /// # Errors
     /// As [`Contacts::set`]. Nothing changes then.
@@ -135,7 +137,7 @@ impl Contacts {
         self.write(contacts.into_iter().map(|contact| (contact.id, Some(contact.storable()))).collect())
     }
 
-    /// Removes a contact, in force and from the file. Returns whether there was one in force.
+    /// Removes a contact, in force and from the file. Returns whether it was in force.
     ///
     /// # Errors
     /// As [`Contacts::set`]. Nothing changes then.
@@ -145,25 +147,25 @@ impl Contacts {
         Ok(existed)
     }
 
-    /// Takes over what other programs changed in the file, and returns what the caller does not
-    /// know yet. To be called about once a second. If nothing changed, it only looks at the
-    /// metadata of the file.
+    /// Reads the file if another program changed it, and returns the changes that the caller does
+    /// not know yet. If nothing changed, it reads only the metadata, so it can be called every
+    /// second.
     ///
-    /// A version that may still be being written is taken over at a later call. A file without
-    /// contacts, or a missing one, is taken over at the second call that finds it so.
+    /// A file that another program may still be writing is read at a later call. A missing file, or
+    /// one without contacts, counts only if two calls in a row find it so.
     ///
     /// # Errors
-    /// If the file cannot be read or holds a mistake, once for each version of the file. The
-    /// contacts in force stay in force.
+    /// If the file cannot be read or contains a mistake, once for each version of the file. The
+    /// contacts in force do not change then.
     pub fn reload(&mut self) -> Result<Vec<Change>, ContactsError> {
         if let Some(path) = self.path.clone() {
-            self.look(&path)?;
+            self.check(&path)?;
         }
         Ok(std::mem::take(&mut self.unreported).into_values().collect())
     }
 
-    /// Takes over the file if it is a new version.
-    fn look(&mut self, path: &Path) -> Result<(), ContactsError> {
+    /// Reads the file if it is a new version.
+    fn check(&mut self, path: &Path) -> Result<(), ContactsError> {
         let was_emptied = std::mem::take(&mut self.emptied);
         let stat = Stat::of(path);
         if self.version.is(&stat) {
@@ -190,12 +192,12 @@ impl Contacts {
             return Ok(());
         }
         self.version = version;
-        self.take_over(contacts?);
+        self.put_in_force(contacts?);
         Ok(())
     }
 
-    /// Puts the contacts of the file in force and notes what differs.
-    fn take_over(&mut self, contacts: BTreeMap<PeerId, Contact>) {
+    /// Puts the contacts of the file in force and records the changes as unreported.
+    fn put_in_force(&mut self, contacts: BTreeMap<PeerId, Contact>) {
         let before = std::mem::replace(&mut self.all, contacts);
         for (id, contact) in &self.all {
             if before.get(id) != Some(contact) {
@@ -209,18 +211,18 @@ impl Contacts {
         }
     }
 
-    /// Makes edits in force and in the file.
+    /// Applies edits in force and in the file.
     fn write(&mut self, edits: Edits) -> Result<(), ContactsError> {
         let Some(path) = self.path.clone() else {
             let (done, all) = self.merged(&self.all, &edits)?;
             self.all = all;
-            self.note_written(edits, done);
+            self.update_unreported(edits, done);
             return Ok(());
         };
         for _ in 0..MAX_TRIES {
             let (version, text) = version::read(&path).map_err(ContactsError::File)?;
             if !version.has_content_of(&self.version) && !version.stat.is_settled() {
-                // The system does not say when another program is done with a file.
+                // Another program may still be writing: there is no event for the end of it.
                 thread::sleep(SETTLE);
                 continue;
             }
@@ -231,8 +233,8 @@ impl Contacts {
         Err(ContactsError::Busy(path))
     }
 
-    /// Makes edits in a version of the file, and in force. Returns false, and changes nothing, if
-    /// the file has changed again.
+    /// Applies edits in a version of the file, and in force. Returns `false` and changes nothing if
+    /// the file has changed since this version.
     fn write_into(
         &mut self,
         path: &Path,
@@ -253,7 +255,7 @@ impl Contacts {
             return Err(ContactsError::TooLarge(path.to_owned(), MAX_CONTACTS_BYTES));
         }
         if new != text {
-            // What is in force is what the next start reads.
+            // Parsed, so that the contacts in force are those that the next start reads.
             all = parsed(path, &new, own_name)?.into_contacts();
             if Stat::of(path) != version.stat {
                 return Ok(false);
@@ -263,13 +265,14 @@ impl Contacts {
             version = Version::written(path, &new);
         }
         (self.version, self.emptied) = (version, false);
-        self.take_over(saved);
+        self.put_in_force(saved);
         self.all = all;
-        self.note_written(edits.clone(), done);
+        self.update_unreported(edits.clone(), done);
         Ok(true)
     }
 
-    /// The edits as they are made on `saved`, and the contacts after them.
+    /// Merges edits into `saved`, the contacts in the file. Returns the merged edits, and all
+    /// contacts after them.
     fn merged(
         &self,
         saved: &BTreeMap<PeerId, Contact>,
@@ -305,9 +308,9 @@ impl Contacts {
         Ok((done, all))
     }
 
-    /// Notes edits that were made, and of which the caller therefore knows, except where they were
-    /// made otherwise.
-    fn note_written(&mut self, asked: Edits, done: Edits) {
+    /// Drops unreported changes that the caller overwrote. An edit that was merged into something
+    /// else becomes an unreported change.
+    fn update_unreported(&mut self, asked: Edits, done: Edits) {
         for ((id, asked), done) in asked.into_iter().zip(done.into_values()) {
             match done {
                 Some(contact) if asked.as_ref() != Some(&contact) => {
@@ -319,7 +322,7 @@ impl Contacts {
     }
 }
 
-/// The document in the text of a file.
+/// Parses the text of a file. `path` is for errors only.
 fn parsed<'t>(path: &Path, text: &'t str, own_name: Option<&Name>) -> Result<Document<'t>, ContactsError> {
     config::parsed(path, text, |text| parse::parse(text, own_name)).map_err(ContactsError::File)
 }

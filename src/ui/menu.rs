@@ -1,7 +1,8 @@
 //! The prompt: a line goes in, the next prompt, a sentence or something to do comes out. Pure.
 //!
-//! This file has the numbered menu and what follows from an answer; `menu/talk.rs` has what else can be typed where it asks
-//! for a choice: `@name text`, commands, and the lines of a conversation. `menu/asking.rs` has the words of the questions.
+//! This file has the numbered menu and what follows from an answer; `menu/talk.rs` has what else
+//! can be typed where it asks for a choice: `@name text`, commands, and the lines of a
+//! conversation. `menu/asking.rs` has the words of the questions.
 
 mod answers;
 mod asking;
@@ -52,7 +53,7 @@ pub enum Act {
     Outbox(Outbox),
     /// Be called otherwise.
     Rename(Name),
-    /// Show somebody's messages no more.
+    /// Stop showing the messages of a peer.
     Mute(Recipient, String),
     /// Show them again.
     Unmute(Recipient, String),
@@ -95,11 +96,11 @@ pub enum Act {
 /// With whom something was said.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum HistoryOf {
-    /// With anybody.
+    /// With all peers.
     All,
     /// With this one.
     One(Chosen),
-    /// With whoever was called this; if nobody was, it is a word of what was said.
+    /// With peers that had this name, or else messages that contain this word.
     Named(String),
 }
 
@@ -132,7 +133,7 @@ pub struct Turn {
     pub act: Option<Act>,
     /// What to put into the line: what was typed is not lost.
     pub refill: Option<Refill>,
-    /// The line was a text for this recipient, and nothing but that: whoever reads it again wants to know to whom.
+    /// The recipient, if the line was only a text, so that the printed line can name it.
     pub said_to: Option<String>,
 }
 
@@ -152,7 +153,8 @@ pub struct Menu {
 }
 
 impl Menu {
-    /// A menu at its beginning. `can_edit` says whether the user can edit what is put into their line.
+    /// A menu at its beginning. `can_edit` says whether the user can edit what is put into their
+    /// line.
     pub fn new(can_edit: bool) -> Self {
         Self { can_edit, ..Self::default() }
     }
@@ -185,7 +187,8 @@ impl Menu {
         self.asking == Asking::Choice
     }
 
-    /// Whether the line that is typed now is worth remembering: not an answer to a question but for a text.
+    /// Whether the line that is typed now is worth remembering: not an answer to a question but for
+    /// a text.
     pub fn takes_text(&self) -> bool {
         matches!(self.asking, Asking::Choice | Asking::Text(_))
     }
@@ -210,7 +213,7 @@ impl Menu {
         self.last_sender = Some(from);
     }
 
-    /// Takes note that a line is begun: a reply in it goes to whoever had written last by now.
+    /// Records that a line is begun. A reply in it goes to the peer that wrote last before.
     pub fn begins_line(&mut self) {
         self.reply_to = Some(self.last_sender.clone());
     }
@@ -279,8 +282,8 @@ impl Menu {
         std::iter::once(format!("The text is kept: {how}")).chain(dropped).collect()
     }
 
-    /// Gives up what is being asked, or the conversation if nothing is typed, and keeps what was typed if it was a text;
-    /// returns what to say of that.
+    /// Gives up what is being asked, or the conversation if nothing is typed, and keeps what was
+    /// typed if it was a text; returns what to say of that.
     pub fn escape(&mut self, typed: String) -> Vec<String> {
         let typed = Some(typed).filter(|typed| !typed.trim().is_empty());
         match (std::mem::take(&mut self.asking), typed) {
@@ -290,7 +293,7 @@ impl Menu {
                 | Asking::Port(Question { text: Some(text), .. }, _),
                 _,
             ) => self.keep_for_later(text),
-            // It can be found again with Up, and is no text that could go to somebody else.
+            // Up finds it again, but it must not go to another recipient.
             (Asking::Choice, Some(typed)) if typed.starts_with(['/', '@']) => Vec::new(),
             (Asking::Choice, Some(typed)) => match self.conversation.clone() {
                 Some(with) => self.keep(with, typed),

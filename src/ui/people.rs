@@ -19,7 +19,7 @@ use crate::model::untrusted::harmless;
 /// Columns of a kept text or a mistaken entry that are shown again in a sentence.
 const SHOWN_AGAIN: usize = 40;
 
-/// What the prompt looks people up in.
+/// Where the prompt looks up recipients.
 pub trait Directory {
     /// The peer list.
     fn rows(&self) -> Vec<Row>;
@@ -57,7 +57,7 @@ pub trait Directory {
 /// A chosen recipient with its label.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Chosen {
-    /// Who it is.
+    /// The recipients.
     pub target: Target,
     /// Its name in sentences and prompts.
     pub label: String,
@@ -69,7 +69,7 @@ impl Chosen {
         Self { target: Target::These(vec![id]), label }
     }
 
-    /// Everybody.
+    /// All online peers.
     pub fn all() -> Self {
         Self { target: Target::All, label: "all".into() }
     }
@@ -100,7 +100,7 @@ pub(super) fn replace(target: &mut Target, from: Recipient, to: Recipient) {
     }
 }
 
-/// What a word from the user names.
+/// The recipient that a word means.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Named {
     /// Exactly this.
@@ -111,7 +111,7 @@ pub(super) enum Named {
     NeedsPort(IpAddr),
 }
 
-/// Why a word names nobody.
+/// Why a word names no recipient.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Lost {
     /// No row has that number.
@@ -289,7 +289,8 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
     })
 }
 
-/// The blocked contacts that a word means: by name, by name and suffix, or by the beginning of a key.
+/// The blocked contacts that a word means: by name, by name and suffix, or by the beginning of a
+/// key.
 pub(super) fn blocked_called(word: &str, directory: &dyn Directory) -> Vec<Pin> {
     let wanted = &folded(word);
     let with_mark = &wanted.replace(':', &MARK.to_string());
@@ -343,7 +344,7 @@ pub fn contact_called(name: &Name, id: Recipient, directory: &dyn Directory) -> 
     all.find(|known| known.is_contact && is_another(known) && known.is_called(name)).map(|known| known.id)
 }
 
-/// How alike a name has to be (1 is the same) for it to be offered in place of another.
+/// How similar a name has to be (1 is equal) for a suggestion.
 const ALIKE: f64 = 0.8;
 
 /// The recipient that a name means. An exact contact wins, then the only contact that begins with
@@ -369,7 +370,7 @@ pub(super) fn by_name(word: &str, all: &[Candidate]) -> Result<Named, Lost> {
     match &exact[..] {
         [] => {}
         [only] => return one(only),
-        // If two contacts have one name, the label without a suffix is that of the first.
+        // If two contacts have the same name, the label without a suffix is that of the first.
         _ => match &exact.iter().filter(has_label).collect::<Vec<_>>()[..] {
             [only] => return one(only),
             _ => return several(exact),
@@ -377,7 +378,7 @@ pub(super) fn by_name(word: &str, all: &[Candidate]) -> Result<Named, Lost> {
     }
     let beginning = if wanted.is_empty() { Vec::new() } else { of(&contacts, &|known| known.begins(wanted)) };
     let mut same = of(&strangers, &is_called);
-    // If two strangers have one name, the label tells which, unless that one is gone.
+    // If two strangers have the same name, the label decides, unless that peer is gone.
     if let Some(labelled) = same.iter().find(|known| has_label(known)).cloned()
         && (!labelled.is_gone || same.iter().all(|known| known.is_gone))
     {

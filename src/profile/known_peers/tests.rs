@@ -37,7 +37,7 @@ fn file_is_read_once_and_set_aside() {
     set_aside(dir.path());
     assert!(read(dir.path()).unwrap().is_empty());
     assert_eq!(fs::read_to_string(dir.path().join(SET_ASIDE)).unwrap(), BOB);
-    // There is nothing to set aside any more.
+    // Without a file it does nothing.
     set_aside(dir.path());
 }
 
@@ -84,7 +84,7 @@ fn each_mistake_is_found_at_its_line() {
 }
 
 #[test]
-fn a_mistake_is_told_in_a_few_lines_whatever_the_file_holds() {
+fn error_is_short_even_for_long_values() {
     let long = "x".repeat(100_000);
     for field in ["key", "name", "first_seen", "verified", "addresses", "blocked", &long] {
         let text = BOB.to_owned() + &format!("{field} = \"{long}\"\n");

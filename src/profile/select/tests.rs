@@ -6,7 +6,7 @@ fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
-/// Makes the directory of a profile whose profile.toml has this text.
+/// Creates the directory of a profile. `text` is that of its profile.toml.
 fn made(folder: &Path, profile: &str, text: Option<&str>) {
     let folder = folder.join(profile);
     fs::create_dir_all(&folder).unwrap();
@@ -56,7 +56,7 @@ fn current_name_wins_over_a_former_one() {
 }
 
 #[test]
-fn directory_of_a_profile_counts_as_its_former_name() {
+fn directory_counts_as_a_former_name() {
     let dir = TempDir::new().unwrap();
     made(dir.path(), "alice", Some("name = \"Zoe\""));
     let profiles = Profiles::in_folder(dir.path()).unwrap();
@@ -74,7 +74,7 @@ fn similar_name_is_suggested() {
 }
 
 #[test]
-fn one_name_for_several_profiles_means_none() {
+fn name_of_several_profiles_is_ambiguous() {
     let dir = TempDir::new().unwrap();
     for (profile, called) in [("work", "Alice"), ("home", "ALICE"), ("alice", "\u{ff21}lice")] {
         made(dir.path(), profile, Some(&format!("name = \"{called}\"")));
@@ -93,7 +93,7 @@ fn damaged_profile_prevents_a_new_one() {
     made(dir.path(), "bob", None);
     let profiles = Profiles::in_folder(dir.path()).unwrap();
     assert_eq!(directory(profiles.named(&name("Bob")).unwrap()).as_deref(), Some("bob"));
-    // It may be the name of the damaged one.
+    // The damaged profile may have this name.
     let sentence = profiles.named(&name("Zoe")).unwrap_err().to_string();
     assert!(sentence.contains("profile.toml, line 1:"), "{sentence}");
     assert!(profiles.at(&Profile::in_directory("alice"), Some(&name("Alice"))).is_err());
@@ -122,7 +122,7 @@ fn rename_refuses_only_the_name_of_another_profile() {
     for free in ["ALICE", "Rob", "Alice"] {
         rename(&alice, &name(free)).unwrap();
     }
-    // Somebody gave another profile the same name by hand: each can keep it.
+    // The user gave another profile the same name by hand. Each can keep it.
     made(dir.path(), "carol", Some("name = \"Alice\""));
     rename(&alice, &name("alice")).unwrap();
     rename(&alice, &name("Alice")).unwrap();

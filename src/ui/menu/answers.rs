@@ -70,7 +70,7 @@ impl Menu {
         }
     }
 
-    /// Does with whoever was chosen what the question was asked for.
+    /// Carries out a question for the chosen recipient.
     pub(super) fn chosen(&mut self, question: Question, chosen: Chosen) -> Turn {
         match question.kind {
             AskKind::Send => {

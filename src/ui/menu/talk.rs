@@ -1,4 +1,5 @@
-//! What can be typed beside the numbers of the menu: `@name text`, commands, and the lines of a conversation.
+//! What can be typed beside the numbers of the menu: `@name text`, commands, and the lines of a
+//! conversation.
 
 use super::{
     Act, AskKind, Asking, Chosen, Directory, HistoryOf, Lost, Menu, Named, Outbox, Question, Refill, Turn,
@@ -37,7 +38,7 @@ impl Menu {
         }
     }
 
-    /// Somebody began to talk, to nobody yet.
+    /// A text was typed without a recipient.
     fn ask_to_whom(&mut self, text: &str) -> Turn {
         let meant = commands::named(&format!("/{}", text.trim()));
         let question = Question { kind: AskKind::Send, last: self.last.clone(), text: Some(text.to_owned()) };
@@ -176,7 +177,7 @@ impl Menu {
         }
     }
 
-    /// A command for whoever `word` names.
+    /// A command for the recipient that `word` names.
     fn with_peer(
         &mut self,
         kind: AskKind,
@@ -226,14 +227,14 @@ impl Menu {
     }
 }
 
-/// `/history bob lunch`: with whom, if the first word names somebody, and what was said.
+/// `/history bob lunch`: the peer, if the first word names one, and the words to search for.
 fn history(words: &str, directory: &dyn Directory) -> Turn {
     let (word, rest) = first_word(words);
     let text = Some(rest.to_owned()).filter(|rest| !rest.is_empty());
     let of = match find(word, directory) {
         Ok(Named::Exactly(all)) if all.peer().is_none() => HistoryOf::All,
         Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => HistoryOf::One(chosen),
-        // It may be somebody of whom there is nothing but the history, or a word to look for.
+        // It may be a peer that is only in the history, or a word to search for.
         Ok(Named::NeedsPort(_)) | Err(Lost::Nobody(_) | Lost::Blocked(_) | Lost::NoAddress(_)) => {
             HistoryOf::Named(word.to_owned())
         }

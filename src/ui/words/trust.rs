@@ -1,4 +1,4 @@
-//! What is said about keys: that one is new, that one has changed, what the user has said about one. Pure.
+//! The lines about keys: new keys, key changes and the user's decisions. Pure.
 
 use unicode_width::UnicodeWidthStr;
 
@@ -58,8 +58,8 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
     }
 }
 
-/// A text that came in plain in the name or from the address of somebody who is known by a key. It stands apart, and never in
-/// that peer's colour.
+/// A text that came in plain in the name or from the address of somebody who is known by a key. It
+/// stands apart, and never in that peer's colour.
 fn unproven(from: &PeerInfo, source: Source, text: &Text, cut: bool, voice: &Voice<'_>) -> Vec<Line> {
     let as_whom = match (&from.name, &from.verification) {
         (Some(name), Verification::Claims(known)) if !is_same(name, known) => {
@@ -76,7 +76,7 @@ fn unproven(from: &PeerInfo, source: Source, text: &Text, cut: bool, voice: &Voi
     voice.text(before, text, &end, false)
 }
 
-/// Whether two names are the same to whoever reads them.
+/// Whether two names look the same to a reader.
 fn is_same(one: &PeerName, other: &PeerName) -> bool {
     folded(one.as_str()) == folded(other.as_str())
 }
@@ -169,12 +169,12 @@ fn choices(offer: &Offer, labels: &Labels) -> Vec<(String, String)> {
     trust.chain(others).collect()
 }
 
-/// As much of a key as is typed to name it.
+/// Returns the beginning of a key, as long as is typed to name it.
 pub(crate) fn beginning(key: PublicKey) -> String {
     key.to_string().chars().take(BEGINNING).collect()
 }
 
-/// What a pin is called in a sentence.
+/// Returns the name of a pin for a sentence.
 pub(in crate::ui) fn name_of(pin: &Pin) -> String {
     match (&pin.name, pin.addrs.first()) {
         (Some(name), _) => name.to_string(),
@@ -186,7 +186,7 @@ pub(in crate::ui) fn name_of(pin: &Pin) -> String {
 /// The date of a pin, and whether the user has verified it.
 fn known(pin: &Pin, date: fn(u64) -> String) -> String {
     let since = match pin.first_seen {
-        // It was met in an earlier run.
+        // First seen in an earlier run.
         0 => "known".to_owned(),
         first => format!("known since {}", date(first)),
     };
@@ -228,7 +228,7 @@ fn turned_away(reason: ByeReason) -> &'static str {
     }
 }
 
-/// What the user has decided, done.
+/// Returns the lines about a decision of the user.
 fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
     let label_of_pin = |pin: &Pin| voice.labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
     match decision {
@@ -277,7 +277,7 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
     }
 }
 
-/// The label of a peer, or what it is known by.
+/// Returns the label of a peer, or else its key or address.
 fn label_of(who: &PeerInfo, voice: &Voice<'_>) -> String {
     let name = || who.name.as_ref().map_or_else(|| voice.labels.label(who.id, None), ToString::to_string);
     voice.labels.known(who.id).unwrap_or_else(name)
@@ -289,14 +289,14 @@ fn undecided(unknown: Unknown) -> &'static str {
         Unknown::Pin => {
             "That key is not known, is blocked, or is not the one that the new key came in the place of."
         }
-        Unknown::NoRoom => "There are as many contacts as can be kept; /forget one first.",
+        Unknown::NoRoom => "The list of contacts is full; /forget one first.",
         Unknown::Ourselves => "That is your own key.",
         Unknown::NotBlocked => "That key is not blocked.",
         Unknown::Nothing => "Nothing is known of it any more, so there was nothing to forget.",
     }
 }
 
-/// What is known of a key, for whoever asks.
+/// Returns the lines that `/key` shows about a key.
 pub fn pin_lines(pin: &Pin, labels: &Labels, date: fn(u64) -> String) -> Vec<Line> {
     let addrs: Vec<String> = pin.addrs.iter().take(MAX_NAMED).map(PeerAddr::to_string).collect();
     let at = if addrs.is_empty() { String::new() } else { format!(", at {}", addrs.join(", ")) };
@@ -307,7 +307,7 @@ pub fn pin_lines(pin: &Pin, labels: &Labels, date: fn(u64) -> String) -> Vec<Lin
     ]
 }
 
-/// The line about a pending key in the peer list: whose it is, and what to type.
+/// Returns the line about a pending key in the peer list: its claimed name, and what to type.
 pub(in crate::ui) fn offer_line(offer: &Offer, labels: &Labels) -> Line {
     let Offer { met, against } = offer;
     let whose = match (&against[..], &met.name) {
@@ -323,7 +323,7 @@ pub(in crate::ui) fn offer_line(offer: &Offer, labels: &Labels) -> Line {
     format!("{whose} waits for your decision: {commands}.").into()
 }
 
-/// The keys that wait for the user's decision; `more` there were for which there is no room.
+/// Returns the lines about the pending keys. `more` keys had no room.
 pub fn offers_lines(offers: &[Offer], more: u64, voice: &Voice<'_>) -> Vec<Line> {
     if offers.is_empty() {
         return vec!["No key waits for your decision.".into()];

@@ -23,7 +23,7 @@ fn blocking_by_hand_takes_effect() {
     lists_one(&mut alice, &["Bob", " (blocked): not dialed"]);
     bob.says(&alice.addr().to_string(), "are you there?");
     alice.still_answers();
-    // Back again.
+    // Unblocked again.
     edits(&data, "alice", &before);
     until("Bob is not blocked", || !lists(&mut alice).iter().any(|line| line.contains("blocked")));
     alice.types(&["@bob sorry"]);
@@ -42,7 +42,7 @@ fn block_by_hand_keeps_the_date_of_verification() {
     let before = toml(&data, "alice");
     edits(&data, "alice", &(before.clone() + "blocked = true\n"));
     lists_one(&mut alice, &["Bob", " (blocked): not dialed"]);
-    // All that there is to save is saved.
+    // All changes are saved.
     leaves(alice);
     assert_eq!(toml(&data, "alice"), before.clone() + "blocked = true\n");
     let mut alice = started("Alice", &data).start();
@@ -84,7 +84,7 @@ fn mute_by_hand_takes_effect() {
 }
 
 #[test]
-fn removed_entry_is_no_contact_any_more() {
+fn removed_entry_is_no_longer_a_contact() {
     let data = data();
     let (mut alice, bob) = together(&data);
     let without = toml(&data, "alice").split("\n[[contact]]").next().expect("a title").to_owned() + "\n";
@@ -146,7 +146,7 @@ fn comments_and_unknown_keys_survive_a_write() {
 }
 
 #[test]
-fn damaged_file_leaves_the_last_good_version_in_force() {
+fn damaged_file_keeps_the_last_good_version() {
     let data = data();
     let (mut alice, mut bob) = together(&data);
     alice.types(&["/alias bob Boss"]);
@@ -160,7 +160,7 @@ fn damaged_file_leaves_the_last_good_version_in_force() {
         lists(&mut alice);
         alice.printed().iter().any(|line| line.contains(&complaint))
     });
-    // Bob is still a contact under his alias, and nothing is written.
+    // Bob still has his alias, and the file is not written.
     lists_one(&mut alice, &["Boss: online"]);
     alice.types(&["@boss still in force"]);
     bob.sees(": still in force");
@@ -170,7 +170,7 @@ fn damaged_file_leaves_the_last_good_version_in_force() {
     alice.sees(&complaint);
     lists_one(&mut alice, &["Boss: online"]);
     assert_eq!(toml(&data, "alice"), damaged);
-    // Mended, it is in force again.
+    // The corrected file is in force again.
     edits(&data, "alice", &(good + "muted = true\n"));
     lists_one(&mut alice, &["Boss (muted): online"]);
     alice.types(&["/unmute boss"]);
@@ -179,7 +179,7 @@ fn damaged_file_leaves_the_last_good_version_in_force() {
 }
 
 #[test]
-fn block_during_a_mistake_is_saved_when_the_file_is_mended() {
+fn block_is_saved_after_a_mistake_is_corrected() {
     let data = data();
     let (mut alice, _bob) = together(&data);
     alice.types(&["/alias bob Boss"]);
@@ -189,7 +189,7 @@ fn block_during_a_mistake_is_saved_when_the_file_is_mended() {
     alice.types(&["/mute bob"]);
     alice.sees("What Boss writes is not shown until p2p-chat ends.");
     alice.types(&["/block boss"]);
-    alice.sees("It will be saved when the file can be written.");
+    alice.sees("The change will be saved when the file can be written.");
     edits(&data, "alice", &good);
     until("written", || toml(&data, "alice").contains("blocked = true"));
 }

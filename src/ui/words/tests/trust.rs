@@ -88,7 +88,7 @@ fn message_request_offers_to_accept_or_block() {
 }
 
 #[test]
-fn a_plain_text_in_the_name_of_a_known_peer_stands_apart_and_never_in_its_colour() {
+fn unproven_message_is_marked_without_peer_colour() {
     let unproven = |name: Option<&str>, text: &str| {
         let from = PeerInfo {
             name: name.map(PeerName::new),
@@ -198,7 +198,7 @@ fn everything_else_about_keys_is_one_clear_sentence() {
             Event::Undecided(Unknown::Pin),
             "That key is not known, is blocked, or is not the one that the new key came in the place of.",
         ),
-        (Event::Undecided(Unknown::NoRoom), "There are as many contacts as can be kept; /forget one first."),
+        (Event::Undecided(Unknown::NoRoom), "The list of contacts is full; /forget one first."),
     ] {
         assert_eq!(told_in(&event, false), expected);
     }
@@ -210,7 +210,7 @@ fn everything_else_about_keys_is_one_clear_sentence() {
 }
 
 #[test]
-fn a_key_that_is_not_the_promised_one_is_told_beside_it() {
+fn broken_promise_shows_both_keys() {
     let event = Event::Misled { who: None, addr: bob().addr.unwrap(), promised: key(1), offered: key(2) };
     assert_eq!(
         told(&event),
@@ -222,7 +222,7 @@ fn a_key_that_is_not_the_promised_one_is_told_beside_it() {
 }
 
 #[test]
-fn what_is_known_of_a_key_and_what_waits_can_be_asked_for() {
+fn keys_and_offers_are_listed() {
     let blocked = Pin { blocked: true, name: None, addrs: Vec::new(), ..pin("", 1) };
     let lines: Vec<String> =
         pin_lines(&blocked, &Labels::default(), date).iter().map(Line::to_string).collect();
