@@ -75,7 +75,7 @@ pub const COMMANDS: &[CommandHelp] = &[
     },
     CommandHelp {
         name: "/outbox",
-        arguments: "[cancel|again N|all]",
+        arguments: "[cancel|again N]",
         short: "show what waits to be delivered, and why",
         long: "A text waits until it is delivered, also while the program does not run, or until it expires (--expire). `/outbox cancel 2` takes \
                the second of the list back, `/outbox again 2` sends it again at once; `all` stands for all of them.",
@@ -264,8 +264,8 @@ pub(super) fn nearest(word: &str) -> Option<&'static CommandHelp> {
     })
 }
 
-/// Columns for a command and its arguments in the help.
-const NAME_COLUMNS: usize = 22;
+/// Columns for a command with its arguments in the help, and a space behind them.
+const NAME_COLUMNS: usize = 25;
 
 /// The help: everything that can be typed at the prompt.
 pub(super) fn overview() -> Vec<String> {
@@ -329,6 +329,9 @@ mod tests {
     fn the_help_fits_a_usual_terminal() {
         for line in overview() {
             assert!(line.len() <= 80, "{line}");
+        }
+        for command in COMMANDS {
+            assert!(usage(command).len() < NAME_COLUMNS, "no space behind {}", usage(command));
         }
         for (other, name) in SYNONYMS {
             assert!(COMMANDS.iter().any(|command| command.name == name), "{other}");
