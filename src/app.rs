@@ -136,6 +136,8 @@ struct App {
     named_unproven: BTreeSet<Recipient>,
     /// Texts under way.
     texts: HashMap<OpId, Sent>,
+    /// Connects of `/add ADDRESS` under way.
+    adding: BTreeSet<OpId>,
     /// Texts without a receipt when the user left.
     undelivered: leave::Undelivered,
     /// What became of the last text, where the status line tells it.
@@ -275,6 +277,7 @@ impl App {
             unread: BTreeMap::new(),
             named_unproven: BTreeSet::new(),
             texts: HashMap::new(),
+            adding: BTreeSet::new(),
             undelivered: leave::Undelivered::default(),
             outcome: None,
             own_addr: greeting::own_addr(&node, cli.advertise),

@@ -3,6 +3,7 @@
 use super::{App, clock};
 use crate::core::{As, Decision, Event, OpId, PeerInfo, Row, Target, Verification};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
+use crate::model::message::SendResult;
 use crate::model::name::{PeerName, folded};
 use crate::model::peer_id::Recipient;
 use crate::node::Node;
@@ -50,7 +51,18 @@ impl App {
             }
             Event::Delivery { op, who, status, .. } => self.later(*op, who, status, lines, &moment.stamp),
             Event::ContactsChanged => self.note_contacts(),
+            Event::Done { op, result, .. } if self.adding.contains(op) => {
+                self.tell(lines);
+                if !matches!(result, SendResult::Delivered | SendResult::HandedOver) {
+                    self.say("No contact was added.");
+                }
+            }
+            Event::NotSent { op, .. } if self.adding.contains(op) => {
+                self.tell(lines);
+                self.say("No contact was added.");
+            }
             Event::Settled(op) => {
+                self.adding.remove(op);
                 self.keep_what_failed(*op);
                 if self.busy == Some(*op) {
                     self.busy = None;

@@ -134,6 +134,20 @@ pub(super) fn shown(text: &str) -> String {
 }
 
 impl Lost {
+    /// The sentence that says so, for a command that goes for one peer.
+    pub(super) fn sentence_for_one(&self, word: &str) -> String {
+        let Self::Nobody(near) = self else { return self.sentence(word, "") };
+        let word = shown(word);
+        match near {
+            Some(near) => {
+                format!(
+                    "Nobody is called `{word}`; did you mean {near}? Give a number, a name or an ip:port."
+                )
+            }
+            None => format!("Nobody is called `{word}`; give a number, a name or an ip:port."),
+        }
+    }
+
     /// The sentence that says so. `or` is what else can be done, as the end of a sentence.
     pub(super) fn sentence(&self, word: &str, or: &str) -> String {
         let word = shown(word);
@@ -141,7 +155,7 @@ impl Lost {
             Self::NoNumber => {
                 format!("No peer has the number {word}; 2 in the menu, or /peers, shows the list.")
             }
-            Self::Ourselves(addr) => format!("{addr} is our own address; choose somebody else."),
+            Self::Ourselves(addr) => format!("{addr} is your own address; choose somebody else."),
             Self::NoAddress(sentence) | Self::Several(sentence) => sentence.clone(),
             Self::Nobody(Some(near)) => {
                 format!(
@@ -341,6 +355,15 @@ pub fn contact_called(name: &Name, id: Recipient, directory: &dyn Directory) -> 
         |known: &Candidate| known.id != id && (known.id.addr().is_none() || known.id.addr() != id.addr());
     let mut all = candidates(directory).into_iter();
     all.find(|known| known.is_contact && is_another(known) && known.is_called(name)).map(|known| known.id)
+}
+
+/// Whether a peer other than `pin` has its name, or has that name as the user's nickname.
+pub(super) fn has_namesake(pin: &Pin, directory: &dyn Directory) -> bool {
+    let Some(name) = pin.name.as_ref().map(|name| folded(name.as_str())) else { return false };
+    let blocked = directory.blocked();
+    let blocked = blocked.iter().map(|pin| Candidate::of_pin(pin, directory.labels()));
+    let mut all = candidates(directory).into_iter().chain(blocked);
+    all.any(|known| known.id.public_key() != Some(pin.key) && known.is_called(&name))
 }
 
 /// How alike a name has to be (1 is the same) for it to be offered in place of another.

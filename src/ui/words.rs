@@ -39,7 +39,7 @@ pub fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
         Event::Impostor { source, claimed, text } => {
             vec![
                 voice.notice(format!(
-                    "Somebody at {source} claims our own address {claimed}; not taken: {text}"
+                    "Somebody at {source} claims your own address {claimed}; not taken: {text}"
                 )),
             ]
         }

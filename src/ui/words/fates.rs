@@ -221,7 +221,7 @@ pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
             "Not sent to {who}: its key is blocked, or waits for your decision; /offers lists those that wait."
         ),
         RejectReason::Offline => format!("{who} is offline. It is not dialed until one of you writes."),
-        RejectReason::Ourselves => format!("{who} is our own address; choose somebody else."),
+        RejectReason::Ourselves => format!("{who} is your own address; choose somebody else."),
         RejectReason::QueueFull => {
             format!(
                 "Not sent to {who}: as many texts wait for it as may; /outbox shows them, and takes some back."

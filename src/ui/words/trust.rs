@@ -270,7 +270,7 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
             format!("{} is verified, and has a {VERIFIED} or that word behind its name.", label_of_pin(pin))
         }
         Decision::Policy(policy) => match policy {
-            Policy::AcceptNew => "New keys are taken from now on, and pinned.".into(),
+            Policy::AcceptNew => "New keys are accepted and remembered from now on.".into(),
             Policy::Ask => "New keys wait for your decision from now on; /offers lists them.".into(),
             Policy::Strict => "New keys are refused from now on.".into(),
         },

@@ -184,7 +184,10 @@ fn everything_else_about_keys_is_one_clear_sentence() {
             Event::Decided(Decision::Verified(pin("Bob", 2))),
             "Bob is verified, and has a ✓ or that word behind its name.",
         ),
-        (Event::Decided(Decision::Policy(Policy::AcceptNew)), "New keys are taken from now on, and pinned."),
+        (
+            Event::Decided(Decision::Policy(Policy::AcceptNew)),
+            "New keys are accepted and remembered from now on.",
+        ),
         (
             Event::Decided(Decision::Policy(Policy::Ask)),
             "New keys wait for your decision from now on; /offers lists them.",
