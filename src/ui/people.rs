@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::labels::{Labels, MARK};
-use super::words::{name_of, place};
+use super::words::{name_of, place, untrusted_words};
 use crate::core::{Offer, Pin, PresenceStatus, Row, Target};
 use crate::model::address::{AddrError, PeerAddr};
 use crate::model::key::PublicKey;
@@ -126,11 +126,20 @@ pub(super) enum Lost {
     Several(String),
     /// The user has blocked the peer of this name.
     Blocked(String),
+    /// Its key waits for the user's decision; the sentence says so.
+    Waits(String),
 }
 
 /// A text of the user's own, as it is named in a sentence.
 pub(super) fn shown(text: &str) -> String {
     shortened(&harmless(text), SHOWN_AGAIN)
+}
+
+/// Some words as a sentence, which begins with a capital letter.
+fn sentence_of(words: &str) -> String {
+    let mut chars = words.chars();
+    let first = chars.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(chars).collect()
 }
 
 impl Lost {
@@ -156,7 +165,7 @@ impl Lost {
                 format!("No peer has the number {word}; 2 in the menu, or /peers, shows the list.")
             }
             Self::Ourselves(addr) => format!("{addr} is your own address; choose somebody else."),
-            Self::NoAddress(sentence) | Self::Several(sentence) => sentence.clone(),
+            Self::NoAddress(sentence) | Self::Several(sentence) | Self::Waits(sentence) => sentence.clone(),
             Self::Nobody(Some(near)) => {
                 format!(
                     "Nobody is called `{word}`; did you mean {near}? Give a number, a name, an ip:port or `all`{or}."
@@ -295,6 +304,10 @@ pub(super) fn find(word: &str, directory: &dyn Directory) -> Result<Named, Lost>
     }
     by_name(word, &all).map_err(|lost| {
         let Lost::Nobody(near) = lost else { return lost };
+        let offers = directory.offers_for(word);
+        if let Some(offer) = offers.first() {
+            return Lost::Waits(sentence_of(&untrusted_words(Some(offer), None, directory.labels())));
+        }
         match (&blocked_called(word, directory)[..], address) {
             ([pin, ..], _) => Lost::Blocked(name_of(pin)),
             ([], Err(error)) if word.contains(':') => Lost::NoAddress(error.to_string()),

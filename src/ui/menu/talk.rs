@@ -233,7 +233,8 @@ fn history(words: &str, directory: &dyn Directory) -> Turn {
         Ok(Named::Exactly(all)) if all.peer().is_none() => HistoryOf::All,
         Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => HistoryOf::One(chosen),
         // It may be somebody of whom there is nothing but the history, or a word to look for.
-        Ok(Named::NeedsPort(_)) | Err(Lost::Nobody(_) | Lost::Blocked(_) | Lost::NoAddress(_)) => {
+        Ok(Named::NeedsPort(_))
+        | Err(Lost::Nobody(_) | Lost::Blocked(_) | Lost::Waits(_) | Lost::NoAddress(_)) => {
             HistoryOf::Named(word.to_owned())
         }
         Err(lost) => return wrong(&lost.sentence(word, ""), &format!("/history {words}")),
