@@ -93,13 +93,13 @@ impl App {
     fn untrusted_lines(&self, event: &Event) -> Option<Vec<Line>> {
         let (how, who, key) = match event {
             Event::Done { who, result: SendResult::Failed(SendError::NotTrusted(key)), .. } => {
-                ("Not connected", who, *key)
+                ("Not connected", who, **key)
             }
             Event::Delivery {
                 who,
                 status: DeliveryStatus::Failed(FailureReason::NotSent(SendError::NotTrusted(key))),
                 ..
-            } => ("Not sent", who, *key),
+            } => ("Not sent", who, **key),
             Event::Delivery {
                 who,
                 status: DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::NotTrusted)),

@@ -147,7 +147,7 @@ pub enum Event {
         /// The key that was proven.
         offered: PublicKey,
         /// The contact that has the proven key, if one has.
-        by: Option<PeerInfo>,
+        by: Option<Box<PeerInfo>>,
     },
     /// A peer does not accept messages from us.
     TurnedAway(PeerInfo, ByeReason),

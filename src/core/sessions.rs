@@ -187,7 +187,7 @@ impl State {
         }
         let leaves = end == RequestEnd::Bye(ByeReason::Leaves);
         let result = match welcome {
-            Some(Err(key)) => SendResult::Failed(SendError::NotTrusted(key)),
+            Some(Err(key)) => SendResult::Failed(SendError::NotTrusted(Box::new(key))),
             Some(Ok(_)) if !is_here => SendResult::Unanswered,
             _ => result_of(&end),
         };
@@ -316,7 +316,7 @@ impl State {
             let is_pinned = self.trust.pin(expected).is_some();
             let who = is_pinned.then(|| self.who(Recipient::key(expected)));
             let is_contact = self.trust.pin(offered).is_some_and(|pin| pin.contact && !pin.blocked);
-            let by = is_contact.then(|| self.who(Recipient::key(offered)));
+            let by = is_contact.then(|| Box::new(self.who(Recipient::key(offered))));
             self.tell(Event::Misled { who, addr, promised: expected, offered, by });
         }
     }

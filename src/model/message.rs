@@ -197,7 +197,7 @@ pub enum SendError {
     TurnedAway(ByeReason),
     /// This key answered, which waits for the user's decision, is blocked, or is refused by the
     /// policy.
-    NotTrusted(PublicKey),
+    NotTrusted(Box<PublicKey>),
     /// Anything else, in the words of the operating system.
     Other(String),
 }

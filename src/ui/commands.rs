@@ -174,15 +174,15 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/add",
         arguments: "WHOM",
         short: "make somebody a contact",
-        long: "WHOM is a name or a number in the list, an ip:port, or a whole key. Contacts are dialed at each start, and no other peer \
+        long: "WHOM is a name or a number in the list, an ip:port, a whole key, or the beginning of a known one. Contacts are dialed at each start, and no other peer \
                can take their names. Everyone you write to becomes a contact anyway.",
     },
     CommandHelp {
         name: "/forget",
         arguments: "WHOM",
         short: "remove somebody from your contacts",
-        long: "Queued messages for them are not sent, and the next key with their name is new to you. A blocked \
-               contact is no longer blocked. WHOM may also be an ip:port where no peer has answered. Messages stay \
+        long: "Queued messages for them are not sent, and the next key with their name is new to you, unless \
+               another contact has it. A blocked contact is no longer blocked. WHOM may also be an ip:port where no peer has answered. Messages stay \
                in the history. You are asked first.",
     },
     CommandHelp {

@@ -250,7 +250,7 @@ fn what_is_known_of_a_key_and_what_waits_can_be_asked_for() {
 fn contact_at_the_address_of_another_is_named_once() {
     let eve = PeerInfo { name: Some(PeerName::new("Eve")), id: key(9).into(), ..secure_bob() };
     let addr = bob().addr.unwrap();
-    let (who, by) = (Some(secure_bob()), Some(eve));
+    let (who, by) = (Some(secure_bob()), Some(Box::new(eve)));
     let event = Event::Misled { who, addr, promised: key(1), offered: key(9), by };
     let line = told(&event);
     assert!(line.contains("* Eve") && line.ends_with(", is at 127.0.0.1:5001 now."), "{line}");
