@@ -136,6 +136,8 @@ struct App {
     named_unproven: BTreeSet<Recipient>,
     /// Messages without a final status.
     texts: HashMap<OpId, Sent>,
+    /// Connects of `/add ADDRESS` in progress.
+    adding: BTreeSet<OpId>,
     /// Messages without a receipt when the user left.
     undelivered: leave::Undelivered,
     /// The status of the last message, for the status line.
@@ -275,6 +277,7 @@ impl App {
             unread: BTreeMap::new(),
             named_unproven: BTreeSet::new(),
             texts: HashMap::new(),
+            adding: BTreeSet::new(),
             undelivered: leave::Undelivered::default(),
             outcome: None,
             own_addr: greeting::own_addr(&node, cli.advertise),

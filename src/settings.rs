@@ -174,7 +174,7 @@ pub fn entries_of(
 /// What a configuration file says; a mistake with its place and a sentence.
 fn parse(text: &str, command: &Command) -> Result<BTreeMap<String, ConfigEntry>, Mistake> {
     let table = DeTable::parse(text)
-        .map_err(|error| toml_mistake(&error, "A configuration file has lines like `port = 5000`."))?;
+        .map_err(|error| toml_mistake(&error, text, "A configuration file has lines like `port = 5000`."))?;
     // A variable must not stand in for the value that is tried.
     let command = without_environment(command);
     let mut entries = BTreeMap::new();
@@ -303,7 +303,7 @@ mod tests {
             ("time-format = \"%!\"", 1, "or off."),
             ("peer = [1.5]", 1, "has to be a list of strings"),
             ("peer = \"localhost:1\"", 1, "IPv4 address"),
-            ("name = \"Alice\"\nname = \"Bob\"", 2, "duplicate key"),
+            ("name = \"Alice\"\nname = \"Bob\"", 2, "`name` stands there twice"),
             ("name = ", 1, "A configuration file has lines like"),
         ] {
             let (found, what) = mistake(text);

@@ -61,6 +61,11 @@ impl App {
             Some(Act::Send(to, text)) => self.send(to, text),
             Some(Act::List) => Some(self.node.command(Command::List)),
             Some(Act::Connect(to)) => Some(self.node.command(Command::Connect(to))),
+            Some(Act::AddAt(addr)) => {
+                let op = self.node.command(Command::Connect(Target::These(vec![addr.into()])));
+                self.adding.insert(op);
+                Some(op)
+            }
             Some(Act::Disconnect(to)) => Some(self.node.command(Command::Disconnect(to))),
             Some(Act::Trust(key, whom)) => Some(self.node.command(Command::Trust(key, whom))),
             Some(Act::Block(key)) => Some(self.node.command(Command::Block(key))),
@@ -168,7 +173,7 @@ impl App {
             }
             Act::ShowPolicy => {
                 let policy = match self.node.policy() {
-                    Policy::AcceptNew => "accept-new: new keys are taken, and pinned",
+                    Policy::AcceptNew => "accept-new: new keys are accepted and remembered",
                     Policy::Ask => "ask: new keys wait for your decision",
                     Policy::Strict => "strict: new keys are refused",
                 };
@@ -188,6 +193,7 @@ impl App {
             | Act::Unblock(_)
             | Act::Forget(_)
             | Act::Add(_)
+            | Act::AddAt(_)
             | Act::Verify(_)
             | Act::SetPolicy(_)
             | Act::Outbox(_)

@@ -61,8 +61,29 @@ pub(super) fn choose(cli: &Cli, profiles: &Profiles, terminal: bool) -> anyhow::
     };
     Ok(match profiles.named(&name)? {
         Named::Known(found) => Chosen::found(found),
+        Named::Unknown(Some(similar)) if terminal && cli.name.is_some() => {
+            match ask_similar(profiles, &name, &similar)? {
+                Some(found) => Chosen::found(found),
+                None => Chosen::new(cli, name, None),
+            }
+        }
         Named::Unknown(similar) => Chosen::new(cli, name, similar),
     })
+}
+
+/// Asks whether a name that no profile has was mistyped for a similar one; `None` if it was not.
+fn ask_similar(profiles: &Profiles, name: &Name, similar: &Name) -> anyhow::Result<Option<Found>> {
+    let Some(found) = profiles.called(similar).first().map(|found| (*found).clone()) else {
+        return Ok(None);
+    };
+    writeln!(io::stdout(), "No profile is called {name}; no creates one.")?;
+    let is_meant =
+        question(&format!("Did you mean {similar}? yes/no: "), |line| match line.to_lowercase().as_str() {
+            "yes" | "y" => Ok(true),
+            "no" | "n" => Ok(false),
+            _ => Err("Type yes or no.".to_owned()),
+        })?;
+    Ok(is_meant.then_some(found))
 }
 
 /// Chooses the profile of `--profile`, which gets the name of `--name`.

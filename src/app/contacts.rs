@@ -264,14 +264,10 @@ impl App {
     /// Gives a peer an alias, or removes it.
     pub(super) fn set_alias(&mut self, id: Recipient, label: &str, name: Option<Name>) {
         let at = self.place_of(id);
-        let line = match &name {
-            Some(name) => format!("{label} ({at}) is called {name} here, also the next time."),
-            None if self.labels.nickname(id).is_none() => {
-                self.say(format!("{label} has no alias; /alias {label} NAME gives one."));
-                return;
-            }
-            None => format!("{label} ({at}) no longer has an alias."),
-        };
+        if name.is_none() && self.labels.nickname(id).is_none() {
+            self.say(format!("{label} has no alias; /alias {label} NAME gives one."));
+            return;
+        }
         let people = People { node: &self.node, labels: &self.labels };
         if let Some(name) = &name
             && let Some(other) = ui::contact_called(name, id, &people)
@@ -294,16 +290,22 @@ impl App {
         self.save_contacts();
         let entry = self.contacts.entry(peer);
         let known = entry.name.clone().or_else(|| self.node.pin_of(id).and_then(|pin| pin.name));
-        match self.contacts.file.set(Contact { alias: name, name: known, ..entry }) {
+        let given = name.clone();
+        match self.contacts.file.set(Contact { alias: name, name: known.clone(), ..entry }) {
             Err(error) => self.say(Line::of(Ink::Bad, error.to_string())),
             Ok(()) => {
                 if is_unproven {
                     self.named_unproven.insert(id);
                 }
-                self.update_aliases();
-                let label = self.labels.label(id, None);
-                self.menu.relabel(id, &label);
-                self.say(line);
+                let others = self.take_nicknames();
+                let now = self.labels.label(id, known.as_ref());
+                self.menu.relabel(id, &now);
+                self.say(match given {
+                    Some(name) => format!("{label} ({at}) is called {name} here, also the next time."),
+                    None => format!("{label} ({at}) no longer has an alias and is shown as {now}."),
+                });
+                others.into_iter().for_each(|line| self.say(line));
+                self.drop_needless_suffixes();
             }
         }
     }
@@ -332,8 +334,15 @@ impl App {
         self.update_aliases();
     }
 
-    /// Updates the aliases of the labels and the node from the file.
+    /// Passes the aliases to the labels and the node, and says which peers have another label.
     pub(super) fn update_aliases(&mut self) {
+        let lines = self.take_nicknames();
+        lines.into_iter().for_each(|line| self.say(line));
+    }
+
+    /// Passes the aliases to the labels and the node. Returns what to say of peers that had the name
+    /// that is an alias of another now.
+    fn take_nicknames(&mut self) -> Vec<String> {
         let all = profile::aliases(&self.contacts.file);
         for (id, _) in self.labels.nicknames().filter(|(id, _)| !all.contains_key(id)) {
             self.node.set_alias(id, None);
@@ -342,12 +351,32 @@ impl App {
             self.node.set_alias(*id, Some(name.clone()));
         }
         if all.iter().map(|(id, name)| (*id, name)).eq(self.labels.nicknames()) {
-            return;
+            return Vec::new();
         }
+        let peers = self.labeled_peers();
+        let without_nickname = peers.iter().filter(|(id, _)| self.labels.nickname(*id).is_none());
+        let before: BTreeMap<Recipient, String> =
+            without_nickname.filter_map(|(id, _)| Some((*id, self.labels.known(*id)?))).collect();
         self.labels.set_nicknames(all);
-        // A peer loses its label if that is now another peer's alias; it gets a new one.
+        // Peers whose label is now the alias of another have none.
+        let mut lines = Vec::new();
         for (id, name) in self.labeled_peers() {
             if self.labels.known(id).is_none() {
+                self.meet_again(id, name);
+                if let (Some(before), Some(now)) = (before.get(&id), self.labels.known(id))
+                    && *before != now
+                {
+                    lines.push(format!("The other {before} is shown as {now}."));
+                }
+            }
+        }
+        lines
+    }
+
+    /// Gives each contact with a suffix the label that it should have now: its namesake may be gone.
+    fn drop_needless_suffixes(&mut self) {
+        for (id, name) in self.labeled_peers() {
+            if self.node.is_contact(id) && self.labels.suffixed_label(id).is_some() {
                 self.meet_again(id, name);
             }
         }
@@ -385,6 +414,7 @@ impl App {
         // The list includes changes that are not saved yet.
         self.note_contacts();
         self.save_contacts();
+        self.drop_needless_suffixes();
         let rows: BTreeMap<Recipient, Row> = self.node.rows().into_iter().map(|row| (row.id, row)).collect();
         let line = |contact: &Contact| {
             let id = Recipient::from(contact.id);

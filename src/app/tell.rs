@@ -3,10 +3,11 @@
 use super::{App, clock};
 use crate::core::{As, Decision, Event, OpId, PeerInfo, Row, Target, Verification};
 use crate::model::delivery::{DeliveryStatus, FailureReason, PendingReason, RejectReason};
+use crate::model::message::{SendError, SendResult};
 use crate::model::name::{PeerName, folded};
 use crate::model::peer_id::Recipient;
 use crate::node::Node;
-use crate::ui::{self, Chosen, Line, PeerList, Renamed, Standing, Status, Voice};
+use crate::ui::{self, Chosen, Ink, Line, PeerList, Renamed, Standing, Status, Voice};
 
 /// Recipients that a prompt names, at most.
 const MAX_LABELLED: usize = 3;
@@ -33,7 +34,7 @@ impl App {
         }
         let lines = match event {
             Event::Listed { rows, unasked } => self.peer_list(rows, *unasked),
-            _ => ui::lines(event, &self.voice(&moment.stamp)),
+            _ => self.untrusted_lines(event).unwrap_or_else(|| ui::lines(event, &self.voice(&moment.stamp))),
         };
         match event {
             Event::Message { from, row, .. } => {
@@ -50,7 +51,18 @@ impl App {
             }
             Event::Delivery { op, who, status, .. } => self.later(*op, who, status, lines, &moment.stamp),
             Event::ContactsChanged => self.note_contacts(),
+            Event::Done { op, result, .. } if self.adding.contains(op) => {
+                self.tell(lines);
+                if !matches!(result, SendResult::Delivered | SendResult::HandedOver) {
+                    self.say("No contact was added.");
+                }
+            }
+            Event::NotSent { op, .. } if self.adding.contains(op) => {
+                self.tell(lines);
+                self.say("No contact was added.");
+            }
             Event::Settled(op) => {
+                self.adding.remove(op);
                 self.keep_what_failed(*op);
                 if self.busy == Some(*op) {
                     self.busy = None;
@@ -74,6 +86,33 @@ impl App {
             }
             _ => self.tell(lines),
         }
+    }
+
+    /// The line about something that did not go to a key that the user has not accepted: whose key it
+    /// is, and what to type.
+    fn untrusted_lines(&self, event: &Event) -> Option<Vec<Line>> {
+        let (how, who, key) = match event {
+            Event::Done { who, result: SendResult::Failed(SendError::NotTrusted(key)), .. } => {
+                ("Not connected", who, **key)
+            }
+            Event::Delivery {
+                who,
+                status: DeliveryStatus::Failed(FailureReason::NotSent(SendError::NotTrusted(key))),
+                ..
+            } => ("Not sent", who, **key),
+            Event::Delivery {
+                who,
+                status: DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::NotTrusted)),
+                ..
+            } => ("Not sent", who, who.id.public_key()?),
+            _ => return None,
+        };
+        let (offers, _) = self.node.offers();
+        let offer = offers.iter().find(|offer| offer.met.key == key);
+        let pin = self.node.pin_of(key.into());
+        let why = ui::untrusted_words(offer, pin.as_ref(), &self.labels);
+        let who = self.voice("").named(who);
+        Some(vec![Line::of(Ink::Bad, format!("{how} to {who}: {why}"))])
     }
 
     /// Returns the lines of the peer list.

@@ -145,7 +145,7 @@ fn parse(text: &str) -> Result<BTreeMap<Recipient, Name>, Mistake> {
     let file: AliasFile = toml::from_str(text).map_err(|error| {
         let format =
             "A list of aliases has [[alias]] entries, each with a `name` and a `key` or an `address`.";
-        toml_mistake(&error, format)
+        toml_mistake(&error, text, format)
     })?;
     let mut all = BTreeMap::new();
     for entry in file.alias {

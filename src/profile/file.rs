@@ -85,7 +85,7 @@ fn text_of(path: &Path) -> Result<String, ConfigError> {
 /// Returns the content of the file, or a mistake with its position.
 fn parse(text: &str) -> Result<ProfileFile, Mistake> {
     let raw: Raw = toml::from_str(text)
-        .map_err(|error| toml_mistake(&error, "A profile.toml has lines like `name = \"Alice\"`."))?;
+        .map_err(|error| toml_mistake(&error, text, "A profile.toml has lines like `name = \"Alice\"`."))?;
     let name = raw
         .name
         .map(|name| name.get_ref().parse::<Name>().map_err(|error| (name.span().start, error.to_string())));
@@ -249,12 +249,16 @@ mod tests {
     fn mistakes_are_reported_with_their_line() {
         for (text, line, words) in [
             ("name = ", 1, "A profile.toml has lines like"),
-            ("\nname = 5", 2, "invalid type"),
+            ("\nname = 5", 2, "a text in quotation marks has to stand here instead of `5`. A profile"),
             ("name = \"a b\"", 1, "how about `a_b`?"),
             ("\n\nport = 0", 3, "a number from 1 to 65535"),
             ("port = 65536", 1, "a number from 1 to 65535"),
             ("port = 1\nreplacement_port = -1", 2, "a number from 1 to 65535"),
-            ("former_names = \"Zoe\"", 1, "invalid type"),
+            (
+                "former_names = \"Zoe\"",
+                1,
+                "a list in square brackets has to stand here instead of the text \"Zoe\"",
+            ),
             (&format!("former_names = [\"{}\"]", "x".repeat(129)), 1, "at most 128 bytes"),
         ] {
             let (at, what) = parse(text).unwrap_err();

@@ -78,7 +78,7 @@ fn parse(text: &str) -> Result<BTreeMap<PublicKey, Pin>, Mistake> {
     let file: File = toml::from_str(text).map_err(|error| {
         let format = "A list of known peers has [[peer]] entries, each with a `key` and `first_seen`, and perhaps `name`, \
                       `addresses`, `contact`, `verified` and `blocked`.";
-        toml_mistake(&error, format)
+        toml_mistake(&error, text, format)
     })?;
     let mut pins = BTreeMap::new();
     let (mut contacts, mut strangers) = (0, 0);

@@ -75,7 +75,7 @@ pub const COMMANDS: &[CommandHelp] = &[
     },
     CommandHelp {
         name: "/outbox",
-        arguments: "[cancel|again N|all]",
+        arguments: "[cancel|again N]",
         short: "show what waits to be delivered, and why",
         long: "A text waits until it is delivered, also while the program does not run, or until it expires (--expire). `/outbox cancel 2` takes \
                the second of the list back, `/outbox again 2` sends it again at once; `all` stands for all of them.",
@@ -174,14 +174,15 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "/add",
         arguments: "WHOM",
         short: "add a contact",
-        long: "WHOM is a name or a number in the list, an ip:port, or a whole key. Contacts are dialed at each start, and no other peer \
+        long: "WHOM is a name or a number in the list, an ip:port, a whole key, or the beginning of a known one. Contacts are dialed at each start, and no other peer \
                can take their names. A peer that you write to becomes a contact automatically.",
     },
     CommandHelp {
         name: "/forget",
         arguments: "WHOM",
         short: "remove a contact",
-        long: "Queued messages for them are not sent, and the next key with their name is new to you. A blocked \
+        long: "Queued messages for them are not sent, and the next key with their name is new to you, unless another contact has\
+               that name. A blocked \
                contact is no longer blocked. WHOM may also be an ip:port where no peer has answered. Messages stay \
                in the history. You are asked to confirm.",
     },
@@ -264,8 +265,8 @@ pub(super) fn nearest(word: &str) -> Option<&'static CommandHelp> {
     })
 }
 
-/// Columns for a command and its arguments in the help.
-const NAME_COLUMNS: usize = 22;
+/// Columns for a command with its arguments in the help, and a space behind them.
+const NAME_COLUMNS: usize = 25;
 
 /// Returns the help: everything that can be typed at the prompt.
 pub(super) fn overview() -> Vec<String> {
@@ -329,6 +330,9 @@ mod tests {
     fn the_help_fits_a_usual_terminal() {
         for line in overview() {
             assert!(line.len() <= 80, "{line}");
+        }
+        for command in COMMANDS {
+            assert!(usage(command).len() < NAME_COLUMNS, "no space behind {}", usage(command));
         }
         for (other, name) in SYNONYMS {
             assert!(COMMANDS.iter().any(|command| command.name == name), "{other}");

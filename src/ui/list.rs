@@ -64,6 +64,7 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
     }
     let mut sorted: Vec<&Row> = rows.iter().collect();
     sorted.sort_by_key(|row| match (row.state, is_offline_contact(row)) {
+        _ if refuses_us(row) => (1, row.last_heard.is_none(), row.last_heard, row.number),
         (PresenceStatus::Offline, true) => (1, row.last_heard.is_none(), row.last_heard, row.number),
         (PresenceStatus::Offline, false) => (2, false, None, row.number),
         _ => (0, false, None, row.number),
@@ -80,8 +81,10 @@ pub fn peer_list(list: &PeerList<'_>, labels: &Labels) -> Vec<Line> {
         .chain(by_label(blocked, labels).iter().map(of_pin))
         .collect();
     let mut lines = table(&entries);
-    let quiet = rows.iter().filter(|row| row.state == PresenceStatus::Unreachable).count();
-    let there = rows.iter().filter(|row| row.state != PresenceStatus::Offline).count() - quiet;
+    let is_quiet = |row: &&Row| row.state == PresenceStatus::Unreachable && !refuses_us(row);
+    let quiet = rows.iter().filter(is_quiet).count();
+    let is_there = |row: &&Row| row.state != PresenceStatus::Offline && !refuses_us(row);
+    let there = rows.iter().filter(is_there).count() - quiet;
     let quiet = if quiet > 0 { format!(", {quiet} quiet") } else { String::new() };
     let blocked = if blocked.is_empty() { String::new() } else { format!(", {} blocked", blocked.len()) };
     let known = rows.len() + unlisted.len();
@@ -106,6 +109,11 @@ fn refused_key(row: &Row, list: &PeerList<'_>) -> Option<&'static str> {
     } else {
         "is not accepted"
     })
+}
+
+/// Whether a peer does not accept messages from us. It is not counted as online.
+fn refuses_us(row: &Row) -> bool {
+    row.refuses == Some(ByeReason::NotAccepted)
 }
 
 /// Whether a row is that of an offline contact. An address from which nothing came yet belongs to

@@ -13,6 +13,7 @@ mod trust;
 use super::commands::is_quit;
 use super::people::{Chosen, Directory, Lost, Named, find, find_to_connect, shown};
 use crate::core::{As, ContactRecord, Pin, Policy, Target};
+use crate::model::address::PeerAddr;
 use crate::model::key::PublicKey;
 use crate::model::name::Name;
 use crate::model::peer_id::Recipient;
@@ -81,6 +82,8 @@ pub enum Act {
     Forget(Recipient),
     /// Add a contact, or change it.
     Add(ContactRecord),
+    /// Connect to an address; a peer that answers there becomes a contact.
+    AddAt(PeerAddr),
     /// List the contacts.
     ListContacts,
     /// A key was compared with its owner, and is the right one.
@@ -322,6 +325,9 @@ impl Menu {
         if !self.is_at_choice() && is_quit(line) {
             return act(Act::Exit);
         }
+        if let Some(turn) = self.command_at_question(line) {
+            return turn;
+        }
         let turn = match std::mem::take(&mut self.asking) {
             Asking::Choice => self.choice(line, directory),
             Asking::More => self.more(line.trim()),
@@ -337,6 +343,22 @@ impl Menu {
             self.reply_to = None;
         }
         turn
+    }
+
+    /// Refuses a command as the answer to a question; `None` if the line is none, or answers one
+    /// that any text answers.
+    fn command_at_question(&self, line: &str) -> Option<Turn> {
+        if matches!(self.asking, Asking::Choice | Asking::Text(_)) {
+            return None;
+        }
+        let line = line.trim();
+        let (word, _) = talk::first_word(line);
+        let command = super::commands::named(word)?;
+        let sentence = format!(
+            "{} is a command, and commands do not answer a question. Type 0 first, then the command.",
+            command.name
+        );
+        Some(again(sentence, line))
     }
 
     fn choice(&mut self, line: &str, directory: &dyn Directory) -> Turn {

@@ -221,7 +221,7 @@ fn pending_reason(result: &SendResult) -> Option<PendingReason> {
         SendError::NotSecure => Some(PendingReason::NotSecure),
         SendError::TurnedAway(ByeReason::NotDecided) => Some(PendingReason::NotAcceptedYet),
         SendError::TurnedAway(ByeReason::NoRoom) => Some(PendingReason::NoRoom),
-        SendError::WrongKey | SendError::TurnedAway(_) | SendError::NotTrusted => None,
+        SendError::WrongKey | SendError::TurnedAway(_) | SendError::NotTrusted(_) => None,
     }
 }
 

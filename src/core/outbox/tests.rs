@@ -743,7 +743,7 @@ proptest! {
                         0 => (REFUSED, 0),
                         1 => (SendResult::HandedOver, 1),
                         2 => (SendResult::Broken, 1),
-                        3 => (SendResult::Failed(SendError::NotTrusted), 0),
+                        3 => (SendResult::Failed(SendError::NotTrusted(Box::new(PublicKey::new([9; 32])))), 0),
                         _ => (SendResult::Delivered, 1),
                     };
                     story.outbox.plain_sent(to, id, result, (parts, 1), story.now);

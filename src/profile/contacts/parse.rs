@@ -106,7 +106,7 @@ impl Document<'_> {
 /// The first mistake in the text.
 pub(super) fn parse<'t>(text: &'t str, own_name: Option<&Name>) -> Result<Document<'t>, Mistake> {
     let root = DeTable::parse(text)
-        .map_err(|error| toml_mistake(&error, "A list of contacts has [[contact]] entries in TOML."))?;
+        .map_err(|error| toml_mistake(&error, text, "A list of contacts has [[contact]] entries in TOML."))?;
     let mut document = Document { text, root: root.into_inner(), entries: Vec::new() };
     document.entries = entries(&document)?;
     no_clash(&document, own_name)?;

@@ -20,7 +20,10 @@ impl Menu {
             ("", AskKind::Connect, _) => Ok(Named::Exactly(Chosen::all())),
             ("", AskKind::History, _) => return act(Act::History(HistoryOf::All, None)),
             (name, AskKind::History, _)
-                if matches!(find(name, directory), Err(Lost::Nobody(_) | Lost::Blocked(_))) =>
+                if matches!(
+                    find(name, directory),
+                    Err(Lost::Nobody(_) | Lost::Blocked(_) | Lost::Waits(_))
+                ) =>
             {
                 return act(Act::History(HistoryOf::Named(name.to_owned()), None));
             }

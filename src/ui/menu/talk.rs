@@ -136,7 +136,6 @@ impl Menu {
             ("/history", words) => history(words, directory),
             ("/outbox", what) => outbox(what),
             ("/mute", "") => act(Act::ListMuted),
-            ("/contacts", _) => act(Act::ListContacts),
             ("/alias", "") => act(Act::ListNicknames),
             ("/connect", word) => self.with_peer(AskKind::Connect, word, rest, command, directory),
             ("/disconnect", word) => self.with_peer(AskKind::Disconnect, word, rest, command, directory),
@@ -166,6 +165,7 @@ impl Menu {
             }
             ("/peers", _) => act(Act::List),
             ("/offers", _) => act(Act::ListOffers),
+            ("/contacts", _) => act(Act::ListContacts),
             ("/back", _) => match self.end_conversation() {
                 Some(line) => say([line]),
                 None => {
@@ -207,7 +207,7 @@ impl Menu {
             Ok(Named::NeedsPort(ip)) => {
                 return wrong(&format!("Write the port too, like {} {ip}:5000.", command.name), &line);
             }
-            Err(lost) => return wrong(&lost.sentence(word, ""), &line),
+            Err(lost) => return wrong(&lost.sentence_for_one(word), &line),
         };
         let Some(id) = chosen.peer() else {
             return wrong(&format!("{} goes for one peer at a time; name one.", command.name), &line);
@@ -215,7 +215,6 @@ impl Menu {
         match (command.name, new) {
             ("/mute", "") => act(Act::Mute(id, chosen.label)),
             ("/unmute", "") => act(Act::Unmute(id, chosen.label)),
-            ("/contacts", _) => act(Act::ListContacts),
             ("/alias", "") => self.ask(Asking::Nickname(id, chosen.label)),
             ("/alias", "-") => act(Act::Nickname(id, chosen.label, None)),
             ("/alias", new) => match alias(new) {
@@ -235,7 +234,8 @@ fn history(words: &str, directory: &dyn Directory) -> Turn {
         Ok(Named::Exactly(all)) if all.peer().is_none() => HistoryOf::All,
         Ok(Named::Exactly(chosen) | Named::Perhaps(chosen)) => HistoryOf::One(chosen),
         // It may be a peer that is only in the history, or a word to search for.
-        Ok(Named::NeedsPort(_)) | Err(Lost::Nobody(_) | Lost::Blocked(_) | Lost::NoAddress(_)) => {
+        Ok(Named::NeedsPort(_))
+        | Err(Lost::Nobody(_) | Lost::Blocked(_) | Lost::Waits(_) | Lost::NoAddress(_)) => {
             HistoryOf::Named(word.to_owned())
         }
         Err(lost) => return wrong(&lost.sentence(word, ""), &format!("/history {words}")),

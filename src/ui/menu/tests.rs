@@ -243,7 +243,7 @@ fn unknown_recipient_is_asked_for_again() {
         ("boob", "Nobody is called `boob`; did you mean Bob?"),
         ("zoe", "Nobody is called `zoe`"),
         ("9", "No peer has the number 9"),
-        ("127.0.0.1:5000", "127.0.0.1:5000 is our own address"),
+        ("127.0.0.1:5000", "127.0.0.1:5000 is your own address"),
         ("127.0.0.1:x", "the port has to be a number from 1 to 65535"),
         ("", "Nobody was named"),
     ] {
@@ -599,4 +599,29 @@ fn command_for_one_peer_takes_exactly_one() {
         assert_eq!(act, None, "{line}: {said}");
         assert!(matches!(refill, Some(Refill::Edit(text)) if text.starts_with(line)), "{line}");
     }
+}
+
+#[test]
+fn command_does_not_answer_a_question() {
+    for (question, prompt) in [("1", "To: "), ("6", "More [0-8]: "), ("/name", "New name: ")] {
+        let mut menu = menu();
+        let (act, said, refill) = after(&mut menu, &[question, "/contacts"]);
+        assert_eq!((act, refill), (None, Some(Refill::Offer("/contacts".into()))));
+        let words =
+            "/contacts is a command, and commands do not answer a question. Type 0 first, then the command.";
+        assert!(said.ends_with(words), "{said}");
+        assert_eq!(menu.prompt(), prompt);
+        assert_eq!(after(&mut menu, &["0", "/contacts"]).0, Some(Act::ListContacts));
+    }
+    assert!(matches!(act_of(&["1", "bob", "/me waves"]), Some(Act::Send(..))), "a text is any text");
+}
+
+#[test]
+fn commands_for_one_peer_do_not_advise_all() {
+    for line in ["/alias boss X", "/mute boss", "/unmute boss"] {
+        let said = after(&mut menu(), &[line]).1;
+        assert_eq!(said, "Nobody is called `boss`; give a number, a name or an ip:port.");
+    }
+    let said = after(&mut menu(), &["/contacts bob"]).1;
+    assert_eq!(said, "/contacts stands alone; `bob` is too much.");
 }

@@ -9,7 +9,7 @@ use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::ui::commands::{self, CommandHelp};
 use crate::ui::labels::MARK;
-use crate::ui::people::{Directory, Lost, Named, blocked_called, candidates, find, shown};
+use crate::ui::people::{Directory, Lost, Named, blocked_called, candidates, find, has_namesake, shown};
 use crate::ui::words::{beginning, name_of};
 
 /// Digits of a short code that stand together: as many as are read aloud in one breath.
@@ -88,10 +88,14 @@ impl Menu {
             "/unblock" if !pin.blocked => say([format!("{label} is not blocked.")]),
             "/unblock" => act(Act::Unblock(key)),
             _ => {
-                let already = if pin.verified.is_some() { " It was verified before." } else { "" };
+                let before = if pin.verified.is_some() {
+                    format!("{label} was verified before. ")
+                } else {
+                    String::new()
+                };
                 self.asking = Asking::Sure(Sure::Verify(key, label.clone()));
                 say([
-                    format!("Have {label} type /verify too. Then both of you see this code:{already}"),
+                    format!("{before}Have {label} type /verify too. Then both of you see this code:"),
                     format!("  {}", grouped(&directory.code_with(key))),
                     format!(
                         "Compare all of it by telephone, or side by side: in this chat somebody in between could change it. Is it {label} who reads it?"
@@ -160,9 +164,15 @@ fn forgettable(
     let consequence = if pin.blocked {
         format!("{label} will no longer be blocked. If the key comes again, it is new to you.")
     } else if pin.contact {
+        let next = match &pin.name {
+            Some(name) if !has_namesake(pin, directory) => {
+                format!(" The next key with the name {name} is new to you.")
+            }
+            _ => String::new(),
+        };
         format!(
             "{label} will be removed from your contacts, and the key forgotten. Queued messages will not be \
-             sent. The next key with that name is new to you."
+             sent.{next}"
         )
     } else {
         format!(
@@ -206,8 +216,7 @@ fn add(word: &str, line: &str, directory: &dyn Directory) -> Turn {
     match find(word, directory) {
         Ok(Named::Exactly(chosen)) => match chosen.peer() {
             Some(Recipient::Peer(id)) => act(Act::Add(record(id, directory.pin_of(id.into()).as_ref()))),
-            // The peer that answers there becomes a contact.
-            Some(Recipient::Address(_)) => act(Act::Connect(chosen.target)),
+            Some(Recipient::Address(addr)) => act(Act::AddAt(addr)),
             None => wrong("/add takes one peer at a time; name one.", line),
         },
         Ok(Named::Perhaps(chosen)) => {
@@ -215,13 +224,21 @@ fn add(word: &str, line: &str, directory: &dyn Directory) -> Turn {
             wrong(&sentence, &format!("/add {}", chosen.label))
         }
         Ok(Named::NeedsPort(ip)) => wrong(&format!("Write the port too, like /add {ip}:5000."), line),
-        Err(Lost::Nobody(None)) => {
-            let word = shown(word);
-            let sentence =
-                format!("Nobody is called `{word}`; give a name, a number, an ip:port or a whole key.");
-            wrong(&sentence, line)
-        }
-        Err(lost) => wrong(&lost.sentence(word, ""), line),
+        Err(Lost::Nobody(None)) => match &directory.pins_named(word)[..] {
+            // The beginning of a key, as the lists show it.
+            [pin] => act(Act::Add(record(PeerId::Key(pin.key), Some(pin)))),
+            [] => {
+                let word = shown(word);
+                let sentence =
+                    format!("Nobody is called `{word}`; give a name, a number, an ip:port or a whole key.");
+                wrong(&sentence, line)
+            }
+            several => {
+                let (sentence, line) = which_pin("/add", word, several);
+                wrong(&sentence, &line)
+            }
+        },
+        Err(lost) => wrong(&lost.sentence_for_one(word), line),
     }
 }
 

@@ -118,9 +118,11 @@ impl People {
             return Ok(found);
         }
         // As on screen: the name, the mark, and the suffix. The chat shows less of a key.
+        // A colon is easier to type than the mark.
+        let with_mark = wanted.replace(':', &MARK.to_string());
         let shown = |party: &Recipient| {
             let called = folded(&self.called(*party, None));
-            called == wanted || is_beginning(&wanted, &called, *party)
+            called == wanted || called == with_mark || is_beginning(&with_mark, &called, *party)
         };
         if let Some(found) = known(all().filter(shown).collect()) {
             return Ok(found);
@@ -269,6 +271,8 @@ mod tests {
         assert_eq!(meant("AEAQ caib"), Ok(vec![key(1)]));
         assert_eq!(meant("Carol·aibaeaqc"), Ok(vec![key(2)]));
         assert_eq!(meant("carol·aiba"), Ok(vec![key(2)]));
+        assert_eq!(meant("carol:aiba"), Ok(vec![key(2)]));
+        assert_eq!(meant("Carol:aibaeaqc"), Ok(vec![key(2)]));
         for wrong in ["777", "Zoe", "127.0.0.1:1", "", "Bo", "77778"] {
             let sentence = meant(wrong).unwrap_err();
             assert!(sentence.contains(" there is something of Bob, Carol·aibaeaqc, "), "{sentence}");

@@ -211,7 +211,13 @@ fn every_fate_of_a_text_has_its_words() {
 fn a_sum_names_those_that_failed() {
     let refused = DeliveryStatus::Failed(FailureReason::NotSent(SendError::Refused));
     let event = Event::Sum { kind: CommandKind::Connect, total: 4, done: 3, failed: vec![(bob(), refused)] };
-    assert_eq!(told(&event), "Connected 3 of 4; 127.0.0.1:5001 refused.");
+    assert_eq!(told(&event), "Connected 3 of 4; Bob (127.0.0.1:5001) refused.");
+    let sum = |status| {
+        let failed = vec![(bob(), DeliveryStatus::Failed(status))];
+        told_in(&Event::Sum { kind: CommandKind::Send, total: 2, done: 1, failed }, false)
+    };
+    let line = sum(FailureReason::NotAccepted);
+    assert!(line.starts_with("Sent to 1 of 2; Bob") && line.ends_with(" does not take your key."), "{line}");
 }
 
 #[test]
@@ -293,10 +299,14 @@ fn later_status_quotes_the_message() {
     let long = format!("one\ntwo {}", "x".repeat(100));
     let beginning = format!("\"one ⏎ two {}…\"", "x".repeat(29));
     assert_eq!(said(DeliveryStatus::Delivered, &long), Some(format!("Delivered to {bob}: {beginning}")));
-    for (hold, another) in [(PendingReason::WrongKey, "key"), (PendingReason::AnotherPeer, "peer")] {
+    for (hold, sentence) in [
+        (PendingReason::WrongKey, "Your message waits for Bob."),
+        (
+            PendingReason::AnotherPeer,
+            "Another peer answers at Bob's address 127.0.0.1:5001. Your message waits for Bob.",
+        ),
+    ] {
         let status = DeliveryStatus::Queued(hold);
-        let sentence =
-            format!("Another {another} answers at Bob's address 127.0.0.1:5001. Your message waits for Bob.");
         assert_eq!(sent(status.clone(), (1, 1)), sentence);
         assert_eq!(said(status, "hi"), Some(format!("{sentence} /outbox can cancel it: \"hi\"")));
     }

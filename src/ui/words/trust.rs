@@ -39,11 +39,18 @@ pub(super) fn lines(event: &Event, voice: &Voice<'_>) -> Vec<Line> {
             voice.introduced(who),
             format!(" calls itself {name} now, as a peer does that you know by another key; it is not called so here."),
         )],
+        Event::Misled { who: Some(who), addr, by: Some(by), .. } => {
+            let (by, who) = (voice.word_for(by), voice.word_for(who));
+            vec![voice.notice(format!("{by}, not {who}, is at {addr} now."))]
+        }
         Event::Misled { who: Some(who), addr, offered, .. } => other_key(who, *addr, *offered, voice),
-        Event::Misled { who: None, addr, promised, offered } => misled(*addr, *promised, *offered, voice),
+        Event::Misled { who: None, addr, promised, offered, .. } => misled(*addr, *promised, *offered, voice),
         Event::TurnedAway(who, reason) => {
             let rest = format!(" {}", turned_away(*reason));
             vec![voice.about(who, voice.named(who), rest)]
+        }
+        Event::AcceptsAgain(who) => {
+            vec![voice.about(who, voice.named(who), " accepts messages from you again.".into())]
         }
         Event::PlainRefused(source, count) => {
             let what = match count {
@@ -270,7 +277,7 @@ fn decided(decision: &Decision, voice: &Voice<'_>) -> String {
             format!("{} is verified, and has a {VERIFIED} or that word behind its name.", label_of_pin(pin))
         }
         Decision::Policy(policy) => match policy {
-            Policy::AcceptNew => "New keys are taken from now on, and pinned.".into(),
+            Policy::AcceptNew => "New keys are accepted and remembered from now on.".into(),
             Policy::Ask => "New keys wait for your decision from now on; /offers lists them.".into(),
             Policy::Strict => "New keys are refused from now on.".into(),
         },
@@ -315,12 +322,37 @@ pub(in crate::ui) fn offer_line(offer: &Offer, labels: &Labels) -> Line {
         ([], Some(name)) => format!("{name} ({})", met.addr),
         ([], None) => format!("The peer at {}", met.addr),
     };
+    let commands = commands_for(offer, labels);
+    format!("{whose} waits for your decision: {commands}.").into()
+}
+
+/// Why nothing goes to a key that the user has not accepted: `offer` if it waits, `pin` if it is
+/// blocked, neither if the policy refuses it.
+pub fn untrusted_words(offer: Option<&Offer>, pin: Option<&Pin>, labels: &Labels) -> String {
+    match (offer, pin) {
+        (Some(offer), _) => {
+            let whose = match (&offer.against[..], &offer.met.name) {
+                ([first, ..], _) => format!("a new key for {}", claimed(offer, first, labels)),
+                ([], Some(name)) => format!("{name}'s key"),
+                ([], None) => format!("the key at {}", offer.met.addr),
+            };
+            format!("{whose} waits for your decision: {}.", commands_for(offer, labels))
+        }
+        (None, Some(pin)) if pin.blocked => {
+            let label = labels.known(pin.key.into()).unwrap_or_else(|| name_of(pin));
+            format!("{label} is blocked; /unblock {} ends that.", beginning(pin.key))
+        }
+        (None, _) => "the key there is new, and your policy refuses new keys; /policy shows it.".into(),
+    }
+}
+
+/// The commands for a pending key, as the end of a sentence.
+fn commands_for(offer: &Offer, labels: &Labels) -> String {
     let commands: Vec<String> = choices(offer, labels).into_iter().map(|(command, _)| command).collect();
-    let commands = match &commands[..] {
+    match &commands[..] {
         [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
         commands => commands.concat(),
-    };
-    format!("{whose} waits for your decision: {commands}.").into()
+    }
 }
 
 /// Returns the lines about the pending keys. `more` keys had no room.

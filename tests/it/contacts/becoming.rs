@@ -26,6 +26,14 @@ fn writing_by_name_or_address_makes_a_contact() {
 }
 
 #[test]
+fn adding_an_address_without_a_peer_says_that_nothing_was_added() {
+    let mut alice = Peer::named("Alice").start();
+    alice.types(&[&format!("/add {}", crate::support::nobody())]);
+    alice.sees("Not connected to ");
+    alice.sees("No contact was added.");
+}
+
+#[test]
 fn messages_to_all_make_no_contact() {
     let data = data();
     let mut alice = started("Alice", &data).start();

@@ -70,6 +70,15 @@ fn refusing_peer_is_listed_as_refusing() {
     does(&mut alice, &["@bob are you there?"], "does not take your key");
     let row = row_of(&list(&mut alice), "Bob");
     assert!(row.ends_with("  does not accept messages from you"), "{row}");
+    alice.has_seen("1 peer known, 0 there.");
+    does(&mut alice, &["@all is anyone there?"], "Nobody is there to send to");
+    does(&mut bob, &["/unblock alice"], "Unblocked Alice");
+    alice.sees(" accepts messages from you again.");
+    let printed = alice.printed();
+    let count = printed.iter().filter(|line| line.contains("accepts messages from you again")).count();
+    assert_eq!(count, 1, "{printed:#?}");
+    does(&mut alice, &["@all I am back"], "Delivered to Bob");
+    bob.has_seen(": I am back");
 }
 
 #[test]

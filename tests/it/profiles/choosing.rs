@@ -69,6 +69,26 @@ fn wrong_choice_is_asked_again() {
 }
 
 #[test]
+fn similar_name_is_asked_about_before_a_profile_is_created() {
+    let data = data();
+    run(started("Alice", &data).arg("--profile=alice"), &[]);
+    for (answer, name, profiles) in [("yes", "Alice", &["alice"][..]), ("no", "Alcie", &["alcie", "alice"])] {
+        let mut terminal = Terminal::start(started("Alcie", &data), 30, 100);
+        terminal.waits_for("No profile is called Alcie; no creates one.");
+        asks(&terminal, "Did you mean Alice? yes/no: ");
+        terminal.enters("perhaps");
+        terminal.waits_for("Type yes or no.");
+        asks(&terminal, "Did you mean Alice? yes/no: ");
+        terminal.enters(answer);
+        terminal.waits_for(&format!("You are {name}, listening at port "));
+        asks(&terminal, "Choice [0-6]: ");
+        terminal.enters("0");
+        assert!(terminal.ends().success());
+        assert_eq!(directories(&data), profiles);
+    }
+}
+
+#[test]
 fn new_profile_can_be_chosen() {
     let data = alice_and_bob();
     let terminal = opened(&data);

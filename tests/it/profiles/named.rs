@@ -252,9 +252,10 @@ fn damaged_profile_file_is_refused_unchanged() {
     let data = data();
     run(started("Alice", &data), &[]);
     let path = folder(&data, "alice").join("profile.toml");
-    for (text, line, words) in
-        [("name = \"Alice\"\nport = \"x\"\n", 2, "invalid type"), ("name = \"a b\"\n", 1, "how about `a_b`?")]
-    {
+    for (text, line, words) in [
+        ("name = \"Alice\"\nport = \"x\"\n", 2, "a number has to stand here instead of the text"),
+        ("name = \"a b\"\n", 1, "how about `a_b`?"),
+    ] {
         fs::write(&path, text).expect("written");
         // The damaged profile may have this name.
         for peer in [started("", &data), started("Alice", &data), started("Zoe", &data)] {

@@ -395,3 +395,41 @@ fn trust_takes_a_row_number() {
         assert_eq!(act, Some(Act::Trust(key(3), As::NewKeyOf(key(old)))), "{number}");
     }
 }
+
+#[test]
+fn verified_contact_is_said_to_be_before_the_code() {
+    let verified = Pin { verified: Some(1), ..pin("Bob", 1, 5001) };
+    let people = with_pins(vec![verified], Vec::new());
+    let (_, said, _) = after(&mut menu(), &["/verify bob"], &people);
+    let first = said.lines().next();
+    let expected = "Bob was verified before. Have Bob type /verify too. Then both of you see this code:";
+    assert_eq!(first, Some(expected));
+}
+
+#[test]
+fn forgetting_says_who_is_new_only_without_a_namesake() {
+    let words = "The next key with the name Bob is new to you.";
+    let (_, said, _) = after(&mut menu(), &["/forget bob"], &known(Vec::new()));
+    assert!(said.contains(words), "{said}");
+    for blocked in [false, true] {
+        let second = Pin { blocked, ..pin("BOB", 7, 7007) };
+        let people = with_pins(pins().into_iter().chain([second]).collect(), Vec::new());
+        let (_, said, _) = after(&mut menu(), &["/forget aeaqcaib"], &people);
+        assert!(said.ends_with("Queued messages will not be sent."), "{said}");
+    }
+}
+
+#[test]
+fn beginning_of_a_key_adds_the_peer() {
+    let stranger = Pin { contact: false, ..pin("Zed", 9, 7009) };
+    let people = with_pins(vec![stranger.clone()], Vec::new());
+    let people = People { rows: Vec::new(), ..people };
+    let beginning: String = stranger.key.to_string().chars().take(8).collect();
+    let Some(Act::Add(added)) = act_of(&[&format!("/add {beginning}")], &people) else {
+        panic!("{beginning} is known");
+    };
+    assert_eq!(added.id, PeerId::Key(stranger.key));
+    let nobody = after(&mut menu(), &["/add zzzzzzzz"], &people).1;
+    assert_eq!(nobody, "Nobody is called `zzzzzzzz`; give a name, a number, an ip:port or a whole key.");
+    assert_eq!(act_of(&["/add 127.0.0.1:7123"], &people), Some(Act::AddAt(addr(7123))));
+}
