@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use anyhow::bail;
 
 use super::begin::PORTS_TRIED;
-use crate::cli::{Cli, Misused, listening_port};
+use crate::cli::{Cli, Misused, NameSource, listening_port};
 use crate::model::name::{Name, NameError};
 use crate::model::untrusted::harmless;
 use crate::net;
@@ -23,6 +23,8 @@ pub(super) struct Chosen {
     pub(super) name: Name,
     /// The port to listen at, if the profile has listened before.
     pub(super) port: Option<u16>,
+    /// It gets another name with this start.
+    pub(super) is_renamed: bool,
     /// It is created with this start.
     pub(super) is_new: bool,
     /// A profile that this new one may be mistyped for.
@@ -31,11 +33,12 @@ pub(super) struct Chosen {
 
 impl Chosen {
     fn found(Found { profile, name, port, .. }: Found) -> Self {
-        Self { profile, name, port, is_new: false, similar: None }
+        Self { profile, name, port, is_renamed: false, is_new: false, similar: None }
     }
 
     fn new(cli: &Cli, name: Name, similar: Option<Name>) -> Self {
-        Self { profile: profile::new_profile(cli, &name), name, port: None, is_new: true, similar }
+        let profile = profile::new_profile(cli, &name);
+        Self { profile, name, port: None, is_renamed: false, is_new: true, similar }
     }
 }
 
@@ -59,7 +62,7 @@ pub(super) fn choose(cli: &Cli, profiles: &Profiles, terminal: bool) -> anyhow::
             },
         },
     };
-    Ok(match profiles.named(&name)? {
+    Ok(match profiles.named(&name, &cli.name_source)? {
         Named::Known(found) => Chosen::found(found),
         Named::Unknown(similar) => Chosen::new(cli, name, similar),
     })
@@ -77,7 +80,8 @@ fn choose_directory(
         (Some(found), None) => Ok(Chosen::found(found)),
         (Some(found), Some(name)) => {
             is_free(&name)?;
-            Ok(Chosen { name, ..Chosen::found(found) })
+            let is_renamed = name != found.name;
+            Ok(Chosen { name, is_renamed, ..Chosen::found(found) })
         }
         (None, name) => {
             profiles.check_new()?;
@@ -93,7 +97,7 @@ fn choose_directory(
 
 /// Checks that `--name` would create a profile of this name.
 fn is_new(profiles: &Profiles, name: &Name) -> Result<(), String> {
-    match profiles.named(name) {
+    match profiles.named(name, &NameSource::Flag) {
         Ok(Named::Unknown(_)) => Ok(()),
         Ok(Named::Known(_)) => Err(ProfileError::Taken(name.clone()).to_string()),
         Err(error) => Err(error.to_string()),

@@ -18,6 +18,7 @@ impl App {
     /// Takes an event.
     pub(super) fn event(&mut self, event: &Event) {
         self.stale = true;
+        self.contacts.is_decided |= matches!(event, Event::Decided(_)) && !self.is_of_an_edit(event);
         self.follow(event);
         event.each_who(|who| self.meet(who));
         let moment = self.clock.now();
@@ -32,6 +33,7 @@ impl App {
             ui::lines(event, &voice).iter().for_each(|line| log::info!("{line}"));
         }
         let lines = match event {
+            event if self.is_of_an_edit(event) => Vec::new(),
             Event::Listed { rows, unasked } => self.peer_list(rows, *unasked),
             _ => ui::lines(event, &self.voice(&moment.stamp)),
         };
@@ -51,6 +53,7 @@ impl App {
             Event::Delivery { op, who, status, .. } => self.later(*op, who, status, lines, &moment.stamp),
             Event::ContactsChanged => self.note_contacts(),
             Event::Settled(op) => {
+                self.contacts.by_hand.remove(op);
                 self.keep_what_failed(*op);
                 if self.busy == Some(*op) {
                     self.busy = None;
