@@ -222,7 +222,7 @@ fn last_decision_during_a_mistake_is_saved() {
     edits(&data, "alice", &good);
     alice.sees("contacts.toml: Carol is a contact.");
     edits(&data, "alice", &(good.clone() + "x = ["));
-    alice.types(&["/forget bob", "yes", "/block carol", "yes", "/unblock carol", "yes"]);
+    alice.types(&["/forget bob", "yes", "/block carol", "/unblock carol"]);
     alice.sees("Unblocked Carol");
     let listed = lists(&mut alice);
     assert!(listed.iter().all(|line| !line.contains("Bob")), "{listed:?}");
