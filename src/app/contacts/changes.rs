@@ -22,14 +22,13 @@ fn words(before: Option<&Contact>, after: Option<&Contact>) -> Vec<String> {
     if before.is_none() {
         words.push("is a contact".to_owned());
     }
-    let is = |contact: Option<&Contact>, mark: fn(&Contact) -> bool| contact.is_some_and(mark);
-    let marks: [(&str, fn(&Contact) -> bool); 3] = [
-        ("blocked", |contact| contact.blocked),
-        ("muted", |contact| contact.muted),
-        ("verified", |contact| contact.verified.is_some()),
-    ];
-    for (word, mark) in marks {
-        match (is(before, mark), mark(after)) {
+    let was = |mark: fn(&Contact) -> bool| before.is_some_and(mark);
+    for (word, was, is) in [
+        ("blocked", was(|contact| contact.blocked), after.blocked),
+        ("muted", was(|contact| contact.muted), after.muted),
+        ("verified", was(|contact| contact.verified.is_some()), after.verified.is_some()),
+    ] {
+        match (was, is) {
             (false, true) => words.push(format!("is {word}")),
             (true, false) => words.push(format!("is no longer {word}")),
             (true, true) | (false, false) => {}

@@ -313,7 +313,7 @@ fn former_name_in_a_setting_is_refused_with_its_place() {
     assert_eq!(errors, format!("p2p-chat: Alice is now Zoe. Set P2P_CHAT_NAME to Zoe, or use {rest}"));
     let config = data.path().join("config.toml");
     fs::write(&config, "name = \"Alice\"\n").expect("written");
-    let errors = refused(started("", &data).arg(&format!("--config={}", config.display())));
+    let errors = refused(started("", &data).arg(format!("--config={}", config.display())));
     let place = config.display();
     assert_eq!(errors, format!("p2p-chat: Alice is now Zoe. Change `name` in {place} to Zoe, or use {rest}"));
 }
