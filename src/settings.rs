@@ -14,7 +14,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 use toml::de::{DeTable, DeValue};
 
-use crate::cli::{self, Cli, Instead};
+use crate::cli::{self, Cli, Instead, NameSource};
 use crate::config::{ConfigError, Mistake, configuration_directory, parsed, read_text, toml_mistake};
 use crate::model::name::quoted;
 
@@ -93,7 +93,13 @@ impl Settings {
             None => arg,
         });
         let matches = command.try_get_matches()?;
-        Ok(Self { cli: Cli::from_arg_matches(&matches)?, file, matches, entries })
+        let mut cli = Cli::from_arg_matches(&matches)?;
+        cli.name_source = match (matches.value_source("name"), &file) {
+            (Some(ValueSource::EnvVariable), _) => NameSource::Variable,
+            (Some(ValueSource::DefaultValue), Some((path, _))) => NameSource::File(path.clone()),
+            _ => NameSource::Flag,
+        };
+        Ok(Self { cli, file, matches, entries })
     }
 
     /// Every flag that the file may hold, with its values as they were written and where they come from; no value for one

@@ -203,8 +203,8 @@ impl App {
 
     /// Changes the user's name and stores it in the profile.
     fn rename(&mut self, name: Name) {
-        if let Some(contact) = self.contacts.file.with_alias(&name) {
-            let at = self.place_of(contact.into());
+        if let Some(contact) = self.contacts.with_alias(&name) {
+            let at = self.place_of(contact);
             let line = format!("{name} is your alias for a contact ({at}); choose another name.");
             self.say(Line::of(Ink::Bad, line));
             return;
@@ -226,21 +226,15 @@ impl App {
             return;
         }
         self.muted.entry(id).or_insert(0);
-        if !self.save_muted(id, true) {
-            self.say(format!("What {label} writes is not shown until p2p-chat ends."));
-            return;
-        }
         self.say(format!(
             "What {label} writes is not shown any more; /history {label} shows it, /unmute {label} ends this."
         ));
+        self.contacts.is_decided = true;
+        self.save_muted(id, true);
     }
 
     fn unmute(&mut self, id: Recipient, label: &str) {
         let count = self.muted.remove(&id);
-        if !self.save_muted(id, false) {
-            self.say(format!("What {label} writes is shown until p2p-chat ends."));
-            return;
-        }
         let line = match count {
             None => format!("{label} is not muted."),
             Some(0) => format!("What {label} writes is shown again; nothing came meanwhile."),
@@ -252,6 +246,8 @@ impl App {
             ),
         };
         self.say(line);
+        self.contacts.is_decided = true;
+        self.save_muted(id, false);
     }
 
     fn list_muted(&mut self) {
@@ -280,7 +276,7 @@ impl App {
     }
 
     fn list_nicknames(&mut self) {
-        let all = profile::aliases(&self.contacts.file);
+        let all = self.contacts.aliases();
         if all.is_empty() {
             self.say("There are no nicknames; /alias WHOM NAME gives one.");
             return;

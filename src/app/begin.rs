@@ -15,10 +15,12 @@ use crate::core::StaticPeer;
 use crate::history::Keep;
 use crate::model::name::Name;
 use crate::node::{Bound, Keeping, Node, NodeConfig, StartError};
+use crate::profile::contacts::Contacts;
 use crate::profile::{
     self, AddressBook, BookSource, Identity, KeyStorage, ListeningPort, Profiles, TypedLines,
 };
 use crate::store::{HISTORY_FILE, Sqlite, Store, StoreError, in_memory, open_or_set_aside};
+use crate::ui;
 
 /// Ports that are tried to find a free one: more than the programs on any one machine.
 pub(super) const PORTS_TRIED: u16 = 100;
@@ -123,6 +125,15 @@ fn recall(cli: &Cli, folder: &Path, told: &mut Vec<String>) -> (Option<TypedLine
     (Some(typed), recalled)
 }
 
+/// Checks that a new name of the profile is no alias. What is wrong with its contacts.toml is told
+/// later.
+fn check_no_alias(folder: &Path, name: &Name) -> Result<(), Misused> {
+    let Ok(contacts) = Contacts::open(Some(folder), None) else { return Ok(()) };
+    let Some(contact) = contacts.with_alias(name).and_then(|id| contacts.get(id)) else { return Ok(()) };
+    let at = ui::place(contact.id.into(), contact.addrs.first().copied());
+    Err(Misused::new(format!("{name} is your alias for a contact ({at}); choose another name.")))
+}
+
 /// Chooses and opens the profile, reads its contacts, and starts the node. Asks on the terminal for
 /// missing settings.
 pub(super) fn start(
@@ -138,7 +149,6 @@ pub(super) fn start(
     let identity = Identity::open(cli, &chosen.profile)?;
     let mut told = Vec::new();
     announce(&chosen, &identity, &mut told);
-    let name = chosen.name;
     let folder = match identity.storage() {
         KeyStorage::Profile(folder) => Some(folder.as_path()),
         KeyStorage::Memory(_) => None,
@@ -147,6 +157,10 @@ pub(super) fn start(
     let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let (mut keeping, history) = keep(cli, folder, &mut told)?;
     let data = crate::data::folder(cli);
+    if let Some(folder) = folder.filter(|_| chosen.is_renamed) {
+        check_no_alias(folder, &chosen.name)?;
+    }
+    let name = chosen.name;
     let source = BookSource { folder, data: data.as_deref(), own_name: &name, saves: true };
     let mut book = AddressBook::open(source, &mut *keeping.store, clock::millis()).map_err(Misused::new)?;
     // Only after contacts.toml was read: it refuses a name that is the alias of a contact.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use anyhow::bail;
 
 use super::begin::PORTS_TRIED;
-use crate::cli::{Cli, Misused, listening_port};
+use crate::cli::{Cli, Misused, NameSource, listening_port};
 use crate::model::name::{Name, NameError};
 use crate::model::untrusted::harmless;
 use crate::net;
@@ -23,6 +23,8 @@ pub(super) struct Chosen {
     pub(super) name: Name,
     /// The port to listen on, if the profile has listened before.
     pub(super) port: Option<u16>,
+    /// This start gives it another name.
+    pub(super) is_renamed: bool,
     /// Whether this start creates the profile.
     pub(super) is_new: bool,
     /// The existing profile that the user may have meant instead.
@@ -31,11 +33,12 @@ pub(super) struct Chosen {
 
 impl Chosen {
     fn found(Found { profile, name, port, .. }: Found) -> Self {
-        Self { profile, name, port, is_new: false, similar: None }
+        Self { profile, name, port, is_renamed: false, is_new: false, similar: None }
     }
 
     fn new(cli: &Cli, name: Name, similar: Option<Name>) -> Self {
-        Self { profile: profile::new_profile(cli, &name), name, port: None, is_new: true, similar }
+        let profile = profile::new_profile(cli, &name);
+        Self { profile, name, port: None, is_renamed: false, is_new: true, similar }
     }
 }
 
@@ -59,7 +62,7 @@ pub(super) fn choose(cli: &Cli, profiles: &Profiles, terminal: bool) -> anyhow::
             },
         },
     };
-    Ok(match profiles.named(&name)? {
+    Ok(match profiles.named(&name, &cli.name_source)? {
         Named::Known(found) => Chosen::found(found),
         Named::Unknown(Some(similar)) if terminal && cli.name.is_some() => {
             match ask_similar(profiles, &name, &similar)? {
@@ -98,7 +101,8 @@ fn choose_directory(
         (Some(found), None) => Ok(Chosen::found(found)),
         (Some(found), Some(name)) => {
             is_free(&name)?;
-            Ok(Chosen { name, ..Chosen::found(found) })
+            let is_renamed = name != found.name;
+            Ok(Chosen { name, is_renamed, ..Chosen::found(found) })
         }
         (None, name) => {
             profiles.check_new()?;
@@ -114,7 +118,7 @@ fn choose_directory(
 
 /// Checks that `--name` would create a profile of this name.
 fn is_new(profiles: &Profiles, name: &Name) -> Result<(), String> {
-    match profiles.named(name) {
+    match profiles.named(name, &NameSource::Flag) {
         Ok(Named::Unknown(_)) => Ok(()),
         Ok(Named::Known(_)) => Err(ProfileError::Taken(name.clone()).to_string()),
         Err(error) => Err(error.to_string()),

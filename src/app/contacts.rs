@@ -1,82 +1,31 @@
 //! The contacts in contacts.toml. Saves changes from the core and the prompt, and passes the user's
 //! edits of the file to the core.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod book;
+mod changes;
+
+use std::collections::BTreeMap;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::tell::standing;
 use super::{App, People, clock};
 use crate::config::ConfigError;
-use crate::core::{Command, ContactChange, ContactRecord, PeerInfo, Pin, PresenceStatus, Row};
-use crate::model::key::PublicKey;
+use crate::core::{Command, ContactChange, ContactRecord, Decision, Event, PeerInfo, PresenceStatus, Row};
 use crate::model::name::{Name, PeerName, folded};
 use crate::model::peer_id::{PeerId, Recipient};
 use crate::profile;
-use crate::profile::contacts::{Change, Contact, Contacts, ContactsError};
+use crate::profile::contacts::{Change, Contact, ContactsError};
 use crate::ui::{self, Ink, Line};
-
-/// Least time between two writes for changes that the core reports, such as a new name. A crash
-/// loses the changes of this time. New contacts and the user's own decisions are written at once.
-const SAVE_PAUSE: Duration = Duration::from_secs(1);
-
-/// How often the file is checked for edits: soon enough for a user who edits it in another window,
-/// and rarely enough for an idle laptop.
-const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
+pub(super) use book::ContactBook;
+use book::RELOAD_INTERVAL;
 
 /// Contacts that `/contacts` lists, at most. The others are counted.
 const MAX_LISTED: usize = 50;
 
-/// The contacts of the profile, and changes that are not saved yet.
-pub(super) struct ContactBook {
-    pub(super) file: Contacts,
-    /// The keys of contacts and strangers at the start.
-    pub(super) pins: BTreeMap<PublicKey, Pin>,
-    /// Changes that the core reported since the last write.
-    unsaved: BTreeMap<PeerId, Option<Pin>>,
-    saved_at: Option<Instant>,
-    /// When to retry a failed write, which the user knows about.
-    retry_at: Option<Instant>,
-    looked_at: Instant,
-}
-
-impl ContactBook {
-    /// Creates the book from the contacts in the file. Contacts that are only in `pins`, such as
-    /// the keys in peers.toml, will be saved, so that they stay contacts without peers.toml.
-    pub(super) fn new(file: Contacts, pins: BTreeMap<PublicKey, Pin>) -> Self {
-        let is_unsaved = |pin: &&Pin| {
-            pin.contact && file.get(PeerId::Key(pin.key)).is_none_or(|saved| saved.addrs != pin.given)
-        };
-        let unsaved = pins.values().filter(is_unsaved);
-        let unsaved = unsaved.map(|pin| (PeerId::Key(pin.key), Some(pin.clone()))).collect();
-        Self { file, pins, unsaved, saved_at: None, retry_at: None, looked_at: Instant::now() }
-    }
-
-    /// Returns when to write the unsaved changes, if there are any.
-    fn save_due(&self) -> Option<Instant> {
-        if self.retry_at.is_some() {
-            return self.retry_at.filter(|_| !self.unsaved.is_empty());
-        }
-        let is_new = |id: &PeerId| self.file.get(*id).is_none();
-        let due = match self.saved_at {
-            Some(at) if !self.unsaved.keys().any(is_new) => at + SAVE_PAUSE,
-            // A time in the past: at once.
-            _ => self.looked_at,
-        };
-        (!self.unsaved.is_empty()).then_some(due)
-    }
-
-    /// Returns when [`App::tend_contacts`] is due.
-    pub(super) fn due(&self) -> Instant {
-        let look = self.looked_at + RELOAD_INTERVAL;
-        self.save_due().map_or(look, |save| save.min(look))
-    }
-
-    /// Returns the entry of a contact, or a new one.
-    fn entry(&self, id: PeerId) -> Contact {
-        self.file.get(id).cloned().unwrap_or_else(|| Contact::new(id))
-    }
-}
+/// Contacts of which a line says what an edit by hand changed, at most; of more, one line says how
+/// many they are.
+const MAX_TOLD: usize = 5;
 
 /// Whether an error is temporary, for example because no file descriptors are free.
 fn is_of_the_machine(error: &ContactsError) -> bool {
@@ -94,21 +43,19 @@ impl App {
                 ContactChange::Key(pin) => {
                     let id = PeerId::Key(pin.key);
                     if pin.contact {
-                        if self.contacts.file.get(id).is_none() {
-                            // The new contact may share its name with another contact.
+                        if self.contacts.get(id).is_none() {
+                            // A stranger that becomes a contact may have the name of another.
                             self.meet_again(id.into(), pin.name.clone());
                         }
-                        self.contacts.unsaved.insert(id, Some(pin));
+                        self.contacts.set_pin(pin);
                     }
                 }
                 ContactChange::Legacy(id, name) => {
-                    let entry = self.contacts.entry(id);
-                    let contact = Contact { name: name.or(entry.name.clone()), ..entry };
-                    self.save_contact(contact);
+                    self.contacts.set_name(id, name);
+                    self.save_contacts();
                 }
                 ContactChange::Forgotten(id) => {
-                    if self.contacts.file.get(id).is_some() {
-                        self.contacts.unsaved.insert(id, None);
+                    if self.contacts.remove(id) {
                         self.save_contacts();
                         self.muted.remove(&id.into());
                         self.update_aliases();
@@ -118,61 +65,75 @@ impl App {
         }
     }
 
-    /// Writes the unsaved changes.
+    /// Writes what is not saved yet. If that fails, the user is told when they have decided
+    /// something, and once otherwise.
     pub(super) fn save_contacts(&mut self) {
-        let unsaved = std::mem::take(&mut self.contacts.unsaved);
-        let mut changed = Vec::new();
-        let mut result = Ok(());
-        for (id, pin) in unsaved.clone() {
-            let Some(pin) = pin else {
-                result = result.and(self.contacts.file.remove(id).map(drop));
-                continue;
-            };
-            let entry = self.contacts.entry(id);
-            let contact = Contact {
-                name: pin.name.or(entry.name.clone()),
-                // A blocked contact keeps its date in the file, and has it again if the user
-                // removes `blocked` there.
-                verified: if pin.blocked { entry.verified } else { pin.verified },
-                blocked: pin.blocked,
-                addrs: pin.given,
-                ..entry
-            };
-            if self.contacts.file.get(id) != Some(&contact) {
-                changed.push(contact);
+        let result = self.try_to_save();
+        let is_decided = std::mem::take(&mut self.contacts.is_decided);
+        let Err(error) = result else {
+            self.tell_order();
+            return;
+        };
+        let was_told = self.contacts.retry_later();
+        if !was_told || is_decided {
+            self.tell_fault(&error);
+            self.say("It will be saved when the file can be written.");
+        }
+    }
+
+    fn try_to_save(&mut self) -> Result<(), ContactsError> {
+        loop {
+            match self.contacts.save() {
+                // The file has this name for another contact by now.
+                Err(error) if self.contacts.take_back_alias(&error) => {
+                    self.say(Line::of(Ink::Bad, error.to_string()));
+                    self.update_aliases();
+                }
+                result => return result,
             }
         }
-        if !changed.is_empty() {
-            result = result.and(self.contacts.file.set_many(changed));
-        }
-        self.contacts.saved_at = Some(Instant::now());
-        if result.is_ok() {
-            self.contacts.retry_at = None;
+    }
+
+    /// Saves contacts for the last time, and says what could not be saved.
+    pub(super) fn save_contacts_at_last(&mut self) {
+        let Err(error) = self.try_to_save() else { return };
+        self.tell_fault(&error);
+        let changes = self.contacts.changes();
+        let sentence = |(id, (saved, wanted)): (&PeerId, &(Option<&Contact>, Option<Contact>))| {
+            let name = wanted.as_ref().or(*saved).and_then(|contact| contact.name.as_ref());
+            let label = self.labels.label((*id).into(), name);
+            changes::sentence(&label, *saved, wanted.as_ref())
+        };
+        let lost: Vec<String> = changes.iter().filter_map(sentence).collect();
+        let more = lost.len().saturating_sub(MAX_TOLD);
+        let more = if more > 0 { format!("; and {more} more changes") } else { String::new() };
+        let lost = lost.iter().take(MAX_TOLD).map(String::as_str).collect::<Vec<_>>().join("; ");
+        self.say(Line::of(Ink::Bad, format!("Not saved in contacts.toml, and lost: {lost}{more}.")));
+    }
+
+    /// Says why contacts.toml cannot be read or written, once for each mistake.
+    fn tell_fault(&mut self, error: &ContactsError) {
+        let ContactsError::File(of_the_file) = error else {
+            self.say(Line::of(Ink::Bad, error.to_string()));
+            return;
+        };
+        let mut line = error.to_string();
+        if self.contacts.told.as_ref() == Some(&line) {
             return;
         }
-        // A change that was reported meanwhile is newer.
-        for (id, pin) in unsaved {
-            self.contacts.unsaved.entry(id).or_insert(pin);
-        }
-        let was_told = self.contacts.retry_at.replace(Instant::now() + RELOAD_INTERVAL).is_some();
-        if !was_told {
-            self.saved(result);
-            self.say("The change will be saved when the file can be written.");
-        }
+        self.contacts.told = Some(line.clone());
+        let until = match of_the_file {
+            ConfigError::Mistake { .. } => "the line is corrected",
+            ConfigError::Unreadable(..) | ConfigError::TooLarge(..) => "the file can be read",
+        };
+        line += &format!(" The last good version stays in force, and nothing is saved until {until}.");
+        self.say(Line::of(Ink::Bad, line));
     }
 
-    /// Saves a contact, or shows why that failed. Returns whether it was saved.
-    fn save_contact(&mut self, contact: Contact) -> bool {
-        let saved = self.contacts.file.set(contact);
-        let is_saved = saved.is_ok();
-        self.saved(saved);
-        is_saved
-    }
-
-    /// Shows the error of a failed save.
-    fn saved(&mut self, result: Result<(), ContactsError>) {
-        if let Err(error) = result {
-            self.say(Line::of(Ink::Bad, error.to_string()));
+    /// Says that contacts.toml can be read again, if the user was told that it could not.
+    fn tell_order(&mut self) {
+        if !self.contacts.file.is_faulty() && self.contacts.told.take().is_some() {
+            self.say("contacts.toml is in order again.");
         }
     }
 
@@ -190,22 +151,65 @@ impl App {
 
     fn reload_contacts(&mut self) {
         match self.contacts.file.reload() {
-            Ok(changes) if changes.is_empty() => {}
+            Ok(changes) if changes.is_empty() => self.tell_order(),
             Ok(changes) => {
+                self.tell_order();
+                self.tell_edits(&changes);
                 for change in changes {
                     match change {
-                        Change::Set(contact) => self.take_edited(contact),
-                        Change::Removed(contact) => self.take_removed(&contact),
+                        // What the user has decided meanwhile counts, and is saved next.
+                        Change::Set(contact) => {
+                            if let Some(contact) = self.contacts.get(contact.id) {
+                                self.take_edited(contact);
+                            }
+                        }
+                        Change::Removed(contact) if self.contacts.get(contact.id).is_none() => {
+                            self.take_removed(&contact);
+                        }
+                        Change::Removed(_) => {}
                     }
                 }
                 self.update_aliases();
             }
             Err(error) if is_of_the_machine(&error) => log::warn!("{error}"),
-            Err(error) => self.say(Line::of(Ink::Bad, error.to_string())),
+            Err(error) => self.tell_fault(&error),
         }
     }
 
-    /// Passes an entry that the user edited to the core.
+    /// Says what the user changed in the file, under the names that the screen uses until then.
+    fn tell_edits(&mut self, changes: &[Change]) {
+        let replaced = self.contacts.file.take_replaced();
+        let sentence = |change: &Change| {
+            let (id, name, after) = match change {
+                Change::Set(contact) => (contact.id, &contact.name, Some(contact)),
+                Change::Removed(contact) => (contact.id, &contact.name, None),
+            };
+            // Without a contact that it replaces, it is a write of ours that was made otherwise.
+            let before = replaced.get(&id)?.as_ref();
+            // A contact that was never met has no label yet.
+            let label = self.labels.known(id.into()).or_else(|| name.as_ref().map(ToString::to_string));
+            let label = label.unwrap_or_else(|| self.labels.label(id.into(), None));
+            changes::sentence(&label, before, after)
+        };
+        let sentences: Vec<String> = changes.iter().filter_map(sentence).collect();
+        if sentences.len() > MAX_TOLD {
+            self.say(format!("contacts.toml: {} contacts have changed.", sentences.len()));
+            return;
+        }
+        sentences.into_iter().for_each(|sentence| self.say(format!("contacts.toml: {sentence}.")));
+    }
+
+    /// Whether an event tells that an edit by hand is in force, which the user was told.
+    pub(super) fn is_of_an_edit(&self, event: &Event) -> bool {
+        let id = match event {
+            Event::Decided(Decision::Added(who, _) | Decision::Forgotten(who, _)) => who.id,
+            Event::Decided(Decision::Blocked(pin)) => pin.key.into(),
+            _ => return false,
+        };
+        self.contacts.by_hand.values().any(|by_hand| *by_hand == id)
+    }
+
+    /// Takes over an entry that was edited by hand.
     fn take_edited(&mut self, contact: Contact) {
         let id = Recipient::from(contact.id);
         self.set_muted(id, contact.muted);
@@ -223,7 +227,8 @@ impl App {
         if !is_same {
             let Contact { id, name, verified, blocked, addrs, .. } = contact;
             let contact = ContactRecord { id, name, verified, blocked, addrs };
-            self.node.command(Command::SetContact { contact, date: clock::seconds() });
+            let op = self.node.command(Command::SetContact { contact, date: clock::seconds() });
+            self.contacts.by_hand.insert(op, id.into());
         }
     }
 
@@ -231,7 +236,8 @@ impl App {
         let id = Recipient::from(contact.id);
         self.set_muted(id, false);
         if self.node.is_contact(id) {
-            self.node.command(Command::Forget(id));
+            let op = self.node.command(Command::Forget(id));
+            self.contacts.by_hand.insert(op, id);
         }
     }
 
@@ -245,20 +251,16 @@ impl App {
 
     /// Mutes the contacts that were muted in an earlier run.
     pub(super) fn mute_contacts(&mut self) {
-        let muted = self.contacts.file.all().filter(|contact| contact.muted);
-        let ids: BTreeSet<Recipient> = muted.map(|contact| contact.id.into()).collect();
-        self.muted.extend(ids.into_iter().map(|id| (id, 0)));
+        self.muted.extend(self.contacts.muted().into_iter().map(|id| (id, 0)));
     }
 
-    /// Saves in contacts.toml whether a contact is muted. A stranger is muted for this run only.
-    /// Returns `false` after an error, which the user was shown.
-    pub(super) fn save_muted(&mut self, id: Recipient, muted: bool) -> bool {
-        let Recipient::Peer(peer) = id else { return true };
-        if !self.node.is_contact(id) && self.contacts.file.get(peer).is_none() {
-            return true;
+    /// Records in contacts.toml whether a contact is muted. A stranger is muted in this run only.
+    pub(super) fn save_muted(&mut self, id: Recipient, muted: bool) {
+        let Recipient::Peer(peer) = id else { return };
+        if self.node.is_contact(id) || self.contacts.get(peer).is_some() {
+            self.contacts.set_muted(peer, muted);
+            self.save_contacts();
         }
-        let contact = Contact { muted, ..self.contacts.entry(peer) };
-        self.save_contact(contact)
     }
 
     /// Gives a peer an alias, or removes it.
@@ -284,53 +286,59 @@ impl App {
             ));
             return;
         };
+        if let Some(name) =
+            name.as_ref().filter(|name| folded(name.as_str()) == folded(self.node.name().as_str()))
+        {
+            self.say(Line::of(Ink::Bad, ContactsError::OwnName(name.clone()).to_string()));
+            return;
+        }
         let is_unproven = name.is_some() && matches!(id, Recipient::Address(_));
         // Saves pending changes first: the entry may be new.
         self.note_contacts();
+        let known = self.contacts.get(peer).and_then(|contact| contact.name);
+        let known = known.or_else(|| self.node.pin_of(id).and_then(|pin| pin.name));
+        self.contacts.set_name(peer, known.clone());
+        self.contacts.set_alias(peer, name.clone());
+        let told = self.out.len();
+        self.contacts.is_decided = true;
         self.save_contacts();
-        let entry = self.contacts.entry(peer);
-        let known = entry.name.clone().or_else(|| self.node.pin_of(id).and_then(|pin| pin.name));
-        let given = name.clone();
-        match self.contacts.file.set(Contact { alias: name, name: known.clone(), ..entry }) {
-            Err(error) => self.say(Line::of(Ink::Bad, error.to_string())),
-            Ok(()) => {
-                if is_unproven {
-                    self.named_unproven.insert(id);
-                }
-                let others = self.take_nicknames();
-                let now = self.labels.label(id, known.as_ref());
-                self.menu.relabel(id, &now);
-                self.say(match given {
-                    Some(name) => format!("{label} ({at}) is called {name} here, also the next time."),
-                    None => format!("{label} ({at}) no longer has an alias and is shown as {now}."),
-                });
-                others.into_iter().for_each(|line| self.say(line));
-                self.drop_needless_suffixes();
-            }
+        if self.contacts.get(peer).is_none_or(|contact| contact.alias != name) {
+            // The user was told why it is refused.
+            return;
         }
+        if is_unproven {
+            self.named_unproven.insert(id);
+        }
+        let others = self.take_nicknames();
+        let now = self.labels.label(id, known.as_ref());
+        self.menu.relabel(id, &now);
+        let line = match name {
+            Some(name) => format!("{label} ({at}) is called {name} here, also the next time."),
+            None => format!("{label} ({at}) no longer has an alias and is shown as {now}."),
+        };
+        // Before the remark that it is not saved yet.
+        let lines = [line].into_iter().chain(others).map(Line::from);
+        let told = told.min(self.out.len());
+        drop(self.out.splice(told..told, lines));
+        self.drop_needless_suffixes();
     }
 
     /// Moves an alias from one recipient to another that has none.
     pub(super) fn move_nickname(&mut self, from: Recipient, to: Recipient) {
         let (Some(old), Some(new)) = (profile::saved_for(from), profile::saved_for(to)) else { return };
-        let Some(alias) = self.contacts.file.get(old).and_then(|contact| contact.alias.clone()) else {
-            return;
-        };
+        let Some(alias) = self.contacts.get(old).and_then(|contact| contact.alias) else { return };
         if old == new {
             return;
         }
-        let taken = self.contacts.file.set(Contact { alias: None, ..self.contacts.entry(old) });
-        self.saved(taken);
-        let entry = self.contacts.entry(new);
-        if entry.alias.is_none() {
-            let given = self.contacts.file.set(Contact { alias: Some(alias), ..entry });
-            self.saved(given);
+        self.contacts.set_alias(old, None);
+        if self.contacts.get(new).is_none_or(|contact| contact.alias.is_none()) {
+            self.contacts.set_alias(new, Some(alias));
         }
         if matches!(from, Recipient::Address(_)) && to.public_key().is_some() {
-            // The entry was for the address only.
-            let removed = self.contacts.file.remove(old).map(drop);
-            self.saved(removed);
+            // The entry stood for the peer at the address, whichever it is.
+            self.contacts.remove(old);
         }
+        self.save_contacts();
         self.update_aliases();
     }
 
@@ -343,7 +351,7 @@ impl App {
     /// Passes the aliases to the labels and the node. Returns what to say of peers that had the name
     /// that is an alias of another now.
     fn take_nicknames(&mut self) -> Vec<String> {
-        let all = profile::aliases(&self.contacts.file);
+        let all = self.contacts.aliases();
         for (id, _) in self.labels.nicknames().filter(|(id, _)| !all.contains_key(id)) {
             self.node.set_alias(id, None);
         }
@@ -406,7 +414,7 @@ impl App {
     /// Whether a contact is in contacts.toml or will be written to it.
     pub(super) fn is_saved_contact(&mut self, id: PeerId) -> bool {
         self.note_contacts();
-        self.contacts.file.get(id).is_some() || matches!(self.contacts.unsaved.get(&id), Some(Some(_)))
+        self.contacts.get(id).is_some()
     }
 
     /// Lists the contacts, by name.
@@ -416,7 +424,7 @@ impl App {
         self.save_contacts();
         self.drop_needless_suffixes();
         let rows: BTreeMap<Recipient, Row> = self.node.rows().into_iter().map(|row| (row.id, row)).collect();
-        let line = |contact: &Contact| {
+        let line = |contact: Contact| {
             let id = Recipient::from(contact.id);
             let label = self.labels.label(id, contact.name.as_ref());
             let row = rows.get(&id);
@@ -444,7 +452,7 @@ impl App {
             };
             (folded(&label), format!("{label}{marks}: {state}, {place}"))
         };
-        let mut lines: Vec<(String, String)> = self.contacts.file.all().map(line).collect();
+        let mut lines: Vec<(String, String)> = self.contacts.all().map(line).collect();
         if lines.is_empty() {
             self.say(
                 "You have no contacts yet. A peer that you write to becomes one; /add WHOM adds a peer.",

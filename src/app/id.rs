@@ -64,7 +64,7 @@ fn wanted(cli: &Cli, profiles: &Profiles) -> anyhow::Result<(Name, Profile)> {
                 Ok((name, profile.clone()))
             }
         },
-        None => match profiles.named(&name)? {
+        None => match profiles.named(&name, &cli.name_source)? {
             Named::Known(found) => Err(there(&found).into()),
             Named::Unknown(_) => {
                 let profile = Profile::from(&name);

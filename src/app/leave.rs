@@ -87,7 +87,7 @@ impl App {
         let rest = self.queue.take(Some(Instant::now()));
         self.last_events(rest, goodbye);
         self.note_contacts();
-        self.save_contacts();
+        self.save_contacts_at_last();
         let undelivered = self.undelivered.take();
         self.out.extend(undelivered);
         let _ = self.show();

@@ -19,6 +19,7 @@ impl App {
     /// Handles an event of the node.
     pub(super) fn event(&mut self, event: &Event) {
         self.stale = true;
+        self.contacts.is_decided |= matches!(event, Event::Decided(_)) && !self.is_of_an_edit(event);
         self.follow(event);
         event.each_who(|who| self.meet(who));
         let moment = self.clock.now();
@@ -33,6 +34,7 @@ impl App {
             ui::lines(event, &voice).iter().for_each(|line| log::info!("{line}"));
         }
         let lines = match event {
+            event if self.is_of_an_edit(event) => Vec::new(),
             Event::Listed { rows, unasked } => self.peer_list(rows, *unasked),
             _ => self.untrusted_lines(event).unwrap_or_else(|| ui::lines(event, &self.voice(&moment.stamp))),
         };
@@ -63,6 +65,7 @@ impl App {
             }
             Event::Settled(op) => {
                 self.adding.remove(op);
+                self.contacts.by_hand.remove(op);
                 self.keep_what_failed(*op);
                 if self.busy == Some(*op) {
                     self.busy = None;
@@ -82,6 +85,7 @@ impl App {
             }
             Event::Decided(Decision::Forgotten(who, _)) => {
                 self.tell(lines);
+                self.ends_talk_with(who);
                 self.is_no_namesake(who.id, who.name.as_ref());
             }
             _ => self.tell(lines),
@@ -140,6 +144,25 @@ impl App {
         self.are_renamed(who.id, who.name.as_ref(), renamed);
     }
 
+    /// A peer is forgotten: no line goes to it any more.
+    fn ends_talk_with(&mut self, who: &PeerInfo) {
+        let with = self.menu.conversation().filter(|with| with.peer() == Some(who.id));
+        let talked_with = with.map(|with| with.label.clone());
+        if !self.menu.forget_with_texts(who.id) {
+            return;
+        }
+        self.unread.clear();
+        self.outcome = None;
+        self.say(match talked_with {
+            Some(label) => format!("You have forgotten {label}; the conversation ends."),
+            None => {
+                let label = self.labels.label(who.id, who.name.as_ref());
+                format!("You have forgotten {label}; choose another recipient for your text.")
+            }
+        });
+        self.ask_again();
+    }
+
     /// Updates the labels of peers that share their name with a forgotten one.
     fn is_no_namesake(&mut self, id: Recipient, name: Option<&PeerName>) {
         self.labels.drop_label(id);
@@ -166,6 +189,8 @@ impl App {
             DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::CommandWord(word))) => {
                 self.texts.get(&op).is_none_or(|sent| sent.text.trim() != *word)
             }
+            // The user was told before they forgot the peer.
+            DeliveryStatus::Failed(FailureReason::Forgotten) => false,
             DeliveryStatus::Failed(_) | DeliveryStatus::Expired | DeliveryStatus::Cancelled => true,
             DeliveryStatus::Queued(_)
             | DeliveryStatus::Sent
@@ -206,7 +231,10 @@ impl App {
         if !status.is_final() {
             return;
         }
-        if !ui::is_good(status) && !has_ended && *status != DeliveryStatus::Cancelled {
+        // The user has taken it back, or was told before they forgot the peer.
+        let is_wanted =
+            !matches!(status, DeliveryStatus::Cancelled | DeliveryStatus::Failed(FailureReason::Forgotten));
+        if !ui::is_good(status) && !has_ended && is_wanted {
             self.failed(op, who);
         }
         if let Some(sent) = self.texts.get_mut(&op) {
@@ -391,6 +419,12 @@ impl App {
             self.texts.remove(&op);
         }
         if failed.is_empty() {
+            return;
+        }
+        let is_gone = |who: &PeerInfo| who.id.public_key().is_some() && self.node.pin_of(who.id).is_none();
+        if failed.iter().all(is_gone) {
+            let say = self.menu.keep_for_later(text);
+            self.out.extend(say.into_iter().map(Line::from));
             return;
         }
         let voice = self.voice("");

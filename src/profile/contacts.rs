@@ -63,6 +63,10 @@ pub struct Contacts {
     emptied: bool,
     /// Edits by other programs that `reload` has not returned yet.
     unreported: BTreeMap<PeerId, Change>,
+    /// The contacts in place of which these edits were taken over.
+    replaced: BTreeMap<PeerId, Option<Contact>>,
+    /// The file could not be read when it was last looked at, or held a mistake.
+    is_faulty: bool,
 }
 
 /// Contacts to set, and those to remove (`None`).
@@ -85,7 +89,18 @@ impl Contacts {
         };
         let was_missing = version.stat == Stat::Missing;
         let (own_name, unreported) = (own_name.cloned(), BTreeMap::new());
-        Ok(Self { path, own_name, all, was_missing, version, emptied: false, unreported })
+        let replaced = BTreeMap::new();
+        Ok(Self {
+            path,
+            own_name,
+            all,
+            was_missing,
+            version,
+            emptied: false,
+            unreported,
+            replaced,
+            is_faulty: false,
+        })
     }
 
     /// Changes the user's name, which must not be the alias of a contact.
@@ -137,6 +152,25 @@ impl Contacts {
         self.write(contacts.into_iter().map(|contact| (contact.id, Some(contact.storable()))).collect())
     }
 
+    /// Sets several contacts and removes others (`None`), in one write.
+    ///
+    /// # Errors
+    /// As [`Contacts::set`]. Nothing changes then.
+    pub fn change_many(&mut self, edits: BTreeMap<PeerId, Option<Contact>>) -> Result<(), ContactsError> {
+        self.write(edits.into_iter().map(|(id, edit)| (id, edit.map(Contact::storable))).collect())
+    }
+
+    /// Whether the file could not be read when it was last looked at, or held a mistake.
+    pub fn is_faulty(&self) -> bool {
+        self.is_faulty
+    }
+
+    /// The contacts in place of which the last edits that [`Contacts::reload`] returned were taken
+    /// over; `None` for those that are new.
+    pub fn take_replaced(&mut self) -> BTreeMap<PeerId, Option<Contact>> {
+        std::mem::take(&mut self.replaced)
+    }
+
     /// Removes a contact, in force and from the file. Returns whether it was in force.
     ///
     /// # Errors
@@ -176,6 +210,7 @@ impl Contacts {
             Err(error) => {
                 let version = Version::unreadable(stat, &error);
                 let is_known = std::mem::replace(&mut self.version, version).is_unreadable_at(&stat);
+                self.is_faulty = true;
                 return if is_known { Ok(()) } else { Err(ContactsError::File(error)) };
             }
         };
@@ -192,6 +227,7 @@ impl Contacts {
             return Ok(());
         }
         self.version = version;
+        self.is_faulty = contacts.is_err();
         self.put_in_force(contacts?);
         Ok(())
     }
@@ -201,11 +237,13 @@ impl Contacts {
         let before = std::mem::replace(&mut self.all, contacts);
         for (id, contact) in &self.all {
             if before.get(id) != Some(contact) {
+                self.replaced.entry(*id).or_insert_with(|| before.get(id).cloned());
                 self.unreported.insert(*id, Change::Set(contact.clone()));
             }
         }
         for (id, contact) in before {
             if !self.all.contains_key(&id) {
+                self.replaced.entry(id).or_insert_with(|| Some(contact.clone()));
                 self.unreported.insert(id, Change::Removed(contact));
             }
         }
@@ -220,7 +258,12 @@ impl Contacts {
             return Ok(());
         };
         for _ in 0..MAX_TRIES {
-            let (version, text) = version::read(&path).map_err(ContactsError::File)?;
+            let stat = Stat::of(&path);
+            let (version, text) = version::read(&path).map_err(|error| {
+                self.is_faulty = true;
+                self.version = Version::unreadable(stat, &error);
+                ContactsError::File(error)
+            })?;
             if !version.has_content_of(&self.version) && !version.stat.is_settled() {
                 // Another program may still be writing: there is no event for the end of it.
                 thread::sleep(SETTLE);
@@ -243,7 +286,14 @@ impl Contacts {
         edits: &Edits,
     ) -> Result<bool, ContactsError> {
         let own_name = self.own_name.as_ref();
-        let document = parsed(path, text, own_name)?;
+        let document = match parsed(path, text, own_name) {
+            Ok(document) => document,
+            Err(error) => {
+                // The caller tells this mistake; the next look need not.
+                (self.version, self.is_faulty) = (version, true);
+                return Err(error);
+            }
+        };
         let saved = document.contacts();
         if saved.is_empty() && !self.all.is_empty() {
             return Err(ContactsError::Gone(path.to_owned()));
@@ -264,7 +314,7 @@ impl Contacts {
                 .map_err(|error| ContactsError::Unwritable(path.to_owned(), error))?;
             version = Version::written(path, &new);
         }
-        (self.version, self.emptied) = (version, false);
+        (self.version, self.emptied, self.is_faulty) = (version, false, false);
         self.put_in_force(saved);
         self.all = all;
         self.update_unreported(edits.clone(), done);

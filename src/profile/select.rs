@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::{KEY_FILE, PROFILES, Profile, ProfileError, file};
-use crate::cli::{Cli, Misused};
+use crate::cli::{Cli, Misused, NameSource};
 use crate::model::name::{Name, folded, quoted};
 
 /// The database of `store`, which has the same constant.
@@ -209,12 +209,12 @@ impl Profiles {
         }
     }
 
-    /// Returns the profile with this name.
+    /// Returns the profile with this name. `source` is where the name was given.
     ///
     /// # Errors
     /// If several profiles have the name. If no profile has it, but one had it before or the name
     /// of one is unknown.
-    pub fn named(&self, name: &Name) -> Result<Named, Misused> {
+    pub fn named(&self, name: &Name, source: &NameSource) -> Result<Named, Misused> {
         match self.called(name)[..] {
             [] => {}
             [one] => return Ok(Named::Known(one.clone())),
@@ -226,9 +226,14 @@ impl Profiles {
             }
         }
         if let Some(found) = self.once_called(name) {
+            let now = &found.name;
+            let advice = match source {
+                NameSource::Flag => format!("Use --name {now}, or"),
+                NameSource::Variable => format!("Set P2P_CHAT_NAME to {now}, or use"),
+                NameSource::File(path) => format!("Change `name` in {} to {now}, or use", path.display()),
+            };
             return Err(Misused::new(format!(
-                "{name} is now {now}. Use --name {now}, or --profile NEW for another identity.",
-                now = found.name
+                "{name} is now {now}. {advice} --profile NEW for another identity."
             )));
         }
         if let Some(damaged) = self.damaged.first() {
@@ -257,7 +262,7 @@ impl Profiles {
         let Some(name) = &cli.name else {
             return self.only()?.ok_or_else(|| self.several());
         };
-        match self.named(name)? {
+        match self.named(name, &cli.name_source)? {
             Named::Known(found) => Ok(found),
             Named::Unknown(similar) => {
                 let similar = similar.map_or_else(String::new, |similar| format!(" Did you mean {similar}?"));

@@ -253,6 +253,13 @@ impl Menu {
         was_asked || was_talking
     }
 
+    /// The user has forgotten a recipient. Texts kept for it can go to another. Returns what
+    /// [`Menu::forget`] returns.
+    pub fn forget_with_texts(&mut self, id: Recipient) -> bool {
+        self.kept.release(id);
+        self.forget(id)
+    }
+
     /// Gives a peer another label wherever the menu names it.
     pub fn relabel(&mut self, id: Recipient, label: &str) {
         let named = self.remembered().filter(|chosen| chosen.peer() == Some(id));
@@ -308,7 +315,9 @@ impl Menu {
         }
     }
 
-    fn keep_for_later(&mut self, text: String) -> Vec<String> {
+    /// Keeps a text that was not sent, for the user to send to a recipient that they choose.
+    /// Returns what to say of that.
+    pub fn keep_for_later(&mut self, text: String) -> Vec<String> {
         let dropped = self.kept.keep(None, text);
         std::iter::once("The text is kept: choose 1 to send it.".to_owned()).chain(dropped).collect()
     }

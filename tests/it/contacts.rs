@@ -14,6 +14,7 @@ use crate::support::{Builder, Peer, SOON, assert_harmless};
 mod becoming;
 mod configured;
 mod editing;
+mod forgetting;
 mod listed;
 mod many;
 mod moving;

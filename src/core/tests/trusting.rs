@@ -148,6 +148,51 @@ fn forgotten_verified_peer_is_a_stranger() {
 }
 
 #[test]
+fn message_for_a_forgotten_key_has_a_status() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    let bob = Recipient::key(key(BOBS));
+    story.does(Command::Forget(bob));
+    story.told();
+    let name = Some(PeerName::new("Bob"));
+    for command in [
+        Command::Send { to: Target::These(vec![bob]), message: message(1) },
+        Command::SendAgain { to: bob, message: message(2), name: name.clone() },
+    ] {
+        story.does(command);
+        let told = story.told();
+        let rejected = DeliveryStatus::Failed(FailureReason::Rejected(RejectReason::Forgotten));
+        let is_told = |event: &Event| matches!(event, Event::Delivery { who, status, is_first: true, .. } if who.id == bob && *status == rejected);
+        assert!(told.iter().any(is_told), "{told:?}");
+        assert!(matches!(told.last(), Some(Event::Settled(_))), "{told:?}");
+        assert_eq!(story.state.queued(bob), 0);
+    }
+    assert_eq!(story.dials(5001), []);
+    assert!(story.talks.is_empty(), "nothing is dialed");
+    // It is a stranger when it comes again.
+    assert_eq!(story.dials_in(BOBS, "Bob", 5001), Ok(()));
+    story.told();
+    story.does(Command::Send { to: Target::These(vec![bob]), message: message(3) });
+    assert_eq!(story.state.queued(bob), 1);
+}
+
+#[test]
+fn message_on_its_way_to_a_forgotten_key_is_told() {
+    let mut story = Story::new();
+    story.knows_bob(5001);
+    let op = story.writes(5001, 1);
+    story.told();
+    story.does(Command::Forget(Recipient::key(key(BOBS))));
+    story.told();
+    story.talked(None, RequestEnd::Unreachable(SendError::Refused));
+    let told = story.told();
+    let forgotten = DeliveryStatus::Failed(FailureReason::Forgotten);
+    let is_told = |event: &Event| matches!(event, Event::Delivery { op: of, status, .. } if *of == op && *status == forgotten);
+    assert!(told.iter().any(is_told), "{told:?}");
+    assert!(told.contains(&Event::Settled(op)), "{told:?}");
+}
+
+#[test]
 fn messages_for_old_key_reach_the_new_one() {
     let mut story = Story::new();
     story.knows_bob(5001);

@@ -37,14 +37,32 @@ fn profile_without_file_is_called_after_its_directory() {
     let profiles = Profiles::in_folder(dir.path()).unwrap();
     let labels: Vec<String> = profiles.all().iter().map(Found::label).collect();
     assert_eq!(labels, ["alice", "at_work (profile at work)"]);
-    assert_eq!(directory(profiles.named(&name("ALICE")).unwrap()).as_deref(), Some("alice"));
+    assert_eq!(
+        directory(profiles.named(&name("ALICE"), &NameSource::Flag).unwrap()).as_deref(),
+        Some("alice")
+    );
+}
+
+#[test]
+fn refused_former_name_names_its_source() {
+    let dir = TempDir::new().unwrap();
+    made(dir.path(), "alice", Some("name = \"Zoe\""));
+    let profiles = Profiles::in_folder(dir.path()).unwrap();
+    for (source, words) in [
+        (NameSource::Flag, "Use --name Zoe, or"),
+        (NameSource::Variable, "Set P2P_CHAT_NAME to Zoe, or use"),
+        (NameSource::File("config.toml".into()), "Change `name` in config.toml to Zoe, or use"),
+    ] {
+        let sentence = profiles.named(&name("Alice"), &source).unwrap_err().to_string();
+        assert_eq!(sentence, format!("Alice is now Zoe. {words} --profile NEW for another identity."));
+    }
 }
 
 #[test]
 fn current_name_wins_over_a_former_one() {
     let dir = TempDir::new().unwrap();
     made(dir.path(), "alice", Some("name = \"Zoe\"\nformer_names = [\"Alice\", \"Ann\"]"));
-    let named = |wanted| Profiles::in_folder(dir.path()).unwrap().named(&name(wanted));
+    let named = |wanted| Profiles::in_folder(dir.path()).unwrap().named(&name(wanted), &NameSource::Flag);
     for former in ["Alice", "ann"] {
         assert_eq!(
             named(former).unwrap_err().to_string(),
@@ -60,8 +78,8 @@ fn directory_counts_as_a_former_name() {
     let dir = TempDir::new().unwrap();
     made(dir.path(), "alice", Some("name = \"Zoe\""));
     let profiles = Profiles::in_folder(dir.path()).unwrap();
-    assert!(profiles.named(&name("Alice")).is_err());
-    assert!(profiles.named(&name("\u{ff21}LICE")).is_err());
+    assert!(profiles.named(&name("Alice"), &NameSource::Flag).is_err());
+    assert!(profiles.named(&name("\u{ff21}LICE"), &NameSource::Flag).is_err());
 }
 
 #[test]
@@ -69,8 +87,11 @@ fn similar_name_is_suggested() {
     let dir = TempDir::new().unwrap();
     made(dir.path(), "alice", Some("name = \"Alice\""));
     let profiles = Profiles::in_folder(dir.path()).unwrap();
-    assert_eq!(profiles.named(&name("Alcie")).unwrap(), Named::Unknown(Some(name("Alice"))));
-    assert_eq!(profiles.named(&name("Bob")).unwrap(), Named::Unknown(None));
+    assert_eq!(
+        profiles.named(&name("Alcie"), &NameSource::Flag).unwrap(),
+        Named::Unknown(Some(name("Alice")))
+    );
+    assert_eq!(profiles.named(&name("Bob"), &NameSource::Flag).unwrap(), Named::Unknown(None));
 }
 
 #[test]
@@ -79,7 +100,11 @@ fn name_of_several_profiles_is_ambiguous() {
     for (profile, called) in [("work", "Alice"), ("home", "ALICE"), ("alice", "\u{ff21}lice")] {
         made(dir.path(), profile, Some(&format!("name = \"{called}\"")));
     }
-    let sentence = Profiles::in_folder(dir.path()).unwrap().named(&name("Alice")).unwrap_err().to_string();
+    let sentence = Profiles::in_folder(dir.path())
+        .unwrap()
+        .named(&name("Alice"), &NameSource::Flag)
+        .unwrap_err()
+        .to_string();
     assert_eq!(
         sentence,
         "Several profiles are called Alice: alice, home, work. Choose one with --profile PROFILE."
@@ -92,9 +117,9 @@ fn damaged_profile_prevents_a_new_one() {
     made(dir.path(), "alice", Some("name = "));
     made(dir.path(), "bob", None);
     let profiles = Profiles::in_folder(dir.path()).unwrap();
-    assert_eq!(directory(profiles.named(&name("Bob")).unwrap()).as_deref(), Some("bob"));
-    // The damaged profile may have this name.
-    let sentence = profiles.named(&name("Zoe")).unwrap_err().to_string();
+    assert_eq!(directory(profiles.named(&name("Bob"), &NameSource::Flag).unwrap()).as_deref(), Some("bob"));
+    // It may be the name of the damaged one.
+    let sentence = profiles.named(&name("Zoe"), &NameSource::Flag).unwrap_err().to_string();
     assert!(sentence.contains("profile.toml, line 1:"), "{sentence}");
     assert!(profiles.at(&Profile::in_directory("alice"), Some(&name("Alice"))).is_err());
     assert!(profiles.only().unwrap().is_none());

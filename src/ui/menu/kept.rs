@@ -37,6 +37,12 @@ impl KeptTexts {
         targets.for_each(|target| replace(target, from, to));
     }
 
+    /// A recipient is gone: the texts kept for it are for another that the user chooses.
+    pub(super) fn release(&mut self, gone: Recipient) {
+        let is_for_it = |to: &Option<Target>| *to == Some(Target::These(vec![gone]));
+        self.0.iter_mut().filter(|kept| is_for_it(&kept.to)).for_each(|kept| kept.to = None);
+    }
+
     fn place(&self, to: &Target) -> Option<usize> {
         self.0.iter().rposition(|kept| kept.to.as_ref().is_none_or(|target| target == to))
     }

@@ -223,6 +223,7 @@ pub(super) fn not_sent(who: &str, why: RejectReason) -> String {
         RejectReason::NotTrusted => format!(
             "Not sent to {who}: its key is blocked, or waits for your decision; /offers lists those that wait."
         ),
+        RejectReason::Forgotten => format!("Not sent to {who}: its key is forgotten."),
         RejectReason::Offline => format!("{who} is offline. It is not dialed until one of you writes."),
         RejectReason::Ourselves => format!("{who} is your own address; choose somebody else."),
         RejectReason::QueueFull => {

@@ -253,6 +253,7 @@ fn every_reason_not_to_send_has_its_sentence() {
             RejectReason::NotTrusted,
             "its key is blocked, or waits for your decision; /offers lists those that wait.",
         ),
+        (RejectReason::Forgotten, "its key is forgotten."),
         (
             RejectReason::NoMemory,
             "the memory for messages is full (64 MiB queued, 80 MiB in all); /outbox lists what waits and can cancel it.",

@@ -169,8 +169,9 @@ fn alias_is_refused_as_own_name() {
         assert!(errors.contains(&format!("contacts.toml, line {line}: ")), "{errors}");
         errors
     };
-    let errors = refusals(started("BOSS", &data).arg("--profile=alice"));
-    assert!(errors.ends_with(": Boss is your own name; choose another alias."), "{errors}");
+    let errors = refused(started("BOSS", &data).arg("--profile=alice"));
+    assert!(errors.starts_with("p2p-chat: BOSS is your alias for a contact ("), "{errors}");
+    assert!(errors.ends_with("); choose another name."), "{errors}");
     assert_eq!(profile_toml(&data, "alice")["name"].as_str(), Some("Alice"));
     for (alias, words) in [
         ("aLiCe", "aLiCe is your own name; choose another alias."),
@@ -292,4 +293,28 @@ fn rename_without_home_is_for_one_run() {
     let mut alice = nowhere.start();
     alice.types(&["/name Zoe"]);
     alice.sees("You are Zoe now");
+}
+
+#[test]
+fn new_name_that_is_an_alias_is_refused() {
+    let data = data();
+    run(started("Alice", &data), &[]);
+    let contact = "[[contact]]\nlegacy = \"127.0.0.1:5001\"\nalias = \"Cee\"\n";
+    fs::write(folder(&data, "alice").join("contacts.toml"), contact).expect("written");
+    let errors = refused(started("Cee", &data).arg("--profile=alice"));
+    assert_eq!(errors, "p2p-chat: Cee is your alias for a contact (127.0.0.1:5001); choose another name.");
+}
+
+#[test]
+fn former_name_in_a_setting_is_refused_with_its_place() {
+    let data = data();
+    run(started("Alice", &data), &["/name Zoe"]);
+    let rest = "--profile NEW for another identity.";
+    let errors = refused(started("", &data).env("P2P_CHAT_NAME", "Alice"));
+    assert_eq!(errors, format!("p2p-chat: Alice is now Zoe. Set P2P_CHAT_NAME to Zoe, or use {rest}"));
+    let config = data.path().join("config.toml");
+    fs::write(&config, "name = \"Alice\"\n").expect("written");
+    let errors = refused(started("", &data).arg(format!("--config={}", config.display())));
+    let place = config.display();
+    assert_eq!(errors, format!("p2p-chat: Alice is now Zoe. Change `name` in {place} to Zoe, or use {rest}"));
 }
